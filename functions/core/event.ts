@@ -1,0 +1,96 @@
+// What flows: the lines of a stream record, and what is kept of them.
+// A stream record is newline-delimited JSON, one HitLine or RegistryLine a line, at most 1 MiB.
+
+/** One visit of the portal, as collect streams it. `address` is used for one look-up and dropped by process. */
+export interface HitLine {
+  type: 'hit';
+  /** Milliseconds since the epoch, UTC. */
+  time: number;
+  /** The visitor's IPv4 or IPv6 address, without port. */
+  address: string;
+  /** Lower-case host name, at most 253 letters. */
+  domain: string;
+  /** What was done; `view` unless the sender says otherwise. */
+  action: string;
+  /** Given by senders that retry: the same id within an hour counts once. */
+  id?: string;
+}
+
+/** One registry notification, normalised once by collect. */
+export interface RegistryLine {
+  type: 'registry';
+  /** Milliseconds since the epoch when collect took it. */
+  receivedAt: number;
+  event: RegistryEvent;
+}
+
+export type Action = 'pull' | 'push' | 'delete' | 'mount';
+
+/** A registry event normalised at the edge, whichever registry sent it. */
+export interface RegistryEvent {
+  /** The registry's own id: the same at every redelivery. */
+  id: string;
+  /** Milliseconds since the epoch; the fraction keeps the registry's microseconds. */
+  time: number;
+  action: Action;
+  /** `manifest` counts; `blob` is a layer or config; `other` is a delete, which has no media type. */
+  kind: 'manifest' | 'blob' | 'other';
+  method: string;
+  repository: string;
+  tag?: string;
+  digest?: string;
+  mediaType?: string;
+  /** Digests the manifest names, when the registry includes references. */
+  references?: string[];
+  /** Media types of those references: they tell a signature or chart from an image. */
+  referenceTypes?: string[];
+  /** '' when the registry knows no actor. */
+  user: string;
+  userAgent: string;
+  /** Client address without port; '' when the registry gives none. Never stored. */
+  address: string;
+  /** Registry instance or host that reported it. */
+  source: string;
+}
+
+/** What kind of client a pull came from; only `human` and `cluster` teach the recommender. */
+export type PullClass = 'human' | 'ci' | 'cluster' | 'scanner' | 'mirror' | 'signature' | 'version-check';
+
+/** A registry event as stored: the address is gone, `places` tell addresses of one day apart. */
+export interface StoredEvent extends Omit<RegistryEvent, 'address'> {
+  /** Keyed digests of the address (one, or two near midnight UTC); equal in one means the same address. Empty: unknown. */
+  places: string[];
+  /** Two-letter country code, '' when unknown. */
+  country: string;
+  /** Client name from the user agent: `docker`, `skopeo`, … */
+  client: string;
+  class: PullClass;
+  /** `shard:sequenceNumber:line` of the delivery that stored it first: tells a redelivery from a retry. */
+  origin: string;
+}
+
+/** One person's one act, told from its 1-9 registry events. `id` is that of the event that opened it. */
+export interface Pull {
+  id: string;
+  time: number;
+  user: string;
+  repository: string;
+  tag?: string;
+  digest?: string;
+  class: PullClass;
+  client: string;
+  country: string;
+  /** Distinct registry events that make up this pull. */
+  events: number;
+}
+
+/** Something that could not be understood, set aside. Holds no address. */
+export interface Quarantined {
+  id: string;
+  time: number;
+  reason: string;
+  /** Where it came from: `collect`, or `shard:sequenceNumber:line`. */
+  position: string;
+  /** The offending text with addresses removed, cut at 64 KiB. */
+  body: string;
+}

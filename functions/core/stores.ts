@@ -1,0 +1,217 @@
+// The five stores, as the stages need them. Two sets fit by shape: embedded (infra/local) and AWS (functions/aws);
+// test/stores.test.ts is the one suite both must pass.
+import type { Pull, PullClass, Quarantined, StoredEvent } from './event.ts';
+
+// --- stream ---------------------------------------------------------------------------------------------------------
+
+export interface StreamRecord {
+  /** Partition key: records of one key keep their order. */
+  key: string;
+  data: Uint8Array;
+}
+
+export interface StreamWriter {
+  /** Resolves when every record is durable; throws StreamRefused when any was not taken. */
+  put(records: StreamRecord[]): Promise<void>;
+}
+
+export class StreamRefused extends Error {
+  override name = 'StreamRefused';
+}
+
+// --- checkpoints ----------------------------------------------------------------------------------------------------
+
+/** One committed batch: the rows of a shard form a chain, previous -> last, beginning at '0'. */
+export interface Checkpoint {
+  shard: string;
+  /** Decimal sequence number the batch starts after. */
+  previous: string;
+  /** Decimal sequence number of the batch's last record; compared within one shard only, as big integers. */
+  last: string;
+  /** Object key of the batch's delta. */
+  delta: string;
+  /** Milliseconds since the epoch. */
+  committedAt: number;
+}
+
+export interface CheckpointStore {
+  /** The shard's newest row. */
+  latest(shard: string): Promise<Checkpoint | undefined>;
+  /** Puts the row if no row (shard, previous) exists: true when it is ours, false when another batch won. */
+  commit(row: Checkpoint): Promise<boolean>;
+  /** Every shard that has a row. */
+  shards(): Promise<string[]>;
+  /** Rows with previous >= after, in order, at most `limit`. */
+  after(shard: string, after: string, limit: number): Promise<Checkpoint[]>;
+  /** Removes rows; refuses (throws) to remove a shard's newest. */
+  remove(rows: Pick<Checkpoint, 'shard' | 'previous'>[]): Promise<void>;
+}
+
+// --- events ---------------------------------------------------------------------------------------------------------
+
+export interface Page<T> {
+  items: T[];
+  cursor?: string;
+}
+
+export interface EventStore {
+  /**
+   * Puts by id (the first delivery stays). Answers, event by event, whether the stored one has this origin:
+   * false marks a redelivered duplicate, and a retried batch gets the same answer again.
+   */
+  put(events: StoredEvent[]): Promise<boolean[]>;
+  /** Events of one person and repository with from <= time <= to, sorted by (time, id). */
+  events(user: string, repository: string, from: number, to: number): Promise<StoredEvent[]>;
+  /** Grows by one with every replacePulls of this person and repository; 0 at first. */
+  version(user: string, repository: string): Promise<number>;
+  /** Pulls stored for one person and repository with from <= time <= to. */
+  pulls(user: string, repository: string, from: number, to: number): Promise<Pull[]>;
+  /** Removes and puts in one step if the version is still `version`; false when another batch was first. */
+  replacePulls(
+    user: string,
+    repository: string,
+    version: number,
+    change: { remove: Pull[]; put: Pull[] },
+  ): Promise<boolean>;
+  /** Newest first. An unreadable cursor throws BadCursor. */
+  history(user: string, page: { cursor?: string; limit: number }): Promise<Page<Pull>>;
+  /** Idempotent by id. */
+  quarantine(entries: Quarantined[]): Promise<void>;
+  quarantined(page: { cursor?: string; limit: number }): Promise<Page<Quarantined>>;
+  release(ids: string[]): Promise<void>;
+  /** The secret that keys address digests of one UTC day; made on first use, gone a day after that day ends. */
+  digestKey(day: string): Promise<Uint8Array>;
+  /** Deletes every event and pull of a person; answers how many rows went. */
+  forget(user: string): Promise<number>;
+}
+
+export class BadCursor extends Error {
+  override name = 'BadCursor';
+}
+
+// --- objects --------------------------------------------------------------------------------------------------------
+
+export interface ObjectInfo {
+  key: string;
+  etag: string;
+  size: number;
+  modified: number;
+}
+
+export interface ObjectStore {
+  get(key: string, range?: { start: number; end: number }): Promise<{ body: Uint8Array; etag: string } | undefined>;
+  head(key: string): Promise<ObjectInfo | undefined>;
+  /** Throws PreconditionFailed when ifMatch or ifNoneMatch does not hold. */
+  put(
+    key: string,
+    body: Uint8Array | string,
+    options?: {
+      ifMatch?: string;
+      ifNoneMatch?: '*';
+      contentType?: string;
+      cacheControl?: string;
+      contentEncoding?: string;
+    },
+  ): Promise<{ etag: string }>;
+  /** Keys under a prefix, sorted. */
+  list(prefix: string): Promise<ObjectInfo[]>;
+  /** Missing keys are no error. */
+  remove(keys: string[]): Promise<void>;
+}
+
+export class PreconditionFailed extends Error {
+  override name = 'PreconditionFailed';
+}
+
+// --- search ---------------------------------------------------------------------------------------------------------
+
+/** A document change. Stored only if `version` is not below the stored one, so late writers can't undo newer ones. */
+export type SearchChange =
+  | { kind: 'event'; id: string; version: number; doc: StoredEvent }
+  | { kind: 'pull'; id: string; version: number; doc: Pull | null };
+
+export interface RepositoryRow {
+  repository: string;
+  pulls: number;
+  raw: number;
+  /** Different named people. */
+  pulledBy: number;
+  lastPull: number;
+}
+
+export interface PullsQuery {
+  repository?: string;
+  user?: string;
+  /** Milliseconds, from <= time < to. */
+  from?: number;
+  to?: number;
+  interval?: 'day' | 'week' | 'month';
+  by?: 'tag' | 'class' | 'country' | 'client';
+}
+
+export interface Counts {
+  pulls: number;
+  raw: number;
+  pushes: number;
+}
+
+export interface PairsQuery {
+  /** Milliseconds, from <= time < to. */
+  from?: number;
+  to?: number;
+  /** Classes of pulls to read. */
+  classes: PullClass[];
+  /** A prefix of repository names. */
+  repositoryPrefix?: string;
+}
+
+/** How often one person pulled one repository. */
+export interface Pair {
+  user: string;
+  repository: string;
+  pulls: number;
+  /** Milliseconds. */
+  lastPull: number;
+}
+
+export interface SavedRecommendations {
+  user: string;
+  model: string;
+  items: { repository: string; score: number }[];
+}
+
+export interface SearchStore {
+  write(changes: SearchChange[]): Promise<void>;
+  /** Named people whose name contains `search` (any case), newest pull first. */
+  users(query: { search?: string; limit: number }): Promise<{ user: string; pulls: number; lastPull: number }[]>;
+  /** trending: pulls weighted by half-life `halfLifeMs` up to `now`; only repositories that were pulled or pushed. */
+  repositories(query: {
+    sort: 'popular' | 'trending' | 'name';
+    search?: string;
+    limit: number;
+    now: number;
+    halfLifeMs: number;
+  }): Promise<RepositoryRow[]>;
+  /** Rows of the named repositories, in the order asked; unknown ones left out. */
+  repositoryRows(names: string[]): Promise<RepositoryRow[]>;
+  counts(query: PullsQuery): Promise<{ total: Counts; buckets: ({ from?: number; key?: string } & Counts)[] }>;
+  /** Who pulled a digest or repository, newest first. */
+  pullers(query: {
+    digest?: string;
+    repository?: string;
+    from?: number;
+    to?: number;
+    limit: number;
+  }): Promise<{ user: string; repository: string; pulls: number; lastPull: number }[]>;
+  /** Repositories and tags or digests pushed, but not pulled since `since` by anyone but scanners. */
+  unused(query: {
+    since: number;
+    limit: number;
+  }): Promise<{ repository: string; tag?: string; digest?: string; lastPush: number; lastPull?: number }[]>;
+  /** The pulls that training reads: one row a person and repository, sorted by (user, repository), anonymous left out. */
+  pairs(query: PairsQuery): AsyncIterable<Pair>;
+  /** Replaces the saved recommendations of these people. */
+  saveRecommendations(rows: SavedRecommendations[]): Promise<void>;
+  recommendations(user: string): Promise<SavedRecommendations | undefined>;
+  forget(user: string): Promise<void>;
+}
