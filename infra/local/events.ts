@@ -1,0 +1,135 @@
+import { randomBytes } from 'node:crypto';
+import type { Pull, Quarantined, StoredEvent } from '#core/event.ts';
+import { BadCursor, type EventStore } from '#core/stores.ts';
+import { openDatabase, transaction } from './sqlite.ts';
+
+const day = 86_400_000;
+
+/** Registry events, the pulls told from them, the quarantine and the digest keys, in one SQLite file. */
+export function openEvents(file: string, clock: () => number): EventStore {
+  const database = openDatabase(
+    file,
+    `CREATE TABLE IF NOT EXISTS events (
+       id TEXT PRIMARY KEY, user TEXT, repository TEXT, time REAL, origin TEXT, doc TEXT) WITHOUT ROWID;
+     CREATE INDEX IF NOT EXISTS events_of ON events (user, repository, time, id);
+     CREATE TABLE IF NOT EXISTS pulls (id TEXT PRIMARY KEY, user TEXT, repository TEXT, time REAL, doc TEXT) WITHOUT ROWID;
+     CREATE INDEX IF NOT EXISTS pulls_of ON pulls (user, repository, time, id);
+     CREATE INDEX IF NOT EXISTS pulls_history ON pulls (user, time DESC, id DESC);
+     CREATE TABLE IF NOT EXISTS versions (
+       user TEXT, repository TEXT, version INTEGER, PRIMARY KEY (user, repository)) WITHOUT ROWID;
+     CREATE TABLE IF NOT EXISTS quarantine (id TEXT PRIMARY KEY, time REAL, doc TEXT) WITHOUT ROWID;
+     CREATE INDEX IF NOT EXISTS quarantine_newest ON quarantine (time DESC, id DESC);
+     CREATE TABLE IF NOT EXISTS digest_keys (day TEXT PRIMARY KEY, key BLOB, expires REAL) WITHOUT ROWID;`,
+  );
+  const prepare = (sql: string) => database.prepare(sql);
+  const putEvent = prepare('INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?)');
+  const origin = prepare('SELECT origin FROM events WHERE id = ?');
+  const eventsOf = prepare(
+    'SELECT doc FROM events WHERE user = ? AND repository = ? AND time BETWEEN ? AND ? ORDER BY time, id',
+  );
+  const pullsOf = prepare(
+    'SELECT doc FROM pulls WHERE user = ? AND repository = ? AND time BETWEEN ? AND ? ORDER BY time, id',
+  );
+  const version = prepare('SELECT version FROM versions WHERE user = ? AND repository = ?');
+  const putVersion = prepare('INSERT OR REPLACE INTO versions VALUES (?, ?, ?)');
+  const putPull = prepare('INSERT OR REPLACE INTO pulls VALUES (?, ?, ?, ?, ?)');
+  const removePull = prepare('DELETE FROM pulls WHERE id = ?');
+  const newest = prepare(
+    'SELECT doc FROM pulls WHERE user = ? AND (time, id) < (?, ?) ORDER BY time DESC, id DESC LIMIT ?',
+  );
+  const putQuarantine = prepare('INSERT OR IGNORE INTO quarantine VALUES (?, ?, ?)');
+  const newestQuarantine = prepare(
+    'SELECT doc FROM quarantine WHERE (time, id) < (?, ?) ORDER BY time DESC, id DESC LIMIT ?',
+  );
+  const removeQuarantine = prepare('DELETE FROM quarantine WHERE id = ?');
+  const key = prepare('SELECT key FROM digest_keys WHERE day = ?');
+  const putKey = prepare('INSERT OR IGNORE INTO digest_keys VALUES (?, ?, ?)');
+  const expireKeys = prepare('DELETE FROM digest_keys WHERE expires <= ?');
+
+  const versionOf = (user: string, repository: string) => Number(version.get(user, repository)?.version ?? 0);
+  const docs = <T>(rows: Record<string, unknown>[]): T[] => rows.map((row) => JSON.parse(String(row.doc)));
+
+  return {
+    async put(events) {
+      return transaction(database, () =>
+        events.map((event) => {
+          const { id, user, repository, time } = event;
+          putEvent.run(id, user, repository, time, event.origin, JSON.stringify(event));
+          return origin.get(id)?.origin === event.origin;
+        }),
+      );
+    },
+    async events(user, repository, from, to) {
+      return docs<StoredEvent>(eventsOf.all(user, repository, from, to));
+    },
+    async version(user, repository) {
+      return versionOf(user, repository);
+    },
+    async pulls(user, repository, from, to) {
+      return docs<Pull>(pullsOf.all(user, repository, from, to));
+    },
+    async replacePulls(user, repository, expected, { remove, put }) {
+      return transaction(database, () => {
+        if (versionOf(user, repository) !== expected) return false;
+        putVersion.run(user, repository, expected + 1);
+        for (const pull of remove) removePull.run(pull.id);
+        for (const pull of put) putPull.run(pull.id, user, repository, pull.time, JSON.stringify(pull));
+        return true;
+      });
+    },
+    async history(user, { cursor, limit }) {
+      const [time, id] = readCursor(cursor);
+      return page(docs<Pull>(newest.all(user, time, id, limit + 1)), limit);
+    },
+    async quarantine(entries) {
+      transaction(database, () => {
+        for (const entry of entries) putQuarantine.run(entry.id, entry.time, JSON.stringify(entry));
+      });
+    },
+    async quarantined({ cursor, limit }) {
+      const [time, id] = readCursor(cursor);
+      return page(docs<Quarantined>(newestQuarantine.all(time, id, limit + 1)), limit);
+    },
+    async release(ids) {
+      transaction(database, () => {
+        for (const id of ids) removeQuarantine.run(id);
+      });
+    },
+    async digestKey(ofDay) {
+      expireKeys.run(clock());
+      // A day's key lives until a day after its end; for a day long past (late events) until a day from now.
+      const expires = Math.max(Date.parse(ofDay) + 2 * day, clock() + day);
+      putKey.run(ofDay, randomBytes(32), expires);
+      return key.get(ofDay)?.key as Uint8Array;
+    },
+    async forget(user) {
+      return transaction(database, () =>
+        ['events', 'pulls', 'versions']
+          .map((table) => Number(prepare(`DELETE FROM ${table} WHERE user = ?`).run(user).changes))
+          .reduce((sum, rows) => sum + rows),
+      );
+    },
+  };
+}
+
+interface Dated {
+  time: number;
+  id: string;
+}
+
+/** Cuts one row too many off: its presence says there is another page. */
+function page<T extends Dated>(rows: T[], limit: number): { items: T[]; cursor?: string } {
+  if (rows.length <= limit) return { items: rows };
+  const items = rows.slice(0, limit);
+  const { time, id } = items[limit - 1];
+  return { items, cursor: Buffer.from(JSON.stringify([time, id])).toString('base64url') };
+}
+
+function readCursor(cursor?: string): [number, string] {
+  if (cursor === undefined) return [Number.MAX_VALUE, ''];
+  try {
+    const [time, id] = JSON.parse(Buffer.from(cursor, 'base64url').toString());
+    if (typeof time === 'number' && typeof id === 'string') return [time, id];
+  } catch {}
+  throw new BadCursor(`cursor "${cursor}" is not one that this call handed out: leave it out to start at the newest`);
+}

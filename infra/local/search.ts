@@ -1,0 +1,226 @@
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import type {
+  Counts,
+  Pair,
+  PullsQuery,
+  RepositoryRow,
+  SavedRecommendations,
+  SearchChange,
+  SearchStore,
+} from '#core/stores.ts';
+import { openDatabase, transaction } from './sqlite.ts';
+
+// One table for both kinds of documents: an `event` is a raw registry event, a `pull` one person's one act.
+// `name` columns are folded to lower case, because SQLite folds ASCII only.
+const schema = `
+  CREATE TABLE IF NOT EXISTS documents (
+    kind TEXT, id TEXT, version INTEGER, gone INTEGER,
+    user TEXT, userName TEXT, repository TEXT, repositoryName TEXT, time REAL, action TEXT, manifest INTEGER,
+    tag TEXT, digest TEXT, class TEXT, country TEXT, client TEXT,
+    PRIMARY KEY (kind, id)) WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS documents_user ON documents (kind, user, repository, time);
+  CREATE INDEX IF NOT EXISTS documents_repository ON documents (kind, repository, time);
+  CREATE INDEX IF NOT EXISTS documents_digest ON documents (kind, digest) WHERE digest IS NOT NULL;
+  CREATE TABLE IF NOT EXISTS recommendations (user TEXT PRIMARY KEY, doc TEXT) WITHOUT ROWID;`;
+
+const pulls = "kind = 'pull' AND gone = 0";
+// Raw counts: distinct manifest events, GET and HEAD alike; documents are one an id already.
+const raw = "kind = 'event' AND action = 'pull' AND manifest = 1";
+const pushes = "kind = 'event' AND action = 'push' AND manifest = 1";
+const counts = `SUM(${pulls}) AS pulls, SUM(${raw}) AS raw, SUM(${pushes}) AS pushes`;
+
+/** Start of the bucket a time falls in, milliseconds. Weeks begin on Monday (1970-01-01 was a Thursday). */
+const bucketStart = {
+  day: 'CAST(time / 86400000 AS INTEGER) * 86400000',
+  week: '(CAST((time / 86400000 + 3) / 7 AS INTEGER) * 7 - 3) * 86400000',
+  month: "CAST(strftime('%s', time / 1000, 'unixepoch', 'start of month') AS INTEGER) * 1000",
+};
+
+/** The search store over SQLite: the queries of SearchStore, exact. */
+export function openSearch(file: string): SearchStore {
+  const database = openDatabase(file, schema);
+  const put = database.prepare(
+    `INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT (kind, id) DO UPDATE SET
+       version = excluded.version, gone = excluded.gone, user = excluded.user, userName = excluded.userName,
+       repository = excluded.repository, repositoryName = excluded.repositoryName, time = excluded.time,
+       action = excluded.action, manifest = excluded.manifest, tag = excluded.tag, digest = excluded.digest,
+       class = excluded.class, country = excluded.country, client = excluded.client
+     WHERE excluded.version >= documents.version`,
+  );
+  const putRecommendations = database.prepare('INSERT OR REPLACE INTO recommendations VALUES (?, ?)');
+  const recommendationsOf = database.prepare('SELECT doc FROM recommendations WHERE user = ?');
+
+  const rows = <T>(sql: string, ...values: SQLInputValue[]): T[] => database.prepare(sql).all(...values) as T[];
+  const repositoryRows = (where: string, order: string, values: SQLInputValue[], limit: number) =>
+    rows<RepositoryRow>(
+      `SELECT repository, SUM(${pulls}) AS pulls, SUM(${raw}) AS raw,
+         COUNT(DISTINCT CASE WHEN ${pulls} AND user <> '' THEN user END) AS pulledBy,
+         COALESCE(MAX(CASE WHEN ${pulls} THEN time END), 0) AS lastPull
+       FROM documents WHERE gone = 0 AND (kind = 'pull' OR manifest = 1) ${where}
+       GROUP BY repository ORDER BY ${order} LIMIT ?`,
+      ...values,
+      limit,
+    );
+
+  return {
+    async write(changes) {
+      transaction(database, () => {
+        for (const change of changes) put.run(...row(change));
+      });
+    },
+    async users({ search = '', limit }) {
+      return rows(
+        `SELECT user, COUNT(*) AS pulls, MAX(time) AS lastPull FROM documents
+         WHERE ${pulls} AND user <> '' AND instr(userName, ?) > 0
+         GROUP BY user ORDER BY lastPull DESC, user LIMIT ?`,
+        search.toLowerCase(),
+        limit,
+      );
+    },
+    async repositories({ sort, search = '', limit, now, halfLifeMs }) {
+      const order = {
+        popular: 'pulls DESC, repository',
+        // A document without a pull weighs nothing; a pull's weight halves with every half-life.
+        trending: `SUM(CASE WHEN ${pulls} THEN pow(0.5, max(0, ${now} - time) / ${halfLifeMs}.0) ELSE 0 END) DESC, repository`,
+        name: 'repository',
+      }[sort];
+      return repositoryRows('AND instr(repositoryName, ?) > 0', order, [search.toLowerCase()], limit);
+    },
+    async repositoryRows(names) {
+      const list = names.map(() => '?').join();
+      const found = repositoryRows(`AND repository IN (${list})`, 'repository', names, names.length);
+      const byName = new Map(found.map((row) => [row.repository, row]));
+      return names.flatMap((name) => byName.get(name) ?? []);
+    },
+    async counts(query) {
+      const { where, values } = filter(query);
+      const from = `FROM documents WHERE gone = 0 ${where}`;
+      const [total] = rows<Counts>(`SELECT ${counts} ${from}`, ...values);
+      const group = [
+        ...(query.interval ? [`${bucketStart[query.interval]} AS "from"`] : []),
+        ...(query.by ? [`COALESCE(${query.by}, '') AS "key"`] : []),
+      ];
+      if (group.length === 0) return { total: exact(total), buckets: [] };
+      const names = group.map((_, index) => index + 1).join();
+      const buckets = rows<{ from?: number; key?: string } & Counts>(
+        `SELECT ${group.join()}, ${counts} ${from} GROUP BY ${names} HAVING pulls + raw + pushes > 0 ORDER BY ${names}`,
+        ...values,
+      );
+      return { total: exact(total), buckets: buckets.map((bucket) => ({ ...bucket })) };
+    },
+    async pullers({ digest, limit, ...query }) {
+      const { where, values } = filter(query);
+      return rows(
+        `SELECT user, repository, COUNT(*) AS pulls, MAX(time) AS lastPull FROM documents
+         WHERE ${pulls} AND user <> '' ${where} ${digest === undefined ? '' : 'AND digest = ?'}
+         GROUP BY user, repository ORDER BY lastPull DESC, user, repository LIMIT ?`,
+        ...values,
+        ...(digest === undefined ? [] : [digest]),
+        limit,
+      );
+    },
+    async unused({ since, limit }) {
+      return rows<{
+        repository: string;
+        tag: string | null;
+        digest: string | null;
+        lastPush: number;
+        lastPull: number | null;
+      }>(
+        `WITH pushed AS (
+           SELECT repository, tag, digest, MAX(time) AS lastPush FROM documents
+           WHERE ${pushes} GROUP BY repository, tag, CASE WHEN tag IS NULL THEN digest END)
+         SELECT repository, tag, digest, lastPush,
+           (SELECT MAX(time) FROM documents p WHERE p.kind = 'pull' AND p.gone = 0 AND p.repository = pushed.repository
+              AND p.class NOT IN ('scanner', 'mirror', 'signature', 'version-check')
+              AND (p.tag = pushed.tag OR p.digest = pushed.digest)) AS lastPull
+         FROM pushed
+         WHERE lastPush < ? AND COALESCE(lastPull, 0) < ? AND NOT EXISTS (
+           SELECT 1 FROM documents d WHERE d.kind = 'event' AND d.action = 'delete' AND d.repository = pushed.repository
+             AND d.time > lastPush AND (d.tag = pushed.tag OR d.digest = pushed.digest))
+         ORDER BY lastPush, repository, tag LIMIT ?`,
+        since,
+        since,
+        limit,
+      ).map(({ repository, tag, digest, lastPush, lastPull }) => ({
+        repository,
+        ...(tag === null ? {} : { tag }),
+        ...(digest === null ? {} : { digest }),
+        lastPush,
+        ...(lastPull === null ? {} : { lastPull }),
+      }));
+    },
+    async *pairs({ from = -Infinity, to = Infinity, classes, repositoryPrefix = '' }) {
+      yield* database
+        .prepare(
+          `SELECT user, repository, COUNT(*) AS pulls, MAX(time) AS lastPull FROM documents
+           WHERE ${pulls} AND user <> '' AND time >= ? AND time < ? AND substr(repository, 1, ?) = ?
+             AND class IN (${classes.map(() => '?').join()})
+           GROUP BY user, repository ORDER BY user, repository`,
+        )
+        .iterate(from, to, [...repositoryPrefix].length, repositoryPrefix, ...classes) as unknown as Iterable<Pair>;
+    },
+    async saveRecommendations(saved) {
+      transaction(database, () => {
+        for (const row of saved) putRecommendations.run(row.user, JSON.stringify(row));
+      });
+    },
+    async recommendations(user) {
+      const found = recommendationsOf.get(user);
+      return found && (JSON.parse(String(found.doc)) as SavedRecommendations);
+    },
+    async forget(user) {
+      forgetUser(database, user);
+    },
+  };
+}
+
+function forgetUser(database: DatabaseSync, user: string) {
+  transaction(database, () => {
+    database.prepare('DELETE FROM documents WHERE user = ?').run(user);
+    database.prepare('DELETE FROM recommendations WHERE user = ?').run(user);
+  });
+}
+
+/** Sums over no rows are NULL in SQL, and nought to us. */
+const exact = ({ pulls, raw, pushes }: Counts): Counts => ({ pulls: pulls ?? 0, raw: raw ?? 0, pushes: pushes ?? 0 });
+
+function filter({ repository, user, from, to }: PullsQuery): { where: string; values: SQLInputValue[] } {
+  const terms: [string, SQLInputValue | undefined][] = [
+    ['repository = ?', repository],
+    ['user = ?', user],
+    ['time >= ?', from],
+    ['time < ?', to],
+  ];
+  const given = terms.filter((term): term is [string, SQLInputValue] => term[1] !== undefined);
+  return { where: given.map(([sql]) => `AND ${sql}`).join(' '), values: given.map(([, value]) => value) };
+}
+
+function row(change: SearchChange): SQLInputValue[] {
+  const { kind, id, version, doc } = change;
+  if (!doc) return [kind, id, version, 1, '', '', '', '', 0, '', 0, null, null, '', '', ''];
+  const { action, manifest } =
+    kind === 'event'
+      ? { action: change.doc.action, manifest: change.doc.kind === 'manifest' }
+      : { action: 'pull', manifest: false };
+  const { user, repository, time, tag, digest, class: pullClass, country, client } = doc;
+  return [
+    kind,
+    id,
+    version,
+    0,
+    user,
+    user.toLowerCase(),
+    repository,
+    repository.toLowerCase(),
+    time,
+    action,
+    manifest ? 1 : 0,
+    tag ?? null,
+    digest ?? null,
+    pullClass,
+    country,
+    client,
+  ];
+}

@@ -1,0 +1,26 @@
+// One way to open a database of the data folder: several threads and processes read and write it at once.
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+
+/** Opens (and makes) a SQLite file in WAL mode. Durable against `kill -9`; secure_delete wipes what is removed. */
+export function openDatabase(file: string, schema: string): DatabaseSync {
+  mkdirSync(dirname(file), { recursive: true });
+  const database = new DatabaseSync(file, { timeout: 10_000 });
+  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON;');
+  database.exec(schema);
+  return database;
+}
+
+/** Runs work in one write transaction: all of it is stored, or none. */
+export function transaction<T>(database: DatabaseSync, work: () => T): T {
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    const result = work();
+    database.exec('COMMIT');
+    return result;
+  } catch (cause) {
+    database.exec('ROLLBACK');
+    throw cause;
+  }
+}
