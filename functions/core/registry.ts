@@ -1,0 +1,306 @@
+// Registry notifications, whoever sent them, normalised once at the edge.
+// An adapter is chosen by the shape of the body, not by its Content-Type: Distribution 2.8 says v1 and 3 says v2 for the
+// same body, and proxies rewrite the header. Forms: https://distribution.github.io/distribution/about/notifications/,
+// Harbor's webhook payloads (Default and CloudEvents), GitLab's registry (a fork of Distribution).
+import type { Action, RegistryEvent } from './event.ts';
+
+export interface RegistryContext {
+  /** Milliseconds since the epoch; the time of a notification that names none. */
+  receivedAt: number;
+}
+
+export interface Normalised {
+  events: RegistryEvent[];
+  /** Understood, but nothing to keep: blobs, mounts, scan reports. */
+  ignored: number;
+  /** Not understood. `reason` names the field and never holds a person or an address; `event` is verbatim. */
+  rejected: { reason: string; event: unknown }[];
+}
+
+/** Parsed JSON to events; never throws. */
+export function normalise(body: unknown, context: RegistryContext): Normalised {
+  const result: Normalised = { events: [], ignored: 0, rejected: [] };
+  const adapter = isObject(body) ? adapters.find(({ fits }) => fits(body)) : undefined;
+  if (!adapter) {
+    result.rejected.push({ reason: misfit(body), event: body });
+    return result;
+  }
+  for (const item of adapter.items(body as Fields)) {
+    try {
+      const events = adapter.read(item, context);
+      result.events.push(...events);
+      if (events.length === 0) result.ignored++;
+    } catch (error) {
+      if (!(error instanceof Misread)) throw error;
+      result.rejected.push({ reason: `${adapter.name}: ${error.message}`, event: item });
+    }
+  }
+  return result;
+}
+
+// --- adapters -------------------------------------------------------------------------------------------------------
+
+interface Adapter {
+  name: string;
+  fits(body: Fields): boolean;
+  /** The notifications in one body. */
+  items(body: Fields): unknown[];
+  /** Events of one notification, none when there is nothing to keep; throws Misread. */
+  read(item: unknown, context: RegistryContext): RegistryEvent[];
+}
+
+type Fields = Record<string, unknown>;
+
+const adapters: Adapter[] = [
+  {
+    name: 'distribution',
+    fits: (body) => Array.isArray(body.events),
+    items: (body) => body.events as unknown[],
+    read: readDistribution,
+  },
+  {
+    name: 'harbor cloudevents',
+    fits: (body) => typeof body.specversion === 'string' && String(body.type).startsWith('harbor.'),
+    items: (body) => [body],
+    read: (item, context) => {
+      const body = item as Fields;
+      const action = harborCloudEvents[text(body, 'type')];
+      if (!action) return [];
+      return readHarbor(action, body, object(body, 'data'), {
+        id: text(body, 'id', 256),
+        time: body.time === undefined ? context.receivedAt : timestamp(body.time, 'time'),
+      });
+    },
+  },
+  {
+    name: 'harbor',
+    fits: (body) => typeof body.type === 'string' && 'event_data' in body,
+    items: (body) => [body],
+    read: (item, context) => {
+      const body = item as Fields;
+      const type = text(body, 'type');
+      const action = harborDefault[type];
+      if (!action) {
+        if (harborOther.test(type)) return [];
+        throw new Misread(`type ${quote(type)} is unknown`);
+      }
+      const seconds = body.occur_at;
+      if (seconds !== undefined && !(Number.isFinite(seconds) && (seconds as number) >= 0))
+        throw new Misread('occur_at is not a number of seconds');
+      // The Default form has no id. Its job service repeats a failed post verbatim, so the content serves as one;
+      // two like pulls by one person within a second can't be told apart.
+      return readHarbor(action, body, object(body, 'event_data'), {
+        id: `harbor-${contentHash(JSON.stringify(body))}`,
+        time: seconds === undefined ? context.receivedAt : (seconds as number) * 1000,
+      });
+    },
+  },
+];
+
+function readDistribution(item: unknown): RegistryEvent[] {
+  if (!isObject(item)) throw new Misread(`event is ${kindOf(item)}, not an object`);
+  const action = text(item, 'action');
+  if (!isAction(action)) throw new Misread(`action ${quote(action)} is none of pull, push, delete, mount`);
+  const target = object(item, 'target');
+  const request = optionalObject(item, 'request');
+  const actor = optionalObject(item, 'actor');
+  const source = optionalObject(item, 'source');
+  const mediaType = optionalText(target, 'mediaType', 255);
+  const kind = action === 'delete' ? 'other' : isManifest(mediaType) ? 'manifest' : 'blob';
+  const event: RegistryEvent = {
+    id: text(item, 'id', 256),
+    time: timestamp(item.timestamp, 'timestamp'),
+    action,
+    kind,
+    method: optionalText(request, 'method', 16) ?? '',
+    repository: text(target, 'repository', 255),
+    user: optionalText(actor, 'name', 255) ?? '',
+    // Clients write what they like here; a cut one still tells clients apart.
+    userAgent: (optionalText(request, 'useragent', Number.POSITIVE_INFINITY) ?? '').slice(0, 512),
+    address: addressOf(request.addr),
+    source: (optionalText(source, 'addr', 255) ?? optionalText(request, 'host', 255) ?? '').slice(0, 255),
+  };
+  const tag = optionalText(target, 'tag', 128);
+  const digest = optionalText(target, 'digest', 255);
+  if (tag) event.tag = tag;
+  if (digest) event.digest = digest;
+  if (mediaType) event.mediaType = mediaType;
+  if (kind === 'manifest') Object.assign(event, referencesOf(target.references));
+  if (kind === 'blob' || action === 'mount') return [];
+  return [event];
+}
+
+/**
+ * Only manifests that a manifest names are kept by digest: the pull rule asks for no others, and layers would be most of
+ * what is stored. Types are kept of all, once each.
+ */
+function referencesOf(references: unknown): Pick<RegistryEvent, 'references' | 'referenceTypes'> {
+  if (references === undefined || references === null) return {};
+  if (!Array.isArray(references)) throw new Misread(`target.references is ${kindOf(references)}, not an array`);
+  if (references.length === 0) return {};
+  const named = references.filter(isObject);
+  const types = named.map((reference) => reference.mediaType).filter((type) => typeof type === 'string');
+  return {
+    references: named
+      .filter((reference) => isManifest(reference.mediaType))
+      .map((reference) => reference.digest)
+      .filter((digest) => typeof digest === 'string'),
+    referenceTypes: [...new Set(types)].sort(),
+  };
+}
+
+// https://goharbor.io/docs/main/working-with-projects/project-configuration/configure-webhooks/
+const harborDefault: Partial<Record<string, Action>> = {
+  PUSH_ARTIFACT: 'push',
+  PULL_ARTIFACT: 'pull',
+  DELETE_ARTIFACT: 'delete',
+};
+const harborOther = /^(SCANNING_\w+|QUOTA_\w+|REPLICATION|TAG_RETENTION)$/;
+const harborCloudEvents: Partial<Record<string, Action>> = {
+  'harbor.artifact.pushed': 'push',
+  'harbor.artifact.pulled': 'pull',
+  'harbor.artifact.deleted': 'delete',
+};
+const harborMethods = { push: 'PUT', pull: 'GET', delete: 'DELETE', mount: 'POST' };
+
+function readHarbor(action: Action, body: Fields, data: Fields, { id, time }: { id: string; time: number }) {
+  const { resources } = data;
+  if (!Array.isArray(resources) || resources.length === 0) throw new Misread('resources is not a list of artifacts');
+  const repository = text(object(data, 'repository'), 'repo_full_name', 255);
+  return resources.map((resource: unknown, index): RegistryEvent => {
+    if (!isObject(resource)) throw new Misread(`resources[${index}] is ${kindOf(resource)}, not an object`);
+    const tag = optionalText(resource, 'tag', 255);
+    const digest = optionalText(resource, 'digest', 255);
+    const event: RegistryEvent = {
+      id: index === 0 ? id : `${id}:${index}`,
+      time,
+      action,
+      kind: action === 'delete' ? 'other' : 'manifest',
+      method: harborMethods[action],
+      repository,
+      user: optionalText(body, 'operator', 255) ?? '',
+      userAgent: '',
+      address: '',
+      source: (optionalText(resource, 'resource_url', 2048) ?? '').split('/', 1)[0],
+    };
+    // docker asks by digest after a HEAD that Harbor does not report: such a pull has its digest for a tag.
+    if (tag && !tag.includes(':')) event.tag = tag;
+    if (digest) event.digest = digest;
+    return event;
+  });
+}
+
+/** Distribution's own split: every other media type is a blob's. */
+export function isManifest(mediaType: unknown): boolean {
+  return typeof mediaType === 'string' && (mediaType.includes('manifest') || mediaType.includes('image.index'));
+}
+
+// --- addresses ------------------------------------------------------------------------------------------------------
+
+const v4 = /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}$/;
+
+function isV6(text: string): boolean {
+  const groups = text.replace(/(?<=:)\d+\.\d+\.\d+\.\d+$/, (last) => (v4.test(last) ? '0:0' : last));
+  const [head, tail, ...more] = groups.split('::');
+  const count = [head, tail ?? ''].join(':').split(':').filter(Boolean).length;
+  const sound = /^[0-9a-f]{1,4}(:[0-9a-f]{1,4})*$/i;
+  if (more.length > 0 || ![head, tail ?? ''].every((half) => half === '' || sound.test(half))) return false;
+  return tail === undefined ? count === 8 : count < 8;
+}
+
+/** The IP address of `ip:port`, `[v6]:port` or a bare address; '' when there is none. */
+export function addressOf(addr: unknown): string {
+  if (typeof addr !== 'string') return '';
+  const bracketed = /^\[([^\]]+)\](?::\d+)?$/.exec(addr);
+  const bare = bracketed ? bracketed[1] : addr.replace(/^([^:]+):\d+$/, '$1');
+  const address = bare.replace(/%.*$/, '').replace(/^::ffff:(?=\d+\.)/i, '');
+  if (v4.test(address)) return address;
+  return isV6(address) ? address.toLowerCase() : '';
+}
+
+/** Text with every IP address in it replaced, for what is set aside. */
+export function withoutAddresses(text: string): string {
+  return text.replace(/[0-9a-f:.]{2,}/gi, (run) => {
+    const [, address, stop] = /^(.*?)(\.*)$/.exec(run)!;
+    return addressOf(address) ? `[address]${stop}` : run;
+  });
+}
+
+// --- reading fields -------------------------------------------------------------------------------------------------
+
+class Misread extends Error {}
+
+function isObject(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isAction(value: string): value is Action {
+  return value === 'pull' || value === 'push' || value === 'delete' || value === 'mount';
+}
+
+function kindOf(value: unknown): string {
+  return value === null ? 'null' : Array.isArray(value) ? 'an array' : value === undefined ? 'missing' : typeof value;
+}
+
+/** A short value for a reason; only for fields that hold no person. */
+function quote(value: string): string {
+  const clean = withoutAddresses(value);
+  return JSON.stringify(clean.length > 40 ? `${clean.slice(0, 40)}…` : clean);
+}
+
+function object(from: Fields, name: string): Fields {
+  const value = from[name];
+  if (!isObject(value)) throw new Misread(`${name} is ${kindOf(value)}, not an object`);
+  return value;
+}
+
+function optionalObject(from: Fields, name: string): Fields {
+  return from[name] === undefined || from[name] === null ? {} : object(from, name);
+}
+
+function text(from: Fields, name: string, longest = 4096): string {
+  const value = from[name];
+  if (typeof value !== 'string') throw new Misread(`${name} is ${kindOf(value)}, not a string`);
+  if (value === '') throw new Misread(`${name} is empty`);
+  if (value.length > longest) throw new Misread(`${name} has ${value.length} characters, more than ${longest}`);
+  return value.toWellFormed();
+}
+
+function optionalText(from: Fields, name: string, longest: number): string | undefined {
+  const value = from[name];
+  return value === undefined || value === null || value === '' ? undefined : text(from, name, longest);
+}
+
+const rfc3339 = /^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?(Z|[+-]\d{2}:\d{2})$/i;
+
+/** RFC 3339 to milliseconds, microseconds kept as a fraction. */
+function timestamp(value: unknown, name: string): number {
+  const parts = typeof value === 'string' ? rfc3339.exec(value) : null;
+  const seconds = parts ? Date.parse(parts[1].toUpperCase() + parts[3].toUpperCase()) : Number.NaN;
+  if (!parts || Number.isNaN(seconds))
+    throw new Misread(
+      `${name} ${typeof value === 'string' ? quote(value) : `is ${kindOf(value)}`}, not an RFC 3339 time`,
+    );
+  return seconds + Number((parts[2] ?? '').padEnd(6, '0').slice(0, 6)) / 1000;
+}
+
+function misfit(body: unknown): string {
+  if (!isObject(body)) return `body is ${kindOf(body)}, not a JSON object`;
+  const names = Object.keys(body)
+    .filter((name) => /^[\w-]{1,32}$/.test(name))
+    .slice(0, 8)
+    .join(', ');
+  return `neither a Distribution, GitLab nor Harbor notification: its fields are ${names || 'none'}`;
+}
+
+/** 128 bits of a text, as hex: two independent 64-bit FNV-1a sums over UTF-16 units. Tells contents apart, no secret. */
+function contentHash(content: string): string {
+  const prime = 0x100000001b3n;
+  let [a, b] = [0xcbf29ce484222325n, 0x84222325cbf29ce4n];
+  for (let index = 0; index < content.length; index++) {
+    const unit = BigInt(content.charCodeAt(index));
+    a = BigInt.asUintN(64, (a ^ unit) * prime);
+    b = BigInt.asUintN(64, (b + unit) * prime) ^ (b >> 29n);
+  }
+  return a.toString(16).padStart(16, '0') + b.toString(16).padStart(16, '0');
+}

@@ -1,0 +1,272 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { isManifestPull, isManifestPush } from '#core/pull.ts';
+import { addressOf, normalise, withoutAddresses } from '#core/registry.ts';
+import { captures, eventsOf, readCapture, readFixture } from '../captured.ts';
+
+const context = { receivedAt: 1_790_000_000_000 };
+const digest = `sha256:${'ab'.repeat(32)}`;
+
+function event(change: object = {}, target: object = {}) {
+  return {
+    id: '52de8f9a-0b2b-4513-b8d1-099c843fb421',
+    timestamp: '2026-11-21T03:59:25.332325661Z',
+    action: 'pull',
+    target: { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest, repository: 'a/b', tag: '1', ...target },
+    request: { addr: '192.0.2.7:45784', method: 'GET', useragent: 'docker/27.3.1' },
+    actor: { name: 'alice' },
+    source: { addr: 'vm:5001' },
+    ...change,
+  };
+}
+
+const reasons = (body: unknown) => normalise(body, context).rejected.map(({ reason }) => reason);
+
+for (const name of captures) {
+  test(`${name} comes to the expected counts of distinct manifest events`, () => {
+    const posts = readCapture(name);
+    const counts = readFixture('expected-counts.json')[name];
+    const got: Record<string, Record<string, Record<string, number>>> = {};
+    for (const stored of eventsOf(posts)) {
+      const pull = stored.method === 'HEAD' ? 'pullHead' : 'pullGet';
+      const key = isManifestPush(stored) ? 'push' : isManifestPull(stored) ? pull : undefined;
+      if (!key) continue;
+      const user = stored.user || '(none)';
+      got[user] ??= {};
+      got[user][stored.repository] ??= {};
+      const row = got[user][stored.repository];
+      row[key] = (row[key] ?? 0) + 1;
+    }
+    assert.equal(posts.length, counts.posts);
+    assert.deepEqual(got, counts.manifests);
+  });
+
+  test(`${name}: every event is kept or ignored, none rejected, and only deletes are neither blob nor manifest`, () => {
+    const counts = readFixture('expected-counts.json')[name];
+    const ids = new Set<string>();
+    let [ignored, deletes] = [0, 0];
+    for (const { body } of readCapture(name)) {
+      const parsed = JSON.parse(body);
+      if (ids.has(parsed.events[0].id)) continue;
+      ids.add(parsed.events[0].id);
+      const result = normalise(parsed, context);
+      assert.deepEqual(result.rejected, []);
+      ignored += result.ignored;
+      deletes += result.events.filter(({ kind }) => kind === 'other').length;
+    }
+    const { delete: expectedDeletes = 0, ...blobs } = counts.notManifests;
+    assert.equal(ids.size, counts.distinctEvents);
+    assert.equal(deletes, expectedDeletes);
+    assert.equal(
+      ignored,
+      Object.values(blobs as Record<string, number>).reduce((sum, count) => sum + count, 0),
+    );
+  });
+}
+
+test('an event keeps who, what and when, to the microsecond', () => {
+  const { events } = normalise({ events: [event()] }, context);
+  assert.deepEqual(events, [
+    {
+      id: '52de8f9a-0b2b-4513-b8d1-099c843fb421',
+      time: Date.parse('2026-11-21T03:59:25Z') + 332.325,
+      action: 'pull',
+      kind: 'manifest',
+      method: 'GET',
+      repository: 'a/b',
+      tag: '1',
+      digest,
+      mediaType: 'application/vnd.oci.image.manifest.v1+json',
+      user: 'alice',
+      userAgent: 'docker/27.3.1',
+      address: '192.0.2.7',
+      source: 'vm:5001',
+    },
+  ]);
+});
+
+test('an index keeps the digests of its platforms, a manifest only the types of its layers', () => {
+  const platform = { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest: 'sha256:1' };
+  const layer = { mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip', digest: 'sha256:2' };
+  const config = { mediaType: 'application/vnd.oci.image.config.v1+json', digest: 'sha256:3' };
+  const read = (references: unknown) => normalise({ events: [event({}, { references })] }, context).events[0];
+  assert.deepEqual(read([platform, platform]).references, ['sha256:1', 'sha256:1']);
+  assert.deepEqual(read([layer, config, layer]).references, []);
+  assert.deepEqual(read([layer, config, layer]).referenceTypes, [config.mediaType, layer.mediaType]);
+  assert.equal(read(undefined).references, undefined);
+});
+
+test('one envelope may hold any number of events, good and bad', () => {
+  const blob = event({ id: 'blob' }, { mediaType: 'application/octet-stream', tag: undefined });
+  const { events, ignored, rejected } = normalise({ events: [event(), blob, 7, event({ id: 'second' })] }, context);
+  assert.deepEqual(
+    events.map(({ id }) => id),
+    ['52de8f9a-0b2b-4513-b8d1-099c843fb421', 'second'],
+  );
+  assert.equal(ignored, 1);
+  assert.deepEqual(rejected, [{ reason: 'distribution: event is number, not an object', event: 7 }]);
+  assert.deepEqual(normalise({ events: [] }, context), { events: [], ignored: 0, rejected: [] });
+});
+
+test('a rejected event names the field that is wrong', () => {
+  for (const [change, reason] of [
+    [{ id: 7 }, 'id is number, not a string'],
+    [{ id: '' }, 'id is empty'],
+    [{ timestamp: 'yesterday' }, 'timestamp "yesterday", not an RFC 3339 time'],
+    [{ timestamp: '2026-13-01T00:00:00Z' }, 'timestamp "2026-13-01T00:00:00Z", not an RFC 3339 time'],
+    [{ timestamp: undefined }, 'timestamp is missing, not an RFC 3339 time'],
+    [{ action: 'eat' }, 'action "eat" is none of pull, push, delete, mount'],
+    [{ target: null }, 'target is null, not an object'],
+    [{ target: {} }, 'repository is missing, not a string'],
+    [{ actor: { name: 7 } }, 'name is number, not a string'],
+    [{ actor: { name: 'x'.repeat(256) } }, 'name has 256 characters, more than 255'],
+  ] as const)
+    assert.deepEqual(reasons({ events: [event(change)] }), [`distribution: ${reason}`]);
+  assert.deepEqual(reasons({ events: [event({}, { references: 'x' })] }), [
+    'distribution: target.references is string, not an array',
+  ]);
+});
+
+test('a body of no known registry is rejected with its fields named', () => {
+  assert.deepEqual(reasons([]), ['body is an array, not a JSON object']);
+  assert.deepEqual(reasons(null), ['body is null, not a JSON object']);
+  assert.deepEqual(reasons('{"events":'), ['body is string, not a JSON object']);
+  assert.match(reasons(readFixture('quay.json').examples[0].body)[0], /fields are name, repository, namespace/);
+  for (const { body } of readFixture('dockerhub.json').examples) assert.equal(reasons(body).length, 1);
+});
+
+test('Harbor: push, pull and delete in the Default form', () => {
+  const [push, pull, remove] = readFixture('harbor.json').examples.map(
+    ({ body }: { body: unknown }) => normalise(body, context).events[0],
+  );
+  assert.deepEqual(
+    [push, pull, remove].map(({ action, kind, method, user, repository, tag, time, source }) => ({
+      action,
+      kind,
+      method,
+      user,
+      repository,
+      tag,
+      time,
+      source,
+    })),
+    [
+      { action: 'push', kind: 'manifest', method: 'PUT', user: 'alice', tag: '7.2' },
+      { action: 'pull', kind: 'manifest', method: 'GET', user: 'bob', tag: undefined },
+      { action: 'delete', kind: 'other', method: 'DELETE', user: 'alice', tag: '7.2' },
+    ].map((row) => ({
+      ...row,
+      repository: 'library/redis',
+      time: 1_730_000_000_000,
+      source: 'harbor.example.test',
+    })),
+  );
+});
+
+test('Harbor: the Default form gets an id from its content, the same at every redelivery', () => {
+  const { body } = readFixture('harbor.json').examples[0];
+  const [first] = normalise(body, context).events;
+  assert.equal(normalise(structuredClone(body), { receivedAt: 5 }).events[0].id, first.id);
+  assert.notEqual(normalise({ ...body, occur_at: body.occur_at + 1 }, context).events[0].id, first.id);
+});
+
+test('Harbor: CloudEvents keep their id and time', () => {
+  const { body } = readFixture('harbor.json').examples[3];
+  const [pull] = normalise(body, context).events;
+  assert.deepEqual(
+    [pull.id, pull.time, pull.action, pull.user, pull.tag],
+    ['6b0c1a52-0000-4000-8000-000000000002', Date.parse('2024-10-27T03:33:20Z'), 'pull', 'bob', '7.2'],
+  );
+});
+
+test('Harbor: one notification of several artifacts is as many events; scans and quotas are ignored', () => {
+  const { body } = readFixture('harbor.json').examples[0];
+  const [resource] = body.event_data.resources;
+  const two = { ...body, event_data: { ...body.event_data, resources: [resource, { ...resource, tag: '7.3' }] } };
+  assert.deepEqual(
+    normalise(two, context).events.map(({ tag }) => tag),
+    ['7.2', '7.3'],
+  );
+  assert.equal(new Set(normalise(two, context).events.map(({ id }) => id)).size, 2);
+  assert.equal(normalise({ type: 'SCANNING_COMPLETED', event_data: {} }, context).ignored, 1);
+  assert.equal(normalise({ specversion: '1.0', type: 'harbor.scan.completed', data: {} }, context).ignored, 1);
+  assert.deepEqual(reasons({ type: 'TEA', event_data: {} }), ['harbor: type "TEA" is unknown']);
+});
+
+test('GitLab: as Distribution, though its address has no port', () => {
+  const [pull] = normalise(readFixture('gitlab.json').examples[0].body, context).events;
+  assert.deepEqual([pull.user, pull.address, pull.tag], ['alice', '203.0.113.9', 'latest']);
+});
+
+test('an address loses its port, brackets and zone; what is none is empty', () => {
+  for (const [addr, address] of [
+    ['192.0.2.7:45784', '192.0.2.7'],
+    ['192.0.2.7', '192.0.2.7'],
+    ['[2001:DB8::5]:443', '2001:db8::5'],
+    ['[2001:db8::5]', '2001:db8::5'],
+    ['2001:db8::5', '2001:db8::5'],
+    ['2001:218::', '2001:218::'],
+    ['[fe80::1%eth0]:5', 'fe80::1'],
+    ['[::ffff:192.0.2.7]:80', '192.0.2.7'],
+    ['::1', '::1'],
+    ['', ''],
+    ['@', ''],
+    ['256.1.1.1:80', ''],
+    ['registry:5000', ''],
+    [undefined, ''],
+    [7, ''],
+  ])
+    assert.equal(addressOf(addr), address, String(addr));
+});
+
+test('every generated address is read from each form it comes in, and taken out of texts', () => {
+  fc.assert(
+    fc.property(fc.ipV4(), fc.ipV6(), fc.integer({ min: 1, max: 65535 }), (four, six, port) => {
+      assert.equal(addressOf(`${four}:${port}`), four);
+      assert.equal(addressOf(four), four);
+      // fast-check also writes the last 32 bits as IPv4.
+      const expected = addressOf(six);
+      assert.notEqual(expected, '');
+      assert.equal(addressOf(`[${six}]:${port}`), expected);
+      for (const address of [four, six])
+        for (const text of [`[${address}]:${port}`, `{"addr":"${address}"}`, `from ${address}.`, `${four}:${port}`])
+          assert.ok(!withoutAddresses(text).includes(address), `${text} -> ${withoutAddresses(text)}`);
+    }),
+    { seed: 7, numRuns: 1000 },
+  );
+});
+
+test('times, digests and versions are no addresses', () => {
+  const text = `2026-11-21T03:59:25.332Z sha256:${'12'.repeat(32)} go1.22.7 docker/27.3.1 a/b:1.2.3`;
+  assert.equal(withoutAddresses(text), text);
+});
+
+test('whatever the JSON, normalise answers and no reason holds a person or an address', () => {
+  const leaf = fc.oneof(fc.jsonValue(), fc.constantFrom('alice@example.test', '192.0.2.7:80', '[2001:db8::5]:1'));
+  const odd = fc.record(
+    {
+      id: leaf,
+      timestamp: leaf,
+      action: leaf,
+      target: fc.oneof(leaf, fc.record({ mediaType: leaf, repository: leaf, references: leaf }, { requiredKeys: [] })),
+      request: fc.oneof(leaf, fc.record({ addr: leaf, useragent: leaf }, { requiredKeys: [] })),
+      actor: fc.oneof(leaf, fc.record({ name: leaf }, { requiredKeys: [] })),
+    },
+    { requiredKeys: [] },
+  );
+  const body = fc.oneof(
+    fc.jsonValue(),
+    fc.record({ events: fc.array(fc.oneof(odd, fc.constant(event()))) }),
+    fc.record({ type: fc.oneof(leaf, fc.constant('PULL_ARTIFACT')), event_data: leaf, occur_at: leaf, operator: leaf }),
+    fc.record({ specversion: leaf, type: fc.constant('harbor.artifact.pulled'), data: leaf, id: leaf, time: leaf }),
+  );
+  fc.assert(
+    fc.property(body, (value) => {
+      const { events, ignored, rejected } = normalise(value, context);
+      assert.ok(events.length + ignored + rejected.length >= 0);
+      for (const { reason } of rejected) assert.doesNotMatch(reason, /192\.0\.2\.7|2001:db8/);
+    }),
+    { seed: 11, numRuns: 2000 },
+  );
+});
