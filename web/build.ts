@@ -1,0 +1,77 @@
+// node web/build.ts: the pages, as static files in build/web. Does nothing when no input changed since the last build.
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { build, type Rolldown } from 'vite';
+
+const web = import.meta.dirname;
+const root = join(web, '..');
+export const outDir = join(root, 'build/web');
+const stamp = join(outDir, '.inputs');
+
+/** Most gzipped KiB of what a reader waits for. The files of a row load together. */
+const budgets: { what: string; most: number; files: RegExp }[] = [
+  { what: 'map', most: 290, files: /^assets\/view-.*\.js$/ },
+  { what: 'map worker', most: 145, files: /^assets\/maplibre-gl-worker.*\.js$/ },
+  { what: 'charts', most: 255, files: /^assets\/g2-.*\.js$/ },
+  { what: 'base map, coarse', most: 25, files: /^assets\/land-110m-.*\.json$/ },
+  { what: 'base map, fine', most: 162, files: /^assets\/land-50m-.*\.json$/ },
+  { what: 'style', most: 8, files: /\.css$/ },
+  { what: 'beacon', most: 1, files: /^hit\.js$/ },
+];
+const pageBudget = 25;
+
+/** A hash of everything the pages are made from. */
+function inputs(): string {
+  const hash = createHash('sha256');
+  const files = readdirSync(web, { recursive: true, encoding: 'utf8' })
+    .map((name) => join(web, name))
+    .filter((file) => statSync(file).isFile())
+    .sort();
+  for (const file of [...files, join(root, 'package-lock.json')])
+    if (existsSync(file)) hash.update(`${file.slice(root.length)}\0`).update(readFileSync(file));
+  return hash.digest('hex');
+}
+
+const kibibytes = (bytes: number) => Math.round((bytes / 1024) * 10) / 10;
+const gzipped = (content: string | Uint8Array) => gzipSync(content, { level: 9 }).length;
+
+/** Gzipped KiB by what they are for, the pages' own scripts included. */
+export function sizes(output: Rolldown.RolldownOutput['output']): { what: string; size: number; most: number }[] {
+  const content = (file: Rolldown.OutputChunk | Rolldown.OutputAsset) =>
+    file.type === 'chunk' ? file.code : file.source;
+  const rows = budgets.map(({ what, most, files }) => {
+    const found = output.filter((file) => files.test(file.fileName));
+    if (found.length === 0) throw new Error(`the build made no file for the budget "${what}" (${files})`);
+    return { what, most, size: kibibytes(found.reduce((sum, file) => sum + gzipped(content(file)), 0)) };
+  });
+  const chunks = new Map(output.filter((file) => file.type === 'chunk').map((file) => [file.fileName, file]));
+  for (const entry of chunks.values()) {
+    if (!entry.isEntry || !entry.facadeModuleId?.endsWith('.html')) continue;
+    const loaded = new Set([entry.fileName]);
+    for (const name of loaded) for (const next of chunks.get(name)?.imports ?? []) loaded.add(next);
+    const size = [...loaded].reduce((sum, name) => sum + gzipped(chunks.get(name)?.code ?? ''), 0);
+    rows.push({ what: `page ${entry.name}`, most: pageBudget, size: kibibytes(size) });
+  }
+  return rows;
+}
+
+/** Builds the pages unless they are there already; answers their folder. */
+export async function buildPages({ quiet = false } = {}): Promise<string> {
+  const now = inputs();
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === now) return outDir;
+  const result = (await build({ configFile: join(web, 'vite.config.ts') })) as Rolldown.RolldownOutput;
+  const rows = sizes(result.output);
+  for (const { what, size, most } of rows)
+    if (!quiet) console.log(`${what.padEnd(18)} ${String(size).padStart(6)} KiB of ${most}`);
+  const over = rows.filter(({ size, most }) => size > most);
+  if (over.length > 0)
+    throw new Error(
+      over.map(({ what, size, most }) => `${what} is ${size} KiB gzipped, its budget is ${most}`).join('; '),
+    );
+  writeFileSync(stamp, now);
+  return outDir;
+}
+
+if (import.meta.main) await buildPages();

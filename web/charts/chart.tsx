@@ -1,0 +1,164 @@
+// A chart with its sentence for those who can't see it, and a table for those who want figures.
+import type { ComponentChildren } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { ServiceError } from '../api.ts';
+import { useDark } from '../load.ts';
+import { Failed, Skeleton } from '../shell.tsx';
+
+/** The page's tokens, as a chart needs them: a canvas knows no CSS variables. */
+export interface Palette {
+  ink: string;
+  muted: string;
+  line: string;
+  accent: string;
+  soft: string;
+  warn: string;
+  surface: string;
+  ramp: string[];
+  sans: string;
+  mono: string;
+}
+
+function palette(): Palette {
+  const style = getComputedStyle(document.documentElement);
+  const token = (name: string) => style.getPropertyValue(`--${name}`).trim();
+  return {
+    ink: token('ink'),
+    muted: token('muted'),
+    line: token('line'),
+    accent: token('accent'),
+    soft: token('accent-soft'),
+    warn: token('warn'),
+    surface: token('surface'),
+    ramp: ['c1', 'c2', 'c3', 'c4'].map(token),
+    sans: token('sans'),
+    mono: token('mono'),
+  };
+}
+
+export interface ChartProps {
+  /** What the chart says, in one sentence. */
+  sentence: string;
+  height: number;
+  /** G2's options, in the colours of the theme and at a width in pixels. */
+  options: (palette: Palette, width: number) => object;
+  /** Changes when the data does. */
+  of: unknown;
+  table: { head: string[]; rows: ComponentChildren[][] };
+  onPick?: (row: unknown) => void;
+}
+
+export function Chart({ sentence, height, options, of, table, onPick }: ChartProps) {
+  const container = useRef<HTMLDivElement>(null);
+  const [asTable, setAsTable] = useState(false);
+  const [failed, setFailed] = useState(false);
+  const [drawn, setDrawn] = useState(false);
+  const [attempt, setAttempt] = useState(0);
+  const [width, setWidth] = useState(0);
+  const dark = useDark();
+  const newest = useRef({ options, onPick });
+  newest.current = { options, onPick };
+
+  useEffect(() => {
+    if (!container.current) return;
+    const observer = new ResizeObserver(([entry]) => setWidth(Math.round(entry.contentRect.width)));
+    observer.observe(container.current);
+    return () => observer.disconnect();
+  }, []);
+
+  // Data, theme and width are what a drawing is made from
+  useEffect(() => {
+    if (asTable || width === 0) return;
+    let remove: (() => void) | undefined;
+    let gone = false;
+    Promise.all([import('./g2.ts'), document.fonts.ready]).then(
+      ([{ draw }]) => {
+        if (gone || !container.current) return;
+        const { options, onPick } = newest.current;
+        remove = draw(container.current, options(palette(), width), onPick && ((row) => newest.current.onPick?.(row)));
+        setDrawn(true);
+        setFailed(false);
+      },
+      () => setFailed(true),
+    );
+    return () => {
+      gone = true;
+      remove?.();
+    };
+  }, [of, dark, asTable, width, attempt]);
+
+  return (
+    <figure>
+      {failed && (
+        <Failed
+          what="The chart"
+          error={
+            { status: 0, message: 'Its script did not arrive; the table below has the same figures.' } as ServiceError
+          }
+          retry={() => setAttempt(attempt + 1)}
+        />
+      )}
+      {!asTable && !failed && !drawn && <Skeleton lines={Math.max(2, Math.round(height / 44))} height={24} />}
+      <div
+        ref={container}
+        class="chart"
+        role="img"
+        aria-label={sentence}
+        hidden={asTable || failed}
+        style={{ height: drawn ? `${height}px` : '0', minHeight: '0', cursor: onPick ? 'pointer' : 'default' }}
+      />
+      {(asTable || failed) && (
+        <div class="scroll">
+          <table>
+            <caption class="hidden-text">{sentence}</caption>
+            <thead>
+              <tr>
+                {table.head.map((title, index) => (
+                  <th key={title} scope="col" class={index > 0 ? 'number' : undefined}>
+                    {title}
+                  </th>
+                ))}
+              </tr>
+            </thead>
+            <tbody>
+              {table.rows.map((cells, row) => (
+                <tr key={row}>
+                  {cells.map((cell, index) => (
+                    <td key={index} class={index > 0 ? 'number' : 'name'}>
+                      {cell}
+                    </td>
+                  ))}
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+      <button
+        type="button"
+        class="quiet"
+        aria-pressed={asTable}
+        onClick={() => {
+          setAsTable(!asTable);
+          setDrawn(false);
+        }}
+      >
+        {asTable ? 'Show as a chart' : 'Show as a table'}
+      </button>
+    </figure>
+  );
+}
+
+/** What every chart has alike: no frame of its own, the page's font, hairline axes. */
+export const axisStyle = ({ muted, line, sans }: Palette) => ({
+  title: false,
+  labelFill: muted,
+  labelFillOpacity: 1,
+  labelFontSize: 12,
+  labelFontFamily: sans,
+  gridStroke: line,
+  gridStrokeOpacity: 1,
+  gridLineDash: [0, 0],
+  line: false,
+  tick: false,
+});

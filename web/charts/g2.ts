@@ -1,0 +1,16 @@
+// AntV G2 with only the parts these charts use; loaded after the page's first paint.
+import { extend } from '@antv/g2/esm/api/extend';
+import { Runtime } from '@antv/g2/esm/api/runtime';
+import { Transpose } from '@antv/g2/esm/coordinate/transpose';
+import { litelib } from '@antv/g2/esm/lib/lite';
+
+const G2 = extend(Runtime, { ...litelib(), 'coordinate.transpose': Transpose });
+
+/** Draws into the container; answers how to take the drawing away again. */
+export function draw(container: HTMLElement, options: object, onClick?: (row: unknown) => void): () => void {
+  const chart = new G2({ container, autoFit: true });
+  chart.options({ theme: { type: 'classic', view: { viewFill: 'transparent' } }, ...options });
+  if (onClick) chart.on('element:click', (event: { data?: { data?: unknown } }) => onClick(event.data?.data));
+  chart.render();
+  return () => chart.destroy();
+}

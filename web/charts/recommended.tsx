@@ -1,0 +1,116 @@
+// Recommendations as one bar list: name above its bar, how many others pulled it at the end, and why below.
+import type { Recommendation } from '../api.ts';
+import { count, percent, plural } from '../format.ts';
+import { ImageName } from '../shell.tsx';
+import { Chart } from './chart.tsx';
+
+/** Why it is recommended, in words. */
+export function because({ source, because }: Recommendation): string {
+  if (because.length > 0)
+    return `because you pulled ${because
+      .slice(0, 2)
+      .map(({ repository, share }) => `${repository} (${percent(share)})`)
+      .join(' and ')}`;
+  const words: Record<string, string> = {
+    similar: 'goes with what you pulled',
+    trending: 'pulled more and more these days',
+    popular: 'pulled by most people here',
+  };
+  return words[source] ?? 'people with pulls like yours have it';
+}
+
+const rowHeight = 64;
+
+export function Recommended({ items }: { items: Recommendation[] }) {
+  const rows = items.map((item) => ({
+    ...item,
+    why: because(item),
+    others: `pulled by ${plural(item.pulledBy, 'other')}`,
+  }));
+  return (
+    <Chart
+      of={items}
+      height={rows.length * rowHeight}
+      sentence={`${plural(rows.length, 'recommended repository', 'recommended repositories')}, best first: ${rows
+        .slice(0, 3)
+        .map(({ repository, others }) => `${repository}, ${others}`)
+        .join('; ')}.`}
+      onPick={(row) => {
+        const { repository } = (row ?? {}) as Partial<Recommendation>;
+        if (repository) location.assign(`/repositories?name=${encodeURIComponent(repository)}`);
+      }}
+      table={{
+        head: ['Repository', 'Pulled by others', 'Score', 'Why'],
+        rows: rows.map(({ repository, pulledBy, score, why }) => [
+          <ImageName key={repository} repository={repository} />,
+          count(pulledBy),
+          score.toFixed(2),
+          why,
+        ]),
+      }}
+      options={({ ink, muted, accent, line, sans, mono }, width) => {
+        const letters = Math.floor((width - 150) / 7.9);
+        const fits = (text: string, most: number) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
+        const most = Math.max(...rows.map(({ score }) => score), 1e-9);
+        const label = { position: 'left', textAlign: 'left', textBaseline: 'middle', dx: 0, fillOpacity: 1 };
+        return {
+          type: 'view',
+          data: rows.map((row) => ({ ...row, share: row.score / most, whole: 1 })),
+          padding: 0,
+          margin: 0,
+          inset: 0,
+          coordinate: { transform: [{ type: 'transpose' }] },
+          scale: { x: { type: 'band', padding: 0 }, y: { domain: [0, 1] } },
+          axis: false,
+          legend: false,
+          animate: false,
+          children: [
+            {
+              type: 'interval',
+              encode: { x: 'repository', y: 'whole' },
+              style: { fill: line, fillOpacity: 0.6, maxWidth: 6, radius: 3 },
+              tooltip: false,
+              labels: [
+                {
+                  ...label,
+                  text: ({ repository }: Recommendation) => fits(repository, letters),
+                  dy: -17,
+                  fill: ink,
+                  fontFamily: mono,
+                  fontSize: 13,
+                },
+                {
+                  ...label,
+                  text: 'why',
+                  formatter: (text: string) => fits(text, Math.floor(width / 6.4)),
+                  dy: 16,
+                  fill: muted,
+                  fontFamily: sans,
+                  fontSize: 12,
+                },
+                {
+                  position: 'right',
+                  textAlign: 'right',
+                  textBaseline: 'middle',
+                  text: 'others',
+                  dy: -17,
+                  dx: 0,
+                  fill: muted,
+                  fillOpacity: 1,
+                  fontFamily: sans,
+                  fontSize: 12,
+                },
+              ],
+            },
+            {
+              type: 'interval',
+              encode: { x: 'repository', y: 'share' },
+              style: { fill: accent, fillOpacity: 1, maxWidth: 6, radius: 3 },
+              tooltip: false,
+            },
+          ],
+        };
+      }}
+    />
+  );
+}

@@ -1,0 +1,85 @@
+// Hooks the pages share: data that loads, the clock, the address, the theme.
+import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
+import type { ServiceError } from './api.ts';
+
+export interface Loaded<T> {
+  /** The last answer; stays while a newer one is asked for, and when that fails. */
+  data?: T;
+  error?: ServiceError;
+  reload: () => void;
+}
+
+/** Loads when `key` changes; an answer that a newer question has overtaken is dropped. A null key loads nothing. */
+export function useLoad<T>(key: string | null, load: (signal: AbortSignal) => Promise<T>): Loaded<T> {
+  const [state, setState] = useState<{ key: string | null; data?: T; error?: ServiceError }>({ key });
+  const [turn, setTurn] = useState(0);
+  const newest = useRef(load);
+  newest.current = load;
+  // A turn is what asks again
+  useEffect(() => {
+    if (key === null) return;
+    const controller = new AbortController();
+    newest.current(controller.signal).then(
+      (data) => controller.signal.aborted || setState({ key, data }),
+      (error) =>
+        controller.signal.aborted ||
+        setState((last) => ({ key, data: last.key === key ? last.data : undefined, error })),
+    );
+    return () => controller.abort();
+  }, [key, turn]);
+  const reload = useCallback(() => setTurn((last) => last + 1), []);
+  return state.key === key ? { data: state.data, error: state.error, reload } : { reload };
+}
+
+/** Milliseconds since the epoch, read anew every `everyMs`. */
+export function useNow(everyMs = 30_000): number {
+  const [now, setNow] = useState(() => Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), everyMs);
+    return () => clearInterval(timer);
+  }, [everyMs]);
+  return now;
+}
+
+/** Names in the query, and a way to change them that the back button undoes. */
+export function useQuery(): [URLSearchParams, (changes: Record<string, string | undefined>) => void] {
+  const [search, setSearch] = useState(location.search);
+  useEffect(() => {
+    const read = () => setSearch(location.search);
+    addEventListener('popstate', read);
+    return () => removeEventListener('popstate', read);
+  }, []);
+  const change = useCallback((changes: Record<string, string | undefined>) => {
+    const query = new URLSearchParams(location.search);
+    for (const [name, value] of Object.entries(changes)) value ? query.set(name, value) : query.delete(name);
+    history.pushState(null, '', `${location.pathname}${query.size ? `?${query}` : ''}`);
+    setSearch(location.search);
+  }, []);
+  return [new URLSearchParams(search), change];
+}
+
+const darkWish = matchMedia('(prefers-color-scheme: dark)');
+const isDark = () => (document.documentElement.dataset.theme ?? (darkWish.matches ? 'dark' : 'light')) === 'dark';
+
+/** Turns to the other theme, and remembers it unless that is what the system wishes anyway. */
+export function turnTheme(): void {
+  const theme = isDark() ? 'light' : 'dark';
+  document.documentElement.dataset.theme = theme;
+  if ((theme === 'dark') === darkWish.matches) localStorage.removeItem('whalewatch.theme');
+  else localStorage.setItem('whalewatch.theme', theme);
+  dispatchEvent(new Event('whalewatch:theme'));
+}
+
+export function useDark(): boolean {
+  const [dark, setDark] = useState(isDark);
+  useEffect(() => {
+    const read = () => setDark(isDark());
+    darkWish.addEventListener('change', read);
+    addEventListener('whalewatch:theme', read);
+    return () => {
+      darkWish.removeEventListener('change', read);
+      removeEventListener('whalewatch:theme', read);
+    };
+  }, []);
+  return dark;
+}

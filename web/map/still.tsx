@@ -1,0 +1,66 @@
+// The map without WebGL 2: the same clusters as a picture.
+
+import { coarse } from 'virtual:basemap';
+import { useEffect, useState } from 'preact/hooks';
+import { type Clusters, get } from '../api.ts';
+import { readLand } from './land.ts';
+
+const [width, height] = [1000, 640];
+const x = (lon: number) => ((lon + 180) / 360) * width;
+const y = (lat: number) => {
+  const sine = Math.sin((Math.max(-85, Math.min(85, lat)) * Math.PI) / 180);
+  return (0.5 - Math.log((1 + sine) / (1 - sine)) / (4 * Math.PI)) * width - 120;
+};
+
+export function Still({ snapshot }: { snapshot?: string }) {
+  const [land, setLand] = useState('');
+  const [clusters, setClusters] = useState<Clusters['features']>([]);
+  useEffect(() => {
+    readLand(coarse).then(
+      ({ features }) => {
+        const shape = features.find((feature) => feature.properties?.kind === 'land')?.geometry as GeoJSON.MultiPolygon;
+        const ring = (line: GeoJSON.Position[]) =>
+          `M${line.map(([lon, lat]) => `${x(lon).toFixed(1)} ${y(lat).toFixed(1)}`).join('L')}Z`;
+        setLand(shape.coordinates.flat().map(ring).join(''));
+      },
+      () => setLand(''),
+    );
+  }, []);
+  // A new snapshot is what asks again
+  useEffect(() => {
+    get<Clusters>('/v1/clusters', { bbox: '-180,-85,180,85', zoom: 1 }).then(
+      ({ features }) => setClusters(features),
+      () => {},
+    );
+  }, [snapshot]);
+  return (
+    <div class="still">
+      <svg
+        viewBox={`0 0 ${width} ${height}`}
+        preserveAspectRatio="xMidYMid slice"
+        role="img"
+        aria-label="World map of places"
+      >
+        <path d={land} fill="var(--land)" stroke="var(--border)" stroke-width="0.6" fill-rule="evenodd" />
+        {clusters.map(({ geometry: { coordinates }, properties: { point_count = 1 } }) => (
+          <circle
+            key={coordinates.join()}
+            cx={x(coordinates[0])}
+            cy={y(coordinates[1])}
+            r={point_count === 1 ? 4 : 7 + Math.log10(point_count) * 4}
+            fill="var(--c2)"
+            stroke="var(--c3)"
+          />
+        ))}
+      </svg>
+    </div>
+  );
+}
+
+export function hasWebGL2(): boolean {
+  try {
+    return document.createElement('canvas').getContext('webgl2') !== null;
+  } catch {
+    return false;
+  }
+}

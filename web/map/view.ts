@@ -1,0 +1,291 @@
+// The map itself: loaded after the page's first paint, for MapLibre weighs more than all the rest.
+
+import { coarse, fine } from 'virtual:basemap';
+import {
+  type ExpressionSpecification,
+  type GeoJSONSource,
+  LngLatBounds,
+  Map as MapLibre,
+  type PaddingOptions,
+  type StyleSpecification,
+  setWorkerUrl,
+  type VectorTileSource,
+} from 'maplibre-gl';
+// A worker from a file of its own, so that the content security policy needs no blob:.
+import workerUrl from 'maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url';
+import type { ClusterProperties } from '../api.ts';
+import { readLand } from './land.ts';
+
+setWorkerUrl(workerUrl);
+
+/** From this zoom on the coarse coasts show their corners. */
+const fineZoom = 2.6;
+/** Points closer than a pixel at this zoom share one address for good: they open as a list. */
+export const mostZoom = 14;
+
+export interface Picked extends ClusterProperties {
+  id?: number;
+  lon: number;
+  lat: number;
+}
+
+export interface View {
+  /** Shows the tiles of a snapshot; the old ones stay until the new are there. */
+  show(snapshot: string): void;
+  recolour(): void;
+  flyTo(lon: number, lat: number, zoom: number): void;
+  zoomBy(steps: number): void;
+  world(): void;
+  mark(place?: { lon: number; lat: number }): void;
+  bounds(): { west: number; south: number; east: number; north: number; zoom: number };
+  remove(): void;
+}
+
+export interface ViewOptions {
+  container: HTMLElement;
+  /** Pixels that something else covers. */
+  padding: () => PaddingOptions;
+  onPick: (picked: Picked) => void;
+  onMove: () => void;
+  onTileError: (message: string) => void;
+}
+
+const token = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+const count: ExpressionSpecification = ['coalesce', ['get', 'point_count'], 1];
+/** Steps of the legend: from how many places on a cluster has the next colour. */
+export const steps = [10, 100, 1000] as const;
+/** Radius in pixels by number: area grows with the logarithm, so that a million still fits the sea. */
+const radius: ExpressionSpecification = [
+  'case',
+  ['==', count, 1],
+  6,
+  ['interpolate', ['linear'], ['log10', count], 0.3, 12, 1, 14, 2, 18, 3, 23, 4, 29, 6, 40],
+];
+const shortCount: ExpressionSpecification = [
+  'case',
+  ['>=', count, 999_500],
+  ['concat', ['to-string', ['/', ['round', ['/', count, 1e5]], 10]], 'M'],
+  ['>=', count, 10_000],
+  ['concat', ['to-string', ['round', ['/', count, 1000]]], 'k'],
+  ['>=', count, 1000],
+  ['concat', ['to-string', ['/', ['round', ['/', count, 100]], 10]], 'k'],
+  ['to-string', count],
+];
+
+/** Paint that follows the theme, by layer. */
+function paint(): Record<string, Record<string, unknown>> {
+  const dark = getComputedStyle(document.documentElement).colorScheme === 'dark';
+  const ramp: ExpressionSpecification = [
+    'step',
+    count,
+    token('c1'),
+    ...steps.flatMap((step, index) => [step, token(`c${index + 2}`)]),
+  ] as unknown as ExpressionSpecification;
+  const texts = dark ? ['#ffffff', '#06231f', '#06231f', '#2a1c00'] : ['#082a2a', '#04201f', '#ffffff', '#ffffff'];
+  return {
+    sea: { 'background-color': token('sea') },
+    land: { 'fill-color': token('land') },
+    borders: { 'line-color': token('border') },
+    names: { 'text-color': token('muted'), 'text-halo-color': token('land') },
+    clusters: {
+      'circle-color': ramp,
+      'circle-stroke-color': dark ? token('sea') : token('c3'),
+    },
+    counts: { 'text-color': ['step', count, texts[0], ...steps.flatMap((step, index) => [step, texts[index + 1]])] },
+    marked: { 'circle-stroke-color': token('warn') },
+  };
+}
+
+const tiles = (snapshot: string) => [`${location.origin}/v1/tiles/${encodeURIComponent(snapshot)}/{z}/{x}/{y}.mvt`];
+const nothing: GeoJSON.FeatureCollection = { type: 'FeatureCollection', features: [] };
+
+function style(snapshot: string): StyleSpecification {
+  const font = ['Inter Variable'];
+  const strong = ['Inter Semibold'];
+  return {
+    version: 8,
+    sources: {
+      base: { type: 'geojson', data: nothing, tolerance: 0.2, attribution: '' },
+      clusters: { type: 'vector', tiles: tiles(snapshot), minzoom: 0, maxzoom: mostZoom },
+      marked: { type: 'geojson', data: nothing },
+    },
+    layers: [
+      { id: 'sea', type: 'background' },
+      { id: 'land', type: 'fill', source: 'base', filter: ['==', ['get', 'kind'], 'land'] },
+      {
+        id: 'borders',
+        type: 'line',
+        source: 'base',
+        filter: ['==', ['get', 'kind'], 'border'],
+        paint: { 'line-width': ['interpolate', ['linear'], ['zoom'], 1, 0.7, 6, 1.4], 'line-dasharray': [3, 2] },
+      },
+      {
+        id: 'names',
+        type: 'symbol',
+        source: 'base',
+        minzoom: 2,
+        filter: ['all', ['==', ['get', 'kind'], 'name'], ['>=', ['zoom'], ['get', 'rank']]],
+        layout: {
+          'text-field': ['get', 'name'],
+          'text-font': font,
+          'text-size': ['interpolate', ['linear'], ['zoom'], 2, 11, 6, 14],
+          'text-max-width': 8,
+          'text-letter-spacing': 0.04,
+        },
+        paint: { 'text-halo-width': 1.2 },
+      },
+      {
+        id: 'clusters',
+        type: 'circle',
+        source: 'clusters',
+        'source-layer': 'clusters',
+        paint: { 'circle-radius': radius, 'circle-stroke-width': 1.5, 'circle-opacity': 0.94 },
+      },
+      {
+        id: 'counts',
+        type: 'symbol',
+        source: 'clusters',
+        'source-layer': 'clusters',
+        filter: ['>', count, 1],
+        layout: {
+          'text-field': shortCount,
+          'text-font': strong,
+          'text-size': 12,
+          'text-allow-overlap': true,
+          'text-ignore-placement': true,
+        },
+      },
+      {
+        id: 'marked',
+        type: 'circle',
+        source: 'marked',
+        paint: { 'circle-radius': 18, 'circle-color': 'transparent', 'circle-stroke-width': 2.5 },
+      },
+    ],
+  };
+}
+
+const still = matchMedia('(prefers-reduced-motion: reduce)');
+
+export async function openView(snapshot: string, options: ViewOptions): Promise<View> {
+  const coarseLand = readLand(coarse);
+  // Labels are drawn with the page's own font: it must be there before the first of them is.
+  await document.fonts.load('12px "Inter Variable"').catch(() => undefined);
+  const first = style(snapshot);
+  for (const layer of first.layers) layer.paint = { ...layer.paint, ...paint()[layer.id] };
+  const map = new MapLibre({
+    container: options.container,
+    style: first,
+    hash: true,
+    attributionControl: false,
+    dragRotate: false,
+    pitchWithRotate: false,
+    touchPitch: false,
+    maxZoom: mostZoom + 1,
+    minZoom: 0,
+    fadeDuration: 0,
+    localIdeographFontFamily: 'system-ui, sans-serif',
+  });
+  map.touchZoomRotate.disableRotation();
+  map.keyboard.disableRotation();
+  const canvas = map.getCanvas();
+  canvas.setAttribute('aria-label', 'Map of places. The list beside it says the same as text.');
+
+  const inhabited = new LngLatBounds([-128, -52], [168, 78]);
+  const world = (animate: boolean) =>
+    map.fitBounds(inhabited, { padding: options.padding(), animate: animate && !still.matches, linear: true });
+  if (!/^#[\d.]+\/-?[\d.]+\/-?[\d.]+/.test(location.hash)) world(false);
+
+  const lay = (land: GeoJSON.FeatureCollection) => (map.getSource('base') as GeoJSONSource | undefined)?.setData(land);
+  let isFine = false;
+  const refine = () => {
+    if (isFine || map.getZoom() <= fineZoom) return;
+    isFine = true;
+    readLand(fine).then(lay, () => {
+      // The coarse coast stays; the next zoom asks again.
+      isFine = false;
+    });
+  };
+  map.once('style.load', async () => {
+    const land = await coarseLand;
+    if (!isFine) lay(land);
+    refine();
+    map.on('zoom', refine);
+  });
+  map.on('moveend', options.onMove);
+  map.on('error', (event) => {
+    if ('sourceId' in event && event.sourceId === 'clusters') options.onTileError(event.error.message);
+  });
+  map.on('click', (event) => {
+    // A finger is wider than a point: the nearest cluster within a few pixels is meant.
+    const { x, y } = event.point;
+    const near = map.queryRenderedFeatures(
+      [
+        [x - 8, y - 8],
+        [x + 8, y + 8],
+      ],
+      { layers: ['clusters'] },
+    );
+    const found = near
+      .map((feature) => {
+        const [lon, lat] = (feature.geometry as GeoJSON.Point).coordinates;
+        const at = map.project([lon, lat]);
+        return { feature, lon, lat, distance: Math.hypot(at.x - x, at.y - y) };
+      })
+      .sort((a, b) => a.distance - b.distance)[0];
+    if (!found) return;
+    const properties = found.feature.properties as ClusterProperties;
+    options.onPick({
+      ...properties,
+      id: properties.cluster_id ?? (typeof found.feature.id === 'number' ? found.feature.id : undefined),
+      lon: found.lon,
+      lat: found.lat,
+    });
+  });
+  map.on('mousemove', 'clusters', () => {
+    canvas.style.cursor = 'pointer';
+  });
+  map.on('mouseleave', 'clusters', () => {
+    canvas.style.cursor = '';
+  });
+
+  let shown = snapshot;
+  return {
+    show(next) {
+      if (next === shown) return;
+      shown = next;
+      (map.getSource('clusters') as VectorTileSource | undefined)?.setTiles(tiles(next));
+    },
+    recolour() {
+      for (const [layer, properties] of Object.entries(paint()))
+        for (const [name, value] of Object.entries(properties))
+          map.setPaintProperty(layer, name as 'circle-color', value as string);
+    },
+    flyTo(lon, lat, zoom) {
+      const target = { center: [lon, lat] as [number, number], zoom, padding: options.padding(), retainPadding: false };
+      still.matches ? map.jumpTo(target) : map.flyTo({ ...target, speed: 1.6 });
+    },
+    zoomBy(by) {
+      map.zoomTo(map.getZoom() + by, { animate: !still.matches });
+    },
+    world: () => world(true),
+    mark(place) {
+      (map.getSource('marked') as GeoJSONSource | undefined)?.setData(
+        place
+          ? { type: 'Feature', properties: {}, geometry: { type: 'Point', coordinates: [place.lon, place.lat] } }
+          : nothing,
+      );
+    },
+    bounds() {
+      const bounds = map.getBounds();
+      return {
+        west: bounds.getWest(),
+        south: bounds.getSouth(),
+        east: bounds.getEast(),
+        north: bounds.getNorth(),
+        zoom: map.getZoom(),
+      };
+    },
+    remove: () => map.remove(),
+  };
+}

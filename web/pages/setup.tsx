@@ -1,0 +1,7 @@
+import { mount, Page } from '../shell.tsx';
+
+mount(
+  <Page here="/setup">
+    <h1>Set up</h1>
+  </Page>,
+);
