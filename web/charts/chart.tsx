@@ -56,8 +56,8 @@ export function Chart({ sentence, height, options, of, table, onPick }: ChartPro
   const [attempt, setAttempt] = useState(0);
   const [width, setWidth] = useState(0);
   const dark = useDark();
-  const newest = useRef({ options, onPick });
-  newest.current = { options, onPick };
+  const newest = useRef({ options, onPick, height });
+  newest.current = { options, onPick, height };
 
   useEffect(() => {
     if (!container.current) return;
@@ -74,8 +74,12 @@ export function Chart({ sentence, height, options, of, table, onPick }: ChartPro
     Promise.all([import('./g2.ts'), document.fonts.ready]).then(
       ([{ draw }]) => {
         if (gone || !container.current) return;
-        const { options, onPick } = newest.current;
-        remove = draw(container.current, options(palette(), width), onPick && ((row) => newest.current.onPick?.(row)));
+        const { options, onPick, height } = newest.current;
+        remove = draw(
+          container.current,
+          { width, height, ...options(palette(), width) },
+          onPick && ((row) => newest.current.onPick?.(row)),
+        );
         setDrawn(true);
         setFailed(false);
       },
@@ -153,6 +157,7 @@ export function Chart({ sentence, height, options, of, table, onPick }: ChartPro
 export const axisStyle = ({ muted, line, sans }: Palette) => ({
   title: false,
   labelFill: muted,
+  labelOpacity: 1,
   labelFillOpacity: 1,
   labelFontSize: 12,
   labelFontFamily: sans,

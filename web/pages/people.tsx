@@ -10,6 +10,7 @@ import {
   type ServiceError,
 } from '../api.ts';
 import { className, Mix } from '../charts/mix.tsx';
+import { PullsOverTime } from '../charts/pulls.tsx';
 import { Recommended } from '../charts/recommended.tsx';
 import { ago, count, full, utcDay } from '../format.ts';
 import { useLoad, useNow, useQuery } from '../load.ts';
@@ -112,7 +113,7 @@ function History({ user }: { user: string }) {
     setBusy(false);
   };
   return (
-    <section class="card span-8" aria-labelledby="history">
+    <section class="card" aria-labelledby="history">
       <div class="card-head">
         <h2 id="history">Pull history</h2>
       </div>
@@ -218,46 +219,64 @@ function OnePerson({ user }: { user: string }) {
             <dd>{byClass.data ? count(byClass.data.total.pushes) : '–'}</dd>
           </div>
         </dl>
-        <section class="card span-8" aria-labelledby="recommended">
-          <div class="card-head">
-            <h2 id="recommended">Recommended</h2>
-            {model && (
-              <span class="muted small" title={full(model.trainedAt)}>
-                trained {ago(model.trainedAt, now)}
-              </span>
-            )}
-          </div>
-          <Content of={recommended} what="Recommendations" lines={8}>
-            {({ items }) =>
-              items.length === 0 ? (
-                <div class="note">
-                  <strong>Nothing to recommend yet.</strong>
-                  <p>There is no other image that somebody pulled. As soon as there is one, it shows here.</p>
-                </div>
-              ) : (
-                <Recommended items={items} />
-              )
-            }
-          </Content>
-        </section>
-        <section class="card span-4" aria-labelledby="mix">
-          <div class="card-head">
-            <h2 id="mix">Pulled by</h2>
-          </div>
-          <Content of={byClass} what="The kinds of pulls" lines={4}>
-            {({ buckets, total }) =>
-              total.pulls === 0 ? (
-                <p class="muted">No pulls yet.</p>
-              ) : (
-                <Mix
-                  label="Pulls by kind of client"
-                  parts={buckets.map(({ key = '', pulls }) => ({ name: className(key), number: pulls }))}
-                />
-              )
-            }
-          </Content>
-        </section>
-        <History key={user} user={user} />
+        <div class="span-8 stack">
+          <section class="card" aria-labelledby="recommended">
+            <div class="card-head">
+              <h2 id="recommended">Recommended</h2>
+              {model && (
+                <span class="muted small" title={full(model.trainedAt)}>
+                  trained {ago(model.trainedAt, now)}
+                </span>
+              )}
+            </div>
+            <Content of={recommended} what="Recommendations" lines={8}>
+              {({ items }) =>
+                items.length === 0 ? (
+                  <div class="note">
+                    <strong>Nothing to recommend yet.</strong>
+                    <p>There is no other image that somebody pulled. As soon as there is one, it shows here.</p>
+                  </div>
+                ) : (
+                  <Recommended items={items} />
+                )
+              }
+            </Content>
+          </section>
+          <History key={user} user={user} />
+        </div>
+        <div class="span-4 stack">
+          <section class="card" aria-labelledby="mix">
+            <div class="card-head">
+              <h2 id="mix">Pulled by</h2>
+            </div>
+            <Content of={byClass} what="The kinds of pulls" lines={4}>
+              {({ buckets, total }) =>
+                total.pulls === 0 ? (
+                  <p class="muted">No pulls yet.</p>
+                ) : (
+                  <Mix
+                    label="Pulls by kind of client"
+                    parts={buckets.map(({ key = '', pulls }) => ({ name: className(key), number: pulls }))}
+                  />
+                )
+              }
+            </Content>
+          </section>
+          <section class="card" aria-labelledby="lately">
+            <div class="card-head">
+              <h2 id="lately">Last 30 days</h2>
+            </div>
+            <Content of={lately} what="Pulls of the last 30 days" lines={4}>
+              {({ buckets, total }) =>
+                total.raw === 0 ? (
+                  <p class="muted">No pulls in the last 30 days.</p>
+                ) : (
+                  <PullsOverTime buckets={buckets} interval="day" height={160} />
+                )
+              }
+            </Content>
+          </section>
+        </div>
       </div>
     </>
   );

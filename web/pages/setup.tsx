@@ -1,7 +1,159 @@
-import { mount, Page } from '../shell.tsx';
+// /setup: what to paste where, with this service's own address in it.
+import type { ComponentChildren } from 'preact';
+import { useState } from 'preact/hooks';
+import { mount, Page, Segments } from '../shell.tsx';
 
-mount(
-  <Page here="/setup">
-    <h1>Set up</h1>
-  </Page>,
-);
+const here = location.origin;
+const webhook = `${here}/v1/registry-events`;
+
+function Code({ label, text }: { label: string; text: string }) {
+  const [said, setSaid] = useState('');
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+      setSaid('Copied');
+    } catch {
+      setSaid('Select it, please');
+    }
+    setTimeout(() => setSaid(''), 2000);
+  };
+  return (
+    <section class="code" aria-label={label}>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
+      <pre tabIndex={0}>{text}</pre>
+      <button type="button" class="button" onClick={copy} aria-label={`Copy: ${label}`}>
+        <span role="status">{said || 'Copy'}</span>
+      </button>
+    </section>
+  );
+}
+
+const registries = [
+  ['distribution', 'Distribution'],
+  ['harbor', 'Harbor'],
+  ['gitlab', 'GitLab'],
+] as const;
+type Registry = (typeof registries)[number][0];
+
+const settings: Record<Registry, { where: ComponentChildren; label: string; text: string }> = {
+  distribution: {
+    where: (
+      <>
+        In the registry's <code class="inline-code">config.yml</code>, then restart it. Version 2.7 to 3 of the CNCF
+        registry and everything built on it.
+      </>
+    ),
+    label: "Lines for the registry's configuration",
+    text: `notifications:
+  endpoints:
+    - name: whalewatch
+      url: ${webhook}
+      headers:
+        Authorization: [Bearer TOKEN]
+      timeout: 1s
+      threshold: 5
+      backoff: 10s
+      ignoredmediatypes:
+        - application/octet-stream`,
+  },
+  harbor: {
+    where: 'In each project under Webhooks: New webhook, HTTP, events "Artifact pulled" and "Artifact pushed".',
+    label: 'Fields of a Harbor webhook',
+    text: `Endpoint URL   ${webhook}
+Auth header    Bearer TOKEN
+Payload format Default or CloudEvents`,
+  },
+  gitlab: {
+    where: (
+      <>
+        In <code class="inline-code">/etc/gitlab/gitlab.rb</code>, then{' '}
+        <code class="inline-code">gitlab-ctl reconfigure</code>.
+      </>
+    ),
+    label: "Lines for GitLab's configuration",
+    text: `registry['notifications'] = [
+  {
+    'name' => 'whalewatch',
+    'url' => '${webhook}',
+    'headers' => { 'Authorization' => ['Bearer TOKEN'] },
+    'timeout' => '1s',
+    'threshold' => 5,
+    'backoff' => '10s'
+  }
+]`,
+  },
+};
+
+function Setup() {
+  const [registry, setRegistry] = useState<Registry>('distribution');
+  const { where, label, text } = settings[registry];
+  return (
+    <Page here="/setup">
+      <div class="head">
+        <div>
+          <h1>Set up</h1>
+          <p>Point a registry at the webhook and put the beacon on a page. Both can be done alone.</p>
+        </div>
+      </div>
+      <div class="card">
+        <section class="step" aria-labelledby="registry">
+          <b aria-hidden="true">1</b>
+          <div>
+            <div class="card-head" style={{ marginBottom: '0' }}>
+              <h2 id="registry">Send the registry's notifications here</h2>
+              <Segments label="Registry" value={registry} options={registries} onChange={setRegistry} />
+            </div>
+            <p>{where}</p>
+            <Code label={label} text={text} />
+            <p style={{ marginTop: '12px' }}>
+              Put the webhook's token in place of <code class="inline-code">TOKEN</code>. It is a secret and not shown
+              here: <code class="inline-code">npm start</code> prints it and keeps it in the data folder; on AWS it is
+              in Secrets Manager, under the name that <code class="inline-code">cdk deploy</code> prints.
+            </p>
+          </div>
+        </section>
+        <section class="step" aria-labelledby="beacon">
+          <b aria-hidden="true">2</b>
+          <div>
+            <h2 id="beacon">Put the beacon on a page</h2>
+            <p>
+              Under 1 KiB, no cookie, nothing kept of a visitor but the place of their network. Do Not Track and GPC are
+              kept.
+            </p>
+            <Code label="The beacon's script tag" text={`<script defer src="${here}/hit.js"></script>`} />
+            <p style={{ marginTop: '12px' }}>
+              <code class="inline-code">data-domain="shop.example"</code> counts as another name than the page's host,{' '}
+              <code class="inline-code">data-action="checkout"</code> names what was done. Leave your own visits out by
+              opening the page once with <code class="inline-code">?whalewatch=off</code>.
+            </p>
+          </div>
+        </section>
+        <section class="step" aria-labelledby="try">
+          <b aria-hidden="true">3</b>
+          <div>
+            <h2 id="try">See it arrive</h2>
+            <p>
+              Send one hit by hand. It shows on <a href="/">the map</a> within seconds; pulls show under{' '}
+              <a href="/people">People</a>. If nothing comes, <a href="/health">Health</a> says what was refused and
+              why.
+            </p>
+            <Code label="A command that sends one hit" text={`curl -d '{"domain": "shop.example"}' ${here}/v1/hits`} />
+          </div>
+        </section>
+        <section class="step" aria-labelledby="past">
+          <b aria-hidden="true">4</b>
+          <div>
+            <h2 id="past">Bring what was before</h2>
+            <p>Pulls or hits from a file, one a line, as CSV or JSON. The same line twice counts once.</p>
+            <Code
+              label="A command that imports a file"
+              text={`npm run import -- pulls.csv   # time,user,repository,tag,digest`}
+            />
+          </div>
+        </section>
+      </div>
+    </Page>
+  );
+}
+
+mount(<Setup />);
