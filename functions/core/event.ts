@@ -24,6 +24,15 @@ export interface RegistryLine {
   event: RegistryEvent;
 }
 
+/** What collect could not understand; process sets it aside in its turn, so that collect needs no store but the stream. */
+export interface RejectedLine {
+  type: 'rejected';
+  receivedAt: number;
+  reason: string;
+  /** The text, addresses masked, cut at 64 KiB. */
+  body: string;
+}
+
 export type Action = 'pull' | 'push' | 'delete' | 'mount';
 
 /** A registry event normalised at the edge, whichever registry sent it. */

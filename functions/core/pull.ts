@@ -16,6 +16,11 @@ export const pullReachMs = 60_000;
 export interface PullOptions {
   /** An identical tagged event this soon after the opening one is the same pull; 0: never. At most 60. */
   windowSeconds?: number;
+  /**
+   * What an earlier call decided: of the events before this time (milliseconds), those named opened a pull and no other
+   * did. Since nothing reaches back further than pullReachMs, the pulls from `before` on come out as of the whole.
+   */
+  settled?: { before: number; opened: ReadonlySet<string> };
 }
 
 interface OpenPull {
@@ -30,7 +35,7 @@ interface OpenPull {
  * Invariant: cut the sorted events wherever two neighbours are more than pullReachMs apart, and the pulls of the parts,
  * one after another, are the pulls of the whole (see `segments`).
  */
-export function pullsOf(events: StoredEvent[], { windowSeconds = 2 }: PullOptions = {}): Pull[] {
+export function pullsOf(events: StoredEvent[], { windowSeconds = 2, settled }: PullOptions = {}): Pull[] {
   const windowMs = checkedWindow(windowSeconds) * 1000;
   const opened: OpenPull[] = [];
   let oldest = 0;
@@ -39,9 +44,13 @@ export function pullsOf(events: StoredEvent[], { windowSeconds = 2 }: PullOption
     if (event.id === last?.id) continue;
     last = event;
     while (oldest < opened.length && event.time - opened[oldest].by.time > pullReachMs) oldest++;
-    const owner = findLast(opened, oldest, ({ by }) => meets(by, event) && owns(by, event, windowMs));
+    const decided = settled !== undefined && event.time < settled.before;
+    const opens = decided && settled.opened.has(event.id);
+    const owner = opens
+      ? undefined
+      : findLast(opened, oldest, ({ by }) => meets(by, event) && owns(by, event, windowMs));
     if (owner) owner.pull.events++;
-    else opened.push({ by: event, pull: pullOpenedBy(event) });
+    else if (opens || !decided) opened.push({ by: event, pull: pullOpenedBy(event) });
   }
   return opened.map(({ pull }) => pull);
 }

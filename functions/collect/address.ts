@@ -1,0 +1,44 @@
+import ipaddr from 'ipaddr.js';
+
+/** Is this peer one of the proxies whose X-Forwarded-For we believe? `loopback` and CIDR ranges are understood. */
+export function proxyMatcher(trusted: string[]): (address: string) => boolean {
+  const ranges = trusted
+    .flatMap((entry) => (entry === 'loopback' ? ['127.0.0.0/8', '::1/128'] : [entry]))
+    .map((entry) => {
+      try {
+        return ipaddr.parseCIDR(entry.includes('/') ? entry : `${entry}/${entry.includes(':') ? 128 : 32}`);
+      } catch (cause) {
+        throw new Error(`trustedProxies: "${entry}" is no address, range or "loopback"`, { cause });
+      }
+    });
+  return (address) => {
+    if (!ipaddr.isValid(address)) return false;
+    const parsed = ipaddr.process(address);
+    return ranges.some(([network, bits]) => parsed.kind() === network.kind() && parsed.match(network, bits));
+  };
+}
+
+/**
+ * The client's address: the connection's own, unless that is a trusted proxy; then the last entry of
+ * X-Forwarded-For that no trusted proxy added itself. An entry that is no address ends the search.
+ */
+export function clientAddress(
+  peer: string,
+  forwarded: string | undefined,
+  isProxy: (address: string) => boolean,
+): string {
+  let address = plain(peer);
+  const hops = forwarded?.split(',').map((entry) => plain(entry.trim())) ?? [];
+  while (hops.length > 0 && isProxy(address)) {
+    const next = hops.pop() as string;
+    if (!ipaddr.isValid(next)) break;
+    address = next;
+  }
+  return address;
+}
+
+/** Without port and brackets, and an IPv4 one inside IPv6 as IPv4. */
+function plain(text: string): string {
+  const bare = text.replace(/^\[(.*)\](:\d+)?$/, '$1').replace(/^(\d+\.\d+\.\d+\.\d+):\d+$/, '$1');
+  return ipaddr.isValid(bare) ? ipaddr.process(bare).toString() : bare;
+}

@@ -1,0 +1,90 @@
+import { Hono } from 'hono';
+import { cors } from 'hono/cors';
+import { ApiError, answerErrors } from '#core/http.ts';
+import { type StreamRecord, StreamRefused, type StreamWriter } from '#core/stores.ts';
+import { clientAddress, proxyMatcher } from './address.ts';
+import { readBody } from './body.ts';
+import { readHits } from './hits.ts';
+import { authorized, readWebhook, rejected } from './webhook.ts';
+
+export interface CollectOptions {
+  stream: StreamWriter;
+  /** The webhook's token, read anew for each request so that a rotated one counts at once. */
+  token: () => Promise<string>;
+  /** Address of the connection a request came over. */
+  peer: (request: Request, env: unknown) => string;
+  /** Proxies whose X-Forwarded-For is believed: addresses, ranges, `loopback`. */
+  trustedProxies: string[];
+  clock: () => number;
+  newKey: () => string;
+  report: (cause: unknown) => void;
+}
+
+const webhookBytes = 4 * 1024 * 1024;
+const hitsBytes = 1024 * 1024;
+
+/**
+ * The two ways in. Everything that arrives becomes stream records; nothing else is called, so that a registry never waits.
+ */
+export function collectApp(options: CollectOptions): Hono {
+  const { stream, token, peer, clock, newKey, report } = options;
+  const isProxy = proxyMatcher(options.trustedProxies);
+  const app = new Hono();
+  answerErrors(app, report);
+
+  const put = async (records: StreamRecord[]) => {
+    try {
+      if (records.length > 0) await stream.put(records);
+    } catch (cause) {
+      if (!(cause instanceof StreamRefused)) throw cause;
+      throw new ApiError(503, 'stream_refused', 'The stream takes nothing just now. Keep the event and send it again.');
+    }
+  };
+
+  app.post('/v1/registry-events', async (c) => {
+    if (!authorized(c.req.header('authorization'), await token()))
+      throw new ApiError(401, 'unauthorized', 'Send the webhook token as "Authorization: Bearer TOKEN".');
+    const { bytes, tooLong } = await readBody(c.req.raw, webhookBytes);
+    const text = Buffer.from(bytes).toString('utf8');
+    const { records, ...counts } = tooLong
+      ? rejected(text, `the body is longer than ${webhookBytes} bytes`, clock())
+      : readWebhook(text, clock());
+    await put(records);
+    return c.json(counts, 202);
+  });
+
+  app.use('/v1/hits', cors({ origin: '*', allowMethods: ['GET', 'POST'], maxAge: 86_400 }));
+  app.post('/v1/hits', async (c) => {
+    const { bytes, tooLong } = await readBody(c.req.raw, hitsBytes);
+    if (tooLong)
+      throw new ApiError(413, 'too_large', `The body is longer than ${hitsBytes} bytes: send fewer hits at once.`);
+    const address = clientAddress(peer(c.req.raw, c.env), c.req.header('x-forwarded-for'), isProxy);
+    const lines = readHits(Buffer.from(bytes).toString('utf8'), address, clock());
+    await put(packHits(lines, newKey));
+    return c.json({ accepted: lines.length }, 202);
+  });
+
+  // The stream, too, answers 503: a registry keeps what it could not deliver.
+  app.use(async (c, next) => {
+    await next();
+    if (c.res.status === 503) c.header('Retry-After', '2');
+  });
+  return app;
+}
+
+const recordBytes = 512 * 1024;
+
+/** Many hits to a record: Kinesis bills and limits by the record, and process reads lines faster than records. */
+function packHits(lines: string[], newKey: () => string): StreamRecord[] {
+  const records: StreamRecord[] = [];
+  let from = 0;
+  let size = 0;
+  lines.forEach((line, index) => {
+    size += Buffer.byteLength(line) + 1;
+    if (size < recordBytes && index < lines.length - 1) return;
+    records.push({ key: newKey(), data: Buffer.from(lines.slice(from, index + 1).join('\n')) });
+    from = index + 1;
+    size = 0;
+  });
+  return records;
+}

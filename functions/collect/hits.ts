@@ -1,0 +1,27 @@
+import { encodeHit, validateHit } from '#core/hit.ts';
+import { badRequest } from '#core/http.ts';
+
+/** Most hits one request may carry. */
+export const mostHits = 10_000;
+
+/**
+ * The stream lines of a request's hits: one hit or an array of them.
+ * Throws a 400 that names the hit, the field and the mend; then none of the request's hits is taken.
+ */
+export function readHits(text: string, address: string, now: number): string[] {
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch (cause) {
+    throw badRequest(
+      `the body is no JSON: ${(cause as Error).message}. Send {"domain": "portal.example"} or an array of such hits.`,
+    );
+  }
+  const hits = Array.isArray(body) ? body : [body];
+  if (hits.length > mostHits) throw badRequest(`${hits.length} hits in one request: send at most ${mostHits}.`);
+  return hits.map((hit, index) => {
+    const read = validateHit(hit, { address, now });
+    if ('reason' in read) throw badRequest(Array.isArray(body) ? `hit ${index}: ${read.reason}` : read.reason);
+    return encodeHit(read);
+  });
+}

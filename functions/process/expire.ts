@@ -1,0 +1,40 @@
+import type { Manifest } from '#core/manifest.ts';
+import type { CheckpointStore, ObjectStore } from '#core/stores.ts';
+
+/** A reader that began with an older manifest or pointer has this long to finish. */
+export const graceMs = 10 * 60_000;
+const rowsAtOnce = 1000;
+
+interface ExpireOptions {
+  checkpoints: CheckpointStore;
+  objects: ObjectStore;
+  clock: () => number;
+}
+
+/**
+ * Step 6 of export, the only place where anything of the protocol is removed. Deltas go before the rows that name them:
+ * a row without its delta is then always a folded one.
+ */
+export async function expire(manifest: Manifest, { checkpoints, objects, clock }: ExpireOptions): Promise<void> {
+  for (const [shard, position] of Object.entries(manifest.positions)) {
+    const rows = await checkpoints.after(shard, '0', rowsAtOnce);
+    const newest = await checkpoints.latest(shard);
+    const folded = rows.filter((row) => BigInt(row.last) <= BigInt(position) && row.previous !== newest?.previous);
+    await objects.remove(folded.map((row) => row.delta));
+    await checkpoints.remove(folded);
+  }
+  const named = new Set([manifest.points, manifest.seen, ...Object.values(manifest.hits)]);
+  const old = (await objects.list('state/')).filter(
+    ({ key, modified }) => key.endsWith('.bin') && !named.has(key) && modified < clock() - graceMs,
+  );
+  const orphans = (await objects.list('deltas/')).filter(
+    ({ key, modified }) => modified < clock() - graceMs && isFolded(key, manifest),
+  );
+  await objects.remove([...old, ...orphans].map(({ key }) => key));
+}
+
+/** `deltas/SHARD/LAST-id`: one whose last record is folded, or can never be committed any more. */
+function isFolded(key: string, { positions }: Manifest): boolean {
+  const [, shard, last] = /^deltas\/(.*)\/0*(\d+)-[^/]*$/.exec(key) ?? [];
+  return shard in positions && BigInt(last) <= BigInt(positions[shard]);
+}

@@ -1,0 +1,53 @@
+// Export folds committed deltas into the state and publishes the points. docs/commit-protocol.md has the argument.
+//
+//   1 read     the manifest: positions (what is folded, for each shard), counters, and the keys of its segments
+//   2 fold     the rows after each position, in order, each with its delta, into segments: points, hits of a day, seen ids
+//   3 write    changed segments under new keys; nothing refers to them yet
+//   4 swap     the manifest with If-Match: state and positions move together, or not at all
+//   5 publish  the snapshot, then the pointer to it
+//   6 expire   folded deltas, then their rows (never a shard's newest), then what no manifest names any more
+//
+// Two exports at once are harmless: one loses 4 and starts again at 1.
+import { type Manifest, manifestKey, readManifest } from '#core/manifest.ts';
+import type { CheckpointStore, ObjectStore } from '#core/stores.ts';
+import { expire } from './expire.ts';
+import { foldRows } from './fold.ts';
+import { publish } from './publish.ts';
+
+export interface ExportOptions {
+  checkpoints: CheckpointStore;
+  objects: ObjectStore;
+  /** Days after its newest hit that a domain leaves the map. */
+  keepDays: number;
+  clock: () => number;
+  newId: () => string;
+}
+
+export interface Exported {
+  manifest: Manifest;
+  /** Rows folded by this run. */
+  folded: number;
+}
+
+/** Folds everything committed so far and publishes it. Throws when a row is missing in a chain, or a row's delta. */
+export async function exportPoints(options: ExportOptions): Promise<Exported> {
+  const { objects, newId } = options;
+  for (;;) {
+    const { manifest, etag } = await readManifest(objects);
+    try {
+      const fold = await foldRows(manifest, options);
+      const next = fold.changed ? await fold.write(objects, newId) : manifest;
+      if (fold.changed)
+        await objects.put(manifestKey, JSON.stringify(next), {
+          ...(etag === undefined ? { ifNoneMatch: '*' } : { ifMatch: etag }),
+          contentType: 'application/json',
+        });
+      await publish(next, fold.points, options);
+      await expire(next, options);
+      return { manifest: next, folded: fold.rows };
+    } catch (cause) {
+      // Another export may have folded, swapped and expired meanwhile: then what is missing here is no loss.
+      if ((await objects.head(manifestKey))?.etag === etag) throw cause;
+    }
+  }
+}

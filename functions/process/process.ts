@@ -1,0 +1,94 @@
+// The commit protocol: a batch of one shard becomes sums exactly once. docs/commit-protocol.md has the argument.
+//
+//   1 read     the shard's newest checkpoint row: everything up to its `last` is done
+//   2 drop     records at or below it
+//   3 write    events, pulls, search documents, quarantine: all by id, so that writing twice is writing once
+//   4 delta    ONE immutable object with the batch's sums; without a row that names it, it does not exist
+//   5 commit   the row (shard, previous) -> (last, delta), only if there is no such row: one batch wins
+//
+// A batch that loses 5 has changed nothing: it starts again at 1 and finds out what is left of it.
+
+import { DeltaBuilder } from '#core/delta.ts';
+import type { Quarantined, RegistryLine, RejectedLine } from '#core/event.ts';
+import { parseLines } from '#core/hit.ts';
+import type { CheckpointStore, EventStore, ObjectStore, SearchStore } from '#core/stores.ts';
+import { type Delivered, type PullOptions, storeEvents } from './pulls.ts';
+
+export interface ProcessStores {
+  checkpoints: CheckpointStore;
+  events: EventStore;
+  objects: ObjectStore;
+  search: SearchStore;
+}
+
+export interface ProcessOptions extends ProcessStores, PullOptions {
+  clock: () => number;
+  /** A name no other delta of this shard has. */
+  newId: () => string;
+}
+
+/** One record of one shard, in order. */
+export interface ShardRecord {
+  sequenceNumber: string;
+  data: Uint8Array;
+  /** Milliseconds since the epoch when the stream took it: the clock of everything that must come out the same on a retry. */
+  arrivedAt: number;
+}
+
+/** Processes a batch of one shard, in order of sequence numbers. Throws when a store fails: nothing is then committed. */
+export async function processBatch(shard: string, records: ShardRecord[], options: ProcessOptions): Promise<void> {
+  for (;;) {
+    const previous = (await options.checkpoints.latest(shard))?.last ?? '0';
+    const fresh = records.filter((record) => BigInt(record.sequenceNumber) > BigInt(previous));
+    if (fresh.length === 0) return;
+    const last = fresh[fresh.length - 1].sequenceNumber;
+    const delta = await write(shard, previous, last, fresh, options);
+    if (await commit(shard, previous, last, delta, options)) return;
+  }
+}
+
+/** Steps 3 and 4: everything the batch says, stored by id; answers the key of its delta. */
+async function write(shard: string, previous: string, last: string, records: ShardRecord[], options: ProcessOptions) {
+  const { events, objects, locator, newId } = options;
+  const builder = new DeltaBuilder();
+  const delivered: Delivered[] = [];
+  const setAside: Quarantined[] = [];
+
+  for (const { sequenceNumber, data, arrivedAt } of records) {
+    const position = (line: number) => `${shard}:${sequenceNumber}:${line}`;
+    const quarantine = (line: number, reason: string, body: string) => {
+      setAside.push({ id: position(line), time: arrivedAt, reason, position: position(line), body });
+    };
+    parseLines(data, {
+      hit(hit) {
+        builder.hit(hit, locator.locate(hit.address), arrivedAt);
+      },
+      other(line, number) {
+        const parsed = line as RegistryLine | RejectedLine;
+        if (parsed.type === 'registry') delivered.push({ event: parsed.event, origin: position(number) });
+        else if (parsed.type === 'rejected') quarantine(number, parsed.reason, parsed.body);
+      },
+      bad(text, number, reason) {
+        quarantine(number, reason, text);
+      },
+    });
+  }
+
+  builder.count('quarantined', setAside.length);
+  if (setAside.length > 0) await events.quarantine(setAside);
+  const { duplicates } = await storeEvents(delivered, options);
+  builder.count('registryEvents', delivered.length);
+  builder.count('duplicates', duplicates);
+
+  const key = `deltas/${shard}/${last.padStart(64, '0')}-${newId()}`;
+  await objects.put(key, builder.encode({ shard, previous, last }), { ifNoneMatch: '*' });
+  return key;
+}
+
+/** Step 5. A commit that timed out may have succeeded: the row itself says whose it is. */
+async function commit(shard: string, previous: string, last: string, delta: string, options: ProcessOptions) {
+  const { checkpoints, clock } = options;
+  if (await checkpoints.commit({ shard, previous, last, delta, committedAt: clock() })) return true;
+  const [row] = await checkpoints.after(shard, previous, 1);
+  return row?.previous === previous && row.delta === delta;
+}

@@ -1,0 +1,72 @@
+import { gzipSync } from 'node:zlib';
+import type { Manifest } from '#core/manifest.ts';
+import type { PointsState } from '#core/points.ts';
+import { type ObjectStore, PreconditionFailed } from '#core/stores.ts';
+import { graceMs } from './expire.ts';
+
+export const pointerKey = 'points/latest.json';
+
+/** The pointer to the newest snapshot: what the map asks for again and again. */
+export interface Pointer {
+  snapshot: string;
+  generation: number;
+  /** Milliseconds since the epoch. */
+  updatedAt: number;
+  points: number;
+}
+
+interface PublishOptions {
+  objects: ObjectStore;
+  keepDays: number;
+  clock: () => number;
+}
+
+/**
+ * Step 5 of export: the snapshot (`points.bin`, which tiles are served from, and the public `points.json`), then the
+ * pointer. Does nothing when the pointer is there already, and never takes it back to an older generation.
+ */
+export async function publish(manifest: Manifest, points: PointsState, options: PublishOptions): Promise<void> {
+  const { objects, keepDays } = options;
+  const found = await objects.get(pointerKey);
+  const current: Pointer | undefined = found && JSON.parse(new TextDecoder().decode(found.body));
+  const generation = manifest.pointsGeneration;
+  if (generation === 0 || (current && current.generation >= generation)) return;
+
+  const { updatedAt } = manifest;
+  // The time makes a snapshot's name its own even if the data folder begins anew: browsers keep its tiles for ever.
+  const snapshot = `${updatedAt.toString(36)}-${generation}`;
+  const rows = points.rows();
+  const iso = (time: number) => new Date(time).toISOString();
+  const document = {
+    version: 1,
+    updatedAt: iso(updatedAt),
+    keepDays,
+    points: rows.map(([domain, lat, lon, , time]) => ({ domain, lat, lon, updatedAt: iso(time) })),
+  };
+  await objects.put('points.json', gzipSync(JSON.stringify(document)), {
+    contentType: 'application/json',
+    contentEncoding: 'gzip',
+    cacheControl: 'public, max-age=10',
+  });
+
+  const pointer: Pointer = { snapshot, generation, updatedAt, points: rows.length };
+  try {
+    await objects.put(pointerKey, JSON.stringify(pointer), {
+      ...(found ? { ifMatch: found.etag } : { ifNoneMatch: '*' }),
+      contentType: 'application/json',
+    });
+  } catch (cause) {
+    // Another export was quicker; if it published an older generation, the next export sets that right.
+    if (!(cause instanceof PreconditionFailed)) throw cause;
+  }
+  await expireSnapshots(objects, snapshot, options.clock());
+}
+
+/** Pages may still ask for an older snapshot's tiles for a while. */
+async function expireSnapshots(objects: ObjectStore, current: string, now: number): Promise<void> {
+  const old = (await objects.list('points/')).filter(
+    ({ key, modified }) =>
+      key.endsWith('/points.bin') && !key.startsWith(`points/${current}/`) && modified < now - graceMs,
+  );
+  await objects.remove(old.map(({ key }) => key));
+}

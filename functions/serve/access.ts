@@ -1,0 +1,47 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { MiddlewareHandler } from 'hono';
+import { cors } from 'hono/cors';
+import { ApiError } from '#core/http.ts';
+
+/** What anybody may read, from any page: the map and what says that it works. */
+const publicPaths = [
+  '/points.json',
+  '/v1/points/',
+  '/v1/tiles/',
+  '/v1/clusters',
+  '/v1/hits',
+  '/v1/embed/',
+  '/v1/openapi.json',
+  '/v1/health',
+];
+const isPublic = (path: string) =>
+  publicPaths.some((start) =>
+    start.endsWith('/') ? path.startsWith(start) : path === start || path.startsWith(`${start}/`),
+  );
+
+const digest = (text: string) => createHash('sha256').update(text).digest();
+
+/**
+ * Everything else is about people and private images: it asks for the reader's token, as `Authorization: Bearer` or as
+ * the cookie `whalewatch`, unless the owner made it public (`token` undefined). Writes from another site are refused
+ * in any case: a browser says so itself (Sec-Fetch-Site).
+ */
+export function access(token: (() => Promise<string>) | undefined): MiddlewareHandler {
+  const open = cors({ origin: '*', allowMethods: ['GET'], maxAge: 86_400, exposeHeaders: ['ETag'] });
+  return async (c, next) => {
+    if (isPublic(c.req.path)) return open(c, next);
+    const site = c.req.header('sec-fetch-site');
+    if (c.req.method !== 'GET' && site !== undefined && site !== 'same-origin' && site !== 'none')
+      throw new ApiError(403, 'cross_site', 'Another site may not change anything here.');
+    if (token) {
+      const given =
+        c.req.header('authorization')?.match(/^Bearer +(.+)$/i)?.[1] ??
+        c.req.header('cookie')?.match(/(?:^|; *)whalewatch=([^;]+)/)?.[1] ??
+        '';
+      if (!timingSafeEqual(digest(given), digest(await token())))
+        throw new ApiError(401, 'unauthorized', 'Send the reader token as "Authorization: Bearer TOKEN".');
+    }
+    c.header('Cache-Control', 'private, no-store');
+    await next();
+  };
+}

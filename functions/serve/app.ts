@@ -1,0 +1,35 @@
+import type { OpenAPIHono } from '@hono/zod-openapi';
+import { answerErrors } from '#core/http.ts';
+import type { SearchStore } from '#core/stores.ts';
+import { access } from './access.ts';
+import { type HealthOptions, healthRoutes } from './health.ts';
+import { hitRoutes } from './hits.ts';
+import { router } from './parameters.ts';
+import { peopleRoutes } from './people.ts';
+import { repositoryRoutes } from './repositories.ts';
+
+export interface ServeOptions extends HealthOptions {
+  search: SearchStore;
+  /** Days after its newest hit that a domain leaves the map. */
+  keepDays: number;
+  /** The reader's token; undefined makes everything public. */
+  readToken?: () => Promise<string>;
+  report: (cause: unknown) => void;
+}
+
+/** Everything that is read: the map, people, images, and how the system itself is. */
+export function serveApp(options: ServeOptions): OpenAPIHono {
+  const { readToken, report } = options;
+  const app = router();
+  answerErrors(app, report);
+  app.use('*', access(readToken));
+  app.route('/', hitRoutes(options));
+  app.route('/', peopleRoutes(options));
+  app.route('/', repositoryRoutes(options));
+  app.route('/', healthRoutes(options));
+  app.doc31('/v1/openapi.json', {
+    openapi: '3.1.0',
+    info: { title: 'Whalewatch', version: '1', description: 'The map, people and images. Times are RFC 3339 UTC.' },
+  });
+  return app;
+}

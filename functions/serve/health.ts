@@ -1,0 +1,126 @@
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { badRequest } from '#core/http.ts';
+import { readManifest } from '#core/manifest.ts';
+import { BadCursor, type CheckpointStore, type EventStore, type ObjectStore } from '#core/stores.ts';
+import { failures, iso, json, limit, router } from './parameters.ts';
+
+/** How far process is behind in one shard. */
+export interface ShardLag {
+  shard: string;
+  /** Age of the oldest record not yet processed; 0 when none waits. */
+  seconds: number;
+}
+
+export interface HealthOptions {
+  checkpoints: CheckpointStore;
+  events: EventStore;
+  objects: ObjectStore;
+  lag: () => Promise<ShardLag[]>;
+  /** When the IP table was built, milliseconds; undefined when unknown. */
+  ipTableBuiltAt: () => Promise<number | undefined>;
+  /** Seconds of lag or of unfolded commits from which the answer is 503. */
+  unhealthyAfterSeconds: number;
+  clock: () => number;
+}
+
+const age = z.object({ at: z.iso.datetime(), seconds: z.int() }).nullable();
+const report = z
+  .object({
+    status: z.enum(['ok', 'unhealthy']),
+    reasons: z.array(z.string()),
+    shards: z.array(z.object({ shard: z.string(), lagSeconds: z.number() })),
+    hits: z.int(),
+    registryEvents: z.int(),
+    duplicates: z.int(),
+    quarantined: z.int(),
+    late: z.int(),
+    future: z.int(),
+    unlocatedShare: z.number(),
+    points: age,
+    model: age,
+    ipTable: age,
+  })
+  .openapi('Health');
+
+const health = createRoute({
+  method: 'get',
+  path: '/v1/health',
+  summary: 'Whether what comes in goes out again, and what was dropped or set aside on the way',
+  responses: { 200: json(report, 'All is well'), 503: json(report, 'Something stands; `reasons` says what') },
+});
+
+const quarantine = createRoute({
+  method: 'get',
+  path: '/v1/quarantine',
+  summary: 'What could not be understood, and why; newest first',
+  request: { query: z.object({ cursor: z.string().optional(), limit: limit(50, 1000) }) },
+  responses: {
+    200: json(
+      z.object({
+        items: z.array(
+          z.object({
+            id: z.string(),
+            time: z.iso.datetime(),
+            reason: z.string(),
+            position: z.string(),
+            body: z.string(),
+          }),
+        ),
+        cursor: z.string().optional(),
+      }),
+      'Set aside',
+    ),
+    ...failures,
+  },
+});
+
+export function healthRoutes(options: HealthOptions): OpenAPIHono {
+  const { events, clock } = options;
+  const app = router();
+  app.openapi(health, async (c) => {
+    const body = await check(options);
+    c.header('Cache-Control', 'no-store');
+    return body.status === 'ok' ? c.json(body, 200) : c.json(body, 503);
+  });
+  app.openapi(quarantine, async (c) => {
+    const { items, cursor } = await events.quarantined(c.req.valid('query')).catch((cause) => {
+      throw cause instanceof BadCursor ? badRequest(cause.message) : cause;
+    });
+    return c.json({ items: items.map((item) => ({ ...item, time: iso(item.time) })), cursor }, 200);
+  });
+  return app;
+
+  async function check({ checkpoints, objects, lag, ipTableBuiltAt, unhealthyAfterSeconds }: HealthOptions) {
+    const now = clock();
+    const { manifest } = await readManifest(objects);
+    const reasons: string[] = [];
+    const shards = await lag();
+    for (const { shard, seconds } of shards)
+      if (seconds > unhealthyAfterSeconds) reasons.push(`process is ${Math.round(seconds)} s behind in ${shard}`);
+    for (const shard of await checkpoints.shards()) {
+      const [row] = await checkpoints.after(shard, manifest.positions[shard] ?? '0', 1);
+      const seconds = row ? (now - row.committedAt) / 1000 : 0;
+      if (seconds > unhealthyAfterSeconds) reasons.push(`export has not folded ${shard} for ${Math.round(seconds)} s`);
+    }
+    const model = await objects.head('models/latest.json');
+    const { counters } = manifest;
+    return {
+      status: reasons.length === 0 ? ('ok' as const) : ('unhealthy' as const),
+      reasons,
+      shards: shards.map(({ shard, seconds }) => ({ shard, lagSeconds: seconds })),
+      hits: counters.hits,
+      registryEvents: counters.registryEvents,
+      duplicates: counters.duplicates,
+      quarantined: counters.quarantined,
+      late: counters.late,
+      future: counters.future,
+      unlocatedShare: counters.hits === 0 ? 0 : counters.unlocated / counters.hits,
+      points: ageOf(manifest.updatedAt || undefined, now),
+      model: ageOf(model?.modified, now),
+      ipTable: ageOf(await ipTableBuiltAt(), now),
+    };
+  }
+}
+
+const ageOf = (at: number | undefined, now: number) =>
+  at === undefined ? null : { at: iso(at), seconds: Math.max(0, Math.round((now - at) / 1000)) };

@@ -1,0 +1,116 @@
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { badRequest } from '#core/http.ts';
+import { BadCursor, type EventStore, type SearchStore } from '#core/stores.ts';
+import { failures, from, iso, json, limit, name, router, to } from './parameters.ts';
+
+export interface PeopleStores {
+  events: EventStore;
+  search: SearchStore;
+}
+
+const user = name('a user: its name as the registry reports it');
+const pull = z
+  .object({
+    id: z.string(),
+    time: z.iso.datetime(),
+    action: z.literal('pull'),
+    repository: z.string(),
+    tag: z.string().optional(),
+    digest: z.string().optional(),
+    class: z.string(),
+    client: z.string(),
+  })
+  .openapi('Pull');
+
+const users = createRoute({
+  method: 'get',
+  path: '/v1/users',
+  summary: 'People whose name contains a text, newest pull first',
+  request: { query: z.object({ search: z.string().max(256).optional(), limit: limit(20, 1000) }) },
+  responses: {
+    200: json(
+      z.object({ items: z.array(z.object({ user: z.string(), pulls: z.int(), lastPull: z.iso.datetime() })) }),
+      'People',
+    ),
+    ...failures,
+  },
+});
+
+const history = createRoute({
+  method: 'get',
+  path: '/v1/history',
+  summary: "A person's pulls, newest first",
+  request: { query: z.object({ user, cursor: z.string().optional(), limit: limit(50, 1000) }) },
+  responses: { 200: json(z.object({ items: z.array(pull), cursor: z.string().optional() }), 'Pulls'), ...failures },
+});
+
+const pullers = createRoute({
+  method: 'get',
+  path: '/v1/pullers',
+  summary: 'Who pulled a digest or a repository, and when last',
+  request: {
+    query: z.object({
+      digest: z.string().optional(),
+      repository: z.string().optional(),
+      from: from.optional(),
+      to: to.optional(),
+      limit: limit(100, 10_000),
+    }),
+  },
+  responses: {
+    200: json(
+      z.object({
+        items: z.array(
+          z.object({ user: z.string(), repository: z.string(), pulls: z.int(), lastPull: z.iso.datetime() }),
+        ),
+      }),
+      'People',
+    ),
+    ...failures,
+  },
+});
+
+const forget = createRoute({
+  method: 'delete',
+  path: '/v1/users',
+  summary: 'Forgets a person everywhere',
+  request: { query: z.object({ user }) },
+  responses: { 200: json(z.object({ user: z.string(), rows: z.int() }), 'How many rows went'), ...failures },
+});
+
+/** What is known of people: behind the reader's token, unless the owner made them public. */
+export function peopleRoutes({ events, search }: PeopleStores): OpenAPIHono {
+  const app = router();
+  app.openapi(users, async (c) => {
+    const items = await search.users(c.req.valid('query'));
+    return c.json({ items: items.map((item) => ({ ...item, lastPull: iso(item.lastPull) })) }, 200);
+  });
+  app.openapi(history, async (c) => {
+    const { user, ...page } = c.req.valid('query');
+    const { items, cursor } = await events.history(user, page).catch((cause) => {
+      throw cause instanceof BadCursor ? badRequest(cause.message) : cause;
+    });
+    return c.json(
+      {
+        items: items.map(({ id, time, repository, tag, digest, class: pullClass, client }) => ({
+          ...{ id, time: iso(time), action: 'pull' as const, repository, tag, digest, class: pullClass, client },
+        })),
+        cursor,
+      },
+      200,
+    );
+  });
+  app.openapi(pullers, async (c) => {
+    const query = c.req.valid('query');
+    if (!query.digest && !query.repository) throw badRequest('give digest= or repository=: whose pullers?');
+    const items = await search.pullers(query);
+    return c.json({ items: items.map((item) => ({ ...item, lastPull: iso(item.lastPull) })) }, 200);
+  });
+  app.openapi(forget, async (c) => {
+    const { user } = c.req.valid('query');
+    const rows = await events.forget(user);
+    await search.forget(user);
+    return c.json({ user, rows }, 200);
+  });
+  return app;
+}

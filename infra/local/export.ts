@@ -1,0 +1,10 @@
+// npm run export [-- --data DIR]: folds what is committed and publishes the map once.
+import { exportPoints } from '#process/export.ts';
+import { keepDays } from './defaults.ts';
+import { runOnce } from './once.ts';
+import { clock, newId } from './stores.ts';
+
+await runOnce(async ({ checkpoints, objects }) => {
+  const { folded, manifest } = await exportPoints({ checkpoints, objects, keepDays, clock, newId });
+  return `exported generation ${manifest.generation}: ${folded} batches folded`;
+});

@@ -1,0 +1,28 @@
+import { randomBytes } from 'node:crypto';
+import { accessSync, chmodSync, constants, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { BadSetting } from './settings.ts';
+
+/** Makes the data folder if need be. Throws BadSetting when it can't be made, read or written. */
+export function openFolder(data: string): string {
+  const folder = resolve(data);
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    throw new BadSetting(`--data ${folder} can't be used: ${(cause as Error).message}`, { cause });
+  }
+  return folder;
+}
+
+/** The webhook's token: made once, kept readable by its owner only. */
+export function keptToken(folder: string): string {
+  const file = join(folder, 'token');
+  try {
+    writeFileSync(file, `${randomBytes(24).toString('base64url')}\n`, { flag: 'wx', mode: 0o600 });
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause;
+    chmodSync(file, 0o600);
+  }
+  return readFileSync(file, 'utf8').trim();
+}

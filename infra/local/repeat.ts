@@ -1,0 +1,25 @@
+// A stage that runs at an interval inside its thread: once at the start, then again and again, never twice at a time.
+import { parentPort } from 'node:worker_threads';
+
+/** Runs `work` every `seconds` until the main thread says stop. A failure is logged; the next run tries again. */
+export async function repeat(name: string, seconds: number, work: () => Promise<void>): Promise<void> {
+  const stop = Promise.withResolvers<void>();
+  let stopped = false;
+  parentPort?.once('message', () => {
+    stopped = true;
+    stop.resolve();
+  });
+  while (!stopped) {
+    const began = performance.now();
+    await work().catch((cause) => console.error(`${name} failed, next try in ${seconds} s:`, cause));
+    const rest = Math.max(0, seconds * 1000 - (performance.now() - began));
+    let timer: NodeJS.Timeout | undefined;
+    await Promise.race([
+      stop.promise,
+      new Promise((resolve) => {
+        timer = setTimeout(resolve, rest);
+      }),
+    ]);
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,80 @@
+import { parseArgs } from 'node:util';
+
+/** The settings of a run on one machine. */
+export interface Settings {
+  port: number;
+  data: string;
+  exportEverySeconds: number;
+  trainEverySeconds: number;
+  opensearch?: string;
+  demo: boolean;
+  pullWindowSeconds: number;
+  /** The webhook's token; undefined: one is made and kept in the data folder. */
+  token?: string;
+}
+
+export class BadSetting extends Error {
+  override name = 'BadSetting';
+}
+
+export const help = `Whalewatch on one machine: registry notifications and portal hits in, live map, pull history and recommendations out.
+
+usage: npm start -- [flags]
+
+  --port PORT             where to listen on 127.0.0.1 (8080; 0 takes any free one)
+  --data DIR              where everything is kept (.data); it survives a stop or a crash
+  --export-every SECONDS  how often the map is brought up to date (5)
+  --train-every SECONDS   how often recommendations are trained anew (300)
+  --opensearch URL        keep search documents in this OpenSearch instead of the data folder
+  --demo                  feed the system with marked, seeded demo traffic
+  --help                  this text
+
+environment:
+  WHALEWATCH_TOKEN        the webhook's token; else one is made, kept in the data folder and printed
+  WHALEWATCH_PULL_WINDOW  seconds within which an identical tagged event is the same pull (2; 0 turns merging off)
+
+also: npm run export, npm run train, npm run import -- FILE, npm run replay   (each takes --data DIR)`;
+
+/** Reads flags and environment. Throws BadSetting with the value and the mend; undefined when help was asked for. */
+export function readSettings(argv: string[], environment: NodeJS.ProcessEnv): Settings | undefined {
+  const values = parse(argv);
+  if (values.help) return undefined;
+  const { opensearch } = values;
+  if (opensearch !== undefined && !/^https?:\/\/[^/]/.test(opensearch))
+    throw new BadSetting(`--opensearch "${opensearch}" is no URL: write http://HOST:PORT`);
+  return {
+    port: number('--port', values.port ?? '8080', 0, 65_535, true),
+    data: values.data ?? '.data',
+    exportEverySeconds: number('--export-every', values['export-every'] ?? '5', 0.1, 86_400),
+    trainEverySeconds: number('--train-every', values['train-every'] ?? '300', 1, 30 * 86_400),
+    opensearch,
+    demo: values.demo ?? false,
+    pullWindowSeconds: number('WHALEWATCH_PULL_WINDOW', environment.WHALEWATCH_PULL_WINDOW || '2', 0, 60),
+    token: environment.WHALEWATCH_TOKEN || undefined,
+  };
+}
+
+function parse(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      options: {
+        port: { type: 'string' },
+        data: { type: 'string' },
+        'export-every': { type: 'string' },
+        'train-every': { type: 'string' },
+        opensearch: { type: 'string' },
+        demo: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    }).values;
+  } catch (cause) {
+    throw new BadSetting(`${(cause as Error).message.split('. ')[0]}. See --help.`, { cause });
+  }
+}
+
+function number(name: string, text: string, least: number, most: number, whole = false): number {
+  const value = Number(text);
+  if (text.trim() !== '' && value >= least && value <= most && (!whole || Number.isInteger(value))) return value;
+  throw new BadSetting(`${name} "${text}" is no ${whole ? 'whole ' : ''}number from ${least} to ${most}`);
+}

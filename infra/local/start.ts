@@ -1,0 +1,71 @@
+// npm start: the whole flow on one machine. The stages share nothing but the stores of the data folder.
+import { buildPages } from '../../web/build.ts';
+import { demo } from './demo.ts';
+import { keptToken, openFolder } from './folder.ts';
+import { listen, localApp } from './server.ts';
+import { BadSetting, help, readSettings, type Settings } from './settings.ts';
+import { clock, openStores } from './stores.ts';
+import { startThread } from './threads.ts';
+
+const report = (cause: unknown) => console.error(cause);
+
+try {
+  const settings = readSettings(process.argv.slice(2), process.env);
+  if (settings) await start(settings);
+  else console.log(help);
+} catch (cause) {
+  console.error(explain(cause));
+  process.exit(1);
+}
+
+async function start(settings: Settings): Promise<void> {
+  const folder = openFolder(settings.data);
+  const token = settings.token ?? keptToken(folder);
+  const web = await buildPages();
+  const stores = openStores(folder, settings.opensearch);
+  const app = localApp({ stores, token, web, report });
+  const { port, server } = await listen(app, settings.port);
+  const origin = `http://127.0.0.1:${port}`;
+
+  const threads = (['processor', 'exporter'] as const).map((name) =>
+    startThread(name, { folder, settings }, console.error),
+  );
+  const demonstration = settings.demo ? demo({ seed: 1, now: clock, send }) : undefined;
+
+  console.log(`
+  Page      ${origin}/
+  Webhook   ${origin}/v1/registry-events
+            Authorization: Bearer ${token}
+  Beacon    <script defer src="${origin}/hit.js"></script>
+  Data      ${folder}${settings.demo ? '\n  Demo      marked traffic (demo-…, *.demo.example) is being sent' : ''}
+`);
+  console.log(`ready ${origin}`);
+
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop);
+
+  async function send(path: string, body: unknown, from?: string): Promise<void> {
+    const headers = {
+      'Content-Type': 'application/json',
+      Authorization: `Bearer ${token}`,
+      ...(from ? { 'X-Forwarded-For': from } : {}),
+    };
+    const answer = await fetch(origin + path, { method: 'POST', headers, body: JSON.stringify(body) });
+    if (!answer.ok) throw new Error(`demo traffic was answered ${answer.status}: ${await answer.text()}`);
+  }
+
+  async function stop() {
+    demonstration?.stop();
+    server.close();
+    await Promise.all(threads.map((thread) => thread.stop()));
+    process.exit(0);
+  }
+}
+
+/** One line for what the user can mend; the whole story for what is our fault. */
+function explain(cause: unknown): unknown {
+  if (cause instanceof BadSetting) return cause.message;
+  const { code } = cause as NodeJS.ErrnoException;
+  if (code === 'EADDRINUSE') return 'the port is taken: give another with --port, or --port 0 for any free one';
+  if (code === 'EACCES') return 'the port is not allowed to this user: give one above 1023 with --port';
+  return cause;
+}

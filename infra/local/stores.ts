@@ -1,0 +1,31 @@
+// The embedded stores of a data folder. Each thread and each command opens its own; they meet only in the files.
+
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+
+import type { ProcessStores } from '#process/process.ts';
+import { openObjects } from './blobs.ts';
+import { openCheckpoints } from './checkpoints.ts';
+import { openEvents } from './events.ts';
+import { openSearch } from './search.ts';
+import { type LocalStream, openStream } from './stream.ts';
+
+/** Records are let go this long after the last batch took them. */
+const retentionMs = 10 * 60_000;
+
+export const clock = () => Date.now();
+export const newId = () => randomUUID();
+
+export interface LocalStores extends ProcessStores {
+  stream: LocalStream;
+}
+
+export function openStores(folder: string, _opensearch?: string): LocalStores {
+  return {
+    stream: openStream(join(folder, 'stream'), { shards: 2, clock, retentionMs }),
+    checkpoints: openCheckpoints(join(folder, 'checkpoints.db')),
+    events: openEvents(join(folder, 'events.db'), clock),
+    objects: openObjects(join(folder, 'objects')),
+    search: openSearch(join(folder, 'search.db')),
+  };
+}
