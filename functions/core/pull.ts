@@ -67,6 +67,72 @@ export function segments(events: StoredEvent[]): StoredEvent[][] {
   return parts;
 }
 
+export interface PullChange {
+  remove: Pull[];
+  put: Pull[];
+  /** The events that were looked at again, and the pulls as they now are, both from <= time <= to. */
+  events: StoredEvent[];
+  pulls: Pull[];
+}
+
+/** What is stored of one person and repository, from <= time <= to. */
+export interface PullReader {
+  events(from: number, to: number): Promise<StoredEvent[]>;
+  pulls(from: number, to: number): Promise<Pull[]>;
+}
+
+/**
+ * What must change in the stored pulls when `touched` events, already stored, are new. It reads only around them: back by
+ * the reach, forth until the newest minute of pulls is the same as stored and as without the touched events; what comes
+ * after sees nothing of what came before. So a repository that is pulled every second for a year costs no more than a
+ * quiet one, and a repeated call looks at (at least) the same events again, whatever was stored meanwhile.
+ *
+ * When every stored event has been touched in a call whose change was then stored, pulls are pullsOf(all events).
+ */
+export async function pullChange(
+  touched: StoredEvent[],
+  reader: PullReader,
+  { windowSeconds }: Pick<PullOptions, 'windowSeconds'> = {},
+): Promise<PullChange> {
+  const times = touched.map(({ time }) => time);
+  const first = times.reduce((a, b) => Math.min(a, b));
+  const from = first - pullReachMs;
+  const ids = new Set(touched.map(({ id }) => id));
+  for (let ahead = pullReachMs; ; ahead *= 2) {
+    const to = times.reduce((a, b) => Math.max(a, b)) + ahead;
+    // Pulls opened up to `to` are wanted whole: their events end a reach later.
+    const events = await reader.events(from, to + pullReachMs);
+    const stored = await reader.pulls(from, to);
+    const options = { windowSeconds, settled: { before: first, opened: new Set(stored.map(({ id }) => id)) } };
+    const pulls = pullsOf(events, options).filter(({ time }) => time <= to);
+    const before = pullsOf(
+      events.filter(({ id }) => !ids.has(id)),
+      options,
+    );
+    const newest = (list: Pull[]) =>
+      list
+        .filter(({ time }) => time > to - pullReachMs && time <= to)
+        .map(({ id }) => id)
+        .join(' ');
+    if (newest(pulls) === newest(stored) && newest(pulls) === newest(before))
+      return { ...difference(stored, pulls), events: events.filter(({ time }) => time <= to), pulls };
+  }
+}
+
+function difference(stored: Pull[], wanted: Pull[]): Pick<PullChange, 'remove' | 'put'> {
+  const texts = new Map(stored.map((pull) => [pull.id, contentOf(pull)]));
+  const ids = new Set(wanted.map(({ id }) => id));
+  return {
+    remove: stored.filter(({ id }) => !ids.has(id)),
+    put: wanted.filter((pull) => texts.get(pull.id) !== contentOf(pull)),
+  };
+}
+
+/** The same text for the same pull, whatever order a store gives its fields back in. */
+function contentOf({ id, time, user, repository, tag, digest, class: kind, client, country, events }: Pull): string {
+  return JSON.stringify([id, time, user, repository, tag, digest, kind, client, country, events]);
+}
+
 /** What `raw` counts: every manifest pull event, HEAD or GET. */
 export function isManifestPull(event: Pick<StoredEvent, 'action' | 'kind'>): boolean {
   return event.action === 'pull' && event.kind === 'manifest';

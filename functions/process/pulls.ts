@@ -2,8 +2,8 @@
 // pullsOf(the distinct events, sorted by time), whatever the order, batching or redelivery.
 import { createHmac } from 'node:crypto';
 import { type Classified, clientOf } from '#core/classify.ts';
-import type { Pull, PullClass, RegistryEvent, StoredEvent } from '#core/event.ts';
-import { pullReachMs, pullsOf } from '#core/pull.ts';
+import type { PullClass, RegistryEvent, StoredEvent } from '#core/event.ts';
+import { type PullChange, pullChange, pullReachMs } from '#core/pull.ts';
 import type { EventStore, SearchChange, SearchStore } from '#core/stores.ts';
 import type { Locator } from './locate.ts';
 
@@ -82,63 +82,29 @@ function byPersonAndRepository(events: StoredEvent[]): StoredEvent[][] {
 
 /** Recomputes the pulls that the touched events can change, and replaces what was stored of them. */
 async function updatePulls(touched: StoredEvent[], options: PullOptions): Promise<void> {
-  const { events, search, pullWindowSeconds } = options;
+  const { events, search, pullWindowSeconds: windowSeconds } = options;
   const { user, repository } = touched[0];
+  const reader = {
+    events: (from: number, to: number) => events.events(user, repository, from, to),
+    pulls: (from: number, to: number) => events.pulls(user, repository, from, to),
+  };
   for (;;) {
     const version = await events.version(user, repository);
-    const { stretch, have, want } = await recompute(touched, events, pullWindowSeconds);
-    const change = difference(have, want);
+    const change = await pullChange(touched, reader, { windowSeconds });
     const changed = change.put.length + change.remove.length > 0;
     if (changed && !(await events.replacePulls(user, repository, version, change))) continue;
-    await search.write(documents(stretch, want, changed ? version + 1 : version));
+    await search.write(documents(change, changed ? version + 1 : version));
     return;
   }
 }
 
 /**
- * The stretch of events around the touched ones whose pulls may change, with the pulls stored and the pulls as they must
- * be. Backwards a new event changes nothing but what a pull opened within the reach counts; forwards it may, until nothing
- * follows within the reach, or the openings have come out as stored for two reaches: then all later ones do too.
- */
-async function recompute(touched: StoredEvent[], events: EventStore, windowSeconds: number) {
-  const { user, repository } = touched[0];
-  const before = Math.min(...touched.map(({ time }) => time));
-  const from = before - pullReachMs;
-  let until = Math.max(...touched.map(({ time }) => time)) + 2 * pullReachMs;
-  for (let ahead = 4 * pullReachMs; ; until += ahead, ahead *= 2) {
-    const stretch = await events.events(user, repository, from, until);
-    const have = await events.pulls(user, repository, from, until);
-    const opened = new Set(have.map(({ id }) => id));
-    const want = pullsOf(stretch, { windowSeconds, settled: { before, opened } });
-    if ((stretch.at(-1)?.time ?? 0) <= until - pullReachMs) return { stretch, have, want };
-    if (openings(want, until - 2 * pullReachMs) !== openings(have, until - 2 * pullReachMs)) continue;
-    const early = ({ time }: { time: number }) => time <= until - pullReachMs;
-    return { stretch: stretch.filter(early), have: have.filter(early), want: want.filter(early) };
-  }
-}
-
-const openings = (pulls: Pull[], after: number) =>
-  pulls
-    .filter(({ time }) => time > after)
-    .map(({ id }) => id)
-    .join();
-
-function difference(have: Pull[], want: Pull[]): { remove: Pull[]; put: Pull[] } {
-  const wanted = new Map(want.map((pull) => [pull.id, JSON.stringify(pull)]));
-  const held = new Map(have.map((pull) => [pull.id, JSON.stringify(pull)]));
-  return {
-    remove: have.filter(({ id }) => !wanted.has(id)),
-    put: want.filter(({ id }) => held.get(id) !== wanted.get(id)),
-  };
-}
-
-/**
- * The search documents of a stretch: each event, and for each event the pull it opens or the word that it opens none.
+ * The search documents of what was looked at: each event, and for each event the pull it opens or the word that it opens none.
  * Saying the latter too makes a write complete by itself, whatever an earlier one left behind.
  */
-function documents(stretch: StoredEvent[], pulls: Pull[], version: number): SearchChange[] {
+function documents({ events, pulls }: PullChange, version: number): SearchChange[] {
   const opened = new Map(pulls.map((pull) => [pull.id, pull]));
-  return stretch.flatMap((event): SearchChange[] => {
+  return events.flatMap((event): SearchChange[] => {
     const document: SearchChange = { kind: 'event', id: event.id, version: 0, doc: event };
     if (event.action !== 'pull') return [document];
     return [document, { kind: 'pull', id: event.id, version, doc: opened.get(event.id) ?? null }];

@@ -5,15 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { StoredEvent } from '#core/event.ts';
-import { pullReachMs, pullsOf, segments } from '#core/pull.ts';
+import type { Pull, StoredEvent } from '#core/event.ts';
+import { byTime, pullChange, pullReachMs, pullsOf, segments } from '#core/pull.ts';
 import { byPersonAndRepository, captures, eventsOf, fixtures, readCapture } from '../captured.ts';
 
 const index = 'application/vnd.oci.image.index.v1+json';
 const manifest = 'application/vnd.oci.image.manifest.v1+json';
 
 /** [seconds, method, tag, digest, references?] by one docker at one address. */
-function events(...rows: [number, 'HEAD' | 'GET', string | undefined, string, string[]?][]): StoredEvent[] {
+function events(...rows: (readonly [number, 'HEAD' | 'GET', string | undefined, string, string[]?])[]): StoredEvent[] {
   return rows.map(([seconds, method, tag, digest, references], position) => ({
     id: `e${position}`,
     time: seconds * 1000,
@@ -327,6 +327,102 @@ test('the pulls are those of the rule written out naively', () => {
     ),
     { seed: 4, numRuns: runs },
   );
+});
+
+/** One person's and repository's events and pulls, and how many events were ever read. */
+class Shelf {
+  kept = new Map<string, StoredEvent>();
+  opened = new Map<string, Pull>();
+  read = 0;
+
+  async events(from: number, to: number): Promise<StoredEvent[]> {
+    const found = [...this.kept.values()].filter(({ time }) => time >= from && time <= to).sort(byTime);
+    this.read += found.length;
+    return found;
+  }
+
+  async pulls(from: number, to: number): Promise<Pull[]> {
+    return [...this.opened.values()].filter(({ time }) => time >= from && time <= to).sort(byTime);
+  }
+
+  put(events: StoredEvent[]) {
+    for (const event of events) this.kept.set(event.id, event);
+  }
+
+  /** The change of a touched batch, stored. */
+  async update(touched: StoredEvent[]) {
+    const { remove, put } = await pullChange(touched, this);
+    for (const { id } of remove) this.opened.delete(id);
+    for (const pull of put) this.opened.set(pull.id, pull);
+  }
+}
+
+test('whatever the order, batches, redelivery and crashes, the stored pulls are those of all events', async () => {
+  const deliveries = traffic.chain((list) =>
+    fc.record({
+      list: fc.constant(list),
+      order: fc.shuffledSubarray([...list, ...list], { minLength: list.length }),
+      sizes: fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength: 8 }),
+      crashes: fc.array(fc.boolean(), { minLength: 1, maxLength: 8 }),
+    }),
+  );
+  await fc.assert(
+    fc.asyncProperty(deliveries, async ({ list, order, sizes, crashes }) => {
+      const shelf = new Shelf();
+      const again: StoredEvent[][] = [];
+      const batches = [];
+      for (let at = 0, batch = 0; at < order.length; batch++) {
+        batches.push(order.slice(at, at + sizes[batch % sizes.length]));
+        at += sizes[batch % sizes.length];
+      }
+      batches.push(list.filter(({ id }) => !order.some((event) => event.id === id)));
+      for (const [position, batch] of batches.filter(({ length }) => length > 0).entries()) {
+        shelf.put(batch);
+        // A crash after the events are stored: other batches come by before this one is tried again.
+        if (crashes[position % crashes.length]) again.push(batch);
+        else await shelf.update(batch);
+      }
+      for (const batch of again) await shelf.update(batch);
+      assert.deepEqual([...shelf.opened.values()].sort(byTime), pullsOf(list));
+    }),
+    { seed: 5, numRuns: runs },
+  );
+});
+
+test('a repeated change looks at the same events again, so that a crash after storing it loses nothing', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      traffic.filter((list) => list.length > 0),
+      fc.nat(),
+      async (list, pick) => {
+        const shelf = new Shelf();
+        const late = list[pick % list.length];
+        shelf.put(list);
+        const others = list.filter((event) => event !== late);
+        for (const pull of pullsOf(others)) shelf.opened.set(pull.id, pull);
+        const change = await pullChange([late], shelf);
+        for (const { id } of change.remove) shelf.opened.delete(id);
+        for (const pull of change.put) shelf.opened.set(pull.id, pull);
+        const repeated = await pullChange([late], shelf);
+        const [seen, pulls] = [new Set(repeated.events.map(({ id }) => id)), new Set(repeated.pulls)];
+        assert.deepEqual([repeated.put, repeated.remove], [[], []]);
+        for (const { id } of change.remove) assert.ok(seen.has(id));
+        for (const { id } of change.put) assert.ok([...pulls].some((pull) => pull.id === id));
+      },
+    ),
+    { seed: 6, numRuns: runs },
+  );
+});
+
+test('a steady puller costs no more the longer it goes on', async () => {
+  const shelf = new Shelf();
+  const steady = events(...Array.from({ length: 3000 }, (_, at) => [at * 20, 'GET', '1', 'root'] as const));
+  shelf.put(steady);
+  for (const pull of pullsOf(steady)) shelf.opened.set(pull.id, pull);
+  const [late] = events([29_999, 'GET', '1', 'root']);
+  shelf.put([{ ...late, id: 'late' }]);
+  await shelf.update([{ ...late, id: 'late' }]);
+  assert.ok(shelf.read < 50, `${shelf.read} events read`);
 });
 
 /** The README's sentence, clause by clause, looking at every earlier pull. */
