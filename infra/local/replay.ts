@@ -1,0 +1,11 @@
+// npm run replay [-- --data DIR]: puts what was set aside back through, now that the code or the sender is mended.
+// What is understood goes into the stream as new records and leaves the quarantine after; the rest stays.
+import { runOnce } from './once.ts';
+import { replayed } from './replayed.ts';
+import { clock } from './stores.ts';
+
+await runOnce(async ({ events, stream }) => {
+  const { released, kept } = await replayed({ events, stream, clock });
+  const reasons = [...kept].map(([reason, count]) => `\n  ${count} x ${reason}`).join('');
+  return `${released} put back through${kept.size > 0 ? `; still not understood:${reasons}` : ''}`;
+});

@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { HitLine, RegistryLine } from '#core/event.ts';
+import { type ObjectStore, PreconditionFailed, type StreamRecord } from '#core/stores.ts';
+import { backfill } from '#local/backfill.ts';
+
+/** A stream and an object store that remember. */
+function world() {
+  const records: StreamRecord[] = [];
+  const held = new Map<string, { body: Uint8Array; etag: string }>();
+  let version = 0;
+  const objects: Pick<ObjectStore, 'get' | 'put'> = {
+    async get(key) {
+      return held.get(key);
+    },
+    async put(key, body, { ifMatch, ifNoneMatch } = {}) {
+      const found = held.get(key);
+      if (ifMatch ? found?.etag !== ifMatch : ifNoneMatch && found) throw new PreconditionFailed(key);
+      const etag = String(++version);
+      held.set(key, { body: body as Uint8Array, etag });
+      return { etag };
+    },
+  };
+  const run = async (text: string, format: 'csv' | 'ndjson') => {
+    records.length = 0;
+    const done = await backfill(text.split('\n'), format, {
+      stream: {
+        async put(more) {
+          records.push(...more);
+        },
+      },
+      objects: objects as ObjectStore,
+      clock: () => Date.parse('2026-05-20T00:00:00Z'),
+    });
+    const lines = records.flatMap(({ data }) =>
+      Buffer.from(data)
+        .toString()
+        .split('\n')
+        .map((line) => JSON.parse(line) as HitLine | RegistryLine),
+    );
+    return { done, lines };
+  };
+  return { run, held };
+}
+
+const pulls = `time,user,repository,tag,digest
+2026-05-01T10:00:00Z,alice,library/redis,7.2,sha256:aa
+2026-05-01 10:00:05.5Z,"o""hara, bo",library/redis,,sha256:aa
+2026-05-02T10:00:00+02:00,,library/redis,latest,
+`;
+
+test('pulls of a CSV file become registry events, anonymous ones too', async () => {
+  const { done, lines } = await world().run(pulls, 'csv');
+  assert.deepEqual([done.rows, done.pulls, done.bad], [3, 3, []]);
+  const events = lines.map((line) => (line as RegistryLine).event).sort((a, b) => a.time - b.time);
+  assert.deepEqual(
+    events.map(({ time, user, tag, digest, kind, method }) => [time, user, tag, digest, kind, method]),
+    [
+      [Date.parse('2026-05-01T10:00:00Z'), 'alice', '7.2', 'sha256:aa', 'manifest', 'GET'],
+      [Date.parse('2026-05-01T10:00:05.500Z'), 'o"hara, bo', undefined, 'sha256:aa', 'manifest', 'GET'],
+      [Date.parse('2026-05-02T08:00:00Z'), '', 'latest', undefined, 'manifest', 'GET'],
+    ],
+  );
+});
+
+test('a pull has the same id at every import, whatever form it comes in', async () => {
+  const ids = ({ lines }: { lines: (HitLine | RegistryLine)[] }) =>
+    lines.map((line) => (line as RegistryLine).event.id);
+  const csv = ids(await world().run(pulls, 'csv'));
+  const json = JSON.stringify({
+    time: '2026-05-01T10:00:00Z',
+    user: 'alice',
+    repository: 'library/redis',
+    tag: '7.2',
+    digest: 'sha256:aa',
+  });
+  assert.ok(csv.includes(ids(await world().run(json, 'ndjson'))[0]));
+  assert.equal(new Set(csv).size, 3);
+});
+
+const hits = `time,domain,action,address
+2026-05-01T10:00:00Z,Portal.example,view,192.0.2.7
+2026-05-01T10:00:00Z,portal.example,view,192.0.2.7
+2026-05-01T10:00:00Z,portal.example,,2001:db8::5
+2026-05-02T10:00:00Z,other.example,login,
+`;
+
+test('hits of a CSV file come in once, equal rows as often as the file has them', async () => {
+  const { run, held } = world();
+  const { done, lines } = await run(hits, 'csv');
+  assert.deepEqual([done.hits, done.known], [4, 0]);
+  assert.equal(new Set(lines.map((line) => (line as HitLine).id)).size, 4);
+  assert.deepEqual(lines.map((line) => (line as HitLine).address).sort(), [
+    '',
+    '192.0.2.7',
+    '192.0.2.7',
+    '2001:db8::5',
+  ]);
+  const again = await run(hits, 'csv');
+  assert.deepEqual([again.done.hits, again.done.known, again.lines], [0, 4, []]);
+  const more = await run(`${hits}2026-05-01T10:00:00Z,portal.example,view,192.0.2.9\n`, 'csv');
+  assert.deepEqual([more.done.hits, more.done.known], [1, 4]);
+  for (const [key, { body }] of held) {
+    assert.match(key, /^imports\/hits-2026-05-0[12]$/);
+    assert.ok(!Buffer.from(body).toString('latin1').includes('192.0.2'));
+  }
+});
+
+test('two imports at once remember the hits of both', async () => {
+  const { run } = world();
+  await Promise.all([run(hits, 'csv'), run('{"time":"2026-05-01T11:00:00Z","domain":"third.example"}', 'ndjson')]);
+  assert.equal((await run(hits, 'csv')).done.known, 4);
+  const third = await run('{"time":"2026-05-01T11:00:00Z","domain":"third.example"}', 'ndjson');
+  assert.equal(third.done.known, 1);
+});
+
+test('a bad row is named by its line and reason, and the good ones go in', async () => {
+  const { done } = await world().run(
+    [
+      '{"time":"2026-05-01T10:00:00Z","user":"alice","repository":"a/b"}',
+      '{"time":"yesterday","user":"alice","repository":"a/b"}',
+      '',
+      '{"user":7,"time":"2026-05-01T10:00:00Z","repository":"a/b"}',
+      '{"time":"2026-05-01T10:00:00Z","repository":""}',
+      '[1]',
+      'x',
+      '{"time":"2026-05-01T10:00:00Z"}',
+      '{"domain":"portal.example"}',
+      '{"time":"2026-05-01T10:00:00Z","domain":"not a host"}',
+      '{"time":"2026-05-01T10:00:00Z","repository":"a/b","action":"eat"}',
+    ].join('\n'),
+    'ndjson',
+  );
+  assert.equal(done.pulls, 1);
+  assert.deepEqual(
+    done.bad.map(({ line, reason }) => [line, reason.split(':')[0]]),
+    [
+      [2, 'time "yesterday", not an RFC 3339 time'],
+      [4, 'user is number, not a string'],
+      [5, 'repository is empty'],
+      [6, 'it is no JSON object'],
+      [7, 'it is no JSON object'],
+      [8, 'it has neither a repository (a pull) nor a domain (a hit)'],
+      [9, 'time is missing'],
+      [10, 'domain "not a host" is no host name'],
+      [11, 'action "eat" is neither pull nor push'],
+    ],
+  );
+});
+
+test('CSV: quoted line breaks, a byte order mark, CR LF already cut; wrong counts and open quotes are named', async () => {
+  const text = `\uFEFFuser,time,repository
+"a
+b",2026-05-01T10:00:00Z,x/y
+one,two
+bo,2026-05-01T10:00:00Z,x"y
+bo,2026-05-01T10:00:00Z,x/y
+`;
+  const { done, lines } = await world().run(text, 'csv');
+  assert.deepEqual(
+    done.bad.map(({ line }) => line),
+    [4, 5],
+  );
+  assert.deepEqual((lines[0] as RegistryLine)?.event.user, 'a\nb');
+  await assert.rejects(world().run('one,two\n1,2', 'csv'), /line 1 names no columns/);
+});
