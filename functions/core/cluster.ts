@@ -1,0 +1,857 @@
+// The map's clusters: one immutable index that answers any tile of any zoom from typed arrays.
+//
+// A pyramid has levels 0..maxZoom+1. Level maxZoom+1 holds the *spots*: points with the same grid unit are one item.
+// Level z is made from level z+1: an item with no neighbour within the radius is copied; of the rest the heaviest (by
+// power of two of its count, then by place) takes all free neighbours within the radius, and so on. Invariants:
+//
+//  1. An item is 4 words: x, y, count << 5 | formed, leafStart. (x, y) is the floor of the exact mean of its leaves.
+//     `formed` is the level it was merged at (SINGLE for one point), so it splits at formed + 1.
+//  2. Items of a level are sorted by (row, x); a row is a band of 2^rowBits units, at least as high as the radius, so
+//     neighbours lie in three rows. `starts[row << columnBits | column]` is the first item of that bucket.
+//  3. Leaves (points) are in depth-first order: an item's leaves are leafStart .. leafStart + count - 1, at every level.
+//  4. Each point is in exactly one item of every level, so counts add up to `size` whatever the zoom.
+//  5. Nothing depends on the order of the input but the order of leaves within one spot.
+import { COORDINATE_BITS, latToY, lonToX, SIZE, xToLon, yToLat } from './mercator.ts';
+
+/** UTF-8 names back to back: name i is utf8[offsets[i] .. offsets[i + 1]). */
+export interface Names {
+  offsets: Uint32Array;
+  utf8: Uint8Array;
+}
+
+/** Columns of n places. */
+export interface Points {
+  domains: Names;
+  /** Degrees. */
+  lon: Float64Array;
+  lat: Float64Array;
+  /** Milliseconds since the epoch. */
+  updatedAt: Float64Array;
+  /** Index into `countries`. */
+  country: Uint16Array;
+  /** Two-letter codes; '' is unknown and comes first. */
+  countries: string[];
+}
+
+export interface Leaf {
+  domain: string;
+  lon: number;
+  lat: number;
+  updatedAt: number;
+  country: string;
+}
+
+/** A cluster or single point in world units (see mercator.ts). */
+export interface Cluster {
+  id: number;
+  x: number;
+  y: number;
+  count: number;
+  /** The zoom at which it is more than one item; undefined for a single point, or points that all share one spot. */
+  expansionZoom: number | undefined;
+  /** First of its `count` leaves. */
+  leafStart: number;
+}
+
+/** West, south, east, north in degrees; west > east crosses the antimeridian. */
+export type Box = [west: number, south: number, east: number, north: number];
+
+const ITEM_WORDS = 4;
+/** `formed` of an item that is one point. */
+export const SINGLE = 31;
+const MAX_POINTS = 2 ** 25;
+/** log2 of the pixels in a tile that `radius` counts in: 512, MapLibre's vector tile size. */
+const TILE_PIXEL_BITS = 9;
+/** Units of a tile's own grid, 0..4095, as MVT's usual extent. */
+export const EXTENT = 4096;
+const EXTENT_BITS = 12;
+/** Deepest zoom a tile can be asked for. */
+export const DEEPEST_ZOOM = 24;
+
+export interface Level {
+  count: number;
+  rowBits: number;
+  columnBits: number;
+  starts: Uint32Array;
+  items: Uint32Array;
+}
+
+export interface Leaves {
+  x: Uint32Array;
+  y: Uint32Array;
+  /** (updatedAt - timeBase) / timeUnit; this and what follows in rows of `order`. */
+  updatedAt: Float64Array | Uint32Array;
+  country: Uint16Array;
+  names: Names;
+  /** Leaf -> row of updatedAt, country and names; undefined when these are in leaf order already. */
+  order: Uint32Array | undefined;
+}
+
+/** Items of one tile or box, copied out: 4 words each. */
+export class TileItems {
+  readonly words: Int32Array;
+
+  constructor(words: Int32Array) {
+    this.words = words;
+  }
+
+  get length(): number {
+    return this.words.length / ITEM_WORDS;
+  }
+
+  /** In 4096ths of the tile, -512..4607 with radius 64: the tile and a margin of one radius. */
+  x(index: number): number {
+    return this.words[ITEM_WORDS * index];
+  }
+
+  y(index: number): number {
+    return this.words[ITEM_WORDS * index + 1];
+  }
+
+  count(index: number): number {
+    return this.words[ITEM_WORDS * index + 2] >>> 5;
+  }
+
+  /** The level it was merged at; SINGLE for one point. */
+  formed(index: number): number {
+    return this.words[ITEM_WORDS * index + 2] & 31;
+  }
+
+  leafStart(index: number): number {
+    return this.words[ITEM_WORDS * index + 3];
+  }
+}
+
+// Filled by scan(), copied out before anybody else can run: no state outlives a call.
+let scratch = new Int32Array(4096);
+
+export class Pyramid {
+  readonly size: number;
+  /** Pixels of a 512-pixel tile. */
+  readonly radius: number;
+  readonly maxZoom: number;
+  readonly countries: string[];
+  /** Milliseconds: leaf times are timeBase + timeUnit x the stored number. */
+  readonly timeBase: number;
+  readonly timeUnit: number;
+  readonly levels: Level[];
+  readonly leafColumns: Leaves;
+
+  constructor(parts: {
+    radius: number;
+    countries: string[];
+    timeBase: number;
+    timeUnit: number;
+    levels: Level[];
+    leaves: Leaves;
+  }) {
+    this.size = parts.leaves.x.length;
+    this.radius = parts.radius;
+    this.maxZoom = parts.levels.length - 2;
+    this.countries = parts.countries;
+    this.timeBase = parts.timeBase;
+    this.timeUnit = parts.timeUnit;
+    this.levels = parts.levels;
+    this.leafColumns = parts.leaves;
+  }
+
+  /**
+   * Items of a tile and of a margin of one radius around it, so that a symbol on the border is drawn whole by both
+   * tiles. Places are cut to the zoom's pixel grid before the tile's corner is taken off: neighbours agree bit for bit.
+   */
+  tile(z: number, x: number, y: number): TileItems {
+    checkTile(z, x, y);
+    const span = 2 ** (COORDINATE_BITS - z);
+    const margin = (this.radius * span) / 2 ** TILE_PIXEL_BITS;
+    const level = this.levels[Math.min(z, this.maxZoom + 1)];
+    const [west, east] = [x * span - margin, (x + 1) * span + margin];
+    const [north, south] = [Math.max(0, y * span - margin), Math.min(SIZE, (y + 1) * span + margin)];
+    const left = x * EXTENT;
+    const top = y * EXTENT;
+    let length = scan(level, Math.max(0, west), north, Math.min(SIZE, east), south, 0);
+    toTileGrid(0, length, z, left, top);
+    // The world repeats: the first and last column show the margin of the other side.
+    if (west < 0) {
+      const from = length;
+      length = scan(level, SIZE + west, north, SIZE, south, length);
+      toTileGrid(from, length, z, left + EXTENT * 2 ** z, top);
+    }
+    if (east > SIZE) {
+      const from = length;
+      length = scan(level, 0, north, east - SIZE, south, length);
+      toTileGrid(from, length, z, left - EXTENT * 2 ** z, top);
+    }
+    return new TileItems(scratch.slice(0, length));
+  }
+
+  /** How many items `clusters` would answer, at the cost of two searches a row. */
+  countClusters(box: Box, zoom: number): number {
+    const level = this.levels[this.levelOf(zoom)];
+    let count = 0;
+    for (const [west, north, east, south] of boxUnits(box)) count += countScan(level, west, north, east, south);
+    return count;
+  }
+
+  /** Items whose place is inside the box. Any finite zoom: rounded down, and held to 0..maxZoom+1. */
+  clusters(box: Box, zoom: number): Cluster[] {
+    const level = this.levels[this.levelOf(zoom)];
+    const found: Cluster[] = [];
+    for (const [west, north, east, south] of boxUnits(box)) {
+      const length = scan(level, west, north, east, south, 0);
+      for (let at = 0; at < length; at += ITEM_WORDS) found.push(this.cluster(scratch, at));
+    }
+    return found;
+  }
+
+  /** The level that answers a zoom. */
+  levelOf(zoom: number): number {
+    if (Number.isNaN(zoom)) throw new RangeError('zoom is not a number');
+    return Math.max(0, Math.min(Math.floor(zoom), this.maxZoom + 1));
+  }
+
+  /** The leaves of a cluster or single point, newest first (ties in leaf order); throws RangeError for an id of no item. */
+  leaves(id: number, limit: number, offset: number): Leaf[] {
+    const { leafStart, count } = this.find(id);
+    return this.newest(leafStart, leafStart + count, limit, offset).map((leaf) => this.leaf(leaf));
+  }
+
+  /** The zoom at which the cluster is more than one item; undefined when it never is. */
+  expansionZoom(id: number): number | undefined {
+    return this.find(id).expansionZoom;
+  }
+
+  /** The item an id names; throws RangeError when there is none. */
+  find(id: number): Cluster {
+    const leafStart = Math.floor(id / 32);
+    const formed = id % 32;
+    const zoom = formed === SINGLE ? this.maxZoom + 1 : formed;
+    if (!Number.isInteger(id) || leafStart < 0 || leafStart >= this.size || zoom > this.maxZoom + 1)
+      throw new RangeError(`no cluster ${id} in this snapshot`);
+    // A leaf is near its cluster: at every level above, the mean moves by a few radii at most. Look there, then wider.
+    const level = this.levels[zoom];
+    const [x, y] = [this.leafColumns.x[leafStart], this.leafColumns.y[leafStart]];
+    for (let reach = (this.radius * SIZE) / 2 ** (TILE_PIXEL_BITS + zoom - 2); ; reach *= 8) {
+      const [west, east] = [Math.max(0, x - reach), Math.min(SIZE, x + reach + 1)];
+      const [north, south] = [Math.max(0, y - reach), Math.min(SIZE, y + reach + 1)];
+      const length = scan(level, west, north, east, south, 0);
+      for (let at = 0; at < length; at += ITEM_WORDS)
+        if (scratch[at + 3] === leafStart && (scratch[at + 2] & 31) === formed) return this.cluster(scratch, at);
+      if (reach > SIZE) throw new RangeError(`no cluster ${id} in this snapshot`);
+    }
+  }
+
+  leaf(leaf: number): Leaf {
+    const { x, y, country, order } = this.leafColumns;
+    return {
+      domain: this.domain(leaf),
+      lon: xToLon(x[leaf]),
+      lat: yToLat(y[leaf]),
+      updatedAt: this.updatedAt(leaf),
+      country: this.countries[country[order ? order[leaf] : leaf]],
+    };
+  }
+
+  domain(leaf: number): string {
+    return decodeName(this.leafColumns.names, this.row(leaf));
+  }
+
+  /** Milliseconds since the epoch. */
+  updatedAt(leaf: number): number {
+    return this.timeBase + this.timeUnit * this.leafColumns.updatedAt[this.row(leaf)];
+  }
+
+  /** Row of a leaf in the columns that stay in input order until they are encoded. */
+  row(leaf: number): number {
+    const { order } = this.leafColumns;
+    return order ? order[leaf] : leaf;
+  }
+
+  private cluster(words: Int32Array, at: number): Cluster {
+    const formed = words[at + 2] & 31;
+    const leafStart = words[at + 3];
+    return {
+      id: leafStart * 32 + formed,
+      x: words[at],
+      y: words[at + 1],
+      count: words[at + 2] >>> 5,
+      expansionZoom: formed <= this.maxZoom ? formed + 1 : undefined,
+      leafStart,
+    };
+  }
+
+  /** Leaves of a range, from the offset-th newest on. A selection over coarse buckets of time: O(range), not a sort of it. */
+  private newest(start: number, end: number, limit: number, offset: number): number[] {
+    const last = Math.min(end - start, offset + limit);
+    if (offset >= last) return [];
+    const { updatedAt } = this.leafColumns;
+    let [low, high] = [Infinity, -Infinity];
+    for (let leaf = start; leaf < end; leaf++) {
+      const time = updatedAt[this.row(leaf)];
+      if (time < low) low = time;
+      if (time > high) high = time;
+    }
+    const scale = high > low ? 65535 / (high - low) : 0;
+    const bucket = (leaf: number) => Math.floor((high - updatedAt[this.row(leaf)]) * scale);
+    const sizes = new Uint32Array(65536);
+    for (let leaf = start; leaf < end; leaf++) sizes[bucket(leaf)]++;
+    // Buckets first..final hold the wanted ranks; `before` is the number of leaves newer than them.
+    let first = 0;
+    let before = 0;
+    while (before + sizes[first] <= offset) before += sizes[first++];
+    let final = first;
+    for (let seen = before + sizes[first]; seen < last; ) seen += sizes[++final];
+    const candidates: number[] = [];
+    for (let leaf = start; leaf < end; leaf++) {
+      const at = bucket(leaf);
+      if (at >= first && at <= final) candidates.push(leaf);
+    }
+    candidates.sort((a, b) => updatedAt[this.row(b)] - updatedAt[this.row(a)] || a - b);
+    return candidates.slice(offset - before, last - before);
+  }
+}
+
+export function packNames(names: string[]): Names {
+  const encoder = new TextEncoder();
+  const offsets = new Uint32Array(names.length + 1);
+  let utf8 = new Uint8Array(names.length * 16 + 64);
+  let end = 0;
+  for (let i = 0; i < names.length; i++) {
+    if (end + names[i].length * 3 > utf8.length) {
+      const grown = new Uint8Array(Math.max(utf8.length * 2, end + names[i].length * 3));
+      grown.set(utf8);
+      utf8 = grown;
+    }
+    end += encoder.encodeInto(names[i], utf8.subarray(end)).written;
+    offsets[i + 1] = end;
+  }
+  if (end > 0xffffffff) throw new RangeError(`names hold ${end} bytes; one snapshot holds at most 4 GiB of them`);
+  return { offsets, utf8: utf8.slice(0, end) };
+}
+
+const decoder = new TextDecoder();
+
+function decodeName({ offsets, utf8 }: Names, index: number): string {
+  return decoder.decode(utf8.subarray(offsets[index], offsets[index + 1]));
+}
+
+function checkTile(z: number, x: number, y: number): void {
+  if (!Number.isInteger(z) || z < 0 || z > DEEPEST_ZOOM)
+    throw new RangeError(`tile zoom ${z} is not a whole number from 0 to ${DEEPEST_ZOOM}`);
+  if (!Number.isInteger(x) || !Number.isInteger(y) || x < 0 || y < 0 || x >= 2 ** z || y >= 2 ** z)
+    throw new RangeError(`tile ${z}/${x}/${y} does not exist: x and y go from 0 to ${2 ** z - 1}`);
+}
+
+/** Half-open rectangles in units, [west, north, east, south): two when the box crosses the antimeridian. */
+function boxUnits([west, south, east, north]: Box): [number, number, number, number][] {
+  if (!(south <= north)) throw new RangeError(`box has its south ${south} above its north ${north}`);
+  const [top, bottom] = [latToY(Math.min(90, north)), latToY(Math.max(-90, south)) + 1];
+  if (east - west >= 360) return [[0, top, SIZE, bottom]];
+  const wrap = (lon: number) => (lon >= -180 && lon <= 180 ? lon : ((((lon + 180) % 360) + 360) % 360) - 180);
+  const [left, right] = [lonToX(wrap(west)), lonToX(wrap(east)) + 1];
+  if (wrap(west) <= wrap(east)) return [[left, top, right, bottom]];
+  return [
+    [left, top, SIZE, bottom],
+    [0, top, Math.min(right, left), bottom],
+  ];
+}
+
+/** First item of a row with x >= wanted. */
+function searchRow(level: Level, row: number, wanted: number): number {
+  const { starts, columnBits, items } = level;
+  const bucket = (row << columnBits) | (wanted >>> (COORDINATE_BITS - columnBits));
+  let low = starts[bucket];
+  let high = starts[bucket + 1];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (items[ITEM_WORDS * middle] < wanted) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Copies the items of [west, east) x [north, south) into scratch from word `length` on; answers the new length. */
+function scan(level: Level, west: number, north: number, east: number, south: number, length: number): number {
+  if (west >= east || north >= south) return length;
+  const { items, starts, rowBits, columnBits } = level;
+  // Bounds may be fractions of a unit beyond zoom 19; places are whole, so rounding up keeps both ends right.
+  const [left, right, top, bottom] = [Math.ceil(west), Math.ceil(east), Math.ceil(north), Math.ceil(south)];
+  if (left >= SIZE || top >= SIZE) return length;
+  const lastRow = (bottom - 1) >>> rowBits;
+  for (let row = top >>> rowBits; row <= lastRow; row++) {
+    const end = ITEM_WORDS * starts[(row + 1) << columnBits];
+    for (let at = ITEM_WORDS * searchRow(level, row, left); at < end && items[at] < right; at += ITEM_WORDS) {
+      const y = items[at + 1];
+      if (y < top || y >= bottom) continue;
+      if (length + ITEM_WORDS > scratch.length) {
+        const grown = new Int32Array(scratch.length * 2);
+        grown.set(scratch);
+        scratch = grown;
+      }
+      scratch[length] = items[at];
+      scratch[length + 1] = y;
+      scratch[length + 2] = items[at + 2];
+      scratch[length + 3] = items[at + 3];
+      length += ITEM_WORDS;
+    }
+  }
+  return length;
+}
+
+function countScan(level: Level, west: number, north: number, east: number, south: number): number {
+  const { items, starts, rowBits, columnBits } = level;
+  const [firstRow, lastRow] = [north >>> rowBits, (south - 1) >>> rowBits];
+  let count = 0;
+  for (let row = firstRow; row <= lastRow; row++) {
+    const from = searchRow(level, row, west);
+    const to = east >= SIZE ? starts[(row + 1) << columnBits] : searchRow(level, row, east);
+    // Only the first and last row can stick out of the box.
+    if (row > firstRow && row < lastRow) count += to - from;
+    else
+      for (let i = from; i < to; i++)
+        if (items[ITEM_WORDS * i + 1] >= north && items[ITEM_WORDS * i + 1] < south) count++;
+  }
+  return count;
+}
+
+/** Turns scratch words [from, to) from world units to 4096ths of the tile with this corner (in 4096ths of the zoom). */
+function toTileGrid(from: number, to: number, z: number, left: number, top: number): void {
+  const shift = COORDINATE_BITS - EXTENT_BITS - z;
+  for (let at = from; at < to; at += ITEM_WORDS) {
+    if (shift >= 0) {
+      scratch[at] = (scratch[at] >> shift) - left;
+      scratch[at + 1] = (scratch[at + 1] >> shift) - top;
+    } else {
+      scratch[at] = scratch[at] * 2 ** -shift - left;
+      scratch[at + 1] = scratch[at + 1] * 2 ** -shift - top;
+    }
+  }
+}
+
+// --- build ----------------------------------------------------------------------------------------------------------
+
+/**
+ * Clusters every zoom. radius: pixels of a 512-pixel tile, 16..256; maxZoom: the deepest zoom that merges, 0..16.
+ * At most 2^25 points, so that sums stay exact in a double.
+ */
+export function buildPyramid(points: Points, { radius = 64, maxZoom = 16 } = {}): Pyramid {
+  const size = points.lon.length;
+  if (size > MAX_POINTS) throw new RangeError(`${size} points: a snapshot holds at most ${MAX_POINTS}`);
+  if (!(radius >= 16 && radius <= 256)) throw new RangeError(`radius ${radius} is not within 16..256 pixels`);
+  if (!Number.isInteger(maxZoom) || maxZoom < 0 || maxZoom > 16)
+    throw new RangeError(`maxZoom ${maxZoom} is not a whole number from 0 to 16`);
+  const { domains, lat, updatedAt, country, countries } = points;
+  for (const [name, length] of [
+    ['lat', lat.length],
+    ['updatedAt', updatedAt.length],
+    ['country', country.length],
+    ['domains', domains.offsets.length - 1],
+  ] as const)
+    if (length !== size) throw new RangeError(`column ${name} has ${length} rows, lon has ${size}`);
+
+  // Rows as high as the radius, but no more rows than points: sparse levels share taller ones.
+  const tallest = COORDINATE_BITS - Math.max(0, Math.ceil(Math.log2(size + 1)));
+  const radiusBits = COORDINATE_BITS - TILE_PIXEL_BITS + Math.ceil(Math.log2(radius));
+  const rowBitsOf = (zoom: number) => Math.min(COORDINATE_BITS, Math.max(tallest, radiusBits - zoom));
+
+  const sorted = sortPoints(points, rowBitsOf(maxZoom + 1));
+  let fine = spots(sorted, rowBitsOf(maxZoom + 1), maxZoom + 1);
+  const levels: Level[] = new Array(maxZoom + 2);
+  levels[maxZoom + 1] = fine.level;
+  const work = workspace(fine.level.count);
+  for (let zoom = maxZoom; zoom >= 0; zoom--) {
+    fine = coarsen(fine, zoom, (radius * SIZE) / 2 ** (TILE_PIXEL_BITS + zoom), rowBitsOf(zoom), work);
+    levels[zoom] = fine.level;
+  }
+  const leaves = numberLeaves(levels, sorted);
+  return new Pyramid({
+    radius,
+    countries,
+    timeBase: 0,
+    timeUnit: 1,
+    levels,
+    leaves: { ...leaves, updatedAt, country, names: domains },
+  });
+}
+
+interface Sorted {
+  x: Uint32Array;
+  y: Uint32Array;
+  /** Row of the input. */
+  order: Uint32Array;
+}
+
+/** Points by (row, x, y): a radix sort from the lowest digit up, each pass stable. */
+function sortPoints({ lon, lat }: Points, rowBits: number): Sorted {
+  const size = lon.length;
+  let from: Sorted = { x: new Uint32Array(size), y: new Uint32Array(size), order: new Uint32Array(size) };
+  for (let i = 0; i < size; i++) {
+    if (!Number.isFinite(lon[i]) || !Number.isFinite(lat[i]))
+      throw new RangeError(`point ${i} is at ${lat[i]}, ${lon[i]}: coordinates must be finite degrees`);
+    from.x[i] = lonToX(lon[i]);
+    from.y[i] = latToY(lat[i]);
+    from.order[i] = i;
+  }
+  let to: Sorted = { x: new Uint32Array(size), y: new Uint32Array(size), order: new Uint32Array(size) };
+  const pass = (key: 'x' | 'y', low: number, bits: number) => {
+    for (; bits > 0; low += 10, bits -= 10) {
+      const mask = (1 << Math.min(10, bits)) - 1;
+      radixPass(from, to, from[key], low, mask);
+      [from, to] = [to, from];
+    }
+  };
+  pass('y', 0, rowBits);
+  pass('x', 0, COORDINATE_BITS);
+  pass('y', rowBits, COORDINATE_BITS - rowBits);
+  return from;
+}
+
+function radixPass(from: Sorted, to: Sorted, key: Uint32Array, low: number, mask: number): void {
+  const { x, y, order } = from;
+  const { x: toX, y: toY, order: toOrder } = to;
+  const next = new Uint32Array(mask + 2);
+  for (let i = 0; i < key.length; i++) next[((key[i] >>> low) & mask) + 1]++;
+  for (let digit = 0; digit < mask; digit++) next[digit + 1] += next[digit];
+  for (let i = 0; i < key.length; i++) {
+    const at = next[(key[i] >>> low) & mask]++;
+    toX[at] = x[i];
+    toY[at] = y[i];
+    toOrder[at] = order[i];
+  }
+}
+
+/** A level in the making. Sum of an item's x = x * count + remainderX, exactly; remainders are not kept in the end. */
+interface Draft {
+  level: Level;
+  remainderX: Uint32Array;
+  remainderY: Uint32Array;
+}
+
+/** The deepest level: one item for each distinct unit. */
+function spots({ x, y }: Sorted, rowBits: number, zoom: number): Draft {
+  let count = 0;
+  for (let i = 0; i < x.length; i++) if (i === 0 || x[i] !== x[i - 1] || y[i] !== y[i - 1]) count++;
+  const items = new Uint32Array(ITEM_WORDS * count);
+  let at = -ITEM_WORDS;
+  for (let i = 0, points = 0; i < x.length; i++) {
+    if (i === 0 || x[i] !== x[i - 1] || y[i] !== y[i - 1]) {
+      at += ITEM_WORDS;
+      points = 0;
+      items[at] = x[i];
+      items[at + 1] = y[i];
+    }
+    points++;
+    items[at + 2] = (points << 5) | (points === 1 ? SINGLE : zoom);
+  }
+  return {
+    level: indexLevel(items, rowBits),
+    remainderX: new Uint32Array(count),
+    remainderY: new Uint32Array(count),
+  };
+}
+
+/** The table of row and column starts over sorted items: at most one bucket an item, or one a row. */
+function indexLevel(items: Uint32Array, rowBits: number): Level {
+  const count = items.length / ITEM_WORDS;
+  const rows = 2 ** (COORDINATE_BITS - rowBits);
+  const columnBits = Math.max(0, Math.min(14, Math.floor(Math.log2(count / rows))));
+  const starts = new Uint32Array(rows * 2 ** columnBits + 1);
+  const columnShift = COORDINATE_BITS - columnBits;
+  let bucket = 0;
+  for (let i = 0; i < count; i++) {
+    const own = ((items[ITEM_WORDS * i + 1] >>> rowBits) << columnBits) | (items[ITEM_WORDS * i] >>> columnShift);
+    while (bucket <= own) starts[bucket++] = i;
+  }
+  starts.fill(count, bucket);
+  return { count, rowBits, columnBits, starts, items };
+}
+
+/** Arrays of the finest level's length that every level's merging uses again. */
+interface Workspace {
+  /** Places in (row, x) order of the level to make, and the fine item each came from. */
+  x: Int32Array;
+  y: Int32Array;
+  source: Uint32Array;
+  /** First item of the row above / below with x >= own x - radius. */
+  above: Uint32Array;
+  below: Uint32Array;
+  /** 0: free; k: member of merge k - 1. */
+  claim: Uint32Array;
+  near: Uint8Array;
+  queue: Uint32Array;
+}
+
+function workspace(count: number): Workspace {
+  return {
+    x: new Int32Array(count),
+    y: new Int32Array(count),
+    source: new Uint32Array(count),
+    above: new Uint32Array(count),
+    below: new Uint32Array(count),
+    claim: new Uint32Array(count),
+    near: new Uint8Array(count),
+    queue: new Uint32Array(count),
+  };
+}
+
+/** Makes level `zoom` from the level below; writes each fine item's parent into its leafStart word. */
+function coarsen(fine: Draft, zoom: number, radius: number, rowBits: number, work: Workspace): Draft {
+  const rowStarts = mergeRows(fine.level, rowBits, work);
+  const candidates = findNear(fine.level.count, rowStarts, radius, work);
+  if (candidates === 0 && rowBits === fine.level.rowBits) return fine;
+  queueByWeight(fine.level, candidates, work);
+  const merges = takeNeighbours(fine, candidates, rowStarts, radius, rowBits, work);
+  return emit(fine, merges, zoom, rowBits, work);
+}
+
+/** Fills work.x, y, source in (row, x) order: two neighbouring fine rows, both sorted by x, make one. */
+function mergeRows({ items, starts, columnBits, rowBits: fineBits }: Level, rowBits: number, work: Workspace) {
+  const { x, y, source } = work;
+  const rows = 2 ** (COORDINATE_BITS - rowBits);
+  const rowStarts = new Uint32Array(rows + 1);
+  const both = rowBits > fineBits;
+  let length = 0;
+  for (let row = 0; row < rows; row++) {
+    const first = both ? 2 * row : row;
+    let a = starts[first << columnBits];
+    const endA = starts[(first + 1) << columnBits];
+    let b = endA;
+    const endB = both ? starts[(first + 2) << columnBits] : endA;
+    while (a < endA || b < endB) {
+      const from = b >= endB || (a < endA && items[ITEM_WORDS * a] <= items[ITEM_WORDS * b]) ? a++ : b++;
+      x[length] = items[ITEM_WORDS * from];
+      y[length] = items[ITEM_WORDS * from + 1];
+      source[length++] = from;
+    }
+    rowStarts[row + 1] = length;
+  }
+  return rowStarts;
+}
+
+/** Marks items with a neighbour within the radius in work.near; answers how many. Fills above and below. */
+function findNear(count: number, rowStarts: Uint32Array, radius: number, work: Workspace): number {
+  const { x, y, above, below, near } = work;
+  near.fill(0, 0, count);
+  const square = radius * radius;
+  const rows = rowStarts.length - 1;
+  let marked = 0;
+  for (let row = 0; row < rows; row++) {
+    const start = rowStarts[row];
+    const end = rowStarts[row + 1];
+    let up = row > 0 ? rowStarts[row - 1] : 0;
+    const upEnd = row > 0 ? start : 0;
+    let down = end;
+    const downEnd = row + 1 < rows ? rowStarts[row + 2] : end;
+    for (let i = start; i < end; i++) {
+      const [ownX, ownY] = [x[i], y[i]];
+      const [west, east] = [ownX - radius, ownX + radius];
+      while (up < upEnd && x[up] < west) up++;
+      while (down < downEnd && x[down] < west) down++;
+      above[i] = up;
+      below[i] = down;
+      if (near[i]) continue;
+      let found = -1;
+      for (let j = i + 1; found < 0 && j < end && x[j] <= east; j++) if (within(j)) found = j;
+      for (let j = i - 1; found < 0 && j >= start && x[j] >= west; j--) if (within(j)) found = j;
+      for (let j = down; found < 0 && j < downEnd && x[j] <= east; j++) if (within(j)) found = j;
+      for (let j = up; found < 0 && j < upEnd && x[j] <= east; j++) if (within(j)) found = j;
+      if (found < 0) continue;
+      near[i] = 1;
+      marked++;
+      if (!near[found]) marked++;
+      near[found] = 1;
+
+      function within(j: number): boolean {
+        const [dx, dy] = [x[j] - ownX, y[j] - ownY];
+        return dx * dx + dy * dy <= square;
+      }
+    }
+  }
+  return marked;
+}
+
+/** The marked items into work.queue, heaviest power of two first, each in place order. */
+function queueByWeight({ items, count }: Level, candidates: number, { near, source, queue }: Workspace): void {
+  const next = new Uint32Array(34);
+  const classOf = (i: number) => Math.clz32(items[ITEM_WORDS * source[i] + 2] >>> 5);
+  for (let i = 0; i < count; i++) if (near[i]) next[classOf(i) + 1]++;
+  for (let weight = 0; weight < 33; weight++) next[weight + 1] += next[weight];
+  for (let i = 0; i < count; i++) if (near[i]) queue[next[classOf(i)]++] = i;
+  if (next[32] !== candidates) throw new Error(`${next[32]} of ${candidates} candidates queued`);
+}
+
+/** New items, each the sum of at least two fine ones. */
+interface Merges {
+  length: number;
+  x: Uint32Array;
+  y: Uint32Array;
+  count: Uint32Array;
+  remainderX: Uint32Array;
+  remainderY: Uint32Array;
+}
+
+/** Every queued item that is still free takes its free neighbours. work.claim says who went where. */
+function takeNeighbours(
+  fine: Draft,
+  candidates: number,
+  rowStarts: Uint32Array,
+  radius: number,
+  rowBits: number,
+  work: Workspace,
+): Merges {
+  const { x, y, source, above, below, claim, queue } = work;
+  const { items } = fine.level;
+  const { remainderX, remainderY } = fine;
+  const square = radius * radius;
+  const half = candidates >>> 1;
+  const merges: Merges = {
+    length: 0,
+    x: new Uint32Array(half),
+    y: new Uint32Array(half),
+    count: new Uint32Array(half),
+    remainderX: new Uint32Array(half),
+    remainderY: new Uint32Array(half),
+  };
+  claim.fill(0, 0, fine.level.count);
+  let mark = 0;
+  let count = 0;
+  let sumX = 0;
+  let sumY = 0;
+  const add = (i: number) => {
+    const from = source[i];
+    const weight = items[ITEM_WORDS * from + 2] >>> 5;
+    claim[i] = mark;
+    count += weight;
+    sumX += x[i] * weight + remainderX[from];
+    sumY += y[i] * weight + remainderY[from];
+  };
+  for (let q = 0; q < candidates; q++) {
+    const centre = queue[q];
+    if (claim[centre] !== 0) continue;
+    const [ownX, ownY] = [x[centre], y[centre]];
+    const [west, east] = [ownX - radius, ownX + radius];
+    const row = ownY >>> rowBits;
+    const [start, end] = [rowStarts[row], rowStarts[row + 1]];
+    const downEnd = row + 2 < rowStarts.length ? rowStarts[row + 2] : end;
+    mark = merges.length + 1;
+    count = sumX = sumY = 0;
+    for (let j = centre - 1; j >= start && x[j] >= west; j--) consider(j);
+    for (let j = centre + 1; j < end && x[j] <= east; j++) consider(j);
+    for (let j = above[centre]; row > 0 && j < start && x[j] <= east; j++) consider(j);
+    for (let j = below[centre]; j < downEnd && x[j] <= east; j++) consider(j);
+    if (count === 0) continue;
+    add(centre);
+    const at = merges.length++;
+    merges.count[at] = count;
+    merges.x[at] = Math.floor(sumX / count);
+    merges.y[at] = Math.floor(sumY / count);
+    merges.remainderX[at] = sumX - merges.x[at] * count;
+    merges.remainderY[at] = sumY - merges.y[at] * count;
+
+    function consider(j: number): void {
+      const [dx, dy] = [x[j] - ownX, y[j] - ownY];
+      if (claim[j] === 0 && dx * dx + dy * dy <= square) add(j);
+    }
+  }
+  return merges;
+}
+
+/** The new level: free items as they are and merges, in (row, x) order. */
+function emit(fine: Draft, merges: Merges, zoom: number, rowBits: number, work: Workspace): Draft {
+  const { x, y, source, claim } = work;
+  const fineItems = fine.level.items;
+  const fineCount = fine.level.count;
+  let free = 0;
+  for (let i = 0; i < fineCount; i++) if (claim[i] === 0) free++;
+  const total = free + merges.length;
+  const items = new Uint32Array(ITEM_WORDS * total);
+  const remainderX = new Uint32Array(total);
+  const remainderY = new Uint32Array(total);
+  const order = sortMerges(merges, rowBits);
+  const place = new Uint32Array(merges.length);
+  const keyOf = (px: number, py: number) => (py >>> rowBits) * SIZE + px;
+  let m = 0;
+  let mergeKey = m < merges.length ? keyOf(merges.x[order[m]], merges.y[order[m]]) : Infinity;
+  let out = 0;
+  for (let i = 0; i <= fineCount; i++) {
+    if (i < fineCount && claim[i] !== 0) continue;
+    const freeKey = i < fineCount ? keyOf(x[i], y[i]) : Infinity;
+    for (; mergeKey < freeKey; out++) {
+      const k = order[m++];
+      place[k] = out;
+      items[ITEM_WORDS * out] = merges.x[k];
+      items[ITEM_WORDS * out + 1] = merges.y[k];
+      items[ITEM_WORDS * out + 2] = (merges.count[k] << 5) | zoom;
+      remainderX[out] = merges.remainderX[k];
+      remainderY[out] = merges.remainderY[k];
+      mergeKey = m < merges.length ? keyOf(merges.x[order[m]], merges.y[order[m]]) : Infinity;
+    }
+    if (i === fineCount) break;
+    const from = source[i];
+    items[ITEM_WORDS * out] = x[i];
+    items[ITEM_WORDS * out + 1] = y[i];
+    items[ITEM_WORDS * out + 2] = fineItems[ITEM_WORDS * from + 2];
+    remainderX[out] = fine.remainderX[from];
+    remainderY[out] = fine.remainderY[from];
+    fineItems[ITEM_WORDS * from + 3] = out++;
+  }
+  for (let i = 0; i < fineCount; i++) if (claim[i] !== 0) fineItems[ITEM_WORDS * source[i] + 3] = place[claim[i] - 1];
+  return { level: indexLevel(items, rowBits), remainderX, remainderY };
+}
+
+function sortMerges({ length, x, y }: Merges, rowBits: number): Uint32Array {
+  let from = new Uint32Array(length);
+  let to = new Uint32Array(length);
+  for (let i = 0; i < length; i++) from[i] = i;
+  const pass = (key: Uint32Array, low: number, top: number) => {
+    for (; low < top; low += 10) {
+      const mask = (1 << Math.min(10, top - low)) - 1;
+      const next = new Uint32Array(mask + 2);
+      for (let i = 0; i < length; i++) next[((key[i] >>> low) & mask) + 1]++;
+      for (let digit = 0; digit < mask; digit++) next[digit + 1] += next[digit];
+      for (let i = 0; i < length; i++) to[next[(key[from[i]] >>> low) & mask]++] = from[i];
+      [from, to] = [to, from];
+    }
+  };
+  pass(x, 0, COORDINATE_BITS);
+  pass(y, rowBits, COORDINATE_BITS);
+  return from;
+}
+
+/** Turns parents into leafStart, level by level from the top, and lines the points up in leaf order. */
+function numberLeaves(levels: Level[], sorted: Sorted): { x: Uint32Array; y: Uint32Array; order: Uint32Array } {
+  const size = sorted.x.length;
+  let next = new Uint32Array(levels[0].count);
+  let start = 0;
+  for (let i = 0; i < levels[0].count; i++) {
+    const at = ITEM_WORDS * i;
+    next[i] = levels[0].items[at + 3] = start;
+    start += levels[0].items[at + 2] >>> 5;
+  }
+  for (let zoom = 1; zoom < levels.length; zoom++) {
+    if (levels[zoom] === levels[zoom - 1]) continue;
+    const { items, count } = levels[zoom];
+    const own = new Uint32Array(count);
+    for (let i = 0; i < count; i++) {
+      const at = ITEM_WORDS * i;
+      const parent = items[at + 3];
+      own[i] = items[at + 3] = next[parent];
+      next[parent] += items[at + 2] >>> 5;
+    }
+    next = own;
+  }
+  const x = new Uint32Array(size);
+  const y = new Uint32Array(size);
+  const order = new Uint32Array(size);
+  const { items, count } = levels[levels.length - 1];
+  for (let spot = 0, i = 0; spot < count; spot++) {
+    const at = ITEM_WORDS * spot;
+    const first = items[at + 3];
+    const points = items[at + 2] >>> 5;
+    for (let leaf = first; leaf < first + points; leaf++, i++) {
+      x[leaf] = sorted.x[i];
+      y[leaf] = sorted.y[i];
+      order[leaf] = sorted.order[i];
+    }
+  }
+  return { x, y, order };
+}

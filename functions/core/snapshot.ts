@@ -1,0 +1,174 @@
+// points.bin: a pyramid as one file that is the index itself. Opening it makes views, it parses nothing but the header.
+// Little-endian; every section starts at a multiple of 8. docs/tiles.md has the format as a table.
+import { type Level, type Names, Pyramid } from './cluster.ts';
+
+const MAGIC = 0x504c4857; // "WHLP"
+const VERSION = 1;
+const HEADER_BYTES = 64;
+const LEVEL_BYTES = 32;
+/** x, y, updatedAt, country, name offsets, names, country codes. */
+const SECTIONS = 7;
+const SECTION_BYTES = 16;
+
+/** A points.bin that cannot be served: foreign, of another version, or torn. */
+export class BadSnapshot extends Error {
+  override name = 'BadSnapshot';
+}
+
+/** The bytes of points.bin. Columns still in input order are put in leaf order on the way. */
+export function encodePyramid(pyramid: Pyramid): Uint8Array<ArrayBuffer> {
+  const { leafColumns, levels, size } = pyramid;
+  const { base, unit } = timeScale(pyramid);
+  const names = gatherNames(leafColumns.names, leafColumns.order);
+  const countries = new TextEncoder().encode(JSON.stringify(pyramid.countries));
+  const lengths = [4 * size, 4 * size, 4 * size, 2 * size, 4 * (size + 1), names.utf8.length, countries.length];
+
+  let end = HEADER_BYTES + LEVEL_BYTES * levels.length + SECTION_BYTES * SECTIONS;
+  const reserve = (bytes: number) => {
+    const offset = end;
+    end += Math.ceil(bytes / 8) * 8;
+    return offset;
+  };
+  const places: { level: Level; starts: number; items: number }[] = [];
+  // Levels that merged nothing share the arrays of the next: the file shares them too.
+  for (const level of levels) {
+    const shared = places.find((place) => place.level === level);
+    places.push(shared ?? { level, starts: reserve(level.starts.byteLength), items: reserve(level.items.byteLength) });
+  }
+  const offsets = lengths.map(reserve);
+  const tail = reserve(8);
+
+  const bytes = new Uint8Array(end);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, MAGIC, true);
+  view.setUint32(4, VERSION, true);
+  view.setFloat64(16, end, true);
+  view.setUint32(24, size, true);
+  view.setUint32(28, levels.length, true);
+  view.setFloat64(32, pyramid.radius, true);
+  view.setFloat64(40, base, true);
+  view.setFloat64(48, unit, true);
+  let at = HEADER_BYTES;
+  for (const { level, starts, items } of places) {
+    view.setFloat64(at, starts, true);
+    view.setFloat64(at + 8, items, true);
+    view.setUint32(at + 16, level.count, true);
+    view.setUint32(at + 20, level.rowBits, true);
+    view.setUint32(at + 24, level.columnBits, true);
+    new Uint32Array(bytes.buffer, starts, level.starts.length).set(level.starts);
+    new Uint32Array(bytes.buffer, items, level.items.length).set(level.items);
+    at += LEVEL_BYTES;
+  }
+  for (let section = 0; section < SECTIONS; section++, at += SECTION_BYTES) {
+    view.setFloat64(at, offsets[section], true);
+    view.setFloat64(at + 8, lengths[section], true);
+  }
+  const [x, y, updatedAt, country, nameOffsets, utf8, codes] = offsets;
+  new Uint32Array(bytes.buffer, x, size).set(leafColumns.x);
+  new Uint32Array(bytes.buffer, y, size).set(leafColumns.y);
+  const times = new Uint32Array(bytes.buffer, updatedAt, size);
+  const codesOf = new Uint16Array(bytes.buffer, country, size);
+  for (let leaf = 0; leaf < size; leaf++) {
+    times[leaf] = Math.round((pyramid.updatedAt(leaf) - base) / unit);
+    codesOf[leaf] = leafColumns.country[pyramid.row(leaf)];
+  }
+  new Uint32Array(bytes.buffer, nameOffsets, size + 1).set(names.offsets);
+  bytes.set(names.utf8, utf8);
+  bytes.set(countries, codes);
+  const sum = checksum(bytes, at);
+  view.setUint32(8, sum, true);
+  view.setUint32(tail, MAGIC, true);
+  view.setUint32(tail + 4, sum, true);
+  return bytes;
+}
+
+/** Views over the bytes of points.bin, which must not change afterwards. Throws BadSnapshot naming what is wrong. */
+export function openPyramid(file: Uint8Array): Pyramid {
+  const bytes = file.byteOffset % 8 === 0 ? file : file.slice();
+  const { buffer, byteOffset, byteLength } = bytes;
+  if (byteLength < HEADER_BYTES) throw new BadSnapshot(`points.bin is torn: ${byteLength} bytes hold no header`);
+  const view = new DataView(buffer, byteOffset, byteLength);
+  const magic = view.getUint32(0, true);
+  if (magic !== MAGIC)
+    throw new BadSnapshot(`not a points.bin: it begins with 0x${magic.toString(16)}, not 0x${MAGIC.toString(16)}`);
+  const version = view.getUint32(4, true);
+  if (version !== VERSION) throw new BadSnapshot(`points.bin has version ${version}, this build reads ${VERSION}`);
+  const length = view.getFloat64(16, true);
+  if (length !== byteLength) throw new BadSnapshot(`points.bin is torn: ${byteLength} bytes of ${length}`);
+  const size = view.getUint32(24, true);
+  const levelCount = view.getUint32(28, true);
+  const headEnd = HEADER_BYTES + LEVEL_BYTES * levelCount + SECTION_BYTES * SECTIONS;
+  const sum = view.getUint32(8, true);
+  if (levelCount < 2 || levelCount > 18 || headEnd + 8 > byteLength || checksum(bytes, headEnd) !== sum)
+    throw new BadSnapshot('points.bin is torn: its header does not add up');
+  if (view.getUint32(byteLength - 8, true) !== MAGIC || view.getUint32(byteLength - 4, true) !== sum)
+    throw new BadSnapshot('points.bin is torn: its end belongs to another file');
+
+  const words = (offset: number, count: number) => new Uint32Array(buffer, byteOffset + offset, count);
+  const levels: Level[] = [];
+  let at = HEADER_BYTES;
+  for (; levels.length < levelCount; at += LEVEL_BYTES) {
+    const count = view.getUint32(at + 16, true);
+    const rowBits = view.getUint32(at + 20, true);
+    const columnBits = view.getUint32(at + 24, true);
+    levels.push({
+      count,
+      rowBits,
+      columnBits,
+      starts: words(view.getFloat64(at, true), 2 ** (28 - rowBits + columnBits) + 1),
+      items: words(view.getFloat64(at + 8, true), 4 * count),
+    });
+  }
+  const section = (index: number): [offset: number, length: number] => [
+    view.getFloat64(at + SECTION_BYTES * index, true),
+    view.getFloat64(at + SECTION_BYTES * index + 8, true),
+  ];
+  const text = (index: number) => new Uint8Array(buffer, byteOffset + section(index)[0], section(index)[1]);
+  return new Pyramid({
+    radius: view.getFloat64(32, true),
+    timeBase: view.getFloat64(40, true),
+    timeUnit: view.getFloat64(48, true),
+    countries: JSON.parse(new TextDecoder().decode(text(6))),
+    levels,
+    leaves: {
+      x: words(section(0)[0], size),
+      y: words(section(1)[0], size),
+      updatedAt: words(section(2)[0], size),
+      country: new Uint16Array(buffer, byteOffset + section(3)[0], size),
+      names: { offsets: words(section(4)[0], size + 1), utf8: text(5) },
+      order: undefined,
+    },
+  });
+}
+
+/** Times as 32-bit numbers: whole milliseconds up to a span of 49 days, coarser only beyond. */
+function timeScale(pyramid: Pyramid): { base: number; unit: number } {
+  let [first, last] = [Infinity, -Infinity];
+  for (let leaf = 0; leaf < pyramid.size; leaf++) {
+    const time = pyramid.leafColumns.updatedAt[leaf];
+    if (time < first) first = time;
+    if (time > last) last = time;
+  }
+  if (!(last >= first)) return { base: 0, unit: 1 };
+  const unit = pyramid.timeUnit * Math.max(1, Math.ceil((last - first) / 0xffffffff));
+  return { base: pyramid.timeBase + pyramid.timeUnit * first, unit };
+}
+
+function gatherNames({ offsets, utf8 }: Names, order: Uint32Array | undefined): Names {
+  if (!order) return { offsets, utf8 };
+  const to = { offsets: new Uint32Array(offsets.length), utf8: new Uint8Array(utf8.length) };
+  let end = 0;
+  for (let leaf = 0; leaf < order.length; leaf++) {
+    const stop = offsets[order[leaf] + 1];
+    for (let from = offsets[order[leaf]]; from < stop; ) to.utf8[end++] = utf8[from++];
+    to.offsets[leaf + 1] = end;
+  }
+  return to;
+}
+
+/** FNV-1a over the header but its own checksum at byte 8. */
+function checksum(bytes: Uint8Array, end: number): number {
+  let sum = 0x811c9dc5;
+  for (let i = 0; i < end; i++) if (i < 8 || i >= 12) sum = Math.imul(sum ^ bytes[i], 0x01000193);
+  return sum >>> 0;
+}
