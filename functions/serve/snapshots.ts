@@ -1,0 +1,102 @@
+// Snapshots of the points in the object store: `points/latest.json` points at `points/SNAPSHOT/points.bin`.
+import type { Pyramid } from '#core/cluster.ts';
+import { BadSnapshot, openPyramid } from '#core/snapshot.ts';
+import type { ObjectStore } from '#core/stores.ts';
+
+export interface LatestPoints {
+  snapshot: string;
+  /** Milliseconds: when the export ran. */
+  updatedAt: number;
+  points: number;
+}
+
+/** What the tile routes ask of wherever snapshots are kept. */
+export interface SnapshotSource {
+  /** The newest snapshot that can be opened; undefined before the first export. */
+  latest(): Promise<LatestPoints | undefined>;
+  /** undefined when there is no such snapshot. */
+  open(snapshot: string): Promise<Pyramid | undefined>;
+}
+
+export const POINTER_KEY = 'points/latest.json';
+export const snapshotKey = (snapshot: string) => `points/${snapshot}/points.bin`;
+/** Snapshot names are part of a key and of a URL. */
+export const SNAPSHOT_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+const POINTER_AGE_MS = 1000;
+
+/** Keeps the newest few pyramids open. A new pointer is followed only once its snapshot opens: until then the last good one serves. */
+export function objectSnapshots(
+  store: ObjectStore,
+  clock: () => number,
+  { keep = 3, onBad = (_snapshot: string, _error: BadSnapshot) => {} } = {},
+): SnapshotSource {
+  const opened = new Map<string, Promise<Pyramid | undefined>>();
+  let current: LatestPoints | undefined;
+  let checkedAt = -Infinity;
+  let etag = '';
+  let checking: Promise<void> | undefined;
+
+  function open(snapshot: string): Promise<Pyramid | undefined> {
+    const known = opened.get(snapshot);
+    if (known) {
+      // Last used goes last, first out.
+      opened.delete(snapshot);
+      opened.set(snapshot, known);
+      return known;
+    }
+    const pyramid = store.get(snapshotKey(snapshot)).then((found) => found && openPyramid(found.body));
+    opened.set(snapshot, pyramid);
+    const forget = () => opened.get(snapshot) === pyramid && opened.delete(snapshot);
+    pyramid.then((found) => found || forget(), forget);
+    for (const oldest of opened.keys()) {
+      if (opened.size <= keep) break;
+      if (oldest !== current?.snapshot) opened.delete(oldest);
+    }
+    return pyramid;
+  }
+
+  async function check(): Promise<void> {
+    const head = await store.head(POINTER_KEY);
+    if (head && head.etag !== etag) {
+      const pointer = await store.get(POINTER_KEY);
+      const next = pointer && parsePointer(pointer.body);
+      if (pointer && next) {
+        try {
+          if (await open(next.snapshot)) current = next;
+          else onBad(next.snapshot, new BadSnapshot(`${snapshotKey(next.snapshot)} does not exist`));
+        } catch (error) {
+          if (!(error instanceof BadSnapshot)) throw error;
+          onBad(next.snapshot, error);
+        }
+        etag = pointer.etag;
+      }
+    }
+    checkedAt = clock();
+  }
+
+  return {
+    open,
+    async latest() {
+      if (clock() - checkedAt >= POINTER_AGE_MS) {
+        checking ??= check().finally(() => {
+          checking = undefined;
+        });
+        // A store that is down does not take a good snapshot out of service.
+        await checking.catch((error: unknown) => {
+          if (!current) throw error;
+        });
+      }
+      return current;
+    },
+  };
+}
+
+function parsePointer(body: Uint8Array): LatestPoints | undefined {
+  const value: unknown = JSON.parse(new TextDecoder().decode(body));
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { snapshot, updatedAt, points } = value as Record<string, unknown>;
+  if (typeof snapshot !== 'string' || !SNAPSHOT_NAME.test(snapshot)) return undefined;
+  const time = typeof updatedAt === 'string' ? Date.parse(updatedAt) : updatedAt;
+  if (typeof time !== 'number' || !Number.isFinite(time) || typeof points !== 'number') return undefined;
+  return { snapshot, updatedAt: time, points };
+}
