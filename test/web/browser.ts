@@ -1,0 +1,47 @@
+// The browser that page tests run in: CHROME_PATH, a system Chromium, or the one that comes from npm.
+import { existsSync, mkdirSync, rmdirSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { type Browser, chromium } from 'playwright-core';
+
+/** WebGL 2 without a graphics card; no sandbox, for containers run as root. */
+const args = ['--no-sandbox', '--use-gl=angle', '--use-angle=swiftshader', '--enable-unsafe-swiftshader'];
+
+const systemPaths = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+
+/** Where the npm package unpacks its browser. Test files run side by side and it does so without a lock: one at a time. */
+async function unpacked(): Promise<string> {
+  // It brings the system libraries it needs only where it believes to run on Lambda.
+  process.env.AWS_EXECUTION_ENV ??= 'AWS_Lambda_nodejs24.x';
+  const lock = join(tmpdir(), 'whalewatch-chromium.lock');
+  const { default: packed } = await import('@sparticuz/chromium');
+  for (;;) {
+    try {
+      mkdirSync(lock);
+      break;
+    } catch {
+      const held = statSync(lock, { throwIfNoEntry: false });
+      // Whoever held it for a minute was killed.
+      if (held && Date.now() - held.mtimeMs > 60_000) rmdirSync(lock);
+      await setTimeout(100);
+    }
+  }
+  try {
+    return await packed.executablePath();
+  } finally {
+    rmdirSync(lock);
+  }
+}
+
+/** A browser, or why there is none. */
+export async function openBrowser(): Promise<Browser | string> {
+  try {
+    const named = process.env.CHROME_PATH;
+    if (named && !existsSync(named)) return `CHROME_PATH "${named}" is no file`;
+    const executablePath = named ?? systemPaths.find((path) => existsSync(path)) ?? (await unpacked());
+    return await chromium.launch({ executablePath, headless: true, args });
+  } catch (cause) {
+    return `no browser could be started (${(cause as Error).message.split('\n')[0]}); set CHROME_PATH to a Chromium`;
+  }
+}

@@ -1,0 +1,296 @@
+// A small, seeded world behind the pages: the public surface's shapes, in any state a page can meet.
+import { existsSync, readFileSync } from 'node:fs';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { extname, join } from 'node:path';
+import Supercluster from 'supercluster';
+import { fromGeojsonVt } from 'vt-pbf';
+
+export type Mood = 'busy' | 'empty' | 'failing' | 'stale' | 'private' | 'unwell';
+
+export interface World {
+  url: string;
+  /** What the service is like from the next request on. */
+  mood: Mood;
+  /** Puts one more place on the map: a new snapshot. */
+  add(domain: string, lat: number, lon: number): void;
+  /** Bodies posted to /v1/hits, in order. */
+  posted: unknown[][];
+  /** Status of the next posts to /v1/hits. */
+  answer: number;
+  /** Paths asked for. */
+  asked: string[];
+  close(): Promise<void>;
+}
+
+/** What the pages are served with where it is deployed: nothing inline, no blob:, only this origin. */
+const policy =
+  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'";
+
+const types: Record<string, string> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.json': 'application/json',
+  '.svg': 'image/svg+xml',
+  '.woff2': 'font/woff2',
+};
+
+const cities: [name: string, lat: number, lon: number][] = [
+  ['london', 51.5, -0.1],
+  ['berlin', 52.5, 13.4],
+  ['tokyo', 35.7, 139.7],
+  ['nairobi', -1.3, 36.8],
+  ['sydney', -33.9, 151.2],
+  ['boston', 42.4, -71.1],
+  ['suva', -18.1, 178.4],
+];
+const repositories = [
+  'elk/elasticsearch',
+  'elk/kibana',
+  'elk/logstash',
+  'data/spark',
+  'data/zeppelin',
+  'web/nginx',
+  'a-team.with-a-long-name/and/a-repository/with-several/parts',
+];
+const people = ['anna', 'bruno', 'a-very-long-name.with.many.parts@engineering.example.com'];
+
+interface Point {
+  domain: string;
+  lat: number;
+  lon: number;
+  updatedAt: string;
+}
+
+/** Serves the built pages in `folder` and the world's data on a free port of this machine. */
+export async function startWorld(folder: string): Promise<World> {
+  const ago = (hours: number) => new Date(Date.now() - hours * 3_600_000).toISOString();
+  // A golden-ratio walk: evenly scattered, and the same each time.
+  const spread = (index: number, step: number) => ((index * step) % 1) - 0.5;
+  const points: Point[] = Array.from({ length: 400 }, (_, index) => {
+    const [name, lat, lon] = cities[index % cities.length];
+    return {
+      domain: `${name}-${index}.example`,
+      lat: lat + spread(index, 0.618) * 4,
+      lon: lon + spread(index, 0.414) * 4,
+      updatedAt: ago(index / 10),
+    };
+  });
+  let version = 0;
+  let updatedAt = '';
+  const index = () => {
+    version++;
+    updatedAt = new Date().toISOString();
+    return new Supercluster<Point, object>({ radius: 64, extent: 512, maxZoom: 14 }).load(
+      points.map((point) => ({
+        type: 'Feature',
+        properties: point,
+        geometry: { type: 'Point', coordinates: [point.lon, point.lat] },
+      })),
+    );
+  };
+  let clusters = index();
+
+  const expansion = (id: unknown) => clusters.getClusterExpansionZoom(id as number);
+  const tile = (z: number, x: number, y: number): Uint8Array | undefined => {
+    const features = clusters.getTile(z, x, y)?.features.map(({ tags: { ...tags }, ...feature }) => ({
+      ...feature,
+      tags:
+        'point_count' in tags
+          ? { cluster_id: tags.cluster_id, point_count: tags.point_count, expansion_zoom: expansion(tags.cluster_id) }
+          : { domain: tags.domain, updatedAt: tags.updatedAt },
+    }));
+    return features && fromGeojsonVt({ clusters: { features } }, { extent: 512, version: 2 });
+  };
+
+  const day = (back: number) => new Date(Date.now() - back * 86_400_000).toISOString().slice(0, 10);
+  const data = (path: string, query: URLSearchParams, empty: boolean): unknown => {
+    switch (path) {
+      case '/v1/points/latest':
+        if (empty) return { snapshot: '0', updatedAt: null, points: 0, staleSeconds: null };
+        return {
+          snapshot: `s${version}`,
+          updatedAt: world.mood === 'stale' ? ago(0.2) : updatedAt,
+          points: points.length,
+          staleSeconds: 1,
+        };
+      case '/points.json':
+        return { version, updatedAt, keepDays: 7, points };
+      case '/v1/hits':
+        if (empty) return { items: [] };
+        if (query.get('by') === 'day')
+          return {
+            items: Array.from({ length: 30 }, (_, back) => ({ day: day(back), key: '', hits: 40_000 + back * 1000 })),
+          };
+        return {
+          items: points.slice(0, 60).map(({ domain }, rank) => ({ day: day(0), key: domain, hits: 9000 - rank * 100 })),
+        };
+      case '/v1/clusters': {
+        const box = (query.get('bbox') ?? '').split(',').map(Number) as [number, number, number, number];
+        const features = empty ? [] : clusters.getClusters(box, Number(query.get('zoom')));
+        return {
+          type: 'FeatureCollection',
+          features: features.map(({ id, geometry, properties }) => ({
+            type: 'Feature',
+            id,
+            geometry,
+            properties:
+              'point_count' in properties
+                ? { point_count: properties.point_count, expansion_zoom: expansion(id) }
+                : properties,
+          })),
+        };
+      }
+      case '/v1/clusters/leaves':
+        return {
+          items: clusters
+            .getLeaves(Number(query.get('cluster')), Number(query.get('limit') ?? 50))
+            .map(({ properties }) => properties),
+        };
+      case '/v1/users': {
+        const search = query.get('search') ?? '';
+        return {
+          items: people
+            .filter((name) => !empty && name.includes(search))
+            .map((user, rank) => ({ user, pulls: 900 - rank, lastPull: ago(rank) })),
+        };
+      }
+      case '/v1/history': {
+        const from = Number(query.get('cursor') ?? 0);
+        const to = Math.min(130, from + Number(query.get('limit') ?? 50));
+        return {
+          items: Array.from({ length: empty ? 0 : to - from }, (_, row) => ({
+            id: `pull-${from + row}`,
+            time: ago((from + row) * 5),
+            action: 'pull',
+            repository: repositories[(from + row) % repositories.length],
+            tag: `8.${from + row}`,
+            class: 'human',
+            client: 'docker',
+          })),
+          cursor: !empty && to < 130 ? String(to) : undefined,
+        };
+      }
+      case '/v1/recommendations':
+        if (empty) return { user: query.get('user'), model: null, items: [] };
+        return {
+          user: query.get('user'),
+          model: { id: 'm1', trainedAt: ago(1) },
+          items: repositories.slice(1).map((repository, rank) => ({
+            repository,
+            score: 1 - rank / 10,
+            source: rank < 4 ? 'als' : 'popular',
+            pulledBy: rank === 2 ? 1 : 40 - rank,
+            because: rank < 4 ? [{ repository: 'elk/elasticsearch', share: 0.6 }] : [],
+          })),
+        };
+      case '/v1/repositories': {
+        const search = query.get('search') ?? '';
+        return repositories
+          .filter((name) => !empty && name.includes(search))
+          .map((repository, rank) => ({
+            ...{ repository, pulls: 9000 - rank, raw: 31_000 - rank, pulledBy: 200 - rank },
+            lastPull: rank === 6 ? null : ago(rank),
+          }));
+      }
+      case '/v1/pulls': {
+        if (empty) return { total: { pulls: 0, raw: 0, pushes: 0 }, buckets: [] };
+        const keys: Record<string, string[]> = {
+          tag: ['latest', '8.15.0'],
+          class: ['human', 'ci', 'scanner'],
+          country: ['DE', 'JP', ''],
+          client: ['docker', 'skopeo'],
+        };
+        const named = keys[query.get('by') ?? '']?.map((key, rank) => ({ key, pulls: 90 - rank, raw: 300, pushes: 1 }));
+        const dated = Array.from({ length: 30 }, (_, back) => ({
+          ...{ from: `${day(29 - back)}T00:00:00.000Z`, pulls: 20 + back, raw: 70 + back * 2, pushes: 0 },
+        }));
+        return { total: { pulls: 1432, raw: 4890, pushes: 18 }, buckets: named ?? dated };
+      }
+      case '/v1/pullers':
+        return {
+          items: empty
+            ? []
+            : people.map((user, rank) => ({ user, repository: '', pulls: 9 - rank, lastPull: ago(rank) })),
+        };
+      case '/v1/similar':
+        return {
+          items: empty
+            ? []
+            : repositories.slice(1, 5).map((repository, rank) => ({ repository, score: 0.9 - rank / 10 })),
+        };
+      case '/v1/quarantine':
+        return {
+          items: empty
+            ? []
+            : [{ id: 'q', time: ago(1), reason: 'the body is no JSON', position: 'collect', body: '<html>' }],
+        };
+      case '/v1/health': {
+        const unwell = world.mood === 'unwell';
+        const at = (hours: number) => (empty ? null : { at: ago(hours), seconds: hours * 3600 });
+        return {
+          status: unwell ? 'unhealthy' : 'ok',
+          reasons: unwell ? ['process is 93 s behind in shard-1'] : [],
+          shards: [0, 1].map((shard) => ({ shard: `shard-${shard}`, lagSeconds: unwell ? 93 : 0 })),
+          ...{ hits: 912_345, registryEvents: 4890, duplicates: 3, quarantined: 1, late: 0, future: 0 },
+          unlocatedShare: 0.01,
+          ...{ points: at(0), model: at(1), ipTable: at(3000) },
+        };
+      }
+    }
+  };
+
+  const json = (response: ServerResponse, status: number, body: unknown) =>
+    response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body));
+  const server = createServer(async (request, response) => {
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://world');
+    world.asked.push(pathname);
+    if (request.method === 'POST') {
+      const body = await request.setEncoding('utf8').toArray();
+      world.posted.push(JSON.parse(body.join('')));
+      return response.writeHead(world.answer, { 'Access-Control-Allow-Origin': '*' }).end();
+    }
+    if (pathname.startsWith('/v1/') || pathname === '/points.json') {
+      if (world.mood === 'failing')
+        return json(response, 503, { error: { code: 'unavailable', message: 'The stores do not answer.' } });
+      const closed = world.mood === 'private' && /users|history|recommendations|pulls|pullers/.test(pathname);
+      if (closed && request.headers.authorization !== 'Bearer secret')
+        return json(response, 401, { error: { code: 'unauthorized', message: 'Send the reader token.' } });
+      const named = /^\/v1\/tiles\/[^/]+\/(\d+)\/(\d+)\/(\d+)\.mvt$/.exec(pathname);
+      if (named) {
+        const bytes = world.mood === 'empty' ? undefined : tile(Number(named[1]), Number(named[2]), Number(named[3]));
+        return bytes ? response.writeHead(200).end(bytes) : response.writeHead(204).end();
+      }
+      const body = data(pathname, searchParams, world.mood === 'empty');
+      const status = pathname === '/v1/health' && world.mood === 'unwell' ? 503 : 200;
+      return body
+        ? json(response, status, body)
+        : json(response, 404, { error: { code: 'unknown', message: 'No such route.' } });
+    }
+    const file = join(folder, pathname === '/' ? 'index.html' : extname(pathname) ? pathname : `${pathname}.html`);
+    if (!existsSync(file)) return response.writeHead(404).end();
+    response
+      .writeHead(200, { 'Content-Type': types[extname(file)], 'Content-Security-Policy': policy })
+      .end(readFileSync(file));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+
+  const world: World = {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    mood: 'busy',
+    add(domain, lat, lon) {
+      points.push({ domain, lat, lon, updatedAt: new Date().toISOString() });
+      clusters = index();
+    },
+    posted: [],
+    answer: 202,
+    asked: [],
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+  return world;
+}
