@@ -11,14 +11,16 @@ export interface DemoOptions {
   seed: number;
   /** Milliseconds since the epoch. */
   now: () => number;
+  /** Whether the two weeks are in already: only their registry events are then sent again, whose ids are the same. */
+  filledBefore?: boolean;
   /** Posts a JSON body; `from` is the visitor's address, to be sent as X-Forwarded-For. */
   send: (path: string, body: unknown, from?: string) => Promise<void>;
   report?: (cause: unknown) => void;
 }
 
 export interface Demo {
-  /** Resolves when the two weeks are in. */
-  filled: Promise<void>;
+  /** Resolves when the two weeks are sent, with false when it was stopped before. */
+  filled: Promise<boolean>;
   /** Ends it; what is under way is finished. */
   stop(): void;
 }
@@ -26,7 +28,7 @@ export interface Demo {
 const daysBack = 14;
 const dayMs = 86_400_000;
 
-export function demo({ seed, now, send, report = console.error }: DemoOptions): Demo {
+export function demo({ seed, now, send, filledBefore = false, report = console.error }: DemoOptions): Demo {
   const world = demoWorld(seed);
   const posts = backFill(world, now());
   const random = seeded(`${seed} live ${now()}`);
@@ -40,23 +42,22 @@ export function demo({ seed, now, send, report = console.error }: DemoOptions): 
       if (!stopped) report(cause);
     }
   };
-  // One post of a registry is under way at a time, as in life; portals come side by side.
-  const lanes = [
-    posts.filter(({ path }) => path === registryPath),
-    ...Array.from({ length: 8 }, (_, lane) => posts.filter(({ path }, at) => path !== registryPath && at % 8 === lane)),
-  ];
-  const filled = Promise.all(
-    lanes.map(async (lane) => {
-      for (const post of lane) if (!stopped) await attempt(post);
-    }),
-  ).then(() => {
-    if (stopped) return;
+  const inTurn = async (lane: Post[]) => {
+    for (const post of lane) if (!stopped) await attempt(post);
+  };
+  const fill = async () => {
+    // The map is looked at first. Portals come side by side; one post of a registry is under way at a time, as in life.
+    const hits = filledBefore ? [] : posts.filter(({ path }) => path === hitsPath);
+    await Promise.all(Array.from({ length: 8 }, (_, lane) => inTurn(hits.filter((_post, at) => at % 8 === lane))));
+    await inTurn(posts.filter(({ path }) => path === registryPath));
+    if (stopped) return false;
     timer = setInterval(() => {
       for (const post of trickle(world, random, now())) attempt(post);
     }, 1000);
-  });
+    return true;
+  };
   return {
-    filled,
+    filled: fill(),
     stop() {
       stopped = true;
       clearInterval(timer);
@@ -85,7 +86,8 @@ export function backFill(world: World, now: number): Post[] {
   const posts: Post[] = [];
   for (let start = 0; start < past.length; start += eventsInPost)
     posts.push(envelope(past.slice(start, start + eventsInPost)));
-  for (const domain of world.domains) posts.push({ path: hitsPath, from: domain.address, body: hitsOf(domain, now) });
+  for (const [from, domains] of Map.groupBy(world.domains, ({ address }) => address))
+    posts.push({ path: hitsPath, from, body: domains.flatMap((domain) => hitsOf(domain, now)) });
   return posts;
 }
 
@@ -183,7 +185,8 @@ export function demoWorld(seed: number): World {
   return {
     seed,
     people: names.split(' ').map((name) => person(random, name)),
-    domains: domains.map((domain, rank) => ({ domain, rank, address: address(random) })),
+    // One address a network: their domains share a request.
+    domains: domains.map((domain, rank) => ({ domain, rank, address: `${pick(random, places)}.77` })),
   };
 }
 

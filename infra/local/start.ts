@@ -1,4 +1,6 @@
 // npm start: the whole flow on one machine. The stages share nothing but the stores of the data folder.
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { buildPages } from '../../web/build.ts';
 import { demo } from './demo.ts';
 import { keptToken, openFolder } from './folder.ts';
@@ -30,7 +32,7 @@ async function start(settings: Settings): Promise<void> {
   const threads = (['processor', 'exporter'] as const).map((name) =>
     startThread(name, { folder, settings }, console.error),
   );
-  const demonstration = settings.demo ? demo({ seed: 1, now: clock, send }) : undefined;
+  const demonstration = settings.demo ? startDemo() : undefined;
 
   console.log(`
   Page      ${origin}/
@@ -42,6 +44,13 @@ async function start(settings: Settings): Promise<void> {
   console.log(`ready ${origin}`);
 
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop);
+
+  function startDemo() {
+    const marker = join(folder, 'demo');
+    const running = demo({ seed: 1, now: clock, send, filledBefore: existsSync(marker) });
+    running.filled.then((whole) => whole && writeFileSync(marker, 'The demo has sent its two weeks.\n')).catch(report);
+    return running;
+  }
 
   async function send(path: string, body: unknown, from?: string): Promise<void> {
     const headers = {
