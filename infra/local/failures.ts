@@ -17,6 +17,8 @@ export interface FailedBatch {
 
 export interface Failures {
   keep(batch: FailedBatch): void;
+  /** Removes what is older than a day; opening and keeping do so, too. */
+  expire(): void;
   /** Oldest first. */
   list(): FailedBatch[];
 }
@@ -24,7 +26,7 @@ export interface Failures {
 const keptMs = 86_400_000;
 const ending = '.failed';
 
-/** Opens the folder; what is older than a day goes at once and with every further batch. */
+/** Opens (and makes) the folder. */
 export function openFailures(folder: string, clock: () => number): Failures {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const seal = openSeal(folder);
@@ -45,6 +47,7 @@ export function openFailures(folder: string, clock: () => number): Failures {
         flush: true,
       });
     },
+    expire,
     list: () => names().map((name) => JSON.parse(seal.open(readFileSync(join(folder, name)), name).toString())),
   };
 }

@@ -92,7 +92,7 @@ export function startPump(options: PumpOptions): Pump {
 
   const running = watch();
 
-  /** Starts a loop for each shard as soon as its parent is finished, and lets old records go. */
+  /** Starts a loop for each shard as soon as its parent is finished, and lets go what is old. */
   async function watch() {
     let seen: number | undefined;
     let trimmedAt = -Infinity;
@@ -102,6 +102,7 @@ export function startPump(options: PumpOptions): Pump {
         seen = stream.version();
         if (clock() - trimmedAt >= trimEveryMs) {
           stream.trim();
+          failures?.expire();
           trimmedAt = clock();
         }
       });
@@ -289,11 +290,17 @@ export function startPump(options: PumpOptions): Pump {
     return false;
   }
 
+  async function stop() {
+    stopping.abort();
+    await running;
+    positions.close();
+  }
+
+  let stopped: Promise<void> | undefined;
   return {
-    async stop() {
-      stopping.abort();
-      await running;
-      positions.close();
+    stop: () => {
+      stopped ??= stop();
+      return stopped;
     },
     status: () => structuredClone(status),
   };
