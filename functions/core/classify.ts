@@ -4,8 +4,8 @@ import type { PullClass, RegistryEvent } from './event.ts';
 
 export type Classified = Pick<
   RegistryEvent,
-  'method' | 'repository' | 'tag' | 'mediaType' | 'referenceTypes' | 'user' | 'userAgent'
-> & { userType?: string };
+  'method' | 'repository' | 'tag' | 'mediaType' | 'referenceTypes' | 'user' | 'userType' | 'userAgent'
+>;
 
 /** Holds when every field given matches; a RegExp, or its source text (matched in any case) from a configuration. */
 export interface ClassRule {

@@ -55,6 +55,8 @@ export interface RegistryEvent {
   referenceTypes?: string[];
   /** '' when the registry knows no actor. */
   user: string;
+  /** What kind of account the registry says it is (GitLab: `build` is a CI job); absent elsewhere. */
+  userType?: string;
   userAgent: string;
   /** Client address without port; '' when the registry gives none. Never stored. */
   address: string;

@@ -60,7 +60,8 @@ const adapters: Adapter[] = [
   },
   {
     name: 'harbor cloudevents',
-    fits: (body) => typeof body.specversion === 'string' && String(body.type).startsWith('harbor.'),
+    fits: ({ specversion, type }) =>
+      typeof specversion === 'string' && typeof type === 'string' && type.startsWith('harbor.'),
     items: (body) => [body],
     read: (item, context) => {
       const body = item as Fields;
@@ -85,13 +86,13 @@ const adapters: Adapter[] = [
         throw new Misread(`type ${quote(type)} is unknown`);
       }
       const seconds = body.occur_at;
-      if (seconds !== undefined && !(Number.isFinite(seconds) && (seconds as number) >= 0))
-        throw new Misread('occur_at is not a number of seconds');
+      if (seconds !== undefined && !(typeof seconds === 'number' && isTime(seconds * 1000)))
+        throw new Misread('occur_at is not a number of seconds since 1970');
       // The Default form has no id. Its job service repeats a failed post verbatim, so the content serves as one;
       // two like pulls by one person within a second can't be told apart.
       return readHarbor(action, body, object(body, 'event_data'), {
         id: `harbor-${contentHash(JSON.stringify(body))}`,
-        time: seconds === undefined ? context.receivedAt : (seconds as number) * 1000,
+        time: seconds === undefined ? context.receivedAt : seconds * 1000,
       });
     },
   },
@@ -122,9 +123,11 @@ function readDistribution(item: unknown): RegistryEvent[] {
   };
   const tag = optionalText(target, 'tag', 128);
   const digest = optionalText(target, 'digest', 255);
+  const userType = optionalText(actor, 'user_type', 64);
   if (tag) event.tag = tag;
   if (digest) event.digest = digest;
   if (mediaType) event.mediaType = mediaType;
+  if (userType) event.userType = userType;
   if (kind === 'manifest') Object.assign(event, referencesOf(target.references));
   if (kind === 'blob' || action === 'mount') return [];
   return [event];
@@ -162,6 +165,23 @@ const harborCloudEvents: Partial<Record<string, Action>> = {
   'harbor.artifact.deleted': 'delete',
 };
 const harborMethods = { push: 'PUT', pull: 'GET', delete: 'DELETE', mount: 'POST' };
+
+/** Why a stream line's event is none of ours; undefined when it is. Process asks this, since the stream is shared. */
+export function registryEventMisfit(event: unknown): string | undefined {
+  if (!isObject(event)) return `registry: event is ${kindOf(event)}, not an object`;
+  const { time, action, kind, references, referenceTypes } = event;
+  for (const name of ['id', 'method', 'repository', 'user', 'userAgent', 'address', 'source'])
+    if (typeof event[name] !== 'string') return `registry: ${name} is ${kindOf(event[name])}, not a string`;
+  for (const name of ['tag', 'digest', 'mediaType', 'userType'])
+    if (event[name] !== undefined && typeof event[name] !== 'string') return `registry: ${name} is not a string`;
+  for (const list of [references, referenceTypes])
+    if (list !== undefined && !(Array.isArray(list) && list.every((item) => typeof item === 'string')))
+      return 'registry: references are not a list of strings';
+  if (event.id === '' || event.repository === '') return 'registry: id or repository is empty';
+  if (!isTime(time)) return 'registry: time is no number of milliseconds since 1970';
+  if (typeof action !== 'string' || !isAction(action)) return 'registry: action is unknown';
+  return kind === 'manifest' || kind === 'blob' || kind === 'other' ? undefined : 'registry: kind is unknown';
+}
 
 function readHarbor(action: Action, body: Fields, data: Fields, { id, time }: { id: string; time: number }) {
   const { resources } = data;
@@ -271,13 +291,18 @@ function optionalText(from: Fields, name: string, longest: number): string | und
   return value === undefined || value === null || value === '' ? undefined : text(from, name, longest);
 }
 
+/** Milliseconds of the years 1970 to 9999: every day of them has a name of ten letters. */
+function isTime(value: unknown): value is number {
+  return typeof value === 'number' && value >= 0 && value < 253_402_300_800_000;
+}
+
 const rfc3339 = /^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?(Z|[+-]\d{2}:\d{2})$/i;
 
 /** RFC 3339 to milliseconds, microseconds kept as a fraction. */
 function timestamp(value: unknown, name: string): number {
   const parts = typeof value === 'string' ? rfc3339.exec(value) : null;
   const seconds = parts ? Date.parse(parts[1].toUpperCase() + parts[3].toUpperCase()) : Number.NaN;
-  if (!parts || Number.isNaN(seconds))
+  if (!parts || !isTime(seconds))
     throw new Misread(
       `${name} ${typeof value === 'string' ? quote(value) : `is ${kindOf(value)}`}, not an RFC 3339 time`,
     );

@@ -11,6 +11,7 @@
 import { DeltaBuilder } from '#core/delta.ts';
 import type { Quarantined, RegistryLine, RejectedLine } from '#core/event.ts';
 import { parseLines } from '#core/hit.ts';
+import { registryEventMisfit, withoutAddresses } from '#core/registry.ts';
 import type { CheckpointStore, EventStore, ObjectStore, SearchStore } from '#core/stores.ts';
 import { type Delivered, type PullOptions, storeEvents } from './pulls.ts';
 
@@ -57,7 +58,8 @@ async function write(shard: string, previous: string, last: string, records: Sha
   for (const { sequenceNumber, data, arrivedAt } of records) {
     const position = (line: number) => `${shard}:${sequenceNumber}:${line}`;
     const quarantine = (line: number, reason: string, body: string) => {
-      setAside.push({ id: position(line), time: arrivedAt, reason, position: position(line), body });
+      const text = withoutAddresses(body.slice(0, 64 * 1024));
+      setAside.push({ id: position(line), time: arrivedAt, reason, position: position(line), body: text });
     };
     parseLines(data, {
       hit(hit) {
@@ -65,8 +67,12 @@ async function write(shard: string, previous: string, last: string, records: Sha
       },
       other(line, number) {
         const parsed = line as RegistryLine | RejectedLine;
-        if (parsed.type === 'registry') delivered.push({ event: parsed.event, origin: position(number) });
-        else if (parsed.type === 'rejected') quarantine(number, parsed.reason, parsed.body);
+        if (parsed.type === 'rejected') quarantine(number, textOf(parsed.reason), textOf(parsed.body));
+        else {
+          const misfit = registryEventMisfit(parsed.event);
+          if (misfit) quarantine(number, misfit, JSON.stringify(line));
+          else delivered.push({ event: parsed.event, origin: position(number) });
+        }
       },
       bad(text, number, reason) {
         quarantine(number, reason, text);
@@ -84,6 +90,8 @@ async function write(shard: string, previous: string, last: string, records: Sha
   await objects.put(key, builder.encode({ shard, previous, last }), { ifNoneMatch: '*' });
   return key;
 }
+
+const textOf = (value: unknown) => (typeof value === 'string' ? value : (JSON.stringify(value) ?? ''));
 
 /** Step 5. A commit that timed out may have succeeded: the row itself says whose it is. */
 async function commit(shard: string, previous: string, last: string, delta: string, options: ProcessOptions) {

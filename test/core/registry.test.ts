@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { isManifestPull, isManifestPush } from '#core/pull.ts';
-import { addressOf, normalise, withoutAddresses } from '#core/registry.ts';
+import { addressOf, normalise, registryEventMisfit, withoutAddresses } from '#core/registry.ts';
 import { captures, eventsOf, readCapture, readFixture } from '../captured.ts';
 
 const context = { receivedAt: 1_790_000_000_000 };
@@ -115,6 +115,7 @@ test('a rejected event names the field that is wrong', () => {
     [{ id: '' }, 'id is empty'],
     [{ timestamp: 'yesterday' }, 'timestamp "yesterday", not an RFC 3339 time'],
     [{ timestamp: '2026-13-01T00:00:00Z' }, 'timestamp "2026-13-01T00:00:00Z", not an RFC 3339 time'],
+    [{ timestamp: '1969-12-31T23:59:59Z' }, 'timestamp "1969-12-31T23:59:59Z", not an RFC 3339 time'],
     [{ timestamp: undefined }, 'timestamp is missing, not an RFC 3339 time'],
     [{ action: 'eat' }, 'action "eat" is none of pull, push, delete, mount'],
     [{ target: null }, 'target is null, not an object'],
@@ -194,7 +195,7 @@ test('Harbor: one notification of several artifacts is as many events; scans and
   assert.deepEqual(reasons({ type: 'TEA', event_data: {} }), ['harbor: type "TEA" is unknown']);
 });
 
-test('GitLab: as Distribution, though its address has no port', () => {
+test('GitLab: the kind of account is kept', () => {
   const [pull] = normalise(readFixture('gitlab.json').examples[0].body, context).events;
   assert.deepEqual([pull.user, pull.address, pull.tag], ['alice', '203.0.113.9', 'latest']);
 });
@@ -240,6 +241,27 @@ test('every generated address is read from each form it comes in, and taken out 
 test('times, digests and versions are no addresses', () => {
   const text = `2026-11-21T03:59:25.332Z sha256:${'12'.repeat(32)} go1.22.7 docker/27.3.1 a/b:1.2.3`;
   assert.equal(withoutAddresses(text), text);
+});
+
+test('every normalised event fits; a changed one names what is wrong', () => {
+  const [good] = normalise({ events: [event()] }, context).events;
+  for (const name of captures)
+    for (const { body } of readCapture(name))
+      for (const made of normalise(JSON.parse(body), context).events)
+        assert.equal(registryEventMisfit(JSON.parse(JSON.stringify(made))), undefined);
+  for (const [change, reason] of [
+    [{ id: undefined }, /id is missing/],
+    [{ time: Number.NaN }, /time/],
+    [{ time: 1e300 }, /time/],
+    [{ user: null }, /user is null/],
+    [{ tag: 7 }, /tag/],
+    [{ references: [7] }, /references/],
+    [{ action: 'eat' }, /action/],
+    [{ kind: 'cheese' }, /kind/],
+    [{ repository: '' }, /repository/],
+  ] as const)
+    assert.match(registryEventMisfit({ ...good, ...change }) ?? '', reason);
+  for (const odd of [undefined, null, 7, 'x', []]) assert.ok(registryEventMisfit(odd));
 });
 
 test('whatever the JSON, normalise answers and no reason holds a person or an address', () => {
