@@ -95,10 +95,14 @@ export function Page({ here, children }: { here: string; children: ComponentChil
 export function MapPage({ embed, children }: { embed: boolean; children: ComponentChildren }) {
   return (
     <div class={embed ? 'map-page embed' : 'map-page'}>
-      <a class="skip" href="#places">
-        Skip the map, to the list of places
-      </a>
-      {!embed && <Bar here="/" />}
+      {!embed && (
+        <>
+          <a class="skip" href="#places">
+            Skip the map, to the list of places
+          </a>
+          <Bar here="/" />
+        </>
+      )}
       <main class="map-stage">{children}</main>
     </div>
   );

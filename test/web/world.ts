@@ -111,7 +111,7 @@ export async function startWorld(folder: string): Promise<World> {
         if (empty) return { snapshot: '0', updatedAt: null, points: 0, staleSeconds: null };
         return {
           snapshot: `s${version}`,
-          updatedAt: world.mood === 'stale' ? ago(0.2) : updatedAt,
+          updatedAt: world.mood === 'stale' ? ago(0.21) : updatedAt,
           points: points.length,
           staleSeconds: 1,
         };

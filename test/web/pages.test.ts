@@ -1,0 +1,361 @@
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { AxeBuilder } from '@axe-core/playwright';
+import type { Page } from 'playwright-core';
+import { buildPages } from '../../web/build.ts';
+import { openBrowser } from './browser.ts';
+import { type Mood, startWorld } from './world.ts';
+
+const browser = await openBrowser();
+const skip = typeof browser === 'string' && browser;
+const world = await startWorld(await buildPages({ quiet: true }));
+
+after(async () => {
+  if (typeof browser !== 'string') await browser.close();
+  await world.close();
+});
+
+interface Sight {
+  width?: number;
+  height?: number;
+  dark?: boolean;
+  mood?: Mood;
+}
+
+/** Opens a page and fails the test on anything the browser complains about. */
+async function see(
+  path: string,
+  { width = 1280, height = 800, dark = false, mood = 'busy' }: Sight,
+  look: (page: Page) => Promise<void>,
+): Promise<void> {
+  if (typeof browser === 'string') return;
+  world.mood = mood;
+  const context = await browser.newContext({
+    viewport: { width, height },
+    colorScheme: dark ? 'dark' : 'light',
+    reducedMotion: 'reduce',
+  });
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('console', (message) => {
+    // A refused request is what the moods are about; the console repeats it by itself.
+    if (
+      ['error', 'warning'].includes(message.type()) &&
+      !/Failed to load resource|GPU stall|GL Driver/.test(message.text())
+    )
+      complaints.push(message.text());
+  });
+  await page.goto(`${world.url}${path}`);
+  try {
+    await look(page);
+  } finally {
+    await context.close();
+    world.mood = 'busy';
+  }
+  assert.deepEqual(complaints, []);
+}
+
+/** Everything has come: no skeleton, no chart still to draw, the map's controls there. */
+async function settled(page: Page): Promise<void> {
+  await page.waitForFunction(() => !document.querySelector('.bone, [aria-busy=true]') && document.querySelector('h1'));
+  await page.evaluate(() => document.fonts.ready);
+}
+
+async function accessible(page: Page): Promise<void> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  assert.deepEqual(
+    violations.map(
+      ({ id, nodes }) =>
+        `${id}: ${nodes.map(({ target, failureSummary }) => `${target} ${failureSummary}`).join('; ')}`,
+    ),
+    [],
+  );
+}
+
+async function fits(page: Page): Promise<void> {
+  const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  assert.equal(over, 0, `the page is ${over} pixels wider than the window`);
+}
+
+const pages = [
+  '/',
+  '/people',
+  '/people?user=anna',
+  '/repositories',
+  '/repositories?name=elk/elasticsearch',
+  '/setup',
+  '/health',
+];
+
+for (const path of pages)
+  test(`${path} has no axe violation in either theme and fits phones`, { skip }, () =>
+    see(path, {}, async (page) => {
+      await settled(page);
+      await accessible(page);
+      await page.emulateMedia({ colorScheme: 'dark' });
+      await settled(page);
+      await accessible(page);
+      for (const width of [390, 320]) {
+        await page.setViewportSize({ width, height: 700 });
+        await settled(page);
+        await fits(page);
+      }
+      await accessible(page);
+    }),
+  );
+
+for (const mood of ['empty', 'failing'] as const)
+  for (const path of pages.filter((path) => path !== '/setup'))
+    test(`${path} says what to do when the service is ${mood}`, { skip }, () =>
+      see(path, { mood }, async (page) => {
+        await page.waitForFunction(() => !document.querySelector('[aria-busy=true]'));
+        const text = (await page.locator('main').textContent()) ?? '';
+        if (mood === 'failing') {
+          assert.match(text, /could not be loaded/);
+          assert.match(text, /The stores do not answer/);
+          await page.getByRole('button', { name: 'Try again' }).first().waitFor();
+        } else if (path !== '/health')
+          assert.match(text, /No hits yet|No pulls yet|No pulls by this name|No pulls in this time/);
+        await accessible(page);
+      }),
+    );
+
+test('a card that failed loads when asked again, without loading the page', { skip }, () =>
+  see('/people', { mood: 'failing' }, async (page) => {
+    await page.getByRole('alert').waitFor();
+    world.mood = 'busy';
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await page.getByRole('link', { name: 'anna' }).waitFor();
+  }),
+);
+
+test('a private page asks for the token and opens with it', { skip }, () =>
+  see('/people', { mood: 'private' }, async (page) => {
+    await page.getByLabel("Reader's token").fill('secret');
+    await page.getByRole('button', { name: 'Open' }).click();
+    await page.getByRole('link', { name: 'anna' }).waitFor();
+  }),
+);
+
+test('the map says when it is stale, and when the connection is lost, and keeps its data', { skip }, () =>
+  see('/', { mood: 'stale' }, async (page) => {
+    await settled(page);
+    await page.getByText('Stale', { exact: true }).waitFor();
+    assert.match((await page.locator('.panel').textContent()) ?? '', /updated 12 min ago/);
+    world.mood = 'failing';
+    await page.getByText('Connection lost').waitFor();
+    assert.match((await page.locator('.panel').textContent()) ?? '', /hits\s*from 400 places/);
+    await accessible(page);
+    world.mood = 'busy';
+    await page.getByText('Live', { exact: true }).waitFor();
+  }),
+);
+
+test('a new place shows without a reload: the number, the tiles of the new snapshot', { skip }, () =>
+  see('/', {}, async (page) => {
+    await settled(page);
+    await page.locator('.controls').waitFor();
+    const before = await page.locator('.panel-top').textContent();
+    const tile = page.waitForRequest((request) => /\/v1\/tiles\/s\d+\//.test(request.url()));
+    world.add('fresh.example', 15, -40);
+    await tile;
+    await page.waitForFunction((text) => document.querySelector('.panel-top')?.textContent !== text, before);
+    await page.getByText(/from 401 places/).waitFor();
+  }),
+);
+
+test('the address says where the map is, and leads there again', { skip }, () =>
+  see('/#5/35.7/139.7', {}, async (page) => {
+    await page.getByRole('button', { name: 'Zoom in' }).click();
+    await page.waitForFunction(() => location.hash.startsWith('#6/'));
+    assert.match(await page.evaluate(() => location.hash), /^#6\/35\.\d+\/139\.\d+/);
+  }),
+);
+
+test('without a mouse: past the map to the list, from a place on it to the map, and back with Escape', { skip }, () =>
+  see('/', {}, async (page) => {
+    await settled(page);
+    await page.locator('.controls').waitFor();
+    await page.keyboard.press('Tab');
+    assert.equal(
+      await page.evaluate(() => document.activeElement?.textContent?.trim()),
+      'Skip the map, to the list of places',
+    );
+    await page.keyboard.press('Enter');
+    assert.equal(await page.evaluate(() => document.activeElement?.id), 'places');
+    const place = page.getByRole('button', { name: /london-0\.example/ });
+    await place.focus();
+    await page.keyboard.press('Enter');
+    const heading = page.getByRole('heading', { name: 'london-0.example' });
+    await heading.waitFor();
+    assert.ok(await heading.evaluate((element) => element === document.activeElement));
+    await page.waitForFunction(() => location.hash.startsWith('#9/'));
+    await page.keyboard.press('Escape');
+    await page.getByRole('heading', { name: 'Places', exact: true }).waitFor();
+  }),
+);
+
+test('the arrows move the map and + and - zoom it', { skip }, () =>
+  see('/#3/30/10', {}, async (page) => {
+    await page.locator('.controls').waitFor();
+    await page.locator('.map-canvas canvas').focus();
+    const hash = () => page.evaluate(() => location.hash);
+    const before = await hash();
+    await page.keyboard.press('ArrowRight');
+    await page.waitForFunction((last) => location.hash !== last, before);
+    await page.keyboard.press('+');
+    await page.waitForFunction(() => location.hash.startsWith('#4/'));
+  }),
+);
+
+test('what is in view is listed as text, and a cluster opens into its parts', { skip }, () =>
+  see('/', {}, async (page) => {
+    await settled(page);
+    await page.locator('.controls').waitFor();
+    await page.getByRole('button', { name: 'In view' }).click();
+    const row = page.getByRole('button', { name: /\d+ places near/ }).first();
+    await row.waitFor();
+    await accessible(page);
+    const before = await page.evaluate(() => location.hash);
+    await row.click();
+    await page.waitForFunction((last) => location.hash !== last, before);
+    await page.getByRole('heading', { name: /^\d+ places$/ }).waitFor();
+    await page
+      .getByRole('button', { name: /\.example/ })
+      .first()
+      .waitFor();
+  }),
+);
+
+test('a click on a cluster of the map does the same', { skip }, () =>
+  see('/#3/51.5/0', {}, async (page) => {
+    await settled(page);
+    await page.locator('.controls').waitFor();
+    const heading = page.getByRole('heading', { name: /^\d+ places$/ });
+    // The tiles come when they come: a click on the sea opens nothing.
+    for (let turn = 0; turn < 50 && (await heading.count()) === 0; turn++) await page.mouse.click(640, 428);
+    await heading.waitFor();
+  }),
+);
+
+test('without WebGL 2 the map is a picture and the list is whole', { skip }, () =>
+  see('/setup', {}, async (page) => {
+    await page.addInitScript(() => {
+      HTMLCanvasElement.prototype.getContext = () => null as never;
+    });
+    await page.goto(`${world.url}/`);
+    await page.waitForFunction(() => document.querySelectorAll('.still circle').length > 5);
+    await page.getByRole('button', { name: /london-0\.example/ }).waitFor();
+    assert.ok((await page.locator('.still path').getAttribute('d'))?.length);
+    await accessible(page);
+  }),
+);
+
+test('embedded, the map shows its number and nothing else', { skip }, () =>
+  see('/?embed', { width: 500, height: 320 }, async (page) => {
+    await page.getByText(/from \d+ places/).waitFor();
+    await page.locator('.controls').waitFor();
+    assert.equal(await page.locator('.bar, .legend, .rows').count(), 0);
+    await accessible(page);
+  }),
+);
+
+test('on a phone the list is a sheet of three heights', { skip }, () =>
+  see('/', { width: 390, height: 700 }, async (page) => {
+    await settled(page);
+    const height = () => page.locator('.panel').evaluate((element) => element.getBoundingClientRect().height);
+    const heights = [await height()];
+    for (let press = 0; press < 2; press++) {
+      await page.locator('.handle').click();
+      heights.push(await height());
+    }
+    assert.ok(heights[0] < 160 && heights[1] > 250 && heights[2] > 600, heights.join());
+  }),
+);
+
+test('older pulls follow the newest, page by page, each once', { skip }, () =>
+  see('/people?user=anna', {}, async (page) => {
+    await settled(page);
+    const rows = page.locator('section[aria-labelledby=history] tbody tr');
+    assert.equal(await rows.count(), 20);
+    const older = page.getByRole('button', { name: 'Show older pulls' });
+    while ((await older.count()) > 0) {
+      const before = await rows.count();
+      await older.click();
+      await page.waitForFunction(
+        (last) => document.querySelectorAll('section[aria-labelledby=history] tbody tr').length > last,
+        before,
+      );
+    }
+    assert.equal(await rows.count(), 130);
+    const tags = await rows.locator('.tag').allTextContents();
+    assert.equal(new Set(tags).size, 130);
+  }),
+);
+
+test('recommendations say how many others pulled each and why, as a chart and as a table', { skip }, () =>
+  see('/people?user=anna', {}, async (page) => {
+    await settled(page);
+    const card = page.locator('section[aria-labelledby=recommended]');
+    await card.locator('canvas').waitFor();
+    assert.match((await card.getByRole('img').getAttribute('aria-label')) ?? '', /elk\/kibana, pulled by 40 others/);
+    await card.getByRole('button', { name: 'Show as a table' }).click();
+    const text = (await card.textContent()) ?? '';
+    assert.match(text, /because you pulled elk\/elasticsearch \(60 %\)/);
+    assert.match(text, /pulled by most people here/);
+    await accessible(page);
+  }),
+);
+
+test('a name is searched for as it is typed, and the back button undoes it', { skip }, () =>
+  see('/people', {}, async (page) => {
+    await page.getByRole('link', { name: 'bruno' }).waitFor();
+    await page.getByRole('searchbox').fill('ann');
+    await page.waitForFunction(() => location.search === '?search=ann');
+    await page.getByRole('link', { name: 'bruno' }).waitFor({ state: 'detached' });
+    await page.goBack();
+    await page.getByRole('link', { name: 'bruno' }).waitFor();
+  }),
+);
+
+test('a repository shows its honest pulls beside the raw events, split as asked', { skip }, () =>
+  see('/repositories?name=elk/elasticsearch', {}, async (page) => {
+    await settled(page);
+    const numbers = await page.locator('.strip').textContent();
+    assert.match(numbers ?? '', /1,432/);
+    assert.match(numbers ?? '', /4,890/);
+    await page.getByRole('button', { name: 'Country' }).click();
+    await page.getByText('Germany').waitFor();
+  }),
+);
+
+test('a chosen theme stays over pages and loads', { skip }, () =>
+  see('/people', {}, async (page) => {
+    await page.getByRole('button', { name: 'Use dark colours' }).click();
+    await page.goto(`${world.url}/setup`);
+    const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    assert.equal(await background(), 'rgb(11, 22, 29)');
+    await page.getByRole('button', { name: 'Use light colours' }).click();
+    assert.equal(await background(), 'rgb(238, 243, 245)');
+  }),
+);
+
+test('the set-up page names this very service', { skip }, () =>
+  see('/setup', {}, async (page) => {
+    const text = (await page.locator('main').textContent()) ?? '';
+    assert.ok(text.includes(`url: ${world.url}/v1/registry-events`));
+    assert.ok(text.includes(`<script defer src="${world.url}/hit.js"></script>`));
+  }),
+);
+
+test('the health page says what stands', { skip }, () =>
+  see('/health', { mood: 'unwell' }, async (page) => {
+    await settled(page);
+    assert.match(
+      (await page.locator('main').textContent()) ?? '',
+      /Something stands\s*process is 93 s behind in shard-1/,
+    );
+    await accessible(page);
+  }),
+);
