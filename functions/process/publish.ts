@@ -1,6 +1,8 @@
 import { gzipSync } from 'node:zlib';
+import { buildPyramid, packNames } from '#core/cluster.ts';
 import type { Manifest } from '#core/manifest.ts';
 import type { PointsState } from '#core/points.ts';
+import { encodePyramid } from '#core/snapshot.ts';
 import { type ObjectStore, PreconditionFailed } from '#core/stores.ts';
 import { graceMs } from './expire.ts';
 
@@ -36,6 +38,19 @@ export async function publish(manifest: Manifest, points: PointsState, options: 
   // The time makes a snapshot's name its own even if the data folder begins anew: browsers keep its tiles for ever.
   const snapshot = `${updatedAt.toString(36)}-${generation}`;
   const rows = points.rows();
+  const countries = ['', ...new Set(rows.map((row) => row[3]).filter((country) => country !== ''))];
+  const pyramid = buildPyramid({
+    domains: packNames(rows.map((row) => row[0])),
+    lat: Float64Array.from(rows, (row) => row[1]),
+    lon: Float64Array.from(rows, (row) => row[2]),
+    updatedAt: Float64Array.from(rows, (row) => row[4]),
+    country: Uint16Array.from(rows, (row) => countries.indexOf(row[3])),
+    countries,
+  });
+  await objects.put(`points/${snapshot}/points.bin`, encodePyramid(pyramid), {
+    contentType: 'application/octet-stream',
+  });
+
   const iso = (time: number) => new Date(time).toISOString();
   const document = {
     version: 1,

@@ -7,9 +7,11 @@ import { hitRoutes } from './hits.ts';
 import { router } from './parameters.ts';
 import { peopleRoutes } from './people.ts';
 import { repositoryRoutes } from './repositories.ts';
+import { type SnapshotSource, tileRoutes } from './tiles.ts';
 
 export interface ServeOptions extends HealthOptions {
   search: SearchStore;
+  snapshots: SnapshotSource;
   /** Days after its newest hit that a domain leaves the map. */
   keepDays: number;
   /** The reader's token; undefined makes everything public. */
@@ -19,10 +21,11 @@ export interface ServeOptions extends HealthOptions {
 
 /** Everything that is read: the map, people, images, and how the system itself is. */
 export function serveApp(options: ServeOptions): OpenAPIHono {
-  const { readToken, report } = options;
+  const { snapshots, clock, readToken, report } = options;
   const app = router();
   answerErrors(app, report);
   app.use('*', access(readToken));
+  app.route('/', tileRoutes(snapshots, clock));
   app.route('/', hitRoutes(options));
   app.route('/', peopleRoutes(options));
   app.route('/', repositoryRoutes(options));
