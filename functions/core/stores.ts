@@ -99,6 +99,7 @@ export interface ObjectInfo {
 }
 
 export interface ObjectStore {
+  /** `range`: bytes start <= i < end; what lies behind the end is left out. */
   get(key: string, range?: { start: number; end: number }): Promise<{ body: Uint8Array; etag: string } | undefined>;
   head(key: string): Promise<ObjectInfo | undefined>;
   /** Throws PreconditionFailed when ifMatch or ifNoneMatch does not hold. */
@@ -113,7 +114,7 @@ export interface ObjectStore {
       contentEncoding?: string;
     },
   ): Promise<{ etag: string }>;
-  /** Keys under a prefix, sorted. */
+  /** Keys under a prefix, sorted by their UTF-8 bytes. */
   list(prefix: string): Promise<ObjectInfo[]>;
   /** Missing keys are no error. */
   remove(keys: string[]): Promise<void>;

@@ -4,9 +4,10 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 
 import type { ProcessStores } from '#process/process.ts';
-import { openObjects } from './blobs.ts';
+
 import { openCheckpoints } from './checkpoints.ts';
 import { openEvents } from './events.ts';
+import { openObjects } from './objects.ts';
 import { openSearch } from './search.ts';
 import { type LocalStream, openStream } from './stream.ts';
 

@@ -1,0 +1,161 @@
+// The embedded object store: bodies in files of a folder, and what they are in an index beside them.
+//
+// A body's file never changes: a put writes a new one, and the index row that names it is the moment it counts. So a
+// reader sees one version or the other, of writers with the same If-Match one wins, and a key can be any text: it is
+// never part of a path. Small bodies, as most deltas are, stay in the row: that is one flush to disk instead of three.
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type ObjectStore, PreconditionFailed } from '#core/stores.ts';
+import { syncFolder } from './seal.ts';
+import { openDatabase, transaction } from './sqlite.ts';
+
+/** Bodies up to this many bytes are kept in the index. */
+const smallBytes = 64 * 1024;
+/** S3's limit, in bytes of UTF-8. */
+const maxKeyBytes = 1024;
+/** A file without a row is a put that never ended, or one that is under way: after an hour the former. */
+const abandonedMs = 3_600_000;
+
+interface Row {
+  key: string;
+  version: string;
+  size: number;
+  modified: number;
+  /** null: in the file of that version. */
+  body: Uint8Array | null;
+}
+
+/** Opens (and makes) a folder of objects. Each put has an ETag of its own, also when the body is the same. */
+export function openObjects(folder: string, clock: () => number = Date.now): ObjectStore {
+  const bodies = join(folder, 'bodies');
+  mkdirSync(bodies, { recursive: true });
+  const database = openDatabase(
+    join(folder, 'index.db'),
+    `CREATE TABLE IF NOT EXISTS objects (
+       key TEXT PRIMARY KEY, version TEXT NOT NULL, size INTEGER NOT NULL, modified REAL NOT NULL, body BLOB);
+     PRAGMA synchronous = FULL;`,
+  );
+  const find = database.prepare('SELECT * FROM objects WHERE key = ?');
+  const describe = database.prepare(
+    'SELECT key, version, size, modified, body IS NULL AS large FROM objects WHERE key = ?',
+  );
+  const from = database.prepare('SELECT key, version, size, modified FROM objects WHERE key >= ? ORDER BY key');
+  const replace = database.prepare('INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?)');
+  const removeRow = database.prepare('DELETE FROM objects WHERE key = ? RETURNING version, body IS NULL AS large');
+  const file = (version: string) => join(bodies, version);
+  sweep();
+
+  /** Removes what a put left behind that was killed before it counted. */
+  function sweep() {
+    const known = new Set(
+      database
+        .prepare('SELECT version FROM objects WHERE body IS NULL')
+        .all()
+        .map(({ version }) => version),
+    );
+    for (const name of readdirSync(bodies)) {
+      const stat = known.has(name) ? undefined : statSync(file(name), { throwIfNoEntry: false });
+      if (stat && Date.now() - stat.mtimeMs > abandonedMs) rmSync(file(name), { force: true });
+    }
+  }
+
+  /** A reader may still have it open, which some systems forbid to remove: then the sweep does. */
+  const drop = (version: string) => rm(file(version), { force: true }).catch(() => {});
+
+  async function write(version: string, bytes: Uint8Array) {
+    const handle = await open(file(version), 'wx');
+    try {
+      await handle.writeFile(bytes);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    syncFolder(bodies);
+  }
+
+  return {
+    async get(key, range) {
+      for (let seen = ''; ; ) {
+        const row = find.get(key) as unknown as Row | undefined;
+        if (!row) return undefined;
+        if (row.version === seen) throw new Error(`the body of "${key}" is missing: ${file(seen)} was removed`);
+        seen = row.version;
+        const start = Math.min(row.size, range?.start ?? 0);
+        const end = Math.max(start, Math.min(row.size, range?.end ?? row.size));
+        const body = row.body?.subarray(start, end) ?? (await readPart(file(row.version), start, end));
+        // Without a file it was replaced between the two looks.
+        if (body) return { body, etag: etagOf(row) };
+      }
+    },
+    async head(key) {
+      const row = describe.get(key) as unknown as Row | undefined;
+      return row && infoOf(row);
+    },
+    async put(key, body, { ifMatch, ifNoneMatch } = {}) {
+      checkKey(key);
+      const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+      const version = randomUUID();
+      const small = bytes.length <= smallBytes;
+      if (!small) await write(version, bytes);
+      let held: (Row & { large: number }) | undefined;
+      try {
+        transaction(database, () => {
+          held = describe.get(key) as unknown as typeof held;
+          if (ifNoneMatch === '*' && held) throw new PreconditionFailed(`"${key}" exists already`);
+          if (ifMatch !== undefined && (!held || etagOf(held) !== ifMatch))
+            throw new PreconditionFailed(`"${key}" is ${held ? etagOf(held) : 'not there'}, not ${ifMatch}`);
+          replace.run(key, version, bytes.length, clock(), small ? bytes : null);
+        });
+      } catch (cause) {
+        if (!small) await drop(version);
+        throw cause;
+      }
+      if (held?.large) await drop(held.version);
+      return { etag: etagOf({ version }) };
+    },
+    async list(prefix) {
+      const found = [];
+      for (const row of from.iterate(prefix) as Iterable<unknown>) {
+        if (!(row as Row).key.startsWith(prefix)) break;
+        found.push(infoOf(row as Row));
+      }
+      return found;
+    },
+    async remove(keys) {
+      const removed = transaction(database, () => keys.flatMap((key) => removeRow.all(key)));
+      await Promise.all(removed.map(({ version, large }) => (large ? drop(String(version)) : undefined)));
+    },
+  };
+}
+
+/** In quotes, as HTTP and S3 have it. */
+const etagOf = ({ version }: Pick<Row, 'version'>) => `"${version}"`;
+
+const infoOf = ({ key, size, modified, version }: Row) => ({ key, etag: etagOf({ version }), size, modified });
+
+function checkKey(key: string) {
+  if (!key.isWellFormed()) throw new RangeError(`key ${JSON.stringify(key)} is no valid Unicode`);
+  const bytes = Buffer.byteLength(key);
+  if (bytes < 1 || bytes > maxKeyBytes) throw new RangeError(`a key has 1 to ${maxKeyBytes} bytes, not ${bytes}`);
+}
+
+/** Bytes start <= i < end of a file, or undefined when there is none. */
+async function readPart(path: string, start: number, end: number): Promise<Uint8Array | undefined> {
+  const handle = await open(path).catch((cause) => {
+    if (cause.code !== 'ENOENT') throw cause;
+  });
+  if (!handle) return undefined;
+  try {
+    const bytes = Buffer.allocUnsafeSlow(end - start);
+    for (let read = 0; read < bytes.length; ) {
+      const { bytesRead } = await handle.read(bytes, read, bytes.length - read, start + read);
+      if (bytesRead === 0) throw new Error(`${path} is cut short: ${start + read} of ${end} bytes`);
+      read += bytesRead;
+    }
+    return bytes;
+  } finally {
+    await handle.close();
+  }
+}
