@@ -145,7 +145,7 @@ test('the map says when it is stale, and when the connection is lost, and keeps 
     assert.match((await page.locator('.panel').textContent()) ?? '', /updated 12 min ago/);
     world.mood = 'failing';
     await page.getByText('Connection lost').waitFor();
-    assert.match((await page.locator('.panel').textContent()) ?? '', /hits\s*from 400 places/);
+    assert.match((await page.locator('.panel').textContent()) ?? '', /hits\s*in 30 days, 400 places/);
     await accessible(page);
     world.mood = 'busy';
     await page.getByText('Live', { exact: true }).waitFor();
@@ -161,7 +161,7 @@ test('a new place shows without a reload: the number, the tiles of the new snaps
     world.add('fresh.example', 15, -40);
     await tile;
     await page.waitForFunction((text) => document.querySelector('.panel-top')?.textContent !== text, before);
-    await page.getByText(/from 401 places/).waitFor();
+    await page.getByText(/401 places/).waitFor();
   }),
 );
 
@@ -254,7 +254,7 @@ test('without WebGL 2 the map is a picture and the list is whole', { skip }, () 
 
 test('embedded, the map shows its number and nothing else', { skip }, () =>
   see('/?embed', { width: 500, height: 320 }, async (page) => {
-    await page.getByText(/from \d+ places/).waitFor();
+    await page.getByText(/in 30 days, \d+ places/).waitFor();
     await page.locator('.controls').waitFor();
     assert.equal(await page.locator('.bar, .legend, .rows').count(), 0);
     await accessible(page);

@@ -1,6 +1,6 @@
 // Keeps the map page up to date: the pointer is asked often, the sums only when the pointer moved.
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { get, type HitSum, items, type Latest, ServiceError } from '../api.ts';
+import { get, type HitSum, type Latest, ServiceError } from '../api.ts';
 import { utcDay } from '../format.ts';
 
 /** Milliseconds between two questions while the page is seen; an unchanged pointer costs a 304. */
@@ -14,6 +14,8 @@ export const staleSeconds = 120;
 
 export interface Sums {
   days: { day: string; hits: number }[];
+  /** The newest day with hits, and its places, most visited first. */
+  newest: string;
   places: { domain: string; hits: number }[];
 }
 
@@ -25,23 +27,40 @@ export interface Live {
   retry: () => void;
 }
 
+const mostPlaces = 50;
+
 async function readSums(signal: AbortSignal): Promise<Sums> {
   const now = Date.now();
+  const fresh = { signal, revalidate: true };
   const [from, to] = [utcDay(now, sumDays - 1), utcDay(now)];
-  const [byDay, byDomain] = await Promise.all([
-    get<{ items: HitSum[] }>('/v1/hits', { from, to, by: 'day', limit: 100 }, { signal, revalidate: true }),
-    get<{ items: HitSum[] }>('/v1/hits', { from, to, by: 'domain', limit: 1000 }, { signal, revalidate: true }),
-  ]);
-  const hits = new Map(items(byDay).map((sum) => [sum.day, sum.hits]));
-  const places = new Map<string, number>();
-  for (const { key, hits } of items(byDomain)) if (key) places.set(key, (places.get(key) ?? 0) + hits);
+  const byDay = await get<{ items: HitSum[] }>('/v1/hits', { from, to, by: 'day', limit: sumDays }, fresh);
+  const hits = new Map(byDay.items.map((sum) => [sum.day, sum.hits]));
+  // Just after midnight, UTC, today has none yet: the day before says more.
+  const newest = byDay.items.findLast((sum) => sum.hits > 0)?.day ?? to;
+  const byDomain = await get<{ items: HitSum[] }>(
+    '/v1/hits',
+    { from: newest, to: newest, by: 'domain', limit: mostPlaces },
+    fresh,
+  );
   return {
     days: Array.from({ length: sumDays }, (_, index) => utcDay(now, sumDays - 1 - index)).map((day) => ({
       day,
       hits: hits.get(day) ?? 0,
     })),
-    places: [...places].map(([domain, hits]) => ({ domain, hits })).sort((a, b) => b.hits - a.hits),
+    newest,
+    places: byDomain.items.map(({ key = '', hits }) => ({ domain: key, hits })).sort((a, b) => b.hits - a.hits),
   };
+}
+
+/** Before the first export there is no pointer: 404 is then the right answer. */
+async function readLatest(signal: AbortSignal): Promise<Latest> {
+  try {
+    return await get<Latest>('/v1/points/latest', {}, { signal, revalidate: true });
+  } catch (cause) {
+    if (cause instanceof ServiceError && cause.status === 404)
+      return { snapshot: '', updatedAt: null, points: 0, staleSeconds: null };
+    throw cause;
+  }
 }
 
 export function useLive(): Live {
@@ -55,7 +74,7 @@ export function useLive(): Live {
     const ask = async () => {
       clearTimeout(timer);
       try {
-        const latest = await get<Latest>('/v1/points/latest', {}, { signal, revalidate: true });
+        const latest = await readLatest(signal);
         snapshot = latest.snapshot;
         setLive((last) => ({ ...last, latest, error: undefined }));
         if (snapshot !== sumsOf && Date.now() - sumsAt >= sumsEvery) {

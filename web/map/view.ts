@@ -4,6 +4,7 @@ import { coarse, fine } from 'virtual:basemap';
 import {
   type ExpressionSpecification,
   type GeoJSONSource,
+  type LayerSpecification,
   LngLatBounds,
   Map as MapLibre,
   type PaddingOptions,
@@ -20,8 +21,8 @@ setWorkerUrl(workerUrl);
 
 /** From this zoom on the coarse coasts show their corners. */
 const fineZoom = 2.6;
-/** Points closer than a pixel at this zoom share one address for good: they open as a list. */
-export const mostZoom = 14;
+/** The deepest zoom of the tiles: what is one spot there stays one. */
+const mostZoom = 17;
 
 export interface Picked extends ClusterProperties {
   id?: number;
@@ -31,8 +32,8 @@ export interface Picked extends ClusterProperties {
 
 export interface View {
   /** Shows the tiles of a snapshot; the old ones stay until the new are there. */
-  show(snapshot: string): void;
-  recolour(): void;
+  show(snapshot: string): Promise<void>;
+  recolour(): Promise<void>;
   flyTo(lon: number, lat: number, zoom: number): void;
   zoomBy(steps: number): void;
   world(): void;
@@ -99,14 +100,12 @@ function paint(): Record<string, Record<string, unknown>> {
 const tiles = (snapshot: string) => [`${location.origin}/v1/tiles/${encodeURIComponent(snapshot)}/{z}/{x}/{y}.mvt`];
 const nothing: GeoJSON.FeatureCollection = { type: 'FeatureCollection', features: [] };
 
-function style(snapshot: string): StyleSpecification {
+function style(): StyleSpecification {
   const font = ['Inter Variable'];
-  const strong = ['Inter Semibold'];
   return {
     version: 8,
     sources: {
       base: { type: 'geojson', data: nothing, tolerance: 0.2, attribution: '' },
-      clusters: { type: 'vector', tiles: tiles(snapshot), minzoom: 0, maxzoom: mostZoom },
       marked: { type: 'geojson', data: nothing },
     },
     layers: [
@@ -135,27 +134,6 @@ function style(snapshot: string): StyleSpecification {
         paint: { 'text-halo-width': 1.2 },
       },
       {
-        id: 'clusters',
-        type: 'circle',
-        source: 'clusters',
-        'source-layer': 'clusters',
-        paint: { 'circle-radius': radius, 'circle-stroke-width': 1.5, 'circle-opacity': 0.94 },
-      },
-      {
-        id: 'counts',
-        type: 'symbol',
-        source: 'clusters',
-        'source-layer': 'clusters',
-        filter: ['>', count, 1],
-        layout: {
-          'text-field': shortCount,
-          'text-font': strong,
-          'text-size': 12,
-          'text-allow-overlap': true,
-          'text-ignore-placement': true,
-        },
-      },
-      {
         id: 'marked',
         type: 'circle',
         source: 'marked',
@@ -165,23 +143,50 @@ function style(snapshot: string): StyleSpecification {
   };
 }
 
+const clusterLayers: LayerSpecification[] = [
+  {
+    id: 'clusters',
+    type: 'circle',
+    source: 'clusters',
+    'source-layer': 'clusters',
+    paint: { 'circle-radius': radius, 'circle-stroke-width': 1.5, 'circle-opacity': 0.94 },
+  },
+  {
+    id: 'counts',
+    type: 'symbol',
+    source: 'clusters',
+    'source-layer': 'clusters',
+    filter: ['>', count, 1],
+    layout: {
+      'text-field': shortCount,
+      'text-font': ['Inter Semibold'],
+      'text-size': 12,
+      'text-allow-overlap': true,
+      'text-ignore-placement': true,
+    },
+  },
+];
+
 const still = matchMedia('(prefers-reduced-motion: reduce)');
 
-export async function openView(snapshot: string, options: ViewOptions): Promise<View> {
+export async function openView(options: ViewOptions): Promise<View> {
   const coarseLand = readLand(coarse);
   // Labels are drawn with the page's own font: it must be there before the first of them is.
   await document.fonts.load('12px "Inter Variable"').catch(() => undefined);
-  const first = style(snapshot);
-  for (const layer of first.layers) layer.paint = { ...layer.paint, ...paint()[layer.id] };
+  const painted = <Layer extends LayerSpecification>(layer: Layer): Layer => ({
+    ...layer,
+    paint: { ...layer.paint, ...paint()[layer.id] },
+  });
+  const bare = style();
   const map = new MapLibre({
     container: options.container,
-    style: first,
+    style: { ...bare, layers: bare.layers.map(painted) },
     hash: true,
     attributionControl: false,
     dragRotate: false,
     pitchWithRotate: false,
     touchPitch: false,
-    maxZoom: mostZoom + 1,
+    maxZoom: mostZoom,
     minZoom: 0,
     fadeDuration: 0,
     localIdeographFontFamily: 'system-ui, sans-serif',
@@ -219,6 +224,7 @@ export async function openView(snapshot: string, options: ViewOptions): Promise<
   map.on('click', (event) => {
     // A finger is wider than a point: the nearest cluster within a few pixels is meant.
     const { x, y } = event.point;
+    if (!map.getLayer('clusters')) return;
     const near = map.queryRenderedFeatures(
       [
         [x - 8, y - 8],
@@ -249,14 +255,20 @@ export async function openView(snapshot: string, options: ViewOptions): Promise<
     canvas.style.cursor = '';
   });
 
-  let shown = snapshot;
+  let shown = '';
+  const styled = map.loaded() ? Promise.resolve() : map.once('style.load');
   return {
-    show(next) {
-      if (next === shown) return;
+    async show(next) {
+      if (next === shown || next === '') return;
       shown = next;
-      (map.getSource('clusters') as VectorTileSource | undefined)?.setTiles(tiles(next));
+      await styled;
+      const source = map.getSource('clusters') as VectorTileSource | undefined;
+      if (source) return void source.setTiles(tiles(shown));
+      map.addSource('clusters', { type: 'vector', tiles: tiles(shown), minzoom: 0, maxzoom: mostZoom });
+      for (const layer of clusterLayers) map.addLayer(painted(layer), 'marked');
     },
-    recolour() {
+    async recolour() {
+      await styled;
       for (const [layer, properties] of Object.entries(paint()))
         for (const [name, value] of Object.entries(properties))
           map.setPaintProperty(layer, name as 'circle-color', value as string);

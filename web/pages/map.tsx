@@ -1,7 +1,7 @@
 // /: where the portal's hits come from, right now. `/?embed` is the same map for an <iframe>.
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
-import { type Clusters, get, items, type Latest, type Leaf, type ServiceError } from '../api.ts';
-import { ago, compact, count, plural, span } from '../format.ts';
+import { type Clusters, get, items, type Leaf, type ServiceError } from '../api.ts';
+import { ago, compact, count, day, plural, span, utcDay } from '../format.ts';
 import { useDark, useLoad, useNow } from '../load.ts';
 import { type Live, staleSeconds, sumDays, useLive } from '../map/live.ts';
 import { Spark } from '../map/spark.tsx';
@@ -53,7 +53,7 @@ const mostLocated = 100_000;
 
 function Visited({ live, onGo }: { live: Live; onGo: (place: Leaf) => void }) {
   const [missing, setMissing] = useState('');
-  const rows = live.sums?.places.slice(0, 50) ?? [];
+  const rows = live.sums?.places ?? [];
   const most = rows[0]?.hits ?? 1;
   const go = async (domain: string) => {
     setMissing('');
@@ -64,8 +64,11 @@ function Visited({ live, onGo }: { live: Live; onGo: (place: Leaf) => void }) {
   if (!live.sums) return <Skeleton lines={8} height={32} />;
   return (
     <>
-      <p class="small muted" role="status" style={{ padding: '0 10px' }}>
+      <p class="small muted list-note" role="status">
         {missing}
+      </p>
+      <p class="small muted list-note">
+        Hits on {live.sums.newest === utcDay(Date.now()) ? 'this day' : day(live.sums.newest)}, UTC
       </p>
       <ul class="rows">
         {rows.map(({ domain, hits }) => (
@@ -88,7 +91,15 @@ function Visited({ live, onGo }: { live: Live; onGo: (place: Leaf) => void }) {
   );
 }
 
-function InView({ bounds, onPick }: { bounds?: ReturnType<View['bounds']>; onPick: (picked: Picked) => void }) {
+function InView({
+  bounds,
+  snapshot,
+  onPick,
+}: {
+  bounds?: ReturnType<View['bounds']>;
+  snapshot: string;
+  onPick: (picked: Picked) => void;
+}) {
   const area = bounds ?? { west: -180, south: -85, east: 180, north: 85, zoom: 1 };
   const wrap = (lon: number) => ((((lon + 180) % 360) + 360) % 360) - 180;
   const whole = area.east - area.west >= 360;
@@ -98,11 +109,14 @@ function InView({ bounds, onPick }: { bounds?: ReturnType<View['bounds']>; onPic
     whole ? 180 : wrap(area.east),
     Math.min(90, area.north),
   ].map((value) => Number(value.toFixed(4)));
-  const query = { bbox: box.join(), zoom: Math.max(0, Math.floor(area.zoom)) };
+  const query = { bbox: box.join(), zoom: Math.max(0, Math.floor(area.zoom)), snapshot };
   const now = useNow();
   const loaded = useLoad(JSON.stringify(query), (signal) => get<Clusters>('/v1/clusters', query, { signal }));
+  // The list stays while the next is on its way.
+  const last = useRef(loaded.data);
+  last.current = loaded.data ?? last.current;
   return (
-    <Content of={loaded} what="The places in view" lines={8}>
+    <Content of={{ ...loaded, data: last.current }} what="The places in view" lines={8}>
       {({ features }) => {
         const rows = features
           .map(({ id, properties, geometry }) => ({
@@ -145,20 +159,42 @@ function InView({ bounds, onPick }: { bounds?: ReturnType<View['bounds']>; onPic
 const latLon = (lat: number, lon: number) =>
   `${Math.abs(lat).toFixed(0)}° ${lat < 0 ? 'S' : 'N'}, ${Math.abs(lon).toFixed(0)}° ${lon < 0 ? 'W' : 'E'}`;
 
-const leavesAPage = 50;
+const leavesAPage = 100;
 
 /** What a click opened: one place, or the places of a cluster, newest first. */
-function Opened({ picked, onClose, onGo }: { picked: Picked; onClose: () => void; onGo: (place: Leaf) => void }) {
-  const [shown, setShown] = useState(leavesAPage);
+function Opened({
+  picked,
+  snapshot,
+  onClose,
+  onGo,
+}: {
+  picked: Picked;
+  /** The one the cluster's id came from. */
+  snapshot?: string;
+  onClose: () => void;
+  onGo: (place: Leaf) => void;
+}) {
   const now = useNow();
   const heading = useRef<HTMLHeadingElement>(null);
   const number = picked.point_count ?? 1;
-  const loaded = useLoad(number > 1 && picked.id !== undefined ? `${picked.id} ${shown}` : null, (signal) =>
-    get<{ items: Leaf[] } | Leaf[]>('/v1/clusters/leaves', { cluster: picked.id, limit: shown }, { signal }).then(
-      items,
-    ),
-  );
-  // Each new pick moves the reader to its heading
+  const read = (offset: number, signal?: AbortSignal) =>
+    get<{ items: Leaf[] }>(
+      '/v1/clusters/leaves',
+      { cluster: picked.id, snapshot, limit: leavesAPage, offset },
+      { signal },
+    ).then(items);
+  const first = useLoad(number > 1 ? `${snapshot} ${picked.id}` : null, (signal) => read(0, signal));
+  const [more, setMore] = useState<Leaf[]>([]);
+  const [failed, setFailed] = useState<ServiceError>();
+  const next = (offset: number) =>
+    read(offset).then(
+      (leaves) => {
+        setFailed(undefined);
+        setMore((shown) => [...shown, ...leaves]);
+      },
+      (cause) => setFailed(cause),
+    );
+  // Each new pick moves the reader to its heading.
   useEffect(() => heading.current?.focus({ preventScroll: true }), [picked]);
   return (
     <section
@@ -176,31 +212,35 @@ function Opened({ picked, onClose, onGo }: { picked: Picked; onClose: () => void
         </button>
       </div>
       {number === 1 ? (
-        <p class="note muted" style={{ paddingTop: '0' }}>
+        <p class="muted list-note">
           Near {latLon(picked.lat, picked.lon)}
           {picked.updatedAt && `, last hit ${ago(picked.updatedAt, now)}`}.
         </p>
       ) : (
-        <Content of={loaded} what="The places of this cluster" lines={8}>
-          {(leaves) => (
-            <>
-              <ul class="rows">
-                {leaves.map((leaf) => (
-                  <li key={leaf.domain}>
-                    <button type="button" class="row" onClick={() => onGo(leaf)}>
-                      <span class="label">{leaf.domain}</span>
-                      <span class="muted small">{ago(leaf.updatedAt, now)}</span>
-                    </button>
-                  </li>
-                ))}
-              </ul>
-              {leaves.length < number && leaves.length === shown && (
-                <button type="button" class="quiet" style={{ margin: '8px 2px' }} onClick={() => setShown(shown + 200)}>
-                  Show more
-                </button>
-              )}
-            </>
-          )}
+        <Content of={first} what="The places of this cluster" lines={8}>
+          {(page) => {
+            const leaves = [...page, ...more];
+            return (
+              <>
+                <ul class="rows">
+                  {leaves.map((leaf) => (
+                    <li key={leaf.domain}>
+                      <button type="button" class="row" onClick={() => onGo(leaf)}>
+                        <span class="label">{leaf.domain}</span>
+                        <span class="muted small when">{ago(leaf.updatedAt, now)}</span>
+                      </button>
+                    </li>
+                  ))}
+                </ul>
+                {failed && <Failed what="The rest" error={failed} retry={() => next(leaves.length)} />}
+                {leaves.length < number && !failed && (
+                  <button type="button" class="quiet list-more" onClick={() => next(leaves.length)}>
+                    Show more
+                  </button>
+                )}
+              </>
+            );
+          }}
         </Content>
       )}
     </section>
@@ -242,7 +282,9 @@ function LiveMap() {
   const [broken, setBroken] = useState<ServiceError>();
   const [attempt, setAttempt] = useState(0);
   const [bounds, setBounds] = useState<ReturnType<View['bounds']>>();
-  const [picked, setPicked] = useState<Picked>();
+  const [picked, setPicked] = useState<Picked & { snapshot?: string }>();
+  const newest = useRef('');
+  newest.current = latest?.snapshot ?? '';
   const [list, setList] = useState<'visited' | 'view'>('visited');
   const [height, setHeight] = useState<Height>('peek');
 
@@ -256,26 +298,24 @@ function LiveMap() {
 
   const pick = useCallback((next: Picked) => {
     // A cluster opens into its parts while there are any; what stays together is shown as a list.
-    if (next.point_count && next.point_count > 1 && next.expansion_zoom !== undefined && next.expansion_zoom <= 14) {
+    if (next.point_count && next.point_count > 1 && next.expansion_zoom !== undefined) {
       viewNow.current?.flyTo(next.lon, next.lat, next.expansion_zoom + 0.2);
       if (next.point_count > 200) return;
     }
-    setPicked(next);
+    setPicked({ ...next, snapshot: newest.current || undefined });
     viewNow.current?.mark(next);
     if (phone.matches) setHeight('half');
   }, []);
   const viewNow = useRef<View | undefined>(undefined);
   viewNow.current = view;
 
-  const known = latest !== undefined;
-  // The map opens once the first snapshot is known, and again when asked
   useEffect(() => {
-    if (!webgl || !known || !canvas.current) return;
+    if (!webgl || !canvas.current) return;
     let opened: View | undefined;
     let gone = false;
     import('../map/view.ts')
       .then(({ openView }) =>
-        openView((latest as Latest).snapshot, {
+        openView({
           container: canvas.current as HTMLElement,
           padding,
           onPick: pick,
@@ -298,12 +338,12 @@ function LiveMap() {
       opened?.remove();
       setView(undefined);
     };
-  }, [known, attempt]);
+  }, [attempt]);
   useEffect(() => {
-    if (latest) view?.show(latest.snapshot);
+    if (latest) void view?.show(latest.snapshot);
   }, [view, latest?.snapshot]);
   // The theme is read from the page's tokens
-  useEffect(() => view?.recolour(), [view, dark]);
+  useEffect(() => void view?.recolour(), [view, dark]);
 
   const close = useCallback(() => {
     setPicked(undefined);
@@ -338,7 +378,7 @@ function LiveMap() {
           )}
           {latest && total !== undefined && (
             <p>
-              from {plural(latest.points, 'place')} in {sumDays} days
+              in {sumDays} days, {plural(latest.points, 'place')} on the map
             </p>
           )}
           {state === 'stale' && latest?.updatedAt && (
@@ -361,7 +401,13 @@ function LiveMap() {
         {!embed && (
           <div class="panel-body" id="places" tabIndex={-1}>
             {picked ? (
-              <Opened key={`${picked.lon},${picked.lat},${picked.domain}`} picked={picked} onClose={close} onGo={go} />
+              <Opened
+                key={`${picked.lon},${picked.lat},${picked.domain}`}
+                picked={picked}
+                snapshot={picked.snapshot}
+                onClose={close}
+                onGo={go}
+              />
             ) : state === 'empty' ? (
               <div class="note">
                 <strong>No hits yet.</strong>
@@ -384,7 +430,11 @@ function LiveMap() {
                       ]}
                     />
                   </div>
-                  {list === 'visited' ? <Visited live={live} onGo={go} /> : <InView bounds={bounds} onPick={pick} />}
+                  {list === 'visited' ? (
+                    <Visited live={live} onGo={go} />
+                  ) : (
+                    <InView bounds={bounds} snapshot={latest?.snapshot || 'latest'} onPick={pick} />
+                  )}
                 </>
               )
             )}
