@@ -1,0 +1,34 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after } from 'node:test';
+import { openCheckpoints } from '#local/checkpoints.ts';
+import { openEvents } from '#local/events.ts';
+import { openObjects } from '#local/objects.ts';
+import { openSearch } from '#local/search.ts';
+import { openStream } from '#local/stream.ts';
+import { checkpointContract, eventContract, objectContract, searchContract, streamContract } from './stores.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'stores-'));
+after(() => rmSync(root, { recursive: true }));
+const fresh = () => mkdtempSync(join(root, 'store-'));
+
+streamContract('embedded stream', async () => {
+  const stream = openStream(fresh(), { shards: 2, clock: Date.now });
+  const read = async () =>
+    stream
+      .shards()
+      .flatMap(({ id }) => stream.read(id, '0', Infinity).records.map((record) => ({ shard: id, ...record })));
+  return { stream, read };
+});
+
+checkpointContract('embedded checkpoints', async () => openCheckpoints(join(fresh(), 'checkpoints.db')));
+
+eventContract('embedded events', async (clock) => openEvents(join(fresh(), 'events.db'), clock));
+
+objectContract('embedded objects', async () => openObjects(fresh()));
+
+searchContract('embedded search', async () => ({
+  store: openSearch(join(fresh(), 'search.db')),
+  settled: async () => {},
+}));
