@@ -10,7 +10,7 @@
 // Two exports at once are harmless: one loses 4 and starts again at 1.
 import { type Manifest, manifestKey, readManifest } from '#core/manifest.ts';
 import type { CheckpointStore, ObjectStore } from '#core/stores.ts';
-import { expire } from './expire.ts';
+import { expire, graceMs } from './expire.ts';
 import { foldRows } from './fold.ts';
 import { publish } from './publish.ts';
 
@@ -31,12 +31,15 @@ export interface Exported {
 
 /** Folds everything committed so far and publishes it. Throws when a row is missing in a chain, or a row's delta. */
 export async function exportPoints(options: ExportOptions): Promise<Exported> {
-  const { objects, newId } = options;
+  const { objects, newId, clock } = options;
   for (;;) {
+    const began = clock();
     const { manifest, etag } = await readManifest(objects);
     try {
       const fold = await foldRows(manifest, options);
       const next = fold.changed ? await fold.write(objects, newId) : manifest;
+      // Segments that no manifest names yet are swept after the grace: a run as slow as that must not name them any more.
+      if (clock() - began > graceMs / 2) throw new Error(`export took ${clock() - began} ms, too long to swap safely`);
       if (fold.changed)
         await objects.put(manifestKey, JSON.stringify(next), {
           ...(etag === undefined ? { ifNoneMatch: '*' } : { ifMatch: etag }),

@@ -1,0 +1,104 @@
+// Alternating least squares for implicit feedback: Hu, Koren, Volinsky, "Collaborative Filtering for Implicit Feedback
+// Datasets" (ICDM 2008). A pull count r is confidence 1 + alpha r in the preference 1; what was not pulled has
+// preference 0 with confidence 1. With the other side's factors Y fixed, a row's factors are
+//
+//   x = (YtY + Yt(C - I)Y + lambda I)^-1 Yt C p
+//
+// where C - I is alpha r on the few columns pulled, so that each row costs its entries x rank^2 + rank^3.
+import { compress, type Entry, type Rows } from './ratings.ts';
+
+export interface AlsOptions {
+  rank: number;
+  iterations: number;
+  lambda: number;
+  alpha: number;
+}
+
+/** What the forerunner ran with. */
+export const alsDefaults: AlsOptions = { rank: 10, iterations: 5, lambda: 0.01, alpha: 1 };
+
+export interface Factors {
+  rank: number;
+  /** Row-major, users x rank and items x rank. */
+  users: Float32Array;
+  items: Float32Array;
+}
+
+/** Fits users x items entries; `random` in [0, 1) makes the first factors. Deterministic for a seed. */
+export function fit(entries: Entry[], users: number, items: number, options: AlsOptions, random: () => number): Factors {
+  const { rank, iterations } = options;
+  const byUser = compress(entries, users, (entry) => entry.user, (entry) => entry.item);
+  const byItem = compress(entries, items, (entry) => entry.item, (entry) => entry.user);
+  const start = (rows: number) => Float32Array.from({ length: rows * rank }, () => (random() - 0.5) / rank);
+  const factors: Factors = { rank, users: start(users), items: start(items) };
+  for (let iteration = 0; iteration < iterations; iteration++) {
+    solveSide(byUser, factors.items, factors.users, options);
+    solveSide(byItem, factors.users, factors.items, options);
+  }
+  return factors;
+}
+
+/** Solves every row of one side against the other side's factors, in place. */
+export function solveSide(rows: Rows, other: Float32Array, target: Float32Array, options: AlsOptions): void {
+  const solve = rowSolver(other, options);
+  const { rank } = options;
+  for (let row = 0; row + 1 < rows.starts.length; row++) {
+    const from = rows.starts[row];
+    const to = rows.starts[row + 1];
+    target.set(solve(rows.columns.subarray(from, to), rows.values.subarray(from, to)), row * rank);
+  }
+}
+
+/** A solver of single rows against fixed factors: its answer is valid until the next call. */
+export function rowSolver(other: Float32Array, { rank, lambda, alpha }: Omit<AlsOptions, 'iterations'>) {
+  const gram = gramOf(other, rank);
+  const a = new Float64Array(rank * rank);
+  const b = new Float64Array(rank);
+  return (columns: ArrayLike<number>, values: ArrayLike<number>): Float64Array => {
+    a.set(gram);
+    b.fill(0);
+    for (let i = 0; i < rank; i++) a[i * rank + i] += lambda;
+    for (let n = 0; n < columns.length; n++) {
+      const weight = alpha * values[n];
+      const y = columns[n] * rank;
+      for (let i = 0; i < rank; i++) {
+        const yi = other[y + i];
+        b[i] += (1 + weight) * yi;
+        for (let j = 0; j <= i; j++) a[i * rank + j] += weight * yi * other[y + j];
+      }
+    }
+    return choleskySolve(a, b, rank);
+  };
+}
+
+/** YtY, lower triangle. */
+function gramOf(factors: Float32Array, rank: number): Float64Array {
+  const gram = new Float64Array(rank * rank);
+  for (let row = 0; row < factors.length; row += rank)
+    for (let i = 0; i < rank; i++) for (let j = 0; j <= i; j++) gram[i * rank + j] += factors[row + i] * factors[row + j];
+  return gram;
+}
+
+/** Solves A x = b in place, A symmetric positive definite, its lower triangle given. */
+export function choleskySolve(a: Float64Array, b: Float64Array, n: number): Float64Array {
+  for (let j = 0; j < n; j++) {
+    let pivot = a[j * n + j];
+    for (let k = 0; k < j; k++) pivot -= a[j * n + k] ** 2;
+    pivot = Math.sqrt(pivot);
+    a[j * n + j] = pivot;
+    for (let i = j + 1; i < n; i++) {
+      let sum = a[i * n + j];
+      for (let k = 0; k < j; k++) sum -= a[i * n + k] * a[j * n + k];
+      a[i * n + j] = sum / pivot;
+    }
+  }
+  for (let i = 0; i < n; i++) {
+    for (let k = 0; k < i; k++) b[i] -= a[i * n + k] * b[k];
+    b[i] /= a[i * n + i];
+  }
+  for (let i = n - 1; i >= 0; i--) {
+    for (let k = i + 1; k < n; k++) b[i] -= a[k * n + i] * b[k];
+    b[i] /= a[i * n + i];
+  }
+  return b;
+}

@@ -1,0 +1,84 @@
+// What a person will want next, from factors of images.
+import { type AlsOptions, choleskySolve, rowSolver } from './als.ts';
+
+export interface Scored {
+  item: number;
+  score: number;
+}
+
+export interface ItemModel {
+  rank: number;
+  /** Row-major, items x rank. */
+  items: Float32Array;
+}
+
+/** The best `n` items by score, most first, ties by index; what `skip` says is left out. */
+export function topN(scores: ArrayLike<number>, n: number, skip: (item: number) => boolean): Scored[] {
+  const found: Scored[] = [];
+  for (let item = 0; item < scores.length; item++) {
+    const score = scores[item];
+    if (found.length === n && score <= found[n - 1].score) continue;
+    if (skip(item)) continue;
+    let at = found.length;
+    while (at > 0 && found[at - 1].score < score) at--;
+    found.splice(at, 0, { item, score });
+    if (found.length > n) found.pop();
+  }
+  return found;
+}
+
+/** Scores of every item for a vector of factors. */
+export function scoresOf({ rank, items }: ItemModel, factors: ArrayLike<number>): Float32Array {
+  const scores = new Float32Array(items.length / rank);
+  for (let item = 0; item < scores.length; item++) {
+    let sum = 0;
+    for (let k = 0; k < rank; k++) sum += items[item * rank + k] * factors[k];
+    scores[item] = sum;
+  }
+  return scores;
+}
+
+/** A person's factors from their pulls against fixed items: what training would give them in its last half step. */
+export function foldIn(model: ItemModel, pulled: number[], pulls: number[], options: Omit<AlsOptions, 'iterations' | 'rank'>): Float64Array {
+  return rowSolver(model.items, { ...options, rank: model.rank })(pulled, pulls).slice();
+}
+
+/**
+ * The shares of a person's own pulls in the score of `item`; they add up to the score (Hu, Koren, Volinsky, section 5):
+ * score = y^T (YtCY + lambda I)^-1 sum over pulled u of c_u y_u.
+ */
+export function explain(
+  { rank, items }: ItemModel,
+  item: number,
+  pulled: number[],
+  pulls: number[],
+  { lambda, alpha }: { lambda: number; alpha: number },
+): number[] {
+  const a = new Float64Array(rank * rank);
+  for (let row = 0; row < items.length; row += rank)
+    for (let i = 0; i < rank; i++) for (let j = 0; j <= i; j++) a[i * rank + j] += items[row + i] * items[row + j];
+  for (let i = 0; i < rank; i++) a[i * rank + i] += lambda;
+  pulled.forEach((own, n) => {
+    for (let i = 0; i < rank; i++)
+      for (let j = 0; j <= i; j++) a[i * rank + j] += alpha * pulls[n] * items[own * rank + i] * items[own * rank + j];
+  });
+  const weights = choleskySolve(a, Float64Array.from(items.subarray(item * rank, item * rank + rank)), rank);
+  return pulled.map((own, n) => {
+    let share = 0;
+    for (let k = 0; k < rank; k++) share += weights[k] * items[own * rank + k];
+    return share * (1 + alpha * pulls[n]);
+  });
+}
+
+/** Cosine of every item with one vector. */
+export function similarity({ rank, items }: ItemModel, to: ArrayLike<number>): Float32Array {
+  const cosines = scoresOf({ rank, items }, to);
+  let length = 0;
+  for (let k = 0; k < rank; k++) length += to[k] ** 2;
+  for (let item = 0; item < cosines.length; item++) {
+    let own = 0;
+    for (let k = 0; k < rank; k++) own += items[item * rank + k] ** 2;
+    cosines[item] /= Math.sqrt(own * length) || 1;
+  }
+  return cosines;
+}

@@ -1,0 +1,197 @@
+// One chaotic run of the commit protocol: every store call is a step that waits its turn; a seeded hand picks the next one
+// and may make it fail before it takes effect (throttled), after it took effect (timed out), or kill its caller.
+// Batches come again, overlap, are split and race each other as a mapping and its zombies do; two exports run at once.
+
+import type { HitLine } from '#core/event.ts';
+import { encodeHit } from '#core/hit.ts';
+import { DaySums } from '#core/hits.ts';
+import { readManifest } from '#core/manifest.ts';
+import { PointsState } from '#core/points.ts';
+import type { exportPoints as ExportPoints } from '#process/export.ts';
+import type { processBatch as ProcessBatch, ShardRecord } from '#process/process.ts';
+import { type Gate, memoryCheckpoints, memoryObjects } from './stores.ts';
+
+export interface World {
+  seed: number;
+  /** Hits of each record of each shard. */
+  shards: HitLine[][][];
+}
+
+export interface Protocol {
+  processBatch: typeof ProcessBatch;
+  exportPoints: typeof ExportPoints;
+}
+
+/** What export publishes in the end: every sum and every point, as plain data. */
+export type Result = Record<string, number | string>;
+
+export const now = Date.UTC(2026, 10, 21);
+const place = (address: string) =>
+  address === ''
+    ? undefined
+    : { lat: Number(address), lon: -Number(address), country: Number(address) % 2 ? 'DE' : 'FR' };
+
+/** mulberry32 */
+function seeded(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+/** Runs the world through the protocol with every mishap, then once more without any, and answers what is published. */
+export async function runWorld({ seed, shards }: World, { processBatch, exportPoints }: Protocol): Promise<Result> {
+  const random = seeded(seed);
+  const checkpoints = memoryCheckpoints();
+  const objects = memoryObjects(() => now);
+  let names = 0;
+  const newId = () => `${++names}`;
+  const clock = () => now;
+  const records = shards.map((hits) =>
+    hits.map(
+      (lines, index): ShardRecord => ({
+        // Numbers longer than a double holds exactly: a comparison as number or text would be found out.
+        sequenceNumber: String(9_007_199_254_740_990n * 10n + BigInt(index * 3 + 1)),
+        data: new TextEncoder().encode(lines.map(encodeHit).join('\n')),
+        arrivedAt: now,
+      }),
+    ),
+  );
+
+  // Far more steps than any sound run takes: a protocol that goes round in circles is wrong, too.
+  let budget = 20_000;
+  const step = <T>(effect: () => T): T => {
+    if (--budget < 0) throw new Error('the protocol does not come to an end');
+    return effect();
+  };
+  const counted: Gate = async (_name, effect) => step(effect);
+  const steps: (() => void)[] = [];
+  /** Share of calls that go wrong: some worlds are calm enough for long runs to come through, some are not. */
+  const danger = 0.2 * random() ** 2;
+  /** A gate of one run of one function: a kill ends all its calls. */
+  const gate = (died: () => void): Gate => {
+    let dead = false;
+    return (_name, effect) =>
+      new Promise((resolve, reject) => {
+        steps.push(() => {
+          if (dead) return;
+          const fate = random() / danger;
+          try {
+            if (fate < 0.4) return reject(new Error('throttled'));
+            if (fate < 0.6) {
+              dead = true;
+              died();
+              if (fate < 0.5) step(effect);
+              return;
+            }
+            const result = step(effect);
+            if (fate < 1) return reject(new Error('timed out after it succeeded'));
+            resolve(result);
+          } catch (cause) {
+            reject(cause);
+          }
+        });
+      });
+  };
+  const run = (work: (gate: Gate) => Promise<unknown>) =>
+    new Promise<boolean>((resolve) => {
+      work(gate(() => resolve(false))).then(
+        () => resolve(true),
+        () => resolve(false),
+      );
+    });
+  const process = (shard: number, from: number, to: number, through: Gate) =>
+    processBatch(`shard-${shard}`, records[shard].slice(from, to), {
+      checkpoints: checkpoints.through(through),
+      objects: objects.through(through),
+      locator: { locate: place },
+      clock,
+      newId,
+    } as Parameters<typeof ProcessBatch>[2]);
+  const exportOnce = (through: Gate) =>
+    exportPoints({
+      checkpoints: checkpoints.through(through),
+      objects: objects.through(through),
+      keepDays: 10_000,
+      clock,
+      newId,
+    });
+
+  // The mapping of a shard: moves on only when a batch is through; a batch that seems dead may still be alive (a zombie).
+  const through = records.map(() => 0);
+  const mapShard = async (shard: number) => {
+    for (let tries = 0; tries < 30 && through[shard] < records[shard].length; tries++) {
+      const from = Math.max(0, through[shard] - (random() < 0.2 ? 1 + Math.floor(random() * 3) : 0));
+      const to = Math.min(records[shard].length, through[shard] + 1 + Math.floor(random() * 4));
+      const batch = run((gated) => process(shard, from, to, gated));
+      const impatient = new Promise<boolean>((resolve) => {
+        if (random() < 0.15) steps.push(() => resolve(false));
+      });
+      if (await Promise.race([batch, impatient])) through[shard] = Math.max(through[shard], to);
+    }
+  };
+  const exporting = async () => {
+    while (mapping) await run(exportOnce);
+  };
+  let mapping = true;
+  const mapped = Promise.all([...records.keys()].map(mapShard)).then(() => {
+    mapping = false;
+  });
+  let acting = true;
+  Promise.all([mapped, exporting(), exporting()]).then(() => {
+    acting = false;
+  });
+  while (acting && budget > 0) {
+    await new Promise((resolve) => setImmediate(resolve));
+    if (steps.length > 0) steps.splice(Math.floor(random() * steps.length), 1)[0]();
+  }
+
+  for (const shard of records.keys())
+    if (through[shard] < records[shard].length) await process(shard, through[shard], records[shard].length, counted);
+  await exportOnce(counted);
+  return published(objects.through(counted));
+}
+
+async function published(objects: ReturnType<ReturnType<typeof memoryObjects>['through']>): Promise<Result> {
+  const result: Result = {};
+  const { manifest } = await readManifest(objects);
+  const read = async (key: string) => (await objects.get(key))?.body as Uint8Array;
+  for (const [day, key] of Object.entries(manifest.hits)) {
+    const sums = DaySums.decode(await read(key));
+    for (const by of ['domain', 'country', 'action'] as const)
+      for (const [name, hits] of sums.top(by)) result[`${day} ${by} ${name}`] = hits;
+  }
+  if (manifest.points)
+    for (const [domain, lat, lon, country, time] of PointsState.decode(await read(manifest.points)).rows())
+      result[`point ${domain}`] = `${lat} ${lon} ${country} ${time}`;
+  result.hits = manifest.counters.hits;
+  return result;
+}
+
+/** The same by a plain fold over the distinct records. */
+export function plainFold({ shards }: World): Result {
+  const result: Result = { hits: 0 };
+  const newest: Record<string, { time: number; lat: number; lon: number }> = {};
+  const seen = new Set<string>();
+  const add = (key: string) => {
+    result[key] = ((result[key] as number) ?? 0) + 1;
+  };
+  for (const { time, address, domain, action, id } of shards.flat(2)) {
+    if (id !== undefined && seen.has(id)) continue;
+    if (id !== undefined) seen.add(id);
+    const day = new Date(time).toISOString().slice(0, 10);
+    const found = place(address);
+    add('hits');
+    add(`${day} domain ${domain}`);
+    add(`${day} country ${found?.country ?? ''}`);
+    add(`${day} action ${action}`);
+    const held = newest[domain];
+    if (!found || (held && [held.time - time, held.lat - found.lat].find((part) => part !== 0)! > 0)) continue;
+    newest[domain] = { time, lat: found.lat, lon: found.lon };
+    result[`point ${domain}`] = `${found.lat} ${found.lon} ${found.country} ${time}`;
+  }
+  return result;
+}

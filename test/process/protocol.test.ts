@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { exportPoints } from '#process/export.ts';
+import { processBatch } from '#process/process.ts';
+import { now, type Protocol, plainFold, runWorld, type World } from './chaos.ts';
+import { memoryCheckpoints, memoryObjects, open } from './stores.ts';
+
+// More by a flag: WHALEWATCH_RUNS=20000 npm test
+const numRuns = Number(process.env.WHALEWATCH_RUNS ?? 1000);
+const seed = 20261121;
+
+const hit = fc.record({
+  type: fc.constant('hit' as const),
+  time: fc.constantFrom(now, now - 1, now - 43_200_000, now - 3 * 86_400_000),
+  address: fc.constantFrom('', '1', '2', '3'),
+  domain: fc.constantFrom('a.example', 'b.example', 'c.example'),
+  action: fc.constantFrom('view', 'login'),
+});
+const record = fc.array(hit, { minLength: 1, maxLength: 3 });
+const world: fc.Arbitrary<World> = fc.record({
+  seed: fc.nat(),
+  shards: fc.array(fc.array(record, { minLength: 1, maxLength: 8 }), { minLength: 1, maxLength: 3 }),
+});
+
+/** The first of `runs` worlds that does not come out as the plain fold; undefined when all do. */
+async function counterexample(protocol: Protocol, runs: number): Promise<World | undefined> {
+  const checked = await fc.check(
+    fc.asyncProperty(world, async (world) => {
+      assert.deepEqual(await runWorld(world, protocol), plainFold(world));
+    }),
+    { numRuns: runs, seed, endOnFailure: true },
+  );
+  return checked.failed ? checked.counterexample?.[0] : undefined;
+}
+
+test(`${numRuns} chaotic runs end in the sums of a plain fold`, { timeout: 600_000 }, async () => {
+  assert.equal(await counterexample({ processBatch, exportPoints }, numRuns), undefined);
+});
+
+test('a row that is missing in its chain, and a delta that a row names, stop export loudly', async () => {
+  const rows = [
+    { shard: 's', previous: '0', last: '5', delta: 'deltas/s/5', committedAt: now },
+    { shard: 's', previous: '6', last: '9', delta: 'deltas/s/9', committedAt: now },
+  ];
+  const attempt = async (kept: typeof rows) => {
+    const checkpoints = memoryCheckpoints().through(open);
+    const objects = memoryObjects(() => now).through(open);
+    for (const row of kept) await checkpoints.commit(row);
+    await exportPoints({ checkpoints, objects, keepDays: 7, clock: () => now, newId: () => 'id' });
+  };
+  await assert.rejects(attempt(rows.slice(0, 1)), /row 0 of s names deltas\/s\/5, which is missing/);
+  await assert.rejects(attempt(rows.slice(1)), /the chain of s breaks after 0: its next row starts at 6/);
+});
+
+// Each line takes one step of the protocol away or swaps two: the test above must find out every one of them.
+const mutations: { name: string; file: string; from: string | RegExp; to: string }[] = [
+  {
+    name: 'process does not read its position',
+    file: 'process.ts',
+    from: /\(await options\.checkpoints\.latest\(shard\)\)\?\.last \?\? '0'/,
+    to: "'0'",
+  },
+  {
+    name: 'process does not drop what is done',
+    file: 'process.ts',
+    from: 'BigInt(record.sequenceNumber) > BigInt(previous)',
+    to: 'true',
+  },
+  {
+    name: 'sequence numbers are compared as numbers',
+    file: 'process.ts',
+    from: 'BigInt(record.sequenceNumber) > BigInt(previous)',
+    to: 'Number(record.sequenceNumber) > Number(previous)',
+  },
+  {
+    name: 'a lost commit is taken for won',
+    file: 'process.ts',
+    from: 'return row?.previous === previous && row.delta === delta;',
+    to: 'return true;',
+  },
+  {
+    name: 'a commit that timed out is taken for lost',
+    file: 'process.ts',
+    from: 'if (await commit(shard, previous, last, delta, options)) return;',
+    to: 'await commit(shard, previous, last, delta, options).catch(() => false); return;',
+  },
+  {
+    name: 'the row is committed before its delta is written',
+    file: 'process.ts',
+    from: 'const delta = await write(shard, previous, last, fresh, options);\n    if (await commit(shard, previous, last, delta, options)) return;',
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: source text
+    to: "const key = `deltas/${shard}/${last.padStart(64, '0')}-${options.newId()}`;\n    const won = await commit(shard, previous, last, key, options);\n    await write(shard, previous, last, fresh, { ...options, newId: () => key.split('-').at(-1) as string });\n    if (won) return;",
+  },
+  {
+    name: 'export does not move its position with the state',
+    file: 'fold.ts',
+    from: 'generation,\n      positions,',
+    to: 'generation,',
+  },
+  {
+    name: 'export swaps without If-Match',
+    file: 'export.ts',
+    from: /\.\.\.\(etag === undefined \? \{ ifNoneMatch: '\*' \} : \{ ifMatch: etag \}\),/,
+    to: '',
+  },
+  {
+    name: 'export expires what is not folded yet',
+    file: 'expire.ts',
+    from: 'BigInt(row.last) <= BigInt(position) && ',
+    to: '',
+  },
+];
+
+for (const [index, { name, file, from, to }] of mutations.entries()) {
+  test(`mutation: ${name}: found out`, { timeout: 300_000 }, async () => {
+    const protocol = await mutated(index, file, from, to);
+    assert.ok(await counterexample(protocol, 3000), 'no run told the mutant from the protocol');
+  });
+}
+
+/** The protocol's files with one text replaced, loaded from a folder of their own inside the project. */
+async function mutated(index: number, file: string, from: string | RegExp, to: string): Promise<Protocol> {
+  const source = join(import.meta.dirname, '../../functions/process');
+  const folder = join(import.meta.dirname, `../../build/mutants/${process.pid}-${index}`);
+  mkdirSync(folder, { recursive: true });
+  try {
+    for (const name of ['process.ts', 'export.ts', 'fold.ts', 'expire.ts']) {
+      const text = readFileSync(join(source, name), 'utf8').replaceAll(
+        /from '\.\/(locate|pulls|publish)\.ts'/g,
+        "from '#process/$1.ts'",
+      );
+      const changed = name === file ? text.replace(from, () => to) : text;
+      if (name === file) assert.notEqual(changed, text, `${file} no longer holds what this mutation replaces`);
+      writeFileSync(join(folder, name), changed);
+    }
+    const { processBatch } = await import(join(folder, 'process.ts'));
+    const { exportPoints } = await import(join(folder, 'export.ts'));
+    return { processBatch, exportPoints };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
