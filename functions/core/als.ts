@@ -25,10 +25,26 @@ export interface Factors {
 }
 
 /** Fits users x items entries; `random` in [0, 1) makes the first factors. Deterministic for a seed. */
-export function fit(entries: Entry[], users: number, items: number, options: AlsOptions, random: () => number): Factors {
+export function fit(
+  entries: Entry[],
+  users: number,
+  items: number,
+  options: AlsOptions,
+  random: () => number,
+): Factors {
   const { rank, iterations } = options;
-  const byUser = compress(entries, users, (entry) => entry.user, (entry) => entry.item);
-  const byItem = compress(entries, items, (entry) => entry.item, (entry) => entry.user);
+  const byUser = compress(
+    entries,
+    users,
+    (entry) => entry.user,
+    (entry) => entry.item,
+  );
+  const byItem = compress(
+    entries,
+    items,
+    (entry) => entry.item,
+    (entry) => entry.user,
+  );
   const start = (rows: number) => Float32Array.from({ length: rows * rank }, () => (random() - 0.5) / rank);
   const factors: Factors = { rank, users: start(users), items: start(items) };
   for (let iteration = 0; iteration < iterations; iteration++) {
@@ -75,7 +91,8 @@ export function rowSolver(other: Float32Array, { rank, lambda, alpha }: Omit<Als
 function gramOf(factors: Float32Array, rank: number): Float64Array {
   const gram = new Float64Array(rank * rank);
   for (let row = 0; row < factors.length; row += rank)
-    for (let i = 0; i < rank; i++) for (let j = 0; j <= i; j++) gram[i * rank + j] += factors[row + i] * factors[row + j];
+    for (let i = 0; i < rank; i++)
+      for (let j = 0; j <= i; j++) gram[i * rank + j] += factors[row + i] * factors[row + j];
   return gram;
 }
 

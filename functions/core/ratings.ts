@@ -40,7 +40,12 @@ export function indexPairs(pairs: Pair[]): { users: string[]; items: string[]; e
 }
 
 /** Compressed rows of the entries, by `row` of each. */
-export function compress(entries: Entry[], rows: number, row: (entry: Entry) => number, column: (entry: Entry) => number): Rows {
+export function compress(
+  entries: Entry[],
+  rows: number,
+  row: (entry: Entry) => number,
+  column: (entry: Entry) => number,
+): Rows {
   const starts = new Uint32Array(rows + 1);
   for (const entry of entries) starts[row(entry) + 1]++;
   for (let r = 0; r < rows; r++) starts[r + 1] += starts[r];

@@ -39,7 +39,12 @@ export function scoresOf({ rank, items }: ItemModel, factors: ArrayLike<number>)
 }
 
 /** A person's factors from their pulls against fixed items: what training would give them in its last half step. */
-export function foldIn(model: ItemModel, pulled: number[], pulls: number[], options: Omit<AlsOptions, 'iterations' | 'rank'>): Float64Array {
+export function foldIn(
+  model: ItemModel,
+  pulled: number[],
+  pulls: number[],
+  options: Omit<AlsOptions, 'iterations' | 'rank'>,
+): Float64Array {
   return rowSolver(model.items, { ...options, rank: model.rank })(pulled, pulls).slice();
 }
 

@@ -4,14 +4,17 @@ import type { SearchStore } from '#core/stores.ts';
 import { access } from './access.ts';
 import { type HealthOptions, healthRoutes } from './health.ts';
 import { hitRoutes } from './hits.ts';
+import type { ModelSource } from './models.ts';
 import { router } from './parameters.ts';
 import { peopleRoutes } from './people.ts';
+import { recommendationRoutes } from './recommendations.ts';
 import { repositoryRoutes } from './repositories.ts';
 import { type SnapshotSource, tileRoutes } from './tiles.ts';
 
 export interface ServeOptions extends HealthOptions {
   search: SearchStore;
   snapshots: SnapshotSource;
+  models: ModelSource;
   /** Days after its newest hit that a domain leaves the map. */
   keepDays: number;
   /** The reader's token; undefined makes everything public. */
@@ -29,6 +32,7 @@ export function serveApp(options: ServeOptions): OpenAPIHono {
   app.route('/', hitRoutes(options));
   app.route('/', peopleRoutes(options));
   app.route('/', repositoryRoutes(options));
+  app.route('/', recommendationRoutes(options));
   app.route('/', healthRoutes(options));
   app.doc31('/v1/openapi.json', {
     openapi: '3.1.0',

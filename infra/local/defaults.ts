@@ -20,3 +20,6 @@ export function ipDatabaseBuiltAt(): Promise<number> {
 
 /** Days after its newest hit that a domain leaves the map. */
 export const keepDays = 7;
+
+/** Makes the split and the first factors repeatable. */
+export const trainSeed = 1;

@@ -6,6 +6,7 @@ import { Hono, type MiddlewareHandler } from 'hono';
 import { collectApp } from '#collect/app.ts';
 import { ApiError, answerErrors } from '#core/http.ts';
 import { serveApp } from '#serve/app.ts';
+import { modelSource } from '#serve/models.ts';
 import { objectSnapshots } from '#serve/snapshots.ts';
 import { ipDatabaseBuiltAt, keepDays } from './defaults.ts';
 import { clock, type LocalStores, newId } from './stores.ts';
@@ -42,6 +43,7 @@ export function localApp({ stores, token, web, report }: Omit<ServerOptions, 'po
     serveApp({
       ...stores,
       snapshots: objectSnapshots(stores.objects, clock),
+      models: modelSource(stores.objects, clock, report),
       lag: async () => stores.stream.lag(),
       ipTableBuiltAt: ipDatabaseBuiltAt,
       unhealthyAfterSeconds,

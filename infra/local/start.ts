@@ -29,7 +29,7 @@ async function start(settings: Settings): Promise<void> {
   const { port, server } = await listen(app, settings.port);
   const origin = `http://127.0.0.1:${port}`;
 
-  const threads = (['processor', 'exporter'] as const).map((name) =>
+  const threads = (['processor', 'exporter', 'trainer'] as const).map((name) =>
     startThread(name, { folder, settings }, console.error),
   );
   const demonstration = settings.demo ? startDemo() : undefined;

@@ -1,0 +1,39 @@
+// The models that are kept, and which one is in service: one small object, replaced with If-Match.
+import type { AlsOptions } from './als.ts';
+import type { ObjectStore } from './stores.ts';
+
+/** How many models can be gone back to. */
+export const keepModels = 5;
+export const latestKey = 'models/latest.json';
+
+/** What a training run says of itself. */
+export interface Card extends AlsOptions {
+  id: string;
+  /** Milliseconds since the epoch. */
+  trainedAt: number;
+  seed: number;
+  people: number;
+  images: number;
+  pairs: number;
+  /** Pairs the scores are taken on. */
+  heldOut: number;
+  /** undefined when nothing could be held out. */
+  auc?: number;
+  popularityAuc?: number;
+  seconds: number;
+  /** Why it was not put in service. */
+  refused?: string;
+}
+
+export interface ModelList {
+  /** Id of the model in service. */
+  current?: string;
+  /** Newest first. */
+  cards: Card[];
+}
+
+export async function readModels(objects: ObjectStore): Promise<{ list: ModelList; etag?: string }> {
+  const found = await objects.get(latestKey);
+  if (!found) return { list: { cards: [] } };
+  return { list: JSON.parse(new TextDecoder().decode(found.body)), etag: found.etag };
+}

@@ -1,0 +1,77 @@
+import { notFound } from '#core/http.ts';
+import { decodeModel, type Model } from '#core/model.ts';
+import { type Card, latestKey, type ModelList, readModels } from '#core/models.ts';
+import { type ObjectStore, PreconditionFailed } from '#core/stores.ts';
+
+/** The models as serve sees them. */
+export interface ModelSource {
+  /** The model in service with its card; undefined before the first training. */
+  current(): Promise<{ model: Model; card: Card; index: Map<string, number> } | undefined>;
+  list(): Promise<ModelList>;
+  /** Puts a kept model back in service: the named one, or the one before the current. */
+  rollback(id?: string): Promise<Card>;
+}
+
+const checkEveryMs = 1000;
+
+/** Looks at the pointer at most once a second; a model that can't be read leaves the last good one in service. */
+export function modelSource(objects: ObjectStore, clock: () => number, report: (cause: unknown) => void): ModelSource {
+  let current: Awaited<ReturnType<ModelSource['current']>>;
+  let list: ModelList = { cards: [] };
+  let checkedAt = Number.NEGATIVE_INFINITY;
+  let checking: Promise<void> | undefined;
+
+  const check = async () => {
+    const read = await readModels(objects);
+    list = read.list;
+    if (list.current === undefined || list.current === current?.card.id) return;
+    try {
+      const found = await objects.get(`models/${list.current}/model.bin`);
+      if (!found) throw new Error(`model ${list.current} is in service, but its file is missing`);
+      const model = decodeModel(found.body);
+      const card = list.cards.find(({ id }) => id === list.current) as Card;
+      current = { model, card, index: new Map(model.items.map((item, at) => [item, at])) };
+    } catch (cause) {
+      report(cause);
+    }
+  };
+  const fresh = async () => {
+    if (clock() - checkedAt < checkEveryMs) return;
+    checking ??= check().finally(() => {
+      checkedAt = clock();
+      checking = undefined;
+    });
+    await checking;
+  };
+
+  return {
+    async current() {
+      await fresh();
+      return current;
+    },
+    async list() {
+      await fresh();
+      return list;
+    },
+    async rollback(id) {
+      for (;;) {
+        const { list, etag } = await readModels(objects);
+        const at = list.cards.findIndex((card) => card.id === list.current);
+        const card = id === undefined ? list.cards[at + 1] : list.cards.find((card) => card.id === id);
+        if (!card)
+          throw notFound(
+            id === undefined
+              ? 'There is no model before the one in service.'
+              : `No model "${id}" is kept: GET /v1/model lists those that are.`,
+          );
+        try {
+          await objects.put(latestKey, JSON.stringify({ ...list, current: card.id }), { ifMatch: etag });
+          checkedAt = Number.NEGATIVE_INFINITY;
+          return card;
+        } catch (cause) {
+          if (!(cause instanceof PreconditionFailed)) throw cause;
+        }
+      }
+    },
+  };
+}

@@ -1,0 +1,195 @@
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { badRequest, notFound } from '#core/http.ts';
+import type { Card } from '#core/models.ts';
+import { similarity, topN } from '#core/recommend.ts';
+import type { EventStore, SearchStore } from '#core/stores.ts';
+import type { ModelSource } from './models.ts';
+import { failures, iso, json, limit, name, router } from './parameters.ts';
+import { recommend } from './recommend.ts';
+
+export interface RecommendationOptions {
+  events: EventStore;
+  search: SearchStore;
+  models: ModelSource;
+  clock: () => number;
+}
+
+/** Newest pulls that a request learns from. */
+const newestPulls = 500;
+const taught = new Set(['human', 'cluster']);
+
+const item = z
+  .object({
+    repository: z.string(),
+    score: z.number(),
+    source: z.enum(['als', 'similar', 'trending', 'popular']),
+    pulledBy: z.int().openapi({ description: 'How many other people pulled it' }),
+    because: z.array(z.object({ repository: z.string(), share: z.number() })),
+  })
+  .openapi('Recommendation');
+const answer = z.object({
+  user: z.string().optional(),
+  model: z.object({ id: z.string(), trainedAt: z.iso.datetime() }).nullable(),
+  items: z.array(item),
+});
+
+const forUser = createRoute({
+  method: 'get',
+  path: '/v1/recommendations',
+  summary: 'What a person will want next, fresh from their newest pull',
+  request: {
+    query: z.object({
+      user: name('a user: its name as the registry reports it'),
+      limit: limit(10, 100),
+      exclude: z
+        .union([z.string(), z.array(z.string())])
+        .optional()
+        .openapi({ type: 'string', description: 'Repositories to leave out: separated by commas, or given again' }),
+    }),
+  },
+  responses: { 200: json(answer, 'Recommendations'), ...failures },
+});
+
+const forList = createRoute({
+  method: 'post',
+  path: '/v1/recommendations',
+  summary: 'Complete my stack: recommendations for a list of repositories',
+  request: {
+    body: {
+      required: true,
+      content: {
+        'application/json': {
+          schema: z.object({
+            repositories: z.array(z.string().min(1).max(1024)).min(1).max(1000),
+            limit: z.int().min(1).max(100).default(10),
+            exclude: z.array(z.string()).max(1000).default([]),
+          }),
+        },
+      },
+    },
+  },
+  responses: { 200: json(answer, 'Recommendations'), ...failures },
+});
+
+const similar = createRoute({
+  method: 'get',
+  path: '/v1/similar',
+  summary: 'The images nearest to one by the model',
+  request: { query: z.object({ repository: name('a repository'), limit: limit(10, 100) }) },
+  responses: {
+    200: json(
+      z.object({
+        repository: z.string(),
+        items: z.array(z.object({ repository: z.string(), similarity: z.number() })),
+      }),
+      'Images, nearest first',
+    ),
+    ...failures,
+  },
+});
+
+const card = z
+  .object({
+    id: z.string(),
+    trainedAt: z.iso.datetime(),
+    rank: z.int(),
+    iterations: z.int(),
+    lambda: z.number(),
+    alpha: z.number(),
+    seed: z.int(),
+    people: z.int(),
+    images: z.int(),
+    pairs: z.int(),
+    heldOut: z.int(),
+    auc: z.number().nullable(),
+    popularityAuc: z.number().nullable(),
+    seconds: z.number(),
+    current: z.boolean(),
+  })
+  .openapi('ModelCard');
+
+const model = createRoute({
+  method: 'get',
+  path: '/v1/model',
+  summary: 'The training card of the model in service, and those before it',
+  responses: { 200: json(z.object({ current: card.nullable(), items: z.array(card) }), 'Cards') },
+});
+
+const rollback = createRoute({
+  method: 'post',
+  path: '/v1/model/rollback',
+  summary: 'Puts an earlier model back in service: the named one, or the one before',
+  request: { query: z.object({ id: z.string().max(64).optional() }) },
+  responses: { 200: json(card, 'The model now in service'), ...failures },
+});
+
+export function recommendationRoutes({ events, search, models, clock }: RecommendationOptions): OpenAPIHono {
+  const app = router();
+
+  app.openapi(forUser, async (c) => {
+    const { user, limit, exclude = [] } = c.req.valid('query');
+    const pulled = new Map<string, number>();
+    const { items: pulls } = await events.history(user, { limit: newestPulls });
+    for (const { repository, class: pullClass } of pulls)
+      if (taught.has(pullClass)) pulled.set(repository, (pulled.get(repository) ?? 0) + 1);
+    // Older pulls teach no more, but what was pulled at all is not new to anybody.
+    const own = new Set(pulls.map(({ repository }) => repository));
+    const excluded = new Set([
+      ...own,
+      ...[exclude]
+        .flat()
+        .flatMap((text) => text.split(','))
+        .filter(Boolean),
+    ]);
+    const found = await recommend({ pulled, exclude: excluded, limit }, { search, models, clock });
+    return c.json({ user, ...dated(found) }, 200);
+  });
+
+  app.openapi(forList, async (c) => {
+    const { repositories, limit, exclude } = c.req.valid('json');
+    const pulled = new Map(repositories.map((repository) => [repository, 1]));
+    return c.json(dated(await recommend({ pulled, exclude: new Set(exclude), limit }, { search, models, clock })), 200);
+  });
+
+  app.openapi(similar, async (c) => {
+    const { repository, limit } = c.req.valid('query');
+    const service = await models.current();
+    const at = service?.index.get(repository);
+    if (!service || at === undefined)
+      throw notFound(`The model does not know "${repository}" yet: it is trained on pulls by people.`);
+    const { rank, factors, items } = service.model;
+    const cosines = similarity({ rank, items: factors }, factors.subarray(at * rank, (at + 1) * rank));
+    const nearest = topN(cosines, limit, (other) => other === at);
+    return c.json(
+      { repository, items: nearest.map(({ item, score }) => ({ repository: items[item], similarity: score })) },
+      200,
+    );
+  });
+
+  app.openapi(model, async (c) => {
+    const { current, cards } = await models.list();
+    const items = cards.map((each) => cardOf(each, current));
+    return c.json({ current: items.find((each) => each.current) ?? null, items }, 200);
+  });
+
+  app.openapi(rollback, async (c) => {
+    const { id } = c.req.valid('query');
+    if (id === '') throw badRequest('id: "" is no model: leave it out to go one back');
+    const restored = await models.rollback(id);
+    return c.json(cardOf(restored, restored.id), 200);
+  });
+  return app;
+}
+
+const dated = ({ items, model }: Awaited<ReturnType<typeof recommend>>) => ({
+  model: model ? { id: model.id, trainedAt: iso(model.trainedAt) } : null,
+  items,
+});
+
+const cardOf = ({ trainedAt, auc, popularityAuc, refused: _, ...rest }: Card, current?: string) => ({
+  ...rest,
+  trainedAt: iso(trainedAt),
+  auc: auc ?? null,
+  popularityAuc: popularityAuc ?? null,
+  current: rest.id === current,
+});

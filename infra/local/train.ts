@@ -1,0 +1,18 @@
+// npm run train [-- --data DIR]: trains once on the stored pulls and publishes the model.
+import { train } from '#train/train.ts';
+import { trainSeed } from './defaults.ts';
+import { runOnce } from './once.ts';
+import { clock, newId } from './stores.ts';
+
+await runOnce(async ({ search, objects }) => {
+  const { id, refused, people, images } = await train({
+    search,
+    objects,
+    clock,
+    newId,
+    seed: trainSeed,
+    log: console.log,
+  });
+  if (refused) throw new Error(`no model was published: ${refused}`);
+  return `model ${id} of ${people} people and ${images} images is in service`;
+});

@@ -1,0 +1,23 @@
+import { workerData } from 'node:worker_threads';
+import { train } from '#train/train.ts';
+import { trainSeed } from './defaults.ts';
+import { repeat } from './repeat.ts';
+import { clock, newId, openStores } from './stores.ts';
+import type { ThreadData } from './threads.ts';
+
+const { folder, settings } = workerData as ThreadData;
+const { search, objects } = openStores(folder, settings.opensearch);
+
+/** A young store changes fast: half as many pulls again since the last training are reason enough not to wait. */
+const growth = 1.5;
+let trainedAt = Number.NEGATIVE_INFINITY;
+let trainedOn = 0;
+
+await repeat('training', Math.min(settings.trainEverySeconds, 10), async () => {
+  const { total } = await search.counts({});
+  const due = clock() - trainedAt >= settings.trainEverySeconds * 1000;
+  if (total.pulls === 0 || !(due || total.pulls >= growth * trainedOn)) return;
+  trainedAt = clock();
+  trainedOn = total.pulls;
+  await train({ search, objects, clock, newId, seed: trainSeed });
+});
