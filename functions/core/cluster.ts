@@ -65,6 +65,12 @@ const TILE_PIXEL_BITS = 9;
 /** Units of a tile's own grid, 0..4095, as MVT's usual extent. */
 export const EXTENT = 4096;
 const EXTENT_BITS = 12;
+/**
+ * Means move, so some merged items end up nearer than the radius. Far out, where there are few and all are seen at once,
+ * a second round merges what is nearer than this part of it.
+ */
+const TIDY_ZOOM = 2;
+const TIDY_REACH = 0.95;
 /** Deepest zoom a tile can be asked for. */
 export const DEEPEST_ZOOM = 24;
 
@@ -449,7 +455,7 @@ export function buildPyramid(points: Points, { radius = 64, maxZoom = 16 } = {})
     if (length !== size) throw new RangeError(`column ${name} has ${length} rows, lon has ${size}`);
 
   // Rows as high as the radius, but no more rows than points: sparse levels share taller ones.
-  const tallest = COORDINATE_BITS - Math.max(0, Math.ceil(Math.log2(size + 1)));
+  const tallest = COORDINATE_BITS - Math.max(0, Math.ceil(Math.log2((size + 1) / 4)));
   const radiusBits = COORDINATE_BITS - TILE_PIXEL_BITS + Math.ceil(Math.log2(radius));
   const rowBitsOf = (zoom: number) => Math.min(COORDINATE_BITS, Math.max(tallest, radiusBits - zoom));
 
@@ -459,7 +465,11 @@ export function buildPyramid(points: Points, { radius = 64, maxZoom = 16 } = {})
   levels[maxZoom + 1] = fine.level;
   const work = workspace(fine.level.count);
   for (let zoom = maxZoom; zoom >= 0; zoom--) {
-    fine = coarsen(fine, zoom, (radius * SIZE) / 2 ** (TILE_PIXEL_BITS + zoom), rowBitsOf(zoom), work);
+    const reach = (radius * SIZE) / 2 ** (TILE_PIXEL_BITS + zoom);
+    const draft = coarsen(fine, zoom, reach, rowBitsOf(zoom), work);
+    const tidied = zoom > TIDY_ZOOM ? draft : coarsen(draft, zoom, reach * TIDY_REACH, rowBitsOf(zoom), work);
+    if (tidied !== draft) passParents(fine.level, draft.level);
+    fine = tidied;
     levels[zoom] = fine.level;
   }
   const leaves = numberLeaves(levels, sorted);
@@ -549,11 +559,11 @@ function spots({ x, y }: Sorted, rowBits: number, zoom: number): Draft {
   };
 }
 
-/** The table of row and column starts over sorted items: at most one bucket an item, or one a row. */
+/** The table of row and column starts over sorted items: one bucket for four items or more, or one a row. */
 function indexLevel(items: Uint32Array, rowBits: number): Level {
   const count = items.length / ITEM_WORDS;
   const rows = 2 ** (COORDINATE_BITS - rowBits);
-  const columnBits = Math.max(0, Math.min(14, Math.floor(Math.log2(count / rows))));
+  const columnBits = Math.max(0, Math.min(14, Math.floor(Math.log2(count / rows / 4))));
   const starts = new Uint32Array(rows * 2 ** columnBits + 1);
   const columnShift = COORDINATE_BITS - columnBits;
   let bucket = 0;
@@ -598,9 +608,15 @@ function coarsen(fine: Draft, zoom: number, radius: number, rowBits: number, wor
   const rowStarts = mergeRows(fine.level, rowBits, work);
   const candidates = findNear(fine.level.count, rowStarts, radius, work);
   if (candidates === 0 && rowBits === fine.level.rowBits) return fine;
-  queueByWeight(fine.level, candidates, work);
+  queueByWeight(fine.level, work);
   const merges = takeNeighbours(fine, candidates, rowStarts, radius, rowBits, work);
-  return emit(fine, merges, zoom, rowBits, work);
+  return emit(fine, merges, rowStarts, zoom, rowBits, work);
+}
+
+/** After a second round at one zoom: fine items skip the draft between, and point at its items' parents. */
+function passParents(fine: Level, draft: Level): void {
+  for (let at = 3; at < fine.items.length; at += ITEM_WORDS)
+    fine.items[at] = draft.items[ITEM_WORDS * fine.items[at] + 3];
 }
 
 /** Fills work.x, y, source in (row, x) order: two neighbouring fine rows, both sorted by x, make one. */
@@ -637,46 +653,67 @@ function findNear(count: number, rowStarts: Uint32Array, radius: number, work: W
   for (let row = 0; row < rows; row++) {
     const start = rowStarts[row];
     const end = rowStarts[row + 1];
-    let up = row > 0 ? rowStarts[row - 1] : 0;
-    const upEnd = row > 0 ? start : 0;
+    if (start === end) continue;
+    let up = row > 0 ? rowStarts[row - 1] : start;
     let down = end;
     const downEnd = row + 1 < rows ? rowStarts[row + 2] : end;
     for (let i = start; i < end; i++) {
-      const [ownX, ownY] = [x[i], y[i]];
-      const [west, east] = [ownX - radius, ownX + radius];
-      while (up < upEnd && x[up] < west) up++;
+      const ownX = x[i];
+      const ownY = y[i];
+      const west = ownX - radius;
+      const east = ownX + radius;
+      while (up < start && x[up] < west) up++;
       while (down < downEnd && x[down] < west) down++;
       above[i] = up;
       below[i] = down;
-      if (near[i]) continue;
-      let found = -1;
-      for (let j = i + 1; found < 0 && j < end && x[j] <= east; j++) if (within(j)) found = j;
-      for (let j = i - 1; found < 0 && j >= start && x[j] >= west; j--) if (within(j)) found = j;
-      for (let j = down; found < 0 && j < downEnd && x[j] <= east; j++) if (within(j)) found = j;
-      for (let j = up; found < 0 && j < upEnd && x[j] <= east; j++) if (within(j)) found = j;
+      if (near[i] !== 0) continue;
+      // The first neighbour is enough, so a crowd costs no more than a pair.
+      let found = firstWithin(x, y, i + 1, end, east, ownX, ownY, square);
+      if (found < 0) found = firstWithin(x, y, down, downEnd, east, ownX, ownY, square);
+      if (found < 0) found = firstWithin(x, y, up, start, east, ownX, ownY, square);
+      for (let j = i - 1; found < 0 && j >= start && x[j] >= west; j--) {
+        const dx = x[j] - ownX;
+        const dy = y[j] - ownY;
+        if (dx * dx + dy * dy <= square) found = j;
+      }
       if (found < 0) continue;
       near[i] = 1;
-      marked++;
-      if (!near[found]) marked++;
+      marked += near[found] === 0 ? 2 : 1;
       near[found] = 1;
-
-      function within(j: number): boolean {
-        const [dx, dy] = [x[j] - ownX, y[j] - ownY];
-        return dx * dx + dy * dy <= square;
-      }
     }
   }
   return marked;
 }
 
+/** First of the items from..to, up to an x of `east`, that is near enough; -1 when none is. */
+function firstWithin(
+  x: Int32Array,
+  y: Int32Array,
+  from: number,
+  to: number,
+  east: number,
+  ownX: number,
+  ownY: number,
+  square: number,
+): number {
+  for (let j = from; j < to && x[j] <= east; j++) {
+    const dx = x[j] - ownX;
+    const dy = y[j] - ownY;
+    if (dx * dx + dy * dy <= square) return j;
+  }
+  return -1;
+}
+
 /** The marked items into work.queue, heaviest power of two first, each in place order. */
-function queueByWeight({ items, count }: Level, candidates: number, { near, source, queue }: Workspace): void {
+function queueByWeight({ items, count }: Level, { near, source, queue }: Workspace): void {
   const next = new Uint32Array(34);
-  const classOf = (i: number) => Math.clz32(items[ITEM_WORDS * source[i] + 2] >>> 5);
-  for (let i = 0; i < count; i++) if (near[i]) next[classOf(i) + 1]++;
+  for (let i = 0; i < count; i++) {
+    if (near[i] === 0) continue;
+    near[i] = Math.clz32(items[ITEM_WORDS * source[i] + 2] >>> 5);
+    next[near[i] + 1]++;
+  }
   for (let weight = 0; weight < 33; weight++) next[weight + 1] += next[weight];
-  for (let i = 0; i < count; i++) if (near[i]) queue[next[classOf(i)]++] = i;
-  if (next[32] !== candidates) throw new Error(`${next[32]} of ${candidates} candidates queued`);
+  for (let i = 0; i < count; i++) if (near[i] !== 0) queue[next[near[i]]++] = i;
 }
 
 /** New items, each the sum of at least two fine ones. */
@@ -712,87 +749,91 @@ function takeNeighbours(
     remainderY: new Uint32Array(half),
   };
   claim.fill(0, 0, fine.level.count);
-  let mark = 0;
-  let count = 0;
-  let sumX = 0;
-  let sumY = 0;
-  const add = (i: number) => {
-    const from = source[i];
-    const weight = items[ITEM_WORDS * from + 2] >>> 5;
-    claim[i] = mark;
-    count += weight;
-    sumX += x[i] * weight + remainderX[from];
-    sumY += y[i] * weight + remainderY[from];
-  };
   for (let q = 0; q < candidates; q++) {
     const centre = queue[q];
     if (claim[centre] !== 0) continue;
-    const [ownX, ownY] = [x[centre], y[centre]];
-    const [west, east] = [ownX - radius, ownX + radius];
+    const ownX = x[centre];
+    const ownY = y[centre];
+    const east = ownX + radius;
     const row = ownY >>> rowBits;
-    const [start, end] = [rowStarts[row], rowStarts[row + 1]];
-    const downEnd = row + 2 < rowStarts.length ? rowStarts[row + 2] : end;
-    mark = merges.length + 1;
-    count = sumX = sumY = 0;
-    for (let j = centre - 1; j >= start && x[j] >= west; j--) consider(j);
-    for (let j = centre + 1; j < end && x[j] <= east; j++) consider(j);
-    for (let j = above[centre]; row > 0 && j < start && x[j] <= east; j++) consider(j);
-    for (let j = below[centre]; j < downEnd && x[j] <= east; j++) consider(j);
-    if (count === 0) continue;
-    add(centre);
-    const at = merges.length++;
-    merges.count[at] = count;
-    merges.x[at] = Math.floor(sumX / count);
-    merges.y[at] = Math.floor(sumY / count);
-    merges.remainderX[at] = sumX - merges.x[at] * count;
-    merges.remainderY[at] = sumY - merges.y[at] * count;
-
-    function consider(j: number): void {
-      const [dx, dy] = [x[j] - ownX, y[j] - ownY];
-      if (claim[j] === 0 && dx * dx + dy * dy <= square) add(j);
+    const start = rowStarts[row];
+    const end = rowStarts[row + 1];
+    const mark = merges.length + 1;
+    let first = centre;
+    while (first > start && x[first - 1] >= ownX - radius) first--;
+    let count = 0;
+    let sumX = 0;
+    let sumY = 0;
+    for (let band = 0; band < 3; band++) {
+      const to = band === 0 ? end : band === 1 ? start : row + 2 < rowStarts.length ? rowStarts[row + 2] : end;
+      for (let j = band === 0 ? first : band === 1 ? above[centre] : below[centre]; j < to && x[j] <= east; j++) {
+        const dx = x[j] - ownX;
+        const dy = y[j] - ownY;
+        if (claim[j] !== 0 || dx * dx + dy * dy > square) continue;
+        const from = source[j];
+        const weight = items[ITEM_WORDS * from + 2] >>> 5;
+        claim[j] = mark;
+        count += weight;
+        sumX += x[j] * weight + remainderX[from];
+        sumY += y[j] * weight + remainderY[from];
+      }
     }
+    // The centre is always taken; alone it goes back.
+    if (count === items[ITEM_WORDS * source[centre] + 2] >>> 5) {
+      claim[centre] = 0;
+      continue;
+    }
+    const at = merges.length++;
+    const meanX = Math.floor(sumX / count);
+    const meanY = Math.floor(sumY / count);
+    merges.count[at] = count;
+    merges.x[at] = meanX;
+    merges.y[at] = meanY;
+    merges.remainderX[at] = sumX - meanX * count;
+    merges.remainderY[at] = sumY - meanY * count;
   }
   return merges;
 }
 
 /** The new level: free items as they are and merges, in (row, x) order. */
-function emit(fine: Draft, merges: Merges, zoom: number, rowBits: number, work: Workspace): Draft {
+function emit(fine: Draft, merges: Merges, rowStarts: Uint32Array, zoom: number, rowBits: number, work: Workspace) {
   const { x, y, source, claim } = work;
   const fineItems = fine.level.items;
   const fineCount = fine.level.count;
-  let free = 0;
-  for (let i = 0; i < fineCount; i++) if (claim[i] === 0) free++;
-  const total = free + merges.length;
+  let total = merges.length;
+  for (let i = 0; i < fineCount; i++) if (claim[i] === 0) total++;
   const items = new Uint32Array(ITEM_WORDS * total);
   const remainderX = new Uint32Array(total);
   const remainderY = new Uint32Array(total);
   const order = sortMerges(merges, rowBits);
   const place = new Uint32Array(merges.length);
-  const keyOf = (px: number, py: number) => (py >>> rowBits) * SIZE + px;
   let m = 0;
-  let mergeKey = m < merges.length ? keyOf(merges.x[order[m]], merges.y[order[m]]) : Infinity;
   let out = 0;
-  for (let i = 0; i <= fineCount; i++) {
-    if (i < fineCount && claim[i] !== 0) continue;
-    const freeKey = i < fineCount ? keyOf(x[i], y[i]) : Infinity;
-    for (; mergeKey < freeKey; out++) {
-      const k = order[m++];
-      place[k] = out;
-      items[ITEM_WORDS * out] = merges.x[k];
-      items[ITEM_WORDS * out + 1] = merges.y[k];
-      items[ITEM_WORDS * out + 2] = (merges.count[k] << 5) | zoom;
-      remainderX[out] = merges.remainderX[k];
-      remainderY[out] = merges.remainderY[k];
-      mergeKey = m < merges.length ? keyOf(merges.x[order[m]], merges.y[order[m]]) : Infinity;
+  for (let row = 0; row + 1 < rowStarts.length; row++) {
+    const end = rowStarts[row + 1];
+    for (let i = rowStarts[row]; ; i++) {
+      while (i < end && claim[i] !== 0) i++;
+      // Merges of this row that lie before item i; the rest of the row's after its last.
+      while (m < order.length) {
+        const k = order[m];
+        if (merges.y[k] >>> rowBits !== row || (i < end && merges.x[k] >= x[i])) break;
+        m++;
+        place[k] = out;
+        items[ITEM_WORDS * out] = merges.x[k];
+        items[ITEM_WORDS * out + 1] = merges.y[k];
+        items[ITEM_WORDS * out + 2] = (merges.count[k] << 5) | zoom;
+        remainderX[out] = merges.remainderX[k];
+        remainderY[out++] = merges.remainderY[k];
+      }
+      if (i >= end) break;
+      const from = source[i];
+      items[ITEM_WORDS * out] = x[i];
+      items[ITEM_WORDS * out + 1] = y[i];
+      items[ITEM_WORDS * out + 2] = fineItems[ITEM_WORDS * from + 2];
+      remainderX[out] = fine.remainderX[from];
+      remainderY[out] = fine.remainderY[from];
+      fineItems[ITEM_WORDS * from + 3] = out++;
     }
-    if (i === fineCount) break;
-    const from = source[i];
-    items[ITEM_WORDS * out] = x[i];
-    items[ITEM_WORDS * out + 1] = y[i];
-    items[ITEM_WORDS * out + 2] = fineItems[ITEM_WORDS * from + 2];
-    remainderX[out] = fine.remainderX[from];
-    remainderY[out] = fine.remainderY[from];
-    fineItems[ITEM_WORDS * from + 3] = out++;
   }
   for (let i = 0; i < fineCount; i++) if (claim[i] !== 0) fineItems[ITEM_WORDS * source[i] + 3] = place[claim[i] - 1];
   return { level: indexLevel(items, rowBits), remainderX, remainderY };

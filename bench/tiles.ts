@@ -1,0 +1,251 @@
+// The rasterizer against supercluster 9.1 (+ vt-pbf 3.1) on the same skewed points and the same tiles, z0-16, radius 64
+// of 512 pixels. npm run bench -- tiles [--points 20000,1000000,10000000]
+// Last line: {n: {buildRatio, tileRatio, servedRatio, servedSameWriterRatio, p99us, memoryRatio, coldMs}}; a ratio is how
+// many times less the rasterizer needs. tile = the clusters alone; served = clusters + vector tile, by the rival's usual
+// writer (vt-pbf) or by ours; p99us = 99th percentile of one served tile, ours.
+// memory = peak resident growth over the build, input aside, each in a process of its own; cold = a fresh process from
+// opening the file to the bytes of its first tile, imports aside, the median of nine.
+import { spawnSync } from 'node:child_process';
+import { closeSync, fstatSync, mkdtempSync, openSync, readSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Supercluster, { type AnyProps, type PointFeature, type TileFeature } from 'supercluster';
+import { fromGeojsonVt } from 'vt-pbf';
+import { buildPyramid, type Points, type Pyramid, SINGLE, TileItems } from '#core/cluster.ts';
+import { latToY, lonToX, SIZE } from '#core/mercator.ts';
+import { encodeTile } from '#core/mvt.ts';
+import { encodePyramid, openPyramid } from '#core/snapshot.ts';
+import { seeded, skewedPoints } from '../test/core/points-of.ts';
+
+const OPTIONS = { radius: 64, extent: 512, maxZoom: 16 };
+const SEED = 5;
+type Tile = [z: number, x: number, y: number];
+interface Site {
+  domain: string;
+  updatedAt: string;
+  row: number;
+}
+
+const [task, ...rest] = process.argv.slice(2);
+const tasks: Record<string, () => void> = {
+  tiles: () => print(tiles(Number(rest[0]), rest[1])),
+  ours: () => print(memory(Number(rest[0]), (points) => points, buildPyramid)),
+  theirs: () => print(memory(Number(rest[0]), features, (input) => new Supercluster<Site>(OPTIONS).load(input))),
+  cold: () => print(cold(rest[0], rest.slice(1).map(Number) as Tile)),
+};
+if (task in tasks) tasks[task]();
+else main();
+
+function main(): void {
+  const flag = process.argv.indexOf('--points');
+  const sizes = (flag < 0 ? '20000,1000000,10000000' : process.argv[flag + 1]).split(',').map(Number);
+  const folder = mkdtempSync(join(tmpdir(), 'whalewatch-tiles-'));
+  const table: Record<string, object> = {};
+  try {
+    for (const size of sizes) {
+      const file = join(folder, `${size}.bin`);
+      const timed = child('tiles', size, file);
+      const first: Tile = timed.first;
+      const colds = Array.from({ length: 9 }, () => child('cold', file, ...first).ms).sort((a, b) => a - b);
+      const [ours, theirs] = [child('ours', size), child('theirs', size)];
+      console.log(`${size} points, file ${(timed.fileBytes / 1e6).toFixed(1)} MB`);
+      console.log(
+        `  build       ${ms(timed.build.ours)} against ${ms(timed.build.theirs)}; encoding the file ${ms(timed.encode)}`,
+      );
+      console.log(
+        `  tile        ${us(timed.tile.ours)} against ${us(timed.tile.theirs)} us, ${timed.items.toFixed(1)} items`,
+      );
+      console.log(
+        `  served      ${us(timed.served.ours)} against ${us(timed.served.theirs)} (vt-pbf), ${us(timed.served.sameWriter)} (our writer) us; p99 ${timed.p99.toFixed(1)} us`,
+      );
+      console.log(`  memory      ${ours.megabytes} against ${theirs.megabytes} MB at the peak of the build`);
+      console.log(`  cold        ${colds[0].toFixed(1)}..${colds[8].toFixed(1)} ms to the first tile`);
+      table[size] = {
+        buildRatio: round(timed.build.theirs / timed.build.ours),
+        tileRatio: round(timed.tile.theirs / timed.tile.ours),
+        servedRatio: round(timed.served.theirs / timed.served.ours),
+        servedSameWriterRatio: round(timed.served.sameWriter / timed.served.ours),
+        p99us: round(timed.p99),
+        memoryRatio: round(theirs.megabytes / ours.megabytes),
+        coldMs: round(colds[4]),
+      };
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  console.log(JSON.stringify(table));
+}
+
+/** Runs one task in a process of its own; its last line is JSON. */
+// biome-ignore lint/suspicious/noExplicitAny: each task's own figures, read right where they are asked for
+function child(...args: (string | number)[]): any {
+  const run = spawnSync(
+    process.execPath,
+    ['--expose-gc', '--max-old-space-size=16000', import.meta.filename, ...args.map(String)],
+    { encoding: 'utf8', maxBuffer: 1 << 26 },
+  );
+  if (run.status !== 0) throw new Error(`${args.join(' ')}: ${run.stderr}`);
+  return JSON.parse(run.stdout.trim().split('\n').at(-1) ?? '');
+}
+
+/** Both sides in one process, in turns, over the same tiles. */
+function tiles(size: number, file: string) {
+  const points = skewedPoints(size, SEED);
+  const sample = sampleTiles(points, size < 1e5 ? 5_000 : 20_000);
+  buildPyramid(skewedPoints(20_000, 1));
+  new Supercluster(OPTIONS).load(features(skewedPoints(20_000, 1)));
+
+  const runs = size > 2e6 ? 1 : 3;
+  const oursBuild: number[] = [];
+  const theirsBuild: number[] = [];
+  let pyramid: Pyramid | undefined;
+  let index: Supercluster<Site> | undefined;
+  const input = features(points);
+  for (let run = 0; run < runs; run++) {
+    pyramid = undefined;
+    index = undefined;
+    gc();
+    oursBuild.push(time(() => (pyramid = buildPyramid(points))));
+    gc();
+    theirsBuild.push(time(() => (index = new Supercluster<Site>(OPTIONS).load(input))));
+  }
+  if (!pyramid || !index) throw new Error('nothing was built');
+  let bytes = new Uint8Array(0);
+  const built = pyramid;
+  const rival = index;
+  const encode = time(() => (bytes = encodePyramid(built)));
+  writeFileSync(file, bytes);
+  const opened = openPyramid(bytes);
+
+  let sink = 0;
+  let items = 0;
+  const measures = {
+    tile: (tile: Tile) => (sink += opened.tile(...tile).length),
+    tileTheirs: (tile: Tile) => (sink += rival.getTile(...tile)?.features.length ?? 0),
+    served: (tile: Tile) => (sink += encodeTile(opened, opened.tile(...tile)).length),
+    servedTheirs: (tile: Tile) => {
+      const found = rival.getTile(...tile);
+      if (found) sink += fromGeojsonVt({ clusters: found }, { version: 2, extent: 512 }).length;
+    },
+    sameWriter: (tile: Tile) => {
+      const found = rival.getTile(...tile);
+      if (found) sink += encodeTile(built, rivalItems(found.features)).length;
+    },
+  };
+  const best: Record<string, number> = {};
+  for (let round = 0; round < 6; round++) {
+    for (const [name, measure] of Object.entries(measures)) {
+      gc();
+      const spent = time(() => sample.forEach(measure)) / sample.length;
+      // The first round warms up.
+      if (round > 0) best[name] = Math.min(best[name] ?? Infinity, spent);
+    }
+  }
+  for (const tile of sample) items += opened.tile(...tile).length;
+  const single = new Float64Array(sample.length);
+  sample.forEach((tile, i) => {
+    const start = performance.now();
+    measures.served(tile);
+    single[i] = performance.now() - start;
+  });
+  single.sort();
+  if (sink === 0) throw new Error('no tile had anything in it');
+  return {
+    build: { ours: Math.min(...oursBuild), theirs: Math.min(...theirsBuild) },
+    encode,
+    fileBytes: bytes.length,
+    tile: { ours: best.tile, theirs: best.tileTheirs },
+    served: { ours: best.served, theirs: best.servedTheirs, sameWriter: best.sameWriter },
+    p99: single[Math.floor(single.length * 0.99)] * 1000,
+    items: items / sample.length,
+    first: sample.find(([z]) => z === 4),
+  };
+}
+
+/** Tiles where points are: z even over 0..16, each the tile of a random point. */
+function sampleTiles({ lon, lat }: Points, count: number): Tile[] {
+  const random = seeded(9);
+  return Array.from({ length: count }, () => {
+    const z = Math.floor(random() * 17);
+    const i = Math.floor(random() * lon.length);
+    return [z, Math.floor((lonToX(lon[i]) / SIZE) * 2 ** z), Math.floor((latToY(lat[i]) / SIZE) * 2 ** z)];
+  });
+}
+
+/** The rival's input: GeoJSON, the text of a time made beforehand. */
+function features({ lon, lat, updatedAt }: Points): PointFeature<Site>[] {
+  return Array.from(lon, (_, row) => ({
+    type: 'Feature',
+    geometry: { type: 'Point', coordinates: [lon[row], lat[row]] },
+    properties: { domain: `site-${row}.example`, updatedAt: new Date(updatedAt[row]).toISOString(), row },
+  }));
+}
+
+/** The rival's features as the words our writer takes (row of the built pyramid as leaf: the same name and time). */
+function rivalItems(found: TileFeature<AnyProps, Site>[]): TileItems {
+  const words = new Int32Array(found.length * 4);
+  for (let i = 0; i < found.length; i++) {
+    const { geometry, tags } = found[i];
+    words[4 * i] = geometry[0][0] * 8;
+    words[4 * i + 1] = geometry[0][1] * 8;
+    if ('cluster_id' in tags) {
+      words[4 * i + 2] = (tags.point_count << 5) | ((tags.cluster_id as number) & 15);
+      words[4 * i + 3] = i;
+    } else {
+      words[4 * i + 2] = (1 << 5) | SINGLE;
+      words[4 * i + 3] = (tags as Site).row;
+    }
+  }
+  return new TileItems(words);
+}
+
+/** Growth of the process from the input in its memory to the peak of the build, megabytes. */
+function memory<Input>(size: number, prepare: (points: Points) => Input, build: (input: Input) => unknown) {
+  const input = prepare(skewedPoints(size, SEED));
+  gc();
+  const before = process.memoryUsage.rss();
+  let peak = before;
+  const built = build(input);
+  peak = Math.max(process.memoryUsage.rss(), process.resourceUsage().maxRSS * 1024);
+  return { megabytes: Math.round((peak - before) / 1e6), built: built !== undefined };
+}
+
+/** What a fresh function does: opens the file, answers a tile. */
+function cold(file: string, tile: Tile) {
+  const start = performance.now();
+  const handle = openSync(file, 'r');
+  const bytes = new Uint8Array(fstatSync(handle).size);
+  for (let at = 0; at < bytes.length; ) at += readSync(handle, bytes, at, bytes.length - at, at);
+  closeSync(handle);
+  const pyramid = openPyramid(bytes);
+  const length = encodeTile(pyramid, pyramid.tile(...tile)).length;
+  return { ms: performance.now() - start, length };
+}
+
+/** Milliseconds of this thread's processor time: what others do on the machine does not count. */
+function time(run: () => unknown): number {
+  const start = process.threadCpuUsage();
+  run();
+  const { user, system } = process.threadCpuUsage(start);
+  return (user + system) / 1000;
+}
+
+function gc(): void {
+  globalThis.gc?.();
+}
+
+function print(figures: object): void {
+  console.log(JSON.stringify(figures));
+}
+
+function ms(value: number): string {
+  return `${value.toFixed(0)} ms`;
+}
+
+function us(milliseconds: number): string {
+  return (milliseconds * 1000).toFixed(2);
+}
+
+function round(value: number): number {
+  return Number(value.toPrecision(3));
+}
