@@ -1,7 +1,7 @@
 // /: where the portal's hits come from, right now. `/?embed` is the same map for an <iframe>.
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { type Clusters, get, items, type Leaf, type ServiceError } from '../api.ts';
-import { ago, compact, count, day, plural, span, utcDay } from '../format.ts';
+import { ago, compact, day, plural, span, utcDay } from '../format.ts';
 import { useDark, useLoad, useNow } from '../load.ts';
 import { type Live, staleSeconds, sumDays, useLive } from '../map/live.ts';
 import { Spark } from '../map/spark.tsx';
@@ -483,7 +483,6 @@ function LiveMap() {
           </>
         )}
       </p>
-      <p class="hidden-text">{latest ? `${count(latest.points)} places on the map.` : ''}</p>
     </MapPage>
   );
 }
