@@ -31,6 +31,14 @@ export function useLoad<T>(key: string | null, load: (signal: AbortSignal) => Pr
   return state.key === key ? { data: state.data, error: state.error, reload } : { reload };
 }
 
+/** Asks again every `milliseconds` while the page is seen. */
+export function useEvery(milliseconds: number, reload: () => void): void {
+  useEffect(() => {
+    const timer = setInterval(() => document.hidden || reload(), milliseconds);
+    return () => clearInterval(timer);
+  }, [milliseconds, reload]);
+}
+
 /** Milliseconds since the epoch, read anew every `everyMs`. */
 export function useNow(everyMs = 30_000): number {
   const [now, setNow] = useState(() => Date.now());

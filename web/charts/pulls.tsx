@@ -1,20 +1,25 @@
 // Honest pulls inside raw registry events, bucket by bucket: what a registry counts, and what people did.
 import type { Pulls } from '../api.ts';
 import { compact, count, day, plural } from '../format.ts';
+import { type Interval, withoutGaps } from './buckets.ts';
 import { axisStyle, Chart, type Palette } from './chart.tsx';
-
-export type Interval = 'day' | 'week' | 'month';
 
 export function PullsOverTime({
   buckets,
   interval,
+  from,
   height = 240,
 }: {
   buckets: Pulls['buckets'];
   interval: Interval;
+  /** UTC day the chart begins with; its first bucket's otherwise. */
+  from?: string;
   height?: number;
 }) {
-  const rows = buckets.map(({ from = '', ...counts }) => ({ ...counts, from, name: day(from) }));
+  const rows = withoutGaps(buckets, interval, Date.now(), from).map(({ from = '', ...counts }) => ({
+    ...counts,
+    from,
+  }));
   const sum = (of: 'pulls' | 'raw') => rows.reduce((total, row) => total + row[of], 0);
   return (
     <>

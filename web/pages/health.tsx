@@ -1,9 +1,9 @@
 // /health: whether what comes in goes out again, and what was set aside on the way.
 
-import { useEffect, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import { get, items } from '../api.ts';
 import { ago, count, full, percent, span } from '../format.ts';
-import { useLoad, useNow } from '../load.ts';
+import { useEvery, useLoad, useNow } from '../load.ts';
 import { Content, mount, Page } from '../shell.tsx';
 
 type Age = { at: string; seconds: number } | null;
@@ -157,11 +157,7 @@ function HealthPage() {
   const health = useLoad('health', (signal) =>
     get<Health>('/v1/health', {}, { signal, revalidate: true, accept: [503] }),
   );
-  const { reload } = health;
-  useEffect(() => {
-    const timer = setInterval(() => document.hidden || reload(), everyMs);
-    return () => clearInterval(timer);
-  }, [reload]);
+  useEvery(everyMs, health.reload);
   return (
     <Page here="/health">
       <div class="head">

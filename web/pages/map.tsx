@@ -68,7 +68,7 @@ function Visited({ live, onGo }: { live: Live; onGo: (place: Leaf) => void }) {
         {missing}
       </p>
       <p class="small muted list-note">
-        Hits on {live.sums.newest === utcDay(Date.now()) ? 'this day' : day(live.sums.newest)}, UTC
+        {live.sums.newest === utcDay(Date.now()) ? 'Hits today (UTC)' : `Hits on ${day(live.sums.newest)} (UTC)`}
       </p>
       <ul class="rows">
         {rows.map(({ domain, hits }) => (

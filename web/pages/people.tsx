@@ -1,5 +1,5 @@
 // /people: who pulls; /people?user= is one person's pulls and what they will want next.
-import { useEffect, useState } from 'preact/hooks';
+import { useCallback, useEffect, useState } from 'preact/hooks';
 import {
   get,
   type HistoryItem,
@@ -13,8 +13,11 @@ import { className, Mix } from '../charts/mix.tsx';
 import { PullsOverTime } from '../charts/pulls.tsx';
 import { Recommended } from '../charts/recommended.tsx';
 import { ago, count, full, utcDay } from '../format.ts';
-import { useLoad, useNow, useQuery } from '../load.ts';
+import { useEvery, useLoad, useNow, useQuery } from '../load.ts';
 import { Content, Failed, ImageName, mount, Page, PersonName, Search } from '../shell.tsx';
+
+/** How often a page that is seen asks for news. */
+const refreshMs = 10_000;
 
 function People({ search, onSearch }: { search: string; onSearch: (text: string) => void }) {
   const now = useNow();
@@ -23,6 +26,7 @@ function People({ search, onSearch }: { search: string; onSearch: (text: string)
       items,
     ),
   );
+  useEvery(refreshMs, people.reload);
   return (
     <>
       <div class="head">
@@ -98,6 +102,13 @@ function History({ user }: { user: string }) {
     get<HistoryPage>('/v1/history', { user, limit: 20 }, { signal }),
   );
   const [more, setMore] = useState<HistoryPage[]>([]);
+  // Older pages follow the first as it was: once they are there, it stays.
+  const { reload } = first;
+  const grown = more.length > 0;
+  useEvery(
+    refreshMs,
+    useCallback(() => grown || reload(), [grown, reload]),
+  );
   const [error, setError] = useState<ServiceError>();
   const [busy, setBusy] = useState(false);
   const { cursor } = more[more.length - 1] ?? first.data ?? {};
@@ -151,9 +162,8 @@ function History({ user }: { user: string }) {
                           <ImageName repository={pull.repository} tag={pull.tag ?? pull.digest?.slice(7, 19)} />
                         </td>
                         <td class="phone-off nowrap">
-                          <span class={`chip ${pull.action}`}>
-                            {[className(pull.class), pull.client].filter(Boolean).join(', ')}
-                          </span>
+                          <span class="muted small">{pull.client}</span>{' '}
+                          {pull.class !== 'human' && <span class="chip">{className(pull.class)}</span>}
                         </td>
                         <td class="number muted nowrap" title={full(pull.time)}>
                           {ago(pull.time, now)}
@@ -189,6 +199,8 @@ function OnePerson({ user }: { user: string }) {
   const lately = useLoad(`lately ${user}`, (signal) =>
     get<Pulls>('/v1/pulls', { user, from: utcDay(Date.now(), 29), interval: 'day' }, { signal }),
   );
+  useEvery(refreshMs, byClass.reload);
+  useEvery(6 * refreshMs, recommended.reload);
   const model = recommended.data?.model;
   return (
     <>
@@ -271,7 +283,7 @@ function OnePerson({ user }: { user: string }) {
                 total.raw === 0 ? (
                   <p class="muted">No pulls in the last 30 days.</p>
                 ) : (
-                  <PullsOverTime buckets={buckets} interval="day" height={160} />
+                  <PullsOverTime buckets={buckets} interval="day" from={utcDay(Date.now(), 29)} height={160} />
                 )
               }
             </Content>

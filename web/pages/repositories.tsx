@@ -1,11 +1,12 @@
 // /repositories: what is pulled; /repositories?name= is one repository: how often really, by what, by whom.
 import { useEffect, useState } from 'preact/hooks';
 import { get, items, type Puller, type Pulls, type Repository } from '../api.ts';
+import type { Interval } from '../charts/buckets.ts';
 import { className } from '../charts/mix.tsx';
-import { type Interval, PullsOverTime } from '../charts/pulls.tsx';
+import { PullsOverTime } from '../charts/pulls.tsx';
 import { Shares } from '../charts/shares.tsx';
 import { ago, count, full, percent, utcDay } from '../format.ts';
-import { useLoad, useNow, useQuery } from '../load.ts';
+import { useEvery, useLoad, useNow, useQuery } from '../load.ts';
 import { Content, ImageName, mount, Page, PersonName, Search, Segments } from '../shell.tsx';
 
 type Sort = 'popular' | 'trending' | 'name';
@@ -33,6 +34,7 @@ function Repositories({
       { signal },
     ).then(items),
   );
+  useEvery(10_000, loaded.reload);
   return (
     <>
       <div class="head">
@@ -210,7 +212,11 @@ function OneRepository({ repository }: { repository: string }) {
                   <p>Choose weeks or months to look further back.</p>
                 </div>
               ) : (
-                <PullsOverTime buckets={buckets} interval={interval} />
+                <PullsOverTime
+                  buckets={buckets}
+                  interval={interval}
+                  from={interval === 'day' ? utcDay(Date.now(), daysBack.day) : undefined}
+                />
               )
             }
           </Content>
@@ -227,6 +233,7 @@ function OneRepository({ repository }: { repository: string }) {
               ) : (
                 <Shares
                   rows={buckets
+                    .filter(({ pulls }) => pulls > 0)
                     .toSorted((a, b) => b.pulls - a.pulls)
                     .slice(0, 7)
                     .map(({ key = '', pulls }) => ({

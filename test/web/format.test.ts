@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Interval, withoutGaps } from '../../web/charts/buckets.ts';
+import { ago, compact, percent, plural, span, utcDay } from '../../web/format.ts';
+
+test('a time is said in the largest unit that fits, and never in the future', () => {
+  const now = Date.UTC(2026, 10, 21, 12);
+  const said = [0, 4, 59, 60, 3599, 3600, 86_399, 86_400, 86_400 * 59, 86_400 * 70, 86_400 * 800].map((seconds) =>
+    ago(now - seconds * 1000, now),
+  );
+  assert.deepEqual(said, [
+    ...['now', 'now', '59 s ago', '1 min ago', '59 min ago', '1 h ago', '23 h ago', '1 d ago', '59 d ago'],
+    ...['2 mo ago', '2 y ago'],
+  ]);
+  assert.equal(ago(now + 60_000, now), 'now');
+  assert.equal(span(240), '4 min');
+});
+
+test('numbers are short where they are read at a glance, and exact in rows', () => {
+  assert.deepEqual([0, 999, 1200, 19_996, 3_600_000].map(compact), ['0', '999', '1.2K', '20K', '3.6M']);
+  assert.equal(plural(1, 'place'), '1 place');
+  assert.equal(plural(19_996, 'place'), '19,996 places');
+});
+
+test('a share that is there is never 0 %', () => {
+  assert.deepEqual([0, 0.001, 0.014, 0.5, 1, 1.2].map(percent), ['0 %', 'under 1 %', '1 %', '50 %', '100 %', '100 %']);
+});
+
+test('days are UTC days', () => {
+  const late = Date.UTC(2026, 2, 1, 23, 59);
+  assert.equal(utcDay(late), '2026-03-01');
+  assert.equal(utcDay(late, 1), '2026-02-28');
+});
+
+test('a chart has a bucket for every day, week or month, whether or not anything happened in it', () => {
+  const bucket = (from: string) => ({ from: `${from}T00:00:00.000Z`, pulls: 1, raw: 2, pushes: 0 });
+  const now = Date.UTC(2026, 10, 21, 12);
+  const starts = (interval: Interval, known: string[], from?: string) =>
+    withoutGaps(known.map(bucket), interval, now, from).map((row) => `${row.from?.slice(0, 10)} ${row.pulls}`);
+  assert.deepEqual(starts('day', ['2026-11-19'], '2026-11-18'), [
+    ...['2026-11-18 0', '2026-11-19 1', '2026-11-20 0', '2026-11-21 0'],
+  ]);
+  assert.deepEqual(starts('week', ['2026-11-02', '2026-11-16']), ['2026-11-02 1', '2026-11-09 0', '2026-11-16 1']);
+  assert.deepEqual(starts('month', ['2026-08-01', '2026-11-01']), [
+    ...['2026-08-01 1', '2026-09-01 0', '2026-10-01 0', '2026-11-01 1'],
+  ]);
+  assert.deepEqual(starts('day', []), []);
+});
