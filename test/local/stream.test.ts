@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { hash } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -36,6 +36,11 @@ function open(folder = newFolder(), options: Partial<Parameters<typeof openStrea
 const text = (record: ReadRecord) => Buffer.from(record.data).toString();
 const record = (key: string, data: string) => ({ key, data: Buffer.from(data) });
 const all = (stream: LocalStream) => stream.shards().flatMap(({ id }) => stream.read(id, '0', Infinity).records);
+/** Text that does not pack. */
+const noise = (length: number) =>
+  randomBytes(length)
+    .toString('latin1')
+    .replaceAll(/[^ -~]/g, '~');
 const many = (count: number, data = (n: number) => `record ${n}`) =>
   Array.from({ length: count }, (_, n) => record(`key ${n}`, data(n)));
 
@@ -172,7 +177,7 @@ test('records live until they are consumed and old enough, and their place is us
   const stream = open(folder, { shards: 1, retentionMs: 1000 });
   const [{ id }] = stream.shards();
   const size = () => statSync(join(folder, 'stream.db')).size;
-  await stream.put(many(100, () => 'x'.repeat(10_000)));
+  await stream.put(many(100, () => noise(20_000)));
   now += 5000;
   assert.equal(stream.trim(), 0, 'nothing is consumed');
   stream.consumed(id, all(stream).at(-1)!.sequenceNumber);
@@ -180,7 +185,7 @@ test('records live until they are consumed and old enough, and their place is us
   assert.equal(stream.trim(), 100);
   assert.equal(all(stream).length, 1, 'the one not consumed stays');
   for (let round = 0; round < 20; round++) {
-    await stream.put(many(100, () => 'x'.repeat(10_000)));
+    await stream.put(many(100, () => noise(20_000)));
     now += 1000;
     stream.consumed(id, all(stream).at(-1)!.sequenceNumber);
     stream.trim();
@@ -260,7 +265,7 @@ test('what was put is there after the stream is closed and opened again', async 
 test('a full stream refuses, and takes records again when there is room', async () => {
   const stream = open(undefined, { shards: 1, maxBytes: 500_000, retentionMs: 0 });
   const [{ id }] = stream.shards();
-  await stream.put(many(600, () => 'x'.repeat(1000)));
+  await stream.put(many(600, () => noise(2000)));
   await assert.rejects(
     stream.put(many(1)),
     (cause: Error) => cause instanceof StreamRefused && /full/.test(cause.message),
@@ -281,6 +286,19 @@ test('a stream that another process holds too long refuses', async () => {
   other.exec('ROLLBACK');
   await stream.put(many(1));
   assert.equal(all(stream).length, 1);
+});
+
+test('hits take little room', async () => {
+  const folder = newFolder();
+  const stream = open(folder);
+  const hit = (n: number) =>
+    `{"type":"hit","time":${start + n * 7},"address":"203.0.113.${n % 256}","domain":"d${n % 99}.example"}\n`;
+  for (let from = 0; from < 20_000; from += 1000) await stream.put(many(1000, (n) => hit(from + n)));
+  stream.close();
+  const { size } = statSync(join(folder, 'stream.db'));
+  assert.ok(size < 40 * 20_000, `${size} bytes`);
+  const [first] = all(open(folder));
+  assert.match(text(first), /^\{"type":"hit",.*\n$/);
 });
 
 test('a put waits for a short lock and keeps its place', async () => {
