@@ -34,8 +34,7 @@ export function openObjects(folder: string, clock: () => number = Date.now): Obj
   const database = openDatabase(
     join(folder, 'index.db'),
     `CREATE TABLE IF NOT EXISTS objects (
-       key TEXT PRIMARY KEY, version TEXT NOT NULL, size INTEGER NOT NULL, modified REAL NOT NULL, body BLOB);
-     PRAGMA synchronous = FULL;`,
+       key TEXT PRIMARY KEY, version TEXT NOT NULL, size INTEGER NOT NULL, modified REAL NOT NULL, body BLOB)`,
   );
   const find = database.prepare('SELECT * FROM objects WHERE key = ?');
   const describe = database.prepare(
