@@ -74,6 +74,11 @@ export class DeltaBuilder {
     this.#counters[name] += by;
   }
 
+  /** Hits added so far that did not come late, those with an id included. */
+  get promptHits(): number {
+    return this.#counters.hits + this.#identified.length - this.#counters.late;
+  }
+
   /** Adds a hit up; `arrivedAt` is the record's own arrival time, so that a retry gives the same. */
   hit({ time, domain, action, id }: HitLine, place: Place | undefined, arrivedAt: number): void {
     if (time > arrivedAt + futureMs) this.#counters.future++;

@@ -1,6 +1,7 @@
 // The five stores, as the stages need them. Two sets fit by shape: embedded (infra/local) and AWS (functions/aws);
 // test/stores.test.ts is the one suite both must pass.
 import type { Pull, PullClass, Quarantined, StoredEvent } from './event.ts';
+import type { Notice } from './rules.ts';
 
 // --- stream ---------------------------------------------------------------------------------------------------------
 
@@ -215,4 +216,22 @@ export interface SearchStore {
   saveRecommendations(rows: SavedRecommendations[]): Promise<void>;
   recommendations(user: string): Promise<SavedRecommendations | undefined>;
   forget(user: string): Promise<void>;
+}
+
+// --- notices --------------------------------------------------------------------------------------------------------
+
+/** What makes a message go out at most once. */
+export interface ClaimStore {
+  /** Puts `by` under `key` if nothing is there, once and for good; answers what is there now: `by` if it is ours. */
+  claim(key: string, by: string): Promise<string>;
+  /** Sets a part of a sum, the same however often, and answers the whole. Gone a day later. */
+  tally(key: string, part: string, count: number): Promise<number>;
+}
+
+/** Messages as the page shows them. */
+export interface NoticeFeed {
+  /** Newest first. An unreadable cursor throws BadCursor. */
+  notices(page: { cursor?: string; limit: number }): Promise<Page<Notice>>;
+  /** Removes what names a person; answers how many rows went. */
+  forget(user: string): Promise<number>;
 }

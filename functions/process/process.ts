@@ -8,11 +8,12 @@
 //
 // A batch that loses 5 has changed nothing: it starts again at 1 and finds out what is left of it.
 
-import { DeltaBuilder } from '#core/delta.ts';
+import { DeltaBuilder, decodeDelta } from '#core/delta.ts';
 import type { Quarantined, RegistryLine, RejectedLine } from '#core/event.ts';
 import { parseLines } from '#core/hit.ts';
 import { registryEventMisfit, withoutAddresses } from '#core/registry.ts';
 import type { CheckpointStore, EventStore, ObjectStore, SearchStore } from '#core/stores.ts';
+import type { Batch } from './notify.ts';
 import { type Delivered, type PullOptions, storeEvents } from './pulls.ts';
 
 export interface ProcessStores {
@@ -23,6 +24,8 @@ export interface ProcessStores {
 }
 
 export interface ProcessOptions extends ProcessStores, PullOptions {
+  /** Sends messages about a batch (notify.ts). */
+  notify?: (batch: Batch) => Promise<void>;
   clock: () => number;
   /** A name no other delta of this shard has. */
   newId: () => string;
@@ -54,6 +57,7 @@ async function write(shard: string, previous: string, last: string, records: Sha
   const builder = new DeltaBuilder();
   const delivered: Delivered[] = [];
   const setAside: Quarantined[] = [];
+  const hitsByMinute = new Map<number, number>();
 
   for (const { sequenceNumber, data, arrivedAt } of records) {
     const position = (line: number) => `${shard}:${sequenceNumber}:${line}`;
@@ -61,6 +65,7 @@ async function write(shard: string, previous: string, last: string, records: Sha
       const text = withoutAddresses(body.slice(0, 64 * 1024));
       setAside.push({ id: position(line), time: arrivedAt, reason, position: position(line), body: text });
     };
+    const before = builder.promptHits;
     parseLines(data, {
       hit(hit) {
         builder.hit(hit, locator.locate(hit.address), arrivedAt);
@@ -78,16 +83,22 @@ async function write(shard: string, previous: string, last: string, records: Sha
         quarantine(number, reason, text);
       },
     });
+    const minute = Math.floor(arrivedAt / 60_000) * 60_000;
+    hitsByMinute.set(minute, (hitsByMinute.get(minute) ?? 0) + builder.promptHits - before);
   }
 
   builder.count('quarantined', setAside.length);
   if (setAside.length > 0) await events.quarantine(setAside);
-  const { duplicates } = await storeEvents(delivered, options);
+  const { duplicates, stored } = await storeEvents(delivered, options);
   builder.count('registryEvents', delivered.length);
   builder.count('duplicates', duplicates);
 
   const key = `deltas/${shard}/${last.padStart(64, '0')}-${newId()}`;
-  await objects.put(key, builder.encode({ shard, previous, last }), { ifNoneMatch: '*' });
+  const bytes = builder.encode({ shard, previous, last });
+  const { arrivedAt } = records[records.length - 1];
+  const places = () => decodeDelta(bytes).places;
+  await options.notify?.({ shard, previous, arrivedAt, events: stored, places, hitsByMinute });
+  await objects.put(key, bytes, { ifNoneMatch: '*' });
   return key;
 }
 

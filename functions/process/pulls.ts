@@ -23,16 +23,19 @@ export interface Delivered {
   origin: string;
 }
 
-/** Stores events and brings the pulls around them up to date; idempotent. Answers how many were redeliveries. */
-export async function storeEvents(delivered: Delivered[], options: PullOptions): Promise<{ duplicates: number }> {
-  if (delivered.length === 0) return { duplicates: 0 };
+/** Stores events and brings the pulls around them up to date; idempotent. Answers them as stored, and how many were redeliveries. */
+export async function storeEvents(
+  delivered: Delivered[],
+  options: PullOptions,
+): Promise<{ duplicates: number; stored: StoredEvent[] }> {
+  if (delivered.length === 0) return { duplicates: 0, stored: [] };
   const digest = addressDigests(options.events);
   const stored: StoredEvent[] = [];
   for (const { event, origin } of delivered) stored.push(await store(event, origin, digest, options));
 
   const first = await options.events.put(stored);
   for (const touched of byPersonAndRepository(stored)) await updatePulls(touched, options);
-  return { duplicates: first.filter((isFirst) => !isFirst).length };
+  return { duplicates: first.filter((isFirst) => !isFirst).length, stored };
 }
 
 async function store(

@@ -1,10 +1,11 @@
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import { answerErrors } from '#core/http.ts';
-import type { SearchStore } from '#core/stores.ts';
+import type { NoticeFeed, SearchStore } from '#core/stores.ts';
 import { access } from './access.ts';
 import { type HealthOptions, healthRoutes } from './health.ts';
 import { hitRoutes } from './hits.ts';
 import type { ModelSource } from './models.ts';
+import { noticeRoutes } from './notices.ts';
 import { router } from './parameters.ts';
 import { peopleRoutes } from './people.ts';
 import { recommendationRoutes } from './recommendations.ts';
@@ -13,6 +14,8 @@ import { type SnapshotSource, tileRoutes } from './tiles.ts';
 
 export interface ServeOptions extends HealthOptions {
   search: SearchStore;
+  /** Messages of the rules, where they are kept for the page. */
+  notices?: NoticeFeed;
   snapshots: SnapshotSource;
   models: ModelSource;
   /** Days after its newest hit that a domain leaves the map. */
@@ -34,6 +37,7 @@ export function serveApp(options: ServeOptions): OpenAPIHono {
   app.route('/', repositoryRoutes(options));
   app.route('/', recommendationRoutes(options));
   app.route('/', healthRoutes(options));
+  app.route('/', noticeRoutes(options.notices));
   app.doc31('/v1/openapi.json', {
     openapi: '3.1.0',
     info: { title: 'Whalewatch', version: '1', description: 'The map, people and images. Times are RFC 3339 UTC.' },

@@ -1,11 +1,12 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { badRequest } from '#core/http.ts';
-import { BadCursor, type EventStore, type SearchStore } from '#core/stores.ts';
+import { BadCursor, type EventStore, type NoticeFeed, type SearchStore } from '#core/stores.ts';
 import { failures, from, iso, json, limit, name, router, to } from './parameters.ts';
 
 export interface PeopleStores {
   events: EventStore;
   search: SearchStore;
+  notices?: NoticeFeed;
 }
 
 const user = name('a user: its name as the registry reports it');
@@ -79,7 +80,7 @@ const forget = createRoute({
 });
 
 /** What is known of people: behind the reader's token, unless the owner made them public. */
-export function peopleRoutes({ events, search }: PeopleStores): OpenAPIHono {
+export function peopleRoutes({ events, search, notices }: PeopleStores): OpenAPIHono {
   const app = router();
   app.openapi(users, async (c) => {
     const items = await search.users(c.req.valid('query'));
@@ -110,6 +111,7 @@ export function peopleRoutes({ events, search }: PeopleStores): OpenAPIHono {
     const { user } = c.req.valid('query');
     const rows = await events.forget(user);
     await search.forget(user);
+    await notices?.forget(user);
     return c.json({ user, rows }, 200);
   });
   return app;

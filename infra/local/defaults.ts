@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import maxmind from 'maxmind';
+import type { Rule } from '#core/rules.ts';
 
 const resolve = createRequire(import.meta.url).resolve;
 
@@ -17,6 +18,14 @@ export function ipDatabaseBuiltAt(): Promise<number> {
   );
   return builtAt;
 }
+
+/** What sends a message. */
+export const rules: Rule[] = [
+  { name: 'pushes', when: 'pushed', repository: '*' },
+  { name: 'new people', when: 'first-pull' },
+  { name: 'new countries', when: 'new-country' },
+  { name: 'rush', when: 'hits-per-minute', over: 6000 },
+];
 
 /** Days after its newest hit that a domain leaves the map. */
 export const keepDays = 7;

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Pull, Quarantined, StoredEvent } from '#core/event.ts';
-import { BadCursor, type EventStore } from '#core/stores.ts';
+import type { EventStore } from '#core/stores.ts';
+import { page, readCursor } from './cursor.ts';
 import { openDatabase, transaction } from './sqlite.ts';
 
 const day = 86_400_000;
@@ -110,26 +111,4 @@ export function openEvents(file: string, clock: () => number): EventStore {
       );
     },
   };
-}
-
-interface Dated {
-  time: number;
-  id: string;
-}
-
-/** Cuts one row too many off: its presence says there is another page. */
-function page<T extends Dated>(rows: T[], limit: number): { items: T[]; cursor?: string } {
-  if (rows.length <= limit) return { items: rows };
-  const items = rows.slice(0, limit);
-  const { time, id } = items[limit - 1];
-  return { items, cursor: Buffer.from(JSON.stringify([time, id])).toString('base64url') };
-}
-
-function readCursor(cursor?: string): [number, string] {
-  if (cursor === undefined) return [Number.MAX_VALUE, ''];
-  try {
-    const [time, id] = JSON.parse(Buffer.from(cursor, 'base64url').toString());
-    if (typeof time === 'number' && typeof id === 'string') return [time, id];
-  } catch {}
-  throw new BadCursor(`cursor "${cursor}" is not one that this call handed out: leave it out to start at the newest`);
 }

@@ -3,8 +3,11 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { classifier } from '#core/classify.ts';
 import { processHandler } from '#process/handler.ts';
 import { openLocator } from '#process/locate.ts';
-import { ipDatabases } from './defaults.ts';
+import { notifier } from '#process/notify.ts';
+import { ipDatabases, rules } from './defaults.ts';
+import { deliver } from './deliver.ts';
 import { startPump } from './pump.ts';
+import { repeat } from './repeat.ts';
 import { clock, newId, openStores } from './stores.ts';
 import type { ThreadData } from './threads.ts';
 
@@ -15,6 +18,14 @@ const handler = processHandler({
   locator: await openLocator(ipDatabases),
   classify: classifier(),
   pullWindowSeconds: settings.pullWindowSeconds,
+  notify: notifier({
+    ...stores,
+    claims: stores.notices,
+    rules,
+    send: stores.notices.add,
+    newId,
+    report: console.error,
+  }),
   clock,
   newId,
 });
@@ -32,3 +43,7 @@ const pump = startPump({
   report: console.error,
 });
 parentPort?.once('message', () => pump.stop());
+
+const { notify } = settings;
+if (notify)
+  await repeat('messages', 1, () => deliver({ ...notify, next: stores.notices.next, clock, report: console.error }));

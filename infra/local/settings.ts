@@ -11,6 +11,8 @@ export interface Settings {
   pullWindowSeconds: number;
   /** The webhook's token; undefined: one is made and kept in the data folder. */
   token?: string;
+  /** Where messages of the rules are posted, and the secret they are signed with. */
+  notify?: { url: string; secret: string };
 }
 
 export class BadSetting extends Error {
@@ -31,6 +33,8 @@ usage: npm start -- [flags]
 
 environment:
   WHALEWATCH_TOKEN        the webhook's token; else one is made, kept in the data folder and printed
+  WHALEWATCH_NOTIFY_URL   where messages (a push, a new person, a new country, a rush) are posted as JSON, signed with
+  WHALEWATCH_NOTIFY_SECRET  the shared secret of that webhook
   WHALEWATCH_PULL_WINDOW  seconds within which an identical tagged event is the same pull (2; 0 turns merging off)
 
 also: npm run export, npm run train, npm run import -- FILE, npm run replay   (each takes --data DIR)`;
@@ -51,7 +55,16 @@ export function readSettings(argv: string[], environment: NodeJS.ProcessEnv): Se
     demo: values.demo ?? false,
     pullWindowSeconds: number('WHALEWATCH_PULL_WINDOW', environment.WHALEWATCH_PULL_WINDOW || '2', 0, 60),
     token: environment.WHALEWATCH_TOKEN || undefined,
+    notify: notifySettings(environment),
   };
+}
+
+function notifySettings({ WHALEWATCH_NOTIFY_URL: url, WHALEWATCH_NOTIFY_SECRET: secret }: NodeJS.ProcessEnv) {
+  if (!url) return undefined;
+  if (!URL.canParse(url) || !/^https?:/.test(url))
+    throw new BadSetting(`WHALEWATCH_NOTIFY_URL "${url}" is no URL: write https://HOST/PATH`);
+  if (!secret) throw new BadSetting('WHALEWATCH_NOTIFY_SECRET is missing: messages are signed with it');
+  return { url, secret };
 }
 
 function parse(args: string[]) {

@@ -7,6 +7,7 @@ import type { ProcessStores } from '#process/process.ts';
 
 import { openCheckpoints } from './checkpoints.ts';
 import { openEvents } from './events.ts';
+import { type Notices, openNotices } from './notices.ts';
 import { openObjects } from './objects.ts';
 import { openSearch } from './search.ts';
 import { type LocalStream, openStream } from './stream.ts';
@@ -19,6 +20,7 @@ export const newId = () => randomUUID();
 
 export interface LocalStores extends ProcessStores {
   stream: LocalStream;
+  notices: Notices;
 }
 
 export function openStores(folder: string, _opensearch?: string): LocalStores {
@@ -26,6 +28,7 @@ export function openStores(folder: string, _opensearch?: string): LocalStores {
     stream: openStream(join(folder, 'stream'), { shards: 2, clock, retentionMs }),
     checkpoints: openCheckpoints(join(folder, 'checkpoints.db')),
     events: openEvents(join(folder, 'events.db'), clock),
+    notices: openNotices(join(folder, 'notices.db'), clock),
     objects: openObjects(join(folder, 'objects')),
     search: openSearch(join(folder, 'search.db')),
   };

@@ -1,0 +1,76 @@
+// Rules that send a message when something happens, as the owner writes them in the configuration.
+import type { StoredEvent } from './event.ts';
+
+export type Rule = { name: string } & (
+  | { when: 'pushed' /** `*` stands for any run of characters: `team/*`. */; repository: string }
+  | { when: 'first-pull' }
+  | { when: 'new-country' /** `*` stands for any run of characters; left out: every domain. */; domain?: string }
+  | { when: 'hits-per-minute'; over: number }
+);
+
+/** A message. `id` is the same for the same rule and happening. */
+export interface Notice {
+  id: string;
+  /** Milliseconds since the epoch. */
+  time: number;
+  rule: string;
+  when: Rule['when'];
+  text: string;
+  /** What the text is made of; `user` names a person. */
+  data: { user?: string; repository?: string; tag?: string; domain?: string; country?: string; hits?: number };
+}
+
+/** What happened longer than this before it arrived is no news: a back-fill sends no messages. */
+export const newsMs = 3_600_000;
+
+/** The rules, checked. Throws with the rule and the mend. */
+export function checkedRules(rules: Rule[]): Rule[] {
+  const names = new Set<string>();
+  for (const rule of rules) {
+    const { name } = rule;
+    if (typeof name !== 'string' || name === '') throw new Error(`rule ${JSON.stringify(rule)} has no name`);
+    if (names.has(name)) throw new Error(`two rules are called "${name}": what was sent is remembered by name`);
+    names.add(name);
+    if (rule.when === 'pushed' && !rule.repository)
+      throw new Error(`rule "${name}": give a repository, "*" for every one`);
+    if (rule.when === 'hits-per-minute' && !(rule.over > 0))
+      throw new Error(`rule "${name}": over is ${rule.over}, give a number above 0`);
+    if (!['pushed', 'first-pull', 'new-country', 'hits-per-minute'].includes(rule.when))
+      throw new Error(`rule "${name}": when is ${JSON.stringify((rule as Rule).when)}, which is unknown`);
+  }
+  return rules;
+}
+
+/** Does a name fit a pattern, in which `*` stands for any run of characters? */
+export function fits(pattern: string, name: string): boolean {
+  const literal = pattern.split('*').map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&'));
+  return new RegExp(`^${literal.join('.*')}$`, 's').test(name);
+}
+
+type Message = Omit<Notice, 'id' | 'rule'>;
+
+export function pushedMessage({ time, user, repository, tag }: StoredEvent): Message {
+  const by = user ? ` by ${user}` : '';
+  const text = `${repository}${tag ? `:${tag}` : ''} was pushed${by}`;
+  return { time, when: 'pushed', text, data: { repository, ...(tag ? { tag } : {}), ...(user ? { user } : {}) } };
+}
+
+export function firstPullMessage({ time, user, repository }: StoredEvent): Message {
+  return {
+    time,
+    when: 'first-pull',
+    text: `${user} pulls for the first time: ${repository}`,
+    data: { user, repository },
+  };
+}
+
+export function newCountryMessage(time: number, domain: string, country: string): Message {
+  const text = `${domain} has its first visit from ${country}`;
+  return { time, when: 'new-country', text, data: { domain, country } };
+}
+
+export function hitsMessage(time: number, hits: number, over: number): Message {
+  const minute = new Date(time).toISOString().slice(0, 16).replace('T', ' ');
+  const text = `${hits} hits so far in the minute ${minute} UTC, more than ${over}`;
+  return { time, when: 'hits-per-minute', text, data: { hits } };
+}

@@ -1,0 +1,119 @@
+// Messages when something happens, at most one for each rule and happening: process may see a record again, so a message
+// goes out only to who claims its key first. The claim is taken before the message is sent; a crash between the two loses
+// the message and never doubles it.
+import { createHash } from 'node:crypto';
+import type { Delta } from '#core/delta.ts';
+import type { StoredEvent } from '#core/event.ts';
+import { isManifestPull, isManifestPush } from '#core/pull.ts';
+import {
+  checkedRules,
+  firstPullMessage,
+  fits,
+  hitsMessage,
+  type Notice,
+  newCountryMessage,
+  newsMs,
+  pushedMessage,
+  type Rule,
+} from '#core/rules.ts';
+import type { ClaimStore, EventStore } from '#core/stores.ts';
+
+export interface NotifyOptions {
+  rules: Rule[];
+  claims: ClaimStore;
+  events: Pick<EventStore, 'history'>;
+  /** A failure loses the message, and must not hold the shard: it is reported. */
+  send: (notice: Notice) => Promise<void>;
+  /** A name nobody else claims by. */
+  newId: () => string;
+  report: (cause: unknown) => void;
+}
+
+/** What a batch brought. */
+export interface Batch {
+  shard: string;
+  /** Sequence number the batch starts after: with the shard it names the batch. */
+  previous: string;
+  /** Milliseconds since the epoch when the stream took the batch's last record. */
+  arrivedAt: number;
+  /** Registry events, already stored. */
+  events: StoredEvent[];
+  /** Each domain's newest place. A country that a domain had for less than a batch may go unseen. */
+  places: () => Delta['places'];
+  /** Hits, but late ones, by the minute they arrived in, milliseconds of its beginning. */
+  hitsByMinute: Map<number, number>;
+}
+
+const knownPairs = 200_000;
+
+/** Makes what is called with each batch before it is committed; undefined when there are no rules. */
+export function notifier(options: NotifyOptions): ((batch: Batch) => Promise<void>) | undefined {
+  const { claims, events, send, newId, report } = options;
+  const rules = checkedRules(options.rules);
+  /** Domains and countries whose claims are known to be taken: most batches bring nothing else. */
+  const known = new Set<string>();
+  const by = { pushed, 'first-pull': firstPull, 'new-country': newCountry, 'hits-per-minute': hits };
+  if (rules.length === 0) return undefined;
+  return async (batch) => {
+    for (const rule of rules) await by[rule.when](rule as never, batch);
+  };
+
+  /** A tagged manifest: the platforms of an index come without a tag and are no news of their own. */
+  async function pushed(rule: Rule & { when: 'pushed' }, batch: Batch) {
+    for (const event of batch.events)
+      if (isManifestPush(event) && event.tag && isNews(event.time, batch) && fits(rule.repository, event.repository))
+        await tell(rule, event.id, pushedMessage(event));
+  }
+
+  async function firstPull(rule: Rule & { when: 'first-pull' }, batch: Batch) {
+    const pulls = batch.events.filter((event) => isManifestPull(event) && event.class === 'human' && event.user !== '');
+    for (const [user, own] of Map.groupBy(pulls, (event) => event.user)) {
+      const first = own.reduce((a, b) => (b.time < a.time ? b : a));
+      if (known.has(`${rule.name} ${user}`)) continue;
+      const ids = new Set(own.map(({ id }) => id));
+      // Somebody who pulled before the rule was made is not new.
+      const { items } = await events.history(user, { limit: own.length + 1 });
+      if (isNews(first.time, batch) && items.every(({ id }) => ids.has(id)))
+        await tell(rule, `person ${user}`, firstPullMessage(first));
+      note(`${rule.name} ${user}`);
+    }
+  }
+
+  async function newCountry(rule: Rule & { when: 'new-country' }, batch: Batch) {
+    for (const [domain, , , country, time] of batch.places()) {
+      const pair = `${rule.name} ${domain} ${country}`;
+      if (country === '' || known.has(pair) || (rule.domain && !fits(rule.domain, domain))) continue;
+      // The country a domain is first seen in is where it is, not news; what came late is noted without a word.
+      const home = await claims.claim(keyOf(rule, `home ${domain}`), country);
+      if (home !== country) {
+        if (isNews(time, batch)) await tell(rule, `${domain} ${country}`, newCountryMessage(time, domain, country));
+        else await claims.claim(keyOf(rule, `${domain} ${country}`), newId());
+      }
+      note(pair);
+    }
+  }
+
+  async function hits(rule: Rule & { when: 'hits-per-minute' }, batch: Batch) {
+    for (const [minute, count] of batch.hitsByMinute) {
+      if (!isNews(minute, batch)) continue;
+      const sum = await claims.tally(keyOf(rule, String(minute)), `${batch.shard}:${batch.previous}`, count);
+      if (sum > rule.over) await tell(rule, `over ${minute}`, hitsMessage(minute, sum, rule.over));
+    }
+  }
+
+  async function tell(rule: Rule, happening: string, message: Omit<Notice, 'id' | 'rule'>) {
+    const key = keyOf(rule, happening);
+    const mine = newId();
+    if ((await claims.claim(key, mine)) !== mine) return;
+    const id = createHash('sha256').update(key).digest('base64url').slice(0, 22);
+    await send({ id, rule: rule.name, ...message }).catch(report);
+  }
+
+  function note(text: string) {
+    if (known.size >= knownPairs) known.clear();
+    known.add(text);
+  }
+}
+
+const keyOf = (rule: Rule, happening: string) => JSON.stringify([rule.name, happening]);
+const isNews = (time: number, { arrivedAt }: Batch) => time > arrivedAt - newsMs;

@@ -1,0 +1,76 @@
+// Messages on one machine: claimed, kept for the page, and posted to a webhook when one is set.
+import type { Notice } from '#core/rules.ts';
+import type { ClaimStore, NoticeFeed } from '#core/stores.ts';
+import { page, readCursor } from './cursor.ts';
+import { openDatabase, transaction } from './sqlite.ts';
+
+const dayMs = 86_400_000;
+const keptMs = 30 * dayMs;
+
+export interface Notices extends ClaimStore, NoticeFeed {
+  add(notice: Notice): Promise<void>;
+  /** The oldest message not yet handed out, handed out to nobody else after; none older than an hour. */
+  next(): Notice | undefined;
+}
+
+export function openNotices(file: string, clock: () => number): Notices {
+  const database = openDatabase(
+    file,
+    `CREATE TABLE IF NOT EXISTS claims (key TEXT PRIMARY KEY, by TEXT) WITHOUT ROWID;
+     CREATE TABLE IF NOT EXISTS tallies (key TEXT, part TEXT, count INTEGER, at REAL, PRIMARY KEY (key, part)) WITHOUT ROWID;
+     CREATE TABLE IF NOT EXISTS notices (id TEXT PRIMARY KEY, time REAL, at REAL, user TEXT, sent INTEGER, doc TEXT) WITHOUT ROWID;
+     CREATE INDEX IF NOT EXISTS notices_newest ON notices (time DESC, id DESC);
+     CREATE INDEX IF NOT EXISTS notices_unsent ON notices (at) WHERE sent = 0;`,
+  );
+  const prepare = (sql: string) => database.prepare(sql);
+  const putClaim = prepare('INSERT OR IGNORE INTO claims VALUES (?, ?)');
+  const claimed = prepare('SELECT by FROM claims WHERE key = ?');
+  const putTally = prepare('INSERT OR REPLACE INTO tallies VALUES (?, ?, ?, ?)');
+  const expireTallies = prepare('DELETE FROM tallies WHERE at < ?');
+  const sum = prepare('SELECT sum(count) AS sum FROM tallies WHERE key = ?');
+  const putNotice = prepare('INSERT OR IGNORE INTO notices VALUES (?, ?, ?, ?, 0, ?)');
+  const expireNotices = prepare('DELETE FROM notices WHERE at < ?');
+  const newest = prepare('SELECT doc FROM notices WHERE (time, id) < (?, ?) ORDER BY time DESC, id DESC LIMIT ?');
+  const unsent = prepare('SELECT id, doc FROM notices WHERE sent = 0 AND at > ? ORDER BY at, id LIMIT 1');
+  const markSent = prepare('UPDATE notices SET sent = 1 WHERE id = ?');
+  const forgetNotices = prepare('DELETE FROM notices WHERE user = ?');
+  // A claim's key is JSON [rule, "person NAME"]: its end tells the person.
+  const forgetClaims = prepare('DELETE FROM claims WHERE substr(key, -length(?1)) = ?1');
+
+  return {
+    async claim(key, by) {
+      putClaim.run(key, by);
+      return String(claimed.get(key)?.by);
+    },
+    async tally(key, part, count) {
+      return transaction(database, () => {
+        expireTallies.run(clock() - dayMs);
+        putTally.run(key, part, count, clock());
+        return Number(sum.get(key)?.sum);
+      });
+    },
+    async add(notice) {
+      expireNotices.run(clock() - keptMs);
+      putNotice.run(notice.id, notice.time, clock(), notice.data.user ?? '', JSON.stringify(notice));
+    },
+    next() {
+      return transaction(database, () => {
+        const row = unsent.get(clock() - 3_600_000);
+        if (!row) return undefined;
+        markSent.run(row.id);
+        return JSON.parse(String(row.doc)) as Notice;
+      });
+    },
+    async notices({ cursor, limit }) {
+      const [time, id] = readCursor(cursor);
+      const rows = newest.all(time, id, limit + 1).map((row) => JSON.parse(String(row.doc)) as Notice);
+      return page(rows, limit);
+    },
+    async forget(user) {
+      return transaction(database, () => {
+        forgetClaims.run(`,${JSON.stringify(`person ${user}`)}]`);
+        return Number(forgetNotices.run(user).changes);
+      });
+    },
+  };
+}

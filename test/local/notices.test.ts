@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
+import { test } from 'node:test';
+import type { Notice } from '#core/rules.ts';
+import { deliver } from '#local/deliver.ts';
+import { openNotices } from '#local/notices.ts';
+
+const hour = 3_600_000;
+let now = 1_790_000_000_000;
+const notice = (id: string, time = now, user = 'ann'): Notice => ({
+  id,
+  time,
+  rule: 'people',
+  when: 'first-pull',
+  text: id,
+  data: { user },
+});
+
+test('a key is claimed by the first, for good', async () => {
+  const notices = openNotices(':memory:', () => now);
+  assert.equal(await notices.claim('k', 'a'), 'a');
+  assert.equal(await notices.claim('k', 'b'), 'a');
+});
+
+test('parts of a sum count once each', async () => {
+  const notices = openNotices(':memory:', () => now);
+  assert.equal(await notices.tally('k', 'a', 5), 5);
+  assert.equal(await notices.tally('k', 'b', 2), 7);
+  assert.equal(await notices.tally('k', 'a', 6), 8);
+  assert.equal(await notices.tally('other', 'a', 1), 1);
+});
+
+test('the feed is newest first, page by page, and forgets a person', async () => {
+  const notices = openNotices(':memory:', () => now);
+  for (const at of [1, 2, 3, 4, 5]) await notices.add(notice(`n${at}`, at, at === 3 ? 'bo' : 'ann'));
+  const first = await notices.notices({ limit: 2 });
+  assert.deepEqual(
+    first.items.map(({ id }) => id),
+    ['n5', 'n4'],
+  );
+  const second = await notices.notices({ limit: 10, cursor: first.cursor });
+  assert.deepEqual(
+    second.items.map(({ id }) => id),
+    ['n3', 'n2', 'n1'],
+  );
+  const claim = JSON.stringify(['people', 'person ann']);
+  await notices.claim(claim, 'before');
+  assert.equal(await notices.forget('ann'), 4);
+  assert.deepEqual(
+    (await notices.notices({ limit: 10 })).items.map(({ id }) => id),
+    ['n3'],
+  );
+  assert.equal(await notices.claim(claim, 'after'), 'after');
+  await assert.rejects(notices.notices({ limit: 1, cursor: 'x' }), /cursor "x"/);
+});
+
+test('messages are posted once, signed; one the receiver refuses is reported and not posted again', async () => {
+  const notices = openNotices(':memory:', () => now);
+  await notices.add(notice('old'));
+  now += 2 * hour;
+  await notices.add(notice('good'));
+  await notices.add(notice('refused'));
+  await notices.add(notice('unreachable'));
+  const posted: { body: string; headers: Record<string, string> }[] = [];
+  const reports: string[] = [];
+  const post = (async (_url: string, { body, headers }: { body: string; headers: Record<string, string> }) => {
+    posted.push({ body, headers });
+    if (body.includes('"unreachable"')) throw new Error('ECONNREFUSED');
+    return { ok: !body.includes('"refused"'), status: 500 };
+  }) as unknown as typeof fetch;
+  for (let round = 0; round < 2; round++)
+    await deliver({
+      url: 'https://hook.example',
+      secret: 'secret',
+      next: notices.next,
+      clock: () => now,
+      report: (text) => reports.push(text),
+      post,
+    });
+  assert.deepEqual(posted.map(({ body }) => JSON.parse(body).id).sort(), ['good', 'refused', 'unreachable']);
+  assert.equal(reports.length, 2);
+  const [{ body, headers }] = posted;
+  const [, seconds, hex] = /^t=(\d+),v1=([0-9a-f]{64})$/.exec(headers['X-Whalewatch-Signature']) ?? [];
+  assert.equal(createHmac('sha256', 'secret').update(`${seconds}.${body}`).digest('hex'), hex);
+});

@@ -1,0 +1,211 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { Pull, StoredEvent } from '#core/event.ts';
+import { fits, type Notice, type Rule } from '#core/rules.ts';
+import { openNotices } from '#local/notices.ts';
+import { type Batch, notifier } from '#process/notify.ts';
+
+const now = Date.parse('2026-05-20T15:04:30Z');
+const rules: Rule[] = [
+  { name: 'pushes', when: 'pushed', repository: 'team/*' },
+  { name: 'people', when: 'first-pull' },
+  { name: 'countries', when: 'new-country', domain: '*.example' },
+  { name: 'rush', when: 'hits-per-minute', over: 100 },
+];
+
+/** Processes that share claims and a history, as retries, zombies and other shards do. */
+function world(pulled: Pick<Pull, 'id' | 'user'>[] = []) {
+  const sent: Notice[] = [];
+  const claims = openNotices(':memory:', () => now);
+  let claimants = 0;
+  const start = (options: { failing?: boolean } = {}) => {
+    const notify = notifier({
+      rules,
+      claims,
+      events: {
+        history: async (user, { limit }) => ({
+          items: pulled.filter((pull) => pull.user === user).slice(0, limit) as Pull[],
+        }),
+      },
+      send: async (notice) => {
+        if (options.failing) throw new Error('down');
+        sent.push(notice);
+      },
+      newId: () => `claimant ${claimants++}`,
+      report: () => {},
+    });
+    assert.ok(notify);
+    return notify;
+  };
+  return { sent, start, texts: () => sent.map(({ text }) => text) };
+}
+
+function batch(change: Partial<Batch>): Batch {
+  return {
+    shard: 's',
+    previous: '0',
+    arrivedAt: now,
+    events: [],
+    places: () => [],
+    hitsByMinute: new Map(),
+    ...change,
+  };
+}
+
+function event(change: Partial<StoredEvent>): StoredEvent {
+  return {
+    id: 'e',
+    time: now - 1000,
+    action: 'pull',
+    kind: 'manifest',
+    method: 'GET',
+    repository: 'team/app',
+    tag: '1',
+    user: 'ann',
+    userAgent: '',
+    source: '',
+    places: [],
+    country: '',
+    client: '',
+    class: 'human',
+    origin: '',
+    ...change,
+  };
+}
+
+const push = (id: string, change: Partial<StoredEvent> = {}) => event({ id, action: 'push', method: 'PUT', ...change });
+
+test('a push of a matching repository is told once, its untagged platforms and old pushes are not', async () => {
+  const { start, texts } = world();
+  const notify = start();
+  const events = [
+    push('1'),
+    push('2', { tag: undefined }),
+    push('3', { repository: 'other/app' }),
+    push('4', { time: now - 2 * 3_600_000 }),
+    push('5', { kind: 'blob' }),
+  ];
+  await notify(batch({ events }));
+  await notify(batch({ events }));
+  assert.deepEqual(texts(), ['team/app:1 was pushed by ann']);
+});
+
+test('a new person is told at the first pull; one with a history, a machine and nobody are not new', async () => {
+  const { start, texts } = world([{ id: 'before', user: 'old' }]);
+  await start()(
+    batch({
+      events: [
+        event({ id: '1' }),
+        event({ id: '2', repository: 'team/second', time: now }),
+        event({ id: '3', user: 'old' }),
+        event({ id: '4', user: 'robot', class: 'ci' }),
+        event({ id: '5', user: '' }),
+      ],
+    }),
+  );
+  assert.deepEqual(texts(), ['ann pulls for the first time: team/app']);
+});
+
+test('a crash after the events were stored still tells: the history then holds only the batch itself', async () => {
+  const { start, texts } = world([{ id: '1', user: 'ann' }]);
+  await start()(batch({ events: [event({ id: '1' }), event({ id: '2', tag: undefined })] }));
+  assert.equal(texts().length, 1);
+});
+
+test("a domain's first country is no news, its second is, once, also for other processes", async () => {
+  const { start, texts } = world();
+  const seen = (domain: string, country: string, time = now) =>
+    batch({ places: () => [[domain, 0, 0, country, time]] });
+  for (const notify of [start(), start()]) {
+    await notify(seen('shop.example', 'FR'));
+    await notify(seen('shop.example', 'BR', now - 2 * 3_600_000));
+    await notify(seen('shop.example', 'JP'));
+    await notify(seen('shop.example', 'BR'));
+    await notify(seen('shop.example', ''));
+    await notify(seen('shop.test', 'FR'));
+    await notify(seen('shop.test', 'JP'));
+  }
+  assert.deepEqual(texts(), ['shop.example has its first visit from JP']);
+});
+
+test('hits of a minute are summed over shards and batches, a batch that comes again counts once', async () => {
+  const { start, texts } = world();
+  const minute = Date.parse('2026-05-20T15:04:00Z');
+  const hits = (shard: string, previous: string, count: number) =>
+    batch({ shard, previous, hitsByMinute: new Map([[minute, count]]) });
+  const notify = start();
+  await notify(hits('a', '0', 60));
+  await notify(hits('a', '0', 60));
+  await notify(hits('b', '0', 40));
+  assert.deepEqual(texts(), []);
+  await notify(hits('a', '7', 1));
+  await notify(hits('b', '9', 50));
+  assert.deepEqual(texts(), ['101 hits so far in the minute 2026-05-20 15:04 UTC, more than 100']);
+});
+
+test('whatever is repeated and whoever repeats it, each rule tells each happening at most once', async () => {
+  const happenings = fc.array(
+    fc.record({
+      process: fc.nat(2),
+      push: fc.option(fc.constantFrom('1', '2', '3')),
+      user: fc.option(fc.constantFrom('ann', 'bo')),
+      country: fc.option(fc.constantFrom('FR', 'JP', 'BR')),
+      count: fc.nat(120),
+    }),
+    { maxLength: 20 },
+  );
+  await fc.assert(
+    fc.asyncProperty(happenings, async (list) => {
+      const { sent, start } = world();
+      const processes = [start(), start(), start()];
+      const all = list.map(({ process, push: id, user, country, count }, at) =>
+        processes[process](
+          batch({
+            previous: String(at % 5),
+            events: [
+              ...(id ? [push(id, { repository: `team/${id}` })] : []),
+              ...(user ? [event({ id: `${user}-${at}`, user })] : []),
+            ],
+            places: () => (country ? [['shop.example', 0, 0, country, now]] : []),
+            hitsByMinute: new Map([[now - (now % 60_000), count]]),
+          }),
+        ),
+      );
+      await Promise.all(all);
+      assert.equal(new Set(sent.map(({ id }) => id)).size, sent.length);
+      assert.equal(new Set(sent.map(({ rule, text }) => (rule === 'rush' ? rule : text))).size, sent.length);
+      const pushes = new Set(list.flatMap(({ push: id }) => id ?? []));
+      assert.equal(sent.filter(({ rule }) => rule === 'pushes').length, pushes.size);
+    }),
+    { seed: 1, numRuns: 100 },
+  );
+});
+
+test('a message that could not be sent is not sent again and does not stop the batch', async () => {
+  const { start, sent } = world();
+  await start({ failing: true })(batch({ events: [push('1')] }));
+  await start()(batch({ events: [push('1')] }));
+  assert.deepEqual(sent, []);
+});
+
+test('rules are checked by name, and none mean no work at all', () => {
+  const made = (list: Rule[]) => notifier({ rules: list } as unknown as Parameters<typeof notifier>[0]);
+  assert.equal(made([]), undefined);
+  assert.throws(
+    () =>
+      made([
+        { name: 'a', when: 'first-pull' },
+        { name: 'a', when: 'first-pull' },
+      ]),
+    /two rules are called "a"/,
+  );
+  assert.throws(() => made([{ name: 'a', when: 'hits-per-minute', over: 0 }]), /"a": over is 0/);
+  assert.throws(() => made([{ name: 'a', when: 'pushed' } as never]), /"a": give a repository/);
+  assert.throws(() => made([{ name: 'a', when: 'tea' } as never]), /"a": when is "tea"/);
+});
+
+test('a pattern is literal but for its stars', () => {
+  assert.ok(fits('team/*', 'team/a/b') && fits('*', '') && fits('a*c', 'abc') && fits('a.b', 'a.b'));
+  assert.ok(!fits('team/*', 'teams/a') && !fits('a.b', 'axb') && !fits('a', 'ab'));
+});
