@@ -1,0 +1,111 @@
+// Delivered registry events end as the pulls of all of them, in the events store and in search, whatever happens between.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { classifier } from '#core/classify.ts';
+import type { RegistryEvent } from '#core/event.ts';
+import { pullsOf } from '#core/pull.ts';
+import { openEvents } from '#local/events.ts';
+import { openSearch } from '#local/search.ts';
+import { type Delivered, storeEvents } from '#process/pulls.ts';
+import { stored } from '../captured.ts';
+
+const runs = Number(process.env.WHALEWATCH_RUNS ?? 1000) / 4;
+const start = Date.parse('2026-05-20T23:57:00Z');
+const index = 'application/vnd.oci.image.index.v1+json';
+
+/** Events so alike and close that they interact in every way, over a midnight. */
+const traffic = fc
+  .array(
+    fc.record({
+      gap: fc.oneof(fc.constantFrom(0, 1, 19, 20, 21, 599, 600, 601), fc.nat(900)),
+      method: fc.constantFrom('HEAD', 'GET'),
+      tag: fc.constantFrom(undefined, undefined, '1', '2'),
+      digest: fc.constantFrom('root', 'amd', 'arm'),
+      references: fc.constantFrom<string[] | undefined>(undefined, [], ['amd', 'arm']),
+      user: fc.constantFrom('ann', 'ann', 'bo', ''),
+      repository: fc.constantFrom('a/b', 'a/b', 'c'),
+      address: fc.constantFrom('192.0.2.1', '192.0.2.1', '2001:db8::1', ''),
+      action: fc.constantFrom('pull', 'pull', 'pull', 'push'),
+    }),
+    { minLength: 1, maxLength: 20 },
+  )
+  .map((rows) => {
+    let time = start;
+    return rows.map(({ gap, action, ...row }, at): RegistryEvent => {
+      time += gap * 100;
+      const base = { kind: 'manifest', mediaType: index, userAgent: 'docker/27', source: '' } as const;
+      return { ...base, ...row, action: action as 'pull' | 'push', id: `id${(at * 7) % 31}`, time };
+    });
+  });
+
+/** A store whose calls take turns as the seed says, and fail now and then: before they take effect, or after. */
+function unreliable<T extends object>(store: T, random: () => number): T {
+  return new Proxy(store, {
+    get(target, name) {
+      const call = Reflect.get(target, name) as (...parameters: unknown[]) => unknown;
+      return async (...parameters: unknown[]) => {
+        for (let turns = Math.floor(random() * 4); turns > 0; turns--) await null;
+        if (random() < 0.05) throw new Error('throttled');
+        const result = await call.apply(target, parameters);
+        if (random() < 0.05) throw new Error('timed out');
+        return result;
+      };
+    },
+  });
+}
+
+test('stored pulls and counts are those of the distinct events', { timeout: 600_000 }, async () => {
+  const deliveries = fc.record({ events: traffic, seed: fc.nat(), shuffle: fc.boolean() });
+  await fc.assert(
+    fc.asyncProperty(deliveries, async ({ events, seed, shuffle }) => {
+      let state = seed;
+      const random = () => {
+        state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+        return state / 2 ** 32;
+      };
+      const kept = { events: openEvents(':memory:', () => start), search: openSearch(':memory:') };
+      const process = {
+        events: unreliable(kept.events, random),
+        search: unreliable(kept.search, random),
+        locator: { locate: () => undefined },
+        classify: classifier(),
+        pullWindowSeconds: 2,
+      };
+      // Every event is delivered once and some twice, in batches of two shards that run beside each other.
+      const order = [...events, ...events.filter(() => random() < 0.3)];
+      if (shuffle) order.sort(() => random() - 0.5);
+      const delivered = order.map((event, at): Delivered => ({ event, origin: `s:${at}:0` }));
+      const shards: Delivered[][] = [[], []];
+      for (const delivery of delivered) shards[random() < 0.5 ? 0 : 1].push(delivery);
+      await Promise.all(
+        shards.map(async (shard) => {
+          while (shard.length > 0) {
+            const batch = shard.slice(0, 1 + Math.floor(random() * 5));
+            // A batch that failed comes again, perhaps with more than before.
+            const done = await storeEvents(batch, process).then(
+              () => true,
+              () => false,
+            );
+            if (done) shard.splice(0, batch.length);
+          }
+        }),
+      );
+
+      const groups = Map.groupBy(events, ({ user, repository }) => JSON.stringify([user, repository]));
+      for (const group of groups.values()) {
+        const [{ user, repository }] = group;
+        const want = pullsOf(group.map(stored));
+        const all = [user, repository, 0, Number.MAX_SAFE_INTEGER] as const;
+        assert.deepEqual(await kept.events.pulls(...all), want.map(plain));
+        const raw = group.filter(({ action }) => action === 'pull').length;
+        const { total } = await kept.search.counts({ user, repository });
+        assert.deepEqual({ ...total }, { pulls: want.length, raw, pushes: group.length - raw });
+      }
+    }),
+    { seed: 1, numRuns: runs },
+  );
+});
+
+/** As JSON keeps it: without what is undefined. */
+const plain = <T>(value: T): T => JSON.parse(JSON.stringify(value));
