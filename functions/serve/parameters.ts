@@ -55,7 +55,7 @@ export const limit = (fallback: number, most: number) =>
 
 export const name = (what: string) =>
   z
-    .string()
+    .string({ error: `give ${what}` })
     .min(1, { error: `give ${what}` })
     .max(1024, { error: `${what} has at most 1024 letters` });
 

@@ -2,17 +2,23 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { BadSetting } from './settings.ts';
 
 /**
  * Opens (and makes) a SQLite file in WAL mode. synchronous FULL: the stores lie in several files, and after a power cut
  * no position may be there without what was stored before it. secure_delete wipes what is removed.
+ * Throws BadSetting when the file is no database or can't be written.
  */
 export function openDatabase(file: string, schema: string): DatabaseSync {
-  mkdirSync(dirname(file), { recursive: true });
-  const database = new DatabaseSync(file, { timeout: 10_000 });
-  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;');
-  database.exec(schema);
-  return database;
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+    const database = new DatabaseSync(file, { timeout: 10_000 });
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;');
+    database.exec(schema);
+    return database;
+  } catch (cause) {
+    throw new BadSetting(`${file} can't be used: ${(cause as Error).message}`, { cause });
+  }
 }
 
 /** Runs work in one write transaction: all of it is stored, or none. */

@@ -74,7 +74,8 @@ async function start(settings: Settings): Promise<void> {
 function explain(cause: unknown): unknown {
   if (cause instanceof BadSetting) return cause.message;
   const { code } = cause as NodeJS.ErrnoException;
-  if (code === 'EADDRINUSE') return 'the port is taken: give another with --port, or --port 0 for any free one';
-  if (code === 'EACCES') return 'the port is not allowed to this user: give one above 1023 with --port';
+  const { port } = cause as { port?: number };
+  if (code === 'EADDRINUSE') return `port ${port} is taken: give another with --port, or --port 0 for any free one`;
+  if (code === 'EACCES') return `port ${port} is not allowed to this user: give one above 1023 with --port`;
   return cause;
 }

@@ -1,0 +1,222 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
+import { dataFolder, eventually, startLocal } from './run.ts';
+
+interface Failure {
+  error: { code: string; message: string };
+}
+
+test('what a sender gets wrong is named; what a registry gets wrong is set aside', { timeout: 60_000 }, async (t) => {
+  const running = await startLocal(dataFolder(t), ['--export-every', '0.3']);
+  t.after(() => running.kill());
+
+  await t.test('hits: 400 names the hit, the field and the mend; nothing of the request is taken', async () => {
+    const rows: [unknown, RegExp][] = [
+      ['{', /no JSON/],
+      [[], /./],
+      [{}, /domain is missing/],
+      [{ domain: 'a b' }, /domain "a b" is no host name/],
+      [{ domain: 5 }, /domain/],
+      [[{ domain: 'ok.example' }, { domain: '' }], /^hit 1: domain/],
+      [{ domain: 'ok.example', action: 'x'.repeat(65) }, /action/],
+      [{ domain: 'ok.example', time: 'yesterday' }, /time "yesterday"/],
+      [{ domain: 'ok.example', id: 7 }, /id/],
+      [7, /a hit is an object/],
+    ];
+    for (const [body, message] of rows.slice(0, 1).concat(rows.slice(2))) {
+      const answer = await running.post('/v1/hits', body);
+      assert.equal(answer.status, 400, JSON.stringify(body));
+      assert.match(((await answer.json()) as Failure).error.message, message);
+    }
+    assert.equal((await running.post('/v1/hits', `"${'x'.repeat(1_100_000)}"`)).status, 413);
+  });
+
+  await t.test('hits: open to every site, without a preflight', async () => {
+    const answer = await fetch(`${running.origin}/v1/hits`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'text/plain', Origin: 'https://portal.example' },
+      body: '{"domain": "portal.example"}',
+    });
+    assert.equal(answer.status, 202);
+    assert.equal(answer.headers.get('access-control-allow-origin'), '*');
+    const preflight = await fetch(`${running.origin}/v1/hits`, {
+      method: 'OPTIONS',
+      headers: {
+        Origin: 'https://portal.example',
+        'Access-Control-Request-Method': 'POST',
+        'Access-Control-Request-Headers': 'content-type',
+      },
+    });
+    assert.equal(preflight.status, 204);
+  });
+
+  await t.test('registry: no or a wrong token is 401', async () => {
+    for (const header of ['', 'Bearer wrong', 'Basic dGVzdC10b2tlbg==', 'Bearer test-tokem'])
+      assert.equal(
+        (await running.post('/v1/registry-events', { events: [] }, { Authorization: header })).status,
+        401,
+        header,
+      );
+  });
+
+  await t.test(
+    'registry: with the token everything is 202, and what is not understood is in quarantine with a reason',
+    async () => {
+      const bodies = [
+        'no json from 203.0.113.77',
+        '',
+        '[]',
+        'null',
+        '{"hello": "world"}',
+        JSON.stringify({ events: [{ id: 'x', action: 'pull' }] }),
+        JSON.stringify({ events: [7, null, 'text'] }),
+        `{"events": "${'x'.repeat(5_000_000)}"}`,
+      ];
+      let expected = 0;
+      for (const body of bodies) {
+        const answer = await running.post('/v1/registry-events', body, {
+          'Content-Type': 'application/vnd.docker.distribution.events.v2+json',
+        });
+        assert.equal(answer.status, 202, body.slice(0, 40));
+        const counts = (await answer.json()) as { accepted: number; quarantined: number };
+        assert.equal(counts.accepted, 0);
+        assert.ok(counts.quarantined >= 1, body.slice(0, 40));
+        expected += counts.quarantined;
+      }
+      const { items } = await eventually(
+        5,
+        () => running.get<{ items: { reason: string; body: string }[] }>('/v1/quarantine?limit=100'),
+        ({ items }) => items.length === expected,
+      );
+      for (const item of items) assert.ok(item.reason.length > 10, JSON.stringify(item).slice(0, 200));
+      assert.ok(!JSON.stringify(items).includes('203.0.113.77'), 'the address is masked');
+      await eventually(
+        5,
+        () => running.get<{ quarantined: number }>('/v1/health'),
+        ({ quarantined }) => quarantined === expected,
+      );
+    },
+  );
+
+  await t.test('reading: 400 names the parameter and the value, 404 the path, 405 the methods', async () => {
+    const rows: [string, number, RegExp][] = [
+      ['/v1/history', 400, /user/],
+      ['/v1/history?user=ann&limit=0', 400, /limit: "0"/],
+      ['/v1/history?user=ann&cursor=nonsense', 400, /cursor "nonsense"/],
+      ['/v1/hits?by=planet', 400, /by: "planet"/],
+      ['/v1/hits?from=2026-02-31', 400, /from: "2026-02-31"/],
+      ['/v1/hits?from=2026-02-02&to=2026-02-01', 400, /from/],
+      ['/v1/pulls?from=soon', 400, /from: "soon"/],
+      ['/v1/pulls?interval=hour', 400, /interval: "hour"/],
+      ['/v1/repositories?sort=size', 400, /sort: "size"/],
+      ['/v1/pullers', 400, /digest= or repository=/],
+      ['/v1/unused?days=0', 400, /days: "0"/],
+      ['/v1/recommendations', 400, /user/],
+      ['/v1/recommendations?user=ann&limit=1000', 400, /limit: "1000"/],
+      ['/v1/similar?repository=never/seen', 404, /never\/seen/],
+      ['/v1/clusters?bbox=1,2,3&zoom=2', 400, /bbox/],
+      ['/v1/tiles/latest/99/0/0.mvt', 400, /./],
+      ['/v1/nowhere', 404, /\/v1\/nowhere/],
+    ];
+    for (const [path, status, message] of rows) {
+      const answer = await fetch(running.origin + path);
+      const body = (await answer.json()) as Failure;
+      assert.equal(answer.status, status, `${path}: ${JSON.stringify(body)}`);
+      assert.match(body.error.message, message, path);
+    }
+    const wrong = await fetch(`${running.origin}/v1/registry-events`);
+    assert.equal(wrong.status, 405);
+    assert.equal(wrong.headers.get('allow'), 'POST');
+    const rebound = await fetch(`${running.origin}/v1/users`, {
+      headers: { 'Sec-Fetch-Site': 'cross-site' },
+      method: 'DELETE',
+    });
+    assert.equal(rebound.status, 403);
+  });
+
+  assert.equal(running.child.exitCode, null, 'nothing of it ended the process');
+});
+
+test('an address is in no store and no log', { timeout: 60_000 }, async (t) => {
+  const folder = dataFolder(t);
+  const running = await startLocal(folder, ['--export-every', '0.3']);
+  const addresses = ['81.2.69.142', '2a02:d280:0:1::beef', '89.160.20.112', '203.0.113.200'];
+  for (const address of addresses.slice(0, 2))
+    assert.equal((await running.post('/v1/hits', { domain: 'p.example' }, { 'X-Forwarded-For': address })).status, 202);
+  const event = (addr: string, extra: object) => ({
+    id: `id-${addresses.indexOf(addr)}`,
+    timestamp: '2026-11-21T00:00:30Z',
+    action: 'pull',
+    target: {
+      mediaType: 'application/vnd.oci.image.manifest.v1+json',
+      digest: `sha256:${'b'.repeat(64)}`,
+      repository: 'a/b',
+      tag: 't',
+    },
+    request: { id: 'r', addr: `${addr}:55555`, method: 'GET', useragent: 'docker/27' },
+    actor: { name: 'ann' },
+    source: { addr: 'registry:5000', instanceID: 'one' },
+    ...extra,
+  });
+  const events = [event(addresses[2], {}), event(addresses[3], { action: 5 })];
+  assert.equal((await running.post('/v1/registry-events', { events })).status, 202);
+  await running.post('/v1/registry-events', `broken {"addr": "${addresses[3]}:4444"`);
+  await eventually(
+    5,
+    () => running.get<{ items: unknown[] }>('/v1/history?user=ann'),
+    ({ items }) => items.length === 1,
+  );
+  await eventually(
+    5,
+    () => running.get<{ hits: number; quarantined: number }>('/v1/health'),
+    ({ hits, quarantined }) => hits === 2 && quarantined === 2,
+  );
+  await running.stop();
+
+  const log = running.output();
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  assert.ok(files.length > 8);
+  for (const address of addresses) {
+    assert.ok(!log.includes(address), `log: ${address}`);
+    for (const { parentPath, name } of files) {
+      const bytes = readFileSync(join(parentPath, name));
+      const texts = [bytes, ...(bytes[0] === 0x1f && bytes[1] === 0x8b ? [gunzipSync(bytes)] : [])];
+      for (const text of texts) assert.ok(!text.includes(address), `${name}: ${address}`);
+    }
+  }
+});
+
+test('one call forgets a person everywhere', { timeout: 60_000 }, async (t) => {
+  const folder = dataFolder(t);
+  const running = await startLocal(folder);
+  const user = 'person-to-be-forgotten';
+  const event = {
+    id: 'one',
+    timestamp: '2026-11-21T00:00:30Z',
+    action: 'pull',
+    target: {
+      mediaType: 'application/vnd.oci.image.manifest.v1+json',
+      digest: `sha256:${'b'.repeat(64)}`,
+      repository: 'a/b',
+      tag: 't',
+    },
+    request: { id: 'r', addr: '81.2.69.142:1', method: 'GET', useragent: 'docker/27' },
+    actor: { name: user },
+    source: { addr: 'registry:5000', instanceID: 'one' },
+  };
+  await running.post('/v1/registry-events', { events: [event] });
+  await eventually(
+    5,
+    () => running.get<{ items: unknown[] }>(`/v1/history?user=${user}`),
+    ({ items }) => items.length === 1,
+  );
+  const answer = await fetch(`${running.origin}/v1/users?user=${user}`, { method: 'DELETE' });
+  assert.equal(answer.status, 200);
+  assert.deepEqual((await running.get<{ items: unknown[] }>(`/v1/history?user=${user}`)).items, []);
+  assert.deepEqual((await running.get<{ items: unknown[] }>('/v1/users')).items, []);
+  assert.deepEqual((await running.get<{ items: unknown[] }>('/v1/pullers?repository=a/b')).items, []);
+  await running.stop();
+});

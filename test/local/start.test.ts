@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { dataFolder, runScript, startLocal } from '../run.ts';
+
+test('--help lists every flag and variable, and ends well', async () => {
+  const { code, output } = await runScript('start.ts', ['--help']);
+  assert.equal(code, 0);
+  for (const name of [
+    '--port',
+    '--data',
+    '--export-every',
+    '--train-every',
+    '--opensearch',
+    '--demo',
+    'WHALEWATCH_TOKEN',
+    'WHALEWATCH_PULL_WINDOW',
+  ])
+    assert.ok(output.includes(name), name);
+});
+
+test('it prints the page, the webhook with its token, the beacon, and one ready line', {
+  timeout: 30_000,
+}, async (t) => {
+  const running = await startLocal(dataFolder(t));
+  t.after(() => running.kill());
+  const output = running.output();
+  assert.ok(output.includes(`${running.origin}/v1/registry-events`));
+  assert.ok(output.includes('Authorization: Bearer test-token'));
+  assert.ok(output.includes(`<script defer src="${running.origin}/hit.js"></script>`));
+  assert.equal(output.match(/^ready /gm)?.length, 1);
+  for (const path of ['/', '/people', '/repositories', '/setup', '/health', '/hit.js'])
+    assert.equal((await fetch(running.origin + path)).status, 200, path);
+  assert.equal(await running.stop(), 0);
+});
+
+test('a token that was made is kept over a restart', { timeout: 30_000 }, async (t) => {
+  const folder = dataFolder(t);
+  const tokens: (string | undefined)[] = [];
+  for (let n = 0; n < 2; n++) {
+    const running = await startLocal(folder, [], { WHALEWATCH_TOKEN: '' });
+    tokens.push(running.output().match(/Bearer (\S{20,})/)?.[1]);
+    await running.stop();
+  }
+  assert.ok(tokens[0]);
+  assert.equal(tokens[0], tokens[1]);
+});
+
+test('a taken port is one clear line and exit 1', { timeout: 30_000 }, async (t) => {
+  const running = await startLocal(dataFolder(t));
+  t.after(() => running.kill());
+  const { code, output } = await runScript('start.ts', [
+    '--port',
+    new URL(running.origin).port,
+    '--data',
+    dataFolder(t),
+  ]);
+  assert.equal(code, 1);
+  assert.match(output, /^port \d+ is taken: give another with --port.*\n$/);
+});
+
+test('settings and folders that are no good are one clear line and exit 1', { timeout: 60_000 }, async (t) => {
+  const folder = dataFolder(t);
+  const file = join(folder, 'file');
+  writeFileSync(file, '');
+  const rows: [string[], RegExp][] = [
+    [['--data', join(file, 'sub')], /^--data .*file.* can't be used: .*\n$/],
+    [['--data', file], /^--data .*file can't be used: .*\n$/],
+    [['--port', '99999'], /^--port "99999" is no whole number from 0 to 65535\n$/],
+    [['--export-every', 'often'], /^--export-every "often" is no number.*\n$/],
+    [['--colour', 'red'], /^Unknown option '--colour'.*See --help\.\n$/],
+    [['--opensearch', 'nowhere'], /^--opensearch "nowhere" is no URL.*\n$/],
+  ];
+  for (const [args, line] of rows) {
+    const { code, output } = await runScript('start.ts', args);
+    assert.equal(code, 1, args.join(' '));
+    assert.match(output, line);
+  }
+});
+
+test('a damaged data folder is one clear line and exit 1', { timeout: 30_000 }, async (t) => {
+  const folder = dataFolder(t);
+  writeFileSync(join(folder, 'events.db'), 'this is no database, whatever its name says. '.repeat(100));
+  const { code, output } = await runScript('start.ts', ['--port', '0', '--data', folder]);
+  assert.equal(code, 1);
+  assert.match(output, /^.*events\.db can't be used: .*\n$/);
+});
