@@ -56,8 +56,8 @@
     if (leftOut()) return;
     queue.push({
       domain,
-      action: action || script.dataset.action || 'view',
-      path: location.pathname,
+      action: (action || script.dataset.action || 'view').slice(0, 64),
+      path: location.pathname.slice(0, 2048),
       id: Math.random().toString(36).slice(2) + Date.now().toString(36),
     });
     // The visit's first hit is soon on the map; those after it travel together.

@@ -218,8 +218,12 @@ export async function startWorld(folder: string): Promise<World> {
         return {
           items: empty
             ? []
-            : repositories.slice(1, 5).map((repository, rank) => ({ repository, score: 0.9 - rank / 10 })),
+            : repositories.slice(1, 5).map((repository, rank) => ({ repository, similarity: 0.9 - rank / 10 })),
         };
+      case '/v1/model': {
+        const card = { id: 'm1', trainedAt: ago(1), people: 25, images: 20, pairs: 190, auc: 0.91, popularityAuc: 0.8 };
+        return { current: empty ? null : { ...card, current: true }, items: empty ? [] : [card] };
+      }
       case '/v1/quarantine':
         return {
           items: empty

@@ -1,4 +1,5 @@
-// Recommendations as one bar list: name above its bar, how many others pulled it at the end, and why below.
+// Recommendations as one bar list, best first: name above its bar, why below. A bar is as long as many others pulled the
+// image: scores of different sources (model, trend, popularity) have no common scale.
 import type { Recommendation } from '../api.ts';
 import { count, percent, plural } from '../format.ts';
 import { ImageName } from '../shell.tsx';
@@ -6,13 +7,11 @@ import { Chart } from './chart.tsx';
 
 /** Why it is recommended, in words. */
 export function because({ source, because }: Recommendation): string {
-  if (because.length > 0)
-    return `because you pulled ${because
-      .slice(0, 2)
-      .map(({ repository, share }) => `${repository} (${percent(share)})`)
-      .join(' and ')}`;
+  if (because.length > 0) {
+    const names = because.slice(0, 2).map(({ repository, share }) => `${repository} (${percent(share)})`);
+    return source === 'similar' ? `goes with ${because[0].repository}` : `because you pulled ${names.join(' and ')}`;
+  }
   const words: Record<string, string> = {
-    similar: 'goes with what you pulled',
     trending: 'pulled more and more these days',
     popular: 'pulled by most people here',
   };
@@ -40,22 +39,21 @@ export function Recommended({ items }: { items: Recommendation[] }) {
         if (repository) location.assign(`/repositories?name=${encodeURIComponent(repository)}`);
       }}
       table={{
-        head: ['Repository', 'Pulled by others', 'Score', 'Why'],
-        rows: rows.map(({ repository, pulledBy, score, why }) => [
+        head: ['Repository', 'Pulled by others', 'Why'],
+        rows: rows.map(({ repository, pulledBy, why }) => [
           <ImageName key={repository} repository={repository} />,
           count(pulledBy),
-          score.toFixed(2),
           why,
         ]),
       }}
       options={({ ink, muted, accent, line, sans, mono }, width) => {
         const letters = Math.floor((width - 150) / 7.9);
         const fits = (text: string, most: number) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
-        const most = Math.max(...rows.map(({ score }) => score), 1e-9);
+        const most = Math.max(1, ...rows.map(({ pulledBy }) => pulledBy));
         const label = { position: 'left', textAlign: 'left', textBaseline: 'middle', dx: 0, fillOpacity: 1 };
         return {
           type: 'view',
-          data: rows.map((row) => ({ ...row, share: row.score / most, whole: 1 })),
+          data: rows.map((row) => ({ ...row, share: row.pulledBy / most, whole: 1 })),
           padding: 0,
           margin: 0,
           inset: 0,

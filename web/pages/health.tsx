@@ -2,7 +2,7 @@
 
 import { useState } from 'preact/hooks';
 import { get, items } from '../api.ts';
-import { ago, count, full, percent, span } from '../format.ts';
+import { ago, count, full, percent, plural, span } from '../format.ts';
 import { useEvery, useLoad, useNow } from '../load.ts';
 import { Content, mount, Page } from '../shell.tsx';
 
@@ -84,6 +84,58 @@ function Shards({ shards }: { shards: Health['shards'] }) {
         ))}
       </tbody>
     </table>
+  );
+}
+
+interface Card {
+  id: string;
+  trainedAt: string;
+  people: number;
+  images: number;
+  pairs: number;
+  auc: number | null;
+  popularityAuc: number | null;
+}
+
+/** How good the recommendations are: on pulls that were held back from training, against always naming the popular. */
+function Model() {
+  const now = useNow();
+  const loaded = useLoad('model', (signal) => get<{ current: Card | null }>('/v1/model', {}, { signal }));
+  return (
+    <section class="card span-12" aria-labelledby="model">
+      <div class="card-head">
+        <h2 id="model">Recommendations</h2>
+        {loaded.data?.current && (
+          <span class="muted small" title={full(loaded.data.current.trainedAt)}>
+            model {loaded.data.current.id}, trained {ago(loaded.data.current.trainedAt, now)}
+          </span>
+        )}
+      </div>
+      <Content of={loaded} what="The model" lines={3}>
+        {({ current }) =>
+          current ? (
+            <>
+              <p class="muted">
+                Learnt from {plural(current.pairs, 'pair')} of {plural(current.people, 'person', 'people')} and{' '}
+                {plural(current.images, 'image')}.
+              </p>
+              {current.auc !== null && (
+                <p>
+                  It ranks a pull it has not seen above an image that was not pulled in{' '}
+                  <strong>{percent(current.auc)}</strong> of cases (AUC {current.auc.toFixed(3)})
+                  {current.popularityAuc !== null && (
+                    <>; naming the popular does so in {percent(current.popularityAuc)}</>
+                  )}
+                  .
+                </p>
+              )}
+            </>
+          ) : (
+            <p class="muted">Not trained yet. Until then, recommendations are what is trending and popular.</p>
+          )
+        }
+      </Content>
+    </section>
   );
 }
 
@@ -220,6 +272,7 @@ function HealthPage() {
             )}
           </Content>
         </div>
+        <Model />
         <SetAside />
       </div>
     </Page>

@@ -1,6 +1,6 @@
 // /repositories: what is pulled; /repositories?name= is one repository: how often really, by what, by whom.
 import { useEffect, useState } from 'preact/hooks';
-import { get, items, type Puller, type Pulls, type Repository } from '../api.ts';
+import { get, items, type Puller, type Pulls, type Repository, ServiceError } from '../api.ts';
 import type { Interval } from '../charts/buckets.ts';
 import { className } from '../charts/mix.tsx';
 import { PullsOverTime } from '../charts/pulls.tsx';
@@ -147,6 +147,23 @@ function keyName(split: Split, key: string): string {
   return key;
 }
 
+interface Similar {
+  repository: string;
+  /** Cosine of the model's factors, at most 1. */
+  similarity: number;
+}
+
+/** A repository that the model does not know yet is answered with 404: none is similar so far. */
+async function readSimilar(repository: string, signal: AbortSignal): Promise<Similar[]> {
+  try {
+    const { items } = await get<{ items: Similar[] }>('/v1/similar', { repository, limit: 8 }, { signal });
+    return items.filter(({ similarity }) => similarity > 0);
+  } catch (cause) {
+    if (cause instanceof ServiceError && cause.status === 404) return [];
+    throw cause;
+  }
+}
+
 function OneRepository({ repository }: { repository: string }) {
   const now = useNow();
   const [interval, setInterval] = useState<Interval>('day');
@@ -163,11 +180,7 @@ function OneRepository({ repository }: { repository: string }) {
   const pullers = useLoad(`pullers ${repository}`, (signal) =>
     get<{ items: Puller[] } | Puller[]>('/v1/pullers', { repository, limit: 20 }, { signal }).then(items),
   );
-  const similar = useLoad(`similar ${repository}`, (signal) =>
-    get<{ items: { repository: string; score: number }[] }>('/v1/similar', { repository, limit: 8 }, { signal }).then(
-      items,
-    ),
-  );
+  const similar = useLoad(`similar ${repository}`, (signal) => readSimilar(repository, signal));
   const total = all.data?.total;
   const stat = (number: number | undefined) => (number === undefined ? '–' : count(number));
   return (
@@ -297,11 +310,11 @@ function OneRepository({ repository }: { repository: string }) {
                 <p class="muted">Known after the next training, once several people pulled it.</p>
               ) : (
                 <Shares
-                  rows={rows.map(({ repository, score }) => ({
+                  rows={rows.map(({ repository, similarity }) => ({
                     key: repository,
                     label: <span class="mono">{repository}</span>,
-                    number: score,
-                    value: <span class="muted small">{percent(score)}</span>,
+                    number: similarity,
+                    value: <span class="muted small">{percent(similarity)}</span>,
                     href: `/repositories?name=${encodeURIComponent(repository)}`,
                   }))}
                 />
