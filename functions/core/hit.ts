@@ -1,12 +1,47 @@
 // One hit: a visit of the portal, as a sender gives it and as a stream line carries it.
+//
+// A record's lines are read straight from its bytes. The fast path knows one spelling, encodeHit's: keys in that order,
+// no space, plain ASCII without escapes. Whatever differs in a byte goes through JSON.parse and `misfit`, which alone
+// decide what a line is: the fast path takes a subset of what they take, with the same values (test/core/hit.test.ts).
 import type { HitLine } from './event.ts';
+import { hashBytes, hashStart, hashStep } from './names.ts';
 
 /** What the lines of a record are handed to. */
-export interface LineSink {
-  hit(hit: HitLine): void;
+export interface LineSink<Hit = HitLine> {
+  hit(hit: Hit): void;
   /** A line of another type, parsed. */
   other(line: { type: string }, number: number): void;
   bad(text: string, number: number, reason: string): void;
+}
+
+/** A hit as it lies in the bytes. One object is used for all hits of a process: what is to last must be copied. */
+export class HitBytes {
+  bytes: Uint8Array = new Uint8Array(0);
+  time = 0;
+  addressStart = 0;
+  addressEnd = 0;
+  domainStart = 0;
+  domainEnd = 0;
+  domainHash = 0;
+  actionStart = 0;
+  actionEnd = 0;
+  actionHash = 0;
+  /** -1 when the hit has no id. */
+  idStart = -1;
+  idEnd = -1;
+
+  /** The hit as an object. */
+  line(): HitLine {
+    const text = (start: number, end: number) => utf8.decode(this.bytes.subarray(start, end));
+    return {
+      type: 'hit',
+      time: this.time,
+      address: text(this.addressStart, this.addressEnd),
+      domain: text(this.domainStart, this.domainEnd),
+      action: text(this.actionStart, this.actionEnd),
+      ...(this.idStart < 0 ? {} : { id: text(this.idStart, this.idEnd) }),
+    };
+  }
 }
 
 /** One line, without newline, in the order of keys that the parser reads fastest. */
@@ -16,36 +51,203 @@ export function encodeHit({ time, address, domain, action, id }: HitLine): strin
 
 /** Reads a record's lines. Never throws: what is no line of ours goes to `bad` with a reason. */
 export function parseLines(data: Uint8Array, sink: LineSink): void {
-  const lines = new TextDecoder().decode(data).split('\n');
-  for (const [number, text] of lines.entries()) {
-    if (text === '') continue;
-    let line: unknown;
-    try {
-      line = JSON.parse(text);
-    } catch {
-      sink.bad(text, number, 'the line is no JSON');
-      continue;
+  readLines(data, {
+    hit: (hit) => sink.hit(hit.line()),
+    other: (line, number) => sink.other(line, number),
+    bad: (text, number, reason) => sink.bad(text, number, reason),
+  });
+}
+
+/** parseLines without a string or an object for a hit; the sink must be done with the hit when it returns. */
+export function readLines(data: Uint8Array, sink: LineSink<HitBytes>): void {
+  for (let start = 0, number = 0; start < data.length; number++) {
+    let end = fastHit(data, start, view);
+    if (end >= 0) sink.hit(view);
+    else {
+      end = data.indexOf(newline, start);
+      if (end < 0) end = data.length;
+      if (end > start) readLine(data.subarray(start, end), number, sink);
     }
-    const type = typeof line === 'object' && line !== null && 'type' in line ? line.type : undefined;
-    if (type === 'hit') {
-      const hit = line as HitLine;
-      const wrong = misfit(hit);
-      if (wrong) sink.bad(text, number, wrong);
-      else sink.hit(hit);
-    } else if (type === 'registry' || type === 'rejected') sink.other(line as { type: string }, number);
-    else sink.bad(text, number, 'the line has no type that is known: hit, registry or rejected');
+    start = end + 1;
   }
 }
 
-function misfit({ time, address, domain, action, id }: HitLine): string | undefined {
-  if (typeof time !== 'number' || !Number.isFinite(time)) return 'hit: time is no number';
-  if (typeof address !== 'string') return 'hit: address is no text';
-  if (typeof domain !== 'string' || domain === '') return 'hit: domain is no text';
-  if (typeof action !== 'string' || action === '') return 'hit: action is no text';
-  if (id !== undefined && typeof id !== 'string') return 'hit: id is no text';
+const view = new HitBytes();
+const newline = 10;
+const quote = 34;
+const encoder = new TextEncoder();
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
+
+function bytesOf(text: string): Uint8Array {
+  return encoder.encode(text);
+}
+const head = bytesOf('{"type":"hit","time":');
+const addressKey = bytesOf(',"address":"');
+const domainKey = bytesOf('","domain":"');
+const actionKey = bytesOf('","action":"');
+const idKey = bytesOf('","id":"');
+
+// What the fast path takes a byte for. Everything else is for JSON.parse to judge.
+const plain = 1; // in any string: printable ASCII but " and \
+const name = 2; // in a host name's label
+const kinds = new Uint8Array(256);
+for (let code = 0x20; code < 0x7f; code++) if (code !== quote && code !== 0x5c) kinds[code] = plain;
+for (const code of bytesOf('abcdefghijklmnopqrstuvwxyz0123456789_')) kinds[code] |= name;
+const dot = 46;
+const hyphen = 45;
+
+/** Reads the hit that begins at `at`. Answers where its line ends (newline or end of data), or -1: not for this path. */
+function fastHit(data: Uint8Array, at: number, hit: HitBytes): number {
+  // Shorter than the shortest hit: no need to look out for the end in what has a fixed length.
+  if (at + head.length + 3 > data.length || !matches(data, at, head)) return -1;
+  at += head.length;
+
+  // 1 to 15 digits: exact in a double, and below 8.64e15.
+  let digit = data[at] - 48;
+  if (!(digit >= 1 && digit <= 9)) return -1;
+  let time = 0;
+  const digitsEnd = at + 15;
+  do {
+    time = time * 10 + digit;
+    digit = data[++at] - 48;
+  } while (digit >= 0 && digit <= 9 && at < digitsEnd);
+  hit.time = time;
+
+  if (!matches(data, at, addressKey)) return -1;
+  at += addressKey.length;
+  hit.addressStart = at;
+  at = plainEnd(data, at);
+  hit.addressEnd = at;
+
+  if (!matches(data, at, domainKey)) return -1;
+  at += domainKey.length;
+  hit.domainStart = at;
+  let hash = hashStart;
+  let label = at;
+  for (; ; at++) {
+    const code = data[at];
+    if (kinds[code] & name) {
+      hash = hashStep(hash, code);
+      continue;
+    }
+    // A label has 1 to 63 letters and neither begins nor ends with a hyphen.
+    if (code === hyphen && at > label) {
+      hash = hashStep(hash, code);
+      continue;
+    }
+    if (at === label || at - label > 63 || data[at - 1] === hyphen) return -1;
+    if (code !== dot) break;
+    hash = hashStep(hash, code);
+    label = at + 1;
+  }
+  if (at - hit.domainStart > 253) return -1;
+  hit.domainEnd = at;
+  hit.domainHash = hash;
+
+  if (!matches(data, at, actionKey)) return -1;
+  at += actionKey.length;
+  hit.actionStart = at;
+  hash = hashStart;
+  for (let code = data[at]; kinds[code] & plain; code = data[++at]) hash = hashStep(hash, code);
+  if (at === hit.actionStart || at - hit.actionStart > mostAction) return -1;
+  hit.actionEnd = at;
+  hit.actionHash = hash;
+
+  hit.idStart = -1;
+  hit.idEnd = -1;
+  // "} ends it, or ","id":" comes first.
+  if (data[at + 1] === 44 && matches(data, at, idKey)) {
+    at += idKey.length;
+    hit.idStart = at;
+    at = plainEnd(data, at);
+    if (at === hit.idStart || at - hit.idStart > mostId) return -1;
+    hit.idEnd = at;
+  }
+  if (data[at] !== quote || data[at + 1] !== 125) return -1;
+  at += 2;
+  if (at < data.length && data[at] !== newline) return -1;
+  hit.bytes = data;
+  return at;
 }
 
-const label = /^(?!-)[\p{L}\p{N}_-]{1,63}(?<!-)$/u;
+function matches(data: Uint8Array, at: number, text: Uint8Array): boolean {
+  // Beyond the end data[...] is undefined, which equals nothing.
+  for (let index = 0; index < text.length; index++) if (data[at + index] !== text[index]) return false;
+  return true;
+}
+
+function plainEnd(data: Uint8Array, at: number): number {
+  while (kinds[data[at]] & plain) at++;
+  return at;
+}
+
+/** Any line, by JSON.parse. */
+function readLine(bytes: Uint8Array, number: number, sink: LineSink<HitBytes>): void {
+  const text = utf8.decode(bytes);
+  let line: unknown;
+  try {
+    line = JSON.parse(text);
+  } catch {
+    sink.bad(text, number, 'the line is no JSON');
+    return;
+  }
+  const type = typeof line === 'object' && line !== null && 'type' in line ? line.type : undefined;
+  if (type === 'hit') {
+    const hit = line as HitLine;
+    const wrong = misfit(hit);
+    if (wrong) sink.bad(text, number, wrong);
+    else sink.hit(layOut(hit));
+  } else if (type === 'registry' || type === 'rejected') sink.other(line as { type: string }, number);
+  else sink.bad(text, number, 'the line has no type that is known: hit, registry or rejected');
+}
+
+/** The hit's texts back to back, as the fast path would have found them. */
+function layOut({ time, address, domain, action, id = '' }: HitLine): HitBytes {
+  const texts = [address, domain, action, id].map(bytesOf);
+  const [addressEnd, domainEnd, actionEnd, idEnd] = texts.map((_, index) =>
+    texts.slice(0, index + 1).reduce((sum, { length }) => sum + length, 0),
+  );
+  const bytes = new Uint8Array(idEnd);
+  bytes.set(texts[0]);
+  bytes.set(texts[1], addressEnd);
+  bytes.set(texts[2], domainEnd);
+  bytes.set(texts[3], actionEnd);
+  return Object.assign(view, {
+    bytes,
+    time,
+    addressStart: 0,
+    addressEnd,
+    domainStart: addressEnd,
+    domainEnd,
+    domainHash: hashBytes(bytes, addressEnd, domainEnd),
+    actionStart: domainEnd,
+    actionEnd,
+    actionHash: hashBytes(bytes, domainEnd, actionEnd),
+    idStart: id === '' ? -1 : actionEnd,
+    idEnd: id === '' ? -1 : idEnd,
+  });
+}
+
+const mostDomain = 253;
+const mostAction = 64;
+const mostId = 128;
+/** The last moment a Date can hold, but one. */
+const latest = 8.64e15;
+const label = /^(?!-)[\p{L}\p{M}\p{N}_-]{1,63}(?<!-)$/u;
+
+const isHost = (domain: string) => domain.length <= mostDomain && domain.split('.').every((part) => label.test(part));
+
+/** Why a line of type `hit` is none; undefined when it is one. */
+function misfit({ time, address, domain, action, id }: HitLine): string | undefined {
+  if (typeof time !== 'number' || !(time >= 0 && time < latest)) return 'hit: time is no number of milliseconds';
+  if (typeof address !== 'string') return 'hit: address is no text';
+  if (typeof domain !== 'string' || domain !== domain.toLowerCase() || !isHost(domain))
+    return 'hit: domain is no host name in small letters';
+  if (typeof action !== 'string' || action.length < 1 || action.length > mostAction)
+    return `hit: action is no text of 1 to ${mostAction} letters`;
+  if (id !== undefined && (typeof id !== 'string' || id.length < 1 || id.length > mostId))
+    return `hit: id is no text of 1 to ${mostId} letters`;
+}
 
 /** A hit as a sender gave it, checked; or the reason why it is none, which names the field, the value and the mend. */
 export function validateHit(
@@ -56,17 +258,16 @@ export function validateHit(
     return { reason: 'a hit is an object such as {"domain": "portal.example"}' };
   const { domain, action = 'view', id, time = now, path } = value as Record<string, unknown>;
   if (typeof domain !== 'string') return { reason: 'domain is missing: give the host name of the portal' };
-  const name = domain.toLowerCase().replace(/\.$/, '');
-  if (name.length > 253 || !name.split('.').every((part) => label.test(part)))
-    return { reason: `domain "${domain.slice(0, 80)}" is no host name: write portal.example` };
-  if (typeof action !== 'string' || action.length < 1 || action.length > 64)
-    return { reason: 'action is no text of 1 to 64 letters' };
-  if (id !== undefined && (typeof id !== 'string' || id.length < 1 || id.length > 128))
-    return { reason: 'id is no text of 1 to 128 letters' };
+  const host = domain.toLowerCase().replace(/\.$/, '');
+  if (!isHost(host)) return { reason: `domain "${domain.slice(0, 80)}" is no host name: write portal.example` };
+  if (typeof action !== 'string' || action.length < 1 || action.length > mostAction)
+    return { reason: `action is no text of 1 to ${mostAction} letters` };
+  if (id !== undefined && (typeof id !== 'string' || id.length < 1 || id.length > mostId))
+    return { reason: `id is no text of 1 to ${mostId} letters` };
   if (path !== undefined && (typeof path !== 'string' || path.length > 2048))
     return { reason: 'path is no text of at most 2048 letters' };
   const stamp = typeof time === 'number' ? time : typeof time === 'string' ? Date.parse(time) : Number.NaN;
-  if (!(stamp >= 0 && stamp < 8.64e15))
+  if (!(stamp >= 0 && stamp < latest))
     return { reason: `time ${JSON.stringify(time)?.slice(0, 80)} is no RFC 3339 time` };
-  return { type: 'hit', time: Math.round(stamp), address, domain: name, action, ...(id === undefined ? {} : { id }) };
+  return { type: 'hit', time: Math.round(stamp), address, domain: host, action, ...(id === undefined ? {} : { id }) };
 }

@@ -1,34 +1,137 @@
-// One UTC day's hits, by domain, country and action.
-import type { Sums } from './delta.ts';
+// One UTC day's hits, by domain, country and action. Sums are doubles: exact up to 2^53.
+import type { Names } from './cluster.ts';
+import { packColumns, unpackColumns } from './columns.ts';
+import { type Delta, dayNumber } from './delta.ts';
+import { grown, hashBytes, NameTable } from './names.ts';
+
+export type By = 'domain' | 'country' | 'action';
+const every = ['domain', 'country', 'action'] as const;
+
+type Column = Uint32Array | Uint8Array | Float64Array;
+const kind = 'hits/1';
 
 export class DaySums {
+  /** `2026-11-21` */
   readonly day: string;
-  readonly #sums: Sums;
-  private constructor(day: string, sums: Sums) {
+  readonly #tallies: Record<By, Tally>;
+
+  private constructor(day: string, tallies: Record<By, Tally>) {
     this.day = day;
-    this.#sums = sums;
+    this.#tallies = tallies;
   }
+
   static empty(day: string): DaySums {
-    return new DaySums(day, { domain: Object.create(null), country: Object.create(null), action: Object.create(null) });
+    return new DaySums(day, { domain: new Tally(), country: new Tally(), action: new Tally() });
   }
+
+  /** Throws Torn when the bytes are no day's sums, or not the whole of them. */
   static decode(bytes: Uint8Array): DaySums {
-    const { day, sums } = JSON.parse(new TextDecoder().decode(bytes));
-    const empty = DaySums.empty(day);
-    empty.add(sums);
-    return empty;
+    const { meta, columns } = unpackColumns<Record<string, Column>>(kind, bytes);
+    const tally = (by: By) =>
+      new Tally(
+        { offsets: columns[`${by}Offsets`] as Uint32Array, utf8: columns[`${by}Names`] as Uint8Array },
+        columns[`${by}Hits`] as Float64Array,
+      );
+    const { day } = meta as { day: string };
+    return new DaySums(day, { domain: tally('domain'), country: tally('country'), action: tally('action') });
   }
-  encode(): Uint8Array {
-    return new TextEncoder().encode(JSON.stringify({ day: this.day, sums: this.#sums }));
+
+  encode(): Uint8Array<ArrayBuffer> {
+    const columns: Record<string, Column> = {};
+    for (const by of every) {
+      const { offsets, utf8 } = this.#tallies[by].names();
+      columns[`${by}Offsets`] = offsets;
+      columns[`${by}Names`] = utf8;
+      columns[`${by}Hits`] = this.#tallies[by].hits();
+    }
+    return packColumns(kind, { day: this.day }, columns);
   }
-  add(more: Sums): void {
-    for (const by of ['domain', 'country', 'action'] as const)
-      for (const [key, hits] of Object.entries(more[by])) this.#sums[by][key] = (this.#sums[by][key] ?? 0) + hits;
+
+  /** Adds the delta's hits of this day. Commutes: any order gives the same sums. */
+  merge({ domains, actions, byCountry, countries }: Delta): void {
+    const day = dayNumber(this.day);
+    const { domain, action, country } = this.#tallies;
+    for (let row = 0; row < domains.day.length; row++)
+      if (domains.day[row] === day && domains.hits[row] > 0) domain.add(domains.names, row, domains.hits[row]);
+    for (let row = 0; row < actions.day.length; row++)
+      if (actions.day[row] === day && actions.hits[row] > 0) action.add(actions.names, row, actions.hits[row]);
+    for (const [at, code, hits] of byCountry) {
+      if (at !== day) continue;
+      const utf8 = encoder.encode(countries[code]);
+      country.add({ offsets: Uint32Array.of(0, utf8.length), utf8 }, 0, hits);
+    }
   }
+
   get total(): number {
-    return Object.values(this.#sums.action).reduce((sum, hits) => sum + hits, 0);
+    return this.#tallies.action.hits().reduce((sum, hits) => sum + hits, 0);
   }
-  /** Keys with their hits, most first, ties by key. */
-  top(by: keyof Sums): [string, number][] {
-    return Object.entries(this.#sums[by]).sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
+
+  /** How many different keys there are. */
+  count(by: By): number {
+    return this.#tallies[by].count;
+  }
+
+  /** Keys with their hits, most first, ties by key: at most `limit` of them, from the one at `start`. */
+  top(by: By, start = 0, limit = Number.POSITIVE_INFINITY): [key: string, hits: number][] {
+    return this.#tallies[by].top(start, limit);
+  }
+}
+
+const encoder = new TextEncoder();
+
+class Tally {
+  readonly #table: NameTable;
+  #hits: Float64Array;
+  /** Rows, most hits first, ties by the bytes of the name; made when asked for. */
+  #order: Uint32Array | undefined;
+
+  constructor(
+    names: Names = { offsets: new Uint32Array(1), utf8: new Uint8Array(0) },
+    hits: Float64Array = new Float64Array(0),
+  ) {
+    this.#table = NameTable.from(names);
+    this.#hits = grown(hits, this.#table.capacity);
+  }
+
+  get count(): number {
+    return this.#table.count;
+  }
+
+  names(): Names {
+    return this.#table.names();
+  }
+
+  hits(): Float64Array {
+    return this.#hits.subarray(0, this.#table.count);
+  }
+
+  add({ offsets, utf8 }: Names, row: number, hits: number): void {
+    const [start, end] = [offsets[row], offsets[row + 1]];
+    const number = this.#table.intern(utf8, start, end, hashBytes(utf8, start, end), 0);
+    if (number >= this.#hits.length) this.#hits = grown(this.#hits, this.#table.capacity);
+    this.#hits[number] += hits;
+    this.#order = undefined;
+  }
+
+  top(start: number, limit: number): [string, number][] {
+    this.#order ??= this.#sorted();
+    const rows = this.#order.subarray(start, Math.min(this.count, start + limit));
+    return Array.from(rows, (row): [string, number] => [this.#table.text(row), this.#hits[row]]);
+  }
+
+  #sorted(): Uint32Array {
+    const { offsets, utf8 } = this.#table.names();
+    const hits = this.#hits;
+    return Uint32Array.from({ length: this.count }, (_, row) => row).sort((a, b) => {
+      if (hits[a] !== hits[b]) return hits[b] - hits[a];
+      let [at, other] = [offsets[a], offsets[b]];
+      while (at < offsets[a + 1] && other < offsets[b + 1] && utf8[at] === utf8[other]) {
+        at++;
+        other++;
+      }
+      if (at === offsets[a + 1] || other === offsets[b + 1])
+        return offsets[a + 1] - offsets[a] - (offsets[b + 1] - offsets[b]);
+      return utf8[at] - utf8[other];
+    });
   }
 }

@@ -1,4 +1,4 @@
-import { addHit, type Counters, type Delta, decodeDelta, type Sums } from '#core/delta.ts';
+import { type Counters, type Delta, dayName, decodeDelta } from '#core/delta.ts';
 import { DaySums } from '#core/hits.ts';
 import type { Manifest } from '#core/manifest.ts';
 import { PointsState } from '#core/points.ts';
@@ -56,30 +56,16 @@ export async function foldRows(manifest: Manifest, options: FoldOptions): Promis
   return { changed: rows > 0 || dropped > 0, rows, points, write };
 
   async function add(delta: Delta): Promise<void> {
+    seenChanged ||= delta.identified > 0;
+    delta.settle(seen);
     for (const name of Object.keys(delta.counters) as (keyof Counters)[]) counters[name] += delta.counters[name];
-    const found: Record<string, Sums> = { ...delta.days };
-    const extra: Record<string, Sums> = {};
-    for (const place of delta.places) points.put(place);
-    pointsChanged ||= delta.places.length > 0;
-    for (const { id, arrivedAt, time, domain, action, place } of delta.identified) {
-      seenChanged = true;
-      if (!seen.add(id, arrivedAt)) {
-        counters.duplicates++;
-        continue;
-      }
-      counters.hits++;
-      if (!place) counters.unlocated++;
-      addHit(extra, time, domain, place?.country ?? '', action);
-      if (place) points.put([domain, place.lat, place.lon, place.country, time]);
-      pointsChanged ||= place !== undefined;
+    pointsChanged = points.merge(delta) > 0 || pointsChanged;
+    for (const day of delta.days.map(dayName)) {
+      const state =
+        days.get(day) ?? (await segment(objects, manifest.hits[day], DaySums.decode, () => DaySums.empty(day)));
+      state.merge(delta);
+      days.set(day, state);
     }
-    for (const sums of [found, extra])
-      for (const day of Object.keys(sums)) {
-        const state =
-          days.get(day) ?? (await segment(objects, manifest.hits[day], DaySums.decode, () => DaySums.empty(day)));
-        state.add(sums[day]);
-        days.set(day, state);
-      }
   }
 
   async function write(store: ObjectStore, newId: () => string): Promise<Manifest> {

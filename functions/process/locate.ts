@@ -1,9 +1,33 @@
 import maxmind, { type CityResponse, type Reader } from 'maxmind';
-import type { Place } from '#core/delta.ts';
+import type { Place, Places } from '#core/delta.ts';
 
 export interface Locator {
   /** Where an address is; undefined when it is private, unknown or no address. */
   locate(address: string): Place | undefined;
+  /** The same for addresses as bytes, when the locator has numbered its places. */
+  readonly places?: Places;
+}
+
+/** A locator's places by number; numbered as they are met, when it has no numbers of its own. */
+export function placesOf(locator: Locator): Places {
+  if (locator.places) return locator.places;
+  const met: Place[] = [];
+  const countries: string[] = [];
+  const decoder = new TextDecoder();
+  return {
+    countries,
+    find(bytes, start, end) {
+      const place = locator.locate(decoder.decode(bytes.subarray(start, end)));
+      return place ? met.push(place) - 1 : -1;
+    },
+    lat: (place) => met[place].lat,
+    lon: (place) => met[place].lon,
+    country(place) {
+      const { country } = met[place];
+      const index = countries.indexOf(country);
+      return index < 0 ? countries.push(country) - 1 : index;
+    },
+  };
 }
 
 /** The flat shape of DB-IP's files. */

@@ -10,9 +10,10 @@
 
 import { DeltaBuilder, decodeDelta } from '#core/delta.ts';
 import type { Quarantined, RegistryLine, RejectedLine } from '#core/event.ts';
-import { parseLines } from '#core/hit.ts';
+import { readLines } from '#core/hit.ts';
 import { registryEventMisfit, withoutAddresses } from '#core/registry.ts';
 import type { CheckpointStore, EventStore, ObjectStore, SearchStore } from '#core/stores.ts';
+import { placesOf } from './locate.ts';
 import type { Batch } from './notify.ts';
 import { type Delivered, type PullOptions, storeEvents } from './pulls.ts';
 
@@ -54,7 +55,7 @@ export async function processBatch(shard: string, records: ShardRecord[], option
 /** Steps 3 and 4: everything the batch says, stored by id; answers the key of its delta. */
 async function write(shard: string, previous: string, last: string, records: ShardRecord[], options: ProcessOptions) {
   const { events, objects, locator, newId } = options;
-  const builder = new DeltaBuilder();
+  const builder = new DeltaBuilder(placesOf(locator));
   const delivered: Delivered[] = [];
   const setAside: Quarantined[] = [];
   const hitsByMinute = new Map<number, number>();
@@ -66,9 +67,9 @@ async function write(shard: string, previous: string, last: string, records: Sha
       setAside.push({ id: position(line), time: arrivedAt, reason, position: position(line), body: text });
     };
     const before = builder.promptHits;
-    parseLines(data, {
+    readLines(data, {
       hit(hit) {
-        builder.hit(hit, locator.locate(hit.address), arrivedAt);
+        builder.hit(hit, arrivedAt);
       },
       other(line, number) {
         const parsed = line as RegistryLine | RejectedLine;
