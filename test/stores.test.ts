@@ -4,10 +4,18 @@ import { join } from 'node:path';
 import { after } from 'node:test';
 import { openCheckpoints } from '#local/checkpoints.ts';
 import { openEvents } from '#local/events.ts';
+import { openNotices } from '#local/notices.ts';
 import { openObjects } from '#local/objects.ts';
 import { openSearch } from '#local/search.ts';
 import { openStream } from '#local/stream.ts';
-import { checkpointContract, eventContract, objectContract, searchContract, streamContract } from './stores.ts';
+import {
+  checkpointContract,
+  claimContract,
+  eventContract,
+  objectContract,
+  searchContract,
+  streamContract,
+} from './stores.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'stores-'));
 after(() => rmSync(root, { recursive: true }));
@@ -25,6 +33,8 @@ streamContract('embedded stream', async () => {
 checkpointContract('embedded checkpoints', async () => openCheckpoints(join(fresh(), 'checkpoints.db')));
 
 eventContract('embedded events', async (clock) => openEvents(join(fresh(), 'events.db'), clock));
+
+claimContract('embedded claims', async () => openNotices(join(fresh(), 'notices.db'), Date.now));
 
 objectContract('embedded objects', async () => openObjects(fresh()));
 

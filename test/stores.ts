@@ -7,6 +7,7 @@ import {
   BadCursor,
   type Checkpoint,
   type CheckpointStore,
+  type ClaimStore,
   type Counts,
   type EventStore,
   type ObjectStore,
@@ -999,4 +1000,33 @@ function bucketStart(time: number, interval: 'day' | 'week' | 'month'): number {
   const [year, month, dayOfMonth] = [date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate()];
   if (interval === 'month') return Date.UTC(year, month, 1);
   return Date.UTC(year, month, dayOfMonth - (interval === 'week' ? (date.getUTCDay() + 6) % 7 : 0));
+}
+
+// --- claims ---------------------------------------------------------------------------------------------------------
+
+export function claimContract(name: string, make: () => Promise<ClaimStore>): void {
+  test(`${name}: a key is claimed by the first, for good, and the first may ask again`, async () => {
+    const claims = await make();
+    assert.equal(await claims.claim('k', 'a'), 'a');
+    assert.equal(await claims.claim('k', 'b'), 'a');
+    assert.equal(await claims.claim('k', 'a'), 'a');
+    assert.equal(await claims.claim('["Zoë","k"]', 'b'), 'b');
+  });
+
+  test(`${name}: of many that claim a key at once, one has it`, async () => {
+    const claims = await make();
+    const names = Array.from({ length: 20 }, (_, index) => `claimant ${index}`);
+    const holders = new Set(await Promise.all(names.map((by) => claims.claim('k', by))));
+    assert.equal(holders.size, 1);
+    assert.ok(names.includes([...holders][0]));
+  });
+
+  test(`${name}: parts of a sum count once each, whoever sets them`, async () => {
+    const claims = await make();
+    assert.equal(await claims.tally('k', 'shard-0:0', 5), 5);
+    assert.equal(await claims.tally('k', 'shard-1:0', 2), 7);
+    assert.equal(await claims.tally('k', 'shard-0:0', 5), 7);
+    assert.equal(await claims.tally('other', 'shard-0:0', 1), 1);
+    assert.equal(await claims.claim('k', 'a'), 'a');
+  });
 }

@@ -16,20 +16,6 @@ const notice = (id: string, time = now, user = 'ann'): Notice => ({
   data: { user },
 });
 
-test('a key is claimed by the first, for good', async () => {
-  const notices = openNotices(':memory:', () => now);
-  assert.equal(await notices.claim('k', 'a'), 'a');
-  assert.equal(await notices.claim('k', 'b'), 'a');
-});
-
-test('parts of a sum count once each', async () => {
-  const notices = openNotices(':memory:', () => now);
-  assert.equal(await notices.tally('k', 'a', 5), 5);
-  assert.equal(await notices.tally('k', 'b', 2), 7);
-  assert.equal(await notices.tally('k', 'a', 6), 8);
-  assert.equal(await notices.tally('other', 'a', 1), 1);
-});
-
 test('the feed is newest first, page by page, and forgets a person', async () => {
   const notices = openNotices(':memory:', () => now);
   for (const at of [1, 2, 3, 4, 5]) await notices.add(notice(`n${at}`, at, at === 3 ? 'bo' : 'ann'));

@@ -1,0 +1,28 @@
+import { PublishCommand, type SNSClient } from '@aws-sdk/client-sns';
+import type { Notice } from '#core/rules.ts';
+
+/** Sends messages to an SNS topic: the text for mail, the whole as JSON, and rule and kind to filter subscriptions by. */
+export function snsSender(client: Pick<SNSClient, 'send'>, topic: string): (notice: Notice) => Promise<void> {
+  return async (notice) => {
+    const { rule, when, text, time } = notice;
+    await client.send(
+      new PublishCommand({
+        TopicArn: topic,
+        Subject: subjectOf(text),
+        Message: JSON.stringify({ ...notice, time: new Date(time).toISOString() }),
+        MessageAttributes: {
+          rule: { DataType: 'String', StringValue: rule },
+          when: { DataType: 'String', StringValue: when },
+        },
+      }),
+    );
+  };
+}
+
+/** SNS takes at most 100 printable ASCII characters, the first no space. */
+function subjectOf(text: string): string {
+  return text
+    .trim()
+    .replace(/[^\x20-\x7e]/g, '?')
+    .slice(0, 100);
+}

@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { PublishCommand } from '@aws-sdk/client-sns';
+import { snsSender } from '#aws/sns.ts';
+
+test('a message goes to the topic whole, with a subject that SNS takes', async () => {
+  const published: PublishCommand[] = [];
+  const client = {
+    send: async (command: PublishCommand) => {
+      published.push(command);
+    },
+  };
+  const send = snsSender(client as unknown as Parameters<typeof snsSender>[0], 'arn:topic');
+  const text = `  zoë\npulls for the first time: ${'x'.repeat(200)}`;
+  await send({ id: 'i', time: 0, rule: 'people', when: 'first-pull', text, data: { user: 'zoë' } });
+  const [{ input }] = published;
+  assert.equal(input.TopicArn, 'arn:topic');
+  assert.match(input.Subject ?? '', /^zo\?\?pulls for the first time: x+$/);
+  assert.equal(input.Subject?.length, 100);
+  assert.deepEqual(JSON.parse(input.Message ?? ''), {
+    id: 'i',
+    time: '1970-01-01T00:00:00.000Z',
+    rule: 'people',
+    when: 'first-pull',
+    text,
+    data: { user: 'zoë' },
+  });
+  assert.equal(input.MessageAttributes?.rule.StringValue, 'people');
+});
