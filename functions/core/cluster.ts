@@ -12,6 +12,7 @@
 //  4. Each point is in exactly one item of every level, so counts add up to `size` whatever the zoom.
 //  5. Nothing depends on the order of the input but the order of leaves within one spot.
 import { COORDINATE_BITS, latToY, lonToX, SIZE, xToLon, yToLat } from './mercator.ts';
+import type { Pages } from './pages.ts';
 
 /** UTF-8 names back to back: name i is utf8[offsets[i] .. offsets[i + 1]). */
 export interface Names {
@@ -80,6 +81,8 @@ export interface Level {
   columnBits: number;
   starts: Uint32Array;
   items: Uint32Array;
+  /** Which parts of a file are in memory; undefined when all are. */
+  pages: Pages | undefined;
 }
 
 export interface Leaves {
@@ -142,6 +145,7 @@ export class Pyramid {
   readonly timeUnit: number;
   readonly levels: Level[];
   readonly leafColumns: Leaves;
+  private readonly pages: Pages | undefined;
 
   constructor(parts: {
     radius: number;
@@ -159,6 +163,26 @@ export class Pyramid {
     this.timeUnit = parts.timeUnit;
     this.levels = parts.levels;
     this.leafColumns = parts.leaves;
+    this.pages = parts.levels[0].pages;
+  }
+
+  /**
+   * Answers `ask` once all that it reads is in memory. It may be run several times: each time what it found lacking is
+   * fetched. Only a pyramid that was opened in part needs this; there each other method may answer too little.
+   */
+  async load<T>(ask: () => T): Promise<T> {
+    const { pages } = this;
+    if (!pages) return ask();
+    for (;;) {
+      pages.begin();
+      try {
+        const answer = ask();
+        if (!pages.lacking) return answer;
+      } catch (error) {
+        if (!pages.lacking) throw error;
+      }
+      await pages.load();
+    }
   }
 
   /**
@@ -187,7 +211,23 @@ export class Pyramid {
       length = scan(level, 0, north, east - SIZE, south, length);
       toTileGrid(from, length, z, left - EXTENT * 2 ** z, top);
     }
+    if (this.pages) this.wantSingles(length);
     return new TileItems(scratch.slice(0, length));
+  }
+
+  /** Asks for the names and times of single points among scratch words: whoever draws the tile reads them. */
+  private wantSingles(length: number): void {
+    for (let at = 0; at < length; at += ITEM_WORDS) {
+      if ((scratch[at + 2] & 31) !== SINGLE) continue;
+      this.pages?.holds(this.leafColumns.updatedAt, scratch[at + 3], scratch[at + 3] + 1);
+      this.holdsName(scratch[at + 3]);
+    }
+  }
+
+  private holdsName(leaf: number): boolean {
+    const { offsets, utf8 } = this.leafColumns.names;
+    if (!this.pages) return true;
+    return this.pages.holds(offsets, leaf, leaf + 2) && this.pages.holds(utf8, offsets[leaf], offsets[leaf + 1]);
   }
 
   /** How many items `clusters` would answer, at the cost of two searches a row. */
@@ -235,19 +275,31 @@ export class Pyramid {
       throw new RangeError(`no cluster ${id} in this snapshot`);
     // A leaf is near its cluster: at every level above, the mean moves by a few radii at most. Look there, then wider.
     const level = this.levels[zoom];
+    const { pages } = this;
     const [x, y] = [this.leafColumns.x[leafStart], this.leafColumns.y[leafStart]];
+    if (pages && !this.holdsPlace(leafStart)) throw new Error(`cluster ${id} is not in memory yet`);
     for (let reach = (this.radius * SIZE) / 2 ** (TILE_PIXEL_BITS + zoom - 2); ; reach *= 8) {
       const [west, east] = [Math.max(0, x - reach), Math.min(SIZE, x + reach + 1)];
       const [north, south] = [Math.max(0, y - reach), Math.min(SIZE, y + reach + 1)];
       const length = scan(level, west, north, east, south, 0);
       for (let at = 0; at < length; at += ITEM_WORDS)
         if (scratch[at + 3] === leafStart && (scratch[at + 2] & 31) === formed) return this.cluster(scratch, at);
-      if (reach > SIZE) throw new RangeError(`no cluster ${id} in this snapshot`);
+      if (pages?.lacking || reach > SIZE) throw new RangeError(`no cluster ${id} in this snapshot`);
     }
+  }
+
+  private holdsPlace(leaf: number): boolean {
+    const { x, y } = this.leafColumns;
+    const holds = this.pages?.holds(x, leaf, leaf + 1);
+    return this.pages?.holds(y, leaf, leaf + 1) === true && holds === true;
   }
 
   leaf(leaf: number): Leaf {
     const { x, y, country, order } = this.leafColumns;
+    if (this.pages) {
+      this.holdsPlace(leaf);
+      this.pages.holds(country, leaf, leaf + 1);
+    }
     return {
       domain: this.domain(leaf),
       lon: xToLon(x[leaf]),
@@ -258,11 +310,13 @@ export class Pyramid {
   }
 
   domain(leaf: number): string {
+    if (!this.holdsName(leaf)) return '';
     return decodeName(this.leafColumns.names, this.row(leaf));
   }
 
   /** Milliseconds since the epoch. */
   updatedAt(leaf: number): number {
+    this.pages?.holds(this.leafColumns.updatedAt, leaf, leaf + 1);
     return this.timeBase + this.timeUnit * this.leafColumns.updatedAt[this.row(leaf)];
   }
 
@@ -290,6 +344,7 @@ export class Pyramid {
     const last = Math.min(end - start, offset + limit);
     if (offset >= last) return [];
     const { updatedAt } = this.leafColumns;
+    if (this.pages && !this.pages.holds(updatedAt, start, end)) return [];
     let [low, high] = [Infinity, -Infinity];
     for (let leaf = start; leaf < end; leaf++) {
       const time = updatedAt[this.row(leaf)];
@@ -375,15 +430,26 @@ function searchRow(level: Level, row: number, wanted: number): number {
   return low;
 }
 
+/** Whether the items of a row from `west` to `east` are in memory. */
+function holdsRow(level: Level, pages: Pages, row: number, west: number, east: number): boolean {
+  const { starts, items, columnBits } = level;
+  const [first, end] = [row << columnBits, (row + 1) << columnBits];
+  if (!pages.holds(starts, first, end + 1)) return false;
+  const shift = COORDINATE_BITS - columnBits;
+  const [from, to] = [starts[first | (west >>> shift)], starts[(first | ((east - 1) >>> shift)) + 1]];
+  return pages.holds(items, ITEM_WORDS * from, ITEM_WORDS * to);
+}
+
 /** Copies the items of [west, east) x [north, south) into scratch from word `length` on; answers the new length. */
 function scan(level: Level, west: number, north: number, east: number, south: number, length: number): number {
   if (west >= east || north >= south) return length;
-  const { items, starts, rowBits, columnBits } = level;
+  const { items, starts, rowBits, columnBits, pages } = level;
   // Bounds may be fractions of a unit beyond zoom 19; places are whole, so rounding up keeps both ends right.
   const [left, right, top, bottom] = [Math.ceil(west), Math.ceil(east), Math.ceil(north), Math.ceil(south)];
   if (left >= SIZE || top >= SIZE) return length;
   const lastRow = (bottom - 1) >>> rowBits;
   for (let row = top >>> rowBits; row <= lastRow; row++) {
+    if (pages && !holdsRow(level, pages, row, left, right)) continue;
     const end = ITEM_WORDS * starts[(row + 1) << columnBits];
     for (let at = ITEM_WORDS * searchRow(level, row, left); at < end && items[at] < right; at += ITEM_WORDS) {
       const y = items[at + 1];
@@ -404,10 +470,11 @@ function scan(level: Level, west: number, north: number, east: number, south: nu
 }
 
 function countScan(level: Level, west: number, north: number, east: number, south: number): number {
-  const { items, starts, rowBits, columnBits } = level;
+  const { items, starts, rowBits, columnBits, pages } = level;
   const [firstRow, lastRow] = [north >>> rowBits, (south - 1) >>> rowBits];
   let count = 0;
   for (let row = firstRow; row <= lastRow; row++) {
+    if (pages && !holdsRow(level, pages, row, west, Math.min(SIZE, east + 1))) continue;
     const from = searchRow(level, row, west);
     const to = east >= SIZE ? starts[(row + 1) << columnBits] : searchRow(level, row, east);
     // Only the first and last row can stick out of the box.
@@ -572,7 +639,7 @@ function indexLevel(items: Uint32Array, rowBits: number): Level {
     while (bucket <= own) starts[bucket++] = i;
   }
   starts.fill(count, bucket);
-  return { count, rowBits, columnBits, starts, items };
+  return { count, rowBits, columnBits, starts, items, pages: undefined };
 }
 
 /** Arrays of the finest level's length that every level's merging uses again. */

@@ -1,14 +1,17 @@
 // points.bin: a pyramid as one file that is the index itself. Opening it makes views, it parses nothing but the header.
 // Little-endian; every section starts at a multiple of 8. docs/tiles.md has the format as a table.
 import { type Level, type Names, Pyramid } from './cluster.ts';
+import { Pages, type ReadRange } from './pages.ts';
 
 const MAGIC = 0x504c4857; // "WHLP"
 const VERSION = 1;
 const HEADER_BYTES = 64;
 const LEVEL_BYTES = 32;
-/** x, y, updatedAt, country, name offsets, names, country codes. */
-const SECTIONS = 7;
+/** x, y, updatedAt, country, name offsets, names. */
+const SECTIONS = 6;
 const SECTION_BYTES = 16;
+/** The magic and the header's checksum again. */
+const TAIL_BYTES = 8;
 
 /** A points.bin that cannot be served: foreign, of another version, or torn. */
 export class BadSnapshot extends Error {
@@ -21,9 +24,10 @@ export function encodePyramid(pyramid: Pyramid): Uint8Array<ArrayBuffer> {
   const { base, unit } = timeScale(pyramid);
   const names = gatherNames(leafColumns.names, leafColumns.order);
   const countries = new TextEncoder().encode(JSON.stringify(pyramid.countries));
-  const lengths = [4 * size, 4 * size, 4 * size, 2 * size, 4 * (size + 1), names.utf8.length, countries.length];
+  const lengths = [4 * size, 4 * size, 4 * size, 2 * size, 4 * (size + 1), names.utf8.length];
 
-  let end = HEADER_BYTES + LEVEL_BYTES * levels.length + SECTION_BYTES * SECTIONS;
+  const tables = HEADER_BYTES + LEVEL_BYTES * levels.length + SECTION_BYTES * SECTIONS;
+  let end = Math.ceil((tables + countries.length) / 8) * 8;
   const reserve = (bytes: number) => {
     const offset = end;
     end += Math.ceil(bytes / 8) * 8;
@@ -36,7 +40,7 @@ export function encodePyramid(pyramid: Pyramid): Uint8Array<ArrayBuffer> {
     places.push(shared ?? { level, starts: reserve(level.starts.byteLength), items: reserve(level.items.byteLength) });
   }
   const offsets = lengths.map(reserve);
-  const tail = reserve(8);
+  const tail = reserve(TAIL_BYTES);
 
   const bytes = new Uint8Array(end);
   const view = new DataView(bytes.buffer);
@@ -48,6 +52,8 @@ export function encodePyramid(pyramid: Pyramid): Uint8Array<ArrayBuffer> {
   view.setFloat64(32, pyramid.radius, true);
   view.setFloat64(40, base, true);
   view.setFloat64(48, unit, true);
+  view.setUint32(56, countries.length, true);
+  bytes.set(countries, tables);
   let at = HEADER_BYTES;
   for (const { level, starts, items } of places) {
     view.setFloat64(at, starts, true);
@@ -63,7 +69,7 @@ export function encodePyramid(pyramid: Pyramid): Uint8Array<ArrayBuffer> {
     view.setFloat64(at, offsets[section], true);
     view.setFloat64(at + 8, lengths[section], true);
   }
-  const [x, y, updatedAt, country, nameOffsets, utf8, codes] = offsets;
+  const [x, y, updatedAt, country, nameOffsets, utf8] = offsets;
   new Uint32Array(bytes.buffer, x, size).set(leafColumns.x);
   new Uint32Array(bytes.buffer, y, size).set(leafColumns.y);
   const times = new Uint32Array(bytes.buffer, updatedAt, size);
@@ -74,8 +80,7 @@ export function encodePyramid(pyramid: Pyramid): Uint8Array<ArrayBuffer> {
   }
   new Uint32Array(bytes.buffer, nameOffsets, size + 1).set(names.offsets);
   bytes.set(names.utf8, utf8);
-  bytes.set(countries, codes);
-  const sum = checksum(bytes, at);
+  const sum = checksum(bytes, headerEnd(view));
   view.setUint32(8, sum, true);
   view.setUint32(tail, MAGIC, true);
   view.setUint32(tail + 4, sum, true);
@@ -84,25 +89,63 @@ export function encodePyramid(pyramid: Pyramid): Uint8Array<ArrayBuffer> {
 
 /** Views over the bytes of points.bin, which must not change afterwards. Throws BadSnapshot naming what is wrong. */
 export function openPyramid(file: Uint8Array): Pyramid {
-  const bytes = file.byteOffset % 8 === 0 ? file : file.slice();
-  const { buffer, byteOffset, byteLength } = bytes;
-  if (byteLength < HEADER_BYTES) throw new BadSnapshot(`points.bin is torn: ${byteLength} bytes hold no header`);
-  const view = new DataView(buffer, byteOffset, byteLength);
+  const { length } = readHead(file);
+  if (length !== file.length) throw new BadSnapshot(`points.bin is torn: ${file.length} bytes of ${length}`);
+  return viewPyramid(file.byteOffset % 8 === 0 ? file : file.slice(), undefined);
+}
+
+/** What opening a file in part reads at first: a small file whole, of a large one the far-out zooms. */
+const FIRST_BYTES = 1 << 20;
+
+/**
+ * Opens points.bin of any size with two reads; the rest is read in blocks when it is asked for, through Pyramid.load.
+ * Throws BadSnapshot as openPyramid does, for the beginning and the end.
+ */
+export async function openInPart(read: ReadRange, blockBytes?: number, firstBytes = FIRST_BYTES): Promise<Pyramid> {
+  const first = await read(0, firstBytes);
+  const { length, headEnd } = readHead(first);
+  if (length <= firstBytes) return openPyramid(first);
+  if (first.length !== firstBytes || headEnd > firstBytes)
+    throw new BadSnapshot(`points.bin is torn: ${first.length} bytes of ${length}`);
+  const pages = new Pages(length, read, blockBytes);
+  pages.fill(0, first);
+  const tail = await read(length - TAIL_BYTES, length);
+  if (tail.length !== TAIL_BYTES) throw new BadSnapshot(`points.bin is torn: it ends before byte ${length}`);
+  pages.fill(length - TAIL_BYTES, tail);
+  return viewPyramid(pages.bytes, pages);
+}
+
+/** Checks the header; answers the file's length and where the header ends. */
+function readHead(bytes: Uint8Array): { length: number; headEnd: number } {
+  if (bytes.length < HEADER_BYTES) throw new BadSnapshot(`points.bin is torn: ${bytes.length} bytes hold no header`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const magic = view.getUint32(0, true);
   if (magic !== MAGIC)
     throw new BadSnapshot(`not a points.bin: it begins with 0x${magic.toString(16)}, not 0x${MAGIC.toString(16)}`);
   const version = view.getUint32(4, true);
   if (version !== VERSION) throw new BadSnapshot(`points.bin has version ${version}, this build reads ${VERSION}`);
-  const length = view.getFloat64(16, true);
-  if (length !== byteLength) throw new BadSnapshot(`points.bin is torn: ${byteLength} bytes of ${length}`);
+  const levelCount = view.getUint32(28, true);
+  const headEnd = headerEnd(view);
+  if (
+    levelCount < 2 ||
+    levelCount > 18 ||
+    headEnd > bytes.length ||
+    checksum(bytes, headEnd) !== view.getUint32(8, true)
+  )
+    throw new BadSnapshot('points.bin is torn: its header does not add up');
+  return { length: view.getFloat64(16, true), headEnd };
+}
+
+function viewPyramid(bytes: Uint8Array, pages: Pages | undefined): Pyramid {
+  const { buffer, byteOffset, byteLength } = bytes;
+  const view = new DataView(buffer, byteOffset, byteLength);
+  if (
+    view.getUint32(byteLength - TAIL_BYTES, true) !== MAGIC ||
+    view.getUint32(byteLength - 4, true) !== view.getUint32(8, true)
+  )
+    throw new BadSnapshot('points.bin is torn: its end belongs to another file');
   const size = view.getUint32(24, true);
   const levelCount = view.getUint32(28, true);
-  const headEnd = HEADER_BYTES + LEVEL_BYTES * levelCount + SECTION_BYTES * SECTIONS;
-  const sum = view.getUint32(8, true);
-  if (levelCount < 2 || levelCount > 18 || headEnd + 8 > byteLength || checksum(bytes, headEnd) !== sum)
-    throw new BadSnapshot('points.bin is torn: its header does not add up');
-  if (view.getUint32(byteLength - 8, true) !== MAGIC || view.getUint32(byteLength - 4, true) !== sum)
-    throw new BadSnapshot('points.bin is torn: its end belongs to another file');
 
   const words = (offset: number, count: number) => new Uint32Array(buffer, byteOffset + offset, count);
   const levels: Level[] = [];
@@ -117,6 +160,7 @@ export function openPyramid(file: Uint8Array): Pyramid {
       columnBits,
       starts: words(view.getFloat64(at, true), 2 ** (28 - rowBits + columnBits) + 1),
       items: words(view.getFloat64(at + 8, true), 4 * count),
+      pages,
     });
   }
   const section = (index: number): [offset: number, length: number] => [
@@ -128,7 +172,7 @@ export function openPyramid(file: Uint8Array): Pyramid {
     radius: view.getFloat64(32, true),
     timeBase: view.getFloat64(40, true),
     timeUnit: view.getFloat64(48, true),
-    countries: JSON.parse(new TextDecoder().decode(text(6))),
+    countries: JSON.parse(new TextDecoder().decode(bytes.subarray(at + SECTION_BYTES * SECTIONS, headerEnd(view)))),
     levels,
     leaves: {
       x: words(section(0)[0], size),
@@ -139,6 +183,11 @@ export function openPyramid(file: Uint8Array): Pyramid {
       order: undefined,
     },
   });
+}
+
+/** Fixed fields, levels, sections, then the country codes as JSON: all that is parsed. */
+function headerEnd(view: DataView): number {
+  return HEADER_BYTES + LEVEL_BYTES * view.getUint32(28, true) + SECTION_BYTES * SECTIONS + view.getUint32(56, true);
 }
 
 /** Times as 32-bit numbers: whole milliseconds up to a span of 49 days, coarser only beyond. */

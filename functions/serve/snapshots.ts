@@ -1,6 +1,6 @@
 // Snapshots of the points in the object store: `points/latest.json` points at `points/SNAPSHOT/points.bin`.
 import type { Pyramid } from '#core/cluster.ts';
-import { BadSnapshot, openPyramid } from '#core/snapshot.ts';
+import { BadSnapshot, openInPart } from '#core/snapshot.ts';
 import type { ObjectStore } from '#core/stores.ts';
 
 export interface LatestPoints {
@@ -24,7 +24,11 @@ export const snapshotKey = (snapshot: string) => `points/${snapshot}/points.bin`
 export const SNAPSHOT_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const POINTER_AGE_MS = 1000;
 
-/** Keeps the newest few pyramids open. A new pointer is followed only once its snapshot opens: until then the last good one serves. */
+/**
+ * Keeps the newest few pyramids open, each read in blocks as tiles ask for them: a new snapshot costs a reader what its own
+ * tile needs, not the file. See docs/decisions/points-file.md.
+ * A new pointer is followed only once its snapshot opens: until then the last good one serves.
+ */
 export function objectSnapshots(
   store: ObjectStore,
   clock: () => number,
@@ -44,7 +48,7 @@ export function objectSnapshots(
       opened.set(snapshot, known);
       return known;
     }
-    const pyramid = store.get(snapshotKey(snapshot)).then((found) => found && openPyramid(found.body));
+    const pyramid = openObject(store, snapshotKey(snapshot));
     opened.set(snapshot, pyramid);
     const forget = () => opened.get(snapshot) === pyramid && opened.delete(snapshot);
     pyramid.then((found) => found || forget(), forget);
@@ -89,6 +93,21 @@ export function objectSnapshots(
       return current;
     },
   };
+}
+
+/** undefined when there is no such object; what is asked of it later is read as it is needed. */
+async function openObject(store: ObjectStore, key: string): Promise<Pyramid | undefined> {
+  let exists = true;
+  const read = async (start: number, end: number) => {
+    const found = await store.get(key, { start, end });
+    exists = found !== undefined;
+    if (!found) throw new Error(`${key} is not there: it was never exported, or has expired`);
+    return found.body;
+  };
+  return openInPart(read).catch((error: unknown) => {
+    if (exists) throw error;
+    return undefined;
+  });
 }
 
 function parsePointer(body: Uint8Array): LatestPoints | undefined {

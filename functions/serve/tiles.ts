@@ -4,6 +4,7 @@ import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context, TypedResponse } from 'hono';
 import { type Box, DEEPEST_ZOOM, type Pyramid } from '#core/cluster.ts';
 import { clusterFeature, tileFeatures, yandexCollection } from '#core/geojson.ts';
+import { latToY, SIZE } from '#core/mercator.ts';
 import { encodeTile } from '#core/mvt.ts';
 import { SNAPSHOT_NAME, type SnapshotSource } from './snapshots.ts';
 
@@ -274,7 +275,7 @@ export function tileRoutes(source: SnapshotSource, clock: () => number): OpenAPI
     c.header('ETag', etag);
     c.header('Cache-Control', params.snapshot === 'latest' ? SHORT_LIVED : IMMUTABLE);
     if (!pyramid) return c.body(null, 304) as Untyped;
-    const tile = pyramid.tile(zoom, x, y);
+    const tile = await pyramid.load(() => pyramid.tile(zoom, x, y));
     if (tile.length === 0) return c.body(null, 204) as Untyped;
     if (format === 'json') {
       const features = tileFeatures(pyramid, tile, zoom, x, y);
@@ -288,9 +289,12 @@ export function tileRoutes(source: SnapshotSource, clock: () => number): OpenAPI
     const { bbox, zoom, snapshot: wanted } = c.req.valid('query');
     const found = await openWanted(c, wanted);
     if (found instanceof Response) return found;
-    const { level, clusters } = boxClusters(found.pyramid, bbox, zoom);
-    const features = clusters.map((cluster) => clusterFeature(found.pyramid, cluster));
-    const body = JSON.stringify({ type: 'FeatureCollection', snapshot: found.snapshot, zoom: level, features });
+    const { pyramid, snapshot } = found;
+    const answer = await pyramid.load(() => {
+      const { level, clusters } = boxClusters(pyramid, bbox, zoom);
+      return { zoom: level, features: clusters.map((cluster) => clusterFeature(pyramid, cluster)) };
+    });
+    const body = JSON.stringify({ type: 'FeatureCollection', snapshot, ...answer });
     return packed(c, body, 'application/geo+json');
   });
 
@@ -299,12 +303,13 @@ export function tileRoutes(source: SnapshotSource, clock: () => number): OpenAPI
     const found = await openWanted(c, wanted);
     if (found instanceof Response) return found;
     try {
-      const total = found.pyramid.find(cluster).count;
-      const items = found.pyramid.leaves(cluster, limit, offset);
-      return c.json(
-        { total, items: items.map((leaf) => ({ ...leaf, updatedAt: new Date(leaf.updatedAt).toISOString() })) },
-        200,
-      );
+      const { pyramid } = found;
+      const { total, leaves } = await pyramid.load(() => ({
+        total: pyramid.find(cluster).count,
+        leaves: pyramid.leaves(cluster, limit, offset),
+      }));
+      const items = leaves.map((leaf) => ({ ...leaf, updatedAt: new Date(leaf.updatedAt).toISOString() }));
+      return c.json({ total, items }, 200);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       return fail(c, 404, 'no_cluster', `cluster "${cluster}" is not in snapshot ${found.snapshot}`);
@@ -316,8 +321,11 @@ export function tileRoutes(source: SnapshotSource, clock: () => number): OpenAPI
     const found = await openWanted(c, wanted);
     if (found instanceof Response) return found;
     const [south, west, north, east] = bbox;
-    const { clusters } = boxClusters(found.pyramid, [west, south, east, north], zoom);
-    const body = JSON.stringify(yandexCollection(found.pyramid, clusters));
+    const { pyramid } = found;
+    const collection = await pyramid.load(() =>
+      yandexCollection(pyramid, boxClusters(pyramid, [west, south, east, north], zoom).clusters),
+    );
+    const body = JSON.stringify(collection);
     if (!callback) return packed(c, body, 'application/json');
     // The comment keeps the reply from being read as another file type that begins with letters of the caller's choice.
     return packed(
@@ -343,10 +351,18 @@ export function tileRoutes(source: SnapshotSource, clock: () => number): OpenAPI
   return app;
 }
 
-/** The clusters of a box, at the deepest zoom up to the one asked that needs no more than MAX_FEATURES. */
+/**
+ * The clusters of a box, at the deepest zoom up to the one asked that needs no more than MAX_FEATURES. Starts where the box
+ * is a few tiles wide, which are never too many, and goes up: a wide box at a deep zoom never reads the deep levels.
+ */
 function boxClusters(pyramid: Pyramid, box: Box, zoom: number) {
-  let level = pyramid.levelOf(zoom);
-  while (level > 0 && pyramid.countClusters(box, level) > MAX_FEATURES) level--;
+  const [west, south, east, north] = box;
+  const width = Math.min(360, west <= east ? east - west : east - west + 360) / 360;
+  const height = (latToY(south) - latToY(north)) / SIZE;
+  const wanted = pyramid.levelOf(zoom);
+  const few = Math.floor(2 - Math.log2(Math.max(width, height, 2 ** -pyramid.maxZoom)));
+  let level = Math.max(0, Math.min(wanted, few, pyramid.maxZoom));
+  while (level < wanted && pyramid.countClusters(box, level + 1) <= MAX_FEATURES) level++;
   return { level, clusters: pyramid.clusters(box, level) };
 }
 
