@@ -6,7 +6,7 @@
 // memory = peak resident growth over the build, input aside, each in a process of its own; cold = a fresh process from
 // opening the file to the bytes of its first tile, imports aside, the median of nine.
 import { spawnSync } from 'node:child_process';
-import { closeSync, fstatSync, mkdtempSync, openSync, readSync, rmSync, writeFileSync } from 'node:fs';
+import { fstatSync, mkdtempSync, openSync, readSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
