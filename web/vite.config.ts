@@ -52,6 +52,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 1500,
     rolldownOptions: {
+      checks: { pluginTimings: false },
       input: ['index', 'people', 'repositories', 'setup', 'health'].map((page) => join(web, `${page}.html`)),
     },
   },

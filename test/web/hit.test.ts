@@ -46,6 +46,7 @@ async function visit(
   if (typeof browser === 'string') throw new Error(browser);
   world.posted.length = 0;
   const context = await browser.newContext({ userAgent });
+  context.setDefaultTimeout(90_000);
   await context.addInitScript(() => Object.defineProperty(navigator, 'webdriver', { get: () => false }));
   await context.addInitScript(before);
   const page = await context.newPage();

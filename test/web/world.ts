@@ -14,6 +14,8 @@ export interface World {
   mood: Mood;
   /** Puts one more place on the map: a new snapshot. */
   add(domain: string, lat: number, lon: number): void;
+  /** While this is pending, tiles wait for it. */
+  tilesWait: Promise<void>;
   /** Bodies posted to /v1/hits, in order. */
   posted: unknown[][];
   /** Status of the next posts to /v1/hits. */
@@ -263,6 +265,7 @@ export async function startWorld(folder: string): Promise<World> {
         return json(response, 401, { error: { code: 'unauthorized', message: 'Send the reader token.' } });
       const named = /^\/v1\/tiles\/[^/]+\/(\d+)\/(\d+)\/(\d+)\.mvt$/.exec(pathname);
       if (named) {
+        await world.tilesWait;
         const bytes = world.mood === 'empty' ? undefined : tile(Number(named[1]), Number(named[2]), Number(named[3]));
         return bytes ? response.writeHead(200).end(bytes) : response.writeHead(204).end();
       }
@@ -287,6 +290,7 @@ export async function startWorld(folder: string): Promise<World> {
       points.push({ domain, lat, lon, updatedAt: new Date().toISOString() });
       clusters = index();
     },
+    tilesWait: Promise.resolve(),
     posted: [],
     answer: 202,
     asked: [],

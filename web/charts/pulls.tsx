@@ -62,7 +62,7 @@ export function PullsOverTime({
                 grid: false,
                 labelAutoHide: false,
                 labelAutoRotate: false,
-                labelFilter: (_: unknown, index: number) => index % every === 0,
+                labelFilter: (_: unknown, index: number) => index % every === 0 && index <= rows.length - every / 2,
                 labelFormatter: (from: string) => day(from),
               },
               y: { ...axis, tickCount: 4, labelFormatter: (value: number) => compact(value) },

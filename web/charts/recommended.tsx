@@ -8,7 +8,12 @@ import { Chart } from './chart.tsx';
 /** Why it is recommended, in words. */
 export function because({ source, because }: Recommendation): string {
   if (because.length > 0) {
-    const names = because.slice(0, 2).map(({ repository, share }) => `${repository} (${percent(share)})`);
+    // What speaks against an image is left out by the service, so the rest can be more than the whole.
+    const whole = Math.max(
+      1,
+      because.reduce((sum, { share }) => sum + share, 0),
+    );
+    const names = because.slice(0, 2).map(({ repository, share }) => `${repository} (${percent(share / whole)})`);
     return source === 'similar' ? `goes with ${because[0].repository}` : `because you pulled ${names.join(' and ')}`;
   }
   const words: Record<string, string> = {
@@ -92,7 +97,7 @@ export function Recommended({ items }: { items: Recommendation[] }) {
                   textBaseline: 'middle',
                   text: 'others',
                   dy: -17,
-                  dx: 0,
+                  dx: -1,
                   fill: muted,
                   fillOpacity: 1,
                   fontFamily: sans,

@@ -249,7 +249,10 @@ function OnePerson({ user }: { user: string }) {
                     <p>There is no other image that somebody pulled. As soon as there is one, it shows here.</p>
                   </div>
                 ) : (
-                  <Recommended items={items} />
+                  <>
+                    <p class="muted small">Best first. A bar is as long as others pulled the image.</p>
+                    <Recommended items={items} />
+                  </>
                 )
               }
             </Content>

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { after, test } from 'node:test';
+import { dataFolder, startLocal } from '../run.ts';
+import { openBrowser } from './browser.ts';
+
+// The pages on the real service: a hit that the beacon sends is on the map, a notification in its sender's history.
+const browser = await openBrowser();
+const skip = typeof browser === 'string' && browser;
+
+after(async () => {
+  if (typeof browser !== 'string') await browser.close();
+});
+
+test('hits show on the open map without a reload, and pulls on the open page of a person', { skip }, async (t) => {
+  if (typeof browser === 'string') return;
+  const running = await startLocal(dataFolder(t), ['--export-every', '0.5']);
+  t.after(() => running.kill());
+  const context = await browser.newContext({ userAgent: 'Mozilla/5.0 Chrome/153.0' });
+  t.after(() => context.close());
+  context.setDefaultTimeout(90_000);
+
+  const map = await context.newPage();
+  await map.goto(running.origin);
+  await map.getByText('No hits yet.').waitFor();
+  const send = (domain: string, address: string) =>
+    running.post('/v1/hits', { domain, action: 'view' }, { 'X-Forwarded-For': address });
+  assert.equal((await send('live.example', '8.8.8.8')).status, 202);
+  await map.getByText('in 30 days, 1 place on the map').waitFor();
+  await map.getByRole('button', { name: 'live.example' }).click();
+  await map.getByRole('heading', { name: 'live.example' }).waitFor();
+  assert.equal((await send('second.example', '1.1.1.1')).status, 202);
+  await map.getByText('in 30 days, 2 places on the map').waitFor();
+
+  const person = await context.newPage();
+  await person.goto(`${running.origin}/people?user=anna`);
+  await person.getByText('No pulls by this name.').waitFor();
+  const event = {
+    id: 'pull-1',
+    timestamp: new Date().toISOString(),
+    action: 'pull',
+    target: {
+      mediaType: 'application/vnd.oci.image.manifest.v1+json',
+      digest: `sha256:${'a'.repeat(64)}`,
+      repository: 'team/app',
+      tag: '1.0',
+    },
+    request: { id: 'r', addr: '10.0.0.1:1', host: 'registry', method: 'GET', useragent: 'docker/28.0' },
+    actor: { name: 'anna' },
+    source: { addr: 'registry', instanceID: 'i' },
+  };
+  assert.equal((await running.post('/v1/registry-events', { events: [event] })).status, 202);
+  await person.getByRole('link', { name: 'team/app' }).waitFor();
+});
+
+test('a page of another origin counts by its beacon', { skip }, async (t) => {
+  if (typeof browser === 'string') return;
+  const running = await startLocal(dataFolder(t), ['--export-every', '0.5']);
+  t.after(() => running.kill());
+  const context = await browser.newContext({ userAgent: 'Mozilla/5.0 Chrome/153.0' });
+  t.after(() => context.close());
+  context.setDefaultTimeout(90_000);
+  await context.addInitScript(() => Object.defineProperty(navigator, 'webdriver', { get: () => false }));
+  // Another port is another origin. A name out there would not do: browsers keep such pages away from this machine.
+  const server = createServer((_, response) =>
+    response
+      .writeHead(200, { 'Content-Type': 'text/html' })
+      .end(`<!doctype html><script defer src="${running.origin}/hit.js"></script>`),
+  );
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => server.close());
+  const portal = await context.newPage();
+  const answered = portal.waitForResponse(`${running.origin}/v1/hits`);
+  await portal.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+  assert.equal((await answered).status(), 202);
+});
