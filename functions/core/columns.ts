@@ -52,6 +52,10 @@ export function packColumns(kind: string, meta: unknown, columns: Columns): Uint
   return bytes;
 }
 
+/** Do these first bytes (4 or more) begin something that packColumns made? */
+export const isColumns = (bytes: Uint8Array): boolean =>
+  [0x57, 0x48, 0x43, 0x4c].every((byte, at) => bytes[at] === byte);
+
 /** Views into `bytes` (or into a copy, if they are not aligned): write to none of them. Throws Torn. */
 export function unpackColumns<C extends Columns>(kind: string, bytes: Uint8Array): { meta: unknown; columns: C } {
   const whole = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice();

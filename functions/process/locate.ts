@@ -1,5 +1,9 @@
+import { open, readFile } from 'node:fs/promises';
 import maxmind, { type CityResponse, type Reader } from 'maxmind';
+import { isColumns } from '#core/columns.ts';
 import type { Place, Places } from '#core/delta.ts';
+import { type FlatResponse, placeOf } from '#geo/city.ts';
+import { IpTable } from '#geo/table.ts';
 
 export interface Locator {
   /** Where an address is; undefined when it is private, unknown or no address. */
@@ -30,33 +34,40 @@ export function placesOf(locator: Locator): Places {
   };
 }
 
-/** The flat shape of DB-IP's files. */
-interface FlatResponse {
-  latitude?: number;
-  longitude?: number;
-  country_code?: string;
-}
-
-/** Opens City databases (MaxMind's own shape or DB-IP's flat one); the first that knows an address answers. */
+/**
+ * Opens the table that layers/geo/build.ts made, or City databases as they are (MaxMind's own shape or DB-IP's flat one);
+ * of several the first that knows an address answers. Both answer the same; the table is far quicker.
+ */
 export async function openLocator(files: string[]): Promise<Locator> {
+  if (files.length === 1 && (await isTable(files[0]))) {
+    const table = new IpTable(await readFile(files[0]));
+    return { locate: (address) => table.locate(address), places: table };
+  }
   const readers = await Promise.all(files.map((file) => maxmind.open<CityResponse & FlatResponse>(file)));
   return {
     locate(address) {
       if (!maxmind.validate(address)) return undefined;
+      const plain = address.replace(/^::ffff:(\d+\.\d+\.\d+\.\d+)$/i, '$1');
       for (const reader of readers) {
-        const found = lookUp(reader, address);
+        const found = lookUp(reader, plain);
         if (found) return found;
       }
     },
   };
 }
 
+async function isTable(file: string): Promise<boolean> {
+  const handle = await open(file);
+  try {
+    const { buffer } = await handle.read(new Uint8Array(4), 0, 4, 0);
+    return isColumns(buffer);
+  } finally {
+    await handle.close();
+  }
+}
+
 function lookUp(reader: Reader<CityResponse & FlatResponse>, address: string): Place | undefined {
   // An IPv6 address in a database of IPv4 ones is unknown, not wrong.
   if (address.includes(':') && reader.metadata.ipVersion === 4) return undefined;
-  const found = reader.get(address);
-  const lat = found?.location?.latitude ?? found?.latitude;
-  const lon = found?.location?.longitude ?? found?.longitude;
-  if (lat === undefined || lon === undefined) return undefined;
-  return { lat, lon, country: found?.country?.iso_code ?? found?.country_code ?? '' };
+  return placeOf(reader.get(address));
 }

