@@ -2,10 +2,10 @@ import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { classifier } from '#core/classify.ts';
 import { processHandler } from '#process/handler.ts';
-import { openLocator } from '#process/locate.ts';
 import { notifier } from '#process/notify.ts';
-import { ipDatabases, rules } from './defaults.ts';
+import { rules } from './defaults.ts';
 import { deliver } from './deliver.ts';
+import { localLocator } from './locator.ts';
 import { startPump } from './pump.ts';
 import { repeat } from './repeat.ts';
 import { clock, newId, openStores } from './stores.ts';
@@ -15,7 +15,7 @@ const { folder, settings } = workerData as ThreadData;
 const stores = openStores(folder, settings.opensearch);
 const handler = processHandler({
   ...stores,
-  locator: await openLocator(ipDatabases),
+  locator: await localLocator(console.error),
   classify: classifier(),
   pullWindowSeconds: settings.pullWindowSeconds,
   notify: notifier({

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmdirSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { constants, setPriority } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -53,6 +54,8 @@ function build(path: string): Promise<void> {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'build.ts'), path], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
+  // Nobody waits for it: a running system asks the databases themselves meanwhile.
+  if (child.pid) setPriority(child.pid, constants.priority.PRIORITY_LOW);
   let problem = '';
   child.stderr.on('data', (chunk) => {
     problem += chunk;
