@@ -404,6 +404,7 @@ test('the health page says what stands', { skip }, () =>
       (await page.locator('main').textContent()) ?? '',
       /Something stands\s*process is 93 s behind in shard-1/,
     );
+    assert.match((await page.locator('section[aria-labelledby=news]').textContent()) ?? '', /anna pulls for the first/);
     await accessible(page);
   }),
 );

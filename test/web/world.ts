@@ -226,6 +226,12 @@ export async function startWorld(folder: string): Promise<World> {
         const card = { id: 'm1', trainedAt: ago(1), people: 25, images: 20, pairs: 190, auc: 0.91, popularityAuc: 0.8 };
         return { current: empty ? null : { ...card, current: true }, items: empty ? [] : [card] };
       }
+      case '/v1/notices':
+        return {
+          items: empty
+            ? []
+            : [{ id: 'n', time: ago(1), rule: 'new people', text: 'anna pulls for the first time: elk/kibana' }],
+        };
       case '/v1/quarantine':
         return {
           items: empty

@@ -30,6 +30,13 @@ interface Quarantined {
   body: string;
 }
 
+interface Notice {
+  id: string;
+  time: string;
+  rule: string;
+  text: string;
+}
+
 const everyMs = 10_000;
 
 function Ages({ health, now }: { health: Health; now: number }) {
@@ -132,6 +139,56 @@ function Model() {
             </>
           ) : (
             <p class="muted">Not trained yet. Until then, recommendations are what is trending and popular.</p>
+          )
+        }
+      </Content>
+    </section>
+  );
+}
+
+/** What the rules of the configuration had to say. */
+function News() {
+  const now = useNow();
+  const loaded = useLoad('notices', (signal) =>
+    get<{ items: Notice[] }>('/v1/notices', { limit: 10 }, { signal, revalidate: true }).then(items),
+  );
+  useEvery(everyMs, loaded.reload);
+  return (
+    <section class="card span-12" aria-labelledby="news">
+      <div class="card-head">
+        <h2 id="news">News</h2>
+      </div>
+      <Content of={loaded} what="The news" lines={3}>
+        {(rows) =>
+          rows.length === 0 ? (
+            <p class="muted">None yet: no rule had anything to say.</p>
+          ) : (
+            <div class="scroll">
+              <table>
+                <thead>
+                  <tr>
+                    <th scope="col">What</th>
+                    <th scope="col" class="phone-off">
+                      Rule
+                    </th>
+                    <th scope="col" class="number">
+                      When
+                    </th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {rows.map(({ id, time, rule, text }) => (
+                    <tr key={id}>
+                      <td class="name">{text}</td>
+                      <td class="muted phone-off">{rule}</td>
+                      <td class="number muted nowrap" title={full(time)}>
+                        {ago(time, now)}
+                      </td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+            </div>
           )
         }
       </Content>
@@ -273,6 +330,7 @@ function HealthPage() {
           </Content>
         </div>
         <Model />
+        <News />
         <SetAside />
       </div>
     </Page>
