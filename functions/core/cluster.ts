@@ -11,6 +11,7 @@
 //  3. Leaves (points) are in depth-first order: an item's leaves are leafStart .. leafStart + count - 1, at every level.
 //  4. Each point is in exactly one item of every level, so counts add up to `size` whatever the zoom.
 //  5. Nothing depends on the order of the input but the order of leaves within one spot.
+import { type Filter, Matches } from './matches.ts';
 import { COORDINATE_BITS, latToY, lonToX, SIZE, xToLon, yToLat } from './mercator.ts';
 import type { Pages } from './pages.ts';
 
@@ -72,6 +73,8 @@ const EXTENT_BITS = 12;
  */
 const TIDY_ZOOM = 2;
 const TIDY_REACH = 0.95;
+/** Filters a pyramid remembers: each takes 20 bytes for 64 points. */
+const KEPT_FILTERS = 8;
 /** Deepest zoom a tile can be asked for. */
 export const DEEPEST_ZOOM = 24;
 
@@ -145,13 +148,17 @@ export class Pyramid {
   readonly timeUnit: number;
   readonly levels: Level[];
   readonly leafColumns: Leaves;
+  /** Milliseconds: the newest point; 0 without points. */
+  readonly newestAt: number;
   private readonly pages: Pages | undefined;
+  private readonly filters = new Map<string, Matches>();
 
   constructor(parts: {
     radius: number;
     countries: string[];
     timeBase: number;
     timeUnit: number;
+    newestAt: number;
     levels: Level[];
     leaves: Leaves;
   }) {
@@ -161,6 +168,7 @@ export class Pyramid {
     this.countries = parts.countries;
     this.timeBase = parts.timeBase;
     this.timeUnit = parts.timeUnit;
+    this.newestAt = parts.newestAt;
     this.levels = parts.levels;
     this.leafColumns = parts.leaves;
     this.pages = parts.levels[0].pages;
@@ -188,31 +196,106 @@ export class Pyramid {
   /**
    * Items of a tile and of a margin of one radius around it, so that a symbol on the border is drawn whole by both
    * tiles. Places are cut to the zoom's pixel grid before the tile's corner is taken off: neighbours agree bit for bit.
+   * With matches each item is what the filter leaves of it: see filtered().
    */
-  tile(z: number, x: number, y: number): TileItems {
+  tile(z: number, x: number, y: number, matches?: Matches): TileItems {
     checkTile(z, x, y);
     const span = 2 ** (COORDINATE_BITS - z);
     const margin = (this.radius * span) / 2 ** TILE_PIXEL_BITS;
     const level = this.levels[Math.min(z, this.maxZoom + 1)];
-    const [west, east] = [x * span - margin, (x + 1) * span + margin];
-    const [north, south] = [Math.max(0, y * span - margin), Math.min(SIZE, (y + 1) * span + margin)];
+    const west = x * span - margin;
+    const east = (x + 1) * span + margin;
+    const north = Math.max(0, y * span - margin);
+    const south = Math.min(SIZE, (y + 1) * span + margin);
     const left = x * EXTENT;
     const top = y * EXTENT;
-    let length = scan(level, Math.max(0, west), north, Math.min(SIZE, east), south, 0);
+    let length = this.scan(level, Math.max(0, west), north, Math.min(SIZE, east), south, 0, matches);
     toTileGrid(0, length, z, left, top);
     // The world repeats: the first and last column show the margin of the other side.
     if (west < 0) {
       const from = length;
-      length = scan(level, SIZE + west, north, SIZE, south, length);
+      length = this.scan(level, SIZE + west, north, SIZE, south, length, matches);
       toTileGrid(from, length, z, left + EXTENT * 2 ** z, top);
     }
     if (east > SIZE) {
       const from = length;
-      length = scan(level, 0, north, east - SIZE, south, length);
+      length = this.scan(level, 0, north, east - SIZE, south, length, matches);
       toTileGrid(from, length, z, left - EXTENT * 2 ** z, top);
     }
     if (this.pages) this.wantSingles(length);
     return new TileItems(scratch.slice(0, length));
+  }
+
+  /** What a filter keeps, ready to be given to tile, clusters and leaves; the last few are remembered. */
+  matching(filter: Filter): Matches | undefined {
+    const { since, country } = filter;
+    if (since === undefined && country === undefined) return undefined;
+    const key = `${since} ${country}`;
+    let matches = this.filters.get(key);
+    if (!matches) {
+      const { x, y, updatedAt, country: countries } = this.leafColumns;
+      if (this.pages) for (const column of [x, y, updatedAt, countries]) this.pages.holds(column, 0, this.size);
+      if (this.pages?.lacking) throw new Error('the columns to filter by are not in memory yet');
+      matches = new Matches(this, filter);
+    }
+    this.filters.delete(key);
+    this.filters.set(key, matches);
+    if (this.filters.size > KEPT_FILTERS)
+      for (const [oldest] of [...this.filters].slice(0, 1)) this.filters.delete(oldest);
+    return matches;
+  }
+
+  /** scan(), and what a filter leaves of it. Means move with what is left out, so it looks as far as they can. */
+  private scan(
+    level: Level,
+    west: number,
+    north: number,
+    east: number,
+    south: number,
+    from: number,
+    matches?: Matches,
+  ) {
+    if (!matches) return scan(level, west, north, east, south, from);
+    const zoom = this.levels.indexOf(level);
+    const reach = this.reach(zoom);
+    const wide = [west, north].map((low) => Math.max(0, low - reach));
+    const length = scan(level, wide[0], wide[1], Math.min(SIZE, east + reach), Math.min(SIZE, south + reach), from);
+    let to = from;
+    for (let at = from; at < length; at += ITEM_WORDS) {
+      const [x, y, weight, leafStart] = this.filtered(scratch, at, matches);
+      if (weight === 0 || x < west || x >= east || y < north || y >= south) continue;
+      scratch[to] = x;
+      scratch[to + 1] = y;
+      scratch[to + 2] = weight;
+      scratch[to + 3] = leafStart;
+      to += ITEM_WORDS;
+    }
+    return to;
+  }
+
+  /**
+   * The words of an item with only the matching leaves: their count, the floor of their exact mean, and the smallest item
+   * that holds them all, so that the zoom it splits at stays true. Word 2 is 0 when nothing is left.
+   */
+  private filtered(words: Int32Array | Uint32Array, at: number, matches: Matches): [number, number, number, number] {
+    const all = words[at + 2] >>> 5;
+    const start = words[at + 3];
+    const count = matches.count(start, start + all);
+    if (count === all) return [words[at], words[at + 1], words[at + 2], start];
+    if (count === 0) return [0, 0, 0, 0];
+    const first = matches.first(start);
+    if (count === 1) return [this.leafColumns.x[first], this.leafColumns.y[first], (1 << 5) | SINGLE, first];
+    const last = matches.last(start + all);
+    // Leaves are in depth-first order: an item holds all of them when it holds the first and the last.
+    let holder = { words, at };
+    for (let zoom = (words[at + 2] & 31) + 1; zoom <= this.maxZoom + 1; zoom++) {
+      const { items } = this.levels[zoom];
+      const finer = this.itemOf(zoom, first);
+      if (last >= items[finer + 3] + (items[finer + 2] >>> 5)) break;
+      holder = { words: items as Uint32Array<ArrayBuffer>, at: finer };
+    }
+    const [x, y] = matches.sum(start, start + all).map((sum) => Math.floor(sum / count));
+    return [x, y, (count << 5) | (holder.words[holder.at + 2] & 31), holder.words[holder.at + 3]];
   }
 
   /** Asks for the names and times of single points among scratch words: whoever draws the tile reads them. */
@@ -239,11 +322,11 @@ export class Pyramid {
   }
 
   /** Items whose place is inside the box. Any finite zoom: rounded down, and held to 0..maxZoom+1. */
-  clusters(box: Box, zoom: number): Cluster[] {
+  clusters(box: Box, zoom: number, matches?: Matches): Cluster[] {
     const level = this.levels[this.levelOf(zoom)];
     const found: Cluster[] = [];
     for (const [west, north, east, south] of boxUnits(box)) {
-      const length = scan(level, west, north, east, south, 0);
+      const length = this.scan(level, west, north, east, south, 0, matches);
       for (let at = 0; at < length; at += ITEM_WORDS) found.push(this.cluster(scratch, at));
     }
     return found;
@@ -256,9 +339,9 @@ export class Pyramid {
   }
 
   /** The leaves of a cluster or single point, newest first (ties in leaf order); throws RangeError for an id of no item. */
-  leaves(id: number, limit: number, offset: number): Leaf[] {
+  leaves(id: number, limit: number, offset: number, matches?: Matches): Leaf[] {
     const { leafStart, count } = this.find(id);
-    return this.newest(leafStart, leafStart + count, limit, offset).map((leaf) => this.leaf(leaf));
+    return this.newest(leafStart, leafStart + count, limit, offset, matches).map((leaf) => this.leaf(leaf));
   }
 
   /** The zoom at which the cluster is more than one item; undefined when it never is. */
@@ -273,19 +356,43 @@ export class Pyramid {
     const zoom = formed === SINGLE ? this.maxZoom + 1 : formed;
     if (!Number.isInteger(id) || leafStart < 0 || leafStart >= this.size || zoom > this.maxZoom + 1)
       throw new RangeError(`no cluster ${id} in this snapshot`);
-    // A leaf is near its cluster: at every level above, the mean moves by a few radii at most. Look there, then wider.
-    const level = this.levels[zoom];
-    const { pages } = this;
-    const [x, y] = [this.leafColumns.x[leafStart], this.leafColumns.y[leafStart]];
-    if (pages && !this.holdsPlace(leafStart)) throw new Error(`cluster ${id} is not in memory yet`);
-    for (let reach = (this.radius * SIZE) / 2 ** (TILE_PIXEL_BITS + zoom - 2); ; reach *= 8) {
-      const [west, east] = [Math.max(0, x - reach), Math.min(SIZE, x + reach + 1)];
-      const [north, south] = [Math.max(0, y - reach), Math.min(SIZE, y + reach + 1)];
-      const length = scan(level, west, north, east, south, 0);
-      for (let at = 0; at < length; at += ITEM_WORDS)
-        if (scratch[at + 3] === leafStart && (scratch[at + 2] & 31) === formed) return this.cluster(scratch, at);
-      if (pages?.lacking || reach > SIZE) throw new RangeError(`no cluster ${id} in this snapshot`);
+    if (formed === SINGLE) {
+      this.holdsPlace(leafStart);
+      const { x, y } = this.leafColumns;
+      return { id, x: x[leafStart], y: y[leafStart], count: 1, expansionZoom: undefined, leafStart };
     }
+    const { items } = this.levels[zoom];
+    const at = this.itemOf(zoom, leafStart);
+    if (items[at + 3] !== leafStart || (items[at + 2] & 31) !== formed)
+      throw new RangeError(`no cluster ${id} in this snapshot`);
+    return this.cluster(items, at);
+  }
+
+  /** First word of the item of a level that holds a leaf. */
+  private itemOf(zoom: number, leaf: number): number {
+    if (this.pages && !this.holdsPlace(leaf)) throw new Error(`leaf ${leaf} is not in memory yet`);
+    const level = this.levels[zoom];
+    const { items, starts, rowBits, columnBits, pages } = level;
+    const [x, y] = [this.leafColumns.x[leaf], this.leafColumns.y[leaf]];
+    const reach = this.reach(zoom);
+    const [west, east] = [Math.max(0, Math.floor(x - reach)), Math.min(SIZE - 1, x + reach)];
+    const lastRow = Math.min(SIZE - 1, y + reach) >>> rowBits;
+    for (let row = Math.max(0, y - reach) >>> rowBits; row <= lastRow; row++) {
+      if (pages && !holdsRow(level, pages, row, west, Math.ceil(east) + 1)) continue;
+      const end = ITEM_WORDS * starts[(row + 1) << columnBits];
+      for (let at = ITEM_WORDS * searchRow(level, row, west); at < end && items[at] <= east; at += ITEM_WORDS)
+        if (leaf >= items[at + 3] && leaf < items[at + 3] + (items[at + 2] >>> 5)) return at;
+    }
+    throw new Error(pages?.lacking ? 'a row is not in memory yet' : `leaf ${leaf} is in no item of zoom ${zoom}`);
+  }
+
+  /**
+   * How far an item's place can be from its leaves, units. One round moves the mean of what it takes by less than two radii;
+   * rounds of deeper zooms add a half, a quarter, ... of that. Zooms to TIDY_ZOOM have two rounds.
+   */
+  private reach(zoom: number): number {
+    const radius = (this.radius * SIZE) / 2 ** (TILE_PIXEL_BITS + zoom);
+    return (zoom > TIDY_ZOOM ? 4 : 8) * radius + 1;
   }
 
   private holdsPlace(leaf: number): boolean {
@@ -326,7 +433,7 @@ export class Pyramid {
     return order ? order[leaf] : leaf;
   }
 
-  private cluster(words: Int32Array, at: number): Cluster {
+  private cluster(words: Int32Array | Uint32Array, at: number): Cluster {
     const formed = words[at + 2] & 31;
     const leafStart = words[at + 3];
     return {
@@ -340,8 +447,8 @@ export class Pyramid {
   }
 
   /** Leaves of a range, from the offset-th newest on. A selection over coarse buckets of time: O(range), not a sort of it. */
-  private newest(start: number, end: number, limit: number, offset: number): number[] {
-    const last = Math.min(end - start, offset + limit);
+  private newest(start: number, end: number, limit: number, offset: number, matches?: Matches): number[] {
+    const last = Math.min(matches ? matches.count(start, end) : end - start, offset + limit);
     if (offset >= last) return [];
     const { updatedAt } = this.leafColumns;
     if (this.pages && !this.pages.holds(updatedAt, start, end)) return [];
@@ -354,7 +461,7 @@ export class Pyramid {
     const scale = high > low ? 65535 / (high - low) : 0;
     const bucket = (leaf: number) => Math.floor((high - updatedAt[this.row(leaf)]) * scale);
     const sizes = new Uint32Array(65536);
-    for (let leaf = start; leaf < end; leaf++) sizes[bucket(leaf)]++;
+    for (let leaf = start; leaf < end; leaf++) if (!matches || matches.has(leaf)) sizes[bucket(leaf)]++;
     // Buckets first..final hold the wanted ranks; `before` is the number of leaves newer than them.
     let first = 0;
     let before = 0;
@@ -364,7 +471,7 @@ export class Pyramid {
     const candidates: number[] = [];
     for (let leaf = start; leaf < end; leaf++) {
       const at = bucket(leaf);
-      if (at >= first && at <= final) candidates.push(leaf);
+      if (at >= first && at <= final && (!matches || matches.has(leaf))) candidates.push(leaf);
     }
     candidates.sort((a, b) => updatedAt[this.row(b)] - updatedAt[this.row(a)] || a - b);
     return candidates.slice(offset - before, last - before);
@@ -545,6 +652,7 @@ export function buildPyramid(points: Points, { radius = 64, maxZoom = 16 } = {})
     countries,
     timeBase: 0,
     timeUnit: 1,
+    newestAt: updatedAt.reduce((newest, time) => Math.max(newest, time), 0),
     levels,
     leaves: { ...leaves, updatedAt, country, names: domains },
   });

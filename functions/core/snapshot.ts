@@ -5,7 +5,7 @@ import { Pages, type ReadRange } from './pages.ts';
 
 const MAGIC = 0x504c4857; // "WHLP"
 const VERSION = 1;
-const HEADER_BYTES = 64;
+const HEADER_BYTES = 72;
 const LEVEL_BYTES = 32;
 /** x, y, updatedAt, country, name offsets, names. */
 const SECTIONS = 6;
@@ -53,6 +53,7 @@ export function encodePyramid(pyramid: Pyramid): Uint8Array<ArrayBuffer> {
   view.setFloat64(40, base, true);
   view.setFloat64(48, unit, true);
   view.setUint32(56, countries.length, true);
+  view.setFloat64(64, pyramid.newestAt, true);
   bytes.set(countries, tables);
   let at = HEADER_BYTES;
   for (const { level, starts, items } of places) {
@@ -172,6 +173,7 @@ function viewPyramid(bytes: Uint8Array, pages: Pages | undefined): Pyramid {
     radius: view.getFloat64(32, true),
     timeBase: view.getFloat64(40, true),
     timeUnit: view.getFloat64(48, true),
+    newestAt: view.getFloat64(64, true),
     countries: JSON.parse(new TextDecoder().decode(bytes.subarray(at + SECTION_BYTES * SECTIONS, headerEnd(view)))),
     levels,
     leaves: {

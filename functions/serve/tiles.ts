@@ -4,6 +4,7 @@ import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context, TypedResponse } from 'hono';
 import { type Box, DEEPEST_ZOOM, type Pyramid } from '#core/cluster.ts';
 import { clusterFeature, tileFeatures, yandexCollection } from '#core/geojson.ts';
+import type { Matches } from '#core/matches.ts';
 import { latToY, SIZE } from '#core/mercator.ts';
 import { encodeTile } from '#core/mvt.ts';
 import { SNAPSHOT_NAME, type SnapshotSource } from './snapshots.ts';
@@ -53,6 +54,26 @@ const whole = (low: number, high: number, standard: number) =>
     .optional()
     .default(standard)
     .openapi({ type: 'string', example: String(standard) });
+
+const filterQuery = {
+  hours: z
+    .string()
+    .regex(/^\d{1,5}$/, 'must be a whole number')
+    .transform(Number)
+    .refine((hours) => hours >= 1, 'must be at least 1')
+    .optional()
+    .openapi({ type: 'string', example: '24', description: 'Only points of the last hours before the newest point.' }),
+  country: z
+    .string()
+    .regex(/^[A-Za-z]{2}$/, 'must be a two-letter country code')
+    .transform((code) => code.toUpperCase())
+    .optional()
+    .openapi({ type: 'string', example: 'DE' }),
+};
+/** What the filter keeps of this pyramid; undefined: everything. `hours` count back from the snapshot, not from now. */
+function matching(pyramid: Pyramid, { hours, country }: { hours?: number; country?: string }) {
+  return pyramid.matching({ since: hours && pyramid.newestAt - hours * 3_600_000, country });
+}
 
 const featureSchema = z
   .object({
@@ -112,6 +133,7 @@ const tileRoute = createRoute({
         .regex(/^\d{1,8}\.(mvt|json)$/, 'must be Y.mvt or Y.json')
         .openapi({ example: '5.mvt' }),
     }),
+    query: z.object(filterQuery),
   },
   responses: {
     200: {
@@ -139,6 +161,7 @@ const clustersRoute = createRoute({
       ),
       zoom: zoomQuery,
       snapshot: snapshotQuery,
+      ...filterQuery,
     }),
   },
   responses: {
@@ -161,6 +184,7 @@ const leavesRoute = createRoute({
       limit: whole(1, MAX_LEAVES, 100),
       offset: whole(0, 2 ** 25, 0),
       snapshot: snapshotQuery.openapi({ description: 'The snapshot the id came from.' }),
+      ...filterQuery,
     }),
   },
   responses: {
@@ -207,6 +231,7 @@ const yandexRoute = createRoute({
         .max(100, 'must be at most 100 letters')
         .optional(),
       snapshot: snapshotQuery,
+      ...filterQuery,
     }),
   },
   responses: {
@@ -268,14 +293,15 @@ export function tileRoutes(source: SnapshotSource, clock: () => number): OpenAPI
 
     const snapshot = await resolve(params.snapshot);
     if (!snapshot) return fail(c, 404, 'no_snapshot', 'no points were exported yet');
-    const etag = `W/"${snapshot}/${zoom}/${x}/${params.file}"`;
+    const filter = c.req.valid('query');
+    const etag = `W/"${[snapshot, zoom, x, params.file, filter.hours, filter.country].join('/')}"`;
     const held = c.req.header('If-None-Match')?.split(/,\s*/).includes(etag);
     const pyramid = held ? undefined : await source.open(snapshot);
     if (!held && !pyramid) return unknown(c, snapshot);
     c.header('ETag', etag);
     c.header('Cache-Control', params.snapshot === 'latest' ? SHORT_LIVED : IMMUTABLE);
     if (!pyramid) return c.body(null, 304) as Untyped;
-    const tile = await pyramid.load(() => pyramid.tile(zoom, x, y));
+    const tile = await pyramid.load(() => pyramid.tile(zoom, x, y, matching(pyramid, filter)));
     if (tile.length === 0) return c.body(null, 204) as Untyped;
     if (format === 'json') {
       const features = tileFeatures(pyramid, tile, zoom, x, y);
@@ -286,12 +312,12 @@ export function tileRoutes(source: SnapshotSource, clock: () => number): OpenAPI
   });
 
   app.openapi(clustersRoute, async (c) => {
-    const { bbox, zoom, snapshot: wanted } = c.req.valid('query');
+    const { bbox, zoom, snapshot: wanted, ...filter } = c.req.valid('query');
     const found = await openWanted(c, wanted);
     if (found instanceof Response) return found;
     const { pyramid, snapshot } = found;
     const answer = await pyramid.load(() => {
-      const { level, clusters } = boxClusters(pyramid, bbox, zoom);
+      const { level, clusters } = boxClusters(pyramid, bbox, zoom, matching(pyramid, filter));
       return { zoom: level, features: clusters.map((cluster) => clusterFeature(pyramid, cluster)) };
     });
     const body = JSON.stringify({ type: 'FeatureCollection', snapshot, ...answer });
@@ -299,15 +325,19 @@ export function tileRoutes(source: SnapshotSource, clock: () => number): OpenAPI
   });
 
   app.openapi(leavesRoute, async (c) => {
-    const { cluster, limit, offset, snapshot: wanted } = c.req.valid('query');
+    const { cluster, limit, offset, snapshot: wanted, ...filter } = c.req.valid('query');
     const found = await openWanted(c, wanted);
     if (found instanceof Response) return found;
     try {
       const { pyramid } = found;
-      const { total, leaves } = await pyramid.load(() => ({
-        total: pyramid.find(cluster).count,
-        leaves: pyramid.leaves(cluster, limit, offset),
-      }));
+      const { total, leaves } = await pyramid.load(() => {
+        const matches = matching(pyramid, filter);
+        const { leafStart, count } = pyramid.find(cluster);
+        return {
+          total: matches ? matches.count(leafStart, leafStart + count) : count,
+          leaves: pyramid.leaves(cluster, limit, offset, matches),
+        };
+      });
       const items = leaves.map((leaf) => ({ ...leaf, updatedAt: new Date(leaf.updatedAt).toISOString() }));
       return c.json({ total, items }, 200);
     } catch (error) {
@@ -317,13 +347,16 @@ export function tileRoutes(source: SnapshotSource, clock: () => number): OpenAPI
   });
 
   app.openapi(yandexRoute, async (c) => {
-    const { bbox, zoom, callback, snapshot: wanted } = c.req.valid('query');
+    const { bbox, zoom, callback, snapshot: wanted, ...filter } = c.req.valid('query');
     const found = await openWanted(c, wanted);
     if (found instanceof Response) return found;
     const [south, west, north, east] = bbox;
     const { pyramid } = found;
     const collection = await pyramid.load(() =>
-      yandexCollection(pyramid, boxClusters(pyramid, [west, south, east, north], zoom).clusters),
+      yandexCollection(
+        pyramid,
+        boxClusters(pyramid, [west, south, east, north], zoom, matching(pyramid, filter)).clusters,
+      ),
     );
     const body = JSON.stringify(collection);
     if (!callback) return packed(c, body, 'application/json');
@@ -355,7 +388,7 @@ export function tileRoutes(source: SnapshotSource, clock: () => number): OpenAPI
  * The clusters of a box, at the deepest zoom up to the one asked that needs no more than MAX_FEATURES. Starts where the box
  * is a few tiles wide, which are never too many, and goes up: a wide box at a deep zoom never reads the deep levels.
  */
-function boxClusters(pyramid: Pyramid, box: Box, zoom: number) {
+function boxClusters(pyramid: Pyramid, box: Box, zoom: number, matches: Matches | undefined) {
   const [west, south, east, north] = box;
   const width = Math.min(360, west <= east ? east - west : east - west + 360) / 360;
   const height = (latToY(south) - latToY(north)) / SIZE;
@@ -363,7 +396,7 @@ function boxClusters(pyramid: Pyramid, box: Box, zoom: number) {
   const few = Math.floor(2 - Math.log2(Math.max(width, height, 2 ** -pyramid.maxZoom)));
   let level = Math.max(0, Math.min(wanted, few, pyramid.maxZoom));
   while (level < wanted && pyramid.countClusters(box, level + 1) <= MAX_FEATURES) level++;
-  return { level, clusters: pyramid.clusters(box, level) };
+  return { level, clusters: pyramid.clusters(box, level, matches) };
 }
 
 /** The reply is no typed JSON of ours: it fits every route. */

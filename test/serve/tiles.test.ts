@@ -122,6 +122,29 @@ test('leaves of a cluster are paged, newest first, with their total', async () =
   assert.equal((await get('/v1/clusters/leaves?cluster=28800')).status, 404);
 });
 
+test('hours and country filter tiles, boxes and leaves alike', async () => {
+  const { get } = served();
+  const domains = async (path: string) =>
+    (await (await get(path)).json()).features.map(
+      ({ properties }: { properties: { domain?: string; point_count?: number } }) =>
+        properties.domain ?? properties.point_count,
+    );
+  const box = '/v1/clusters?bbox=-180,-90,180,90&zoom=3';
+  assert.deepEqual((await domains(box)).sort(), [3, 'east.example', 'west.example']);
+  assert.deepEqual(await domains(`${box}&country=fj`), ['east.example']);
+  assert.deepEqual(await domains(`${box}&hours=1`), [3]);
+  assert.deepEqual((await domains(`${box}&hours=25`)).sort(), [3, 'east.example']);
+  assert.deepEqual(await domains(`${box}&hours=25&country=WS`), []);
+  assert.deepEqual(await domains('/v1/tiles/s2/3/7/4.json?country=FJ'), ['east.example']);
+  assert.equal((await get('/v1/tiles/s2/3/7/4.mvt?country=XX')).status, 204);
+  const etag = (await get('/v1/tiles/s2/3/7/4.mvt')).headers.get('etag') ?? '';
+  assert.equal((await get('/v1/tiles/s2/3/7/4.mvt?country=FJ', { 'If-None-Match': etag })).status, 200);
+  const { features } = await (await get(box)).json();
+  const id = features.find(({ properties }: { properties: { point_count?: number } }) => properties.point_count).id;
+  assert.equal((await (await get(`/v1/clusters/leaves?cluster=${id}&country=DE`)).json()).total, 3);
+  assert.equal((await (await get(`/v1/clusters/leaves?cluster=${id}&country=FJ`)).json()).total, 0);
+});
+
 test("Yandex Maps' manager gets its own form, as JSONP when it names a function", async () => {
   const { get } = served();
   const reply = await get('/v1/clusters/yandex?bbox=40,0,60,30&zoom=0&callback=id_1.load');
@@ -160,6 +183,8 @@ test('what is wrong with a request is said before anything is read', async () =>
     ['/v1/clusters?bbox=1,2,3,4&zoom=deep', /zoom "deep" must be a number/],
     ['/v1/clusters?bbox=1,2,3,4&zoom=Infinity', /zoom/],
     ['/v1/clusters?bbox=1,2,3,4&zoom=1&snapshot=../x', /snapshot/],
+    ['/v1/tiles/s2/0/0/0.mvt?hours=0', /hours "0" must be at least 1/],
+    ['/v1/clusters?bbox=1,2,3,4&zoom=1&country=DEU', /country "DEU" must be a two-letter/],
     ['/v1/clusters/leaves?cluster=abc', /cluster "abc"/],
     ['/v1/clusters/leaves?cluster=1&limit=0', /limit "0" must be from 1 to 1000/],
     ['/v1/clusters/leaves?cluster=1&offset=-1', /offset/],
