@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { defineConfig, minify, type Plugin } from 'vite';
-import { basemap } from './map/basemap.ts';
+import { basemap, countries } from './map/basemap.ts';
 
 const web = import.meta.dirname;
 
-/** `virtual:basemap`: the addresses of the two base maps, which stand beside the scripts under a name of their content. */
+/** `virtual:basemap`: the addresses of the base maps, which stand beside the scripts under a name of their content. */
 function cutBasemap(): Plugin {
   const id = '\0virtual:basemap';
   return {
@@ -13,10 +13,10 @@ function cutBasemap(): Plugin {
     resolveId: (source) => (source === 'virtual:basemap' ? id : undefined),
     load(source) {
       if (source !== id) return;
-      const emit = (scale: '110m' | '50m') =>
-        this.emitFile({ type: 'asset', name: `land-${scale}.json`, source: basemap(scale) });
-      return `export const coarse = import.meta.ROLLUP_FILE_URL_${emit('110m')};
-export const fine = import.meta.ROLLUP_FILE_URL_${emit('50m')};`;
+      const emit = (name: string, source: string) => this.emitFile({ type: 'asset', name: `${name}.json`, source });
+      return `export const coarse = import.meta.ROLLUP_FILE_URL_${emit('land-110m', basemap('110m'))};
+export const fine = import.meta.ROLLUP_FILE_URL_${emit('land-50m', basemap('50m'))};
+export const named = import.meta.ROLLUP_FILE_URL_${emit('countries', countries())};`;
     },
   };
 }

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { buildPages } from '../../web/build.ts';
-import { basemap } from '../../web/map/basemap.ts';
+import { basemap, countries } from '../../web/map/basemap.ts';
+import { namer } from '../../web/map/countries.ts';
 
 // Throws when a page, the map, the charts or the beacon weighs more than its budget.
 const folder = await buildPages({ quiet: true });
@@ -67,4 +68,15 @@ test('land is where it belongs, and the Caspian Sea is no land', () => {
   assert.ok(!isLand(42, 50.5), 'the Caspian Sea');
   assert.ok(!isLand(0, -30), 'the Atlantic');
   assert.ok(!isLand(-20, -179), 'the sea east of Fiji');
+});
+
+test('a place is named by its country, by the nearest one off its coast, and by degrees at sea', () => {
+  const nameOf = namer(JSON.parse(countries()));
+  assert.equal(nameOf(52.5, 13.4), 'in Germany');
+  assert.equal(nameOf(-1.3, 36.8), 'in Kenya');
+  assert.equal(nameOf(-29.5, 28.2), 'in Lesotho');
+  assert.equal(nameOf(-18.1, 178.4), 'in Fiji');
+  assert.equal(nameOf(65, -172), 'in Russia');
+  assert.equal(nameOf(1.3, 103.8), 'near Malaysia');
+  assert.equal(nameOf(30, -40), 'at 30° N, 40° W');
 });

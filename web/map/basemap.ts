@@ -138,3 +138,18 @@ export function basemap(scale: '110m' | '50m'): string {
     names,
   });
 }
+
+/** Countries as `[name, polygons]`, to tell in words where a cluster lies. */
+export function countries(): string {
+  const atlas: Atlas = JSON.parse(
+    readFileSync(new URL(import.meta.resolve('world-atlas/countries-110m.json')), 'utf8'),
+  );
+  const digits = 1;
+  return JSON.stringify({
+    unit: 10 ** -digits,
+    countries: feature(atlas, atlas.objects.countries).features.map(({ geometry, properties }) => [
+      properties.name,
+      singles(geometry).flatMap((polygon) => polygons(polygon, digits).map(([outer]) => steps(outer, digits))),
+    ]),
+  });
+}

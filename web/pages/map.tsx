@@ -1,8 +1,10 @@
 // /: where the portal's hits come from, right now. `/?embed` is the same map for an <iframe>.
+import { named } from 'virtual:basemap';
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { type Clusters, get, items, type Leaf, type ServiceError } from '../api.ts';
 import { ago, compact, day, plural, span, utcDay } from '../format.ts';
 import { useDark, useLoad, useNow } from '../load.ts';
+import { degrees, type NameOf, namer } from '../map/countries.ts';
 import { type Live, staleSeconds, sumDays, useLive } from '../map/live.ts';
 import { Spark } from '../map/spark.tsx';
 import { hasWebGL2, Still } from '../map/still.tsx';
@@ -61,7 +63,7 @@ function Visited({ live, onGo }: { live: Live; onGo: (place: Leaf) => void }) {
     place ? onGo(place) : setMissing(`${domain} is not on the map any more.`);
     if (!place) coordinates = undefined;
   };
-  if (!live.sums) return <Skeleton lines={8} height={32} />;
+  if (!live.sums) return live.error ? null : <Skeleton lines={8} height={32} />;
   return (
     <>
       <p class="small muted list-note" role="status">
@@ -111,6 +113,7 @@ function InView({
   ].map((value) => Number(value.toFixed(4)));
   const query = { bbox: box.join(), zoom: Math.max(0, Math.floor(area.zoom)), snapshot };
   const now = useNow();
+  const nameOf = useNames();
   const loaded = useLoad(JSON.stringify(query), (signal) => get<Clusters>('/v1/clusters', query, { signal }));
   // The list stays while the next is on its way.
   const last = useRef(loaded.data);
@@ -143,7 +146,7 @@ function InView({
                 <button type="button" class="row" onClick={() => onPick(row)}>
                   <span class="fill" style={{ width: `${(row.number / most) * 100}%` }} />
                   <span class="label">
-                    {row.number === 1 ? row.domain : `${plural(row.number, 'place')} near ${latLon(row.lat, row.lon)}`}
+                    {row.number === 1 ? row.domain : `${plural(row.number, 'place')} ${nameOf(row.lat, row.lon)}`}
                   </span>
                   {row.number === 1 && row.updatedAt && <span class="muted small">{ago(row.updatedAt, now)}</span>}
                 </button>
@@ -156,8 +159,25 @@ function InView({
   );
 }
 
-const latLon = (lat: number, lon: number) =>
-  `${Math.abs(lat).toFixed(0)}° ${lat < 0 ? 'S' : 'N'}, ${Math.abs(lon).toFixed(0)}° ${lon < 0 ? 'W' : 'E'}`;
+let names: Promise<NameOf> | undefined;
+/** Names of countries once they have come, which is when a list first needs them; degrees until then. */
+function useNames(): NameOf {
+  const [nameOf, setNameOf] = useState<NameOf>(() => (lat: number, lon: number) => `at ${degrees(lat, lon)}`);
+  useEffect(() => {
+    names ??= fetch(named)
+      .then((response) => response.json())
+      .then(namer);
+    names.then(
+      (found) => setNameOf(() => found),
+      () => {
+        names = undefined;
+      },
+    );
+  }, []);
+  return nameOf;
+}
+
+const sentence = (text: string) => `${text[0].toUpperCase()}${text.slice(1)}`;
 
 const leavesAPage = 100;
 
@@ -175,6 +195,7 @@ function Opened({
   onGo: (place: Leaf) => void;
 }) {
   const now = useNow();
+  const nameOf = useNames();
   const heading = useRef<HTMLHeadingElement>(null);
   const number = picked.point_count ?? 1;
   const read = (offset: number, signal?: AbortSignal) =>
@@ -205,7 +226,7 @@ function Opened({
     >
       <div class="card-head">
         <h2 id="opened" ref={heading} tabIndex={-1}>
-          {number > 1 ? plural(number, 'place') : picked.domain}
+          {number > 1 ? `${plural(number, 'place')} ${nameOf(picked.lat, picked.lon)}` : picked.domain}
         </h2>
         <button type="button" class="quiet" onClick={onClose}>
           Close
@@ -213,7 +234,7 @@ function Opened({
       </div>
       {number === 1 ? (
         <p class="muted list-note">
-          Near {latLon(picked.lat, picked.lon)}
+          {sentence(nameOf(picked.lat, picked.lon))}
           {picked.updatedAt && `, last hit ${ago(picked.updatedAt, now)}`}.
         </p>
       ) : (
