@@ -38,7 +38,8 @@ export async function backfill(
   const { stream, objects, clock, progress } = options;
   const done: Backfilled = { rows: 0, pulls: 0, hits: 0, known: 0, bad: [] };
   const imported = new ImportedHits(objects);
-  const occurrences = new Map<string, number>();
+  /** How often this file has had the same hit, by digest: equal rows are as many hits. */
+  const occurrences = new Map<number, number>();
   let batch: Map<string, string[]> = new Map();
   const flush = async () => {
     await stream.put(pack(batch));
@@ -68,9 +69,10 @@ export async function backfill(
     if (typeof hit === 'string') return hit;
     // The address is no part of it: what is remembered must not tell one.
     const content = `${hit.time} ${hit.domain} ${hit.action}`;
-    const occurrence = occurrences.get(content) ?? 0;
-    occurrences.set(content, occurrence + 1);
-    const digest = createHash('sha256').update(`${content} ${occurrence}`).digest();
+    const first = digestOf(`${content} 0`);
+    const occurrence = occurrences.get(numberOf(first)) ?? 0;
+    occurrences.set(numberOf(first), occurrence + 1);
+    const digest = occurrence === 0 ? first : digestOf(`${content} ${occurrence}`);
     if (!(await imported.isNew(hit.time, digest))) {
       done.known++;
       return undefined;
@@ -80,6 +82,10 @@ export async function backfill(
     return { key: hit.domain, text: encodeHit({ ...hit, id: `import-${digest.toString('base64url', 0, 12)}` }) };
   }
 }
+
+const digestOf = (content: string) => createHash('sha256').update(content).digest();
+/** The first 53 bits. */
+const numberOf = (digest: Buffer) => digest.readUIntBE(0, 6) * 32 + (digest[6] >> 3);
 
 type Row = Record<string, unknown>;
 
@@ -129,7 +135,7 @@ class ImportedHits {
     const name = new Date(time).toISOString().slice(0, 10);
     const day = this.#days.get(name) ?? { ...(await this.#load(name)), changed: false };
     this.#days.set(name, day);
-    const number = digest.readUIntBE(0, 6) * 32 + (digest[6] >> 3);
+    const number = numberOf(digest);
     if (day.digests.has(number)) return false;
     day.digests.add(number);
     day.changed = true;
