@@ -22,6 +22,7 @@ function manualTime() {
   const settle = () => new Promise((resolve) => setImmediate(resolve));
   return {
     clock: () => now,
+    asleep: () => sleepers.size,
     sleep(milliseconds: number, signal: AbortSignal) {
       return new Promise<void>((resolve) => {
         const sleeper = {
@@ -193,6 +194,24 @@ test('a batch that is not full closes when its window is over', async () => {
   assert.deepEqual(world.texts(), ['1 2', '3']);
 });
 
+test('the last batch of a closed shard does not wait', async () => {
+  const world = setUp({ windowSeconds: 300 });
+  await put(world.stream, '1');
+  world.stream.splitShard('shardId-000000000000');
+  world.start();
+  await world.advance(100);
+  assert.deepEqual(world.texts(), ['1']);
+});
+
+test('a clock that is set back holds no batch longer than its window', async () => {
+  const world = setUp({ windowSeconds: 5 });
+  await put(world.stream, '1');
+  await world.jump(-3_600_000);
+  world.start();
+  await world.advance(5000);
+  assert.deepEqual(world.texts(), ['1']);
+});
+
 test('a batch closes before its event exceeds 6 MiB', async () => {
   const world = setUp({ batchSize: 10_000, windowSeconds: 30 });
   const big = 'x'.repeat(1_000_000);
@@ -261,7 +280,8 @@ for (const [name, answer] of Object.entries({
 
 test('of several reported failures the lowest counts, and everything from it on comes again', async () => {
   const world = setUp({
-    handler: (_, event) => (world.calls.length === 1 ? report(sequence(event, 3), sequence(event, 1)) : undefined),
+    handler: (_, event) =>
+      world.calls.length === 1 ? report(...[3, 1, 4].map((index) => sequence(event, index))) : undefined,
   });
   await put(world.stream, ...numbers(1, 5));
   world.start();
@@ -281,7 +301,8 @@ for (const [name, identifier] of Object.entries({ empty: '', null: null, missing
   });
 
 for (const [name, answer] of Object.entries({
-  'that is no list': { batchItemFailures: 'x' },
+  'that is a text': { batchItemFailures: 'x' },
+  'that is a number': { batchItemFailures: 1 },
   'of odd items': { batchItemFailures: [null] },
 }))
   test(`batchItemFailures ${name} fails the whole batch`, async () => {
@@ -302,10 +323,11 @@ test('a throw fails the whole batch, which comes again as it was', async () => {
     },
   });
   await put(world.stream, '1', '2', '3');
-  world.start();
+  const pump = world.start();
   await world.advance(1000);
   assert.deepEqual(world.texts(), ['1 2 3', '1 2 3', '1 2 3']);
   assert.deepEqual(world.calls[0].event, world.calls[2].event);
+  assert.equal(pump.status().shards[0].failures, 0);
   assert.match(
     world.reports[0],
     /^shardId-000000000000: 3 of 3 records come again: the handler failed: the store is down$/,
@@ -590,6 +612,20 @@ test('a pump that starts again goes on where it was', async () => {
   assert.deepEqual(world.texts(), ['1 2', '3']);
 });
 
+test('records before a reported one are through, also for a pump that starts again', async () => {
+  const world = setUp({
+    handler: (texts, event) => (texts.includes('3') ? report(sequence(event, texts.indexOf('3'))) : undefined),
+  });
+  await put(world.stream, '1', '2', '3');
+  const pump = world.start();
+  await world.advance(50);
+  assert.equal(pump.status().shards[0].failures, 1);
+  await world.stop();
+  world.start();
+  await world.advance(50);
+  assert.deepEqual(world.texts(), ['1 2 3', '3']);
+});
+
 test('a pump that lost its positions reads again what the stream keeps', async () => {
   const world = setUp();
   await put(world.stream, '1');
@@ -644,6 +680,18 @@ test('a stop abandons a batch that runs on for 3 s, and it comes again', async (
   assert.deepEqual(world.texts(), ['1', '1']);
 });
 
+test('a stop leaves no sleeper behind', async () => {
+  const world = setUp({ timeoutSeconds: 3600 });
+  const pump = world.start();
+  for (let n = 0; n < 5; n++) {
+    await put(world.stream, `${n}`);
+    await world.advance(100);
+  }
+  assert.equal(world.asleep(), 2, 'one a shard and one that looks for shards');
+  await pump.stop();
+  assert.equal(world.asleep(), 0);
+});
+
 test('a stop does not wait out a backoff', async () => {
   const world = setUp({
     handler() {
@@ -684,7 +732,8 @@ test('whatever fails and however, every record is through or discarded, in order
         });
         await put(world.stream, ...numbers(1, 20));
         const pump = world.start({ onFailure: join(world.folder, 'failures') });
-        await world.advance(30_000);
+        const done = () => pump.status().records + pump.status().discarded === 20;
+        for (let round = 0; round < 1000 && !done(); round++) await world.advance(500);
         const discarded = world
           .failures()
           .flatMap(({ event }) => event.Records.map(({ kinesis }) => Buffer.from(kinesis.data, 'base64').toString()));
