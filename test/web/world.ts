@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { extname, join } from 'node:path';
 import Supercluster from 'supercluster';
 import { fromGeojsonVt } from 'vt-pbf';
+import { contentSecurityPolicy, pageFile } from '../../web/policy.ts';
 
 export type Mood = 'busy' | 'empty' | 'failing' | 'stale' | 'private' | 'unwell';
 
@@ -24,10 +25,6 @@ export interface World {
   asked: string[];
   close(): Promise<void>;
 }
-
-/** What the pages are served with where it is deployed: nothing inline, no blob:, only this origin. */
-const policy =
-  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'";
 
 const types: Record<string, string> = {
   '.html': 'text/html; charset=utf-8',
@@ -281,10 +278,10 @@ export async function startWorld(folder: string): Promise<World> {
         ? json(response, status, body)
         : json(response, 404, { error: { code: 'unknown', message: 'No such route.' } });
     }
-    const file = join(folder, pathname === '/' ? 'index.html' : extname(pathname) ? pathname : `${pathname}.html`);
+    const file = join(folder, pageFile(pathname));
     if (!existsSync(file)) return response.writeHead(404).end();
     response
-      .writeHead(200, { 'Content-Type': types[extname(file)], 'Content-Security-Policy': policy })
+      .writeHead(200, { 'Content-Type': types[extname(file)], 'Content-Security-Policy': contentSecurityPolicy() })
       .end(readFileSync(file));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -45,16 +45,19 @@ const settings: Record<Registry, { where: ComponentChildren; label: string; text
     ),
     label: "Lines for the registry's configuration",
     text: `notifications:
+  events:
+    includereferences: true
   endpoints:
     - name: whalewatch
       url: ${webhook}
       headers:
         Authorization: [Bearer TOKEN]
-      timeout: 1s
+      timeout: 5s
       threshold: 5
       backoff: 10s
-      ignoredmediatypes:
-        - application/octet-stream`,
+      ignore:
+        mediatypes: [application/octet-stream]
+        actions: [mount]`,
   },
   harbor: {
     where: 'In each project under Webhooks: New webhook, HTTP, events "Artifact pulled" and "Artifact pushed".',
@@ -76,7 +79,7 @@ Payload format Default or CloudEvents`,
     'name' => 'whalewatch',
     'url' => '${webhook}',
     'headers' => { 'Authorization' => ['Bearer TOKEN'] },
-    'timeout' => '1s',
+    'timeout' => '5s',
     'threshold' => 5,
     'backoff' => '10s'
   }
@@ -140,8 +143,21 @@ function Setup() {
             <Code label="A command that sends one hit" text={`curl -d '{"domain": "shop.example"}' ${here}/v1/hits`} />
           </div>
         </section>
-        <section class="step" aria-labelledby="past">
+        <section class="step" aria-labelledby="embed">
           <b aria-hidden="true">4</b>
+          <div>
+            <h2 id="embed">Show the map elsewhere</h2>
+            <p>
+              The map is public and can stand in any page; an address such as the one in the bar opens it at a place.
+            </p>
+            <Code
+              label="A frame with the map"
+              text={`<iframe src="${here}/?embed#2/30/10" title="Live map" width="100%" height="420"></iframe>`}
+            />
+          </div>
+        </section>
+        <section class="step" aria-labelledby="past">
+          <b aria-hidden="true">5</b>
           <div>
             <h2 id="past">Bring what was before</h2>
             <p>Pulls or hits from a file, one a line, as CSV or JSON. The same line twice counts once.</p>

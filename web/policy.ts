@@ -1,0 +1,30 @@
+// How the pages are to be served, wherever they are: the local server, CloudFront, and the tests.
+
+/** Files of this origin only. Styles set from scripts need 'unsafe-inline' (G2's tooltip brings a style element). */
+const policy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data:",
+  "font-src 'self'",
+  "connect-src 'self'",
+  "worker-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+];
+
+/** Any site may embed the map with `/?embed`; the pages about people may not be framed. */
+export function contentSecurityPolicy({ framed = false } = {}): string {
+  return [...policy, `frame-ancestors ${framed ? '*' : "'none'"}`].join('; ');
+}
+
+/** The file that a page's address stands for: `/people` is `/people.html`. */
+export function pageFile(path: string): string {
+  if (path === '/') return '/index.html';
+  return /\/[^/.]+$/.test(path) ? `${path}.html` : path;
+}
+
+/** Names with a content hash never change; all others are asked for again. */
+export function cacheControl(path: string): string {
+  return path.startsWith('/assets/') ? 'public, max-age=31536000, immutable' : 'public, max-age=0, must-revalidate';
+}
