@@ -15,7 +15,7 @@ const allowed: Record<string, string[]> = {
     ]),
   ),
   'layers/geo': ['layers/geo', 'functions/core'],
-  infra: ['infra', 'functions', 'layers/geo', 'whalewatch.config.ts', 'web/build.ts'],
+  infra: ['infra', 'functions', 'layers/geo', 'whalewatch.config.ts', 'web/build.ts', 'web/policy.ts'],
   web: ['web', 'functions/core'],
 };
 

@@ -8,6 +8,7 @@ import { ApiError, answerErrors } from '#core/http.ts';
 import { serveApp } from '#serve/app.ts';
 import { modelSource } from '#serve/models.ts';
 import { objectSnapshots } from '#serve/snapshots.ts';
+import { cacheControl, contentSecurityPolicy, pageFile } from '../../web/policy.ts';
 import { ipDatabaseBuiltAt, keepDays } from './defaults.ts';
 import { clock, type LocalStores, newId } from './stores.ts';
 
@@ -52,12 +53,17 @@ export function localApp({ stores, token, web, report }: Omit<ServerOptions, 'po
       report,
     }),
   );
-  app.get('*', serveStatic({ root: web, rewriteRequestPath: page }));
+  app.get('*', pageHeaders, serveStatic({ root: web, rewriteRequestPath: pageFile }));
   return app;
 }
 
-/** Pages are stored as `people.html` and asked for as `/people`. */
-const page = (path: string) => (path === '/' ? '/index.html' : /\/[^/.]+$/.test(path) ? `${path}.html` : path);
+const pageHeaders: MiddlewareHandler = async (c, next) => {
+  await next();
+  const framed = c.req.path === '/' && c.req.query('embed') !== undefined;
+  c.header('Content-Security-Policy', contentSecurityPolicy({ framed }));
+  c.header('Cache-Control', cacheControl(c.req.path));
+  c.header('X-Content-Type-Options', 'nosniff');
+};
 
 /**
  * People's pages carry no token on this machine, so a page of another site must not reach them by a name of its own
