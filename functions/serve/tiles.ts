@@ -1,5 +1,5 @@
 // The map's routes: pointer, tiles, clusters of a box, leaves. Everything is checked before anything is read.
-import { gzipSync } from 'node:zlib';
+import { deflateSync, gzipSync } from 'node:zlib';
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context, TypedResponse } from 'hono';
 import { type Box, DEEPEST_ZOOM, type Pyramid } from '#core/cluster.ts';
@@ -7,6 +7,8 @@ import { clusterFeature, tileFeatures, yandexCollection } from '#core/geojson.ts
 import type { Matches } from '#core/matches.ts';
 import { latToY, SIZE } from '#core/mercator.ts';
 import { encodeTile } from '#core/mvt.ts';
+import { drawTile, encodePng } from '#core/png.ts';
+import { embedRoutes, type RefusalHook, themeQuery } from './embed.ts';
 import { SNAPSHOT_NAME, type SnapshotSource } from './snapshots.ts';
 
 export type { LatestPoints, SnapshotSource } from './snapshots.ts';
@@ -130,10 +132,18 @@ const tileRoute = createRoute({
       x: z.string().regex(/^\d{1,8}$/, 'must be a whole number'),
       file: z
         .string()
-        .regex(/^\d{1,8}\.(mvt|json)$/, 'must be Y.mvt or Y.json')
+        .regex(/^\d{1,8}\.(mvt|json|png)$/, 'must be Y.mvt, Y.json or Y.png')
         .openapi({ example: '5.mvt' }),
     }),
-    query: z.object(filterQuery),
+    query: z.object({
+      ...filterQuery,
+      theme: themeQuery,
+      size: z
+        .enum(['256', '512', '1024'], { error: () => 'must be 256, 512 or 1024' })
+        .optional()
+        .default('512')
+        .openapi({ description: "Pixels of a PNG's side." }),
+    }),
   },
   responses: {
     200: {
@@ -141,6 +151,7 @@ const tileRoute = createRoute({
       content: {
         'application/vnd.mapbox-vector-tile': { schema: z.string().openapi({ format: 'binary' }) },
         'application/geo+json': { schema: collectionSchema },
+        'image/png': { schema: z.string().openapi({ format: 'binary' }) },
       },
     },
     204: { description: 'Nothing there.' },
@@ -243,23 +254,19 @@ const yandexRoute = createRoute({
   },
 });
 
+/** Answers a request whose parameters do not fit their schema: 400 with the first one's name and value. */
+const refuse: RefusalHook = (result, c) => {
+  if (result.success) return;
+  const [issue] = result.error.issues;
+  const parameter = String(issue.path[0]);
+  const value = c.req.param(parameter) ?? c.req.query(parameter);
+  const message = `${parameter} ${value === undefined ? 'is missing' : `"${cut(value)}" ${issue.message}`}`;
+  return fail(c, 400, 'bad_request', message);
+};
+
 /** Everything below the map; mount it with app.route('/', ...). clock: milliseconds since the epoch. */
 export function tileRoutes(source: SnapshotSource, clock: () => number): OpenAPIHono {
-  const app = new OpenAPIHono({
-    defaultHook: (result, c) => {
-      if (result.success) return;
-      const [issue] = result.error.issues;
-      const parameter = String(issue.path[0]);
-      const value = c.req.param(parameter) ?? c.req.query(parameter);
-      return fail(
-        c,
-        400,
-        'bad_parameter',
-        `${parameter} ${value === undefined ? 'is missing' : `"${cut(value)}" ${issue.message}`}`,
-      );
-    },
-  });
-
+  const app = new OpenAPIHono({ defaultHook: refuse });
   // Named one by one: mounted beside people's routes, a '*' here would open those to every site.
   for (const path of ['/v1/points/*', '/v1/tiles/*', '/v1/clusters', '/v1/clusters/*', '/v1/embed/*'])
     app.use(path, async (c, next) => {
@@ -267,6 +274,8 @@ export function tileRoutes(source: SnapshotSource, clock: () => number): OpenAPI
       c.header('Access-Control-Allow-Origin', '*');
       c.header('X-Content-Type-Options', 'nosniff');
     });
+
+  app.route('/', embedRoutes(source, refuse));
 
   app.openapi(latestRoute, async (c) => {
     const latest = await source.latest();
@@ -287,14 +296,15 @@ export function tileRoutes(source: SnapshotSource, clock: () => number): OpenAPI
     const [zoom, x] = [Number(params.z), Number(params.x)];
     const [row, format] = params.file.split('.');
     const y = Number(row);
-    if (zoom > DEEPEST_ZOOM) return fail(c, 400, 'bad_parameter', `z "${params.z}" must be from 0 to ${DEEPEST_ZOOM}`);
+    if (zoom > DEEPEST_ZOOM) return fail(c, 400, 'bad_request', `z "${params.z}" must be from 0 to ${DEEPEST_ZOOM}`);
     if (x >= 2 ** zoom || y >= 2 ** zoom)
-      return fail(c, 400, 'bad_parameter', `x/y "${params.x}/${row}" must be below ${2 ** zoom} at zoom ${zoom}`);
+      return fail(c, 400, 'bad_request', `x/y "${params.x}/${row}" must be below ${2 ** zoom} at zoom ${zoom}`);
 
     const snapshot = await resolve(params.snapshot);
     if (!snapshot) return fail(c, 404, 'no_snapshot', 'no points were exported yet');
     const filter = c.req.valid('query');
-    const etag = `W/"${[snapshot, zoom, x, params.file, filter.hours, filter.country].join('/')}"`;
+    const look = format === 'png' ? [filter.theme, filter.size] : [];
+    const etag = `W/"${[snapshot, zoom, x, params.file, filter.hours, filter.country, ...look].join('/')}"`;
     const held = c.req.header('If-None-Match')?.split(/,\s*/).includes(etag);
     const pyramid = held ? undefined : await source.open(snapshot);
     if (!held && !pyramid) return unknown(c, snapshot);
@@ -307,6 +317,14 @@ export function tileRoutes(source: SnapshotSource, clock: () => number): OpenAPI
       const features = tileFeatures(pyramid, tile, zoom, x, y);
       const body = JSON.stringify({ type: 'FeatureCollection', snapshot, zoom, features });
       return packed(c, body, 'application/geo+json');
+    }
+    if (format === 'png') {
+      const picture = drawTile(tile, Number(filter.size), filter.theme);
+      c.header('Content-Type', 'image/png');
+      return c.body(
+        encodePng(picture, (rows) => deflateSync(rows, { level: 4 })),
+        200,
+      ) as Untyped;
     }
     return packed(c, encodeTile(pyramid, tile), 'application/vnd.mapbox-vector-tile');
   });

@@ -164,6 +164,28 @@ test("Yandex Maps' manager gets its own form, as JSONP when it names a function"
   );
 });
 
+test('a tile as a picture, and the badge and page for other sites', async () => {
+  const { get } = served();
+  const png = await get('/v1/tiles/s2/0/0/0.png?theme=dark&size=256');
+  assert.equal(png.headers.get('content-type'), 'image/png');
+  const bytes = new Uint8Array(await png.arrayBuffer());
+  assert.equal(new DataView(bytes.buffer).getUint32(16), 256);
+  assert.notEqual(png.headers.get('etag'), (await get('/v1/tiles/s2/0/0/0.png')).headers.get('etag'));
+
+  const badge = await get('/v1/embed/badge.svg?label=%3Cb%3E%26');
+  assert.equal(badge.headers.get('content-type'), 'image/svg+xml');
+  const svg = await badge.text();
+  assert.match(svg, />5<\/text>/);
+  assert.doesNotMatch(svg, /<b>/);
+
+  const page = await get('/v1/embed/map?theme=dark');
+  assert.match(page.headers.get('content-security-policy') ?? '', /frame-ancestors \*/);
+  const html = await page.text();
+  assert.match(html, /5 active domains/);
+  assert.match(html, /src="\/v1\/tiles\/s2\/1\/0\/0\.png\?theme=dark"/);
+  assert.match(await (await served(false).get('/v1/embed/map')).text(), /No visits yet/);
+});
+
 test('what is wrong with a request is said before anything is read', async () => {
   const { get, reads } = served();
   const bad: [string, RegExp][] = [
@@ -185,6 +207,8 @@ test('what is wrong with a request is said before anything is read', async () =>
     ['/v1/clusters?bbox=1,2,3,4&zoom=1&snapshot=../x', /snapshot/],
     ['/v1/tiles/s2/0/0/0.mvt?hours=0', /hours "0" must be at least 1/],
     ['/v1/clusters?bbox=1,2,3,4&zoom=1&country=DEU', /country "DEU" must be a two-letter/],
+    ['/v1/tiles/s2/0/0/0.png?size=9999', /size "9999" must be 256/],
+    ['/v1/embed/map?theme=blue', /theme "blue" must be light or dark/],
     ['/v1/clusters/leaves?cluster=abc', /cluster "abc"/],
     ['/v1/clusters/leaves?cluster=1&limit=0', /limit "0" must be from 1 to 1000/],
     ['/v1/clusters/leaves?cluster=1&offset=-1', /offset/],
