@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Pull, PullClass, StoredEvent } from '#core/event.ts';
+import { seeded } from '#core/random.ts';
 import {
   BadCursor,
   type Checkpoint,
@@ -24,17 +25,6 @@ const start = Date.UTC(2026, 10, 21);
 const second = 1000;
 const hour = 3_600_000;
 const day = 86_400_000;
-
-/** Repeats exactly: mulberry32. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 const byText = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));
 
