@@ -26,13 +26,15 @@ export interface ClassRule {
 }
 
 /** Clients whose HEAD is the first half of a pull, or the whole of an unchanged one. */
-const engines = /^(docker|containerd|cri-o|libpod|podman|buildah|buildkit|skopeo|kaniko|nerdctl)\b/i;
+const engines = /^(docker|containerd|containers|cri-o|libpod|podman|buildah|buildkit|skopeo|kaniko|nerdctl|bootc)\b/i;
 
+// Where no request was captured and no source text was found, the source says "product name": tools built on Go's
+// registry libraries name themselves PRODUCT/VERSION. Overrides mend what is missed.
 export const classRules: ClassRule[] = [
   {
     class: 'signature',
     name: 'tag of a signature, attestation, SBOM or the referrers fall-back',
-    source: 'cosign SIGNATURE_SPEC, "sha256-DIGEST.sig"; OCI distribution-spec 1.1, "Referrers Tag Schema"',
+    source: 'captured (label "referrers"); cosign SIGNATURE_SPEC; OCI distribution-spec 1.1, "Referrers Tag Schema"',
     tag: /^sha256-[0-9a-f]{64}(\.\w+)?$/,
   },
   {
@@ -45,36 +47,46 @@ export const classRules: ClassRule[] = [
   {
     class: 'signature',
     name: 'signing and verifying tools',
-    source: 'user agents: captured cosign/v2.4.1; notation and policy controllers name themselves alike',
+    source: 'captured "cosign/v2.4.1 (linux; amd64)"; the others by product name',
     userAgent: /^(cosign|notation|notation-go|policy-controller|connaisseur|ratify|kyverno|sigstore)\b/i,
   },
   {
     class: 'scanner',
+    name: 'trivy',
+    source: 'aquasecurity/trivy#6868: "trivy/VERSION go-containerregistry/VERSION"; older ones give the library only',
+    userAgent: /\btrivy\b/i,
+  },
+  {
+    class: 'scanner',
     name: 'vulnerability and SBOM scanners',
-    source: 'user agents of trivy, grype/syft (anchore), clair, harbor-scanner-*, and the hosted scanners',
+    source: 'product name; Harbor adapters are called harbor-scanner-NAME',
     userAgent:
-      /\b(trivy|grype|syft|stereoscope|anchore|clair|claircore|clairctl|harbor-scanner[\w-]*|snyk|twistlock|prisma|aqua(sec)?|neuvector|sysdig|dockle|docker-scout|wiz)\b/i,
+      /\b(grype|syft|stereoscope|anchore|clair|claircore|clairctl|harbor-scanner[\w-]*|snyk|twistlock|prisma|aqua(sec)?|neuvector|sysdig|dockle|docker-scout|wiz)\b/i,
   },
   {
     class: 'scanner',
     name: 'accounts of scanners',
-    source: "Harbor names a scanner's account robot$REGISTRY-…: the scanner's name is in it",
+    source: 'Harbor makes a robot account for each scanner and names it after it',
     user: /\b(trivy|grype|clair|anchore|scanner)\b/i,
   },
   {
     class: 'mirror',
-    name: 'replication and pull-through caches',
-    source:
-      'Harbor replication "harbor-registry-client"; Distribution proxy; Artifactory and Nexus remote repositories',
-    userAgent:
-      /^(harbor-registry-client|distribution|docker-distribution|goharbor|artifactory|nexus|zot|spegel|dragonfly|kraken|regsync|regclient)\b/i,
+    name: 'Harbor replication',
+    source: 'goharbor/harbor: "harbor-registry-client" and UserAgentReplication, "harbor-replication-service"',
+    userAgent: /^harbor-(registry-client|replication-service)\b/i,
+  },
+  {
+    class: 'mirror',
+    name: 'pull-through caches and mirrors',
+    source: 'product name',
+    userAgent: /^(distribution|docker-distribution|artifactory|nexus|zot|spegel|dragonfly|kraken|regsync|oc-mirror)\b/i,
   },
   {
     class: 'version-check',
     name: 'update checkers',
-    source: 'user agents of watchtower, renovate, dependabot, argocd-image-updater, flux, diun, keel, wud',
+    source: 'containrrr/watchtower: "Watchtower (Docker)"; the others by product name',
     userAgent:
-      /\b(watchtower|renovate(bot)?|dependabot([\w-]*)|argocd-image-updater|image-reflector-controller|flux|diun|keel|wud|whats-up-docker)\b/i,
+      /\b(watchtower|renovate(bot)?|dependabot([\w-]*)|argocd-image-updater|image-reflector-controller|flux|diun|keel|wud|whats-up-docker|k8s-image-availability-exporter)\b/i,
   },
   {
     class: 'version-check',
@@ -92,27 +104,33 @@ export const classRules: ClassRule[] = [
   {
     class: 'ci',
     name: 'job accounts of the registry',
-    source: 'Harbor robot accounts "robot$…"; GitLab "gitlab-ci-token", user_type "build"; captured ci+robot@…',
+    source: 'captured ci+robot@example; Harbor robot accounts "robot$…"; GitLab "gitlab-ci-token"; GitHub "NAME[bot]"',
     user: /^robot[$+_-]|(^|[^\p{L}\d])(ci|cicd|robot|bot|jenkins|buildkite|circleci|teamcity|tekton|drone|github-actions?|gitlab-runner|gitlab-ci-token)([^\p{L}\d]|$)/iu,
   },
   {
     class: 'ci',
     name: 'job tokens',
-    source: 'GitLab: user_type "build" is a CI job',
+    source: 'gitlab-org/container-registry!1203: actor.user_type; a CI job authenticates as "build"',
     userType: /^(build|ci_job_token)$/,
   },
   {
     class: 'ci',
-    name: 'builders and runners',
-    source: 'user agents of BuildKit, kaniko, Buildah, ko, jib, GitHub and GitLab runners',
-    userAgent:
-      /^(buildkit|buildah|kaniko|ko|jib|pack|makisu|img)\b|\b(github-actions?|actions-runner|gitlab-runner|buildkit|kaniko|jenkins|buildkite|circleci)\b/i,
+    name: 'builders',
+    source:
+      'moby/buildkit#2593: "buildkit/VERSION"; GoogleContainerTools/kaniko#262: "kaniko/VERSION"; werf/werf#6264: "werf/VERSION"; the others by product name',
+    userAgent: /^(buildkit|buildah|kaniko|werf|ko|jib|pack|makisu|img)\b/i,
+  },
+  {
+    class: 'ci',
+    name: 'runners',
+    source: 'product name, alone or added to that of the client they start',
+    userAgent: /\b(github-actions?|actions-runner|gitlab-runner|jenkins|buildkite|circleci)\b/i,
   },
   {
     class: 'cluster',
     name: 'runtimes under a kubelet',
     source:
-      'captured containerd/1.6; cri-o/VERSION; "docker/… containerd-client" is a person\'s docker and does not begin so',
+      'captured "containerd/1.6.20~ds1"; cri-o/cri-o#1555: "cri-o/VERSION go/…"; a docker that stores with containerd begins docker/ (moby/moby#45670)',
     userAgent: /^(containerd|cri-o|kubelet|kubernetes|k3s|k0s)\b/i,
   },
 ];
