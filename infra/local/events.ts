@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { page, readCursor } from '#core/cursor.ts';
 import type { Pull, Quarantined, StoredEvent } from '#core/event.ts';
 import type { EventStore } from '#core/stores.ts';
-import { page, readCursor } from './cursor.ts';
 import { openDatabase, transaction } from './sqlite.ts';
 
 const day = 86_400_000;

@@ -1,7 +1,8 @@
 // Messages on one machine: claimed, kept for the page, and posted to a webhook when one is set.
+
+import { page, readCursor } from '#core/cursor.ts';
 import type { Notice } from '#core/rules.ts';
 import type { ClaimStore, NoticeFeed } from '#core/stores.ts';
-import { page, readCursor } from './cursor.ts';
 import { openDatabase, transaction } from './sqlite.ts';
 
 const dayMs = 86_400_000;

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Starts one real OpenSearch node on 127.0.0.1, waits for it, prints its URL.
-# usage: start.sh [PORT=9200] [DATA_DIR=./data-PORT]   env: RUNNER_VERSION, JAVA, HEAP, TRANSPORT_PORT, MVN_ARGS
+# usage: start.sh [PORT=9200] [DATA_DIR=.cache/opensearch/data-PORT], or start.sh --install   env: RUNNER_VERSION, JAVA, HEAP, TRANSPORT_PORT, MVN_ARGS
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+install_only=false; [ "${1:-}" != --install ] || { install_only=true; shift; }
 port="${1:-9200}"; home="${2:-$here/../../.cache/opensearch/data-$port}"; tport="${TRANSPORT_PORT:-$((port + 100))}"
 version="${RUNNER_VERSION:-2.19.1.0}"; java="${JAVA:-java}"; heap="${HEAP:-512m}"
 cache="$here/../../.cache/opensearch"; lib="$cache/lib-$version"
-mkdir -p "$home/config"; home="$(cd "$home" && pwd)"; pidfile="$home/pid"
+mkdir -p "$cache" "$home/config"; home="$(cd "$home" && pwd)"; pidfile="$home/pid"
 # kill -0 also succeeds on a zombie and on a reused pid: a zombie has an empty command line
 alive() { [ -f "$pidfile" ] && tr '\0' ' ' 2>/dev/null <"/proc/$(cat "$pidfile")/cmdline" | grep -q ' Launcher '; }
 if alive; then echo "already running: http://127.0.0.1:$port" >&2; exit 1; fi
@@ -22,6 +23,7 @@ classes="$cache/classes"
 if [ ! -f "$classes/Launcher.class" ] || [ "$here/Launcher.java" -nt "$classes/Launcher.class" ]; then
   mkdir -p "$classes"; javac -nowarn -cp "$lib/*" -d "$classes" "$here/Launcher.java" >&2
 fi
+! $install_only || exit 0
 cp "$here/log4j2.properties" "$home/config/log4j2.properties"
 rm -f "$home/started"
 nohup "$java" -Xms"$heap" -Xmx"$heap" -XX:+UseSerialGC -XX:TieredStopAtLevel="${TIER:-4}" \

@@ -1,0 +1,93 @@
+// What the tables share: reading all pages of a query, deleting many rows, transactions that meet others, sortable times.
+import { setTimeout as wait } from 'node:timers/promises';
+import { type CancellationReason, TransactionCanceledException } from '@aws-sdk/client-dynamodb';
+import {
+  BatchWriteCommand,
+  type DynamoDBDocumentClient,
+  QueryCommand,
+  type QueryCommandInput,
+  TransactWriteCommand,
+  type TransactWriteCommandInput,
+} from '@aws-sdk/lib-dynamodb';
+
+export type Row = Record<string, unknown>;
+/** The keys every table of ours but the claims has: partition and sort key, both text. */
+export type Key = { pk: string; sk: string };
+
+/** All rows of a query, page by page (DynamoDB answers at most 1 MB at once); at most `most` of them. */
+export async function queryAll(
+  client: DynamoDBDocumentClient,
+  input: QueryCommandInput,
+  most = Number.POSITIVE_INFINITY,
+): Promise<Row[]> {
+  const rows: Row[] = [];
+  let ExclusiveStartKey: Row | undefined;
+  do {
+    const Limit = Number.isFinite(most) ? Math.min(1000, most - rows.length) : undefined;
+    const page = await client.send(new QueryCommand({ ...input, ExclusiveStartKey, ...(Limit ? { Limit } : {}) }));
+    rows.push(...(page.Items ?? []));
+    ExclusiveStartKey = page.LastEvaluatedKey;
+  } while (ExclusiveStartKey && rows.length < most);
+  return rows;
+}
+
+/** Deletes rows by key, 25 a call, again what DynamoDB had no room for. */
+export async function deleteAll(client: DynamoDBDocumentClient, table: string, keys: Key[]): Promise<void> {
+  for (let start = 0; start < keys.length; start += 25) {
+    let left = keys.slice(start, start + 25).map(({ pk, sk }) => ({ DeleteRequest: { Key: { pk, sk } } }));
+    for (let attempt = 0; left.length > 0; attempt++) {
+      if (attempt > 0) await backOff(attempt);
+      const { UnprocessedItems } = await client.send(new BatchWriteCommand({ RequestItems: { [table]: left } }));
+      left = (UnprocessedItems?.[table] ?? []) as typeof left;
+    }
+  }
+}
+
+/**
+ * Writes all or nothing: true when written, false when a condition did not hold. Meeting another transaction says
+ * nothing about the conditions: it is tried again.
+ */
+export async function transact(
+  client: DynamoDBDocumentClient,
+  TransactItems: TransactWriteCommandInput['TransactItems'],
+): Promise<boolean> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await client.send(new TransactWriteCommand({ TransactItems }));
+      return true;
+    } catch (cause) {
+      if (!(cause instanceof TransactionCanceledException)) throw cause;
+      const codes = (cause.CancellationReasons ?? []).map(({ Code }: CancellationReason) => Code);
+      if (codes.includes('ConditionalCheckFailed')) return false;
+      if (attempt === 10 || !codes.every((code) => code === 'None' || code === 'TransactionConflict')) throw cause;
+      await backOff(attempt);
+    }
+  }
+}
+
+/** Full jitter, 20 ms doubling to 1 s. */
+const backOff = (attempt: number) => wait(Math.random() * Math.min(1000, 20 * 2 ** attempt));
+
+/** Does the work on `many` at most at once, in the order of the items; the answers too. */
+export async function inParallel<T, R>(items: T[], many: number, work: (item: T) => Promise<R>): Promise<R[]> {
+  const answers: R[] = new Array(items.length);
+  let next = 0;
+  const one = async () => {
+    while (next < items.length) {
+      const index = next++;
+      answers[index] = await work(items[index]);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(many, items.length) }, one));
+  return answers;
+}
+
+/** A number as 16 letters whose text order is the order of the numbers: its IEEE 754 bits, the sign turned round. */
+export function sortable(time: number): string {
+  const view = new DataView(new ArrayBuffer(8));
+  view.setFloat64(0, time);
+  const bits = view.getBigUint64(0);
+  const negative = bits >> 63n === 1n;
+  const ordered = negative ? ~bits & 0xffffffffffffffffn : bits | (1n << 63n);
+  return ordered.toString(16).padStart(16, '0');
+}

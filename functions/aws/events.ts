@@ -1,0 +1,226 @@
+// Registry events, the pulls told from them and the quarantine in one DynamoDB table; digest keys in one without backups.
+//
+//   pk                         sk             what
+//   user U                     repository     the pair's version; lists the repositories of a person
+//   events of R U              time id        an event; `doc` is it, as JSON
+//   pulls of R U               time id        a pull; in the index `newest` under `user U`
+//   quarantine ID              -              something set aside; in the index `newest` under `quarantine`
+//
+// An event's id, person, repository and time are the same at every redelivery, so that they are its key. A table key is
+// at most 2048 + 1024 bytes: collect takes names up to 255 and ids up to 256 characters.
+import { randomBytes } from 'node:crypto';
+import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
+import {
+  type DynamoDBDocumentClient,
+  GetCommand,
+  PutCommand,
+  type TransactWriteCommandInput,
+  UpdateCommand,
+} from '@aws-sdk/lib-dynamodb';
+import { page, readCursor } from '#core/cursor.ts';
+import type { Pull, Quarantined, StoredEvent } from '#core/event.ts';
+import type { EventStore } from '#core/stores.ts';
+import { deleteAll, inParallel, type Key, queryAll, type Row, sortable, transact } from './dynamo.ts';
+
+export interface EventsOptions {
+  client: DynamoDBDocumentClient;
+  table: string;
+  /** Table of the digest keys: no point-in-time recovery, or a key could be had after its day. */
+  keyTable: string;
+  /** Milliseconds since the epoch. */
+  clock: () => number;
+}
+
+/** Name of the index that lists newest first: partition key `list`, sort key `sk` of the time and id. */
+export const newestIndex = 'newest';
+
+const dayMs = 86_400_000;
+/** One of the 100 actions of a transaction is the version's. */
+const changesAtOnce = 99;
+const putsAtOnce = 32;
+
+// The length keeps two pairs apart whose names hold spaces.
+const pair = (user: string, repository: string) => `of ${repository.length} ${repository} ${user}`;
+const eventsOf = (user: string, repository: string) => `events ${pair(user, repository)}`;
+const pullsOf = (user: string, repository: string) => `pulls ${pair(user, repository)}`;
+const versionKey = (user: string, repository: string): Key => ({ pk: `user ${user}`, sk: `repository ${repository}` });
+const quarantineKey = (id: string): Key => ({ pk: `quarantine ${id}`, sk: '-' });
+const placeOf = ({ time, id }: { time: number; id: string }) => `${sortable(time)} ${id}`;
+
+export function openEvents({ client, table, keyTable, clock }: EventsOptions): EventStore {
+  const TableName = table;
+
+  const between = async <T>(pk: string, from: number, to: number): Promise<T[]> => {
+    const rows = await queryAll(client, {
+      TableName,
+      KeyConditionExpression: 'pk = :pk AND sk BETWEEN :from AND :to',
+      // '!' is the letter after the space between time and id: every id of the last time is inside.
+      ExpressionAttributeValues: { ':pk': pk, ':from': sortable(from), ':to': `${sortable(to)}!` },
+      ConsistentRead: true,
+    });
+    return rows.map(docOf<T>);
+  };
+
+  const newest = async <T>(list: string, cursor: string | undefined, limit: number): Promise<T[]> => {
+    const [time, id] = readCursor(cursor);
+    const rows = await queryAll(
+      client,
+      {
+        TableName,
+        IndexName: newestIndex,
+        KeyConditionExpression: '#list = :list AND #at < :before',
+        ExpressionAttributeNames: { '#list': 'list', '#at': 'at' },
+        ExpressionAttributeValues: { ':list': list, ':before': placeOf({ time, id }) },
+        ScanIndexForward: false,
+      },
+      limit + 1,
+    );
+    return rows.map(docOf<T>);
+  };
+
+  /** A person's repositories must be listed before anything of them is stored, or forget would miss it. */
+  const list = async (events: StoredEvent[]) => {
+    const keys = new Map(events.map(({ user, repository }) => [pair(user, repository), versionKey(user, repository)]));
+    await inParallel([...keys.values()], putsAtOnce, async (Key) => {
+      const { Item } = await client.send(new GetCommand({ TableName, Key, ConsistentRead: true }));
+      if (!Item) await putNew({ TableName, Item: Key });
+    });
+  };
+
+  /** Puts a row if there is none of its key; answers the row that was there. */
+  const putNew = async (input: { TableName: string; Item: Row }): Promise<Row | undefined> => {
+    try {
+      await client.send(new PutCommand({ ...input, ConditionExpression: 'attribute_not_exists(pk)' }));
+    } catch (cause) {
+      if (!(cause instanceof ConditionalCheckFailedException)) throw cause;
+      const Key = { pk: input.Item.pk, sk: input.Item.sk };
+      const { Item } = await client.send(new GetCommand({ TableName: input.TableName, Key, ConsistentRead: true }));
+      return Item;
+    }
+  };
+
+  return {
+    async put(events) {
+      await list(events);
+      // Of one key twice in a put the first stays: only that one is written.
+      const first = new Map<string, StoredEvent>();
+      const keyOf = (event: StoredEvent) => `${placeOf(event)} ${pair(event.user, event.repository)}`;
+      for (const event of events) if (!first.has(keyOf(event))) first.set(keyOf(event), event);
+      const origins = new Map<string, string>();
+      await inParallel([...first], putsAtOnce, async ([key, event]) => {
+        const { user, repository, origin } = event;
+        const Item = { pk: eventsOf(user, repository), sk: placeOf(event), origin, doc: JSON.stringify(event) };
+        const held = await putNew({ TableName, Item });
+        origins.set(key, held ? String(held.origin) : origin);
+      });
+      return events.map((event) => origins.get(keyOf(event)) === event.origin);
+    },
+    events: (user, repository, from, to) => between<StoredEvent>(eventsOf(user, repository), from, to),
+    pulls: (user, repository, from, to) => between<Pull>(pullsOf(user, repository), from, to),
+    async version(user, repository) {
+      const Key = versionKey(user, repository);
+      const { Item } = await client.send(new GetCommand({ TableName, Key, ConsistentRead: true }));
+      return Number(Item?.version ?? 0);
+    },
+    async replacePulls(user, repository, version, { remove, put }) {
+      const pk = pullsOf(user, repository);
+      const changes = new Map<string, NonNullable<TransactWriteCommandInput['TransactItems']>[number]>();
+      for (const pull of remove) changes.set(placeOf(pull), { Delete: { TableName, Key: { pk, sk: placeOf(pull) } } });
+      for (const pull of put) {
+        const at = placeOf(pull);
+        const Item = { pk, sk: at, list: `user ${user}`, at, doc: JSON.stringify(pull) };
+        changes.set(at, { Put: { TableName, Item } });
+      }
+      const unchanged = {
+        TableName,
+        Key: versionKey(user, repository),
+        ExpressionAttributeNames: { '#version': 'version' },
+        ConditionExpression: version === 0 ? 'attribute_not_exists(#version)' : '#version = :version',
+      };
+      // What is more than one transaction goes in several, the version's growth last. If it stops between, the version
+      // still says that the pulls are to be told anew; telling them is a function of the events, so that it mends itself.
+      const items = [...changes.values()];
+      const values = version === 0 ? {} : { ExpressionAttributeValues: { ':version': version } };
+      while (items.length > changesAtOnce) {
+        const check = { ConditionCheck: { ...unchanged, ...values } };
+        if (!(await transact(client, [check, ...items.splice(0, changesAtOnce)]))) return false;
+      }
+      const grow = {
+        ...unchanged,
+        UpdateExpression: 'SET #version = :next',
+        ExpressionAttributeValues: { ...values.ExpressionAttributeValues, ':next': version + 1 },
+      };
+      if (items.length > 0) return transact(client, [{ Update: grow }, ...items]);
+      try {
+        await client.send(new UpdateCommand(grow));
+        return true;
+      } catch (cause) {
+        if (cause instanceof ConditionalCheckFailedException) return false;
+        throw cause;
+      }
+    },
+    async history(user, { cursor, limit }) {
+      return page(await newest<Pull>(`user ${user}`, cursor, limit), limit);
+    },
+    async quarantine(entries) {
+      await inParallel(entries, putsAtOnce, async (entry) => {
+        const Item = { ...quarantineKey(entry.id), list: 'quarantine', at: placeOf(entry), doc: JSON.stringify(entry) };
+        await putNew({ TableName, Item });
+      });
+    },
+    async quarantined({ cursor, limit }) {
+      return page(await newest<Quarantined>('quarantine', cursor, limit), limit);
+    },
+    release: (ids) => deleteAll(client, table, [...new Set(ids)].map(quarantineKey)),
+    async digestKey(day) {
+      const now = clock();
+      // A day's key lives until a day after its end; for a day long past (late events) until a day from now.
+      const expires = Math.max(Date.parse(day) + 2 * dayMs, now + dayMs);
+      const pk = 'digest key';
+      const keys = await queryAll(client, {
+        TableName: keyTable,
+        KeyConditionExpression: 'pk = :pk',
+        ExpressionAttributeValues: { ':pk': pk },
+        ConsistentRead: true,
+      });
+      // DynamoDB's own expiry may be two days late.
+      const gone = keys.filter((row) => Number(row.expiresAt) <= now).map(({ sk }) => ({ pk, sk: String(sk) }));
+      await deleteAll(client, keyTable, gone);
+      const held = keys.find(({ sk }) => sk === day);
+      if (held && Number(held.expiresAt) > now) return bytesOf(held);
+      const key = randomBytes(32);
+      const Item = { pk, sk: day, key, expiresAt: expires, expires: Math.ceil(expires / 1000) };
+      const other = await putNew({ TableName: keyTable, Item });
+      return other ? bytesOf(other) : key;
+    },
+    async forget(user) {
+      const repositories = await queryAll(client, {
+        TableName,
+        KeyConditionExpression: 'pk = :pk',
+        ExpressionAttributeValues: { ':pk': `user ${user}` },
+        ConsistentRead: true,
+      });
+      let count = 0;
+      for (const { pk: owner, sk: listed } of repositories) {
+        const repository = String(listed).slice('repository '.length);
+        for (const pk of [eventsOf(user, repository), pullsOf(user, repository)]) {
+          const rows = await queryAll(client, {
+            TableName,
+            KeyConditionExpression: 'pk = :pk',
+            ExpressionAttributeValues: { ':pk': pk },
+            ProjectionExpression: 'pk, sk',
+            ConsistentRead: true,
+          });
+          await deleteAll(client, table, rows as unknown as Key[]);
+          count += rows.length;
+        }
+        await deleteAll(client, table, [{ pk: String(owner), sk: String(listed) }]);
+        count++;
+      }
+      return count;
+    },
+  };
+}
+
+const docOf = <T>({ doc }: Row): T => JSON.parse(String(doc));
+const bytesOf = ({ key }: Row) => Buffer.from(key as Uint8Array);

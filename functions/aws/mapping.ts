@@ -1,0 +1,48 @@
+// The two indices of search, in one place.
+//
+// One primary shard: only then are `terms` aggregations exact, whatever their order and size. A shard takes some 2 billion
+// documents; at 300 bytes each, 50 GB are 150 million pulls. Sorted by person and repository, so that reading all pairs
+// stops early on each page.
+
+const keyword = { type: 'keyword', ignore_above: 1024 };
+
+/** Events and pulls: `kind` tells them apart, `gone` marks a pull that was told anew and is none any more. */
+export const documentsIndex = {
+  settings: {
+    index: {
+      number_of_shards: 1,
+      number_of_replicas: 0,
+      refresh_interval: '1s',
+      sort: { field: ['user', 'repository'], order: ['asc', 'asc'] },
+    },
+  },
+  mappings: {
+    dynamic: 'strict',
+    properties: {
+      kind: { type: 'keyword' },
+      gone: { type: 'boolean' },
+      user: keyword,
+      /** Lower case, for a search in any case: OpenSearch's own folding differs from the embedded store's. */
+      userName: keyword,
+      repository: keyword,
+      repositoryName: keyword,
+      /** Milliseconds with their fraction. */
+      time: { type: 'double' },
+      /** The same, whole: calendar intervals need a date. */
+      at: { type: 'date', format: 'epoch_millis' },
+      action: { type: 'keyword' },
+      manifest: { type: 'boolean' },
+      tag: keyword,
+      digest: keyword,
+      class: { type: 'keyword' },
+      country: keyword,
+      client: keyword,
+    },
+  },
+};
+
+/** Saved recommendations, one document a person. */
+export const recommendationsIndex = {
+  settings: { index: { number_of_shards: 1, number_of_replicas: 0, refresh_interval: '1s' } },
+  mappings: { dynamic: 'strict', properties: { user: keyword, model: keyword, items: { enabled: false } } },
+};

@@ -1,0 +1,366 @@
+// The search store over OpenSearch. Every answer is exact: `terms` on the one shard, `composite` for what may be long,
+// no `cardinality`.
+import { createHash } from 'node:crypto';
+import type {
+  Counts,
+  Pair,
+  PullsQuery,
+  RepositoryRow,
+  SavedRecommendations,
+  SearchChange,
+  SearchStore,
+} from '#core/stores.ts';
+import { documentsIndex, recommendationsIndex } from './mapping.ts';
+import { OpenSearchError, type OpenSearchOptions, openSearchCall } from './opensearch.ts';
+
+export interface SearchOptions extends OpenSearchOptions {
+  /** Name before each index, `whalewatch` unless several share a domain. */
+  prefix?: string;
+}
+
+type Query = Record<string, unknown>;
+interface Bucket {
+  key: Record<string, string | number | null> & string;
+  doc_count: number;
+  pulls?: { doc_count: number };
+  raw?: { doc_count: number };
+  pushes?: { doc_count: number };
+  last?: { value: number | null; latest?: { value: number | null } };
+}
+interface Found {
+  aggregations?: Record<string, { buckets: Bucket[]; after_key?: Record<string, unknown> }> &
+    Record<'pulls' | 'raw' | 'pushes', { doc_count: number }>;
+}
+
+/** Buckets of a composite page; a domain of the smallest size answers one in some 20 ms. */
+const pageSize = 10_000;
+const bulkBytes = 4 * 1024 * 1024;
+
+const term = (field: string, value: unknown): Query => ({ term: { [field]: value } });
+const isPull: Query = { bool: { filter: [term('kind', 'pull'), term('gone', false)] } };
+/** Raw counts: distinct manifest events, GET and HEAD alike; documents are one an id already. */
+const manifestEvent = (action: string): Query => ({
+  bool: { filter: [term('kind', 'event'), term('action', action), term('manifest', true)] },
+});
+const isRaw = manifestEvent('pull');
+const isPush = manifestEvent('push');
+const named: Query = { bool: { must_not: term('user', '') } };
+const newestOf = { max: { field: 'time' } };
+const countsOf = { pulls: { filter: isPull }, raw: { filter: isRaw }, pushes: { filter: isPush } };
+const contains = (field: string, text: string): Query => ({
+  wildcard: { [field]: { value: `*${text.toLowerCase().replace(/[\\*?]/g, '\\$&')}*` } },
+});
+
+export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions): SearchStore {
+  const call = openSearchCall(options);
+  const documents = `${prefix}-documents`;
+  const recommended = `${prefix}-recommendations`;
+
+  let made: Promise<unknown> | undefined;
+  /** Makes the indices before the first write; a writer elsewhere may be first. */
+  const ready = () => {
+    made ??= Promise.all([make(documents, documentsIndex), make(recommended, recommendationsIndex)]).catch((cause) => {
+      made = undefined;
+      throw cause;
+    });
+    return made;
+  };
+  const make = (index: string, body: object) =>
+    call('PUT', `/${index}`, body).catch((cause) => {
+      if (!(cause instanceof OpenSearchError && cause.type === 'resource_already_exists_exception')) throw cause;
+    });
+
+  /** What comes of a search, or `nothing` while there is no index yet. */
+  const orNothing = <T>(answer: Promise<T>, nothing: T): Promise<T> =>
+    answer.catch((cause) => {
+      if (cause instanceof OpenSearchError && cause.type === 'index_not_found_exception') return nothing;
+      throw cause;
+    });
+
+  const aggregate = (filter: Query[], aggs: object): Promise<Found> =>
+    orNothing(
+      call<Found>('POST', `/${documents}/_search`, {
+        size: 0,
+        track_total_hits: false,
+        query: { bool: { filter } },
+        aggs,
+      }),
+      {},
+    );
+
+  /** All buckets of a composite aggregation, page by page. */
+  async function* composite(filter: Query[], sources: object[], aggs: object = {}): AsyncIterable<Bucket> {
+    let after: Record<string, unknown> | undefined;
+    do {
+      const page = { sources, size: pageSize, ...(after ? { after } : {}) };
+      const { aggregations } = await aggregate(filter, { page: { composite: page, aggs } });
+      yield* aggregations?.page.buckets ?? [];
+      after = aggregations?.page.after_key;
+    } while (after);
+  }
+
+  /** Lines go in bodies of some 4 MB. A conflict means that a newer version is there: that is what versions are for. */
+  const bulk = async (index: string, lines: { action: object; doc?: object }[]) => {
+    await ready();
+    let body = '';
+    const send = async () => {
+      const { items } = await call<{ items: Record<string, { status: number; error?: { type: string } }>[] }>(
+        'POST',
+        `/${index}/_bulk`,
+        body,
+      );
+      body = '';
+      for (const item of items) {
+        const [{ status, error }] = Object.values(item);
+        if (error && status !== 409) throw new OpenSearchError(status, error.type, `bulk: ${status} ${error.type}`);
+      }
+    };
+    for (const { action, doc } of lines) {
+      body += `${JSON.stringify(action)}\n${doc ? `${JSON.stringify(doc)}\n` : ''}`;
+      if (body.length > bulkBytes) await send();
+    }
+    if (body !== '') await send();
+  };
+
+  const repositoryRows = async (filter: Query[], order: object[], limit: number, now = 0, halfLifeMs = 1) => {
+    const weight = {
+      sum: {
+        script: {
+          source: "Math.pow(0.5, Math.max(0, params.now - doc['time'].value) / params.halfLife)",
+          params: { now, halfLife: halfLifeMs },
+        },
+      },
+    };
+    const counted = {
+      pulls: { filter: isPull, aggs: { weight } },
+      raw: { filter: isRaw },
+      last: { filter: isPull, aggs: { latest: newestOf } },
+    };
+    const listed: Query = { bool: { should: [isPull, isRaw, isPush], minimum_should_match: 1 } };
+    const { aggregations } = await aggregate([listed, ...filter], {
+      rows: { terms: { field: 'repository', size: limit, order }, aggs: counted },
+    });
+    const rows = (aggregations?.rows.buckets ?? []).map(
+      ({ key, pulls, raw, last }): RepositoryRow => ({
+        repository: key,
+        pulls: pulls?.doc_count ?? 0,
+        raw: raw?.doc_count ?? 0,
+        pulledBy: 0,
+        lastPull: last?.latest?.value ?? 0,
+      }),
+    );
+    const byName = new Map(rows.map((row) => [row.repository, row]));
+    if (rows.length > 0)
+      for await (const { key } of composite(
+        [isPull, named, { terms: { repository: [...byName.keys()] } }],
+        [source('repository'), source('user')],
+      )) {
+        const row = byName.get(String(key.repository));
+        if (row) row.pulledBy++;
+      }
+    return rows;
+  };
+
+  return {
+    async write(changes) {
+      if (changes.length > 0) await bulk(documents, changes.map(line));
+    },
+    async users({ search = '', limit }) {
+      const { aggregations } = await aggregate([isPull, named, ...(search ? [contains('userName', search)] : [])], {
+        rows: {
+          terms: { field: 'user', size: limit, order: [{ last: 'desc' }, { _key: 'asc' }] },
+          aggs: { last: newestOf },
+        },
+      });
+      return (aggregations?.rows.buckets ?? []).map(({ key, doc_count, last }) => ({
+        user: key,
+        pulls: doc_count,
+        lastPull: last?.value ?? 0,
+      }));
+    },
+    repositories({ sort, search = '', limit, now, halfLifeMs }) {
+      const order = {
+        popular: [{ pulls: 'desc' }, { _key: 'asc' }],
+        trending: [{ 'pulls>weight': 'desc' }, { _key: 'asc' }],
+        name: [{ _key: 'asc' }],
+      }[sort];
+      return repositoryRows(search ? [contains('repositoryName', search)] : [], order, limit, now, halfLifeMs);
+    },
+    async repositoryRows(names) {
+      if (names.length === 0) return [];
+      const rows = await repositoryRows([{ terms: { repository: names } }], [{ _key: 'asc' }], names.length);
+      const byName = new Map(rows.map((row) => [row.repository, row]));
+      return names.flatMap((name) => byName.get(name) ?? []);
+    },
+    async counts({ interval, by, ...query }) {
+      const filter = filterOf(query);
+      const { aggregations } = await aggregate(filter, countsOf);
+      const total = countsIn(aggregations);
+      if (!interval && !by) return { total, buckets: [] };
+      const sources = [
+        ...(interval ? [{ from: { date_histogram: { field: 'at', calendar_interval: interval } } }] : []),
+        ...(by ? [{ key: { terms: { field: by, missing_bucket: true } } }] : []),
+      ];
+      // A document without a tag and one with an empty one fall into one bucket.
+      const merged = new Map<string, { from?: number; key?: string } & Counts>();
+      for await (const bucket of composite([...filter, term('gone', false)], sources, countsOf)) {
+        const { pulls, raw, pushes } = countsIn(bucket);
+        if (pulls + raw + pushes === 0) continue;
+        const place = {
+          ...(interval ? { from: Number(bucket.key.from) } : {}),
+          ...(by ? { key: String(bucket.key.key ?? '') } : {}),
+        };
+        const name = JSON.stringify(place);
+        const row = merged.get(name) ?? { ...place, pulls: 0, raw: 0, pushes: 0 };
+        row.pulls += pulls;
+        row.raw += raw;
+        row.pushes += pushes;
+        merged.set(name, row);
+      }
+      const buckets = [...merged.values()].sort(
+        (a, b) => (a.from ?? 0) - (b.from ?? 0) || byText(a.key ?? '', b.key ?? ''),
+      );
+      return { total, buckets };
+    },
+    async pullers({ digest, limit, ...query }) {
+      const filter = [isPull, named, ...filterOf(query), ...(digest === undefined ? [] : [term('digest', digest)])];
+      const rows: Pair[] = [];
+      for await (const bucket of composite(filter, [source('user'), source('repository')], { last: newestOf }))
+        rows.push(pairOf(bucket));
+      return rows.sort((a, b) => b.lastPull - a.lastPull).slice(0, limit);
+    },
+    async unused({ since, limit }) {
+      const images = [source('repository'), source('tag', true), source('digest', true)];
+      const pushed = new Map<string, { repository: string; tag?: string; digest?: string; lastPush: number }>();
+      for await (const { key, last } of composite([isPush], images, { last: newestOf })) {
+        const image = imageOf(key);
+        const name = JSON.stringify([
+          image.repository,
+          image.tag ?? null,
+          image.tag === undefined ? image.digest : null,
+        ]);
+        const lastPush = last?.value ?? 0;
+        if ((pushed.get(name)?.lastPush ?? -1) < lastPush) pushed.set(name, { ...image, lastPush });
+      }
+      /** Newest time of each tag and each digest of a repository. */
+      const newest = async (filter: Query[]) => {
+        const times = new Map<string, number>();
+        for await (const { key, last } of composite(filter, images, { last: newestOf })) {
+          const { repository, tag, digest } = imageOf(key);
+          for (const name of [tag && [repository, 'tag', tag], digest && [repository, 'digest', digest]])
+            if (name) times.set(JSON.stringify(name), Math.max(times.get(JSON.stringify(name)) ?? 0, last?.value ?? 0));
+        }
+        return ({ repository, tag, digest }: { repository: string; tag?: string; digest?: string }) =>
+          Math.max(
+            times.get(JSON.stringify([repository, 'tag', tag])) ?? 0,
+            times.get(JSON.stringify([repository, 'digest', digest])) ?? 0,
+          );
+      };
+      const bystanders = ['scanner', 'mirror', 'signature', 'version-check'];
+      const pulledAt = await newest([isPull, { bool: { must_not: { terms: { class: bystanders } } } }]);
+      const deletedAt = await newest([term('kind', 'event'), term('action', 'delete')]);
+      return [...pushed.values()]
+        .map((image) => ({ ...image, lastPull: pulledAt(image) || undefined }))
+        .filter((image) => image.lastPush < since && (image.lastPull ?? 0) < since)
+        .filter((image) => deletedAt(image) <= image.lastPush)
+        .sort(
+          (a, b) => a.lastPush - b.lastPush || byText(a.repository, b.repository) || byText(a.tag ?? '', b.tag ?? ''),
+        )
+        .slice(0, limit);
+    },
+    async *pairs({ from, to, classes, repositoryPrefix = '' }) {
+      const filter = [
+        isPull,
+        named,
+        { terms: { class: classes } },
+        ...filterOf({ from, to }),
+        ...(repositoryPrefix ? [{ prefix: { repository: repositoryPrefix } }] : []),
+      ];
+      for await (const bucket of composite(filter, [source('user'), source('repository')], { last: newestOf }))
+        yield pairOf(bucket);
+    },
+    async saveRecommendations(rows) {
+      const lines = rows.map((row) => ({ action: { index: { _id: digest(row.user) } }, doc: row }));
+      if (lines.length > 0) await bulk(recommended, lines);
+    },
+    async recommendations(user) {
+      const found = await orNothing(
+        call<{ _source?: SavedRecommendations }>('GET', `/${recommended}/_doc/${digest(user)}`).catch((cause) => {
+          if (cause instanceof OpenSearchError && cause.status === 404) return { _source: undefined };
+          throw cause;
+        }),
+        {},
+      );
+      return found._source;
+    },
+    async forget(user) {
+      // Again until nothing is left: what was written meanwhile conflicts once.
+      for (const index of [documents, recommended])
+        for (let left = 1; left > 0; ) {
+          const query = { query: term('user', user) };
+          const path = `/${index}/_delete_by_query?refresh=true&conflicts=proceed`;
+          await orNothing(call<unknown>('POST', `/${index}/_refresh`), undefined);
+          const { version_conflicts } = await orNothing(call<{ version_conflicts: number }>('POST', path, query), {
+            version_conflicts: 0,
+          });
+          left = version_conflicts;
+        }
+    },
+  };
+}
+
+const digest = (text: string) => createHash('sha256').update(text).digest('base64url');
+const byText = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));
+const source = (field: string, missing = false) => ({
+  [field]: { terms: { field, ...(missing ? { missing_bucket: true } : {}) } },
+});
+
+/** A version below the stored one is refused; names of ids are hashed, for they may be longer than OpenSearch takes. */
+function line({ kind, id, version, doc }: SearchChange): { action: object; doc: object } {
+  const action = { index: { _id: `${kind}-${digest(id)}`, version, version_type: 'external_gte' } };
+  if (!doc) return { action, doc: { kind, gone: true } };
+  const { user, repository, time, tag, digest: image, class: pullClass, country, client } = doc;
+  const event = 'action' in doc ? doc : undefined;
+  return {
+    action,
+    doc: {
+      ...{
+        kind,
+        gone: false,
+        user,
+        userName: user.toLowerCase(),
+        repository,
+        repositoryName: repository.toLowerCase(),
+      },
+      ...{ time, at: Math.floor(time), action: event?.action ?? 'pull', manifest: event?.kind === 'manifest' },
+      ...{ tag, digest: image, class: pullClass, country, client },
+    },
+  };
+}
+
+function filterOf({ repository, user, from, to }: PullsQuery): Query[] {
+  const range = { ...(from === undefined ? {} : { gte: from }), ...(to === undefined ? {} : { lt: to }) };
+  return [
+    ...(repository === undefined ? [] : [term('repository', repository)]),
+    ...(user === undefined ? [] : [term('user', user)]),
+    ...(Object.keys(range).length === 0 ? [] : [{ range: { time: range } }]),
+  ];
+}
+
+function countsIn(from: Partial<Record<keyof Counts, { doc_count: number }>> | undefined): Counts {
+  const count = (name: keyof Counts) => from?.[name]?.doc_count ?? 0;
+  return { pulls: count('pulls'), raw: count('raw'), pushes: count('pushes') };
+}
+
+const pairOf = ({ key, doc_count, last }: Bucket): Pair => ({
+  user: String(key.user),
+  repository: String(key.repository),
+  pulls: doc_count,
+  lastPull: last?.value ?? 0,
+});
+
+const imageOf = ({ repository, tag, digest }: Bucket['key']) => ({
+  repository: String(repository),
+  ...(tag === null ? {} : { tag: String(tag) }),
+  ...(digest === null ? {} : { digest: String(digest) }),
+});

@@ -1,0 +1,64 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { type KinesisClient, PutRecordsCommand } from '@aws-sdk/client-kinesis';
+import { type StreamRecord, StreamRefused, type StreamWriter } from '#core/stores.ts';
+
+export interface StreamOptions {
+  client: KinesisClient;
+  stream: string;
+}
+
+// PutRecords takes 500 records and 10 MiB; half of the bytes, so that one call does not fill four shards' second.
+const recordsAtOnce = 500;
+const bytesAtOnce = 5 * 1024 * 1024;
+const recordBytes = 1024 * 1024;
+/** What the stream had no room for is offered again after these milliseconds; a registry gets its answer within 500. */
+const pauses = [40, 160];
+
+/** The stream as collect writes it: Kinesis. */
+export function openStream({ client, stream }: StreamOptions): StreamWriter {
+  /** Offers records once; answers those not taken. Records of one key stay in order unless the stream refuses some. */
+  const offer = async (records: StreamRecord[]): Promise<StreamRecord[]> => {
+    const Records = records.map(({ key, data }) => ({ PartitionKey: key, Data: data }));
+    const answer = await client.send(new PutRecordsCommand({ StreamName: stream, Records }));
+    if (!answer.FailedRecordCount) return [];
+    return records.filter((_, index) => answer.Records?.[index]?.ErrorCode);
+  };
+
+  return {
+    async put(records) {
+      for (const { key, data } of records) {
+        const size = Buffer.byteLength(key) + data.length;
+        if (size > recordBytes) throw new Error(`a record of ${size} bytes, more than ${recordBytes}: split it`);
+      }
+      try {
+        for (const batch of batches(records)) {
+          let left = await offer(batch);
+          for (const pause of pauses) {
+            if (left.length === 0) break;
+            await wait(pause);
+            left = await offer(left);
+          }
+          if (left.length > 0) throw new StreamRefused(`the stream had no room for ${left.length} records`);
+        }
+      } catch (cause) {
+        if (cause instanceof StreamRefused) throw cause;
+        throw new StreamRefused('the stream did not answer', { cause });
+      }
+    },
+  };
+}
+
+function* batches(records: StreamRecord[]): Iterable<StreamRecord[]> {
+  let batch: StreamRecord[] = [];
+  let bytes = 0;
+  for (const record of records) {
+    const size = Buffer.byteLength(record.key) + record.data.length;
+    if (batch.length === recordsAtOnce || (batch.length > 0 && bytes + size > bytesAtOnce)) {
+      yield batch;
+      [batch, bytes] = [[], 0];
+    }
+    batch.push(record);
+    bytes += size;
+  }
+  if (batch.length > 0) yield batch;
+}

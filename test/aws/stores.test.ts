@@ -1,0 +1,135 @@
+// The contract of the stores on AWS' side: the adapters against MiniStack and a real OpenSearch.
+import { after, test } from 'node:test';
+import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import {
+  CreateStreamCommand,
+  DescribeStreamCommand,
+  GetRecordsCommand,
+  GetShardIteratorCommand,
+  KinesisClient,
+} from '@aws-sdk/client-kinesis';
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
+import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { openCheckpoints } from '#aws/checkpoints.ts';
+import { openClaims } from '#aws/claims.ts';
+import { newestIndex, openEvents } from '#aws/events.ts';
+import { openObjects } from '#aws/objects.ts';
+import { openSearchCall } from '#aws/opensearch.ts';
+import { openSearch } from '#aws/search.ts';
+import { openStream } from '#aws/stream.ts';
+import {
+  checkpointContract,
+  claimContract,
+  eventContract,
+  objectContract,
+  searchContract,
+  streamContract,
+} from '../stores.ts';
+import { notInstalled, startMiniStack, startOpenSearch } from './servers.ts';
+
+if (notInstalled) test(`the stores on AWS' side (install the servers with ${notInstalled})`, { skip: true });
+else await contracts();
+
+async function contracts() {
+  const [ministack, opensearch] = await Promise.all([startMiniStack(), startOpenSearch()]);
+  after(() => Promise.all([ministack.stop(), opensearch.stop()]));
+  const settings = {
+    endpoint: ministack.url,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+  };
+  // Over HTTP/2, its default, MiniStack cuts answers at 64 KiB.
+  const kinesis = new KinesisClient({ ...settings, requestHandler: new NodeHttpHandler() });
+  const s3 = new S3Client({ ...settings, forcePathStyle: true });
+  const dynamo = new DynamoDBClient(settings);
+  const client = DynamoDBDocumentClient.from(dynamo, { marshallOptions: { removeUndefinedValues: true } });
+  let count = 0;
+  const fresh = () => `made-${++count}`;
+
+  const makeTable = async (keys: string[], index?: { name: string; keys: string[] }) => {
+    const table = fresh();
+    const schema = (names: string[]) =>
+      names.map((AttributeName, n) => ({ AttributeName, KeyType: (['HASH', 'RANGE'] as const)[n] }));
+    await dynamo.send(
+      new CreateTableCommand({
+        TableName: table,
+        BillingMode: 'PAY_PER_REQUEST',
+        AttributeDefinitions: [...keys, ...(index?.keys ?? [])].map((AttributeName) => ({
+          AttributeName,
+          AttributeType: 'S',
+        })),
+        KeySchema: schema(keys),
+        GlobalSecondaryIndexes: index && [
+          { IndexName: index.name, KeySchema: schema(index.keys), Projection: { ProjectionType: 'ALL' } },
+        ],
+      }),
+    );
+    return table;
+  };
+
+  streamContract('Kinesis', async () => {
+    const stream = fresh();
+    await kinesis.send(new CreateStreamCommand({ StreamName: stream, ShardCount: 2 }));
+    return {
+      stream: openStream({ client: kinesis, stream }),
+      async read() {
+        const { StreamDescription } = await kinesis.send(new DescribeStreamCommand({ StreamName: stream }));
+        const records = [];
+        for (const { ShardId = '' } of StreamDescription?.Shards ?? []) {
+          let { ShardIterator } = await kinesis.send(
+            new GetShardIteratorCommand({ StreamName: stream, ShardId, ShardIteratorType: 'TRIM_HORIZON' }),
+          );
+          for (;;) {
+            const { Records = [], NextShardIterator } = await kinesis.send(new GetRecordsCommand({ ShardIterator }));
+            if (Records.length === 0) break;
+            for (const { SequenceNumber = '', PartitionKey = '', Data } of Records)
+              records.push({
+                shard: ShardId,
+                // MiniStack's have leading zeros, those of Kinesis do not.
+                sequenceNumber: SequenceNumber.replace(/^0+/, ''),
+                key: PartitionKey,
+                data: Data ?? new Uint8Array(),
+              });
+            ShardIterator = NextShardIterator;
+          }
+        }
+        return records;
+      },
+    };
+  });
+
+  checkpointContract('DynamoDB checkpoints', async () =>
+    openCheckpoints({ client, table: await makeTable(['pk', 'sk']) }),
+  );
+
+  eventContract('DynamoDB events', async (clock) =>
+    openEvents({
+      client,
+      table: await makeTable(['pk', 'sk'], { name: newestIndex, keys: ['list', 'at'] }),
+      keyTable: await makeTable(['pk', 'sk']),
+      clock,
+    }),
+  );
+
+  claimContract('DynamoDB claims', async () =>
+    openClaims({ client, table: await makeTable(['key']), clock: () => Date.now() }),
+  );
+
+  objectContract('S3 objects', async () => {
+    const bucket = fresh();
+    await s3.send(new CreateBucketCommand({ Bucket: bucket }));
+    return openObjects({ client: s3, bucket });
+  });
+
+  searchContract('OpenSearch', async () => {
+    const prefix = fresh();
+    const call = openSearchCall({ endpoint: opensearch.url });
+    return {
+      store: openSearch({ endpoint: opensearch.url, prefix }),
+      async settled() {
+        await call('POST', `/${prefix}-*/_refresh`);
+      },
+    };
+  });
+}
