@@ -72,3 +72,15 @@ test('only env.ts reads process.env', () => {
   for (const file of sources('functions').filter((name) => !name.endsWith('/env.ts')))
     assert.doesNotMatch(readFileSync(join(root, file), 'utf8'), /process\.env/, file);
 });
+
+// npm drops an optional package from the lock file when the registry does not answer for it, and then refuses `npm ci`.
+test('the lock file names every optional package, for any machine, and no registry', () => {
+  const text = readFileSync(join(root, 'package-lock.json'), 'utf8');
+  assert.doesNotMatch(text, /"resolved"/);
+  const { packages } = JSON.parse(text) as {
+    packages: Record<string, { optionalDependencies?: Record<string, string> }>;
+  };
+  for (const [path, { optionalDependencies = {} }] of Object.entries(packages))
+    for (const name of Object.keys(optionalDependencies))
+      assert.ok(packages[`${path}/node_modules/${name}`] ?? packages[`node_modules/${name}`], `${path} wants ${name}`);
+});
