@@ -8,6 +8,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { type StreamRecord, StreamRefused, type StreamWriter } from '#core/stores.ts';
 import { openSeal, type Seal } from './seal.ts';
+import { BadSetting } from './settings.ts';
 import { transaction } from './sqlite.ts';
 
 export interface StreamOptions {
@@ -112,26 +113,34 @@ interface Waiting {
 
 /** Opens (and makes) the stream of a folder. Throws one error that names the folder when it can't be used. */
 export function openStream(folder: string, options: StreamOptions): LocalStream {
-  let database: DatabaseSync | undefined;
   try {
     const seal = openSeal(folder);
-    database = openLog(join(folder, 'stream.db'), options);
-    return streamOver(database, seal, options);
+    return whenFree(() => {
+      const database = new DatabaseSync(join(folder, 'stream.db'), { timeout: 100 });
+      try {
+        setUpLog(database, options);
+        const stream = streamOver(database, seal, options);
+        // A lost key shows at once, not when the first record is due.
+        for (const { id } of stream.shards()) stream.read(id, '0', 1);
+        return stream;
+      } catch (cause) {
+        database.close();
+        throw cause;
+      }
+    });
   } catch (cause) {
-    database?.close();
-    throw new Error(
+    throw new BadSetting(
       `the stream in ${folder} can't be used: ${(cause as Error).message}. Mend its rights, or move the folder away to begin a new stream.`,
       { cause },
     );
   }
 }
 
-function openLog(file: string, { shards = 2, clock }: StreamOptions): DatabaseSync {
-  const database = new DatabaseSync(file, { timeout: 100 });
-  whenFree(() => {
-    const version = Number(database.prepare('PRAGMA user_version').get()?.user_version);
-    if (version === schemaVersion) return;
-    if (version !== 0) throw new Error(`it has format ${version} and this is format ${schemaVersion}`);
+function setUpLog(database: DatabaseSync, { shards = 2, clock }: StreamOptions) {
+  const version = Number(database.prepare('PRAGMA user_version').get()?.user_version);
+  if (version !== 0 && version !== schemaVersion)
+    throw new Error(`it has format ${version} and this is format ${schemaVersion}`);
+  if (version === 0) {
     database.exec('PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL');
     transaction(database, () => {
       database.exec(schema);
@@ -139,10 +148,9 @@ function openLog(file: string, { shards = 2, clock }: StreamOptions): DatabaseSy
         for (const [from, to] of ranges(0n, 2n ** 128n - 1n, shards)) addShard(database, from, to, null, clock());
       database.exec(`PRAGMA user_version = ${schemaVersion}`);
     });
-  });
+  }
   // FULL: a put that resolved survives a power cut, too. secure_delete: what was let go is not left in free pages.
   database.exec('PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA journal_size_limit = 67108864');
-  return database;
 }
 
 function streamOver(database: DatabaseSync, seal: Seal, options: StreamOptions): LocalStream {
