@@ -7,7 +7,7 @@ export interface OpenSearchOptions {
   /** `https://…` of the domain. */
   endpoint: string;
   /** AWS credentials to sign with; without them nothing is signed (a node without access control). */
-  signer?: { region: string; credentials: ConstructorParameters<typeof SignatureV4>[0]['credentials'] };
+  signer?: Pick<ConstructorParameters<typeof SignatureV4>[0], 'region' | 'credentials'>;
 }
 
 export class OpenSearchError extends Error {

@@ -1,0 +1,17 @@
+/** The named variables of this process. Throws at the cold start, naming those that are missing. */
+export function variables<const Name extends string>(
+  names: readonly Name[],
+  environment: Record<string, string | undefined> = process.env,
+): Record<Name, string> {
+  const missing = names.filter((name) => environment[name] === undefined);
+  if (missing.length > 0)
+    throw new Error(`the environment lacks ${missing.join(', ')}: infra sets it for each function`);
+  return Object.fromEntries(names.map((name) => [name, environment[name]])) as Record<Name, string>;
+}
+
+/** A whole or broken number from a variable. */
+export function number(name: string, text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value)) throw new Error(`${name} "${text}" is no number`);
+  return value;
+}

@@ -1,0 +1,36 @@
+import { GetSecretValueCommand, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+
+const freshMs = 5 * 60_000;
+
+/**
+ * A secret's text, kept for five minutes: a rotated token counts after that. When Secrets Manager fails, the last one
+ * known goes on serving.
+ */
+export function openSecret(
+  client: Pick<SecretsManagerClient, 'send'>,
+  id: string,
+  clock: () => number,
+): () => Promise<string> {
+  let held: { value: string; at: number } | undefined;
+  let reading: Promise<string> | undefined;
+
+  const read = async () => {
+    try {
+      const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId: id }));
+      if (!SecretString) throw new Error(`secret ${id} holds no text`);
+      held = { value: SecretString, at: clock() };
+      return SecretString;
+    } catch (cause) {
+      if (held) return held.value;
+      throw cause;
+    } finally {
+      reading = undefined;
+    }
+  };
+
+  return async () => {
+    if (held && clock() - held.at < freshMs) return held.value;
+    reading ??= read();
+    return reading;
+  };
+}

@@ -1,0 +1,5 @@
+import { variables } from '#aws/env.ts';
+
+const names = ['STREAM', 'WEBHOOK_TOKEN_ID', 'TRUSTED_PROXIES'] as const;
+export type Variables = Record<(typeof names)[number], string>;
+export const readVariables = (): Variables => variables(names);

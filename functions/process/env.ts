@@ -1,0 +1,21 @@
+import { variables } from '#aws/env.ts';
+
+const names = [
+  'CHECKPOINTS_TABLE',
+  'EVENTS_TABLE',
+  'KEYS_TABLE',
+  'CLAIMS_TABLE',
+  'BUCKET',
+  'SEARCH_ENDPOINT',
+  'SEARCH_SIGNED',
+  'TOPIC',
+  'RULES',
+  'PULL_WINDOW_SECONDS',
+  'IP_TABLE',
+] as const;
+export type Variables = Record<(typeof names)[number], string>;
+export const readVariables = (): Variables => variables(names);
+
+const exportNames = ['CHECKPOINTS_TABLE', 'BUCKET', 'KEEP_DAYS'] as const;
+export type ExportVariables = Record<(typeof exportNames)[number], string>;
+export const readExportVariables = (): ExportVariables => variables(exportNames);

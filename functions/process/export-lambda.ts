@@ -1,0 +1,20 @@
+import { S3Client } from '@aws-sdk/client-s3';
+import { openCheckpoints } from '#aws/checkpoints.ts';
+import { clock, dynamoClient, newId } from '#aws/clients.ts';
+import { number } from '#aws/env.ts';
+import { count } from '#aws/log.ts';
+import { openObjects } from '#aws/objects.ts';
+import { readExportVariables } from './env.ts';
+import { exportPoints } from './export.ts';
+
+const { CHECKPOINTS_TABLE, BUCKET, KEEP_DAYS } = readExportVariables();
+const checkpoints = openCheckpoints({ client: dynamoClient(), table: CHECKPOINTS_TABLE });
+const objects = openObjects({ client: new S3Client({}), bucket: BUCKET });
+const keepDays = number('KEEP_DAYS', KEEP_DAYS);
+
+/** Called by the schedule, or by the queue that stands in for one under a minute. */
+export async function handler(): Promise<{ folded: number }> {
+  const { folded } = await exportPoints({ checkpoints, objects, keepDays, clock, newId });
+  count({ Exported: 1, Folded: folded }, clock());
+  return { folded };
+}

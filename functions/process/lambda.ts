@@ -1,0 +1,47 @@
+import { S3Client } from '@aws-sdk/client-s3';
+import { SNSClient } from '@aws-sdk/client-sns';
+import { openCheckpoints } from '#aws/checkpoints.ts';
+import { openClaims } from '#aws/claims.ts';
+import { clock, dynamoClient, newId, searchStore } from '#aws/clients.ts';
+import { number } from '#aws/env.ts';
+import { openEvents } from '#aws/events.ts';
+import { count, report } from '#aws/log.ts';
+import { openObjects } from '#aws/objects.ts';
+import { snsSender } from '#aws/sns.ts';
+import { classifier } from '#core/classify.ts';
+import type { Rule } from '#core/rules.ts';
+import { readVariables } from './env.ts';
+import { processHandler } from './handler.ts';
+import { openLocator } from './locate.ts';
+import { notifier } from './notify.ts';
+
+const variables = readVariables();
+const client = dynamoClient();
+const stored = openEvents({ client, table: variables.EVENTS_TABLE, keyTable: variables.KEYS_TABLE, clock });
+const events: typeof stored = {
+  ...stored,
+  async quarantine(entries) {
+    await stored.quarantine(entries);
+    count({ Quarantined: entries.length }, clock());
+  },
+};
+
+export const handler = processHandler({
+  checkpoints: openCheckpoints({ client, table: variables.CHECKPOINTS_TABLE }),
+  events,
+  objects: openObjects({ client: new S3Client({}), bucket: variables.BUCKET }),
+  search: searchStore(variables.SEARCH_ENDPOINT, variables.SEARCH_SIGNED === 'true'),
+  locator: await openLocator([variables.IP_TABLE]),
+  classify: classifier(),
+  pullWindowSeconds: number('PULL_WINDOW_SECONDS', variables.PULL_WINDOW_SECONDS),
+  notify: notifier({
+    rules: JSON.parse(variables.RULES) as Rule[],
+    claims: openClaims({ client, table: variables.CLAIMS_TABLE, clock }),
+    events,
+    send: snsSender(new SNSClient({}), variables.TOPIC),
+    newId,
+    report,
+  }),
+  clock,
+  newId,
+});

@@ -1,0 +1,18 @@
+import { variables } from '#aws/env.ts';
+
+const names = [
+  'CHECKPOINTS_TABLE',
+  'EVENTS_TABLE',
+  'KEYS_TABLE',
+  'BUCKET',
+  'STREAM',
+  'SEARCH_ENDPOINT',
+  'SEARCH_SIGNED',
+  /** '' makes people's pages public. */
+  'READ_TOKEN_ID',
+  'KEEP_DAYS',
+  'UNHEALTHY_AFTER_SECONDS',
+  'IP_TABLE_BUILT_AT',
+] as const;
+export type Variables = Record<(typeof names)[number], string>;
+export const readVariables = (): Variables => variables(names);

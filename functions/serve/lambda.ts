@@ -1,0 +1,37 @@
+import { KinesisClient } from '@aws-sdk/client-kinesis';
+import { S3Client } from '@aws-sdk/client-s3';
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { handle } from 'hono/aws-lambda';
+import { openCheckpoints } from '#aws/checkpoints.ts';
+import { clock, dynamoClient, searchStore } from '#aws/clients.ts';
+import { number } from '#aws/env.ts';
+import { openEvents } from '#aws/events.ts';
+import { streamLag } from '#aws/lag.ts';
+import { report } from '#aws/log.ts';
+import { openObjects } from '#aws/objects.ts';
+import { openSecret } from '#aws/secret.ts';
+import { serveApp } from './app.ts';
+import { readVariables } from './env.ts';
+import { modelSource } from './models.ts';
+import { objectSnapshots } from './snapshots.ts';
+
+const variables = readVariables();
+const client = dynamoClient();
+const objects = openObjects({ client: new S3Client({}), bucket: variables.BUCKET });
+const checkpoints = openCheckpoints({ client, table: variables.CHECKPOINTS_TABLE });
+const { READ_TOKEN_ID } = variables;
+
+export const handler = handle(
+  serveApp({
+    ...{ objects, checkpoints, clock, report },
+    events: openEvents({ client, table: variables.EVENTS_TABLE, keyTable: variables.KEYS_TABLE, clock }),
+    search: searchStore(variables.SEARCH_ENDPOINT, variables.SEARCH_SIGNED === 'true'),
+    snapshots: objectSnapshots(objects, clock),
+    models: modelSource(objects, clock, report),
+    lag: streamLag({ client: new KinesisClient({}), stream: variables.STREAM, checkpoints, clock }),
+    ipTableBuiltAt: async () => number('IP_TABLE_BUILT_AT', variables.IP_TABLE_BUILT_AT),
+    unhealthyAfterSeconds: number('UNHEALTHY_AFTER_SECONDS', variables.UNHEALTHY_AFTER_SECONDS),
+    keepDays: number('KEEP_DAYS', variables.KEEP_DAYS),
+    readToken: READ_TOKEN_ID === '' ? undefined : openSecret(new SecretsManagerClient({}), READ_TOKEN_ID, clock),
+  }),
+);
