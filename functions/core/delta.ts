@@ -121,14 +121,14 @@ export class DeltaBuilder {
 
     const day = dayOf(time);
     if (day !== this.#day) this.#turn(day);
-    const { bytes } = hit;
-    const place = this.#places.find(bytes, hit.addressStart, hit.addressEnd);
-    const domain = this.#domains.intern(bytes, hit.domainStart, hit.domainEnd, hit.domainHash, day);
-    const action = this.#actions.intern(bytes, hit.actionStart, hit.actionEnd, hit.actionHash, day);
+    const { view } = hit;
+    const place = this.#places.find(hit.bytes, hit.addressStart, hit.addressEnd);
+    const domain = this.#domains.intern(view, hit.domainStart, hit.domainEnd, hit.domainHash, day);
+    const action = this.#actions.intern(view, hit.actionStart, hit.actionEnd, hit.actionHash, day);
     if (domain >= this.#hits.length) this.#growDomains();
     if (action >= this.#actionHits.length) this.#actionHits = grown(this.#actionHits, this.#actions.capacity);
     if (hit.idStart >= 0) {
-      this.#identified.add(bytes, hit.idStart, hit.idEnd, arrivedAt, time, domain, action, place);
+      this.#identified.add(hit.bytes, hit.idStart, hit.idEnd, arrivedAt, time, domain, action, place);
       return;
     }
     this.#counters.hits++;

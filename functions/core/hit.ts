@@ -4,7 +4,7 @@
 // no space, plain ASCII without escapes. Whatever differs in a byte goes through JSON.parse and `misfit`, which alone
 // decide what a line is: the fast path takes a subset of what they take, with the same values (test/core/hit.test.ts).
 import type { HitLine } from './event.ts';
-import { hashBytes, hashStart, hashStep } from './names.ts';
+import { hashBytes, viewOf } from './names.ts';
 
 /** What the lines of a record are handed to. */
 export interface LineSink<Hit = HitLine> {
@@ -17,6 +17,8 @@ export interface LineSink<Hit = HitLine> {
 /** A hit as it lies in the bytes. One object is used for all hits of a process: what is to last must be copied. */
 export class HitBytes {
   bytes: Uint8Array = new Uint8Array(0);
+  /** Of the bytes. */
+  view: DataView = viewOf(this.bytes);
   time = 0;
   addressStart = 0;
   addressEnd = 0;
@@ -60,9 +62,10 @@ export function parseLines(data: Uint8Array, sink: LineSink): void {
 
 /** parseLines without a string or an object for a hit; the sink must be done with the hit when it returns. */
 export function readLines(data: Uint8Array, sink: LineSink<HitBytes>): void {
+  const view = viewOf(data);
   for (let start = 0, number = 0; start < data.length; number++) {
-    let end = fastHit(data, start, view);
-    if (end >= 0) sink.hit(view);
+    let end = fastHit(data, view, start, hit);
+    if (end >= 0) sink.hit(hit);
     else {
       end = data.indexOf(newline, start);
       if (end < 0) end = data.length;
@@ -72,20 +75,26 @@ export function readLines(data: Uint8Array, sink: LineSink<HitBytes>): void {
   }
 }
 
-const view = new HitBytes();
+const hit = new HitBytes();
 const newline = 10;
 const quote = 34;
 const encoder = new TextEncoder();
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 
-function bytesOf(text: string): Uint8Array {
-  return encoder.encode(text);
-}
-const head = bytesOf('{"type":"hit","time":');
-const addressKey = bytesOf(',"address":"');
-const domainKey = bytesOf('","domain":"');
-const actionKey = bytesOf('","action":"');
-const idKey = bytesOf('","id":"');
+const bytesOf = (text: string): Uint8Array => encoder.encode(text);
+
+// The fixed parts of the spelling, compared four bytes at a time. By luck each but the first is three words long.
+const wordsOf = (text: string): number[] =>
+  Array.from({ length: text.length >> 2 }, (_, word) => viewOf(bytesOf(text)).getInt32(4 * word, true));
+const [head0, head1, head2, head3, head4] = wordsOf('{"type":"hit","time"');
+const headLength = '{"type":"hit","time":'.length;
+const [address0, address1, address2] = wordsOf(',"address":"');
+const [domain0, domain1, domain2] = wordsOf('","domain":"');
+const [action0, action1, action2] = wordsOf('","action":"');
+const [id0, id1] = wordsOf('","id":"');
+const keyLength = 12;
+const idKeyLength = 8;
+const shortest = '{"type":"hit","time":1,"address":"","domain":"a","action":"a"}'.length;
 
 // What the fast path takes a byte for. Everything else is for JSON.parse to judge.
 const plain = 1; // in any string: printable ASCII but " and \
@@ -95,85 +104,100 @@ for (let code = 0x20; code < 0x7f; code++) if (code !== quote && code !== 0x5c) 
 for (const code of bytesOf('abcdefghijklmnopqrstuvwxyz0123456789_')) kinds[code] |= name;
 const dot = 46;
 const hyphen = 45;
+const colon = 58;
+const comma = 44;
+const brace = 125;
 
 /** Reads the hit that begins at `at`. Answers where its line ends (newline or end of data), or -1: not for this path. */
-function fastHit(data: Uint8Array, at: number, hit: HitBytes): number {
-  // Shorter than the shortest hit: no need to look out for the end in what has a fixed length.
-  if (at + head.length + 3 > data.length || !matches(data, at, head)) return -1;
-  at += head.length;
+function fastHit(data: Uint8Array, view: DataView, at: number, hit: HitBytes): number {
+  const last = data.length;
+  if (
+    at + shortest > last ||
+    view.getInt32(at, true) !== head0 ||
+    view.getInt32(at + 4, true) !== head1 ||
+    view.getInt32(at + 8, true) !== head2 ||
+    view.getInt32(at + 12, true) !== head3 ||
+    view.getInt32(at + 16, true) !== head4 ||
+    data[at + 20] !== colon
+  )
+    return -1;
+  at += headLength;
 
-  // 1 to 15 digits: exact in a double, and below 8.64e15.
+  // 1 to 15 digits: exact in a double, and below 8.64e15. Nine and then six of them are exact in 32 bits.
+  const first = at;
   let digit = data[at] - 48;
   if (!(digit >= 1 && digit <= 9)) return -1;
-  let time = 0;
-  const digitsEnd = at + 15;
+  let upper = 0;
   do {
-    time = time * 10 + digit;
+    upper = (upper * 10 + digit) | 0;
     digit = data[++at] - 48;
-  } while (digit >= 0 && digit <= 9 && at < digitsEnd);
-  hit.time = time;
+  } while (digit >= 0 && digit <= 9 && at < first + 9);
+  let lower = 0;
+  let scale = 1;
+  while (digit >= 0 && digit <= 9 && at < first + 15) {
+    lower = (lower * 10 + digit) | 0;
+    scale = (scale * 10) | 0;
+    digit = data[++at] - 48;
+  }
+  hit.time = upper * scale + lower;
 
-  if (!matches(data, at, addressKey)) return -1;
-  at += addressKey.length;
+  if (!key(view, at, last, address0, address1, address2)) return -1;
+  at += keyLength;
   hit.addressStart = at;
   at = plainEnd(data, at);
   hit.addressEnd = at;
 
-  if (!matches(data, at, domainKey)) return -1;
-  at += domainKey.length;
+  if (!key(view, at, last, domain0, domain1, domain2)) return -1;
+  at += keyLength;
   hit.domainStart = at;
-  let hash = hashStart;
   let label = at;
   for (; ; at++) {
     const code = data[at];
-    if (kinds[code] & name) {
-      hash = hashStep(hash, code);
-      continue;
-    }
     // A label has 1 to 63 letters and neither begins nor ends with a hyphen.
-    if (code === hyphen && at > label) {
-      hash = hashStep(hash, code);
-      continue;
-    }
+    if (kinds[code] & name || (code === hyphen && at > label)) continue;
     if (at === label || at - label > 63 || data[at - 1] === hyphen) return -1;
     if (code !== dot) break;
-    hash = hashStep(hash, code);
     label = at + 1;
   }
-  if (at - hit.domainStart > 253) return -1;
+  if (at - hit.domainStart > mostDomain) return -1;
   hit.domainEnd = at;
-  hit.domainHash = hash;
+  hit.domainHash = hashBytes(view, hit.domainStart, at);
 
-  if (!matches(data, at, actionKey)) return -1;
-  at += actionKey.length;
+  if (!key(view, at, last, action0, action1, action2)) return -1;
+  at += keyLength;
   hit.actionStart = at;
-  hash = hashStart;
-  for (let code = data[at]; kinds[code] & plain; code = data[++at]) hash = hashStep(hash, code);
+  at = plainEnd(data, at);
   if (at === hit.actionStart || at - hit.actionStart > mostAction) return -1;
   hit.actionEnd = at;
-  hit.actionHash = hash;
+  hit.actionHash = hashBytes(view, hit.actionStart, at);
 
   hit.idStart = -1;
   hit.idEnd = -1;
   // "} ends it, or ","id":" comes first.
-  if (data[at + 1] === 44 && matches(data, at, idKey)) {
-    at += idKey.length;
+  if (data[at + 1] === comma) {
+    if (at + idKeyLength > last || view.getInt32(at, true) !== id0 || view.getInt32(at + 4, true) !== id1) return -1;
+    at += idKeyLength;
     hit.idStart = at;
     at = plainEnd(data, at);
     if (at === hit.idStart || at - hit.idStart > mostId) return -1;
     hit.idEnd = at;
   }
-  if (data[at] !== quote || data[at + 1] !== 125) return -1;
+  if (data[at] !== quote || data[at + 1] !== brace) return -1;
   at += 2;
-  if (at < data.length && data[at] !== newline) return -1;
+  if (at < last && data[at] !== newline) return -1;
   hit.bytes = data;
+  hit.view = view;
   return at;
 }
 
-function matches(data: Uint8Array, at: number, text: Uint8Array): boolean {
-  // Beyond the end data[...] is undefined, which equals nothing.
-  for (let index = 0; index < text.length; index++) if (data[at + index] !== text[index]) return false;
-  return true;
+/** Do these three words stand at `at`? */
+function key(view: DataView, at: number, last: number, word0: number, word1: number, word2: number): boolean {
+  return (
+    at + keyLength <= last &&
+    view.getInt32(at, true) === word0 &&
+    view.getInt32(at + 4, true) === word1 &&
+    view.getInt32(at + 8, true) === word2
+  );
 }
 
 function plainEnd(data: Uint8Array, at: number): number {
@@ -212,17 +236,19 @@ function layOut({ time, address, domain, action, id = '' }: HitLine): HitBytes {
   bytes.set(texts[1], addressEnd);
   bytes.set(texts[2], domainEnd);
   bytes.set(texts[3], actionEnd);
-  return Object.assign(view, {
+  const view = viewOf(bytes);
+  return Object.assign(hit, {
     bytes,
+    view,
     time,
     addressStart: 0,
     addressEnd,
     domainStart: addressEnd,
     domainEnd,
-    domainHash: hashBytes(bytes, addressEnd, domainEnd),
+    domainHash: hashBytes(view, addressEnd, domainEnd),
     actionStart: domainEnd,
     actionEnd,
-    actionHash: hashBytes(bytes, domainEnd, actionEnd),
+    actionHash: hashBytes(view, domainEnd, actionEnd),
     idStart: id === '' ? -1 : actionEnd,
     idEnd: id === '' ? -1 : idEnd,
   });

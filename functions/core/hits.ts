@@ -2,7 +2,7 @@
 import type { Names } from './cluster.ts';
 import { packColumns, unpackColumns } from './columns.ts';
 import { type Delta, dayNumber } from './delta.ts';
-import { grown, hashBytes, NameTable } from './names.ts';
+import { grown, hashBytes, NameTable, viewOf } from './names.ts';
 
 export type By = 'domain' | 'country' | 'action';
 const every = ['domain', 'country', 'action'] as const;
@@ -51,14 +51,13 @@ export class DaySums {
   merge({ domains, actions, byCountry, countries }: Delta): void {
     const day = dayNumber(this.day);
     const { domain, action, country } = this.#tallies;
-    for (let row = 0; row < domains.day.length; row++)
-      if (domains.day[row] === day && domains.hits[row] > 0) domain.add(domains.names, row, domains.hits[row]);
-    for (let row = 0; row < actions.day.length; row++)
-      if (actions.day[row] === day && actions.hits[row] > 0) action.add(actions.names, row, actions.hits[row]);
+    domain.add(domains, day);
+    action.add(actions, day);
     for (const [at, code, hits] of byCountry) {
       if (at !== day) continue;
       const utf8 = encoder.encode(countries[code]);
-      country.add({ offsets: Uint32Array.of(0, utf8.length), utf8 }, 0, hits);
+      const names = { offsets: Uint32Array.of(0, utf8.length), utf8 };
+      country.add({ names, day: Int32Array.of(day), hits: Uint32Array.of(hits) }, day);
     }
   }
 
@@ -105,11 +104,17 @@ class Tally {
     return this.#hits.subarray(0, this.#table.count);
   }
 
-  add({ offsets, utf8 }: Names, row: number, hits: number): void {
-    const [start, end] = [offsets[row], offsets[row + 1]];
-    const number = this.#table.intern(utf8, start, end, hashBytes(utf8, start, end), 0);
-    if (number >= this.#hits.length) this.#hits = grown(this.#hits, this.#table.capacity);
-    this.#hits[number] += hits;
+  /** Adds what falls on the day. */
+  add({ names, day, hits }: { names: Names; day: Int32Array; hits: Uint32Array }, onDay: number): void {
+    const { offsets } = names;
+    const utf8 = viewOf(names.utf8);
+    for (let row = 0; row < hits.length; row++) {
+      if (day[row] !== onDay || hits[row] === 0) continue;
+      const [start, end] = [offsets[row], offsets[row + 1]];
+      const number = this.#table.intern(utf8, start, end, hashBytes(utf8, start, end), 0);
+      if (number >= this.#hits.length) this.#hits = grown(this.#hits, this.#table.capacity);
+      this.#hits[number] += hits[row];
+    }
     this.#order = undefined;
   }
 

@@ -4,29 +4,50 @@
 // bytes utf8[offsets[n] .. offsets[n + 1]) together with its tag (a day, or 0). Numbers are given in order of first sight.
 import type { Names } from './cluster.ts';
 
-/** Start of hashStep's fold. */
-export const hashStart = 0x811c9dc5 | 0;
-
-/** One step of FNV-1a; the table mixes the result once more, so that its low bits are good. */
-export const hashStep = (hash: number, byte: number) => Math.imul(hash ^ byte, 0x01000193);
-
-export function hashBytes(bytes: Uint8Array, start: number, end: number): number {
-  let hash = hashStart;
-  for (let at = start; at < end; at++) hash = hashStep(hash, bytes[at]);
+/**
+ * A hash of bytes[start .. end), four bytes at a step; the last step may read some of them again. The table mixes it
+ * once more, so that its low bits are good.
+ */
+export function hashBytes(view: DataView, start: number, end: number): number {
+  let hash = end - start;
+  const words = end - 4;
+  for (let at = start; at < words; at += 4) hash = step(hash, view.getInt32(at, true));
+  if (words >= start) return step(hash, view.getInt32(words, true));
+  for (let at = start; at < end; at++) hash = step(hash, view.getUint8(at));
   return hash;
 }
+
+/** The rotation keeps a word's upper bits from meeting the next word's only. */
+function step(hash: number, word: number): number {
+  const product = Math.imul(hash ^ word, 0x9e3779b1);
+  return (product << 15) | (product >>> 17);
+}
+
+/** Are two stretches of the same length equal? */
+function sameBytes(a: DataView, start: number, end: number, b: DataView, from: number): boolean {
+  const words = end - 4;
+  const shift = from - start;
+  for (let at = start; at < words; at += 4) if (a.getInt32(at, true) !== b.getInt32(at + shift, true)) return false;
+  if (words >= start) return a.getInt32(words, true) === b.getInt32(words + shift, true);
+  for (let at = start; at < end; at++) if (a.getUint8(at) !== b.getUint8(at + shift)) return false;
+  return true;
+}
+
+export const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 export class NameTable {
   count = 0;
   offsets: Uint32Array<ArrayBuffer>;
-  utf8: Uint8Array<ArrayBuffer>;
   tags: Int32Array<ArrayBuffer>;
+  #utf8: Uint8Array<ArrayBuffer>;
+  #view: DataView;
   #hashes: Int32Array<ArrayBuffer>;
   #slots: Int32Array<ArrayBuffer> | undefined;
 
   constructor(capacity = 512) {
     this.offsets = new Uint32Array(capacity + 1);
-    this.utf8 = new Uint8Array(capacity * 16);
+    this.#utf8 = new Uint8Array(capacity * 16);
+    this.#view = viewOf(this.#utf8);
     this.tags = new Int32Array(capacity);
     this.#hashes = new Int32Array(capacity);
   }
@@ -38,8 +59,8 @@ export class NameTable {
     const table = new NameTable(Math.max(512, Math.ceil(count * 1.05)));
     table.count = count;
     table.offsets.set(offsets);
-    if (table.utf8.length < utf8.length * 1.05) table.utf8 = new Uint8Array(Math.ceil(utf8.length * 1.05));
-    table.utf8.set(utf8);
+    if (table.#utf8.length < utf8.length * 1.05) table.#holdBytes(new Uint8Array(Math.ceil(utf8.length * 1.05)));
+    table.#utf8.set(utf8);
     return table;
   }
 
@@ -48,10 +69,15 @@ export class NameTable {
     return this.tags.length;
   }
 
+  #holdBytes(utf8: Uint8Array<ArrayBuffer>): void {
+    this.#utf8 = utf8;
+    this.#view = viewOf(utf8);
+  }
+
   /** The number of a name, given one if it is new (then it is the old `count`). `hash` is hashBytes of it. */
-  intern(bytes: Uint8Array, start: number, end: number, hash: number, tag: number): number {
+  intern(bytes: DataView, start: number, end: number, hash: number, tag: number): number {
     const slots = this.#slots ?? this.#rehash();
-    const { offsets, utf8, tags } = this;
+    const { offsets, tags } = this;
     const hashes = this.#hashes;
     const mixed = mix(hash, tag);
     const mask = slots.length - 1;
@@ -61,20 +87,18 @@ export class NameTable {
       if (hashes[number] !== mixed || tags[number] !== tag) continue;
       const from = offsets[number];
       if (offsets[number + 1] - from !== end - start) continue;
-      let at = start;
-      for (let other = from; at < end && bytes[at] === utf8[other]; other++) at++;
-      if (at === end) return number;
+      if (sameBytes(bytes, start, end, this.#view, from)) return number;
     }
     return this.#add(bytes, start, end, mixed, tag, slot);
   }
 
-  #add(bytes: Uint8Array, start: number, end: number, mixed: number, tag: number, slot: number): number {
+  #add(bytes: DataView, start: number, end: number, mixed: number, tag: number, slot: number): number {
     const number = this.count;
     if (number === this.tags.length) this.#grow();
     const from = this.offsets[number];
     const to = from + end - start;
-    if (to > this.utf8.length) this.utf8 = grown(this.utf8, Math.max(to, this.utf8.length * 2));
-    for (let at = start, into = from; at < end; at++, into++) this.utf8[into] = bytes[at];
+    if (to > this.#utf8.length) this.#holdBytes(grown(this.#utf8, Math.max(to, this.#utf8.length * 2)));
+    for (let at = start, into = from; at < end; at++, into++) this.#utf8[into] = bytes.getUint8(at);
     this.offsets[number + 1] = to;
     this.tags[number] = tag;
     this.#hashes[number] = mixed;
@@ -95,7 +119,7 @@ export class NameTable {
   #rehash(): Int32Array<ArrayBuffer> {
     for (let number = 0; number < this.count; number++)
       this.#hashes[number] = mix(
-        hashBytes(this.utf8, this.offsets[number], this.offsets[number + 1]),
+        hashBytes(this.#view, this.offsets[number], this.offsets[number + 1]),
         this.tags[number],
       );
     let size = 1024;
@@ -116,14 +140,14 @@ export class NameTable {
   }
 
   text(number: number): string {
-    return decoder.decode(this.utf8.subarray(this.offsets[number], this.offsets[number + 1]));
+    return decoder.decode(this.#utf8.subarray(this.offsets[number], this.offsets[number + 1]));
   }
 
   /** The names so far, as views. */
   names(): Names {
     return {
       offsets: this.offsets.subarray(0, this.count + 1),
-      utf8: this.utf8.subarray(0, this.offsets[this.count]),
+      utf8: this.#utf8.subarray(0, this.offsets[this.count]),
     };
   }
 
@@ -135,7 +159,7 @@ export class NameTable {
     const utf8 = new Uint8Array(offsets[order.length]);
     for (let row = 0; row < order.length; row++) {
       let into = offsets[row];
-      for (let at = this.offsets[order[row]]; at < this.offsets[order[row] + 1]; at++) utf8[into++] = this.utf8[at];
+      for (let at = this.offsets[order[row]]; at < this.offsets[order[row] + 1]; at++) utf8[into++] = this.#utf8[at];
     }
     return { offsets, utf8 };
   }

@@ -3,7 +3,7 @@
 import type { Points } from './cluster.ts';
 import { packColumns, unpackColumns } from './columns.ts';
 import { type Delta, wins } from './delta.ts';
-import { grown, hashBytes, NameTable } from './names.ts';
+import { grown, hashBytes, NameTable, viewOf } from './names.ts';
 
 type Row = [domain: string, lat: number, lon: number, country: string, updatedAt: number];
 
@@ -62,7 +62,8 @@ export class PointsState {
 
   /** Takes over the delta's newer places; answers how many domains changed. Commutes: any order gives the same rows. */
   merge({ domains, countries }: Delta): number {
-    const { offsets, utf8 } = domains.names;
+    const { offsets } = domains.names;
+    const utf8 = viewOf(domains.names.utf8);
     let changed = 0;
     for (let row = 0; row < domains.time.length; row++) {
       if (domains.time[row] < 0) continue;
@@ -74,7 +75,7 @@ export class PointsState {
   }
 
   #put(
-    utf8: Uint8Array,
+    utf8: DataView,
     start: number,
     end: number,
     place: { lat: number; lon: number; country: string },

@@ -9,7 +9,7 @@ import { type CityResponse, Reader } from 'maxmind';
 import { packColumns } from '#core/columns.ts';
 import { grown } from '#core/names.ts';
 import { cityDatabases, degree, type FlatResponse, placeOf } from './city.ts';
-import { deeper, kind, type TableMeta } from './table.ts';
+import { deeper, kind, rowBits, type TableMeta } from './table.ts';
 
 type CityReader = Reader<CityResponse & FlatResponse>;
 
@@ -18,7 +18,6 @@ class PlaceList {
   readonly countries: string[] = [];
   readonly lat: number[] = [];
   readonly lon: number[] = [];
-  readonly country: number[] = [];
   readonly #numbers = new Map<string, number>();
 
   /** A place's value in the table: its number + 1; 0 for none. */
@@ -32,8 +31,11 @@ class PlaceList {
     let country = this.countries.indexOf(place.country);
     if (country < 0) country = this.countries.push(place.country) - 1;
     this.lat.push(lat);
-    this.country.push(country);
-    const number = this.lon.push(lon) - 1;
+    const row = this.lon.push(lon) - 1;
+    // One row and one country less than the bits hold: a value's number + 1 must stay below `deeper`.
+    if (row >= 2 ** rowBits - 1 || country >= 2 ** (31 - rowBits) - 1)
+      throw new Error(`${row + 1} places in ${country + 1} countries are more than the table's format holds`);
+    const number = (country << rowBits) | row;
     this.#numbers.set(key, number);
     return number + 1;
   }
@@ -148,7 +150,6 @@ export function buildTable(databases: Buffer[]): Uint8Array<ArrayBuffer> {
     v6Values: v6.values,
     lat: Int32Array.from(places.lat),
     lon: Int32Array.from(places.lon),
-    country: Uint16Array.from(places.country),
   });
 }
 

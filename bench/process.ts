@@ -1,0 +1,293 @@
+// The whole process stage, as Lambda calls it, against JSON.parse + zod + maxmind + Map on the same events.
+//   npm run bench -- process [--rounds 25]
+//
+// Events are what Kinesis hands on: base64 records of newline-delimited hits, 1,000 to a record, 36 records to an event,
+// so one event comes to Lambda's 6 MB. 20,000 domains, the n-th 1/n as often as the first; every fifth address is IPv6,
+// every address is random within a range that has a place; every twentieth hit has an id; 1 % are a day late.
+// Ours does everything up to the committed delta: base64, lines, validation, look-up, sums, encoding, the commit protocol
+// over stores in memory. The rival has the same sums in Maps and writes nothing.
+// Each runs in a process of its own, on one thread, with FLAGS; a round is all events once. Figures are of the quickest
+// round (others share the machine), mean and deviation beside it. Last line:
+// {recordsPerSecond, baselineRecordsPerSecond, ratio, peakRssMb, records}; a record is a hit.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { KinesisStreamEvent } from 'aws-lambda';
+import { build } from 'esbuild';
+import { classifier } from '#core/classify.ts';
+import type { Place } from '#core/delta.ts';
+import { encodeHit } from '#core/hit.ts';
+import { seeded } from '#core/random.ts';
+import type { Checkpoint, CheckpointStore, ObjectStore } from '#core/stores.ts';
+import { cityDatabases, type FlatResponse, placeOf } from '#geo/city.ts';
+import { keptTable } from '#geo/keep.ts';
+import { IpTable } from '#geo/table.ts';
+import { processHandler } from '#process/handler.ts';
+import { openLocator } from '#process/locate.ts';
+import type { ProcessOptions } from '#process/process.ts';
+
+const FLAGS = ['--max-semi-space-size=4', '--max-old-space-size=64'];
+/** As deployed, the stage is one bundle: no types are stripped at run time. */
+const bundle = join(import.meta.dirname, '../build/bench/process.mjs');
+const EVENTS = 4;
+const RECORDS = 36;
+const LINES = 1000;
+const HITS = EVENTS * RECORDS * LINES;
+const DOMAINS = 20_000;
+const SEED = 11;
+const now = Date.UTC(2026, 10, 21, 12);
+
+interface Figures {
+  best: number;
+  mean: number;
+  deviation: number;
+  /** Hits for each second of processor time, all threads of the process together. */
+  perCpu: number;
+  peakRssMb: number;
+  check: string;
+}
+
+const [task, ...rest] = process.argv.slice(2);
+if (task === 'ours' || task === 'rival') await child(task, rest[0], rest[1], Number(rest[2]));
+else await main();
+
+async function main(): Promise<void> {
+  const flag = process.argv.indexOf('--rounds');
+  const rounds = flag < 0 ? 25 : Number(process.argv[flag + 1]);
+  const table = await keptTable(console.log);
+  await build({
+    entryPoints: [import.meta.filename],
+    outfile: bundle,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node24',
+    external: ['esbuild', 'zod', 'maxmind'],
+    logLevel: 'error',
+  });
+  const folder = mkdtempSync(join(tmpdir(), 'whalewatch-process-'));
+  try {
+    const events = makeEvents(new IpTable(readFileSync(table)));
+    for (const [index, event] of events.entries()) writeFileSync(join(folder, `${index}.json`), JSON.stringify(event));
+    const ours = run('ours', table, folder, rounds);
+    const rival = run('rival', table, folder, Math.max(3, Math.round(rounds / 5)));
+    if (ours.check !== rival.check) throw new Error(`the sums differ: ${ours.check} and ${rival.check}`);
+    report('ours', ours);
+    report('rival', rival);
+    console.log(`node ${process.version} ${FLAGS.join(' ')}`);
+    console.log(
+      JSON.stringify({
+        recordsPerSecond: Math.round(ours.best),
+        baselineRecordsPerSecond: Math.round(rival.best),
+        ratio: Number((ours.best / rival.best).toFixed(2)),
+        peakRssMb: Math.round(ours.peakRssMb),
+        records: HITS,
+      }),
+    );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function run(who: 'ours' | 'rival', ...input: (string | number)[]): Figures {
+  // The rival may use what memory it likes.
+  const flags = who === 'ours' ? FLAGS : [];
+  const { stdout, status } = spawnSync(process.execPath, [...flags, bundle, who, ...input.map(String)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    encoding: 'utf8',
+  });
+  if (status !== 0) throw new Error(`${who} ended with ${status}`);
+  return JSON.parse(stdout.trimEnd().split('\n').at(-1) as string);
+}
+
+function report(who: string, { best, mean, deviation, perCpu, peakRssMb, check }: Figures): void {
+  const k = (rate: number) => `${Math.round(rate / 1000)}k`;
+  console.log(
+    `${who.padEnd(6)} ${k(best)} hits/s at best, ${k(mean)} ± ${k(deviation)}, ${k(perCpu)} a second of processor; peak RSS ${Math.round(peakRssMb)} MB; ${check}`,
+  );
+}
+
+async function child(who: 'ours' | 'rival', table: string, folder: string, rounds: number): Promise<void> {
+  const stage = who === 'ours' ? await ours(table) : await rival();
+  const rates: number[] = [];
+  let cpu = 0;
+  let check = '';
+  for (let round = -2; round < rounds; round++) {
+    let ms = 0;
+    for (let index = 0; index < EVENTS; index++) {
+      // The runtime's own reading of the event is not the stage's.
+      const event: KinesisStreamEvent = JSON.parse(readFileSync(join(folder, `${index}.json`), 'utf8'));
+      const [start, before] = [performance.now(), process.cpuUsage()];
+      await stage.take(event);
+      const { user, system } = process.cpuUsage(before);
+      ms += performance.now() - start;
+      if (round >= 0) cpu += (user + system) / 1000;
+    }
+    if (round === -1) check = stage.check();
+    if (round < 0) continue;
+    rates.push(HITS / (ms / 1000));
+  }
+  const mean = rates.reduce((sum, rate) => sum + rate, 0) / rounds;
+  const figures: Figures = {
+    best: Math.max(...rates),
+    mean,
+    deviation: Math.sqrt(rates.reduce((sum, rate) => sum + (rate - mean) ** 2, 0) / rounds),
+    perCpu: (HITS * rounds) / (cpu / 1000),
+    peakRssMb: process.resourceUsage().maxRSS / 1024,
+    check,
+  };
+  console.log(JSON.stringify(figures));
+}
+
+interface Stage {
+  take(event: KinesisStreamEvent): Promise<void>;
+  /** Something of the sums after the warm-up that both must agree on. */
+  check(): string;
+}
+
+async function ours(table: string): Promise<Stage> {
+  const { decodeDelta } = await import('#core/delta.ts');
+  let row: Checkpoint | undefined;
+  let hits = 0;
+  let unlocated = 0;
+  let last = new Uint8Array(0);
+  const checkpoints = {
+    latest: async () => undefined,
+    async commit(next: Checkpoint) {
+      row = next;
+      return true;
+    },
+  } as Partial<CheckpointStore> as CheckpointStore;
+  const objects = {
+    async put(_key: string, body: Uint8Array) {
+      last = body as Uint8Array<ArrayBuffer>;
+      return { etag: '' };
+    },
+  } as Partial<ObjectStore> as ObjectStore;
+  let names = 0;
+  const handler = processHandler({
+    checkpoints,
+    objects,
+    events: {},
+    search: {},
+    locator: await openLocator([table]),
+    classify: classifier(),
+    pullWindowSeconds: 2,
+    clock: () => now,
+    newId: () => String(names++),
+  } as Partial<ProcessOptions> as ProcessOptions);
+  return {
+    async take(event) {
+      await handler(event);
+      if (!row) throw new Error('nothing was committed');
+      const { counters, identified } = decodeDelta(last);
+      hits += counters.hits + identified;
+      unlocated += counters.unlocated;
+    },
+    check: () => `${hits} hits, ${unlocated} without a place`,
+  };
+}
+
+async function rival(): Promise<Stage> {
+  const { z } = await import('zod');
+  const { default: maxmind } = await import('maxmind');
+  const schema = z.object({
+    type: z.literal('hit'),
+    time: z.number().min(0).max(8.64e15),
+    address: z.string().max(45),
+    domain: z
+      .string()
+      .max(253)
+      .regex(/^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*$/),
+    action: z.string().min(1).max(64),
+    id: z.string().min(1).max(128).optional(),
+  });
+  const readers = await Promise.all(cityDatabases().map((file) => maxmind.open<FlatResponse & never>(file)));
+  let hits = 0;
+  let unlocated = 0;
+  return {
+    async take({ Records }) {
+      const days = new Map<string, Map<string, number>>();
+      const newest = new Map<string, { place: Place; time: number }>();
+      const seen = new Set<string>();
+      for (const { kinesis } of Records) {
+        for (const line of Buffer.from(kinesis.data, 'base64').toString().split('\n')) {
+          const { time, address, domain, action, id } = schema.parse(JSON.parse(line));
+          const place = placeOf(readers[address.includes(':') ? 1 : 0].get(address));
+          const day = new Date(time).toISOString().slice(0, 10);
+          let sums = days.get(day);
+          if (!sums) {
+            sums = new Map();
+            days.set(day, sums);
+          }
+          for (const key of [`d${domain}`, `c${place?.country}`, `a${action}`]) sums.set(key, (sums.get(key) ?? 0) + 1);
+          hits++;
+          if (id) seen.add(id);
+          if (!place) unlocated++;
+          else if (time > (newest.get(domain)?.time ?? -1)) newest.set(domain, { place, time });
+        }
+      }
+    },
+    check: () => `${hits} hits, ${unlocated} without a place`,
+  };
+}
+
+function makeEvents(table: IpTable): KinesisStreamEvent[] {
+  const random = seeded(SEED);
+  const below = (limit: number) => Math.floor(random() * limit);
+  const actions = ['view', 'view', 'view', 'login', 'download', 'search'];
+  // Domain ranks by the inverse of the harmonic sum.
+  const weights = Float64Array.from({ length: DOMAINS }, (_, rank) => 1 / (rank + 1));
+  for (let rank = 1; rank < DOMAINS; rank++) weights[rank] += weights[rank - 1];
+  const domain = () => {
+    const at = random() * weights[DOMAINS - 1];
+    let [from, to] = [0, DOMAINS - 1];
+    while (from < to) {
+      const middle = (from + to) >>> 1;
+      if (weights[middle] < at) from = middle + 1;
+      else to = middle;
+    }
+    return `portal-${((from * 7919) % DOMAINS).toString(36)}.customer.example`;
+  };
+  const v4 = () => {
+    for (;;) {
+      const address = below(2 ** 32);
+      if (table.findV4(address >>> 16, address & 0xffff) >= 0)
+        return [24, 16, 8, 0].map((shift) => (address >>> shift) & 255).join('.');
+    }
+  };
+  const { v6Bounds, v6Starts } = table.columns;
+  const v6 = () => {
+    for (;;) {
+      const upper = 0x2000 + below(0x1000);
+      const range = v6Bounds[upper] + below(v6Bounds[upper + 1] - v6Bounds[upper]);
+      const words = [
+        upper,
+        v6Starts[range] >>> 16,
+        v6Starts[range] & 0xffff,
+        ...Array.from({ length: 5 }, () => below(65_536)),
+      ];
+      if (table.findV6(Uint16Array.from(words)) >= 0) return words.map((word) => word.toString(16)).join(':');
+    }
+  };
+  const hit = (index: number) =>
+    encodeHit({
+      type: 'hit',
+      time: now - below(index % 100 === 0 ? 90_000_000 : 600_000),
+      address: index % 5 === 0 ? v6() : v4(),
+      domain: domain(),
+      action: actions[below(actions.length)],
+      ...(index % 20 === 7 ? { id: `${below(2 ** 32).toString(36)}${below(2 ** 32).toString(36)}` } : {}),
+    });
+  return Array.from({ length: EVENTS }, (_, event) => ({
+    Records: Array.from({ length: RECORDS }, (_, record) => ({
+      eventID: `shardId-000000000000:${event * RECORDS + record + 1}`,
+      kinesis: {
+        sequenceNumber: String(event * RECORDS + record + 1),
+        approximateArrivalTimestamp: now / 1000,
+        data: Buffer.from(Array.from({ length: LINES }, (_, index) => hit(index)).join('\n')).toString('base64'),
+      },
+    })),
+  })) as Partial<KinesisStreamEvent> as KinesisStreamEvent[];
+}
