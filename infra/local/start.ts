@@ -22,6 +22,7 @@ try {
 
 async function start(settings: Settings): Promise<void> {
   const folder = openFolder(settings.data);
+  if (settings.opensearch) await reach(settings.opensearch);
   const token = settings.token ?? keptToken(folder);
   const web = await buildPages();
   const stores = openStores(folder, settings.opensearch);
@@ -67,6 +68,16 @@ async function start(settings: Settings): Promise<void> {
     server.close();
     await Promise.all(threads.map((thread) => thread.stop()));
     process.exit(0);
+  }
+}
+
+async function reach(opensearch: string): Promise<void> {
+  try {
+    await fetch(opensearch, { signal: AbortSignal.timeout(5000) });
+  } catch (cause) {
+    const reason =
+      (cause as Error).cause instanceof Error ? ((cause as Error).cause as Error).message : (cause as Error).message;
+    throw new BadSetting(`--opensearch ${opensearch} does not answer: ${reason}`, { cause });
   }
 }
 

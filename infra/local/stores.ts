@@ -1,10 +1,8 @@
 // The embedded stores of a data folder. Each thread and each command opens its own; they meet only in the files.
-
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-
+import { openSearch as openOpenSearch } from '#aws/search.ts';
 import type { ProcessStores } from '#process/process.ts';
-
 import { openCheckpoints } from './checkpoints.ts';
 import { openEvents } from './events.ts';
 import { type Notices, openNotices } from './notices.ts';
@@ -23,13 +21,13 @@ export interface LocalStores extends ProcessStores {
   notices: Notices;
 }
 
-export function openStores(folder: string, _opensearch?: string): LocalStores {
+export function openStores(folder: string, opensearch?: string): LocalStores {
   return {
     stream: openStream(join(folder, 'stream'), { shards: 2, clock, retentionMs }),
     checkpoints: openCheckpoints(join(folder, 'checkpoints.db')),
     events: openEvents(join(folder, 'events.db'), clock),
     notices: openNotices(join(folder, 'notices.db'), clock),
     objects: openObjects(join(folder, 'objects')),
-    search: openSearch(join(folder, 'search.db')),
+    search: opensearch ? openOpenSearch({ endpoint: opensearch }) : openSearch(join(folder, 'search.db')),
   };
 }

@@ -71,6 +71,7 @@ test('settings and folders that are no good are one clear line and exit 1', { ti
     [['--export-every', 'often'], /^--export-every "often" is no number.*\n$/],
     [['--colour', 'red'], /^Unknown option '--colour'.*See --help\.\n$/],
     [['--opensearch', 'nowhere'], /^--opensearch "nowhere" is no URL.*\n$/],
+    [['--opensearch', 'http://127.0.0.1:9'], /^--opensearch http:\/\/127.0.0.1:9 does not answer: .*\n$/],
   ];
   for (const [args, line] of rows) {
     const { code, output } = await runScript('start.ts', args);
