@@ -262,13 +262,13 @@ test('what is in view is listed as text, and a cluster opens into its parts', { 
     await settled(page);
     await page.locator('.controls').waitFor();
     await page.getByRole('button', { name: 'In view' }).click();
-    const row = page.getByRole('button', { name: /\d+ places (in|near) [A-Z]/ }).first();
+    const row = page.getByRole('button', { name: /\d+ places around [A-Z]/ }).first();
     await row.waitFor();
     await accessible(page);
     const before = await page.evaluate(() => location.hash);
     await row.click();
     await page.waitForFunction((last) => location.hash !== last, before);
-    await page.getByRole('heading', { name: /^\d+ places in / }).waitFor();
+    await page.getByRole('heading', { name: /^\d+ places around / }).waitFor();
     await page
       .getByRole('button', { name: /\.example/ })
       .first()
@@ -276,11 +276,25 @@ test('what is in view is listed as text, and a cluster opens into its parts', { 
   }),
 );
 
+test('the map shows the places of the last day or hour when asked', { skip }, () =>
+  see('/', {}, async (page) => {
+    await settled(page);
+    await page.locator('.controls').waitFor();
+    await page.getByRole('button', { name: 'In view' }).click();
+    const first = page.getByRole('button', { name: /places around/ }).first();
+    const all = await first.textContent();
+    const tile = page.waitForRequest((request) => request.url().endsWith('.mvt?hours=24'));
+    await page.locator('.map-stage > .legend').getByRole('button', { name: 'Last day' }).click();
+    await tile;
+    await page.waitForFunction((last) => document.querySelector('.rows .label')?.textContent !== last, all);
+  }),
+);
+
 test('a click on a cluster of the map does the same', { skip }, () =>
   see('/#3/51.5/0', {}, async (page) => {
     await settled(page);
     await page.locator('.controls').waitFor();
-    const heading = page.getByRole('heading', { name: /^\d+ places in / });
+    const heading = page.getByRole('heading', { name: /^\d+ places around / });
     // The tiles come when they come: a click on the sea opens nothing.
     for (let turn = 0; turn < 50 && (await heading.count()) === 0; turn++) await page.mouse.click(640, 428);
     await heading.waitFor();

@@ -81,15 +81,20 @@ export async function startWorld(folder: string): Promise<World> {
   const index = () => {
     version++;
     updatedAt = new Date().toISOString();
-    return new Supercluster<Point, object>({ radius: 64, extent: 512, maxZoom: 14 }).load(
+    return load(points);
+  };
+  const load = (points: Point[]) =>
+    new Supercluster<Point, object>({ radius: 64, extent: 512, maxZoom: 14 }).load(
       points.map((point) => ({
         type: 'Feature',
         properties: point,
         geometry: { type: 'Point', coordinates: [point.lon, point.lat] },
       })),
     );
-  };
   let clusters = index();
+  /** The same clusters, of the last hours only. */
+  const within = (hours: string | null) =>
+    hours === null ? clusters : load(points.filter((point) => point.updatedAt > ago(Number(hours))));
 
   const expansion = (id: unknown) => clusters.getClusterExpansionZoom(id as number);
   const tile = (z: number, x: number, y: number): Uint8Array | undefined => {
@@ -127,7 +132,8 @@ export async function startWorld(folder: string): Promise<World> {
         };
       case '/v1/clusters': {
         const box = (query.get('bbox') ?? '').split(',').map(Number) as [number, number, number, number];
-        const features = empty ? [] : clusters.getClusters(box, Number(query.get('zoom')));
+        const shown = within(query.get('hours'));
+        const features = empty ? [] : shown.getClusters(box, Number(query.get('zoom')));
         return {
           type: 'FeatureCollection',
           features: features.map(({ id, geometry, properties }) => ({
@@ -136,7 +142,7 @@ export async function startWorld(folder: string): Promise<World> {
             geometry,
             properties:
               'point_count' in properties
-                ? { point_count: properties.point_count, expansion_zoom: expansion(id) }
+                ? { point_count: properties.point_count, expansion_zoom: shown.getClusterExpansionZoom(id as number) }
                 : properties,
           })),
         };

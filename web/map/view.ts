@@ -31,8 +31,8 @@ export interface Picked extends ClusterProperties {
 }
 
 export interface View {
-  /** Shows the tiles of a snapshot; the old ones stay until the new are there. */
-  show(snapshot: string): Promise<void>;
+  /** Shows the places of a snapshot, all or those hit in its last hours; the old ones stay until the new are there. */
+  show(snapshot: string, hours?: number): Promise<void>;
   recolour(): Promise<void>;
   flyTo(lon: number, lat: number, zoom: number): void;
   zoomBy(steps: number): void;
@@ -97,7 +97,9 @@ function paint(): Record<string, Record<string, unknown>> {
   };
 }
 
-const tiles = (snapshot: string) => [`${location.origin}/v1/tiles/${encodeURIComponent(snapshot)}/{z}/{x}/{y}.mvt`];
+const tiles = (snapshot: string, hours?: number) => [
+  `${location.origin}/v1/tiles/${encodeURIComponent(snapshot)}/{z}/{x}/{y}.mvt${hours ? `?hours=${hours}` : ''}`,
+];
 const nothing: GeoJSON.FeatureCollection = { type: 'FeatureCollection', features: [] };
 
 function style(): StyleSpecification {
@@ -255,16 +257,17 @@ export async function openView(options: ViewOptions): Promise<View> {
     canvas.style.cursor = '';
   });
 
-  let shown = '';
+  let shown: string[] = [];
   const styled = map.loaded() ? Promise.resolve() : map.once('style.load');
   return {
-    async show(next) {
-      if (next === shown || next === '') return;
+    async show(snapshot, hours) {
+      const next = tiles(snapshot, hours);
+      if (next[0] === shown[0] || snapshot === '') return;
       shown = next;
       await styled;
       const source = map.getSource('clusters') as VectorTileSource | undefined;
-      if (source) return void source.setTiles(tiles(shown));
-      map.addSource('clusters', { type: 'vector', tiles: tiles(shown), minzoom: 0, maxzoom: mostZoom });
+      if (source) return void source.setTiles(shown);
+      map.addSource('clusters', { type: 'vector', tiles: shown, minzoom: 0, maxzoom: mostZoom });
       for (const layer of clusterLayers) map.addLayer(painted(layer), 'marked');
     },
     async recolour() {

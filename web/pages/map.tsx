@@ -96,10 +96,12 @@ function Visited({ live, onGo }: { live: Live; onGo: (place: Leaf) => void }) {
 function InView({
   bounds,
   snapshot,
+  hours,
   onPick,
 }: {
   bounds?: ReturnType<View['bounds']>;
   snapshot: string;
+  hours?: number;
   onPick: (picked: Picked) => void;
 }) {
   const area = bounds ?? { west: -180, south: -85, east: 180, north: 85, zoom: 1 };
@@ -111,7 +113,7 @@ function InView({
     whole ? 180 : wrap(area.east),
     Math.min(90, area.north),
   ].map((value) => Number(value.toFixed(4)));
-  const query = { bbox: box.join(), zoom: Math.max(0, Math.floor(area.zoom)), snapshot };
+  const query = { bbox: box.join(), zoom: Math.max(0, Math.floor(area.zoom)), snapshot, hours };
   const now = useNow();
   const nameOf = useNames();
   const loaded = useLoad(JSON.stringify(query), (signal) => get<Clusters>('/v1/clusters', query, { signal }));
@@ -146,7 +148,7 @@ function InView({
                 <button type="button" class="row" onClick={() => onPick(row)}>
                   <span class="fill" style={{ width: `${(row.number / most) * 100}%` }} />
                   <span class="label">
-                    {row.number === 1 ? row.domain : `${plural(row.number, 'place')} ${nameOf(row.lat, row.lon)}`}
+                    {row.number === 1 ? row.domain : around(row.number, nameOf(row.lat, row.lon))}
                   </span>
                   {row.number === 1 && row.updatedAt && <span class="muted small">{ago(row.updatedAt, now)}</span>}
                 </button>
@@ -177,6 +179,9 @@ function useNames(): NameOf {
   return nameOf;
 }
 
+/** A cluster's middle lies in a country; its places need not. */
+const around = (number: number, where: string) =>
+  `${plural(number, 'place')} ${where.replace(/^(in|near) /, 'around ')}`;
 const sentence = (text: string) => `${text[0].toUpperCase()}${text.slice(1)}`;
 
 const leavesAPage = 100;
@@ -185,12 +190,14 @@ const leavesAPage = 100;
 function Opened({
   picked,
   snapshot,
+  hours,
   onClose,
   onGo,
 }: {
   picked: Picked;
   /** The one the cluster's id came from. */
   snapshot?: string;
+  hours?: number;
   onClose: () => void;
   onGo: (place: Leaf) => void;
 }) {
@@ -201,10 +208,10 @@ function Opened({
   const read = (offset: number, signal?: AbortSignal) =>
     get<{ items: Leaf[] }>(
       '/v1/clusters/leaves',
-      { cluster: picked.id, snapshot, limit: leavesAPage, offset },
+      { cluster: picked.id, snapshot, hours, limit: leavesAPage, offset },
       { signal },
     ).then(items);
-  const first = useLoad(number > 1 ? `${snapshot} ${picked.id}` : null, (signal) => read(0, signal));
+  const first = useLoad(number > 1 ? `${snapshot} ${picked.id} ${hours}` : null, (signal) => read(0, signal));
   const [more, setMore] = useState<Leaf[]>([]);
   const [failed, setFailed] = useState<ServiceError>();
   const next = (offset: number) =>
@@ -226,7 +233,7 @@ function Opened({
     >
       <div class="card-head">
         <h2 id="opened" ref={heading} tabIndex={-1}>
-          {number > 1 ? `${plural(number, 'place')} ${nameOf(picked.lat, picked.lon)}` : picked.domain}
+          {number > 1 ? around(number, nameOf(picked.lat, picked.lon)) : picked.domain}
         </h2>
         <button type="button" class="quiet" onClick={onClose}>
           Close
@@ -268,10 +275,18 @@ function Opened({
   );
 }
 
-function Legend() {
+const spans = [
+  ['', 'All'],
+  ['24', 'Last day'],
+  ['1', 'Last hour'],
+] as const;
+/** Hours back from the newest hit within which a place must have been hit to be shown; '' shows all. */
+type Recent = (typeof spans)[number][0];
+
+function Legend({ recent, onRecent }: { recent: Recent; onRecent: (next: Recent) => void }) {
   return (
     <section class="legend" aria-label="Legend">
-      <strong>Places in a cluster</strong>
+      <h2>Places in a cluster</h2>
       <ul>
         {[
           ['2-9', 14, 'c1'],
@@ -285,6 +300,8 @@ function Legend() {
           </li>
         ))}
       </ul>
+      <h2>Places hit</h2>
+      <Segments label="Places hit" options={spans} value={recent} onChange={onRecent} />
     </section>
   );
 }
@@ -303,9 +320,11 @@ function LiveMap() {
   const [broken, setBroken] = useState<ServiceError>();
   const [attempt, setAttempt] = useState(0);
   const [bounds, setBounds] = useState<ReturnType<View['bounds']>>();
-  const [picked, setPicked] = useState<Picked & { snapshot?: string }>();
-  const newest = useRef('');
-  newest.current = latest?.snapshot ?? '';
+  const [picked, setPicked] = useState<Picked & { snapshot?: string; hours?: number }>();
+  const [recent, setRecent] = useState<Recent>('');
+  const hours = recent ? Number(recent) : undefined;
+  const newest = useRef<{ snapshot?: string; hours?: number }>({});
+  newest.current = { snapshot: latest?.snapshot || undefined, hours };
   const [list, setList] = useState<'visited' | 'view'>('visited');
   const [height, setHeight] = useState<Height>('peek');
 
@@ -323,7 +342,7 @@ function LiveMap() {
       viewNow.current?.flyTo(next.lon, next.lat, next.expansion_zoom + 0.2);
       if (next.point_count > 200) return;
     }
-    setPicked({ ...next, snapshot: newest.current || undefined });
+    setPicked({ ...next, ...newest.current });
     viewNow.current?.mark(next);
     if (phone.matches) setHeight('half');
   }, []);
@@ -361,8 +380,8 @@ function LiveMap() {
     };
   }, [attempt]);
   useEffect(() => {
-    if (latest) void view?.show(latest.snapshot);
-  }, [view, latest?.snapshot]);
+    if (latest) void view?.show(latest.snapshot, hours);
+  }, [view, latest?.snapshot, hours]);
   // The theme is read from the page's tokens
   useEffect(() => void view?.recolour(), [view, dark]);
 
@@ -426,6 +445,7 @@ function LiveMap() {
                 key={`${picked.lon},${picked.lat},${picked.domain}`}
                 picked={picked}
                 snapshot={picked.snapshot}
+                hours={picked.hours}
                 onClose={close}
                 onGo={go}
               />
@@ -454,12 +474,12 @@ function LiveMap() {
                   {list === 'visited' ? (
                     <Visited live={live} onGo={go} />
                   ) : (
-                    <InView bounds={bounds} snapshot={latest?.snapshot || 'latest'} onPick={pick} />
+                    <InView bounds={bounds} snapshot={latest?.snapshot || 'latest'} hours={hours} onPick={pick} />
                   )}
                 </>
               )
             )}
-            <Legend />
+            <Legend recent={recent} onRecent={setRecent} />
           </div>
         )}
       </section>
@@ -492,7 +512,7 @@ function LiveMap() {
           </button>
         </div>
       )}
-      {!embed && <Legend />}
+      {!embed && <Legend recent={recent} onRecent={setRecent} />}
       <p class="credit">
         Map: Natural Earth. Places: <a href="https://db-ip.com">IP Geolocation by DB-IP</a>
         {embed && (
