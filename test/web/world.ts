@@ -115,7 +115,7 @@ export async function startWorld(folder: string): Promise<World> {
         if (empty) return { snapshot: '0', updatedAt: null, points: 0, staleSeconds: null };
         return {
           snapshot: `s${version}`,
-          updatedAt: world.mood === 'stale' ? ago(0.21) : updatedAt,
+          updatedAt: ago(world.mood === 'stale' ? 0.21 : 0),
           points: points.length,
           staleSeconds: 1,
         };
