@@ -86,6 +86,7 @@ const pages = [
   '/people',
   '/people?user=anna',
   '/repositories',
+  '/repositories?sort=unused',
   '/repositories?name=elk/elasticsearch',
   '/setup',
   '/health',
@@ -119,7 +120,10 @@ for (const mood of ['empty', 'failing'] as const)
           assert.match(text, /The stores do not answer/);
           await page.getByRole('button', { name: 'Try again' }).first().waitFor();
         } else if (path !== '/health')
-          assert.match(text, /No hits yet|No pulls yet|No pulls by this name|No pulls in this time/);
+          assert.match(
+            text,
+            /No hits yet|No pulls yet|Everything that was pushed was pulled|No pulls by this name|No pulls in this time/,
+          );
         await accessible(page);
       }),
     );
@@ -389,6 +393,16 @@ test('a repository shows its honest pulls beside the raw events, split as asked'
     assert.match(numbers ?? '', /4,890/);
     await page.getByRole('button', { name: 'Country' }).click();
     await page.getByText('Germany').waitFor();
+  }),
+);
+
+test('what nobody pulls is listed with the calls that would delete it', { skip }, () =>
+  see('/repositories', {}, async (page) => {
+    await page.getByRole('button', { name: 'Unused' }).click();
+    await page.getByRole('link', { name: 'elk/kibana' }).waitFor();
+    await page.getByText('Registry calls that would delete them').click();
+    await page.getByText('DELETE /v2/elk/kibana/manifests/7.0').waitFor();
+    await accessible(page);
   }),
 );
 

@@ -213,6 +213,10 @@ export async function startWorld(folder: string): Promise<World> {
         }));
         return { total: { pulls: 1432, raw: 4890, pushes: 18 }, buckets: named ?? dated };
       }
+      case '/v1/unused': {
+        const image = { repository: 'elk/kibana', tag: '7.0', lastPush: ago(2000), lastPull: null };
+        return { since: ago(720), items: empty ? [] : [{ ...image, dryRun: 'DELETE /v2/elk/kibana/manifests/7.0' }] };
+      }
       case '/v1/pullers':
         return {
           items: empty

@@ -5,6 +5,7 @@ import type { Interval } from '../charts/buckets.ts';
 import { className } from '../charts/mix.tsx';
 import { PullsOverTime } from '../charts/pulls.tsx';
 import { Shares } from '../charts/shares.tsx';
+import { Code } from '../code.tsx';
 import { ago, count, full, percent, utcDay } from '../format.ts';
 import { useEvery, useLoad, useNow, useQuery } from '../load.ts';
 import { Content, ImageName, mount, Page, PersonName, Search, Segments } from '../shell.tsx';
@@ -15,6 +16,91 @@ const sorts = [
   ['trending', 'Trending'],
   ['name', 'By name'],
 ] as const satisfies readonly (readonly [Sort, string])[];
+const lists = [...sorts, ['unused', 'Unused']] as const;
+
+interface Unused {
+  since: string;
+  items: {
+    repository: string;
+    tag?: string;
+    digest?: string;
+    lastPush: string;
+    lastPull: string | null;
+    /** The registry call that would delete it. */
+    dryRun: string;
+  }[];
+}
+
+const daysUnused = [
+  ['30', '30 days'],
+  ['90', '90 days'],
+  ['365', 'A year'],
+] as const;
+
+/** Pushed, and pulled by nobody but scanners since: what may go. */
+function UnusedImages() {
+  const now = useNow();
+  const [days, setDays] = useState<(typeof daysUnused)[number][0]>('30');
+  const loaded = useLoad(`unused ${days}`, (signal) => get<Unused>('/v1/unused', { days, limit: 200 }, { signal }));
+  return (
+    <>
+      <div class="card-head">
+        <p class="muted">Pushed, but pulled by nobody except scanners for this long. Nothing is deleted from here.</p>
+        <Segments label="Unused for" value={days} options={daysUnused} onChange={setDays} />
+      </div>
+      <Content of={loaded} what="The list of unused images" lines={8}>
+        {({ items }) =>
+          items.length === 0 ? (
+            <div class="note">
+              <strong>Everything that was pushed was pulled.</strong>
+              <p>Only images whose push Whalewatch saw can show here.</p>
+            </div>
+          ) : (
+            <>
+              <div class="scroll">
+                <table>
+                  <thead>
+                    <tr>
+                      <th scope="col">Image</th>
+                      <th scope="col" class="number">
+                        Pushed
+                      </th>
+                      <th scope="col" class="number phone-off">
+                        Last pull
+                      </th>
+                    </tr>
+                  </thead>
+                  <tbody>
+                    {items.map(({ repository, tag, digest, lastPush, lastPull }) => (
+                      <tr key={`${repository}:${tag} ${digest}`}>
+                        <td class="name" title={digest}>
+                          <ImageName repository={repository} tag={tag ?? digest?.slice(7, 19)} />
+                        </td>
+                        <td class="number muted nowrap" title={full(lastPush)}>
+                          {ago(lastPush, now)}
+                        </td>
+                        <td class="number muted nowrap phone-off" title={lastPull ? full(lastPull) : undefined}>
+                          {lastPull ? ago(lastPull, now) : 'never'}
+                        </td>
+                      </tr>
+                    ))}
+                  </tbody>
+                </table>
+              </div>
+              <details class="dry-run">
+                <summary>Registry calls that would delete them</summary>
+                <Code
+                  label="Registry calls that would delete the unused images"
+                  text={items.map(({ dryRun }) => dryRun).join('\n')}
+                />
+              </details>
+            </>
+          )
+        }
+      </Content>
+    </>
+  );
+}
 
 function Repositories({
   query,
@@ -25,9 +111,10 @@ function Repositories({
 }) {
   const now = useNow();
   const search = query.get('search') ?? '';
+  const unused = query.get('sort') === 'unused';
   const sort = sorts.find(([name]) => name === query.get('sort'))?.[0] ?? 'popular';
   const [limit, setLimit] = useState(50);
-  const loaded = useLoad(`${sort} ${search} ${limit}`, (signal) =>
+  const loaded = useLoad(unused ? null : `${sort} ${search} ${limit}`, (signal) =>
     get<Repository[] | { items: Repository[] }>(
       '/v1/repositories',
       { sort, search: search || undefined, limit },
@@ -45,80 +132,94 @@ function Repositories({
             registry sent.
           </p>
         </div>
-        <Search label="Search a repository" value={search} onSearch={(text) => change({ search: text || undefined })} />
+        {!unused && (
+          <Search
+            label="Search a repository"
+            value={search}
+            onSearch={(text) => change({ search: text || undefined })}
+          />
+        )}
       </div>
       <section class="card" aria-label="Repositories">
         <div class="card-head">
-          <Segments label="Order" value={sort} options={sorts} onChange={(next) => change({ sort: next })} />
+          <Segments
+            label="Which repositories"
+            value={unused ? 'unused' : sort}
+            options={lists}
+            onChange={(next) => change({ sort: next })}
+          />
         </div>
-        <Content of={loaded} what="The list of repositories" lines={8}>
-          {(rows) =>
-            rows.length === 0 ? (
-              <div class="note">
-                <strong>{search ? `No repository's name contains "${search}".` : 'No pulls yet.'}</strong>
-                <p>
-                  {search ? (
-                    'A part of the name is enough; tags are not searched.'
-                  ) : (
-                    <>
-                      <code>docker pull {location.hostname}/you/app</code> will show here within seconds, once the
-                      registry's notifications point here. <a href="/setup">How to</a>
-                    </>
-                  )}
-                </p>
-              </div>
-            ) : (
-              <>
-                <div class="scroll">
-                  <table>
-                    <thead>
-                      <tr>
-                        <th scope="col">Repository</th>
-                        <th scope="col" class="number">
-                          Pulls
-                        </th>
-                        <th scope="col" class="number phone-off">
-                          Registry events
-                        </th>
-                        <th scope="col" class="number phone-off">
-                          People
-                        </th>
-                        <th scope="col" class="number">
-                          Last pull
-                        </th>
-                      </tr>
-                    </thead>
-                    <tbody>
-                      {rows.map(({ repository, pulls, raw, pulledBy, lastPull }) => (
-                        <tr key={repository}>
-                          <td class="name">
-                            <ImageName repository={repository} />
-                          </td>
-                          <td class="number">{count(pulls)}</td>
-                          <td class="number muted phone-off">{count(raw)}</td>
-                          <td class="number phone-off">{count(pulledBy)}</td>
-                          <td class="number muted nowrap" title={lastPull ? full(lastPull) : undefined}>
-                            {lastPull ? ago(lastPull, now) : 'never'}
-                          </td>
-                        </tr>
-                      ))}
-                    </tbody>
-                  </table>
+        {unused && <UnusedImages />}
+        {!unused && (
+          <Content of={loaded} what="The list of repositories" lines={8}>
+            {(rows) =>
+              rows.length === 0 ? (
+                <div class="note">
+                  <strong>{search ? `No repository's name contains "${search}".` : 'No pulls yet.'}</strong>
+                  <p>
+                    {search ? (
+                      'A part of the name is enough; tags are not searched.'
+                    ) : (
+                      <>
+                        <code>docker pull {location.hostname}/you/app</code> will show here within seconds, once the
+                        registry's notifications point here. <a href="/setup">How to</a>
+                      </>
+                    )}
+                  </p>
                 </div>
-                {rows.length === limit && (
-                  <button
-                    type="button"
-                    class="button"
-                    style={{ marginTop: '16px' }}
-                    onClick={() => setLimit(limit * 4)}
-                  >
-                    Show more
-                  </button>
-                )}
-              </>
-            )
-          }
-        </Content>
+              ) : (
+                <>
+                  <div class="scroll">
+                    <table>
+                      <thead>
+                        <tr>
+                          <th scope="col">Repository</th>
+                          <th scope="col" class="number">
+                            Pulls
+                          </th>
+                          <th scope="col" class="number phone-off">
+                            Registry events
+                          </th>
+                          <th scope="col" class="number phone-off">
+                            People
+                          </th>
+                          <th scope="col" class="number">
+                            Last pull
+                          </th>
+                        </tr>
+                      </thead>
+                      <tbody>
+                        {rows.map(({ repository, pulls, raw, pulledBy, lastPull }) => (
+                          <tr key={repository}>
+                            <td class="name">
+                              <ImageName repository={repository} />
+                            </td>
+                            <td class="number">{count(pulls)}</td>
+                            <td class="number muted phone-off">{count(raw)}</td>
+                            <td class="number phone-off">{count(pulledBy)}</td>
+                            <td class="number muted nowrap" title={lastPull ? full(lastPull) : undefined}>
+                              {lastPull ? ago(lastPull, now) : 'never'}
+                            </td>
+                          </tr>
+                        ))}
+                      </tbody>
+                    </table>
+                  </div>
+                  {rows.length === limit && (
+                    <button
+                      type="button"
+                      class="button"
+                      style={{ marginTop: '16px' }}
+                      onClick={() => setLimit(limit * 4)}
+                    >
+                      Show more
+                    </button>
+                  )}
+                </>
+              )
+            }
+          </Content>
+        )}
       </section>
     </>
   );

@@ -1,32 +1,11 @@
 // /setup: what to paste where, with this service's own address in it.
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
+import { Code } from '../code.tsx';
 import { mount, Page, Segments } from '../shell.tsx';
 
 const here = location.origin;
 const webhook = `${here}/v1/registry-events`;
-
-function Code({ label, text }: { label: string; text: string }) {
-  const [said, setSaid] = useState('');
-  const copy = async () => {
-    try {
-      await navigator.clipboard.writeText(text);
-      setSaid('Copied');
-    } catch {
-      setSaid('Select it, please');
-    }
-    setTimeout(() => setSaid(''), 2000);
-  };
-  return (
-    <section class="code" aria-label={label}>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
-      <pre tabIndex={0}>{text}</pre>
-      <button type="button" class="button" onClick={copy} aria-label={`Copy: ${label}`}>
-        <span role="status">{said || 'Copy'}</span>
-      </button>
-    </section>
-  );
-}
 
 const registries = [
   ['distribution', 'Distribution'],
@@ -108,7 +87,7 @@ function Setup() {
             </div>
             <p>{where}</p>
             <Code label={label} text={text} />
-            <p style={{ marginTop: '12px' }}>
+            <p class="after-code">
               Put the webhook's token in place of <code class="inline-code">TOKEN</code>. It is a secret and not shown
               here: <code class="inline-code">npm start</code> prints it and keeps it in the data folder; on AWS it is
               in Secrets Manager, under the name that <code class="inline-code">cdk deploy</code> prints.
@@ -124,7 +103,7 @@ function Setup() {
               kept.
             </p>
             <Code label="The beacon's script tag" text={`<script defer src="${here}/hit.js"></script>`} />
-            <p style={{ marginTop: '12px' }}>
+            <p class="after-code">
               <code class="inline-code">data-domain="shop.example"</code> counts as another name than the page's host,{' '}
               <code class="inline-code">data-action="checkout"</code> names what was done. Leave your own visits out by
               opening the page once with <code class="inline-code">?whalewatch=off</code>.
@@ -147,13 +126,16 @@ function Setup() {
           <b aria-hidden="true">4</b>
           <div>
             <h2 id="embed">Show the map elsewhere</h2>
-            <p>
-              The map is public and can stand in any page; an address such as the one in the bar opens it at a place.
-            </p>
+            <p>The map is public and can stand in any page; what follows the # is where it opens.</p>
             <Code
               label="A frame with the map"
               text={`<iframe src="${here}/?embed#2/30/10" title="Live map" width="100%" height="420"></iframe>`}
             />
+            <p class="after-code">
+              Where scripts may not run, <code class="inline-code">{here}/v1/embed/map</code> shows it as pictures. A
+              badge for a README:
+            </p>
+            <Code label="A badge in Markdown" text={`![Active domains](${here}/v1/embed/badge.svg)`} />
           </div>
         </section>
         <section class="step" aria-labelledby="past">
