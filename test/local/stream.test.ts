@@ -180,8 +180,11 @@ test('records live until they are consumed and old enough, and their place is us
   await stream.put(many(100, () => noise(20_000)));
   now += 5000;
   assert.equal(stream.trim(), 0, 'nothing is consumed');
+  now -= 4500;
   stream.consumed(id, all(stream).at(-1)!.sequenceNumber);
   await stream.put(many(1));
+  assert.equal(stream.trim(), 0, 'nothing is old enough');
+  now += 4500;
   assert.equal(stream.trim(), 100);
   assert.equal(all(stream).length, 1, 'the one not consumed stays');
   for (let round = 0; round < 20; round++) {
@@ -192,6 +195,22 @@ test('records live until they are consumed and old enough, and their place is us
   }
   assert.ok(size() < 8_000_000, `${size()} bytes after 21 MB went through`);
   now = start;
+});
+
+test('what was let go is wiped, not only unlisted', async () => {
+  const folder = newFolder();
+  const stream = open(folder, { shards: 1, retentionMs: 0 });
+  await stream.put(many(10, () => noise(500)));
+  const database = new DatabaseSync(join(folder, 'stream.db'));
+  const sealed = database.prepare('SELECT sealed FROM blocks').get()?.sealed as Uint8Array;
+  const inFile = () => {
+    database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    return readFileSync(join(folder, 'stream.db')).includes(Buffer.from(sealed.subarray(0, 64)));
+  };
+  assert.equal(inFile(), true);
+  stream.consumed('shardId-000000000000', all(stream).at(-1)!.sequenceNumber);
+  stream.trim();
+  assert.equal(inFile(), false);
 });
 
 test('consumed never goes back, nor beyond what there is', async () => {
@@ -258,7 +277,7 @@ test('what was put is there after the stream is closed and opened again', async 
   const put = stream.put(many(50));
   stream.close();
   await put;
-  await assert.rejects(stream.put(many(1)), StreamRefused);
+  await assert.rejects(stream.put(many(1)), new StreamRefused('the stream is closed'));
   assert.equal(all(open(folder)).length, 50);
 });
 
@@ -301,21 +320,20 @@ test('hits take little room', async () => {
   assert.match(text(first), /^\{"type":"hit",.*\n$/);
 });
 
-test('a put waits for a short lock and keeps its place', async () => {
+test('puts wait for a short lock and keep their order, over transactions', async () => {
   const folder = newFolder();
   const stream = open(folder, { shards: 1, patienceMs: 10_000 });
   const other = new DatabaseSync(join(folder, 'stream.db'));
   other.exec('BEGIN IMMEDIATE');
-  const first = stream.put([record('k', 'first')]);
-  const released = new Promise<void>((resolve) => {
-    setTimeout(() => {
-      other.exec('ROLLBACK');
-      resolve();
-    });
-  });
-  const second = stream.put([record('k', 'second')]);
-  await Promise.all([first, second, released]);
-  assert.deepEqual(all(stream).map(text), ['first', 'second']);
+  // More than one transaction takes.
+  const texts = Array.from({ length: 10 }, (_, n) => `${n}${'x'.repeat(1_000_000)}`);
+  const puts = texts.map((item) => stream.put([record('k', item)]));
+  setTimeout(() => other.exec('ROLLBACK'));
+  await Promise.all(puts);
+  assert.deepEqual(
+    all(stream).map((item) => text(item)[0]),
+    texts.map(([first]) => first),
+  );
 });
 
 test('a folder that is no stream gives one clear error', () => {
