@@ -1,7 +1,8 @@
 // Clusters as GeoJSON (RFC 7946) and in the form Yandex Maps' RemoteObjectManager reads.
-import type { Cluster, Pyramid, TileItems } from './cluster.ts';
-import { EXTENT } from './cluster.ts';
+
 import { SIZE, xToLon, yToLat } from './mercator.ts';
+import type { Cluster, Pyramid, TileItems } from './pyramid.ts';
+import { EXTENT } from './pyramid.ts';
 
 export interface ClusterFeature {
   type: 'Feature';

@@ -1,6 +1,6 @@
 // The leaves of a snapshot that a filter keeps: how many of any range, and where they lie. Made in one pass over the
 // columns (about 3 ns a leaf); from then on an item of a tile costs two part-blocks of at most 63 leaves, whatever its count.
-import type { Pyramid } from './cluster.ts';
+import type { Pyramid } from './pyramid.ts';
 
 export interface Filter {
   /** Milliseconds: only points of this time or newer. */

@@ -1,7 +1,7 @@
 // A tile's items as a Mapbox Vector Tile (spec 2.1): one layer `clusters`, points only, written in one pass.
 // Clusters carry point_count and, when they can split, expansion_zoom; single points carry domain and updatedAt.
 // Values are interleaved with the features that first use them: fields of a protobuf message may come in any order.
-import { EXTENT, type Pyramid, SINGLE, type TileItems } from './cluster.ts';
+import { EXTENT, type Pyramid, SINGLE, type TileItems } from './pyramid.ts';
 
 const KEYS = ['point_count', 'expansion_zoom', 'domain', 'updatedAt'];
 const VERSION = 2;

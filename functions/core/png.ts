@@ -1,5 +1,5 @@
 // A tile as a picture, for places that cannot run WebGL: e-mail, READMEs, old browsers. Discs with their count, on clear.
-import { EXTENT, type TileItems } from './cluster.ts';
+import { EXTENT, type TileItems } from './pyramid.ts';
 
 export interface Picture {
   width: number;

@@ -1,7 +1,8 @@
 // points.bin: a pyramid as one file that is the index itself. Opening it makes views, it parses nothing but the header.
 // Little-endian; every section starts at a multiple of 8. docs/tiles.md has the format as a table.
-import { type Level, type Names, Pyramid } from './cluster.ts';
+
 import { Pages, type ReadRange } from './pages.ts';
+import { type Level, type Names, Pyramid } from './pyramid.ts';
 
 const MAGIC = 0x504c4857; // "WHLP"
 const VERSION = 1;

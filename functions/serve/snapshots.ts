@@ -1,5 +1,5 @@
 // Snapshots of the points in the object store: `points/latest.json` points at `points/SNAPSHOT/points.bin`.
-import type { Pyramid } from '#core/cluster.ts';
+import type { Pyramid } from '#core/pyramid.ts';
 import { BadSnapshot, openInPart } from '#core/snapshot.ts';
 import type { ObjectStore } from '#core/stores.ts';
 

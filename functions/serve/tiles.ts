@@ -2,12 +2,12 @@
 import { deflateSync, gzipSync } from 'node:zlib';
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context, TypedResponse } from 'hono';
-import { type Box, DEEPEST_ZOOM, type Pyramid } from '#core/cluster.ts';
 import { clusterFeature, tileFeatures, yandexCollection } from '#core/geojson.ts';
 import type { Matches } from '#core/matches.ts';
 import { latToY, SIZE } from '#core/mercator.ts';
 import { encodeTile } from '#core/mvt.ts';
 import { drawTile, encodePng } from '#core/png.ts';
+import { type Box, DEEPEST_ZOOM, type Pyramid } from '#core/pyramid.ts';
 import { embedRoutes, type RefusalHook, themeQuery } from './embed.ts';
 import { SNAPSHOT_NAME, type SnapshotSource } from './snapshots.ts';
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type Box, buildPyramid, DEEPEST_ZOOM, EXTENT, type Pyramid, packNames, SINGLE } from '#core/cluster.ts';
+import { buildPyramid, packNames } from '#core/cluster.ts';
 import { latToY, lonToX, SIZE, xToLon, yToLat } from '#core/mercator.ts';
+import { type Box, DEEPEST_ZOOM, EXTENT, type Pyramid, SINGLE } from '#core/pyramid.ts';
 import { BadSnapshot, encodePyramid, openPyramid } from '#core/snapshot.ts';
 import { pointsOf, type Row, skewedPoints } from './points-of.ts';
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { buildPyramid, SINGLE } from '#core/cluster.ts';
+import { buildPyramid } from '#core/cluster.ts';
 import { latToY, lonToX, SIZE } from '#core/mercator.ts';
+import { SINGLE } from '#core/pyramid.ts';
 import { encodePyramid, openInPart, openPyramid } from '#core/snapshot.ts';
 import { pointsOf, type Row, skewedPoints } from './points-of.ts';
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Box, buildPyramid, type Pyramid } from '#core/cluster.ts';
+import { buildPyramid } from '#core/cluster.ts';
 import { SIZE } from '#core/mercator.ts';
 import { encodeTile } from '#core/mvt.ts';
+import type { Box, Pyramid } from '#core/pyramid.ts';
 import { BadSnapshot, encodePyramid, openInPart, openPyramid } from '#core/snapshot.ts';
 import { seeded, skewedPoints } from './points-of.ts';
 
