@@ -16,12 +16,16 @@ test(`${kills} times kill -9 under traffic: every hit and pull counts exactly on
   restarted.resolve();
   let done = false;
   const sent = { hits: 0, pulls: 0 };
+  let delivered = 0;
 
   /** Sends until it is answered 2xx, over crashes and restarts. */
   async function deliver(path: string, body: unknown) {
     for (;;) {
       const answer = await running.post(path, body).catch(() => undefined);
-      if (answer?.status === 202) return;
+      if (answer?.status === 202) {
+        delivered++;
+        return;
+      }
       assert.ok(answer === undefined || answer.status >= 500, `${path}: ${answer?.status} ${await answer?.text()}`);
       await restarted.promise;
       await new Promise((resolve) => setTimeout(resolve, 5));
@@ -47,7 +51,10 @@ test(`${kills} times kill -9 under traffic: every hit and pull counts exactly on
   })();
 
   for (let n = 0; n < kills; n++) {
-    await new Promise((resolve) => setTimeout(resolve, 100 + ((n * 7919) % 700)));
+    // Some deliveries into each life, at a moment of its own: a slow machine gets as much traffic as a quick one.
+    const enough = delivered + 20 + ((n * 7919) % 60);
+    while (delivered < enough) await new Promise((resolve) => setTimeout(resolve, 1));
+    await new Promise((resolve) => setTimeout(resolve, (n * 31) % 97));
     restarted = Promise.withResolvers<void>();
     await running.kill();
     running = await startLocal(folder, args);
