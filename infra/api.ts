@@ -1,0 +1,81 @@
+// The one way in: an HTTP API, with a throttle for each way so that a flood of hits never throttles a registry.
+import { RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
+import { CfnStage, HttpApi, HttpMethod, HttpNoneAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2';
+import { HttpLambdaIntegration, HttpUrlIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
+import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
+import { LogGroup } from 'aws-cdk-lib/aws-logs';
+import { Construct } from 'constructs';
+import type { ResolvedSettings } from './settings.ts';
+
+/** No address: `$context.identity.sourceIp` is left out, and so are names in the query. */
+const accessLog = {
+  time: '$context.requestTime',
+  route: '$context.routeKey',
+  status: '$context.status',
+  bytes: '$context.responseLength',
+  milliseconds: '$context.responseLatency',
+  error: '$context.integrationErrorMessage',
+};
+
+export class Api extends Construct {
+  readonly api: HttpApi;
+  /** `https://…`, without a slash at the end. */
+  readonly url: string;
+  readonly host: string;
+
+  constructor(
+    scope: Construct,
+    id: string,
+    { settings, collect, serve }: { settings: ResolvedSettings; collect: LambdaFunction; serve: LambdaFunction },
+  ) {
+    super(scope, id);
+    // CORS is the app's, the same as on one machine; API Gateway would overwrite it.
+    this.api = new HttpApi(this, 'Api', { createDefaultStage: false, description: 'Whalewatch' });
+    const toCollect = new HttpLambdaIntegration('Collect', collect);
+    const toServe = new HttpLambdaIntegration('Serve', serve);
+    const add = (path: string, methods: HttpMethod[], integration: HttpLambdaIntegration) =>
+      this.api.addRoutes({ path, methods, integration, authorizer: new HttpNoneAuthorizer() });
+    const routes = [
+      ...add('/v1/registry-events', [HttpMethod.POST], toCollect),
+      ...add('/v1/hits', [HttpMethod.POST, HttpMethod.OPTIONS], toCollect),
+      ...add('/v1/hits', [HttpMethod.GET], toServe),
+      ...add('/v1/{proxy+}', [HttpMethod.GET, HttpMethod.POST, HttpMethod.DELETE, HttpMethod.OPTIONS], toServe),
+      ...add('/points.json', [HttpMethod.GET], toServe),
+    ];
+    for (const route of routes)
+      Validations.of(route).acknowledge({
+        id: 'AwsSolutions-APIG4',
+        reason: 'The webhook and people compare a token in the function; the map and the beacon are public',
+      });
+
+    const log = new LogGroup(this, 'Log', { retention: settings.logDays, removalPolicy: RemovalPolicy.DESTROY });
+    const { hits, registryEvents } = settings.throttle;
+    const rate = (perSecond: number) => ({
+      ThrottlingRateLimit: perSecond,
+      ThrottlingBurstLimit: Math.min(5000, 2 * perSecond),
+    });
+    const stage = new CfnStage(this, 'Stage', {
+      apiId: this.api.apiId,
+      stageName: '$default',
+      autoDeploy: true,
+      accessLogSettings: { destinationArn: log.logGroupArn, format: JSON.stringify(accessLog) },
+      defaultRouteSettings: { throttlingRateLimit: 500, throttlingBurstLimit: 1000, detailedMetricsEnabled: true },
+      routeSettings: { 'POST /v1/hits': rate(hits), 'POST /v1/registry-events': rate(registryEvents) },
+    });
+    for (const route of routes) stage.node.addDependency(route);
+    const { region, urlSuffix } = Stack.of(this);
+    this.host = `${this.api.apiId}.execute-api.${region}.${urlSuffix}`;
+    this.url = `https://${this.host}`;
+  }
+
+  /** The beacon script lies with the pages and is asked for here: it sends its hits to where it came from, past CloudFront. */
+  serveBeacon(site: string): void {
+    const [route] = this.api.addRoutes({
+      path: '/hit.js',
+      methods: [HttpMethod.GET],
+      integration: new HttpUrlIntegration('Beacon', `${site}/hit.js`),
+      authorizer: new HttpNoneAuthorizer(),
+    });
+    Validations.of(route).acknowledge({ id: 'AwsSolutions-APIG4', reason: 'A public script' });
+  }
+}

@@ -1,0 +1,57 @@
+// collect: what comes in goes to the stream.
+import { Duration, RemovalPolicy, Validations } from 'aws-cdk-lib';
+import { Stream, StreamEncryption, StreamMode } from 'aws-cdk-lib/aws-kinesis';
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import { Construct } from 'constructs';
+import type { Variables } from '#collect/env.ts';
+import { StageFunction } from './function.ts';
+import type { ResolvedSettings } from './settings.ts';
+
+export class Collect extends Construct {
+  readonly stream: Stream;
+  readonly token: Secret;
+  readonly handler: StageFunction<Variables>;
+
+  constructor(scope: Construct, id: string, { settings }: { settings: ResolvedSettings }) {
+    super(scope, id);
+    const { stream, retentionHours, trustedProxies, logDays } = settings;
+    this.stream = new Stream(this, 'Stream', {
+      ...(stream === 'onDemand'
+        ? { streamMode: StreamMode.ON_DEMAND }
+        : { streamMode: StreamMode.PROVISIONED, shardCount: stream.shards }),
+      retentionPeriod: Duration.hours(retentionHours),
+      // It holds addresses for its retention: encrypted, by the key that costs nothing.
+      encryption: StreamEncryption.MANAGED,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    this.token = token(this, 'Token', 'What registries send as "Authorization: Bearer TOKEN"');
+    this.handler = new StageFunction<Variables>(this, 'Function', {
+      name: 'collect',
+      does: 'Collect: takes notifications and hits into the stream',
+      environment: {
+        STREAM: this.stream.streamName,
+        WEBHOOK_TOKEN_ID: this.token.secretArn,
+        TRUSTED_PROXIES: trustedProxies.join(),
+      },
+      memory: 256,
+      timeoutSeconds: 10,
+      logDays,
+    });
+    this.handler.may(['kinesis:PutRecords'], [this.stream.streamArn]);
+    this.handler.may(['secretsmanager:GetSecretValue'], [this.token.secretArn]);
+  }
+}
+
+/** A random secret of 32 letters, made at the first deploy and kept. */
+export function token(scope: Construct, id: string, description: string): Secret {
+  const secret = new Secret(scope, id, {
+    description,
+    generateSecretString: { passwordLength: 32, excludePunctuation: true },
+    removalPolicy: RemovalPolicy.DESTROY,
+  });
+  Validations.of(secret).acknowledge({
+    id: 'AwsSolutions-SMG4',
+    reason: 'Whoever rotates it must change the registries with it; the runbook says how',
+  });
+  return secret;
+}

@@ -1,0 +1,73 @@
+// The house defaults of a function: one bundle, arm64, its own log group, and no right but those given one by one.
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { Effect, PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Architecture, Code, type ILayerVersion, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
+import { LogGroup } from 'aws-cdk-lib/aws-logs';
+import type { Construct } from 'constructs';
+import { bundleFolder, type FunctionName } from './bundle.ts';
+
+export interface StageFunctionProps<Variables extends Record<string, string>> {
+  /** Which of the bundles. */
+  name: FunctionName;
+  does: string;
+  /** Typed by the stage's env.ts: a missing variable does not compile. */
+  environment: Variables;
+  memory: number;
+  timeoutSeconds: number;
+  logDays: number;
+  layers?: ILayerVersion[];
+}
+
+let bundled = false;
+
+/** Builds the bundles once a run of CDK; esbuild's plugins want a promise, so in a process of its own. */
+function bundles(): void {
+  if (!bundled)
+    execFileSync(process.execPath, [join(import.meta.dirname, 'bundle.ts')], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+  bundled = true;
+}
+
+export class StageFunction<Variables extends Record<string, string>> extends LambdaFunction {
+  constructor(scope: Construct, id: string, props: StageFunctionProps<Variables>) {
+    bundles();
+    const logGroup = new LogGroup(scope, `${id}Logs`, {
+      retention: props.logDays,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    // Not AWSLambdaBasicExecutionRole: that may write to every log group.
+    const role = new Role(scope, `${id}Role`, {
+      assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
+      description: `What ${props.does.toLowerCase()} may do`,
+      inlinePolicies: {
+        logs: new PolicyDocument({
+          statements: [allow(['logs:CreateLogStream', 'logs:PutLogEvents'], [logGroup.logGroupArn])],
+        }),
+      },
+    });
+    super(scope, id, {
+      description: props.does,
+      runtime: Runtime.NODEJS_24_X,
+      architecture: Architecture.ARM_64,
+      code: Code.fromAsset(bundleFolder(props.name)),
+      handler: 'index.handler',
+      memorySize: props.memory,
+      timeout: Duration.seconds(props.timeoutSeconds),
+      environment: props.environment,
+      layers: props.layers,
+      logGroup,
+      role,
+    });
+  }
+
+  /** Allows actions on resources, written out. */
+  may(actions: string[], resources: string[]): void {
+    this.addToRolePolicy(allow(actions, resources));
+  }
+}
+
+export const allow = (actions: string[], resources: string[]) =>
+  new PolicyStatement({ effect: Effect.ALLOW, actions, resources });

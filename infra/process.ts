@@ -1,0 +1,245 @@
+// process: from the stream to the stores, a batch of one shard at a time; export: from the stores to the map.
+
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { Duration, RemovalPolicy, Validations } from 'aws-cdk-lib';
+import type { Stream } from 'aws-cdk-lib/aws-kinesis';
+import {
+  Code,
+  type DlqDestinationConfig,
+  type IEventSourceDlq,
+  type IEventSourceMapping,
+  type IFunction,
+  LayerVersion,
+  StartingPosition,
+} from 'aws-cdk-lib/aws-lambda';
+import { KinesisEventSource, SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
+import { BlockPublicAccess, Bucket, BucketEncryption } from 'aws-cdk-lib/aws-s3';
+import { Schedule, ScheduleExpression, ScheduleTargetInput } from 'aws-cdk-lib/aws-scheduler';
+import { LambdaInvoke, Universal } from 'aws-cdk-lib/aws-scheduler-targets';
+import { Topic } from 'aws-cdk-lib/aws-sns';
+import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
+import { Construct } from 'constructs';
+import { tablePath } from '#geo/keep.ts';
+import { IpTable } from '#geo/table.ts';
+import type { ExportVariables, Variables } from '#process/env.ts';
+import { allow, StageFunction } from './function.ts';
+import type { ResolvedSettings } from './settings.ts';
+import type { Stores } from './stores.ts';
+import type { Emulated } from './whalewatch.ts';
+
+export interface ProcessProps {
+  settings: ResolvedSettings;
+  stores: Stores;
+  stream: Stream;
+  emulated: Emulated;
+}
+
+export class Process extends Construct {
+  readonly handler: StageFunction<Variables>;
+  readonly export: StageFunction<ExportVariables>;
+  readonly failures: Bucket;
+  /** Messages of the rules. */
+  readonly messages: Topic;
+  /** Calls of schedules that did not come through. */
+  readonly undelivered: Queue;
+
+  constructor(scope: Construct, id: string, props: ProcessProps) {
+    super(scope, id);
+    const { settings, stores } = props;
+    this.messages = new Topic(this, 'Messages', { enforceSSL: true });
+    this.handler = this.#process(props);
+    this.failures = this.#failures(props.emulated);
+    this.handler.addEventSource(this.#mapping(props));
+
+    this.export = new StageFunction<ExportVariables>(this, 'Export', {
+      name: 'export',
+      does: 'Export: folds what is committed into the map',
+      environment: {
+        CHECKPOINTS_TABLE: stores.checkpoints.tableName,
+        BUCKET: stores.bucket.bucketName,
+        KEEP_DAYS: String(settings.keepDays),
+      },
+      memory: 1769,
+      timeoutSeconds: 300,
+      logDays: settings.logDays,
+    });
+    this.export.may(['dynamodb:Query', 'dynamodb:BatchWriteItem'], [stores.checkpoints.tableArn]);
+    this.export.may(['s3:ListBucket'], [stores.bucket.bucketArn]);
+    this.export.may(
+      ['s3:GetObject', 's3:PutObject', 's3:DeleteObject'],
+      ['state/*', 'deltas/*', 'points/*', 'points.json'].map((keys) => stores.bucket.arnForObjects(keys)),
+    );
+    this.undelivered = queue(this, 'Undelivered', Duration.minutes(1));
+    this.#schedule(settings.exportEvery);
+  }
+
+  #process({ settings, stores }: ProcessProps) {
+    const table = ipTable(settings.ipDatabase);
+    const layer = new LayerVersion(this, 'IpTable', {
+      code: Code.fromAsset(table.folder),
+      description: 'Where addresses are (layers/geo)',
+    });
+    const handler = new StageFunction<Variables>(this, 'Function', {
+      name: 'process',
+      does: 'Process: locates, folds, tells pulls apart, stores, commits',
+      environment: {
+        CHECKPOINTS_TABLE: stores.checkpoints.tableName,
+        EVENTS_TABLE: stores.events.tableName,
+        KEYS_TABLE: stores.keys.tableName,
+        CLAIMS_TABLE: stores.claims.tableName,
+        BUCKET: stores.bucket.bucketName,
+        ...stores.searchVariables(),
+        TOPIC: this.messages.topicArn,
+        RULES: JSON.stringify(settings.rules),
+        PULL_WINDOW_SECONDS: String(settings.pullWindow),
+        IP_TABLE: `/opt/${table.file}`,
+      },
+      memory: 1769,
+      timeoutSeconds: 120,
+      logDays: settings.logDays,
+      layers: [layer],
+    });
+    handler.may(['dynamodb:Query', 'dynamodb:PutItem'], [stores.checkpoints.tableArn]);
+    handler.may(
+      [
+        'dynamodb:GetItem',
+        'dynamodb:Query',
+        'dynamodb:PutItem',
+        'dynamodb:UpdateItem',
+        'dynamodb:DeleteItem',
+        'dynamodb:ConditionCheckItem',
+      ],
+      [stores.events.tableArn],
+    );
+    handler.may(['dynamodb:Query'], [`${stores.events.tableArn}/index/*`]);
+    handler.may(
+      ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:BatchWriteItem'],
+      [stores.keys.tableArn],
+    );
+    handler.may(['dynamodb:PutItem', 'dynamodb:UpdateItem'], [stores.claims.tableArn]);
+    handler.may(['s3:PutObject'], [stores.bucket.arnForObjects('deltas/*')]);
+    handler.may(['sns:Publish'], [this.messages.topicArn]);
+    stores.allowSearch(handler, {
+      Put: ['whalewatch-documents', 'whalewatch-recommendations'],
+      Post: ['whalewatch-documents/_bulk'],
+    });
+    return handler;
+  }
+
+  /** Batches that could not be processed for as long as the stream kept them, whole: one of two places with addresses. */
+  #failures(emulated: Emulated) {
+    const bucket = new Bucket(this, 'Failures', {
+      encryption: BucketEncryption.S3_MANAGED,
+      blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
+      enforceSSL: !emulated.plainHttp,
+      removalPolicy: RemovalPolicy.RETAIN,
+      lifecycleRules: [{ expiration: Duration.days(1), abortIncompleteMultipartUploadAfter: Duration.days(1) }],
+    });
+    Validations.of(bucket).acknowledge({
+      id: 'AwsSolutions-S1',
+      reason: 'Emptied every day; an access log would outlive it',
+    });
+    return bucket;
+  }
+
+  /**
+   * Records that can never be processed are set aside by process itself; what fails here is a store that is down. So it
+   * is tried for as long as the stream keeps the records, less four hours, and the shard waits.
+   */
+  #mapping({ settings, stream }: ProcessProps) {
+    return new KinesisEventSource(stream, {
+      startingPosition: StartingPosition.TRIM_HORIZON,
+      batchSize: 10_000,
+      maxBatchingWindow: Duration.seconds(settings.batchWindow),
+      parallelizationFactor: 1,
+      bisectBatchOnError: true,
+      reportBatchItemFailures: true,
+      retryAttempts: -1,
+      maxRecordAge: Duration.hours(settings.retentionHours - 4),
+      onFailure: new WholeRecords(this.failures, this.handler),
+    });
+  }
+
+  /** Twice at once is harmless, a lost one is made good by the next: so nothing is tried again for long. */
+  #schedule(everySeconds: number): void {
+    if (everySeconds >= 60) {
+      new Schedule(this, 'Every', {
+        schedule: ScheduleExpression.rate(Duration.seconds(everySeconds)),
+        target: new LambdaInvoke(this.export, {
+          retryAttempts: 0,
+          maxEventAge: Duration.seconds(60),
+          deadLetterQueue: this.undelivered,
+        }),
+        description: 'Export',
+      });
+      return;
+    }
+    // EventBridge Scheduler knows whole minutes: once a minute it sends messages that wait 0, 15, 30 ... seconds.
+    const ticks = queue(this, 'Ticks', Duration.seconds(360));
+    this.export.addEventSource(new SqsEventSource(ticks, { batchSize: 1 }));
+    const delays = Array.from({ length: 60 / everySeconds }, (_, n) => n * everySeconds);
+    new Schedule(this, 'Every', {
+      schedule: ScheduleExpression.rate(Duration.minutes(1)),
+      target: new Universal({
+        service: 'sqs',
+        action: 'sendMessageBatch',
+        policyStatements: [allow(['sqs:SendMessage'], [ticks.queueArn])],
+        retryAttempts: 0,
+        maxEventAge: Duration.seconds(60),
+        deadLetterQueue: this.undelivered,
+        input: ScheduleTargetInput.fromObject({
+          QueueUrl: ticks.queueUrl,
+          Entries: delays.map((seconds) => ({ Id: `after${seconds}`, MessageBody: 'export', DelaySeconds: seconds })),
+        }),
+      }),
+      description: 'Export, several times a minute',
+    });
+  }
+}
+
+export function queue(scope: Construct, id: string, visibilityTimeout: Duration): Queue {
+  const made = new Queue(scope, id, {
+    encryption: QueueEncryption.SQS_MANAGED,
+    enforceSSL: true,
+    visibilityTimeout,
+    retentionPeriod: Duration.hours(1),
+  });
+  Validations.of(made).acknowledge({
+    id: 'AwsSolutions-SQS3',
+    reason: 'It is the end of the line: what misses is made good by the next run',
+  });
+  return made;
+}
+
+/** The failed batch with its records, and no right to delete (CDK's own destination grants it). */
+class WholeRecords implements IEventSourceDlq {
+  readonly #bucket: Bucket;
+  readonly #handler: StageFunction<Variables>;
+  constructor(bucket: Bucket, handler: StageFunction<Variables>) {
+    this.#bucket = bucket;
+    this.#handler = handler;
+  }
+  bind(_mapping: IEventSourceMapping, _handler: IFunction): DlqDestinationConfig {
+    this.#handler.may(['s3:PutObject'], [this.#bucket.arnForObjects('*')]);
+    this.#handler.may(['s3:ListBucket'], [this.#bucket.bucketArn]);
+    return { destination: this.#bucket.bucketArn };
+  }
+}
+
+/** The folder to make a layer of, the table's file in it, and when it was built. */
+export function ipTable(file = tablePath()): { folder: string; file: string; builtAt: number } {
+  if (!existsSync(file)) {
+    const build = join(import.meta.dirname, '../layers/geo/build.ts');
+    mkdirSync(dirname(file), { recursive: true });
+    execFileSync(process.execPath, [build, file], { stdio: ['ignore', 'ignore', 'inherit'] });
+  }
+  const folder = join(import.meta.dirname, '../build/layer-geo');
+  const copy = join(folder, basename(file));
+  if (!existsSync(copy) || statSync(copy).mtimeMs < statSync(file).mtimeMs) {
+    mkdirSync(folder, { recursive: true });
+    copyFileSync(file, copy);
+  }
+  return { folder, file: basename(file), builtAt: new IpTable(readFileSync(file)).meta.builtAt };
+}

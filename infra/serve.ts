@@ -1,0 +1,63 @@
+// serve: answers from the stores.
+import type { Stream } from 'aws-cdk-lib/aws-kinesis';
+import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import { Construct } from 'constructs';
+import type { Variables } from '#serve/env.ts';
+import { token } from './collect.ts';
+import { StageFunction } from './function.ts';
+import { ipTable } from './process.ts';
+import type { ResolvedSettings } from './settings.ts';
+import type { Stores } from './stores.ts';
+
+export class Serve extends Construct {
+  readonly handler: StageFunction<Variables>;
+  readonly token: Secret;
+
+  constructor(
+    scope: Construct,
+    id: string,
+    { settings, stores, stream }: { settings: ResolvedSettings; stores: Stores; stream: Stream },
+  ) {
+    super(scope, id);
+    const { publicPeople, keepDays, exportEvery, batchWindow, ipDatabase, logDays } = settings;
+    this.token = token(this, 'Token', 'What readers of people\'s pages send as "Authorization: Bearer TOKEN"');
+    this.handler = new StageFunction<Variables>(this, 'Function', {
+      name: 'serve',
+      does: 'Serve: tiles, history, recommendations, counts, health',
+      environment: {
+        CHECKPOINTS_TABLE: stores.checkpoints.tableName,
+        EVENTS_TABLE: stores.events.tableName,
+        KEYS_TABLE: stores.keys.tableName,
+        BUCKET: stores.bucket.bucketName,
+        STREAM: stream.streamName,
+        ...stores.searchVariables(),
+        READ_TOKEN_ID: publicPeople ? '' : this.token.secretArn,
+        KEEP_DAYS: String(keepDays),
+        UNHEALTHY_AFTER_SECONDS: String(3 * (exportEvery + batchWindow)),
+        IP_TABLE_BUILT_AT: String(ipTable(ipDatabase).builtAt),
+      },
+      memory: 1769,
+      timeoutSeconds: 29,
+      logDays,
+    });
+    const { handler } = this;
+    handler.may(['dynamodb:Query'], [stores.checkpoints.tableArn]);
+    // To forget a person and to release what was set aside, it deletes; it can change nothing.
+    handler.may(['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:BatchWriteItem'], [stores.events.tableArn]);
+    handler.may(['dynamodb:Query'], [`${stores.events.tableArn}/index/*`]);
+    handler.may(['s3:ListBucket'], [stores.bucket.bucketArn]);
+    handler.may(
+      ['s3:GetObject'],
+      ['state/*', 'points/*', 'points.json', 'models/*'].map((keys) => stores.bucket.arnForObjects(keys)),
+    );
+    // Going back to an earlier model.
+    handler.may(['s3:PutObject'], [stores.bucket.arnForObjects('models/latest.json')]);
+    handler.may(['kinesis:ListShards', 'kinesis:GetShardIterator', 'kinesis:GetRecords'], [stream.streamArn]);
+    if (!publicPeople) handler.may(['secretsmanager:GetSecretValue'], [this.token.secretArn]);
+    const indices = ['whalewatch-documents', 'whalewatch-recommendations'];
+    stores.allowSearch(handler, {
+      Get: ['whalewatch-recommendations/_doc/*'],
+      Post: indices.flatMap((index) => ['_search', '_refresh', '_delete_by_query'].map((call) => `${index}/${call}`)),
+    });
+  }
+}

@@ -1,0 +1,120 @@
+import { checkedRules, type Rule } from '#core/rules.ts';
+
+/** Settings of a deployment. Each has a default, so that `{}` deploys. */
+export interface Settings {
+  /** Days after its newest hit that a domain leaves the map. Default 7. */
+  keepDays?: number;
+  /** Seconds between two exports of the map: whole minutes, or 15, 20 or 30. Default 60. Below 60 adds $0.20 a month. */
+  exportEvery?: number;
+  /** Hours between two trainings, 1 to 720. Default 24. */
+  trainEvery?: number;
+  /** Where training runs. Default `lambda` (15 minutes and `trainMemory` at the most); `fargate` for more. */
+  trainer?: 'lambda' | 'fargate';
+  /** Megabytes of the trainer. Default 3008, the most a new account allows on Lambda. */
+  trainMemory?: number;
+  /** The stream: a number of shards (1 MB or 1000 records a second and $11 a month each) or `onDemand` ($29 and by use). Default 1 shard. */
+  stream?: { shards: number } | 'onDemand';
+  /** Hours that the stream keeps records, 24 to 168. Default 24. */
+  retentionHours?: number;
+  /** Seconds that process waits to fill a batch, 1 to 60. Default 5; 60 saves a few dollars where little comes in. */
+  batchWindow?: number;
+  /**
+   * Search: a domain of Amazon OpenSearch Service of its own (default: one t3.small.search with 10 GiB, $27 a month), or
+   * one that is there: `signed` when it wants AWS signatures.
+   */
+  search?: { instanceType?: string; gigabytes?: number } | { endpoint: string; signed: boolean };
+  /** Host name of the pages, with the ARN of its certificate in us-east-1. Default: CloudFront's own name. */
+  domainName?: { name: string; certificateArn: string };
+  /** A table made by `node layers/geo/build.ts OUT YOUR.mmdb`. Default: DB-IP City Lite, CC-BY-4.0. */
+  ipDatabase?: string;
+  /** May everybody read people's pages? Default false: they ask for the reader's token. */
+  publicPeople?: boolean;
+  /** Proxies in front of the way in whose X-Forwarded-For is believed: addresses or ranges. Default none. */
+  trustedProxies?: string[];
+  /** Seconds within which an identical tagged event is the same pull, 0 to 60. Default 2. */
+  pullWindow?: number;
+  /** What sends a message to the topic of messages. Default none. */
+  rules?: Rule[];
+  /** Requests a second that each way in takes, in the steady state. Default 1000 hits and 200 notifications. */
+  throttle?: { hits: number; registryEvents: number };
+  /** Where alarms and messages are mailed. Default nowhere: subscribe to the topics yourself. */
+  alarmEmail?: string;
+  /** Dollars a month above which the budget's alarm rings. Default 100; needs `alarmEmail`. */
+  monthlyBudget?: number;
+  /** Days that logs are kept. Default 30. */
+  logDays?: number;
+}
+
+export type ResolvedSettings = Required<Omit<Settings, 'domainName' | 'ipDatabase' | 'alarmEmail'>> &
+  Pick<Settings, 'domainName' | 'ipDatabase' | 'alarmEmail'>;
+
+export class BadSetting extends Error {
+  override name = 'BadSetting';
+}
+
+const logRetentions = [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731];
+
+/** Settings with their defaults. Throws BadSetting with a sentence that names the setting, its value and the mend. */
+export function resolve(settings: Settings): ResolvedSettings {
+  const all: ResolvedSettings = {
+    keepDays: 7,
+    exportEvery: 60,
+    trainEvery: 24,
+    trainer: 'lambda',
+    trainMemory: 3008,
+    stream: { shards: 1 },
+    retentionHours: 24,
+    batchWindow: 5,
+    search: {},
+    publicPeople: false,
+    trustedProxies: [],
+    pullWindow: 2,
+    rules: [],
+    throttle: { hits: 1000, registryEvents: 200 },
+    monthlyBudget: 100,
+    logDays: 30,
+    ...Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)),
+  };
+  within('keepDays', all.keepDays, 1, 365);
+  within('trainEvery', all.trainEvery, 1, 720);
+  within('trainMemory', all.trainMemory, 512, all.trainer === 'lambda' ? 10_240 : 122_880);
+  within('retentionHours', all.retentionHours, 24, 168);
+  within('batchWindow', all.batchWindow, 1, 60);
+  within('pullWindow', all.pullWindow, 0, 60, false);
+  within('monthlyBudget', all.monthlyBudget, 1, 10_000_000, false);
+  within('throttle.hits', all.throttle.hits, 1, 100_000);
+  within('throttle.registryEvents', all.throttle.registryEvents, 1, 100_000);
+  if (all.exportEvery < 60) oneOf('exportEvery', all.exportEvery, [15, 20, 30], ' or whole minutes');
+  else if (all.exportEvery % 60 !== 0 || !(all.exportEvery <= 86_400))
+    throw bad('exportEvery', all.exportEvery, 'give 15, 20, 30 or whole minutes in seconds (60, 120, …)');
+  oneOf('trainer', all.trainer, ['lambda', 'fargate']);
+  oneOf('logDays', all.logDays, logRetentions);
+  if (typeof all.stream === 'object') within('stream.shards', all.stream.shards, 1, 500);
+  else oneOf('stream', all.stream, ['onDemand'], ' or { shards: 1 }');
+  if ('endpoint' in all.search) {
+    const { endpoint } = all.search;
+    if (!/^https?:\/\/[^/]+\/?$/.test(endpoint)) throw bad('search.endpoint', endpoint, 'give https://HOST');
+  } else if (all.search.gigabytes !== undefined) within('search.gigabytes', all.search.gigabytes, 10, 3000);
+  if (all.domainName && !/^arn:aws[\w-]*:acm:us-east-1:/.test(all.domainName.certificateArn))
+    throw bad('domainName.certificateArn', all.domainName.certificateArn, 'CloudFront takes one of us-east-1 only');
+  if (all.alarmEmail !== undefined && !/^[^@\s]+@[^@\s]+$/.test(all.alarmEmail))
+    throw bad('alarmEmail', all.alarmEmail, 'give one mail address');
+  try {
+    checkedRules(all.rules);
+  } catch (cause) {
+    throw new BadSetting(`setting rules: ${(cause as Error).message}`, { cause });
+  }
+  return all;
+}
+
+const bad = (name: string, value: unknown, mend: string) =>
+  new BadSetting(`setting ${name} is ${JSON.stringify(value)}: ${mend} (whalewatch.config.ts)`);
+
+function within(name: string, value: number, least: number, most: number, whole = true): void {
+  if (!(value >= least && value <= most) || (whole && !Number.isInteger(value)))
+    throw bad(name, value, `give a ${whole ? 'whole ' : ''}number from ${least} to ${most}`);
+}
+
+function oneOf(name: string, value: unknown, allowed: unknown[], more = ''): void {
+  if (!allowed.includes(value)) throw bad(name, value, `give ${allowed.join(', ')}${more}`);
+}

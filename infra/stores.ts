@@ -1,0 +1,116 @@
+import { Duration, RemovalPolicy, Validations } from 'aws-cdk-lib';
+import { AttributeType, BillingMode, ProjectionType, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb';
+import { EbsDeviceVolumeType } from 'aws-cdk-lib/aws-ec2';
+import { Domain, EngineVersion, TLSSecurityPolicy } from 'aws-cdk-lib/aws-opensearchservice';
+import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
+import { Construct } from 'constructs';
+import { newestIndex } from '#aws/events.ts';
+import type { ResolvedSettings } from './settings.ts';
+import type { Emulated } from './whalewatch.ts';
+
+const keyed = {
+  partitionKey: { name: 'pk', type: AttributeType.STRING },
+  sortKey: { name: 'sk', type: AttributeType.STRING },
+};
+
+export class Stores extends Construct {
+  readonly checkpoints: Table;
+  readonly events: Table;
+  readonly keys: Table;
+  readonly claims: Table;
+  readonly bucket: Bucket;
+  readonly search: { endpoint: string; signed: boolean; arn?: string };
+
+  constructor(scope: Construct, id: string, settings: ResolvedSettings, emulated: Emulated) {
+    super(scope, id);
+    const table = (name: string, kept: boolean, keys: object = keyed) =>
+      new Table(this, name, {
+        ...keyed,
+        ...keys,
+        billingMode: BillingMode.PAY_PER_REQUEST,
+        encryption: TableEncryption.DEFAULT,
+        pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: kept },
+        removalPolicy: kept ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+        ...(kept ? {} : { timeToLiveAttribute: 'expires' }),
+      });
+    this.checkpoints = table('Checkpoints', true);
+    this.events = table('Events', true);
+    this.events.addGlobalSecondaryIndex({
+      indexName: newestIndex,
+      partitionKey: { name: 'list', type: AttributeType.STRING },
+      sortKey: { name: 'at', type: AttributeType.STRING },
+      projectionType: ProjectionType.ALL,
+    });
+    this.keys = table('Keys', false);
+    this.claims = table('Claims', false, {
+      partitionKey: { name: 'key', type: AttributeType.STRING },
+      sortKey: undefined,
+    });
+    for (const [of, reason] of [
+      [this.keys, 'A backup would keep the key of a day beyond its day, against the privacy rule'],
+      [this.claims, 'Claims only keep a message from going out twice; a lost one costs a message'],
+    ] as const)
+      Validations.of(of).acknowledge({ id: 'AwsSolutions-DDB3', reason });
+
+    this.bucket = new Bucket(this, 'Data', {
+      // SSE-S3: the ETag is then the MD5 that the objects adapter compares with.
+      encryption: BucketEncryption.S3_MANAGED,
+      blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
+      objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
+      enforceSSL: !emulated.plainHttp,
+      removalPolicy: RemovalPolicy.RETAIN,
+      // Export removes what it has folded; this catches what a crash left. A delta that is named is folded within days.
+      lifecycleRules: [
+        { prefix: 'deltas/', expiration: Duration.days(30), abortIncompleteMultipartUploadAfter: Duration.days(1) },
+      ],
+    });
+    Validations.of(this.bucket).acknowledge({
+      id: 'AwsSolutions-S1',
+      reason:
+        'Only our functions and CloudFront read it; CloudTrail data events can be switched on, an access log would hold addresses',
+    });
+    this.search = this.#search(settings);
+  }
+
+  #search({ search }: ResolvedSettings): Stores['search'] {
+    if ('endpoint' in search) return search;
+    const { instanceType = 't3.small.search', gigabytes = 10 } = search;
+    const domain = new Domain(this, 'Search', {
+      version: EngineVersion.openSearch('2.19'),
+      capacity: { dataNodes: 1, dataNodeInstanceType: instanceType, multiAzWithStandbyEnabled: false },
+      ebs: { volumeSize: gigabytes, volumeType: EbsDeviceVolumeType.GP3 },
+      encryptionAtRest: { enabled: true },
+      nodeToNodeEncryption: true,
+      enforceHttps: true,
+      tlsSecurityPolicy: TLSSecurityPolicy.TLS_1_2_PFS,
+      removalPolicy: RemovalPolicy.RETAIN,
+    });
+    const reasons = {
+      'AwsSolutions-OS1':
+        'A network would need NAT gateways or endpoints ($33 a month); every call is signed, and a role may use its paths only',
+      'AwsSolutions-OS3': 'No address list: the callers are functions without fixed addresses; roles decide',
+      'AwsSolutions-OS4': 'One node keeps the default under $30 a month; the setting search takes a larger instance',
+      'AwsSolutions-OS5':
+        'Without an access policy only roles with rights of their own get in; there is no anonymous access',
+      'AwsSolutions-OS7': 'Everything searched can be made again from the events table (npm run replay)',
+      'AwsSolutions-OS9': 'Slow logs hold queries, which name people',
+    };
+    for (const [id, reason] of Object.entries(reasons)) Validations.of(domain).acknowledge({ id, reason });
+    return { endpoint: `https://${domain.domainEndpoint}`, signed: true, arn: domain.domainArn };
+  }
+
+  /** Lets a function call paths of search. */
+  allowSearch(to: { may(actions: string[], resources: string[]): void }, calls: Record<string, string[]>): void {
+    const { arn } = this.search;
+    if (!arn) return;
+    for (const [method, paths] of Object.entries(calls))
+      to.may(
+        [`es:ESHttp${method}`],
+        paths.map((path) => `${arn}/${path}`),
+      );
+  }
+
+  searchVariables() {
+    return { SEARCH_ENDPOINT: this.search.endpoint, SEARCH_SIGNED: String(this.search.signed) };
+  }
+}

@@ -1,0 +1,166 @@
+// web: CloudFront in front of the pages, the points, the tiles and the API; each with the cache that fits it.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { Duration, RemovalPolicy, Validations } from 'aws-cdk-lib';
+import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
+import {
+  AllowedMethods,
+  CacheCookieBehavior,
+  CacheHeaderBehavior,
+  CachePolicy,
+  CacheQueryStringBehavior,
+  Distribution,
+  Function as EdgeFunction,
+  FunctionCode,
+  FunctionEventType,
+  FunctionRuntime,
+  HeadersFrameOption,
+  HeadersReferrerPolicy,
+  OriginRequestPolicy,
+  PriceClass,
+  ResponseHeadersPolicy,
+  SecurityPolicyProtocol,
+  ViewerProtocolPolicy,
+} from 'aws-cdk-lib/aws-cloudfront';
+import { HttpOrigin, S3BucketOrigin } from 'aws-cdk-lib/aws-cloudfront-origins';
+import { BlockPublicAccess, Bucket, BucketEncryption } from 'aws-cdk-lib/aws-s3';
+import { BucketDeployment, CacheControl, Source } from 'aws-cdk-lib/aws-s3-deployment';
+import { Construct } from 'constructs';
+import { contentSecurityPolicy } from '../web/policy.ts';
+import type { Api } from './api.ts';
+import type { ResolvedSettings } from './settings.ts';
+import type { Stores } from './stores.ts';
+import type { Emulated } from './whalewatch.ts';
+
+export interface WebProps {
+  settings: ResolvedSettings;
+  stores: Stores;
+  api: Api;
+  emulated: Emulated;
+}
+
+export class Web extends Construct {
+  readonly bucket: Bucket;
+  readonly distribution: Distribution;
+  readonly url: string;
+
+  constructor(scope: Construct, id: string, { settings, stores, api, emulated }: WebProps) {
+    super(scope, id);
+    this.bucket = new Bucket(this, 'Pages', {
+      encryption: BucketEncryption.S3_MANAGED,
+      blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
+      enforceSSL: !emulated.plainHttp,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    Validations.of(this.bucket).acknowledge({
+      id: 'AwsSolutions-S1',
+      reason: 'Public files; an access log would hold addresses',
+    });
+
+    const caching = (name: string, maxAge: Duration, more: object = {}) =>
+      new CachePolicy(this, name, {
+        // A minimum above 0 would cache even what says no-store.
+        ...{ minTtl: Duration.seconds(0), defaultTtl: Duration.seconds(0), maxTtl: maxAge },
+        ...{ enableAcceptEncodingGzip: true, enableAcceptEncodingBrotli: true },
+        ...more,
+      });
+    const pages = caching('PageCache', Duration.days(365));
+    const tiles = caching('TileCache', Duration.days(365));
+    // People's answers say no-store; the reader's token is part of the key in any case.
+    const answers = caching('AnswerCache', Duration.hours(1), {
+      queryStringBehavior: CacheQueryStringBehavior.all(),
+      headerBehavior: CacheHeaderBehavior.allowList('Authorization', 'Origin'),
+      cookieBehavior: CacheCookieBehavior.allowList('whalewatch'),
+    });
+    const apiOrigin = new HttpOrigin(api.host);
+    const { REDIRECT_TO_HTTPS: viewerProtocolPolicy } = ViewerProtocolPolicy;
+    const toApi = {
+      origin: apiOrigin,
+      viewerProtocolPolicy,
+      // API Gateway answers 403 to a foreign Host.
+      originRequestPolicy: OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
+    };
+    this.distribution = new Distribution(this, 'Distribution', {
+      comment: 'Whalewatch',
+      defaultRootObject: 'index.html',
+      priceClass: PriceClass.PRICE_CLASS_100,
+      minimumProtocolVersion: SecurityPolicyProtocol.TLS_V1_2_2021,
+      ...(settings.domainName
+        ? {
+            domainNames: [settings.domainName.name],
+            certificate: Certificate.fromCertificateArn(this, 'Certificate', settings.domainName.certificateArn),
+          }
+        : {}),
+      defaultBehavior: {
+        origin: S3BucketOrigin.withOriginAccessControl(this.bucket),
+        viewerProtocolPolicy,
+        cachePolicy: pages,
+        responseHeadersPolicy: this.#headers(),
+        functionAssociations: [{ function: this.#pageFile(), eventType: FunctionEventType.VIEWER_REQUEST }],
+      },
+      additionalBehaviors: {
+        '/v1/tiles/*': { ...toApi, cachePolicy: tiles },
+        '/v1/*': { ...toApi, cachePolicy: answers, allowedMethods: AllowedMethods.ALLOW_ALL },
+        '/points.json': {
+          origin: S3BucketOrigin.withOriginAccessControl(stores.bucket),
+          viewerProtocolPolicy,
+          cachePolicy: answers,
+        },
+      },
+      // CloudFront keeps errors for 10 s whatever they say: a page that came back is seen at once.
+      errorResponses: [404, 405, 500, 502, 503, 504].map((httpStatus) => ({ httpStatus, ttl: Duration.seconds(1) })),
+    });
+    const reasons = {
+      'AwsSolutions-CFR1': 'The map is for everybody',
+      'AwsSolutions-CFR2':
+        'A web ACL costs $5 a month and $0.60 a million requests; add one with webAclId where it is wanted',
+      'AwsSolutions-CFR3': 'Standard logs hold addresses and cannot leave them out; the API has a log without',
+      'AwsSolutions-CFR4': "CloudFront's own certificate: with domainName set TLS 1.2 is the least",
+      'AwsSolutions-CFR7': 'Both buckets have origin access control; the API origin is none',
+    };
+    for (const [id, reason] of Object.entries(reasons)) Validations.of(this.distribution).acknowledge({ id, reason });
+    this.url = `https://${settings.domainName?.name ?? this.distribution.distributionDomainName}`;
+    api.serveBeacon(this.url);
+    if (!emulated.withoutPages) this.#upload();
+  }
+
+  #headers() {
+    return new ResponseHeadersPolicy(this, 'Headers', {
+      securityHeadersBehavior: {
+        contentSecurityPolicy: { contentSecurityPolicy: contentSecurityPolicy(), override: true },
+        contentTypeOptions: { override: true },
+        frameOptions: { frameOption: HeadersFrameOption.DENY, override: false },
+        referrerPolicy: { referrerPolicy: HeadersReferrerPolicy.STRICT_ORIGIN_WHEN_CROSS_ORIGIN, override: true },
+        strictTransportSecurity: { accessControlMaxAge: Duration.days(365), includeSubdomains: false, override: true },
+      },
+    });
+  }
+
+  /** The file a page's address stands for: `/people` is `/people.html` (web/policy.ts). */
+  #pageFile() {
+    const code = `function handler(event) {
+  var request = event.request;
+  if (/\\/[^/.]+$/.test(request.uri)) request.uri += '.html';
+  return request;
+}`;
+    return new EdgeFunction(this, 'PageFile', { code: FunctionCode.fromInline(code), runtime: FunctionRuntime.JS_2_0 });
+  }
+
+  #upload() {
+    const pages = join(import.meta.dirname, '../build/web');
+    if (!existsSync(join(pages, 'index.html'))) throw new Error(`${pages} is empty: run node web/build.ts first`);
+    const common = { destinationBucket: this.bucket, distribution: this.distribution, prune: false, memoryLimit: 512 };
+    new BucketDeployment(this, 'Assets', {
+      ...common,
+      sources: [Source.asset(pages, { exclude: ['*', '!assets', '!assets/**'] })],
+      cacheControl: [CacheControl.fromString('public, max-age=31536000, immutable')],
+      distributionPaths: ['/index.html'],
+    });
+    new BucketDeployment(this, 'Files', {
+      ...common,
+      sources: [Source.asset(pages, { exclude: ['assets', '.inputs'] })],
+      cacheControl: [CacheControl.fromString('public, max-age=0, must-revalidate')],
+      distributionPaths: ['/*'],
+    });
+  }
+}

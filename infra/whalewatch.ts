@@ -1,0 +1,60 @@
+// Read first: each stage hands on what the next takes.
+import { CfnOutput } from 'aws-cdk-lib';
+import { Construct } from 'constructs';
+import { Api } from './api.ts';
+import { Collect } from './collect.ts';
+import { Process } from './process.ts';
+import { Serve } from './serve.ts';
+import { resolve, type Settings } from './settings.ts';
+import { Stores } from './stores.ts';
+import { Train } from './train.ts';
+import { Watch } from './watch.ts';
+import { Web } from './web.ts';
+
+export type { Settings } from './settings.ts';
+
+/** For what an emulator of AWS lacks; nothing else may use it. Given as context by test/aws/deploy.test.ts. */
+export interface Emulated {
+  /** Leaves out uploading the pages: BucketDeployment runs on a layer with Python's AWS CLI. */
+  withoutPages?: boolean;
+  /** Leaves out bucket policies that refuse plain HTTP. */
+  plainHttp?: boolean;
+}
+
+/** The whole system, in an app of your own too: `new Whalewatch(stack, 'Whalewatch', { keepDays: 14 })`. */
+export class Whalewatch extends Construct {
+  /** Where the pages are. */
+  readonly site: string;
+  /** What the registry calls. */
+  readonly webhook: string;
+
+  constructor(scope: Construct, id: string, props: Settings = {}, emulated: Emulated = {}) {
+    super(scope, id);
+    const settings = resolve(props);
+
+    const stores = new Stores(this, 'Stores', settings, emulated);
+    const collect = new Collect(this, 'Collect', { settings });
+    const process = new Process(this, 'Process', { settings, stores, stream: collect.stream, emulated });
+    const train = new Train(this, 'Train', { settings, stores });
+    const serve = new Serve(this, 'Serve', { settings, stores, stream: collect.stream });
+    const api = new Api(this, 'Api', { settings, collect: collect.handler, serve: serve.handler });
+    const web = new Web(this, 'Web', { settings, stores, api, emulated });
+    new Watch(this, 'Watch', { settings, collect, process, train, serve, api, web });
+
+    this.site = web.url;
+    this.webhook = `${api.url}/v1/registry-events`;
+    const output = (name: string, value: string, description: string) =>
+      new CfnOutput(this, name, { value, description }).overrideLogicalId(name);
+    output('Site', this.site, 'The map');
+    output('Webhook', this.webhook, 'URL of the registry notification endpoint');
+    output('WebhookToken', collect.token.secretArn, 'The secret that holds the webhook token');
+    output('ReadToken', serve.token.secretArn, "The secret that holds the reader's token for people's pages");
+    output('Beacon', `${api.url}/hit.js`, 'The beacon script: <script defer src="...">');
+    output('Api', api.url, 'Hits, notifications and the API, without CloudFront');
+    output('Data', stores.bucket.bucketName, 'The bucket of points, sums and models');
+    output('Pages', web.bucket.bucketName, 'The bucket of the pages');
+    output('Stream', collect.stream.streamName, 'The stream');
+    output('ExportFunction', process.export.functionName, 'Brings the map up to date when invoked');
+    output('TrainFunction', train.handler.functionName, 'Trains when invoked');
+  }
+}
