@@ -7,6 +7,7 @@ import { Architecture, Code, type ILayerVersion, Function as LambdaFunction, Run
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
 import { bundleFolder, type FunctionName } from './bundle.ts';
+import { explain, wildcard } from './explain.ts';
 
 export interface StageFunctionProps<Variables extends Record<string, string>> {
   /** Which of the bundles. */
@@ -66,6 +67,10 @@ export class StageFunction<Variables extends Record<string, string>> extends Lam
   /** Allows actions on resources, written out. */
   may(actions: string[], resources: string[]): void {
     this.addToRolePolicy(allow(actions, resources));
+    for (const resource of resources.filter((arn) => arn.endsWith('*')))
+      explain(this.role ?? this, {
+        [wildcard(this, resource)]: 'Keys under one prefix, paths of one index: no list of them exists',
+      });
   }
 }
 

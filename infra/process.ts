@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { Duration, RemovalPolicy, Validations } from 'aws-cdk-lib';
+import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import type { Stream } from 'aws-cdk-lib/aws-kinesis';
 import {
   Code,
@@ -24,6 +24,7 @@ import { Construct } from 'constructs';
 import { tablePath } from '#geo/keep.ts';
 import { IpTable } from '#geo/table.ts';
 import type { ExportVariables, Variables } from '#process/env.ts';
+import { explain, wildcard } from './explain.ts';
 import { allow, StageFunction } from './function.ts';
 import type { ResolvedSettings } from './settings.ts';
 import type { Stores } from './stores.ts';
@@ -137,10 +138,7 @@ export class Process extends Construct {
       removalPolicy: RemovalPolicy.RETAIN,
       lifecycleRules: [{ expiration: Duration.days(1), abortIncompleteMultipartUploadAfter: Duration.days(1) }],
     });
-    Validations.of(bucket).acknowledge({
-      id: 'AwsSolutions-S1',
-      reason: 'Emptied every day; an access log would outlive it',
-    });
+    explain(bucket, { S1: 'Emptied every day; an access log would outlive it' });
     return bucket;
   }
 
@@ -174,6 +172,7 @@ export class Process extends Construct {
         }),
         description: 'Export',
       });
+      versions(this.export);
       return;
     }
     // EventBridge Scheduler knows whole minutes: once a minute it sends messages that wait 0, 15, 30 ... seconds.
@@ -206,10 +205,7 @@ export function queue(scope: Construct, id: string, visibilityTimeout: Duration)
     visibilityTimeout,
     retentionPeriod: Duration.hours(1),
   });
-  Validations.of(made).acknowledge({
-    id: 'AwsSolutions-SQS3',
-    reason: 'It is the end of the line: what misses is made good by the next run',
-  });
+  explain(made, { SQS3: 'It is the end of the line: what misses is made good by the next run' });
   return made;
 }
 
@@ -242,4 +238,9 @@ export function ipTable(file = tablePath()): { folder: string; file: string; bui
     copyFileSync(file, copy);
   }
   return { folder, file: basename(file), builtAt: new IpTable(readFileSync(file)).meta.builtAt };
+}
+
+/** A schedule's role may call every version of its function: CDK's own grant. */
+export function versions(handler: StageFunction<never>): void {
+  explain(Stack.of(handler), { [wildcard(handler, `${handler.functionArn}:*`)]: 'All versions of one function' });
 }

@@ -8,8 +8,6 @@ export interface Settings {
   exportEvery?: number;
   /** Hours between two trainings, 1 to 720. Default 24. */
   trainEvery?: number;
-  /** Where training runs. Default `lambda` (15 minutes and `trainMemory` at the most); `fargate` for more. */
-  trainer?: 'lambda' | 'fargate';
   /** Megabytes of the trainer. Default 3008, the most a new account allows on Lambda. */
   trainMemory?: number;
   /** The stream: a number of shards (1 MB or 1000 records a second and $11 a month each) or `onDemand` ($29 and by use). Default 1 shard. */
@@ -60,7 +58,6 @@ export function resolve(settings: Settings): ResolvedSettings {
     keepDays: 7,
     exportEvery: 60,
     trainEvery: 24,
-    trainer: 'lambda',
     trainMemory: 3008,
     stream: { shards: 1 },
     retentionHours: 24,
@@ -77,7 +74,7 @@ export function resolve(settings: Settings): ResolvedSettings {
   };
   within('keepDays', all.keepDays, 1, 365);
   within('trainEvery', all.trainEvery, 1, 720);
-  within('trainMemory', all.trainMemory, 512, all.trainer === 'lambda' ? 10_240 : 122_880);
+  within('trainMemory', all.trainMemory, 512, 10_240);
   within('retentionHours', all.retentionHours, 24, 168);
   within('batchWindow', all.batchWindow, 1, 60);
   within('pullWindow', all.pullWindow, 0, 60, false);
@@ -87,7 +84,6 @@ export function resolve(settings: Settings): ResolvedSettings {
   if (all.exportEvery < 60) oneOf('exportEvery', all.exportEvery, [15, 20, 30], ' or whole minutes');
   else if (all.exportEvery % 60 !== 0 || !(all.exportEvery <= 86_400))
     throw bad('exportEvery', all.exportEvery, 'give 15, 20, 30 or whole minutes in seconds (60, 120, …)');
-  oneOf('trainer', all.trainer, ['lambda', 'fargate']);
   oneOf('logDays', all.logDays, logRetentions);
   if (typeof all.stream === 'object') within('stream.shards', all.stream.shards, 1, 500);
   else oneOf('stream', all.stream, ['onDemand'], ' or { shards: 1 }');

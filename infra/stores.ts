@@ -1,10 +1,11 @@
-import { Duration, RemovalPolicy, Validations } from 'aws-cdk-lib';
+import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { AttributeType, BillingMode, ProjectionType, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb';
 import { EbsDeviceVolumeType } from 'aws-cdk-lib/aws-ec2';
 import { Domain, EngineVersion, TLSSecurityPolicy } from 'aws-cdk-lib/aws-opensearchservice';
 import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { newestIndex } from '#aws/events.ts';
+import { explain } from './explain.ts';
 import type { ResolvedSettings } from './settings.ts';
 import type { Emulated } from './whalewatch.ts';
 
@@ -50,7 +51,7 @@ export class Stores extends Construct {
       [this.keys, 'A backup would keep the key of a day beyond its day, against the privacy rule'],
       [this.claims, 'Claims only keep a message from going out twice; a lost one costs a message'],
     ] as const)
-      Validations.of(of).acknowledge({ id: 'AwsSolutions-DDB3', reason });
+      explain(of, { DDB3: reason });
 
     this.bucket = new Bucket(this, 'Data', {
       // SSE-S3: the ETag is then the MD5 that the objects adapter compares with.
@@ -64,10 +65,8 @@ export class Stores extends Construct {
         { prefix: 'deltas/', expiration: Duration.days(30), abortIncompleteMultipartUploadAfter: Duration.days(1) },
       ],
     });
-    Validations.of(this.bucket).acknowledge({
-      id: 'AwsSolutions-S1',
-      reason:
-        'Only our functions and CloudFront read it; CloudTrail data events can be switched on, an access log would hold addresses',
+    explain(this.bucket, {
+      S1: 'Only our functions and CloudFront read it; CloudTrail data events can be switched on, an access log would hold addresses',
     });
     this.search = this.#search(settings);
   }
@@ -86,16 +85,14 @@ export class Stores extends Construct {
       removalPolicy: RemovalPolicy.RETAIN,
     });
     const reasons = {
-      'AwsSolutions-OS1':
-        'A network would need NAT gateways or endpoints ($33 a month); every call is signed, and a role may use its paths only',
-      'AwsSolutions-OS3': 'No address list: the callers are functions without fixed addresses; roles decide',
-      'AwsSolutions-OS4': 'One node keeps the default under $30 a month; the setting search takes a larger instance',
-      'AwsSolutions-OS5':
-        'Without an access policy only roles with rights of their own get in; there is no anonymous access',
-      'AwsSolutions-OS7': 'Everything searched can be made again from the events table (npm run replay)',
-      'AwsSolutions-OS9': 'Slow logs hold queries, which name people',
+      OS1: 'A network would need NAT gateways or endpoints ($33 a month); every call is signed, and a role may use its paths only',
+      OS3: 'No address list: the callers are functions without fixed addresses; roles decide',
+      OS4: 'One node keeps the default under $30 a month; the setting search takes a larger instance',
+      OS5: 'Without an access policy only roles with rights of their own get in; there is no anonymous access',
+      OS7: 'Everything searched can be made again from the events table (npm run replay)',
+      OS9: 'Slow logs hold queries, which name people',
     };
-    for (const [id, reason] of Object.entries(reasons)) Validations.of(domain).acknowledge({ id, reason });
+    explain(domain, reasons);
     return { endpoint: `https://${domain.domainEndpoint}`, signed: true, arn: domain.domainArn };
   }
 

@@ -6,7 +6,7 @@ import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import type { Variables } from '#train/env.ts';
 import { StageFunction } from './function.ts';
-import { queue } from './process.ts';
+import { queue, versions } from './process.ts';
 import type { ResolvedSettings } from './settings.ts';
 import type { Stores } from './stores.ts';
 
@@ -40,5 +40,6 @@ export class Train extends Construct {
       }),
       description: 'Training',
     });
+    versions(this.handler);
   }
 }

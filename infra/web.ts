@@ -1,7 +1,7 @@
 // web: CloudFront in front of the pages, the points, the tiles and the API; each with the cache that fits it.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { Duration, RemovalPolicy, Validations } from 'aws-cdk-lib';
+import { Duration, RemovalPolicy, Stack, Token } from 'aws-cdk-lib';
 import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
 import {
   AllowedMethods,
@@ -28,6 +28,7 @@ import { BucketDeployment, CacheControl, Source } from 'aws-cdk-lib/aws-s3-deplo
 import { Construct } from 'constructs';
 import { contentSecurityPolicy } from '../web/policy.ts';
 import type { Api } from './api.ts';
+import { explain, wildcard } from './explain.ts';
 import type { ResolvedSettings } from './settings.ts';
 import type { Stores } from './stores.ts';
 import type { Emulated } from './whalewatch.ts';
@@ -52,10 +53,7 @@ export class Web extends Construct {
       enforceSSL: !emulated.plainHttp,
       removalPolicy: RemovalPolicy.DESTROY,
     });
-    Validations.of(this.bucket).acknowledge({
-      id: 'AwsSolutions-S1',
-      reason: 'Public files; an access log would hold addresses',
-    });
+    explain(this.bucket, { S1: 'Public files; an access log would hold addresses' });
 
     const caching = (name: string, maxAge: Duration, more: object = {}) =>
       new CachePolicy(this, name, {
@@ -84,10 +82,10 @@ export class Web extends Construct {
       comment: 'Whalewatch',
       defaultRootObject: 'index.html',
       priceClass: PriceClass.PRICE_CLASS_100,
-      minimumProtocolVersion: SecurityPolicyProtocol.TLS_V1_2_2021,
       ...(settings.domainName
         ? {
             domainNames: [settings.domainName.name],
+            minimumProtocolVersion: SecurityPolicyProtocol.TLS_V1_2_2021,
             certificate: Certificate.fromCertificateArn(this, 'Certificate', settings.domainName.certificateArn),
           }
         : {}),
@@ -111,14 +109,13 @@ export class Web extends Construct {
       errorResponses: [404, 405, 500, 502, 503, 504].map((httpStatus) => ({ httpStatus, ttl: Duration.seconds(1) })),
     });
     const reasons = {
-      'AwsSolutions-CFR1': 'The map is for everybody',
-      'AwsSolutions-CFR2':
-        'A web ACL costs $5 a month and $0.60 a million requests; add one with webAclId where it is wanted',
-      'AwsSolutions-CFR3': 'Standard logs hold addresses and cannot leave them out; the API has a log without',
-      'AwsSolutions-CFR4': "CloudFront's own certificate: with domainName set TLS 1.2 is the least",
-      'AwsSolutions-CFR7': 'Both buckets have origin access control; the API origin is none',
+      CFR1: 'The map is for everybody',
+      CFR2: 'A web ACL costs $5 a month and $0.60 a million requests; add one with webAclId where it is wanted',
+      CFR3: 'Standard logs hold addresses and cannot leave them out; the API has a log without',
+      CFR4: "CloudFront's own certificate: with domainName set TLS 1.2 is the least",
+      CFR7: 'Both buckets have origin access control; the API origin is none',
     };
-    for (const [id, reason] of Object.entries(reasons)) Validations.of(this.distribution).acknowledge({ id, reason });
+    explain(this.distribution, reasons);
     this.url = `https://${settings.domainName?.name ?? this.distribution.distributionDomainName}`;
     api.serveBeacon(this.url);
     if (!emulated.withoutPages) this.#upload();
@@ -162,5 +159,21 @@ export class Web extends Construct {
       cacheControl: [CacheControl.fromString('public, max-age=0, must-revalidate')],
       distributionPaths: ['/*'],
     });
+    const stack = Stack.of(this);
+    const uploader = stack.node.children.find(({ node }) => node.id.startsWith('Custom::CDKBucketDeployment'));
+    if (uploader)
+      for (const found of [
+        'L1',
+        'IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole]',
+        ...['s3:GetBucket*', 's3:GetObject*', 's3:List*', 's3:Abort*', 's3:DeleteObject*'].map(
+          (of) => `IAM5[Action::${of}]`,
+        ),
+        `IAM5[Resource::arn:aws:s3:::cdk-hnb659fds-assets-${asFound(stack.account)}-${asFound(stack.region)}/*]`,
+        wildcard(this, this.bucket.arnForObjects('*')),
+        'IAM5[Resource::*]',
+      ])
+        explain(uploader, { [found]: "CDK's own uploader of assets, which runs while deploying only" });
   }
 }
+
+const asFound = (value: string) => (Token.isUnresolved(value) ? '<AWS::AccountId>' : value);

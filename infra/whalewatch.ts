@@ -43,8 +43,9 @@ export class Whalewatch extends Construct {
 
     this.site = web.url;
     this.webhook = `${api.url}/v1/registry-events`;
+    const outputs = new Construct(this, 'Outputs');
     const output = (name: string, value: string, description: string) =>
-      new CfnOutput(this, name, { value, description }).overrideLogicalId(name);
+      new CfnOutput(outputs, name, { value, description }).overrideLogicalId(name);
     output('Site', this.site, 'The map');
     output('Webhook', this.webhook, 'URL of the registry notification endpoint');
     output('WebhookToken', collect.token.secretArn, 'The secret that holds the webhook token');

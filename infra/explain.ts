@@ -1,0 +1,22 @@
+// Findings of cdk-nag that stand, each with its reason.
+import { Stack, Validations } from 'aws-cdk-lib';
+import type { IConstruct } from 'constructs';
+
+/** `reasons`: rule -> why the finding stands for this construct and what is in it. */
+export function explain(construct: IConstruct, reasons: Record<string, string>): void {
+  for (const [rule, reason] of Object.entries(reasons))
+    Validations.of(construct).acknowledge({ id: `AwsSolutions::AwsSolutions-${rule}`, reason });
+}
+
+/** The finding that a role may use every resource that fits a pattern, as cdk-nag names it. */
+export function wildcard(scope: IConstruct, resource: string): string {
+  return `IAM5[Resource::${text(Stack.of(scope).resolve(resource))}]`;
+}
+
+function text(value: unknown): string {
+  if (typeof value === 'string') return value;
+  const [[name, of]] = Object.entries(value as Record<string, unknown[]>);
+  if (name === 'Fn::Join') return (of[1] as unknown[]).map(text).join(String(of[0]));
+  if (name === 'Fn::GetAtt') return `<${of.join('.')}>`;
+  return `<${of}>`;
+}
