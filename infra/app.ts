@@ -28,7 +28,7 @@ try {
   console.error(cause.message);
   process.exit(1);
 }
-Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+if (!emulated.plainHttp) Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
 app.synth();
 
 function parsed(value: unknown): unknown {
