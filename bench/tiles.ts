@@ -21,6 +21,9 @@ import { seeded, skewedPoints } from '../test/core/points-of.ts';
 
 const OPTIONS = { radius: 64, extent: 512, maxZoom: 16 };
 const SEED = 5;
+/** Of an object store in the same region, as one function sees it. */
+const LATENCY_MS = 20;
+const MEGABYTES_PER_SECOND = 80;
 type Tile = [z: number, x: number, y: number];
 interface Site {
   domain: string;
@@ -33,6 +36,7 @@ const tasks: Record<string, () => void> = {
   tiles: () => print(tiles(Number(rest[0]), rest[1])),
   ours: () => memory(Number(rest[0]), (points) => points, buildPyramid),
   theirs: () => memory(Number(rest[0]), features, (input) => new Supercluster<Site>(OPTIONS).load(input)),
+  distant: () => void distant(rest[0], rest[1]),
   cold: () => void cold(rest[0], rest[1], rest.slice(2).map(Number) as Tile),
 };
 if (task in tasks) tasks[task]();
@@ -65,6 +69,10 @@ function main(): void {
       console.log(`  memory      ${ours.megabytes} against ${theirs.megabytes} MB at the peak of the build`);
       console.log(
         `  cold        ${part.ms.toFixed(1)} ms to the first tile in ${part.reads} reads of ${(part.bytes / 1e6).toFixed(2)} MB; ${whole.ms.toFixed(1)} ms by reading the whole file`,
+      );
+      const [far, farWhole] = [child('distant', 'part', file), child('distant', 'whole', file)];
+      console.log(
+        `  new file    ${ms(far.first)} to a reader's first tile, ${ms(far.next)} to one at zoom 12, of ${(far.bytes / 1e6).toFixed(2)} MB; ${ms(farWhole.first)} had the function to load all (${LATENCY_MS} ms a read, ${MEGABYTES_PER_SECOND} MB/s)`,
       );
       table[size] = {
         buildRatio: round(timed.build.theirs / timed.build.ours),
@@ -250,6 +258,33 @@ async function cold(way: string, file: string, tile: Tile) {
       : openPyramid(read(0, fstatSync(handle).size));
   const { length } = encodeTile(pyramid, await pyramid.load(() => pyramid.tile(...tile)));
   print({ ms: performance.now() - start, length, reads, bytes });
+}
+
+/**
+ * What a new snapshot costs the reader who meets it first, in a function that has the file in an object store: the first
+ * tile at zoom 4, then one at zoom 12 where points are.
+ */
+async function distant(way: string, file: string) {
+  const handle = openSync(file, 'r');
+  let bytes = 0;
+  const read = async (from: number, to: number) => {
+    const part = new Uint8Array(Math.min(to, fstatSync(handle).size) - from);
+    readSync(handle, part, 0, part.length, from);
+    bytes += part.length;
+    await new Promise((done) => setTimeout(done, LATENCY_MS + part.length / MEGABYTES_PER_SECOND / 1000));
+    return part;
+  };
+  const start = performance.now();
+  const pyramid = way === 'part' ? await openInPart(read) : openPyramid(await read(0, fstatSync(handle).size));
+  const tileOf = (z: number): Tile => [z, ...([0.53, 0.35].map((at) => Math.floor(at * 2 ** z)) as [number, number])];
+  await pyramid.load(() => pyramid.tile(...tileOf(4)));
+  const first = performance.now() - start;
+  const town = pyramid.size >> 1;
+  await pyramid.load(() => {
+    const { lon, lat } = pyramid.leaf(town);
+    return pyramid.tile(12, lonToX(lon) >>> 16, latToY(lat) >>> 16);
+  });
+  print({ first, next: performance.now() - start - first, bytes });
 }
 
 /** Milliseconds of this thread's processor time: what others do on the machine does not count. */

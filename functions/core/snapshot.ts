@@ -96,8 +96,10 @@ export function openPyramid(file: Uint8Array): Pyramid {
   return viewPyramid(file.byteOffset % 8 === 0 ? file : file.slice(), undefined);
 }
 
-/** What opening a file in part reads at first: a small file whole, of a large one the far-out zooms. */
+/** What opening a file in part reads at first: of a large one the far-out zooms. */
 const FIRST_BYTES = 1 << 20;
+/** Files up to eight times that, some 40,000 points, are read whole: one more read is cheaper than a few small ones. */
+const WHOLE_PARTS = 8;
 
 /**
  * Opens points.bin of any size with two reads; the rest is read in blocks when it is asked for, through Pyramid.load.
@@ -106,9 +108,17 @@ const FIRST_BYTES = 1 << 20;
 export async function openInPart(read: ReadRange, blockBytes?: number, firstBytes = FIRST_BYTES): Promise<Pyramid> {
   const first = await read(0, firstBytes);
   const { length, headEnd } = readHead(first);
-  if (length <= firstBytes) return openPyramid(first);
+  if (length <= first.length) return openPyramid(first);
   if (first.length !== firstBytes || headEnd > firstBytes)
     throw new BadSnapshot(`points.bin is torn: ${first.length} bytes of ${length}`);
+  if (length <= WHOLE_PARTS * firstBytes) {
+    const file = new Uint8Array(length);
+    file.set(first);
+    const rest = await read(firstBytes, length);
+    if (rest.length !== length - firstBytes) throw new BadSnapshot(`points.bin is torn: it ends before byte ${length}`);
+    file.set(rest, firstBytes);
+    return openPyramid(file);
+  }
   const pages = new Pages(length, read, blockBytes);
   pages.fill(0, first);
   const tail = await read(length - TAIL_BYTES, length);

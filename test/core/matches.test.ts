@@ -97,12 +97,12 @@ test('a filtered tile holds every filtered item in it and its margin', () => {
 });
 
 test('a filter that keeps all changes nothing, and works on a file opened in part', async () => {
-  const file = encodePyramid(buildPyramid(skewedPoints(20_000, 3)));
+  const file = encodePyramid(buildPyramid(skewedPoints(4000, 3)));
   const whole = openPyramid(file);
   const all = whole.matching({ since: 0 });
   for (const zoom of [0, 4, 17]) assert.deepEqual(whole.clusters(world, zoom, all), whole.clusters(world, zoom));
   const part = await openInPart(async (start, end) => file.slice(start, end), 1024, 8192);
   const ask = (pyramid: typeof whole) => pyramid.clusters(world, 5, pyramid.matching({ country: 'BR' }));
   assert.deepEqual(await part.load(() => ask(part)), ask(whole));
-  assert.ok(ask(whole).length > 100);
+  assert.ok(ask(whole).length > 50);
 });

@@ -5,8 +5,8 @@ import { buildPyramid } from '#core/cluster.ts';
 import { latToY, lonToX, SIZE } from '#core/mercator.ts';
 import { skewedPoints } from './points-of.ts';
 
-// At zoom 1 there are about 95 items, so one world is luck: the mean of a dozen is what a viewer can expect.
-const seeds = Array.from({ length: 12 }, (_, i) => i + 5);
+// At zoom 1 there are about 95 items, so one world is luck: the mean of a few is what a viewer can expect.
+const seeds = Array.from({ length: 6 }, (_, i) => i + 5);
 const zooms = Array.from({ length: 10 }, (_, i) => i + 1);
 
 type Place = [x: number, y: number];
