@@ -205,7 +205,8 @@ export interface SearchStore {
     to?: number;
     limit: number;
   }): Promise<{ user: string; repository: string; pulls: number; lastPull: number }[]>;
-  /** Repositories and tags or digests pushed, but not pulled since `since` by anyone but scanners. */
+  /** Tags and digests pushed, but not pulled since `since` by people, clusters or CI: scanners, mirrors, signature and version
+   * checks are no use of an image. */
   unused(query: {
     since: number;
     limit: number;
