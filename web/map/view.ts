@@ -180,6 +180,8 @@ export async function openView(options: ViewOptions): Promise<View> {
     paint: { ...layer.paint, ...paint()[layer.id] },
   });
   const bare = style();
+  // Asked before the map is made, for that writes its own.
+  const named = /^#[\d.]+\/-?[\d.]+\/-?[\d.]+/.test(location.hash);
   const map = new MapLibre({
     container: options.container,
     style: { ...bare, layers: bare.layers.map(painted) },
@@ -198,10 +200,10 @@ export async function openView(options: ViewOptions): Promise<View> {
   const canvas = map.getCanvas();
   canvas.setAttribute('aria-label', 'Map of places. The list beside it says the same as text.');
 
-  const inhabited = new LngLatBounds([-128, -52], [168, 78]);
+  const inhabited = new LngLatBounds([-126, -46], [156, 68]);
   const world = (animate: boolean) =>
     map.fitBounds(inhabited, { padding: options.padding(), animate: animate && !still.matches, linear: true });
-  if (!/^#[\d.]+\/-?[\d.]+\/-?[\d.]+/.test(location.hash)) world(false);
+  if (!named) world(false);
 
   const lay = (land: GeoJSON.FeatureCollection) => (map.getSource('base') as GeoJSONSource | undefined)?.setData(land);
   let isFine = false;

@@ -276,7 +276,7 @@ function Opened({
 }
 
 const spans = [
-  ['', 'All'],
+  ['', 'All time'],
   ['24', 'Last day'],
   ['1', 'Last hour'],
 ] as const;
@@ -286,13 +286,13 @@ type Recent = (typeof spans)[number][0];
 function Legend({ recent, onRecent }: { recent: Recent; onRecent: (next: Recent) => void }) {
   return (
     <section class="legend" aria-label="Legend">
-      <h2>Places in a cluster</h2>
+      <h2>In a cluster</h2>
       <ul>
         {[
-          ['2-9', 14, 'c1'],
-          ['10-99', 20, 'c2'],
-          ['100-999', 26, 'c3'],
-          ['1,000+', 32, 'c4'],
+          ['2-9', 10, 'c1'],
+          ['10-99', 14, 'c2'],
+          ['100-999', 18, 'c3'],
+          ['1,000+', 22, 'c4'],
         ].map(([text, size, colour]) => (
           <li key={text}>
             <i style={{ width: `${size}px`, height: `${size}px`, background: `var(--${colour})` }} />
@@ -300,7 +300,6 @@ function Legend({ recent, onRecent }: { recent: Recent; onRecent: (next: Recent)
           </li>
         ))}
       </ul>
-      <h2>Places hit</h2>
       <Segments label="Places hit" options={spans} value={recent} onChange={onRecent} />
     </section>
   );

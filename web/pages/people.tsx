@@ -250,7 +250,7 @@ function OnePerson({ user }: { user: string }) {
                   </div>
                 ) : (
                   <>
-                    <p class="muted small">Best first. A bar is as long as others pulled the image.</p>
+                    <p class="muted small">Best first; bars show how many others pulled it.</p>
                     <Recommended items={items} />
                   </>
                 )
