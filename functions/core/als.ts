@@ -88,7 +88,7 @@ export function rowSolver(other: Float32Array, { rank, lambda, alpha }: Omit<Als
 }
 
 /** YtY, lower triangle. */
-function gramOf(factors: Float32Array, rank: number): Float64Array {
+export function gramOf(factors: Float32Array, rank: number): Float64Array {
   const gram = new Float64Array(rank * rank);
   for (let row = 0; row < factors.length; row += rank)
     for (let i = 0; i < rank; i++)
@@ -98,6 +98,12 @@ function gramOf(factors: Float32Array, rank: number): Float64Array {
 
 /** Solves A x = b in place, A symmetric positive definite, its lower triangle given. */
 export function choleskySolve(a: Float64Array, b: Float64Array, n: number): Float64Array {
+  choleskyFactor(a, n);
+  return choleskySubstitute(a, b, n);
+}
+
+/** A = L LT in place, in the lower triangle. */
+export function choleskyFactor(a: Float64Array, n: number): void {
   for (let j = 0; j < n; j++) {
     let pivot = a[j * n + j];
     for (let k = 0; k < j; k++) pivot -= a[j * n + k] ** 2;
@@ -109,13 +115,17 @@ export function choleskySolve(a: Float64Array, b: Float64Array, n: number): Floa
       a[i * n + j] = sum / pivot;
     }
   }
+}
+
+/** Solves L LT x = b in place. */
+export function choleskySubstitute(l: Float64Array, b: Float64Array, n: number): Float64Array {
   for (let i = 0; i < n; i++) {
-    for (let k = 0; k < i; k++) b[i] -= a[i * n + k] * b[k];
-    b[i] /= a[i * n + i];
+    for (let k = 0; k < i; k++) b[i] -= l[i * n + k] * b[k];
+    b[i] /= l[i * n + i];
   }
   for (let i = n - 1; i >= 0; i--) {
-    for (let k = i + 1; k < n; k++) b[i] -= a[k * n + i] * b[k];
-    b[i] /= a[i * n + i];
+    for (let k = i + 1; k < n; k++) b[i] -= l[k * n + i] * b[k];
+    b[i] /= l[i * n + i];
   }
   return b;
 }

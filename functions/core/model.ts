@@ -39,5 +39,7 @@ export function decodeModel(bytes: Uint8Array): Model {
   const wanted = head.items.length * head.rank * 4;
   if (bytes.length - start !== wanted)
     throw new Error(`model file is torn: ${bytes.length - start} bytes of factors, not ${wanted}`);
-  return { ...head, factors: new Float32Array(bytes.slice(start).buffer) };
+  // A view where the bytes lie on a float's boundary, as they do in a file read whole.
+  const aligned = (bytes.byteOffset + start) % 4 === 0 ? bytes.subarray(start) : bytes.slice(start);
+  return { ...head, factors: new Float32Array(aligned.buffer, aligned.byteOffset, wanted / 4) };
 }

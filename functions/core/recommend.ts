@@ -1,5 +1,5 @@
 // What a person will want next, from factors of images.
-import { type AlsOptions, choleskySolve, rowSolver } from './als.ts';
+import { choleskyFactor, choleskySubstitute, gramOf } from './als.ts';
 
 export interface Scored {
   item: number;
@@ -38,41 +38,45 @@ export function scoresOf({ rank, items }: ItemModel, factors: ArrayLike<number>)
   return scores;
 }
 
-/** A person's factors from their pulls against fixed items: what training would give them in its last half step. */
-export function foldIn(
-  model: ItemModel,
-  pulled: number[],
-  pulls: number[],
-  options: Omit<AlsOptions, 'iterations' | 'rank'>,
-): Float64Array {
-  return rowSolver(model.items, { ...options, rank: model.rank })(pulled, pulls).slice();
+/** A person as the model sees them. */
+export interface Person {
+  factors: Float64Array;
+  /** The shares of their own pulls in the score of `item`, in the order given; they add up to the score. */
+  explain(item: number): number[];
 }
 
 /**
- * The shares of a person's own pulls in the score of `item`; they add up to the score (Hu, Koren, Volinsky, section 5):
- * score = y^T (YtCY + lambda I)^-1 sum over pulled u of c_u y_u.
+ * Folds people in at request time: their factors from their pulls against fixed items, what training would give them in
+ * its last half step. The Gram matrix is made once a model, so that a person costs their pulls x rank^2 + rank^3.
+ * The shares are those of Hu, Koren, Volinsky, section 5: score = y^T (YtCY + lambda I)^-1 sum over pulled u of c_u y_u.
  */
-export function explain(
-  { rank, items }: ItemModel,
-  item: number,
-  pulled: number[],
-  pulls: number[],
-  { lambda, alpha }: { lambda: number; alpha: number },
-): number[] {
-  const a = new Float64Array(rank * rank);
-  for (let row = 0; row < items.length; row += rank)
-    for (let i = 0; i < rank; i++) for (let j = 0; j <= i; j++) a[i * rank + j] += items[row + i] * items[row + j];
-  for (let i = 0; i < rank; i++) a[i * rank + i] += lambda;
-  pulled.forEach((own, n) => {
-    for (let i = 0; i < rank; i++)
-      for (let j = 0; j <= i; j++) a[i * rank + j] += alpha * pulls[n] * items[own * rank + i] * items[own * rank + j];
-  });
-  const weights = choleskySolve(a, Float64Array.from(items.subarray(item * rank, item * rank + rank)), rank);
-  return pulled.map((own, n) => {
-    let share = 0;
-    for (let k = 0; k < rank; k++) share += weights[k] * items[own * rank + k];
-    return share * (1 + alpha * pulls[n]);
-  });
+export function folding({ rank, items }: ItemModel, { lambda, alpha }: { lambda: number; alpha: number }) {
+  const gram = gramOf(items, rank);
+  for (let i = 0; i < rank; i++) gram[i * rank + i] += lambda;
+  return (pulled: number[], pulls: number[]): Person => {
+    const a = gram.slice();
+    const factors = new Float64Array(rank);
+    pulled.forEach((own, n) => {
+      const weight = alpha * pulls[n];
+      const y = own * rank;
+      for (let i = 0; i < rank; i++) {
+        factors[i] += (1 + weight) * items[y + i];
+        for (let j = 0; j <= i; j++) a[i * rank + j] += weight * items[y + i] * items[y + j];
+      }
+    });
+    choleskyFactor(a, rank);
+    return {
+      factors: choleskySubstitute(a, factors, rank),
+      explain(item) {
+        const weights = choleskySubstitute(a, Float64Array.from(items.subarray(item * rank, (item + 1) * rank)), rank);
+        return pulled.map((own, n) => {
+          let share = 0;
+          for (let k = 0; k < rank; k++) share += weights[k] * items[own * rank + k];
+          return share * (1 + alpha * pulls[n]);
+        });
+      },
+    };
+  };
 }
 
 /** Cosine of every item with one vector. */

@@ -1,12 +1,22 @@
 import { notFound } from '#core/http.ts';
 import { decodeModel, type Model } from '#core/model.ts';
 import { type Card, latestKey, type ModelList, readModels } from '#core/models.ts';
+import { folding, type Person } from '#core/recommend.ts';
 import { type ObjectStore, PreconditionFailed } from '#core/stores.ts';
+
+/** A model ready to answer. */
+export interface Service {
+  model: Model;
+  card: Card;
+  /** Where a repository stands in the model. */
+  index: Map<string, number>;
+  foldIn: (pulled: number[], pulls: number[]) => Person;
+}
 
 /** The models as serve sees them. */
 export interface ModelSource {
   /** The model in service with its card; undefined before the first training. */
-  current(): Promise<{ model: Model; card: Card; index: Map<string, number> } | undefined>;
+  current(): Promise<Service | undefined>;
   list(): Promise<ModelList>;
   /** Puts a kept model back in service: the named one, or the one before the current. */
   rollback(id?: string): Promise<Card>;
@@ -14,9 +24,16 @@ export interface ModelSource {
 
 const checkEveryMs = 1000;
 
+export const serviceOf = (model: Model, card: Card): Service => ({
+  model,
+  card,
+  index: new Map(model.items.map((item, at) => [item, at])),
+  foldIn: folding({ rank: model.rank, items: model.factors }, model),
+});
+
 /** Looks at the pointer at most once a second; a model that can't be read leaves the last good one in service. */
 export function modelSource(objects: ObjectStore, clock: () => number, report: (cause: unknown) => void): ModelSource {
-  let current: Awaited<ReturnType<ModelSource['current']>>;
+  let current: Service | undefined;
   let list: ModelList = { cards: [] };
   let checkedAt = Number.NEGATIVE_INFINITY;
   let checking: Promise<void> | undefined;
@@ -30,7 +47,7 @@ export function modelSource(objects: ObjectStore, clock: () => number, report: (
       if (!found) throw new Error(`model ${list.current} is in service, but its file is missing`);
       const model = decodeModel(found.body);
       const card = list.cards.find(({ id }) => id === list.current) as Card;
-      current = { model, card, index: new Map(model.items.map((item, at) => [item, at])) };
+      current = serviceOf(model, card);
     } catch (cause) {
       report(cause);
     }

@@ -129,10 +129,12 @@ export function recommendationRoutes({ events, search, models, clock }: Recommen
   app.openapi(forUser, async (c) => {
     const { user, limit, exclude = [] } = c.req.valid('query');
     const pulled = new Map<string, number>();
-    const { items: pulls } = await events.history(user, { limit: newestPulls });
+    const { items: pulls, cursor } = await events.history(user, { limit: newestPulls });
     for (const { repository, class: pullClass } of pulls)
       if (taught.has(pullClass)) pulled.set(repository, (pulled.get(repository) ?? 0) + 1);
-    // Older pulls teach no more, but what was pulled at all is not new to anybody.
+    // Scanners' pulls and older ones teach nothing, but what was pulled at all is not new to anybody.
+    const pulledBefore = async (repository: string) =>
+      (await events.pulls(user, repository, 0, Number.MAX_SAFE_INTEGER)).length > 0;
     const own = new Set(pulls.map(({ repository }) => repository));
     const excluded = new Set([
       ...own,
@@ -141,7 +143,10 @@ export function recommendationRoutes({ events, search, models, clock }: Recommen
         .flatMap((text) => text.split(','))
         .filter(Boolean),
     ]);
-    const found = await recommend({ pulled, exclude: excluded, limit }, { search, models, clock });
+    const found = await recommend(
+      { pulled, exclude: excluded, limit, ...(cursor === undefined ? {} : { pulledBefore }) },
+      { search, models, clock },
+    );
     return c.json({ user, ...dated(found) }, 200);
   });
 
