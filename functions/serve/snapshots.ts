@@ -20,6 +20,11 @@ export interface SnapshotSource {
 
 export const POINTER_KEY = 'points/latest.json';
 export const snapshotKey = (snapshot: string) => `points/${snapshot}/points.bin`;
+/** A snapshot that was there when it was opened and has been swept since. */
+export class SnapshotGone extends Error {
+  override name = 'SnapshotGone';
+}
+
 /** Snapshot names are part of a key and of a URL. */
 export const SNAPSHOT_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const POINTER_AGE_MS = 1000;
@@ -97,15 +102,13 @@ export function objectSnapshots(
 
 /** undefined when there is no such object; what is asked of it later is read as it is needed. */
 async function openObject(store: ObjectStore, key: string): Promise<Pyramid | undefined> {
-  let exists = true;
   const read = async (start: number, end: number) => {
     const found = await store.get(key, { start, end });
-    exists = found !== undefined;
-    if (!found) throw new Error(`${key} is not there: it was never exported, or has expired`);
+    if (!found) throw new SnapshotGone(`${key} is not there any more`);
     return found.body;
   };
   return openInPart(read).catch((error: unknown) => {
-    if (exists) throw error;
+    if (!(error instanceof SnapshotGone)) throw error;
     return undefined;
   });
 }

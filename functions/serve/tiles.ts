@@ -9,7 +9,7 @@ import { encodeTile } from '#core/mvt.ts';
 import { drawTile, encodePng } from '#core/png.ts';
 import { type Box, DEEPEST_ZOOM, type Pyramid } from '#core/pyramid.ts';
 import { embedRoutes, type RefusalHook, themeQuery } from './embed.ts';
-import { SNAPSHOT_NAME, type SnapshotSource } from './snapshots.ts';
+import { SNAPSHOT_NAME, SnapshotGone, type SnapshotSource } from './snapshots.ts';
 
 export type { LatestPoints, SnapshotSource } from './snapshots.ts';
 
@@ -271,6 +271,9 @@ export function tileRoutes(source: SnapshotSource, clock: () => number): OpenAPI
   for (const path of ['/v1/points/*', '/v1/tiles/*', '/v1/clusters', '/v1/clusters/*', '/v1/embed/*'])
     app.use(path, async (c, next) => {
       await next();
+      if (c.error instanceof SnapshotGone) {
+        c.res = unknown(c, c.req.param('snapshot') ?? c.req.query('snapshot') ?? 'latest');
+      }
       c.header('Access-Control-Allow-Origin', '*');
       c.header('X-Content-Type-Options', 'nosniff');
     });

@@ -3,8 +3,11 @@ import { test } from 'node:test';
 import { VectorTile } from '@mapbox/vector-tile';
 import { PbfReader } from 'pbf';
 import { buildPyramid } from '#core/cluster.ts';
+import { encodePyramid } from '#core/snapshot.ts';
+import type { ObjectStore } from '#core/stores.ts';
+import { objectSnapshots, POINTER_KEY, snapshotKey } from '#serve/snapshots.ts';
 import { type SnapshotSource, tileRoutes } from '#serve/tiles.ts';
-import { pointsOf, type Row } from '../core/points-of.ts';
+import { pointsOf, type Row, skewedPoints } from '../core/points-of.ts';
 
 const day = 86_400_000;
 const now = Date.UTC(2026, 10, 21);
@@ -226,6 +229,29 @@ test('what is wrong with a request is said before anything is read', async () =>
     assert.equal(typeof error.code, 'string');
   }
   assert.deepEqual(reads, []);
+});
+
+test('a snapshot that was swept while it was open is 404 too', async () => {
+  const objects = new Map([
+    [POINTER_KEY, new TextEncoder().encode(JSON.stringify({ snapshot: 'old', updatedAt: now, points: 1 }))],
+    [snapshotKey('old'), encodePyramid(buildPyramid(skewedPoints(60_000, 1)))],
+  ]);
+  const store = {
+    get: async (key: string, range?: { start: number; end: number }) => {
+      const body = objects.get(key);
+      return body && { body: body.slice(range?.start, range?.end), etag: '1' };
+    },
+    head: async (key: string) => (objects.has(key) ? { key, etag: '1', size: 0, modified: 0 } : undefined),
+  } as unknown as ObjectStore;
+  const app = tileRoutes(
+    objectSnapshots(store, () => now),
+    () => now,
+  );
+  assert.equal((await app.request('/v1/tiles/old/0/0/0.mvt')).status, 200);
+  objects.delete(snapshotKey('old'));
+  const reply = await app.request('/v1/clusters?bbox=-180,-90,180,90&zoom=7&snapshot=old');
+  assert.equal(reply.status, 404);
+  assert.match((await reply.json()).error.message, /"old" is not kept any more/);
 });
 
 test('a snapshot nobody has is 404, and is not to be cached', async () => {
