@@ -126,7 +126,7 @@ export async function soak({ hits, events, kills, seed, log = () => {} }: Soak, 
       return sums;
     };
     const settled = (sums: number[]) => answered.every((was, request) => (was ? sums[request] >= hitsOfRequest : true));
-    await eventually(120, read, settled);
+    await eventually(900, read, settled);
     // What was not answered may still be on its way: two equal readings a few exports apart.
     for (let last = ''; ; ) {
       const sums = await read();

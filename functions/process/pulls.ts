@@ -23,6 +23,9 @@ export interface Delivered {
   origin: string;
 }
 
+/** People and repositories brought up to date at the same time: they don't touch each other. */
+const atOnce = 64;
+
 /** Stores events and brings the pulls around them up to date; idempotent. Answers them as stored, and how many were redeliveries. */
 export async function storeEvents(
   delivered: Delivered[],
@@ -34,7 +37,11 @@ export async function storeEvents(
   for (const { event, origin } of delivered) stored.push(await store(event, origin, digest, options));
 
   const first = await options.events.put(stored);
-  for (const touched of byPersonAndRepository(stored)) await updatePulls(touched, options);
+  const groups = byPersonAndRepository(stored).values();
+  const updateNext = async () => {
+    for (const touched of groups) await updatePulls(touched, options);
+  };
+  await Promise.all(Array.from({ length: atOnce }, updateNext));
   return { duplicates: first.filter((isFirst) => !isFirst).length, stored };
 }
 
@@ -79,7 +86,7 @@ function addressDigests(events: EventStore) {
 }
 
 function byPersonAndRepository(events: StoredEvent[]): StoredEvent[][] {
-  const groups = Map.groupBy(events, ({ user, repository }) => `${repository} ${user}`);
+  const groups = Map.groupBy(events, ({ user, repository }) => `${repository}\n${user}`);
   return [...groups.values()];
 }
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { page, readCursor } from '#core/cursor.ts';
 import type { Pull, Quarantined, StoredEvent } from '#core/event.ts';
 import type { EventStore } from '#core/stores.ts';
-import { openDatabase, transaction } from './sqlite.ts';
+import { groupCommit, openDatabase, transaction } from './sqlite.ts';
 
 const day = 86_400_000;
 
@@ -22,6 +22,7 @@ export function openEvents(file: string, clock: () => number): EventStore {
      CREATE INDEX IF NOT EXISTS quarantine_newest ON quarantine (time DESC, id DESC);
      CREATE TABLE IF NOT EXISTS digest_keys (day TEXT PRIMARY KEY, key BLOB, expires REAL) WITHOUT ROWID;`,
   );
+  const commit = groupCommit(database);
   const prepare = (sql: string) => database.prepare(sql);
   const putEvent = prepare('INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?)');
   const origin = prepare('SELECT origin FROM events WHERE id = ?');
@@ -70,7 +71,7 @@ export function openEvents(file: string, clock: () => number): EventStore {
       return docs<Pull>(pullsOf.all(user, repository, from, to));
     },
     async replacePulls(user, repository, expected, { remove, put }) {
-      return transaction(database, () => {
+      return commit(() => {
         if (versionOf(user, repository) !== expected) return false;
         putVersion.run(user, repository, expected + 1);
         for (const pull of remove) removePull.run(pull.id);

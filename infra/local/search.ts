@@ -8,7 +8,7 @@ import type {
   SearchChange,
   SearchStore,
 } from '#core/stores.ts';
-import { openDatabase, transaction } from './sqlite.ts';
+import { groupCommit, openDatabase, transaction } from './sqlite.ts';
 
 // One table for both kinds of documents: an `event` is a raw registry event, a `pull` one person's one act.
 // `name` columns are folded to lower case, because SQLite folds ASCII only.
@@ -39,6 +39,7 @@ const bucketStart = {
 /** The search store over SQLite: the queries of SearchStore, exact. */
 export function openSearch(file: string): SearchStore {
   const database = openDatabase(file, schema);
+  const commit = groupCommit(database);
   const put = database.prepare(
     `INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (kind, id) DO UPDATE SET
@@ -65,7 +66,7 @@ export function openSearch(file: string): SearchStore {
 
   return {
     async write(changes) {
-      transaction(database, () => {
+      await commit(() => {
         for (const change of changes) put.run(...row(change));
       });
     },

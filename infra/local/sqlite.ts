@@ -34,3 +34,30 @@ export function transaction<T>(database: DatabaseSync, work: () => T): T {
     throw cause;
   }
 }
+
+/**
+ * Group commit: works asked for in one turn of the event loop share one transaction, and so one wait for the disk.
+ * A work that throws takes none of the others with it.
+ */
+export function groupCommit(database: DatabaseSync): <T>(work: () => T) => Promise<T> {
+  let queue: (() => unknown)[] = [];
+  let committed: Promise<PromiseSettledResult<unknown>[]> | undefined;
+  const commit = async () => {
+    await new Promise((resolve) => setImmediate(resolve));
+    const works = queue;
+    queue = [];
+    committed = undefined;
+    try {
+      return transaction(database, () => works.map((work) => ({ status: 'fulfilled' as const, value: work() })));
+    } catch {
+      return Promise.allSettled(works.map(async (work) => transaction(database, work)));
+    }
+  };
+  return async <T>(work: () => T) => {
+    const place = queue.push(work) - 1;
+    committed ??= commit();
+    const result = (await committed)[place];
+    if (result.status === 'rejected') throw result.reason;
+    return result.value as T;
+  };
+}
