@@ -76,7 +76,7 @@ export class Process extends Construct {
     this.#schedule(settings.exportEvery);
   }
 
-  #process({ settings, stores }: ProcessProps) {
+  #process({ settings, stores, emulated }: ProcessProps) {
     const table = ipTable(settings.ipDatabase);
     const layer = new LayerVersion(this, 'IpTable', {
       code: Code.fromAsset(table.folder),
@@ -95,7 +95,7 @@ export class Process extends Construct {
         TOPIC: this.messages.topicArn,
         RULES: JSON.stringify(settings.rules),
         PULL_WINDOW_SECONDS: String(settings.pullWindow),
-        IP_TABLE: `/opt/${table.file}`,
+        IP_TABLE: emulated.ipTable ?? `/opt/${table.file}`,
       },
       memory: 1769,
       timeoutSeconds: 120,

@@ -19,6 +19,8 @@ export interface Emulated {
   withoutPages?: boolean;
   /** Leaves out bucket policies that refuse plain HTTP. */
   plainHttp?: boolean;
+  /** Where the IP table is: layers are not under /opt. */
+  ipTable?: string;
 }
 
 /** The whole system, in an app of your own too: `new Whalewatch(stack, 'Whalewatch', { keepDays: 14 })`. */
