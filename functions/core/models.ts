@@ -5,6 +5,22 @@ import type { ObjectStore } from './stores.ts';
 /** How many models can be gone back to. */
 export const keepModels = 5;
 export const latestKey = 'models/latest.json';
+/** Card of the newest model that was not put in service. */
+export const refusedKey = 'models/refused.json';
+
+/** Means over the people judged; undefined where nothing could be held out. */
+export interface Scores {
+  people: number;
+  auc?: number;
+  /** Of lists of ten. */
+  ndcg?: number;
+  recall?: number;
+  /** Share of the images in anybody's list. */
+  coverage?: number;
+}
+
+/** The model beside its baselines: pulled together by the same people, pulled by most. */
+export type Evaluation = Record<'als' | 'similar' | 'popular', Scores>;
 
 /** What a training run says of itself. */
 export interface Card extends AlsOptions {
@@ -20,6 +36,8 @@ export interface Card extends AlsOptions {
   /** undefined when nothing could be held out. */
   auc?: number;
   popularityAuc?: number;
+  /** On a tenth of the pairs by chance; and on pairs first pulled after a time, learning from what was before. */
+  evaluation?: { random: Evaluation; byTime?: Evaluation };
   seconds: number;
   /** Why it was not put in service. */
   refused?: string;

@@ -1,6 +1,6 @@
 import { notFound } from '#core/http.ts';
 import { decodeModel, type Model } from '#core/model.ts';
-import { type Card, latestKey, type ModelList, readModels } from '#core/models.ts';
+import { type Card, latestKey, type ModelList, readModels, refusedKey } from '#core/models.ts';
 import { folding, type Person } from '#core/recommend.ts';
 import { type ObjectStore, PreconditionFailed } from '#core/stores.ts';
 
@@ -18,6 +18,8 @@ export interface ModelSource {
   /** The model in service with its card; undefined before the first training. */
   current(): Promise<Service | undefined>;
   list(): Promise<ModelList>;
+  /** The newest model that training did not put in service, if it is newer than the one that is. */
+  refused(): Promise<Card | undefined>;
   /** Puts a kept model back in service: the named one, or the one before the current. */
   rollback(id?: string): Promise<Card>;
 }
@@ -69,6 +71,13 @@ export function modelSource(objects: ObjectStore, clock: () => number, report: (
     async list() {
       await fresh();
       return list;
+    },
+    async refused() {
+      await fresh();
+      const found = await objects.get(refusedKey);
+      if (!found) return;
+      const card = JSON.parse(new TextDecoder().decode(found.body)) as Card;
+      return list.cards.every(({ trainedAt }) => trainedAt < card.trainedAt) ? card : undefined;
     },
     async rollback(id) {
       for (;;) {

@@ -88,6 +88,15 @@ const similar = createRoute({
   },
 });
 
+const scores = z.object({
+  people: z.int(),
+  auc: z.number().optional(),
+  ndcg: z.number().optional().openapi({ description: 'NDCG of lists of ten' }),
+  recall: z.number().optional().openapi({ description: 'Recall of lists of ten' }),
+  coverage: z.number().optional().openapi({ description: "Share of the images in anybody's list" }),
+});
+const evaluation = z.object({ als: scores, similar: scores, popular: scores });
+
 const card = z
   .object({
     id: z.string(),
@@ -103,6 +112,8 @@ const card = z
     heldOut: z.int(),
     auc: z.number().nullable(),
     popularityAuc: z.number().nullable(),
+    evaluation: z.object({ random: evaluation, byTime: evaluation.optional() }).optional(),
+    refused: z.string().optional().openapi({ description: 'Why it was not put in service' }),
     seconds: z.number(),
     current: z.boolean(),
   })
@@ -112,7 +123,9 @@ const model = createRoute({
   method: 'get',
   path: '/v1/model',
   summary: 'The training card of the model in service, and those before it',
-  responses: { 200: json(z.object({ current: card.nullable(), items: z.array(card) }), 'Cards') },
+  responses: {
+    200: json(z.object({ current: card.nullable(), items: z.array(card), refused: card.nullable() }), 'Cards'),
+  },
 });
 
 const rollback = createRoute({
@@ -172,9 +185,12 @@ export function recommendationRoutes({ events, search, models, clock }: Recommen
   });
 
   app.openapi(model, async (c) => {
-    const { current, cards } = await models.list();
+    const [{ current, cards }, refused] = await Promise.all([models.list(), models.refused()]);
     const items = cards.map((each) => cardOf(each, current));
-    return c.json({ current: items.find((each) => each.current) ?? null, items }, 200);
+    return c.json(
+      { current: items.find((each) => each.current) ?? null, items, refused: refused ? cardOf(refused) : null },
+      200,
+    );
   });
 
   app.openapi(rollback, async (c) => {
@@ -191,7 +207,7 @@ const dated = ({ items, model }: Awaited<ReturnType<typeof recommend>>) => ({
   items,
 });
 
-const cardOf = ({ trainedAt, auc, popularityAuc, refused: _, ...rest }: Card, current?: string) => ({
+const cardOf = ({ trainedAt, auc, popularityAuc, ...rest }: Card, current?: string) => ({
   ...rest,
   trainedAt: iso(trainedAt),
   auc: auc ?? null,

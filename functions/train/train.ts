@@ -1,12 +1,13 @@
 // Training: read the pulls by a search query, split, fit, score, refuse what is worse, publish.
 import { type AlsOptions, alsDefaults, fit } from '#core/als.ts';
-import { auc } from '#core/auc.ts';
+import type { PullClass } from '#core/event.ts';
 import { encodeModel } from '#core/model.ts';
-import { type Card, keepModels, latestKey, type ModelList, readModels } from '#core/models.ts';
+import { type Card, keepModels, latestKey, type ModelList, readModels, refusedKey } from '#core/models.ts';
 import { seeded } from '#core/random.ts';
 import { compress, type Entry, indexPairs, split } from '#core/ratings.ts';
 import { scoresOf, topN } from '#core/recommend.ts';
 import type { ObjectStore, Pair, SavedRecommendations, SearchStore } from '#core/stores.ts';
+import { evaluate } from './evaluate.ts';
 
 export interface TrainOptions extends Partial<AlsOptions> {
   search: SearchStore;
@@ -22,7 +23,12 @@ export interface TrainOptions extends Partial<AlsOptions> {
 const testShare = 0.1;
 /** A model may score this much less than the one in service: one split's luck is about as large. */
 const tolerance = 0.02;
+/** Fewer held-out pairs than this tell nothing: a young catalogue gets its model all the same. */
+const enoughHeldOut = 100;
+/** After a week in service, a model keeps no other out. */
+const oldMs = 7 * 86_400_000;
 const saved = 50;
+const classes: PullClass[] = ['human', 'cluster'];
 
 /** Trains and publishes one model; answers its card. `refused` on the card says why it was not put in service. */
 export async function train(options: TrainOptions): Promise<Card> {
@@ -30,11 +36,12 @@ export async function train(options: TrainOptions): Promise<Card> {
   const als: AlsOptions = { ...alsDefaults, ...pick(options) };
   const began = clock();
   const pairs: Pair[] = [];
-  for await (const pair of search.pairs({ classes: ['human', 'cluster'] })) pairs.push({ ...pair });
-  const { users, items, entries } = indexPairs(pairs);
+  for await (const pair of search.pairs({ classes })) pairs.push({ ...pair });
+  const indexed = indexPairs(pairs);
+  const { users, items, entries } = indexed;
   log(`${entries.length} pairs of ${users.length} people and ${items.length} images`);
 
-  const score = evaluate(entries, users.length, items.length, als, seed);
+  const score = await judge(pairs, indexed, als, options);
   const factors = fit(entries, users.length, items.length, als, seeded(seed));
   log(`AUC ${score.auc?.toFixed(3) ?? 'unknown'}, by popularity ${score.popularityAuc?.toFixed(3) ?? 'unknown'}`);
 
@@ -53,6 +60,7 @@ export async function train(options: TrainOptions): Promise<Card> {
   const refused = refusal(card, list);
   if (refused) {
     log(`not published: ${refused}`);
+    if (card.images > 0) await objects.put(refusedKey, JSON.stringify({ ...card, refused }));
     return { ...card, refused };
   }
 
@@ -100,31 +108,51 @@ function pick({ rank, iterations, lambda, alpha }: Partial<AlsOptions>): Partial
   );
 }
 
-/** Fits on 90 %, scores on the rest: by the model, and by popularity alone. */
-function evaluate(entries: Entry[], users: number, items: number, als: AlsOptions, seed: number) {
+/** Judged on a tenth held out by chance, and on what was first pulled in the newest tenth of time. */
+async function judge(
+  pairs: Pair[],
+  { users, items, entries }: ReturnType<typeof indexPairs>,
+  als: AlsOptions,
+  { search, seed }: TrainOptions,
+) {
+  const world = { users: users.length, items: items.length };
   const { train, test } = split(entries, testShare, seeded(seed));
-  const factors = fit(train, users, items, als, seeded(seed));
-  const popularity = new Float32Array(items);
-  for (const { item } of train) popularity[item]++;
-  const pulled = new Map(
-    [...Map.groupBy(entries, ({ user }) => user)].map(([user, own]) => [user, new Set(own.map(({ item }) => item))]),
-  );
-  const of = (user: number) => pulled.get(user) ?? new Set<number>();
-  const byModel = (user: number) =>
-    scoresOf({ rank: als.rank, items: factors.items }, factors.users.subarray(user * als.rank, (user + 1) * als.rank));
-  return {
-    auc: auc(test, items, of, byModel),
-    popularityAuc: auc(test, items, of, () => popularity),
-    heldOut: test.length,
-  };
+  const random = evaluate({ ...world, train, test }, als, seed, fit);
+  const score = { auc: random.als.auc, popularityAuc: random.popular.auc, heldOut: test.length };
+
+  const times = Float64Array.from(pairs, ({ lastPull }) => lastPull).sort();
+  const from = times[Math.floor(times.length * (1 - testShare))];
+  if (from === undefined || from === times[0]) return { ...score, evaluation: { random } };
+  const userIndex = new Map(users.map((user, at) => [user, at]));
+  const itemIndex = new Map(items.map((item, at) => [item, at]));
+  const earlier: Entry[] = [];
+  for await (const { user, repository, pulls } of search.pairs({ classes, to: from })) {
+    const entry = { user: userIndex.get(user), item: itemIndex.get(repository), value: pulls };
+    // A person or image may have come between the two readings, or left.
+    if (entry.user !== undefined && entry.item !== undefined) earlier.push(entry as Entry);
+  }
+  const before = new Set(earlier.map(({ user, item }) => user * items.length + item));
+  const later = entries.filter(({ user, item }) => !before.has(user * items.length + item));
+  const byTime = evaluate({ ...world, train: earlier, test: later }, als, seed, fit);
+  return { ...score, evaluation: { random, byTime } };
 }
 
-/** A worse model than the one in service stays out, unless it was scored on too little to tell. */
+/**
+ * Worse than popularity, or than the model in service, stays out; unless it was scored on too little to tell. A world
+ * that became harder for every model lowers both AUCs: what counts then is the lead over popularity. And no model
+ * keeps its successors out for ever.
+ */
 function refusal(card: Card, { cards, current }: ModelList): string | undefined {
   if (card.images === 0) return 'there are no pulls to learn from yet';
-  const enough = 100;
-  if (card.auc === undefined || card.heldOut < enough) return;
+  if (card.auc === undefined || card.popularityAuc === undefined || card.heldOut < enoughHeldOut) return;
+  if (card.auc < card.popularityAuc)
+    return `its AUC ${card.auc.toFixed(3)} is below ${card.popularityAuc.toFixed(3)} of mere popularity`;
   const inService = cards.find(({ id }) => id === current);
-  if (inService?.auc !== undefined && inService.heldOut >= enough && card.auc < inService.auc - tolerance)
+  if (inService?.auc === undefined || inService.popularityAuc === undefined || inService.heldOut < enoughHeldOut)
+    return;
+  if (card.trainedAt - inService.trainedAt > oldMs) return;
+  const lead = card.auc - card.popularityAuc;
+  const leadInService = inService.auc - inService.popularityAuc;
+  if (card.auc < inService.auc - tolerance && lead < leadInService - tolerance)
     return `its AUC ${card.auc.toFixed(3)} is below ${inService.auc.toFixed(3)} of the model in service`;
 }

@@ -1,0 +1,136 @@
+// How good a model is, beside what anybody would try first: what most people pull, and what those who pulled the same
+// pulled too. Every answer is judged on the same people and held-out pulls.
+import type { AlsOptions, fit } from '#core/als.ts';
+import { auc } from '#core/auc.ts';
+import type { Evaluation, Scores } from '#core/models.ts';
+import { seeded } from '#core/random.ts';
+import { compress, type Entry } from '#core/ratings.ts';
+import { scoresOf, topN } from '#core/recommend.ts';
+
+/** Scores of every image for one person; valid until the next call. */
+export type Recommender = (user: number) => ArrayLike<number>;
+
+export interface World {
+  users: number;
+  items: number;
+  /** What may be learned from. */
+  train: Entry[];
+  /** What is to be found again; no pair is in both. */
+  test: Entry[];
+}
+
+/** Length of the lists that NDCG, recall and coverage look at. */
+const listLength = 10;
+/** People judged at most, chosen by the seed: AUC then moves by about 0.003 from one choice to the next. */
+const mostPeople = 2000;
+/** Of an image's people, the first so many tell what else is pulled with it. */
+const mostNeighbours = 200;
+
+/** Judges the model and both baselines. */
+export function evaluate(world: World, options: AlsOptions, seed: number, fitting: typeof fit): Evaluation {
+  const factors = fitting(world.train, world.users, world.items, options, seeded(seed));
+  const { rank } = options;
+  const popularity = new Float32Array(world.items);
+  for (const { item } of world.train) popularity[item]++;
+  const scoring = scorer(world, seed);
+  return {
+    als: scoring((user) => scoresOf(factors, factors.users.subarray(user * rank, (user + 1) * rank))),
+    similar: scoring(pulledTogether(world)),
+    popular: scoring(() => popularity),
+  };
+}
+
+/**
+ * Scores recommenders on one world. AUC: the chance that a held-out pull ranks above a random image never pulled.
+ * NDCG@10 (binary gains, ideal order as 1) and recall@10 (share of the held-out found, of at most ten) leave out what
+ * was pulled in training; means over people. Coverage: share of the images that anybody is shown.
+ */
+export function scorer({ users, items, train, test }: World, seed: number): (recommender: Recommender) => Scores {
+  const heldBy = Map.groupBy(test, ({ user }) => user);
+  const people = chosen([...heldBy.keys()], mostPeople, seeded(seed));
+  const rows = compress(
+    train,
+    users,
+    ({ user }) => user,
+    ({ item }) => item,
+  );
+  const seenBy = new Map(
+    people.map((user) => [user, new Set(rows.columns.subarray(rows.starts[user], rows.starts[user + 1]))]),
+  );
+  const seen = (user: number) => seenBy.get(user) as Set<number>;
+  const held = people.flatMap((user) => heldBy.get(user) as Entry[]);
+  const pulled = (user: number) => new Set([...seen(user), ...(heldBy.get(user) as Entry[]).map(({ item }) => item)]);
+
+  return (recommender) => {
+    if (people.length === 0) return { people: 0 };
+    const shown = new Set<number>();
+    let ndcg = 0;
+    let recall = 0;
+    for (const user of people) {
+      const wanted = new Set((heldBy.get(user) as Entry[]).map(({ item }) => item));
+      const list = topN(recommender(user), listLength, (item) => seen(user).has(item));
+      let gain = 0;
+      let ideal = 0;
+      let hits = 0;
+      list.forEach(({ item }, place) => {
+        shown.add(item);
+        if (!wanted.has(item)) return;
+        gain += 1 / Math.log2(place + 2);
+        hits++;
+      });
+      const most = Math.min(wanted.size, listLength);
+      for (let place = 0; place < most; place++) ideal += 1 / Math.log2(place + 2);
+      ndcg += gain / ideal;
+      recall += hits / most;
+    }
+    return {
+      people: people.length,
+      auc: auc(held, items, pulled, recommender),
+      ndcg: ndcg / people.length,
+      recall: recall / people.length,
+      coverage: shown.size / items,
+    };
+  };
+}
+
+/** Images by how often they are pulled by the same people as one's own: cosine of the columns, summed. */
+function pulledTogether({ users, items, train }: World): Recommender {
+  const byUser = compress(
+    train,
+    users,
+    ({ user }) => user,
+    ({ item }) => item,
+  );
+  const byItem = compress(
+    train,
+    items,
+    ({ item }) => item,
+    ({ user }) => user,
+  );
+  const people = (item: number) => byItem.starts[item + 1] - byItem.starts[item];
+  const scores = new Float64Array(items);
+  return (user) => {
+    scores.fill(0);
+    for (let own = byUser.starts[user]; own < byUser.starts[user + 1]; own++) {
+      const item = byUser.columns[own];
+      const first = byItem.starts[item];
+      const last = Math.min(byItem.starts[item + 1], first + mostNeighbours);
+      for (let n = first; n < last; n++) {
+        const neighbour = byItem.columns[n];
+        for (let m = byUser.starts[neighbour]; m < byUser.starts[neighbour + 1]; m++)
+          scores[byUser.columns[m]] += 1 / Math.sqrt((last - first) * people(byUser.columns[m]));
+      }
+    }
+    return scores;
+  };
+}
+
+/** `count` of the values, each as likely as the other, in their order. */
+function chosen(values: number[], count: number, random: () => number): number[] {
+  let left = count;
+  return values.filter((_, at) => {
+    if (random() * (values.length - at) >= left) return false;
+    left--;
+    return true;
+  });
+}

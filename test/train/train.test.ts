@@ -1,0 +1,252 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { alsDefaults, fit } from '#core/als.ts';
+import { decodeModel } from '#core/model.ts';
+import type { Card } from '#core/models.ts';
+import { seeded } from '#core/random.ts';
+import {
+  type EventStore,
+  type ObjectStore,
+  type Pair,
+  PreconditionFailed,
+  type SavedRecommendations,
+  type SearchStore,
+} from '#core/stores.ts';
+import { modelSource } from '#serve/models.ts';
+import { recommendationRoutes } from '#serve/recommendations.ts';
+import { evaluate, scorer } from '#train/evaluate.ts';
+import { train } from '#train/train.ts';
+
+const day = 86_400_000;
+const never = (cause: unknown) => assert.fail(String(cause));
+
+function objects(): ObjectStore {
+  const kept = new Map<string, { body: Uint8Array; etag: string }>();
+  let puts = 0;
+  return {
+    get: async (key) => kept.get(key),
+    head: async () => assert.fail('not asked'),
+    async put(key, body, { ifMatch, ifNoneMatch } = {}) {
+      const found = kept.get(key);
+      if ((ifNoneMatch && found) || (ifMatch && found?.etag !== ifMatch)) throw new PreconditionFailed(key);
+      const etag = `${puts++}`;
+      kept.set(key, { body: typeof body === 'string' ? new TextEncoder().encode(body) : body, etag });
+      return { etag };
+    },
+    list: async (prefix) =>
+      [...kept].filter(([key]) => key.startsWith(prefix)).map(([key]) => ({ key, etag: '', size: 0, modified: 0 })),
+    async remove(keys) {
+      for (const key of keys) kept.delete(key);
+    },
+  };
+}
+
+/** A world to train in, whose pulls a test may change between trainings. */
+function world(pairs: Pair[]) {
+  const saved = new Map<string, SavedRecommendations>();
+  const search: Partial<SearchStore> = {
+    async *pairs({ to = Infinity }) {
+      yield* now.pairs.filter(({ lastPull }) => lastPull < to);
+    },
+    async saveRecommendations(rows) {
+      for (const row of rows) saved.set(row.user, row);
+    },
+  };
+  const now = { pairs, time: 1000 * day };
+  const store = objects();
+  let ids = 0;
+  return {
+    now,
+    saved,
+    store,
+    models: modelSource(store, () => Infinity, never),
+    train: () => {
+      const clock = () => now.time;
+      return train({ search: search as SearchStore, objects: store, clock, newId: () => `id${ids++}`, seed: 3 });
+    },
+  };
+}
+
+/** Groups of images whose people pull most of them, and nothing of the other groups. */
+function communities(people: number, groups: number, images: number, seed: number): Pair[] {
+  const random = seeded(seed);
+  return Array.from({ length: people }, (_, user) =>
+    Array.from({ length: images }, (_, image) => ({
+      user: `user${user}`,
+      repository: `group${user % groups}/image${image}`,
+      pulls: 1 + Math.floor(random() * 5),
+      lastPull: Math.floor(random() * 900) * day,
+    })).filter(() => random() < 0.7),
+  ).flat();
+}
+
+/** No pull tells anything about another. */
+function noise(people: number, images: number): Pair[] {
+  const random = seeded(9);
+  return Array.from({ length: people * 8 }, (_, n) => ({
+    user: `user${n % people}`,
+    repository: `image${Math.floor(random() ** 3 * images)}#${n >= people * 8 ? 1 : 0}`,
+    pulls: 1,
+    lastPull: n,
+  })).filter(
+    ({ user, repository }, at, all) =>
+      all.findIndex((one) => one.user === user && one.repository === repository) === at,
+  );
+}
+
+test('a model of communities beats popularity, by chance and by time, and is put in service', async () => {
+  const pairs = communities(120, 4, 12, 1);
+  const { train, models, saved } = world(pairs);
+  const card = await train();
+  assert.equal(card.refused, undefined);
+  assert.equal((await models.current())?.card.id, card.id);
+  for (const { als, popular } of [card.evaluation!.random, card.evaluation!.byTime!]) {
+    assert.ok(als.auc! > 0.95 && als.auc! > popular.auc! + 0.1, `${als.auc} against ${popular.auc}`);
+    assert.ok(als.recall! > 0.9 && als.recall! > popular.recall!);
+    assert.ok(als.coverage! > 0.5 && als.coverage! <= 1);
+  }
+  const lacking = [...saved.values()].filter(({ user }) => pairs.filter((pair) => pair.user === user).length < 12);
+  const own = lacking.filter(
+    ({ user, items }) => items[0].repository.split('/')[0] === `group${Number(user.slice(4)) % 4}`,
+  );
+  assert.ok(own.length > 0.9 * lacking.length, `${own.length} of ${lacking.length} are shown their own group first`);
+  assert.ok([...saved.values()].every(({ model }) => model === card.id));
+  assert.equal(saved.size, 120);
+});
+
+test('the smallest worlds get a model, none is too small to be told so', async () => {
+  const pair = (user: string, repository: string): Pair => ({ user, repository, pulls: 1, lastPull: 5 });
+  const empty = world([]);
+  assert.match((await empty.train()).refused!, /no pulls to learn from yet/);
+  assert.equal(await empty.models.current(), undefined);
+  for (const pairs of [
+    [pair('ann', 'a')],
+    [pair('ann', 'a'), pair('ann', 'b')],
+    [pair('ann', 'a'), pair('bob', 'a')],
+    [pair('ann', 'a'), pair('bob', 'b'), pair('bob', 'a')],
+  ]) {
+    const { train, models, now } = world(pairs);
+    assert.equal((await train()).refused, undefined);
+    const service = await models.current();
+    assert.ok(service!.model.factors.every(Number.isFinite));
+    now.time += 60_000;
+    const again = await train();
+    assert.equal(again.refused, undefined);
+    assert.notEqual(again.id, service!.card.id);
+  }
+});
+
+test('a model no better than popularity is refused with its reason, and the one in service stays', async () => {
+  const { train, models, now, store } = world(communities(120, 4, 12, 1));
+  const good = await train();
+  now.pairs = noise(200, 60);
+  now.time += 60_000;
+  const bad = await train();
+  assert.match(bad.refused!, /AUC 0\.\d+ is below 0\.\d+ of mere popularity/);
+  assert.equal((await models.current())?.card.id, good.id);
+
+  const routes = recommendationRoutes({
+    ...{ models: modelSource(store, () => now.time, never), clock: () => now.time },
+    ...{ events: {} as EventStore, search: {} as SearchStore },
+  });
+  const answer = (await (await routes.request('/v1/model')).json()) as Record<'current' | 'refused', Card>;
+  assert.equal(answer.current.id, good.id);
+  assert.equal(answer.refused.refused, bad.refused);
+});
+
+test('a model worse than the one in service waits a week at most', async () => {
+  const pure = communities(240, 4, 12, 1);
+  const { train, now } = world(pure);
+  await train();
+  const random = seeded(2);
+  // Half of the pulls go anywhere: still better than popularity.
+  now.pairs = pure
+    .map((pair) =>
+      random() < 0.5 ? pair : { ...pair, repository: pure[Math.floor(random() * pure.length)].repository },
+    )
+    .filter((pair, at, all) => all.findIndex((p) => p.user === pair.user && p.repository === pair.repository) === at);
+  now.time += day;
+  assert.match((await train()).refused!, /of the model in service/);
+  now.time += 7 * day;
+  assert.equal((await train()).refused, undefined);
+});
+
+test('the last five are kept, and can be gone back to', async () => {
+  const { train, models, now, store } = world(communities(40, 4, 8, 1));
+  const cards: Card[] = [];
+  for (let n = 0; n < 7; n++) {
+    now.time += 1000;
+    cards.unshift(await train());
+  }
+  const kept = cards.slice(0, 5).map(({ id }) => id);
+  assert.deepEqual(
+    (await store.list('models/'))
+      .map(({ key }) => key)
+      .filter((key) => key.endsWith('.bin'))
+      .sort(),
+    kept.map((id) => `models/${id}/model.bin`).sort(),
+  );
+  const fresh = () => modelSource(store, () => now.time, never);
+  assert.equal((await models.rollback()).id, kept[1]);
+  assert.equal((await fresh().current())?.card.id, kept[1]);
+  assert.equal((await models.rollback()).id, kept[2]);
+  assert.equal((await models.rollback(kept[4])).id, kept[4]);
+  await assert.rejects(models.rollback(), /no model before/);
+  await assert.rejects(models.rollback(cards[6].id), /is kept/);
+  const found = await store.get(`models/${kept[4]}/model.bin`);
+  assert.equal(decodeModel(found!.body).items.length, 32);
+});
+
+test('a model that cannot be read leaves the last good one in service', async () => {
+  const { train, now, store } = world(communities(40, 4, 8, 1));
+  const reports: string[] = [];
+  let time = 0;
+  const source = modelSource(
+    store,
+    () => time,
+    (cause) => reports.push(String(cause)),
+  );
+  const first = await train();
+  assert.equal((await source.current())?.card.id, first.id);
+  now.time += 1000;
+  const second = await train();
+  await store.put(`models/${second.id}/model.bin`, 'torn');
+  time += 1000;
+  assert.equal((await source.current())?.card.id, first.id);
+  assert.match(reports.join(), /no model file/);
+});
+
+test('NDCG, recall and coverage of a list known by eye', () => {
+  // One person pulled image 0, and is to find 1 and 3 again; the order shown is 2, 1, 4, 3.
+  const score = scorer(
+    {
+      ...{ users: 1, items: 5 },
+      train: [{ user: 0, item: 0, value: 1 }],
+      test: [1, 3].map((item) => ({ user: 0, item, value: 1 })),
+    },
+    1,
+  )(() => [9, 3, 4, 1, 2]);
+  const ideal = 1 + 1 / Math.log2(3);
+  assert.ok(Math.abs(score.ndcg! - (1 / Math.log2(3) + 1 / Math.log2(5)) / ideal) < 1e-12);
+  assert.deepEqual({ ...score, ndcg: 0 }, { people: 1, auc: 0.25, ndcg: 0, recall: 1, coverage: 4 / 5 });
+});
+
+test('what is pulled together is a baseline that knows communities too', () => {
+  const entries = Array.from({ length: 60 }, (_, user) =>
+    [0, 1, 2, 3, 4].map((image) => ({ user, item: (user % 3) * 5 + image, value: 1 })),
+  ).flat();
+  const held = (at: number) => at % 7 === 0;
+  const result = evaluate(
+    {
+      ...{ users: 60, items: 15 },
+      train: entries.filter((_, at) => !held(at)),
+      test: entries.filter((_, at) => held(at)),
+    },
+    { ...alsDefaults, rank: 4 },
+    1,
+    fit,
+  );
+  assert.equal(result.similar.auc, 1);
+  assert.ok(result.als.auc! > 0.99);
+  assert.ok(result.popular.auc! < 0.7);
+});
