@@ -1,6 +1,9 @@
-import { gzipSync } from 'node:zlib';
-import { buildPyramid, packNames } from '#core/cluster.ts';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { createGzip } from 'node:zlib';
+import { buildPyramid, type Points } from '#core/cluster.ts';
 import type { Manifest } from '#core/manifest.ts';
+import { nameAt } from '#core/names.ts';
 import type { PointsState } from '#core/points.ts';
 import { encodePyramid } from '#core/snapshot.ts';
 import { type ObjectStore, PreconditionFailed } from '#core/stores.ts';
@@ -37,34 +40,19 @@ export async function publish(manifest: Manifest, points: PointsState, options: 
   const { updatedAt } = manifest;
   // The time makes a snapshot's name its own even if the data folder begins anew: browsers keep its tiles for ever.
   const snapshot = `${updatedAt.toString(36)}-${generation}`;
-  const rows = points.rows();
-  const countries = ['', ...new Set(rows.map((row) => row[3]).filter((country) => country !== ''))];
-  const pyramid = buildPyramid({
-    domains: packNames(rows.map((row) => row[0])),
-    lat: Float64Array.from(rows, (row) => row[1]),
-    lon: Float64Array.from(rows, (row) => row[2]),
-    updatedAt: Float64Array.from(rows, (row) => row[4]),
-    country: Uint16Array.from(rows, (row) => countries.indexOf(row[3])),
-    countries,
-  });
+  const columns = points.columns();
+  const pyramid = buildPyramid(columns);
   await objects.put(`points/${snapshot}/points.bin`, encodePyramid(pyramid), {
     contentType: 'application/octet-stream',
   });
 
-  const iso = (time: number) => new Date(time).toISOString();
-  const document = {
-    version: 1,
-    updatedAt: iso(updatedAt),
-    keepDays,
-    points: rows.map(([domain, lat, lon, , time]) => ({ domain, lat, lon, updatedAt: iso(time) })),
-  };
-  await objects.put('points.json', gzipSync(JSON.stringify(document)), {
+  await objects.put('points.json', await zipped(pointsDocument(columns, { updatedAt, keepDays })), {
     contentType: 'application/json',
     contentEncoding: 'gzip',
     cacheControl: 'public, max-age=10',
   });
 
-  const pointer: Pointer = { snapshot, generation, updatedAt, points: rows.length };
+  const pointer: Pointer = { snapshot, generation, updatedAt, points: points.size };
   try {
     await objects.put(pointerKey, JSON.stringify(pointer), {
       ...(found ? { ifMatch: found.etag } : { ifNoneMatch: '*' }),
@@ -76,6 +64,29 @@ export async function publish(manifest: Manifest, points: PointsState, options: 
   }
   await expireSnapshots(objects, snapshot, options.clock());
 }
+
+const rowsAtOnce = 5000;
+const iso = (time: number) => new Date(time).toISOString();
+
+/** points.json, piece by piece: a million points are 100 MB of text that need not lie in memory at once. */
+function* pointsDocument(
+  { domains, lat, lon, updatedAt }: Points,
+  head: { updatedAt: number; keepDays: number },
+): Generator<string> {
+  yield `{"version":1,"updatedAt":"${iso(head.updatedAt)}","keepDays":${head.keepDays},"points":[`;
+  for (let from = 0; from < lat.length; from += rowsAtOnce) {
+    let text = from === 0 ? '' : ',';
+    for (let row = from; row < Math.min(lat.length, from + rowsAtOnce); row++) {
+      const point = { domain: nameAt(domains, row), lat: lat[row], lon: lon[row], updatedAt: iso(updatedAt[row]) };
+      text += `${row === from ? '' : ','}${JSON.stringify(point)}`;
+    }
+    yield text;
+  }
+  yield ']}';
+}
+
+const zipped = (pieces: Iterable<string>): Promise<Buffer> =>
+  buffer(Readable.from(pieces).pipe(createGzip({ level: 1 })));
 
 /** Pages may still ask for an older snapshot's tiles for a while. */
 async function expireSnapshots(objects: ObjectStore, current: string, now: number): Promise<void> {

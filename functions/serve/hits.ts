@@ -60,10 +60,15 @@ export function hitRoutes({ objects, keepDays }: { objects: ObjectStore; keepDay
     for (const day of days) {
       if (day < start.day) continue;
       const sums = await sumsOf(manifest.hits[day]);
-      const rows: [string, number][] = by === 'day' ? [[day, sums.total]] : sums.top(by);
-      for (let index = day === start.day ? start.index : 0; index < rows.length; index++) {
-        if (items.length === limit) return c.json({ items, cursor: writeCursor(day, index) }, 200);
-        items.push({ day, key: rows[index][0], hits: rows[index][1] });
+      const first = day === start.day ? start.index : 0;
+      // One more than fits tells whether there is a next page.
+      const rows: [string, number][] =
+        by === 'day'
+          ? [[day, sums.total] as [string, number]].slice(first)
+          : sums.top(by, first, limit - items.length + 1);
+      for (const [index, [key, hits]] of rows.entries()) {
+        if (items.length === limit) return c.json({ items, cursor: writeCursor(day, first + index) }, 200);
+        items.push({ day, key, hits });
       }
     }
     return c.json({ items }, 200);

@@ -1,0 +1,297 @@
+// Folding a few changes into a big state, against the same state as JSON and Maps.
+//   npm run bench -- export [--domains 1000000] [--changed 10000]
+//
+// The state: a million domains on the map, seen over five days, their hits of each day by domain, country and action. Then
+// 20 batches bring 10,000 hits of as many domains, one in ten new, one in ten yesterday's, one in ten with an id. Timed is
+// what export does up to the swap: read the manifest, rows, deltas and the segments they change, fold, write the changed
+// segments anew, swap. Objects are files, not synced. Publishing (the pyramid and points.json) is timed beside it.
+// The rival reads [domain, lat, lon, country, time] rows and day sums as JSON into Maps, folds and writes them back.
+// Each runs in a process of its own, bundled as deployed. Last line:
+// {foldSeconds, baselineFoldSeconds, ratio, peakRssMb, baselinePeakRssMb, publishSeconds, publishPeakRssMb, domains, changed}
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { build } from 'esbuild';
+import { DeltaBuilder, dayName, decodeDelta, type Places } from '#core/delta.ts';
+import { encodeHit, readLines } from '#core/hit.ts';
+import { DaySums } from '#core/hits.ts';
+import { type Manifest, manifestKey, readManifest } from '#core/manifest.ts';
+import { PointsState } from '#core/points.ts';
+import { seeded } from '#core/random.ts';
+import type { Checkpoint, CheckpointStore, ObjectStore } from '#core/stores.ts';
+import { foldRows } from '#process/fold.ts';
+import { publish } from '#process/publish.ts';
+
+const FLAGS = ['--max-semi-space-size=4'];
+const bundle = join(import.meta.dirname, '../build/bench/export.mjs');
+const SEED = 12;
+const RUNS = 5;
+const BATCHES = 20;
+const now = Date.UTC(2026, 10, 21, 12);
+const dayMs = 86_400_000;
+const countries = Array.from({ length: 200 }, (_, index) => String.fromCharCode(65 + (index >> 4), 65 + (index & 15)));
+
+interface Figures {
+  seconds: number[];
+  peakRssMb: number;
+  publishSeconds?: number;
+  publishPeakRssMb?: number;
+  check: string;
+}
+
+const [task, ...rest] = process.argv.slice(2);
+if (task === 'state') await makeState(rest[0], Number(rest[1]), Number(rest[2]));
+else if (task === 'ours') console.log(JSON.stringify(await ours(rest[0])));
+else if (task === 'rival') console.log(JSON.stringify(rival(rest[0])));
+else await main();
+
+async function main(): Promise<void> {
+  const flag = (name: string, otherwise: number) => {
+    const at = process.argv.indexOf(name);
+    return at < 0 ? otherwise : Number(process.argv[at + 1]);
+  };
+  const [domains, changed] = [flag('--domains', 1_000_000), flag('--changed', 10_000)];
+  await build({
+    entryPoints: [import.meta.filename],
+    outfile: bundle,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node24',
+    external: ['esbuild'],
+    logLevel: 'error',
+  });
+  const folder = mkdtempSync(join(tmpdir(), 'whalewatch-export-'));
+  try {
+    child('state', folder, domains, changed);
+    const own: Figures = JSON.parse(child('ours', folder));
+    const other: Figures = JSON.parse(child('rival', folder));
+    if (own.check !== other.check) throw new Error(`the states differ: ${own.check} and ${other.check}`);
+    const [best, rivalBest] = [Math.min(...own.seconds), Math.min(...other.seconds)];
+    const all = (seconds: number[]) => seconds.map((one) => one.toFixed(2)).join(' ');
+    console.log(`ours   ${all(own.seconds)} s; peak RSS ${Math.round(own.peakRssMb)} MB; ${own.check}`);
+    console.log(`rival  ${all(other.seconds)} s; peak RSS ${Math.round(other.peakRssMb)} MB; ${other.check}`);
+    console.log(`node ${process.version} ${FLAGS.join(' ')}`);
+    console.log(
+      JSON.stringify({
+        foldSeconds: Number(best.toFixed(3)),
+        baselineFoldSeconds: Number(rivalBest.toFixed(3)),
+        ratio: Number((rivalBest / best).toFixed(1)),
+        peakRssMb: Math.round(own.peakRssMb),
+        baselinePeakRssMb: Math.round(other.peakRssMb),
+        publishSeconds: Number((own.publishSeconds as number).toFixed(2)),
+        publishPeakRssMb: Math.round(own.publishPeakRssMb as number),
+        domains,
+        changed,
+      }),
+    );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function child(...args: (string | number)[]): string {
+  // Making the state and the rival may use what memory they like.
+  const flags = args[0] === 'ours' ? FLAGS : ['--max-old-space-size=8000'];
+  const { stdout, status } = spawnSync(process.execPath, [...flags, bundle, ...args.map(String)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    encoding: 'utf8',
+  });
+  if (status !== 0) throw new Error(`${args[0]} ended with ${status}`);
+  return stdout;
+}
+
+function peakRssMb(): number {
+  return process.resourceUsage().maxRSS / 1024;
+}
+
+async function ours(folder: string): Promise<Figures> {
+  const objects = fileObjects(folder);
+  const checkpoints = rows(folder);
+  const options = { checkpoints, objects, keepDays: 7, clock: () => now };
+  const first = await readManifest(objects);
+  const seconds: number[] = [];
+  let check = '';
+  let names = 0;
+  let last: { manifest: Manifest; points: PointsState } | undefined;
+  for (let run = 0; run < RUNS; run++) {
+    last = undefined;
+    const start = performance.now();
+    const { manifest } = await readManifest(objects);
+    const fold = await foldRows(manifest, options);
+    const next = await fold.write(objects, () => `run-${names++}`);
+    await objects.put(manifestKey, JSON.stringify(next));
+    seconds.push((performance.now() - start) / 1000);
+    const today = await objects.get(next.hits[dayName(Math.floor(now / dayMs))]);
+    check = `${fold.points.size} domains, ${DaySums.decode(today?.body as Uint8Array).total} hits today, ${next.counters.hits} in all`;
+    await objects.put(manifestKey, JSON.stringify(first.manifest));
+    last = { manifest: { ...next, pointsGeneration: next.generation }, points: fold.points };
+  }
+  const peak = peakRssMb();
+  const start = performance.now();
+  if (last) await publish(last.manifest, last.points, options);
+  const publishSeconds = (performance.now() - start) / 1000;
+  return { seconds, peakRssMb: peak, publishSeconds, publishPeakRssMb: peakRssMb(), check };
+}
+
+type Row = [domain: string, lat: number, lon: number, country: string, time: number];
+type Sums = Record<'domain' | 'country' | 'action', Record<string, number>>;
+
+function rival(folder: string): Figures {
+  const read = <T>(name: string): T => JSON.parse(readFileSync(join(folder, 'rival', name), 'utf8'));
+  const write = (name: string, value: unknown) => writeFileSync(join(folder, 'rival', name), JSON.stringify(value));
+  const seconds: number[] = [];
+  let check = '';
+  for (let run = 0; run < RUNS; run++) {
+    const start = performance.now();
+    let hits: number = read('total.json');
+    const points = new Map(read<Row[]>('points.json').map((row) => [row[0], row]));
+    const days = new Map<string, Sums>();
+    const seen = new Set<string>();
+    for (let batch = 0; batch < BATCHES; batch++)
+      for (const [domain, lat, lon, country, time, action, id] of read<[...Row, string, string | null][]>(
+        `batch-${batch}.json`,
+      )) {
+        if (id && seen.has(id)) continue;
+        if (id) seen.add(id);
+        hits++;
+        const held = points.get(domain);
+        if (!held || time > held[4]) points.set(domain, [domain, lat, lon, country, time]);
+        const day = new Date(time).toISOString().slice(0, 10);
+        const sums = days.get(day) ?? read<Sums>(`hits-${day}.json`);
+        days.set(day, sums);
+        sums.domain[domain] = (sums.domain[domain] ?? 0) + 1;
+        sums.country[country] = (sums.country[country] ?? 0) + 1;
+        sums.action[action] = (sums.action[action] ?? 0) + 1;
+      }
+    for (const [domain, row] of points) if (row[4] < now - 7 * dayMs) points.delete(domain);
+    write('points-next.json', [...points.values()]);
+    for (const [day, sums] of days) write(`hits-${day}-next.json`, sums);
+    seconds.push((performance.now() - start) / 1000);
+    const today = days.get(new Date(now).toISOString().slice(0, 10)) as Sums;
+    const total = Object.values(today.action).reduce((sum, count) => sum + count, 0);
+    check = `${points.size} domains, ${total} hits today, ${hits} in all`;
+  }
+  return { seconds, peakRssMb: peakRssMb(), check };
+}
+
+// --- the state both begin with --------------------------------------------------------------------------------------
+
+async function makeState(folder: string, domains: number, changed: number): Promise<void> {
+  const random = seeded(SEED);
+  const below = (limit: number) => Math.floor(random() * limit);
+  const objects = fileObjects(folder);
+  mkdirSync(join(folder, 'rival'));
+  const places: Places = {
+    countries,
+    find: () => below(1_000_000),
+    lat: (place) => ((place * 7919) % 1_600_000) / 10_000 - 80,
+    lon: (place) => ((place * 104_729) % 3_600_000) / 10_000 - 180,
+    country: (place) => place % countries.length,
+  };
+  const name = (index: number) => `portal-${((index * 7_919) % 2 ** 31).toString(36)}.customer.example`;
+  const deltaOf = (hits: { domain: string; time: number; id?: string }[], previous: number) => {
+    const builder = new DeltaBuilder(places);
+    const lines = hits.map(({ domain, time, id }) =>
+      encodeHit({ type: 'hit', time, address: '', domain, action: 'view', id }),
+    );
+    const line = { hit: (hit: Parameters<DeltaBuilder['hit']>[0]) => builder.hit(hit, now), other() {}, bad() {} };
+    readLines(new TextEncoder().encode(lines.join('\n')), line);
+    return builder.encode({ shard: 's', previous: String(previous), last: String(previous + 1) });
+  };
+
+  const points = PointsState.empty();
+  const days = new Map<string, DaySums>();
+  for (let from = 0; from < domains; from += 50_000) {
+    const hits = Array.from({ length: Math.min(50_000, domains - from) }, (_, index) => ({
+      domain: name(from + index),
+      time: now - (index % 5) * dayMs - below(3_600_000),
+    }));
+    const delta = decodeDelta(deltaOf(hits, 0));
+    points.merge(delta);
+    for (const day of delta.days.map(dayName)) {
+      const sums = days.get(day) ?? DaySums.empty(day);
+      sums.merge(delta);
+      days.set(day, sums);
+    }
+  }
+  const counters = {
+    hits: domains,
+    duplicates: 0,
+    unlocated: 0,
+    late: 0,
+    future: 0,
+    registryEvents: 0,
+    quarantined: 0,
+  };
+  const manifest: Manifest = {
+    version: 1,
+    generation: 1,
+    positions: { s: '1' },
+    counters,
+    points: 'state/points.bin',
+    hits: {},
+    updatedAt: now,
+    pointsGeneration: 1,
+  };
+  await objects.put('state/points.bin', points.encode());
+  for (const [day, sums] of days) {
+    manifest.hits[day] = `state/hits-${day}.bin`;
+    await objects.put(manifest.hits[day], sums.encode());
+    const keys = (['domain', 'country', 'action'] as const).map((by) => [by, Object.fromEntries(sums.top(by))]);
+    writeFileSync(join(folder, 'rival', `hits-${day}.json`), JSON.stringify(Object.fromEntries(keys)));
+  }
+  await objects.put(manifestKey, JSON.stringify(manifest));
+  writeFileSync(join(folder, 'rival', 'points.json'), JSON.stringify(points.rows()));
+  writeFileSync(join(folder, 'rival', 'total.json'), String(domains));
+
+  const committed: Checkpoint[] = [];
+  for (let batch = 0; batch < BATCHES; batch++) {
+    const hits = Array.from({ length: changed / BATCHES }, (_, index) => ({
+      domain: name(index % 10 === 0 ? domains + batch * changed + index : below(domains)),
+      time: now - below(60_000) - (index % 10 === 1 ? dayMs : 0),
+      ...(index % 10 === 2 ? { id: `${batch}-${index}` } : {}),
+    }));
+    const bytes = deltaOf(hits, batch + 1);
+    const key = `deltas/s/${batch}`;
+    await objects.put(key, bytes);
+    const row = { shard: 's', previous: String(batch + 1), last: String(batch + 2), delta: key, committedAt: now };
+    committed.push(row);
+    // The rival's batch: the same hits, and where they were.
+    const delta = decodeDelta(bytes);
+    delta.settle({ add: () => true });
+    const placed = new Map(delta.places.map((place) => [place[0], place]));
+    const plain = hits.map(({ domain, time, id }) => {
+      const [, lat, lon, country] = placed.get(domain) as Row;
+      return [domain, lat, lon, country, time, 'view', id];
+    });
+    writeFileSync(join(folder, 'rival', `batch-${batch}.json`), JSON.stringify(plain));
+  }
+  writeFileSync(join(folder, 'rows.json'), JSON.stringify(committed));
+}
+
+function fileObjects(folder: string): ObjectStore {
+  const file = (key: string) => join(folder, 'objects', key);
+  return {
+    async get(key: string) {
+      return existsSync(file(key)) ? { body: readFileSync(file(key)), etag: '' } : undefined;
+    },
+    async put(key: string, body: Uint8Array | string) {
+      mkdirSync(dirname(file(key)), { recursive: true });
+      writeFileSync(file(key), body);
+      return { etag: '' };
+    },
+    list: async () => [],
+    remove: async () => {},
+  } as Partial<ObjectStore> as ObjectStore;
+}
+
+function rows(folder: string): CheckpointStore {
+  const committed: Checkpoint[] = JSON.parse(readFileSync(join(folder, 'rows.json'), 'utf8'));
+  return {
+    shards: async () => ['s'],
+    after: async (_shard: string, after: string) =>
+      committed.filter(({ previous }) => BigInt(previous) >= BigInt(after)),
+  } as Partial<CheckpointStore> as CheckpointStore;
+}
