@@ -45,6 +45,8 @@ else main();
 function main(): void {
   const flag = process.argv.indexOf('--points');
   const sizes = (flag < 0 ? '20000,1000000,10000000' : process.argv[flag + 1]).split(',').map(Number);
+  if (!sizes.every((size) => size > 0))
+    throw new RangeError(`--points ${process.argv[flag + 1]}: give counts, as 20000,1000000`);
   const folder = mkdtempSync(join(tmpdir(), 'whalewatch-tiles-'));
   const table: Record<string, object> = {};
   try {

@@ -55,11 +55,11 @@ export function buildPyramid(points: Points, { radius = 64, maxZoom = 16 } = {})
   const radiusBits = COORDINATE_BITS - TILE_PIXEL_BITS + Math.ceil(Math.log2(radius));
   const rowBitsOf = (zoom: number) => Math.min(COORDINATE_BITS, Math.max(tallest, radiusBits - zoom));
 
-  const sorted = sortPoints(points, rowBitsOf(maxZoom + 1));
+  const { sorted, spare } = sortPoints(points, rowBitsOf(maxZoom + 1));
   let fine = spots(sorted, rowBitsOf(maxZoom + 1), maxZoom + 1);
   const levels: Level[] = new Array(maxZoom + 2);
   levels[maxZoom + 1] = fine.level;
-  const work = workspace(fine.level.count);
+  const work = workspace(spare);
   for (let zoom = maxZoom; zoom >= 0; zoom--) {
     const reach = (radius * SIZE) / 2 ** (TILE_PIXEL_BITS + zoom);
     const draft = coarsen(fine, zoom, reach, rowBitsOf(zoom), work);
@@ -68,7 +68,7 @@ export function buildPyramid(points: Points, { radius = 64, maxZoom = 16 } = {})
     fine = tidied;
     levels[zoom] = fine.level;
   }
-  const leaves = numberLeaves(levels, sorted);
+  const leaves = numberLeaves(levels, sorted, work);
   return new Pyramid({
     radius,
     countries,
@@ -81,14 +81,14 @@ export function buildPyramid(points: Points, { radius = 64, maxZoom = 16 } = {})
 }
 
 interface Sorted {
-  x: Uint32Array;
-  y: Uint32Array;
+  x: Uint32Array<ArrayBuffer>;
+  y: Uint32Array<ArrayBuffer>;
   /** Row of the input. */
-  order: Uint32Array;
+  order: Uint32Array<ArrayBuffer>;
 }
 
-/** Points by (row, x, y): a radix sort from the lowest digit up, each pass stable. */
-function sortPoints({ lon, lat }: Points, rowBits: number): Sorted {
+/** Points by (row, x, y): a radix sort from the lowest digit up, each pass stable. `spare`: arrays to use again. */
+function sortPoints({ lon, lat }: Points, rowBits: number): { sorted: Sorted; spare: Sorted } {
   const size = lon.length;
   let from: Sorted = { x: new Uint32Array(size), y: new Uint32Array(size), order: new Uint32Array(size) };
   for (let i = 0; i < size; i++) {
@@ -109,7 +109,7 @@ function sortPoints({ lon, lat }: Points, rowBits: number): Sorted {
   pass('y', 0, rowBits);
   pass('x', 0, COORDINATE_BITS);
   pass('y', rowBits, COORDINATE_BITS - rowBits);
-  return from;
+  return { sorted: from, spare: to };
 }
 
 function radixPass(from: Sorted, to: Sorted, key: Uint32Array, low: number, mask: number): void {
@@ -172,7 +172,7 @@ function indexLevel(items: Uint32Array, rowBits: number): Level {
   return { count, rowBits, columnBits, starts, items, pages: undefined };
 }
 
-/** Arrays of the finest level's length that every level's merging uses again. */
+/** Arrays as long as there are points that every level's merging uses again. */
 interface Workspace {
   /** Places in (row, x) order of the level to make, and the fine item each came from. */
   x: Int32Array;
@@ -190,11 +190,13 @@ interface Workspace {
   remainderY: Uint32Array;
 }
 
-function workspace(count: number): Workspace {
+function workspace({ x, y, order }: Sorted): Workspace {
+  const count = x.length;
   return {
-    x: new Int32Array(count),
-    y: new Int32Array(count),
-    source: new Uint32Array(count),
+    // Coordinates are below 2^28: signed, so that differences of them stay whole numbers of 32 bits.
+    x: new Int32Array(x.buffer),
+    y: new Int32Array(y.buffer),
+    source: order,
     above: new Uint32Array(count),
     below: new Uint32Array(count),
     claim: new Uint32Array(count),
@@ -484,9 +486,11 @@ function sortMerges({ length, x, y }: Merges, rowBits: number): Uint32Array {
   return from;
 }
 
-/** Turns parents into leafStart, level by level from the top, and lines the points up in leaf order. */
-function numberLeaves(levels: Level[], sorted: Sorted): { x: Uint32Array; y: Uint32Array; order: Uint32Array } {
-  const size = sorted.x.length;
+/**
+ * Turns parents into leafStart, level by level from the top, and lines the points up in leaf order: in arrays of the workspace,
+ * which is done with.
+ */
+function numberLeaves(levels: Level[], sorted: Sorted, work: Workspace) {
   let next = new Uint32Array(levels[0].count);
   let start = 0;
   for (let i = 0; i < levels[0].count; i++) {
@@ -506,9 +510,7 @@ function numberLeaves(levels: Level[], sorted: Sorted): { x: Uint32Array; y: Uin
     }
     next = own;
   }
-  const x = new Uint32Array(size);
-  const y = new Uint32Array(size);
-  const order = new Uint32Array(size);
+  const { above: x, below: y, queue: order } = work;
   const { items, count } = levels[levels.length - 1];
   for (let spot = 0, i = 0; spot < count; spot++) {
     const at = ITEM_WORDS * spot;
