@@ -28,7 +28,8 @@ const enoughHeldOut = 100;
 /** After a week in service, a model keeps no other out. */
 const oldMs = 7 * 86_400_000;
 const saved = 50;
-const classes: PullClass[] = ['human', 'cluster'];
+/** Whose pulls teach. */
+export const classes: PullClass[] = ['human', 'cluster'];
 
 /** Trains and publishes one model; answers its card. `refused` on the card says why it was not put in service. */
 export async function train(options: TrainOptions): Promise<Card> {

@@ -37,7 +37,8 @@ environment:
   WHALEWATCH_NOTIFY_SECRET  the shared secret of that webhook
   WHALEWATCH_PULL_WINDOW  seconds within which an identical tagged event is the same pull (2; 0 turns merging off)
 
-also: npm run export, npm run train, npm run import -- FILE, npm run replay   (each takes --data DIR)`;
+also: npm run export, npm run train, npm run tune, npm run pairs -- FOLDER, npm run import -- FILE, npm run replay
+(each takes --data DIR)`;
 
 /** Reads flags and environment. Throws BadSetting with the value and the mend; undefined when help was asked for. */
 export function readSettings(argv: string[], environment: NodeJS.ProcessEnv): Settings | undefined {

@@ -1,0 +1,52 @@
+// npm run tune -- [FILE] [--data DIR] [--trials N] [--seconds S] [--seed N]: looks for better settings of training.
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { fit } from '#core/als.ts';
+import type { Pair } from '#core/stores.ts';
+import { readPairs } from '#train/pairs.ts';
+import { classes } from '#train/train.ts';
+import { table, tune } from '#train/tune.ts';
+import { trainSeed } from './defaults.ts';
+import { openFolder } from './folder.ts';
+import { clock, openStores } from './stores.ts';
+
+const help = `usage: npm run tune -- [FILE] [--data DIR] [--trials 24] [--seconds 300] [--seed N]
+
+Tries settings of training (rank, iterations, lambda, alpha) on the pulls of the data folder, or on FILE (.csv or
+.ndjson with user, repository, pulls), and prints how good each is. It changes nothing.`;
+
+try {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      data: { type: 'string', default: '.data' },
+      trials: { type: 'string', default: '24' },
+      seconds: { type: 'string', default: '300' },
+      seed: { type: 'string', default: String(trainSeed) },
+      help: { type: 'boolean', short: 'h' },
+    },
+  });
+  if (values.help) console.log(help);
+  else {
+    const [trials, seconds, seed] = (['trials', 'seconds', 'seed'] as const).map((name) => {
+      if (!/^\d{1,9}$/.test(values[name])) throw new Error(`--${name} "${values[name]}" is no whole number`);
+      return Number(values[name]);
+    });
+    const [file] = positionals;
+    const pairs = file
+      ? readPairs(readFileSync(file, 'utf8'), /\.csv$/i.test(file) ? 'csv' : 'ndjson')
+      : await stored(values.data);
+    const done = tune({ pairs, trials, seconds, seed, clock, fit, log: console.log });
+    console.log(`\nbest first:\n${table(done)}`);
+  }
+} catch (cause) {
+  console.error(cause instanceof Error ? cause.message : cause);
+  process.exitCode = 1;
+}
+process.exit();
+
+async function stored(folder: string): Promise<Pair[]> {
+  const pairs: Pair[] = [];
+  for await (const pair of openStores(openFolder(folder)).search.pairs({ classes })) pairs.push({ ...pair });
+  return pairs;
+}
