@@ -24,7 +24,7 @@ export interface Factors {
   items: Float32Array;
 }
 
-/** Fits users x items entries; `random` in [0, 1) makes the first factors. Deterministic for a seed. */
+/** Fits users x items entries; `random` in [0, 1) makes the images' first factors. Deterministic for a seed. */
 export function fit(
   entries: Entry[],
   users: number,
@@ -45,8 +45,9 @@ export function fit(
     (entry) => entry.item,
     (entry) => entry.user,
   );
-  const start = (rows: number) => Float32Array.from({ length: rows * rank }, () => (random() - 0.5) / rank);
-  const factors: Factors = { rank, users: start(users), items: start(items) };
+  // People are solved first, from the images' factors alone: only those need a start.
+  const start = Float32Array.from({ length: items * rank }, () => (random() - 0.5) / rank);
+  const factors: Factors = { rank, users: new Float32Array(users * rank), items: start };
   for (let iteration = 0; iteration < iterations; iteration++) {
     solveSide(byUser, factors.items, factors.users, options);
     solveSide(byItem, factors.users, factors.items, options);

@@ -1,5 +1,5 @@
 // Training: read the pulls by a search query, split, fit, score, refuse what is worse, publish.
-import { type AlsOptions, alsDefaults, fit } from '#core/als.ts';
+import { type AlsOptions, alsDefaults } from '#core/als.ts';
 import type { PullClass } from '#core/event.ts';
 import { encodeModel } from '#core/model.ts';
 import { type Card, keepModels, latestKey, type ModelList, readModels, refusedKey } from '#core/models.ts';
@@ -8,6 +8,7 @@ import { compress, type Entry, indexPairs, split } from '#core/ratings.ts';
 import { scoresOf, topN } from '#core/recommend.ts';
 import type { ObjectStore, Pair, SavedRecommendations, SearchStore } from '#core/stores.ts';
 import { evaluate } from './evaluate.ts';
+import { fitEntries as fit } from './kernel.ts';
 
 export interface TrainOptions extends Partial<AlsOptions> {
   search: SearchStore;

@@ -1,0 +1,270 @@
+// The fast fit: lays the matrix out in shared memory and runs the WebAssembly kernel (functions/train/kernel) on all
+// cores. functions/core/als.ts is the readable reference that it is tested against.
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import type { AlsOptions, Factors } from '#core/als.ts';
+import { compress, type Entry, type Rows } from '#core/ratings.ts';
+import { kernelWasm } from './kernel.wasm.ts';
+
+export interface FitOptions extends AlsOptions {
+  /** `exact` (Cholesky) or, above rank 15, `cg`: a few conjugate gradient steps a row. Default exact. */
+  solver?: 'exact' | 'cg';
+  /** Steps of `cg`. Default 3. */
+  steps?: number;
+  /** Lambda times the number of a row's entries, as Spark has it ("ALS-WR"); exact only. Default false: Hu et al. */
+  weightedLambda?: boolean;
+  /** Default: one a core, and one alone where the work is less than starting another. */
+  threads?: number;
+}
+
+interface Kernel extends WebAssembly.Exports {
+  run(thread: number): number;
+}
+
+// Words of the parameter block: functions/train/kernel/parameters.ts.
+const base = 1024;
+const word = {
+  ...{ rank: 0, stride: 1, iterations: 2, solver: 3, weighted: 4, steps: 5, splitAt: 6, phases: 7, gramParts: 8 },
+  ...{
+    gram: 9,
+    lower: 10,
+    inverse: 11,
+    whitened: 12,
+    scratch: 13,
+    scratchBytes: 14,
+    failed: 15,
+    zeros: 16,
+    whiten: 17,
+  },
+  ...{ lambda: 18, alpha: 20, gramDouble: 22, users: 24, items: 32, ready: 40 },
+};
+
+const lanesRank = 15;
+const gramChunks = 64;
+const pageBytes = 65536;
+const mostPages = 65536;
+/** Entries of a row that is worth a group of four lanes of its own. */
+const splitAt = 2048;
+/** entries x rank^2 x iterations below which a second thread starts too late to help. */
+const worthThreads = 3e8;
+
+/** Runs in the worker: plain JavaScript in a string, because a bundle has no second file to start. */
+const workerSource = `
+const { workerData: { module, memory, thread, ready, failed } } = require('node:worker_threads');
+const words = new Int32Array(memory.buffer);
+try {
+  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+  Atomics.wait(words, ready, 0);
+  exports.run(thread);
+} catch { Atomics.store(words, failed, 1); }`;
+
+let compiled: WebAssembly.Module | undefined;
+
+/**
+ * Fits users x items rows (a user a row) and answers row-major factors: the reference's up to single precision, and the
+ * same bits for the same `random` whatever the number of threads. Runs on the calling thread too, which it holds until done.
+ *
+ * @throws RangeError for options or counts that can't be fitted, and when more than 4 GiB would be needed.
+ */
+export function fit(byUser: Rows, items: number, options: FitOptions, random: () => number): Factors {
+  check(byUser, items, options);
+  const { rank, iterations, lambda, alpha, solver = 'exact', steps = 3, weightedLambda = false } = options;
+  const users = byUser.starts.length - 1;
+  const entries = byUser.columns.length;
+  const threads = options.threads ?? (entries * rank * rank * iterations < worthThreads ? 1 : availableParallelism());
+  const low = rank <= lanesRank;
+  const stride = low ? Math.ceil(rank / 4) * 4 : Math.ceil(rank / 8) * 8;
+  const whiten = !low && !weightedLambda;
+
+  let end = 4096;
+  const reserve = (bytes: number) => {
+    const at = end;
+    end += Math.ceil(bytes / 64) * 64;
+    return at;
+  };
+  const square = stride * stride;
+  const phases = reserve(iterations * 8 * 8);
+  const gramParts = reserve(gramChunks * square * 8);
+  const [gram, lower, inverse] = [reserve(square * 4), reserve(square * 4), reserve(square * 4)];
+  const gramDouble = reserve(square * 8);
+  const zeros = reserve(stride * 4);
+  const scratchBytes = low ? (square + 6 * stride) * 16 : (square + Math.max(64, stride + 2) * stride + 8 * stride) * 4;
+  const scratch = reserve((Math.ceil(scratchBytes / 64) * 64 + 64) * threads);
+  const whitened = whiten ? reserve(Math.max(users, items) * stride * 4) : 0;
+  const sides = [users, items].map((rows) => ({
+    rows,
+    starts: reserve((rows + 1) * 4),
+    // Whole vectors are read at a row's end.
+    columns: reserve(entries * 4 + 16),
+    values: reserve(entries * 4 + 16),
+    order: reserve(rows * 4),
+    chunkStarts: reserve((rows + 1) * 4),
+    factors: reserve(rows * stride * 4),
+  }));
+  const pages = Math.ceil(end / pageBytes);
+  if (pages > mostPages)
+    throw new RangeError(
+      `${users} people x ${items} images with ${entries} pairs at rank ${rank} need ${(end / 2 ** 30).toFixed(1)} GiB, more than the 4 GiB of one WebAssembly memory: lower the rank, or train with Spark (setting trainer: fargate or spark)`,
+    );
+
+  compiled ??= new WebAssembly.Module(Buffer.from(kernelWasm, 'base64'));
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  const words = new Int32Array(memory.buffer);
+  const block = base / 4;
+  const workers: Worker[] = [];
+  try {
+    // They start while this thread lays out; the phases wait for nobody.
+    for (let thread = 1; thread < threads; thread++) {
+      const worker = new Worker(workerSource, {
+        eval: true,
+        execArgv: [],
+        workerData: { module: compiled, memory, thread, ready: block + word.ready, failed: block + word.failed },
+      });
+      worker.unref();
+      workers.push(worker);
+    }
+    const set = (at: number, value: number) => {
+      words[block + at] = value;
+    };
+    set(word.rank, rank);
+    set(word.stride, stride);
+    set(word.iterations, iterations);
+    set(word.solver, solver === 'cg' ? 1 : 0);
+    set(word.weighted, weightedLambda ? 1 : 0);
+    set(word.steps, steps);
+    set(word.splitAt, splitAt);
+    set(word.phases, phases);
+    set(word.gramParts, gramParts);
+    set(word.gram, gram);
+    set(word.lower, lower);
+    set(word.inverse, inverse);
+    set(word.whitened, whitened);
+    set(word.scratch, scratch);
+    set(word.scratchBytes, Math.ceil(scratchBytes / 64) * 64);
+    set(word.gramDouble, gramDouble);
+    set(word.zeros, zeros);
+    set(word.whiten, whiten ? 1 : 0);
+    new Float64Array(memory.buffer, base + word.lambda * 4, 1)[0] = lambda;
+    new Float64Array(memory.buffer, base + word.alpha * 4, 1)[0] = alpha;
+
+    const views = sides.map((side) => ({
+      starts: new Uint32Array(memory.buffer, side.starts, side.rows + 1),
+      columns: new Uint32Array(memory.buffer, side.columns, entries),
+      values: new Float32Array(memory.buffer, side.values, entries),
+    }));
+    views[0].starts.set(byUser.starts);
+    views[0].columns.set(byUser.columns);
+    views[0].values.set(byUser.values);
+    transpose(byUser, views[1]);
+    sides.forEach((side, at) => {
+      const { starts } = views[at];
+      const order = new Uint32Array(memory.buffer, side.order, side.rows);
+      byLength(starts, order);
+      const chunks = shareOut(starts, order, rank, new Uint32Array(memory.buffer, side.chunkStarts, side.rows + 1));
+      const from = at === 0 ? word.users : word.items;
+      const fields = [side.rows, side.starts, side.columns, side.values, side.order, side.chunkStarts, chunks];
+      fields.forEach((value, field) => {
+        set(from + field, value);
+      });
+      set(from + 7, side.factors);
+    });
+    const first = new Float32Array(memory.buffer, sides[1].factors, items * stride);
+    for (let item = 0; item < items; item++)
+      for (let k = 0; k < rank; k++) first[item * stride + k] = (random() - 0.5) / rank;
+
+    Atomics.store(words, block + word.ready, 1);
+    Atomics.notify(words, block + word.ready);
+    const { exports } = new WebAssembly.Instance(compiled, { env: { memory } });
+    if ((exports as Kernel).run(0) !== 0) throw new Error('a training thread failed: train again, or with threads: 1');
+    const [ofUsers, ofItems] = sides.map((side) =>
+      unpadded(new Float32Array(memory.buffer, side.factors, side.rows * stride), side.rows, rank, stride),
+    );
+    return { rank, users: ofUsers, items: ofItems };
+  } finally {
+    for (const worker of workers) worker.terminate();
+  }
+}
+
+/** The same from entries, with the reference's signature. */
+export function fitEntries(
+  entries: Entry[],
+  users: number,
+  items: number,
+  options: FitOptions,
+  random: () => number,
+): Factors {
+  const byUser = compress(
+    entries,
+    users,
+    ({ user }) => user,
+    ({ item }) => item,
+  );
+  return fit(byUser, items, options, random);
+}
+
+function check({ starts, columns, values }: Rows, items: number, options: FitOptions): void {
+  const { rank, iterations, lambda, alpha, steps = 3, threads = 1, solver, weightedLambda } = options;
+  const whole = { rank, iterations, steps, threads };
+  for (const [name, value] of Object.entries(whole))
+    if (!Number.isInteger(value) || value < 1 || value > 4096)
+      throw new RangeError(`${name}: ${value} is not a whole number from 1 to 4096`);
+  if (!(lambda > 0 && lambda < Number.POSITIVE_INFINITY))
+    throw new RangeError(`lambda: ${lambda} must be above 0: it keeps the equations solvable`);
+  if (!(alpha >= 0 && alpha < Number.POSITIVE_INFINITY)) throw new RangeError(`alpha: ${alpha} must be 0 or more`);
+  if (solver === 'cg' && weightedLambda)
+    throw new RangeError('solver: cg knows no weightedLambda: leave out one of the two');
+  if (starts.at(-1) !== columns.length || values.length !== columns.length)
+    throw new RangeError(`rows end at ${starts.at(-1)}, with ${columns.length} columns and ${values.length} values`);
+  for (let n = 0; n < columns.length; n++)
+    if (columns[n] >= items || !(values[n] >= 0 && values[n] < Number.POSITIVE_INFINITY))
+      throw new RangeError(
+        `entry ${n}: column ${columns[n]} must be below ${items}, value ${values[n]} finite and 0 or more`,
+      );
+}
+
+function transpose({ starts, columns, values }: Rows, to: Rows): void {
+  for (const column of columns) to.starts[column + 1]++;
+  for (let r = 1; r < to.starts.length; r++) to.starts[r] += to.starts[r - 1];
+  const next = to.starts.slice();
+  for (let row = 0; row + 1 < starts.length; row++)
+    for (let n = starts[row]; n < starts[row + 1]; n++) {
+      const at = next[columns[n]]++;
+      to.columns[at] = row;
+      to.values[at] = values[n];
+    }
+}
+
+/** Rows by falling number of entries, equals by index. */
+function byLength(starts: Uint32Array, order: Uint32Array): void {
+  let longest = 0;
+  for (let row = 0; row < order.length; row++) longest = Math.max(longest, starts[row + 1] - starts[row]);
+  const next = new Uint32Array(longest + 2);
+  for (let row = 0; row < order.length; row++) next[longest - (starts[row + 1] - starts[row]) + 1]++;
+  for (let length = 0; length <= longest; length++) next[length + 1] += next[length];
+  for (let row = 0; row < order.length; row++) order[next[longest - (starts[row + 1] - starts[row])]++] = row;
+}
+
+/** Chunks of about equal work, whole groups of four rows where they can be; answers how many. */
+function shareOut(starts: Uint32Array, order: Uint32Array, rank: number, chunkStarts: Uint32Array): number {
+  const each = Math.max(4096, (starts[order.length] + order.length * rank) / 256);
+  let chunks = 0;
+  let work = 0;
+  for (let place = 0; place < order.length; place++) {
+    if (place === 0 || (work >= each && (place - chunkStarts[chunks - 1]) % 4 === 0)) {
+      chunkStarts[chunks++] = place;
+      work = 0;
+    }
+    work += starts[order[place] + 1] - starts[order[place]] + rank;
+  }
+  chunkStarts[chunks] = order.length;
+  return chunks;
+}
+
+function unpadded(padded: Float32Array, rows: number, rank: number, stride: number): Float32Array {
+  const factors = new Float32Array(rows * rank);
+  if (rank === stride) factors.set(padded);
+  else
+    for (let row = 0; row < rows; row++)
+      for (let k = 0; k < rank; k++) factors[row * rank + k] = padded[row * stride + k];
+  return factors;
+}

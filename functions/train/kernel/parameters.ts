@@ -1,0 +1,52 @@
+// What the host writes before the first thread starts: 64 words at a fixed place, the same for every thread.
+// Addresses and sizes are bytes unless said otherwise. functions/train/kernel.ts holds the other half of this table.
+export const BASE: usize = 1024;
+
+@inline export function word(index: usize): u32 {
+  return load<u32>(BASE + (index << 2));
+}
+
+export const RANK: usize = 0;
+/** Floats from one row of factors to the next: the rank rounded up to whole vectors, the rest zero. */
+export const STRIDE: usize = 1;
+export const ITERATIONS: usize = 2;
+/** 0 exact, 1 conjugate gradients. */
+export const SOLVER: usize = 3;
+/** 1: lambda times the number of a row's entries, as Spark has it. */
+export const WEIGHTED: usize = 4;
+export const CG_STEPS: usize = 5;
+/** Rows of more entries are spread over the four lanes. */
+export const SPLIT_AT: usize = 6;
+/** Pairs of u32 a phase: chunks handed out, chunks done. */
+export const PHASES: usize = 7;
+export const GRAM_PARTS: usize = 8;
+export const GRAM: usize = 9;
+export const LOWER: usize = 10;
+export const INVERSE: usize = 11;
+export const WHITENED: usize = 12;
+export const SCRATCH: usize = 13;
+export const SCRATCH_BYTES: usize = 14;
+export const FAILED: usize = 15;
+/** A row of zeros, for lanes that have run out of entries. */
+export const ZEROS: usize = 16;
+/** 1 where short rows are solved in whitened coordinates. */
+export const WHITEN: usize = 17;
+/** Two f64. */
+export const LAMBDA: usize = 18;
+export const ALPHA: usize = 20;
+/** The whole Gram matrix in f64, lower triangle. */
+export const GRAM_DOUBLE: usize = 22;
+export const USERS: usize = 24;
+export const ITEMS: usize = 32;
+
+// Of a side, from USERS or ITEMS on.
+export const ROWS: usize = 0;
+export const STARTS: usize = 1;
+export const COLUMNS: usize = 2;
+export const VALUES: usize = 3;
+/** Rows by falling number of entries. */
+export const ORDER: usize = 4;
+/** Places in ORDER where a chunk of work starts, and one more. */
+export const CHUNK_STARTS: usize = 5;
+export const CHUNKS: usize = 6;
+export const FACTORS: usize = 7;

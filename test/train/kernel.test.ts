@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { choleskySolve, type Factors, fit as reference } from '#core/als.ts';
+import { seeded } from '#core/random.ts';
+import { compress, type Entry, type Rows } from '#core/ratings.ts';
+import { type FitOptions, fit } from '#train/kernel.ts';
+import { compileKernel } from '../../functions/train/kernel/compile.ts';
+
+const defaults = { rank: 10, iterations: 2, lambda: 0.01, alpha: 1 };
+const rowsOf = (entries: Entry[], users: number) =>
+  compress(
+    entries,
+    users,
+    ({ user }) => user,
+    ({ item }) => item,
+  );
+const scores = ({ rank, users, items }: Factors) => {
+  const all: number[] = [];
+  for (let u = 0; u < users.length; u += rank)
+    for (let i = 0; i < items.length; i += rank) {
+      let sum = 0;
+      for (let k = 0; k < rank; k++) sum += users[u + k] * items[i + k];
+      all.push(sum);
+    }
+  return all;
+};
+/** The largest difference of two models' scores, as a share of the largest score. */
+const furthest = (a: Factors, b: Factors) => {
+  const other = scores(b);
+  const largest = other.reduce((most, score) => Math.max(most, Math.abs(score)), 1);
+  return scores(a).reduce((most, score, at) => Math.max(most, Math.abs(score - other[at]) / largest), 0);
+};
+const distinct = (entries: Entry[]) => [
+  ...new Map(entries.map((entry) => [`${entry.user} ${entry.item}`, entry])).values(),
+];
+const world = (seed: number, users: number, items: number, count: number): Entry[] => {
+  const random = seeded(seed);
+  return Array.from({ length: count }, () => ({
+    user: Math.floor(random() * random() * users),
+    item: Math.floor(random() * random() * items),
+    value: 1 + Math.floor(random() * 5),
+  }));
+};
+
+test('the committed kernel is what its source compiles to', async () => {
+  const committed = readFileSync(join(import.meta.dirname, '../../functions/train/kernel.wasm.ts'), 'utf8');
+  assert.ok((await compileKernel()) === committed, 'run npm run build:kernel');
+});
+
+test('at every rank from 1 to 65 all scores are those of the reference', () => {
+  for (let rank = 1; rank <= 65; rank++) {
+    const entries = distinct(world(rank, 60, 40, 900));
+    const options = { ...defaults, rank };
+    const expected = reference(entries, 60, 40, options, seeded(rank));
+    const rows = rowsOf(entries, 60);
+    for (const more of [{}, { solver: 'cg', steps: 80 }] satisfies Partial<FitOptions>[]) {
+      const off = furthest(fit(rows, 40, { ...options, ...more }, seeded(rank)), expected);
+      assert.ok(off < 2e-3, `rank ${rank} ${JSON.stringify(more)}: scores are off by ${off}`);
+    }
+  }
+});
+
+test('random shapes: empty rows, one person, one image, repeated pairs', () => {
+  const shape = fc.record({
+    users: fc.integer({ min: 1, max: 30 }),
+    items: fc.integer({ min: 1, max: 30 }),
+    count: fc.integer({ min: 0, max: 200 }),
+    rank: fc.integer({ min: 1, max: 65 }),
+    seed: fc.nat(),
+    cg: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(shape, ({ users, items, count, rank, seed, cg }) => {
+      const entries = world(seed, users, items, count);
+      // Far more factors than images are near singular at the default lambda: any rounding moves the answer.
+      const options = { ...defaults, rank, lambda: 0.1 };
+      const ours = fit(
+        rowsOf(entries, users),
+        items,
+        { ...options, solver: cg ? 'cg' : 'exact', steps: 200 },
+        seeded(seed),
+      );
+      const off = furthest(ours, reference(entries, users, items, options, seeded(seed)));
+      assert.ok(off < 1e-2, `scores are off by ${off}`);
+    }),
+    { seed: 6, numRuns: 150 },
+  );
+});
+
+/** A row's share of the loss, and the least it can be: x from the normal equations in double precision. */
+function rowLoss(
+  rows: Rows,
+  row: number,
+  other: Float32Array,
+  x: ArrayLike<number>,
+  { rank, lambda, alpha }: FitOptions,
+) {
+  let loss = 0;
+  const counts = new Map<number, number>();
+  for (let n = rows.starts[row]; n < rows.starts[row + 1]; n++) counts.set(rows.columns[n], rows.values[n]);
+  for (let c = 0; c * rank < other.length; c++) {
+    let score = 0;
+    for (let k = 0; k < rank; k++) score += other[c * rank + k] * x[k];
+    const count = counts.get(c);
+    loss += count === undefined ? score ** 2 : (1 + alpha * count) * (1 - score) ** 2;
+  }
+  for (let k = 0; k < rank; k++) loss += lambda * x[k] ** 2;
+  return loss;
+}
+
+test('counts of a million keep each row at its least loss', () => {
+  for (const rank of [10, 33]) {
+    const random = seeded(rank);
+    const pairs = new Map<string, Entry>();
+    for (const { user, item } of world(rank, 50, 40, 600))
+      pairs.set(`${user} ${item}`, { user, item, value: random() < 0.2 ? 1e6 : 1 });
+    const entries = [...pairs.values()];
+    const options = { ...defaults, rank, iterations: 1 };
+    const { users, items } = fit(rowsOf(entries, 50), 40, options, seeded(1));
+    const byItem = compress(
+      entries,
+      40,
+      ({ item }) => item,
+      ({ user }) => user,
+    );
+    for (let item = 0; item < 40; item++) {
+      const a = new Float64Array(rank * rank);
+      const b = new Float64Array(rank);
+      for (let user = 0; user < 50; user++) {
+        const weight = pairs.get(`${user} ${item}`)?.value ?? 0;
+        for (let i = 0; i < rank; i++) {
+          if (weight) b[i] += (1 + weight) * users[user * rank + i];
+          for (let j = 0; j <= i; j++)
+            a[i * rank + j] += (1 + weight) * users[user * rank + i] * users[user * rank + j];
+        }
+      }
+      for (let i = 0; i < rank; i++) a[i * rank + i] += options.lambda;
+      const least = rowLoss(byItem, item, users, choleskySolve(a, b, rank), options);
+      const ours = rowLoss(byItem, item, users, items.subarray(item * rank, (item + 1) * rank), options);
+      assert.ok(ours <= least * 1.01 + 0.01, `image ${item} at rank ${rank}: ${ours}, least ${least}`);
+    }
+  }
+});
+
+test('long rows are spread over lanes, and any number of threads gives the same bits', () => {
+  const entries = distinct(world(3, 4000, 60, 90000));
+  for (const rank of [7, 20]) {
+    const options = { ...defaults, rank };
+    const rows = rowsOf(entries, 4000);
+    const alone = fit(rows, 60, { ...options, threads: 1 }, seeded(1));
+    const off = furthest(alone, reference(entries, 4000, 60, options, seeded(1)));
+    assert.ok(off < 1e-3, `scores are off by ${off}`);
+    for (const threads of [2, 5]) assert.deepEqual(fit(rows, 60, { ...options, threads }, seeded(1)), alone);
+  }
+});
+
+test('lambda weighted by count is lambda times the entries of a row', () => {
+  // Everybody has three entries, so that the weighted lambda is three times the plain one on the side of the people.
+  const users = 20;
+  const entries = Array.from({ length: users * 3 }, (_, n) => ({
+    user: n % users,
+    item: (n * 7 + Math.floor(n / users)) % 12,
+    value: 1,
+  }));
+  for (const rank of [4, 20]) {
+    const options = { ...defaults, rank, iterations: 1 };
+    const weighted = fit(rowsOf(entries, users), 12, { ...options, weightedLambda: true }, seeded(1));
+    const plain = fit(rowsOf(entries, users), 12, { ...options, lambda: options.lambda * 3 }, seeded(1));
+    weighted.users.forEach((x, at) => {
+      assert.ok(Math.abs(x - plain.users[at]) < 1e-3 * Math.max(1, Math.abs(x)), `${x} is not ${plain.users[at]}`);
+    });
+  }
+});
+
+test('a checkerboard is learned: even people like even images', () => {
+  const entries: Entry[] = [];
+  for (let user = 0; user < 16; user++)
+    for (let item = 0; item < 16; item++)
+      if ((user + item) % 2 === 0 && (user * 5 + item * 3) % 7 !== 0) entries.push({ user, item, value: 1 });
+  const all = scores(fit(rowsOf(entries, 16), 16, { ...defaults, rank: 2, lambda: 0.1, iterations: 10 }, seeded(2)));
+  for (let user = 0; user < 16; user++)
+    for (let item = 0; item < 16; item++) {
+      const score = all[user * 16 + item];
+      if ((user + item) % 2 === 0) assert.ok(score > 0.5, `${user} ${item}: ${score}`);
+      else assert.ok(score < 0.2, `${user} ${item}: ${score}`);
+    }
+});
+
+test('what cannot be fitted is refused by name', () => {
+  const rows = rowsOf([{ user: 0, item: 0, value: 1 }], 1);
+  const attempt = (more: Partial<FitOptions>, items = 1) => fit(rows, items, { ...defaults, ...more }, seeded(1));
+  assert.throws(() => attempt({ rank: 0 }), /rank: 0 is not/);
+  assert.throws(() => attempt({ lambda: 0 }), /lambda: 0 must be above 0/);
+  assert.throws(() => attempt({ alpha: -1 }), /alpha: -1/);
+  assert.throws(() => attempt({ solver: 'cg', weightedLambda: true }), /weightedLambda/);
+  assert.throws(() => attempt({}, 0), /column 0 must be below 0/);
+  assert.throws(() => attempt({ rank: 64 }, 20_000_000), /4 GiB.*Spark/);
+});
