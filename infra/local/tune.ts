@@ -1,8 +1,8 @@
 // npm run tune -- [FILE] [--data DIR] [--trials N] [--seconds S] [--seed N]: looks for better settings of training.
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { fit } from '#core/als.ts';
 import type { Pair } from '#core/stores.ts';
+import { fitEntries as fit } from '#train/kernel.ts';
 import { readPairs } from '#train/pairs.ts';
 import { classes } from '#train/train.ts';
 import { table, tune } from '#train/tune.ts';
