@@ -7,7 +7,7 @@ import { before, test } from 'node:test';
 import fc from 'fast-check';
 import { Reader } from 'maxmind';
 import { buildTable } from '#geo/build.ts';
-import { cityDatabases, placeOf } from '#geo/city.ts';
+import { cityDatabases, databaseBuiltAt, placeOf } from '#geo/city.ts';
 import { keptTable } from '#geo/keep.ts';
 import { deeper, IpTable, readV6 } from '#geo/table.ts';
 import { openLocator } from '#process/locate.ts';
@@ -198,6 +198,17 @@ test('a database of MaxMind’s shape does in its place, as it is and as a table
     for (const [address, place] of known) assert.deepEqual(locator.locate(address), place, `${file} ${address}`);
     assert.equal(locator.locate('no address'), undefined);
   }
+});
+
+test('when a database was built is read from its end', async (t) => {
+  for (const [index, file] of cityDatabases().entries())
+    assert.equal(await databaseBuiltAt(file), [readerV4, readerV6][index].metadata.buildEpoch.getTime());
+  const folder = mkdtempSync(join(tmpdir(), 'whalewatch-geo-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  writeFileSync(join(folder, 'city.mmdb'), maxmindShape());
+  assert.equal(await databaseBuiltAt(join(folder, 'city.mmdb')), 1_780_000_000_000);
+  writeFileSync(join(folder, 'none.mmdb'), 'no database');
+  await assert.rejects(databaseBuiltAt(join(folder, 'none.mmdb')), /none\.mmdb is no MaxMind DB/);
 });
 
 test('a torn table is told from a whole one', () => {

