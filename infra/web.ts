@@ -63,7 +63,10 @@ export class Web extends Construct {
         ...more,
       });
     const pages = caching('PageCache', Duration.days(365));
-    const tiles = caching('TileCache', Duration.days(365));
+    // What filters a tile is part of its key, or a filtered one would be served as the whole.
+    const tiles = caching('TileCache', Duration.days(365), {
+      queryStringBehavior: CacheQueryStringBehavior.allowList('hours', 'country'),
+    });
     // People's answers say no-store; the reader's token is part of the key in any case.
     const answers = caching('AnswerCache', Duration.hours(1), {
       queryStringBehavior: CacheQueryStringBehavior.all(),
@@ -78,6 +81,12 @@ export class Web extends Construct {
       // API Gateway answers 403 to a foreign Host.
       originRequestPolicy: OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
     };
+    const toPages = {
+      origin: S3BucketOrigin.withOriginAccessControl(this.bucket),
+      viewerProtocolPolicy,
+      cachePolicy: pages,
+      functionAssociations: [{ function: this.#pageFile(), eventType: FunctionEventType.VIEWER_REQUEST }],
+    };
     this.distribution = new Distribution(this, 'Distribution', {
       comment: 'Whalewatch',
       defaultRootObject: 'index.html',
@@ -89,14 +98,10 @@ export class Web extends Construct {
             certificate: Certificate.fromCertificateArn(this, 'Certificate', settings.domainName.certificateArn),
           }
         : {}),
-      defaultBehavior: {
-        origin: S3BucketOrigin.withOriginAccessControl(this.bucket),
-        viewerProtocolPolicy,
-        cachePolicy: pages,
-        responseHeadersPolicy: this.#headers(),
-        functionAssociations: [{ function: this.#pageFile(), eventType: FunctionEventType.VIEWER_REQUEST }],
-      },
+      defaultBehavior: { ...toPages, responseHeadersPolicy: this.#headers('Headers', false) },
       additionalBehaviors: {
+        // The map alone, which other sites may frame.
+        '/embed': { ...toPages, responseHeadersPolicy: this.#headers('EmbedHeaders', true) },
         '/v1/tiles/*': { ...toApi, cachePolicy: tiles },
         '/v1/*': { ...toApi, cachePolicy: answers, allowedMethods: AllowedMethods.ALLOW_ALL },
         '/points.json': {
@@ -121,12 +126,12 @@ export class Web extends Construct {
     if (!emulated.withoutPages) this.#upload();
   }
 
-  #headers() {
-    return new ResponseHeadersPolicy(this, 'Headers', {
+  #headers(id: string, framed: boolean) {
+    return new ResponseHeadersPolicy(this, id, {
       securityHeadersBehavior: {
-        contentSecurityPolicy: { contentSecurityPolicy: contentSecurityPolicy(), override: true },
+        contentSecurityPolicy: { contentSecurityPolicy: contentSecurityPolicy({ framed }), override: true },
         contentTypeOptions: { override: true },
-        frameOptions: { frameOption: HeadersFrameOption.DENY, override: false },
+        ...(framed ? {} : { frameOptions: { frameOption: HeadersFrameOption.DENY, override: false } }),
         referrerPolicy: { referrerPolicy: HeadersReferrerPolicy.STRICT_ORIGIN_WHEN_CROSS_ORIGIN, override: true },
         strictTransportSecurity: { accessControlMaxAge: Duration.days(365), includeSubdomains: false, override: true },
       },

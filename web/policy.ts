@@ -13,7 +13,7 @@ const policy = [
   "form-action 'none'",
 ];
 
-/** Any site may embed the map with `/?embed`; the pages about people may not be framed. */
+/** Any site may frame `/embed`, which is the map alone; the pages about people may not be framed. */
 export function contentSecurityPolicy({ framed = false } = {}): string {
   return [...policy, `frame-ancestors ${framed ? '*' : "'none'"}`].join('; ');
 }

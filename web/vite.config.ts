@@ -53,7 +53,7 @@ export default defineConfig({
     chunkSizeWarningLimit: 1500,
     rolldownOptions: {
       checks: { pluginTimings: false },
-      input: ['index', 'people', 'repositories', 'setup', 'health'].map((page) => join(web, `${page}.html`)),
+      input: ['index', 'embed', 'people', 'repositories', 'setup', 'health'].map((page) => join(web, `${page}.html`)),
     },
   },
 });

@@ -59,8 +59,7 @@ export function localApp({ stores, token, web, report }: Omit<ServerOptions, 'po
 
 const pageHeaders: MiddlewareHandler = async (c, next) => {
   await next();
-  const framed = c.req.path === '/' && c.req.query('embed') !== undefined;
-  c.header('Content-Security-Policy', contentSecurityPolicy({ framed }));
+  c.header('Content-Security-Policy', contentSecurityPolicy({ framed: c.req.path === '/embed' }));
   c.header('Cache-Control', cacheControl(c.req.path));
   c.header('X-Content-Type-Options', 'nosniff');
 };

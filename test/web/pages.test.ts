@@ -319,7 +319,7 @@ test('without WebGL 2 the map is a picture and the list is whole', { skip }, () 
 );
 
 test('embedded, the map shows its number and nothing else', { skip }, () =>
-  see('/?embed', { width: 500, height: 320 }, async (page) => {
+  see('/embed', { width: 500, height: 320 }, async (page) => {
     await page.getByText(/in 30 days, \d+ places/).waitFor();
     await page.locator('.controls').waitFor();
     assert.equal(await page.locator('.bar, .legend, .rows').count(), 0);

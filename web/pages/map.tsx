@@ -1,4 +1,4 @@
-// /: where the portal's hits come from, right now. `/?embed` is the same map for an <iframe>.
+// /: where the portal's hits come from, right now. /embed is the same map for an <iframe>.
 import { named } from 'virtual:basemap';
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { type Clusters, get, items, type Leaf, type ServiceError } from '../api.ts';
@@ -11,7 +11,7 @@ import { hasWebGL2, Still } from '../map/still.tsx';
 import type { Picked, View } from '../map/view.ts';
 import { Content, Failed, MapPage, mount, Segments, Skeleton } from '../shell.tsx';
 
-const embed = new URLSearchParams(location.search).has('embed');
+const embed = location.pathname.startsWith('/embed');
 const webgl = hasWebGL2();
 const phone = matchMedia('(max-width: 760px)');
 

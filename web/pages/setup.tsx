@@ -129,7 +129,7 @@ function Setup() {
             <p>The map is public and can stand in any page; what follows the # is where it opens.</p>
             <Code
               label="A frame with the map"
-              text={`<iframe src="${here}/?embed#2/30/10" title="Live map" width="100%" height="420"></iframe>`}
+              text={`<iframe src="${here}/embed#2/30/10" title="Live map" width="100%" height="420"></iframe>`}
             />
             <p class="after-code">
               Where scripts may not run, <code class="inline-code">{here}/v1/embed/map</code> shows it as pictures. A
