@@ -5,8 +5,8 @@ import { encodeModel } from '#core/model.ts';
 import { type Card, keepModels, latestKey, type ModelList, readModels, refusedKey } from '#core/models.ts';
 import { seeded } from '#core/random.ts';
 import { compress, type Entry, indexPairs, split } from '#core/ratings.ts';
-import { scoresOf, topN } from '#core/recommend.ts';
 import type { ObjectStore, Pair, SavedRecommendations, SearchStore } from '#core/stores.ts';
+import { topOf } from '#core/top.ts';
 import { evaluate } from './evaluate.ts';
 import { fitEntries as fit } from './kernel.ts';
 
@@ -84,17 +84,16 @@ export async function train(options: TrainOptions): Promise<Card> {
       ({ item }) => item,
     );
     let batch: SavedRecommendations[] = [];
+    const best = topOf(factors, byUser, saved);
     for (let user = 0; user < users.length; user++) {
-      const pulled = new Set(byUser.columns.subarray(byUser.starts[user], byUser.starts[user + 1]));
-      const scores = scoresOf(
-        { rank: als.rank, items: factors.items },
-        factors.users.subarray(user * als.rank, (user + 1) * als.rank),
-      );
-      const best = topN(scores, saved, (item) => pulled.has(item));
+      const top = best(user);
       batch.push({
         user: users[user],
         model: card.id,
-        items: best.map(({ item, score }) => ({ repository: items[item], score })),
+        items: Array.from({ length: top.count }, (_, at) => ({
+          repository: items[top.items[at]],
+          score: top.scores[at],
+        })),
       });
       if (batch.length === 1000 || user === users.length - 1) {
         await search.saveRecommendations(batch);
