@@ -90,7 +90,8 @@ export class Stores extends Construct {
       OS4: 'One node keeps the default under $30 a month; the setting search takes a larger instance',
       OS5: 'Without an access policy only roles with rights of their own get in; there is no anonymous access',
       OS7: 'Everything searched can be made again from the events table (npm run replay)',
-      OS9: 'Slow logs hold queries, which name people',
+      'OS9[LogExport::SEARCH_SLOW_LOGS]': 'Slow logs hold queries, which name people',
+      'OS9[LogExport::INDEX_SLOW_LOGS]': 'Slow logs hold documents, which name people',
     };
     explain(domain, reasons);
     return { endpoint: `https://${domain.domainEndpoint}`, signed: true, arn: domain.domainArn };

@@ -1,7 +1,7 @@
 // web: CloudFront in front of the pages, the points, the tiles and the API; each with the cache that fits it.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { Duration, RemovalPolicy, Stack, Token } from 'aws-cdk-lib';
+import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
 import {
   AllowedMethods,
@@ -173,12 +173,10 @@ export class Web extends Construct {
         ...['s3:GetBucket*', 's3:GetObject*', 's3:List*', 's3:Abort*', 's3:DeleteObject*'].map(
           (of) => `IAM5[Action::${of}]`,
         ),
-        `IAM5[Resource::arn:aws:s3:::cdk-hnb659fds-assets-${asFound(stack.account)}-${asFound(stack.region)}/*]`,
+        wildcard(this, `arn:${stack.partition}:s3:::cdk-hnb659fds-assets-${stack.account}-${stack.region}/*`),
         wildcard(this, this.bucket.arnForObjects('*')),
         'IAM5[Resource::*]',
       ])
         explain(uploader, { [found]: "CDK's own uploader of assets, which runs while deploying only" });
   }
 }
-
-const asFound = (value: string) => (Token.isUnresolved(value) ? '<AWS::AccountId>' : value);

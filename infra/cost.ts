@@ -1,0 +1,179 @@
+// npm run cost [-- --hits 1000 --domains 20000 --per-request 20 …]: dollars a month from list prices of us-east-1. Every
+// price and every assumption is named here; docs/cost.md says which were measured. Put in your own.
+import { parseArgs } from 'node:util';
+
+/** List prices, dollars; us-east-1, as believed in November 2026. */
+export const price = {
+  /** HTTP API, a request: up to 300 million a month, then more. */
+  httpApi: [
+    [300e6, 1.0e-6],
+    [Infinity, 0.9e-6],
+  ] as Tiers,
+  lambdaRequest: 0.2e-6,
+  /** A GB-second on arm64. */
+  lambdaGBSecond: 0.0000133334,
+  /** A GB out to the internet, after the first 100 of a month. */
+  egressGB: [
+    [100, 0],
+    [10_240, 0.09],
+    [40_960, 0.085],
+    [102_400, 0.07],
+    [Infinity, 0.05],
+  ] as Tiers,
+  onDemandStreamHour: 0.04,
+  onDemandGiBIn: 0.08,
+  onDemandGiBOut: 0.04,
+  shardHour: 0.015,
+  /** A unit of 25 KB put to a shard. */
+  putUnit: 0.014e-6,
+  s3Put: 5e-6,
+  s3Get: 0.4e-6,
+  s3GBMonth: 0.023,
+  /** DynamoDB on demand: a write of 1 KB, a read of 4 KB. */
+  write: 0.625e-6,
+  read: 0.125e-6,
+  searchNodeHour: 0.036,
+  searchGBMonth: 0.122,
+  secretMonth: 0.4,
+  alarmMonth: 0.1,
+};
+
+/** What a hit costs in bytes and time. */
+export const assumed = {
+  /** A hit's line in the stream. */
+  hitBytes: 130,
+  /** Lambda time of a request to collect, and more for each hit in it. */
+  collectMs: 6,
+  collectHitMs: 0.01,
+  collectGB: 0.25,
+  /** The answer to a request, with its headers. */
+  answerBytes: 350,
+  processGB: 1.728,
+  /** Parse, locate, fold. */
+  processHitUs: 1,
+  /** Checkpoint, delta, commit of a batch. */
+  batchMs: 60,
+  /** Record of a Lambda event beside its data. */
+  envelopeBytes: 590,
+  exportGB: 1.728,
+  /** Tiles a month that readers ask for, and the share CloudFront has. */
+  tiles: 4e6,
+  tileHit: 0.85,
+};
+
+/** Seconds and megabytes of one export, by the domains on the map; between them by proportion. */
+export const exportOf = (domains: number) => ({ seconds: 0.8 + 2.4e-6 * domains, megabytes: 0.3 + 1.65e-4 * domains });
+
+export interface Load {
+  /** Hits a second, all month. */
+  hits: number;
+  /** Domains on the map. */
+  domains: number;
+  /** Hits that one request carries. */
+  perRequest: number;
+  stream: 'provisioned' | 'onDemand';
+  exportEvery: number;
+  batchWindow: number;
+  /** OpenSearch of its own, or one that is paid for elsewhere. */
+  search: boolean;
+}
+
+export const defaults: Load = {
+  hits: 1,
+  domains: 20_000,
+  perRequest: 1,
+  stream: 'provisioned',
+  exportEvery: 60,
+  batchWindow: 5,
+  search: true,
+};
+
+type Tiers = [number, number][];
+const monthSeconds = 2_628_000;
+const monthHours = 730;
+const GiB = 2 ** 30;
+
+function tiered(amount: number, tiers: Tiers): number {
+  let [sum, from] = [0, 0];
+  for (const [until, each] of tiers) {
+    sum += Math.max(0, Math.min(amount, until) - from) * each;
+    from = until;
+  }
+  return sum;
+}
+
+/** Dollars a month, part by part; `shards` is how many a provisioned stream needs, with half as many again to spare. */
+export function cost(given: Partial<Load> = {}): { parts: Record<string, number>; total: number; shards: number } {
+  const { hits, domains, perRequest, stream, exportEvery, batchWindow, search } = { ...defaults, ...given };
+  const all = hits * monthSeconds;
+  const requests = all / perRequest;
+  const recordBytes = perRequest * assumed.hitBytes;
+  const perSecond = requests / monthSeconds;
+  const shards = Math.max(1, Math.ceil(1.5 * Math.max(perSecond / 1000, (perSecond * recordBytes) / 2 ** 20)));
+  const parts: Record<string, number> = {};
+
+  parts['HTTP API'] = tiered(requests, price.httpApi);
+  const collectSeconds = (requests * assumed.collectMs + all * assumed.collectHitMs) / 1000;
+  parts.collect = requests * price.lambdaRequest + collectSeconds * assumed.collectGB * price.lambdaGBSecond;
+  parts['answers out'] = tiered((requests * assumed.answerBytes) / GiB, price.egressGB);
+  parts.stream =
+    stream === 'onDemand'
+      ? // Each record is billed as whole KiB.
+        monthHours * price.onDemandStreamHour +
+        ((requests * Math.ceil(recordBytes / 1024)) / 2 ** 20) * price.onDemandGiBIn +
+        ((all * assumed.hitBytes) / GiB) * price.onDemandGiBOut
+      : shards * monthHours * price.shardHour + requests * Math.ceil(recordBytes / 25_600) * price.putUnit;
+
+  // A batch ends when the window is over, or when it is full: 6 MB of event, base64, or 10,000 records.
+  const readers = stream === 'onDemand' ? Math.max(4, 2 * shards) : shards;
+  const full = Math.max(perSecond / 10_000, (perSecond * (recordBytes * 1.34 + assumed.envelopeBytes)) / 5.5e6);
+  const batches = Math.min(requests, Math.max(readers / batchWindow, full) * monthSeconds);
+  const processSeconds = (batches * assumed.batchMs) / 1000 + (all * assumed.processHitUs) / 1e6;
+  parts.process = batches * price.lambdaRequest + processSeconds * assumed.processGB * price.lambdaGBSecond;
+  parts['deltas and checkpoints'] =
+    batches * (price.s3Put + price.s3Get) + batches * (2 * price.write + 3 * price.read);
+
+  const { seconds, megabytes } = exportOf(domains);
+  const exports = monthSeconds / exportEvery;
+  parts.export =
+    exports * (price.lambdaRequest + seconds * assumed.exportGB * price.lambdaGBSecond + 6 * price.s3Put) +
+    ((12 * megabytes) / 1024) * price.s3GBMonth;
+  const misses = assumed.tiles * (1 - assumed.tileHit);
+  parts.tiles = misses * (price.lambdaRequest + price.httpApi[0][1] + 0.02 * 1.728 * price.lambdaGBSecond);
+  if (search) parts.OpenSearch = monthHours * price.searchNodeHour + 10 * price.searchGBMonth;
+  parts['secrets, alarms, logs'] = 2 * price.secretMonth + 12 * price.alarmMonth + 3;
+  const total = Object.values(parts).reduce((sum, part) => sum + part, 0);
+  return { parts, total, shards };
+}
+
+function number(name: string, text: string | undefined, fallback: number): number {
+  if (text === undefined) return fallback;
+  const value = Number(text);
+  if (!(value > 0)) throw new Error(`--${name} "${text}" is no number above 0`);
+  return value;
+}
+
+if (import.meta.main) {
+  const option = { type: 'string' } as const;
+  const { values } = parseArgs({
+    options: {
+      ...{ hits: option, domains: option, 'per-request': option, stream: option, 'export-every': option },
+      ...{ 'batch-window': option, 'no-search': { type: 'boolean' as const } },
+    },
+  });
+  const load: Load = {
+    hits: number('hits', values.hits, defaults.hits),
+    domains: number('domains', values.domains, defaults.domains),
+    perRequest: number('per-request', values['per-request'], defaults.perRequest),
+    stream: values.stream === 'onDemand' ? 'onDemand' : 'provisioned',
+    exportEvery: number('export-every', values['export-every'], defaults.exportEvery),
+    batchWindow: number('batch-window', values['batch-window'], defaults.batchWindow),
+    search: !values['no-search'],
+  };
+  const { parts, total, shards } = cost(load);
+  console.log(`${load.hits} hits/s, ${load.domains} domains, ${load.perRequest} hits a request, ${load.stream} stream`);
+  for (const [part, dollars] of Object.entries(parts))
+    console.log(`${part.padEnd(24)}${dollars.toFixed(2).padStart(12)}`);
+  console.log(`${'dollars a month'.padEnd(24)}${total.toFixed(2).padStart(12)}`);
+  if (load.stream === 'provisioned') console.log(`set stream: { shards: ${shards} }`);
+}
