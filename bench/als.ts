@@ -11,6 +11,7 @@ import { auc } from '#core/auc.ts';
 import { seeded } from '#core/random.ts';
 import type { Entry, Rows } from '#core/ratings.ts';
 import { scoresOf } from '#core/recommend.ts';
+import { topOf } from '#core/top.ts';
 import { fit } from '#train/kernel.ts';
 
 const { values: flags } = parseArgs({
@@ -97,6 +98,7 @@ function measure(rank: number, rows: Rows, held: Entry[]) {
   };
   const implicit = theirs('implicitCholesky');
   const implicitCg = theirs('implicitCg');
+  const topS = topTen(rows, exact.factors);
   const own = loss(rows, exact.factors);
   const round = (value: number, digits = 3) => Number(value.toFixed(digits));
   return {
@@ -122,8 +124,18 @@ function measure(rank: number, rows: Rows, held: Entry[]) {
     aucCg: round(judge(rows, held, cg.factors), 4),
     aucImplicit: round(judge(rows, held, implicit), 4),
     aucSpark: peers.sparkS ? round(judge(rows, held, theirs('spark')), 4) : null,
-    implicitTopS: round(peers.implicitTopS),
+    topN: { oursS: round(topS), implicitS: round(peers.implicitTopS), ratio: round(peers.implicitTopS / topS, 2) },
   };
+}
+
+/** Top-10 of everybody without what they pulled, ordering the images included; one thread of plain TypeScript. */
+function topTen(rows: Rows, factors: Factors): number {
+  const began = performance.now();
+  const of = topOf(factors, rows, 10);
+  let shown = 0;
+  for (let user = 0; user < users; user++) shown += of(user).count;
+  if (shown === 0) throw new Error('nobody has a list');
+  return (performance.now() - began) / 1000;
 }
 
 /** Every person is of one of 50 communities, every image has a popularity and a community: 3 in 4 pulls are one's own community's. */
