@@ -23,6 +23,10 @@ test('what a sender gets wrong is named; what a registry gets wrong is set aside
       [[{ domain: 'ok.example' }, { domain: '' }], /^hit 1: domain/],
       [{ domain: 'ok.example', action: 'x'.repeat(65) }, /action/],
       [{ domain: 'ok.example', time: 'yesterday' }, /time "yesterday"/],
+      [
+        { domain: 'ok.example', time: '2001-01-01T00:00:00Z' },
+        /time 2001-01-01T00:00:00.000Z is more than 400 days ago/,
+      ],
       [{ domain: 'ok.example', id: 7 }, /id/],
       [7, /a hit is an object/],
     ];

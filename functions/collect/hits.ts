@@ -4,6 +4,9 @@ import { badRequest } from '#core/http.ts';
 /** Most hits one request may carry. */
 export const mostHits = 10_000;
 
+/** Each day's sums are an object of their own: anybody may send hits, so nobody may open more days than this. */
+const mostDaysBack = 400;
+
 /**
  * The stream lines of a request's hits: one hit or an array of them.
  * Throws a 400 that names the hit, the field and the mend; then none of the request's hits is taken.
@@ -22,6 +25,10 @@ export function readHits(text: string, address: string, now: number): string[] {
   return hits.map((hit, index) => {
     const read = validateHit(hit, { address, now });
     if ('reason' in read) throw badRequest(Array.isArray(body) ? `hit ${index}: ${read.reason}` : read.reason);
+    if (read.time < now - mostDaysBack * 86_400_000)
+      throw badRequest(
+        `hit ${index}: time ${new Date(read.time).toISOString()} is more than ${mostDaysBack} days ago: bring older hits in with npm run import.`,
+      );
     return encodeHit(read);
   });
 }
