@@ -8,6 +8,7 @@ export const entries = {
   process: 'functions/process/lambda.ts',
   export: 'functions/process/export-lambda.ts',
   train: 'functions/train/lambda.ts',
+  'train-task': 'functions/train/task.ts',
   serve: 'functions/serve/lambda.ts',
 };
 export type FunctionName = keyof typeof entries;

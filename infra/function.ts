@@ -24,7 +24,7 @@ export interface StageFunctionProps<Variables extends Record<string, string>> {
 let bundled = false;
 
 /** Builds the bundles once a run of CDK; esbuild's plugins want a promise, so in a process of its own. */
-function bundles(): void {
+export function bundles(): void {
   if (!bundled)
     execFileSync(process.execPath, [join(import.meta.dirname, 'bundle.ts')], {
       stdio: ['ignore', 'ignore', 'inherit'],

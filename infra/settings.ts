@@ -8,8 +8,15 @@ export interface Settings {
   exportEvery?: number;
   /** Hours between two trainings, 1 to 720. Default 24. */
   trainEvery?: number;
-  /** Megabytes of the trainer. Default 3008, the most a new account allows on Lambda. */
+  /**
+   * Where training runs. `lambda`: up to 15 minutes and 10 GB. `fargate`: the same code for as long as it takes, on up to 16
+   * processors and 120 GB, paid by the second. Default `lambda`.
+   */
+  trainer?: 'lambda' | 'fargate';
+  /** Megabytes of the trainer on Lambda. Default 3008, the most a new account allows. */
   trainMemory?: number;
+  /** Size of the trainer on Fargate: 1024 of `cpu` is a processor, `memory` in megabytes. Default 4096 and 16384, $0.19 an hour. */
+  trainTask?: TaskSize;
   /** The stream: a number of shards (1 MB or 1000 records a second and $11 a month each) or `onDemand` ($29 and by use). Default 1 shard. */
   stream?: { shards: number } | 'onDemand';
   /** Hours that the stream keeps records, 24 to 168. Default 24. */
@@ -43,12 +50,31 @@ export interface Settings {
   logDays?: number;
 }
 
+/** Of a task on Fargate. */
+export interface TaskSize {
+  /** 1024 is one processor. */
+  cpu: number;
+  /** Megabytes. */
+  memory: number;
+}
+
 export type ResolvedSettings = Required<Omit<Settings, 'domainName' | 'ipDatabase' | 'alarmEmail'>> &
   Pick<Settings, 'domainName' | 'ipDatabase' | 'alarmEmail'>;
 
 export class BadSetting extends Error {
   override name = 'BadSetting';
 }
+
+/** What Fargate offers: megabytes by 1/1024 of a processor. */
+const taskSizes: Record<number, number[]> = {
+  256: [512, 1024, 2048],
+  512: range(1024, 4096, 1024),
+  1024: range(2048, 8192, 1024),
+  2048: range(4096, 16_384, 1024),
+  4096: range(8192, 30_720, 1024),
+  8192: range(16_384, 61_440, 4096),
+  16384: range(32_768, 122_880, 8192),
+};
 
 const logRetentions = [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731];
 
@@ -58,7 +84,9 @@ export function resolve(settings: Settings): ResolvedSettings {
     keepDays: 7,
     exportEvery: 60,
     trainEvery: 24,
+    trainer: 'lambda',
     trainMemory: 3008,
+    trainTask: { cpu: 4096, memory: 16_384 },
     stream: { shards: 1 },
     retentionHours: 24,
     batchWindow: 5,
@@ -75,6 +103,8 @@ export function resolve(settings: Settings): ResolvedSettings {
   within('keepDays', all.keepDays, 1, 365);
   within('trainEvery', all.trainEvery, 1, 720);
   within('trainMemory', all.trainMemory, 512, 10_240);
+  oneOf('trainer', all.trainer, ['lambda', 'fargate']);
+  taskSize('trainTask', all.trainTask);
   within('retentionHours', all.retentionHours, 24, 168);
   within('batchWindow', all.batchWindow, 1, 60);
   within('pullWindow', all.pullWindow, 0, 60, false);
@@ -103,6 +133,17 @@ export function resolve(settings: Settings): ResolvedSettings {
   return all;
 }
 
+function taskSize(name: string, { cpu, memory }: TaskSize): void {
+  oneOf(`${name}.cpu`, cpu, Object.keys(taskSizes).map(Number), ' (1024 is one processor)');
+  const allowed = taskSizes[cpu];
+  if (!allowed.includes(memory))
+    throw bad(
+      `${name}.memory`,
+      memory,
+      `with cpu ${cpu} Fargate has ${allowed[0]} to ${allowed.at(-1)} in steps of ${allowed[1] - allowed[0]}`,
+    );
+}
+
 const bad = (name: string, value: unknown, mend: string) =>
   new BadSetting(`setting ${name} is ${JSON.stringify(value)}: ${mend} (whalewatch.config.ts)`);
 
@@ -113,4 +154,8 @@ function within(name: string, value: number, least: number, most: number, whole 
 
 function oneOf(name: string, value: unknown, allowed: unknown[], more = ''): void {
   if (!allowed.includes(value)) throw bad(name, value, `give ${allowed.join(', ')}${more}`);
+}
+
+function range(from: number, to: number, step: number): number[] {
+  return Array.from({ length: (to - from) / step + 1 }, (_, n) => from + n * step);
 }

@@ -88,12 +88,7 @@ export class Watch extends Construct {
       comparisonOperator: ComparisonOperator.LESS_THAN_THRESHOLD,
       treatMissingData: TreatMissingData.BREACHING,
     });
-    this.#alarm(
-      'TrainFails',
-      train.handler.metricErrors({ period: Duration.hours(1) }),
-      1,
-      'Training fails: recommendations grow old',
-    );
+    this.#alarm('TrainFails', train.trainer.failures, 1, 'Training fails: recommendations grow old');
     this.#alarm(
       'ModelRefused',
       own('ModelRefused', Duration.hours(1)),
@@ -104,7 +99,7 @@ export class Watch extends Construct {
     this.#dashboard(
       ['Behind, ms', [behind]],
       ['In', [collect.handler.metricInvocations(), collect.handler.metricDuration({ statistic: 'p99' })]],
-      ['Errors', [collect, process, train, serve].map(({ handler }) => handler.metricErrors())],
+      ['Errors', [...[collect, process, serve].map(({ handler }) => handler.metricErrors()), train.trainer.failures]],
       ['Set aside and refused', [own('Quarantined'), refused]],
       ['Export', [own('Exported'), own('Folded'), process.export.metricDuration()]],
       ['Serve', [serve.handler.metricInvocations(), serve.handler.metricDuration({ statistic: 'p99' })]],

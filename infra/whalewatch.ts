@@ -3,6 +3,7 @@ import { CfnOutput } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
 import { Api } from './api.ts';
 import { Collect } from './collect.ts';
+import { Network } from './network.ts';
 import { Process } from './process.ts';
 import { Serve } from './serve.ts';
 import { resolve, type Settings } from './settings.ts';
@@ -34,10 +35,12 @@ export class Whalewatch extends Construct {
     super(scope, id);
     const settings = resolve(props);
 
+    // Fargate alone needs one.
+    const network = settings.trainer === 'fargate' ? new Network(this, 'Network') : undefined;
     const stores = new Stores(this, 'Stores', settings, emulated);
     const collect = new Collect(this, 'Collect', { settings });
     const process = new Process(this, 'Process', { settings, stores, stream: collect.stream, emulated });
-    const train = new Train(this, 'Train', { settings, stores });
+    const train = new Train(this, 'Train', { settings, stores, network });
     const serve = new Serve(this, 'Serve', { settings, stores, stream: collect.stream });
     const api = new Api(this, 'Api', { settings, collect: collect.handler, serve: serve.handler });
     const web = new Web(this, 'Web', { settings, stores, api, emulated });
@@ -58,6 +61,7 @@ export class Whalewatch extends Construct {
     output('Pages', web.bucket.bucketName, 'The bucket of the pages');
     output('Stream', collect.stream.streamName, 'The stream');
     output('ExportFunction', process.export.functionName, 'Brings the map up to date when invoked');
-    output('TrainFunction', train.handler.functionName, 'Trains when invoked');
+    const { name, value, description } = train.trainer.byHand;
+    output(name, value, description);
   }
 }

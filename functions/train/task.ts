@@ -1,0 +1,17 @@
+// Training as a task that ends: on Fargate. Its exit code says whether it worked; a refused model is no failure.
+import { info, report } from '#aws/log.ts';
+import { trainOnce } from './once.ts';
+
+/** Fargate lets a task run, and bills it, for ever. */
+const longest = 12 * 3_600_000;
+setTimeout(() => {
+  report(new Error(`training took more than ${longest / 3_600_000} hours`));
+  process.exit(1);
+}, longest).unref();
+
+try {
+  info(JSON.stringify(await trainOnce()));
+} catch (cause) {
+  report(cause);
+  process.exitCode = 1;
+}

@@ -1,0 +1,48 @@
+// Where Fargate's tasks run: two public subnets and no NAT gateway ($33 a month each), so that nothing is paid while
+// nothing runs. What the tasks fetch from S3 goes through a gateway endpoint, which is free.
+import {
+  GatewayVpcEndpointAwsService,
+  IpAddresses,
+  type ISecurityGroup,
+  Peer,
+  Port,
+  SecurityGroup,
+  SubnetType,
+  Vpc,
+} from 'aws-cdk-lib/aws-ec2';
+import { Cluster, ContainerInsights } from 'aws-cdk-lib/aws-ecs';
+import { Construct } from 'constructs';
+import { explain } from './explain.ts';
+
+const cidr = '10.76.0.0/20';
+
+export class Network extends Construct {
+  /** Addresses of everything inside. */
+  readonly cidr = cidr;
+  readonly vpc: Vpc;
+  readonly cluster: Cluster;
+  readonly subnets = { subnetType: SubnetType.PUBLIC };
+
+  constructor(scope: Construct, id: string) {
+    super(scope, id);
+    this.vpc = new Vpc(this, 'Vpc', {
+      ipAddresses: IpAddresses.cidr(cidr),
+      maxAzs: 2,
+      natGateways: 0,
+      subnetConfiguration: [{ name: 'Public', subnetType: SubnetType.PUBLIC, cidrMask: 24 }],
+      // Nothing is ever put into the default group; closing it would take a function of CDK's own.
+      restrictDefaultSecurityGroup: false,
+      gatewayEndpoints: { S3: { service: GatewayVpcEndpointAwsService.S3 } },
+    });
+    explain(this.vpc, { VPC7: 'A flow log holds addresses, against the privacy rule' });
+    this.cluster = new Cluster(this, 'Cluster', { vpc: this.vpc, containerInsightsV2: ContainerInsights.DISABLED });
+    explain(this.cluster, { ECS4: 'Paid by the metric; failed tasks and processor time ring without it' });
+  }
+
+  /** A group that nobody may call and that may call these ports of anybody: AWS and search have no fixed addresses. */
+  group(scope: Construct, id: string, description: string, ports: number[] = [443]): ISecurityGroup {
+    const group = new SecurityGroup(scope, id, { vpc: this.vpc, description, allowAllOutbound: false });
+    for (const port of new Set(ports)) group.addEgressRule(Peer.anyIpv4(), Port.tcp(port), 'AWS and search');
+    return group;
+  }
+}

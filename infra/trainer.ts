@@ -1,0 +1,78 @@
+// What trains, and the plainest that does: a function of up to 15 minutes.
+
+import { Duration } from 'aws-cdk-lib';
+import { type IMetric, Stats } from 'aws-cdk-lib/aws-cloudwatch';
+import type { IScheduleTarget } from 'aws-cdk-lib/aws-scheduler';
+import { LambdaInvoke, type ScheduleTargetBaseProps } from 'aws-cdk-lib/aws-scheduler-targets';
+import type { Queue } from 'aws-cdk-lib/aws-sqs';
+import type { Construct } from 'constructs';
+import type { Variables } from '#train/env.ts';
+import { StageFunction } from './function.ts';
+import type { Network } from './network.ts';
+import { versions } from './process.ts';
+import type { ResolvedSettings } from './settings.ts';
+import type { Stores } from './stores.ts';
+
+export interface TrainProps {
+  settings: ResolvedSettings;
+  stores: Stores;
+  /** There when something runs on Fargate. */
+  network?: Network;
+}
+
+export interface Trainer {
+  target(options: ScheduleTargetBaseProps): IScheduleTarget;
+  /** Counts trainings that failed. */
+  failures: IMetric;
+  /** Output of the stack: how to train by hand. */
+  byHand: { name: string; value: string; description: string };
+}
+
+export class LambdaTrainer implements Trainer {
+  readonly #handler: StageFunction<Variables>;
+
+  constructor(scope: Construct, { settings, stores }: TrainProps) {
+    this.#handler = new StageFunction<Variables>(scope, 'Function', {
+      name: 'train',
+      does: 'Train: fits the recommender on stored pulls and publishes it',
+      environment: trainVariables(stores),
+      memory: settings.trainMemory,
+      timeoutSeconds: 900,
+      logDays: settings.logDays,
+    });
+    mayTrain(this.#handler, stores);
+  }
+
+  target(options: ScheduleTargetBaseProps): IScheduleTarget {
+    versions(this.#handler);
+    return new LambdaInvoke(this.#handler, options);
+  }
+
+  get failures(): IMetric {
+    return this.#handler.metricErrors({ period: Duration.hours(1) });
+  }
+
+  get byHand() {
+    return { name: 'TrainFunction', value: this.#handler.functionName, description: 'Trains when invoked' };
+  }
+}
+
+/** Trainings that failed, of a trainer that says so in a message to this queue. */
+export const messagesOf = (failed: Queue): IMetric =>
+  failed.metricNumberOfMessagesSent({ period: Duration.hours(1), statistic: Stats.SUM });
+
+export const trainVariables = (stores: Stores): Variables => ({
+  BUCKET: stores.bucket.bucketName,
+  ...stores.searchVariables(),
+  SEED: '1',
+});
+
+/** What training may do, of a function or a task. */
+export function mayTrain(to: { may(actions: string[], resources: string[]): void }, stores: Stores): void {
+  to.may(['s3:ListBucket'], [stores.bucket.bucketArn]);
+  to.may(['s3:GetObject', 's3:PutObject', 's3:DeleteObject'], [stores.bucket.arnForObjects('models/*')]);
+  stores.allowSearch(to, {
+    Put: ['whalewatch-documents', 'whalewatch-recommendations'],
+    Post: ['whalewatch-documents/_search', 'whalewatch-recommendations/_bulk'],
+  });
+}

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { test } from 'node:test';
+
+const entry = join(import.meta.dirname, '../../functions/train/task.ts');
+
+/** Runs the task against a search and an S3 that answer every call with this. */
+async function run(status: number, type: string): Promise<{ code: number | null; output: string }> {
+  const server = createServer((request, response) => {
+    request.resume();
+    const body = request.url?.includes('_search') ? JSON.stringify({ error: { type } }) : '<Error/>';
+    response.writeHead(status).end(body);
+  }).listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.on('listening', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const child = spawn(process.execPath, [entry], {
+    env: {
+      ...process.env,
+      ...{ BUCKET: 'data', SEARCH_ENDPOINT: url, SEARCH_SIGNED: 'false', SEED: '1' },
+      ...{ AWS_ENDPOINT_URL: url, AWS_REGION: 'eu-west-1', AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' },
+    },
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk) => {
+      output += chunk;
+    });
+  const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
+  server.close();
+  return { code, output };
+}
+
+test('the task ends well when a model is refused, and counts it', async () => {
+  const { code, output } = await run(404, 'index_not_found_exception');
+  assert.equal(code, 0, output);
+  assert.match(output, /"ModelRefused":1/);
+  assert.match(output, /no pulls to learn from yet/);
+});
+
+test('the task fails when training does, and says why', async () => {
+  const { code, output } = await run(400, 'parsing_exception');
+  assert.equal(code, 1, output);
+  assert.match(output, /"level":"error".*_search.*400/);
+});
