@@ -6,7 +6,8 @@
 // timed once, the median of five passes.
 // memory = peak resident growth over the build, input aside, each in a process of its own; cold = a fresh process from
 // opening the file to the bytes of its first tile, imports aside, the median of nine.
-import { spawnSync } from 'node:child_process';
+import { fork, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { fstatSync, mkdtempSync, openSync, readSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,6 +23,8 @@ import { seeded, skewedPoints } from '../test/core/points-of.ts';
 
 const OPTIONS = { radius: 64, extent: 512, maxZoom: 16 };
 const SEED = 5;
+const ROUNDS = 5;
+const NODE_FLAGS = ['--expose-gc', '--max-old-space-size=16000'];
 /** Of an object store in the same region, as one function sees it. */
 const LATENCY_MS = 20;
 const MEGABYTES_PER_SECOND = 80;
@@ -34,16 +37,17 @@ interface Site {
 
 const [task, ...rest] = process.argv.slice(2);
 const tasks: Record<string, () => void> = {
-  tiles: () => print(tiles(Number(rest[0]), rest[1])),
+  oursServing: () => oursServing(Number(rest[0]), rest[1]),
+  theirsServing: () => theirsServing(Number(rest[0])),
   ours: () => memory(Number(rest[0]), (points) => points, buildPyramid),
   theirs: () => memory(Number(rest[0]), features, (input) => new Supercluster<Site>(OPTIONS).load(input)),
   distant: () => void distant(rest[0], rest[1]),
   cold: () => void cold(rest[0], rest[1], rest.slice(2).map(Number) as Tile),
 };
 if (task in tasks) tasks[task]();
-else main();
+else await main();
 
-function main(): void {
+async function main(): Promise<void> {
   const flag = process.argv.indexOf('--points');
   const sizes = (flag < 0 ? '20000,1000000,10000000' : process.argv[flag + 1]).split(',').map(Number);
   if (!sizes.every((size) => size > 0))
@@ -53,21 +57,21 @@ function main(): void {
   try {
     for (const size of sizes) {
       const file = join(folder, `${size}.bin`);
-      const timed = child('tiles', size, file);
-      const first: Tile = timed.first;
+      const timed = await inTurns(size, file);
+      const { first } = timed;
       const start = (way: string) =>
         Array.from({ length: 9 }, () => child('cold', way, file, ...first)).sort((a, b) => a.ms - b.ms)[4];
       const [part, whole] = [start('part'), start('whole')];
       const [ours, theirs] = [child('ours', size), child('theirs', size)];
       console.log(`${size} points, file ${(timed.fileBytes / 1e6).toFixed(1)} MB`);
       console.log(
-        `  build       ${ms(timed.build.ours)} against ${ms(timed.build.theirs)}; encoding the file ${ms(timed.encode)}`,
+        `  build       ${ms(timed.of('build.ours'))} against ${ms(timed.of('build.theirs'))}; encoding the file ${ms(timed.encode)}`,
       );
       console.log(
-        `  tile        ${us(timed.tile.ours)} against ${us(timed.tile.theirs)} us, ${timed.items.toFixed(1)} items`,
+        `  tile        ${us(timed.of('tile.ours'))} against ${us(timed.of('tile.theirs'))} us, ${timed.items.toFixed(1)} items`,
       );
       console.log(
-        `  served      ${us(timed.served.ours)} against ${us(timed.served.theirs)} (vt-pbf), ${us(timed.served.sameWriter)} (our writer) us; p99 ${timed.p99.toFixed(1)} us`,
+        `  served      ${us(timed.of('served.ours'))} against ${us(timed.of('served.theirs'))} (vt-pbf), ${us(timed.of('sameWriter.theirs'))} (our writer) us; p99 ${us(timed.of('p99.ours'))} us`,
       );
       console.log(`  memory      ${ours.megabytes} against ${theirs.megabytes} MB at the peak of the build`);
       console.log(
@@ -78,11 +82,11 @@ function main(): void {
         `  new file    ${ms(far.first)} to a reader's first tile, ${ms(far.next)} to one at zoom 12, of ${(far.bytes / 1e6).toFixed(2)} MB; ${ms(farWhole.first)} had the function to load all (${LATENCY_MS} ms a read, ${MEGABYTES_PER_SECOND} MB/s)`,
       );
       table[size] = {
-        buildRatio: round(timed.build.theirs / timed.build.ours),
-        tileRatio: round(timed.tile.theirs / timed.tile.ours),
-        servedRatio: round(timed.served.theirs / timed.served.ours),
-        servedSameWriterRatio: round(timed.served.sameWriter / timed.served.ours),
-        p99us: round(timed.p99),
+        buildRatio: round(timed.of('build.theirs') / timed.of('build.ours')),
+        tileRatio: round(timed.of('tile.theirs') / timed.of('tile.ours')),
+        servedRatio: round(timed.of('served.theirs') / timed.of('served.ours')),
+        servedSameWriterRatio: round(timed.of('sameWriter.theirs') / timed.of('served.ours')),
+        p99us: round(timed.of('p99.ours') * 1000),
         memoryRatio: round(theirs.megabytes / ours.megabytes),
         coldMs: round(part.ms),
       };
@@ -96,92 +100,140 @@ function main(): void {
 /** Runs one task in a process of its own; its last line is JSON. */
 // biome-ignore lint/suspicious/noExplicitAny: each task's own figures, read right where they are asked for
 function child(...args: (string | number)[]): any {
-  const run = spawnSync(
-    process.execPath,
-    ['--expose-gc', '--max-old-space-size=16000', import.meta.filename, ...args.map(String)],
-    { encoding: 'utf8', maxBuffer: 1 << 26 },
-  );
+  const run = spawnSync(process.execPath, [...NODE_FLAGS, import.meta.filename, ...args.map(String)], {
+    encoding: 'utf8',
+    maxBuffer: 1 << 26,
+  });
   if (run.status !== 0) throw new Error(`${args.join(' ')}: ${run.stderr}`);
   return JSON.parse(run.stdout.trim().split('\n').at(-1) ?? '');
 }
 
-/** Both sides in one process, in turns, over the same tiles. */
-function tiles(size: number, file: string) {
+/** What a side answers: milliseconds (a build, a tile), by name. */
+type Measures = Record<string, () => number | object>;
+
+/**
+ * Each side in a process of its own, as each would run: a collection of the rival's millions of objects is not at our
+ * expense. They take turns, measure by measure, so that both meet the same machine.
+ */
+async function inTurns(size: number, file: string) {
+  const sides = { ours: side('oursServing', size, file), theirs: side('theirsServing', size) };
+  const spent = new Map<string, number[]>();
+  const ask = async (name: string, rounds: number, warmUp: number) => {
+    for (let round = 0; round < rounds + warmUp; round++)
+      for (const whose of ['ours', 'theirs'] as const) {
+        const answer = await sides[whose](name);
+        const key = `${name}.${whose}`;
+        if (round >= warmUp && answer !== undefined) spent.set(key, [...(spent.get(key) ?? []), answer as number]);
+      }
+  };
+  await ask('build', size > 2e6 ? 1 : 3, 0);
+  const { fileBytes, items, first, encode } = (await sides.ours('write')) as never as Written;
+  await ask('tile', ROUNDS, 1);
+  await ask('served', ROUNDS, 1);
+  await ask('sameWriter', ROUNDS, 1);
+  await ask('p99', ROUNDS, 0);
+  for (const whose of Object.values(sides)) await whose('end');
+  return { of: (name: string) => median(spent.get(name) ?? []), fileBytes, items, first, encode };
+}
+
+interface Written {
+  fileBytes: number;
+  /** Items of a tile, on average. */
+  items: number;
+  first: Tile;
+  encode: number;
+}
+
+/** Starts a side; ask it for a measure by name. It answers undefined to one it has not. */
+function side(...args: (string | number)[]): (measure: string) => Promise<unknown> {
+  const process = fork(import.meta.filename, args.map(String), { execArgv: NODE_FLAGS });
+  const answers: ((answer: { value?: unknown }) => void)[] = [];
+  process.on('message', (answer: { value?: unknown }) => answers.shift()?.(answer));
+  const ended = once(process, 'exit').then(([code]) => {
+    if (code !== 0) throw new Error(`${args.join(' ')}: exit ${code}`);
+    return { value: undefined };
+  });
+  return async (measure) => {
+    const answered = new Promise<{ value?: unknown }>((resolve) => answers.push(resolve));
+    process.send(measure);
+    return (await Promise.race([answered, ended])).value;
+  };
+}
+
+function answering(measures: Measures): void {
+  process.on('message', (name: string) => {
+    if (name === 'end') process.exit();
+    process.send?.({ value: measures[name]?.() });
+  });
+}
+
+function oursServing(size: number, file: string): void {
   const points = skewedPoints(size, SEED);
   const sample = sampleTiles(points, size < 1e5 ? 5_000 : 20_000);
   buildPyramid(skewedPoints(20_000, 1));
-  new Supercluster(OPTIONS).load(features(skewedPoints(20_000, 1)));
+  let built: Pyramid;
+  let opened: Pyramid;
+  const served = (tile: Tile) => encodeTile(opened, opened.tile(...tile)).length;
+  answering({
+    build: () => afterCollection(() => (built = buildPyramid(points))),
+    write: () => {
+      let bytes = new Uint8Array(0);
+      const encode = time(() => (bytes = encodePyramid(built)));
+      writeFileSync(file, bytes);
+      opened = openPyramid(bytes);
+      const items = sample.reduce((sum, tile) => sum + opened.tile(...tile).length, 0) / sample.length;
+      return { fileBytes: bytes.length, items, first: sample.find(([z]) => z === 4), encode };
+    },
+    tile: () => perTile(sample, (tile) => opened.tile(...tile).length),
+    served: () => perTile(sample, served),
+    p99: () => {
+      const single = new Float64Array(sample.length);
+      sample.forEach((tile, i) => {
+        const start = performance.now();
+        served(tile);
+        single[i] = performance.now() - start;
+      });
+      return single.sort()[Math.floor(single.length * 0.99)];
+    },
+  });
+}
 
-  const runs = size > 2e6 ? 1 : 3;
-  const oursBuild: number[] = [];
-  const theirsBuild: number[] = [];
-  let pyramid: Pyramid | undefined;
-  let index: Supercluster<Site> | undefined;
-  // Ours first: the rival's million objects would make every collection of our run slower.
-  for (let run = 0; run < runs; run++) {
-    pyramid = undefined;
-    gc();
-    oursBuild.push(time(() => (pyramid = buildPyramid(points))));
-  }
+function theirsServing(size: number): void {
+  const points = skewedPoints(size, SEED);
+  const sample = sampleTiles(points, size < 1e5 ? 5_000 : 20_000);
   const input = features(points);
-  for (let run = 0; run < runs; run++) {
-    index = undefined;
-    gc();
-    theirsBuild.push(time(() => (index = new Supercluster<Site>(OPTIONS).load(input))));
-  }
-  if (!pyramid || !index) throw new Error('nothing was built');
-  let bytes = new Uint8Array(0);
-  const built = pyramid;
-  const rival = index;
-  const encode = time(() => (bytes = encodePyramid(built)));
-  writeFileSync(file, bytes);
-  const opened = openPyramid(bytes);
+  // For the names and times our writer takes: typed arrays, which a collection does not go through.
+  const written = buildPyramid(points);
+  new Supercluster(OPTIONS).load(features(skewedPoints(20_000, 1)));
+  let index: Supercluster<Site>;
+  const found = (tile: Tile) => index.getTile(...tile) ?? { features: [] };
+  answering({
+    build: () => afterCollection(() => (index = new Supercluster<Site>(OPTIONS).load(input))),
+    tile: () => perTile(sample, (tile) => found(tile).features.length),
+    served: () =>
+      perTile(sample, (tile) => fromGeojsonVt({ clusters: found(tile) }, { version: 2, extent: 512 }).length),
+    sameWriter: () => perTile(sample, (tile) => encodeTile(written, rivalItems(found(tile).features)).length),
+  });
+}
 
+function afterCollection(build: () => unknown): number {
+  gc();
+  return time(build);
+}
+
+/** Milliseconds a tile, over the sample. */
+function perTile(sample: Tile[], answer: (tile: Tile) => number): number {
   let sink = 0;
-  let items = 0;
-  const measures = {
-    tile: (tile: Tile) => (sink += opened.tile(...tile).length),
-    tileTheirs: (tile: Tile) => (sink += rival.getTile(...tile)?.features.length ?? 0),
-    served: (tile: Tile) => (sink += encodeTile(opened, opened.tile(...tile)).length),
-    servedTheirs: (tile: Tile) => {
-      const found = rival.getTile(...tile);
-      if (found) sink += fromGeojsonVt({ clusters: found }, { version: 2, extent: 512 }).length;
-    },
-    sameWriter: (tile: Tile) => {
-      const found = rival.getTile(...tile);
-      if (found) sink += encodeTile(built, rivalItems(found.features)).length;
-    },
-  };
-  const best: Record<string, number> = {};
-  for (let round = 0; round < 6; round++) {
-    for (const [name, measure] of Object.entries(measures)) {
-      gc();
-      const spent = time(() => sample.forEach(measure)) / sample.length;
-      // The first round warms up.
-      if (round > 0) best[name] = Math.min(best[name] ?? Infinity, spent);
-    }
-  }
-  for (const tile of sample) items += opened.tile(...tile).length;
-  const p99s = Array.from({ length: 5 }, () => {
-    const single = new Float64Array(sample.length);
-    sample.forEach((tile, i) => {
-      const start = performance.now();
-      measures.served(tile);
-      single[i] = performance.now() - start;
-    });
-    return single.sort()[Math.floor(single.length * 0.99)];
+  gc();
+  const spent = time(() => {
+    for (const tile of sample) sink += answer(tile);
   });
   if (sink === 0) throw new Error('no tile had anything in it');
-  return {
-    build: { ours: Math.min(...oursBuild), theirs: Math.min(...theirsBuild) },
-    encode,
-    fileBytes: bytes.length,
-    tile: { ours: best.tile, theirs: best.tileTheirs },
-    served: { ours: best.served, theirs: best.servedTheirs, sameWriter: best.sameWriter },
-    p99: p99s.sort((a, b) => a - b)[2] * 1000,
-    items: items / sample.length,
-    first: sample.find(([z]) => z === 4),
-  };
+  return spent / sample.length;
+}
+
+function median(values: number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1];
 }
 
 /** Tiles where points are: z even over 0..16, each the tile of a random point. */
