@@ -59,7 +59,7 @@ export function buildPyramid(points: Points, { radius = 64, maxZoom = 16 } = {})
   let fine = spots(sorted, rowBitsOf(maxZoom + 1), maxZoom + 1);
   const levels: Level[] = new Array(maxZoom + 2);
   levels[maxZoom + 1] = fine.level;
-  const work = workspace(spare);
+  const work = workspace(sorted, spare);
   for (let zoom = maxZoom; zoom >= 0; zoom--) {
     const reach = (radius * SIZE) / 2 ** (TILE_PIXEL_BITS + zoom);
     const draft = coarsen(fine, zoom, reach, rowBitsOf(zoom), work);
@@ -68,7 +68,7 @@ export function buildPyramid(points: Points, { radius = 64, maxZoom = 16 } = {})
     fine = tidied;
     levels[zoom] = fine.level;
   }
-  const leaves = numberLeaves(levels, sorted, work);
+  const leaves = numberLeaves(levels, sorted.order, work);
   return new Pyramid({
     radius,
     countries,
@@ -126,14 +126,21 @@ function radixPass(from: Sorted, to: Sorted, key: Uint32Array, low: number, mask
   }
 }
 
-/** A level in the making. Sum of an item's x = x * count + remainderX, exactly; remainders are not kept in the end. */
+/**
+ * A level in the making. Sum of an item's x = x * count + remainderX, exactly: 0 for a single point, else the remainder whose
+ * number stands in the item's fourth word until the level above puts the item's parent there.
+ */
 interface Draft {
   level: Level;
-  remainderX: Uint32Array;
-  remainderY: Uint32Array;
+  remainders: Remainders;
 }
 
-/** The deepest level: one item for each distinct unit. */
+interface Remainders {
+  x: Uint32Array;
+  y: Uint32Array;
+}
+
+/** The deepest level: one item for each distinct unit, whose mean has no remainder. */
 function spots({ x, y }: Sorted, rowBits: number, zoom: number): Draft {
   let count = 0;
   for (let i = 0; i < x.length; i++) if (i === 0 || x[i] !== x[i - 1] || y[i] !== y[i - 1]) count++;
@@ -149,11 +156,7 @@ function spots({ x, y }: Sorted, rowBits: number, zoom: number): Draft {
     points++;
     items[at + 2] = (points << 5) | (points === 1 ? SINGLE : zoom);
   }
-  return {
-    level: indexLevel(items, rowBits),
-    remainderX: new Uint32Array(count),
-    remainderY: new Uint32Array(count),
-  };
+  return { level: indexLevel(items, rowBits), remainders: { x: new Uint32Array(1), y: new Uint32Array(1) } };
 }
 
 /** The table of row and column starts over sorted items: one bucket for four items or more, or one a row. */
@@ -172,7 +175,7 @@ function indexLevel(items: Uint32Array, rowBits: number): Level {
   return { count, rowBits, columnBits, starts, items, pages: undefined };
 }
 
-/** Arrays as long as there are points that every level's merging uses again. */
+/** Arrays as long as there are points (those of merged items: half of it) that every level's merging uses again. */
 interface Workspace {
   /** Places in (row, x) order of the level to make, and the fine item each came from. */
   x: Int32Array;
@@ -185,25 +188,39 @@ interface Workspace {
   claim: Uint32Array;
   near: Uint8Array;
   queue: Uint32Array;
-  /** Remainders of the level to make; those of the level it is made from are the draft's, and swap with these. */
-  remainderX: Uint32Array;
-  remainderY: Uint32Array;
+  merges: Merges;
+  /** Of the level to make, and of the level it is made from once that is no spot: they swap. */
+  remainders: [Remainders, Remainders];
 }
 
-function workspace({ x, y, order }: Sorted): Workspace {
+/** Takes the memory of the sorted places, which the deepest level holds by now, and of the sort's spare. */
+function workspace(sorted: Sorted, { x, y, order }: Sorted): Workspace {
   const count = x.length;
+  const half = count >>> 1;
+  const column = () => new Uint32Array(half);
   return {
     // Coordinates are below 2^28: signed, so that differences of them stay whole numbers of 32 bits.
     x: new Int32Array(x.buffer),
     y: new Int32Array(y.buffer),
     source: order,
-    above: new Uint32Array(count),
-    below: new Uint32Array(count),
+    above: sorted.x,
+    below: sorted.y,
     claim: new Uint32Array(count),
     near: new Uint8Array(count),
     queue: new Uint32Array(count),
-    remainderX: new Uint32Array(count),
-    remainderY: new Uint32Array(count),
+    merges: {
+      length: 0,
+      taken: 0,
+      x: column(),
+      y: column(),
+      count: column(),
+      remainderX: column(),
+      remainderY: column(),
+    },
+    remainders: [
+      { x: column(), y: column() },
+      { x: column(), y: column() },
+    ],
   };
 }
 
@@ -213,8 +230,8 @@ function coarsen(fine: Draft, zoom: number, radius: number, rowBits: number, wor
   const candidates = findNear(fine.level.count, rowStarts, radius, work);
   if (candidates === 0 && rowBits === fine.level.rowBits) return fine;
   queueByWeight(fine.level, work);
-  const merges = takeNeighbours(fine, candidates, rowStarts, radius, rowBits, work);
-  return emit(fine, merges, rowStarts, zoom, rowBits, work);
+  takeNeighbours(fine, candidates, rowStarts, radius, rowBits, work);
+  return emit(fine, rowStarts, zoom, rowBits, work);
 }
 
 /** After a second round at one zoom: fine items skip the draft between, and point at its items' parents. */
@@ -340,21 +357,13 @@ function takeNeighbours(
   radius: number,
   rowBits: number,
   work: Workspace,
-): Merges {
-  const { x, y, source, above, below, claim, queue } = work;
+): void {
+  const { x, y, source, above, below, claim, queue, merges } = work;
   const { items } = fine.level;
-  const { remainderX, remainderY } = fine;
+  const { x: remainderX, y: remainderY } = fine.remainders;
   const square = radius * radius;
-  const half = candidates >>> 1;
-  const merges: Merges = {
-    length: 0,
-    taken: 0,
-    x: new Uint32Array(half),
-    y: new Uint32Array(half),
-    count: new Uint32Array(half),
-    remainderX: new Uint32Array(half),
-    remainderY: new Uint32Array(half),
-  };
+  merges.length = 0;
+  merges.taken = 0;
   claim.fill(0, 0, fine.level.count);
   for (let q = 0; q < candidates; q++) {
     const centre = queue[q];
@@ -378,13 +387,18 @@ function takeNeighbours(
         const dx = x[j] - ownX;
         const dy = y[j] - ownY;
         if (claim[j] !== 0 || dx * dx + dy * dy > square) continue;
-        const from = source[j];
-        const weight = items[ITEM_WORDS * from + 2] >>> 5;
+        const from = ITEM_WORDS * source[j];
+        const weight = items[from + 2] >>> 5;
         claim[j] = mark;
         members++;
         count += weight;
-        sumX += x[j] * weight + remainderX[from];
-        sumY += y[j] * weight + remainderY[from];
+        if (weight === 1) {
+          sumX += x[j];
+          sumY += y[j];
+        } else {
+          sumX += x[j] * weight + remainderX[items[from + 3]];
+          sumY += y[j] * weight + remainderY[items[from + 3]];
+        }
       }
     }
     // The centre is always taken; alone it goes back.
@@ -402,49 +416,53 @@ function takeNeighbours(
     merges.remainderX[at] = sumX - meanX * count;
     merges.remainderY[at] = sumY - meanY * count;
   }
-  return merges;
 }
 
 /** The new level: free items as they are and merges, in (row, x) order. */
-function emit(fine: Draft, merges: Merges, rowStarts: Uint32Array, zoom: number, rowBits: number, work: Workspace) {
-  const { x, y, source, claim, remainderX, remainderY } = work;
-  const { remainderX: fineRemainderX, remainderY: fineRemainderY } = fine;
+function emit(fine: Draft, rowStarts: Uint32Array, zoom: number, rowBits: number, work: Workspace): Draft {
+  const { x, y, source, claim, merges } = work;
+  const [remainders, spare] = work.remainders;
+  work.remainders = [spare, remainders];
   const fineItems = fine.level.items;
   const fineCount = fine.level.count;
   const total = fineCount - merges.taken + merges.length;
   const items = new Uint32Array(ITEM_WORDS * total);
   const place = new Uint32Array(merges.length);
-  const line = lineUp(fineCount, merges, rowStarts, rowBits, work);
+  const line = lineUp(fineCount, rowStarts, rowBits, work);
+  let merged = 0;
   for (let out = 0; out < total; out++) {
     const at = ITEM_WORDS * out;
     const next = line[out];
     if (next < fineCount) {
-      const from = source[next];
+      const from = ITEM_WORDS * source[next];
+      const weight = fineItems[from + 2];
       items[at] = x[next];
       items[at + 1] = y[next];
-      items[at + 2] = fineItems[ITEM_WORDS * from + 2];
-      remainderX[out] = fineRemainderX[from];
-      remainderY[out] = fineRemainderY[from];
-      fineItems[ITEM_WORDS * from + 3] = out;
+      items[at + 2] = weight;
+      if (weight >>> 5 > 1) {
+        remainders.x[merged] = fine.remainders.x[fineItems[from + 3]];
+        remainders.y[merged] = fine.remainders.y[fineItems[from + 3]];
+        items[at + 3] = merged++;
+      }
+      fineItems[from + 3] = out;
     } else {
       const k = next - fineCount;
       items[at] = merges.x[k];
       items[at + 1] = merges.y[k];
       items[at + 2] = (merges.count[k] << 5) | zoom;
-      remainderX[out] = merges.remainderX[k];
-      remainderY[out] = merges.remainderY[k];
+      remainders.x[merged] = merges.remainderX[k];
+      remainders.y[merged] = merges.remainderY[k];
+      items[at + 3] = merged++;
       place[k] = out;
     }
   }
   for (let i = 0; i < fineCount; i++) if (claim[i] !== 0) fineItems[ITEM_WORDS * source[i] + 3] = place[claim[i] - 1];
-  work.remainderX = fineRemainderX;
-  work.remainderY = fineRemainderY;
-  return { level: indexLevel(items, rowBits), remainderX, remainderY };
+  return { level: indexLevel(items, rowBits), remainders };
 }
 
 /** The new level's order: free item i as i, merge k as fineCount + k. Written over work.above, which is done with. */
-function lineUp(fineCount: number, merges: Merges, rowStarts: Uint32Array, rowBits: number, work: Workspace) {
-  const { x, claim, above: line } = work;
+function lineUp(fineCount: number, rowStarts: Uint32Array, rowBits: number, work: Workspace) {
+  const { x, claim, merges, above: line } = work;
   const order = sortMerges(merges, rowBits);
   let m = 0;
   let out = 0;
@@ -490,7 +508,7 @@ function sortMerges({ length, x, y }: Merges, rowBits: number): Uint32Array {
  * Turns parents into leafStart, level by level from the top, and lines the points up in leaf order: in arrays of the workspace,
  * which is done with.
  */
-function numberLeaves(levels: Level[], sorted: Sorted, work: Workspace) {
+function numberLeaves(levels: Level[], sortedOrder: Uint32Array, work: Workspace) {
   let next = new Uint32Array(levels[0].count);
   let start = 0;
   for (let i = 0; i < levels[0].count; i++) {
@@ -517,9 +535,9 @@ function numberLeaves(levels: Level[], sorted: Sorted, work: Workspace) {
     const first = items[at + 3];
     const points = items[at + 2] >>> 5;
     for (let leaf = first; leaf < first + points; leaf++, i++) {
-      x[leaf] = sorted.x[i];
-      y[leaf] = sorted.y[i];
-      order[leaf] = sorted.order[i];
+      x[leaf] = items[at];
+      y[leaf] = items[at + 1];
+      order[leaf] = sortedOrder[i];
     }
   }
   return { x, y, order };

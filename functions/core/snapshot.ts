@@ -13,6 +13,10 @@ const SECTIONS = 6;
 const SECTION_BYTES = 16;
 /** The magic and the header's checksum again. */
 const TAIL_BYTES = 8;
+/** Names put in order at once; see gatherNames. */
+const GATHERED = 128;
+// Written and never read: what is fetched early must not look needless.
+const heads = new Uint8Array(GATHERED);
 
 /** A points.bin that cannot be served: foreign, of another version, or torn. */
 export class BadSnapshot extends Error {
@@ -23,7 +27,7 @@ export class BadSnapshot extends Error {
 export function encodePyramid(pyramid: Pyramid): Uint8Array<ArrayBuffer> {
   const { leafColumns, levels, size } = pyramid;
   const { base, unit } = timeScale(pyramid);
-  const names = gatherNames(leafColumns.names, leafColumns.order);
+  const { names } = leafColumns;
   const countries = new TextEncoder().encode(JSON.stringify(pyramid.countries));
   const lengths = [4 * size, 4 * size, 4 * size, 2 * size, 4 * (size + 1), names.utf8.length];
 
@@ -80,8 +84,10 @@ export function encodePyramid(pyramid: Pyramid): Uint8Array<ArrayBuffer> {
     times[leaf] = Math.round((pyramid.updatedAt(leaf) - base) / unit);
     codesOf[leaf] = leafColumns.country[pyramid.row(leaf)];
   }
-  new Uint32Array(bytes.buffer, nameOffsets, size + 1).set(names.offsets);
-  bytes.set(names.utf8, utf8);
+  gatherNames(names, leafColumns.order, {
+    offsets: new Uint32Array(bytes.buffer, nameOffsets, size + 1),
+    utf8: new Uint8Array(bytes.buffer, utf8, names.utf8.length),
+  });
   const sum = checksum(bytes, headerEnd(view));
   view.setUint32(8, sum, true);
   view.setUint32(tail, MAGIC, true);
@@ -216,16 +222,40 @@ function timeScale(pyramid: Pyramid): { base: number; unit: number } {
   return { base: pyramid.timeBase + pyramid.timeUnit * first, unit };
 }
 
-function gatherNames({ offsets, utf8 }: Names, order: Uint32Array | undefined): Names {
-  if (!order) return { offsets, utf8 };
-  const to = { offsets: new Uint32Array(offsets.length), utf8: new Uint8Array(utf8.length) };
-  let end = 0;
-  for (let leaf = 0; leaf < order.length; leaf++) {
-    const stop = offsets[order[leaf] + 1];
-    for (let from = offsets[order[leaf]]; from < stop; ) to.utf8[end++] = utf8[from++];
-    to.offsets[leaf + 1] = end;
+/** Names in leaf order. Four letters at a time: what is copied too much, the next name writes over. */
+function gatherNames({ offsets, utf8 }: Names, order: Uint32Array | undefined, to: Names): void {
+  if (!order) {
+    to.offsets.set(offsets);
+    to.utf8.set(utf8);
+    return;
   }
-  return to;
+  const from = new DataView(utf8.buffer, utf8.byteOffset, utf8.byteLength);
+  const into = new DataView(to.utf8.buffer, to.utf8.byteOffset, to.utf8.byteLength);
+  const last = utf8.length - 4;
+  // Of millions of names each lies elsewhere in memory. A block's places first, then its letters: the processor fetches many
+  // at once where it would wait for one after the other.
+  const starts = new Uint32Array(GATHERED);
+  const lengths = new Uint32Array(GATHERED);
+  let end = 0;
+  for (let block = 0; block < order.length; block += GATHERED) {
+    const count = Math.min(GATHERED, order.length - block);
+    for (let k = 0; k < count; k++) {
+      const row = order[block + k];
+      starts[k] = offsets[row];
+      lengths[k] = offsets[row + 1] - offsets[row];
+    }
+    for (let k = 0; k < count; k++) heads[k] = utf8[starts[k]];
+    for (let k = 0; k < count; k++) {
+      const start = starts[k];
+      const length = lengths[k];
+      let i = 0;
+      for (; i < length && start + i <= last && end + i <= last; i += 4)
+        into.setUint32(end + i, from.getUint32(start + i));
+      for (; i < length; i++) to.utf8[end + i] = utf8[start + i];
+      end += length;
+      to.offsets[block + k + 1] = end;
+    }
+  }
 }
 
 /** FNV-1a over the header but its own checksum at byte 8. */
