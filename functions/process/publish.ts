@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { createGzip } from 'node:zlib';
-import { buildPyramid, type Points } from '#core/cluster.ts';
+import { buildPyramid } from '#core/cluster.ts';
+import { pointsDocument } from '#core/document.ts';
 import type { Manifest } from '#core/manifest.ts';
-import { nameAt } from '#core/names.ts';
 import type { PointsState } from '#core/points.ts';
 import { encodePyramid } from '#core/snapshot.ts';
 import { type ObjectStore, PreconditionFailed } from '#core/stores.ts';
@@ -65,27 +65,7 @@ export async function publish(manifest: Manifest, points: PointsState, options: 
   await expireSnapshots(objects, snapshot, options.clock());
 }
 
-const rowsAtOnce = 5000;
-const iso = (time: number) => new Date(time).toISOString();
-
-/** points.json, piece by piece: a million points are 100 MB of text that need not lie in memory at once. */
-function* pointsDocument(
-  { domains, lat, lon, updatedAt }: Points,
-  head: { updatedAt: number; keepDays: number },
-): Generator<string> {
-  yield `{"version":1,"updatedAt":"${iso(head.updatedAt)}","keepDays":${head.keepDays},"points":[`;
-  for (let from = 0; from < lat.length; from += rowsAtOnce) {
-    let text = from === 0 ? '' : ',';
-    for (let row = from; row < Math.min(lat.length, from + rowsAtOnce); row++) {
-      const point = { domain: nameAt(domains, row), lat: lat[row], lon: lon[row], updatedAt: iso(updatedAt[row]) };
-      text += `${row === from ? '' : ','}${JSON.stringify(point)}`;
-    }
-    yield text;
-  }
-  yield ']}';
-}
-
-const zipped = (pieces: Iterable<string>): Promise<Buffer> =>
+const zipped = (pieces: Iterable<Uint8Array>): Promise<Buffer> =>
   buffer(Readable.from(pieces).pipe(createGzip({ level: 1 })));
 
 /** Pages may still ask for an older snapshot's tiles for a while. */
