@@ -5,6 +5,7 @@ import { build, type Plugin } from 'esbuild';
 
 export const entries = {
   collect: 'functions/collect/lambda.ts',
+  'collect-server': 'functions/collect/server.ts',
   process: 'functions/process/lambda.ts',
   export: 'functions/process/export-lambda.ts',
   train: 'functions/train/lambda.ts',

@@ -4,8 +4,10 @@ import { Stream, StreamEncryption, StreamMode } from 'aws-cdk-lib/aws-kinesis';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
 import type { Variables } from '#collect/env.ts';
+import { CollectServers } from './collect-fargate.ts';
 import { explain } from './explain.ts';
 import { StageFunction } from './function.ts';
+import type { Network } from './network.ts';
 import type { ResolvedSettings } from './settings.ts';
 
 export class Collect extends Construct {
@@ -13,7 +15,10 @@ export class Collect extends Construct {
   readonly token: Secret;
   readonly handler: StageFunction<Variables>;
 
-  constructor(scope: Construct, id: string, { settings }: { settings: ResolvedSettings }) {
+  /** Beside the function, where the setting says so: it goes on for registries, whose throttle no flood of hits shares. */
+  readonly servers?: CollectServers;
+
+  constructor(scope: Construct, id: string, { settings, network }: { settings: ResolvedSettings; network?: Network }) {
     super(scope, id);
     const { stream, retentionHours, trustedProxies, logDays } = settings;
     this.stream = new Stream(this, 'Stream', {
@@ -26,20 +31,25 @@ export class Collect extends Construct {
       removalPolicy: RemovalPolicy.DESTROY,
     });
     this.token = token(this, 'Token', 'What registries send as "Authorization: Bearer TOKEN"');
+    const environment = {
+      STREAM: this.stream.streamName,
+      WEBHOOK_TOKEN_ID: this.token.secretArn,
+      TRUSTED_PROXIES: trustedProxies.join(),
+    };
     this.handler = new StageFunction<Variables>(this, 'Function', {
       name: 'collect',
       does: 'Collect: takes notifications and hits into the stream',
-      environment: {
-        STREAM: this.stream.streamName,
-        WEBHOOK_TOKEN_ID: this.token.secretArn,
-        TRUSTED_PROXIES: trustedProxies.join(),
-      },
+      environment,
       memory: 256,
       timeoutSeconds: 10,
       logDays,
     });
-    this.handler.may(['kinesis:PutRecords'], [this.stream.streamArn]);
-    this.handler.may(['secretsmanager:GetSecretValue'], [this.token.secretArn]);
+    if (settings.collector === 'fargate' && network)
+      this.servers = new CollectServers(this, 'Servers', { settings, network, environment });
+    for (const takes of [this.handler, this.servers?.task]) {
+      takes?.may(['kinesis:PutRecords'], [this.stream.streamArn]);
+      takes?.may(['secretsmanager:GetSecretValue'], [this.token.secretArn]);
+    }
   }
 }
 

@@ -17,6 +17,15 @@ export interface Settings {
   trainMemory?: number;
   /** Size of the trainer on Fargate: 1024 of `cpu` is a processor, `memory` in megabytes. Default 4096 and 16384, $0.19 an hour. */
   trainTask?: TaskSize;
+  /**
+   * Where hits come in. `lambda`: the HTTP API, paid by the request. `fargate`: a load balancer and servers of their own
+   * beside it, for a floor of some $100 a month; cheaper from about 50 requests a second. Needs `collectDomain`. Default `lambda`.
+   */
+  collector?: 'lambda' | 'fargate';
+  /** Host name of the collector on Fargate, with the ARN of its certificate in the stack's region. */
+  collectDomain?: { name: string; certificateArn: string };
+  /** Servers of the collector on Fargate: as many of this size as the load wants. Default 2 to 10 of one processor and 2 GB. */
+  collectTasks?: TaskSize & { least: number; most: number };
   /** The stream: a number of shards (1 MB or 1000 records a second and $11 a month each) or `onDemand` ($29 and by use). Default 1 shard. */
   stream?: { shards: number } | 'onDemand';
   /** Hours that the stream keeps records, 24 to 168. Default 24. */
@@ -58,8 +67,8 @@ export interface TaskSize {
   memory: number;
 }
 
-export type ResolvedSettings = Required<Omit<Settings, 'domainName' | 'ipDatabase' | 'alarmEmail'>> &
-  Pick<Settings, 'domainName' | 'ipDatabase' | 'alarmEmail'>;
+export type ResolvedSettings = Required<Omit<Settings, 'domainName' | 'collectDomain' | 'ipDatabase' | 'alarmEmail'>> &
+  Pick<Settings, 'domainName' | 'collectDomain' | 'ipDatabase' | 'alarmEmail'>;
 
 export class BadSetting extends Error {
   override name = 'BadSetting';
@@ -87,6 +96,8 @@ export function resolve(settings: Settings): ResolvedSettings {
     trainer: 'lambda',
     trainMemory: 3008,
     trainTask: { cpu: 4096, memory: 16_384 },
+    collector: 'lambda',
+    collectTasks: { cpu: 1024, memory: 2048, least: 2, most: 10 },
     stream: { shards: 1 },
     retentionHours: 24,
     batchWindow: 5,
@@ -105,6 +116,19 @@ export function resolve(settings: Settings): ResolvedSettings {
   within('trainMemory', all.trainMemory, 512, 10_240);
   oneOf('trainer', all.trainer, ['lambda', 'fargate']);
   taskSize('trainTask', all.trainTask);
+  oneOf('collector', all.collector, ['lambda', 'fargate']);
+  oneOf('collectTasks.cpu', all.collectTasks.cpu, [256, 512, 1024], ': one server keeps one processor busy, no more');
+  taskSize('collectTasks', all.collectTasks);
+  within('collectTasks.least', all.collectTasks.least, 2, 1000);
+  within('collectTasks.most', all.collectTasks.most, all.collectTasks.least, 1000);
+  if (all.collector === 'fargate' && !all.collectDomain)
+    throw bad('collectDomain', undefined, "collector 'fargate' needs a host name and its certificate, for TLS");
+  if (all.collectDomain && !/^arn:aws[\w-]*:acm:[\w-]+:/.test(all.collectDomain.certificateArn))
+    throw bad(
+      'collectDomain.certificateArn',
+      all.collectDomain.certificateArn,
+      "give one of ACM in the stack's region",
+    );
   within('retentionHours', all.retentionHours, 24, 168);
   within('batchWindow', all.batchWindow, 1, 60);
   within('pullWindow', all.pullWindow, 0, 60, false);

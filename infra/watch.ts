@@ -76,6 +76,15 @@ export class Watch extends Construct {
       1,
       'Collect fails: registries hold events back',
     );
+    if (collect.servers) {
+      const { failures, healthy, processor } = collect.servers;
+      this.#alarm('CollectorFails', failures, 5, 'The servers of collect answer 5xx');
+      this.#alarm('CollectorMissing', healthy, settings.collectTasks.least, 'Servers of collect are missing', 5, {
+        comparisonOperator: ComparisonOperator.LESS_THAN_THRESHOLD,
+        treatMissingData: TreatMissingData.BREACHING,
+      });
+      this.#alarm('CollectorBusy', processor, 85, 'The servers of collect are busy, and no more may start', 3);
+    }
     this.#alarm(
       'CollectThrottled',
       collect.handler.metricThrottles({ period: five }),

@@ -43,6 +43,7 @@ export interface WebProps {
 export class Web extends Construct {
   readonly bucket: Bucket;
   readonly distribution: Distribution;
+  readonly host: string;
   readonly url: string;
 
   constructor(scope: Construct, id: string, { settings, stores, api, emulated }: WebProps) {
@@ -121,7 +122,8 @@ export class Web extends Construct {
       CFR7: 'Both buckets have origin access control; the API origin is none',
     };
     explain(this.distribution, reasons);
-    this.url = `https://${settings.domainName?.name ?? this.distribution.distributionDomainName}`;
+    this.host = settings.domainName?.name ?? this.distribution.distributionDomainName;
+    this.url = `https://${this.host}`;
     api.serveBeacon(this.url);
     if (!emulated.withoutPages) this.#upload();
   }

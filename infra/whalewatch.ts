@@ -36,14 +36,16 @@ export class Whalewatch extends Construct {
     const settings = resolve(props);
 
     // Fargate alone needs one.
-    const network = settings.trainer === 'fargate' ? new Network(this, 'Network') : undefined;
+    const onFargate = settings.trainer === 'fargate' || settings.collector === 'fargate';
+    const network = onFargate ? new Network(this, 'Network') : undefined;
     const stores = new Stores(this, 'Stores', settings, emulated);
-    const collect = new Collect(this, 'Collect', { settings });
+    const collect = new Collect(this, 'Collect', { settings, network });
     const process = new Process(this, 'Process', { settings, stores, stream: collect.stream, emulated });
     const train = new Train(this, 'Train', { settings, stores, network });
     const serve = new Serve(this, 'Serve', { settings, stores, stream: collect.stream });
     const api = new Api(this, 'Api', { settings, collect: collect.handler, serve: serve.handler });
     const web = new Web(this, 'Web', { settings, stores, api, emulated });
+    collect.servers?.serveBeacon(web.host);
     new Watch(this, 'Watch', { settings, collect, process, train, serve, api, web });
 
     this.site = web.url;
@@ -55,7 +57,14 @@ export class Whalewatch extends Construct {
     output('Webhook', this.webhook, 'URL of the registry notification endpoint');
     output('WebhookToken', collect.token.secretArn, 'The secret that holds the webhook token');
     output('ReadToken', serve.token.secretArn, "The secret that holds the reader's token for people's pages");
-    output('Beacon', `${api.url}/hit.js`, 'The beacon script: <script defer src="...">');
+    const hits = collect.servers?.url ?? api.url;
+    if (collect.servers)
+      output(
+        'Balancer',
+        collect.servers.balancer.loadBalancerDnsName,
+        'What the name in collectDomain is to be an alias of',
+      );
+    output('Beacon', `${hits}/hit.js`, 'The beacon script: <script defer src="...">');
     output('Api', api.url, 'Hits, notifications and the API, without CloudFront');
     output('Data', stores.bucket.bucketName, 'The bucket of points, sums and models');
     output('Pages', web.bucket.bucketName, 'The bucket of the pages');

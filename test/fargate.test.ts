@@ -14,26 +14,28 @@ const root = join(import.meta.dirname, '..');
 
 before(() => buildPages());
 
+const certificateArn = 'arn:aws:acm:eu-west-1:111111111111:certificate/1';
+const collector: Settings = { collector: 'fargate', collectDomain: { name: 'hits.example', certificateArn } };
 const combinations: Record<string, Settings> = {
   'trainer on Fargate': { trainer: 'fargate' },
+  'collector on Fargate': collector,
+  'both on Fargate': { trainer: 'fargate', ...collector },
 };
 
 for (const [name, settings] of Object.entries(combinations)) {
-  test(`${name}: no rule of cdk-nag stands without a reason, nothing waits for Docker or costs while idle`, () => {
+  test(`${name}: no rule of cdk-nag stands without a reason, no Docker, no NAT gateway, alarms in the runbook`, () => {
     const { app, stack } = synthesise(settings);
     Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
-    const { artifacts } = app.synth().manifest;
+    app.synth();
     assert.notEqual(process.exitCode, 1);
-    const types = new Set(Object.values(resourcesOf(stack)).map(({ Type }) => Type));
+    const resources = resourcesOf(stack);
+    const types = new Set(Object.values(resources).map(({ Type }) => Type));
     assert.ok(!types.has('AWS::EC2::NatGateway') && !types.has('AWS::EC2::EIP'));
     const assets = readFileSync(join(app.outdir, 'Test.assets.json'), 'utf8');
-    assert.deepEqual(JSON.parse(assets).dockerImages, {}, JSON.stringify(artifacts));
-  });
-
-  test(`${name}: an alarm names a section of the runbook`, () => {
+    assert.deepEqual(JSON.parse(assets).dockerImages, {});
     const runbook = readFileSync(join(root, 'docs/runbook.md'), 'utf8');
-    const alarms = Template.fromStack(synthesise(settings).stack).findResources('AWS::CloudWatch::Alarm');
-    for (const { Properties } of Object.values(alarms)) {
+    for (const { Type, Properties } of Object.values(resources)) {
+      if (Type !== 'AWS::CloudWatch::Alarm') continue;
       const [, section] = /docs\/runbook\.md#(\w+)$/.exec(Properties.AlarmDescription) ?? [];
       assert.match(runbook, new RegExp(`^## ${section}$`, 'im'), Properties.AlarmDescription);
     }
@@ -80,11 +82,66 @@ test('the trainer on Fargate is of its size, runs on the schedule without retryi
   assert.deepEqual([Object.keys(ingress).length, Object.keys(alarm).length], [0, 1]);
 });
 
+test('the servers of collect may do what the function may, fetch their code, and are called by their load balancer only', () => {
+  const { stack } = synthesise(collector);
+  const [resources, template] = [resourcesOf(stack), Template.fromStack(stack)];
+  const actions = ['kinesis:PutRecords', 'secretsmanager:GetSecretValue'];
+  assert.deepEqual(actionsOf(resources, 'WhalewatchCollectFunctionRole'), actions);
+  assert.deepEqual(actionsOf(resources, 'WhalewatchCollectServersTaskRole'), [...actions, 's3:GetObject'].sort());
+  const open = Object.values(resources).flatMap(({ Type, Properties }) =>
+    Type === 'AWS::EC2::SecurityGroup' ? (Properties.SecurityGroupIngress ?? []) : [],
+  );
+  assert.deepEqual(
+    open.map(({ FromPort, CidrIp }) => [FromPort, CidrIp]),
+    [[443, '0.0.0.0/0']],
+  );
+  const between = Object.values(template.findResources('AWS::EC2::SecurityGroupIngress'));
+  assert.deepEqual(
+    between.map(({ Properties }) => [Properties.FromPort, Properties.ToPort, 'SourceSecurityGroupId' in Properties]),
+    [[8080, 8080, true]],
+  );
+});
+
+test('the servers of collect: as many as the load wants, TLS only, no log of addresses, time to answer before they end', () => {
+  const template = Template.fromStack(
+    synthesise({ ...collector, collectTasks: { cpu: 512, memory: 1024, least: 3, most: 30 } }).stack,
+  );
+  template.hasResourceProperties('AWS::ApplicationAutoScaling::ScalableTarget', { MinCapacity: 3, MaxCapacity: 30 });
+  const [service] = Object.values(template.findResources('AWS::ECS::Service'));
+  assert.ok(!('DesiredCount' in service.Properties), 'an update keeps as many as run');
+  const listeners = Object.values(template.findResources('AWS::ElasticLoadBalancingV2::Listener'));
+  assert.deepEqual(
+    listeners.map(({ Properties }) => [Properties.Port, Properties.Protocol]),
+    [[443, 'HTTPS']],
+  );
+  template.hasResourceProperties('AWS::ElasticLoadBalancingV2::TargetGroup', {
+    HealthCheckPath: '/ready',
+    TargetGroupAttributes: Match.arrayWith([{ Key: 'deregistration_delay.timeout_seconds', Value: '20' }]),
+  });
+  template.hasResourceProperties('AWS::ElasticLoadBalancingV2::ListenerRule', {
+    Conditions: [{ Field: 'path-pattern', PathPatternConfig: { Values: ['/v1/hits', '/v1/registry-events'] } }],
+  });
+  const [balancer] = Object.values(template.findResources('AWS::ElasticLoadBalancingV2::LoadBalancer'));
+  assert.doesNotMatch(JSON.stringify(balancer), /access_logs/);
+  const beacon = template.findOutputs('Beacon').Beacon.Value;
+  assert.equal(beacon, 'https://hits.example/hit.js');
+});
+
 test('a wrong trainer, collector or size is named, with its value and the mend', () => {
   const wrong: [Settings, RegExp][] = [
     [{ trainer: 'ec2' as 'lambda' }, /trainer is "ec2": give lambda, fargate/],
     [{ trainTask: { cpu: 1000, memory: 2048 } }, /trainTask.cpu is 1000: give 256, 512, .*1024 is one processor/],
     [{ trainTask: { cpu: 8192, memory: 20_000 } }, /trainTask.memory is 20000: .*16384 to 61440 in steps of 4096/],
+    [{ collector: 'ecs' as 'lambda' }, /collector is "ecs": give lambda, fargate/],
+    [{ collector: 'fargate' }, /collectDomain is undefined: collector 'fargate' needs a host name/],
+    [
+      { collectDomain: { name: 'a.example', certificateArn: 'x' } },
+      /collectDomain.certificateArn is "x": give one of ACM/,
+    ],
+    [{ collectTasks: { cpu: 2048, memory: 4096, least: 2, most: 3 } }, /collectTasks.cpu is 2048: .*one processor/],
+    [{ collectTasks: { cpu: 1024, memory: 1024, least: 2, most: 3 } }, /collectTasks.memory is 1024: .*2048 to 8192/],
+    [{ collectTasks: { cpu: 1024, memory: 2048, least: 1, most: 3 } }, /collectTasks.least is 1: .*2 to 1000/],
+    [{ collectTasks: { cpu: 1024, memory: 2048, least: 4, most: 3 } }, /collectTasks.most is 3: .*4 to 1000/],
   ];
   for (const [settings, message] of wrong)
     assert.throws(

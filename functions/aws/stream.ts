@@ -30,19 +30,22 @@ export function openStream({ client, stream }: StreamOptions): StreamWriter {
         const size = Buffer.byteLength(key) + data.length;
         if (size > recordBytes) throw new Error(`a record of ${size} bytes, more than ${recordBytes}: split it`);
       }
-      try {
-        for (const batch of batches(records)) {
-          let left = await offer(batch);
+      const waiting = [...batches(records)];
+      for (let batch = waiting.shift(); batch; batch = waiting.shift()) {
+        let left = batch;
+        const refused = (message: string, cause?: unknown) =>
+          new StreamRefused(message, { cause, refused: [...left, ...waiting.flat()] });
+        try {
+          left = await offer(batch);
           for (const pause of pauses) {
             if (left.length === 0) break;
             await wait(pause);
             left = await offer(left);
           }
-          if (left.length > 0) throw new StreamRefused(`the stream had no room for ${left.length} records`);
+        } catch (cause) {
+          throw refused('the stream did not answer', cause);
         }
-      } catch (cause) {
-        if (cause instanceof StreamRefused) throw cause;
-        throw new StreamRefused('the stream did not answer', { cause });
+        if (left.length > 0) throw refused(`the stream had no room for ${left.length} records`);
       }
     },
   };

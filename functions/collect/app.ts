@@ -31,6 +31,11 @@ export function collectApp(options: CollectOptions): Hono {
   const isProxy = proxyMatcher(options.trustedProxies);
   const app = new Hono();
   answerErrors(app, report);
+  // When the stream refuses: a registry keeps what it could not deliver.
+  app.use(async (c, next) => {
+    await next();
+    if (c.res.status === 503) c.header('Retry-After', '2');
+  });
 
   const put = async (records: StreamRecord[]) => {
     try {
@@ -64,11 +69,6 @@ export function collectApp(options: CollectOptions): Hono {
     return c.json({ accepted: lines.length }, 202);
   });
 
-  // The stream, too, answers 503: a registry keeps what it could not deliver.
-  app.use(async (c, next) => {
-    await next();
-    if (c.res.status === 503) c.header('Retry-After', '2');
-  });
   return app;
 }
 

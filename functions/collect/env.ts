@@ -3,3 +3,7 @@ import { variables } from '#aws/env.ts';
 const names = ['STREAM', 'WEBHOOK_TOKEN_ID', 'TRUSTED_PROXIES'] as const;
 export type Variables = Record<(typeof names)[number], string>;
 export const readVariables = (): Variables => variables(names);
+
+const serverNames = [...names, 'PORT'] as const;
+export type ServerVariables = Record<(typeof serverNames)[number], string>;
+export const readServerVariables = (): ServerVariables => variables(serverNames);

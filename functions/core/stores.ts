@@ -18,6 +18,12 @@ export interface StreamWriter {
 
 export class StreamRefused extends Error {
   override name = 'StreamRefused';
+  /** Those of the put that were not taken, or may not have been; left out: all of them. */
+  readonly refused?: StreamRecord[];
+  constructor(message: string, { refused, ...options }: ErrorOptions & { refused?: StreamRecord[] } = {}) {
+    super(message, options);
+    this.refused = refused;
+  }
 }
 
 // --- checkpoints ----------------------------------------------------------------------------------------------------

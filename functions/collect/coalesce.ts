@@ -1,0 +1,131 @@
+// Many requests' lines in few stream records, where one process answers many requests at a time: Kinesis bills and limits by the
+// record. A request is answered when the record that holds its lines was taken, and refused when that record was.
+import { type StreamRecord, StreamRefused, type StreamWriter } from '#core/stores.ts';
+
+export interface CoalesceOptions {
+  /** Waits for more requests to share a put with; a few milliseconds. */
+  gather: () => Promise<void>;
+  newKey: () => string;
+  /** Bytes that may wait for the stream; more is refused at once, so that a stream that is down does not fill the memory. */
+  mostBytes?: number;
+}
+
+export interface Coalescer extends StreamWriter {
+  /** Key for records that may lie in any shard: those that wait at the same time share it, and so share records. */
+  anyKey(): string;
+  /** Resolves when everything put so far is answered. */
+  drained(): Promise<void>;
+}
+
+/** Kinesis bills a record by whole units of 25 KB, its key included. */
+const unitBytes = 25 * 1024 - 64;
+const recordBytes = 1024 * 1024;
+
+/** One put, whose records may come to lie in several of the stream's. */
+interface Request {
+  left: number;
+  failed?: unknown;
+  answer: (failed: unknown) => void;
+}
+
+interface Part {
+  data: Uint8Array;
+  request: Request;
+}
+
+/**
+ * One put to the stream at a time: what comes meanwhile is gathered for the next, so that batches grow with the load, and
+ * records of one key are offered in the order they came in.
+ */
+export function coalesce(stream: StreamWriter, options: CoalesceOptions): Coalescer {
+  const { gather, newKey, mostBytes = 64 * 1024 * 1024 } = options;
+  let waiting = new Map<string, Part[]>();
+  let any = newKey();
+  let held = 0;
+  let running: Promise<void> | undefined;
+
+  const run = async () => {
+    await gather();
+    while (waiting.size > 0) {
+      const batch = waiting;
+      const shared = any;
+      waiting = new Map();
+      any = newKey();
+      await send(batch, shared);
+    }
+    running = undefined;
+  };
+
+  const send = async (batch: Map<string, Part[]>, shared: string) => {
+    const packed = [...batch].flatMap(([key, parts]) =>
+      // Full records of the shared key go to shards of their own.
+      packs(parts).map((pack, at) => ({
+        pack,
+        record: { key: key === shared && at > 0 ? newKey() : key, data: joined(pack) },
+      })),
+    );
+    let failed: unknown;
+    let refused: Set<StreamRecord> | undefined;
+    try {
+      await stream.put(packed.map(({ record }) => record));
+    } catch (cause) {
+      failed = cause;
+      if (cause instanceof StreamRefused && cause.refused) refused = new Set(cause.refused);
+    }
+    for (const { pack, record } of packed)
+      for (const { data, request } of pack) {
+        held -= data.length;
+        if (failed !== undefined && (refused?.has(record) ?? true)) request.failed = failed;
+        if (--request.left === 0) request.answer(request.failed);
+      }
+  };
+
+  return {
+    put(records) {
+      return new Promise((resolve, reject) => {
+        const bytes = records.reduce((sum, { data }) => sum + data.length, 0);
+        if (held + bytes > mostBytes) throw new StreamRefused(`${held} bytes wait for the stream already`);
+        for (const { key, data } of records)
+          if (Buffer.byteLength(key) + data.length > recordBytes)
+            throw new Error(`a record of ${data.length} bytes, more than ${recordBytes}: split it`);
+        if (records.length === 0) return resolve();
+        held += bytes;
+        const answer = (failed: unknown) => (failed === undefined ? resolve() : reject(failed));
+        const request: Request = { left: records.length, answer };
+        for (const { key, data } of records) {
+          const parts = waiting.get(key);
+          if (parts) parts.push({ data, request });
+          else waiting.set(key, [{ data, request }]);
+        }
+        running ??= run();
+      });
+    },
+    anyKey: () => any,
+    async drained() {
+      await running;
+    },
+  };
+}
+
+/** Parts in their order, as many together as make a unit. */
+function packs(parts: Part[]): Part[][] {
+  const packed: Part[][] = [];
+  let size = 0;
+  for (const part of parts) {
+    size += part.data.length + 1;
+    if (packed.length === 0 || size > unitBytes) {
+      packed.push([]);
+      size = part.data.length;
+    }
+    packed[packed.length - 1].push(part);
+  }
+  return packed;
+}
+
+/** A record holds lines, without a line feed at its end. */
+function joined(parts: Part[]): Uint8Array {
+  if (parts.length === 1) return parts[0].data;
+  return Buffer.concat(parts.flatMap(({ data }, at) => (at === 0 ? [data] : [lineFeed, data])));
+}
+
+const lineFeed = Buffer.from('\n');

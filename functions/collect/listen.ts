@@ -1,0 +1,71 @@
+// collect as a server of its own: for whoever takes thousands of requests a second.
+import type { IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as wait } from 'node:timers/promises';
+import { type ServerType, serve } from '@hono/node-server';
+import { Hono } from 'hono';
+import { answerErrors } from '#core/http.ts';
+import { type CollectOptions, collectApp } from './app.ts';
+import { coalesce } from './coalesce.ts';
+
+export interface ListenOptions extends Omit<CollectOptions, 'peer'> {
+  port: number;
+  /** Milliseconds that the first of a batch waits for others. */
+  gatherMs?: number;
+}
+
+export interface Listening {
+  port: number;
+  /** Takes no more connections, answers what was taken, and resolves when everything is in the stream or refused. */
+  stop(): Promise<void>;
+}
+
+/** The load balancer keeps idle connections for 60 s: if the server closed one first, a request on its way would be lost. */
+const keepAliveMs = 75_000;
+/** Fargate ends what still runs 30 s after it was told to stop. */
+const patienceMs = 20_000;
+
+export async function listen({ port, gatherMs = 5, ...options }: ListenOptions): Promise<Listening> {
+  const { newKey } = options;
+  const stream = coalesce(options.stream, { gather: () => wait(gatherMs), newKey });
+  let stopping = false;
+
+  const app = new Hono();
+  answerErrors(app, options.report);
+  // What the load balancer asks: never through its listener.
+  app.get('/ready', (c) => c.text(stopping ? 'stopping' : 'ready', stopping ? 503 : 200));
+  app.use(async (c, next) => {
+    await next();
+    if (stopping) c.header('Connection', 'close');
+  });
+  app.route(
+    '/',
+    collectApp({
+      ...options,
+      stream,
+      newKey: stream.anyKey,
+      peer: (_request, env) => (env as { incoming: IncomingMessage }).incoming.socket.remoteAddress ?? '',
+    }),
+  );
+
+  const server = await new Promise<ServerType>((resolve, reject) => {
+    const opening = serve({
+      fetch: app.fetch,
+      port,
+      serverOptions: { keepAliveTimeout: keepAliveMs, requestTimeout: 30_000 },
+    });
+    opening.once('error', reject).once('listening', () => resolve(opening));
+  });
+
+  return {
+    port: (server.address() as AddressInfo).port,
+    async stop() {
+      stopping = true;
+      const closed = new Promise((resolve) => server.close(resolve));
+      const late = setTimeout(() => 'closeAllConnections' in server && server.closeAllConnections(), patienceMs);
+      await closed;
+      clearTimeout(late);
+      await stream.drained();
+    },
+  };
+}
