@@ -14,6 +14,9 @@ export const entries = {
 };
 export type FunctionName = keyof typeof entries;
 
+/** Tasks on Fargate fetch one file, and start seldom. */
+const oneFile = new Set(['collect-server', 'train-task']);
+
 /** Most kB of a function: what is loaded at every cold start. */
 export const budgetKilobytes = 1000;
 
@@ -44,7 +47,7 @@ export async function bundle(): Promise<Record<FunctionName, number>> {
       outdir,
       outExtension: { '.js': '.mjs' },
       bundle: true,
-      splitting: true,
+      splitting: !oneFile.has(name),
       minify: true,
       keepNames: true,
       platform: 'node',
