@@ -7,7 +7,7 @@ import { compress, type Entry, type Rows } from '#core/ratings.ts';
 import { kernelWasm } from './kernel.wasm.ts';
 
 export interface FitOptions extends AlsOptions {
-  /** `exact` (Cholesky) or, above rank 15, `cg`: a few conjugate gradient steps a row. Default exact. */
+  /** `exact` (Cholesky) or `cg`: a few conjugate gradient steps a row. Default exact. */
   solver?: 'exact' | 'cg';
   /** Steps of `cg`. Default 3. */
   steps?: number;
@@ -25,18 +25,8 @@ interface Kernel extends WebAssembly.Exports {
 const base = 1024;
 const word = {
   ...{ rank: 0, stride: 1, iterations: 2, solver: 3, weighted: 4, steps: 5, splitAt: 6, phases: 7, gramParts: 8 },
-  ...{
-    gram: 9,
-    lower: 10,
-    inverse: 11,
-    whitened: 12,
-    scratch: 13,
-    scratchBytes: 14,
-    failed: 15,
-    zeros: 16,
-    whiten: 17,
-  },
-  ...{ lambda: 18, alpha: 20, gramDouble: 22, users: 24, items: 32, ready: 40 },
+  ...{ gram: 9, lower: 10, inverse: 11, whitener: 12, whitened: 13, scratch: 14, scratchBytes: 15, failed: 16 },
+  ...{ zeros: 17, lambda: 18, alpha: 20, gramDouble: 22, identity: 23, lanes: 24, users: 32, items: 48, ready: 64 },
 };
 
 const lanesRank = 15;
@@ -72,9 +62,8 @@ export function fit(byUser: Rows, items: number, options: FitOptions, random: ()
   const users = byUser.starts.length - 1;
   const entries = byUser.columns.length;
   const threads = options.threads ?? (entries * rank * rank * iterations < worthThreads ? 1 : availableParallelism());
-  const low = rank <= lanesRank;
-  const stride = low ? Math.ceil(rank / 4) * 4 : Math.ceil(rank / 8) * 8;
-  const whiten = !low && !weightedLambda;
+  const lanes = rank <= lanesRank && solver === 'exact';
+  const stride = Math.ceil(rank / (lanes ? 4 : 8)) * (lanes ? 4 : 8);
 
   let end = 4096;
   const reserve = (bytes: number) => {
@@ -86,11 +75,12 @@ export function fit(byUser: Rows, items: number, options: FitOptions, random: ()
   const phases = reserve(iterations * 8 * 8);
   const gramParts = reserve(gramChunks * square * 8);
   const [gram, lower, inverse] = [reserve(square * 4), reserve(square * 4), reserve(square * 4)];
+  const [whitener, identity] = [reserve(square * 4), reserve(square * 4)];
   const gramDouble = reserve(square * 8);
   const zeros = reserve(stride * 4);
-  const scratchBytes = low ? (square + 6 * stride) * 16 : (square + Math.max(64, stride + 2) * stride + 8 * stride) * 4;
+  const scratchBytes = lanes ? (square + 6 * stride) * 16 : (stride + Math.max(64, stride) + 13) * stride * 4;
   const scratch = reserve((Math.ceil(scratchBytes / 64) * 64 + 64) * threads);
-  const whitened = whiten ? reserve(Math.max(users, items) * stride * 4) : 0;
+  const whitened = lanes || weightedLambda ? 0 : reserve(Math.max(users, items) * stride * 4);
   const sides = [users, items].map((rows) => ({
     rows,
     starts: reserve((rows + 1) * 4),
@@ -138,12 +128,17 @@ export function fit(byUser: Rows, items: number, options: FitOptions, random: ()
     set(word.gram, gram);
     set(word.lower, lower);
     set(word.inverse, inverse);
+    set(word.whitener, whitener);
     set(word.whitened, whitened);
     set(word.scratch, scratch);
     set(word.scratchBytes, Math.ceil(scratchBytes / 64) * 64);
     set(word.gramDouble, gramDouble);
     set(word.zeros, zeros);
-    set(word.whiten, whiten ? 1 : 0);
+    set(word.identity, identity);
+    set(word.lanes, lanes ? 1 : 0);
+    const ones = new Float32Array(memory.buffer, identity, square);
+    // Panels of eight columns: functions/train/kernel/tiles.ts.
+    for (let i = 0; i < stride && !lanes; i++) ones[(i >> 3) * stride * 8 + i * 8 + (i & 7)] = 1;
     new Float64Array(memory.buffer, base + word.lambda * 4, 1)[0] = lambda;
     new Float64Array(memory.buffer, base + word.alpha * 4, 1)[0] = alpha;
 
@@ -167,6 +162,8 @@ export function fit(byUser: Rows, items: number, options: FitOptions, random: ()
         set(from + field, value);
       });
       set(from + 7, side.factors);
+      const whiten = solver === 'cg' || worthWhitening(starts, sides[1 - at].rows, rank);
+      set(from + 8, whitened && whiten ? 1 : 0);
     });
     const first = new Float32Array(memory.buffer, sides[1].factors, items * stride);
     for (let item = 0; item < items; item++)
@@ -258,6 +255,17 @@ function shareOut(starts: Uint32Array, order: Uint32Array, rank: number, chunkSt
   }
   chunkStarts[chunks] = order.length;
   return chunks;
+}
+
+/** Whether what short rows save by their dual is more than whitening the other side's rows: multiplications of both. */
+function worthWhitening(starts: Uint32Array, otherRows: number, rank: number): boolean {
+  let saved = -otherRows * rank ** 2;
+  for (let row = 0; row + 1 < starts.length; row++) {
+    const entries = starts[row + 1] - starts[row];
+    if (entries > 0 && entries < 0.9 * rank)
+      saved += (entries * rank ** 2) / 2 + rank ** 3 / 6 - (entries ** 2 * rank) / 2 - entries ** 3 / 6;
+  }
+  return saved > 0;
 }
 
 function unpadded(padded: Float32Array, rows: number, rank: number, stride: number): Float32Array {

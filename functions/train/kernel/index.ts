@@ -4,16 +4,14 @@
 // What a chunk computes does not depend on who computes it, and sums are taken over chunks in order: the same bits
 // whatever the number of threads.
 import { solveLanes } from './lanes';
-import { BASE, CHUNKS, CHUNK_STARTS, FACTORS, FAILED, GRAM, GRAM_DOUBLE, GRAM_PARTS, INVERSE, ITEMS, ITERATIONS, LAMBDA, LOWER, PHASES, RANK, ROWS, SCRATCH, SCRATCH_BYTES, STRIDE, USERS, WHITEN, WHITENED, word } from './parameters';
-import { solveRows } from './rows';
-import { rankUpdate, zero } from './tiles';
+import { BASE, CHUNKS, CHUNK_STARTS, FACTORS, FAILED, GRAM, GRAM_DOUBLE, GRAM_PARTS, INVERSE, ITEMS, ITERATIONS, LAMBDA, LANES, LOWER, PHASES, RANK, ROWS, SCRATCH, SCRATCH_BYTES, STRIDE, USERS, WEIGHTED, WHITEN, WHITENED, WHITENER, word } from './parameters';
+import { BLOCK, solveRows } from './rows';
+import { rankUpdate, timesTriangle } from './tiles';
 
-/** Highest rank for four rows at once. */
-const LANES_RANK: u32 = 15;
 const GRAM_CHUNKS: u32 = 64;
 const WHITEN_ROWS: u32 = 512;
 /** Rows whose products are summed in single precision before they join a double. */
-const GRAM_BLOCK: u32 = 128;
+const GRAM_BLOCK: u32 = 2 * BLOCK;
 
 /** Runs all phases; answers 1 when another thread has failed. */
 export function run(thread: u32): u32 {
@@ -24,12 +22,12 @@ export function run(thread: u32): u32 {
     const other = phase & 4 ? USERS : ITEMS;
     const kind = phase & 3;
     const counters: usize = <usize>word(PHASES) + (<usize>phase << 3);
-    const chunks = kind == 0 ? gramChunks(other) : kind == 1 ? 1 : kind == 2 ? whitenChunks(other) : word(side + CHUNKS);
+    const chunks = kind == 0 ? gramChunks(other) : kind == 1 ? 1 : kind == 2 ? whitenChunks(side, other) : word(side + CHUNKS);
     for (;;) {
       const chunk = atomic.add<u32>(counters, 1);
       if (chunk >= chunks) break;
       if (kind == 0) gram(other, chunk, scratch);
-      else if (kind == 1) prepare(other, scratch);
+      else if (kind == 1) prepare(side, other, scratch);
       else if (kind == 2) whiten(other, chunk);
       else solve(side, other, chunk, scratch);
       if (atomic.add<u32>(counters, 1, 4) + 1 == chunks) atomic.notify(counters + 4, -1);
@@ -55,17 +53,17 @@ function gramChunks(side: usize): u32 {
   return (rows + each - 1) / each;
 }
 
-function whitenChunks(side: usize): u32 {
-  return word(WHITEN) ? (word(side + ROWS) + WHITEN_ROWS - 1) / WHITEN_ROWS : 0;
+function whitenChunks(side: usize, other: usize): u32 {
+  return word(side + WHITEN) ? (word(other + ROWS) + WHITEN_ROWS - 1) / WHITEN_ROWS : 0;
 }
 
 function solve(side: usize, other: usize, chunk: u32, scratch: usize): void {
   const at: usize = <usize>word(side + CHUNK_STARTS) + (<usize>chunk << 2);
-  if (word(RANK) <= LANES_RANK) solveLanes(side, other, load<u32>(at), load<u32>(at, 4), scratch);
+  if (word(LANES)) solveLanes(side, other, load<u32>(at), load<u32>(at, 4), scratch);
   else solveRows(side, other, load<u32>(at), load<u32>(at, 4), scratch);
 }
 
-/** YtY of a chunk of rows into its own place, f64; lower triangle up to rank 15, else upper. */
+/** YtY of a chunk of rows into its own place, f64: the lower triangle row by row where rows go by lanes, else in panels. */
 function gram(side: usize, chunk: u32, scratch: usize): void {
   const rank: usize = word(RANK);
   const stride: usize = word(STRIDE);
@@ -77,7 +75,7 @@ function gram(side: usize, chunk: u32, scratch: usize): void {
   const part: usize = <usize>word(GRAM_PARTS) + <usize>chunk * stride * stride * 8;
   const factors: usize = word(side + FACTORS);
   memory.fill(part, 0, stride * stride * 8);
-  if (<u32>rank <= LANES_RANK) {
+  if (word(LANES)) {
     for (let row: usize = from; row < <usize>to; row++) {
       const y = factors + row * bytes;
       for (let i: usize = 0; i < rank; i++) {
@@ -91,83 +89,114 @@ function gram(side: usize, chunk: u32, scratch: usize): void {
     }
     return;
   }
+  const panels = scratch + stride * bytes;
+  const panel = <usize>BLOCK << 5;
   for (let row = from; row < to; row += GRAM_BLOCK) {
-    zero(scratch, stride * bytes);
-    rankUpdate(scratch, factors + <usize>row * bytes, bytes, min(GRAM_BLOCK, to - row));
-    for (let i: usize = 0; i < rank; i++)
-      for (let j = i & ~1; j < stride; j += 2) {
-        const at = part + (i * stride + j) * 8;
-        v128.store(at, f64x2.add(v128.load(at), f64x2.promote_low_f32x4(v128.load64_zero(scratch + i * bytes + (j << 2)))));
-      }
+    memory.fill(scratch, 0, stride * bytes);
+    const stop = min(row + GRAM_BLOCK, to);
+    for (let block = row; block < stop; block += BLOCK) {
+      const count: usize = min(BLOCK, stop - block);
+      const depth = (count + 3) & ~3;
+      for (let e: usize = 0; e < depth; e++)
+        for (let k: usize = 0; k < stride >> 3; k++) {
+          const y = factors + (<usize>block + e) * bytes + (k << 5);
+          const at = panels + k * panel + (e << 5);
+          v128.store(at, e < count ? v128.load(y) : f32x4.splat(0));
+          v128.store(at, e < count ? v128.load(y, 16) : f32x4.splat(0), 16);
+        }
+      rankUpdate(scratch, stride << 5, scratch, stride << 5, panels, panel, stride, depth);
+    }
+    for (let k: usize = 0; k < stride * bytes; k += 16) {
+      const sum = v128.load(scratch + k);
+      const at = part + (k << 1);
+      v128.store(at, f64x2.add(v128.load(at), f64x2.promote_low_f32x4(sum)));
+      v128.store(at, f64x2.add(v128.load(at, 16), f64x2.promote_low_f32x4(v128.shuffle<i64>(sum, sum, 1, 1))), 16);
+    }
   }
 }
 
-/** The parts' sum as f32; for whitening also L and L^-1 of G + lambda I = L LT, taken in f64. */
-function prepare(side: usize, scratch: usize): void {
+/** Where element (i, j) is in panels of matrices with `n` rows. */
+@inline function inPanels(i: usize, j: usize, n: usize): usize {
+  return (j >> 3) * (n << 3) + (i << 3) + (j & 7);
+}
+
+/** The parts' sum, as f64 and as f32; for whitening also L of G + lambda I = L LT and its inverse, taken in f64. */
+function prepare(side: usize, other: usize, scratch: usize): void {
   const rank: usize = word(RANK);
   const stride: usize = word(STRIDE);
+  const lanes = word(LANES) != 0;
   const parts: usize = word(GRAM_PARTS);
-  const chunks = gramChunks(side);
+  const chunks = gramChunks(other);
+  const lambda = load<f64>(BASE + (LAMBDA << 2));
+  if (!chunks) memory.fill(parts, 0, stride * stride * 8);
   for (let chunk: u32 = 1; chunk < chunks; chunk++) {
     const part = parts + <usize>chunk * stride * stride * 8;
     for (let k: usize = 0; k < stride * stride * 8; k += 16) v128.store(parts + k, f64x2.add(v128.load(parts + k), v128.load(part + k)));
   }
   const total: usize = word(GRAM);
-  for (let k: usize = 0; k < stride * stride; k++) store<f32>(total + (k << 2), chunks ? <f32>load<f64>(parts + (k << 3)) : 0);
+  for (let k: usize = 0; k < stride * stride; k++) store<f32>(total + (k << 2), <f32>load<f64>(parts + (k << 3)));
   const whole: usize = word(GRAM_DOUBLE);
-  const lowerHalf = <u32>rank <= LANES_RANK;
-  for (let i: usize = 0; i < rank; i++)
-    for (let j: usize = 0; j <= i; j++)
-      store<f64>(whole + ((i * stride + j) << 3), chunks ? load<f64>(parts + ((lowerHalf ? i * stride + j : j * stride + i) << 3)) : 0);
-  if (!word(WHITEN)) return;
-
-  // Row i of the lower triangle, in place of the upper's column i.
-  const a = parts;
   const line = stride << 3;
   for (let i: usize = 0; i < rank; i++)
+    for (let j: usize = 0; j <= i; j++)
+      store<f64>(whole + i * line + (j << 3), load<f64>(parts + ((lanes ? i * stride + j : inPanels(j, i, stride)) << 3)));
+  if (lanes) return;
+  for (let i: usize = 0; i < stride; i++) {
+    const at = inPanels(i, i, stride);
+    // Padding must not be singular.
+    store<f32>(total + (at << 2), i < rank ? <f32>(load<f64>(parts + (at << 3)) + (word(WEIGHTED) ? 0 : lambda)) : 1);
+  }
+  if (!word(side + WHITEN)) return;
+
+  const a = parts;
+  for (let i: usize = 0; i < rank; i++) {
+    const row = a + i * line;
     for (let j: usize = 0; j <= i; j++) {
-      let sum = chunks ? load<f64>(a + j * line + (i << 3)) : 0;
-      if (i == j) sum += load<f64>(BASE + (LAMBDA << 2));
-      for (let k: usize = 0; k < j; k++) sum -= load<f64>(a + i * line + (k << 3)) * load<f64>(a + j * line + (k << 3));
-      if (i == j) store<f64>(a + i * line + (i << 3), sqrt(max(sum, load<f64>(BASE + (LAMBDA << 2)))));
-      else store<f64>(a + i * line + (j << 3), sum / load<f64>(a + j * line + (j << 3)));
-    }
-  const lower: usize = word(LOWER);
-  const inverse: usize = word(INVERSE);
-  zero(lower, stride * stride * 4);
-  zero(inverse, stride * stride * 4);
-  for (let i: usize = 0; i < rank; i++)
-    for (let j: usize = 0; j <= i; j++) store<f32>(lower + ((i * stride + j) << 2), <f32>load<f64>(a + i * line + (j << 3)));
-  // Column c of the inverse by forward substitution; scratch is large enough for rank doubles.
-  for (let c: usize = 0; c < rank; c++) {
-    for (let i = c; i < rank; i++) {
-      let sum: f64 = i == c ? 1 : 0;
-      for (let k = c; k < i; k++) sum -= load<f64>(a + i * line + (k << 3)) * load<f64>(scratch + (k << 3));
-      const x = sum / load<f64>(a + i * line + (i << 3));
-      store<f64>(scratch + (i << 3), x);
-      store<f32>(inverse + ((i * stride + c) << 2), <f32>x);
+      const sum = load<f64>(whole + i * line + (j << 3)) - dotDouble(row, a + j * line, j);
+      if (i == j) store<f64>(row + (i << 3), sqrt(max(sum + lambda, lambda)));
+      else store<f64>(row + (j << 3), sum / load<f64>(a + j * line + (j << 3)));
     }
   }
+  const lower: usize = word(LOWER);
+  const inverse: usize = word(INVERSE);
+  const whitener: usize = word(WHITENER);
+  // Column c of the inverse by forward substitution; scratch is large enough for rank doubles.
+  for (let c: usize = 0; c < rank; c++)
+    for (let i = c; i < rank; i++) {
+      const row = a + i * line;
+      const sum = (i == c ? 1 : 0) - dotDouble(row + (c << 3), scratch + (c << 3), i - c);
+      const x = sum / load<f64>(row + (i << 3));
+      store<f64>(scratch + (i << 3), x);
+      store<f32>(inverse + (inPanels(i, c, stride) << 2), <f32>x);
+      store<f32>(whitener + (inPanels(c, i, stride) << 2), <f32>x);
+      store<f32>(lower + (inPanels(i, c, stride) << 2), <f32>load<f64>(row + (c << 3)));
+    }
+}
+
+function dotDouble(a: usize, b: usize, count: usize): f64 {
+  let s = f64x2.splat(0), t = s;
+  const whole = count & ~3;
+  for (let k: usize = 0; k < whole << 3; k += 32) {
+    s = f64x2.add(s, f64x2.mul(v128.load(a + k), v128.load(b + k)));
+    t = f64x2.add(t, f64x2.mul(v128.load(a + k, 16), v128.load(b + k, 16)));
+  }
+  s = f64x2.add(s, t);
+  let sum = f64x2.extract_lane(s, 0) + f64x2.extract_lane(s, 1);
+  for (let k = whole; k < count; k++) sum += load<f64>(a + (k << 3)) * load<f64>(b + (k << 3));
+  return sum;
 }
 
 /** z = L^-1 y of a chunk of rows. */
 function whiten(side: usize, chunk: u32): void {
-  const rank: usize = word(RANK);
-  const bytes: usize = <usize>word(STRIDE) << 2;
-  const inverse: usize = word(INVERSE);
+  const stride: usize = word(STRIDE);
+  const bytes = stride << 2;
   const factors: usize = word(side + FACTORS);
   const whitened: usize = word(WHITENED);
   const from = chunk * WHITEN_ROWS;
   const to = min(from + WHITEN_ROWS, word(side + ROWS));
-  for (let row: usize = from; row < <usize>to; row++) {
-    const y = factors + row * bytes;
-    const z = whitened + row * bytes;
-    for (let i: usize = 0; i < rank; i++) {
-      let total = f32x4.splat(0);
-      const line = inverse + i * bytes;
-      for (let k: usize = 0; k <= i << 2; k += 16) total = f32x4.add(total, f32x4.mul(v128.load(line + k), v128.load(y + k)));
-      store<f32>(z + (i << 2), f32x4.extract_lane(total, 0) + f32x4.extract_lane(total, 1) + (f32x4.extract_lane(total, 2) + f32x4.extract_lane(total, 3)));
-    }
-    for (let i = rank; i < bytes >> 2; i++) store<f32>(z + (i << 2), 0);
+  for (let row = from; row < to; row += 4) {
+    // A last group is filled up with its last row.
+    const r0 = row * <u32>bytes, r1 = min(row + 1, to - 1) * <u32>bytes, r2 = min(row + 2, to - 1) * <u32>bytes, r3 = min(row + 3, to - 1) * <u32>bytes;
+    timesTriangle(factors + r0, factors + r1, factors + r2, factors + r3, word(WHITENER), stride, false, whitened + r0, whitened + r1, whitened + r2, whitened + r3);
   }
 }

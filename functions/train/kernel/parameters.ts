@@ -21,23 +21,27 @@ export const SPLIT_AT: usize = 6;
 export const PHASES: usize = 7;
 export const GRAM_PARTS: usize = 8;
 export const GRAM: usize = 9;
+/** L of the other side's Gram matrix and lambda, L^-1, and its transpose. */
 export const LOWER: usize = 10;
 export const INVERSE: usize = 11;
-export const WHITENED: usize = 12;
-export const SCRATCH: usize = 13;
-export const SCRATCH_BYTES: usize = 14;
-export const FAILED: usize = 15;
+export const WHITENER: usize = 12;
+/** L^-1 y for each of the other side's rows. */
+export const WHITENED: usize = 13;
+export const SCRATCH: usize = 14;
+export const SCRATCH_BYTES: usize = 15;
+export const FAILED: usize = 16;
 /** A row of zeros, for lanes that have run out of entries. */
-export const ZEROS: usize = 16;
-/** 1 where short rows are solved in whitened coordinates. */
-export const WHITEN: usize = 17;
+export const ZEROS: usize = 17;
 /** Two f64. */
 export const LAMBDA: usize = 18;
 export const ALPHA: usize = 20;
 /** The whole Gram matrix in f64, lower triangle. */
 export const GRAM_DOUBLE: usize = 22;
-export const USERS: usize = 24;
-export const ITEMS: usize = 32;
+export const IDENTITY: usize = 23;
+/** 1: four rows at once, one a lane. */
+export const LANES: usize = 24;
+export const USERS: usize = 32;
+export const ITEMS: usize = 48;
 
 // Of a side, from USERS or ITEMS on.
 export const ROWS: usize = 0;
@@ -50,3 +54,5 @@ export const ORDER: usize = 4;
 export const CHUNK_STARTS: usize = 5;
 export const CHUNKS: usize = 6;
 export const FACTORS: usize = 7;
+/** 1 where the side is solved in whitened coordinates. */
+export const WHITEN: usize = 8;

@@ -1,35 +1,61 @@
-// Rows at ranks above 15. With the Gram matrix and lambda as B = G + lambda I = L LT and z = L^-1 y (the other side's
-// factors, whitened once a half step), u = LT x:
+// Rows of the matrix one at a time, for ranks where a single row's equations fill the vectors. With the Gram matrix and
+// lambda as B = G + lambda I = L LT, z = L^-1 y (the other side's factors, whitened once a half step) and u = LT x:
 //
 //   (B + Y W YT) x = Y c   <=>   (I + Z W ZT) u = Z c,   W = diag(alpha r), c = 1 + alpha r
 //
-// Long rows solve the left as it stands. Rows of fewer entries than 0.9 x rank solve, exactly too, the dual on the right:
-// u = P (I + PT P)^-1 d with P = Z W^1/2, d = c / w^1/2. Conjugate gradients iterate on the right from the last u: it costs
-// entries x rank a step and no product with G.
+// Rows of fewer entries than 0.9 x rank solve, exactly too, the dual on the right: u = P (I + PT P)^-1 d with
+// P = Z W^1/2, d = c / w^1/2. Conjugate gradients iterate on the right from the last u: it costs entries x rank a step and
+// no product with G. Where whitening costs more than short rows gain, or lambda is another for each row, the left is solved
+// as it stands.
 import { solveDouble } from './double';
-import { ALPHA, BASE, CG_STEPS, COLUMNS, FACTORS, GRAM, INVERSE, LAMBDA, LOWER, ORDER, RANK, SOLVER, STARTS, STRIDE, VALUES, WEIGHTED, WHITEN, WHITENED, ZEROS, word } from './parameters';
-import { addScaled, dot, factorize, rankUpdate, substitute, zero } from './tiles';
+import { ALPHA, BASE, CG_STEPS, COLUMNS, FACTORS, GRAM, IDENTITY, INVERSE, LAMBDA, LOWER, ORDER, RANK, SOLVER, STARTS, STRIDE, VALUES, WEIGHTED, WHITEN, WHITENED, ZEROS, word } from './parameters';
+import { factorize, rankUpdate, substitute, sums, timesTriangle } from './tiles';
 
 /** Entries gathered at a time: 64 x 64 floats fill half of a 32 KiB first-level cache. */
-const PANEL: u32 = 64;
-/** Below this the dual's c / w^1/2 is too large to be trusted in single precision. */
-const LEAST_WEIGHT: f32 = 1e-4;
+export const BLOCK: u32 = 64;
+/** A weight of 0 has a root all the same, so that its entry's right side can be had from the weighted row. */
+const LEAST_WEIGHT: f32 = 1e-20;
 
-/** Solves the rows at places from..to of the order. Scratch: a matrix, a panel or matrix, eight vectors. */
+/** Solves the rows at places from..to of the order, in fours: what takes them in and out of u is a product of matrices. */
 export function solveRows(side: usize, other: usize, from: u32, to: u32, scratch: usize): void {
+  const n: usize = word(STRIDE);
+  const bytes = n << 2;
   const order: usize = word(side + ORDER);
   const starts: usize = word(side + STARTS);
-  const whiten = word(WHITEN) != 0;
+  const factors: usize = word(side + FACTORS);
+  const whiten = word(side + WHITEN) != 0;
   const gradients = whiten && word(SOLVER) == 1;
   const dualBelow = <u32>(<f32>word(RANK) * 0.9);
-  for (let place = from; place < to; place++) {
-    const row: usize = load<u32>(order + (<usize>place << 2));
-    const begin = load<u32>(starts + (row << 2));
-    const end = load<u32>(starts + (row << 2) + 4);
-    if (begin == end) zero(word(side + FACTORS) + row * (<usize>word(STRIDE) << 2), <usize>word(STRIDE) << 2);
-    else if (gradients) solveGradients(side, row, begin, end, scratch);
-    else if (!(whiten && end - begin < dualBelow && solveDual(side, row, begin, end, scratch)))
-      solvePrimal(side, other, row, begin, end, scratch);
+  // Behind a matrix, a panel and eight vectors: four u, a row nobody reads.
+  const u = scratch + (n + max<usize>(BLOCK, n) + 8) * bytes;
+  const nowhere = u + 4 * bytes;
+  for (let place = from; place < to; place += 4) {
+    const row0 = load<u32>(order + (<usize>place << 2));
+    const row1 = load<u32>(order + (<usize>min(place + 1, to - 1) << 2));
+    const row2 = load<u32>(order + (<usize>min(place + 2, to - 1) << 2));
+    const row3 = load<u32>(order + (<usize>min(place + 3, to - 1) << 2));
+    if (gradients)
+      timesTriangle(factors + row0 * bytes, factors + row1 * bytes, factors + row2 * bytes, factors + row3 * bytes, word(LOWER), n, true, u, u + bytes, u + 2 * bytes, u + 3 * bytes);
+    let x0 = nowhere, x1 = nowhere, x2 = nowhere, x3 = nowhere;
+    const count = min<u32>(4, to - place);
+    for (let e: u32 = 0; e < count; e++) {
+      const row: usize = load<u32>(order + (<usize>(place + e) << 2));
+      const begin = load<u32>(starts + (row << 2));
+      const end = load<u32>(starts + (row << 2) + 4);
+      const target = factors + row * bytes;
+      const own = whiten ? u + e * bytes : target;
+      if (begin == end) clear(own, bytes);
+      else if (gradients) solveGradients(side, own, begin, end, scratch);
+      else if (!(whiten && end - begin < dualBelow ? solveDual(side, own, begin, end, scratch) : solvePrimal(side, other, own, begin, end, scratch))) {
+        solveDouble(side, other, row, scratch);
+        continue;
+      }
+      if (e == 0) x0 = target;
+      else if (e == 1) x1 = target;
+      else if (e == 2) x2 = target;
+      else x3 = target;
+    }
+    if (whiten) timesTriangle(u, u + bytes, u + 2 * bytes, u + 3 * bytes, word(INVERSE), n, true, x0, x1, x2, x3);
   }
 }
 
@@ -37,144 +63,189 @@ export function solveRows(side: usize, other: usize, from: u32, to: u32, scratch
   return <f32>load<f64>(BASE + (ALPHA << 2));
 }
 
-function solvePrimal(side: usize, other: usize, row: usize, begin: u32, end: u32, scratch: usize): void {
-  const rank: usize = word(RANK);
-  const bytes: usize = <usize>word(STRIDE) << 2;
-  const columns: usize = word(side + COLUMNS);
-  const values: usize = word(side + VALUES);
-  const factors: usize = word(other + FACTORS);
-  const alpha = alphaOf();
-  const a = scratch;
-  const panel = a + (bytes >> 2) * bytes;
-  const b: usize = <usize>word(side + FACTORS) + row * bytes;
-  let lambda = <f32>load<f64>(BASE + (LAMBDA << 2));
-  if (word(WEIGHTED)) lambda *= <f32>(end - begin);
-
-  zero(a, (bytes >> 2) * bytes);
-  zero(b, bytes);
-  for (let block = begin; block < end; block += PANEL) {
-    const stop = min(block + PANEL, end);
-    let line = panel;
-    for (let n = block; n < stop; n++) {
-      const y = factors + <usize>load<u32>(columns + (<usize>n << 2)) * bytes;
-      const weight = alpha * load<f32>(values + (<usize>n << 2));
-      const scale = f32x4.splat(sqrt(weight));
-      const c = f32x4.splat(1 + weight);
-      for (let k: usize = 0; k < bytes; k += 16) {
-        const v = v128.load(y + k);
-        v128.store(line + k, f32x4.mul(scale, v));
-        v128.store(b + k, f32x4.add(v128.load(b + k), f32x4.mul(c, v)));
-      }
-      line += bytes;
-    }
-    rankUpdate(a, panel, bytes, stop - block);
-  }
-  const gram: usize = word(GRAM);
-  for (let i: usize = 0; i < rank; i++) {
-    const line = i * bytes;
-    for (let k: usize = (i << 2) & ~15; k < bytes; k += 16) v128.store(a + line + k, f32x4.add(v128.load(a + line + k), v128.load(gram + line + k)));
-    store<f32>(a + line + (i << 2), load<f32>(a + line + (i << 2)) + lambda);
-  }
-  for (let i = rank; i < bytes >> 2; i++) store<f32>(a + i * bytes + (i << 2), 1);
-  if (factorize(a, bytes, min<f32>(lambda, 1))) substitute(a, b, bytes);
-  else solveDouble(side, other, row, scratch);
+@inline function clear(to: usize, bytes: usize): void {
+  for (let k: usize = 0; k < bytes; k += 16) v128.store(to + k, f32x4.splat(0));
 }
 
-/** False when a weight is too small for the dual, or it is too near singular. */
-function solveDual(side: usize, row: usize, begin: u32, end: u32, scratch: usize): bool {
-  const bytes: usize = <usize>word(STRIDE) << 2;
+/** The left side, or (I + Z W ZT) u = Z c where the side is whitened. False when too near singular. */
+function solvePrimal(side: usize, other: usize, x: usize, begin: u32, end: u32, scratch: usize): bool {
+  const n: usize = word(STRIDE);
+  const bytes = n << 2;
+  const whiten = word(side + WHITEN) != 0;
+  const columns: usize = word(side + COLUMNS);
+  const values: usize = word(side + VALUES);
+  const factors: usize = whiten ? word(WHITENED) : word(other + FACTORS);
+  const alpha = alphaOf();
+  const a = scratch;
+  const panels = a + n * bytes;
+  const ratios = panels + max<usize>(BLOCK, n) * bytes;
+  const panel = <usize>BLOCK << 5;
+  let base: usize = whiten ? word(IDENTITY) : word(GRAM);
+  clear(x, bytes);
+  for (let block = begin; block < end; block += BLOCK) {
+    const count: usize = min(BLOCK, end - block);
+    const depth = (count + 3) & ~3;
+    for (let e: usize = 0; e < depth; e++) {
+      const to = panels + (e << 5);
+      if (e >= count) {
+        for (let k: usize = 0; k < n >> 3; k++) {
+          v128.store(to + k * panel, f32x4.splat(0));
+          v128.store(to + k * panel, f32x4.splat(0), 16);
+        }
+        store<f32>(ratios + (e << 2), 0);
+        continue;
+      }
+      const at = (<usize>block + e) << 2;
+      let y = factors + <usize>load<u32>(columns + at) * bytes;
+      const weight = alpha * load<f32>(values + at);
+      const root = sqrt(max(weight, LEAST_WEIGHT));
+      store<f32>(ratios + (e << 2), (1 + weight) / root);
+      const scale = f32x4.splat(root);
+      const stop = to + (n >> 3) * panel;
+      for (let p = to; p < stop; p += panel) {
+        v128.store(p, f32x4.mul(scale, v128.load(y)));
+        v128.store(p, f32x4.mul(scale, v128.load(y, 16)), 16);
+        y += 32;
+      }
+    }
+    rankUpdate(a, n << 5, base, n << 5, panels, panel, n, depth);
+    base = a;
+    // x += P d, d = c / w^1/2.
+    for (let k: usize = 0; k < n >> 3; k++) {
+      let s0 = v128.load(x + (k << 5)), s1 = v128.load(x + (k << 5), 16);
+      let p = panels + k * panel;
+      const stop = ratios + (depth << 2);
+      for (let r = ratios; r < stop; r += 4) {
+        const d = v128.load32_splat(r);
+        s0 = f32x4.add(s0, f32x4.mul(d, v128.load(p)));
+        s1 = f32x4.add(s1, f32x4.mul(d, v128.load(p, 16)));
+        p += 32;
+      }
+      v128.store(x + (k << 5), s0);
+      v128.store(x + (k << 5), s1, 16);
+    }
+  }
+  let least: f32 = 1;
+  if (!whiten) {
+    let lambda = <f32>load<f64>(BASE + (LAMBDA << 2));
+    if (word(WEIGHTED)) {
+      // The Gram matrix comes without.
+      lambda *= <f32>(end - begin);
+      const rank: usize = word(RANK);
+      for (let i: usize = 0; i < rank; i++) {
+        const at = a + (i >> 3) * (n << 5) + (i << 5) + ((i & 7) << 2);
+        store<f32>(at, load<f32>(at) + lambda);
+      }
+    }
+    least = min<f32>(lambda, 1);
+  }
+  if (!factorize(a, n, least)) return false;
+  substitute(a, x, n);
+  return true;
+}
+
+/** u = P (I + PT P)^-1 d. False when too near singular. */
+function solveDual(side: usize, u: usize, begin: u32, end: u32, scratch: usize): bool {
+  const n: usize = word(STRIDE);
+  const bytes = n << 2;
   const columns: usize = word(side + COLUMNS);
   const values: usize = word(side + VALUES);
   const whitened: usize = word(WHITENED);
   const zeros: usize = word(ZEROS);
   const alpha = alphaOf();
-  const n: usize = end - begin;
-  const wide = ((n + 7) & ~7) << 2;
-  const k = scratch;
-  const panel = k + (bytes >> 2) * bytes;
-  const d = panel + max<usize>(PANEL, bytes >> 2) * bytes;
+  const count: usize = end - begin;
+  const wide = (count + 7) & ~7;
+  const a = scratch;
+  const panels = a + n * bytes;
+  const panel = n << 5;
+  const d = panels + max<usize>(BLOCK, n) * bytes;
   const roots = d + bytes;
-  for (let e: usize = 0; e < wide >> 2; e++) {
+  for (let e: usize = 0; e < wide; e++) {
     let root: f32 = 0;
     let ratio: f32 = 0;
-    if (e < n) {
+    if (e < count) {
       const weight = alpha * load<f32>(values + ((<usize>begin + e) << 2));
-      if (!(weight >= LEAST_WEIGHT)) return false;
-      root = sqrt(weight);
+      root = sqrt(max(weight, LEAST_WEIGHT));
       ratio = (1 + weight) / root;
     }
     store<f32>(roots + (e << 2), root);
     store<f32>(d + (e << 2), ratio);
   }
   // P, a row a factor: four entries' z by four factors at a time, turned round.
-  for (let e: usize = 0; e < wide >> 2; e += 4) {
+  for (let e: usize = 0; e < wide; e += 4) {
     const at = columns + ((<usize>begin + e) << 2);
-    const p0 = e < n ? whitened + <usize>load<u32>(at) * bytes : zeros;
-    const p1 = e + 1 < n ? whitened + <usize>load<u32>(at, 4) * bytes : zeros;
-    const p2 = e + 2 < n ? whitened + <usize>load<u32>(at, 8) * bytes : zeros;
-    const p3 = e + 3 < n ? whitened + <usize>load<u32>(at, 12) * bytes : zeros;
+    let z0 = e < count ? whitened + <usize>load<u32>(at) * bytes : zeros;
+    let z1 = e + 1 < count ? whitened + <usize>load<u32>(at, 4) * bytes : zeros;
+    let z2 = e + 2 < count ? whitened + <usize>load<u32>(at, 8) * bytes : zeros;
+    let z3 = e + 3 < count ? whitened + <usize>load<u32>(at, 12) * bytes : zeros;
     const root = v128.load(roots + (e << 2));
-    let to = panel + (e << 2);
-    for (let f: usize = 0; f < bytes; f += 16) {
-      const r0 = v128.load(p0 + f), r1 = v128.load(p1 + f), r2 = v128.load(p2 + f), r3 = v128.load(p3 + f);
+    const to = panels + (e >> 3) * panel + ((e & 4) << 2);
+    const stop = to + panel;
+    for (let p = to; p < stop; p += 128) {
+      const r0 = v128.load(z0), r1 = v128.load(z1), r2 = v128.load(z2), r3 = v128.load(z3);
       const s0 = v128.shuffle<f32>(r0, r1, 0, 4, 1, 5), s1 = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7);
       const t0 = v128.shuffle<f32>(r2, r3, 0, 4, 1, 5), t1 = v128.shuffle<f32>(r2, r3, 2, 6, 3, 7);
-      v128.store(to, f32x4.mul(root, v128.shuffle<i64>(s0, t0, 0, 2)));
-      v128.store(to + wide, f32x4.mul(root, v128.shuffle<i64>(s0, t0, 1, 3)));
-      v128.store(to + 2 * wide, f32x4.mul(root, v128.shuffle<i64>(s1, t1, 0, 2)));
-      v128.store(to + 3 * wide, f32x4.mul(root, v128.shuffle<i64>(s1, t1, 1, 3)));
-      to += wide << 2;
+      v128.store(p, f32x4.mul(root, v128.shuffle<i64>(s0, t0, 0, 2)));
+      v128.store(p, f32x4.mul(root, v128.shuffle<i64>(s0, t0, 1, 3)), 32);
+      v128.store(p, f32x4.mul(root, v128.shuffle<i64>(s1, t1, 0, 2)), 64);
+      v128.store(p, f32x4.mul(root, v128.shuffle<i64>(s1, t1, 1, 3)), 96);
+      z0 += 16; z1 += 16; z2 += 16; z3 += 16;
     }
   }
-  zero(k, (wide >> 2) * wide);
-  rankUpdate(k, panel, wide, bytes >> 2);
-  for (let i: usize = 0; i < wide; i += 4) {
-    const at = k + (i >> 2) * wide + i;
-    store<f32>(at, load<f32>(at) + 1);
+  rankUpdate(a, wide << 5, word(IDENTITY), panel, panels, panel, wide, n);
+  if (!factorize(a, wide, 1)) return false;
+  substitute(a, d, wide);
+  const last = d + (wide << 2);
+  for (let f: usize = 0; f < n; f += 4) {
+    let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
+    let p = panels + (f << 5);
+    for (let at = d; at < last; at += 32) {
+      const v = v128.load(at), w = v128.load(at, 16);
+      s0 = f32x4.add(s0, f32x4.add(f32x4.mul(v, v128.load(p)), f32x4.mul(w, v128.load(p, 16))));
+      s1 = f32x4.add(s1, f32x4.add(f32x4.mul(v, v128.load(p, 32)), f32x4.mul(w, v128.load(p, 48))));
+      s2 = f32x4.add(s2, f32x4.add(f32x4.mul(v, v128.load(p, 64)), f32x4.mul(w, v128.load(p, 80))));
+      s3 = f32x4.add(s3, f32x4.add(f32x4.mul(v, v128.load(p, 96)), f32x4.mul(w, v128.load(p, 112))));
+      p += panel;
+    }
+    v128.store(u + (f << 2), sums(s0, s1, s2, s3));
   }
-  if (!factorize(k, wide, 1)) return false;
-  substitute(k, d, wide);
-  const x: usize = <usize>word(side + FACTORS) + row * bytes;
-  zero(x, bytes);
-  const inverse: usize = word(INVERSE);
-  for (let f: usize = 0; f < bytes >> 2; f++)
-    addScaled(x, inverse + f * bytes, dot(panel + f * wide, d, wide), ((f + 4) & ~3) << 2);
   return true;
 }
 
-function solveGradients(side: usize, row: usize, begin: u32, end: u32, scratch: usize): void {
+/** Some steps of conjugate gradients on (I + Z W ZT) u = Z c from the u given. */
+function solveGradients(side: usize, u: usize, begin: u32, end: u32, scratch: usize): void {
   const bytes: usize = <usize>word(STRIDE) << 2;
-  const x: usize = <usize>word(side + FACTORS) + row * bytes;
-  const u = scratch;
-  const r = u + bytes;
+  const r = scratch;
   const p = r + bytes;
   const q = p + bytes;
-  const rank = bytes >> 2;
-  const lower: usize = word(LOWER);
-  zero(u, bytes);
-  for (let i: usize = 0; i < rank; i++) addScaled(u, lower + i * bytes, load<f32>(x + (i << 2)), ((i + 4) & ~3) << 2);
-
   // r = Z c - (I + Z W ZT) u
   for (let k: usize = 0; k < bytes; k += 16) v128.store(r + k, f32x4.neg(v128.load(u + k)));
   product(side, begin, end, u, r, true, bytes);
-  memory.copy(p, r, bytes);
+  for (let k: usize = 0; k < bytes; k += 16) v128.store(p + k, v128.load(r + k));
   let size = dot(r, r, bytes);
   const steps = word(CG_STEPS);
-  for (let step: u32 = 0; step < steps && size > 1e-20; step++) {
-    memory.copy(q, p, bytes);
+  for (let step: u32 = 1; step <= steps && size > 1e-20; step++) {
+    if (step == steps) {
+      // The last step needs no more than its length.
+      const length = f32x4.splat(size / (dot(p, p, bytes) + bend(side, begin, end, p, bytes)));
+      for (let k: usize = 0; k < bytes; k += 16) v128.store(u + k, f32x4.add(v128.load(u + k), f32x4.mul(length, v128.load(p + k))));
+      break;
+    }
+    for (let k: usize = 0; k < bytes; k += 16) v128.store(q + k, v128.load(p + k));
     product(side, begin, end, p, q, false, bytes);
-    const length = size / dot(p, q, bytes);
-    addScaled(u, p, length, bytes);
-    if (step + 1 == steps) break;
-    addScaled(r, q, -length, bytes);
-    const next = dot(r, r, bytes);
+    const length = f32x4.splat(size / dot(p, q, bytes));
+    let total = f32x4.splat(0);
+    for (let k: usize = 0; k < bytes; k += 16) {
+      v128.store(u + k, f32x4.add(v128.load(u + k), f32x4.mul(length, v128.load(p + k))));
+      const left = f32x4.sub(v128.load(r + k), f32x4.mul(length, v128.load(q + k)));
+      v128.store(r + k, left);
+      total = f32x4.add(total, f32x4.mul(left, left));
+    }
+    const next = sumOf(total);
     const turn = f32x4.splat(next / size);
     for (let k: usize = 0; k < bytes; k += 16) v128.store(p + k, f32x4.add(v128.load(r + k), f32x4.mul(turn, v128.load(p + k))));
     size = next;
   }
-  zero(x, bytes);
-  const inverse: usize = word(INVERSE);
-  for (let f: usize = 0; f < rank; f++) addScaled(x, inverse + f * bytes, load<f32>(u + (f << 2)), ((f + 4) & ~3) << 2);
 }
 
 /** to += Z W ZT v; as a residual: to += Z (c - W ZT v). Four entries at a time. */
@@ -199,10 +270,9 @@ function product(side: usize, begin: u32, end: u32, v: usize, to: usize, residua
       d2 = f32x4.add(d2, f32x4.mul(x, v128.load(z2 + k)));
       d3 = f32x4.add(d3, f32x4.mul(x, v128.load(z3 + k)));
     }
-    const dots = sums(d0, d1, d2, d3);
     // Values past the row's end meet zeros only; the arrays are padded, so that they can be read, and are finite.
     const w = f32x4.mul(alpha, v128.load(values + (n << 2)));
-    let f = f32x4.mul(w, dots);
+    let f = f32x4.mul(w, sums(d0, d1, d2, d3));
     if (residual) f = f32x4.sub(f32x4.add(f32x4.splat(1), w), f);
     const f0 = f32x4.splat(f32x4.extract_lane(f, 0)), f1 = f32x4.splat(f32x4.extract_lane(f, 1));
     const f2 = f32x4.splat(f32x4.extract_lane(f, 2)), f3 = f32x4.splat(f32x4.extract_lane(f, 3));
@@ -213,9 +283,40 @@ function product(side: usize, begin: u32, end: u32, v: usize, to: usize, residua
   }
 }
 
-/** The sums of four vectors' lanes. */
-@inline function sums(a: v128, b: v128, c: v128, d: v128): v128 {
-  const ab = f32x4.add(v128.shuffle<f32>(a, b, 0, 4, 1, 5), v128.shuffle<f32>(a, b, 2, 6, 3, 7));
-  const cd = f32x4.add(v128.shuffle<f32>(c, d, 0, 4, 1, 5), v128.shuffle<f32>(c, d, 2, 6, 3, 7));
-  return f32x4.add(v128.shuffle<i64>(ab, cd, 0, 2), v128.shuffle<i64>(ab, cd, 1, 3));
+/** vT Z W ZT v. */
+function bend(side: usize, begin: u32, end: u32, v: usize, bytes: usize): f32 {
+  const columns: usize = word(side + COLUMNS);
+  const values: usize = word(side + VALUES);
+  const whitened: usize = word(WHITENED);
+  const zeros: usize = word(ZEROS);
+  let total = f32x4.splat(0);
+  for (let n: usize = begin; n < <usize>end; n += 4) {
+    const at = columns + (n << 2);
+    const left = <usize>end - n;
+    const z0 = whitened + <usize>load<u32>(at) * bytes;
+    const z1 = left > 1 ? whitened + <usize>load<u32>(at, 4) * bytes : zeros;
+    const z2 = left > 2 ? whitened + <usize>load<u32>(at, 8) * bytes : zeros;
+    const z3 = left > 3 ? whitened + <usize>load<u32>(at, 12) * bytes : zeros;
+    let d0 = f32x4.splat(0), d1 = d0, d2 = d0, d3 = d0;
+    for (let k: usize = 0; k < bytes; k += 16) {
+      const x = v128.load(v + k);
+      d0 = f32x4.add(d0, f32x4.mul(x, v128.load(z0 + k)));
+      d1 = f32x4.add(d1, f32x4.mul(x, v128.load(z1 + k)));
+      d2 = f32x4.add(d2, f32x4.mul(x, v128.load(z2 + k)));
+      d3 = f32x4.add(d3, f32x4.mul(x, v128.load(z3 + k)));
+    }
+    const s = sums(d0, d1, d2, d3);
+    total = f32x4.add(total, f32x4.mul(v128.load(values + (n << 2)), f32x4.mul(s, s)));
+  }
+  return alphaOf() * sumOf(total);
+}
+
+@inline function sumOf(v: v128): f32 {
+  return f32x4.extract_lane(v, 0) + f32x4.extract_lane(v, 1) + (f32x4.extract_lane(v, 2) + f32x4.extract_lane(v, 3));
+}
+
+@inline function dot(a: usize, b: usize, bytes: usize): f32 {
+  let total = f32x4.splat(0);
+  for (let k: usize = 0; k < bytes; k += 16) total = f32x4.add(total, f32x4.mul(v128.load(a + k), v128.load(b + k)));
+  return sumOf(total);
 }

@@ -1,131 +1,308 @@
-// Higher ranks: one row of the matrix at a time, on tiles of 4 x 8 kept in registers. Symmetric matrices hold their upper
-// triangle, row by row; what lies below is scratch. Lengths and offsets in bytes where named so.
-
+// Higher ranks: dense kernels on tiles of 4 x 8 numbers that stay in the 16 vector registers.
+//
+// A matrix lies in panels of 8 columns, each row by row: a row of a panel is 32 bytes, and the innermost loop walks two
+// panels by constant steps. A panel's length is given in bytes where it can differ. Symmetric matrices hold their upper
+// triangle; what lies below it in a diagonal tile is scratch. Columns come in eights, rows and depths in fours.
+//
+// Four steps of depth are written out in a loop. `if (!depth) break` between them never happens: it keeps the optimizers
+// from collecting the four steps of one sum, which would wait for each other and spill the rest.
 import { POOR } from './double';
 
-/** C += Pt P on the tile of four rows at byte offset i and eight columns at j, over `depth` rows of P. */
-@inline function tile(c: usize, cBytes: usize, p: usize, pBytes: usize, i: usize, j: usize, depth: usize, subtract: bool): void {
-  const c0 = c, c1 = c0 + cBytes, c2 = c1 + cBytes, c3 = c2 + cBytes;
-  let a00 = v128.load(c0), a01 = v128.load(c0, 16);
-  let a10 = v128.load(c1), a11 = v128.load(c1, 16);
-  let a20 = v128.load(c2), a21 = v128.load(c2, 16);
-  let a30 = v128.load(c3), a31 = v128.load(c3, 16);
-  let left = p + i;
-  let right = p + j;
-  const end = right + depth * pBytes;
-  while (right < end) {
-    const y0 = v128.load(right), y1 = v128.load(right, 16);
-    const x0 = v128.load32_splat(left), x1 = v128.load32_splat(left, 4);
-    const x2 = v128.load32_splat(left, 8), x3 = v128.load32_splat(left, 12);
-    if (subtract) {
-      a00 = f32x4.sub(a00, f32x4.mul(x0, y0)); a01 = f32x4.sub(a01, f32x4.mul(x0, y1));
-      a10 = f32x4.sub(a10, f32x4.mul(x1, y0)); a11 = f32x4.sub(a11, f32x4.mul(x1, y1));
-      a20 = f32x4.sub(a20, f32x4.mul(x2, y0)); a21 = f32x4.sub(a21, f32x4.mul(x2, y1));
-      a30 = f32x4.sub(a30, f32x4.mul(x3, y0)); a31 = f32x4.sub(a31, f32x4.mul(x3, y1));
-    } else {
-      a00 = f32x4.add(a00, f32x4.mul(x0, y0)); a01 = f32x4.add(a01, f32x4.mul(x0, y1));
-      a10 = f32x4.add(a10, f32x4.mul(x1, y0)); a11 = f32x4.add(a11, f32x4.mul(x1, y1));
-      a20 = f32x4.add(a20, f32x4.mul(x2, y0)); a21 = f32x4.add(a21, f32x4.mul(x2, y1));
-      a30 = f32x4.add(a30, f32x4.mul(x3, y0)); a31 = f32x4.add(a31, f32x4.mul(x3, y1));
-    }
-    left += pBytes;
-    right += pBytes;
+/** C = F + Pt P in the upper triangle: C and F are n x n, P is depth x n. */
+export function rankUpdate(c: usize, cPanel: usize, f: usize, fPanel: usize, p: usize, pPanel: usize, n: usize, depth: usize): void {
+  for (let j: usize = 0; j < n; j += 8) {
+    const panel = j >> 3;
+    const right = p + panel * pPanel;
+    for (let i: usize = 0; i < j + 8; i += 4)
+      tile(c + panel * cPanel + (i << 5), f + panel * fPanel + (i << 5), p + (i >> 3) * pPanel + ((i & 4) << 2), right, depth);
   }
-  v128.store(c0, a00); v128.store(c0, a01, 16);
-  v128.store(c1, a10); v128.store(c1, a11, 16);
-  v128.store(c2, a20); v128.store(c2, a21, 16);
-  v128.store(c3, a30); v128.store(c3, a31, 16);
 }
 
-/** C += Pt P, upper triangle: C is n x n, P depth x n, rows of `bytes` (n a multiple of 8). */
-export function rankUpdate(c: usize, p: usize, bytes: usize, depth: usize): void {
-  for (let i: usize = 0; i < bytes; i += 16)
-    for (let j: usize = i & ~31; j < bytes; j += 32) tile(c + (i >> 2) * bytes + j, bytes, p, bytes, i, j, depth, false);
+/** C = F + Lt R on one tile: L is depth x 4, R depth x 8. */
+@inline function tile(c: usize, f: usize, l: usize, r: usize, depth: usize): void {
+  let a00 = v128.load(f), a01 = v128.load(f, 16), a10 = v128.load(f, 32), a11 = v128.load(f, 48);
+  let a20 = v128.load(f, 64), a21 = v128.load(f, 80), a30 = v128.load(f, 96), a31 = v128.load(f, 112);
+  let x: v128, y0: v128, y1: v128;
+  const end = r + (depth << 5);
+  while (r < end) {
+    y0 = v128.load(r); y1 = v128.load(r, 16);
+    x = v128.load32_splat(l); a00 = f32x4.add(a00, f32x4.mul(x, y0)); a01 = f32x4.add(a01, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 4); a10 = f32x4.add(a10, f32x4.mul(x, y0)); a11 = f32x4.add(a11, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 8); a20 = f32x4.add(a20, f32x4.mul(x, y0)); a21 = f32x4.add(a21, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 12); a30 = f32x4.add(a30, f32x4.mul(x, y0)); a31 = f32x4.add(a31, f32x4.mul(x, y1));
+    if (!depth) break;
+    y0 = v128.load(r, 32); y1 = v128.load(r, 48);
+    x = v128.load32_splat(l, 32); a00 = f32x4.add(a00, f32x4.mul(x, y0)); a01 = f32x4.add(a01, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 36); a10 = f32x4.add(a10, f32x4.mul(x, y0)); a11 = f32x4.add(a11, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 40); a20 = f32x4.add(a20, f32x4.mul(x, y0)); a21 = f32x4.add(a21, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 44); a30 = f32x4.add(a30, f32x4.mul(x, y0)); a31 = f32x4.add(a31, f32x4.mul(x, y1));
+    if (!depth) break;
+    y0 = v128.load(r, 64); y1 = v128.load(r, 80);
+    x = v128.load32_splat(l, 64); a00 = f32x4.add(a00, f32x4.mul(x, y0)); a01 = f32x4.add(a01, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 68); a10 = f32x4.add(a10, f32x4.mul(x, y0)); a11 = f32x4.add(a11, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 72); a20 = f32x4.add(a20, f32x4.mul(x, y0)); a21 = f32x4.add(a21, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 76); a30 = f32x4.add(a30, f32x4.mul(x, y0)); a31 = f32x4.add(a31, f32x4.mul(x, y1));
+    if (!depth) break;
+    y0 = v128.load(r, 96); y1 = v128.load(r, 112);
+    x = v128.load32_splat(l, 96); a00 = f32x4.add(a00, f32x4.mul(x, y0)); a01 = f32x4.add(a01, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 100); a10 = f32x4.add(a10, f32x4.mul(x, y0)); a11 = f32x4.add(a11, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 104); a20 = f32x4.add(a20, f32x4.mul(x, y0)); a21 = f32x4.add(a21, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 108); a30 = f32x4.add(a30, f32x4.mul(x, y0)); a31 = f32x4.add(a31, f32x4.mul(x, y1));
+    l += 128;
+    r += 128;
+  }
+  v128.store(c, a00); v128.store(c, a01, 16); v128.store(c, a10, 32); v128.store(c, a11, 48);
+  v128.store(c, a20, 64); v128.store(c, a21, 80); v128.store(c, a30, 96); v128.store(c, a31, 112);
+}
+
+/** C -= Lt R. */
+@inline function takeOff(c: usize, l: usize, r: usize, depth: usize): void {
+  let a00 = v128.load(c), a01 = v128.load(c, 16), a10 = v128.load(c, 32), a11 = v128.load(c, 48);
+  let a20 = v128.load(c, 64), a21 = v128.load(c, 80), a30 = v128.load(c, 96), a31 = v128.load(c, 112);
+  let x: v128, y0: v128, y1: v128;
+  const end = r + (depth << 5);
+  while (r < end) {
+    y0 = v128.load(r); y1 = v128.load(r, 16);
+    x = v128.load32_splat(l); a00 = f32x4.sub(a00, f32x4.mul(x, y0)); a01 = f32x4.sub(a01, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 4); a10 = f32x4.sub(a10, f32x4.mul(x, y0)); a11 = f32x4.sub(a11, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 8); a20 = f32x4.sub(a20, f32x4.mul(x, y0)); a21 = f32x4.sub(a21, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 12); a30 = f32x4.sub(a30, f32x4.mul(x, y0)); a31 = f32x4.sub(a31, f32x4.mul(x, y1));
+    if (!depth) break;
+    y0 = v128.load(r, 32); y1 = v128.load(r, 48);
+    x = v128.load32_splat(l, 32); a00 = f32x4.sub(a00, f32x4.mul(x, y0)); a01 = f32x4.sub(a01, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 36); a10 = f32x4.sub(a10, f32x4.mul(x, y0)); a11 = f32x4.sub(a11, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 40); a20 = f32x4.sub(a20, f32x4.mul(x, y0)); a21 = f32x4.sub(a21, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 44); a30 = f32x4.sub(a30, f32x4.mul(x, y0)); a31 = f32x4.sub(a31, f32x4.mul(x, y1));
+    if (!depth) break;
+    y0 = v128.load(r, 64); y1 = v128.load(r, 80);
+    x = v128.load32_splat(l, 64); a00 = f32x4.sub(a00, f32x4.mul(x, y0)); a01 = f32x4.sub(a01, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 68); a10 = f32x4.sub(a10, f32x4.mul(x, y0)); a11 = f32x4.sub(a11, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 72); a20 = f32x4.sub(a20, f32x4.mul(x, y0)); a21 = f32x4.sub(a21, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 76); a30 = f32x4.sub(a30, f32x4.mul(x, y0)); a31 = f32x4.sub(a31, f32x4.mul(x, y1));
+    if (!depth) break;
+    y0 = v128.load(r, 96); y1 = v128.load(r, 112);
+    x = v128.load32_splat(l, 96); a00 = f32x4.sub(a00, f32x4.mul(x, y0)); a01 = f32x4.sub(a01, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 100); a10 = f32x4.sub(a10, f32x4.mul(x, y0)); a11 = f32x4.sub(a11, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 104); a20 = f32x4.sub(a20, f32x4.mul(x, y0)); a21 = f32x4.sub(a21, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 108); a30 = f32x4.sub(a30, f32x4.mul(x, y0)); a31 = f32x4.sub(a31, f32x4.mul(x, y1));
+    l += 128;
+    r += 128;
+  }
+  v128.store(c, a00); v128.store(c, a01, 16); v128.store(c, a10, 32); v128.store(c, a11, 48);
+  v128.store(c, a20, 64); v128.store(c, a21, 80); v128.store(c, a30, 96); v128.store(c, a31, 112);
+}
+
+/** C = D^-1 (C - Lt R), where D is the lower triangle at `d` (its upper one, row by row in a panel), with an inverted diagonal. */
+@inline function eliminate(c: usize, l: usize, r: usize, depth: usize, d: usize): void {
+  let a00 = v128.load(c), a01 = v128.load(c, 16), a10 = v128.load(c, 32), a11 = v128.load(c, 48);
+  let a20 = v128.load(c, 64), a21 = v128.load(c, 80), a30 = v128.load(c, 96), a31 = v128.load(c, 112);
+  let x: v128, y0: v128, y1: v128;
+  const end = r + (depth << 5);
+  while (r < end) {
+    y0 = v128.load(r); y1 = v128.load(r, 16);
+    x = v128.load32_splat(l); a00 = f32x4.sub(a00, f32x4.mul(x, y0)); a01 = f32x4.sub(a01, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 4); a10 = f32x4.sub(a10, f32x4.mul(x, y0)); a11 = f32x4.sub(a11, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 8); a20 = f32x4.sub(a20, f32x4.mul(x, y0)); a21 = f32x4.sub(a21, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 12); a30 = f32x4.sub(a30, f32x4.mul(x, y0)); a31 = f32x4.sub(a31, f32x4.mul(x, y1));
+    if (!depth) break;
+    y0 = v128.load(r, 32); y1 = v128.load(r, 48);
+    x = v128.load32_splat(l, 32); a00 = f32x4.sub(a00, f32x4.mul(x, y0)); a01 = f32x4.sub(a01, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 36); a10 = f32x4.sub(a10, f32x4.mul(x, y0)); a11 = f32x4.sub(a11, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 40); a20 = f32x4.sub(a20, f32x4.mul(x, y0)); a21 = f32x4.sub(a21, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 44); a30 = f32x4.sub(a30, f32x4.mul(x, y0)); a31 = f32x4.sub(a31, f32x4.mul(x, y1));
+    if (!depth) break;
+    y0 = v128.load(r, 64); y1 = v128.load(r, 80);
+    x = v128.load32_splat(l, 64); a00 = f32x4.sub(a00, f32x4.mul(x, y0)); a01 = f32x4.sub(a01, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 68); a10 = f32x4.sub(a10, f32x4.mul(x, y0)); a11 = f32x4.sub(a11, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 72); a20 = f32x4.sub(a20, f32x4.mul(x, y0)); a21 = f32x4.sub(a21, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 76); a30 = f32x4.sub(a30, f32x4.mul(x, y0)); a31 = f32x4.sub(a31, f32x4.mul(x, y1));
+    if (!depth) break;
+    y0 = v128.load(r, 96); y1 = v128.load(r, 112);
+    x = v128.load32_splat(l, 96); a00 = f32x4.sub(a00, f32x4.mul(x, y0)); a01 = f32x4.sub(a01, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 100); a10 = f32x4.sub(a10, f32x4.mul(x, y0)); a11 = f32x4.sub(a11, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 104); a20 = f32x4.sub(a20, f32x4.mul(x, y0)); a21 = f32x4.sub(a21, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 108); a30 = f32x4.sub(a30, f32x4.mul(x, y0)); a31 = f32x4.sub(a31, f32x4.mul(x, y1));
+    l += 128;
+    r += 128;
+  }
+  x = v128.load32_splat(d);
+  a00 = f32x4.mul(x, a00); a01 = f32x4.mul(x, a01);
+  v128.store(c, a00); v128.store(c, a01, 16);
+  x = v128.load32_splat(d, 4);
+  a10 = f32x4.sub(a10, f32x4.mul(x, a00)); a11 = f32x4.sub(a11, f32x4.mul(x, a01));
+  x = v128.load32_splat(d, 36);
+  a10 = f32x4.mul(x, a10); a11 = f32x4.mul(x, a11);
+  v128.store(c, a10, 32); v128.store(c, a11, 48);
+  x = v128.load32_splat(d, 8);
+  a20 = f32x4.sub(a20, f32x4.mul(x, a00)); a21 = f32x4.sub(a21, f32x4.mul(x, a01));
+  x = v128.load32_splat(d, 40);
+  a20 = f32x4.sub(a20, f32x4.mul(x, a10)); a21 = f32x4.sub(a21, f32x4.mul(x, a11));
+  x = v128.load32_splat(d, 72);
+  a20 = f32x4.mul(x, a20); a21 = f32x4.mul(x, a21);
+  v128.store(c, a20, 64); v128.store(c, a21, 80);
+  x = v128.load32_splat(d, 12);
+  a30 = f32x4.sub(a30, f32x4.mul(x, a00)); a31 = f32x4.sub(a31, f32x4.mul(x, a01));
+  x = v128.load32_splat(d, 44);
+  a30 = f32x4.sub(a30, f32x4.mul(x, a10)); a31 = f32x4.sub(a31, f32x4.mul(x, a11));
+  x = v128.load32_splat(d, 76);
+  a30 = f32x4.sub(a30, f32x4.mul(x, a20)); a31 = f32x4.sub(a31, f32x4.mul(x, a21));
+  x = v128.load32_splat(d, 108);
+  v128.store(c, f32x4.mul(x, a30), 96); v128.store(c, f32x4.mul(x, a31), 112);
 }
 
 /**
- * A = Ut U in the upper triangle, each diagonal element inverted. Four rows at a time: all earlier rows are taken off by
- * the tile above (left-looking), then the four among themselves. `least` is a bound below A's eigenvalues, and so below
- * its pivots: one that is less is so by rounding. False when A is
- * too near singular for single precision.
+ * A = Ut U in the upper triangle, each diagonal element inverted; A is n x n. Four rows at a time: all earlier rows are
+ * taken off (left-looking), then the four among themselves. `least` is a bound below A's eigenvalues, and so below its
+ * pivots: one that is less is so by rounding. False when A is too near singular for single precision.
  */
-export function factorize(a: usize, bytes: usize, least: f32): bool {
+export function factorize(a: usize, n: usize, least: f32): bool {
+  const panel = n << 5;
   let sound = true;
-  for (let i: usize = 0; i < bytes; i += 16) {
-    const first = i >> 2;
-    const block = a + first * bytes;
-    const start = i & ~31;
-    const across = bytes + 4;
-    const d0 = load<f32>(block + i), d1 = load<f32>(block + i + across);
-    const d2 = load<f32>(block + i + 2 * across), d3 = load<f32>(block + i + 3 * across);
-    if (first > 0) for (let j = start; j < bytes; j += 32) tile(block + j, bytes, a, bytes, i, j, first, true);
-    for (let r: usize = 0; r < 4; r++) {
-      const line = block + r * bytes;
-      for (let m: usize = 0; m < r; m++) {
-        const above = block + m * bytes;
-        const l = v128.load32_splat(above + i + (r << 2));
-        for (let j = start; j < bytes; j += 16) v128.store(line + j, f32x4.sub(v128.load(line + j), f32x4.mul(l, v128.load(above + j))));
-      }
-      const at = line + i + (r << 2);
-      const was = r == 0 ? d0 : r == 1 ? d1 : r == 2 ? d2 : d3;
-      if (!(load<f32>(at) >= POOR * was)) sound = false;
-      const inverse: f32 = 1 / sqrt(max(load<f32>(at), least));
-      const scale = f32x4.splat(inverse);
-      for (let j = start; j < bytes; j += 16) v128.store(line + j, f32x4.mul(v128.load(line + j), scale));
-      store<f32>(at, inverse);
+  for (let i: usize = 0; i < n; i += 4) {
+    const own = a + (i >> 3) * panel;
+    const left = own + ((i & 4) << 2);
+    const block = own + (i << 5);
+    const d = left + (i << 5);
+    const least0 = POOR * load<f32>(d), least1 = POOR * load<f32>(d, 36);
+    const least2 = POOR * load<f32>(d, 72), least3 = POOR * load<f32>(d, 108);
+    if (i > 0) takeOff(block, left, own, i);
+    // The four by four on the diagonal; u is its row, v the inverted diagonal.
+    const p0 = load<f32>(d);
+    const v0: f32 = 1 / sqrt(max(p0, least));
+    const u01 = load<f32>(d, 4) * v0, u02 = load<f32>(d, 8) * v0, u03 = load<f32>(d, 12) * v0;
+    const p1 = load<f32>(d, 36) - u01 * u01;
+    const v1: f32 = 1 / sqrt(max(p1, least));
+    const u12 = (load<f32>(d, 40) - u01 * u02) * v1, u13 = (load<f32>(d, 44) - u01 * u03) * v1;
+    const p2 = load<f32>(d, 72) - u02 * u02 - u12 * u12;
+    const v2: f32 = 1 / sqrt(max(p2, least));
+    const u23 = (load<f32>(d, 76) - u02 * u03 - u12 * u13) * v2;
+    const p3 = load<f32>(d, 108) - u03 * u03 - u13 * u13 - u23 * u23;
+    const v3: f32 = 1 / sqrt(max(p3, least));
+    if (!(p0 >= least0) || !(p1 >= least1) || !(p2 >= least2) || !(p3 >= least3)) sound = false;
+    store<f32>(d, v0); store<f32>(d, u01, 4); store<f32>(d, u02, 8); store<f32>(d, u03, 12);
+    store<f32>(d, v1, 36); store<f32>(d, u12, 40); store<f32>(d, u13, 44);
+    store<f32>(d, v2, 72); store<f32>(d, u23, 76);
+    store<f32>(d, v3, 108);
+    if (!(i & 4)) {
+      // The rest of the diagonal's own panel.
+      const r0 = f32x4.mul(f32x4.splat(v0), v128.load(d, 16));
+      v128.store(d, r0, 16);
+      const r1 = f32x4.mul(f32x4.splat(v1), f32x4.sub(v128.load(d, 48), f32x4.mul(f32x4.splat(u01), r0)));
+      v128.store(d, r1, 48);
+      const r2 = f32x4.mul(f32x4.splat(v2), f32x4.sub(f32x4.sub(v128.load(d, 80), f32x4.mul(f32x4.splat(u02), r0)), f32x4.mul(f32x4.splat(u12), r1)));
+      v128.store(d, r2, 80);
+      const r3 = f32x4.sub(f32x4.sub(v128.load(d, 112), f32x4.mul(f32x4.splat(u03), r0)), f32x4.mul(f32x4.splat(u13), r1));
+      v128.store(d, f32x4.mul(f32x4.splat(v3), f32x4.sub(r3, f32x4.mul(f32x4.splat(u23), r2))), 112);
     }
+    const end = a + (n >> 3) * panel;
+    for (let right = own + panel; right < end; right += panel) eliminate(right + (i << 5), left, right, i, d);
   }
   return sound;
 }
 
 /** Ut U x = b in place, U as factorize leaves it. */
-export function substitute(a: usize, b: usize, bytes: usize): void {
-  for (let k: usize = 0; k < bytes; k += 4) {
-    const line = a + (k >> 2) * bytes;
-    const y = load<f32>(b + k) * load<f32>(line + k);
-    // Whole vectors from k on: what this does to b at and before k is set right below, or never read again.
-    const before = k & ~15;
-    const v = f32x4.splat(y);
-    const kept0 = v128.load(b + before);
-    for (let j = before; j < bytes; j += 16) v128.store(b + j, f32x4.sub(v128.load(b + j), f32x4.mul(v, v128.load(line + j))));
-    for (let j = before; j < k; j += 4) store<f32>(b + j, lane(kept0, (j - before) >> 2));
-    store<f32>(b + k, y);
+export function substitute(a: usize, b: usize, n: usize): void {
+  const panel = n << 5;
+  for (let i: usize = 0; i < n; i += 4) {
+    const left = a + (i >> 3) * panel + ((i & 4) << 2);
+    const d = left + (i << 5);
+    let s0 = v128.load(b + (i << 2)), s1 = f32x4.splat(0), s2 = s1, s3 = s1;
+    let y = b;
+    for (let u = left; u < d; u += 128) {
+      s0 = f32x4.sub(s0, f32x4.mul(v128.load32_splat(y), v128.load(u)));
+      s1 = f32x4.sub(s1, f32x4.mul(v128.load32_splat(y, 4), v128.load(u, 32)));
+      s2 = f32x4.sub(s2, f32x4.mul(v128.load32_splat(y, 8), v128.load(u, 64)));
+      s3 = f32x4.sub(s3, f32x4.mul(v128.load32_splat(y, 12), v128.load(u, 96)));
+      y += 16;
+    }
+    s0 = f32x4.add(f32x4.add(s0, s1), f32x4.add(s2, s3));
+    const y0 = f32x4.extract_lane(s0, 0) * load<f32>(d);
+    const y1 = (f32x4.extract_lane(s0, 1) - load<f32>(d, 4) * y0) * load<f32>(d, 36);
+    const y2 = (f32x4.extract_lane(s0, 2) - load<f32>(d, 8) * y0 - load<f32>(d, 40) * y1) * load<f32>(d, 72);
+    const y3 = (f32x4.extract_lane(s0, 3) - load<f32>(d, 12) * y0 - load<f32>(d, 44) * y1 - load<f32>(d, 76) * y2) * load<f32>(d, 108);
+    store<f32>(y, y0); store<f32>(y, y1, 4); store<f32>(y, y2, 8); store<f32>(y, y3, 12);
   }
-  let k = bytes;
-  while (k > 0) {
-    k -= 4;
-    const line = a + (k >> 2) * bytes;
-    let sum = load<f32>(b + k);
-    let j = k + 4;
-    for (; j < bytes && j & 15; j += 4) sum -= load<f32>(line + j) * load<f32>(b + j);
-    let total = f32x4.splat(0);
-    for (; j < bytes; j += 16) total = f32x4.add(total, f32x4.mul(v128.load(line + j), v128.load(b + j)));
-    store<f32>(b + k, (sum - sumOf(total)) * load<f32>(line + k));
+  let i = n;
+  while (i > 0) {
+    i -= 4;
+    const own = a + (i >> 3) * panel;
+    const d = own + (i << 5) + ((i & 4) << 2);
+    const at = b + (i << 2);
+    let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
+    let x = at + 16;
+    if (!(i & 4)) {
+      const v = v128.load(x);
+      s0 = f32x4.mul(v, v128.load(d, 16)); s1 = f32x4.mul(v, v128.load(d, 48));
+      s2 = f32x4.mul(v, v128.load(d, 80)); s3 = f32x4.mul(v, v128.load(d, 112));
+      x += 16;
+    }
+    const end = b + (n << 2);
+    for (let u = own + panel + (i << 5); x < end; u += panel) {
+      const v = v128.load(x), w = v128.load(x, 16);
+      s0 = f32x4.add(s0, f32x4.add(f32x4.mul(v, v128.load(u)), f32x4.mul(w, v128.load(u, 16))));
+      s1 = f32x4.add(s1, f32x4.add(f32x4.mul(v, v128.load(u, 32)), f32x4.mul(w, v128.load(u, 48))));
+      s2 = f32x4.add(s2, f32x4.add(f32x4.mul(v, v128.load(u, 64)), f32x4.mul(w, v128.load(u, 80))));
+      s3 = f32x4.add(s3, f32x4.add(f32x4.mul(v, v128.load(u, 96)), f32x4.mul(w, v128.load(u, 112))));
+      x += 32;
+    }
+    const s = f32x4.sub(v128.load(at), sums(s0, s1, s2, s3));
+    const x3 = f32x4.extract_lane(s, 3) * load<f32>(d, 108);
+    const x2 = (f32x4.extract_lane(s, 2) - load<f32>(d, 76) * x3) * load<f32>(d, 72);
+    const x1 = (f32x4.extract_lane(s, 1) - load<f32>(d, 40) * x2 - load<f32>(d, 44) * x3) * load<f32>(d, 36);
+    const x0 = (f32x4.extract_lane(s, 0) - load<f32>(d, 4) * x1 - load<f32>(d, 8) * x2 - load<f32>(d, 12) * x3) * load<f32>(d);
+    store<f32>(at, x0); store<f32>(at, x1, 4); store<f32>(at, x2, 8); store<f32>(at, x3, 12);
   }
 }
 
-@inline function lane(v: v128, at: usize): f32 {
-  if (at == 0) return f32x4.extract_lane(v, 0);
-  if (at == 1) return f32x4.extract_lane(v, 1);
-  return f32x4.extract_lane(v, 2);
+/** Four rows x of n numbers times a triangular n x n matrix, into four rows o. `lower`: which triangle is not zero. */
+export function timesTriangle(
+  x0: usize, x1: usize, x2: usize, x3: usize, m: usize, n: usize, lower: bool, o0: usize, o1: usize, o2: usize, o3: usize,
+): void {
+  const panel = n << 5;
+  for (let j: usize = 0; j < n; j += 8) {
+    const from: usize = lower ? j : 0;
+    const to = lower ? n : j + 8;
+    let r = m + (j >> 3) * panel + (from << 5);
+    let at = from << 2;
+    const end = to << 2;
+    let a00 = f32x4.splat(0), a01 = a00, a10 = a00, a11 = a00, a20 = a00, a21 = a00, a30 = a00, a31 = a00;
+    let x: v128, y0: v128, y1: v128;
+    while (at < end) {
+      y0 = v128.load(r); y1 = v128.load(r, 16);
+      x = v128.load32_splat(x0 + at); a00 = f32x4.add(a00, f32x4.mul(x, y0)); a01 = f32x4.add(a01, f32x4.mul(x, y1));
+      x = v128.load32_splat(x1 + at); a10 = f32x4.add(a10, f32x4.mul(x, y0)); a11 = f32x4.add(a11, f32x4.mul(x, y1));
+      x = v128.load32_splat(x2 + at); a20 = f32x4.add(a20, f32x4.mul(x, y0)); a21 = f32x4.add(a21, f32x4.mul(x, y1));
+      x = v128.load32_splat(x3 + at); a30 = f32x4.add(a30, f32x4.mul(x, y0)); a31 = f32x4.add(a31, f32x4.mul(x, y1));
+      if (!panel) break;
+      y0 = v128.load(r, 32); y1 = v128.load(r, 48);
+      x = v128.load32_splat(x0 + at, 4); a00 = f32x4.add(a00, f32x4.mul(x, y0)); a01 = f32x4.add(a01, f32x4.mul(x, y1));
+      x = v128.load32_splat(x1 + at, 4); a10 = f32x4.add(a10, f32x4.mul(x, y0)); a11 = f32x4.add(a11, f32x4.mul(x, y1));
+      x = v128.load32_splat(x2 + at, 4); a20 = f32x4.add(a20, f32x4.mul(x, y0)); a21 = f32x4.add(a21, f32x4.mul(x, y1));
+      x = v128.load32_splat(x3 + at, 4); a30 = f32x4.add(a30, f32x4.mul(x, y0)); a31 = f32x4.add(a31, f32x4.mul(x, y1));
+      if (!panel) break;
+      y0 = v128.load(r, 64); y1 = v128.load(r, 80);
+      x = v128.load32_splat(x0 + at, 8); a00 = f32x4.add(a00, f32x4.mul(x, y0)); a01 = f32x4.add(a01, f32x4.mul(x, y1));
+      x = v128.load32_splat(x1 + at, 8); a10 = f32x4.add(a10, f32x4.mul(x, y0)); a11 = f32x4.add(a11, f32x4.mul(x, y1));
+      x = v128.load32_splat(x2 + at, 8); a20 = f32x4.add(a20, f32x4.mul(x, y0)); a21 = f32x4.add(a21, f32x4.mul(x, y1));
+      x = v128.load32_splat(x3 + at, 8); a30 = f32x4.add(a30, f32x4.mul(x, y0)); a31 = f32x4.add(a31, f32x4.mul(x, y1));
+      if (!panel) break;
+      y0 = v128.load(r, 96); y1 = v128.load(r, 112);
+      x = v128.load32_splat(x0 + at, 12); a00 = f32x4.add(a00, f32x4.mul(x, y0)); a01 = f32x4.add(a01, f32x4.mul(x, y1));
+      x = v128.load32_splat(x1 + at, 12); a10 = f32x4.add(a10, f32x4.mul(x, y0)); a11 = f32x4.add(a11, f32x4.mul(x, y1));
+      x = v128.load32_splat(x2 + at, 12); a20 = f32x4.add(a20, f32x4.mul(x, y0)); a21 = f32x4.add(a21, f32x4.mul(x, y1));
+      x = v128.load32_splat(x3 + at, 12); a30 = f32x4.add(a30, f32x4.mul(x, y0)); a31 = f32x4.add(a31, f32x4.mul(x, y1));
+      r += 128;
+      at += 16;
+    }
+    at = j << 2;
+    v128.store(o0 + at, a00); v128.store(o0 + at, a01, 16); v128.store(o1 + at, a10); v128.store(o1 + at, a11, 16);
+    v128.store(o2 + at, a20); v128.store(o2 + at, a21, 16); v128.store(o3 + at, a30); v128.store(o3 + at, a31, 16);
+  }
 }
 
-@inline export function sumOf(v: v128): f32 {
-  return f32x4.extract_lane(v, 0) + f32x4.extract_lane(v, 1) + (f32x4.extract_lane(v, 2) + f32x4.extract_lane(v, 3));
-}
-
-@inline export function zero(to: usize, bytes: usize): void {
-  memory.fill(to, 0, bytes);
-}
-
-/** to += factor x from. */
-@inline export function addScaled(to: usize, from: usize, factor: f32, bytes: usize): void {
-  const v = f32x4.splat(factor);
-  for (let k: usize = 0; k < bytes; k += 16) v128.store(to + k, f32x4.add(v128.load(to + k), f32x4.mul(v, v128.load(from + k))));
-}
-
-@inline export function dot(a: usize, b: usize, bytes: usize): f32 {
-  let total = f32x4.splat(0);
-  for (let k: usize = 0; k < bytes; k += 16) total = f32x4.add(total, f32x4.mul(v128.load(a + k), v128.load(b + k)));
-  return sumOf(total);
+/** The sums of four vectors' lanes. */
+@inline export function sums(a: v128, b: v128, c: v128, d: v128): v128 {
+  const ab = f32x4.add(v128.shuffle<f32>(a, b, 0, 4, 1, 5), v128.shuffle<f32>(a, b, 2, 6, 3, 7));
+  const cd = f32x4.add(v128.shuffle<f32>(c, d, 0, 4, 1, 5), v128.shuffle<f32>(c, d, 2, 6, 3, 7));
+  return f32x4.add(v128.shuffle<i64>(ab, cd, 0, 2), v128.shuffle<i64>(ab, cd, 1, 3));
 }
