@@ -9,7 +9,7 @@ import { kernelWasm } from './kernel.wasm.ts';
 export interface FitOptions extends AlsOptions {
   /** `exact` (Cholesky) or `cg`: a few conjugate gradient steps a row. Default exact. */
   solver?: 'exact' | 'cg';
-  /** Steps of `cg`. Default 3. */
+  /** Steps of `cg`. Default 2: in whitened coordinates they leave less loss than three plain ones. */
   steps?: number;
   /** Lambda times the number of a row's entries, as Spark has it ("ALS-WR"); exact only. Default false: Hu et al. */
   weightedLambda?: boolean;
@@ -58,7 +58,7 @@ let compiled: WebAssembly.Module | undefined;
  */
 export function fit(byUser: Rows, items: number, options: FitOptions, random: () => number): Factors {
   check(byUser, items, options);
-  const { rank, iterations, lambda, alpha, solver = 'exact', steps = 3, weightedLambda = false } = options;
+  const { rank, iterations, lambda, alpha, solver = 'exact', steps = 2, weightedLambda = false } = options;
   const users = byUser.starts.length - 1;
   const entries = byUser.columns.length;
   const threads = options.threads ?? (entries * rank * rank * iterations < worthThreads ? 1 : availableParallelism());
@@ -200,7 +200,7 @@ export function fitEntries(
 }
 
 function check({ starts, columns, values }: Rows, items: number, options: FitOptions): void {
-  const { rank, iterations, lambda, alpha, steps = 3, threads = 1, solver, weightedLambda } = options;
+  const { rank, iterations, lambda, alpha, steps = 2, threads = 1, solver, weightedLambda } = options;
   const whole = { rank, iterations, steps, threads };
   for (const [name, value] of Object.entries(whole))
     if (!Number.isInteger(value) || value < 1 || value > 4096)

@@ -67,6 +67,19 @@ export function solveRows(side: usize, other: usize, from: u32, to: u32, scratch
   for (let k: usize = 0; k < bytes; k += 16) v128.store(to + k, f32x4.splat(0));
 }
 
+/**
+ * Reads a word of each cache line of some entries' rows and answers their sum, for no other reason than that the rows are
+ * near when they are worked on: these short steps have many misses under way at once, the work itself only a few.
+ */
+@inline function fetch(columns: usize, from: u32, to: u32, rows: usize, bytes: usize): f32 {
+  let sum: f32 = 0;
+  for (let at = columns + (<usize>from << 2), end = columns + (<usize>to << 2); at < end; at += 4) {
+    const row = rows + <usize>load<u32>(at) * bytes;
+    for (let k: usize = 0; k < bytes; k += 64) sum += load<f32>(row + k);
+  }
+  return sum;
+}
+
 /** The left side, or (I + Z W ZT) u = Z c where the side is whitened. False when too near singular. */
 function solvePrimal(side: usize, other: usize, x: usize, begin: u32, end: u32, scratch: usize): bool {
   const n: usize = word(STRIDE);
@@ -79,12 +92,14 @@ function solvePrimal(side: usize, other: usize, x: usize, begin: u32, end: u32, 
   const a = scratch;
   const panels = a + n * bytes;
   const ratios = panels + max<usize>(BLOCK, n) * bytes;
+  const fetched = ratios + 7 * bytes;
   const panel = <usize>BLOCK << 5;
   let base: usize = whiten ? word(IDENTITY) : word(GRAM);
   clear(x, bytes);
   for (let block = begin; block < end; block += BLOCK) {
     const count: usize = min(BLOCK, end - block);
     const depth = (count + 3) & ~3;
+    store<f32>(fetched, fetch(columns, block, block + <u32>count, factors, bytes));
     for (let e: usize = 0; e < depth; e++) {
       const to = panels + (e << 5);
       if (e >= count) {
@@ -160,6 +175,7 @@ function solveDual(side: usize, u: usize, begin: u32, end: u32, scratch: usize):
   const panel = n << 5;
   const d = panels + max<usize>(BLOCK, n) * bytes;
   const roots = d + bytes;
+  store<f32>(roots + bytes, fetch(columns, begin, end, whitened, bytes));
   for (let e: usize = 0; e < wide; e++) {
     let root: f32 = 0;
     let ratio: f32 = 0;
@@ -220,7 +236,7 @@ function solveGradients(side: usize, u: usize, begin: u32, end: u32, scratch: us
   const q = p + bytes;
   // r = Z c - (I + Z W ZT) u
   for (let k: usize = 0; k < bytes; k += 16) v128.store(r + k, f32x4.neg(v128.load(u + k)));
-  product(side, begin, end, u, r, true, bytes);
+  product(side, begin, end, u, r, true, bytes, q + bytes);
   for (let k: usize = 0; k < bytes; k += 16) v128.store(p + k, v128.load(r + k));
   let size = dot(r, r, bytes);
   const steps = word(CG_STEPS);
@@ -232,7 +248,7 @@ function solveGradients(side: usize, u: usize, begin: u32, end: u32, scratch: us
       break;
     }
     for (let k: usize = 0; k < bytes; k += 16) v128.store(q + k, v128.load(p + k));
-    product(side, begin, end, p, q, false, bytes);
+    product(side, begin, end, p, q, false, bytes, q + bytes);
     const length = f32x4.splat(size / dot(p, q, bytes));
     let total = f32x4.splat(0);
     for (let k: usize = 0; k < bytes; k += 16) {
@@ -249,37 +265,42 @@ function solveGradients(side: usize, u: usize, begin: u32, end: u32, scratch: us
 }
 
 /** to += Z W ZT v; as a residual: to += Z (c - W ZT v). Four entries at a time. */
-function product(side: usize, begin: u32, end: u32, v: usize, to: usize, residual: bool, bytes: usize): void {
+function product(side: usize, begin: u32, end: u32, v: usize, to: usize, residual: bool, bytes: usize, scratch: usize): void {
   const columns: usize = word(side + COLUMNS);
   const values: usize = word(side + VALUES);
   const whitened: usize = word(WHITENED);
   const zeros: usize = word(ZEROS);
   const alpha = f32x4.splat(alphaOf());
   for (let n: usize = begin; n < <usize>end; n += 4) {
+    if (residual && !((n - begin) & (BLOCK - 1))) store<f32>(scratch, fetch(columns, <u32>n, min(<u32>n + BLOCK, end), whitened, bytes));
     const at = columns + (n << 2);
     const left = <usize>end - n;
     const z0 = whitened + <usize>load<u32>(at) * bytes;
     const z1 = left > 1 ? whitened + <usize>load<u32>(at, 4) * bytes : zeros;
     const z2 = left > 2 ? whitened + <usize>load<u32>(at, 8) * bytes : zeros;
     const z3 = left > 3 ? whitened + <usize>load<u32>(at, 12) * bytes : zeros;
-    let d0 = f32x4.splat(0), d1 = d0, d2 = d0, d3 = d0;
-    for (let k: usize = 0; k < bytes; k += 16) {
-      const x = v128.load(v + k);
-      d0 = f32x4.add(d0, f32x4.mul(x, v128.load(z0 + k)));
-      d1 = f32x4.add(d1, f32x4.mul(x, v128.load(z1 + k)));
-      d2 = f32x4.add(d2, f32x4.mul(x, v128.load(z2 + k)));
-      d3 = f32x4.add(d3, f32x4.mul(x, v128.load(z3 + k)));
+    let d0 = f32x4.splat(0), d1 = d0, d2 = d0, d3 = d0, e0 = d0, e1 = d0, e2 = d0, e3 = d0;
+    for (let k: usize = 0; k < bytes; k += 32) {
+      const x = v128.load(v + k), y = v128.load(v + k, 16);
+      d0 = f32x4.add(d0, f32x4.mul(x, v128.load(z0 + k))); e0 = f32x4.add(e0, f32x4.mul(y, v128.load(z0 + k, 16)));
+      d1 = f32x4.add(d1, f32x4.mul(x, v128.load(z1 + k))); e1 = f32x4.add(e1, f32x4.mul(y, v128.load(z1 + k, 16)));
+      d2 = f32x4.add(d2, f32x4.mul(x, v128.load(z2 + k))); e2 = f32x4.add(e2, f32x4.mul(y, v128.load(z2 + k, 16)));
+      d3 = f32x4.add(d3, f32x4.mul(x, v128.load(z3 + k))); e3 = f32x4.add(e3, f32x4.mul(y, v128.load(z3 + k, 16)));
     }
     // Values past the row's end meet zeros only; the arrays are padded, so that they can be read, and are finite.
     const w = f32x4.mul(alpha, v128.load(values + (n << 2)));
-    let f = f32x4.mul(w, sums(d0, d1, d2, d3));
+    let f = f32x4.mul(w, sums(f32x4.add(d0, e0), f32x4.add(d1, e1), f32x4.add(d2, e2), f32x4.add(d3, e3)));
     if (residual) f = f32x4.sub(f32x4.add(f32x4.splat(1), w), f);
     const f0 = f32x4.splat(f32x4.extract_lane(f, 0)), f1 = f32x4.splat(f32x4.extract_lane(f, 1));
     const f2 = f32x4.splat(f32x4.extract_lane(f, 2)), f3 = f32x4.splat(f32x4.extract_lane(f, 3));
-    for (let k: usize = 0; k < bytes; k += 16)
+    for (let k: usize = 0; k < bytes; k += 32) {
       v128.store(to + k, f32x4.add(v128.load(to + k), f32x4.add(
         f32x4.add(f32x4.mul(f0, v128.load(z0 + k)), f32x4.mul(f1, v128.load(z1 + k))),
         f32x4.add(f32x4.mul(f2, v128.load(z2 + k)), f32x4.mul(f3, v128.load(z3 + k))))));
+      v128.store(to + k, f32x4.add(v128.load(to + k, 16), f32x4.add(
+        f32x4.add(f32x4.mul(f0, v128.load(z0 + k, 16)), f32x4.mul(f1, v128.load(z1 + k, 16))),
+        f32x4.add(f32x4.mul(f2, v128.load(z2 + k, 16)), f32x4.mul(f3, v128.load(z3 + k, 16))))), 16);
+    }
   }
 }
 
@@ -297,15 +318,15 @@ function bend(side: usize, begin: u32, end: u32, v: usize, bytes: usize): f32 {
     const z1 = left > 1 ? whitened + <usize>load<u32>(at, 4) * bytes : zeros;
     const z2 = left > 2 ? whitened + <usize>load<u32>(at, 8) * bytes : zeros;
     const z3 = left > 3 ? whitened + <usize>load<u32>(at, 12) * bytes : zeros;
-    let d0 = f32x4.splat(0), d1 = d0, d2 = d0, d3 = d0;
-    for (let k: usize = 0; k < bytes; k += 16) {
-      const x = v128.load(v + k);
-      d0 = f32x4.add(d0, f32x4.mul(x, v128.load(z0 + k)));
-      d1 = f32x4.add(d1, f32x4.mul(x, v128.load(z1 + k)));
-      d2 = f32x4.add(d2, f32x4.mul(x, v128.load(z2 + k)));
-      d3 = f32x4.add(d3, f32x4.mul(x, v128.load(z3 + k)));
+    let d0 = f32x4.splat(0), d1 = d0, d2 = d0, d3 = d0, e0 = d0, e1 = d0, e2 = d0, e3 = d0;
+    for (let k: usize = 0; k < bytes; k += 32) {
+      const x = v128.load(v + k), y = v128.load(v + k, 16);
+      d0 = f32x4.add(d0, f32x4.mul(x, v128.load(z0 + k))); e0 = f32x4.add(e0, f32x4.mul(y, v128.load(z0 + k, 16)));
+      d1 = f32x4.add(d1, f32x4.mul(x, v128.load(z1 + k))); e1 = f32x4.add(e1, f32x4.mul(y, v128.load(z1 + k, 16)));
+      d2 = f32x4.add(d2, f32x4.mul(x, v128.load(z2 + k))); e2 = f32x4.add(e2, f32x4.mul(y, v128.load(z2 + k, 16)));
+      d3 = f32x4.add(d3, f32x4.mul(x, v128.load(z3 + k))); e3 = f32x4.add(e3, f32x4.mul(y, v128.load(z3 + k, 16)));
     }
-    const s = sums(d0, d1, d2, d3);
+    const s = sums(f32x4.add(d0, e0), f32x4.add(d1, e1), f32x4.add(d2, e2), f32x4.add(d3, e3));
     total = f32x4.add(total, f32x4.mul(v128.load(values + (n << 2)), f32x4.mul(s, s)));
   }
   return alphaOf() * sumOf(total);
