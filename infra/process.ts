@@ -89,7 +89,7 @@ export class Process extends Construct {
         CHECKPOINTS_TABLE: stores.checkpoints.tableName,
         EVENTS_TABLE: stores.events.tableName,
         KEYS_TABLE: stores.keys.tableName,
-        CLAIMS_TABLE: stores.claims.tableName,
+        NOTICES_TABLE: stores.notices.tableName,
         BUCKET: stores.bucket.bucketName,
         ...stores.searchVariables(),
         TOPIC: this.messages.topicArn,
@@ -119,7 +119,7 @@ export class Process extends Construct {
       ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:BatchWriteItem'],
       [stores.keys.tableArn],
     );
-    handler.may(['dynamodb:PutItem', 'dynamodb:UpdateItem'], [stores.claims.tableArn]);
+    handler.may(['dynamodb:PutItem', 'dynamodb:UpdateItem'], [stores.notices.tableArn]);
     handler.may(['s3:PutObject'], [stores.bucket.arnForObjects('deltas/*')]);
     handler.may(['sns:Publish'], [this.messages.topicArn]);
     stores.allowSearch(handler, {

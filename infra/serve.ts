@@ -28,6 +28,7 @@ export class Serve extends Construct {
         CHECKPOINTS_TABLE: stores.checkpoints.tableName,
         EVENTS_TABLE: stores.events.tableName,
         KEYS_TABLE: stores.keys.tableName,
+        NOTICES_TABLE: stores.notices.tableName,
         BUCKET: stores.bucket.bucketName,
         STREAM: stream.streamName,
         ...stores.searchVariables(),
@@ -44,6 +45,7 @@ export class Serve extends Construct {
     handler.may(['dynamodb:Query'], [stores.checkpoints.tableArn]);
     // To forget a person and to release what was set aside, it deletes; it can change nothing.
     handler.may(['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:BatchWriteItem'], [stores.events.tableArn]);
+    handler.may(['dynamodb:Query', 'dynamodb:BatchWriteItem'], [stores.notices.tableArn]);
     handler.may(['dynamodb:Query'], [`${stores.events.tableArn}/index/*`]);
     handler.may(['s3:ListBucket'], [stores.bucket.bucketArn]);
     handler.may(

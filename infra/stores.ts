@@ -18,16 +18,16 @@ export class Stores extends Construct {
   readonly checkpoints: Table;
   readonly events: Table;
   readonly keys: Table;
-  readonly claims: Table;
+  /** Claims and messages. */
+  readonly notices: Table;
   readonly bucket: Bucket;
   readonly search: { endpoint: string; signed: boolean; arn?: string };
 
   constructor(scope: Construct, id: string, settings: ResolvedSettings, emulated: Emulated) {
     super(scope, id);
-    const table = (name: string, kept: boolean, keys: object = keyed) =>
+    const table = (name: string, kept: boolean) =>
       new Table(this, name, {
         ...keyed,
-        ...keys,
         billingMode: BillingMode.PAY_PER_REQUEST,
         encryption: TableEncryption.DEFAULT,
         pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: kept },
@@ -43,13 +43,10 @@ export class Stores extends Construct {
       projectionType: ProjectionType.ALL,
     });
     this.keys = table('Keys', false);
-    this.claims = table('Claims', false, {
-      partitionKey: { name: 'key', type: AttributeType.STRING },
-      sortKey: undefined,
-    });
+    this.notices = table('Notices', false);
     for (const [of, reason] of [
       [this.keys, 'A backup would keep the key of a day beyond its day, against the privacy rule'],
-      [this.claims, 'Claims only keep a message from going out twice; a lost one costs a message'],
+      [this.notices, 'Claims only keep a message from going out twice, and messages are gone after 30 days'],
     ] as const)
       explain(of, { DDB3: reason });
 

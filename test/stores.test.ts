@@ -12,6 +12,7 @@ import {
   checkpointContract,
   claimContract,
   eventContract,
+  noticeContract,
   objectContract,
   searchContract,
   streamContract,
@@ -35,6 +36,8 @@ checkpointContract('embedded checkpoints', async () => openCheckpoints(join(fres
 eventContract('embedded events', async (clock) => openEvents(join(fresh(), 'events.db'), clock));
 
 claimContract('embedded claims', async () => openNotices(join(fresh(), 'notices.db'), Date.now));
+
+noticeContract('embedded notices', async (clock) => openNotices(join(fresh(), 'notices.db'), clock));
 
 objectContract('embedded objects', async () => openObjects(fresh()));
 

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Pull, PullClass, StoredEvent } from '#core/event.ts';
 import { seeded } from '#core/random.ts';
+import type { Notice } from '#core/rules.ts';
 import {
   BadCursor,
   type Checkpoint,
@@ -11,6 +12,8 @@ import {
   type ClaimStore,
   type Counts,
   type EventStore,
+  type NoticeFeed,
+  noticeKeptMs,
   type ObjectStore,
   type Page,
   PreconditionFailed,
@@ -464,6 +467,17 @@ export function eventContract(name: string, make: (clock: () => number) => Promi
     }
     assert.deepEqual((await store.history('Ann', { limit: 10 })).items, []);
     assert.equal((await store.history('Bob', { limit: 10 })).items.length, 4);
+  });
+
+  test(`${name}: what was set aside and names a forgotten person goes too`, async () => {
+    const store = await open();
+    const aside = (id: string, body: string) => ({ id, time: start, reason: 'odd', position: id, body });
+    const naming = aside('1', '{"events": [{"actor": {"name": "Zoë \\"Z\\""}, "action": 5}]}');
+    const others = [aside('2', '{"actor": {"name": "Zoë"}}'), aside('3', 'no JSON, Zoë')];
+    await store.quarantine([naming, ...others]);
+    assert.equal(await store.forget('Zoë "Z"'), 1);
+    const { items } = await store.quarantined({ limit: 10 });
+    assert.deepEqual(items.map(({ id }) => id).sort(), ['2', '3']);
   });
 }
 
@@ -994,7 +1008,7 @@ function bucketStart(time: number, interval: 'day' | 'week' | 'month'): number {
 
 // --- claims ---------------------------------------------------------------------------------------------------------
 
-export function claimContract(name: string, make: () => Promise<ClaimStore>): void {
+export function claimContract(name: string, make: () => Promise<ClaimStore & Pick<NoticeFeed, 'forget'>>): void {
   test(`${name}: a key is claimed by the first, for good, and the first may ask again`, async () => {
     const claims = await make();
     assert.equal(await claims.claim('k', 'a'), 'a');
@@ -1018,5 +1032,63 @@ export function claimContract(name: string, make: () => Promise<ClaimStore>): vo
     assert.equal(await claims.tally('k', 'shard-0:0', 5), 7);
     assert.equal(await claims.tally('other', 'shard-0:0', 1), 1);
     assert.equal(await claims.claim('k', 'a'), 'a');
+  });
+
+  test(`${name}: a claim that names a person is theirs, and free again when they are forgotten`, async () => {
+    const claims = await make();
+    const people = ['ann', 'annette', 'zoë "z"', 'x'.repeat(255), '🐳'.repeat(255)];
+    const key = (rule: string, person: string) => JSON.stringify([rule, `person ${person}`]);
+    for (const person of people) {
+      assert.equal(await claims.claim(key('first', person), 'a', person), 'a');
+      assert.equal(await claims.claim(key('first', person), 'b', person), 'a');
+      assert.equal(await claims.claim(key('second', person), 'c', person), 'c');
+    }
+    assert.equal(await claims.claim('ann', 'd'), 'd');
+    assert.equal(await claims.forget('ann'), 2);
+    assert.equal(await claims.forget('nobody'), 0);
+    assert.equal(await claims.claim(key('first', 'ann'), 'e', 'ann'), 'e');
+    assert.equal(await claims.claim(key('second', 'annette'), 'e', 'annette'), 'c');
+    assert.equal(await claims.claim('ann', 'e'), 'd');
+  });
+}
+
+// --- notices --------------------------------------------------------------------------------------------------------
+
+export function noticeContract(name: string, make: (clock: () => number) => Promise<NoticeFeed>): void {
+  const notice = (id: string, time: number, user?: string): Notice => ({
+    ...{ id, time, rule: 'people', when: 'first-pull', text: `${user} pulls`, data: user ? { user } : {} },
+  });
+  const ids = ({ items }: Page<Notice>) => items.map(({ id }) => id);
+
+  test(`${name}: messages come newest first, page by page, each once`, async () => {
+    const feed = await make(() => start);
+    const added = Array.from({ length: 12 }, (_, n) => notice(`n${n}`, start - Math.floor(n / 2) * 1000.5, 'ann'));
+    for (const one of [...added].reverse().concat(added[3])) await feed.add(one);
+    const read = (await pages((cursor) => feed.notices({ cursor, limit: 5 }))).flat();
+    assert.deepEqual(new Set(read.map(({ id }) => id)).size, 12);
+    for (let n = 1; n < read.length; n++) assert.ok(read[n].time <= read[n - 1].time);
+    assert.deepEqual(
+      read.find(({ id }) => id === 'n3'),
+      added[3],
+    );
+    await assert.rejects(feed.notices({ cursor: 'x', limit: 1 }), BadCursor);
+  });
+
+  test(`${name}: a message is gone when it has been kept for its time`, async () => {
+    let now = start;
+    const feed = await make(() => now);
+    await feed.add(notice('old', start));
+    now += noticeKeptMs + 1000;
+    await feed.add(notice('new', start - 1000));
+    assert.deepEqual(ids(await feed.notices({ limit: 5 })), ['new']);
+  });
+
+  test(`${name}: messages that name a forgotten person go, no others`, async () => {
+    const feed = await make(() => start);
+    for (const [n, user] of ['ann', 'annette', undefined, 'ann'].entries())
+      await feed.add(notice(`n${n}`, start + n, user));
+    assert.equal(await feed.forget('ann'), 2);
+    assert.deepEqual(ids(await feed.notices({ limit: 5 })), ['n2', 'n1']);
+    assert.equal(await feed.forget('ann'), 0);
   });
 }

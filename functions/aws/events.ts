@@ -18,7 +18,7 @@ import {
   UpdateCommand,
 } from '@aws-sdk/lib-dynamodb';
 import { page, readCursor } from '#core/cursor.ts';
-import type { Pull, Quarantined, StoredEvent } from '#core/event.ts';
+import { namesPerson, type Pull, type Quarantined, type StoredEvent } from '#core/event.ts';
 import type { EventStore } from '#core/stores.ts';
 import { deleteAll, inParallel, type Key, queryAll, type Row, sortable, transact } from './dynamo.ts';
 
@@ -217,7 +217,18 @@ export function openEvents({ client, table, keyTable, clock }: EventsOptions): E
         await deleteAll(client, table, [{ pk: String(owner), sk: String(listed) }]);
         count++;
       }
-      return count;
+      for (let cursor: string | undefined; ; ) {
+        const { items, cursor: next } = page(await newest<Quarantined>('quarantine', cursor, 1000), 1000);
+        const naming = items.filter((entry) => namesPerson(entry, user));
+        await deleteAll(
+          client,
+          table,
+          naming.map(({ id }) => quarantineKey(id)),
+        );
+        count += naming.length;
+        if (next === undefined) return count;
+        cursor = next;
+      }
     },
   };
 }

@@ -105,3 +105,6 @@ export interface Quarantined {
   /** The offending text with addresses removed, cut at 64 KiB. */
   body: string;
 }
+
+/** Does what was set aside name a person? Any text in it that is the name counts: forgetting errs on that side. */
+export const namesPerson = ({ body }: Quarantined, user: string): boolean => body.includes(JSON.stringify(user));

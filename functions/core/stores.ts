@@ -88,7 +88,7 @@ export interface EventStore {
   release(ids: string[]): Promise<void>;
   /** The secret that keys address digests of one UTC day; made on first use, gone a day after that day ends. */
   digestKey(day: string): Promise<Uint8Array>;
-  /** Deletes every event and pull of a person; answers how many rows went. */
+  /** Deletes every event and pull of a person, and what was set aside that names them; answers how many rows went. */
   forget(user: string): Promise<number>;
 }
 
@@ -229,16 +229,24 @@ export interface SearchStore {
 
 /** What makes a message go out at most once. */
 export interface ClaimStore {
-  /** Puts `by` under `key` if nothing is there, once and for good; answers what is there now: `by` if it is ours. */
-  claim(key: string, by: string): Promise<string>;
+  /**
+   * Puts `by` under `key` if nothing is there, once and for good; answers what is there now: `by` if it is ours. `person`
+   * is whom the key names, always the same for a key: forgetting the person takes the claim back.
+   */
+  claim(key: string, by: string, person?: string): Promise<string>;
   /** Sets a part of a sum, the same however often, and answers the whole. Gone a day later. */
   tally(key: string, part: string, count: number): Promise<number>;
 }
 
+/** How long a message stays in the feed. */
+export const noticeKeptMs = 30 * 86_400_000;
+
 /** Messages as the page shows them. */
 export interface NoticeFeed {
+  /** Idempotent by id. */
+  add(notice: Notice): Promise<void>;
   /** Newest first. An unreadable cursor throws BadCursor. */
   notices(page: { cursor?: string; limit: number }): Promise<Page<Notice>>;
-  /** Removes what names a person; answers how many rows went. */
+  /** Removes messages and claims that name a person; answers how many. */
   forget(user: string): Promise<number>;
 }

@@ -1,11 +1,11 @@
 import { S3Client } from '@aws-sdk/client-s3';
 import { SNSClient } from '@aws-sdk/client-sns';
 import { openCheckpoints } from '#aws/checkpoints.ts';
-import { openClaims } from '#aws/claims.ts';
 import { clock, dynamoClient, newId, searchStore } from '#aws/clients.ts';
 import { number } from '#aws/env.ts';
 import { openEvents } from '#aws/events.ts';
 import { count, report } from '#aws/log.ts';
+import { openNotices } from '#aws/notices.ts';
 import { openObjects } from '#aws/objects.ts';
 import { snsSender } from '#aws/sns.ts';
 import { classifier } from '#core/classify.ts';
@@ -26,6 +26,9 @@ const events: typeof stored = {
   },
 };
 
+const notices = openNotices({ client, table: variables.NOTICES_TABLE, clock });
+const publish = snsSender(new SNSClient({}), variables.TOPIC);
+
 export const handler = processHandler({
   checkpoints: openCheckpoints({ client, table: variables.CHECKPOINTS_TABLE }),
   events,
@@ -36,9 +39,11 @@ export const handler = processHandler({
   pullWindowSeconds: number('PULL_WINDOW_SECONDS', variables.PULL_WINDOW_SECONDS),
   notify: notifier({
     rules: JSON.parse(variables.RULES) as Rule[],
-    claims: openClaims({ client, table: variables.CLAIMS_TABLE, clock }),
+    claims: notices,
     events,
-    send: snsSender(new SNSClient({}), variables.TOPIC),
+    send: async (notice) => {
+      await Promise.all([notices.add(notice), publish(notice)]);
+    },
     newId,
     report,
   }),

@@ -74,7 +74,7 @@ export function notifier(options: NotifyOptions): ((batch: Batch) => Promise<voi
       // Somebody who pulled before the rule was made is not new.
       const { items } = await events.history(user, { limit: own.length + 1 });
       if (isNews(first.time, batch) && items.every(({ id }) => ids.has(id)))
-        await tell(rule, `person ${user}`, firstPullMessage(first));
+        await tell(rule, `person ${user}`, firstPullMessage(first), user);
       note(`${rule.name} ${user}`);
     }
   }
@@ -101,10 +101,10 @@ export function notifier(options: NotifyOptions): ((batch: Batch) => Promise<voi
     }
   }
 
-  async function tell(rule: Rule, happening: string, message: Omit<Notice, 'id' | 'rule'>) {
+  async function tell(rule: Rule, happening: string, message: Omit<Notice, 'id' | 'rule'>, person?: string) {
     const key = keyOf(rule, happening);
     const mine = newId();
-    if ((await claims.claim(key, mine)) !== mine) return;
+    if ((await claims.claim(key, mine, person)) !== mine) return;
     const id = createHash('sha256').update(key).digest('base64url').slice(0, 22);
     await send({ id, rule: rule.name, ...message }).catch(report);
   }

@@ -4,6 +4,7 @@ const names = [
   'CHECKPOINTS_TABLE',
   'EVENTS_TABLE',
   'KEYS_TABLE',
+  'NOTICES_TABLE',
   'BUCKET',
   'STREAM',
   'SEARCH_ENDPOINT',

@@ -8,6 +8,7 @@ import { number } from '#aws/env.ts';
 import { openEvents } from '#aws/events.ts';
 import { streamLag } from '#aws/lag.ts';
 import { report } from '#aws/log.ts';
+import { openNotices } from '#aws/notices.ts';
 import { openObjects } from '#aws/objects.ts';
 import { openSecret } from '#aws/secret.ts';
 import { serveApp } from './app.ts';
@@ -26,6 +27,7 @@ export const handler = handle(
     ...{ objects, checkpoints, clock, report },
     events: openEvents({ client, table: variables.EVENTS_TABLE, keyTable: variables.KEYS_TABLE, clock }),
     search: searchStore(variables.SEARCH_ENDPOINT, variables.SEARCH_SIGNED === 'true'),
+    notices: openNotices({ client, table: variables.NOTICES_TABLE, clock }),
     snapshots: objectSnapshots(objects, clock),
     models: modelSource(objects, clock, report),
     lag: streamLag({ client: new KinesisClient({}), stream: variables.STREAM, checkpoints, clock }),

@@ -111,8 +111,8 @@ export function peopleRoutes({ events, search, notices }: PeopleStores): OpenAPI
     const { user } = c.req.valid('query');
     const rows = await events.forget(user);
     await search.forget(user);
-    await notices?.forget(user);
-    return c.json({ user, rows }, 200);
+    const told = (await notices?.forget(user)) ?? 0;
+    return c.json({ user, rows: rows + told }, 200);
   });
   return app;
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { page, readCursor } from '#core/cursor.ts';
-import type { Pull, Quarantined, StoredEvent } from '#core/event.ts';
+import { namesPerson, type Pull, type Quarantined, type StoredEvent } from '#core/event.ts';
 import type { EventStore } from '#core/stores.ts';
 import { groupCommit, openDatabase, transaction } from './sqlite.ts';
 
@@ -43,6 +43,7 @@ export function openEvents(file: string, clock: () => number): EventStore {
   const newestQuarantine = prepare(
     'SELECT doc FROM quarantine WHERE (time, id) < (?, ?) ORDER BY time DESC, id DESC LIMIT ?',
   );
+  const quarantinedRows = prepare('SELECT doc FROM quarantine');
   const removeQuarantine = prepare('DELETE FROM quarantine WHERE id = ?');
   const key = prepare('SELECT key FROM digest_keys WHERE day = ?');
   const putKey = prepare('INSERT OR IGNORE INTO digest_keys VALUES (?, ?, ?)');
@@ -105,11 +106,14 @@ export function openEvents(file: string, clock: () => number): EventStore {
       return key.get(ofDay)?.key as Uint8Array;
     },
     async forget(user) {
-      return transaction(database, () =>
-        ['events', 'pulls', 'versions']
+      return transaction(database, () => {
+        const own = ['events', 'pulls', 'versions']
           .map((table) => Number(prepare(`DELETE FROM ${table} WHERE user = ?`).run(user).changes))
-          .reduce((sum, rows) => sum + rows),
-      );
+          .reduce((sum, rows) => sum + rows);
+        const naming = docs<Quarantined>(quarantinedRows.all()).filter((entry) => namesPerson(entry, user));
+        for (const { id } of naming) removeQuarantine.run(id);
+        return own + naming.length;
+      });
     },
   };
 }

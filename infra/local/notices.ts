@@ -2,14 +2,12 @@
 
 import { page, readCursor } from '#core/cursor.ts';
 import type { Notice } from '#core/rules.ts';
-import type { ClaimStore, NoticeFeed } from '#core/stores.ts';
+import { type ClaimStore, type NoticeFeed, noticeKeptMs } from '#core/stores.ts';
 import { openDatabase, transaction } from './sqlite.ts';
 
 const dayMs = 86_400_000;
-const keptMs = 30 * dayMs;
 
 export interface Notices extends ClaimStore, NoticeFeed {
-  add(notice: Notice): Promise<void>;
   /** The oldest message not yet handed out, handed out to nobody else after; none older than an hour. */
   next(): Notice | undefined;
 }
@@ -18,6 +16,7 @@ export function openNotices(file: string, clock: () => number): Notices {
   const database = openDatabase(
     file,
     `CREATE TABLE IF NOT EXISTS claims (key TEXT PRIMARY KEY, by TEXT) WITHOUT ROWID;
+     CREATE TABLE IF NOT EXISTS claims_naming (person TEXT, key TEXT, PRIMARY KEY (person, key)) WITHOUT ROWID;
      CREATE TABLE IF NOT EXISTS tallies (key TEXT, part TEXT, count INTEGER, at REAL, PRIMARY KEY (key, part)) WITHOUT ROWID;
      CREATE TABLE IF NOT EXISTS notices (id TEXT PRIMARY KEY, time REAL, at REAL, user TEXT, sent INTEGER, doc TEXT) WITHOUT ROWID;
      CREATE INDEX IF NOT EXISTS notices_newest ON notices (time DESC, id DESC);
@@ -25,6 +24,7 @@ export function openNotices(file: string, clock: () => number): Notices {
   );
   const prepare = (sql: string) => database.prepare(sql);
   const putClaim = prepare('INSERT OR IGNORE INTO claims VALUES (?, ?)');
+  const putNaming = prepare('INSERT OR IGNORE INTO claims_naming VALUES (?, ?)');
   const claimed = prepare('SELECT by FROM claims WHERE key = ?');
   const putTally = prepare('INSERT OR REPLACE INTO tallies VALUES (?, ?, ?, ?)');
   const expireTallies = prepare('DELETE FROM tallies WHERE at < ?');
@@ -35,13 +35,16 @@ export function openNotices(file: string, clock: () => number): Notices {
   const unsent = prepare('SELECT id, doc FROM notices WHERE sent = 0 AND at > ? ORDER BY at, id LIMIT 1');
   const markSent = prepare('UPDATE notices SET sent = 1 WHERE id = ?');
   const forgetNotices = prepare('DELETE FROM notices WHERE user = ?');
-  // A claim's key is JSON [rule, "person NAME"]: its end tells the person.
-  const forgetClaims = prepare('DELETE FROM claims WHERE substr(key, -length(?1)) = ?1');
+  const forgetClaims = prepare('DELETE FROM claims WHERE key IN (SELECT key FROM claims_naming WHERE person = ?)');
+  const forgetNaming = prepare('DELETE FROM claims_naming WHERE person = ?');
 
   return {
-    async claim(key, by) {
-      putClaim.run(key, by);
-      return String(claimed.get(key)?.by);
+    async claim(key, by, person) {
+      return transaction(database, () => {
+        putClaim.run(key, by);
+        if (person !== undefined) putNaming.run(person, key);
+        return String(claimed.get(key)?.by);
+      });
     },
     async tally(key, part, count) {
       return transaction(database, () => {
@@ -51,7 +54,7 @@ export function openNotices(file: string, clock: () => number): Notices {
       });
     },
     async add(notice) {
-      expireNotices.run(clock() - keptMs);
+      expireNotices.run(clock() - noticeKeptMs);
       putNotice.run(notice.id, notice.time, clock(), notice.data.user ?? '', JSON.stringify(notice));
     },
     next() {
@@ -69,8 +72,9 @@ export function openNotices(file: string, clock: () => number): Notices {
     },
     async forget(user) {
       return transaction(database, () => {
-        forgetClaims.run(`,${JSON.stringify(`person ${user}`)}]`);
-        return Number(forgetNotices.run(user).changes);
+        const claims = Number(forgetClaims.run(user).changes);
+        forgetNaming.run(user);
+        return claims + Number(forgetNotices.run(user).changes);
       });
     },
   };

@@ -12,8 +12,8 @@ import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { openCheckpoints } from '#aws/checkpoints.ts';
-import { openClaims } from '#aws/claims.ts';
 import { newestIndex, openEvents } from '#aws/events.ts';
+import { openNotices } from '#aws/notices.ts';
 import { openObjects } from '#aws/objects.ts';
 import { openSearchCall } from '#aws/opensearch.ts';
 import { openSearch } from '#aws/search.ts';
@@ -22,6 +22,7 @@ import {
   checkpointContract,
   claimContract,
   eventContract,
+  noticeContract,
   objectContract,
   searchContract,
   streamContract,
@@ -113,7 +114,11 @@ async function contracts() {
   );
 
   claimContract('DynamoDB claims', async () =>
-    openClaims({ client, table: await makeTable(['key']), clock: () => Date.now() }),
+    openNotices({ client, table: await makeTable(['pk', 'sk']), clock: () => Date.now() }),
+  );
+
+  noticeContract('DynamoDB notices', async (clock) =>
+    openNotices({ client, table: await makeTable(['pk', 'sk']), clock }),
   );
 
   objectContract('S3 objects', async () => {
