@@ -17,9 +17,10 @@ export function auc(
     const pulled = pulledBy(user);
     if (pulled.size >= items) continue;
     const scores = scoresOf(user);
-    const others: number[] = [];
-    for (let item = 0; item < items; item++) if (!pulled.has(item)) others.push(scores[item]);
-    others.sort((a, b) => a - b);
+    const others = new Float64Array(items - pulled.size);
+    let count = 0;
+    for (let item = 0; item < items; item++) if (!pulled.has(item)) others[count++] = scores[item];
+    others.sort();
     let ranked = 0;
     for (const { item } of held) ranked += (below(others, scores[item], false) + below(others, scores[item], true)) / 2;
     sum += ranked / (held.length * others.length);
@@ -29,7 +30,7 @@ export function auc(
 }
 
 /** How many of the sorted values are less than `value`, or at most it. */
-function below(sorted: number[], value: number, orEqual: boolean): number {
+function below(sorted: Float64Array, value: number, orEqual: boolean): number {
   let low = 0;
   let high = sorted.length;
   while (low < high) {

@@ -1,6 +1,6 @@
 // How good a model is, beside what anybody would try first: what most people pull, and what those who pulled the same
 // pulled too. Every answer is judged on the same people and held-out pulls.
-import type { AlsOptions, fit } from '#core/als.ts';
+import type { AlsOptions, Factors, fit } from '#core/als.ts';
 import { auc } from '#core/auc.ts';
 import type { Evaluation, Scores } from '#core/models.ts';
 import { seeded } from '#core/random.ts';
@@ -29,50 +29,68 @@ const mostNeighbours = 200;
 /** Judges the model and both baselines. */
 export function evaluate(world: World, options: AlsOptions, seed: number, fitting: typeof fit): Evaluation {
   const factors = fitting(world.train, world.users, world.items, options, seeded(seed));
-  const { rank } = options;
-  const popularity = new Float32Array(world.items);
-  for (const { item } of world.train) popularity[item]++;
   const scoring = scorer(world, seed);
   return {
-    als: scoring((user) => scoresOf(factors, factors.users.subarray(user * rank, (user + 1) * rank))),
+    als: scoring(byFactors(factors)),
     similar: scoring(pulledTogether(world)),
-    popular: scoring(() => popularity),
+    popular: scoring(popular(world)),
   };
+}
+
+/** Scores as training's factors have them. */
+export const byFactors =
+  (factors: Factors): Recommender =>
+  (user) =>
+    scoresOf(factors, factors.users.subarray(user * factors.rank, (user + 1) * factors.rank));
+
+/** The first baseline: images by how many people pulled them. */
+export function popular({ items, train }: World): Recommender {
+  const people = new Float32Array(items);
+  for (const { item } of train) people[item]++;
+  return () => people;
 }
 
 /**
  * Scores recommenders on one world. AUC: the chance that a held-out pull ranks above a random image never pulled.
  * NDCG@10 (binary gains, ideal order as 1) and recall@10 (share of the held-out found, of at most ten) leave out what
- * was pulled in training; means over people. Coverage: share of the images that anybody is shown.
+ * was pulled in training. Means over people; those who pulled nothing in training are not judged, as no model knows
+ * them: they are served what is popular. Coverage: share of the images that anybody is shown.
  */
 export function scorer({ users, items, train, test }: World, seed: number): (recommender: Recommender) => Scores {
   const heldBy = Map.groupBy(test, ({ user }) => user);
-  const people = chosen([...heldBy.keys()], mostPeople, seeded(seed));
   const rows = compress(
     train,
     users,
     ({ user }) => user,
     ({ item }) => item,
   );
-  const seenBy = new Map(
-    people.map((user) => [user, new Set(rows.columns.subarray(rows.starts[user], rows.starts[user + 1]))]),
-  );
-  const seen = (user: number) => seenBy.get(user) as Set<number>;
-  const held = people.flatMap((user) => heldBy.get(user) as Entry[]);
-  const pulled = (user: number) => new Set([...seen(user), ...(heldBy.get(user) as Entry[]).map(({ item }) => item)]);
+  const known = [...heldBy.keys()].filter((user) => rows.starts[user + 1] > rows.starts[user]);
+  const people = chosen(known, mostPeople, seeded(seed)).map((user) => {
+    const seen = new Set(rows.columns.subarray(rows.starts[user], rows.starts[user + 1]));
+    const held = heldBy.get(user) as Entry[];
+    const wanted = new Set(held.map(({ item }) => item));
+    return { user, seen, held, wanted, pulled: new Set([...seen, ...wanted]) };
+  });
 
   return (recommender) => {
     if (people.length === 0) return { people: 0 };
     const shown = new Set<number>();
+    const aucs: number[] = [];
     let ndcg = 0;
     let recall = 0;
-    for (const user of people) {
-      const wanted = new Set((heldBy.get(user) as Entry[]).map(({ item }) => item));
-      const list = topN(recommender(user), listLength, (item) => seen(user).has(item));
+    for (const { user, seen, held, wanted, pulled } of people) {
+      const scores = recommender(user);
+      const own = auc(
+        held,
+        items,
+        () => pulled,
+        () => scores,
+      );
+      if (own !== undefined) aucs.push(own);
       let gain = 0;
       let ideal = 0;
       let hits = 0;
-      list.forEach(({ item }, place) => {
+      topN(scores, listLength, (item) => seen.has(item)).forEach(({ item }, place) => {
         shown.add(item);
         if (!wanted.has(item)) return;
         gain += 1 / Math.log2(place + 2);
@@ -85,7 +103,7 @@ export function scorer({ users, items, train, test }: World, seed: number): (rec
     }
     return {
       people: people.length,
-      auc: auc(held, items, pulled, recommender),
+      auc: aucs.length === 0 ? undefined : aucs.reduce((sum, one) => sum + one) / aucs.length,
       ndcg: ndcg / people.length,
       recall: recall / people.length,
       coverage: shown.size / items,
@@ -93,8 +111,8 @@ export function scorer({ users, items, train, test }: World, seed: number): (rec
   };
 }
 
-/** Images by how often they are pulled by the same people as one's own: cosine of the columns, summed. */
-function pulledTogether({ users, items, train }: World): Recommender {
+/** The second: images by how often they are pulled by the same people as one's own: cosine of the columns, summed. */
+export function pulledTogether({ users, items, train }: World): Recommender {
   const byUser = compress(
     train,
     users,

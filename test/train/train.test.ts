@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { alsDefaults, fit } from '#core/als.ts';
 import { decodeModel } from '#core/model.ts';
 import type { Card } from '#core/models.ts';
 import { seeded } from '#core/random.ts';
@@ -14,7 +13,6 @@ import {
 } from '#core/stores.ts';
 import { modelSource } from '#serve/models.ts';
 import { recommendationRoutes } from '#serve/recommendations.ts';
-import { evaluate, scorer } from '#train/evaluate.ts';
 import { train } from '#train/train.ts';
 
 const day = 86_400_000;
@@ -214,39 +212,4 @@ test('a model that cannot be read leaves the last good one in service', async ()
   time += 1000;
   assert.equal((await source.current())?.card.id, first.id);
   assert.match(reports.join(), /no model file/);
-});
-
-test('NDCG, recall and coverage of a list known by eye', () => {
-  // One person pulled image 0, and is to find 1 and 3 again; the order shown is 2, 1, 4, 3.
-  const score = scorer(
-    {
-      ...{ users: 1, items: 5 },
-      train: [{ user: 0, item: 0, value: 1 }],
-      test: [1, 3].map((item) => ({ user: 0, item, value: 1 })),
-    },
-    1,
-  )(() => [9, 3, 4, 1, 2]);
-  const ideal = 1 + 1 / Math.log2(3);
-  assert.ok(Math.abs(score.ndcg! - (1 / Math.log2(3) + 1 / Math.log2(5)) / ideal) < 1e-12);
-  assert.deepEqual({ ...score, ndcg: 0 }, { people: 1, auc: 0.25, ndcg: 0, recall: 1, coverage: 4 / 5 });
-});
-
-test('what is pulled together is a baseline that knows communities too', () => {
-  const entries = Array.from({ length: 60 }, (_, user) =>
-    [0, 1, 2, 3, 4].map((image) => ({ user, item: (user % 3) * 5 + image, value: 1 })),
-  ).flat();
-  const held = (at: number) => at % 7 === 0;
-  const result = evaluate(
-    {
-      ...{ users: 60, items: 15 },
-      train: entries.filter((_, at) => !held(at)),
-      test: entries.filter((_, at) => held(at)),
-    },
-    { ...alsDefaults, rank: 4 },
-    1,
-    fit,
-  );
-  assert.equal(result.similar.auc, 1);
-  assert.ok(result.als.auc! > 0.99);
-  assert.ok(result.popular.auc! < 0.7);
 });

@@ -1,0 +1,214 @@
+// How good a model is: every figure beside the same figure taken the slow way.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { alsDefaults, fit } from '#core/als.ts';
+import { auc } from '#core/auc.ts';
+import { seeded } from '#core/random.ts';
+import type { Entry } from '#core/ratings.ts';
+import { evaluate, popular, pulledTogether, scorer, type World } from '#train/evaluate.ts';
+
+/** A small world with few scores, so that ties are many. */
+const worlds = fc.record({
+  users: fc.integer({ min: 1, max: 6 }),
+  items: fc.integer({ min: 1, max: 30 }),
+  density: fc.double({ min: 0.02, max: 0.98, noNaN: true }),
+  levels: fc.integer({ min: 1, max: 50 }),
+  seed: fc.nat(),
+});
+
+function worldOf({
+  users,
+  items,
+  density,
+  levels,
+  seed,
+}: Record<'users' | 'items' | 'density' | 'levels' | 'seed', number>) {
+  const random = seeded(seed);
+  const world: World = { users, items, train: [], test: [] };
+  for (let user = 0; user < users; user++)
+    for (let item = 0; item < items; item++)
+      if (random() < density) (random() < 0.3 ? world.test : world.train).push({ user, item, value: 1 });
+  const scores = Array.from({ length: users }, () =>
+    Float32Array.from({ length: items }, () => Math.floor(random() * levels)),
+  );
+  return { world, scores };
+}
+
+const itemsOf = (entries: Entry[], user: number) => entries.filter((one) => one.user === user).map(({ item }) => item);
+const meanOf = (values: number[]) => (values.length === 0 ? undefined : values.reduce((a, b) => a + b) / values.length);
+
+/** Pair by pair, and by sorting everything. */
+function slowly({ users, items, train, test }: World, scores: Float32Array[]) {
+  const aucs: number[] = [];
+  const ndcgs: number[] = [];
+  const recalls: number[] = [];
+  const shown = new Set<number>();
+  for (let user = 0; user < users; user++) {
+    const [learned, held] = [itemsOf(train, user), itemsOf(test, user)];
+    if (learned.length === 0 || held.length === 0) continue;
+    const all = Array.from({ length: items }, (_, item) => item);
+    const wins: number[] = [];
+    for (const item of held)
+      for (const other of all)
+        if (!learned.includes(other) && !held.includes(other))
+          wins.push((Math.sign(scores[user][item] - scores[user][other]) + 1) / 2);
+    if (wins.length > 0) aucs.push(meanOf(wins)!);
+    const list = all
+      .filter((item) => !learned.includes(item))
+      .sort((a, b) => scores[user][b] - scores[user][a] || a - b)
+      .slice(0, 10);
+    for (const item of list) shown.add(item);
+    const discounts = Array.from({ length: 10 }, (_, place) => 1 / Math.log2(place + 2));
+    const dcg = (gains: number[]) => gains.reduce((sum, gain, place) => sum + gain * discounts[place], 0);
+    const gains = list.map((item) => Number(held.includes(item)));
+    ndcgs.push(dcg(gains) / dcg(held.slice(0, 10).map(() => 1)));
+    recalls.push(gains.reduce((a, b) => a + b, 0) / Math.min(10, held.length));
+  }
+  const people = ndcgs.length;
+  if (people === 0) return { people };
+  return { people, auc: meanOf(aucs), ndcg: meanOf(ndcgs), recall: meanOf(recalls), coverage: shown.size / items };
+}
+
+function assertNear(actual: object, expected: object) {
+  assert.deepEqual(Object.keys(actual), Object.keys(expected));
+  for (const [name, value] of Object.entries(expected)) {
+    const other = actual[name as keyof typeof actual] as number | undefined;
+    assert.ok(value === other || Math.abs(value - other!) < 1e-12, `${name}: ${other}, slowly ${value}`);
+  }
+}
+
+test('AUC, NDCG, recall and coverage are those of comparing every pair and sorting every image', () => {
+  fc.assert(
+    fc.property(worlds, (shape) => {
+      const { world, scores } = worldOf(shape);
+      assertNear(
+        scorer(world, 1)((user) => scores[user]),
+        slowly(world, scores),
+      );
+    }),
+    { seed: 6, numRuns: 500 },
+  );
+});
+
+test('AUC alone is the share of pairs in the right order, means over people, ties half', () => {
+  fc.assert(
+    fc.property(worlds, (shape) => {
+      const { world, scores } = worldOf(shape);
+      const known = { ...world, train: [...world.train] };
+      const own = auc(
+        world.test,
+        world.items,
+        (user) => new Set([...itemsOf(world.train, user), ...itemsOf(world.test, user)]),
+        (user) => scores[user],
+      );
+      // One image more, pulled by everybody in training: nobody is left unjudged, and no pair is added.
+      for (let user = 0; user < world.users; user++) known.train.push({ user, item: world.items, value: 1 });
+      known.items++;
+      const expected = slowly(
+        known,
+        scores.map((row) => Float32Array.of(...row, 0)),
+      ).auc;
+      assert.ok(own === expected || Math.abs(own! - expected!) < 1e-12, `${own}, slowly ${expected}`);
+    }),
+    { seed: 7, numRuns: 500 },
+  );
+});
+
+test('the baselines are the counts of people and the cosines of whole columns', () => {
+  fc.assert(
+    fc.property(worlds, (shape) => {
+      const { world } = worldOf(shape);
+      const { users, items } = world;
+      const pulled = Array.from({ length: users }, (_, user) => {
+        const own = itemsOf(world.train, user);
+        return Array.from({ length: items }, (_, item) => Number(own.includes(item)));
+      });
+      const both = (a: number, b: number) => pulled.reduce((sum, row) => sum + row[a] * row[b], 0);
+      const [byPeople, together] = [popular(world), pulledTogether(world)];
+      for (let user = 0; user < users; user++) {
+        const scores = together(user);
+        for (let item = 0; item < items; item++) {
+          assert.equal(byPeople(user)[item], both(item, item));
+          let expected = 0;
+          for (let own = 0; own < items; own++)
+            if (pulled[user][own] && both(item, item))
+              expected += both(own, item) / Math.sqrt(both(own, own) * both(item, item));
+          assert.ok(Math.abs(scores[item] - expected) < 1e-9, `${scores[item]}, slowly ${expected}`);
+        }
+      }
+    }),
+    { seed: 8 },
+  );
+});
+
+test('of many people 2,000 are judged, the same ones for a seed, others for another', () => {
+  const users = 3000;
+  const pull = (item: (user: number) => number) =>
+    Array.from({ length: users }, (_, user) => ({ user, item: item(user), value: 1 }));
+  const world = { users, items: 40, train: pull((user) => user % 20), test: pull((user) => 20 + (user % 20)) };
+  const judgedBy = (seed: number) => {
+    const people: number[] = [];
+    const scores = scorer(
+      world,
+      seed,
+    )((user) => {
+      people.push(user);
+      return new Float32Array(40);
+    });
+    assert.equal(scores.people, 2000);
+    return people;
+  };
+  const first = judgedBy(1);
+  assert.equal(new Set(first).size, 2000);
+  assert.deepEqual(judgedBy(1), first);
+  assert.notDeepEqual(judgedBy(2), first);
+});
+
+test('who pulled nothing in training is not judged: they are served what is popular', () => {
+  const entry = (user: number, item: number) => ({ user, item, value: 1 });
+  const world = { users: 2, items: 3, train: [entry(0, 0)], test: [entry(0, 1), entry(1, 2)] };
+  assert.deepEqual(
+    scorer(world, 1)(() => [0, 1, 0]),
+    { people: 1, auc: 1, ndcg: 1, recall: 1, coverage: 2 / 3 },
+  );
+  assert.deepEqual(
+    scorer({ ...world, train: [] }, 1)(() => [0, 1, 0]),
+    { people: 0 },
+  );
+});
+
+test('NDCG, recall and coverage of a list known by eye', () => {
+  // One person pulled image 0, and is to find 1 and 3 again; the order shown is 2, 1, 4, 3.
+  const score = scorer(
+    {
+      ...{ users: 1, items: 5 },
+      train: [{ user: 0, item: 0, value: 1 }],
+      test: [1, 3].map((item) => ({ user: 0, item, value: 1 })),
+    },
+    1,
+  )(() => [9, 3, 4, 1, 2]);
+  const ideal = 1 + 1 / Math.log2(3);
+  assert.ok(Math.abs(score.ndcg! - (1 / Math.log2(3) + 1 / Math.log2(5)) / ideal) < 1e-12);
+  assert.deepEqual({ ...score, ndcg: 0 }, { people: 1, auc: 0.25, ndcg: 0, recall: 1, coverage: 4 / 5 });
+});
+
+test('what is pulled together is a baseline that knows communities too', () => {
+  const entries = Array.from({ length: 60 }, (_, user) =>
+    [0, 1, 2, 3, 4].map((image) => ({ user, item: (user % 3) * 5 + image, value: 1 })),
+  ).flat();
+  const held = (at: number) => at % 7 === 0;
+  const result = evaluate(
+    {
+      ...{ users: 60, items: 15 },
+      train: entries.filter((_, at) => !held(at)),
+      test: entries.filter((_, at) => held(at)),
+    },
+    { ...alsDefaults, rank: 4 },
+    1,
+    fit,
+  );
+  assert.equal(result.similar.auc, 1);
+  assert.ok(result.als.auc! > 0.99);
+  assert.ok(result.popular.auc! < 0.7);
+});
