@@ -1,172 +1,292 @@
-// npm run bench -- als [--ranks 10,64] [--users 100000 --items 10000 --pairs 2840000] [--rounds 3] [--spark]: training
-// and top-10 of everybody against implicit 0.7.3 and Spark MLlib, on seeded communities of people, from the same start.
-// Ours includes lay-out and the start of its threads.
+// npm run bench -- als [--ranks 10,64] [--seeds 4] [--users 100000 --items 10000 --pairs 2840000] [--no-spark] [--no-public]
+//                      [--pairs-file FILE] [--large]
+// Training, and top-10 of everybody, against implicit 0.7.3 and Spark MLlib: on seeded communities of people and, for the
+// AUC alone, on MovieLens-100k or on a file of pairs. Each contestant has a process of its own, reads the same matrix
+// and is judged by the same code; ours includes lay-out and the start of its threads. A seed is a split and a start: the
+// first one is the warm-up, times are the median of the others. --large: 1 M x 50,000 x 20 M pairs, each fit in a new
+// process, with the most memory that it ever held.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { alsDefaults, type Factors } from '#core/als.ts';
-import { auc } from '#core/auc.ts';
+import type { Scores } from '#core/models.ts';
 import { seeded } from '#core/random.ts';
-import type { Entry, Rows } from '#core/ratings.ts';
-import { scoresOf } from '#core/recommend.ts';
-import { topOf } from '#core/top.ts';
-import { fit } from '#train/kernel.ts';
+import type { Rows } from '#core/ratings.ts';
+import { byFactors, popular, pulledTogether, type Recommender, scorer } from '#train/evaluate.ts';
+import { bytesOf, Contestant, type Reply, type Task } from './als/contestant.ts';
+import {
+  byChance,
+  byTime,
+  communities,
+  entriesOf,
+  movieLens,
+  pairsFile,
+  type Split,
+  type World,
+} from './als/worlds.ts';
 
 const { values: flags } = parseArgs({
+  allowNegative: true,
   options: {
-    ranks: { type: 'string', default: '10,64' },
-    users: { type: 'string', default: '100000' },
-    items: { type: 'string', default: '10000' },
-    pairs: { type: 'string', default: '2840000' },
-    rounds: { type: 'string', default: '3' },
-    spark: { type: 'boolean', default: false },
+    ranks: { type: 'string' },
+    seeds: { type: 'string' },
+    users: { type: 'string' },
+    items: { type: 'string' },
+    pairs: { type: 'string' },
+    'pairs-file': { type: 'string' },
+    spark: { type: 'boolean', default: spawnSync('java', ['-version']).status === 0 },
+    public: { type: 'boolean' },
+    large: { type: 'boolean', default: false },
   },
 });
-const [users, items, pairs, rounds] = [flags.users, flags.items, flags.pairs, flags.rounds].map(Number);
+const large = flags.large;
+const size = { users: large ? 1e6 : 1e5, items: large ? 5e4 : 1e4, pairs: large ? 2e7 : 2.84e6 };
+const { users, items, pairs } = {
+  users: Number(flags.users ?? size.users),
+  items: Number(flags.items ?? size.items),
+  pairs: Number(flags.pairs ?? size.pairs),
+};
+const ranks = (flags.ranks ?? (large ? '10' : '10,64')).split(',').map(Number);
+const seeds = Array.from({ length: Number(flags.seeds ?? (large ? 1 : 4)) }, (_, at) => at + 1);
+const withSpark = flags.spark && !large;
 const { iterations, lambda, alpha } = alsDefaults;
-/** People the AUC is taken on: exact for each. */
-const judged = 2000;
+/** People the figures are taken on, of those with something held out. */
+const judged = 1000;
 
-const root = join(import.meta.dirname, '..');
-const python = join(root, '.venv', 'bench', 'bin', 'python');
-if (!existsSync(python)) execFileSync('python3', ['-m', 'venv', join(root, '.venv', 'bench')], { stdio: 'inherit' });
-if (spawnSync(python, ['-c', 'import implicit, pyspark']).status !== 0)
-  execFileSync(python, ['-m', 'pip', 'install', '-q', 'implicit==0.7.3', 'pyspark==4.3.0'], { stdio: 'inherit' });
-
+const venv = join(import.meta.dirname, '..', '.venv', 'bench');
+const python = join(venv, 'bin', 'python');
+install();
 const folder = mkdtempSync(join(tmpdir(), 'whalewatch-als-'));
-mkdirSync(folder, { recursive: true });
+
+/** Name in the answer, process, solver; `least` is the rank below which the solver is another's. */
+const entrants = [
+  { name: 'ours', by: 'ours', solver: 'exact', least: 1 },
+  { name: 'oursCg', by: 'ours', solver: 'cg', least: 16 },
+  { name: 'oursWeighted', by: 'ours', solver: 'weighted', least: 1 },
+  { name: 'implicit', by: 'implicit', solver: 'exact', least: 1 },
+  { name: 'implicitCg', by: 'implicit', solver: 'cg', least: 1 },
+  { name: 'spark', by: 'spark', solver: 'weighted', least: 1 },
+] as const;
+type Name = (typeof entrants)[number]['name'] | 'similar' | 'popular';
+
+/** One entrant, one seed, one rank. */
+interface Result extends Partial<Reply> {
+  scores: Scores;
+  loss?: number;
+}
+/** By rank, then by entrant: a result a seed. */
+type Results = Map<number, Map<Name, Result[]>>;
+
+const running = new Map<string, Contestant>();
 try {
-  const { rows, held } = communities();
-  console.log(`${users} people x ${items} images, ${rows.columns.length} pairs, ${held.length} held out`);
-  writeFileSync(join(folder, 'starts.u32'), rows.starts);
-  writeFileSync(join(folder, 'columns.u32'), rows.columns);
-  writeFileSync(join(folder, 'values.f32'), rows.values);
-  writeFileSync(join(folder, 'meta.json'), JSON.stringify({ users, items, lambda, alpha, iterations }));
   const answer: Record<string, unknown> = {};
-  for (const rank of flags.ranks.split(',').map(Number)) answer[rank] = measure(rank, rows, held);
+  if (flags['pairs-file'] === undefined) {
+    const world = communities(users, items, pairs);
+    const results = await compare(world, (seed) => byChance(world, seed), !large);
+    const topN: Record<number, unknown> = {};
+    for (const [rank, of] of results) {
+      answer[rank] = { ...speed(of), ...quality(of) };
+      topN[rank] = top(of);
+    }
+    answer.topN = topN;
+    Object.assign(answer, { users, items, pairs: Math.round(world.rows.columns.length * 0.9), seeds: seeds.length });
+  }
+  const file = flags['pairs-file'];
+  if (file !== undefined || (flags.public ?? !large)) {
+    const world = file === undefined ? movieLens(python, venv) : pairsFile(file);
+    if (world) {
+      const chance = await compare(world, (seed) => byChance(world, seed), false);
+      const split = byTime(world);
+      const time = split && (await compare(world, () => split, false));
+      answer.public = {
+        name: world.name,
+        ...Object.fromEntries(
+          ranks.map((rank) => [
+            rank,
+            { chance: quality(chance.get(rank)!), ...(time && { time: quality(time.get(rank)!) }) },
+          ]),
+        ),
+      };
+    } else console.log('MovieLens-100k could not be fetched: no figures on a public set');
+  }
   console.log(JSON.stringify(answer));
 } finally {
+  await end();
   rmSync(folder, { recursive: true });
 }
 
-function measure(rank: number, rows: Rows, held: Entry[]) {
-  const options = { rank, iterations, lambda, alpha };
-  const start = () => seeded(rank);
-  const random = start();
-  writeFileSync(
-    join(folder, `start${rank}.f32`),
-    Float32Array.from({ length: items * rank }, () => (random() - 0.5) / rank),
-  );
-  const time = (solver: 'exact' | 'cg') => {
-    const times: number[] = [];
-    const processor: number[] = [];
-    let factors!: Factors;
-    for (let round = 0; round <= rounds; round++) {
-      const began = performance.now();
-      const before = process.cpuUsage();
-      factors = fit(rows, items, { ...options, solver }, start());
-      times.push((performance.now() - began) / 1000);
-      const { user, system } = process.cpuUsage(before);
-      processor.push((user + system) / 1e6);
-    }
-    const [first, ...warm] = times;
-    return { factors, first, seconds: median(warm), processor: median(processor.slice(1)) };
-  };
-  const exact = time('exact');
-  const cg = time('cg');
-  console.log(
-    `rank ${rank}: ours exact ${exact.seconds.toFixed(3)} s (first ${exact.first.toFixed(3)}), cg ${cg.seconds.toFixed(3)} s (first ${cg.first.toFixed(3)})`,
-  );
-  const peers = JSON.parse(
-    execFileSync(
-      python,
-      [join(import.meta.dirname, 'als.py'), folder, `${rank}`, `${rounds}`, flags.spark ? '1' : '0'],
-      { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] },
-    )
-      .trim()
-      .split('\n')
-      .at(-1) as string,
-  );
-  const theirs = (name: string): Factors => {
-    const read = (side: string) => {
-      const bytes = readFileSync(join(folder, `${name}${rank}.${side}.f32`));
-      return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+/** Lets every entrant fit every seed and rank, prints a table a rank. */
+async function compare(world: World, splitOf: (seed: number) => Split, timed: boolean): Promise<Results> {
+  const results: Results = new Map(ranks.map((rank) => [rank, new Map()]));
+  for (const seed of seeds) {
+    const split = splitOf(seed);
+    const at = mkdtempSync(join(folder, 'split-'));
+    write(at, split.rows);
+    if (seed === 1)
+      console.log(
+        `\n${world.name}: ${world.users} people x ${world.items} images, ${split.rows.columns.length} pairs, ${split.held.length} held out`,
+      );
+    const judge = judging(world, split, seed);
+    const train = {
+      users: world.users,
+      items: world.items,
+      train: large ? [] : entriesOf(split.rows),
+      test: split.held,
     };
-    return { rank, users: read('users'), items: read('items') };
-  };
-  const implicit = theirs('implicitCholesky');
-  const implicitCg = theirs('implicitCg');
-  const topS = topTen(rows, exact.factors);
-  const own = loss(rows, exact.factors);
-  const round = (value: number, digits = 3) => Number(value.toFixed(digits));
+    const [similar, byPopularity] = large
+      ? [{ people: 0 }, { people: 0 }]
+      : [judge(pulledTogether(train)), judge(popular(train))];
+    for (const rank of ranks) {
+      const of = results.get(rank)!;
+      const add = (entrant: Name, result: Result) => {
+        of.set(entrant, [...(of.get(entrant) ?? []), result]);
+      };
+      const random = seeded(seed);
+      writeFileSync(
+        join(at, `start.${rank}.${seed}.f32`),
+        Float32Array.from({ length: world.items * rank }, () => (random() - 0.5) / rank),
+      );
+      for (const { name: entrant, by, solver, least } of entrants) {
+        if (rank < least || (by === 'spark' && !withSpark) || (solver === 'weighted' && !withSpark)) continue;
+        const out = join(at, `${entrant}.${rank}`);
+        const options = { rank, iterations, lambda, alpha, users: world.users, items: world.items };
+        const task: Task = { ...options, folder: at, out, seed, solver, top: timed && solver === 'exact' };
+        const reply = await contestant(by).fit(task);
+        if (large) await end();
+        const read = (side: string) => new Float32Array(bytesOf(`${out}.${side}.f32`));
+        const factors = { rank, users: read('users'), items: read('items') };
+        rmSync(`${out}.users.f32`);
+        add(entrant, {
+          ...reply,
+          scores: judge(byFactors(factors)),
+          ...(solver !== 'weighted' && { loss: loss(split.rows, factors) }),
+        });
+      }
+      add('similar', { scores: similar });
+      add('popular', { scores: byPopularity });
+    }
+    rmSync(at, { recursive: true });
+  }
+  for (const [rank, of] of results) print(rank, of);
+  return results;
+}
+
+/** AUC, NDCG@10, recall@10 and coverage by the code that judges training. */
+function judging(world: World, { rows, held }: Split, seed: number): (recommender: Recommender) => Scores {
+  const people = new Set<number>();
+  const random = seeded(seed);
+  const all = [...new Set(held.map(({ user }) => user))];
+  while (people.size < Math.min(judged, all.length)) people.add(all[Math.floor(random() * all.length)]);
+  const test = held.filter(({ user }) => people.has(user));
+  return scorer({ users: world.users, items: world.items, train: entriesOf(rows, people), test }, seed);
+}
+
+function contestant(by: 'ours' | 'implicit' | 'spark'): Contestant {
+  const known = running.get(by);
+  if (known) return known;
+  const started =
+    by === 'ours'
+      ? new Contestant(process.execPath, [join(import.meta.dirname, 'als', 'ours.ts')])
+      : new Contestant(python, [join(import.meta.dirname, 'als', 'peers.py'), by]);
+  running.set(by, started);
+  return started;
+}
+
+async function end(): Promise<void> {
+  await Promise.all([...running.values()].map((one) => one.end()));
+  running.clear();
+}
+
+function write(at: string, { starts, columns, values }: Rows): void {
+  writeFileSync(join(at, 'starts.u32'), starts);
+  writeFileSync(join(at, 'columns.u32'), columns);
+  writeFileSync(join(at, 'values.f32'), values);
+  if (!withSpark) return;
+  const lines: string[] = [];
+  for (let user = 0; user + 1 < starts.length; user++)
+    for (let n = starts[user]; n < starts[user + 1]; n++) lines.push(`${user},${columns[n]},${values[n]}\n`);
+  writeFileSync(join(at, 'pairs.csv'), lines.join(''));
+}
+
+function print(rank: number, of: Map<Name, Result[]>): void {
+  console.log(
+    `\nrank ${String(rank).padEnd(20)} seconds  processor   top-10    peak MB     AUC  NDCG@10  recall@10  coverage`,
+  );
+  for (const [name, results] of of) {
+    const text = (value: number | undefined, width: number, digits: number) =>
+      (value === undefined || Number.isNaN(value) ? '-' : value.toFixed(digits)).padStart(width);
+    const seconds = (field: 'seconds' | 'processorS' | 'topS') => warm(results.map((result) => result[field]));
+    const peak = Math.max(...results.map(({ peakBytes = Number.NaN }) => peakBytes / 1e6));
+    const score = (field: 'auc' | 'ndcg' | 'recall' | 'coverage') => mean(results.map(({ scores }) => scores[field]));
+    console.log(
+      `${name.padEnd(24)}${text(seconds('seconds'), 9, 3)}${text(seconds('processorS'), 11, 3)}${text(seconds('topS'), 9, 3)}${text(peak, 11, 0)}${text(score('auc'), 8, 4)}${text(score('ndcg'), 9, 4)}${text(score('recall'), 11, 4)}${text(score('coverage'), 10, 3)}`,
+    );
+  }
+}
+
+function speed(of: Map<Name, Result[]>) {
+  const seconds = (name: Name, field: 'seconds' | 'processorS' = 'seconds') =>
+    warm((of.get(name) ?? []).map((result) => result[field]));
+  const best = (field: 'seconds' | 'processorS') =>
+    Math.min(seconds('ours', field), seconds('oursCg', field) || Infinity);
+  const lossRatio = (name: Name, peer: Name) =>
+    round(Math.max(...(of.get(name) ?? []).map(({ loss = 0 }, at) => loss / (of.get(peer)?.[at].loss ?? 1))), 6);
+  const megabytes = (name: Name) => round(Math.max(...of.get(name)!.map(({ peakBytes = 0 }) => peakBytes / 1e6)), 0);
   return {
-    oursS: round(exact.seconds),
-    oursCgS: round(cg.seconds),
-    oursFirstS: round(exact.first),
-    implicitCholeskyS: round(peers.implicitCholeskyS),
-    implicitCgS: round(peers.implicitCgS),
-    sparkS: peers.sparkS ?? null,
-    ratioCholesky: round(peers.implicitCholeskyS / exact.seconds, 2),
-    ratioCg: round(peers.implicitCgS / Math.min(cg.seconds, exact.seconds), 2),
-    ratioSpark: peers.sparkS ? round(peers.sparkS / exact.seconds, 1) : null,
+    oursS: round(seconds('ours')),
+    oursFirstS: round(of.get('ours')![0].seconds!),
+    oursCgS: round(seconds('oursCg')),
+    implicitCholeskyS: round(seconds('implicit')),
+    implicitCgS: round(seconds('implicitCg')),
+    sparkS: round(seconds('spark')),
+    ratioCholesky: round(seconds('implicit') / seconds('ours'), 2),
+    // Ours whichever way is faster: both end at the same loss or below.
+    ratioCg: round(seconds('implicitCg') / best('seconds'), 2),
+    ratioSpark: round(seconds('spark') / seconds('ours'), 1),
     // Processor time of all threads: what the ratio is when others share the machine.
     processor: {
-      oursS: round(exact.processor),
-      oursCgS: round(cg.processor),
-      ratioCholesky: round(peers.implicitCholeskyProcessorS / exact.processor, 2),
-      ratioCg: round(peers.implicitCgProcessorS / Math.min(cg.processor, exact.processor), 2),
+      oursS: round(seconds('ours', 'processorS')),
+      ratioCholesky: round(seconds('implicit', 'processorS') / seconds('ours', 'processorS'), 2),
+      ratioCg: round(seconds('implicitCg', 'processorS') / best('processorS'), 2),
     },
-    lossRatio: round(own / loss(rows, implicit), 6),
-    lossRatioCg: round(loss(rows, cg.factors) / loss(rows, implicitCg), 6),
-    auc: round(judge(rows, held, exact.factors), 4),
-    aucCg: round(judge(rows, held, cg.factors), 4),
-    aucImplicit: round(judge(rows, held, implicit), 4),
-    aucSpark: peers.sparkS ? round(judge(rows, held, theirs('spark')), 4) : null,
-    topN: { oursS: round(topS), implicitS: round(peers.implicitTopS), ratio: round(peers.implicitTopS / topS, 2) },
+    peakMB: { ours: megabytes('ours'), implicit: megabytes('implicit') },
+    lossRatio: lossRatio('ours', 'implicit'),
+    ...(of.has('oursCg') && { lossRatioCg: lossRatio('oursCg', 'implicitCg') }),
   };
 }
 
-/** Top-10 of everybody without what they pulled, ordering the images included; one thread of plain TypeScript. */
-function topTen(rows: Rows, factors: Factors): number {
-  const began = performance.now();
-  const of = topOf(factors, rows, 10);
-  let shown = 0;
-  for (let user = 0; user < users; user++) shown += of(user).count;
-  if (shown === 0) throw new Error('nobody has a list');
-  return (performance.now() - began) / 1000;
+function top(of: Map<Name, Result[]>) {
+  const seconds = (name: Name) => warm(of.get(name)!.map(({ topS }) => topS));
+  const [oursS, implicitS] = [seconds('ours'), seconds('implicit')];
+  return { oursS: round(oursS), implicitS: round(implicitS), ratio: round(implicitS / oursS, 2) };
 }
 
-/** Every person is of one of 50 communities, every image has a popularity and a community: 3 in 4 pulls are one's own community's. */
-function communities(): { rows: Rows; held: Entry[] } {
-  const random = seeded(7);
-  const groups = 50;
-  const starts = new Uint32Array(users + 1);
-  const columns: number[] = [];
-  const values: number[] = [];
-  const held: Entry[] = [];
-  const perGroup = Math.floor(items / groups);
-  for (let user = 0; user < users; user++) {
-    const group = Math.floor(random() * groups);
-    // Exponential around the mean: some pull little, a few a lot; a ninth more, as a tenth is held out.
-    const count = Math.max(1, Math.round(-Math.log(1 - random()) * ((pairs / users) * 1.25)));
-    const own = new Set<number>();
-    for (let n = 0; n < count; n++)
-      own.add(
-        random() < 0.75 ? group * perGroup + Math.floor(random() ** 2 * perGroup) : Math.floor(random() ** 3 * items),
-      );
-    for (const item of own) {
-      const value = 1 + Math.floor(-Math.log(1 - random()) * 2);
-      if (random() < 0.1) held.push({ user, item, value });
-      else {
-        columns.push(item);
-        values.push(value);
-      }
-    }
-    starts[user + 1] = columns.length;
-  }
-  return { rows: { starts, columns: Uint32Array.from(columns), values: Float32Array.from(values) }, held };
+/** Means over the seeds; `margin` is ours less theirs, `error` the standard error of it. */
+function quality(of: Map<Name, Result[]>) {
+  const aucs = (name: Name) => of.get(name)?.map(({ scores }) => scores.auc ?? Number.NaN);
+  const own = aucs('ours')!;
+  const against = (name: Name) => {
+    const theirs = aucs(name);
+    if (!theirs) return null;
+    const margins = own.map((auc, at) => auc - theirs[at]);
+    const margin = mean(margins);
+    const variance = margins.reduce((sum, one) => sum + (one - margin) ** 2, 0) / (margins.length - 1);
+    return { margin: round(margin, 4), error: round(Math.sqrt(variance / margins.length), 4) };
+  };
+  const auc = (name: Name) => round(mean(aucs(name) ?? []), 4);
+  return {
+    auc: auc('ours'),
+    aucCg: auc('oursCg'),
+    aucWeighted: auc('oursWeighted'),
+    aucImplicit: auc('implicit'),
+    aucSpark: auc('spark'),
+    aucSimilar: auc('similar'),
+    aucPopular: auc('popular'),
+    marginImplicit: against('implicit'),
+    marginSpark: against('spark'),
+  };
 }
 
 /** Hu, Koren, Volinsky's loss over all cells: the unpulled ones by way of both Gram matrices. */
@@ -190,14 +310,28 @@ function loss({ starts, columns, values }: Rows, { rank, users: x, items: y }: F
   return sum;
 }
 
-function judge({ starts, columns }: Rows, held: Entry[], { rank, users: x, items: y }: Factors): number {
-  const some = held.filter(({ user }) => user < judged);
-  const pulled = Map.groupBy(some, ({ user }) => user);
-  const of = (user: number) =>
-    new Set([...columns.subarray(starts[user], starts[user + 1]), ...(pulled.get(user) ?? []).map(({ item }) => item)]);
-  return auc(some, items, of, (user) => scoresOf({ rank, items: y }, x.subarray(user * rank, (user + 1) * rank))) ?? 0;
+/** The peers, once: into a folder that git doesn't see. */
+function install(): void {
+  if (!existsSync(python)) execFileSync('python3', ['-m', 'venv', venv], { stdio: 'inherit' });
+  const has = (module: string) => spawnSync(python, ['-c', `import ${module}`]).status === 0;
+  const missing = [
+    ...(has('implicit') ? [] : ['implicit==0.7.3']),
+    ...(withSpark && !has('pyspark') ? ['pyspark==4.3.0'] : []),
+  ];
+  if (missing.length > 0) execFileSync(python, ['-m', 'pip', 'install', '-q', ...missing], { stdio: 'inherit' });
 }
 
-function median(values: number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1];
+/** The median without the first, which warmed up; NaN of nothing. */
+function warm(values: (number | undefined)[]): number {
+  const known = values.filter((value) => value !== undefined);
+  return known.slice(known.length > 1 ? 1 : 0).toSorted((a, b) => a - b)[(known.length - 1) >> 1] ?? Number.NaN;
+}
+
+function mean(values: (number | undefined)[]): number {
+  return values.reduce<number>((sum, value) => sum + (value ?? Number.NaN), 0) / values.length;
+}
+
+/** null of what is not known. */
+function round(value: number, digits = 3): number | null {
+  return Number.isFinite(value) ? Number(value.toFixed(digits)) : null;
 }

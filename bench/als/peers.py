@@ -1,79 +1,78 @@
-# The peers of bench/als.ts: reads the matrix it wrote, fits with implicit (and Spark), prints one JSON object.
-# Arguments: folder, rank, rounds, spark (0 or 1).
-import json, os, statistics, sys, time
+# The peers of bench/als.ts: implicit, or Spark MLlib. A line of JSON in for each fit, a line of JSON out (contestant.ts).
+import json, os, resource, sys, time
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 import numpy as np
-import scipy.sparse as sparse
-from implicit.als import AlternatingLeastSquares
-
-folder, rank, rounds, spark = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4] == "1"
-meta = json.load(open(f"{folder}/meta.json"))
-users, items, alpha, lam, iterations = (meta[k] for k in ("users", "items", "alpha", "lambda", "iterations"))
-starts = np.fromfile(f"{folder}/starts.u32", np.uint32).astype(np.int32)
-columns = np.fromfile(f"{folder}/columns.u32", np.uint32).astype(np.int32)
-values = np.fromfile(f"{folder}/values.f32", np.float32)
-start = np.fromfile(f"{folder}/start{rank}.f32", np.float32).reshape(items, rank)
-# implicit takes confidence = alpha x value: 1 + alpha r is what Hu, Koren and Volinsky (and we) have.
-confidence = sparse.csr_matrix((1 + alpha * values, columns, starts), shape=(users, items))
-out = {}
 
 
-def fit(cg):
-    model = AlternatingLeastSquares(factors=rank, regularization=lam, alpha=1, iterations=iterations, use_gpu=False,
-                                    use_cg=cg, num_threads=0, random_state=1)
-    model.item_factors = start.copy()
-    model.user_factors = np.zeros((users, rank), np.float32)
-    began, used = time.perf_counter(), time.process_time()
-    model.fit(confidence, show_progress=False)
-    return model, time.perf_counter() - began, time.process_time() - used
+def implicit():
+    import scipy.sparse as sparse
+    from implicit.als import AlternatingLeastSquares
+    read = {}
 
-
-for name, cg in (("implicitCholesky", False), ("implicitCg", True)):
-    times, processor = [], []
-    for round in range(rounds + 1):
-        model, seconds, used = fit(cg)
-        times.append(seconds)
-        processor.append(used)
-    out[name + "S"] = statistics.median(times[1:])
-    out[name + "ProcessorS"] = statistics.median(processor[1:])
-    model.user_factors.astype(np.float32).tofile(f"{folder}/{name}{rank}.users.f32")
-    model.item_factors.astype(np.float32).tofile(f"{folder}/{name}{rank}.items.f32")
-    if not cg:
-        times = []
-        for round in range(rounds + 1):
+    def fit(task):
+        folder, out, users, items = (task[k] for k in ("folder", "out", "users", "items"))
+        if read.get("folder") != folder:
+            starts = np.fromfile(f"{folder}/starts.u32", np.uint32).astype(np.int32)
+            columns = np.fromfile(f"{folder}/columns.u32", np.uint32).astype(np.int32)
+            values = np.fromfile(f"{folder}/values.f32", np.float32)
+            # implicit takes confidence = alpha x value: 1 + alpha r is what Hu, Koren and Volinsky (and we) have.
+            confidence = sparse.csr_matrix((1 + task["alpha"] * values, columns, starts), shape=(users, items))
+            read.update(folder=folder, confidence=confidence.astype(np.float32))
+        rank, confidence = task["rank"], read["confidence"]
+        model = AlternatingLeastSquares(factors=rank, regularization=task["lambda"], alpha=1, use_gpu=False, num_threads=0,
+                                        iterations=task["iterations"], use_cg=task["solver"] == "cg", random_state=1)
+        model.item_factors = np.fromfile(f"{folder}/start.{rank}.{task['seed']}.f32", np.float32).reshape(items, rank)
+        model.user_factors = np.zeros((users, rank), np.float32)
+        began, used = time.perf_counter(), time.process_time()
+        model.fit(confidence, show_progress=False)
+        reply = dict(seconds=time.perf_counter() - began, processorS=time.process_time() - used,
+                     peakBytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+        model.user_factors.astype(np.float32).tofile(f"{out}.users.f32")
+        model.item_factors.astype(np.float32).tofile(f"{out}.items.f32")
+        if task["top"]:
             began = time.perf_counter()
             model.recommend(np.arange(users), confidence, N=10, filter_already_liked_items=True)
-            times.append(time.perf_counter() - began)
-        out["implicitTopS"] = statistics.median(times[1:])
+            reply["topS"] = time.perf_counter() - began
+        return reply
 
-if spark:
+    return fit
+
+
+def spark():
     from pyspark.ml.recommendation import ALS
     from pyspark.sql import SparkSession
-    rows = np.repeat(np.arange(users, dtype=np.int32), np.diff(starts))
-    import csv
-    path = f"{folder}/pairs.csv"
-    if not os.path.exists(path):
-        np.savetxt(path, np.column_stack([rows, columns, values]), fmt="%d", delimiter=",")
     session = (SparkSession.builder.master("local[2]").config("spark.driver.memory", "6g")
-               .config("spark.ui.enabled", "false").config("spark.sql.shuffle.partitions", "8").getOrCreate())
+               .config("spark.ui.enabled", "false").config("spark.driver.bindAddress", "127.0.0.1")
+               .config("spark.driver.host", "127.0.0.1").config("spark.sql.shuffle.partitions", "8").getOrCreate())
     session.sparkContext.setLogLevel("ERROR")
-    frame = session.read.csv(path, schema="user int, item int, rating float").repartition(8).cache()
-    frame.count()
-    # Spark's lambda is times a row's entries; the same number as everybody's is nearest to what people do.
-    als = ALS(rank=rank, maxIter=iterations, regParam=lam, alpha=alpha, implicitPrefs=True, userCol="user",
-              itemCol="item", ratingCol="rating", seed=1, numUserBlocks=8, numItemBlocks=8)
-    times = []
-    for round in range(2):
+    read = {}
+
+    def fit(task):
+        folder, out = task["folder"], task["out"]
+        if read.get("folder") != folder:
+            if read:
+                read["frame"].unpersist()
+            frame = session.read.csv(f"{folder}/pairs.csv", schema="user int, item int, rating float").repartition(8).cache()
+            frame.count()
+            read.update(folder=folder, frame=frame)
+        # Spark's lambda is times a row's entries; the same number as everybody's is what people set.
+        als = ALS(rank=task["rank"], maxIter=task["iterations"], regParam=task["lambda"], alpha=task["alpha"], seed=task["seed"],
+                  implicitPrefs=True, userCol="user", itemCol="item", ratingCol="rating", numUserBlocks=2, numItemBlocks=2)
         began = time.perf_counter()
-        model = als.fit(frame)
-        model.itemFactors.count()
-        times.append(time.perf_counter() - began)
-    out["sparkS"] = times[-1]
-    for name, side, count in (("users", model.userFactors, users), ("items", model.itemFactors, items)):
-        dense = np.zeros((count, rank), np.float32)
-        for row in side.toLocalIterator():
-            dense[row.id] = row.features
-        dense.tofile(f"{folder}/spark{rank}.{name}.f32")
-    session.stop()
-print(json.dumps(out))
+        model = als.fit(read["frame"])
+        model.userFactors.count(), model.itemFactors.count()
+        seconds = time.perf_counter() - began
+        for name, side, count in (("users", model.userFactors, task["users"]), ("items", model.itemFactors, task["items"])):
+            dense = np.zeros((count, task["rank"]), np.float32)
+            for row in side.toLocalIterator():
+                dense[row.id] = row.features
+            dense.tofile(f"{out}.{name}.f32")
+        return dict(seconds=seconds)
+
+    return fit
+
+
+fit = {"implicit": implicit, "spark": spark}[sys.argv[1]]()
+for line in sys.stdin:
+    print(json.dumps(fit(json.loads(line))), flush=True)

@@ -1,0 +1,76 @@
+// One recommender in a process of its own: a line of JSON in for each fit, a line of JSON out.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { createInterface, type Interface } from 'node:readline';
+import type { AlsOptions } from '#core/als.ts';
+
+/** A fit: of the matrix in `folder` (starts.u32, columns.u32, values.f32), its factors go to OUT.users.f32, OUT.items.f32. */
+export interface Task extends AlsOptions {
+  folder: string;
+  out: string;
+  users: number;
+  items: number;
+  /** Of the start. Ours and implicit have the same: start.RANK.SEED.f32 in the folder. */
+  seed: number;
+  /** As the contestant knows it. */
+  solver: 'exact' | 'cg' | 'weighted';
+  /** Also times the best ten of everybody. */
+  top: boolean;
+}
+
+export interface Reply {
+  /** From the matrix in memory to the factors. */
+  seconds: number;
+  /** Of the processor, all threads together; of Spark's not known. */
+  processorS?: number;
+  topS?: number;
+  /** The most memory that the process ever held, in bytes. */
+  peakBytes?: number;
+}
+
+export class Contestant {
+  readonly #child: ChildProcess;
+  readonly #lines: AsyncIterator<string>;
+  readonly #reader: Interface;
+  #errors = '';
+
+  constructor(command: string, args: string[]) {
+    this.#child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+    this.#reader = createInterface({ input: this.#child.stdout as NodeJS.ReadableStream });
+    this.#lines = this.#reader[Symbol.asyncIterator]();
+    this.#child.stderr?.on('data', (text) => {
+      this.#errors = (this.#errors + text).slice(-4000);
+    });
+  }
+
+  async fit(task: Task): Promise<Reply> {
+    this.#child.stdin?.write(`${JSON.stringify(task)}\n`);
+    for (;;) {
+      const { value, done } = await this.#lines.next();
+      if (done) throw new Error(`${this.#child.spawnargs.join(' ')} ended:\n${this.#errors}`);
+      if (value.startsWith('{')) return JSON.parse(value);
+    }
+  }
+
+  /** It ends by itself when nothing more is to come. */
+  async end(): Promise<void> {
+    const ended = new Promise((resolve) => this.#child.once('exit', resolve));
+    this.#child.stdin?.end();
+    if (this.#child.exitCode === null) await ended;
+    this.#reader.close();
+  }
+}
+
+/** A file's bytes without a copy on the way. */
+export function bytesOf(file: string): ArrayBuffer {
+  const descriptor = openSync(file, 'r');
+  const bytes = new Uint8Array(fstatSync(descriptor).size);
+  let at = 0;
+  while (at < bytes.length) {
+    const read = readSync(descriptor, bytes, at, bytes.length - at, at);
+    if (read === 0) throw new Error(`${file} ended at ${at} of ${bytes.length} bytes`);
+    at += read;
+  }
+  closeSync(descriptor);
+  return bytes.buffer;
+}

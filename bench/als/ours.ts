@@ -1,0 +1,52 @@
+// Our side of bench/als.ts, in a process of its own so that its memory is its own too.
+import { writeFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import type { Factors } from '#core/als.ts';
+import { seeded } from '#core/random.ts';
+import type { Rows } from '#core/ratings.ts';
+import { topOf } from '#core/top.ts';
+import { fit } from '#train/kernel.ts';
+import { bytesOf, type Reply, type Task } from './contestant.ts';
+
+let read: { folder: string; rows: Rows } | undefined;
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const task: Task = JSON.parse(line);
+  const { folder, out, items, seed, solver } = task;
+  if (read?.folder !== folder)
+    read = {
+      folder,
+      rows: {
+        starts: new Uint32Array(bytesOf(`${folder}/starts.u32`)),
+        columns: new Uint32Array(bytesOf(`${folder}/columns.u32`)),
+        values: new Float32Array(bytesOf(`${folder}/values.f32`)),
+      },
+    };
+  const { rows } = read;
+  const options = {
+    ...task,
+    ...(solver === 'weighted' ? ({ solver: 'exact', weightedLambda: true } as const) : { solver }),
+  };
+  const before = process.cpuUsage();
+  const began = performance.now();
+  const factors = fit(rows, items, options, seeded(seed));
+  const seconds = (performance.now() - began) / 1000;
+  const { user, system } = process.cpuUsage(before);
+  // Before anything else takes memory that training doesn't.
+  const peakBytes = process.resourceUsage().maxRSS * 1024;
+  writeFileSync(`${out}.users.f32`, factors.users);
+  writeFileSync(`${out}.items.f32`, factors.items);
+  const reply: Reply = { seconds, processorS: (user + system) / 1e6, peakBytes };
+  if (task.top) reply.topS = topTen(rows, factors);
+  console.log(JSON.stringify(reply));
+}
+
+/** Top-10 of everybody without what they pulled, ordering the images included. */
+function topTen(rows: Rows, factors: Factors): number {
+  const began = performance.now();
+  const of = topOf(factors, rows, 10);
+  let shown = 0;
+  for (let user = 0; user + 1 < rows.starts.length; user++) shown += of(user).count;
+  if (shown === 0) throw new Error('nobody has a list');
+  return (performance.now() - began) / 1000;
+}

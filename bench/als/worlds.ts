@@ -1,0 +1,153 @@
+// What the recommenders are compared on: seeded communities of people, a public set, or anybody's file of pairs.
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { seeded } from '#core/random.ts';
+import { compress, type Entry, indexPairs, type Rows } from '#core/ratings.ts';
+import type { Pair } from '#core/stores.ts';
+import { readPairs } from '#train/pairs.ts';
+
+export interface World {
+  name: string;
+  users: number;
+  items: number;
+  /** A row a person, every pair once. */
+  rows: Rows;
+  /** Of each entry of `rows`, when it was; absent where nothing has a time. */
+  times?: Float64Array;
+}
+
+/** What is learned from, and what is to be found again. */
+export interface Split {
+  rows: Rows;
+  held: Entry[];
+}
+
+const groups = 50;
+
+/**
+ * Every person is of one of 50 communities, every image has a popularity and a community: 3 in 4 pulls are one's own
+ * community's. `pairs` is about what nine tenths of the pairs come to; people pull exponentially around the mean.
+ */
+export function communities(users: number, items: number, pairs: number): World {
+  const random = seeded(7);
+  // A quarter of the draws repeats an image that the person has already.
+  const draws = (pairs / users) * 1.33;
+  const starts = new Uint32Array(users + 1);
+  let columns = new Uint32Array(Math.ceil(pairs * 1.3));
+  let values = new Float32Array(columns.length);
+  let count = 0;
+  const perGroup = Math.floor(items / groups);
+  for (let user = 0; user < users; user++) {
+    const group = Math.floor(random() * groups);
+    const most = Math.max(1, Math.round(-Math.log(1 - random()) * draws));
+    const own = new Set<number>();
+    for (let n = 0; n < most; n++)
+      own.add(
+        random() < 0.75 ? group * perGroup + Math.floor(random() ** 2 * perGroup) : Math.floor(random() ** 3 * items),
+      );
+    if (count + own.size > columns.length) {
+      const longer = new Uint32Array(columns.length * 2);
+      longer.set(columns);
+      columns = longer;
+      const more = new Float32Array(longer.length);
+      more.set(values);
+      values = more;
+    }
+    for (const item of own) {
+      columns[count] = item;
+      values[count++] = 1 + Math.floor(-Math.log(1 - random()) * 2);
+    }
+    starts[user + 1] = count;
+  }
+  const rows = { starts, columns: columns.slice(0, count), values: values.slice(0, count) };
+  return { name: 'seeded communities', users, items, rows };
+}
+
+/**
+ * MovieLens-100k as the PyPI package recbole ships it: 943 people, 1,682 films, 100,000 ratings with their times.
+ * F. M. Harper, J. A. Konstan, The MovieLens Datasets: History and Context (ACM TiiS 5:4, 2015). GroupLens allows
+ * research with it and forbids redistribution: so it is fetched here, and in no commit. undefined: it can't be had.
+ */
+export function movieLens(python: string, cache: string): World | undefined {
+  const wheel = join(cache, 'recbole-1.2.1-py3-none-any.whl');
+  try {
+    if (!existsSync(wheel))
+      execFileSync(python, ['-m', 'pip', 'download', '-q', '--no-deps', '-d', cache, 'recbole==1.2.1'], {
+        stdio: ['ignore', 'ignore', 'inherit'],
+      });
+  } catch {
+    return undefined;
+  }
+  const script = `import sys, zipfile
+sys.stdout.buffer.write(zipfile.ZipFile(sys.argv[1]).read("recbole/dataset_example/ml-100k/ml-100k.inter"))`;
+  const text = execFileSync(python, ['-c', script, wheel], { encoding: 'utf8', maxBuffer: 2 ** 26 });
+  const [, ...lines] = text.trim().split('\n');
+  const pairs = lines.map((line): Pair => {
+    const [user, repository, rating, seconds] = line.split('\t');
+    return { user, repository, pulls: Number(rating), lastPull: Number(seconds) * 1000 };
+  });
+  return ofPairs('MovieLens-100k', pairs);
+}
+
+/** A .csv or .ndjson file as `npm run tune` takes it. */
+export function pairsFile(file: string): World {
+  return ofPairs(file, readPairs(readFileSync(file, 'utf8'), /\.csv$/i.test(file) ? 'csv' : 'ndjson'));
+}
+
+function ofPairs(name: string, pairs: Pair[]): World {
+  const { users, items, entries } = indexPairs(pairs);
+  const byUser = (value: (at: number) => number) =>
+    compress(
+      entries.map((entry, at) => ({ ...entry, value: value(at) })),
+      users.length,
+      ({ user }) => user,
+      ({ item }) => item,
+    );
+  const rows = byUser((at) => pairs[at].pulls);
+  // Milliseconds don't fit into the float32 of a row's values: the pairs' numbers do, up to 2^24 of them.
+  const times = Float64Array.from(byUser((at) => at).values, (at) => pairs[at].lastPull);
+  return { name, users: users.length, items: items.length, rows, times };
+}
+
+/** A tenth held out, each pair as likely as the other. */
+export function byChance({ rows }: World, seed: number): Split {
+  const random = seeded(seed);
+  return splitWhere(rows, () => random() < 0.1);
+}
+
+/** The newest tenth held out; undefined where nothing has a time. */
+export function byTime({ rows, times }: World): Split | undefined {
+  if (!times) return undefined;
+  const from = times.toSorted()[Math.floor(times.length * 0.9)];
+  return splitWhere(rows, (at) => times[at] >= from);
+}
+
+function splitWhere({ starts, columns, values }: Rows, isHeld: (at: number) => boolean): Split {
+  const kept = { starts: new Uint32Array(starts.length), columns: columns.slice(), values: values.slice() };
+  const held: Entry[] = [];
+  let count = 0;
+  for (let user = 0; user + 1 < starts.length; user++) {
+    for (let at = starts[user]; at < starts[user + 1]; at++)
+      if (isHeld(at)) held.push({ user, item: columns[at], value: values[at] });
+      else {
+        kept.columns[count] = columns[at];
+        kept.values[count++] = values[at];
+      }
+    kept.starts[user + 1] = count;
+  }
+  return {
+    rows: { starts: kept.starts, columns: kept.columns.slice(0, count), values: kept.values.slice(0, count) },
+    held,
+  };
+}
+
+/** The entries of some people, or of all. */
+export function entriesOf({ starts, columns, values }: Rows, only?: ReadonlySet<number>): Entry[] {
+  const entries: Entry[] = [];
+  for (let user = 0; user + 1 < starts.length; user++)
+    if (!only || only.has(user))
+      for (let at = starts[user]; at < starts[user + 1]; at++)
+        entries.push({ user, item: columns[at], value: values[at] });
+  return entries;
+}
