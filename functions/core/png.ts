@@ -1,4 +1,6 @@
-// A tile as a picture, for places that cannot run WebGL: e-mail, READMEs, old browsers. Discs with their count, on clear.
+// A tile as a picture, for places that cannot run WebGL: e-mail, READMEs, old browsers. Discs with their count, on land and sea
+// or on clear.
+import { landCover } from './coast.ts';
 import { EXTENT, type TileItems } from './pyramid.ts';
 
 export interface Picture {
@@ -17,8 +19,10 @@ interface Style {
 type Colour = [red: number, green: number, blue: number];
 
 /** Fewer to more, as the map page has them: darker on light, lighter on dark. */
-const styles: Record<Theme, { ring: Colour; classes: Style[] }> = {
+const styles: Record<Theme, { sea: Colour; land: Colour; ring: Colour; classes: Style[] }> = {
   light: {
+    sea: [217, 230, 236],
+    land: [248, 250, 250],
     ring: [15, 111, 117],
     classes: [
       { fill: [143, 207, 200], text: [8, 42, 42] },
@@ -28,6 +32,8 @@ const styles: Record<Theme, { ring: Colour; classes: Style[] }> = {
     ],
   },
   dark: {
+    sea: [11, 22, 29],
+    land: [26, 43, 54],
     ring: [11, 22, 29],
     classes: [
       { fill: [43, 127, 134], text: [255, 255, 255] },
@@ -45,9 +51,26 @@ function sizeOf(count: number): { step: number; radius: number } {
   return { step: Math.min(3, Math.floor(digits)), radius: Math.min(30, 11 + 4.5 * digits) };
 }
 
-/** Draws a tile's items; size: pixels of the picture's side. Neighbouring pictures fit: both draw what crosses a border. */
-export function drawTile(tile: TileItems, size: number, theme: Theme): Picture {
-  const picture = { width: size, height: size, pixels: new Uint8Array(4 * size * size) };
+/** Land and sea of a tile, to draw its items on. Right to LAND_ZOOM. */
+export function drawLand(zoom: number, x: number, y: number, size: number, theme: Theme): Picture {
+  const { sea, land } = styles[theme];
+  const cover = landCover(zoom, x, y, size);
+  const pixels = new Uint8Array(4 * size * size);
+  for (let i = 0; i < cover.length; i++) {
+    for (let c = 0; c < 3; c++) pixels[4 * i + c] = Math.round(sea[c] + cover[i] * (land[c] - sea[c]));
+    pixels[4 * i + 3] = 255;
+  }
+  return { width: size, height: size, pixels };
+}
+
+/** A picture with nothing on it. */
+export function clear(size: number): Picture {
+  return { width: size, height: size, pixels: new Uint8Array(4 * size * size) };
+}
+
+/** Draws a tile's items on a picture. Neighbouring pictures fit: both draw what crosses a border. */
+export function drawTile(tile: TileItems, picture: Picture, theme: Theme): Picture {
+  const size = picture.width;
   const scale = size / EXTENT;
   const { ring, classes } = styles[theme];
   // Small ones last, and ties by leaf: the same order in every tile that shares them.

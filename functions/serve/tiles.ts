@@ -1,12 +1,14 @@
 // The map's routes: pointer, tiles, clusters of a box, leaves. Everything is checked before anything is read.
+
 import { deflateSync, gzipSync } from 'node:zlib';
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context, TypedResponse } from 'hono';
+import { LAND_ZOOM } from '#core/coast.ts';
 import { clusterFeature, tileFeatures, yandexCollection } from '#core/geojson.ts';
 import type { Matches } from '#core/matches.ts';
 import { latToY, SIZE } from '#core/mercator.ts';
 import { encodeTile } from '#core/mvt.ts';
-import { drawTile, encodePng } from '#core/png.ts';
+import { clear, drawLand, drawTile, encodePng } from '#core/png.ts';
 import { type Box, DEEPEST_ZOOM, type Pyramid } from '#core/pyramid.ts';
 import { embedRoutes, type RefusalHook, themeQuery } from './embed.ts';
 import { SNAPSHOT_NAME, SnapshotGone, type SnapshotSource } from './snapshots.ts';
@@ -143,6 +145,11 @@ const tileRoute = createRoute({
         .optional()
         .default('512')
         .openapi({ description: "Pixels of a PNG's side." }),
+      background: z
+        .enum(['map', 'none'], { error: () => 'must be map or none' })
+        .optional()
+        .default('map')
+        .openapi({ description: `Of a PNG: land and sea, to zoom ${LAND_ZOOM}, or clear.` }),
     }),
   },
   responses: {
@@ -306,7 +313,7 @@ export function tileRoutes(source: SnapshotSource, clock: () => number): OpenAPI
     const snapshot = await resolve(params.snapshot);
     if (!snapshot) return fail(c, 404, 'no_snapshot', 'no points were exported yet');
     const filter = c.req.valid('query');
-    const look = format === 'png' ? [filter.theme, filter.size] : [];
+    const look = format === 'png' ? [filter.theme, filter.size, filter.background] : [];
     const etag = `W/"${[snapshot, zoom, x, params.file, filter.hours, filter.country, ...look].join('/')}"`;
     const held = c.req.header('If-None-Match')?.split(/,\s*/).includes(etag);
     const pyramid = held ? undefined : await source.open(snapshot);
@@ -315,17 +322,19 @@ export function tileRoutes(source: SnapshotSource, clock: () => number): OpenAPI
     c.header('Cache-Control', params.snapshot === 'latest' ? SHORT_LIVED : IMMUTABLE);
     if (!pyramid) return c.body(null, 304) as Untyped;
     const tile = await pyramid.load(() => pyramid.tile(zoom, x, y, matching(pyramid, filter)));
-    if (tile.length === 0) return c.body(null, 204) as Untyped;
+    const land = format === 'png' && filter.background === 'map' && zoom <= LAND_ZOOM;
+    if (tile.length === 0 && !land) return c.body(null, 204) as Untyped;
     if (format === 'json') {
       const features = tileFeatures(pyramid, tile, zoom, x, y);
       const body = JSON.stringify({ type: 'FeatureCollection', snapshot, zoom, features });
       return packed(c, body, 'application/geo+json');
     }
     if (format === 'png') {
-      const picture = drawTile(tile, Number(filter.size), filter.theme);
+      const size = Number(filter.size);
+      const under = land ? drawLand(zoom, x, y, size, filter.theme) : clear(size);
       c.header('Content-Type', 'image/png');
       return c.body(
-        encodePng(picture, (rows) => deflateSync(rows, { level: 4 })),
+        encodePng(drawTile(tile, under, filter.theme), (rows) => deflateSync(rows, { level: 4 })),
         200,
       ) as Untyped;
     }

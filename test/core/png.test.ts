@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { crc32, deflateSync, inflateSync } from 'node:zlib';
 import { buildPyramid } from '#core/cluster.ts';
-import { drawTile, encodePng, type Picture, shortCount } from '#core/png.ts';
+import { clear, drawLand, drawTile, encodePng, type Picture, shortCount } from '#core/png.ts';
 import { pointsOf, skewedPoints } from './points-of.ts';
 
 /** Reads back what encodePng writes, checking every chunk's sum. */
@@ -29,24 +29,31 @@ function decode(png: Uint8Array): Picture {
 
 test('a picture survives its file', () => {
   const pyramid = buildPyramid(skewedPoints(3000, 1));
-  const picture = drawTile(pyramid.tile(1, 1, 0), 256, 'dark');
+  const picture = drawTile(pyramid.tile(1, 1, 0), clear(256), 'dark');
   assert.deepEqual(decode(encodePng(picture, (bytes) => deflateSync(bytes))), picture);
 });
 
 test('a lone point is a disc of the theme at its place, and the rest is clear', () => {
   const pyramid = buildPyramid(pointsOf([{ domain: 'a', lon: 0, lat: 0, updatedAt: 0, country: '' }]));
-  const { pixels } = drawTile(pyramid.tile(0, 0, 0), 512, 'light');
+  const { pixels } = drawTile(pyramid.tile(0, 0, 0), clear(512), 'light');
   const at = (x: number, y: number) => [...pixels.subarray(4 * (512 * y + x), 4 * (512 * y + x) + 4)];
   assert.deepEqual(at(256, 256), [143, 207, 200, 255]);
   assert.deepEqual(at(240, 256), [0, 0, 0, 0]);
+});
+
+test('land lies under the discs in the colours of the theme', () => {
+  const { pixels } = drawLand(0, 0, 0, 256, 'dark');
+  const at = (x: number, y: number) => [...pixels.subarray(4 * (256 * y + x), 4 * (256 * y + x) + 4)];
+  assert.deepEqual(at(142, 122), [26, 43, 54, 255], 'the Congo');
+  assert.deepEqual(at(10, 128), [11, 22, 29, 255], 'the Pacific');
 });
 
 test('a disc on the border of two tiles is cut exactly where they meet', () => {
   const place = { domain: 'a', lat: 20, updatedAt: 0, country: '' };
   // On the border between tiles 0 and 1 of zoom 1, and once in the middle of a tile of zoom 0.
   const border = buildPyramid(pointsOf([{ ...place, lon: 0 }]));
-  const left = drawTile(border.tile(1, 0, 0), 512, 'light');
-  const right = drawTile(border.tile(1, 1, 0), 512, 'light');
+  const left = drawTile(border.tile(1, 0, 0), clear(512), 'light');
+  const right = drawTile(border.tile(1, 1, 0), clear(512), 'light');
   const joined = (x: number, y: number) => {
     const { pixels } = x < 512 ? left : right;
     return pixels[4 * (512 * y + (x % 512)) + 3];

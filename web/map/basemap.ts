@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs';
 import { geoArea, geoCentroid, geoEquirectangular, geoPath } from 'd3-geo';
 import { feature, mesh } from 'topojson-client';
 import type { GeometryCollection, Topology } from 'topojson-specification';
+import { LAND_BITS } from '../../functions/core/coast.ts';
+import { latToY, lonToX, SIZE } from '../../functions/core/mercator.ts';
 
 type Position = [lon: number, lat: number];
 type Atlas = Topology<{ countries: GeometryCollection<{ name: string }>; land: GeometryCollection }>;
@@ -137,6 +139,36 @@ export function basemap(scale: '110m' | '50m'): string {
     borders: borders.map(pack),
     names,
   });
+}
+
+/**
+ * Land for pictures, as functions/core/land.ts holds it: rings one after another, each its number of corners, then steps from
+ * corner to corner (the first from 0, 0) in units of 2^-LAND_BITS of the world's width, all as zigzag varints.
+ */
+export function landRings(): Uint8Array {
+  const atlas: Atlas = JSON.parse(
+    readFileSync(new URL(import.meta.resolve('world-atlas/countries-110m.json')), 'utf8'),
+  );
+  const unit = (share: number) => Math.floor((share / SIZE) * 2 ** LAND_BITS);
+  const bytes: number[] = [];
+  const write = (value: number) => {
+    let rest = ((value << 1) ^ (value >> 31)) >>> 0;
+    for (; rest > 127; rest >>>= 7) bytes.push((rest & 127) | 128);
+    bytes.push(rest);
+  };
+  for (const { geometry } of feature(atlas, atlas.objects.land).features)
+    for (const polygon of singles(geometry).flatMap((single) => polygons(single, 2)))
+      for (const ring of polygon.map((line) => simplify(line, 0.05)).filter((line) => line.length > 3)) {
+        write(ring.length - 1);
+        let [x, y] = [0, 0];
+        for (const [lon, lat] of ring.slice(1)) {
+          const [nextX, nextY] = [unit(lonToX(lon)), unit(latToY(lat))];
+          write(nextX - x);
+          write(nextY - y);
+          [x, y] = [nextX, nextY];
+        }
+      }
+  return Uint8Array.from(bytes);
 }
 
 /** Countries as `[name, polygons]`, to tell in words where a cluster lies. */
