@@ -175,6 +175,11 @@ test('a tile as a picture, and the badge and page for other sites', async () => 
   assert.equal(new DataView(bytes.buffer).getUint32(16), 256);
   assert.notEqual(png.headers.get('etag'), (await get('/v1/tiles/s2/0/0/0.png')).headers.get('etag'));
 
+  // A corner of the world without points: land and sea all the same, but nothing on clear.
+  assert.equal((await get('/v1/tiles/s2/5/0/31.png')).status, 200);
+  assert.equal((await get('/v1/tiles/s2/5/0/31.png?background=none')).status, 204);
+  assert.equal((await get('/v1/tiles/s2/6/0/63.png')).status, 204);
+
   const badge = await get('/v1/embed/badge.svg?label=%3Cb%3E%26');
   assert.equal(badge.headers.get('content-type'), 'image/svg+xml');
   const svg = await badge.text();
