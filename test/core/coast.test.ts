@@ -26,7 +26,8 @@ const places: [name: string, lon: number, lat: number, land: number][] = [
 
 test('towns are on land and seas are not, at every zoom that has a background', () => {
   for (const [name, lon, lat, land] of places)
-    for (let zoom = 0; zoom <= LAND_ZOOM; zoom++) assert.equal(Math.round(landAt(lon, lat, zoom)), land, `${name} at zoom ${zoom}`);
+    for (let zoom = 0; zoom <= LAND_ZOOM; zoom++)
+      assert.equal(Math.round(landAt(lon, lat, zoom)), land, `${name} at zoom ${zoom}`);
 });
 
 test('four tiles hold as much land as the one they come from, pixel for pixel', () => {
