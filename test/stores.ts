@@ -711,8 +711,8 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
     assert.deepEqual(await store.users({ limit: 10 }), []);
     for (const sort of ['popular', 'trending', 'name'] as const)
       assert.deepEqual(await store.repositories({ sort, ...listed }), []);
-    assert.deepEqual(await store.repositoryRows(['a']), []);
-    assert.deepEqual(await store.repositoryRows([]), []);
+    assert.deepEqual(await store.catalogue(listed), []);
+    assert.deepEqual(await store.pushed('Ann'), []);
     const nothing = { total: { pulls: 0, raw: 0, pushes: 0 }, buckets: [] };
     assert.deepEqual(await store.counts({}), nothing);
     assert.deepEqual(await store.counts({ interval: 'day', by: 'tag' }), nothing);
@@ -772,13 +772,49 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
     const expected = [{ repository: 'pushed', pulls: 0, raw: 0, pulledBy: 0, lastPull: 0 }];
     for (const sort of ['popular', 'trending', 'name'] as const)
       assert.deepEqual(plain(await store.repositories({ sort, ...listed })), expected, sort);
-    assert.deepEqual(plain(await store.repositoryRows(['deleted', 'pushed', 'layers'])), expected);
   });
 
-  test(`${name}: rows of named repositories come in the order asked`, async () => {
-    const { store } = await filled();
-    const asked = ['axb/one', 'a', 'nothing', 'B/Redis'];
-    assert.deepEqual(plain(await store.repositoryRows(asked)), ['axb/one', 'a', 'B/Redis'].map(repositoryRow));
+  test(`${name}: the catalogue counts the pulls that teach, their people, and their weight`, async () => {
+    const { store, settled } = await open(
+      ...world.pulls.map((doc) => pullChange(doc)),
+      pullChange(pull('scanned', start, { repository: 'scanned', class: 'scanner' })),
+      pullChange(pull('nobody', start + day, { repository: 'z/nobody', user: '' })),
+      eventChange(storedEvent('pushed', start, { action: 'push', repository: 'pushed' })),
+    );
+    const taught = world.pulls.filter((doc) => doc.class === 'human' || doc.class === 'cluster');
+    const expected = groups(taught, ({ repository }) => repository).map((docs) => ({
+      repository: docs[0].repository,
+      pulls: docs.length,
+      pulledBy: new Set(docs.map(({ user }) => user).filter(Boolean)).size,
+      weight: docs.reduce((sum, { time }) => sum + 0.5 ** ((start - time) / listed.halfLifeMs), 0),
+    }));
+    // A pull of tomorrow weighs no more than one of now.
+    expected.push({ repository: 'z/nobody', pulls: 1, pulledBy: 0, weight: 1 });
+    const rounded = (rows: typeof expected) =>
+      rows.map((row) => ({ ...row, weight: row.weight.toFixed(9) })).sort((a, b) => byText(a.repository, b.repository));
+    const read = async () => rounded(plain(await store.catalogue(listed)));
+    assert.deepEqual(await read(), rounded(expected));
+    await store.write(world.pulls.map((doc) => pullChange(doc, 2)));
+    await settled();
+    assert.deepEqual(await read(), rounded(expected), 'the same after a redelivery');
+    await store.write(['scanned', 'nobody'].map((id) => ({ kind: 'pull', id, version: 2, doc: null })));
+    await settled();
+    assert.deepEqual(await read(), rounded(expected.slice(0, -1)), 'without what is gone');
+  });
+
+  test(`${name}: what a person pushed are the repositories of their manifests`, async () => {
+    const push = (id: string, more: Partial<StoredEvent>) =>
+      eventChange(storedEvent(id, start, { action: 'push', ...more }));
+    const { store } = await open(
+      push('1', { repository: 'b' }),
+      push('2', { repository: 'b', tag: '8' }),
+      push('3', { repository: 'a' }),
+      push('4', { repository: 'layers', kind: 'blob' }),
+      push('5', { repository: "another's", user: 'Bob' }),
+      eventChange(storedEvent('6', start, { repository: 'pulled' })),
+    );
+    assert.deepEqual(await store.pushed('Ann'), ['a', 'b']);
+    assert.deepEqual(await store.pushed('ann'), []);
   });
 
   test(`${name}: counts are exact, whatever the filter, interval and field`, async () => {
@@ -993,6 +1029,13 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
     assert.deepEqual(plain((await store.counts({ user: 'Bob' })).total), expectedCounts({ user: 'Bob' }).total);
     assert.equal(await store.recommendations('bobby'), undefined);
     assert.deepEqual(await store.recommendations('Bob'), saved('Bob'));
+    for (const { repository, pulledBy } of await store.catalogue(listed)) {
+      const own = world.pulls.filter(
+        (doc) => doc.repository === repository && ['human', 'cluster'].includes(doc.class),
+      );
+      const people = new Set(own.map(({ user }) => user));
+      assert.equal(pulledBy, [...people].filter((user) => user !== '' && user !== 'bobby').length, repository);
+    }
   });
 }
 

@@ -6,7 +6,7 @@
 
 const keyword = { type: 'keyword', ignore_above: 1024 };
 
-/** Events and pulls: `kind` tells them apart, `gone` marks a pull that was told anew and is none any more. */
+/** Events, pulls and who pulled what: `kind` tells them apart, `gone` marks a pull that was told anew and is none any more. */
 export const documentsIndex = {
   settings: {
     index: {

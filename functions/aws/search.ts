@@ -1,7 +1,9 @@
 // The search store over OpenSearch. Every answer is exact: `terms` on the one shard, `composite` for what may be long,
 // no `cardinality`.
 import { createHash } from 'node:crypto';
+import { taughtClasses } from '#core/event.ts';
 import type {
+  CatalogueRow,
   Counts,
   Pair,
   PullsQuery,
@@ -22,9 +24,10 @@ type Query = Record<string, unknown>;
 interface Bucket {
   key: Record<string, string | number | null> & string;
   doc_count: number;
-  pulls?: { doc_count: number };
+  pulls?: { doc_count: number; weight?: { value: number } };
   raw?: { doc_count: number };
   pushes?: { doc_count: number };
+  people?: { doc_count: number };
   last?: { value: number | null; latest?: { value: number | null } };
 }
 interface Found {
@@ -42,10 +45,20 @@ const isPull: Query = { bool: { filter: [term('kind', 'pull'), term('gone', fals
 const manifestEvent = (action: string): Query => ({
   bool: { filter: [term('kind', 'event'), term('action', action), term('manifest', true)] },
 });
+const isTaught: Query = { bool: { filter: [isPull, { terms: { class: taughtClasses } }] } };
+const isPerson = term('kind', 'person');
 const isRaw = manifestEvent('pull');
 const isPush = manifestEvent('push');
 const named: Query = { bool: { must_not: term('user', '') } };
 const newestOf = { max: { field: 'time' } };
+const weight = (now: number, halfLife: number) => ({
+  sum: {
+    script: {
+      source: "Math.pow(0.5, Math.max(0, params.now - doc['time'].value) / params.halfLife)",
+      params: { now, halfLife },
+    },
+  },
+});
 const countsOf = { pulls: { filter: isPull }, raw: { filter: isRaw }, pushes: { filter: isPush } };
 const contains = (field: string, text: string): Query => ({
   wildcard: { [field]: { value: `*${text.toLowerCase().replace(/[\\*?]/g, '\\$&')}*` } },
@@ -99,7 +112,7 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
     } while (after);
   }
 
-  /** Lines go in bodies of some 4 MB. A conflict means that a newer version is there: that is what versions are for. */
+  /** Lines go in bodies of some 4 MB. A conflict means that a newer version is there, or what is made once. */
   const bulk = async (index: string, lines: { action: object; doc?: object }[]) => {
     await ready();
     let body = '';
@@ -123,16 +136,8 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
   };
 
   const repositoryRows = async (filter: Query[], order: object[], limit: number, now = 0, halfLifeMs = 1) => {
-    const weight = {
-      sum: {
-        script: {
-          source: "Math.pow(0.5, Math.max(0, params.now - doc['time'].value) / params.halfLife)",
-          params: { now, halfLife: halfLifeMs },
-        },
-      },
-    };
     const counted = {
-      pulls: { filter: isPull, aggs: { weight } },
+      pulls: { filter: isPull, aggs: { weight: weight(now, halfLifeMs) } },
       raw: { filter: isRaw },
       last: { filter: isPull, aggs: { latest: newestOf } },
     };
@@ -163,7 +168,7 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
 
   return {
     async write(changes) {
-      if (changes.length > 0) await bulk(documents, changes.map(line));
+      if (changes.length > 0) await bulk(documents, [...changes.map(line), ...people(changes)]);
     },
     async users({ search = '', limit }) {
       const { aggregations } = await aggregate([isPull, named, ...(search ? [contains('userName', search)] : [])], {
@@ -186,11 +191,28 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
       }[sort];
       return repositoryRows(search ? [contains('repositoryName', search)] : [], order, limit, now, halfLifeMs);
     },
-    async repositoryRows(names) {
-      if (names.length === 0) return [];
-      const rows = await repositoryRows([{ terms: { repository: names } }], [{ _key: 'asc' }], names.length);
-      const byName = new Map(rows.map((row) => [row.repository, row]));
-      return names.flatMap((name) => byName.get(name) ?? []);
+    async catalogue({ now, halfLifeMs }) {
+      const counted = {
+        pulls: { filter: isPull, aggs: { weight: weight(now, halfLifeMs) } },
+        people: { filter: isPerson },
+      };
+      const rows: CatalogueRow[] = [];
+      const listed: Query = { bool: { should: [isTaught, isPerson], minimum_should_match: 1 } };
+      for await (const { key, pulls, people } of composite([listed], [source('repository')], counted))
+        if (pulls?.doc_count)
+          rows.push({
+            repository: String(key.repository),
+            pulls: pulls.doc_count,
+            pulledBy: people?.doc_count ?? 0,
+            weight: pulls.weight?.value ?? 0,
+          });
+      return rows;
+    },
+    async pushed(user) {
+      const found: string[] = [];
+      for await (const { key } of composite([isPush, term('user', user)], [source('repository')]))
+        found.push(String(key.repository));
+      return found;
     },
     async counts({ interval, by, ...query }) {
       const filter = filterOf(query);
@@ -336,6 +358,22 @@ function line({ kind, id, version, doc }: SearchChange): { action: object; doc: 
       ...{ tag, digest: image, class: pullClass, country, client },
     },
   };
+}
+
+/**
+ * One document a repository and person who pulled it, so that a repository's people are counted by counting documents.
+ * It is made once and stays: what was told anew joins another pull of the same person and repository, so that at
+ * least one is always left. Only forgetting the person removes it.
+ */
+function people(changes: SearchChange[]): { action: object; doc: object }[] {
+  const found = new Map<string, { user: string; repository: string }>();
+  for (const { kind, doc } of changes)
+    if (kind === 'pull' && doc && doc.user !== '' && taughtClasses.includes(doc.class))
+      found.set(JSON.stringify([doc.user, doc.repository]), { user: doc.user, repository: doc.repository });
+  return [...found].map(([id, pair]) => ({
+    action: { create: { _id: `person-${digest(id)}` } },
+    doc: { kind: 'person', ...pair },
+  }));
 }
 
 function filterOf({ repository, user, from, to }: PullsQuery): Query[] {

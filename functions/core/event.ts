@@ -64,8 +64,11 @@ export interface RegistryEvent {
   source: string;
 }
 
-/** What kind of client a pull came from; only `human` and `cluster` teach the recommender. */
+/** What kind of client a pull came from. */
 export type PullClass = 'human' | 'ci' | 'cluster' | 'scanner' | 'mirror' | 'signature' | 'version-check';
+
+/** Whose pulls teach the recommender, and are recommended: people's and clusters'. */
+export const taughtClasses: PullClass[] = ['human', 'cluster'];
 
 /** A registry event as stored: the address is gone, `places` tell addresses of one day apart. */
 export interface StoredEvent extends Omit<RegistryEvent, 'address'> {

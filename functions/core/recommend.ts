@@ -79,6 +79,16 @@ export function folding({ rank, items }: ItemModel, { lambda, alpha }: { lambda:
   };
 }
 
+/**
+ * The `n` greatest parts of a score as shares of what speaks for it. A part below nought speaks against and has no share:
+ * the positive ones alone add up to 1, so that a few of them never add up to more. Ties by index.
+ */
+export function sharesOf(parts: number[], n: number): { at: number; share: number }[] {
+  let whole = 0;
+  for (const part of parts) if (part > 0) whole += part;
+  return topN(parts, n, (at) => !(parts[at] > 0)).map(({ item, score }) => ({ at: item, share: score / whole }));
+}
+
 /** Cosine of every item with one vector. */
 export function similarity({ rank, items }: ItemModel, to: ArrayLike<number>): Float32Array {
   const cosines = scoresOf({ rank, items }, to);

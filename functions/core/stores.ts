@@ -147,6 +147,16 @@ export interface RepositoryRow {
   lastPull: number;
 }
 
+/** What recommendations say of a repository: its pulls of the classes that teach (`taughtClasses`), and no others. */
+export interface CatalogueRow {
+  repository: string;
+  pulls: number;
+  /** Different named people. */
+  pulledBy: number;
+  /** The pulls, each at 2^-(age / half-life). */
+  weight: number;
+}
+
 export interface PullsQuery {
   repository?: string;
   user?: string;
@@ -200,8 +210,10 @@ export interface SearchStore {
     now: number;
     halfLifeMs: number;
   }): Promise<RepositoryRow[]>;
-  /** Rows of the named repositories, in the order asked; unknown ones left out. */
-  repositoryRows(names: string[]): Promise<RepositoryRow[]>;
+  /** Every repository with a pull that teaches, sorted by name; one reading of the whole store. */
+  catalogue(query: { now: number; halfLifeMs: number }): Promise<CatalogueRow[]>;
+  /** The repositories whose manifests this person pushed, sorted. */
+  pushed(user: string): Promise<string[]>;
   counts(query: PullsQuery): Promise<{ total: Counts; buckets: ({ from?: number; key?: string } & Counts)[] }>;
   /** Who pulled a digest or repository, newest first. */
   pullers(query: {

@@ -1,8 +1,8 @@
 // Never empty, and says why: ALS on the newest pulls -> similar -> trending -> popular.
-import { scoresOf, similarity, topN } from '#core/recommend.ts';
-import type { SearchStore } from '#core/stores.ts';
+import { scoresOf, sharesOf, similarity, topN } from '#core/recommend.ts';
+import type { CatalogueRow } from '#core/stores.ts';
+import type { Catalogue, CatalogueSource } from './catalogue.ts';
 import type { ModelSource, Service } from './models.ts';
-import { trendingHalfLifeMs } from './repositories.ts';
 
 export interface Wanted {
   /** What they pulled how often, newest first. */
@@ -19,45 +19,42 @@ export interface Recommendation {
   source: 'als' | 'similar' | 'trending' | 'popular';
   /** Other people who pulled it. */
   pulledBy: number;
-  /** Shares of the person's own pulls in the score, greatest first. */
+  /** The greatest shares of the person's own pulls in what speaks for it; together at most 1. */
   because: { repository: string; share: number }[];
 }
 
-type Candidate = Omit<Recommendation, 'pulledBy'> & { pulledBy?: number };
+type Candidate = Omit<Recommendation, 'pulledBy'>;
 /** At most `count` candidates that `skip` lets through, best first; fewer only when there are no more. */
-type Supply = (count: number, skip: (repository: string) => boolean) => Candidate[] | Promise<Candidate[]>;
+type Supply = (count: number, skip: (repository: string) => boolean) => Candidate[];
 
 const reasons = 3;
 
 /** At most `limit` images that were neither pulled nor excluded, best first. */
 export async function recommend(
-  { pulled, exclude, limit, pulledBefore = async () => false }: Wanted,
-  { search, models, clock }: { search: SearchStore; models: ModelSource; clock: () => number },
+  { pulled, exclude, limit, pulledBefore }: Wanted,
+  { catalogue, models }: { catalogue: CatalogueSource; models: ModelSource },
 ): Promise<{ items: Recommendation[]; model?: { id: string; trainedAt: number } }> {
-  const service = await models.current();
+  const [service, { rows, trending, popular }] = await Promise.all([models.current(), catalogue()]);
   const items: Recommendation[] = [];
   const judged = new Set<string>();
-  const skip = (repository: string) => pulled.has(repository) || exclude.has(repository) || judged.has(repository);
+  // A model may know images that were deleted since: what is in no store any more is not recommended.
+  const skip = (repository: string) =>
+    pulled.has(repository) || exclude.has(repository) || judged.has(repository) || !rows.has(repository);
 
   const supplies: Supply[] = [
     ...(service ? modelSupplies(service, pulled) : []),
-    ranked(search, clock(), 'trending'),
-    ranked(search, clock(), 'popular'),
+    ranked(trending, 'trending', ({ weight }) => weight),
+    ranked(popular, 'popular', ({ pulls }) => pulls),
   ];
   for (const supply of supplies) {
     while (items.length < limit) {
       const wanted = limit - items.length;
-      const candidates = await supply(wanted, skip);
+      const candidates = supply(wanted, skip);
       for (const { repository } of candidates) judged.add(repository);
-      const unknown = candidates.filter(({ pulledBy }) => pulledBy === undefined).map(({ repository }) => repository);
-      const rows = new Map(
-        unknown.length === 0 ? [] : (await search.repositoryRows(unknown)).map((row) => [row.repository, row]),
-      );
-      const old = await Promise.all(candidates.map(({ repository }) => pulledBefore(repository)));
+      const old = pulledBefore && (await Promise.all(candidates.map(({ repository }) => pulledBefore(repository))));
       candidates.forEach((candidate, at) => {
-        // A model may know images that were deleted since; what is in no store any more is not recommended.
-        const pulledBy = candidate.pulledBy ?? rows.get(candidate.repository)?.pulledBy;
-        if (pulledBy !== undefined && !old[at]) items.push({ ...candidate, pulledBy });
+        const { pulledBy } = rows.get(candidate.repository) as CatalogueRow;
+        if (!old?.[at]) items.push({ ...candidate, pulledBy });
       });
       if (candidates.length < wanted) break;
     }
@@ -78,15 +75,8 @@ function modelSupplies({ model, index, foldIn }: Service, pulled: Map<string, nu
   const newest = own[0] * model.rank;
   let cosines: Float32Array | undefined;
 
-  const because = (item: number) => {
-    const parts = person.explain(item);
-    const total = parts.reduce((sum, part) => sum + part, 0);
-    return known
-      .map((repository, at) => ({ repository, share: parts[at] / total }))
-      .filter(({ share }) => share > 0)
-      .sort((a, b) => b.share - a.share)
-      .slice(0, reasons);
-  };
+  const because = (item: number) =>
+    sharesOf(person.explain(item), reasons).map(({ at, share }) => ({ repository: known[at], share }));
   return [
     (count, skip) =>
       topN(scores, count, (item) => !(scores[item] > 0) || skip(model.items[item])).map(({ item, score }) => ({
@@ -104,19 +94,18 @@ function modelSupplies({ model, index, foldIn }: Service, pulled: Map<string, nu
   ];
 }
 
-/** The store's own order. A page too small for what is skipped is read again, larger. */
-function ranked(search: SearchStore, now: number, source: 'trending' | 'popular'): Supply {
-  let read: Candidate[] | undefined;
-  let size = 0;
-  return async (count, skip) => {
-    for (;;) {
-      const found = read?.filter(({ repository }) => !skip(repository)) ?? [];
-      if (read && (found.length >= count || read.length < size)) return found.slice(0, count);
-      size = size === 0 ? 4 * count : 4 * size;
-      const rows = await search.repositories({ sort: source, limit: size, now, halfLifeMs: trendingHalfLifeMs });
-      read = rows
-        .filter(({ pulls }) => pulls > 0)
-        .map(({ repository, pulls, pulledBy }) => ({ repository, score: pulls, source, pulledBy, because: [] }));
+/** The catalogue's own order. */
+function ranked(
+  rows: Catalogue['popular'],
+  source: 'trending' | 'popular',
+  scoreOf: (row: CatalogueRow) => number,
+): Supply {
+  return (count, skip) => {
+    const found: Candidate[] = [];
+    for (const row of rows) {
+      if (found.length === count) break;
+      if (!skip(row.repository)) found.push({ repository: row.repository, score: scoreOf(row), source, because: [] });
     }
+    return found;
   };
 }

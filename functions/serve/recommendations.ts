@@ -1,8 +1,10 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { taughtClasses } from '#core/event.ts';
 import { badRequest, notFound } from '#core/http.ts';
 import type { Card } from '#core/models.ts';
 import { similarity, topN } from '#core/recommend.ts';
 import type { EventStore, SearchStore } from '#core/stores.ts';
+import { catalogueSource } from './catalogue.ts';
 import type { ModelSource } from './models.ts';
 import { failures, iso, json, limit, name, router } from './parameters.ts';
 import { recommend } from './recommend.ts';
@@ -12,19 +14,21 @@ export interface RecommendationOptions {
   search: SearchStore;
   models: ModelSource;
   clock: () => number;
+  report: (cause: unknown) => void;
 }
 
 /** Newest pulls that a request learns from. */
 const newestPulls = 500;
-const taught = new Set(['human', 'cluster']);
 
 const item = z
   .object({
     repository: z.string(),
     score: z.number(),
     source: z.enum(['als', 'similar', 'trending', 'popular']),
-    pulledBy: z.int().openapi({ description: 'How many other people pulled it' }),
-    because: z.array(z.object({ repository: z.string(), share: z.number() })),
+    pulledBy: z.int().openapi({ description: 'How many other people pulled it, themselves or by a cluster' }),
+    because: z.array(z.object({ repository: z.string(), share: z.number() })).openapi({
+      description: 'The greatest shares of their own pulls in what speaks for it; together at most 1',
+    }),
   })
   .openapi('Recommendation');
 const answer = z.object({
@@ -136,29 +140,33 @@ const rollback = createRoute({
   responses: { 200: json(card, 'The model now in service'), ...failures },
 });
 
-export function recommendationRoutes({ events, search, models, clock }: RecommendationOptions): OpenAPIHono {
+export function recommendationRoutes(options: RecommendationOptions): OpenAPIHono {
+  const { events, search, models, clock, report } = options;
+  const catalogue = catalogueSource(search, clock, report);
   const app = router();
 
   app.openapi(forUser, async (c) => {
     const { user, limit, exclude = [] } = c.req.valid('query');
     const pulled = new Map<string, number>();
-    const { items: pulls, cursor } = await events.history(user, { limit: newestPulls });
+    const [{ items: pulls, cursor }, pushed] = await Promise.all([
+      events.history(user, { limit: newestPulls }),
+      search.pushed(user),
+    ]);
     for (const { repository, class: pullClass } of pulls)
-      if (taught.has(pullClass)) pulled.set(repository, (pulled.get(repository) ?? 0) + 1);
-    // Scanners' pulls and older ones teach nothing, but what was pulled at all is not new to anybody.
-    const pulledBefore = async (repository: string) =>
-      (await events.pulls(user, repository, 0, Number.MAX_SAFE_INTEGER)).length > 0;
-    const own = new Set(pulls.map(({ repository }) => repository));
+      if (taughtClasses.includes(pullClass)) pulled.set(repository, (pulled.get(repository) ?? 0) + 1);
+    // Scanners' pulls and older ones teach nothing, but what was pulled or pushed at all is not new to anybody.
+    const pulledBefore = async (repository: string) => (await events.version(user, repository)) > 0;
     const excluded = new Set([
-      ...own,
+      ...pulls.map(({ repository }) => repository),
+      ...pushed,
       ...[exclude]
         .flat()
-        .flatMap((text) => text.split(','))
+        .flatMap((text) => [text, ...text.split(',')])
         .filter(Boolean),
     ]);
     const found = await recommend(
       { pulled, exclude: excluded, limit, ...(cursor === undefined ? {} : { pulledBefore }) },
-      { search, models, clock },
+      { catalogue, models },
     );
     return c.json({ user, ...dated(found) }, 200);
   });
@@ -166,7 +174,7 @@ export function recommendationRoutes({ events, search, models, clock }: Recommen
   app.openapi(forList, async (c) => {
     const { repositories, limit, exclude } = c.req.valid('json');
     const pulled = new Map(repositories.map((repository) => [repository, 1]));
-    return c.json(dated(await recommend({ pulled, exclude: new Set(exclude), limit }, { search, models, clock })), 200);
+    return c.json(dated(await recommend({ pulled, exclude: new Set(exclude), limit }, { catalogue, models })), 200);
   });
 
   app.openapi(similar, async (c) => {

@@ -1,6 +1,6 @@
 // Training: read the pulls by a search query, split, fit, score, refuse what is worse, publish.
 import { type AlsOptions, alsDefaults } from '#core/als.ts';
-import type { PullClass } from '#core/event.ts';
+import { taughtClasses as classes } from '#core/event.ts';
 import { encodeModel } from '#core/model.ts';
 import { type Card, keepModels, latestKey, type ModelList, readModels, refusedKey } from '#core/models.ts';
 import { seeded } from '#core/random.ts';
@@ -29,8 +29,6 @@ const enoughHeldOut = 100;
 /** After a week in service, a model keeps no other out. */
 const oldMs = 7 * 86_400_000;
 const saved = 50;
-/** Whose pulls teach. */
-export const classes: PullClass[] = ['human', 'cluster'];
 
 /** Trains and publishes one model; answers its card. `refused` on the card says why it was not put in service. */
 export async function train(options: TrainOptions): Promise<Card> {

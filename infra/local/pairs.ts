@@ -2,11 +2,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { taughtClasses as classes } from '#core/event.ts';
 import { decodeModel } from '#core/model.ts';
 import { readModels } from '#core/models.ts';
 import { encodeNpy } from '#core/npy.ts';
 import { pairHead, pairLine } from '#train/pairs.ts';
-import { classes } from '#train/train.ts';
 import { openFolder } from './folder.ts';
 import { openStores } from './stores.ts';
 

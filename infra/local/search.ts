@@ -1,5 +1,7 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import { taughtClasses } from '#core/event.ts';
 import type {
+  CatalogueRow,
   Counts,
   Pair,
   PullsQuery,
@@ -12,6 +14,9 @@ import { groupCommit, openDatabase, transaction } from './sqlite.ts';
 
 // One table for both kinds of documents: an `event` is a raw registry event, a `pull` one person's one act.
 // `name` columns are folded to lower case, because SQLite folds ASCII only.
+// Literals, so that SQLite sees that the index of this condition serves the query of this condition.
+const taught = `kind = 'pull' AND gone = 0 AND class IN (${taughtClasses.map((name) => `'${name}'`).join()})`;
+const pushes = "kind = 'event' AND action = 'push' AND manifest = 1";
 const schema = `
   CREATE TABLE IF NOT EXISTS documents (
     kind TEXT, id TEXT, version INTEGER, gone INTEGER,
@@ -21,12 +26,13 @@ const schema = `
   CREATE INDEX IF NOT EXISTS documents_user ON documents (kind, user, repository, time);
   CREATE INDEX IF NOT EXISTS documents_repository ON documents (kind, repository, time);
   CREATE INDEX IF NOT EXISTS documents_digest ON documents (kind, digest) WHERE digest IS NOT NULL;
+  CREATE INDEX IF NOT EXISTS documents_taught ON documents (repository, user, time) WHERE ${taught};
+  CREATE INDEX IF NOT EXISTS documents_pushed ON documents (user, repository) WHERE ${pushes};
   CREATE TABLE IF NOT EXISTS recommendations (user TEXT PRIMARY KEY, doc TEXT) WITHOUT ROWID;`;
 
 const pulls = "kind = 'pull' AND gone = 0";
 // Raw counts: distinct manifest events, GET and HEAD alike; documents are one an id already.
 const raw = "kind = 'event' AND action = 'pull' AND manifest = 1";
-const pushes = "kind = 'event' AND action = 'push' AND manifest = 1";
 const counts = `SUM(${pulls}) AS pulls, SUM(${raw}) AS raw, SUM(${pushes}) AS pushes`;
 
 /** Start of the bucket a time falls in, milliseconds. Weeks begin on Monday (1970-01-01 was a Thursday). */
@@ -51,6 +57,10 @@ export function openSearch(file: string): SearchStore {
   );
   const putRecommendations = database.prepare('INSERT OR REPLACE INTO recommendations VALUES (?, ?)');
   const recommendationsOf = database.prepare('SELECT doc FROM recommendations WHERE user = ?');
+
+  const pushedBy = database.prepare(
+    `SELECT DISTINCT repository FROM documents WHERE ${pushes} AND user = ? ORDER BY repository`,
+  );
 
   const rows = <T>(sql: string, ...values: SQLInputValue[]): T[] => database.prepare(sql).all(...values) as T[];
   const repositoryRows = (where: string, order: string, values: SQLInputValue[], limit: number) =>
@@ -88,11 +98,19 @@ export function openSearch(file: string): SearchStore {
       }[sort];
       return repositoryRows('AND instr(repositoryName, ?) > 0', order, [search.toLowerCase()], limit);
     },
-    async repositoryRows(names) {
-      const list = names.map(() => '?').join();
-      const found = repositoryRows(`AND repository IN (${list})`, 'repository', names, names.length);
-      const byName = new Map(found.map((row) => [row.repository, row]));
-      return names.flatMap((name) => byName.get(name) ?? []);
+    async catalogue({ now, halfLifeMs }) {
+      // Grouped in the index's own order, person within repository: no sorting, no set of people to keep.
+      return rows<CatalogueRow>(
+        `SELECT repository, SUM(pulls) AS pulls, SUM(user <> '') AS pulledBy, SUM(weight) AS weight
+         FROM (SELECT repository, user, COUNT(*) AS pulls, SUM(pow(0.5, max(0, ? - time) / ?)) AS weight
+           FROM documents WHERE ${taught} GROUP BY repository, user)
+         GROUP BY repository ORDER BY repository`,
+        now,
+        halfLifeMs,
+      );
+    },
+    async pushed(user) {
+      return pushedBy.all(user).map(({ repository }) => String(repository));
     },
     async counts(query) {
       const { where, values } = filter(query);

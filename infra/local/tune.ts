@@ -1,10 +1,10 @@
 // npm run tune -- [FILE] [--data DIR] [--trials N] [--seconds S] [--seed N]: looks for better settings of training.
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { taughtClasses as classes } from '#core/event.ts';
 import type { Pair } from '#core/stores.ts';
 import { fitEntries as fit } from '#train/kernel.ts';
 import { readPairs } from '#train/pairs.ts';
-import { classes } from '#train/train.ts';
 import { table, tune } from '#train/tune.ts';
 import { trainSeed } from './defaults.ts';
 import { openFolder } from './folder.ts';

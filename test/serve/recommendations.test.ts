@@ -1,73 +1,79 @@
+// Recommendations through the real app over the embedded stores: registry events in as process stores them, lists out.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { alsDefaults, fit } from '#core/als.ts';
-import type { Pull, PullClass } from '#core/event.ts';
-import { answerErrors } from '#core/http.ts';
+import { type PullClass, type RegistryEvent, taughtClasses } from '#core/event.ts';
 import type { Card } from '#core/models.ts';
 import { seeded } from '#core/random.ts';
 import { indexPairs } from '#core/ratings.ts';
-import type { EventStore, RepositoryRow, SearchStore } from '#core/stores.ts';
+import { openEvents } from '#local/events.ts';
+import { openSearch } from '#local/search.ts';
+import { storeEvents } from '#process/pulls.ts';
+import { type ServeOptions, serveApp } from '#serve/app.ts';
 import { type ModelSource, type Service, serviceOf } from '#serve/models.ts';
-import { recommendationRoutes } from '#serve/recommendations.ts';
 
 interface Item {
   repository: string;
   source: string;
+  score: number;
   pulledBy: number;
   because: { repository: string; share: number }[];
 }
 
-type Act = { user: string; repository: string; class: PullClass };
+/** One registry event, a pull unless it says pushed, of a client of this class. */
+type Act = { user: string; repository: string; class: PullClass; pushed?: true };
 
-/** The two stores as the routes use them, answered from a plain list of pulls, oldest first. */
-function stores(acts: Act[]): { events: EventStore; search: SearchStore } {
-  const pulls = acts.map((act, at) => ({ ...act, id: `${at}`, time: at, client: '', country: '', events: 1 }) as Pull);
-  const row = (repository: string): RepositoryRow => {
-    const own = pulls.filter((pull) => pull.repository === repository);
-    const people = new Set(own.map(({ user }) => user).filter(Boolean));
-    return { repository, pulls: own.length, raw: own.length, pulledBy: people.size, lastPull: own.at(-1)?.time ?? 0 };
-  };
-  const known = [...new Set(pulls.map(({ repository }) => repository))];
-  const events: Partial<EventStore> = {
-    async history(user, { limit }) {
-      const own = pulls.filter((pull) => pull.user === user).reverse();
-      return { items: own.slice(0, limit), ...(own.length > limit ? { cursor: 'more' } : {}) };
-    },
-    async pulls(user, repository) {
-      return pulls.filter((pull) => pull.user === user && pull.repository === repository);
-    },
-  };
-  const search: Partial<SearchStore> = {
-    async repositories({ limit }) {
-      return known
-        .map(row)
-        .sort((a, b) => b.pulls - a.pulls)
-        .slice(0, limit);
-    },
-    async repositoryRows(names) {
-      return names.filter((name) => known.includes(name)).map(row);
-    },
-  };
-  return { events: events as EventStore, search: search as SearchStore };
-}
+const start = Date.UTC(2026, 10, 1);
+/** Further apart than any two events of one pull. */
+const apart = 61_000;
+const timeOf = (at: number) => start + at * apart;
+
+const eventOf = ({ user, repository, class: client, pushed }: Act, at: number): RegistryEvent => ({
+  ...{ id: `${at}`, time: timeOf(at), kind: 'manifest' },
+  ...(pushed ? { action: 'push', method: 'PUT' } : { action: 'pull', method: 'GET' }),
+  ...{ repository, tag: 'latest', user, userAgent: client, address: '', source: 'registry' },
+});
 
 function trained(acts: Act[]): Service {
-  const taught = acts.filter((act) => act.class === 'human' || act.class === 'cluster');
+  const taught = acts.filter((act) => !act.pushed && act.user !== '' && taughtClasses.includes(act.class));
   const pairs = taught.map(({ user, repository }) => ({ user, repository, pulls: 1, lastPull: 0 }));
   const { users, items, entries } = indexPairs(pairs);
   const { items: factors } = fit(entries, users.length, items.length, alsDefaults, seeded(1));
   return serviceOf({ ...alsDefaults, items, factors }, { id: 'm1', trainedAt: 0 } as Card);
 }
 
-function door(acts: Act[], service?: Service) {
+/** The app over stores that hold these acts, oldest first. */
+async function door(acts: Act[], service?: Service, daysLater = 0) {
+  const [events, search] = [openEvents(':memory:', () => start), openSearch(':memory:')];
+  await storeEvents(
+    acts.map((act, at) => ({ event: eventOf(act, at), origin: `shard-0:${at}:0` })),
+    {
+      ...{ events, search, locator: { locate: () => undefined }, pullWindowSeconds: 2 },
+      classify: ({ userAgent }) => userAgent as PullClass,
+    },
+  );
   const models: Partial<ModelSource> = { current: async () => service };
-  const app = recommendationRoutes({ ...stores(acts), models: models as ModelSource, clock: () => acts.length });
-  answerErrors(app, (cause) => assert.fail(String(cause)));
-  return async (query: Record<string, string>) => {
-    const answer = await app.request(`/v1/recommendations?${new URLSearchParams(query)}`);
-    assert.equal(answer.status, 200, JSON.stringify(query));
+  const app = serveApp({
+    ...{ events, search, models, clock: () => timeOf(acts.length) + daysLater * 86_400_000, keepDays: 7 },
+    report: (cause: unknown) => assert.fail(String(cause)),
+  } as unknown as ServeOptions);
+  const itemsOf = async (answer: Response) => {
+    assert.equal(answer.status, 200, await answer.clone().text());
     return ((await answer.json()) as { items: Item[] }).items;
+  };
+  return {
+    search,
+    forUser: async (query: [string, string][]) =>
+      itemsOf(await app.request(`/v1/recommendations?${new URLSearchParams(query)}`)),
+    forList: async (body: object) =>
+      itemsOf(
+        await app.request('/v1/recommendations', {
+          method: 'POST',
+          headers: { 'Content-Type': 'application/json' },
+          body: JSON.stringify(body),
+        }),
+      ),
   };
 }
 
@@ -82,93 +88,179 @@ const names = [
   'x,y',
   '%2F',
   '😀',
+  '__proto__',
+  'constructor',
 ];
 const users = ['ann', 'bob', 'Zoë', 'a,b', '__proto__', "d'x"];
-const classes: PullClass[] = ['human', 'human', 'cluster', 'scanner', 'signature', 'ci'];
-const acts = fc.array(
-  fc.record({
+const classes: PullClass[] = ['human', 'human', 'human', 'cluster', 'scanner', 'mirror', 'signature', 'ci'];
+const act = fc.record(
+  {
     user: fc.constantFrom(...users, ''),
     repository: fc.constantFrom(...names),
     class: fc.constantFrom(...classes),
-  }),
+    pushed: fc.constant(true as const),
+  },
+  { requiredKeys: ['user', 'repository', 'class'] },
+);
+// Mostly pulls: fast-check leaves an optional key out half the time only.
+const acts = fc.array(
+  fc.oneof({ weight: 4, arbitrary: act.map(({ pushed, ...pull }): Act => pull) }, { weight: 1, arbitrary: act }),
   { maxLength: 60 },
 );
 
-test('never empty while something is left, never one already pulled, never one excluded', async () => {
+/** What the test holds of each list, told from the acts alone. */
+function judge(items: Item[], acts: Act[], { own, out, limit }: { own: Set<string>; out: Set<string>; limit: number }) {
+  const taught = acts.filter((act) => !act.pushed && taughtClasses.includes(act.class));
+  const left = new Set(taught.map(({ repository }) => repository).filter((name) => !out.has(name)));
+  assert.equal(items.length, Math.min(limit, left.size), 'as many as are left');
+  assert.equal(new Set(items.map(({ repository }) => repository)).size, items.length, 'no image twice');
+  for (const { repository, pulledBy, because, score } of items) {
+    assert.ok(left.has(repository), repository);
+    assert.ok(score > 0);
+    const people = taught.filter((act) => act.repository === repository && act.user !== '');
+    assert.equal(pulledBy, new Set(people.map((act) => act.user)).size, repository);
+    for (const reason of because) assert.ok(own.has(reason.repository) && reason.share > 0, 'a reason is an own pull');
+    const shares = because.map(({ share }) => share);
+    assert.ok(shares.reduce((sum, share) => sum + share, 0) <= 1 + 1e-12, 'shares are parts of a whole');
+    assert.deepEqual(
+      shares,
+      shares.toSorted((a, b) => b - a),
+    );
+  }
+}
+
+const kinds = ['none', 'own', 'other catalogue', 'no images'] as const;
+const serviceFor = (kind: (typeof kinds)[number], history: Act[]): Service | undefined =>
+  ({
+    none: () => undefined,
+    own: () => trained(history),
+    'other catalogue': () => trained(history.map((act) => ({ ...act, repository: `other/${act.repository}` }))),
+    'no images': () => trained([]),
+  })[kind]();
+
+test('never empty while something is left, never one already pulled or pushed, never one excluded', async () => {
   await fc.assert(
     fc.asyncProperty(
       acts,
-      fc.constantFrom('none', 'own', 'other catalogue', 'no images'),
+      fc.constantFrom(...kinds),
       fc.constantFrom(...users, 'a stranger'),
-      fc.subarray(names.filter((name) => !name.includes(','))),
-      fc.integer({ min: 1, max: 12 }),
-      async (history, kind, user, excluded, limit) => {
-        const others = history.map((act) => ({ ...act, repository: `other/${act.repository}` }));
-        const services: Record<string, Service | undefined> = {
-          own: trained(history),
-          'other catalogue': trained(others),
-          'no images': trained([]),
-        };
-        const items = await door(history, services[kind])({ user, limit: `${limit}`, exclude: excluded.join() });
-        const pulled = new Set(history.filter((act) => act.user === user).map(({ repository }) => repository));
-        const known = new Set(history.map(({ repository }) => repository));
-        const left = [...known].filter((name) => !pulled.has(name) && !excluded.includes(name));
-        assert.equal(items.length, Math.min(limit, left.length));
-        assert.equal(new Set(items.map(({ repository }) => repository)).size, items.length, 'no image twice');
-        for (const { repository, pulledBy, because } of items) {
-          assert.ok(left.includes(repository), repository);
-          const people = history.filter((act) => act.repository === repository && act.user !== '');
-          assert.equal(pulledBy, new Set(people.map((act) => act.user)).size);
-          for (const reason of because) assert.ok(pulled.has(reason.repository) && reason.share > 0);
-        }
+      fc.subarray(names),
+      fc.boolean(),
+      fc.integer({ min: 1, max: 14 }),
+      async (history, kind, user, excluded, together, limit) => {
+        const { forUser } = await door(history, serviceFor(kind, history));
+        // A comma parts two names, so a name that holds one is given alone.
+        const whole = together ? excluded.filter((name) => !name.includes(',')) : excluded;
+        const exclude = together ? [whole.join()] : whole;
+        const items = await forUser([
+          ['user', user],
+          ['limit', `${limit}`],
+          ...exclude.map((name): [string, string] => ['exclude', name]),
+        ]);
+        const mine = history.filter((act) => act.user === user);
+        const own = new Set(mine.filter(({ pushed }) => !pushed).map(({ repository }) => repository));
+        const out = new Set([...mine.map(({ repository }) => repository), ...whole]);
+        judge(items, history, { own, out, limit });
       },
     ),
-    { seed: 6, numRuns: 150 },
+    { seed: 6, numRuns: 120 },
   );
 });
 
+test('a list of images is completed by the same rules', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      acts,
+      fc.constantFrom(...kinds),
+      fc.array(fc.constantFrom(...names, 'nowhere'), { minLength: 1, maxLength: 8 }),
+      fc.subarray(names),
+      fc.integer({ min: 1, max: 14 }),
+      async (history, kind, repositories, exclude, limit) => {
+        const { forList } = await door(history, serviceFor(kind, history));
+        const items = await forList({ repositories, exclude, limit });
+        judge(items, history, { own: new Set(repositories), out: new Set([...repositories, ...exclude]), limit });
+      },
+    ),
+    { seed: 7, numRuns: 80 },
+  );
+});
+
+const community = (name: string, images: string[]) =>
+  Array.from({ length: 6 }, (_, person) =>
+    images.map((repository): Act => ({ user: `${name}${person}`, repository, class: 'human' })),
+  ).flat();
+
 test('a new pull changes the list at once, and is the reason given', async () => {
-  const community = (name: string, images: string[]) =>
-    Array.from({ length: 6 }, (_, person) =>
-      images.map((repository) => ({ user: `${name}${person}`, repository, class: 'human' as const })),
-    ).flat();
   const before = [
     ...community('e', ['elk/logstash', 'elk/elasticsearch', 'elk/kibana']),
     ...community('s', ['spark', 'hadoop', 'hive']),
   ];
   const service = trained(before);
-  const first = await door(before, service)({ user: 'new' });
-  assert.ok(first.every(({ source }) => source === 'trending'));
+  const listOf = async (acts: Act[], ...query: [string, string][]) =>
+    (await door(acts, service)).forUser([['user', 'new'], ...query]);
+  assert.ok((await listOf(before)).every(({ source }) => source === 'trending'));
   for (const [pull, next] of [
     ['elk/logstash', ['elk/elasticsearch', 'elk/kibana']],
     ['spark', ['hadoop', 'hive']],
   ] as const) {
-    const after = [...before, { user: 'new', repository: pull, class: 'human' as const }];
-    const items = await door(after, service)({ user: 'new', limit: '2' });
+    const items = await listOf([...before, { user: 'new', repository: pull, class: 'human' }], ['limit', '2']);
     assert.deepEqual(items.map(({ repository }) => repository).sort(), next);
     assert.deepEqual(
       [items[0].source, items[0].pulledBy, items[0].because],
       ['als', 6, [{ repository: pull, share: 1 }]],
     );
     // A scanner's pull is not recommended again, but teaches nothing.
-    const scanned = [...before, { user: 'new', repository: pull, class: 'scanner' as const }];
-    const fallback = await door(scanned, service)({ user: 'new' });
+    const fallback = await listOf([...before, { user: 'new', repository: pull, class: 'scanner' }]);
     assert.ok(fallback.every(({ source, repository }) => source === 'trending' && repository !== pull));
   }
 });
 
+test('what only machines pulled, and signatures, are recommended to nobody, however often', async () => {
+  const machines: PullClass[] = ['scanner', 'mirror', 'signature', 'ci', 'version-check'];
+  const acts: Act[] = [
+    ...machines.flatMap((kind) =>
+      Array.from({ length: 9 }, (_, n): Act => ({ user: `robot ${n}`, repository: `by ${kind}`, class: kind })),
+    ),
+    { user: 'ann', repository: 'app', class: 'human' },
+    { user: 'bob', repository: 'base', class: 'cluster' },
+  ];
+  const { forUser, forList, search } = await door(acts);
+  // The page's list counts every honest pull; what is recommended counts people's and clusters'.
+  const all = await search.repositories({ sort: 'popular', limit: 10, now: timeOf(acts.length), halfLifeMs: 1 });
+  assert.equal(all.length, 7);
+  for (const items of [await forUser([['user', 'a stranger']]), await forList({ repositories: ['nowhere'] })])
+    assert.deepEqual(items.map(({ repository }) => repository).sort(), ['app', 'base']);
+});
+
+test('what a person pushed is not recommended to them, but to others', async () => {
+  const acts: Act[] = [
+    ...community('e', ['app', 'base']),
+    { user: 'maker', repository: 'app', class: 'human', pushed: true },
+    { user: 'maker', repository: 'base', class: 'human' },
+  ];
+  const { forUser } = await door(acts, trained(acts));
+  assert.deepEqual(await forUser([['user', 'maker']]), []);
+  assert.equal((await forUser([['user', 'a stranger']])).length, 2);
+});
+
+test('what nobody pulls any more is popular, not trending', async () => {
+  const acts = community('o', ['old/one', 'old/two']);
+  const sources = async (daysLater: number) =>
+    (await (await door(acts, undefined, daysLater)).forUser([['user', 'a stranger']])).map(({ source }) => source);
+  assert.deepEqual(await sources(1), ['trending', 'trending']);
+  assert.deepEqual(await sources(30), ['popular', 'popular']);
+});
+
 test('a pull further back than a request reads is still never recommended', async () => {
-  const old = ['r0', 'r1', 'r2'].map((repository) => ({ user: 'ann', repository, class: 'human' as const }));
-  const newest = Array.from({ length: 600 }, () => ({ user: 'ann', repository: 'r3', class: 'human' as const }));
-  const others = ['r0', 'r1', 'r2', 'r3', 'r4'].map((repository) => ({
-    user: 'bob',
-    repository,
-    class: 'human' as const,
-  }));
+  const old = ['r0', 'r1', 'r2'].map((repository): Act => ({ user: 'ann', repository, class: 'human' }));
+  const newest = Array.from({ length: 600 }, (): Act => ({ user: 'ann', repository: 'r3', class: 'human' }));
+  const others = ['r0', 'r1', 'r2', 'r3', 'r4'].map((repository): Act => ({ user: 'bob', repository, class: 'human' }));
   const history = [...old, ...others, ...newest];
-  for (const service of [undefined, trained(history)])
+  for (const service of [undefined, trained(history)]) {
+    const { forUser } = await door(history, service);
     assert.deepEqual(
-      (await door(history, service)({ user: 'ann' })).map(({ repository }) => repository),
+      (await forUser([['user', 'ann']])).map(({ repository }) => repository),
       ['r4'],
     );
+  }
 });

@@ -144,7 +144,7 @@ test('a model no better than popularity is refused with its reason, and the one 
   assert.equal((await models.current())?.card.id, good.id);
 
   const routes = recommendationRoutes({
-    ...{ models: modelSource(store, () => now.time, never), clock: () => now.time },
+    ...{ models: modelSource(store, () => now.time, never), clock: () => now.time, report: never },
     ...{ events: {} as EventStore, search: {} as SearchStore },
   });
   const answer = (await (await routes.request('/v1/model')).json()) as Record<'current' | 'refused', Card>;

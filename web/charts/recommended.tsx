@@ -8,12 +8,7 @@ import { Chart } from './chart.tsx';
 /** Why it is recommended, in words. */
 export function because({ source, because }: Recommendation): string {
   if (because.length > 0) {
-    // What speaks against an image is left out by the service, so the rest can be more than the whole.
-    const whole = Math.max(
-      1,
-      because.reduce((sum, { share }) => sum + share, 0),
-    );
-    const names = because.slice(0, 2).map(({ repository, share }) => `${repository} (${percent(share / whole)})`);
+    const names = because.slice(0, 2).map(({ repository, share }) => `${repository} (${percent(share)})`);
     return source === 'similar' ? `goes with ${because[0].repository}` : `because you pulled ${names.join(' and ')}`;
   }
   const words: Record<string, string> = {
