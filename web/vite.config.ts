@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { defineConfig, minify, type Plugin } from 'vite';
+import { html, pages } from './html.ts';
 import { basemap, countries } from './map/basemap.ts';
 
 const web = import.meta.dirname;
@@ -32,12 +33,26 @@ function beacon(): Plugin {
   };
 }
 
+/** `people.html` and its like are files only for the build: `html.ts` writes them. */
+function pageFrames(): Plugin {
+  const files = new Map(Object.entries(pages).map(([name, page]) => [join(web, `${name}.html`), page]));
+  return {
+    name: 'page-frames',
+    enforce: 'pre',
+    resolveId: (source) => (files.has(source) ? source : undefined),
+    load(id) {
+      const page = files.get(id);
+      return page && html(page);
+    },
+  };
+}
+
 export default defineConfig({
   root: web,
   publicDir: join(web, 'public'),
   logLevel: 'warn',
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
-  plugins: [cutBasemap(), beacon()],
+  plugins: [pageFrames(), cutBasemap(), beacon()],
   resolve: {
     // G2's renderer brings a page-to-picture library for HTML shapes, which no chart here has: 40 kB less.
     alias: { html2canvas: join(web, 'charts/no-html2canvas.ts') },
@@ -46,14 +61,15 @@ export default defineConfig({
   build: {
     outDir: join(web, '../build/web'),
     emptyOutDir: true,
-    target: 'es2022',
+    // light-dark(), which the style has its themes from, came with these.
+    target: ['chrome123', 'firefox120', 'safari17.5'],
     modulePreload: { polyfill: false },
     // Nothing may become a data: or blob: address: the content security policy allows only files of this origin.
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 1500,
     rolldownOptions: {
       checks: { pluginTimings: false },
-      input: ['index', 'embed', 'people', 'repositories', 'setup', 'health'].map((page) => join(web, `${page}.html`)),
+      input: Object.keys(pages).map((page) => join(web, `${page}.html`)),
     },
   },
 });

@@ -1,0 +1,35 @@
+// The pages' HTML: one frame, in which a page differs by its title and its script.
+
+interface Page {
+  title: string;
+  /** The module that draws it. */
+  script: string;
+}
+
+/** By the address they stand at: `people` is /people. */
+export const pages: Record<string, Page> = {
+  index: { title: 'The live map', script: 'map' },
+  embed: { title: 'Live map', script: 'map' },
+  people: { title: 'People', script: 'people' },
+  repositories: { title: 'Repositories', script: 'repositories' },
+  setup: { title: 'Set up', script: 'setup' },
+  health: { title: 'Health', script: 'health' },
+};
+
+export const html = ({ title, script }: Page) => `<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8" />
+    <meta name="viewport" content="width=device-width, initial-scale=1" />
+    <title>${title} - Whalewatch</title>
+    <meta name="color-scheme" content="light dark" />
+    <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
+    <script src="/theme.js"></script>
+    <link rel="stylesheet" href="./style.css" />
+    <script type="module" src="./pages/${script}.tsx"></script>
+  </head>
+  <body>
+    <div id="app"><noscript>This page draws its data with JavaScript: please turn it on.</noscript></div>
+  </body>
+</html>
+`;
