@@ -88,38 +88,90 @@ export class ServiceError extends Error {
     super(message);
     this.status = status;
   }
+
+  /** Asks for the reader's token, or for another one. */
+  get isPrivate(): boolean {
+    return this.status === 401 || this.status === 403;
+  }
 }
 
 const tokenKey = 'whalewatch.token';
 
-/** The reader's token for private pages; kept for this tab only. */
-export const saveToken = (token: string) => sessionStorage.setItem(tokenKey, token);
+/** The reader's token: in this tab's session storage only, so that it goes when the tab is closed. */
+export const token = {
+  get(): string | null {
+    try {
+      return sessionStorage.getItem(tokenKey);
+    } catch {
+      return null;
+    }
+  },
+  /** Throws where storage is turned off. */
+  set: (text: string) => sessionStorage.setItem(tokenKey, text),
+  clear: () => sessionStorage.removeItem(tokenKey),
+};
+
+/** Told of every answer that asks for the reader's token. */
+export const refused = new EventTarget();
+
+export type Parameters = Record<string, string | number | undefined>;
 
 /** GETs JSON. Undefined parameters are left out. `revalidate` asks the service each time, which costs a 304. */
-export async function get<T>(
+export const get = <T>(
   path: string,
-  parameters: Record<string, string | number | undefined> = {},
+  parameters: Parameters = {},
   options: { signal?: AbortSignal; revalidate?: boolean; accept?: number[] } = {},
+): Promise<T> => ask('GET', path, parameters, options);
+
+/** Changes something; parameters stand in the query, as everywhere in this API. */
+export const change = <T>(method: 'POST' | 'DELETE', path: string, parameters: Parameters = {}): Promise<T> =>
+  ask(method, path, parameters, {});
+
+async function ask<T>(
+  method: string,
+  path: string,
+  parameters: Parameters,
+  { signal, revalidate, accept }: { signal?: AbortSignal; revalidate?: boolean; accept?: number[] },
 ): Promise<T> {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(parameters)) if (value !== undefined) query.set(name, String(value));
-  const token = sessionStorage.getItem(tokenKey);
+  const given = token.get();
   let response: Response;
   try {
     response = await fetch(query.size ? `${path}?${query}` : path, {
-      signal: options.signal,
-      cache: options.revalidate ? 'no-cache' : 'default',
-      headers: token ? { Authorization: `Bearer ${token}` } : {},
+      ...{ method, signal },
+      cache: revalidate ? 'no-cache' : 'default',
+      headers: given ? { Authorization: `Bearer ${given}` } : {},
     });
   } catch (cause) {
-    if (options.signal?.aborted) throw cause;
-    throw new ServiceError(0, 'The service cannot be reached.');
+    if (signal?.aborted) throw cause;
+    throw new ServiceError(
+      0,
+      navigator.onLine
+        ? 'The service cannot be reached: is it running, and does nothing on the way block it?'
+        : 'This computer is offline.',
+    );
   }
   const body = await response.json().catch(() => undefined);
-  if (!response.ok && !options.accept?.includes(response.status))
-    throw new ServiceError(response.status, body?.error?.message ?? `The service answered ${response.status}.`);
-  if (body === undefined) throw new ServiceError(response.status, 'The service answered with something unreadable.');
+  if (!response.ok && (body?.error || !accept?.includes(response.status))) {
+    const error = new ServiceError(response.status, body?.error?.message ?? statusText(response.status));
+    if (error.isPrivate) refused.dispatchEvent(new Event('refused'));
+    throw error;
+  }
+  if (body === undefined)
+    throw new ServiceError(
+      response.status,
+      `${path} answered with something that is no JSON: a proxy on the way may have put its own page in its place.`,
+    );
   return body;
+}
+
+/** What a proxy on the way answers without a word of ours. */
+function statusText(status: number): string {
+  if (status === 429) return 'Too many requests in a short time: wait a minute.';
+  if (status === 502 || status === 503 || status === 504)
+    return `The service does not answer at the moment (${status}): it may be starting, or too busy.`;
+  return `The service answered ${status} and said no more.`;
 }
 
 /** Lists come bare or as {items}: both are read. */

@@ -31,6 +31,50 @@ export function useLoad<T>(key: string | null, load: (signal: AbortSignal) => Pr
   return state.key === key ? { data: state.data, error: state.error, reload } : { reload };
 }
 
+export interface Page<T> {
+  items: T[];
+  /** Of the next page, if there is one. */
+  cursor?: string;
+}
+export interface Pages<T> extends Loaded<T[]> {
+  /** Asks for the next page; undefined at the end. */
+  more?: () => void;
+  busy: boolean;
+  /** Why the next page did not come. */
+  moreError?: ServiceError;
+  /** Whether there is more than the first page by now: older pages follow the first as it was, so it must stay. */
+  grown: boolean;
+}
+
+/** A list that comes in pages, the first when `key` changes, the others as asked for. A null key loads nothing. */
+export function usePages<T>(
+  key: string | null,
+  load: (cursor: string | undefined, signal?: AbortSignal) => Promise<Page<T>>,
+): Pages<T> {
+  const first = useLoad(key, (signal) => load(undefined, signal));
+  const [rest, setRest] = useState<{ key: string | null; pages: Page<T>[]; busy?: boolean; error?: ServiceError }>();
+  const { pages, busy = false, error } = rest?.key === key ? rest : { pages: [] };
+  const { cursor } = pages[pages.length - 1] ?? first.data ?? {};
+  const more = async () => {
+    setRest({ key, pages, busy: true });
+    const next = await load(cursor).then(
+      (page) => ({ key, pages: [...pages, page] }),
+      (cause: ServiceError) => ({ key, pages, error: cause }),
+    );
+    // A list that was changed meanwhile keeps its own pages.
+    setRest((last) => (last?.key === key ? next : last));
+  };
+  return {
+    data: first.data && [first.data, ...pages].flatMap(({ items }) => items),
+    error: first.error,
+    reload: first.reload,
+    more: cursor === undefined ? undefined : more,
+    busy,
+    moreError: error,
+    grown: pages.length > 0,
+  };
+}
+
 /** Asks again every `milliseconds` while the page is seen. */
 export function useEvery(milliseconds: number, reload: () => void): void {
   useEffect(() => {
@@ -67,14 +111,19 @@ export function useQuery(): [URLSearchParams, (changes: Record<string, string | 
 }
 
 const darkWish = matchMedia('(prefers-color-scheme: dark)');
-const isDark = () => (document.documentElement.dataset.theme ?? (darkWish.matches ? 'dark' : 'light')) === 'dark';
+export const isDark = () =>
+  (document.documentElement.dataset.theme ?? (darkWish.matches ? 'dark' : 'light')) === 'dark';
 
 /** Turns to the other theme, and remembers it unless that is what the system wishes anyway. */
 export function turnTheme(): void {
   const theme = isDark() ? 'light' : 'dark';
   document.documentElement.dataset.theme = theme;
-  if ((theme === 'dark') === darkWish.matches) localStorage.removeItem('whalewatch.theme');
-  else localStorage.setItem('whalewatch.theme', theme);
+  try {
+    if ((theme === 'dark') === darkWish.matches) localStorage.removeItem('whalewatch.theme');
+    else localStorage.setItem('whalewatch.theme', theme);
+  } catch {
+    // Storage is off: the choice holds for this page.
+  }
   dispatchEvent(new Event('whalewatch:theme'));
 }
 

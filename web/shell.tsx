@@ -1,8 +1,8 @@
-// What every page wears: the bar, and the states a card can be in.
+// What every page wears: the bar, the head, and the way in for readers of private pages.
 import { type ComponentChildren, render } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { type ServiceError, saveToken } from './api.ts';
-import { type Loaded, turnTheme, useDark } from './load.ts';
+import { refused, token } from './api.ts';
+import { turnTheme, useDark } from './load.ts';
 
 const pages = [
   { href: '/', name: 'Map' },
@@ -47,6 +47,18 @@ function Bar({ here }: { here: string }) {
       <nav class="links" aria-label="Pages">
         <Links here={here} />
       </nav>
+      {token.get() && (
+        <button
+          type="button"
+          class="quiet"
+          onClick={() => {
+            token.clear();
+            location.reload();
+          }}
+        >
+          Sign out
+        </button>
+      )}
       <button
         type="button"
         class="icon"
@@ -76,8 +88,78 @@ function Bar({ here }: { here: string }) {
   );
 }
 
-/** A page of cards. */
-export function Page({ here, children }: { here: string; children: ComponentChildren }) {
+/** Asks for the reader's token once for the whole page. */
+function SignIn({ onDone }: { onDone: () => void }) {
+  const wrong = token.get() !== null;
+  const [text, setText] = useState('');
+  const [said, setSaid] = useState(wrong ? 'The token was not accepted. It may have been replaced since.' : '');
+  return (
+    <form
+      class="card sign-in"
+      aria-labelledby="sign-in"
+      onSubmit={(event) => {
+        event.preventDefault();
+        try {
+          token.set(text.trim());
+          onDone();
+        } catch {
+          setSaid("This browser doesn't let pages keep anything (session storage is off), so the token can't be kept.");
+        }
+      }}
+    >
+      <h2 id="sign-in">People's pages are private</h2>
+      {said && <p role="alert">{said}</p>}
+      <p>Give the reader's token. It stays in this tab, and goes when you close it.</p>
+      <div>
+        <input
+          class="field"
+          type="password"
+          aria-label="Reader's token"
+          autocomplete="off"
+          required
+          value={text}
+          onInput={(event) => setText(event.currentTarget.value)}
+        />
+        <button type="submit" class="button sure">
+          Sign in
+        </button>
+      </div>
+      <p class="small">
+        On AWS it is the secret that <code>cdk deploy</code> prints as <code>ReadToken</code>: its owner reads it with{' '}
+        <code>aws secretsmanager get-secret-value --secret-id READTOKEN</code>. With <code>publicPeople: true</code> in{' '}
+        <code>whalewatch.config.ts</code> these pages ask for none.
+      </p>
+    </form>
+  );
+}
+
+/** A page of cards under its head; what asks the service must be drawn in it, for signing in asks anew. `open` is for pages that show something to those without a token as well. */
+export function Page({
+  here,
+  title,
+  lead,
+  crumb,
+  aside,
+  open,
+  children,
+}: {
+  here: string;
+  title: ComponentChildren;
+  lead?: ComponentChildren;
+  crumb?: { href: string; name: string };
+  /** At the right of the title. */
+  aside?: ComponentChildren;
+  open?: boolean;
+  children: ComponentChildren;
+}) {
+  const [locked, setLocked] = useState(false);
+  // Signing in draws the content anew, so that everything in it asks again.
+  const [turn, setTurn] = useState(0);
+  useEffect(() => {
+    const lock = () => setLocked(true);
+    refused.addEventListener('refused', lock);
+    return () => refused.removeEventListener('refused', lock);
+  }, []);
   return (
     <>
       <a class="skip" href="#main">
@@ -85,11 +167,35 @@ export function Page({ here, children }: { here: string; children: ComponentChil
       </a>
       <Bar here={here} />
       <main id="main" class="page" tabIndex={-1}>
-        {children}
+        <div class="head">
+          <div>
+            {crumb && (
+              <p class="crumb">
+                <a href={crumb.href}>{crumb.name}</a>
+              </p>
+            )}
+            {title}
+            {lead && <p>{lead}</p>}
+          </div>
+          {!locked && aside}
+        </div>
+        {(!locked || open) && <Turn key={turn}>{children}</Turn>}
+        {locked && (
+          <SignIn
+            key={`sign-in ${turn}`}
+            onDone={() => {
+              setLocked(false);
+              setTurn(turn + 1);
+            }}
+          />
+        )}
       </main>
     </>
   );
 }
+
+/** Children that a new key draws anew. */
+const Turn = ({ children }: { children: ComponentChildren }) => <>{children}</>;
 
 /** The map fills its page: the skip link leads past the canvas to the list. */
 export function MapPage({ embed, children }: { embed: boolean; children: ComponentChildren }) {
@@ -114,140 +220,3 @@ export function mount(page: ComponentChildren): void {
   root.replaceChildren();
   render(page, root);
 }
-
-/** Lines of the final shape while data is on its way. */
-export function Skeleton({ lines = 4, height = 20 }: { lines?: number; height?: number }) {
-  return (
-    <div aria-hidden="true">
-      {Array.from({ length: lines }, (_, line) => (
-        <span
-          key={line}
-          class="bone"
-          style={{ height: `${height}px`, width: `${100 - ((line * 23) % 34)}%`, margin: '10px 0' }}
-        />
-      ))}
-    </div>
-  );
-}
-
-/** Says what failed in one sentence, and offers what may mend it. */
-export function Failed({ what, error, retry }: { what: string; error: ServiceError; retry: () => void }) {
-  const [token, setToken] = useState('');
-  if (error.status === 401 || error.status === 403)
-    return (
-      <form
-        class="note"
-        onSubmit={(event) => {
-          event.preventDefault();
-          saveToken(token.trim());
-          retry();
-        }}
-      >
-        <strong>This page is private.</strong>
-        <p>Give the reader's token. It is kept until you close this tab. {error.message}</p>
-        <label class="hidden-text" for="token">
-          Reader's token
-        </label>
-        <input
-          id="token"
-          class="field"
-          type="password"
-          autocomplete="off"
-          value={token}
-          onInput={(event) => setToken(event.currentTarget.value)}
-        />
-        <button type="submit" class="button">
-          Open
-        </button>
-      </form>
-    );
-  return (
-    <div class="note failed" role="alert">
-      <strong>{what} could not be loaded.</strong>
-      <p>{error.message}</p>
-      <button type="button" class="button" onClick={retry}>
-        Try again
-      </button>
-    </div>
-  );
-}
-
-/** A card's content by the state of its data. What was loaded stays when a reload fails. */
-export function Content<T>({
-  of,
-  what,
-  lines,
-  children,
-}: {
-  of: Loaded<T>;
-  what: string;
-  lines?: number;
-  children: (data: T) => ComponentChildren;
-}) {
-  if (of.data !== undefined) return <>{children(of.data)}</>;
-  if (of.error) return <Failed what={what} error={of.error} retry={of.reload} />;
-  return (
-    <div aria-busy="true">
-      <Skeleton lines={lines} />
-    </div>
-  );
-}
-
-export function Segments<T extends string>({
-  label,
-  options,
-  value,
-  onChange,
-}: {
-  label: string;
-  options: readonly (readonly [value: T, text: string])[];
-  value: T;
-  onChange: (value: T) => void;
-}) {
-  return (
-    // biome-ignore lint/a11y/useSemanticElements: a fieldset would bring its own box
-    <div class="segments" role="group" aria-label={label}>
-      {options.map(([option, text]) => (
-        <button key={option} type="button" aria-pressed={option === value} onClick={() => onChange(option)}>
-          {text}
-        </button>
-      ))}
-    </div>
-  );
-}
-
-/** A search field that speaks after a pause, not at each letter. */
-export function Search({ label, value, onSearch }: { label: string; value: string; onSearch: (text: string) => void }) {
-  const [text, setText] = useState(value);
-  useEffect(() => {
-    if (text === value) return;
-    const timer = setTimeout(() => onSearch(text), 250);
-    return () => clearTimeout(timer);
-  }, [text, value, onSearch]);
-  return (
-    <search class="search">
-      <input
-        class="field"
-        type="search"
-        aria-label={label}
-        placeholder={label}
-        value={text}
-        onInput={(event) => setText(event.currentTarget.value)}
-      />
-    </search>
-  );
-}
-
-/** A repository's name as a link to its page; the tag stays muted behind its colon. */
-export function ImageName({ repository, tag }: { repository: string; tag?: string }) {
-  return (
-    <span class="mono">
-      <a href={`/repositories?name=${encodeURIComponent(repository)}`}>{repository}</a>
-      {tag && <span class="tag">:{tag}</span>}
-    </span>
-  );
-}
-
-export const PersonName = ({ user }: { user: string }) => (
-  <a href={`/people?user=${encodeURIComponent(user)}`}>{user}</a>
-);

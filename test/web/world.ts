@@ -23,6 +23,8 @@ export interface World {
   answer: number;
   /** Paths asked for. */
   asked: string[];
+  /** What was changed: method, path and query. */
+  changed: string[];
   close(): Promise<void>;
 }
 
@@ -108,6 +110,7 @@ export async function startWorld(folder: string): Promise<World> {
     return features && fromGeojsonVt({ clusters: { features } }, { extent: 512, version: 2 });
   };
 
+  let inService = 'm3';
   const day = (back: number) => new Date(Date.now() - back * 86_400_000).toISOString().slice(0, 10);
   const data = (path: string, query: URLSearchParams, empty: boolean): unknown => {
     switch (path) {
@@ -128,7 +131,10 @@ export async function startWorld(folder: string): Promise<World> {
             items: Array.from({ length: 30 }, (_, back) => ({ day: day(back), key: '', hits: 40_000 + back * 1000 })),
           };
         return {
-          items: points.slice(0, 60).map(({ domain }, rank) => ({ day: day(0), key: domain, hits: 9000 - rank * 100 })),
+          items: points
+            .slice(0, 60)
+            .map(({ domain }, rank) => ({ day: query.get('to'), key: domain, hits: 9000 - rank * 100 })),
+          cursor: query.get('to') === day(0) ? undefined : 'more',
         };
       case '/v1/clusters': {
         const box = (query.get('bbox') ?? '').split(',').map(Number) as [number, number, number, number];
@@ -230,8 +236,14 @@ export async function startWorld(folder: string): Promise<World> {
             : repositories.slice(1, 5).map((repository, rank) => ({ repository, similarity: 0.9 - rank / 10 })),
         };
       case '/v1/model': {
-        const card = { id: 'm1', trainedAt: ago(1), people: 25, images: 20, pairs: 190, auc: 0.91, popularityAuc: 0.8 };
-        return { current: empty ? null : { ...card, current: true }, items: empty ? [] : [card] };
+        const models = ['m3', 'm2', 'm1'].map((id, back) => ({
+          ...{ id, trainedAt: ago(back + 1), people: 25, images: 20, pairs: 190 - back, auc: 0.91, popularityAuc: 0.8 },
+          evaluation: { random: { als: { auc: 0.91, ndcg: 0.52 }, popular: { auc: 0.8, ndcg: 0.13 } } },
+          current: id === inService,
+        }));
+        const refused = { ...models[0], id: 'm4', auc: 0.6, refused: "its AUC 0.600 is below popularity's 0.800" };
+        if (empty) return { current: null, items: [], refused: null };
+        return { current: models.find(({ current }) => current), items: models, refused };
       }
       case '/v1/notices':
         return {
@@ -239,12 +251,17 @@ export async function startWorld(folder: string): Promise<World> {
             ? []
             : [{ id: 'n', time: ago(1), rule: 'new people', text: 'anna pulls for the first time: elk/kibana' }],
         };
-      case '/v1/quarantine':
+      case '/v1/quarantine': {
+        const from = Number(query.get('cursor') ?? 0);
+        const to = Math.min(25, from + Number(query.get('limit')));
         return {
-          items: empty
-            ? []
-            : [{ id: 'q', time: ago(1), reason: 'the body is no JSON', position: 'collect', body: '<html>' }],
+          items: Array.from({ length: empty ? 0 : to - from }, (_, row) => ({
+            ...{ id: `q${from + row}`, time: ago(1), reason: 'the body is no JSON' },
+            ...{ position: 'collect', body: '<html>' },
+          })),
+          cursor: !empty && to < 25 ? String(to) : undefined,
         };
+      }
       case '/v1/health': {
         const unwell = world.mood === 'unwell';
         const at = (hours: number) => (empty ? null : { at: ago(hours), seconds: hours * 3600 });
@@ -265,6 +282,16 @@ export async function startWorld(folder: string): Promise<World> {
   const server = createServer(async (request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://world');
     world.asked.push(pathname);
+    const isPrivate = /^\/v1\/(users|history|recommendations|pulls|pullers|model|quarantine|notices|repositories|similar)/;
+    if (world.mood === 'private' && isPrivate.test(pathname) && request.headers.authorization !== 'Bearer secret')
+      return json(response, 401, { error: { code: 'unauthorized', message: 'Send the reader token.' } });
+    if (request.method === 'DELETE' || pathname === '/v1/model/rollback') {
+      if (world.mood === 'failing')
+        return json(response, 503, { error: { code: 'unavailable', message: 'The stores do not answer.' } });
+      world.changed.push(`${request.method} ${pathname}?${searchParams}`);
+      inService = searchParams.get('id') ?? inService;
+      return json(response, 200, { user: searchParams.get('user'), rows: 130 });
+    }
     if (request.method === 'POST') {
       const body = await request.setEncoding('utf8').toArray();
       world.posted.push(JSON.parse(body.join('')));
@@ -273,9 +300,6 @@ export async function startWorld(folder: string): Promise<World> {
     if (pathname.startsWith('/v1/') || pathname === '/points.json') {
       if (world.mood === 'failing')
         return json(response, 503, { error: { code: 'unavailable', message: 'The stores do not answer.' } });
-      const closed = world.mood === 'private' && /users|history|recommendations|pulls|pullers/.test(pathname);
-      if (closed && request.headers.authorization !== 'Bearer secret')
-        return json(response, 401, { error: { code: 'unauthorized', message: 'Send the reader token.' } });
       const named = /^\/v1\/tiles\/[^/]+\/(\d+)\/(\d+)\/(\d+)\.mvt$/.exec(pathname);
       if (named) {
         await world.tilesWait;
@@ -307,6 +331,7 @@ export async function startWorld(folder: string): Promise<World> {
     posted: [],
     answer: 202,
     asked: [],
+    changed: [],
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -1,9 +1,11 @@
 // A chart with its sentence for those who can't see it, and a table for those who want figures.
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { ServiceError } from '../api.ts';
+import { ServiceError } from '../api.ts';
+import { Failed, Skeleton } from '../card.tsx';
 import { useDark } from '../load.ts';
-import { Failed, Skeleton } from '../shell.tsx';
+import { Table } from '../table.tsx';
+import { colour, family } from '../tokens.ts';
 
 /** The page's tokens, as a chart needs them: a canvas knows no CSS variables. */
 export interface Palette {
@@ -11,30 +13,22 @@ export interface Palette {
   muted: string;
   line: string;
   accent: string;
-  soft: string;
-  warn: string;
+  back: string;
   surface: string;
-  ramp: string[];
   sans: string;
   mono: string;
 }
 
-function palette(): Palette {
-  const style = getComputedStyle(document.documentElement);
-  const token = (name: string) => style.getPropertyValue(`--${name}`).trim();
-  return {
-    ink: token('ink'),
-    muted: token('muted'),
-    line: token('line'),
-    accent: token('accent'),
-    soft: token('accent-soft'),
-    warn: token('warn'),
-    surface: token('surface'),
-    ramp: ['c1', 'c2', 'c3', 'c4'].map(token),
-    sans: token('sans'),
-    mono: token('mono'),
-  };
-}
+const palette = (): Palette => ({
+  ink: colour('ink'),
+  muted: colour('muted'),
+  line: colour('line'),
+  accent: colour('accent'),
+  back: colour('back'),
+  surface: colour('surface'),
+  sans: family('sans'),
+  mono: family('mono'),
+});
 
 export interface ChartProps {
   /** What the chart says, in one sentence. */
@@ -96,47 +90,31 @@ export function Chart({ sentence, height, options, of, table, onPick }: ChartPro
       {failed && (
         <Failed
           what="The chart"
-          error={
-            { status: 0, message: 'Its script did not arrive; the table below has the same figures.' } as ServiceError
-          }
+          error={new ServiceError(0, 'Its script did not arrive; the table below has the same figures.')}
           retry={() => setAttempt(attempt + 1)}
         />
       )}
-      {!asTable && !failed && !drawn && <Skeleton lines={Math.max(2, Math.round(height / 44))} height={24} />}
       <div
-        ref={container}
         class="chart"
         role="img"
         aria-label={sentence}
         hidden={asTable || failed}
-        style={{ height: drawn ? `${height}px` : '0', minHeight: '0', cursor: onPick ? 'pointer' : 'default' }}
-      />
+        style={{ height: `${height}px`, cursor: onPick ? 'pointer' : 'default' }}
+      >
+        <div ref={container} />
+        {!drawn && !asTable && !failed && <Skeleton lines={Math.max(2, Math.floor(height / 44))} height={24} />}
+      </div>
       {(asTable || failed) && (
-        <div class="scroll">
-          <table>
-            <caption class="hidden-text">{sentence}</caption>
-            <thead>
-              <tr>
-                {table.head.map((title, index) => (
-                  <th key={title} scope="col" class={index > 0 ? 'number' : undefined}>
-                    {title}
-                  </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody>
-              {table.rows.map((cells, row) => (
-                <tr key={row}>
-                  {cells.map((cell, index) => (
-                    <td key={index} class={index > 0 ? 'number' : 'name'}>
-                      {cell}
-                    </td>
-                  ))}
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table
+          rows={table.rows}
+          keyOf={(_, index) => index}
+          columns={table.head.map((head, index) => ({
+            head,
+            as: index > 0 ? 'number' : 'name',
+            cell: (cells: ComponentChildren[]) => cells[index],
+          }))}
+          caption={sentence}
+        />
       )}
       <button
         type="button"

@@ -43,9 +43,7 @@ export function Mix({ label, parts }: { label: string; parts: Part[] }) {
             <i style={{ background: colours[index % colours.length] }} />
             <span>{name}</span>
             <span class="number">{count(number)}</span>
-            <span class="muted small number right" style={{ minWidth: '8ch' }}>
-              {percent(number / total)}
-            </span>
+            <span class="muted small number">{percent(number / total)}</span>
           </li>
         ))}
       </ul>

@@ -29,7 +29,7 @@ export function PullsOverTime({
           Pulls
         </li>
         <li>
-          <i style={{ background: 'var(--line)' }} />
+          <i style={{ background: 'var(--back)' }} />
           Registry events
         </li>
       </ul>
@@ -72,7 +72,7 @@ export function PullsOverTime({
               {
                 ...bar,
                 encode: { x: 'from', y: 'raw' },
-                style: { fill: palette.line, fillOpacity: 1, radiusTopLeft: 3, radiusTopRight: 3, maxWidth: 44 },
+                style: { fill: palette.back, fillOpacity: 1, radiusTopLeft: 3, radiusTopRight: 3, maxWidth: 44 },
                 tooltip: {
                   title: (row: { from: string }) => day(row.from),
                   items: [{ channel: 'y', name: 'Registry events', color: palette.muted }],

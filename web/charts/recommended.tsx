@@ -2,8 +2,9 @@
 // image: scores of different sources (model, trend, popularity) have no common scale.
 import type { Recommendation } from '../api.ts';
 import { count, percent, plural } from '../format.ts';
-import { ImageName } from '../shell.tsx';
+import { ImageName, repositoryPage } from '../table.tsx';
 import { Chart } from './chart.tsx';
+import { fitting } from './fitting.ts';
 
 /** Why it is recommended, in words. */
 export function because({ source, because }: Recommendation): string {
@@ -36,7 +37,7 @@ export function Recommended({ items }: { items: Recommendation[] }) {
         .join('; ')}.`}
       onPick={(row) => {
         const { repository } = (row ?? {}) as Partial<Recommendation>;
-        if (repository) location.assign(`/repositories?name=${encodeURIComponent(repository)}`);
+        if (repository) location.assign(repositoryPage(repository));
       }}
       table={{
         head: ['Repository', 'Pulled by others', 'Why'],
@@ -47,8 +48,9 @@ export function Recommended({ items }: { items: Recommendation[] }) {
         ]),
       }}
       options={({ ink, muted, accent, line, sans, mono }, width) => {
-        const letters = Math.floor((width - 150) / 7.9);
-        const fits = (text: string, most: number) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
+        // What others pulled stands at the right end of the name's line.
+        const nameFits = fitting(`13px ${mono}`, width - 140);
+        const whyFits = fitting(`12px ${sans}`, width);
         const most = Math.max(1, ...rows.map(({ pulledBy }) => pulledBy));
         const label = { position: 'left', textAlign: 'left', textBaseline: 'middle', dx: 0, fillOpacity: 1 };
         return {
@@ -71,7 +73,7 @@ export function Recommended({ items }: { items: Recommendation[] }) {
               labels: [
                 {
                   ...label,
-                  text: ({ repository }: Recommendation) => fits(repository, letters),
+                  text: ({ repository }: Recommendation) => nameFits(repository),
                   dy: -17,
                   fill: ink,
                   fontFamily: mono,
@@ -80,7 +82,7 @@ export function Recommended({ items }: { items: Recommendation[] }) {
                 {
                   ...label,
                   text: 'why',
-                  formatter: (text: string) => fits(text, Math.floor(width / 6.4)),
+                  formatter: (text: string) => whyFits(text),
                   dy: 16,
                   fill: muted,
                   fontFamily: sans,

@@ -18,8 +18,10 @@ export function Shares({ rows }: { rows: ShareRow[] }) {
       {rows.map(({ key, label, number, value, href }) => {
         const inside = (
           <>
-            <span class="fill" style={{ width: `${(number / most) * 100}%` }} />
-            <span class="label">{label}</span>
+            <span class="label whole">
+              <span class="fill" style={{ width: `${(number / most) * 100}%` }} />
+              {label}
+            </span>
             <span class="value">{value ?? count(number)}</span>
           </>
         );

@@ -30,32 +30,30 @@ export function Spark({ days }: { days: { day: string; hits: number }[] }) {
           </table>
         </div>
       ) : (
-        <>
-          <svg
-            viewBox={`0 0 ${width} ${height}`}
-            preserveAspectRatio="none"
-            role="img"
-            aria-label={`${count(total)} hits in ${days.length} days; most on ${day(busiest.day)} with ${count(busiest.hits)}; ${count(today.hits)} so far today.`}
-          >
-            <path d={`M0 ${height} L${line.join(' L')} L${width} ${height} Z`} fill="var(--accent-soft)" />
-            <path
-              d={`M${line.join(' L')}`}
-              fill="none"
-              stroke="var(--accent)"
-              stroke-width="1.75"
-              stroke-linejoin="round"
-              vector-effect="non-scaling-stroke"
-            />
-          </svg>
-          <div class="spark-ends" aria-hidden="true">
-            <span>{day(days[0].day)}</span>
-            <span>{count(today.hits)} today</span>
-          </div>
-        </>
+        <svg
+          viewBox={`0 0 ${width} ${height}`}
+          preserveAspectRatio="none"
+          role="img"
+          aria-label={`${count(total)} hits in ${days.length} days; most on ${day(busiest.day)} with ${count(busiest.hits)}; ${count(today.hits)} so far today.`}
+        >
+          <path d={`M0 ${height} L${line.join(' L')} L${width} ${height} Z`} fill="var(--accent-soft)" />
+          <path
+            d={`M${line.join(' L')}`}
+            fill="none"
+            stroke="var(--accent)"
+            stroke-width="1.75"
+            stroke-linejoin="round"
+            vector-effect="non-scaling-stroke"
+          />
+        </svg>
       )}
-      <button type="button" class="quiet" aria-pressed={asTable} onClick={() => setAsTable(!asTable)}>
-        {asTable ? 'Show as a line' : 'Show as a table'}
-      </button>
+      <div class="spark-ends">
+        <span>{asTable || day(days[0].day)}</span>
+        <button type="button" class="quiet" aria-pressed={asTable} onClick={() => setAsTable(!asTable)}>
+          {asTable ? 'Show as a line' : 'Show as a table'}
+        </button>
+        <span>{count(today.hits)} today</span>
+      </div>
     </section>
   );
 }

@@ -28,10 +28,15 @@ export function Still({ snapshot }: { snapshot?: string }) {
   }, []);
   // A new snapshot is what asks again
   useEffect(() => {
-    get<Clusters>('/v1/clusters', { bbox: '-180,-85,180,85', zoom: 1 }).then(
+    if (!snapshot) return;
+    const controller = new AbortController();
+    const query = { bbox: '-180,-85,180,85', zoom: 1, snapshot };
+    get<Clusters>('/v1/clusters', query, { signal: controller.signal }).then(
       ({ features }) => setClusters(features),
+      // The last picture stays; the next snapshot asks again.
       () => {},
     );
+    return () => controller.abort();
   }, [snapshot]);
   return (
     <div class="still">

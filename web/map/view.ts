@@ -15,6 +15,7 @@ import {
 // A worker from a file of its own, so that the content security policy needs no blob:.
 import workerUrl from 'maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url';
 import type { ClusterProperties } from '../api.ts';
+import { colour } from '../tokens.ts';
 import { readLand } from './land.ts';
 
 setWorkerUrl(workerUrl);
@@ -48,10 +49,8 @@ export interface ViewOptions {
   padding: () => PaddingOptions;
   onPick: (picked: Picked) => void;
   onMove: () => void;
-  onTileError: (message: string) => void;
 }
 
-const token = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 const count: ExpressionSpecification = ['coalesce', ['get', 'point_count'], 1];
 /** Steps of the legend: from how many places on a cluster has the next colour. */
 export const steps = [10, 100, 1000] as const;
@@ -75,25 +74,20 @@ const shortCount: ExpressionSpecification = [
 
 /** Paint that follows the theme, by layer. */
 function paint(): Record<string, Record<string, unknown>> {
-  const dark = getComputedStyle(document.documentElement).colorScheme === 'dark';
-  const ramp: ExpressionSpecification = [
+  const byCount = (tokens: string) => [
     'step',
     count,
-    token('c1'),
-    ...steps.flatMap((step, index) => [step, token(`c${index + 2}`)]),
-  ] as unknown as ExpressionSpecification;
-  const texts = dark ? ['#ffffff', '#06231f', '#06231f', '#2a1c00'] : ['#082a2a', '#04201f', '#ffffff', '#ffffff'];
+    colour(`${tokens}1`),
+    ...steps.flatMap((step, index) => [step, colour(`${tokens}${index + 2}`)]),
+  ];
   return {
-    sea: { 'background-color': token('sea') },
-    land: { 'fill-color': token('land') },
-    borders: { 'line-color': token('border') },
-    names: { 'text-color': token('muted'), 'text-halo-color': token('land') },
-    clusters: {
-      'circle-color': ramp,
-      'circle-stroke-color': dark ? token('sea') : token('c3'),
-    },
-    counts: { 'text-color': ['step', count, texts[0], ...steps.flatMap((step, index) => [step, texts[index + 1]])] },
-    marked: { 'circle-stroke-color': token('warn') },
+    sea: { 'background-color': colour('sea') },
+    land: { 'fill-color': colour('land') },
+    borders: { 'line-color': colour('border') },
+    names: { 'text-color': colour('muted'), 'text-halo-color': colour('land') },
+    clusters: { 'circle-color': byCount('c'), 'circle-stroke-color': colour('ring') },
+    counts: { 'text-color': byCount('t') },
+    marked: { 'circle-stroke-color': colour('warn') },
   };
 }
 
@@ -222,9 +216,8 @@ export async function openView(options: ViewOptions): Promise<View> {
     map.on('zoom', refine);
   });
   map.on('moveend', options.onMove);
-  map.on('error', (event) => {
-    if ('sourceId' in event && event.sourceId === 'clusters') options.onTileError(event.error.message);
-  });
+  // A tile that fails leaves the old one standing, and the pointer that is asked for all the time says what is wrong.
+  map.on('error', () => {});
   map.on('click', (event) => {
     // A finger is wider than a point: the nearest cluster within a few pixels is meant.
     const { x, y } = event.point;

@@ -2,7 +2,8 @@
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import { Code } from '../code.tsx';
-import { mount, Page, Segments } from '../shell.tsx';
+import { Segments } from '../controls.tsx';
+import { mount, Page } from '../shell.tsx';
 
 const here = location.origin;
 const webhook = `${here}/v1/registry-events`;
@@ -18,8 +19,8 @@ const settings: Record<Registry, { where: ComponentChildren; label: string; text
   distribution: {
     where: (
       <>
-        In the registry's <code class="inline-code">config.yml</code>, then restart it. Version 2.7 to 3 of the CNCF
-        registry and everything built on it.
+        In the registry's <code>config.yml</code>, then restart it. Version 2.7 to 3 of the CNCF registry and everything
+        built on it.
       </>
     ),
     label: "Lines for the registry's configuration",
@@ -48,8 +49,7 @@ Payload format Default or CloudEvents`,
   gitlab: {
     where: (
       <>
-        In <code class="inline-code">/etc/gitlab/gitlab.rb</code>, then{' '}
-        <code class="inline-code">gitlab-ctl reconfigure</code>.
+        In <code>/etc/gitlab/gitlab.rb</code>, then <code>gitlab-ctl reconfigure</code>.
       </>
     ),
     label: "Lines for GitLab's configuration",
@@ -70,27 +70,25 @@ function Setup() {
   const [registry, setRegistry] = useState<Registry>('distribution');
   const { where, label, text } = settings[registry];
   return (
-    <Page here="/setup">
-      <div class="head">
-        <div>
-          <h1>Set up</h1>
-          <p>Point a registry at the webhook and put the beacon on a page. Both can be done alone.</p>
-        </div>
-      </div>
+    <Page
+      here="/setup"
+      title={<h1>Set up</h1>}
+      lead="Point a registry at the webhook and put the beacon on a page. Both can be done alone."
+    >
       <div class="card">
         <section class="step" aria-labelledby="registry">
           <b aria-hidden="true">1</b>
           <div>
-            <div class="card-head" style={{ marginBottom: '0' }}>
+            <div class="card-head">
               <h2 id="registry">Send the registry's notifications here</h2>
               <Segments label="Registry" value={registry} options={registries} onChange={setRegistry} />
             </div>
             <p>{where}</p>
             <Code label={label} text={text} />
-            <p class="after-code">
-              Put the webhook's token in place of <code class="inline-code">TOKEN</code>. It is a secret and not shown
-              here: <code class="inline-code">npm start</code> prints it and keeps it in the data folder; on AWS it is
-              in Secrets Manager, under the name that <code class="inline-code">cdk deploy</code> prints.
+            <p>
+              Put the webhook's token in place of <code>TOKEN</code>. It is a secret and not shown here:{' '}
+              <code>npm start</code> prints it and keeps it in the data folder; on AWS it is in Secrets Manager, under
+              the name that <code>cdk deploy</code> prints.
             </p>
           </div>
         </section>
@@ -103,10 +101,10 @@ function Setup() {
               kept.
             </p>
             <Code label="The beacon's script tag" text={`<script defer src="${here}/hit.js"></script>`} />
-            <p class="after-code">
-              <code class="inline-code">data-domain="shop.example"</code> counts as another name than the page's host,{' '}
-              <code class="inline-code">data-action="checkout"</code> names what was done. Leave your own visits out by
-              opening the page once with <code class="inline-code">?whalewatch=off</code>.
+            <p>
+              <code>data-domain="shop.example"</code> counts as another name than the page's host,{' '}
+              <code>data-action="checkout"</code> names what was done. Leave your own visits out by opening the page
+              once with <code>?whalewatch=off</code>.
             </p>
           </div>
         </section>
@@ -131,9 +129,8 @@ function Setup() {
               label="A frame with the map"
               text={`<iframe src="${here}/embed#2/30/10" title="Live map" width="100%" height="420"></iframe>`}
             />
-            <p class="after-code">
-              Where scripts may not run, <code class="inline-code">{here}/v1/embed/map</code> shows it as pictures. A
-              badge for a README:
+            <p>
+              Where scripts may not run, <code>{here}/v1/embed/map</code> shows it as pictures. A badge for a README:
             </p>
             <Code label="A badge in Markdown" text={`![Active domains](${here}/v1/embed/badge.svg)`} />
           </div>

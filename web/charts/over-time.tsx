@@ -1,0 +1,46 @@
+// The card of somebody's or something's pulls by day, week or month.
+import { useState } from 'preact/hooks';
+import { get, type Pulls } from '../api.ts';
+import { DataCard, Note } from '../card.tsx';
+import { Segments } from '../controls.tsx';
+import { utcDay } from '../format.ts';
+import { useEvery, useLoad } from '../load.ts';
+import type { Interval } from './buckets.ts';
+import { PullsOverTime } from './pulls.tsx';
+
+const intervals = [
+  ['day', 'Days'],
+  ['week', 'Weeks'],
+  ['month', 'Months'],
+] as const;
+const daysBack: Record<Interval, number> = { day: 29, week: 181, month: 364 };
+/** A chart that is redrawn more often is hard to read. */
+const refreshMs = 60_000;
+
+export function OverTime({ of, span }: { of: { user: string } | { repository: string }; span: 8 | 12 }) {
+  const [interval, setInterval] = useState<Interval>('day');
+  const from = utcDay(Date.now(), daysBack[interval]);
+  const loaded = useLoad(`${interval} ${from} ${JSON.stringify(of)}`, (signal) =>
+    get<Pulls>('/v1/pulls', { ...of, interval, from }, { signal }),
+  );
+  useEvery(refreshMs, loaded.reload);
+  return (
+    <DataCard
+      id="over-time"
+      title="Pulls over time"
+      span={span}
+      aside={<Segments label="Interval" value={interval} options={intervals} onChange={setInterval} />}
+      of={loaded}
+      what="Pulls over time"
+      lines={7}
+    >
+      {({ buckets }) =>
+        buckets.length === 0 ? (
+          <Note title="No pulls in this time.">Choose weeks or months to look further back.</Note>
+        ) : (
+          <PullsOverTime buckets={buckets} interval={interval} from={interval === 'day' ? from : undefined} />
+        )
+      }
+    </DataCard>
+  );
+}

@@ -1,0 +1,127 @@
+// What stands around the map: its state in words, the legend, the controls, the credit.
+import type { ComponentChildren } from 'preact';
+import { Segments } from '../controls.tsx';
+import { ago, plural } from '../format.ts';
+import { type Live, staleSeconds } from './live.ts';
+import type { View } from './view.ts';
+
+export type State = 'loading' | 'empty' | 'live' | 'stale' | 'lost';
+
+export function stateOf({ latest, error }: Live, now: number): State {
+  if (error) return latest ? 'lost' : 'loading';
+  if (!latest) return 'loading';
+  if (!latest.updatedAt) return 'empty';
+  return (now - Date.parse(latest.updatedAt)) / 1000 > staleSeconds ? 'stale' : 'live';
+}
+
+const words: Record<State, string> = {
+  loading: 'Loading',
+  empty: 'Waiting for the first hit',
+  live: 'Live',
+  stale: 'Stale',
+  lost: 'Connection lost',
+};
+
+/** The state in words; spoken when the state changes, not at each second. */
+export function Status({ state, updatedAt, now }: { state: State; updatedAt?: string | null; now: number }) {
+  return (
+    <p class="status">
+      <span class={`dot ${state}`} />
+      <span role="status">{words[state]}</span>
+      {updatedAt && <span>updated {ago(updatedAt, now)}</span>}
+    </p>
+  );
+}
+
+const spans = [
+  ['', 'All time'],
+  ['24', 'Last day'],
+  ['1', 'Last hour'],
+] as const;
+/** Hours back from the newest hit within which a place must have been hit to be shown; '' shows all. */
+export type Recent = (typeof spans)[number][0];
+
+const sizes = [
+  ['2-9', 10, 'c1'],
+  ['10-99', 14, 'c2'],
+  ['100-999', 18, 'c3'],
+  ['1,000+', 22, 'c4'],
+] as const;
+
+export function Legend({ recent, onRecent }: { recent: Recent; onRecent: (next: Recent) => void }) {
+  return (
+    <section class="legend" aria-label="Legend">
+      <h2>In a cluster</h2>
+      <ul>
+        {sizes.map(([text, size, colour]) => (
+          <li key={text}>
+            <i style={{ width: `${size}px`, height: `${size}px`, background: `var(--${colour})` }} />
+            {text}
+          </li>
+        ))}
+      </ul>
+      <Segments label="Places hit" options={spans} value={recent} onChange={onRecent} />
+    </section>
+  );
+}
+
+function Control({ label, act, children }: { label: string; act: () => void; children: ComponentChildren }) {
+  return (
+    <button type="button" class="icon" aria-label={label} title={label} onClick={act}>
+      <svg
+        width="18"
+        height="18"
+        viewBox="0 0 18 18"
+        aria-hidden="true"
+        fill="none"
+        stroke="currentColor"
+        stroke-width="1.7"
+        stroke-linecap="round"
+      >
+        {children}
+      </svg>
+    </button>
+  );
+}
+
+export const Controls = ({ view }: { view: View }) => (
+  // biome-ignore lint/a11y/useSemanticElements: a fieldset would bring its own box
+  <div class="controls" role="group" aria-label="Map controls">
+    <Control label="Zoom in" act={() => view.zoomBy(1)}>
+      <path d="M9 3v12M3 9h12" />
+    </Control>
+    <Control label="Zoom out" act={() => view.zoomBy(-1)}>
+      <path d="M3 9h12" />
+    </Control>
+    <Control label="Show the whole world" act={() => view.world()}>
+      <circle cx="9" cy="9" r="6.5" />
+      <path d="M2.5 9h13M9 2.5c4 4.3 4 8.7 0 13M9 2.5c-4 4.3-4 8.7 0 13" />
+    </Control>
+  </div>
+);
+
+export const Credit = ({ embed }: { embed: boolean }) => (
+  <p class="credit">
+    Map: Natural Earth. Places: <a href="https://db-ip.com">IP Geolocation by DB-IP</a>
+    {embed && (
+      <>
+        {' · '}
+        <a href="/" target="_top">
+          Whalewatch
+        </a>
+      </>
+    )}
+  </p>
+);
+
+/** The one number, and what it counts. */
+export function Total({ hits, days, places }: { hits: string; days: number; places: number }) {
+  return (
+    <>
+      <p class="big">{hits} hits</p>
+      <p>
+        in {days} days, {plural(places, 'place')} on the map
+      </p>
+    </>
+  );
+}

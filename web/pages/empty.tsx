@@ -1,0 +1,9 @@
+// What lists of pulls say before the first one.
+import { Note } from '../card.tsx';
+
+export const NoPulls = () => (
+  <Note title="No pulls yet.">
+    <code>docker pull {location.hostname}/you/app</code> will show here within seconds, once the registry's
+    notifications point here. <a href="/setup">How to</a>
+  </Note>
+);

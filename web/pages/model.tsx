@@ -1,0 +1,133 @@
+// How good the recommendations are, which models are kept, and the way back to an earlier one.
+import { change, get } from '../api.ts';
+import { DataCard, Note } from '../card.tsx';
+import { Confirmed } from '../controls.tsx';
+import { ago, count, full, percent, plural } from '../format.ts';
+import { useEvery, useLoad, useNow } from '../load.ts';
+import { Ago, Table } from '../table.tsx';
+
+interface Scores {
+  auc?: number;
+  ndcg?: number;
+}
+interface ModelCard {
+  id: string;
+  trainedAt: string;
+  people: number;
+  images: number;
+  pairs: number;
+  auc: number | null;
+  popularityAuc: number | null;
+  evaluation?: { random: { als: Scores; popular: Scores } };
+  refused?: string;
+  current: boolean;
+}
+interface Models {
+  current: ModelCard | null;
+  /** Newest first. */
+  items: ModelCard[];
+  /** The newest training, when it was not put in service. */
+  refused: ModelCard | null;
+}
+
+const score = (value: number | null | undefined) => (value === null || value === undefined ? '–' : value.toFixed(3));
+
+/** On pulls that were held back from training, against always naming the popular. */
+function Worth({ auc, popularityAuc, people, images, pairs }: ModelCard) {
+  return (
+    <>
+      {auc !== null && (
+        <p>
+          It ranks a pull it has not seen above an image that was not pulled in <strong>{percent(auc)}</strong> of cases
+          {popularityAuc !== null && <>; naming the popular does so in {percent(popularityAuc)}</>}.
+        </p>
+      )}
+      <p class="muted">
+        Learnt from {plural(pairs, 'pair')} of {plural(people, 'person', 'people')} and {plural(images, 'image')}. AUC
+        and NDCG (of lists of ten) are taken on pulls held back from training.
+      </p>
+    </>
+  );
+}
+
+export function Model({ everyMs }: { everyMs: number }) {
+  const now = useNow();
+  const loaded = useLoad('model', (signal) => get<Models>('/v1/model', {}, { signal, revalidate: true }));
+  useEvery(everyMs, loaded.reload);
+  const restore = async (id: string) => {
+    await change('POST', '/v1/model/rollback', { id });
+    loaded.reload();
+  };
+  const { current } = loaded.data ?? {};
+  return (
+    <DataCard
+      id="model"
+      title="Recommendations"
+      span={12}
+      aside={
+        current && (
+          <span class="muted small" title={full(current.trainedAt)}>
+            trained {ago(current.trainedAt, now)}
+          </span>
+        )
+      }
+      of={loaded}
+      what="The model"
+      lines={5}
+    >
+      {({ current, items, refused }) =>
+        current ? (
+          <>
+            <Worth {...current} />
+            {refused && (
+              <Note title={`The training of ${ago(refused.trainedAt, now)} was not put in service.`}>
+                {refused.refused} (model {refused.id}, AUC {score(refused.auc)}). The one before goes on.
+              </Note>
+            )}
+            {!items[0].current && (
+              <Note title="An earlier model is in service.">
+                The next training that is good enough takes its place.
+              </Note>
+            )}
+            <Table
+              rows={items}
+              keyOf={({ id }) => id}
+              caption="Models that are kept, newest first"
+              columns={[
+                {
+                  head: 'Model',
+                  as: 'name',
+                  cell: ({ id }) => <span class="mono">{id}</span>,
+                },
+                { head: 'Trained', as: 'when', cell: ({ trainedAt }) => <Ago time={trainedAt} now={now} /> },
+                { head: 'AUC', as: 'number', cell: ({ auc }) => score(auc) },
+                { head: 'NDCG', as: 'number', wide: true, cell: (card) => score(card.evaluation?.random.als.ndcg) },
+                { head: 'Pairs', as: 'number', wide: true, cell: ({ pairs }) => count(pairs) },
+                {
+                  head: 'In service',
+                  as: 'number',
+                  cell: ({ id, current, trainedAt }) =>
+                    current ? (
+                      <span class="chip current">in service</span>
+                    ) : (
+                      <Confirmed
+                        button="Put back"
+                        title="Put this model back in service?"
+                        sure="Put it back"
+                        act={() => restore(id)}
+                      >
+                        Recommendations come at once from {id}, trained {full(trainedAt)}, until a newer training takes
+                        its place. None of the others is deleted.
+                      </Confirmed>
+                    ),
+                },
+              ]}
+            />
+          </>
+        ) : (
+          <p class="muted">Not trained yet. Until then, recommendations are what is trending and popular.</p>
+        )
+      }
+    </DataCard>
+  );
+}

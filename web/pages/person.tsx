@@ -1,0 +1,189 @@
+// One person: what they pulled, what they will want next, and the way to forget them.
+import { useCallback, useEffect, useState } from 'preact/hooks';
+import { change, get, type HistoryItem, type Pulls, type Recommendations } from '../api.ts';
+import { Card, DataCard, More, Note, Strip } from '../card.tsx';
+import { className, Mix } from '../charts/mix.tsx';
+import { OverTime } from '../charts/over-time.tsx';
+import { Recommended } from '../charts/recommended.tsx';
+import { Confirmed } from '../controls.tsx';
+import { ago, count, full, plural, utcDay } from '../format.ts';
+import { type Page as ListPage, useEvery, useLoad, useNow, usePages } from '../load.ts';
+import { Page } from '../shell.tsx';
+import { Ago, ImageName, Table } from '../table.tsx';
+
+/** How often a page that is seen asks for news. */
+const refreshMs = 10_000;
+/** As many as stand beside the recommendations. */
+const newestPulls = 8;
+
+function History({ user }: { user: string }) {
+  const now = useNow();
+  const pulls = usePages(`history ${user}`, (cursor, signal) =>
+    get<ListPage<HistoryItem>>('/v1/history', { user, limit: cursor ? 50 : newestPulls, cursor }, { signal }),
+  );
+  const { reload, grown } = pulls;
+  useEvery(
+    refreshMs,
+    useCallback(() => grown || reload(), [grown, reload]),
+  );
+  return (
+    <DataCard id="history" title="Newest pulls" span={5} of={pulls} what="The history" lines={12}>
+      {(rows) =>
+        rows.length === 0 ? (
+          <Note title="No pulls by this name.">
+            Names are as the registry reports them. <a href="/people">Look for another</a>
+          </Note>
+        ) : (
+          <>
+            <Table
+              rows={rows}
+              keyOf={({ id }) => id}
+              columns={[
+                {
+                  head: 'Image',
+                  as: 'name',
+                  cell: (pull) => (
+                    <span title={pull.digest}>
+                      <ImageName repository={pull.repository} tag={pull.tag ?? pull.digest?.slice(7, 19)} />
+                      <span class="under">
+                        {[pull.client, pull.class !== 'human' && className(pull.class)].filter(Boolean).join(', ')}
+                      </span>
+                    </span>
+                  ),
+                },
+                { head: 'When', as: 'when', cell: ({ time }) => <Ago time={time} now={now} /> },
+              ]}
+            />
+            <More of={pulls} what="Show older pulls" />
+          </>
+        )
+      }
+    </DataCard>
+  );
+}
+
+function Wanted({ user }: { user: string }) {
+  const now = useNow();
+  const recommended = useLoad(`recommendations ${user}`, (signal) =>
+    get<Recommendations>('/v1/recommendations', { user, limit: 8 }, { signal }),
+  );
+  useEvery(6 * refreshMs, recommended.reload);
+  const model = recommended.data?.model;
+  return (
+    <DataCard
+      id="recommended"
+      title="Recommended"
+      span={7}
+      aside={
+        model && (
+          <span class="muted small" title={full(model.trainedAt)}>
+            trained {ago(model.trainedAt, now)}
+          </span>
+        )
+      }
+      of={recommended}
+      what="Recommendations"
+      lines={14}
+    >
+      {({ items }) =>
+        items.length === 0 ? (
+          <Note title="Nothing to recommend yet.">
+            There is no other image that somebody pulled. As soon as there is one, it shows here.
+          </Note>
+        ) : (
+          <>
+            <p class="muted small lead">Best first; a bar is as long as many others pulled it.</p>
+            <Recommended items={items} />
+          </>
+        )
+      }
+    </DataCard>
+  );
+}
+
+function Forget({ user, onDone }: { user: string; onDone: (rows: number) => void }) {
+  return (
+    <Card id="forget" title="Privacy" span={12}>
+      <p class="muted">
+        To forget somebody deletes their history and the messages about them everywhere; the next training learns
+        without them. A pull that comes in later starts a new history.
+      </p>
+      <div class="more">
+        <Confirmed
+          button="Forget this person"
+          danger
+          title={`Forget ${user}?`}
+          sure={`Forget ${user}`}
+          act={async () => onDone((await change<{ rows: number }>('DELETE', '/v1/users', { user })).rows)}
+        >
+          Every pull of {user} is deleted, with all that is kept under that name. Nobody can bring it back.
+        </Confirmed>
+      </div>
+    </Card>
+  );
+}
+
+function Forgotten({ user, rows }: { user: string; rows: number }) {
+  return (
+    <section class="card" role="status">
+      <Note title={`${user} is forgotten.`}>
+        {rows === 0 ? 'There was nothing kept under that name.' : `${plural(rows, 'row')} were deleted.`}{' '}
+        <a href="/people">Back to the people</a>
+      </Note>
+    </section>
+  );
+}
+
+export function OnePerson({ user }: { user: string }) {
+  const [forgotten, setForgotten] = useState<number>();
+  useEffect(() => {
+    document.title = `${user} - Whalewatch`;
+  }, [user]);
+  return (
+    <Page here="/people" title={<h1>{user}</h1>} crumb={{ href: '/people', name: 'People' }}>
+      {forgotten === undefined ? (
+        <Person user={user} onForgotten={setForgotten} />
+      ) : (
+        <Forgotten user={user} rows={forgotten} />
+      )}
+    </Page>
+  );
+}
+
+function Person({ user, onForgotten }: { user: string; onForgotten: (rows: number) => void }) {
+  const byClass = useLoad(`class ${user}`, (signal) => get<Pulls>('/v1/pulls', { user, by: 'class' }, { signal }));
+  const lately = useLoad(`lately ${user}`, (signal) =>
+    get<Pulls>('/v1/pulls', { user, from: utcDay(Date.now(), 29) }, { signal }),
+  );
+  useEvery(refreshMs, byClass.reload);
+  useEvery(refreshMs, lately.reload);
+  const total = byClass.data?.total;
+  return (
+    <div class="grid">
+      <Strip
+        of={{
+          Pulls: total && count(total.pulls),
+          'In the last 30 days': lately.data && count(lately.data.total.pulls),
+          'Registry events': total && count(total.raw),
+          Pushes: total && count(total.pushes),
+        }}
+      />
+      <OverTime of={{ user }} span={8} />
+      <DataCard id="mix" title="What pulled" span={4} of={byClass} what="The kinds of pulls" lines={4}>
+        {({ buckets, total }) =>
+          total.pulls === 0 ? (
+            <p class="muted">No pulls yet.</p>
+          ) : (
+            <Mix
+              label="Pulls by kind of client"
+              parts={buckets.map(({ key = '', pulls }) => ({ name: className(key), number: pulls }))}
+            />
+          )
+        }
+      </DataCard>
+      <Wanted user={user} />
+      <History user={user} />
+      <Forget user={user} onDone={onForgotten} />
+    </div>
+  );
+}

@@ -1,0 +1,183 @@
+// One repository: how often it is pulled really, by what, by whom, and what goes with it.
+import { useEffect, useState } from 'preact/hooks';
+import { get, items, type Puller, type Pulls, ServiceError } from '../api.ts';
+import { DataCard, Strip } from '../card.tsx';
+import { className } from '../charts/mix.tsx';
+import { OverTime } from '../charts/over-time.tsx';
+import { Shares } from '../charts/shares.tsx';
+import { Segments } from '../controls.tsx';
+import { count, percent } from '../format.ts';
+import { useEvery, useLoad, useNow } from '../load.ts';
+import { Page } from '../shell.tsx';
+import { Ago, Name, PersonName, repositoryPage, Table } from '../table.tsx';
+
+/** How often a page that is seen asks for news. */
+const refreshMs = 10_000;
+
+const splits = [
+  ['tag', 'Tag'],
+  ['class', 'Kind'],
+  ['country', 'Country'],
+  ['client', 'Client'],
+] as const;
+type Split = (typeof splits)[number][0];
+
+const countries = new Intl.DisplayNames('en', { type: 'region' });
+function keyName(split: Split, key: string): string {
+  if (key === '') return 'unknown';
+  if (split === 'class') return className(key);
+  if (split === 'country' && /^[A-Z]{2}$/i.test(key)) return countries.of(key.toUpperCase()) ?? key;
+  return key;
+}
+
+function Pullers({ repository }: { repository: string }) {
+  const now = useNow();
+  const pullers = useLoad(`pullers ${repository}`, (signal) =>
+    get<{ items: Puller[] } | Puller[]>('/v1/pullers', { repository, limit: 20 }, { signal }).then(items),
+  );
+  useEvery(refreshMs, pullers.reload);
+  return (
+    <DataCard id="pullers" title="Who pulled it" span={7} of={pullers} what="The list of people" lines={6}>
+      {(rows) =>
+        rows.length === 0 ? (
+          <p class="muted">Nobody with a name yet.</p>
+        ) : (
+          <Table
+            rows={rows}
+            keyOf={({ user }) => user}
+            columns={[
+              { head: 'Name', as: 'name', cell: ({ user }) => <PersonName user={user} /> },
+              { head: 'Pulls', as: 'number', cell: ({ pulls }) => count(pulls) },
+              { head: 'Last pull', as: 'when', cell: ({ lastPull }) => <Ago time={lastPull} now={now} /> },
+            ]}
+          />
+        )
+      }
+    </DataCard>
+  );
+}
+
+interface Similar {
+  repository: string;
+  /** Cosine of the model's factors, at most 1. */
+  similarity: number;
+}
+
+/** A repository that the model does not know yet is answered with 404: none is similar so far. */
+async function readSimilar(repository: string, signal: AbortSignal): Promise<Similar[]> {
+  try {
+    const { items } = await get<{ items: Similar[] }>('/v1/similar', { repository, limit: 8 }, { signal });
+    return items.filter(({ similarity }) => similarity > 0);
+  } catch (cause) {
+    if (cause instanceof ServiceError && cause.status === 404) return [];
+    throw cause;
+  }
+}
+
+function SimilarOnes({ repository }: { repository: string }) {
+  const similar = useLoad(`similar ${repository}`, (signal) => readSimilar(repository, signal));
+  return (
+    <DataCard
+      id="similar"
+      title="Pulled by the same people"
+      span={5}
+      of={similar}
+      what="Similar repositories"
+      lines={6}
+    >
+      {(rows) =>
+        rows.length === 0 ? (
+          <p class="muted">Known after the next training, once several people pulled it.</p>
+        ) : (
+          <Shares
+            rows={rows.map(({ repository, similarity }) => ({
+              key: repository,
+              label: (
+                <span class="mono">
+                  <Name of={repository} />
+                </span>
+              ),
+              number: similarity,
+              value: <span class="muted small">{percent(similarity)}</span>,
+              href: repositoryPage(repository),
+            }))}
+          />
+        )
+      }
+    </DataCard>
+  );
+}
+
+export function OneRepository({ repository }: { repository: string }) {
+  useEffect(() => {
+    document.title = `${repository} - Whalewatch`;
+  }, [repository]);
+  return (
+    <Page
+      here="/repositories"
+      title={
+        <h1 class="image">
+          <Name of={repository} />
+        </h1>
+      }
+      crumb={{ href: '/repositories', name: 'Repositories' }}
+    >
+      <Cards repository={repository} />
+    </Page>
+  );
+}
+
+function Cards({ repository }: { repository: string }) {
+  const [split, setSplit] = useState<Split>('tag');
+  const all = useLoad(`all ${repository} ${split}`, (signal) =>
+    get<Pulls>('/v1/pulls', { repository, by: split }, { signal }),
+  );
+  useEvery(refreshMs, all.reload);
+  // The sums are the same however they are split: they stay while the next split is on its way.
+  const [total, setTotal] = useState<Pulls['total']>();
+  useEffect(() => {
+    if (all.data) setTotal(all.data.total);
+  }, [all.data]);
+  return (
+    <div class="grid">
+      <Strip
+        of={{
+          Pulls: total && count(total.pulls),
+          'Registry events': total && count(total.raw),
+          'Events a pull': total?.pulls ? (total.raw / total.pulls).toFixed(1) : undefined,
+          Pushes: total && count(total.pushes),
+        }}
+      />
+      <OverTime of={{ repository }} span={8} />
+      <DataCard
+        id="split"
+        title="By"
+        span={4}
+        aside={<Segments label="Pulls by" value={split} options={splits} onChange={setSplit} />}
+        of={all}
+        what="The split"
+        lines={6}
+      >
+        {({ buckets }) =>
+          buckets.length === 0 ? (
+            <p class="muted">No pulls yet.</p>
+          ) : (
+            <Shares
+              rows={buckets
+                .filter(({ pulls }) => pulls > 0)
+                .toSorted((a, b) => b.pulls - a.pulls)
+                .slice(0, 7)
+                .map(({ key = '', pulls }) => ({
+                  key,
+                  label: split === 'tag' ? <span class="mono">{key || 'by digest'}</span> : keyName(split, key),
+                  number: pulls,
+                }))}
+            />
+          )
+        }
+      </DataCard>
+      <Pullers repository={repository} />
+      <SimilarOnes repository={repository} />
+    </div>
+  );
+}

@@ -1,0 +1,82 @@
+// Pushed, and pulled by nobody but scanners since: what may go.
+import { useState } from 'preact/hooks';
+import { get } from '../api.ts';
+import { Content, Note } from '../card.tsx';
+import { Code } from '../code.tsx';
+import { Segments } from '../controls.tsx';
+import { useLoad, useNow } from '../load.ts';
+import { Ago, ImageName, Table } from '../table.tsx';
+
+interface Unused {
+  since: string;
+  items: {
+    repository: string;
+    tag?: string;
+    digest?: string;
+    lastPush: string;
+    lastPull: string | null;
+    /** The registry call that would delete it. */
+    dryRun: string;
+  }[];
+}
+
+const spans = [
+  ['30', '30 days'],
+  ['90', '90 days'],
+  ['365', 'A year'],
+] as const;
+
+export function UnusedImages() {
+  const now = useNow();
+  const [days, setDays] = useState<(typeof spans)[number][0]>('30');
+  const loaded = useLoad(`unused ${days}`, (signal) => get<Unused>('/v1/unused', { days, limit: 200 }, { signal }));
+  return (
+    <>
+      <div class="card-head">
+        <p class="muted">Pushed, but pulled by nobody except scanners for this long. Nothing is deleted from here.</p>
+        <Segments label="Unused for" value={days} options={spans} onChange={setDays} />
+      </div>
+      <Content of={loaded} what="The list of unused images" lines={8}>
+        {({ items }) =>
+          items.length === 0 ? (
+            <Note title="Everything that was pushed was pulled.">
+              Only images whose push Whalewatch saw can show here.
+            </Note>
+          ) : (
+            <>
+              <Table
+                rows={items}
+                keyOf={({ repository, tag, digest }) => `${repository}:${tag} ${digest}`}
+                columns={[
+                  {
+                    head: 'Image',
+                    as: 'name',
+                    cell: ({ repository, tag, digest }) => (
+                      <span title={digest}>
+                        <ImageName repository={repository} tag={tag ?? digest?.slice(7, 19)} />
+                      </span>
+                    ),
+                  },
+                  { head: 'Pushed', as: 'when', cell: ({ lastPush }) => <Ago time={lastPush} now={now} /> },
+                  {
+                    head: 'Last pull',
+                    as: 'when',
+                    wide: true,
+                    cell: ({ lastPull }) => (lastPull ? <Ago time={lastPull} now={now} /> : 'never'),
+                  },
+                ]}
+              />
+              <details class="dry-run">
+                <summary>Registry calls that would delete them</summary>
+                <Code
+                  label="Registry calls that would delete the unused images"
+                  text={items.map(({ dryRun }) => dryRun).join('\n')}
+                />
+              </details>
+            </>
+          )
+        }
+      </Content>
+    </>
+  );
+}

@@ -1,0 +1,93 @@
+// Tables, and the cells that tables have alike.
+import type { ComponentChildren } from 'preact';
+import { ago, full } from './format.ts';
+
+export interface Column<Row> {
+  head: string;
+  /** A name may break anywhere; a time is muted; both numbers and times stand right. */
+  as: 'name' | 'number' | 'when' | 'text';
+  cell: (row: Row) => ComponentChildren;
+  /** Left out on phones. */
+  wide?: boolean;
+}
+
+const classes = { name: 'name', number: 'number', when: 'number when', text: undefined };
+
+export function Table<Row>({
+  rows,
+  columns,
+  keyOf,
+  caption,
+}: {
+  rows: Row[];
+  columns: Column<Row>[];
+  keyOf: (row: Row, index: number) => string | number;
+  /** For those who can't see what it stands in. */
+  caption?: string;
+}) {
+  const classOf = ({ as, wide }: Column<Row>) => [classes[as], wide && 'phone-off'].filter(Boolean).join(' ');
+  return (
+    <div class="scroll">
+      <table>
+        {caption && <caption class="hidden-text">{caption}</caption>}
+        <thead>
+          <tr>
+            {columns.map((column) => (
+              <th key={column.head} scope="col" class={classOf(column)}>
+                {column.head}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row, index) => (
+            <tr key={keyOf(row, index)}>
+              {columns.map((column) => (
+                <td key={column.head} class={classOf(column)}>
+                  {column.cell(row)}
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+/** How long ago; the whole time is its title. */
+export const Ago = ({ time, now }: { time: string; now: number }) => (
+  <time dateTime={time} title={full(time)}>
+    {ago(time, now)}
+  </time>
+);
+
+/** Breaks a name after its slashes before it breaks anywhere. */
+export const Name = ({ of }: { of: string }) => (
+  <>
+    {of.split(/(?<=\/)/).map((part, index) => (
+      <>
+        {index > 0 && <wbr />}
+        {part}
+      </>
+    ))}
+  </>
+);
+
+export const repositoryPage = (repository: string) => `/repositories?name=${encodeURIComponent(repository)}`;
+
+/** A repository's name as a link to its page; the tag stays muted behind its colon. */
+export function ImageName({ repository, tag }: { repository: string; tag?: string }) {
+  return (
+    <span class="mono">
+      <a href={repositoryPage(repository)}>
+        <Name of={repository} />
+      </a>
+      {tag && <span class="tag">:{tag}</span>}
+    </span>
+  );
+}
+
+export const PersonName = ({ user }: { user: string }) => (
+  <a href={`/people?user=${encodeURIComponent(user)}`}>{user}</a>
+);
