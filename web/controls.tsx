@@ -26,14 +26,25 @@ export function Segments<T extends string>({
   );
 }
 
-/** A search field that speaks after a pause, not at each letter. */
+/** A search field that speaks after a pause, not at each letter; the back button's text shows in it as well. */
 export function Search({ label, value, onSearch }: { label: string; value: string; onSearch: (text: string) => void }) {
   const [text, setText] = useState(value);
+  const said = useRef(value);
+  const newest = useRef(onSearch);
+  newest.current = onSearch;
   useEffect(() => {
-    if (text === value) return;
-    const timer = setTimeout(() => onSearch(text), 250);
+    if (value === said.current) return;
+    said.current = value;
+    setText(value);
+  }, [value]);
+  useEffect(() => {
+    if (text === said.current) return;
+    const timer = setTimeout(() => {
+      said.current = text;
+      newest.current(text);
+    }, 250);
     return () => clearTimeout(timer);
-  }, [text, value, onSearch]);
+  }, [text]);
   return (
     <search class="search">
       <input

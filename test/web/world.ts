@@ -282,7 +282,8 @@ export async function startWorld(folder: string): Promise<World> {
   const server = createServer(async (request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://world');
     world.asked.push(pathname);
-    const isPrivate = /^\/v1\/(users|history|recommendations|pulls|pullers|model|quarantine|notices|repositories|similar)/;
+    const isPrivate =
+      /^\/v1\/(users|history|recommendations|pulls|pullers|model|quarantine|notices|repositories|similar)/;
     if (world.mood === 'private' && isPrivate.test(pathname) && request.headers.authorization !== 'Bearer secret')
       return json(response, 401, { error: { code: 'unauthorized', message: 'Send the reader token.' } });
     if (request.method === 'DELETE' || pathname === '/v1/model/rollback') {
