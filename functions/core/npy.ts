@@ -30,5 +30,6 @@ export function decodeNpy(bytes: Uint8Array): { values: Float32Array; rows: numb
   const [rows, columns] = [Number(shape[1]), Number(shape[2])];
   if (bytes.length - start !== rows * columns * 4)
     throw new Error(`${bytes.length - start} bytes of data, not those of a ${rows} x ${columns} matrix`);
-  return { values: new Float32Array(bytes.slice(start).buffer), rows, columns };
+  // A copy: the slice of a Node Buffer would share its pool.
+  return { values: new Float32Array(new Uint8Array(bytes.subarray(start)).buffer), rows, columns };
 }

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { alsDefaults, fit } from '#core/als.ts';
 import { auc } from '#core/auc.ts';
 import { seeded } from '#core/random.ts';
-import type { Entry } from '#core/ratings.ts';
+import { type Entry, split } from '#core/ratings.ts';
 import { evaluate, popular, pulledTogether, scorer, type World } from '#train/evaluate.ts';
 
 /** A small world with few scores, so that ties are many. */
@@ -211,4 +211,23 @@ test('what is pulled together is a baseline that knows communities too', () => {
   assert.equal(result.similar.auc, 1);
   assert.ok(result.als.auc! > 0.99);
   assert.ok(result.popular.auc! < 0.7);
+});
+
+test('communities are learned nearly as well as if they were told', () => {
+  const random = seeded(1);
+  const entries = Array.from({ length: 120 * 12 }, (_, n) => {
+    const user = Math.floor(n / 12);
+    return { user, item: (user % 4) * 12 + (n % 12), value: 1 + Math.floor(random() * 5) };
+  }).filter(() => random() < 0.7);
+  const seeds = Array.from({ length: 12 }, (_, at) => at + 1);
+  const lost = seeds.map((seed) => {
+    const world = { users: 120, items: 48, ...split(entries, 0.1, seeded(seed)) };
+    const told = scorer(
+      world,
+      seed,
+    )((user) => Array.from({ length: 48 }, (_, item) => Number(Math.floor(item / 12) === user % 4)));
+    return told.auc! - evaluate(world, alsDefaults, seed, fit).als.auc!;
+  });
+  // Over 300 seeds of start and split 0.010 +- 0.006: a mean of 12 moves by 0.002.
+  assert.ok(meanOf(lost)! < 0.018, `${meanOf(lost)} of AUC are lost`);
 });
