@@ -1,11 +1,7 @@
 // The clients a function uses, made once at its cold start; region, credentials and end points are the environment's.
-import { randomUUID } from 'node:crypto';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import { openSearch } from './search.ts';
-
-export const clock = () => Date.now();
-export const newId = () => randomUUID();
 
 export const dynamoClient = () =>
   DynamoDBDocumentClient.from(new DynamoDBClient({}), { marshallOptions: { removeUndefinedValues: true } });

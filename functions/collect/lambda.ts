@@ -1,7 +1,7 @@
 import { KinesisClient } from '@aws-sdk/client-kinesis';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { handle, type LambdaEvent } from 'hono/aws-lambda';
-import { clock, newId } from '#aws/clients.ts';
+import { clock, newId } from '#aws/clock.ts';
 import { report } from '#aws/log.ts';
 import { openSecret } from '#aws/secret.ts';
 import { openStream } from '#aws/stream.ts';

@@ -1,7 +1,7 @@
 // The server of a Fargate task: told to stop, it answers what it has taken and ends.
 import { KinesisClient } from '@aws-sdk/client-kinesis';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { clock, newId } from '#aws/clients.ts';
+import { clock, newId } from '#aws/clock.ts';
 import { number } from '#aws/env.ts';
 import { info, report } from '#aws/log.ts';
 import { openSecret } from '#aws/secret.ts';

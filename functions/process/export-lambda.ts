@@ -1,6 +1,7 @@
 import { S3Client } from '@aws-sdk/client-s3';
 import { openCheckpoints } from '#aws/checkpoints.ts';
-import { clock, dynamoClient, newId } from '#aws/clients.ts';
+import { dynamoClient } from '#aws/clients.ts';
+import { clock, newId } from '#aws/clock.ts';
 import { number } from '#aws/env.ts';
 import { count } from '#aws/log.ts';
 import { openObjects } from '#aws/objects.ts';

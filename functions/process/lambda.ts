@@ -1,7 +1,8 @@
 import { S3Client } from '@aws-sdk/client-s3';
 import { SNSClient } from '@aws-sdk/client-sns';
 import { openCheckpoints } from '#aws/checkpoints.ts';
-import { clock, dynamoClient, newId, searchStore } from '#aws/clients.ts';
+import { dynamoClient, searchStore } from '#aws/clients.ts';
+import { clock, newId } from '#aws/clock.ts';
 import { number } from '#aws/env.ts';
 import { openEvents } from '#aws/events.ts';
 import { count, report } from '#aws/log.ts';

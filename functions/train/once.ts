@@ -1,5 +1,6 @@
 import { S3Client } from '@aws-sdk/client-s3';
-import { clock, newId, searchStore } from '#aws/clients.ts';
+import { searchStore } from '#aws/clients.ts';
+import { clock, newId } from '#aws/clock.ts';
 import { number } from '#aws/env.ts';
 import { count, info } from '#aws/log.ts';
 import { openObjects } from '#aws/objects.ts';
