@@ -15,3 +15,14 @@ export function number(name: string, text: string): number {
   if (text.trim() === '' || !Number.isFinite(value)) throw new Error(`${name} "${text}" is no number`);
   return value;
 }
+
+/** The region and the credentials of a function, which live as long as its environment. */
+export function ownAccess(environment: Record<string, string | undefined> = process.env) {
+  const { AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY } = variables(
+    ['AWS_REGION', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'],
+    environment,
+  );
+  const sessionToken = environment.AWS_SESSION_TOKEN;
+  const credentials = { accessKeyId: AWS_ACCESS_KEY_ID, secretAccessKey: AWS_SECRET_ACCESS_KEY, sessionToken };
+  return { region: AWS_REGION, credentials };
+}

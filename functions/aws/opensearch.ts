@@ -1,13 +1,12 @@
 // OpenSearch over HTTP: the few calls that search needs, signed for Amazon OpenSearch Service. The client library is two
 // megabytes of generated calls, which a function would load at every cold start.
-import { createHash, createHmac } from 'node:crypto';
-import { SignatureV4 } from '@smithy/signature-v4';
+import { openSigner, type SignerOptions } from './signed.ts';
 
 export interface OpenSearchOptions {
   /** `https://…` of the domain. */
   endpoint: string;
   /** AWS credentials to sign with; without them nothing is signed (a node without access control). */
-  signer?: Pick<ConstructorParameters<typeof SignatureV4>[0], 'region' | 'credentials'>;
+  signer?: Pick<SignerOptions, 'region' | 'credentials'>;
 }
 
 export class OpenSearchError extends Error {
@@ -26,25 +25,14 @@ export type Call = <T>(method: string, path: string, body?: unknown) => Promise<
 
 /** Answers parsed JSON; anything but 2xx throws OpenSearchError. Throttled and failed calls are tried three times. */
 export function openSearchCall({ endpoint, signer }: OpenSearchOptions): Call {
-  const { hostname, host, origin, protocol } = new URL(endpoint);
-  const signature =
-    signer &&
-    new SignatureV4({ service: 'es', region: signer.region, credentials: signer.credentials, sha256: Sha256 });
+  const { origin } = new URL(endpoint);
+  const sign = signer && openSigner({ service: 'es', ...signer });
 
   const once = async (method: string, path: string, body: string | undefined) => {
-    const { pathname, searchParams } = new URL(path, origin);
-    const request = {
-      method,
-      protocol,
-      hostname,
-      path: pathname,
-      query: Object.fromEntries(searchParams),
-      headers: { host, ...(body === undefined ? {} : { 'content-type': contentType(path) }) },
-      body,
-    };
-    const signed = signature ? await signature.sign(request) : request;
-    const { host: _, ...headers } = signed.headers;
-    return fetch(new URL(path, origin), { method, headers, body, signal: AbortSignal.timeout(60_000) });
+    const url = new URL(path, origin);
+    const plain: Record<string, string> = body === undefined ? {} : { 'content-type': contentType(path) };
+    const headers = sign ? await sign(url, { method, headers: plain, body }) : plain;
+    return fetch(url, { method, headers, body, signal: AbortSignal.timeout(60_000) });
   };
 
   return async <T>(method: string, path: string, body?: unknown): Promise<T> => {
@@ -70,19 +58,4 @@ async function readError(answer: Response): Promise<{ type: string; reason: stri
   } catch {
     return { type: '', reason: '' };
   }
-}
-
-/** SHA-256 in the shape SignatureV4 asks for. */
-class Sha256 {
-  #hash;
-  constructor(secret?: string | ArrayBuffer | ArrayBufferView) {
-    this.#hash = secret === undefined ? createHash('sha256') : createHmac('sha256', secret as string);
-  }
-  update(data: string | Uint8Array) {
-    this.#hash.update(data);
-  }
-  async digest() {
-    return Uint8Array.from(this.#hash.digest());
-  }
-  reset() {}
 }

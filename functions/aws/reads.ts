@@ -1,0 +1,83 @@
+// Reads of one S3 bucket over Node's own HTTP, for tiles: the SDK's client would be 70 ms of a cold start that somebody
+// waits for, and fetch hands a body of 3 MB on in three times the time (docs/decisions/0004-tiles-are-a-function.md).
+// Whatever writes uses objects.ts.
+import { request as overHttp } from 'node:http';
+import { request as overHttps } from 'node:https';
+import { buffer } from 'node:stream/consumers';
+import { setTimeout as wait } from 'node:timers/promises';
+import type { ObjectStore } from '#core/stores.ts';
+import type { Signer } from './signed.ts';
+
+export interface ReadsOptions {
+  /** `https://BUCKET.s3.REGION.amazonaws.com`, or with the bucket in its path. */
+  bucketUrl: string;
+  /** For the service s3. */
+  sign: Signer;
+}
+
+interface Answer {
+  status: number;
+  headers: Record<string, string | string[] | undefined>;
+  body: Uint8Array;
+}
+
+const attempts = 3;
+const timeoutMs = 8000;
+
+/** As of objects.ts. */
+export function openReads({ bucketUrl, sign }: ReadsOptions): Pick<ObjectStore, 'get' | 'head'> {
+  const once = async (method: string, key: string, given: Record<string, string>): Promise<Answer> => {
+    const url = new URL(`${bucketUrl}/${key.split('/').map(encodeURIComponent).join('/')}`);
+    const headers = await sign(url, { method, headers: given });
+    const signal = AbortSignal.timeout(timeoutMs);
+    return new Promise((resolve, reject) => {
+      const send = url.protocol === 'http:' ? overHttp : overHttps;
+      const request = send(url, { method, headers, signal }, (answer) => {
+        const { statusCode: status = 0, headers } = answer;
+        buffer(answer).then((body) => resolve({ status, headers, body }), reject);
+      });
+      request.on('error', reject).end();
+    });
+  };
+
+  /** undefined: not there. Throttled, failed and unanswered calls are tried again. */
+  const ask = async (method: string, key: string, headers: Record<string, string> = {}) => {
+    for (let attempt = 1; ; attempt++) {
+      const answer = await once(method, key, headers).catch((cause: Error) => cause);
+      if (answer instanceof Error) {
+        if (attempt === attempts) throw new Error(`S3 does not answer ${method} ${key}`, { cause: answer });
+      } else {
+        const { status } = answer;
+        if (status < 300 || status === 416) return answer;
+        if (status === 404) return undefined;
+        if (attempt === attempts || (status !== 429 && status < 500))
+          throw new Error(`S3 answers ${status} to ${method} ${key}`);
+      }
+      await wait(Math.random() * 50 * 4 ** attempt);
+    }
+  };
+
+  const head: ObjectStore['head'] = async (key) => {
+    const { headers } = (await ask('HEAD', key)) ?? {};
+    if (!headers) return undefined;
+    const modified = Date.parse(String(headers['last-modified'])) || 0;
+    return { key, etag: String(headers.etag ?? ''), size: Number(headers['content-length']), modified };
+  };
+
+  /** S3 knows no empty range, and answers 416 to one behind the end: then the answer is nothing of what is there. */
+  const nothingOf = async (key: string) => {
+    const found = await head(key);
+    return found && { body: new Uint8Array(), etag: found.etag };
+  };
+
+  return {
+    head,
+    async get(key, range) {
+      if (range && range.end <= range.start) return nothingOf(key);
+      const last = range && (Number.isFinite(range.end) ? String(range.end - 1) : '');
+      const found = await ask('GET', key, range ? { range: `bytes=${range.start}-${last}` } : {});
+      if (found?.status === 416) return nothingOf(key);
+      return found && { body: found.body, etag: String(found.headers.etag ?? '') };
+    },
+  };
+}
