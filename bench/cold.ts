@@ -45,16 +45,18 @@ async function listen(server: Server): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
+const s3Url = await listen(s3);
 const environment = {
   // As on Lambda: region and credentials are in the environment.
   ...{ AWS_REGION: 'us-east-1', AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 's', AWS_SESSION_TOKEN: 't' },
-  ...{ AWS_ENDPOINT_URL_S3: await listen(s3), AWS_ENDPOINT_URL_KINESIS: await listen(kinesis) },
+  ...{ AWS_ENDPOINT_URL_S3: s3Url, BUCKET_URL: `${s3Url}/b`, AWS_ENDPOINT_URL_KINESIS: await listen(kinesis) },
   ...{ STREAM: 's', WEBHOOK_TOKEN_ID: 't', TRUSTED_PROXIES: '', BUCKET: 'b', READ_TOKEN_ID: '', KEEP_DAYS: '7' },
-  ...{ CHECKPOINTS_TABLE: 'c', EVENTS_TABLE: 'e', KEYS_TABLE: 'k', UNHEALTHY_AFTER_SECONDS: '195' },
+  ...{ CHECKPOINTS_TABLE: 'c', EVENTS_TABLE: 'e', KEYS_TABLE: 'k', NOTICES_TABLE: 'n', UNHEALTHY_AFTER_SECONDS: '195' },
   ...{ SEARCH_ENDPOINT: 'https://search.example', SEARCH_SIGNED: 'true', IP_TABLE_BUILT_AT: '0' },
 };
 const calls = {
   collect: { method: 'POST', path: '/v1/hits', body: '[{"domain":"a.example"}]', status: 202 },
+  tiles: { method: 'GET', path: '/v1/tiles/latest/0/0/0.mvt', body: undefined, status: 200 },
   serve: { method: 'GET', path: '/v1/tiles/latest/0/0/0.mvt', body: undefined, status: 200 },
 } satisfies Partial<Record<FunctionName, object>>;
 

@@ -18,28 +18,34 @@ const accessLog = {
   error: '$context.integrationErrorMessage',
 };
 
+export interface ApiProps {
+  settings: ResolvedSettings;
+  collect: LambdaFunction;
+  serve: LambdaFunction;
+  tiles: LambdaFunction;
+}
+
 export class Api extends Construct {
   readonly api: HttpApi;
   /** `https://…`, without a slash at the end. */
   readonly url: string;
   readonly host: string;
 
-  constructor(
-    scope: Construct,
-    id: string,
-    { settings, collect, serve }: { settings: ResolvedSettings; collect: LambdaFunction; serve: LambdaFunction },
-  ) {
+  constructor(scope: Construct, id: string, { settings, collect, serve, tiles }: ApiProps) {
     super(scope, id);
     // CORS is the app's, the same as on one machine; API Gateway would overwrite it.
     this.api = new HttpApi(this, 'Api', { createDefaultStage: false, description: 'Whalewatch' });
     const toCollect = new HttpLambdaIntegration('Collect', collect);
     const toServe = new HttpLambdaIntegration('Serve', serve);
+    const toTiles = new HttpLambdaIntegration('Tiles', tiles);
     const add = (path: string, methods: HttpMethod[], integration: HttpLambdaIntegration) =>
       this.api.addRoutes({ path, methods, integration, authorizer: new HttpNoneAuthorizer() });
     const routes = [
       ...add('/v1/registry-events', [HttpMethod.POST], toCollect),
       ...add('/v1/hits', [HttpMethod.POST, HttpMethod.OPTIONS], toCollect),
       ...add('/v1/hits', [HttpMethod.GET], toServe),
+      ...add('/v1/tiles/{proxy+}', [HttpMethod.GET], toTiles),
+      ...add('/v1/points/latest', [HttpMethod.GET], toTiles),
       ...add('/v1/{proxy+}', [HttpMethod.GET, HttpMethod.POST, HttpMethod.DELETE, HttpMethod.OPTIONS], toServe),
       ...add('/points.json', [HttpMethod.GET], toServe),
     ];

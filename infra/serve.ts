@@ -1,29 +1,34 @@
-// serve: answers from the stores.
+// serve: answers from the stores; tiles: the map's pointer and tiles, from the points alone.
 import type { Stream } from 'aws-cdk-lib/aws-kinesis';
 import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
-import type { Variables } from '#serve/env.ts';
+import type { TileVariables, Variables } from '#serve/env.ts';
 import { token } from './collect.ts';
 import { StageFunction } from './function.ts';
 import { ipTable } from './process.ts';
 import type { ResolvedSettings } from './settings.ts';
 import type { Stores } from './stores.ts';
+import type { Emulated } from './whalewatch.ts';
+
+export interface ServeProps {
+  settings: ResolvedSettings;
+  stores: Stores;
+  stream: Stream;
+  emulated: Emulated;
+}
 
 export class Serve extends Construct {
   readonly handler: StageFunction<Variables>;
+  readonly tiles: StageFunction<TileVariables>;
   readonly token: Secret;
 
-  constructor(
-    scope: Construct,
-    id: string,
-    { settings, stores, stream }: { settings: ResolvedSettings; stores: Stores; stream: Stream },
-  ) {
+  constructor(scope: Construct, id: string, { settings, stores, stream, emulated }: ServeProps) {
     super(scope, id);
     const { publicPeople, keepDays, exportEvery, batchWindow, ipDatabase, logDays } = settings;
     this.token = token(this, 'Token', 'What readers of people\'s pages send as "Authorization: Bearer TOKEN"');
     this.handler = new StageFunction<Variables>(this, 'Function', {
       name: 'serve',
-      does: 'Serve: tiles, history, recommendations, counts, health',
+      does: 'Serve: history, recommendations, counts, health',
       environment: {
         CHECKPOINTS_TABLE: stores.checkpoints.tableName,
         EVENTS_TABLE: stores.events.tableName,
@@ -61,5 +66,19 @@ export class Serve extends Construct {
       Get: ['whalewatch-recommendations/_doc/*'],
       Post: indices.flatMap((index) => ['_search', '_refresh', '_delete_by_query'].map((call) => `${index}/${call}`)),
     });
+
+    // What every visitor waits for: it parses a tenth of what serve does, and can read nothing but points.
+    const { bucketName, bucketRegionalDomainName } = stores.bucket;
+    this.tiles = new StageFunction<TileVariables>(this, 'Tiles', {
+      name: 'tiles',
+      does: 'Tiles: the pointer to the newest points, and tiles of them',
+      environment: { BUCKET_URL: emulated.s3 ? `${emulated.s3}/${bucketName}` : `https://${bucketRegionalDomainName}` },
+      memory: 1769,
+      timeoutSeconds: 29,
+      logDays,
+    });
+    // Without the right to list, S3 answers 403 to what is not there.
+    this.tiles.may(['s3:ListBucket'], [stores.bucket.bucketArn]);
+    this.tiles.may(['s3:GetObject'], [stores.bucket.arnForObjects('points/*')]);
   }
 }

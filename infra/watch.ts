@@ -92,6 +92,7 @@ export class Watch extends Construct {
       'Lambda has no room for collect: raise the quota',
     );
     this.#alarm('ServeFails', serve.handler.metricErrors({ period: five }), 3, 'Readers get errors');
+    this.#alarm('TilesFail', serve.tiles.metricErrors({ period: five }), 3, 'The map gets no tiles');
     this.#alarm('ApiFails', api.api.metricServerError({ period: five }), 5, 'The API answers 5xx');
     this.#alarm('PointsStale', own('Exported', exportMissing), 1, 'The map is not brought up to date', 1, {
       comparisonOperator: ComparisonOperator.LESS_THAN_THRESHOLD,
@@ -108,10 +109,17 @@ export class Watch extends Construct {
     this.#dashboard(
       ['Behind, ms', [behind]],
       ['In', [collect.handler.metricInvocations(), collect.handler.metricDuration({ statistic: 'p99' })]],
-      ['Errors', [...[collect, process, serve].map(({ handler }) => handler.metricErrors()), train.trainer.failures]],
+      [
+        'Errors',
+        [
+          ...[collect.handler, process.handler, serve.handler, serve.tiles].map((each) => each.metricErrors()),
+          train.trainer.failures,
+        ],
+      ],
       ['Set aside and refused', [own('Quarantined'), refused]],
       ['Export', [own('Exported'), own('Folded'), process.export.metricDuration()]],
       ['Serve', [serve.handler.metricInvocations(), serve.handler.metricDuration({ statistic: 'p99' })]],
+      ['Tiles', [serve.tiles.metricInvocations(), serve.tiles.metricDuration({ statistic: 'p99' })]],
     );
   }
 

@@ -64,9 +64,9 @@ export class Web extends Construct {
         ...more,
       });
     const pages = caching('PageCache', Duration.days(365));
-    // What filters a tile is part of its key, or a filtered one would be served as the whole.
+    // What a tile depends on is part of its key, or a filtered one would be served as the whole.
     const tiles = caching('TileCache', Duration.days(365), {
-      queryStringBehavior: CacheQueryStringBehavior.allowList('hours', 'country'),
+      queryStringBehavior: CacheQueryStringBehavior.allowList('hours', 'country', 'theme', 'size', 'background'),
     });
     // People's answers say no-store; the reader's token is part of the key in any case.
     const answers = caching('AnswerCache', Duration.hours(1), {

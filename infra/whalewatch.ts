@@ -22,6 +22,8 @@ export interface Emulated {
   plainHttp?: boolean;
   /** Where the IP table is: layers are not under /opt. */
   ipTable?: string;
+  /** Where S3 is: a bucket has no host name of its own. */
+  s3?: string;
 }
 
 /** The whole system, in an app of your own too: `new Whalewatch(stack, 'Whalewatch', { keepDays: 14 })`. */
@@ -42,8 +44,9 @@ export class Whalewatch extends Construct {
     const collect = new Collect(this, 'Collect', { settings, network });
     const process = new Process(this, 'Process', { settings, stores, stream: collect.stream, emulated });
     const train = new Train(this, 'Train', { settings, stores, network });
-    const serve = new Serve(this, 'Serve', { settings, stores, stream: collect.stream });
-    const api = new Api(this, 'Api', { settings, collect: collect.handler, serve: serve.handler });
+    const serve = new Serve(this, 'Serve', { settings, stores, stream: collect.stream, emulated });
+    const { handler: readers, tiles } = serve;
+    const api = new Api(this, 'Api', { settings, collect: collect.handler, serve: readers, tiles });
     const web = new Web(this, 'Web', { settings, stores, api, emulated });
     collect.servers?.serveBeacon(web.host);
     new Watch(this, 'Watch', { settings, collect, process, train, serve, api, web });

@@ -2,6 +2,7 @@ import type { OpenAPIHono } from '@hono/zod-openapi';
 import { answerErrors } from '#core/http.ts';
 import type { NoticeFeed, SearchStore } from '#core/stores.ts';
 import { access } from './access.ts';
+import { mapRoutes } from './clusters.ts';
 import { type HealthOptions, healthRoutes } from './health.ts';
 import { hitRoutes } from './hits.ts';
 import type { ModelSource } from './models.ts';
@@ -10,7 +11,7 @@ import { router } from './parameters.ts';
 import { peopleRoutes } from './people.ts';
 import { recommendationRoutes } from './recommendations.ts';
 import { repositoryRoutes } from './repositories.ts';
-import { type SnapshotSource, tileRoutes } from './tiles.ts';
+import type { SnapshotSource } from './snapshots.ts';
 
 export interface ServeOptions extends HealthOptions {
   search: SearchStore;
@@ -31,7 +32,7 @@ export function serveApp(options: ServeOptions): OpenAPIHono {
   const app = router();
   answerErrors(app, report);
   app.use('*', access(readToken));
-  app.route('/', tileRoutes(snapshots, clock));
+  app.route('/', mapRoutes(snapshots, clock));
   app.route('/', hitRoutes(options));
   app.route('/', peopleRoutes(options));
   app.route('/', repositoryRoutes(options));

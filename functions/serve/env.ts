@@ -17,3 +17,7 @@ const names = [
 ] as const;
 export type Variables = Record<(typeof names)[number], string>;
 export const readVariables = (): Variables => variables(names);
+
+const tileNames = ['BUCKET_URL'] as const;
+export type TileVariables = Record<(typeof tileNames)[number], string>;
+export const readTileVariables = (): TileVariables => variables(tileNames);

@@ -29,13 +29,15 @@ export class SnapshotGone extends Error {
 export const SNAPSHOT_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const POINTER_AGE_MS = 1000;
 
+type Reads = Pick<ObjectStore, 'get' | 'head'>;
+
 /**
  * Keeps the newest few pyramids open, each read in blocks as tiles ask for them: a new snapshot costs a reader what its own
  * tile needs, not the file. See docs/decisions/points-file.md.
  * A new pointer is followed only once its snapshot opens: until then the last good one serves.
  */
 export function objectSnapshots(
-  store: ObjectStore,
+  store: Reads,
   clock: () => number,
   { keep = 3, onBad = (_snapshot: string, _error: BadSnapshot) => {} } = {},
 ): SnapshotSource {
@@ -65,8 +67,9 @@ export function objectSnapshots(
   }
 
   async function check(): Promise<void> {
-    const head = await store.head(POINTER_KEY);
-    if (head && head.etag !== etag) {
+    // The first time there is nothing to compare with: one way to the store less before the first tile.
+    const head = etag === '' ? undefined : await store.head(POINTER_KEY);
+    if (etag === '' || (head && head.etag !== etag)) {
       const pointer = await store.get(POINTER_KEY);
       const next = pointer && parsePointer(pointer.body);
       if (pointer && next) {
@@ -101,7 +104,7 @@ export function objectSnapshots(
 }
 
 /** undefined when there is no such object; what is asked of it later is read as it is needed. */
-async function openObject(store: ObjectStore, key: string): Promise<Pyramid | undefined> {
+async function openObject(store: Reads, key: string): Promise<Pyramid | undefined> {
   const read = async (start: number, end: number) => {
     const found = await store.get(key, { start, end });
     if (!found) throw new SnapshotGone(`${key} is not there any more`);

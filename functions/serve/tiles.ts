@@ -1,461 +1,97 @@
-// The map's routes: pointer, tiles, clusters of a box, leaves. Everything is checked before anything is read.
-
-import { deflateSync, gzipSync } from 'node:zlib';
-import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
-import type { Context, TypedResponse } from 'hono';
+// The map's two hot routes: the pointer and the tiles. Everything is checked before anything is read.
+//
+// They are a function of their own on AWS and load no schema library (docs/decisions/0004-tiles-are-a-function.md): what a
+// parameter must be stands here, and clusters.ts describes and documents it from the same place.
+import { deflateSync } from 'node:zlib';
+import { type Context, Hono } from 'hono';
 import { LAND_ZOOM } from '#core/coast.ts';
-import { clusterFeature, tileFeatures, yandexCollection } from '#core/geojson.ts';
-import type { Matches } from '#core/matches.ts';
-import { latToY, SIZE } from '#core/mercator.ts';
+import { tileFeatures } from '#core/geojson.ts';
 import { encodeTile } from '#core/mvt.ts';
-import { clear, drawLand, drawTile, encodePng } from '#core/png.ts';
-import { type Box, DEEPEST_ZOOM, type Pyramid } from '#core/pyramid.ts';
-import { embedRoutes, type RefusalHook, themeQuery } from './embed.ts';
-import { SNAPSHOT_NAME, SnapshotGone, type SnapshotSource } from './snapshots.ts';
+import { clear, drawLand, drawTile, encodePng, type Picture, type Theme } from '#core/png.ts';
+import { DEEPEST_ZOOM } from '#core/pyramid.ts';
+import { fail, IMMUTABLE, mapHeaders, matching, packed, refusal, SHORT_LIVED, unknown } from './replies.ts';
+import { SNAPSHOT_NAME, type SnapshotSource } from './snapshots.ts';
 
 export type { LatestPoints, SnapshotSource } from './snapshots.ts';
 
-const IMMUTABLE = 'public, max-age=31536000, immutable';
-/** Pointer and `latest` tiles: seconds. */
-const SHORT_LIVED = 'public, max-age=2, stale-while-revalidate=10';
-const MAX_FEATURES = 10_000;
-const MAX_LEAVES = 1000;
+/** What a parameter must be, and what is said of one that is something else. */
+export const tileParameters = {
+  snapshot: [SNAPSHOT_NAME, 'must be "latest" or a name from /v1/points/latest'],
+  z: [/^\d{1,2}$/, 'must be a whole number'],
+  x: [/^\d{1,8}$/, 'must be a whole number'],
+  file: [/^\d{1,8}\.(mvt|json|png)$/, 'must be Y.mvt, Y.json or Y.png'],
+  hours: [/^\d{1,5}$/, 'must be a whole number'],
+  country: [/^[A-Za-z]{2}$/, 'must be a two-letter country code'],
+  theme: [/^(light|dark)$/, 'must be light or dark'],
+  size: [/^(256|512|1024)$/, 'must be 256, 512 or 1024'],
+  background: [/^(map|none)$/, 'must be map or none'],
+} satisfies Record<string, [RegExp, string]>;
+type Name = keyof typeof tileParameters;
 
-const errorSchema = z
-  .object({ error: z.object({ code: z.string(), message: z.string() }) })
-  .openapi('Error', { description: 'What to mend.' });
-const failure = (description: string) => ({ description, content: { 'application/json': { schema: errorSchema } } });
-const failures = { 400: failure('A parameter is bad; the message names it.'), 404: failure('No such snapshot.') };
-
-const snapshotName = z.string().regex(SNAPSHOT_NAME, 'must be "latest" or a name from /v1/points/latest');
-const snapshotQuery = snapshotName.optional().openapi({ description: 'A snapshot; the latest one when left out.' });
-
-const bboxQuery = z
-  .string()
-  .transform((text, context) => {
-    const numbers = text.split(',').map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
-    if (numbers.length === 4 && numbers.every(Number.isFinite)) return numbers as Box;
-    context.addIssue('must be four numbers with commas between');
-    return z.NEVER;
-  })
-  .openapi({ type: 'string', example: '-10,35,30,60' });
-const latitudes = (south: number, north: number) => south <= north && south >= -90 && north <= 90;
-const zoomQuery = z
-  .string()
-  .transform((text, context) => {
-    const zoom = text.trim() === '' ? Number.NaN : Number(text);
-    if (Number.isFinite(zoom)) return zoom;
-    context.addIssue('must be a number');
-    return z.NEVER;
-  })
-  .openapi({ type: 'string', example: '4.5', description: 'Rounded down and held to the zooms there are.' });
-const whole = (low: number, high: number, standard: number) =>
-  z
-    .string()
-    .regex(/^\d{1,12}$/, 'must be a whole number')
-    .transform(Number)
-    .refine((value) => value >= low && value <= high, `must be from ${low} to ${high}`)
-    .optional()
-    .default(standard)
-    .openapi({ type: 'string', example: String(standard) });
-
-const filterQuery = {
-  hours: z
-    .string()
-    .regex(/^\d{1,5}$/, 'must be a whole number')
-    .transform(Number)
-    .refine((hours) => hours >= 1, 'must be at least 1')
-    .optional()
-    .openapi({ type: 'string', example: '24', description: 'Only points of the last hours before the newest point.' }),
-  country: z
-    .string()
-    .regex(/^[A-Za-z]{2}$/, 'must be a two-letter country code')
-    .transform((code) => code.toUpperCase())
-    .optional()
-    .openapi({ type: 'string', example: 'DE' }),
-};
-/** What the filter keeps of this pyramid; undefined: everything. `hours` count back from the snapshot, not from now. */
-function matching(pyramid: Pyramid, { hours, country }: { hours?: number; country?: string }) {
-  return pyramid.matching({ since: hours && pyramid.newestAt - hours * 3_600_000, country });
-}
-
-const featureSchema = z
-  .object({
-    type: z.literal('Feature'),
-    id: z.number(),
-    geometry: z.object({ type: z.literal('Point'), coordinates: z.array(z.number()) }),
-    properties: z.union([
-      z.object({ point_count: z.number(), expansion_zoom: z.number().optional() }),
-      z.object({ domain: z.string(), updatedAt: z.string() }),
-    ]),
-  })
-  .openapi('Cluster');
-const collectionSchema = z
-  .object({
-    type: z.literal('FeatureCollection'),
-    snapshot: z.string(),
-    zoom: z.number().openapi({
-      description: `The zoom that was answered: lower than asked when the box would hold more than ${MAX_FEATURES} items.`,
-    }),
-    features: z.array(featureSchema),
-  })
-  .openapi('Clusters');
-
-const latestRoute = createRoute({
-  method: 'get',
-  path: '/v1/points/latest',
-  summary: 'The newest snapshot of the points',
-  responses: {
-    200: {
-      description: 'The pointer.',
-      content: {
-        'application/json': {
-          schema: z.object({
-            snapshot: z.string(),
-            updatedAt: z.string(),
-            points: z.number(),
-            staleSeconds: z.number(),
-          }),
-        },
-      },
-    },
-    404: failure('Nothing was exported yet.'),
-  },
-});
-
-const tileRoute = createRoute({
-  method: 'get',
-  path: '/v1/tiles/{snapshot}/{z}/{x}/{file}',
-  summary: 'Clusters of one tile',
-  request: {
-    params: z.object({
-      snapshot: snapshotName.openapi({ description: 'A snapshot, or "latest".' }),
-      z: z.string().regex(/^\d{1,2}$/, 'must be a whole number'),
-      x: z.string().regex(/^\d{1,8}$/, 'must be a whole number'),
-      file: z
-        .string()
-        .regex(/^\d{1,8}\.(mvt|json|png)$/, 'must be Y.mvt, Y.json or Y.png')
-        .openapi({ example: '5.mvt' }),
-    }),
-    query: z.object({
-      ...filterQuery,
-      theme: themeQuery,
-      size: z
-        .enum(['256', '512', '1024'], { error: () => 'must be 256, 512 or 1024' })
-        .optional()
-        .default('512')
-        .openapi({ description: "Pixels of a PNG's side." }),
-      background: z
-        .enum(['map', 'none'], { error: () => 'must be map or none' })
-        .optional()
-        .default('map')
-        .openapi({ description: `Of a PNG: land and sea, to zoom ${LAND_ZOOM}, or clear.` }),
-    }),
-  },
-  responses: {
-    200: {
-      description: 'Layer `clusters`.',
-      content: {
-        'application/vnd.mapbox-vector-tile': { schema: z.string().openapi({ format: 'binary' }) },
-        'application/geo+json': { schema: collectionSchema },
-        'image/png': { schema: z.string().openapi({ format: 'binary' }) },
-      },
-    },
-    204: { description: 'Nothing there.' },
-    304: { description: 'Not changed.' },
-    ...failures,
-  },
-});
-
-const clustersRoute = createRoute({
-  method: 'get',
-  path: '/v1/clusters',
-  summary: 'Clusters of a box',
-  request: {
-    query: z.object({
-      bbox: bboxQuery.refine(
-        ([, south, , north]) => latitudes(south, north),
-        'must be W,S,E,N with -90 <= S <= N <= 90',
-      ),
-      zoom: zoomQuery,
-      snapshot: snapshotQuery,
-      ...filterQuery,
-    }),
-  },
-  responses: {
-    200: { description: 'GeoJSON.', content: { 'application/geo+json': { schema: collectionSchema } } },
-    ...failures,
-  },
-});
-
-const leavesRoute = createRoute({
-  method: 'get',
-  path: '/v1/clusters/leaves',
-  summary: 'The domains in a cluster, newest first',
-  request: {
-    query: z.object({
-      cluster: z
-        .string()
-        .regex(/^\d{1,15}$/, 'must be the id of a cluster')
-        .transform(Number)
-        .openapi({ type: 'string' }),
-      limit: whole(1, MAX_LEAVES, 100),
-      offset: whole(0, 2 ** 25, 0),
-      snapshot: snapshotQuery.openapi({ description: 'The snapshot the id came from.' }),
-      ...filterQuery,
-    }),
-  },
-  responses: {
-    200: {
-      description: 'One page.',
-      content: {
-        'application/json': {
-          schema: z.object({
-            total: z.number(),
-            items: z.array(
-              z.object({
-                domain: z.string(),
-                lat: z.number(),
-                lon: z.number(),
-                updatedAt: z.string(),
-                country: z.string(),
-              }),
-            ),
-          }),
-        },
-      },
-    },
-    ...failures,
-  },
-});
-
-const yandexRoute = createRoute({
-  method: 'get',
-  path: '/v1/clusters/yandex',
-  summary: "Clusters for Yandex Maps' RemoteObjectManager",
-  request: {
-    query: z.object({
-      bbox: bboxQuery
-        .refine(
-          ([south, , north]) => latitudes(south, north),
-          'must be lat,lon,lat,lon with -90 <= first <= third <= 90',
-        )
-        .openapi({ example: '35,-10,60,30', description: 'What %b stands for: lat,lon,lat,lon.' }),
-      zoom: zoomQuery,
-      // Letters that cannot end a script or call anything but a function by name.
-      callback: z
-        .string()
-        .regex(/^[A-Za-z_$][\w$]*(\.[A-Za-z_$][\w$]*)*$/, 'must be the name of a function')
-        .max(100, 'must be at most 100 letters')
-        .optional(),
-      snapshot: snapshotQuery,
-      ...filterQuery,
-    }),
-  },
-  responses: {
-    200: {
-      description: 'JSONP when `callback` is given.',
-      content: { 'application/json': { schema: z.object({}) }, 'text/javascript': { schema: z.string() } },
-    },
-    ...failures,
-  },
-});
-
-/** Answers a request whose parameters do not fit their schema: 400 with the first one's name and value. */
-const refuse: RefusalHook = (result, c) => {
-  if (result.success) return;
-  const [issue] = result.error.issues;
-  const parameter = String(issue.path[0]);
-  const value = c.req.param(parameter) ?? c.req.query(parameter);
-  const message = `${parameter} ${value === undefined ? 'is missing' : `"${cut(value)}" ${issue.message}`}`;
-  return fail(c, 400, 'bad_request', message);
-};
-
-/** Everything below the map; mount it with app.route('/', ...). clock: milliseconds since the epoch. */
-export function tileRoutes(source: SnapshotSource, clock: () => number): OpenAPIHono {
-  const app = new OpenAPIHono({ defaultHook: refuse });
+/** The pointer and the tiles; mount it with app.route('/', ...). clock: milliseconds since the epoch. */
+export function tileRoutes(source: SnapshotSource, clock: () => number): Hono {
+  const app = new Hono();
   // Named one by one: mounted beside people's routes, a '*' here would open those to every site.
-  for (const path of ['/v1/points/*', '/v1/tiles/*', '/v1/clusters', '/v1/clusters/*', '/v1/embed/*'])
-    app.use(path, async (c, next) => {
-      await next();
-      if (c.error instanceof SnapshotGone) {
-        c.res = unknown(c, c.req.param('snapshot') ?? c.req.query('snapshot') ?? 'latest');
-      }
-      c.header('Access-Control-Allow-Origin', '*');
-      c.header('X-Content-Type-Options', 'nosniff');
-    });
+  for (const path of ['/v1/points/*', '/v1/tiles/*']) app.use(path, mapHeaders);
 
-  app.route('/', embedRoutes(source, refuse));
-
-  app.openapi(latestRoute, async (c) => {
+  app.get('/v1/points/latest', async (c) => {
     const latest = await source.latest();
     if (!latest) return fail(c, 404, 'no_snapshot', 'no points were exported yet');
     c.header('Cache-Control', SHORT_LIVED);
-    return c.json(
-      {
-        ...latest,
-        updatedAt: new Date(latest.updatedAt).toISOString(),
-        staleSeconds: Math.max(0, Math.round((clock() - latest.updatedAt) / 1000)),
-      },
-      200,
-    );
+    return c.json({
+      ...latest,
+      updatedAt: new Date(latest.updatedAt).toISOString(),
+      staleSeconds: Math.max(0, Math.round((clock() - latest.updatedAt) / 1000)),
+    });
   });
 
-  app.openapi(tileRoute, async (c) => {
-    const params = c.req.valid('param');
-    const [zoom, x] = [Number(params.z), Number(params.x)];
-    const [row, format] = params.file.split('.');
+  app.get('/v1/tiles/:snapshot/:z/:x/:file', async (c) => {
+    const { snapshot: wanted, z, x: column, file } = c.req.param();
+    const { hours, country, theme = 'light', size = '512', background = 'map' } = c.req.query();
+    const look = { theme, size, background };
+    const given: Partial<Record<Name, string>> = { snapshot: wanted, z, x: column, file, hours, country, ...look };
+    for (const [name, value] of Object.entries(given) as [Name, string | undefined][]) {
+      const [pattern, must] = tileParameters[name];
+      if (value !== undefined && !pattern.test(value)) return refusal(c, name, value, must);
+    }
+    if (hours !== undefined && Number(hours) < 1) return refusal(c, 'hours', hours, 'must be at least 1');
+    const [zoom, x] = [Number(z), Number(column)];
+    const [row, format] = file.split('.');
     const y = Number(row);
-    if (zoom > DEEPEST_ZOOM) return fail(c, 400, 'bad_request', `z "${params.z}" must be from 0 to ${DEEPEST_ZOOM}`);
+    if (zoom > DEEPEST_ZOOM) return refusal(c, 'z', z, `must be from 0 to ${DEEPEST_ZOOM}`);
     if (x >= 2 ** zoom || y >= 2 ** zoom)
-      return fail(c, 400, 'bad_request', `x/y "${params.x}/${row}" must be below ${2 ** zoom} at zoom ${zoom}`);
+      return refusal(c, 'x/y', `${column}/${row}`, `must be below ${2 ** zoom} at zoom ${zoom}`);
 
-    const snapshot = await resolve(params.snapshot);
+    const snapshot = wanted === 'latest' ? (await source.latest())?.snapshot : wanted;
     if (!snapshot) return fail(c, 404, 'no_snapshot', 'no points were exported yet');
-    const filter = c.req.valid('query');
-    const look = format === 'png' ? [filter.theme, filter.size, filter.background] : [];
-    const etag = `W/"${[snapshot, zoom, x, params.file, filter.hours, filter.country, ...look].join('/')}"`;
+    const filter = { hours: hours === undefined ? undefined : Number(hours), country: country?.toUpperCase() };
+    const shown = format === 'png' ? Object.values(look) : [];
+    const etag = `W/"${[snapshot, zoom, x, file, filter.hours, filter.country, ...shown].join('/')}"`;
     const held = c.req.header('If-None-Match')?.split(/,\s*/).includes(etag);
     const pyramid = held ? undefined : await source.open(snapshot);
     if (!held && !pyramid) return unknown(c, snapshot);
     c.header('ETag', etag);
-    c.header('Cache-Control', params.snapshot === 'latest' ? SHORT_LIVED : IMMUTABLE);
-    if (!pyramid) return c.body(null, 304) as Untyped;
+    c.header('Cache-Control', wanted === 'latest' ? SHORT_LIVED : IMMUTABLE);
+    if (!pyramid) return c.body(null, 304);
     const tile = await pyramid.load(() => pyramid.tile(zoom, x, y, matching(pyramid, filter)));
-    const land = format === 'png' && filter.background === 'map' && zoom <= LAND_ZOOM;
-    if (tile.length === 0 && !land) return c.body(null, 204) as Untyped;
+    const land = format === 'png' && background === 'map' && zoom <= LAND_ZOOM;
+    if (tile.length === 0 && !land) return c.body(null, 204);
     if (format === 'json') {
       const features = tileFeatures(pyramid, tile, zoom, x, y);
       const body = JSON.stringify({ type: 'FeatureCollection', snapshot, zoom, features });
       return packed(c, body, 'application/geo+json');
     }
     if (format === 'png') {
-      const size = Number(filter.size);
-      const under = land ? drawLand(zoom, x, y, size, filter.theme) : clear(size);
-      c.header('Content-Type', 'image/png');
-      return c.body(
-        encodePng(drawTile(tile, under, filter.theme), (rows) => deflateSync(rows, { level: 4 })),
-        200,
-      ) as Untyped;
+      const under = land ? drawLand(zoom, x, y, Number(size), theme as Theme) : clear(Number(size));
+      return picture(c, drawTile(tile, under, theme as Theme));
     }
     return packed(c, encodeTile(pyramid, tile), 'application/vnd.mapbox-vector-tile');
   });
 
-  app.openapi(clustersRoute, async (c) => {
-    const { bbox, zoom, snapshot: wanted, ...filter } = c.req.valid('query');
-    const found = await openWanted(c, wanted);
-    if (found instanceof Response) return found;
-    const { pyramid, snapshot } = found;
-    const answer = await pyramid.load(() => {
-      const { level, clusters } = boxClusters(pyramid, bbox, zoom, matching(pyramid, filter));
-      return { zoom: level, features: clusters.map((cluster) => clusterFeature(pyramid, cluster)) };
-    });
-    const body = JSON.stringify({ type: 'FeatureCollection', snapshot, ...answer });
-    return packed(c, body, 'application/geo+json');
-  });
-
-  app.openapi(leavesRoute, async (c) => {
-    const { cluster, limit, offset, snapshot: wanted, ...filter } = c.req.valid('query');
-    const found = await openWanted(c, wanted);
-    if (found instanceof Response) return found;
-    try {
-      const { pyramid } = found;
-      const { total, leaves } = await pyramid.load(() => {
-        const matches = matching(pyramid, filter);
-        const { leafStart, count } = pyramid.find(cluster);
-        return {
-          total: matches ? matches.count(leafStart, leafStart + count) : count,
-          leaves: pyramid.leaves(cluster, limit, offset, matches),
-        };
-      });
-      const items = leaves.map((leaf) => ({ ...leaf, updatedAt: new Date(leaf.updatedAt).toISOString() }));
-      return c.json({ total, items }, 200);
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      return fail(c, 404, 'no_cluster', `cluster "${cluster}" is not in snapshot ${found.snapshot}`);
-    }
-  });
-
-  app.openapi(yandexRoute, async (c) => {
-    const { bbox, zoom, callback, snapshot: wanted, ...filter } = c.req.valid('query');
-    const found = await openWanted(c, wanted);
-    if (found instanceof Response) return found;
-    const [south, west, north, east] = bbox;
-    const { pyramid } = found;
-    const collection = await pyramid.load(() =>
-      yandexCollection(
-        pyramid,
-        boxClusters(pyramid, [west, south, east, north], zoom, matching(pyramid, filter)).clusters,
-      ),
-    );
-    const body = JSON.stringify(collection);
-    if (!callback) return packed(c, body, 'application/json');
-    // The comment keeps the reply from being read as another file type that begins with letters of the caller's choice.
-    return packed(
-      c,
-      `/**/${callback}(${body.replace(/[\u2028\u2029]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16)}`)});`,
-      'text/javascript',
-    );
-  });
-
-  async function resolve(snapshot: string | undefined): Promise<string | undefined> {
-    return snapshot === undefined || snapshot === 'latest' ? (await source.latest())?.snapshot : snapshot;
-  }
-
-  async function openWanted(c: Context, wanted: string | undefined) {
-    const snapshot = await resolve(wanted);
-    if (!snapshot) return fail(c, 404, 'no_snapshot', 'no points were exported yet');
-    const pyramid = await source.open(snapshot);
-    if (!pyramid) return unknown(c, snapshot);
-    c.header('Cache-Control', wanted === undefined || wanted === 'latest' ? SHORT_LIVED : IMMUTABLE);
-    return { snapshot, pyramid };
-  }
-
   return app;
 }
 
-/**
- * The clusters of a box, at the deepest zoom up to the one asked that needs no more than MAX_FEATURES. Starts where the box
- * is a few tiles wide, which are never too many, and goes up: a wide box at a deep zoom never reads the deep levels.
- */
-function boxClusters(pyramid: Pyramid, box: Box, zoom: number, matches: Matches | undefined) {
-  const [west, south, east, north] = box;
-  const width = Math.min(360, west <= east ? east - west : east - west + 360) / 360;
-  const height = (latToY(south) - latToY(north)) / SIZE;
-  const wanted = pyramid.levelOf(zoom);
-  const few = Math.floor(2 - Math.log2(Math.max(width, height, 2 ** -pyramid.maxZoom)));
-  let level = Math.max(0, Math.min(wanted, few, pyramid.maxZoom));
-  while (level < wanted && pyramid.countClusters(box, level + 1) <= MAX_FEATURES) level++;
-  return { level, clusters: pyramid.clusters(box, level, matches) };
-}
-
-/** The reply is no typed JSON of ours: it fits every route. */
-type Untyped = Response & TypedResponse<never, never, never>;
-
-/** The body, gzipped when the caller takes that: the CDN in front does not compress vector tiles itself. */
-function packed(c: Context, body: string | Uint8Array<ArrayBuffer>, type: string): Untyped {
-  c.header('Content-Type', type);
-  c.header('Vary', 'Accept-Encoding');
-  if (body.length < 200 || !/\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))/.test(c.req.header('Accept-Encoding') ?? ''))
-    return c.body(body, 200) as Untyped;
-  c.header('Content-Encoding', 'gzip');
-  return c.body(gzipSync(body, { level: 4 }), 200) as Untyped;
-}
-
-function unknown(c: Context, snapshot: string) {
-  return fail(
-    c,
-    404,
-    'unknown_snapshot',
-    `snapshot "${snapshot}" is not kept any more, or never was: ask /v1/points/latest`,
-  );
-}
-
-function fail<Status extends 400 | 404>(c: Context, status: Status, code: string, message: string) {
-  c.header('Cache-Control', 'no-store');
-  return c.json({ error: { code, message } }, status);
-}
-
-function cut(value: string): string {
-  return value.length > 80 ? `${value.slice(0, 80)}…` : value;
+function picture(c: Context, drawn: Picture) {
+  c.header('Content-Type', 'image/png');
+  return c.body(encodePng(drawn, (rows) => deflateSync(rows, { level: 4 })));
 }

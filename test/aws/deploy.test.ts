@@ -47,7 +47,7 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
   };
   // What the emulator lacks, and nothing else: docs/deploy.md.
   const flags = (settings: object) => {
-    const emulated = { withoutPages: true, plainHttp: true, ipTable: tablePath() };
+    const emulated = { withoutPages: true, plainHttp: true, ipTable: tablePath(), s3: ministack.url };
     const search = { endpoint: opensearch.url, signed: false };
     return Object.entries({ emulated, search, batchWindow: 1, ...settings }).flatMap(([name, value]) => [
       '-c',

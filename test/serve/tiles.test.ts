@@ -5,8 +5,8 @@ import { PbfReader } from 'pbf';
 import { buildPyramid } from '#core/cluster.ts';
 import { encodePyramid } from '#core/snapshot.ts';
 import type { ObjectStore } from '#core/stores.ts';
-import { objectSnapshots, POINTER_KEY, snapshotKey } from '#serve/snapshots.ts';
-import { type SnapshotSource, tileRoutes } from '#serve/tiles.ts';
+import { mapRoutes } from '#serve/clusters.ts';
+import { objectSnapshots, POINTER_KEY, type SnapshotSource, snapshotKey } from '#serve/snapshots.ts';
 import { pointsOf, type Row, skewedPoints } from '../core/points-of.ts';
 
 const day = 86_400_000;
@@ -32,7 +32,7 @@ function served(have = true) {
       return snapshot.startsWith('s') ? pyramid : undefined;
     },
   };
-  const app = tileRoutes(source, () => now);
+  const app = mapRoutes(source, () => now);
   const get = (path: string, headers: Record<string, string> = {}) => app.request(path, { headers });
   return { get, reads };
 }
@@ -248,7 +248,7 @@ test('a snapshot that was swept while it was open is 404 too', async () => {
     },
     head: async (key: string) => (objects.has(key) ? { key, etag: '1', size: 0, modified: 0 } : undefined),
   } as unknown as ObjectStore;
-  const app = tileRoutes(
+  const app = mapRoutes(
     objectSnapshots(store, () => now),
     () => now,
   );
