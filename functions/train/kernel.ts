@@ -1,10 +1,9 @@
 // The fast fit: lays the matrix out in shared memory and runs the WebAssembly kernel (functions/train/kernel) on all
 // cores. functions/core/als.ts is the readable reference that it is tested against.
 import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
 import type { AlsOptions, Factors } from '#core/als.ts';
 import { compress, type Entry, type Rows } from '#core/ratings.ts';
-import { kernelWasm } from './kernel.wasm.ts';
+import { blockAt, Layout, runKernel, word } from './threads.ts';
 
 export interface FitOptions extends AlsOptions {
   /** `exact` (Cholesky) or `cg`: a few conjugate gradient steps a row. Default exact. */
@@ -17,38 +16,12 @@ export interface FitOptions extends AlsOptions {
   threads?: number;
 }
 
-interface Kernel extends WebAssembly.Exports {
-  run(thread: number): number;
-}
-
-// Words of the parameter block: functions/train/kernel/parameters.ts.
-const base = 1024;
-const word = {
-  ...{ rank: 0, stride: 1, iterations: 2, solver: 3, weighted: 4, steps: 5, splitAt: 6, phases: 7, gramParts: 8 },
-  ...{ gram: 9, lower: 10, inverse: 11, whitener: 12, whitened: 13, scratch: 14, scratchBytes: 15, failed: 16 },
-  ...{ zeros: 17, lambda: 18, alpha: 20, gramDouble: 22, identity: 23, lanes: 24, users: 32, items: 48, ready: 64 },
-};
-
 const lanesRank = 15;
 const gramChunks = 64;
-const pageBytes = 65536;
-const mostPages = 65536;
 /** Entries of a row that is worth a group of four lanes of its own. */
 const splitAt = 2048;
 /** entries x rank^2 x iterations below which a second thread starts too late to help. */
 const worthThreads = 3e8;
-
-/** Runs in the worker: plain JavaScript in a string, because a bundle has no second file to start. */
-const workerSource = `
-const { workerData: { module, memory, thread, ready, failed } } = require('node:worker_threads');
-const words = new Int32Array(memory.buffer);
-try {
-  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-  Atomics.wait(words, ready, 0);
-  exports.run(thread);
-} catch { Atomics.store(words, failed, 1); }`;
-
-let compiled: WebAssembly.Module | undefined;
 
 /**
  * Fits users x items rows (a user a row) and answers row-major factors: the reference's up to single precision, and the
@@ -65,12 +38,8 @@ export function fit(byUser: Rows, items: number, options: FitOptions, random: ()
   const lanes = rank <= lanesRank && solver === 'exact';
   const stride = Math.ceil(rank / (lanes ? 4 : 8)) * (lanes ? 4 : 8);
 
-  let end = 4096;
-  const reserve = (bytes: number) => {
-    const at = end;
-    end += Math.ceil(bytes / 64) * 64;
-    return at;
-  };
+  const layout = new Layout();
+  const reserve = (bytes: number) => layout.reserve(bytes);
   const square = stride * stride;
   const phases = reserve(iterations * 8 * 8);
   const gramParts = reserve(gramChunks * square * 8);
@@ -91,30 +60,14 @@ export function fit(byUser: Rows, items: number, options: FitOptions, random: ()
     chunkStarts: reserve((rows + 1) * 4),
     factors: reserve(rows * stride * 4),
   }));
-  const pages = Math.ceil(end / pageBytes);
-  if (pages > mostPages)
-    throw new RangeError(
-      `${users} people x ${items} images with ${entries} pairs at rank ${rank} need ${(end / 2 ** 30).toFixed(1)} GiB, more than the 4 GiB of one WebAssembly memory: lower the rank, or train with Spark (setting trainer: fargate or spark)`,
-    );
-
-  compiled ??= new WebAssembly.Module(Buffer.from(kernelWasm, 'base64'));
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-  const words = new Int32Array(memory.buffer);
-  const block = base / 4;
-  const workers: Worker[] = [];
-  try {
-    // They start while this thread lays out; the phases wait for nobody.
-    for (let thread = 1; thread < threads; thread++) {
-      const worker = new Worker(workerSource, {
-        eval: true,
-        execArgv: [],
-        workerData: { module: compiled, memory, thread, ready: block + word.ready, failed: block + word.failed },
-      });
-      worker.unref();
-      workers.push(worker);
-    }
+  const memory = layout.memory(
+    `${users} people x ${items} images with ${entries} pairs at rank ${rank}`,
+    'lower the rank, or train with Spark (setting trainer: fargate or spark)',
+  );
+  runKernel(memory, threads, 'run', () => {
+    const words = new Int32Array(memory.buffer);
     const set = (at: number, value: number) => {
-      words[block + at] = value;
+      words[blockAt / 4 + at] = value;
     };
     set(word.rank, rank);
     set(word.stride, stride);
@@ -139,8 +92,8 @@ export function fit(byUser: Rows, items: number, options: FitOptions, random: ()
     const ones = new Float32Array(memory.buffer, identity, square);
     // Panels of eight columns: functions/train/kernel/tiles.ts.
     for (let i = 0; i < stride && !lanes; i++) ones[(i >> 3) * stride * 8 + i * 8 + (i & 7)] = 1;
-    new Float64Array(memory.buffer, base + word.lambda * 4, 1)[0] = lambda;
-    new Float64Array(memory.buffer, base + word.alpha * 4, 1)[0] = alpha;
+    new Float64Array(memory.buffer, blockAt + word.lambda * 4, 1)[0] = lambda;
+    new Float64Array(memory.buffer, blockAt + word.alpha * 4, 1)[0] = alpha;
 
     const views = sides.map((side) => ({
       starts: new Uint32Array(memory.buffer, side.starts, side.rows + 1),
@@ -168,18 +121,11 @@ export function fit(byUser: Rows, items: number, options: FitOptions, random: ()
     const first = new Float32Array(memory.buffer, sides[1].factors, items * stride);
     for (let item = 0; item < items; item++)
       for (let k = 0; k < rank; k++) first[item * stride + k] = (random() - 0.5) / rank;
-
-    Atomics.store(words, block + word.ready, 1);
-    Atomics.notify(words, block + word.ready);
-    const { exports } = new WebAssembly.Instance(compiled, { env: { memory } });
-    if ((exports as Kernel).run(0) !== 0) throw new Error('a training thread failed: train again, or with threads: 1');
-    const [ofUsers, ofItems] = sides.map((side) =>
-      unpadded(new Float32Array(memory.buffer, side.factors, side.rows * stride), side.rows, rank, stride),
-    );
-    return { rank, users: ofUsers, items: ofItems };
-  } finally {
-    for (const worker of workers) worker.terminate();
-  }
+  });
+  const [ofUsers, ofItems] = sides.map((side) =>
+    unpadded(new Float32Array(memory.buffer, side.factors, side.rows * stride), side.rows, rank, stride),
+  );
+  return { rank, users: ofUsers, items: ofItems };
 }
 
 /** The same from entries, with the reference's signature. */

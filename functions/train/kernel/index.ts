@@ -1,17 +1,15 @@
-// The phases of a fit, run by every thread alike: each takes chunks of work from a shared counter until none is left, then
-// waits until the last is done. A thread that starts late finds less to do, one that never starts delays nobody.
-//
-// What a chunk computes does not depend on who computes it, and sums are taken over chunks in order: the same bits
-// whatever the number of threads.
+// The phases of a fit, run by every thread alike. What a chunk computes does not depend on who computes it, and sums are
+// taken over chunks in order: the same bits whatever the number of threads.
 import { solveLanes } from './lanes';
 import { BASE, CHUNKS, CHUNK_STARTS, FACTORS, FAILED, GRAM, GRAM_DOUBLE, GRAM_PARTS, INVERSE, ITEMS, ITERATIONS, LAMBDA, LANES, LOWER, PHASES, RANK, ROWS, SCRATCH, SCRATCH_BYTES, STRIDE, USERS, WEIGHTED, WHITEN, WHITENED, WHITENER, word } from './parameters';
-import { BLOCK, solveRows } from './rows';
-import { rankUpdate, timesTriangle } from './tiles';
+import { gram, gramChunks, inPanels, sumParts } from './gram';
+import { allDone, finish, take } from './phases';
+import { solveRows } from './rows';
+import { LOWER_TRIANGLE, timesMatrix, UPPER_TRIANGLE } from './tiles';
 
-const GRAM_CHUNKS: u32 = 64;
+export { top } from './top';
+
 const WHITEN_ROWS: u32 = 512;
-/** Rows whose products are summed in single precision before they join a double. */
-const GRAM_BLOCK: u32 = 2 * BLOCK;
 
 /** Runs all phases; answers 1 when another thread has failed. */
 export function run(thread: u32): u32 {
@@ -23,34 +21,16 @@ export function run(thread: u32): u32 {
     const kind = phase & 3;
     const counters: usize = <usize>word(PHASES) + (<usize>phase << 3);
     const chunks = kind == 0 ? gramChunks(other) : kind == 1 ? 1 : kind == 2 ? whitenChunks(side, other) : word(side + CHUNKS);
-    for (;;) {
-      const chunk = atomic.add<u32>(counters, 1);
-      if (chunk >= chunks) break;
+    for (let chunk = take(counters); chunk < chunks; chunk = take(counters)) {
       if (kind == 0) gram(other, chunk, scratch);
       else if (kind == 1) prepare(side, other, scratch);
       else if (kind == 2) whiten(other, chunk);
       else solve(side, other, chunk, scratch);
-      if (atomic.add<u32>(counters, 1, 4) + 1 == chunks) atomic.notify(counters + 4, -1);
+      finish(counters, chunks);
     }
-    let spins = 0;
-    for (;;) {
-      const done = atomic.load<u32>(counters, 4);
-      if (done >= chunks) break;
-      if (atomic.load<u32>(BASE + (FAILED << 2))) return 1;
-      if (++spins > 10000) atomic.wait<i32>(counters + 4, done, 10_000_000);
-    }
+    if (!allDone(counters, chunks)) return 1;
   }
   return 0;
-}
-
-@inline function gramRows(rows: u32): u32 {
-  return max<u32>(512, (rows + GRAM_CHUNKS - 1) / GRAM_CHUNKS);
-}
-
-function gramChunks(side: usize): u32 {
-  const rows = word(side + ROWS);
-  const each = gramRows(rows);
-  return (rows + each - 1) / each;
 }
 
 function whitenChunks(side: usize, other: usize): u32 {
@@ -63,76 +43,14 @@ function solve(side: usize, other: usize, chunk: u32, scratch: usize): void {
   else solveRows(side, other, load<u32>(at), load<u32>(at, 4), scratch);
 }
 
-/** YtY of a chunk of rows into its own place, f64: the lower triangle row by row where rows go by lanes, else in panels. */
-function gram(side: usize, chunk: u32, scratch: usize): void {
-  const rank: usize = word(RANK);
-  const stride: usize = word(STRIDE);
-  const bytes = stride << 2;
-  const rows = word(side + ROWS);
-  const each = gramRows(rows);
-  const from = chunk * each;
-  const to = min(from + each, rows);
-  const part: usize = <usize>word(GRAM_PARTS) + <usize>chunk * stride * stride * 8;
-  const factors: usize = word(side + FACTORS);
-  memory.fill(part, 0, stride * stride * 8);
-  if (word(LANES)) {
-    for (let row: usize = from; row < <usize>to; row++) {
-      const y = factors + row * bytes;
-      for (let i: usize = 0; i < rank; i++) {
-        const yi = f64x2.splat(<f64>load<f32>(y + (i << 2)));
-        const line = part + i * (stride << 3);
-        for (let j: usize = 0; j <= i; j += 2) {
-          const yj = f64x2.promote_low_f32x4(v128.load64_zero(y + (j << 2)));
-          v128.store(line + (j << 3), f64x2.add(v128.load(line + (j << 3)), f64x2.mul(yi, yj)));
-        }
-      }
-    }
-    return;
-  }
-  const panels = scratch + stride * bytes;
-  const panel = <usize>BLOCK << 5;
-  for (let row = from; row < to; row += GRAM_BLOCK) {
-    memory.fill(scratch, 0, stride * bytes);
-    const stop = min(row + GRAM_BLOCK, to);
-    for (let block = row; block < stop; block += BLOCK) {
-      const count: usize = min(BLOCK, stop - block);
-      const depth = (count + 3) & ~3;
-      for (let e: usize = 0; e < depth; e++)
-        for (let k: usize = 0; k < stride >> 3; k++) {
-          const y = factors + (<usize>block + e) * bytes + (k << 5);
-          const at = panels + k * panel + (e << 5);
-          v128.store(at, e < count ? v128.load(y) : f32x4.splat(0));
-          v128.store(at, e < count ? v128.load(y, 16) : f32x4.splat(0), 16);
-        }
-      rankUpdate(scratch, stride << 5, scratch, stride << 5, panels, panel, stride, depth);
-    }
-    for (let k: usize = 0; k < stride * bytes; k += 16) {
-      const sum = v128.load(scratch + k);
-      const at = part + (k << 1);
-      v128.store(at, f64x2.add(v128.load(at), f64x2.promote_low_f32x4(sum)));
-      v128.store(at, f64x2.add(v128.load(at, 16), f64x2.promote_low_f32x4(v128.shuffle<i64>(sum, sum, 1, 1))), 16);
-    }
-  }
-}
-
-/** Where element (i, j) is in panels of matrices with `n` rows. */
-@inline function inPanels(i: usize, j: usize, n: usize): usize {
-  return (j >> 3) * (n << 3) + (i << 3) + (j & 7);
-}
-
 /** The parts' sum, as f64 and as f32; for whitening also L of G + lambda I = L LT and its inverse, taken in f64. */
 function prepare(side: usize, other: usize, scratch: usize): void {
   const rank: usize = word(RANK);
   const stride: usize = word(STRIDE);
   const lanes = word(LANES) != 0;
   const parts: usize = word(GRAM_PARTS);
-  const chunks = gramChunks(other);
   const lambda = load<f64>(BASE + (LAMBDA << 2));
-  if (!chunks) memory.fill(parts, 0, stride * stride * 8);
-  for (let chunk: u32 = 1; chunk < chunks; chunk++) {
-    const part = parts + <usize>chunk * stride * stride * 8;
-    for (let k: usize = 0; k < stride * stride * 8; k += 16) v128.store(parts + k, f64x2.add(v128.load(parts + k), v128.load(part + k)));
-  }
+  sumParts(other);
   const total: usize = word(GRAM);
   for (let k: usize = 0; k < stride * stride; k++) store<f32>(total + (k << 2), <f32>load<f64>(parts + (k << 3)));
   const whole: usize = word(GRAM_DOUBLE);
@@ -197,6 +115,6 @@ function whiten(side: usize, chunk: u32): void {
   for (let row = from; row < to; row += 4) {
     // A last group is filled up with its last row.
     const r0 = row * <u32>bytes, r1 = min(row + 1, to - 1) * <u32>bytes, r2 = min(row + 2, to - 1) * <u32>bytes, r3 = min(row + 3, to - 1) * <u32>bytes;
-    timesTriangle(factors + r0, factors + r1, factors + r2, factors + r3, word(WHITENER), stride, false, whitened + r0, whitened + r1, whitened + r2, whitened + r3);
+    timesMatrix(factors + r0, factors + r1, factors + r2, factors + r3, word(WHITENER), stride, UPPER_TRIANGLE, whitened + r0, whitened + r1, whitened + r2, whitened + r3);
   }
 }

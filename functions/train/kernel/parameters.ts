@@ -40,8 +40,24 @@ export const GRAM_DOUBLE: usize = 22;
 export const IDENTITY: usize = 23;
 /** 1: four rows at once, one a lane. */
 export const LANES: usize = 24;
+
+// Of lists for everybody (top.ts).
+export const LIST_LENGTH: usize = 25;
+/** Columns of factors that are multiplied out for all images, a multiple of 8. */
+export const HEAD: usize = 26;
+/** Turns factors so that most of their length is in the head; panels. */
+export const TURN: usize = 27;
+/** Images by falling length, eight by eight: the head in a panel, and the lengths of the eight tails. */
+export const HEADS: usize = 28;
+export const TAILS: usize = 29;
+/** Lengths of the images' factors in that order. */
+export const LENGTHS: usize = 30;
+/** Of the answer, a person after the other. */
+export const LISTED: usize = 31;
 export const USERS: usize = 32;
 export const ITEMS: usize = 48;
+export const LIST_ITEMS: usize = 66;
+export const LIST_SCORES: usize = 67;
 
 // Of a side, from USERS or ITEMS on.
 export const ROWS: usize = 0;

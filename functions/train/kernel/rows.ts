@@ -9,7 +9,7 @@
 // as it stands.
 import { solveDouble } from './double';
 import { ALPHA, BASE, CG_STEPS, COLUMNS, FACTORS, GRAM, IDENTITY, INVERSE, LAMBDA, LOWER, ORDER, RANK, SOLVER, STARTS, STRIDE, VALUES, WEIGHTED, WHITEN, WHITENED, ZEROS, word } from './parameters';
-import { factorize, rankUpdate, substitute, sums, timesTriangle } from './tiles';
+import { factorize, rankUpdate, substitute, sums, LOWER_TRIANGLE, timesMatrix } from './tiles';
 
 /** Entries gathered at a time: 64 x 64 floats fill half of a 32 KiB first-level cache. */
 export const BLOCK: u32 = 64;
@@ -35,7 +35,7 @@ export function solveRows(side: usize, other: usize, from: u32, to: u32, scratch
     const row2 = load<u32>(order + (<usize>min(place + 2, to - 1) << 2));
     const row3 = load<u32>(order + (<usize>min(place + 3, to - 1) << 2));
     if (gradients)
-      timesTriangle(factors + row0 * bytes, factors + row1 * bytes, factors + row2 * bytes, factors + row3 * bytes, word(LOWER), n, true, u, u + bytes, u + 2 * bytes, u + 3 * bytes);
+      timesMatrix(factors + row0 * bytes, factors + row1 * bytes, factors + row2 * bytes, factors + row3 * bytes, word(LOWER), n, LOWER_TRIANGLE, u, u + bytes, u + 2 * bytes, u + 3 * bytes);
     let x0 = nowhere, x1 = nowhere, x2 = nowhere, x3 = nowhere;
     const count = min<u32>(4, to - place);
     for (let e: u32 = 0; e < count; e++) {
@@ -55,7 +55,7 @@ export function solveRows(side: usize, other: usize, from: u32, to: u32, scratch
       else if (e == 2) x2 = target;
       else x3 = target;
     }
-    if (whiten) timesTriangle(u, u + bytes, u + 2 * bytes, u + 3 * bytes, word(INVERSE), n, true, x0, x1, x2, x3);
+    if (whiten) timesMatrix(u, u + bytes, u + 2 * bytes, u + 3 * bytes, word(INVERSE), n, LOWER_TRIANGLE, x0, x1, x2, x3);
   }
 }
 

@@ -254,14 +254,19 @@ export function substitute(a: usize, b: usize, n: usize): void {
   }
 }
 
-/** Four rows x of n numbers times a triangular n x n matrix, into four rows o. `lower`: which triangle is not zero. */
-export function timesTriangle(
-  x0: usize, x1: usize, x2: usize, x3: usize, m: usize, n: usize, lower: bool, o0: usize, o1: usize, o2: usize, o3: usize,
+/** Where a matrix has other numbers than zeros. */
+export const LOWER_TRIANGLE: u32 = 1;
+export const UPPER_TRIANGLE: u32 = 2;
+export const ANYWHERE: u32 = 0;
+
+/** Four rows x of n numbers times an n x n matrix, into four rows o. */
+export function timesMatrix(
+  x0: usize, x1: usize, x2: usize, x3: usize, m: usize, n: usize, shape: u32, o0: usize, o1: usize, o2: usize, o3: usize,
 ): void {
   const panel = n << 5;
   for (let j: usize = 0; j < n; j += 8) {
-    const from: usize = lower ? j : 0;
-    const to = lower ? n : j + 8;
+    const from: usize = shape == LOWER_TRIANGLE ? j : 0;
+    const to = shape == UPPER_TRIANGLE ? j + 8 : n;
     let r = m + (j >> 3) * panel + (from << 5);
     let at = from << 2;
     const end = to << 2;

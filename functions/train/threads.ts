@@ -1,0 +1,82 @@
+// The WebAssembly kernel (functions/train/kernel) in shared memory, on all cores.
+import { Worker } from 'node:worker_threads';
+import { kernelWasm } from './kernel.wasm.ts';
+
+/** The parameter block and its words: functions/train/kernel/parameters.ts. */
+export const blockAt = 1024;
+export const word = {
+  ...{ rank: 0, stride: 1, iterations: 2, solver: 3, weighted: 4, steps: 5, splitAt: 6, phases: 7, gramParts: 8 },
+  ...{ gram: 9, lower: 10, inverse: 11, whitener: 12, whitened: 13, scratch: 14, scratchBytes: 15, failed: 16 },
+  ...{ zeros: 17, lambda: 18, alpha: 20, gramDouble: 22, identity: 23, lanes: 24, listLength: 25, head: 26, turn: 27 },
+  ...{ heads: 28, tails: 29, lengths: 30, listed: 31, users: 32, items: 48, ready: 64, listItems: 66, listScores: 67 },
+};
+/** Words of a side, from users or items on. */
+export const side = {
+  ...{ rows: 0, starts: 1, columns: 2, values: 3, order: 4, chunkStarts: 5, chunks: 6, factors: 7, whiten: 8 },
+};
+
+const pageBytes = 65536;
+const mostPages = 65536;
+
+/** Hands out places in one memory, each on a cache line of its own. Fresh memory is zeros. */
+export class Layout {
+  private end = 4096;
+
+  reserve(bytes: number): number {
+    const at = this.end;
+    this.end += Math.ceil(bytes / 64) * 64;
+    return at;
+  }
+
+  /** @throws RangeError when it would be more than 4 GiB; `what` needs them, `mend` says what to do. */
+  memory(what: string, mend: string): WebAssembly.Memory {
+    const pages = Math.ceil(this.end / pageBytes);
+    if (pages > mostPages)
+      throw new RangeError(
+        `${what} need ${(this.end / 2 ** 30).toFixed(1)} GiB, more than the 4 GiB of one WebAssembly memory: ${mend}`,
+      );
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  }
+}
+
+/** Runs in the worker: plain JavaScript in a string, because a bundle has no second file to start. */
+const workerSource = `
+const { workerData: { module, memory, entry, thread, ready, failed } } = require('node:worker_threads');
+const words = new Int32Array(memory.buffer);
+try {
+  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+  Atomics.wait(words, ready, 0);
+  exports[entry](thread);
+} catch { Atomics.store(words, failed, 1); }`;
+
+let compiled: WebAssembly.Module | undefined;
+
+/**
+ * Calls `entry` on `threads` threads, this one included, which it holds until done. The others start while `layOut`
+ * fills the memory; the kernel's phases wait for nobody.
+ */
+export function runKernel(memory: WebAssembly.Memory, threads: number, entry: 'run' | 'top', layOut: () => void): void {
+  compiled ??= new WebAssembly.Module(Buffer.from(kernelWasm, 'base64'));
+  const words = new Int32Array(memory.buffer);
+  const [ready, failed] = [blockAt / 4 + word.ready, blockAt / 4 + word.failed];
+  const workers: Worker[] = [];
+  try {
+    for (let thread = 1; thread < threads; thread++) {
+      const worker = new Worker(workerSource, {
+        eval: true,
+        execArgv: [],
+        workerData: { module: compiled, memory, entry, thread, ready, failed },
+      });
+      worker.unref();
+      workers.push(worker);
+    }
+    layOut();
+    Atomics.store(words, ready, 1);
+    Atomics.notify(words, ready);
+    const { exports } = new WebAssembly.Instance(compiled, { env: { memory } });
+    const run = exports[entry] as (thread: number) => number;
+    if (run(0) !== 0) throw new Error('a training thread failed: train again, or with threads: 1');
+  } finally {
+    for (const worker of workers) worker.terminate();
+  }
+}

@@ -1,0 +1,134 @@
+// Everybody's best images, exactly, by the WebAssembly kernel on all cores: functions/train/kernel/top.ts.
+import { availableParallelism } from 'node:os';
+import type { Factors } from '#core/als.ts';
+import type { Rows } from '#core/ratings.ts';
+import { blockAt, Layout, runKernel, side, word } from './threads.ts';
+
+export interface TopLists {
+  /** How many a person has: `n`, or fewer where fewer images are left. */
+  counts: Uint32Array;
+  /** Images and their scores, `n` a person, most first. */
+  items: Uint32Array;
+  scores: Float32Array;
+}
+
+const gramChunks = 64;
+const firstBlocks = 128;
+/** people x images below which a second thread starts too late to help. */
+const worthThreads = 1e7;
+
+/**
+ * The best `n` images of each person, without those in their row of `byUser`. Most first, ties by index: the same as
+ * scoring every image in double precision, rounding to single, and sorting.
+ *
+ * @throws RangeError for an `n` that is no whole number above 0, rows that don't fit the factors, or more than 4 GiB.
+ */
+export function topLists(
+  { rank, users, items }: Factors,
+  byUser: Rows,
+  n: number,
+  threads = (users.length / rank) * (items.length / rank) < worthThreads ? 1 : availableParallelism(),
+): TopLists {
+  const [people, images] = [users.length / rank, items.length / rank];
+  if (!Number.isInteger(n) || n < 1) throw new RangeError(`n: ${n} is not a whole number above 0`);
+  if (byUser.starts.length !== people + 1)
+    throw new RangeError(`${byUser.starts.length - 1} rows of pulls for ${people} people`);
+  for (const column of byUser.columns)
+    if (column >= images) throw new RangeError(`image ${column} must be below ${images}`);
+  const stride = Math.ceil(rank / 8) * 8;
+  // Half the columns decide about most images; up to 16 are soon multiplied out.
+  const head = stride <= 16 ? stride : Math.ceil(stride / 16) * 8;
+  const padded = Math.ceil(images / 8) * 8;
+  const length = Math.min(n, Math.max(images, 1));
+  const line = (bytes: number) => Math.ceil(bytes / 64) * 64;
+
+  const layout = new Layout();
+  const reserve = (bytes: number) => layout.reserve(bytes);
+  const at = {
+    phases: reserve(4 * 8),
+    gramParts: reserve(gramChunks * stride * stride * 8),
+    turn: reserve(stride * stride * 4),
+    heads: reserve((padded / 8) * (head + 1) * 32),
+    tails: reserve(images * (stride - head) * 4),
+    lengths: reserve(padded * 4),
+    order: reserve(images * 4),
+    users: reserve(users.length === 0 ? 0 : people * stride * 4),
+    items: reserve(images * stride * 4),
+    starts: reserve(byUser.starts.length * 4),
+    columns: reserve(byUser.columns.length * 4),
+    listed: reserve(people * 4),
+    listItems: reserve(people * length * 4),
+    listScores: reserve(people * length * 4),
+  };
+  const forLists =
+    16 * stride * 4 +
+    line(images) +
+    line(head * 16) +
+    (firstBlocks + 1) * 128 +
+    128 +
+    4 * (line(length * 8) + line(images * 8));
+  const scratchBytes = line(Math.max(forLists + 512, (stride + 64 + 16) * stride * 4));
+  const scratch = reserve(scratchBytes * threads);
+
+  const memory = layout.memory(
+    `lists of ${length} for ${people} people and ${images} images at rank ${rank}`,
+    'make them in parts',
+  );
+  runKernel(memory, threads, 'top', () => {
+    const words = new Int32Array(memory.buffer, blockAt);
+    const set = (values: Record<number, number>) => {
+      for (const [index, value] of Object.entries(values)) words[Number(index)] = value;
+    };
+    set({ [word.rank]: rank, [word.stride]: stride, [word.head]: head, [word.listLength]: length });
+    set({ [word.phases]: at.phases, [word.gramParts]: at.gramParts, [word.turn]: at.turn, [word.heads]: at.heads });
+    set({ [word.tails]: at.tails, [word.lengths]: at.lengths, [word.listed]: at.listed });
+    set({ [word.listItems]: at.listItems, [word.listScores]: at.listScores });
+    set({ [word.scratch]: scratch, [word.scratchBytes]: scratchBytes });
+    set({ [word.users + side.rows]: people, [word.users + side.starts]: at.starts });
+    set({ [word.users + side.columns]: at.columns, [word.users + side.factors]: at.users });
+    set({
+      [word.items + side.rows]: images,
+      [word.items + side.order]: at.order,
+      [word.items + side.factors]: at.items,
+    });
+
+    new Uint32Array(memory.buffer, at.starts, byUser.starts.length).set(byUser.starts);
+    new Uint32Array(memory.buffer, at.columns, byUser.columns.length).set(byUser.columns);
+    pad(users, rank, stride, new Float32Array(memory.buffer, at.users, people * stride));
+    pad(items, rank, stride, new Float32Array(memory.buffer, at.items, images * stride));
+    const lengths = Float32Array.from({ length: images }, (_, item) => lengthOf(items, item * rank, rank));
+    const order = new Uint32Array(memory.buffer, at.order, images).map((_, item) => item);
+    order.sort((a, b) => lengths[b] - lengths[a] || a - b);
+    new Uint32Array(memory.buffer, at.order, images).set(order);
+    const sorted = new Float32Array(memory.buffer, at.lengths, padded);
+    order.forEach((item, place) => {
+      sorted[place] = lengths[item];
+    });
+  });
+  return {
+    counts: new Uint32Array(memory.buffer, at.listed, people).slice(),
+    items: spread(new Uint32Array(memory.buffer, at.listItems, people * length), length, n),
+    scores: spread(new Float32Array(memory.buffer, at.listScores, people * length), length, n),
+  };
+}
+
+function pad(from: Float32Array, rank: number, stride: number, to: Float32Array): void {
+  if (rank === stride) to.set(from);
+  else
+    for (let row = 0; row * rank < from.length; row++)
+      for (let k = 0; k < rank; k++) to[row * stride + k] = from[row * rank + k];
+}
+
+function lengthOf(values: Float32Array, from: number, rank: number): number {
+  let sum = 0;
+  for (let k = from; k < from + rank; k++) sum += values[k] ** 2;
+  return Math.sqrt(sum);
+}
+
+/** Lists of `length` as lists of `n`. */
+function spread<A extends Uint32Array | Float32Array>(lists: A, length: number, n: number): A {
+  if (length === n) return lists.slice() as A;
+  const wider = new (lists.constructor as new (length: number) => A)((lists.length / length) * n);
+  for (let at = 0; at < lists.length; at++) wider[Math.floor(at / length) * n + (at % length)] = lists[at];
+  return wider;
+}
