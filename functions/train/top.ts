@@ -13,7 +13,7 @@ export interface TopLists {
 }
 
 const gramChunks = 64;
-const firstBlocks = 128;
+const span = 128;
 /** people x images below which a second thread starts too late to help. */
 const worthThreads = 1e7;
 
@@ -52,6 +52,7 @@ export function topLists(
     tails: reserve(images * (stride - head) * 4),
     lengths: reserve(padded * 4),
     order: reserve(images * 4),
+    places: reserve(images * 4),
     users: reserve(users.length === 0 ? 0 : people * stride * 4),
     items: reserve(images * stride * 4),
     starts: reserve(byUser.starts.length * 4),
@@ -61,12 +62,7 @@ export function topLists(
     listScores: reserve(people * length * 4),
   };
   const forLists =
-    16 * stride * 4 +
-    line(images) +
-    line(head * 16) +
-    (firstBlocks + 1) * 128 +
-    128 +
-    4 * (line(length * 8) + line(images * 8));
+    16 * stride * 4 + line(images + 8) + line(head * 16) + span * 160 + 256 + 4 * (line(length * 8) + line(images * 8));
   const scratchBytes = line(Math.max(forLists + 512, (stride + 64 + 16) * stride * 4));
   const scratch = reserve(scratchBytes * threads);
 
@@ -81,7 +77,7 @@ export function topLists(
     };
     set({ [word.rank]: rank, [word.stride]: stride, [word.head]: head, [word.listLength]: length });
     set({ [word.phases]: at.phases, [word.gramParts]: at.gramParts, [word.turn]: at.turn, [word.heads]: at.heads });
-    set({ [word.tails]: at.tails, [word.lengths]: at.lengths, [word.listed]: at.listed });
+    set({ [word.tails]: at.tails, [word.lengths]: at.lengths, [word.listed]: at.listed, [word.places]: at.places });
     set({ [word.listItems]: at.listItems, [word.listScores]: at.listScores });
     set({ [word.scratch]: scratch, [word.scratchBytes]: scratchBytes });
     set({ [word.users + side.rows]: people, [word.users + side.starts]: at.starts });
@@ -101,7 +97,9 @@ export function topLists(
     order.sort((a, b) => lengths[b] - lengths[a] || a - b);
     new Uint32Array(memory.buffer, at.order, images).set(order);
     const sorted = new Float32Array(memory.buffer, at.lengths, padded);
+    const places = new Uint32Array(memory.buffer, at.places, images);
     order.forEach((item, place) => {
+      places[item] = place;
       sorted[place] = lengths[item];
     });
   });

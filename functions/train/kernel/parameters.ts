@@ -58,6 +58,8 @@ export const USERS: usize = 32;
 export const ITEMS: usize = 48;
 export const LIST_ITEMS: usize = 66;
 export const LIST_SCORES: usize = 67;
+/** Of each image, its place among the images by falling length. */
+export const PLACES: usize = 68;
 
 // Of a side, from USERS or ITEMS on.
 export const ROWS: usize = 0;

@@ -6,14 +6,14 @@
 // All of this is in single precision with a slack for its rounding, and only chooses candidates. Those are scored in double
 // from the factors as given, one column after the other, rounded to single: bit for bit what scoring every image gives.
 import { gram, gramChunks, inPanels, sumParts } from './gram';
-import { COLUMNS, FACTORS, GRAM_PARTS, HEAD, HEADS, ITEMS, LENGTHS, LISTED, LIST_ITEMS, LIST_LENGTH, LIST_SCORES, ORDER, PHASES, RANK, ROWS, SCRATCH, SCRATCH_BYTES, STARTS, STRIDE, TAILS, TURN, USERS, word } from './parameters';
+import { COLUMNS, FACTORS, GRAM_PARTS, HEAD, HEADS, ITEMS, LENGTHS, LISTED, LIST_ITEMS, LIST_LENGTH, LIST_SCORES, ORDER, PHASES, PLACES, RANK, ROWS, SCRATCH, SCRATCH_BYTES, STARTS, STRIDE, TAILS, TURN, USERS, word } from './parameters';
 import { allDone, finish, take } from './phases';
-import { ANYWHERE, timesMatrix } from './tiles';
+import { ANYWHERE, sums, timesMatrix } from './tiles';
 
 const USERS_CHUNK: u32 = 256;
 const ITEMS_CHUNK: u32 = 512;
-/** Blocks of eight images whose heads are scored before anything else: the best by head set the bar for the rest. */
-const FIRST_BLOCKS: u32 = 128;
+/** Blocks of eight images whose heads are scored first: the best by head set the bar. Later, a quarter at a time. */
+const SPAN: u32 = 128;
 const SWEEPS: u32 = 6;
 
 /** Runs all phases; answers 1 when another thread has failed. */
@@ -22,7 +22,7 @@ export function top(thread: u32): u32 {
   for (let phase: u32 = 0; phase < 4; phase++) {
     const counters: usize = <usize>word(PHASES) + (<usize>phase << 3);
     const chunks = phase == 0 ? gramChunks(ITEMS) : phase == 1 ? 1 : phase == 2 ? (word(ITEMS + ROWS) + ITEMS_CHUNK - 1) / ITEMS_CHUNK : (word(USERS + ROWS) + USERS_CHUNK - 1) / USERS_CHUNK;
-    if (phase == 3) memory.fill(scratch + 16 * (<usize>word(STRIDE) << 2), 0, word(ITEMS + ROWS));
+    if (phase == 3) memory.fill(scratch + 16 * (<usize>word(STRIDE) << 2), 0, word(ITEMS + ROWS) + 8);
     for (let chunk = take(counters); chunk < chunks; chunk = take(counters)) {
       if (phase == 0) gram(ITEMS, chunk, scratch);
       else if (phase == 1) principalAxes();
@@ -118,10 +118,6 @@ function turnItems(chunk: u32, scratch: usize): void {
   }
 }
 
-// Scratch of a thread while it makes lists, in bytes from its start: 16 rows of factors, of which the first four are the
-// turned people's, then the last four's f64; a byte an image, bit e for what person e pulled; then the lists.
-// Of person e there are also: seeds (a score and a place each), the best scores, candidates (a score and a place each).
-
 function lists(chunk: u32, scratch: usize): void {
   const from = chunk * USERS_CHUNK;
   const to = min(from + USERS_CHUNK, word(USERS + ROWS));
@@ -132,29 +128,36 @@ function lists(chunk: u32, scratch: usize): void {
   return (at + 63) & ~63;
 }
 
+// Of a person: the length of their factors and of the tail, the slack, the bar that a candidate must reach, the best score
+// that is not in the list, the number of candidates.
+const LENGTH: usize = 0;
+const TAIL: usize = 4;
+const SLACK: usize = 8;
+const BAR: usize = 12;
+const NEXT: usize = 16;
+const FOUND: usize = 20;
+
+/** Lists of four people. Scratch, in bytes: 16 rows of factors (the turned people's, one in f64), then as laid out below. */
 function fourLists(first: u32, people: u32, scratch: usize): void {
   const rank: usize = word(RANK);
   const stride: usize = word(STRIDE);
   const bytes = stride << 2;
   const head: usize = <usize>word(HEAD) << 2;
-  const blockBytes = (head + 4) << 3;
-  const count = word(ITEMS + ROWS);
-  const blocks = (count + 7) >> 3;
-  const n = word(LIST_LENGTH);
-  const heads: usize = word(HEADS);
+  const count: usize = word(ITEMS + ROWS);
+  const blocks: u32 = <u32>((count + 7) >> 3);
+  const n: usize = word(LIST_LENGTH);
   const lengths: usize = word(LENGTHS);
   const factors: usize = word(USERS + FACTORS);
-  const starts: usize = word(USERS + STARTS);
-  const columns: usize = word(USERS + COLUMNS);
+  // A byte an image, by place: bit e for what person e pulled.
   const pulled = scratch + 16 * bytes;
-  const panel = align(pulled + count);
+  const panel = align(pulled + count + 8);
   const headScores = align(panel + (head << 2));
-  // Of a person: length, tail's length, slack, bar (what a candidate must reach), number of candidates.
-  const state = headScores + <usize>FIRST_BLOCKS * 128 + 128;
-  const best = align(state + 4 * 32);
-  const listBytes: usize = align(<usize>n << 3);
+  const survivors = headScores + (<usize>SPAN << 7);
+  const people4 = survivors + (<usize>SPAN << 5) + 64;
+  const best = align(people4 + 4 * 32);
+  const listBytes = align(n << 3);
   const candidates = best + 4 * listBytes;
-  const candidateBytes = align(<usize>count << 3);
+  const candidateBytes = align(count << 3);
 
   // Turn the four; their heads into a panel of four columns.
   const x0 = factors + <usize>first * bytes;
@@ -173,49 +176,57 @@ function fourLists(first: u32, people: u32, scratch: usize): void {
       else tail += value * value;
       square += value * value;
     }
-    const own = state + (e << 5);
+    const own = people4 + (e << 5);
     const length = sqrt(square);
-    store<f32>(own, length);
-    store<f32>(own, sqrt(tail), 4);
-    store<f32>(own, rounding * length * load<f32>(lengths), 8);
-    store<f32>(own, -Infinity, 12);
-    store<u32>(own, 0, 16);
-    const bit: u32 = 1 << e;
-    const end = columns + (<usize>load<u32>(starts + (<usize>(first + e) << 2) + 4) << 2);
-    for (let at = columns + (<usize>load<u32>(starts + (<usize>(first + e) << 2)) << 2); at < end; at += 4) {
-      const item: usize = load<u32>(at);
-      store<u8>(pulled + item, load<u8>(pulled + item) | <u8>bit);
+    store<f32>(own, length, LENGTH);
+    store<f32>(own, sqrt(tail), TAIL);
+    store<f32>(own, rounding * length * load<f32>(lengths), SLACK);
+    store<f32>(own, -Infinity, BAR);
+    store<f32>(own, -Infinity, NEXT);
+    store<u32>(own, 0, FOUND);
+    mark(first + e, pulled, <u8>((<u32>1) << e));
+  }
+
+  // A span of blocks at a time: all heads, then each person's survivors.
+  for (let from: u32 = 0, span = SPAN; from < blocks; from += span, span = SPAN / 4) {
+    const longest = load<f32>(lengths + (<usize>from << 5));
+    let anybody = false;
+    for (let e: u32 = 0; e < people; e++) if (load<f32>(people4 + (e << 5), LENGTH) * longest >= load<f32>(people4 + (e << 5), BAR)) anybody = true;
+    if (!anybody) break;
+    const to = min(from + span, blocks);
+    scoreHeads(from, to, panel, head, headScores);
+    for (let e: u32 = 0; e < people; e++) {
+      const own = people4 + (e << 5);
+      if (from == 0) seed(e, to, scratch, pulled, headScores, own, best + e * listBytes);
+      const passed = sift(e, from, to, pulled, headScores, own, survivors);
+      judge(e, from, passed, survivors, scratch, headScores, own, best + e * listBytes, candidates + e * candidateBytes);
     }
   }
-
-  // The first blocks' heads; the n best of them, scored whole, give the least that the n-th best can be.
-  const firstBlocks = min(FIRST_BLOCKS, blocks);
-  for (let block: u32 = 0; block < firstBlocks; block++)
-    scoreHeads(heads + block * blockBytes, panel, head, headScores + (block << 7));
   for (let e: u32 = 0; e < people; e++) {
-    seed(e, firstBlocks, scratch, pulled, headScores, state + (e << 5), best + e * listBytes);
-    for (let block: u32 = 0; block < firstBlocks; block++)
-      if (!sift(e, block, scratch, pulled, headScores + (block << 7), state + (e << 5), best + e * listBytes, candidates + e * candidateBytes)) break;
-  }
-  const scores = headScores + (<usize>FIRST_BLOCKS << 7);
-  for (let block = firstBlocks; block < blocks; block++) {
-    const longest = load<f32>(lengths + (<usize>block << 5));
-    let anybody = false;
-    for (let e: u32 = 0; e < people; e++) if (load<f32>(state + (e << 5)) * longest >= load<f32>(state + (e << 5), 12)) anybody = true;
-    if (!anybody) break;
-    scoreHeads(heads + block * blockBytes, panel, head, scores);
-    for (let e: u32 = 0; e < people; e++) sift(e, block, scratch, pulled, scores, state + (e << 5), best + e * listBytes, candidates + e * candidateBytes);
-  }
-
-  for (let e: u32 = 0; e < people; e++) {
-    write(first + e, load<u32>(state + (e << 5), 16), load<f32>(state + (e << 5), 12), scratch + 4 * bytes, best + e * listBytes, candidates + e * candidateBytes);
-    const end = columns + (<usize>load<u32>(starts + (<usize>(first + e) << 2) + 4) << 2);
-    for (let at = columns + (<usize>load<u32>(starts + (<usize>(first + e) << 2)) << 2); at < end; at += 4) store<u8>(pulled + <usize>load<u32>(at), 0);
+    write(first + e, people4 + (e << 5), scratch + 4 * bytes, best + e * listBytes, candidates + e * candidateBytes);
+    mark(first + e, pulled, 0);
   }
 }
 
-/** Four people's head scores of eight images: 8 floats a person. */
-@inline function scoreHeads(block: usize, panel: usize, head: usize, to: usize): void {
+/** Sets the bytes of what a person pulled: to have a bit more, or to nothing. */
+function mark(user: u32, pulled: usize, bit: u8): void {
+  const starts: usize = word(USERS + STARTS);
+  const columns: usize = word(USERS + COLUMNS);
+  const places: usize = word(PLACES);
+  const end = columns + (<usize>load<u32>(starts + (<usize>user << 2) + 4) << 2);
+  for (let at = columns + (<usize>load<u32>(starts + (<usize>user << 2)) << 2); at < end; at += 4) {
+    const byte = pulled + <usize>load<u32>(places + (<usize>load<u32>(at) << 2));
+    store<u8>(byte, bit ? load<u8>(byte) | bit : 0);
+  }
+}
+
+/** Four people's head scores of the images of blocks from..to: 8 floats a person, 32 a block. */
+function scoreHeads(from: u32, to: u32, panel: usize, head: usize, headScores: usize): void {
+  const blockBytes = (head + 4) << 3;
+  for (let block = from; block < to; block++) scoreBlock(<usize>word(HEADS) + <usize>block * blockBytes, panel, head, headScores + (<usize>(block - from) << 7));
+}
+
+@inline function scoreBlock(block: usize, panel: usize, head: usize, to: usize): void {
   let a00 = f32x4.splat(0), a01 = a00, a10 = a00, a11 = a00, a20 = a00, a21 = a00, a30 = a00, a31 = a00;
   let l = panel;
   let x: v128, y0: v128, y1: v128;
@@ -250,42 +261,29 @@ function fourLists(first: u32, people: u32, scratch: usize): void {
   v128.store(to, a20, 64); v128.store(to, a21, 80); v128.store(to, a30, 96); v128.store(to, a31, 112);
 }
 
-/** The score of the image at `place`, its head's score given. */
-@inline function whole(headScore: f32, place: usize, x: usize): f32 {
-  const head: usize = <usize>word(HEAD) << 2;
-  const bytes: usize = <usize>word(STRIDE) << 2;
-  const tail: usize = <usize>word(TAILS) + place * (bytes - head);
-  let s = f32x4.splat(0), t = s;
-  for (let k: usize = 0; k < bytes - head; k += 32) {
-    s = f32x4.add(s, f32x4.mul(v128.load(x + head + k), v128.load(tail + k)));
-    t = f32x4.add(t, f32x4.mul(v128.load(x + head + k, 16), v128.load(tail + k, 16)));
-  }
-  s = f32x4.add(s, t);
-  return headScore + (f32x4.extract_lane(s, 0) + f32x4.extract_lane(s, 1) + (f32x4.extract_lane(s, 2) + f32x4.extract_lane(s, 3)));
+/** Of the eight images of a block: bits of those that person e has not pulled. */
+@inline function free(e: u32, pulled: usize, block: u32): u32 {
+  const bytes = (load<u64>(pulled + (<usize>block << 3)) >> <u64>e) & 0x0101010101010101;
+  return ~<u32>((bytes * 0x0102040810204080) >> 56);
 }
 
-/** Bits of the eight numbers at `at` that are at least `least`. */
-@inline function reach(at: usize, least: f32): u32 {
-  const bar = f32x4.splat(least);
-  return i32x4.bitmask(f32x4.ge(v128.load(at), bar)) | (i32x4.bitmask(f32x4.ge(v128.load(at, 16), bar)) << 4);
-}
-
-/** Sets the bar by the n images of the first blocks with the best heads. */
+/** Sets the bar by the n images of the first blocks with the best heads: the n-th best of all is at least their worst. */
 function seed(e: u32, blocks: u32, scratch: usize, pulled: usize, headScores: usize, own: usize, best: usize): void {
   const n = word(LIST_LENGTH);
   const count = word(ITEMS + ROWS);
-  const order: usize = word(ITEMS + ORDER);
   let found: u32 = 0;
   let least: f32 = -Infinity;
   for (let block: u32 = 0; block < blocks; block++) {
     const scores = headScores + (<usize>block << 7) + (e << 5);
-    for (let bits = reach(scores, least); bits; bits &= bits - 1) {
+    const bar = f32x4.splat(least);
+    let bits = i32x4.bitmask(f32x4.gt(v128.load(scores), bar)) | (i32x4.bitmask(f32x4.gt(v128.load(scores, 16), bar)) << 4);
+    bits &= free(e, pulled, block);
+    for (; bits; bits &= bits - 1) {
       const lane = ctz(bits);
       const place = (block << 3) + lane;
       if (place >= count) break;
-      if (load<u8>(pulled + <usize>load<u32>(order + (<usize>place << 2))) & (1 << e)) continue;
       const score = load<f32>(scores + (lane << 2));
-      if (found == n && !(score > least)) continue;
+      if (!(score > least)) continue;
       let at: usize = best + (<usize>min(found, n - 1) << 3);
       found = min(found + 1, n);
       for (; at > best && load<f32>(at - 8) < score; at -= 8) store<u64>(at, load<u64>(at - 8));
@@ -295,100 +293,176 @@ function seed(e: u32, blocks: u32, scratch: usize, pulled: usize, headScores: us
     }
   }
   if (found < n) return;
-  const x = scratch + e * (<usize>word(STRIDE) << 2);
   let bar: f32 = Infinity;
-  for (let at = best; at < best + (<usize>n << 3); at += 8) bar = min(bar, whole(load<f32>(at), load<u32>(at, 4), x));
-  store<f32>(own, bar - load<f32>(own, 8), 12);
-}
-
-/** Adds those of a block that may be of the list to the candidates; false when no later one can be. */
-function sift(e: u32, block: u32, scratch: usize, pulled: usize, scores: usize, own: usize, best: usize, candidates: usize): bool {
-  const n = word(LIST_LENGTH);
-  const head: usize = <usize>word(HEAD) << 2;
-  let bar = load<f32>(own, 12);
-  if (load<f32>(own) * load<f32>(<usize>word(LENGTHS) + (<usize>block << 5)) < bar) return false;
-  const at = scores + (e << 5);
-  const tails: usize = <usize>word(HEADS) + <usize>block * ((head + 4) << 3) + (head << 3);
-  const tail = f32x4.splat(load<f32>(own, 4));
-  const least = f32x4.splat(bar);
-  let bits = i32x4.bitmask(f32x4.ge(f32x4.add(v128.load(at), f32x4.mul(tail, v128.load(tails))), least))
-    | (i32x4.bitmask(f32x4.ge(f32x4.add(v128.load(at, 16), f32x4.mul(tail, v128.load(tails, 16))), least)) << 4);
-  if (!bits) return true;
-  const count = word(ITEMS + ROWS);
-  const order: usize = word(ITEMS + ORDER);
-  const x = scratch + e * (<usize>word(STRIDE) << 2);
-  let found = load<u32>(own, 16);
-  for (; bits; bits &= bits - 1) {
-    const lane = ctz(bits);
-    const place = (block << 3) + lane;
-    if (place >= count) break;
-    const score = whole(load<f32>(at + (lane << 2)), place, x);
-    if (!(score >= bar)) continue;
-    if (load<u8>(pulled + <usize>load<u32>(order + (<usize>place << 2))) & (1 << e)) continue;
-    store<f32>(candidates + (<usize>found << 3), score);
-    store<u32>(candidates + (<usize>found << 3), place, 4);
-    // The n best scores, falling.
-    let to: usize = best + (<usize>min(found, n - 1) << 2);
-    if (found < n || score > load<f32>(to)) {
-      for (; to > best && load<f32>(to - 4) < score; to -= 4) store<f32>(to, load<f32>(to - 4));
-      store<f32>(to, score);
-    }
-    found++;
-    if (found >= n) bar = max(bar, load<f32>(best + (<usize>(n - 1) << 2)) - load<f32>(own, 8));
+  for (let at = best; at < best + (<usize>n << 3); at += 32) {
+    const last = best + (<usize>(n - 1) << 3);
+    const whole = wholes(e, load<u32>(at, 4), load<u32>(min(at + 8, last), 4), load<u32>(min(at + 16, last), 4), load<u32>(min(at + 24, last), 4), 0, scratch, headScores);
+    bar = min(min(bar, min(f32x4.extract_lane(whole, 0), f32x4.extract_lane(whole, 1))), min(f32x4.extract_lane(whole, 2), f32x4.extract_lane(whole, 3)));
   }
-  store<f32>(own, bar, 12);
-  store<u32>(own, found, 16);
-  return true;
+  store<f32>(own, bar - load<f32>(own, SLACK), BAR);
 }
 
-/** Scores the candidates that reach the bar in double, and writes the n best: most first, ties by index. */
-function write(user: u32, found: u32, bar: f32, double: usize, best: usize, candidates: usize): void {
-  const rank: usize = word(RANK);
+/** Writes the places of those images of blocks from..to whose bound reaches the bar, and answers how many. */
+function sift(e: u32, from: u32, to: u32, pulled: usize, headScores: usize, own: usize, survivors: usize): u32 {
+  const head: usize = <usize>word(HEAD) << 2;
+  const blockBytes = (head + 4) << 3;
+  const bar = load<f32>(own, BAR);
+  const least = f32x4.splat(bar);
+  const tail = v128.load32_splat(own, TAIL);
+  const length = load<f32>(own, LENGTH);
+  let lengths: usize = <usize>word(LENGTHS) + (<usize>from << 5);
+  let tails: usize = <usize>word(HEADS) + <usize>from * blockBytes + (head << 3);
+  let at = headScores + (e << 5);
+  let passed = survivors;
+  for (let block = from; block < to && length * load<f32>(lengths) >= bar; block++) {
+    const bits = free(e, pulled, block) & (i32x4.bitmask(f32x4.ge(f32x4.add(v128.load(at), f32x4.mul(tail, v128.load(tails))), least))
+      | (i32x4.bitmask(f32x4.ge(f32x4.add(v128.load(at, 16), f32x4.mul(tail, v128.load(tails, 16))), least)) << 4));
+    // No branch that could be guessed wrong: each place is written, and stays where its bit is set.
+    const place = block << 3;
+    store<u32>(passed, place); passed += (bits & 1) << 2;
+    store<u32>(passed, place + 1); passed += (bits & 2) << 1;
+    store<u32>(passed, place + 2); passed += bits & 4;
+    store<u32>(passed, place + 3); passed += (bits & 8) >> 1;
+    store<u32>(passed, place + 4); passed += (bits & 16) >> 2;
+    store<u32>(passed, place + 5); passed += (bits & 32) >> 3;
+    store<u32>(passed, place + 6); passed += (bits & 64) >> 4;
+    store<u32>(passed, place + 7); passed += (bits & 128) >> 5;
+    lengths += 32;
+    tails += blockBytes;
+    at += 128;
+  }
+  return <u32>(passed - survivors) >> 2;
+}
+
+@inline function headScore(e: u32, place: u32, from: u32, headScores: usize): f32 {
+  return load<f32>(headScores + (<usize>((place >> 3) - from) << 7) + (e << 5) + ((place & 7) << 2));
+}
+
+/** The scores of four images, whose heads are scored from block `from` on. */
+function wholes(e: u32, p0: u32, p1: u32, p2: u32, p3: u32, from: u32, scratch: usize, headScores: usize): v128 {
+  const head: usize = <usize>word(HEAD) << 2;
+  const bytes: usize = <usize>word(STRIDE) << 2;
+  const tailBytes = bytes - head;
+  const tails: usize = word(TAILS);
+  const x = scratch + e * bytes + head;
+  const y0 = tails + p0 * tailBytes, y1 = tails + p1 * tailBytes, y2 = tails + p2 * tailBytes, y3 = tails + p3 * tailBytes;
+  let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
+  for (let k: usize = 0; k < tailBytes; k += 16) {
+    const v = v128.load(x + k);
+    s0 = f32x4.add(s0, f32x4.mul(v, v128.load(y0 + k)));
+    s1 = f32x4.add(s1, f32x4.mul(v, v128.load(y1 + k)));
+    s2 = f32x4.add(s2, f32x4.mul(v, v128.load(y2 + k)));
+    s3 = f32x4.add(s3, f32x4.mul(v, v128.load(y3 + k)));
+  }
+  const heads = f32x4(headScore(e, p0, from, headScores), headScore(e, p1, from, headScores), headScore(e, p2, from, headScores), headScore(e, p3, from, headScores));
+  return f32x4.add(heads, sums(s0, s1, s2, s3));
+}
+
+/** Scores survivors whole; those that reach the bar become candidates, the best n of them are kept in order. */
+function judge(e: u32, from: u32, passed: u32, survivors: usize, scratch: usize, headScores: usize, own: usize, best: usize, candidates: usize): void {
+  const n = word(LIST_LENGTH);
+  const count = word(ITEMS + ROWS);
+  const slack = load<f32>(own, SLACK);
+  let bar = load<f32>(own, BAR);
+  let next = load<f32>(own, NEXT);
+  let found = load<u32>(own, FOUND);
+  const last = survivors + (<usize>passed << 2);
+  for (let at = survivors; at < last; at += 16) {
+    const p0 = load<u32>(at);
+    const p1 = at + 4 < last ? load<u32>(at, 4) : p0, p2 = at + 8 < last ? load<u32>(at, 8) : p0, p3 = at + 12 < last ? load<u32>(at, 12) : p0;
+    const scores = wholes(e, p0, p1, p2, p3, from, scratch, headScores);
+    let bits = i32x4.bitmask(f32x4.ge(scores, f32x4.splat(bar))) & ((1 << min<u32>(4, <u32>(last - at) >> 2)) - 1);
+    for (; bits; bits &= bits - 1) {
+      const lane = ctz(bits);
+      const place = load<u32>(at + (lane << 2));
+      const score = lane < 2 ? (lane == 0 ? f32x4.extract_lane(scores, 0) : f32x4.extract_lane(scores, 1)) : lane == 2 ? f32x4.extract_lane(scores, 2) : f32x4.extract_lane(scores, 3);
+      if (!(score >= bar) || place >= count) continue;
+      store<f32>(candidates + (<usize>found << 3), score);
+      store<u32>(candidates + (<usize>found << 3), place, 4);
+      let to: usize = best + (<usize>min(found, n - 1) << 3);
+      if (found < n || score > load<f32>(to)) {
+        if (found >= n) next = max(next, load<f32>(to));
+        for (; to > best && load<f32>(to - 8) < score; to -= 8) store<u64>(to, load<u64>(to - 8));
+        store<f32>(to, score);
+        store<u32>(to, place, 4);
+      } else next = max(next, score);
+      found++;
+      if (found >= n) bar = max(bar, load<f32>(best + (<usize>(n - 1) << 3)) - slack);
+    }
+  }
+  store<f32>(own, bar, BAR);
+  store<f32>(own, next, NEXT);
+  store<u32>(own, found, FOUND);
+}
+
+@inline function item(order: usize, list: usize, at: u32): u32 {
+  return load<u32>(order + (<usize>load<u32>(list + (<usize>at << 3), 4) << 2));
+}
+
+/** Scores the list in double and writes it, most first, ties by index; all candidates where another is as near as rounding. */
+function write(user: u32, own: usize, double: usize, best: usize, candidates: usize): void {
   const bytes: usize = <usize>word(STRIDE) << 2;
   const n = word(LIST_LENGTH);
   const order: usize = word(ITEMS + ORDER);
   const factors: usize = word(ITEMS + FACTORS);
   const x: usize = <usize>word(USERS + FACTORS) + <usize>user * bytes;
-  for (let k: usize = 0; k < rank; k++) store<f64>(double + (k << 3), <f64>load<f32>(x + (k << 2)));
-  let kept: u32 = 0;
-  for (let c: u32 = 0; c < found; c++) {
-    const at = candidates + (<usize>c << 3);
-    if (!(load<f32>(at) >= bar)) continue;
-    store<u32>(candidates + (<usize>kept << 3), load<u32>(order + (<usize>load<u32>(at, 4) << 2)), 4);
-    kept++;
+  const found = load<u32>(own, FOUND);
+  const bar = load<f32>(own, BAR);
+  for (let k: usize = 0; k < bytes; k += 8) v128.store(double + (k << 1), f64x2.promote_low_f32x4(v128.load64_zero(x + k)));
+  let list = best;
+  let kept = min(found, n);
+  if (load<f32>(own, NEXT) >= bar) {
+    list = candidates;
+    kept = 0;
+    for (let c: u32 = 0; c < found; c++) {
+      const at = candidates + (<usize>c << 3);
+      if (!(load<f32>(at) >= bar)) continue;
+      store<u64>(candidates + (<usize>kept << 3), load<u64>(at));
+      kept++;
+    }
   }
   let listed: u32 = 0;
   const items: usize = <usize>word(LIST_ITEMS) + ((<usize>user * n) << 2);
   const scores: usize = <usize>word(LIST_SCORES) + ((<usize>user * n) << 2);
   for (let c: u32 = 0; c < kept; c += 4) {
-    // Four sums that don't wait for each other.
-    const i0 = load<u32>(candidates + (<usize>c << 3), 4), i1 = load<u32>(candidates + (<usize>min(c + 1, kept - 1) << 3), 4);
-    const i2 = load<u32>(candidates + (<usize>min(c + 2, kept - 1) << 3), 4), i3 = load<u32>(candidates + (<usize>min(c + 3, kept - 1) << 3), 4);
-    const y0 = factors + i0 * bytes, y1 = factors + i1 * bytes, y2 = factors + i2 * bytes, y3 = factors + i3 * bytes;
-    let s0: f64 = 0, s1: f64 = 0, s2: f64 = 0, s3: f64 = 0;
-    for (let k: usize = 0; k < rank; k++) {
-      const value = load<f64>(double + (k << 3));
-      s0 += <f64>load<f32>(y0 + (k << 2)) * value;
-      s1 += <f64>load<f32>(y1 + (k << 2)) * value;
-      s2 += <f64>load<f32>(y2 + (k << 2)) * value;
-      s3 += <f64>load<f32>(y3 + (k << 2)) * value;
+    // Four sums, each in the order of the columns.
+    const i0 = item(order, list, c), i1 = item(order, list, min(c + 1, kept - 1)), i2 = item(order, list, min(c + 2, kept - 1)), i3 = item(order, list, min(c + 3, kept - 1));
+    let y0 = factors + i0 * bytes, y1 = factors + i1 * bytes, y2 = factors + i2 * bytes, y3 = factors + i3 * bytes;
+    let a = f64x2.splat(0), b = a;
+    for (let k = double; k < double + (bytes << 1); k += 32) {
+      const v0 = v128.load(y0), v1 = v128.load(y1), v2 = v128.load(y2), v3 = v128.load(y3);
+      const low = v128.shuffle<f32>(v0, v1, 0, 4, 1, 5), high = v128.shuffle<f32>(v0, v1, 2, 6, 3, 7);
+      const low2 = v128.shuffle<f32>(v2, v3, 0, 4, 1, 5), high2 = v128.shuffle<f32>(v2, v3, 2, 6, 3, 7);
+      let x = v128.load64_splat(k);
+      a = f64x2.add(a, f64x2.mul(x, f64x2.promote_low_f32x4(low)));
+      b = f64x2.add(b, f64x2.mul(x, f64x2.promote_low_f32x4(low2)));
+      x = v128.load64_splat(k, 8);
+      a = f64x2.add(a, f64x2.mul(x, f64x2.promote_low_f32x4(v128.shuffle<i64>(low, low, 1, 1))));
+      b = f64x2.add(b, f64x2.mul(x, f64x2.promote_low_f32x4(v128.shuffle<i64>(low2, low2, 1, 1))));
+      x = v128.load64_splat(k, 16);
+      a = f64x2.add(a, f64x2.mul(x, f64x2.promote_low_f32x4(high)));
+      b = f64x2.add(b, f64x2.mul(x, f64x2.promote_low_f32x4(high2)));
+      x = v128.load64_splat(k, 24);
+      a = f64x2.add(a, f64x2.mul(x, f64x2.promote_low_f32x4(v128.shuffle<i64>(high, high, 1, 1))));
+      b = f64x2.add(b, f64x2.mul(x, f64x2.promote_low_f32x4(v128.shuffle<i64>(high2, high2, 1, 1))));
+      y0 += 16; y1 += 16; y2 += 16; y3 += 16;
     }
     for (let e: u32 = 0; e < 4 && c + e < kept; e++) {
-      const item = e == 0 ? i0 : e == 1 ? i1 : e == 2 ? i2 : i3;
-      const score = <f32>(e == 0 ? s0 : e == 1 ? s1 : e == 2 ? s2 : s3);
+      const image = e == 0 ? i0 : e == 1 ? i1 : e == 2 ? i2 : i3;
+      const score = <f32>(e == 0 ? f64x2.extract_lane(a, 0) : e == 1 ? f64x2.extract_lane(a, 1) : e == 2 ? f64x2.extract_lane(b, 0) : f64x2.extract_lane(b, 1));
       let at: usize = <usize>(listed < n ? listed : n - 1) << 2;
       if (listed == n) {
         const worst = load<f32>(scores + at);
-        if (score < worst || (score == worst && item > load<u32>(items + at))) continue;
+        if (score < worst || (score == worst && image > load<u32>(items + at))) continue;
       } else listed++;
       for (; at > 0; at -= 4) {
         const before = load<f32>(scores + at - 4);
-        if (before > score || (before == score && load<u32>(items + at - 4) < item)) break;
+        if (before > score || (before == score && load<u32>(items + at - 4) < image)) break;
         store<f32>(scores + at, before);
         store<u32>(items + at, load<u32>(items + at - 4));
       }
       store<f32>(scores + at, score);
-      store<u32>(items + at, item);
+      store<u32>(items + at, image);
     }
   }
   store<u32>(<usize>word(LISTED) + (<usize>user << 2), listed);
