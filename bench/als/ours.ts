@@ -4,8 +4,8 @@ import { createInterface } from 'node:readline';
 import type { Factors } from '#core/als.ts';
 import { seeded } from '#core/random.ts';
 import type { Rows } from '#core/ratings.ts';
-import { topOf } from '#core/top.ts';
 import { fit } from '#train/kernel.ts';
+import { topLists } from '#train/top.ts';
 import { bytesOf, type Reply, type Task } from './contestant.ts';
 
 let read: { folder: string; rows: Rows } | undefined;
@@ -44,9 +44,7 @@ for await (const line of createInterface({ input: process.stdin })) {
 /** Top-10 of everybody without what they pulled, ordering the images included. */
 function topTen(rows: Rows, factors: Factors): number {
   const began = performance.now();
-  const of = topOf(factors, rows, 10);
-  let shown = 0;
-  for (let user = 0; user + 1 < rows.starts.length; user++) shown += of(user).count;
-  if (shown === 0) throw new Error('nobody has a list');
+  const { counts } = topLists(factors, rows, 10);
+  if (!counts.some((count) => count > 0)) throw new Error('nobody has a list');
   return (performance.now() - began) / 1000;
 }

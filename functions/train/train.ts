@@ -6,9 +6,9 @@ import { type Card, keepModels, latestKey, type ModelList, readModels, refusedKe
 import { seeded } from '#core/random.ts';
 import { compress, type Entry, indexPairs, split } from '#core/ratings.ts';
 import type { ObjectStore, Pair, SavedRecommendations, SearchStore } from '#core/stores.ts';
-import { topOf } from '#core/top.ts';
 import { evaluate } from './evaluate.ts';
 import { fitEntries as fit } from './kernel.ts';
+import { topLists } from './top.ts';
 
 export interface TrainOptions extends Partial<AlsOptions> {
   search: SearchStore;
@@ -82,15 +82,14 @@ export async function train(options: TrainOptions): Promise<Card> {
       ({ item }) => item,
     );
     let batch: SavedRecommendations[] = [];
-    const best = topOf(factors, byUser, saved);
+    const best = topLists(factors, byUser, saved);
     for (let user = 0; user < users.length; user++) {
-      const top = best(user);
       batch.push({
         user: users[user],
         model: card.id,
-        items: Array.from({ length: top.count }, (_, at) => ({
-          repository: items[top.items[at]],
-          score: top.scores[at],
+        items: Array.from({ length: best.counts[user] }, (_, at) => ({
+          repository: items[best.items[user * saved + at]],
+          score: best.scores[user * saved + at],
         })),
       });
       if (batch.length === 1000 || user === users.length - 1) {

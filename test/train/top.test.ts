@@ -4,12 +4,13 @@ import fc from 'fast-check';
 import { seeded } from '#core/random.ts';
 import { compress, type Entry } from '#core/ratings.ts';
 import { scoresOf, topN } from '#core/recommend.ts';
-import { topOf } from '#core/top.ts';
+import { topLists } from '#train/top.ts';
 
 const shape = fc.record({
-  users: fc.integer({ min: 1, max: 8 }),
-  items: fc.integer({ min: 1, max: 40 }),
-  rank: fc.integer({ min: 1, max: 20 }),
+  users: fc.integer({ min: 1, max: 9 }),
+  /** More than the first blocks, now and then. */
+  items: fc.oneof({ weight: 9, arbitrary: fc.integer({ min: 1, max: 40 }) }, fc.integer({ min: 1000, max: 3000 })),
+  rank: fc.integer({ min: 1, max: 65 }),
   n: fc.integer({ min: 1, max: 12 }),
   /** Few values make many ties. */
   values: fc.constantFrom(2, 3, 1000),
@@ -37,17 +38,50 @@ test('everybody has the list that scoring every image and sorting gives, ties an
         (entry) => entry.user,
         (entry) => entry.item,
       );
-      const of = topOf(factors, byUser, n);
+      const lists = topLists(factors, byUser, n, 1 + (seed % 2));
       for (let user = 0; user < users; user++) {
         const own = new Set(byUser.columns.subarray(byUser.starts[user], byUser.starts[user + 1]));
         const scores = scoresOf(factors, factors.users.subarray(user * rank, (user + 1) * rank));
-        const top = of(user);
         assert.deepEqual(
-          Array.from({ length: top.count }, (_, at) => ({ item: top.items[at], score: top.scores[at] + 0 })),
+          Array.from({ length: lists.counts[user] }, (_, at) => ({
+            item: lists.items[user * n + at],
+            score: lists.scores[user * n + at] + 0,
+          })),
           topN(scores, n, (item) => own.has(item)).map(({ item, score }) => ({ item, score: score + 0 })),
         );
       }
     }),
     { seed: 6, numRuns: 300 },
   );
+});
+
+test('images that differ by less than single precision are told apart in double', () => {
+  const rank = 24;
+  const random = seeded(1);
+  const one = Float32Array.from({ length: rank }, () => random() - 0.5);
+  const items = new Float32Array(500 * rank);
+  for (let item = 0; item < 500; item++) {
+    items.set(one, item * rank);
+    // The last bit of one factor.
+    items[item * rank + (item % rank)] *= 1 + ((item * 7) % 5) * 2 ** -23;
+  }
+  const factors = { rank, users: one, items };
+  const empty = { starts: new Uint32Array(2), columns: new Uint32Array(), values: new Float32Array() };
+  const lists = topLists(factors, empty, 40);
+  assert.deepEqual(
+    [...lists.items],
+    topN(scoresOf(factors, one), 40, () => false).map(({ item }) => item),
+  );
+});
+
+test('lists that cannot be made are refused by name', () => {
+  const factors = { rank: 2, users: new Float32Array(2), items: new Float32Array(4) };
+  const rows = (column: number) => ({
+    starts: Uint32Array.of(0, 1),
+    columns: Uint32Array.of(column),
+    values: Float32Array.of(1),
+  });
+  assert.throws(() => topLists(factors, rows(0), 0), /n: 0 is not/);
+  assert.throws(() => topLists(factors, rows(2), 1), /image 2 must be below 2/);
+  assert.throws(() => topLists({ ...factors, users: new Float32Array(4) }, rows(0), 1), /1 rows of pulls for 2 people/);
 });
