@@ -1,7 +1,7 @@
 import { notFound } from '#core/http.ts';
 import { decodeModel, type Model } from '#core/model.ts';
 import { type Card, latestKey, type ModelList, readModels, refusedKey } from '#core/models.ts';
-import { folding, type Person } from '#core/recommend.ts';
+import { folding, ranking } from '#core/recommend.ts';
 import { type ObjectStore, PreconditionFailed } from '#core/stores.ts';
 
 /** A model ready to answer. */
@@ -10,7 +10,9 @@ export interface Service {
   card: Card;
   /** Where a repository stands in the model. */
   index: Map<string, number>;
-  foldIn: (pulled: number[], pulls: number[]) => Person;
+  foldIn: ReturnType<typeof folding>;
+  /** The best images of a person's factors. */
+  best: ReturnType<typeof ranking>;
 }
 
 /** The models as serve sees them. */
@@ -31,6 +33,7 @@ export const serviceOf = (model: Model, card: Card): Service => ({
   card,
   index: new Map(model.items.map((item, at) => [item, at])),
   foldIn: folding({ rank: model.rank, items: model.factors }, model),
+  best: ranking({ rank: model.rank, items: model.factors }),
 });
 
 /** Looks at the pointer at most once a second; a model that can't be read leaves the last good one in service. */

@@ -1,5 +1,5 @@
 // Never empty, and says why: ALS on the newest pulls -> similar -> trending -> popular.
-import { scoresOf, sharesOf, similarity, topN } from '#core/recommend.ts';
+import { sharesOf, similarity, topN } from '#core/recommend.ts';
 import type { CatalogueRow } from '#core/stores.ts';
 import type { Catalogue, CatalogueSource } from './catalogue.ts';
 import type { ModelSource, Service } from './models.ts';
@@ -62,7 +62,7 @@ export async function recommend(
   return { items, model: service && { id: service.card.id, trainedAt: service.card.trainedAt } };
 }
 
-function modelSupplies({ model, index, foldIn }: Service, pulled: Map<string, number>): Supply[] {
+function modelSupplies({ model, index, foldIn, best }: Service, pulled: Map<string, number>): Supply[] {
   const known = [...pulled.keys()].filter((repository) => index.has(repository));
   if (known.length === 0) return [];
   const own = known.map((repository) => index.get(repository) as number);
@@ -71,7 +71,6 @@ function modelSupplies({ model, index, foldIn }: Service, pulled: Map<string, nu
     own,
     known.map((repository) => pulled.get(repository) as number),
   );
-  const scores = scoresOf(factors, person.factors);
   const newest = own[0] * model.rank;
   let cosines: Float32Array | undefined;
 
@@ -79,7 +78,7 @@ function modelSupplies({ model, index, foldIn }: Service, pulled: Map<string, nu
     sharesOf(person.explain(item), reasons).map(({ at, share }) => ({ repository: known[at], share }));
   return [
     (count, skip) =>
-      topN(scores, count, (item) => !(scores[item] > 0) || skip(model.items[item])).map(({ item, score }) => ({
+      best(person.factors, count, (item, score) => !(score > 0) || skip(model.items[item])).map(({ item, score }) => ({
         ...{ repository: model.items[item], score, source: 'als' },
         because: because(item),
       })),

@@ -6,7 +6,7 @@ import { auc } from '#core/auc.ts';
 import { decodeModel, encodeModel } from '#core/model.ts';
 import { seeded } from '#core/random.ts';
 import { compress, type Entry, split } from '#core/ratings.ts';
-import { folding, scoresOf, topN } from '#core/recommend.ts';
+import { folding, ranking, scoresOf, sharesOf, topN } from '#core/recommend.ts';
 
 /** People pull the images of their own parity, each but one of them. */
 function checkerboard(size: number): Entry[] {
@@ -168,4 +168,75 @@ test('a model file is read as it was written, from any place in memory; a torn o
   assert.throws(() => decodeModel(bytes.subarray(0, 9)), /no model file/);
   bytes[8] = 9;
   assert.throws(() => decodeModel(bytes), /version 9/);
+});
+
+test('the ranking of a vector is that of all its scores, whatever the lengths, ties and what is skipped', () => {
+  const value = fc.integer({ min: -3, max: 3 });
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 9 }),
+      fc.array(value, { minLength: 0, maxLength: 120 }),
+      fc.array(value, { minLength: 9, maxLength: 9 }),
+      fc.integer({ min: 1, max: 12 }),
+      (rank, values, vector, n) => {
+        const model = { rank, items: Float32Array.from(values.slice(0, values.length - (values.length % rank))) };
+        const factors = vector.slice(0, rank);
+        const skip = (item: number) => item % 3 === 2;
+        assert.deepEqual(ranking(model)(factors, n, skip), topN(scoresOf(model, factors), n, skip));
+      },
+    ),
+    { seed: 6, numRuns: 500 },
+  );
+});
+
+test('the reasons are those of the definition, by inverting the whole system', () => {
+  const [rank, items, alpha, lambda] = [3, 12, 2, 0.1];
+  const random = seeded(9);
+  const y = Float32Array.from({ length: items * rank }, () => random() - 0.3);
+  const of = (item: number) => Array.from(y.subarray(item * rank, (item + 1) * rank));
+  const [pulled, pulls] = [
+    [4, 7, 1, 9],
+    [1, 5, 2, 1],
+  ];
+  // A = YtY + sum of alpha r y yT + lambda I, every cell; then the part of pull u in item i is y_i A^-1 (1 + alpha r) y_u.
+  const cell = (i: number, j: number) => {
+    let sum = i === j ? lambda : 0;
+    for (let item = 0; item < items; item++) sum += of(item)[i] * of(item)[j];
+    pulled.forEach((item, n) => {
+      sum += alpha * pulls[n] * of(item)[i] * of(item)[j];
+    });
+    return sum;
+  };
+  const [a, b, c, d, e, f] = [cell(0, 0), cell(0, 1), cell(0, 2), cell(1, 1), cell(1, 2), cell(2, 2)];
+  const determinant = a * (d * f - e * e) - b * (b * f - c * e) + c * (b * e - c * d);
+  const inverse = [
+    [d * f - e * e, c * e - b * f, b * e - c * d],
+    [c * e - b * f, a * f - c * c, b * c - a * e],
+    [b * e - c * d, b * c - a * e, a * d - b * b],
+  ].map((row) => row.map((value) => value / determinant));
+  const person = folding({ rank, items: y }, { alpha, lambda })(pulled, pulls);
+  for (let item = 0; item < items; item++)
+    person.explain(item).forEach((part, n) => {
+      let expected = 0;
+      for (let i = 0; i < rank; i++)
+        for (let j = 0; j < rank; j++) expected += of(item)[i] * inverse[i][j] * of(pulled[n])[j];
+      assert.ok(Math.abs(part - expected * (1 + alpha * pulls[n])) < 1e-9);
+    });
+});
+
+test('shares are parts of what speaks for an image, greatest first, and together at most the whole', () => {
+  assert.deepEqual(sharesOf([0.1, -5, 0.3, 0, 0.6], 2), [
+    { at: 4, share: 0.6 },
+    { at: 2, share: 0.3 },
+  ]);
+  assert.deepEqual(sharesOf([-1, 0], 3), []);
+  fc.assert(
+    fc.property(fc.array(fc.double({ min: -10, max: 10, noNaN: true })), (parts) => {
+      const shares = sharesOf(parts, parts.length + 1);
+      const sum = shares.reduce((total, { share }) => total + share, 0);
+      assert.ok(shares.length === 0 || Math.abs(sum - 1) < 1e-9);
+      assert.equal(shares.length, parts.filter((part) => part > 0).length);
+    }),
+    { seed: 6 },
+  );
 });
