@@ -6,6 +6,7 @@ import { openCheckpoints } from '#local/checkpoints.ts';
 import { openEvents } from '#local/events.ts';
 import { openNotices } from '#local/notices.ts';
 import { openObjects } from '#local/objects.ts';
+import { openReader } from '#local/reading.ts';
 import { openSearch } from '#local/search.ts';
 import { openStream } from '#local/stream.ts';
 import {
@@ -43,5 +44,10 @@ objectContract('embedded objects', async () => openObjects(fresh()));
 
 searchContract('embedded search', async () => ({
   store: openSearch(join(fresh(), 'search.db')),
+  settled: async () => {},
+}));
+
+searchContract('embedded search, long queries in a thread', async () => ({
+  store: openReader(join(fresh(), 'search.db')),
   settled: async () => {},
 }));

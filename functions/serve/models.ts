@@ -3,6 +3,7 @@ import { decodeModel, type Model } from '#core/model.ts';
 import { type Card, latestKey, type ModelList, readModels, refusedKey } from '#core/models.ts';
 import { folding, ranking } from '#core/recommend.ts';
 import { type ObjectStore, PreconditionFailed } from '#core/stores.ts';
+import { renewed } from './renewed.ts';
 
 /** A model ready to answer. */
 export interface Service {
@@ -26,7 +27,8 @@ export interface ModelSource {
   rollback(id?: string): Promise<Card>;
 }
 
-const checkEveryMs = 1000;
+/** How old the answer may be which model is in service. */
+const longestMs = 1000;
 
 export const serviceOf = (model: Model, card: Card): Service => ({
   model,
@@ -39,14 +41,10 @@ export const serviceOf = (model: Model, card: Card): Service => ({
 /** Looks at the pointer at most once a second; a model that can't be read leaves the last good one in service. */
 export function modelSource(objects: ObjectStore, clock: () => number, report: (cause: unknown) => void): ModelSource {
   let current: Service | undefined;
-  let list: ModelList = { cards: [] };
-  let checkedAt = Number.NEGATIVE_INFINITY;
-  let checking: Promise<void> | undefined;
 
-  const check = async () => {
-    const read = await readModels(objects);
-    list = read.list;
-    if (list.current === undefined || list.current === current?.card.id) return;
+  const check = async (): Promise<ModelList> => {
+    const { list } = await readModels(objects);
+    if (list.current === undefined || list.current === current?.card.id) return list;
     try {
       const found = await objects.get(`models/${list.current}/model.bin`);
       if (!found) throw new Error(`model ${list.current} is in service, but its file is missing`);
@@ -56,27 +54,18 @@ export function modelSource(objects: ObjectStore, clock: () => number, report: (
     } catch (cause) {
       report(cause);
     }
+    return list;
   };
-  const fresh = async () => {
-    if (clock() - checkedAt < checkEveryMs) return;
-    checking ??= check().finally(() => {
-      checkedAt = clock();
-      checking = undefined;
-    });
-    await checking;
-  };
+  const checked = renewed(check, { clock, report, longestMs });
 
   return {
     async current() {
-      await fresh();
+      await checked();
       return current;
     },
-    async list() {
-      await fresh();
-      return list;
-    },
+    list: checked,
     async refused() {
-      await fresh();
+      const list = await checked();
       const found = await objects.get(refusedKey);
       if (!found) return;
       const card = JSON.parse(new TextDecoder().decode(found.body)) as Card;
@@ -95,7 +84,7 @@ export function modelSource(objects: ObjectStore, clock: () => number, report: (
           );
         try {
           await objects.put(latestKey, JSON.stringify({ ...list, current: card.id }), { ifMatch: etag });
-          checkedAt = Number.NEGATIVE_INFINITY;
+          checked.expire();
           return card;
         } catch (cause) {
           if (!(cause instanceof PreconditionFailed)) throw cause;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { buildPages } from '../../web/build.ts';
 import { demo } from './demo.ts';
 import { keptToken, openFolder } from './folder.ts';
+import { openReader } from './reading.ts';
 import { listen, localApp } from './server.ts';
 import { BadSetting, help, readSettings, type Settings } from './settings.ts';
 import { clock, openStores } from './stores.ts';
@@ -26,7 +27,8 @@ async function start(settings: Settings): Promise<void> {
   const token = settings.token ?? keptToken(folder);
   const web = await buildPages();
   const stores = openStores(folder, settings.opensearch);
-  const app = localApp({ stores, token, web, report });
+  const search = settings.opensearch ? stores.search : openReader(join(folder, 'search.db'));
+  const app = localApp({ stores: { ...stores, search }, token, web, report });
   const { port, server } = await listen(app, settings.port);
   const origin = `http://127.0.0.1:${port}`;
 
