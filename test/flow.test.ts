@@ -150,7 +150,7 @@ test('a hit is on the map moments later at --export-every 1', { timeout: 60_000 
   const points = () => running.get<{ points: { domain: string; lat: number; lon: number }[] }>('/points.json');
   const {
     points: [point],
-  } = await eventually(4, points, ({ points }) => points.length === 1);
+  } = await eventually(20, points, ({ points }) => points.length === 1);
   assert.equal(point.domain, 'portal.example');
   assert.ok(point.lat > 49 && point.lat < 61, 'in Britain');
   const clusters = await running.get<{ features: { properties: { domain: string } }[] }>(
