@@ -6,7 +6,7 @@ import { BadSetting, type Settings } from './settings.ts';
 import { type Emulated, Whalewatch } from './whalewatch.ts';
 
 const names = [
-  'keepDays exportEvery trainEvery trainer trainMemory trainTask collector collectDomain collectTasks stream retentionHours batchWindow search domainName ipDatabase',
+  'keepDays exportEvery trainEvery trainer trainMemory trainTask trainSpark collector collectDomain collectTasks stream retentionHours batchWindow search domainName ipDatabase',
   'publicPeople trustedProxies pullWindow rules throttle alarmEmail monthlyBudget logDays',
 ].flatMap((line) => line.split(' ')) as (keyof Settings)[];
 

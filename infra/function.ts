@@ -13,6 +13,8 @@ export interface StageFunctionProps<Variables extends Record<string, string>> {
   /** Which of the bundles. */
   name: FunctionName;
   does: string;
+  /** Default `index.handler`. */
+  handler?: string;
   /** Typed by the stage's env.ts: a missing variable does not compile. */
   environment: Variables;
   memory: number;
@@ -54,7 +56,7 @@ export class StageFunction<Variables extends Record<string, string>> extends Lam
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
       code: Code.fromAsset(bundleFolder(props.name)),
-      handler: 'index.handler',
+      handler: props.handler ?? 'index.handler',
       memorySize: props.memory,
       timeout: Duration.seconds(props.timeoutSeconds),
       environment: props.environment,

@@ -10,13 +10,16 @@ export interface Settings {
   trainEvery?: number;
   /**
    * Where training runs. `lambda`: up to 15 minutes and 10 GB. `fargate`: the same code for as long as it takes, on up to 16
-   * processors and 120 GB, paid by the second. Default `lambda`.
+   * processors and 120 GB, paid by the second. `spark`: Spark MLlib on EMR Serverless fits, where one machine is not enough.
+   * Default `lambda`.
    */
-  trainer?: 'lambda' | 'fargate';
-  /** Megabytes of the trainer on Lambda. Default 3008, the most a new account allows. */
+  trainer?: 'lambda' | 'fargate' | 'spark';
+  /** Megabytes of the trainer on Lambda, and of the functions before and after Spark. Default 3008, the most a new account allows. */
   trainMemory?: number;
   /** Size of the trainer on Fargate: 1024 of `cpu` is a processor, `memory` in megabytes. Default 4096 and 16384, $0.19 an hour. */
   trainTask?: TaskSize;
+  /** The most that Spark may use at once. Default 16 processors, a new account's quota, and 64 GB: $1.20 an hour. */
+  trainSpark?: { processors: number; gigabytes: number };
   /**
    * Where hits come in. `lambda`: the HTTP API, paid by the request. `fargate`: a load balancer and servers of their own
    * beside it, for a floor of some $100 a month; cheaper from about 50 requests a second. Needs `collectDomain`. Default `lambda`.
@@ -96,6 +99,7 @@ export function resolve(settings: Settings): ResolvedSettings {
     trainer: 'lambda',
     trainMemory: 3008,
     trainTask: { cpu: 4096, memory: 16_384 },
+    trainSpark: { processors: 16, gigabytes: 64 },
     collector: 'lambda',
     collectTasks: { cpu: 1024, memory: 2048, least: 2, most: 10 },
     stream: { shards: 1 },
@@ -114,8 +118,11 @@ export function resolve(settings: Settings): ResolvedSettings {
   within('keepDays', all.keepDays, 1, 365);
   within('trainEvery', all.trainEvery, 1, 720);
   within('trainMemory', all.trainMemory, 512, 10_240);
-  oneOf('trainer', all.trainer, ['lambda', 'fargate']);
+  oneOf('trainer', all.trainer, ['lambda', 'fargate', 'spark']);
   taskSize('trainTask', all.trainTask);
+  // Driver and one executor of EMR's own size are 4 processors and 16 GB each.
+  within('trainSpark.processors', all.trainSpark.processors, 8, 4000);
+  within('trainSpark.gigabytes', all.trainSpark.gigabytes, 4 * all.trainSpark.processors, 30_000);
   oneOf('collector', all.collector, ['lambda', 'fargate']);
   oneOf('collectTasks.cpu', all.collectTasks.cpu, [256, 512, 1024], ': one server keeps one processor busy, no more');
   taskSize('collectTasks', all.collectTasks);

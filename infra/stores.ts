@@ -60,6 +60,8 @@ export class Stores extends Construct {
       // Export removes what it has folded; this catches what a crash left. A delta that is named is folded within days.
       lifecycleRules: [
         { prefix: 'deltas/', expiration: Duration.days(30), abortIncompleteMultipartUploadAfter: Duration.days(1) },
+        // What training handed to Spark names people; it is removed once the model is published.
+        { prefix: 'training/', expiration: Duration.days(1), abortIncompleteMultipartUploadAfter: Duration.days(1) },
       ],
     });
     explain(this.bucket, {

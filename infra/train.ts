@@ -4,6 +4,7 @@ import { Schedule, ScheduleExpression } from 'aws-cdk-lib/aws-scheduler';
 import { Construct } from 'constructs';
 import { queue } from './process.ts';
 import { FargateTrainer } from './train-fargate.ts';
+import { SparkTrainer } from './train-spark.ts';
 import { LambdaTrainer, type Trainer, type TrainProps } from './trainer.ts';
 
 export class Train extends Construct {
@@ -12,12 +13,14 @@ export class Train extends Construct {
   constructor(scope: Construct, id: string, props: TrainProps) {
     super(scope, id);
     const { settings } = props;
-    // Calls of the schedule that did not come through, and tasks that failed.
+    // Calls of the schedule that did not come through, and trainings that failed elsewhere.
     const undelivered = queue(this, 'Undelivered', Duration.minutes(1));
-    this.trainer =
-      settings.trainer === 'fargate'
-        ? new FargateTrainer(this, { ...props, failed: undelivered })
-        : new LambdaTrainer(this, props);
+    const trainers = {
+      lambda: () => new LambdaTrainer(this, props),
+      fargate: () => new FargateTrainer(this, { ...props, failed: undelivered }),
+      spark: () => new SparkTrainer(this, { ...props, failed: undelivered }),
+    };
+    this.trainer = trainers[settings.trainer]();
     new Schedule(this, 'Every', {
       schedule: ScheduleExpression.rate(Duration.hours(settings.trainEvery)),
       target: this.trainer.target({

@@ -18,6 +18,7 @@ const certificateArn = 'arn:aws:acm:eu-west-1:111111111111:certificate/1';
 const collector: Settings = { collector: 'fargate', collectDomain: { name: 'hits.example', certificateArn } };
 const combinations: Record<string, Settings> = {
   'trainer on Fargate': { trainer: 'fargate' },
+  'trainer with Spark': { trainer: 'spark' },
   'collector on Fargate': collector,
   'both on Fargate': { trainer: 'fargate', ...collector },
 };
@@ -82,6 +83,51 @@ test('the trainer on Fargate is of its size, runs on the schedule without retryi
   assert.deepEqual([Object.keys(ingress).length, Object.keys(alarm).length], [0, 1]);
 });
 
+test('with Spark each step may do its own: read the pulls, fit, publish', () => {
+  const resources = resourcesOf(synthesise({ trainer: 'spark' }).stack);
+  const search = ['es:ESHttpPost', 'es:ESHttpPut'];
+  const objects = ['s3:DeleteObject', 's3:GetObject', 's3:ListBucket', 's3:PutObject'];
+  const expected = {
+    PrepareFunctionRole: [...search, 's3:PutObject'],
+    JobRole: objects,
+    PublishFunctionRole: [...search, ...objects],
+    MachineRole: [
+      ...['CancelJobRun', 'GetJobRun', 'StartJobRun'].map((name) => `emr-serverless:${name}`),
+      ...['events:DescribeRule', 'events:PutRule', 'events:PutTargets', 'iam:PassRole', 'lambda:InvokeFunction'],
+    ],
+  };
+  for (const [role, actions] of Object.entries(expected)) {
+    const found = actionsOf(resources, `WhalewatchTrain${role}`).filter((action) => !action.startsWith('logs:'));
+    assert.deepEqual(found, actions, role);
+  }
+  const read = (id: string) =>
+    JSON.stringify(
+      Object.entries(resources).filter(([name, { Type }]) => name.startsWith(id) && Type.endsWith('Policy')),
+    );
+  assert.doesNotMatch(read('WhalewatchTrainJobRole') + read('WhalewatchTrainPrepareFunctionRole'), /models\//);
+  // The files name people.
+  const bucket = Object.entries(resources).find(([id]) => id.startsWith('WhalewatchStoresData'))?.[1];
+  const rule = bucket?.Properties.LifecycleConfiguration.Rules.find(({ Prefix = '' }) => Prefix === 'training/');
+  assert.equal(rule.ExpirationInDays, 1);
+});
+
+test('with Spark the schedule starts a state machine that waits for the fit, which stops by itself', () => {
+  const template = Template.fromStack(
+    synthesise({ trainer: 'spark', trainSpark: { processors: 64, gigabytes: 256 } }).stack,
+  );
+  template.hasResourceProperties('AWS::EMRServerless::Application', {
+    Type: 'SPARK',
+    AutoStopConfiguration: { Enabled: true, IdleTimeoutMinutes: 1 },
+    MaximumCapacity: { Cpu: '64 vCPU', Memory: '256 GB' },
+  });
+  const [machine] = Object.values(template.findResources('AWS::StepFunctions::StateMachine'));
+  const text = JSON.stringify(machine.Properties.DefinitionString);
+  assert.match(text, /emr-serverless:startJobRun\.sync/);
+  assert.match(text, /'--rank', '10', '--iterations', '5', '--lambda', '0.01', '--alpha', '1', '--seed', '1'/);
+  const schedules = JSON.stringify(template.findResources('AWS::Scheduler::Schedule'));
+  assert.match(schedules, /WhalewatchTrainMachine/);
+});
+
 test('the servers of collect may do what the function may, fetch their code, and are called by their load balancer only', () => {
   const { stack } = synthesise(collector);
   const [resources, template] = [resourcesOf(stack), Template.fromStack(stack)];
@@ -129,9 +175,11 @@ test('the servers of collect: as many as the load wants, TLS only, no log of add
 
 test('a wrong trainer, collector or size is named, with its value and the mend', () => {
   const wrong: [Settings, RegExp][] = [
-    [{ trainer: 'ec2' as 'lambda' }, /trainer is "ec2": give lambda, fargate/],
+    [{ trainer: 'ec2' as 'lambda' }, /trainer is "ec2": give lambda, fargate, spark/],
     [{ trainTask: { cpu: 1000, memory: 2048 } }, /trainTask.cpu is 1000: give 256, 512, .*1024 is one processor/],
     [{ trainTask: { cpu: 8192, memory: 20_000 } }, /trainTask.memory is 20000: .*16384 to 61440 in steps of 4096/],
+    [{ trainSpark: { processors: 4, gigabytes: 64 } }, /trainSpark.processors is 4: .*8 to 4000/],
+    [{ trainSpark: { processors: 16, gigabytes: 32 } }, /trainSpark.gigabytes is 32: .*64 to 30000/],
     [{ collector: 'ecs' as 'lambda' }, /collector is "ecs": give lambda, fargate/],
     [{ collector: 'fargate' }, /collectDomain is undefined: collector 'fargate' needs a host name/],
     [

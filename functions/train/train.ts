@@ -1,5 +1,5 @@
 // Training: read the pulls by a search query, split, fit, score, refuse what is worse, publish.
-import { type AlsOptions, alsDefaults } from '#core/als.ts';
+import { type AlsOptions, alsDefaults, type Factors } from '#core/als.ts';
 import { taughtClasses as classes } from '#core/event.ts';
 import { encodeModel } from '#core/model.ts';
 import { type Card, keepModels, latestKey, type ModelList, readModels, refusedKey } from '#core/models.ts';
@@ -30,19 +30,75 @@ const enoughHeldOut = 100;
 const oldMs = 7 * 86_400_000;
 const saved = 50;
 
+/** What there is to learn from, and how it is split to judge what was learned. */
+export interface Lessons {
+  /** Milliseconds since the epoch. */
+  began: number;
+  seed: number;
+  users: string[];
+  items: string[];
+  entries: Entry[];
+  /** A tenth held out by chance. */
+  random: Split;
+  /** Held out: what was first pulled in the newest tenth of time. Not there where all is of one time. */
+  byTime?: Split;
+}
+
+export interface Split {
+  train: Entry[];
+  test: Entry[];
+}
+
+/** What is fitted: everything, and what is learned from in each split. */
+export type Part = 'all' | 'random' | 'byTime';
+
 /** Trains and publishes one model; answers its card. `refused` on the card says why it was not put in service. */
 export async function train(options: TrainOptions): Promise<Card> {
-  const { search, objects, clock, newId, seed, log = () => {} } = options;
   const als: AlsOptions = { ...alsDefaults, ...pick(options) };
+  const lessons = await readLessons(options);
+  const { users, items, seed } = lessons;
+  const fitPart = (part: Part) => {
+    const entries = part === 'all' ? lessons.entries : (lessons[part]?.train ?? []);
+    return fit(entries, users.length, items.length, als, seeded(seed));
+  };
+  return publish(lessons, als, fitPart, options);
+}
+
+/** Reads the pulls, and splits them. */
+export async function readLessons({ search, clock, seed, log = () => {} }: TrainOptions): Promise<Lessons> {
   const began = clock();
   const pairs: Pair[] = [];
   for await (const pair of search.pairs({ classes })) pairs.push({ ...pair });
-  const indexed = indexPairs(pairs);
-  const { users, items, entries } = indexed;
+  const { users, items, entries } = indexPairs(pairs);
   log(`${entries.length} pairs of ${users.length} people and ${items.length} images`);
+  const lessons = { began, seed, users, items, entries, random: split(entries, testShare, seeded(seed)) };
 
-  const score = await judge(pairs, indexed, als, options);
-  const factors = fit(entries, users.length, items.length, als, seeded(seed));
+  const times = Float64Array.from(pairs, ({ lastPull }) => lastPull).sort();
+  const from = times[Math.floor(times.length * (1 - testShare))];
+  if (from === undefined || from === times[0]) return lessons;
+  const userIndex = new Map(users.map((user, at) => [user, at]));
+  const itemIndex = new Map(items.map((item, at) => [item, at]));
+  const earlier: Entry[] = [];
+  for await (const { user, repository, pulls } of search.pairs({ classes, to: from })) {
+    const entry = { user: userIndex.get(user), item: itemIndex.get(repository), value: pulls };
+    // A person or image may have come between the two readings, or left.
+    if (entry.user !== undefined && entry.item !== undefined) earlier.push(entry as Entry);
+  }
+  const before = new Set(earlier.map(({ user, item }) => user * items.length + item));
+  const later = entries.filter(({ user, item }) => !before.has(user * items.length + item));
+  return { ...lessons, byTime: { train: earlier, test: later } };
+}
+
+/** Judges a fit, and puts its model in service unless it is worse; answers the model's card. */
+export async function publish(
+  lessons: Lessons,
+  als: AlsOptions,
+  fitPart: (part: Part) => Factors,
+  { search, objects, clock, newId, log = () => {} }: Omit<TrainOptions, 'seed'>,
+): Promise<Card> {
+  const { began, seed, users, items, entries } = lessons;
+  const score = judge(lessons, als, fitPart);
+  const factors = fitPart('all');
   log(`AUC ${score.auc?.toFixed(3) ?? 'unknown'}, by popularity ${score.popularityAuc?.toFixed(3) ?? 'unknown'}`);
 
   const { list, etag } = await readModels(objects);
@@ -106,33 +162,13 @@ function pick({ rank, iterations, lambda, alpha }: Partial<AlsOptions>): Partial
   );
 }
 
-/** Judged on a tenth held out by chance, and on what was first pulled in the newest tenth of time. */
-async function judge(
-  pairs: Pair[],
-  { users, items, entries }: ReturnType<typeof indexPairs>,
-  als: AlsOptions,
-  { search, seed }: TrainOptions,
-) {
-  const world = { users: users.length, items: items.length };
-  const { train, test } = split(entries, testShare, seeded(seed));
-  const random = evaluate({ ...world, train, test }, als, seed, fit);
-  const score = { auc: random.als.auc, popularityAuc: random.popular.auc, heldOut: test.length };
-
-  const times = Float64Array.from(pairs, ({ lastPull }) => lastPull).sort();
-  const from = times[Math.floor(times.length * (1 - testShare))];
-  if (from === undefined || from === times[0]) return { ...score, evaluation: { random } };
-  const userIndex = new Map(users.map((user, at) => [user, at]));
-  const itemIndex = new Map(items.map((item, at) => [item, at]));
-  const earlier: Entry[] = [];
-  for await (const { user, repository, pulls } of search.pairs({ classes, to: from })) {
-    const entry = { user: userIndex.get(user), item: itemIndex.get(repository), value: pulls };
-    // A person or image may have come between the two readings, or left.
-    if (entry.user !== undefined && entry.item !== undefined) earlier.push(entry as Entry);
-  }
-  const before = new Set(earlier.map(({ user, item }) => user * items.length + item));
-  const later = entries.filter(({ user, item }) => !before.has(user * items.length + item));
-  const byTime = evaluate({ ...world, train: earlier, test: later }, als, seed, fit);
-  return { ...score, evaluation: { random, byTime } };
+/** Judged on what each split held out. */
+function judge({ seed, users, items, random, byTime }: Lessons, als: AlsOptions, fitPart: (part: Part) => Factors) {
+  const score = (part: 'random' | 'byTime', held: Split) =>
+    evaluate({ users: users.length, items: items.length, ...held }, als, seed, () => fitPart(part));
+  const evaluation = { random: score('random', random), ...(byTime ? { byTime: score('byTime', byTime) } : {}) };
+  const { als: model, popular } = evaluation.random;
+  return { auc: model.auc, popularityAuc: popular.auc, heldOut: random.test.length, evaluation };
 }
 
 /**

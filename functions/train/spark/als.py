@@ -1,0 +1,61 @@
+# The fit on Spark MLlib: reads the pairs that prepare wrote, fits each part of them, writes the factors that publish reads.
+#
+#   spark-submit als.py --folder s3://BUCKET/training/RUN --rank 10 --iterations 5 --lambda 0.01 --alpha 1 --seed 1
+#
+# FOLDER/pairs/*.csv has no header: person, image, pulls, learned from in the split by chance (0 or 1), pulls in the
+# earlier part of time (0: none). FOLDER/factors/PART/{users,items} gets lines "index,factor,factor,…"; who has no entry
+# in a part has no line.
+import argparse
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.functions import col, concat_ws
+
+options = argparse.ArgumentParser()
+options.add_argument("--folder", required=True)
+options.add_argument("--rank", type=int, required=True)
+options.add_argument("--iterations", type=int, required=True)
+options.add_argument("--lambda", type=float, required=True, dest="regularization")
+options.add_argument("--alpha", type=float, required=True)
+options.add_argument("--seed", type=int, required=True)
+given = options.parse_args()
+
+spark = SparkSession.builder.appName("whalewatch-als").getOrCreate()
+pairs = spark.read.csv(
+    f"{given.folder}/pairs/", schema="user INT, item INT, pulls FLOAT, learn INT, earlier FLOAT"
+).cache()
+parts = {
+    "all": pairs,
+    "random": pairs.where("learn = 1"),
+    "byTime": pairs.where("earlier > 0").select("user", "item", col("earlier").alias("pulls")),
+}
+
+
+def fit(entries):
+    # Spark's own class by its gateway: pyspark.ml would ask for numpy, which an image of Spark need not have. A row's
+    # lambda grows with the number of its entries here ("ALS-WR"), which it does not in functions/core/als.ts.
+    als = spark._jvm.org.apache.spark.ml.recommendation.ALS()
+    als.setImplicitPrefs(True)
+    als.setUserCol("user").setItemCol("item").setRatingCol("pulls")
+    als.setRank(given.rank).setMaxIter(given.iterations).setSeed(given.seed)
+    als.setRegParam(given.regularization).setAlpha(given.alpha)
+    # Both blocked as the data is spread: 10 is Spark's own default, one machine wants less.
+    blocks = max(2, min(64, spark.sparkContext.defaultParallelism))
+    als.setNumUserBlocks(blocks).setNumItemBlocks(blocks)
+    return als.fit(entries._jdf)
+
+
+def write(factors, name):
+    rows = DataFrame(factors, spark)
+    rows.select(concat_ws(",", col("id").cast("string"), col("features").cast("array<string>"))).write.mode(
+        "overwrite"
+    ).text(f"{given.folder}/factors/{name}")
+
+
+for name, entries in parts.items():
+    if entries.isEmpty():
+        continue
+    model = fit(entries)
+    write(model.userFactors(), f"{name}/users")
+    write(model.itemFactors(), f"{name}/items")
+    print(f"{name}: fitted", flush=True)
+spark.stop()

@@ -1,0 +1,85 @@
+// What a training hands to Spark and takes back: objects under one folder, forms in als.py and README.md.
+import type { Factors } from '#core/als.ts';
+import type { Entry } from '#core/ratings.ts';
+import type { ObjectStore } from '#core/stores.ts';
+import type { Lessons, Part } from '../train.ts';
+
+const rowsAtOnce = 500_000;
+
+interface Head extends Pick<Lessons, 'began' | 'seed' | 'users' | 'items'> {
+  byTime: boolean;
+}
+
+/** Writes lessons.json and pairs/*.csv, a row an entry. */
+export async function writeLessons(objects: ObjectStore, folder: string, lessons: Lessons): Promise<void> {
+  const { began, seed, users, items, entries, random, byTime } = lessons;
+  const learned = new Set(random.train);
+  const key = ({ user, item }: Entry) => user * items.length + item;
+  const earlier = new Map(byTime?.train.map((entry) => [key(entry), entry.value]));
+  for (let from = 0; from < entries.length; from += rowsAtOnce) {
+    const rows = entries
+      .slice(from, from + rowsAtOnce)
+      .map((entry) =>
+        [entry.user, entry.item, entry.value, learned.has(entry) ? 1 : 0, earlier.get(key(entry)) ?? 0].join(),
+      );
+    await objects.put(`${folder}/pairs/${String(from).padStart(12, '0')}.csv`, `${rows.join('\n')}\n`);
+  }
+  const head: Head = { began, seed, users, items, byTime: byTime !== undefined };
+  await objects.put(`${folder}/lessons.json`, JSON.stringify(head));
+}
+
+/** The lessons as they were written, but for what was first pulled in between two readings. */
+export async function readLessonsBack(objects: ObjectStore, folder: string): Promise<Lessons> {
+  const { byTime, ...head } = JSON.parse(decoder.decode(await body(objects, `${folder}/lessons.json`))) as Head;
+  const entries: Entry[] = [];
+  const random: Lessons['random'] = { train: [], test: [] };
+  const time: Lessons['random'] = { train: [], test: [] };
+  for await (const row of rowsOf(objects, `${folder}/pairs/`)) {
+    const [user, item, value, learned, earlier] = row;
+    const entry = { user, item, value };
+    entries.push(entry);
+    (learned === 1 ? random.train : random.test).push(entry);
+    if (earlier > 0) time.train.push({ user, item, value: earlier });
+    else time.test.push(entry);
+  }
+  return { ...head, entries, random, ...(byTime ? { byTime: time } : {}) };
+}
+
+/** The factors of one part; who has none there has zeros. Throws where a row is not of this rank. */
+export async function readFactors(
+  objects: ObjectStore,
+  folder: string,
+  part: Part,
+  { users, items }: Lessons,
+  rank: number,
+): Promise<Factors> {
+  const side = async (name: string, count: number) => {
+    const factors = new Float32Array(count * rank);
+    for await (const [row, ...values] of rowsOf(objects, `${folder}/factors/${part}/${name}/part-`)) {
+      if (values.length !== rank || !(row < count))
+        throw new Error(`${part}/${name}: row ${row} of ${count} has ${values.length} factors, not ${rank}`);
+      factors.set(values, row * rank);
+    }
+    return factors;
+  };
+  return { rank, users: await side('users', users.length), items: await side('items', items.length) };
+}
+
+/** Removes everything of the folder: it names people. */
+export async function removeExchange(objects: ObjectStore, folder: string): Promise<void> {
+  await objects.remove((await objects.list(`${folder}/`)).map(({ key }) => key));
+}
+
+const decoder = new TextDecoder();
+
+async function body(objects: ObjectStore, key: string): Promise<Uint8Array> {
+  const found = await objects.get(key);
+  if (!found) throw new Error(`${key} is not there`);
+  return found.body;
+}
+
+async function* rowsOf(objects: ObjectStore, prefix: string): AsyncGenerator<number[]> {
+  for (const { key } of await objects.list(prefix))
+    for (const line of decoder.decode(await body(objects, key)).split('\n'))
+      if (line !== '') yield line.split(',').map(Number);
+}
