@@ -250,6 +250,7 @@ function speed(of: Map<Name, Result[]>) {
       oursS: round(seconds('ours', 'processorS')),
       ratioCholesky: round(seconds('implicit', 'processorS') / seconds('ours', 'processorS'), 2),
       ratioCg: round(seconds('implicitCg', 'processorS') / best('processorS'), 2),
+      ratioSpark: round(seconds('spark', 'processorS') / seconds('ours', 'processorS'), 1),
     },
     peakMB: { ours: megabytes('ours'), implicit: megabytes('implicit') },
     lossRatio: lossRatio('ours', 'implicit'),

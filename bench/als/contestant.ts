@@ -21,7 +21,7 @@ export interface Task extends AlsOptions {
 export interface Reply {
   /** From the matrix in memory to the factors. */
   seconds: number;
-  /** Of the processor, all threads together; of Spark's not known. */
+  /** Of the processor, all threads together; of Spark's JVM where there is /proc. */
   processorS?: number;
   topS?: number;
   /** The most memory that the process ever held, in bytes. */

@@ -47,6 +47,15 @@ def spark():
                .config("spark.driver.host", "127.0.0.1").config("spark.sql.shuffle.partitions", "8").getOrCreate())
     session.sparkContext.setLogLevel("ERROR")
     read = {}
+    jvm = session.sparkContext._jvm.java.lang.ProcessHandle.current().pid()
+
+    def processor():
+        """Seconds of the processor that the JVM has had; fields 14 and 15 of proc(5)'s stat, past the name."""
+        try:
+            fields = open(f"/proc/{jvm}/stat").read().rsplit(")", 1)[1].split()
+        except OSError:
+            return None
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def fit(task):
         folder, out = task["folder"], task["out"]
@@ -59,16 +68,18 @@ def spark():
         # Spark's lambda is times a row's entries; the same number as everybody's is what people set.
         als = ALS(rank=task["rank"], maxIter=task["iterations"], regParam=task["lambda"], alpha=task["alpha"], seed=task["seed"],
                   implicitPrefs=True, userCol="user", itemCol="item", ratingCol="rating", numUserBlocks=2, numItemBlocks=2)
-        began = time.perf_counter()
+        began, used = time.perf_counter(), processor()
         model = als.fit(read["frame"])
         model.userFactors.count(), model.itemFactors.count()
-        seconds = time.perf_counter() - began
+        reply = dict(seconds=time.perf_counter() - began)
+        if used is not None:
+            reply["processorS"] = processor() - used
         for name, side, count in (("users", model.userFactors, task["users"]), ("items", model.itemFactors, task["items"])):
             dense = np.zeros((count, task["rank"]), np.float32)
             for row in side.toLocalIterator():
                 dense[row.id] = row.features
             dense.tofile(f"{out}.{name}.f32")
-        return dict(seconds=seconds)
+        return reply
 
     return fit
 

@@ -1,14 +1,19 @@
 // A bounded, seeded search for better settings of training. It prints; it changes nothing.
 import { type AlsOptions, alsDefaults, type fit } from '#core/als.ts';
-import type { Evaluation } from '#core/models.ts';
+import type { Evaluation, Scores } from '#core/models.ts';
 import { seeded } from '#core/random.ts';
-import { indexPairs, split } from '#core/ratings.ts';
+import { type Entry, indexPairs, split } from '#core/ratings.ts';
 import type { Pair } from '#core/stores.ts';
 import { evaluate } from './evaluate.ts';
 
+/** One setting, or a baseline. */
 export interface Trial {
-  options: AlsOptions;
-  scores: Evaluation['als'];
+  /** None: a baseline, which has no settings. */
+  options?: AlsOptions;
+  name: string;
+  scores: Scores;
+  /** Means over other splits and starts: of the best only, as the best of many owes something to luck. */
+  again?: Scores;
   seconds: number;
 }
 
@@ -18,6 +23,8 @@ export interface TuneOptions {
   /** No trial begins later than this. */
   seconds: number;
   seed: number;
+  /** What is held out: a tenth by chance, or the tenth that was pulled last. Default chance. */
+  by?: 'chance' | 'time';
   clock: () => number;
   fit: typeof fit;
   log: (line: string) => void;
@@ -29,32 +36,93 @@ const iterations = [3, 5, 8, 12];
 const lambda = { least: 1e-3, most: 30 };
 const alpha = { least: 0.1, most: 40 };
 
-/** Tries the defaults first, then `trials - 1` others; every trial has the same split. Best NDCG@10 first. */
-export function tune({ pairs, trials, seconds, seed, clock, fit, log }: TuneOptions): Trial[] {
+const heldOut = 0.1;
+/** The best so many, and the defaults, are tried again on as many other splits. */
+const finalists = 3;
+const otherSeeds = 3;
+
+/**
+ * Tries the defaults first, then `trials - 1` others; every trial has the same split and start. Then the best and the
+ * defaults are tried again on other splits and starts. Answers all with both baselines: those tried again first, by
+ * the NDCG@10 of that; then the rest by theirs.
+ */
+export function tune({ pairs, trials, seconds, seed, by = 'chance', clock, fit, log }: TuneOptions): Trial[] {
   const { users, items, entries } = indexPairs(pairs);
-  const world = { users: users.length, items: items.length, ...split(entries, 0.1, seeded(seed)) };
-  const random = seeded(seed + 1);
   const began = clock();
-  const done: Trial[] = [];
-  log(`${entries.length} pairs of ${users.length} people and ${items.length} images; seed ${seed}`);
-  for (let trial = 0; trial < trials && clock() - began < seconds * 1000; trial++) {
-    const options = trial === 0 ? alsDefaults : drawn(random);
+  const timeLeft = () => clock() - began < seconds * 1000;
+  const attempt = (options: AlsOptions, seed: number): Evaluation & { seconds: number } => {
     const start = clock();
-    const { als, similar, popular } = evaluate(world, options, seed, fit);
-    if (trial === 0) {
-      log(head);
-      log(line('popular', popular));
-      log(line('similar', similar));
+    const { train, test } = by === 'time' ? newest(pairs, entries) : split(entries, heldOut, seeded(seed));
+    const scores = evaluate({ users: users.length, items: items.length, train, test }, options, seed, fit);
+    return { ...scores, seconds: (clock() - start) / 1000 };
+  };
+
+  log(`${entries.length} pairs of ${users.length} people and ${items.length} images; a tenth held out by ${by}`);
+  log(`seed ${seed}, at most ${trials} trials or ${seconds} s`);
+  const random = seeded(seed + 1);
+  const baselines: Trial[] = [];
+  const tried: Trial[] = [];
+  for (let at = 0; at < trials && timeLeft(); at++) {
+    const options = at === 0 ? alsDefaults : drawn(random);
+    const { als, similar, popular, seconds } = attempt(options, seed);
+    if (at === 0) {
+      baselines.push(
+        { name: 'popular', scores: popular, seconds: 0 },
+        { name: 'similar', scores: similar, seconds: 0 },
+      );
+      log(`${' '.repeat(10)}${head}`);
+      for (const baseline of baselines) log(`${' '.repeat(10)}${line(baseline)}`);
     }
-    done.push({ options, scores: als, seconds: (clock() - start) / 1000 });
-    log(line(named(options), als, done.at(-1)?.seconds));
+    tried.push({ options, name: named(options), scores: als, seconds });
+    log(`${`${at + 1} of ${trials}`.padEnd(10)}${line(tried[at])}`);
   }
-  return done.sort((a, b) => (b.scores.ndcg ?? 0) - (a.scores.ndcg ?? 0));
+
+  const byNdcg = (a: Trial, b: Trial) => ((b.again ?? b.scores).ndcg ?? 0) - ((a.again ?? a.scores).ndcg ?? 0);
+  const best = tried.toSorted(byNdcg).slice(0, finalists);
+  const finals = tried.filter((trial) => best.includes(trial) || trial.options === alsDefaults);
+  const rounds: Map<Trial, Scores[]> = new Map(finals.map((trial) => [trial, []]));
+  // Every finalist has a round, or none has: means over different splits say nothing.
+  for (let round = 1; round <= otherSeeds && timeLeft(); round++) {
+    log(`the best again, ${round} of ${otherSeeds}`);
+    for (const trial of finals)
+      if (trial.options) rounds.get(trial)?.push(attempt(trial.options, seed + 1000 * round).als);
+  }
+  for (const [trial, scores] of rounds) if (scores.length > 0) trial.again = meanOf(scores);
+  const rest = [...tried.filter((trial) => !finals.includes(trial)), ...baselines];
+  return [...finals.toSorted(byNdcg), ...rest.toSorted(byNdcg)];
 }
 
-/** The table as text, best first. */
+/** The table as text; a star marks the defaults. */
 export const table = (trials: Trial[]): string =>
-  [head, ...trials.map(({ options, scores, seconds }) => line(named(options), scores, seconds))].join('\n');
+  [
+    `${head}   again: AUC  NDCG@10`,
+    ...trials.map((trial) => {
+      const again = trial.again ? `${figure(trial.again.auc, 13)}${figure(trial.again.ndcg, 9)}` : '';
+      return `${line(trial)}${again}${trial.options === alsDefaults ? '  *' : ''}`;
+    }),
+  ].join('\n');
+
+/** Those last pulled in the newest tenth of the pairs are to be found by what was pulled before. */
+function newest(pairs: Pair[], entries: Entry[]): { train: Entry[]; test: Entry[] } {
+  const times = Float64Array.from(pairs, ({ lastPull }) => lastPull).sort();
+  const from = times[Math.floor(times.length * (1 - heldOut))];
+  const { train = [], test = [] } = Object.groupBy(entries, (_, at) => (pairs[at].lastPull < from ? 'train' : 'test'));
+  return { train, test };
+}
+
+function meanOf(scores: Scores[]): Scores {
+  const mean = (figure: (one: Scores) => number | undefined) => {
+    const known = scores.map(figure).filter((value) => value !== undefined);
+    return known.length === 0 ? undefined : known.reduce((sum, value) => sum + value) / known.length;
+  };
+  return {
+    people: mean(({ people }) => people) ?? 0,
+    auc: mean(({ auc }) => auc),
+    ndcg: mean(({ ndcg }) => ndcg),
+    recall: mean(({ recall }) => recall),
+    coverage: mean(({ coverage }) => coverage),
+  };
+}
 
 function drawn(random: () => number): AlsOptions {
   const oneOf = (values: number[]) => values[Math.floor(random() * values.length)];
@@ -62,9 +130,9 @@ function drawn(random: () => number): AlsOptions {
   return { rank: oneOf(ranks), iterations: oneOf(iterations), lambda: between(lambda), alpha: between(alpha) };
 }
 
-const head = `${'rank iterations lambda alpha'.padEnd(32)}     AUC  NDCG@10  recall@10  coverage  seconds`;
+const head = `rank iterations lambda alpha     AUC  NDCG@10  recall@10  coverage  seconds`;
 const named = ({ rank, iterations, lambda, alpha }: AlsOptions) =>
   `${String(rank).padStart(4)} ${String(iterations).padStart(10)} ${String(lambda).padStart(6)} ${String(alpha).padStart(5)}`;
-const line = (name: string, { auc, ndcg, recall, coverage }: Trial['scores'], seconds?: number) =>
-  `${name.padEnd(32)}${figure(auc, 8)}${figure(ndcg, 9)}${figure(recall, 11)}${figure(coverage, 10)}${seconds === undefined ? '' : seconds.toFixed(1).padStart(9)}`;
+const line = ({ name, scores: { auc, ndcg, recall, coverage }, seconds, options }: Trial) =>
+  `${name.padEnd(28)}${figure(auc, 8)}${figure(ndcg, 9)}${figure(recall, 11)}${figure(coverage, 10)}${(options ? seconds.toFixed(1) : '').padStart(9)}`;
 const figure = (value: number | undefined, width: number) => (value?.toFixed(4) ?? '-').padStart(width);

@@ -1,4 +1,4 @@
-// npm run tune -- [FILE] [--data DIR] [--trials N] [--seconds S] [--seed N]: looks for better settings of training.
+// npm run tune -- [FILE] [--data DIR] [--trials N] [--seconds S] [--seed N] [--by time]: looks for better settings of training.
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { taughtClasses as classes } from '#core/event.ts';
@@ -10,10 +10,11 @@ import { trainSeed } from './defaults.ts';
 import { openFolder } from './folder.ts';
 import { clock, openStores } from './stores.ts';
 
-const help = `usage: npm run tune -- [FILE] [--data DIR] [--trials 24] [--seconds 300] [--seed N]
+const help = `usage: npm run tune -- [FILE] [--data DIR] [--trials 24] [--seconds 300] [--seed N] [--by chance|time]
 
 Tries settings of training (rank, iterations, lambda, alpha) on the pulls of the data folder, or on FILE (.csv or
-.ndjson with user, repository, pulls), and prints how good each is. It changes nothing.`;
+.ndjson with user, repository, pulls, lastPull), and prints how good each is; the best are tried again on other splits.
+--by time looks for the newest tenth of the pairs, not for a tenth by chance. It changes nothing.`;
 
 try {
   const { values, positionals } = parseArgs({
@@ -23,6 +24,7 @@ try {
       trials: { type: 'string', default: '24' },
       seconds: { type: 'string', default: '300' },
       seed: { type: 'string', default: String(trainSeed) },
+      by: { type: 'string', default: 'chance' },
       help: { type: 'boolean', short: 'h' },
     },
   });
@@ -32,12 +34,14 @@ try {
       if (!/^\d{1,9}$/.test(values[name])) throw new Error(`--${name} "${values[name]}" is no whole number`);
       return Number(values[name]);
     });
+    const { by } = values;
+    if (by !== 'chance' && by !== 'time') throw new Error(`--by "${by}" is neither chance nor time`);
     const [file] = positionals;
     const pairs = file
       ? readPairs(readFileSync(file, 'utf8'), /\.csv$/i.test(file) ? 'csv' : 'ndjson')
       : await stored(values.data);
-    const done = tune({ pairs, trials, seconds, seed, clock, fit, log: console.log });
-    console.log(`\nbest first:\n${table(done)}`);
+    const done = tune({ pairs, trials, seconds, seed, by, clock, fit, log: console.log });
+    console.log(`\nbest first, * the defaults:\n${table(done)}`);
   }
 } catch (cause) {
   console.error(cause instanceof Error ? cause.message : cause);

@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { alsDefaults, fit } from '#core/als.ts';
 import { decodeNpy, encodeNpy } from '#core/npy.ts';
 import type { Pair } from '#core/stores.ts';
 import { pairHead, pairLine, readPairs } from '#train/pairs.ts';
-import { table, tune } from '#train/tune.ts';
 
 const name = fc.string({
   minLength: 1,
@@ -61,27 +59,4 @@ test('factors are read as they were written, and the header is what NumPy wants'
   );
   assert.throws(() => decodeNpy(new Uint8Array(20)), /no \.npy file/);
   assert.throws(() => decodeNpy(encodeNpy(Float32Array.of(1, 2), 1, 2).subarray(0, -1)), /7 bytes/);
-});
-
-test('tuning tries the defaults and seeded others, repeats, and ends with its time', () => {
-  const world = Array.from({ length: 60 }, (_, n) => ({
-    ...{ user: `u${n % 12}`, repository: `r${(n % 3) * 10 + Math.floor(n / 12)}`, pulls: 1, lastPull: n },
-  }));
-  let time = 0;
-  const run = (seconds: number) => {
-    const lines: string[] = [];
-    const clock = () => time++ * 1000;
-    const trials = tune({ pairs: world, trials: 5, seconds, seed: 4, clock, fit, log: (line) => lines.push(line) });
-    return { trials, lines };
-  };
-  const once = run(1000);
-  assert.equal(once.trials.length, 5);
-  assert.ok(once.trials.some(({ options }) => options === alsDefaults));
-  assert.deepEqual(
-    once.trials.map(({ scores }) => scores.ndcg),
-    once.trials.map(({ scores }) => scores.ndcg).sort((a, b) => b! - a!),
-  );
-  assert.equal(table(run(1000).trials), table(once.trials));
-  assert.equal(run(5).trials.length, 2);
-  assert.equal(once.lines.filter((line) => /popular|similar/.test(line)).length, 2);
 });

@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { alsDefaults, fit } from '#core/als.ts';
+import type { Pair } from '#core/stores.ts';
+import { type TuneOptions, table, tune } from '#train/tune.ts';
+
+const pairs = Array.from(
+  { length: 60 },
+  (_, n): Pair => ({ user: `u${n % 12}`, repository: `r${(n % 3) * 10 + Math.floor(n / 12)}`, pulls: 1, lastPull: n }),
+);
+
+/** A clock that goes on by a second whenever it is looked at. */
+function run(options: Partial<TuneOptions> = {}) {
+  let time = 0;
+  const lines: string[] = [];
+  const given = structuredClone(pairs);
+  const log = (line: string) => lines.push(line);
+  const trials = tune({
+    ...{ pairs: given, trials: 5, seconds: 1000, seed: 4, clock: () => time++ * 1000, fit, log },
+    ...options,
+  });
+  assert.deepEqual(given, pairs);
+  return { trials, lines, tried: trials.filter(({ options }) => options) };
+}
+
+test('the defaults, seeded others and both baselines are tried, and told one by one', () => {
+  const { trials, tried, lines } = run();
+  assert.equal(tried.length, 5);
+  assert.equal(new Set(tried.map(({ name }) => name)).size, 5);
+  assert.deepEqual(
+    trials
+      .filter(({ options }) => !options)
+      .map(({ name }) => name)
+      .sort(),
+    ['popular', 'similar'],
+  );
+  for (let at = 1; at <= 5; at++) assert.equal(lines.filter((line) => line.startsWith(`${at} of 5 `)).length, 1);
+  assert.equal(table(trials).split('\n').length, 8);
+  assert.match(table(trials), /^ {2}10 {10}5 {3}0\.01 {5}1 .* \*$/m);
+});
+
+test('the best three and the defaults are tried on three other splits, and stand first by what came of it', () => {
+  const { trials, tried } = run();
+  const again = trials.findIndex((trial) => !trial.again);
+  assert.ok(trials.slice(0, again).some(({ options }) => options === alsDefaults));
+  assert.ok(trials.slice(again).every((trial) => !trial.again));
+  const falling = (values: (number | undefined)[]) =>
+    assert.deepEqual(
+      values,
+      values.toSorted((a, b) => b! - a!),
+    );
+  falling(trials.slice(0, again).map((trial) => trial.again!.ndcg));
+  falling(trials.slice(again).map(({ scores }) => scores.ndcg));
+  const best = tried.toSorted((a, b) => b.scores.ndcg! - a.scores.ndcg!).slice(0, 3);
+  assert.ok(best.every((trial) => trial.again));
+});
+
+test('it repeats exactly for a seed, and differs for another', () => {
+  assert.equal(table(run().trials), table(run().trials));
+  assert.notEqual(table(run({ seed: 5 }).trials), table(run().trials));
+});
+
+test('it ends with its time: no trial begins later', () => {
+  const { trials, tried } = run({ seconds: 6 });
+  assert.equal(tried.length, 2);
+  assert.ok(trials.every((trial) => !trial.again));
+  assert.equal(run({ seconds: 0 }).trials.length, 0);
+});
+
+test('by time, only the newest tenth is to be found, by what was before it', () => {
+  const seen: { train: number; items: number }[] = [];
+  const { lines } = run({
+    by: 'time',
+    trials: 1,
+    fit: (entries, users, items, options, random) => {
+      // Pairs come in the order of their time: the last six are held out, whatever the seed.
+      seen.push({ train: entries.length, items: new Set(entries.map(({ item }) => item)).size });
+      const known = new Set(entries.map(({ user, item }) => `u${user} r${item}`));
+      assert.equal(known.size, 54);
+      return fit(entries, users, items, options, random);
+    },
+  });
+  assert.match(lines[0], /held out by time/);
+  assert.equal(seen.length, 4);
+  assert.ok(seen.every((one) => one.train === 54));
+});
+
+test('nothing to learn from is a table all the same', () => {
+  assert.match(table(run({ pairs: [], trials: 1 }).trials), /-/);
+});
