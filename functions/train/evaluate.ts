@@ -125,7 +125,9 @@ export function pulledTogether({ users, items, train }: World): Recommender {
     ({ item }) => item,
     ({ user }) => user,
   );
-  const people = (item: number) => byItem.starts[item + 1] - byItem.starts[item];
+  const norms = Float64Array.from({ length: items }, (_, item) =>
+    Math.sqrt(Math.max(1, byItem.starts[item + 1] - byItem.starts[item])),
+  );
   const scores = new Float64Array(items);
   return (user) => {
     scores.fill(0);
@@ -133,12 +135,14 @@ export function pulledTogether({ users, items, train }: World): Recommender {
       const item = byUser.columns[own];
       const first = byItem.starts[item];
       const last = Math.min(byItem.starts[item + 1], first + mostNeighbours);
+      const weight = 1 / Math.sqrt(last - first);
       for (let n = first; n < last; n++) {
         const neighbour = byItem.columns[n];
-        for (let m = byUser.starts[neighbour]; m < byUser.starts[neighbour + 1]; m++)
-          scores[byUser.columns[m]] += 1 / Math.sqrt((last - first) * people(byUser.columns[m]));
+        const end = byUser.starts[neighbour + 1];
+        for (let m = byUser.starts[neighbour]; m < end; m++) scores[byUser.columns[m]] += weight;
       }
     }
+    for (let item = 0; item < items; item++) scores[item] /= norms[item];
     return scores;
   };
 }

@@ -1,10 +1,10 @@
 // A bounded, seeded search for better settings of training. It prints; it changes nothing.
 import { type AlsOptions, alsDefaults, type fit } from '#core/als.ts';
-import type { Evaluation, Scores } from '#core/models.ts';
+import type { Scores } from '#core/models.ts';
 import { seeded } from '#core/random.ts';
 import { type Entry, indexPairs, split } from '#core/ratings.ts';
 import type { Pair } from '#core/stores.ts';
-import { evaluate } from './evaluate.ts';
+import { byFactors, popular, pulledTogether, scorer, type World } from './evaluate.ts';
 
 /** One setting, or a baseline. */
 export interface Trial {
@@ -50,30 +50,29 @@ export function tune({ pairs, trials, seconds, seed, by = 'chance', clock, fit, 
   const { users, items, entries } = indexPairs(pairs);
   const began = clock();
   const timeLeft = () => clock() - began < seconds * 1000;
-  const attempt = (options: AlsOptions, seed: number): Evaluation & { seconds: number } => {
-    const start = clock();
-    const { train, test } = by === 'time' ? newest(pairs, entries) : split(entries, heldOut, seeded(seed));
-    const scores = evaluate({ users: users.length, items: items.length, train, test }, options, seed, fit);
-    return { ...scores, seconds: (clock() - start) / 1000 };
-  };
+  const worldOf = (seed: number): World => ({
+    ...{ users: users.length, items: items.length },
+    ...(by === 'time' ? newest(pairs, entries) : split(entries, heldOut, seeded(seed))),
+  });
+  const learned = (world: World, options: AlsOptions, seed: number) =>
+    byFactors(fit(world.train, users.length, items.length, options, seeded(seed)));
 
   log(`${entries.length} pairs of ${users.length} people and ${items.length} images; a tenth held out by ${by}`);
   log(`seed ${seed}, at most ${trials} trials or ${seconds} s`);
   const random = seeded(seed + 1);
-  const baselines: Trial[] = [];
+  const world = worldOf(seed);
+  const score = scorer(world, seed);
   const tried: Trial[] = [];
+  const baselines: Trial[] = [];
+  for (const [name, recommender] of Object.entries({ popular: popular(world), similar: pulledTogether(world) }))
+    if (timeLeft()) baselines.push({ name, scores: score(recommender), seconds: 0 });
+  log(`${' '.repeat(10)}${head}`);
+  for (const baseline of baselines) log(`${' '.repeat(10)}${line(baseline)}`);
   for (let at = 0; at < trials && timeLeft(); at++) {
     const options = at === 0 ? alsDefaults : drawn(random);
-    const { als, similar, popular, seconds } = attempt(options, seed);
-    if (at === 0) {
-      baselines.push(
-        { name: 'popular', scores: popular, seconds: 0 },
-        { name: 'similar', scores: similar, seconds: 0 },
-      );
-      log(`${' '.repeat(10)}${head}`);
-      for (const baseline of baselines) log(`${' '.repeat(10)}${line(baseline)}`);
-    }
-    tried.push({ options, name: named(options), scores: als, seconds });
+    const start = clock();
+    const scores = score(learned(world, options, seed));
+    tried.push({ options, name: named(options), scores, seconds: (clock() - start) / 1000 });
     log(`${`${at + 1} of ${trials}`.padEnd(10)}${line(tried[at])}`);
   }
 
@@ -84,8 +83,10 @@ export function tune({ pairs, trials, seconds, seed, by = 'chance', clock, fit, 
   // Every finalist has a round, or none has: means over different splits say nothing.
   for (let round = 1; round <= otherSeeds && timeLeft(); round++) {
     log(`the best again, ${round} of ${otherSeeds}`);
-    for (const trial of finals)
-      if (trial.options) rounds.get(trial)?.push(attempt(trial.options, seed + 1000 * round).als);
+    const other = seed + 1000 * round;
+    const world = worldOf(other);
+    const score = scorer(world, other);
+    for (const trial of finals) if (trial.options) rounds.get(trial)?.push(score(learned(world, trial.options, other)));
   }
   for (const [trial, scores] of rounds) if (scores.length > 0) trial.again = meanOf(scores);
   const rest = [...tried.filter((trial) => !finals.includes(trial)), ...baselines];

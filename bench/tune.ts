@@ -1,0 +1,50 @@
+// npm run bench -- tune [--trials 24] [--seconds 120] [--seed 1]: what tuning finds on seeded communities and on
+// MovieLens-100k, by chance and by time, beside the defaults and both baselines.
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { alsDefaults } from '#core/als.ts';
+import type { Pair } from '#core/stores.ts';
+import { fitEntries as fit } from '#train/kernel.ts';
+import { type Trial, table, tune } from '#train/tune.ts';
+import { communities, entriesOf, movieLens, type World } from './als/worlds.ts';
+
+const { values } = parseArgs({
+  options: {
+    trials: { type: 'string', default: '24' },
+    seconds: { type: 'string', default: '120' },
+    seed: { type: 'string', default: '1' },
+  },
+});
+const [trials, seconds, seed] = [values.trials, values.seconds, values.seed].map(Number);
+const venv = join(import.meta.dirname, '..', '.venv', 'bench');
+const python = join(venv, 'bin', 'python');
+if (!existsSync(python)) execFileSync('python3', ['-m', 'venv', venv], { stdio: 'inherit' });
+
+const answer: Record<string, unknown> = {};
+for (const [world, by] of [
+  [communities(5000, 1000, 140_000), 'chance'],
+  [movieLens(python, venv), 'chance'],
+  [movieLens(python, venv), 'time'],
+] as const) {
+  if (!world) continue;
+  const clock = () => performance.now();
+  const done = tune({ pairs: pairsOf(world), trials, seconds, seed, by, clock, fit, log: () => {} });
+  console.log(`\n${world.name}, by ${by}; best first, * the defaults:\n${table(done)}`);
+  const brief = (trial: Trial | undefined) => trial && { ...trial.options, ...(trial.again ?? trial.scores) };
+  answer[`${world.name}, by ${by}`] = {
+    best: brief(done[0]),
+    defaults: brief(done.find(({ options }) => options === alsDefaults)),
+    similar: brief(done.find(({ name }) => name === 'similar')),
+    popular: brief(done.find(({ name }) => name === 'popular')),
+  };
+}
+console.log(JSON.stringify(answer));
+
+/** As training reads them; the numbers stand for names. */
+function pairsOf({ rows, times }: World): Pair[] {
+  return entriesOf(rows).map(({ user, item, value }, at) => ({
+    ...{ user: `${user}`, repository: `${item}`, pulls: value, lastPull: times?.[at] ?? at },
+  }));
+}
