@@ -140,6 +140,16 @@ test('a pull is in the history at once and in the recommendations after the next
     items.every(({ repository }) => !['elk/logstash', 'elk/kibana'].includes(repository)),
     'nothing already pulled',
   );
+
+  // From a newcomer's first pull to a list that follows from it: no training lies between.
+  type List = { items: { source: string; because: { repository: string; share: number }[] }[] };
+  const list = () => running.get<List>('/v1/recommendations?user=newcomer');
+  assert.ok((await list()).items.every(({ source }) => source === 'trending'));
+  const began = performance.now();
+  assert.equal((await running.post('/v1/registry-events', { events: [pull('newcomer', 'web/node', 0)] })).status, 202);
+  const changed = await eventually(10, list, ({ items }) => items[0].source === 'als');
+  t.diagnostic(`from a pull to the changed list: ${Math.round(performance.now() - began)} ms`);
+  assert.deepEqual(changed.items[0].because, [{ repository: 'web/node', share: 1 }]);
 });
 
 test('a hit is on the map moments later at --export-every 1', { timeout: 60_000 }, async (t) => {

@@ -129,11 +129,14 @@ function judge(items: Item[], acts: Act[], { own, out, limit }: { own: Set<strin
   }
 }
 
-const kinds = ['none', 'own', 'other catalogue', 'no images'] as const;
+const kinds = ['none', 'own', 'images since deleted', 'other catalogue', 'no images'] as const;
 const serviceFor = (kind: (typeof kinds)[number], history: Act[]): Service | undefined =>
   ({
     none: () => undefined,
     own: () => trained(history),
+    // Known beside what is still there, so that the model would put them first.
+    'images since deleted': () =>
+      trained(history.flatMap((act) => [act, { ...act, repository: `deleted/${act.repository}` }])),
     'other catalogue': () => trained(history.map((act) => ({ ...act, repository: `other/${act.repository}` }))),
     'no images': () => trained([]),
   })[kind]();
