@@ -9,7 +9,7 @@ export const word = {
   ...{ gram: 9, lower: 10, inverse: 11, whitener: 12, whitened: 13, scratch: 14, scratchBytes: 15, failed: 16 },
   ...{ zeros: 17, lambda: 18, alpha: 20, gramDouble: 22, identity: 23, lanes: 24, listLength: 25, head: 26, turn: 27 },
   ...{ heads: 28, tails: 29, lengths: 30, listed: 31, users: 32, items: 48, ready: 64, listItems: 66, listScores: 67 },
-  places: 68,
+  ...{ places: 68, counts: 69, spare: 70, invalid: 71 },
 };
 /** Words of a side, from users or items on. */
 export const side = {
@@ -54,9 +54,14 @@ let compiled: WebAssembly.Module | undefined;
 
 /**
  * Calls `entry` on `threads` threads, this one included, which it holds until done. The others start while `layOut`
- * fills the memory; the kernel's phases wait for nobody.
+ * fills the memory; the kernel's phases wait for nobody. Answers what the kernel does.
  */
-export function runKernel(memory: WebAssembly.Memory, threads: number, entry: 'run' | 'top', layOut: () => void): void {
+export function runKernel(
+  memory: WebAssembly.Memory,
+  threads: number,
+  entry: 'run' | 'top',
+  layOut: () => void,
+): number {
   compiled ??= new WebAssembly.Module(Buffer.from(kernelWasm, 'base64'));
   const words = new Int32Array(memory.buffer);
   const [ready, failed] = [blockAt / 4 + word.ready, blockAt / 4 + word.failed];
@@ -76,7 +81,9 @@ export function runKernel(memory: WebAssembly.Memory, threads: number, entry: 'r
     Atomics.notify(words, ready);
     const { exports } = new WebAssembly.Instance(compiled, { env: { memory } });
     const run = exports[entry] as (thread: number) => number;
-    if (run(0) !== 0) throw new Error('a training thread failed: train again, or with threads: 1');
+    const failure = run(0);
+    if (failure === 1) throw new Error('a training thread failed: train again, or with threads: 1');
+    return failure;
   } finally {
     for (const worker of workers) worker.terminate();
   }

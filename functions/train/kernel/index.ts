@@ -1,5 +1,6 @@
 // The phases of a fit, run by every thread alike. What a chunk computes does not depend on who computes it, and sums are
 // taken over chunks in order: the same bits whatever the number of threads.
+import { arrange, count, invalid, move, PIECES, place } from './layout';
 import { solveLanes } from './lanes';
 import { BASE, CHUNKS, CHUNK_STARTS, FACTORS, FAILED, GRAM, GRAM_DOUBLE, GRAM_PARTS, INVERSE, ITEMS, ITERATIONS, LAMBDA, LANES, LOWER, PHASES, RANK, ROWS, SCRATCH, SCRATCH_BYTES, STRIDE, USERS, WEIGHTED, WHITEN, WHITENED, WHITENER, word } from './parameters';
 import { gram, gramChunks, inPanels, sumParts } from './gram';
@@ -9,17 +10,33 @@ import { LOWER_TRIANGLE, timesMatrix, UPPER_TRIANGLE } from './tiles';
 
 export { top } from './top';
 
+/** Phases before the first iteration. */
+const LAYOUT: u32 = 3;
 const WHITEN_ROWS: u32 = 512;
 
-/** Runs all phases; answers 1 when another thread has failed. */
+/** Runs all phases; answers 1 when another thread has failed, 2 when an entry cannot be. */
 export function run(thread: u32): u32 {
   const scratch: usize = <usize>word(SCRATCH) + <usize>thread * <usize>word(SCRATCH_BYTES);
+  const counted: usize = word(PHASES);
+  for (let phase: u32 = 0; phase < LAYOUT; phase++) {
+    const counters = counted + (<usize>phase << 3);
+    const chunks: u32 = phase == 0 ? PIECES : phase == 1 ? 1 : PIECES + 2;
+    for (let chunk = take(counters); chunk < chunks; chunk = take(counters)) {
+      if (phase == 0) count(chunk);
+      else if (phase == 1) place();
+      else if (chunk >= 2) move(chunk - 2);
+      else arrange(chunk ? ITEMS : USERS, chunk ? USERS : ITEMS, scratch);
+      finish(counters, chunks);
+    }
+    if (!allDone(counters, chunks)) return 1;
+    if (phase == 0 && invalid()) return 2;
+  }
   const phases = word(ITERATIONS) * 8;
   for (let phase: u32 = 0; phase < phases; phase++) {
     const side = phase & 4 ? ITEMS : USERS;
     const other = phase & 4 ? USERS : ITEMS;
     const kind = phase & 3;
-    const counters: usize = <usize>word(PHASES) + (<usize>phase << 3);
+    const counters = counted + (<usize>(LAYOUT + phase) << 3);
     const chunks = kind == 0 ? gramChunks(other) : kind == 1 ? 1 : kind == 2 ? whitenChunks(side, other) : word(side + CHUNKS);
     for (let chunk = take(counters); chunk < chunks; chunk = take(counters)) {
       if (kind == 0) gram(other, chunk, scratch);

@@ -56,6 +56,12 @@ export const LENGTHS: usize = 30;
 export const LISTED: usize = 31;
 export const USERS: usize = 32;
 export const ITEMS: usize = 48;
+
+// Of the lay-out (layout.ts): a count of each image's entries for each piece, a place a row of both sides, a word a piece.
+export const COUNTS: usize = 69;
+export const SPARE: usize = 70;
+export const INVALID: usize = 71;
+
 export const LIST_ITEMS: usize = 66;
 export const LIST_SCORES: usize = 67;
 /** Of each image, its place among the images by falling length. */

@@ -1,0 +1,172 @@
+// What a fit needs besides the rows it is given: the same entries image by image, both sides' rows by falling number of
+// entries, and chunks of them. Rows of people are cut into pieces of about equally many entries; a piece counts its entries
+// of each image, so that every piece knows where its own go: each image has its people in order, whoever moved them.
+import { BASE, CHUNKS, CHUNK_STARTS, COLUMNS, COUNTS, INVALID, ITEMS, LANES, ORDER, RANK, ROWS, SOLVER, SPARE, STARTS, USERS, VALUES, WEIGHTED, WHITEN, word } from './parameters';
+
+export const PIECES: u32 = 32;
+
+/** The first row of a piece. */
+function pieceStart(piece: u32): u32 {
+  const starts: usize = word(USERS + STARTS);
+  const rows = word(USERS + ROWS);
+  const aim = <u32>((<u64>load<u32>(starts + (<usize>rows << 2)) * piece) / PIECES);
+  let low: u32 = 0, high = rows;
+  if (piece == PIECES) return rows;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (load<u32>(starts + (<usize>middle << 2)) < aim) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Counts a piece's entries of each image; leaves the number of its first entry that cannot be, and one, in INVALID. */
+export function count(piece: u32): void {
+  const starts: usize = word(USERS + STARTS);
+  const columns: usize = word(USERS + COLUMNS);
+  const values: usize = word(USERS + VALUES);
+  const items = word(ITEMS + ROWS);
+  const counts: usize = <usize>word(COUNTS) + <usize>piece * (<usize>items << 2);
+  const from = load<u32>(starts + (<usize>pieceStart(piece) << 2));
+  const to = load<u32>(starts + (<usize>pieceStart(piece + 1) << 2));
+  for (let n = from; n < to; n++) {
+    const column = load<u32>(columns + (<usize>n << 2));
+    const value = load<f32>(values + (<usize>n << 2));
+    if (column >= items || !(value >= 0 && value < Infinity)) {
+      store<u32>(<usize>word(INVALID) + (<usize>piece << 2), n + 1);
+      return;
+    }
+    const at = counts + (<usize>column << 2);
+    store<u32>(at, load<u32>(at) + 1);
+  }
+}
+
+/** Whether any piece has found an entry that cannot be. */
+export function invalid(): bool {
+  for (let piece: u32 = 0; piece < PIECES; piece++) if (load<u32>(<usize>word(INVALID) + (<usize>piece << 2))) return true;
+  return false;
+}
+
+/** Where each image starts, and where each piece's entries of it go. */
+export function place(): void {
+  const items: usize = word(ITEMS + ROWS);
+  const bytes = items << 2;
+  const starts: usize = word(ITEMS + STARTS);
+  const counts: usize = word(COUNTS);
+  for (let piece: usize = 0; piece < PIECES; piece++)
+    for (let i: usize = 0; i < bytes; i += 4) store<u32>(starts + i, load<u32>(starts + i, 4) + load<u32>(counts + piece * bytes + i), 4);
+  for (let i: usize = 0; i < bytes; i += 4) store<u32>(starts + i, load<u32>(starts + i, 4) + load<u32>(starts + i), 4);
+  for (let i: usize = 0; i < bytes; i += 4) {
+    let next = load<u32>(starts + i);
+    for (let at = counts + i; at < counts + PIECES * bytes; at += bytes) {
+      const own = load<u32>(at);
+      store<u32>(at, next);
+      next += own;
+    }
+  }
+}
+
+/** Moves a piece's entries to their images. */
+export function move(piece: u32): void {
+  const starts: usize = word(USERS + STARTS);
+  const columns: usize = word(USERS + COLUMNS);
+  const values: usize = word(USERS + VALUES);
+  const toColumns: usize = word(ITEMS + COLUMNS);
+  const toValues: usize = word(ITEMS + VALUES);
+  const counts: usize = <usize>word(COUNTS) + <usize>piece * (<usize>word(ITEMS + ROWS) << 2);
+  const last = pieceStart(piece + 1);
+  for (let row = pieceStart(piece); row < last; row++) {
+    const end = <usize>load<u32>(starts + (<usize>row << 2) + 4) << 2;
+    for (let n = <usize>load<u32>(starts + (<usize>row << 2)) << 2; n < end; n += 4) {
+      const next = counts + (<usize>load<u32>(columns + n) << 2);
+      const at = load<u32>(next);
+      store<u32>(next, at + 1);
+      store<u32>(toColumns + (<usize>at << 2), row);
+      store<f32>(toValues + (<usize>at << 2), load<f32>(values + n));
+    }
+  }
+}
+
+/** A side's rows by falling number of entries, equals by index, in chunks; whether they are worth whitening. */
+export function arrange(side: usize, other: usize, scratch: usize): void {
+  sort(side, scratch);
+  chunk(side);
+  if (word(LANES) || word(WEIGHTED)) return;
+  store<u32>(BASE + ((side + WHITEN) << 2), word(SOLVER) == 1 || worthWhitening(side, other) ? 1 : 0);
+}
+
+@inline function entriesOf(starts: usize, row: usize): u32 {
+  return load<u32>(starts + (row << 2) + 4) - load<u32>(starts + (row << 2));
+}
+
+/** Radix sort, eleven bits at a time, the low ones first: few sides have rows of more than 2^11 entries. */
+function sort(side: usize, scratch: usize): void {
+  const rows: usize = word(side + ROWS);
+  const starts: usize = word(side + STARTS);
+  const order: usize = word(side + ORDER);
+  const spare: usize = <usize>word(SPARE) + (side == USERS ? 0 : <usize>word(USERS + ROWS) << 2);
+  let longest: u32 = 0;
+  for (let row: usize = 0; row < rows; row++) {
+    store<u32>(order + (row << 2), <u32>row);
+    longest = max(longest, entriesOf(starts, row));
+  }
+  for (let shift: u32 = 0; shift < 32 && longest >> shift; shift += 11) {
+    memory.fill(scratch, 0, 4 << 11);
+    for (let row: usize = 0; row < rows; row++) {
+      const at = scratch + (<usize>((entriesOf(starts, row) >> shift) & 2047) << 2);
+      store<u32>(at, load<u32>(at) + 1);
+    }
+    let next: u32 = 0;
+    for (let at = scratch + (4 << 11); at > scratch; ) {
+      at -= 4;
+      const own = load<u32>(at);
+      store<u32>(at, next);
+      next += own;
+    }
+    memory.copy(spare, order, rows << 2);
+    for (let at: usize = 0; at < rows << 2; at += 4) {
+      const row = load<u32>(spare + at);
+      const place = scratch + (<usize>((entriesOf(starts, row) >> shift) & 2047) << 2);
+      const to = load<u32>(place);
+      store<u32>(place, to + 1);
+      store<u32>(order + (<usize>to << 2), row);
+    }
+  }
+}
+
+/** Chunks of about equal work, whole groups of four rows where they can be. */
+function chunk(side: usize): void {
+  const rows = word(side + ROWS);
+  const rank: u64 = word(RANK);
+  const starts: usize = word(side + STARTS);
+  const order: usize = word(side + ORDER);
+  const chunkStarts: usize = word(side + CHUNK_STARTS);
+  const each = max<u64>(4096, (<u64>load<u32>(starts + (<usize>rows << 2)) + rows * rank) / 256);
+  let chunks: u32 = 0;
+  let first: u32 = 0;
+  let work: u64 = 0;
+  for (let place: u32 = 0; place < rows; place++) {
+    if (place == 0 || (work >= each && (place - first) % 4 == 0)) {
+      store<u32>(chunkStarts + (<usize>chunks << 2), place);
+      chunks++;
+      first = place;
+      work = 0;
+    }
+    work += <u64>entriesOf(starts, load<u32>(order + (<usize>place << 2))) + rank;
+  }
+  store<u32>(chunkStarts + (<usize>chunks << 2), rows);
+  store<u32>(BASE + ((side + CHUNKS) << 2), chunks);
+}
+
+/** Whether what short rows save by their dual is more than whitening the other side's rows: multiplications of both. */
+function worthWhitening(side: usize, other: usize): bool {
+  const rank = <f64>word(RANK);
+  const starts: usize = word(side + STARTS);
+  const rows: usize = word(side + ROWS);
+  let saved = -rank * rank * <f64>word(other + ROWS);
+  for (let row: usize = 0; row < rows; row++) {
+    const n = <f64>entriesOf(starts, row);
+    if (n > 0 && n < 0.9 * rank) saved += (n * rank * rank - n * n * rank) / 2 + (rank * rank * rank - n * n * n) / 6;
+  }
+  return saved > 0;
+}
