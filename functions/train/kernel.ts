@@ -43,7 +43,8 @@ export function fit(byUser: Rows, items: number, options: FitOptions, random: ()
   const layout = new Layout();
   const reserve = (bytes: number) => layout.reserve(bytes);
   const square = stride * stride;
-  const phases = reserve((layoutPhases + iterations * 8) * 8);
+  const phases = reserve((layoutPhases + iterations * 12) * 8);
+  const precise = reserve(iterations * 2 * 4);
   const gramParts = reserve(gramChunks * square * 8);
   const [gram, lower, inverse] = [reserve(square * 4), reserve(square * 4), reserve(square * 4)];
   const [whitener, identity] = [reserve(square * 4), reserve(square * 4)];
@@ -77,7 +78,21 @@ export function fit(byUser: Rows, items: number, options: FitOptions, random: ()
     const set = (values: Partial<Record<keyof typeof word, number>>) => {
       for (const [name, value] of Object.entries(values)) words[blockAt / 4 + word[name as keyof typeof word]] = value;
     };
-    set({ rank, stride, iterations, steps, splitAt, phases, gramParts, gram, lower, inverse, whitener, whitened });
+    set({
+      rank,
+      stride,
+      iterations,
+      steps,
+      splitAt,
+      phases,
+      precise,
+      gramParts,
+      gram,
+      lower,
+      inverse,
+      whitener,
+      whitened,
+    });
     set({ solver: solver === 'cg' ? 1 : 0, weighted: weightedLambda ? 1 : 0, lanes: lanes ? 1 : 0 });
     set({
       scratch,

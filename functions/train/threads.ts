@@ -9,7 +9,7 @@ export const word = {
   ...{ gram: 9, lower: 10, inverse: 11, whitener: 12, whitened: 13, scratch: 14, scratchBytes: 15, failed: 16 },
   ...{ zeros: 17, lambda: 18, alpha: 20, gramDouble: 22, identity: 23, lanes: 24, listLength: 25, head: 26, turn: 27 },
   ...{ heads: 28, tails: 29, lengths: 30, listed: 31, users: 32, items: 48, ready: 64, listItems: 66, listScores: 67 },
-  ...{ places: 68, counts: 69, spare: 70, invalid: 71 },
+  ...{ places: 68, counts: 69, spare: 70, invalid: 71, precise: 72 },
 };
 /** Words of a side, from users or items on. */
 export const side = {

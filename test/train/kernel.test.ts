@@ -58,36 +58,67 @@ test('at every rank from 1 to 65 all scores are those of the reference', () => {
     const rows = rowsOf(entries, 60);
     for (const more of [{}, { solver: 'cg', steps: 80 }] satisfies Partial<FitOptions>[]) {
       const off = furthest(fit(rows, 40, { ...options, ...more }, seeded(rank)), expected);
-      assert.ok(off < 2e-3, `rank ${rank} ${JSON.stringify(more)}: scores are off by ${off}`);
+      // With more factors than the 40 images the equations hang on lambda alone: what rounding moves is divided by it.
+      const tolerance = rank <= 15 ? 1e-5 : rank <= 37 ? 5e-4 : 2e-3;
+      assert.ok(off < tolerance, `rank ${rank} ${JSON.stringify(more)}: scores are off by ${off}`);
     }
   }
 });
 
-test('random shapes: empty rows, one person, one image, repeated pairs', () => {
-  const shape = fc.record({
-    users: fc.integer({ min: 1, max: 30 }),
-    items: fc.integer({ min: 1, max: 30 }),
-    count: fc.integer({ min: 0, max: 200 }),
-    rank: fc.integer({ min: 1, max: 65 }),
-    seed: fc.nat(),
-    cg: fc.boolean(),
-  });
+const shape = fc.record({
+  users: fc.integer({ min: 1, max: 30 }),
+  items: fc.integer({ min: 1, max: 30 }),
+  count: fc.integer({ min: 0, max: 200 }),
+  rank: fc.integer({ min: 1, max: 65 }),
+  seed: fc.nat(),
+  cg: fc.boolean(),
+});
+
+test('random shapes: empty rows, one person, one image', () => {
   fc.assert(
     fc.property(shape, ({ users, items, count, rank, seed, cg }) => {
-      const entries = world(seed, users, items, count);
-      // Far more factors than images are near singular at the default lambda: any rounding moves the answer.
+      const entries = distinct(world(seed, users, items, count));
       const options = { ...defaults, rank, lambda: 0.1 };
-      const ours = fit(
-        rowsOf(entries, users),
-        items,
-        { ...options, solver: cg ? 'cg' : 'exact', steps: 200 },
-        seeded(seed),
-      );
+      const more = { ...options, solver: cg ? 'cg' : 'exact', steps: 200 } as const;
+      const ours = fit(rowsOf(entries, users), items, more, seeded(seed));
       const off = furthest(ours, reference(entries, users, items, options, seeded(seed)));
-      assert.ok(off < 1e-2, `scores are off by ${off}`);
+      // 1.2e-5 was the worst of 1,500 shapes; 1.4e-4 at the default lambda.
+      assert.ok(off < 5e-5, `scores are off by ${off}`);
     }),
     { seed: 6, numRuns: 150 },
   );
+});
+
+test('a pair that comes again counts again', () => {
+  // No more factors than people or images: else a hundred times the same pair leaves everything but its one direction to
+  // lambda, and the last bits of single precision decide (3 people, 1 image, rank 64: scores differ by a tenth).
+  fc.assert(
+    fc.property(shape, ({ users, items, count, rank, seed, cg }) => {
+      const entries = world(seed, users, items, count);
+      const options = { ...defaults, rank: 1 + (rank % Math.min(users, items)), lambda: 0.1 };
+      const more = { ...options, solver: cg ? 'cg' : 'exact', steps: 200 } as const;
+      const ours = fit(rowsOf(entries, users), items, more, seeded(seed));
+      const off = furthest(ours, reference(entries, users, items, options, seeded(seed)));
+      assert.ok(off < 5e-4, `scores are off by ${off}`);
+    }),
+    { seed: 6, numRuns: 150 },
+  );
+});
+
+test('rows of many lengths, long ones included, keep their order in the lay-out', () => {
+  // Images of 0 to 5,000 people: more than one digit of the sort, more than one piece of the lay-out.
+  const entries: Entry[] = [];
+  for (let user = 0; user < 5000; user++)
+    for (let item = 0; item < 8; item++)
+      if (user % (item * item * 7 + 1) === 0) entries.push({ user, item: item * 3, value: 1 });
+  for (const rank of [3, 16]) {
+    const options = { ...defaults, rank };
+    const off = furthest(
+      fit(rowsOf(entries, 5000), 24, options, seeded(1)),
+      reference(entries, 5000, 24, options, seeded(1)),
+    );
+    assert.ok(off < 1e-4, `rank ${rank}: scores are off by ${off}`);
+  }
 });
 
 /** A row's share of the loss, and the least it can be: x from the normal equations in double precision. */
@@ -147,12 +178,12 @@ test('counts of a million keep each row at its least loss', () => {
 
 test('long rows are spread over lanes, and any number of threads gives the same bits', () => {
   const entries = distinct(world(3, 4000, 60, 90000));
-  for (const rank of [7, 20]) {
-    const options = { ...defaults, rank };
+  for (const more of [{ rank: 7 }, { rank: 20 }, { rank: 7, solver: 'cg' }, { rank: 20, solver: 'cg' }] as const) {
+    const options = { ...defaults, ...more, steps: 20 };
     const rows = rowsOf(entries, 4000);
     const alone = fit(rows, 60, { ...options, threads: 1 }, seeded(1));
     const off = furthest(alone, reference(entries, 4000, 60, options, seeded(1)));
-    assert.ok(off < 1e-3, `scores are off by ${off}`);
+    assert.ok(off < 1e-4, `scores are off by ${off}`);
     for (const threads of [2, 5]) assert.deepEqual(fit(rows, 60, { ...options, threads }, seeded(1)), alone);
   }
 });
@@ -196,6 +227,11 @@ test('what cannot be fitted is refused by name', () => {
   assert.throws(() => attempt({ lambda: 0 }), /lambda: 0 must be above 0/);
   assert.throws(() => attempt({ alpha: -1 }), /alpha: -1/);
   assert.throws(() => attempt({ solver: 'cg', weightedLambda: true }), /weightedLambda/);
-  assert.throws(() => attempt({}, 0), /column 0 must be below 0/);
+  assert.throws(() => attempt({}, 0), /entry 0: column 0 must be below 0/);
+  for (const value of [-1, Number.NaN, Number.POSITIVE_INFINITY]) {
+    const entries = Array.from({ length: 90 }, (_, user) => ({ user, item: 0, value: user === 77 ? value : 1 }));
+    assert.throws(() => fit(rowsOf(entries, 90), 1, defaults, seeded(1)), /entry 77: column 0 .* finite and 0 or more/);
+  }
+  assert.throws(() => fit({ ...rows, starts: Uint32Array.of(0, 2, 1) }, 1, defaults, seeded(1)), /row 1 starts at 2/);
   assert.throws(() => attempt({ rank: 64 }, 20_000_000), /4 GiB.*Spark/);
 });

@@ -17,8 +17,11 @@ export function gramChunks(side: usize): u32 {
   return (rows + each - 1) / each;
 }
 
-/** YtY of a chunk of rows into its own place, f64: the lower triangle row by row where rows go by lanes, else in panels. */
-export function gram(side: usize, chunk: u32, scratch: usize): void {
+/**
+ * YtY of a chunk of rows into its own place, f64: the lower triangle row by row where rows go by lanes, else in panels.
+ * `precise`: products in double too, at four times the time; by lanes always.
+ */
+export function gram(side: usize, chunk: u32, scratch: usize, precise: bool): void {
   const rank: usize = word(RANK);
   const stride: usize = word(STRIDE);
   const bytes = stride << 2;
@@ -28,16 +31,19 @@ export function gram(side: usize, chunk: u32, scratch: usize): void {
   const to = min(from + each, rows);
   const part: usize = <usize>word(GRAM_PARTS) + <usize>chunk * stride * stride * 8;
   const factors: usize = word(side + FACTORS);
+  const lanes = word(LANES) != 0;
   memory.fill(part, 0, stride * stride * 8);
-  if (word(LANES)) {
+  if (lanes || precise) {
     for (let row: usize = from; row < <usize>to; row++) {
       const y = factors + row * bytes;
       for (let i: usize = 0; i < rank; i++) {
         const yi = f64x2.splat(<f64>load<f32>(y + (i << 2)));
+        // By lanes row i up to the diagonal, else column i of the upper triangle, the columns being panels of eight.
         const line = part + i * (stride << 3);
-        for (let j: usize = 0; j <= i; j += 2) {
+        for (let j: usize = lanes ? 0 : i & ~7; lanes ? j <= i : j < stride; j += 2) {
+          const at = lanes ? line + (j << 3) : part + (inPanels(i, j, stride) << 3);
           const yj = f64x2.promote_low_f32x4(v128.load64_zero(y + (j << 2)));
-          v128.store(line + (j << 3), f64x2.add(v128.load(line + (j << 3)), f64x2.mul(yi, yj)));
+          v128.store(at, f64x2.add(v128.load(at), f64x2.mul(yi, yj)));
         }
       }
     }

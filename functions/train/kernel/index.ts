@@ -2,7 +2,7 @@
 // taken over chunks in order: the same bits whatever the number of threads.
 import { arrange, count, invalid, move, PIECES, place } from './layout';
 import { solveLanes } from './lanes';
-import { BASE, CHUNKS, CHUNK_STARTS, FACTORS, FAILED, GRAM, GRAM_DOUBLE, GRAM_PARTS, INVERSE, ITEMS, ITERATIONS, LAMBDA, LANES, LOWER, PHASES, RANK, ROWS, SCRATCH, SCRATCH_BYTES, STRIDE, USERS, WEIGHTED, WHITEN, WHITENED, WHITENER, word } from './parameters';
+import { BASE, CHUNKS, CHUNK_STARTS, FACTORS, FAILED, GRAM, GRAM_DOUBLE, GRAM_PARTS, INVERSE, ITEMS, ITERATIONS, LAMBDA, LANES, LOWER, PHASES, PRECISE, RANK, ROWS, SCRATCH, SCRATCH_BYTES, STRIDE, USERS, WEIGHTED, WHITEN, WHITENED, WHITENER, word } from './parameters';
 import { gram, gramChunks, inPanels, sumParts } from './gram';
 import { allDone, finish, take } from './phases';
 import { solveRows } from './rows';
@@ -10,6 +10,8 @@ import { LOWER_TRIANGLE, timesMatrix, UPPER_TRIANGLE } from './tiles';
 
 export { top } from './top';
 
+/** Single precision's sums of 128 products are off by up to a few millionths. */
+const POOR_GRAM: f64 = 1e-4;
 /** Phases before the first iteration. */
 const LAYOUT: u32 = 3;
 const WHITEN_ROWS: u32 = 512;
@@ -31,18 +33,24 @@ export function run(thread: u32): u32 {
     if (!allDone(counters, chunks)) return 1;
     if (phase == 0 && invalid()) return 2;
   }
-  const phases = word(ITERATIONS) * 8;
+  const phases = word(ITERATIONS) * 12;
   for (let phase: u32 = 0; phase < phases; phase++) {
-    const side = phase & 4 ? ITEMS : USERS;
-    const other = phase & 4 ? USERS : ITEMS;
-    const kind = phase & 3;
+    const people = phase % 12 < 6;
+    const side = people ? USERS : ITEMS;
+    const other = people ? ITEMS : USERS;
+    const kind = phase % 6;
+    const again = kind == 2 || kind == 3;
+    const precise: usize = <usize>word(PRECISE) + ((phase / 6) << 2);
     const counters = counted + (<usize>(LAYOUT + phase) << 3);
-    const chunks = kind == 0 ? gramChunks(other) : kind == 1 ? 1 : kind == 2 ? whitenChunks(side, other) : word(side + CHUNKS);
+    let chunks: u32 = 0;
+    if (kind == 5) chunks = word(side + CHUNKS);
+    else if (kind == 4) chunks = whitenChunks(side, other);
+    else if (!again || load<u32>(precise)) chunks = kind & 1 ? 1 : gramChunks(other);
     for (let chunk = take(counters); chunk < chunks; chunk = take(counters)) {
-      if (kind == 0) gram(other, chunk, scratch);
-      else if (kind == 1) prepare(side, other, scratch);
-      else if (kind == 2) whiten(other, chunk);
-      else solve(side, other, chunk, scratch);
+      if (kind == 5) solve(side, other, chunk, scratch);
+      else if (kind == 4) whiten(other, chunk);
+      else if (kind & 1) prepare(side, other, scratch, again, precise);
+      else gram(other, chunk, scratch, again);
       finish(counters, chunks);
     }
     if (!allDone(counters, chunks)) return 1;
@@ -60,8 +68,11 @@ function solve(side: usize, other: usize, chunk: u32, scratch: usize): void {
   else solveRows(side, other, load<u32>(at), load<u32>(at, 4), scratch);
 }
 
-/** The parts' sum, as f64 and as f32; for whitening also L of G + lambda I = L LT and its inverse, taken in f64. */
-function prepare(side: usize, other: usize, scratch: usize): void {
+/**
+ * The parts' sum, as f64 and as f32; L of G + lambda I = L LT, taken in f64, and for whitening its inverse. Where a pivot
+ * of L keeps too little of its diagonal for products in single precision, `precise` asks for the sum again in double.
+ */
+function prepare(side: usize, other: usize, scratch: usize, again: bool, precise: usize): void {
   const rank: usize = word(RANK);
   const stride: usize = word(STRIDE);
   const lanes = word(LANES) != 0;
@@ -81,17 +92,23 @@ function prepare(side: usize, other: usize, scratch: usize): void {
     // Padding must not be singular.
     store<f32>(total + (at << 2), i < rank ? <f32>(load<f64>(parts + (at << 3)) + (word(WEIGHTED) ? 0 : lambda)) : 1);
   }
-  if (!word(side + WHITEN)) return;
 
   const a = parts;
   for (let i: usize = 0; i < rank; i++) {
     const row = a + i * line;
     for (let j: usize = 0; j <= i; j++) {
       const sum = load<f64>(whole + i * line + (j << 3)) - dotDouble(row, a + j * line, j);
-      if (i == j) store<f64>(row + (i << 3), sqrt(max(sum + lambda, lambda)));
+      if (i == j) {
+        if (!again && !(sum + lambda > POOR_GRAM * (load<f64>(whole + i * line + (j << 3)) + lambda))) {
+          store<u32>(precise, 1);
+          return;
+        }
+        store<f64>(row + (i << 3), sqrt(max(sum + lambda, lambda)));
+      }
       else store<f64>(row + (j << 3), sum / load<f64>(a + j * line + (j << 3)));
     }
   }
+  if (!word(side + WHITEN)) return;
   const lower: usize = word(LOWER);
   const inverse: usize = word(INVERSE);
   const whitener: usize = word(WHITENER);

@@ -56,6 +56,8 @@ export const LENGTHS: usize = 30;
 export const LISTED: usize = 31;
 export const USERS: usize = 32;
 export const ITEMS: usize = 48;
+/** A word a half step: 1 where the Gram matrix must be summed in double. A late thread may still ask for an early one. */
+export const PRECISE: usize = 72;
 
 // Of the lay-out (layout.ts): a count of each image's entries for each piece, a place a row of both sides, a word a piece.
 export const COUNTS: usize = 69;

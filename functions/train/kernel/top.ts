@@ -24,7 +24,7 @@ export function top(thread: u32): u32 {
     const chunks = phase == 0 ? gramChunks(ITEMS) : phase == 1 ? 1 : phase == 2 ? (word(ITEMS + ROWS) + ITEMS_CHUNK - 1) / ITEMS_CHUNK : (word(USERS + ROWS) + USERS_CHUNK - 1) / USERS_CHUNK;
     if (phase == 3) memory.fill(scratch + 16 * (<usize>word(STRIDE) << 2), 0, word(ITEMS + ROWS) + 8);
     for (let chunk = take(counters); chunk < chunks; chunk = take(counters)) {
-      if (phase == 0) gram(ITEMS, chunk, scratch);
+      if (phase == 0) gram(ITEMS, chunk, scratch, false);
       else if (phase == 1) principalAxes();
       else if (phase == 2) turnItems(chunk, scratch);
       else lists(chunk, scratch);
