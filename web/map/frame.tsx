@@ -5,10 +5,10 @@ import { ago, plural } from '../format.ts';
 import { type Live, staleSeconds } from './live.ts';
 import type { View } from './view.ts';
 
-export type State = 'loading' | 'empty' | 'live' | 'stale' | 'lost';
+export type State = 'loading' | 'empty' | 'live' | 'stale' | 'lost' | 'failed';
 
 export function stateOf({ latest, error }: Live, now: number): State {
-  if (error) return latest ? 'lost' : 'loading';
+  if (error) return latest ? 'lost' : 'failed';
   if (!latest) return 'loading';
   if (!latest.updatedAt) return 'empty';
   return (now - Date.parse(latest.updatedAt)) / 1000 > staleSeconds ? 'stale' : 'live';
@@ -20,6 +20,7 @@ const words: Record<State, string> = {
   live: 'Live',
   stale: 'Stale',
   lost: 'Connection lost',
+  failed: 'Nothing loaded',
 };
 
 /** The state in words; spoken when the state changes, not at each second. */

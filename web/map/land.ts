@@ -11,7 +11,7 @@ interface Packed {
   names: [name: string, lon: number, lat: number, rank: number][];
 }
 
-/** Polygons of land, lines of borders and points of names, told apart by `kind`. */
+/** Polygons of land (Antarctica's as ice), lines of borders and points of names, told apart by `kind`. */
 export async function readLand(address: string): Promise<GeoJSON.FeatureCollection> {
   const response = await fetch(address);
   if (!response.ok) throw new Error(`the base map answered ${response.status}`);
@@ -30,10 +30,13 @@ export async function readLand(address: string): Promise<GeoJSON.FeatureCollecti
     properties: { kind, ...more },
     geometry,
   });
+  const land = packed.land.map((polygon) => polygon.map(unpack));
+  const isIce = ([outer]: Position[][]) => outer.every(([, lat]) => lat < -60);
   return {
     type: 'FeatureCollection',
     features: [
-      shape('land', { type: 'MultiPolygon', coordinates: packed.land.map((polygon) => polygon.map(unpack)) }),
+      shape('land', { type: 'MultiPolygon', coordinates: land.filter((polygon) => !isIce(polygon)) }),
+      shape('ice', { type: 'MultiPolygon', coordinates: land.filter(isIce) }),
       shape('border', { type: 'MultiLineString', coordinates: packed.borders.map(unpack) }),
       ...packed.names.map(([name, lon, lat, rank]) =>
         shape('name', { type: 'Point', coordinates: [lon, lat] }, { name, rank }),

@@ -2,7 +2,7 @@
 import { useEffect, useRef } from 'preact/hooks';
 import { get, type Leaf, ServiceError } from '../api.ts';
 import { Content, More } from '../card.tsx';
-import { ago } from '../format.ts';
+import { ago, since } from '../format.ts';
 import { useNow, usePages } from '../load.ts';
 import { around, useNames } from './around.ts';
 import type { Picked } from './view.ts';
@@ -73,7 +73,7 @@ export function Opened({
                   <li key={leaf.domain}>
                     <button type="button" class="row" onClick={() => onGo(leaf)} title={leaf.domain}>
                       <span class="label">{leaf.domain}</span>
-                      <span class="value muted small">{ago(leaf.updatedAt, now)}</span>
+                      <span class="value muted small">{since(leaf.updatedAt, now)}</span>
                     </button>
                   </li>
                 ))}

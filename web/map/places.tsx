@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { type Clusters, get, type Leaf } from '../api.ts';
 import { Content, Note, Skeleton } from '../card.tsx';
-import { ago, compact, day, utcDay } from '../format.ts';
+import { compact, day, since, utcDay } from '../format.ts';
 import { useLoad, useNow } from '../load.ts';
 import { around, useNames } from './around.ts';
 import type { Live } from './live.ts';
@@ -137,7 +137,9 @@ export function InView({
                     <span class="fill" style={{ width: `${(row.number / rows[0].number) * 100}%` }} />
                     {row.number === 1 ? row.domain : around(row.number, nameOf(row.lat, row.lon))}
                   </span>
-                  <span class="value muted small">{row.number === 1 && row.updatedAt && ago(row.updatedAt, now)}</span>
+                  <span class="value muted small">
+                    {row.number === 1 && row.updatedAt && since(row.updatedAt, now)}
+                  </span>
                 </button>
               </li>
             ))}

@@ -5,8 +5,10 @@ import {
   type ExpressionSpecification,
   type GeoJSONSource,
   type LayerSpecification,
+  LngLat,
   LngLatBounds,
   Map as MapLibre,
+  MercatorCoordinate,
   type PaddingOptions,
   type StyleSpecification,
   setWorkerUrl,
@@ -17,6 +19,7 @@ import workerUrl from 'maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url';
 import type { ClusterProperties } from '../api.ts';
 import { colour } from '../tokens.ts';
 import { readLand } from './land.ts';
+import { happened, pulse, pulseLayer, seen } from './pulse.ts';
 
 setWorkerUrl(workerUrl);
 
@@ -83,10 +86,12 @@ function paint(): Record<string, Record<string, unknown>> {
   return {
     sea: { 'background-color': colour('sea') },
     land: { 'fill-color': colour('land') },
+    ice: { 'fill-color': colour('land') },
     borders: { 'line-color': colour('border') },
     names: { 'text-color': colour('muted'), 'text-halo-color': colour('land') },
     clusters: { 'circle-color': byCount('c'), 'circle-stroke-color': colour('ring') },
     counts: { 'text-color': byCount('t') },
+    pulse: { 'circle-stroke-color': colour('accent') },
     marked: { 'circle-stroke-color': colour('warn') },
   };
 }
@@ -103,10 +108,13 @@ function style(): StyleSpecification {
     sources: {
       base: { type: 'geojson', data: nothing, tolerance: 0.2, attribution: '' },
       marked: { type: 'geojson', data: nothing },
+      pulse: { type: 'geojson', data: nothing },
     },
     layers: [
       { id: 'sea', type: 'background' },
       { id: 'land', type: 'fill', source: 'base', filter: ['==', ['get', 'kind'], 'land'] },
+      // The world's lower edge runs through Antarctica: it is left out where the edge can be seen.
+      { id: 'ice', type: 'fill', source: 'base', minzoom: 0.6, filter: ['==', ['get', 'kind'], 'ice'] },
       {
         id: 'borders',
         type: 'line',
@@ -129,6 +137,7 @@ function style(): StyleSpecification {
         },
         paint: { 'text-halo-width': 1.2 },
       },
+      pulseLayer,
       {
         id: 'marked',
         type: 'circle',
@@ -163,6 +172,20 @@ const clusterLayers: LayerSpecification[] = [
   },
 ];
 
+/**
+ * The world fills the map's shorter side at least. Left to itself MapLibre fills the longer one, and a phone held upright
+ * would never see America and Asia at once; the sea goes on above and below.
+ */
+function constrained({ clientWidth, clientHeight }: HTMLElement, { lng, lat }: LngLat, zoom: number) {
+  const least = Math.log2(Math.max(1, Math.min(clientWidth, clientHeight)) / 512);
+  const held = Math.max(least, Math.min(mostZoom, zoom));
+  // Half of what is seen, as a part of the world's height; the poles stay at the edges where the world is higher than that.
+  const half = clientHeight / 2 / (512 * 2 ** held);
+  const [top, bottom] = half < 0.5 ? [half, 1 - half] : [0.3, 0.7];
+  const y = Math.max(top, Math.min(bottom, MercatorCoordinate.fromLngLat({ lng, lat }).y));
+  return { center: new LngLat(lng, new MercatorCoordinate(0, y).toLngLat().lat), zoom: held };
+}
+
 const still = matchMedia('(prefers-reduced-motion: reduce)');
 
 export async function openView(options: ViewOptions): Promise<View> {
@@ -185,7 +208,8 @@ export async function openView(options: ViewOptions): Promise<View> {
     pitchWithRotate: false,
     touchPitch: false,
     maxZoom: mostZoom,
-    minZoom: 0,
+    minZoom: -1,
+    transformConstrain: (center, zoom) => constrained(options.container, center, zoom),
     fadeDuration: 0,
     localIdeographFontFamily: 'system-ui, sans-serif',
   });
@@ -194,7 +218,7 @@ export async function openView(options: ViewOptions): Promise<View> {
   const canvas = map.getCanvas();
   canvas.setAttribute('aria-label', 'Map of places. The list beside it says the same as text.');
 
-  const inhabited = new LngLatBounds([-126, -46], [156, 68]);
+  const inhabited = new LngLatBounds([-126, -46], [172, 68]);
   const world = (animate: boolean) =>
     map.fitBounds(inhabited, { padding: options.padding(), animate: animate && !still.matches, linear: true });
   if (!named) world(false);
@@ -252,16 +276,28 @@ export async function openView(options: ViewOptions): Promise<View> {
     canvas.style.cursor = '';
   });
 
+  const camera = () => [...map.getCenter().toArray(), map.getZoom()].join();
+  /** Once the tiles of a newer snapshot are there, shows where it differs: unless the map was moved meanwhile. */
+  const follow = (source: VectorTileSource) => {
+    const [before, where] = [seen(map), camera()];
+    source.setTiles(shown);
+    map.once('idle', () => {
+      if (!still.matches && !document.hidden && camera() === where) pulse(map, happened(before, seen(map)));
+    });
+  };
+
   let shown: string[] = [];
+  let shownHours: number | undefined;
   const styled = map.loaded() ? Promise.resolve() : map.once('style.load');
   return {
     async show(snapshot, hours) {
       const next = tiles(snapshot, hours);
       if (next[0] === shown[0] || snapshot === '') return;
-      shown = next;
+      const sameFilter = hours === shownHours;
+      [shown, shownHours] = [next, hours];
       await styled;
       const source = map.getSource('clusters') as VectorTileSource | undefined;
-      if (source) return void source.setTiles(shown);
+      if (source) return sameFilter ? follow(source) : void source.setTiles(shown);
       map.addSource('clusters', { type: 'vector', tiles: shown, minzoom: 0, maxzoom: mostZoom });
       for (const layer of clusterLayers) map.addLayer(painted(layer), 'marked');
     },

@@ -1,0 +1,60 @@
+// A ring that widens and fades where something happened. It says nothing that the numbers don't: with reduced motion there is none.
+import type { GeoJSONSource, LayerSpecification, Map as MapLibre } from 'maplibre-gl';
+
+const lastsMs = 1400;
+/** Of more, none would be seen. */
+const most = 24;
+
+export const pulseLayer: LayerSpecification = {
+  id: 'pulse',
+  type: 'circle',
+  source: 'pulse',
+  paint: { 'circle-color': 'transparent', 'circle-stroke-width': 2, 'circle-stroke-opacity': 0 },
+};
+
+/** What is drawn where: a cluster's number, a single place's time. */
+export type Seen = Map<string, { lon: number; lat: number; what: string }>;
+
+export function seen(map: MapLibre): Seen {
+  const found: Seen = new Map();
+  for (const { geometry, properties } of map.queryRenderedFeatures({ layers: ['clusters'] })) {
+    const [lon, lat] = (geometry as GeoJSON.Point).coordinates;
+    const what = `${properties.point_count ?? 1} ${properties.updatedAt ?? ''}`;
+    found.set(`${lon.toFixed(2)},${lat.toFixed(2)}`, { lon, lat, what });
+  }
+  return found;
+}
+
+/** Places of the second that are not in the first as they are: new, grown or hit again. */
+export const happened = (before: Seen, after: Seen) =>
+  Array.from(after)
+    .filter(([at, { what }]) => before.get(at)?.what !== what)
+    .map(([, place]) => place)
+    .slice(0, most);
+
+let turn = 0;
+
+/** Draws the rings once; a newer call ends an older one. */
+export function pulse(map: MapLibre, places: { lon: number; lat: number }[]): void {
+  const mine = ++turn;
+  const source = map.getSource('pulse') as GeoJSONSource | undefined;
+  if (!source || places.length === 0) return;
+  source.setData({
+    type: 'FeatureCollection',
+    features: places.map(({ lon, lat }) => ({
+      type: 'Feature',
+      properties: {},
+      geometry: { type: 'Point', coordinates: [lon, lat] },
+    })),
+  });
+  let start: number | undefined;
+  const step = (now: number) => {
+    if (mine !== turn || !map.getLayer('pulse')) return;
+    start ??= now;
+    const part = Math.min(1, (now - start) / lastsMs);
+    map.setPaintProperty('pulse', 'circle-radius', 10 + 26 * (1 - (1 - part) ** 2));
+    map.setPaintProperty('pulse', 'circle-stroke-opacity', 0.8 * (1 - part));
+    if (part < 1) requestAnimationFrame(step);
+  };
+  requestAnimationFrame(step);
+}
