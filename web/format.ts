@@ -34,10 +34,16 @@ export function span(seconds: number): string {
   return `${Math.floor(Math.max(0, seconds) / unitSeconds)} ${unit}`;
 }
 
-/** 4 min ago; a clock that runs ahead of ours says now. */
-export function ago(time: string | number, now: number): string {
+/** 4 min, where little room is; a clock that runs ahead of ours says now. */
+export function since(time: string | number, now: number): string {
   const seconds = (now - new Date(time).getTime()) / 1000;
-  return seconds < 5 ? 'now' : `${span(seconds)} ago`;
+  return seconds < 5 ? 'now' : span(seconds);
+}
+
+/** 4 min ago. */
+export function ago(time: string | number, now: number): string {
+  const text = since(time, now);
+  return text === 'now' ? text : `${text} ago`;
 }
 
 /** The UTC day, `daysBack` before now: 2026-11-21. */

@@ -156,7 +156,7 @@ export async function startWorld(folder: string): Promise<World> {
       case '/v1/clusters/leaves':
         return {
           items: clusters
-            .getLeaves(Number(query.get('cluster')), Number(query.get('limit') ?? 50))
+            .getLeaves(Number(query.get('cluster')), Number(query.get('limit')), Number(query.get('offset')))
             .map(({ properties }) => properties),
         };
       case '/v1/users': {

@@ -32,7 +32,7 @@ export function OverTime({ of, span }: { of: { user: string } | { repository: st
       aside={<Segments label="Interval" value={interval} options={intervals} onChange={setInterval} />}
       of={loaded}
       what="Pulls over time"
-      lines={7}
+      lines={10}
     >
       {({ buckets }) =>
         buckets.length === 0 ? (

@@ -10,13 +10,13 @@ import { fitting } from './fitting.ts';
 export function because({ source, because }: Recommendation): string {
   if (because.length > 0) {
     const names = because.slice(0, 2).map(({ repository, share }) => `${repository} (${percent(share)})`);
-    return source === 'similar' ? `goes with ${because[0].repository}` : `because you pulled ${names.join(' and ')}`;
+    return source === 'similar' ? `goes with ${because[0].repository}` : `because of ${names.join(' and ')}`;
   }
   const words: Record<string, string> = {
     trending: 'pulled more and more these days',
     popular: 'pulled by most people here',
   };
-  return words[source] ?? 'people with pulls like yours have it';
+  return words[source] ?? 'people with similar pulls have it';
 }
 
 const rowHeight = 64;

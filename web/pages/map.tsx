@@ -58,10 +58,10 @@ function LiveMap() {
     // A cluster opens into its parts while there are any; what stays together is shown as a list.
     if (next.point_count && next.point_count > 1 && next.expansion_zoom !== undefined) {
       view?.flyTo(next.lon, next.lat, next.expansion_zoom + 0.2);
-      if (next.point_count > mostListed) return;
-    }
+      view?.mark();
+      if (next.point_count > mostListed) return setPicked(undefined);
+    } else view?.mark(next);
     setPicked({ ...next, ...from });
-    view?.mark(next);
     if (phone.matches) setHeight('half');
   }, []);
 

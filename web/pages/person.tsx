@@ -27,7 +27,7 @@ function History({ user }: { user: string }) {
     useCallback(() => grown || reload(), [grown, reload]),
   );
   return (
-    <DataCard id="history" title="Newest pulls" span={5} of={pulls} what="The history" lines={12}>
+    <DataCard id="history" title="Newest pulls" span={5} of={pulls} what="The history" lines={20}>
       {(rows) =>
         rows.length === 0 ? (
           <Note title="No pulls by this name.">
@@ -83,7 +83,7 @@ function Wanted({ user }: { user: string }) {
       }
       of={recommended}
       what="Recommendations"
-      lines={14}
+      lines={19}
     >
       {({ items }) =>
         items.length === 0 ? (
@@ -105,8 +105,8 @@ function Forget({ user, onDone }: { user: string; onDone: (rows: number) => void
   return (
     <Card id="forget" title="Privacy" span={12}>
       <p class="muted">
-        To forget somebody deletes their history and the messages about them everywhere; the next training learns
-        without them. A pull that comes in later starts a new history.
+        To forget somebody deletes their history, the messages about them and what was set aside that names them; the
+        next training learns without them. A pull that comes in later starts a new history.
       </p>
       <div class="more">
         <Confirmed
