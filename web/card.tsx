@@ -34,7 +34,15 @@ export function Failed({ what, error, retry }: { what: string; error: ServiceErr
   return (
     <div class="note failed" role="alert">
       <strong>{what} could not be loaded.</strong>
-      <p>{error.message}</p>
+      <p>
+        {error.message}
+        {error.status >= 500 && location.pathname !== '/health' && (
+          <>
+            {' '}
+            <a href="/health">Health</a> tells what is wrong.
+          </>
+        )}
+      </p>
       <button type="button" class="button" onClick={retry}>
         Try again
       </button>

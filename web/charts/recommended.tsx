@@ -6,10 +6,10 @@ import { ImageName, repositoryPage } from '../table.tsx';
 import { Chart } from './chart.tsx';
 import { fitting } from './fitting.ts';
 
-/** Why it is recommended, in words. */
-export function because({ source, because }: Recommendation): string {
+/** Why it is recommended, in words: at most `most` of one's own pulls are named. */
+export function because({ source, because }: Recommendation, most = 2): string {
   if (because.length > 0) {
-    const names = because.slice(0, 2).map(({ repository, share }) => `${repository} (${percent(share)})`);
+    const names = because.slice(0, most).map(({ repository, share }) => `${repository} (${percent(share)})`);
     return source === 'similar' ? `goes with ${because[0].repository}` : `because of ${names.join(' and ')}`;
   }
   const words: Record<string, string> = {
@@ -81,8 +81,9 @@ export function Recommended({ items }: { items: Recommendation[] }) {
                 },
                 {
                   ...label,
-                  text: 'why',
-                  formatter: (text: string) => whyFits(text),
+                  // One reason whole rather than two in part.
+                  text: (row: (typeof rows)[number]) =>
+                    whyFits(row.why) === row.why ? row.why : whyFits(because(row, 1)),
                   dy: 16,
                   fill: muted,
                   fontFamily: sans,

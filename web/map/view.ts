@@ -218,7 +218,7 @@ export async function openView(options: ViewOptions): Promise<View> {
   const canvas = map.getCanvas();
   canvas.setAttribute('aria-label', 'Map of places. The list beside it says the same as text.');
 
-  const inhabited = new LngLatBounds([-126, -46], [172, 68]);
+  const inhabited = new LngLatBounds([-126, -46], [179, 68]);
   const world = (animate: boolean) =>
     map.fitBounds(inhabited, { padding: options.padding(), animate: animate && !still.matches, linear: true });
   if (!named) world(false);

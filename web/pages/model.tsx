@@ -97,9 +97,15 @@ export function Model({ everyMs }: { everyMs: number }) {
                 {
                   head: 'Model',
                   as: 'name',
-                  cell: ({ id }) => <span class="mono">{id}</span>,
+                  cell: ({ id, trainedAt }) => (
+                    <>
+                      <span class="mono">{id}</span>
+                      <span class="under">
+                        trained <Ago time={trainedAt} now={now} />
+                      </span>
+                    </>
+                  ),
                 },
-                { head: 'Trained', as: 'when', cell: ({ trainedAt }) => <Ago time={trainedAt} now={now} /> },
                 { head: 'AUC', as: 'number', cell: ({ auc }) => score(auc) },
                 { head: 'NDCG', as: 'number', wide: true, cell: (card) => score(card.evaluation?.random.als.ndcg) },
                 { head: 'Pairs', as: 'number', wide: true, cell: ({ pairs }) => count(pairs) },
