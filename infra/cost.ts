@@ -34,6 +34,14 @@ export const price = {
   read: 0.125e-6,
   searchNodeHour: 0.036,
   searchGBMonth: 0.122,
+  /** Fargate on arm64, and EMR Serverless on arm64: a processor and a GB for an hour. */
+  fargate: { processorHour: 0.03238, GBHour: 0.00356 },
+  emr: { processorHour: 0.0421, GBHour: 0.00463 },
+  /** Application Load Balancer, and a unit of its load: 25 new connections a second, or 1 GB an hour. */
+  balancerHour: 0.0225,
+  balancerUnitHour: 0.008,
+  /** A public IPv4 address: one a task, one a zone of the load balancer. */
+  addressHour: 0.005,
   secretMonth: 0.4,
   alarmMonth: 0.1,
 };
@@ -56,6 +64,14 @@ export const assumed = {
   /** Record of a Lambda event beside its data. */
   envelopeBytes: 590,
   exportGB: 1.728,
+  /** Requests that keep one processor of the collector on Fargate half busy. */
+  serverRequests: 3500,
+  /** Hits of different requests that share a record there: what comes in the milliseconds of a call, on one server. */
+  gatherMs: 15,
+  /** Requests that one connection to the load balancer carries: a beacon's one, a portal's many. */
+  perConnection: 1,
+  /** Seconds of a training, once a day; on Fargate a minute and on Spark two are waited for machines. */
+  trainSeconds: 60,
   /** Tiles a month that readers ask for, and the share CloudFront has. */
   tiles: 4e6,
   tileHit: 0.85,
@@ -74,6 +90,8 @@ export interface Load {
   stream: 'provisioned' | 'onDemand';
   exportEvery: number;
   batchWindow: number;
+  collector: 'lambda' | 'fargate';
+  trainer: 'lambda' | 'fargate' | 'spark';
   /** OpenSearch of its own, or one that is paid for elsewhere. */
   search: boolean;
 }
@@ -85,6 +103,8 @@ export const defaults: Load = {
   stream: 'provisioned',
   exportEvery: 60,
   batchWindow: 5,
+  collector: 'lambda',
+  trainer: 'lambda',
   search: true,
 };
 
@@ -104,30 +124,39 @@ function tiered(amount: number, tiers: Tiers): number {
 
 /** Dollars a month, part by part; `shards` is how many a provisioned stream needs, with half as many again to spare. */
 export function cost(given: Partial<Load> = {}): { parts: Record<string, number>; total: number; shards: number } {
-  const { hits, domains, perRequest, stream, exportEvery, batchWindow, search } = { ...defaults, ...given };
+  const load = { ...defaults, ...given };
+  const { hits, domains, perRequest, stream, exportEvery, batchWindow, search, collector, trainer } = load;
   const all = hits * monthSeconds;
   const requests = all / perRequest;
-  const recordBytes = perRequest * assumed.hitBytes;
-  const perSecond = requests / monthSeconds;
-  const shards = Math.max(1, Math.ceil(1.5 * Math.max(perSecond / 1000, (perSecond * recordBytes) / 2 ** 20)));
   const parts: Record<string, number> = {};
 
-  parts['HTTP API'] = tiered(requests, price.httpApi);
-  const collectSeconds = (requests * assumed.collectMs + all * assumed.collectHitMs) / 1000;
-  parts.collect = requests * price.lambdaRequest + collectSeconds * assumed.collectGB * price.lambdaGBSecond;
+  // On Fargate records are shared by requests.
+  let records = requests;
+  if (collector === 'fargate') {
+    const { servers, dollars } = serversFor(requests / monthSeconds);
+    parts['load balancer, servers'] = dollars;
+    records = Math.min(requests, (servers * monthSeconds * 1000) / assumed.gatherMs);
+  } else {
+    parts['HTTP API'] = tiered(requests, price.httpApi);
+    const collectSeconds = (requests * assumed.collectMs + all * assumed.collectHitMs) / 1000;
+    parts.collect = requests * price.lambdaRequest + collectSeconds * assumed.collectGB * price.lambdaGBSecond;
+  }
+  const recordBytes = (all / records) * assumed.hitBytes;
+  const perSecond = records / monthSeconds;
+  const shards = Math.max(1, Math.ceil(1.5 * Math.max(perSecond / 1000, (perSecond * recordBytes) / 2 ** 20)));
   parts['answers out'] = tiered((requests * assumed.answerBytes) / GiB, price.egressGB);
   parts.stream =
     stream === 'onDemand'
       ? // Each record is billed as whole KiB.
         monthHours * price.onDemandStreamHour +
-        ((requests * Math.ceil(recordBytes / 1024)) / 2 ** 20) * price.onDemandGiBIn +
+        ((records * Math.ceil(recordBytes / 1024)) / 2 ** 20) * price.onDemandGiBIn +
         ((all * assumed.hitBytes) / GiB) * price.onDemandGiBOut
-      : shards * monthHours * price.shardHour + requests * Math.ceil(recordBytes / 25_600) * price.putUnit;
+      : shards * monthHours * price.shardHour + records * Math.ceil(recordBytes / 25_600) * price.putUnit;
 
   // A batch ends when the window is over, or when it is full: 6 MB of event, base64, or 10,000 records.
   const readers = stream === 'onDemand' ? Math.max(4, 2 * shards) : shards;
   const full = Math.max(perSecond / 10_000, (perSecond * (recordBytes * 1.34 + assumed.envelopeBytes)) / 5.5e6);
-  const batches = Math.min(requests, Math.max(readers / batchWindow, full) * monthSeconds);
+  const batches = Math.min(records, Math.max(readers / batchWindow, full) * monthSeconds);
   const processSeconds = (batches * assumed.batchMs) / 1000 + (all * assumed.processHitUs) / 1e6;
   parts.process = batches * price.lambdaRequest + processSeconds * assumed.processGB * price.lambdaGBSecond;
   parts['deltas and checkpoints'] =
@@ -140,10 +169,33 @@ export function cost(given: Partial<Load> = {}): { parts: Record<string, number>
     ((12 * megabytes) / 1024) * price.s3GBMonth;
   const misses = assumed.tiles * (1 - assumed.tileHit);
   parts.tiles = misses * (price.lambdaRequest + price.httpApi[0][1] + 0.02 * 1.728 * price.lambdaGBSecond);
+  parts.training = 30 * training(trainer);
   if (search) parts.OpenSearch = monthHours * price.searchNodeHour + 10 * price.searchGBMonth;
   parts['secrets, alarms, logs'] = 2 * price.secretMonth + 12 * price.alarmMonth + 3;
   const total = Object.values(parts).reduce((sum, part) => sum + part, 0);
   return { parts, total, shards };
+}
+
+/** Servers of the collector on Fargate, of one processor and 2 GB, and what they and the load balancer cost a month. */
+function serversFor(requestsPerSecond: number): { servers: number; dollars: number } {
+  const servers = Math.max(2, Math.ceil(requestsPerSecond / assumed.serverRequests));
+  const { processorHour, GBHour } = price.fargate;
+  const units = Math.max(1, requestsPerSecond / assumed.perConnection / 25);
+  const hour =
+    price.balancerHour +
+    units * price.balancerUnitHour +
+    servers * (processorHour + 2 * GBHour) +
+    (servers + 2) * price.addressHour;
+  return { servers, dollars: hour * monthHours };
+}
+
+/** One training by default sizes. */
+function training(trainer: Load['trainer']): number {
+  const { fargate, emr, addressHour, lambdaGBSecond } = price;
+  if (trainer === 'lambda') return assumed.trainSeconds * 3.008 * lambdaGBSecond;
+  const hours = (seconds: number) => (assumed.trainSeconds + seconds) / 3600;
+  if (trainer === 'fargate') return hours(60) * (4 * fargate.processorHour + 16 * fargate.GBHour + addressHour);
+  return hours(120) * (16 * emr.processorHour + 64 * emr.GBHour) + 2 * assumed.trainSeconds * 3.008 * lambdaGBSecond;
 }
 
 function number(name: string, text: string | undefined, fallback: number): number {
@@ -153,12 +205,18 @@ function number(name: string, text: string | undefined, fallback: number): numbe
   return value;
 }
 
+function one<Name extends string>(option: string, text: string | undefined, names: [Name, ...Name[]]): Name {
+  const found = names.find((name) => name === (text ?? names[0]));
+  if (!found) throw new Error(`--${option} "${text}" is none of ${names.join(', ')}`);
+  return found;
+}
+
 if (import.meta.main) {
   const option = { type: 'string' } as const;
   const { values } = parseArgs({
     options: {
       ...{ hits: option, domains: option, 'per-request': option, stream: option, 'export-every': option },
-      ...{ 'batch-window': option, 'no-search': { type: 'boolean' as const } },
+      ...{ 'batch-window': option, collector: option, trainer: option, 'no-search': { type: 'boolean' as const } },
     },
   });
   const load: Load = {
@@ -168,10 +226,14 @@ if (import.meta.main) {
     stream: values.stream === 'onDemand' ? 'onDemand' : 'provisioned',
     exportEvery: number('export-every', values['export-every'], defaults.exportEvery),
     batchWindow: number('batch-window', values['batch-window'], defaults.batchWindow),
+    collector: one('collector', values.collector, ['lambda', 'fargate']),
+    trainer: one('trainer', values.trainer, ['lambda', 'fargate', 'spark']),
     search: !values['no-search'],
   };
   const { parts, total, shards } = cost(load);
-  console.log(`${load.hits} hits/s, ${load.domains} domains, ${load.perRequest} hits a request, ${load.stream} stream`);
+  console.log(
+    `${load.hits} hits/s, ${load.domains} domains, ${load.perRequest} hits a request, ${load.stream} stream, collector ${load.collector}`,
+  );
   for (const [part, dollars] of Object.entries(parts))
     console.log(`${part.padEnd(24)}${dollars.toFixed(2).padStart(12)}`);
   console.log(`${'dollars a month'.padEnd(24)}${total.toFixed(2).padStart(12)}`);

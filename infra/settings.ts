@@ -22,7 +22,7 @@ export interface Settings {
   trainSpark?: { processors: number; gigabytes: number };
   /**
    * Where hits come in. `lambda`: the HTTP API, paid by the request. `fargate`: a load balancer and servers of their own
-   * beside it, for a floor of some $100 a month; cheaper from about 50 requests a second. Needs `collectDomain`. Default `lambda`.
+   * beside it, for a floor of $95 a month; cheaper from about 30 requests a second. Needs `collectDomain`. Default `lambda`.
    */
   collector?: 'lambda' | 'fargate';
   /** Host name of the collector on Fargate, with the ARN of its certificate in the stack's region. */

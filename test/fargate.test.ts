@@ -6,6 +6,7 @@ import { before, test } from 'node:test';
 import { Validations } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { AwsSolutionsChecks } from 'cdk-nag';
+import { cost } from '../infra/cost.ts';
 import { BadSetting, resolve, type Settings } from '../infra/settings.ts';
 import { buildPages } from '../web/build.ts';
 import { actionsOf, resourcesOf, synthesise } from './synthesise.ts';
@@ -197,4 +198,14 @@ test('a wrong trainer, collector or size is named, with its value and the mend',
       (cause: Error) => cause instanceof BadSetting && message.test(cause.message),
       JSON.stringify(settings),
     );
+});
+
+test('the collector on Fargate has a floor, and is the cheaper from some tens of requests a second', () => {
+  const dollars = (hits: number, collector: 'lambda' | 'fargate') => cost({ hits, collector }).total;
+  const floor = dollars(1, 'fargate') - dollars(1, 'lambda');
+  assert.ok(floor > 80 && floor < 100, String(floor));
+  assert.ok(dollars(20, 'fargate') > dollars(20, 'lambda'));
+  assert.ok(dollars(40, 'fargate') < dollars(40, 'lambda'));
+  assert.ok(dollars(1000, 'fargate') < 500);
+  for (const trainer of ['fargate', 'spark'] as const) assert.ok(cost({ trainer }).total - cost().total < 2, trainer);
 });

@@ -14,7 +14,7 @@ const { STREAM, WEBHOOK_TOKEN_ID, TRUSTED_PROXIES, PORT } = readServerVariables(
 // All requests wait for a call of the stream: one that hangs is given up soon.
 const kinesis = new KinesisClient({
   maxAttempts: 2,
-  requestHandler: { connectionTimeout: 1000, requestTimeout: 3000, throwOnRequestTimeout: true },
+  requestHandler: { requestTimeout: 2000 },
 });
 const { port, stop } = await listen({
   stream: openStream({ client: kinesis, stream: STREAM }),
