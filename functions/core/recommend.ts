@@ -38,6 +38,8 @@ export function scoresOf({ rank, items }: ItemModel, factors: ArrayLike<number>)
   return scores;
 }
 
+/** Pulls that are added to a person's system at once. */
+const together = 4;
 /** Images scored at once: four sums that don't wait for each other. */
 const block = 4;
 /** Scores are rounded to float32 and the bound is not: it may be too small by a few of its last bits. */
@@ -128,15 +130,23 @@ export function folding({ rank, items }: ItemModel, { lambda, alpha }: { lambda:
   return (pulled: number[], pulls: number[]): Person => {
     const a = gram.slice();
     const factors = new Float64Array(rank);
-    for (let n = 0; n < pulled.length; n++) {
-      const weight = alpha * pulls[n];
-      const y = pulled[n] * rank;
+    // Four pulls at a time: each cell of the matrix is read and written once for four products.
+    const weights = new Float64Array(together);
+    const rows = Array.from({ length: together }, () => new Float64Array(rank));
+    const [y0, y1, y2, y3] = rows;
+    for (let from = 0; from < pulled.length; from += together) {
+      for (let n = 0; n < together; n++) {
+        const here = from + n < pulled.length;
+        weights[n] = here ? alpha * pulls[from + n] : 0;
+        const y = here ? pulled[from + n] * rank : 0;
+        for (let k = 0; k < rank; k++) rows[n][k] = items[y + k];
+        if (here) for (let k = 0; k < rank; k++) factors[k] += (1 + weights[n]) * rows[n][k];
+      }
       for (let i = 0; i < rank; i++) {
-        const yi = items[y + i];
-        const weighted = weight * yi;
-        factors[i] += yi + weighted;
+        const [w0, w1] = [weights[0] * y0[i], weights[1] * y1[i]];
+        const [w2, w3] = [weights[2] * y2[i], weights[3] * y3[i]];
         const row = i * rank;
-        for (let j = 0; j <= i; j++) a[row + j] += weighted * items[y + j];
+        for (let j = 0; j <= i; j++) a[row + j] += w0 * y0[j] + w1 * y1[j] + (w2 * y2[j] + w3 * y3[j]);
       }
     }
     choleskyFactor(a, rank);

@@ -17,7 +17,7 @@ export type CatalogueSource = Renewed<Catalogue>;
 /** As much as one pull a half-life ago. */
 const trend = 0.5;
 
-/** At most 2 s old, or 40 times what a reading takes: in use, reading takes a twentieth of the time. */
+/** At most 2 s old, or 20 times what a reading takes: in use, one reads a tenth of the time. */
 export function catalogueSource(
   search: Pick<SearchStore, 'catalogue'>,
   clock: () => number,
@@ -32,5 +32,5 @@ export function catalogueSource(
       trending: rows.filter(({ weight }) => weight >= trend).sort((a, b) => b.weight - a.weight),
     };
   };
-  return renewed(read, { clock, report, longestMs: 2000, times: 40 });
+  return renewed(read, { clock, report, longestMs: 2000, times: 20 });
 }

@@ -6,7 +6,7 @@ export interface RenewedOptions {
   report: (cause: unknown) => void;
   /** A reading serves this long, milliseconds; the next begins at half of that, beside the requests. */
   longestMs: number;
-  /** A reading that takes long serves this many times as long: reading takes at most twice the inverse of the time. */
+  /** A reading that takes long serves this many times as long. */
   times?: number;
 }
 
