@@ -105,6 +105,17 @@ test('what a sender gets wrong is named; what a registry gets wrong is set aside
     },
   );
 
+  await t.test('the served document has every call, those that come in too', async () => {
+    const { paths } = await running.get<{ paths: Record<string, Record<string, unknown>> }>('/v1/openapi.json');
+    assert.deepEqual(Object.keys(paths['/v1/hits']).sort(), ['get', 'post']);
+    assert.ok(paths['/v1/registry-events'].post);
+    for (const [path, methods] of Object.entries(paths))
+      for (const method of Object.keys(methods)) {
+        const answer = await fetch(running.origin + path.replaceAll(/\{\w+\}/g, '0'), { method: method.toUpperCase() });
+        assert.notEqual(answer.status, 405, `${method} ${path}`);
+      }
+  });
+
   await t.test('reading: 400 names the parameter and the value, 404 the path, 405 the methods', async () => {
     const rows: [string, number, RegExp][] = [
       ['/v1/history', 400, /user/],

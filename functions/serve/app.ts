@@ -5,6 +5,7 @@ import { access } from './access.ts';
 import { mapRoutes } from './clusters.ts';
 import { type HealthOptions, healthRoutes } from './health.ts';
 import { hitRoutes } from './hits.ts';
+import { describeIncoming } from './incoming.ts';
 import type { ModelSource } from './models.ts';
 import { noticeRoutes } from './notices.ts';
 import { router } from './parameters.ts';
@@ -39,6 +40,7 @@ export function serveApp(options: ServeOptions): OpenAPIHono {
   app.route('/', recommendationRoutes(options));
   app.route('/', healthRoutes(options));
   app.route('/', noticeRoutes(options.notices));
+  describeIncoming(app);
   app.doc31('/v1/openapi.json', {
     openapi: '3.1.0',
     info: { title: 'Whalewatch', version: '1', description: 'The map, people and images. Times are RFC 3339 UTC.' },

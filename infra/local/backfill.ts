@@ -95,7 +95,8 @@ function pullOf(row: Row, now: number): RegistryLine | string {
   const content = [time, user ?? '', repository, tag ?? '', digest ?? '', action].map(String);
   const event = {
     id: `import-${createHash('sha256').update(JSON.stringify(content)).digest('base64url').slice(0, 24)}`,
-    timestamp: typeof time === 'string' ? time.trim().replace(' ', 'T') : time,
+    // As many tools write it: 2026-11-21 08:00:00Z.
+    timestamp: typeof time === 'string' ? time.trim().replace(/^(\d{4}-\d\d-\d\d) (?=\d)/, '$1T') : time,
     action,
     target: { mediaType: 'application/vnd.oci.image.manifest.v1+json', repository, tag, digest },
     request: { method: action === 'push' ? 'PUT' : 'GET', addr: address, useragent: userAgent },
@@ -108,6 +109,7 @@ function pullOf(row: Row, now: number): RegistryLine | string {
       .replace(/^distribution: /, '')
       .replace(/^timestamp/, 'time')
       .replace(/^name/, 'user');
+  if (events[0].time > now + 86_400_000) return `time ${JSON.stringify(time)} is in the future`;
   return { type: 'registry', receivedAt: now, event: events[0] };
 }
 
@@ -232,6 +234,11 @@ async function* jsonRows(lines: AsyncIterable<string> | Iterable<string>): Async
   }
 }
 
+/** A CSV file whose first line is no head. */
+export class NoColumns extends Error {
+  override name = 'NoColumns';
+}
+
 /** RFC 4180: comma, double quotes, a quoted field may hold line breaks; the first row names the columns. */
 async function* csvRows(lines: AsyncIterable<string> | Iterable<string>): AsyncGenerator<NumberedRow> {
   let columns: string[] | undefined;
@@ -251,7 +258,7 @@ async function* csvRows(lines: AsyncIterable<string> | Iterable<string>): AsyncG
     if (!columns) {
       columns = fields?.map((name) => name.trim());
       if (!columns || !(columns.includes('repository') || columns.includes('domain')))
-        throw new Error(
+        throw new NoColumns(
           'line 1 names no columns: begin with "time,user,repository,tag,digest" or "time,domain,action,address"',
         );
       continue;

@@ -4,7 +4,9 @@ import { keepDays } from './defaults.ts';
 import { runOnce } from './once.ts';
 import { clock, newId } from './stores.ts';
 
-await runOnce(async ({ checkpoints, objects }) => {
+const does = 'Folds what is committed into the points and sums and publishes the map, once. The server may be running.';
+
+await runOnce('export', does, async ({ checkpoints, objects }) => {
   const { folded, manifest } = await exportPoints({ checkpoints, objects, keepDays, clock, newId });
   return `exported generation ${manifest.generation}: ${folded} batches folded`;
 });

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { accessSync, chmodSync, constants, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { accessSync, chmodSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { BadSetting } from './settings.ts';
 
@@ -13,6 +13,13 @@ export function openFolder(data: string): string {
     throw new BadSetting(`--data ${folder} can't be used: ${(cause as Error).message}`, { cause });
   }
   return folder;
+}
+
+/** The data folder of a run before this; throws BadSetting where there was none, so that a slip of the pen is no empty answer. */
+export function usedFolder(data: string): string {
+  const folder = resolve(data);
+  if (existsSync(join(folder, 'stream.db'))) return openFolder(data);
+  throw new BadSetting(`--data ${folder} holds no data: name the folder that npm start -- --data DIR uses`);
 }
 
 /** The webhook's token: made once, kept readable by its owner only. */

@@ -2,7 +2,7 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
-import { backfill } from './backfill.ts';
+import { backfill, NoColumns } from './backfill.ts';
 import { openFolder } from './folder.ts';
 import { BadSetting } from './settings.ts';
 import { clock, openStores } from './stores.ts';
@@ -44,7 +44,11 @@ async function importFile(file: string, { stream, objects }: ReturnType<typeof o
   const failed = new Promise<never>((_, reject) => input.once('error', reject));
   const format = /\.csv$/i.test(file) ? 'csv' : 'ndjson';
   const progress = ({ rows }: { rows: number }) => process.stderr.isTTY && process.stderr.write(`\r${rows} rows`);
-  const done = await Promise.race([backfill(lines, format, { stream, objects, clock, progress }), failed]);
+  const done = await Promise.race([backfill(lines, format, { stream, objects, clock, progress }), failed]).catch(
+    (cause) => {
+      throw cause instanceof NoColumns ? new BadSetting(`${file}: ${cause.message}`) : cause;
+    },
+  );
   for (const { line, reason } of done.bad.slice(0, shownErrors)) console.error(`${file}:${line}: ${reason}`);
   if (done.bad.length > shownErrors) console.error(`${file}: and ${done.bad.length - shownErrors} more`);
   const known = done.known > 0 ? `, ${done.known} hits were there already` : '';

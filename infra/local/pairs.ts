@@ -7,7 +7,7 @@ import { decodeModel } from '#core/model.ts';
 import { readModels } from '#core/models.ts';
 import { encodeNpy } from '#core/npy.ts';
 import { pairHead, pairLine } from '#train/pairs.ts';
-import { openFolder } from './folder.ts';
+import { usedFolder } from './folder.ts';
 import { openStores } from './stores.ts';
 
 const help = `usage: npm run pairs -- FOLDER [--data DIR]
@@ -24,7 +24,7 @@ if (values.help || folder === undefined) {
   console.log(help);
   process.exit(values.help ? 0 : 1);
 }
-const { search, objects } = openStores(openFolder(values.data));
+const { search, objects } = openStores(usedFolder(values.data));
 mkdirSync(folder, { recursive: true });
 const text = { csv: [pairHead('csv')], ndjson: [pairHead('ndjson')] };
 for await (const pair of search.pairs({ classes }))

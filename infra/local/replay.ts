@@ -4,7 +4,9 @@ import { runOnce } from './once.ts';
 import { replayed } from './replayed.ts';
 import { clock } from './stores.ts';
 
-await runOnce(async ({ events, stream }) => {
+const does = 'Puts what was set aside (GET /v1/quarantine) back through; what is still not understood stays.';
+
+await runOnce('replay', does, async ({ events, stream }) => {
   const { released, kept } = await replayed({ events, stream, clock });
   const reasons = [...kept].map(([reason, count]) => `\n  ${count} x ${reason}`).join('');
   return `${released} put back through${kept.size > 0 ? `; still not understood:${reasons}` : ''}`;

@@ -66,6 +66,7 @@ async function start(settings: Settings): Promise<void> {
   }
 
   async function stop() {
+    console.log('stopping: what was taken is being finished');
     demonstration?.stop();
     server.close();
     await Promise.all(threads.map((thread) => thread.stop()));

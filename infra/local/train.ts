@@ -4,7 +4,10 @@ import { trainSeed } from './defaults.ts';
 import { runOnce } from './once.ts';
 import { clock, newId } from './stores.ts';
 
-await runOnce(async ({ search, objects }) => {
+const does =
+  'Trains on the stored pulls, once, and publishes the model if it is no worse than the one in service. The server may be running.';
+
+await runOnce('train', does, async ({ search, objects }) => {
   const { id, refused, people, images } = await train({
     search,
     objects,

@@ -7,7 +7,7 @@ import { fitEntries as fit } from '#train/kernel.ts';
 import { readPairs } from '#train/pairs.ts';
 import { table, tune } from '#train/tune.ts';
 import { trainSeed } from './defaults.ts';
-import { openFolder } from './folder.ts';
+import { usedFolder } from './folder.ts';
 import { clock, openStores } from './stores.ts';
 
 const help = `usage: npm run tune -- [FILE] [--data DIR] [--trials 24] [--seconds 300] [--seed N] [--by chance|time]
@@ -51,6 +51,6 @@ process.exit();
 
 async function stored(folder: string): Promise<Pair[]> {
   const pairs: Pair[] = [];
-  for await (const pair of openStores(openFolder(folder)).search.pairs({ classes })) pairs.push({ ...pair });
+  for await (const pair of openStores(usedFolder(folder)).search.pairs({ classes })) pairs.push({ ...pair });
   return pairs;
 }

@@ -49,6 +49,23 @@ const pulls = `time,user,repository,tag,digest
 2026-05-02T10:00:00+02:00,,library/redis,latest,
 `;
 
+test('a time that is none, and one in the future, are named as the file has them', async () => {
+  const text = `time,user,repository
+not a time,alice,library/redis
+2026-05-21T00:00:01Z,alice,library/redis
+2030-01-01T00:00:00Z,alice,library/redis
+`;
+  const { done } = await world().run(text, 'csv');
+  assert.deepEqual(
+    done.bad.map(({ line, reason }) => [line, reason.slice(0, 17)]),
+    [
+      [2, 'time "not a time"'],
+      [3, 'time "2026-05-21T'],
+      [4, 'time "2030-01-01T'],
+    ],
+  );
+});
+
 test('pulls of a CSV file become registry events, anonymous ones too', async () => {
   const { done, lines } = await world().run(pulls, 'csv');
   assert.deepEqual([done.rows, done.pulls, done.bad], [3, 3, []]);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { dataFolder, runScript, startLocal } from '../run.ts';
@@ -77,6 +77,19 @@ test('settings and folders that are no good are one clear line and exit 1', { ti
     const { code, output } = await runScript('start.ts', args);
     assert.equal(code, 1, args.join(' '));
     assert.match(output, line);
+  }
+});
+
+test('a command says what it does, and a folder that was never used is named', { timeout: 60_000 }, async (t) => {
+  const missing = join(dataFolder(t), 'nothere');
+  for (const command of ['export', 'train', 'replay', 'pairs', 'tune']) {
+    const asked = await runScript(`${command}.ts`, ['--help']);
+    assert.equal(asked.code, 0, command);
+    assert.match(asked.output, new RegExp(`^usage: npm run ${command} `));
+    const slip = await runScript(`${command}.ts`, ['--data', missing, ...(command === 'pairs' ? [missing] : [])]);
+    assert.equal(slip.code, 1, command);
+    assert.match(slip.output, /nothere holds no data: name the folder/);
+    assert.ok(!existsSync(missing), command);
   }
 });
 

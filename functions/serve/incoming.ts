@@ -1,0 +1,60 @@
+// What comes in, for the served document only: collect answers these calls, with guards of its own (functions/collect).
+import { type OpenAPIHono, z } from '@hono/zod-openapi';
+import { error, json } from './parameters.ts';
+
+const hit = z
+  .object({
+    domain: z.string().max(253).openapi({ description: "The portal's host name.", example: 'portal.example' }),
+    action: z.string().max(64).optional().openapi({ description: 'Default view.' }),
+    id: z.string().max(64).optional().openapi({ description: 'Of two hits with the same id one counts.' }),
+    time: z.union([z.string(), z.int()]).optional().openapi({
+      description: 'RFC 3339 or milliseconds since the epoch; default now, at most 400 days ago.',
+    }),
+    path: z.string().optional(),
+  })
+  .openapi('Hit');
+
+const refused = (description: string) => json(error, description);
+
+/** Adds the calls that collect answers to the document of an app. */
+export function describeIncoming({ openAPIRegistry: registry }: OpenAPIHono): void {
+  registry.registerComponent('securitySchemes', 'webhook', { type: 'http', scheme: 'bearer' });
+  registry.registerPath({
+    method: 'post',
+    path: '/v1/registry-events',
+    summary: "A registry's notifications: Distribution, Harbor or GitLab",
+    security: [{ webhook: [] }],
+    request: {
+      body: {
+        description: "The registry's own envelope. What can't be understood is set aside, event by event.",
+        content: { 'application/json': { schema: z.looseObject({}) } },
+      },
+    },
+    responses: {
+      202: json(z.object({ accepted: z.int(), ignored: z.int(), quarantined: z.int() }), 'Taken.'),
+      401: refused('No token, or a wrong one.'),
+      503: refused('The stream took nothing: send again after Retry-After.'),
+    },
+  });
+  registry.registerPath({
+    method: 'post',
+    path: '/v1/hits',
+    summary: "A portal's hits: one, or an array of up to 10,000",
+    description:
+      'A hit is placed by the address of the connection; a back end passes its visitor on in X-Forwarded-For, and stands in the setting trustedProxies. One bad hit refuses the whole array.',
+    request: {
+      body: {
+        content: {
+          'application/json': { schema: z.union([hit, z.array(hit)]) },
+          'text/plain': { schema: z.string() },
+        },
+      },
+    },
+    responses: {
+      202: json(z.object({ accepted: z.int() }), 'Taken.'),
+      400: refused('A hit is wrong; the message names it and the field.'),
+      413: refused('The body is too large.'),
+      503: refused('The stream took nothing: send again after Retry-After.'),
+    },
+  });
+}
