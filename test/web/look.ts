@@ -1,0 +1,83 @@
+// What the page tests have in common: a browser on a small world, and a look at one page of it.
+import assert from 'node:assert/strict';
+import { after } from 'node:test';
+import { AxeBuilder } from '@axe-core/playwright';
+import type { Page } from 'playwright-core';
+import { buildPages } from '../../web/build.ts';
+import { openBrowser } from './browser.ts';
+import { type Mood, startWorld } from './world.ts';
+
+const browser = await openBrowser();
+/** Why there is no browser to look with. */
+export const skip = typeof browser === 'string' && browser;
+export const world = await startWorld(await buildPages({ quiet: true }));
+
+after(async () => {
+  if (typeof browser !== 'string') await browser.close();
+  await world.close();
+});
+
+interface Sight {
+  width?: number;
+  height?: number;
+  dark?: boolean;
+  mood?: Mood;
+}
+
+/** Opens a page and fails the test on anything the browser complains about. */
+export async function see(
+  path: string,
+  { width = 1280, height = 800, dark = false, mood = 'busy' }: Sight,
+  look: (page: Page) => Promise<void>,
+): Promise<void> {
+  if (typeof browser === 'string') return;
+  world.mood = mood;
+  const context = await browser.newContext({
+    viewport: { width, height },
+    colorScheme: dark ? 'dark' : 'light',
+    reducedMotion: 'reduce',
+  });
+  // A busy machine is slow to draw, not wrong.
+  context.setDefaultTimeout(90_000);
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('console', (message) => {
+    // A refused request is what the moods are about; the console repeats it by itself.
+    if (
+      ['error', 'warning'].includes(message.type()) &&
+      !/Failed to load resource|GPU stall|GL Driver/.test(message.text())
+    )
+      complaints.push(message.text());
+  });
+  await page.goto(`${world.url}${path}`);
+  try {
+    await look(page);
+  } finally {
+    await context.close();
+    world.mood = 'busy';
+  }
+  assert.deepEqual(complaints, []);
+}
+
+/** Everything has come: no skeleton, no chart still to draw, the map's controls there. */
+export async function settled(page: Page): Promise<void> {
+  await page.waitForFunction(() => !document.querySelector('.bone, [aria-busy=true]') && document.querySelector('h1'));
+  await page.evaluate(() => document.fonts.ready);
+}
+
+export async function accessible(page: Page): Promise<void> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  assert.deepEqual(
+    violations.map(
+      ({ id, nodes }) =>
+        `${id}: ${nodes.map(({ target, failureSummary }) => `${target} ${failureSummary}`).join('; ')}`,
+    ),
+    [],
+  );
+}
+
+export async function fits(page: Page): Promise<void> {
+  const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  assert.equal(over, 0, `the page is ${over} pixels wider than the window`);
+}
