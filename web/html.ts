@@ -16,6 +16,9 @@ export const pages: Record<string, Page> = {
   health: { title: 'Health', script: 'health' },
 };
 
+/** Asked for with the page, not after its style: text in another font first would move what follows it. */
+const font = '../node_modules/@fontsource-variable/inter/files/inter-latin-wght-normal.woff2';
+
 export const html = ({ title, script }: Page) => `<!doctype html>
 <html lang="en">
   <head>
@@ -24,6 +27,7 @@ export const html = ({ title, script }: Page) => `<!doctype html>
     <title>${title} - Whalewatch</title>
     <meta name="color-scheme" content="light dark" />
     <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
+    <link rel="preload" href="${font}" as="font" type="font/woff2" crossorigin />
     <script src="/theme.js"></script>
     <link rel="stylesheet" href="./style.css" />
     <script type="module" src="./pages/${script}.tsx"></script>

@@ -36,6 +36,23 @@ function Fluke() {
   );
 }
 
+/** For those who signed in; leaves the page as others see it. */
+function SignOut() {
+  if (!token.get()) return null;
+  return (
+    <button
+      type="button"
+      class="quiet"
+      onClick={() => {
+        token.clear();
+        location.reload();
+      }}
+    >
+      Sign out
+    </button>
+  );
+}
+
 function Bar({ here }: { here: string }) {
   const dark = useDark();
   return (
@@ -47,18 +64,7 @@ function Bar({ here }: { here: string }) {
       <nav class="links" aria-label="Pages">
         <Links here={here} />
       </nav>
-      {token.get() && (
-        <button
-          type="button"
-          class="quiet"
-          onClick={() => {
-            token.clear();
-            location.reload();
-          }}
-        >
-          Sign out
-        </button>
-      )}
+      <SignOut />
       <button
         type="button"
         class="icon"
@@ -82,6 +88,7 @@ function Bar({ here }: { here: string }) {
         </summary>
         <nav aria-label="Pages">
           <Links here={here} />
+          <SignOut />
         </nav>
       </details>
     </header>

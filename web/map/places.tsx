@@ -34,7 +34,11 @@ export function Visited({ days, live, onGo }: { days: number; live: Live; onGo: 
   // The sums of one day come with the page's own; longer spans are asked for when they are wanted, and with each new day's sum.
   const longer = useLoad(days === 1 || !live.sums ? null : `${days} days`, (signal) => mostVisited(days, signal));
   const { reload } = longer;
-  useEffect(() => reload(), [live.sums, reload]);
+  const asked = useRef(live.sums);
+  useEffect(() => {
+    if (asked.current && asked.current !== live.sums) reload();
+    asked.current = live.sums;
+  }, [live.sums, reload]);
   if (!live.sums) return live.error ? null : <Skeleton lines={8} height={32} />;
 
   const { places } = live.sums;

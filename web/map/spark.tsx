@@ -57,3 +57,11 @@ export function Spark({ days }: { days: { day: string; hits: number }[] }) {
     </section>
   );
 }
+
+/** Its place while the sums are on their way. */
+export const SparkBone = () => (
+  <div class="spark">
+    <span class="bone" style={{ height: '56px' }} />
+    <div class="spark-ends" style={{ height: '40px' }} />
+  </div>
+);

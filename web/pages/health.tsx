@@ -193,7 +193,7 @@ function HealthPage() {
         {health.data ? (
           <State health={health.data} now={now} />
         ) : (
-          <section class="card" aria-label="State">
+          <section class={health.error ? 'card' : 'card awaited'} aria-label="State">
             <Content of={health} what="The state of the service" lines={12}>
               {() => null}
             </Content>

@@ -9,7 +9,7 @@ import { Controls, Credit, Legend, type Recent, Status, stateOf, Total } from '.
 import { sumDays, useLive } from '../map/live.ts';
 import { Opened, type Opening } from '../map/opened.tsx';
 import { InView, type List, lists, Visited } from '../map/places.tsx';
-import { Spark } from '../map/spark.tsx';
+import { Spark, SparkBone } from '../map/spark.tsx';
 import { hasWebGL2, Still } from '../map/still.tsx';
 import type { Picked, View } from '../map/view.ts';
 import { MapPage, mount } from '../shell.tsx';
@@ -157,7 +157,7 @@ function LiveMap() {
         </div>
         {error && <Failed what="The newest places" error={error} retry={live.retry} />}
         {broken && <Failed what="The map" error={broken} retry={() => setAttempt(attempt + 1)} />}
-        {!embed && live.sums && state !== 'empty' && <Spark days={live.sums.days} />}
+        {!embed && state !== 'empty' && (live.sums ? <Spark days={live.sums.days} /> : !error && <SparkBone />)}
         {!embed && (
           <div class="panel-body" id="places" tabIndex={-1}>
             {places()}
