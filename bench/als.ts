@@ -154,6 +154,7 @@ async function compare(world: World, splitOf: (seed: number) => Split, timed: bo
         const options = { rank, iterations, lambda, alpha, users: world.users, items: world.items };
         const task: Task = { ...options, folder: at, out, seed, solver, top: timed && solver === 'exact' };
         const reply = await contestant(by).fit(task);
+        console.log(`seed ${seed} of ${seeds.length}, rank ${rank}: ${entrant} ${reply.seconds.toFixed(3)} s`);
         if (large) await end();
         const read = (side: string) => new Float32Array(bytesOf(`${out}.${side}.f32`));
         const factors = { rank, users: read('users'), items: read('items') };

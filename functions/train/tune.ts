@@ -4,7 +4,7 @@ import type { Scores } from '#core/models.ts';
 import { seeded } from '#core/random.ts';
 import { type Entry, indexPairs, split } from '#core/ratings.ts';
 import type { Pair } from '#core/stores.ts';
-import { byFactors, popular, pulledTogether, scorer, type World } from './evaluate.ts';
+import { byFactors, popular, pulledTogether, type Recommender, scorer, type World } from './evaluate.ts';
 
 /** One setting, or a baseline. */
 export interface Trial {
@@ -54,8 +54,11 @@ export function tune({ pairs, trials, seconds, seed, by = 'chance', clock, fit, 
     ...{ users: users.length, items: items.length },
     ...(by === 'time' ? newest(pairs, entries) : split(entries, heldOut, seeded(seed))),
   });
-  const learned = (world: World, options: AlsOptions, seed: number) =>
-    byFactors(fit(world.train, users.length, items.length, options, seeded(seed)));
+  const attempt = (world: World, score: (recommender: Recommender) => Scores, options: AlsOptions, seed: number) => {
+    const factors = fit(world.train, users.length, items.length, options, seeded(seed));
+    // More factors than images, with hardly any lambda, can be past single precision: such a setting has no score.
+    return factors.items.every(Number.isFinite) ? score(byFactors(factors)) : { people: 0 };
+  };
 
   log(`${entries.length} pairs of ${users.length} people and ${items.length} images; a tenth held out by ${by}`);
   log(`seed ${seed}, at most ${trials} trials or ${seconds} s`);
@@ -71,7 +74,7 @@ export function tune({ pairs, trials, seconds, seed, by = 'chance', clock, fit, 
   for (let at = 0; at < trials && timeLeft(); at++) {
     const options = at === 0 ? alsDefaults : drawn(random);
     const start = clock();
-    const scores = score(learned(world, options, seed));
+    const scores = attempt(world, score, options, seed);
     tried.push({ options, name: named(options), scores, seconds: (clock() - start) / 1000 });
     log(`${`${at + 1} of ${trials}`.padEnd(10)}${line(tried[at])}`);
   }
@@ -86,7 +89,7 @@ export function tune({ pairs, trials, seconds, seed, by = 'chance', clock, fit, 
     const other = seed + 1000 * round;
     const world = worldOf(other);
     const score = scorer(world, other);
-    for (const trial of finals) if (trial.options) rounds.get(trial)?.push(score(learned(world, trial.options, other)));
+    for (const trial of finals) if (trial.options) rounds.get(trial)?.push(attempt(world, score, trial.options, other));
   }
   for (const [trial, scores] of rounds) if (scores.length > 0) trial.again = meanOf(scores);
   const rest = [...tried.filter((trial) => !finals.includes(trial)), ...baselines];

@@ -85,6 +85,18 @@ test('by time, only the newest tenth is to be found, by what was before it', () 
   assert.ok(seen.every((one) => one.train === 54));
 });
 
+test('a setting that has no finite factors has no score, and comes last', () => {
+  const { trials, tried } = run({
+    fit: (entries, users, items, options, random) => {
+      const factors = fit(entries, users, items, options, random);
+      return options === alsDefaults ? factors : { ...factors, items: factors.items.fill(Number.NaN) };
+    },
+  });
+  assert.equal(trials[0].options, alsDefaults);
+  assert.equal(tried.filter(({ scores }) => scores.auc === undefined).length, 4);
+  assert.match(table(trials), /\d {7}- {8}- {10}- {9}- /);
+});
+
 test('nothing to learn from is a table all the same', () => {
   assert.match(table(run({ pairs: [], trials: 1 }).trials), /-/);
 });
