@@ -1,7 +1,7 @@
-// npm run bench -- als [--ranks 10,64] [--seeds 4] [--users 100000 --items 10000 --pairs 2840000] [--no-spark] [--no-public]
-//                      [--pairs-file FILE] [--large]
+// npm run bench -- als [--ranks 10,64] [--seeds 4] [--users 100000 --items 10000 --pairs 2840000] [--no-spark] [--large]
+//                      [--no-public] [--public] [--pairs FILE]
 // Training, and top-10 of everybody, against implicit 0.7.3 and Spark MLlib: on seeded communities of people and, for the
-// AUC alone, on MovieLens-100k or on a file of pairs. Each contestant has a process of its own, reads the same matrix
+// AUC, on MovieLens-100k (--public: on nothing else) or on a file of pairs instead of both. Each contestant has a process of its own, reads the same matrix
 // and is judged by the same code; ours includes lay-out and the start of its threads. A seed is a split and a start: the
 // first one is the warm-up, times are the median of the others. --large: 1 M x 50,000 x 20 M pairs, each fit in a new
 // process, with the most memory that it ever held.
@@ -35,7 +35,6 @@ const { values: flags } = parseArgs({
     users: { type: 'string' },
     items: { type: 'string' },
     pairs: { type: 'string' },
-    'pairs-file': { type: 'string' },
     spark: { type: 'boolean', default: spawnSync('java', ['-version']).status === 0 },
     public: { type: 'boolean' },
     large: { type: 'boolean', default: false },
@@ -48,6 +47,8 @@ const { users, items, pairs } = {
   items: Number(flags.items ?? size.items),
   pairs: Number(flags.pairs ?? size.pairs),
 };
+/** `--pairs` is a number of them, or a file. */
+const file = flags.pairs !== undefined && !/^\d+$/.test(flags.pairs) ? flags.pairs : undefined;
 const ranks = (flags.ranks ?? (large ? '10' : '10,64')).split(',').map(Number);
 const seeds = Array.from({ length: Number(flags.seeds ?? (large ? 1 : 4)) }, (_, at) => at + 1);
 const withSpark = flags.spark && !large;
@@ -82,7 +83,7 @@ type Results = Map<number, Map<Name, Result[]>>;
 const running = new Map<string, Contestant>();
 try {
   const answer: Record<string, unknown> = {};
-  if (flags['pairs-file'] === undefined) {
+  if (file === undefined && !flags.public) {
     const world = communities(users, items, pairs);
     const results = await compare(world, (seed) => byChance(world, seed), !large);
     const topN: Record<number, unknown> = {};
@@ -93,7 +94,6 @@ try {
     answer.topN = topN;
     Object.assign(answer, { users, items, pairs: Math.round(world.rows.columns.length * 0.9), seeds: seeds.length });
   }
-  const file = flags['pairs-file'];
   if (file !== undefined || (flags.public ?? !large)) {
     const world = file === undefined ? movieLens(python, venv) : pairsFile(file);
     if (world) {
@@ -154,14 +154,17 @@ async function compare(world: World, splitOf: (seed: number) => Split, timed: bo
         const options = { rank, iterations, lambda, alpha, users: world.users, items: world.items };
         const task: Task = { ...options, folder: at, out, seed, solver, top: timed && solver === 'exact' };
         const reply = await contestant(by).fit(task);
-        console.log(`seed ${seed} of ${seeds.length}, rank ${rank}: ${entrant} ${reply.seconds.toFixed(3)} s`);
         if (large) await end();
         const read = (side: string) => new Float32Array(bytesOf(`${out}.${side}.f32`));
         const factors = { rank, users: read('users'), items: read('items') };
         rmSync(`${out}.users.f32`);
+        const scores = judge(byFactors(factors));
+        console.log(
+          `seed ${seed} of ${seeds.length}, rank ${rank}: ${entrant} ${reply.seconds.toFixed(3)} s, AUC ${scores.auc?.toFixed(4)}`,
+        );
         add(entrant, {
           ...reply,
-          scores: judge(byFactors(factors)),
+          scores,
           ...(solver !== 'weighted' && { loss: loss(split.rows, factors) }),
         });
       }
