@@ -1,21 +1,45 @@
 // npm run test:aws: the real stacks, deployed by the real CDK to MiniStack, beside a real OpenSearch: traffic through the
-// HTTP API, export and training, everything read back; an update that keeps the data; and the end.
+// HTTP API, export and training, everything read back; a person forgotten; an update of code that keeps the data; the end.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
+import { DynamoDBClient, ListTablesCommand } from '@aws-sdk/client-dynamodb';
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
+import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { pullsOf } from '#core/pull.ts';
 import { tablePath } from '#geo/keep.ts';
+import { IpTable } from '#geo/table.ts';
 import { verify } from '../../infra/verify.ts';
-import { captures, eventsOf, readCapture } from '../captured.ts';
+import { byPersonAndRepository, captures, eventsOf, readCapture, readFixture } from '../captured.ts';
+import { readEverything } from './scan.ts';
 import { awsEnvironment, notInstalled, startMiniStack, startOpenSearch } from './servers.ts';
 
 const root = join(import.meta.dirname, '../..');
 const skip = notInstalled && `install the servers with ${notInstalled}`;
+
+/** Where visits come from, and the domain visited. */
+const visits = [
+  ['london.example', '81.2.69.142'],
+  ['linkoping.example', '89.160.20.112'],
+  ['dns.example', '8.8.8.8'],
+  ['six.example', '2a02:d280::1'],
+];
+const person = 'zoë.to-be-forgotten';
 
 test('the whole system deploys, works, takes an update and goes', { skip, timeout: 600_000 }, async (t) => {
   const [ministack, opensearch] = await Promise.all([startMiniStack(), startOpenSearch()]);
@@ -31,11 +55,8 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
     credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
   };
 
-  const cdk = async (...args: string[]) => {
-    const child = spawn(process.execPath, [join(root, 'node_modules/aws-cdk/bin/cdk'), ...args, '--output', folder], {
-      cwd: root,
-      env: environment,
-    });
+  const run = async (project: string, script: string, args: string[]) => {
+    const child = spawn(process.execPath, [script, ...args], { cwd: project, env: environment });
     let output = '';
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (chunk) => {
@@ -45,18 +66,23 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
     assert.equal(code, 0, output.slice(-4000));
     return output;
   };
-  // What the emulator lacks, and nothing else: docs/deploy.md.
-  const flags = (settings: object) => {
-    const emulated = { withoutPages: true, plainHttp: true, ipTable: tablePath(), s3: ministack.url };
-    const search = { endpoint: opensearch.url, signed: false };
-    return Object.entries({ emulated, search, batchWindow: 1, ...settings }).flatMap(([name, value]) => [
-      '-c',
-      `${name}=${JSON.stringify(value)}`,
-    ]);
+  const cdk = 'node_modules/aws-cdk/bin/cdk';
+  const settings = {
+    // What the emulator lacks, and nothing else: docs/deploy.md.
+    emulated: { withoutPages: true, plainHttp: true, ipTable: tablePath(), s3: ministack.url },
+    search: { endpoint: opensearch.url, signed: false },
+    batchWindow: 1,
+    // Visits of the test come over loopback and say where from.
+    trustedProxies: ['127.0.0.1'],
+    rules: [{ name: 'people', when: 'first-pull' }],
   };
-  const deploy = async (settings: object) => {
+  const flags = (more: object = {}) => [
+    ...['--output', join(folder, 'cdk.out')],
+    ...Object.entries({ ...settings, ...more }).flatMap(([name, value]) => ['-c', `${name}=${JSON.stringify(value)}`]),
+  ];
+  const deploy = async (project: string, more?: object) => {
     const file = join(folder, 'outputs.json');
-    await cdk('deploy', '--require-approval', 'never', '--outputs-file', file, ...flags(settings));
+    await run(project, cdk, ['deploy', '--require-approval', 'never', '--outputs-file', file, ...flags(more)]);
     return JSON.parse(readFileSync(file, 'utf8')).Whalewatch as Record<string, string>;
   };
   const secret = async (id: string) => {
@@ -70,51 +96,99 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
     return JSON.parse(text);
   };
 
-  await cdk('bootstrap', 'aws://000000000000/us-east-1');
-  const outputs = await deploy({});
+  await run(root, cdk, ['bootstrap', 'aws://000000000000/us-east-1', ...flags()]);
+  const outputs = await deploy(root);
   const [token, reader] = [await secret(outputs.WebhookToken), await secret(outputs.ReadToken)];
   const [apiId] = new URL(outputs.Api).host.split('.');
   const url = `${ministack.url}/_aws/execute-api/${apiId}/$default`;
+
   const get = async <T>(path: string) => {
     const answer = await fetch(url + path, { headers: { Authorization: `Bearer ${reader}` } });
-    assert.ok(answer.ok, `${path}: ${answer.status}`);
+    assert.ok(answer.ok, `${path}: ${answer.status} ${await answer.clone().text()}`);
     return (await answer.json()) as T;
   };
-  const exported = async () => {
-    // The schedule's smallest rate is a minute; invoking is quicker, and twice at once is harmless.
-    await invoke(outputs.ExportFunction);
-    return true;
+  const notify = async (body: string, type = 'application/vnd.docker.distribution.events.v2+json') => {
+    const headers = { Authorization: `Bearer ${token}`, 'Content-Type': type };
+    const answer = await fetch(`${url}/v1/registry-events`, { method: 'POST', headers, body });
+    assert.equal(answer.status, 202, await answer.text());
   };
-  const eventually = async <T>(read: () => Promise<T>, right: (value: T) => boolean) => {
-    for (let tries = 0; ; tries++) {
+  const hit = async (domain: string, address: string) => {
+    const headers = { 'Content-Type': 'text/plain', 'X-Forwarded-For': address };
+    const body = JSON.stringify([{ domain }, { domain }]);
+    const answer = await fetch(`${url}/v1/hits`, { method: 'POST', headers, body });
+    assert.equal(answer.status, 202, await answer.text());
+  };
+  const eventually = async <T>(read: () => Promise<T>, right: (value: T) => boolean, seconds = 60) => {
+    for (const end = performance.now() + seconds * 1000; ; ) {
       const value = await read();
       if (right(value)) return value;
-      assert.ok(tries < 60, JSON.stringify(value).slice(0, 1000));
-      await new Promise((resolve) => setTimeout(resolve, 1000));
+      assert.ok(performance.now() < end, JSON.stringify(value).slice(0, 1000));
+      await new Promise((resolve) => setTimeout(resolve, 500));
     }
   };
+  type Point = { domain: string; lat: number; lon: number };
+  const map = () => get<{ keepDays: number; points: Point[] }>('/points.json');
   type Pulls = { total: { pulls: number; raw: number; pushes: number } };
-  const pulls = () => get<Pulls>('/v1/pulls');
+  const pulls = (query: Record<string, string> = {}) => get<Pulls>(`/v1/pulls?${new URLSearchParams(query)}`);
 
-  await t.test('captured registry traffic comes out as its counts', async () => {
+  await t.test('hits go in; the schedule of export brings them on the map while the rest goes on', async () => {
+    for (const [domain, address] of visits) await hit(domain, address);
+  });
+
+  await t.test('captured registry traffic comes out as its expected counts', async () => {
     const posts = captures.flatMap((name) => readCapture(name));
-    for (const { headers, body } of posts) {
-      const type = headers.find(([name]) => name.toLowerCase() === 'content-type')?.[1] ?? '';
-      const answer = await fetch(`${url}/v1/registry-events`, {
-        method: 'POST',
-        headers: { Authorization: `Bearer ${token}`, 'Content-Type': type },
-        body,
-      });
-      assert.equal(answer.status, 202, await answer.text());
+    for (const { headers, body } of posts)
+      await notify(body, headers.find(([name]) => name.toLowerCase() === 'content-type')?.[1]);
+
+    type Expected = { push?: number; pullGet?: number; pullHead?: number };
+    const expected = new Map<string, { user: string; repository: string; raw: number; pushes: number }>();
+    for (const name of captures)
+      for (const [user, repositories] of Object.entries<Record<string, Expected>>(
+        readFixture('expected-counts.json')[name].manifests,
+      ))
+        for (const [repository, { push = 0, pullGet = 0, pullHead = 0 }] of Object.entries(repositories)) {
+          const pair = JSON.stringify([user, repository]);
+          const sum = expected.get(pair) ?? { user, repository, raw: 0, pushes: 0 };
+          expected.set(pair, { ...sum, raw: sum.raw + pullGet + pullHead, pushes: sum.pushes + push });
+        }
+    const sum = (of: 'raw' | 'pushes') => [...expected.values()].reduce((total, row) => total + row[of], 0);
+    const { total } = await eventually(
+      pulls,
+      ({ total }) => total.raw === sum('raw') && total.pushes === sum('pushes'),
+    );
+
+    const honest = byPersonAndRepository(eventsOf(posts)).flatMap((events) => pullsOf(events));
+    assert.equal(total.pulls, honest.length);
+    for (const { user, repository, raw, pushes } of expected.values()) {
+      if (user === '(none)') continue;
+      const { total } = await pulls({ user, repository });
+      const own = honest.filter((pull) => pull.user === user && pull.repository === repository).length;
+      assert.deepEqual(total, { pulls: own, raw, pushes }, `${user} ${repository}`);
     }
-    const manifests = eventsOf(posts).filter(({ kind }) => kind === 'manifest');
-    const of = (action: string) => manifests.filter((event) => event.action === action).length;
-    const { total } = await eventually(pulls, ({ total }) => total.raw === of('pull') && total.pushes === of('push'));
-    assert.ok(total.pulls > 0 && total.pulls < total.raw, JSON.stringify(total));
+  });
+
+  await t.test('the map has each domain where its visitors are, and their hits', async () => {
+    // No call of export before: its schedule does it, once a minute.
+    const { points } = await eventually(map, ({ points }) => points.length === visits.length, 130);
+    const table = new IpTable(readFileSync(tablePath()));
+    for (const [domain, address] of visits) {
+      const point = points.find((point) => point.domain === domain);
+      const place = table.locate(address);
+      assert.ok(point && place, domain);
+      assert.ok(Math.abs(point.lat - place.lat) < 1e-4 && Math.abs(point.lon - place.lon) < 1e-4, domain);
+    }
+    const { features } = await get<{ features: { properties: { point_count?: number } }[] }>(
+      '/v1/tiles/latest/0/0/0.json',
+    );
+    const counted = features.reduce((sum, { properties }) => sum + (properties.point_count ?? 1), 0);
+    assert.equal(counted, visits.length);
+    const { items } = await get<{ items: { key: string; hits: number }[] }>('/v1/hits?by=domain');
+    for (const [domain] of visits) assert.equal(items.find(({ key }) => key === domain)?.hits, 2, domain);
   });
 
   const check = async () => {
-    const stop = setInterval(() => exported().catch(() => {}), 3000);
+    // Invoked beside its schedule: twice at once is harmless.
+    const stop = setInterval(() => invoke(outputs.ExportFunction).catch(() => {}), 3000);
     try {
       await verify({ url, token, reader, seconds: 60, log: (line) => t.diagnostic(line) });
     } finally {
@@ -122,27 +196,161 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
     }
   };
 
-  await t.test('hits and pulls go in, map, history and counts come out', check);
+  await t.test('the check for accounts passes', check);
+
+  const pull = (repository: string, more: object = {}) => ({
+    id: `${person} ${repository}`,
+    timestamp: new Date().toISOString(),
+    action: 'pull',
+    target: {
+      mediaType: 'application/vnd.oci.image.manifest.v1+json',
+      digest: `sha256:${'b'.repeat(64)}`,
+      ...{ repository, tag: 'latest' },
+    },
+    request: { id: 'r', addr: '203.0.113.200:55555', method: 'GET', useragent: 'docker/27.3.1' },
+    actor: { name: person },
+    source: { addr: 'registry:5000', instanceID: 'one' },
+    ...more,
+  });
+  type Advice = { items: { repository: string; source: string }[] };
+  const recommended = (user: string) =>
+    get<Advice>(`/v1/recommendations?${new URLSearchParams({ user })}`).then(({ items }) =>
+      // A function keeps the catalogue for a while: what the check for accounts pulled and forgot may still be in it.
+      items.map(({ repository }) => repository).filter((repository) => !repository.startsWith('verify/')),
+    );
 
   await t.test('training publishes a model, and recommendations come of it', async () => {
+    await notify(JSON.stringify({ events: [pull('team-a/api'), pull('own/image'), pull('odd', { action: 5 })] }));
+    await eventually(
+      () => get<{ items: { text: string }[] }>('/v1/notices?limit=200'),
+      ({ items }) => items.some(({ text }) => text.startsWith(`${person} pulls for the first time`)),
+    );
+    await eventually(
+      () => pulls({ user: person }),
+      ({ total }) => total.pulls === 2,
+    );
     const { id, refused } = await invoke(outputs.TrainFunction);
     assert.equal(refused, undefined);
     const { current } = await get<{ current: { id: string } }>('/v1/model');
     assert.equal(current.id, id);
-    const { items } = await get<{ items: { repository: string }[] }>('/v1/recommendations?user=nobody-yet');
-    assert.ok(items.length > 0, 'a new person gets what is popular');
+    assert.ok((await recommended('nobody-yet')).length > 0, 'a new person gets what is popular');
+    const { items } = await get<Advice>(`/v1/recommendations?${new URLSearchParams({ user: person })}`);
+    assert.ok(items.length > 0 && items.every(({ repository }) => !['team-a/api', 'own/image'].includes(repository)));
+    assert.equal(items[0].source, 'als');
   });
 
-  await t.test('an update keeps the data', async () => {
-    const before = await pulls();
-    const again = await deploy({ keepDays: 3 });
-    assert.deepEqual(again, outputs);
-    assert.deepEqual(await pulls(), before);
+  await t.test('a forgotten person is in no table, bucket, index or log any more; an address never was', async () => {
+    const before = await readEverything(client, opensearch.url);
+    const kinds = new Set(
+      before.holding(person).map((place) => place.replace(/(table .*(Events|Notices)|index \S+).*/, '$1')),
+    );
+    for (const kind of [/Events/, /Notices/, /index .*documents/, /index .*recommendations/])
+      assert.ok(
+        [...kinds].some((place) => kind.test(place)),
+        `${kind} in ${[...kinds]}`,
+      );
+    assert.ok(
+      before.places.some((place) => place.startsWith('log ')),
+      'logs are read too',
+    );
+    for (const address of [...visits.map(([, address]) => address), '203.0.113.200'])
+      assert.deepEqual(before.holding(address), [], address);
+
+    const answer = await fetch(`${url}/v1/users?${new URLSearchParams({ user: person })}`, {
+      method: 'DELETE',
+      headers: { Authorization: `Bearer ${reader}` },
+    });
+    assert.equal(answer.status, 200, await answer.text());
+    const after = await readEverything(client, opensearch.url);
+    assert.deepEqual(after.holding(person), []);
+    assert.deepEqual(after.holding(JSON.stringify(person).slice(1, -1)), []);
+  });
+
+  await t.test('no function failed', async () => {
+    const { holding } = await readEverything(client, opensearch.url);
+    assert.deepEqual(holding('"level":"error"'), []);
+  });
+
+  await t.test('CloudFront lets /embed be framed and no other page', async () => {
+    const s3 = new S3Client({ ...client, forcePathStyle: true });
+    for (const page of ['index', 'embed', 'people'])
+      await s3.send(
+        new PutObjectCommand({ Bucket: outputs.Pages, Key: `${page}.html`, Body: page, ContentType: 'text/html' }),
+      );
+    const { host } = new URL(outputs.Site);
+    const { port } = new URL(ministack.url);
+    const edge = (path: string, method = 'GET') =>
+      new Promise<{ status?: number; headers: Record<string, unknown>; body: string }>((resolve, reject) =>
+        request({ port, path, method, headers: { host, 'x-forwarded-proto': 'https' } }, (answer) => {
+          let body = '';
+          answer.on('data', (chunk) => {
+            body += chunk;
+          });
+          answer.on('end', () => resolve({ status: answer.statusCode, headers: answer.headers, body }));
+        })
+          .on('error', reject)
+          .end(),
+      );
+    for (const [path, page, ancestors] of [
+      ['/', 'index', "frame-ancestors 'none'"],
+      ['/people', 'people', "frame-ancestors 'none'"],
+      ['/embed', 'embed', 'frame-ancestors *'],
+    ]) {
+      const { status, headers, body } = await edge(path);
+      assert.equal(status, 200, path);
+      assert.equal(body, page);
+      assert.ok(String(headers['content-security-policy']).includes(ancestors), path);
+      assert.equal(headers['x-frame-options'], path === '/embed' ? undefined : 'DENY', path);
+      assert.match(String(headers['strict-transport-security']), /max-age=31536000/);
+    }
+    const points = await edge('/points.json');
+    assert.equal(points.status, 200);
+    assert.equal(points.headers['content-encoding'], 'gzip');
+  });
+
+  await t.test('an update of the code keeps the data', async () => {
+    const project = join(folder, 'project');
+    for (const part of ['infra', 'functions', 'layers', 'web', 'package.json', 'cdk.json', 'whalewatch.config.ts'])
+      cpSync(join(root, part), join(project, part), { recursive: true });
+    mkdirSync(join(project, 'build'));
+    for (const part of ['node_modules', 'build/geo', 'build/layer-geo'])
+      symlinkSync(realpathSync(join(root, part)), join(project, part));
+    const file = join(project, 'functions/serve/app.ts');
+    const code = readFileSync(file, 'utf8');
+    const changed = code.replace("title: 'Whalewatch'", "title: 'Whalewatch, changed'");
+    assert.notEqual(changed, code);
+    writeFileSync(file, changed);
+
+    const title = () => get<{ info: { title: string } }>('/v1/openapi.json').then(({ info }) => info.title);
+    const read = async () => ({
+      map: (await map()).points,
+      pulls: await pulls(),
+      history: await get<{ items: unknown[] }>('/v1/history?user=alice&limit=1000'),
+      recommendations: await recommended('alice'),
+      model: await get('/v1/model'),
+      notices: await get('/v1/notices'),
+    });
+    await invoke(outputs.ExportFunction);
+    const before = await read();
+    assert.ok(before.history.items.length > 0 && before.recommendations.length > 0);
+    assert.equal(await title(), 'Whalewatch');
+    assert.deepEqual(await deploy(project, { keepDays: 3 }), outputs);
+    assert.equal(await eventually(title, (title) => title !== 'Whalewatch'), 'Whalewatch, changed');
+    assert.deepEqual(await read(), before);
     await check();
+    await hit('after.example', '81.2.69.142');
+    await eventually(map, ({ keepDays, points }) => keepDays === 3 && points.length === visits.length + 1, 90);
   });
 
-  await t.test('destroy ends it', async () => {
-    await cdk('destroy', '--force', ...flags({}));
+  await t.test('destroy says what it keeps, and keeps that alone', async () => {
+    const said = await run(root, join(root, 'infra/destroy.ts'), ['--force', ...flags()]);
+    const { TableNames = [] } = await new DynamoDBClient(client).send(new ListTablesCommand({}));
+    assert.deepEqual(
+      TableNames.filter((name) => said.includes(`delete-table --table-name ${name}`)),
+      TableNames,
+    );
+    assert.equal(TableNames.length, 2, String(TableNames));
+    assert.match(said, new RegExp(`Stores/Data +aws s3 rb --force s3://${outputs.Data}`));
     await assert.rejects(
       new CloudFormationClient(client).send(new DescribeStacksCommand({ StackName: 'Whalewatch' })),
       /does not exist/,
