@@ -2,19 +2,14 @@
 import { App, Stack, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import settings from '../whalewatch.config.ts';
-import { BadSetting, type Settings } from './settings.ts';
+import { BadSetting } from './settings.ts';
 import { type Emulated, Whalewatch } from './whalewatch.ts';
 
-const names = [
-  'keepDays exportEvery trainEvery trainer trainMemory trainTask trainSpark collector collectDomain collectTasks stream retentionHours batchWindow search domainName ipDatabase',
-  'publicPeople trustedProxies pullWindow rules throttle alarmEmail monthlyBudget logDays',
-].flatMap((line) => line.split(' ')) as (keyof Settings)[];
-
 const app = new App();
-const given = names.flatMap((name) => {
-  const value = app.node.tryGetContext(name);
-  return value === undefined ? [] : [[name, parsed(value)]];
-});
+/** What `-c` gave: CDK's own context has names with @, : or /. A name that is no setting is refused with the others. */
+const given = Object.entries(app.node.getAllContext())
+  .filter(([name]) => /^\w+$/.test(name) && name !== 'emulated' && name !== 'stackName')
+  .map(([name, value]) => [name, parsed(value)]);
 const emulated = parsed(app.node.tryGetContext('emulated') ?? {}) as Emulated;
 
 try {
@@ -22,7 +17,9 @@ try {
     description: 'A live map of who uses your portal, and honest pull counts for your registry',
     env: { account: process.env.CDK_DEFAULT_ACCOUNT, region: process.env.CDK_DEFAULT_REGION },
   });
-  new Whalewatch(stack, 'Whalewatch', { ...settings, ...Object.fromEntries(given) }, emulated);
+  const whalewatch = new Whalewatch(stack, 'Whalewatch', { ...settings, ...Object.fromEntries(given) }, emulated);
+  // Alone in its stack, its outputs have their plain names.
+  for (const output of whalewatch.outputs) output.overrideLogicalId(output.node.id);
 } catch (cause) {
   if (!(cause instanceof BadSetting)) throw cause;
   console.error(cause.message);

@@ -12,6 +12,7 @@ import {
   type IEventSourceMapping,
   type IFunction,
   LayerVersion,
+  MetricType,
   StartingPosition,
 } from 'aws-cdk-lib/aws-lambda';
 import { KinesisEventSource, SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
@@ -41,6 +42,8 @@ export class Process extends Construct {
   readonly handler: StageFunction<Variables>;
   readonly export: StageFunction<ExportVariables>;
   readonly failures: Bucket;
+  /** Id of the mapping from stream to function. */
+  readonly mapping: string;
   /** Messages of the rules. */
   readonly messages: Topic;
   /** Calls of schedules that did not come through. */
@@ -52,7 +55,9 @@ export class Process extends Construct {
     this.messages = new Topic(this, 'Messages', { enforceSSL: true });
     this.handler = this.#process(props);
     this.failures = this.#failures(props.emulated);
-    this.handler.addEventSource(this.#mapping(props));
+    const mapping = this.#mapping(props);
+    this.handler.addEventSource(mapping);
+    this.mapping = mapping.eventSourceMappingId;
 
     this.export = new StageFunction<ExportVariables>(this, 'Export', {
       name: 'export',
@@ -61,6 +66,7 @@ export class Process extends Construct {
         CHECKPOINTS_TABLE: stores.checkpoints.tableName,
         BUCKET: stores.bucket.bucketName,
         KEEP_DAYS: String(settings.keepDays),
+        METRICS: stores.metrics,
       },
       memory: 1769,
       timeoutSeconds: 300,
@@ -72,6 +78,8 @@ export class Process extends Construct {
       ['s3:GetObject', 's3:PutObject', 's3:DeleteObject'],
       ['state/*', 'deltas/*', 'points/*', 'points.json'].map((keys) => stores.bucket.arnForObjects(keys)),
     );
+    // The model's age, for an alarm.
+    this.export.may(['s3:GetObject'], [stores.bucket.arnForObjects('models/latest.json')]);
     this.undelivered = queue(this, 'Undelivered', Duration.minutes(1));
     this.#schedule(settings.exportEvery);
   }
@@ -95,6 +103,7 @@ export class Process extends Construct {
         TOPIC: this.messages.topicArn,
         RULES: JSON.stringify(settings.rules),
         PULL_WINDOW_SECONDS: String(settings.pullWindow),
+        METRICS: stores.metrics,
         IP_TABLE: emulated.ipTable ?? `/opt/${table.file}`,
       },
       memory: 1769,
@@ -156,6 +165,7 @@ export class Process extends Construct {
       reportBatchItemFailures: true,
       retryAttempts: -1,
       maxRecordAge: Duration.hours(settings.retentionHours - 4),
+      metricsConfig: { metrics: [MetricType.EVENT_COUNT] },
       onFailure: new WholeRecords(this.failures, this.handler),
     });
   }

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { proxyMatcher } from '#collect/address.ts';
 import { checkedRules, type Rule } from '#core/rules.ts';
 
 /** Settings of a deployment. Each has a default, so that `{}` deploys. */
@@ -90,31 +92,55 @@ const taskSizes: Record<number, number[]> = {
 
 const logRetentions = [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731];
 
+/** Settings that have no default. */
+const optional = ['domainName', 'collectDomain', 'ipDatabase', 'alarmEmail'] as const;
+
+const defaults = {
+  keepDays: 7,
+  exportEvery: 60,
+  trainEvery: 24,
+  trainer: 'lambda',
+  trainMemory: 3008,
+  trainTask: { cpu: 4096, memory: 16_384 },
+  trainSpark: { processors: 16, gigabytes: 64 },
+  collector: 'lambda',
+  collectTasks: { cpu: 1024, memory: 2048, least: 2, most: 10 },
+  stream: { shards: 1 },
+  retentionHours: 24,
+  batchWindow: 5,
+  search: {},
+  publicPeople: false,
+  trustedProxies: [],
+  pullWindow: 2,
+  rules: [],
+  throttle: { hits: 1000, registryEvents: 200 },
+  monthlyBudget: 100,
+  logDays: 30,
+} satisfies Omit<ResolvedSettings, (typeof optional)[number]>;
+
+/** Every setting there is. */
+export const settingNames = [...Object.keys(defaults), ...optional] as (keyof Settings)[];
+const isSetting = (name: string) => settingNames.includes(name as keyof Settings);
+
 /** Settings with their defaults. Throws BadSetting with a sentence that names the setting, its value and the mend. */
 export function resolve(settings: Settings): ResolvedSettings {
+  for (const name of Object.keys(settings))
+    if (!isSetting(name)) throw new BadSetting(`${name} is no setting: there are ${settingNames.join(', ')}`);
   const all: ResolvedSettings = {
-    keepDays: 7,
-    exportEvery: 60,
-    trainEvery: 24,
-    trainer: 'lambda',
-    trainMemory: 3008,
-    trainTask: { cpu: 4096, memory: 16_384 },
-    trainSpark: { processors: 16, gigabytes: 64 },
-    collector: 'lambda',
-    collectTasks: { cpu: 1024, memory: 2048, least: 2, most: 10 },
-    stream: { shards: 1 },
-    retentionHours: 24,
-    batchWindow: 5,
-    search: {},
-    publicPeople: false,
-    trustedProxies: [],
-    pullWindow: 2,
-    rules: [],
-    throttle: { hits: 1000, registryEvents: 200 },
-    monthlyBudget: 100,
-    logDays: 30,
+    ...defaults,
     ...Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)),
   };
+  for (const name of [
+    'stream',
+    'search',
+    'throttle',
+    'domainName',
+    'collectDomain',
+    'trainTask',
+    'trainSpark',
+    'collectTasks',
+  ] as const)
+    if (all[name] !== undefined && all[name] !== 'onDemand') oneObject(name, all[name]);
   within('keepDays', all.keepDays, 1, 365);
   within('trainEvery', all.trainEvery, 1, 720);
   within('trainMemory', all.trainMemory, 512, 10_240);
@@ -148,17 +174,33 @@ export function resolve(settings: Settings): ResolvedSettings {
   oneOf('logDays', all.logDays, logRetentions);
   if (typeof all.stream === 'object') within('stream.shards', all.stream.shards, 1, 500);
   else oneOf('stream', all.stream, ['onDemand'], ' or { shards: 1 }');
+  if (typeof all.publicPeople !== 'boolean') throw bad('publicPeople', all.publicPeople, 'give true or false');
+  try {
+    proxyMatcher(list('trustedProxies', all.trustedProxies));
+  } catch (cause) {
+    if (cause instanceof BadSetting) throw cause;
+    throw new BadSetting(`setting ${(cause as Error).message} (whalewatch.config.ts)`, { cause });
+  }
+  if (all.ipDatabase !== undefined && !existsSync(all.ipDatabase))
+    throw bad('ipDatabase', all.ipDatabase, 'no such file; node layers/geo/build.ts makes one');
   if ('endpoint' in all.search) {
     const { endpoint } = all.search;
     if (!/^https?:\/\/[^/]+\/?$/.test(endpoint)) throw bad('search.endpoint', endpoint, 'give https://HOST');
+    if (typeof all.search.signed !== 'boolean') throw bad('search.signed', all.search.signed, 'give true or false');
   } else if (all.search.gigabytes !== undefined) within('search.gigabytes', all.search.gigabytes, 10, 3000);
+  const { instanceType } = all.search as { instanceType?: string };
+  if (instanceType !== undefined && !/^[a-z0-9]+\.[a-z0-9]+\.search$/.test(instanceType))
+    throw bad('search.instanceType', instanceType, 'give one such as t3.small.search');
+  hostName('domainName.name', all.domainName?.name);
+  hostName('collectDomain.name', all.collectDomain?.name);
   if (all.domainName && !/^arn:aws[\w-]*:acm:us-east-1:/.test(all.domainName.certificateArn))
     throw bad('domainName.certificateArn', all.domainName.certificateArn, 'CloudFront takes one of us-east-1 only');
   if (all.alarmEmail !== undefined && !/^[^@\s]+@[^@\s]+$/.test(all.alarmEmail))
     throw bad('alarmEmail', all.alarmEmail, 'give one mail address');
   try {
-    checkedRules(all.rules);
+    checkedRules(list('rules', all.rules));
   } catch (cause) {
+    if (cause instanceof BadSetting) throw cause;
     throw new BadSetting(`setting rules: ${(cause as Error).message}`, { cause });
   }
   return all;
@@ -179,8 +221,27 @@ const bad = (name: string, value: unknown, mend: string) =>
   new BadSetting(`setting ${name} is ${JSON.stringify(value)}: ${mend} (whalewatch.config.ts)`);
 
 function within(name: string, value: number, least: number, most: number, whole = true): void {
-  if (!(value >= least && value <= most) || (whole && !Number.isInteger(value)))
+  if (typeof value !== 'number' || !(value >= least && value <= most) || (whole && !Number.isInteger(value)))
     throw bad(name, value, `give a ${whole ? 'whole ' : ''}number from ${least} to ${most}`);
+}
+
+function oneObject(name: string, value: unknown): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw bad(
+      name,
+      value,
+      `give an object (${name === 'stream' ? '{ shards: 1 } or "onDemand"' : 'infra/settings.ts says of what'})`,
+    );
+}
+
+function list<T>(name: string, value: T[]): T[] {
+  if (!Array.isArray(value)) throw bad(name, value, 'give a list, [] for none');
+  return value;
+}
+
+function hostName(name: string, value: string | undefined): void {
+  if (value !== undefined && !/^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$/.test(value))
+    throw bad(name, value, 'give a host name, without https:// and path');
 }
 
 function oneOf(name: string, value: unknown, allowed: unknown[], more = ''): void {

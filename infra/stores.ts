@@ -22,9 +22,14 @@ export class Stores extends Construct {
   readonly notices: Table;
   readonly bucket: Bucket;
   readonly search: { endpoint: string; signed: boolean; arn?: string };
+  /** The search domain, where it is the deployment's own. */
+  domain?: Domain;
+  /** Namespace of the metrics: each deployment has its own. */
+  readonly metrics: string;
 
   constructor(scope: Construct, id: string, settings: ResolvedSettings, emulated: Emulated) {
     super(scope, id);
+    this.metrics = scope.node.path;
     const table = (name: string, kept: boolean) =>
       new Table(this, name, {
         ...keyed,
@@ -93,6 +98,7 @@ export class Stores extends Construct {
       'OS9[LogExport::INDEX_SLOW_LOGS]': 'Slow logs hold documents, which name people',
     };
     explain(domain, reasons);
+    this.domain = domain;
     return { endpoint: `https://${domain.domainEndpoint}`, signed: true, arn: domain.domainArn };
   }
 

@@ -1,6 +1,7 @@
 // train: from the stored pulls to the model, on what the setting `trainer` names.
 import { Duration } from 'aws-cdk-lib';
 import { Schedule, ScheduleExpression } from 'aws-cdk-lib/aws-scheduler';
+import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { queue } from './process.ts';
 import { FargateTrainer } from './train-fargate.ts';
@@ -9,16 +10,17 @@ import { LambdaTrainer, type Trainer, type TrainProps } from './trainer.ts';
 
 export class Train extends Construct {
   readonly trainer: Trainer;
+  /** Calls of the schedule that did not come through, and tasks that failed. */
+  readonly undelivered: Queue;
 
   constructor(scope: Construct, id: string, props: TrainProps) {
     super(scope, id);
     const { settings } = props;
-    // Calls of the schedule that did not come through, and trainings that failed elsewhere.
-    const undelivered = queue(this, 'Undelivered', Duration.minutes(1));
+    this.undelivered = queue(this, 'Undelivered', Duration.minutes(1));
     const trainers = {
       lambda: () => new LambdaTrainer(this, props),
-      fargate: () => new FargateTrainer(this, { ...props, failed: undelivered }),
-      spark: () => new SparkTrainer(this, { ...props, failed: undelivered }),
+      fargate: () => new FargateTrainer(this, { ...props, failed: this.undelivered }),
+      spark: () => new SparkTrainer(this, { ...props, failed: this.undelivered }),
     };
     this.trainer = trainers[settings.trainer]();
     new Schedule(this, 'Every', {
@@ -26,7 +28,7 @@ export class Train extends Construct {
       target: this.trainer.target({
         retryAttempts: 2,
         maxEventAge: Duration.hours(1),
-        deadLetterQueue: undelivered,
+        deadLetterQueue: this.undelivered,
       }),
       description: 'Training',
     });

@@ -65,6 +65,7 @@ export const trainVariables = (stores: Stores): Variables => ({
   BUCKET: stores.bucket.bucketName,
   ...stores.searchVariables(),
   SEED: '1',
+  METRICS: stores.metrics,
 });
 
 /** What training may do, of a function or a task. */

@@ -7,25 +7,29 @@ import {
   Dashboard,
   GraphWidget,
   type IMetric,
+  MathExpression,
   Metric,
   Stats,
   TreatMissingData,
 } from 'aws-cdk-lib/aws-cloudwatch';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
+import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
+import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import { namespace } from '#aws/log.ts';
 import type { Api } from './api.ts';
 import type { Collect } from './collect.ts';
 import type { Process } from './process.ts';
 import type { Serve } from './serve.ts';
 import type { ResolvedSettings } from './settings.ts';
+import type { Stores } from './stores.ts';
 import type { Train } from './train.ts';
 import type { Web } from './web.ts';
 
 export interface WatchProps {
   settings: ResolvedSettings;
+  stores: Stores;
   collect: Collect;
   process: Process;
   train: Train;
@@ -42,40 +46,49 @@ export class Watch extends Construct {
 
   constructor(scope: Construct, id: string, props: WatchProps) {
     super(scope, id);
-    const { settings, collect, process, train, serve, api } = props;
+    const { settings, stores, collect, process, train, serve, api } = props;
     this.topic = new Topic(this, 'Alarms', { enforceSSL: true });
     if (settings.alarmEmail) {
       this.topic.addSubscription(new EmailSubscription(settings.alarmEmail));
       process.messages.addSubscription(new EmailSubscription(settings.alarmEmail));
     }
-    const own = (metricName: string, period = five) =>
-      new Metric({ namespace, metricName, period, statistic: Stats.SUM });
+    const { handler } = process;
+    const own = (metricName: string, period = five, statistic = Stats.SUM) =>
+      new Metric({ namespace: stores.metrics, metricName, period, statistic });
     const refused = collect.stream.metricWriteProvisionedThroughputExceeded({ period: five, statistic: Stats.SUM });
-    const behind = process.handler.metric('IteratorAge', { period: minute, statistic: Stats.MAXIMUM });
+    const behind = handler.metric('IteratorAge', { period: minute, statistic: Stats.MAXIMUM });
+    const errors = (of: LambdaFunction) => of.metricErrors({ period: five });
     const exportMissing = Duration.seconds(Math.max(300, 5 * settings.exportEvery));
+    /** Counted by the mapping itself: what it gave up, whether or not the bucket took it. */
+    const givenUp = new Metric({
+      namespace: 'AWS/Lambda',
+      metricName: 'DroppedEventCount',
+      dimensionsMap: { EventSourceMappingUUID: process.mapping },
+      period: five,
+      statistic: Stats.SUM,
+    });
+    const waiting = (queue: Queue) =>
+      queue.metricApproximateNumberOfMessagesVisible({ period: five, statistic: Stats.MAXIMUM });
+    const missed = sum({ export: waiting(process.undelivered), train: waiting(train.undelivered) });
+    const throttled = sum(
+      Object.fromEntries(
+        Object.entries({ process: handler, export: process.export, serve: serve.handler, tiles: serve.tiles }).map(
+          ([name, of]) => [name, of.metricThrottles({ period: five })],
+        ),
+      ),
+    );
+    const lost = sum({
+      here: own('MessagesLost'),
+      topic: process.messages.metricNumberOfNotificationsFailed({ period: five }),
+    });
+    const modelAge = own('ModelAgeHours', five, Stats.MAXIMUM);
 
     this.#alarm('ProcessBehind', behind, 300_000, 'Records wait for five minutes: process fails or is too slow', 3);
-    this.#alarm(
-      'ProcessFails',
-      process.handler.metricErrors({ period: five }),
-      3,
-      'Batches fail and are tried again: a store is down',
-    );
-    this.#alarm(
-      'RecordsGivenUp',
-      failuresOf(process),
-      1,
-      'Records were given up after the stream kept them for hours',
-      1,
-    );
+    this.#alarm('ProcessFails', errors(handler), 3, 'Batches fail and are tried again: a store is down');
+    this.#alarm('RecordsGivenUp', givenUp, 1, 'Records were given up after the stream kept them for hours');
     this.#alarm('Quarantine', own('Quarantined'), 20, 'Events that can not be understood are set aside');
     this.#alarm('StreamFull', refused, 1, 'The stream refuses records: give it more shards', 2);
-    this.#alarm(
-      'CollectFails',
-      collect.handler.metricErrors({ period: five }),
-      1,
-      'Collect fails: registries hold events back',
-    );
+    this.#alarm('CollectFails', errors(collect.handler), 1, 'Collect fails: registries hold events back');
     if (collect.servers) {
       const { failures, healthy, processor } = collect.servers;
       this.#alarm('CollectorFails', failures, 5, 'The servers of collect answer 5xx');
@@ -85,39 +98,49 @@ export class Watch extends Construct {
       });
       this.#alarm('CollectorBusy', processor, 85, 'The servers of collect are busy, and no more may start', 3);
     }
+    const collectThrottled = collect.handler.metricThrottles({ period: five });
+    this.#alarm('CollectThrottled', collectThrottled, 1, 'Lambda has no room for collect: raise the quota');
     this.#alarm(
-      'CollectThrottled',
-      collect.handler.metricThrottles({ period: five }),
-      1,
-      'Lambda has no room for collect: raise the quota',
+      'Throttled',
+      throttled,
+      10,
+      'Lambda has no room for process, export, serve or tiles: raise the quota',
+      2,
     );
-    this.#alarm('ServeFails', serve.handler.metricErrors({ period: five }), 3, 'Readers get errors');
-    this.#alarm('TilesFail', serve.tiles.metricErrors({ period: five }), 3, 'The map gets no tiles');
+    this.#alarm('ServeFails', errors(serve.handler), 3, 'Readers get errors');
+    this.#alarm('TilesFail', errors(serve.tiles), 3, 'The map gets no tiles');
     this.#alarm('ApiFails', api.api.metricServerError({ period: five }), 5, 'The API answers 5xx');
+    this.#alarm('ExportFails', errors(process.export), 2, 'Export fails');
     this.#alarm('PointsStale', own('Exported', exportMissing), 1, 'The map is not brought up to date', 1, {
       comparisonOperator: ComparisonOperator.LESS_THAN_THRESHOLD,
       treatMissingData: TreatMissingData.BREACHING,
     });
+    this.#alarm('ScheduleMissed', missed, 1, 'The scheduler could not start export or training');
     this.#alarm('TrainFails', train.trainer.failures, 1, 'Training fails: recommendations grow old');
-    this.#alarm(
-      'ModelRefused',
-      own('ModelRefused', Duration.hours(1)),
-      1,
-      'A new model was worse than the one in service',
-    );
+    this.#alarm('ModelStale', modelAge, 2 * settings.trainEvery + 2, 'The model in service is old', 3);
+    const worse = own('ModelRefused', Duration.hours(1));
+    this.#alarm('ModelRefused', worse, 1, 'A new model was worse than the one in service');
+    this.#alarm('MessagesLost', lost, 1, 'Messages of the rules could not be sent');
+    if (stores.domain) {
+      const free = stores.domain.metricFreeStorageSpace({ period: five, statistic: Stats.MINIMUM });
+      const gigabytes = ('gigabytes' in settings.search && settings.search.gigabytes) || 10;
+      this.#alarm('SearchFull', free, gigabytes * 1024 * 0.2, 'Less than a fifth of the search domain is free', 3, {
+        comparisonOperator: ComparisonOperator.LESS_THAN_THRESHOLD,
+      });
+      this.#alarm('SearchRed', stores.domain.metricClusterStatusRed({ period: minute }), 1, 'Search has lost data', 5);
+    }
     if (settings.alarmEmail) this.#budget(settings.alarmEmail, settings.monthlyBudget);
     this.#dashboard(
       ['Behind, ms', [behind]],
       ['In', [collect.handler.metricInvocations(), collect.handler.metricDuration({ statistic: 'p99' })]],
       [
         'Errors',
-        [
-          ...[collect.handler, process.handler, serve.handler, serve.tiles].map((each) => each.metricErrors()),
-          train.trainer.failures,
-        ],
+        [...[collect.handler, handler, process.export, serve.handler, serve.tiles].map(errors), train.trainer.failures],
       ],
-      ['Set aside and refused', [own('Quarantined'), refused]],
+      ['Throttled', [collectThrottled, throttled, refused]],
+      ['Set aside, given up, lost', [own('Quarantined'), givenUp, lost, missed]],
       ['Export', [own('Exported'), own('Folded'), process.export.metricDuration()]],
+      ['Model, hours old', [modelAge]],
       ['Serve', [serve.handler.metricInvocations(), serve.handler.metricDuration({ statistic: 'p99' })]],
       ['Tiles', [serve.tiles.metricInvocations(), serve.tiles.metricDuration({ statistic: 'p99' })]],
     );
@@ -154,6 +177,13 @@ export class Watch extends Construct {
   }
 }
 
-/** Invocation records written to the failure bucket, counted by Lambda. */
-const failuresOf = ({ handler }: Process) =>
-  handler.metric('DroppedEventCount', { period: five, statistic: Stats.SUM });
+/** One metric of several, of which some may be silent. */
+function sum(usingMetrics: Record<string, IMetric>): MathExpression {
+  const names = Object.keys(usingMetrics);
+  return new MathExpression({
+    expression: names.map((name) => `FILL(${name}, 0)`).join(' + '),
+    usingMetrics,
+    period: five,
+    label: names.join(', '),
+  });
+}

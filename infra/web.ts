@@ -1,7 +1,7 @@
 // web: CloudFront in front of the pages, the points, the tiles and the API; each with the cache that fits it.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Duration, Names, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
 import {
   AllowedMethods,
@@ -19,10 +19,12 @@ import {
   OriginRequestPolicy,
   PriceClass,
   ResponseHeadersPolicy,
+  S3OriginAccessControl,
   SecurityPolicyProtocol,
   ViewerProtocolPolicy,
 } from 'aws-cdk-lib/aws-cloudfront';
 import { HttpOrigin, S3BucketOrigin } from 'aws-cdk-lib/aws-cloudfront-origins';
+import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { BlockPublicAccess, Bucket, BucketEncryption } from 'aws-cdk-lib/aws-s3';
 import { BucketDeployment, CacheControl, Source } from 'aws-cdk-lib/aws-s3-deployment';
 import { Construct } from 'constructs';
@@ -37,6 +39,8 @@ export interface WebProps {
   settings: ResolvedSettings;
   stores: Stores;
   api: Api;
+  /** Where hits come in: `https://…`. */
+  hits: string;
   emulated: Emulated;
 }
 
@@ -46,7 +50,7 @@ export class Web extends Construct {
   readonly host: string;
   readonly url: string;
 
-  constructor(scope: Construct, id: string, { settings, stores, api, emulated }: WebProps) {
+  constructor(scope: Construct, id: string, { settings, stores, api, hits, emulated }: WebProps) {
     super(scope, id);
     this.bucket = new Bucket(this, 'Pages', {
       encryption: BucketEncryption.S3_MANAGED,
@@ -74,6 +78,9 @@ export class Web extends Construct {
       headerBehavior: CacheHeaderBehavior.allowList('Authorization', 'Origin'),
       cookieBehavior: CacheCookieBehavior.allowList('whalewatch'),
     });
+    const originAccessControl = new S3OriginAccessControl(this, 'Access', {
+      originAccessControlName: this.#named('Access'),
+    });
     const apiOrigin = new HttpOrigin(api.host);
     const { REDIRECT_TO_HTTPS: viewerProtocolPolicy } = ViewerProtocolPolicy;
     const toApi = {
@@ -83,7 +90,7 @@ export class Web extends Construct {
       originRequestPolicy: OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
     };
     const toPages = {
-      origin: S3BucketOrigin.withOriginAccessControl(this.bucket),
+      origin: S3BucketOrigin.withOriginAccessControl(this.bucket, { originAccessControl }),
       viewerProtocolPolicy,
       cachePolicy: pages,
       functionAssociations: [{ function: this.#pageFile(), eventType: FunctionEventType.VIEWER_REQUEST }],
@@ -104,11 +111,18 @@ export class Web extends Construct {
         // The map alone, which other sites may frame.
         '/embed': { ...toPages, responseHeadersPolicy: this.#headers('EmbedHeaders', true) },
         '/v1/tiles/*': { ...toApi, cachePolicy: tiles },
+        '/v1/hits': {
+          ...toApi,
+          cachePolicy: answers,
+          allowedMethods: AllowedMethods.ALLOW_ALL,
+          functionAssociations: [{ function: this.#hitsElsewhere(hits), eventType: FunctionEventType.VIEWER_REQUEST }],
+        },
         '/v1/*': { ...toApi, cachePolicy: answers, allowedMethods: AllowedMethods.ALLOW_ALL },
         '/points.json': {
-          origin: S3BucketOrigin.withOriginAccessControl(stores.bucket),
+          origin: S3BucketOrigin.withOriginAccessControl(stores.bucket, { originAccessControl }),
           viewerProtocolPolicy,
-          cachePolicy: answers,
+          cachePolicy: pages,
+          responseHeadersPolicy: this.#open(),
         },
       },
       // CloudFront keeps errors for 10 s whatever they say: a page that came back is seen at once.
@@ -125,11 +139,17 @@ export class Web extends Construct {
     this.host = settings.domainName?.name ?? this.distribution.distributionDomainName;
     this.url = `https://${this.host}`;
     api.serveBeacon(this.url);
-    if (!emulated.withoutPages) this.#upload();
+    if (!emulated.withoutPages) this.#upload(settings);
+  }
+
+  /** Names of CloudFront count in the whole account: the same stack may stand in another region. */
+  #named(id: string): string {
+    return `${Names.uniqueResourceName(this, { maxLength: 30 })}-${id}-${Stack.of(this).region}`;
   }
 
   #headers(id: string, framed: boolean) {
     return new ResponseHeadersPolicy(this, id, {
+      responseHeadersPolicyName: this.#named(id),
       securityHeadersBehavior: {
         contentSecurityPolicy: { contentSecurityPolicy: contentSecurityPolicy({ framed }), override: true },
         contentTypeOptions: { override: true },
@@ -137,6 +157,40 @@ export class Web extends Construct {
         referrerPolicy: { referrerPolicy: HeadersReferrerPolicy.STRICT_ORIGIN_WHEN_CROSS_ORIGIN, override: true },
         strictTransportSecurity: { accessControlMaxAge: Duration.days(365), includeSubdomains: false, override: true },
       },
+    });
+  }
+
+  /** Any site may read the points, as it may through the API. */
+  #open() {
+    return new ResponseHeadersPolicy(this, 'PointsHeaders', {
+      responseHeadersPolicyName: this.#named('PointsHeaders'),
+      corsBehavior: {
+        accessControlAllowOrigins: ['*'],
+        accessControlAllowMethods: ['GET', 'HEAD'],
+        accessControlAllowHeaders: ['*'],
+        accessControlAllowCredentials: false,
+        originOverride: true,
+      },
+      securityHeadersBehavior: { contentTypeOptions: { override: true } },
+    });
+  }
+
+  /**
+   * A hit that comes here is sent on to the API itself: through CloudFront it would cost twice, and its address would be
+   * CloudFront's. A browser repeats a POST after 308.
+   */
+  #hitsElsewhere(url: string) {
+    const code = `function handler(event) {
+  if (event.request.method !== 'POST') return event.request;
+  return {
+    statusCode: 308,
+    statusDescription: 'Permanent Redirect',
+    headers: { location: { value: '${url}/v1/hits' }, 'access-control-allow-origin': { value: '*' } },
+  };
+}`;
+    return new EdgeFunction(this, 'HitsElsewhere', {
+      code: FunctionCode.fromInline(code),
+      runtime: FunctionRuntime.JS_2_0,
     });
   }
 
@@ -150,10 +204,20 @@ export class Web extends Construct {
     return new EdgeFunction(this, 'PageFile', { code: FunctionCode.fromInline(code), runtime: FunctionRuntime.JS_2_0 });
   }
 
-  #upload() {
+  #upload(settings: ResolvedSettings) {
     const pages = join(import.meta.dirname, '../build/web');
     if (!existsSync(join(pages, 'index.html'))) throw new Error(`${pages} is empty: run node web/build.ts first`);
-    const common = { destinationBucket: this.bucket, distribution: this.distribution, prune: false, memoryLimit: 512 };
+    const logGroup = new LogGroup(this, 'UploadLog', {
+      retention: settings.logDays,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    const common = {
+      destinationBucket: this.bucket,
+      distribution: this.distribution,
+      prune: false,
+      memoryLimit: 512,
+      logGroup,
+    };
     new BucketDeployment(this, 'Assets', {
       ...common,
       sources: [Source.asset(pages, { exclude: ['*', '!assets', '!assets/**'] })],

@@ -32,6 +32,8 @@ export class Whalewatch extends Construct {
   readonly site: string;
   /** What the registry calls. */
   readonly webhook: string;
+  /** What to do next, by name (the last part of each one's path): Site, Webhook, WebhookToken, ReadToken, … */
+  readonly outputs: CfnOutput[] = [];
 
   constructor(scope: Construct, id: string, props: Settings = {}, emulated: Emulated = {}) {
     super(scope, id);
@@ -47,20 +49,20 @@ export class Whalewatch extends Construct {
     const serve = new Serve(this, 'Serve', { settings, stores, stream: collect.stream, emulated });
     const { handler: readers, tiles } = serve;
     const api = new Api(this, 'Api', { settings, collect: collect.handler, serve: readers, tiles });
-    const web = new Web(this, 'Web', { settings, stores, api, emulated });
+    const hits = collect.servers?.url ?? api.url;
+    const web = new Web(this, 'Web', { settings, stores, api, hits, emulated });
     collect.servers?.serveBeacon(web.host);
-    new Watch(this, 'Watch', { settings, collect, process, train, serve, api, web });
+    new Watch(this, 'Watch', { settings, stores, collect, process, train, serve, api, web });
 
     this.site = web.url;
     this.webhook = `${api.url}/v1/registry-events`;
     const outputs = new Construct(this, 'Outputs');
     const output = (name: string, value: string, description: string) =>
-      new CfnOutput(outputs, name, { value, description }).overrideLogicalId(name);
+      this.outputs.push(new CfnOutput(outputs, name, { value, description }));
     output('Site', this.site, 'The map');
     output('Webhook', this.webhook, 'URL of the registry notification endpoint');
     output('WebhookToken', collect.token.secretArn, 'The secret that holds the webhook token');
     output('ReadToken', serve.token.secretArn, "The secret that holds the reader's token for people's pages");
-    const hits = collect.servers?.url ?? api.url;
     if (collect.servers)
       output(
         'Balancer',

@@ -2,17 +2,16 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
-import { Validations } from 'aws-cdk-lib';
+import { App, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
-import { AwsSolutionsChecks } from 'cdk-nag';
-import { tileParameters } from '#serve/tiles.ts';
+import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { budgetKilobytes, bundle, type FunctionName } from '../infra/bundle.ts';
 import { cost } from '../infra/cost.ts';
-import { BadSetting, resolve, type Settings } from '../infra/settings.ts';
+import { BadSetting, resolve, type Settings, settingNames } from '../infra/settings.ts';
+import { Whalewatch } from '../infra/whalewatch.ts';
 import { buildPages } from '../web/build.ts';
-import { actionsOf, resourcesOf, synthesise } from './synthesise.ts';
+import { actionsOf, findings, type Resource, resourcesOf, synthesise } from './synthesise.ts';
 
-const root = join(import.meta.dirname, '..');
 before(() => buildPages());
 
 test('each function has a budget of size and keeps it', async () => {
@@ -64,11 +63,48 @@ test('each function may do what its stage does, and nothing else', () => {
     assert.deepEqual(actionsOf(resources, role), actions.sort(), role);
 });
 
-test('no rule of cdk-nag stands without a reason', () => {
-  const { app } = synthesise();
-  Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
-  app.synth();
-  assert.notEqual(process.exitCode, 1);
+const certificateArn = 'arn:aws:acm:us-east-1:111111111111:certificate/1';
+const combinations: Settings[] = [
+  {},
+  { exportEvery: 15, stream: 'onDemand', publicPeople: true, retentionHours: 168 },
+  { search: { endpoint: 'https://search.example', signed: true }, alarmEmail: 'team@example.com' },
+  { domainName: { name: 'map.example', certificateArn }, rules: [{ name: 'all', when: 'pushed', repository: '*' }] },
+];
+
+for (const settings of combinations)
+  test(`no rule of cdk-nag stands without a reason: ${JSON.stringify(settings)}`, () => {
+    assert.deepEqual(findings(synthesise(settings).app), []);
+  });
+
+test('a finding without a reason is found', () => {
+  const { app, stack } = synthesise();
+  new Bucket(stack, 'Open');
+  assert.throws(() => findings(app), /Validation failed/);
+});
+
+test("it stands in somebody else's app, twice in one stack, each with names and metrics of its own", () => {
+  const app = new App({ context: {} });
+  const stack = new Stack(app, 'Theirs');
+  const one = new Whalewatch(stack, 'One', { keepDays: 3 });
+  const two = new Whalewatch(stack, 'Two', { stream: { shards: 2 } });
+  const { Resources, Outputs } = Template.fromStack(stack).toJSON();
+  for (const name of ['Site', 'Webhook', 'WebhookToken'])
+    for (const { outputs } of [one, two]) {
+      const output = outputs.find(({ node }) => node.id === name);
+      assert.ok(output && stack.resolve(output.logicalId) in Outputs, name);
+    }
+  assert.notDeepEqual(stack.resolve(one.webhook), stack.resolve(two.webhook));
+  const text = JSON.stringify(Resources);
+  assert.match(text, /"METRICS":"Theirs\/One"/);
+  assert.match(text, /"METRICS":"Theirs\/Two"/);
+  // CloudFront's policies have names that count in the whole account.
+  const names = (Object.values(Resources) as Resource[])
+    .filter(({ Type }) => /CloudFront::(?!Distribution)/.test(Type))
+    .map(({ Properties }) =>
+      JSON.stringify(Properties.Name ?? Object.values(Properties).flatMap((one) => one.Name ?? [])),
+    );
+  for (const name of names) assert.match(name, /"Ref":"AWS::Region"/);
+  assert.equal(new Set(names).size, names.length);
 });
 
 test('the mapping never gives up before the stream does, and sets failures aside whole for a day', () => {
@@ -83,26 +119,46 @@ test('the mapping never gives up before the stream does, and sets failures aside
     ParallelizationFactor: 1,
     StartingPosition: 'TRIM_HORIZON',
   });
+  const [mapping] = Object.values(template.findResources('AWS::Lambda::EventSourceMapping'));
+  assert.ok(mapping.Properties.MaximumBatchingWindowInSeconds >= 1);
+  assert.match(JSON.stringify(mapping.Properties.DestinationConfig.OnFailure), /WhalewatchProcessFailures/);
   template.hasResourceProperties('AWS::S3::Bucket', {
     LifecycleConfiguration: { Rules: [{ ExpirationInDays: 1, Status: 'Enabled' }] },
   });
 });
 
-test('a flood of hits never throttles a registry, and the access log holds no address', () => {
-  const { stack } = synthesise({ throttle: { hits: 50, registryEvents: 20 } });
-  const [stage] = Object.values(Template.fromStack(stack).findResources('AWS::ApiGatewayV2::Stage'));
-  assert.equal(stage.Properties.RouteSettings['POST /v1/hits'].ThrottlingRateLimit, 50);
-  assert.equal(stage.Properties.RouteSettings['POST /v1/registry-events'].ThrottlingRateLimit, 20);
-  assert.doesNotMatch(stage.Properties.AccessLogSettings.Format, /sourceIp|xForwardedFor|querystring|path/i);
+test('tables are on demand; what counts is kept and backed up, what must be forgotten is neither', () => {
+  const tables = Object.entries(resourcesOf(synthesise().stack)).filter(
+    ([, { Type }]) => Type === 'AWS::DynamoDB::Table',
+  );
+  assert.equal(tables.length, 4);
+  for (const [id, { Properties, DeletionPolicy }] of tables) {
+    const kept = /Checkpoints|Events/.test(id);
+    assert.equal(Properties.BillingMode, 'PAY_PER_REQUEST', id);
+    assert.equal(DeletionPolicy, kept ? 'Retain' : 'Delete', id);
+    assert.equal(Properties.PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled, kept, id);
+    assert.equal(Properties.TimeToLiveSpecification?.Enabled, kept ? undefined : true, id);
+  }
 });
 
-test('all that a tile depends on is in the key that CloudFront keeps it by', () => {
-  const { stack } = synthesise();
-  const policies = Object.entries(Template.fromStack(stack).findResources('AWS::CloudFront::CachePolicy'));
-  const [, { Properties }] = policies.find(([id]) => id.includes('TileCache')) ?? assert.fail();
-  const { QueryStrings } = Properties.CachePolicyConfig.ParametersInCacheKeyAndForwardedToOrigin.QueryStringsConfig;
-  const { snapshot, z, x, file, ...query } = tileParameters;
-  assert.deepEqual(QueryStrings.sort(), Object.keys(query).sort());
+test('a new account deploys it: no reserved concurrency, nothing above 3008 MB, no Docker', () => {
+  const { app, stack } = synthesise();
+  for (const { Type, Properties } of Object.values(resourcesOf(stack)))
+    if (Type === 'AWS::Lambda::Function') {
+      assert.equal(Properties.ReservedConcurrentExecutions, undefined);
+      assert.ok((Properties.MemorySize ?? 128) <= 3008);
+    }
+  app.synth();
+  assert.deepEqual(JSON.parse(readFileSync(join(app.outdir, 'Test.assets.json'), 'utf8')).dockerImages, {});
+});
+
+test('a schedule does not try for long: what is missed is made good by the next run, or rings', () => {
+  for (const { Type, Properties } of Object.values(resourcesOf(synthesise().stack))) {
+    if (Type !== 'AWS::Scheduler::Schedule') continue;
+    const { RetryPolicy, DeadLetterConfig } = Properties.Target;
+    assert.ok(RetryPolicy.MaximumRetryAttempts <= 2 && RetryPolicy.MaximumEventAgeInSeconds <= 3600);
+    assert.ok(DeadLetterConfig.Arn);
+  }
 });
 
 test('an export several times a minute is one call of the scheduler', () => {
@@ -112,38 +168,59 @@ test('an export several times a minute is one call of the scheduler', () => {
   assert.match(JSON.stringify(ticks), /after0.*after15.*after30.*after45/s);
 });
 
-test('an alarm names a section of the runbook', () => {
-  const runbook = readFileSync(join(root, 'docs/runbook.md'), 'utf8');
-  const { stack } = synthesise();
-  const alarms = Object.values(Template.fromStack(stack).findResources('AWS::CloudWatch::Alarm'));
-  assert.ok(alarms.length >= 10);
-  for (const { Properties } of alarms) {
-    const [, section] = /docs\/runbook\.md#(\w+)$/.exec(Properties.AlarmDescription) ?? [];
-    assert.match(runbook, new RegExp(`^## ${section}$`, 'im'), Properties.AlarmDescription);
-  }
-});
-
 test('a wrong setting is named, with its value and the mend', () => {
-  const wrong: [Settings, RegExp][] = [
-    [{ keepDays: 0 }, /keepDays is 0: .*1 to 365/],
-    [{ exportEvery: 45 }, /exportEvery is 45: .*15, 20, 30/],
-    [{ exportEvery: 90 }, /exportEvery is 90: .*whole minutes/],
-    [{ trainEvery: 0.5 }, /trainEvery is 0.5/],
-    [{ trainMemory: 20_000 }, /trainMemory is 20000/],
-    [{ stream: { shards: 0 } }, /stream.shards is 0/],
-    [{ stream: 'on-demand' as 'onDemand' }, /stream is "on-demand": give onDemand or/],
-    [{ search: { endpoint: 'search.example', signed: true } }, /search.endpoint is "search.example": give https/],
-    [{ alarmEmail: 'nobody' }, /alarmEmail is "nobody"/],
-    [{ logDays: 8 }, /logDays is 8: give 1, 3/],
-    [{ domainName: { name: 'a.example', certificateArn: 'arn:aws:acm:eu-west-1:1:x' } }, /certificateArn .*us-east-1/],
-    [{ rules: [{ name: '', when: 'first-pull' }] }, /setting rules: .*no name/],
+  const wrong: [keyof Settings, unknown, RegExp][] = [
+    ['keepDays', 0, /keepDays is 0: .*1 to 365/],
+    ['keepDays', '7', /keepDays is "7": give a whole number/],
+    ['exportEvery', 45, /exportEvery is 45: .*15, 20, 30/],
+    ['exportEvery', 90, /exportEvery is 90: .*whole minutes/],
+    ['trainEvery', 0.5, /trainEvery is 0.5/],
+    ['trainer', 'gpu', /trainer is "gpu": give lambda, fargate/],
+    ['trainMemory', 20_000, /trainMemory is 20000/],
+    ['trainSpark', { processors: 4, gigabytes: 64 }, /trainSpark.processors is 4/],
+    ['trainTask', { cpu: 4096, memory: 1 }, /trainTask.memory is 1: with cpu 4096/],
+    ['collector', 'server', /collector is "server": give lambda, fargate/],
+    ['collector', 'fargate', /collectDomain is undefined: .*needs a host name/],
+    ['collectDomain', { name: 'hits.example', certificateArn: 'x' }, /collectDomain.certificateArn is "x"/],
+    ['collectDomain', { name: 'https://hits.example', certificateArn }, /collectDomain.name is .*without https/],
+    ['collectTasks', { cpu: 1024, memory: 2048, least: 1, most: 2 }, /collectTasks.least is 1/],
+    ['stream', { shards: 0 }, /stream.shards is 0/],
+    ['stream', 'on-demand', /stream is "on-demand": give/],
+    ['stream', null, /stream is null: give/],
+    ['retentionHours', 12, /retentionHours is 12: .*24 to 168/],
+    ['batchWindow', 0, /batchWindow is 0/],
+    ['search', 'https://search.example', /search is "https:..search.example": give an object/],
+    ['search', { endpoint: 'search.example', signed: true }, /search.endpoint is "search.example": give https/],
+    ['search', { endpoint: 'https://search.example' }, /search.signed is undefined: give true or false/],
+    ['search', { instanceType: 't3.small' }, /search.instanceType is "t3.small": .*t3.small.search/],
+    ['search', { gigabytes: 1 }, /search.gigabytes is 1/],
+    ['domainName', { name: 'map.example/x', certificateArn }, /domainName.name is "map.example.x"/],
+    ['domainName', { name: 'a.example', certificateArn: 'arn:aws:acm:eu-west-1:1:x' }, /certificateArn .*us-east-1/],
+    ['ipDatabase', '/nowhere/table.bin', /ipDatabase is ".nowhere.table.bin": no such file/],
+    ['publicPeople', 'no', /publicPeople is "no": give true or false/],
+    ['trustedProxies', '10.0.0.1', /trustedProxies is "10.0.0.1": give a list/],
+    ['trustedProxies', ['10.0.0.0/99'], /trustedProxies: "10.0.0.0.99" is no address/],
+    ['pullWindow', -1, /pullWindow is -1/],
+    ['rules', {}, /rules is {}: give a list/],
+    ['rules', [{ name: '', when: 'first-pull' }], /setting rules: .*no name/],
+    ['throttle', { hits: 5 }, /throttle.registryEvents is undefined/],
+    ['alarmEmail', 'nobody', /alarmEmail is "nobody"/],
+    ['monthlyBudget', '100', /monthlyBudget is "100": give a number/],
+    ['logDays', 8, /logDays is 8: give 1, 3/],
+    ['keepDay' as keyof Settings, 7, /^keepDay is no setting: there are keepDays, /],
   ];
-  for (const [settings, message] of wrong)
+  for (const [name, value, message] of wrong)
     assert.throws(
-      () => resolve(settings),
+      () => resolve({ [name]: value }),
       (cause: Error) => cause instanceof BadSetting && message.test(cause.message),
-      JSON.stringify(settings),
+      `${name} ${JSON.stringify(value)}`,
     );
+  const tried = new Set(wrong.map(([name]) => name));
+  assert.deepEqual(
+    settingNames.filter((name) => !tried.has(name)),
+    [],
+    'each setting is tried',
+  );
   assert.equal(resolve({ keepDays: undefined }).keepDays, 7);
 });
 

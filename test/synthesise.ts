@@ -1,8 +1,9 @@
 // A stack's template, and who may do what in it.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { App, Stack } from 'aws-cdk-lib';
+import { App, Stack, Validations } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
+import { AwsSolutionsChecks } from 'cdk-nag';
 import type { Settings } from '../infra/settings.ts';
 import { Whalewatch } from '../infra/whalewatch.ts';
 
@@ -17,11 +18,22 @@ export function synthesise(settings: Settings = {}) {
 
 export interface Resource {
   Type: string;
+  DeletionPolicy?: string;
   // biome-ignore lint/suspicious/noExplicitAny: properties differ from type to type
   Properties: Record<string, any>;
 }
 
 export const resourcesOf = (stack: Stack): Record<string, Resource> => Template.fromStack(stack).toJSON().Resources;
+
+/** What cdk-nag and CDK's own checks of templates find in an app and nobody explained, errors and warnings alike. */
+export function findings(app: App): string[] {
+  Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+  app.synth();
+  const report = JSON.parse(readFileSync(join(app.outdir, 'validation-report.json'), 'utf8'));
+  return (report.pluginReports as { violations: object[] }[]).flatMap(({ violations }) =>
+    violations.map((violation) => JSON.stringify(violation)),
+  );
+}
 
 interface Statement {
   Action: string | string[];

@@ -20,11 +20,11 @@ export function info(message: string): void {
   console.log(JSON.stringify({ level: 'info', message }));
 }
 
-export const namespace = 'Whalewatch';
-
-/** Counts in the namespace `Whalewatch`, one metric a name, without dimensions. */
-export function count(values: Record<string, number>, time: number): void {
-  const Metrics = Object.keys(values).map((Name) => ({ Name, Unit: 'Count' }));
-  const _aws = { Timestamp: time, CloudWatchMetrics: [{ Namespace: namespace, Dimensions: [[]], Metrics }] };
-  console.log(JSON.stringify({ _aws, ...values }));
+/** Metrics in a deployment's own namespace, one a name, without dimensions. */
+export function counter(Namespace: string, clock: () => number) {
+  return (values: Record<string, number>): void => {
+    const Metrics = Object.keys(values).map((Name) => ({ Name }));
+    const _aws = { Timestamp: clock(), CloudWatchMetrics: [{ Namespace, Dimensions: [[]], Metrics }] };
+    console.log(JSON.stringify({ _aws, ...values }));
+  };
 }

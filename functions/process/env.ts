@@ -12,10 +12,11 @@ const names = [
   'RULES',
   'PULL_WINDOW_SECONDS',
   'IP_TABLE',
+  'METRICS',
 ] as const;
 export type Variables = Record<(typeof names)[number], string>;
 export const readVariables = (): Variables => variables(names);
 
-const exportNames = ['CHECKPOINTS_TABLE', 'BUCKET', 'KEEP_DAYS'] as const;
+const exportNames = ['CHECKPOINTS_TABLE', 'BUCKET', 'KEEP_DAYS', 'METRICS'] as const;
 export type ExportVariables = Record<(typeof exportNames)[number], string>;
 export const readExportVariables = (): ExportVariables => variables(exportNames);

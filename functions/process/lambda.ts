@@ -5,7 +5,7 @@ import { dynamoClient, searchStore } from '#aws/clients.ts';
 import { clock, newId } from '#aws/clock.ts';
 import { number } from '#aws/env.ts';
 import { openEvents } from '#aws/events.ts';
-import { count, report } from '#aws/log.ts';
+import { counter, report } from '#aws/log.ts';
 import { openNotices } from '#aws/notices.ts';
 import { openObjects } from '#aws/objects.ts';
 import { snsSender } from '#aws/sns.ts';
@@ -18,12 +18,13 @@ import { notifier } from './notify.ts';
 
 const variables = readVariables();
 const client = dynamoClient();
+const count = counter(variables.METRICS, clock);
 const stored = openEvents({ client, table: variables.EVENTS_TABLE, keyTable: variables.KEYS_TABLE, clock });
 const events: typeof stored = {
   ...stored,
   async quarantine(entries) {
     await stored.quarantine(entries);
-    count({ Quarantined: entries.length }, clock());
+    count({ Quarantined: entries.length });
   },
 };
 
@@ -46,7 +47,10 @@ export const handler = processHandler({
       await Promise.all([notices.add(notice), publish(notice)]);
     },
     newId,
-    report,
+    report(cause) {
+      count({ MessagesLost: 1 });
+      report(cause);
+    },
   }),
   clock,
   newId,
