@@ -6,7 +6,7 @@ import { checkedRules, type Rule } from '#core/rules.ts';
 export interface Settings {
   /** Days after its newest hit that a domain leaves the map. Default 7. */
   keepDays?: number;
-  /** Seconds between two exports of the map: whole minutes, or 15, 20 or 30. Default 60. Below 60 adds $0.20 a month. */
+  /** Seconds between two exports of the map: whole minutes up to four hours, or 15, 20 or 30. Default 60. Below 60 adds $0.20 a month. */
   exportEvery?: number;
   /** Hours between two trainings, 1 to 720. Default 24. */
   trainEvery?: number;
@@ -169,8 +169,8 @@ export function resolve(settings: Settings): ResolvedSettings {
   within('throttle.hits', all.throttle.hits, 1, 100_000);
   within('throttle.registryEvents', all.throttle.registryEvents, 1, 100_000);
   if (all.exportEvery < 60) oneOf('exportEvery', all.exportEvery, [15, 20, 30], ' or whole minutes');
-  else if (all.exportEvery % 60 !== 0 || !(all.exportEvery <= 86_400))
-    throw bad('exportEvery', all.exportEvery, 'give 15, 20, 30 or whole minutes in seconds (60, 120, …)');
+  else if (all.exportEvery % 60 !== 0 || !(all.exportEvery <= 14_400))
+    throw bad('exportEvery', all.exportEvery, 'give 15, 20, 30 or whole minutes in seconds (60, 120, … 14400)');
   oneOf('logDays', all.logDays, logRetentions);
   if (typeof all.stream === 'object') within('stream.shards', all.stream.shards, 1, 500);
   else oneOf('stream', all.stream, ['onDemand'], ' or { shards: 1 }');

@@ -7,7 +7,6 @@ import {
   Dashboard,
   GraphWidget,
   type IMetric,
-  MathExpression,
   Metric,
   Stats,
   TreatMissingData,
@@ -69,18 +68,15 @@ export class Watch extends Construct {
     });
     const waiting = (queue: Queue) =>
       queue.metricApproximateNumberOfMessagesVisible({ period: five, statistic: Stats.MAXIMUM });
-    const missed = sum({ export: waiting(process.undelivered), train: waiting(train.undelivered) });
-    const throttled = sum(
-      Object.fromEntries(
-        Object.entries({ process: handler, export: process.export, serve: serve.handler, tiles: serve.tiles }).map(
-          ([name, of]) => [name, of.metricThrottles({ period: five })],
-        ),
-      ),
-    );
-    const lost = sum({
-      here: own('MessagesLost'),
-      topic: process.messages.metricNumberOfNotificationsFailed({ period: five }),
+    // Of all functions of the account: they share its concurrency.
+    const throttled = new Metric({
+      namespace: 'AWS/Lambda',
+      metricName: 'Throttles',
+      period: five,
+      statistic: Stats.SUM,
     });
+    const lost = own('MessagesLost');
+    const undelivered = process.messages.metricNumberOfNotificationsFailed({ period: five });
     const modelAge = own('ModelAgeHours', five, Stats.MAXIMUM);
 
     this.#alarm('ProcessBehind', behind, 300_000, 'Records wait for five minutes: process fails or is too slow', 3);
@@ -100,13 +96,7 @@ export class Watch extends Construct {
     }
     const collectThrottled = collect.handler.metricThrottles({ period: five });
     this.#alarm('CollectThrottled', collectThrottled, 1, 'Lambda has no room for collect: raise the quota');
-    this.#alarm(
-      'Throttled',
-      throttled,
-      10,
-      'Lambda has no room for process, export, serve or tiles: raise the quota',
-      2,
-    );
+    this.#alarm('Throttled', throttled, 10, 'Lambda has no room for all functions at once: raise the quota', 2);
     this.#alarm('ServeFails', errors(serve.handler), 3, 'Readers get errors');
     this.#alarm('TilesFail', errors(serve.tiles), 3, 'The map gets no tiles');
     this.#alarm('ApiFails', api.api.metricServerError({ period: five }), 5, 'The API answers 5xx');
@@ -115,12 +105,14 @@ export class Watch extends Construct {
       comparisonOperator: ComparisonOperator.LESS_THAN_THRESHOLD,
       treatMissingData: TreatMissingData.BREACHING,
     });
-    this.#alarm('ScheduleMissed', missed, 1, 'The scheduler could not start export or training');
+    this.#alarm('ExportMissed', waiting(process.undelivered), 1, 'The scheduler could not start export');
+    this.#alarm('TrainMissed', waiting(train.undelivered), 1, 'The scheduler could not start training');
     this.#alarm('TrainFails', train.trainer.failures, 1, 'Training fails: recommendations grow old');
     this.#alarm('ModelStale', modelAge, 2 * settings.trainEvery + 2, 'The model in service is old', 3);
     const worse = own('ModelRefused', Duration.hours(1));
     this.#alarm('ModelRefused', worse, 1, 'A new model was worse than the one in service');
-    this.#alarm('MessagesLost', lost, 1, 'Messages of the rules could not be sent');
+    this.#alarm('MessagesLost', lost, 1, 'Messages of the rules could not be kept or handed on');
+    this.#alarm('MessagesRefused', undelivered, 1, 'A subscriber of the messages does not take them');
     if (stores.domain) {
       const free = stores.domain.metricFreeStorageSpace({ period: five, statistic: Stats.MINIMUM });
       const gigabytes = ('gigabytes' in settings.search && settings.search.gigabytes) || 10;
@@ -138,7 +130,7 @@ export class Watch extends Construct {
         [...[collect.handler, handler, process.export, serve.handler, serve.tiles].map(errors), train.trainer.failures],
       ],
       ['Throttled', [collectThrottled, throttled, refused]],
-      ['Set aside, given up, lost', [own('Quarantined'), givenUp, lost, missed]],
+      ['Set aside, given up, lost', [own('Quarantined'), givenUp, lost, undelivered]],
       ['Export', [own('Exported'), own('Folded'), process.export.metricDuration()]],
       ['Model, hours old', [modelAge]],
       ['Serve', [serve.handler.metricInvocations(), serve.handler.metricDuration({ statistic: 'p99' })]],
@@ -175,15 +167,4 @@ export class Watch extends Construct {
     const dashboard = new Dashboard(this, 'Dashboard');
     dashboard.addWidgets(...graphs.map(([title, left]) => new GraphWidget({ title, left, width: 8 })));
   }
-}
-
-/** One metric of several, of which some may be silent. */
-function sum(usingMetrics: Record<string, IMetric>): MathExpression {
-  const names = Object.keys(usingMetrics);
-  return new MathExpression({
-    expression: names.map((name) => `FILL(${name}, 0)`).join(' + '),
-    usingMetrics,
-    period: five,
-    label: names.join(', '),
-  });
 }

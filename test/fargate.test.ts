@@ -170,8 +170,8 @@ test('the servers of collect: as many as the load wants, TLS only, no log of add
   });
   const [balancer] = Object.values(template.findResources('AWS::ElasticLoadBalancingV2::LoadBalancer'));
   assert.doesNotMatch(JSON.stringify(balancer), /access_logs/);
-  const beacon = template.findOutputs('Beacon').Beacon.Value;
-  assert.equal(beacon, 'https://hits.example/hit.js');
+  const [beacon] = Object.entries(template.findOutputs('*')).filter(([id]) => id.includes('OutputsBeacon'));
+  assert.equal(beacon[1].Value, 'https://hits.example/hit.js');
 });
 
 test('a wrong trainer, collector or size is named, with its value and the mend', () => {

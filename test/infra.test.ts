@@ -173,6 +173,7 @@ test('a wrong setting is named, with its value and the mend', () => {
     ['keepDays', 0, /keepDays is 0: .*1 to 365/],
     ['keepDays', '7', /keepDays is "7": give a whole number/],
     ['exportEvery', 45, /exportEvery is 45: .*15, 20, 30/],
+    ['exportEvery', 86_400, /exportEvery is 86400: .*14400/],
     ['exportEvery', 90, /exportEvery is 90: .*whole minutes/],
     ['trainEvery', 0.5, /trainEvery is 0.5/],
     ['trainer', 'gpu', /trainer is "gpu": give lambda, fargate/],

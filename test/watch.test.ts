@@ -44,10 +44,11 @@ test('what can go wrong rings, by an alarm that names a runbook section with mea
         'ApiFails',
         'ExportFails',
         'PointsStale',
-        'ScheduleMissed',
+        'ExportMissed',
+        'TrainMissed',
         'TrainFails',
       ],
-      ...['ModelStale', 'ModelRefused', 'MessagesLost', 'SearchFull', 'SearchRed'],
+      ...['ModelStale', 'ModelRefused', 'MessagesLost', 'MessagesRefused', 'SearchFull', 'SearchRed'],
     ]
       .map((name) => name.toLowerCase())
       .sort(),
