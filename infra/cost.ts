@@ -171,7 +171,7 @@ export function cost(given: Partial<Load> = {}): { parts: Record<string, number>
   parts.tiles = misses * (price.lambdaRequest + price.httpApi[0][1] + 0.02 * 1.728 * price.lambdaGBSecond);
   parts.training = 30 * training(trainer);
   if (search) parts.OpenSearch = monthHours * price.searchNodeHour + 10 * price.searchGBMonth;
-  parts['secrets, alarms, logs'] = 2 * price.secretMonth + 20 * price.alarmMonth + 3;
+  parts['secrets, alarms, logs'] = 2 * price.secretMonth + 13 * price.alarmMonth + 3;
   const total = Object.values(parts).reduce((sum, part) => sum + part, 0);
   return { parts, total, shards };
 }
