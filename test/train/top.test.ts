@@ -28,6 +28,8 @@ test('everybody has the list that scoring every image and sorting gives, ties an
       for (let item = 0; item < items; item++)
         for (let k = 0; k < rank; k++) factors.items[item * rank + k] *= item % 7 === 3 ? 0 : 2 ** -(item % 5);
       if (seed % 3 === 0) factors.users.fill(0, 0, rank);
+      // So small that squares underflow.
+      if (seed % 5 === 0) for (let k = 0; k < rank; k++) factors.users[(users - 1) * rank + k] *= 1e-30;
       const entries: Entry[] = [];
       for (let user = 0; user < users; user++)
         for (let item = 0; item < items; item++)

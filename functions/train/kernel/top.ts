@@ -129,13 +129,14 @@ function lists(chunk: u32, scratch: usize): void {
 }
 
 // Of a person: the length of their factors and of the tail, the slack, the bar that a candidate must reach, the best score
-// that is not in the list, the number of candidates.
+// that is not in the list, the number of candidates, 1 for a person whose factors are all 0.
 const LENGTH: usize = 0;
 const TAIL: usize = 4;
 const SLACK: usize = 8;
 const BAR: usize = 12;
 const NEXT: usize = 16;
 const FOUND: usize = 20;
+const NOTHING: usize = 24;
 
 /** Lists of four people. Scratch, in bytes: 16 rows of factors (the turned people's, one in f64), then as laid out below. */
 function fourLists(first: u32, people: u32, scratch: usize): void {
@@ -180,8 +181,13 @@ function fourLists(first: u32, people: u32, scratch: usize): void {
     const length = sqrt(square);
     store<f32>(own, length, LENGTH);
     store<f32>(own, sqrt(tail), TAIL);
-    store<f32>(own, rounding * length * load<f32>(lengths), SLACK);
-    store<f32>(own, -Infinity, BAR);
+    // Squares that underflow bound nothing: then everything is a candidate.
+    const sound = length > 1e-15 && load<f32>(lengths) > 1e-15;
+    store<f32>(own, sound ? rounding * length * load<f32>(lengths) : Infinity, SLACK);
+    // Without factors every score is 0, and nothing needs to be looked at.
+    const nothing = isZero(factors + <usize>(first + e) * bytes, bytes);
+    store<f32>(own, nothing ? Infinity : -Infinity, BAR);
+    store<u32>(own, nothing ? 1 : 0, NOTHING);
     store<f32>(own, -Infinity, NEXT);
     store<u32>(own, 0, FOUND);
     mark(first + e, pulled, <u8>((<u32>1) << e));
@@ -197,15 +203,22 @@ function fourLists(first: u32, people: u32, scratch: usize): void {
     scoreHeads(from, to, panel, head, headScores);
     for (let e: u32 = 0; e < people; e++) {
       const own = people4 + (e << 5);
+      if (load<u32>(own, NOTHING)) continue;
       if (from == 0) seed(e, to, scratch, pulled, headScores, own, best + e * listBytes);
       const passed = sift(e, from, to, pulled, headScores, own, survivors);
       judge(e, from, passed, survivors, scratch, headScores, own, best + e * listBytes, candidates + e * candidateBytes);
     }
   }
   for (let e: u32 = 0; e < people; e++) {
-    write(first + e, people4 + (e << 5), scratch + 4 * bytes, best + e * listBytes, candidates + e * candidateBytes);
+    if (load<u32>(people4 + (e << 5), NOTHING)) writeFirst(first + e, e, pulled);
+    else write(first + e, people4 + (e << 5), scratch + 4 * bytes, best + e * listBytes, candidates + e * candidateBytes);
     mark(first + e, pulled, 0);
   }
+}
+
+function isZero(x: usize, bytes: usize): bool {
+  for (let k: usize = 0; k < bytes; k += 16) if (v128.any_true(f32x4.ne(v128.load(x + k), f32x4.splat(0)))) return false;
+  return true;
 }
 
 /** Sets the bytes of what a person pulled: to have a bit more, or to nothing. */
@@ -393,6 +406,23 @@ function judge(e: u32, from: u32, passed: u32, survivors: usize, scratch: usize,
   store<f32>(own, bar, BAR);
   store<f32>(own, next, NEXT);
   store<u32>(own, found, FOUND);
+}
+
+/** The list of a person whose scores are all 0: the first images by index that person e has not pulled. */
+function writeFirst(user: u32, e: u32, pulled: usize): void {
+  const n = word(LIST_LENGTH);
+  const count: usize = word(ITEMS + ROWS);
+  const places: usize = word(PLACES);
+  const items: usize = <usize>word(LIST_ITEMS) + ((<usize>user * n) << 2);
+  const scores: usize = <usize>word(LIST_SCORES) + ((<usize>user * n) << 2);
+  let listed: u32 = 0;
+  for (let image: usize = 0; image < count && listed < n; image++) {
+    if ((load<u8>(pulled + <usize>load<u32>(places + (image << 2))) >> <u8>e) & 1) continue;
+    store<u32>(items + (<usize>listed << 2), <u32>image);
+    store<f32>(scores + (<usize>listed << 2), 0);
+    listed++;
+  }
+  store<u32>(<usize>word(LISTED) + (<usize>user << 2), listed);
 }
 
 @inline function item(order: usize, list: usize, at: u32): u32 {
