@@ -55,6 +55,17 @@ export function solveLanes(side: usize, other: usize, from: u32, to: u32, scratc
   }
 }
 
+/** Reads a word of the rows that up to 16 entries from `from` on want, for no other reason than to have them near. */
+@inline function fetch(columns: usize, factors: usize, rowBytes: usize, from: u32, to: u32): f32 {
+  let sum: f32 = 0;
+  const last = min(from + 16, to);
+  for (let n = from; n < last; n++) {
+    const row = factors + <usize>load<u32>(columns + (<usize>n << 2)) * rowBytes;
+    sum += load<f32>(row) + load<f32>(row + rowBytes - 4);
+  }
+  return sum;
+}
+
 function four(
   side: usize, other: usize, scratch: usize, split: bool,
   row0: u32, row1: u32, row2: u32, row3: u32,
@@ -88,8 +99,13 @@ function four(
   }
 
   const longest = max(max(to0 - from0, to1 - from1), max(to2 - from2, to3 - from3));
+  let near: f32 = 0;
   for (let n: u32 = 0; n < longest; n += 4) {
     // A += sum of alpha r y yT, b += sum of (1 + alpha r) y, four entries at a time.
+    if (!(n & 15)) {
+      near += fetch(columns, factors, rowBytes, from0 + n + 16, to0) + fetch(columns, factors, rowBytes, from1 + n + 16, to1)
+        + fetch(columns, factors, rowBytes, from2 + n + 16, to2) + fetch(columns, factors, rowBytes, from3 + n + 16, to3);
+    }
     let w0 = f32x4.splat(0), w1 = w0, w2 = w0, w3 = w0;
     let c0 = w0, c1 = w0, c2 = w0, c3 = w0;
     const one = f32x4.splat(1);
@@ -147,6 +163,7 @@ function four(
     }
   }
 
+  store<f32>(y0, near);
   if (split) {
     for (let i: usize = 0; i < rank; i++) {
       for (let j: usize = 0; j <= i; j++) store<v128>(a + i * vectors + (j << 4), f32x4.splat(sumOf(v128.load(a + i * vectors + (j << 4)))));
