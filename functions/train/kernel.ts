@@ -71,7 +71,7 @@ export function fit(byUser: Rows, items: number, options: FitOptions, random: ()
   }));
   const memory = layout.memory(
     `${users} people x ${items} images with ${entries} pairs at rank ${rank}`,
-    'lower the rank, or train with Spark (setting trainer: fargate or spark)',
+    'lower the rank, or train with Spark (setting trainer: spark)',
   );
   const failure = runKernel(memory, threads, 'run', () => {
     const words = new Int32Array(memory.buffer);
