@@ -50,7 +50,15 @@ const environment = {
   // As on Lambda: region and credentials are in the environment.
   ...{ AWS_REGION: 'us-east-1', AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 's', AWS_SESSION_TOKEN: 't' },
   ...{ AWS_ENDPOINT_URL_S3: s3Url, BUCKET_URL: `${s3Url}/b`, AWS_ENDPOINT_URL_KINESIS: await listen(kinesis) },
-  ...{ STREAM: 's', WEBHOOK_TOKEN_ID: 't', TRUSTED_PROXIES: '', BUCKET: 'b', READ_TOKEN_ID: '', KEEP_DAYS: '7' },
+  ...{
+    STREAM: 's',
+    WEBHOOK_TOKEN_ID: 't',
+    TRUSTED_PROXIES: '',
+    BUCKET: 'b',
+    READ_TOKEN_ID: 'r',
+    PUBLIC_PEOPLE: 'false',
+    KEEP_DAYS: '7',
+  },
   ...{ CHECKPOINTS_TABLE: 'c', EVENTS_TABLE: 'e', KEYS_TABLE: 'k', NOTICES_TABLE: 'n', UNHEALTHY_AFTER_SECONDS: '195' },
   ...{ SEARCH_ENDPOINT: 'https://search.example', SEARCH_SIGNED: 'true', IP_TABLE_BUILT_AT: '0' },
 };

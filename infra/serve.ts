@@ -37,7 +37,8 @@ export class Serve extends Construct {
         BUCKET: stores.bucket.bucketName,
         STREAM: stream.streamName,
         ...stores.searchVariables(),
-        READ_TOKEN_ID: publicPeople ? '' : this.token.secretArn,
+        READ_TOKEN_ID: this.token.secretArn,
+        PUBLIC_PEOPLE: String(publicPeople),
         KEEP_DAYS: String(keepDays),
         UNHEALTHY_AFTER_SECONDS: String(3 * (exportEvery + batchWindow)),
         IP_TABLE_BUILT_AT: String(ipTable(ipDatabase).builtAt),
@@ -60,7 +61,7 @@ export class Serve extends Construct {
     // Going back to an earlier model.
     handler.may(['s3:PutObject'], [stores.bucket.arnForObjects('models/latest.json')]);
     handler.may(['kinesis:ListShards', 'kinesis:GetShardIterator', 'kinesis:GetRecords'], [stream.streamArn]);
-    if (!publicPeople) handler.may(['secretsmanager:GetSecretValue'], [this.token.secretArn]);
+    handler.may(['secretsmanager:GetSecretValue'], [this.token.secretArn]);
     const indices = ['whalewatch-documents', 'whalewatch-recommendations'];
     stores.allowSearch(handler, {
       Get: ['whalewatch-recommendations/_doc/*'],

@@ -46,7 +46,7 @@ export interface Settings {
   domainName?: { name: string; certificateArn: string };
   /** A table made by `node layers/geo/build.ts OUT YOUR.mmdb`. Default: DB-IP City Lite, CC-BY-4.0. */
   ipDatabase?: string;
-  /** May everybody read people's pages? Default false: they ask for the reader's token. */
+  /** May everybody read people's pages? Default false: they ask for the reader's token, as changes always do. */
   publicPeople?: boolean;
   /** Proxies in front of the way in whose X-Forwarded-For is believed: addresses or ranges. Default none. */
   trustedProxies?: string[];

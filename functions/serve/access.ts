@@ -18,14 +18,26 @@ const isPublic = (path: string) =>
     start.endsWith('/') ? path.startsWith(start) : path === start || path.startsWith(`${start}/`),
   );
 
+/** Forgetting a person, going back to another model. A list asked for with a body is read. */
+const changes = ({ method, path }: { method: string; path: string }) =>
+  !['GET', 'HEAD'].includes(method) && path !== '/v1/recommendations';
+
+export interface Access {
+  /** The reader's token; undefined: nobody is asked for it. */
+  readToken?: () => Promise<string>;
+  /** May anybody read about people? */
+  publicPeople?: boolean;
+}
+
 const digest = (text: string) => createHash('sha256').update(text).digest();
 
 /**
  * Everything else is about people and private images: it asks for the reader's token, as `Authorization: Bearer` or as
- * the cookie `whalewatch`, unless the owner made it public (`token` undefined). Writes from another site are refused
- * in any case: a browser says so itself (Sec-Fetch-Site).
+ * the cookie `whalewatch`. Where the owner made people public, anybody may read, and only changes ask for it. Without a
+ * token (one machine, loopback) nothing asks. Changes from another site are refused in any case: a browser says so itself
+ * (Sec-Fetch-Site).
  */
-export function access(token: (() => Promise<string>) | undefined): MiddlewareHandler {
+export function access({ readToken, publicPeople = false }: Access): MiddlewareHandler {
   return async (c, next) => {
     c.header('X-Content-Type-Options', 'nosniff');
     if (isPublic(c.req.path)) {
@@ -35,12 +47,12 @@ export function access(token: (() => Promise<string>) | undefined): MiddlewareHa
     const site = c.req.header('sec-fetch-site');
     if (c.req.method !== 'GET' && site !== undefined && site !== 'same-origin' && site !== 'none')
       throw new ApiError(403, 'cross_site', 'Another site may not change anything here.');
-    if (token) {
+    if (readToken && (!publicPeople || changes(c.req))) {
       const given =
         c.req.header('authorization')?.match(/^Bearer +(.+)$/i)?.[1] ??
         c.req.header('cookie')?.match(/(?:^|; *)whalewatch=([^;]+)/)?.[1] ??
         '';
-      if (!timingSafeEqual(digest(given), digest(await token())))
+      if (!timingSafeEqual(digest(given), digest(await readToken())))
         throw new ApiError(401, 'unauthorized', 'Send the reader token as "Authorization: Bearer TOKEN".');
     }
     c.header('Cache-Control', 'private, no-store');

@@ -1,7 +1,7 @@
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import { answerErrors } from '#core/http.ts';
 import type { NoticeFeed, SearchStore } from '#core/stores.ts';
-import { access } from './access.ts';
+import { type Access, access } from './access.ts';
 import { mapRoutes } from './clusters.ts';
 import { type HealthOptions, healthRoutes } from './health.ts';
 import { hitRoutes } from './hits.ts';
@@ -14,7 +14,7 @@ import { recommendationRoutes } from './recommendations.ts';
 import { repositoryRoutes } from './repositories.ts';
 import type { SnapshotSource } from './snapshots.ts';
 
-export interface ServeOptions extends HealthOptions {
+export interface ServeOptions extends HealthOptions, Access {
   search: SearchStore;
   /** Messages of the rules, where they are kept for the page. */
   notices?: NoticeFeed;
@@ -22,17 +22,15 @@ export interface ServeOptions extends HealthOptions {
   models: ModelSource;
   /** Days after its newest hit that a domain leaves the map. */
   keepDays: number;
-  /** The reader's token; undefined makes everything public. */
-  readToken?: () => Promise<string>;
   report: (cause: unknown) => void;
 }
 
 /** Everything that is read: the map, people, images, and how the system itself is. */
 export function serveApp(options: ServeOptions): OpenAPIHono {
-  const { snapshots, clock, readToken, report } = options;
+  const { snapshots, clock, report } = options;
   const app = router();
   answerErrors(app, report);
-  app.use('*', access(readToken));
+  app.use('*', access(options));
   app.route('/', mapRoutes(snapshots, clock));
   app.route('/', hitRoutes(options));
   app.route('/', peopleRoutes(options));

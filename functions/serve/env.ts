@@ -9,8 +9,8 @@ const names = [
   'STREAM',
   'SEARCH_ENDPOINT',
   'SEARCH_SIGNED',
-  /** '' makes people's pages public. */
   'READ_TOKEN_ID',
+  'PUBLIC_PEOPLE',
   'KEEP_DAYS',
   'UNHEALTHY_AFTER_SECONDS',
   'IP_TABLE_BUILT_AT',

@@ -21,7 +21,6 @@ const variables = readVariables();
 const client = dynamoClient();
 const objects = openObjects({ client: new S3Client({}), bucket: variables.BUCKET });
 const checkpoints = openCheckpoints({ client, table: variables.CHECKPOINTS_TABLE });
-const { READ_TOKEN_ID } = variables;
 
 export const handler = handle(
   serveApp({
@@ -35,6 +34,7 @@ export const handler = handle(
     ipTableBuiltAt: async () => number('IP_TABLE_BUILT_AT', variables.IP_TABLE_BUILT_AT),
     unhealthyAfterSeconds: number('UNHEALTHY_AFTER_SECONDS', variables.UNHEALTHY_AFTER_SECONDS),
     keepDays: number('KEEP_DAYS', variables.KEEP_DAYS),
-    readToken: READ_TOKEN_ID === '' ? undefined : openSecret(new SecretsManagerClient({}), READ_TOKEN_ID, clock),
+    readToken: openSecret(new SecretsManagerClient({}), variables.READ_TOKEN_ID, clock),
+    publicPeople: variables.PUBLIC_PEOPLE === 'true',
   }),
 );

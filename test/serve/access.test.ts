@@ -9,10 +9,10 @@ const paths = {
   private: ['/v1/history', '/v1/users', '/v1/recommendations', '/v1/pullers', '/v1/quarantine', '/v1/repositories'],
 };
 
-function app(token?: string) {
+function app(token?: string, publicPeople = false) {
   const app = new Hono();
   answerErrors(app, (cause) => assert.fail(String(cause)));
-  app.use('*', access(token === undefined ? undefined : async () => token));
+  app.use('*', access({ readToken: token === undefined ? undefined : async () => token, publicPeople }));
   return app.all('*', (c) => c.text('here'));
 }
 
@@ -39,4 +39,18 @@ test('another site changes nothing, even with the cookie', async () => {
   assert.equal(await ask('cross-site'), 403);
   assert.equal(await ask('same-site'), 403);
   assert.equal(await ask('same-origin'), 200);
+});
+
+test('where people are public anybody may read about them, and changes still ask for the token', async () => {
+  const ask = async (method: string, path: string, headers = {}) =>
+    (await app('secret', true).request(path, { method, headers })).status;
+  for (const path of paths.private) assert.equal(await ask('GET', path), 200, path);
+  assert.equal(await ask('POST', '/v1/recommendations'), 200);
+  for (const [method, path] of [
+    ['DELETE', '/v1/users?user=ann'],
+    ['POST', '/v1/model/rollback'],
+  ]) {
+    assert.equal(await ask(method, path), 401, path);
+    assert.equal(await ask(method, path, { Authorization: 'Bearer secret' }), 200, path);
+  }
 });
