@@ -159,8 +159,9 @@ async function compare(world: World, splitOf: (seed: number) => Split, timed: bo
         const factors = { rank, users: read('users'), items: read('items') };
         rmSync(`${out}.users.f32`);
         const scores = judge(byFactors(factors));
+        const peak = reply.peakBytes === undefined ? '' : `, at most ${(reply.peakBytes / 1e6).toFixed(0)} MB`;
         console.log(
-          `seed ${seed} of ${seeds.length}, rank ${rank}: ${entrant} ${reply.seconds.toFixed(3)} s, AUC ${scores.auc?.toFixed(4)}`,
+          `seed ${seed} of ${seeds.length}, rank ${rank}: ${entrant} ${reply.seconds.toFixed(3)} s${peak}, AUC ${scores.auc?.toFixed(4)}`,
         );
         add(entrant, {
           ...reply,
