@@ -124,9 +124,10 @@ export function choleskySubstitute(l: Float64Array, b: Float64Array, n: number):
     for (let k = 0; k < i; k++) b[i] -= l[i * n + k] * b[k];
     b[i] /= l[i * n + i];
   }
+  // By rows of L, as they lie in memory: what is solved is taken from all above it.
   for (let i = n - 1; i >= 0; i--) {
-    for (let k = i + 1; k < n; k++) b[i] -= l[k * n + i] * b[k];
     b[i] /= l[i * n + i];
+    for (let k = 0; k < i; k++) b[k] -= l[i * n + k] * b[i];
   }
   return b;
 }

@@ -64,7 +64,7 @@ export function ranking({ rank, items }: ItemModel) {
 
   return (factors: ArrayLike<number>, n: number, skip: (item: number, score: number) => boolean): Scored[] => {
     const found: Scored[] = [];
-    const x = Float64Array.from(factors);
+    const x = new Float64Array(factors);
     const bound = lengthOf(x) * rounding;
     for (let first = 0; first < count; first += block) {
       if (found.length === n && lengths[order[first]] * bound < found[n - 1].score) break;
@@ -153,7 +153,7 @@ export function folding({ rank, items }: ItemModel, { lambda, alpha }: { lambda:
     return {
       factors: choleskySubstitute(a, factors, rank),
       explain(item) {
-        const weights = choleskySubstitute(a, Float64Array.from(items.subarray(item * rank, (item + 1) * rank)), rank);
+        const weights = choleskySubstitute(a, new Float64Array(items.subarray(item * rank, (item + 1) * rank)), rank);
         return pulled.map((own, n) => {
           let share = 0;
           for (let k = 0; k < rank; k++) share += weights[k] * items[own * rank + k];
