@@ -18,7 +18,7 @@ export function openFolder(data: string): string {
 /** The data folder of a run before this; throws BadSetting where there was none, so that a slip of the pen is no empty answer. */
 export function usedFolder(data: string): string {
   const folder = resolve(data);
-  if (existsSync(join(folder, 'stream.db'))) return openFolder(data);
+  if (existsSync(join(folder, 'events.db'))) return openFolder(data);
   throw new BadSetting(`--data ${folder} holds no data: name the folder that npm start -- --data DIR uses`);
 }
 
