@@ -1,8 +1,10 @@
-// npm run verify -- --url https://… --token … [--reader …] [--api https://…]: sends a hit and a notification through a
-// deployment's front door and reads map, history and recommendations back. Used by the deploy test, and on an account.
+// npm run verify -- --url https://… --token … [--reader …] [--api https://…]: sends hits and notifications through a
+// deployment's front door and reads map, tiles, history and recommendations back. Used by the deploy test, by
+// test/local/verify.test.ts, and on an account.
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { latToY, lonToX, SIZE } from '#core/mercator.ts';
 
 export interface VerifyOptions {
   /** Where to read: the site, or the API. */
@@ -13,6 +15,8 @@ export interface VerifyOptions {
   token: string;
   /** The reader's token; left out where people's pages are public. */
   reader?: string;
+  /** Sent as X-Forwarded-For, where the caller is a proxy that is trusted: a visitor's address that has a place. */
+  address?: string;
   /** Seconds to wait for each thing to come out: more than `exportEvery` and `batchWindow`. */
   seconds?: number;
   log: (line: string) => void;
@@ -21,7 +25,15 @@ export interface VerifyOptions {
 const media = 'application/vnd.docker.distribution.manifest.v2+json';
 
 /** Throws with the first thing that is not so. */
-export async function verify({ url, api = url, token, reader, seconds = 180, log }: VerifyOptions): Promise<void> {
+export async function verify({
+  url,
+  api = url,
+  token,
+  reader,
+  address,
+  seconds = 180,
+  log,
+}: VerifyOptions): Promise<void> {
   const mark = randomUUID().slice(0, 8);
   const domain = `verify-${mark}.example`;
   const user = `verify-${mark}`;
@@ -40,13 +52,18 @@ export async function verify({ url, api = url, token, reader, seconds = 180, log
     if (!right) throw new Error(`${what}: found ${JSON.stringify(found)}`);
     log(`ok  ${what}`);
   };
-  const comes = async <T>(what: string, ask: () => Promise<T>, right: (value: T) => boolean) => {
+  const comes = async <T>(what: string, ask: () => Promise<T>, right: (value: T) => boolean): Promise<T> => {
     const end = performance.now() + seconds * 1000;
     for (;;) {
       const value = await ask().catch((cause: Error) => cause);
-      if (!(value instanceof Error) && right(value)) return is(what, true, value);
-      const last = value instanceof Error ? value.message : value;
-      if (performance.now() > end) return is(`${what}, within ${seconds} s`, false, last);
+      if (!(value instanceof Error) && right(value)) {
+        log(`ok  ${what}`);
+        return value;
+      }
+      if (performance.now() > end) {
+        const last = value instanceof Error ? value.message : JSON.stringify(value);
+        throw new Error(`${what}, within ${seconds} s: found ${last}`);
+      }
       await wait(1000);
     }
   };
@@ -83,6 +100,7 @@ export async function verify({ url, api = url, token, reader, seconds = 180, log
   const hits = await send('/v1/hits', [{ domain }, { domain }], {
     'Content-Type': 'text/plain',
     Origin: 'https://a.example',
+    ...(address ? { 'X-Forwarded-For': address } : {}),
   });
   is('two hits in one request are 202', hits.status === 202, hits.status);
   const anywhere = hits.headers.get('access-control-allow-origin');
@@ -106,12 +124,16 @@ export async function verify({ url, api = url, token, reader, seconds = 180, log
     () => read<Sums>('/v1/hits?by=domain&limit=10000'),
     ({ items }) => items.some(({ key, hits }) => key === domain && hits === 2),
   );
+  await map();
   type Advice = { items: { repository: string; source: string }[] };
   await comes(
     'recommendations are answered',
     () => read<Advice>(`/v1/recommendations?user=${user}`, people),
     ({ items }) => items.every(({ repository }) => repository !== `verify/${mark}`),
   );
+  type Model = { current: { id: string } | null };
+  const { current } = await read<Model>('/v1/model', people);
+  log(`    by ${current ? `the model ${current.id}` : 'popularity: nothing was trained yet'}`);
   const health = await read<{ status: string; reasons: string[] }>('/v1/health');
   is('health is ok', health.status === 'ok', health.reasons);
   if (reader) {
@@ -122,6 +144,82 @@ export async function verify({ url, api = url, token, reader, seconds = 180, log
   is('the person is forgotten', forgotten.ok, forgotten.status);
   const { items } = await read<History>(`/v1/history?user=${user}`, people);
   is('and nothing is left of the history', items.length === 0, items.length);
+
+  /** The map, by every way to it: pointer, points.json, tiles of the newest snapshot, clusters and their leaves. */
+  async function map() {
+    type Latest = { snapshot: string; points: number };
+    type Clusters = { features: { id: number; properties: { domain?: string; point_count?: number } }[] };
+    const tile = async (path: string, cached: RegExp) => {
+      const answer = await fetch(`${url}/v1/tiles/${path}`, { signal: AbortSignal.timeout(30_000) });
+      const { status, headers } = answer;
+      is(`the tile ${path} is there`, status === 200 || status === 204, status);
+      for (const [name, right] of [
+        ['access-control-allow-origin', /^\*$/] as const,
+        ['cache-control', cached] as const,
+      ])
+        is(`its ${name} is right`, right.test(headers.get(name) ?? ''), headers.get(name));
+      return { status, type: headers.get('content-type'), bytes: new Uint8Array(await answer.arrayBuffer()) };
+    };
+    await comes(
+      'the pointer names a snapshot (the first hit with a place makes one)',
+      () => read<Latest>('/v1/points/latest'),
+      ({ snapshot }) => snapshot !== '',
+    );
+    // A place in the IP table is what puts a domain on the map: a private network has none.
+    const place = await comes(
+      'points.json is there, with the domain if its hits had a place',
+      () => placeIn(`${url}/points.json`, domain),
+      (found) => found !== undefined || !address,
+    );
+    const { snapshot, points } = await read<Latest>('/v1/points/latest');
+    await tile('latest/0/0/0.mvt', /max-age=\d\b/);
+    const whole = await tile(`${snapshot}/0/0/0.mvt`, /immutable/);
+    is('it is a vector tile unless there are no points', points === 0 || whole.type === mvt, whole.type);
+    const refused = await fetch(`${url}/v1/tiles/${snapshot}/0/1/0.mvt`);
+    is('a tile that can not be is 400', refused.status === 400, refused.status);
+    if (!place) return log('    the hits had no place (a private network?): not on the map; give --address');
+
+    const zoom = 16;
+    const [x, y] = [lonToX(place.lon), latToY(place.lat)].map((unit) => Math.floor((unit / SIZE) * 2 ** zoom));
+    const own = await tile(`${snapshot}/${zoom}/${x}/${y}.mvt`, /immutable/);
+    is('the tile where the domain is has something', own.bytes.length > 0, own.status);
+    const { features } = await read<Clusters>(`/v1/tiles/${snapshot}/${zoom}/${x}/${y}.json`);
+    const domains = features.map(({ properties }) => properties.domain);
+    for (const { id, properties } of features)
+      if (properties.point_count) {
+        type Leaves = { items: { domain: string }[] };
+        const { items } = await read<Leaves>(`/v1/clusters/leaves?cluster=${id}&snapshot=${snapshot}&limit=1000`);
+        domains.push(...items.map((leaf) => leaf.domain));
+      }
+    is('the domain is in it, or in a cluster of it', domains.includes(domain), domains.slice(0, 20));
+    const box = [place.lon - 0.01, place.lat - 0.01, place.lon + 0.01, place.lat + 0.01].join();
+    const near = await read<Clusters>(`/v1/clusters?bbox=${box}&zoom=${zoom}`);
+    is('there are clusters in a box around it', near.features.length > 0, near.features);
+  }
+}
+
+const mvt = 'application/vnd.mapbox-vector-tile';
+
+/** Where a domain is in points.json, which may be gigabytes: read piece by piece. Throws when it is no points.json. */
+async function placeIn(url: string, domain: string): Promise<{ lat: number; lon: number } | undefined> {
+  const answer = await fetch(url, { signal: AbortSignal.timeout(300_000) });
+  if (!answer.ok || !answer.body) throw new Error(`GET ${url}: ${answer.status}`);
+  let text = '';
+  let began = false;
+  let found: { lat: number; lon: number } | undefined;
+  for await (const piece of answer.body.pipeThrough(new TextDecoderStream())) {
+    text += piece;
+    if (!began && text.length > 12) {
+      if (!text.startsWith('{"version":1,')) throw new Error(`${url} begins with ${text.slice(0, 40)}`);
+      began = true;
+    }
+    const point = /"lat":(-?[\d.e-]+),"lon":(-?[\d.e-]+)[,}]/.exec(text.split(`"domain":"${domain}",`)[1] ?? '');
+    if (point) found ??= { lat: Number(point[1]), lon: Number(point[2]) };
+    // Enough that no point is cut.
+    text = text.slice(-2000);
+  }
+  if (!text.endsWith(']}')) throw new Error(`${url} ends with ${text.slice(-40)}`);
+  return found;
 }
 
 if (import.meta.main) {
@@ -131,18 +229,19 @@ if (import.meta.main) {
       api: { type: 'string' },
       token: { type: 'string', default: process.env.WHALEWATCH_TOKEN },
       reader: { type: 'string', default: process.env.WHALEWATCH_READ_TOKEN },
+      address: { type: 'string' },
       seconds: { type: 'string', default: '180' },
     },
   });
-  const { url, api, token, reader, seconds } = values;
+  const { url, api, token, reader, address, seconds } = values;
   if (!url || !token) {
     console.error(
-      'usage: npm run verify -- --url https://SITE [--api https://API] --token TOKEN [--reader TOKEN] [--seconds 180]',
+      'usage: npm run verify -- --url https://SITE [--api https://API] --token TOKEN [--reader TOKEN] [--address VISITOR] [--seconds 180]',
     );
     process.exit(2);
   }
   try {
-    await verify({ url, api, token, reader, seconds: Number(seconds), log: console.log });
+    await verify({ url, api, token, reader, address, seconds: Number(seconds), log: console.log });
   } catch (cause) {
     console.error(`NOT SO: ${(cause as Error).message}`);
     process.exit(1);

@@ -190,7 +190,7 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
     // Invoked beside its schedule: twice at once is harmless.
     const stop = setInterval(() => invoke(outputs.ExportFunction).catch(() => {}), 3000);
     try {
-      await verify({ url, token, reader, seconds: 60, log: (line) => t.diagnostic(line) });
+      await verify({ url, token, reader, address: '8.8.8.8', seconds: 60, log: (line) => t.diagnostic(line) });
     } finally {
       clearInterval(stop);
     }
