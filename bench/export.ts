@@ -1,5 +1,5 @@
 // Folding a few changes into a big state, against the same state as JSON and Maps.
-//   npm run bench -- export [--domains 1000000] [--changed 10000]
+//   npm run bench -- export [--domains 1000000] [--changed 10000] [--alone]
 //
 // The state: a million domains on the map, seen over five days, their hits of each day by domain, country and action. Then
 // 20 batches bring 10,000 hits of as many domains, one in ten new, one in ten yesterday's, one in ten with an id. Timed is
@@ -7,12 +7,13 @@
 // segments anew, swap. Objects are files, not synced. Publishing (the pyramid and points.json) is timed beside it.
 // The rival reads [domain, lat, lon, country, time] rows and day sums as JSON into Maps, folds and writes them back.
 // Each fold runs in a new process, bundled as deployed; the figure is the best of five, and the processor time of that one
-// beside it: where others share the machine the two differ. Last line:
-// {foldSeconds, baselineFoldSeconds, ratio, peakRssMb, foldCpuSeconds, publishSeconds, publishPeakRssMb, domains, changed}
+// beside it: where others share the machine the two differ. `--alone` runs no rival: ten million domains are no JSON.
+// Last line: {foldSeconds, baselineFoldSeconds, ratio, peakRssMb, foldCpuSeconds, publishSeconds, publishCpuSeconds,
+// publishPeakRssMb, snapshotMb, pointsJsonMb, domains, changed}; infra/cost.ts takes its export from here.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { build } from 'esbuild';
 import { DeltaBuilder, dayName, decodeDelta, type Places } from '#core/delta.ts';
 import { encodeHit, readLines } from '#core/hit.ts';
@@ -31,6 +32,8 @@ const RUNS = 5;
 const BATCHES = 20;
 const now = Date.UTC(2026, 10, 21, 12);
 const dayMs = 86_400_000;
+/** Megabytes of what was put last, by the last part of its key. */
+const sizes = new Map<string, number>();
 const countries = Array.from({ length: 200 }, (_, index) => String.fromCharCode(65 + (index >> 4), 65 + (index & 15)));
 
 interface Figures {
@@ -38,12 +41,15 @@ interface Figures {
   cpuSeconds: number;
   peakRssMb: number;
   publishSeconds?: number;
+  publishCpuSeconds?: number;
+  snapshotMb?: number;
+  pointsJsonMb?: number;
   publishPeakRssMb?: number;
   check: string;
 }
 
 const [task, ...rest] = process.argv.slice(2);
-if (task === 'state') await makeState(rest[0], Number(rest[1]), Number(rest[2]));
+if (task === 'state') await makeState(rest[0], Number(rest[1]), Number(rest[2]), rest[3] === 'true');
 else if (task === 'ours') console.log(JSON.stringify(await ours(rest[0])));
 else if (task === 'rival') console.log(JSON.stringify(rival(rest[0])));
 else await main();
@@ -54,6 +60,7 @@ async function main(): Promise<void> {
     return at < 0 ? otherwise : Number(process.argv[at + 1]);
   };
   const [domains, changed] = [flag('--domains', 1_000_000), flag('--changed', 10_000)];
+  const alone = process.argv.includes('--alone');
   await build({
     entryPoints: [import.meta.filename],
     outfile: bundle,
@@ -66,17 +73,21 @@ async function main(): Promise<void> {
   });
   const folder = mkdtempSync(join(tmpdir(), 'whalewatch-export-'));
   try {
-    child('state', folder, domains, changed);
+    child('state', folder, domains, changed, String(alone));
     const runs = (who: 'ours' | 'rival', times: number) =>
       Array.from({ length: times }, (): Figures => JSON.parse(child(who, folder))).sort(
         (a, b) => a.seconds - b.seconds,
       );
-    const own = runs('ours', RUNS);
-    const other = runs('rival', 2);
+    const own = runs('ours', alone ? 2 : RUNS);
+    const other = alone ? [] : runs('rival', 2);
     const peak = (figures: Figures[]) => Math.round(Math.max(...figures.map(({ peakRssMb }) => peakRssMb)));
     const [best] = own;
-    if (best.check !== other[0].check) throw new Error(`the states differ: ${best.check} and ${other[0].check}`);
-    for (const [who, figures] of Object.entries({ ours: own, rival: other })) {
+    // Only the first of the runs finds something to publish.
+    const most = (name: 'publishSeconds' | 'publishCpuSeconds' | 'snapshotMb' | 'pointsJsonMb') =>
+      Number(Math.max(...own.map((figures) => figures[name] as number)).toFixed(2));
+    if (!alone && best.check !== other[0].check)
+      throw new Error(`the states differ: ${best.check} and ${other[0].check}`);
+    for (const [who, figures] of Object.entries({ ours: own, ...(alone ? {} : { rival: other }) })) {
       const times = figures
         .map(({ seconds, cpuSeconds }) => `${seconds.toFixed(2)} (${cpuSeconds.toFixed(2)})`)
         .join(' ');
@@ -86,13 +97,19 @@ async function main(): Promise<void> {
     console.log(
       JSON.stringify({
         foldSeconds: Number(best.seconds.toFixed(3)),
-        baselineFoldSeconds: Number(other[0].seconds.toFixed(3)),
-        ratio: Number((other[0].seconds / best.seconds).toFixed(1)),
+        ...(alone
+          ? {}
+          : {
+              baselineFoldSeconds: Number(other[0].seconds.toFixed(3)),
+              ratio: Number((other[0].seconds / best.seconds).toFixed(1)),
+            }),
         peakRssMb: peak(own),
         foldCpuSeconds: Number(Math.min(...own.map(({ cpuSeconds }) => cpuSeconds)).toFixed(3)),
-        // Only the first of the runs finds something to publish.
-        publishSeconds: Number(Math.max(...own.map(({ publishSeconds }) => publishSeconds as number)).toFixed(2)),
+        publishSeconds: most('publishSeconds'),
         publishPeakRssMb: Math.round(Math.max(...own.map(({ publishPeakRssMb }) => publishPeakRssMb as number))),
+        publishCpuSeconds: most('publishCpuSeconds'),
+        snapshotMb: most('snapshotMb'),
+        pointsJsonMb: most('pointsJsonMb'),
         domains,
         changed,
       }),
@@ -131,10 +148,15 @@ async function ours(folder: string): Promise<Figures> {
   const today = await objects.get(next.hits[dayName(Math.floor(now / dayMs))]);
   const { total } = DaySums.decode(today?.body as Uint8Array);
   const check = `${fold.points.size} domains, ${total} hits today, ${next.counters.hits} in all`;
-  const before = performance.now();
+  const [before, cpuBefore] = [performance.now(), process.cpuUsage()];
   await publish({ ...next, pointsGeneration: next.generation }, fold.points, options);
-  const publishSeconds = (performance.now() - before) / 1000;
-  return { ...took, peakRssMb: peak, publishSeconds, publishPeakRssMb: peakRssMb(), check };
+  const published = taken(before, cpuBefore);
+  const size = (name: string) => sizes.get(name) ?? 0;
+  return {
+    ...{ ...took, peakRssMb: peak, publishPeakRssMb: peakRssMb(), check },
+    ...{ publishSeconds: published.seconds, publishCpuSeconds: published.cpuSeconds },
+    ...{ snapshotMb: size('points.bin'), pointsJsonMb: size('points.json') },
+  };
 }
 
 function taken(start: number, cpu: NodeJS.CpuUsage): Pick<Figures, 'seconds' | 'cpuSeconds'> {
@@ -180,7 +202,7 @@ function rival(folder: string): Figures {
 
 // --- the state both begin with --------------------------------------------------------------------------------------
 
-async function makeState(folder: string, domains: number, changed: number): Promise<void> {
+async function makeState(folder: string, domains: number, changed: number, alone: boolean): Promise<void> {
   const random = seeded(SEED);
   const below = (limit: number) => Math.floor(random() * limit);
   const objects = fileObjects(folder);
@@ -241,11 +263,12 @@ async function makeState(folder: string, domains: number, changed: number): Prom
   for (const [day, sums] of days) {
     manifest.hits[day] = `state/hits-${day}.bin`;
     await objects.put(manifest.hits[day], sums.encode());
+    if (alone) continue;
     const keys = (['domain', 'country', 'action'] as const).map((by) => [by, Object.fromEntries(sums.top(by))]);
     writeFileSync(join(folder, 'rival', `hits-${day}.json`), JSON.stringify(Object.fromEntries(keys)));
   }
   await objects.put(manifestKey, JSON.stringify(manifest));
-  writeFileSync(join(folder, 'rival', 'points.json'), JSON.stringify(points.rows()));
+  if (!alone) writeFileSync(join(folder, 'rival', 'points.json'), JSON.stringify(points.rows()));
   writeFileSync(join(folder, 'rival', 'total.json'), String(domains));
 
   const committed: Checkpoint[] = [];
@@ -280,6 +303,7 @@ function fileObjects(folder: string): ObjectStore {
       return existsSync(file(key)) ? { body: readFileSync(file(key)), etag: '' } : undefined;
     },
     async put(key: string, body: Uint8Array | string) {
+      sizes.set(basename(key), body.length / 1e6);
       mkdirSync(dirname(file(key)), { recursive: true });
       writeFileSync(file(key), body);
       return { etag: '' };
