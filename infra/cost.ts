@@ -1,5 +1,6 @@
-// npm run cost [-- --hits 1000 --domains 20000 --per-request 20 …]: dollars a month from list prices of us-east-1. Every
-// price and every assumption is named here; docs/cost.md says which were measured. Put in your own.
+// npm run cost [-- --hits 1000 --domains 20000 --per-request 20 …]: dollars a month from list prices of us-east-1, free
+// tiers aside. Every price, every measured figure and every assumption is named here. Put in your own.
+// npm run cost -- --tables: the tables of docs/cost.md; a test holds them equal.
 import { parseArgs } from 'node:util';
 
 /** List prices, dollars; us-east-1, as believed in November 2026. */
@@ -12,9 +13,8 @@ export const price = {
   lambdaRequest: 0.2e-6,
   /** A GB-second on arm64. */
   lambdaGBSecond: 0.0000133334,
-  /** A GB out to the internet, after the first 100 of a month. */
+  /** A GB out to the internet. */
   egressGB: [
-    [100, 0],
     [10_240, 0.09],
     [40_960, 0.085],
     [102_400, 0.07],
@@ -42,28 +42,52 @@ export const price = {
   balancerUnitHour: 0.008,
   /** A public IPv4 address: one a task, one a zone of the load balancer. */
   addressHour: 0.005,
+  /** CloudFront, an HTTPS request and a GB out, in its cheapest regions. */
+  edgeRequest: 1.0e-6,
+  edgeGB: 0.085,
   secretMonth: 0.4,
   alarmMonth: 0.1,
 };
 
-/** What a hit costs in bytes and time. */
+/** Figures of this repository's benches, on x86 with a busy machine around them; the command stands at each. */
+export const measured = {
+  /** npm run bench -- cost: a hit's line in the stream, its end included. */
+  hitBytes: 117,
+  /** npm run bench -- cost: processor time of collect for a request, and more for each hit in it. */
+  collectCpuMs: 1.5,
+  collectHitCpuMs: 0.005,
+  /** npm run bench -- process: parse, locate, fold; 0.54 us. */
+  processHitUs: 0.54,
+  /** npm run bench -- cost: processor time of a tile, reading, drawing and gzip; and its bytes, gzipped. */
+  tileCpuMs: 0.3,
+  tileBytes: 460,
+  /**
+   * npm run bench -- export --alone --domains N: processor seconds of folding and publishing, 0.32 at 20,000; and for each
+   * domain; the bytes of a domain in a snapshot and points.json.
+   */
+  exportCpuSeconds: 0.27,
+  exportDomainUs: 2.4,
+  snapshotDomainBytes: 174,
+  /** Bytes of memory at the peak for each domain: 451 MB at a million. */
+  exportDomainMemory: 400,
+};
+
+/** Of what nothing here can be measured: waiting for AWS, and what people do. */
 export const assumed = {
-  /** A hit's line in the stream. */
-  hitBytes: 130,
-  /** Lambda time of a request to collect, and more for each hit in it. */
-  collectMs: 6,
-  collectHitMs: 0.01,
+  /** Times that a processor of Lambda, arm64, takes as long as one here. */
+  armFactor: 1,
+  /** Waiting of a request to collect for PutRecords. */
+  collectWaitMs: 8,
   collectGB: 0.25,
   /** The answer to a request, with its headers. */
   answerBytes: 350,
   processGB: 1.728,
-  /** Parse, locate, fold. */
-  processHitUs: 1,
-  /** Checkpoint, delta, commit of a batch. */
+  /** Waiting of a batch: delta, checkpoint, commit. */
   batchMs: 60,
   /** Record of a Lambda event beside its data. */
   envelopeBytes: 590,
-  exportGB: 1.728,
+  /** Waiting of an export for its dozen reads and writes. */
+  exportWaitMs: 300,
   /** Requests that keep one processor of the collector on Fargate half busy. */
   serverRequests: 3500,
   /** Hits of different requests that share a record there: what comes in the milliseconds of a call, on one server. */
@@ -75,10 +99,24 @@ export const assumed = {
   /** Tiles a month that readers ask for, and the share CloudFront has. */
   tiles: 4e6,
   tileHit: 0.85,
+  /** Waiting of a tile for S3, of one that CloudFront does not have. */
+  tileWaitMs: 20,
+  /** Headers of an answer of CloudFront. */
+  edgeHeaderBytes: 500,
 };
 
-/** Seconds and megabytes of one export, by the domains on the map; between them by proportion. */
-export const exportOf = (domains: number) => ({ seconds: 0.8 + 2.4e-6 * domains, megabytes: 0.3 + 1.65e-4 * domains });
+/** Seconds of one export, megabytes that it leaves and gigabytes it takes, by the domains on the map. */
+export const exportOf = (domains: number) => ({
+  seconds:
+    assumed.exportWaitMs / 1000 +
+    assumed.armFactor * (measured.exportCpuSeconds + measured.exportDomainUs * 1e-6 * domains),
+  megabytes: (measured.snapshotDomainBytes * domains) / 1e6,
+  /** Of the function: the default, or what so many domains want. */
+  gigabytes: Math.max(1769, 60 + measured.exportDomainMemory * 1e-6 * domains) / 1024,
+});
+
+/** Lambda gives a function its share of a processor: 1769 MB is a whole one. */
+const shareOf = (gigabytes: number) => Math.min(1, (gigabytes * 1024) / 1769);
 
 export interface Load {
   /** Hits a second, all month. */
@@ -138,10 +176,11 @@ export function cost(given: Partial<Load> = {}): { parts: Record<string, number>
     records = Math.min(requests, (servers * monthSeconds * 1000) / assumed.gatherMs);
   } else {
     parts['HTTP API'] = tiered(requests, price.httpApi);
-    const collectSeconds = (requests * assumed.collectMs + all * assumed.collectHitMs) / 1000;
+    const cpuMs = assumed.armFactor * (requests * measured.collectCpuMs + all * measured.collectHitCpuMs);
+    const collectSeconds = (requests * assumed.collectWaitMs + cpuMs / shareOf(assumed.collectGB)) / 1000;
     parts.collect = requests * price.lambdaRequest + collectSeconds * assumed.collectGB * price.lambdaGBSecond;
   }
-  const recordBytes = (all / records) * assumed.hitBytes;
+  const recordBytes = (all / records) * measured.hitBytes;
   const perSecond = records / monthSeconds;
   const shards = Math.max(1, Math.ceil(1.5 * Math.max(perSecond / 1000, (perSecond * recordBytes) / 2 ** 20)));
   parts['answers out'] = tiered((requests * assumed.answerBytes) / GiB, price.egressGB);
@@ -150,28 +189,31 @@ export function cost(given: Partial<Load> = {}): { parts: Record<string, number>
       ? // Each record is billed as whole KiB.
         monthHours * price.onDemandStreamHour +
         ((records * Math.ceil(recordBytes / 1024)) / 2 ** 20) * price.onDemandGiBIn +
-        ((all * assumed.hitBytes) / GiB) * price.onDemandGiBOut
+        ((all * measured.hitBytes) / GiB) * price.onDemandGiBOut
       : shards * monthHours * price.shardHour + records * Math.ceil(recordBytes / 25_600) * price.putUnit;
 
   // A batch ends when the window is over, or when it is full: 6 MB of event, base64, or 10,000 records.
   const readers = stream === 'onDemand' ? Math.max(4, 2 * shards) : shards;
   const full = Math.max(perSecond / 10_000, (perSecond * (recordBytes * 1.34 + assumed.envelopeBytes)) / 5.5e6);
   const batches = Math.min(records, Math.max(readers / batchWindow, full) * monthSeconds);
-  const processSeconds = (batches * assumed.batchMs) / 1000 + (all * assumed.processHitUs) / 1e6;
+  const processSeconds = (batches * assumed.batchMs) / 1000 + (assumed.armFactor * all * measured.processHitUs) / 1e6;
   parts.process = batches * price.lambdaRequest + processSeconds * assumed.processGB * price.lambdaGBSecond;
   parts['deltas and checkpoints'] =
     batches * (price.s3Put + price.s3Get) + batches * (2 * price.write + 3 * price.read);
 
-  const { seconds, megabytes } = exportOf(domains);
+  const { seconds, megabytes, gigabytes } = exportOf(domains);
   const exports = monthSeconds / exportEvery;
   parts.export =
-    exports * (price.lambdaRequest + seconds * assumed.exportGB * price.lambdaGBSecond + 6 * price.s3Put) +
+    exports * (price.lambdaRequest + seconds * gigabytes * price.lambdaGBSecond + 6 * price.s3Put) +
     ((12 * megabytes) / 1024) * price.s3GBMonth;
   const misses = assumed.tiles * (1 - assumed.tileHit);
-  parts.tiles = misses * (price.lambdaRequest + price.httpApi[0][1] + 0.02 * 1.728 * price.lambdaGBSecond);
+  const tileSeconds = (assumed.tileWaitMs + assumed.armFactor * measured.tileCpuMs) / 1000;
+  parts.tiles = misses * (price.lambdaRequest + price.httpApi[0][1] + tileSeconds * 1.728 * price.lambdaGBSecond);
+  const edgeGB = (assumed.tiles * (measured.tileBytes + assumed.edgeHeaderBytes)) / GiB;
+  parts.CloudFront = assumed.tiles * price.edgeRequest + edgeGB * price.edgeGB;
   parts.training = 30 * training(trainer);
   if (search) parts.OpenSearch = monthHours * price.searchNodeHour + 10 * price.searchGBMonth;
-  parts['secrets, alarms, logs'] = 2 * price.secretMonth + 13 * price.alarmMonth + 3;
+  parts['secrets, alarms, logs'] = 2 * price.secretMonth + 23 * price.alarmMonth + 3;
   const total = Object.values(parts).reduce((sum, part) => sum + part, 0);
   return { parts, total, shards };
 }
@@ -211,14 +253,103 @@ function one<Name extends string>(option: string, text: string | undefined, name
   return found;
 }
 
+/** The tables of docs/cost.md. */
+export function tables(): string {
+  const dollars = (value: number) => Math.round(value).toLocaleString('en-US');
+  const sum = ({ parts }: ReturnType<typeof cost>, ...names: string[]) =>
+    dollars(names.reduce((total, name) => total + (parts[name] ?? 0), 0));
+  const streamOf = (of: ReturnType<typeof cost>) => `${sum(of, 'stream')} (${of.shards})`;
+  const rest = (of: ReturnType<typeof cost>) => [
+    sum(of, 'process', 'deltas and checkpoints'),
+    sum(of, 'export', 'tiles', 'CloudFront'),
+    sum(of, 'training', 'OpenSearch', 'secrets, alarms, logs'),
+  ];
+  const loads = [1, 1000, 50_000].flatMap((hits) =>
+    (hits === 1 ? [1] : hits === 1000 ? [1, 20] : [1, 20, 200]).map((perRequest) => ({ hits, perRequest })),
+  );
+  const tail = ['process, deltas, checkpoints', 'export, tiles, CloudFront', 'search, training, fixed', 'total'];
+  const onLambda = loads.flatMap(({ hits, perRequest }) =>
+    [20_000, 10_000_000].map((domains) => {
+      const of = cost({ hits, perRequest, domains, exportEvery: domains > 1e6 ? 300 : 60 });
+      const first = [dollars(hits), String(perRequest), domains > 1e6 ? '10M' : '20k'];
+      return [
+        ...first,
+        sum(of, 'HTTP API'),
+        sum(of, 'collect'),
+        sum(of, 'answers out'),
+        streamOf(of),
+        ...rest(of),
+        `**${dollars(of.total)}**`,
+      ];
+    }),
+  );
+  const onFargate = loads
+    .filter(({ perRequest }) => perRequest < 200)
+    .map((load) => {
+      const of = cost({ ...load, collector: 'fargate' });
+      const first = [
+        dollars(load.hits),
+        String(load.perRequest),
+        sum(of, 'load balancer, servers'),
+        sum(of, 'answers out'),
+      ];
+      return [...first, streamOf(of), ...rest(of), `**${dollars(of.total)}**`, dollars(cost(load).total)];
+    });
+  const floor = cost().total;
+  const effects: [string, Partial<Load>][] = [
+    ['`search: { endpoint, signed }` (a domain you have)', { search: false }],
+    ["`stream: 'onDemand'` instead of one shard", { stream: 'onDemand' }],
+    ['`exportEvery: 15`', { exportEvery: 15 }],
+    ['`exportEvery: 300`', { exportEvery: 300 }],
+    ['`batchWindow: 1`', { batchWindow: 1 }],
+    ['`batchWindow: 60`', { batchWindow: 60 }],
+    ["`collector: 'fargate'`", { collector: 'fargate' }],
+    ["`trainer: 'fargate'`, once a day", { trainer: 'fargate' }],
+    ["`trainer: 'spark'`, once a day", { trainer: 'spark' }],
+  ];
+  const signed = (value: number) => `${value < 0 ? '-' : '+'}$${Math.abs(value).toFixed(Math.abs(value) < 10 ? 1 : 0)}`;
+  return [
+    table(
+      ['hits/s', 'hits a request', 'domains', 'HTTP API', 'collect', 'answers out', 'stream (shards)', ...tail],
+      onLambda,
+    ),
+    table(
+      ['hits/s', 'hits a request', 'load balancer, servers', 'answers out', 'stream (shards)', ...tail, 'on Lambda'],
+      onFargate,
+    ),
+    table(
+      ['setting', 'effect on the floor'],
+      [
+        ['everything as it is by default', `$${floor.toFixed(0)}`],
+        ...effects.map(([name, load]) => [name, signed(cost(load).total - floor)]),
+      ],
+    ),
+  ].join('\n\n');
+}
+
+/** A table of Markdown, its columns as wide as their widest. */
+function table(head: string[], rows: string[][]): string {
+  const left = head[0] === 'setting';
+  const widths = head.map((name, at) => Math.max(...[name, ...rows.map((row) => row[at])].map((cell) => cell.length)));
+  const line = (cells: string[]) =>
+    `| ${cells.map((cell, at) => (left ? cell.padEnd(widths[at]) : cell.padStart(widths[at]))).join(' | ')} |`;
+  const rule = `| ${widths.map((width) => (left ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`)).join(' | ')} |`;
+  return [line(head), rule, ...rows.map(line)].join('\n');
+}
+
 if (import.meta.main) {
   const option = { type: 'string' } as const;
   const { values } = parseArgs({
     options: {
       ...{ hits: option, domains: option, 'per-request': option, stream: option, 'export-every': option },
       ...{ 'batch-window': option, collector: option, trainer: option, 'no-search': { type: 'boolean' as const } },
+      tables: { type: 'boolean' },
     },
   });
+  if (values.tables) {
+    console.log(tables());
+    process.exit();
+  }
   const load: Load = {
     hits: number('hits', values.hits, defaults.hits),
     domains: number('domains', values.domains, defaults.domains),

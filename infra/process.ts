@@ -68,7 +68,7 @@ export class Process extends Construct {
         KEEP_DAYS: String(settings.keepDays),
         METRICS: stores.metrics,
       },
-      memory: 1769,
+      memory: settings.exportMemory,
       timeoutSeconds: 300,
       logDays: settings.logDays,
     });

@@ -6,7 +6,7 @@ import { App, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { budgetKilobytes, bundle, type FunctionName } from '../infra/bundle.ts';
-import { cost } from '../infra/cost.ts';
+import { cost, tables } from '../infra/cost.ts';
 import { BadSetting, resolve, type Settings, settingNames } from '../infra/settings.ts';
 import { Whalewatch } from '../infra/whalewatch.ts';
 import { buildPages } from '../web/build.ts';
@@ -230,4 +230,9 @@ test('a thousand hits a second, twenty to a request, stay below $250 a month', (
   assert.ok(total < 250, String(total));
   assert.equal(shards, 1);
   assert.ok(cost().total < 60, 'the floor');
+});
+
+test('the tables of docs/cost.md are what the script says', () => {
+  const text = readFileSync(join(import.meta.dirname, '../docs/cost.md'), 'utf8');
+  for (const table of tables().split('\n\n')) assert.ok(text.includes(table), `npm run cost -- --tables:\n${table}`);
 });
