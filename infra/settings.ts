@@ -9,8 +9,8 @@ export interface Settings {
   /** Seconds between two exports of the map: whole minutes up to four hours, or 15, 20 or 30. Default 60. Below 60 adds $0.20 a month. */
   exportEvery?: number;
   /**
-   * Megabytes of export, 512 to 10,240. Default 1769: enough for 3 million domains at the 0.4 KB of each that export was
-   * measured to take; 10 million want some 4200.
+   * Megabytes of export, 512 to 10,240. Default 1769: enough for some 4 million domains (docs/cost.md); 10 million want
+   * some 4200.
    */
   exportMemory?: number;
   /** Hours between two trainings, 1 to 720. Default 24. */

@@ -177,6 +177,7 @@ test('a wrong setting is named, with its value and the mend', () => {
     ['exportEvery', 90, /exportEvery is 90: .*whole minutes/],
     ['trainEvery', 0.5, /trainEvery is 0.5/],
     ['trainer', 'gpu', /trainer is "gpu": give lambda, fargate/],
+    ['exportMemory', 100, /exportMemory is 100/],
     ['trainMemory', 20_000, /trainMemory is 20000/],
     ['trainSpark', { processors: 4, gigabytes: 64 }, /trainSpark.processors is 4/],
     ['trainTask', { cpu: 4096, memory: 1 }, /trainTask.memory is 1: with cpu 4096/],
