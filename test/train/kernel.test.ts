@@ -142,6 +142,31 @@ function rowLoss(
   return loss;
 }
 
+test('a last step of conjugate gradients goes as far as the loss falls', () => {
+  for (const rank of [10, 24]) {
+    const rows = rowsOf(distinct(world(rank, 60, 40, 900)), 60);
+    const options: FitOptions = { ...defaults, rank, iterations: 1, solver: 'cg', steps: 1 };
+    const random = seeded(3);
+    const start = Float32Array.from({ length: 40 * rank }, () => (random() - 0.5) / rank);
+    const { users } = fit(rows, 40, options, seeded(3));
+    for (let user = 0; user < 60; user++) {
+      const x = users.subarray(user * rank, (user + 1) * rank);
+      if (x.every((value) => value === 0)) continue;
+      const own = rowLoss(rows, user, start, x, options);
+      for (const longer of [0.98, 1.02]) {
+        const other = rowLoss(
+          rows,
+          user,
+          start,
+          x.map((value) => value * longer),
+          options,
+        );
+        assert.ok(own < other, `person ${user} at rank ${rank}: ${own}, ${other} at ${longer} of the length`);
+      }
+    }
+  }
+});
+
 test('counts of a million keep each row at its least loss', () => {
   for (const rank of [10, 33]) {
     const random = seeded(rank);
