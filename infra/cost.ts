@@ -88,8 +88,8 @@ export const assumed = {
   envelopeBytes: 590,
   /** Waiting of an export for its dozen reads and writes. */
   exportWaitMs: 300,
-  /** Requests that keep one processor of the collector on Fargate half busy. */
-  serverRequests: 3500,
+  /** Requests that keep one processor of the collector on Fargate half busy: npm run bench -- collect, on a busy machine. */
+  serverRequests: 1200,
   /** Hits of different requests that share a record there: what comes in the milliseconds of a call, on one server. */
   gatherMs: 15,
   /** Requests that one connection to the load balancer carries: a beacon's one, a portal's many. */
