@@ -159,7 +159,7 @@ async function compare(world: World, splitOf: (seed: number) => Split, timed: bo
         const factors = { rank, users: read('users'), items: read('items') };
         rmSync(`${out}.users.f32`);
         const scores = judge(byFactors(factors));
-        const peak = reply.peakBytes === undefined ? '' : `, at most ${(reply.peakBytes / 1e6).toFixed(0)} MB`;
+        const peak = reply.peakBytes == null ? '' : `, at most ${(reply.peakBytes / 1e6).toFixed(0)} MB`;
         console.log(
           `seed ${seed} of ${seeds.length}, rank ${rank}: ${entrant} ${reply.seconds.toFixed(3)} s${peak}, AUC ${scores.auc?.toFixed(4)}`,
         );
@@ -223,7 +223,7 @@ function print(rank: number, of: Map<Name, Result[]>): void {
     const text = (value: number | undefined, width: number, digits: number) =>
       (value === undefined || Number.isNaN(value) ? '-' : value.toFixed(digits)).padStart(width);
     const seconds = (field: 'seconds' | 'processorS' | 'topS') => warm(results.map((result) => result[field]));
-    const peak = Math.max(...results.map(({ peakBytes = Number.NaN }) => peakBytes / 1e6));
+    const peak = Math.max(...results.map(({ peakBytes }) => (peakBytes ?? Number.NaN) / 1e6));
     const score = (field: 'auc' | 'ndcg' | 'recall' | 'coverage') => mean(results.map(({ scores }) => scores[field]));
     console.log(
       `${name.padEnd(24)}${text(seconds('seconds'), 9, 3)}${text(seconds('processorS'), 11, 3)}${text(seconds('topS'), 9, 3)}${text(peak, 11, 0)}${text(score('auc'), 8, 4)}${text(score('ndcg'), 9, 4)}${text(score('recall'), 11, 4)}${text(score('coverage'), 10, 3)}`,
@@ -238,7 +238,8 @@ function speed(of: Map<Name, Result[]>) {
     Math.min(seconds('ours', field), seconds('oursCg', field) || Infinity);
   const lossRatio = (name: Name, peer: Name) =>
     round(Math.max(...(of.get(name) ?? []).map(({ loss = 0 }, at) => loss / (of.get(peer)?.[at].loss ?? 1))), 6);
-  const megabytes = (name: Name) => round(Math.max(...of.get(name)!.map(({ peakBytes = 0 }) => peakBytes / 1e6)), 0);
+  const megabytes = (name: Name) =>
+    round(Math.max(...of.get(name)!.map(({ peakBytes }) => (peakBytes ?? Number.NaN) / 1e6)), 0);
   return {
     oursS: round(seconds('ours')),
     oursFirstS: round(of.get('ours')![0].seconds!),

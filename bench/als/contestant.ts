@@ -24,8 +24,8 @@ export interface Reply {
   /** Of the processor, all threads together; of Spark's JVM where there is /proc. */
   processorS?: number;
   topS?: number;
-  /** The most memory that the process ever held, in bytes. */
-  peakBytes?: number;
+  /** The most memory that the process ever held, in bytes; where there is /proc. */
+  peakBytes?: number | null;
 }
 
 export class Contestant {

@@ -1,5 +1,5 @@
 // Our side of bench/als.ts, in a process of its own so that its memory is its own too.
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Factors } from '#core/als.ts';
 import { seeded } from '#core/random.ts';
@@ -33,12 +33,21 @@ for await (const line of createInterface({ input: process.stdin })) {
   const seconds = (performance.now() - began) / 1000;
   const { user, system } = process.cpuUsage(before);
   // Before anything else takes memory that training doesn't.
-  const peakBytes = process.resourceUsage().maxRSS * 1024;
+  const peakBytes = peak();
   writeFileSync(`${out}.users.f32`, factors.users);
   writeFileSync(`${out}.items.f32`, factors.items);
   const reply: Reply = { seconds, processorS: (user + system) / 1e6, peakBytes };
   if (task.top) reply.topS = topTen(rows, factors);
   console.log(JSON.stringify(reply));
+}
+
+/** VmHWM of proc(5): getrusage's maximum has in it what the parent held when it started this process. */
+function peak(): number | undefined {
+  try {
+    return Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) * 1024;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Top-10 of everybody without what they pulled, ordering the images included. */
