@@ -337,24 +337,39 @@ function table(head: string[], rows: string[][]): string {
   return [line(head), rule, ...rows.map(line)].join('\n');
 }
 
+const help = `usage: npm run cost -- [--hits 1000] [--per-request 20] [--domains 20000] [--stream provisioned|onDemand]
+  [--export-every SECONDS] [--batch-window SECONDS] [--collector lambda|fargate] [--trainer lambda|fargate|spark] [--no-search]
+
+Dollars a month of such a load. --tables prints the tables of docs/cost.md.`;
+
 if (import.meta.main) {
+  try {
+    print();
+  } catch (cause) {
+    console.error(`${(cause as Error).message}\n\n${help}`);
+    process.exitCode = 1;
+  }
+}
+
+function print(): void {
   const option = { type: 'string' } as const;
   const { values } = parseArgs({
     options: {
       ...{ hits: option, domains: option, 'per-request': option, stream: option, 'export-every': option },
       ...{ 'batch-window': option, collector: option, trainer: option, 'no-search': { type: 'boolean' as const } },
       tables: { type: 'boolean' },
+      help: { type: 'boolean', short: 'h' },
     },
   });
-  if (values.tables) {
-    console.log(tables());
-    process.exit();
+  if (values.help || values.tables) {
+    console.log(values.help ? help : tables());
+    return;
   }
   const load: Load = {
     hits: number('hits', values.hits, defaults.hits),
     domains: number('domains', values.domains, defaults.domains),
     perRequest: number('per-request', values['per-request'], defaults.perRequest),
-    stream: values.stream === 'onDemand' ? 'onDemand' : 'provisioned',
+    stream: one('stream', values.stream, ['provisioned', 'onDemand']),
     exportEvery: number('export-every', values['export-every'], defaults.exportEvery),
     batchWindow: number('batch-window', values['batch-window'], defaults.batchWindow),
     collector: one('collector', values.collector, ['lambda', 'fargate']),

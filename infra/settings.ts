@@ -6,7 +6,7 @@ import { checkedRules, type Rule } from '#core/rules.ts';
 export interface Settings {
   /** Days after its newest hit that a domain leaves the map. Default 7. */
   keepDays?: number;
-  /** Seconds between two exports of the map: whole minutes up to four hours, or 15, 20 or 30. Default 60. Below 60 adds $0.20 a month. */
+  /** Seconds between two exports of the map: whole minutes up to four hours, or 15, 20 or 30. Default 60. Every 15 adds some $6 a month to the floor. */
   exportEvery?: number;
   /**
    * Megabytes of export, 512 to 10,240. Default 1769: enough for some 4 million domains (docs/cost.md); 10 million want

@@ -222,28 +222,41 @@ async function placeIn(url: string, domain: string): Promise<{ lat: number; lon:
   return found;
 }
 
-if (import.meta.main) {
-  const { values } = parseArgs({
-    options: {
-      url: { type: 'string' },
-      api: { type: 'string' },
-      token: { type: 'string', default: process.env.WHALEWATCH_TOKEN },
-      reader: { type: 'string', default: process.env.WHALEWATCH_READ_TOKEN },
-      address: { type: 'string' },
-      seconds: { type: 'string', default: '180' },
-    },
-  });
-  const { url, api, token, reader, address, seconds } = values;
-  if (!url || !token) {
-    console.error(
-      'usage: npm run verify -- --url https://SITE [--api https://API] --token TOKEN [--reader TOKEN] [--address VISITOR] [--seconds 180]',
-    );
-    process.exit(2);
-  }
+const help = `usage: npm run verify -- --url https://SITE --token TOKEN [--api https://API] [--reader TOKEN] [--address VISITOR] [--seconds 180]
+
+Sends a hit and a pull to a deployment and reads them back from every page's calls; then forgets the person it made up.
+--token is the webhook's (or WHALEWATCH_TOKEN), --reader the reader's (or WHALEWATCH_READ_TOKEN).`;
+
+if (import.meta.main) await main();
+
+async function main(): Promise<void> {
   try {
-    await verify({ url, api, token, reader, address, seconds: Number(seconds), log: console.log });
+    const { values } = parseArgs({
+      options: {
+        url: { type: 'string' },
+        api: { type: 'string' },
+        token: { type: 'string', default: process.env.WHALEWATCH_TOKEN },
+        reader: { type: 'string', default: process.env.WHALEWATCH_READ_TOKEN },
+        address: { type: 'string' },
+        seconds: { type: 'string', default: '180' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    });
+    const { url, api, token, reader, address } = values;
+    if (values.help) {
+      console.log(help);
+      return;
+    }
+    const seconds = Number(values.seconds);
+    if (!url || !token || !(seconds > 0)) {
+      console.error(help);
+      process.exitCode = 2;
+      return;
+    }
+    await verify({ url, api, token, reader, address, seconds, log: console.log });
   } catch (cause) {
-    console.error(`NOT SO: ${(cause as Error).message}`);
-    process.exit(1);
+    const { code, message } = cause as NodeJS.ErrnoException;
+    console.error(code?.startsWith('ERR_PARSE_ARGS') ? `${message}\n\n${help}` : `NOT SO: ${message}`);
+    process.exitCode = 1;
   }
 }

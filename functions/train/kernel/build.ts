@@ -1,4 +1,4 @@
-// npm run build:kernel: AssemblyScript -> WebAssembly -> functions/train/kernel.wasm.ts (see docs/decisions/kernel.md).
+// npm run build:kernel: AssemblyScript -> WebAssembly -> functions/train/kernel.wasm.ts (see docs/decisions/0005-kernel.md).
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { compileKernel } from './compile.ts';
