@@ -331,6 +331,11 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
       notices: await get('/v1/notices'),
     });
     await invoke(outputs.ExportFunction);
+    // Only the person who was forgotten pulled it; the catalogue in the function is at most seconds old.
+    await eventually(
+      () => recommended('alice'),
+      (list) => !list.includes('own/image'),
+    );
     const before = await read();
     assert.ok(before.history.items.length > 0 && before.recommendations.length > 0);
     assert.equal(await title(), 'Whalewatch');
