@@ -31,7 +31,8 @@ import type { ResolvedSettings } from './settings.ts';
 import type { Stores } from './stores.ts';
 import type { Emulated } from './whalewatch.ts';
 
-export interface ProcessProps {
+/** Of a stage that reads the stream and the stores: process, and serve for its health page. */
+export interface StageProps {
   settings: ResolvedSettings;
   stores: Stores;
   stream: Stream;
@@ -49,7 +50,7 @@ export class Process extends Construct {
   /** Calls of schedules that did not come through. */
   readonly undelivered: Queue;
 
-  constructor(scope: Construct, id: string, props: ProcessProps) {
+  constructor(scope: Construct, id: string, props: StageProps) {
     super(scope, id);
     const { settings, stores } = props;
     this.messages = new Topic(this, 'Messages', { enforceSSL: true });
@@ -84,7 +85,7 @@ export class Process extends Construct {
     this.#schedule(settings.exportEvery);
   }
 
-  #process({ settings, stores, emulated }: ProcessProps) {
+  #process({ settings, stores, emulated }: StageProps) {
     const table = ipTable(settings.ipDatabase);
     const layer = new LayerVersion(this, 'IpTable', {
       code: Code.fromAsset(table.folder),
@@ -155,7 +156,7 @@ export class Process extends Construct {
    * Records that can never be processed are set aside by process itself; what fails here is a store that is down. So it
    * is tried for as long as the stream keeps the records, less four hours, and the shard waits.
    */
-  #mapping({ settings, stream }: ProcessProps) {
+  #mapping({ settings, stream }: StageProps) {
     return new KinesisEventSource(stream, {
       startingPosition: StartingPosition.TRIM_HORIZON,
       batchSize: 10_000,

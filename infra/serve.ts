@@ -1,28 +1,17 @@
 // serve: answers from the stores; tiles: the map's pointer and tiles, from the points alone.
-import type { Stream } from 'aws-cdk-lib/aws-kinesis';
 import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
 import type { TileVariables, Variables } from '#serve/env.ts';
 import { token } from './collect.ts';
 import { StageFunction } from './function.ts';
-import { ipTable } from './process.ts';
-import type { ResolvedSettings } from './settings.ts';
-import type { Stores } from './stores.ts';
-import type { Emulated } from './whalewatch.ts';
-
-export interface ServeProps {
-  settings: ResolvedSettings;
-  stores: Stores;
-  stream: Stream;
-  emulated: Emulated;
-}
+import { ipTable, type StageProps } from './process.ts';
 
 export class Serve extends Construct {
   readonly handler: StageFunction<Variables>;
   readonly tiles: StageFunction<TileVariables>;
   readonly token: Secret;
 
-  constructor(scope: Construct, id: string, { settings, stores, stream, emulated }: ServeProps) {
+  constructor(scope: Construct, id: string, { settings, stores, stream, emulated }: StageProps) {
     super(scope, id);
     const { publicPeople, keepDays, exportEvery, batchWindow, ipDatabase, logDays } = settings;
     this.token = token(this, 'Token', 'What readers of people\'s pages send as "Authorization: Bearer TOKEN"');
