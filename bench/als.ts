@@ -1,8 +1,9 @@
 // npm run bench -- als [--ranks 10,64] [--seeds 4] [--users 100000 --items 10000 --pairs 2840000] [--no-spark] [--large]
 //                      [--no-public] [--public] [--pairs FILE]
 // Training, and top-10 of everybody, against implicit 0.7.3 and Spark MLlib: on seeded communities of people and, for the
-// AUC, on MovieLens-100k (--public: on nothing else) or on a file of pairs instead of both. Each contestant has a process of its own, reads the same matrix
-// and is judged by the same code; ours includes lay-out and the start of its threads. A seed is a split and a start: the
+// AUC, on MovieLens-100k (--public: on nothing else) or on a file of pairs instead of both. Each contestant has a process
+// of its own, reads the same matrix and is judged by the same code: ours as it is served (people folded in against the images'
+// factors; aucTrained by the fit's own people), rivals by their own factors. Ours includes lay-out and the start of its threads. A seed is a split and a start: the
 // first one is the warm-up, times are the median of the others. --large: 1 M x 50,000 x 20 M pairs, each fit in a new
 // process, with the most memory that it ever held.
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -14,7 +15,8 @@ import { alsDefaults, type Factors } from '#core/als.ts';
 import type { Scores } from '#core/models.ts';
 import { seeded } from '#core/random.ts';
 import type { Rows } from '#core/ratings.ts';
-import { byFactors, popular, pulledTogether, type Recommender, scorer } from '#train/evaluate.ts';
+import { scoresOf } from '#core/recommend.ts';
+import { byFolding, popular, pulledTogether, type Recommender, scorer } from '#train/evaluate.ts';
 import { bytesOf, Contestant, type Reply, type Task } from './als/contestant.ts';
 import {
   byChance,
@@ -74,7 +76,10 @@ type Name = (typeof entrants)[number]['name'] | 'similar' | 'popular';
 
 /** One entrant, one seed, one rank. */
 interface Result extends Partial<Reply> {
+  /** Ours as served: people folded in against the images' factors. A rival's by its own factors. */
   scores: Scores;
+  /** AUC of ours by the factors of people that the fit ended with. */
+  trainedAuc?: number;
   loss?: number;
 }
 /** By rank, then by entrant: a result a seed. */
@@ -128,7 +133,7 @@ async function compare(world: World, splitOf: (seed: number) => Split, timed: bo
       console.log(
         `\n${world.name}: ${world.users} people x ${world.items} images, ${split.rows.columns.length} pairs, ${split.held.length} held out`,
       );
-    const judge = judging(world, split, seed);
+    const { known, score } = judging(world, split, seed);
     const train = {
       users: world.users,
       items: world.items,
@@ -137,7 +142,7 @@ async function compare(world: World, splitOf: (seed: number) => Split, timed: bo
     };
     const [similar, byPopularity] = large
       ? [{ people: 0 }, { people: 0 }]
-      : [judge(pulledTogether(train)), judge(popular(train))];
+      : [score(pulledTogether(train)), score(popular(train))];
     for (const rank of ranks) {
       const of = results.get(rank)!;
       const add = (entrant: Name, result: Result) => {
@@ -158,7 +163,8 @@ async function compare(world: World, splitOf: (seed: number) => Split, timed: bo
         const read = (side: string) => new Float32Array(bytesOf(`${out}.${side}.f32`));
         const factors = { rank, users: read('users'), items: read('items') };
         rmSync(`${out}.users.f32`);
-        const scores = judge(byFactors(factors));
+        const trained = score(byFactors(factors));
+        const scores = by === 'ours' ? score(byFolding(factors, known, options)) : trained;
         const peak = reply.peakBytes == null ? '' : `, at most ${(reply.peakBytes / 1e6).toFixed(0)} MB`;
         console.log(
           `seed ${seed} of ${seeds.length}, rank ${rank}: ${entrant} ${reply.seconds.toFixed(3)} s${peak}, AUC ${scores.auc?.toFixed(4)}`,
@@ -166,6 +172,7 @@ async function compare(world: World, splitOf: (seed: number) => Split, timed: bo
         add(entrant, {
           ...reply,
           scores,
+          trainedAuc: trained.auc,
           ...(solver !== 'weighted' && { loss: loss(split.rows, factors) }),
         });
       }
@@ -178,14 +185,21 @@ async function compare(world: World, splitOf: (seed: number) => Split, timed: bo
   return results;
 }
 
-/** AUC, NDCG@10, recall@10 and coverage by the code that judges training. */
-function judging(world: World, { rows, held }: Split, seed: number): (recommender: Recommender) => Scores {
+/** Scores as the factors that a fit ended with have them. */
+const byFactors =
+  (factors: Factors): Recommender =>
+  (user) =>
+    scoresOf(factors, factors.users.subarray(user * factors.rank, (user + 1) * factors.rank));
+
+/** AUC, NDCG@10, recall@10 and coverage by the code that judges training; `known`: the pulls of who is judged. */
+function judging(world: World, { rows, held }: Split, seed: number) {
   const people = new Set<number>();
   const random = seeded(seed);
   const all = [...new Set(held.map(({ user }) => user))];
   while (people.size < Math.min(judged, all.length)) people.add(all[Math.floor(random() * all.length)]);
   const test = held.filter(({ user }) => people.has(user));
-  return scorer({ users: world.users, items: world.items, train: entriesOf(rows, people), test }, seed);
+  const known = { users: world.users, items: world.items, train: entriesOf(rows, people), test };
+  return { known, score: scorer(known, seed) };
 }
 
 function contestant(by: 'ours' | 'implicit' | 'spark'): Contestant {
@@ -285,6 +299,7 @@ function quality(of: Map<Name, Result[]>) {
   const auc = (name: Name) => round(mean(aucs(name) ?? []), 4);
   return {
     auc: auc('ours'),
+    aucTrained: round(mean((of.get('ours') ?? []).map(({ trainedAuc }) => trainedAuc)), 4),
     aucCg: auc('oursCg'),
     aucWeighted: auc('oursWeighted'),
     aucImplicit: auc('implicit'),

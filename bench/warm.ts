@@ -4,9 +4,9 @@ import { parseArgs } from 'node:util';
 import { alsDefaults, type Factors, fit } from '#core/als.ts';
 import { seeded } from '#core/random.ts';
 import { compress, type Entry, split } from '#core/ratings.ts';
-import { folding, scoresOf } from '#core/recommend.ts';
+import { scoresOf } from '#core/recommend.ts';
 import { warmStart } from '#core/warm.ts';
-import { scorer } from '#train/evaluate.ts';
+import { byFolding, scorer } from '#train/evaluate.ts';
 
 const { values } = parseArgs({
   options: { users: { type: 'string', default: '5000' }, items: { type: 'string', default: '1000' } },
@@ -68,14 +68,7 @@ for (const seed of seeds) {
   const byFactors = (factors: Factors) => (user: number) => scoresOf(factors, row(factors, user));
   measure('stale', () => byFactors(last));
   measure('full', () => byFactors(fit(now, users, items, alsDefaults, seeded(seed))));
-  measure('folded', () => {
-    const foldIn = folding(last, alsDefaults);
-    const { starts, columns, values } = rows.byUser;
-    return (user) => {
-      const own = [starts[user], starts[user + 1]] as const;
-      return scoresOf(last, foldIn([...columns.subarray(...own)], [...values.subarray(...own)]).factors);
-    };
-  });
+  measure('folded', () => byFolding(last, { users, items, train: now, test: [] }, alsDefaults));
   measure('warmUsers', () => byFactors(warmStart(last, rows, { users: changedUsers, items: [] }, alsDefaults)));
   measure('warm', () =>
     byFactors(

@@ -17,6 +17,23 @@ export interface AlsOptions {
 /** What the forerunner ran with. */
 export const alsDefaults: AlsOptions = { rank: 10, iterations: 5, lambda: 0.01, alpha: 1 };
 
+const most = 4096;
+
+/** The options given, and the defaults for the rest. @throws RangeError that names the option, its value and the mend. */
+export function checkedAls(given: Partial<AlsOptions>): AlsOptions {
+  const options = { ...alsDefaults, ...given };
+  for (const name of Object.keys(given))
+    if (!(name in alsDefaults)) throw new RangeError(`${name} is none of ${Object.keys(alsDefaults).join(', ')}`);
+  const { rank, iterations, lambda, alpha } = options;
+  for (const [name, value] of Object.entries({ rank, iterations }))
+    if (!Number.isInteger(value) || value < 1 || value > most)
+      throw new RangeError(`${name}: ${value} is not a whole number from 1 to ${most}`);
+  if (!(lambda > 0 && lambda < Number.POSITIVE_INFINITY))
+    throw new RangeError(`lambda: ${lambda} must be above 0: it keeps the equations solvable`);
+  if (!(alpha >= 0 && alpha < Number.POSITIVE_INFINITY)) throw new RangeError(`alpha: ${alpha} must be 0 or more`);
+  return options;
+}
+
 export interface Factors {
   rank: number;
   /** Row-major, users x rank and items x rank. */
@@ -45,14 +62,19 @@ export function fit(
     (entry) => entry.item,
     (entry) => entry.user,
   );
-  // People are solved first, from the images' factors alone: only those need a start.
-  const start = Float32Array.from({ length: items * rank }, () => (random() - 0.5) / rank);
-  const factors: Factors = { rank, users: new Float32Array(users * rank), items: start };
+  const factors: Factors = { rank, users: new Float32Array(users * rank), items: randomStart(items, rank, random) };
   for (let iteration = 0; iteration < iterations; iteration++) {
     solveSide(byUser, factors.items, factors.users, options);
     solveSide(byItem, factors.users, factors.items, options);
   }
   return factors;
+}
+
+/** People are solved first, from the images' factors alone: only those need a start. Row-major, items x rank. */
+export function randomStart(items: number, rank: number, random: () => number): Float32Array {
+  const start = new Float32Array(items * rank);
+  for (let k = 0; k < start.length; k++) start[k] = (random() - 0.5) / rank;
+  return start;
 }
 
 /** Solves every row of one side against the other side's factors, in place. */

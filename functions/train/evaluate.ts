@@ -1,11 +1,11 @@
 // How good a model is, beside what anybody would try first: what most people pull, and what those who pulled the same
 // pulled too. Every answer is judged on the same people and held-out pulls.
-import type { AlsOptions, Factors, fit } from '#core/als.ts';
+import type { AlsOptions } from '#core/als.ts';
 import { auc } from '#core/auc.ts';
 import type { Evaluation, Scores } from '#core/models.ts';
 import { seeded } from '#core/random.ts';
 import { compress, type Entry } from '#core/ratings.ts';
-import { scoresOf, topN } from '#core/recommend.ts';
+import { folding, type ItemModel, scoresOf, topN } from '#core/recommend.ts';
 
 /** Scores of every image for one person; valid until the next call. */
 export type Recommender = (user: number) => ArrayLike<number>;
@@ -26,22 +26,30 @@ const mostPeople = 2000;
 /** Of an image's people, the first so many tell what else is pulled with it. */
 const mostNeighbours = 200;
 
-/** Judges the model and both baselines. */
-export function evaluate(world: World, options: AlsOptions, seed: number, fitting: typeof fit): Evaluation {
-  const factors = fitting(world.train, world.users, world.items, options, seeded(seed));
+/** Judges a model of what may be learned from, as it is served, and both baselines. */
+export function evaluate(world: World, model: ItemModel, options: AlsOptions, seed: number): Evaluation {
   const scoring = scorer(world, seed);
   return {
-    als: scoring(byFactors(factors)),
+    als: model.items.every(Number.isFinite) ? scoring(byFolding(model, world, options)) : { people: 0 },
     similar: scoring(pulledTogether(world)),
     popular: scoring(popular(world)),
   };
 }
 
-/** Scores as training's factors have them. */
-export const byFactors =
-  (factors: Factors): Recommender =>
-  (user) =>
-    scoresOf(factors, factors.users.subarray(user * factors.rank, (user + 1) * factors.rank));
+/** Scores as they are served: a person's factors follow from their pulls and the images' factors. */
+export function byFolding(model: ItemModel, { users, train }: World, options: AlsOptions): Recommender {
+  const { starts, columns, values } = compress(
+    train,
+    users,
+    ({ user }) => user,
+    ({ item }) => item,
+  );
+  const fold = folding(model, options);
+  return (user) => {
+    const [from, to] = [starts[user], starts[user + 1]];
+    return scoresOf(model, fold([...columns.subarray(from, to)], [...values.subarray(from, to)]).factors);
+  };
+}
 
 /** The first baseline: images by how many people pulled them. */
 export function popular({ items, train }: World): Recommender {

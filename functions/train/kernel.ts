@@ -1,8 +1,9 @@
 // The fast fit: lays the matrix out in shared memory and runs the WebAssembly kernel (functions/train/kernel) on all
 // cores. functions/core/als.ts is the readable reference that it is tested against.
 import { availableParallelism } from 'node:os';
-import type { AlsOptions, Factors } from '#core/als.ts';
+import { type AlsOptions, checkedAls, type Factors, randomStart } from '#core/als.ts';
 import { compress, type Entry, type Rows } from '#core/ratings.ts';
+import type { ItemModel } from '#core/recommend.ts';
 import { blockAt, Layout, runKernel, side, word } from './threads.ts';
 
 export interface FitOptions extends AlsOptions {
@@ -22,8 +23,8 @@ const layoutPhases = 3;
 const pieces = 32;
 /** Entries of a row that is worth a group of four lanes of its own. */
 const splitAt = 2048;
-/** entries x rank^2 x iterations below which a second thread starts too late to help. */
-const worthThreads = 3e8;
+/** entries x rank^2 x half steps below which a second thread starts too late to help. */
+const worthThreads = 6e8;
 
 /**
  * Fits users x items rows (a user a row) and answers row-major factors: the reference's up to single precision, and the
@@ -33,18 +34,40 @@ const worthThreads = 3e8;
  */
 export function fit(byUser: Rows, items: number, options: FitOptions, random: () => number): Factors {
   check(byUser, options);
-  const { rank, iterations, lambda, alpha, solver = 'exact', steps = 2, weightedLambda = false } = options;
+  return solve(byUser, items, options, 2 * options.iterations, () => randomStart(items, options.rank, random));
+}
+
+/**
+ * Everybody's factors against the images', users x rank: what people get at request time, all at once.
+ *
+ * @throws RangeError as `fit` does.
+ */
+export function foldIn(byUser: Rows, { rank, items }: ItemModel, options: FitOptions): Float32Array {
+  const given = { ...options, rank };
+  check(byUser, given);
+  return solve(byUser, items.length / rank, given, 1, () => items).users;
+}
+
+/** Half steps from the images' factors on: people, images, people, … */
+function solve(
+  byUser: Rows,
+  items: number,
+  options: FitOptions,
+  halfSteps: number,
+  startOf: () => Float32Array,
+): Factors {
+  const { rank, lambda, alpha, solver = 'exact', steps = 2, weightedLambda = false } = options;
   const users = byUser.starts.length - 1;
   const entries = byUser.columns.length;
-  const threads = options.threads ?? (entries * rank * rank * iterations < worthThreads ? 1 : availableParallelism());
+  const threads = options.threads ?? (entries * rank * rank * halfSteps < worthThreads ? 1 : availableParallelism());
   const lanes = rank <= lanesRank && solver === 'exact';
   const stride = Math.ceil(rank / (lanes ? 4 : 8)) * (lanes ? 4 : 8);
 
   const layout = new Layout();
   const reserve = (bytes: number) => layout.reserve(bytes);
   const square = stride * stride;
-  const phases = reserve((layoutPhases + iterations * 12) * 8);
-  const precise = reserve(iterations * 2 * 4);
+  const phases = reserve((layoutPhases + halfSteps * 6) * 8);
+  const precise = reserve(halfSteps * 4);
   const gramParts = reserve(gramChunks * square * 8);
   const [gram, lower, inverse] = [reserve(square * 4), reserve(square * 4), reserve(square * 4)];
   const [whitener, identity] = [reserve(square * 4), reserve(square * 4)];
@@ -81,7 +104,7 @@ export function fit(byUser: Rows, items: number, options: FitOptions, random: ()
     set({
       rank,
       stride,
-      iterations,
+      halfSteps,
       steps,
       splitAt,
       phases,
@@ -119,9 +142,10 @@ export function fit(byUser: Rows, items: number, options: FitOptions, random: ()
     new Uint32Array(memory.buffer, given.starts, users + 1).set(byUser.starts);
     new Uint32Array(memory.buffer, given.columns, entries).set(byUser.columns);
     new Float32Array(memory.buffer, given.values, entries).set(byUser.values);
+    const start = startOf();
     const first = new Float32Array(memory.buffer, sides[1].factors, items * stride);
     for (let item = 0; item < items; item++)
-      for (let k = 0; k < rank; k++) first[item * stride + k] = (random() - 0.5) / rank;
+      for (let k = 0; k < rank; k++) first[item * stride + k] = start[item * rank + k];
   });
   if (failure !== 0) {
     // The first entry that a piece of the lay-out found.
@@ -155,13 +179,10 @@ export function fitEntries(
 
 function check({ starts, columns, values }: Rows, options: FitOptions): void {
   const { rank, iterations, lambda, alpha, steps = 2, threads = 1, solver, weightedLambda } = options;
-  const whole = { rank, iterations, steps, threads };
-  for (const [name, value] of Object.entries(whole))
+  checkedAls({ rank, iterations, lambda, alpha });
+  for (const [name, value] of Object.entries({ steps, threads }))
     if (!Number.isInteger(value) || value < 1 || value > 4096)
       throw new RangeError(`${name}: ${value} is not a whole number from 1 to 4096`);
-  if (!(lambda > 0 && lambda < Number.POSITIVE_INFINITY))
-    throw new RangeError(`lambda: ${lambda} must be above 0: it keeps the equations solvable`);
-  if (!(alpha >= 0 && alpha < Number.POSITIVE_INFINITY)) throw new RangeError(`alpha: ${alpha} must be 0 or more`);
   if (solver === 'cg' && weightedLambda)
     throw new RangeError('solver: cg knows no weightedLambda: leave out one of the two');
   if (starts.at(-1) !== columns.length || values.length !== columns.length)

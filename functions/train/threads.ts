@@ -5,7 +5,7 @@ import { kernelWasm } from './kernel.wasm.ts';
 /** The parameter block and its words: functions/train/kernel/parameters.ts. */
 export const blockAt = 1024;
 export const word = {
-  ...{ rank: 0, stride: 1, iterations: 2, solver: 3, weighted: 4, steps: 5, splitAt: 6, phases: 7, gramParts: 8 },
+  ...{ rank: 0, stride: 1, halfSteps: 2, solver: 3, weighted: 4, steps: 5, splitAt: 6, phases: 7, gramParts: 8 },
   ...{ gram: 9, lower: 10, inverse: 11, whitener: 12, whitened: 13, scratch: 14, scratchBytes: 15, failed: 16 },
   ...{ zeros: 17, lambda: 18, alpha: 20, gramDouble: 22, identity: 23, lanes: 24, listLength: 25, head: 26, turn: 27 },
   ...{ heads: 28, tails: 29, lengths: 30, listed: 31, users: 32, items: 48, ready: 64, listItems: 66, listScores: 67 },

@@ -1,16 +1,19 @@
 // Training: read the pulls by a search query, split, fit, score, refuse what is worse, publish.
-import { type AlsOptions, alsDefaults, type Factors } from '#core/als.ts';
+import { type AlsOptions, checkedAls } from '#core/als.ts';
 import { taughtClasses as classes } from '#core/event.ts';
 import { encodeModel } from '#core/model.ts';
 import { type Card, keepModels, latestKey, type ModelList, readModels, refusedKey } from '#core/models.ts';
 import { seeded } from '#core/random.ts';
 import { compress, type Entry, indexPairs, split } from '#core/ratings.ts';
+import type { ItemModel } from '#core/recommend.ts';
 import type { ObjectStore, Pair, SavedRecommendations, SearchStore } from '#core/stores.ts';
 import { evaluate } from './evaluate.ts';
-import { fitEntries as fit } from './kernel.ts';
+import { fitEntries as fit, foldIn } from './kernel.ts';
 import { topLists } from './top.ts';
 
-export interface TrainOptions extends Partial<AlsOptions> {
+export interface TrainOptions {
+  /** Default: alsDefaults. */
+  als?: Partial<AlsOptions>;
   search: SearchStore;
   objects: ObjectStore;
   clock: () => number;
@@ -54,7 +57,7 @@ export type Part = 'all' | 'random' | 'byTime';
 
 /** Trains and publishes one model; answers its card. `refused` on the card says why it was not put in service. */
 export async function train(options: TrainOptions): Promise<Card> {
-  const als: AlsOptions = { ...alsDefaults, ...pick(options) };
+  const als = checkedAls(options.als ?? {});
   const lessons = await readLessons(options);
   const { users, items, seed } = lessons;
   const fitPart = (part: Part) => {
@@ -89,16 +92,19 @@ export async function readLessons({ search, clock, seed, log = () => {} }: Train
   return { ...lessons, byTime: { train: earlier, test: later } };
 }
 
-/** Judges a fit, and puts its model in service unless it is worse; answers the model's card. */
+/**
+ * Judges a fit, and puts its model in service unless it is worse; answers the model's card. A model is its images'
+ * factors: people's follow from their pulls.
+ */
 export async function publish(
   lessons: Lessons,
   als: AlsOptions,
-  fitPart: (part: Part) => Factors,
+  fitPart: (part: Part) => ItemModel,
   { search, objects, clock, newId, log = () => {} }: Omit<TrainOptions, 'seed'>,
 ): Promise<Card> {
   const { began, seed, users, items, entries } = lessons;
   const score = judge(lessons, als, fitPart);
-  const factors = fitPart('all');
+  const model = fitPart('all');
   log(`AUC ${score.auc?.toFixed(3) ?? 'unknown'}, by popularity ${score.popularityAuc?.toFixed(3) ?? 'unknown'}`);
 
   const { list, etag } = await readModels(objects);
@@ -113,14 +119,14 @@ export async function publish(
     ...score,
     seconds: (clock() - began) / 1000,
   };
-  const refused = refusal(card, list);
+  const refused = refusal(card, list, model);
   if (refused) {
     log(`not published: ${refused}`);
     if (card.images > 0) await objects.put(refusedKey, JSON.stringify({ ...card, refused }));
     return { ...card, refused };
   }
 
-  await objects.put(`models/${card.id}/model.bin`, encodeModel({ ...als, items, factors: factors.items }), {
+  await objects.put(`models/${card.id}/model.bin`, encodeModel({ ...als, items, factors: model.items }), {
     ifNoneMatch: '*',
   });
   const next: ModelList = { current: card.id, cards: [card, ...list.cards].slice(0, keepModels) };
@@ -138,7 +144,7 @@ export async function publish(
       ({ item }) => item,
     );
     let batch: SavedRecommendations[] = [];
-    const best = topLists(factors, byUser, saved);
+    const best = topLists({ ...model, users: foldIn(byUser, model, als) }, byUser, saved);
     for (let user = 0; user < users.length; user++) {
       batch.push({
         user: users[user],
@@ -156,16 +162,10 @@ export async function publish(
   }
 }
 
-function pick({ rank, iterations, lambda, alpha }: Partial<AlsOptions>): Partial<AlsOptions> {
-  return Object.fromEntries(
-    Object.entries({ rank, iterations, lambda, alpha }).filter(([, value]) => value !== undefined),
-  );
-}
-
 /** Judged on what each split held out. */
-function judge({ seed, users, items, random, byTime }: Lessons, als: AlsOptions, fitPart: (part: Part) => Factors) {
+function judge({ seed, users, items, random, byTime }: Lessons, als: AlsOptions, fitPart: (part: Part) => ItemModel) {
   const score = (part: 'random' | 'byTime', held: Split) =>
-    evaluate({ users: users.length, items: items.length, ...held }, als, seed, () => fitPart(part));
+    evaluate({ users: users.length, items: items.length, ...held }, fitPart(part), als, seed);
   const evaluation = { random: score('random', random), ...(byTime ? { byTime: score('byTime', byTime) } : {}) };
   const { als: model, popular } = evaluation.random;
   return { auc: model.auc, popularityAuc: popular.auc, heldOut: random.test.length, evaluation };
@@ -176,8 +176,10 @@ function judge({ seed, users, items, random, byTime }: Lessons, als: AlsOptions,
  * that became harder for every model lowers both AUCs: what counts then is the lead over popularity. And no model
  * keeps its successors out for ever.
  */
-function refusal(card: Card, { cards, current }: ModelList): string | undefined {
+function refusal(card: Card, { cards, current }: ModelList, model: ItemModel): string | undefined {
   if (card.images === 0) return 'there are no pulls to learn from yet';
+  if (!model.items.every(Number.isFinite))
+    return `its factors are past single precision: raise lambda (${card.lambda}) or lower rank (${card.rank})`;
   if (card.auc === undefined || card.popularityAuc === undefined || card.heldOut < enoughHeldOut) return;
   if (card.auc < card.popularityAuc)
     return `its AUC ${card.auc.toFixed(3)} is below ${card.popularityAuc.toFixed(3)} of mere popularity`;

@@ -4,7 +4,7 @@ import type { Scores } from '#core/models.ts';
 import { seeded } from '#core/random.ts';
 import { type Entry, indexPairs, split } from '#core/ratings.ts';
 import type { Pair } from '#core/stores.ts';
-import { byFactors, popular, pulledTogether, type Recommender, scorer, type World } from './evaluate.ts';
+import { byFolding, popular, pulledTogether, type Recommender, scorer, type World } from './evaluate.ts';
 
 /** One setting, or a baseline. */
 export interface Trial {
@@ -57,7 +57,7 @@ export function tune({ pairs, trials, seconds, seed, by = 'chance', clock, fit, 
   const attempt = (world: World, score: (recommender: Recommender) => Scores, options: AlsOptions, seed: number) => {
     const factors = fit(world.train, users.length, items.length, options, seeded(seed));
     // More factors than images, with hardly any lambda, can be past single precision: such a setting has no score.
-    return factors.items.every(Number.isFinite) ? score(byFactors(factors)) : { people: 0 };
+    return factors.items.every(Number.isFinite) ? score(byFolding(factors, world, options)) : { people: 0 };
   };
 
   log(`${entries.length} pairs of ${users.length} people and ${items.length} images; a tenth held out by ${by}`);

@@ -198,16 +198,13 @@ test('what is pulled together is a baseline that knows communities too', () => {
     [0, 1, 2, 3, 4].map((image) => ({ user, item: (user % 3) * 5 + image, value: 1 })),
   ).flat();
   const held = (at: number) => at % 7 === 0;
-  const result = evaluate(
-    {
-      ...{ users: 60, items: 15 },
-      train: entries.filter((_, at) => !held(at)),
-      test: entries.filter((_, at) => held(at)),
-    },
-    { ...alsDefaults, rank: 4 },
-    1,
-    fit,
-  );
+  const world = {
+    ...{ users: 60, items: 15 },
+    train: entries.filter((_, at) => !held(at)),
+    test: entries.filter((_, at) => held(at)),
+  };
+  const options = { ...alsDefaults, rank: 4 };
+  const result = evaluate(world, fit(world.train, 60, 15, options, seeded(1)), options, 1);
   assert.equal(result.similar.auc, 1);
   assert.ok(result.als.auc! > 0.99);
   assert.ok(result.popular.auc! < 0.7);
@@ -226,7 +223,8 @@ test('communities are learned nearly as well as if they were told', () => {
       world,
       seed,
     )((user) => Array.from({ length: 48 }, (_, item) => Number(Math.floor(item / 12) === user % 4)));
-    return told.auc! - evaluate(world, alsDefaults, seed, fit).als.auc!;
+    const model = fit(world.train, 120, 48, alsDefaults, seeded(seed));
+    return told.auc! - evaluate(world, model, alsDefaults, seed).als.auc!;
   });
   // Over 300 seeds of start and split 0.010 +- 0.006: a mean of 12 moves by 0.002.
   assert.ok(meanOf(lost)! < 0.018, `${meanOf(lost)} of AUC are lost`);

@@ -3,10 +3,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { choleskySolve, type Factors, fit as reference } from '#core/als.ts';
+import { choleskySolve, type Factors, fit as reference, solveSide } from '#core/als.ts';
 import { seeded } from '#core/random.ts';
 import { compress, type Entry, type Rows } from '#core/ratings.ts';
-import { type FitOptions, fit } from '#train/kernel.ts';
+import { type FitOptions, fit, foldIn } from '#train/kernel.ts';
 import { compileKernel } from '../../functions/train/kernel/compile.ts';
 
 const defaults = { rank: 10, iterations: 2, lambda: 0.01, alpha: 1 };
@@ -86,6 +86,23 @@ test('random shapes: empty rows, one person, one image', () => {
       assert.ok(off < 5e-5, `scores are off by ${off}`);
     }),
     { seed: 6, numRuns: 150 },
+  );
+});
+
+test('folding everybody in is one half step of the reference', () => {
+  fc.assert(
+    fc.property(shape, ({ users, items, count, rank, seed, cg }) => {
+      const entries = distinct(world(seed, users, items, count));
+      const options = { ...defaults, rank, lambda: 0.1 };
+      const rows = rowsOf(entries, users);
+      const model = reference(entries, users, items, options, seeded(seed));
+      const people = foldIn(rows, model, { ...options, solver: cg ? 'cg' : 'exact', steps: 200 });
+      const expected = { ...model, users: new Float32Array(users * rank) };
+      solveSide(rows, model.items, expected.users, options);
+      const off = furthest({ ...model, users: people }, expected);
+      assert.ok(off < 5e-5, `scores are off by ${off}`);
+    }),
+    { seed: 7, numRuns: 150 },
   );
 });
 

@@ -13,7 +13,7 @@ import {
 } from '#core/stores.ts';
 import { modelSource } from '#serve/models.ts';
 import { recommendationRoutes } from '#serve/recommendations.ts';
-import { train } from '#train/train.ts';
+import { type TrainOptions, train } from '#train/train.ts';
 
 const day = 86_400_000;
 const never = (cause: unknown) => assert.fail(String(cause));
@@ -58,9 +58,9 @@ function world(pairs: Pair[]) {
     saved,
     store,
     models: modelSource(store, () => Infinity, never),
-    train: () => {
+    train: (als?: TrainOptions['als']) => {
       const clock = () => now.time;
-      return train({ search: search as SearchStore, objects: store, clock, newId: () => `id${ids++}`, seed: 3 });
+      return train({ search: search as SearchStore, objects: store, clock, newId: () => `id${ids++}`, seed: 3, als });
     },
   };
 }
@@ -169,6 +169,47 @@ test('a model worse than the one in service waits a week at most', async () => {
   assert.match((await train()).refused!, /of the model in service/);
   now.time += 7 * day;
   assert.equal((await train()).refused, undefined);
+});
+
+test('what is saved for a person is what they are served', async () => {
+  const pairs = communities(60, 4, 12, 2);
+  for (const als of [{}, { rank: 17, lambda: 3, alpha: 0.2 }]) {
+    const { train, models, saved } = world(pairs);
+    const card = await train(als);
+    assert.equal(card.refused, undefined);
+    const { model, index, foldIn, best } = (await models.current())!;
+    assert.equal(model.rank, card.rank);
+    assert.equal(saved.size, 60);
+    for (const { user, items } of saved.values()) {
+      const own = pairs.filter((pair) => pair.user === user);
+      const pulled = own.map(({ repository }) => index.get(repository)!);
+      const person = foldIn(
+        pulled,
+        own.map(({ pulls }) => pulls),
+      );
+      const served = best(person.factors, items.length, (item) => pulled.includes(item));
+      // Saved in single precision: as many, with the same scores, and the same order where those differ at all.
+      assert.equal(served.length, items.length);
+      served.forEach(({ item, score }, at) => {
+        assert.ok(Math.abs(score - items[at].score) < 1e-4, `${user}: ${score} is served, ${items[at].score} saved`);
+        const place = items.findIndex(({ repository }) => repository === model.items[item]);
+        assert.ok(Math.abs(items[place].score - score) < 1e-4, `${user}: ${model.items[item]}`);
+      });
+    }
+  }
+});
+
+test('factors past single precision are refused, with the mend', async () => {
+  const { train, models } = world(communities(40, 4, 8, 1).map((pair) => ({ ...pair, pulls: 1e30 })));
+  const card = await train({ alpha: 1e30 });
+  assert.match(card.refused!, /past single precision: raise lambda \(0\.01\) or lower rank \(10\)/);
+  assert.equal(await models.current(), undefined);
+});
+
+test('a setting that no training takes is named', async () => {
+  const { train } = world(communities(40, 4, 8, 1));
+  await assert.rejects(train({ rank: 0 }), /rank: 0 is not a whole number from 1 to 4096/);
+  await assert.rejects(train({ lambda: Number.NaN }), /lambda: NaN must be above 0/);
 });
 
 test('the last five are kept, and can be gone back to', async () => {

@@ -5,7 +5,7 @@ import { type AlsOptions, alsDefaults, type Factors, fit as reference } from '#c
 import { seeded } from '#core/random.ts';
 import type { Entry } from '#core/ratings.ts';
 import { topN } from '#core/recommend.ts';
-import { byFactors, evaluate } from '#train/evaluate.ts';
+import { byFolding, evaluate } from '#train/evaluate.ts';
 import { fitEntries } from '#train/kernel.ts';
 
 const pull = (user: number, item: number, value = 1): Entry => ({ user, item, value });
@@ -22,8 +22,9 @@ function forEach(
 ) {
   for (const [name, fit] of Object.entries(models))
     for (const seed of [1, 2, 3, 4]) {
-      const factors = fit(entries, users, items, { ...alsDefaults, ...options }, seeded(seed));
-      const scores = byFactors(factors);
+      const all = { ...alsDefaults, ...options };
+      const factors = fit(entries, users, items, all, seeded(seed));
+      const scores = byFolding(factors, { users, items, train: entries, test: [] }, all);
       const own = (user: number) => new Set(entries.filter((one) => one.user === user).map(({ item }) => item));
       const best = (user: number, count: number) =>
         topN(scores(user), count, (item) => own(user).has(item)).map(({ item }) => item);
@@ -46,7 +47,9 @@ test('a checkerboard with holes: everybody is shown the holes of their own colou
       assert.deepEqual(best(user, holes.length).sort(), holes.sort(), `${name}, person ${user}`);
     }
   });
-  const { als } = evaluate({ users: 16, items: 16, train, test: held }, { ...alsDefaults, rank: 2 }, 1, fitEntries);
+  const options = { ...alsDefaults, rank: 2 };
+  const model = fitEntries(train, 16, 16, options, seeded(1));
+  const { als } = evaluate({ users: 16, items: 16, train, test: held }, model, options, 1);
   assert.equal(als.auc, 1);
   assert.equal(als.recall, 1);
 });

@@ -2,7 +2,7 @@
 // taken over chunks in order: the same bits whatever the number of threads.
 import { arrange, count, invalid, move, PIECES, place } from './layout';
 import { solveLanes } from './lanes';
-import { BASE, CHUNKS, CHUNK_STARTS, FACTORS, FAILED, GRAM, GRAM_DOUBLE, GRAM_PARTS, INVERSE, ITEMS, ITERATIONS, LAMBDA, LANES, LOWER, PHASES, PRECISE, RANK, ROWS, SCRATCH, SCRATCH_BYTES, STRIDE, USERS, WEIGHTED, WHITEN, WHITENED, WHITENER, word } from './parameters';
+import { BASE, CHUNKS, CHUNK_STARTS, FACTORS, FAILED, GRAM, GRAM_DOUBLE, GRAM_PARTS, INVERSE, ITEMS, HALF_STEPS, LAMBDA, LANES, LOWER, PHASES, PRECISE, RANK, ROWS, SCRATCH, SCRATCH_BYTES, STRIDE, USERS, WEIGHTED, WHITEN, WHITENED, WHITENER, word } from './parameters';
 import { gram, gramChunks, inPanels, sumParts } from './gram';
 import { allDone, finish, take } from './phases';
 import { solveRows } from './rows';
@@ -33,7 +33,7 @@ export function run(thread: u32): u32 {
     if (!allDone(counters, chunks)) return 1;
     if (phase == 0 && invalid()) return 2;
   }
-  const phases = word(ITERATIONS) * 12;
+  const phases = word(HALF_STEPS) * 6;
   for (let phase: u32 = 0; phase < phases; phase++) {
     const people = phase % 12 < 6;
     const side = people ? USERS : ITEMS;

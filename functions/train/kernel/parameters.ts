@@ -9,7 +9,8 @@ export const BASE: usize = 1024;
 export const RANK: usize = 0;
 /** Floats from one row of factors to the next: the rank rounded up to whole vectors, the rest zero. */
 export const STRIDE: usize = 1;
-export const ITERATIONS: usize = 2;
+/** People first, then images, in turns. */
+export const HALF_STEPS: usize = 2;
 /** 0 exact, 1 conjugate gradients. */
 export const SOLVER: usize = 3;
 /** 1: lambda times the number of a row's entries, as Spark has it. */

@@ -3,8 +3,8 @@
 #   spark-submit als.py --folder s3://BUCKET/training/RUN --rank 10 --iterations 5 --lambda 0.01 --alpha 1 --seed 1
 #
 # FOLDER/pairs/*.csv has no header: person, image, pulls, learned from in the split by chance (0 or 1), pulls in the
-# earlier part of time (0: none). FOLDER/factors/PART/{users,items} gets lines "index,factor,factor,…"; who has no entry
-# in a part has no line.
+# earlier part of time (0: none). FOLDER/factors/PART gets lines "image,factor,factor,…"; what has no entry in a part has no line.
+# People's factors follow from their pulls: serve folds them in.
 import argparse
 
 from pyspark.sql import DataFrame, SparkSession
@@ -44,18 +44,16 @@ def fit(entries):
     return als.fit(entries._jdf)
 
 
-def write(factors, name):
+def write(factors, part):
     rows = DataFrame(factors, spark)
     rows.select(concat_ws(",", col("id").cast("string"), col("features").cast("array<string>"))).write.mode(
         "overwrite"
-    ).text(f"{given.folder}/factors/{name}")
+    ).text(f"{given.folder}/factors/{part}")
 
 
-for name, entries in parts.items():
+for part, entries in parts.items():
     if entries.isEmpty():
         continue
-    model = fit(entries)
-    write(model.userFactors(), f"{name}/users")
-    write(model.itemFactors(), f"{name}/items")
-    print(f"{name}: fitted", flush=True)
+    write(fit(entries).itemFactors(), part)
+    print(f"{part}: fitted", flush=True)
 spark.stop()

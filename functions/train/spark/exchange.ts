@@ -1,6 +1,6 @@
 // What a training hands to Spark and takes back: objects under one folder, forms in als.py and README.md.
-import type { Factors } from '#core/als.ts';
 import type { Entry } from '#core/ratings.ts';
+import type { ItemModel } from '#core/recommend.ts';
 import type { ObjectStore } from '#core/stores.ts';
 import type { Lessons, Part } from '../train.ts';
 
@@ -45,24 +45,21 @@ export async function readLessonsBack(objects: ObjectStore, folder: string): Pro
   return { ...head, entries, random, ...(byTime ? { byTime: time } : {}) };
 }
 
-/** The factors of one part; who has none there has zeros. Throws where a row is not of this rank. */
+/** The images' factors of one part; what has none there has zeros. Throws where a row is not of this rank. */
 export async function readFactors(
   objects: ObjectStore,
   folder: string,
   part: Part,
-  { users, items }: Lessons,
+  { items }: Lessons,
   rank: number,
-): Promise<Factors> {
-  const side = async (name: string, count: number) => {
-    const factors = new Float32Array(count * rank);
-    for await (const [row, ...values] of rowsOf(objects, `${folder}/factors/${part}/${name}/part-`)) {
-      if (values.length !== rank || !(row < count))
-        throw new Error(`${part}/${name}: row ${row} of ${count} has ${values.length} factors, not ${rank}`);
-      factors.set(values, row * rank);
-    }
-    return factors;
-  };
-  return { rank, users: await side('users', users.length), items: await side('items', items.length) };
+): Promise<ItemModel> {
+  const factors = new Float32Array(items.length * rank);
+  for await (const [row, ...values] of rowsOf(objects, `${folder}/factors/${part}/part-`)) {
+    if (values.length !== rank || !(row < items.length))
+      throw new Error(`${part}: row ${row} of ${items.length} has ${values.length} factors, not ${rank}`);
+    factors.set(values, row * rank);
+  }
+  return { rank, items: factors };
 }
 
 /** Removes everything of the folder: it names people. */

@@ -1,5 +1,5 @@
 // Training with the fit on Spark: the same reading before it, the same judging and publishing after it.
-import { alsDefaults } from '#core/als.ts';
+import { checkedAls } from '#core/als.ts';
 import type { Card } from '#core/models.ts';
 import { publish, readLessons, type TrainOptions } from '../train.ts';
 import { readFactors, readLessonsBack, removeExchange, writeLessons } from './exchange.ts';
@@ -16,11 +16,12 @@ export async function prepareSpark(run: string, options: TrainOptions): Promise<
 /** Judges and publishes what Spark made of it, and removes the folder. */
 export async function publishSpark(run: string, options: Omit<TrainOptions, 'seed'>): Promise<Card> {
   const { objects } = options;
+  const als = checkedAls(options.als ?? {});
   const lessons = await readLessonsBack(objects, folderOf(run));
   const fitted = async (part: 'all' | 'random' | 'byTime') =>
-    readFactors(objects, folderOf(run), part, lessons, alsDefaults.rank);
+    readFactors(objects, folderOf(run), part, lessons, als.rank);
   const factors = { all: await fitted('all'), random: await fitted('random'), byTime: await fitted('byTime') };
-  const card = await publish(lessons, alsDefaults, (part) => factors[part], options);
+  const card = await publish(lessons, als, (part) => factors[part], options);
   await removeExchange(objects, folderOf(run));
   return card;
 }
