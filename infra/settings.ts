@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { proxyMatcher } from '#collect/address.ts';
+import { type AlsOptions, checkedAls } from '#core/als.ts';
 import { checkedRules, type Rule } from '#core/rules.ts';
 
 /** Settings of a deployment. Each has a default, so that `{}` deploys. */
@@ -15,6 +16,8 @@ export interface Settings {
   exportMemory?: number;
   /** Hours between two trainings, 1 to 720. Default 24. */
   trainEvery?: number;
+  /** What the recommender is fitted with; `npm run tune` looks for better. Default rank 10, iterations 5, lambda 0.01, alpha 1. */
+  als?: Partial<AlsOptions>;
   /**
    * Where training runs. `lambda`: up to 15 minutes and 10 GB. `fargate`: the same code for as long as it takes, on up to 16
    * processors and 120 GB, paid by the second. `spark`: Spark MLlib on EMR Serverless fits, where one machine is not enough.
@@ -77,8 +80,11 @@ export interface TaskSize {
   memory: number;
 }
 
-export type ResolvedSettings = Required<Omit<Settings, 'domainName' | 'collectDomain' | 'ipDatabase' | 'alarmEmail'>> &
-  Pick<Settings, 'domainName' | 'collectDomain' | 'ipDatabase' | 'alarmEmail'>;
+type Optional = 'domainName' | 'collectDomain' | 'ipDatabase' | 'alarmEmail';
+export type ResolvedSettings = Required<Omit<Settings, Optional | 'als'>> & { als: AlsOptions } & Pick<
+    Settings,
+    Optional
+  >;
 
 export class BadSetting extends Error {
   override name = 'BadSetting';
@@ -98,12 +104,13 @@ const taskSizes: Record<number, number[]> = {
 const logRetentions = [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731];
 
 /** Settings that have no default. */
-const optional = ['domainName', 'collectDomain', 'ipDatabase', 'alarmEmail'] as const;
+const optional: Optional[] = ['domainName', 'collectDomain', 'ipDatabase', 'alarmEmail'];
 
 const defaults = {
   keepDays: 7,
   exportEvery: 60,
   trainEvery: 24,
+  als: checkedAls({}),
   trainer: 'lambda',
   exportMemory: 1769,
   trainMemory: 3008,
@@ -122,7 +129,7 @@ const defaults = {
   throttle: { hits: 1000, registryEvents: 200 },
   monthlyBudget: 100,
   logDays: 30,
-} satisfies Omit<ResolvedSettings, (typeof optional)[number]>;
+} satisfies Omit<ResolvedSettings, Optional>;
 
 /** Every setting there is. */
 export const settingNames = [...Object.keys(defaults), ...optional] as (keyof Settings)[];
@@ -142,6 +149,7 @@ export function resolve(settings: Settings): ResolvedSettings {
     'throttle',
     'domainName',
     'collectDomain',
+    'als',
     'trainTask',
     'trainSpark',
     'collectTasks',
@@ -149,6 +157,11 @@ export function resolve(settings: Settings): ResolvedSettings {
     if (all[name] !== undefined && all[name] !== 'onDemand') oneObject(name, all[name]);
   within('keepDays', all.keepDays, 1, 365);
   within('trainEvery', all.trainEvery, 1, 720);
+  try {
+    all.als = checkedAls(all.als);
+  } catch (cause) {
+    throw new BadSetting(`setting als: ${(cause as Error).message} (whalewatch.config.ts)`, { cause });
+  }
   within('exportMemory', all.exportMemory, 512, 10_240);
   within('trainMemory', all.trainMemory, 512, 10_240);
   oneOf('trainer', all.trainer, ['lambda', 'fargate', 'spark']);

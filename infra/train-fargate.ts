@@ -27,7 +27,7 @@ export class FargateTrainer implements Trainer {
     this.#task = new StageTask<Variables>(scope, 'Task', {
       name: 'train-task',
       does: 'Train: fits the recommender on stored pulls and publishes it',
-      environment: trainVariables(stores),
+      environment: trainVariables(stores, settings),
       size: settings.trainTask,
       logDays: settings.logDays,
     });

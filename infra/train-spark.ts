@@ -25,7 +25,6 @@ import {
 } from 'aws-cdk-lib/aws-stepfunctions';
 import { LambdaInvoke } from 'aws-cdk-lib/aws-stepfunctions-tasks';
 import type { Construct } from 'constructs';
-import { alsDefaults } from '#core/als.ts';
 import type { Variables } from '#train/env.ts';
 import { explain, wildcard } from './explain.ts';
 import { allow, StageFunction } from './function.ts';
@@ -109,7 +108,7 @@ function functions(scope: Construct, { settings, stores }: TrainProps) {
       name: 'train-spark',
       handler,
       does,
-      environment: trainVariables(stores),
+      environment: trainVariables(stores, settings),
       memory: settings.trainMemory,
       timeoutSeconds: 900,
       logDays: settings.logDays,
@@ -151,8 +150,7 @@ function sparkJob(scope: Construct, { settings, stores }: TrainProps) {
   role.addToPolicy(allow(['s3:GetObject', 's3:PutObject', 's3:DeleteObject'], [exchange]));
   explain(role, { [wildcard(scope, exchange)]: 'Keys under one prefix: no list of them exists' });
 
-  const { rank, iterations, lambda, alpha } = alsDefaults;
-  const given = Object.entries({ rank, iterations, lambda, alpha, seed: trainVariables(stores).SEED });
+  const given = Object.entries({ ...settings.als, seed: trainVariables(stores, settings).SEED });
   const words = given.flatMap(([name, value]) => [`'--${name}'`, `'${value}'`]);
   const folder = `States.Format('s3://${stores.bucket.bucketName}/training/{}', $$.Execution.Name)`;
   const state = new CustomState(scope, 'Fit', {

@@ -35,7 +35,7 @@ export class LambdaTrainer implements Trainer {
     this.#handler = new StageFunction<Variables>(scope, 'Function', {
       name: 'train',
       does: 'Train: fits the recommender on stored pulls and publishes it',
-      environment: trainVariables(stores),
+      environment: trainVariables(stores, settings),
       memory: settings.trainMemory,
       timeoutSeconds: 900,
       logDays: settings.logDays,
@@ -61,10 +61,11 @@ export class LambdaTrainer implements Trainer {
 export const messagesOf = (failed: Queue): IMetric =>
   failed.metricNumberOfMessagesSent({ period: Duration.hours(1), statistic: Stats.SUM });
 
-export const trainVariables = (stores: Stores): Variables => ({
+export const trainVariables = (stores: Stores, { als }: ResolvedSettings): Variables => ({
   BUCKET: stores.bucket.bucketName,
   ...stores.searchVariables(),
   SEED: '1',
+  ALS: JSON.stringify(als),
   METRICS: stores.metrics,
 });
 

@@ -125,8 +125,11 @@ test('a pull is in the history at once and in the recommendations after the next
     ({ items }) => items.length === 2,
   );
 
-  const trained = await runScript('train.ts', ['--data', folder]);
+  const trained = await runScript('train.ts', ['--data', folder, '--als', 'rank=7,lambda=0.1']);
   assert.equal(trained.code, 0, trained.output);
+  const { current } = await running.get<{ current: Record<string, number> }>('/v1/model');
+  const { rank, iterations, lambda, alpha } = current;
+  assert.deepEqual({ rank, iterations, lambda, alpha }, { rank: 7, iterations: 5, lambda: 0.1, alpha: 1 });
   const { items } = await running.get<{ items: { repository: string; source: string; pulledBy: number }[] }>(
     '/v1/recommendations?user=ann',
   );

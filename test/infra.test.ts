@@ -176,6 +176,8 @@ test('a wrong setting is named, with its value and the mend', () => {
     ['exportEvery', 86_400, /exportEvery is 86400: .*14400/],
     ['exportEvery', 90, /exportEvery is 90: .*whole minutes/],
     ['trainEvery', 0.5, /trainEvery is 0.5/],
+    ['als', { rank: 0 }, /setting als: rank: 0 is not a whole number from 1 to 4096/],
+    ['als', { factors: 10 }, /setting als: factors is none of rank, iterations, lambda, alpha/],
     ['trainer', 'gpu', /trainer is "gpu": give lambda, fargate/],
     ['exportMemory', 100, /exportMemory is 100/],
     ['trainMemory', 20_000, /trainMemory is 20000/],
@@ -224,6 +226,7 @@ test('a wrong setting is named, with its value and the mend', () => {
     'each setting is tried',
   );
   assert.equal(resolve({ keepDays: undefined }).keepDays, 7);
+  assert.deepEqual(resolve({ als: { rank: 48 } }).als, { rank: 48, iterations: 5, lambda: 0.01, alpha: 1 });
 });
 
 test('a thousand hits a second, twenty to a request, stay below $250 a month', () => {

@@ -23,14 +23,15 @@ const most = 4096;
 export function checkedAls(given: Partial<AlsOptions>): AlsOptions {
   const options = { ...alsDefaults, ...given };
   for (const name of Object.keys(given))
-    if (!(name in alsDefaults)) throw new RangeError(`${name} is none of ${Object.keys(alsDefaults).join(', ')}`);
+    if (!Object.hasOwn(alsDefaults, name))
+      throw new RangeError(`${name} is none of ${Object.keys(alsDefaults).join(', ')}`);
   const { rank, iterations, lambda, alpha } = options;
   for (const [name, value] of Object.entries({ rank, iterations }))
     if (!Number.isInteger(value) || value < 1 || value > most)
       throw new RangeError(`${name}: ${value} is not a whole number from 1 to ${most}`);
-  if (!(lambda > 0 && lambda < Number.POSITIVE_INFINITY))
+  if (!(Number.isFinite(lambda) && lambda > 0))
     throw new RangeError(`lambda: ${lambda} must be above 0: it keeps the equations solvable`);
-  if (!(alpha >= 0 && alpha < Number.POSITIVE_INFINITY)) throw new RangeError(`alpha: ${alpha} must be 0 or more`);
+  if (!(Number.isFinite(alpha) && alpha >= 0)) throw new RangeError(`alpha: ${alpha} must be 0 or more`);
   return options;
 }
 

@@ -106,6 +106,15 @@ export const table = (trials: Trial[]): string =>
     }),
   ].join('\n');
 
+/** How to train with the best that was found; undefined where that is the defaults. */
+export function advice([best]: Trial[]): string | undefined {
+  if (!best?.options || best.options === alsDefaults) return undefined;
+  const given = Object.entries(best.options);
+  const flag = given.map(([name, value]) => `${name}=${value}`).join();
+  const setting = given.map(([name, value]) => `${name}: ${value}`).join(', ');
+  return `to train with the first: npm start -- --als ${flag}\non AWS, in whalewatch.config.ts: als: { ${setting} }`;
+}
+
 /** Those last pulled in the newest tenth of the pairs are to be found by what was pulled before. */
 function newest(pairs: Pair[], entries: Entry[]): { train: Entry[]; test: Entry[] } {
   const times = Float64Array.from(pairs, ({ lastPull }) => lastPull).sort();

@@ -1,5 +1,5 @@
 import { usedFolder } from './folder.ts';
-import { readSettings } from './settings.ts';
+import { readSettings, type Settings } from './settings.ts';
 import { type LocalStores, openStores } from './stores.ts';
 
 /**
@@ -9,12 +9,12 @@ import { type LocalStores, openStores } from './stores.ts';
 export async function runOnce(
   name: string,
   does: string,
-  work: (stores: LocalStores) => Promise<string>,
+  work: (stores: LocalStores, settings: Settings) => Promise<string>,
 ): Promise<void> {
   try {
     const settings = readSettings(process.argv.slice(2), process.env);
     const help = `usage: npm run ${name} [-- --data DIR] [--opensearch URL]\n\n${does}`;
-    console.log(settings ? await work(openStores(usedFolder(settings.data), settings.opensearch)) : help);
+    console.log(settings ? await work(openStores(usedFolder(settings.data), settings.opensearch), settings) : help);
     process.exit(0);
   } catch (cause) {
     console.error(cause instanceof Error ? cause.message : cause);

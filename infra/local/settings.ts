@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { type AlsOptions, checkedAls } from '#core/als.ts';
 
 /** The settings of a run on one machine. */
 export interface Settings {
@@ -6,6 +7,8 @@ export interface Settings {
   data: string;
   exportEverySeconds: number;
   trainEverySeconds: number;
+  /** What the recommender is fitted with. */
+  als: AlsOptions;
   opensearch?: string;
   demo: boolean;
   pullWindowSeconds: number;
@@ -27,6 +30,8 @@ usage: npm start -- [flags]
   --data DIR              where everything is kept (.data); it survives a stop or a crash
   --export-every SECONDS  how often the map is brought up to date (5)
   --train-every SECONDS   how often recommendations are trained anew (300)
+  --als NAME=VALUE,…      what recommendations are fitted with (rank=10,iterations=5,lambda=0.01,alpha=1); npm run tune
+                          looks for better
   --opensearch URL        keep search documents in this OpenSearch instead of the data folder
   --demo                  feed the system with marked, seeded demo traffic
   --help                  this text
@@ -52,12 +57,25 @@ export function readSettings(argv: string[], environment: NodeJS.ProcessEnv): Se
     data: values.data ?? '.data',
     exportEverySeconds: number('--export-every', values['export-every'] ?? '5', 0.1, 86_400),
     trainEverySeconds: number('--train-every', values['train-every'] ?? '300', 1, 30 * 86_400),
+    als: alsSettings(values.als),
     opensearch,
     demo: values.demo ?? false,
     pullWindowSeconds: number('WHALEWATCH_PULL_WINDOW', environment.WHALEWATCH_PULL_WINDOW || '2', 0, 60),
     token: environment.WHALEWATCH_TOKEN || undefined,
     notify: notifySettings(environment),
   };
+}
+
+function alsSettings(text: string | undefined): AlsOptions {
+  const given = (text?.split(',') ?? []).map((part) => {
+    const [name, value = ''] = part.split('=');
+    return [name, value.trim() === '' ? Number.NaN : Number(value)];
+  });
+  try {
+    return checkedAls(Object.fromEntries(given));
+  } catch (cause) {
+    throw new BadSetting(`--als "${text}": ${(cause as Error).message}`, { cause });
+  }
 }
 
 function notifySettings({ WHALEWATCH_NOTIFY_URL: url, WHALEWATCH_NOTIFY_SECRET: secret }: NodeJS.ProcessEnv) {
@@ -77,6 +95,7 @@ function parse(args: string[]) {
         data: { type: 'string' },
         'export-every': { type: 'string' },
         'train-every': { type: 'string' },
+        als: { type: 'string' },
         opensearch: { type: 'string' },
         demo: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },

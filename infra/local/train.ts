@@ -1,19 +1,20 @@
-// npm run train [-- --data DIR]: trains once on the stored pulls and publishes the model.
+// npm run train [-- --data DIR] [--als NAME=VALUE,…]: trains once on the stored pulls and publishes the model.
 import { train } from '#train/train.ts';
 import { trainSeed } from './defaults.ts';
 import { runOnce } from './once.ts';
 import { clock, newId } from './stores.ts';
 
 const does =
-  'Trains on the stored pulls, once, and publishes the model if it is no worse than the one in service. The server may be running.';
+  'Trains on the stored pulls, once, and publishes the model if it is no worse than the one in service. The server may be running.\n--als rank=10,iterations=5,lambda=0.01,alpha=1 says what is fitted; npm run tune looks for better.';
 
-await runOnce('train', does, async ({ search, objects }) => {
+await runOnce('train', does, async ({ search, objects }, { als }) => {
   const { id, refused, people, images } = await train({
     search,
     objects,
     clock,
     newId,
     seed: trainSeed,
+    als,
     log: console.log,
   });
   if (refused) throw new Error(`no model was published: ${refused}`);

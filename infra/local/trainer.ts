@@ -19,5 +19,5 @@ await repeat('training', Math.min(settings.trainEverySeconds, 10), async () => {
   if (total.pulls === 0 || !(due || total.pulls >= growth * trainedOn)) return;
   trainedAt = clock();
   trainedOn = total.pulls;
-  await train({ search, objects, clock, newId, seed: trainSeed });
+  await train({ search, objects, clock, newId, seed: trainSeed, als: settings.als });
 });

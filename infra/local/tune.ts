@@ -5,7 +5,7 @@ import { taughtClasses as classes } from '#core/event.ts';
 import type { Pair } from '#core/stores.ts';
 import { fitEntries as fit } from '#train/kernel.ts';
 import { readPairs } from '#train/pairs.ts';
-import { table, tune } from '#train/tune.ts';
+import { advice, table, tune } from '#train/tune.ts';
 import { trainSeed } from './defaults.ts';
 import { usedFolder } from './folder.ts';
 import { clock, openStores } from './stores.ts';
@@ -42,6 +42,8 @@ try {
       : await stored(values.data);
     const done = tune({ pairs, trials, seconds, seed, by, clock, fit, log: console.log });
     console.log(`\nbest first, * the defaults:\n${table(done)}`);
+    const hint = advice(done);
+    if (hint) console.log(`\n${hint}`);
   }
 } catch (cause) {
   console.error(cause instanceof Error ? cause.message : cause);

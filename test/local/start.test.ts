@@ -12,6 +12,7 @@ test('--help lists every flag and variable, and ends well', async () => {
     '--data',
     '--export-every',
     '--train-every',
+    '--als',
     '--opensearch',
     '--demo',
     'WHALEWATCH_TOKEN',
@@ -70,6 +71,8 @@ test('settings and folders that are no good are one clear line and exit 1', { ti
     [['--port', '99999'], /^--port "99999" is no whole number from 0 to 65535\n$/],
     [['--export-every', 'often'], /^--export-every "often" is no number.*\n$/],
     [['--colour', 'red'], /^Unknown option '--colour'.*See --help\.\n$/],
+    [['--als', 'rank=ten'], /^--als "rank=ten": rank: NaN is not a whole number from 1 to 4096\n$/],
+    [['--als', 'factors=9'], /^--als "factors=9": factors is none of rank, iterations, lambda, alpha\n$/],
     [['--opensearch', 'nowhere'], /^--opensearch "nowhere" is no URL.*\n$/],
     [['--opensearch', 'http://127.0.0.1:9'], /^--opensearch http:\/\/127.0.0.1:9 does not answer: .*\n$/],
   ];

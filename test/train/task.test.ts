@@ -19,7 +19,7 @@ async function run(status: number, type: string): Promise<{ code: number | null;
   const child = spawn(process.execPath, [entry], {
     env: {
       ...process.env,
-      ...{ BUCKET: 'data', SEARCH_ENDPOINT: url, SEARCH_SIGNED: 'false', SEED: '1', METRICS: 'Test' },
+      ...{ BUCKET: 'data', SEARCH_ENDPOINT: url, SEARCH_SIGNED: 'false', SEED: '1', ALS: '{}', METRICS: 'Test' },
       ...{ AWS_ENDPOINT_URL: url, AWS_REGION: 'eu-west-1', AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' },
     },
   });

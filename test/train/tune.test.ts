@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { alsDefaults, fit } from '#core/als.ts';
 import type { Pair } from '#core/stores.ts';
-import { type TuneOptions, table, tune } from '#train/tune.ts';
+import { advice, type TuneOptions, table, tune } from '#train/tune.ts';
 
 const pairs = Array.from(
   { length: 60 },
@@ -58,6 +58,19 @@ test('the best three and the defaults are tried on three other splits, and stand
 test('it repeats exactly for a seed, and differs for another', () => {
   assert.equal(table(run().trials), table(run().trials));
   assert.notEqual(table(run({ seed: 5 }).trials), table(run().trials));
+});
+
+test('it says how to train with what it found, if that is not the defaults', () => {
+  const { trials } = run();
+  const found = trials.filter(({ options }) => options && options !== alsDefaults);
+  const { rank, iterations, lambda, alpha } = found[0].options!;
+  assert.equal(
+    advice(found),
+    `to train with the first: npm start -- --als rank=${rank},iterations=${iterations},lambda=${lambda},alpha=${alpha}\n` +
+      `on AWS, in whalewatch.config.ts: als: { rank: ${rank}, iterations: ${iterations}, lambda: ${lambda}, alpha: ${alpha} }`,
+  );
+  assert.equal(advice(trials.filter(({ options }) => options === alsDefaults)), undefined);
+  assert.equal(advice([]), undefined);
 });
 
 test('it ends with its time: no trial begins later', () => {

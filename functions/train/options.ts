@@ -1,0 +1,26 @@
+import { S3Client } from '@aws-sdk/client-s3';
+import { searchStore } from '#aws/clients.ts';
+import { clock, newId } from '#aws/clock.ts';
+import { number } from '#aws/env.ts';
+import { counter, info } from '#aws/log.ts';
+import { openObjects } from '#aws/objects.ts';
+import type { Card } from '#core/models.ts';
+import { readVariables } from './env.ts';
+import type { TrainOptions } from './train.ts';
+
+const { BUCKET, SEARCH_ENDPOINT, SEARCH_SIGNED, SEED, ALS, METRICS } = readVariables();
+
+/** Of training on AWS, from the variables of its function or task. */
+export const options: TrainOptions = {
+  search: searchStore(SEARCH_ENDPOINT, SEARCH_SIGNED === 'true'),
+  objects: openObjects({ client: new S3Client({}), bucket: BUCKET }),
+  seed: number('SEED', SEED),
+  als: JSON.parse(ALS),
+  ...{ clock, newId, log: info },
+};
+
+/** Counts what came of a training; answers the new model's id, or why it was refused. */
+export function told({ id, refused }: Card): { id: string; refused?: string } {
+  counter(METRICS, clock)(refused ? { ModelRefused: 1 } : { ModelPublished: 1 });
+  return { id, ...(refused ? { refused } : {}) };
+}
