@@ -10,11 +10,9 @@
 // beside it: where others share the machine the two differ. `--alone` runs no rival: ten million domains are no JSON.
 // Last line: {foldSeconds, baselineFoldSeconds, ratio, peakRssMb, foldCpuSeconds, publishSeconds, publishCpuSeconds,
 // publishPeakRssMb, snapshotMb, pointsJsonMb, domains, changed}; infra/cost.ts takes its export from here.
-import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { build } from 'esbuild';
 import { DeltaBuilder, dayName, decodeDelta, type Places } from '#core/delta.ts';
 import { encodeHit, readLines } from '#core/hit.ts';
 import { DaySums } from '#core/hits.ts';
@@ -24,9 +22,9 @@ import { seeded } from '#core/random.ts';
 import type { Checkpoint, CheckpointStore, ObjectStore } from '#core/stores.ts';
 import { foldRows } from '#process/fold.ts';
 import { publish } from '#process/publish.ts';
+import { bundled } from './bundled.ts';
 
 const FLAGS = ['--max-semi-space-size=4'];
-const bundle = join(import.meta.dirname, '../build/bench/export.mjs');
 const SEED = 12;
 const RUNS = 5;
 const BATCHES = 20;
@@ -61,21 +59,14 @@ async function main(): Promise<void> {
   };
   const [domains, changed] = [flag('--domains', 1_000_000), flag('--changed', 10_000)];
   const alone = process.argv.includes('--alone');
-  await build({
-    entryPoints: [import.meta.filename],
-    outfile: bundle,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node24',
-    external: ['esbuild'],
-    logLevel: 'error',
-  });
+  const run = await bundled(import.meta.filename);
+  // Making the state and the rival may use what memory they like.
+  const free = ['--max-old-space-size=8000'];
   const folder = mkdtempSync(join(tmpdir(), 'whalewatch-export-'));
   try {
-    child('state', folder, domains, changed, String(alone));
+    run(free, 'state', folder, domains, changed, String(alone));
     const runs = (who: 'ours' | 'rival', times: number) =>
-      Array.from({ length: times }, (): Figures => JSON.parse(child(who, folder))).sort(
+      Array.from({ length: times }, (): Figures => JSON.parse(run(who === 'ours' ? FLAGS : free, who, folder))).sort(
         (a, b) => a.seconds - b.seconds,
       );
     const own = runs('ours', alone ? 2 : RUNS);
@@ -117,17 +108,6 @@ async function main(): Promise<void> {
   } finally {
     rmSync(folder, { recursive: true });
   }
-}
-
-function child(...args: (string | number)[]): string {
-  // Making the state and the rival may use what memory they like.
-  const flags = args[0] === 'ours' ? FLAGS : ['--max-old-space-size=8000'];
-  const { stdout, status } = spawnSync(process.execPath, [...flags, bundle, ...args.map(String)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    encoding: 'utf8',
-  });
-  if (status !== 0) throw new Error(`${args[0]} ended with ${status}`);
-  return stdout;
 }
 
 function peakRssMb(): number {

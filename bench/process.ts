@@ -10,12 +10,10 @@
 // second of processor time, helper threads included, which is what one core gives however many share the machine; the best
 // round, with mean and deviation, and the best by the wall clock beside it. Last line:
 // {recordsPerSecond, baselineRecordsPerSecond, ratio, peakRssMb, records, wallRecordsPerSecond}; a record is a hit.
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { KinesisStreamEvent } from 'aws-lambda';
-import { build } from 'esbuild';
 import { classifier } from '#core/classify.ts';
 import type { Place } from '#core/delta.ts';
 import { encodeHit } from '#core/hit.ts';
@@ -27,10 +25,9 @@ import { IpTable } from '#geo/table.ts';
 import { processHandler } from '#process/handler.ts';
 import { openLocator } from '#process/locate.ts';
 import type { ProcessOptions } from '#process/process.ts';
+import { bundled } from './bundled.ts';
 
 const FLAGS = ['--max-semi-space-size=4', '--max-old-space-size=64'];
-/** As deployed, the stage is one bundle: no types are stripped at run time. */
-const bundle = join(import.meta.dirname, '../build/bench/process.mjs');
 const EVENTS = 4;
 const RECORDS = 36;
 const LINES = 1000;
@@ -57,22 +54,18 @@ async function main(): Promise<void> {
   const flag = process.argv.indexOf('--rounds');
   const rounds = flag < 0 ? 25 : Number(process.argv[flag + 1]);
   const table = await keptTable(console.log);
-  await build({
-    entryPoints: [import.meta.filename],
-    outfile: bundle,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node24',
-    external: ['esbuild', 'zod', 'maxmind'],
-    logLevel: 'error',
-  });
+  const start = await bundled(import.meta.filename, ['zod', 'maxmind']);
+  // The rival may use what memory it likes.
+  const run = (who: 'ours' | 'rival', rounds: number): Figures => {
+    const output = start(who === 'ours' ? FLAGS : [], who, table, folder, rounds);
+    return JSON.parse(output.trimEnd().split('\n').at(-1) as string);
+  };
   const folder = mkdtempSync(join(tmpdir(), 'whalewatch-process-'));
   try {
     const events = makeEvents(new IpTable(readFileSync(table)));
     for (const [index, event] of events.entries()) writeFileSync(join(folder, `${index}.json`), JSON.stringify(event));
-    const ours = run('ours', table, folder, rounds);
-    const rival = run('rival', table, folder, Math.max(3, Math.round(rounds / 5)));
+    const ours = run('ours', rounds);
+    const rival = run('rival', Math.max(3, Math.round(rounds / 5)));
     if (ours.check !== rival.check) throw new Error(`the sums differ: ${ours.check} and ${rival.check}`);
     report('ours', ours);
     report('rival', rival);
@@ -90,17 +83,6 @@ async function main(): Promise<void> {
   } finally {
     rmSync(folder, { recursive: true });
   }
-}
-
-function run(who: 'ours' | 'rival', ...input: (string | number)[]): Figures {
-  // The rival may use what memory it likes.
-  const flags = who === 'ours' ? FLAGS : [];
-  const { stdout, status } = spawnSync(process.execPath, [...flags, bundle, who, ...input.map(String)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    encoding: 'utf8',
-  });
-  if (status !== 0) throw new Error(`${who} ended with ${status}`);
-  return JSON.parse(stdout.trimEnd().split('\n').at(-1) as string);
 }
 
 function report(who: string, { best, mean, deviation, wall, peakRssMb, check }: Figures): void {

@@ -15,7 +15,7 @@ export interface ItemModel {
 /** The best `n` items by score, most first, ties by index; what `skip` says is left out. */
 export function topN(scores: ArrayLike<number>, n: number, skip: (item: number) => boolean): Scored[] {
   const found: Scored[] = [];
-  for (let item = 0; item < scores.length; item++) {
+  for (let item = 0; n > 0 && item < scores.length; item++) {
     const score = scores[item];
     if (found.length === n && score <= found[n - 1].score) continue;
     if (skip(item)) continue;
@@ -66,7 +66,7 @@ export function ranking({ rank, items }: ItemModel) {
     const found: Scored[] = [];
     const x = new Float64Array(factors);
     const bound = lengthOf(x) * rounding;
-    for (let first = 0; first < count; first += block) {
+    for (let first = 0; n > 0 && first < count; first += block) {
       if (found.length === n && lengths[order[first]] * bound < found[n - 1].score) break;
       const a = first * rank;
       const [b, c, d] = [a + rank, a + 2 * rank, a + 3 * rank];

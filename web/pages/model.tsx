@@ -66,8 +66,8 @@ export function Model({ everyMs }: { everyMs: number }) {
       span={12}
       aside={
         current && (
-          <span class="muted small" title={full(current.trainedAt)}>
-            trained {ago(current.trainedAt, now)}
+          <span class="muted small">
+            trained <Ago time={current.trainedAt} now={now} />
           </span>
         )
       }

@@ -6,7 +6,7 @@ import { className, Mix } from '../charts/mix.tsx';
 import { OverTime } from '../charts/over-time.tsx';
 import { Recommended } from '../charts/recommended.tsx';
 import { Confirmed } from '../controls.tsx';
-import { ago, count, full, plural, utcDay } from '../format.ts';
+import { count, plural, utcDay } from '../format.ts';
 import { type Page as ListPage, useEvery, useLoad, useNow, usePages } from '../load.ts';
 import { Page } from '../shell.tsx';
 import { Ago, ImageName, Table } from '../table.tsx';
@@ -76,8 +76,8 @@ function Wanted({ user }: { user: string }) {
       span={7}
       aside={
         model && (
-          <span class="muted small" title={full(model.trainedAt)}>
-            trained {ago(model.trainedAt, now)}
+          <span class="muted small">
+            trained <Ago time={model.trainedAt} now={now} />
           </span>
         )
       }
