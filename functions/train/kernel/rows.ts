@@ -264,6 +264,19 @@ function solveGradients(side: usize, u: usize, begin: u32, end: u32, scratch: us
   }
 }
 
+/** Products of a vector with four rows, one a lane. */
+@inline function dots(v: usize, z0: usize, z1: usize, z2: usize, z3: usize, bytes: usize): v128 {
+  let d0 = f32x4.splat(0), d1 = d0, d2 = d0, d3 = d0, e0 = d0, e1 = d0, e2 = d0, e3 = d0;
+  for (let k: usize = 0; k < bytes; k += 32) {
+    const x = v128.load(v + k), y = v128.load(v + k, 16);
+    d0 = f32x4.add(d0, f32x4.mul(x, v128.load(z0 + k))); e0 = f32x4.add(e0, f32x4.mul(y, v128.load(z0 + k, 16)));
+    d1 = f32x4.add(d1, f32x4.mul(x, v128.load(z1 + k))); e1 = f32x4.add(e1, f32x4.mul(y, v128.load(z1 + k, 16)));
+    d2 = f32x4.add(d2, f32x4.mul(x, v128.load(z2 + k))); e2 = f32x4.add(e2, f32x4.mul(y, v128.load(z2 + k, 16)));
+    d3 = f32x4.add(d3, f32x4.mul(x, v128.load(z3 + k))); e3 = f32x4.add(e3, f32x4.mul(y, v128.load(z3 + k, 16)));
+  }
+  return sums(f32x4.add(d0, e0), f32x4.add(d1, e1), f32x4.add(d2, e2), f32x4.add(d3, e3));
+}
+
 /** to += Z W ZT v; as a residual: to += Z (c - W ZT v). Four entries at a time. */
 function product(side: usize, begin: u32, end: u32, v: usize, to: usize, residual: bool, bytes: usize, scratch: usize): void {
   const columns: usize = word(side + COLUMNS);
@@ -279,17 +292,9 @@ function product(side: usize, begin: u32, end: u32, v: usize, to: usize, residua
     const z1 = left > 1 ? whitened + <usize>load<u32>(at, 4) * bytes : zeros;
     const z2 = left > 2 ? whitened + <usize>load<u32>(at, 8) * bytes : zeros;
     const z3 = left > 3 ? whitened + <usize>load<u32>(at, 12) * bytes : zeros;
-    let d0 = f32x4.splat(0), d1 = d0, d2 = d0, d3 = d0, e0 = d0, e1 = d0, e2 = d0, e3 = d0;
-    for (let k: usize = 0; k < bytes; k += 32) {
-      const x = v128.load(v + k), y = v128.load(v + k, 16);
-      d0 = f32x4.add(d0, f32x4.mul(x, v128.load(z0 + k))); e0 = f32x4.add(e0, f32x4.mul(y, v128.load(z0 + k, 16)));
-      d1 = f32x4.add(d1, f32x4.mul(x, v128.load(z1 + k))); e1 = f32x4.add(e1, f32x4.mul(y, v128.load(z1 + k, 16)));
-      d2 = f32x4.add(d2, f32x4.mul(x, v128.load(z2 + k))); e2 = f32x4.add(e2, f32x4.mul(y, v128.load(z2 + k, 16)));
-      d3 = f32x4.add(d3, f32x4.mul(x, v128.load(z3 + k))); e3 = f32x4.add(e3, f32x4.mul(y, v128.load(z3 + k, 16)));
-    }
     // Values past the row's end meet zeros only; the arrays are padded, so that they can be read, and are finite.
     const w = f32x4.mul(alpha, v128.load(values + (n << 2)));
-    let f = f32x4.mul(w, sums(f32x4.add(d0, e0), f32x4.add(d1, e1), f32x4.add(d2, e2), f32x4.add(d3, e3)));
+    let f = f32x4.mul(w, dots(v, z0, z1, z2, z3, bytes));
     if (residual) f = f32x4.sub(f32x4.add(f32x4.splat(1), w), f);
     const f0 = f32x4.splat(f32x4.extract_lane(f, 0)), f1 = f32x4.splat(f32x4.extract_lane(f, 1));
     const f2 = f32x4.splat(f32x4.extract_lane(f, 2)), f3 = f32x4.splat(f32x4.extract_lane(f, 3));
@@ -318,15 +323,7 @@ function bend(side: usize, begin: u32, end: u32, v: usize, bytes: usize): f32 {
     const z1 = left > 1 ? whitened + <usize>load<u32>(at, 4) * bytes : zeros;
     const z2 = left > 2 ? whitened + <usize>load<u32>(at, 8) * bytes : zeros;
     const z3 = left > 3 ? whitened + <usize>load<u32>(at, 12) * bytes : zeros;
-    let d0 = f32x4.splat(0), d1 = d0, d2 = d0, d3 = d0, e0 = d0, e1 = d0, e2 = d0, e3 = d0;
-    for (let k: usize = 0; k < bytes; k += 32) {
-      const x = v128.load(v + k), y = v128.load(v + k, 16);
-      d0 = f32x4.add(d0, f32x4.mul(x, v128.load(z0 + k))); e0 = f32x4.add(e0, f32x4.mul(y, v128.load(z0 + k, 16)));
-      d1 = f32x4.add(d1, f32x4.mul(x, v128.load(z1 + k))); e1 = f32x4.add(e1, f32x4.mul(y, v128.load(z1 + k, 16)));
-      d2 = f32x4.add(d2, f32x4.mul(x, v128.load(z2 + k))); e2 = f32x4.add(e2, f32x4.mul(y, v128.load(z2 + k, 16)));
-      d3 = f32x4.add(d3, f32x4.mul(x, v128.load(z3 + k))); e3 = f32x4.add(e3, f32x4.mul(y, v128.load(z3 + k, 16)));
-    }
-    const s = sums(f32x4.add(d0, e0), f32x4.add(d1, e1), f32x4.add(d2, e2), f32x4.add(d3, e3));
+    const s = dots(v, z0, z1, z2, z3, bytes);
     total = f32x4.add(total, f32x4.mul(v128.load(values + (n << 2)), f32x4.mul(s, s)));
   }
   return alphaOf() * sumOf(total);
