@@ -2,7 +2,7 @@ import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { badRequest } from '#core/http.ts';
 import { readManifest } from '#core/manifest.ts';
 import { BadCursor, type CheckpointStore, type EventStore, type ObjectStore } from '#core/stores.ts';
-import { failures, iso, json, limit, router } from './parameters.ts';
+import { failures, iso, json, limit, pageOf, router } from './parameters.ts';
 
 /** How far process is behind in one shard. */
 export interface ShardLag {
@@ -56,18 +56,15 @@ const quarantine = createRoute({
   request: { query: z.object({ cursor: z.string().optional(), limit: limit(50, 1000) }) },
   responses: {
     200: json(
-      z.object({
-        items: z.array(
-          z.object({
-            id: z.string(),
-            time: z.iso.datetime(),
-            reason: z.string(),
-            position: z.string(),
-            body: z.string(),
-          }),
-        ),
-        cursor: z.string().optional(),
-      }),
+      pageOf(
+        z.object({
+          id: z.string(),
+          time: z.iso.datetime(),
+          reason: z.string(),
+          position: z.string(),
+          body: z.string(),
+        }),
+      ),
       'Set aside',
     ),
     ...failures,

@@ -4,7 +4,7 @@ import { DaySums } from '#core/hits.ts';
 import { badRequest, notFound } from '#core/http.ts';
 import { readManifest } from '#core/manifest.ts';
 import type { ObjectStore } from '#core/stores.ts';
-import { day, failures, json, limit, oneOf, router } from './parameters.ts';
+import { day, failures, json, limit, oneOf, pageOf, router } from './parameters.ts';
 
 const row = z.object({ day: z.string(), key: z.string(), hits: z.int() });
 
@@ -21,7 +21,7 @@ const hits = createRoute({
       cursor: z.string().optional(),
     }),
   },
-  responses: { 200: json(z.object({ items: z.array(row), cursor: z.string().optional() }), 'Sums'), ...failures },
+  responses: { 200: json(pageOf(row), 'Sums'), ...failures },
 });
 
 const points = createRoute({

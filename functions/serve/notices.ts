@@ -1,7 +1,7 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { badRequest } from '#core/http.ts';
 import { BadCursor, type NoticeFeed } from '#core/stores.ts';
-import { failures, iso, json, limit, router } from './parameters.ts';
+import { failures, iso, json, limit, pageOf, router } from './parameters.ts';
 
 const route = createRoute({
   method: 'get',
@@ -10,19 +10,16 @@ const route = createRoute({
   request: { query: z.object({ cursor: z.string().optional(), limit: limit(20, 200) }) },
   responses: {
     200: json(
-      z.object({
-        items: z.array(
-          z.object({
-            id: z.string(),
-            time: z.iso.datetime(),
-            rule: z.string(),
-            when: z.enum(['pushed', 'first-pull', 'new-country', 'hits-per-minute']),
-            text: z.string(),
-            data: z.record(z.string(), z.union([z.string(), z.number()])),
-          }),
-        ),
-        cursor: z.string().optional(),
-      }),
+      pageOf(
+        z.object({
+          id: z.string(),
+          time: z.iso.datetime(),
+          rule: z.string(),
+          when: z.enum(['pushed', 'first-pull', 'new-country', 'hits-per-minute']),
+          text: z.string(),
+          data: z.record(z.string(), z.union([z.string(), z.number()])),
+        }),
+      ),
       'Messages',
     ),
     ...failures,

@@ -77,5 +77,9 @@ export const json = <T extends z.ZodType>(schema: T, description: string) => ({
   content: { 'application/json': { schema } },
 });
 
+/** A page of a longer list; `cursor` asks for the next. */
+export const pageOf = <T extends z.ZodType>(item: T) =>
+  z.object({ items: z.array(item), cursor: z.string().optional() });
+
 /** RFC 3339 UTC, milliseconds kept. */
 export const iso = (milliseconds: number) => new Date(milliseconds).toISOString();

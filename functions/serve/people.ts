@@ -1,7 +1,7 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { badRequest } from '#core/http.ts';
 import { BadCursor, type EventStore, type NoticeFeed, type SearchStore } from '#core/stores.ts';
-import { failures, from, iso, json, limit, name, router, to } from './parameters.ts';
+import { failures, from, iso, json, limit, name, pageOf, router, to } from './parameters.ts';
 
 export interface PeopleStores {
   events: EventStore;
@@ -42,7 +42,7 @@ const history = createRoute({
   path: '/v1/history',
   summary: "A person's pulls, newest first",
   request: { query: z.object({ user, cursor: z.string().optional(), limit: limit(50, 1000) }) },
-  responses: { 200: json(z.object({ items: z.array(pull), cursor: z.string().optional() }), 'Pulls'), ...failures },
+  responses: { 200: json(pageOf(pull), 'Pulls'), ...failures },
 });
 
 const pullers = createRoute({
