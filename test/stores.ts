@@ -1005,13 +1005,16 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
     assert.deepEqual(names, ['event', 'two']);
   });
 
-  test(`${name}: saved recommendations replace those before`, async () => {
+  test(`${name}: saved recommendations replace those before; an empty list leaves none`, async () => {
     const { store, settled } = await open();
     const saved = (user: string, model: string) => ({ user, model, items: [{ repository: 'a/redis', score: 0.5 }] });
     await store.saveRecommendations([saved('Ann', 'm1'), saved('Bob', 'm1')]);
-    await store.saveRecommendations([{ ...saved('Ann', 'm2'), items: [] }]);
+    await store.saveRecommendations([saved('Ann', 'm2')]);
     await settled();
-    assert.deepEqual(await store.recommendations('Ann'), { user: 'Ann', model: 'm2', items: [] });
+    assert.deepEqual(await store.recommendations('Ann'), saved('Ann', 'm2'));
+    await store.saveRecommendations(['Ann', 'nobody'].map((user) => ({ user, model: 'm3', items: [] })));
+    await settled();
+    assert.equal(await store.recommendations('Ann'), undefined);
     assert.deepEqual(await store.recommendations('Bob'), saved('Bob', 'm1'));
     assert.equal(await store.recommendations('ann'), undefined);
   });

@@ -302,7 +302,10 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
         yield pairOf(bucket);
     },
     async saveRecommendations(rows) {
-      const lines = rows.map((row) => ({ action: { index: { _id: digest(row.user) } }, doc: row }));
+      const lines = rows.map((row) => {
+        const _id = digest(row.user);
+        return row.items.length > 0 ? { action: { index: { _id } }, doc: row } : { action: { delete: { _id } } };
+      });
       if (lines.length > 0) await bulk(recommended, lines);
     },
     async recommendations(user) {

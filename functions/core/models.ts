@@ -46,9 +46,14 @@ export interface Card extends AlsOptions {
 export interface ModelList {
   /** Id of the model in service. */
   current?: string;
+  /** Since when, milliseconds since the epoch. */
+  since?: number;
   /** Newest first. */
   cards: Card[];
 }
+
+/** Where a model's file is. */
+export const modelKey = (id: string) => `models/${id}/model.bin`;
 
 export async function readModels(objects: ObjectStore): Promise<{ list: ModelList; etag?: string }> {
   const found = await objects.get(latestKey);

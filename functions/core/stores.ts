@@ -231,7 +231,7 @@ export interface SearchStore {
   }): Promise<{ repository: string; tag?: string; digest?: string; lastPush: number; lastPull?: number }[]>;
   /** The pulls that training reads: one row a person and repository, sorted by (user, repository), anonymous left out. */
   pairs(query: PairsQuery): AsyncIterable<Pair>;
-  /** Replaces the saved recommendations of these people. */
+  /** Replaces the saved recommendations of these people; a row without items removes what was saved. */
   saveRecommendations(rows: SavedRecommendations[]): Promise<void>;
   recommendations(user: string): Promise<SavedRecommendations | undefined>;
   forget(user: string): Promise<void>;

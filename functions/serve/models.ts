@@ -1,6 +1,6 @@
 import { notFound } from '#core/http.ts';
 import { decodeModel, type Model } from '#core/model.ts';
-import { type Card, latestKey, type ModelList, readModels, refusedKey } from '#core/models.ts';
+import { type Card, latestKey, type ModelList, modelKey, readModels, refusedKey } from '#core/models.ts';
 import { folding, ranking } from '#core/recommend.ts';
 import { type ObjectStore, PreconditionFailed } from '#core/stores.ts';
 import { renewed } from './renewed.ts';
@@ -46,7 +46,7 @@ export function modelSource(objects: ObjectStore, clock: () => number, report: (
     const { list } = await readModels(objects);
     if (list.current === undefined || list.current === current?.card.id) return list;
     try {
-      const found = await objects.get(`models/${list.current}/model.bin`);
+      const found = await objects.get(modelKey(list.current));
       if (!found) throw new Error(`model ${list.current} is in service, but its file is missing`);
       const model = decodeModel(found.body);
       const card = list.cards.find(({ id }) => id === list.current) as Card;
@@ -83,7 +83,11 @@ export function modelSource(objects: ObjectStore, clock: () => number, report: (
               : `No model "${id}" is kept: GET /v1/model lists those that are.`,
           );
         try {
-          await objects.put(latestKey, JSON.stringify({ ...list, current: card.id }), { ifMatch: etag });
+          await objects.put(
+            latestKey,
+            JSON.stringify({ ...list, current: card.id, since: clock() } satisfies ModelList),
+            { ifMatch: etag },
+          );
           checked.expire();
           return card;
         } catch (cause) {

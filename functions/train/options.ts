@@ -19,8 +19,8 @@ export const options: TrainOptions = {
   ...{ clock, newId, log: info },
 };
 
-/** Counts what came of a training; answers the new model's id, or why it was refused. */
-export function told({ id, refused }: Card): { id: string; refused?: string } {
-  counter(METRICS, clock)(refused ? { ModelRefused: 1 } : { ModelPublished: 1 });
+/** Counts what came of a training, but not that there was nothing to learn from yet; answers the new model's id, or why it was refused. */
+export function told({ id, refused, images }: Card): { id: string; refused?: string } {
+  counter(METRICS, clock)(refused ? { ModelRefused: images > 0 ? 1 : 0 } : { ModelPublished: 1 });
   return { id, ...(refused ? { refused } : {}) };
 }

@@ -2,11 +2,17 @@
 import { type AlsOptions, checkedAls } from '#core/als.ts';
 import { taughtClasses as classes } from '#core/event.ts';
 import { encodeModel } from '#core/model.ts';
-import { type Card, keepModels, latestKey, type ModelList, readModels, refusedKey } from '#core/models.ts';
+import { type Card, keepModels, latestKey, type ModelList, modelKey, readModels, refusedKey } from '#core/models.ts';
 import { seeded } from '#core/random.ts';
 import { compress, type Entry, indexPairs, split } from '#core/ratings.ts';
 import type { ItemModel } from '#core/recommend.ts';
-import type { ObjectStore, Pair, SavedRecommendations, SearchStore } from '#core/stores.ts';
+import {
+  type ObjectStore,
+  type Pair,
+  PreconditionFailed,
+  type SavedRecommendations,
+  type SearchStore,
+} from '#core/stores.ts';
 import { evaluate } from './evaluate.ts';
 import { fitEntries as fit, foldIn } from './kernel.ts';
 import { topLists } from './top.ts';
@@ -31,6 +37,8 @@ const tolerance = 0.02;
 const enoughHeldOut = 100;
 /** After a week in service, a model keeps no other out. */
 const oldMs = 7 * 86_400_000;
+/** A model's file that no card names is of a training that is still under way, or of one that failed. */
+const underWayMs = 24 * 3_600_000;
 const saved = 50;
 
 /** What there is to learn from, and how it is split to judge what was learned. */
@@ -126,15 +134,29 @@ export async function publish(
     return { ...card, refused };
   }
 
-  await objects.put(`models/${card.id}/model.bin`, encodeModel({ ...als, items, factors: model.items }), {
-    ifNoneMatch: '*',
-  });
-  const next: ModelList = { current: card.id, cards: [card, ...list.cards].slice(0, keepModels) };
-  await objects.put(latestKey, JSON.stringify(next), etag ? { ifMatch: etag } : { ifNoneMatch: '*' });
-  await objects.remove(list.cards.slice(keepModels - 1).map(({ id }) => `models/${id}/model.bin`));
+  await objects.put(modelKey(card.id), encodeModel({ ...als, items, factors: model.items }), { ifNoneMatch: '*' });
+  const cards = [card, ...list.cards];
+  const next: ModelList = { current: card.id, since: clock(), cards: cards.slice(0, keepModels) };
+  try {
+    await objects.put(latestKey, JSON.stringify(next), etag ? { ifMatch: etag } : { ifNoneMatch: '*' });
+  } catch (cause) {
+    if (!(cause instanceof PreconditionFailed)) throw cause;
+    await objects.remove([modelKey(card.id)]);
+    throw new Error('another model was put in service while this one was trained: train again', { cause });
+  }
+  await removeOthers();
   await saveRecommendations();
   log(`published ${card.id}`);
   return card;
+
+  /** The files of models that can't be gone back to any more, and what failed trainings left. */
+  async function removeOthers(): Promise<void> {
+    const dropped = new Set(cards.slice(keepModels).map(({ id }) => modelKey(id)));
+    const kept = new Set(next.cards.map(({ id }) => modelKey(id)));
+    const files = (await objects.list('models/')).filter(({ key }) => key.endsWith('/model.bin') && !kept.has(key));
+    const old = files.filter(({ key, modified }) => dropped.has(key) || clock() - modified > underWayMs);
+    await objects.remove(old.map(({ key }) => key));
+  }
 
   async function saveRecommendations(): Promise<void> {
     const byUser = compress(
@@ -143,22 +165,24 @@ export async function publish(
       ({ user }) => user,
       ({ item }) => item,
     );
-    let batch: SavedRecommendations[] = [];
+    const batch: SavedRecommendations[] = [];
+    const save = async (row: SavedRecommendations) => {
+      if (batch.push(row) === 1000) await search.saveRecommendations(batch.splice(0));
+    };
     const best = topLists({ ...model, users: foldIn(byUser, model, als) }, byUser, saved);
-    for (let user = 0; user < users.length; user++) {
-      batch.push({
-        user: users[user],
-        model: card.id,
-        items: Array.from({ length: best.counts[user] }, (_, at) => ({
-          repository: items[best.items[user * saved + at]],
-          score: best.scores[user * saved + at],
-        })),
-      });
-      if (batch.length === 1000 || user === users.length - 1) {
-        await search.saveRecommendations(batch);
-        batch = [];
-      }
+    for (const [at, user] of users.entries()) {
+      const list = Array.from({ length: best.counts[at] }, (_, place) => ({
+        repository: items[best.items[at * saved + place]],
+        score: best.scores[at * saved + place],
+      }));
+      await save({ user, model: card.id, items: list.filter(({ score }) => score > 0) });
     }
+    await search.saveRecommendations(batch.splice(0));
+    // Who was forgotten meanwhile must not come back: after this reading, forgetting finds the list itself.
+    const known = new Set<string>();
+    for await (const { user } of search.pairs({ classes })) known.add(user);
+    for (const user of users) if (!known.has(user)) await save({ user, model: card.id, items: [] });
+    await search.saveRecommendations(batch);
   }
 }
 
@@ -176,9 +200,11 @@ function judge({ seed, users, items, random, byTime }: Lessons, als: AlsOptions,
  * that became harder for every model lowers both AUCs: what counts then is the lead over popularity. And no model
  * keeps its successors out for ever.
  */
-function refusal(card: Card, { cards, current }: ModelList, model: ItemModel): string | undefined {
+export function refusal(card: Card, { cards, current, since }: ModelList, model: ItemModel): string | undefined {
   if (card.images === 0) return 'there are no pulls to learn from yet';
-  if (!model.items.every(Number.isFinite))
+  // Judged, but without a score: it was a split's model that was not finite.
+  const judged = card.auc !== undefined || card.popularityAuc === undefined;
+  if (!judged || !model.items.every(Number.isFinite))
     return `its factors are past single precision: raise lambda (${card.lambda}) or lower rank (${card.rank})`;
   if (card.auc === undefined || card.popularityAuc === undefined || card.heldOut < enoughHeldOut) return;
   if (card.auc < card.popularityAuc)
@@ -186,7 +212,7 @@ function refusal(card: Card, { cards, current }: ModelList, model: ItemModel): s
   const inService = cards.find(({ id }) => id === current);
   if (inService?.auc === undefined || inService.popularityAuc === undefined || inService.heldOut < enoughHeldOut)
     return;
-  if (card.trainedAt - inService.trainedAt > oldMs) return;
+  if (card.trainedAt - (since ?? inService.trainedAt) > oldMs) return;
   const lead = card.auc - card.popularityAuc;
   const leadInService = inService.auc - inService.popularityAuc;
   if (card.auc < inService.auc - tolerance && lead < leadInService - tolerance)

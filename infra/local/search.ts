@@ -56,6 +56,7 @@ export function openSearch(file: string): SearchStore {
      WHERE excluded.version >= documents.version`,
   );
   const putRecommendations = database.prepare('INSERT OR REPLACE INTO recommendations VALUES (?, ?)');
+  const removeRecommendations = database.prepare('DELETE FROM recommendations WHERE user = ?');
   const recommendationsOf = database.prepare('SELECT doc FROM recommendations WHERE user = ?');
 
   const pushedBy = database.prepare(
@@ -183,7 +184,9 @@ export function openSearch(file: string): SearchStore {
     },
     async saveRecommendations(saved) {
       transaction(database, () => {
-        for (const row of saved) putRecommendations.run(row.user, JSON.stringify(row));
+        for (const row of saved)
+          if (row.items.length > 0) putRecommendations.run(row.user, JSON.stringify(row));
+          else removeRecommendations.run(row.user);
       });
     },
     async recommendations(user) {

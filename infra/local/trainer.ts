@@ -12,6 +12,7 @@ const { search, objects } = openStores(folder, settings.opensearch);
 const growth = 1.5;
 let trainedAt = Number.NEGATIVE_INFINITY;
 let trainedOn = 0;
+let wasRefused = false;
 
 await repeat('training', Math.min(settings.trainEverySeconds, 10), async () => {
   const { total } = await search.counts({});
@@ -19,5 +20,7 @@ await repeat('training', Math.min(settings.trainEverySeconds, 10), async () => {
   if (total.pulls === 0 || !(due || total.pulls >= growth * trainedOn)) return;
   trainedAt = clock();
   trainedOn = total.pulls;
-  await train({ search, objects, clock, newId, seed: trainSeed, als: settings.als });
+  const { refused } = await train({ search, objects, clock, newId, seed: trainSeed, als: settings.als });
+  if (refused && !wasRefused) console.log(`training: the model before stays in service, ${refused}`);
+  wasRefused = refused !== undefined;
 });

@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { Card } from '#core/models.ts';
 
 const entry = join(import.meta.dirname, '../../functions/train/task.ts');
 
@@ -33,10 +34,10 @@ async function run(status: number, type: string): Promise<{ code: number | null;
   return { code, output };
 }
 
-test('the task ends well when a model is refused, and counts it', async () => {
+test('the task ends well when there is nothing to learn from yet, and rings no alarm', async () => {
   const { code, output } = await run(404, 'index_not_found_exception');
   assert.equal(code, 0, output);
-  assert.match(output, /"ModelRefused":1/);
+  assert.match(output, /"ModelRefused":0/);
   assert.match(output, /no pulls to learn from yet/);
 });
 
@@ -44,4 +45,23 @@ test('the task fails when training does, and says why', async () => {
   const { code, output } = await run(400, 'parsing_exception');
   assert.equal(code, 1, output);
   assert.match(output, /"level":"error".*_search.*400/);
+});
+
+test('a model that is published or refused is counted as that', async (t) => {
+  Object.assign(process.env, {
+    ...{ BUCKET: 'data', SEARCH_ENDPOINT: 'http://127.0.0.1:9', SEARCH_SIGNED: 'false', SEED: '1', ALS: '{}' },
+    ...{ METRICS: 'Test', AWS_REGION: 'eu-west-1' },
+  });
+  const { told } = await import('#train/options.ts');
+  const lines: string[] = [];
+  t.mock.method(console, 'log', (line: string) => lines.push(line));
+  const card = { id: 'm', images: 3 } as Card;
+  assert.deepEqual(told(card), { id: 'm' });
+  assert.deepEqual(told({ ...card, refused: 'worse' }), { id: 'm', refused: 'worse' });
+  t.mock.restoreAll();
+  const counted = lines.map((line) => JSON.parse(line)).map((one) => [one.ModelPublished, one.ModelRefused]);
+  assert.deepEqual(counted, [
+    [1, undefined],
+    [undefined, 1],
+  ]);
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeModel } from '#core/model.ts';
-import type { Card } from '#core/models.ts';
+import { type Card, latestKey, modelKey } from '#core/models.ts';
 import { seeded } from '#core/random.ts';
 import {
   type EventStore,
@@ -13,13 +13,13 @@ import {
 } from '#core/stores.ts';
 import { modelSource } from '#serve/models.ts';
 import { recommendationRoutes } from '#serve/recommendations.ts';
-import { type TrainOptions, train } from '#train/train.ts';
+import { publish, readLessons, refusal, type TrainOptions, train } from '#train/train.ts';
 
 const day = 86_400_000;
 const never = (cause: unknown) => assert.fail(String(cause));
 
-function objects(): ObjectStore {
-  const kept = new Map<string, { body: Uint8Array; etag: string }>();
+function objects(clock: () => number): ObjectStore {
+  const kept = new Map<string, { body: Uint8Array; etag: string; modified: number }>();
   let puts = 0;
   return {
     get: async (key) => kept.get(key),
@@ -28,11 +28,16 @@ function objects(): ObjectStore {
       const found = kept.get(key);
       if ((ifNoneMatch && found) || (ifMatch && found?.etag !== ifMatch)) throw new PreconditionFailed(key);
       const etag = `${puts++}`;
-      kept.set(key, { body: typeof body === 'string' ? new TextEncoder().encode(body) : body, etag });
+      kept.set(key, {
+        body: typeof body === 'string' ? new TextEncoder().encode(body) : body,
+        ...{ etag, modified: clock() },
+      });
       return { etag };
     },
     list: async (prefix) =>
-      [...kept].filter(([key]) => key.startsWith(prefix)).map(([key]) => ({ key, etag: '', size: 0, modified: 0 })),
+      [...kept]
+        .filter(([key]) => key.startsWith(prefix))
+        .map(([key, { etag, modified }]) => ({ key, etag, size: 0, modified })),
     async remove(keys) {
       for (const key of keys) kept.delete(key);
     },
@@ -47,21 +52,23 @@ function world(pairs: Pair[]) {
       yield* now.pairs.filter(({ lastPull }) => lastPull < to);
     },
     async saveRecommendations(rows) {
-      for (const row of rows) saved.set(row.user, row);
+      await now.beforeSaving?.();
+      for (const row of rows)
+        if (row.items.length > 0) saved.set(row.user, row);
+        else saved.delete(row.user);
     },
   };
-  const now = { pairs, time: 1000 * day };
-  const store = objects();
+  const now: { pairs: Pair[]; time: number; beforeSaving?: () => unknown } = { pairs, time: 1000 * day };
+  const store = objects(() => now.time);
   let ids = 0;
+  const options = (als?: TrainOptions['als']): TrainOptions => {
+    const clock = () => now.time;
+    return { search: search as SearchStore, objects: store, clock, newId: () => `id${ids++}`, seed: 3, als };
+  };
   return {
-    now,
-    saved,
-    store,
+    ...{ now, saved, store, options },
     models: modelSource(store, () => Infinity, never),
-    train: (als?: TrainOptions['als']) => {
-      const clock = () => now.time;
-      return train({ search: search as SearchStore, objects: store, clock, newId: () => `id${ids++}`, seed: 3, als });
-    },
+    train: (als?: TrainOptions['als']) => train(options(als)),
   };
 }
 
@@ -179,7 +186,7 @@ test('what is saved for a person is what they are served', async () => {
     assert.equal(card.refused, undefined);
     const { model, index, foldIn, best } = (await models.current())!;
     assert.equal(model.rank, card.rank);
-    assert.equal(saved.size, 60);
+    assert.ok(saved.size > 50);
     for (const { user, items } of saved.values()) {
       const own = pairs.filter((pair) => pair.user === user);
       const pulled = own.map(({ repository }) => index.get(repository)!);
@@ -187,7 +194,7 @@ test('what is saved for a person is what they are served', async () => {
         pulled,
         own.map(({ pulls }) => pulls),
       );
-      const served = best(person.factors, items.length, (item) => pulled.includes(item));
+      const served = best(person.factors, 50, (item, score) => !(score > 0) || pulled.includes(item));
       // Saved in single precision: as many, with the same scores, and the same order where those differ at all.
       assert.equal(served.length, items.length);
       served.forEach(({ item, score }, at) => {
@@ -204,6 +211,97 @@ test('factors past single precision are refused, with the mend', async () => {
   const card = await train({ alpha: 1e30 });
   assert.match(card.refused!, /past single precision: raise lambda \(0\.01\) or lower rank \(10\)/);
   assert.equal(await models.current(), undefined);
+});
+
+test('which models are kept out of service', () => {
+  const model = { rank: 1, items: Float32Array.of(1) };
+  const card = (auc: number | undefined, popularityAuc: number | undefined, more: Partial<Card> = {}): Card => ({
+    ...{ id: 'new', trainedAt: 30 * day, rank: 1, iterations: 5, lambda: 1, alpha: 1, seed: 1, people: 9, images: 9 },
+    ...{ pairs: 900, heldOut: 100, auc, popularityAuc, seconds: 1, ...more },
+  });
+  const before = (auc: number, popularityAuc: number, heldOut: number, age: number) => ({
+    current: 'old',
+    since: (30 - age) * day,
+    // Trained long ago: what counts is since when it has been in service.
+    cards: [card(auc, popularityAuc, { id: 'old', trainedAt: 0, heldOut })],
+  });
+  const none = { cards: [] };
+  const rows: [string, Card, Parameters<typeof refusal>[1], RegExp | undefined][] = [
+    ['the first', card(0.8, 0.6), none, undefined],
+    ['nothing to learn from', card(undefined, undefined, { images: 0 }), none, /no pulls/],
+    ['below popularity', card(0.59, 0.6), none, /0\.590 is below 0\.600 of mere popularity/],
+    ['below popularity on few', card(0.59, 0.6, { heldOut: 99 }), none, undefined],
+    ['judged without a score', card(undefined, 0.6), none, /past single precision/],
+    ['nothing could be held out', card(undefined, undefined), none, undefined],
+    ['as good as the last', card(0.79, 0.6), before(0.8, 0.6, 100, 1), undefined],
+    ['luck of a split', card(0.781, 0.6), before(0.8, 0.6, 100, 1), undefined],
+    ['worse', card(0.779, 0.6), before(0.8, 0.6, 100, 1), /0\.779 is below 0\.800 of the model in service/],
+    ['worse, in a harder world', card(0.7, 0.5), before(0.8, 0.6, 100, 1), undefined],
+    ['worse than one judged on few', card(0.7, 0.6), before(0.8, 0.6, 99, 1), undefined],
+    ['worse, the last a week in service', card(0.7, 0.6), before(0.8, 0.6, 100, 7), /of the model in service/],
+    ['worse, the last longer in service', card(0.7, 0.6), before(0.8, 0.6, 100, 7.1), undefined],
+  ];
+  for (const [name, next, list, reason] of rows) {
+    const refused = refusal(next, list, model);
+    if (reason) assert.match(refused ?? '', reason, name);
+    else assert.equal(refused, undefined, name);
+  }
+});
+
+test('a model that was gone back to is in service from then on', async () => {
+  const { train, models, now, store } = world(communities(40, 4, 8, 1));
+  const first = await train();
+  now.time += 30 * day;
+  await train();
+  const source = modelSource(store, () => now.time, never);
+  now.time += day;
+  await source.rollback(first.id);
+  const list = JSON.parse(new TextDecoder().decode((await store.get(latestKey))!.body));
+  assert.deepEqual([list.current, list.since], [first.id, now.time]);
+  assert.equal((await models.current())?.card.id, first.id);
+});
+
+test('of two trainings at once the one that ends first wins, and the other leaves nothing', async () => {
+  const { options, store, models } = world(communities(40, 4, 8, 1));
+  const lessons = await readLessons(options());
+  const als = { rank: 2, iterations: 1, lambda: 1, alpha: 1 };
+  const fitted = () => ({ rank: 2, items: new Float32Array(lessons.items.length * 2).fill(1) });
+  const [one, two] = await Promise.allSettled([1, 2].map(() => publish(lessons, als, fitted, options())));
+  const won = [one, two].filter(({ status }) => status === 'fulfilled') as PromiseFulfilledResult<Card>[];
+  assert.equal(won.length, 1);
+  assert.match(
+    String(([one, two].find(({ status }) => status === 'rejected') as PromiseRejectedResult).reason),
+    /another model was put in service/,
+  );
+  assert.equal((await models.current())?.card.id, won[0].value.id);
+  const files = (await store.list('models/')).map(({ key }) => key).filter((key) => key.endsWith('.bin'));
+  assert.deepEqual(files, [modelKey(won[0].value.id)]);
+});
+
+test('the file of a training that failed is removed a day later', async () => {
+  const { train, store, now } = world(communities(40, 4, 8, 1));
+  await store.put(modelKey('failed'), 'x');
+  now.time += day - 1;
+  await train();
+  assert.ok(await store.get(modelKey('failed')), 'it may be under way');
+  now.time += 2;
+  await train();
+  assert.equal(await store.get(modelKey('failed')), undefined);
+});
+
+test('who is forgotten during training does not come back with its lists', async () => {
+  const { train, saved, now } = world(communities(40, 4, 8, 1));
+  const forget = () => {
+    now.pairs = now.pairs.filter(({ user }) => user !== 'user7');
+    saved.delete('user7');
+  };
+  now.beforeSaving = () => {
+    now.beforeSaving = undefined;
+    forget();
+  };
+  await train();
+  assert.ok(saved.has('user8'));
+  assert.ok(!saved.has('user7'));
 });
 
 test('a setting that no training takes is named', async () => {
