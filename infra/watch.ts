@@ -110,7 +110,7 @@ export class Watch extends Construct {
     this.#alarm('TrainFails', train.trainer.failures, 1, 'Training fails: recommendations grow old');
     this.#alarm('ModelStale', modelAge, 2 * settings.trainEvery + 2, 'The model in service is old', 3);
     const worse = own('ModelRefused', Duration.hours(1));
-    this.#alarm('ModelRefused', worse, 1, 'A new model was worse than the one in service');
+    this.#alarm('ModelRefused', worse, 1, 'A new model was not put in service');
     this.#alarm('MessagesLost', lost, 1, 'Messages of the rules could not be kept or handed on');
     this.#alarm('MessagesRefused', undelivered, 1, 'A subscriber of the messages does not take them');
     if (stores.domain) {

@@ -1,6 +1,7 @@
-// Never empty, and says why: ALS on the newest pulls -> similar -> trending -> popular.
+// Never empty, and says why: ALS on the newest pulls -> similar -> trending -> popular. Without a model that can be read,
+// the list that training saved stands in for the first two.
 import { sharesOf, similarity, topN } from '#core/recommend.ts';
-import type { CatalogueRow } from '#core/stores.ts';
+import type { CatalogueRow, SavedRecommendations } from '#core/stores.ts';
 import type { Catalogue, CatalogueSource } from './catalogue.ts';
 import type { ModelSource, Service } from './models.ts';
 
@@ -11,6 +12,8 @@ export interface Wanted {
   limit: number;
   /** Asked of each candidate where `pulled` and `exclude` don't hold everything that was ever pulled. */
   pulledBefore?: (repository: string) => Promise<boolean>;
+  /** The person's list as training saved it; asked for where there is no model. */
+  saved?: () => Promise<SavedRecommendations | undefined>;
 }
 
 export interface Recommendation {
@@ -28,10 +31,12 @@ type Candidate = Omit<Recommendation, 'pulledBy'>;
 type Supply = (count: number, skip: (repository: string) => boolean) => Candidate[];
 
 const reasons = 3;
+/** Fewer people than this have an image from which the model can tell what goes with it. */
+const sharedBy = 2;
 
 /** At most `limit` images that were neither pulled nor excluded, best first. */
 export async function recommend(
-  { pulled, exclude, limit, pulledBefore }: Wanted,
+  { pulled, exclude, limit, pulledBefore, saved }: Wanted,
   { catalogue, models }: { catalogue: CatalogueSource; models: ModelSource },
 ): Promise<{ items: Recommendation[]; model?: { id: string; trainedAt: number } }> {
   const [service, { rows, trending, popular }] = await Promise.all([models.current(), catalogue()]);
@@ -41,8 +46,11 @@ export async function recommend(
   const skip = (repository: string) =>
     pulled.has(repository) || exclude.has(repository) || judged.has(repository) || !rows.has(repository);
 
+  const shared = (repository: string) => (rows.get(repository)?.pulledBy ?? 0) >= sharedBy;
+  const list = service ? undefined : await saved?.();
   const supplies: Supply[] = [
-    ...(service ? modelSupplies(service, pulled) : []),
+    ...(service ? modelSupplies(service, pulled, shared) : []),
+    ...(list ? [ofList(list)] : []),
     ranked(trending, 'trending', ({ weight }) => weight),
     ranked(popular, 'popular', ({ pulls }) => pulls),
   ];
@@ -62,9 +70,14 @@ export async function recommend(
   return { items, model: service && { id: service.card.id, trainedAt: service.card.trainedAt } };
 }
 
-function modelSupplies({ model, index, foldIn, best }: Service, pulled: Map<string, number>): Supply[] {
+function modelSupplies(
+  { model, index, foldIn, best }: Service,
+  pulled: Map<string, number>,
+  shared: (repository: string) => boolean,
+): Supply[] {
   const known = [...pulled.keys()].filter((repository) => index.has(repository));
-  if (known.length === 0) return [];
+  // What nobody else pulled says nothing of other images: their scores would be noise.
+  if (!known.some(shared)) return [];
   const own = known.map((repository) => index.get(repository) as number);
   const factors = { rank: model.rank, items: model.factors };
   const person = foldIn(
@@ -91,6 +104,15 @@ function modelSupplies({ model, index, foldIn, best }: Service, pulled: Map<stri
       }));
     },
   ];
+}
+
+/** As training scored them; it kept no reasons. */
+function ofList({ items }: SavedRecommendations): Supply {
+  return (count, skip) =>
+    items
+      .filter(({ repository }) => !skip(repository))
+      .slice(0, count)
+      .map(({ repository, score }) => ({ repository, score, source: 'als', because: [] }));
 }
 
 /** The catalogue's own order. */

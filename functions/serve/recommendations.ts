@@ -165,7 +165,10 @@ export function recommendationRoutes(options: RecommendationOptions): OpenAPIHon
         .filter(Boolean),
     ]);
     const found = await recommend(
-      { pulled, exclude: excluded, limit, ...(cursor === undefined ? {} : { pulledBefore }) },
+      {
+        ...{ pulled, exclude: excluded, limit, saved: () => search.recommendations(user) },
+        ...(cursor === undefined ? {} : { pulledBefore }),
+      },
       { catalogue, models },
     );
     return c.json({ user, ...dated(found) }, 200);

@@ -111,9 +111,9 @@ export async function publish(
   { search, objects, clock, newId, log = () => {} }: Omit<TrainOptions, 'seed'>,
 ): Promise<Card> {
   const { began, seed, users, items, entries } = lessons;
-  const score = judge(lessons, als, fitPart);
-  const model = fitPart('all');
-  log(`AUC ${score.auc?.toFixed(3) ?? 'unknown'}, by popularity ${score.popularityAuc?.toFixed(3) ?? 'unknown'}`);
+  const { score, model, tooLarge } = fitted(lessons, als, fitPart);
+  const few = score.heldOut < enoughHeldOut ? ` on ${score.heldOut} held-out pairs, too few to tell` : '';
+  log(`AUC ${score.auc?.toFixed(3) ?? 'unknown'}, by popularity ${score.popularityAuc?.toFixed(3) ?? 'unknown'}${few}`);
 
   const { list, etag } = await readModels(objects);
   const card: Card = {
@@ -127,7 +127,7 @@ export async function publish(
     ...score,
     seconds: (clock() - began) / 1000,
   };
-  const refused = refusal(card, list, model);
+  const refused = tooLarge ?? refusal(card, list, model);
   if (refused) {
     log(`not published: ${refused}`);
     if (card.images > 0) await objects.put(refusedKey, JSON.stringify({ ...card, refused }));
@@ -183,6 +183,21 @@ export async function publish(
     for await (const { user } of search.pairs({ classes })) known.add(user);
     for (const user of users) if (!known.has(user)) await save({ user, model: card.id, items: [] });
     await search.saveRecommendations(batch);
+  }
+}
+
+/** What no memory holds is a reason to refuse and no failure: the next training would end the same. */
+function fitted(
+  lessons: Lessons,
+  als: AlsOptions,
+  fitPart: (part: Part) => ItemModel,
+): { score: Pick<Card, 'auc' | 'popularityAuc' | 'heldOut' | 'evaluation'>; model: ItemModel; tooLarge?: string } {
+  try {
+    return { score: judge(lessons, als, fitPart), model: fitPart('all') };
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    const none = { rank: als.rank, items: new Float32Array() };
+    return { score: { heldOut: lessons.random.test.length }, model: none, tooLarge: cause.message };
   }
 }
 

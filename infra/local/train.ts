@@ -5,7 +5,7 @@ import { runOnce } from './once.ts';
 import { clock, newId } from './stores.ts';
 
 const does =
-  'Trains on the stored pulls, once, and publishes the model if it is no worse than the one in service. The server may be running.\n--als rank=10,iterations=5,lambda=0.01,alpha=1 says what is fitted; npm run tune looks for better.';
+  'Trains on the stored pulls, once, and publishes the model if it is no worse than the one in service. The server may be running.\n--als rank=10,iterations=5,lambda=0.01,alpha=1 says what is fitted, this once: give it to npm start too.';
 
 await runOnce('train', does, async ({ search, objects }, { als }) => {
   const { id, refused, people, images } = await train({

@@ -267,3 +267,36 @@ test('a pull further back than a request reads is still never recommended', asyn
     );
   }
 });
+
+test('what nobody else pulled is no reason: the list is what is popular', async () => {
+  const pull = (user: string, repository: string): Act => ({ user, repository, class: 'human' });
+  const others = ['ann', 'bob', 'cid'].flatMap((user) => ['a', 'b', 'c'].map((repository) => pull(user, repository)));
+  const alone = [...others, pull('dan', 'own/image')];
+  const { forUser, forList } = await door(alone, trained(alone));
+  const sources = (items: Item[]) => new Set(items.map(({ source }) => source));
+  assert.deepEqual(sources(await forUser([['user', 'dan']])), new Set(['trending']));
+  assert.deepEqual(sources(await forList({ repositories: ['own/image'] })), new Set(['trending']));
+  const joined = [...alone, pull('dan', 'a')];
+  const [first] = await (await door(joined, trained(joined))).forUser([['user', 'dan']]);
+  assert.equal(first.source, 'als');
+});
+
+test('without a model that can be read, the list that training saved stands in', async () => {
+  const pull = (user: string, repository: string): Act => ({ user, repository, class: 'human' });
+  const acts = ['a', 'b', 'c', 'd', 'e'].map((repository) => pull('ann', repository));
+  const { forUser, search } = await door([...acts, pull('bob', 'a')]);
+  const items = ['deleted', 'c', 'a', 'b'].map((repository, at) => ({ repository, score: 1 - at / 10 }));
+  await search.saveRecommendations([{ user: 'bob', model: 'm', items }]);
+  const list = await forUser([
+    ['user', 'bob'],
+    ['exclude', 'b'],
+  ]);
+  assert.deepEqual(
+    list.map(({ repository, source, because }) => [repository, source, because.length]),
+    [
+      ['c', 'als', 0],
+      ['e', 'trending', 0],
+      ['d', 'trending', 0],
+    ],
+  );
+});

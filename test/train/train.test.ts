@@ -304,6 +304,17 @@ test('who is forgotten during training does not come back with its lists', async
   assert.ok(!saved.has('user7'));
 });
 
+test('what no memory holds is refused with the reason, and the page shows it', async () => {
+  const { train, models } = world(communities(40, 4, 8, 1));
+  const good = await train();
+  const card = await train({ rank: 4096 });
+  assert.match(
+    card.refused!,
+    /rank 4096 need \d+\.\d GiB, more than the 4 GiB .*: lower the rank, or train with Spark/,
+  );
+  assert.equal((await models.current())?.card.id, good.id);
+});
+
 test('a setting that no training takes is named', async () => {
   const { train } = world(communities(40, 4, 8, 1));
   await assert.rejects(train({ rank: 0 }), /rank: 0 is not a whole number from 1 to 4096/);
