@@ -55,8 +55,16 @@ export interface ModelList {
 /** Where a model's file is. */
 export const modelKey = (id: string) => `models/${id}/model.bin`;
 
+/** A list that is damaged is empty: the next training replaces it. */
 export async function readModels(objects: ObjectStore): Promise<{ list: ModelList; etag?: string }> {
   const found = await objects.get(latestKey);
-  if (!found) return { list: { cards: [] } };
-  return { list: JSON.parse(new TextDecoder().decode(found.body)), etag: found.etag };
+  return found ? { list: parsed(found.body), etag: found.etag } : { list: { cards: [] } };
+}
+
+function parsed(body: Uint8Array): ModelList {
+  try {
+    const list: ModelList | null = JSON.parse(new TextDecoder().decode(body));
+    if (Array.isArray(list?.cards)) return list;
+  } catch {}
+  return { cards: [] };
 }

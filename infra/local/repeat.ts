@@ -11,7 +11,7 @@ export async function repeat(name: string, seconds: number, work: () => Promise<
   });
   while (!stopped) {
     const began = performance.now();
-    await work().catch((cause) => console.error(`${name} failed, next try in ${seconds} s:`, cause));
+    await work().catch((cause) => console.error(`${name} failed, and is tried again when it is due:`, cause));
     const rest = Math.max(0, seconds * 1000 - (performance.now() - began));
     let timer: NodeJS.Timeout | undefined;
     await Promise.race([

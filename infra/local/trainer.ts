@@ -16,7 +16,9 @@ let wasRefused = false;
 
 await repeat('training', Math.min(settings.trainEverySeconds, 10), async () => {
   const { total } = await search.counts({});
-  const due = clock() - trainedAt >= settings.trainEverySeconds * 1000;
+  const age = clock() - trainedAt;
+  // A clock that was set back must not keep training from beginning.
+  const due = age < 0 || age >= settings.trainEverySeconds * 1000;
   if (total.pulls === 0 || !(due || total.pulls >= growth * trainedOn)) return;
   trainedAt = clock();
   trainedOn = total.pulls;

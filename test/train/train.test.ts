@@ -278,6 +278,18 @@ test('of two trainings at once the one that ends first wins, and the other leave
   assert.deepEqual(files, [modelKey(won[0].value.id)]);
 });
 
+test('a damaged list of models is replaced by the next training', async () => {
+  for (const damaged of ['{', '[]', 'null', '{"cards":null}']) {
+    const { train, store, now } = world(communities(40, 4, 8, 1));
+    await store.put(latestKey, damaged);
+    const source = modelSource(store, () => now.time, never);
+    assert.equal(await source.current(), undefined, damaged);
+    const card = await train();
+    now.time += 10_000;
+    assert.equal((await source.current())?.card.id, card.id, damaged);
+  }
+});
+
 test('the file of a training that failed is removed a day later', async () => {
   const { train, store, now } = world(communities(40, 4, 8, 1));
   await store.put(modelKey('failed'), 'x');
