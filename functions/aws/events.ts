@@ -104,7 +104,7 @@ export function openEvents({ client, table, keyTable, clock }: EventsOptions): E
       await list(events);
       // Of one key twice in a put the first stays: only that one is written.
       const first = new Map<string, StoredEvent>();
-      const keyOf = (event: StoredEvent) => `${placeOf(event)} ${pair(event.user, event.repository)}`;
+      const keyOf = (event: StoredEvent) => JSON.stringify([placeOf(event), pair(event.user, event.repository)]);
       for (const event of events) if (!first.has(keyOf(event))) first.set(keyOf(event), event);
       const origins = new Map<string, string>();
       await inParallel([...first], putsAtOnce, async ([key, event]) => {

@@ -110,10 +110,7 @@ export async function pullChange(
       options,
     );
     const newest = (list: Pull[]) =>
-      list
-        .filter(({ time }) => time > to - pullReachMs && time <= to)
-        .map(({ id }) => id)
-        .join(' ');
+      JSON.stringify(list.filter(({ time }) => time > to - pullReachMs && time <= to).map(({ id }) => id));
     if (newest(pulls) === newest(stored) && newest(pulls) === newest(before))
       return { ...difference(stored, pulls), events: events.filter(({ time }) => time <= to), pulls };
   }

@@ -69,19 +69,19 @@ export function notifier(options: NotifyOptions): ((batch: Batch) => Promise<voi
     const pulls = batch.events.filter((event) => isManifestPull(event) && event.class === 'human' && event.user !== '');
     for (const [user, own] of Map.groupBy(pulls, (event) => event.user)) {
       const first = own.reduce((a, b) => (b.time < a.time ? b : a));
-      if (known.has(`${rule.name} ${user}`)) continue;
+      if (known.has(keyOf(rule, `person ${user}`))) continue;
       const ids = new Set(own.map(({ id }) => id));
       // Somebody who pulled before the rule was made is not new.
       const { items } = await events.history(user, { limit: own.length + 1 });
       if (isNews(first.time, batch) && items.every(({ id }) => ids.has(id)))
         await tell(rule, `person ${user}`, firstPullMessage(first), user);
-      note(`${rule.name} ${user}`);
+      note(keyOf(rule, `person ${user}`));
     }
   }
 
   async function newCountry(rule: Rule & { when: 'new-country' }, batch: Batch) {
     for (const [domain, , , country, time] of batch.places()) {
-      const pair = `${rule.name} ${domain} ${country}`;
+      const pair = keyOf(rule, `${domain} ${country}`);
       if (country === '' || known.has(pair) || (rule.domain && !fits(rule.domain, domain))) continue;
       // The country a domain is first seen in is where it is, not news; what came late is noted without a word.
       const home = await claims.claim(keyOf(rule, `home ${domain}`), country);

@@ -86,7 +86,7 @@ function addressDigests(events: EventStore) {
 }
 
 function byPersonAndRepository(events: StoredEvent[]): StoredEvent[][] {
-  const groups = Map.groupBy(events, ({ user, repository }) => `${repository}\n${user}`);
+  const groups = Map.groupBy(events, ({ user, repository }) => JSON.stringify([repository, user]));
   return [...groups.values()];
 }
 

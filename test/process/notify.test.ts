@@ -19,9 +19,9 @@ function world(pulled: Pick<Pull, 'id' | 'user'>[] = []) {
   const sent: Notice[] = [];
   const claims = openNotices(':memory:', () => now);
   let claimants = 0;
-  const start = (options: { failing?: boolean } = {}) => {
+  const start = (options: { failing?: boolean; rules?: Rule[] } = {}) => {
     const notify = notifier({
-      rules,
+      rules: options.rules ?? rules,
       claims,
       events: {
         history: async (user, { limit }) => ({
@@ -105,6 +105,13 @@ test('a new person is told at the first pull; one with a history, a machine and 
     }),
   );
   assert.deepEqual(texts(), ['ann pulls for the first time: team/app']);
+});
+
+test('a rule and a person whose names hold spaces are not taken for another pair', async () => {
+  const { start, sent } = world();
+  const rules: Rule[] = ['new', 'new people'].map((name) => ({ name, when: 'first-pull' }));
+  await start({ rules })(batch({ events: [event({ id: '1', user: 'people ann' }), event({ id: '2', user: 'ann' })] }));
+  assert.equal(sent.length, 4);
 });
 
 test('a crash after the events were stored still tells: the history then holds only the batch itself', async () => {

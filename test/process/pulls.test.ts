@@ -107,5 +107,24 @@ test('stored pulls and counts are those of the distinct events', { timeout: 600_
   );
 });
 
+test('names that hold a line feed keep people and repositories apart', async () => {
+  const events = openEvents(':memory:', () => start);
+  const options = { events, search: openSearch(':memory:'), locator: { locate: () => undefined } };
+  const pairs = [
+    ['ann', 'a\nb'],
+    ['b\nann', 'a'],
+  ];
+  const delivered = pairs.map(([user, repository], at): Delivered => {
+    const base = { action: 'pull', kind: 'manifest', mediaType: index, method: 'GET', userAgent: 'docker/27' } as const;
+    return {
+      event: { ...base, id: `id${at}`, time: start, user, repository, tag: '1', address: '', source: '' },
+      origin: `s:${at}:0`,
+    };
+  });
+  await storeEvents(delivered, { ...options, classify: classifier(), pullWindowSeconds: 2 });
+  for (const [user, repository] of pairs)
+    assert.equal((await events.pulls(user, repository, 0, Number.MAX_SAFE_INTEGER)).length, 1, user);
+});
+
 /** As JSON keeps it: without what is undefined. */
 const plain = <T>(value: T): T => JSON.parse(JSON.stringify(value));
