@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { type Interval, withoutGaps } from '../../web/charts/buckets.ts';
+import { wholeTicks } from '../../web/charts/ticks.ts';
 import { ago, compact, percent, plural, span, utcDay } from '../../web/format.ts';
 
 test('a time is said in the largest unit that fits, and never in the future', () => {
@@ -45,4 +47,29 @@ test('a chart has a bucket for every day, week or month, whether or not anything
     ...['2026-08-01 1', '2026-09-01 0', '2026-10-01 0', '2026-11-01 1'],
   ]);
   assert.deepEqual(starts('day', []), []);
+});
+
+test('an axis of counts has two to five whole ticks at even steps, from 0 to the most or just above it', () => {
+  assert.deepEqual([0, 1, 3, 4, 5, 14, 128, 9000].map(wholeTicks), [
+    ...[
+      [0, 1],
+      [0, 1],
+      [0, 1, 2, 3],
+      [0, 1, 2, 3, 4],
+      [0, 2, 4, 6],
+      [0, 5, 10, 15],
+      [0, 50, 100, 150],
+    ],
+    [0, 5000, 10_000],
+  ]);
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 10 ** 12 }), (most) => {
+      const ticks = wholeTicks(most);
+      const top = ticks[ticks.length - 1];
+      assert.ok(ticks.length >= 2 && ticks.length <= 5, ticks.join());
+      assert.ok(top >= most && top - ticks[1] < most, `${most}: ${ticks}`);
+      assert.ok(ticks.every((tick, index) => Number.isInteger(tick) && tick === index * ticks[1]));
+    }),
+    { seed: 1 },
+  );
 });

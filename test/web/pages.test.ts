@@ -207,6 +207,58 @@ test('recommendations say how many others pulled each and why, as a chart and as
   }),
 );
 
+test('the bars of pulls over time are as high as the labels beside them say', { skip }, () =>
+  see('/setup', {}, async (page) => {
+    // A canvas tells nobody what it wrote where: each label is noted as it is drawn.
+    await page.addInitScript(() => {
+      const labels: Record<string, number> = {};
+      Object.assign(globalThis, { labels });
+      const { fillText } = CanvasRenderingContext2D.prototype;
+      CanvasRenderingContext2D.prototype.fillText = function (text, x, y, ...rest) {
+        const at = this.getTransform().transformPoint({ x, y });
+        if (/^\d+$/.test(text)) labels[text] = at.y;
+        return fillText.call(this, text, x, y, ...rest);
+      };
+    });
+    await page.goto(`${world.url}/people?user=anna`);
+    await settled(page);
+    const { labels, tops, bottom } = await page
+      .locator('section[aria-labelledby=over-time] canvas')
+      .evaluate((found) => {
+        const canvas = found as HTMLCanvasElement;
+        const { data } = (canvas.getContext('2d') as CanvasRenderingContext2D).getImageData(
+          ...([0, 0, canvas.width, canvas.height] as const),
+        );
+        const { labels } = globalThis as unknown as { labels: Record<string, number> };
+        // The accent of the light theme: only bars of pulls have it.
+        const isBar = (x: number, y: number) => {
+          const at = 4 * (y * canvas.width + x);
+          return data[at] === 0x0b && data[at + 1] === 0x75 && data[at + 2] === 0x70;
+        };
+        const tops: number[] = [];
+        let [bottom, before] = [0, false];
+        for (let x = 0; x < canvas.width; x++) {
+          const rows = Array.from({ length: canvas.height }, (_, y) => y).filter((y) => isBar(x, y));
+          if (rows.length > 0) {
+            bottom = rows[rows.length - 1] + 1;
+            // Its corners are round: its highest column counts.
+            if (before) tops.push(Math.min(tops.pop() ?? rows[0], rows[0]));
+            else tops.push(rows[0]);
+          }
+          before = rows.length > 0;
+        }
+        return { labels, tops, bottom };
+      });
+    assert.deepEqual(Object.keys(labels), ['0', '50', '100', '150']);
+    assert.equal(tops.length, 30);
+    const pixels = (labels[0] - labels[150]) / 150;
+    for (const [back, top] of tops.entries()) {
+      const pulls = (bottom - top) / pixels;
+      assert.ok(Math.abs(pulls - (20 + back)) < 1.5, `a bar of ${20 + back} pulls is drawn as ${pulls}`);
+    }
+  }),
+);
+
 test('a name is searched for as it is typed, and the back button undoes it', { skip }, () =>
   see('/people', {}, async (page) => {
     await page.getByRole('link', { name: 'bruno' }).waitFor();

@@ -3,6 +3,7 @@ import type { Pulls } from '../api.ts';
 import { compact, count, day, plural } from '../format.ts';
 import { type Interval, withoutGaps } from './buckets.ts';
 import { axisStyle, Chart, type Palette } from './chart.tsx';
+import { wholeTicks } from './ticks.ts';
 
 export function PullsOverTime({
   buckets,
@@ -20,6 +21,7 @@ export function PullsOverTime({
     ...counts,
     from,
   }));
+  const ticks = wholeTicks(Math.max(...rows.map(({ pulls, raw }) => Math.max(pulls, raw))));
   const sum = (of: 'pulls' | 'raw') => rows.reduce((total, row) => total + row[of], 0);
   return (
     <>
@@ -55,7 +57,11 @@ export function PullsOverTime({
             paddingBottom: 28,
             paddingTop: 8,
             legend: false,
-            scale: { x: { type: 'band', padding: 0.24 }, y: { nice: true, domainMin: 0 } },
+            // One domain for bars and labels: made nice, the axis would round it by another number of ticks than the bars.
+            scale: {
+              x: { type: 'band', padding: 0.24 },
+              y: { domain: [0, ticks[ticks.length - 1]], tickMethod: () => ticks },
+            },
             axis: {
               x: {
                 ...axis,
@@ -65,7 +71,7 @@ export function PullsOverTime({
                 labelFilter: (_: unknown, index: number) => index % every === 0 && index <= rows.length - every / 2,
                 labelFormatter: (from: string) => day(from),
               },
-              y: { ...axis, tickCount: 4, labelFormatter: (value: number) => compact(value) },
+              y: { ...axis, labelFormatter: (value: number) => compact(value) },
             },
             interaction: { tooltip: { css: tooltip(palette) } },
             children: [
