@@ -26,6 +26,19 @@ export function kept({ Resources }: Template, names: Map<string, string>): strin
     .sort();
 }
 
+/** Why the stack could not be read, and the mend. */
+export function unread(stack: string, { name, message }: Error): string {
+  const mend =
+    message === 'Region is missing'
+      ? ': set AWS_REGION, or AWS_PROFILE to a profile that has one'
+      : name === 'CredentialsProviderError'
+        ? ': run aws configure sso, or set AWS_PROFILE'
+        : / does not exist$/.test(message)
+          ? ': name another with -c stackName=NAME, or its region with AWS_REGION'
+          : '';
+  return `${stack} can not be read: ${message}${mend}`;
+}
+
 async function keptOf(StackName: string): Promise<string[]> {
   const client = new CloudFormationClient({});
   const { TemplateBody = '' } = await client.send(new GetTemplateCommand({ StackName }));
@@ -44,7 +57,7 @@ if (import.meta.main) {
     console.log(`Of ${stack} this stays, and is billed until you delete it yourself:`);
     for (const line of lines) console.log(`  ${line}`);
   } catch (cause) {
-    console.error(`${stack} can not be read: ${(cause as Error).message}`);
+    console.error(unread(stack, cause as Error));
     process.exit(1);
   }
   const cdk = join(import.meta.dirname, '../node_modules/aws-cdk/bin/cdk');

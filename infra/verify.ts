@@ -13,7 +13,7 @@ export interface VerifyOptions {
   api?: string;
   /** The webhook's token. */
   token: string;
-  /** The reader's token; left out where people's pages are public. */
+  /** The reader's token; left out where there is none (one machine). */
   reader?: string;
   /** Sent as X-Forwarded-For, where the caller is a proxy that is trusted: a visitor's address that has a place. */
   address?: string;
@@ -22,9 +22,19 @@ export interface VerifyOptions {
   log: (line: string) => void;
 }
 
-const media = 'application/vnd.docker.distribution.manifest.v2+json';
+/** What was given can not be right, or nothing answers there; the message names the mend. */
+export class BadCall extends Error {
+  override name = 'BadCall';
+}
 
-/** Throws with the first thing that is not so. */
+const media = 'application/vnd.docker.distribution.manifest.v2+json';
+/** Letters of an answer that an error repeats: a list of ten thousand rows helps nobody. */
+const shownLetters = 300;
+
+/**
+ * Throws with the first thing that is not so. The person and the image that it makes up are forgotten in any case; the two
+ * hits stay in the sums and on the map, as those of `verify-….example`.
+ */
 export async function verify({
   url,
   api = url,
@@ -39,29 +49,37 @@ export async function verify({
   const user = `verify-${mark}`;
   const people = reader ? { Authorization: `Bearer ${reader}` } : undefined;
 
-  const send = async (path: string, body: unknown, headers: Record<string, string>) => {
-    const text = typeof body === 'string' ? body : JSON.stringify(body);
-    return fetch(api + path, { method: 'POST', headers, body: text, signal: AbortSignal.timeout(30_000) });
-  };
+  /** Which flag gave each address. */
+  const flags = new Map([
+    [api, '--api'],
+    [url, '--url'],
+  ]);
+  const ask = (base: string, path: string, init: RequestInit = {}, seconds = 30) =>
+    fetch(base + path, { signal: AbortSignal.timeout(seconds * 1000), ...init }).catch((cause) => {
+      throw new BadCall(unreachable(base, flags.get(base) ?? '--url', cause), { cause });
+    });
+  const send = (path: string, body: unknown, headers: Record<string, string>) =>
+    ask(api, path, { method: 'POST', headers, body: typeof body === 'string' ? body : JSON.stringify(body) });
   const read = async <T>(path: string, headers?: Record<string, string>): Promise<T> => {
-    const answer = await fetch(url + path, { headers, signal: AbortSignal.timeout(30_000) });
-    if (!answer.ok) throw new Error(`GET ${path}: ${answer.status} ${(await answer.text()).slice(0, 300)}`);
+    const answer = await ask(url, path, { headers });
+    if (!answer.ok) throw new Error(`GET ${path}: ${answer.status} ${(await answer.text()).slice(0, shownLetters)}`);
     return (await answer.json()) as T;
   };
+  const forget = () => ask(url, `/v1/users?user=${user}`, { method: 'DELETE', headers: people });
   const is = (what: string, right: boolean, found: unknown) => {
-    if (!right) throw new Error(`${what}: found ${JSON.stringify(found)}`);
+    if (!right) throw new Error(`${what}: found ${short(found)}`);
     log(`ok  ${what}`);
   };
-  const comes = async <T>(what: string, ask: () => Promise<T>, right: (value: T) => boolean): Promise<T> => {
+  const comes = async <T>(what: string, look: () => Promise<T>, right: (value: T) => boolean): Promise<T> => {
     const end = performance.now() + seconds * 1000;
     for (;;) {
-      const value = await ask().catch((cause: Error) => cause);
+      const value = await look().catch((cause: Error) => cause);
       if (!(value instanceof Error) && right(value)) {
         log(`ok  ${what}`);
         return value;
       }
       if (performance.now() > end) {
-        const last = value instanceof Error ? value.message : JSON.stringify(value);
+        const last = value instanceof Error ? value.message : short(value);
         throw new Error(`${what}, within ${seconds} s: found ${last}`);
       }
       await wait(1000);
@@ -79,78 +97,148 @@ export async function verify({
       addr: '192.0.2.1:5000',
       host: 'registry.example',
       method: 'GET',
-      useragent: 'docker/28',
+      // Of a scanner: counted like any other pull, but it teaches no model and is recommended to nobody.
+      useragent: 'trivy/0 (npm run verify)',
     },
     actor: { name: user },
     source: { addr: 'registry:5000' },
   });
 
-  const without = await send('/v1/registry-events', { events: [event('a')] }, {});
-  is('a notification without the token is 401', without.status === 401, without.status);
-  // The media type arrives base64 at an HTTP API; so does none at all.
-  for (const version of ['v1', 'v2']) {
-    const type = `application/vnd.docker.distribution.events.${version}+json`;
-    const began = performance.now();
-    const taken = await send('/v1/registry-events', { events: [event(version)] }, { ...bearer, 'Content-Type': type });
-    is(`a notification as ${type} is 202`, taken.status === 202, taken.status);
-    log(`    in ${Math.round(performance.now() - began)} ms`);
-  }
-  const junk = await send('/v1/registry-events', '{"events": [', { ...bearer, 'Content-Type': 'text/plain' });
-  is('what can not be understood is 202, set aside', junk.status === 202, junk.status);
-  const hits = await send('/v1/hits', [{ domain }, { domain }], {
-    'Content-Type': 'text/plain',
-    Origin: 'https://a.example',
-    ...(address ? { 'X-Forwarded-For': address } : {}),
-  });
-  is('two hits in one request are 202', hits.status === 202, hits.status);
-  const anywhere = hits.headers.get('access-control-allow-origin');
-  is('any page may send hits', anywhere === '*', anywhere);
-
   type History = { items: { repository: string }[] };
-  await comes(
-    "both pulls are in the person's history",
-    () => read<History>(`/v1/history?user=${user}`, people),
-    ({ items }) => items.length === 2,
-  );
-  type Counts = { total: { pulls: number; raw: number } };
-  await comes(
-    'both pulls are counted',
-    () => read<Counts>(`/v1/pulls?repository=verify/${mark}`, people),
-    ({ total }) => total.pulls === 2 && total.raw === 2,
-  );
-  type Sums = { items: { key: string; hits: number }[] };
-  await comes(
-    'both hits are summed',
-    () => read<Sums>('/v1/hits?by=domain&limit=10000'),
-    ({ items }) => items.some(({ key, hits }) => key === domain && hits === 2),
-  );
-  await map();
-  type Advice = { items: { repository: string; source: string }[] };
-  await comes(
-    'recommendations are answered',
-    () => read<Advice>(`/v1/recommendations?user=${user}`, people),
-    ({ items }) => items.every(({ repository }) => repository !== `verify/${mark}`),
-  );
-  type Model = { current: { id: string } | null };
-  const { current } = await read<Model>('/v1/model', people);
-  log(`    by ${current ? `the model ${current.id}` : 'popularity: nothing was trained yet'}`);
-  const health = await read<{ status: string; reasons: string[] }>('/v1/health');
-  is('health is ok', health.status === 'ok', health.reasons);
-  if (reader) {
-    const refused = await fetch(`${url}/v1/history?user=${user}`);
-    is("a person's history without the reader's token is 401", refused.status === 401, refused.status);
+  const history = () => read<History>(`/v1/history?user=${user}`, people);
+  /** Pulls that were taken, and so come out sooner or later. */
+  let taken = 0;
+
+  await before();
+  try {
+    await checks();
+  } catch (cause) {
+    if (taken > 0) await forgetAnyway();
+    throw cause;
   }
-  const forgotten = await fetch(`${url}/v1/users?user=${user}`, { method: 'DELETE', headers: people });
-  is('the person is forgotten', forgotten.ok, forgotten.status);
-  const { items } = await read<History>(`/v1/history?user=${user}`, people);
-  is('and nothing is left of the history', items.length === 0, items.length);
+
+  /** Is this Whalewatch, and will it forget the person again? Asked before anything is sent. */
+  async function before() {
+    const health = await ask(url, '/v1/health');
+    const { status } = (await health.json().catch(() => ({}))) as { status?: string };
+    if (!['ok', 'unhealthy'].includes(status ?? ''))
+      throw new BadCall(
+        `GET ${url}/v1/health is ${health.status} and no answer of Whalewatch: give --url the output Site or Api`,
+      );
+    const { status: may } = await forget();
+    if (may !== 401) return;
+    const mend = "the reader's token, in the secret that the output ReadToken names";
+    throw new BadCall(reader ? `--reader is not right: give ${mend}` : `--reader is missing: give ${mend}`);
+  }
+
+  async function checks() {
+    const without = await send('/v1/registry-events', { events: [event('a')] }, {});
+    is('a notification without the token is 401', without.status === 401, without.status);
+    // The media type arrives base64 at an HTTP API; so does none at all.
+    for (const version of ['v1', 'v2']) {
+      const type = `application/vnd.docker.distribution.events.${version}+json`;
+      const began = performance.now();
+      const answer = await send(
+        '/v1/registry-events',
+        { events: [event(version)] },
+        { ...bearer, 'Content-Type': type },
+      );
+      if (answer.status === 401)
+        throw new BadCall(
+          '--token is not right: give the token of the webhook, which npm start prints or the secret holds that the output WebhookToken names',
+        );
+      is(`a notification as ${type} is 202`, answer.status === 202, answer.status);
+      taken++;
+      log(`    in ${Math.round(performance.now() - began)} ms`);
+    }
+    // It names the person, and so goes with them.
+    const cut = `{"events": [{"actor": {"name": "${user}"}}`;
+    const junk = await send('/v1/registry-events', cut, { ...bearer, 'Content-Type': 'text/plain' });
+    is('what can not be understood is 202, set aside', junk.status === 202, junk.status);
+    const today = new Date().toISOString().slice(0, 10);
+    const hits = await send('/v1/hits', [{ domain }, { domain }], {
+      'Content-Type': 'text/plain',
+      Origin: 'https://a.example',
+      ...(address ? { 'X-Forwarded-For': address } : {}),
+    });
+    is('two hits in one request are 202', hits.status === 202, hits.status);
+    const anywhere = hits.headers.get('access-control-allow-origin');
+    is('any page may send hits', anywhere === '*', anywhere);
+
+    await comes("both pulls are in the person's history", history, ({ items }) => items.length === 2);
+    type Counts = { total: { pulls: number; raw: number } };
+    await comes(
+      'both pulls are counted',
+      () => read<Counts>(`/v1/pulls?repository=verify/${mark}`, people),
+      ({ total }) => total.pulls === 2 && total.raw === 2,
+    );
+    await comes(
+      'both hits are summed',
+      () => hitsSince(today),
+      (found) => found === 2,
+    );
+    await map();
+    type Advice = { items: { repository: string; source: string }[] };
+    await comes(
+      'recommendations are answered',
+      () => read<Advice>(`/v1/recommendations?user=${user}`, people),
+      ({ items }) => items.every(({ repository }) => repository !== `verify/${mark}`),
+    );
+    type Model = { current: { id: string } | null };
+    const { current } = await read<Model>('/v1/model', people);
+    log(`    by ${current ? `the model ${current.id}` : 'popularity: nothing was trained yet'}`);
+    const health = await read<{ status: string; reasons: string[] }>('/v1/health');
+    is('health is ok', health.status === 'ok', health.reasons);
+    if (reader) {
+      const open = await ask(url, `/v1/history?user=${user}`);
+      if (open.status === 200) log("    anybody may read a person's history: publicPeople is set");
+      else is("a person's history without the reader's token is 401", open.status === 401, open.status);
+      const refused = await ask(url, `/v1/users?user=${user}`, { method: 'DELETE' });
+      is("forgetting without the reader's token is 401", refused.status === 401, refused.status);
+    }
+    const forgotten = await forget();
+    is('the person is forgotten', forgotten.ok, forgotten.status);
+    const { items } = await history();
+    is('and nothing is left of the history', items.length === 0, items.length);
+  }
+
+  /** Hits of the domain since a day. A day may hold more domains than one answer. */
+  async function hitsSince(day: string): Promise<number> {
+    type Sums = { items: { key: string; hits: number }[]; cursor?: string };
+    let sum = 0;
+    let cursor: string | undefined;
+    do {
+      const query = new URLSearchParams({ by: 'domain', from: day, limit: '10000', ...(cursor && { cursor }) });
+      const page = await read<Sums>(`/v1/hits?${query}`);
+      for (const { key, hits } of page.items) if (key === domain) sum += hits;
+      cursor = page.cursor;
+    } while (cursor !== undefined && sum < 2);
+    return sum;
+  }
+
+  /** After a failure: pulls still on their way would bring the person back, so these are waited for. */
+  async function forgetAnyway() {
+    const end = performance.now() + Math.min(seconds, 30) * 1000;
+    const here = async () => (await history().catch(() => ({ items: [] }))).items.length >= taken;
+    while (!(await here()) && performance.now() < end) await wait(1000);
+    const all = await here();
+    const status = await forget().then(
+      (answer) => answer.status,
+      () => 0,
+    );
+    log(
+      all && status === 200
+        ? `    ${user} and verify/${mark} are forgotten again`
+        : `    not sure that ${user} is forgotten: DELETE /v1/users?user=${user} once all is well`,
+    );
+  }
 
   /** The map, by every way to it: pointer, points.json, tiles of the newest snapshot, clusters and their leaves. */
   async function map() {
     type Latest = { snapshot: string; points: number };
     type Clusters = { features: { id: number; properties: { domain?: string; point_count?: number } }[] };
     const tile = async (path: string, cached: RegExp) => {
-      const answer = await fetch(`${url}/v1/tiles/${path}`, { signal: AbortSignal.timeout(30_000) });
+      const answer = await ask(url, `/v1/tiles/${path}`);
       const { status, headers } = answer;
       is(`the tile ${path} is there`, status === 200 || status === 204, status);
       for (const [name, right] of [
@@ -175,7 +263,7 @@ export async function verify({
     await tile('latest/0/0/0.mvt', /max-age=\d\b/);
     const whole = await tile(`${snapshot}/0/0/0.mvt`, /immutable/);
     is('it is a vector tile unless there are no points', points === 0 || whole.type === mvt, whole.type);
-    const refused = await fetch(`${url}/v1/tiles/${snapshot}/0/1/0.mvt`);
+    const refused = await ask(url, `/v1/tiles/${snapshot}/0/1/0.mvt`);
     is('a tile that can not be is 400', refused.status === 400, refused.status);
     if (!place) return log('    the hits had no place (a private network?): not on the map; give --address');
 
@@ -196,6 +284,22 @@ export async function verify({
     const near = await read<Clusters>(`/v1/clusters?bbox=${box}&zoom=${zoom}`);
     is('there are clusters in a box around it', near.features.length > 0, near.features);
   }
+}
+
+/** What was found, as an error tells it. */
+function short(found: unknown): string {
+  const text = JSON.stringify(found) ?? String(found);
+  return text.length > shownLetters ? `${text.slice(0, shownLetters)}… (${text.length} letters)` : text;
+}
+
+function unreachable(base: string, flag: string, cause: Error & { cause?: unknown }): string {
+  if (cause.name === 'TimeoutError') return `${flag} ${base} took more than 30 s to answer: is it up?`;
+  const { code, message } = (cause.cause ?? cause) as NodeJS.ErrnoException;
+  const mends: Record<string, string> = {
+    ECONNREFUSED: 'nothing listens there: is it up, and the port right?',
+    ENOTFOUND: 'no such host: is the name right?',
+  };
+  return `${flag} ${base} can not be reached, ${mends[code ?? ''] ?? message}`;
 }
 
 const mvt = 'application/vnd.mapbox-vector-tile';
@@ -247,16 +351,19 @@ async function main(): Promise<void> {
       console.log(help);
       return;
     }
+    for (const [name, value] of Object.entries({ url, api }))
+      if (value !== undefined && !/^https?:\/\/[^/]/.test(value))
+        throw new BadCall(`--${name} "${value}" is no URL: write https://HOST`);
+    if (!url) throw new BadCall(`--url is missing\n\n${help}`);
+    if (!token) throw new BadCall(`--token is missing\n\n${help}`);
     const seconds = Number(values.seconds);
-    if (!url || !token || !(seconds > 0)) {
-      console.error(help);
-      process.exitCode = 2;
-      return;
-    }
-    await verify({ url, api, token, reader, address, seconds, log: console.log });
+    if (!(seconds > 0)) throw new BadCall(`--seconds "${values.seconds}" is no number above 0`);
+    const [site, front] = [url, api].map((base) => base?.replace(/\/+$/, ''));
+    await verify({ url: site as string, api: front, token, reader, address, seconds, log: console.log });
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
-    console.error(code?.startsWith('ERR_PARSE_ARGS') ? `${message}\n\n${help}` : `NOT SO: ${message}`);
-    process.exitCode = 1;
+    if (cause instanceof BadCall) console.error(message);
+    else console.error(code?.startsWith('ERR_PARSE_ARGS') ? `${message}\n\n${help}` : `NOT SO: ${message}`);
+    process.exitCode = cause instanceof BadCall ? 2 : 1;
   }
 }
