@@ -1,5 +1,5 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import { badRequest } from '#core/http.ts';
+import { ApiError, badRequest } from '#core/http.ts';
 import { BadCursor, type EventStore, type NoticeFeed, type SearchStore } from '#core/stores.ts';
 import { failures, from, iso, json, limit, name, pageOf, router, to } from './parameters.ts';
 
@@ -7,6 +7,7 @@ export interface PeopleStores {
   events: EventStore;
   search: SearchStore;
   notices?: NoticeFeed;
+  report: (cause: unknown) => void;
 }
 
 const user = name('a user: its name as the registry reports it');
@@ -80,7 +81,7 @@ const forget = createRoute({
 });
 
 /** What is known of people: behind the reader's token, unless the owner made them public. */
-export function peopleRoutes({ events, search, notices }: PeopleStores): OpenAPIHono {
+export function peopleRoutes({ events, search, notices, report }: PeopleStores): OpenAPIHono {
   const app = router();
   app.openapi(users, async (c) => {
     const items = await search.users(c.req.valid('query'));
@@ -109,10 +110,16 @@ export function peopleRoutes({ events, search, notices }: PeopleStores): OpenAPI
   });
   app.openapi(forget, async (c) => {
     const { user } = c.req.valid('query');
-    const rows = await events.forget(user);
-    await search.forget(user);
-    const told = (await notices?.forget(user)) ?? 0;
-    return c.json({ user, rows: rows + told }, 200);
+    const everywhere = async () => {
+      const rows = await events.forget(user);
+      await search.forget(user);
+      return rows + ((await notices?.forget(user)) ?? 0);
+    };
+    const rows = await everywhere().catch((cause) => {
+      report(cause);
+      throw new ApiError(500, 'not_forgotten', 'Nothing or not all was forgotten; the log has the cause. Call again.');
+    });
+    return c.json({ user, rows }, 200);
   });
   return app;
 }

@@ -3,6 +3,7 @@ import { page, readCursor } from '#core/cursor.ts';
 import { namesPerson, type Pull, type Quarantined, type StoredEvent } from '#core/event.ts';
 import type { EventStore } from '#core/stores.ts';
 import { groupCommit, openDatabase, transaction } from './sqlite.ts';
+import { wipe } from './wipe.ts';
 
 const day = 86_400_000;
 
@@ -106,7 +107,7 @@ export function openEvents(file: string, clock: () => number): EventStore {
       return key.get(ofDay)?.key as Uint8Array;
     },
     async forget(user) {
-      return transaction(database, () => {
+      const rows = transaction(database, () => {
         const own = ['events', 'pulls', 'versions']
           .map((table) => Number(prepare(`DELETE FROM ${table} WHERE user = ?`).run(user).changes))
           .reduce((sum, rows) => sum + rows);
@@ -114,6 +115,8 @@ export function openEvents(file: string, clock: () => number): EventStore {
         for (const { id } of naming) removeQuarantine.run(id);
         return own + naming.length;
       });
+      await wipe(file);
+      return rows;
     },
   };
 }

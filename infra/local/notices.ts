@@ -4,6 +4,7 @@ import { page, readCursor } from '#core/cursor.ts';
 import type { Notice } from '#core/rules.ts';
 import { type ClaimStore, type NoticeFeed, noticeKeptMs } from '#core/stores.ts';
 import { openDatabase, transaction } from './sqlite.ts';
+import { wipe } from './wipe.ts';
 
 const dayMs = 86_400_000;
 
@@ -71,11 +72,13 @@ export function openNotices(file: string, clock: () => number): Notices {
       return page(rows, limit);
     },
     async forget(user) {
-      return transaction(database, () => {
+      const rows = transaction(database, () => {
         const claims = Number(forgetClaims.run(user).changes);
         forgetNaming.run(user);
         return claims + Number(forgetNotices.run(user).changes);
       });
+      await wipe(file);
+      return rows;
     },
   };
 }

@@ -11,6 +11,7 @@ import type {
   SearchStore,
 } from '#core/stores.ts';
 import { groupCommit, openDatabase, transaction } from './sqlite.ts';
+import { wipe } from './wipe.ts';
 
 // One table for both kinds of documents: an `event` is a raw registry event, a `pull` one person's one act.
 // `name` columns are folded to lower case, because SQLite folds ASCII only.
@@ -195,6 +196,7 @@ export function openSearch(file: string): SearchStore {
     },
     async forget(user) {
       forgetUser(database, user);
+      await wipe(file);
     },
   };
 }

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { seeded } from '#core/random.ts';
 import { openDatabase, transaction } from '#local/sqlite.ts';
+import { wipe } from '#local/wipe.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sqlite-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -24,4 +26,34 @@ test('a transaction that fails stores nothing, and its reason is told', () => {
   assert.throws(tooMuch, /disk is full/);
   transaction(database, () => insert.run('two'));
   assert.equal(rows(), 1);
+});
+
+test('wiped files hold nothing of removed rows, not even what SQLite left behind when it moved them', async () => {
+  const file = join(folder, 'wiped.db');
+  const database = openDatabase(file, 'CREATE TABLE IF NOT EXISTS log (key TEXT PRIMARY KEY, data TEXT) WITHOUT ROWID');
+  const insert = database.prepare('INSERT INTO log VALUES (?, ?)');
+  const random = seeded(1);
+  // In the order of no key and of all lengths: pages are split and balanced.
+  for (let batch = 0; batch < 60; batch++)
+    transaction(database, () => {
+      for (let n = 0; n < 200; n++) {
+        const name = random() < 0.02 ? 'remove me' : 'keep me';
+        insert.run(`${random()}`, `${name} ${'x'.repeat(random() * 3000)}`);
+      }
+    });
+  const holds = (text: string) =>
+    readdirSync(folder).some((name) => name.startsWith('wiped.db') && readFileSync(join(folder, name)).includes(text));
+  transaction(database, () => database.exec("DELETE FROM log WHERE data LIKE 'remove me%'"));
+  assert.ok(holds('remove me'));
+  const reader = openDatabase(file, '');
+  const reading = reader.prepare('SELECT * FROM log').iterate();
+  reading.next();
+  const wiped = wipe(file);
+  // Who still reads what was there holds it up, and is not disturbed.
+  setTimeout(() => assert.equal([...reading].length > 10_000, true), 200);
+  await wiped;
+  assert.ok(!holds('remove me'));
+  assert.equal(readFileSync(`${file}-wal`).length, 0);
+  assert.ok(holds('keep me'));
+  insert.run('z', 'still open');
 });
