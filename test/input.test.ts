@@ -179,6 +179,15 @@ test('an address is in no store and no log', { timeout: 60_000 }, async (t) => {
   const events = [event(addresses[2], {}), event(addresses[3], { action: 5 })];
   assert.equal((await running.post('/v1/registry-events', { events })).status, 202);
   await running.post('/v1/registry-events', `broken {"addr": "${addresses[3]}:4444"`);
+  // As errors of Go, URLs and headers write them; all of it is set aside.
+  const [four, six] = ['203.0.113.201', '2001:db8:77::17'];
+  addresses.push(four, six, encodeURIComponent(six));
+  const written = [`read tcp ${four}:5000->${four}:41000: i/o timeout`, `remote:${six}`, `[${six}]:443: reset`];
+  written.push(`Forwarded:${four}`, `addr%3A${four}`, `abc${four}`, `peer=${encodeURIComponent(six)}`);
+  for (const text of written) {
+    await running.post('/v1/registry-events', text);
+    await running.post('/v1/registry-events', { error: text });
+  }
   await eventually(
     5,
     () => running.get<{ items: unknown[] }>('/v1/history?user=ann'),
@@ -187,7 +196,7 @@ test('an address is in no store and no log', { timeout: 60_000 }, async (t) => {
   await eventually(
     5,
     () => running.get<{ hits: number; quarantined: number }>('/v1/health'),
-    ({ hits, quarantined }) => hits === 2 && quarantined === 2,
+    ({ hits, quarantined }) => hits === 2 && quarantined === 2 + 2 * written.length,
   );
   await running.stop();
 

@@ -1,11 +1,10 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { RegistryEvent, RegistryLine, RejectedLine } from '#core/event.ts';
-import { normalise, withoutAddresses } from '#core/registry.ts';
+import { normalise, setAsideText } from '#core/registry.ts';
 import type { StreamRecord } from '#core/stores.ts';
 
 /** Keeps a stream record well below Kinesis' 1 MiB, whatever one envelope holds. */
 const recordBytes = 512 * 1024;
-const bodyLetters = 64 * 1024;
 
 const digest = (text: string) => createHash('sha256').update(text).digest();
 
@@ -29,7 +28,7 @@ export function readWebhook(text: string, now: number): Webhook {
   try {
     body = JSON.parse(text);
   } catch (cause) {
-    return rejected(text, `the body is no JSON: ${withoutAddresses((cause as Error).message)}`, now);
+    return rejected(text, `the body is no JSON${placeOf(cause as Error)}`, now);
   }
   const { events, ignored, rejected: refused } = normalise(body, { receivedAt: now });
   const lines = new Map<string, string[]>();
@@ -40,6 +39,13 @@ export function readWebhook(text: string, now: number): Webhook {
   return { records: pack(lines), accepted: events.length, ignored, quarantined: refused.length };
 }
 
+/** Where JSON.parse stopped; the rest of its message quotes the body. */
+function placeOf({ message }: Error): string {
+  const letter = /at position (\d+)/.exec(message)?.[1];
+  if (letter) return ` from letter ${letter} on`;
+  return message === 'Unexpected end of JSON input' ? ': it ends too soon' : '';
+}
+
 /** A whole body that could not be read, set aside. */
 export function rejected(text: string, reason: string, now: number): Webhook {
   const lines = new Map([['rejected', [JSON.stringify(rejectedLine(text, reason, now))]]]);
@@ -47,7 +53,7 @@ export function rejected(text: string, reason: string, now: number): Webhook {
 }
 
 function rejectedLine(text: string, reason: string, receivedAt: number): RejectedLine {
-  return { type: 'rejected', receivedAt, reason, body: withoutAddresses(text.slice(0, bodyLetters)) };
+  return { type: 'rejected', receivedAt, reason, body: setAsideText(text) };
 }
 
 /** One person's events keep their order: they share a partition key. */

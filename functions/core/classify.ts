@@ -185,8 +185,12 @@ function pattern(rule: ClassRule, field: Exclude<keyof ClassRule, 'class' | 'nam
 
 /** The client's name in a user agent, lower case: `docker`, `containerd`, `skopeo`, …; '' when it gives none. */
 export function clientOf(userAgent: string): string {
-  const product =
-    /^[\s"']*([\p{L}\d][\p{L}\d._ -]*?)\s*(?:[/(;,"]|$|\s+v?\d)/u.exec(userAgent)?.[1].toLowerCase() ?? '';
+  const [, words = ''] = /^[\s"']*([\p{L}\d][\p{L}\d._ -]*)/u.exec(userAgent) ?? [];
+  const rest = userAgent.slice(userAgent.indexOf(words) + words.length);
+  // A version ends the name, as do these marks; by any other letter it is none.
+  const version = words.search(/ v?\d/);
+  if (version < 0 && !/^\s*(?:[/(;,"]|$)|^\s+v?\d/.test(rest)) return '';
+  const product = (version < 0 ? words : words.slice(0, version)).trimEnd().toLowerCase();
   return (clientNames[product] ?? product).slice(0, 40);
 }
 

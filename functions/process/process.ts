@@ -11,7 +11,7 @@
 import { DeltaBuilder, decodeDelta } from '#core/delta.ts';
 import type { Quarantined, RegistryLine, RejectedLine } from '#core/event.ts';
 import { readLines } from '#core/hit.ts';
-import { registryEventMisfit, withoutAddresses } from '#core/registry.ts';
+import { registryEventMisfit, setAsideText } from '#core/registry.ts';
 import type { CheckpointStore, EventStore, ObjectStore, SearchStore } from '#core/stores.ts';
 import { placesOf } from './locate.ts';
 import type { Batch } from './notify.ts';
@@ -63,7 +63,7 @@ async function write(shard: string, previous: string, last: string, records: Sha
   for (const { sequenceNumber, data, arrivedAt } of records) {
     const position = (line: number) => `${shard}:${sequenceNumber}:${line}`;
     const quarantine = (line: number, reason: string, body: string) => {
-      const text = withoutAddresses(body.slice(0, 64 * 1024));
+      const text = setAsideText(body);
       setAside.push({ id: position(line), time: arrivedAt, reason, position: position(line), body: text });
     };
     const before = builder.promptHits;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { type Classified, classifier, classRules, clientOf } from '#core/classify.ts';
 import type { PullClass } from '#core/event.ts';
 import { eventsOf, readCapture } from '../captured.ts';
@@ -114,4 +115,21 @@ test('captured clients fall into their classes', () => {
     '': ['human'],
     cosign: ['signature'],
   });
+});
+
+test('a client is named as the pattern of its rule says, without the time that the pattern takes', () => {
+  // The lazy pattern is the rule in one line; in 512 letters of spaces it tries 22 million ways.
+  const pattern = /^[\s"']*([\p{L}\d][\p{L}\d._ -]*?)\s*(?:[/(;,"]|$|\s+v?\d)/u;
+  const agent = fc.string({
+    unit: fc.constantFrom('a', 'é', ' ', ' ', '\t', '/', 'v', '1', '.', '"', '!'),
+    maxLength: 12,
+  });
+  fc.assert(
+    fc.property(agent, (userAgent) => {
+      assert.equal(clientOf(userAgent), pattern.exec(userAgent)?.[1] ?? '');
+    }),
+    { seed: 3, numRuns: 20_000 },
+  );
+  for (const part of [' ', '\t', 'a ', ' w', 'a', '. '])
+    assert.equal(clientOf(`a${part.repeat(100_000)}!`), '', JSON.stringify(part));
 });

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
+import { isIP } from 'node:net';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { isManifestPull, isManifestPush } from '#core/pull.ts';
-import { addressOf, normalise, registryEventMisfit, withoutAddresses } from '#core/registry.ts';
+import { addressOf, normalise, registryEventMisfit, setAsideText, withoutAddresses } from '#core/registry.ts';
 import { captures, eventsOf, readCapture, readFixture } from '../captured.ts';
 
 const context = { receivedAt: 1_790_000_000_000 };
@@ -236,6 +237,100 @@ test('every generated address is read from each form it comes in, and taken out 
     }),
     { seed: 7, numRuns: 1000 },
   );
+});
+
+/** Every part of a text that node:net takes for an address. */
+function addressesIn(text: string): string[] {
+  const found: string[] = [];
+  for (let from = 0; from < text.length; from++)
+    for (let to = from + 2; to <= Math.min(text.length, from + 45); to++)
+      if (/^[\da-f]/i.test(text[from]) || text.startsWith('::', from))
+        if (isIP(text.slice(from, to))) found.push(text.slice(from, to));
+  return found;
+}
+
+test('no address survives in a text, whatever it is written against', () => {
+  const around = fc.array(
+    fc.constantFrom(
+      ...['read tcp ', '->', ': i/o timeout', 'remote:', 'Forwarded:', ':443', ':443: refused', '=', ',', ';', '/32'],
+      ...['"', '{"a":"', '"}', '[', ']', '(', '%3A', '%5B', '\\u003a', '\\n', '\n', ' ', '.', '..', ':', '-', '%eth0'],
+      ...['a', 'face', 'abc', 'dead:', '1', '12', '1.2.3', '03:59:25', 'sha256:12ab', 'é', '::ffff:', '64:ff9b::'],
+    ),
+    { maxLength: 3 },
+  );
+  const written = fc.oneof(
+    fc.ipV4(),
+    fc.ipV6(),
+    fc.ipV6().map((address) => address.toUpperCase()),
+    fc.ipV6().map((address) => encodeURIComponent(address)),
+    fc.ipV6().map((address) => address.replaceAll(':', '\\u003a')),
+    fc.ipV4().map((address) => address.replaceAll('.', '-')),
+  );
+  fc.assert(
+    fc.property(fc.array(fc.tuple(around, written, around), { minLength: 1, maxLength: 3 }), (parts) => {
+      const text = parts.map(([before, address, after]) => before.join('') + address + after.join('')).join('');
+      const left = withoutAddresses(text);
+      for (const [, address] of parts) if (address.length > 3) assert.ok(!left.includes(address), `${text} -> ${left}`);
+      const plain = left.replaceAll(/%3A|\\u003a/gi, ':');
+      for (const form of [plain, plain.replaceAll(/(?<=\d)-(?=\d)/g, '.')])
+        assert.deepEqual(addressesIn(form), [], `${text} -> ${left}`);
+    }),
+    { seed: 5, numRuns: 5000 },
+  );
+});
+
+test('an IPv6 address goes with the IPv4 address at its end', () => {
+  for (const network of ['::ffff:', '64:ff9b::', '2001:db8:1:2:3:4:'])
+    assert.equal(withoutAddresses(`from ${network}203.0.113.5, port 1`), 'from [address], port 1');
+});
+
+test('what is set aside is cut at 64 KiB, and never within an address', () => {
+  for (const address of ['203.0.113.11', '2001:db8:77:1:2:3:4:5', encodeURIComponent('2001:db8:77:1:2:3:4:5')])
+    for (let letters = 0; letters <= address.length; letters++) {
+      const kept = setAsideText(`${' '.repeat(65_536 - letters)}${address} and more`);
+      assert.ok(kept.length <= 65_536);
+      assert.equal(kept.trim().replace('[address]'.slice(0, letters), ''), '', `${letters} letters of ${address}`);
+    }
+  for (const times of [20_000, 65_536]) assert.equal(setAsideText(':: '.repeat(times)).length, 65_536);
+});
+
+test('hostile texts take time in proportion to their length: a million letters, where squared takes minutes', () => {
+  for (const part of [
+    '.',
+    '1',
+    '1.',
+    '1.1.1',
+    '111.',
+    ':',
+    '1:',
+    '::',
+    'a',
+    '%',
+    '%\n',
+    '%3a',
+    '1-',
+    '-1',
+    '\\',
+    '\\u003a',
+  ]) {
+    const text = `${part.repeat(1_000_000 / part.length)}g`;
+    withoutAddresses(text);
+    for (const addr of [text, `[${text}`, `:${text}`, `%${text}`, `[${text}]:1x`]) addressOf(addr);
+    const [change, target] = [
+      { timestamp: text, id: text },
+      { mediaType: text, repository: text, tag: text },
+    ];
+    const request = { addr: text, useragent: text, method: text };
+    for (const odd of [
+      event(change),
+      event({ action: text }),
+      event({ request, actor: { name: text } }),
+      event({}, target),
+    ])
+      normalise({ events: [odd] }, context);
+    normalise({ type: text, event_data: {} }, context);
+    normalise({ [text]: 1 }, context);
+  }
 });
 
 test('times, digests and versions are no addresses', () => {
