@@ -1,16 +1,23 @@
 // Rows of a file, NDJSON or CSV, as stream records: what `npm run import` puts into the stream.
 // A row with a `repository` is a pull, a row with a `domain` is a hit. Ids come from the content, so that a second import
-// of the same rows changes nothing: a registry event's id is kept for good; a hit's only for an hour, so the hits that
-// were imported are remembered, day by day, under `imports/` in the objects.
+// of the same rows changes nothing: a registry event's id is kept for good, and asked for; a hit's only for an hour, so the
+// hits that were imported are remembered, day by day, under `imports/` in the objects.
 import { createHash } from 'node:crypto';
 import type { HitLine, RegistryLine } from '#core/event.ts';
 import { encodeHit, validateHit } from '#core/hit.ts';
-import { normalise } from '#core/registry.ts';
-import { type ObjectStore, PreconditionFailed, type StreamRecord, type StreamWriter } from '#core/stores.ts';
+import { addressOf, normalise } from '#core/registry.ts';
+import {
+  type EventStore,
+  type ObjectStore,
+  PreconditionFailed,
+  type StreamRecord,
+  type StreamWriter,
+} from '#core/stores.ts';
 
 export interface BackfillOptions {
   stream: StreamWriter;
   objects: ObjectStore;
+  events: Pick<EventStore, 'events'>;
   clock: () => number;
   /** Called after each batch. */
   progress?: (so: Backfilled) => void;
@@ -20,12 +27,16 @@ export interface Backfilled {
   rows: number;
   pulls: number;
   hits: number;
-  /** Hits that an earlier import brought. Pulls are recognised further on, by process. */
+  /** Of the pulls, those by nobody who signed in. */
+  anonymous: number;
+  /** Pulls that are stored already or stand in the file twice, and hits that an earlier import brought. */
   known: number;
   /** Rows left out: mend them and import the file again. */
   bad: { line: number; reason: string }[];
 }
 
+const pullColumns = ['time', 'user', 'repository', 'tag', 'digest', 'action', 'userAgent', 'address'];
+const hitColumns = ['time', 'domain', 'action', 'address', 'path', 'id'];
 const batchRows = 10_000;
 const recordBytes = 512 * 1024;
 
@@ -35,11 +46,13 @@ export async function backfill(
   format: 'csv' | 'ndjson',
   options: BackfillOptions,
 ): Promise<Backfilled> {
-  const { stream, objects, clock, progress } = options;
-  const done: Backfilled = { rows: 0, pulls: 0, hits: 0, known: 0, bad: [] };
+  const { stream, objects, events, clock, progress } = options;
+  const done: Backfilled = { rows: 0, pulls: 0, hits: 0, anonymous: 0, known: 0, bad: [] };
   const imported = new ImportedHits(objects);
   /** How often this file has had the same hit, by digest: equal rows are as many hits. */
   const occurrences = new Map<number, number>();
+  /** The pulls of this file, by digest: equal rows are one pull. */
+  const pulls = new Set<number>();
   let batch: Map<string, string[]> = new Map();
   const flush = async () => {
     await stream.put(pack(batch));
@@ -59,10 +72,19 @@ export async function backfill(
 
   async function lineOf(row: Row): Promise<{ key: string; text: string } | string | undefined> {
     if ('repository' in row) {
-      const event = pullOf(row, clock());
-      if (typeof event === 'string') return event;
+      const line = pullOf(row, clock());
+      if (typeof line === 'string') return line;
+      const { id, user, repository, time } = line.event;
+      const number = numberOf(digestOf(id));
+      const stored = async () => (await events.events(user, repository, time, time)).some((event) => event.id === id);
+      if (pulls.has(number) || (await stored())) {
+        done.known++;
+        return undefined;
+      }
+      pulls.add(number);
       done.pulls++;
-      return { key: event.event.user || 'import', text: JSON.stringify(event) };
+      if (user === '') done.anonymous++;
+      return { key: user || 'import', text: JSON.stringify(line) };
     }
     if (!('domain' in row)) return 'it has neither a repository (a pull) nor a domain (a hit)';
     const hit = hitOf(row, clock());
@@ -89,8 +111,16 @@ const numberOf = (digest: Buffer) => digest.readUIntBE(0, 6) * 32 + (digest[6] >
 
 type Row = Record<string, unknown>;
 
+/** Names of an image without host, tag and digest, in any case: registries take lower case only. */
+const repositoryName = /^[\w.-]+(\/[\w.-]+)*$/;
+
 function pullOf(row: Row, now: number): RegistryLine | string {
+  const wrong = unknownField(row, pullColumns) ?? badAddress(row);
+  if (wrong) return wrong;
   const { time, user, repository, tag, digest, action = 'pull', address, userAgent = 'import' } = row;
+  if (user === undefined) return 'user is missing: an anonymous pull has an empty one';
+  if (typeof repository === 'string' && repository !== '' && !repositoryName.test(repository))
+    return `repository ${shown(repository)} is no name of an image: write team/app, and the tag in a field of its own`;
   if (action !== 'pull' && action !== 'push') return `action ${JSON.stringify(action)} is neither pull nor push`;
   const content = [time, user ?? '', repository, tag ?? '', digest ?? '', action].map(String);
   const event = {
@@ -108,17 +138,31 @@ function pullOf(row: Row, now: number): RegistryLine | string {
     return rejected[0].reason
       .replace(/^distribution: /, '')
       .replace(/^timestamp/, 'time')
+      .replace(/not an RFC 3339 time$/, '$&: write 2026-11-21T08:00:00Z')
       .replace(/^name/, 'user');
   if (events[0].time > now + 86_400_000) return `time ${JSON.stringify(time)} is in the future`;
   return { type: 'registry', receivedAt: now, event: events[0] };
 }
 
 function hitOf(row: Row, now: number): HitLine | string {
+  const wrong = unknownField(row, hitColumns) ?? badAddress(row);
+  if (wrong) return wrong;
   const { time, domain, action, address = '', id, path } = row;
-  if (time === undefined) return 'time is missing: give an RFC 3339 time';
-  if (typeof address !== 'string') return 'address is no text';
-  const hit = validateHit({ time, domain, action, id, path }, { address, now });
+  if (time === undefined) return 'time is missing: write 2026-11-21T08:00:00Z';
+  const hit = validateHit({ time, domain, action, id, path }, { address: addressOf(address), now });
   return 'reason' in hit ? hit.reason : hit;
+}
+
+const shown = (value: unknown) => JSON.stringify(value)?.slice(0, 80);
+
+function unknownField(row: Row, known: string[]): string | undefined {
+  const name = Object.keys(row).find((name) => !known.includes(name));
+  return name === undefined ? undefined : `field ${shown(name)} is none of ${known.join(', ')}`;
+}
+
+function badAddress({ address }: Row): string | undefined {
+  if (address === undefined || address === '' || addressOf(address) !== '') return undefined;
+  return `address ${shown(address)} is no IP address: write 192.0.2.7, or leave it empty`;
 }
 
 // --- what was imported ----------------------------------------------------------------------------------------------
@@ -234,7 +278,7 @@ async function* jsonRows(lines: AsyncIterable<string> | Iterable<string>): Async
   }
 }
 
-/** A CSV file whose first line is no head. */
+/** A CSV file whose first line names no columns, or wrong ones. */
 export class NoColumns extends Error {
   override name = 'NoColumns';
 }
@@ -256,11 +300,7 @@ async function* csvRows(lines: AsyncIterable<string> | Iterable<string>): AsyncG
     if (whole.trim() === '') continue;
     const fields = csvFields(columns ? whole : withoutMark(whole));
     if (!columns) {
-      columns = fields?.map((name) => name.trim());
-      if (!columns || !(columns.includes('repository') || columns.includes('domain')))
-        throw new NoColumns(
-          'line 1 names no columns: begin with "time,user,repository,tag,digest" or "time,domain,action,address"',
-        );
+      columns = columnsOf(fields);
       continue;
     }
     if (fields?.length !== columns.length) {
@@ -268,11 +308,32 @@ async function* csvRows(lines: AsyncIterable<string> | Iterable<string>): AsyncG
       yield { line: first, row: {}, wrong: `it has ${count}, the first line names ${columns.length} columns` };
       continue;
     }
-    // An empty field is an absent one.
-    const given = columns.map((name, at): [string, string] => [name, fields[at]]).filter(([, value]) => value !== '');
+    // An empty field is an absent one, but the user: an anonymous pull has none.
+    const given = columns
+      .map((name, at): [string, string] => [name, fields[at]])
+      .filter(([name, value]) => value !== '' || name === 'user' || name === 'repository');
     yield { line: first, row: Object.fromEntries(given) };
   }
   if (open !== '') yield { line: first, row: {}, wrong: 'a quote is opened and never closed' };
+}
+
+/** Throws NoColumns with what to mend. */
+function columnsOf(fields: string[] | undefined): string[] {
+  const columns = fields?.map((name) => name.trim()) ?? [];
+  const pulls = columns.includes('repository');
+  if (!pulls && !columns.includes('domain'))
+    throw new NoColumns(
+      'line 1 names no columns: begin with "time,user,repository,tag,digest" or "time,domain,action,address"',
+    );
+  const known = pulls ? pullColumns : hitColumns;
+  const unknown = columns.find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new NoColumns(`line 1: column ${shown(unknown)} is none of ${known.join(', ')}`);
+  for (const name of pulls ? ['time', 'user'] : ['time'])
+    if (!columns.includes(name))
+      throw new NoColumns(
+        `line 1: there is no column ${name}${name === 'user' ? '; of an anonymous pull it is empty' : ''}`,
+      );
+  return columns;
 }
 
 const csvField = /(?:"((?:[^"]|"")*)"|([^",]*))(,|$)/y;

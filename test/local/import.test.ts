@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import type { HitLine, RegistryLine } from '#core/event.ts';
+import type { HitLine, RegistryLine, StoredEvent } from '#core/event.ts';
 import { type ObjectStore, PreconditionFailed, type StreamRecord } from '#core/stores.ts';
 import { backfill } from '#local/backfill.ts';
+import { dataFolder, eventually, runScript, startLocal } from '../run.ts';
 
 /** A stream and an object store that remember. */
 function world() {
@@ -21,6 +24,7 @@ function world() {
       return { etag };
     },
   };
+  const stored: StoredEvent[] = [];
   const run = async (text: string, format: 'csv' | 'ndjson') => {
     records.length = 0;
     const done = await backfill(text.split('\n'), format, {
@@ -30,6 +34,13 @@ function world() {
         },
       },
       objects: objects as ObjectStore,
+      events: {
+        async events(user, repository, from, to) {
+          return stored.filter(
+            (event) => event.user === user && event.repository === repository && event.time >= from && event.time <= to,
+          );
+        },
+      },
       clock: () => Date.parse('2026-05-20T00:00:00Z'),
     });
     const lines = records.flatMap(({ data }) =>
@@ -40,7 +51,7 @@ function world() {
     );
     return { done, lines };
   };
-  return { run, held };
+  return { run, held, stored };
 }
 
 const pulls = `time,user,repository,tag,digest
@@ -78,6 +89,26 @@ test('pulls of a CSV file become registry events, anonymous ones too', async () 
       [Date.parse('2026-05-02T08:00:00Z'), '', 'latest', undefined, 'manifest', 'GET'],
     ],
   );
+});
+
+test('pulls that are stored already are counted as hits are, and a row that stands twice is one pull', async () => {
+  const { run, stored } = world();
+  const { lines, done } = await run(`${pulls}${pulls.split('\n')[1]}\n`, 'csv');
+  assert.deepEqual([done.rows, done.pulls, done.anonymous, done.known], [4, 3, 1, 1]);
+  stored.push(...(lines as unknown as { event: StoredEvent }[]).map(({ event }) => event));
+  const again = await run(`${pulls}2026-05-03T10:00:00Z,bo,library/redis,,\n`, 'csv');
+  assert.deepEqual([again.done.pulls, again.done.known], [1, 3]);
+});
+
+test('a column that is none, or is missing, refuses the file', async () => {
+  const rows: [string, RegExp][] = [
+    ['time,user,repository,digst', /^line 1: column "digst" is none of time, user, repository, tag, digest, action/],
+    ['time,repository', /^line 1: there is no column user; of an anonymous pull it is empty$/],
+    ['user,repository', /^line 1: there is no column time$/],
+    ['time,domain,user', /^line 1: column "user" is none of time, domain, action, address, path, id$/],
+  ];
+  for (const [head, message] of rows)
+    await assert.rejects(world().run(`${head}\na,b,c`, 'csv'), { name: 'NoColumns', message });
 });
 
 test('a pull has the same id at every import, whatever form it comes in', async () => {
@@ -138,17 +169,23 @@ test('a bad row is named by its line and reason, and the good ones go in', async
       '{"time":"yesterday","user":"alice","repository":"a/b"}',
       '',
       '{"user":7,"time":"2026-05-01T10:00:00Z","repository":"a/b"}',
-      '{"time":"2026-05-01T10:00:00Z","repository":""}',
+      '{"time":"2026-05-01T10:00:00Z","user":"","repository":""}',
       '[1]',
       'x',
       '{"time":"2026-05-01T10:00:00Z"}',
       '{"domain":"portal.example"}',
       '{"time":"2026-05-01T10:00:00Z","domain":"not a host"}',
-      '{"time":"2026-05-01T10:00:00Z","repository":"a/b","action":"eat"}',
+      '{"time":"2026-05-01T10:00:00Z","user":"alice","repository":"a/b","action":"eat"}',
+      '{"time":"2026-05-01T10:00:00Z","repository":"a/b"}',
+      '{"time":"2026-05-01T10:00:00Z","user":"alice","repository":"a b,c"}',
+      '{"time":"2026-05-01T10:00:00Z","user":"alice","repository":"a/b","address":"999.1.1.1"}',
+      '{"time":"2026-05-01T10:00:00Z","domain":"a.example","address":"nowhere"}',
+      '{"time":"2026-05-01T10:00:00Z","user":"alice","repository":"a/b","digst":"sha256:aa"}',
     ].join('\n'),
     'ndjson',
   );
   assert.equal(done.pulls, 1);
+  assert.match(done.bad[0].reason, /: write 2026-11-21T08:00:00Z$/);
   assert.deepEqual(
     done.bad.map(({ line, reason }) => [line, reason.split(':')[0]]),
     [
@@ -161,6 +198,11 @@ test('a bad row is named by its line and reason, and the good ones go in', async
       [9, 'time is missing'],
       [10, 'domain "not a host" is no host name'],
       [11, 'action "eat" is neither pull nor push'],
+      [12, 'user is missing'],
+      [13, 'repository "a b,c" is no name of an image'],
+      [14, 'address "999.1.1.1" is no IP address'],
+      [15, 'address "nowhere" is no IP address'],
+      [16, 'field "digst" is none of time, user, repository, tag, digest, action, userAgent, address'],
     ],
   );
 });
@@ -180,4 +222,47 @@ bo,2026-05-01T10:00:00Z,x/y
   );
   assert.deepEqual((lines[0] as RegistryLine)?.event.user, 'a\nb');
   await assert.rejects(world().run('one,two\n1,2', 'csv'), /line 1 names no columns/);
+});
+
+test('files that can not be read, hold nothing or are folders are one line, and make no data folder', {
+  timeout: 60_000,
+}, async (t) => {
+  const folder = dataFolder(t);
+  const [empty, sub, data] = ['empty.csv', 'sub', 'data'].map((name) => join(folder, name));
+  writeFileSync(empty, '');
+  mkdirSync(sub);
+  const rows: [string, RegExp][] = [
+    [join(folder, 'gone.csv'), /^.*gone\.csv does not exist\n$/],
+    [sub, /^.*sub is a folder: name a file in it\n$/],
+  ];
+  for (const [file, says] of rows) {
+    const { code, output } = await runScript('import.ts', [file, '--data', data]);
+    assert.match(output, says);
+    assert.equal(code, 1);
+    assert.ok(!existsSync(data));
+  }
+  const { code, output } = await runScript('import.ts', [empty, '--data', data]);
+  assert.match(output, /^.*empty\.csv holds no rows$/m);
+  assert.equal(code, 1);
+});
+
+test('a first import says that the data folder is new; a second what was there already', {
+  timeout: 60_000,
+}, async (t) => {
+  const folder = dataFolder(t);
+  const [file, data] = ['pulls.csv', 'data'].map((name) => join(folder, name));
+  writeFileSync(file, pulls);
+  const first = await runScript('import.ts', [file, '--data', data]);
+  assert.match(first.output, /data held no data and is a new data folder now: npm start -- --data DIR shows it\n/);
+  assert.match(first.output, /: 3 pulls and 0 hits of 3 rows, 1 of the pulls by nobody who signed in\n$/);
+  const running = await startLocal(data);
+  t.after(() => running.kill());
+  await eventually(
+    20,
+    () => running.get<{ total: { raw: number } }>('/v1/pulls'),
+    ({ total }) => total.raw === 3,
+  );
+  const second = await runScript('import.ts', [file, '--data', data]);
+  assert.match(second.output, /^.*pulls\.csv: 0 pulls and 0 hits of 3 rows, 3 rows were there already\n$/);
+  assert.deepEqual([first.code, second.code], [0, 0]);
 });
