@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { type AlsOptions, checkedAls } from '#core/als.ts';
+import { type AlsOptions, alsDefaults, checkedAls } from '#core/als.ts';
 
 /** The settings of a run on one machine. */
 export interface Settings {
@@ -67,12 +67,18 @@ export function readSettings(argv: string[], environment: NodeJS.ProcessEnv): Se
 }
 
 function alsSettings(text: string | undefined): AlsOptions {
-  const given = (text?.split(',') ?? []).map((part) => {
-    const [name, value = ''] = part.split('=');
-    return [name, value.trim() === '' ? Number.NaN : Number(value)];
-  });
+  const given: Partial<Record<string, number>> = {};
   try {
-    return checkedAls(Object.fromEntries(given));
+    for (const part of text?.split(',') ?? []) {
+      const [, name, value] = /^\s*(\w+)\s*=\s*(\S+)\s*$/.exec(part) ?? [];
+      if (name === undefined) throw new RangeError(`"${part}" is no setting: write rank=10,lambda=0.01`);
+      if (name in given) throw new RangeError(`${name} is given twice`);
+      given[name] = Number(value);
+      // An unknown name is told first.
+      if (Number.isNaN(given[name]) && Object.hasOwn(alsDefaults, name))
+        throw new RangeError(`${name}: "${value}" is no number`);
+    }
+    return checkedAls(given);
   } catch (cause) {
     throw new BadSetting(`--als "${text}": ${(cause as Error).message}`, { cause });
   }
@@ -86,10 +92,21 @@ function notifySettings({ WHALEWATCH_NOTIFY_URL: url, WHALEWATCH_NOTIFY_SECRET: 
   return { url, secret };
 }
 
+/** Flags that take a value: `--port -1` is that value, not a flag of its own, and so is judged like any other. */
+const takesValue = /^--(port|data|export-every|train-every|als|opensearch)$/;
+
+function joined(args: string[]): string[] {
+  const whole: string[] = [];
+  for (let at = 0; at < args.length; at++)
+    if (takesValue.test(args[at]) && /^-\.?\d/.test(args[at + 1] ?? '')) whole.push(`${args[at]}=${args[++at]}`);
+    else whole.push(args[at]);
+  return whole;
+}
+
 function parse(args: string[]) {
   try {
     return parseArgs({
-      args,
+      args: joined(args),
       options: {
         port: { type: 'string' },
         data: { type: 'string' },
