@@ -7,6 +7,7 @@ import type { Matches } from '#core/matches.ts';
 import { latToY, SIZE } from '#core/mercator.ts';
 import type { Box, Pyramid } from '#core/pyramid.ts';
 import { embedRoutes, type RefusalHook, themeQuery } from './embed.ts';
+import { repeated } from './parameters.ts';
 import { fail, IMMUTABLE, mapHeaders, matching, packed, refusal, SHORT_LIVED, unknown } from './replies.ts';
 import type { SnapshotSource } from './snapshots.ts';
 import { tileParameters, tileRoutes } from './tiles.ts';
@@ -23,29 +24,27 @@ const failures = { 400: failure('A parameter is bad; the message names it.'), 40
 const snapshotName = z.string().regex(...tileParameters.snapshot);
 const snapshotQuery = snapshotName.optional().openapi({ description: 'A snapshot; the latest one when left out.' });
 
-const bboxQuery = z
-  .string()
-  .transform((text, context) => {
+const bboxQuery = (example: string) =>
+  z.string({ error: `write bbox=${example}` }).transform((text, context) => {
     const numbers = text.split(',').map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
     if (numbers.length === 4 && numbers.every(Number.isFinite)) return numbers as Box;
-    context.addIssue('must be four numbers with commas between');
+    context.addIssue(`must be four numbers with commas between, such as ${example}`);
     return z.NEVER;
-  })
-  .openapi({ type: 'string', example: '-10,35,30,60' });
+  });
 const latitudes = (south: number, north: number) => south <= north && south >= -90 && north <= 90;
 const zoomQuery = z
-  .string()
+  .string({ error: 'write zoom=4' })
   .transform((text, context) => {
     const zoom = text.trim() === '' ? Number.NaN : Number(text);
     if (Number.isFinite(zoom)) return zoom;
-    context.addIssue('must be a number');
+    context.addIssue('must be a number, such as 4.5');
     return z.NEVER;
   })
   .openapi({ type: 'string', example: '4.5', description: 'Rounded down and held to the zooms there are.' });
 const whole = (low: number, high: number, standard: number) =>
   z
     .string()
-    .regex(/^\d{1,12}$/, 'must be a whole number')
+    .regex(/^\d{1,12}$/, `must be a whole number from ${low} to ${high}`)
     .transform(Number)
     .refine((value) => value >= low && value <= high, `must be from ${low} to ${high}`)
     .optional()
@@ -161,10 +160,9 @@ const clustersRoute = createRoute({
   summary: 'Clusters of a box',
   request: {
     query: z.object({
-      bbox: bboxQuery.refine(
-        ([, south, , north]) => latitudes(south, north),
-        'must be W,S,E,N with -90 <= S <= N <= 90',
-      ),
+      bbox: bboxQuery('-10,35,30,60')
+        .refine(([, south, , north]) => latitudes(south, north), 'must be W,S,E,N with -90 <= S <= N <= 90')
+        .openapi({ type: 'string', example: '-10,35,30,60' }),
       zoom: zoomQuery,
       snapshot: snapshotQuery,
       ...filterQuery,
@@ -183,8 +181,8 @@ const leavesRoute = createRoute({
   request: {
     query: z.object({
       cluster: z
-        .string()
-        .regex(/^\d{1,15}$/, 'must be the id of a cluster')
+        .string({ error: 'write cluster=ID, an id that GET /v1/clusters gave' })
+        .regex(/^\d{1,15}$/, 'must be the id of a cluster, from GET /v1/clusters')
         .transform(Number)
         .openapi({ type: 'string' }),
       limit: whole(1, MAX_LEAVES, 100),
@@ -223,12 +221,12 @@ const yandexRoute = createRoute({
   summary: "Clusters for Yandex Maps' RemoteObjectManager",
   request: {
     query: z.object({
-      bbox: bboxQuery
+      bbox: bboxQuery('35,-10,60,30')
         .refine(
           ([south, , north]) => latitudes(south, north),
           'must be lat,lon,lat,lon with -90 <= first <= third <= 90',
         )
-        .openapi({ example: '35,-10,60,30', description: 'What %b stands for: lat,lon,lat,lon.' }),
+        .openapi({ type: 'string', example: '35,-10,60,30', description: 'What %b stands for: lat,lon,lat,lon.' }),
       zoom: zoomQuery,
       // Letters that cannot end a script or call anything but a function by name.
       callback: z
@@ -255,7 +253,9 @@ const refuse: RefusalHook = (result, c) => {
   const [issue] = result.error.issues;
   const parameter = String(issue.path[0]);
   const value = c.req.param(parameter) ?? c.req.query(parameter);
-  if (value === undefined) return fail(c, 400, 'bad_request', `${parameter} is missing`);
+  const twice = repeated(c, parameter);
+  if (twice) return fail(c, 400, 'bad_request', twice);
+  if (value === undefined) return fail(c, 400, 'bad_request', `${parameter} is missing: ${issue.message}`);
   return refusal(c, parameter, value, issue.message);
 };
 

@@ -4,7 +4,7 @@ import { DaySums } from '#core/hits.ts';
 import { badRequest, notFound } from '#core/http.ts';
 import { readManifest } from '#core/manifest.ts';
 import type { ObjectStore } from '#core/stores.ts';
-import { day, failures, json, limit, oneOf, pageOf, router } from './parameters.ts';
+import { afterTo, day, failures, json, limit, oneOf, pageOf, router } from './parameters.ts';
 
 const row = z.object({ day: z.string(), key: z.string(), hits: z.int() });
 
@@ -50,7 +50,7 @@ export function hitRoutes({ objects, keepDays }: { objects: ObjectStore; keepDay
 
   app.openapi(hits, async (c) => {
     const { from = '', to = '9999-12-31', by, limit, cursor } = c.req.valid('query');
-    if (from > to) throw badRequest(`from: "${from}" is after to "${to}"`);
+    if (from > to) throw afterTo(from, to);
     const { manifest } = await readManifest(objects);
     const days = Object.keys(manifest.hits)
       .filter((day) => day >= from && day <= to)
@@ -113,5 +113,5 @@ function readCursor(cursor: string | undefined): { day: string; index: number } 
   if (cursor === undefined) return { day: '', index: 0 };
   const [, day, index] = /^(\d{4}-\d{2}-\d{2})\.(\d{1,9})$/.exec(cursor) ?? [];
   if (day) return { day, index: Number(index) };
-  throw badRequest(`cursor: "${cursor}" is not one that this call handed out`);
+  throw badRequest(`cursor: "${cursor}" is not one that this call handed out: leave it out to start at the first day`);
 }

@@ -1,7 +1,20 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { ApiError, badRequest } from '#core/http.ts';
 import { BadCursor, type EventStore, type NoticeFeed, type SearchStore } from '#core/stores.ts';
-import { failures, from, iso, json, limit, name, pageOf, router, to } from './parameters.ts';
+import {
+  failures,
+  from,
+  inOrder,
+  iso,
+  json,
+  limit,
+  pageOf,
+  quoted,
+  router,
+  search,
+  to,
+  userName,
+} from './parameters.ts';
 
 export interface PeopleStores {
   events: EventStore;
@@ -10,7 +23,6 @@ export interface PeopleStores {
   report: (cause: unknown) => void;
 }
 
-const user = name('a user: its name as the registry reports it');
 const pull = z
   .object({
     id: z.string(),
@@ -28,7 +40,7 @@ const users = createRoute({
   method: 'get',
   path: '/v1/users',
   summary: 'People whose name contains a text, newest pull first',
-  request: { query: z.object({ search: z.string().max(256).optional(), limit: limit(20, 1000) }) },
+  request: { query: z.object({ search, limit: limit(20, 1000) }) },
   responses: {
     200: json(
       z.object({ items: z.array(z.object({ user: z.string(), pulls: z.int(), lastPull: z.iso.datetime() })) }),
@@ -42,8 +54,13 @@ const history = createRoute({
   method: 'get',
   path: '/v1/history',
   summary: "A person's pulls, newest first",
-  request: { query: z.object({ user, cursor: z.string().optional(), limit: limit(50, 1000) }) },
+  request: { query: z.object({ user: userName, cursor: z.string().optional(), limit: limit(50, 1000) }) },
   responses: { 200: json(pageOf(pull), 'Pulls'), ...failures },
+});
+
+// OCI image-spec, "Digests"; an empty one is none.
+const digest = z.string().regex(/^([a-z0-9]+([+._-][a-z0-9]+)*:[\w=-]+)?$/, {
+  error: ({ input }) => `${quoted(input)} is no digest: write sha256:2c26b46b68ff… in full`,
 });
 
 const pullers = createRoute({
@@ -52,7 +69,7 @@ const pullers = createRoute({
   summary: 'Who pulled a digest or a repository, and when last',
   request: {
     query: z.object({
-      digest: z.string().optional(),
+      digest: digest.optional(),
       repository: z.string().optional(),
       from: from.optional(),
       to: to.optional(),
@@ -76,7 +93,7 @@ const forget = createRoute({
   method: 'delete',
   path: '/v1/users',
   summary: 'Forgets a person everywhere',
-  request: { query: z.object({ user }) },
+  request: { query: z.object({ user: userName }) },
   responses: { 200: json(z.object({ user: z.string(), rows: z.int() }), 'How many rows went'), ...failures },
 });
 
@@ -105,6 +122,7 @@ export function peopleRoutes({ events, search, notices, report }: PeopleStores):
   app.openapi(pullers, async (c) => {
     const query = c.req.valid('query');
     if (!query.digest && !query.repository) throw badRequest('give digest= or repository=: whose pullers?');
+    inOrder(query, c.req.query());
     const items = await search.pullers(query);
     return c.json({ items: items.map((item) => ({ ...item, lastPull: iso(item.lastPull) })) }, 200);
   });

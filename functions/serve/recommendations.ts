@@ -6,7 +6,7 @@ import { similarity, topN } from '#core/recommend.ts';
 import type { EventStore, SearchStore } from '#core/stores.ts';
 import { catalogueSource } from './catalogue.ts';
 import type { ModelSource } from './models.ts';
-import { failures, iso, json, limit, name, router } from './parameters.ts';
+import { failures, iso, json, jsonBody, limit, name, quoted, router, userName } from './parameters.ts';
 import { recommend } from './recommend.ts';
 
 export interface RecommendationOptions {
@@ -43,7 +43,7 @@ const forUser = createRoute({
   summary: 'What a person will want next, fresh from their newest pull',
   request: {
     query: z.object({
-      user: name('a user: its name as the registry reports it'),
+      user: userName,
       limit: limit(10, 100),
       exclude: z
         .union([z.string(), z.array(z.string())])
@@ -54,20 +54,42 @@ const forUser = createRoute({
   responses: { 200: json(answer, 'Recommendations'), ...failures },
 });
 
+const bodyExample = '{"repositories": ["team/app"]}';
+const names = (least: number) => {
+  const wrongName = { error: ({ input }: { input?: unknown }) => `${quoted(input)} is no name of 1 to 1024 letters` };
+  const wrongCount = {
+    error: ({ input }: { input?: unknown }) => `has ${(input as unknown[]).length} names: give ${least} to 1000`,
+  };
+  return z
+    .array(z.string(wrongName).min(1, wrongName).max(1024, wrongName), {
+      error: ({ input }) =>
+        `${input === undefined ? 'is missing' : `${quoted(input)} is no list`}: send ${bodyExample}`,
+    })
+    .min(least, wrongCount)
+    .max(1000, wrongCount);
+};
+const wrongLimit = {
+  error: ({ input }: { input?: unknown }) => `${quoted(input)} is no whole number from 1 to 100`,
+};
+
 const forList = createRoute({
   method: 'post',
   path: '/v1/recommendations',
   summary: 'Complete my stack: recommendations for a list of repositories',
+  middleware: jsonBody(bodyExample),
   request: {
     body: {
       required: true,
       content: {
         'application/json': {
-          schema: z.object({
-            repositories: z.array(z.string().min(1).max(1024)).min(1).max(1000),
-            limit: z.int().min(1).max(100).default(10),
-            exclude: z.array(z.string()).max(1000).default([]),
-          }),
+          schema: z.object(
+            {
+              repositories: names(1),
+              limit: z.int(wrongLimit).min(1, wrongLimit).max(100, wrongLimit).default(10),
+              exclude: names(0).default([]),
+            },
+            { error: `the body is no object: send ${bodyExample}` },
+          ),
         },
       },
     },
@@ -79,7 +101,7 @@ const similar = createRoute({
   method: 'get',
   path: '/v1/similar',
   summary: 'The images nearest to one by the model',
-  request: { query: z.object({ repository: name('a repository'), limit: limit(10, 100) }) },
+  request: { query: z.object({ repository: name('give repository=NAME, such as team/app'), limit: limit(10, 100) }) },
   responses: {
     200: json(
       z.object({
@@ -136,7 +158,14 @@ const rollback = createRoute({
   method: 'post',
   path: '/v1/model/rollback',
   summary: 'Puts an earlier model back in service: the named one, or the one before',
-  request: { query: z.object({ id: z.string().max(64).optional() }) },
+  request: {
+    query: z.object({
+      id: z
+        .string()
+        .max(64, { error: ({ input }) => `${quoted(input)} is no model: GET /v1/model lists those that are kept` })
+        .optional(),
+    }),
+  },
   responses: { 200: json(card, 'The model now in service'), ...failures },
 });
 

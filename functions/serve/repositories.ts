@@ -1,6 +1,6 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { SearchStore } from '#core/stores.ts';
-import { failures, from, iso, json, limit, oneOf, router, to } from './parameters.ts';
+import { failures, from, inOrder, iso, json, limit, oneOf, router, search, to } from './parameters.ts';
 
 const day = 86_400_000;
 /** A pull's weight in `trending` halves every three days. */
@@ -23,7 +23,7 @@ const repositories = createRoute({
   request: {
     query: z.object({
       sort: oneOf(['popular', 'trending', 'name']).default('popular'),
-      search: z.string().max(256).optional(),
+      search,
       limit: limit(50, 10_000),
     }),
   },
@@ -73,9 +73,9 @@ const unused = createRoute({
         .string()
         .default('30')
         .refine((text) => /^\d{1,4}$/.test(text) && Number(text) >= 1, {
-          error: ({ input }) => `"${input}" is no whole number of days from 1`,
+          error: ({ input }) => `"${input}" is no whole number of days from 1 to 9999`,
         })
-        .openapi({ type: 'integer', minimum: 1, default: 30 }),
+        .openapi({ type: 'integer', minimum: 1, maximum: 9999, default: 30 }),
       limit: limit(1000, 10_000),
     }),
   },
@@ -116,6 +116,7 @@ export function repositoryRoutes({ search, clock }: { search: SearchStore; clock
   });
   app.openapi(pulls, async (c) => {
     const { format, ...query } = c.req.valid('query');
+    inOrder(query, c.req.query());
     const interval = query.interval ?? (query.by ? undefined : 'day');
     const { total, buckets } = await search.counts({ ...query, interval });
     const dated = buckets.map(({ from, ...bucket }) => ({

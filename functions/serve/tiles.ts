@@ -20,7 +20,7 @@ export const tileParameters = {
   z: [/^\d{1,2}$/, 'must be a whole number'],
   x: [/^\d{1,8}$/, 'must be a whole number'],
   file: [/^\d{1,8}\.(mvt|json|png)$/, 'must be Y.mvt, Y.json or Y.png'],
-  hours: [/^\d{1,5}$/, 'must be a whole number'],
+  hours: [/^\d{1,5}$/, 'must be a whole number from 1 to 99999, such as 24'],
   country: [/^[A-Za-z]{2}$/, 'must be a two-letter country code'],
   theme: [/^(light|dark)$/, 'must be light or dark'],
   size: [/^(256|512|1024)$/, 'must be 256, 512 or 1024'],
