@@ -97,6 +97,7 @@ test('what a sender gets wrong is named; what a registry gets wrong is set aside
       );
       for (const item of items) assert.ok(item.reason.length > 10, JSON.stringify(item).slice(0, 200));
       assert.ok(!JSON.stringify(items).includes('203.0.113.77'), 'the address is masked');
+      assert.ok(!items.some(({ reason }) => reason.includes('json from')), 'no reason quotes a body');
       await eventually(
         5,
         () => running.get<{ quarantined: number }>('/v1/health'),

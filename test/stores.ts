@@ -473,7 +473,7 @@ export function eventContract(name: string, make: (clock: () => number) => Promi
     const store = await open();
     const aside = (id: string, body: string) => ({ id, time: start, reason: 'odd', position: id, body });
     const naming = aside('1', '{"events": [{"actor": {"name": "Zoë \\"Z\\""}, "action": 5}]}');
-    const others = [aside('2', '{"actor": {"name": "Zoë"}}'), aside('3', 'no JSON, Zoë')];
+    const others = [aside('2', '{"actor": {"name": "Zoë"}}'), aside('3', 'no JSON, Zoë here')];
     await store.quarantine([naming, ...others]);
     assert.equal(await store.forget('Zoë "Z"'), 1);
     const { items } = await store.quarantined({ limit: 10 });
