@@ -40,32 +40,34 @@ export const serviceOf = (model: Model, card: Card): Service => ({
 
 /** Looks at the pointer at most once a second; a model that can't be read leaves the last good one in service. */
 export function modelSource(objects: ObjectStore, clock: () => number, report: (cause: unknown) => void): ModelSource {
-  let current: Service | undefined;
+  /** The last good one. */
+  let decoded: Service | undefined;
 
-  const check = async (): Promise<ModelList> => {
+  const check = async (): Promise<{ list: ModelList; service?: Service }> => {
     const { list } = await readModels(objects);
-    if (list.current === undefined || list.current === current?.card.id) return list;
+    if (list.current === undefined || list.current === decoded?.card.id) return { list, service: decoded };
     try {
       const found = await objects.get(modelKey(list.current));
       if (!found) throw new Error(`model ${list.current} is in service, but its file is missing`);
       const model = decodeModel(found.body);
       const card = list.cards.find(({ id }) => id === list.current) as Card;
-      current = serviceOf(model, card);
+      decoded = serviceOf(model, card);
     } catch (cause) {
       report(cause);
     }
-    return list;
+    return { list, service: decoded };
   };
   const checked = renewed(check, { clock, report, longestMs });
 
   return {
     async current() {
-      await checked();
-      return current;
+      return (await checked()).service;
     },
-    list: checked,
+    async list() {
+      return (await checked()).list;
+    },
     async refused() {
-      const list = await checked();
+      const { list } = await checked();
       const found = await objects.get(refusedKey);
       if (!found) return;
       const card = JSON.parse(new TextDecoder().decode(found.body)) as Card;

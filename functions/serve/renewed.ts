@@ -13,43 +13,59 @@ export interface RenewedOptions {
 export interface Renewed<T> {
   /** The newest reading; waits for one when there is none, or none young enough. */
   (): Promise<T>;
-  /** The next call waits for a new reading. */
+  /** The next call waits for a reading that begins after this; one under way counts only for those who wait for it. */
   expire(): void;
 }
 
-/** One reading at a time. A failed one leaves the last in use, however old; without any the caller is told. */
+/**
+ * One reading at a time. A failed one leaves the last in use, however old, and for as long as a good one would the next is
+ * not waited for; without any the caller is told.
+ */
 export function renewed<T>(
   read: () => Promise<T>,
   { clock, report, longestMs, times = 0 }: RenewedOptions,
 ): Renewed<T> {
-  let latest: { value: T; readAt: number; longest: number } | undefined;
+  /** `since`: when its reading began; or, where a later one failed, when it did. */
+  let latest: { value: T; since: number; longest: number; failed: boolean } | undefined;
   let reading: Promise<T> | undefined;
+  let generation = 0;
+
+  async function readOnce(): Promise<T> {
+    const [began, own] = [clock(), generation];
+    try {
+      const value = await read();
+      if (own === generation) {
+        const longest = Math.max(longestMs, times * (clock() - began));
+        latest = { value, since: began, longest, failed: false };
+      }
+      return value;
+    } catch (cause) {
+      if (!latest) throw cause;
+      report(cause);
+      if (own === generation) latest = { ...latest, since: clock(), failed: true };
+      return latest.value;
+    }
+  }
   const anew = () => {
-    const began = clock();
-    reading ??= read()
-      .then((value) => {
-        latest = { value, readAt: began, longest: Math.max(longestMs, times * (clock() - began)) };
-        return value;
-      })
-      .catch((cause) => {
-        if (!latest) throw cause;
-        report(cause);
-        return latest.value;
-      })
-      .finally(() => {
-        reading = undefined;
-      });
+    const own = generation;
+    reading ??= readOnce().finally(() => {
+      if (own === generation) reading = undefined;
+    });
     return reading;
   };
+
   const current = async () => {
     if (!latest) return anew();
-    const age = clock() - latest.readAt;
-    if (age >= latest.longest) return anew();
+    const age = clock() - latest.since;
+    // After a failure the next try may hang as long as the store is down: only after a pause is it waited for.
+    if (age >= latest.longest && !(latest.failed && reading)) return anew();
     if (2 * age >= latest.longest) void anew();
     return latest.value;
   };
   const expire = () => {
-    if (latest) latest.readAt = Number.NEGATIVE_INFINITY;
+    generation++;
+    reading = undefined;
+    if (latest) latest = { ...latest, since: Number.NEGATIVE_INFINITY, failed: false };
   };
   return Object.assign(current, { expire });
 }

@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { renewed } from '#serve/renewed.ts';
+
+/** Readings that end when the test says, on a clock of the test's; a reading serves 1000 ms. */
+function world() {
+  const state = { now: 0, reports: 0 };
+  const begun: PromiseWithResolvers<string>[] = [];
+  const current = renewed(
+    () => {
+      const reading = Promise.withResolvers<string>();
+      begun.push(reading);
+      return reading.promise;
+    },
+    { clock: () => state.now, report: () => state.reports++, longestMs: 1000 },
+  );
+  /** What the answer is now, or that there is none yet. */
+  const told = async (answer = current()) => {
+    let found = 'waits';
+    answer.then(
+      (value) => {
+        found = value;
+      },
+      (cause: Error) => {
+        found = cause.message;
+      },
+    );
+    for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+    return found;
+  };
+  const first = async () => {
+    const answer = current();
+    begun[0].resolve('first');
+    assert.equal(await answer, 'first');
+  };
+  return { state, begun, current, told, first };
+}
+const down = new Error('down');
+
+test('after expire() the next call waits for a reading that begins then, not for one under way', async () => {
+  for (const held of [false, true]) {
+    const { state, begun, current, told, first } = world();
+    if (held) await first();
+    state.now = 2000;
+    const early = current();
+    current.expire();
+    const late = current();
+    const [old, renewal] = begun.slice(-2);
+    old.resolve('old');
+    assert.equal(await early, 'old');
+    assert.equal(await told(late), 'waits');
+    assert.equal(await told(), 'waits', 'what was read before counts for nobody else');
+    renewal.resolve('new');
+    assert.equal(await late, 'new');
+    state.now += 499;
+    assert.equal(await told(), 'new');
+    assert.equal(begun.length, held ? 3 : 2);
+  }
+});
+
+test('an earlier reading that ends last, well or badly, changes nothing', async () => {
+  for (const end of ['resolve', 'reject']) {
+    const { state, begun, current, told, first } = world();
+    await first();
+    state.now = 2000;
+    const early = current();
+    current.expire();
+    const late = current();
+    begun[2].resolve('new');
+    await late;
+    state.now = 2600;
+    if (end === 'resolve') begun[1].resolve('old');
+    else begun[1].reject(down);
+    await early;
+    assert.equal(await told(), 'new');
+    assert.equal(begun.length, 4, 'the next reading begins when it would have');
+    assert.equal(await told(), 'new');
+    assert.equal(begun.length, 4, 'one at a time');
+  }
+});
+
+test('while a store is down one request in half a reading’s time tries it, and none waits', async () => {
+  const { state, begun, current, told, first } = world();
+  await first();
+  state.now = 5000;
+  const waiting = current();
+  state.now = 8000;
+  begun[1].reject(down);
+  assert.equal(await waiting, 'first');
+  for (let request = 0; request < 10; request++) assert.equal(await told(), 'first');
+  state.now = 8499;
+  assert.equal(await told(), 'first');
+  assert.deepEqual([begun.length, state.reports], [2, 1]);
+  state.now = 8500;
+  assert.equal(await told(), 'first', 'the next try is beside the requests');
+  assert.equal(begun.length, 3);
+  // It hangs for longer than a reading serves.
+  state.now = 12_000;
+  for (let request = 0; request < 10; request++) assert.equal(await told(), 'first');
+  begun[2].reject(down);
+  assert.equal(await told(), 'first');
+  assert.deepEqual([begun.length, state.reports], [3, 2]);
+  state.now = 12_500;
+  await current();
+  begun[3].resolve('again');
+  await told();
+  assert.equal(await told(), 'again');
+  assert.deepEqual([begun.length, state.reports], [4, 2]);
+});
+
+test('after a failure and a pause the first request waits again', async () => {
+  const { state, begun, current, told, first } = world();
+  await first();
+  state.now = 1000;
+  const waiting = current();
+  begun[1].reject(down);
+  await waiting;
+  state.now = 2000;
+  const late = current();
+  assert.equal(await told(late), 'waits');
+  begun[2].resolve('again');
+  assert.equal(await late, 'again');
+});
+
+test('expire() is heard while a store is down', async () => {
+  const { state, begun, current, told, first } = world();
+  await first();
+  state.now = 1000;
+  const waiting = current();
+  begun[1].reject(down);
+  await waiting;
+  current.expire();
+  assert.equal(await told(), 'waits');
+  assert.equal(await told(), 'waits');
+});
+
+test('a reading is as old as its beginning', async () => {
+  const { state, begun, current, told } = world();
+  const answer = current();
+  state.now = 900;
+  begun[0].resolve('first');
+  await answer;
+  state.now = 1000;
+  assert.equal(await told(), 'waits');
+});
+
+test('without any reading every caller is told of the failure, of one reading for all at once', async () => {
+  const { state, begun, current, told } = world();
+  const answers = [current(), current(), current()];
+  begun[0].reject(down);
+  for (const answer of answers) await assert.rejects(answer, /down/);
+  assert.deepEqual([begun.length, state.reports], [1, 0]);
+  const next = current();
+  begun[1].resolve('first');
+  assert.equal(await next, 'first');
+  assert.equal(await told(), 'first');
+  assert.equal(begun.length, 2);
+});
