@@ -106,6 +106,9 @@ test('what a sender gets wrong is named; what a registry gets wrong is set aside
     },
   );
 
+  /** What the calls below answered, as method, path and status: the document must know it. */
+  const seen: [string, string, number][] = [];
+
   await t.test('the served document has every call, those that come in too', async () => {
     const { paths } = await running.get<{ paths: Record<string, Record<string, unknown>> }>('/v1/openapi.json');
     assert.deepEqual(Object.keys(paths['/v1/hits']).sort(), ['get', 'post']);
@@ -151,6 +154,7 @@ test('what a sender gets wrong is named; what a registry gets wrong is set aside
       const answer = await fetch(running.origin + path);
       const body = (await answer.json()) as Failure;
       assert.equal(answer.status, status, `${path}: ${JSON.stringify(body)}`);
+      seen.push(['get', path, status]);
       assert.match(body.error.message, message, path);
     }
     const within = await fetch(`${running.origin}/v1/pulls?from=2026-02-02&to=2026-02-02&anything=else`);
@@ -163,6 +167,27 @@ test('what a sender gets wrong is named; what a registry gets wrong is set aside
       method: 'DELETE',
     });
     assert.equal(rebound.status, 403);
+    const changes: [string, string, number, Record<string, string>][] = [
+      ['delete', '/v1/users', 403, { 'Sec-Fetch-Site': 'cross-site' }],
+      ['delete', '/v1/users', 400, {}],
+      ['delete', '/v1/users?user=nobody', 200, {}],
+      ['post', '/v1/model/rollback', 403, { 'Sec-Fetch-Site': 'cross-site' }],
+      ['post', '/v1/model/rollback', 404, {}],
+      ['post', '/v1/model/rollback?id=', 400, {}],
+      ['get', '/points.json', 200, {}],
+      ['get', '/v1/health', 200, {}],
+      ['get', '/v1/tiles/none/0/0/0.mvt', 404, {}],
+      ['get', '/v1/clusters/leaves?cluster=1&snapshot=none', 404, {}],
+      ['get', '/v1/embed/map?theme=blue', 400, {}],
+      ['get', '/v1/embed/badge.svg?label=', 400, {}],
+      ['get', '/v1/embed/badge.svg', 200, {}],
+      ['get', '/v1/notices?cursor=x', 400, {}],
+    ];
+    for (const [method, path, status, headers] of changes) {
+      const answer = await fetch(running.origin + path, { method: method.toUpperCase(), headers });
+      assert.equal(answer.status, status, `${method} ${path}`);
+      seen.push([method, path, status]);
+    }
   });
 
   await t.test('a list of repositories: what is wrong is named with its mend', async () => {
@@ -182,12 +207,26 @@ test('what a sender gets wrong is named; what a registry gets wrong is set aside
       assert.equal(answer.status, 400, JSON.stringify(body));
       assert.match(((await answer.json()) as Failure).error.message, message);
     }
+    seen.push(['post', '/v1/recommendations', 400], ['post', '/v1/recommendations', 415]);
     const type = await running.post('/v1/recommendations', '{}', { 'Content-Type': 'text/plain' });
     assert.equal(type.status, 415);
     assert.match(
       ((await type.json()) as Failure).error.message,
       /^Content-Type "text\/plain" is none that is read here: send application\/json$/,
     );
+  });
+
+  await t.test('the document names every status that was seen', async () => {
+    type Operations = Partial<Record<string, { responses: Record<string, unknown> }>>;
+    const { paths } = await running.get<{ paths: Record<string, Operations> }>('/v1/openapi.json');
+    const operations = Object.entries(paths).map(([path, known]): [RegExp, Operations] => [
+      new RegExp(`^${path.replaceAll(/\{\w+\}/g, '[^/]+')}$`),
+      known,
+    ]);
+    for (const [method, target, status] of seen.filter(([, path]) => path !== '/v1/nowhere')) {
+      const [, known] = operations.find(([path]) => path.test(target.split('?')[0])) ?? [];
+      assert.ok(known?.[method]?.responses[status], `${method} ${target}: ${status}`);
+    }
   });
 
   assert.equal(running.child.exitCode, null, 'nothing of it ended the process');

@@ -13,7 +13,7 @@ const publicPaths = [
   '/v1/openapi.json',
   '/v1/health',
 ];
-const isPublic = (path: string) =>
+export const isPublic = (path: string) =>
   publicPaths.some((start) =>
     start.endsWith('/') ? path.startsWith(start) : path === start || path.startsWith(`${start}/`),
   );
@@ -29,6 +29,10 @@ export interface Access {
   publicPeople?: boolean;
 }
 
+/** Is the reader's token needed for a call that is not public? */
+export const asksForToken = ({ readToken, publicPeople }: Access, call: { method: string; path: string }) =>
+  readToken !== undefined && (!publicPeople || changes(call));
+
 const digest = (text: string) => createHash('sha256').update(text).digest();
 
 /**
@@ -37,7 +41,8 @@ const digest = (text: string) => createHash('sha256').update(text).digest();
  * token (one machine, loopback) nothing asks. Changes from another site are refused in any case: a browser says so itself
  * (Sec-Fetch-Site).
  */
-export function access({ readToken, publicPeople = false }: Access): MiddlewareHandler {
+export function access(options: Access): MiddlewareHandler {
+  const { readToken } = options;
   return async (c, next) => {
     c.header('X-Content-Type-Options', 'nosniff');
     if (isPublic(c.req.path)) {
@@ -47,7 +52,7 @@ export function access({ readToken, publicPeople = false }: Access): MiddlewareH
     const site = c.req.header('sec-fetch-site');
     if (c.req.method !== 'GET' && site !== undefined && site !== 'same-origin' && site !== 'none')
       throw new ApiError(403, 'cross_site', 'Another site may not change anything here.');
-    if (readToken && (!publicPeople || changes(c.req))) {
+    if (readToken && asksForToken(options, c.req)) {
       const given =
         c.req.header('authorization')?.match(/^Bearer +(.+)$/i)?.[1] ??
         c.req.header('cookie')?.match(/(?:^|; *)whalewatch=([^;]+)/)?.[1] ??

@@ -3,6 +3,7 @@ import { answerErrors } from '#core/http.ts';
 import type { NoticeFeed, SearchStore } from '#core/stores.ts';
 import { type Access, access } from './access.ts';
 import { mapRoutes } from './clusters.ts';
+import { describeTokens, openApiDocument } from './document.ts';
 import { type HealthOptions, healthRoutes } from './health.ts';
 import { hitRoutes } from './hits.ts';
 import { describeIncoming } from './incoming.ts';
@@ -39,9 +40,7 @@ export function serveApp(options: ServeOptions): OpenAPIHono {
   app.route('/', healthRoutes(options));
   app.route('/', noticeRoutes(options.notices));
   describeIncoming(app);
-  app.doc31('/v1/openapi.json', {
-    openapi: '3.1.0',
-    info: { title: 'Whalewatch', version: '1', description: 'The map, people and images. Times are RFC 3339 UTC.' },
-  });
+  describeTokens(app);
+  app.get('/v1/openapi.json', (c) => c.json(openApiDocument(app, options)));
   return app;
 }

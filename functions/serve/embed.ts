@@ -1,6 +1,7 @@
 // Pieces of the map for other people's pages: a badge and a picture-only map. Neither runs a script.
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { shortCount, type Theme } from '#core/png.ts';
+import { failures } from './parameters.ts';
 import type { SnapshotSource } from './snapshots.ts';
 
 const SHORT_LIVED = 'public, max-age=60';
@@ -24,7 +25,7 @@ const badgeRoute = createRoute({
         .default('active domains'),
     }),
   },
-  responses: { 200: { description: 'A badge.', content: { 'image/svg+xml': { schema: z.string() } } } },
+  responses: { 200: { description: 'A badge.', content: { 'image/svg+xml': { schema: z.string() } } }, ...failures },
 });
 
 const mapRoute = createRoute({
@@ -32,7 +33,7 @@ const mapRoute = createRoute({
   path: '/v1/embed/map',
   summary: 'The map as pictures, for an <iframe> that cannot run WebGL or scripts',
   request: { query: z.object({ theme: themeQuery }) },
-  responses: { 200: { description: 'A page.', content: { 'text/html': { schema: z.string() } } } },
+  responses: { 200: { description: 'A page.', content: { 'text/html': { schema: z.string() } } }, ...failures },
 });
 
 export type RefusalHook = NonNullable<NonNullable<ConstructorParameters<typeof OpenAPIHono>[0]>['defaultHook']>;

@@ -4,7 +4,7 @@ import { DaySums } from '#core/hits.ts';
 import { badRequest, notFound } from '#core/http.ts';
 import { readManifest } from '#core/manifest.ts';
 import type { ObjectStore } from '#core/stores.ts';
-import { afterTo, day, failures, json, limit, oneOf, pageOf, router } from './parameters.ts';
+import { afterTo, day, error, failures, json, limit, oneOf, pageOf, router } from './parameters.ts';
 
 const row = z.object({ day: z.string(), key: z.string(), hits: z.int() });
 
@@ -21,7 +21,11 @@ const hits = createRoute({
       cursor: z.string().optional(),
     }),
   },
-  responses: { 200: json(pageOf(row), 'Sums'), ...failures },
+  responses: {
+    200: json(pageOf(row), 'Sums'),
+    ...failures,
+    404: json(error, 'The sums were just replaced by newer ones: ask again.'),
+  },
 });
 
 const points = createRoute({
@@ -40,6 +44,7 @@ const points = createRoute({
       }),
       'Points',
     ),
+    304: { description: 'Not changed.' },
   },
 });
 

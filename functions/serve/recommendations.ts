@@ -6,7 +6,7 @@ import { similarity, topN } from '#core/recommend.ts';
 import type { EventStore, SearchStore } from '#core/stores.ts';
 import { catalogueSource } from './catalogue.ts';
 import type { ModelSource } from './models.ts';
-import { failures, iso, json, jsonBody, limit, name, quoted, router, userName } from './parameters.ts';
+import { error, failures, iso, json, jsonBody, limit, name, quoted, router, userName } from './parameters.ts';
 import { recommend } from './recommend.ts';
 
 export interface RecommendationOptions {
@@ -94,7 +94,11 @@ const forList = createRoute({
       },
     },
   },
-  responses: { 200: json(answer, 'Recommendations'), ...failures },
+  responses: {
+    200: json(answer, 'Recommendations'),
+    ...failures,
+    415: json(error, 'The Content-Type is none of JSON.'),
+  },
 });
 
 const similar = createRoute({
@@ -111,6 +115,7 @@ const similar = createRoute({
       'Images, nearest first',
     ),
     ...failures,
+    404: json(error, 'The model does not know the repository yet.'),
   },
 });
 
@@ -166,7 +171,11 @@ const rollback = createRoute({
         .optional(),
     }),
   },
-  responses: { 200: json(card, 'The model now in service'), ...failures },
+  responses: {
+    200: json(card, 'The model now in service'),
+    ...failures,
+    404: json(error, 'No such model is kept.'),
+  },
 });
 
 export function recommendationRoutes(options: RecommendationOptions): OpenAPIHono {
