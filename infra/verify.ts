@@ -54,8 +54,8 @@ export async function verify({
     [api, '--api'],
     [url, '--url'],
   ]);
-  const ask = (base: string, path: string, init: RequestInit = {}, seconds = 30) =>
-    fetch(base + path, { signal: AbortSignal.timeout(seconds * 1000), ...init }).catch((cause) => {
+  const ask = (base: string, path: string, init: RequestInit = {}) =>
+    fetch(base + path, { signal: AbortSignal.timeout(30_000), ...init }).catch((cause) => {
       throw new BadCall(unreachable(base, flags.get(base) ?? '--url', cause), { cause });
     });
   const send = (path: string, body: unknown, headers: Record<string, string>) =>
