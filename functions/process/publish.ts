@@ -4,21 +4,11 @@ import { createGzip } from 'node:zlib';
 import { buildPyramid } from '#core/cluster.ts';
 import { pointsDocument } from '#core/document.ts';
 import type { Manifest } from '#core/manifest.ts';
+import { type Pointer, pointerKey, snapshotKey } from '#core/pointer.ts';
 import type { PointsState } from '#core/points.ts';
 import { encodePyramid } from '#core/snapshot.ts';
 import { type ObjectStore, PreconditionFailed } from '#core/stores.ts';
 import { graceMs } from './expire.ts';
-
-export const pointerKey = 'points/latest.json';
-
-/** The pointer to the newest snapshot: what the map asks for again and again. */
-export interface Pointer {
-  snapshot: string;
-  generation: number;
-  /** Milliseconds since the epoch. */
-  updatedAt: number;
-  points: number;
-}
 
 interface PublishOptions {
   objects: ObjectStore;
@@ -42,7 +32,7 @@ export async function publish(manifest: Manifest, points: PointsState, options: 
   const snapshot = `${updatedAt.toString(36)}-${generation}`;
   const columns = points.columns();
   const pyramid = buildPyramid(columns);
-  await objects.put(`points/${snapshot}/points.bin`, encodePyramid(pyramid), {
+  await objects.put(snapshotKey(snapshot), encodePyramid(pyramid), {
     contentType: 'application/octet-stream',
   });
 
@@ -71,8 +61,7 @@ const zipped = (pieces: Iterable<Uint8Array>): Promise<Buffer> =>
 /** Pages may still ask for an older snapshot's tiles for a while. */
 async function expireSnapshots(objects: ObjectStore, current: string, now: number): Promise<void> {
   const old = (await objects.list('points/')).filter(
-    ({ key, modified }) =>
-      key.endsWith('/points.bin') && !key.startsWith(`points/${current}/`) && modified < now - graceMs,
+    ({ key, modified }) => key.endsWith('/points.bin') && key !== snapshotKey(current) && modified < now - graceMs,
   );
   await objects.remove(old.map(({ key }) => key));
 }

@@ -1,14 +1,10 @@
 // Snapshots of the points in the object store: `points/latest.json` points at `points/SNAPSHOT/points.bin`.
+import { type Pointer, pointerKey, snapshotKey } from '#core/pointer.ts';
 import type { Pyramid } from '#core/pyramid.ts';
 import { BadSnapshot, openInPart } from '#core/snapshot.ts';
 import type { ObjectStore } from '#core/stores.ts';
 
-export interface LatestPoints {
-  snapshot: string;
-  /** Milliseconds: when the export ran. */
-  updatedAt: number;
-  points: number;
-}
+export type LatestPoints = Omit<Pointer, 'generation'>;
 
 /** What the tile routes ask of wherever snapshots are kept. */
 export interface SnapshotSource {
@@ -18,8 +14,6 @@ export interface SnapshotSource {
   open(snapshot: string): Promise<Pyramid | undefined>;
 }
 
-export const POINTER_KEY = 'points/latest.json';
-export const snapshotKey = (snapshot: string) => `points/${snapshot}/points.bin`;
 /** A snapshot that was there when it was opened and has been swept since. */
 export class SnapshotGone extends Error {
   override name = 'SnapshotGone';
@@ -33,7 +27,7 @@ type Reads = Pick<ObjectStore, 'get' | 'head'>;
 
 /**
  * Keeps the newest few pyramids open, each read in blocks as tiles ask for them: a new snapshot costs a reader what its own
- * tile needs, not the file. See docs/decisions/points-file.md.
+ * tile needs, not the file. See docs/decisions/0003-points-file.md.
  * A new pointer is followed only once its snapshot opens: until then the last good one serves.
  */
 export function objectSnapshots(
@@ -68,9 +62,9 @@ export function objectSnapshots(
 
   async function check(): Promise<void> {
     // The first time there is nothing to compare with: one way to the store less before the first tile.
-    const head = etag === '' ? undefined : await store.head(POINTER_KEY);
+    const head = etag === '' ? undefined : await store.head(pointerKey);
     if (etag === '' || (head && head.etag !== etag)) {
-      const pointer = await store.get(POINTER_KEY);
+      const pointer = await store.get(pointerKey);
       const next = pointer && parsePointer(pointer.body);
       if (pointer && next) {
         try {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { buildPyramid } from '#core/cluster.ts';
+import { pointerKey, snapshotKey } from '#core/pointer.ts';
 import { encodePyramid } from '#core/snapshot.ts';
 import type { ObjectStore } from '#core/stores.ts';
-import { objectSnapshots, POINTER_KEY, snapshotKey } from '#serve/snapshots.ts';
+import { objectSnapshots } from '#serve/snapshots.ts';
 import { skewedPoints } from '../core/points-of.ts';
 
 function world() {
@@ -38,7 +39,7 @@ function world() {
     point(snapshot, points);
   };
   const point = (snapshot: string, points: number) =>
-    objects.set(POINTER_KEY, new TextEncoder().encode(JSON.stringify({ snapshot, updatedAt: 5, points })));
+    objects.set(pointerKey, new TextEncoder().encode(JSON.stringify({ snapshot, updatedAt: 5, points })));
   return {
     objects,
     reads,

@@ -3,10 +3,11 @@ import { test } from 'node:test';
 import { VectorTile } from '@mapbox/vector-tile';
 import { PbfReader } from 'pbf';
 import { buildPyramid } from '#core/cluster.ts';
+import { pointerKey, snapshotKey } from '#core/pointer.ts';
 import { encodePyramid } from '#core/snapshot.ts';
 import type { ObjectStore } from '#core/stores.ts';
 import { mapRoutes } from '#serve/clusters.ts';
-import { objectSnapshots, POINTER_KEY, type SnapshotSource, snapshotKey } from '#serve/snapshots.ts';
+import { objectSnapshots, type SnapshotSource } from '#serve/snapshots.ts';
 import { pointsOf, type Row, skewedPoints } from '../core/points-of.ts';
 
 const day = 86_400_000;
@@ -242,7 +243,7 @@ test('what is wrong with a request is said before anything is read', async () =>
 
 test('a snapshot that was swept while it was open is 404 too', async () => {
   const objects = new Map([
-    [POINTER_KEY, new TextEncoder().encode(JSON.stringify({ snapshot: 'old', updatedAt: now, points: 1 }))],
+    [pointerKey, new TextEncoder().encode(JSON.stringify({ snapshot: 'old', updatedAt: now, points: 1 }))],
     [snapshotKey('old'), encodePyramid(buildPyramid(skewedPoints(60_000, 1)))],
   ]);
   const store = {

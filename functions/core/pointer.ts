@@ -1,0 +1,14 @@
+// Which snapshot of the points is the newest: one small object, replaced with If-Match.
+
+export const pointerKey = 'points/latest.json';
+export const snapshotKey = (snapshot: string) => `points/${snapshot}/points.bin`;
+
+/** What the map asks for again and again. */
+export interface Pointer {
+  snapshot: string;
+  /** Grows with every change of the points. */
+  generation: number;
+  /** Milliseconds since the epoch: when the export ran. */
+  updatedAt: number;
+  points: number;
+}
