@@ -1,4 +1,5 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { createHash } from 'node:crypto';
+import { bearerOf, sameToken } from '#aws/bearer.ts';
 import type { RegistryEvent, RegistryLine, RejectedLine } from '#core/event.ts';
 import { normalise, setAsideText } from '#core/registry.ts';
 import type { StreamRecord } from '#core/stores.ts';
@@ -6,13 +7,9 @@ import type { StreamRecord } from '#core/stores.ts';
 /** Keeps a stream record well below Kinesis' 1 MiB, whatever one envelope holds. */
 const recordBytes = 512 * 1024;
 
-const digest = (text: string) => createHash('sha256').update(text).digest();
-
-/** Does the header carry the token? Compared in constant time, whatever the lengths. */
-export function authorized(header: string | undefined, token: string): boolean {
-  const given = header?.match(/^Bearer +(.+)$/i)?.[1] ?? '';
-  return timingSafeEqual(digest(given), digest(token));
-}
+/** Does the header carry the token? */
+export const authorized = (header: string | undefined, token: string): boolean =>
+  sameToken(bearerOf(header) ?? '', token);
 
 /** What a webhook body becomes: stream records, and how many events were taken, ignored and rejected. */
 export interface Webhook {
@@ -58,8 +55,9 @@ function rejectedLine(text: string, reason: string, receivedAt: number): Rejecte
 
 /** One person's events keep their order: they share a partition key. */
 const key = (event: RegistryEvent) =>
-  digest(event.user || event.address || event.repository)
-    .toString('base64url')
+  createHash('sha256')
+    .update(event.user || event.address || event.repository)
+    .digest('base64url')
     .slice(0, 16);
 
 function add(lines: Map<string, string[]>, group: string, line: RegistryLine | RejectedLine) {

@@ -1,5 +1,5 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { MiddlewareHandler } from 'hono';
+import { bearerOf, sameToken } from '#aws/bearer.ts';
 import { ApiError } from '#core/http.ts';
 
 /** What anybody may read, from any page: the map and what says that it works. */
@@ -33,8 +33,6 @@ export interface Access {
 export const asksForToken = ({ readToken, publicPeople }: Access, call: { method: string; path: string }) =>
   readToken !== undefined && (!publicPeople || changes(call));
 
-const digest = (text: string) => createHash('sha256').update(text).digest();
-
 /**
  * Everything else is about people and private images: it asks for the reader's token, as `Authorization: Bearer` or as
  * the cookie `whalewatch`. Where the owner made people public, anybody may read, and only changes ask for it. Without a
@@ -54,10 +52,10 @@ export function access(options: Access): MiddlewareHandler {
       throw new ApiError(403, 'cross_site', 'Another site may not change anything here.');
     if (readToken && asksForToken(options, c.req)) {
       const given =
-        c.req.header('authorization')?.match(/^Bearer +(.+)$/i)?.[1] ??
+        bearerOf(c.req.header('authorization')) ??
         c.req.header('cookie')?.match(/(?:^|; *)whalewatch=([^;]+)/)?.[1] ??
         '';
-      if (!timingSafeEqual(digest(given), digest(await readToken())))
+      if (!sameToken(given, await readToken()))
         throw new ApiError(401, 'unauthorized', 'Send the reader token as "Authorization: Bearer TOKEN".');
     }
     c.header('Cache-Control', 'private, no-store');
