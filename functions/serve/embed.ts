@@ -4,7 +4,7 @@ import { shortCount, type Theme } from '#core/png.ts';
 import { failures } from './parameters.ts';
 import type { SnapshotSource } from './snapshots.ts';
 
-const SHORT_LIVED = 'public, max-age=60';
+const ONE_MINUTE = 'public, max-age=60';
 
 export const themeQuery = z
   .enum(['light', 'dark'], { error: () => 'must be light or dark' })
@@ -46,7 +46,7 @@ export function embedRoutes(source: SnapshotSource, refuse: RefusalHook): OpenAP
     const { label } = c.req.valid('query');
     const latest = await source.latest();
     c.header('Content-Type', 'image/svg+xml');
-    c.header('Cache-Control', SHORT_LIVED);
+    c.header('Cache-Control', ONE_MINUTE);
     // An SVG opened by itself is a document: it may run nothing.
     c.header('Content-Security-Policy', "default-src 'none'; style-src 'unsafe-inline'");
     return c.body(badge(label, latest ? shortCount(latest.points) : 'none yet'), 200);
@@ -55,7 +55,7 @@ export function embedRoutes(source: SnapshotSource, refuse: RefusalHook): OpenAP
   app.openapi(mapRoute, async (c) => {
     const { theme } = c.req.valid('query');
     const latest = await source.latest();
-    c.header('Cache-Control', SHORT_LIVED);
+    c.header('Cache-Control', ONE_MINUTE);
     c.header(
       'Content-Security-Policy',
       "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; frame-ancestors *",
