@@ -105,7 +105,8 @@ const act = fc.record(
 // Mostly pulls: fast-check leaves an optional key out half the time only.
 const acts = fc.array(
   fc.oneof({ weight: 4, arbitrary: act.map(({ pushed, ...pull }): Act => pull) }, { weight: 1, arbitrary: act }),
-  { maxLength: 60 },
+  // Without a size fast-check takes ten at most.
+  { maxLength: 60, size: 'max' },
 );
 
 /** What the test holds of each list, told from the acts alone. */
@@ -175,7 +176,7 @@ test('a list of images is completed by the same rules', async () => {
     fc.asyncProperty(
       acts,
       fc.constantFrom(...kinds),
-      fc.array(fc.constantFrom(...names, 'nowhere'), { minLength: 1, maxLength: 8 }),
+      fc.array(fc.constantFrom(...names, 'nowhere'), { minLength: 1, maxLength: 8, size: 'max' }),
       fc.subarray(names),
       fc.integer({ min: 1, max: 14 }),
       async (history, kind, repositories, exclude, limit) => {
