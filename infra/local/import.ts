@@ -15,7 +15,7 @@ usage: npm run import -- FILE... [--data DIR]
 FILE is CSV (a name that ends in .csv; the first line names the columns) or NDJSON (an object a line):
   pulls   time,user,repository,tag,digest       also: action (pull or push), userAgent, address
   hits    time,domain,action,address            also: path
-Times are RFC 3339, such as 2026-11-21T08:00:00Z. An anonymous pull has an empty user. An address is used for one look-up
+Times are RFC 3339, such as 2026-11-21T08:00:00Z. A pull without a user is an anonymous one. Other columns are passed over. An address is used for one look-up
 and dropped. A data folder that is not there yet is made.`;
 
 const shownErrors = 20;
@@ -70,6 +70,7 @@ async function importFile(file: string, { stream, objects, events }: ReturnType<
   });
   for (const { line, reason } of done.bad.slice(0, shownErrors)) console.error(`${file}:${line}: ${reason}`);
   if (done.bad.length > shownErrors) console.error(`${file}: and ${done.bad.length - shownErrors} more`);
+  if (done.ignored.size > 0) console.error(`${file}: passed over: ${[...done.ignored].join(', ')} (see --help)`);
   if (done.rows === 0) console.error(`${file} holds no rows`);
   const parts = [`${done.pulls} pulls and ${done.hits} hits of ${done.rows} rows`];
   if (done.anonymous > 0) parts.push(`${done.anonymous} of the pulls by nobody who signed in`);
