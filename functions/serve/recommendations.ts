@@ -220,13 +220,14 @@ export function recommendationRoutes(options: RecommendationOptions): OpenAPIHon
 
   app.openapi(similar, async (c) => {
     const { repository, limit } = c.req.valid('query');
-    const service = await models.current();
+    const [service, { rows }] = await Promise.all([models.current(), catalogue()]);
     const at = service?.index.get(repository);
     if (!service || at === undefined)
       throw notFound(`The model does not know "${repository}" yet: it is trained on pulls by people.`);
     const { rank, factors, items } = service.model;
     const cosines = similarity({ rank, items: factors }, factors.subarray(at * rank, (at + 1) * rank));
-    const nearest = topN(cosines, limit, (other) => other === at);
+    // As in a person's list: nothing that was deleted since, nothing that speaks against.
+    const nearest = topN(cosines, limit, (other) => other === at || !(cosines[other] > 0) || !rows.has(items[other]));
     return c.json(
       { repository, items: nearest.map(({ item, score }) => ({ repository: items[item], similarity: score })) },
       200,

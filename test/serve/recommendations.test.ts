@@ -66,6 +66,10 @@ async function door(acts: Act[], service?: Service, daysLater = 0) {
     search,
     forUser: async (query: [string, string][]) =>
       itemsOf(await app.request(`/v1/recommendations?${new URLSearchParams(query)}`)),
+    similarTo: async (repository: string) =>
+      (await itemsOf(await app.request(`/v1/similar?${new URLSearchParams({ repository })}`))).map(
+        ({ repository }) => repository,
+      ),
     forList: async (body: object) =>
       itemsOf(
         await app.request('/v1/recommendations', {
@@ -300,4 +304,22 @@ test('without a model that can be read, the list that training saved stands in',
       ['d', 'trending', 0],
     ],
   );
+});
+
+test('similar images are there to pull, and alike at all', async () => {
+  const factors = {
+    base: [1, 0],
+    near: [1, 0.5],
+    nearest: [1, 0.1],
+    deleted: [1, 0],
+    unlike: [0, 1],
+    opposite: [-1, 0],
+  };
+  const items = Object.keys(factors);
+  const model = { ...alsDefaults, rank: 2, items, factors: Float32Array.from(Object.values(factors).flat()) };
+  const there = items.filter((name) => name !== 'deleted');
+  const { similarTo } = await door(community('c', there), serviceOf(model, { id: 'm1', trainedAt: 0 } as Card));
+  assert.deepEqual(await similarTo('base'), ['nearest', 'near']);
+  assert.deepEqual(await similarTo('unlike'), ['near', 'nearest']);
+  assert.deepEqual(await similarTo('opposite'), []);
 });
