@@ -68,3 +68,7 @@ function parsed(body: Uint8Array): ModelList {
   } catch {}
   return { cards: [] };
 }
+
+/** undefined before the first training. */
+export const cardInService = ({ current, cards }: ModelList): Card | undefined =>
+  cards.find(({ id }) => id === current);

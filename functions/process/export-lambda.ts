@@ -5,7 +5,7 @@ import { clock, newId } from '#aws/clock.ts';
 import { number } from '#aws/env.ts';
 import { counter } from '#aws/log.ts';
 import { openObjects } from '#aws/objects.ts';
-import { latestKey } from '#core/models.ts';
+import { cardInService, readModels } from '#core/models.ts';
 import { readExportVariables } from './env.ts';
 import { exportPoints } from './export.ts';
 
@@ -18,7 +18,7 @@ const keepDays = number('KEEP_DAYS', KEEP_DAYS);
 /** Called by the schedule, or by the queue that stands in for one under a minute. */
 export async function handler(): Promise<{ folded: number }> {
   const { folded } = await exportPoints({ checkpoints, objects, keepDays, clock, newId });
-  const model = await objects.head(latestKey);
-  count({ Exported: 1, Folded: folded, ...(model ? { ModelAgeHours: (clock() - model.modified) / 3_600_000 } : {}) });
+  const model = cardInService((await readModels(objects)).list);
+  count({ Exported: 1, Folded: folded, ...(model && { ModelAgeHours: (clock() - model.trainedAt) / 3_600_000 }) });
   return { folded };
 }

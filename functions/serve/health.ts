@@ -1,6 +1,7 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { badRequest } from '#core/http.ts';
 import { readManifest } from '#core/manifest.ts';
+import { cardInService, readModels } from '#core/models.ts';
 import { BadCursor, type CheckpointStore, type EventStore, type ObjectStore } from '#core/stores.ts';
 import { failures, iso, json, limit, pageOf, router } from './parameters.ts';
 
@@ -37,7 +38,7 @@ const report = z
     future: z.int(),
     unlocatedShare: z.number(),
     points: age,
-    model: age,
+    model: age.openapi({ description: 'When the model in service was trained' }),
     ipTable: age,
   })
   .openapi('Health');
@@ -99,7 +100,7 @@ export function healthRoutes(options: HealthOptions): OpenAPIHono {
       const seconds = row ? (now - row.committedAt) / 1000 : 0;
       if (seconds > unhealthyAfterSeconds) reasons.push(`export has not folded ${shard} for ${Math.round(seconds)} s`);
     }
-    const model = await objects.head('models/latest.json');
+    const model = cardInService((await readModels(objects)).list);
     const { counters } = manifest;
     return {
       status: reasons.length === 0 ? ('ok' as const) : ('unhealthy' as const),
@@ -113,7 +114,7 @@ export function healthRoutes(options: HealthOptions): OpenAPIHono {
       future: counters.future,
       unlocatedShare: counters.hits === 0 ? 0 : counters.unlocated / counters.hits,
       points: ageOf(manifest.updatedAt || undefined, now),
-      model: ageOf(model?.modified, now),
+      model: ageOf(model?.trainedAt, now),
       ipTable: ageOf(await ipTableBuiltAt(), now),
     };
   }
