@@ -87,9 +87,10 @@ export function objectSnapshots(
         checking ??= check().finally(() => {
           checking = undefined;
         });
-        // A store that is down does not take a good snapshot out of service.
+        // A store that is down does not take a good snapshot out of service, and is asked once a second too.
         await checking.catch((error: unknown) => {
           if (!current) throw error;
+          checkedAt = clock();
         });
       }
       return current;

@@ -15,14 +15,14 @@ function world() {
   const etag = (body: Uint8Array) => `"${Buffer.from(body).toString('base64').slice(0, 400)}"`;
   const store: ObjectStore = {
     async get(key, range) {
-      if (down) throw new Error('the store is down');
       reads.push(key);
+      if (down) throw new Error('the store is down');
       const body = objects.get(key);
       return body && { body: range ? body.slice(range.start, range.end + 1) : body, etag: etag(body) };
     },
     async head(key) {
-      if (down) throw new Error('the store is down');
       reads.push(`head ${key}`);
+      if (down) throw new Error('the store is down');
       const body = objects.get(key);
       return body && { key, etag: etag(body), size: body.length, modified: 0 };
     },
@@ -101,8 +101,8 @@ test('a torn, foreign or missing snapshot leaves the last good one in service an
   assert.equal((await source.latest())?.snapshot, 'mended');
 });
 
-test('a store that is down does not take a good snapshot out of service', async () => {
-  const { store, clock, pass, put, breakDown } = world();
+test('a store that is down does not take a good snapshot out of service, and is asked once a second', async () => {
+  const { store, clock, pass, put, breakDown, reads } = world();
   const source = objectSnapshots(store, clock);
   breakDown(true);
   await assert.rejects(source.latest());
@@ -111,7 +111,9 @@ test('a store that is down does not take a good snapshot out of service', async 
   assert.equal((await source.latest())?.snapshot, 'good');
   breakDown(true);
   pass(5000);
-  assert.equal((await source.latest())?.snapshot, 'good');
+  reads.length = 0;
+  for (let request = 0; request < 10; request++) assert.equal((await source.latest())?.snapshot, 'good');
+  assert.equal(reads.length, 1);
   assert.equal((await source.open('good'))?.size, 100);
 });
 
