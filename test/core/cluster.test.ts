@@ -11,12 +11,15 @@ const edge = (low: number, high: number) =>
   fc.oneof(fc.constantFrom(low, 0, high), fc.double({ min: low, max: high, noNaN: true }));
 /** Worlds with duplicates, poles, +-180, one spot, one point and none. */
 const world = fc.oneof(
-  fc.array(fc.record({ lon: edge(-180, 180), lat: edge(-90, 90) }), { maxLength: 60 }),
+  fc.array(fc.record({ lon: edge(-180, 180), lat: edge(-90, 90) }), { maxLength: 60, size: 'max' }),
   fc
     .tuple(
       edge(-180, 180),
       edge(-90, 90),
-      fc.array(fc.tuple(fc.integer({ min: -9, max: 9 }), fc.integer({ min: -9, max: 9 })), { maxLength: 60 }),
+      fc.array(fc.tuple(fc.integer({ min: -9, max: 9 }), fc.integer({ min: -9, max: 9 })), {
+        maxLength: 60,
+        size: 'max',
+      }),
       fc.integer({ min: 0, max: 16 }),
     )
     .map(([lon, lat, steps, zoom]) =>

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { buildPyramid } from '#core/cluster.ts';
 import { latToY, lonToX, SIZE } from '#core/mercator.ts';
 import { SINGLE } from '#core/pyramid.ts';
+import { seeded } from '#core/random.ts';
 import { encodePyramid, openInPart, openPyramid } from '#core/snapshot.ts';
 import { pointsOf, type Row, skewedPoints } from './points-of.ts';
 
@@ -20,7 +21,7 @@ const rows: fc.Arbitrary<Row[]> = fc
       updatedAt: fc.integer({ min: 1000, max: 1099 }),
       country: fc.constantFrom(...codes),
     }),
-    { maxLength: 200 },
+    { maxLength: 200, size: 'max' },
   )
   .map((list) => list.map((row, i) => ({ ...row, domain: `d${i}` })));
 const filter = fc.record({
@@ -35,6 +36,19 @@ test('what a filter leaves is exact: counts, means, single points, and the zoom 
       const matches = pyramid.matching({ since, country });
       const kept = (row: Row) =>
         (since === undefined || row.updatedAt >= since) && (country === undefined || row.country === country);
+      const levels = new Map<number, Map<string, number>>();
+      /** Of each domain that is kept, the item at that zoom which holds it. */
+      const itemOf = (level: number) => {
+        const known =
+          levels.get(level) ??
+          new Map(
+            pyramid
+              .clusters(world, level, matches)
+              .flatMap(({ id }) => pyramid.leaves(id, 1000, 0, matches).map(({ domain }) => [domain, id])),
+          );
+        levels.set(level, known);
+        return known;
+      };
       const byName = new Map(list.map((row) => [row.domain, row]));
       for (const zoom of [0, 1, 3, 6, 9, 16, 17]) {
         const items = pyramid.clusters(world, zoom, matches);
@@ -47,12 +61,7 @@ test('what a filter leaves is exact: counts, means, single points, and the zoom 
           names.push(...leaves.map(({ domain }) => domain));
           assert.equal(item.x, Math.floor(own.reduce((sum, { lon }) => sum + lonToX(lon), 0) / item.count));
           assert.equal(item.y, Math.floor(own.reduce((sum, { lat }) => sum + latToY(lat), 0) / item.count));
-          const parts = (level: number) =>
-            pyramid
-              .clusters(world, level, matches)
-              .filter((part) =>
-                pyramid.leaves(part.id, 1, 0, matches).some(({ domain }) => own.some((row) => row.domain === domain)),
-              ).length;
+          const parts = (level: number) => new Set(own.map(({ domain }) => itemOf(level).get(domain))).size;
           if (item.expansionZoom !== undefined) {
             assert.ok(parts(item.expansionZoom) > 1);
             assert.equal(parts(item.expansionZoom - 1), 1);
@@ -68,6 +77,45 @@ test('what a filter leaves is exact: counts, means, single points, and the zoom 
       }
     }),
     { numRuns: 60, seed: 1 },
+  );
+});
+
+const none = () => false;
+const first = (place: number) => place === 0;
+const last = (place: number) => place === 63;
+const some = (place: number) => place % 5 === 2;
+
+test('counts, the first and the last match of any range are those of looking at every leaf, past whole blocks of none', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 400 }),
+      // Of each block of 64 leaves, those that match.
+      fc.array(fc.constantFrom(none, none, first, last, some), { minLength: 7, maxLength: 7 }),
+      fc.nat(),
+      (length, blocks, seed) => {
+        const random = seeded(seed);
+        const points = Array.from({ length }, (_, i) => ({
+          ...{ lon: random() * 360 - 180, lat: random() * 170 - 85, domain: `d${i}` },
+          ...{ updatedAt: 1000, country: 'FR' },
+        }));
+        // The order of leaves follows from their places alone.
+        const order = buildPyramid(pointsOf(points));
+        for (let leaf = 0; leaf < length; leaf++)
+          if (blocks[leaf >> 6](leaf % 64)) points[order.row(leaf)].country = 'DE';
+        const matches = openPyramid(encodePyramid(buildPyramid(pointsOf(points)))).matching({ country: 'DE' });
+        const kept = Array.from({ length }, (_, leaf) => leaf).filter((leaf) => matches.has(leaf));
+        assert.equal(kept.length, points.filter(({ country }) => country === 'DE').length);
+        for (let at = 0; at <= length; at++) {
+          const next = kept.find((leaf) => leaf >= at);
+          const before = kept.findLast((leaf) => leaf < at);
+          if (next !== undefined) assert.equal(matches.first(at), next);
+          if (before !== undefined) assert.equal(matches.last(at), before);
+          assert.equal(matches.count(0, at), kept.filter((leaf) => leaf < at).length);
+          assert.equal(matches.count(at, length), kept.filter((leaf) => leaf >= at).length);
+        }
+      },
+    ),
+    { seed: 2, numRuns: 100 },
   );
 });
 

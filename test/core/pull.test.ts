@@ -264,7 +264,7 @@ const traffic = fc
       userAgent: fc.constantFrom('docker/27', 'skopeo/1'),
       places: fc.constantFrom<string[]>([], ['a'], ['a', 'b'], ['b']),
     }),
-    { maxLength: 25 },
+    { maxLength: 25, size: 'max' },
   )
   .map((rows) => {
     let time = 0;

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { Seen, seenMs } from '#core/seen.ts';
 
 test('each id counts once within an hour, in any order, through growth and writing', () => {
-  const arrivals = fc.array(fc.tuple(fc.nat(40), fc.nat(2), fc.nat(seenMs - 1)), { maxLength: 200 });
+  const arrivals = fc.array(fc.tuple(fc.nat(40), fc.nat(2), fc.nat(seenMs - 1)), { maxLength: 200, size: 'max' });
   fc.assert(
     fc.property(arrivals, (arrivals) => {
       let seen = Seen.empty();

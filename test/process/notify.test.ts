@@ -160,7 +160,7 @@ test('whatever is repeated and whoever repeats it, each rule tells each happenin
       country: fc.option(fc.constantFrom('FR', 'JP', 'BR')),
       count: fc.nat(120),
     }),
-    { maxLength: 20 },
+    { maxLength: 20, size: 'max' },
   );
   await fc.assert(
     fc.asyncProperty(happenings, async (list) => {

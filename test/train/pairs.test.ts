@@ -10,7 +10,7 @@ const name = fc.string({
   unit: fc.constantFrom('a', 'B', 'ü', '猫', ' ', ',', '"', '\n', '\r', '/', '😀'),
 });
 const pairs = fc
-  .uniqueArray(fc.tuple(name, name), { selector: (pair) => JSON.stringify(pair) })
+  .uniqueArray(fc.tuple(name, name), { selector: (pair) => JSON.stringify(pair), maxLength: 40, size: 'max' })
   .map((names) =>
     names.map(([user, repository], at): Pair => ({ user, repository, pulls: at + 1, lastPull: at * 1e9 })),
   );
