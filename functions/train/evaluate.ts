@@ -23,7 +23,7 @@ export interface World {
 const listLength = 10;
 /** People judged at most, chosen by the seed: AUC then moves by about 0.003 from one choice to the next. */
 const mostPeople = 2000;
-/** Of an image's people, the first so many tell what else is pulled with it. */
+/** Of an image's people so many, spread evenly over its row, tell what else is pulled with it. */
 const mostNeighbours = 200;
 
 /** Judges a model of what may be learned from, as it is served, and both baselines. */
@@ -142,10 +142,12 @@ export function pulledTogether({ users, items, train }: World): Recommender {
     for (let own = byUser.starts[user]; own < byUser.starts[user + 1]; own++) {
       const item = byUser.columns[own];
       const first = byItem.starts[item];
-      const last = Math.min(byItem.starts[item + 1], first + mostNeighbours);
-      const weight = 1 / Math.sqrt(last - first);
-      for (let n = first; n < last; n++) {
-        const neighbour = byItem.columns[n];
+      const all = byItem.starts[item + 1] - first;
+      const taken = Math.min(all, mostNeighbours);
+      // Each stands for all / taken people, and the cosine divides by the root of all.
+      const weight = Math.sqrt(all) / taken;
+      for (let n = 0; n < taken; n++) {
+        const neighbour = byItem.columns[first + Math.floor((n * all) / taken)];
         const end = byUser.starts[neighbour + 1];
         for (let m = byUser.starts[neighbour]; m < end; m++) scores[byUser.columns[m]] += weight;
       }

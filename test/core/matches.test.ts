@@ -102,7 +102,7 @@ test('counts, the first and the last match of any range are those of looking at 
         const order = buildPyramid(pointsOf(points));
         for (let leaf = 0; leaf < length; leaf++)
           if (blocks[leaf >> 6](leaf % 64)) points[order.row(leaf)].country = 'DE';
-        const matches = openPyramid(encodePyramid(buildPyramid(pointsOf(points)))).matching({ country: 'DE' });
+        const matches = openPyramid(encodePyramid(buildPyramid(pointsOf(points)))).matching({ country: 'DE' })!;
         const kept = Array.from({ length }, (_, leaf) => leaf).filter((leaf) => matches.has(leaf));
         assert.equal(kept.length, points.filter(({ country }) => country === 'DE').length);
         for (let at = 0; at <= length; at++) {

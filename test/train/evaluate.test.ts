@@ -142,6 +142,17 @@ test('the baselines are the counts of people and the cosines of whole columns', 
   );
 });
 
+test('of an image of many people two hundred stand for all, spread over them', () => {
+  // Everybody pulled image 0, the first half image 1 too, the second half image 2.
+  const train = Array.from({ length: 400 }, (_, user) =>
+    [0, user < 200 ? 1 : 2].map((item) => ({ user, item, value: 1 })),
+  ).flat();
+  const scores = pulledTogether({ users: 400, items: 3, train, test: [] })(0);
+  const half = 200 / Math.sqrt(400 * 200);
+  for (const [item, expected] of [1 + half, half + 1, half].entries())
+    assert.ok(Math.abs(scores[item] - expected) < 1e-9, `${item}: ${scores[item]}, not ${expected}`);
+});
+
 test('of many people 2,000 are judged, the same ones for a seed, others for another', () => {
   const users = 3000;
   const pull = (item: (user: number) => number) =>

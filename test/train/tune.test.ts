@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { alsDefaults, fit } from '#core/als.ts';
+import { type Entry, indexPairs } from '#core/ratings.ts';
 import type { Pair } from '#core/stores.ts';
 import { advice, type TuneOptions, table, tune } from '#train/tune.ts';
 
@@ -40,7 +41,14 @@ test('the defaults, seeded others and both baselines are tried, and told one by 
 });
 
 test('the best three and the defaults are tried on three other splits, and stand first by what came of it', () => {
-  const { trials, tried } = run();
+  const learned = new Set<string>();
+  const { trials, tried } = run({
+    fit: (entries, ...rest) => {
+      learned.add(JSON.stringify(entries));
+      return fit(entries, ...rest);
+    },
+  });
+  assert.equal(learned.size, 4);
   const again = trials.findIndex((trial) => !trial.again);
   assert.ok(trials.slice(0, again).some(({ options }) => options === alsDefaults));
   assert.ok(trials.slice(again).every((trial) => !trial.again));
@@ -80,22 +88,43 @@ test('it ends with its time: no trial begins later', () => {
   assert.equal(run({ seconds: 0 }).trials.length, 0);
 });
 
-test('by time, only the newest tenth is to be found, by what was before it', () => {
-  const seen: { train: number; items: number }[] = [];
-  const { lines } = run({
+test('no fit begins after its time, in the last rounds either; a round that it cuts off counts for nobody', () => {
+  for (let seconds = 1; seconds < 70; seconds++) {
+    let time = 0;
+    const { tried } = run({
+      seconds,
+      clock: () => time++ * 1000,
+      fit: (...given) => {
+        // The clock goes on twice at most from the look that let it begin.
+        assert.ok(time <= seconds + 1, `a fit at ${time} s of ${seconds}`);
+        time += 2;
+        return fit(...given);
+      },
+    });
+    const again = tried.filter((trial) => trial.again).length;
+    assert.ok(again === 0 || again === 3 || again === 4, `${again} have been tried again`);
+  }
+});
+
+test('by time, only the newest tenth is to be found, by what was before it; the best again by tenths before', () => {
+  const { entries } = indexPairs(pairs);
+  const learned: Entry[][] = [];
+  const { lines, tried } = run({
     by: 'time',
     trials: 1,
-    fit: (entries, users, items, options, random) => {
-      // Pairs come in the order of their time: the last six are held out, whatever the seed.
-      seen.push({ train: entries.length, items: new Set(entries.map(({ item }) => item)).size });
-      const known = new Set(entries.map(({ user, item }) => `u${user} r${item}`));
-      assert.equal(known.size, 54);
-      return fit(entries, users, items, options, random);
+    fit: (entries, ...rest) => {
+      learned.push(entries);
+      return fit(entries, ...rest);
     },
   });
   assert.match(lines[0], /held out by time/);
-  assert.equal(seen.length, 4);
-  assert.ok(seen.every((one) => one.train === 54));
+  // Pairs come in the order of their time: the last six are held out, then six that end three, six and nine pairs earlier.
+  assert.deepEqual(
+    learned,
+    [54, 51, 48, 45].map((count) => entries.slice(0, count)),
+  );
+  // Six pairs of six people; later ones would be of more.
+  assert.deepEqual([tried[0].scores.people, tried[0].again?.people], [6, 6]);
 });
 
 test('a setting that has no finite factors has no score, and comes last', () => {
