@@ -1,5 +1,6 @@
 // npm run bench -- warm [--users N] [--items N]: the newest pulls brought in by a warm start of only the changed rows,
-// against a full training and against leaving the model as it was. Seeded communities; the newest 5 % come last.
+// against a full training and against leaving the model as it was. Seeded communities; the newest are every other pull of one
+// person in 23.
 import { parseArgs } from 'node:util';
 import { alsDefaults, type Factors, fit } from '#core/als.ts';
 import { seeded } from '#core/random.ts';

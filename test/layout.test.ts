@@ -47,7 +47,7 @@ for (const [folder, targets] of Object.entries(allowed)) {
         const to = target(file, match[1] ?? match[2] ?? match[3]);
         if (to)
           assert.ok(
-            targets.some((allow) => to.startsWith(allow)),
+            targets.some((allow) => to === allow || to.startsWith(`${allow}/`)),
             `${file} imports ${to}`,
           );
       }

@@ -4,6 +4,7 @@ import type { Pair } from '#core/stores.ts';
 export type PairFormat = 'csv' | 'ndjson';
 
 const header = 'user,repository,pulls,lastPull';
+const columns = new Set([...header.split(','), 'item', 'rating']);
 
 /** One pair as a line with its line feed; lastPull is RFC 3339. */
 export function pairLine({ user, repository, pulls, lastPull }: Pair, format: PairFormat): string {
@@ -25,7 +26,10 @@ export function readPairs(text: string, format: PairFormat): Pair[] {
   let line = 0;
   for (const row of format === 'csv' ? csvRows(text) : jsonRows(text)) {
     line++;
-    const user = row.user === undefined ? '' : String(row.user);
+    for (const [name, value] of Object.entries(row))
+      if (columns.has(name) && typeof value !== 'string' && typeof value !== 'number')
+        throw new Error(`row ${line}: ${name} is ${JSON.stringify(value)}: write text or a number`);
+    const user = String(row.user ?? '');
     const repository = String(row.repository ?? row.item ?? '');
     const pulls = Number(row.pulls ?? row.rating ?? 1);
     const lastPull = row.lastPull === undefined ? line : Date.parse(String(row.lastPull));

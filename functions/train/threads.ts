@@ -73,6 +73,8 @@ export function runKernel(
         execArgv: [],
         workerData: { module: compiled, memory, entry, thread, ready, failed },
       });
+      // One that can't start is not missed: without a listener its error would end the process.
+      worker.on('error', () => {});
       worker.unref();
       workers.push(worker);
     }

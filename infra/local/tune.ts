@@ -14,8 +14,7 @@ const help = `usage: npm run tune -- [FILE] [--data DIR] [--trials 24] [--second
 
 Tries settings of training (rank, iterations, lambda, alpha) on the pulls of the data folder, or on FILE (.csv or
 .ndjson with user, repository, pulls, lastPull), and prints how good each is; the best are tried again on other splits.
---by time looks for the newest tenth of the pairs, not for a tenth by chance; the best are tried again on tenths that end
-a little earlier. It changes nothing.`;
+--by time looks for the newest tenth of the pairs, not for a tenth by chance. It changes nothing.`;
 
 try {
   const { values, positionals } = parseArgs({

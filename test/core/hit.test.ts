@@ -56,10 +56,10 @@ const anyHit = fc.record(
     domain: fc.array(label, { minLength: 1, maxLength: 4 }).map((labels) => labels.join('.')),
     action: fc.oneof(
       fc.constant('view'),
-      fc.string({ minLength: 1, maxLength: 64, size: 'max' }),
+      fc.string({ minLength: 1, maxLength: 64 }),
       fc.string({ unit: 'grapheme', minLength: 1, maxLength: 9 }),
     ),
-    id: fc.string({ minLength: 1, maxLength: 128, size: 'max' }),
+    id: fc.string({ minLength: 1, maxLength: 128 }),
   },
   { requiredKeys: ['type', 'time', 'address', 'domain', 'action'] },
 );

@@ -28,7 +28,7 @@ const traffic = fc
       address: fc.constantFrom('192.0.2.1', '192.0.2.1', '2001:db8::1', ''),
       action: fc.constantFrom('pull', 'pull', 'pull', 'push'),
     }),
-    { minLength: 1, maxLength: 20, size: 'max' },
+    { minLength: 1, maxLength: 20 },
   )
   .map((rows) => {
     let time = start;

@@ -41,6 +41,13 @@ test('a bad line is named', () => {
     ['{"user":"a","repository":"b"}\n{', 'ndjson', /line 2 is no JSON/],
     ['{"user":"a"}', 'ndjson', /name a user and a repository/],
     ['{"user":"a","repository":"b","lastPull":"soon"}', 'ndjson', /"soon" is no RFC 3339 time/],
+    [
+      '{"user":"a","repository":"b"}\n{"user":null,"repository":"b"}',
+      'ndjson',
+      /row 2: user is null: write text or a n/,
+    ],
+    ['{"user":"a","repository":"b","pulls":[7]}', 'ndjson', /row 1: pulls is \[7\]: write text or a number/],
+    ['{"user":"a","item":{}}', 'ndjson', /row 1: item is \{\}/],
   ] as const)
     assert.throws(() => readPairs(text, format), reason);
 });

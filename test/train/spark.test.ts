@@ -102,6 +102,24 @@ test('factors are read row by row, zeros for who has none, and another rank is r
   const { items } = await readFactors(options.objects, 'f', 'all', lessons, 2);
   assert.deepEqual([...items], [...Float32Array.of(1e-3, 2, 0, 0, 0.5, -1)]);
   await assert.rejects(readFactors(options.objects, 'f', 'all', lessons, 3), /row 2 of 3 has 2 factors, not 3/);
+  await assert.rejects(
+    readFactors(options.objects, 'g', 'all', lessons, 2),
+    /g\/factors\/all\/ has no factors: see the/,
+  );
+  const { items: none } = await readFactors(options.objects, 'g', 'random', lessons, 2);
+  assert.deepEqual([...none], [0, 0, 0, 0, 0, 0]);
+});
+
+test('preparing again leaves nothing of the attempt before', async (t) => {
+  const { options } = world(folder(t), communities().slice(0, 9));
+  await options.objects.put('training/run/pairs/999999999999.csv', '0,0,1,1,1\n');
+  await options.objects.put('training/run/factors/all/part-0.txt', '0,1\n');
+  await options.objects.put('training/run2/lessons.json', '{}');
+  await prepareSpark('run', options);
+  assert.deepEqual(
+    (await options.objects.list('training/')).map(({ key }) => key),
+    ['training/run/lessons.json', 'training/run/pairs/000000000000.csv', 'training/run2/lessons.json'],
+  );
 });
 
 const skip = !existsSync(python) && 'install Spark with test/aws/install.sh';

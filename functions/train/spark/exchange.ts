@@ -28,7 +28,10 @@ export async function writeLessons(objects: ObjectStore, folder: string, lessons
   await objects.put(`${folder}/lessons.json`, JSON.stringify(head));
 }
 
-/** The lessons as they were written, but for what was first pulled in between two readings. */
+/**
+ * The lessons as they were written. Of the split by time they lack pairs that came between the two readings of the store:
+ * only the second, of what is earlier, had them, and files have a row for each pair of the first.
+ */
 export async function readLessonsBack(objects: ObjectStore, folder: string): Promise<Lessons> {
   const { byTime, ...head } = JSON.parse(decoder.decode(await body(objects, `${folder}/lessons.json`))) as Head;
   const entries: Entry[] = [];
@@ -45,7 +48,10 @@ export async function readLessonsBack(objects: ObjectStore, folder: string): Pro
   return { ...head, entries, random, ...(byTime ? { byTime: time } : {}) };
 }
 
-/** The images' factors of one part; what has none there has zeros. Throws where a row is not of this rank. */
+/**
+ * The images' factors of one part; what has none there has zeros. Throws where a row is not of this rank, and where the
+ * fit on everything has no row: Spark wrote none, and a model of zeros would recommend nothing.
+ */
 export async function readFactors(
   objects: ObjectStore,
   folder: string,
@@ -54,11 +60,15 @@ export async function readFactors(
   rank: number,
 ): Promise<ItemModel> {
   const factors = new Float32Array(items.length * rank);
+  let rows = 0;
   for await (const [row, ...values] of rowsOf(objects, `${folder}/factors/${part}/part-`)) {
     if (values.length !== rank || !(row < items.length))
       throw new Error(`${part}: row ${row} of ${items.length} has ${values.length} factors, not ${rank}`);
     factors.set(values, row * rank);
+    rows++;
   }
+  if (part === 'all' && rows === 0)
+    throw new Error(`${folder}/factors/all/ has no factors: see the log of the Spark job, and train again`);
   return { rank, items: factors };
 }
 

@@ -8,6 +8,8 @@ const folderOf = (run: string) => `training/${run}`;
 
 /** Writes what Spark is to fit into the run's folder; answers how many pairs there are. */
 export async function prepareSpark(run: string, options: TrainOptions): Promise<{ pairs: number }> {
+  // What an attempt before this one left is of other pairs.
+  await removeExchange(options.objects, folderOf(run));
   const lessons = await readLessons(options);
   if (lessons.entries.length > 0) await writeLessons(options.objects, folderOf(run), lessons);
   return { pairs: lessons.entries.length };
