@@ -33,6 +33,39 @@ test('the map says when it is stale, and when the connection is lost, and keeps 
   }),
 );
 
+test('an hour without hits is no warning while all is well', { skip }, () =>
+  see('/', { mood: 'quiet' }, async (page) => {
+    const asked = page.waitForResponse(`${world.url}/v1/health`);
+    await settled(page);
+    await asked;
+    await page.getByText('last hit 12 min ago').waitFor();
+    assert.equal(await page.locator('.status').textContent(), 'Livelast hit 12 min ago');
+    assert.doesNotMatch((await page.locator('.panel').textContent()) ?? '', /Stale|No news/);
+  }),
+);
+
+for (const [width, height] of [
+  [390, 700],
+  [768, 1024],
+  [844, 390],
+  [1024, 768],
+])
+  test(`the list covers neither the legend nor most of the map, ${width} by ${height} pixels`, { skip }, () =>
+    see('/', { width, height }, async (page) => {
+      await settled(page);
+      await page.locator('.controls').waitFor();
+      const box = (what: string) => page.locator(what).evaluate((element) => element.getBoundingClientRect().toJSON());
+      const [panel, legend, stage] = [await box('.panel'), await box('.legend'), await box('.map-stage')];
+      assert.ok(legend.right <= stage.right && legend.left >= stage.left && legend.bottom <= stage.bottom);
+      assert.ok(legend.left >= panel.right || legend.bottom <= panel.top, JSON.stringify({ panel, legend }));
+      assert.ok(panel.width * panel.height < 0.4 * stage.width * stage.height);
+      const hidden = await page.locator('.legend .segments').evaluate((found) => found.scrollWidth - found.clientWidth);
+      assert.equal(hidden, 0, 'pixels of the choices that do not fit');
+      await page.getByRole('button', { name: 'Last hour' }).click();
+      await accessible(page);
+    }),
+  );
+
 test('a new place shows without a reload: the number, the tiles of the new snapshot', { skip }, () =>
   see('/', {}, async (page) => {
     await settled(page);

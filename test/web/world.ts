@@ -7,7 +7,7 @@ import Supercluster from 'supercluster';
 import { fromGeojsonVt } from 'vt-pbf';
 import { contentSecurityPolicy, pageFile } from '../../web/policy.ts';
 
-export type Mood = 'busy' | 'empty' | 'failing' | 'stale' | 'private' | 'unwell';
+export type Mood = 'busy' | 'empty' | 'failing' | 'stale' | 'quiet' | 'private' | 'unwell';
 
 export interface World {
   url: string;
@@ -118,7 +118,7 @@ export async function startWorld(folder: string): Promise<World> {
         if (empty) return { snapshot: '0', updatedAt: null, points: 0, staleSeconds: null };
         return {
           snapshot: `s${version}`,
-          updatedAt: ago(world.mood === 'stale' ? 0.21 : 0),
+          updatedAt: ago(world.mood === 'stale' || world.mood === 'quiet' ? 0.21 : 0),
           points: points.length,
           staleSeconds: 1,
         };
@@ -238,6 +238,7 @@ export async function startWorld(folder: string): Promise<World> {
       case '/v1/model': {
         const models = ['m3', 'm2', 'm1'].map((id, back) => ({
           ...{ id, trainedAt: ago(back + 1), people: 25, images: 20, pairs: 190 - back, auc: 0.91, popularityAuc: 0.8 },
+          ...{ rank: 10, iterations: 15, lambda: 0.01, alpha: 40 },
           evaluation: { random: { als: { auc: 0.91, ndcg: 0.52 }, popular: { auc: 0.8, ndcg: 0.13 } } },
           current: id === inService,
         }));
@@ -263,7 +264,7 @@ export async function startWorld(folder: string): Promise<World> {
         };
       }
       case '/v1/health': {
-        const unwell = world.mood === 'unwell';
+        const unwell = world.mood === 'unwell' || world.mood === 'stale';
         const at = (hours: number) => (empty ? null : { at: ago(hours), seconds: hours * 3600 });
         return {
           status: unwell ? 'unhealthy' : 'ok',

@@ -1,17 +1,18 @@
 // What stands around the map: its state in words, the legend, the controls, the credit.
-import type { ComponentChildren } from 'preact';
+import type { ComponentChildren, RefObject } from 'preact';
+import type { Latest } from '../api.ts';
 import { Segments } from '../controls.tsx';
 import { ago, plural } from '../format.ts';
-import { type Live, staleSeconds } from './live.ts';
+import { isQuiet, type Live } from './live.ts';
 import type { View } from './view.ts';
 
 export type State = 'loading' | 'empty' | 'live' | 'stale' | 'lost' | 'failed';
 
-export function stateOf({ latest, error }: Live, now: number): State {
+export function stateOf({ latest, stands, error }: Live): State {
   if (error) return latest ? 'lost' : 'failed';
   if (!latest) return 'loading';
   if (!latest.updatedAt) return 'empty';
-  return (now - Date.parse(latest.updatedAt)) / 1000 > staleSeconds ? 'stale' : 'live';
+  return stands ? 'stale' : 'live';
 }
 
 const words: Record<State, string> = {
@@ -24,12 +25,17 @@ const words: Record<State, string> = {
 };
 
 /** The state in words; spoken when the state changes, not at each second. */
-export function Status({ state, updatedAt, now }: { state: State; updatedAt?: string | null; now: number }) {
+export function Status({ state, latest, now }: { state: State; latest?: Latest; now: number }) {
+  const quiet = state === 'live' && latest && isQuiet(latest, now);
   return (
     <p class="status">
       <span class={`dot ${state}`} />
       <span role="status">{words[state]}</span>
-      {updatedAt && <span>updated {ago(updatedAt, now)}</span>}
+      {latest?.updatedAt && (
+        <span>
+          {quiet ? 'last hit' : 'updated'} {ago(latest.updatedAt, now)}
+        </span>
+      )}
     </p>
   );
 }
@@ -49,9 +55,17 @@ const sizes = [
   ['1,000+', 22, 'c4'],
 ] as const;
 
-export function Legend({ recent, onRecent }: { recent: Recent; onRecent: (next: Recent) => void }) {
+export function Legend({
+  of,
+  recent,
+  onRecent,
+}: {
+  of: RefObject<HTMLElement | null>;
+  recent: Recent;
+  onRecent: (next: Recent) => void;
+}) {
   return (
-    <section class="legend" aria-label="Legend">
+    <section class="legend" aria-label="Legend" ref={of}>
       <h2>In a cluster</h2>
       <ul>
         {sizes.map(([text, size, colour]) => (

@@ -9,8 +9,9 @@ const hiddenEvery = 60_000;
 /** Sums move by the minute; asking with each new snapshot would be four questions a poll. */
 const sumsEvery = 10_000;
 export const sumDays = 30;
-/** Without news for this long the map is stale. */
-export const staleSeconds = 120;
+/** Without news for this long nobody may have come, or something stands: health tells which. */
+export const quietSeconds = 120;
+const healthEvery = 10_000;
 
 export interface Sums {
   days: { day: string; hits: number }[];
@@ -22,6 +23,8 @@ export interface Sums {
 export interface Live {
   latest?: Latest;
   sums?: Sums;
+  /** There is no news because something stands, by the service's own word. */
+  stands?: boolean;
   /** Why the newest question failed; the last answers stay. */
   error?: ServiceError;
   retry: () => void;
@@ -63,6 +66,14 @@ async function readLatest(signal: AbortSignal): Promise<Latest> {
   }
 }
 
+export const isQuiet = ({ updatedAt }: Latest, now: number): boolean =>
+  updatedAt !== null && (now - Date.parse(updatedAt)) / 1000 > quietSeconds;
+
+async function readStands(signal: AbortSignal): Promise<boolean> {
+  const health = await get<{ status: string }>('/v1/health', {}, { signal, revalidate: true, accept: [503] });
+  return health.status !== 'ok';
+}
+
 export function useLive(): Live {
   const [live, setLive] = useState<Omit<Live, 'retry'>>({});
   const again = useRef(() => {});
@@ -71,6 +82,7 @@ export function useLive(): Live {
     const { signal } = controller;
     let timer: ReturnType<typeof setTimeout> | undefined;
     let [snapshot, sumsOf, sumsAt] = [undefined as string | undefined, undefined as string | undefined, 0];
+    let healthAt = 0;
     const ask = async () => {
       clearTimeout(timer);
       try {
@@ -81,6 +93,12 @@ export function useLive(): Live {
           const sums = await readSums(signal);
           [sumsOf, sumsAt] = [snapshot, Date.now()];
           setLive((last) => ({ ...last, sums, error: undefined }));
+        }
+        if (!isQuiet(latest, Date.now())) setLive((last) => ({ ...last, stands: false }));
+        else if (Date.now() - healthAt >= healthEvery) {
+          const stands = await readStands(signal);
+          healthAt = Date.now();
+          setLive((last) => ({ ...last, stands }));
         }
       } catch (error) {
         if (signal.aborted) return;

@@ -16,7 +16,8 @@ import { MapPage, mount } from '../shell.tsx';
 
 const embed = location.pathname.startsWith('/embed');
 const webgl = hasWebGL2();
-const phone = matchMedia('(max-width: 760px)');
+/** Where the panel is a sheet below the map; map.css has the same. */
+const sheet = matchMedia('(max-width: 600px), (max-width: 900px) and (min-height: 521px)');
 /** A cluster of more opens on the map alone: its list would be too long to read. */
 const mostListed = 200;
 /** The zoom at which a single place is shown. */
@@ -30,9 +31,10 @@ function LiveMap() {
   const { latest, error } = live;
   const now = useNow(1000);
   const dark = useDark();
-  const state = stateOf(live, now);
+  const state = stateOf(live);
   const canvas = useRef<HTMLDivElement>(null);
   const panel = useRef<HTMLElement>(null);
+  const legend = useRef<HTMLElement>(null);
   const [view, setView] = useState<View>();
   const [broken, setBroken] = useState<ServiceError>();
   const [attempt, setAttempt] = useState(0);
@@ -48,8 +50,10 @@ function LiveMap() {
   const padding = useCallback(() => {
     const covered = panel.current?.getBoundingClientRect();
     if (embed || !covered) return { top: 24, right: 24, bottom: 24, left: 24 };
-    return phone.matches
-      ? { top: 24, right: 16, bottom: Math.min(covered.height, innerHeight / 2) + 16, left: 16 }
+    // The legend floats on the sheet.
+    const floating = 16 + (legend.current?.offsetHeight ?? 0);
+    return sheet.matches
+      ? { top: 16, right: 16, bottom: Math.min(covered.height, innerHeight / 2) + floating, left: 16 }
       : { top: 24, right: 24, bottom: 24, left: covered.right + 24 };
   }, []);
 
@@ -62,7 +66,7 @@ function LiveMap() {
       if (next.point_count > mostListed) return setPicked(undefined);
     } else view?.mark(next);
     setPicked({ ...next, ...from });
-    if (phone.matches) setHeight('half');
+    if (sheet.matches) setHeight('half');
   }, []);
 
   useEffect(() => {
@@ -143,7 +147,7 @@ function LiveMap() {
           onClick={() => setHeight(nextHeight[height])}
         />
         <div class="panel-top">
-          <Status state={state} updatedAt={latest?.updatedAt} now={now} />
+          <Status state={state} latest={latest} now={now} />
           {latest && total !== undefined ? (
             <Total hits={compact(total)} days={sumDays} places={latest.points} />
           ) : (
@@ -161,12 +165,11 @@ function LiveMap() {
         {!embed && (
           <div class="panel-body" id="places" tabIndex={-1}>
             {places()}
-            <Legend recent={recent} onRecent={setRecent} />
           </div>
         )}
       </section>
       {view && <Controls view={view} />}
-      {!embed && <Legend recent={recent} onRecent={setRecent} />}
+      {!embed && <Legend of={legend} recent={recent} onRecent={setRecent} />}
       <Credit embed={embed} />
     </MapPage>
   );
