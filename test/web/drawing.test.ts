@@ -1,33 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
-import { fitting } from '../../web/charts/fitting.ts';
 import { happened, type Seen } from '../../web/map/pulse.ts';
 import { sum } from '../../web/map/visited.ts';
-
-/** Every letter is ten pixels wide. */
-const measure = (text: string) => Array.from(new Intl.Segmenter().segment(text)).length * 10;
-
-test('a name that is too long loses its middle, and never half a letter', () => {
-  const fits = fitting('', 120, measure);
-  assert.equal(fits('demo/kibana'), 'demo/kibana');
-  assert.equal(fits('platform/gateway/production'), 'platfo…ction');
-  assert.equal(
-    fits('👩🏽‍💻👩🏽‍💻👩🏽‍💻👩🏽‍💻👩🏽‍💻👩🏽‍💻👩🏽‍💻👩🏽‍💻👩🏽‍💻👩🏽‍💻👩🏽‍💻👩🏽‍💻👩🏽‍💻'),
-    '👩🏽‍💻👩🏽‍💻👩🏽‍💻👩🏽‍💻👩🏽‍💻👩🏽‍💻…👩🏽‍💻👩🏽‍💻👩🏽‍💻👩🏽‍💻👩🏽‍💻',
-  );
-});
-
-test('whatever the name, it fits, and is left alone when it does anyway', () => {
-  fc.assert(
-    fc.property(fc.string({ unit: 'grapheme' }), fc.integer({ min: 10, max: 300 }), (name, width) => {
-      const cut = fitting('', width, measure)(name);
-      assert.ok(measure(cut) <= width);
-      assert.equal(cut === name, measure(name) <= width);
-    }),
-    { seed: 1 },
-  );
-});
 
 test('hits of several days are summed by place, most first, ties by name', () => {
   const day = (hits: Record<string, number>) => Object.entries(hits).map(([domain, hits]) => ({ domain, hits }));

@@ -35,7 +35,7 @@ test('hits show on the open map without a reload, and pulls on the open page of 
 
   const person = await context.newPage();
   await person.goto(`${running.origin}/people?user=anna`);
-  await person.getByText('No pulls by this name.').waitFor();
+  await person.getByText('Nothing is known of this name.').waitFor();
   const event = {
     id: 'pull-1',
     timestamp: new Date().toISOString(),

@@ -62,7 +62,7 @@ for (const mood of ['empty', 'failing'] as const)
         } else if (path !== '/health')
           assert.match(
             text,
-            /No hits yet|No pulls yet|Everything that was pushed was pulled|No pulls by this name|No pulls in this time/,
+            /No hits yet|No pulls yet|Everything that was pushed was pulled|Nothing is known of this name|No pulls in this time/,
           );
         await accessible(page);
       }),
@@ -149,7 +149,7 @@ test(
         /was not put in service\.its AUC 0\.600 is below popularity's 0\.800 \(model m4, AUC 0\.600\)/,
       );
       assert.deepEqual(await card.locator('tbody tr').first().locator('td').allTextContents(), [
-        ...['m3trained 59 min ago', '0.910', '0.520', '190', 'in service'],
+        ...['m3trained 59 min ago, rank 10, 15 iterations, λ 0.01, α 40', '0.910', '0.520', '190', 'in service'],
       ]);
       await card.getByRole('row', { name: /m2/ }).getByRole('button', { name: 'Put back' }).click();
       await page.getByRole('dialog').getByText('Recommendations come at once from m2').waitFor();
@@ -199,10 +199,33 @@ test('recommendations say how many others pulled each and why, as a chart and as
     const card = page.locator('section[aria-labelledby=recommended]');
     await card.locator('canvas').waitFor();
     assert.match((await card.getByRole('img').getAttribute('aria-label')) ?? '', /elk\/kibana, pulled by 40 others/);
+    const link = card.getByRole('link', { name: 'elk/kibana' });
+    await link.focus();
+    await page.keyboard.press('Tab');
+    assert.equal(await page.evaluate(() => document.activeElement?.textContent), 'elk/logstash');
+    // The whole row leads there: name, count, bar and reason.
+    const row = (await card.locator('.recommended li').first().boundingBox()) as {
+      x: number;
+      y: number;
+      width: number;
+    };
+    for (const [x, y] of [
+      [4, 14],
+      [row.width - 8, 14],
+      [row.width / 2, 32],
+      [20, 52],
+    ])
+      assert.ok(
+        await link.evaluate((found, at) => document.elementFromPoint(at.x, at.y)?.closest('a') === found, {
+          x: row.x + x,
+          y: row.y + y,
+        }),
+        `${x}, ${y}`,
+      );
     await card.getByRole('button', { name: 'Show as a table' }).click();
     const text = (await card.textContent()) ?? '';
     assert.match(text, /because of elk\/elasticsearch \(60 %\)/);
-    assert.match(text, /pulled by most people here/);
+    assert.match(text, /popular here/);
     await accessible(page);
   }),
 );
@@ -256,6 +279,15 @@ test('the bars of pulls over time are as high as the labels beside them say', { 
       const pulls = (bottom - top) / pixels;
       assert.ok(Math.abs(pulls - (20 + back)) < 1.5, `a bar of ${20 + back} pulls is drawn as ${pulls}`);
     }
+  }),
+);
+
+test('of an unknown name a page says so once, and what newcomers are recommended', { skip }, () =>
+  see('/people?user=nobody', { mood: 'empty' }, async (page) => {
+    await page.getByText('Nothing is known of this name.').waitFor();
+    await settled(page);
+    assert.equal(await page.getByRole('button', { name: 'Forget this person' }).count(), 0);
+    assert.deepEqual(await page.locator('h2').allTextContents(), ['Recommended to newcomers']);
   }),
 );
 

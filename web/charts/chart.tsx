@@ -39,10 +39,11 @@ export interface ChartProps {
   /** Changes when the data does. */
   of: unknown;
   table: { head: string[]; rows: ComponentChildren[][] };
-  onPick?: (row: unknown) => void;
+  /** What lies over the drawing, in its size: text that readers reach, links that keys do. */
+  over?: ComponentChildren;
 }
 
-export function Chart({ sentence, height, options, of, table, onPick }: ChartProps) {
+export function Chart({ sentence, height, options, of, table, over }: ChartProps) {
   const container = useRef<HTMLDivElement>(null);
   const [asTable, setAsTable] = useState(false);
   const [failed, setFailed] = useState(false);
@@ -50,8 +51,8 @@ export function Chart({ sentence, height, options, of, table, onPick }: ChartPro
   const [attempt, setAttempt] = useState(0);
   const [width, setWidth] = useState(0);
   const dark = useDark();
-  const newest = useRef({ options, onPick, height });
-  newest.current = { options, onPick, height };
+  const newest = useRef({ options, height });
+  newest.current = { options, height };
 
   useEffect(() => {
     if (!container.current) return;
@@ -68,12 +69,8 @@ export function Chart({ sentence, height, options, of, table, onPick }: ChartPro
     Promise.all([import('./g2.ts'), document.fonts.ready]).then(
       ([{ draw }]) => {
         if (gone || !container.current) return;
-        const { options, onPick, height } = newest.current;
-        remove = draw(
-          container.current,
-          { width, height, ...options(palette(), width) },
-          onPick && ((row) => newest.current.onPick?.(row)),
-        );
+        const { options, height } = newest.current;
+        remove = draw(container.current, { width, height, ...options(palette(), width) });
         setDrawn(true);
         setFailed(false);
       },
@@ -94,15 +91,14 @@ export function Chart({ sentence, height, options, of, table, onPick }: ChartPro
           retry={() => setAttempt(attempt + 1)}
         />
       )}
-      <div
-        class="chart"
-        role="img"
-        aria-label={sentence}
-        hidden={asTable || failed}
-        style={{ height: `${height}px`, cursor: onPick ? 'pointer' : 'default' }}
-      >
-        <div ref={container} />
-        {!drawn && !asTable && !failed && <Skeleton lines={Math.max(2, Math.floor(height / 44))} height={24} />}
+      <div class="chart" hidden={asTable || failed} style={{ height: `${height}px` }}>
+        <div role="img" aria-label={sentence}>
+          <div ref={container} />
+          {!drawn && !asTable && !failed && !over && (
+            <Skeleton lines={Math.max(2, Math.floor(height / 44))} height={24} />
+          )}
+        </div>
+        {over}
       </div>
       {(asTable || failed) && (
         <Table

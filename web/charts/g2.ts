@@ -7,10 +7,9 @@ import { litelib } from '@antv/g2/esm/lib/lite';
 const G2 = extend(Runtime, { ...litelib(), 'coordinate.transpose': Transpose });
 
 /** Draws into the container, `options` saying the width and height in pixels; answers how to take the drawing away again. */
-export function draw(container: HTMLElement, options: object, onClick?: (row: unknown) => void): () => void {
+export function draw(container: HTMLElement, options: object): () => void {
   const chart = new G2({ container });
   chart.options({ theme: { type: 'classic', view: { viewFill: 'transparent' } }, ...options });
-  if (onClick) chart.on('element:click', (event: { data?: { data?: unknown } }) => onClick(event.data?.data));
   chart.render();
   return () => chart.destroy();
 }

@@ -3,7 +3,7 @@ import { Note } from '../card.tsx';
 
 export const NoPulls = () => (
   <Note title="No pulls yet.">
-    <code>docker pull {location.hostname}/you/app</code> will show here within seconds, once the registry's
-    notifications point here. <a href="/setup">How to</a>
+    <code>docker pull REGISTRY/you/app</code> will show here within seconds, once the registry's notifications point
+    here. <a href="/setup">How to</a>
   </Note>
 );

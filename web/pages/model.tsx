@@ -16,6 +16,10 @@ interface ModelCard {
   people: number;
   images: number;
   pairs: number;
+  rank: number;
+  iterations: number;
+  lambda: number;
+  alpha: number;
   auc: number | null;
   popularityAuc: number | null;
   evaluation?: { random: { als: Scores; popular: Scores } };
@@ -97,11 +101,12 @@ export function Model({ everyMs }: { everyMs: number }) {
                 {
                   head: 'Model',
                   as: 'name',
-                  cell: ({ id, trainedAt }) => (
+                  cell: ({ id, trainedAt, rank, iterations, lambda, alpha }) => (
                     <>
                       <span class="mono">{id}</span>
                       <span class="under">
-                        trained <Ago time={trainedAt} now={now} />
+                        trained <Ago time={trainedAt} now={now} />, rank {rank}, {plural(iterations, 'iteration')}, λ{' '}
+                        {lambda}, α {alpha}
                       </span>
                     </>
                   ),

@@ -62,7 +62,7 @@ function History({ user }: { user: string }) {
   );
 }
 
-function Wanted({ user }: { user: string }) {
+function Wanted({ user, known }: { user: string; known: boolean }) {
   const now = useNow();
   const recommended = useLoad(`recommendations ${user}`, (signal) =>
     get<Recommendations>('/v1/recommendations', { user, limit: 8 }, { signal }),
@@ -72,9 +72,10 @@ function Wanted({ user }: { user: string }) {
   return (
     <DataCard
       id="recommended"
-      title="Recommended"
-      span={7}
+      title={known ? 'Recommended' : 'Recommended to newcomers'}
+      span={known ? 7 : 12}
       aside={
+        known &&
         model && (
           <span class="muted small">
             trained <Ago time={model.trainedAt} now={now} />
@@ -92,7 +93,9 @@ function Wanted({ user }: { user: string }) {
           </Note>
         ) : (
           <>
-            <p class="muted small lead">Best first; a bar is as long as many others pulled it.</p>
+            <p class="muted small lead">
+              {known ? 'Best match first.' : 'Most pulled lately first.'} The bar shows how many others pulled it.
+            </p>
             <Recommended items={items} />
           </>
         )
@@ -158,6 +161,18 @@ function Person({ user, onForgotten }: { user: string; onForgotten: (rows: numbe
   useEvery(refreshMs, byClass.reload);
   useEvery(refreshMs, lately.reload);
   const total = byClass.data?.total;
+  if (total && total.raw + total.pulls + total.pushes === 0)
+    return (
+      <div class="grid">
+        <section class="card">
+          <Note title="Nothing is known of this name.">
+            No pull or push came under it. Names are as the registry reports them.{' '}
+            <a href="/people">Look for another</a>
+          </Note>
+        </section>
+        <Wanted user={user} known={false} />
+      </div>
+    );
   return (
     <div class="grid">
       <Strip
@@ -181,7 +196,7 @@ function Person({ user, onForgotten }: { user: string; onForgotten: (rows: numbe
           )
         }
       </DataCard>
-      <Wanted user={user} />
+      <Wanted user={user} known />
       <History user={user} />
       <Forget user={user} onDone={onForgotten} />
     </div>

@@ -49,7 +49,7 @@ function Ranked({ sort, search }: { sort: Sort; search: string }) {
                   wide: true,
                   cell: ({ raw }) => <span class="muted">{count(raw)}</span>,
                 },
-                { head: 'People', as: 'number', wide: true, cell: ({ pulledBy }) => count(pulledBy) },
+                { head: 'Pulled by', as: 'number', wide: true, cell: ({ pulledBy }) => count(pulledBy) },
                 {
                   head: 'Last pull',
                   as: 'when',
@@ -86,7 +86,7 @@ function RepositoriesPage() {
     <Page
       here="/repositories"
       title={<h1>Repositories</h1>}
-      lead="One pull makes up to nine registry events. Pulls are what people and machines did; events are what the registry sent."
+      lead='One pull makes up to nine registry events. Pulls are what people and machines did; events are what the registry sent; "Pulled by" counts every name, scanners too.'
       aside={
         !unused && (
           <Search

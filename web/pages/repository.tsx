@@ -77,31 +77,29 @@ async function readSimilar(repository: string, signal: AbortSignal): Promise<Sim
 function SimilarOnes({ repository }: { repository: string }) {
   const similar = useLoad(`similar ${repository}`, (signal) => readSimilar(repository, signal));
   return (
-    <DataCard
-      id="similar"
-      title="Pulled by the same people"
-      span={5}
-      of={similar}
-      what="Similar repositories"
-      lines={6}
-    >
+    <DataCard id="similar" title="Goes with it" span={5} of={similar} what="Similar repositories" lines={6}>
       {(rows) =>
         rows.length === 0 ? (
           <p class="muted">Known after the next training, once several people pulled it.</p>
         ) : (
-          <Shares
-            rows={rows.map(({ repository, similarity }) => ({
-              key: repository,
-              label: (
-                <span class="mono">
-                  <Name of={repository} />
-                </span>
-              ),
-              number: similarity,
-              value: <span class="muted small">{percent(similarity)}</span>,
-              href: repositoryPage(repository),
-            }))}
-          />
+          <>
+            <p class="muted small lead">
+              How alike the model finds them after learning who pulls what; it is no share of people.
+            </p>
+            <Shares
+              rows={rows.map(({ repository, similarity }) => ({
+                key: repository,
+                label: (
+                  <span class="mono">
+                    <Name of={repository} />
+                  </span>
+                ),
+                number: similarity,
+                value: <span class="muted small">{percent(similarity)}</span>,
+                href: repositoryPage(repository),
+              }))}
+            />
+          </>
         )
       }
     </DataCard>
