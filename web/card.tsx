@@ -75,7 +75,7 @@ interface CardProps {
   id: string;
   title: ComponentChildren;
   /** Columns of the grid's twelve. */
-  span: 4 | 5 | 6 | 7 | 8 | 12;
+  span: 5 | 6 | 7 | 12;
   /** Stands at the right of the heading. */
   aside?: ComponentChildren;
 }

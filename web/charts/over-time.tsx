@@ -17,7 +17,7 @@ const daysBack: Record<Interval, number> = { day: 29, week: 181, month: 364 };
 /** A chart that is redrawn more often is hard to read. */
 const refreshMs = 60_000;
 
-export function OverTime({ of, span }: { of: { user: string } | { repository: string }; span: 8 | 12 }) {
+export function OverTime({ of }: { of: { user: string } | { repository: string } }) {
   const [interval, setInterval] = useState<Interval>('day');
   const from = utcDay(Date.now(), daysBack[interval]);
   const loaded = useLoad(`${interval} ${from} ${JSON.stringify(of)}`, (signal) =>
@@ -28,7 +28,7 @@ export function OverTime({ of, span }: { of: { user: string } | { repository: st
     <DataCard
       id="over-time"
       title="Pulls over time"
-      span={span}
+      span={7}
       aside={<Segments label="Interval" value={interval} options={intervals} onChange={setInterval} />}
       of={loaded}
       what="Pulls over time"

@@ -45,7 +45,7 @@ export function Recommended({ items }: { items: Recommendation[] }) {
         .map(({ repository, others }) => `${repository}, ${others}`)
         .join('; ')}.`}
       table={{
-        head: ['Repository', 'Others who pulled it'],
+        head: ['Repository', 'Others'],
         rows: rows.map(({ repository, pulledBy, why }) => [
           <>
             <ImageName repository={repository} />

@@ -93,9 +93,7 @@ function Wanted({ user, known }: { user: string; known: boolean }) {
           </Note>
         ) : (
           <>
-            <p class="muted small lead">
-              {known ? 'Best match first.' : 'Most pulled lately first.'} The bar shows how many others pulled it.
-            </p>
+            <p class="muted small lead">{known && 'Best match first. '}The bar shows how many others pulled it.</p>
             <Recommended items={items} />
           </>
         )
@@ -183,8 +181,8 @@ function Person({ user, onForgotten }: { user: string; onForgotten: (rows: numbe
           Pushes: total && count(total.pushes),
         }}
       />
-      <OverTime of={{ user }} span={8} />
-      <DataCard id="mix" title="What pulled" span={4} of={byClass} what="The kinds of pulls" lines={4}>
+      <OverTime of={{ user }} />
+      <DataCard id="mix" title="What pulled" span={5} of={byClass} what="The kinds of pulls" lines={4}>
         {({ buckets, total }) =>
           total.pulls === 0 ? (
             <p class="muted">No pulls yet.</p>

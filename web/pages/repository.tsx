@@ -146,11 +146,11 @@ function Cards({ repository }: { repository: string }) {
           Pushes: total && count(total.pushes),
         }}
       />
-      <OverTime of={{ repository }} span={8} />
+      <OverTime of={{ repository }} />
       <DataCard
         id="split"
         title="By"
-        span={4}
+        span={5}
         aside={<Segments label="Pulls by" value={split} options={splits} onChange={setSplit} />}
         of={all}
         what="The split"
