@@ -29,6 +29,7 @@ test('what a sender gets wrong is named; what a registry gets wrong is set aside
       ],
       [{ domain: 'ok.example', id: 7 }, /id/],
       [7, /a hit is an object/],
+      [`{"domain": "ok.example", "time": ${'['.repeat(50_000)}${']'.repeat(50_000)}}`, /time an object is no RFC 3339/],
     ];
     for (const [body, message] of rows.slice(0, 1).concat(rows.slice(2))) {
       const answer = await running.post('/v1/hits', body);
@@ -78,6 +79,7 @@ test('what a sender gets wrong is named; what a registry gets wrong is set aside
         JSON.stringify({ events: [{ id: 'x', action: 'pull' }] }),
         JSON.stringify({ events: [7, null, 'text'] }),
         `{"events": "${'x'.repeat(5_000_000)}"}`,
+        `{"events": [{"action": "x", "a": ${'['.repeat(50_000)}${']'.repeat(50_000)}}]}`,
       ];
       let expected = 0;
       for (const body of bodies) {

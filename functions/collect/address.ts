@@ -28,9 +28,10 @@ export function clientAddress(
   isProxy: (address: string) => boolean,
 ): string {
   let address = plain(peer);
-  const hops = forwarded?.split(',').map((entry) => plain(entry.trim())) ?? [];
+  const hops = forwarded?.split(',') ?? [];
   while (hops.length > 0 && isProxy(address)) {
-    const next = hops.pop() as string;
+    // One at a time: anybody may send thousands.
+    const next = plain((hops.pop() as string).trim());
     if (!ipaddr.isValid(next)) break;
     address = next;
   }

@@ -6,6 +6,8 @@ import type { StreamRecord } from '#core/stores.ts';
 
 /** Keeps a stream record well below Kinesis' 1 MiB, whatever one envelope holds. */
 const recordBytes = 512 * 1024;
+/** Keeps what is stored of an event below the 400 KB of a DynamoDB item. */
+const eventBytes = 320 * 1024;
 
 /** Does the header carry the token? */
 export const authorized = (header: string | undefined, token: string): boolean =>
@@ -29,11 +31,26 @@ export function readWebhook(text: string, now: number): Webhook {
   }
   const { events, ignored, rejected: refused } = normalise(body, { receivedAt: now });
   const lines = new Map<string, string[]>();
-  for (const event of events)
-    add(lines, key(event), { type: 'registry', receivedAt: now, event } satisfies RegistryLine);
-  for (const { reason, event } of refused)
-    add(lines, 'rejected', rejectedLine(JSON.stringify(event) ?? 'undefined', reason, now));
-  return { records: pack(lines), accepted: events.length, ignored, quarantined: refused.length };
+  const setAside = refused.map(({ reason, event }) => ({ reason, text: () => jsonOf(event) ?? text }));
+  for (const event of events) {
+    const line = JSON.stringify({ type: 'registry', receivedAt: now, event } satisfies RegistryLine);
+    const bytes = Buffer.byteLength(line);
+    if (bytes <= eventBytes) add(lines, key(event), line);
+    else setAside.push({ reason: `the event has ${bytes} bytes, more than ${eventBytes}`, text: () => line });
+  }
+  for (const { reason, text } of setAside) add(lines, 'rejected', rejectedLine(text(), reason, now));
+  const accepted = events.length + refused.length - setAside.length;
+  return { records: pack(lines), accepted, ignored, quarantined: setAside.length };
+}
+
+/** JSON of something parsed, undefined when it is nested too deep: V8 parses any depth, but writes only some thousand levels. */
+function jsonOf(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch (cause) {
+    if (cause instanceof RangeError) return undefined;
+    throw cause;
+  }
 }
 
 /** Where JSON.parse stopped; the rest of its message quotes the body. */
@@ -45,12 +62,12 @@ function placeOf({ message }: Error): string {
 
 /** A whole body that could not be read, set aside. */
 export function rejected(text: string, reason: string, now: number): Webhook {
-  const lines = new Map([['rejected', [JSON.stringify(rejectedLine(text, reason, now))]]]);
+  const lines = new Map([['rejected', [rejectedLine(text, reason, now)]]]);
   return { records: pack(lines), accepted: 0, ignored: 0, quarantined: 1 };
 }
 
-function rejectedLine(text: string, reason: string, receivedAt: number): RejectedLine {
-  return { type: 'rejected', receivedAt, reason, body: setAsideText(text) };
+function rejectedLine(text: string, reason: string, receivedAt: number): string {
+  return JSON.stringify({ type: 'rejected', receivedAt, reason, body: setAsideText(text) } satisfies RejectedLine);
 }
 
 /** One person's events keep their order: they share a partition key. */
@@ -60,10 +77,10 @@ const key = (event: RegistryEvent) =>
     .digest('base64url')
     .slice(0, 16);
 
-function add(lines: Map<string, string[]>, group: string, line: RegistryLine | RejectedLine) {
+function add(lines: Map<string, string[]>, group: string, line: string) {
   const list = lines.get(group);
-  if (list) list.push(JSON.stringify(line));
-  else lines.set(group, [JSON.stringify(line)]);
+  if (list) list.push(line);
+  else lines.set(group, [line]);
 }
 
 function pack(lines: Map<string, string[]>): StreamRecord[] {
@@ -77,9 +94,10 @@ function pack(lines: Map<string, string[]>): StreamRecord[] {
       size = 0;
     };
     for (const line of list) {
-      if (size + line.length > recordBytes) flush();
+      const bytes = Buffer.byteLength(line) + 1;
+      if (size + bytes > recordBytes) flush();
       chunk.push(line);
-      size += Buffer.byteLength(line) + 1;
+      size += bytes;
     }
     flush();
   }

@@ -293,7 +293,9 @@ export function validateHit(
   if (path !== undefined && (typeof path !== 'string' || path.length > 2048))
     return { reason: 'path is no text of at most 2048 letters' };
   const stamp = typeof time === 'number' ? time : typeof time === 'string' ? Date.parse(time) : Number.NaN;
-  if (!(stamp >= 0 && stamp < latest))
-    return { reason: `time ${JSON.stringify(time)?.slice(0, 80)} is no RFC 3339 time: write 2026-11-21T08:00:00Z` };
+  if (!(stamp >= 0 && stamp < latest)) {
+    const given = typeof time === 'object' ? 'an object' : JSON.stringify(time).slice(0, 80);
+    return { reason: `time ${given} is no RFC 3339 time: write 2026-11-21T08:00:00Z` };
+  }
   return { type: 'hit', time: Math.round(stamp), address, domain: host, action, ...(id === undefined ? {} : { id }) };
 }

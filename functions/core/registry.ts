@@ -25,10 +25,16 @@ export function normalise(body: unknown, context: RegistryContext): Normalised {
     result.rejected.push({ reason: misfit(body), event: body });
     return result;
   }
-  for (const item of adapter.items(body as Fields)) {
+  const items = adapter.items(body as Fields);
+  if (items.length > mostItems) {
+    const reason = `${adapter.name}: ${items.length} events in one body, more than ${mostItems}`;
+    result.rejected.push({ reason, event: body });
+    return result;
+  }
+  for (const item of items) {
     try {
       const events = adapter.read(item, context);
-      result.events.push(...events);
+      for (const event of events) result.events.push(event);
       if (events.length === 0) result.ignored++;
     } catch (error) {
       if (!(error instanceof Misread)) throw error;
@@ -37,6 +43,9 @@ export function normalise(body: unknown, context: RegistryContext): Normalised {
   }
   return result;
 }
+
+/** More than fit in the 4 MiB that collect reads, if each is an event. */
+const mostItems = 20_000;
 
 // --- adapters -------------------------------------------------------------------------------------------------------
 
@@ -69,7 +78,7 @@ const adapters: Adapter[] = [
       if (!action) return [];
       return readHarbor(action, body, object(body, 'data'), {
         id: text(body, 'id', 256),
-        time: body.time === undefined ? context.receivedAt : timestamp(body.time, 'time'),
+        time: body.time === undefined ? context.receivedAt : timestamp(body.time, 'time', context.receivedAt),
       });
     },
   },
@@ -88,17 +97,18 @@ const adapters: Adapter[] = [
       const seconds = body.occur_at;
       if (seconds !== undefined && !(typeof seconds === 'number' && isTime(seconds * 1000)))
         throw new Misread('occur_at is not a number of seconds since 1970');
+      if (seconds !== undefined) notAhead(seconds * 1000, `occur_at ${seconds}`, context.receivedAt);
       // The Default form has no id. Its job service repeats a failed post verbatim, so the content serves as one;
       // two like pulls by one person within a second can't be told apart.
       return readHarbor(action, body, object(body, 'event_data'), {
-        id: `harbor-${contentHash(JSON.stringify(body))}`,
+        id: `harbor-${contentHash(jsonOf(body))}`,
         time: seconds === undefined ? context.receivedAt : seconds * 1000,
       });
     },
   },
 ];
 
-function readDistribution(item: unknown): RegistryEvent[] {
+function readDistribution(item: unknown, { receivedAt }: RegistryContext): RegistryEvent[] {
   if (!isObject(item)) throw new Misread(`event is ${kindOf(item)}, not an object`);
   const action = text(item, 'action');
   if (!isAction(action)) throw new Misread(`action ${quote(action)} is none of pull, push, delete, mount`);
@@ -110,7 +120,7 @@ function readDistribution(item: unknown): RegistryEvent[] {
   const kind = action === 'delete' ? 'other' : isManifest(mediaType) ? 'manifest' : 'blob';
   const event: RegistryEvent = {
     id: text(item, 'id', 256),
-    time: timestamp(item.timestamp, 'timestamp'),
+    time: timestamp(item.timestamp, 'timestamp', receivedAt),
     action,
     kind,
     method: optionalText(request, 'method', 16) ?? '',
@@ -135,22 +145,29 @@ function readDistribution(item: unknown): RegistryEvent[] {
 
 /**
  * Only manifests that a manifest names are kept by digest: the pull rule asks for no others, and layers would be most of
- * what is stored. Types are kept of all, once each.
+ * what is stored. Types are kept of all, once each. An index has a dozen platforms; of one with thousands the first are
+ * kept, so that an event fits in an item of DynamoDB (400 KB).
  */
 function referencesOf(references: unknown): Pick<RegistryEvent, 'references' | 'referenceTypes'> {
   if (references === undefined || references === null) return {};
   if (!Array.isArray(references)) throw new Misread(`target.references is ${kindOf(references)}, not an array`);
   if (references.length === 0) return {};
   const named = references.filter(isObject);
-  const types = named.map((reference) => reference.mediaType).filter((type) => typeof type === 'string');
+  const types = named.map((reference) => reference.mediaType).filter(isShort);
   return {
     references: named
       .filter((reference) => isManifest(reference.mediaType))
       .map((reference) => reference.digest)
-      .filter((digest) => typeof digest === 'string'),
-    referenceTypes: [...new Set(types)].sort(),
+      .filter(isShort)
+      .slice(0, mostReferences),
+    referenceTypes: [...new Set(types)].sort().slice(0, mostReferenceTypes),
   };
 }
+
+const mostReferences = 2000;
+const mostReferenceTypes = 100;
+/** As long as target.mediaType and target.digest may be. */
+const isShort = (value: unknown): value is string => typeof value === 'string' && value.length <= 255;
 
 // https://goharbor.io/docs/main/working-with-projects/project-configuration/configure-webhooks/
 const harborDefault: Partial<Record<string, Action>> = {
@@ -183,9 +200,14 @@ export function registryEventMisfit(event: unknown): string | undefined {
   return kind === 'manifest' || kind === 'blob' || kind === 'other' ? undefined : 'registry: kind is unknown';
 }
 
+/** Harbor tells of one or a few at a time. */
+const mostResources = 1000;
+
 function readHarbor(action: Action, body: Fields, data: Fields, { id, time }: { id: string; time: number }) {
   const { resources } = data;
   if (!Array.isArray(resources) || resources.length === 0) throw new Misread('resources is not a list of artifacts');
+  if (resources.length > mostResources)
+    throw new Misread(`resources has ${resources.length} artifacts, more than ${mostResources}`);
   const repository = text(object(data, 'repository'), 'repo_full_name', 255);
   return resources.map((resource: unknown, index): RegistryEvent => {
     if (!isObject(resource)) throw new Misread(`resources[${index}] is ${kindOf(resource)}, not an object`);
@@ -290,6 +312,15 @@ function kindOf(value: unknown): string {
   return value === null ? 'null' : Array.isArray(value) ? 'an array' : value === undefined ? 'missing' : typeof value;
 }
 
+/** JSON of something parsed. V8 parses any depth, but writes only some thousand levels. */
+function jsonOf(value: unknown): string {
+  try {
+    return JSON.stringify(value);
+  } catch (cause) {
+    throw new Misread('it is nested too deep', { cause });
+  }
+}
+
 /** A short value for a reason; only for fields that hold no person. */
 function quote(value: string): string {
   const clean = withoutAddresses(value.slice(0, 200));
@@ -326,14 +357,23 @@ function isTime(value: unknown): value is number {
 
 const rfc3339 = /^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?(Z|[+-]\d{2}:\d{2})$/i;
 
-/** RFC 3339 to milliseconds, microseconds kept as a fraction. */
-function timestamp(value: unknown, name: string): number {
+/**
+ * What a clock that is far ahead dates would be the newest of everything for as long. It is set aside, not dated anew: a
+ * redelivery would get another time, and count twice. `npm run replay` takes it when its time has come.
+ */
+function notAhead(time: number, given: string, receivedAt: number): void {
+  if (time > receivedAt + 86_400_000) throw new Misread(`${given} is more than a day ahead: set the registry's clock`);
+}
+
+/** RFC 3339 to milliseconds, microseconds kept as a fraction; not more than a day ahead. */
+function timestamp(value: unknown, name: string, receivedAt: number): number {
   const parts = typeof value === 'string' ? rfc3339.exec(value) : null;
   const seconds = parts ? Date.parse(parts[1].toUpperCase() + parts[3].toUpperCase()) : Number.NaN;
   if (!parts || !isTime(seconds))
     throw new Misread(
       `${name} ${typeof value === 'string' ? quote(value) : `is ${kindOf(value)}`}, not an RFC 3339 time`,
     );
+  notAhead(seconds, `${name} ${quote(value as string)}`, receivedAt);
   return seconds + Number((parts[2] ?? '').padEnd(6, '0').slice(0, 6)) / 1000;
 }
 

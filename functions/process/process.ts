@@ -76,7 +76,7 @@ async function write(shard: string, previous: string, last: string, records: Sha
         if (parsed.type === 'rejected') quarantine(number, textOf(parsed.reason), textOf(parsed.body));
         else {
           const misfit = registryEventMisfit(parsed.event);
-          if (misfit) quarantine(number, misfit, JSON.stringify(line));
+          if (misfit) quarantine(number, misfit, textOf(line));
           else delivered.push({ event: parsed.event, origin: position(number) });
         }
       },
@@ -103,7 +103,15 @@ async function write(shard: string, previous: string, last: string, records: Sha
   return key;
 }
 
-const textOf = (value: unknown) => (typeof value === 'string' ? value : (JSON.stringify(value) ?? ''));
+/** A text or its JSON; of what is nested too deep to write, what it is. A line that throws would hold its shard. */
+function textOf(value: unknown): string {
+  if (typeof value === 'string') return value;
+  try {
+    return JSON.stringify(value) ?? '';
+  } catch {
+    return `${typeof value}, nested too deep to be written`;
+  }
+}
 
 /** Step 5. A commit that timed out may have succeeded: the row itself says whose it is. */
 async function commit(shard: string, previous: string, last: string, delta: string, options: ProcessOptions) {

@@ -30,3 +30,68 @@ test('why a body is no JSON is told by its place, never by its text', () => {
   ])
     assert.match(reasonOf(body), /^the body is no JSON(: it ends too soon| from letter \d+ on)?$/, body);
 });
+
+const event = (change: object = {}, target: object = {}) => ({
+  id: 'one',
+  timestamp: '2026-11-21T11:59:25Z',
+  action: 'pull',
+  target: { mediaType: 'application/vnd.oci.image.index.v1+json', repository: 'a/b', tag: '1', ...target },
+  request: { addr: '203.0.113.7:45784', method: 'GET' },
+  actor: { name: 'ann' },
+  ...change,
+});
+
+test('what is nested as deep as a body allows is set aside as it came, and what stands beside it is taken', () => {
+  const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
+  const bodies = [
+    deep,
+    `{"events": ${deep}}`,
+    `{"events": [{"action": "x", "a": ${deep}}]}`,
+    `{"type": "PULL_ARTIFACT", "event_data": {"resources": ${deep}}}`,
+    `{"type": "PULL_ARTIFACT", "event_data": {"resources": [{}], "repository": {"repo_full_name": "h"}}, "a": ${deep}}`,
+    `{"specversion": "1.0", "type": "harbor.artifact.pulled", "data": ${deep}}`,
+  ];
+  for (const body of bodies) {
+    const { accepted, quarantined } = readWebhook(body, now);
+    assert.deepEqual([accepted, quarantined], [0, 1], body.slice(0, 60));
+    const [line] = linesOf(body) as RejectedLine[];
+    assert.equal(line.body, body.slice(0, 65_536));
+  }
+  const beside = readWebhook(`{"events": [${JSON.stringify(event())}, {"action": ${deep}}]}`, now);
+  assert.deepEqual([beside.accepted, beside.quarantined], [1, 1]);
+});
+
+test('an event that is too long for what is stored of one is set aside with its size', () => {
+  const reference = (at: number) => ({
+    mediaType: 'application/vnd.oci.image.manifest.v1+json',
+    digest: `sha256:${String(at).padStart(64, '0')}`,
+  });
+  const references = Array.from({ length: 14_500 }, (_, at) => reference(at));
+  assert.equal(readWebhook(JSON.stringify({ events: [event({}, { references })] }), now).accepted, 1);
+  // Three bytes a letter.
+  const wide = references.map((each, at) => ({ ...each, digest: String(at).padStart(255, '€') }));
+  const body = JSON.stringify({ events: [event({}, { references: wide.slice(0, 3000) }), event({ id: 'two' })] });
+  const { accepted, quarantined } = readWebhook(body, now);
+  assert.deepEqual([accepted, quarantined], [1, 1]);
+  const { reason, body: kept } = linesOf(body).find(({ type }) => type === 'rejected') as RejectedLine;
+  assert.match(reason, /^the event has \d+ bytes, more than 327680$/);
+  assert.ok(kept.length <= 65_536 && !kept.includes('203.0.113.7'));
+});
+
+test('a body becomes records that the stream takes, however much of it is set aside', () => {
+  const bodies = [
+    JSON.stringify({ events: new Array(1_000_000).fill(7) }),
+    JSON.stringify({ events: Array.from({ length: 3000 }, () => event({ action: '\u0001'.repeat(150) })) }),
+    JSON.stringify({
+      events: Array.from({ length: 4000 }, (_, at) => event({ id: `${at}`, actor: { name: '€'.repeat(255) } })),
+    }),
+    '\u0001'.repeat(4_000_000),
+    JSON.stringify(':: '.repeat(1_000_000)),
+  ];
+  for (const body of bodies) {
+    const { records, accepted, quarantined } = readWebhook(body, now);
+    for (const { data } of records) assert.ok(data.length <= 512 * 1024, `${data.length} bytes`);
+    assert.equal(linesOf(body).length, accepted + quarantined);
+    assert.ok(accepted + quarantined <= 20_000);
+  }
+});

@@ -6,7 +6,7 @@ import { isManifestPull, isManifestPush } from '#core/pull.ts';
 import { addressOf, normalise, registryEventMisfit, setAsideText, withoutAddresses } from '#core/registry.ts';
 import { captures, eventsOf, readCapture, readFixture } from '../captured.ts';
 
-const context = { receivedAt: 1_790_000_000_000 };
+const context = { receivedAt: 1_800_000_000_000 };
 const digest = `sha256:${'ab'.repeat(32)}`;
 
 function event(change: object = {}, target: object = {}) {
@@ -138,6 +138,53 @@ test('a body of no known registry is rejected with its fields named', () => {
   for (const { body } of readFixture('dockerhub.json').examples) assert.equal(reasons(body).length, 1);
 });
 
+test('an event dated more than a day ahead is set aside, whichever registry dates it', () => {
+  const [harbor, , , cloud] = readFixture('harbor.json').examples.map(({ body }: { body: object }) => body);
+  const dated = (time: number) => {
+    const iso = new Date(time).toISOString();
+    return [{ events: [event({ timestamp: iso })] }, { ...harbor, occur_at: time / 1000 }, { ...cloud, time: iso }];
+  };
+  const latest = context.receivedAt + 86_400_000;
+  for (const body of dated(latest)) assert.equal(normalise(body, context).events[0].time, latest);
+  for (const body of dated(latest + 1000)) {
+    const { events, rejected } = normalise(body, context);
+    assert.deepEqual(events, []);
+    assert.match(
+      rejected[0].reason,
+      / ("2027-01-16T08:00:01.000Z"|1800086401) is more than a day ahead: set the registry's clock$/,
+    );
+  }
+});
+
+test('of thousands of references the first are kept, and none that is too long to be one', () => {
+  const mediaType = 'application/vnd.oci.image.manifest.v1+json';
+  const references = [
+    { mediaType, digest: 'x'.repeat(256) },
+    { mediaType: `${mediaType}${'x'.repeat(1_500_000)}`, digest: 'long' },
+    ...Array.from({ length: 14_500 }, (_, at) => ({ mediaType, digest: `sha256:${at}` })),
+    ...Array.from({ length: 500 }, (_, at) => ({ mediaType: `text/${at}`, digest })),
+  ];
+  const [{ references: kept, referenceTypes }] = normalise({ events: [event({}, { references })] }, context).events;
+  // One of a type that is too long is still a manifest by its name.
+  assert.deepEqual(kept?.slice(0, 2), ['long', 'sha256:0']);
+  assert.equal(kept?.length, 2000);
+  assert.equal(referenceTypes?.length, 100);
+  assert.ok(referenceTypes.includes(mediaType));
+});
+
+test('what is nested too deep to be written is rejected, and so are thousands of events or artifacts at once', () => {
+  let deep: unknown[] = [];
+  for (let level = 0; level < 100_000; level++) deep = [deep];
+  const { body } = readFixture('harbor.json').examples[0];
+  assert.deepEqual(reasons({ ...body, more: deep }), ['harbor: it is nested too deep']);
+  const many = new Array(20_001).fill(7);
+  assert.deepEqual(reasons({ events: many }), ['distribution: 20001 events in one body, more than 20000']);
+  const resources = new Array(1001).fill({});
+  assert.deepEqual(reasons({ ...body, event_data: { ...body.event_data, resources } }), [
+    'harbor: resources has 1001 artifacts, more than 1000',
+  ]);
+});
+
 test('Harbor: push, pull and delete in the Default form', () => {
   const [push, pull, remove] = readFixture('harbor.json').examples.map(
     ({ body }: { body: unknown }) => normalise(body, context).events[0],
@@ -169,7 +216,7 @@ test('Harbor: push, pull and delete in the Default form', () => {
 test('Harbor: the Default form gets an id from its content, the same at every redelivery', () => {
   const { body } = readFixture('harbor.json').examples[0];
   const [first] = normalise(body, context).events;
-  assert.equal(normalise(structuredClone(body), { receivedAt: 5 }).events[0].id, first.id);
+  assert.equal(normalise(structuredClone(body), { receivedAt: 1_900_000_000_000 }).events[0].id, first.id);
   assert.notEqual(normalise({ ...body, occur_at: body.occur_at + 1 }, context).events[0].id, first.id);
 });
 

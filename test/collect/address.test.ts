@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { clientAddress, proxyMatcher } from '#collect/address.ts';
+
+const isProxy = proxyMatcher(['loopback', '198.51.100.0/24']);
+
+test('the client is the last entry that no proxy of ours added, and the peer itself where that is no proxy', () => {
+  for (const [peer, forwarded, client] of [
+    ['203.0.113.1', '192.0.2.1', '203.0.113.1'],
+    ['127.0.0.1', undefined, '127.0.0.1'],
+    ['127.0.0.1', '192.0.2.1', '192.0.2.1'],
+    ['::ffff:127.0.0.1', '192.0.2.9, 192.0.2.1:80, 198.51.100.7', '192.0.2.1'],
+    ['127.0.0.1', '192.0.2.9, nonsense', '127.0.0.1'],
+    ['127.0.0.1', '[2001:DB8::1]:443', '2001:db8::1'],
+  ] as const)
+    assert.equal(clientAddress(peer, forwarded, isProxy), client, forwarded);
+});
+
+test('of a long list of forwarders no more is read than is believed', () => {
+  let asked = 0;
+  const counted = (address: string) => {
+    asked++;
+    return isProxy(address);
+  };
+  const forwarded = `${','.repeat(10_000_000)}192.0.2.1, 198.51.100.7`;
+  assert.equal(clientAddress('127.0.0.1', forwarded, counted), '192.0.2.1');
+  assert.equal(asked, 3);
+  // Ten million entries read as addresses would take minutes.
+  assert.equal(clientAddress('203.0.113.1', forwarded, isProxy), '203.0.113.1');
+});
