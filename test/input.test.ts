@@ -210,6 +210,10 @@ test('what a sender gets wrong is named; what a registry gets wrong is set aside
       assert.match(((await answer.json()) as Failure).error.message, message);
     }
     seen.push(['post', '/v1/recommendations', 400], ['post', '/v1/recommendations', 415]);
+    const long = await running.post('/v1/recommendations', `{"repositories": ["a"]}${' '.repeat(3_000_000)}`);
+    assert.equal(long.status, 413);
+    assert.match(((await long.json()) as Failure).error.message, /longer than 2097152 bytes: send fewer names/);
+    assert.equal((await running.post('/v1/recommendations', `{"repositories": ["a"]}${' '.repeat(1e6)}`)).status, 200);
     const type = await running.post('/v1/recommendations', '{}', { 'Content-Type': 'text/plain' });
     assert.equal(type.status, 415);
     assert.match(

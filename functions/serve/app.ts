@@ -1,5 +1,6 @@
 import type { OpenAPIHono } from '@hono/zod-openapi';
-import { answerErrors } from '#core/http.ts';
+import { readBody } from '#core/body.ts';
+import { ApiError, answerErrors } from '#core/http.ts';
 import type { NoticeFeed, SearchStore } from '#core/stores.ts';
 import { type Access, access } from './access.ts';
 import { mapRoutes } from './clusters.ts';
@@ -26,12 +27,21 @@ export interface ServeOptions extends HealthOptions, Access {
   report: (cause: unknown) => void;
 }
 
+/** A thousand names of a thousand letters, twice. */
+const listBytes = 2 * 1024 * 1024;
+
 /** Everything that is read: the map, people, images, and how the system itself is. */
 export function serveApp(options: ServeOptions): OpenAPIHono {
   const { snapshots, clock, report } = options;
   const app = router();
   answerErrors(app, report);
   app.use('*', access(options));
+  app.post('/v1/recommendations', async (c, next) => {
+    const { bytes, tooLong } = await readBody(c.req.raw, listBytes);
+    if (tooLong) throw new ApiError(413, 'too_large', `The body is longer than ${listBytes} bytes: send fewer names.`);
+    c.req.raw = new Request(c.req.raw, { body: bytes });
+    await next();
+  });
   app.route('/', mapRoutes(snapshots, clock));
   app.route('/', hitRoutes(options));
   app.route('/', peopleRoutes(options));

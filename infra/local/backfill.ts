@@ -117,10 +117,10 @@ const numberOf = (digest: Buffer) => digest.readUIntBE(0, 6) * 32 + (digest[6] >
 type Row = Record<string, unknown>;
 
 function pullOf(row: Row, now: number): RegistryLine | string {
-  const wrong = badAddress(row);
+  const wrong = nested(row, pullColumns) ?? badAddress(row);
   if (wrong) return wrong;
   const { time, user, repository, tag, digest, action = 'pull', address, userAgent = 'import' } = row;
-  if (action !== 'pull' && action !== 'push') return `action ${JSON.stringify(action)} is neither pull nor push`;
+  if (action !== 'pull' && action !== 'push') return `action ${shown(action)} is neither pull nor push`;
   const content = [time, user ?? '', repository, tag ?? '', digest ?? '', action].map(String);
   const event = {
     id: `import-${createHash('sha256').update(JSON.stringify(content)).digest('base64url').slice(0, 24)}`,
@@ -144,7 +144,7 @@ function pullOf(row: Row, now: number): RegistryLine | string {
 }
 
 function hitOf(row: Row, now: number): HitLine | string {
-  const wrong = badAddress(row);
+  const wrong = nested(row, hitColumns) ?? badAddress(row);
   if (wrong) return wrong;
   const { time, domain, action, address = '', id, path } = row;
   if (time === undefined) return 'time is missing: write 2026-11-21T08:00:00Z';
@@ -153,6 +153,12 @@ function hitOf(row: Row, now: number): HitLine | string {
 }
 
 const shown = (value: unknown) => JSON.stringify(value)?.slice(0, 80);
+
+/** What is nested deep can't even be written in a message. */
+function nested(row: Row, columns: string[]): string | undefined {
+  const name = columns.find((name) => typeof row[name] === 'object' && row[name] !== null);
+  return name && `${name} is an object or a list: write a text`;
+}
 
 function badAddress({ address }: Row): string | undefined {
   if (address === undefined || address === '' || addressOf(address) !== '') return undefined;
@@ -285,8 +291,9 @@ async function* csvRows(lines: AsyncIterable<string> | Iterable<string>): AsyncG
     line++;
     if (open === '') first = line;
     const whole = open === '' ? text : `${open}\n${text}`;
-    // An odd number of quotes: the row goes on.
-    if ((whole.split('"').length - 1) % 2 === 1 && whole.length < 1_000_000) {
+    // An odd number of quotes: the row goes on. What is open has an odd number; only the new line is counted.
+    const odd = text.split('"').length % 2 === 0;
+    if (odd === (open === '') && whole.length < 1_000_000) {
       open = whole;
       continue;
     }

@@ -77,6 +77,38 @@ not a time,alice,library/redis
   );
 });
 
+test('a row of anything is named by its line, and the rows around it come in', async () => {
+  const deep = `${'['.repeat(50_000)}${']'.repeat(50_000)}`;
+  const good = (user: string) => `{"time": "2026-05-01T10:00:00Z", "user": "${user}", "repository": "a/b"}`;
+  const odd = ['time', 'user', 'repository', 'tag', 'digest', 'action', 'userAgent', 'address'].flatMap((name) => [
+    good('odd')
+      .replace('{', `{"${name}": ${deep}, `)
+      .replace(new RegExp(`, "${name}": "[^"]*"`), ''),
+    good('odd')
+      .replace('{', `{"${name}": "${'x'.repeat(1_200_000)}", `)
+      .replace(new RegExp(`, "${name}": "[^"]*"`), ''),
+  ]);
+  const hits = ['time', 'domain', 'action', 'address', 'path', 'id'].flatMap((name) =>
+    [deep, `"${'x'.repeat(1_200_000)}"`].map((value) =>
+      JSON.stringify({ time: '2026-05-01T10:00:00Z', domain: 'a.example', [name]: '?' }).replace('"?"', value),
+    ),
+  );
+  const { done, lines } = await world().run([good('ann'), ...odd, ...hits, good('bo')].join('\n'), 'ndjson');
+  const users = lines.map((line) => (line as RegistryLine).event.user);
+  // A user agent of any length is cut.
+  assert.deepEqual(users.sort(), ['ann', 'bo', 'odd']);
+  assert.equal(done.bad.length, odd.length + hits.length - 1);
+  for (const { reason } of done.bad) assert.ok(reason.length < 200, reason.slice(0, 80));
+  assert.deepEqual(done.bad[0], { line: 2, reason: 'time is an object or a list: write a text' });
+});
+
+test('a quote that is never closed costs no more than its rows', async () => {
+  // Counted anew for each line, the 90,000 rows after the quote were 40 thousand million letters.
+  const rows = Array.from({ length: 90_000 }, (_, at) => `r,${at}`).join('\n');
+  const { done } = await world().run(`time,user,repository\n"open,ann,a/b\n${rows}\n`, 'csv');
+  assert.deepEqual(done.bad, [{ line: 2, reason: 'a quote is opened and never closed' }]);
+});
+
 test('pulls of a CSV file become registry events, anonymous ones too', async () => {
   const { done, lines } = await world().run(pulls, 'csv');
   assert.deepEqual([done.rows, done.pulls, done.bad], [3, 3, []]);

@@ -35,7 +35,7 @@ async function replay(...bodies: string[]) {
         for (const { data } of records) lines.push(...Buffer.from(data).toString().split('\n'));
       },
     },
-    clock: () => 0,
+    clock: () => Date.parse('2026-05-02T00:00:00Z'),
   });
   return { ...result, left: [...held.keys()], lines: lines.map((line) => JSON.parse(line)), order };
 }

@@ -1,0 +1,13 @@
+/** Reads a request's body up to `limit` bytes; what comes after is read and dropped, so that the sender gets its answer. */
+export async function readBody(
+  request: Request,
+  limit: number,
+): Promise<{ bytes: Uint8Array<ArrayBuffer>; tooLong: boolean }> {
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let size = 0;
+  for await (const chunk of request.body ?? []) {
+    size += chunk.length;
+    if (size <= limit) chunks.push(chunk);
+  }
+  return { bytes: new Uint8Array(await new Blob(chunks).arrayBuffer()), tooLong: size > limit };
+}
