@@ -121,6 +121,7 @@ export class Process extends Construct {
         'dynamodb:UpdateItem',
         'dynamodb:DeleteItem',
         'dynamodb:ConditionCheckItem',
+        'dynamodb:BatchWriteItem',
       ],
       [stores.events.tableArn],
     );
@@ -129,12 +130,21 @@ export class Process extends Construct {
       ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:BatchWriteItem'],
       [stores.keys.tableArn],
     );
-    handler.may(['dynamodb:PutItem', 'dynamodb:UpdateItem'], [stores.notices.tableArn]);
+    // Who is forgotten while their batch is stored is removed again: as serve forgets.
+    handler.may(
+      ['dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:Query', 'dynamodb:BatchWriteItem'],
+      [stores.notices.tableArn],
+    );
     handler.may(['s3:PutObject'], [stores.bucket.arnForObjects('deltas/*')]);
     handler.may(['sns:Publish'], [this.messages.topicArn]);
     stores.allowSearch(handler, {
       Put: ['whalewatch-documents', 'whalewatch-recommendations'],
-      Post: ['whalewatch-documents/_bulk'],
+      Post: [
+        'whalewatch-documents/_bulk',
+        ...['whalewatch-documents', 'whalewatch-recommendations'].flatMap((index) =>
+          ['_refresh', '_delete_by_query'].map((call) => `${index}/${call}`),
+        ),
+      ],
     });
     return handler;
   }

@@ -38,7 +38,7 @@ export class Serve extends Construct {
     });
     const { handler } = this;
     handler.may(['dynamodb:Query'], [stores.checkpoints.tableArn]);
-    // To forget a person and to release what was set aside, it deletes; it can change nothing.
+    // To forget a person and to release what was set aside, it deletes, and marks who was forgotten.
     handler.may(['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:BatchWriteItem'], [stores.events.tableArn]);
     handler.may(['dynamodb:Query', 'dynamodb:BatchWriteItem'], [stores.notices.tableArn]);
     handler.may(['dynamodb:Query'], [`${stores.events.tableArn}/index/*`]);

@@ -12,6 +12,7 @@ import {
   type ClaimStore,
   type Counts,
   type EventStore,
+  forgottenKeptMs,
   type NoticeFeed,
   noticeKeptMs,
   type ObjectStore,
@@ -478,6 +479,29 @@ export function eventContract(name: string, make: (clock: () => number) => Promi
     assert.equal(await store.forget('Zoë "Z"'), 1);
     const { items } = await store.quarantined({ limit: 10 });
     assert.deepEqual(items.map(({ id }) => id).sort(), ['2', '3']);
+  });
+
+  test(`${name}: who was forgotten is known for as long as records may come back, the newest time of each`, async () => {
+    let now = start;
+    const store = await make(() => now);
+    assert.deepEqual(await store.forgotten(['ann']), new Map());
+    await store.markForgotten('ann', start + 5);
+    await store.markForgotten('ann', start + 4.5);
+    await store.markForgotten('Zoë "Z" 🐳', start + 1);
+    const asked = ['bob', 'ann', 'Zoë "Z" 🐳', 'Ann', 'an'];
+    const marks = new Map([
+      ['ann', start + 5],
+      ['Zoë "Z" 🐳', start + 1],
+    ]);
+    assert.deepEqual(await store.forgotten(asked), marks);
+    assert.deepEqual(await store.forgotten([]), new Map());
+    await store.forget('ann');
+    now = start + forgottenKeptMs;
+    assert.deepEqual(await store.forgotten(asked), marks);
+    now = start + forgottenKeptMs + 1;
+    assert.deepEqual(await store.forgotten(asked), new Map([['ann', start + 5]]));
+    now = start;
+    assert.deepEqual(await store.forgotten(asked), new Map([['ann', start + 5]]), 'a mark is gone for good');
   });
 }
 

@@ -31,10 +31,18 @@ export async function queryAll(
   return rows;
 }
 
-/** Deletes rows by key, 25 a call, again what DynamoDB had no room for. */
-export async function deleteAll(client: DynamoDBDocumentClient, table: string, keys: Key[]): Promise<void> {
-  for (let start = 0; start < keys.length; start += 25) {
-    let left = keys.slice(start, start + 25).map(({ pk, sk }) => ({ DeleteRequest: { Key: { pk, sk } } }));
+type WriteRequest = { DeleteRequest: { Key: Key } } | { PutRequest: { Item: Row } };
+
+/** Deletes rows by key. */
+export function deleteAll(client: DynamoDBDocumentClient, table: string, keys: Key[]): Promise<void> {
+  const requests = keys.map(({ pk, sk }) => ({ DeleteRequest: { Key: { pk, sk } } }));
+  return writeAll(client, table, requests);
+}
+
+/** Writes rows without conditions, 25 a call, again what DynamoDB had no room for. */
+export async function writeAll(client: DynamoDBDocumentClient, table: string, requests: WriteRequest[]): Promise<void> {
+  for (let start = 0; start < requests.length; start += 25) {
+    let left = requests.slice(start, start + 25);
     for (let attempt = 0; left.length > 0; attempt++) {
       if (attempt > 0) await backOff(attempt);
       const { UnprocessedItems } = await client.send(new BatchWriteCommand({ RequestItems: { [table]: left } }));
@@ -68,7 +76,7 @@ export async function transact(
 /** Full jitter, 20 ms doubling to 1 s. */
 const backOff = (attempt: number) => wait(Math.random() * Math.min(1000, 20 * 2 ** attempt));
 
-/** Does the work on `many` at most at once, in the order of the items; the answers too. */
+/** Does the work on `many` at most at once, in the order of the items; the answers too. A failure is told when all have stopped. */
 export async function inParallel<T, R>(items: T[], many: number, work: (item: T) => Promise<R>): Promise<R[]> {
   const answers: R[] = new Array(items.length);
   let next = 0;
@@ -78,7 +86,9 @@ export async function inParallel<T, R>(items: T[], many: number, work: (item: T)
       answers[index] = await work(items[index]);
     }
   };
-  await Promise.all(Array.from({ length: Math.min(many, items.length) }, one));
+  const ends = await Promise.allSettled(Array.from({ length: Math.min(many, items.length) }, one));
+  const failure = ends.find((end) => end.status === 'rejected');
+  if (failure) throw failure.reason;
   return answers;
 }
 

@@ -5,10 +5,11 @@
 //   events of R U              time id        an event; `doc` is it, as JSON
 //   pulls of R U               time id        a pull; in the index `newest` under `user U`
 //   quarantine ID              -              something set aside; in the index `newest` under `quarantine`
+//   forgotten                  digest time    of a person's name; `forgottenAt` is the time
 //
 // An event's id, person, repository and time are the same at every redelivery, so that they are its key. A table key is
 // at most 2048 + 1024 bytes: collect takes names up to 255 and ids up to 256 characters.
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
 import {
   type DynamoDBDocumentClient,
@@ -19,8 +20,8 @@ import {
 } from '@aws-sdk/lib-dynamodb';
 import { page, readCursor } from '#core/cursor.ts';
 import { namesPerson, type Pull, type Quarantined, type StoredEvent } from '#core/event.ts';
-import type { EventStore } from '#core/stores.ts';
-import { deleteAll, inParallel, type Key, queryAll, type Row, sortable, transact } from './dynamo.ts';
+import { type EventStore, forgottenKeptMs } from '#core/stores.ts';
+import { deleteAll, inParallel, type Key, queryAll, type Row, sortable, transact, writeAll } from './dynamo.ts';
 
 export interface EventsOptions {
   client: DynamoDBDocumentClient;
@@ -45,6 +46,10 @@ const eventsOf = (user: string, repository: string) => `events ${pair(user, repo
 const pullsOf = (user: string, repository: string) => `pulls ${pair(user, repository)}`;
 const versionKey = (user: string, repository: string): Key => ({ pk: `user ${user}`, sk: `repository ${repository}` });
 const quarantineKey = (id: string): Key => ({ pk: `quarantine ${id}`, sk: '-' });
+const forgottenList = 'forgotten';
+const digestOf = (user: string) => createHash('sha256').update(user).digest('base64url');
+/** Of 256 bits. */
+const digestLetters = 43;
 const placeOf = ({ time, id }: { time: number; id: string }) => `${sortable(time)} ${id}`;
 
 export function openEvents({ client, table, keyTable, clock }: EventsOptions): EventStore {
@@ -193,16 +198,16 @@ export function openEvents({ client, table, keyTable, clock }: EventsOptions): E
       const other = await putNew({ TableName: keyTable, Item });
       return other ? bytesOf(other) : key;
     },
-    async forget(user) {
-      const repositories = await queryAll(client, {
+    async forget(user, repositories = []) {
+      const listed = await queryAll(client, {
         TableName,
         KeyConditionExpression: 'pk = :pk',
         ExpressionAttributeValues: { ':pk': `user ${user}` },
         ConsistentRead: true,
       });
       let count = 0;
-      for (const { pk: owner, sk: listed } of repositories) {
-        const repository = String(listed).slice('repository '.length);
+      const names = new Set([...listed.map(({ sk }) => String(sk).slice('repository '.length)), ...repositories]);
+      for (const repository of names) {
         for (const pk of [eventsOf(user, repository), pullsOf(user, repository)]) {
           const rows = await queryAll(client, {
             TableName,
@@ -214,9 +219,9 @@ export function openEvents({ client, table, keyTable, clock }: EventsOptions): E
           await deleteAll(client, table, rows as unknown as Key[]);
           count += rows.length;
         }
-        await deleteAll(client, table, [{ pk: String(owner), sk: String(listed) }]);
-        count++;
+        await deleteAll(client, table, [versionKey(user, repository)]);
       }
+      count += listed.length;
       for (let cursor: string | undefined; ; ) {
         const { items, cursor: next } = page(await newest<Quarantined>('quarantine', cursor, 1000), 1000);
         const naming = items.filter((entry) => namesPerson(entry, user));
@@ -229,6 +234,36 @@ export function openEvents({ client, table, keyTable, clock }: EventsOptions): E
         if (next === undefined) return count;
         cursor = next;
       }
+    },
+    async markForgotten(user, at) {
+      // With the time in its key an older mark never takes a newer one's place.
+      const sk = `${digestOf(user)} ${sortable(at)}`;
+      await writeAll(client, table, [{ PutRequest: { Item: { pk: forgottenList, sk, forgottenAt: at } } }]);
+    },
+    async forgotten(users) {
+      // Few are forgotten within days: one query of all of them is less than one read a person.
+      const rows = await queryAll(client, {
+        TableName,
+        KeyConditionExpression: 'pk = :pk',
+        ExpressionAttributeValues: { ':pk': forgottenList },
+        ConsistentRead: true,
+      });
+      const expired = (row: Row) => Number(row.forgottenAt) <= clock() - forgottenKeptMs;
+      await deleteAll(
+        client,
+        table,
+        rows.filter(expired).map(({ sk }) => ({ pk: forgottenList, sk: String(sk) })),
+      );
+      const marks = new Map<string, number>();
+      // A person's marks come by time: the newest stays.
+      for (const row of rows)
+        if (!expired(row)) marks.set(String(row.sk).slice(0, digestLetters), Number(row.forgottenAt));
+      return new Map(
+        users.flatMap((user) => {
+          const at = marks.get(digestOf(user));
+          return at === undefined ? [] : [[user, at]];
+        }),
+      );
     },
   };
 }

@@ -88,9 +88,19 @@ export interface EventStore {
   release(ids: string[]): Promise<void>;
   /** The secret that keys address digests of one UTC day; made on first use, gone a day after that day ends. */
   digestKey(day: string): Promise<Uint8Array>;
-  /** Deletes every event and pull of a person, and what was set aside that names them; answers how many rows went. */
-  forget(user: string): Promise<number>;
+  /**
+   * Deletes every event and pull of a person, and what was set aside that names them; answers how many rows went.
+   * `repositories`: where something of theirs may be that a put which was under way has not listed.
+   */
+  forget(user: string, repositories?: string[]): Promise<number>;
+  /** Notes that a person was forgotten at a time, milliseconds, by a digest of the name; gone after `forgottenKeptMs`. */
+  markForgotten(user: string, at: number): Promise<void>;
+  /** When these people were last forgotten: those only who were. A mark that was put is seen. */
+  forgotten(users: string[]): Promise<Map<string, number>>;
 }
+
+/** Longer than a record can come back: a week in the stream at most, and a day among the failures. */
+export const forgottenKeptMs = 9 * 86_400_000;
 
 export class BadCursor extends Error {
   override name = 'BadCursor';

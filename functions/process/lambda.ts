@@ -34,6 +34,7 @@ const publish = snsSender(new SNSClient({}), variables.TOPIC);
 export const handler = processHandler({
   checkpoints: openCheckpoints({ client, table: variables.CHECKPOINTS_TABLE }),
   events,
+  notices,
   objects: openObjects({ client: new S3Client({}), bucket: variables.BUCKET }),
   search: searchStore(variables.SEARCH_ENDPOINT, variables.SEARCH_SIGNED === 'true'),
   locator: await openLocator([variables.IP_TABLE]),

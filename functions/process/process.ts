@@ -12,16 +12,19 @@ import { DeltaBuilder, decodeDelta } from '#core/delta.ts';
 import type { Quarantined, RegistryLine, RejectedLine } from '#core/event.ts';
 import { readLines } from '#core/hit.ts';
 import { registryEventMisfit, setAsideText } from '#core/registry.ts';
-import type { CheckpointStore, EventStore, ObjectStore, SearchStore } from '#core/stores.ts';
+import type { CheckpointStore, EventStore, NoticeFeed, ObjectStore, SearchStore } from '#core/stores.ts';
+import { type Arrived, anyForgotten, withoutForgotten } from './forgotten.ts';
 import { placesOf } from './locate.ts';
 import type { Batch } from './notify.ts';
-import { type Delivered, type PullOptions, storeEvents } from './pulls.ts';
+import { type PullOptions, storeEvents } from './pulls.ts';
 
 export interface ProcessStores {
   checkpoints: CheckpointStore;
   events: EventStore;
   objects: ObjectStore;
   search: SearchStore;
+  /** Messages, where there are any: a person may be forgotten while theirs are made. */
+  notices?: Pick<NoticeFeed, 'forget'>;
 }
 
 export interface ProcessOptions extends ProcessStores, PullOptions {
@@ -53,10 +56,16 @@ export async function processBatch(shard: string, records: ShardRecord[], option
 }
 
 /** Steps 3 and 4: everything the batch says, stored by id; answers the key of its delta. */
-async function write(shard: string, previous: string, last: string, records: ShardRecord[], options: ProcessOptions) {
+async function write(
+  shard: string,
+  previous: string,
+  last: string,
+  records: ShardRecord[],
+  options: ProcessOptions,
+): Promise<string> {
   const { events, objects, locator, newId } = options;
   const builder = new DeltaBuilder(placesOf(locator));
-  const delivered: Delivered[] = [];
+  const delivered: Arrived[] = [];
   const setAside: Quarantined[] = [];
   const hitsByMinute = new Map<number, number>();
 
@@ -77,7 +86,8 @@ async function write(shard: string, previous: string, last: string, records: Sha
         else {
           const misfit = registryEventMisfit(parsed.event);
           if (misfit) quarantine(number, misfit, textOf(line));
-          else delivered.push({ event: parsed.event, origin: position(number) });
+          else
+            delivered.push({ event: parsed.event, receivedAt: parsed.receivedAt, arrivedAt, origin: position(number) });
         }
       },
       bad(text, number, reason) {
@@ -90,7 +100,8 @@ async function write(shard: string, previous: string, last: string, records: Sha
 
   builder.count('quarantined', setAside.length);
   if (setAside.length > 0) await events.quarantine(setAside);
-  const { duplicates, stored } = await storeEvents(delivered, options);
+  const known = await withoutForgotten(delivered, options);
+  const { duplicates, stored } = await storeEvents(known, options);
   builder.count('registryEvents', delivered.length);
   builder.count('duplicates', duplicates);
 
@@ -99,6 +110,8 @@ async function write(shard: string, previous: string, last: string, records: Sha
   const { arrivedAt } = records[records.length - 1];
   const places = () => decodeDelta(bytes).places;
   await options.notify?.({ shard, previous, arrivedAt, events: stored, places, hitsByMinute });
+  // Somebody was forgotten meanwhile: again, without them.
+  if (await anyForgotten(known, options)) return write(shard, previous, last, records, options);
   await objects.put(key, bytes, { ifNoneMatch: '*' });
   return key;
 }

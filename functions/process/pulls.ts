@@ -41,7 +41,10 @@ export async function storeEvents(
   const updateNext = async () => {
     for (const touched of groups) await updatePulls(touched, options);
   };
-  await Promise.all(Array.from({ length: atOnce }, updateNext));
+  // All have stopped before a failure is told: what the next try removes or replaces must not be written once more behind it.
+  const ends = await Promise.allSettled(Array.from({ length: atOnce }, updateNext));
+  const failure = ends.find((end) => end.status === 'rejected');
+  if (failure) throw failure.reason;
   return { duplicates: first.filter((isFirst) => !isFirst).length, stored };
 }
 

@@ -1,4 +1,5 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { forgetPerson } from '#core/forget.ts';
 import { ApiError, badRequest } from '#core/http.ts';
 import { BadCursor, type EventStore, type NoticeFeed, type SearchStore } from '#core/stores.ts';
 import {
@@ -16,10 +17,11 @@ import {
   userName,
 } from './parameters.ts';
 
-export interface PeopleStores {
+export interface PeopleOptions {
   events: EventStore;
   search: SearchStore;
   notices?: NoticeFeed;
+  clock: () => number;
   report: (cause: unknown) => void;
 }
 
@@ -98,7 +100,7 @@ const forget = createRoute({
 });
 
 /** What is known of people: behind the reader's token, unless the owner made them public. */
-export function peopleRoutes({ events, search, notices, report }: PeopleStores): OpenAPIHono {
+export function peopleRoutes({ events, search, notices, clock, report }: PeopleOptions): OpenAPIHono {
   const app = router();
   app.openapi(users, async (c) => {
     const items = await search.users(c.req.valid('query'));
@@ -128,12 +130,7 @@ export function peopleRoutes({ events, search, notices, report }: PeopleStores):
   });
   app.openapi(forget, async (c) => {
     const { user } = c.req.valid('query');
-    const everywhere = async () => {
-      const rows = await events.forget(user);
-      await search.forget(user);
-      return rows + ((await notices?.forget(user)) ?? 0);
-    };
-    const rows = await everywhere().catch((cause) => {
+    const rows = await forgetPerson({ events, search, notices }, user, clock()).catch((cause) => {
       report(cause);
       throw new ApiError(500, 'not_forgotten', 'Nothing or not all was forgotten; the log has the cause. Call again.');
     });

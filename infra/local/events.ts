@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { page, readCursor } from '#core/cursor.ts';
 import { namesPerson, type Pull, type Quarantined, type StoredEvent } from '#core/event.ts';
-import type { EventStore } from '#core/stores.ts';
+import { type EventStore, forgottenKeptMs } from '#core/stores.ts';
 import { groupCommit, openDatabase, transaction } from './sqlite.ts';
-import { wipe } from './wipe.ts';
+import { wiper } from './wipe.ts';
 
 const day = 86_400_000;
 
@@ -21,9 +21,11 @@ export function openEvents(file: string, clock: () => number): EventStore {
        user TEXT, repository TEXT, version INTEGER, PRIMARY KEY (user, repository)) WITHOUT ROWID;
      CREATE TABLE IF NOT EXISTS quarantine (id TEXT PRIMARY KEY, time REAL, doc TEXT) WITHOUT ROWID;
      CREATE INDEX IF NOT EXISTS quarantine_newest ON quarantine (time DESC, id DESC);
-     CREATE TABLE IF NOT EXISTS digest_keys (day TEXT PRIMARY KEY, key BLOB, expires REAL) WITHOUT ROWID;`,
+     CREATE TABLE IF NOT EXISTS digest_keys (day TEXT PRIMARY KEY, key BLOB, expires REAL) WITHOUT ROWID;
+     CREATE TABLE IF NOT EXISTS forgotten (person TEXT PRIMARY KEY, at REAL) WITHOUT ROWID;`,
   );
   const commit = groupCommit(database);
+  const wiped = wiper(file);
   const prepare = (sql: string) => database.prepare(sql);
   const putEvent = prepare('INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?)');
   const origin = prepare('SELECT origin FROM events WHERE id = ?');
@@ -50,6 +52,13 @@ export function openEvents(file: string, clock: () => number): EventStore {
   const putKey = prepare('INSERT OR IGNORE INTO digest_keys VALUES (?, ?, ?)');
   const expireKeys = prepare('DELETE FROM digest_keys WHERE expires <= ?');
 
+  const putMark = prepare(
+    'INSERT INTO forgotten VALUES (?, ?) ON CONFLICT (person) DO UPDATE SET at = max(at, excluded.at)',
+  );
+  const mark = prepare('SELECT at FROM forgotten WHERE person = ?');
+  const expireMarks = prepare('DELETE FROM forgotten WHERE at <= ?');
+
+  const digest = (user: string) => hash('sha256', user, 'base64url');
   const versionOf = (user: string, repository: string) => Number(version.get(user, repository)?.version ?? 0);
   const docs = <T>(rows: Record<string, unknown>[]): T[] => rows.map((row) => JSON.parse(String(row.doc)));
 
@@ -115,8 +124,16 @@ export function openEvents(file: string, clock: () => number): EventStore {
         for (const { id } of naming) removeQuarantine.run(id);
         return own + naming.length;
       });
-      await wipe(file);
+      await wiped(rows > 0);
       return rows;
+    },
+    async markForgotten(user, at) {
+      putMark.run(digest(user), at);
+    },
+    async forgotten(users) {
+      expireMarks.run(clock() - forgottenKeptMs);
+      const marks = users.map((user): [string, unknown] => [user, mark.get(digest(user))?.at]);
+      return new Map(marks.filter((pair): pair is [string, number] => pair[1] !== undefined));
     },
   };
 }

@@ -4,7 +4,7 @@ import { page, readCursor } from '#core/cursor.ts';
 import type { Notice } from '#core/rules.ts';
 import { type ClaimStore, type NoticeFeed, noticeKeptMs } from '#core/stores.ts';
 import { openDatabase, transaction } from './sqlite.ts';
-import { wipe } from './wipe.ts';
+import { wiper } from './wipe.ts';
 
 const dayMs = 86_400_000;
 
@@ -23,6 +23,7 @@ export function openNotices(file: string, clock: () => number): Notices {
      CREATE INDEX IF NOT EXISTS notices_newest ON notices (time DESC, id DESC);
      CREATE INDEX IF NOT EXISTS notices_unsent ON notices (at) WHERE sent = 0;`,
   );
+  const wiped = wiper(file);
   const prepare = (sql: string) => database.prepare(sql);
   const putClaim = prepare('INSERT OR IGNORE INTO claims VALUES (?, ?)');
   const putNaming = prepare('INSERT OR IGNORE INTO claims_naming VALUES (?, ?)');
@@ -77,7 +78,7 @@ export function openNotices(file: string, clock: () => number): Notices {
         forgetNaming.run(user);
         return claims + Number(forgetNotices.run(user).changes);
       });
-      await wipe(file);
+      await wiped(rows > 0);
       return rows;
     },
   };

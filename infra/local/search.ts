@@ -11,7 +11,7 @@ import type {
   SearchStore,
 } from '#core/stores.ts';
 import { groupCommit, openDatabase, transaction } from './sqlite.ts';
-import { wipe } from './wipe.ts';
+import { wiper } from './wipe.ts';
 
 // One table for both kinds of documents: an `event` is a raw registry event, a `pull` one person's one act.
 // `name` columns are folded to lower case, because SQLite folds ASCII only.
@@ -47,6 +47,7 @@ const bucketStart = {
 export function openSearch(file: string): SearchStore {
   const database = openDatabase(file, schema);
   const commit = groupCommit(database);
+  const wiped = wiper(file);
   const put = database.prepare(
     `INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (kind, id) DO UPDATE SET
@@ -195,17 +196,18 @@ export function openSearch(file: string): SearchStore {
       return found && (JSON.parse(String(found.doc)) as SavedRecommendations);
     },
     async forget(user) {
-      forgetUser(database, user);
-      await wipe(file);
+      await wiped(forgetUser(database, user) > 0);
     },
   };
 }
 
-function forgetUser(database: DatabaseSync, user: string) {
-  transaction(database, () => {
-    database.prepare('DELETE FROM documents WHERE user = ?').run(user);
-    database.prepare('DELETE FROM recommendations WHERE user = ?').run(user);
-  });
+/** Answers how many rows went. */
+function forgetUser(database: DatabaseSync, user: string): number {
+  return transaction(database, () =>
+    ['documents', 'recommendations']
+      .map((table) => Number(database.prepare(`DELETE FROM ${table} WHERE user = ?`).run(user).changes))
+      .reduce((sum, rows) => sum + rows),
+  );
 }
 
 /** Sums over no rows are NULL in SQL, and nought to us. */

@@ -129,7 +129,7 @@ async function mutated(index: number, file: string, from: string | RegExp, to: s
   try {
     for (const name of ['process.ts', 'export.ts', 'fold.ts', 'expire.ts']) {
       const text = readFileSync(join(source, name), 'utf8').replaceAll(
-        /from '\.\/(locate|pulls|publish)\.ts'/g,
+        /from '\.\/(forgotten|locate|pulls|publish)\.ts'/g,
         "from '#process/$1.ts'",
       );
       const changed = name === file ? text.replace(from, () => to) : text;

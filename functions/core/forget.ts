@@ -1,0 +1,30 @@
+// Forgetting a person in every store that holds people. docs/deploy.md, "Forgetting a person", says what it reaches.
+import type { EventStore, NoticeFeed, SearchStore } from './stores.ts';
+
+export interface PeopleStores {
+  events: Pick<EventStore, 'forget' | 'markForgotten' | 'forgotten'>;
+  search: Pick<SearchStore, 'forget'>;
+  /** Messages, where there are any. */
+  notices?: Pick<NoticeFeed, 'forget'>;
+}
+
+/**
+ * Forgets a person and what of theirs is on its way. The mark comes first: a batch that stored events of theirs before it
+ * stored them before the removal, and every other batch sees the mark when it looks, once it has stored all
+ * (process/forgotten.ts). Answers how many rows went.
+ */
+export async function forgetPerson(stores: PeopleStores, user: string, now: number): Promise<number> {
+  await stores.events.markForgotten(user, now);
+  return removePerson(stores, user);
+}
+
+/** Removes what is stored of a person. `repositories`: where something may be stored that isn't listed yet. */
+export async function removePerson(
+  { events, search, notices }: PeopleStores,
+  user: string,
+  repositories: string[] = [],
+): Promise<number> {
+  const rows = await events.forget(user, repositories);
+  await search.forget(user);
+  return rows + ((await notices?.forget(user)) ?? 0);
+}
