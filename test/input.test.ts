@@ -329,6 +329,12 @@ test('one call forgets a person everywhere, to the last byte of the data folder'
     () => running.get<{ items: { data: { user?: string } }[] }>('/v1/notices'),
     ({ items }) => items.some(({ data }) => data.user === user),
   );
+  // It lies in another record than the events, perhaps of another shard.
+  await eventually(
+    10,
+    () => running.get<{ items: unknown[] }>('/v1/quarantine'),
+    ({ items }) => JSON.stringify(items).includes(user),
+  );
   const holding = () =>
     readdirSync(folder, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
