@@ -11,7 +11,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { alsDefaults, type Factors } from '#core/als.ts';
+import { alsDefaults, type Factors, randomStart } from '#core/als.ts';
 import type { Scores } from '#core/models.ts';
 import { seeded } from '#core/random.ts';
 import type { Rows } from '#core/ratings.ts';
@@ -148,11 +148,8 @@ async function compare(world: World, splitOf: (seed: number) => Split, timed: bo
       const add = (entrant: Name, result: Result) => {
         of.set(entrant, [...(of.get(entrant) ?? []), result]);
       };
-      const random = seeded(seed);
-      writeFileSync(
-        join(at, `start.${rank}.${seed}.f32`),
-        Float32Array.from({ length: world.items * rank }, () => (random() - 0.5) / rank),
-      );
+      // Ours starts from the same.
+      writeFileSync(join(at, `start.${rank}.${seed}.f32`), randomStart(world.items, rank, seeded(seed)));
       for (const { name: entrant, by, solver, least } of entrants) {
         if (rank < least || (by === 'spark' && !withSpark) || (solver === 'weighted' && !withSpark)) continue;
         const out = join(at, `${entrant}.${rank}`);

@@ -47,10 +47,8 @@ export function stored({ address, ...event }: RegistryEvent): StoredEvent {
 /** Distinct events of some posts. */
 export function eventsOf(posts: Pick<Captured, 'body'>[]): StoredEvent[] {
   const byId = new Map<string, StoredEvent>();
-  // Long after all of them.
-  const receivedAt = Date.parse('2100-01-01');
   for (const { body } of posts)
-    for (const event of normalise(JSON.parse(body), { receivedAt }).events) byId.set(event.id, stored(event));
+    for (const event of normalise(JSON.parse(body), { receivedAt: 0 }).events) byId.set(event.id, stored(event));
   return [...byId.values()];
 }
 

@@ -8,13 +8,6 @@ export interface Rows {
   values: Float32Array;
 }
 
-export interface Ratings {
-  users: string[];
-  items: string[];
-  /** One row a user. */
-  byUser: Rows;
-}
-
 export interface Entry {
   user: number;
   item: number;

@@ -137,9 +137,9 @@ function pullOf(row: Row, now: number): RegistryLine | string {
     return rejected[0].reason
       .replace(/^distribution: /, '')
       .replace(/^timestamp/, 'time')
-      .replace(/ is more than a day ahead: .*/, ' is in the future')
       .replace(/not an RFC 3339 time$/, '$&: write 2026-11-21T08:00:00Z')
       .replace(/^name/, 'user');
+  if (events[0].time > now + 86_400_000) return `time ${JSON.stringify(time)} is in the future`;
   return { type: 'registry', receivedAt: now, event: events[0] };
 }
 

@@ -43,15 +43,14 @@ environment:
   WHALEWATCH_PULL_WINDOW  seconds within which an identical tagged event is the same pull (2; 0 turns merging off)
 
 also: npm run export, npm run train, npm run tune, npm run pairs -- FOLDER, npm run import -- FILE, npm run replay
-(each takes --data DIR)`;
+(each takes --data DIR; export, train, tune and pairs take --opensearch URL)`;
 
 /** Reads flags and environment. Throws BadSetting with the value and the mend; undefined when help was asked for. */
 export function readSettings(argv: string[], environment: NodeJS.ProcessEnv): Settings | undefined {
   const values = parse(argv);
   if (values.help) return undefined;
   const { opensearch } = values;
-  if (opensearch !== undefined && !/^https?:\/\/[^/]/.test(opensearch))
-    throw new BadSetting(`--opensearch "${opensearch}" is no URL: write http://HOST:PORT`);
+  checkOpenSearch(opensearch);
   return {
     port: number('--port', values.port ?? '8080', 0, 65_535, true),
     data: values.data ?? '.data',
@@ -64,6 +63,12 @@ export function readSettings(argv: string[], environment: NodeJS.ProcessEnv): Se
     token: environment.WHALEWATCH_TOKEN || undefined,
     notify: notifySettings(environment),
   };
+}
+
+/** Throws BadSetting when it is given and no URL. */
+export function checkOpenSearch(url: string | undefined): void {
+  if (url !== undefined && !/^https?:\/\/[^/]/.test(url))
+    throw new BadSetting(`--opensearch "${url}" is no URL: write http://HOST:PORT`);
 }
 
 function alsSettings(text: string | undefined): AlsOptions {
@@ -119,9 +124,13 @@ function parse(args: string[]) {
       },
     }).values;
   } catch (cause) {
-    throw new BadSetting(`${(cause as Error).message.split('. ')[0]}. See --help.`, { cause });
+    throw badFlag(cause);
   }
 }
+
+/** What parseArgs said of a flag, in one line. */
+export const badFlag = (cause: unknown) =>
+  new BadSetting(`${(cause as Error).message.split('. ')[0]}. See --help.`, { cause });
 
 function number(name: string, text: string, least: number, most: number, whole = false): number {
   const value = Number(text);

@@ -138,24 +138,6 @@ test('a body of no known registry is rejected with its fields named', () => {
   for (const { body } of readFixture('dockerhub.json').examples) assert.equal(reasons(body).length, 1);
 });
 
-test('an event dated more than a day ahead is set aside, whichever registry dates it', () => {
-  const [harbor, , , cloud] = readFixture('harbor.json').examples.map(({ body }: { body: object }) => body);
-  const dated = (time: number) => {
-    const iso = new Date(time).toISOString();
-    return [{ events: [event({ timestamp: iso })] }, { ...harbor, occur_at: time / 1000 }, { ...cloud, time: iso }];
-  };
-  const latest = context.receivedAt + 86_400_000;
-  for (const body of dated(latest)) assert.equal(normalise(body, context).events[0].time, latest);
-  for (const body of dated(latest + 1000)) {
-    const { events, rejected } = normalise(body, context);
-    assert.deepEqual(events, []);
-    assert.match(
-      rejected[0].reason,
-      / ("2027-01-16T08:00:01.000Z"|1800086401) is more than a day ahead: set the registry's clock$/,
-    );
-  }
-});
-
 test('of thousands of references the first are kept, and none that is too long to be one', () => {
   const mediaType = 'application/vnd.oci.image.manifest.v1+json';
   const references = [
