@@ -315,7 +315,7 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
     mkdirSync(join(project, 'build'));
     for (const part of ['node_modules', 'build/geo', 'build/layer-geo'])
       symlinkSync(realpathSync(join(root, part)), join(project, part));
-    const file = join(project, 'functions/serve/app.ts');
+    const file = join(project, 'functions/serve/document.ts');
     const code = readFileSync(file, 'utf8');
     const changed = code.replace("title: 'Whalewatch'", "title: 'Whalewatch, changed'");
     assert.notEqual(changed, code);
