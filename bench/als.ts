@@ -183,10 +183,9 @@ async function compare(world: World, splitOf: (seed: number) => Split, timed: bo
 }
 
 /** Scores as the factors that a fit ended with have them. */
-const byFactors =
-  (factors: Factors): Recommender =>
-  (user) =>
-    scoresOf(factors, factors.users.subarray(user * factors.rank, (user + 1) * factors.rank));
+function byFactors(factors: Factors): Recommender {
+  return (user) => scoresOf(factors, factors.users.subarray(user * factors.rank, (user + 1) * factors.rank));
+}
 
 /** AUC, NDCG@10, recall@10 and coverage by the code that judges training; `known`: the pulls of who is judged. */
 function judging(world: World, { rows, held }: Split, seed: number) {
