@@ -203,7 +203,7 @@ function contestant(by: 'ours' | 'implicit' | 'spark'): Contestant {
   if (known) return known;
   const started =
     by === 'ours'
-      ? new Contestant(process.execPath, [join(import.meta.dirname, 'als', 'ours.ts')])
+      ? new Contestant(process.execPath, ['--expose-gc', join(import.meta.dirname, 'als', 'ours.ts')])
       : new Contestant(python, [join(import.meta.dirname, 'als', 'peers.py'), by]);
   running.set(by, started);
   return started;

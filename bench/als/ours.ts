@@ -27,6 +27,8 @@ for await (const line of createInterface({ input: process.stdin })) {
     ...task,
     ...(solver === 'weighted' ? ({ solver: 'exact', weightedLambda: true } as const) : { solver }),
   };
+  // What an earlier fit left is not this one's: a training has a process of its own.
+  globalThis.gc?.();
   const before = process.cpuUsage();
   const began = performance.now();
   const factors = fit(rows, items, options, seeded(seed));
