@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { bearerOf, sameToken } from '#aws/bearer.ts';
 import type { RegistryEvent, RegistryLine, RejectedLine } from '#core/event.ts';
-import { normalise, setAsideText } from '#core/registry.ts';
+import { jsonOf, normalise, setAsideText } from '#core/registry.ts';
 import type { StreamRecord } from '#core/stores.ts';
 
 /** Keeps a stream record well below Kinesis' 1 MiB, whatever one envelope holds. */
@@ -41,16 +41,6 @@ export function readWebhook(text: string, now: number): Webhook {
   for (const { reason, text } of setAside) add(lines, 'rejected', rejectedLine(text(), reason, now));
   const accepted = events.length + refused.length - setAside.length;
   return { records: pack(lines), accepted, ignored, quarantined: setAside.length };
-}
-
-/** JSON of something parsed, undefined when it is nested too deep: V8 parses any depth, but writes only some thousand levels. */
-function jsonOf(value: unknown): string | undefined {
-  try {
-    return JSON.stringify(value);
-  } catch (cause) {
-    if (cause instanceof RangeError) return undefined;
-    throw cause;
-  }
 }
 
 /** Where JSON.parse stopped; the rest of its message quotes the body. */

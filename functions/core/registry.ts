@@ -97,10 +97,12 @@ const adapters: Adapter[] = [
       const seconds = body.occur_at;
       if (seconds !== undefined && !(typeof seconds === 'number' && isTime(seconds * 1000)))
         throw new Misread('occur_at is not a number of seconds since 1970');
+      const json = jsonOf(body);
+      if (json === undefined) throw new Misread('it is nested too deep');
       // The Default form has no id. Its job service repeats a failed post verbatim, so the content serves as one;
       // two like pulls by one person within a second can't be told apart.
       return readHarbor(action, body, object(body, 'event_data'), {
-        id: `harbor-${contentHash(jsonOf(body))}`,
+        id: `harbor-${contentHash(json)}`,
         time: seconds === undefined ? context.receivedAt : seconds * 1000,
       });
     },
@@ -312,11 +314,13 @@ function kindOf(value: unknown): string {
 }
 
 /** JSON of something parsed. V8 parses any depth, but writes only some thousand levels. */
-function jsonOf(value: unknown): string {
+/** JSON of something parsed, undefined when it is nested too deep: V8 parses any depth, but writes only some thousand levels. */
+export function jsonOf(value: unknown): string | undefined {
   try {
     return JSON.stringify(value);
   } catch (cause) {
-    throw new Misread('it is nested too deep', { cause });
+    if (cause instanceof RangeError) return undefined;
+    throw cause;
   }
 }
 

@@ -11,7 +11,7 @@
 import { DeltaBuilder, decodeDelta } from '#core/delta.ts';
 import type { Quarantined, RegistryLine, RejectedLine } from '#core/event.ts';
 import { readLines } from '#core/hit.ts';
-import { registryEventMisfit, setAsideText } from '#core/registry.ts';
+import { jsonOf, registryEventMisfit, setAsideText } from '#core/registry.ts';
 import type { CheckpointStore, EventStore, NoticeFeed, ObjectStore, SearchStore } from '#core/stores.ts';
 import { type Arrived, anyForgotten, withoutForgotten } from './forgotten.ts';
 import { placesOf } from './locate.ts';
@@ -119,11 +119,8 @@ async function write(
 /** A text or its JSON; of what is nested too deep to write, what it is. A line that throws would hold its shard. */
 function textOf(value: unknown): string {
   if (typeof value === 'string') return value;
-  try {
-    return JSON.stringify(value) ?? '';
-  } catch {
-    return `${typeof value}, nested too deep to be written`;
-  }
+  if (value === undefined) return '';
+  return jsonOf(value) ?? `${typeof value}, nested too deep to be written`;
 }
 
 /** Step 5. A commit that timed out may have succeeded: the row itself says whose it is. */

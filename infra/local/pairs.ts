@@ -1,14 +1,13 @@
 // npm run pairs -- FOLDER [--data DIR] [--opensearch URL]: what training reads and what it made, in forms that other tools read.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { taughtClasses as classes } from '#core/event.ts';
 import { decodeModel } from '#core/model.ts';
 import { modelKey, readModels } from '#core/models.ts';
 import { encodeNpy } from '#core/npy.ts';
 import { pairHead, pairLine } from '#train/pairs.ts';
 import { usedFolder } from './folder.ts';
-import { badFlag, checkOpenSearch } from './settings.ts';
+import { checkOpenSearch, parseFlags } from './settings.ts';
 import { openStores } from './stores.ts';
 
 const help = `usage: npm run pairs -- FOLDER [--data DIR] [--opensearch URL]
@@ -17,7 +16,14 @@ Writes into FOLDER: pairs.csv and pairs.ndjson (user, repository, pulls, lastPul
 model in service items.npy (float32, one row an image) and items.json (the images' names, in the same order).`;
 
 try {
-  const { values, positionals } = given();
+  const { values, positionals } = parseFlags({
+    allowPositionals: true,
+    options: {
+      data: { type: 'string', default: '.data' },
+      opensearch: { type: 'string' },
+      help: { type: 'boolean', short: 'h' },
+    },
+  });
   const [folder] = positionals;
   if (values.help) console.log(help);
   else if (folder === undefined) throw new Error(`no folder is named\n\n${help}`);
@@ -51,19 +57,4 @@ async function write(folder: string, data: string, opensearch?: string): Promise
   writeFileSync(join(folder, 'items.npy'), encodeNpy(factors, items.length, rank));
   writeFileSync(join(folder, 'items.json'), JSON.stringify(items));
   console.log(`factors of ${items.length} images, rank ${rank}, of model ${list.current}`);
-}
-
-function given() {
-  try {
-    return parseArgs({
-      allowPositionals: true,
-      options: {
-        data: { type: 'string', default: '.data' },
-        opensearch: { type: 'string' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    });
-  } catch (cause) {
-    throw badFlag(cause);
-  }
 }

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { type AlsOptions, alsDefaults, checkedAls } from '#core/als.ts';
 
 /** The settings of a run on one machine. */
@@ -109,28 +109,29 @@ function joined(args: string[]): string[] {
 }
 
 function parse(args: string[]) {
-  try {
-    return parseArgs({
-      args: joined(args),
-      options: {
-        port: { type: 'string' },
-        data: { type: 'string' },
-        'export-every': { type: 'string' },
-        'train-every': { type: 'string' },
-        als: { type: 'string' },
-        opensearch: { type: 'string' },
-        demo: { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    }).values;
-  } catch (cause) {
-    throw badFlag(cause);
-  }
+  return parseFlags({
+    args: joined(args),
+    options: {
+      port: { type: 'string' },
+      data: { type: 'string' },
+      'export-every': { type: 'string' },
+      'train-every': { type: 'string' },
+      als: { type: 'string' },
+      opensearch: { type: 'string' },
+      demo: { type: 'boolean' },
+      help: { type: 'boolean', short: 'h' },
+    },
+  }).values;
 }
 
-/** What parseArgs said of a flag, in one line. */
-export const badFlag = (cause: unknown) =>
-  new BadSetting(`${(cause as Error).message.split('. ')[0]}. See --help.`, { cause });
+/** parseArgs, but what it says of a wrong flag is one line, in a BadSetting. */
+export function parseFlags<const T extends ParseArgsConfig>(config: T) {
+  try {
+    return parseArgs(config);
+  } catch (cause) {
+    throw new BadSetting(`${(cause as Error).message.split('. ')[0]}. See --help.`, { cause });
+  }
+}
 
 function number(name: string, text: string, least: number, most: number, whole = false): number {
   const value = Number(text);

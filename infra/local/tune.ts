@@ -1,6 +1,5 @@
 // npm run tune -- [FILE] [--data DIR] [--opensearch URL] [--trials N] [--seconds S] [--seed N] [--by time]: looks for better settings of training.
 import { readFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import { taughtClasses as classes } from '#core/event.ts';
 import type { Pair } from '#core/stores.ts';
 import { fitEntries as fit } from '#train/kernel.ts';
@@ -8,7 +7,7 @@ import { readPairs } from '#train/pairs.ts';
 import { advice, table, tune } from '#train/tune.ts';
 import { trainSeed } from './defaults.ts';
 import { usedFolder } from './folder.ts';
-import { badFlag, checkOpenSearch } from './settings.ts';
+import { checkOpenSearch, parseFlags } from './settings.ts';
 import { clock, openStores } from './stores.ts';
 
 const help = `usage: npm run tune -- [FILE] [--data DIR] [--opensearch URL] [--trials 24] [--seconds 300] [--seed N]
@@ -20,7 +19,18 @@ splits. --by time looks for the newest tenth of the pairs, not for a tenth by ch
 tenths that end a little earlier. It changes nothing.`;
 
 try {
-  const { values, positionals } = given();
+  const { values, positionals } = parseFlags({
+    allowPositionals: true,
+    options: {
+      data: { type: 'string', default: '.data' },
+      opensearch: { type: 'string' },
+      trials: { type: 'string', default: '24' },
+      seconds: { type: 'string', default: '300' },
+      seed: { type: 'string', default: String(trainSeed) },
+      by: { type: 'string', default: 'chance' },
+      help: { type: 'boolean', short: 'h' },
+    },
+  });
   if (values.help) console.log(help);
   else {
     const [trials, seconds, seed] = (['trials', 'seconds', 'seed'] as const).map((name) => {
@@ -50,23 +60,4 @@ async function stored(folder: string, opensearch?: string): Promise<Pair[]> {
   for await (const pair of openStores(usedFolder(folder), opensearch).search.pairs({ classes }))
     pairs.push({ ...pair });
   return pairs;
-}
-
-function given() {
-  try {
-    return parseArgs({
-      allowPositionals: true,
-      options: {
-        data: { type: 'string', default: '.data' },
-        opensearch: { type: 'string' },
-        trials: { type: 'string', default: '24' },
-        seconds: { type: 'string', default: '300' },
-        seed: { type: 'string', default: String(trainSeed) },
-        by: { type: 'string', default: 'chance' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    });
-  } catch (cause) {
-    throw badFlag(cause);
-  }
 }
