@@ -11,11 +11,11 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { alsDefaults, type Factors, randomStart } from '#core/als.ts';
-import type { Scores } from '#core/models.ts';
-import { seeded } from '#core/random.ts';
-import type { Rows } from '#core/ratings.ts';
-import { scoresOf } from '#core/recommend.ts';
+import { seeded } from '#core/bytes/random.ts';
+import { alsDefaults, type Factors, randomStart } from '#core/recommender/als.ts';
+import type { Scores } from '#core/recommender/model-list.ts';
+import type { Rows } from '#core/recommender/ratings.ts';
+import { scoresOf } from '#core/recommender/recommend.ts';
 import { byFolding, popular, pulledTogether, type Recommender, scorer } from '#train/evaluate.ts';
 import { bytesOf, Contestant, type Reply, type Task } from './als/contestant.ts';
 import {

@@ -10,10 +10,10 @@ import { createServer as createHttp2Server } from 'node:http2';
 import type { AddressInfo, Server } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { buildPyramid } from '#core/cluster.ts';
-import { encodePyramid } from '#core/snapshot.ts';
-import { bundle, bundleFolder, type FunctionName } from '../infra/bundle.ts';
-import { skewedPoints } from '../test/core/points-of.ts';
+import { buildPyramid } from '#core/map/cluster.ts';
+import { encodePyramid } from '#core/map/snapshot.ts';
+import { bundle, bundleFolder, type FunctionName } from '../infra/tools/bundle.ts';
+import { skewedPoints } from '../test/support/points-of.ts';
 
 const STARTS = 15;
 const POINTS = 20_000;

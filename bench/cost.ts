@@ -1,4 +1,4 @@
-// What infra/cost.ts reckons with: processor time of a request to collect and of a tile, in the deployed bundles, warm; the
+// What infra/tools/cost.ts reckons with: processor time of a request to collect and of a tile, in the deployed bundles, warm; the
 // bytes of a hit in the stream and of a tile. npm run bench -- cost [--domains 20000]
 //
 // The stream and the bucket answer at once, in the process that starts the bundle; so what a request waits for is not in
@@ -9,11 +9,11 @@ import { createServer as createHttp2Server } from 'node:http2';
 import type { AddressInfo, Server } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { buildPyramid } from '#core/cluster.ts';
-import { latToY, lonToX, SIZE } from '#core/mercator.ts';
-import { encodePyramid } from '#core/snapshot.ts';
-import { bundle, bundleFolder } from '../infra/bundle.ts';
-import { skewedPoints } from '../test/core/points-of.ts';
+import { buildPyramid } from '#core/map/cluster.ts';
+import { latToY, lonToX, SIZE } from '#core/map/mercator.ts';
+import { encodePyramid } from '#core/map/snapshot.ts';
+import { bundle, bundleFolder } from '../infra/tools/bundle.ts';
+import { skewedPoints } from '../test/support/points-of.ts';
 
 const at = process.argv.indexOf('--domains');
 const domains = at < 0 ? 20_000 : Number(process.argv[at + 1]);

@@ -9,16 +9,16 @@
 // Each fold runs in a new process, bundled as deployed; the figure is the best of five, and the processor time of that one
 // beside it: where others share the machine the two differ. `--alone` runs no rival: ten million domains are no JSON.
 // Last line: {foldSeconds, baselineFoldSeconds, ratio, peakRssMb, foldCpuSeconds, publishSeconds, publishCpuSeconds,
-// publishPeakRssMb, snapshotMb, pointsJsonMb, domains, changed}; infra/cost.ts takes its export from here.
+// publishPeakRssMb, snapshotMb, pointsJsonMb, domains, changed}; infra/tools/cost.ts takes its export from here.
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { DeltaBuilder, dayName, decodeDelta, type Places } from '#core/delta.ts';
-import { encodeHit, readLines } from '#core/hit.ts';
-import { DaySums } from '#core/hits.ts';
-import { type Manifest, manifestKey, readManifest } from '#core/manifest.ts';
-import { PointsState } from '#core/points.ts';
-import { seeded } from '#core/random.ts';
+import { seeded } from '#core/bytes/random.ts';
+import { DaySums } from '#core/hits/day-sums.ts';
+import { DeltaBuilder, dayName, decodeDelta, type Places } from '#core/hits/delta.ts';
+import { encodeHit, readLines } from '#core/hits/hit.ts';
+import { type Manifest, manifestKey, readManifest } from '#core/hits/manifest.ts';
+import { PointsState } from '#core/hits/points-state.ts';
 import type { Checkpoint, CheckpointStore, ObjectStore } from '#core/stores.ts';
 import { foldRows } from '#process/fold.ts';
 import { publish } from '#process/publish.ts';

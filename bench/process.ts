@@ -14,10 +14,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { KinesisStreamEvent } from 'aws-lambda';
-import { classifier } from '#core/classify.ts';
-import type { Place } from '#core/delta.ts';
-import { encodeHit } from '#core/hit.ts';
-import { seeded } from '#core/random.ts';
+import { seeded } from '#core/bytes/random.ts';
+import type { Place } from '#core/hits/delta.ts';
+import { encodeHit } from '#core/hits/hit.ts';
+import { classifier } from '#core/registry/classify.ts';
 import type { Checkpoint, CheckpointStore, ObjectStore } from '#core/stores.ts';
 import { cityDatabases, type FlatResponse, placeOf } from '#geo/city.ts';
 import { keptTable } from '#geo/keep.ts';
@@ -132,7 +132,7 @@ interface Stage {
 }
 
 async function ours(table: string): Promise<Stage> {
-  const { decodeDelta } = await import('#core/delta.ts');
+  const { decodeDelta } = await import('#core/hits/delta.ts');
   let row: Checkpoint | undefined;
   let hits = 0;
   let unlocated = 0;

@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { alsDefaults } from '#core/als.ts';
+import { alsDefaults } from '#core/recommender/als.ts';
 import type { Pair } from '#core/stores.ts';
 import { fitEntries as fit } from '#train/kernel.ts';
 import { type Trial, table, tune } from '#train/tune.ts';

@@ -2,11 +2,11 @@
 // against a full training and against leaving the model as it was. Seeded communities; the newest are every other pull of one
 // person in 23.
 import { parseArgs } from 'node:util';
-import { alsDefaults, type Factors, fit } from '#core/als.ts';
-import { seeded } from '#core/random.ts';
-import { compress, type Entry, split } from '#core/ratings.ts';
-import { scoresOf } from '#core/recommend.ts';
-import { warmStart } from '#core/warm.ts';
+import { seeded } from '#core/bytes/random.ts';
+import { alsDefaults, type Factors, fit } from '#core/recommender/als.ts';
+import { compress, type Entry, split } from '#core/recommender/ratings.ts';
+import { scoresOf } from '#core/recommender/recommend.ts';
+import { warmStart } from '#core/recommender/warm.ts';
 import { byFolding, scorer } from '#train/evaluate.ts';
 
 const { values } = parseArgs({

@@ -6,8 +6,8 @@ import { Effect, PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 
 import { Architecture, Code, type ILayerVersion, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
-import { bundleFolder, type FunctionName } from './bundle.ts';
 import { explain, wildcard } from './explain.ts';
+import { bundleFolder, type FunctionName } from './tools/bundle.ts';
 
 export interface StageFunctionProps<Variables extends Record<string, string>> {
   /** Which of the bundles. */
@@ -28,7 +28,7 @@ let bundled = false;
 /** Builds the bundles once a run of CDK; esbuild's plugins want a promise, so in a process of its own. */
 export function bundles(): void {
   if (!bundled)
-    execFileSync(process.execPath, [join(import.meta.dirname, 'bundle.ts')], {
+    execFileSync(process.execPath, [join(import.meta.dirname, 'tools/bundle.ts')], {
       stdio: ['ignore', 'ignore', 'inherit'],
     });
   bundled = true;

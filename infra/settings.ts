@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { proxyMatcher } from '#collect/address.ts';
-import { type AlsOptions, checkedAls } from '#core/als.ts';
+import { type AlsOptions, checkedAls } from '#core/recommender/als.ts';
 import { checkedRules, type Rule } from '#core/rules.ts';
 
 /** Settings of a deployment. Each has a default, so that `{}` deploys. */

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { dataFolder, eventually, type Running, runScript, startLocal, token } from './run.ts';
+import { dataFolder, eventually, type Running, runScript, startLocal, token } from './support/run.ts';
 
 // Notification in, recommendation out: through the front door, on the real thing.
 const fixtures = join(import.meta.dirname, 'fixtures/registry');
@@ -125,7 +125,7 @@ test('a pull is in the history at once and in the recommendations after the next
     ({ items }) => items.length === 2,
   );
 
-  const trained = await runScript('train.ts', ['--data', folder, '--als', 'rank=7,lambda=0.1']);
+  const trained = await runScript('local/commands/train.ts', ['--data', folder, '--als', 'rank=7,lambda=0.1']);
   assert.equal(trained.code, 0, trained.output);
   const { current } = await running.get<{ current: Record<string, number> }>('/v1/model');
   const { rank, iterations, lambda, alpha } = current;

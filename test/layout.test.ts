@@ -3,15 +3,16 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
-// core <- a stage's logic <- its handler -> aws; infra -> functions; web -> core only; test -> anything.
+// core <- http <- a stage's logic <- its handler -> aws; infra -> functions; web -> core only; test -> anything.
 const stages = ['collect', 'process', 'train', 'serve'];
 const allowed: Record<string, string[]> = {
   'functions/core': ['functions/core'],
+  'functions/http': ['functions/http', 'functions/core'],
   'functions/aws': ['functions/aws', 'functions/core'],
   ...Object.fromEntries(
     stages.map((stage) => [
       `functions/${stage}`,
-      ['functions/core', 'functions/aws', `functions/${stage}`, 'layers/geo', 'whalewatch.config.ts'],
+      ['functions/core', 'functions/http', 'functions/aws', `functions/${stage}`, 'layers/geo', 'whalewatch.config.ts'],
     ]),
   ),
   'layers/geo': ['layers/geo', 'functions/core'],

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { createInterface, type Interface } from 'node:readline';
-import type { AlsOptions } from '#core/als.ts';
+import type { AlsOptions } from '#core/recommender/als.ts';
 
 /** A fit: of the matrix in `folder` (starts.u32, columns.u32, values.f32), its factors go to OUT.users.f32, OUT.items.f32. */
 export interface Task extends AlsOptions {

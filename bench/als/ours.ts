@@ -1,9 +1,9 @@
 // Our side of bench/als.ts, in a process of its own so that its memory is its own too.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import type { Factors } from '#core/als.ts';
-import { seeded } from '#core/random.ts';
-import type { Rows } from '#core/ratings.ts';
+import { seeded } from '#core/bytes/random.ts';
+import type { Factors } from '#core/recommender/als.ts';
+import type { Rows } from '#core/recommender/ratings.ts';
 import { fit } from '#train/kernel.ts';
 import { topLists } from '#train/top.ts';
 import { bytesOf, type Reply, type Task } from './contestant.ts';

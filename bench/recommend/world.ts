@@ -2,10 +2,10 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { seeded } from '#core/bytes/random.ts';
 import type { Pull } from '#core/event.ts';
-import { seeded } from '#core/random.ts';
-import { openEvents } from '#local/events.ts';
-import { openSearch } from '#local/search.ts';
+import { openEvents } from '#local/stores/events.ts';
+import { openSearch } from '#local/stores/search.ts';
 import { communities, type World } from '../als/worlds.ts';
 
 const days30 = 30 * 86_400_000;

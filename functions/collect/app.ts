@@ -1,8 +1,8 @@
 import { Hono } from 'hono';
 import { cors } from 'hono/cors';
-import { readBody } from '#core/body.ts';
-import { ApiError, answerErrors } from '#core/http.ts';
 import { type StreamRecord, StreamRefused, type StreamWriter } from '#core/stores.ts';
+import { readBody } from '#http/body.ts';
+import { ApiError, answerErrors } from '#http/errors.ts';
 import { clientAddress, proxyMatcher } from './address.ts';
 import { readHits } from './hits.ts';
 import { authorized, readWebhook, rejected } from './webhook.ts';

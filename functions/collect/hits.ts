@@ -1,5 +1,5 @@
-import { encodeHit, validateHit } from '#core/hit.ts';
-import { badRequest } from '#core/http.ts';
+import { encodeHit, validateHit } from '#core/hits/hit.ts';
+import { badRequest } from '#http/errors.ts';
 
 /** Most hits one request may carry. */
 export const mostHits = 10_000;

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { type ServerType, serve } from '@hono/node-server';
 import { Hono } from 'hono';
-import { answerErrors } from '#core/http.ts';
+import { answerErrors } from '#http/errors.ts';
 import { type CollectOptions, collectApp } from './app.ts';
 import { coalesce } from './coalesce.ts';
 

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { bearerOf, sameToken } from '#aws/bearer.ts';
 import type { RegistryEvent, RegistryLine, RejectedLine } from '#core/event.ts';
-import { jsonOf, normalise, setAsideText } from '#core/registry.ts';
+import { jsonOf, normalise, setAsideText } from '#core/registry/normalise.ts';
 import type { StreamRecord } from '#core/stores.ts';
+import { bearerOf, sameToken } from '#http/bearer.ts';
 
 /** Keeps a stream record well below Kinesis' 1 MiB, whatever one envelope holds. */
 const recordBytes = 512 * 1024;

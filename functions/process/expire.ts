@@ -1,4 +1,4 @@
-import type { Manifest } from '#core/manifest.ts';
+import type { Manifest } from '#core/hits/manifest.ts';
 import type { CheckpointStore, ObjectStore } from '#core/stores.ts';
 
 /** A reader that began with an older manifest or pointer has this long to finish. */

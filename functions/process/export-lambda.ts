@@ -5,7 +5,7 @@ import { clock, newId } from '#aws/clock.ts';
 import { number } from '#aws/env.ts';
 import { counter } from '#aws/log.ts';
 import { openObjects } from '#aws/objects.ts';
-import { cardInService, readModels } from '#core/models.ts';
+import { cardInService, readModels } from '#core/recommender/model-list.ts';
 import { readExportVariables } from './env.ts';
 import { exportPoints } from './export.ts';
 

@@ -8,7 +8,7 @@
 //   6 expire   folded deltas, then their rows (never a shard's newest), then what no manifest names any more
 //
 // Two exports at once are harmless: one loses 4 and starts again at 1.
-import { type Manifest, manifestKey, readManifest } from '#core/manifest.ts';
+import { type Manifest, manifestKey, readManifest } from '#core/hits/manifest.ts';
 import type { CheckpointStore, ObjectStore } from '#core/stores.ts';
 import { expire, graceMs } from './expire.ts';
 import { foldRows } from './fold.ts';

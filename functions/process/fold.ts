@@ -1,8 +1,8 @@
-import { type Counters, type Delta, dayName, decodeDelta } from '#core/delta.ts';
-import { DaySums } from '#core/hits.ts';
-import type { Manifest } from '#core/manifest.ts';
-import { PointsState } from '#core/points.ts';
-import { Seen } from '#core/seen.ts';
+import { DaySums } from '#core/hits/day-sums.ts';
+import { type Counters, type Delta, dayName, decodeDelta } from '#core/hits/delta.ts';
+import type { Manifest } from '#core/hits/manifest.ts';
+import { PointsState } from '#core/hits/points-state.ts';
+import { Seen } from '#core/hits/seen.ts';
 import type { Checkpoint, CheckpointStore, ObjectStore } from '#core/stores.ts';
 
 /** Rows folded into one swap at the most; what is left is folded by the next export. */

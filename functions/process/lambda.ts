@@ -9,7 +9,7 @@ import { counter, report } from '#aws/log.ts';
 import { openNotices } from '#aws/notices.ts';
 import { openObjects } from '#aws/objects.ts';
 import { snsSender } from '#aws/sns.ts';
-import { classifier } from '#core/classify.ts';
+import { classifier } from '#core/registry/classify.ts';
 import type { Rule } from '#core/rules.ts';
 import { readVariables } from './env.ts';
 import { processHandler } from './handler.ts';

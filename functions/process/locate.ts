@@ -1,7 +1,7 @@
 import { open, readFile } from 'node:fs/promises';
 import maxmind, { type CityResponse, type Reader } from 'maxmind';
-import { isColumns } from '#core/columns.ts';
-import type { Place, Places } from '#core/delta.ts';
+import { isColumns } from '#core/bytes/columns.ts';
+import type { Place, Places } from '#core/hits/delta.ts';
 import { type FlatResponse, placeOf } from '#geo/city.ts';
 import { IpTable } from '#geo/table.ts';
 

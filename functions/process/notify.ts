@@ -2,9 +2,9 @@
 // goes out only to who claims its key first. The claim is taken before the message is sent; a crash between the two loses
 // the message and never doubles it.
 import { createHash } from 'node:crypto';
-import type { Delta } from '#core/delta.ts';
 import type { StoredEvent } from '#core/event.ts';
-import { isManifestPull, isManifestPush } from '#core/pull.ts';
+import type { Delta } from '#core/hits/delta.ts';
+import { isManifestPull, isManifestPush } from '#core/registry/pull.ts';
 import {
   checkedRules,
   firstPullMessage,

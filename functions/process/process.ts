@@ -8,10 +8,10 @@
 //
 // A batch that loses 5 has changed nothing: it starts again at 1 and finds out what is left of it.
 
-import { DeltaBuilder, decodeDelta } from '#core/delta.ts';
 import type { Quarantined, RegistryLine, RejectedLine } from '#core/event.ts';
-import { readLines } from '#core/hit.ts';
-import { jsonOf, registryEventMisfit, setAsideText } from '#core/registry.ts';
+import { DeltaBuilder, decodeDelta } from '#core/hits/delta.ts';
+import { readLines } from '#core/hits/hit.ts';
+import { jsonOf, registryEventMisfit, setAsideText } from '#core/registry/normalise.ts';
 import type { CheckpointStore, EventStore, NoticeFeed, ObjectStore, SearchStore } from '#core/stores.ts';
 import { type Arrived, anyForgotten, withoutForgotten } from './forgotten.ts';
 import { placesOf } from './locate.ts';

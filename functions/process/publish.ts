@@ -1,12 +1,12 @@
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { createGzip } from 'node:zlib';
-import { buildPyramid } from '#core/cluster.ts';
-import { pointsDocument } from '#core/document.ts';
-import type { Manifest } from '#core/manifest.ts';
-import { type Pointer, pointerKey, snapshotKey } from '#core/pointer.ts';
-import type { PointsState } from '#core/points.ts';
-import { encodePyramid } from '#core/snapshot.ts';
+import type { Manifest } from '#core/hits/manifest.ts';
+import type { PointsState } from '#core/hits/points-state.ts';
+import { buildPyramid } from '#core/map/cluster.ts';
+import { type Pointer, pointerKey, snapshotKey } from '#core/map/pointer.ts';
+import { pointsDocument } from '#core/map/points-json.ts';
+import { encodePyramid } from '#core/map/snapshot.ts';
 import { type ObjectStore, PreconditionFailed } from '#core/stores.ts';
 import { graceMs } from './expire.ts';
 

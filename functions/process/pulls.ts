@@ -1,9 +1,9 @@
 // From delivered registry events to stored pulls. What is stored for a person and repository is always
 // pullsOf(the distinct events, sorted by time), whatever the order, batching or redelivery.
 import { createHmac } from 'node:crypto';
-import { type Classified, clientOf } from '#core/classify.ts';
 import type { PullClass, RegistryEvent, StoredEvent } from '#core/event.ts';
-import { type PullChange, pullChange, pullReachMs } from '#core/pull.ts';
+import { type Classified, clientOf } from '#core/registry/classify.ts';
+import { type PullChange, pullChange, pullReachMs } from '#core/registry/pull.ts';
 import type { EventStore, SearchChange, SearchStore } from '#core/stores.ts';
 import type { Locator } from './locate.ts';
 

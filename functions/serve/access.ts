@@ -1,6 +1,6 @@
 import type { MiddlewareHandler } from 'hono';
-import { bearerOf, sameToken } from '#aws/bearer.ts';
-import { ApiError } from '#core/http.ts';
+import { bearerOf, sameToken } from '#http/bearer.ts';
+import { ApiError } from '#http/errors.ts';
 
 /** What anybody may read, from any page: the map and what says that it works. */
 const publicPaths = [

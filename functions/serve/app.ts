@@ -1,20 +1,20 @@
 import type { OpenAPIHono } from '@hono/zod-openapi';
-import { readBody } from '#core/body.ts';
-import { ApiError, answerErrors } from '#core/http.ts';
 import type { NoticeFeed, SearchStore } from '#core/stores.ts';
+import { readBody } from '#http/body.ts';
+import { ApiError, answerErrors } from '#http/errors.ts';
 import { type Access, access } from './access.ts';
-import { mapRoutes } from './clusters.ts';
-import { describeTokens, openApiDocument } from './document.ts';
 import { type HealthOptions, healthRoutes } from './health.ts';
-import { hitRoutes } from './hits.ts';
 import { describeIncoming } from './incoming.ts';
-import type { ModelSource } from './models.ts';
+import { mapRoutes } from './map/clusters.ts';
+import { hitRoutes } from './map/hits.ts';
+import type { SnapshotSource } from './map/snapshots.ts';
 import { noticeRoutes } from './notices.ts';
+import { describeTokens, openApiDocument } from './openapi.ts';
 import { router } from './parameters.ts';
-import { peopleRoutes } from './people.ts';
-import { recommendationRoutes } from './recommendations.ts';
-import { repositoryRoutes } from './repositories.ts';
-import type { SnapshotSource } from './snapshots.ts';
+import type { ModelSource } from './recommender/models.ts';
+import { recommendationRoutes } from './recommender/recommendations.ts';
+import { peopleRoutes } from './registry/people.ts';
+import { repositoryRoutes } from './registry/repositories.ts';
 
 export interface ServeOptions extends HealthOptions, Access {
   search: SearchStore;

@@ -1,8 +1,8 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import { badRequest } from '#core/http.ts';
-import { readManifest } from '#core/manifest.ts';
-import { cardInService, readModels } from '#core/models.ts';
+import { readManifest } from '#core/hits/manifest.ts';
+import { cardInService, readModels } from '#core/recommender/model-list.ts';
 import { BadCursor, type CheckpointStore, type EventStore, type ObjectStore } from '#core/stores.ts';
+import { badRequest } from '#http/errors.ts';
 import { failures, iso, json, limit, pageOf, router } from './parameters.ts';
 
 /** How far process is behind in one shard. */

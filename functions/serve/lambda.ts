@@ -14,8 +14,8 @@ import { openObjects } from '#aws/objects.ts';
 import { openSecret } from '#aws/secret.ts';
 import { serveApp } from './app.ts';
 import { readVariables } from './env.ts';
-import { modelSource } from './models.ts';
-import { objectSnapshots } from './snapshots.ts';
+import { objectSnapshots } from './map/snapshots.ts';
+import { modelSource } from './recommender/models.ts';
 
 const variables = readVariables();
 const client = dynamoClient();

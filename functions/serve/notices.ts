@@ -1,6 +1,6 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import { badRequest } from '#core/http.ts';
 import { BadCursor, type NoticeFeed } from '#core/stores.ts';
+import { badRequest } from '#http/errors.ts';
 import { failures, iso, json, limit, pageOf, router } from './parameters.ts';
 
 const route = createRoute({

@@ -1,7 +1,7 @@
 // Query parameters and answers that several routes share, as the schemas they are validated and documented with.
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
-import { ApiError, badRequest } from '#core/http.ts';
+import { ApiError, badRequest } from '#http/errors.ts';
 
 /** A router whose validation failures are a 400 that names the parameter and the value. */
 export function router(): OpenAPIHono {

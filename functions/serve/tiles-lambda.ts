@@ -5,10 +5,10 @@ import { ownAccess } from '#aws/env.ts';
 import { report } from '#aws/log.ts';
 import { openReads } from '#aws/reads.ts';
 import { openSigner } from '#aws/signed.ts';
-import { answerErrors } from '#core/http.ts';
+import { answerErrors } from '#http/errors.ts';
 import { readTileVariables } from './env.ts';
-import { objectSnapshots } from './snapshots.ts';
-import { tileRoutes } from './tiles.ts';
+import { objectSnapshots } from './map/snapshots.ts';
+import { tileRoutes } from './map/tiles.ts';
 
 const sign = openSigner({ service: 's3', ...ownAccess() });
 const reads = openReads({ bucketUrl: readTileVariables().BUCKET_URL, sign });

@@ -1,11 +1,12 @@
 // How good a model is, beside what anybody would try first: what most people pull, and what those who pulled the same
 // pulled too. Every answer is judged on the same people and held-out pulls.
-import type { AlsOptions } from '#core/als.ts';
-import { auc } from '#core/auc.ts';
-import type { Evaluation, Scores } from '#core/models.ts';
-import { seeded } from '#core/random.ts';
-import { compress, type Entry } from '#core/ratings.ts';
-import { folding, type ItemModel, scoresOf, topN } from '#core/recommend.ts';
+
+import { seeded } from '#core/bytes/random.ts';
+import type { AlsOptions } from '#core/recommender/als.ts';
+import { auc } from '#core/recommender/auc.ts';
+import type { Evaluation, Scores } from '#core/recommender/model-list.ts';
+import { compress, type Entry } from '#core/recommender/ratings.ts';
+import { folding, type ItemModel, scoresOf, topN } from '#core/recommender/recommend.ts';
 
 /** Scores of every image for one person; valid until the next call. */
 export type Recommender = (user: number) => ArrayLike<number>;

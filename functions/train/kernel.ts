@@ -1,9 +1,9 @@
-// The fast fit: lays the matrix out in shared memory and runs the WebAssembly kernel (functions/train/kernel) on all
-// cores. functions/core/als.ts is the readable reference that it is tested against.
+// The fast fit: lays the matrix out in shared memory and runs the WebAssembly kernel (functions/train/assembly) on all
+// cores. functions/core/recommender/als.ts is the readable reference that it is tested against.
 import { availableParallelism } from 'node:os';
-import { type AlsOptions, checkedAls, type Factors, randomStart } from '#core/als.ts';
-import { compress, type Entry, type Rows } from '#core/ratings.ts';
-import type { ItemModel } from '#core/recommend.ts';
+import { type AlsOptions, checkedAls, type Factors, randomStart } from '#core/recommender/als.ts';
+import { compress, type Entry, type Rows } from '#core/recommender/ratings.ts';
+import type { ItemModel } from '#core/recommender/recommend.ts';
 import { blockAt, Layout, runKernel, side, word } from './threads.ts';
 
 export interface FitOptions extends AlsOptions {
@@ -128,7 +128,7 @@ function solve(
       invalid,
     });
     const ones = new Float32Array(memory.buffer, identity, square);
-    // Panels of eight columns: functions/train/kernel/tiles.ts.
+    // Panels of eight columns: functions/train/assembly/tiles.as.
     for (let i = 0; i < stride && !lanes; i++) ones[(i >> 3) * stride * 8 + i * 8 + (i & 7)] = 1;
     new Float64Array(memory.buffer, blockAt + word.lambda * 4, 1)[0] = lambda;
     new Float64Array(memory.buffer, blockAt + word.alpha * 4, 1)[0] = alpha;

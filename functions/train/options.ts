@@ -4,7 +4,7 @@ import { clock, newId } from '#aws/clock.ts';
 import { number } from '#aws/env.ts';
 import { counter, info } from '#aws/log.ts';
 import { openObjects } from '#aws/objects.ts';
-import type { Card } from '#core/models.ts';
+import type { Card } from '#core/recommender/model-list.ts';
 import { readVariables } from './env.ts';
 import type { TrainOptions } from './train.ts';
 

@@ -1,8 +1,8 @@
-// The WebAssembly kernel (functions/train/kernel) in shared memory, on all cores.
+// The WebAssembly kernel (functions/train/assembly) in shared memory, on all cores.
 import { Worker } from 'node:worker_threads';
 import { kernelWasm } from './kernel.wasm.ts';
 
-/** The parameter block and its words: functions/train/kernel/parameters.ts. */
+/** The parameter block and its words: functions/train/assembly/parameters.as. */
 export const blockAt = 1024;
 export const word = {
   ...{ rank: 0, stride: 1, halfSteps: 2, solver: 3, weighted: 4, steps: 5, splitAt: 6, phases: 7, gramParts: 8 },

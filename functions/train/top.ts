@@ -1,7 +1,7 @@
-// Everybody's best images, exactly, by the WebAssembly kernel on all cores: functions/train/kernel/top.ts.
+// Everybody's best images, exactly, by the WebAssembly kernel on all cores: functions/train/assembly/top.as.
 import { availableParallelism } from 'node:os';
-import type { Factors } from '#core/als.ts';
-import type { Rows } from '#core/ratings.ts';
+import type { Factors } from '#core/recommender/als.ts';
+import type { Rows } from '#core/recommender/ratings.ts';
 import { blockAt, Layout, runKernel, side, word } from './threads.ts';
 
 export interface TopLists {

@@ -1,11 +1,20 @@
 // Training: read the pulls by a search query, split, fit, score, refuse what is worse, publish.
-import { type AlsOptions, checkedAls } from '#core/als.ts';
+
+import { seeded } from '#core/bytes/random.ts';
 import { taughtClasses as classes } from '#core/event.ts';
-import { encodeModel } from '#core/model.ts';
-import { type Card, keepModels, latestKey, type ModelList, modelKey, readModels, refusedKey } from '#core/models.ts';
-import { seeded } from '#core/random.ts';
-import { compress, type Entry, indexPairs, split } from '#core/ratings.ts';
-import type { ItemModel } from '#core/recommend.ts';
+import { type AlsOptions, checkedAls } from '#core/recommender/als.ts';
+import { encodeModel } from '#core/recommender/model-file.ts';
+import {
+  type Card,
+  keepModels,
+  latestKey,
+  type ModelList,
+  modelKey,
+  readModels,
+  refusedKey,
+} from '#core/recommender/model-list.ts';
+import { compress, type Entry, indexPairs, split } from '#core/recommender/ratings.ts';
+import type { ItemModel } from '#core/recommender/recommend.ts';
 import {
   type ObjectStore,
   type Pair,

@@ -1,8 +1,9 @@
 // A bounded, seeded search for better settings of training. It prints; it changes nothing.
-import { type AlsOptions, alsDefaults, type fit } from '#core/als.ts';
-import type { Scores } from '#core/models.ts';
-import { seeded } from '#core/random.ts';
-import { type Entry, indexPairs, split } from '#core/ratings.ts';
+
+import { seeded } from '#core/bytes/random.ts';
+import { type AlsOptions, alsDefaults, type fit } from '#core/recommender/als.ts';
+import type { Scores } from '#core/recommender/model-list.ts';
+import { type Entry, indexPairs, split } from '#core/recommender/ratings.ts';
 import type { Pair } from '#core/stores.ts';
 import { byFolding, popular, pulledTogether, type Recommender, scorer, type World } from './evaluate.ts';
 

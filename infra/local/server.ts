@@ -4,13 +4,13 @@ import { type ServerType, serve } from '@hono/node-server';
 import { serveStatic } from '@hono/node-server/serve-static';
 import { Hono, type MiddlewareHandler } from 'hono';
 import { collectApp } from '#collect/app.ts';
-import { ApiError, answerErrors } from '#core/http.ts';
+import { ApiError, answerErrors } from '#http/errors.ts';
 import { serveApp } from '#serve/app.ts';
-import { modelSource } from '#serve/models.ts';
-import { objectSnapshots } from '#serve/snapshots.ts';
+import { objectSnapshots } from '#serve/map/snapshots.ts';
+import { modelSource } from '#serve/recommender/models.ts';
 import { cacheControl, contentSecurityPolicy, pageFile } from '../../web/policy.ts';
 import { ipDatabaseBuiltAt, keepDays } from './defaults.ts';
-import { clock, type LocalStores, newId } from './stores.ts';
+import { clock, type LocalStores, newId } from './stores/stores.ts';
 
 export interface ServerOptions {
   stores: LocalStores;

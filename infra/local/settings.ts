@@ -1,5 +1,5 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
-import { type AlsOptions, alsDefaults, checkedAls } from '#core/als.ts';
+import { type AlsOptions, alsDefaults, checkedAls } from '#core/recommender/als.ts';
 
 /** The settings of a run on one machine. */
 export interface Settings {

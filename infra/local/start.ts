@@ -2,13 +2,13 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildPages } from '../../web/build.ts';
-import { demo } from './demo.ts';
+import { demo } from './demo/demo.ts';
 import { keptToken, openFolder } from './folder.ts';
-import { openReader } from './reading.ts';
 import { listen, localApp } from './server.ts';
 import { BadSetting, help, readSettings, type Settings } from './settings.ts';
-import { clock, openStores } from './stores.ts';
-import { startThread } from './threads.ts';
+import { startThread } from './stages/threads.ts';
+import { openReader } from './stores/reading.ts';
+import { clock, openStores } from './stores/stores.ts';
 
 const report = (cause: unknown) => console.error(cause);
 

@@ -6,8 +6,8 @@
 // holds is read by maxmind's own reader, once for each distinct record.
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { type CityResponse, Reader } from 'maxmind';
-import { packColumns } from '#core/columns.ts';
-import { grown } from '#core/names.ts';
+import { packColumns } from '#core/bytes/columns.ts';
+import { grown } from '#core/bytes/names.ts';
 import { cityDatabases, degree, type FlatResponse, placeOf } from './city.ts';
 import { deeper, kind, rowBits, type TableMeta } from './table.ts';
 

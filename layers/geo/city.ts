@@ -2,7 +2,7 @@
 import { open } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import type { CityResponse } from 'maxmind';
-import type { Place } from '#core/delta.ts';
+import type { Place } from '#core/hits/delta.ts';
 
 /** The flat shape of DB-IP's files. */
 export interface FlatResponse {

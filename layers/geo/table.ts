@@ -10,8 +10,8 @@
 // begins; each step's first range begins at 0.
 //
 // The file is that, little-endian: magic, version, head (JSON: columns, countries, sources), columns at multiples of 8.
-import { unpackColumns } from '#core/columns.ts';
-import type { Place, Places } from '#core/delta.ts';
+import { unpackColumns } from '#core/bytes/columns.ts';
+import type { Place, Places } from '#core/hits/delta.ts';
 import { degree } from './city.ts';
 
 export const kind = 'ip-table/2';

@@ -21,11 +21,11 @@ import { DynamoDBClient, ListTablesCommand } from '@aws-sdk/client-dynamodb';
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { pullsOf } from '#core/pull.ts';
+import { pullsOf } from '#core/registry/pull.ts';
 import { tablePath } from '#geo/keep.ts';
 import { IpTable } from '#geo/table.ts';
-import { verify } from '../../infra/verify.ts';
-import { byPersonAndRepository, captures, eventsOf, readCapture, readFixture } from '../captured.ts';
+import { verify } from '../../infra/tools/verify.ts';
+import { byPersonAndRepository, captures, eventsOf, readCapture, readFixture } from '../support/captured.ts';
 import { readEverything } from './scan.ts';
 import { awsEnvironment, notInstalled, startMiniStack, startOpenSearch } from './servers.ts';
 
@@ -315,7 +315,7 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
     mkdirSync(join(project, 'build'));
     for (const part of ['node_modules', 'build/geo', 'build/layer-geo'])
       symlinkSync(realpathSync(join(root, part)), join(project, part));
-    const file = join(project, 'functions/serve/document.ts');
+    const file = join(project, 'functions/serve/openapi.ts');
     const code = readFileSync(file, 'utf8');
     const changed = code.replace("title: 'Whalewatch'", "title: 'Whalewatch, changed'");
     assert.notEqual(changed, code);
@@ -355,7 +355,7 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
   });
 
   await t.test('destroy says what it keeps, and keeps that alone', async () => {
-    const said = await run(root, join(root, 'infra/destroy.ts'), ['--force', ...flags()]);
+    const said = await run(root, join(root, 'infra/tools/destroy.ts'), ['--force', ...flags()]);
     const { TableNames = [] } = await new DynamoDBClient(client).send(new ListTablesCommand({}));
     assert.deepEqual(
       TableNames.filter((name) => said.includes(`delete-table --table-name ${name}`)),

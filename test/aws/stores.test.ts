@@ -26,7 +26,7 @@ import {
   objectContract,
   searchContract,
   streamContract,
-} from '../stores.ts';
+} from '../contracts/stores.ts';
 import { notInstalled, startMiniStack, startOpenSearch } from './servers.ts';
 
 if (notInstalled) test(`the stores on AWS' side (install the servers with ${notInstalled})`, { skip: true });

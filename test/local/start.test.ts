@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { dataFolder, runScript, startLocal } from '../run.ts';
+import { dataFolder, runScript, startLocal } from '../support/run.ts';
 
 test('--help lists every flag and variable, and ends well', async () => {
-  const { code, output } = await runScript('start.ts', ['--help']);
+  const { code, output } = await runScript('local/start.ts', ['--help']);
   assert.equal(code, 0);
   for (const name of [
     '--port',
@@ -51,7 +51,7 @@ test('a token that was made is kept over a restart', { timeout: 30_000 }, async 
 test('a taken port is one clear line and exit 1', { timeout: 30_000 }, async (t) => {
   const running = await startLocal(dataFolder(t));
   t.after(() => running.kill());
-  const { code, output } = await runScript('start.ts', [
+  const { code, output } = await runScript('local/start.ts', [
     '--port',
     new URL(running.origin).port,
     '--data',
@@ -83,7 +83,7 @@ test('settings and folders that are no good are one clear line and exit 1', { ti
     [['--opensearch', 'http://127.0.0.1:9'], /^--opensearch http:\/\/127.0.0.1:9 does not answer: .*\n$/],
   ];
   for (const [args, line] of rows) {
-    const { code, output } = await runScript('start.ts', args);
+    const { code, output } = await runScript('local/start.ts', args);
     assert.equal(code, 1, args.join(' '));
     assert.match(output, line);
   }
@@ -92,10 +92,14 @@ test('settings and folders that are no good are one clear line and exit 1', { ti
 test('a command says what it does, and a folder that was never used is named', { timeout: 60_000 }, async (t) => {
   const missing = join(dataFolder(t), 'nothere');
   for (const command of ['export', 'train', 'replay', 'pairs', 'tune']) {
-    const asked = await runScript(`${command}.ts`, ['--help']);
+    const asked = await runScript(`local/commands/${command}.ts`, ['--help']);
     assert.equal(asked.code, 0, command);
     assert.match(asked.output, new RegExp(`^usage: npm run ${command} `));
-    const slip = await runScript(`${command}.ts`, ['--data', missing, ...(command === 'pairs' ? [missing] : [])]);
+    const slip = await runScript(`local/commands/${command}.ts`, [
+      '--data',
+      missing,
+      ...(command === 'pairs' ? [missing] : []),
+    ]);
     assert.equal(slip.code, 1, command);
     assert.match(slip.output, /nothere holds no data: name the folder/);
     assert.ok(!existsSync(missing), command);
@@ -105,7 +109,7 @@ test('a command says what it does, and a folder that was never used is named', {
 test('a damaged data folder is one clear line and exit 1', { timeout: 30_000 }, async (t) => {
   const folder = dataFolder(t);
   writeFileSync(join(folder, 'events.db'), 'this is no database, whatever its name says. '.repeat(100));
-  const { code, output } = await runScript('start.ts', ['--port', '0', '--data', folder]);
+  const { code, output } = await runScript('local/start.ts', ['--port', '0', '--data', folder]);
   assert.equal(code, 1);
   assert.match(output, /^.*events\.db can't be used: .*\n$/);
 });

@@ -3,13 +3,13 @@
 // Batches come again, overlap, are split and race each other as a mapping and its zombies do; two exports run at once.
 
 import type { HitLine } from '#core/event.ts';
-import { encodeHit } from '#core/hit.ts';
-import { DaySums } from '#core/hits.ts';
-import { readManifest } from '#core/manifest.ts';
-import { PointsState } from '#core/points.ts';
+import { DaySums } from '#core/hits/day-sums.ts';
+import { encodeHit } from '#core/hits/hit.ts';
+import { readManifest } from '#core/hits/manifest.ts';
+import { PointsState } from '#core/hits/points-state.ts';
 import type { exportPoints as ExportPoints } from '#process/export.ts';
 import type { processBatch as ProcessBatch, ShardRecord } from '#process/process.ts';
-import { type Gate, memoryCheckpoints, memoryObjects } from './stores.ts';
+import { type Gate, memoryCheckpoints, memoryObjects } from '../support/memory-stores.ts';
 
 export interface World {
   seed: number;

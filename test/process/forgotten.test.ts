@@ -2,19 +2,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { classifier } from '#core/classify.ts';
+import { seeded } from '#core/bytes/random.ts';
 import type { RegistryEvent, RegistryLine } from '#core/event.ts';
 import { forgetPerson } from '#core/forget.ts';
-import { pullsOf } from '#core/pull.ts';
-import { seeded } from '#core/random.ts';
-import { openCheckpoints } from '#local/checkpoints.ts';
-import { openEvents } from '#local/events.ts';
-import { openNotices } from '#local/notices.ts';
-import { openSearch } from '#local/search.ts';
+import { classifier } from '#core/registry/classify.ts';
+import { pullsOf } from '#core/registry/pull.ts';
+import { openCheckpoints } from '#local/stores/checkpoints.ts';
+import { openEvents } from '#local/stores/events.ts';
+import { openNotices } from '#local/stores/notices.ts';
+import { openSearch } from '#local/stores/search.ts';
 import { notifier } from '#process/notify.ts';
 import { type ProcessOptions, processBatch, type ShardRecord } from '#process/process.ts';
-import { stored } from '../captured.ts';
-import { memoryObjects, open } from './stores.ts';
+import { stored } from '../support/captured.ts';
+import { memoryObjects, open } from '../support/memory-stores.ts';
 
 const runs = Number(process.env.WHALEWATCH_RUNS ?? 1000) / 4;
 const start = Date.parse('2026-05-20T12:00:00Z');

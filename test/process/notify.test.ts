@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Pull, StoredEvent } from '#core/event.ts';
 import { fits, type Notice, type Rule } from '#core/rules.ts';
-import { openNotices } from '#local/notices.ts';
+import { openNotices } from '#local/stores/notices.ts';
 import { type Batch, notifier } from '#process/notify.ts';
 
 const now = Date.parse('2026-05-20T15:04:30Z');

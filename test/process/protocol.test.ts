@@ -5,8 +5,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { exportPoints } from '#process/export.ts';
 import { processBatch } from '#process/process.ts';
+import { memoryCheckpoints, memoryObjects, open } from '../support/memory-stores.ts';
 import { now, type Protocol, plainFold, runWorld, type World } from './chaos.ts';
-import { memoryCheckpoints, memoryObjects, open } from './stores.ts';
 
 // More by a flag: WHALEWATCH_RUNS=20000 npm test
 const numRuns = Number(process.env.WHALEWATCH_RUNS ?? 1000);

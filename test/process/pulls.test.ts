@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { classifier } from '#core/classify.ts';
 import type { RegistryEvent } from '#core/event.ts';
-import { pullsOf } from '#core/pull.ts';
-import { openEvents } from '#local/events.ts';
-import { openSearch } from '#local/search.ts';
+import { classifier } from '#core/registry/classify.ts';
+import { pullsOf } from '#core/registry/pull.ts';
+import { openEvents } from '#local/stores/events.ts';
+import { openSearch } from '#local/stores/search.ts';
 import { type Delivered, storeEvents } from '#process/pulls.ts';
-import { stored } from '../captured.ts';
+import { stored } from '../support/captured.ts';
 
 const runs = Number(process.env.WHALEWATCH_RUNS ?? 1000) / 4;
 const start = Date.parse('2026-05-20T23:57:00Z');

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Hono } from 'hono';
-import { answerErrors } from '#core/http.ts';
+import { answerErrors } from '#http/errors.ts';
 import { access } from '#serve/access.ts';
 
 const paths = {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Card, latestKey } from '#core/models.ts';
+import { type Card, latestKey } from '#core/recommender/model-list.ts';
 import type { EventStore } from '#core/stores.ts';
 import { healthRoutes } from '#serve/health.ts';
-import { modelSource } from '#serve/models.ts';
-import { memoryCheckpoints, memoryObjects, open } from '../process/stores.ts';
+import { modelSource } from '#serve/recommender/models.ts';
+import { memoryCheckpoints, memoryObjects, open } from '../support/memory-stores.ts';
 
 const hour = 3_600_000;
 

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { alsDefaults, fit } from '#core/als.ts';
-import { auc } from '#core/auc.ts';
-import { seeded } from '#core/random.ts';
-import { type Entry, split } from '#core/ratings.ts';
+import { seeded } from '#core/bytes/random.ts';
+import { alsDefaults, fit } from '#core/recommender/als.ts';
+import { auc } from '#core/recommender/auc.ts';
+import { type Entry, split } from '#core/recommender/ratings.ts';
 import { evaluate, popular, pulledTogether, scorer, type World } from '#train/evaluate.ts';
 
 /** A small world with few scores, so that ties are many. */

@@ -3,11 +3,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { choleskySolve, type Factors, fit as reference, solveSide } from '#core/als.ts';
-import { seeded } from '#core/random.ts';
-import { compress, type Entry, type Rows } from '#core/ratings.ts';
+import { seeded } from '#core/bytes/random.ts';
+import { choleskySolve, type Factors, fit as reference, solveSide } from '#core/recommender/als.ts';
+import { compress, type Entry, type Rows } from '#core/recommender/ratings.ts';
+import { compileKernel } from '#train/assembly/compile.ts';
 import { type FitOptions, fit, foldIn } from '#train/kernel.ts';
-import { compileKernel } from '../../functions/train/kernel/compile.ts';
 
 const defaults = { rank: 10, iterations: 2, lambda: 0.01, alpha: 1 };
 const rowsOf = (entries: Entry[], users: number) =>

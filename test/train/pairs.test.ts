@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { decodeNpy, encodeNpy } from '#core/npy.ts';
+import { decodeNpy, encodeNpy } from '#core/recommender/npy.ts';
 import type { Pair } from '#core/stores.ts';
 import { pairHead, pairLine, readPairs } from '#train/pairs.ts';
 

@@ -6,7 +6,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { decodeNpy, encodeNpy } from '#core/npy.ts';
+import { decodeNpy, encodeNpy } from '#core/recommender/npy.ts';
 import type { Pair } from '#core/stores.ts';
 import { pairHead, pairLine, readPairs } from '#train/pairs.ts';
 

@@ -13,8 +13,8 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
-import { alsDefaults } from '#core/als.ts';
-import { seeded } from '#core/random.ts';
+import { seeded } from '#core/bytes/random.ts';
+import { alsDefaults } from '#core/recommender/als.ts';
 import type { ObjectStore, Pair, SavedRecommendations, SearchStore } from '#core/stores.ts';
 import { readFactors, readLessonsBack, writeLessons } from '#train/spark/exchange.ts';
 import { prepareSpark, publishSpark } from '#train/spark/spark.ts';

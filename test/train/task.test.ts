@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { Card } from '#core/models.ts';
+import type { Card } from '#core/recommender/model-list.ts';
 
 const entry = join(import.meta.dirname, '../../functions/train/task.ts');
 

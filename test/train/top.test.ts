@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { seeded } from '#core/random.ts';
-import { compress, type Entry } from '#core/ratings.ts';
-import { scoresOf, topN } from '#core/recommend.ts';
+import { seeded } from '#core/bytes/random.ts';
+import { compress, type Entry } from '#core/recommender/ratings.ts';
+import { scoresOf, topN } from '#core/recommender/recommend.ts';
 import { topLists } from '#train/top.ts';
 
 const shape = fc.record({

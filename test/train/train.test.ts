@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decodeModel } from '#core/model.ts';
-import { type Card, latestKey, modelKey } from '#core/models.ts';
-import { seeded } from '#core/random.ts';
+import { seeded } from '#core/bytes/random.ts';
+import { decodeModel } from '#core/recommender/model-file.ts';
+import { type Card, latestKey, modelKey } from '#core/recommender/model-list.ts';
 import {
   type EventStore,
   type ObjectStore,
@@ -11,8 +11,8 @@ import {
   type SavedRecommendations,
   type SearchStore,
 } from '#core/stores.ts';
-import { modelSource } from '#serve/models.ts';
-import { recommendationRoutes } from '#serve/recommendations.ts';
+import { modelSource } from '#serve/recommender/models.ts';
+import { recommendationRoutes } from '#serve/recommender/recommendations.ts';
 import { publish, readLessons, refusal, type TrainOptions, train } from '#train/train.ts';
 
 const day = 86_400_000;

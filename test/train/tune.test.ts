@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { alsDefaults, fit } from '#core/als.ts';
-import { type Entry, indexPairs } from '#core/ratings.ts';
+import { alsDefaults, fit } from '#core/recommender/als.ts';
+import { type Entry, indexPairs } from '#core/recommender/ratings.ts';
 import type { Pair } from '#core/stores.ts';
 import { advice, type TuneOptions, table, tune } from '#train/tune.ts';
 

@@ -1,10 +1,10 @@
 // Worlds whose answer is known by eye, for the kernel and for the reference.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type AlsOptions, alsDefaults, type Factors, fit as reference } from '#core/als.ts';
-import { seeded } from '#core/random.ts';
-import type { Entry } from '#core/ratings.ts';
-import { topN } from '#core/recommend.ts';
+import { seeded } from '#core/bytes/random.ts';
+import { type AlsOptions, alsDefaults, type Factors, fit as reference } from '#core/recommender/als.ts';
+import type { Entry } from '#core/recommender/ratings.ts';
+import { topN } from '#core/recommender/recommend.ts';
 import { byFolding, evaluate } from '#train/evaluate.ts';
 import { fitEntries } from '#train/kernel.ts';
 

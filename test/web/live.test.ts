@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, test } from 'node:test';
-import { dataFolder, startLocal } from '../run.ts';
+import { dataFolder, startLocal } from '../support/run.ts';
 import { openBrowser } from './browser.ts';
 
 // The pages on the real service: a hit that the beacon sends is on the map, a notification in its sender's history.

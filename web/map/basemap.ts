@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs';
 import { geoArea, geoCentroid, geoEquirectangular, geoPath } from 'd3-geo';
 import { feature, mesh } from 'topojson-client';
 import type { GeometryCollection, Topology } from 'topojson-specification';
-import { LAND_BITS } from '../../functions/core/coast.ts';
-import { latToY, lonToX, SIZE } from '../../functions/core/mercator.ts';
+import { LAND_BITS } from '#core/map/coast.ts';
+import { latToY, lonToX, SIZE } from '#core/map/mercator.ts';
 
 type Position = [lon: number, lat: number];
 type Atlas = Topology<{ countries: GeometryCollection<{ name: string }>; land: GeometryCollection }>;
@@ -142,7 +142,7 @@ export function basemap(scale: '110m' | '50m'): string {
 }
 
 /**
- * Land for pictures, as functions/core/land.ts holds it: rings one after another, each its number of corners, then steps from
+ * Land for pictures, as functions/core/map/land.ts holds it: rings one after another, each its number of corners, then steps from
  * corner to corner (the first from 0, 0) in units of 2^-LAND_BITS of the world's width, all as zigzag varints.
  */
 export function landRings(): Uint8Array {

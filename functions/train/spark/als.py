@@ -32,7 +32,7 @@ parts = {
 
 def fit(entries):
     # Spark's own class by its gateway: pyspark.ml would ask for numpy, which an image of Spark need not have. A row's
-    # lambda grows with the number of its entries here ("ALS-WR"), which it does not in functions/core/als.ts.
+    # lambda grows with the number of its entries here ("ALS-WR"), which it does not in functions/core/recommender/als.ts.
     als = spark._jvm.org.apache.spark.ml.recommendation.ALS()
     als.setImplicitPrefs(True)
     als.setUserCol("user").setItemCol("item").setRatingCol("pulls")

@@ -1,6 +1,6 @@
 // What a training hands to Spark and takes back: objects under one folder, forms in als.py and README.md.
-import type { Entry } from '#core/ratings.ts';
-import type { ItemModel } from '#core/recommend.ts';
+import type { Entry } from '#core/recommender/ratings.ts';
+import type { ItemModel } from '#core/recommender/recommend.ts';
 import type { ObjectStore } from '#core/stores.ts';
 import type { Lessons, Part } from '../train.ts';
 

@@ -1,6 +1,6 @@
 // Training with the fit on Spark: the same reading before it, the same judging and publishing after it.
-import { checkedAls } from '#core/als.ts';
-import type { Card } from '#core/models.ts';
+import { checkedAls } from '#core/recommender/als.ts';
+import type { Card } from '#core/recommender/model-list.ts';
 import { publish, readLessons, type TrainOptions } from '../train.ts';
 import { readFactors, readLessonsBack, removeExchange, writeLessons } from './exchange.ts';
 

@@ -1,0 +1,143 @@
+// One UTC day's hits, by domain, country and action. Sums are doubles: exact up to 2^53.
+
+import { packColumns, unpackColumns } from '../bytes/columns.ts';
+import { grown, hashBytes, NameTable, viewOf } from '../bytes/names.ts';
+import type { Names } from '../map/cluster.ts';
+import { type Delta, dayNumber } from './delta.ts';
+
+export type By = 'domain' | 'country' | 'action';
+const every = ['domain', 'country', 'action'] as const;
+
+type Column = Uint32Array | Uint8Array | Float64Array;
+const kind = 'hits/1';
+
+export class DaySums {
+  /** `2026-11-21` */
+  readonly day: string;
+  readonly #tallies: Record<By, Tally>;
+
+  private constructor(day: string, tallies: Record<By, Tally>) {
+    this.day = day;
+    this.#tallies = tallies;
+  }
+
+  static empty(day: string): DaySums {
+    return new DaySums(day, { domain: new Tally(), country: new Tally(), action: new Tally() });
+  }
+
+  /** Throws Torn when the bytes are no day's sums, or not the whole of them. */
+  static decode(bytes: Uint8Array): DaySums {
+    const { meta, columns } = unpackColumns<Record<string, Column>>(kind, bytes);
+    const tally = (by: By) =>
+      new Tally(
+        { offsets: columns[`${by}Offsets`] as Uint32Array, utf8: columns[`${by}Names`] as Uint8Array },
+        columns[`${by}Hits`] as Float64Array,
+      );
+    const { day } = meta as { day: string };
+    return new DaySums(day, { domain: tally('domain'), country: tally('country'), action: tally('action') });
+  }
+
+  encode(): Uint8Array<ArrayBuffer> {
+    const columns: Record<string, Column> = {};
+    for (const by of every) {
+      const { offsets, utf8 } = this.#tallies[by].names();
+      columns[`${by}Offsets`] = offsets;
+      columns[`${by}Names`] = utf8;
+      columns[`${by}Hits`] = this.#tallies[by].hits();
+    }
+    return packColumns(kind, { day: this.day }, columns);
+  }
+
+  /** Adds the delta's hits of this day. Commutes: any order gives the same sums. */
+  merge({ domains, actions, byCountry, countries }: Delta): void {
+    const day = dayNumber(this.day);
+    const { domain, action, country } = this.#tallies;
+    domain.add(domains, day);
+    action.add(actions, day);
+    for (const [at, code, hits] of byCountry) {
+      if (at !== day) continue;
+      const utf8 = encoder.encode(countries[code]);
+      const names = { offsets: Uint32Array.of(0, utf8.length), utf8 };
+      country.add({ names, day: Int32Array.of(day), hits: Uint32Array.of(hits) }, day);
+    }
+  }
+
+  get total(): number {
+    return this.#tallies.action.hits().reduce((sum, hits) => sum + hits, 0);
+  }
+
+  /** How many different keys there are. */
+  count(by: By): number {
+    return this.#tallies[by].count;
+  }
+
+  /** Keys with their hits, most first, ties by key: at most `limit` of them, from the one at `start`. */
+  top(by: By, start = 0, limit = Number.POSITIVE_INFINITY): [key: string, hits: number][] {
+    return this.#tallies[by].top(start, limit);
+  }
+}
+
+const encoder = new TextEncoder();
+
+class Tally {
+  readonly #table: NameTable;
+  #hits: Float64Array;
+  /** Rows, most hits first, ties by the bytes of the name; made when asked for. */
+  #order: Uint32Array | undefined;
+
+  constructor(
+    names: Names = { offsets: new Uint32Array(1), utf8: new Uint8Array(0) },
+    hits: Float64Array = new Float64Array(0),
+  ) {
+    this.#table = NameTable.from(names);
+    this.#hits = grown(hits, this.#table.capacity);
+  }
+
+  get count(): number {
+    return this.#table.count;
+  }
+
+  names(): Names {
+    return this.#table.names();
+  }
+
+  hits(): Float64Array {
+    return this.#hits.subarray(0, this.#table.count);
+  }
+
+  /** Adds what falls on the day. */
+  add({ names, day, hits }: { names: Names; day: Int32Array; hits: Uint32Array }, onDay: number): void {
+    const { offsets } = names;
+    const utf8 = viewOf(names.utf8);
+    for (let row = 0; row < hits.length; row++) {
+      if (day[row] !== onDay || hits[row] === 0) continue;
+      const [start, end] = [offsets[row], offsets[row + 1]];
+      const number = this.#table.intern(utf8, start, end, hashBytes(utf8, start, end), 0);
+      if (number >= this.#hits.length) this.#hits = grown(this.#hits, this.#table.capacity);
+      this.#hits[number] += hits[row];
+    }
+    this.#order = undefined;
+  }
+
+  top(start: number, limit: number): [string, number][] {
+    this.#order ??= this.#sorted();
+    const rows = this.#order.subarray(start, Math.min(this.count, start + limit));
+    return Array.from(rows, (row): [string, number] => [this.#table.text(row), this.#hits[row]]);
+  }
+
+  #sorted(): Uint32Array {
+    const { offsets, utf8 } = this.#table.names();
+    const hits = this.#hits;
+    return Uint32Array.from({ length: this.count }, (_, row) => row).sort((a, b) => {
+      if (hits[a] !== hits[b]) return hits[b] - hits[a];
+      let [at, other] = [offsets[a], offsets[b]];
+      while (at < offsets[a + 1] && other < offsets[b + 1] && utf8[at] === utf8[other]) {
+        at++;
+        other++;
+      }
+      if (at === offsets[a + 1] || other === offsets[b + 1])
+        return offsets[a + 1] - offsets[a] - (offsets[b + 1] - offsets[b]);
+      return utf8[at] - utf8[other];
+    });
+  }
+}

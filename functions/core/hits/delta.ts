@@ -1,0 +1,457 @@
+// One batch's sums: what process commits and export folds.
+//
+// A hit is one look-up in a table of (day, domain), one in a table of (day, action), and a few adds in columns beside
+// them; no object or string is made for it. The day is the hit's own UTC day, under this rule:
+//   late    stamped more than a day before its record arrived: counts on its own day, and as `late`
+//   future  stamped more than five minutes after its record arrived: counts at the record's arrival, and as `future`
+// The record's arrival is the only clock, so that a batch which runs again gives the same delta.
+//
+// A hit with an id is listed apart: only export, which knows the ids of the last hours, can say whether it counts.
+
+import { packColumns, unpackColumns } from '../bytes/columns.ts';
+import { grown, NameTable, nameAt } from '../bytes/names.ts';
+import type { Names } from '../map/cluster.ts';
+import type { HitBytes } from './hit.ts';
+
+export interface Place {
+  lat: number;
+  lon: number;
+  /** Two-letter code, '' when unknown. */
+  country: string;
+}
+
+/** Where addresses are, as numbers: what the fold needs of an IP table. */
+export interface Places {
+  /** The number of the place of the address that bytes[start .. end) spell; -1 when it is private, unknown or none. */
+  find(bytes: Uint8Array, start: number, end: number): number;
+  lat(place: number): number;
+  lon(place: number): number;
+  /** Index into `countries`. */
+  country(place: number): number;
+  readonly countries: readonly string[];
+}
+
+export interface Counters {
+  hits: number;
+  /** Redelivered registry events, and hits whose id was seen within the hour. */
+  duplicates: number;
+  /** Hits whose address has no coordinates. */
+  unlocated: number;
+  /** Hits stamped more than a day before they arrived: counted on their own day. */
+  late: number;
+  /** Hits stamped more than five minutes after they arrived: counted on the day of arrival. */
+  future: number;
+  registryEvents: number;
+  quarantined: number;
+}
+
+export const noCounters = (): Counters => ({
+  hits: 0,
+  duplicates: 0,
+  unlocated: 0,
+  late: 0,
+  future: 0,
+  registryEvents: 0,
+  quarantined: 0,
+});
+
+const dayMs = 86_400_000;
+const lateMs = dayMs;
+const futureMs = 5 * 60_000;
+
+/** Days since the epoch. */
+export const dayOf = (time: number) => Math.floor(time / dayMs);
+/** `2026-11-21` of days since the epoch, and back. */
+export const dayName = (day: number) => new Date(day * dayMs).toISOString().slice(0, 10);
+export const dayNumber = (name: string) => dayOf(Date.parse(name));
+
+/**
+ * Does this place replace the held one? Newest wins; ties go by latitude, longitude and country, so that the order in
+ * which places come does not matter.
+ */
+export function wins(time: number, place: Place, heldTime: number, held: Place): boolean {
+  if (time !== heldTime) return time > heldTime;
+  if (place.lat !== held.lat) return place.lat > held.lat;
+  if (place.lon !== held.lon) return place.lon > held.lon;
+  return place.country > held.country;
+}
+
+const kind = 'delta/1';
+
+export class DeltaBuilder {
+  readonly #places: Places;
+  readonly #counters = noCounters();
+
+  /** Rows of (domain, day), with the hits that count for sure and the newest place among them. */
+  readonly #domains = new NameTable();
+  #hits = new Uint32Array(this.#domains.capacity);
+  #time = new Float64Array(this.#domains.capacity).fill(-1);
+  #place = new Int32Array(this.#domains.capacity);
+
+  /** Rows of (action, day). */
+  readonly #actions = new NameTable(16);
+  #actionHits = new Uint32Array(this.#actions.capacity);
+
+  /** Hits by country + 1 (0: unknown), for each day. */
+  readonly #days = new Map<number, Uint32Array<ArrayBuffer>>();
+  #day = -1;
+  #countryHits = new Uint32Array(0);
+
+  readonly #identified = new Identified();
+
+  constructor(places: Places) {
+    this.#places = places;
+  }
+
+  count(name: keyof Counters, by: number): void {
+    this.#counters[name] += by;
+  }
+
+  /** Hits added so far that did not come late, those with an id included. */
+  get promptHits(): number {
+    return this.#counters.hits + this.#identified.count - this.#counters.late;
+  }
+
+  /** Adds a hit up; `arrivedAt` is the arrival of its record, in milliseconds. */
+  hit(hit: HitBytes, arrivedAt: number): void {
+    let time = hit.time;
+    if (time > arrivedAt + futureMs) {
+      this.#counters.future++;
+      time = arrivedAt;
+    } else if (time < arrivedAt - lateMs) this.#counters.late++;
+
+    const day = dayOf(time);
+    if (day !== this.#day) this.#turn(day);
+    const { view } = hit;
+    const place = this.#places.find(hit.bytes, hit.addressStart, hit.addressEnd);
+    const domain = this.#domains.intern(view, hit.domainStart, hit.domainEnd, hit.domainHash, day);
+    const action = this.#actions.intern(view, hit.actionStart, hit.actionEnd, hit.actionHash, day);
+    if (domain >= this.#hits.length) this.#growDomains();
+    if (action >= this.#actionHits.length) this.#actionHits = grown(this.#actionHits, this.#actions.capacity);
+    if (hit.idStart >= 0) {
+      this.#identified.add(hit.bytes, hit.idStart, hit.idEnd, arrivedAt, time, domain, action, place);
+      return;
+    }
+    this.#counters.hits++;
+    this.#hits[domain]++;
+    this.#actionHits[action]++;
+    if (place < 0) {
+      this.#counters.unlocated++;
+      this.#countryHits[0]++;
+      return;
+    }
+    const country = this.#places.country(place) + 1;
+    if (country >= this.#countryHits.length) this.#growCountries(country);
+    this.#countryHits[country]++;
+    const held = this.#time[domain];
+    if (time > held || (time === held && this.#winsTie(place, this.#place[domain]))) {
+      this.#time[domain] = time;
+      this.#place[domain] = place;
+    }
+  }
+
+  #turn(day: number): void {
+    this.#day = day;
+    this.#countryHits = this.#days.get(day) ?? new Uint32Array(256);
+    this.#days.set(day, this.#countryHits);
+  }
+
+  #growDomains(): void {
+    const { capacity } = this.#domains;
+    const held = this.#time.length;
+    this.#hits = grown(this.#hits, capacity);
+    this.#place = grown(this.#place, capacity);
+    this.#time = grown(this.#time, capacity).fill(-1, held);
+  }
+
+  #growCountries(country: number): void {
+    this.#countryHits = grown(this.#countryHits, 2 * country);
+    this.#days.set(this.#day, this.#countryHits);
+  }
+
+  #winsTie(place: number, held: number): boolean {
+    return place !== held && wins(0, placeOf(this.#places, place), 0, placeOf(this.#places, held));
+  }
+
+  encode(range: { shard: string; previous: string; last: string }): Uint8Array<ArrayBuffer> {
+    const { count } = this.#domains;
+    const places = this.#places;
+    const lat = new Float64Array(count);
+    const lon = new Float64Array(count);
+    const country = new Uint16Array(count);
+    for (let row = 0; row < count; row++) {
+      if (this.#time[row] < 0) continue;
+      const place = this.#place[row];
+      lat[row] = places.lat(place);
+      lon[row] = places.lon(place);
+      country[row] = places.country(place) + 1;
+    }
+    const byCountry: CountryRow[] = [];
+    for (const [day, hits] of this.#days)
+      for (let code = 0; code < hits.length; code++) if (hits[code] > 0) byCountry.push([day, code, hits[code]]);
+    const domains = this.#domains.names();
+    const actions = this.#actions.names();
+    const meta: Meta = { ...range, counters: this.#counters, countries: ['', ...places.countries], byCountry };
+    return packColumns(kind, meta, {
+      domainOffsets: domains.offsets,
+      domainNames: domains.utf8,
+      domainDay: this.#domains.tags.subarray(0, count),
+      domainHits: this.#hits.subarray(0, count),
+      domainTime: this.#time.subarray(0, count),
+      domainLat: lat,
+      domainLon: lon,
+      domainCountry: country,
+      actionOffsets: actions.offsets,
+      actionNames: actions.utf8,
+      actionDay: this.#actions.tags.subarray(0, this.#actions.count),
+      actionHits: this.#actionHits.subarray(0, this.#actions.count),
+      ...this.#identified.columns(places),
+    });
+  }
+}
+
+const placeOf = (places: Places, place: number): Place => ({
+  lat: places.lat(place),
+  lon: places.lon(place),
+  country: places.countries[places.country(place)],
+});
+
+/** Hits with an id, in columns. */
+class Identified {
+  count = 0;
+  #low = new Int32Array(16);
+  #high = new Int32Array(16);
+  #arrivedAt = new Float64Array(16);
+  #time = new Float64Array(16);
+  #domain = new Uint32Array(16);
+  #action = new Uint32Array(16);
+  #place = new Int32Array(16);
+
+  add(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    arrivedAt: number,
+    time: number,
+    domain: number,
+    action: number,
+    place: number,
+  ): void {
+    const row = this.count++;
+    if (row === this.#low.length) this.#grow(row * 2);
+    // 64 bits: two folds with different steps, each stirred with the other's end.
+    let low = 0x9747b28c;
+    let high = 0x3c6ef372;
+    for (let at = start; at < end; at++) {
+      low = Math.imul(low ^ bytes[at], 0x01000193);
+      high = Math.imul(high, 0x2c1b3c6d) + bytes[at];
+    }
+    low = stir(low ^ (end - start), high);
+    this.#low[row] = low;
+    this.#high[row] = stir(high, low);
+    this.#arrivedAt[row] = arrivedAt;
+    this.#time[row] = time;
+    this.#domain[row] = domain;
+    this.#action[row] = action;
+    this.#place[row] = place;
+  }
+
+  #grow(length: number): void {
+    this.#low = grown(this.#low, length);
+    this.#high = grown(this.#high, length);
+    this.#arrivedAt = grown(this.#arrivedAt, length);
+    this.#time = grown(this.#time, length);
+    this.#domain = grown(this.#domain, length);
+    this.#action = grown(this.#action, length);
+    this.#place = grown(this.#place, length);
+  }
+
+  columns(places: Places) {
+    const count = this.count;
+    const lat = new Float64Array(count);
+    const lon = new Float64Array(count);
+    /** 0: not located; else country + 2, so that an unknown country with coordinates keeps them. */
+    const country = new Uint16Array(count);
+    for (let row = 0; row < count; row++) {
+      const place = this.#place[row];
+      if (place < 0) continue;
+      lat[row] = places.lat(place);
+      lon[row] = places.lon(place);
+      country[row] = places.country(place) + 2;
+    }
+    return {
+      idLow: this.#low.subarray(0, count),
+      idHigh: this.#high.subarray(0, count),
+      idArrivedAt: this.#arrivedAt.subarray(0, count),
+      idTime: this.#time.subarray(0, count),
+      idDomain: this.#domain.subarray(0, count),
+      idAction: this.#action.subarray(0, count),
+      idLat: lat,
+      idLon: lon,
+      idCountry: country,
+    };
+  }
+}
+
+/** The finalizer of MurmurHash3 (public domain), with a second word stirred in. */
+function stir(word: number, other: number): number {
+  let mixed = word ^ Math.imul(other, 0x9e3779b1);
+  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+  return mixed ^ (mixed >>> 16);
+}
+
+/** Days since the epoch, index into `countries`, hits. */
+type CountryRow = [day: number, country: number, hits: number];
+
+interface Meta {
+  shard: string;
+  previous: string;
+  last: string;
+  counters: Counters;
+  /** '' comes first. */
+  countries: string[];
+  byCountry: CountryRow[];
+}
+
+/** The part of `Seen` (seen.ts) that a delta needs: true when the id is new within the hour. */
+export interface IdWindow {
+  add(low: number, high: number, arrivedAt: number): boolean;
+}
+
+/** A committed batch's sums, decoded. */
+export class Delta {
+  readonly shard: string;
+  readonly previous: string;
+  readonly last: string;
+  readonly counters: Counters;
+  readonly countries: string[];
+  readonly domains: {
+    names: Names;
+    day: Int32Array;
+    hits: Uint32Array;
+    /** Of the newest located hit; -1: none is. */
+    time: Float64Array;
+    lat: Float64Array;
+    lon: Float64Array;
+    /** Index into `countries`. */
+    country: Uint16Array;
+  };
+  readonly actions: { names: Names; day: Int32Array; hits: Uint32Array };
+  readonly byCountry: CountryRow[];
+  readonly #columns: DeltaColumns;
+
+  constructor(meta: Meta, columns: DeltaColumns) {
+    this.shard = meta.shard;
+    this.previous = meta.previous;
+    this.last = meta.last;
+    this.counters = meta.counters;
+    this.countries = meta.countries;
+    this.byCountry = meta.byCountry;
+    // What settle() writes to is copied: the bytes may be a store's own.
+    const own = columns.idLow.length > 0;
+    const mine = <T extends Uint32Array | Float64Array | Uint16Array>(column: T) =>
+      own ? (column.slice() as T) : column;
+    this.domains = {
+      names: { offsets: columns.domainOffsets, utf8: columns.domainNames },
+      day: columns.domainDay,
+      hits: mine(columns.domainHits),
+      time: mine(columns.domainTime),
+      lat: mine(columns.domainLat),
+      lon: mine(columns.domainLon),
+      country: mine(columns.domainCountry),
+    };
+    this.actions = {
+      names: { offsets: columns.actionOffsets, utf8: columns.actionNames },
+      day: columns.actionDay,
+      hits: mine(columns.actionHits),
+    };
+    this.#columns = columns;
+  }
+
+  /** The UTC days that any of its hits fall on, as days since the epoch. */
+  get days(): number[] {
+    return [...new Set(this.actions.day)];
+  }
+
+  /** Each domain's newest place among its hits of a day, those without an id (or settled): [domain, lat, lon, country, time]. */
+  get places(): [domain: string, lat: number, lon: number, country: string, time: number][] {
+    const { names, time, lat, lon, country } = this.domains;
+    return Array.from(time.keys())
+      .filter((row) => time[row] >= 0)
+      .map((row) => [nameAt(names, row), lat[row], lon[row], this.countries[country[row]], time[row]]);
+  }
+
+  /** How many hits came with an id. */
+  get identified(): number {
+    return this.#columns.idLow.length;
+  }
+
+  /**
+   * Adds up the hits with an id that the window has not seen within the hour, and counts the rest as duplicates. To be
+   * called once, before the delta is merged into any state.
+   */
+  settle(seen: IdWindow): void {
+    const { idLow, idHigh, idArrivedAt, idTime, idDomain, idAction, idLat, idLon, idCountry } = this.#columns;
+    const { domains, counters, countries } = this;
+    const rows = new Map(this.byCountry.map((row) => [row[0] * 65_536 + row[1], row]));
+    for (let hit = 0; hit < idLow.length; hit++) {
+      if (!seen.add(idLow[hit], idHigh[hit], idArrivedAt[hit])) {
+        counters.duplicates++;
+        continue;
+      }
+      counters.hits++;
+      const domain = idDomain[hit];
+      domains.hits[domain]++;
+      this.actions.hits[idAction[hit]]++;
+      const country = Math.max(0, idCountry[hit] - 1);
+      const key = domains.day[domain] * 65_536 + country;
+      const row = rows.get(key) ?? [domains.day[domain], country, 0];
+      if (row[2]++ === 0) {
+        rows.set(key, row);
+        this.byCountry.push(row);
+      }
+      if (idCountry[hit] === 0) {
+        counters.unlocated++;
+        continue;
+      }
+      const place = { lat: idLat[hit], lon: idLon[hit], country: countries[country] };
+      const held = { lat: domains.lat[domain], lon: domains.lon[domain], country: countries[domains.country[domain]] };
+      if (!wins(idTime[hit], place, domains.time[domain], held)) continue;
+      domains.time[domain] = idTime[hit];
+      domains.lat[domain] = place.lat;
+      domains.lon[domain] = place.lon;
+      domains.country[domain] = country;
+    }
+  }
+}
+
+type DeltaColumns = {
+  domainOffsets: Uint32Array;
+  domainNames: Uint8Array;
+  domainDay: Int32Array;
+  domainHits: Uint32Array;
+  domainTime: Float64Array;
+  domainLat: Float64Array;
+  domainLon: Float64Array;
+  domainCountry: Uint16Array;
+  actionOffsets: Uint32Array;
+  actionNames: Uint8Array;
+  actionDay: Int32Array;
+  actionHits: Uint32Array;
+  idLow: Int32Array;
+  idHigh: Int32Array;
+  idArrivedAt: Float64Array;
+  idTime: Float64Array;
+  idDomain: Uint32Array;
+  idAction: Uint32Array;
+  idLat: Float64Array;
+  idLon: Float64Array;
+  idCountry: Uint16Array;
+};
+
+/** Throws Torn when the bytes are no delta, or not the whole of one. */
+export function decodeDelta(bytes: Uint8Array): Delta {
+  const { meta, columns } = unpackColumns<DeltaColumns>(kind, bytes);
+  return new Delta(meta as Meta, columns);
+}

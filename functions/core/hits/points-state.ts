@@ -1,0 +1,152 @@
+// The map's state: each domain's newest place, in columns. The file is the columns, so that a million domains are read,
+// merged with some thousands of changes and written in a fraction of a second.
+
+import { packColumns, unpackColumns } from '../bytes/columns.ts';
+import { grown, hashBytes, NameTable, viewOf } from '../bytes/names.ts';
+import type { Points } from '../map/cluster.ts';
+import { type Delta, wins } from './delta.ts';
+
+type Row = [domain: string, lat: number, lon: number, country: string, updatedAt: number];
+
+type PointColumns = {
+  offsets: Uint32Array;
+  utf8: Uint8Array;
+  lat: Float64Array;
+  lon: Float64Array;
+  updatedAt: Float64Array;
+  country: Uint16Array;
+};
+
+const kind = 'points/1';
+
+export class PointsState {
+  #domains: NameTable;
+  #lat: Float64Array;
+  #lon: Float64Array;
+  #updatedAt: Float64Array;
+  #country: Uint16Array;
+  /** '' comes first. */
+  readonly #countries: string[];
+  readonly #countryIndex: Map<string, number>;
+
+  private constructor(columns: PointColumns, countries: string[]) {
+    this.#domains = NameTable.from(columns);
+    const { capacity } = this.#domains;
+    this.#lat = grown(columns.lat, capacity);
+    this.#lon = grown(columns.lon, capacity);
+    this.#updatedAt = grown(columns.updatedAt, capacity);
+    this.#country = grown(columns.country, capacity);
+    this.#countries = countries;
+    this.#countryIndex = new Map(countries.map((country, index) => [country, index]));
+  }
+
+  static empty(): PointsState {
+    const none = new Float64Array(0);
+    const columns = { offsets: new Uint32Array(1), utf8: new Uint8Array(0), lat: none, lon: none, updatedAt: none };
+    return new PointsState({ ...columns, country: new Uint16Array(0) }, ['']);
+  }
+
+  /** Throws Torn when the bytes are no such state, or not the whole of one. */
+  static decode(bytes: Uint8Array): PointsState {
+    const { meta, columns } = unpackColumns<PointColumns>(kind, bytes);
+    return new PointsState(columns, [...(meta as { countries: string[] }).countries]);
+  }
+
+  encode(): Uint8Array<ArrayBuffer> {
+    const { domains, lat, lon, updatedAt, country, countries } = this.columns();
+    return packColumns(kind, { countries }, { ...domains, lat, lon, updatedAt, country });
+  }
+
+  get size(): number {
+    return this.#domains.count;
+  }
+
+  /** Takes over the delta's newer places; answers how many domains changed. Commutes: any order gives the same rows. */
+  merge({ domains, countries }: Delta): number {
+    const { offsets } = domains.names;
+    const utf8 = viewOf(domains.names.utf8);
+    let changed = 0;
+    for (let row = 0; row < domains.time.length; row++) {
+      if (domains.time[row] < 0) continue;
+      const [start, end] = [offsets[row], offsets[row + 1]];
+      const place = { lat: domains.lat[row], lon: domains.lon[row], country: countries[domains.country[row]] };
+      if (this.#put(utf8, start, end, place, domains.time[row])) changed++;
+    }
+    return changed;
+  }
+
+  #put(
+    utf8: DataView,
+    start: number,
+    end: number,
+    place: { lat: number; lon: number; country: string },
+    time: number,
+  ): boolean {
+    const known = this.#domains.count;
+    const row = this.#domains.intern(utf8, start, end, hashBytes(utf8, start, end), 0);
+    if (row < known) {
+      const held = { lat: this.#lat[row], lon: this.#lon[row], country: this.#countries[this.#country[row]] };
+      if (!wins(time, place, this.#updatedAt[row], held)) return false;
+    } else if (row >= this.#lat.length) this.#grow();
+    this.#lat[row] = place.lat;
+    this.#lon[row] = place.lon;
+    this.#updatedAt[row] = time;
+    this.#country[row] = this.#countryOf(place.country);
+    return true;
+  }
+
+  #grow(): void {
+    const { capacity } = this.#domains;
+    this.#lat = grown(this.#lat, capacity);
+    this.#lon = grown(this.#lon, capacity);
+    this.#updatedAt = grown(this.#updatedAt, capacity);
+    this.#country = grown(this.#country, capacity);
+  }
+
+  #countryOf(country: string): number {
+    const index = this.#countryIndex.get(country) ?? this.#countries.push(country) - 1;
+    this.#countryIndex.set(country, index);
+    return index;
+  }
+
+  /** Removes domains whose newest hit is older than `time` (ms); answers how many. */
+  drop(time: number): number {
+    const { count } = this.#domains;
+    let fresh = 0;
+    for (let row = 0; row < count; row++) if (this.#updatedAt[row] >= time) fresh++;
+    if (fresh === count) return 0;
+    const order = new Uint32Array(fresh);
+    for (let row = 0, into = 0; row < count; row++) if (this.#updatedAt[row] >= time) order[into++] = row;
+    const pick = <T extends Float64Array | Uint16Array>(column: T, into: T) => {
+      for (let row = 0; row < fresh; row++) into[row] = column[order[row]];
+      return into;
+    };
+    this.#domains = NameTable.from(this.#domains.gather(order));
+    const { capacity } = this.#domains;
+    this.#lat = pick(this.#lat, new Float64Array(capacity));
+    this.#lon = pick(this.#lon, new Float64Array(capacity));
+    this.#updatedAt = pick(this.#updatedAt, new Float64Array(capacity));
+    this.#country = pick(this.#country, new Uint16Array(capacity));
+    return count - fresh;
+  }
+
+  /** The state as columns, in the shape that clusters are built from: views, good until the next merge or drop. */
+  columns(): Points {
+    const { count } = this.#domains;
+    return {
+      domains: this.#domains.names(),
+      lat: this.#lat.subarray(0, count),
+      lon: this.#lon.subarray(0, count),
+      updatedAt: this.#updatedAt.subarray(0, count),
+      country: this.#country.subarray(0, count),
+      countries: this.#countries,
+    };
+  }
+
+  rows(): Row[] {
+    return Array.from({ length: this.size }, (_, row): Row => {
+      const country = this.#countries[this.#country[row]];
+      return [this.#domains.text(row), this.#lat[row], this.#lon[row], country, this.#updatedAt[row]];
+    });
+  }
+}

@@ -1,0 +1,356 @@
+// The map's routes beside the tiles: clusters of a box, leaves, Yandex Maps; and the description of all of them.
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import { LAND_ZOOM } from '#core/map/coast.ts';
+import { clusterFeature, yandexCollection } from '#core/map/geojson.ts';
+import type { Matches } from '#core/map/matches.ts';
+import { latToY, SIZE } from '#core/map/mercator.ts';
+import type { Box, Pyramid } from '#core/map/pyramid.ts';
+import { repeated } from '../parameters.ts';
+import { embedRoutes, type RefusalHook, themeQuery } from './embed.ts';
+import { fail, IMMUTABLE, mapHeaders, matching, packed, refusal, SHORT_LIVED, unknown } from './replies.ts';
+import type { SnapshotSource } from './snapshots.ts';
+import { tileParameters, tileRoutes } from './tiles.ts';
+
+const MAX_FEATURES = 10_000;
+const MAX_LEAVES = 1000;
+
+const errorSchema = z
+  .object({ error: z.object({ code: z.string(), message: z.string() }) })
+  .openapi('Error', { description: 'What to mend.' });
+const failure = (description: string) => ({ description, content: { 'application/json': { schema: errorSchema } } });
+const failures = { 400: failure('A parameter is bad; the message names it.'), 404: failure('No such snapshot.') };
+
+const snapshotName = z.string().regex(...tileParameters.snapshot);
+const snapshotQuery = snapshotName.optional().openapi({ description: 'A snapshot; the latest one when left out.' });
+
+const bboxQuery = (example: string) =>
+  z.string({ error: `write bbox=${example}` }).transform((text, context) => {
+    const numbers = text.split(',').map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
+    if (numbers.length === 4 && numbers.every(Number.isFinite)) return numbers as Box;
+    context.addIssue(`must be four numbers with commas between, such as ${example}`);
+    return z.NEVER;
+  });
+const latitudes = (south: number, north: number) => south <= north && south >= -90 && north <= 90;
+const zoomQuery = z
+  .string({ error: 'write zoom=4' })
+  .transform((text, context) => {
+    const zoom = text.trim() === '' ? Number.NaN : Number(text);
+    if (Number.isFinite(zoom)) return zoom;
+    context.addIssue('must be a number, such as 4.5');
+    return z.NEVER;
+  })
+  .openapi({ type: 'string', example: '4.5', description: 'Rounded down and held to the zooms there are.' });
+const whole = (low: number, high: number, standard: number) =>
+  z
+    .string()
+    .regex(/^\d{1,12}$/, `must be a whole number from ${low} to ${high}`)
+    .transform(Number)
+    .refine((value) => value >= low && value <= high, `must be from ${low} to ${high}`)
+    .optional()
+    .default(standard)
+    .openapi({ type: 'string', example: String(standard) });
+
+const filterQuery = {
+  hours: z
+    .string()
+    .regex(...tileParameters.hours)
+    .transform(Number)
+    .refine((hours) => hours >= 1, 'must be at least 1')
+    .optional()
+    .openapi({ type: 'string', example: '24', description: 'Only points of the last hours before the newest point.' }),
+  country: z
+    .string()
+    .regex(...tileParameters.country)
+    .transform((code) => code.toUpperCase())
+    .optional()
+    .openapi({ type: 'string', example: 'DE' }),
+};
+const featureSchema = z
+  .object({
+    type: z.literal('Feature'),
+    id: z.number(),
+    geometry: z.object({ type: z.literal('Point'), coordinates: z.array(z.number()) }),
+    properties: z.union([
+      z.object({ point_count: z.number(), expansion_zoom: z.number().optional() }),
+      z.object({ domain: z.string(), updatedAt: z.string() }),
+    ]),
+  })
+  .openapi('Cluster');
+const collectionSchema = z
+  .object({
+    type: z.literal('FeatureCollection'),
+    snapshot: z.string(),
+    zoom: z.number().openapi({
+      description: `The zoom that was answered: lower than asked when the box would hold more than ${MAX_FEATURES} items.`,
+    }),
+    features: z.array(featureSchema),
+  })
+  .openapi('Clusters');
+
+const latestRoute = createRoute({
+  method: 'get',
+  path: '/v1/points/latest',
+  summary: 'The newest snapshot of the points',
+  responses: {
+    200: {
+      description: 'The pointer.',
+      content: {
+        'application/json': {
+          schema: z.object({
+            snapshot: z.string(),
+            updatedAt: z.string(),
+            points: z.number(),
+            staleSeconds: z.number(),
+          }),
+        },
+      },
+    },
+    404: failure('Nothing was exported yet.'),
+  },
+});
+
+const tileRoute = createRoute({
+  method: 'get',
+  path: '/v1/tiles/{snapshot}/{z}/{x}/{file}',
+  summary: 'Clusters of one tile',
+  request: {
+    params: z.object({
+      snapshot: snapshotName.openapi({ description: 'A snapshot, or "latest".' }),
+      z: z.string().regex(...tileParameters.z),
+      x: z.string().regex(...tileParameters.x),
+      file: z
+        .string()
+        .regex(...tileParameters.file)
+        .openapi({ example: '5.mvt' }),
+    }),
+    query: z.object({
+      ...filterQuery,
+      theme: themeQuery,
+      size: z
+        .enum(['256', '512', '1024'])
+        .optional()
+        .default('512')
+        .openapi({ description: "Pixels of a PNG's side." }),
+      background: z
+        .enum(['map', 'none'])
+        .optional()
+        .default('map')
+        .openapi({ description: `Of a PNG: land and sea, to zoom ${LAND_ZOOM}, or clear.` }),
+    }),
+  },
+  responses: {
+    200: {
+      description: 'Layer `clusters`.',
+      content: {
+        'application/vnd.mapbox-vector-tile': { schema: z.string().openapi({ format: 'binary' }) },
+        'application/geo+json': { schema: collectionSchema },
+        'image/png': { schema: z.string().openapi({ format: 'binary' }) },
+      },
+    },
+    204: { description: 'Nothing there.' },
+    304: { description: 'Not changed.' },
+    ...failures,
+  },
+});
+
+const clustersRoute = createRoute({
+  method: 'get',
+  path: '/v1/clusters',
+  summary: 'Clusters of a box',
+  request: {
+    query: z.object({
+      bbox: bboxQuery('-10,35,30,60')
+        .refine(([, south, , north]) => latitudes(south, north), 'must be W,S,E,N with -90 <= S <= N <= 90')
+        .openapi({ type: 'string', example: '-10,35,30,60' }),
+      zoom: zoomQuery,
+      snapshot: snapshotQuery,
+      ...filterQuery,
+    }),
+  },
+  responses: {
+    200: { description: 'GeoJSON.', content: { 'application/geo+json': { schema: collectionSchema } } },
+    ...failures,
+  },
+});
+
+const leavesRoute = createRoute({
+  method: 'get',
+  path: '/v1/clusters/leaves',
+  summary: 'The domains in a cluster, newest first',
+  request: {
+    query: z.object({
+      cluster: z
+        .string({ error: 'write cluster=ID, an id that GET /v1/clusters gave' })
+        .regex(/^\d{1,15}$/, 'must be the id of a cluster, from GET /v1/clusters')
+        .transform(Number)
+        .openapi({ type: 'string' }),
+      limit: whole(1, MAX_LEAVES, 100),
+      offset: whole(0, 2 ** 25, 0),
+      snapshot: snapshotQuery.openapi({ description: 'The snapshot the id came from.' }),
+      ...filterQuery,
+    }),
+  },
+  responses: {
+    200: {
+      description: 'One page.',
+      content: {
+        'application/json': {
+          schema: z.object({
+            total: z.number(),
+            items: z.array(
+              z.object({
+                domain: z.string(),
+                lat: z.number(),
+                lon: z.number(),
+                updatedAt: z.string(),
+                country: z.string(),
+              }),
+            ),
+          }),
+        },
+      },
+    },
+    ...failures,
+  },
+});
+
+const yandexRoute = createRoute({
+  method: 'get',
+  path: '/v1/clusters/yandex',
+  summary: "Clusters for Yandex Maps' RemoteObjectManager",
+  request: {
+    query: z.object({
+      bbox: bboxQuery('35,-10,60,30')
+        .refine(
+          ([south, , north]) => latitudes(south, north),
+          'must be lat,lon,lat,lon with -90 <= first <= third <= 90',
+        )
+        .openapi({ type: 'string', example: '35,-10,60,30', description: 'What %b stands for: lat,lon,lat,lon.' }),
+      zoom: zoomQuery,
+      // Letters that cannot end a script or call anything but a function by name.
+      callback: z
+        .string()
+        .regex(/^[A-Za-z_$][\w$]*(\.[A-Za-z_$][\w$]*)*$/, 'must be the name of a function')
+        .max(100, 'must be at most 100 letters')
+        .optional(),
+      snapshot: snapshotQuery,
+      ...filterQuery,
+    }),
+  },
+  responses: {
+    200: {
+      description: 'JSONP when `callback` is given.',
+      content: { 'application/json': { schema: z.object({}) }, 'text/javascript': { schema: z.string() } },
+    },
+    ...failures,
+  },
+});
+
+/** Answers a request whose parameters do not fit their schema: 400 with the first one's name and value. */
+const refuse: RefusalHook = (result, c) => {
+  if (result.success) return;
+  const [issue] = result.error.issues;
+  const parameter = String(issue.path[0]);
+  const value = c.req.param(parameter) ?? c.req.query(parameter);
+  const twice = repeated(c, parameter);
+  if (twice) return fail(c, 400, 'bad_request', twice);
+  if (value === undefined) return fail(c, 400, 'bad_request', `${parameter} is missing: ${issue.message}`);
+  return refusal(c, parameter, value, issue.message);
+};
+
+/** Everything below the map; mount it with app.route('/', ...). clock: milliseconds since the epoch. */
+export function mapRoutes(source: SnapshotSource, clock: () => number): OpenAPIHono {
+  const app = new OpenAPIHono({ defaultHook: refuse });
+  for (const path of ['/v1/clusters', '/v1/clusters/*', '/v1/embed/*']) app.use(path, mapHeaders);
+  app.route('/', tileRoutes(source, clock));
+  for (const route of [latestRoute, tileRoute]) app.openAPIRegistry.registerPath(route);
+  app.route('/', embedRoutes(source, refuse));
+
+  app.openapi(clustersRoute, async (c) => {
+    const { bbox, zoom, snapshot: wanted, ...filter } = c.req.valid('query');
+    const found = await openWanted(c, wanted);
+    if (found instanceof Response) return found;
+    const { pyramid, snapshot } = found;
+    const answer = await pyramid.load(() => {
+      const { level, clusters } = boxClusters(pyramid, bbox, zoom, matching(pyramid, filter));
+      return { zoom: level, features: clusters.map((cluster) => clusterFeature(pyramid, cluster)) };
+    });
+    const body = JSON.stringify({ type: 'FeatureCollection', snapshot, ...answer });
+    return packed(c, body, 'application/geo+json');
+  });
+
+  app.openapi(leavesRoute, async (c) => {
+    const { cluster, limit, offset, snapshot: wanted, ...filter } = c.req.valid('query');
+    const found = await openWanted(c, wanted);
+    if (found instanceof Response) return found;
+    try {
+      const { pyramid } = found;
+      const { total, leaves } = await pyramid.load(() => {
+        const matches = matching(pyramid, filter);
+        const { leafStart, count } = pyramid.find(cluster);
+        return {
+          total: matches ? matches.count(leafStart, leafStart + count) : count,
+          leaves: pyramid.leaves(cluster, limit, offset, matches),
+        };
+      });
+      const items = leaves.map((leaf) => ({ ...leaf, updatedAt: new Date(leaf.updatedAt).toISOString() }));
+      return c.json({ total, items }, 200);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      return fail(c, 404, 'no_cluster', `cluster "${cluster}" is not in snapshot ${found.snapshot}`);
+    }
+  });
+
+  app.openapi(yandexRoute, async (c) => {
+    const { bbox, zoom, callback, snapshot: wanted, ...filter } = c.req.valid('query');
+    const found = await openWanted(c, wanted);
+    if (found instanceof Response) return found;
+    const [south, west, north, east] = bbox;
+    const { pyramid } = found;
+    const collection = await pyramid.load(() =>
+      yandexCollection(
+        pyramid,
+        boxClusters(pyramid, [west, south, east, north], zoom, matching(pyramid, filter)).clusters,
+      ),
+    );
+    const body = JSON.stringify(collection);
+    if (!callback) return packed(c, body, 'application/json');
+    // The comment keeps the reply from being read as another file type that begins with letters of the caller's choice.
+    return packed(
+      c,
+      `/**/${callback}(${body.replace(/[\u2028\u2029]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16)}`)});`,
+      'text/javascript',
+    );
+  });
+
+  async function resolve(snapshot: string | undefined): Promise<string | undefined> {
+    return snapshot === undefined || snapshot === 'latest' ? (await source.latest())?.snapshot : snapshot;
+  }
+
+  async function openWanted(c: Context, wanted: string | undefined) {
+    const snapshot = await resolve(wanted);
+    if (!snapshot) return fail(c, 404, 'no_snapshot', 'no points were exported yet');
+    const pyramid = await source.open(snapshot);
+    if (!pyramid) return unknown(c, snapshot);
+    c.header('Cache-Control', wanted === undefined || wanted === 'latest' ? SHORT_LIVED : IMMUTABLE);
+    return { snapshot, pyramid };
+  }
+
+  return app;
+}
+
+/**
+ * The clusters of a box, at the deepest zoom up to the one asked that needs no more than MAX_FEATURES. Starts where the box
+ * is a few tiles wide, which are never too many, and goes up: a wide box at a deep zoom never reads the deep levels.
+ */
+function boxClusters(pyramid: Pyramid, box: Box, zoom: number, matches: Matches | undefined) {
+  const [west, south, east, north] = box;
+  const width = Math.min(360, west <= east ? east - west : east - west + 360) / 360;
+  const height = (latToY(south) - latToY(north)) / SIZE;
+  const wanted = pyramid.levelOf(zoom);
+  const few = Math.floor(2 - Math.log2(Math.max(width, height, 2 ** -pyramid.maxZoom)));
+  let level = Math.max(0, Math.min(wanted, few, pyramid.maxZoom));
+  while (level < wanted && pyramid.countClusters(box, level + 1) <= MAX_FEATURES) level++;
+  return { level, clusters: pyramid.clusters(box, level, matches) };
+}

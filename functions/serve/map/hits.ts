@@ -1,0 +1,122 @@
+import { gunzipSync } from 'node:zlib';
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { DaySums } from '#core/hits/day-sums.ts';
+import { readManifest } from '#core/hits/manifest.ts';
+import type { ObjectStore } from '#core/stores.ts';
+import { badRequest, notFound } from '#http/errors.ts';
+import { afterTo, day, error, failures, json, limit, oneOf, pageOf, router } from '../parameters.ts';
+
+const row = z.object({ day: z.string(), key: z.string(), hits: z.int() });
+
+const hits = createRoute({
+  method: 'get',
+  path: '/v1/hits',
+  summary: 'Hits of each day, by domain, country or action; exact',
+  request: {
+    query: z.object({
+      from: day.optional(),
+      to: day.optional(),
+      by: oneOf(['day', 'domain', 'country', 'action']).default('day'),
+      limit: limit(100, 10_000),
+      cursor: z.string().optional(),
+    }),
+  },
+  responses: {
+    200: json(pageOf(row), 'Sums'),
+    ...failures,
+    404: json(error, 'The sums were just replaced by newer ones: ask again.'),
+  },
+});
+
+const points = createRoute({
+  method: 'get',
+  path: '/points.json',
+  summary: 'The public export: every domain on the map',
+  responses: {
+    200: json(
+      z.object({
+        version: z.int(),
+        updatedAt: z.iso.datetime(),
+        keepDays: z.number(),
+        points: z.array(
+          z.object({ domain: z.string(), lat: z.number(), lon: z.number(), updatedAt: z.iso.datetime() }),
+        ),
+      }),
+      'Points',
+    ),
+    304: { description: 'Not changed.' },
+  },
+});
+
+/** The daily sums and the public export. */
+export function hitRoutes({ objects, keepDays }: { objects: ObjectStore; keepDays: number }): OpenAPIHono {
+  const app = router();
+  const sumsOf = cachedSums(objects);
+
+  app.openapi(hits, async (c) => {
+    const { from = '', to = '9999-12-31', by, limit, cursor } = c.req.valid('query');
+    if (from > to) throw afterTo(from, to);
+    const { manifest } = await readManifest(objects);
+    const days = Object.keys(manifest.hits)
+      .filter((day) => day >= from && day <= to)
+      .sort();
+    const start = readCursor(cursor);
+    const items: z.infer<typeof row>[] = [];
+    for (const day of days) {
+      if (day < start.day) continue;
+      const sums = await sumsOf(manifest.hits[day]);
+      const first = day === start.day ? start.index : 0;
+      // One more than fits tells whether there is a next page.
+      const rows: [string, number][] =
+        by === 'day'
+          ? [[day, sums.total] as [string, number]].slice(first)
+          : sums.top(by, first, limit - items.length + 1);
+      for (const [index, [key, hits]] of rows.entries()) {
+        if (items.length === limit) return c.json({ items, cursor: writeCursor(day, first + index) }, 200);
+        items.push({ day, key, hits });
+      }
+    }
+    return c.json({ items }, 200);
+  });
+
+  app.openapi(points, async (c) => {
+    const found = await objects.get('points.json');
+    c.header('Cache-Control', 'public, max-age=2');
+    if (!found) return c.json({ version: 1, updatedAt: new Date(0).toISOString(), keepDays, points: [] }, 200);
+    c.header('ETag', found.etag);
+    c.header('Vary', 'Accept-Encoding');
+    c.header('Content-Type', 'application/json');
+    if (c.req.header('if-none-match') === found.etag) return c.body(null, 304) as never;
+    const zipped = c.req.header('accept-encoding')?.includes('gzip');
+    if (zipped) c.header('Content-Encoding', 'gzip');
+    return c.body((zipped ? found.body : gunzipSync(found.body)) as Uint8Array<ArrayBuffer>, 200) as never;
+  });
+  return app;
+}
+
+/** Segments never change under their key: the last few stay decoded. */
+function cachedSums(objects: ObjectStore, most = 64) {
+  const held = new Map<string, Promise<DaySums>>();
+  return (key: string): Promise<DaySums> => {
+    const sums =
+      held.get(key) ??
+      objects.get(key).then((found) => {
+        if (found) return DaySums.decode(found.body);
+        held.delete(key);
+        throw notFound('These sums were just replaced by newer ones: ask again.');
+      });
+    held.delete(key);
+    held.set(key, sums);
+    if (held.size > most) held.delete(held.keys().next().value as string);
+    return sums;
+  };
+}
+
+const writeCursor = (day: string, index: number) => `${day}.${index}`;
+
+function readCursor(cursor: string | undefined): { day: string; index: number } {
+  if (cursor === undefined) return { day: '', index: 0 };
+  const [, day, index] = /^(\d{4}-\d{2}-\d{2})\.(\d{1,9})$/.exec(cursor) ?? [];
+  if (day) return { day, index: Number(index) };
+  throw badRequest(`cursor: "${cursor}" is not one that this call handed out: leave it out to start at the first day`);
+}

@@ -1,0 +1,122 @@
+// Snapshots of the points in the object store: `points/latest.json` points at `points/SNAPSHOT/points.bin`.
+import { type Pointer, pointerKey, snapshotKey } from '#core/map/pointer.ts';
+import type { Pyramid } from '#core/map/pyramid.ts';
+import { BadSnapshot, openInPart } from '#core/map/snapshot.ts';
+import type { ObjectStore } from '#core/stores.ts';
+
+export type LatestPoints = Omit<Pointer, 'generation'>;
+
+/** What the tile routes ask of wherever snapshots are kept. */
+export interface SnapshotSource {
+  /** The newest snapshot that can be opened; undefined before the first export. */
+  latest(): Promise<LatestPoints | undefined>;
+  /** undefined when there is no such snapshot. */
+  open(snapshot: string): Promise<Pyramid | undefined>;
+}
+
+/** A snapshot that was there when it was opened and has been swept since. */
+export class SnapshotGone extends Error {
+  override name = 'SnapshotGone';
+}
+
+/** Snapshot names are part of a key and of a URL. */
+export const SNAPSHOT_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+const POINTER_AGE_MS = 1000;
+
+type Reads = Pick<ObjectStore, 'get' | 'head'>;
+
+/**
+ * Keeps the newest few pyramids open, each read in blocks as tiles ask for them: a new snapshot costs a reader what its own
+ * tile needs, not the file. See docs/decisions/0003-points-file.md.
+ * A new pointer is followed only once its snapshot opens: until then the last good one serves.
+ */
+export function objectSnapshots(
+  store: Reads,
+  clock: () => number,
+  { keep = 3, onBad = (_snapshot: string, _error: BadSnapshot) => {} } = {},
+): SnapshotSource {
+  const opened = new Map<string, Promise<Pyramid | undefined>>();
+  let current: LatestPoints | undefined;
+  let checkedAt = -Infinity;
+  let etag = '';
+  let checking: Promise<void> | undefined;
+
+  function open(snapshot: string): Promise<Pyramid | undefined> {
+    const known = opened.get(snapshot);
+    if (known) {
+      // Last used goes last, first out.
+      opened.delete(snapshot);
+      opened.set(snapshot, known);
+      return known;
+    }
+    const pyramid = openObject(store, snapshotKey(snapshot));
+    opened.set(snapshot, pyramid);
+    const forget = () => opened.get(snapshot) === pyramid && opened.delete(snapshot);
+    pyramid.then((found) => found || forget(), forget);
+    for (const oldest of opened.keys()) {
+      if (opened.size <= keep) break;
+      if (oldest !== current?.snapshot) opened.delete(oldest);
+    }
+    return pyramid;
+  }
+
+  async function check(): Promise<void> {
+    // The first time there is nothing to compare with: one way to the store less before the first tile.
+    const head = etag === '' ? undefined : await store.head(pointerKey);
+    if (etag === '' || (head && head.etag !== etag)) {
+      const pointer = await store.get(pointerKey);
+      const next = pointer && parsePointer(pointer.body);
+      if (pointer && next) {
+        try {
+          if (await open(next.snapshot)) current = next;
+          else onBad(next.snapshot, new BadSnapshot(`${snapshotKey(next.snapshot)} does not exist`));
+        } catch (error) {
+          if (!(error instanceof BadSnapshot)) throw error;
+          onBad(next.snapshot, error);
+        }
+        etag = pointer.etag;
+      }
+    }
+    checkedAt = clock();
+  }
+
+  return {
+    open,
+    async latest() {
+      if (clock() - checkedAt >= POINTER_AGE_MS) {
+        checking ??= check().finally(() => {
+          checking = undefined;
+        });
+        // A store that is down does not take a good snapshot out of service, and is asked once a second too.
+        await checking.catch((error: unknown) => {
+          if (!current) throw error;
+          checkedAt = clock();
+        });
+      }
+      return current;
+    },
+  };
+}
+
+/** undefined when there is no such object; what is asked of it later is read as it is needed. */
+async function openObject(store: Reads, key: string): Promise<Pyramid | undefined> {
+  const read = async (start: number, end: number) => {
+    const found = await store.get(key, { start, end });
+    if (!found) throw new SnapshotGone(`${key} is not there any more`);
+    return found.body;
+  };
+  return openInPart(read).catch((error: unknown) => {
+    if (!(error instanceof SnapshotGone)) throw error;
+    return undefined;
+  });
+}
+
+function parsePointer(body: Uint8Array): LatestPoints | undefined {
+  const value: unknown = JSON.parse(new TextDecoder().decode(body));
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { snapshot, updatedAt, points } = value as Record<string, unknown>;
+  if (typeof snapshot !== 'string' || !SNAPSHOT_NAME.test(snapshot)) return undefined;
+  const time = typeof updatedAt === 'string' ? Date.parse(updatedAt) : updatedAt;
+  if (typeof time !== 'number' || !Number.isFinite(time) || typeof points !== 'number') return undefined;
+  return { snapshot, updatedAt: time, points };
+}

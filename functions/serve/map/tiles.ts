@@ -1,0 +1,97 @@
+// The map's two hot routes: the pointer and the tiles. Everything is checked before anything is read.
+//
+// They are a function of their own on AWS and load no schema library (docs/decisions/0004-tiles-are-a-function.md): what a
+// parameter must be stands here, and clusters.ts describes and documents it from the same place.
+import { deflateSync } from 'node:zlib';
+import { type Context, Hono } from 'hono';
+import { LAND_ZOOM } from '#core/map/coast.ts';
+import { tileFeatures } from '#core/map/geojson.ts';
+import { encodeTile } from '#core/map/mvt.ts';
+import { clear, drawLand, drawTile, encodePng, type Picture, type Theme } from '#core/map/png.ts';
+import { DEEPEST_ZOOM } from '#core/map/pyramid.ts';
+import { fail, IMMUTABLE, mapHeaders, matching, packed, refusal, SHORT_LIVED, unknown } from './replies.ts';
+import { SNAPSHOT_NAME, type SnapshotSource } from './snapshots.ts';
+
+export type { LatestPoints, SnapshotSource } from './snapshots.ts';
+
+/** What a parameter must be, and what is said of one that is something else. */
+export const tileParameters = {
+  snapshot: [SNAPSHOT_NAME, 'must be "latest" or a name from /v1/points/latest'],
+  z: [/^\d{1,2}$/, 'must be a whole number'],
+  x: [/^\d{1,8}$/, 'must be a whole number'],
+  file: [/^\d{1,8}\.(mvt|json|png)$/, 'must be Y.mvt, Y.json or Y.png'],
+  hours: [/^\d{1,5}$/, 'must be a whole number from 1 to 99999, such as 24'],
+  country: [/^[A-Za-z]{2}$/, 'must be a two-letter country code'],
+  theme: [/^(light|dark)$/, 'must be light or dark'],
+  size: [/^(256|512|1024)$/, 'must be 256, 512 or 1024'],
+  background: [/^(map|none)$/, 'must be map or none'],
+} satisfies Record<string, [RegExp, string]>;
+type Name = keyof typeof tileParameters;
+
+/** The pointer and the tiles; mount it with app.route('/', ...). clock: milliseconds since the epoch. */
+export function tileRoutes(source: SnapshotSource, clock: () => number): Hono {
+  const app = new Hono();
+  // Named one by one: mounted beside people's routes, a '*' here would open those to every site.
+  for (const path of ['/v1/points/*', '/v1/tiles/*']) app.use(path, mapHeaders);
+
+  app.get('/v1/points/latest', async (c) => {
+    const latest = await source.latest();
+    if (!latest) return fail(c, 404, 'no_snapshot', 'no points were exported yet');
+    c.header('Cache-Control', SHORT_LIVED);
+    return c.json({
+      ...latest,
+      updatedAt: new Date(latest.updatedAt).toISOString(),
+      staleSeconds: Math.max(0, Math.round((clock() - latest.updatedAt) / 1000)),
+    });
+  });
+
+  app.get('/v1/tiles/:snapshot/:z/:x/:file', async (c) => {
+    const { snapshot: wanted, z, x: column, file } = c.req.param();
+    const { hours, country, theme = 'light', size = '512', background = 'map' } = c.req.query();
+    const look = { theme, size, background };
+    const given: Partial<Record<Name, string>> = { snapshot: wanted, z, x: column, file, hours, country, ...look };
+    for (const [name, value] of Object.entries(given) as [Name, string | undefined][]) {
+      const [pattern, must] = tileParameters[name];
+      if (value !== undefined && !pattern.test(value)) return refusal(c, name, value, must);
+    }
+    if (hours !== undefined && Number(hours) < 1) return refusal(c, 'hours', hours, 'must be at least 1');
+    const [zoom, x] = [Number(z), Number(column)];
+    const [row, format] = file.split('.');
+    const y = Number(row);
+    if (zoom > DEEPEST_ZOOM) return refusal(c, 'z', z, `must be from 0 to ${DEEPEST_ZOOM}`);
+    if (x >= 2 ** zoom || y >= 2 ** zoom)
+      return refusal(c, 'x/y', `${column}/${row}`, `must be below ${2 ** zoom} at zoom ${zoom}`);
+
+    const snapshot = wanted === 'latest' ? (await source.latest())?.snapshot : wanted;
+    if (!snapshot) return fail(c, 404, 'no_snapshot', 'no points were exported yet');
+    const filter = { hours: hours === undefined ? undefined : Number(hours), country: country?.toUpperCase() };
+    const shown = format === 'png' ? Object.values(look) : [];
+    const etag = `W/"${[snapshot, zoom, x, file, filter.hours, filter.country, ...shown].join('/')}"`;
+    const held = c.req.header('If-None-Match')?.split(/,\s*/).includes(etag);
+    const pyramid = held ? undefined : await source.open(snapshot);
+    if (!held && !pyramid) return unknown(c, snapshot);
+    c.header('ETag', etag);
+    c.header('Cache-Control', wanted === 'latest' ? SHORT_LIVED : IMMUTABLE);
+    if (!pyramid) return c.body(null, 304);
+    const tile = await pyramid.load(() => pyramid.tile(zoom, x, y, matching(pyramid, filter)));
+    const land = format === 'png' && background === 'map' && zoom <= LAND_ZOOM;
+    if (tile.length === 0 && !land) return c.body(null, 204);
+    if (format === 'json') {
+      const features = tileFeatures(pyramid, tile, zoom, x, y);
+      const body = JSON.stringify({ type: 'FeatureCollection', snapshot, zoom, features });
+      return packed(c, body, 'application/geo+json');
+    }
+    if (format === 'png') {
+      const under = land ? drawLand(zoom, x, y, Number(size), theme as Theme) : clear(Number(size));
+      return picture(c, drawTile(tile, under, theme as Theme));
+    }
+    return packed(c, encodeTile(pyramid, tile), 'application/vnd.mapbox-vector-tile');
+  });
+
+  return app;
+}
+
+function picture(c: Context, drawn: Picture) {
+  c.header('Content-Type', 'image/png');
+  return c.body(encodePng(drawn, (rows) => deflateSync(rows, { level: 4 })));
+}

@@ -1,0 +1,108 @@
+import { decodeModel, type Model } from '#core/recommender/model-file.ts';
+import {
+  type Card,
+  latestKey,
+  type ModelList,
+  modelKey,
+  readModels,
+  refusedKey,
+} from '#core/recommender/model-list.ts';
+import { folding, ranking } from '#core/recommender/recommend.ts';
+import { type ObjectStore, PreconditionFailed } from '#core/stores.ts';
+import { notFound } from '#http/errors.ts';
+import { renewed } from '../renewed.ts';
+
+/** A model ready to answer. */
+export interface Service {
+  model: Model;
+  card: Card;
+  /** Where a repository stands in the model. */
+  index: Map<string, number>;
+  foldIn: ReturnType<typeof folding>;
+  /** The best images of a person's factors. */
+  best: ReturnType<typeof ranking>;
+}
+
+/** The models as serve sees them. */
+export interface ModelSource {
+  /** The model in service with its card; undefined before the first training. */
+  current(): Promise<Service | undefined>;
+  list(): Promise<ModelList>;
+  /** The newest model that training did not put in service, if it is newer than the one that is. */
+  refused(): Promise<Card | undefined>;
+  /** Puts a kept model back in service: the named one, or the one before the current. */
+  rollback(id?: string): Promise<Card>;
+}
+
+/** How old the answer may be which model is in service. */
+const longestMs = 1000;
+
+export const serviceOf = (model: Model, card: Card): Service => ({
+  model,
+  card,
+  index: new Map(model.items.map((item, at) => [item, at])),
+  foldIn: folding({ rank: model.rank, items: model.factors }, model),
+  best: ranking({ rank: model.rank, items: model.factors }),
+});
+
+/** Looks at the pointer at most once a second; a model that can't be read leaves the last good one in service. */
+export function modelSource(objects: ObjectStore, clock: () => number, report: (cause: unknown) => void): ModelSource {
+  /** The last good one. */
+  let decoded: Service | undefined;
+
+  const check = async (): Promise<{ list: ModelList; service?: Service }> => {
+    const { list } = await readModels(objects);
+    if (list.current === undefined || list.current === decoded?.card.id) return { list, service: decoded };
+    try {
+      const found = await objects.get(modelKey(list.current));
+      if (!found) throw new Error(`model ${list.current} is in service, but its file is missing`);
+      const model = decodeModel(found.body);
+      const card = list.cards.find(({ id }) => id === list.current) as Card;
+      decoded = serviceOf(model, card);
+    } catch (cause) {
+      report(cause);
+    }
+    return { list, service: decoded };
+  };
+  const checked = renewed(check, { clock, report, longestMs });
+
+  return {
+    async current() {
+      return (await checked()).service;
+    },
+    async list() {
+      return (await checked()).list;
+    },
+    async refused() {
+      const { list } = await checked();
+      const found = await objects.get(refusedKey);
+      if (!found) return;
+      const card = JSON.parse(new TextDecoder().decode(found.body)) as Card;
+      return list.cards.every(({ trainedAt }) => trainedAt < card.trainedAt) ? card : undefined;
+    },
+    async rollback(id) {
+      for (;;) {
+        const { list, etag } = await readModels(objects);
+        const at = list.cards.findIndex((card) => card.id === list.current);
+        const card = id === undefined ? list.cards[at + 1] : list.cards.find((card) => card.id === id);
+        if (!card)
+          throw notFound(
+            id === undefined
+              ? 'There is no model before the one in service.'
+              : `No model "${id}" is kept: GET /v1/model lists those that are.`,
+          );
+        try {
+          await objects.put(
+            latestKey,
+            JSON.stringify({ ...list, current: card.id, since: clock() } satisfies ModelList),
+            { ifMatch: etag },
+          );
+          checked.expire();
+          return card;
+        } catch (cause) {
+          if (!(cause instanceof PreconditionFailed)) throw cause;
+        }
+      }
+    },
+  };
+}

@@ -1,0 +1,266 @@
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { taughtClasses } from '#core/event.ts';
+import type { Card } from '#core/recommender/model-list.ts';
+import { similarity, topN } from '#core/recommender/recommend.ts';
+import type { EventStore, SearchStore } from '#core/stores.ts';
+import { badRequest, notFound } from '#http/errors.ts';
+import { error, failures, iso, json, jsonBody, limit, name, quoted, router, userName } from '../parameters.ts';
+import { catalogueSource } from '../registry/catalogue.ts';
+import type { ModelSource } from './models.ts';
+import { recommend } from './recommend.ts';
+
+export interface RecommendationOptions {
+  events: EventStore;
+  search: SearchStore;
+  models: ModelSource;
+  clock: () => number;
+  report: (cause: unknown) => void;
+}
+
+/** Newest pulls that a request learns from. */
+const newestPulls = 500;
+
+const item = z
+  .object({
+    repository: z.string(),
+    score: z.number(),
+    source: z.enum(['als', 'similar', 'trending', 'popular']),
+    pulledBy: z.int().openapi({ description: 'How many other people pulled it, themselves or by a cluster' }),
+    because: z.array(z.object({ repository: z.string(), share: z.number() })).openapi({
+      description: 'The greatest shares of their own pulls in what speaks for it; together at most 1',
+    }),
+  })
+  .openapi('Recommendation');
+const answer = z.object({
+  user: z.string().optional(),
+  model: z.object({ id: z.string(), trainedAt: z.iso.datetime() }).nullable(),
+  items: z.array(item),
+});
+
+const forUser = createRoute({
+  method: 'get',
+  path: '/v1/recommendations',
+  summary: 'What a person will want next, fresh from their newest pull',
+  request: {
+    query: z.object({
+      user: userName,
+      limit: limit(10, 100),
+      exclude: z
+        .union([z.string(), z.array(z.string())])
+        .optional()
+        .openapi({ type: 'string', description: 'Repositories to leave out: separated by commas, or given again' }),
+    }),
+  },
+  responses: { 200: json(answer, 'Recommendations'), ...failures },
+});
+
+const bodyExample = '{"repositories": ["team/app"]}';
+const names = (least: number) => {
+  const wrongName = { error: ({ input }: { input?: unknown }) => `${quoted(input)} is no name of 1 to 1024 letters` };
+  const wrongCount = {
+    error: ({ input }: { input?: unknown }) => `has ${(input as unknown[]).length} names: give ${least} to 1000`,
+  };
+  return z
+    .array(z.string(wrongName).min(1, wrongName).max(1024, wrongName), {
+      error: ({ input }) =>
+        `${input === undefined ? 'is missing' : `${quoted(input)} is no list`}: send ${bodyExample}`,
+    })
+    .min(least, wrongCount)
+    .max(1000, wrongCount);
+};
+const wrongLimit = {
+  error: ({ input }: { input?: unknown }) => `${quoted(input)} is no whole number from 1 to 100`,
+};
+
+const forList = createRoute({
+  method: 'post',
+  path: '/v1/recommendations',
+  summary: 'Complete my stack: recommendations for a list of repositories',
+  middleware: jsonBody(bodyExample),
+  request: {
+    body: {
+      required: true,
+      content: {
+        'application/json': {
+          schema: z.object(
+            {
+              repositories: names(1),
+              limit: z.int(wrongLimit).min(1, wrongLimit).max(100, wrongLimit).default(10),
+              exclude: names(0).default([]),
+            },
+            { error: `the body is no object: send ${bodyExample}` },
+          ),
+        },
+      },
+    },
+  },
+  responses: {
+    200: json(answer, 'Recommendations'),
+    ...failures,
+    415: json(error, 'The Content-Type is none of JSON.'),
+  },
+});
+
+const similar = createRoute({
+  method: 'get',
+  path: '/v1/similar',
+  summary: 'The images nearest to one by the model',
+  request: { query: z.object({ repository: name('give repository=NAME, such as team/app'), limit: limit(10, 100) }) },
+  responses: {
+    200: json(
+      z.object({
+        repository: z.string(),
+        items: z.array(z.object({ repository: z.string(), similarity: z.number() })),
+      }),
+      'Images, nearest first',
+    ),
+    ...failures,
+    404: json(error, 'The model does not know the repository yet.'),
+  },
+});
+
+const scores = z.object({
+  people: z.int(),
+  auc: z.number().optional(),
+  ndcg: z.number().optional().openapi({ description: 'NDCG of lists of ten' }),
+  recall: z.number().optional().openapi({ description: 'Recall of lists of ten' }),
+  coverage: z.number().optional().openapi({ description: "Share of the images in anybody's list" }),
+});
+const evaluation = z.object({ als: scores, similar: scores, popular: scores });
+
+const card = z
+  .object({
+    id: z.string(),
+    trainedAt: z.iso.datetime(),
+    rank: z.int(),
+    iterations: z.int(),
+    lambda: z.number(),
+    alpha: z.number(),
+    seed: z.int(),
+    people: z.int(),
+    images: z.int(),
+    pairs: z.int(),
+    heldOut: z.int(),
+    auc: z.number().nullable(),
+    popularityAuc: z.number().nullable(),
+    evaluation: z.object({ random: evaluation, byTime: evaluation.optional() }).optional(),
+    refused: z.string().optional().openapi({ description: 'Why it was not put in service' }),
+    seconds: z.number(),
+    current: z.boolean(),
+  })
+  .openapi('ModelCard');
+
+const model = createRoute({
+  method: 'get',
+  path: '/v1/model',
+  summary: 'The training card of the model in service, and those before it',
+  responses: {
+    200: json(z.object({ current: card.nullable(), items: z.array(card), refused: card.nullable() }), 'Cards'),
+  },
+});
+
+const rollback = createRoute({
+  method: 'post',
+  path: '/v1/model/rollback',
+  summary: 'Puts an earlier model back in service: the named one, or the one before',
+  request: {
+    query: z.object({
+      id: z
+        .string()
+        .max(64, { error: ({ input }) => `${quoted(input)} is no model: GET /v1/model lists those that are kept` })
+        .optional(),
+    }),
+  },
+  responses: {
+    200: json(card, 'The model now in service'),
+    ...failures,
+    404: json(error, 'No such model is kept.'),
+  },
+});
+
+export function recommendationRoutes(options: RecommendationOptions): OpenAPIHono {
+  const { events, search, models, clock, report } = options;
+  const catalogue = catalogueSource(search, clock, report);
+  const app = router();
+
+  app.openapi(forUser, async (c) => {
+    const { user, limit, exclude = [] } = c.req.valid('query');
+    const pulled = new Map<string, number>();
+    const [{ items: pulls, cursor }, pushed] = await Promise.all([
+      events.history(user, { limit: newestPulls }),
+      search.pushed(user),
+    ]);
+    for (const { repository, class: pullClass } of pulls)
+      if (taughtClasses.includes(pullClass)) pulled.set(repository, (pulled.get(repository) ?? 0) + 1);
+    // Scanners' pulls and older ones teach nothing, but what was pulled or pushed at all is not new to anybody.
+    const pulledBefore = async (repository: string) => (await events.version(user, repository)) > 0;
+    const excluded = new Set([
+      ...pulls.map(({ repository }) => repository),
+      ...pushed,
+      ...[exclude]
+        .flat()
+        .flatMap((text) => [text, ...text.split(',')])
+        .filter(Boolean),
+    ]);
+    const found = await recommend(
+      {
+        ...{ pulled, exclude: excluded, limit, saved: () => search.recommendations(user) },
+        ...(cursor === undefined ? {} : { pulledBefore }),
+      },
+      { catalogue, models },
+    );
+    return c.json({ user, ...dated(found) }, 200);
+  });
+
+  app.openapi(forList, async (c) => {
+    const { repositories, limit, exclude } = c.req.valid('json');
+    const pulled = new Map(repositories.map((repository) => [repository, 1]));
+    return c.json(dated(await recommend({ pulled, exclude: new Set(exclude), limit }, { catalogue, models })), 200);
+  });
+
+  app.openapi(similar, async (c) => {
+    const { repository, limit } = c.req.valid('query');
+    const [service, { rows }] = await Promise.all([models.current(), catalogue()]);
+    const at = service?.index.get(repository);
+    if (!service || at === undefined)
+      throw notFound(`The model does not know "${repository}" yet: it is trained on pulls by people.`);
+    const { rank, factors, items } = service.model;
+    const cosines = similarity({ rank, items: factors }, factors.subarray(at * rank, (at + 1) * rank));
+    // As in a person's list: nothing that was deleted since, nothing that speaks against.
+    const nearest = topN(cosines, limit, (other) => other === at || !(cosines[other] > 0) || !rows.has(items[other]));
+    return c.json(
+      { repository, items: nearest.map(({ item, score }) => ({ repository: items[item], similarity: score })) },
+      200,
+    );
+  });
+
+  app.openapi(model, async (c) => {
+    const [{ current, cards }, refused] = await Promise.all([models.list(), models.refused()]);
+    const items = cards.map((each) => cardOf(each, current));
+    return c.json(
+      { current: items.find((each) => each.current) ?? null, items, refused: refused ? cardOf(refused) : null },
+      200,
+    );
+  });
+
+  app.openapi(rollback, async (c) => {
+    const { id } = c.req.valid('query');
+    if (id === '') throw badRequest('id: "" is no model: leave it out to go one back');
+    const restored = await models.rollback(id);
+    return c.json(cardOf(restored, restored.id), 200);
+  });
+  return app;
+}
+
+const dated = ({ items, model }: Awaited<ReturnType<typeof recommend>>) => ({
+  model: model ? { id: model.id, trainedAt: iso(model.trainedAt) } : null,
+  items,
+});
+
+const cardOf = ({ trainedAt, auc, popularityAuc, ...rest }: Card, current?: string) => ({
+  ...rest,
+  trainedAt: iso(trainedAt),
+  auc: auc ?? null,
+  popularityAuc: popularityAuc ?? null,
+  current: rest.id === current,
+});

@@ -1,0 +1,63 @@
+// npm run tune -- [FILE] [--data DIR] [--opensearch URL] [--trials N] [--seconds S] [--seed N] [--by time]: looks for better settings of training.
+import { readFileSync } from 'node:fs';
+import { taughtClasses as classes } from '#core/event.ts';
+import type { Pair } from '#core/stores.ts';
+import { fitEntries as fit } from '#train/kernel.ts';
+import { readPairs } from '#train/pairs.ts';
+import { advice, table, tune } from '#train/tune.ts';
+import { trainSeed } from '../defaults.ts';
+import { usedFolder } from '../folder.ts';
+import { checkOpenSearch, parseFlags } from '../settings.ts';
+import { clock, openStores } from '../stores/stores.ts';
+
+const help = `usage: npm run tune -- [FILE] [--data DIR] [--opensearch URL] [--trials 24] [--seconds 300] [--seed N]
+       [--by chance|time]
+
+Tries settings of training (rank, iterations, lambda, alpha) on the pulls of the data folder or --opensearch, or on FILE
+(.csv or .ndjson with user, repository, pulls, lastPull), and prints how good each is; the best are tried again on other
+splits. --by time looks for the newest tenth of the pairs, not for a tenth by chance; the best are then tried again on
+tenths that end a little earlier. It changes nothing.`;
+
+try {
+  const { values, positionals } = parseFlags({
+    allowPositionals: true,
+    options: {
+      data: { type: 'string', default: '.data' },
+      opensearch: { type: 'string' },
+      trials: { type: 'string', default: '24' },
+      seconds: { type: 'string', default: '300' },
+      seed: { type: 'string', default: String(trainSeed) },
+      by: { type: 'string', default: 'chance' },
+      help: { type: 'boolean', short: 'h' },
+    },
+  });
+  if (values.help) console.log(help);
+  else {
+    const [trials, seconds, seed] = (['trials', 'seconds', 'seed'] as const).map((name) => {
+      if (!/^\d{1,9}$/.test(values[name])) throw new Error(`--${name} "${values[name]}" is no whole number`);
+      return Number(values[name]);
+    });
+    const { by } = values;
+    if (by !== 'chance' && by !== 'time') throw new Error(`--by "${by}" is neither chance nor time`);
+    const [file] = positionals;
+    const pairs = file
+      ? readPairs(readFileSync(file, 'utf8'), /\.csv$/i.test(file) ? 'csv' : 'ndjson')
+      : await stored(values.data, values.opensearch);
+    const done = tune({ pairs, trials, seconds, seed, by, clock, fit, log: console.log });
+    console.log(`\nbest first, * the defaults:\n${table(done)}`);
+    const hint = advice(done);
+    if (hint) console.log(`\n${hint}`);
+  }
+} catch (cause) {
+  console.error(cause instanceof Error ? cause.message : cause);
+  process.exitCode = 1;
+}
+process.exit();
+
+async function stored(folder: string, opensearch?: string): Promise<Pair[]> {
+  checkOpenSearch(opensearch);
+  const pairs: Pair[] = [];
+  for await (const pair of openStores(usedFolder(folder), opensearch).search.pairs({ classes }))
+    pairs.push({ ...pair });
+  return pairs;
+}

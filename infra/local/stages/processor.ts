@@ -1,0 +1,49 @@
+import { join } from 'node:path';
+import { parentPort, workerData } from 'node:worker_threads';
+import { classifier } from '#core/registry/classify.ts';
+import { processHandler } from '#process/handler.ts';
+import { notifier } from '#process/notify.ts';
+import { rules } from '../defaults.ts';
+import { clock, newId, openStores } from '../stores/stores.ts';
+import { deliver } from './deliver.ts';
+import { localLocator } from './locator.ts';
+import { startPump } from './pump.ts';
+import { repeat } from './repeat.ts';
+import type { ThreadData } from './threads.ts';
+
+const { folder, settings } = workerData as ThreadData;
+const stores = openStores(folder, settings.opensearch);
+const handler = processHandler({
+  ...stores,
+  locator: await localLocator(console.error),
+  classify: classifier(),
+  pullWindowSeconds: settings.pullWindowSeconds,
+  notify: notifier({
+    ...stores,
+    claims: stores.notices,
+    rules,
+    send: stores.notices.add,
+    newId,
+    report: console.error,
+  }),
+  clock,
+  newId,
+});
+const pump = startPump({
+  stream: stores.stream,
+  handler,
+  batchSize: 10_000,
+  windowSeconds: 0.2,
+  bisect: true,
+  maxRetries: -1,
+  maxRecordAgeSeconds: -1,
+  onFailure: join(folder, 'failures'),
+  positions: join(folder, 'pump.db'),
+  clock,
+  report: console.error,
+});
+parentPort?.once('message', () => pump.stop());
+
+const { notify } = settings;
+if (notify)
+  await repeat('messages', 1, () => deliver({ ...notify, next: stores.notices.next, clock, report: console.error }));

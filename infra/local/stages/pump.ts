@@ -1,0 +1,400 @@
+// The local shard pump: calls process with what a Lambda event source mapping of a Kinesis stream gives it.
+//
+// Each shard has its own loop: gather a batch, hand it over until it is through, move the position. A batch that fails
+// is a stack of parts: splitting replaces a part by smaller ones, a retry leaves it, success and discard remove it.
+import { setTimeout as wait } from 'node:timers/promises';
+import type { KinesisStreamBatchResponse, KinesisStreamEvent, KinesisStreamRecord } from 'aws-lambda';
+import { openDatabase } from '../stores/sqlite.ts';
+import type { LocalStream, ReadRecord } from '../stores/stream.ts';
+import { openFailures } from './failures.ts';
+
+export interface PumpOptions {
+  stream: LocalStream;
+  /** What Lambda would call. No answer is success; `batchItemFailures` names the first record to come again. */
+  handler: (event: KinesisStreamEvent) => Promise<KinesisStreamBatchResponse | null | undefined>;
+  /** Most records of a batch (1-10,000). A batch also closes at 6 MiB of event, and at its window. */
+  batchSize: number;
+  /** Seconds a batch may wait, from its oldest record's arrival, for more records. Fractions are allowed here. */
+  windowSeconds: number;
+  /** Halve a batch that throws, and split one that names a failed record there. Splitting costs no retry. */
+  bisect?: boolean;
+  /** Tries after the first before a batch is discarded; -1: no limit. */
+  maxRetries?: number;
+  /** Age from which records are discarded instead of tried; -1: no limit. */
+  maxRecordAgeSeconds?: number;
+  /** A handler that takes longer has failed. What it still does is the handler's own to make harmless. */
+  timeoutSeconds?: number;
+  parallelizationFactor?: 1;
+  /** Folder that keeps discarded batches, encrypted, for a day. Without one they are gone, as with Lambda. */
+  onFailure?: string;
+  /** SQLite file of the positions reached. Losing it means reading again what the stream still keeps. */
+  positions: string;
+  /** Milliseconds since the epoch. */
+  clock: () => number;
+  /** Resolves after so long, or as soon as the signal aborts. */
+  sleep?: (milliseconds: number, signal: AbortSignal) => Promise<void>;
+  /** Told of each failed try and discarded batch; never of what is in it. */
+  report?: (text: string) => void;
+}
+
+export interface ShardStatus {
+  shard: string;
+  /** Sequence number of the last record dealt with; '0' before the first. */
+  position: string;
+  state: 'idle' | 'running' | 'retrying' | 'finished';
+  /** Failed tries in a row. */
+  failures: number;
+}
+
+export interface PumpStatus {
+  shards: ShardStatus[];
+  /** Since the start. */
+  calls: number;
+  records: number;
+  discarded: number;
+}
+
+export interface Pump {
+  /** Begins no further batch; resolves when the running ones are through or abandoned (3 s). What was abandoned comes again. */
+  stop(): Promise<void>;
+  status(): PumpStatus;
+}
+
+/** Why a part of a batch was given up, by Lambda's names. */
+export type Condition = 'RetryAttemptsExhausted' | 'RecordAgeExceeded';
+
+/** Lambda's limit of an event. */
+export const maxEventBytes = 6 * 1024 * 1024;
+const pollMs = 50;
+const trimEveryMs = 1000;
+const firstBackoffMs = 100;
+const maxBackoffMs = 10_000;
+const graceMs = 3000;
+
+/** Records that are tried together; `retries` counts what maxRetries limits. */
+interface Part {
+  records: ReadRecord[];
+  retries: number;
+}
+
+/** How a try ended: the index of the first record that failed, 0 when a throw or an odd answer fails all. */
+type Outcome = 'through' | { failedFrom: number; reason: string; whole: boolean };
+
+export function startPump(options: PumpOptions): Pump {
+  const { stream, handler, batchSize, windowSeconds, clock } = options;
+  const { bisect = false, maxRetries = -1, maxRecordAgeSeconds = -1, timeoutSeconds = 60 } = options;
+  const { sleep = sleepFor, report = console.error } = options;
+  const positions = openPositions(options.positions);
+  const failures = options.onFailure === undefined ? undefined : openFailures(options.onFailure, clock);
+  const stopping = new AbortController();
+  const status: PumpStatus = { shards: [], calls: 0, records: 0, discarded: 0 };
+  const loops: Promise<void>[] = [];
+
+  const running = watch();
+
+  /** Starts a loop for each shard as soon as its parent is finished, and lets go what is old. */
+  async function watch() {
+    let seen: number | undefined;
+    let trimmedAt = -Infinity;
+    while (!stopping.signal.aborted) {
+      await persist('the stream', undefined, () => {
+        if (seen !== stream.version() || status.shards.some(({ state }) => state === 'finished')) startShards();
+        seen = stream.version();
+        if (clock() - trimmedAt >= trimEveryMs) {
+          stream.trim();
+          failures?.expire();
+          trimmedAt = clock();
+        }
+      });
+      await sleep(pollMs, stopping.signal);
+    }
+    await Promise.all(loops);
+  }
+
+  function startShards() {
+    const shards = stream.shards();
+    for (const { id, parent } of shards) {
+      if (status.shards.some(({ shard }) => shard === id)) continue;
+      const before = status.shards.find(({ shard }) => shard === parent);
+      // A parent that is not listed any more was let go: its records are long through.
+      if (shards.some((shard) => shard.id === parent) && before?.state !== 'finished') continue;
+      const shard: ShardStatus = { shard: id, position: positions.get(id), state: 'idle', failures: 0 };
+      status.shards.push(shard);
+      loops.push(run(shard));
+    }
+  }
+
+  async function run(shard: ShardStatus) {
+    const ahead: ReadRecord[] = [];
+    while (!stopping.signal.aborted) {
+      const batch = await gather(shard, ahead);
+      if (batch === 'end') {
+        shard.state = 'finished';
+        return;
+      }
+      await deliver(shard, batch);
+    }
+  }
+
+  /** Waits for a batch: from the first record on, until it is full or its window is over. `ahead` keeps what is over. */
+  async function gather(shard: ShardStatus, ahead: ReadRecord[]): Promise<ReadRecord[] | 'end'> {
+    let closesAt = Infinity;
+    let end = false;
+    let seen: number | undefined;
+    while (!stopping.signal.aborted) {
+      await persist(shard.shard, shard, () => {
+        const version = stream.version();
+        if (end || version === seen || ahead.length >= batchSize) return;
+        const last = ahead.at(-1)?.sequenceNumber ?? shard.position;
+        const next = stream.read(shard.shard, last, batchSize - ahead.length, maxEventBytes);
+        ahead.push(...next.records);
+        end = next.end;
+        seen = version;
+      });
+      if (ahead.length === 0) {
+        if (end) return 'end';
+        await sleep(pollMs, stopping.signal);
+        continue;
+      }
+      const now = clock();
+      closesAt = Math.min(closesAt, ahead[0].arrivedAt + windowSeconds * 1000, now + windowSeconds * 1000);
+      const count = batchLength(ahead, now);
+      if (count < ahead.length || count === batchSize || end || now >= closesAt) return ahead.splice(0, count);
+      await sleep(Math.min(pollMs, closesAt - now), stopping.signal);
+    }
+    return [];
+  }
+
+  /** How many records go into one event: by number, by bytes, and never too old ones together with fresh ones. */
+  function batchLength(records: ReadRecord[], now: number): number {
+    const tooOld = isTooOld(records[0], now);
+    let bytes = 0;
+    let count = 0;
+    for (const record of records) {
+      bytes += eventBytes(record);
+      if (count === batchSize || (count > 0 && bytes > maxEventBytes) || isTooOld(record, now) !== tooOld) break;
+      count++;
+    }
+    return count;
+  }
+
+  const isTooOld = ({ arrivedAt }: ReadRecord, now: number) =>
+    maxRecordAgeSeconds >= 0 && now - arrivedAt > maxRecordAgeSeconds * 1000;
+
+  /** Tries a batch until every record of it is through or discarded. */
+  async function deliver(shard: ShardStatus, records: ReadRecord[]) {
+    const parts: Part[] = records.length === 0 ? [] : [{ records, retries: 0 }];
+    while (parts.length > 0 && !stopping.signal.aborted) {
+      const part = parts.shift()!;
+      if (isTooOld(part.records[0], clock())) {
+        await discard(shard, part, 'RecordAgeExceeded');
+        continue;
+      }
+      shard.state = 'running';
+      const outcome = await attempt(shard.shard, part.records);
+      if (outcome === undefined) return;
+      if (outcome === 'through') {
+        shard.failures = 0;
+        status.records += part.records.length;
+        await advance(shard, part.records);
+        continue;
+      }
+      shard.state = 'retrying';
+      shard.failures++;
+      const { failedFrom, reason, whole } = outcome;
+      const rest = part.records.slice(failedFrom);
+      report(`${shard.shard}: ${rest.length} of ${part.records.length} records come again: ${reason}`);
+      if (failedFrom > 0) {
+        status.records += failedFrom;
+        await advance(shard, part.records.slice(0, failedFrom));
+      }
+      if (bisect && whole && rest.length > 1) {
+        const middle = Math.ceil(rest.length / 2);
+        parts.unshift({ ...part, records: rest.slice(0, middle) }, { ...part, records: rest.slice(middle) });
+      } else if (bisect && failedFrom > 0) {
+        parts.unshift({ ...part, records: rest });
+      } else if (maxRetries >= 0 && part.retries >= maxRetries) {
+        await discard(shard, { ...part, records: rest }, 'RetryAttemptsExhausted');
+      } else {
+        parts.unshift({ records: rest, retries: part.retries + 1 });
+        await sleep(backoff(part.retries + 1), stopping.signal);
+      }
+    }
+    shard.state = 'idle';
+  }
+
+  /** One call of the handler; undefined when the pump was stopped and did not wait for its end. */
+  async function attempt(shard: string, records: ReadRecord[]): Promise<Outcome | undefined> {
+    status.calls++;
+    const over = new AbortController();
+    const late = sleep(timeoutSeconds * 1000, over.signal).then(
+      (): Outcome => ({
+        failedFrom: 0,
+        reason: `the handler took longer than ${timeoutSeconds} s`,
+        whole: true,
+      }),
+    );
+    const abandoned = aborted(stopping.signal, over.signal).then(async () => {
+      await sleep(graceMs, over.signal);
+      return undefined;
+    });
+    const called = Promise.resolve()
+      .then(() => handler(toEvent(shard, records)))
+      .then(
+        (answer) => judge(answer, records),
+        (cause): Outcome => ({ failedFrom: 0, reason: `the handler failed: ${messageOf(cause)}`, whole: true }),
+      );
+    const outcome = await Promise.race([called, late, abandoned]);
+    over.abort();
+    return outcome;
+  }
+
+  async function advance(shard: ShardStatus, records: ReadRecord[]) {
+    shard.position = records[records.length - 1].sequenceNumber;
+    await persist(shard.shard, undefined, () => {
+      positions.set(shard.shard, shard.position);
+      stream.consumed(shard.shard, shard.position);
+    });
+  }
+
+  /** Keeps the part at the failure destination first, and only then goes on behind it. */
+  async function discard(shard: ShardStatus, { records, retries }: Part, condition: Condition) {
+    const kept = await persist(shard.shard, shard, () => {
+      failures?.keep({
+        condition,
+        shard: shard.shard,
+        retries,
+        failedAt: clock(),
+        event: toEvent(shard.shard, records),
+      });
+    });
+    if (!kept) return;
+    report(`${shard.shard}: ${records.length} records discarded: ${condition}`);
+    status.discarded += records.length;
+    shard.failures = 0;
+    await advance(shard, records);
+  }
+
+  /** Does a step on files again and again until it succeeds (true) or the pump stops (false). */
+  async function persist(what: string, shard: ShardStatus | undefined, step: () => void): Promise<boolean> {
+    for (let failed = 1; !stopping.signal.aborted || failed === 1; failed++) {
+      try {
+        step();
+        return true;
+      } catch (cause) {
+        if (shard) shard.state = 'retrying';
+        report(`${what}: ${messageOf(cause)}`);
+        await sleep(backoff(failed), stopping.signal);
+      }
+    }
+    return false;
+  }
+
+  async function stop() {
+    stopping.abort();
+    await running;
+    positions.close();
+  }
+
+  let stopped: Promise<void> | undefined;
+  return {
+    stop: () => {
+      stopped ??= stop();
+      return stopped;
+    },
+    status: () => structuredClone(status),
+  };
+}
+
+/** Reads an answer by Lambda's rules: nothing failed, everything from the lowest number on, or everything. */
+function judge(answer: KinesisStreamBatchResponse | null | undefined, records: ReadRecord[]): Outcome {
+  const items: unknown = answer?.batchItemFailures ?? [];
+  if (!Array.isArray(items)) return { failedFrom: 0, reason: 'batchItemFailures is no list', whole: true };
+  if (items.length === 0) return 'through';
+  const indices = new Map(records.map(({ sequenceNumber }, index) => [sequenceNumber, index]));
+  let failedFrom = records.length;
+  for (const item of items) {
+    const index = indices.get(item?.itemIdentifier);
+    if (index === undefined)
+      return { failedFrom: 0, reason: 'the answer names a record that is not in the batch', whole: true };
+    failedFrom = Math.min(failedFrom, index);
+  }
+  return { failedFrom, reason: 'the handler reported it', whole: false };
+}
+
+const region = 'us-east-1';
+const account = '000000000000';
+
+function toEvent(shard: string, records: ReadRecord[]): KinesisStreamEvent {
+  return { Records: records.map((record) => toEventRecord(shard, record)) };
+}
+
+function toEventRecord(shard: string, { sequenceNumber, key, data, arrivedAt }: ReadRecord): KinesisStreamRecord {
+  return {
+    kinesis: {
+      kinesisSchemaVersion: '1.0',
+      partitionKey: key,
+      sequenceNumber,
+      data: Buffer.from(data.buffer, data.byteOffset, data.length).toString('base64'),
+      approximateArrivalTimestamp: arrivedAt / 1000,
+    },
+    eventSource: 'aws:kinesis',
+    eventVersion: '1.0',
+    eventID: `${shard}:${sequenceNumber}`,
+    eventName: 'aws:kinesis:record',
+    invokeIdentityArn: `arn:aws:iam::${account}:role/whalewatch-process`,
+    awsRegion: region,
+    eventSourceARN: `arn:aws:kinesis:${region}:${account}:stream/whalewatch`,
+  };
+}
+
+const envelopeBytes = JSON.stringify(
+  toEventRecord('shardId-000000000000', {
+    sequenceNumber: '0'.repeat(56),
+    key: '',
+    data: new Uint8Array(),
+    arrivedAt: 1,
+  }),
+).length;
+
+/** Bytes of a record in the event's JSON; the arrival time has up to 17 letters, and a comma follows. */
+const eventBytes = ({ key, data }: ReadRecord) =>
+  envelopeBytes + 18 + Buffer.byteLength(JSON.stringify(key)) + 4 * Math.ceil(data.length / 3);
+
+const backoff = (failed: number) => Math.min(maxBackoffMs, firstBackoffMs * 2 ** (failed - 1));
+
+const messageOf = (cause: unknown) => (cause instanceof Error ? cause.message : String(cause));
+
+/** Resolves when `signal` aborts; forgets about it when `unless` does. */
+function aborted(signal: AbortSignal, unless: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true, signal: unless });
+  });
+}
+
+async function sleepFor(milliseconds: number, signal: AbortSignal) {
+  await wait(milliseconds, undefined, { signal }).catch(() => {});
+}
+
+interface Positions {
+  get(shard: string): string;
+  set(shard: string, position: string): void;
+  close(): void;
+}
+
+function openPositions(file: string): Positions {
+  const database = openDatabase(
+    file,
+    'CREATE TABLE IF NOT EXISTS positions (shard TEXT PRIMARY KEY, position TEXT NOT NULL) WITHOUT ROWID',
+  );
+  const get = database.prepare('SELECT position FROM positions WHERE shard = ?');
+  const set = database.prepare('INSERT OR REPLACE INTO positions VALUES (?, ?)');
+  return {
+    get: (shard) => String(get.get(shard)?.position ?? '0'),
+    set: (shard, position) => {
+      set.run(shard, position);
+    },
+    close: () => database.close(),
+  };
+}

@@ -1,0 +1,28 @@
+import { workerData } from 'node:worker_threads';
+import { train } from '#train/train.ts';
+import { trainSeed } from '../defaults.ts';
+import { clock, newId, openStores } from '../stores/stores.ts';
+import { repeat } from './repeat.ts';
+import type { ThreadData } from './threads.ts';
+
+const { folder, settings } = workerData as ThreadData;
+const { search, objects } = openStores(folder, settings.opensearch);
+
+/** A young store changes fast: half as many pulls again since the last training are reason enough not to wait. */
+const growth = 1.5;
+let trainedAt = Number.NEGATIVE_INFINITY;
+let trainedOn = 0;
+let wasRefused = false;
+
+await repeat('training', Math.min(settings.trainEverySeconds, 10), async () => {
+  const { total } = await search.counts({});
+  const age = clock() - trainedAt;
+  // A clock that was set back must not keep training from beginning.
+  const due = age < 0 || age >= settings.trainEverySeconds * 1000;
+  if (total.pulls === 0 || !(due || total.pulls >= growth * trainedOn)) return;
+  trainedAt = clock();
+  trainedOn = total.pulls;
+  const { refused } = await train({ search, objects, clock, newId, seed: trainSeed, als: settings.als });
+  if (refused && !wasRefused) console.log(`training: the model before stays in service, ${refused}`);
+  wasRefused = refused !== undefined;
+});

@@ -1,0 +1,63 @@
+// One way to open a database of the data folder: several threads and processes read and write it at once.
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { BadSetting } from '../settings.ts';
+
+/**
+ * Opens (and makes) a SQLite file in WAL mode. synchronous FULL: the stores lie in several files, and after a power cut
+ * no position may be there without what was stored before it. secure_delete wipes what is removed.
+ * Throws BadSetting when the file is no database or can't be written.
+ */
+export function openDatabase(file: string, schema: string): DatabaseSync {
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+    const database = new DatabaseSync(file, { timeout: 10_000 });
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;');
+    database.exec(schema);
+    return database;
+  } catch (cause) {
+    throw new BadSetting(`${file} can't be used: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** Runs work in one write transaction: all of it is stored, or none. */
+export function transaction<T>(database: DatabaseSync, work: () => T): T {
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    const result = work();
+    database.exec('COMMIT');
+    return result;
+  } catch (cause) {
+    // A full disk has ended the transaction already.
+    if (database.isTransaction) database.exec('ROLLBACK');
+    throw cause;
+  }
+}
+
+/**
+ * Group commit: works asked for in one turn of the event loop share one transaction, and so one wait for the disk.
+ * A work that throws takes none of the others with it.
+ */
+export function groupCommit(database: DatabaseSync): <T>(work: () => T) => Promise<T> {
+  let queue: (() => unknown)[] = [];
+  let committed: Promise<PromiseSettledResult<unknown>[]> | undefined;
+  const commit = async () => {
+    await new Promise((resolve) => setImmediate(resolve));
+    const works = queue;
+    queue = [];
+    committed = undefined;
+    try {
+      return transaction(database, () => works.map((work) => ({ status: 'fulfilled' as const, value: work() })));
+    } catch {
+      return Promise.allSettled(works.map(async (work) => transaction(database, work)));
+    }
+  };
+  return async <T>(work: () => T) => {
+    const place = queue.push(work) - 1;
+    committed ??= commit();
+    const result = (await committed)[place];
+    if (result.status === 'rejected') throw result.reason;
+    return result.value as T;
+  };
+}

@@ -1,0 +1,369 @@
+// npm run verify -- --url https://… --token … [--reader …] [--api https://…]: sends hits and notifications through a
+// deployment's front door and reads map, tiles, history and recommendations back. Used by the deploy test, by
+// test/infra/tools/verify.test.ts, and on an account.
+import { randomUUID } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { latToY, lonToX, SIZE } from '#core/map/mercator.ts';
+
+export interface VerifyOptions {
+  /** Where to read: the site, or the API. */
+  url: string;
+  /** Where to send: the API's own address; the same as `url` if left out. */
+  api?: string;
+  /** The webhook's token. */
+  token: string;
+  /** The reader's token; left out where there is none (one machine). */
+  reader?: string;
+  /** Sent as X-Forwarded-For, where the caller is a proxy that is trusted: a visitor's address that has a place. */
+  address?: string;
+  /** Seconds to wait for each thing to come out: more than `exportEvery` and `batchWindow`. */
+  seconds?: number;
+  log: (line: string) => void;
+}
+
+/** What was given can not be right, or nothing answers there; the message names the mend. */
+export class BadCall extends Error {
+  override name = 'BadCall';
+}
+
+const media = 'application/vnd.docker.distribution.manifest.v2+json';
+/** Letters of an answer that an error repeats: a list of ten thousand rows helps nobody. */
+const shownLetters = 300;
+
+/**
+ * Throws with the first thing that is not so. The person and the image that it makes up are forgotten in any case; the two
+ * hits stay in the sums and on the map, as those of `verify-….example`.
+ */
+export async function verify({
+  url,
+  api = url,
+  token,
+  reader,
+  address,
+  seconds = 180,
+  log,
+}: VerifyOptions): Promise<void> {
+  const mark = randomUUID().slice(0, 8);
+  const domain = `verify-${mark}.example`;
+  const user = `verify-${mark}`;
+  const people = reader ? { Authorization: `Bearer ${reader}` } : undefined;
+
+  /** Which flag gave each address. */
+  const flags = new Map([
+    [api, '--api'],
+    [url, '--url'],
+  ]);
+  const ask = (base: string, path: string, init: RequestInit = {}) =>
+    fetch(base + path, { signal: AbortSignal.timeout(30_000), ...init }).catch((cause) => {
+      throw new BadCall(unreachable(base, flags.get(base) ?? '--url', cause), { cause });
+    });
+  const send = (path: string, body: unknown, headers: Record<string, string>) =>
+    ask(api, path, { method: 'POST', headers, body: typeof body === 'string' ? body : JSON.stringify(body) });
+  const read = async <T>(path: string, headers?: Record<string, string>): Promise<T> => {
+    const answer = await ask(url, path, { headers });
+    if (!answer.ok) throw new Error(`GET ${path}: ${answer.status} ${(await answer.text()).slice(0, shownLetters)}`);
+    return (await answer.json()) as T;
+  };
+  const forget = () => ask(url, `/v1/users?user=${user}`, { method: 'DELETE', headers: people });
+  const is = (what: string, right: boolean, found: unknown) => {
+    if (!right) throw new Error(`${what}: found ${short(found)}`);
+    log(`ok  ${what}`);
+  };
+  const comes = async <T>(what: string, look: () => Promise<T>, right: (value: T) => boolean): Promise<T> => {
+    const end = performance.now() + seconds * 1000;
+    for (;;) {
+      const value = await look().catch((cause: Error) => cause);
+      if (!(value instanceof Error) && right(value)) {
+        log(`ok  ${what}`);
+        return value;
+      }
+      if (performance.now() > end) {
+        const last = value instanceof Error ? value.message : short(value);
+        throw new Error(`${what}, within ${seconds} s: found ${last}`);
+      }
+      await wait(1000);
+    }
+  };
+
+  const bearer = { Authorization: `Bearer ${token}` };
+  const event = (tag: string) => ({
+    id: randomUUID(),
+    timestamp: new Date().toISOString(),
+    action: 'pull',
+    target: { mediaType: media, digest: `sha256:${'0'.repeat(64)}`, repository: `verify/${mark}`, tag },
+    request: {
+      id: randomUUID(),
+      addr: '192.0.2.1:5000',
+      host: 'registry.example',
+      method: 'GET',
+      // Of a scanner: counted like any other pull, but it teaches no model and is recommended to nobody.
+      useragent: 'trivy/0 (npm run verify)',
+    },
+    actor: { name: user },
+    source: { addr: 'registry:5000' },
+  });
+
+  type History = { items: { repository: string }[] };
+  const history = () => read<History>(`/v1/history?user=${user}`, people);
+  /** Pulls that were taken, and so come out sooner or later. */
+  let taken = 0;
+
+  await before();
+  try {
+    await checks();
+  } catch (cause) {
+    if (taken > 0) await forgetAnyway();
+    throw cause;
+  }
+
+  /** Is this Whalewatch, and will it forget the person again? Asked before anything is sent. */
+  async function before() {
+    const health = await ask(url, '/v1/health');
+    const { status } = (await health.json().catch(() => ({}))) as { status?: string };
+    if (!['ok', 'unhealthy'].includes(status ?? ''))
+      throw new BadCall(
+        `GET ${url}/v1/health is ${health.status} and no answer of Whalewatch: give --url the output Site or Api`,
+      );
+    const { status: may } = await forget();
+    if (may !== 401) return;
+    const mend = "the reader's token, in the secret that the output ReadToken names";
+    throw new BadCall(reader ? `--reader is not right: give ${mend}` : `--reader is missing: give ${mend}`);
+  }
+
+  async function checks() {
+    const without = await send('/v1/registry-events', { events: [event('a')] }, {});
+    is('a notification without the token is 401', without.status === 401, without.status);
+    // The media type arrives base64 at an HTTP API; so does none at all.
+    for (const version of ['v1', 'v2']) {
+      const type = `application/vnd.docker.distribution.events.${version}+json`;
+      const began = performance.now();
+      const answer = await send(
+        '/v1/registry-events',
+        { events: [event(version)] },
+        { ...bearer, 'Content-Type': type },
+      );
+      if (answer.status === 401)
+        throw new BadCall(
+          '--token is not right: give the token of the webhook, which npm start prints or the secret holds that the output WebhookToken names',
+        );
+      is(`a notification as ${type} is 202`, answer.status === 202, answer.status);
+      taken++;
+      log(`    in ${Math.round(performance.now() - began)} ms`);
+    }
+    // It names the person, and so goes with them.
+    const cut = `{"events": [{"actor": {"name": "${user}"}}`;
+    const junk = await send('/v1/registry-events', cut, { ...bearer, 'Content-Type': 'text/plain' });
+    is('what can not be understood is 202, set aside', junk.status === 202, junk.status);
+    const today = new Date().toISOString().slice(0, 10);
+    const hits = await send('/v1/hits', [{ domain }, { domain }], {
+      'Content-Type': 'text/plain',
+      Origin: 'https://a.example',
+      ...(address ? { 'X-Forwarded-For': address } : {}),
+    });
+    is('two hits in one request are 202', hits.status === 202, hits.status);
+    const anywhere = hits.headers.get('access-control-allow-origin');
+    is('any page may send hits', anywhere === '*', anywhere);
+
+    await comes("both pulls are in the person's history", history, ({ items }) => items.length === 2);
+    type Counts = { total: { pulls: number; raw: number } };
+    await comes(
+      'both pulls are counted',
+      () => read<Counts>(`/v1/pulls?repository=verify/${mark}`, people),
+      ({ total }) => total.pulls === 2 && total.raw === 2,
+    );
+    await comes(
+      'both hits are summed',
+      () => hitsSince(today),
+      (found) => found === 2,
+    );
+    await map();
+    type Advice = { items: { repository: string; source: string }[] };
+    await comes(
+      'recommendations are answered',
+      () => read<Advice>(`/v1/recommendations?user=${user}`, people),
+      ({ items }) => items.every(({ repository }) => repository !== `verify/${mark}`),
+    );
+    type Model = { current: { id: string } | null };
+    const { current } = await read<Model>('/v1/model', people);
+    log(`    by ${current ? `the model ${current.id}` : 'popularity: nothing was trained yet'}`);
+    const health = await read<{ status: string; reasons: string[] }>('/v1/health');
+    is('health is ok', health.status === 'ok', health.reasons);
+    if (reader) {
+      const open = await ask(url, `/v1/history?user=${user}`);
+      if (open.status === 200) log("    anybody may read a person's history: publicPeople is set");
+      else is("a person's history without the reader's token is 401", open.status === 401, open.status);
+      const refused = await ask(url, `/v1/users?user=${user}`, { method: 'DELETE' });
+      is("forgetting without the reader's token is 401", refused.status === 401, refused.status);
+    }
+    const forgotten = await forget();
+    is('the person is forgotten', forgotten.ok, forgotten.status);
+    const { items } = await history();
+    is('and nothing is left of the history', items.length === 0, items.length);
+  }
+
+  /** Hits of the domain since a day. A day may hold more domains than one answer. */
+  async function hitsSince(day: string): Promise<number> {
+    type Sums = { items: { key: string; hits: number }[]; cursor?: string };
+    let sum = 0;
+    let cursor: string | undefined;
+    do {
+      const query = new URLSearchParams({ by: 'domain', from: day, limit: '10000', ...(cursor && { cursor }) });
+      const page = await read<Sums>(`/v1/hits?${query}`);
+      for (const { key, hits } of page.items) if (key === domain) sum += hits;
+      cursor = page.cursor;
+    } while (cursor !== undefined && sum < 2);
+    return sum;
+  }
+
+  /** After a failure: pulls still on their way would bring the person back, so these are waited for. */
+  async function forgetAnyway() {
+    const end = performance.now() + Math.min(seconds, 30) * 1000;
+    const here = async () => (await history().catch(() => ({ items: [] }))).items.length >= taken;
+    while (!(await here()) && performance.now() < end) await wait(1000);
+    const all = await here();
+    const status = await forget().then(
+      (answer) => answer.status,
+      () => 0,
+    );
+    log(
+      all && status === 200
+        ? `    ${user} and verify/${mark} are forgotten again`
+        : `    not sure that ${user} is forgotten: DELETE /v1/users?user=${user} once all is well`,
+    );
+  }
+
+  /** The map, by every way to it: pointer, points.json, tiles of the newest snapshot, clusters and their leaves. */
+  async function map() {
+    type Latest = { snapshot: string; points: number };
+    type Clusters = { features: { id: number; properties: { domain?: string; point_count?: number } }[] };
+    const tile = async (path: string, cached: RegExp) => {
+      const answer = await ask(url, `/v1/tiles/${path}`);
+      const { status, headers } = answer;
+      is(`the tile ${path} is there`, status === 200 || status === 204, status);
+      for (const [name, right] of [
+        ['access-control-allow-origin', /^\*$/] as const,
+        ['cache-control', cached] as const,
+      ])
+        is(`its ${name} is right`, right.test(headers.get(name) ?? ''), headers.get(name));
+      return { status, type: headers.get('content-type'), bytes: new Uint8Array(await answer.arrayBuffer()) };
+    };
+    await comes(
+      'the pointer names a snapshot (the first hit with a place makes one)',
+      () => read<Latest>('/v1/points/latest'),
+      ({ snapshot }) => snapshot !== '',
+    );
+    // A place in the IP table is what puts a domain on the map: a private network has none.
+    const place = await comes(
+      'points.json is there, with the domain if its hits had a place',
+      () => placeIn(`${url}/points.json`, domain),
+      (found) => found !== undefined || !address,
+    );
+    const { snapshot, points } = await read<Latest>('/v1/points/latest');
+    await tile('latest/0/0/0.mvt', /max-age=\d\b/);
+    const whole = await tile(`${snapshot}/0/0/0.mvt`, /immutable/);
+    is('it is a vector tile unless there are no points', points === 0 || whole.type === mvt, whole.type);
+    const refused = await ask(url, `/v1/tiles/${snapshot}/0/1/0.mvt`);
+    is('a tile that can not be is 400', refused.status === 400, refused.status);
+    if (!place) return log('    the hits had no place (a private network?): not on the map; give --address');
+
+    const zoom = 16;
+    const [x, y] = [lonToX(place.lon), latToY(place.lat)].map((unit) => Math.floor((unit / SIZE) * 2 ** zoom));
+    const own = await tile(`${snapshot}/${zoom}/${x}/${y}.mvt`, /immutable/);
+    is('the tile where the domain is has something', own.bytes.length > 0, own.status);
+    const { features } = await read<Clusters>(`/v1/tiles/${snapshot}/${zoom}/${x}/${y}.json`);
+    const domains = features.map(({ properties }) => properties.domain);
+    for (const { id, properties } of features)
+      if (properties.point_count) {
+        type Leaves = { items: { domain: string }[] };
+        const { items } = await read<Leaves>(`/v1/clusters/leaves?cluster=${id}&snapshot=${snapshot}&limit=1000`);
+        domains.push(...items.map((leaf) => leaf.domain));
+      }
+    is('the domain is in it, or in a cluster of it', domains.includes(domain), domains.slice(0, 20));
+    const box = [place.lon - 0.01, place.lat - 0.01, place.lon + 0.01, place.lat + 0.01].join();
+    const near = await read<Clusters>(`/v1/clusters?bbox=${box}&zoom=${zoom}`);
+    is('there are clusters in a box around it', near.features.length > 0, near.features);
+  }
+}
+
+/** What was found, as an error tells it. */
+function short(found: unknown): string {
+  const text = JSON.stringify(found) ?? String(found);
+  return text.length > shownLetters ? `${text.slice(0, shownLetters)}… (${text.length} letters)` : text;
+}
+
+function unreachable(base: string, flag: string, cause: Error & { cause?: unknown }): string {
+  if (cause.name === 'TimeoutError') return `${flag} ${base} took more than 30 s to answer: is it up?`;
+  const { code, message } = (cause.cause ?? cause) as NodeJS.ErrnoException;
+  const mends: Record<string, string> = {
+    ECONNREFUSED: 'nothing listens there: is it up, and the port right?',
+    ENOTFOUND: 'no such host: is the name right?',
+  };
+  return `${flag} ${base} can not be reached, ${mends[code ?? ''] ?? message}`;
+}
+
+const mvt = 'application/vnd.mapbox-vector-tile';
+
+/** Where a domain is in points.json, which may be gigabytes: read piece by piece. Throws when it is no points.json. */
+async function placeIn(url: string, domain: string): Promise<{ lat: number; lon: number } | undefined> {
+  const answer = await fetch(url, { signal: AbortSignal.timeout(300_000) });
+  if (!answer.ok || !answer.body) throw new Error(`GET ${url}: ${answer.status}`);
+  let text = '';
+  let began = false;
+  let found: { lat: number; lon: number } | undefined;
+  for await (const piece of answer.body.pipeThrough(new TextDecoderStream())) {
+    text += piece;
+    if (!began && text.length > 12) {
+      if (!text.startsWith('{"version":1,')) throw new Error(`${url} begins with ${text.slice(0, 40)}`);
+      began = true;
+    }
+    const point = /"lat":(-?[\d.e-]+),"lon":(-?[\d.e-]+)[,}]/.exec(text.split(`"domain":"${domain}",`)[1] ?? '');
+    if (point) found ??= { lat: Number(point[1]), lon: Number(point[2]) };
+    // Enough that no point is cut.
+    text = text.slice(-2000);
+  }
+  if (!text.endsWith(']}')) throw new Error(`${url} ends with ${text.slice(-40)}`);
+  return found;
+}
+
+const help = `usage: npm run verify -- --url https://SITE --token TOKEN [--api https://API] [--reader TOKEN] [--address VISITOR] [--seconds 180]
+
+Sends a hit and a pull to a deployment and reads them back from every page's calls; then forgets the person it made up.
+--token is the webhook's (or WHALEWATCH_TOKEN), --reader the reader's (or WHALEWATCH_READ_TOKEN).`;
+
+if (import.meta.main) await main();
+
+async function main(): Promise<void> {
+  try {
+    const { values } = parseArgs({
+      options: {
+        url: { type: 'string' },
+        api: { type: 'string' },
+        token: { type: 'string', default: process.env.WHALEWATCH_TOKEN },
+        reader: { type: 'string', default: process.env.WHALEWATCH_READ_TOKEN },
+        address: { type: 'string' },
+        seconds: { type: 'string', default: '180' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    });
+    const { url, api, token, reader, address } = values;
+    if (values.help) {
+      console.log(help);
+      return;
+    }
+    for (const [name, value] of Object.entries({ url, api }))
+      if (value !== undefined && !/^https?:\/\/[^/]/.test(value))
+        throw new BadCall(`--${name} "${value}" is no URL: write https://HOST`);
+    if (!url) throw new BadCall(`--url is missing\n\n${help}`);
+    if (!token) throw new BadCall(`--token is missing\n\n${help}`);
+    const seconds = Number(values.seconds);
+    if (!(seconds > 0)) throw new BadCall(`--seconds "${values.seconds}" is no number above 0`);
+    const [site, front] = [url, api].map((base) => base?.replace(/\/+$/, ''));
+    await verify({ url: site as string, api: front, token, reader, address, seconds, log: console.log });
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (cause instanceof BadCall) console.error(message);
+    else console.error(code?.startsWith('ERR_PARSE_ARGS') ? `${message}\n\n${help}` : `NOT SO: ${message}`);
+    process.exitCode = cause instanceof BadCall ? 2 : 1;
+  }
+}

@@ -1,0 +1,53 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after } from 'node:test';
+import { openCheckpoints } from '#local/stores/checkpoints.ts';
+import { openEvents } from '#local/stores/events.ts';
+import { openNotices } from '#local/stores/notices.ts';
+import { openObjects } from '#local/stores/objects.ts';
+import { openReader } from '#local/stores/reading.ts';
+import { openSearch } from '#local/stores/search.ts';
+import { openStream } from '#local/stores/stream.ts';
+import {
+  checkpointContract,
+  claimContract,
+  eventContract,
+  noticeContract,
+  objectContract,
+  searchContract,
+  streamContract,
+} from './stores.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'stores-'));
+after(() => rmSync(root, { recursive: true }));
+const fresh = () => mkdtempSync(join(root, 'store-'));
+
+streamContract('embedded stream', async () => {
+  const stream = openStream(fresh(), { shards: 2, clock: Date.now });
+  const read = async () =>
+    stream
+      .shards()
+      .flatMap(({ id }) => stream.read(id, '0', Infinity).records.map((record) => ({ shard: id, ...record })));
+  return { stream, read };
+});
+
+checkpointContract('embedded checkpoints', async () => openCheckpoints(join(fresh(), 'checkpoints.db')));
+
+eventContract('embedded events', async (clock) => openEvents(join(fresh(), 'events.db'), clock));
+
+claimContract('embedded claims', async () => openNotices(join(fresh(), 'notices.db'), Date.now));
+
+noticeContract('embedded notices', async (clock) => openNotices(join(fresh(), 'notices.db'), clock));
+
+objectContract('embedded objects', async () => openObjects(fresh()));
+
+searchContract('embedded search', async () => ({
+  store: openSearch(join(fresh(), 'search.db')),
+  settled: async () => {},
+}));
+
+searchContract('embedded search, long queries in a thread', async () => ({
+  store: openReader(join(fresh(), 'search.db')),
+  settled: async () => {},
+}));

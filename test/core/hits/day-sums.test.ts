@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { DaySums } from '#core/hits/day-sums.ts';
+import { dayName } from '#core/hits/delta.ts';
+import { deltaOf, now } from '../../support/fold.ts';
+
+const hit = (domain: string, time = now) =>
+  ({ type: 'hit', time, address: domain.length > 9 ? '0' : '', domain, action: 'view' }) as const;
+
+test('a day has its hits by domain, country and action, most first, ties by key', () => {
+  const sums = DaySums.empty('2026-11-21');
+  sums.merge(deltaOf(['b.example', 'a.example', 'c.example', 'c.example', 'longer.example'].map((d) => hit(d))));
+  sums.merge(deltaOf([hit('c.example', now - 86_400_000)]));
+  assert.deepEqual(sums.top('domain'), [
+    ['c.example', 2],
+    ['a.example', 1],
+    ['b.example', 1],
+    ['longer.example', 1],
+  ]);
+  assert.deepEqual(sums.top('country'), [
+    ['', 4],
+    ['DE', 1],
+  ]);
+  assert.deepEqual(sums.top('action'), [['view', 5]]);
+  assert.equal(sums.total, 5);
+});
+
+test('pages of the list put together are the list', () => {
+  const sums = DaySums.empty(dayName(0));
+  sums.merge(deltaOf(Array.from({ length: 900 }, (_, index) => hit(`d${(index * index) % 101}.example`, 5))));
+  const whole = sums.top('domain');
+  assert.equal(whole.length, sums.count('domain'));
+  const pages = Array.from({ length: 12 }, (_, page) => sums.top('domain', page * 10, 10)).flat();
+  assert.deepEqual(pages, whole);
+  assert.deepEqual(
+    whole,
+    whole.toSorted((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)),
+  );
+});
+
+test('sums go on growing after they were asked for, and survive being written', () => {
+  const sums = DaySums.empty('2026-11-21');
+  const delta = deltaOf([hit('a.example')]);
+  sums.merge(delta);
+  assert.equal(sums.top('domain')[0][1], 1);
+  sums.merge(delta);
+  const again = DaySums.decode(sums.encode());
+  assert.equal(again.day, '2026-11-21');
+  assert.deepEqual(again.top('domain'), [['a.example', 2]]);
+  assert.equal(again.total, 2);
+});
+
+test('a torn object is told from a day’s sums', () => {
+  const bytes = DaySums.empty('2026-11-21').encode();
+  assert.throws(() => DaySums.decode(bytes.subarray(0, bytes.length - 1)), /hits\/1 is torn: \d+ bytes of \d+/);
+});

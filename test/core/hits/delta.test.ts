@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { HitLine } from '#core/event.ts';
+import { DaySums } from '#core/hits/day-sums.ts';
+import { type Delta, dayName, decodeDelta } from '#core/hits/delta.ts';
+import { PointsState } from '#core/hits/points-state.ts';
+import { Seen } from '#core/hits/seen.ts';
+import { deltaOf, encodedDelta, now, plainSums } from '../../support/fold.ts';
+
+const hour = 3_600_000;
+const hit = (more: Partial<HitLine> = {}): HitLine => ({
+  type: 'hit',
+  time: now,
+  address: '0',
+  domain: 'a.example',
+  action: 'view',
+  ...more,
+});
+
+/** A hit whose id says everything about it, as a sender's retries do. */
+const anyHit = fc
+  .record({
+    time: fc.constantFrom(now, now - 1, now - 13 * hour, now - 40 * 24 * hour, now + 60_000, now + 48 * hour, 0),
+    address: fc.constantFrom('0', '1', '2', '3', '4', '', '9'),
+    domain: fc.constantFrom('a.example', 'b.example', 'c.example', 'xn--bcher-kva.example', 'bücher.example'),
+    action: fc.constantFrom('view', 'log in', '"'),
+    id: fc.option(fc.nat(3)),
+  })
+  .map(({ id, ...rest }) => hit({ ...rest, ...(id === null ? {} : { id: `${id} ${JSON.stringify(rest)}` }) }));
+
+/** Folds deltas into state, written and read back after each `flush`. */
+function fold(deltas: Delta[], flush: boolean) {
+  let points = PointsState.empty();
+  let seen = Seen.empty();
+  const days = new Map<string, DaySums>();
+  for (const delta of deltas) {
+    delta.settle(seen);
+    points.merge(delta);
+    for (const day of delta.days.map(dayName)) {
+      const sums = days.get(day) ?? DaySums.empty(day);
+      sums.merge(delta);
+      days.set(day, flush ? DaySums.decode(sums.encode()) : sums);
+    }
+    if (flush) {
+      points = PointsState.decode(points.encode());
+      seen = Seen.decode(seen.encode());
+    }
+  }
+  const sums: Record<string, number> = {};
+  for (const [day, tallies] of days)
+    for (const by of ['domain', 'country', 'action'] as const)
+      for (const [key, hits] of tallies.top(by)) sums[`${day} ${by} ${key}`] = hits;
+  const newest: Record<string, unknown> = {};
+  for (const [domain, lat, lon, country, time] of points.rows()) newest[domain] = [time, lat, lon, country];
+  return { sums, newest };
+}
+
+test('hits cut into batches in any way, folded in any order, come to the plain sums', () => {
+  const batches = fc.array(fc.array(anyHit, { maxLength: 12 }), { minLength: 1, maxLength: 5 });
+  fc.assert(
+    fc.property(batches, fc.array(fc.nat(), { minLength: 5, maxLength: 5 }), fc.boolean(), (batches, keys, flush) => {
+      const order = batches.map((_, index) => index).sort((a, b) => keys[a] - keys[b]);
+      const deltas = order.map((index) => deltaOf(batches[index]));
+      assert.deepEqual(fold(deltas, flush), plainSums(batches.flat()));
+    }),
+    { seed: 7, numRuns: 1000 },
+  );
+});
+
+test('many domains, days and actions are told apart', () => {
+  const hits = Array.from({ length: 5000 }, (_, index) =>
+    hit({
+      time: now - (index % 700) * 24 * hour,
+      domain: `d${index % 1777}.example`,
+      action: `a${index % 333}`,
+      address: `${index % 7}`,
+      ...(index % 3 === 0 ? { id: `${index}` } : {}),
+    }),
+  );
+  assert.deepEqual(fold([deltaOf(hits.slice(0, 4000)), deltaOf(hits.slice(4000))], true), plainSums(hits));
+});
+
+test('late hits count on their own day, future ones at their arrival, both are counted', () => {
+  const delta = deltaOf([
+    hit({ time: now - 25 * hour }),
+    hit({ time: now - 23 * hour }),
+    hit({ time: now + 4 * 60_000 }),
+    hit({ time: now + 25 * hour }),
+  ]);
+  assert.equal(delta.counters.late, 1);
+  assert.equal(delta.counters.future, 1);
+  assert.deepEqual(delta.days.map(dayName).sort(), ['2026-11-20', '2026-11-21']);
+  const points = PointsState.empty();
+  points.merge(delta);
+  assert.equal(points.rows()[0][4], now + 4 * 60_000);
+});
+
+test('a repeated id contributes nothing and is counted, within an hour of its arrival', () => {
+  const seen = Seen.empty();
+  const settled = (arrivedAt: number) => {
+    const delta = deltaOf([hit({ id: 'x' }), hit({ id: 'x', address: '' }), hit({ id: 'y', address: '' })], arrivedAt);
+    delta.settle(seen);
+    return [delta.counters.hits, delta.counters.duplicates, delta.counters.unlocated];
+  };
+  assert.deepEqual(settled(now), [2, 1, 1]);
+  assert.deepEqual(settled(now + hour - 1), [0, 3, 0]);
+  assert.deepEqual(settled(now + hour), [2, 1, 1]);
+  assert.deepEqual(settled(now + 2 * hour - 1), [0, 3, 0]);
+});
+
+test('the same batch gives the same bytes again', () => {
+  const hits = [hit(), hit({ time: now + 99 * hour }), hit({ id: 'x' })];
+  assert.deepEqual(encodedDelta(hits), encodedDelta(hits));
+});
+
+test('a delta holds no address and no id', () => {
+  const text = new TextDecoder('latin1').decode(encodedDelta([hit({ address: '203.0.113.7', id: 'visitor-id' })]));
+  assert.doesNotMatch(text, /203|visitor-id/);
+});
+
+test('a torn or foreign object is told from a delta', () => {
+  const bytes = encodedDelta([hit(), hit({ id: 'x' })]);
+  for (let length = 0; length < bytes.length; length++)
+    assert.throws(() => decodeDelta(bytes.subarray(0, length)), { name: 'Torn' });
+  assert.throws(() => decodeDelta(PointsState.empty().encode()), /are a points\/1, not a delta\/1/);
+  assert.throws(() => decodeDelta(new TextEncoder().encode('{"some": "other object"}')), /are no delta/);
+});

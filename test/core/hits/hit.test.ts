@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { hashBytes } from '#core/bytes/names.ts';
+import type { HitLine } from '#core/event.ts';
+import { encodeHit, parseLines, readLines, validateHit } from '#core/hits/hit.ts';
+
+type Outcome = { hit: HitLine } | { other: unknown; number: number } | { bad: string; number: number; reason: string };
+
+function outcomes(data: Uint8Array): Outcome[] {
+  const found: Outcome[] = [];
+  readLines(data, {
+    hit(view) {
+      // Sums are told apart by these hashes: a wrong one would split a domain in two.
+      assert.equal(view.domainHash, hashBytes(view.view, view.domainStart, view.domainEnd));
+      assert.equal(view.actionHash, hashBytes(view.view, view.actionStart, view.actionEnd));
+      found.push({ hit: view.line() });
+    },
+    other: (other, number) => found.push({ other, number }),
+    bad: (bad, number, reason) => found.push({ bad, number, reason }),
+  });
+  return found;
+}
+
+/** The same data with a space before each line, which JSON.parse does not mind and the fast path does not take. */
+function spaced(data: Uint8Array): Uint8Array {
+  const bytes: number[] = [];
+  for (let at = 0, start = true; at < data.length; at++) {
+    if (start && data[at] !== 10) bytes.push(32);
+    start = data[at] === 10;
+    bytes.push(data[at]);
+  }
+  return Uint8Array.from(bytes);
+}
+
+function sameAsSlow(data: Uint8Array): void {
+  const slow = outcomes(spaced(data)).map((found) => ('bad' in found ? { ...found, bad: found.bad.slice(1) } : found));
+  assert.deepEqual(outcomes(data), slow);
+}
+
+const hit: HitLine = {
+  type: 'hit',
+  time: 1_763_712_000_000,
+  address: '203.0.113.7',
+  domain: 'a.example',
+  action: 'view',
+};
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+const label = fc.stringMatching(/^[a-z0-9_]([a-z0-9_-]{0,20}[a-z0-9_])?$/);
+const anyHit = fc.record(
+  {
+    type: fc.constant('hit' as const),
+    time: fc.oneof(fc.nat(), fc.integer({ min: 0, max: 8.64e15 - 1 }), fc.double({ min: 0, max: 1e13, noNaN: true })),
+    address: fc.oneof(fc.ipV4(), fc.ipV6(), fc.constant('')),
+    domain: fc.array(label, { minLength: 1, maxLength: 4 }).map((labels) => labels.join('.')),
+    action: fc.oneof(
+      fc.constant('view'),
+      fc.string({ minLength: 1, maxLength: 64 }),
+      fc.string({ unit: 'grapheme', minLength: 1, maxLength: 9 }),
+    ),
+    id: fc.string({ minLength: 1, maxLength: 128 }),
+  },
+  { requiredKeys: ['type', 'time', 'address', 'domain', 'action'] },
+);
+
+test('a hit that was encoded is read back as it was', () => {
+  fc.assert(
+    fc.property(fc.array(anyHit, { maxLength: 5 }), (hits) => {
+      const expected = hits.map((hit) => ({ hit: JSON.parse(encodeHit(hit)) }));
+      assert.deepEqual(outcomes(bytes(hits.map(encodeHit).join('\n'))), expected);
+    }),
+    { seed: 4, numRuns: 1000 },
+  );
+});
+
+test('keys in any order, spaces and escapes are read as JSON.parse reads them', () => {
+  fc.assert(
+    fc.property(anyHit, fc.nat(), (hit, turn) => {
+      const entries = Object.entries(hit);
+      const turned = Object.fromEntries([...entries.slice(turn % 5), ...entries.slice(0, turn % 5)]);
+      const escaped = (JSON.stringify(turned, null, ' ') as string)
+        .replaceAll('\n', ' ')
+        .replaceAll('view', '\\u0076iew');
+      assert.deepEqual(outcomes(bytes(escaped)), [{ hit: JSON.parse(escaped) }]);
+    }),
+    { seed: 5, numRuns: 1000 },
+  );
+});
+
+const alphabet = [...'"\\{}[]:,.-0eE19 \n\r\t\0az', 'ü', '\u2028', '"}', '\n{', ',"id":"x"', '1e3', '-0', '00'].map(
+  (text) => Array.from(bytes(text)),
+);
+const edit = fc.record({
+  at: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+  cut: fc.nat(3),
+  put: fc.oneof(fc.constant([]), fc.constantFrom(...alphabet), fc.array(fc.nat(255), { maxLength: 3 })),
+});
+
+test('lines mutated in any byte are read as JSON.parse reads them, and reading ends', { timeout: 60_000 }, () => {
+  fc.assert(
+    fc.property(fc.array(anyHit, { minLength: 1, maxLength: 3 }), fc.array(edit, { maxLength: 4 }), (hits, edits) => {
+      const data = Array.from(bytes(hits.map(encodeHit).join('\n')));
+      for (const { at, cut, put } of edits) data.splice(Math.floor(at * data.length), cut, ...put);
+      sameAsSlow(Uint8Array.from(data));
+    }),
+    { seed: 6, numRuns: 5000 },
+  );
+});
+
+test('a line cut off anywhere is read as JSON.parse reads it', () => {
+  const data = bytes(encodeHit({ ...hit, id: 'i' }));
+  for (let length = 0; length <= data.length; length++) {
+    sameAsSlow(data.subarray(0, length));
+    sameAsSlow(new Uint8Array([...data.subarray(0, length), 10, ...data]));
+  }
+});
+
+test('each byte at each place of a line is read as JSON.parse reads it', () => {
+  const data = bytes(encodeHit({ ...hit, domain: 'a-b.c', id: 'i' }));
+  for (let at = 0; at < data.length; at++)
+    for (let byte = 0; byte < 256; byte++) {
+      const other = data.slice();
+      other[at] = byte;
+      sameAsSlow(other);
+    }
+});
+
+test('what is no hit is set aside with a reason', () => {
+  const wrong: [Partial<Record<keyof HitLine, unknown>>, RegExp][] = [
+    [{ time: '2026' }, /time/],
+    [{ time: -1 }, /time/],
+    [{ time: 8.64e15 }, /time/],
+    [{ address: 4 }, /address/],
+    [{ domain: 'A.example' }, /domain/],
+    [{ domain: 'a..example' }, /domain/],
+    [{ domain: '-a.example' }, /domain/],
+    [{ domain: `${'a'.repeat(64)}.example` }, /domain/],
+    [{ domain: `${'a.'.repeat(127)}` }, /domain/],
+    [{ action: '' }, /action/],
+    [{ action: 'a'.repeat(65) }, /action/],
+    [{ id: '' }, /id/],
+    [{ id: 7 }, /id/],
+    [{ id: 'a'.repeat(129) }, /id/],
+    [{ type: 'visit' }, /no type/],
+  ];
+  for (const [change, reason] of wrong) {
+    const text = JSON.stringify({ ...hit, ...change });
+    const [found] = outcomes(bytes(`${encodeHit(hit)}\n${text}`)).slice(1);
+    assert.ok('bad' in found, text);
+    assert.match(found.reason, reason);
+    assert.equal(found.number, 1);
+    assert.equal(found.bad, text);
+  }
+});
+
+test('other lines are handed on parsed, with their line number', () => {
+  const found: unknown[] = [];
+  parseLines(bytes(`\n${encodeHit(hit)}\n{"type":"registry","event":{}}\nnull\n{`), {
+    hit: (hit) => found.push(hit),
+    other: (line, number) => found.push(line, number),
+    bad: (text, number) => found.push(text, number),
+  });
+  assert.deepEqual(found, [hit, { type: 'registry', event: {} }, 2, 'null', 3, '{', 4]);
+});
+
+test('a sender is told which field is wrong, its value and the mend', () => {
+  const check = (value: unknown) => validateHit(value, { address: '203.0.113.7', now: 5 });
+  assert.deepEqual(check({ domain: 'Portal.Example.' }), { ...hit, time: 5, domain: 'portal.example' });
+  assert.deepEqual(check({ domain: 'हिन्दी.example', time: '1970-01-01T00:00:01Z', id: 'x' }), {
+    ...hit,
+    time: 1000,
+    domain: 'हिन्दी.example',
+    id: 'x',
+  });
+  const reasons: [unknown, RegExp][] = [
+    ['portal.example', /an object/],
+    [{}, /domain is missing/],
+    [{ domain: 'https://portal.example' }, /"https:\/\/portal.example" is no host name/],
+    [{ domain: 'a.example', time: 'soon' }, /"soon" is no RFC 3339 time/],
+    [{ domain: 'a.example', action: 'a'.repeat(65) }, /1 to 64 letters/],
+    [{ domain: 'a.example', id: '' }, /1 to 128 letters/],
+  ];
+  for (const [value, reason] of reasons) {
+    const read = check(value);
+    assert.ok('reason' in read);
+    assert.match(read.reason, reason);
+  }
+});

@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { nameAt } from '#core/bytes/names.ts';
+import { PointsState } from '#core/hits/points-state.ts';
+import { deltaOf, now } from '../../support/fold.ts';
+
+const hit = (domain: string, time: number, address = '0') =>
+  ({ type: 'hit', time, address, domain, action: 'view' }) as const;
+const day = 86_400_000;
+
+test('the newest hit gives the place, whatever the order', () => {
+  const points = PointsState.empty();
+  assert.equal(points.merge(deltaOf([hit('a.example', now - 5, '4')])), 1);
+  assert.equal(points.merge(deltaOf([hit('a.example', now - 9, '0')])), 0, 'an older one changes nothing');
+  assert.deepEqual(points.rows(), [['a.example', -3.5, 7, 'BR', now - 5]]);
+});
+
+test('a hit without coordinates leaves the place as it was', () => {
+  const points = PointsState.empty();
+  points.merge(deltaOf([hit('a.example', now - 5), hit('a.example', now, ''), hit('b.example', now, '')]));
+  assert.deepEqual(points.rows(), [['a.example', 1, 1, 'DE', now - 5]]);
+});
+
+test('domains are dropped when their newest hit is too old, and may come back', () => {
+  const points = PointsState.empty();
+  const hits = Array.from({ length: 3000 }, (_, index) => hit(`d${index}.example`, now - (index % 10) * day));
+  points.merge(deltaOf(hits));
+  assert.equal(points.drop(now - 7 * day), 600);
+  assert.equal(points.size, 2400);
+  assert.equal(points.drop(now - 7 * day), 0);
+  assert.equal(points.merge(deltaOf([hit('d9.example', now), hit('d0.example', now - 1)])), 1);
+  const rows = new Map(
+    PointsState.decode(points.encode())
+      .rows()
+      .map((row) => [row[0], row[4]]),
+  );
+  assert.equal(rows.size, 2401);
+  assert.equal(rows.get('d9.example'), now);
+  assert.equal(rows.get('d17.example'), now - 7 * day);
+});
+
+test('the columns hold what the rows say', () => {
+  const points = PointsState.empty();
+  points.merge(deltaOf([hit('a.example', now, '1'), hit('bücher.example', now - 1, '3')]));
+  const { domains, lat, lon, updatedAt, country, countries } = points.columns();
+  assert.deepEqual(
+    Array.from(lat, (_, row) => [nameAt(domains, row), lat[row], lon[row], countries[country[row]], updatedAt[row]]),
+    points.rows(),
+  );
+  assert.equal(countries[0], '');
+});
+
+test('state decoded from bytes never writes to them', () => {
+  const points = PointsState.empty();
+  points.merge(deltaOf([hit('a.example', now - 5)]));
+  const bytes = points.encode();
+  const before = bytes.slice();
+  PointsState.decode(bytes).merge(deltaOf([hit('a.example', now, '4')]));
+  assert.deepEqual(bytes, before);
+});
+
+test('bytes that are not aligned are read all the same', () => {
+  const points = PointsState.empty();
+  points.merge(deltaOf([hit('a.example', now)]));
+  const shifted = new Uint8Array(points.encode().length + 3);
+  shifted.set(points.encode(), 3);
+  assert.deepEqual(PointsState.decode(shifted.subarray(3)).rows(), points.rows());
+});

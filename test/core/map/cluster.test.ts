@@ -1,0 +1,292 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { buildPyramid, packNames } from '#core/map/cluster.ts';
+import { latToY, lonToX, SIZE, xToLon, yToLat } from '#core/map/mercator.ts';
+import { type Box, DEEPEST_ZOOM, EXTENT, type Pyramid, SINGLE } from '#core/map/pyramid.ts';
+import { BadSnapshot, encodePyramid, openPyramid } from '#core/map/snapshot.ts';
+import { pointsOf, type Row, skewedPoints } from '../../support/points-of.ts';
+
+const edge = (low: number, high: number) =>
+  fc.oneof(fc.constantFrom(low, 0, high), fc.double({ min: low, max: high, noNaN: true }));
+/** Worlds with duplicates, poles, +-180, one spot, one point and none. */
+const world = fc.oneof(
+  fc.array(fc.record({ lon: edge(-180, 180), lat: edge(-90, 90) }), { maxLength: 60, size: 'max' }),
+  fc
+    .tuple(
+      edge(-180, 180),
+      edge(-90, 90),
+      fc.array(fc.tuple(fc.integer({ min: -9, max: 9 }), fc.integer({ min: -9, max: 9 })), {
+        maxLength: 60,
+        size: 'max',
+      }),
+      fc.integer({ min: 0, max: 16 }),
+    )
+    .map(([lon, lat, steps, zoom]) =>
+      steps.map(([dx, dy]) => ({
+        lon: hold(lon + (dx * 20) / 2 ** zoom, 180),
+        lat: hold(lat + (dy * 10) / 2 ** zoom, 90),
+      })),
+    ),
+);
+const times = (places: { lon: number; lat: number }[]): Row[] =>
+  places.map((place, i) => ({
+    ...place,
+    domain: `d${i}.example`,
+    updatedAt: 1e12 + ((i * 7919) % 31),
+    country: i % 3 ? 'DE' : '',
+  }));
+
+function hold(value: number, most: number): number {
+  return Math.max(-most, Math.min(most, value));
+}
+
+function everything(pyramid: Pyramid, zoom: number) {
+  return pyramid.clusters([-180, -90, 180, 90], zoom);
+}
+
+function leafRange(start: number, count: number): number[] {
+  return Array.from({ length: count }, (_, i) => start + i);
+}
+
+test('every point is in exactly one item of every zoom, and means are exact', () => {
+  fc.assert(
+    fc.property(world, (places) => {
+      const rows = times(places);
+      const pyramid = buildPyramid(pointsOf(rows));
+      for (let zoom = 0; zoom <= pyramid.maxZoom + 1; zoom++) {
+        const items = everything(pyramid, zoom);
+        const leaves = items.flatMap((item) => leafRange(item.leafStart, item.count));
+        assert.deepEqual(
+          leaves.sort((a, b) => a - b),
+          leafRange(0, rows.length),
+        );
+        for (const item of items) {
+          const range = leafRange(item.leafStart, item.count).map((leaf) => pyramid.row(leaf));
+          const mean = (unit: (row: Row) => bigint) =>
+            Number(range.reduce((sum, row) => sum + unit(rows[row]), 0n) / BigInt(item.count));
+          assert.equal(
+            item.x,
+            mean((row) => BigInt(lonToX(row.lon))),
+          );
+          assert.equal(
+            item.y,
+            mean((row) => BigInt(latToY(row.lat))),
+          );
+        }
+      }
+    }),
+    { numRuns: 150, seed: 1 },
+  );
+});
+
+test('a tile holds what lies in it and a margin of one radius, wherever the world repeats', () => {
+  fc.assert(
+    fc.property(world, fc.integer({ min: 0, max: DEEPEST_ZOOM }), fc.nat(), fc.nat(), (places, z, anyX, anyY) => {
+      const pyramid = buildPyramid(pointsOf(times(places)));
+      // Half of the tiles asked for hold a point.
+      const near = places[anyX % Math.max(1, places.length)];
+      const hit = near !== undefined && anyY % 2 === 0;
+      const x = hit ? Math.floor((lonToX(near.lon) / SIZE) * 2 ** z) : anyX % 2 ** z;
+      const y = hit ? Math.floor((latToY(near.lat) / SIZE) * 2 ** z) : anyY % 2 ** z;
+      const tile = pyramid.tile(z, x, y);
+      const got = leafRange(0, tile.length).map((i) => [
+        tile.x(i),
+        tile.y(i),
+        tile.count(i),
+        tile.formed(i),
+        tile.leafStart(i),
+      ]);
+      const margin = EXTENT / 8;
+      const span = SIZE / 2 ** z;
+      const want = everything(pyramid, Math.min(z, 17)).flatMap((item) =>
+        [-SIZE, 0, SIZE].flatMap((shift) => {
+          const [left, top] = [(item.x + shift - x * span) / span, (item.y - y * span) / span];
+          if (left < -1 / 8 || left >= 9 / 8 || top < -1 / 8 || top >= 9 / 8) return [];
+          const grid = (unit: number) => Math.floor((unit * 2 ** z * EXTENT) / SIZE);
+          return [
+            [grid(item.x + shift) - x * EXTENT, grid(item.y) - y * EXTENT, item.count, item.id % 32, item.leafStart],
+          ];
+        }),
+      );
+      assert.deepEqual(got.sort(byText), want.sort(byText));
+      for (const [px, py] of got)
+        assert.ok(px >= -margin && px < EXTENT + margin && py >= -margin && py < EXTENT + margin);
+    }),
+    { numRuns: 400, seed: 2 },
+  );
+});
+
+function byText(a: number[], b: number[]): number {
+  return a.join() < b.join() ? -1 : 1;
+}
+
+test('a box holds what lies in it, across the antimeridian, at any zoom', () => {
+  const longitude = fc.oneof(edge(-180, 180), fc.double({ min: -720, max: 720, noNaN: true }));
+  const zooms = fc.oneof(fc.double({ min: -5, max: 30, noNaN: true }), fc.constantFrom(-1e300, 1e300));
+  fc.assert(
+    fc.property(world, longitude, edge(-90, 90), longitude, edge(-90, 90), zooms, (places, west, a, east, b, zoom) => {
+      const pyramid = buildPyramid(pointsOf(times(places)));
+      const [south, north] = [Math.min(a, b), Math.max(a, b)];
+      const box: Box = [west, south, east, north];
+      const level = Math.max(0, Math.min(17, Math.floor(zoom)));
+      const wrap = (lon: number) => (Math.abs(lon) <= 180 ? lon : ((((lon + 180) % 360) + 360) % 360) - 180);
+      const [left, right] = [lonToX(wrap(west)), lonToX(wrap(east))];
+      const inside = (x: number) =>
+        east - west >= 360 || (wrap(west) <= wrap(east) ? x >= left && x <= right : x >= left || x <= right);
+      const want = everything(pyramid, level).filter(
+        ({ x, y }) => inside(x) && y >= latToY(north) && y <= latToY(south),
+      );
+      const ids = (list: { id: number }[]) => list.map(({ id }) => id).sort((p, q) => p - q);
+      assert.deepEqual(ids(pyramid.clusters(box, zoom)), ids(want));
+      assert.equal(pyramid.countClusters(box, zoom), want.length);
+    }),
+    { numRuns: 400, seed: 3 },
+  );
+});
+
+test('at its expansion zoom a cluster is more than one item, and at every zoom before just one', () => {
+  fc.assert(
+    fc.property(world, (places) => {
+      const pyramid = buildPyramid(pointsOf(times(places)));
+      for (let zoom = 0; zoom <= pyramid.maxZoom; zoom++) {
+        for (const { id, leafStart, count, expansionZoom } of everything(pyramid, zoom)) {
+          const parts = (level: number) =>
+            everything(pyramid, level).filter(
+              (item) => item.leafStart >= leafStart && item.leafStart < leafStart + count,
+            ).length;
+          assert.equal(pyramid.expansionZoom(id), expansionZoom);
+          if (expansionZoom === undefined) assert.equal(parts(pyramid.maxZoom + 1), 1);
+          else {
+            assert.ok(parts(expansionZoom) > 1);
+            assert.equal(parts(expansionZoom - 1), 1);
+          }
+        }
+      }
+    }),
+    { numRuns: 60, seed: 4 },
+  );
+});
+
+test('the leaves of a cluster come newest first, page by page', () => {
+  fc.assert(
+    fc.property(world, fc.integer({ min: 0, max: 17 }), fc.integer({ min: 1, max: 9 }), (places, zoom, limit) => {
+      const rows = times(places);
+      const pyramid = openPyramid(encodePyramid(buildPyramid(pointsOf(rows))));
+      for (const { id, leafStart, count } of everything(pyramid, zoom)) {
+        const paged = leafRange(0, Math.ceil(count / limit)).flatMap((page) => pyramid.leaves(id, limit, page * limit));
+        const want = leafRange(leafStart, count).sort((p, q) => pyramid.updatedAt(q) - pyramid.updatedAt(p) || p - q);
+        assert.deepEqual(
+          paged.map((leaf) => leaf.domain),
+          want.map((leaf) => pyramid.domain(leaf)),
+        );
+        assert.deepEqual(pyramid.leaves(id, limit, count), []);
+      }
+    }),
+    { numRuns: 100, seed: 5 },
+  );
+});
+
+test('a leaf tells its own domain, place, time and country', () => {
+  const rows: Row[] = [
+    { domain: 'ä.example', lon: 13.4, lat: 52.5, updatedAt: 1_700_000_000_001, country: 'DE' },
+    { domain: 'b.example', lon: -179.9, lat: -16, updatedAt: 1_700_000_999_999, country: 'FJ' },
+    { domain: '', lon: 0, lat: 0, updatedAt: 1_699_999_999_999, country: '' },
+  ];
+  for (const pyramid of [buildPyramid(pointsOf(rows)), openPyramid(encodePyramid(buildPyramid(pointsOf(rows))))]) {
+    for (const item of everything(pyramid, 17)) {
+      const [leaf] = pyramid.leaves(item.id, 1, 0);
+      const row = rows.find(({ domain }) => domain === leaf.domain);
+      assert.ok(row);
+      assert.equal(leaf.updatedAt, row.updatedAt);
+      assert.equal(leaf.country, row.country);
+      assert.ok(Math.abs(leaf.lon - row.lon) < 2e-6 && Math.abs(leaf.lat - row.lat) < 2e-6);
+    }
+  }
+});
+
+test('the order of the input changes nothing but the order of leaves within one spot', () => {
+  fc.assert(
+    fc.property(world, (places) => {
+      const forward = buildPyramid(pointsOf(times(places)));
+      const backward = buildPyramid(pointsOf(times(places).reverse()));
+      assert.deepEqual(backward.levels, forward.levels);
+    }),
+    { numRuns: 50, seed: 6 },
+  );
+});
+
+test('an opened file answers as the pyramid it was made from, and encodes to itself', () => {
+  const built = buildPyramid(skewedPoints(5000, 7));
+  const file = encodePyramid(built);
+  const opened = openPyramid(file);
+  assert.deepEqual(encodePyramid(opened), file);
+  for (let zoom = 0; zoom <= 17; zoom++) assert.deepEqual(everything(opened, zoom), everything(built, zoom));
+  for (let leaf = 0; leaf < built.size; leaf += 17) assert.deepEqual(opened.leaf(leaf), built.leaf(leaf));
+  const unaligned = new Uint8Array(file.length + 3);
+  unaligned.set(file, 3);
+  assert.equal(openPyramid(unaligned.subarray(3)).size, built.size);
+});
+
+test('times further apart than 32 bits of milliseconds lose at most their unit', () => {
+  const rows = [0, 1e12, 1.8e12].map((updatedAt, i) => ({ domain: `${i}`, lon: i, lat: 0, updatedAt, country: '' }));
+  const opened = openPyramid(encodePyramid(buildPyramid(pointsOf(rows))));
+  for (const leaf of [0, 1, 2].map((index) => opened.leaf(index)))
+    assert.ok(Math.abs(leaf.updatedAt - rows[Number(leaf.domain)].updatedAt) <= opened.timeUnit);
+});
+
+test('a torn or foreign file is refused with what is wrong', () => {
+  const file = encodePyramid(buildPyramid(skewedPoints(300, 8)));
+  const other = encodePyramid(buildPyramid(skewedPoints(300, 9)));
+  const changed = (at: number, value: number) => {
+    const copy = file.slice();
+    copy[at] = value;
+    return copy;
+  };
+  const cases: [Uint8Array, RegExp][] = [
+    [new Uint8Array(0), /0 bytes hold no header/],
+    [new TextEncoder().encode(JSON.stringify({ points: [] }).padEnd(100)), /not a points\.bin/],
+    [changed(4, 9), /version 9/],
+    [file.subarray(0, file.length - 8), /torn: \d+ bytes of \d+/],
+    [changed(70, 255), /header does not add up/],
+    [changed(28, 255), /header does not add up/],
+    [changed(file.length - 1, file[file.length - 1] ^ 1), /end belongs to another file/],
+  ];
+  for (const [bytes, message] of cases)
+    assert.throws(
+      () => openPyramid(bytes),
+      (error: Error) => error instanceof BadSnapshot && message.test(error.message),
+    );
+  const mixed = file.slice();
+  mixed.set(other.subarray(-4000), file.length - 4000);
+  assert.throws(() => openPyramid(mixed), BadSnapshot);
+});
+
+test('what cannot be asked or built is refused with the value', () => {
+  const pyramid = buildPyramid(skewedPoints(100, 10));
+  assert.throws(() => pyramid.tile(25, 0, 0), /zoom 25/);
+  assert.throws(() => pyramid.tile(1.5, 0, 0), /zoom 1\.5/);
+  assert.throws(() => pyramid.tile(1, 2, 0), /tile 1\/2\/0/);
+  assert.throws(() => pyramid.clusters([0, 10, 0, -10], 1), /south 10/);
+  assert.throws(() => pyramid.clusters([0, 0, 0, 0], Number.NaN), /zoom/);
+  for (const id of [-1, 0.5, 32 * 100, 3, Number.NaN]) assert.throws(() => pyramid.leaves(id, 1, 0), /no cluster/);
+  const row = { domain: 'a', lon: 0, lat: 0, updatedAt: 0, country: '' };
+  assert.throws(() => buildPyramid(pointsOf([{ ...row, lon: Number.NaN }])), /point 0/);
+  assert.throws(() => buildPyramid(pointsOf([row]), { radius: 3 }), /radius 3/);
+  assert.throws(() => buildPyramid(pointsOf([row]), { maxZoom: 17 }), /maxZoom 17/);
+  assert.throws(() => buildPyramid({ ...pointsOf([row]), domains: packNames([]) }), /domains has 0 rows/);
+});
+
+test('units and degrees turn into each other', () => {
+  fc.assert(
+    fc.property(
+      fc.double({ min: -180, max: 180, noNaN: true }),
+      fc.double({ min: -85, max: 85, noNaN: true }),
+      (lon, lat) => {
+        assert.ok(Math.abs(xToLon(lonToX(lon)) - lon) < 1e-6 && Math.abs(yToLat(latToY(lat)) - lat) < 1e-6);
+      },
+    ),
+  );
+  assert.deepEqual([lonToX(-180), lonToX(180), latToY(90), latToY(-90)], [0, SIZE - 1, 0, SIZE - 1]);
+  assert.equal(SINGLE, 31);
+});

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { crc32, deflateSync, inflateSync } from 'node:zlib';
+import { buildPyramid } from '#core/map/cluster.ts';
+import { clear, drawLand, drawTile, encodePng, type Picture, shortCount } from '#core/map/png.ts';
+import { pointsOf, skewedPoints } from '../../support/points-of.ts';
+
+/** Reads back what encodePng writes, checking every chunk's sum. */
+function decode(png: Uint8Array): Picture {
+  assert.deepEqual([...png.subarray(0, 8)], [137, 80, 78, 71, 13, 10, 26, 10]);
+  const chunks = new Map<string, Uint8Array>();
+  const view = new DataView(png.buffer, png.byteOffset);
+  for (let at = 8; at < png.length; ) {
+    const length = view.getUint32(at);
+    chunks.set(Buffer.from(png.subarray(at + 4, at + 8)).toString(), png.subarray(at + 8, at + 8 + length));
+    assert.equal(view.getUint32(at + 8 + length), crc32(png.subarray(at + 4, at + 8 + length)));
+    at += length + 12;
+  }
+  assert.deepEqual([...chunks.keys()], ['IHDR', 'IDAT', 'IEND']);
+  const head = new DataView(chunks.get('IHDR')!.slice().buffer);
+  const [width, height] = [head.getUint32(0), head.getUint32(4)];
+  const rows = inflateSync(chunks.get('IDAT')!);
+  const pixels = new Uint8Array(4 * width * height);
+  for (let y = 0; y < height; y++)
+    for (let i = 0; i < 4 * width; i++)
+      pixels[y * 4 * width + i] = rows[y * (4 * width + 1) + 1 + i] + (y > 0 ? pixels[(y - 1) * 4 * width + i] : 0);
+  return { width, height, pixels };
+}
+
+test('a picture survives its file', () => {
+  const pyramid = buildPyramid(skewedPoints(3000, 1));
+  const picture = drawTile(pyramid.tile(1, 1, 0), clear(256), 'dark');
+  assert.deepEqual(decode(encodePng(picture, (bytes) => deflateSync(bytes))), picture);
+});
+
+test('a lone point is a disc of the theme at its place, and the rest is clear', () => {
+  const pyramid = buildPyramid(pointsOf([{ domain: 'a', lon: 0, lat: 0, updatedAt: 0, country: '' }]));
+  const { pixels } = drawTile(pyramid.tile(0, 0, 0), clear(512), 'light');
+  const at = (x: number, y: number) => [...pixels.subarray(4 * (512 * y + x), 4 * (512 * y + x) + 4)];
+  assert.deepEqual(at(256, 256), [143, 207, 200, 255]);
+  assert.deepEqual(at(240, 256), [0, 0, 0, 0]);
+});
+
+test('land lies under the discs in the colours of the theme', () => {
+  const { pixels } = drawLand(0, 0, 0, 256, 'dark');
+  const at = (x: number, y: number) => [...pixels.subarray(4 * (256 * y + x), 4 * (256 * y + x) + 4)];
+  assert.deepEqual(at(142, 122), [26, 43, 54, 255], 'the Congo');
+  assert.deepEqual(at(10, 128), [11, 22, 29, 255], 'the Pacific');
+});
+
+test('a disc on the border of two tiles is cut exactly where they meet', () => {
+  const place = { domain: 'a', lat: 20, updatedAt: 0, country: '' };
+  // On the border between tiles 0 and 1 of zoom 1, and once in the middle of a tile of zoom 0.
+  const border = buildPyramid(pointsOf([{ ...place, lon: 0 }]));
+  const left = drawTile(border.tile(1, 0, 0), clear(512), 'light');
+  const right = drawTile(border.tile(1, 1, 0), clear(512), 'light');
+  const joined = (x: number, y: number) => {
+    const { pixels } = x < 512 ? left : right;
+    return pixels[4 * (512 * y + (x % 512)) + 3];
+  };
+  const top = Array.from({ length: 512 }, (_, y) => y).find((y) => joined(511, y) > 0) ?? 0;
+  for (let y = top; y < top + 14; y++)
+    for (let d = 0; d < 10; d++) assert.ok(Math.abs(joined(511 - d, y) - joined(512 + d, y)) <= 1);
+});
+
+test('counts are written in four letters at most', () => {
+  const cases: [number, string][] = [
+    [2, '2'],
+    [999, '999'],
+    [1000, '1k'],
+    [1240, '1.2k'],
+    [9960, '10k'],
+    [123_456, '123k'],
+    [999_499, '999k'],
+    [999_500, '1M'],
+    [33_554_432, '34M'],
+  ];
+  for (const [count, text] of cases) assert.equal(shortCount(count), text);
+});

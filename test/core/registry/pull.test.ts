@@ -1,0 +1,456 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { Pull, StoredEvent } from '#core/event.ts';
+import { byTime, pullChange, pullReachMs, pullsOf, segments } from '#core/registry/pull.ts';
+import { byPersonAndRepository, captures, eventsOf, fixtures, readCapture } from '../../support/captured.ts';
+
+const index = 'application/vnd.oci.image.index.v1+json';
+const manifest = 'application/vnd.oci.image.manifest.v1+json';
+
+/** [seconds, method, tag, digest, references?] by one docker at one address. */
+function events(...rows: (readonly [number, 'HEAD' | 'GET', string | undefined, string, string[]?])[]): StoredEvent[] {
+  return rows.map(([seconds, method, tag, digest, references], position) => ({
+    id: `e${position}`,
+    time: seconds * 1000,
+    action: 'pull',
+    kind: 'manifest',
+    method,
+    repository: 'a/b',
+    tag,
+    digest,
+    mediaType: references ? index : manifest,
+    references: references?.[0] === 'unknown' ? undefined : references,
+    user: 'alice',
+    userAgent: 'docker/27.3.1',
+    source: '',
+    places: ['here'],
+    country: '',
+    client: 'docker',
+    class: 'human',
+    origin: '',
+  }));
+}
+
+const sizes = (list: StoredEvent[], windowSeconds?: number) =>
+  pullsOf(list, { windowSeconds }).map((pull) => pull.events);
+
+function pullsOfAll(list: StoredEvent[], windowSeconds?: number) {
+  return byPersonAndRepository(list).flatMap((group) => pullsOf(group, { windowSeconds }));
+}
+
+// What each captured command did, in manifests: one for a pull, whatever it took; nothing for a push.
+// `docker pull --all-tags` pulls two tags. Several curl requests and several people share a label where named.
+const commands: Record<string, Record<string, number>> = {
+  'distribution-2.8.ndjson': {
+    'push-single': 0,
+    'pull-single-skopeo': 1,
+    'push-multi': 0,
+    'pull-multi-skopeo-one-platform': 1,
+    'pull-multi-skopeo-all': 1,
+    'inspect-raw': 1,
+    'inspect-skopeo': 1,
+    'pull-by-digest-skopeo': 1,
+    'crane-digest-HEAD': 1,
+    'crane-manifest': 1,
+    'crane-pull': 1,
+    'crane-pull-multi-index': 1,
+    'crane-copy-mount': 1,
+    'skopeo-copy-registry-to-registry': 1,
+    'crane-tag': 1,
+    // A GET for the copy on disk, then a HEAD to see what is there: two commands.
+    'crane-repush-same': 2,
+    'docker-pull-1st': 1,
+    'docker-pull-again': 1,
+    'docker-pull-multi': 1,
+    'docker-pull-alltags': 2,
+    'docker-push-newrepo': 0,
+    'docker-push-again': 0,
+    'docker28-cli-pull': 1,
+    'docker-manifest-inspect': 1,
+    'ctr-pull-multi': 1,
+    'ctr-pull-again': 1,
+    'ctr-pull-single': 1,
+    'curl-xff': 1,
+    'curl-xri': 1,
+    'curl-xff-garbage': 1,
+    'curl-xff-private': 1,
+    'curl-no-ua-noaccept': 1,
+    'curl-range-blob': 0,
+    'robot-user': 1,
+    'delete-manifest': 0,
+    'delete-blob': 0,
+    // skopeo reads the manifest to learn its digest.
+    'skopeo-delete': 1,
+    // alice, bob and carol.
+    retry500: 3,
+    hang: 1,
+    referrers: 1,
+    // Nine addresses.
+    geo: 9,
+    'unicode-actor': 1,
+    'no-ua': 1,
+  },
+  'distribution-2.8-noauth.ndjson': {
+    'anon-push': 0,
+    'anon-basic-header-ignored': 1,
+    'anon-odd': 0,
+    'anon-bad-upper': 1,
+    'anon-docker-image': 0,
+    'anon-host': 1,
+    'noref-anon-push-multi': 0,
+    'noref-anon-docker-pull': 1,
+    'noref-anon-skopeo-pull': 1,
+    'retry-sample': 1,
+  },
+  'distribution-3.ndjson': {
+    'push-single': 0,
+    'pull-single': 1,
+    'push-multi': 0,
+    'pull-multi': 1,
+    'pull-digest': 1,
+    'docker-pull-multi': 1,
+    'docker-pull-again': 1,
+    'docker-push': 0,
+    'crane-copy-mount': 1,
+    'crane-digest-head': 1,
+    'crane-tag': 1,
+    'curl-xff': 1,
+    'curl-unicode-actor': 1,
+    'curl-noaccept': 1,
+    'delete-by-tag': 0,
+    'delete-manifest': 0,
+    'delete-blob': 0,
+    referrers: 1,
+    retry500: 2,
+    hang: 1,
+  },
+};
+
+for (const name of captures)
+  test(`${name}: one pull for each command that pulls`, () => {
+    const posts = Map.groupBy(readCapture(name), ({ label }) => label);
+    const got = Object.fromEntries([...posts].map(([label, group]) => [label, pullsOfAll(eventsOf(group)).length]));
+    assert.deepEqual(got, commands[name]);
+  });
+
+test('no command is lost or split in the whole capture, but the same one repeated within 2 s', () => {
+  for (const name of captures) {
+    const all = eventsOf(readCapture(name));
+    const apart = Object.values(commands[name]).reduce((sum, count) => sum + count, 0);
+    const repeated = pullsOfAll(all, 0).length - pullsOfAll(all).length;
+    assert.ok(pullsOfAll(all).length <= apart && apart <= pullsOfAll(all, 0).length, name);
+    assert.ok(apart - pullsOfAll(all).length <= repeated, name);
+  }
+});
+
+for (const flags of [
+  ['--seed', '1'],
+  ['--seed', '2', '--refs', '--blobs', '--shuffle', '30'],
+  ['--seed', '3', '--version', '3', '--client', 'docker', '--refs'],
+  ['--seed', '4', '--client', 'skopeo', '--blobs', '--dup', '0.2'],
+  ['--seed', '5', '--users', '3', '--repos', '10', '--pulls', '3000', '--refs', '--anonymous', '0.5'],
+])
+  test(`generated traffic ${flags.join(' ')} comes to the commands that made it`, () => {
+    const folder = mkdtempSync(join(tmpdir(), 'whalewatch-traffic-'));
+    try {
+      const made = spawnSync(
+        process.execPath,
+        [join(fixtures, 'gen-traffic.mjs'), ...flags, '--truth', join(folder, 'truth.json')],
+        { encoding: 'utf8', maxBuffer: 1 << 28 },
+      );
+      assert.equal(made.status, 0, made.stderr);
+      const truth = JSON.parse(readFileSync(join(folder, 'truth.json'), 'utf8'));
+      const posts = made.stdout
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => JSON.parse(line) as { body: string });
+      const got: Record<string, Record<string, number>> = {};
+      for (const { user, repository } of pullsOfAll(eventsOf(posts), 0)) {
+        got[user] ??= {};
+        got[user][repository] = (got[user][repository] ?? 0) + 1;
+      }
+      assert.deepEqual(got, truth.pulls);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+test('docker: HEAD by tag, GET by digest, GET of the platform are one pull with the tag', () => {
+  const [pull, ...more] = pullsOf(
+    events(
+      [0, 'HEAD', '1', 'root', ['arm', 'amd']],
+      [1, 'GET', undefined, 'root', ['arm', 'amd']],
+      [9, 'GET', undefined, 'amd'],
+    ),
+  );
+  assert.deepEqual(more, []);
+  assert.deepEqual([pull.id, pull.tag, pull.digest, pull.events], ['e0', '1', 'root', 3]);
+});
+
+test('without references an index takes any other manifest of the next minute, but not itself again', () => {
+  assert.deepEqual(sizes(events([0, 'GET', '1', 'root', ['unknown']], [1, 'GET', undefined, 'amd'])), [2]);
+  assert.deepEqual(
+    sizes(events([0, 'GET', undefined, 'root', ['unknown']], [1, 'GET', undefined, 'root', ['unknown']])),
+    [1, 1],
+  );
+  assert.deepEqual(sizes(events([0, 'GET', '1', 'root'], [1, 'GET', undefined, 'other'])), [1, 1]);
+});
+
+test('a pull is open for 60 s from its first event', () => {
+  assert.deepEqual(sizes(events([0, 'HEAD', '1', 'root'], [60, 'GET', undefined, 'root'])), [2]);
+  assert.deepEqual(sizes(events([0, 'HEAD', '1', 'root'], [60.001, 'GET', undefined, 'root'])), [1, 1]);
+  assert.deepEqual(
+    sizes(events([0, 'HEAD', '1', 'root', ['amd']], [40, 'GET', undefined, 'root'], [80, 'GET', undefined, 'amd'])),
+    [2, 1],
+  );
+});
+
+test('the same tag, digest and method within the window is the same pull, counted from the first', () => {
+  const polls = events(
+    [0, 'GET', '1', 'root'],
+    [1.5, 'GET', '1', 'root'],
+    [2, 'GET', '1', 'root'],
+    [3, 'GET', '1', 'root'],
+  );
+  assert.deepEqual(sizes(polls), [3, 1]);
+  assert.deepEqual(sizes(polls, 0), [1, 1, 1, 1]);
+  assert.deepEqual(sizes(polls, 60), [4]);
+  assert.deepEqual(
+    sizes(events([0, 'HEAD', '1', 'root'], [0, 'GET', '1', 'root'], [0, 'GET', '2', 'root'])),
+    [1, 1, 1],
+  );
+  assert.throws(() => pullsOf([], { windowSeconds: 61 }), /windowSeconds is 61/);
+  assert.throws(() => pullsOf([], { windowSeconds: Number.NaN }), RangeError);
+});
+
+test('another address or user agent makes another pull; an address known by two digests is one', () => {
+  const [head, get] = events([0, 'HEAD', '1', 'root'], [1, 'GET', undefined, 'root']);
+  assert.equal(pullsOf([head, { ...get, places: ['there'] }]).length, 2);
+  assert.equal(pullsOf([head, { ...get, places: [] }]).length, 2);
+  assert.equal(pullsOf([head, { ...get, userAgent: 'docker/28' }]).length, 2);
+  assert.equal(
+    pullsOf([
+      { ...head, places: ['here', 'tomorrow'] },
+      { ...get, places: ['tomorrow'] },
+    ]).length,
+    1,
+  );
+  assert.equal(
+    pullsOf([
+      { ...head, places: [] },
+      { ...get, places: [] },
+    ]).length,
+    1,
+  );
+});
+
+// --- properties -----------------------------------------------------------------------------------------------------
+
+/** Events so alike and so close that they interact in every way; times in tenths of a second, gaps up to 100 s. */
+const traffic = fc
+  .array(
+    fc.record({
+      gap: fc.oneof(fc.constantFrom(0, 1, 19, 20, 21, 599, 600, 601), fc.nat(1000)),
+      method: fc.constantFrom('HEAD', 'GET'),
+      tag: fc.constantFrom(undefined, undefined, '1', '2'),
+      digest: fc.constantFrom('root', 'amd', 'arm', undefined),
+      mediaType: fc.constantFrom(index, manifest),
+      references: fc.constantFrom<string[] | undefined>(undefined, [], ['amd', 'arm']),
+      userAgent: fc.constantFrom('docker/27', 'skopeo/1'),
+      places: fc.constantFrom<string[]>([], ['a'], ['a', 'b'], ['b']),
+    }),
+    { maxLength: 25, size: 'max' },
+  )
+  .map((rows) => {
+    let time = 0;
+    const [template] = events([0, 'GET', undefined, 'root']);
+    return rows.map(({ gap, ...row }, position): StoredEvent => {
+      time += gap * 100;
+      return { ...template, ...row, id: `id${(position * 7) % 31}`, time };
+    });
+  });
+
+const runs = Number(process.env.FUZZ_RUNS ?? 2000);
+
+test('the order of events and repeats of them do not matter', () => {
+  const shuffled = traffic.chain((list) =>
+    fc.tuple(fc.constant(list), fc.shuffledSubarray([...list, ...list], { minLength: list.length * 2 })),
+  );
+  fc.assert(
+    fc.property(shuffled, ([list, delivered]) => assert.deepEqual(pullsOf(delivered), pullsOf(list))),
+    { seed: 1, numRuns: runs },
+  );
+});
+
+test('parts cut at gaps wider than the reach are independent', () => {
+  fc.assert(
+    fc.property(traffic, fc.constantFrom(0, 2, 60), (list, windowSeconds) => {
+      const parts = segments(list);
+      assert.deepEqual(
+        parts.flatMap((part) => pullsOf(part, { windowSeconds })),
+        pullsOf(list, { windowSeconds }),
+      );
+      for (let at = 1; at < parts.length; at++) assert.ok(parts[at][0].time - parts[at - 1].at(-1)!.time > pullReachMs);
+    }),
+    { seed: 2, numRuns: runs },
+  );
+});
+
+test('every event is in exactly one pull, and a pull begins with the event that names it', () => {
+  fc.assert(
+    fc.property(traffic, (list) => {
+      const pulls = pullsOf(list);
+      const byId = new Map(list.map((event) => [event.id, event]));
+      assert.equal(
+        pulls.reduce((sum, pull) => sum + pull.events, 0),
+        byId.size,
+      );
+      for (const pull of pulls)
+        assert.deepEqual([pull.time, pull.tag], [byId.get(pull.id)?.time, byId.get(pull.id)?.tag]);
+    }),
+    { seed: 3, numRuns: runs },
+  );
+});
+
+test('the pulls are those of the rule written out naively', () => {
+  fc.assert(
+    fc.property(traffic, fc.constantFrom(0, 2), (list, windowSeconds) =>
+      assert.deepEqual(
+        pullsOf(list, { windowSeconds }).map(({ id, events: size }) => [id, size]),
+        naive(list, windowSeconds),
+      ),
+    ),
+    { seed: 4, numRuns: runs },
+  );
+});
+
+/** One person's and repository's events and pulls, and how many events were ever read. */
+class Shelf {
+  kept = new Map<string, StoredEvent>();
+  opened = new Map<string, Pull>();
+  read = 0;
+
+  async events(from: number, to: number): Promise<StoredEvent[]> {
+    const found = [...this.kept.values()].filter(({ time }) => time >= from && time <= to).sort(byTime);
+    this.read += found.length;
+    return found;
+  }
+
+  async pulls(from: number, to: number): Promise<Pull[]> {
+    return [...this.opened.values()].filter(({ time }) => time >= from && time <= to).sort(byTime);
+  }
+
+  put(events: StoredEvent[]) {
+    for (const event of events) this.kept.set(event.id, event);
+  }
+
+  /** The change of a touched batch, stored. */
+  async update(touched: StoredEvent[]) {
+    const { remove, put } = await pullChange(touched, this);
+    for (const { id } of remove) this.opened.delete(id);
+    for (const pull of put) this.opened.set(pull.id, pull);
+  }
+}
+
+test('whatever the order, batches, redelivery and crashes, the stored pulls are those of all events', async () => {
+  const deliveries = traffic.chain((list) =>
+    fc.record({
+      list: fc.constant(list),
+      order: fc.shuffledSubarray([...list, ...list], { minLength: list.length }),
+      sizes: fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength: 8 }),
+      crashes: fc.array(fc.boolean(), { minLength: 1, maxLength: 8 }),
+    }),
+  );
+  await fc.assert(
+    fc.asyncProperty(deliveries, async ({ list, order, sizes, crashes }) => {
+      const shelf = new Shelf();
+      const again: StoredEvent[][] = [];
+      const batches = [];
+      for (let at = 0, batch = 0; at < order.length; batch++) {
+        batches.push(order.slice(at, at + sizes[batch % sizes.length]));
+        at += sizes[batch % sizes.length];
+      }
+      batches.push(list.filter(({ id }) => !order.some((event) => event.id === id)));
+      for (const [position, batch] of batches.filter(({ length }) => length > 0).entries()) {
+        shelf.put(batch);
+        // A crash after the events are stored: other batches come by before this one is tried again.
+        if (crashes[position % crashes.length]) again.push(batch);
+        else await shelf.update(batch);
+      }
+      for (const batch of again) await shelf.update(batch);
+      assert.deepEqual([...shelf.opened.values()].sort(byTime), pullsOf(list));
+    }),
+    { seed: 5, numRuns: runs },
+  );
+});
+
+test('a repeated change looks at the same events again, so that a crash after storing it loses nothing', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      traffic.filter((list) => list.length > 0),
+      fc.nat(),
+      async (list, pick) => {
+        const shelf = new Shelf();
+        const late = list[pick % list.length];
+        shelf.put(list);
+        const others = list.filter((event) => event !== late);
+        for (const pull of pullsOf(others)) shelf.opened.set(pull.id, pull);
+        const change = await pullChange([late], shelf);
+        for (const { id } of change.remove) shelf.opened.delete(id);
+        for (const pull of change.put) shelf.opened.set(pull.id, pull);
+        const repeated = await pullChange([late], shelf);
+        const [seen, pulls] = [new Set(repeated.events.map(({ id }) => id)), new Set(repeated.pulls)];
+        assert.deepEqual([repeated.put, repeated.remove], [[], []]);
+        for (const { id } of change.remove) assert.ok(seen.has(id));
+        for (const { id } of change.put) assert.ok([...pulls].some((pull) => pull.id === id));
+      },
+    ),
+    { seed: 6, numRuns: runs },
+  );
+});
+
+test('a steady puller costs no more the longer it goes on', async () => {
+  const shelf = new Shelf();
+  const steady = events(...Array.from({ length: 3000 }, (_, at) => [at * 20, 'GET', '1', 'root'] as const));
+  shelf.put(steady);
+  for (const pull of pullsOf(steady)) shelf.opened.set(pull.id, pull);
+  const [late] = events([29_999, 'GET', '1', 'root']);
+  shelf.put([{ ...late, id: 'late' }]);
+  await shelf.update([{ ...late, id: 'late' }]);
+  assert.ok(shelf.read < 50, `${shelf.read} events read`);
+});
+
+/** The README's sentence, clause by clause, looking at every earlier pull. */
+function naive(list: StoredEvent[], windowSeconds: number): [string, number][] {
+  const pulls: { first: StoredEvent; count: number }[] = [];
+  for (const event of [...list].sort((a, b) => a.time - b.time || (a.id < b.id ? -1 : 1))) {
+    const same = pulls.filter(
+      ({ first }) =>
+        first.userAgent === event.userAgent &&
+        (first.places.length + event.places.length === 0 || first.places.some((place) => event.places.includes(place))),
+    );
+    const age = (first: StoredEvent) => (event.time - first.time) / 1000;
+    const candidates = event.tag
+      ? same.filter(
+          ({ first }) =>
+            windowSeconds > 0 &&
+            age(first) <= windowSeconds &&
+            [first.tag, first.digest, first.method].join() === [event.tag, event.digest, event.method].join(),
+        )
+      : same.filter(({ first }) => {
+          if (age(first) > 60 || event.digest === undefined) return false;
+          if (first.method === 'HEAD' && first.digest === event.digest) return true;
+          if (first.references) return first.references.includes(event.digest) && first.digest !== event.digest;
+          return first.mediaType === index && first.digest !== event.digest;
+        });
+    const owner = candidates.at(-1);
+    if (owner) owner.count++;
+    else pulls.push({ first: event, count: 1 });
+  }
+  return pulls.map(({ first, count }) => [first.id, count]);
+}

@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { test } from 'node:test';
+import { verify } from '../../../infra/tools/verify.ts';
+import { dataFolder, eventually, type Running, runScript, startLocal, token } from '../../support/run.ts';
+
+/** Has a place in the IP table: a resolver that everybody knows. */
+const address = '8.8.8.8';
+
+type Pages = { items: { user?: string; body?: string }[] };
+
+/** What a check left behind that tells of the person or the image it made up. */
+async function left({ get }: Running): Promise<unknown[]> {
+  const people = await get<Pages>('/v1/users?search=verify-');
+  const quarantined = await get<Pages>('/v1/quarantine');
+  const repositories = await get<{ repository: string }[]>('/v1/repositories?search=verify');
+  const { items } = await get<Pages>('/v1/notices');
+  const told = items.filter((notice) => JSON.stringify(notice).includes('verify'));
+  return [...people.items, ...quarantined.items, ...repositories, ...told];
+}
+
+test('the check of a deployment passes here too, down to the tile of a hit', { timeout: 60_000 }, async (t) => {
+  const folder = dataFolder(t);
+  const day = new Date().toISOString().slice(0, 10);
+  const rows = [1, 2, 3].flatMap((ago) =>
+    Array.from({ length: 4000 }, (_, n) => `${new Date(Date.parse(day) - ago * 86_400_000).toJSON()},d${n}.example`),
+  );
+  const file = join(folder, 'hits.csv');
+  writeFileSync(file, `time,domain\n${rows.join('\n')}\n`);
+  assert.equal((await runScript('local/commands/import.ts', [file, '--data', folder])).code, 0);
+  const running = await startLocal(folder, ['--export-every', '0.5']);
+  t.after(() => running.kill());
+  await eventually(
+    20,
+    () => running.get<{ hits: number }>('/v1/health'),
+    ({ hits }) => hits === rows.length,
+  );
+  const lines: string[] = [];
+  await verify({ url: running.origin, token, address, seconds: 20, log: (line) => lines.push(line) });
+  for (const what of ['both hits are summed', 'the domain is in it, or in a cluster of it', 'the person is forgotten'])
+    assert.ok(lines.includes(`ok  ${what}`), `${what}: ${lines.join('\n')}`);
+  assert.deepEqual(await left(running), []);
+});
+
+test('what is broken is named, with what was found, and the person is forgotten', { timeout: 60_000 }, async (t) => {
+  const running = await startLocal(dataFolder(t), ['--export-every', '0.5']);
+  t.after(() => running.kill());
+  const broken = async (path: RegExp, says: RegExp) => {
+    // Before the system, so that one path alone fails.
+    const proxy = createServer(async (request, reply) => {
+      const { url = '', method } = request;
+      if (path.test(`${method} ${url}`)) return reply.writeHead(502).end('broken');
+      const { host: _, connection: __, ...headers } = request.headers as Record<string, string>;
+      const body = method === 'POST' ? new Uint8Array(await buffer(request)) : undefined;
+      const answer = await fetch(running.origin + url, { method, headers, body });
+      reply.writeHead(answer.status, [...answer.headers].filter(([name]) => !/encoding|length/.test(name)).flat());
+      reply.end(Buffer.from(await answer.arrayBuffer()));
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    t.after(() => proxy.close());
+    const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    await assert.rejects(verify({ url, token, address, seconds: 3, log: () => {} }), says);
+    assert.deepEqual(await left(running), []);
+  };
+  await broken(/\/v1\/tiles\/.*mvt/, /the tile latest\/0\/0\/0\.mvt is there: found 502/);
+  await broken(/points\.json/, /points\.json is there.*within 3 s: found GET .*502/);
+  await broken(/\/v1\/hits\?/, /both hits are summed, within 3 s: found GET .*502/);
+  await broken(/\/v1\/health/, /GET http.*\/v1\/health is 502 and no answer of Whalewatch: give --url/);
+});
+
+test('an error is short, however long the answer', { timeout: 60_000 }, async (t) => {
+  const answer = JSON.stringify({ status: 'ok', items: Array.from({ length: 10_000 }, () => ({ repository: 'a/b' })) });
+  const server = createServer(({ method, url }, reply) => {
+    const status = url === '/v1/registry-events' ? (++notified === 1 ? 401 : 202) : method === 'POST' ? 202 : 200;
+    reply.writeHead(status, { 'access-control-allow-origin': '*' }).end(answer);
+  });
+  let notified = 0;
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => server.close());
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await assert.rejects(verify({ url, token, seconds: 0.1, log: () => {} }), ({ message }: Error) => {
+    assert.match(message, /both pulls are in the person's history, within 0.1 s: found .* letters\)$/);
+    return message.length < 500;
+  });
+});
+
+test('what was given wrongly is named with its mend', { timeout: 60_000 }, async (t) => {
+  const running = await startLocal(dataFolder(t));
+  t.after(() => running.kill());
+  const rows: [string[], RegExp][] = [
+    [['--url', 'portal', '--token', 'x'], /^--url "portal" is no URL: write https:\/\/HOST\n$/],
+    [['--token', 'x'], /^--url is missing\n/],
+    [['--url', running.origin], /^--token is missing\n/],
+    [['--url', running.origin, '--token', 'x', '--seconds', 'two'], /^--seconds "two" is no number above 0\n$/],
+    [['--url', 'http://127.0.0.1:4', '--token', 'x'], /^--url http:\S+ can not be reached, nothing listens there/],
+    [['--url', running.origin, '--token', 'x'], /^--token is not right: .*npm start prints/m],
+    [['--url', running.origin, '--api', 'http://127.0.0.1:4', '--token', 'x'], /^--api http:\S+ can not be reached/m],
+  ];
+  for (const [args, says] of rows) {
+    const { code, output } = await runScript('tools/verify.ts', args);
+    assert.match(output, says);
+    assert.equal(code, 2);
+  }
+});

@@ -1,0 +1,217 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { before, test } from 'node:test';
+import fc from 'fast-check';
+import { Reader } from 'maxmind';
+import { buildTable } from '#geo/build.ts';
+import { cityDatabases, databaseBuiltAt, placeOf } from '#geo/city.ts';
+import { keptTable } from '#geo/keep.ts';
+import { deeper, IpTable, readV6 } from '#geo/table.ts';
+import { openLocator } from '#process/locate.ts';
+import { bitsOf, writeMmdb } from '../support/mmdb.ts';
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+const v4 = (address: number) => [24, 16, 8, 0].map((shift) => (address >>> shift) & 255).join('.');
+const v6 = (words: number[]) => words.map((word) => word.toString(16)).join(':');
+
+let table: IpTable;
+const [readerV4, readerV6] = cityDatabases().map((file) => new Reader<never>(readFileSync(file)));
+before(
+  async () => {
+    table = new IpTable(readFileSync(await keptTable(console.error)));
+  },
+  { timeout: 120_000 },
+);
+
+const agree = (address: string) =>
+  assert.deepEqual(table.locate(address), placeOf((address.includes(':') ? readerV6 : readerV4).get(address)), address);
+
+test('the table agrees with maxmind on random IPv4 addresses', () => {
+  fc.assert(
+    fc.property(fc.nat(0xffffffff), (address) => agree(v4(address))),
+    { seed: 9, numRuns: 20_000 },
+  );
+});
+
+test('the table agrees with maxmind on random IPv6 addresses, most where addresses are given out', () => {
+  const word = fc.nat(0xffff);
+  const first = fc.oneof({ weight: 9, arbitrary: fc.integer({ min: 0x2000, max: 0x2fff }) }, word);
+  const groups = fc.tuple(first, word, word, word, word, word, word, word);
+  fc.assert(
+    fc.property(groups, (words) => agree(v6(words))),
+    { seed: 10, numRuns: 20_000 },
+  );
+});
+
+test('the table agrees with maxmind on both sides of range borders, at every depth', () => {
+  const { v4Bounds, v4Starts, v6Bounds, v6Starts, v6Values } = table.columns;
+  for (let upper = 1; upper < 65_536; upper++) {
+    // One range of each /16, another each time.
+    const range = v4Bounds[upper] + (upper % (v4Bounds[upper + 1] - v4Bounds[upper]));
+    const border = upper * 65_536 + v4Starts[range];
+    agree(v4(border));
+    agree(v4(border - 1));
+  }
+  let steps = 0;
+  const walk = (step: number, words: number[]) => {
+    steps++;
+    const count = v6Bounds[step + 1] - v6Bounds[step];
+    for (let range = v6Bounds[step]; range < v6Bounds[step + 1]; range++) {
+      const value = v6Values[range];
+      const below = [...words, v6Starts[range] >>> 16, v6Starts[range] & 0xffff];
+      const pick = count < 50 || range % 97 === 0;
+      if (value >= deeper && pick) walk(value - deeper, below);
+      if (!pick) continue;
+      agree(v6([...below, 0, 0, 0, 0, 0, 0, 0].slice(0, 8)));
+      if (v6Starts[range] === 0) continue;
+      const last = v6Starts[range] - 1;
+      agree(v6([...words, last >>> 16, last & 0xffff, ...Array(7).fill(0xffff)].slice(0, 8)));
+    }
+  };
+  for (let word = 0; word < 65_536; word += word >= 0x2000 && word < 0x3000 ? 1 : 61) walk(word, [word]);
+  assert.ok(steps > 6000, `${steps} steps`);
+});
+
+test('private, reserved and invalid addresses have no place', () => {
+  const none = ['10.0.0.1', '192.168.1.1', '127.0.0.1', '0.0.0.0', '255.255.255.255', '224.0.0.1', '169.254.0.1'];
+  for (const address of [
+    ...none,
+    '::',
+    '::1',
+    'fe80::1',
+    'fc00::1',
+    'ff02::1',
+    '',
+    '8.8.8',
+    '8.8.8.8.',
+    '8.8.8.08',
+    '8.8.8.256',
+    'x',
+  ])
+    assert.equal(table.locate(address), undefined, address);
+  assert.notEqual(table.locate('8.8.8.8'), undefined);
+});
+
+test('an IPv4 address mapped into IPv6 is where the IPv4 address is', async () => {
+  assert.deepEqual(table.locate('::ffff:8.8.8.8'), table.locate('8.8.8.8'));
+  assert.deepEqual(table.locate('::FFFF:808:808'), table.locate('8.8.8.8'));
+});
+
+const piece = fc.constantFrom(
+  '0',
+  '1',
+  '01',
+  '255',
+  '256',
+  '.',
+  ':',
+  '::',
+  'ffff',
+  'FF',
+  '12345',
+  'g',
+  '%eth0',
+  ' ',
+  '1.2.3.4',
+);
+const almostAddress = fc.oneof(
+  fc.ipV4(),
+  fc.ipV4Extended(),
+  fc.ipV6(),
+  fc.array(piece, { maxLength: 18, size: 'max' }).map((pieces) => pieces.join('')),
+  fc
+    .tuple(fc.ipV6(), fc.nat(40), piece)
+    .map(([address, at, put]) => address.slice(0, at) + put + address.slice(at + 1)),
+);
+
+test('an address is one where node:net says so, and no byte beyond its end is read', () => {
+  // Everywhere is one place: what has none is no address.
+  const everywhere = { location: { latitude: 1, longitude: 2 }, country: { iso_code: 'DE' } };
+  const world = new IpTable(
+    buildTable([
+      writeMmdb(
+        4,
+        ['0', '1'].map((bits) => ({ bits, record: everywhere })),
+      ),
+      writeMmdb(
+        6,
+        ['0', '1'].map((bits) => ({ bits, record: everywhere })),
+      ),
+    ]),
+  );
+  fc.assert(
+    fc.property(almostAddress, fc.constantFrom('', '"', '1', ':', '.'), (address, after) => {
+      const line = bytes(`7${address}${after}`);
+      const found = world.find(line, 1, 1 + bytes(address).length) >= 0;
+      assert.equal(found, isIP(address) !== 0 && !address.includes('%'), address);
+    }),
+    { seed: 11, numRuns: 20_000 },
+  );
+});
+
+test('readV6 takes the first and the last group, and no empty text', () => {
+  assert.equal(readV6(bytes('1:2:3:4:5:6:7:8'), 0, 15), true);
+  assert.equal(readV6(bytes('::'), 0, 2), true);
+  assert.equal(readV6(bytes(':'), 0, 1), false);
+  assert.equal(readV6(bytes(''), 0, 0), false);
+});
+
+const city = (latitude: number, longitude: number, iso_code: string) => ({
+  country: { iso_code },
+  location: { latitude, longitude },
+});
+// As GeoLite2-City: IPv4 under ::/96, and 6to4 leading to the same nodes.
+const maxmindShape = () =>
+  writeMmdb(
+    6,
+    [
+      { bits: `${'0'.repeat(96)}${bitsOf([81, 2, 69, 142], 8, 31)}`, record: city(51.5142, -0.0931, 'GB') },
+      { bits: `${'0'.repeat(96)}${bitsOf([89, 160, 20], 8, 24)}`, record: city(48.1371, 11.5754, 'DE') },
+      { bits: bitsOf([0x2a02, 0x6b8], 16, 32), record: city(55.7558, 37.6173, 'RU') },
+      { bits: bitsOf([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1], 16, 128), record: city(1, 2, 'FR') },
+      { bits: bitsOf([0x2400], 16, 12), record: { country: { iso_code: 'JP' } } },
+    ],
+    [{ bits: bitsOf([0x2002], 16, 16), as: '0'.repeat(96) }],
+  );
+const known: [string, ReturnType<typeof placeOf>][] = [
+  ['81.2.69.142', { lat: 51.5142, lon: -0.0931, country: 'GB' }],
+  ['81.2.69.143', { lat: 51.5142, lon: -0.0931, country: 'GB' }],
+  ['81.2.69.144', undefined],
+  ['89.160.20.128', { lat: 48.1371, lon: 11.5754, country: 'DE' }],
+  ['2a02:6b8:ffff::1', { lat: 55.7558, lon: 37.6173, country: 'RU' }],
+  ['2001:db8::1', { lat: 1, lon: 2, country: 'FR' }],
+  ['2001:db8::2', undefined],
+  ['2400::1', undefined],
+  ['::ffff:81.2.69.142', { lat: 51.5142, lon: -0.0931, country: 'GB' }],
+];
+
+test('a database of MaxMind’s shape does in its place, as it is and as a table', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'whalewatch-geo-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  writeFileSync(join(folder, 'city.mmdb'), maxmindShape());
+  writeFileSync(join(folder, 'city.bin'), buildTable([maxmindShape()]));
+  for (const file of ['city.mmdb', 'city.bin']) {
+    const locator = await openLocator([join(folder, file)]);
+    for (const [address, place] of known) assert.deepEqual(locator.locate(address), place, `${file} ${address}`);
+    assert.equal(locator.locate('no address'), undefined);
+  }
+});
+
+test('when a database was built is read from its end', async (t) => {
+  for (const [index, file] of cityDatabases().entries())
+    assert.equal(await databaseBuiltAt(file), [readerV4, readerV6][index].metadata.buildEpoch.getTime());
+  const folder = mkdtempSync(join(tmpdir(), 'whalewatch-geo-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  writeFileSync(join(folder, 'city.mmdb'), maxmindShape());
+  assert.equal(await databaseBuiltAt(join(folder, 'city.mmdb')), 1_780_000_000_000);
+  writeFileSync(join(folder, 'none.mmdb'), 'no database');
+  await assert.rejects(databaseBuiltAt(join(folder, 'none.mmdb')), /none\.mmdb is no MaxMind DB/);
+});
+
+test('a torn table is told from a whole one', () => {
+  const whole = buildTable([maxmindShape()]);
+  assert.throws(() => new IpTable(whole.subarray(0, whole.length - 8)), /ip-table\/2 is torn/);
+});

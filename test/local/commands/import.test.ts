@@ -1,0 +1,294 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { HitLine, RegistryLine, StoredEvent } from '#core/event.ts';
+import { type ObjectStore, PreconditionFailed, type StreamRecord } from '#core/stores.ts';
+import { backfill } from '#local/commands/backfill.ts';
+import { dataFolder, eventually, runScript, startLocal } from '../../support/run.ts';
+
+/** A stream and an object store that remember. */
+function world() {
+  const records: StreamRecord[] = [];
+  const held = new Map<string, { body: Uint8Array; etag: string }>();
+  let version = 0;
+  const objects: Pick<ObjectStore, 'get' | 'put'> = {
+    async get(key) {
+      return held.get(key);
+    },
+    async put(key, body, { ifMatch, ifNoneMatch } = {}) {
+      const found = held.get(key);
+      if (ifMatch ? found?.etag !== ifMatch : ifNoneMatch && found) throw new PreconditionFailed(key);
+      const etag = String(++version);
+      held.set(key, { body: body as Uint8Array, etag });
+      return { etag };
+    },
+  };
+  const stored: StoredEvent[] = [];
+  const run = async (text: string, format: 'csv' | 'ndjson') => {
+    records.length = 0;
+    const done = await backfill(text.split('\n'), format, {
+      stream: {
+        async put(more) {
+          records.push(...more);
+        },
+      },
+      objects: objects as ObjectStore,
+      events: {
+        async events(user, repository, from, to) {
+          return stored.filter(
+            (event) => event.user === user && event.repository === repository && event.time >= from && event.time <= to,
+          );
+        },
+      },
+      clock: () => Date.parse('2026-05-20T00:00:00Z'),
+    });
+    const lines = records.flatMap(({ data }) =>
+      Buffer.from(data)
+        .toString()
+        .split('\n')
+        .map((line) => JSON.parse(line) as HitLine | RegistryLine),
+    );
+    return { done, lines };
+  };
+  return { run, held, stored };
+}
+
+const pulls = `time,user,repository,tag,digest
+2026-05-01T10:00:00Z,alice,library/redis,7.2,sha256:aa
+2026-05-01 10:00:05.5Z,"o""hara, bo",library/redis,,sha256:aa
+2026-05-02T10:00:00+02:00,,library/redis,latest,
+`;
+
+test('a time that is none, and one in the future, are named as the file has them', async () => {
+  const text = `time,user,repository
+not a time,alice,library/redis
+2026-05-21T00:00:01Z,alice,library/redis
+2030-01-01T00:00:00Z,alice,library/redis
+`;
+  const { done } = await world().run(text, 'csv');
+  assert.deepEqual(
+    done.bad.map(({ line, reason }) => [line, reason.slice(0, 17)]),
+    [
+      [2, 'time "not a time"'],
+      [3, 'time "2026-05-21T'],
+      [4, 'time "2030-01-01T'],
+    ],
+  );
+});
+
+test('a row of anything is named by its line, and the rows around it come in', async () => {
+  const deep = `${'['.repeat(50_000)}${']'.repeat(50_000)}`;
+  const good = (user: string) => `{"time": "2026-05-01T10:00:00Z", "user": "${user}", "repository": "a/b"}`;
+  const odd = ['time', 'user', 'repository', 'tag', 'digest', 'action', 'userAgent', 'address'].flatMap((name) => [
+    good('odd')
+      .replace('{', `{"${name}": ${deep}, `)
+      .replace(new RegExp(`, "${name}": "[^"]*"`), ''),
+    good('odd')
+      .replace('{', `{"${name}": "${'x'.repeat(1_200_000)}", `)
+      .replace(new RegExp(`, "${name}": "[^"]*"`), ''),
+  ]);
+  const hits = ['time', 'domain', 'action', 'address', 'path', 'id'].flatMap((name) =>
+    [deep, `"${'x'.repeat(1_200_000)}"`].map((value) =>
+      JSON.stringify({ time: '2026-05-01T10:00:00Z', domain: 'a.example', [name]: '?' }).replace('"?"', value),
+    ),
+  );
+  const { done, lines } = await world().run([good('ann'), ...odd, ...hits, good('bo')].join('\n'), 'ndjson');
+  const users = lines.map((line) => (line as RegistryLine).event.user);
+  // A user agent of any length is cut.
+  assert.deepEqual(users.sort(), ['ann', 'bo', 'odd']);
+  assert.equal(done.bad.length, odd.length + hits.length - 1);
+  for (const { reason } of done.bad) assert.ok(reason.length < 200, reason.slice(0, 80));
+  assert.deepEqual(done.bad[0], { line: 2, reason: 'time is an object or a list: write a text' });
+});
+
+test('a quote that is never closed costs no more than its rows', async () => {
+  // Counted anew for each line, the 90,000 rows after the quote were 40 thousand million letters.
+  const rows = Array.from({ length: 90_000 }, (_, at) => `r,${at}`).join('\n');
+  const { done } = await world().run(`time,user,repository\n"open,ann,a/b\n${rows}\n`, 'csv');
+  assert.deepEqual(done.bad, [{ line: 2, reason: 'a quote is opened and never closed' }]);
+});
+
+test('pulls of a CSV file become registry events, anonymous ones too', async () => {
+  const { done, lines } = await world().run(pulls, 'csv');
+  assert.deepEqual([done.rows, done.pulls, done.bad], [3, 3, []]);
+  const events = lines.map((line) => (line as RegistryLine).event).sort((a, b) => a.time - b.time);
+  assert.deepEqual(
+    events.map(({ time, user, tag, digest, kind, method }) => [time, user, tag, digest, kind, method]),
+    [
+      [Date.parse('2026-05-01T10:00:00Z'), 'alice', '7.2', 'sha256:aa', 'manifest', 'GET'],
+      [Date.parse('2026-05-01T10:00:05.500Z'), 'o"hara, bo', undefined, 'sha256:aa', 'manifest', 'GET'],
+      [Date.parse('2026-05-02T08:00:00Z'), '', 'latest', undefined, 'manifest', 'GET'],
+    ],
+  );
+});
+
+test('pulls that are stored already are counted as hits are, and a row that stands twice is one pull', async () => {
+  const { run, stored } = world();
+  const { lines, done } = await run(`${pulls}${pulls.split('\n')[1]}\n`, 'csv');
+  assert.deepEqual([done.rows, done.pulls, done.anonymous, done.known], [4, 3, 1, 1]);
+  stored.push(...(lines as unknown as { event: StoredEvent }[]).map(({ event }) => event));
+  const again = await run(`${pulls}2026-05-03T10:00:00Z,bo,library/redis,,\n`, 'csv');
+  assert.deepEqual([again.done.pulls, again.done.known], [1, 3]);
+});
+
+test('a column that must be there and is not refuses the file; one that means nothing is passed over', async () => {
+  const rows: [string, RegExp][] = [
+    ['user,repository', /^line 1: there is no column time$/],
+    ['domain,user', /^line 1: there is no column time$/],
+  ];
+  for (const [head, message] of rows)
+    await assert.rejects(world().run(`${head}\na,b`, 'csv'), { name: 'NoColumns', message });
+  const { done } = await world().run('time,repository,digst\n2026-05-01T10:00:00Z,"猫/x, y",sha256:aa', 'csv');
+  assert.deepEqual([done.pulls, done.anonymous, [...done.ignored], done.bad], [1, 1, ['digst'], []]);
+});
+
+test('a pull has the same id at every import, whatever form it comes in', async () => {
+  const ids = ({ lines }: { lines: (HitLine | RegistryLine)[] }) =>
+    lines.map((line) => (line as RegistryLine).event.id);
+  const csv = ids(await world().run(pulls, 'csv'));
+  const json = JSON.stringify({
+    time: '2026-05-01T10:00:00Z',
+    user: 'alice',
+    repository: 'library/redis',
+    tag: '7.2',
+    digest: 'sha256:aa',
+  });
+  assert.ok(csv.includes(ids(await world().run(json, 'ndjson'))[0]));
+  assert.equal(new Set(csv).size, 3);
+});
+
+const hits = `time,domain,action,address
+2026-05-01T10:00:00Z,Portal.example,view,192.0.2.7
+2026-05-01T10:00:00Z,portal.example,view,192.0.2.7
+2026-05-01T10:00:00Z,portal.example,,2001:db8::5
+2026-05-02T10:00:00Z,other.example,login,
+`;
+
+test('hits of a CSV file come in once, equal rows as often as the file has them', async () => {
+  const { run, held } = world();
+  const { done, lines } = await run(hits, 'csv');
+  assert.deepEqual([done.hits, done.known], [4, 0]);
+  assert.equal(new Set(lines.map((line) => (line as HitLine).id)).size, 4);
+  assert.deepEqual(lines.map((line) => (line as HitLine).address).sort(), [
+    '',
+    '192.0.2.7',
+    '192.0.2.7',
+    '2001:db8::5',
+  ]);
+  const again = await run(hits, 'csv');
+  assert.deepEqual([again.done.hits, again.done.known, again.lines], [0, 4, []]);
+  const more = await run(`${hits}2026-05-01T10:00:00Z,portal.example,view,192.0.2.9\n`, 'csv');
+  assert.deepEqual([more.done.hits, more.done.known], [1, 4]);
+  for (const [key, { body }] of held) {
+    assert.match(key, /^imports\/hits-2026-05-0[12]$/);
+    assert.ok(!Buffer.from(body).toString('latin1').includes('192.0.2'));
+  }
+});
+
+test('two imports at once remember the hits of both', async () => {
+  const { run } = world();
+  await Promise.all([run(hits, 'csv'), run('{"time":"2026-05-01T11:00:00Z","domain":"third.example"}', 'ndjson')]);
+  assert.equal((await run(hits, 'csv')).done.known, 4);
+  const third = await run('{"time":"2026-05-01T11:00:00Z","domain":"third.example"}', 'ndjson');
+  assert.equal(third.done.known, 1);
+});
+
+test('a bad row is named by its line and reason, and the good ones go in', async () => {
+  const { done } = await world().run(
+    [
+      '{"time":"2026-05-01T10:00:00Z","user":"alice","repository":"a/b"}',
+      '{"time":"yesterday","user":"alice","repository":"a/b"}',
+      '',
+      '{"user":7,"time":"2026-05-01T10:00:00Z","repository":"a/b"}',
+      '{"time":"2026-05-01T10:00:00Z","user":"","repository":""}',
+      '[1]',
+      'x',
+      '{"time":"2026-05-01T10:00:00Z"}',
+      '{"domain":"portal.example"}',
+      '{"time":"2026-05-01T10:00:00Z","domain":"not a host"}',
+      '{"time":"2026-05-01T10:00:00Z","user":"alice","repository":"a/b","action":"eat"}',
+      '{"time":"2026-05-01T10:00:00Z","user":"alice","repository":"a/b","address":"999.1.1.1"}',
+      '{"time":"2026-05-01T10:00:00Z","domain":"a.example","address":"nowhere"}',
+    ].join('\n'),
+    'ndjson',
+  );
+  assert.equal(done.pulls, 1);
+  assert.match(done.bad[0].reason, /: write 2026-11-21T08:00:00Z$/);
+  assert.deepEqual(
+    done.bad.map(({ line, reason }) => [line, reason.split(':')[0]]),
+    [
+      [2, 'time "yesterday", not an RFC 3339 time'],
+      [4, 'user is number, not a string'],
+      [5, 'repository is empty'],
+      [6, 'it is no JSON object'],
+      [7, 'it is no JSON object'],
+      [8, 'it has neither a repository (a pull) nor a domain (a hit)'],
+      [9, 'time is missing'],
+      [10, 'domain "not a host" is no host name'],
+      [11, 'action "eat" is neither pull nor push'],
+      [12, 'address "999.1.1.1" is no IP address'],
+      [13, 'address "nowhere" is no IP address'],
+    ],
+  );
+});
+
+test('CSV: quoted line breaks, a byte order mark, CR LF already cut; wrong counts and open quotes are named', async () => {
+  const text = `\uFEFFuser,time,repository
+"a
+b",2026-05-01T10:00:00Z,x/y
+one,two
+bo,2026-05-01T10:00:00Z,x"y
+bo,2026-05-01T10:00:00Z,x/y
+`;
+  const { done, lines } = await world().run(text, 'csv');
+  assert.deepEqual(
+    done.bad.map(({ line }) => line),
+    [4, 5],
+  );
+  assert.deepEqual((lines[0] as RegistryLine)?.event.user, 'a\nb');
+  await assert.rejects(world().run('one,two\n1,2', 'csv'), /line 1 names no columns/);
+});
+
+test('files that can not be read, hold nothing or are folders are one line, and make no data folder', {
+  timeout: 60_000,
+}, async (t) => {
+  const folder = dataFolder(t);
+  const [empty, sub, data] = ['empty.csv', 'sub', 'data'].map((name) => join(folder, name));
+  writeFileSync(empty, '');
+  mkdirSync(sub);
+  const rows: [string, RegExp][] = [
+    [join(folder, 'gone.csv'), /^.*gone\.csv does not exist\n$/],
+    [sub, /^.*sub is a folder: name a file in it\n$/],
+  ];
+  for (const [file, says] of rows) {
+    const { code, output } = await runScript('local/commands/import.ts', [file, '--data', data]);
+    assert.match(output, says);
+    assert.equal(code, 1);
+    assert.ok(!existsSync(data));
+  }
+  const { code, output } = await runScript('local/commands/import.ts', [empty, '--data', data]);
+  assert.match(output, /^.*empty\.csv holds no rows$/m);
+  assert.equal(code, 1);
+});
+
+test('a first import says that the data folder is new; a second what was there already', {
+  timeout: 60_000,
+}, async (t) => {
+  const folder = dataFolder(t);
+  const [file, data] = ['pulls.csv', 'data'].map((name) => join(folder, name));
+  writeFileSync(file, pulls);
+  const first = await runScript('local/commands/import.ts', [file, '--data', data]);
+  assert.match(first.output, /data held no data and is a new data folder now: npm start -- --data DIR shows it\n/);
+  assert.match(first.output, /: 3 pulls and 0 hits of 3 rows, 1 of the pulls by nobody who signed in\n$/);
+  const running = await startLocal(data);
+  t.after(() => running.kill());
+  await eventually(
+    20,
+    () => running.get<{ total: { raw: number } }>('/v1/pulls'),
+    ({ total }) => total.raw === 3,
+  );
+  const second = await runScript('local/commands/import.ts', [file, '--data', data]);
+  assert.match(second.output, /^.*pulls\.csv: 0 pulls and 0 hits of 3 rows, 3 rows were there already\n$/);
+  assert.deepEqual([first.code, second.code], [0, 0]);
+});

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { latestKey } from '#core/recommender/model-list.ts';
+import { openObjects } from '#local/stores/objects.ts';
+import { dataFolder, runScript } from '../../support/run.ts';
+
+test('tune and pairs say in one line what they cannot do, and fail', { timeout: 120_000 }, async (t) => {
+  const folder = dataFolder(t);
+  const used = join(folder, 'used');
+  mkdirSync(used);
+  writeFileSync(join(used, 'events.db'), '');
+  writeFileSync(join(folder, 'file'), '');
+  for (const [script, args, reason] of [
+    ['local/commands/tune.ts', ['--foo'], /^Unknown option '--foo'\. See --help\.\n$/],
+    ['local/commands/tune.ts', ['--data', folder], /^--data .* holds no data: [^\n]*\n$/],
+    ['local/commands/tune.ts', ['--data', used, '--opensearch', 'there'], /^--opensearch "there" is no URL: [^\n]*\n$/],
+    // Nobody listens there: the pulls of the data folder are not taken instead.
+    ['local/commands/tune.ts', ['--data', used, '--opensearch', 'http://127.0.0.1:9'], /^fetch failed\n$/],
+    ['local/commands/pairs.ts', ['out', '--foo'], /^Unknown option '--foo'\. See --help\.\n$/],
+    ['local/commands/pairs.ts', ['--data', used], /^no folder is named\n\nusage: /],
+    ['local/commands/pairs.ts', [join(folder, 'out'), '--data', folder], /^--data .* holds no data: [^\n]*\n$/],
+    ['local/commands/pairs.ts', [join(folder, 'file/out'), '--data', used], /^E[A-Z]+: [^\n]*\n$/],
+    [
+      'local/commands/pairs.ts',
+      [join(folder, 'out'), '--data', used, '--opensearch', 'there'],
+      /^--opensearch "there" is no URL/,
+    ],
+    [
+      'local/commands/pairs.ts',
+      [join(folder, 'out'), '--data', used, '--opensearch', 'http://127.0.0.1:9'],
+      /^fetch failed\n$/,
+    ],
+  ] as const) {
+    const { code, output } = await runScript(script, [...args]);
+    assert.equal(code, 1, output);
+    assert.match(output, reason, args.join(' '));
+  }
+});
+
+test('pairs tells a model whose file is missing from none', { timeout: 60_000 }, async (t) => {
+  const folder = dataFolder(t);
+  writeFileSync(join(folder, 'events.db'), '');
+  const out = join(folder, 'out');
+  const none = await runScript('local/commands/pairs.ts', [out, '--data', folder]);
+  assert.equal(none.code, 0, none.output);
+  assert.equal(none.output, '0 pairs\nno model is in service yet: run npm run train\n');
+  assert.ok(existsSync(join(out, 'pairs.csv')));
+  const objects = openObjects(join(folder, 'objects'));
+  await objects.put(latestKey, JSON.stringify({ current: 'lost', cards: [] }));
+  const lost = await runScript('local/commands/pairs.ts', [out, '--data', folder]);
+  assert.equal(lost.code, 1, lost.output);
+  assert.match(lost.output, /^0 pairs\nmodels\/lost\/model\.bin of the model in service is missing: [^\n]*\n$/);
+});

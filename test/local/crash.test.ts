@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { dataFolder, eventually, type Running, startLocal } from '../support/run.ts';
+
+// kill -9 at any moment, under traffic: nothing that was answered 2xx is lost or counted twice. Senders do what real ones
+// do: they send again, with the same ids, what was not answered.
+const kills = 20;
+
+test(`${kills} times kill -9 under traffic: every hit and pull counts exactly once`, {
+  timeout: 300_000,
+}, async (t) => {
+  const folder = dataFolder(t);
+  const args = ['--export-every', '0.3', '--train-every', '2'];
+  let running: Running = await startLocal(folder, args);
+  let restarted = Promise.withResolvers<void>();
+  restarted.resolve();
+  let done = false;
+  const sent = { hits: 0, pulls: 0 };
+  let delivered = 0;
+
+  /** Sends until it is answered 2xx, over crashes and restarts. */
+  async function deliver(path: string, body: unknown) {
+    for (;;) {
+      const answer = await running.post(path, body).catch(() => undefined);
+      if (answer?.status === 202) {
+        delivered++;
+        return;
+      }
+      assert.ok(answer === undefined || answer.status >= 500, `${path}: ${answer?.status} ${await answer?.text()}`);
+      await restarted.promise;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+
+  const hits = (async () => {
+    for (let n = 0; !done; n++) {
+      const batch = Array.from({ length: 50 }, (_, i) => ({
+        domain: `d${(n + i) % 97}.example`,
+        id: `hit-${n}-${i}`,
+        action: i % 2 ? 'view' : 'login',
+      }));
+      await deliver('/v1/hits', batch);
+      sent.hits += batch.length;
+    }
+  })();
+  const pulls = (async () => {
+    for (let n = 0; !done; n++) {
+      await deliver('/v1/registry-events', { events: [pullEvent(n)] });
+      sent.pulls++;
+    }
+  })();
+
+  for (let n = 0; n < kills; n++) {
+    // Some deliveries into each life, at a moment of its own: a slow machine gets as much traffic as a quick one.
+    const enough = delivered + 20 + ((n * 7919) % 60);
+    while (delivered < enough) await new Promise((resolve) => setTimeout(resolve, 1));
+    await new Promise((resolve) => setTimeout(resolve, (n * 31) % 97));
+    restarted = Promise.withResolvers<void>();
+    await running.kill();
+    running = await startLocal(folder, args);
+    restarted.resolve();
+  }
+  done = true;
+  await Promise.all([hits, pulls]);
+  t.after(() => running.kill());
+  assert.ok(sent.hits > 1000 && sent.pulls > 100, `too little traffic to prove anything: ${JSON.stringify(sent)}`);
+
+  const total = async (by: string) => {
+    const { items } = await running.get<{ items: { hits: number }[] }>(`/v1/hits?by=${by}&limit=1000`);
+    return items.reduce((sum, item) => sum + item.hits, 0);
+  };
+  for (const by of ['day', 'domain', 'country', 'action'])
+    await eventually(
+      20,
+      () => total(by),
+      (counted) => counted === sent.hits,
+    );
+  const counts = () => running.get<{ total: { pulls: number; raw: number } }>('/v1/pulls');
+  await eventually(20, counts, ({ total }) => total.raw === sent.pulls && total.pulls === sent.pulls);
+});
+
+/** One docker-like pull of its own: a different repository each time, so that no two merge. */
+function pullEvent(n: number) {
+  return {
+    id: `event-${n}`,
+    timestamp: new Date(Date.UTC(2026, 0, 1) + n * 1000).toISOString(),
+    action: 'pull',
+    target: {
+      mediaType: 'application/vnd.oci.image.manifest.v1+json',
+      digest: `sha256:${String(n).padStart(64, '0')}`,
+      repository: `team/image-${n % 50}`,
+      tag: `v${n}`,
+    },
+    request: {
+      id: `request-${n}`,
+      addr: '81.2.69.142:4000',
+      host: 'registry.example',
+      method: 'GET',
+      useragent: 'docker/27.3.1',
+    },
+    actor: { name: `user-${n % 7}` },
+    source: { addr: 'registry:5000', instanceID: 'one' },
+  };
+}

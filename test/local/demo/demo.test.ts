@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { mock, test } from 'node:test';
+import { addressOf, normalise } from '#core/registry/normalise.ts';
+import { isManifestPush, pullsOf } from '#core/registry/pull.ts';
+import { places } from '#local/demo/cities.ts';
+import { backFill, demo, demoWorld, type Post, seeded, trickle } from '#local/demo/demo.ts';
+import { byPersonAndRepository, stored } from '../../support/captured.ts';
+
+const now = Date.parse('2026-05-20T15:04:05Z');
+const posts = backFill(demoWorld(1), now);
+const envelopes = posts.filter(({ path }) => path === '/v1/registry-events').map(({ body }) => body);
+const visits = posts.filter(({ path }) => path === '/v1/hits');
+const read = envelopes.map((body) => normalise(body, { receivedAt: now }));
+const events = read.flatMap((result) => result.events).map(stored);
+const pulls = byPersonAndRepository(events).flatMap((group) => pullsOf(group));
+
+test('its registry events are understood, marked, distinct and of the two weeks before now', () => {
+  assert.deepEqual(
+    read.flatMap(({ rejected }) => rejected),
+    [],
+  );
+  assert.ok(read.some(({ ignored }) => ignored > 0));
+  assert.equal(new Set(events.map(({ id }) => id)).size, events.length);
+  for (const { user, repository, time } of events) {
+    assert.match(user, /^(robot\$)?demo-/);
+    assert.match(repository, /^demo\//);
+    assert.ok(time <= now && time > now - 14 * 86_400_000);
+  }
+});
+
+test('some 50 people pull some 60 repositories, beside builds, clusters, scanners and updaters', () => {
+  const human = pulls.filter((pull) => pull.class === 'human');
+  assert.ok(new Set(human.map(({ user }) => user)).size >= 40);
+  assert.ok(new Set(events.map(({ repository }) => repository)).size >= 55);
+  assert.ok(human.length > 600 && human.length < events.length / 2);
+  assert.deepEqual([...new Set(pulls.map((pull) => pull.class))].sort(), [
+    'cluster',
+    'human',
+    'scanner',
+    'version-check',
+  ]);
+  assert.ok(events.some((event) => isManifestPush(event) && event.class === 'ci'));
+});
+
+test('who pulls logstash pulls kibana more often than others do', () => {
+  const of = (repository: string) =>
+    new Set(
+      pulls
+        .filter((pull) => pull.repository === `demo/${repository}` && pull.class === 'human')
+        .map(({ user }) => user),
+    );
+  const [logstash, kibana, everybody] = [of('logstash'), of('kibana'), new Set(pulls.map(({ user }) => user))];
+  const share = (group: Set<string>) => [...group].filter((user) => kibana.has(user)).length / group.size;
+  assert.ok(share(logstash) > 1.5 * share(everybody));
+});
+
+test('more than 2,000 marked domains are hit from all over the world', () => {
+  const domains = visits.flatMap(({ body }) => (body as { domain: string }[]).map(({ domain }) => domain));
+  assert.ok(new Set(domains).size > 2000);
+  assert.ok(new Set(visits.map(({ from }) => from)).size > 400);
+  for (const { body, from } of visits) {
+    assert.equal(addressOf(from), from);
+    for (const { domain, time } of body as { domain: string; time: string }[]) {
+      assert.match(domain, /^[a-z-]+\.demo\.example$/);
+      assert.ok(Date.parse(time) <= now);
+    }
+  }
+  assert.equal(new Set(places).size, places.length);
+});
+
+test('the same seed and time make the same traffic, the next day repeats the events of the day before', () => {
+  assert.deepEqual(backFill(demoWorld(1), now), posts);
+  assert.notDeepEqual(backFill(demoWorld(2), now), posts);
+  const ids = new Set(events.map(({ id }) => id));
+  const tomorrow = backFill(demoWorld(1), now + 86_400_000)
+    .filter(({ path }) => path === '/v1/registry-events')
+    .flatMap(({ body }) => normalise(body, { receivedAt: now }).events);
+  const again = tomorrow.filter(({ time }) => time <= now);
+  assert.ok(again.length > 1000 && again.every(({ id }) => ids.has(id)));
+});
+
+test('the trickle is understood and marked too', () => {
+  const random = seeded('trickle');
+  const made = Array.from({ length: 200 }, (_, second) => trickle(demoWorld(1), random, now + second * 1000)).flat();
+  const results = made
+    .filter(({ path }) => path === '/v1/registry-events')
+    .map(({ body }) => normalise(body, { receivedAt: now }));
+  assert.ok(results.length > 20 && results.every(({ events }) => events.length > 0));
+  assert.deepEqual(
+    results.flatMap(({ rejected }) => rejected),
+    [],
+  );
+  assert.ok(made.length - results.length >= 200);
+});
+
+test('started again on the same data it sends no hits of the past again', async () => {
+  const sent: string[] = [];
+  const send = async (path: string) => {
+    sent.push(path);
+  };
+  const running = demo({ seed: 1, now: () => now, send, filledBefore: true });
+  await running.filled;
+  running.stop();
+  assert.deepEqual([...new Set(sent)], ['/v1/registry-events']);
+});
+
+test('it fills, then trickles each second until it is stopped; a refusal is reported and not the end', async () => {
+  mock.timers.enable({ apis: ['setInterval'] });
+  try {
+    const sent: Post[] = [];
+    const reported: unknown[] = [];
+    const running = demo({
+      seed: 1,
+      now: () => now,
+      send: async (path, body, from) => {
+        if (sent.push({ path, body, from }) === 3) throw new Error('503');
+      },
+      report: (cause) => reported.push(cause),
+    });
+    await running.filled;
+    assert.equal(sent.length, posts.length);
+    assert.equal(reported.length, 1);
+    mock.timers.tick(3000);
+    const trickled = sent.length;
+    assert.ok(trickled >= posts.length + 3);
+    running.stop();
+    mock.timers.tick(3000);
+    assert.equal(sent.length, trickled);
+  } finally {
+    mock.timers.reset();
+  }
+});

@@ -1,0 +1,182 @@
+// The front door of a deployment: the API's stage, CloudFront's caches and headers.
+import assert from 'node:assert/strict';
+import { before, test } from 'node:test';
+import { tileParameters } from '#serve/map/tiles.ts';
+import { buildPages } from '../../web/build.ts';
+import { type Resource, resourcesOf, synthesise } from '../support/synthesise.ts';
+
+let resources: Record<string, Resource>;
+const of = (type: string) => Object.values(resources).filter(({ Type }) => Type === type);
+const at = ({ Ref }: { Ref: string }) => resources[Ref].Properties;
+
+interface Behaviour {
+  PathPattern?: string;
+  CachePolicyId: { Ref: string };
+  ResponseHeadersPolicyId?: { Ref: string };
+  OriginRequestPolicyId?: string;
+  AllowedMethods?: string[];
+  FunctionAssociations?: { FunctionARN: { 'Fn::GetAtt': [string] } }[];
+}
+let behaviours: Map<string, Behaviour>;
+const behaviour = (path: string) => {
+  const found = behaviours.get(path);
+  assert.ok(found, path);
+  return found;
+};
+const key = (path: string) => at(behaviour(path).CachePolicyId).CachePolicyConfig;
+const csp = (path: string): string => {
+  const policy = behaviour(path).ResponseHeadersPolicyId;
+  assert.ok(policy, path);
+  return at(policy).ResponseHeadersPolicyConfig.SecurityHeadersConfig.ContentSecurityPolicy?.ContentSecurityPolicy;
+};
+
+before(async () => {
+  await buildPages();
+  resources = resourcesOf(synthesise({ throttle: { hits: 50, registryEvents: 20 } }).stack);
+  const [distribution] = of('AWS::CloudFront::Distribution');
+  const { DefaultCacheBehavior, CacheBehaviors } = distribution.Properties.DistributionConfig;
+  behaviours = new Map([
+    ['*', DefaultCacheBehavior],
+    ...CacheBehaviors.map((one: Behaviour) => [one.PathPattern, one] as const),
+  ]);
+});
+
+test('a flood of hits never throttles a registry, and the access log holds no address and no name', () => {
+  const [{ Properties }] = of('AWS::ApiGatewayV2::Stage');
+  assert.equal(Properties.StageName, '$default');
+  assert.equal(Properties.RouteSettings['POST /v1/hits'].ThrottlingRateLimit, 50);
+  assert.equal(Properties.RouteSettings['POST /v1/registry-events'].ThrottlingRateLimit, 20);
+  assert.ok(Properties.DefaultRouteSettings.ThrottlingRateLimit > 0);
+  const routes = of('AWS::ApiGatewayV2::Route').map((route) => route.Properties.RouteKey);
+  for (const key of Object.keys(Properties.RouteSettings)) assert.ok(routes.includes(key), key);
+  const used = [...Properties.AccessLogSettings.Format.matchAll(/\$context\.(\w+(\.\w+)?)/g)].map(([, name]) => name);
+  const harmless = [
+    'requestTime',
+    'routeKey',
+    'status',
+    'responseLength',
+    'responseLatency',
+    'integrationErrorMessage',
+  ];
+  assert.deepEqual(
+    used.filter((name) => !harmless.includes(name)),
+    [],
+  );
+});
+
+test('no cache keeps what its origin says not to: minimum and default are 0', () => {
+  for (const { Properties } of of('AWS::CloudFront::CachePolicy')) {
+    const { MinTTL, DefaultTTL, ParametersInCacheKeyAndForwardedToOrigin: parameters } = Properties.CachePolicyConfig;
+    assert.equal(MinTTL, 0);
+    assert.equal(DefaultTTL, 0);
+    assert.ok(parameters.EnableAcceptEncodingGzip && parameters.EnableAcceptEncodingBrotli);
+  }
+});
+
+test('tiles of a snapshot are kept for a year, under everything that a tile depends on', () => {
+  const { snapshot: _snapshot, z: _z, x: _x, file: _file, ...query } = tileParameters;
+  const { MaxTTL, ParametersInCacheKeyAndForwardedToOrigin: forwarded } = key('/v1/tiles/*');
+  assert.equal(MaxTTL, 365 * 86_400);
+  assert.deepEqual(new Set(forwarded.QueryStringsConfig.QueryStrings), new Set(Object.keys(query)));
+  assert.equal(forwarded.HeadersConfig.HeaderBehavior, 'none');
+  assert.equal(forwarded.CookiesConfig.CookieBehavior, 'none');
+});
+
+test('answers are kept apart by the whole query and by who asks; the token reaches the API, its foreign host does not', () => {
+  const { MaxTTL, ParametersInCacheKeyAndForwardedToOrigin: forwarded } = key('/v1/*');
+  assert.ok(MaxTTL <= 3600);
+  assert.equal(forwarded.QueryStringsConfig.QueryStringBehavior, 'all');
+  assert.ok(forwarded.HeadersConfig.Headers.includes('Authorization'));
+  assert.deepEqual(forwarded.CookiesConfig.Cookies, ['whalewatch']);
+  // ALL_VIEWER_EXCEPT_HOST_HEADER
+  for (const path of ['/v1/*', '/v1/tiles/*', '/v1/hits'])
+    assert.equal(behaviour(path).OriginRequestPolicyId, 'b689b0a8-53d0-40ab-baf2-68738e2966ac', path);
+  assert.ok(behaviour('/v1/*').AllowedMethods?.includes('DELETE'));
+  // CloudFront takes the first pattern that fits.
+  const order = [...behaviours.keys()];
+  for (const path of ['/v1/tiles/*', '/v1/hits']) assert.ok(order.indexOf(path) < order.indexOf('/v1/*'), path);
+});
+
+test('any site may read the points, which come from the bucket', () => {
+  const policy = behaviour('/points.json').ResponseHeadersPolicyId;
+  assert.ok(policy);
+  const { CorsConfig } = at(policy).ResponseHeadersPolicyConfig;
+  assert.deepEqual(CorsConfig.AccessControlAllowOrigins.Items, ['*']);
+  assert.equal(key('/points.json').ParametersInCacheKeyAndForwardedToOrigin.HeadersConfig.HeaderBehavior, 'none');
+});
+
+test('a page may run what it has and draw the map, and only /embed may be framed', () => {
+  for (const path of ['*', '/embed']) {
+    const rules = new Map(
+      csp(path)
+        .split('; ')
+        .map((rule) => [rule.split(' ')[0], rule.split(' ').slice(1)]),
+    );
+    assert.deepEqual(rules.get('default-src'), ["'none'"]);
+    assert.deepEqual(rules.get('script-src'), ["'self'"]);
+    // MapLibre: a worker of our own origin (setWorkerUrl), tiles by fetch, sprites and its control's icons as data.
+    assert.ok(rules.get('worker-src')?.includes("'self'"));
+    assert.ok(rules.get('connect-src')?.includes("'self'"));
+    assert.ok(rules.get('img-src')?.includes('data:'));
+    assert.deepEqual(rules.get('frame-ancestors'), [path === '/embed' ? '*' : "'none'"]);
+    assert.ok(csp(path).length < 1783, 'CloudFront takes no longer one');
+  }
+  const frames = (path: string) =>
+    at(behaviour(path).ResponseHeadersPolicyId as { Ref: string }).ResponseHeadersPolicyConfig.SecurityHeadersConfig
+      .FrameOptions?.FrameOption;
+  assert.equal(frames('*'), 'DENY');
+  assert.equal(frames('/embed'), undefined);
+});
+
+test('an error is not kept: what came back is seen at once', () => {
+  const [{ Properties }] = of('AWS::CloudFront::Distribution');
+  const errors = Properties.DistributionConfig.CustomErrorResponses as {
+    ErrorCode: number;
+    ErrorCachingMinTTL: number;
+  }[];
+  for (const status of [404, 405, 500, 502, 503, 504])
+    assert.ok((errors.find(({ ErrorCode }) => ErrorCode === status)?.ErrorCachingMinTTL ?? 10) <= 1, String(status));
+});
+
+test('the buckets behind CloudFront are read by its own signature alone', () => {
+  const [{ Properties }] = of('AWS::CloudFront::Distribution');
+  const origins = Properties.DistributionConfig.Origins as {
+    S3OriginConfig?: object;
+    OriginAccessControlId?: object;
+  }[];
+  const buckets = origins.filter(({ S3OriginConfig }) => S3OriginConfig);
+  assert.equal(buckets.length, 2);
+  for (const { OriginAccessControlId } of buckets) assert.ok(OriginAccessControlId);
+  for (const { Properties } of of('AWS::S3::Bucket'))
+    assert.deepEqual(Properties.PublicAccessBlockConfiguration, {
+      BlockPublicAcls: true,
+      BlockPublicPolicy: true,
+      IgnorePublicAcls: true,
+      RestrictPublicBuckets: true,
+    });
+});
+
+/** Runs a CloudFront function as the edge does. */
+function edge(path: string, request: { method: string; uri: string }) {
+  const [{ FunctionARN }] = behaviour(path).FunctionAssociations ?? [];
+  const { FunctionCode } = resources[FunctionARN['Fn::GetAtt'][0]].Properties;
+  const code =
+    typeof FunctionCode === 'string'
+      ? FunctionCode
+      : FunctionCode['Fn::Join'][1].map((part: unknown) => (typeof part === 'string' ? part : 'X')).join('');
+  return new Function('event', `${code}; return handler(event);`)({ request });
+}
+
+test('a page is asked for by its plain name', () => {
+  assert.equal(edge('*', { method: 'GET', uri: '/people' }).uri, '/people.html');
+  assert.equal(edge('*', { method: 'GET', uri: '/assets/a.js' }).uri, '/assets/a.js');
+  assert.equal(edge('/embed', { method: 'GET', uri: '/embed' }).uri, '/embed.html');
+});
+
+test('hits that come to CloudFront are sent on to the API, which sees where from; sums are read here', () => {
+  const answer = edge('/v1/hits', { method: 'POST', uri: '/v1/hits' });
+  assert.equal(answer.statusCode, 308);
+  assert.match(answer.headers.location.value, /^https:\/\/.*execute-api.*\/v1\/hits$/);
+  assert.equal(answer.headers['access-control-allow-origin'].value, '*');
+  assert.equal(edge('/v1/hits', { method: 'GET', uri: '/v1/hits' }).uri, '/v1/hits');
+});

@@ -1,0 +1,10 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { dataFolder } from '../support/run.ts';
+import { soak } from './soak.ts';
+
+test('the short soak: 300,000 hits and 2,000 events over 4 kills, every sum exact', { timeout: 300_000 }, async (t) => {
+  const result = await soak({ hits: 300_000, events: 2000, kills: 4, seed: 7 }, dataFolder(t));
+  assert.ok(result.hits >= 300_000 - result.unanswered * 5000);
+  assert.equal(result.events, 2000);
+});

@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { seeded } from '#core/bytes/random.ts';
+import { openDatabase, transaction } from '#local/stores/sqlite.ts';
+import { wipe } from '#local/stores/wipe.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'sqlite-'));
+after(() => rmSync(folder, { recursive: true }));
+
+test('a transaction that fails stores nothing, and its reason is told', () => {
+  const database = openDatabase(join(folder, 'a.db'), 'CREATE TABLE IF NOT EXISTS log (data BLOB)');
+  const insert = database.prepare('INSERT INTO log VALUES (?)');
+  const rows = () => database.prepare('SELECT count(*) AS rows FROM log').get()?.rows;
+  const failing = () =>
+    transaction(database, () => {
+      insert.run('one');
+      throw new Error('no further');
+    });
+  assert.throws(failing, /no further/);
+  assert.equal(rows(), 0);
+  database.exec('PRAGMA max_page_count = 20');
+  const tooMuch = () => transaction(database, () => insert.run(new Uint8Array(1_000_000)));
+  assert.throws(tooMuch, /disk is full/);
+  transaction(database, () => insert.run('two'));
+  assert.equal(rows(), 1);
+});
+
+test('wiped files hold nothing of removed rows, not even what SQLite left behind when it moved them', async () => {
+  const file = join(folder, 'wiped.db');
+  const database = openDatabase(file, 'CREATE TABLE IF NOT EXISTS log (key TEXT PRIMARY KEY, data TEXT) WITHOUT ROWID');
+  const insert = database.prepare('INSERT INTO log VALUES (?, ?)');
+  const random = seeded(1);
+  // In the order of no key and of all lengths: pages are split and balanced.
+  for (let batch = 0; batch < 60; batch++)
+    transaction(database, () => {
+      for (let n = 0; n < 200; n++) {
+        const name = random() < 0.02 ? 'remove me' : 'keep me';
+        insert.run(`${random()}`, `${name} ${'x'.repeat(random() * 3000)}`);
+      }
+    });
+  const holds = (text: string) =>
+    readdirSync(folder).some((name) => name.startsWith('wiped.db') && readFileSync(join(folder, name)).includes(text));
+  transaction(database, () => database.exec("DELETE FROM log WHERE data LIKE 'remove me%'"));
+  assert.ok(holds('remove me'));
+  const reader = openDatabase(file, '');
+  const reading = reader.prepare('SELECT * FROM log').iterate();
+  reading.next();
+  const wiped = wipe(file);
+  // Who still reads what was there holds it up, and is not disturbed.
+  setTimeout(() => assert.equal([...reading].length > 10_000, true), 200);
+  await wiped;
+  assert.ok(!holds('remove me'));
+  assert.equal(readFileSync(`${file}-wal`).length, 0);
+  assert.ok(holds('keep me'));
+  insert.run('z', 'still open');
+});

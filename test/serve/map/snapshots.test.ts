@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { buildPyramid } from '#core/map/cluster.ts';
+import { pointerKey, snapshotKey } from '#core/map/pointer.ts';
+import { encodePyramid } from '#core/map/snapshot.ts';
+import type { ObjectStore } from '#core/stores.ts';
+import { objectSnapshots } from '#serve/map/snapshots.ts';
+import { skewedPoints } from '../../support/points-of.ts';
+
+function world() {
+  const objects = new Map<string, Uint8Array>();
+  const reads: string[] = [];
+  let now = 0;
+  let down = false;
+  const etag = (body: Uint8Array) => `"${Buffer.from(body).toString('base64').slice(0, 400)}"`;
+  const store: ObjectStore = {
+    async get(key, range) {
+      reads.push(key);
+      if (down) throw new Error('the store is down');
+      const body = objects.get(key);
+      return body && { body: range ? body.slice(range.start, range.end + 1) : body, etag: etag(body) };
+    },
+    async head(key) {
+      reads.push(`head ${key}`);
+      if (down) throw new Error('the store is down');
+      const body = objects.get(key);
+      return body && { key, etag: etag(body), size: body.length, modified: 0 };
+    },
+    async put() {
+      throw new Error('not here');
+    },
+    async list() {
+      throw new Error('not here');
+    },
+    async remove() {},
+  };
+  const put = (snapshot: string, points: number, bytes = encodePyramid(buildPyramid(skewedPoints(points, 1)))) => {
+    objects.set(snapshotKey(snapshot), bytes);
+    point(snapshot, points);
+  };
+  const point = (snapshot: string, points: number) =>
+    objects.set(pointerKey, new TextEncoder().encode(JSON.stringify({ snapshot, updatedAt: 5, points })));
+  return {
+    objects,
+    reads,
+    put,
+    point,
+    store,
+    clock: () => now,
+    pass: (milliseconds: number) => {
+      now += milliseconds;
+    },
+    breakDown: (broken: boolean) => {
+      down = broken;
+    },
+  };
+}
+
+test('the pointer is asked for at most once a second, and a new snapshot is followed', async () => {
+  const { store, clock, pass, put, reads } = world();
+  const source = objectSnapshots(store, clock);
+  assert.equal(await source.latest(), undefined);
+  pass(1000);
+  put('one', 100);
+  assert.deepEqual(await source.latest(), { snapshot: 'one', updatedAt: 5, points: 100 });
+  reads.length = 0;
+  for (let i = 0; i < 9; i++) await source.latest();
+  assert.deepEqual(reads, []);
+  put('two', 200);
+  pass(999);
+  assert.equal((await source.latest())?.snapshot, 'one');
+  pass(1);
+  assert.equal((await source.latest())?.snapshot, 'two');
+  assert.equal((await source.open('two'))?.size, 200);
+  assert.equal((await source.open('one'))?.size, 100);
+  assert.equal(await source.open('never'), undefined);
+});
+
+test('a torn, foreign or missing snapshot leaves the last good one in service and is reported', async () => {
+  const { store, clock, pass, put, point } = world();
+  const bad: string[] = [];
+  const source = objectSnapshots(store, clock, {
+    onBad: (snapshot, error) => bad.push(`${snapshot}: ${error.message}`),
+  });
+  put('good', 100);
+  assert.equal((await source.latest())?.snapshot, 'good');
+  put('torn', 300, encodePyramid(buildPyramid(skewedPoints(300, 2))).slice(0, -100));
+  pass(1000);
+  assert.equal((await source.latest())?.snapshot, 'good');
+  put('foreign', 300, new TextEncoder().encode('{"points": []}'.padEnd(200)));
+  pass(1000);
+  assert.equal((await source.latest())?.snapshot, 'good');
+  point('missing', 1);
+  pass(1000);
+  assert.equal((await source.latest())?.snapshot, 'good');
+  assert.match(bad[0], /torn: .*torn/);
+  assert.match(bad[1], /foreign: not a points\.bin/);
+  assert.match(bad[2], /missing: .*does not exist/);
+  put('mended', 50);
+  pass(1000);
+  assert.equal((await source.latest())?.snapshot, 'mended');
+});
+
+test('a store that is down does not take a good snapshot out of service, and is asked once a second', async () => {
+  const { store, clock, pass, put, breakDown, reads } = world();
+  const source = objectSnapshots(store, clock);
+  breakDown(true);
+  await assert.rejects(source.latest());
+  breakDown(false);
+  put('good', 100);
+  assert.equal((await source.latest())?.snapshot, 'good');
+  breakDown(true);
+  pass(5000);
+  reads.length = 0;
+  for (let request = 0; request < 10; request++) assert.equal((await source.latest())?.snapshot, 'good');
+  assert.equal(reads.length, 1);
+  assert.equal((await source.open('good'))?.size, 100);
+});
+
+test('only the newest few snapshots stay open, and the current one always does', async () => {
+  const { store, clock, put, reads, objects } = world();
+  const source = objectSnapshots(store, clock, { keep: 2 });
+  for (const name of ['a', 'b', 'c']) put(name, 10);
+  await source.latest();
+  await source.open('a');
+  await source.open('b');
+  reads.length = 0;
+  await source.open('c');
+  assert.deepEqual(reads, []);
+  await source.open('a');
+  assert.equal(reads.length, 1);
+  assert.equal(objects.size, 4);
+});

@@ -1,0 +1,274 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { VectorTile } from '@mapbox/vector-tile';
+import { PbfReader } from 'pbf';
+import { buildPyramid } from '#core/map/cluster.ts';
+import { pointerKey, snapshotKey } from '#core/map/pointer.ts';
+import { encodePyramid } from '#core/map/snapshot.ts';
+import type { ObjectStore } from '#core/stores.ts';
+import { mapRoutes } from '#serve/map/clusters.ts';
+import { objectSnapshots, type SnapshotSource } from '#serve/map/snapshots.ts';
+import { pointsOf, type Row, skewedPoints } from '../../support/points-of.ts';
+
+const day = 86_400_000;
+const now = Date.UTC(2026, 10, 21);
+const rows: Row[] = [
+  { domain: 'a.example', lon: 13.4, lat: 52.5, updatedAt: now - 3000, country: 'DE' },
+  { domain: 'b.example', lon: 13.5, lat: 52.6, updatedAt: now - 2000, country: 'DE' },
+  { domain: 'c.example', lon: 13.4, lat: 52.5, updatedAt: now - 1000, country: 'DE' },
+  { domain: 'east.example', lon: 179.9, lat: -17, updatedAt: now - day, country: 'FJ' },
+  { domain: 'west.example', lon: -170, lat: -17, updatedAt: now - 2 * day, country: 'WS' },
+];
+
+function served(have = true) {
+  const pyramid = buildPyramid(pointsOf(rows));
+  const reads: string[] = [];
+  const source: SnapshotSource = {
+    latest: async () => {
+      reads.push('latest');
+      return have ? { snapshot: 's2', updatedAt: now - 5000, points: rows.length } : undefined;
+    },
+    open: async (snapshot) => {
+      reads.push(snapshot);
+      return snapshot.startsWith('s') ? pyramid : undefined;
+    },
+  };
+  const app = mapRoutes(source, () => now);
+  const get = (path: string, headers: Record<string, string> = {}) => app.request(path, { headers });
+  return { get, reads };
+}
+
+test('the pointer says which snapshot is newest and how old it is', async () => {
+  const { get } = served();
+  const reply = await get('/v1/points/latest');
+  assert.equal(reply.status, 200);
+  assert.match(reply.headers.get('cache-control') ?? '', /max-age=2/);
+  assert.deepEqual(await reply.json(), {
+    snapshot: 's2',
+    updatedAt: '2026-11-20T23:59:55.000Z',
+    points: 5,
+    staleSeconds: 5,
+  });
+  assert.equal((await served(false).get('/v1/points/latest')).status, 404);
+});
+
+test('a tile of a snapshot is immutable, the same tile of latest is short-lived', async () => {
+  const { get } = served();
+  const reply = await get('/v1/tiles/s2/0/0/0.mvt');
+  assert.equal(reply.status, 200);
+  assert.equal(reply.headers.get('content-type'), 'application/vnd.mapbox-vector-tile');
+  assert.match(reply.headers.get('cache-control') ?? '', /immutable/);
+  assert.equal(reply.headers.get('access-control-allow-origin'), '*');
+  const layer = new VectorTile(new PbfReader(new Uint8Array(await reply.arrayBuffer()))).layers.clusters;
+  const counts = Array.from({ length: layer.length }, (_, i) => layer.feature(i).properties.point_count ?? 1);
+  assert.ok(counts.includes(3));
+  const latest = await get('/v1/tiles/latest/0/0/0.mvt');
+  assert.equal(latest.status, 200);
+  assert.doesNotMatch(latest.headers.get('cache-control') ?? '', /immutable/);
+});
+
+test('whoever has the tile already gets 304 without a read of it; an empty tile is 204', async () => {
+  const { get, reads } = served();
+  const etag = (await get('/v1/tiles/s2/0/0/0.mvt')).headers.get('etag') ?? '';
+  reads.length = 0;
+  const again = await get('/v1/tiles/s2/0/0/0.mvt', { 'If-None-Match': `"other", ${etag}` });
+  assert.equal(again.status, 304);
+  assert.deepEqual(reads, []);
+  assert.equal((await get('/v1/tiles/latest/0/0/0.mvt', { 'If-None-Match': etag })).status, 304);
+  const empty = await get('/v1/tiles/s2/5/0/0.mvt');
+  assert.equal(empty.status, 204);
+  assert.equal((await empty.arrayBuffer()).byteLength, 0);
+});
+
+test('tiles are gzipped only for those who take gzip', async () => {
+  const { get } = served();
+  const plain = new Uint8Array(
+    await (await get('/v1/tiles/s2/0/0/0.mvt', { 'Accept-Encoding': 'br, gzip;q=0' })).arrayBuffer(),
+  );
+  const reply = await get('/v1/tiles/s2/0/0/0.mvt', { 'Accept-Encoding': 'gzip, br' });
+  assert.equal(reply.headers.get('content-encoding'), 'gzip');
+  assert.equal(reply.headers.get('vary'), 'Accept-Encoding');
+  const stream = reply.body?.pipeThrough(new DecompressionStream('gzip'));
+  assert.deepEqual(new Uint8Array(await new Response(stream).arrayBuffer()), plain);
+});
+
+test('the same tile as GeoJSON', async () => {
+  const { get } = served();
+  const { type, features } = await (await get('/v1/tiles/s2/0/0/0.json')).json();
+  assert.equal(type, 'FeatureCollection');
+  const domains = features.map((feature: { properties: { domain?: string } }) => feature.properties.domain);
+  assert.ok(domains.includes('east.example'));
+});
+
+test('clusters of a box, across the antimeridian too', async () => {
+  const { get } = served();
+  const reply = await get('/v1/clusters?bbox=170,-30,-160,0&zoom=5.7');
+  const { snapshot, zoom, features } = await reply.json();
+  assert.deepEqual([snapshot, zoom], ['s2', 5]);
+  const domains = features.map((feature: { properties: { domain?: string } }) => feature.properties.domain);
+  assert.deepEqual(domains.sort(), ['east.example', 'west.example']);
+});
+
+test('leaves of a cluster are paged, newest first, with their total', async () => {
+  const { get } = served();
+  const { features } = await (await get('/v1/clusters?bbox=0,40,30,60&zoom=0')).json();
+  assert.deepEqual(features[0].properties.point_count, 3);
+  const page = async (query: string) => (await get(`/v1/clusters/leaves?cluster=${features[0].id}${query}`)).json();
+  const all = await page('');
+  assert.equal(all.total, 3);
+  assert.deepEqual(
+    all.items.map(({ domain }: { domain: string }) => domain),
+    ['c.example', 'b.example', 'a.example'],
+  );
+  assert.equal(all.items[0].country, 'DE');
+  assert.equal(all.items[0].updatedAt, '2026-11-20T23:59:59.000Z');
+  assert.deepEqual((await page('&limit=1&offset=1')).items, [all.items[1]]);
+  assert.equal((await get('/v1/clusters/leaves?cluster=28800')).status, 404);
+});
+
+test('hours and country filter tiles, boxes and leaves alike', async () => {
+  const { get } = served();
+  const domains = async (path: string) =>
+    (await (await get(path)).json()).features.map(
+      ({ properties }: { properties: { domain?: string; point_count?: number } }) =>
+        properties.domain ?? properties.point_count,
+    );
+  const box = '/v1/clusters?bbox=-180,-90,180,90&zoom=3';
+  assert.deepEqual((await domains(box)).sort(), [3, 'east.example', 'west.example']);
+  assert.deepEqual(await domains(`${box}&country=fj`), ['east.example']);
+  assert.deepEqual(await domains(`${box}&hours=1`), [3]);
+  assert.deepEqual((await domains(`${box}&hours=25`)).sort(), [3, 'east.example']);
+  assert.deepEqual(await domains(`${box}&hours=25&country=WS`), []);
+  assert.deepEqual(await domains('/v1/tiles/s2/3/7/4.json?country=FJ'), ['east.example']);
+  assert.equal((await get('/v1/tiles/s2/3/7/4.mvt?country=XX')).status, 204);
+  const etag = (await get('/v1/tiles/s2/3/7/4.mvt')).headers.get('etag') ?? '';
+  assert.equal((await get('/v1/tiles/s2/3/7/4.mvt?country=FJ', { 'If-None-Match': etag })).status, 200);
+  const { features } = await (await get(box)).json();
+  const id = features.find(({ properties }: { properties: { point_count?: number } }) => properties.point_count).id;
+  assert.equal((await (await get(`/v1/clusters/leaves?cluster=${id}&country=DE`)).json()).total, 3);
+  assert.equal((await (await get(`/v1/clusters/leaves?cluster=${id}&country=FJ`)).json()).total, 0);
+});
+
+test("Yandex Maps' manager gets its own form, as JSONP when it names a function", async () => {
+  const { get } = served();
+  const reply = await get('/v1/clusters/yandex?bbox=40,0,60,30&zoom=0&callback=id_1.load');
+  assert.match(reply.headers.get('content-type') ?? '', /^text\/javascript/);
+  assert.equal(reply.headers.get('x-content-type-options'), 'nosniff');
+  const text = await reply.text();
+  assert.ok(text.startsWith('/**/id_1.load(') && text.endsWith(');'));
+  const [cluster] = JSON.parse(text.slice('/**/id_1.load('.length, -2)).features;
+  assert.deepEqual([cluster.type, cluster.number, cluster.properties.iconContent], ['Cluster', 3, '3']);
+  const [lat, lon] = cluster.geometry.coordinates;
+  assert.ok(Math.abs(lat - 52.53) < 0.1 && Math.abs(lon - 13.43) < 0.1);
+  const json = await get('/v1/clusters/yandex?bbox=-30,170,0,-160&zoom=9');
+  const { features } = await json.json();
+  assert.deepEqual(
+    features.map(({ type }: { type: string }) => type),
+    ['Feature', 'Feature'],
+  );
+});
+
+test('a tile as a picture, and the badge and page for other sites', async () => {
+  const { get } = served();
+  const png = await get('/v1/tiles/s2/0/0/0.png?theme=dark&size=256');
+  assert.equal(png.headers.get('content-type'), 'image/png');
+  const bytes = new Uint8Array(await png.arrayBuffer());
+  assert.equal(new DataView(bytes.buffer).getUint32(16), 256);
+  assert.notEqual(png.headers.get('etag'), (await get('/v1/tiles/s2/0/0/0.png')).headers.get('etag'));
+
+  // A corner of the world without points: land and sea all the same, but nothing on clear.
+  assert.equal((await get('/v1/tiles/s2/5/0/31.png')).status, 200);
+  assert.equal((await get('/v1/tiles/s2/5/0/31.png?background=none')).status, 204);
+  assert.equal((await get('/v1/tiles/s2/6/0/63.png')).status, 204);
+
+  const badge = await get('/v1/embed/badge.svg?label=%3Cb%3E%26');
+  assert.equal(badge.headers.get('content-type'), 'image/svg+xml');
+  const svg = await badge.text();
+  assert.match(svg, />5<\/text>/);
+  assert.doesNotMatch(svg, /<b>/);
+
+  const page = await get('/v1/embed/map?theme=dark');
+  assert.match(page.headers.get('content-security-policy') ?? '', /frame-ancestors \*/);
+  const html = await page.text();
+  assert.match(html, /5 active domains/);
+  assert.match(html, /src="\/v1\/tiles\/s2\/1\/0\/0\.png\?theme=dark"/);
+  assert.match(await (await served(false).get('/v1/embed/map')).text(), /No visits yet/);
+});
+
+test('what is wrong with a request is said before anything is read', async () => {
+  const { get, reads } = served();
+  const bad: [string, RegExp][] = [
+    ['/v1/tiles/s2/x/0/0.mvt', /z "x" must be a whole number/],
+    ['/v1/tiles/s2/25/0/0.mvt', /z "25" must be from 0 to 24/],
+    ['/v1/tiles/s2/99/0/0.mvt', /z "99"/],
+    ['/v1/tiles/s2/1/2/0.mvt', /x\/y "2\/0" must be below 2/],
+    ['/v1/tiles/s2/1/-1/0.mvt', /x "-1"/],
+    ['/v1/tiles/s2/1/0/0.exe', /file "0\.exe"/],
+    ['/v1/tiles/..%2fs2/1/0/0.mvt', /snapshot "\.\.\/s2"/],
+    ['/v1/clusters?zoom=1', /bbox is missing: write bbox=-10,35,30,60$/],
+    ['/v1/clusters?bbox=1,2,3,4&bbox=5,6,7,8&zoom=1', /bbox: "1,2,3,4" and "5,6,7,8" are given: give one/],
+    ['/v1/clusters?bbox=1,2,3&zoom=1', /bbox "1,2,3" must be four numbers/],
+    ['/v1/clusters?bbox=1,2,3,x&zoom=1', /bbox/],
+    ['/v1/clusters?bbox=1,9,3,4&zoom=1', /bbox "1,9,3,4" must be W,S,E,N/],
+    ['/v1/clusters?bbox=1,2,3,91&zoom=1', /bbox/],
+    ['/v1/clusters?bbox=1,2,3,4', /zoom is missing: write zoom=4$/],
+    ['/v1/clusters?bbox=1,2,3,4&zoom=deep', /zoom "deep" must be a number/],
+    ['/v1/clusters?bbox=1,2,3,4&zoom=Infinity', /zoom/],
+    ['/v1/clusters?bbox=1,2,3,4&zoom=1&snapshot=../x', /snapshot/],
+    ['/v1/tiles/s2/0/0/0.mvt?hours=0', /hours "0" must be at least 1/],
+    ['/v1/clusters?bbox=1,2,3,4&zoom=1&country=DEU', /country "DEU" must be a two-letter/],
+    ['/v1/tiles/s2/0/0/0.png?size=9999', /size "9999" must be 256/],
+    ['/v1/embed/map?theme=blue', /theme "blue" must be light or dark/],
+    ['/v1/clusters/leaves?cluster=abc', /cluster "abc" must be the id of a cluster, from GET \/v1\/clusters$/],
+    ['/v1/clusters/leaves', /cluster is missing: write cluster=ID/],
+    ['/v1/clusters/yandex?zoom=1', /bbox is missing: write bbox=35,-10,60,30$/],
+    ['/v1/tiles/s2/0/0/0.mvt?hours=x', /hours "x" must be a whole number from 1 to 99999, such as 24$/],
+    ['/v1/clusters/leaves?cluster=1&limit=0', /limit "0" must be from 1 to 1000/],
+    ['/v1/clusters/leaves?cluster=1&offset=-1', /offset/],
+    [
+      '/v1/clusters/yandex?bbox=1,2,3,4&zoom=1&callback=alert(1)',
+      /callback "alert\(1\)" must be the name of a function/,
+    ],
+    [`/v1/clusters/yandex?bbox=1,2,3,4&zoom=1&callback=${'a'.repeat(200)}`, /callback/],
+  ];
+  for (const [path, message] of bad) {
+    const reply = await get(path);
+    assert.equal(reply.status, 400, path);
+    const { error } = await reply.json();
+    assert.match(error.message, message, path);
+    assert.equal(typeof error.code, 'string');
+  }
+  assert.deepEqual(reads, []);
+});
+
+test('a snapshot that was swept while it was open is 404 too', async () => {
+  const objects = new Map([
+    [pointerKey, new TextEncoder().encode(JSON.stringify({ snapshot: 'old', updatedAt: now, points: 1 }))],
+    [snapshotKey('old'), encodePyramid(buildPyramid(skewedPoints(60_000, 1)))],
+  ]);
+  const store = {
+    get: async (key: string, range?: { start: number; end: number }) => {
+      const body = objects.get(key);
+      return body && { body: body.slice(range?.start, range?.end), etag: '1' };
+    },
+    head: async (key: string) => (objects.has(key) ? { key, etag: '1', size: 0, modified: 0 } : undefined),
+  } as unknown as ObjectStore;
+  const app = mapRoutes(
+    objectSnapshots(store, () => now),
+    () => now,
+  );
+  assert.equal((await app.request('/v1/tiles/old/0/0/0.mvt')).status, 200);
+  objects.delete(snapshotKey('old'));
+  const reply = await app.request('/v1/clusters?bbox=-180,-90,180,90&zoom=7&snapshot=old');
+  assert.equal(reply.status, 404);
+  assert.match((await reply.json()).error.message, /"old" is not kept any more/);
+});
+
+test('a snapshot nobody has is 404, and is not to be cached', async () => {
+  const { get } = served();
+  const reply = await get('/v1/tiles/gone/0/0/0.mvt');
+  assert.equal(reply.status, 404);
+  assert.equal(reply.headers.get('cache-control'), 'no-store');
+  assert.equal(reply.headers.get('etag'), null);
+  assert.match((await reply.json()).error.message, /"gone".*\/v1\/points\/latest/);
+});

@@ -1,0 +1,325 @@
+// Recommendations through the real app over the embedded stores: registry events in as process stores them, lists out.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { seeded } from '#core/bytes/random.ts';
+import { type PullClass, type RegistryEvent, taughtClasses } from '#core/event.ts';
+import { alsDefaults, fit } from '#core/recommender/als.ts';
+import type { Card } from '#core/recommender/model-list.ts';
+import { indexPairs } from '#core/recommender/ratings.ts';
+import { openEvents } from '#local/stores/events.ts';
+import { openSearch } from '#local/stores/search.ts';
+import { storeEvents } from '#process/pulls.ts';
+import { type ServeOptions, serveApp } from '#serve/app.ts';
+import { type ModelSource, type Service, serviceOf } from '#serve/recommender/models.ts';
+
+interface Item {
+  repository: string;
+  source: string;
+  score: number;
+  pulledBy: number;
+  because: { repository: string; share: number }[];
+}
+
+/** One registry event, a pull unless it says pushed, of a client of this class. */
+type Act = { user: string; repository: string; class: PullClass; pushed?: true };
+
+const start = Date.UTC(2026, 10, 1);
+/** Further apart than any two events of one pull. */
+const apart = 61_000;
+const timeOf = (at: number) => start + at * apart;
+
+const eventOf = ({ user, repository, class: client, pushed }: Act, at: number): RegistryEvent => ({
+  ...{ id: `${at}`, time: timeOf(at), kind: 'manifest' },
+  ...(pushed ? { action: 'push', method: 'PUT' } : { action: 'pull', method: 'GET' }),
+  ...{ repository, tag: 'latest', user, userAgent: client, address: '', source: 'registry' },
+});
+
+function trained(acts: Act[]): Service {
+  const taught = acts.filter((act) => !act.pushed && act.user !== '' && taughtClasses.includes(act.class));
+  const pairs = taught.map(({ user, repository }) => ({ user, repository, pulls: 1, lastPull: 0 }));
+  const { users, items, entries } = indexPairs(pairs);
+  const { items: factors } = fit(entries, users.length, items.length, alsDefaults, seeded(1));
+  return serviceOf({ ...alsDefaults, items, factors }, { id: 'm1', trainedAt: 0 } as Card);
+}
+
+/** The app over stores that hold these acts, oldest first. */
+async function door(acts: Act[], service?: Service, daysLater = 0) {
+  const [events, search] = [openEvents(':memory:', () => start), openSearch(':memory:')];
+  await storeEvents(
+    acts.map((act, at) => ({ event: eventOf(act, at), origin: `shard-0:${at}:0` })),
+    {
+      ...{ events, search, locator: { locate: () => undefined }, pullWindowSeconds: 2 },
+      classify: ({ userAgent }) => userAgent as PullClass,
+    },
+  );
+  const models: Partial<ModelSource> = { current: async () => service };
+  const app = serveApp({
+    ...{ events, search, models, clock: () => timeOf(acts.length) + daysLater * 86_400_000, keepDays: 7 },
+    report: (cause: unknown) => assert.fail(String(cause)),
+  } as unknown as ServeOptions);
+  const itemsOf = async (answer: Response) => {
+    assert.equal(answer.status, 200, await answer.clone().text());
+    return ((await answer.json()) as { items: Item[] }).items;
+  };
+  return {
+    search,
+    forUser: async (query: [string, string][]) =>
+      itemsOf(await app.request(`/v1/recommendations?${new URLSearchParams(query)}`)),
+    similarTo: async (repository: string) =>
+      (await itemsOf(await app.request(`/v1/similar?${new URLSearchParams({ repository })}`))).map(
+        ({ repository }) => repository,
+      ),
+    forList: async (body: object) =>
+      itemsOf(
+        await app.request('/v1/recommendations', {
+          method: 'POST',
+          headers: { 'Content-Type': 'application/json' },
+          body: JSON.stringify(body),
+        }),
+      ),
+  };
+}
+
+const names = [
+  'elk/logstash',
+  'elk/elasticsearch',
+  'elk/kibana',
+  'spark',
+  'a b',
+  '猫/犬',
+  "o'neil;--",
+  'x,y',
+  '%2F',
+  '😀',
+  '__proto__',
+  'constructor',
+];
+const users = ['ann', 'bob', 'Zoë', 'a,b', '__proto__', "d'x"];
+const classes: PullClass[] = ['human', 'human', 'human', 'cluster', 'scanner', 'mirror', 'signature', 'ci'];
+const act = fc.record(
+  {
+    user: fc.constantFrom(...users, ''),
+    repository: fc.constantFrom(...names),
+    class: fc.constantFrom(...classes),
+    pushed: fc.constant(true as const),
+  },
+  { requiredKeys: ['user', 'repository', 'class'] },
+);
+// Mostly pulls: fast-check leaves an optional key out half the time only.
+const acts = fc.array(
+  fc.oneof({ weight: 4, arbitrary: act.map(({ pushed, ...pull }): Act => pull) }, { weight: 1, arbitrary: act }),
+  // Without a size fast-check takes ten at most.
+  { maxLength: 60, size: 'max' },
+);
+
+/** What the test holds of each list, told from the acts alone. */
+function judge(items: Item[], acts: Act[], { own, out, limit }: { own: Set<string>; out: Set<string>; limit: number }) {
+  const taught = acts.filter((act) => !act.pushed && taughtClasses.includes(act.class));
+  const left = new Set(taught.map(({ repository }) => repository).filter((name) => !out.has(name)));
+  assert.equal(items.length, Math.min(limit, left.size), 'as many as are left');
+  assert.equal(new Set(items.map(({ repository }) => repository)).size, items.length, 'no image twice');
+  for (const { repository, pulledBy, because, score } of items) {
+    assert.ok(left.has(repository), repository);
+    assert.ok(score > 0);
+    const people = taught.filter((act) => act.repository === repository && act.user !== '');
+    assert.equal(pulledBy, new Set(people.map((act) => act.user)).size, repository);
+    for (const reason of because) assert.ok(own.has(reason.repository) && reason.share > 0, 'a reason is an own pull');
+    const shares = because.map(({ share }) => share);
+    assert.ok(shares.reduce((sum, share) => sum + share, 0) <= 1 + 1e-12, 'shares are parts of a whole');
+    assert.deepEqual(
+      shares,
+      shares.toSorted((a, b) => b - a),
+    );
+  }
+}
+
+const kinds = ['none', 'own', 'images since deleted', 'other catalogue', 'no images'] as const;
+const serviceFor = (kind: (typeof kinds)[number], history: Act[]): Service | undefined =>
+  ({
+    none: () => undefined,
+    own: () => trained(history),
+    // Known beside what is still there, so that the model would put them first.
+    'images since deleted': () =>
+      trained(history.flatMap((act) => [act, { ...act, repository: `deleted/${act.repository}` }])),
+    'other catalogue': () => trained(history.map((act) => ({ ...act, repository: `other/${act.repository}` }))),
+    'no images': () => trained([]),
+  })[kind]();
+
+test('never empty while something is left, never one already pulled or pushed, never one excluded', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      acts,
+      fc.constantFrom(...kinds),
+      fc.constantFrom(...users, 'a stranger'),
+      fc.subarray(names),
+      fc.boolean(),
+      fc.integer({ min: 1, max: 14 }),
+      async (history, kind, user, excluded, together, limit) => {
+        const { forUser } = await door(history, serviceFor(kind, history));
+        // A comma parts two names, so a name that holds one is given alone.
+        const whole = together ? excluded.filter((name) => !name.includes(',')) : excluded;
+        const exclude = together ? [whole.join()] : whole;
+        const items = await forUser([
+          ['user', user],
+          ['limit', `${limit}`],
+          ...exclude.map((name): [string, string] => ['exclude', name]),
+        ]);
+        const mine = history.filter((act) => act.user === user);
+        const own = new Set(mine.filter(({ pushed }) => !pushed).map(({ repository }) => repository));
+        const out = new Set([...mine.map(({ repository }) => repository), ...whole]);
+        judge(items, history, { own, out, limit });
+      },
+    ),
+    { seed: 6, numRuns: 120 },
+  );
+});
+
+test('a list of images is completed by the same rules', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      acts,
+      fc.constantFrom(...kinds),
+      fc.array(fc.constantFrom(...names, 'nowhere'), { minLength: 1, maxLength: 8, size: 'max' }),
+      fc.subarray(names),
+      fc.integer({ min: 1, max: 14 }),
+      async (history, kind, repositories, exclude, limit) => {
+        const { forList } = await door(history, serviceFor(kind, history));
+        const items = await forList({ repositories, exclude, limit });
+        judge(items, history, { own: new Set(repositories), out: new Set([...repositories, ...exclude]), limit });
+      },
+    ),
+    { seed: 7, numRuns: 80 },
+  );
+});
+
+const community = (name: string, images: string[]) =>
+  Array.from({ length: 6 }, (_, person) =>
+    images.map((repository): Act => ({ user: `${name}${person}`, repository, class: 'human' })),
+  ).flat();
+
+test('a new pull changes the list at once, and is the reason given', async () => {
+  const before = [
+    ...community('e', ['elk/logstash', 'elk/elasticsearch', 'elk/kibana']),
+    ...community('s', ['spark', 'hadoop', 'hive']),
+  ];
+  const service = trained(before);
+  const listOf = async (acts: Act[], ...query: [string, string][]) =>
+    (await door(acts, service)).forUser([['user', 'new'], ...query]);
+  assert.ok((await listOf(before)).every(({ source }) => source === 'trending'));
+  for (const [pull, next] of [
+    ['elk/logstash', ['elk/elasticsearch', 'elk/kibana']],
+    ['spark', ['hadoop', 'hive']],
+  ] as const) {
+    const items = await listOf([...before, { user: 'new', repository: pull, class: 'human' }], ['limit', '2']);
+    assert.deepEqual(items.map(({ repository }) => repository).sort(), next);
+    assert.deepEqual(
+      [items[0].source, items[0].pulledBy, items[0].because],
+      ['als', 6, [{ repository: pull, share: 1 }]],
+    );
+    // A scanner's pull is not recommended again, but teaches nothing.
+    const fallback = await listOf([...before, { user: 'new', repository: pull, class: 'scanner' }]);
+    assert.ok(fallback.every(({ source, repository }) => source === 'trending' && repository !== pull));
+  }
+});
+
+test('what only machines pulled, and signatures, are recommended to nobody, however often', async () => {
+  const machines: PullClass[] = ['scanner', 'mirror', 'signature', 'ci', 'version-check'];
+  const acts: Act[] = [
+    ...machines.flatMap((kind) =>
+      Array.from({ length: 9 }, (_, n): Act => ({ user: `robot ${n}`, repository: `by ${kind}`, class: kind })),
+    ),
+    { user: 'ann', repository: 'app', class: 'human' },
+    { user: 'bob', repository: 'base', class: 'cluster' },
+  ];
+  const { forUser, forList, search } = await door(acts);
+  // The page's list counts every honest pull; what is recommended counts people's and clusters'.
+  const all = await search.repositories({ sort: 'popular', limit: 10, now: timeOf(acts.length), halfLifeMs: 1 });
+  assert.equal(all.length, 7);
+  for (const items of [await forUser([['user', 'a stranger']]), await forList({ repositories: ['nowhere'] })])
+    assert.deepEqual(items.map(({ repository }) => repository).sort(), ['app', 'base']);
+});
+
+test('what a person pushed is not recommended to them, but to others', async () => {
+  const acts: Act[] = [
+    ...community('e', ['app', 'base']),
+    { user: 'maker', repository: 'app', class: 'human', pushed: true },
+    { user: 'maker', repository: 'base', class: 'human' },
+  ];
+  const { forUser } = await door(acts, trained(acts));
+  assert.deepEqual(await forUser([['user', 'maker']]), []);
+  assert.equal((await forUser([['user', 'a stranger']])).length, 2);
+});
+
+test('what nobody pulls any more is popular, not trending', async () => {
+  const acts = community('o', ['old/one', 'old/two']);
+  const sources = async (daysLater: number) =>
+    (await (await door(acts, undefined, daysLater)).forUser([['user', 'a stranger']])).map(({ source }) => source);
+  assert.deepEqual(await sources(1), ['trending', 'trending']);
+  assert.deepEqual(await sources(30), ['popular', 'popular']);
+});
+
+test('a pull further back than a request reads is still never recommended', async () => {
+  const old = ['r0', 'r1', 'r2'].map((repository): Act => ({ user: 'ann', repository, class: 'human' }));
+  const newest = Array.from({ length: 600 }, (): Act => ({ user: 'ann', repository: 'r3', class: 'human' }));
+  const others = ['r0', 'r1', 'r2', 'r3', 'r4'].map((repository): Act => ({ user: 'bob', repository, class: 'human' }));
+  const history = [...old, ...others, ...newest];
+  for (const service of [undefined, trained(history)]) {
+    const { forUser } = await door(history, service);
+    assert.deepEqual(
+      (await forUser([['user', 'ann']])).map(({ repository }) => repository),
+      ['r4'],
+    );
+  }
+});
+
+test('what nobody else pulled is no reason: the list is what is popular', async () => {
+  const pull = (user: string, repository: string): Act => ({ user, repository, class: 'human' });
+  const others = ['ann', 'bob', 'cid'].flatMap((user) => ['a', 'b', 'c'].map((repository) => pull(user, repository)));
+  const alone = [...others, pull('dan', 'own/image')];
+  const { forUser, forList } = await door(alone, trained(alone));
+  const sources = (items: Item[]) => new Set(items.map(({ source }) => source));
+  assert.deepEqual(sources(await forUser([['user', 'dan']])), new Set(['trending']));
+  assert.deepEqual(sources(await forList({ repositories: ['own/image'] })), new Set(['trending']));
+  const joined = [...alone, pull('dan', 'a')];
+  const [first] = await (await door(joined, trained(joined))).forUser([['user', 'dan']]);
+  assert.equal(first.source, 'als');
+});
+
+test('without a model that can be read, the list that training saved stands in', async () => {
+  const pull = (user: string, repository: string): Act => ({ user, repository, class: 'human' });
+  const acts = ['a', 'b', 'c', 'd', 'e'].map((repository) => pull('ann', repository));
+  const { forUser, search } = await door([...acts, pull('bob', 'a')]);
+  const items = ['deleted', 'c', 'a', 'b'].map((repository, at) => ({ repository, score: 1 - at / 10 }));
+  await search.saveRecommendations([{ user: 'bob', model: 'm', items }]);
+  const list = await forUser([
+    ['user', 'bob'],
+    ['exclude', 'b'],
+  ]);
+  assert.deepEqual(
+    list.map(({ repository, source, because }) => [repository, source, because.length]),
+    [
+      ['c', 'als', 0],
+      ['e', 'trending', 0],
+      ['d', 'trending', 0],
+    ],
+  );
+});
+
+test('similar images are there to pull, and alike at all', async () => {
+  const factors = {
+    base: [1, 0],
+    near: [1, 0.5],
+    nearest: [1, 0.1],
+    deleted: [1, 0],
+    unlike: [0, 1],
+    opposite: [-1, 0],
+  };
+  const items = Object.keys(factors);
+  const model = { ...alsDefaults, rank: 2, items, factors: Float32Array.from(Object.values(factors).flat()) };
+  const there = items.filter((name) => name !== 'deleted');
+  const { similarTo } = await door(community('c', there), serviceOf(model, { id: 'm1', trainedAt: 0 } as Card));
+  assert.deepEqual(await similarTo('base'), ['nearest', 'near']);
+  assert.deepEqual(await similarTo('unlike'), ['near', 'nearest']);
+  assert.deepEqual(await similarTo('opposite'), []);
+});

@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { CatalogueRow } from '#core/stores.ts';
+import { catalogueSource } from '#serve/registry/catalogue.ts';
+
+const row = (repository: string, pulls: number, weight: number): CatalogueRow => ({
+  ...{ repository, pulls, weight, pulledBy: 1 },
+});
+
+/** A store whose readings take as long as the test says, on a clock of the test's. */
+function world() {
+  const state = { now: 0, takes: 0, readings: 0, rows: [row('a', 1, 0)], fails: false, reports: 0 };
+  const current = catalogueSource(
+    {
+      async catalogue() {
+        state.readings++;
+        const found = state.rows;
+        state.now += state.takes;
+        if (state.fails) throw new Error('down');
+        return found;
+      },
+    },
+    () => state.now,
+    () => state.reports++,
+  );
+  const names = async () => [...(await current()).rows.keys()].join();
+  return { state, current, names };
+}
+
+test('many requests at once are one reading', async () => {
+  const { state, names } = world();
+  assert.deepEqual(await Promise.all([names(), names(), names()]), ['a', 'a', 'a']);
+  assert.equal(state.readings, 1);
+});
+
+test('nobody is told what is more than two seconds old, and in use nobody waits for what is newer', async () => {
+  const { state, names } = world();
+  await names();
+  state.rows = [row('b', 1, 0)];
+  state.now = 999;
+  assert.equal(await names(), 'a');
+  assert.equal(state.readings, 1);
+  state.now = 1000;
+  assert.equal(await names(), 'a', 'the next reading has only begun');
+  assert.equal(state.readings, 2);
+  assert.equal(await names(), 'b');
+  state.rows = [row('c', 1, 0)];
+  state.now += 2000;
+  assert.equal(await names(), 'c', 'after a pause the first request waits');
+});
+
+test('a reading that takes long serves twenty times as long', async () => {
+  const { state, names } = world();
+  state.takes = 500;
+  await names();
+  state.now = 4_999;
+  await names();
+  assert.equal(state.readings, 1);
+  state.now = 9_999;
+  await names();
+  assert.equal(state.readings, 2);
+});
+
+test('a store that is down leaves the last reading in use; without one the request fails', async () => {
+  const { state, names } = world();
+  state.fails = true;
+  await assert.rejects(names(), /down/);
+  state.fails = false;
+  await names();
+  state.fails = true;
+  state.now += 60_000;
+  assert.equal(await names(), 'a');
+  assert.equal(state.reports, 1);
+});
+
+test('lists come by pulls and by weight, ties by name', async () => {
+  const { state, current } = world();
+  state.rows = [row('a', 1, 3), row('b', 5, 2), row('c', 5, 0.4), row('d', 2, 3)];
+  const { popular, trending } = await current();
+  const names = (rows: CatalogueRow[]) => rows.map(({ repository }) => repository).join('');
+  assert.equal(names(popular), 'bcda');
+  assert.equal(names(trending), 'adb', 'less than half a pull of now is no trend');
+});

@@ -1,0 +1,49 @@
+// A stack's template, and who may do what in it.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { App, Stack, Validations } from 'aws-cdk-lib';
+import { Template } from 'aws-cdk-lib/assertions';
+import { AwsSolutionsChecks } from 'cdk-nag';
+import type { Settings } from '../../infra/settings.ts';
+import { Whalewatch } from '../../infra/whalewatch.ts';
+
+const { context } = JSON.parse(readFileSync(join(import.meta.dirname, '../../cdk.json'), 'utf8'));
+
+export function synthesise(settings: Settings = {}) {
+  const app = new App({ context });
+  const stack = new Stack(app, 'Test');
+  new Whalewatch(stack, 'Whalewatch', settings);
+  return { app, stack };
+}
+
+export interface Resource {
+  Type: string;
+  DeletionPolicy?: string;
+  // biome-ignore lint/suspicious/noExplicitAny: properties differ from type to type
+  Properties: Record<string, any>;
+}
+
+export const resourcesOf = (stack: Stack): Record<string, Resource> => Template.fromStack(stack).toJSON().Resources;
+
+/** What cdk-nag and CDK's own checks of templates find in an app and nobody explained, errors and warnings alike. */
+export function findings(app: App): string[] {
+  Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+  app.synth();
+  const report = JSON.parse(readFileSync(join(app.outdir, 'validation-report.json'), 'utf8'));
+  return (report.pluginReports as { violations: object[] }[]).flatMap(({ violations }) =>
+    violations.map((violation) => JSON.stringify(violation)),
+  );
+}
+
+interface Statement {
+  Action: string | string[];
+  Resource: unknown;
+}
+
+/** The actions that the policies of a role allow, sorted; `role` is the beginning of its logical id. */
+export function actionsOf(resources: Record<string, Resource>, role: string): string[] {
+  const statements = Object.entries(resources)
+    .filter(([id, { Type }]) => Type === 'AWS::IAM::Policy' && id.startsWith(role))
+    .flatMap(([, { Properties }]) => Properties.PolicyDocument.Statement as Statement[]);
+  return [...new Set(statements.flatMap(({ Action }) => Action))].sort();
+}
