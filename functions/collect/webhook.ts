@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { RegistryEvent, RegistryLine, RejectedLine } from '#core/event.ts';
-import { jsonOf, normalise, setAsideText } from '#core/registry/normalise.ts';
+import { jsonOf } from '#core/registry/fields.ts';
+import { normalise } from '#core/registry/normalise.ts';
+import { setAsideText } from '#core/registry/quarantine.ts';
 import type { StreamRecord } from '#core/stores.ts';
 import { bearerOf, sameToken } from '#http/bearer.ts';
 

@@ -1,6 +1,6 @@
 // What flows: the lines of a stream record, and what is kept of them.
 // A stream record is newline-delimited JSON, one HitLine or RegistryLine a line, at most 1 MiB.
-import { withoutAddresses } from './registry/normalise.ts';
+import { withoutAddresses } from './registry/quarantine.ts';
 
 /** One visit of the portal, as collect streams it. `address` is used for one look-up and dropped by process. */
 export interface HitLine {

@@ -11,7 +11,9 @@
 import type { Quarantined, RegistryLine, RejectedLine } from '#core/event.ts';
 import { DeltaBuilder, decodeDelta } from '#core/hits/delta.ts';
 import { readLines } from '#core/hits/hit.ts';
-import { jsonOf, registryEventMisfit, setAsideText } from '#core/registry/normalise.ts';
+import { jsonOf } from '#core/registry/fields.ts';
+import { registryEventMisfit } from '#core/registry/line.ts';
+import { setAsideText } from '#core/registry/quarantine.ts';
 import type { CheckpointStore, EventStore, NoticeFeed, ObjectStore, SearchStore } from '#core/stores.ts';
 import { type Arrived, anyForgotten, withoutForgotten } from './forgotten.ts';
 import { placesOf } from './locate.ts';

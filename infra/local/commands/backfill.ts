@@ -5,7 +5,8 @@
 import { createHash } from 'node:crypto';
 import type { HitLine, RegistryLine } from '#core/event.ts';
 import { encodeHit, validateHit } from '#core/hits/hit.ts';
-import { addressOf, normalise } from '#core/registry/normalise.ts';
+import { addressOf } from '#core/registry/address.ts';
+import { normalise } from '#core/registry/normalise.ts';
 import {
   type EventStore,
   type ObjectStore,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
-import { addressOf, normalise } from '#core/registry/normalise.ts';
+import { addressOf } from '#core/registry/address.ts';
+import { normalise } from '#core/registry/normalise.ts';
 import { isManifestPush, pullsOf } from '#core/registry/pull.ts';
 import { places } from '#local/demo/cities.ts';
 import { backFill, demo, demoWorld, type Post, seeded, trickle } from '#local/demo/demo.ts';

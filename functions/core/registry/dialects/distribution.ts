@@ -1,0 +1,84 @@
+// https://distribution.github.io/distribution/about/notifications/; GitLab's registry is a fork.
+import type { RegistryEvent } from '../../event.ts';
+import { addressOf } from '../address.ts';
+import {
+  isAction,
+  isObject,
+  isShort,
+  kindOf,
+  Misread,
+  object,
+  optionalObject,
+  optionalText,
+  quote,
+  text,
+  timestamp,
+} from '../fields.ts';
+import { isManifest } from '../media-types.ts';
+import type { Dialect } from './dialect.ts';
+
+export const distribution: Dialect = {
+  name: 'distribution',
+  fits: (body) => Array.isArray(body.events),
+  items: (body) => body.events as unknown[],
+  read: readDistribution,
+};
+
+function readDistribution(item: unknown): RegistryEvent[] {
+  if (!isObject(item)) throw new Misread(`event is ${kindOf(item)}, not an object`);
+  const action = text(item, 'action');
+  if (!isAction(action)) throw new Misread(`action ${quote(action)} is none of pull, push, delete, mount`);
+  const target = object(item, 'target');
+  const request = optionalObject(item, 'request');
+  const actor = optionalObject(item, 'actor');
+  const source = optionalObject(item, 'source');
+  const mediaType = optionalText(target, 'mediaType', 255);
+  const kind = action === 'delete' ? 'other' : isManifest(mediaType) ? 'manifest' : 'blob';
+  const event: RegistryEvent = {
+    id: text(item, 'id', 256),
+    time: timestamp(item.timestamp, 'timestamp'),
+    action,
+    kind,
+    method: optionalText(request, 'method', 16) ?? '',
+    repository: text(target, 'repository', 255),
+    user: optionalText(actor, 'name', 255) ?? '',
+    // Clients write what they like here; a cut one still tells clients apart.
+    userAgent: (optionalText(request, 'useragent', Number.POSITIVE_INFINITY) ?? '').slice(0, 512),
+    address: addressOf(request.addr),
+    source: (optionalText(source, 'addr', 255) ?? optionalText(request, 'host', 255) ?? '').slice(0, 255),
+  };
+  const tag = optionalText(target, 'tag', 128);
+  const digest = optionalText(target, 'digest', 255);
+  const userType = optionalText(actor, 'user_type', 64);
+  if (tag) event.tag = tag;
+  if (digest) event.digest = digest;
+  if (mediaType) event.mediaType = mediaType;
+  if (userType) event.userType = userType;
+  if (kind === 'manifest') Object.assign(event, referencesOf(target.references));
+  if (kind === 'blob' || action === 'mount') return [];
+  return [event];
+}
+
+/**
+ * Only manifests that a manifest names are kept by digest: the pull rule asks for no others, and layers would be most of
+ * what is stored. Types are kept of all, once each. An index has a dozen platforms; of one with thousands the first are
+ * kept, so that an event fits in an item of DynamoDB (400 KB).
+ */
+function referencesOf(references: unknown): Pick<RegistryEvent, 'references' | 'referenceTypes'> {
+  if (references === undefined || references === null) return {};
+  if (!Array.isArray(references)) throw new Misread(`target.references is ${kindOf(references)}, not an array`);
+  if (references.length === 0) return {};
+  const named = references.filter(isObject);
+  const types = named.map((reference) => reference.mediaType).filter(isShort);
+  return {
+    references: named
+      .filter((reference) => isManifest(reference.mediaType))
+      .map((reference) => reference.digest)
+      .filter(isShort)
+      .slice(0, mostReferences),
+    referenceTypes: [...new Set(types)].sort().slice(0, mostReferenceTypes),
+  };
+}
+
+const mostReferences = 2000;
+const mostReferenceTypes = 100;
