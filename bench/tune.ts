@@ -44,7 +44,8 @@ console.log(JSON.stringify(answer));
 
 /** As training reads them; the numbers stand for names. */
 function pairsOf({ rows, times }: World): Pair[] {
-  return entriesOf(rows).map(({ user, item, value }, at) => ({
-    ...{ user: `${user}`, repository: `${item}`, pulls: value, lastPull: times?.[at] ?? at },
-  }));
+  return entriesOf(rows).map(({ user, item, value }, at) => {
+    const time = times?.[at] ?? at;
+    return { user: `${user}`, repository: `${item}`, pulls: value, firstPull: time, lastPull: time };
+  });
 }

@@ -85,7 +85,8 @@ sys.stdout.buffer.write(zipfile.ZipFile(sys.argv[1]).read("recbole/dataset_examp
   const [, ...lines] = text.trim().split('\n');
   const pairs = lines.map((line): Pair => {
     const [user, repository, rating, seconds] = line.split('\t');
-    return { user, repository, pulls: Number(rating), lastPull: Number(seconds) * 1000 };
+    const time = Number(seconds) * 1000;
+    return { user, repository, pulls: Number(rating), firstPull: time, lastPull: time };
   });
   return ofPairs('MovieLens-100k', pairs);
 }
@@ -106,7 +107,7 @@ function ofPairs(name: string, pairs: Pair[]): World {
     );
   const rows = byUser((at) => pairs[at].pulls);
   // Milliseconds don't fit into the float32 of a row's values: the pairs' numbers do, up to 2^24 of them.
-  const times = Float64Array.from(byUser((at) => at).values, (at) => pairs[at].lastPull);
+  const times = Float64Array.from(byUser((at) => at).values, (at) => pairs[at].firstPull);
   return { name, users: users.length, items: items.length, rows, times };
 }
 

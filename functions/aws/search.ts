@@ -5,7 +5,7 @@ import { taughtClasses } from '#core/event.ts';
 import type {
   CatalogueRow,
   Counts,
-  Pair,
+  Puller,
   PullsQuery,
   RepositoryRow,
   SavedRecommendations,
@@ -28,6 +28,7 @@ interface Bucket {
   raw?: { doc_count: number };
   pushes?: { doc_count: number };
   people?: { doc_count: number };
+  first?: { value: number | null };
   last?: { value: number | null; latest?: { value: number | null } };
 }
 interface Found {
@@ -50,6 +51,7 @@ const isPerson = term('kind', 'person');
 const isRaw = manifestEvent('pull');
 const isPush = manifestEvent('push');
 const named: Query = { bool: { must_not: term('user', '') } };
+const oldestOf = { min: { field: 'time' } };
 const newestOf = { max: { field: 'time' } };
 const weight = (now: number, halfLife: number) => ({
   sum: {
@@ -246,9 +248,9 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
     },
     async pullers({ digest, limit, ...query }) {
       const filter = [isPull, named, ...filterOf(query), ...(digest === undefined ? [] : [term('digest', digest)])];
-      const rows: Pair[] = [];
+      const rows: Puller[] = [];
       for await (const bucket of composite(filter, [source('user'), source('repository')], { last: newestOf }))
-        rows.push(pairOf(bucket));
+        rows.push(pullerOf(bucket));
       return rows.sort((a, b) => b.lastPull - a.lastPull).slice(0, limit);
     },
     async unused({ since, limit }) {
@@ -298,8 +300,9 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
         ...filterOf({ from, to }),
         ...(repositoryPrefix ? [{ prefix: { repository: repositoryPrefix } }] : []),
       ];
-      for await (const bucket of composite(filter, [source('user'), source('repository')], { last: newestOf }))
-        yield pairOf(bucket);
+      const times = { first: oldestOf, last: newestOf };
+      for await (const bucket of composite(filter, [source('user'), source('repository')], times))
+        yield { ...pullerOf(bucket), firstPull: bucket.first?.value ?? 0 };
     },
     async saveRecommendations(rows) {
       const lines = rows.map((row) => {
@@ -393,7 +396,7 @@ function countsIn(from: Partial<Record<keyof Counts, { doc_count: number }>> | u
   return { pulls: count('pulls'), raw: count('raw'), pushes: count('pushes') };
 }
 
-const pairOf = ({ key, doc_count, last }: Bucket): Pair => ({
+const pullerOf = ({ key, doc_count, last }: Bucket): Puller => ({
   user: String(key.user),
   repository: String(key.repository),
   pulls: doc_count,

@@ -193,14 +193,17 @@ export interface PairsQuery {
   repositoryPrefix?: string;
 }
 
-/** How often one person pulled one repository. */
+/** How often one user pulled one repository, and when first and last, milliseconds since the epoch. */
 export interface Pair {
   user: string;
   repository: string;
   pulls: number;
-  /** Milliseconds. */
+  firstPull: number;
   lastPull: number;
 }
+
+/** Who pulled a repository how often. */
+export type Puller = Omit<Pair, 'firstPull'>;
 
 export interface SavedRecommendations {
   user: string;
@@ -232,7 +235,7 @@ export interface SearchStore {
     from?: number;
     to?: number;
     limit: number;
-  }): Promise<{ user: string; repository: string; pulls: number; lastPull: number }[]>;
+  }): Promise<Puller[]>;
   /** Tags and digests pushed, but not pulled since `since` by people, clusters or CI: scanners, mirrors, signature and version
    * checks are no use of an image. */
   unused(query: {

@@ -3,23 +3,24 @@ import type { Pair } from '#core/stores.ts';
 
 export type PairFormat = 'csv' | 'ndjson';
 
-const header = 'user,repository,pulls,lastPull';
+const header = 'user,repository,pulls,firstPull,lastPull';
 const columns = new Set([...header.split(','), 'item', 'rating']);
 
-/** One pair as a line with its line feed; lastPull is RFC 3339. */
-export function pairLine({ user, repository, pulls, lastPull }: Pair, format: PairFormat): string {
-  const last = new Date(lastPull).toISOString();
-  if (format === 'ndjson') return `${JSON.stringify({ user, repository, pulls, lastPull: last })}\n`;
-  return `${[user, repository, pulls, last].map(cell).join()}\n`;
+/** One pair as a line with its line feed; its times are RFC 3339. */
+export function pairLine({ user, repository, pulls, ...times }: Pair, format: PairFormat): string {
+  const firstPull = new Date(times.firstPull).toISOString();
+  const lastPull = new Date(times.lastPull).toISOString();
+  if (format === 'ndjson') return `${JSON.stringify({ user, repository, pulls, firstPull, lastPull })}\n`;
+  return `${[user, repository, pulls, firstPull, lastPull].map(cell).join()}\n`;
 }
 
 /** What stands before the first line. */
 export const pairHead = (format: PairFormat): string => (format === 'csv' ? `${header}\n` : '');
 
 /**
- * Reads pairs. Columns: user, repository (or item), pulls (or rating; 1 when left out), lastPull (RFC 3339; the line
- * number stands in where it is left out, so that a split by time follows the file). A pair that comes again is added
- * up. Throws at the first bad line, naming it.
+ * Returns the pairs of a file. Columns: user, repository (or item), pulls (or rating; 1 when left out), firstPull and
+ * lastPull (RFC 3339). Where only one time is given it is both; where none is, the line number is, so that a split by time
+ * follows the file. A pair that comes again is added up. Throws at the first bad line, naming it.
  */
 export function readPairs(text: string, format: PairFormat): Pair[] {
   const found = new Map<string, Pair>();
@@ -32,14 +33,26 @@ export function readPairs(text: string, format: PairFormat): Pair[] {
     const user = String(row.user ?? '');
     const repository = String(row.repository ?? row.item ?? '');
     const pulls = Number(row.pulls ?? row.rating ?? 1);
-    const lastPull = row.lastPull === undefined ? line : Date.parse(String(row.lastPull));
+    const timeOf = (name: 'firstPull' | 'lastPull') => {
+      if (row[name] === undefined) return undefined;
+      const time = Date.parse(String(row[name]));
+      if (Number.isNaN(time)) throw new Error(`row ${line}: ${name} "${row[name]}" is not an RFC 3339 time`);
+      return time;
+    };
+    const [first, last] = [timeOf('firstPull'), timeOf('lastPull')];
+    const [firstPull, lastPull] = [first ?? last ?? line, last ?? first ?? line];
     if (user === '' || repository === '') throw new Error(`row ${line}: name a user and a repository`);
     if (!(pulls > 0 && pulls < 1e9)) throw new Error(`row ${line}: pulls is ${row.pulls ?? row.rating}, not above 0`);
-    if (Number.isNaN(lastPull)) throw new Error(`row ${line}: lastPull "${row.lastPull}" is no RFC 3339 time`);
+    if (firstPull > lastPull)
+      throw new Error(`row ${line}: firstPull "${row.firstPull}" is after lastPull "${row.lastPull}"`);
     const key = JSON.stringify([user, repository]);
     const known = found.get(key);
-    if (known) Object.assign(known, { pulls: known.pulls + pulls, lastPull: Math.max(known.lastPull, lastPull) });
-    else found.set(key, { user, repository, pulls, lastPull });
+    if (!known) found.set(key, { user, repository, pulls, firstPull, lastPull });
+    else {
+      known.pulls += pulls;
+      known.firstPull = Math.min(known.firstPull, firstPull);
+      known.lastPull = Math.max(known.lastPull, lastPull);
+    }
   }
   return [...found.values()];
 }

@@ -60,7 +60,7 @@ export interface Lessons {
   entries: Entry[];
   /** A tenth held out by chance. */
   random: Split;
-  /** Held out: what was first pulled in the newest tenth of time. Not there where all is of one time. */
+  /** Held out: the newest tenth of the pairs by their first pull. Not there where all are of one time. */
   byTime?: Split;
 }
 
@@ -93,7 +93,7 @@ export async function readLessons({ search, clock, seed, log = () => {} }: Train
   log(`${entries.length} pairs of ${users.length} people and ${items.length} images`);
   const lessons = { began, seed, users, items, entries, random: split(entries, testShare, seeded(seed)) };
 
-  const times = Float64Array.from(pairs, ({ lastPull }) => lastPull).sort();
+  const times = Float64Array.from(pairs, ({ firstPull }) => firstPull).sort();
   const from = times[Math.floor(times.length * (1 - testShare))];
   if (from === undefined || from === times[0]) return lessons;
   const userIndex = new Map(users.map((user, at) => [user, at]));
@@ -104,8 +104,7 @@ export async function readLessons({ search, clock, seed, log = () => {} }: Train
     // A person or image may have come between the two readings, or left.
     if (entry.user !== undefined && entry.item !== undefined) earlier.push(entry as Entry);
   }
-  const before = new Set(earlier.map(({ user, item }) => user * items.length + item));
-  const later = entries.filter(({ user, item }) => !before.has(user * items.length + item));
+  const later = entries.filter((_, at) => pairs[at].firstPull >= from);
   return { ...lessons, byTime: { train: earlier, test: later } };
 }
 

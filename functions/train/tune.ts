@@ -122,17 +122,17 @@ export function advice([best]: Trial[]): string | undefined {
 }
 
 /**
- * Those last pulled in the newest tenth of the pairs are to be found by what was pulled before. Each round the tenth ends
+ * Those first pulled in the newest tenth of the pairs are to be found by what was pulled before. Each round the tenth ends
  * a twentieth of the pairs earlier, and what was pulled after it is left out.
  */
 function newest(pairs: Pair[], entries: Entry[], round: number): { train: Entry[]; test: Entry[] } {
-  const times = Float64Array.from(pairs, ({ lastPull }) => lastPull).sort();
+  const times = Float64Array.from(pairs, ({ firstPull }) => firstPull).sort();
   const earlier = round * Math.floor((times.length * heldOut) / 2);
   const from = times[Math.floor(times.length * (1 - heldOut)) - earlier];
   const until = times[times.length - earlier] ?? Infinity;
   return {
-    train: entries.filter((_, at) => pairs[at].lastPull < from),
-    test: entries.filter((_, at) => pairs[at].lastPull >= from && pairs[at].lastPull < until),
+    train: entries.filter((_, at) => pairs[at].firstPull < from),
+    test: entries.filter((_, at) => pairs[at].firstPull >= from && pairs[at].firstPull < until),
   };
 }
 

@@ -982,6 +982,7 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
           user: docs[0].user,
           repository: docs[0].repository,
           pulls: docs.length,
+          firstPull: docs.reduce((least, { time }) => Math.min(least, time), Infinity),
           lastPull: newest(docs),
         }))
         .sort((a, b) => byText(a.user, b.user) || byText(a.repository, b.repository));

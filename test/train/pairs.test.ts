@@ -12,7 +12,11 @@ const name = fc.string({
 const pairs = fc
   .uniqueArray(fc.tuple(name, name), { selector: (pair) => JSON.stringify(pair), maxLength: 40, size: 'max' })
   .map((names) =>
-    names.map(([user, repository], at): Pair => ({ user, repository, pulls: at + 1, lastPull: at * 1e9 })),
+    names.map(
+      ([user, repository], at): Pair => ({
+        ...{ user, repository, pulls: at + 1, firstPull: at * 1e8, lastPull: at * 1e9 },
+      }),
+    ),
   );
 
 test('pairs are read as they were written, whatever the names hold', () => {
@@ -27,20 +31,36 @@ test('pairs are read as they were written, whatever the names hold', () => {
 
 test('public sets are read by the names of their columns; a pair that comes again is added up', () => {
   assert.deepEqual(readPairs('\ufeffuser,item,rating\r\n1,10,4\r\n1,20,\r\n1,10,2', 'csv'), [
-    { user: '1', repository: '10', pulls: 6, lastPull: 3 },
-    { user: '1', repository: '20', pulls: 1, lastPull: 2 },
+    { user: '1', repository: '10', pulls: 6, firstPull: 1, lastPull: 3 },
+    { user: '1', repository: '20', pulls: 1, firstPull: 2, lastPull: 2 },
   ]);
+});
+
+test('a file that gives one time gives both, as older files do', () => {
+  const [day, later] = [Date.UTC(2026, 10, 1), Date.UTC(2026, 10, 2)];
+  const of = (columns: string, ...times: number[]) =>
+    readPairs(`user,repository,${columns}\na,b,${times.map((time) => new Date(time).toISOString())}`, 'csv')[0];
+  const pair = { user: 'a', repository: 'b', pulls: 1 };
+  assert.deepEqual(of('lastPull', day), { ...pair, firstPull: day, lastPull: day });
+  assert.deepEqual(of('firstPull', day), { ...pair, firstPull: day, lastPull: day });
+  assert.deepEqual(of('lastPull,firstPull', later, day), { ...pair, firstPull: day, lastPull: later });
 });
 
 test('a bad line is named', () => {
   for (const [text, format, reason] of [
-    ['time,repository\n1,a', 'csv', /begin with "user,repository,pulls,lastPull"/],
+    ['time,repository\n1,a', 'csv', /begin with "user,repository,pulls,firstPull,lastPull"/],
     ['user,repository\na', 'csv', /2 cells are wanted/],
     ['user,repository\n"a,b', 'csv', /quote out of place/],
     ['user,repository,pulls\na,b,-1', 'csv', /row 1: pulls is -1/],
     ['{"user":"a","repository":"b"}\n{', 'ndjson', /line 2 is no JSON/],
     ['{"user":"a"}', 'ndjson', /name a user and a repository/],
-    ['{"user":"a","repository":"b","lastPull":"soon"}', 'ndjson', /"soon" is no RFC 3339 time/],
+    ['{"user":"a","repository":"b","lastPull":"soon"}', 'ndjson', /lastPull "soon" is not an RFC 3339 time/],
+    ['{"user":"a","repository":"b","firstPull":"soon"}', 'ndjson', /firstPull "soon" is not an RFC 3339 time/],
+    [
+      'user,repository,firstPull,lastPull\na,b,2026-11-02T00:00:00Z,2026-11-01T00:00:00Z',
+      'csv',
+      /row 1: firstPull "2026-11-02T00:00:00Z" is after lastPull/,
+    ],
     [
       '{"user":"a","repository":"b"}\n{"user":null,"repository":"b"}',
       'ndjson',

@@ -35,7 +35,10 @@ const names = [
   '\\n',
 ];
 const pairs = names.map(
-  (name, at): Pair => ({ user: name, repository: names.at(-1 - at)!, pulls: at + 1, lastPull: at * 86_400_123 }),
+  (name, at): Pair => ({
+    ...{ user: name, repository: names.at(-1 - at)!, pulls: at + 1 },
+    ...{ firstPull: at * 86_400_000, lastPull: at * 86_400_123 },
+  }),
 );
 
 test('pairs travel through the csv and json modules of Python and back', { skip }, () => {
@@ -61,7 +64,11 @@ print(json.dumps(rows))`),
   );
   assert.deepEqual(
     rows,
-    pairs.map((pair) => ({ ...pair, lastPull: new Date(pair.lastPull).toISOString() })),
+    pairs.map((pair) => ({
+      ...pair,
+      firstPull: new Date(pair.firstPull).toISOString(),
+      lastPull: new Date(pair.lastPull).toISOString(),
+    })),
   );
   for (const format of ['csv', 'ndjson'] as const)
     assert.deepEqual(readPairs(readFileSync(join(folder, `back.${format}`), 'utf8'), format), pairs);

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { seeded } from '#core/bytes/random.ts';
 import { decodeModel } from '#core/recommender/model-file.ts';
 import { type Card, latestKey, modelKey } from '#core/recommender/model-list.ts';
+import type { Entry } from '#core/recommender/ratings.ts';
 import {
   type EventStore,
   type ObjectStore,
@@ -49,7 +50,7 @@ function world(pairs: Pair[]) {
   const saved = new Map<string, SavedRecommendations>();
   const search: Partial<SearchStore> = {
     async *pairs({ to = Infinity }) {
-      yield* now.pairs.filter(({ lastPull }) => lastPull < to);
+      yield* now.pairs.filter(({ firstPull }) => firstPull < to);
     },
     async saveRecommendations(rows) {
       await now.beforeSaving?.();
@@ -76,12 +77,14 @@ function world(pairs: Pair[]) {
 function communities(people: number, groups: number, images: number, seed: number): Pair[] {
   const random = seeded(seed);
   return Array.from({ length: people }, (_, user) =>
-    Array.from({ length: images }, (_, image) => ({
-      user: `user${user}`,
-      repository: `group${user % groups}/image${image}`,
-      pulls: 1 + Math.floor(random() * 5),
-      lastPull: Math.floor(random() * 900) * day,
-    })).filter(() => random() < 0.7),
+    Array.from({ length: images }, (_, image) => {
+      const pulls = 1 + Math.floor(random() * 5);
+      const firstPull = Math.floor(random() * 900) * day;
+      return {
+        ...{ user: `user${user}`, repository: `group${user % groups}/image${image}` },
+        ...{ pulls, firstPull, lastPull: firstPull + pulls * day },
+      };
+    }).filter(() => random() < 0.7),
   ).flat();
 }
 
@@ -92,6 +95,7 @@ function noise(people: number, images: number): Pair[] {
     user: `user${n % people}`,
     repository: `image${Math.floor(random() ** 3 * images)}#${n >= people * 8 ? 1 : 0}`,
     pulls: 1,
+    firstPull: n,
     lastPull: n,
   })).filter(
     ({ user, repository }, at, all) =>
@@ -121,8 +125,22 @@ test('a model of communities beats popularity, by chance and by time, and is put
   assert.equal(saved.size, 120);
 });
 
+test('the split by time holds out what was first pulled in the newest tenth, however often it is pulled since', async () => {
+  const pairs = communities(40, 2, 12, 5);
+  const newest = Math.max(...pairs.map(({ lastPull }) => lastPull));
+  // Everybody pulled everything of theirs again just now: only first pulls tell what was new.
+  const { options } = world(pairs.map((pair) => ({ ...pair, lastPull: newest })));
+  const { users, items, entries, byTime } = await readLessons(options());
+  const first = new Map(pairs.map(({ user, repository, firstPull }) => [`${user} ${repository}`, firstPull]));
+  const timesOf = (part: Entry[]) => part.map(({ user, item }) => first.get(`${users[user]} ${items[item]}`)!);
+  const { train, test } = byTime!;
+  assert.equal(train.length + test.length, entries.length);
+  assert.ok(test.length >= entries.length / 10 && test.length < entries.length / 8, `${test.length} held out`);
+  assert.ok(Math.max(...timesOf(train)) < Math.min(...timesOf(test)));
+});
+
 test('the smallest worlds get a model, none is too small to be told so', async () => {
-  const pair = (user: string, repository: string): Pair => ({ user, repository, pulls: 1, lastPull: 5 });
+  const pair = (user: string, repository: string): Pair => ({ user, repository, pulls: 1, firstPull: 5, lastPull: 5 });
   const empty = world([]);
   assert.match((await empty.train()).refused!, /no pulls to learn from yet/);
   assert.equal(await empty.models.current(), undefined);

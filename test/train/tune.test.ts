@@ -7,7 +7,10 @@ import { advice, type TuneOptions, table, tune } from '#train/tune.ts';
 
 const pairs = Array.from(
   { length: 60 },
-  (_, n): Pair => ({ user: `u${n % 12}`, repository: `r${(n % 3) * 10 + Math.floor(n / 12)}`, pulls: 1, lastPull: n }),
+  (_, n): Pair => ({
+    ...{ user: `u${n % 12}`, repository: `r${(n % 3) * 10 + Math.floor(n / 12)}` },
+    ...{ pulls: 1, firstPull: n, lastPull: n },
+  }),
 );
 
 /** A clock that goes on by a second whenever it is looked at. */

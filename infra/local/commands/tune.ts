@@ -14,7 +14,7 @@ const help = `usage: npm run tune -- [FILE] [--data DIR] [--opensearch URL] [--t
        [--by chance|time]
 
 Tries settings of training (rank, iterations, lambda, alpha) on the pulls of the data folder or --opensearch, or on FILE
-(.csv or .ndjson with user, repository, pulls, lastPull), and prints how good each is; the best are tried again on other
+(.csv or .ndjson with user, repository, pulls, firstPull, lastPull), and prints how good each is; the best are tried again on other
 splits. --by time looks for the newest tenth of the pairs, not for a tenth by chance; the best are then tried again on
 tenths that end a little earlier. It changes nothing.`;
 

@@ -37,7 +37,7 @@ const eventOf = ({ user, repository, class: client, pushed }: Act, at: number): 
 
 function trained(acts: Act[]): Service {
   const taught = acts.filter((act) => !act.pushed && act.user !== '' && taughtClasses.includes(act.class));
-  const pairs = taught.map(({ user, repository }) => ({ user, repository, pulls: 1, lastPull: 0 }));
+  const pairs = taught.map(({ user, repository }) => ({ user, repository, pulls: 1, firstPull: 0, lastPull: 0 }));
   const { users, items, entries } = indexPairs(pairs);
   const { items: factors } = fit(entries, users.length, items.length, alsDefaults, seeded(1));
   return serviceOf({ ...alsDefaults, items, factors }, { id: 'm1', trainedAt: 0 } as Card);
