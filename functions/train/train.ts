@@ -3,7 +3,7 @@
 import { seeded } from '#core/bytes/random.ts';
 import { taughtClasses as classes } from '#core/event.ts';
 import { type AlsOptions, checkedAls } from '#core/recommender/als.ts';
-import { encodeModel } from '#core/recommender/model-file.ts';
+import { encodeModel, plainAls } from '#core/recommender/model-file.ts';
 import {
   type Card,
   keepModels,
@@ -142,7 +142,9 @@ export async function publish(
     return { ...card, refused };
   }
 
-  await objects.put(modelKey(card.id), encodeModel({ ...als, items, factors: model.items }), { ifNoneMatch: '*' });
+  await objects.put(modelKey(card.id), encodeModel({ ...plainAls, ...als, items, factors: model.items }), {
+    ifNoneMatch: '*',
+  });
   const cards = [card, ...list.cards];
   const next: ModelList = { current: card.id, since: clock(), cards: cards.slice(0, keepModels) };
   try {
@@ -223,8 +225,10 @@ function judge({ seed, users, items, random, byTime }: Lessons, als: AlsOptions,
  * that became harder for every model lowers both AUCs: what counts then is the lead over popularity. And no model
  * keeps its successors out for ever.
  */
-export function refusal(card: Card, { cards, current, since }: ModelList, model: ItemModel): string | undefined {
+export function refusal(card: Card, { cards, current, since, held }: ModelList, model: ItemModel): string | undefined {
   if (card.images === 0) return 'there are no pulls to learn from yet';
+  if (held)
+    return `the owner went back to model ${current}: DELETE /v1/model/rollback lets training put others in service again`;
   // Judged, but without a score: it was a split's model that was not finite.
   const judged = card.auc !== undefined || card.popularityAuc === undefined;
   if (!judged || !model.items.every(Number.isFinite))

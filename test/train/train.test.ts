@@ -153,7 +153,9 @@ test('the smallest worlds get a model, none is too small to be told so', async (
     const { train, models, now } = world(pairs);
     assert.equal((await train()).refused, undefined);
     const service = await models.current();
-    assert.ok(service!.model.factors.every(Number.isFinite));
+    const [first] = [...service!.model.index.values()];
+    const scores = service!.model.taste({ items: [first], counts: [1] }).scores();
+    assert.ok(Array.from(scores).every(Number.isFinite));
     now.time += 60_000;
     const again = await train();
     assert.equal(again.refused, undefined);
@@ -202,20 +204,17 @@ test('what is saved for a person is what they are served', async () => {
     const { train, models, saved } = world(pairs);
     const card = await train(als);
     assert.equal(card.refused, undefined);
-    const { model, index, foldIn, best } = (await models.current())!;
-    assert.equal(model.rank, card.rank);
+    const { model, card: served } = (await models.current())!;
+    assert.equal(served.rank, card.rank);
     assert.ok(saved.size > 50);
     for (const { user, items } of saved.values()) {
       const own = pairs.filter((pair) => pair.user === user);
-      const pulled = own.map(({ repository }) => index.get(repository)!);
-      const person = foldIn(
-        pulled,
-        own.map(({ pulls }) => pulls),
-      );
-      const served = best(person.factors, 50, (item, score) => !(score > 0) || pulled.includes(item));
+      const pulled = own.map(({ repository }) => model.index.get(repository)!);
+      const taste = model.taste({ items: pulled, counts: own.map(({ pulls }) => pulls) });
+      const list = taste.best(50, (item) => pulled.includes(item));
       // Saved in single precision: as many, with the same scores, and the same order where those differ at all.
-      assert.equal(served.length, items.length);
-      served.forEach(({ item, score }, at) => {
+      assert.equal(list.length, items.length);
+      list.forEach(({ item, score }, at) => {
         assert.ok(Math.abs(score - items[at].score) < 1e-4, `${user}: ${score} is served, ${items[at].score} saved`);
         const place = items.findIndex(({ repository }) => repository === model.items[item]);
         assert.ok(Math.abs(items[place].score - score) < 1e-4, `${user}: ${model.items[item]}`);
@@ -266,7 +265,7 @@ test('which models are kept out of service', () => {
   }
 });
 
-test('a model that was gone back to is in service from then on', async () => {
+test('a model that was gone back to stays in service until the owner lifts it', async () => {
   const { train, models, now, store } = world(communities(40, 4, 8, 1));
   const first = await train();
   now.time += 30 * day;
@@ -275,8 +274,18 @@ test('a model that was gone back to is in service from then on', async () => {
   now.time += day;
   await source.rollback(first.id);
   const list = JSON.parse(new TextDecoder().decode((await store.get(latestKey))!.body));
-  assert.deepEqual([list.current, list.since], [first.id, now.time]);
+  assert.deepEqual([list.current, list.since, list.held], [first.id, now.time, true]);
   assert.equal((await models.current())?.card.id, first.id);
+
+  now.time += 30 * day;
+  assert.match((await train()).refused!, /the owner went back to model/);
+  assert.equal((await models.current())?.card.id, first.id);
+  await source.lift();
+  await assert.rejects(source.lift(), /No model is held/);
+  assert.equal((await models.current())?.card.id, first.id, 'lifting changes nothing by itself');
+  const next = await train();
+  assert.equal(next.refused, undefined);
+  assert.equal((await models.current())?.card.id, next.id);
 });
 
 test('of two trainings at once the one that ends first wins, and the other leaves nothing', async () => {
@@ -393,5 +402,5 @@ test('a model that cannot be read leaves the last good one in service', async ()
   await store.put(`models/${second.id}/model.bin`, 'torn');
   time += 1000;
   assert.equal((await source.current())?.card.id, first.id);
-  assert.match(reports.join(), /no model file/);
+  assert.match(reports.join(), /not a model file/);
 });

@@ -1,45 +1,136 @@
-// A trained model as one file: images and their factors. People are not in it: their factors follow from their pulls.
+// A trained model as one file. Users are not in it: what they are recommended follows from their pulls at request time, so
+// forgetting a user needs no change to any model. `docs/recommender.md` holds the table of bytes.
 import type { AlsOptions } from './als.ts';
+import type { CountScale } from './ratings.ts';
 
-export interface Model extends AlsOptions {
-  /** Repositories, item by item. */
+/** What is nearest to each repository: row r is columns[starts[r] .. starts[r + 1]), nearest first. */
+export interface Neighbours {
+  starts: Uint32Array;
+  columns: Uint32Array;
+  similarities: Float32Array;
+  /** How many users pulled both. */
+  shared: Uint32Array;
+}
+
+interface Named {
+  /** Repositories; everything else in a model names them by their place in this list. */
   items: string[];
+  /** Missing in files of version 1. */
+  neighbours?: Neighbours;
+}
+
+/** Alternating least squares: a user's factors are folded in from their pulls. */
+export interface FactorModel extends Named, AlsOptions {
+  kind: 'als';
+  /** Lambda is multiplied by the number of a row's entries (ALS-WR). */
+  weightedLambda: boolean;
+  countScale: CountScale;
   /** Row-major, items x rank. */
   factors: Float32Array;
 }
 
+/** Weights between repositories: a score is the sum over one's own pulls of scaled count x weight. */
+export interface WeightModel extends Named {
+  kind: 'knn' | 'ease';
+  /** What it was fitted with, for the card. */
+  settings: Record<string, number | string>;
+  countScale: CountScale;
+  /** Row r holds what a pull of repository r adds to others: columns rise, so that a weight is found by bisection. */
+  starts: Uint32Array;
+  columns: Uint32Array;
+  weights: Float32Array;
+}
+
+/** The same list for everybody. */
+export interface PopularModel extends Named {
+  kind: 'popular';
+  /** Only pulls of the last so many days count; missing: all do. */
+  days?: number;
+  /** One score for each repository. */
+  scores: Float32Array;
+}
+
+export type Model = FactorModel | WeightModel | PopularModel;
+export type ModelKind = Model['kind'];
+
+/** The ALS of Hu, Koren and Volinsky with counts as they are: what files of version 1 hold. */
+export const plainAls = { kind: 'als', weightedLambda: false, countScale: 'linear' } as const;
+
 const magic = 'WHALEALS';
-const version = 1;
+const version = 2;
 const headBytes = 16;
 
-/** magic, version, length of the header, header (JSON), padding to 4 bytes, factors (float32, little-endian). */
-export function encodeModel({ factors, ...head }: Model): Uint8Array {
-  const header = new TextEncoder().encode(JSON.stringify(head));
-  const start = headBytes + Math.ceil(header.length / 4) * 4;
-  const bytes = new Uint8Array(start + factors.byteLength);
+const arrays = { f32: Float32Array, u32: Uint32Array };
+type Values = Float32Array | Uint32Array;
+/** Name, type and length of each array, in the order they follow the header. */
+type Parts = [name: string, type: keyof typeof arrays, length: number][];
+
+/** Magic, version, length of the header, header (JSON), zeros up to a multiple of 4, then the arrays, little-endian. */
+export function encodeModel(model: Model): Uint8Array {
+  const { neighbours, ...own } = model;
+  const values = Object.entries({ ...own, ...(neighbours && prefixed(neighbours)) });
+  const isArray = (value: unknown): value is Values => value instanceof Float32Array || value instanceof Uint32Array;
+  const found = values.filter((entry): entry is [string, Values] => isArray(entry[1]));
+  const parts: Parts = found.map(([name, array]) => [
+    name,
+    array instanceof Float32Array ? 'f32' : 'u32',
+    array.length,
+  ]);
+  const plain = Object.fromEntries(values.filter(([, value]) => !isArray(value)));
+  const header = new TextEncoder().encode(JSON.stringify({ ...plain, parts }));
+  let at = headBytes + Math.ceil(header.length / 4) * 4;
+  const bytes = new Uint8Array(at + found.reduce((sum, [, { byteLength }]) => sum + byteLength, 0));
   bytes.set(new TextEncoder().encode(magic));
   const view = new DataView(bytes.buffer);
   view.setUint32(8, version, true);
   view.setUint32(12, header.length, true);
   bytes.set(header, headBytes);
-  bytes.set(new Uint8Array(factors.buffer, factors.byteOffset, factors.byteLength), start);
+  for (const [, { buffer, byteOffset, byteLength }] of found) {
+    bytes.set(new Uint8Array(buffer, byteOffset, byteLength), at);
+    at += byteLength;
+  }
   return bytes;
 }
 
-/** Throws when the bytes are torn, foreign or of another version. */
+/** @throws Error when the bytes are torn, are not a model, or are of a version that is not known. */
 export function decodeModel(bytes: Uint8Array): Model {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length < headBytes || new TextDecoder().decode(bytes.subarray(0, 8)) !== magic)
-    throw new Error('this is no model file');
-  if (view.getUint32(8, true) !== version)
-    throw new Error(`model file of version ${view.getUint32(8, true)}, not ${version}: train anew`);
+    throw new Error('not a model file');
+  const written = view.getUint32(8, true);
+  if (written !== 1 && written !== version)
+    throw new Error(`model file has version ${written}, this program reads 1 and ${version}: train again`);
   const headerEnd = headBytes + view.getUint32(12, true);
   const start = Math.ceil(headerEnd / 4) * 4;
-  const head = JSON.parse(new TextDecoder().decode(bytes.subarray(headBytes, headerEnd)));
-  const wanted = head.items.length * head.rank * 4;
+  if (bytes.length < start)
+    throw new Error(`model file is torn: ${bytes.length} bytes, the header alone needs ${start}`);
+  const { parts, ...head } = JSON.parse(new TextDecoder().decode(bytes.subarray(headBytes, headerEnd))) as Head;
+  const given: Parts = parts ?? [['factors', 'f32', head.items.length * (head.rank as number)]];
+  const wanted = given.reduce((sum, [, , length]) => sum + length * 4, 0);
   if (bytes.length - start !== wanted)
-    throw new Error(`model file is torn: ${bytes.length - start} bytes of factors, not ${wanted}`);
-  // A view where the bytes lie on a float's boundary, as they do in a file read whole.
-  const aligned = (bytes.byteOffset + start) % 4 === 0 ? bytes.subarray(start) : bytes.slice(start);
-  return { ...head, factors: new Float32Array(aligned.buffer, aligned.byteOffset, wanted / 4) };
+    throw new Error(`model file is torn: ${bytes.length - start} bytes of numbers, expected ${wanted}`);
+  // Views where the bytes lie on a number's boundary, as they do in a file read whole.
+  const numbers = (bytes.byteOffset + start) % 4 === 0 ? bytes.subarray(start) : bytes.slice(start);
+  let at = numbers.byteOffset;
+  const read: Record<string, Values> = {};
+  for (const [name, type, length] of given) {
+    read[name] = new arrays[type](numbers.buffer as ArrayBuffer, at, length);
+    at += length * 4;
+  }
+  const own = Object.entries(read).filter(([name]) => !name.startsWith(prefix));
+  const near = Object.entries(read).filter(([name]) => name.startsWith(prefix));
+  return {
+    ...(written === 1 ? plainAls : {}),
+    ...head,
+    ...Object.fromEntries(own),
+    ...(near.length > 0 && {
+      neighbours: Object.fromEntries(near.map(([name, array]) => [name.slice(prefix.length), array])),
+    }),
+  } as unknown as Model;
 }
+
+type Head = Record<string, unknown> & { items: string[]; parts?: Parts };
+
+const prefix = 'neighbours.';
+const prefixed = (neighbours: Neighbours) =>
+  Object.fromEntries(Object.entries(neighbours).map(([name, array]) => [prefix + name, array]));

@@ -2,6 +2,7 @@
 
 import type { ObjectStore } from '../stores.ts';
 import type { AlsOptions } from './als.ts';
+import type { ModelKind } from './model-file.ts';
 
 /** How many models can be gone back to. */
 export const keepModels = 5;
@@ -9,21 +10,51 @@ export const latestKey = 'models/latest.json';
 /** Card of the newest model that was not put in service. */
 export const refusedKey = 'models/refused.json';
 
-/** Means over the people judged; undefined where nothing could be held out. */
+/** Means over the users judged; undefined where nothing could be held out. */
 export interface Scores {
   people: number;
   auc?: number;
   /** Of lists of ten. */
   ndcg?: number;
   recall?: number;
+  /** Of lists of twenty; cards of before the competition lack it. */
+  recall20?: number;
   /** Share of the images in anybody's list. */
   coverage?: number;
 }
 
-/** The model beside its baselines: pulled together by the same people, pulled by most. */
+/** What cards of before the competition have: the model beside two baselines. */
 export type Evaluation = Record<'als' | 'similar' | 'popular', Scores>;
 
-/** What a training run says of itself. */
+/** One row of the card's table: what took part in the competition. */
+export interface Candidate {
+  /** Unique in its table: `als-seed`, `als`, `knn`, `ease`, `popular`, `popular-recent`, `in-service`. */
+  name: string;
+  kind: ModelKind;
+  settings: Record<string, number | string | boolean>;
+  /** On pulls held out by chance; undefined for one that was skipped. */
+  random?: Scores;
+  /** On the newest first pulls, learned from what was pulled before. */
+  byTime?: Scores;
+  /** Fitting and judging it, with all settings that were tried for it. */
+  seconds: number;
+  /** How many settings were tried for it. */
+  tried: number;
+  /** Why it did not take part: too large for the memory, or out of time. */
+  skipped?: string;
+}
+
+/** How far the winner is ahead: the mean over users of the difference in NDCG@10, with its standard error. */
+export interface Margin {
+  over: string;
+  ndcg: number;
+  error: number;
+}
+
+/**
+ * What a training run reports. `rank`, `iterations`, `lambda`, `alpha` and `auc` are those of the ALS that is always
+ * trained, whatever serves.
+ */
 export interface Card extends AlsOptions {
   id: string;
   /** Milliseconds since the epoch. */
@@ -32,13 +63,25 @@ export interface Card extends AlsOptions {
   people: number;
   images: number;
   pairs: number;
-  /** Pairs the scores are taken on. */
+  /** Pairs that were held out by chance, over all rounds. */
   heldOut: number;
   /** undefined when nothing could be held out. */
   auc?: number;
   popularityAuc?: number;
-  /** On a tenth of the pairs by chance; and on pairs first pulled after a time, learning from what was before. */
+  /** Cards of before the competition. */
   evaluation?: { random: Evaluation; byTime?: Evaluation };
+  /** Name of the candidate that this model is; undefined on cards of before the competition (their ALS). */
+  winner?: string;
+  kind?: ModelKind;
+  /** Best first. */
+  candidates?: Candidate[];
+  /** Why this candidate serves, in one sentence. */
+  why?: string;
+  margin?: Margin;
+  /** The owner chose the candidate by the setting `model`. */
+  pinned?: boolean;
+  /** What the time went into, in the order it was done. */
+  stages?: { name: string; seconds: number }[];
   seconds: number;
   /** Why it was not put in service. */
   refused?: string;
@@ -49,6 +92,8 @@ export interface ModelList {
   current?: string;
   /** Since when, milliseconds since the epoch. */
   since?: number;
+  /** The owner went back to this model: training puts no other in service until the owner lifts it. */
+  held?: boolean;
   /** Newest first. */
   cards: Card[];
 }

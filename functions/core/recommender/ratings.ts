@@ -8,6 +8,19 @@ export interface Rows {
   values: Float32Array;
 }
 
+/** How a number of pulls counts: as it is, by its logarithm, or once however often. */
+export type CountScale = 'linear' | 'log' | 'binary';
+
+/** Past this a count says no more, and single precision would. */
+const mostCount = 1e6;
+
+/** What a number of pulls counts: finite and 0 or more, whatever was given; what is no positive number counts nothing. */
+export function scaled(scale: CountScale, pulls: number): number {
+  if (!(pulls > 0)) return 0;
+  const count = Math.min(pulls, mostCount);
+  return scale === 'linear' ? count : scale === 'log' ? Math.log2(1 + count) : 1;
+}
+
 export interface Entry {
   user: number;
   item: number;

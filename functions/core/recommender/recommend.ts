@@ -124,11 +124,16 @@ export interface Person {
  * its last half step. The Gram matrix is made once a model, so that a person costs their pulls x rank^2 + rank^3.
  * The shares are those of Hu, Koren, Volinsky, section 5: score = y^T (YtCY + lambda I)^-1 sum over pulled u of c_u y_u.
  */
-export function folding({ rank, items }: ItemModel, { lambda, alpha }: { lambda: number; alpha: number }) {
+export function folding(
+  { rank, items }: ItemModel,
+  { lambda, alpha, weightedLambda = false }: { lambda: number; alpha: number; weightedLambda?: boolean },
+) {
   const gram = gramOf(items, rank);
-  for (let i = 0; i < rank; i++) gram[i * rank + i] += lambda;
   return (pulled: number[], pulls: number[]): Person => {
     const a = gram.slice();
+    // As in training, but a user without pulls must not be singular.
+    const ridge = weightedLambda ? lambda * Math.max(1, pulled.length) : lambda;
+    for (let i = 0; i < rank; i++) a[i * rank + i] += ridge;
     const factors = new Float64Array(rank);
     // Four pulls at a time: each cell of the matrix is read and written once for four products.
     const weights = new Float64Array(together);

@@ -1,26 +1,22 @@
 import { decodeModel, type Model } from '#core/recommender/model-file.ts';
 import {
   type Card,
+  cardInService,
   latestKey,
   type ModelList,
   modelKey,
   readModels,
   refusedKey,
 } from '#core/recommender/model-list.ts';
-import { folding, ranking } from '#core/recommender/recommend.ts';
+import { type ServedModel, servedModel } from '#core/recommender/served.ts';
 import { type ObjectStore, PreconditionFailed } from '#core/stores.ts';
 import { notFound } from '#http/errors.ts';
 import { renewed } from '../renewed.ts';
 
-/** A model ready to answer. */
+/** The model in service, ready to serve. */
 export interface Service {
-  model: Model;
+  model: ServedModel;
   card: Card;
-  /** Where a repository stands in the model. */
-  index: Map<string, number>;
-  foldIn: ReturnType<typeof folding>;
-  /** The best images of a person's factors. */
-  best: ReturnType<typeof ranking>;
 }
 
 /** The models as serve sees them. */
@@ -32,18 +28,14 @@ export interface ModelSource {
   refused(): Promise<Card | undefined>;
   /** Puts a kept model back in service: the named one, or the one before the current. */
   rollback(id?: string): Promise<Card>;
+  /** Ends the hold that a rollback left: the next training may put another model in service. */
+  lift(): Promise<Card>;
 }
 
 /** How old the answer may be which model is in service. */
 const longestMs = 1000;
 
-export const serviceOf = (model: Model, card: Card): Service => ({
-  model,
-  card,
-  index: new Map(model.items.map((item, at) => [item, at])),
-  foldIn: folding({ rank: model.rank, items: model.factors }, model),
-  best: ranking({ rank: model.rank, items: model.factors }),
-});
+export const serviceOf = (model: Model, card: Card): Service => ({ model: servedModel(model), card });
 
 /** Looks at the pointer at most once a second; a model that can't be read leaves the last good one in service. */
 export function modelSource(objects: ObjectStore, clock: () => number, report: (cause: unknown) => void): ModelSource {
@@ -64,6 +56,20 @@ export function modelSource(objects: ObjectStore, clock: () => number, report: (
     }
     return { list, service: decoded };
   };
+  /** Replaces the list of models; anew where somebody else replaced it meanwhile. */
+  const change = async (decide: (list: ModelList) => { card: Card; next: ModelList }): Promise<Card> => {
+    for (;;) {
+      const { list, etag } = await readModels(objects);
+      const { card, next } = decide(list);
+      try {
+        await objects.put(latestKey, JSON.stringify(next), { ifMatch: etag });
+        checked.expire();
+        return card;
+      } catch (cause) {
+        if (!(cause instanceof PreconditionFailed)) throw cause;
+      }
+    }
+  };
   const checked = renewed(check, { clock, report, longestMs });
 
   return {
@@ -81,8 +87,7 @@ export function modelSource(objects: ObjectStore, clock: () => number, report: (
       return list.cards.every(({ trainedAt }) => trainedAt < card.trainedAt) ? card : undefined;
     },
     async rollback(id) {
-      for (;;) {
-        const { list, etag } = await readModels(objects);
+      return change((list) => {
         const at = list.cards.findIndex((card) => card.id === list.current);
         const card = id === undefined ? list.cards[at + 1] : list.cards.find((card) => card.id === id);
         if (!card)
@@ -91,18 +96,15 @@ export function modelSource(objects: ObjectStore, clock: () => number, report: (
               ? 'There is no model before the one in service.'
               : `No model "${id}" is kept: GET /v1/model lists those that are.`,
           );
-        try {
-          await objects.put(
-            latestKey,
-            JSON.stringify({ ...list, current: card.id, since: clock() } satisfies ModelList),
-            { ifMatch: etag },
-          );
-          checked.expire();
-          return card;
-        } catch (cause) {
-          if (!(cause instanceof PreconditionFailed)) throw cause;
-        }
-      }
+        return { card, next: { ...list, current: card.id, since: clock(), held: true } };
+      });
+    },
+    async lift() {
+      return change(({ held, ...list }) => {
+        const card = cardInService(list);
+        if (!held || !card) throw notFound('No model is held: there was no rollback, or it was lifted already.');
+        return { card, next: list };
+      });
     },
   };
 }

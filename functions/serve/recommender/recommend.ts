@@ -1,6 +1,7 @@
 // Never empty, and says why: ALS on the newest pulls -> similar -> trending -> popular. Without a model that can be read,
 // the list that training saved stands in for the first two.
-import { sharesOf, similarity, topN } from '#core/recommender/recommend.ts';
+import type { ModelKind } from '#core/recommender/model-file.ts';
+import { sharesOf } from '#core/recommender/recommend.ts';
 import type { CatalogueRow, SavedRecommendations } from '#core/stores.ts';
 import type { Catalogue, CatalogueSource } from '../registry/catalogue.ts';
 import type { ModelSource, Service } from './models.ts';
@@ -19,7 +20,8 @@ export interface Wanted {
 export interface Recommendation {
   repository: string;
   score: number;
-  source: 'als' | 'similar' | 'trending' | 'popular';
+  /** The model's kind, or the step of the fallback. */
+  source: ModelKind | 'similar' | 'trending' | 'popular';
   /** Other people who pulled it. */
   pulledBy: number;
   /** The greatest shares of the person's own pulls in what speaks for it; together at most 1. */
@@ -71,38 +73,30 @@ export async function recommend(
 }
 
 function modelSupplies(
-  { model, index, foldIn, best }: Service,
+  { model }: Service,
   pulled: Map<string, number>,
   shared: (repository: string) => boolean,
 ): Supply[] {
-  const known = [...pulled.keys()].filter((repository) => index.has(repository));
-  // What nobody else pulled says nothing of other images: their scores would be noise.
-  if (!known.some(shared)) return [];
-  const own = known.map((repository) => index.get(repository) as number);
-  const factors = { rank: model.rank, items: model.factors };
-  const person = foldIn(
-    own,
-    known.map((repository) => pulled.get(repository) as number),
-  );
-  const newest = own[0] * model.rank;
-  let cosines: Float32Array | undefined;
-
+  const known = [...pulled.keys()].filter((repository) => model.index.has(repository));
+  // What nobody else pulled says nothing about other repositories: their scores would be noise.
+  if (!model.personal || !known.some(shared)) return [];
+  const own = known.map((repository) => model.index.get(repository) as number);
+  const taste = model.taste({ items: own, counts: known.map((repository) => pulled.get(repository) as number) });
   const because = (item: number) =>
-    sharesOf(person.explain(item), reasons).map(({ at, share }) => ({ repository: known[at], share }));
+    sharesOf(taste.parts(item), reasons).map(({ at, share }) => ({ repository: known[at], share }));
   return [
     (count, skip) =>
-      best(person.factors, count, (item, score) => !(score > 0) || skip(model.items[item])).map(({ item, score }) => ({
-        ...{ repository: model.items[item], score, source: 'als' },
-        because: because(item),
-      })),
-    (count, skip) => {
-      cosines ??= similarity(factors, model.factors.subarray(newest, newest + model.rank));
-      const near = cosines;
-      return topN(near, count, (item) => !(near[item] > 0) || skip(model.items[item])).map(({ item, score }) => ({
-        ...{ repository: model.items[item], score, source: 'similar' },
-        because: [{ repository: known[0], share: 1 }],
-      }));
-    },
+      taste
+        .best(count, (item) => skip(model.items[item]))
+        .map(({ item, score }) => ({
+          ...{ repository: model.items[item], score, source: model.kind, because: because(item) },
+        })),
+    (count, skip) =>
+      model
+        .similar(own[0], count, (item) => skip(model.items[item]))
+        .map(({ item, score }) => ({
+          ...{ repository: model.items[item], score, source: 'similar', because: [{ repository: known[0], share: 1 }] },
+        })),
   ];
 }
 

@@ -1,7 +1,6 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { taughtClasses } from '#core/event.ts';
 import type { Card } from '#core/recommender/model-list.ts';
-import { similarity, topN } from '#core/recommender/recommend.ts';
 import type { EventStore, SearchStore } from '#core/stores.ts';
 import { badRequest, notFound } from '#http/errors.ts';
 import { error, failures, iso, json, jsonBody, limit, name, quoted, router, userName } from '../parameters.ts';
@@ -24,7 +23,7 @@ const item = z
   .object({
     repository: z.string(),
     score: z.number(),
-    source: z.enum(['als', 'similar', 'trending', 'popular']),
+    source: z.enum(['als', 'knn', 'ease', 'similar', 'trending', 'popular']),
     pulledBy: z.int().openapi({ description: 'How many other people pulled it, themselves or by a cluster' }),
     because: z.array(z.object({ repository: z.string(), share: z.number() })).openapi({
       description: 'The greatest shares of their own pulls in what speaks for it; together at most 1',
@@ -124,9 +123,23 @@ const scores = z.object({
   auc: z.number().optional(),
   ndcg: z.number().optional().openapi({ description: 'NDCG of lists of ten' }),
   recall: z.number().optional().openapi({ description: 'Recall of lists of ten' }),
+  recall20: z.number().optional().openapi({ description: 'Recall of lists of twenty' }),
   coverage: z.number().optional().openapi({ description: "Share of the images in anybody's list" }),
 });
 const evaluation = z.object({ als: scores, similar: scores, popular: scores });
+const kind = z.enum(['als', 'knn', 'ease', 'popular']);
+const candidate = z
+  .object({
+    name: z.string(),
+    kind,
+    settings: z.record(z.string(), z.union([z.number(), z.string(), z.boolean()])),
+    random: scores.optional().openapi({ description: 'On pulls held out by chance' }),
+    byTime: scores.optional().openapi({ description: 'On the newest first pulls' }),
+    seconds: z.number(),
+    tried: z.int().openapi({ description: 'How many settings were tried for it' }),
+    skipped: z.string().optional().openapi({ description: 'Why it did not take part' }),
+  })
+  .openapi('Candidate');
 
 const card = z
   .object({
@@ -144,6 +157,16 @@ const card = z
     auc: z.number().nullable(),
     popularityAuc: z.number().nullable(),
     evaluation: z.object({ random: evaluation, byTime: evaluation.optional() }).optional(),
+    winner: z.string().optional().openapi({ description: 'The candidate that this model is' }),
+    kind: kind.optional(),
+    candidates: z.array(candidate).optional().openapi({ description: 'All that took part, best NDCG@10 first' }),
+    why: z.string().optional().openapi({ description: 'Why this candidate serves' }),
+    margin: z
+      .object({ over: z.string(), ndcg: z.number(), error: z.number() })
+      .optional()
+      .openapi({ description: 'How far it is ahead in NDCG@10, with the standard error' }),
+    pinned: z.boolean().optional().openapi({ description: 'The owner chose it by the setting `model`' }),
+    stages: z.array(z.object({ name: z.string(), seconds: z.number() })).optional(),
     refused: z.string().optional().openapi({ description: 'Why it was not put in service' }),
     seconds: z.number(),
     current: z.boolean(),
@@ -155,7 +178,17 @@ const model = createRoute({
   path: '/v1/model',
   summary: 'The training card of the model in service, and those before it',
   responses: {
-    200: json(z.object({ current: card.nullable(), items: z.array(card), refused: card.nullable() }), 'Cards'),
+    200: json(
+      z.object({
+        current: card.nullable(),
+        held: z
+          .boolean()
+          .openapi({ description: 'The owner went back to it: it stays in service until that is lifted' }),
+        items: z.array(card),
+        refused: card.nullable(),
+      }),
+      'Cards',
+    ),
   },
 });
 
@@ -176,6 +209,13 @@ const rollback = createRoute({
     ...failures,
     404: json(error, 'No such model is kept.'),
   },
+});
+
+const lift = createRoute({
+  method: 'delete',
+  path: '/v1/model/rollback',
+  summary: 'Ends the hold of a rollback: the next training may put another model in service',
+  responses: { 200: json(card, 'The model in service'), ...failures, 404: json(error, 'No model is held.') },
 });
 
 export function recommendationRoutes(options: RecommendationOptions): OpenAPIHono {
@@ -221,24 +261,23 @@ export function recommendationRoutes(options: RecommendationOptions): OpenAPIHon
   app.openapi(similar, async (c) => {
     const { repository, limit } = c.req.valid('query');
     const [service, { rows }] = await Promise.all([models.current(), catalogue()]);
-    const at = service?.index.get(repository);
+    const at = service?.model.index.get(repository);
     if (!service || at === undefined)
       throw notFound(`The model does not know "${repository}" yet: it is trained on pulls by people.`);
-    const { rank, factors, items } = service.model;
-    const cosines = similarity({ rank, items: factors }, factors.subarray(at * rank, (at + 1) * rank));
-    // As in a person's list: nothing that was deleted since, nothing that speaks against.
-    const nearest = topN(cosines, limit, (other) => other === at || !(cosines[other] > 0) || !rows.has(items[other]));
+    const { model } = service;
+    // As in a person's list: nothing that was deleted since.
+    const nearest = model.similar(at, limit, (other) => !rows.has(model.items[other]));
     return c.json(
-      { repository, items: nearest.map(({ item, score }) => ({ repository: items[item], similarity: score })) },
+      { repository, items: nearest.map(({ item, score }) => ({ repository: model.items[item], similarity: score })) },
       200,
     );
   });
 
   app.openapi(model, async (c) => {
-    const [{ current, cards }, refused] = await Promise.all([models.list(), models.refused()]);
+    const [{ current, cards, held = false }, refused] = await Promise.all([models.list(), models.refused()]);
     const items = cards.map((each) => cardOf(each, current));
     return c.json(
-      { current: items.find((each) => each.current) ?? null, items, refused: refused ? cardOf(refused) : null },
+      { current: items.find((each) => each.current) ?? null, held, items, refused: refused ? cardOf(refused) : null },
       200,
     );
   });
@@ -248,6 +287,11 @@ export function recommendationRoutes(options: RecommendationOptions): OpenAPIHon
     if (id === '') throw badRequest('id: "" is no model: leave it out to go one back');
     const restored = await models.rollback(id);
     return c.json(cardOf(restored, restored.id), 200);
+  });
+
+  app.openapi(lift, async (c) => {
+    const card = await models.lift();
+    return c.json(cardOf(card, card.id), 200);
   });
   return app;
 }

@@ -53,8 +53,13 @@ async function write(folder: string, data: string, opensearch?: string): Promise
   const key = modelKey(list.current);
   const found = await objects.get(key);
   if (!found) throw new Error(`${key} of the model in service is missing: run npm run train`);
-  const { items, factors, rank } = decodeModel(found.body);
+  const model = decodeModel(found.body);
+  writeFileSync(join(folder, 'items.json'), JSON.stringify(model.items));
+  if (model.kind !== 'als') {
+    console.log(`model ${list.current} is of kind ${model.kind}: it has no factors to write`);
+    return;
+  }
+  const { items, factors, rank } = model;
   writeFileSync(join(folder, 'items.npy'), encodeNpy(factors, items.length, rank));
-  writeFileSync(join(folder, 'items.json'), JSON.stringify(items));
   console.log(`factors of ${items.length} images, rank ${rank}, of model ${list.current}`);
 }

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { seeded } from '#core/bytes/random.ts';
 import { alsDefaults, fit, rowSolver, solveSide } from '#core/recommender/als.ts';
 import { auc } from '#core/recommender/auc.ts';
-import { decodeModel, encodeModel } from '#core/recommender/model-file.ts';
+import { decodeModel, encodeModel, type Model, plainAls } from '#core/recommender/model-file.ts';
 import { compress, type Entry, split } from '#core/recommender/ratings.ts';
 import { folding, ranking, scoresOf, sharesOf, topN } from '#core/recommender/recommend.ts';
 
@@ -162,16 +162,50 @@ test('AUC is the share of held-out and never-pulled image pairs in the right ord
 });
 
 test('a model file is read as it was written, from any place in memory; a torn one is refused', () => {
-  const model = { ...alsDefaults, rank: 2, items: ['a/ü b', '猫', ''], factors: Float32Array.of(1, 2, 3, 4, 5, -0) };
-  const bytes = encodeModel(model);
-  assert.deepEqual(decodeModel(bytes), model);
-  const shifted = new Uint8Array(bytes.length + 1);
-  shifted.set(bytes, 1);
-  assert.deepEqual(decodeModel(shifted.subarray(1)), model);
-  assert.throws(() => decodeModel(bytes.subarray(0, -1)), /torn/);
-  assert.throws(() => decodeModel(bytes.subarray(0, 9)), /no model file/);
-  bytes[8] = 9;
-  assert.throws(() => decodeModel(bytes), /version 9/);
+  const items = ['a/ü b', '猫', ''];
+  const neighbours = {
+    ...{ starts: Uint32Array.of(0, 1, 1, 1), columns: Uint32Array.of(2) },
+    ...{ similarities: Float32Array.of(0.5), shared: Uint32Array.of(7) },
+  };
+  const rows = {
+    starts: Uint32Array.of(0, 2, 2, 2),
+    columns: Uint32Array.of(1, 2),
+    weights: Float32Array.of(-1, 1e-9),
+  };
+  const factors = Float32Array.of(1, 2, 3, 4, 5, -0);
+  const models: Model[] = [
+    { ...plainAls, ...alsDefaults, rank: 2, items, factors },
+    { ...plainAls, ...alsDefaults, rank: 2, weightedLambda: true, countScale: 'log', items, factors, neighbours },
+    { kind: 'ease', settings: { lambda: 100 }, countScale: 'binary', items, ...rows, neighbours },
+    { kind: 'knn', settings: {}, countScale: 'log', items: [], ...rows, starts: Uint32Array.of(0) },
+    { kind: 'popular', days: 21, items, scores: Float32Array.of(1, 2, 3) },
+  ];
+  for (const model of models) {
+    const bytes = encodeModel(model);
+    assert.deepEqual(decodeModel(bytes), model);
+    const shifted = new Uint8Array(bytes.length + 1);
+    shifted.set(bytes, 1);
+    assert.deepEqual(decodeModel(shifted.subarray(1)), model);
+    assert.throws(() => decodeModel(bytes.subarray(0, -1)), /torn/);
+    assert.throws(() => decodeModel(bytes.subarray(0, 17)), /torn/);
+    assert.throws(() => decodeModel(bytes.subarray(0, 9)), /not a model file/);
+    bytes[8] = 9;
+    assert.throws(() => decodeModel(bytes), /version 9/);
+  }
+});
+
+test('a model file of version 1 is read as the plain ALS it is', () => {
+  const head = { ...alsDefaults, rank: 2, items: ['a/ü b', '猫'] };
+  const header = new TextEncoder().encode(JSON.stringify(head));
+  const factors = Float32Array.of(1, 2, 3, -4);
+  const padding = new Uint8Array((4 - (header.length % 4)) % 4);
+  const bytes = Buffer.concat([
+    ...[Buffer.from('WHALEALS'), new Uint32Array([1, header.length])].map((part) =>
+      Buffer.from(part.buffer, part.byteOffset, part.byteLength),
+    ),
+    ...[header, padding, new Uint8Array(factors.buffer)],
+  ]);
+  assert.deepEqual(decodeModel(bytes), { ...plainAls, ...head, factors });
 });
 
 test('the ranking of a vector is that of all its scores, whatever the lengths, ties and what is skipped', () => {

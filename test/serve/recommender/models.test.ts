@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { alsDefaults } from '#core/recommender/als.ts';
-import { encodeModel } from '#core/recommender/model-file.ts';
+import { encodeModel, plainAls } from '#core/recommender/model-file.ts';
 import { type Card, latestKey, type ModelList, readModels, refusedKey } from '#core/recommender/model-list.ts';
 import type { ObjectStore } from '#core/stores.ts';
 import { modelSource } from '#serve/recommender/models.ts';
@@ -18,7 +18,7 @@ async function world(...ids: string[]) {
   const never = (cause: unknown) => assert.fail(String(cause));
   const train = async (id: string, trainedAt: number) => {
     const { list } = await readModels(store);
-    const model = { ...alsDefaults, rank: 1, items: [id], factors: new Float32Array([1]) };
+    const model = { ...plainAls, ...alsDefaults, rank: 1, items: [id], factors: new Float32Array([1]) };
     await store.put(`models/${id}/model.bin`, encodeModel(model));
     const next: ModelList = { current: id, cards: [cardOf(id, trainedAt), ...list.cards] };
     await store.put(latestKey, JSON.stringify(next));

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { seeded } from '#core/bytes/random.ts';
 import { type PullClass, type RegistryEvent, taughtClasses } from '#core/event.ts';
 import { alsDefaults, fit } from '#core/recommender/als.ts';
+import { plainAls } from '#core/recommender/model-file.ts';
 import type { Card } from '#core/recommender/model-list.ts';
 import { indexPairs } from '#core/recommender/ratings.ts';
 import { openEvents } from '#local/stores/events.ts';
@@ -40,7 +41,7 @@ function trained(acts: Act[]): Service {
   const pairs = taught.map(({ user, repository }) => ({ user, repository, pulls: 1, firstPull: 0, lastPull: 0 }));
   const { users, items, entries } = indexPairs(pairs);
   const { items: factors } = fit(entries, users.length, items.length, alsDefaults, seeded(1));
-  return serviceOf({ ...alsDefaults, items, factors }, { id: 'm1', trainedAt: 0 } as Card);
+  return serviceOf({ ...plainAls, ...alsDefaults, items, factors }, { id: 'm1', trainedAt: 0 } as Card);
 }
 
 /** The app over stores that hold these acts, oldest first. */
@@ -316,7 +317,13 @@ test('similar images are there to pull, and alike at all', async () => {
     opposite: [-1, 0],
   };
   const items = Object.keys(factors);
-  const model = { ...alsDefaults, rank: 2, items, factors: Float32Array.from(Object.values(factors).flat()) };
+  const model = {
+    ...plainAls,
+    ...alsDefaults,
+    rank: 2,
+    items,
+    factors: Float32Array.from(Object.values(factors).flat()),
+  };
   const there = items.filter((name) => name !== 'deleted');
   const { similarTo } = await door(community('c', there), serviceOf(model, { id: 'm1', trainedAt: 0 } as Card));
   assert.deepEqual(await similarTo('base'), ['nearest', 'near']);

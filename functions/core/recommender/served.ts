@@ -1,0 +1,119 @@
+// A model ready to serve. Whatever kind won the competition, it is used through this one interface: by requests, by the
+// lists that training saves, and by the judge, so that a model is judged exactly as it is served.
+import type { FactorModel, Model, ModelKind, WeightModel } from './model-file.ts';
+import { scaled } from './ratings.ts';
+import { folding, ranking, type Scored, scoresOf, similarity, topN } from './recommend.ts';
+
+/** What a user pulled: places in the model's `items`, each once, and how often. Order does not matter. */
+export interface History {
+  items: number[];
+  counts: number[];
+}
+
+/** One user as the model sees them; valid until the model is asked for another one. */
+export interface Taste {
+  /** The best `n` repositories that `skip` lets through, best first, ties by place; only those that something speaks for. */
+  best(n: number, skip: (item: number) => boolean): Scored[];
+  /** What each pull of the history adds to the score of `item`, in the order given; negative values speak against it. */
+  parts(item: number): number[];
+  /** Scores of all repositories. */
+  scores(): ArrayLike<number>;
+}
+
+export interface Similar extends Scored {
+  /** How many users pulled both; undefined for models that did not keep it (files of version 1). */
+  shared?: number;
+}
+
+export interface ServedModel {
+  kind: ModelKind;
+  items: string[];
+  /** Place of a repository in `items`. */
+  index: Map<string, number>;
+  /** False for popularity: the same list for everybody, without reasons. */
+  personal: boolean;
+  taste(history: History): Taste;
+  /** Nearest repositories, nearest first; `score` is the similarity, above 0. */
+  similar(item: number, n: number, skip: (item: number) => boolean): Similar[];
+}
+
+export function servedModel(model: Model): ServedModel {
+  const { kind, items, neighbours } = model;
+  const common = { kind, items, index: new Map(items.map((item, at) => [item, at])) };
+  const near = (item: number, n: number, skip: (item: number) => boolean): Similar[] => {
+    const found: Similar[] = [];
+    if (!neighbours) return found;
+    for (let at = neighbours.starts[item]; at < neighbours.starts[item + 1] && found.length < n; at++)
+      if (!skip(neighbours.columns[at]))
+        found.push({
+          ...{ item: neighbours.columns[at], score: neighbours.similarities[at] },
+          shared: neighbours.shared[at],
+        });
+    return found;
+  };
+  if (model.kind === 'popular') return { ...common, personal: false, taste: samePopular(model.scores), similar: near };
+  if (model.kind === 'als')
+    return { ...common, personal: true, taste: byFactors(model), similar: neighbours ? near : byCosine(model) };
+  return { ...common, personal: true, taste: byWeights(model), similar: near };
+}
+
+function byFactors(model: FactorModel): ServedModel['taste'] {
+  const { rank, factors: items, countScale } = model;
+  const fold = folding({ rank, items }, model);
+  const best = ranking({ rank, items });
+  return ({ items: pulled, counts }) => {
+    const values = counts.map((count) => scaled(countScale, count));
+    const { factors, explain } = fold(pulled, values);
+    return {
+      best: (n, skip) => best(factors, n, (item, score) => !(score > 0) || skip(item)),
+      parts: explain,
+      scores: () => scoresOf({ rank, items }, factors),
+    };
+  };
+}
+
+/** By the factors alone: what a file of version 1 has. */
+function byCosine({ rank, factors: items }: FactorModel): ServedModel['similar'] {
+  return (item, n, skip) => {
+    const cosines = similarity({ rank, items }, items.subarray(item * rank, (item + 1) * rank));
+    return topN(cosines, n, (other) => other === item || !(cosines[other] > 0) || skip(other));
+  };
+}
+
+function byWeights({ items, starts, columns, weights, countScale }: WeightModel): ServedModel['taste'] {
+  const sums = new Float64Array(items.length);
+  /** Place of the weight of `from` for `to`, or -1. */
+  const find = (from: number, to: number) => {
+    let low = starts[from];
+    let high = starts[from + 1];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (columns[middle] < to) low = middle + 1;
+      else high = middle;
+    }
+    return low < starts[from + 1] && columns[low] === to ? low : -1;
+  };
+  return ({ items: pulled, counts }) => {
+    const values = counts.map((count) => scaled(countScale, count));
+    sums.fill(0);
+    for (let n = 0; n < pulled.length; n++)
+      for (let at = starts[pulled[n]]; at < starts[pulled[n] + 1]; at++) sums[columns[at]] += values[n] * weights[at];
+    return {
+      best: (n, skip) => topN(sums, n, (item) => !(sums[item] > 0) || skip(item)),
+      parts: (item) =>
+        pulled.map((own, n) => {
+          const at = find(own, item);
+          return at < 0 ? 0 : values[n] * weights[at];
+        }),
+      scores: () => sums,
+    };
+  };
+}
+
+function samePopular(scores: Float32Array): ServedModel['taste'] {
+  return ({ items }) => ({
+    best: (n, skip) => topN(scores, n, (item) => !(scores[item] > 0) || skip(item)),
+    parts: () => items.map(() => 0),
+    scores: () => scores,
+  });
+}
