@@ -16,6 +16,9 @@ const known = [
 ];
 const countries = ['FR', 'DE', 'BR', ''];
 
+/** The same places by the text of an address. */
+export const locate = (address: string) => (address === '' ? undefined : known[Number(address)]);
+
 /** Finds place n for the address n, none for any other. */
 export const places: Places = {
   countries,
@@ -52,7 +55,7 @@ export function plainSums(hits: HitLine[], arrivedAt = now) {
     if (id !== undefined && seen.has(id)) continue;
     if (id !== undefined) seen.add(id);
     const time = stamp > arrivedAt + 300_000 ? arrivedAt : stamp;
-    const place = known[address === '' ? -1 : Number(address)];
+    const place = locate(address);
     const day = new Date(time).toISOString().slice(0, 10);
     for (const key of [`domain ${domain}`, `country ${place?.country ?? ''}`, `action ${action}`])
       sums[`${day} ${key}`] = (sums[`${day} ${key}`] ?? 0) + 1;

@@ -191,6 +191,8 @@ export class DeltaBuilder {
       for (let code = 0; code < hits.length; code++) if (hits[code] > 0) byCountry.push([day, code, hits[code]]);
     const domains = this.#domains.names();
     const actions = this.#actions.names();
+    const identified = this.#identified.columns(places);
+    // Last: asking for a place's country may number a new one.
     const meta: Meta = { ...range, counters: this.#counters, countries: ['', ...places.countries], byCountry };
     return packColumns(kind, meta, {
       domainOffsets: domains.offsets,
@@ -205,7 +207,7 @@ export class DeltaBuilder {
       actionNames: actions.utf8,
       actionDay: this.#actions.tags.subarray(0, this.#actions.count),
       actionHits: this.#actionHits.subarray(0, this.#actions.count),
-      ...this.#identified.columns(places),
+      ...identified,
     });
   }
 }

@@ -6,7 +6,8 @@ import { DaySums } from '#core/hits/day-sums.ts';
 import { type Delta, dayName, decodeDelta } from '#core/hits/delta.ts';
 import { PointsState } from '#core/hits/points-state.ts';
 import { Seen } from '#core/hits/seen.ts';
-import { deltaOf, encodedDelta, now, plainSums } from '../../support/fold.ts';
+import { placesOf } from '#process/locate.ts';
+import { deltaOf, encodedDelta, locate, now, plainSums } from '../../support/fold.ts';
 
 const hour = 3_600_000;
 const hit = (more: Partial<HitLine> = {}): HitLine => ({
@@ -56,12 +57,15 @@ function fold(deltas: Delta[], flush: boolean) {
   return { sums, newest };
 }
 
-test('hits cut into batches in any way, folded in any order, come to the plain sums', () => {
+test('hits cut into batches in any way, located in either way, folded in any order, come to the plain sums', () => {
   const batches = fc.array(fc.array(anyHit, { maxLength: 12 }), { minLength: 1, maxLength: 5 });
+  const keys = fc.array(fc.nat(), { minLength: 5, maxLength: 5 });
   fc.assert(
-    fc.property(batches, fc.array(fc.nat(), { minLength: 5, maxLength: 5 }), fc.boolean(), (batches, keys, flush) => {
+    fc.property(batches, keys, fc.boolean(), fc.boolean(), (batches, keys, flush, numberedAsMet) => {
       const order = batches.map((_, index) => index).sort((a, b) => keys[a] - keys[b]);
-      const deltas = order.map((index) => deltaOf(batches[index]));
+      const deltas = order.map((index) =>
+        deltaOf(batches[index], now, numberedAsMet ? placesOf({ locate }) : undefined),
+      );
       assert.deepEqual(fold(deltas, flush), plainSums(batches.flat()));
     }),
     { seed: 7, numRuns: 1000 },
