@@ -1,5 +1,5 @@
 // The five stores, as the stages need them. Two sets fit by shape: embedded (infra/local) and AWS (functions/aws);
-// test/contracts/stores.test.ts is the one suite both must pass.
+// test/contracts has one suite a store, which both must pass.
 import type { Pull, PullClass, Quarantined, StoredEvent } from './event.ts';
 import type { Notice } from './rules.ts';
 

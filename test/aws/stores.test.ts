@@ -18,15 +18,13 @@ import { openObjects } from '#aws/objects.ts';
 import { openSearchCall } from '#aws/opensearch.ts';
 import { openSearch } from '#aws/search.ts';
 import { openStream } from '#aws/stream.ts';
-import {
-  checkpointContract,
-  claimContract,
-  eventContract,
-  noticeContract,
-  objectContract,
-  searchContract,
-  streamContract,
-} from '../contracts/stores.ts';
+import { checkpointContract } from '../contracts/checkpoints.ts';
+import { claimContract } from '../contracts/claims.ts';
+import { eventContract } from '../contracts/events.ts';
+import { noticeContract } from '../contracts/notices.ts';
+import { objectContract } from '../contracts/objects.ts';
+import { searchContract } from '../contracts/search.ts';
+import { streamContract } from '../contracts/stream.ts';
 import { notInstalled, startMiniStack, startOpenSearch } from './servers.ts';
 
 if (notInstalled) test(`the stores on AWS' side (install the servers with ${notInstalled})`, { skip: true });

@@ -9,15 +9,13 @@ import { openObjects } from '#local/stores/objects.ts';
 import { openReader } from '#local/stores/reading.ts';
 import { openSearch } from '#local/stores/search.ts';
 import { openStream } from '#local/stores/stream.ts';
-import {
-  checkpointContract,
-  claimContract,
-  eventContract,
-  noticeContract,
-  objectContract,
-  searchContract,
-  streamContract,
-} from './stores.ts';
+import { checkpointContract } from '../../contracts/checkpoints.ts';
+import { claimContract } from '../../contracts/claims.ts';
+import { eventContract } from '../../contracts/events.ts';
+import { noticeContract } from '../../contracts/notices.ts';
+import { objectContract } from '../../contracts/objects.ts';
+import { searchContract } from '../../contracts/search.ts';
+import { streamContract } from '../../contracts/stream.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'stores-'));
 after(() => rmSync(root, { recursive: true }));

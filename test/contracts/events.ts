@@ -1,0 +1,267 @@
+// The contract of the event store: what every stage relies on, whichever way it is made. `make` gives a test an empty one.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Pull } from '#core/event.ts';
+import { BadCursor, type EventStore, forgottenKeptMs } from '#core/stores.ts';
+import { byText, day, hour, ids, pages, pull, second, start, storedEvent } from './samples.ts';
+
+export function eventContract(name: string, make: (clock: () => number) => Promise<EventStore>): void {
+  const open = () => make(() => start);
+
+  test(`${name}: an event is stored whole, with its microseconds`, async () => {
+    const store = await open();
+    const bare = storedEvent('2', start + 1.25, { places: [], user: '', country: '', references: ['sha256:1'] });
+    delete bare.tag;
+    delete bare.digest;
+    const whole = storedEvent('1', start + 0.125, { referenceTypes: ['x/y'], mediaType: 'a/b', places: ['p', 'q'] });
+    await store.put([whole, bare]);
+    assert.deepEqual(await store.events('Ann', 'library/redis', start, start + 1), [whole]);
+    assert.deepEqual(await store.events('', 'library/redis', start, start + 2), [bare]);
+  });
+
+  test(`${name}: the first delivery of an id stays, and each put says whether it was that`, async () => {
+    const store = await open();
+    const first = storedEvent('1', start);
+    const again = storedEvent('1', start, { origin: 'shard-2:7:0', class: 'ci' });
+    assert.deepEqual(await store.put([first]), [true]);
+    assert.deepEqual(await store.put([again, storedEvent('2', start)]), [false, true]);
+    assert.deepEqual(await store.put([first]), [true], 'a retried batch gets the same answer');
+    assert.deepEqual((await store.events('Ann', 'library/redis', start, start))[0], first);
+  });
+
+  test(`${name}: of one id twice in a put the first stays`, async () => {
+    const store = await open();
+    const twice = [storedEvent('1', start), storedEvent('1', start, { origin: 'shard-1:2:0' })];
+    assert.deepEqual(await store.put(twice), [true, false]);
+    assert.deepEqual(await store.put(twice), [true, false]);
+    assert.deepEqual(await store.events('Ann', 'library/redis', 0, start), [twice[0]]);
+  });
+
+  test(`${name}: a put of hundreds answers each`, async () => {
+    const store = await open();
+    const events = Array.from({ length: 230 }, (_, n) =>
+      storedEvent(`${n % 200}`, start, { origin: `shard-1:${n}:0` }),
+    );
+    const expected = events.map((_, n) => n < 200);
+    assert.deepEqual(await store.put(events), expected);
+    assert.deepEqual(await store.put(events), expected);
+    assert.equal((await store.events('Ann', 'library/redis', start, start)).length, 200);
+  });
+
+  test(`${name}: events of one person and repository come by (time, id), both ends included`, async () => {
+    const store = await open();
+    await store.put([
+      storedEvent('c', start + 2),
+      storedEvent('b', start + 1.5),
+      storedEvent('a', start + 1.5),
+      storedEvent('d', start + 1.4995),
+      storedEvent('late', start + 2.001),
+      storedEvent('early', start + 1),
+      storedEvent('x', start + 2, { user: 'Bob' }),
+      storedEvent('y', start + 2, { repository: 'library/redis2' }),
+      storedEvent('z', start + 2, { user: 'Ann/library', repository: 'redis' }),
+    ]);
+    assert.deepEqual(ids(await store.events('Ann', 'library/redis', start + 1.4995, start + 2)), ['d', 'a', 'b', 'c']);
+  });
+
+  test(`${name}: replacing pulls grows the version by one, and needs the one before`, async () => {
+    const store = await open();
+    const replace = (version: number, ...put: Pull[]) =>
+      store.replacePulls('Ann', 'library/redis', version, { remove: [], put });
+    assert.equal(await store.version('Ann', 'library/redis'), 0);
+    assert.equal(await replace(1, pull('1', start)), false);
+    assert.equal(await replace(0, pull('1', start)), true);
+    assert.equal(await replace(0, pull('2', start)), false);
+    assert.equal(await replace(1), true, 'also a change of nothing');
+    assert.equal(await store.version('Ann', 'library/redis'), 2);
+    assert.equal(await store.version('Bob', 'library/redis'), 0);
+    assert.deepEqual(await store.pulls('Ann', 'library/redis', 0, start), [pull('1', start)]);
+  });
+
+  test(`${name}: of changes that race from one version exactly one happens`, async () => {
+    const store = await open();
+    const won = await Promise.all(
+      [1, 2, 3, 4, 5, 6].map((n) =>
+        store.replacePulls('Ann', 'library/redis', 0, { remove: [], put: [pull(`${n}`, start)] }),
+      ),
+    );
+    assert.equal(won.filter(Boolean).length, 1);
+    assert.deepEqual(ids(await store.pulls('Ann', 'library/redis', start, start)), [`${won.indexOf(true) + 1}`]);
+    assert.equal(await store.version('Ann', 'library/redis'), 1);
+  });
+
+  test(`${name}: a change removes and puts; what it does both to stays`, async () => {
+    const store = await open();
+    const [one, two, three] = [pull('1', start), pull('2', start + second), pull('3', start + 2 * second)];
+    await store.replacePulls('Ann', 'library/redis', 0, { remove: [], put: [one, two] });
+    const grown = { ...two, events: 9 };
+    await store.replacePulls('Ann', 'library/redis', 1, { remove: [one, two], put: [grown, three] });
+    assert.deepEqual(await store.pulls('Ann', 'library/redis', start, start + 2 * second), [grown, three]);
+    assert.deepEqual((await store.history('Ann', { limit: 10 })).items, [three, grown]);
+    const moved = { ...grown, time: start + 5 * second };
+    await store.replacePulls('Ann', 'library/redis', 2, { remove: [grown], put: [moved] });
+    assert.deepEqual((await store.history('Ann', { limit: 10 })).items, [moved, three]);
+  });
+
+  test(`${name}: a change may hold more than a transaction of DynamoDB`, async () => {
+    const store = await open();
+    const before = Array.from({ length: 90 }, (_, n) => pull(`a${n}`, start + n));
+    const after = Array.from({ length: 90 }, (_, n) => pull(`b${n}`, start + n));
+    assert.equal(await store.replacePulls('Ann', 'library/redis', 0, { remove: [], put: before }), true);
+    assert.equal(await store.replacePulls('Ann', 'library/redis', 1, { remove: before, put: after }), true);
+    assert.deepEqual(await store.pulls('Ann', 'library/redis', start, start + hour), after);
+    assert.equal(await store.version('Ann', 'library/redis'), 2);
+  });
+
+  test(`${name}: pulls of a range come by (time, id), both ends included`, async () => {
+    const store = await open();
+    const put = [
+      pull('b', start + 1),
+      pull('a', start + 1),
+      pull('c', start),
+      pull('d', start + 2),
+      pull('e', start + 3),
+    ];
+    await store.replacePulls('Ann', 'library/redis', 0, { remove: [], put });
+    assert.deepEqual(ids(await store.pulls('Ann', 'library/redis', start + 1, start + 2)), ['a', 'b', 'd']);
+    assert.deepEqual(await store.pulls('Ann', 'library/other', 0, start + day), []);
+  });
+
+  test(`${name}: history is one person's pulls of all repositories, newest first, page by page`, async () => {
+    const store = await open();
+    for (const repository of ['b', 'a', 'c']) {
+      const put = Array.from({ length: 7 }, (_, n) =>
+        pull(`${repository}${n}`, start + (n % 3) * second, { repository }),
+      );
+      await store.replacePulls('Ann', repository, 0, { remove: [], put });
+    }
+    await store.replacePulls('Bob', 'a', 0, { remove: [], put: [pull('x', start, { user: 'Bob', repository: 'a' })] });
+    const whole = (await store.history('Ann', { limit: 100 })).items;
+    assert.equal(new Set(ids(whole)).size, 21);
+    for (let n = 1; n < whole.length; n++) assert.ok(whole[n].time <= whole[n - 1].time);
+    for (const limit of [1, 4, 7, 21]) {
+      const read = await pages((cursor) => store.history('Ann', { cursor, limit }));
+      assert.deepEqual(read.flat(), whole);
+      assert.ok(read.slice(0, Math.floor(21 / limit)).every((page) => page.length === limit));
+    }
+    assert.deepEqual(await pages((cursor) => store.history('nobody', { cursor, limit: 5 })), [[]]);
+  });
+
+  test(`${name}: a page after one that changed neither repeats nor leaves out what stayed`, async () => {
+    const store = await open();
+    const put = Array.from({ length: 10 }, (_, n) => pull(`${n}`, start + n));
+    await store.replacePulls('Ann', 'library/redis', 0, { remove: [], put });
+    const { items, cursor } = await store.history('Ann', { limit: 4 });
+    await store.replacePulls('Ann', 'library/redis', 1, { remove: [put[6], put[2]], put: [pull('new', start + hour)] });
+    const rest = await pages((at) => store.history('Ann', { cursor: at ?? cursor, limit: 4 }));
+    assert.deepEqual(
+      [ids(items), ids(rest.flat())],
+      [
+        ['9', '8', '7', '6'],
+        ['5', '4', '3', '1', '0'],
+      ],
+    );
+  });
+
+  test(`${name}: a cursor nobody handed out is a BadCursor`, async () => {
+    const store = await open();
+    for (const cursor of ['', 'x', 'e30', 'bnVsbA', Buffer.from('[1]').toString('base64url'), '%%', '💥']) {
+      await assert.rejects(store.history('Ann', { cursor, limit: 1 }), BadCursor, JSON.stringify(cursor));
+      await assert.rejects(store.quarantined({ cursor, limit: 1 }), BadCursor, JSON.stringify(cursor));
+    }
+  });
+
+  test(`${name}: the quarantine keeps each id once, newest first, until it is released`, async () => {
+    const store = await open();
+    const entries = Array.from({ length: 60 }, (_, n) => ({
+      id: `shard-1:${n}:0`,
+      time: start + (n % 7) * second,
+      reason: 'the body is no JSON',
+      position: `shard-1:${n}:0`,
+      body: `{"n": ${n}`,
+    }));
+    await store.quarantine(entries);
+    await store.quarantine(entries.slice(0, 30));
+    const read = (await pages((cursor) => store.quarantined({ cursor, limit: 25 }))).flat();
+    assert.deepEqual(
+      [...read].sort((a, b) => byText(a.id, b.id)),
+      [...entries].sort((a, b) => byText(a.id, b.id)),
+    );
+    for (let n = 1; n < read.length; n++) assert.ok(read[n].time <= read[n - 1].time);
+    await store.release(ids(entries.slice(1)));
+    await store.release(['nobody']);
+    assert.deepEqual((await store.quarantined({ limit: 25 })).items, [entries[0]]);
+  });
+
+  test(`${name}: a day has one digest key, which is gone a day after the day ends`, async () => {
+    let now = start + 12 * hour;
+    const store = await make(() => now);
+    const key = await store.digestKey('2026-11-21');
+    assert.ok(key.length >= 16);
+    assert.notDeepEqual(await store.digestKey('2026-11-22'), key);
+    now = start + 2 * day - 1;
+    assert.deepEqual(await store.digestKey('2026-11-21'), key);
+    now = start + 2 * day + 1;
+    assert.notDeepEqual(await store.digestKey('2026-11-21'), key);
+  });
+
+  test(`${name}: callers that race for a day's first digest key get the same one`, async () => {
+    const store = await open();
+    const keys = await Promise.all(Array.from({ length: 6 }, () => store.digestKey('2026-11-21')));
+    for (const key of keys) assert.deepEqual(key, keys[0]);
+  });
+
+  test(`${name}: a forgotten person has no events and no pulls, and nobody else is touched`, async () => {
+    const store = await open();
+    for (const user of ['Ann', 'Bob'])
+      for (const repository of ['a', 'b']) {
+        const own = { user, repository };
+        await store.put([0, 1, 2].map((n) => storedEvent(`${user}${repository}${n}`, start, own)));
+        const put = [0, 1].map((n) => pull(`${user}${repository}p${n}`, start, own));
+        await store.replacePulls(user, repository, 0, { remove: [], put });
+      }
+    assert.ok((await store.forget('Ann')) >= 10);
+    assert.equal(await store.forget('nobody'), 0);
+    for (const repository of ['a', 'b']) {
+      assert.deepEqual(await store.events('Ann', repository, 0, start), []);
+      assert.deepEqual(await store.pulls('Ann', repository, 0, start), []);
+      assert.equal((await store.events('Bob', repository, 0, start)).length, 3);
+    }
+    assert.deepEqual((await store.history('Ann', { limit: 10 })).items, []);
+    assert.equal((await store.history('Bob', { limit: 10 })).items.length, 4);
+  });
+
+  test(`${name}: what was set aside and names a forgotten person goes too`, async () => {
+    const store = await open();
+    const aside = (id: string, body: string) => ({ id, time: start, reason: 'odd', position: id, body });
+    const naming = aside('1', '{"events": [{"actor": {"name": "Zoë \\"Z\\""}, "action": 5}]}');
+    const others = [aside('2', '{"actor": {"name": "Zoë"}}'), aside('3', 'no JSON, Zoë here')];
+    await store.quarantine([naming, ...others]);
+    assert.equal(await store.forget('Zoë "Z"'), 1);
+    const { items } = await store.quarantined({ limit: 10 });
+    assert.deepEqual(items.map(({ id }) => id).sort(), ['2', '3']);
+  });
+
+  test(`${name}: who was forgotten is known for as long as records may come back, the newest time of each`, async () => {
+    let now = start;
+    const store = await make(() => now);
+    assert.deepEqual(await store.forgotten(['ann']), new Map());
+    await store.markForgotten('ann', start + 5);
+    await store.markForgotten('ann', start + 4.5);
+    await store.markForgotten('Zoë "Z" 🐳', start + 1);
+    const asked = ['bob', 'ann', 'Zoë "Z" 🐳', 'Ann', 'an'];
+    const marks = new Map([
+      ['ann', start + 5],
+      ['Zoë "Z" 🐳', start + 1],
+    ]);
+    assert.deepEqual(await store.forgotten(asked), marks);
+    assert.deepEqual(await store.forgotten([]), new Map());
+    await store.forget('ann');
+    now = start + forgottenKeptMs;
+    assert.deepEqual(await store.forgotten(asked), marks);
+    now = start + forgottenKeptMs + 1;
+    assert.deepEqual(await store.forgotten(asked), new Map([['ann', start + 5]]));
+    now = start;
+    assert.deepEqual(await store.forgotten(asked), new Map([['ann', start + 5]]), 'a mark is gone for good');
+  });
+}

@@ -1,0 +1,424 @@
+// The contract of the search store: what every stage relies on, whichever way it is made. `make` gives a test an empty one.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { seeded } from '#core/bytes/random.ts';
+import type { Pull, PullClass, StoredEvent } from '#core/event.ts';
+import type { Counts, PullsQuery, SearchChange, SearchStore } from '#core/stores.ts';
+import { byText, day, hour, pull, start, storedEvent } from './samples.ts';
+
+export interface SearchUnderTest {
+  store: SearchStore;
+  /** Resolves when what was written is found. */
+  settled(): Promise<void>;
+}
+
+const eventChange = (doc: StoredEvent, version = 1): SearchChange => ({ kind: 'event', id: doc.id, version, doc });
+const pullChange = (doc: Pull, version = 1): SearchChange => ({ kind: 'pull', id: doc.id, version, doc });
+
+async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const result: T[] = [];
+  for await (const item of items) result.push(item);
+  return result;
+}
+
+/** Documents of a made-up fortnight: few names, so that every query has ties and groups. */
+function madeUp(random: () => number, count: number): { events: StoredEvent[]; pulls: Pull[] } {
+  const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)];
+  const common = () => ({
+    time: start - Math.floor(random() * 40 * day) + pick([0, 0.25]),
+    user: pick(['ann', 'Bob', 'bobby', 'Zoë', '', 'x*y']),
+    repository: pick(['a/redis', 'a/kafka', 'a_b/redis', 'axb/one', 'B/Redis', 'a']),
+    class: pick(['human', 'ci', 'cluster', 'scanner'] as const),
+    client: pick(['docker', 'skopeo']),
+    country: pick(['FI', 'DE', '']),
+    tag: pick([undefined, 'latest', '7']),
+    digest: pick(['sha256:1', 'sha256:2', undefined]),
+  });
+  const present = <T extends object>(doc: T) => JSON.parse(JSON.stringify(doc)) as T;
+  return {
+    events: Array.from({ length: count }, (_, n) =>
+      present(
+        storedEvent(`event ${n}`, 0, {
+          ...common(),
+          action: pick(['pull', 'pull', 'push', 'delete']),
+          kind: pick(['manifest', 'manifest', 'blob']),
+        }),
+      ),
+    ),
+    pulls: Array.from({ length: count }, (_, n) => present(pull(`pull ${n}`, 0, common()))),
+  };
+}
+
+export function searchContract(name: string, make: () => Promise<SearchUnderTest>): void {
+  const open = async (...changes: SearchChange[]) => {
+    const { store, settled } = await make();
+    if (changes.length > 0) await store.write(changes);
+    await settled();
+    return { store, settled };
+  };
+  const world = madeUp(seeded(1), 400);
+  const filled = () =>
+    open(...world.events.map((doc) => eventChange(doc)), ...world.pulls.map((doc) => pullChange(doc)));
+  const listed = { limit: 100, now: start, halfLifeMs: 7 * day };
+  const raw = world.events.filter(({ action, kind }) => action === 'pull' && kind === 'manifest');
+  const pushes = world.events.filter(({ action, kind }) => action === 'push' && kind === 'manifest');
+  const newest = (docs: { time: number }[]) => docs.reduce((most, { time }) => Math.max(most, time), 0);
+  const repositoryRow = (repository: string) => {
+    const own = world.pulls.filter((doc) => doc.repository === repository);
+    return {
+      repository,
+      pulls: own.length,
+      raw: raw.filter((doc) => doc.repository === repository).length,
+      pulledBy: new Set(own.map(({ user }) => user).filter(Boolean)).size,
+      lastPull: newest(own),
+    };
+  };
+  const repositories = [...new Set(world.pulls.map(({ repository }) => repository))].sort(byText);
+  const groups = (docs: Pull[], key: (doc: Pull) => string) => [...Map.groupBy(docs, key).values()];
+
+  test(`${name}: a store of nothing answers nothing`, async () => {
+    const { store } = await open();
+    assert.deepEqual(await store.users({ limit: 10 }), []);
+    for (const sort of ['popular', 'trending', 'name'] as const)
+      assert.deepEqual(await store.repositories({ sort, ...listed }), []);
+    assert.deepEqual(await store.catalogue(listed), []);
+    assert.deepEqual(await store.pushed('Ann'), []);
+    const nothing = { total: { pulls: 0, raw: 0, pushes: 0 }, buckets: [] };
+    assert.deepEqual(await store.counts({}), nothing);
+    assert.deepEqual(await store.counts({ interval: 'day', by: 'tag' }), nothing);
+    assert.deepEqual(await store.pullers({ repository: 'a', limit: 10 }), []);
+    assert.deepEqual(await store.unused({ since: start, limit: 10 }), []);
+    assert.deepEqual(await all(store.pairs({ classes: ['human'] })), []);
+    assert.equal(await store.recommendations('Ann'), undefined);
+    await store.write([]);
+    await store.forget('Ann');
+  });
+
+  test(`${name}: users are the named people with pulls, by any part of the name in any case`, async () => {
+    const { store } = await filled();
+    const expected = (search: string) =>
+      groups(
+        world.pulls.filter(({ user }) => user !== '' && user.toLowerCase().includes(search.toLowerCase())),
+        ({ user }) => user,
+      )
+        .map((docs) => ({ user: docs[0].user, pulls: docs.length, lastPull: newest(docs) }))
+        .sort((a, b) => b.lastPull - a.lastPull);
+    assert.deepEqual(plain(await store.users({ limit: 100 })), expected(''));
+    for (const search of ['BOB', 'n', 'ZOË', '*', 'o', 'nobody'])
+      assert.deepEqual(plain(await store.users({ search, limit: 100 })), expected(search), search);
+    assert.deepEqual(plain(await store.users({ limit: 2 })), expected('').slice(0, 2));
+  });
+
+  test(`${name}: repositories come by pulls, by name, and by pulls whose weight halves`, async () => {
+    const { store } = await filled();
+    const weight = (repository: string) =>
+      world.pulls
+        .filter((doc) => doc.repository === repository)
+        .reduce((sum, { time }) => sum + 0.5 ** ((start - time) / listed.halfLifeMs), 0);
+    const order = {
+      popular: (a: string, b: string) => repositoryRow(b).pulls - repositoryRow(a).pulls || byText(a, b),
+      trending: (a: string, b: string) => weight(b) - weight(a),
+      name: byText,
+    };
+    for (const sort of ['popular', 'trending', 'name'] as const) {
+      const expected = [...repositories].sort(order[sort]).map(repositoryRow);
+      assert.deepEqual(plain(await store.repositories({ sort, ...listed })), expected, sort);
+      assert.deepEqual(plain(await store.repositories({ sort, ...listed, limit: 2 })), expected.slice(0, 2), sort);
+      for (const search of ['REDIS', 'a_', 'a/'])
+        assert.deepEqual(
+          plain(await store.repositories({ sort, ...listed, search })),
+          expected.filter(({ repository }) => repository.toLowerCase().includes(search.toLowerCase())),
+          `${sort} ${search}`,
+        );
+    }
+  });
+
+  test(`${name}: a repository that was only pushed is listed; one that was only deleted is not`, async () => {
+    const { store } = await open(
+      eventChange(storedEvent('1', start, { action: 'push', repository: 'pushed' })),
+      eventChange(storedEvent('2', start, { action: 'delete', kind: 'other', repository: 'deleted' })),
+      eventChange(storedEvent('3', start, { kind: 'blob', repository: 'layers' })),
+    );
+    const expected = [{ repository: 'pushed', pulls: 0, raw: 0, pulledBy: 0, lastPull: 0 }];
+    for (const sort of ['popular', 'trending', 'name'] as const)
+      assert.deepEqual(plain(await store.repositories({ sort, ...listed })), expected, sort);
+  });
+
+  test(`${name}: the catalogue counts the pulls that teach, their people, and their weight`, async () => {
+    const { store, settled } = await open(
+      ...world.pulls.map((doc) => pullChange(doc)),
+      pullChange(pull('scanned', start, { repository: 'scanned', class: 'scanner' })),
+      pullChange(pull('nobody', start + day, { repository: 'z/nobody', user: '' })),
+      eventChange(storedEvent('pushed', start, { action: 'push', repository: 'pushed' })),
+    );
+    const taught = world.pulls.filter((doc) => doc.class === 'human' || doc.class === 'cluster');
+    const expected = groups(taught, ({ repository }) => repository).map((docs) => ({
+      repository: docs[0].repository,
+      pulls: docs.length,
+      pulledBy: new Set(docs.map(({ user }) => user).filter(Boolean)).size,
+      weight: docs.reduce((sum, { time }) => sum + 0.5 ** ((start - time) / listed.halfLifeMs), 0),
+    }));
+    // A pull of tomorrow weighs no more than one of now.
+    expected.push({ repository: 'z/nobody', pulls: 1, pulledBy: 0, weight: 1 });
+    const rounded = (rows: typeof expected) =>
+      rows.map((row) => ({ ...row, weight: row.weight.toFixed(9) })).sort((a, b) => byText(a.repository, b.repository));
+    const read = async () => rounded(plain(await store.catalogue(listed)));
+    assert.deepEqual(await read(), rounded(expected));
+    await store.write(world.pulls.map((doc) => pullChange(doc, 2)));
+    await settled();
+    assert.deepEqual(await read(), rounded(expected), 'the same after a redelivery');
+    await store.write(['scanned', 'nobody'].map((id) => ({ kind: 'pull', id, version: 2, doc: null })));
+    await settled();
+    assert.deepEqual(await read(), rounded(expected.slice(0, -1)), 'without what is gone');
+  });
+
+  test(`${name}: what a person pushed are the repositories of their manifests`, async () => {
+    const push = (id: string, more: Partial<StoredEvent>) =>
+      eventChange(storedEvent(id, start, { action: 'push', ...more }));
+    const { store } = await open(
+      push('1', { repository: 'b' }),
+      push('2', { repository: 'b', tag: '8' }),
+      push('3', { repository: 'a' }),
+      push('4', { repository: 'layers', kind: 'blob' }),
+      push('5', { repository: "another's", user: 'Bob' }),
+      eventChange(storedEvent('6', start, { repository: 'pulled' })),
+    );
+    assert.deepEqual(await store.pushed('Ann'), ['a', 'b']);
+    assert.deepEqual(await store.pushed('ann'), []);
+  });
+
+  test(`${name}: counts are exact, whatever the filter, interval and field`, async () => {
+    const { store } = await filled();
+    const random = seeded(2);
+    const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)];
+    for (let round = 0; round < 30; round++) {
+      const query: PullsQuery = {
+        repository: pick([undefined, undefined, 'a/redis', 'nothing']),
+        user: pick([undefined, undefined, 'ann', '']),
+        from: pick([undefined, start - 20 * day, world.pulls[0].time]),
+        to: pick([undefined, start - 5 * day, world.pulls[1].time]),
+        interval: pick([undefined, 'day', 'week', 'month'] as const),
+        by: pick([undefined, 'tag', 'class', 'country', 'client'] as const),
+      };
+      assert.deepEqual(plain(await store.counts(query)), expectedCounts(query), JSON.stringify(query));
+    }
+  });
+
+  function expectedCounts(query: PullsQuery) {
+    const inside = <T extends { repository: string; user: string; time: number }>(docs: T[]) =>
+      docs.filter(
+        ({ repository, user, time }) =>
+          (query.repository === undefined || repository === query.repository) &&
+          (query.user === undefined || user === query.user) &&
+          (query.from === undefined || time >= query.from) &&
+          (query.to === undefined || time < query.to),
+      );
+    const total: Counts = { pulls: 0, raw: 0, pushes: 0 };
+    const buckets = new Map<string, { from?: number; key?: string } & Counts>();
+    for (const [field, docs] of Object.entries({
+      pulls: inside(world.pulls),
+      raw: inside(raw),
+      pushes: inside(pushes),
+    }))
+      for (const doc of docs as (Pull & StoredEvent)[]) {
+        total[field as keyof Counts]++;
+        const from = query.interval && { from: bucketStart(doc.time, query.interval) };
+        const key = query.by && { key: doc[query.by] ?? '' };
+        if (!from && !key) continue;
+        const name = JSON.stringify([from, key]);
+        const bucket = buckets.get(name) ?? { ...from, ...key, pulls: 0, raw: 0, pushes: 0 };
+        bucket[field as keyof Counts]++;
+        buckets.set(name, bucket);
+      }
+    const order = (a: { from?: number; key?: string }, b: { from?: number; key?: string }) =>
+      (a.from ?? 0) - (b.from ?? 0) || byText(a.key ?? '', b.key ?? '');
+    return { total, buckets: [...buckets.values()].sort(order) };
+  }
+
+  test(`${name}: who pulled a digest or repository, newest first`, async () => {
+    const { store } = await filled();
+    for (const query of [
+      { digest: 'sha256:1' },
+      { repository: 'a/redis' },
+      { digest: 'sha256:2', repository: 'a', from: start - 30 * day, to: start - 3 * day },
+      { digest: 'sha256:9' },
+    ]) {
+      const expected = groups(
+        world.pulls.filter(
+          ({ user, repository, digest, time }) =>
+            user !== '' &&
+            (query.repository === undefined || repository === query.repository) &&
+            (query.digest === undefined || digest === query.digest) &&
+            time >= (query.from ?? 0) &&
+            time < (query.to ?? Infinity),
+        ),
+        ({ user, repository }) => JSON.stringify([user, repository]),
+      )
+        .map((docs) => ({
+          user: docs[0].user,
+          repository: docs[0].repository,
+          pulls: docs.length,
+          lastPull: newest(docs),
+        }))
+        .sort((a, b) => b.lastPull - a.lastPull);
+      assert.deepEqual(plain(await store.pullers({ ...query, limit: 100 })), expected);
+      assert.deepEqual(plain(await store.pullers({ ...query, limit: 3 })), expected.slice(0, 3));
+    }
+  });
+
+  test(`${name}: unused is what was pushed and not pulled since by anyone but scanners`, async () => {
+    const push = (id: string, time: number, tag: string | undefined, digest: string) =>
+      eventChange(storedEvent(id, time, { action: 'push', tag, digest }));
+    const pulled = (id: string, time: number, tag: string | undefined, digest: string, more: Partial<Pull> = {}) =>
+      pullChange(pull(id, time, { tag, digest, ...more }));
+    const old = start - 10 * day;
+    const { store } = await open(
+      push('1', old, 'never', 'sha256:1'),
+      push('2', old + 1, 'scanned', 'sha256:2'),
+      pulled('2', start, 'scanned', 'sha256:2', { class: 'scanner' }),
+      push('3', old + 2, 'once', 'sha256:3'),
+      pulled('3', old + hour, 'once', 'sha256:3'),
+      push('4', old + 3, 'used', 'sha256:4'),
+      pulled('4', start + 1, 'used', 'sha256:4', { class: 'ci' }),
+      push('5', old + 4, 'by-digest', 'sha256:5'),
+      pulled('5', start + 1, undefined, 'sha256:5'),
+      push('6', start + 1, 'fresh', 'sha256:6'),
+      push('7', old + 5, 'other-repository', 'sha256:7'),
+      pulled('7', start + 1, 'other-repository', 'sha256:7', { repository: 'library/other' }),
+      push('8', old + 6, 'deleted', 'sha256:8'),
+      eventChange(storedEvent('8d', old + 7, { action: 'delete', kind: 'other', tag: undefined, digest: 'sha256:8' })),
+      push('9', old + 8, undefined, 'sha256:9'),
+    );
+    const expected = [
+      { repository: 'library/redis', tag: 'never', digest: 'sha256:1', lastPush: old },
+      { repository: 'library/redis', tag: 'scanned', digest: 'sha256:2', lastPush: old + 1 },
+      { repository: 'library/redis', tag: 'once', digest: 'sha256:3', lastPush: old + 2, lastPull: old + hour },
+      { repository: 'library/redis', tag: 'other-repository', digest: 'sha256:7', lastPush: old + 5 },
+      { repository: 'library/redis', digest: 'sha256:9', lastPush: old + 8 },
+    ];
+    const found = plain(await store.unused({ since: start, limit: 10 }));
+    assert.deepEqual(
+      [...found].sort((a, b) => a.lastPush - b.lastPush),
+      expected,
+    );
+    assert.equal((await store.unused({ since: start, limit: 2 })).length, 2);
+  });
+
+  test(`${name}: pairs are every person's pulls of a repository, sorted, of the classes asked`, async () => {
+    const { store } = await filled();
+    for (const query of [
+      { classes: ['human'] },
+      { classes: ['human', 'cluster'], from: start - 20 * day, to: start - day },
+      { classes: ['human', 'ci', 'cluster', 'scanner'], repositoryPrefix: 'a_' },
+      { classes: ['human'], repositoryPrefix: 'A/' },
+      { classes: [] },
+    ] as { classes: PullClass[]; from?: number; to?: number; repositoryPrefix?: string }[]) {
+      const expected = groups(
+        world.pulls.filter(
+          (doc) =>
+            doc.user !== '' &&
+            query.classes.includes(doc.class) &&
+            doc.repository.startsWith(query.repositoryPrefix ?? '') &&
+            doc.time >= (query.from ?? 0) &&
+            doc.time < (query.to ?? Infinity),
+        ),
+        ({ user, repository }) => JSON.stringify([user, repository]),
+      )
+        .map((docs) => ({
+          user: docs[0].user,
+          repository: docs[0].repository,
+          pulls: docs.length,
+          firstPull: docs.reduce((least, { time }) => Math.min(least, time), Infinity),
+          lastPull: newest(docs),
+        }))
+        .sort((a, b) => byText(a.user, b.user) || byText(a.repository, b.repository));
+      assert.deepEqual(plain(await all(store.pairs(query))), expected, JSON.stringify(query));
+    }
+  });
+
+  test(`${name}: pairs go beyond any page, in their order`, async () => {
+    const pulls = Array.from({ length: 2300 }, (_, n) =>
+      pull(`${n}`, start, { user: `user ${(n * 7919) % 2300}`, repository: `r${n % 3}` }),
+    );
+    const { store } = await open(...pulls.map((doc) => pullChange(doc)));
+    const users = (await all(store.pairs({ classes: ['human'] }))).map(({ user }) => user);
+    assert.deepEqual(users, pulls.map(({ user }) => user).sort(byText));
+  });
+
+  test(`${name}: a late writer can't undo a newer version, nor bring back what is gone`, async () => {
+    const { store, settled } = await open(pullChange(pull('1', start, { repository: 'new' }), 5));
+    const names = async () => {
+      await settled();
+      return (await store.repositories({ sort: 'name', ...listed })).map(({ repository }) => repository);
+    };
+    await store.write([pullChange(pull('1', start, { repository: 'old' }), 4)]);
+    assert.deepEqual(await names(), ['new']);
+    await store.write([{ kind: 'pull', id: '1', version: 4, doc: null }]);
+    assert.deepEqual(await names(), ['new']);
+    await store.write([pullChange(pull('1', start, { repository: 'same' }), 5)]);
+    assert.deepEqual(await names(), ['same']);
+    await store.write([{ kind: 'pull', id: '1', version: 6, doc: null }]);
+    assert.deepEqual(await names(), []);
+    await store.write([pullChange(pull('1', start, { repository: 'old' }), 5)]);
+    assert.deepEqual(await names(), []);
+    await store.write([pullChange(pull('1', start, { repository: 'newest' }), 7)]);
+    assert.deepEqual(await names(), ['newest']);
+  });
+
+  test(`${name}: of versions in one write the highest stays, and an event may have a pull's id`, async () => {
+    const { store } = await open(
+      pullChange(pull('1', start, { repository: 'two' }), 2),
+      pullChange(pull('1', start, { repository: 'one' }), 1),
+      { kind: 'pull', id: '2', version: 1, doc: null },
+      eventChange(storedEvent('1', start, { repository: 'event' }), 1),
+    );
+    const names = (await store.repositories({ sort: 'name', ...listed })).map(({ repository }) => repository);
+    assert.deepEqual(names, ['event', 'two']);
+  });
+
+  test(`${name}: saved recommendations replace those before; an empty list leaves none`, async () => {
+    const { store, settled } = await open();
+    const saved = (user: string, model: string) => ({ user, model, items: [{ repository: 'a/redis', score: 0.5 }] });
+    await store.saveRecommendations([saved('Ann', 'm1'), saved('Bob', 'm1')]);
+    await store.saveRecommendations([saved('Ann', 'm2')]);
+    await settled();
+    assert.deepEqual(await store.recommendations('Ann'), saved('Ann', 'm2'));
+    await store.saveRecommendations(['Ann', 'nobody'].map((user) => ({ user, model: 'm3', items: [] })));
+    await settled();
+    assert.equal(await store.recommendations('Ann'), undefined);
+    assert.deepEqual(await store.recommendations('Bob'), saved('Bob', 'm1'));
+    assert.equal(await store.recommendations('ann'), undefined);
+  });
+
+  test(`${name}: a forgotten person is in no answer, and nobody else is touched`, async () => {
+    const { store, settled } = await filled();
+    const saved = (user: string) => ({ user, model: 'm', items: [{ repository: 'a', score: 1 }] });
+    await store.saveRecommendations([saved('bobby'), saved('Bob')]);
+    await settled();
+    await store.forget('bobby');
+    await settled();
+    const users = (await store.users({ limit: 100 })).map(({ user }) => user);
+    assert.deepEqual(users.sort(), ['Bob', 'Zoë', 'ann', 'x*y'].sort());
+    assert.deepEqual((await store.counts({ user: 'bobby' })).total, { pulls: 0, raw: 0, pushes: 0 });
+    assert.deepEqual(plain((await store.counts({ user: 'Bob' })).total), expectedCounts({ user: 'Bob' }).total);
+    assert.equal(await store.recommendations('bobby'), undefined);
+    assert.deepEqual(await store.recommendations('Bob'), saved('Bob'));
+    for (const { repository, pulledBy } of await store.catalogue(listed)) {
+      const own = world.pulls.filter(
+        (doc) => doc.repository === repository && ['human', 'cluster'].includes(doc.class),
+      );
+      const people = new Set(own.map(({ user }) => user));
+      assert.equal(pulledBy, [...people].filter((user) => user !== '' && user !== 'bobby').length, repository);
+    }
+  });
+}
+
+/** The same values without prototypes: SQLite's rows have none of ours. */
+const plain = <T>(value: T): T => JSON.parse(JSON.stringify(value));
+
+function bucketStart(time: number, interval: 'day' | 'week' | 'month'): number {
+  const date = new Date(time);
+  const [year, month, dayOfMonth] = [date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate()];
+  if (interval === 'month') return Date.UTC(year, month, 1);
+  return Date.UTC(year, month, dayOfMonth - (interval === 'week' ? (date.getUTCDay() + 6) % 7 : 0));
+}
