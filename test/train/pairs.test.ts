@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { decodeNpy, encodeNpy } from '#core/recommender/npy.ts';
+import { encodeNpy } from '#core/recommender/npy.ts';
 import type { Pair } from '#core/stores.ts';
 import { pairHead, pairLine, readPairs } from '#train/pairs.ts';
+import { decodeNpy } from '../support/npy.ts';
 
 const name = fc.string({
   minLength: 1,

@@ -6,9 +6,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { decodeNpy, encodeNpy } from '#core/recommender/npy.ts';
+import { encodeNpy } from '#core/recommender/npy.ts';
 import type { Pair } from '#core/stores.ts';
 import { pairHead, pairLine, readPairs } from '#train/pairs.ts';
+import { decodeNpy } from '../support/npy.ts';
 
 const ofBench = join(import.meta.dirname, '../../.venv/bench/bin/python');
 const python = existsSync(ofBench) ? ofBench : 'python3';
