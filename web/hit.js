@@ -1,88 +1,116 @@
-// The beacon: <script defer src="https://whalewatch.example/hit.js"></script>
-//   data-domain="shop.example"  what to count as, instead of the page's host name
-//   data-action="checkout"      what was done here, instead of view
-//   whalewatch('download')      counts one more act from the page's own script
-// No cookie, nothing read from the page but its path. A visitor's wish not to be tracked (DNT, GPC) is kept, and so is
-// the owner's: open a page with ?whalewatch=off once, and this browser's visits are left out until ?whalewatch=on.
-((window, document, navigator) => {
-  const script = document.currentScript || document.querySelector('script[src$="/hit.js"]');
-  const endpoint = new URL('/v1/hits', script.src).href;
-  const domain = script.dataset.domain || location.hostname;
-  let queue = [];
-  let path;
-  let timer;
+// The beacon: <script defer src="https://whalewatch.example/hit.js"></script>. docs/beacon.md lists its attributes.
+// One view of a page is one hit, however often the script is loaded; it never throws into the page. No cookie; nothing
+// is read but the page's host name and path. Do Not Track and Global Privacy Control are honoured, and so is the owner:
+// a page opened once with ?whalewatch=off leaves this browser's visits out until ?whalewatch=on.
+((window, document, navigator, location) => {
+  try {
+    // A module has no currentScript.
+    const script = document.currentScript || document.querySelector('script[src*="hit.js"]');
+    const { action: usual, api, debug, domain = location.hostname, hash } = script.dataset;
+    const endpoint = new URL(api || 'v1/hits', script.src || location).href.replace(/\/$/, '/v1/hits');
+    const earlier = window.whalewatch;
+    let queue = [];
+    let failures = 0;
+    let busy;
+    let path;
+    let timer;
+    // The script is there twice, or a framework ran it again.
+    if (earlier?.to === endpoint) return;
 
-  function leftOut() {
-    try {
-      const wish = /[?&]whalewatch=(on|off)\b/.exec(location.search);
-      if (wish) localStorage.setItem('whalewatch', wish[1]);
-      if (localStorage.getItem('whalewatch') === 'off') return true;
-    } catch {
-      // Storage is off: there is no flag to keep.
-    }
-    return (
-      navigator.doNotTrack === '1' ||
-      navigator.globalPrivacyControl ||
-      navigator.webdriver ||
-      /bot|crawl|spider|headless|lighthouse|preview/i.test(navigator.userAgent) ||
-      !domain
-    );
-  }
-
-  // text/plain needs no preflight. The id lets a hit be sent again without being counted again.
-  function send(leaving) {
-    clearTimeout(timer);
-    timer = 0;
-    const hits = queue;
-    if (!hits[0]) return;
-    queue = [];
-    const body = JSON.stringify(hits);
-    if (leaving && navigator.sendBeacon?.(endpoint, body)) return;
-    const again = () => {
-      queue = hits.concat(queue).slice(-50);
-      later(30000);
+    const say = (...words) => debug != null && console.log(...words);
+    const here = () => (location.pathname + (hash != null ? location.hash : '')).slice(0, 2e3);
+    const later = (milliseconds) => {
+      timer ||= setTimeout(send, milliseconds);
     };
-    fetch(endpoint, { method: 'POST', body, keepalive: true, credentials: 'omit' }).then(
-      (response) => (response.status > 499 || response.status === 429) && again(),
-      again,
-    );
-  }
 
-  function later(milliseconds) {
-    timer ||= setTimeout(send, milliseconds);
-  }
+    // text/plain needs no preflight. The id lets a hit be sent again without being counted again. What a page sends while
+    // it is left must stay below 64 KiB: 15 hits with the longest paths do. Nothing is sent before the first view.
+    const send = async (leaving) => {
+      timer = clearTimeout(timer);
+      // An id begins with the time in tenths of a millisecond. Nothing is kept for longer than a day.
+      queue = queue.filter(({ id }) => Date.now() - id / 10 < 864e5).slice(-99);
+      if (!path || (busy && !leaving) || !queue[0]) return;
+      const hits = queue.splice(0, 15);
+      if (leaving) send(1);
+      let status;
+      busy = 1;
+      try {
+        const response = await fetch(endpoint, {
+          method: 'POST',
+          body: JSON.stringify(hits),
+          keepalive: true,
+          credentials: 'omit',
+          referrerPolicy: 'no-referrer',
+        });
+        status = response.status;
+      } catch {
+        // No response: the network is away or the request is blocked.
+      }
+      busy = 0;
+      say(endpoint, status, hits);
+      if (status < 500 && status !== 429) {
+        failures = 0;
+        return send();
+      }
+      queue = hits.concat(queue);
+      // A server that is down is asked again for as long as the page is open. One that never responds though the browser
+      // is online is blocked: that ends after some three hours.
+      if (status || failures < 25 || !navigator.onLine) later(1e3 << Math.min(failures++, 9));
+    };
 
-  function hit(action) {
-    if (leftOut()) return;
-    queue.push({
-      domain,
-      action: (action || script.dataset.action || 'view').slice(0, 64),
-      path: location.pathname.slice(0, 2048),
-      id: Math.random().toString(36).slice(2) + Date.now().toString(36),
+    const hit = (action) => {
+      let off;
+      try {
+        const wish = /[?&]whalewatch=(o\w+)/.exec(location.search);
+        if (wish) localStorage.whalewatch = wish[1];
+        off = localStorage.whalewatch === 'off';
+      } catch {
+        // Storage is off: there is no flag to keep.
+      }
+      if (navigator.webdriver) return say('automated browser');
+      if (off || !domain || navigator.doNotTrack > 0 || navigator.globalPrivacyControl) return;
+      queue.push({
+        domain,
+        action: ((typeof action === 'string' && action) || usual || 'view').slice(0, 64),
+        path: here(),
+        id: `${Date.now()}${Math.random()}`,
+      });
+      // The first hit of a visit is on the map soon; those after it travel together.
+      queue[14] && !failures ? send() : later(path ? 1e4 : 500);
+    };
+
+    // What nobody sees is no view yet: a tab in the background, a page drawn ahead of its visit.
+    const view = () => {
+      if (document.hidden || path === here()) return;
+      hit();
+      path = here();
+    };
+
+    window.whalewatch = hit;
+    hit.to = endpoint;
+    document.addEventListener('visibilitychange', () => (document.hidden ? send(1) : view()));
+    // Back from the browser's page cache is a view again.
+    addEventListener('pageshow', ({ persisted }) => {
+      if (persisted) path = 0;
+      view();
     });
-    // The visit's first hit is soon on the map; those after it travel together.
-    queue.length > 19 ? send() : later(path === undefined ? 500 : 10000);
-  }
-
-  function view() {
-    if (path === location.pathname) return;
-    hit();
-    path = location.pathname;
-  }
-
-  const { pushState } = history;
-  history.pushState = function (...change) {
-    pushState.apply(this, change);
+    if (window.navigation)
+      navigation.addEventListener('currententrychange', ({ navigationType }) => {
+        // replaceState is the same view under another path.
+        if (navigationType === 'replace' && !document.hidden) path = here();
+        view();
+      });
+    else {
+      const { pushState } = history;
+      history.pushState = (...change) => {
+        pushState.apply(history, change);
+        view();
+      };
+      addEventListener('popstate', view);
+    }
     view();
-  };
-  window.addEventListener('popstate', view);
-  // Back from the browser's page cache is a visit again.
-  window.addEventListener('pageshow', (event) => {
-    if (event.persisted) hit();
-  });
-  document.addEventListener('visibilitychange', () => document.visibilityState === 'hidden' && send(true));
-  window.addEventListener('pagehide', () => send(true));
-  window.whalewatch = hit;
-  // A page drawn ahead of its visit counts once it is seen.
-  document.prerendering ? document.addEventListener('prerenderingchange', view, { once: true }) : view();
-})(window, document, navigator);
+    for (const call of earlier?.q || []) hit(...call);
+  } catch (cause) {
+    console.log(cause);
+  }
+})(window, document, navigator, location);

@@ -1,0 +1,703 @@
+// The beacon in a real browser: a table of situations and the hits each must make.
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import type { BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
+import { buildPages } from '../../web/build.ts';
+import { openBrowser } from './browser.ts';
+
+interface Hit {
+  domain: string;
+  action: string;
+  path: string;
+  id: string;
+}
+
+interface Post {
+  path: string;
+  status: number | 'none';
+  hits: Hit[];
+  bytes: number;
+  headers: IncomingMessage['headers'];
+}
+
+const browser = await openBrowser();
+const skip = typeof browser === 'string' && browser;
+const script = readFileSync(join(await buildPages({ quiet: true }), 'hit.js'));
+const frameworks = join(import.meta.dirname, '../../build/frameworks');
+const noRouters = !skip && !existsSync(frameworks) && 'build the routers: test/web/frameworks/install.sh';
+
+/** What the server of one row was sent, and how it responds: a status, or nothing at all. */
+class Row {
+  posts: Post[] = [];
+  status: number | 'none' = 202;
+  headers: Record<string, string> = {};
+  html: (path: string) => string = () => '';
+  /** What was accepted. */
+  get hits(): Hit[] {
+    return this.posts.flatMap(({ status, hits }) => (status === 202 ? hits : []));
+  }
+}
+const rows = new Map<string, Row>();
+
+/** One server is portal and Whalewatch under two names, each row below a folder of its own. */
+const server = createServer(async (request: IncomingMessage, response: ServerResponse) => {
+  const path = decodeURI((request.url ?? '/').split('?')[0]);
+  const key = path.split('/')[1];
+  const row = rows.get(key);
+  if (path.endsWith('/hit.js')) {
+    response.writeHead(200, {
+      'Content-Type': 'text/javascript',
+      'Access-Control-Allow-Origin': '*',
+      'Cross-Origin-Resource-Policy': 'cross-origin',
+    });
+    return response.end(script);
+  }
+  if (row && request.method === 'POST') {
+    const body = await new Response(request as never).text();
+    row.posts.push({
+      path,
+      status: row.status,
+      hits: JSON.parse(body),
+      bytes: Buffer.byteLength(body),
+      headers: request.headers,
+    });
+    if (row.status === 'none') return response.destroy();
+    return response.writeHead(row.status, { 'Access-Control-Allow-Origin': '*' }).end();
+  }
+  const file = join(frameworks, path);
+  if (/\.(js|css|html)$/.test(path) && existsSync(file)) {
+    const type = path.endsWith('.html') ? 'text/html' : path.endsWith('.css') ? 'text/css' : 'text/javascript';
+    return response.writeHead(200, { 'Content-Type': type }).end(readFileSync(file));
+  }
+  if (!row) return response.writeHead(404).end();
+  response.writeHead(200, { 'Content-Type': 'text/html', ...row.headers }).end(`<!doctype html>${row.html(path)}`);
+});
+await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+const { port } = server.address() as AddressInfo;
+/** The portal is another origin than the service, as it is out there. */
+const portal = `http://localhost:${port}`;
+const service = `http://127.0.0.1:${port}`;
+
+after(async () => {
+  if (typeof browser !== 'string') await browser.close();
+  server.closeAllConnections();
+  server.close();
+});
+
+const tag = (key: string, attributes = '') => `<script defer src="${service}/${key}/hit.js" ${attributes}></script>`;
+
+interface Visit {
+  key: string;
+  row: Row;
+  page: Page;
+  context: BrowserContext;
+  /** Opens a path of the portal. */
+  open(path: string): Promise<unknown>;
+  /** Clicks and waits for the address. */
+  go(name: string): Promise<unknown>;
+}
+
+interface Situation {
+  /** What the server sends for a path; a beacon and nothing else when left out. */
+  html?: (key: string, path: string) => string;
+  headers?: Record<string, string>;
+  /** Runs in the page before anything else does. */
+  before?: () => void;
+  options?: BrowserContextOptions;
+  /** Time passes only when the row says so. */
+  fakeClock?: true;
+  /** The browser says that it is automated. */
+  automated?: boolean;
+  /** The row's folder where the pages name it; else a folder of its own. */
+  key?: string;
+  /** The first page to open; `a` when left out. */
+  first?: string;
+  act?: (visit: Visit) => Promise<unknown>;
+  check?: (row: Row, key: string) => void;
+}
+
+/** A browser that does not call itself automated, as the test's own does. */
+const person = { userAgent: 'Mozilla/5.0 Chrome/153.0' };
+/** Situations that need no options of their own share one: a context of its own costs a second. */
+const shared = typeof browser === 'string' ? Promise.reject(browser) : browser.newContext(person);
+shared.catch(() => {});
+
+let count = 0;
+
+/** Visits the portal in one situation; returns the hits that came until it was left. */
+async function visit(situation: Situation, wanted: number): Promise<{ row: Row; key: string }> {
+  if (typeof browser === 'string') throw new Error(browser);
+  const key = situation.key ?? `row${++count}`;
+  const row = new Row();
+  rows.set(key, row);
+  row.html = (path) => situation.html?.(key, path) ?? tag(key);
+  row.headers = situation.headers ?? {};
+  const own = situation.options ?? (situation.fakeClock && {});
+  const context = own ? await browser.newContext({ ...person, ...own }) : await shared;
+  const page = await context.newPage();
+  if (!situation.automated)
+    await page.addInitScript(() => Object.defineProperty(navigator, 'webdriver', { get: () => false }));
+  if (situation.before) await page.addInitScript(situation.before);
+  const errors: Error[] = [];
+  page.on('pageerror', (error) => errors.push(error));
+  const open = (path: string) => page.goto(`${portal}/${key}/${path}`);
+  if (situation.fakeClock) await page.clock.install();
+  const go = async (name: string) => {
+    await page.click(`#to-${name}`);
+    await page.waitForFunction((name) => new RegExp(`/${name}(\\.html)?$`).test(location.href), name);
+  };
+  await open(situation.first ?? 'a');
+  await situation.act?.({ key, row, page, context, open, go });
+  // Leaving sends all there is. What is wanted is waited for; what must not come has the time of another page's load.
+  row.headers = {};
+  await page.goto('about:blank');
+  for (let turn = 0; turn < 250 && row.hits.length < wanted; turn++)
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  await page.goto(`${service}/${key}/hit.js`);
+  await (own ? context : page).close();
+  rows.delete(key);
+  assert.deepEqual(errors, [], 'nothing is thrown into the page');
+  return { row, key };
+}
+
+const long = `p${'x'.repeat(3000)}`;
+
+const push = (...paths: string[]) => paths.map((path) => `history.pushState(null, '', '${path}');`).join('\n');
+
+/** Pages that are hidden until `show()`. */
+const hidden = () => {
+  Object.defineProperty(document, 'visibilityState', { get: () => 'hidden', configurable: true });
+  Object.defineProperty(document, 'hidden', { get: () => true, configurable: true });
+  Object.assign(globalThis, {
+    show: () => {
+      Reflect.deleteProperty(document, 'visibilityState');
+      Reflect.deleteProperty(document, 'hidden');
+      document.dispatchEvent(new Event('visibilitychange'));
+    },
+  });
+};
+
+/** The oldest browsers that are served have no Navigation API. */
+const withoutNavigation = () => Object.defineProperty(globalThis, 'navigation', { value: undefined });
+
+// Situation -> paths of the hits in order, below the row's own folder; or [action, path].
+const table: [what: string, Situation, hits: (string | [action: string, path: string])[]][] = [
+  ['a visit', {}, ['a']],
+  ['the tag twice', { html: (key) => tag(key) + tag(key) }, ['a']],
+  ['the tag twice, one of them a module', { html: (key) => tag(key) + tag(key, 'type="module"') }, ['a']],
+  ['a tag with async', { html: (key) => tag(key, 'async') }, ['a']],
+  ['a module', { html: (key) => tag(key, 'type="module"') }, ['a']],
+  ['a tag with crossorigin', { html: (key) => tag(key, 'crossorigin') }, ['a']],
+  [
+    'a tag that a script puts in',
+    {
+      html: (key) =>
+        `<script>const s = document.createElement('script'); s.src = '${service}/${key}/hit.js'; document.head.append(s)</script>`,
+    },
+    ['a'],
+  ],
+  [
+    'a tag that a framework moves and runs again',
+    {
+      html: (key) => `<body>${tag(key)}`,
+      act: async ({ page, key }) => {
+        await page.evaluate(
+          (src) =>
+            new Promise((resolve) => {
+              const old = document.querySelector('script') as HTMLScriptElement;
+              const again = document.createElement('script');
+              again.src = src;
+              again.onload = resolve;
+              old.replaceWith(again);
+            }),
+          `${service}/${key}/hit.js`,
+        );
+      },
+    },
+    ['a'],
+  ],
+  [
+    'a page under Cross-Origin-Embedder-Policy',
+    { headers: { 'Cross-Origin-Embedder-Policy': 'require-corp', 'Cross-Origin-Opener-Policy': 'same-origin' } },
+    ['a'],
+  ],
+  [
+    'a page whose policy allows scripts by nonce',
+    {
+      headers: { 'Content-Security-Policy': `script-src 'nonce-n'; connect-src ${service}` },
+      html: (key) => tag(key, 'nonce="n"'),
+    },
+    ['a'],
+  ],
+  ['a page whose policy forbids the request', { headers: { 'Content-Security-Policy': "connect-src 'none'" } }, []],
+  [
+    'a page in a frame',
+    {
+      html: (key, path) => (path.endsWith('/a') ? `<iframe src="/${key}/inner"></iframe>` : tag(key)),
+      act: ({ page }) => page.frames()[1].waitForFunction(() => 'whalewatch' in globalThis),
+    },
+    ['inner'],
+  ],
+
+  ['two pages, one after the other', { act: ({ open }) => open('b') }, ['a', 'b']],
+  ['the same page loaded again', { act: ({ page }) => page.reload() }, ['a', 'a']],
+  [
+    'back out of the page cache',
+    {
+      act: async ({ page, open }) => {
+        await open('b');
+        await page.goBack();
+      },
+    },
+    ['a', 'b', 'a'],
+  ],
+  [
+    'steps within a single page; query and hash are not',
+    {
+      act: async ({ page }) => {
+        await page.evaluate(push('b', 'b?sort=name', 'b#part', 'c'));
+        await page.goBack();
+        await page.goBack();
+      },
+    },
+    ['a', 'b', 'c', 'b'],
+  ],
+  [
+    'the same, in a browser without the Navigation API',
+    {
+      before: withoutNavigation,
+      act: async ({ page }) => {
+        await page.evaluate(push('b', 'b?sort=name', 'b#part', 'c'));
+        await page.goBack();
+        await page.goBack();
+        await page.waitForFunction(() => location.search === '?sort=name' || location.hash === '#part');
+      },
+    },
+    ['a', 'b', 'c', 'b'],
+  ],
+  [
+    'history wrapped before the beacon came',
+    {
+      html: (key) =>
+        `<script>{const {pushState} = history; history.pushState = (...change) => pushState.apply(history, change)}</script>${tag(key)}`,
+      act: ({ page }) => page.evaluate(push('b')),
+    },
+    ['a', 'b'],
+  ],
+  [
+    'history wrapped after the beacon came',
+    {
+      act: ({ page }) =>
+        page.evaluate(
+          `{const {pushState} = history; history.pushState = (...change) => pushState.apply(history, change)}${push('b')}`,
+        ),
+    },
+    ['a', 'b'],
+  ],
+  [
+    'history wrapped before and after, without the Navigation API',
+    {
+      before: withoutNavigation,
+      html: (key) =>
+        `<script>{const {pushState} = history; history.pushState = (...change) => pushState.apply(history, change)}</script>${tag(key)}`,
+      act: ({ page }) =>
+        page.evaluate(
+          `{const {pushState} = history; history.pushState = (...change) => pushState.apply(history, change)}${push('b')}`,
+        ),
+    },
+    ['a', 'b'],
+  ],
+  [
+    'pushState taken aside before the beacon came',
+    {
+      html: (key) => `<script>globalThis.aside = history.pushState.bind(history)</script>${tag(key)}`,
+      act: ({ page }) => page.evaluate("aside(null, '', 'b')"),
+    },
+    ['a', 'b'],
+  ],
+  [
+    'a redirect by replaceState is the same view',
+    { act: ({ page }) => page.evaluate(`history.replaceState(null, '', 'b'); ${push('b', 'a')}`) },
+    ['a', 'a'],
+  ],
+  [
+    'replaceState to the same address',
+    { act: ({ page }) => page.evaluate("history.replaceState({ scroll: 1 }, '')") },
+    ['a'],
+  ],
+  ['routes in the hash, not asked for', { act: ({ page }) => page.evaluate("location.hash = '#/b'") }, ['a']],
+  [
+    'routes in the hash, asked for',
+    {
+      html: (key) => tag(key, 'data-hash'),
+      act: async ({ page }) => {
+        await page.evaluate("location.hash = '#/b'");
+        await page.goBack();
+        await page.waitForFunction(() => !location.hash);
+      },
+    },
+    ['a', 'a#/b', 'a'],
+  ],
+  [
+    'routes in the hash, without the Navigation API',
+    {
+      before: withoutNavigation,
+      html: (key) => tag(key, 'data-hash'),
+      act: async ({ page }) => {
+        await page.evaluate("location.hash = '#/b'");
+        await page.waitForFunction(() => location.hash === '#/b');
+      },
+    },
+    ['a', 'a#/b'],
+  ],
+
+  ['a tab in the background that nobody looks at', { before: hidden }, []],
+  ['a tab in the background, looked at later', { before: hidden, act: ({ page }) => page.evaluate('show()') }, ['a']],
+  [
+    'a tab that moved on before it was looked at',
+    { before: hidden, act: ({ page }) => page.evaluate(`${push('b', 'c')} show()`) },
+    ['c'],
+  ],
+  [
+    'an act before the first look',
+    { before: hidden, act: ({ page }) => page.evaluate("whalewatch('download'); show()") },
+    [
+      ['download', 'a'],
+      ['view', 'a'],
+    ],
+  ],
+
+  [
+    'a page drawn ahead of its visit, and its acts before that',
+    {
+      html: (key, path) =>
+        path.endsWith('/a')
+          ? `<script type="speculationrules">{"prerender": [{"source": "list", "urls": ["b"]}]}</script><a id="to-b" href="b">b</a>${tag(key)}`
+          : `<script>window.whalewatch = function () { (whalewatch.q = whalewatch.q || []).push(arguments) }; whalewatch('early')</script>${tag(key)}`,
+      act: ({ go }) => go('b'),
+    },
+    ['a', 'b', ['early', 'b']],
+  ],
+  [
+    'a page drawn ahead that nobody visits',
+    {
+      html: (key, path) =>
+        path.endsWith('/a')
+          ? `<script type="speculationrules">{"prerender": [{"source": "list", "urls": ["b"]}]}</script>${tag(key)}`
+          : tag(key),
+    },
+    ['a'],
+  ],
+
+  [
+    'an act of the page',
+    { act: ({ page }) => page.evaluate("whalewatch('download')") },
+    [
+      ['view', 'a'],
+      ['download', 'a'],
+    ],
+  ],
+  [
+    'acts before the script came',
+    {
+      html: (key) =>
+        `<script>window.whalewatch = window.whalewatch || function () { (whalewatch.q = whalewatch.q || []).push(arguments) }; whalewatch('early'); whalewatch('earlier')</script>${tag(key)}`,
+    },
+    [
+      ['view', 'a'],
+      ['early', 'a'],
+      ['earlier', 'a'],
+    ],
+  ],
+  [
+    'whatever it is called with',
+    {
+      act: ({ page }) =>
+        page.evaluate(
+          "for (const odd of [undefined, null, '', 7, NaN, {}, [], Symbol('x'), () => {}, new Event('click'), { toString() { throw 1 } }, 10n ** 400n]) whalewatch(odd)",
+        ),
+    },
+    [['view', 'a'], ...Array.from({ length: 12 }, (): [string, string] => ['view', 'a'])],
+  ],
+  [
+    'a very long action',
+    { act: ({ page }) => page.evaluate("whalewatch('x'.repeat(9999))") },
+    [
+      ['view', 'a'],
+      ['x'.repeat(64), 'a'],
+    ],
+  ],
+  [
+    'data-action and data-domain',
+    {
+      html: (key) => tag(key, 'data-action="checkout" data-domain="shop.example"'),
+      check: (row) => assert.equal(row.hits[0].domain, 'shop.example'),
+    },
+    [['checkout', 'a']],
+  ],
+  ['an element called whalewatch', { html: (key) => `<div id="whalewatch"></div>${tag(key)}` }, ['a']],
+
+  ['Do Not Track', { before: () => Object.defineProperty(navigator, 'doNotTrack', { get: () => '1' }) }, []],
+  [
+    'Global Privacy Control',
+    { before: () => Object.defineProperty(navigator, 'globalPrivacyControl', { get: () => true }) },
+    [],
+  ],
+  ['an automated browser', { automated: true }, []],
+  [
+    'storage that throws',
+    {
+      before: () =>
+        Object.defineProperty(globalThis, 'localStorage', {
+          get: () => {
+            throw new Error('denied');
+          },
+        }),
+    },
+    ['a'],
+  ],
+  [
+    'a visit of the owner, until it is on again',
+    {
+      options: {},
+      act: async ({ open }) => {
+        await open('b?whalewatch=off');
+        await open('c');
+        await open('d?whalewatch=on');
+      },
+    },
+    ['a', 'd'],
+  ],
+  [
+    'a crawler is for the server to judge',
+    { options: { userAgent: 'Mozilla/5.0 (compatible; Examplebot/2.1)' } },
+    ['a'],
+  ],
+
+  ['a page without fetch', { before: () => Object.defineProperty(globalThis, 'fetch', { value: undefined }) }, []],
+  [
+    'a page whose fetch throws',
+    {
+      before: () => {
+        globalThis.fetch = () => {
+          throw new Error('wrapped badly');
+        };
+      },
+    },
+    [],
+  ],
+  [
+    'data-api with a whole address',
+    {
+      html: (key) => tag(key, `data-api="${service}/${key}/elsewhere/count"`),
+      check: (row, key) => assert.equal(row.posts[0].path, `/${key}/elsewhere/count`),
+    },
+    ['a'],
+  ],
+  [
+    'data-api with a folder',
+    {
+      html: (key) => tag(key, `data-api="${service}/${key}/proxy/"`),
+      check: (row, key) => assert.equal(row.posts[0].path, `/${key}/proxy/v1/hits`),
+    },
+    ['a'],
+  ],
+  [
+    'a script below a folder posts beside itself',
+    { check: (row, key) => assert.equal(row.posts[0].path, `/${key}/v1/hits`) },
+    ['a'],
+  ],
+  [
+    'the referrer stays',
+    {
+      act: ({ page }) => page.evaluate(push('b')),
+      check: (row) => {
+        for (const { headers } of row.posts)
+          assert.deepEqual([headers.referer, headers.cookie], [undefined, undefined]);
+      },
+    },
+    ['a', 'b'],
+  ],
+  [
+    'more hits in the longest path than one request may carry',
+    {
+      act: ({ page }) => page.evaluate(`${push(long)} for (let i = 0; i < 20; i++) whalewatch('act')`),
+      check: (row) => {
+        for (const { bytes } of row.posts) assert.ok(bytes < 60_000, `${bytes} bytes`);
+      },
+    },
+    ['a', long, ...Array.from({ length: 20 }, (): [string, string] => ['act', long])],
+  ],
+
+  [
+    'an outage of five hours',
+    {
+      fakeClock: true,
+      act: async ({ page, row }) => {
+        row.status = 503;
+        await pass(page, 5 * 60);
+        assert.ok(row.posts.length > 10 && row.posts.length < 60, `${row.posts.length} tries`);
+        row.status = 202;
+        await page.evaluate("whalewatch('later')");
+        await pass(page, 10);
+      },
+    },
+    ['a', ['later', 'a']],
+  ],
+  [
+    'a server that is away for two hours',
+    {
+      fakeClock: true,
+      act: async ({ page, row }) => {
+        row.status = 'none';
+        await pass(page, 2 * 60);
+        row.status = 202;
+        await pass(page, 10);
+      },
+    },
+    ['a'],
+  ],
+  [
+    'an outage of two days: what is older than a day is dropped',
+    {
+      fakeClock: true,
+      act: async ({ page, row }) => {
+        row.status = 503;
+        await pass(page, 47 * 60, 40);
+        await page.evaluate("whalewatch('later')");
+        await pass(page, 60, 10);
+        row.status = 202;
+        await pass(page, 10);
+      },
+    },
+    [['later', 'a']],
+  ],
+  [
+    'a request that is blocked for good ends',
+    {
+      fakeClock: true,
+      act: async ({ page, row }) => {
+        row.status = 'none';
+        await pass(page, 12 * 60);
+        const tries = row.posts.length;
+        assert.ok(tries > 10 && tries < 35, `${tries} tries`);
+        await pass(page, 6 * 60);
+        assert.equal(row.posts.length, tries);
+      },
+    },
+    [],
+  ],
+  [
+    'too many requests',
+    {
+      fakeClock: true,
+      act: async ({ page, row }) => {
+        row.status = 429;
+        await pass(page, 1);
+        row.status = 202;
+        await pass(page, 2);
+      },
+    },
+    ['a'],
+  ],
+  [
+    'a refusal is not sent again',
+    {
+      fakeClock: true,
+      act: async ({ page, row }) => {
+        row.status = 400;
+        await pass(page, 60);
+        assert.equal(row.posts.length, 1);
+        row.status = 202;
+        await page.evaluate("whalewatch('later')");
+      },
+    },
+    [['later', 'a']],
+  ],
+];
+
+/** Lets minutes pass in the page, in steps between which responses arrive. */
+async function pass(page: Page, minutes: number, steps = 40): Promise<void> {
+  for (let step = 0; step < steps; step++) {
+    await page.clock.runFor((minutes * 60_000) / steps);
+    await page.evaluate((url) => fetch(url), `${service}/none/hit.js`);
+  }
+}
+
+/** Four pages by links and one step back. */
+const walk: Situation['act'] = async ({ go, page }) => {
+  for (const name of ['b', 'c', 'a']) await go(name);
+  await page.goBack();
+  await page.waitForFunction(() => /\/c(\.html)?$/.test(location.href));
+};
+const walked = ['a', 'b', 'c', 'a', 'c'];
+const links = (key: string) => ['a', 'b', 'c'].map((to) => `<a id="to-${to}" href="/${key}/${to}">${to}</a>`).join(' ');
+/** A page that the router draws into. */
+const routed =
+  (name: string, attributes = '', before = '') =>
+  (key: string) =>
+    `<body data-base="/${key}" ${attributes}><div id="app"></div>${before}${tag(key, attributes)}<script src="/${name}.js"></script>`;
+const routers: typeof table = [
+  [
+    'Turbo',
+    { html: (key) => `<head><script src="/turbo.js"></script>${tag(key)}</head>${links(key)}`, act: walk },
+    walked,
+  ],
+  [
+    'Turbo with the tag in the body',
+    { html: (key) => `<head><script src="/turbo.js"></script></head><body>${links(key)}${tag(key)}`, act: walk },
+    walked,
+  ],
+  ['React Router', { html: routed('react'), act: walk }, walked],
+  ['React Router without the Navigation API', { html: routed('react'), before: withoutNavigation, act: walk }, walked],
+  [
+    'React Router with a redirect',
+    {
+      html: routed('react'),
+      act: async ({ page }) => {
+        await page.click('#to-old');
+        await page.waitForFunction(() => location.pathname.endsWith('/c'));
+      },
+    },
+    ['a', 'old'],
+  ],
+  ['Vue Router', { html: routed('vue'), act: walk }, walked],
+  ['Vue Router without the Navigation API', { html: routed('vue'), before: withoutNavigation, act: walk }, walked],
+  [
+    'Vue Router in the hash',
+    { html: routed('vue', 'data-hash'), first: 'app#/a', act: walk },
+    walked.map((name) => `app#/${name}`),
+  ],
+  ['a router of the Navigation API', { html: (key) => routed('navigation', '', links(key))(key), act: walk }, walked],
+  ['Astro view transitions', { key: 'astro', first: 'a.html', act: walk }, walked.map((name) => `${name}.html`)],
+];
+
+const expected = (key: string, hits: (typeof table)[number][2]) =>
+  hits.map((hit): [string, string] => {
+    const [action, path] = typeof hit === 'string' ? ['view', hit] : hit;
+    return [action, `/${key}/${path}`.slice(0, 2000)];
+  });
+
+for (const [name, situations, missing] of [
+  ['a situation makes exactly the hits of its row', table, skip],
+  ['each router makes one hit a page', routers, skip || noRouters],
+] as const)
+  test(name, { skip: missing, concurrency: 3 }, async (t) => {
+    await Promise.all(
+      situations.map(([what, situation, hits]) =>
+        t.test(what, async () => {
+          const { row, key } = await visit(situation, hits.length);
+          assert.deepEqual(
+            row.hits.map(({ action, path }): [string, string] => [action, path]),
+            expected(key, hits),
+          );
+          assert.equal(new Set(row.hits.map(({ id }) => id)).size, hits.length, 'each hit has an id of its own');
+          situation.check?.(row, key);
+        }),
+      ),
+    );
+  });

@@ -1,0 +1,9 @@
+// A router of the Navigation API alone: links are intercepted, nothing calls pushState.
+const show = () => {
+  document.getElementById('app').textContent = location.pathname;
+};
+navigation.addEventListener('navigate', (event) => {
+  if (event.canIntercept && !event.hashChange && !event.downloadRequest)
+    event.intercept({ handler: async () => show() });
+});
+show();
