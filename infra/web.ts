@@ -110,6 +110,7 @@ export class Web extends Construct {
       additionalBehaviors: {
         // The map alone, which other sites may frame.
         '/embed': { ...toPages, responseHeadersPolicy: this.#headers('EmbedHeaders', true) },
+        '/hit.js': { ...toPages, responseHeadersPolicy: this.#open('BeaconHeaders') },
         '/v1/tiles/*': { ...toApi, cachePolicy: tiles },
         '/v1/hits': {
           ...toApi,
@@ -122,7 +123,7 @@ export class Web extends Construct {
           origin: S3BucketOrigin.withOriginAccessControl(stores.bucket, { originAccessControl }),
           viewerProtocolPolicy,
           cachePolicy: pages,
-          responseHeadersPolicy: this.#open(),
+          responseHeadersPolicy: this.#open('PointsHeaders'),
         },
       },
       // CloudFront keeps errors for 10 s whatever they say: a page that came back is seen at once.
@@ -160,16 +161,19 @@ export class Web extends Construct {
     });
   }
 
-  /** Any site may read the points, as it may through the API. */
-  #open() {
-    return new ResponseHeadersPolicy(this, 'PointsHeaders', {
-      responseHeadersPolicyName: this.#named('PointsHeaders'),
+  /** Any site may read the points, as through the API, and load the beacon, also under Cross-Origin-Embedder-Policy. */
+  #open(id: string) {
+    return new ResponseHeadersPolicy(this, id, {
+      responseHeadersPolicyName: this.#named(id),
       corsBehavior: {
         accessControlAllowOrigins: ['*'],
         accessControlAllowMethods: ['GET', 'HEAD'],
         accessControlAllowHeaders: ['*'],
         accessControlAllowCredentials: false,
         originOverride: true,
+      },
+      customHeadersBehavior: {
+        customHeaders: [{ header: 'Cross-Origin-Resource-Policy', value: 'cross-origin', override: true }],
       },
       securityHeadersBehavior: { contentTypeOptions: { override: true } },
     });

@@ -28,3 +28,7 @@ export function pageFile(path: string): string {
 export function cacheControl(path: string): string {
   return path.startsWith('/assets/') ? 'public, max-age=31536000, immutable' : 'public, max-age=0, must-revalidate';
 }
+
+/** What any site may load, also under Cross-Origin-Embedder-Policy. */
+export const openHeaders = (path: string): Record<string, string> =>
+  path === '/hit.js' ? { 'Access-Control-Allow-Origin': '*', 'Cross-Origin-Resource-Policy': 'cross-origin' } : {};

@@ -1,5 +1,6 @@
 import { Hono } from 'hono';
 import { cors } from 'hono/cors';
+import { isbot } from 'isbot';
 import { type StreamRecord, StreamRefused, type StreamWriter } from '#core/stores.ts';
 import { readBody } from '#http/body.ts';
 import { ApiError, answerErrors } from '#http/errors.ts';
@@ -65,6 +66,9 @@ export function collectApp(options: CollectOptions): Hono {
       throw new ApiError(413, 'too_large', `The body is longer than ${hitsBytes} bytes: send fewer hits at once.`);
     const address = clientAddress(peer(c.req.raw, c.env), c.req.header('x-forwarded-for'), isProxy);
     const lines = readHits(Buffer.from(bytes).toString('utf8'), address, clock());
+    // Pages send Origin, back ends don't: a crawler that runs the beacon is told from curl and its like.
+    if (c.req.header('origin') !== undefined && isbot(c.req.header('user-agent')))
+      return c.json({ accepted: 0, ignored: lines.length, reason: 'the user agent is a bot' }, 202);
     await put(packHits(lines, newKey));
     return c.json({ accepted: lines.length }, 202);
   });

@@ -51,7 +51,7 @@ export function describeIncoming({ openAPIRegistry: registry }: OpenAPIHono): vo
       },
     },
     responses: {
-      202: json(z.object({ accepted: z.int() }), 'Taken.'),
+      202: json(z.object({ accepted: z.int(), ignored: z.int().optional(), reason: z.string().optional() }), 'Taken.'),
       400: refused('A hit is wrong; the message names it and the field.'),
       413: refused('The body is too large.'),
       503: refused('The stream took nothing: send again after Retry-After.'),

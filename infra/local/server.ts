@@ -8,7 +8,7 @@ import { ApiError, answerErrors } from '#http/errors.ts';
 import { serveApp } from '#serve/app.ts';
 import { objectSnapshots } from '#serve/map/snapshots.ts';
 import { modelSource } from '#serve/recommender/models.ts';
-import { cacheControl, contentSecurityPolicy, pageFile } from '../../web/policy.ts';
+import { cacheControl, contentSecurityPolicy, openHeaders, pageFile } from '../../web/policy.ts';
 import { ipDatabaseBuiltAt, keepDays } from './defaults.ts';
 import { clock, type LocalStores, newId } from './stores/stores.ts';
 
@@ -62,6 +62,7 @@ const pageHeaders: MiddlewareHandler = async (c, next) => {
   c.header('Content-Security-Policy', contentSecurityPolicy({ framed: c.req.path === '/embed' }));
   c.header('Cache-Control', cacheControl(c.req.path));
   c.header('X-Content-Type-Options', 'nosniff');
+  for (const [name, value] of Object.entries(openHeaders(c.req.path))) c.header(name, value);
 };
 
 /**

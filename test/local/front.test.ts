@@ -64,6 +64,19 @@ test('a flood of hits never throttles a registry, and the access log holds no ad
   );
 });
 
+test('any site may load the beacon and the points, also under Cross-Origin-Embedder-Policy', () => {
+  for (const path of ['/hit.js', '/points.json']) {
+    const policy = behaviour(path).ResponseHeadersPolicyId;
+    assert.ok(policy, path);
+    const { CorsConfig, CustomHeadersConfig } = at(policy).ResponseHeadersPolicyConfig;
+    assert.deepEqual(CorsConfig.AccessControlAllowOrigins.Items, ['*']);
+    assert.deepEqual(
+      CustomHeadersConfig.Items.map(({ Header, Value }: { Header: string; Value: string }) => [Header, Value]),
+      [['Cross-Origin-Resource-Policy', 'cross-origin']],
+    );
+  }
+});
+
 test('no cache keeps what its origin says not to: minimum and default are 0', () => {
   for (const { Properties } of of('AWS::CloudFront::CachePolicy')) {
     const { MinTTL, DefaultTTL, ParametersInCacheKeyAndForwardedToOrigin: parameters } = Properties.CachePolicyConfig;

@@ -584,7 +584,7 @@ const table: [what: string, Situation, hits: (string | [action: string, path: st
         row.status = 'none';
         await pass(page, 12 * 60);
         const tries = row.posts.length;
-        assert.ok(tries > 10 && tries < 35, `${tries} tries`);
+        assert.ok(tries > 10 && tries < 60, `${tries} tries`);
         await pass(page, 6 * 60);
         assert.equal(row.posts.length, tries);
       },

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { collectApp } from '#collect/app.ts';
+import type { StreamRecord } from '#core/stores.ts';
+
+const records: StreamRecord[] = [];
+const app = collectApp({
+  stream: {
+    put: async (put) => {
+      records.push(...put);
+    },
+  },
+  token: async () => 'token',
+  peer: () => '81.2.69.142',
+  trustedProxies: [],
+  clock: () => Date.UTC(2026, 10, 28),
+  newKey: () => 'key',
+  report: (cause) => assert.fail(String(cause)),
+});
+
+const chrome = 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/153.0.0.0 Safari/537.36';
+for (const [who, headers, accepted] of [
+  ["a person's browser", { Origin: 'https://portal.example', 'User-Agent': chrome }, 2],
+  [
+    'a crawler that runs the beacon',
+    {
+      Origin: 'https://portal.example',
+      'User-Agent': 'Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)',
+    },
+    0,
+  ],
+  [
+    'a headless browser',
+    { Origin: 'https://portal.example', 'User-Agent': chrome.replace('Chrome', 'HeadlessChrome') },
+    0,
+  ],
+  [
+    'a phone called Cubot',
+    {
+      Origin: 'https://portal.example',
+      'User-Agent':
+        'Mozilla/5.0 (Linux; Android 13; CUBOT X70) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/153.0.0.0 Mobile Safari/537.36',
+    },
+    2,
+  ],
+  ['curl from a back end', { 'User-Agent': 'curl/8.5.0' }, 2],
+  ['a back end without a user agent', {}, 2],
+] as [string, Record<string, string>, number][])
+  test(`hits of ${who}: ${accepted || 'none'} counted`, async () => {
+    records.length = 0;
+    const body = JSON.stringify([{ domain: 'portal.example' }, { domain: 'portal.example', action: 'login' }]);
+    const response = await app.request('/v1/hits', { method: 'POST', body, headers });
+    assert.equal(response.status, 202);
+    const counts = (await response.json()) as { accepted: number; ignored?: number };
+    assert.equal(counts.accepted, accepted);
+    assert.equal(counts.ignored ?? 0, 2 - accepted);
+    assert.equal(records.length > 0, accepted > 0);
+  });
