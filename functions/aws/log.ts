@@ -20,9 +20,11 @@ export function info(message: string): void {
   console.log(JSON.stringify({ level: 'info', message }));
 }
 
+export type Count = (values: Record<string, number>) => void;
+
 /** Metrics in a deployment's own namespace, one a name, without dimensions. */
-export function counter(Namespace: string, clock: () => number) {
-  return (values: Record<string, number>): void => {
+export function counter(Namespace: string, clock: () => number): Count {
+  return (values) => {
     const Metrics = Object.keys(values).map((Name) => ({ Name }));
     const _aws = { Timestamp: clock(), CloudWatchMetrics: [{ Namespace, Dimensions: [[]], Metrics }] };
     console.log(JSON.stringify({ _aws, ...values }));

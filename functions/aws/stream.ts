@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { type KinesisClient, PutRecordsCommand } from '@aws-sdk/client-kinesis';
+import { KinesisClient, PutRecordsCommand } from '@aws-sdk/client-kinesis';
 import { type StreamRecord, StreamRefused, type StreamWriter } from '#core/stores.ts';
 
 export interface StreamOptions {
@@ -13,6 +13,10 @@ const bytesAtOnce = 5 * 1024 * 1024;
 const recordBytes = 1024 * 1024;
 /** What the stream had no room for is offered again after these milliseconds; a registry gets its answer within 500. */
 const pauses = [40, 160];
+
+/** A call that hangs is given up after two seconds and tried once more: a registry waits for the response. */
+export const streamClient = () =>
+  new KinesisClient({ maxAttempts: 2, requestHandler: { connectionTimeout: 1000, requestTimeout: 2000 } });
 
 /** The stream as collect writes it: Kinesis. */
 export function openStream({ client, stream }: StreamOptions): StreamWriter {

@@ -1,27 +1,19 @@
-import { KinesisClient } from '@aws-sdk/client-kinesis';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { handle, type LambdaEvent } from 'hono/aws-lambda';
 import { clock, newId } from '#aws/clock.ts';
-import { report } from '#aws/log.ts';
+import { gatewayHandler, peerOf } from '#aws/gateway.ts';
+import { counter, report } from '#aws/log.ts';
 import { openSecret } from '#aws/secret.ts';
-import { openStream } from '#aws/stream.ts';
+import { openStream, streamClient } from '#aws/stream.ts';
 import { collectApp } from './app.ts';
 import { readVariables } from './env.ts';
 
-const { STREAM, WEBHOOK_TOKEN_ID, TRUSTED_PROXIES } = readVariables();
+const { STREAM, WEBHOOK_TOKEN_ID, TRUSTED_PROXIES, METRICS } = readVariables();
 
-/** What API Gateway says of the connection (payload 2.0). */
-const peer = (_request: Request, env: unknown) => {
-  const { requestContext } = (env as { event: LambdaEvent }).event;
-  return requestContext && 'http' in requestContext ? requestContext.http.sourceIp : '';
-};
-
-export const handler = handle(
-  collectApp({
-    stream: openStream({ client: new KinesisClient({ maxAttempts: 2 }), stream: STREAM }),
-    token: openSecret(new SecretsManagerClient({}), WEBHOOK_TOKEN_ID, clock),
-    peer,
-    trustedProxies: TRUSTED_PROXIES.split(',').filter(Boolean),
-    ...{ clock, newKey: newId, report },
-  }),
-);
+const app = collectApp({
+  stream: openStream({ client: streamClient(), stream: STREAM }),
+  token: openSecret(new SecretsManagerClient({}), WEBHOOK_TOKEN_ID, clock),
+  peer: peerOf,
+  trustedProxies: TRUSTED_PROXIES.split(',').filter(Boolean),
+  ...{ clock, newKey: newId, report },
+});
+export const handler = gatewayHandler(app, counter(METRICS, clock), 'Collect5xx');

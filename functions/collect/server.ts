@@ -1,23 +1,17 @@
 // The server of a Fargate task: told to stop, it answers what it has taken and ends.
-import { KinesisClient } from '@aws-sdk/client-kinesis';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { clock, newId } from '#aws/clock.ts';
 import { number } from '#aws/env.ts';
 import { info, report } from '#aws/log.ts';
 import { openSecret } from '#aws/secret.ts';
-import { openStream } from '#aws/stream.ts';
+import { openStream, streamClient } from '#aws/stream.ts';
 import { readServerVariables } from './env.ts';
 import { listen } from './listen.ts';
 
 const { STREAM, WEBHOOK_TOKEN_ID, TRUSTED_PROXIES, PORT } = readServerVariables();
 
-// All requests wait for a call of the stream: one that hangs is given up soon.
-const kinesis = new KinesisClient({
-  maxAttempts: 2,
-  requestHandler: { requestTimeout: 2000 },
-});
 const { port, stop } = await listen({
-  stream: openStream({ client: kinesis, stream: STREAM }),
+  stream: openStream({ client: streamClient(), stream: STREAM }),
   token: openSecret(new SecretsManagerClient({}), WEBHOOK_TOKEN_ID, clock),
   trustedProxies: TRUSTED_PROXIES.split(',').filter(Boolean),
   port: number('PORT', PORT),

@@ -14,10 +14,11 @@ const names = [
   'KEEP_DAYS',
   'UNHEALTHY_AFTER_SECONDS',
   'IP_TABLE_BUILT_AT',
+  'METRICS',
 ] as const;
 export type Variables = Record<(typeof names)[number], string>;
 export const readVariables = (): Variables => variables(names);
 
-const tileNames = ['BUCKET_URL'] as const;
+const tileNames = ['BUCKET_URL', 'METRICS'] as const;
 export type TileVariables = Record<(typeof tileNames)[number], string>;
 export const readTileVariables = (): TileVariables => variables(tileNames);

@@ -1,14 +1,14 @@
 import { KinesisClient } from '@aws-sdk/client-kinesis';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { handle } from 'hono/aws-lambda';
 import { openCheckpoints } from '#aws/checkpoints.ts';
 import { dynamoClient, searchStore } from '#aws/clients.ts';
 import { clock } from '#aws/clock.ts';
 import { number } from '#aws/env.ts';
 import { openEvents } from '#aws/events.ts';
+import { gatewayHandler } from '#aws/gateway.ts';
 import { streamLag } from '#aws/lag.ts';
-import { report } from '#aws/log.ts';
+import { counter, report } from '#aws/log.ts';
 import { openNotices } from '#aws/notices.ts';
 import { openObjects } from '#aws/objects.ts';
 import { openSecret } from '#aws/secret.ts';
@@ -22,19 +22,18 @@ const client = dynamoClient();
 const objects = openObjects({ client: new S3Client({}), bucket: variables.BUCKET });
 const checkpoints = openCheckpoints({ client, table: variables.CHECKPOINTS_TABLE });
 
-export const handler = handle(
-  serveApp({
-    ...{ objects, checkpoints, clock, report },
-    events: openEvents({ client, table: variables.EVENTS_TABLE, keyTable: variables.KEYS_TABLE, clock }),
-    search: searchStore(variables.SEARCH_ENDPOINT, variables.SEARCH_SIGNED === 'true'),
-    notices: openNotices({ client, table: variables.NOTICES_TABLE, clock }),
-    snapshots: objectSnapshots(objects, clock),
-    models: modelSource(objects, clock, report),
-    lag: streamLag({ client: new KinesisClient({}), stream: variables.STREAM, checkpoints, clock }),
-    ipTableBuiltAt: async () => number('IP_TABLE_BUILT_AT', variables.IP_TABLE_BUILT_AT),
-    unhealthyAfterSeconds: number('UNHEALTHY_AFTER_SECONDS', variables.UNHEALTHY_AFTER_SECONDS),
-    keepDays: number('KEEP_DAYS', variables.KEEP_DAYS),
-    readToken: openSecret(new SecretsManagerClient({}), variables.READ_TOKEN_ID, clock),
-    publicPeople: variables.PUBLIC_PEOPLE === 'true',
-  }),
-);
+const app = serveApp({
+  ...{ objects, checkpoints, clock, report },
+  events: openEvents({ client, table: variables.EVENTS_TABLE, keyTable: variables.KEYS_TABLE, clock }),
+  search: searchStore(variables.SEARCH_ENDPOINT, variables.SEARCH_SIGNED === 'true'),
+  notices: openNotices({ client, table: variables.NOTICES_TABLE, clock }),
+  snapshots: objectSnapshots(objects, clock),
+  models: modelSource(objects, clock, report),
+  lag: streamLag({ client: new KinesisClient({}), stream: variables.STREAM, checkpoints, clock }),
+  ipTableBuiltAt: async () => number('IP_TABLE_BUILT_AT', variables.IP_TABLE_BUILT_AT),
+  unhealthyAfterSeconds: number('UNHEALTHY_AFTER_SECONDS', variables.UNHEALTHY_AFTER_SECONDS),
+  keepDays: number('KEEP_DAYS', variables.KEEP_DAYS),
+  readToken: openSecret(new SecretsManagerClient({}), variables.READ_TOKEN_ID, clock),
+  publicPeople: variables.PUBLIC_PEOPLE === 'true',
+});
+export const handler = gatewayHandler(app, counter(variables.METRICS, clock), 'Serve5xx');
