@@ -11,6 +11,9 @@ import type { ResolvedSettings } from './settings.ts';
 /** No address: `$context.identity.sourceIp` is left out, and so are names in the query. */
 const accessLog = {
   time: '$context.requestTime',
+  /** First in each line of the function's log. */
+  functionRequest: '$context.integration.requestId',
+  request: '$context.requestId',
   route: '$context.routeKey',
   status: '$context.status',
   bytes: '$context.responseLength',
@@ -65,7 +68,7 @@ export class Api extends Construct {
       stageName: '$default',
       autoDeploy: true,
       accessLogSettings: { destinationArn: log.logGroupArn, format: JSON.stringify(accessLog) },
-      defaultRouteSettings: { throttlingRateLimit: 500, throttlingBurstLimit: 1000, detailedMetricsEnabled: true },
+      defaultRouteSettings: { throttlingRateLimit: 500, throttlingBurstLimit: 1000, detailedMetricsEnabled: false },
       routeSettings: { 'POST /v1/hits': rate(hits), 'POST /v1/registry-events': rate(registryEvents) },
     });
     for (const route of routes) stage.node.addDependency(route);

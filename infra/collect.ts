@@ -10,6 +10,13 @@ import { StageFunction } from './function.ts';
 import type { Network } from './network.ts';
 import type { ResolvedSettings } from './settings.ts';
 
+export interface CollectProps {
+  settings: ResolvedSettings;
+  /** Namespace of the metrics. */
+  metrics: string;
+  network?: Network;
+}
+
 export class Collect extends Construct {
   readonly stream: Stream;
   readonly token: Secret;
@@ -18,7 +25,7 @@ export class Collect extends Construct {
   /** Beside the function, where the setting says so: it goes on for registries, whose throttle no flood of hits shares. */
   readonly servers?: CollectServers;
 
-  constructor(scope: Construct, id: string, { settings, network }: { settings: ResolvedSettings; network?: Network }) {
+  constructor(scope: Construct, id: string, { settings, metrics, network }: CollectProps) {
     super(scope, id);
     const { stream, retentionHours, trustedProxies, logDays } = settings;
     this.stream = new Stream(this, 'Stream', {
@@ -35,6 +42,7 @@ export class Collect extends Construct {
       STREAM: this.stream.streamName,
       WEBHOOK_TOKEN_ID: this.token.secretArn,
       TRUSTED_PROXIES: trustedProxies.join(),
+      METRICS: metrics,
     };
     this.handler = new StageFunction<Variables>(this, 'Function', {
       name: 'collect',

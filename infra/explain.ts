@@ -17,6 +17,7 @@ function text(value: unknown): string {
   if (typeof value === 'string') return value;
   const [[name, of]] = Object.entries(value as Record<string, unknown[]>);
   if (name === 'Fn::Join') return (of[1] as unknown[]).map(text).join(String(of[0]));
+  if (name === 'Fn::Sub') return String(of).replace(/\$\{([^}]+)\}/g, '<$1>');
   if (name === 'Fn::GetAtt') return `<${of.join('.')}>`;
   return `<${of}>`;
 }

@@ -3,7 +3,14 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { Effect, PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { Architecture, Code, type ILayerVersion, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
+import {
+  Architecture,
+  Code,
+  type ILayerVersion,
+  Function as LambdaFunction,
+  LoggingFormat,
+  Runtime,
+} from 'aws-cdk-lib/aws-lambda';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
 import { explain, wildcard } from './explain.ts';
@@ -62,6 +69,8 @@ export class StageFunction<Variables extends Record<string, string>> extends Lam
       environment: props.environment,
       layers: props.layers,
       logGroup,
+      // Metrics in the embedded format are lines of JSON: Lambda's own JSON format would wrap them.
+      loggingFormat: LoggingFormat.TEXT,
       role,
     });
   }
@@ -69,7 +78,7 @@ export class StageFunction<Variables extends Record<string, string>> extends Lam
   /** Allows actions on resources, written out. */
   may(actions: string[], resources: string[]): void {
     this.addToRolePolicy(allow(actions, resources));
-    for (const resource of resources.filter((arn) => arn.endsWith('*')))
+    for (const resource of resources.filter((arn) => arn.includes('*')))
       explain(this.role ?? this, {
         [wildcard(this, resource)]: 'Keys under one prefix, paths of one index: no list of them exists',
       });

@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Duration, Stack } from 'aws-cdk-lib';
 import type { Stream } from 'aws-cdk-lib/aws-kinesis';
 import {
   Code,
@@ -28,7 +28,7 @@ import type { ExportVariables, Variables } from '#process/env.ts';
 import { explain, wildcard } from './explain.ts';
 import { allow, StageFunction } from './function.ts';
 import type { ResolvedSettings } from './settings.ts';
-import type { Stores } from './stores.ts';
+import { keep, type Stores } from './stores.ts';
 import type { Emulated } from './whalewatch.ts';
 
 /** Of a stage that reads the stream and the stores: process, and serve for its health page. */
@@ -82,6 +82,7 @@ export class Process extends Construct {
     // The model's age, for an alarm.
     this.export.may(['s3:GetObject'], [stores.bucket.arnForObjects('models/latest.json')]);
     this.undelivered = queue(this, 'Undelivered', Duration.minutes(1));
+    callOnce(this.export, this.undelivered);
     this.#schedule(settings.exportEvery);
   }
 
@@ -135,7 +136,8 @@ export class Process extends Construct {
       ['dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:Query', 'dynamodb:BatchWriteItem'],
       [stores.notices.tableArn],
     );
-    handler.may(['s3:PutObject'], [stores.bucket.arnForObjects('deltas/*')]);
+    // GetObject: a put that is tried again and meets its own object asks with HEAD whose it is.
+    handler.may(['s3:PutObject', 's3:GetObject'], [stores.bucket.arnForObjects('deltas/*')]);
     handler.may(['sns:Publish'], [this.messages.topicArn]);
     stores.allowSearch(handler, {
       Put: ['whalewatch-documents', 'whalewatch-recommendations'],
@@ -149,16 +151,16 @@ export class Process extends Construct {
     return handler;
   }
 
-  /** Batches that could not be processed for as long as the stream kept them, whole: one of two places with addresses. */
+  /** Batches that could not be processed while the stream kept them, whole, for a week: one of two places with addresses. */
   #failures(emulated: Emulated) {
     const bucket = new Bucket(this, 'Failures', {
       encryption: BucketEncryption.S3_MANAGED,
       blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
       enforceSSL: !emulated.plainHttp,
-      removalPolicy: RemovalPolicy.RETAIN,
-      lifecycleRules: [{ expiration: Duration.days(1), abortIncompleteMultipartUploadAfter: Duration.days(1) }],
+      removalPolicy: keep,
+      lifecycleRules: [{ expiration: Duration.days(7), abortIncompleteMultipartUploadAfter: Duration.days(1) }],
     });
-    explain(bucket, { S1: 'Emptied every day; an access log would outlive it' });
+    explain(bucket, { S1: 'Emptied after a week; an access log would outlive it' });
     return bucket;
   }
 
@@ -197,8 +199,9 @@ export class Process extends Construct {
       return;
     }
     // EventBridge Scheduler knows whole minutes: once a minute it sends messages that wait 0, 15, 30 ... seconds.
-    const ticks = queue(this, 'Ticks', Duration.seconds(360));
-    this.export.addEventSource(new SqsEventSource(ticks, { batchSize: 1 }));
+    // A tick that found no room within a minute has been made good by the next: ticks must not pile up.
+    const ticks = queue(this, 'Ticks', Duration.seconds(360), Duration.minutes(1));
+    this.export.addEventSource(new SqsEventSource(ticks, { batchSize: 1, maxConcurrency: 2 }));
     const delays = Array.from({ length: 60 / everySeconds }, (_, n) => n * everySeconds);
     new Schedule(this, 'Every', {
       schedule: ScheduleExpression.rate(Duration.minutes(1)),
@@ -219,12 +222,31 @@ export class Process extends Construct {
   }
 }
 
-export function queue(scope: Construct, id: string, visibilityTimeout: Duration): Queue {
+/**
+ * Bounds what Lambda itself does with a call of a schedule: left alone it tries errors twice more and throttled calls for
+ * six hours, so that calls pile up. Here a call is tried once, within a minute; what fails goes to the queue.
+ */
+export function callOnce(handler: StageFunction<never>, failures: Queue): void {
+  handler.configureAsyncInvoke({
+    retryAttempts: 0,
+    maxEventAge: Duration.seconds(60),
+    // CDK's own SqsDestination grants reading the queue too.
+    onFailure: { bind: () => ({ destination: failures.queueArn }) },
+  });
+  handler.may(['sqs:SendMessage'], [failures.queueArn]);
+}
+
+export function queue(
+  scope: Construct,
+  id: string,
+  visibilityTimeout: Duration,
+  retentionPeriod = Duration.hours(12),
+): Queue {
   const made = new Queue(scope, id, {
     encryption: QueueEncryption.SQS_MANAGED,
     enforceSSL: true,
     visibilityTimeout,
-    retentionPeriod: Duration.hours(1),
+    retentionPeriod,
   });
   explain(made, { SQS3: 'It is the end of the line: what misses is made good by the next run' });
   return made;

@@ -31,6 +31,7 @@ export class Serve extends Construct {
         KEEP_DAYS: String(keepDays),
         UNHEALTHY_AFTER_SECONDS: String(3 * (exportEvery + batchWindow)),
         IP_TABLE_BUILT_AT: String(ipTable(ipDatabase).builtAt),
+        METRICS: stores.metrics,
       },
       memory: 1769,
       timeoutSeconds: 29,
@@ -62,7 +63,10 @@ export class Serve extends Construct {
     this.tiles = new StageFunction<TileVariables>(this, 'Tiles', {
       name: 'tiles',
       does: 'Tiles: the pointer to the newest points, and tiles of them',
-      environment: { BUCKET_URL: emulated.s3 ? `${emulated.s3}/${bucketName}` : `https://${bucketRegionalDomainName}` },
+      environment: {
+        BUCKET_URL: emulated.s3 ? `${emulated.s3}/${bucketName}` : `https://${bucketRegionalDomainName}`,
+        METRICS: stores.metrics,
+      },
       memory: 1769,
       timeoutSeconds: 29,
       logDays,

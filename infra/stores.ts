@@ -14,6 +14,12 @@ const keyed = {
   sortKey: { name: 'sk', type: AttributeType.STRING },
 };
 
+/** Kept when the stack goes or a change replaces them; removed when their first deployment fails: nobody would know of them. */
+export const keep = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE;
+/** How long an overwritten or removed object can be had back: each export writes the map's state anew, so each day costs. */
+const restorable = Duration.days(7);
+const unfinished = { abortIncompleteMultipartUploadAfter: Duration.days(1) };
+
 export class Stores extends Construct {
   readonly checkpoints: Table;
   readonly events: Table;
@@ -36,7 +42,7 @@ export class Stores extends Construct {
         billingMode: BillingMode.PAY_PER_REQUEST,
         encryption: TableEncryption.DEFAULT,
         pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: kept },
-        removalPolicy: kept ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+        removalPolicy: kept ? keep : RemovalPolicy.DESTROY,
         ...(kept ? {} : { timeToLiveAttribute: 'expires' }),
       });
     this.checkpoints = table('Checkpoints', true);
@@ -61,12 +67,30 @@ export class Stores extends Construct {
       blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
       objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
       enforceSSL: !emulated.plainHttp,
-      removalPolicy: RemovalPolicy.RETAIN,
+      // What was overwritten or removed can be had back for days (npm run restore:aws).
+      versioned: true,
+      removalPolicy: keep,
       // Export removes what it has folded; this catches what a crash left. A delta that is named is folded within days.
       lifecycleRules: [
-        { prefix: 'deltas/', expiration: Duration.days(30), abortIncompleteMultipartUploadAfter: Duration.days(1) },
-        // What training handed to Spark names people; it is removed once the model is published.
-        { prefix: 'training/', expiration: Duration.days(1), abortIncompleteMultipartUploadAfter: Duration.days(1) },
+        { prefix: 'deltas/', expiration: Duration.days(30), noncurrentVersionExpiration: restorable, ...unfinished },
+        // What training hands to Spark names people: it is removed once the model is published, and its versions a day later.
+        {
+          prefix: 'training/',
+          expiration: Duration.days(1),
+          noncurrentVersionExpiration: Duration.days(1),
+          ...unfinished,
+        },
+        ...['state/', 'models/'].map((prefix) => ({
+          prefix,
+          noncurrentVersionExpiration: restorable,
+          expiredObjectDeleteMarker: true,
+        })),
+        // Snapshots of the map follow from the state: an old version is of no use.
+        ...['points/', 'points.json'].map((prefix) => ({
+          prefix,
+          noncurrentVersionExpiration: Duration.days(1),
+          expiredObjectDeleteMarker: true,
+        })),
       ],
     });
     explain(this.bucket, {
@@ -86,7 +110,9 @@ export class Stores extends Construct {
       nodeToNodeEncryption: true,
       enforceHttps: true,
       tlsSecurityPolicy: TLSSecurityPolicy.TLS_1_2_PFS,
-      removalPolicy: RemovalPolicy.RETAIN,
+      removalPolicy: keep,
+      // Without it a newer engine version replaces the domain, and its documents are gone.
+      enableVersionUpgrade: true,
     });
     const reasons = {
       OS1: 'A network would need NAT gateways or endpoints ($33 a month); every call is signed, and a role may use its paths only',

@@ -52,7 +52,8 @@ export class StageTask<Variables extends Record<string, string>> extends Constru
     const log = new LogGroup(this, 'Logs', { retention: props.logDays, removalPolicy: RemovalPolicy.DESTROY });
     const assumedBy = new ServicePrincipal('ecs-tasks.amazonaws.com');
     this.#role = new Role(this, 'Role', { assumedBy, description: `What ${does.toLowerCase()} may do` });
-    this.may(['s3:GetObject'], [`${code.bucket.bucketArn}/${code.s3ObjectKey}`]);
+    // Not one key: during a rollout, and after it is rolled back, servers of the last deployment start too.
+    this.may(['s3:GetObject'], [`${code.bucket.bucketArn}/*.mjs`]);
     // What Fargate itself does to run it: the images are public, so it writes logs only.
     const logs = new PolicyDocument({
       statements: [allow(['logs:CreateLogStream', 'logs:PutLogEvents'], [log.logGroupArn])],
@@ -95,7 +96,7 @@ export class StageTask<Variables extends Record<string, string>> extends Constru
   /** Allows actions on resources, written out. */
   may(actions: string[], resources: string[]): void {
     this.#role.addToPolicy(allow(actions, resources));
-    for (const resource of resources.filter((arn) => arn.endsWith('*')))
+    for (const resource of resources.filter((arn) => arn.includes('*')))
       explain(this.#role, {
         [wildcard(this, resource)]: 'Keys under one prefix, paths of one index: no list of them exists',
       });

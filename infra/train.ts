@@ -17,10 +17,11 @@ export class Train extends Construct {
     super(scope, id);
     const { settings } = props;
     this.undelivered = queue(this, 'Undelivered', Duration.minutes(1));
+    const given = { ...props, failed: this.undelivered };
     const trainers = {
-      lambda: () => new LambdaTrainer(this, props),
-      fargate: () => new FargateTrainer(this, { ...props, failed: this.undelivered }),
-      spark: () => new SparkTrainer(this, { ...props, failed: this.undelivered }),
+      lambda: () => new LambdaTrainer(this, given),
+      fargate: () => new FargateTrainer(this, given),
+      spark: () => new SparkTrainer(this, given),
     };
     this.trainer = trainers[settings.trainer]();
     new Schedule(this, 'Every', {

@@ -9,7 +9,7 @@ import type { Construct } from 'constructs';
 import type { Variables } from '#train/env.ts';
 import { StageFunction } from './function.ts';
 import type { Network } from './network.ts';
-import { versions } from './process.ts';
+import { callOnce, versions } from './process.ts';
 import type { ResolvedSettings } from './settings.ts';
 import type { Stores } from './stores.ts';
 
@@ -31,7 +31,7 @@ export interface Trainer {
 export class LambdaTrainer implements Trainer {
   readonly #handler: StageFunction<Variables>;
 
-  constructor(scope: Construct, { settings, stores }: TrainProps) {
+  constructor(scope: Construct, { settings, stores, failed }: TrainProps & { failed: Queue }) {
     this.#handler = new StageFunction<Variables>(scope, 'Function', {
       name: 'train',
       does: 'Train: fits the recommender on stored pulls and publishes it',
@@ -41,6 +41,7 @@ export class LambdaTrainer implements Trainer {
       logDays: settings.logDays,
     });
     mayTrain(this.#handler, stores);
+    callOnce(this.#handler, failed);
   }
 
   target(options: ScheduleTargetBaseProps): IScheduleTarget {

@@ -1,5 +1,5 @@
 // Alarms that say what to do: each names its section of docs/runbook.md. One dashboard.
-import { Duration } from 'aws-cdk-lib';
+import { Duration, Stack } from 'aws-cdk-lib';
 import { CfnBudget } from 'aws-cdk-lib/aws-budgets';
 import {
   Alarm,
@@ -7,12 +7,15 @@ import {
   Dashboard,
   GraphWidget,
   type IMetric,
+  MathExpression,
   Metric,
   Stats,
   TreatMissingData,
 } from 'aws-cdk-lib/aws-cloudwatch';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
+import { Effect, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
+import type { Domain } from 'aws-cdk-lib/aws-opensearchservice';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
@@ -47,6 +50,16 @@ export class Watch extends Construct {
     super(scope, id);
     const { settings, stores, collect, process, train, serve, api } = props;
     this.topic = new Topic(this, 'Alarms', { enforceSSL: true });
+    // A topic policy replaces the default one, which lets CloudWatch publish: with the Deny of enforceSSL alone no alarm arrives.
+    this.topic.addToResourcePolicy(
+      new PolicyStatement({
+        effect: Effect.ALLOW,
+        principals: [new ServicePrincipal('cloudwatch.amazonaws.com')],
+        actions: ['sns:Publish'],
+        resources: [this.topic.topicArn],
+        conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(this).account } },
+      }),
+    );
     if (settings.alarmEmail) {
       this.topic.addSubscription(new EmailSubscription(settings.alarmEmail));
       process.messages.addSubscription(new EmailSubscription(settings.alarmEmail));
@@ -57,14 +70,36 @@ export class Watch extends Construct {
     const refused = collect.stream.metricWriteProvisionedThroughputExceeded({ period: five, statistic: Stats.SUM });
     const behind = handler.metric('IteratorAge', { period: minute, statistic: Stats.MAXIMUM });
     const errors = (of: LambdaFunction) => of.metricErrors({ period: five });
+    /** Errors that were thrown, and responses of 5xx, which Lambda counts as successes. */
+    const failures = (of: LambdaFunction, name: string) => {
+      // Ids of metrics are one graph's, and all functions share one.
+      const [thrown, handled] = [`thrown${name}`, `handled${name}`];
+      return new MathExpression({
+        expression: `FILL(${thrown}, 0) + FILL(${handled}, 0)`,
+        usingMetrics: { [thrown]: errors(of), [handled]: own(`${name}5xx`) },
+        period: five,
+        label: `${name} fails`,
+      });
+    };
     const exportMissing = Duration.seconds(Math.max(300, 5 * settings.exportEvery));
-    /** Counted by the mapping itself: what it gave up, whether or not the bucket took it. */
-    const givenUp = new Metric({
-      namespace: 'AWS/Lambda',
-      metricName: 'DroppedEventCount',
-      dimensionsMap: { EventSourceMappingUUID: process.mapping },
+    /** Of the mapping itself, which alone knows: what the failure bucket took is not among what was dropped. */
+    const ofMapping = (metricName: string) =>
+      new Metric({
+        namespace: 'AWS/Lambda',
+        metricName,
+        dimensionsMap: { EventSourceMappingUUID: process.mapping },
+        period: five,
+        statistic: Stats.SUM,
+      });
+    const givenUp = ofMapping('OnFailureDestinationDeliveredEventCount');
+    const dropped = new MathExpression({
+      expression: 'FILL(dropped, 0) + FILL(undelivered, 0)',
+      usingMetrics: {
+        dropped: ofMapping('DroppedEventCount'),
+        undelivered: handler.metric('DestinationDeliveryFailures', { period: five, statistic: Stats.SUM }),
+      },
       period: five,
-      statistic: Stats.SUM,
+      label: 'Records lost',
     });
     const waiting = (queue: Queue) =>
       queue.metricApproximateNumberOfMessagesVisible({ period: five, statistic: Stats.MAXIMUM });
@@ -75,16 +110,17 @@ export class Watch extends Construct {
       period: five,
       statistic: Stats.SUM,
     });
-    const lost = own('MessagesLost');
+    const lost = own('AlertsLost');
     const undelivered = process.messages.metricNumberOfNotificationsFailed({ period: five });
     const modelAge = own('ModelAgeHours', five, Stats.MAXIMUM);
 
     this.#alarm('ProcessBehind', behind, 300_000, 'Records wait for five minutes: process fails or is too slow', 3);
     this.#alarm('ProcessFails', errors(handler), 3, 'Batches fail and are tried again: a store is down');
-    this.#alarm('RecordsGivenUp', givenUp, 1, 'Records were given up after the stream kept them for hours');
-    this.#alarm('Quarantine', own('Quarantined'), 20, 'Events that can not be understood are set aside');
+    this.#alarm('RecordsGivenUp', givenUp, 1, 'Records were given up and wait in the failure bucket');
+    this.#alarm('RecordsLost', dropped, 1, 'Records were given up and the failure bucket did not take them');
+    this.#alarm('Quarantine', own('Quarantined'), 20, 'Events that cannot be understood are quarantined');
     this.#alarm('StreamFull', refused, 1, 'The stream refuses records: give it more shards', 2);
-    this.#alarm('CollectFails', errors(collect.handler), 1, 'Collect fails: registries hold events back');
+    this.#alarm('CollectFails', failures(collect.handler, 'Collect'), 1, 'Collect fails: registries hold events back');
     if (collect.servers) {
       const { failures, healthy, processor } = collect.servers;
       this.#alarm('CollectorFails', failures, 5, 'The servers of collect answer 5xx');
@@ -97,8 +133,8 @@ export class Watch extends Construct {
     const collectThrottled = collect.handler.metricThrottles({ period: five });
     this.#alarm('CollectThrottled', collectThrottled, 1, 'Lambda has no room for collect: raise the quota');
     this.#alarm('Throttled', throttled, 10, 'Lambda has no room for all functions at once: raise the quota', 2);
-    this.#alarm('ServeFails', errors(serve.handler), 3, 'Readers get errors');
-    this.#alarm('TilesFail', errors(serve.tiles), 3, 'The map gets no tiles');
+    this.#alarm('ServeFails', failures(serve.handler, 'Serve'), 3, 'Readers get errors');
+    this.#alarm('TilesFail', failures(serve.tiles, 'Tiles'), 3, 'The map gets no tiles');
     this.#alarm('ApiFails', api.api.metricServerError({ period: five }), 5, 'The API answers 5xx');
     this.#alarm('ExportFails', errors(process.export), 2, 'Export fails');
     this.#alarm('PointsStale', own('Exported', exportMissing), 1, 'The map is not brought up to date', 1, {
@@ -111,26 +147,25 @@ export class Watch extends Construct {
     this.#alarm('ModelStale', modelAge, 2 * settings.trainEvery + 2, 'The model in service is old', 3);
     const worse = own('ModelRefused', Duration.hours(1));
     this.#alarm('ModelRefused', worse, 1, 'A new model was not put in service');
-    this.#alarm('MessagesLost', lost, 1, 'Messages of the rules could not be kept or handed on');
-    this.#alarm('MessagesRefused', undelivered, 1, 'A subscriber of the messages does not take them');
-    if (stores.domain) {
-      const free = stores.domain.metricFreeStorageSpace({ period: five, statistic: Stats.MINIMUM });
-      const gigabytes = ('gigabytes' in settings.search && settings.search.gigabytes) || 10;
-      this.#alarm('SearchFull', free, gigabytes * 1024 * 0.2, 'Less than a fifth of the search domain is free', 3, {
-        comparisonOperator: ComparisonOperator.LESS_THAN_THRESHOLD,
-      });
-      this.#alarm('SearchRed', stores.domain.metricClusterStatusRed({ period: minute }), 1, 'Search has lost data', 5);
-    }
+    this.#alarm('AlertsLost', lost, 1, 'Alerts of the rules could not be kept or handed on');
+    this.#alarm('AlertsRefused', undelivered, 1, 'A subscriber of the alerts does not take them');
+    if (stores.domain) this.#search(stores.domain, settings);
     if (settings.alarmEmail) this.#budget(settings.alarmEmail, settings.monthlyBudget);
     this.#dashboard(
       ['Behind, ms', [behind]],
       ['In', [collect.handler.metricInvocations(), collect.handler.metricDuration({ statistic: 'p99' })]],
       [
         'Errors',
-        [...[collect.handler, handler, process.export, serve.handler, serve.tiles].map(errors), train.trainer.failures],
+        [
+          failures(collect.handler, 'Collect'),
+          failures(serve.handler, 'Serve'),
+          failures(serve.tiles, 'Tiles'),
+          ...[handler, process.export].map(errors),
+          train.trainer.failures,
+        ],
       ],
       ['Throttled', [collectThrottled, throttled, refused]],
-      ['Set aside, given up, lost', [own('Quarantined'), givenUp, lost, undelivered]],
+      ['Quarantined, given up, lost', [own('Quarantined'), givenUp, dropped, lost, undelivered]],
       ['Export', [own('Exported'), own('Folded'), process.export.metricDuration()]],
       ['Model, hours old', [modelAge]],
       ['Serve', [serve.handler.metricInvocations(), serve.handler.metricDuration({ statistic: 'p99' })]],
@@ -149,6 +184,34 @@ export class Watch extends Construct {
       ...more,
     });
     alarm.addAlarmAction(new SnsAction(this.topic));
+  }
+
+  /** Of the search domain; the thresholds are AWS's own advice, but for its disk: writes stop at about a fifth. */
+  #search(domain: Domain, { search }: ResolvedSettings): void {
+    const { instanceType = '', gigabytes = 10 } = search as { instanceType?: string; gigabytes?: number };
+    const most = (metricName: string, period = five) => domain.metric(metricName, { period, statistic: Stats.MAXIMUM });
+    const least = (metricName: string) => domain.metric(metricName, { period: five, statistic: Stats.MINIMUM });
+    const below = { comparisonOperator: ComparisonOperator.LESS_THAN_THRESHOLD };
+    const megabytes = gigabytes * 1024;
+    this.#alarm(
+      'SearchFull',
+      least('FreeStorageSpace'),
+      0.35 * megabytes,
+      'Search: a third of the disk is free',
+      1,
+      below,
+    );
+    this.#alarm('SearchBlocked', most('ClusterIndexWritesBlocked'), 1, 'Search takes no more writes');
+    this.#alarm('SearchRed', most('ClusterStatus.red', minute), 1, 'Search has lost data', 5);
+    this.#alarm('SearchMemory', most('JVMMemoryPressure'), 95, 'Search runs out of memory', 3);
+    this.#alarm(
+      'SearchSnapshot',
+      most('AutomatedSnapshotFailure', minute),
+      1,
+      'Search could not save its hourly snapshot',
+    );
+    if (/^(|t\d\..*)$/.test(instanceType))
+      this.#alarm('SearchCredits', least('CPUCreditBalance'), 10, 'Search used up its processor credits', 3, below);
   }
 
   #budget(address: string, dollars: number): void {

@@ -43,7 +43,7 @@ export class Whalewatch extends Construct {
     const onFargate = settings.trainer === 'fargate' || settings.collector === 'fargate';
     const network = onFargate ? new Network(this, 'Network') : undefined;
     const stores = new Stores(this, 'Stores', settings, emulated);
-    const collect = new Collect(this, 'Collect', { settings, network });
+    const collect = new Collect(this, 'Collect', { settings, metrics: stores.metrics, network });
     const process = new Process(this, 'Process', { settings, stores, stream: collect.stream, emulated });
     const train = new Train(this, 'Train', { settings, stores, network });
     const serve = new Serve(this, 'Serve', { settings, stores, stream: collect.stream, emulated });

@@ -99,8 +99,8 @@ export interface EventStore {
   forgotten(users: string[]): Promise<Map<string, number>>;
 }
 
-/** Longer than a record can come back: a week in the stream at most, and a day among the failures. */
-export const forgottenKeptMs = 9 * 86_400_000;
+/** Longer than a record can come back: a week in the stream at most, and a week among the failures. */
+export const forgottenKeptMs = 16 * 86_400_000;
 
 export class BadCursor extends Error {
   override name = 'BadCursor';

@@ -49,7 +49,7 @@ export const handler = processHandler({
     },
     newId,
     report(cause) {
-      count({ MessagesLost: 1 });
+      count({ AlertsLost: 1 });
       report(cause);
     },
   }),

@@ -48,7 +48,11 @@ test('the trainer on Fargate may do what the function may, and fetch its own cod
   const asFunction = resourcesOf(synthesise().stack);
   const asTask = resourcesOf(synthesise({ trainer: 'fargate' }).stack);
   const actions = actionsOf(asTask, 'WhalewatchTrainTaskRole');
-  assert.deepEqual(actions, actionsOf(asFunction, 'WhalewatchTrainFunctionRole'));
+  const sends = 'sqs:SendMessage';
+  assert.deepEqual(
+    actions,
+    actionsOf(asFunction, 'WhalewatchTrainFunctionRole').filter((action) => action !== sends),
+  );
   assert.deepEqual(actionsOf(asTask, 'WhalewatchTrainTaskExecutionRole'), []);
   assert.ok(!Object.keys(asTask).some((id) => id.startsWith('WhalewatchTrainFunction')));
 });

@@ -17,7 +17,7 @@ before(async () => {
   resources = resourcesOf(synthesise({ alarmEmail, rules: [{ name: 'people', when: 'first-pull' }] }).stack);
 });
 
-test('what can go wrong rings, by an alarm that names a runbook section with means, look and mend', () => {
+test('what can go wrong rings, by an alarm that names a runbook section with means, look and fix', () => {
   const sections = new Map(
     runbook
       .split(/^## /m)
@@ -27,16 +27,25 @@ test('what can go wrong rings, by an alarm that names a runbook section with mea
   const names = of('AWS::CloudWatch::Alarm').map(([, { Properties }]) => {
     const [, section] = /^.+\. What to do: docs\/runbook\.md#(\w+)$/.exec(Properties.AlarmDescription) ?? [];
     const text = sections.get(section ?? '') ?? '';
-    for (const part of [/^\*\*Means\*\* \w/m, /\*\*Look\*\* /, /\*\*(Look\*\* and \*\*)?Mend\*\* /])
+    for (const part of [/^\*\*Means\*\* \w/m, /\*\*Look\*\* /, /\*\*Fix\*\* /])
       assert.match(text, part, Properties.AlarmDescription);
     assert.equal(Properties.AlarmActions.length, 1, section);
     return section;
   });
-  assert.match(sections.get('budget') ?? '', /\*\*Mend\*\*/);
+  assert.match(sections.get('budget') ?? '', /\*\*Fix\*\*/);
   assert.deepEqual(
     names.sort(),
     [
-      ...['ProcessBehind', 'ProcessFails', 'RecordsGivenUp', 'Quarantine', 'StreamFull', 'CollectFails', 'ServeFails'],
+      ...[
+        'ProcessBehind',
+        'ProcessFails',
+        'RecordsGivenUp',
+        'RecordsLost',
+        'Quarantine',
+        'StreamFull',
+        'CollectFails',
+        'ServeFails',
+      ],
       ...[
         'CollectThrottled',
         'Throttled',
@@ -48,7 +57,8 @@ test('what can go wrong rings, by an alarm that names a runbook section with mea
         'TrainMissed',
         'TrainFails',
       ],
-      ...['ModelStale', 'ModelRefused', 'MessagesLost', 'MessagesRefused', 'SearchFull', 'SearchRed'],
+      ...['ModelStale', 'ModelRefused', 'AlertsLost', 'AlertsRefused', 'SearchFull', 'SearchRed'],
+      ...['SearchBlocked', 'SearchMemory', 'SearchSnapshot', 'SearchCredits'],
     ]
       .map((name) => name.toLowerCase())
       .sort(),

@@ -29,6 +29,7 @@ test('each function may do what its stage does, and nothing else', () => {
   const expected = {
     WhalewatchCollectFunctionRole: ['kinesis:PutRecords', 'secretsmanager:GetSecretValue'],
     WhalewatchProcessFunctionRole: [
+      's3:GetObject',
       ...table('BatchWriteItem ConditionCheckItem DeleteItem GetItem PutItem Query UpdateItem'),
       ...['es:ESHttpPost', 'es:ESHttpPut'],
       ...[
@@ -46,11 +47,11 @@ test('each function may do what its stage does, and nothing else', () => {
     ],
     WhalewatchProcessExportRole: [
       ...table('BatchWriteItem Query'),
-      ...['s3:DeleteObject', 's3:GetObject', 's3:ListBucket', 's3:PutObject'],
+      ...['s3:DeleteObject', 's3:GetObject', 's3:ListBucket', 's3:PutObject', 'sqs:SendMessage'],
     ],
     WhalewatchTrainFunctionRole: [
       ...['es:ESHttpPost', 'es:ESHttpPut'],
-      ...['s3:DeleteObject', 's3:GetObject', 's3:ListBucket', 's3:PutObject'],
+      ...['s3:DeleteObject', 's3:GetObject', 's3:ListBucket', 's3:PutObject', 'sqs:SendMessage'],
     ],
     WhalewatchServeFunctionRole: [
       ...table('BatchWriteItem GetItem Query'),
@@ -107,7 +108,7 @@ test("it stands in somebody else's app, twice in one stack, each with names and 
   assert.equal(new Set(names).size, names.length);
 });
 
-test('the mapping never gives up before the stream does, and sets failures aside whole for a day', () => {
+test('the mapping never gives up before the stream does, and keeps failures whole for a week', () => {
   const { stack } = synthesise({ retentionHours: 48 });
   const template = Template.fromStack(stack);
   template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
@@ -123,7 +124,7 @@ test('the mapping never gives up before the stream does, and sets failures aside
   assert.ok(mapping.Properties.MaximumBatchingWindowInSeconds >= 1);
   assert.match(JSON.stringify(mapping.Properties.DestinationConfig.OnFailure), /WhalewatchProcessFailures/);
   template.hasResourceProperties('AWS::S3::Bucket', {
-    LifecycleConfiguration: { Rules: [{ ExpirationInDays: 1, Status: 'Enabled' }] },
+    LifecycleConfiguration: { Rules: [{ ExpirationInDays: 7, Status: 'Enabled' }] },
   });
 });
 
@@ -135,7 +136,7 @@ test('tables are on demand; what counts is kept and backed up, what must be forg
   for (const [id, { Properties, DeletionPolicy }] of tables) {
     const kept = /Checkpoints|Events/.test(id);
     assert.equal(Properties.BillingMode, 'PAY_PER_REQUEST', id);
-    assert.equal(DeletionPolicy, kept ? 'Retain' : 'Delete', id);
+    assert.equal(DeletionPolicy, kept ? 'RetainExceptOnCreate' : 'Delete', id);
     assert.equal(Properties.PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled, kept, id);
     assert.equal(Properties.TimeToLiveSpecification?.Enabled, kept ? undefined : true, id);
   }
