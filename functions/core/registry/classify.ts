@@ -1,5 +1,5 @@
-// What kind of client a registry event came from: one table, first match wins, each rule with its source.
-// Only what registries really report is asked: method, user agent, account, tag, media types.
+// What kind of client a registry event came from: one table, the first match wins, each rule with its source.
+// It looks only at what registries report: method, user agent, account, tag, media types.
 import type { PullClass, RegistryEvent } from '../event.ts';
 
 export type Classified = Pick<
@@ -7,7 +7,7 @@ export type Classified = Pick<
   'method' | 'repository' | 'tag' | 'mediaType' | 'referenceTypes' | 'user' | 'userType' | 'userAgent'
 >;
 
-/** Holds when every field given matches; a RegExp, or its source text (matched in any case) from a configuration. */
+/** Holds when every given field matches. A pattern is a RegExp or, from a configuration, its text (case is ignored). */
 export interface ClassRule {
   class: PullClass;
   name: string;
@@ -28,12 +28,12 @@ export interface ClassRule {
 /** Clients whose HEAD is the first half of a pull, or the whole of an unchanged one. */
 const engines = /^(docker|containerd|containers|cri-o|libpod|podman|buildah|buildkit|skopeo|kaniko|nerdctl|bootc)\b/i;
 
-// Where no request was captured and no source text was found, the source says "product name": tools built on Go's
-// registry libraries name themselves PRODUCT/VERSION. Overrides mend what is missed.
+// A person's name may hold any word: an account is a machine's only in a form that its registry documents for machines.
+// What no rule knows is a person; `knownAgent` says which clients the table knows, so that an owner can add a rule.
 export const classRules: ClassRule[] = [
   {
     class: 'signature',
-    name: 'tag of a signature, attestation, SBOM or the referrers fall-back',
+    name: 'tag of a signature, attestation, SBOM or the referrers fallback',
     source: 'captured (label "referrers"); cosign SIGNATURE_SPEC; OCI distribution-spec 1.1, "Referrers Tag Schema"',
     tag: /^sha256-[0-9a-f]{64}(\.\w+)?$/,
   },
@@ -47,27 +47,31 @@ export const classRules: ClassRule[] = [
   {
     class: 'signature',
     name: 'signing and verifying tools',
-    source: 'captured "cosign/v2.4.1 (linux; amd64)"; the others by product name',
+    source:
+      'captured "cosign/v2.4.1 (linux; amd64)"; notaryproject/notation cmd/notation/registry.go: "notation/" + version; kyverno/kyverno pkg/registryclient: "Kyverno/%s (%s; %s)"; sigstore/policy-controller is built on cosign\'s client',
     userAgent: /^(cosign|notation|notation-go|policy-controller|connaisseur|ratify|kyverno|sigstore)\b/i,
   },
   {
     class: 'scanner',
     name: 'trivy',
-    source: 'aquasecurity/trivy#6868: "trivy/VERSION go-containerregistry/VERSION"; older ones give the library only',
+    source:
+      'aquasecurity/trivy pkg/x/http/transport.go: "trivy/%s"; trivy#6868: "trivy/VERSION go-containerregistry/VERSION"',
     userAgent: /\btrivy\b/i,
   },
   {
     class: 'scanner',
     name: 'vulnerability and SBOM scanners',
-    source: 'product name; Harbor adapters are called harbor-scanner-NAME',
+    source:
+      'anchore/stereoscope, which Syft and Grype pull with, takes the application\'s name; quay/claircore libindex "claircore"; goharbor/pluggable-scanner-spec: adapters are called harbor-scanner-NAME; the rest: the name their documentation tells firewalls to admit',
     userAgent:
-      /\b(grype|syft|stereoscope|anchore|clair|claircore|clairctl|harbor-scanner[\w-]*|snyk|twistlock|prisma|aqua(sec)?|neuvector|sysdig|dockle|docker-scout|wiz)\b/i,
+      /^(grype|syft|stereoscope|anchore|clair|claircore|clairctl|harbor-scanner[\w-]*|snyk[\w-]*|twistlock|prisma|aqua(sec)?|neuvector|sysdig[\w-]*|dockle|docker-scout|wiz[\w-]*)(?=[/ (]|$)/i,
   },
   {
     class: 'scanner',
-    name: 'accounts of scanners',
-    source: 'Harbor makes a robot account for each scanner and names it after it',
-    user: /\b(trivy|grype|clair|anchore|scanner)\b/i,
+    name: 'accounts that Harbor makes for scanners',
+    source:
+      'goharbor/harbor src/controller/scan/base_controller.go, makeRobotAccount: a robot named after the scanner and a UUID',
+    user: /^robot\$([^+]+\+)?(trivy|clair|grype|anchore|aqua|sysdig|[\w-]+-scanner)\b/i,
   },
   {
     class: 'mirror',
@@ -78,15 +82,32 @@ export const classRules: ClassRule[] = [
   {
     class: 'mirror',
     name: 'pull-through caches and mirrors',
-    source: 'product name',
-    userAgent: /^(distribution|docker-distribution|artifactory|nexus|zot|spegel|dragonfly|kraken|regsync|oc-mirror)\b/i,
+    source:
+      'Artifactory: "Artifactory/7.25.6 72506900"; Nexus: "Nexus/3.60.0-01 (PRO; …)", its own test data; spegel-org/spegel pkg/registry: "spegel"; regclient cmd/regsync and cmd/regbot: "regclient/regsync (VERSION)"; dragonflyoss/Dragonfly2 and uber/kraken: the name of their daemon; project-zot/zot pkg/extensions/sync; openshift/oc-mirror: "oc-mirror"',
+    userAgent:
+      /^(artifactory|nexus|zot|zotregistry|spegel|dragonfly[\w-]*|dfdaemon|kraken[\w-]*|oc-mirror|regclient\/(regsync|regbot)|regsync|regbot|distribution|docker-distribution)(?=[/ (.]|$)/i,
+  },
+  {
+    class: 'mirror',
+    name: 'a bare Go client, as the pull-through cache of Distribution is',
+    source:
+      'captured (test/real-clients, "cache: …"): distribution/distribution registry/proxy sets no user agent, so Go sends its own, net/http defaultUserAgent',
+    userAgent: /^go-http-client\/\d/i,
+  },
+  {
+    class: 'mirror',
+    name: "the registry's own accounts",
+    source:
+      'goharbor/harbor src/common/const.go and make/photon: harbor-core, harbor-jobservice, harbor_registry_user; a delete by retention is by harbor-jobservice (goharbor/harbor#18820); Nexus audit log: *SYSTEM, *TASK; Artifactory access log: _internal, _system_',
+    user: /^(harbor-(core|jobservice|registry|registryctl|exporter)|harbor_registry_user|\*(SYSTEM|TASK)|_internal|_system_)$/,
   },
   {
     class: 'version-check',
     name: 'update checkers',
-    source: 'containrrr/watchtower: "Watchtower (Docker)"; the others by product name',
+    source:
+      'containrrr/watchtower: "Watchtower (Docker)"; renovatebot/renovate: "RenovateBot/VERSION (…)"; dependabot-core USER_AGENT: "dependabot-core/VERSION …"; crazy-max/diun: "diun/%s go/%s %s"; argoproj-labs/argocd-image-updater, keel-hq/keel, getwud/wud and k8s-image-availability-exporter: the name of the binary',
     userAgent:
-      /\b(watchtower|renovate(bot)?|dependabot([\w-]*)|argocd-image-updater|image-reflector-controller|flux|diun|keel|wud|whats-up-docker|k8s-image-availability-exporter)\b/i,
+      /^(watchtower|renovate(bot)?|dependabot([\w-]*)|argocd-image-updater|image-reflector-controller|diun|keel|wud|whats-up-docker|k8s-image-availability-exporter)(?=[/ (]|$)/i,
   },
   {
     class: 'version-check',
@@ -102,40 +123,116 @@ export const classRules: ClassRule[] = [
     notUserAgent: engines,
   },
   {
+    class: 'cluster',
+    name: 'accounts of Kubernetes',
+    source:
+      'kubernetes.io "Service accounts": system:serviceaccount:NAMESPACE:NAME; "Using Node Authorization": system:node:NAME',
+    user: /^system:(serviceaccount:[^:]+:[^:]+|node:.+)$/,
+  },
+  {
     class: 'ci',
-    name: 'job accounts of the registry',
-    source: 'captured ci+robot@example; Harbor robot accounts "robot$…"; GitLab "gitlab-ci-token"; GitHub "NAME[bot]"',
-    user: /^robot[$+_-]|(^|[^\p{L}\d])(ci|cicd|robot|bot|jenkins|buildkite|circleci|teamcity|tekton|drone|github-actions?|gitlab-runner|gitlab-ci-token)([^\p{L}\d]|$)/iu,
+    name: 'robot accounts of Harbor',
+    source: 'goharbor.io "Create Project Robot Accounts": robot$PROJECT+NAME, robot$NAME for those of the system',
+    user: /^robot\$./,
+  },
+  {
+    class: 'ci',
+    name: 'robot accounts of Quay',
+    source:
+      'docs.redhat.com "Creating a robot account": NAMESPACE+NAME; captured "ci+robot@example" (a person\'s address has a domain with a dot)',
+    user: /^[a-z0-9][a-z0-9._-]*\+[a-z][a-z0-9_.-]*(@[\w-]+)?$/,
+  },
+  {
+    class: 'ci',
+    name: 'service accounts of registry.redhat.io',
+    source: 'access.redhat.com "Red Hat Container Registry Authentication": NUMBER|NAME',
+    user: /^\d+\|[\w-]+$/,
+  },
+  {
+    class: 'ci',
+    name: 'tokens, bots and service accounts of GitLab',
+    source:
+      'docs.gitlab.com: "Deploy tokens" gitlab+deploy-token-N; "CI/CD job token" gitlab-ci-token; "Project access tokens" project_N_bot_RANDOM, "Group access tokens" group_N_bot_RANDOM, before 16 project_N_botM; "Group service accounts API" service_account_group_N_RANDOM, service_account_RANDOM',
+    user: /^(gitlab\+deploy-token-\d+|gitlab-ci-token|(project|group)_\d+_bot(\d*|_\w+)|service_account_(group_\d+_)?[0-9a-f]{8,})$/,
   },
   {
     class: 'ci',
     name: 'job tokens',
-    source: 'gitlab-org/container-registry!1203: actor.user_type; a CI job authenticates as "build"',
-    userType: /^(build|ci_job_token)$/,
+    source:
+      'gitlab-org/container-registry!1203: actor.user_type; a CI job authenticates as "build", a deploy token as "deploy_token" (gitlab-org/gitlab lib/gitlab/auth.rb)',
+    userType: /^(build|ci_job_token|deploy_token|lfs_deploy_token)$/,
+  },
+  {
+    class: 'ci',
+    name: 'apps of GitHub, jobs of Gitea and Forgejo',
+    source:
+      'docs.github.com "Automatically generating release notes" and others: NAME[bot]; go-gitea/gitea models/user/user_system.go: "gitea-actions"; Forgejo: "forgejo-actions"',
+    user: /^([\w.-]+\[bot\]|(gitea|forgejo)-actions)$/i,
+  },
+  {
+    class: 'ci',
+    name: 'service accounts of Keycloak',
+    source: 'keycloak ServiceAccountConstants.SERVICE_ACCOUNT_USER_PREFIX: service-account-CLIENT',
+    user: /^service-account-[\w.-]+$/,
+  },
+  {
+    class: 'ci',
+    name: 'role sessions of AWS',
+    source:
+      'docs.aws.amazon.com IAM "CloudTrail userIdentity element": arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION, and SERVICE.amazonaws.com for calls by a service; but people sign in through roles called AWSReservedSSO_… (IAM Identity Center), and a session named by an address is a federated person (IAM "RoleSessionName")',
+    user: /(^|:)assumed-role\/(?!AWSReservedSSO_)[^/]+\/(?![^@]+@[^@]+\.[^@]+$).+$|^[a-z-]+\.amazonaws\.com$/,
+  },
+  {
+    class: 'ci',
+    name: 'service accounts of Google Cloud',
+    source:
+      'cloud.google.com IAM "Service accounts": NAME@PROJECT.iam.gserviceaccount.com and the defaults; "Set up authentication for Docker": _json_key, _json_key_base64',
+    user: /^([^@\s]+@([\w-]+\.)*gserviceaccount\.com|serviceAccount:.+|_json_key(_base64)?)$/,
+  },
+  {
+    class: 'ci',
+    name: 'service principals and managed identities of Azure',
+    source:
+      'learn.microsoft.com "ACR authentication with service principals": the user is the application id, a GUID; all zeros is anybody\'s token',
+    user: /^(?!0{8}-)[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i,
   },
   {
     class: 'ci',
     name: 'builders',
     source:
-      'moby/buildkit#2593: "buildkit/VERSION"; GoogleContainerTools/kaniko#262: "kaniko/VERSION"; werf/werf#6264: "werf/VERSION"; the others by product name',
-    userAgent: /^(buildkit|buildah|kaniko|werf|ko|jib|pack|makisu|img)\b/i,
+      'captured "Buildah/1.28.2"; moby/buildkit#2593: "buildkit/VERSION"; GoogleContainerTools/kaniko#262: "kaniko/VERSION"; werf/werf#6264: "werf/VERSION"; ko-build/ko: "ko/VERSION"; GoogleContainerTools/jib: "jib VERSION …"; buildpacks/pack and lifecycle',
+    userAgent: /^(buildkit|buildah|kaniko|werf|ko|jib|pack|lifecycle|makisu|img)(?=[/ (]|$)/i,
   },
   {
     class: 'ci',
     name: 'runners',
-    source: 'product name, alone or added to that of the client they start',
-    userAgent: /\b(github-actions?|actions-runner|gitlab-runner|jenkins|buildkite|circleci)\b/i,
+    source:
+      'actions/runner: "GitHubActionsRunner-OS/VERSION"; gitlab-org/gitlab-runner: "gitlab-runner VERSION (…)"; also added to the agent of the client that they start (docker UpstreamClient)',
+    userAgent:
+      /^(github-?actions[\w-]*|actions-runner|gitlab-runner)\b|UpstreamClient\((github-actions|gitlab-runner)\b/i,
   },
   {
     class: 'cluster',
-    name: 'runtimes under a kubelet',
+    name: 'runtimes and controllers of a cluster',
     source:
-      'captured "containerd/1.6.20~ds1"; cri-o/cri-o#1555: "cri-o/VERSION go/…"; a docker that stores with containerd begins docker/ (moby/moby#45670)',
-    userAgent: /^(containerd|cri-o|kubelet|kubernetes|k3s|k0s)\b/i,
+      'captured "containerd/1.6.20~ds1"; cri-o/cri-o#1555: "cri-o/VERSION go/…"; awslabs/soci-snapshotter: "soci-snapshotter/%s"; containerd/stargz-snapshotter and nydus-snapshotter; fluxcd/pkg oci.UserAgent: "flux/v2", for charts "flux/v2/helm/v4/oras/v2"; argoproj/argo-cd; a docker that stores with containerd begins docker/ (moby/moby#45670)',
+    userAgent:
+      /^(containerd|cri-o|kubelet|kubernetes|k3s|k0s|soci-snapshotter|stargz-snapshotter|nydus-snapshotter|flux|argo-?cd[\w-]*|argo)(?=[/ (]|$)/i,
   },
 ];
 
-/** The class of an event: `overrides` are asked before the table, and what matches nothing is a human. */
+/** Clients whose class is told by who uses them: known, and not a machine by themselves. */
+const peoplesAgents =
+  /^(docker|containers|libpod|podman|skopeo|nerdctl|finch|bootc|crane|go-containerregistry|oras|oras-go|helm|regclient|curl|wget|opentofu|terraform)(?=[/ (-]|$)/i;
+
+/** Whether the table tells this client's class. What it does not know is taken for a person's, and listed for the owner. */
+export function knownAgent(userAgent: string): boolean {
+  return userAgent === '' || peoplesAgents.test(userAgent) || agentRules.some((rule) => rule.test(userAgent));
+}
+
+const agentRules = classRules.flatMap(({ userAgent }) => (userAgent instanceof RegExp ? [userAgent] : []));
+
+/** Returns the class of an event: `overrides` come before the table, and what matches nothing is a human. */
 export function classifier(overrides: ClassRule[] = []): (event: Classified) => PullClass {
   const rules = [...overrides, ...classRules].map(compile);
   return (event) => rules.find(({ holds }) => holds(event))?.class ?? 'human';
@@ -177,17 +274,22 @@ function pattern(rule: ClassRule, field: Exclude<keyof ClassRule, 'class' | 'nam
       ? new RegExp(value.source, value.flags.replace(/[gy]/g, ''))
       : new RegExp(value, 'i');
   } catch (cause) {
-    throw new Error(`class rule ${JSON.stringify(rule.name)}: ${field} ${JSON.stringify(value)} is no pattern`, {
-      cause,
-    });
+    throw new Error(
+      `class rule ${JSON.stringify(rule.name)}: ${field} ${JSON.stringify(value)} is not a regular expression`,
+      {
+        cause,
+      },
+    );
   }
 }
 
 /** The client's name in a user agent, lower case: `docker`, `containerd`, `skopeo`, …; '' when it gives none. */
-export function clientOf(userAgent: string): string {
+export function clientOf(agent: string): string {
+  // regctl, regsync and regbot put their project first.
+  const userAgent = agent.replace(/^regclient\/(?=reg)/i, '');
   const [, words = ''] = /^[\s"']*([\p{L}\d][\p{L}\d._ -]*)/u.exec(userAgent) ?? [];
   const rest = userAgent.slice(userAgent.indexOf(words) + words.length);
-  // A version ends the name, as do these marks; by any other letter it is none.
+  // A version ends the name, as do these marks; before any other character it is not a name.
   const version = words.search(/ v?\d/);
   if (version < 0 && !/^\s*(?:[/(;,"]|$)|^\s+v?\d/.test(rest)) return '';
   const product = (version < 0 ? words : words.slice(0, version)).trimEnd().toLowerCase();
