@@ -19,14 +19,14 @@ export const notInstalled = (...names: string[]): string[] =>
 export interface RegistryOptions {
   /** Its own, made if missing: configuration and images. */
   folder: string;
-  /** Who may sign in with `password`. */
+  /** Who may sign in with `password`; nobody has to where it is empty. */
   users: string[];
   /** Notified of everything, with the webhook token. */
   webhook?: string;
   /** Docker-registry of Debian is 2.8; a `registry` built from source is 3. */
   program?: string;
-  /** Turns it into a pull-through cache of another registry, which it asks as `username`. */
-  proxy?: { remoteurl: string; username: string };
+  /** Turns it into a pull-through cache of another registry. */
+  proxy?: { remoteurl: string; username?: string; password?: string };
   /** Media types that the webhook is not told of. */
   ignore?: string[];
 }
@@ -85,9 +85,8 @@ export async function startRegistry(options: RegistryOptions): Promise<Registry>
     log: { level: 'error', accesslog: { disabled: true } },
     storage: { filesystem: { rootdirectory: join(folder, 'images') }, delete: { enabled: true } },
     http: { addr: `127.0.0.1:${port}` },
-    ...(proxy
-      ? { proxy: { ...proxy, password } }
-      : { auth: { htpasswd: { realm: 'test', path: join(folder, 'htpasswd') } } }),
+    ...(proxy ? { proxy } : {}),
+    ...(users.length > 0 ? { auth: { htpasswd: { realm: 'test', path: join(folder, 'htpasswd') } } } : {}),
     notifications: { events: { includereferences: true }, endpoints },
   };
   // JSON is YAML.
@@ -95,7 +94,7 @@ export async function startRegistry(options: RegistryOptions): Promise<Registry>
   const child = spawn(program, ['serve', join(folder, 'registry.yml')], { stdio: 'ignore' });
   const host = `127.0.0.1:${port}`;
   const up = () => fetch(`http://${host}/v2/`);
-  await eventually(20, up, ({ status }) => status === (proxy ? 200 : 401));
+  await eventually(20, up, ({ status }) => status === (users.length > 0 ? 401 : 200));
   return { host, posted, stop: () => stop(child, recorder) };
 }
 
