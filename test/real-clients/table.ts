@@ -336,7 +336,14 @@ export const rows: Row[] = [
     raw: 3,
     todo: 'HEAD and GET of one act meet',
   },
-  { row: 'cache: ctr images pull', user: 'cache', run: 'ctr images pull $CACHE:1', pulls: { mirror: 1 }, raw: 2 },
+  {
+    row: 'cache: ctr images pull',
+    user: 'cache',
+    run: 'ctr images pull $CACHE:1',
+    pulls: { mirror: 1 },
+    raw: 2,
+    todo: 'HEAD and GET of one act meet',
+  },
   {
     row: 'cache: podman pull, an index',
     user: 'cache',
@@ -344,7 +351,6 @@ export const rows: Row[] = [
     run: 'podman pull $CACHE:1',
     pulls: { mirror: 1 },
     raw: 3,
-    todo: 'HEAD and GET of one act meet',
     todo: 'HEAD and GET of one act meet',
   },
   // by hand
