@@ -2,15 +2,16 @@
 // no `cardinality`.
 import { createHash } from 'node:crypto';
 import { taughtClasses } from '#core/event.ts';
-import type {
-  CatalogueRow,
-  Counts,
-  Puller,
-  PullsQuery,
-  RepositoryRow,
-  SavedRecommendations,
-  SearchChange,
-  SearchStore,
+import {
+  type CatalogueRow,
+  type Counts,
+  type Puller,
+  type PullsQuery,
+  type RepositoryRow,
+  recentHalfLives,
+  type SavedRecommendations,
+  type SearchChange,
+  type SearchStore,
 } from '#core/stores.ts';
 import { documentsIndex, recommendationsIndex } from './mapping.ts';
 import { OpenSearchError, type OpenSearchOptions, openSearchCall } from './opensearch.ts';
@@ -28,6 +29,8 @@ interface Bucket {
   raw?: { doc_count: number };
   pushes?: { doc_count: number };
   people?: { doc_count: number };
+  days?: { doc_count: number };
+  recent?: { doc_count: number; weight?: { value: number } };
   first?: { value: number | null };
   last?: { value: number | null; latest?: { value: number | null } };
 }
@@ -39,6 +42,8 @@ interface Found {
 /** Buckets of a composite page; a domain of the smallest size answers one in some 20 ms. */
 const pageSize = 10_000;
 const bulkBytes = 4 * 1024 * 1024;
+const dayMs = 86_400_000;
+const startOfDay = (time: number) => Math.floor(time / dayMs) * dayMs;
 
 const term = (field: string, value: unknown): Query => ({ term: { [field]: value } });
 const isPull: Query = { bool: { filter: [term('kind', 'pull'), term('gone', false)] } };
@@ -48,6 +53,7 @@ const manifestEvent = (action: string): Query => ({
 });
 const isTaught: Query = { bool: { filter: [isPull, { terms: { class: taughtClasses } }] } };
 const isPerson = term('kind', 'person');
+const isDay = term('kind', 'day');
 const isRaw = manifestEvent('pull');
 const isPush = manifestEvent('push');
 const named: Query = { bool: { must_not: term('user', '') } };
@@ -194,20 +200,30 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
       return repositoryRows(search ? [contains('repositoryName', search)] : [], order, limit, now, halfLifeMs);
     },
     async catalogue({ now, halfLifeMs }) {
+      const today = startOfDay(now);
+      const isRecent: Query = {
+        bool: { filter: [isPerson, { range: { time: { gte: today - recentHalfLives * halfLifeMs } } }] },
+      };
       const counted = {
-        pulls: { filter: isPull, aggs: { weight: weight(now, halfLifeMs) } },
+        pulls: { filter: isTaught },
         people: { filter: isPerson },
+        days: { filter: isDay },
+        recent: { filter: isRecent, aggs: { weight: weight(today, halfLifeMs) } },
       };
       const rows: CatalogueRow[] = [];
-      const listed: Query = { bool: { should: [isTaught, isPerson], minimum_should_match: 1 } };
-      for await (const { key, pulls, people } of composite([listed], [source('repository')], counted))
-        if (pulls?.doc_count)
-          rows.push({
-            repository: String(key.repository),
-            pulls: pulls.doc_count,
-            pulledBy: people?.doc_count ?? 0,
-            weight: pulls.weight?.value ?? 0,
-          });
+      const listed: Query = { bool: { should: [isTaught, isPerson, isDay], minimum_should_match: 1 } };
+      for await (const { key, pulls, people, days, recent } of composite([listed], [source('repository')], counted)) {
+        const pulledBy = people?.doc_count ?? 0;
+        if (!pulls?.doc_count || pulledBy === 0) continue;
+        rows.push({
+          repository: String(key.repository),
+          pulledBy,
+          // What an older version wrote of a user and repository is one document without days.
+          days: Math.max(pulledBy, days?.doc_count ?? 0),
+          recent: recent?.doc_count ?? 0,
+          weight: recent?.weight?.value ?? 0,
+        });
+      }
       return rows;
     },
     async pushed(user) {
@@ -367,19 +383,29 @@ function line({ kind, id, version, doc }: SearchChange): { action: object; doc: 
 }
 
 /**
- * One document a repository and person who pulled it, so that a repository's people are counted by counting documents.
- * It is made once and stays: what was told anew joins another pull of the same person and repository, so that at
- * least one is always left. Only forgetting the person removes it.
+ * One document a repository and user who pulled it, and one for each day they did, so that people and days are counted by
+ * counting documents. The first holds their newest day: its version is the day, so that a late writer changes nothing. They
+ * stay when a pull is recomputed: it joins another of the same user and repository, so that one is always left. Only
+ * forgetting the user removes them.
  */
 function people(changes: SearchChange[]): { action: object; doc: object }[] {
-  const found = new Map<string, { user: string; repository: string }>();
-  for (const { kind, doc } of changes)
-    if (kind === 'pull' && doc && doc.user !== '' && taughtClasses.includes(doc.class))
-      found.set(JSON.stringify([doc.user, doc.repository]), { user: doc.user, repository: doc.repository });
-  return [...found].map(([id, pair]) => ({
-    action: { create: { _id: `person-${digest(id)}` } },
-    doc: { kind: 'person', ...pair },
-  }));
+  const newest = new Map<string, { kind: 'person'; user: string; repository: string; time: number }>();
+  const days = new Map<string, { kind: 'day'; user: string; repository: string; time: number }>();
+  for (const { kind, doc } of changes) {
+    if (kind !== 'pull' || !doc || doc.user === '' || !taughtClasses.includes(doc.class)) continue;
+    const { user, repository } = doc;
+    const time = startOfDay(doc.time);
+    const pair = JSON.stringify([user, repository]);
+    if ((newest.get(pair)?.time ?? -1) < time) newest.set(pair, { kind: 'person', user, repository, time });
+    days.set(JSON.stringify([user, repository, time]), { kind: 'day', user, repository, time });
+  }
+  return [
+    ...[...newest].map(([id, doc]) => ({
+      action: { index: { _id: `person-${digest(id)}`, version: doc.time / dayMs, version_type: 'external' } },
+      doc,
+    })),
+    ...[...days].map(([id, doc]) => ({ action: { create: { _id: `day-${digest(id)}` } }, doc })),
+  ];
 }
 
 function filterOf({ repository, user, from, to }: PullsQuery): Query[] {

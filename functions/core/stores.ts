@@ -157,15 +157,24 @@ export interface RepositoryRow {
   lastPull: number;
 }
 
-/** What recommendations say of a repository: its pulls of the classes that teach (`taughtClasses`), and no others. */
+/**
+ * What recommendations know of a repository: who pulled it by a class that teaches (`taughtClasses`). Users and UTC days are
+ * counted, never events: a user who pulls in a loop counts once, and pulls without a name count nothing.
+ */
 export interface CatalogueRow {
   repository: string;
-  pulls: number;
-  /** Different named people. */
+  /** Distinct named users, at least 1. */
   pulledBy: number;
-  /** The pulls, each at 2^-(age / half-life). */
+  /** Distinct pairs of a user and a day. */
+  days: number;
+  /** Users whose newest pull is at most `recentHalfLives` half-lives old. */
+  recent: number;
+  /** Those users, each at 2^-(age of the day of their newest pull / half-life). */
   weight: number;
 }
+
+/** After ten half-lives a pull weighs a thousandth: it is not recent. */
+export const recentHalfLives = 10;
 
 export interface PullsQuery {
   repository?: string;
@@ -223,7 +232,7 @@ export interface SearchStore {
     now: number;
     halfLifeMs: number;
   }): Promise<RepositoryRow[]>;
-  /** Every repository with a pull that teaches, sorted by name; one reading of the whole store. */
+  /** Every repository that a named user pulled by a class that teaches, sorted by name. */
   catalogue(query: { now: number; halfLifeMs: number }): Promise<CatalogueRow[]>;
   /** The repositories whose manifests this person pushed, sorted. */
   pushed(user: string): Promise<string[]>;

@@ -144,32 +144,58 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
       assert.deepEqual(plain(await store.repositories({ sort, ...listed })), expected, sort);
   });
 
-  test(`${name}: the catalogue counts the pulls that teach, their people, and their weight`, async () => {
-    const { store, settled } = await open(
-      ...world.pulls.map((doc) => pullChange(doc)),
-      pullChange(pull('scanned', start, { repository: 'scanned', class: 'scanner' })),
-      pullChange(pull('nobody', start + day, { repository: 'z/nobody', user: '' })),
-      eventChange(storedEvent('pushed', start, { action: 'push', repository: 'pushed' })),
+  const dayOf = (time: number) => Math.floor(time / day);
+  /** What the catalogue says of these pulls, told the plain way: users by the day of their newest pull. */
+  const expectedCatalogue = (pulls: Pull[]) => {
+    const taught = pulls.filter((doc) => ['human', 'cluster'].includes(doc.class) && doc.user !== '');
+    return groups(taught, ({ repository }) => repository)
+      .map((docs) => {
+        const newestDays = groups(docs, ({ user }) => user).map((own) => dayOf(newest(own)));
+        const recent = newestDays.filter((at) => at * day >= dayOf(start) * day - 10 * listed.halfLifeMs);
+        const weightOf = (at: number) => 0.5 ** (Math.max(0, (dayOf(start) - at) * day) / listed.halfLifeMs);
+        return {
+          repository: docs[0].repository,
+          pulledBy: newestDays.length,
+          days: groups(docs, ({ user, time }) => JSON.stringify([user, dayOf(time)])).length,
+          recent: recent.length,
+          weight: recent.reduce((sum, at) => sum + weightOf(at), 0).toFixed(9),
+        };
+      })
+      .sort((a, b) => byText(a.repository, b.repository));
+  };
+  const catalogueOf = async (store: SearchStore) =>
+    plain(await store.catalogue(listed)).map((row) => ({ ...row, weight: row.weight.toFixed(9) }));
+
+  test(`${name}: the catalogue counts users and days, however often one pulls and in whatever order it is written`, async () => {
+    const extra = [
+      pull('scanned', start, { repository: 'scanned', class: 'scanner' }),
+      ...Array.from({ length: 300 }, (_, n) => pull(`anonymous ${n}`, start, { repository: 'z/anonymous', user: '' })),
+      ...Array.from({ length: 300 }, (_, n) => pull(`loop ${n}`, start - n * hour, { repository: 'z/loop' })),
+      // A pull of tomorrow weighs no more than one of today.
+      pull('tomorrow', start + day, { repository: 'z/tomorrow', user: 'ann' }),
+      pull('long ago', start - 400 * day, { repository: 'z/old' }),
+    ];
+    const pulls = [...world.pulls, ...extra];
+    const { store, settled } = await open(...pulls.map((doc) => pullChange(doc)));
+    const expected = expectedCatalogue(pulls);
+    const loop = expected.find(({ repository }) => repository === 'z/loop')!;
+    assert.deepEqual([loop.pulledBy, loop.recent, Number(loop.weight) <= 1], [1, 1, true]);
+    assert.deepEqual(await catalogueOf(store), expected);
+    await store.write(pulls.map((doc) => pullChange(doc, 2)));
+    await settled();
+    assert.deepEqual(await catalogueOf(store), expected, 'the same after a redelivery');
+    const random = seeded(3);
+    const shuffled = (await make()) satisfies SearchUnderTest;
+    for (const doc of pulls.map((doc) => ({ doc, at: random() })).sort((a, b) => a.at - b.at))
+      await shuffled.store.write([pullChange(doc.doc)]);
+    await shuffled.settled();
+    assert.deepEqual(await catalogueOf(shuffled.store), expected, 'the same one by one in another order');
+    await store.write([{ kind: 'pull', id: 'long ago', version: 2, doc: null }]);
+    await settled();
+    assert.ok(
+      (await store.catalogue(listed)).every(({ repository }) => repository !== 'z/old'),
+      'without what is gone',
     );
-    const taught = world.pulls.filter((doc) => doc.class === 'human' || doc.class === 'cluster');
-    const expected = groups(taught, ({ repository }) => repository).map((docs) => ({
-      repository: docs[0].repository,
-      pulls: docs.length,
-      pulledBy: new Set(docs.map(({ user }) => user).filter(Boolean)).size,
-      weight: docs.reduce((sum, { time }) => sum + 0.5 ** ((start - time) / listed.halfLifeMs), 0),
-    }));
-    // A pull of tomorrow weighs no more than one of now.
-    expected.push({ repository: 'z/nobody', pulls: 1, pulledBy: 0, weight: 1 });
-    const rounded = (rows: typeof expected) =>
-      rows.map((row) => ({ ...row, weight: row.weight.toFixed(9) })).sort((a, b) => byText(a.repository, b.repository));
-    const read = async () => rounded(plain(await store.catalogue(listed)));
-    assert.deepEqual(await read(), rounded(expected));
-    await store.write(world.pulls.map((doc) => pullChange(doc, 2)));
-    await settled();
-    assert.deepEqual(await read(), rounded(expected), 'the same after a redelivery');
-    await store.write(['scanned', 'nobody'].map((id) => ({ kind: 'pull', id, version: 2, doc: null })));
-    await settled();
-    assert.deepEqual(await read(), rounded(expected.slice(0, -1)), 'without what is gone');
   });
 
   test(`${name}: what a person pushed are the repositories of their manifests`, async () => {
@@ -403,13 +429,7 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
     assert.deepEqual(plain((await store.counts({ user: 'Bob' })).total), expectedCounts({ user: 'Bob' }).total);
     assert.equal(await store.recommendations('bobby'), undefined);
     assert.deepEqual(await store.recommendations('Bob'), saved('Bob'));
-    for (const { repository, pulledBy } of await store.catalogue(listed)) {
-      const own = world.pulls.filter(
-        (doc) => doc.repository === repository && ['human', 'cluster'].includes(doc.class),
-      );
-      const people = new Set(own.map(({ user }) => user));
-      assert.equal(pulledBy, [...people].filter((user) => user !== '' && user !== 'bobby').length, repository);
-    }
+    assert.deepEqual(await catalogueOf(store), expectedCatalogue(world.pulls.filter(({ user }) => user !== 'bobby')));
   });
 }
 

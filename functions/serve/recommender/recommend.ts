@@ -41,7 +41,7 @@ export async function recommend(
   { pulled, exclude, limit, pulledBefore, saved }: Wanted,
   { catalogue, models }: { catalogue: CatalogueSource; models: ModelSource },
 ): Promise<{ items: Recommendation[]; model?: { id: string; trainedAt: number } }> {
-  const [service, { rows, trending, popular }] = await Promise.all([models.current(), catalogue()]);
+  const [service, { rows, trending, popular, single }] = await Promise.all([models.current(), catalogue()]);
   const items: Recommendation[] = [];
   const judged = new Set<string>();
   // A model may know images that were deleted since: what is in no store any more is not recommended.
@@ -54,7 +54,8 @@ export async function recommend(
     ...(service ? modelSupplies(service, pulled, shared) : []),
     ...(list ? [ofList(list)] : []),
     ranked(trending, 'trending', ({ weight }) => weight),
-    ranked(popular, 'popular', ({ pulls }) => pulls),
+    ranked(popular, 'popular', ({ pulledBy }) => pulledBy),
+    ranked(single, 'popular', ({ pulledBy }) => pulledBy),
   ];
   for (const supply of supplies) {
     while (items.length < limit) {

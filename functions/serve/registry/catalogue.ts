@@ -1,23 +1,27 @@
-// What may be recommended, and what is said of it: read whole, so that a request waits for no aggregation.
+// What may be recommended, and by how many it is pulled: read whole, so that a request waits for no aggregation.
 import type { CatalogueRow, SearchStore } from '#core/stores.ts';
 import { type Renewed, renewed } from '../renewed.ts';
 import { trendingHalfLifeMs } from './repositories.ts';
 
 export interface Catalogue {
-  /** By name; what is not here has no pull that teaches, and is never recommended. */
+  /** By name; what is not here was pulled by nobody who teaches, and is never recommended. */
   rows: Map<string, CatalogueRow>;
-  /** Most pulls first. */
+  /** Pulled by most users first, then on most days; only what several pulled. */
   popular: CatalogueRow[];
-  /** Greatest weight first; only what was pulled these days. */
+  /** Greatest weight first; only what several pulled recently. */
   trending: CatalogueRow[];
+  /** What a single user pulled, by name: how often one pulls says nothing about others. */
+  single: CatalogueRow[];
 }
 
 export type CatalogueSource = Renewed<Catalogue>;
 
-/** As much as one pull a half-life ago. */
+/** Fewer users than this say nothing about what another will want. */
+export const sharedBy = 2;
+/** As much as one user's pull a half-life ago. */
 const trend = 0.5;
 
-/** At most 2 s old, or 20 times what a reading takes: in use, one reads a tenth of the time. */
+/** Returns the catalogue, at most 2 s old or 20 times what a reading takes: in use, one reads a tenth of the time. */
 export function catalogueSource(
   search: Pick<SearchStore, 'catalogue'>,
   clock: () => number,
@@ -28,8 +32,13 @@ export function catalogueSource(
     return {
       rows: new Map(rows.map((row) => [row.repository, row])),
       // Sorting is stable and rows come by name: ties are in the order of names.
-      popular: rows.toSorted((a, b) => b.pulls - a.pulls),
-      trending: rows.filter(({ weight }) => weight >= trend).sort((a, b) => b.weight - a.weight),
+      popular: rows
+        .filter(({ pulledBy }) => pulledBy >= sharedBy)
+        .sort((a, b) => b.pulledBy - a.pulledBy || b.days - a.days),
+      trending: rows
+        .filter(({ recent, weight }) => recent >= sharedBy && weight >= trend)
+        .sort((a, b) => b.weight - a.weight),
+      single: rows.filter(({ pulledBy }) => pulledBy < sharedBy),
     };
   };
   return renewed(read, { clock, report, longestMs: 2000, times: 20 });

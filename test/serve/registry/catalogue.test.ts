@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import type { CatalogueRow } from '#core/stores.ts';
 import { catalogueSource } from '#serve/registry/catalogue.ts';
 
-const row = (repository: string, pulls: number, weight: number): CatalogueRow => ({
-  ...{ repository, pulls, weight, pulledBy: 1 },
+const row = (repository: string, pulledBy: number, weight: number, more: Partial<CatalogueRow> = {}): CatalogueRow => ({
+  ...{ repository, pulledBy, weight, days: pulledBy, recent: pulledBy, ...more },
 });
 
 /** A store whose readings take as long as the test says, on a clock of the test's. */
@@ -73,11 +73,19 @@ test('a store that is down leaves the last reading in use; without one the reque
   assert.equal(state.reports, 1);
 });
 
-test('lists come by pulls and by weight, ties by name', async () => {
+test('lists come by users, days and weight, ties by name; what one user pulled is in neither', async () => {
   const { state, current } = world();
-  state.rows = [row('a', 1, 3), row('b', 5, 2), row('c', 5, 0.4), row('d', 2, 3)];
-  const { popular, trending } = await current();
-  const names = (rows: CatalogueRow[]) => rows.map(({ repository }) => repository).join('');
-  assert.equal(names(popular), 'bcda');
-  assert.equal(names(trending), 'adb', 'less than half a pull of now is no trend');
+  state.rows = [
+    ...[row('a', 2, 3), row('b', 5, 2), row('c', 5, 0.4), row('d', 2, 3)],
+    // One user, every day for a year: no more than anybody's single pull.
+    row('loop', 1, 1, { days: 365 }),
+    row('once', 1, 0.1),
+    row('steady', 2, 0.6, { days: 9 }),
+    row('lately one', 9, 2, { recent: 1 }),
+  ];
+  const { popular, trending, single } = await current();
+  const names = (rows: CatalogueRow[]) => rows.map(({ repository }) => repository).join(' ');
+  assert.equal(names(popular), 'lately one b c steady a d');
+  assert.equal(names(trending), 'a d b steady', 'under half of a pull of today is no trend, nor is one user');
+  assert.equal(names(single), 'loop once');
 });
