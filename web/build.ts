@@ -86,20 +86,22 @@ async function alone(work: () => Promise<void>): Promise<void> {
 
 const isBuilt = (now: string) => existsSync(stamp) && readFileSync(stamp, 'utf8') === now;
 
-/** Builds the pages unless they are there already; answers their folder. */
-export async function buildPages({ quiet = false } = {}): Promise<string> {
+type Size = ReturnType<typeof sizes>[number];
+
+/** Builds the pages unless they are there already; returns their folder. */
+export async function buildPages(on: { begin?: () => void; end?: (sizes: Size[]) => void } = {}): Promise<string> {
   const now = inputs();
   if (isBuilt(now)) return outDir;
   await alone(async () => {
     if (isBuilt(now)) return;
+    on.begin?.();
     // Built beside and put in place whole: nobody is ever served half of it.
     const fresh = `${outDir}.new`;
     // Loaded only when there is something to build: it takes longer than all the rest of a start.
     const { build } = await import('vite');
     const built = await build({ configFile: join(web, 'vite.config.ts'), build: { outDir: fresh } });
     const rows = sizes((built as Rolldown.RolldownOutput).output);
-    for (const { what, size, most } of rows)
-      if (!quiet) console.log(`${what.padEnd(18)} ${String(size).padStart(6)} KiB of ${most}`);
+    on.end?.(rows);
     const over = rows.filter(({ size, most }) => size > most);
     if (over.length > 0)
       throw new Error(
@@ -112,4 +114,10 @@ export async function buildPages({ quiet = false } = {}): Promise<string> {
   return outDir;
 }
 
-if (import.meta.main) await buildPages();
+if (import.meta.main)
+  await buildPages({
+    end(sizes) {
+      for (const { what, size, most } of sizes)
+        console.log(`${what.padEnd(18)} ${String(size).padStart(6)} KiB of ${most}`);
+    },
+  });

@@ -25,7 +25,7 @@ async function start(settings: Settings): Promise<void> {
   const folder = openFolder(settings.data);
   if (settings.opensearch) await reach(settings.opensearch);
   const token = settings.token ?? keptToken(folder);
-  const web = await buildPages();
+  const web = await buildPages({ begin: () => console.log('building the pages, once') });
   const stores = openStores(folder, settings.opensearch);
   const search = settings.opensearch ? stores.search : openReader(join(folder, 'search.db'));
   const app = localApp({ stores: { ...stores, search }, token, web, report });

@@ -26,7 +26,7 @@ interface Post {
 
 const browser = await openBrowser();
 const skip = typeof browser === 'string' && browser;
-const script = readFileSync(join(await buildPages({ quiet: true }), 'hit.js'));
+const script = readFileSync(join(await buildPages(), 'hit.js'));
 const frameworks = join(import.meta.dirname, '../../build/frameworks');
 const noRouters = !skip && !existsSync(frameworks) && 'build the routers: test/web/frameworks/install.sh';
 

@@ -8,11 +8,11 @@ import { basemap, countries } from '../../web/map/basemap.ts';
 import { namer } from '../../web/map/countries.ts';
 
 // Throws when a page, the map, the charts or the beacon weighs more than its budget.
-const folder = await buildPages({ quiet: true });
+const folder = await buildPages();
 
 test('a second build with the same inputs writes nothing', async () => {
   const before = statSync(join(folder, 'index.html')).mtimeMs;
-  await buildPages({ quiet: true });
+  await buildPages();
   assert.equal(statSync(join(folder, 'index.html')).mtimeMs, before);
 });
 

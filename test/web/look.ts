@@ -10,7 +10,7 @@ import { type Mood, startWorld } from './world.ts';
 const browser = await openBrowser();
 /** Why there is no browser to look with. */
 export const skip = typeof browser === 'string' && browser;
-export const world = await startWorld(await buildPages({ quiet: true }));
+export const world = await startWorld(await buildPages());
 
 after(async () => {
   if (typeof browser !== 'string') await browser.close();

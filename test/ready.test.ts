@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { dataFolder } from './support/run.ts';
+
+const root = join(import.meta.dirname, '..');
+const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> };
+
+test('a script that is run before npm ci says so in one line, and does nothing else', (t) => {
+  const clone = dataFolder(t);
+  cpSync(join(root, 'ready.cjs'), join(clone, 'ready.cjs'));
+  for (const [name, command] of Object.entries(scripts)) {
+    const { status, stdout, stderr } = spawnSync('sh', ['-c', command], { cwd: clone, encoding: 'utf8' });
+    assert.equal(status, 1, name);
+    assert.equal(stdout + stderr, 'the packages are not installed: run npm ci first\n', name);
+  }
+});
+
+test('a script that is run by an older Node says so in one line', (t) => {
+  const clone = dataFolder(t);
+  cpSync(join(root, 'ready.cjs'), join(clone, 'ready.cjs'));
+  mkdirSync(join(clone, 'node_modules'));
+  writeFileSync(join(clone, 'node_modules/.package-lock.json'), '{}');
+  const run = (version: string) => {
+    const older = `Object.defineProperty(process.versions, 'node', { value: '${version}' })`;
+    return spawnSync(process.execPath, ['-e', `${older}; require('./ready.cjs')`], { cwd: clone, encoding: 'utf8' });
+  };
+  assert.match(run('22.19.0').stderr, /^this is Node v\S+: npm scripts need the Node 24 that npm ci installs .*\n$/);
+  assert.equal(run('24.0.0').status, 0);
+});
