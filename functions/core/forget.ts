@@ -1,11 +1,13 @@
 // Forgetting a person in every store that holds people. docs/deploy.md, "Forgetting a person", says what it reaches.
-import type { EventStore, NoticeFeed, SearchStore } from './stores.ts';
+import type { CredentialStore, EventStore, NoticeFeed, SearchStore } from './stores.ts';
 
 export interface PeopleStores {
   events: Pick<EventStore, 'forget' | 'markForgotten' | 'forgotten'>;
   search: Pick<SearchStore, 'forget'>;
   /** Messages, where there are any. */
   notices?: Pick<NoticeFeed, 'forget'>;
+  /** Sessions and tokens, where people sign in. */
+  credentials?: Pick<CredentialStore, 'forget'>;
 }
 
 /**
@@ -20,11 +22,11 @@ export async function forgetPerson(stores: PeopleStores, user: string, now: numb
 
 /** Removes what is stored of a person. `repositories`: where something may be stored that isn't listed yet. */
 export async function removePerson(
-  { events, search, notices }: PeopleStores,
+  { events, search, notices, credentials }: PeopleStores,
   user: string,
   repositories: string[] = [],
 ): Promise<number> {
   const rows = await events.forget(user, repositories);
   await search.forget(user);
-  return rows + ((await notices?.forget(user)) ?? 0);
+  return rows + ((await notices?.forget(user)) ?? 0) + ((await credentials?.forget(user)) ?? 0);
 }

@@ -1,5 +1,6 @@
 // The five stores, as the stages need them. Two sets fit by shape: embedded (infra/local) and AWS (functions/aws);
 // test/contracts has one suite a store, which both must pass.
+import type { Claims, Role } from './access.ts';
 import type { Pull, PullClass, Quarantined, StoredEvent } from './event.ts';
 import type { Notice } from './rules.ts';
 
@@ -282,5 +283,40 @@ export interface NoticeFeed {
   /** Newest first. An unreadable cursor throws BadCursor. */
   notices(page: { cursor?: string; limit: number }): Promise<Page<Notice>>;
   /** Removes messages and claims that name a person; answers how many. */
+  forget(user: string): Promise<number>;
+}
+
+// --- credentials ----------------------------------------------------------------------------------------------------
+
+/** A signed-in browser, a script's API token, or a registry's webhook token. */
+export type CredentialKind = 'session' | 'token' | 'registry';
+
+export interface Credential {
+  kind: CredentialKind;
+  /** SHA-256 of the secret, base64url. The secret itself is kept nowhere. */
+  digest: string;
+  /** What the owner calls it; the registry's name; the session's user. */
+  name: string;
+  /** The registry's user name it speaks for. */
+  user?: string;
+  role?: Role;
+  /** Of a session: its role is found anew for each request, so that changed rules count at once. */
+  claims?: Claims;
+  createdAt: number;
+  expiresAt?: number;
+  usedAt?: number;
+}
+
+export interface CredentialStore {
+  put(credential: Credential): Promise<void>;
+  /** undefined when there is none, or no longer. */
+  find(kind: CredentialKind, digest: string): Promise<Credential | undefined>;
+  /** All that have not expired, oldest first. */
+  list(kind: CredentialKind): Promise<Credential[]>;
+  /** Notes when it was last used; does nothing when it is gone. */
+  used(kind: CredentialKind, digest: string, at: number): Promise<void>;
+  /** Returns whether it was there. */
+  remove(kind: CredentialKind, digest: string): Promise<boolean>;
+  /** Removes what speaks for a user; returns how many. */
   forget(user: string): Promise<number>;
 }

@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 
 /** The token of an `Authorization: Bearer TOKEN` header. */
 export const bearerOf = (header: string | undefined): string | undefined => header?.match(/^Bearer +(.+)$/i)?.[1];
@@ -7,3 +7,9 @@ const digest = (text: string) => createHash('sha256').update(text).digest();
 
 /** Compared in constant time, whatever the lengths. */
 export const sameToken = (given: string, token: string): boolean => timingSafeEqual(digest(given), digest(token));
+
+/** What is kept of a secret: 256 random bits can't be guessed from it. */
+export const digestOf = (secret: string): string => digest(secret).toString('base64url');
+
+/** 256 random bits; `prefix` tells people and secret scanners what they found. */
+export const newSecret = (prefix = ''): string => prefix + randomBytes(32).toString('base64url');

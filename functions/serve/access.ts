@@ -1,64 +1,55 @@
-import type { MiddlewareHandler } from 'hono';
-import { bearerOf, sameToken } from '#http/bearer.ts';
+import type { Context, MiddlewareHandler } from 'hono';
+import { mapFor, type PublicMap } from '#core/access.ts';
+import { may, needsOf } from '#http/access.ts';
 import { ApiError } from '#http/errors.ts';
-
-/** What anybody may read, from any page: the map and what says that it works. */
-const publicPaths = [
-  '/points.json',
-  '/v1/points/',
-  '/v1/tiles/',
-  '/v1/clusters',
-  '/v1/hits',
-  '/v1/embed/',
-  '/v1/openapi.json',
-  '/v1/health',
-];
-export const isPublic = (path: string) =>
-  publicPaths.some((start) =>
-    start.endsWith('/') ? path.startsWith(start) : path === start || path.startsWith(`${start}/`),
-  );
-
-/** Forgetting a person, going back to another model. A list asked for with a body is read. */
-const changes = ({ method, path }: { method: string; path: string }) =>
-  !['GET', 'HEAD'].includes(method) && path !== '/v1/recommendations';
+import { type Identity, isForeign } from './identify.ts';
 
 export interface Access {
-  /** The reader's token; undefined: nobody is asked for it. */
-  readToken?: () => Promise<string>;
-  /** May anybody read about people? */
-  publicPeople?: boolean;
+  identify: (c: Context) => Promise<Identity>;
+  publicMap: PublicMap;
 }
 
-/** Is the reader's token needed for a call that is not public? */
-export const asksForToken = ({ readToken, publicPeople }: Access, call: { method: string; path: string }) =>
-  readToken !== undefined && (!publicPeople || changes(call));
-
 /**
- * Everything else is about people and private images: it asks for the reader's token, as `Authorization: Bearer` or as
- * the cookie `whalewatch`. Where the owner made people public, anybody may read, and only changes ask for it. Without a
- * token (one machine, loopback) nothing asks. Changes from another site are refused in any case: a browser says so itself
- * (Sec-Fetch-Site).
+ * Lets a call through to its route if functions/http/access.ts says so, and names the caller to it. What is read of people
+ * is stored in no cache; the map only in caches of those who may see it. A page of another origin changes nothing.
  */
-export function access(options: Access): MiddlewareHandler {
-  const { readToken } = options;
+export function access({ identify, publicMap }: Access): MiddlewareHandler {
   return async (c, next) => {
     c.header('X-Content-Type-Options', 'nosniff');
-    if (isPublic(c.req.path)) {
-      c.header('Access-Control-Allow-Origin', '*');
-      return next();
-    }
-    const site = c.req.header('sec-fetch-site');
-    if (c.req.method !== 'GET' && site !== undefined && site !== 'same-origin' && site !== 'none')
+    const needs = needsOf(c.req.method, c.req.path);
+    if (needs === undefined || needs === 'token') return next();
+    if (!['GET', 'HEAD'].includes(c.req.method) && isForeign(c))
       throw new ApiError(403, 'cross_site', 'Another site may not change anything here.');
-    if (readToken && asksForToken(options, c.req)) {
-      const given =
-        bearerOf(c.req.header('authorization')) ??
-        c.req.header('cookie')?.match(/(?:^|; *)whalewatch=([^;]+)/)?.[1] ??
-        '';
-      if (!sameToken(given, await readToken()))
-        throw new ApiError(401, 'unauthorized', 'Send the reader token as "Authorization: Bearer TOKEN".');
-    }
-    c.header('Cache-Control', 'private, no-store');
+    const openMap = needs === 'map' && mapFor('public', publicMap) !== false;
+    if (openMap) c.header('Access-Control-Allow-Origin', '*');
+    // Everybody sees the same: no store is asked who calls.
+    if (openMap && publicMap === 'names') return next();
+
+    const identity = await identify(c);
+    c.set('identity', identity);
+    if (needs === 'map') c.header('Vary', 'Authorization, Cookie', { append: true });
+    else c.header('Cache-Control', 'private, no-store');
+    if (identity.wrongToken && needs !== 'map' && needs !== 'anyone')
+      throw unauthorized(c, 'This token is not known: it may have been removed, or have expired.');
+    if (!may(identity, needs, c.req.queries('user') ?? [], publicMap)) throw refusal(c, identity, needs);
     await next();
+    if (needs !== 'map' || mapFor(identity.role, publicMap) === publicMap) return;
+    // Not what everybody sees: kept by the caller's own browser at most.
+    c.res.headers.delete('Access-Control-Allow-Origin');
+    c.header('Cache-Control', c.res.headers.get('Cache-Control')?.replace('public', 'private') ?? 'private, no-store');
   };
+}
+
+function refusal(c: Context, { role, user, by }: Identity, needs: string): ApiError {
+  if (by === 'nothing') return unauthorized(c, 'Sign in, or send an API token as "Authorization: Bearer TOKEN".');
+  const yours = user === undefined ? 'you have no user name of the registry' : `yours is user=${user}`;
+  if (needs === 'own' && role === 'user')
+    return new ApiError(403, 'forbidden', `With the role "user" only your own pulls can be read: ${yours}.`);
+  const least = needs === 'own' || needs === 'map' ? 'user' : needs;
+  return new ApiError(403, 'forbidden', `This needs the role "${least}"; yours is "${role}".`);
+}
+
+function unauthorized(c: Context, message: string): ApiError {
+  c.header('WWW-Authenticate', 'Bearer');
+  return new ApiError(401, 'unauthorized', message);
 }

@@ -12,6 +12,7 @@ import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { openCheckpoints } from '#aws/checkpoints.ts';
+import { openCredentials } from '#aws/credentials.ts';
 import { newestIndex, openEvents } from '#aws/events.ts';
 import { openNotices } from '#aws/notices.ts';
 import { openObjects } from '#aws/objects.ts';
@@ -25,6 +26,7 @@ import { noticeContract } from '../contracts/notices.ts';
 import { objectContract } from '../contracts/objects.ts';
 import { searchContract } from '../contracts/search.ts';
 import { streamContract } from '../contracts/stream.ts';
+import { credentialContract } from '../contracts/credentials.ts';
 import { notInstalled, startMiniStack, startOpenSearch } from './servers.ts';
 
 if (notInstalled) test(`the stores on AWS' side (install the servers with ${notInstalled})`, { skip: true });
@@ -109,6 +111,10 @@ async function contracts() {
       keyTable: await makeTable(['pk', 'sk']),
       clock,
     }),
+  );
+
+  credentialContract('DynamoDB credentials', async (clock) =>
+    openCredentials({ client, table: await makeTable(['pk', 'sk']), clock }),
   );
 
   claimContract('DynamoDB claims', async () =>

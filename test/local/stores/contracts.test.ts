@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
 import { openCheckpoints } from '#local/stores/checkpoints.ts';
+import { openCredentials } from '#local/stores/credentials.ts';
 import { openEvents } from '#local/stores/events.ts';
 import { openNotices } from '#local/stores/notices.ts';
 import { openObjects } from '#local/stores/objects.ts';
@@ -16,6 +17,7 @@ import { noticeContract } from '../../contracts/notices.ts';
 import { objectContract } from '../../contracts/objects.ts';
 import { searchContract } from '../../contracts/search.ts';
 import { streamContract } from '../../contracts/stream.ts';
+import { credentialContract } from '../../contracts/credentials.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'stores-'));
 after(() => rmSync(root, { recursive: true }));
@@ -33,6 +35,8 @@ streamContract('embedded stream', async () => {
 checkpointContract('embedded checkpoints', async () => openCheckpoints(join(fresh(), 'checkpoints.db')));
 
 eventContract('embedded events', async (clock) => openEvents(join(fresh(), 'events.db'), clock));
+
+credentialContract('embedded credentials', async (clock) => openCredentials(join(fresh(), 'credentials.db'), clock));
 
 claimContract('embedded claims', async () => openNotices(join(fresh(), 'notices.db'), Date.now));
 

@@ -1,0 +1,106 @@
+// OpenID Connect with any issuer: authorization code with PKCE, state and nonce, ID tokens verified by the issuer's keys.
+import * as openid from 'openid-client';
+import { type Claims, claimsFor, type RoleRules } from '#core/access.ts';
+
+export interface OpenIdOptions {
+  /** Where `/.well-known/openid-configuration` is found. */
+  issuer: string;
+  clientId: string;
+  /** undefined: a public client, for which PKCE alone stands. */
+  clientSecret?: () => Promise<string>;
+  scopes: string[];
+  rules: RoleRules;
+}
+
+/** What the browser keeps between leaving for the issuer and coming back. */
+export interface Pending {
+  state: string;
+  nonce: string;
+  verifier: string;
+}
+
+/** The issuer can't be reached, or isn't one. */
+export class IssuerDown extends Error {
+  override name = 'IssuerDown';
+}
+
+/** The issuer, or the person at it, said no; or what came back is not the answer to what was asked. */
+export class SignInRefused extends Error {
+  override name = 'SignInRefused';
+}
+
+export interface OpenId {
+  /** Where to send the browser. Throws IssuerDown. */
+  start(redirectUri: string): Promise<{ url: URL; pending: Pending }>;
+  /** The claims of the person who came back to `url`. Throws SignInRefused or IssuerDown. */
+  finish(url: URL, pending: Pending): Promise<Claims>;
+}
+
+const timeoutSeconds = 10;
+
+export function openOpenId({ issuer, clientId, clientSecret, scopes, rules }: OpenIdOptions): OpenId {
+  let known: Promise<openid.Configuration> | undefined;
+
+  /** Asked once; again after a failure. */
+  const configuration = () => {
+    known ??= discover().catch((cause) => {
+      known = undefined;
+      throw new IssuerDown(`the issuer ${issuer} does not respond as an OpenID provider: ${reasonOf(cause)}`, { cause });
+    });
+    return known;
+  };
+
+  async function discover() {
+    const url = new URL(issuer);
+    const insecure = url.protocol === 'http:' ? [openid.allowInsecureRequests] : [];
+    const auth = clientSecret ? secretAuth(await clientSecret()) : openid.None();
+    return openid.discovery(url, clientId, undefined, auth, {
+      timeout: timeoutSeconds,
+      execute: [...insecure, openid.enableNonRepudiationChecks],
+    });
+  }
+
+  return {
+    async start(redirect_uri) {
+      const config = await configuration();
+      const [state, nonce, verifier] = [openid.randomState(), openid.randomNonce(), openid.randomPKCECodeVerifier()];
+      const url = openid.buildAuthorizationUrl(config, {
+        ...{ redirect_uri, state, nonce, scope: scopes.join(' ') },
+        ...{ code_challenge: await openid.calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256' },
+      });
+      return { url, pending: { state, nonce, verifier } };
+    },
+    async finish(url, { state, nonce, verifier }) {
+      const config = await configuration();
+      try {
+        const tokens = await openid.authorizationCodeGrant(config, url, {
+          ...{ expectedState: state, expectedNonce: nonce, pkceCodeVerifier: verifier, idTokenExpected: true },
+        });
+        const identity = tokens.claims() as openid.IDToken;
+        const claims = claimsFor(rules, identity);
+        // Many issuers keep all but the subject out of the ID token.
+        if (!config.serverMetadata().userinfo_endpoint || claims[rules.userClaim]) return claims;
+        const more = await openid.fetchUserInfo(config, tokens.access_token, identity.sub);
+        return claimsFor(rules, { ...more, ...identity });
+      } catch (cause) {
+        throw new SignInRefused(reasonOf(cause), { cause });
+      }
+    },
+  };
+}
+
+/** By the header, the default of OpenID Connect, unless the issuer takes it in the body only. */
+const secretAuth =
+  (secret: string): openid.ClientAuth =>
+  (server, ...rest) => {
+    const methods = server.token_endpoint_auth_methods_supported ?? ['client_secret_basic'];
+    const auth = methods.includes('client_secret_basic') ? openid.ClientSecretBasic : openid.ClientSecretPost;
+    return auth(secret)(server, ...rest);
+  };
+
+/** What went wrong, without anything of the person's. */
+function reasonOf(cause: unknown): string {
+  if (cause instanceof openid.AuthorizationResponseError || cause instanceof openid.ResponseBodyError)
+    return cause.error_description ? `${cause.error} (${cause.error_description})` : cause.error;
+  return cause instanceof Error ? cause.message : String(cause);
+}

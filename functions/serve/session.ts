@@ -1,0 +1,166 @@
+// Signing in and out in a browser. The session is a random secret in a cookie; the store keeps its digest.
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import { deleteCookie, getCookie, setCookie } from 'hono/cookie';
+import type { CookieOptions } from 'hono/utils/cookie';
+import { callerOf, type RoleRules } from '#core/access.ts';
+import type { CredentialStore } from '#core/stores.ts';
+import { digestOf, newSecret } from '#http/bearer.ts';
+import { ApiError, notFound } from '#http/errors.ts';
+import { IssuerDown, type OpenId, type Pending, SignInRefused } from './openid.ts';
+import { error, json, router } from './parameters.ts';
+
+export interface SessionOptions {
+  /** undefined: nobody signs in here. */
+  openId?: OpenId;
+  /** `https://NAME[/BASE]`, without a slash at the end: what browsers call this server. */
+  publicUrl: string;
+  sessionHours: number;
+  rules: RoleRules;
+  credentials: CredentialStore;
+  clock: () => number;
+  report: (cause: unknown) => void;
+}
+
+const page = (description: string) => ({ description, content: { 'text/html': { schema: z.string() } } });
+
+const login = createRoute({
+  method: 'get',
+  path: '/v1/session/login',
+  summary: 'Sends a browser to the issuer to sign in',
+  request: {
+    query: z.object({ to: z.string().max(2048).optional().openapi({ description: 'The page to come back to', example: 'people' }) }),
+  },
+  responses: { 302: { description: 'To the issuer.' }, 404: json(error, 'Nobody signs in here.'), 502: page('The issuer is down.') },
+});
+const callback = createRoute({
+  method: 'get',
+  path: '/v1/session/callback',
+  summary: 'Where the issuer sends a browser back to',
+  responses: {
+    303: { description: 'Signed in: back to the page.' },
+    400: page('The sign-in failed.'),
+    403: page('Signed in, but without a role here.'),
+    404: json(error, 'Nobody signs in here.'),
+    502: page('The issuer is down.'),
+  },
+});
+const logout = createRoute({
+  method: 'post',
+  path: '/v1/session/logout',
+  summary: 'Ends the session of this browser, at once',
+  responses: { 204: { description: 'Signed out.' }, 403: json(error, 'Another site asked.') },
+});
+
+/** Cookies that only this host and, over HTTPS, only HTTPS may set: their prefixes make browsers see to it. */
+export function cookieName(publicUrl: string, name: 'whalewatch' | 'whalewatch-login'): string {
+  const { protocol, pathname } = new URL(publicUrl);
+  if (protocol === 'http:') return name;
+  return pathname === '/' ? `__Host-${name}` : `__Secure-${name}`;
+}
+
+const pendingSeconds = 15 * 60;
+
+export function sessionRoutes(options: SessionOptions): OpenAPIHono {
+  const { openId, publicUrl, sessionHours, rules, credentials, clock, report } = options;
+  const base = new URL(`${publicUrl}/`);
+  const [session, pending] = [cookieName(publicUrl, 'whalewatch'), cookieName(publicUrl, 'whalewatch-login')];
+  const cookie: CookieOptions = {
+    ...{ httpOnly: true, sameSite: 'Lax', secure: base.protocol === 'https:', path: base.pathname },
+  };
+  const redirectUri = `${publicUrl}/v1/session/callback`;
+  const app = router();
+
+  app.openapi(login, async (c) => {
+    if (!openId) throw nobodySignsIn();
+    try {
+      const started = await openId.start(redirectUri);
+      const kept: Pending & { to?: string } = { ...started.pending, to: c.req.valid('query').to };
+      setCookie(c, pending, Buffer.from(JSON.stringify(kept)).toString('base64url'), { ...cookie, maxAge: pendingSeconds });
+      return c.redirect(started.url.href, 302);
+    } catch (cause) {
+      return failed(c, cause);
+    }
+  });
+
+  app.openapi(callback, async (c) => {
+    if (!openId) throw nobodySignsIn();
+    try {
+      const { to, ...kept } = readPending(getCookie(c, pending));
+      deleteCookie(c, pending, cookie);
+      // From the settings: the Host header is the caller's to choose.
+      const claims = await openId.finish(new URL(redirectUri + new URL(c.req.url).search), kept);
+      const { role, user } = callerOf(claims, rules);
+      if (role === 'public')
+        return tell(c, 403, 'You are signed in, but have no role here', 'Ask the owner of this server for one.');
+      await endSession(c);
+      const secret = newSecret();
+      const now = clock();
+      const [name] = [user, ...(claims[rules.userClaim] ?? []), 'unnamed'].filter((text) => text !== undefined);
+      await credentials.put({
+        ...{ kind: 'session', digest: digestOf(secret), name, claims, createdAt: now },
+        ...(user ? { user } : {}),
+        expiresAt: now + sessionHours * 3_600_000,
+      });
+      setCookie(c, session, secret, { ...cookie, maxAge: sessionHours * 3600 });
+      return c.redirect(ownPage(to, base), 303);
+    } catch (cause) {
+      return failed(c, cause);
+    }
+  });
+
+  app.openapi(logout, async (c) => {
+    await endSession(c);
+    deleteCookie(c, session, cookie);
+    return c.body(null, 204);
+  });
+  return app;
+
+  async function endSession(c: Context): Promise<void> {
+    const secret = getCookie(c, session);
+    if (secret) await credentials.remove('session', digestOf(secret));
+  }
+
+  function failed(c: Context, cause: unknown) {
+    if (cause instanceof IssuerDown) {
+      report(cause);
+      return tell(c, 502, 'The sign-in service is down', 'Try again in a minute; the log has the cause.');
+    }
+    if (!(cause instanceof SignInRefused)) throw cause;
+    return tell(c, 400, 'The sign-in failed', cause.message);
+  }
+
+  /** A page: a browser is here, on its way from the issuer. */
+  function tell<Status extends 400 | 403 | 502>(c: Context, status: Status, title: string, text: string) {
+    c.header('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'");
+    const again = `<a href="${escaped(`${publicUrl}/v1/session/login`)}">Sign in again</a>`;
+    return c.html(
+      `<!doctype html><html lang="en"><meta charset="utf-8"><title>${title}</title><h1>${title}</h1><p>${escaped(text)}</p><p>${again} or go to <a href="${escaped(base.href)}">the map</a>.</p></html>`,
+      status,
+    );
+  }
+}
+
+function nobodySignsIn(): ApiError {
+  return notFound('Nobody signs in here: the setting signIn names an OpenID issuer.');
+}
+
+function readPending(text: string | undefined): Pending & { to?: string } {
+  try {
+    const { state, nonce, verifier, to } = JSON.parse(Buffer.from(text ?? '', 'base64url').toString());
+    if ([state, nonce, verifier].every((each) => typeof each === 'string' && each !== ''))
+      return { state, nonce, verifier, ...(typeof to === 'string' ? { to } : {}) };
+  } catch {
+    // What is no JSON is no answer to anything we asked either.
+  }
+  throw new SignInRefused('It took longer than 15 minutes, or was started in another browser or tab.');
+}
+
+/** The page to come back to; the map when it lies outside this server. */
+export function ownPage(to: string | undefined, base: URL): string {
+  if (to === undefined || !URL.canParse(to, base)) return base.href;
+  const { origin, pathname, search, hash } = new URL(to, base);
+  return origin === base.origin && pathname.startsWith(base.pathname) ? origin + pathname + search + hash : base.href;
+}
+
+const escaped = (text: string) => text.replace(/[&<>"]/g, (letter) => `&#${letter.charCodeAt(0)};`);
