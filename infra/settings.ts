@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
-import { proxyMatcher } from '#collect/address.ts';
 import { type AlsOptions, checkedAls } from '#core/recommender/als.ts';
 import { checkedRules, type Rule } from '#core/rules.ts';
+import { proxyMatcher } from '#http/address.ts';
 
 /** Settings of a deployment. Each has a default, so that `{}` deploys. */
 export interface Settings {

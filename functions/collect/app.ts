@@ -2,9 +2,9 @@ import { Hono } from 'hono';
 import { cors } from 'hono/cors';
 import { isbot } from 'isbot';
 import { type StreamRecord, StreamRefused, type StreamWriter } from '#core/stores.ts';
+import { clientAddress, proxyMatcher } from '#http/address.ts';
 import { readBody } from '#http/body.ts';
 import { ApiError, answerErrors } from '#http/errors.ts';
-import { clientAddress, proxyMatcher } from './address.ts';
 import { readHits } from './hits.ts';
 import { authorized, readWebhook, rejected } from './webhook.ts';
 

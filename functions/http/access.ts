@@ -61,9 +61,7 @@ const patterns = Object.entries(rows).map(([route, needs]) => {
 /** What a call needs; undefined where no route is. */
 export function needsOf(method: string, path: string): Needs | undefined {
   const asked = method === 'HEAD' ? 'GET' : method;
-  return (
-    rows[`${asked} ${path}`] ?? patterns.find((row) => row.method === asked && row.path.test(path))?.needs
-  );
+  return rows[`${asked} ${path}`] ?? patterns.find((row) => row.method === asked && row.path.test(path))?.needs;
 }
 
 /** Throws for a route that has no row, so that none is served before it is decided who may call it. */

@@ -28,7 +28,9 @@ const me = createRoute({
       z.object({
         role,
         user: z.string().optional().openapi({ description: 'Your user name at the registry' }),
-        map: z.union([z.enum(['names', 'anonymous']), z.literal(false)]).openapi({ description: 'What you see of the map' }),
+        map: z
+          .union([z.enum(['names', 'anonymous']), z.literal(false)])
+          .openapi({ description: 'What you see of the map' }),
         signedIn: z.boolean().openapi({ description: 'By a session, which POST /v1/session/logout ends' }),
         signIn: z.enum(['openid', 'proxy']).optional().openapi({ description: 'How people sign in here' }),
       }),
@@ -65,7 +67,13 @@ const makeToken = createRoute({
       name: z.string({ error: 'give name=, what the token is for' }).min(1, 'must not be empty').max(100),
       role: tokenRole,
       user: userName.optional().openapi({ description: 'With the role user: whose history it may read' }),
-      days: z.coerce.number().int().min(1).max(3650).optional().openapi({ description: 'Until it expires; never when left out' }),
+      days: z.coerce
+        .number()
+        .int()
+        .min(1)
+        .max(3650)
+        .optional()
+        .openapi({ description: 'Until it expires; never when left out' }),
     }),
   },
   responses: { 201: json(token.extend({ token: z.string() }), 'The token'), ...failures },

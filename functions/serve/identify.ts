@@ -80,7 +80,13 @@ function headerClaims(c: Context, { userHeader, groupsHeader }: SigningProxy) {
   const user = c.req.header(userHeader);
   // A header sent twice arrives joined by a comma: one of the two is not the proxy's.
   if (!user || user.includes(',')) return undefined;
-  const groups = (groupsHeader && c.req.header(groupsHeader)?.split(',').map((group) => group.trim())) || [];
+  const groups =
+    (groupsHeader &&
+      c.req
+        .header(groupsHeader)
+        ?.split(',')
+        .map((group) => group.trim())) ||
+    [];
   return { [proxyClaims.user]: [user], [proxyClaims.groups]: groups.filter(Boolean) };
 }
 

@@ -45,7 +45,9 @@ export function openOpenId({ issuer, clientId, clientSecret, scopes, rules }: Op
   const configuration = () => {
     known ??= discover().catch((cause) => {
       known = undefined;
-      throw new IssuerDown(`the issuer ${issuer} does not respond as an OpenID provider: ${reasonOf(cause)}`, { cause });
+      throw new IssuerDown(`the issuer ${issuer} does not respond as an OpenID provider: ${reasonOf(cause)}`, {
+        cause,
+      });
     });
     return known;
   };

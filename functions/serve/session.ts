@@ -6,7 +6,7 @@ import type { CookieOptions } from 'hono/utils/cookie';
 import { callerOf, type RoleRules } from '#core/access.ts';
 import type { CredentialStore } from '#core/stores.ts';
 import { digestOf, newSecret } from '#http/bearer.ts';
-import { ApiError, notFound } from '#http/errors.ts';
+import { type ApiError, notFound } from '#http/errors.ts';
 import { IssuerDown, type OpenId, type Pending, SignInRefused } from './openid.ts';
 import { error, json, router } from './parameters.ts';
 
@@ -29,9 +29,15 @@ const login = createRoute({
   path: '/v1/session/login',
   summary: 'Sends a browser to the issuer to sign in',
   request: {
-    query: z.object({ to: z.string().max(2048).optional().openapi({ description: 'The page to come back to', example: 'people' }) }),
+    query: z.object({
+      to: z.string().max(2048).optional().openapi({ description: 'The page to come back to', example: 'people' }),
+    }),
   },
-  responses: { 302: { description: 'To the issuer.' }, 404: json(error, 'Nobody signs in here.'), 502: page('The issuer is down.') },
+  responses: {
+    302: { description: 'To the issuer.' },
+    404: json(error, 'Nobody signs in here.'),
+    502: page('The issuer is down.'),
+  },
 });
 const callback = createRoute({
   method: 'get',
@@ -76,7 +82,10 @@ export function sessionRoutes(options: SessionOptions): OpenAPIHono {
     try {
       const started = await openId.start(redirectUri);
       const kept: Pending & { to?: string } = { ...started.pending, to: c.req.valid('query').to };
-      setCookie(c, pending, Buffer.from(JSON.stringify(kept)).toString('base64url'), { ...cookie, maxAge: pendingSeconds });
+      setCookie(c, pending, Buffer.from(JSON.stringify(kept)).toString('base64url'), {
+        ...cookie,
+        maxAge: pendingSeconds,
+      });
       return c.redirect(started.url.href, 302);
     } catch (cause) {
       return failed(c, cause);

@@ -10,10 +10,7 @@ const session = (digest: string, more: Partial<Credential> = {}): Credential => 
   ...more,
 });
 
-export function credentialContract(
-  name: string,
-  make: (clock: () => number) => Promise<CredentialStore>,
-): void {
+export function credentialContract(name: string, make: (clock: () => number) => Promise<CredentialStore>): void {
   test(`${name}: what was put is found by its kind and digest only`, async () => {
     const store = await make(() => start);
     const put = session('d1', { expiresAt: start + 1000 });
@@ -30,10 +27,16 @@ export function credentialContract(
     await store.put(session('d2', { createdAt: start - 1 }));
     now = start + 999;
     assert.ok(await store.find('session', 'd1'));
-    assert.deepEqual((await store.list('session')).map(({ digest }) => digest), ['d2', 'd1']);
+    assert.deepEqual(
+      (await store.list('session')).map(({ digest }) => digest),
+      ['d2', 'd1'],
+    );
     now = start + 1000;
     assert.equal(await store.find('session', 'd1'), undefined);
-    assert.deepEqual((await store.list('session')).map(({ digest }) => digest), ['d2']);
+    assert.deepEqual(
+      (await store.list('session')).map(({ digest }) => digest),
+      ['d2'],
+    );
   });
 
   test(`${name}: the last use grows, and brings nothing back`, async () => {
@@ -66,7 +69,10 @@ export function credentialContract(
     await store.put(session('d4', { name: 'bob', user: 'bob' }));
     await store.put({ kind: 'registry', digest: 'd5', name: 'ann', createdAt: start });
     assert.equal(await store.forget('ann'), 3);
-    assert.deepEqual((await store.list('session')).map(({ digest }) => digest), ['d4']);
+    assert.deepEqual(
+      (await store.list('session')).map(({ digest }) => digest),
+      ['d4'],
+    );
     assert.deepEqual(await store.list('token'), []);
     assert.equal((await store.list('registry')).length, 1);
   });

@@ -16,9 +16,7 @@ export function openCredentials(file: string, clock: () => number): CredentialSt
   const expire = prepare('DELETE FROM credentials WHERE expires_at <= ?');
   const live = '(expires_at IS NULL OR expires_at > ?)';
   const find = prepare(`SELECT used_at, doc FROM credentials WHERE kind = ? AND digest = ? AND ${live}`);
-  const list = prepare(
-    `SELECT used_at, doc FROM credentials WHERE kind = ? AND ${live} ORDER BY created_at, digest`,
-  );
+  const list = prepare(`SELECT used_at, doc FROM credentials WHERE kind = ? AND ${live} ORDER BY created_at, digest`);
   const used = prepare('UPDATE credentials SET used_at = max(coalesce(used_at, 0), ?) WHERE kind = ? AND digest = ?');
   const remove = prepare('DELETE FROM credentials WHERE kind = ? AND digest = ?');
   const forget = prepare('DELETE FROM credentials WHERE user = ?');

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { clientAddress, proxyMatcher } from '#collect/address.ts';
+import { clientAddress, proxyMatcher } from '#http/address.ts';
 
 const isProxy = proxyMatcher(['loopback', '198.51.100.0/24']);
 
