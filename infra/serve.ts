@@ -1,6 +1,7 @@
 // serve: answers from the stores; tiles: the map's pointer and tiles, from the points alone.
 import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
+import { closedAccess } from '#core/access.ts';
 import type { TileVariables, Variables } from '#serve/env.ts';
 import { token } from './collect.ts';
 import { StageFunction } from './function.ts';
@@ -14,7 +15,7 @@ export class Serve extends Construct {
   constructor(scope: Construct, id: string, { settings, stores, stream, emulated }: StageProps) {
     super(scope, id);
     const { publicPeople, keepDays, exportEvery, batchWindow, ipDatabase, logDays } = settings;
-    this.token = token(this, 'Token', 'What readers of people\'s pages send as "Authorization: Bearer TOKEN"');
+    this.token = token(this, 'Token', 'The owner\'s API token: what scripts send as "Authorization: Bearer TOKEN"');
     this.handler = new StageFunction<Variables>(this, 'Function', {
       name: 'serve',
       does: 'Serve: history, recommendations, counts, health',
@@ -26,8 +27,10 @@ export class Serve extends Construct {
         BUCKET: stores.bucket.bucketName,
         STREAM: stream.streamName,
         ...stores.searchVariables(),
-        READ_TOKEN_ID: this.token.secretArn,
-        PUBLIC_PEOPLE: String(publicPeople),
+        CREDENTIALS_TABLE: stores.credentials.tableName,
+        OWNER_TOKEN_ID: this.token.secretArn,
+        CLIENT_SECRET_ID: '',
+        ACCESS: JSON.stringify({ ...closedAccess, publicMap: 'names', everyone: publicPeople ? 'team' : 'public' }),
         KEEP_DAYS: String(keepDays),
         UNHEALTHY_AFTER_SECONDS: String(3 * (exportEvery + batchWindow)),
         IP_TABLE_BUILT_AT: String(ipTable(ipDatabase).builtAt),
@@ -42,11 +45,24 @@ export class Serve extends Construct {
     // To forget a person and to release what was set aside, it deletes, and marks who was forgotten.
     handler.may(['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:BatchWriteItem'], [stores.events.tableArn]);
     handler.may(['dynamodb:Query', 'dynamodb:BatchWriteItem'], [stores.notices.tableArn]);
+    handler.may(
+      [
+        'dynamodb:GetItem',
+        'dynamodb:PutItem',
+        'dynamodb:UpdateItem',
+        'dynamodb:DeleteItem',
+        'dynamodb:Query',
+        'dynamodb:BatchWriteItem',
+      ],
+      [stores.credentials.tableArn],
+    );
     handler.may(['dynamodb:Query'], [`${stores.events.tableArn}/index/*`]);
     handler.may(['s3:ListBucket'], [stores.bucket.bucketArn]);
     handler.may(
       ['s3:GetObject'],
-      ['state/*', 'points/*', 'points.json', 'models/*'].map((keys) => stores.bucket.arnForObjects(keys)),
+      ['state/*', 'points/*', 'points.json', 'points-anonymous.json', 'models/*'].map((keys) =>
+        stores.bucket.arnForObjects(keys),
+      ),
     );
     // Going back to an earlier model.
     handler.may(['s3:PutObject'], [stores.bucket.arnForObjects('models/latest.json')]);

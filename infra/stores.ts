@@ -26,6 +26,8 @@ export class Stores extends Construct {
   readonly keys: Table;
   /** Claims and messages. */
   readonly notices: Table;
+  /** Sessions, API tokens and registries' tokens: digests only. */
+  readonly credentials: Table;
   readonly bucket: Bucket;
   readonly search: { endpoint: string; signed: boolean; arn?: string };
   /** The search domain, where it is the deployment's own. */
@@ -36,14 +38,14 @@ export class Stores extends Construct {
   constructor(scope: Construct, id: string, settings: ResolvedSettings, emulated: Emulated) {
     super(scope, id);
     this.metrics = scope.node.path;
-    const table = (name: string, kept: boolean) =>
+    const table = (name: string, kept: boolean, expires = !kept) =>
       new Table(this, name, {
         ...keyed,
         billingMode: BillingMode.PAY_PER_REQUEST,
         encryption: TableEncryption.DEFAULT,
         pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: kept },
         removalPolicy: kept ? keep : RemovalPolicy.DESTROY,
-        ...(kept ? {} : { timeToLiveAttribute: 'expires' }),
+        ...(expires ? { timeToLiveAttribute: 'expires' } : {}),
       });
     this.checkpoints = table('Checkpoints', true);
     this.events = table('Events', true);
@@ -55,6 +57,7 @@ export class Stores extends Construct {
     });
     this.keys = table('Keys', false);
     this.notices = table('Notices', false);
+    this.credentials = table('Credentials', true, true);
     for (const [of, reason] of [
       [this.keys, 'A backup would keep the key of a day beyond its day, against the privacy rule'],
       [this.notices, 'Claims only keep a message from going out twice, and messages are gone after 30 days'],

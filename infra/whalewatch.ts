@@ -32,7 +32,7 @@ export class Whalewatch extends Construct {
   readonly site: string;
   /** What the registry calls. */
   readonly webhook: string;
-  /** What to do next, by name (the last part of each one's path): Site, Webhook, WebhookToken, ReadToken, … */
+  /** What to do next, by name (the last part of each one's path): Site, Webhook, WebhookToken, OwnerToken, … */
   readonly outputs: CfnOutput[] = [];
 
   constructor(scope: Construct, id: string, props: Settings = {}, emulated: Emulated = {}) {
@@ -62,7 +62,7 @@ export class Whalewatch extends Construct {
     output('Site', this.site, 'The map');
     output('Webhook', this.webhook, 'URL of the registry notification endpoint');
     output('WebhookToken', collect.token.secretArn, 'The secret that holds the webhook token');
-    output('ReadToken', serve.token.secretArn, "The secret that holds the reader's token for people's pages");
+    output('OwnerToken', serve.token.secretArn, "The secret that holds the owner's API token");
     if (collect.servers)
       output(
         'Balancer',

@@ -69,3 +69,36 @@ export function callerOf(claims: Claims, { userClaim, userPattern, roles }: Role
   const role = has('owner') ? 'owner' : has('team') ? 'team' : has('user') || !roles.user ? 'user' : 'public';
   return { role, ...(user ? { user } : {}) };
 }
+
+/** Who signs in how, and what each may see: the settings of both wirings, checked and with their defaults. */
+export interface AccessSettings {
+  /** `https://NAME[/BASE]`; undefined where nobody but this machine's user calls. */
+  publicUrl?: string;
+  signIn?: OpenIdSettings | ProxySettings;
+  rules: RoleRules;
+  everyone: Role;
+  publicMap: PublicMap;
+  sessionHours: number;
+}
+
+export interface OpenIdSettings {
+  issuer: string;
+  clientId: string;
+  scopes: string[];
+}
+
+/** A proxy that signs people in itself, such as oauth2-proxy or Authelia. */
+export interface ProxySettings {
+  /** Addresses, ranges or `loopback` that the headers are believed from. */
+  proxies: string[];
+  userHeader: string;
+  groupsHeader?: string;
+}
+
+/** Of a server that only its own user reaches: everybody else sees nothing. */
+export const closedAccess: AccessSettings = {
+  rules: { userClaim: 'preferred_username', roles: {} },
+  everyone: 'public',
+  publicMap: false,
+  sessionHours: 12,
+};

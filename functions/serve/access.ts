@@ -27,13 +27,14 @@ export function access({ identify, publicMap }: Access): MiddlewareHandler {
 
     const identity = await identify(c);
     c.set('identity', identity);
-    if (needs === 'map') c.header('Vary', 'Authorization, Cookie', { append: true });
-    else c.header('Cache-Control', 'private, no-store');
+    if (needs !== 'map') c.header('Cache-Control', 'private, no-store');
     if (identity.wrongToken && needs !== 'map' && needs !== 'anyone')
       throw unauthorized(c, 'This token is not known: it may have been removed, or have expired.');
     if (!may(identity, needs, c.req.queries('user') ?? [], publicMap)) throw refusal(c, identity, needs);
     await next();
-    if (needs !== 'map' || mapFor(identity.role, publicMap) === publicMap) return;
+    if (needs !== 'map') return;
+    c.header('Vary', 'Authorization, Cookie', { append: true });
+    if (mapFor(identity.role, publicMap) === publicMap) return;
     // Not what everybody sees: kept by the caller's own browser at most.
     c.res.headers.delete('Access-Control-Allow-Origin');
     c.header('Cache-Control', c.res.headers.get('Cache-Control')?.replace('public', 'private') ?? 'private, no-store');

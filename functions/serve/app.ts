@@ -1,13 +1,17 @@
 import type { OpenAPIHono } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import { mapFor } from '#core/access.ts';
 import type { NoticeFeed, SearchStore } from '#core/stores.ts';
+import { assertRow } from '#http/access.ts';
 import { readBody } from '#http/body.ts';
 import { ApiError, answerErrors } from '#http/errors.ts';
-import { type Access, access } from './access.ts';
+import { access } from './access.ts';
+import { credentialRoutes } from './credentials.ts';
 import { type HealthOptions, healthRoutes } from './health.ts';
 import { describeIncoming } from './incoming.ts';
 import { mapRoutes } from './map/clusters.ts';
 import { hitRoutes } from './map/hits.ts';
-import type { SnapshotSource } from './map/snapshots.ts';
+import { noSnapshots, type SnapshotSource } from './map/snapshots.ts';
 import { noticeRoutes } from './notices.ts';
 import { describeTokens, openApiDocument } from './openapi.ts';
 import { router } from './parameters.ts';
@@ -15,12 +19,17 @@ import type { ModelSource } from './recommender/models.ts';
 import { recommendationRoutes } from './recommender/recommendations.ts';
 import { peopleRoutes } from './registry/people.ts';
 import { repositoryRoutes } from './registry/repositories.ts';
+import { cookieName, sessionRoutes } from './session.ts';
+import type { SignIn } from './sign-in.ts';
 
-export interface ServeOptions extends HealthOptions, Access {
+export interface ServeOptions extends HealthOptions {
+  access: SignIn;
   search: SearchStore;
   /** Messages of the rules, where they are kept for the page. */
   notices?: NoticeFeed;
   snapshots: SnapshotSource;
+  /** The same without names, for those who may not see them. */
+  anonymousSnapshots?: SnapshotSource;
   models: ModelSource;
   /** Days after its newest hit that a domain leaves the map. */
   keepDays: number;
@@ -32,25 +41,33 @@ const listBytes = 2 * 1024 * 1024;
 
 /** Everything that is read: the map, people, images, and how the system itself is. */
 export function serveApp(options: ServeOptions): OpenAPIHono {
-  const { snapshots, clock, report } = options;
+  const { snapshots, anonymousSnapshots = noSnapshots, clock, report } = options;
+  const { publicMap, credentials } = options.access;
   const app = router();
   answerErrors(app, report);
-  app.use('*', access(options));
+  app.use('*', access(options.access));
   app.post('/v1/recommendations', async (c, next) => {
     const { bytes, tooLong } = await readBody(c.req.raw, listBytes);
     if (tooLong) throw new ApiError(413, 'too_large', `The body is longer than ${listBytes} bytes: send fewer names.`);
     c.req.raw = new Request(c.req.raw, { body: bytes });
     await next();
   });
-  app.route('/', mapRoutes(snapshots, clock));
-  app.route('/', hitRoutes(options));
-  app.route('/', peopleRoutes(options));
+  const seenBy = (c: Context) => mapFor(c.get('identity')?.role ?? 'public', publicMap);
+  app.route(
+    '/',
+    mapRoutes((c) => (seenBy(c) === 'names' ? snapshots : anonymousSnapshots), clock),
+  );
+  app.route('/', hitRoutes({ ...options, seenBy }));
+  app.route('/', peopleRoutes({ ...options, credentials }));
   app.route('/', repositoryRoutes(options));
   app.route('/', recommendationRoutes(options));
   app.route('/', healthRoutes(options));
   app.route('/', noticeRoutes(options.notices));
+  app.route('/', credentialRoutes({ ...options.access, clock }));
+  app.route('/', sessionRoutes({ ...options.access, clock, report }));
   describeIncoming(app);
-  describeTokens(app);
-  app.get('/v1/openapi.json', (c) => c.json(openApiDocument(app, options)));
+  describeTokens(app, cookieName(options.access.publicUrl, 'whalewatch'));
+  app.get('/v1/openapi.json', (c) => c.json(openApiDocument(app, options.access)));
+  for (const { method, path } of app.routes) if (method !== 'ALL') assertRow(method, path);
   return app;
 }

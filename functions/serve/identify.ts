@@ -1,4 +1,4 @@
-// Who calls: an API token, a session, what a named proxy says, or this machine's own user; else everyone.
+// Who calls: an API token, this machine's own user, a session, or what a named proxy says; else everyone.
 import type { Context } from 'hono';
 import { getCookie } from 'hono/cookie';
 import { type Caller, callerOf, type Role, type RoleRules } from '#core/access.ts';
@@ -17,7 +17,7 @@ export interface IdentifyOptions {
   ownerToken?: () => Promise<string>;
   proxy?: SigningProxy;
   /** Does this machine's own user call, directly? Nobody else is the owner without signing in. */
-  isLocalUser?: (c: Context) => Promise<boolean>;
+  isOwnUser?: (c: Context) => Promise<boolean>;
 }
 
 /** A proxy that signs people in and names them in a header. */
@@ -49,11 +49,14 @@ export const proxyClaims = { user: 'user', groups: 'groups' } as const;
 const notedEveryMs = 60_000;
 
 export function identifier(options: IdentifyOptions): (c: Context) => Promise<Identity> {
-  const { credentials, clock, rules, everyone, cookie, ownerToken, proxy, isLocalUser } = options;
+  const { credentials, clock, rules, everyone, cookie, ownerToken, proxy, isOwnUser } = options;
 
   return async (c) => {
     const token = bearerOf(c.req.header('authorization'));
-    if (token !== undefined) return (await byToken(token)) ?? { role: everyone, by: 'nothing', wrongToken: true };
+    const known = token === undefined ? undefined : await byToken(token);
+    if (known) return known;
+    if (isOwnUser && !isForeign(c) && (await isOwnUser(c))) return { role: 'owner', by: 'machine' };
+    if (token !== undefined) return { role: everyone, by: 'nothing', wrongToken: true };
     const secret = cookie && getCookie(c, cookie);
     if (secret) {
       const session = await credentials.find('session', digestOf(secret));
@@ -61,7 +64,6 @@ export function identifier(options: IdentifyOptions): (c: Context) => Promise<Id
     }
     const claims = proxy?.isProxy(c) && headerClaims(c, proxy);
     if (claims) return { ...callerOf(claims, rules), by: 'proxy' };
-    if (isLocalUser && !isForeign(c) && (await isLocalUser(c))) return { role: 'owner', by: 'machine' };
     return { role: everyone, by: 'nothing' };
   };
 

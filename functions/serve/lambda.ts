@@ -4,21 +4,26 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { openCheckpoints } from '#aws/checkpoints.ts';
 import { dynamoClient, searchStore } from '#aws/clients.ts';
 import { clock } from '#aws/clock.ts';
+import { openCredentials } from '#aws/credentials.ts';
 import { number } from '#aws/env.ts';
 import { openEvents } from '#aws/events.ts';
-import { gatewayHandler } from '#aws/gateway.ts';
+import { gatewayHandler, peerOf } from '#aws/gateway.ts';
 import { streamLag } from '#aws/lag.ts';
 import { counter, report } from '#aws/log.ts';
 import { openNotices } from '#aws/notices.ts';
 import { openObjects } from '#aws/objects.ts';
 import { openSecret } from '#aws/secret.ts';
+import type { AccessSettings } from '#core/access.ts';
 import { serveApp } from './app.ts';
 import { readVariables } from './env.ts';
 import { objectSnapshots } from './map/snapshots.ts';
 import { modelSource } from './recommender/models.ts';
+import { openSignIn } from './sign-in.ts';
 
 const variables = readVariables();
 const client = dynamoClient();
+const secrets = new SecretsManagerClient({});
+const secret = (id: string) => openSecret(secrets, id, clock);
 const objects = openObjects({ client: new S3Client({}), bucket: variables.BUCKET });
 const checkpoints = openCheckpoints({ client, table: variables.CHECKPOINTS_TABLE });
 
@@ -33,7 +38,13 @@ const app = serveApp({
   ipTableBuiltAt: async () => number('IP_TABLE_BUILT_AT', variables.IP_TABLE_BUILT_AT),
   unhealthyAfterSeconds: number('UNHEALTHY_AFTER_SECONDS', variables.UNHEALTHY_AFTER_SECONDS),
   keepDays: number('KEEP_DAYS', variables.KEEP_DAYS),
-  readToken: openSecret(new SecretsManagerClient({}), variables.READ_TOKEN_ID, clock),
-  publicPeople: variables.PUBLIC_PEOPLE === 'true',
+  access: openSignIn({
+    settings: JSON.parse(variables.ACCESS) as AccessSettings,
+    credentials: openCredentials({ client, table: variables.CREDENTIALS_TABLE, clock }),
+    clock,
+    peer: (c) => peerOf(c.req.raw, c.env),
+    ownerToken: secret(variables.OWNER_TOKEN_ID),
+    ...(variables.CLIENT_SECRET_ID ? { clientSecret: secret(variables.CLIENT_SECRET_ID) } : {}),
+  }),
 });
 export const handler = gatewayHandler(app, counter(variables.METRICS, clock), 'Serve5xx');

@@ -1,6 +1,7 @@
 // The served OpenAPI document: what the routes say of themselves, and what holds for all of them.
 import type { OpenAPIHono } from '@hono/zod-openapi';
-import { type Access, asksForToken, isPublic } from './access.ts';
+import type { PublicMap, Role } from '#core/access.ts';
+import { may, needsOf } from '#http/access.ts';
 
 type Operation = Record<string, unknown> & { responses: Record<string, unknown> };
 type Paths = Record<string, Partial<Record<string, Operation>>>;
@@ -10,8 +11,8 @@ const failure = (description: string) => ({
   content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
 });
 
-/** Every operation with an id of its own, with the reader's token where it is taken, and with what `access` answers. */
-export function openApiDocument(app: OpenAPIHono, options: Access) {
+/** Every operation with an id of its own, what it needs of its caller, and what `access` responds. */
+export function openApiDocument(app: OpenAPIHono, { everyone, publicMap }: { everyone: Role; publicMap: PublicMap }) {
   const document = app.getOpenAPI31Document({
     openapi: '3.1.0',
     info: { title: 'Whalewatch', version: '1', description: 'The map, people and images. Times are RFC 3339 UTC.' },
@@ -20,13 +21,15 @@ export function openApiDocument(app: OpenAPIHono, options: Access) {
     for (const [method, operation] of Object.entries(operations)) {
       if (!operation) continue;
       operation.operationId = operationId(method, path);
-      // Collect answers what comes in, with a token of its own.
-      if (operation.security || isPublic(path)) continue;
-      const asks = asksForToken(options, { method: method.toUpperCase(), path });
-      // An empty one among them says that it works without, too.
-      operation.security = [{ reader: [] }, { readerCookie: [] }, ...(asks ? [] : [{}])];
-      operation.responses[401] = failure("The reader's token is missing or wrong, where one is asked for.");
-      if (method !== 'get') operation.responses[403] = failure('Another site may not change anything here.');
+      const needs = needsOf(method.toUpperCase(), path);
+      if (needs === undefined) throw new Error(`${method} ${path} has no row in functions/http/access.ts`);
+      operation['x-needs'] = needs;
+      if (needs === 'token' || needs === 'anyone') continue;
+      // An empty one among them says that everyone may call.
+      const open = may({ role: everyone }, needs, [], publicMap);
+      operation.security = [{ apiToken: [] }, { session: [] }, ...(open ? [{}] : [])];
+      operation.responses[401] = failure('Nobody is signed in, or the token is not known.');
+      operation.responses[403] ??= failure('The role is not enough; or another site asked for a change.');
     }
   return document;
 }
@@ -38,11 +41,11 @@ function operationId(method: string, path: string): string {
 }
 
 /** The schemes that operations name. */
-export function describeTokens({ openAPIRegistry: registry }: OpenAPIHono): void {
-  registry.registerComponent('securitySchemes', 'reader', {
+export function describeTokens({ openAPIRegistry: registry }: OpenAPIHono, cookie: string): void {
+  registry.registerComponent('securitySchemes', 'apiToken', {
     type: 'http',
     scheme: 'bearer',
-    description: "The reader's token; nothing asks for it on one machine.",
+    description: "An API token, made by the owner. The server's own user needs none.",
   });
-  registry.registerComponent('securitySchemes', 'readerCookie', { type: 'apiKey', in: 'cookie', name: 'whalewatch' });
+  registry.registerComponent('securitySchemes', 'session', { type: 'apiKey', in: 'cookie', name: cookie });
 }

@@ -1,6 +1,7 @@
 // OpenID Connect with any issuer: authorization code with PKCE, state and nonce, ID tokens verified by the issuer's keys.
 import * as openid from 'openid-client';
-import { type Claims, claimsFor, type RoleRules } from '#core/access.ts';
+import { claimsFor, type RoleRules } from '#core/access.ts';
+import { IssuerDown, type OpenId, SignInRefused } from './session.ts';
 
 export interface OpenIdOptions {
   /** Where `/.well-known/openid-configuration` is found. */
@@ -10,30 +11,6 @@ export interface OpenIdOptions {
   clientSecret?: () => Promise<string>;
   scopes: string[];
   rules: RoleRules;
-}
-
-/** What the browser keeps between leaving for the issuer and coming back. */
-export interface Pending {
-  state: string;
-  nonce: string;
-  verifier: string;
-}
-
-/** The issuer can't be reached, or isn't one. */
-export class IssuerDown extends Error {
-  override name = 'IssuerDown';
-}
-
-/** The issuer, or the person at it, said no; or what came back is not the answer to what was asked. */
-export class SignInRefused extends Error {
-  override name = 'SignInRefused';
-}
-
-export interface OpenId {
-  /** Where to send the browser. Throws IssuerDown. */
-  start(redirectUri: string): Promise<{ url: URL; pending: Pending }>;
-  /** The claims of the person who came back to `url`. Throws SignInRefused or IssuerDown. */
-  finish(url: URL, pending: Pending): Promise<Claims>;
 }
 
 const timeoutSeconds = 10;

@@ -3,12 +3,35 @@ import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie';
 import type { CookieOptions } from 'hono/utils/cookie';
-import { callerOf, type RoleRules } from '#core/access.ts';
+import { type Claims, callerOf, type RoleRules } from '#core/access.ts';
 import type { CredentialStore } from '#core/stores.ts';
 import { digestOf, newSecret } from '#http/bearer.ts';
 import { type ApiError, notFound } from '#http/errors.ts';
-import { IssuerDown, type OpenId, type Pending, SignInRefused } from './openid.ts';
 import { error, json, router } from './parameters.ts';
+
+/** What the browser keeps between leaving for the issuer and coming back. */
+export interface Pending {
+  state: string;
+  nonce: string;
+  verifier: string;
+}
+
+/** The issuer can't be reached, or isn't one. */
+export class IssuerDown extends Error {
+  override name = 'IssuerDown';
+}
+
+/** The issuer, or the person at it, said no; or what came back is not the answer to what was asked. */
+export class SignInRefused extends Error {
+  override name = 'SignInRefused';
+}
+
+export interface OpenId {
+  /** Where to send the browser. Throws IssuerDown. */
+  start(redirectUri: string): Promise<{ url: URL; pending: Pending }>;
+  /** The claims of the person who came back to `url`. Throws SignInRefused or IssuerDown. */
+  finish(url: URL, pending: Pending): Promise<Claims>;
+}
 
 export interface SessionOptions {
   /** undefined: nobody signs in here. */

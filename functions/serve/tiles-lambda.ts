@@ -16,5 +16,14 @@ const reads = openReads({ bucketUrl: BUCKET_URL, sign });
 
 const app = new Hono();
 answerErrors(app, report);
-app.route('/', tileRoutes(objectSnapshots(reads, clock), clock));
+// It serves only where everyone sees the map with its names (infra/api.ts): any site may read it.
+app.use(async (c, next) => {
+  await next();
+  c.header('Access-Control-Allow-Origin', '*');
+});
+const snapshots = objectSnapshots(reads, clock);
+app.route(
+  '/',
+  tileRoutes(() => snapshots, clock),
+);
 export const handler = gatewayHandler(app, counter(METRICS, clock), 'Tiles5xx');

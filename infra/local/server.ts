@@ -2,37 +2,48 @@
 import type { IncomingMessage } from 'node:http';
 import { type ServerType, serve } from '@hono/node-server';
 import { serveStatic } from '@hono/node-server/serve-static';
-import { Hono, type MiddlewareHandler } from 'hono';
+import { type Context, Hono, type MiddlewareHandler } from 'hono';
+import { getPath } from 'hono/utils/url';
 import { collectApp } from '#collect/app.ts';
+import type { AccessSettings } from '#core/access.ts';
+import { needsOf } from '#http/access.ts';
 import { ApiError, answerErrors } from '#http/errors.ts';
 import { serveApp } from '#serve/app.ts';
 import { objectSnapshots } from '#serve/map/snapshots.ts';
 import { modelSource } from '#serve/recommender/models.ts';
+import { openSignIn } from '#serve/sign-in.ts';
 import { cacheControl, contentSecurityPolicy, openHeaders, pageFile } from '../../web/policy.ts';
 import { ipDatabaseBuiltAt, keepDays } from './defaults.ts';
+import { isLoopback, notLocalUser } from './peer.ts';
 import { clock, type LocalStores, newId } from './stores/stores.ts';
 
 export interface ServerOptions {
   stores: LocalStores;
   token: string;
   web: string;
-  port: number;
   report: (cause: unknown) => void;
+  access: AccessSettings;
+  /** Of the issuer, where there is one. */
+  clientSecret?: string;
+  /** Where the server listens. */
+  host: string;
 }
 
 /** Health turns 503 when records or commits have waited this long. */
 const unhealthyAfterSeconds = 60;
 
-export function localApp({ stores, token, web, report }: Omit<ServerOptions, 'port'>): Hono {
-  const app = new Hono();
+export function localApp({ stores, token, web, report, access, clientSecret, host }: ServerOptions): Hono {
+  const base = access.publicUrl ? new URL(`${access.publicUrl}/`).pathname : '/';
+  const app = new Hono({ getPath: (request) => withoutBase(getPath(request), base) });
   answerErrors(app, report);
-  app.use(loopbackHostOnly);
+  app.use(isClosed(access, host) ? localUserOnly : ownHostOnly(access.publicUrl, host));
+  if (base !== '/') app.use(slashAfterBase(base));
   app.route(
     '/',
     collectApp({
       stream: stores.stream,
       token: async () => token,
-      peer: (_request, env) => (env as { incoming?: IncomingMessage }).incoming?.socket.remoteAddress ?? '',
+      peer: (_request, env) => peerOf(env),
       trustedProxies: ['loopback'],
       clock,
       newKey: newId,
@@ -43,6 +54,12 @@ export function localApp({ stores, token, web, report }: Omit<ServerOptions, 'po
     '/',
     serveApp({
       ...stores,
+      access: openSignIn({
+        ...{ settings: access, credentials: stores.credentials, clock },
+        peer: (c) => peerOf(c.env),
+        clientSecret: clientSecret === undefined ? undefined : async () => clientSecret,
+        isOwnUser: isClosed(access, host) ? async (c) => !(await notLocalUser(incomingOf(c.env))) : undefined,
+      }),
       snapshots: objectSnapshots(stores.objects, clock),
       models: modelSource(stores.objects, clock, report),
       lag: async () => stores.stream.lag(),
@@ -57,6 +74,9 @@ export function localApp({ stores, token, web, report }: Omit<ServerOptions, 'po
   return app;
 }
 
+const incomingOf = (env: unknown) => (env as { incoming: IncomingMessage }).incoming;
+const peerOf = (env: unknown) => (env as { incoming?: IncomingMessage }).incoming?.socket.remoteAddress ?? '';
+
 const pageHeaders: MiddlewareHandler = async (c, next) => {
   await next();
   c.header('Content-Security-Policy', contentSecurityPolicy({ framed: c.req.path === '/embed' }));
@@ -65,24 +85,68 @@ const pageHeaders: MiddlewareHandler = async (c, next) => {
   for (const [name, value] of Object.entries(openHeaders(c.req.path))) c.header(name, value);
 };
 
+/** Open to this machine's own user only, who needs no sign-in. */
+const isClosed = ({ publicUrl, signIn }: AccessSettings, host: string) => !publicUrl && !signIn && isLoopback(host);
+
+const loopbackNames = ['127.0.0.1', 'localhost', '[::1]'];
+const hostNameOf = (c: Context) => (c.req.header('host') ?? '').replace(/:\d+$/, '').toLowerCase();
+
+/** The endpoints have tokens of their own, or take from anybody: they are reached by any name, through anything. */
+function isEndpoint({ req: { method, path } }: Context): boolean {
+  const needs = needsOf(method === 'OPTIONS' ? 'POST' : method, path);
+  return path === '/hit.js' || needs === 'token' || needs === 'anyone';
+}
+
 /**
- * People's pages carry no token on this machine, so a page of another site must not reach them by a name of its own
- * that resolves to 127.0.0.1. The ways in stay open: the webhook has its token, and hits are anybody's.
+ * Here nobody signs in. A page of another site must not reach people's pages by a name of its own that resolves to
+ * 127.0.0.1, and nobody on the far side of a proxy may.
  */
-const loopbackHostOnly: MiddlewareHandler = async (c, next) => {
-  const host = (c.req.header('host') ?? '').replace(/:\d+$/, '');
-  const wayIn = ['/v1/registry-events', '/v1/hits', '/hit.js'].includes(c.req.path);
-  if (!wayIn && !['127.0.0.1', 'localhost', '[::1]', '::1'].includes(host))
-    throw new ApiError(421, 'wrong_host', `This server answers to 127.0.0.1 and localhost, not to "${host}".`);
+const localUserOnly: MiddlewareHandler = async (c, next) => {
+  if (isEndpoint(c)) return next();
+  const host = hostNameOf(c);
+  if (!loopbackNames.includes(host))
+    throw new ApiError(421, 'wrong_host', `This server answers to 127.0.0.1 and localhost, not to "${host}". ${fix}`);
+  const reason = await notLocalUser(incomingOf(c.env));
+  if (reason)
+    throw new ApiError(
+      421,
+      'not_local',
+      `Only the user who runs this server may read it, and this call ${reason}. ${fix}`,
+    );
   await next();
 };
+const fix = 'To open it to others, start it with --public-url https://NAME and the setting signIn (docs/team.md).';
 
-/** Listens on 127.0.0.1; rejects when the port is taken. Answers the real port. */
-export function listen(app: Hono, port: number): Promise<{ port: number; server: ServerType }> {
+/** A name that isn't ours is a mistake of a proxy, or a page that has its own name resolve to here. */
+function ownHostOnly(publicUrl: string | undefined, host: string): MiddlewareHandler {
+  if (!publicUrl) return (_, next) => next();
+  const names = [new URL(publicUrl).hostname, ...loopbackNames, host.includes(':') ? `[${host}]` : host];
+  return async (c, next) => {
+    if (!isEndpoint(c) && !names.includes(hostNameOf(c)))
+      throw new ApiError(
+        421,
+        'wrong_host',
+        `This server is ${publicUrl}, not "${hostNameOf(c)}": let the proxy pass the host on.`,
+      );
+    await next();
+  };
+}
+
+/** A proxy may take the base path off, or leave it: both are served. */
+function withoutBase(path: string, base: string): string {
+  return base !== '/' && path.startsWith(base) ? path.slice(base.length - 1) : path;
+}
+
+/** Pages name their files relative to themselves. */
+const slashAfterBase =
+  (base: string): MiddlewareHandler =>
+  async (c, next) =>
+    c.req.path === base.slice(0, -1) ? c.redirect(base, 308) : next();
+
+/** Listens; rejects when the port is taken. Returns the real port. */
+export function listen(app: Hono, port: number, hostname: string): Promise<{ port: number; server: ServerType }> {
   return new Promise((resolve, reject) => {
-    const server = serve({ fetch: app.fetch as never, hostname: '127.0.0.1', port }, (info) =>
-      resolve({ port: info.port, server }),
-    );
+    const server = serve({ fetch: app.fetch as never, hostname, port }, (info) => resolve({ port: info.port, server }));
     server.on('error', reject);
   });
 }

@@ -1,6 +1,7 @@
 // npm start: the whole flow on one machine. The stages share nothing but the stores of the data folder.
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { closedAccess } from '#core/access.ts';
 import { buildPages } from '../../web/build.ts';
 import { demo } from './demo/demo.ts';
 import { keptToken, openFolder } from './folder.ts';
@@ -28,8 +29,8 @@ async function start(settings: Settings): Promise<void> {
   const web = await buildPages({ begin: () => console.log('building the pages, once') });
   const stores = openStores(folder, settings.opensearch);
   const search = settings.opensearch ? stores.search : openReader(join(folder, 'search.db'));
-  const app = localApp({ stores: { ...stores, search }, token, web, report });
-  const { port, server } = await listen(app, settings.port);
+  const app = localApp({ stores: { ...stores, search }, token, web, report, access: closedAccess, host: '127.0.0.1' });
+  const { port, server } = await listen(app, settings.port, '127.0.0.1');
   const origin = `http://127.0.0.1:${port}`;
 
   const threads = (['processor', 'exporter', 'trainer'] as const).map((name) =>

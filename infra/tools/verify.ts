@@ -127,7 +127,7 @@ export async function verify({
       );
     const { status: may } = await forget();
     if (may !== 401) return;
-    const mend = "the reader's token, in the secret that the output ReadToken names";
+    const mend = "the owner's token, in the secret that the output OwnerToken names";
     throw new BadCall(reader ? `--reader is not right: give ${mend}` : `--reader is missing: give ${mend}`);
   }
 

@@ -98,7 +98,7 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
 
   await run(root, cdk, ['bootstrap', 'aws://000000000000/us-east-1', ...flags()]);
   const outputs = await deploy(root);
-  const [token, reader] = [await secret(outputs.WebhookToken), await secret(outputs.ReadToken)];
+  const [token, reader] = [await secret(outputs.WebhookToken), await secret(outputs.OwnerToken)];
   const [apiId] = new URL(outputs.Api).host.split('.');
   const url = `${ministack.url}/_aws/execute-api/${apiId}/$default`;
 

@@ -21,12 +21,12 @@ import { openSearch } from '#aws/search.ts';
 import { openStream } from '#aws/stream.ts';
 import { checkpointContract } from '../contracts/checkpoints.ts';
 import { claimContract } from '../contracts/claims.ts';
+import { credentialContract } from '../contracts/credentials.ts';
 import { eventContract } from '../contracts/events.ts';
 import { noticeContract } from '../contracts/notices.ts';
 import { objectContract } from '../contracts/objects.ts';
 import { searchContract } from '../contracts/search.ts';
 import { streamContract } from '../contracts/stream.ts';
-import { credentialContract } from '../contracts/credentials.ts';
 import { notInstalled, startMiniStack, startOpenSearch } from './servers.ts';
 
 if (notInstalled) test(`the stores on AWS' side (install the servers with ${notInstalled})`, { skip: true });

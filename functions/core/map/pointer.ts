@@ -1,6 +1,8 @@
 // Which snapshot of the points is the newest: one small object, replaced with If-Match.
 
 export const pointerKey = 'points/latest.json';
+/** The export for those who may not see names. */
+export const anonymousDocumentKey = 'points-anonymous.json';
 export const snapshotKey = (snapshot: string) => `points/${snapshot}/points.bin`;
 
 /** What the map asks for again and again. */

@@ -9,8 +9,7 @@ import type { Box, Pyramid } from '#core/map/pyramid.ts';
 import { repeated } from '../parameters.ts';
 import { embedRoutes, type RefusalHook, themeQuery } from './embed.ts';
 import { fail, IMMUTABLE, mapHeaders, matching, packed, refusal, SHORT_LIVED, unknown } from './replies.ts';
-import type { SnapshotSource } from './snapshots.ts';
-import { tileParameters, tileRoutes } from './tiles.ts';
+import { type SourceOf, tileParameters, tileRoutes } from './tiles.ts';
 
 const MAX_FEATURES = 10_000;
 const MAX_LEAVES = 1000;
@@ -260,12 +259,12 @@ const refuse: RefusalHook = (result, c) => {
 };
 
 /** Everything below the map; mount it with app.route('/', ...). clock: milliseconds since the epoch. */
-export function mapRoutes(source: SnapshotSource, clock: () => number): OpenAPIHono {
+export function mapRoutes(sourceOf: SourceOf, clock: () => number): OpenAPIHono {
   const app = new OpenAPIHono({ defaultHook: refuse });
   for (const path of ['/v1/clusters', '/v1/clusters/*', '/v1/embed/*']) app.use(path, mapHeaders);
-  app.route('/', tileRoutes(source, clock));
+  app.route('/', tileRoutes(sourceOf, clock));
   for (const route of [latestRoute, tileRoute]) app.openAPIRegistry.registerPath(route);
-  app.route('/', embedRoutes(source, refuse));
+  app.route('/', embedRoutes(sourceOf, refuse));
 
   app.openapi(clustersRoute, async (c) => {
     const { bbox, zoom, snapshot: wanted, ...filter } = c.req.valid('query');
@@ -324,16 +323,14 @@ export function mapRoutes(source: SnapshotSource, clock: () => number): OpenAPIH
     );
   });
 
-  async function resolve(snapshot: string | undefined): Promise<string | undefined> {
-    return snapshot === undefined || snapshot === 'latest' ? (await source.latest())?.snapshot : snapshot;
-  }
-
   async function openWanted(c: Context, wanted: string | undefined) {
-    const snapshot = await resolve(wanted);
+    const source = sourceOf(c);
+    const newest = wanted === undefined || wanted === 'latest';
+    const snapshot = newest ? (await source.latest())?.snapshot : wanted;
     if (!snapshot) return fail(c, 404, 'no_snapshot', 'no points were exported yet');
     const pyramid = await source.open(snapshot);
     if (!pyramid) return unknown(c, snapshot);
-    c.header('Cache-Control', wanted === undefined || wanted === 'latest' ? SHORT_LIVED : IMMUTABLE);
+    c.header('Cache-Control', newest ? SHORT_LIVED : IMMUTABLE);
     return { snapshot, pyramid };
   }
 

@@ -2,7 +2,7 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { shortCount, type Theme } from '#core/map/png.ts';
 import { failures } from '../parameters.ts';
-import type { SnapshotSource } from './snapshots.ts';
+import type { SourceOf } from './tiles.ts';
 
 const ONE_MINUTE = 'public, max-age=60';
 
@@ -39,12 +39,12 @@ const mapRoute = createRoute({
 export type RefusalHook = NonNullable<NonNullable<ConstructorParameters<typeof OpenAPIHono>[0]>['defaultHook']>;
 
 /** Badge and picture map. `refuse` answers bad parameters as the other map routes do. */
-export function embedRoutes(source: SnapshotSource, refuse: RefusalHook): OpenAPIHono {
+export function embedRoutes(sourceOf: SourceOf, refuse: RefusalHook): OpenAPIHono {
   const app = new OpenAPIHono({ defaultHook: refuse });
 
   app.openapi(badgeRoute, async (c) => {
     const { label } = c.req.valid('query');
-    const latest = await source.latest();
+    const latest = await sourceOf(c).latest();
     c.header('Content-Type', 'image/svg+xml');
     c.header('Cache-Control', ONE_MINUTE);
     // An SVG opened by itself is a document: it may run nothing.
@@ -54,7 +54,7 @@ export function embedRoutes(source: SnapshotSource, refuse: RefusalHook): OpenAP
 
   app.openapi(mapRoute, async (c) => {
     const { theme } = c.req.valid('query');
-    const latest = await source.latest();
+    const latest = await sourceOf(c).latest();
     c.header('Cache-Control', ONE_MINUTE);
     c.header(
       'Content-Security-Policy',
@@ -82,7 +82,7 @@ function badge(label: string, value: string): string {
 function mapPage(snapshot: string | undefined, points: number, theme: Theme): string {
   const colours = theme === 'dark' ? { sea: '#0b161d', ink: '#e7eff3' } : { sea: '#d9e6ec', ink: '#10222c' };
   const tiles = [0, 1].flatMap((y) =>
-    [0, 1].map((x) => `<img src="/v1/tiles/${snapshot}/1/${x}/${y}.png?theme=${theme}" alt="">`),
+    [0, 1].map((x) => `<img src="../tiles/${snapshot}/1/${x}/${y}.png?theme=${theme}" alt="">`),
   );
   const text = snapshot ? `${points} active domains` : 'No visits yet';
   return `<!doctype html>

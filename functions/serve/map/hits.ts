@@ -1,9 +1,12 @@
 import { gunzipSync } from 'node:zlib';
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import type { PublicMap } from '#core/access.ts';
 import { DaySums } from '#core/hits/day-sums.ts';
 import { readManifest } from '#core/hits/manifest.ts';
+import { anonymousDocumentKey } from '#core/map/pointer.ts';
 import type { ObjectStore } from '#core/stores.ts';
-import { badRequest, notFound } from '#http/errors.ts';
+import { ApiError, badRequest, notFound } from '#http/errors.ts';
 import { afterTo, day, error, failures, json, limit, oneOf, pageOf, router } from '../parameters.ts';
 
 const row = z.object({ day: z.string(), key: z.string(), hits: z.int() });
@@ -48,14 +51,22 @@ const points = createRoute({
   },
 });
 
+export interface HitOptions {
+  objects: ObjectStore;
+  keepDays: number;
+  /** What a caller sees of the map. */
+  seenBy: (c: Context) => PublicMap;
+}
+
 /** The daily sums and the public export. */
-export function hitRoutes({ objects, keepDays }: { objects: ObjectStore; keepDays: number }): OpenAPIHono {
+export function hitRoutes({ objects, keepDays, seenBy }: HitOptions): OpenAPIHono {
   const app = router();
   const sumsOf = cachedSums(objects);
 
   app.openapi(hits, async (c) => {
     const { from = '', to = '9999-12-31', by, limit, cursor } = c.req.valid('query');
     if (from > to) throw afterTo(from, to);
+    if (by === 'domain' && seenBy(c) !== 'names') throw namesAreTheTeams();
     const { manifest } = await readManifest(objects);
     const days = Object.keys(manifest.hits)
       .filter((day) => day >= from && day <= to)
@@ -80,7 +91,7 @@ export function hitRoutes({ objects, keepDays }: { objects: ObjectStore; keepDay
   });
 
   app.openapi(points, async (c) => {
-    const found = await objects.get('points.json');
+    const found = await objects.get(seenBy(c) === 'names' ? 'points.json' : anonymousDocumentKey);
     c.header('Cache-Control', 'public, max-age=2');
     if (!found) return c.json({ version: 1, updatedAt: new Date(0).toISOString(), keepDays, points: [] }, 200);
     c.header('ETag', found.etag);
@@ -93,6 +104,13 @@ export function hitRoutes({ objects, keepDays }: { objects: ObjectStore; keepDay
   });
   return app;
 }
+
+const namesAreTheTeams = () =>
+  new ApiError(
+    403,
+    'forbidden',
+    'by: "domain" lists names, which are for the role "team": give day, country or action.',
+  );
 
 /** Segments never change under their key: the last few stay decoded. */
 function cachedSums(objects: ObjectStore, most = 64) {

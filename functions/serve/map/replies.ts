@@ -8,12 +8,11 @@ export const IMMUTABLE = 'public, max-age=31536000, immutable';
 /** Pointer and `latest` tiles: seconds. */
 export const SHORT_LIVED = 'public, max-age=2, stale-while-revalidate=10';
 
-/** Any site may read the map; a snapshot that went while it was read is 404 as one that was never there. */
+/** A snapshot that went while it was read is 404 as one that was never there. */
 export const mapHeaders: MiddlewareHandler = async (c, next) => {
   await next();
   if (c.error instanceof SnapshotGone)
     c.res = unknown(c, c.req.param('snapshot') ?? c.req.query('snapshot') ?? 'latest');
-  c.header('Access-Control-Allow-Origin', '*');
   c.header('X-Content-Type-Options', 'nosniff');
 };
 

@@ -14,6 +14,9 @@ export interface SnapshotSource {
   open(snapshot: string): Promise<Pyramid | undefined>;
 }
 
+/** Where nothing is exported. */
+export const noSnapshots: SnapshotSource = { latest: async () => undefined, open: async () => undefined };
+
 /** A snapshot that was there when it was opened and has been swept since. */
 export class SnapshotGone extends Error {
   override name = 'SnapshotGone';

@@ -14,6 +14,9 @@ import { SNAPSHOT_NAME, type SnapshotSource } from './snapshots.ts';
 
 export type { LatestPoints, SnapshotSource } from './snapshots.ts';
 
+/** The snapshots that a caller may see. */
+export type SourceOf = (c: Context) => SnapshotSource;
+
 /** What a parameter must be, and what is said of one that is something else. */
 export const tileParameters = {
   snapshot: [SNAPSHOT_NAME, 'must be "latest" or a name from /v1/points/latest'],
@@ -29,13 +32,13 @@ export const tileParameters = {
 type Name = keyof typeof tileParameters;
 
 /** The pointer and the tiles; mount it with app.route('/', ...). clock: milliseconds since the epoch. */
-export function tileRoutes(source: SnapshotSource, clock: () => number): Hono {
+export function tileRoutes(sourceOf: SourceOf, clock: () => number): Hono {
   const app = new Hono();
   // Named one by one: mounted beside people's routes, a '*' here would open those to every site.
   for (const path of ['/v1/points/*', '/v1/tiles/*']) app.use(path, mapHeaders);
 
   app.get('/v1/points/latest', async (c) => {
-    const latest = await source.latest();
+    const latest = await sourceOf(c).latest();
     if (!latest) return fail(c, 404, 'no_snapshot', 'no points were exported yet');
     c.header('Cache-Control', SHORT_LIVED);
     return c.json({
@@ -62,6 +65,7 @@ export function tileRoutes(source: SnapshotSource, clock: () => number): Hono {
     if (x >= 2 ** zoom || y >= 2 ** zoom)
       return refusal(c, 'x/y', `${column}/${row}`, `must be below ${2 ** zoom} at zoom ${zoom}`);
 
+    const source = sourceOf(c);
     const snapshot = wanted === 'latest' ? (await source.latest())?.snapshot : wanted;
     if (!snapshot) return fail(c, 404, 'no_snapshot', 'no points were exported yet');
     const filter = { hours: hours === undefined ? undefined : Number(hours), country: country?.toUpperCase() };

@@ -1,6 +1,6 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { forgetPerson } from '#core/forget.ts';
-import { BadCursor, type EventStore, type NoticeFeed, type SearchStore } from '#core/stores.ts';
+import { BadCursor, type CredentialStore, type EventStore, type NoticeFeed, type SearchStore } from '#core/stores.ts';
 import { ApiError, badRequest } from '#http/errors.ts';
 import {
   failures,
@@ -21,6 +21,8 @@ export interface PeopleOptions {
   events: EventStore;
   search: SearchStore;
   notices?: NoticeFeed;
+  /** A forgotten person is signed out. */
+  credentials?: CredentialStore;
   clock: () => number;
   report: (cause: unknown) => void;
 }
@@ -99,8 +101,8 @@ const forget = createRoute({
   responses: { 200: json(z.object({ user: z.string(), rows: z.int() }), 'How many rows went'), ...failures },
 });
 
-/** What is known of people: behind the reader's token, unless the owner made them public. */
-export function peopleRoutes({ events, search, notices, clock, report }: PeopleOptions): OpenAPIHono {
+/** What is known of people. */
+export function peopleRoutes({ events, search, notices, credentials, clock, report }: PeopleOptions): OpenAPIHono {
   const app = router();
   app.openapi(users, async (c) => {
     const items = await search.users(c.req.valid('query'));
@@ -130,7 +132,7 @@ export function peopleRoutes({ events, search, notices, clock, report }: PeopleO
   });
   app.openapi(forget, async (c) => {
     const { user } = c.req.valid('query');
-    const rows = await forgetPerson({ events, search, notices }, user, clock()).catch((cause) => {
+    const rows = await forgetPerson({ events, search, notices, credentials }, user, clock()).catch((cause) => {
       report(cause);
       throw new ApiError(500, 'not_forgotten', 'Nothing or not all was forgotten; the log has the cause. Call again.');
     });

@@ -2,8 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { openSearch as openOpenSearch } from '#aws/search.ts';
+import type { CredentialStore } from '#core/stores.ts';
 import type { ProcessStores } from '#process/process.ts';
 import { openCheckpoints } from './checkpoints.ts';
+import { openCredentials } from './credentials.ts';
 import { openEvents } from './events.ts';
 import { type Notices, openNotices } from './notices.ts';
 import { openObjects } from './objects.ts';
@@ -19,6 +21,7 @@ export const newId = () => randomUUID();
 export interface LocalStores extends ProcessStores {
   stream: LocalStream;
   notices: Notices;
+  credentials: CredentialStore;
 }
 
 export function openStores(folder: string, opensearch?: string): LocalStores {
@@ -26,6 +29,7 @@ export function openStores(folder: string, opensearch?: string): LocalStores {
     stream: openStream(join(folder, 'stream'), { shards: 2, clock, retentionMs }),
     checkpoints: openCheckpoints(join(folder, 'checkpoints.db')),
     events: openEvents(join(folder, 'events.db'), clock),
+    credentials: openCredentials(join(folder, 'credentials.db'), clock),
     notices: openNotices(join(folder, 'notices.db'), clock),
     objects: openObjects(join(folder, 'objects')),
     search: opensearch ? openOpenSearch({ endpoint: opensearch }) : openSearch(join(folder, 'search.db')),

@@ -12,12 +12,12 @@ import { openSearch } from '#local/stores/search.ts';
 import { openStream } from '#local/stores/stream.ts';
 import { checkpointContract } from '../../contracts/checkpoints.ts';
 import { claimContract } from '../../contracts/claims.ts';
+import { credentialContract } from '../../contracts/credentials.ts';
 import { eventContract } from '../../contracts/events.ts';
 import { noticeContract } from '../../contracts/notices.ts';
 import { objectContract } from '../../contracts/objects.ts';
 import { searchContract } from '../../contracts/search.ts';
 import { streamContract } from '../../contracts/stream.ts';
-import { credentialContract } from '../../contracts/credentials.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'stores-'));
 after(() => rmSync(root, { recursive: true }));

@@ -13,6 +13,7 @@ import { openSearch } from '#local/stores/search.ts';
 import { storeEvents } from '#process/pulls.ts';
 import { type ServeOptions, serveApp } from '#serve/app.ts';
 import { type ModelSource, type Service, serviceOf } from '#serve/recommender/models.ts';
+import { accessAs } from '../../support/access.ts';
 
 interface Item {
   repository: string;
@@ -56,6 +57,7 @@ async function door(acts: Act[], service?: Service, daysLater = 0) {
   );
   const models: Partial<ModelSource> = { current: async () => service };
   const app = serveApp({
+    access: accessAs('owner'),
     ...{ events, search, models, clock: () => timeOf(acts.length) + daysLater * 86_400_000, keepDays: 7 },
     report: (cause: unknown) => assert.fail(String(cause)),
   } as unknown as ServeOptions);

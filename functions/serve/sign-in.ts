@@ -1,0 +1,63 @@
+// From the settings of access to what serve needs: who calls, how people sign in, what everyone sees.
+import type { Context } from 'hono';
+import type { AccessSettings, Role } from '#core/access.ts';
+import type { CredentialStore } from '#core/stores.ts';
+import { proxyMatcher } from '#http/address.ts';
+import type { Access } from './access.ts';
+import type { CredentialOptions } from './credentials.ts';
+import { identifier } from './identify.ts';
+import type { OpenIdOptions } from './openid.ts';
+import { cookieName, type OpenId, type SessionOptions } from './session.ts';
+
+export interface SignInOptions {
+  settings: AccessSettings;
+  credentials: CredentialStore;
+  clock: () => number;
+  /** Address of the connection a call came over. */
+  peer: (c: Context) => string;
+  clientSecret?: () => Promise<string>;
+  /** An owner's token that the deployment keeps elsewhere. */
+  ownerToken?: () => Promise<string>;
+  /** Does this machine's own user call? Asked only where nobody signs in. */
+  isOwnUser?: (c: Context) => Promise<boolean>;
+}
+
+export type SignIn = Access & { everyone: Role } & Pick<CredentialOptions, 'credentials' | 'signIn'> &
+  Omit<SessionOptions, 'clock' | 'report'>;
+
+/** Where nobody signs in no link to here is made. */
+const unnamed = 'http://unnamed.invalid';
+
+export function openSignIn(options: SignInOptions): SignIn {
+  const { settings, credentials, clock, peer, clientSecret, ownerToken, isOwnUser } = options;
+  const { publicUrl = unnamed, signIn, rules, everyone, publicMap, sessionHours } = settings;
+  const byOpenId = signIn && 'issuer' in signIn ? signIn : undefined;
+  const byProxy = signIn && 'proxies' in signIn ? signIn : undefined;
+  const isProxy = proxyMatcher(byProxy?.proxies ?? []);
+  return {
+    ...{ publicMap, publicUrl, sessionHours, rules, credentials },
+    // Told in the served document.
+    everyone: isOwnUser && !signIn ? 'owner' : everyone,
+    signIn: byOpenId ? 'openid' : byProxy && 'proxy',
+    openId: byOpenId && openIdLater({ ...byOpenId, clientSecret, rules }),
+    identify: identifier({
+      ...{ credentials, clock, rules, everyone, ownerToken },
+      cookie: byOpenId && cookieName(publicUrl, 'whalewatch'),
+      proxy: byProxy && { ...byProxy, isProxy: (c) => isProxy(peer(c)) },
+      isOwnUser: signIn ? undefined : isOwnUser,
+    }),
+  };
+}
+
+/** Loaded by the first who signs in: no cold start waits for it. */
+function openIdLater(options: OpenIdOptions): OpenId {
+  let opened: Promise<OpenId> | undefined;
+  const open = () => {
+    opened ??= import('./openid.ts').then(({ openOpenId }) => openOpenId(options));
+    return opened;
+  };
+  return {
+    start: async (redirectUri) => (await open()).start(redirectUri),
+    finish: async (url, pending) => (await open()).finish(url, pending),
+  };
+}

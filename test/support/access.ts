@@ -1,0 +1,15 @@
+// Ways to call serve, for tests: as one role, or through everything there is to sign in with.
+import { closedAccess, type Role } from '#core/access.ts';
+import { openCredentials } from '#local/stores/credentials.ts';
+import type { SignIn } from '#serve/sign-in.ts';
+
+/** Every caller has this role. */
+export function accessAs(role: Role, user?: string): SignIn {
+  const { rules, publicMap, sessionHours } = closedAccess;
+  return {
+    ...{ rules, publicMap, sessionHours, everyone: role },
+    publicUrl: 'http://127.0.0.1',
+    credentials: openCredentials(':memory:', () => 0),
+    identify: async () => ({ role, user, by: 'machine' }),
+  };
+}
