@@ -132,9 +132,8 @@ function SignIn({ onDone }: { onDone: () => void }) {
         </button>
       </div>
       <p class="small">
-        On AWS it is the secret that <code>cdk deploy</code> prints as <code>ReadToken</code>: its owner reads it with{' '}
-        <code>aws secretsmanager get-secret-value --secret-id READTOKEN</code>. With <code>publicPeople: true</code> in{' '}
-        <code>whalewatch.config.ts</code> these pages ask for none.
+        An API token: the owner of this server makes one. On AWS the owner's own is the secret that{' '}
+        <code>cdk deploy</code> prints as <code>OwnerToken</code>.
       </p>
     </form>
   );

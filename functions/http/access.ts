@@ -39,6 +39,7 @@ const rows: Record<string, Needs> = {
   'GET /v1/health': 'owner',
   'GET /v1/quarantine': 'owner',
   'POST /v1/model/rollback': 'owner',
+  'DELETE /v1/model/rollback': 'owner',
   'DELETE /v1/users': 'owner',
   'GET /v1/tokens': 'owner',
   'POST /v1/tokens': 'owner',

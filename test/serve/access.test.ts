@@ -53,6 +53,7 @@ const table: Record<string, keyof typeof kinds> = {
   'GET /v1/health': 'owner',
   'GET /v1/quarantine': 'owner',
   'POST /v1/model/rollback': 'owner',
+  'DELETE /v1/model/rollback': 'owner',
   'DELETE /v1/users': 'owner',
   'GET /v1/tokens': 'owner',
   'POST /v1/tokens': 'owner',

@@ -83,7 +83,7 @@ for (const path of ['/people', '/people?user=anna', '/repositories', '/repositor
       const field = page.getByLabel("Reader's token");
       const open = page.getByRole('button', { name: 'Sign in' });
       await field.fill('wrong');
-      assert.match((await page.locator('main').textContent()) ?? '', /ReadToken.*publicPeople/);
+      assert.match((await page.locator('main').textContent()) ?? '', /OwnerToken/);
       await accessible(page);
       await open.click();
       await page.getByText('The token was not accepted').waitFor();
