@@ -6,6 +6,7 @@
 
 import { hashBytes, viewOf } from '../bytes/names.ts';
 import type { HitLine } from '../event.ts';
+import { canonicalDomain, maxDomain } from './domain.ts';
 
 /** What the lines of a record are handed to. */
 export interface LineSink<Hit = HitLine> {
@@ -160,7 +161,7 @@ function fastHit(data: Uint8Array, view: DataView, at: number, hit: HitBytes): n
     if (code !== dot) break;
     label = at + 1;
   }
-  if (at - hit.domainStart > mostDomain) return -1;
+  if (at - hit.domainStart > maxDomain) return -1;
   hit.domainEnd = at;
   hit.domainHash = hashBytes(view, hit.domainStart, at);
 
@@ -255,14 +256,16 @@ function layOut({ time, address, domain, action, id = '' }: HitLine): HitBytes {
   });
 }
 
-const mostDomain = 253;
 const mostAction = 64;
 const mostId = 128;
 /** The last moment a Date can hold, but one. */
 const latest = 8.64e15;
 const label = /^(?!-)[\p{L}\p{M}\p{N}_-]{1,63}(?<!-)$/u;
 
-const isHost = (domain: string) => domain.length <= mostDomain && domain.split('.').every((part) => label.test(part));
+/** Wider than canonicalDomain: lines written before 0.2.0 hold names in Unicode. */
+const isHost = (domain: string) =>
+  domain.length <= maxDomain &&
+  (domain.startsWith('[') ? canonicalDomain(domain) === domain : domain.split('.').every((part) => label.test(part)));
 
 /** Why a line of type `hit` is none; undefined when it is one. */
 function misfit({ time, address, domain, action, id }: HitLine): string | undefined {
@@ -285,8 +288,8 @@ export function validateHit(
     return { reason: 'a hit is an object such as {"domain": "portal.example"}' };
   const { domain, action = 'view', id, time = now, path } = value as Record<string, unknown>;
   if (typeof domain !== 'string') return { reason: 'domain is missing: give the host name of the portal' };
-  const host = domain.toLowerCase().replace(/\.$/, '');
-  if (!isHost(host)) return { reason: `domain "${domain.slice(0, 80)}" is no host name: write portal.example` };
+  const host = canonicalDomain(domain);
+  if (!host) return { reason: `domain "${domain.slice(0, 80)}" is not a host name: write portal.example` };
   if (typeof action !== 'string' || action.length < 1 || action.length > mostAction)
     return { reason: `action is no text of 1 to ${mostAction} letters` };
   if (id !== undefined && (typeof id !== 'string' || id.length < 1 || id.length > mostId))

@@ -1,0 +1,33 @@
+// One form for each domain: two spellings that UTS 46 calls equal are counted as one.
+
+/** Most characters of a host name in its ASCII form (RFC 1035). */
+export const maxDomain = 253;
+
+const label = /^(?!-)[a-z0-9_-]{1,63}(?<!-)$/;
+/** Already canonical: ASCII, no label that UTS 46 would check, no last label that makes it an IPv4 address. */
+const plain = /^(?!.*(?:^|\.)xn--)[a-z0-9_.-]*[a-z_-][a-z0-9_-]*$/;
+/** What the URL parser would take for something else than a host, strip, or decode. */
+const notInHost = /[\p{Cc}\p{Zs}/\\?#@%<>^|"`{}]/u;
+
+const isHost = (host: string): boolean => host.length <= maxDomain && host.split('.').every((part) => label.test(part));
+
+/**
+ * The canonical form of a host name or IP address as a sender spells it: the ASCII form of UTS 46 (non-transitional,
+ * as the URL standard has it), without port and without the trailing dot; IPv4 dotted, IPv6 compressed in brackets.
+ * Undefined when the text is not a host.
+ */
+export function canonicalDomain(text: string): string | undefined {
+  if (plain.test(text) && !text.includes('..')) return isHost(text) ? text : undefined;
+  if (text.length > 4 * maxDomain || notInHost.test(text)) return undefined;
+  // An IPv6 address may come bare, as a back end reads it from a socket.
+  const bare = /^[\da-f:.]*:[\da-f:.]*:[\da-f:.]*$/i.test(text) ? `[${text}]` : text.replace(/(?<=.):\d{0,5}$/, '');
+  let host: string;
+  try {
+    host = new URL(`http://${bare}/`).hostname;
+  } catch {
+    return undefined;
+  }
+  if (host.startsWith('[')) return host;
+  const name = host.endsWith('.') ? host.slice(0, -1) : host;
+  return isHost(name) ? name : undefined;
+}

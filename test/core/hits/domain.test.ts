@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { domainToASCII, domainToUnicode } from 'node:url';
+import fc from 'fast-check';
+import { canonicalDomain } from '#core/hits/domain.ts';
+
+for (const [text, canonical] of [
+  ['portal.example', 'portal.example'],
+  ['Portal.EXAMPLE', 'portal.example'],
+  ['portal.example.', 'portal.example'],
+  ['portal.example:8443', 'portal.example'],
+  ['portal.example:', 'portal.example'],
+  ['localhost:3000', 'localhost'],
+  ['a_b.example', 'a_b.example'],
+  ['1.portal', '1.portal'],
+  // Unicode: the same name composed, decomposed, full-width, with other dots, and in ASCII.
+  ['müller.example', 'xn--mller-kva.example'],
+  ['mu\u0308ller.example', 'xn--mller-kva.example'],
+  ['MÜLLER.example', 'xn--mller-kva.example'],
+  ['XN--MLLER-KVA.example', 'xn--mller-kva.example'],
+  ['ｐｏｒｔａｌ．example', 'portal.example'],
+  ['portal。example', 'portal.example'],
+  // Non-transitional: the German sharp s and the final sigma are letters of their own.
+  ['straße.example', 'xn--strae-oqa.example'],
+  ['strasse.example', 'strasse.example'],
+  ['βόλος.example', 'xn--nxasmm1c.example'],
+  ['例え.テスト', 'xn--r8jz45g.xn--zckzah'],
+  // Addresses, however they are written.
+  ['192.0.2.1', '192.0.2.1'],
+  ['192.0.2.1:80', '192.0.2.1'],
+  ['192.0.2.1.', '192.0.2.1'],
+  ['0xc0.0.2.1', '192.0.2.1'],
+  ['3221225985', '192.0.2.1'],
+  ['[2001:DB8::1]', '[2001:db8::1]'],
+  ['[2001:db8:0:0:0:0:0:1]:8443', '[2001:db8::1]'],
+  ['2001:db8::1', '[2001:db8::1]'],
+  ['::1', '[::1]'],
+  ['::ffff:192.0.2.1', '[::ffff:c000:201]'],
+] as const)
+  test(`${text} is ${canonical}`, () => {
+    assert.equal(canonicalDomain(text), canonical);
+    assert.equal(canonicalDomain(canonical), canonical);
+  });
+
+for (const text of [
+  ...['', '.', '..', 'a..b', '.a', 'a b', 'a\tb', 'a\nb', 'a/b', 'https://portal.example', 'user@portal.example'],
+  ...['a?b', 'a#b', 'a%41', 'a%2eb', 'a\\b', '-a.example', 'a-.example', `${'a'.repeat(64)}.example`, 'xn--'],
+  ...[`${'a.'.repeat(130)}example`, `${'ü'.repeat(60)}.example`, '256.0.0.1', '1.2.3.4.5', '[::1', '::1]', '[1:2:3]'],
+  ...['a:b', 'a:123456', ':80', '1::2::3', '\u202eexample', 'a\u0000b', 'a<b', 'a"b', 'a^b'],
+])
+  test(`${JSON.stringify(text.slice(0, 40))} is not a domain`, () => assert.equal(canonicalDomain(text), undefined));
+
+const letters = fc.constantFrom(...'aAzZ09-_üÜßẞςσΣéÉе́ｅ．。.ıİİǅ㎏ﬁ例え한글उ\u0308\u200d\u200c');
+const host = fc.string({ unit: letters, minLength: 1, maxLength: 40, size: 'max' });
+
+/** The name as Node's own UTS 46 has it, where that is a host name at all. */
+const byNode = (text: string) => domainToASCII(text).replace(/\.$/, '');
+
+test('two names are one exactly when UTS 46 says so', () => {
+  let equal = 0;
+  fc.assert(
+    fc.property(host, host, fc.boolean(), (one, other, same) => {
+      const second = same ? domainToUnicode(domainToASCII(one)).toUpperCase() || one : other;
+      const [a, b] = [canonicalDomain(one), canonicalDomain(second)];
+      if (a === undefined || b === undefined) return;
+      if (a === b) equal++;
+      assert.equal(a === b, byNode(one) === byNode(second), `${one} ${second}`);
+    }),
+    { numRuns: 20_000 },
+  );
+  assert.ok(equal > 1000, `${equal} pairs were equal`);
+});
+
+test('the form is stable, ASCII and what Node makes of the name', () => {
+  fc.assert(
+    fc.property(host, (text) => {
+      const canonical = canonicalDomain(text);
+      if (canonical === undefined) return;
+      assert.match(canonical, /^[a-z0-9._-]+$|^\[[0-9a-f:]+\]$/);
+      assert.equal(canonicalDomain(canonical), canonical);
+      assert.equal(canonical, byNode(text));
+    }),
+    { numRuns: 20_000 },
+  );
+});
+
+test('any text is taken or refused, without a throw', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', maxLength: 2000, size: 'max' }), (text) => {
+      canonicalDomain(text);
+    }),
+    { numRuns: 2000 },
+  );
+});
