@@ -2,6 +2,7 @@
 import { useEffect, useRef } from 'preact/hooks';
 import { get, type Leaf, ServiceError } from '../api.ts';
 import { Content, More } from '../card.tsx';
+import { shownDomain } from '../domain.ts';
 import { ago, since } from '../format.ts';
 import { useNow, usePages } from '../load.ts';
 import { around, useNames } from './around.ts';
@@ -53,7 +54,7 @@ export function Opened({
     >
       <div class="card-head">
         <h2 id="opened" ref={heading} tabIndex={-1}>
-          {number > 1 ? around(number, where) : picked.domain}
+          {number > 1 ? around(number, where) : shownDomain(picked.domain)}
         </h2>
         <button type="button" class="quiet" onClick={onClose}>
           Close
@@ -72,7 +73,7 @@ export function Opened({
                 {rows.map((leaf) => (
                   <li key={leaf.domain}>
                     <button type="button" class="row" onClick={() => onGo(leaf)} title={leaf.domain}>
-                      <span class="label">{leaf.domain}</span>
+                      <span class="label">{shownDomain(leaf.domain)}</span>
                       <span class="value muted small">{since(leaf.updatedAt, now)}</span>
                     </button>
                   </li>

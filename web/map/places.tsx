@@ -2,6 +2,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { type Clusters, get, type Leaf } from '../api.ts';
 import { Content, Note, Skeleton } from '../card.tsx';
+import { shownDomain } from '../domain.ts';
 import { compact, day, since, utcDay } from '../format.ts';
 import { useLoad, useNow } from '../load.ts';
 import { around, useNames } from './around.ts';
@@ -48,7 +49,7 @@ export function Visited({ days, live, onGo }: { days: number; live: Live; onGo: 
     try {
       const place = await locate(domain);
       if (place) return onGo(place);
-      setSaid(`${domain} is not on the map any more.`);
+      setSaid(`${shownDomain(domain)} is not on the map any more.`);
     } catch {
       setSaid('The list of coordinates could not be loaded: try again.');
     }
@@ -71,11 +72,11 @@ export function Visited({ days, live, onGo }: { days: number; live: Live; onGo: 
                     class="row"
                     disabled={large}
                     onClick={() => go(domain)}
-                    title={large ? domain : `Show ${domain} on the map`}
+                    title={large ? domain : `Show ${shownDomain(domain)} on the map`}
                   >
                     <span class="label">
                       <span class="fill" style={{ width: `${(hits / rows[0].hits) * 100}%` }} />
-                      {domain}
+                      {shownDomain(domain)}
                     </span>
                     <span class="value">{compact(hits)}</span>
                   </button>
@@ -139,7 +140,7 @@ export function InView({
                 <button type="button" class="row" onClick={() => onPick(row)}>
                   <span class="label">
                     <span class="fill" style={{ width: `${(row.number / rows[0].number) * 100}%` }} />
-                    {row.number === 1 ? row.domain : around(row.number, nameOf(row.lat, row.lon))}
+                    {row.number === 1 ? shownDomain(row.domain) : around(row.number, nameOf(row.lat, row.lon))}
                   </span>
                   <span class="value muted small">
                     {row.number === 1 && row.updatedAt && since(row.updatedAt, now)}

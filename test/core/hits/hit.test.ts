@@ -170,13 +170,13 @@ test('a sender is told which field is wrong, its value and the mend', () => {
   assert.deepEqual(check({ domain: 'हिन्दी.example', time: '1970-01-01T00:00:01Z', id: 'x' }), {
     ...hit,
     time: 1000,
-    domain: 'हिन्दी.example',
+    domain: 'xn--j2bd4cyah0f.example',
     id: 'x',
   });
   const reasons: [unknown, RegExp][] = [
     ['portal.example', /an object/],
     [{}, /domain is missing/],
-    [{ domain: 'https://portal.example' }, /"https:\/\/portal.example" is no host name/],
+    [{ domain: 'https://portal.example' }, /"https:\/\/portal.example" is not a host name/],
     [{ domain: 'a.example', time: 'soon' }, /"soon" is no RFC 3339 time/],
     [{ domain: 'a.example', action: 'a'.repeat(65) }, /1 to 64 letters/],
     [{ domain: 'a.example', id: '' }, /1 to 128 letters/],
