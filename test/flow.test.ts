@@ -32,7 +32,14 @@ function replay(running: Running, file: string, ...flags: string[]): Promise<str
   return new Promise((resolve) => child.on('close', () => resolve(output)));
 }
 
-type Counts = { total: { pulls: number; raw: number; pushes: number } };
+/** Repositories of which nothing is left at the end of a capture. */
+const deleted: Record<string, string[]> = {
+  'distribution-2.8.ndjson': ['library/kibana', 'tmp/to-delete'],
+  'distribution-2.8-noauth.ndjson': [],
+  'distribution-3.ndjson': ['team-b/web/front'],
+};
+
+type Counts = { total: { pulls: number; raw: number; rawPushes: number } };
 const query = (parameters: Record<string, string>) => new URLSearchParams(parameters).toString();
 
 for (const file of files) {
@@ -55,18 +62,22 @@ for (const file of files) {
         perRepository[repository] = { raw: sums.raw + pullGet + pullHead, pushes: sums.pushes + push };
         if (user === '(none)') continue;
         const of = () => running.get<Counts>(`/v1/pulls?${query({ user, repository })}`);
-        const right = { raw: pullGet + pullHead, pushes: push };
-        await eventually(5, of, ({ total }) => total.raw === right.raw && total.pushes === right.pushes);
+        const right = { raw: pullGet + pullHead, rawPushes: push };
+        await eventually(5, of, ({ total }) => total.raw === right.raw && total.rawPushes === right.rawPushes);
       }
       if (user === '(none)') continue;
       const { total } = await running.get<Counts>(`/v1/pulls?${query({ user })}`);
-      assert.deepEqual({ raw: total.raw, pushes: total.pushes }, { raw, pushes }, user);
+      assert.deepEqual({ raw: total.raw, rawPushes: total.rawPushes }, { raw, rawPushes: pushes }, user);
       const history = await running.get<{ items: unknown[] }>(`/v1/history?${query({ user, limit: '1000' })}`);
       assert.equal(history.items.length, total.pulls, `history of ${user}`);
     }
     const rows = await running.get<{ repository: string; raw: number; pulls: number }[]>('/v1/repositories?limit=1000');
     for (const [repository, { raw }] of Object.entries(perRepository)) {
       const row = rows.find((row) => row.repository === repository);
+      if (deleted[file].includes(repository)) {
+        assert.equal(row, undefined, `${repository} was deleted`);
+        continue;
+      }
       assert.equal(row?.raw, raw, repository);
       assert.ok(row.pulls <= raw && (raw === 0) === (row.pulls === 0), repository);
     }

@@ -6,7 +6,7 @@
 
 const keyword = { type: 'keyword', ignore_above: 1024 };
 
-/** Events, pulls and who pulled what: `kind` tells them apart, `gone` marks a pull that was told anew and is none any more. */
+/** Events, pulls, manifests and who pulled what: `kind` tells them apart, `gone` marks a pull that was told anew and is none any more. */
 export const documentsIndex = {
   settings: {
     index: {
@@ -37,6 +37,17 @@ export const documentsIndex = {
       class: { type: 'keyword' },
       country: keyword,
       client: keyword,
+      /** Not part of a pull or push that counts. */
+      apart: { type: 'boolean' },
+      /** A pull whose source can't tell acts apart. */
+      uncertain: { type: 'boolean' },
+      /** Of a manifest: how much of it was told, what it is, what it names, and bytes of its layers. */
+      told: { type: 'byte' },
+      mediaType: keyword,
+      references: keyword,
+      runs: { type: 'boolean' },
+      subject: keyword,
+      size: { type: 'long' },
     },
   },
 };

@@ -1,7 +1,17 @@
 // The search store over OpenSearch. Every answer is exact: `terms` on the one shard, `composite` for what may be long,
 // no `cardinality`.
 import { createHash } from 'node:crypto';
-import { taughtClasses } from '#core/event.ts';
+import { type Action, type PullClass, taughtClasses } from '#core/event.ts';
+import {
+  clockSlackMs,
+  isDeleted,
+  type ManifestInfo,
+  manifestsIn,
+  oldestUnused,
+  type RepositoryImages,
+  toldOf,
+  toldReferences,
+} from '#core/registry/images.ts';
 import {
   type CatalogueRow,
   type Counts,
@@ -28,6 +38,8 @@ interface Bucket {
   pulls?: { doc_count: number; weight?: { value: number } };
   raw?: { doc_count: number };
   pushes?: { doc_count: number };
+  rawPushes?: { doc_count: number };
+  size?: { value: number | null };
   people?: { doc_count: number };
   days?: { doc_count: number };
   recent?: { doc_count: number; weight?: { value: number } };
@@ -36,7 +48,7 @@ interface Bucket {
 }
 interface Found {
   aggregations?: Record<string, { buckets: Bucket[]; after_key?: Record<string, unknown> }> &
-    Record<'pulls' | 'raw' | 'pushes', { doc_count: number }>;
+    Record<'pulls' | 'raw' | 'pushes' | 'rawPushes' | 'uncertain', { doc_count: number }>;
 }
 
 /** Buckets of a composite page; a domain of the smallest size answers one in some 20 ms. */
@@ -67,7 +79,28 @@ const weight = (now: number, halfLife: number) => ({
     },
   },
 });
-const countsOf = { pulls: { filter: isPull }, raw: { filter: isRaw }, pushes: { filter: isPush } };
+const countsOf = {
+  pulls: { filter: isPull },
+  raw: { filter: isRaw },
+  // A document that an older version wrote says of nothing that it is apart.
+  pushes: { filter: { bool: { filter: [isPush], must_not: [term('apart', true)] } } },
+  rawPushes: { filter: isPush },
+};
+const isUncertain: Query = { bool: { filter: [isPull, term('uncertain', true)] } };
+const isDelete: Query = { bool: { filter: [term('kind', 'event'), term('action', 'delete')] } };
+const isImage: Query = {
+  bool: {
+    filter: [term('kind', 'event')],
+    should: [term('manifest', true), term('action', 'delete')],
+    minimum_should_match: 1,
+  },
+};
+/** A query takes 65,536 terms. */
+const termsAtOnce = 60_000;
+const among = (field: string, names: string[]): Query[] =>
+  Array.from({ length: Math.ceil(names.length / termsAtOnce) }, (_, part) => ({
+    terms: { [field]: names.slice(part * termsAtOnce, (part + 1) * termsAtOnce) },
+  }));
 const contains = (field: string, text: string): Query => ({
   wildcard: { [field]: { value: `*${text.toLowerCase().replace(/[\\*?]/g, '\\$&')}*` } },
 });
@@ -86,9 +119,11 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
     });
     return made;
   };
-  const make = (index: string, body: object) =>
+  const make = (index: string, body: { mappings: object }) =>
     call('PUT', `/${index}`, body).catch((cause) => {
       if (!(cause instanceof OpenSearchError && cause.type === 'resource_already_exists_exception')) throw cause;
+      // An older version made it: what it lacks is added, what is there stays.
+      return call('PUT', `/${index}/_mapping`, body.mappings);
     });
 
   /** What comes of a search, or `nothing` while there is no index yet. */
@@ -174,9 +209,100 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
     return rows;
   };
 
+  /** What is known of the images of these repositories, or of all, sorted by name. */
+  async function* images(only: Query[] = []): AsyncIterable<RepositoryImages> {
+    const facts = composite(
+      [isImage, ...only],
+      [
+        source('repository'),
+        source('action'),
+        source('digest', true),
+        source('tag', true),
+        source('class'),
+        source('apart', true),
+      ],
+      { last: newestOf },
+    );
+    const told = manifests(only)[Symbol.asyncIterator]();
+    let next = await told.next();
+    let open: RepositoryImages | undefined;
+    for await (const { key, last } of facts) {
+      const repository = String(key.repository);
+      if (open?.repository !== repository) {
+        if (open) yield open;
+        open = { repository, facts: [], manifests: [] };
+        for (; !next.done && byText(next.value.repository, repository) <= 0; next = await told.next())
+          if (next.value.repository === repository) open.manifests.push(next.value.info);
+      }
+      const { digest, tag } = imageOf(key);
+      open.facts.push({
+        ...{ action: String(key.action) as Action, class: String(key.class) as PullClass, time: last?.value ?? 0 },
+        ...{ apart: String(key.apart) === 'true', ...(digest ? { digest } : {}), ...(tag ? { tag } : {}) },
+      });
+    }
+    if (open) yield open;
+  }
+
+  /** Sorted by repository. A bucket is one reference of a manifest, or a manifest without any. */
+  async function* manifests(only: Query[]): AsyncIterable<{ repository: string; info: ManifestInfo }> {
+    const sources = ['mediaType', 'runs', 'subject', 'told', 'references'].map((field) => source(field, true));
+    let open: { repository: string; info: ManifestInfo } | undefined;
+    for await (const { key, size } of composite(
+      [term('kind', 'manifest'), ...only],
+      [source('repository'), source('digest'), ...sources],
+      { size: { max: { field: 'size' } } },
+    )) {
+      const [repository, digest] = [String(key.repository), String(key.digest)];
+      if (open?.repository !== repository || open.info.digest !== digest) {
+        if (open) yield open;
+        const info: ManifestInfo = { digest };
+        if (key.mediaType !== null) info.mediaType = String(key.mediaType);
+        if (key.runs !== null) info.runs = String(key.runs) === 'true';
+        if (key.subject !== null) info.subject = String(key.subject);
+        if (size?.value != null) info.size = size.value;
+        if (Number(key.told) >= toldReferences) info.references = [];
+        open = { repository, info };
+      }
+      if (key.references !== null) open.info.references?.push(String(key.references));
+    }
+    if (open) yield open;
+  }
+
+  /** Repositories with a delete behind which nothing was pushed or pulled: few, of which the images are then read. */
+  async function quietSinceDelete(): Promise<string[]> {
+    const deletedAt = new Map<string, number>();
+    for await (const { key, last } of composite([isDelete], [source('repository')], { last: newestOf }))
+      deletedAt.set(String(key.repository), last?.value ?? 0);
+    const quiet = new Set(deletedAt.keys());
+    for (const some of among('repository', [...quiet]))
+      for await (const { key, last } of composite(
+        [term('kind', 'event'), { terms: { action: ['push', 'pull'] } }, some],
+        [source('repository'), source('action')],
+        { last: newestOf },
+      )) {
+        const slack = key.action === 'pull' ? clockSlackMs : 0;
+        if ((last?.value ?? 0) - slack > deletedAt.get(String(key.repository))!) quiet.delete(String(key.repository));
+      }
+    return [...quiet];
+  }
+
+  async function deleted(): Promise<string[]> {
+    const found: string[] = [];
+    for (const some of among('repository', await quietSinceDelete()))
+      for await (const one of images([some])) if (isDeleted(one)) found.push(one.repository);
+    return found.sort(byText);
+  }
+
+  const present = async (): Promise<Query[]> => {
+    const gone = among('repository', await deleted());
+    return gone.length > 0 ? [{ bool: { must_not: gone } }] : [];
+  };
+
   return {
     async write(changes) {
-      if (changes.length > 0) await bulk(documents, [...changes.map(line), ...people(changes)]);
+      if (changes.length === 0) return;
+      const events = changes.flatMap(({ kind, doc }) => (kind === 'event' ? [doc] : []));
+      await bulk(documents, [...changes.map(line), ...people(changes), ...manifestsIn(events).map(manifestLine)]);
     },
     async users({ search = '', limit }) {
       const { aggregations } = await aggregate([isPull, named, ...(search ? [contains('userName', search)] : [])], {
@@ -191,13 +317,14 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
         lastPull: last?.value ?? 0,
       }));
     },
-    repositories({ sort, search = '', limit, now, halfLifeMs }) {
+    async repositories({ sort, search = '', limit, now, halfLifeMs }) {
       const order = {
         popular: [{ pulls: 'desc' }, { _key: 'asc' }],
         trending: [{ 'pulls>weight': 'desc' }, { _key: 'asc' }],
         name: [{ _key: 'asc' }],
       }[sort];
-      return repositoryRows(search ? [contains('repositoryName', search)] : [], order, limit, now, halfLifeMs);
+      const named = search ? [contains('repositoryName', search)] : [];
+      return repositoryRows([...named, ...(await present())], order, limit, now, halfLifeMs);
     },
     async catalogue({ now, halfLifeMs }) {
       const today = startOfDay(now);
@@ -212,7 +339,11 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
       };
       const rows: CatalogueRow[] = [];
       const listed: Query = { bool: { should: [isTaught, isPerson, isDay], minimum_should_match: 1 } };
-      for await (const { key, pulls, people, days, recent } of composite([listed], [source('repository')], counted)) {
+      for await (const { key, pulls, people, days, recent } of composite(
+        [listed, ...(await present())],
+        [source('repository')],
+        counted,
+      )) {
         const pulledBy = people?.doc_count ?? 0;
         if (!pulls?.doc_count || pulledBy === 0) continue;
         rows.push({
@@ -234,9 +365,10 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
     },
     async counts({ interval, by, ...query }) {
       const filter = filterOf(query);
-      const { aggregations } = await aggregate(filter, countsOf);
+      const { aggregations } = await aggregate(filter, { ...countsOf, uncertain: { filter: isUncertain } });
       const total = countsIn(aggregations);
-      if (!interval && !by) return { total, buckets: [] };
+      const uncertain = aggregations?.uncertain.doc_count ?? 0;
+      if (!interval && !by) return { total, uncertain, buckets: [] };
       const sources = [
         ...(interval ? [{ from: { date_histogram: { field: 'at', calendar_interval: interval } } }] : []),
         ...(by ? [{ key: { terms: { field: by, missing_bucket: true } } }] : []),
@@ -244,23 +376,24 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
       // A document without a tag and one with an empty one fall into one bucket.
       const merged = new Map<string, { from?: number; key?: string } & Counts>();
       for await (const bucket of composite([...filter, term('gone', false)], sources, countsOf)) {
-        const { pulls, raw, pushes } = countsIn(bucket);
-        if (pulls + raw + pushes === 0) continue;
+        const { pulls, raw, pushes, rawPushes } = countsIn(bucket);
+        if (pulls + raw + rawPushes === 0) continue;
         const place = {
           ...(interval ? { from: Number(bucket.key.from) } : {}),
           ...(by ? { key: String(bucket.key.key ?? '') } : {}),
         };
         const name = JSON.stringify(place);
-        const row = merged.get(name) ?? { ...place, pulls: 0, raw: 0, pushes: 0 };
+        const row = merged.get(name) ?? { ...place, pulls: 0, raw: 0, pushes: 0, rawPushes: 0 };
         row.pulls += pulls;
         row.raw += raw;
         row.pushes += pushes;
+        row.rawPushes += rawPushes;
         merged.set(name, row);
       }
       const buckets = [...merged.values()].sort(
         (a, b) => (a.from ?? 0) - (b.from ?? 0) || byText(a.key ?? '', b.key ?? ''),
       );
-      return { total, buckets };
+      return { total, uncertain, buckets };
     },
     async pullers({ digest, limit, ...query }) {
       const filter = [isPull, named, ...filterOf(query), ...(digest === undefined ? [] : [term('digest', digest)])];
@@ -269,45 +402,8 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
         rows.push(pullerOf(bucket));
       return rows.sort((a, b) => b.lastPull - a.lastPull).slice(0, limit);
     },
-    async unused({ since, limit }) {
-      const images = [source('repository'), source('tag', true), source('digest', true)];
-      const pushed = new Map<string, { repository: string; tag?: string; digest?: string; lastPush: number }>();
-      for await (const { key, last } of composite([isPush], images, { last: newestOf })) {
-        const image = imageOf(key);
-        const name = JSON.stringify([
-          image.repository,
-          image.tag ?? null,
-          image.tag === undefined ? image.digest : null,
-        ]);
-        const lastPush = last?.value ?? 0;
-        if ((pushed.get(name)?.lastPush ?? -1) < lastPush) pushed.set(name, { ...image, lastPush });
-      }
-      /** Newest time of each tag and each digest of a repository. */
-      const newest = async (filter: Query[]) => {
-        const times = new Map<string, number>();
-        for await (const { key, last } of composite(filter, images, { last: newestOf })) {
-          const { repository, tag, digest } = imageOf(key);
-          for (const name of [tag && [repository, 'tag', tag], digest && [repository, 'digest', digest]])
-            if (name) times.set(JSON.stringify(name), Math.max(times.get(JSON.stringify(name)) ?? 0, last?.value ?? 0));
-        }
-        return ({ repository, tag, digest }: { repository: string; tag?: string; digest?: string }) =>
-          Math.max(
-            times.get(JSON.stringify([repository, 'tag', tag])) ?? 0,
-            times.get(JSON.stringify([repository, 'digest', digest])) ?? 0,
-          );
-      };
-      const bystanders = ['scanner', 'mirror', 'signature', 'version-check'];
-      const pulledAt = await newest([isPull, { bool: { must_not: { terms: { class: bystanders } } } }]);
-      const deletedAt = await newest([term('kind', 'event'), term('action', 'delete')]);
-      return [...pushed.values()]
-        .map((image) => ({ ...image, lastPull: pulledAt(image) || undefined }))
-        .filter((image) => image.lastPush < since && (image.lastPull ?? 0) < since)
-        .filter((image) => deletedAt(image) <= image.lastPush)
-        .sort(
-          (a, b) => a.lastPush - b.lastPush || byText(a.repository, b.repository) || byText(a.tag ?? '', b.tag ?? ''),
-        )
-        .slice(0, limit);
-    },
+    unused: (query) => oldestUnused(images(), query),
+    deleted,
     async *pairs({ from, to, classes, repositoryPrefix = '' }) {
       const filter = [
         isPull,
@@ -360,7 +456,8 @@ const source = (field: string, missing = false) => ({
 });
 
 /** A version below the stored one is refused; names of ids are hashed, for they may be longer than OpenSearch takes. */
-function line({ kind, id, version, doc }: SearchChange): { action: object; doc: object } {
+function line(change: SearchChange): { action: object; doc: object } {
+  const { kind, id, version, doc } = change;
   const action = { index: { _id: `${kind}-${digest(id)}`, version, version_type: 'external_gte' } };
   if (!doc) return { action, doc: { kind, gone: true } };
   const { user, repository, time, tag, digest: image, class: pullClass, country, client } = doc;
@@ -378,7 +475,24 @@ function line({ kind, id, version, doc }: SearchChange): { action: object; doc: 
       },
       ...{ time, at: Math.floor(time), action: event?.action ?? 'pull', manifest: event?.kind === 'manifest' },
       ...{ tag, digest: image, class: pullClass, country, client },
+      ...(change.kind === 'event' && change.apart ? { apart: true } : {}),
+      ...('uncertain' in doc ? { uncertain: doc.uncertain } : {}),
     },
+  };
+}
+
+/** One document a manifest; only a telling that says more takes the place of another. */
+function manifestLine([repository, info]: [string, ManifestInfo]): { action: object; doc: object } {
+  const told = toldOf(info);
+  return {
+    action: {
+      index: {
+        _id: `manifest-${digest(JSON.stringify([repository, info.digest]))}`,
+        version: told,
+        version_type: 'external',
+      },
+    },
+    doc: { kind: 'manifest', repository, told, ...info },
   };
 }
 
@@ -419,7 +533,7 @@ function filterOf({ repository, user, from, to }: PullsQuery): Query[] {
 
 function countsIn(from: Partial<Record<keyof Counts, { doc_count: number }>> | undefined): Counts {
   const count = (name: keyof Counts) => from?.[name]?.doc_count ?? 0;
-  return { pulls: count('pulls'), raw: count('raw'), pushes: count('pushes') };
+  return { pulls: count('pulls'), raw: count('raw'), pushes: count('pushes'), rawPushes: count('rawPushes') };
 }
 
 const pullerOf = ({ key, doc_count, last }: Bucket): Puller => ({

@@ -54,6 +54,10 @@ export interface RegistryEvent {
   references?: string[];
   /** Media types of those references: they tell a signature or chart from an image. */
   referenceTypes?: string[];
+  /** Digest of the manifest that this one signs or describes, when the registry says so. */
+  subject?: string;
+  /** Bytes of the layers and the config that the manifest names, when the registry says so. */
+  size?: number;
   /** '' when the registry knows no actor. */
   user: string;
   /** What kind of account the registry says it is (GitLab: `build` is a CI job); absent elsewhere. */
@@ -97,6 +101,8 @@ export interface Pull {
   country: string;
   /** Distinct registry events that make up this pull. */
   events: number;
+  /** Its source names neither client nor address: several acts may look like this one, or one like several. */
+  uncertain?: true;
 }
 
 /** Something that could not be understood, set aside. Holds no address. */

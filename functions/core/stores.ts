@@ -2,6 +2,7 @@
 // test/contracts has one suite a store, which both must pass.
 import type { Claims, Role } from './access.ts';
 import type { Pull, PullClass, Quarantined, StoredEvent } from './event.ts';
+import type { UnusedImage } from './registry/images.ts';
 import type { Notice } from './rules.ts';
 
 // --- stream ---------------------------------------------------------------------------------------------------------
@@ -146,7 +147,8 @@ export class PreconditionFailed extends Error {
 
 /** A document change. Stored only if `version` is not below the stored one, so late writers can't undo newer ones. */
 export type SearchChange =
-  | { kind: 'event'; id: string; version: number; doc: StoredEvent }
+  /** `apart`: it is not part of a pull or push that counts (a read-back, a platform of an index); its `class` is its pull's. */
+  | { kind: 'event'; id: string; version: number; doc: StoredEvent; apart?: boolean }
   | { kind: 'pull'; id: string; version: number; doc: Pull | null };
 
 export interface RepositoryRow {
@@ -190,7 +192,10 @@ export interface PullsQuery {
 export interface Counts {
   pulls: number;
   raw: number;
+  /** Tags, and manifests pushed without one that no tag or index takes in. */
   pushes: number;
+  /** Manifest PUTs. */
+  rawPushes: number;
 }
 
 export interface PairsQuery {
@@ -225,7 +230,10 @@ export interface SearchStore {
   write(changes: SearchChange[]): Promise<void>;
   /** Named people whose name contains `search` (any case), newest pull first. */
   users(query: { search?: string; limit: number }): Promise<{ user: string; pulls: number; lastPull: number }[]>;
-  /** trending: pulls weighted by half-life `halfLifeMs` up to `now`; only repositories that were pulled or pushed. */
+  /**
+   * Only repositories that were pulled or pushed and not deleted since.
+   * trending: pulls weighted by half-life `halfLifeMs` up to `now`.
+   */
   repositories(query: {
     sort: 'popular' | 'trending' | 'name';
     search?: string;
@@ -233,11 +241,14 @@ export interface SearchStore {
     now: number;
     halfLifeMs: number;
   }): Promise<RepositoryRow[]>;
-  /** Every repository that a named user pulled by a class that teaches, sorted by name. */
+  /** Every repository that a named user pulled by a class that teaches and that was not deleted since, sorted by name. */
   catalogue(query: { now: number; halfLifeMs: number }): Promise<CatalogueRow[]>;
   /** The repositories whose manifests this person pushed, sorted. */
   pushed(user: string): Promise<string[]>;
-  counts(query: PullsQuery): Promise<{ total: Counts; buckets: ({ from?: number; key?: string } & Counts)[] }>;
+  /** `uncertain`: how many of the total's pulls come from sources that can't tell acts apart. */
+  counts(
+    query: PullsQuery,
+  ): Promise<{ total: Counts; uncertain: number; buckets: ({ from?: number; key?: string } & Counts)[] }>;
   /** Who pulled a digest or repository, newest first. */
   pullers(query: {
     digest?: string;
@@ -246,12 +257,10 @@ export interface SearchStore {
     to?: number;
     limit: number;
   }): Promise<Puller[]>;
-  /** Tags and digests pushed, but not pulled since `since` by people, clusters or CI: scanners, mirrors, signature and version
-   * checks are no use of an image. */
-  unused(query: {
-    since: number;
-    limit: number;
-  }): Promise<{ repository: string; tag?: string; digest?: string; lastPush: number; lastPull?: number }[]>;
+  /** What was pushed before `since` and is not in use (core/registry/images.ts), the oldest push first. */
+  unused(query: { since: number; limit: number }): Promise<UnusedImage[]>;
+  /** Repositories of which nothing is left, sorted: a push brings one back. Their history stays. */
+  deleted(): Promise<string[]>;
   /** The pulls that training reads: one row a person and repository, sorted by (user, repository), anonymous left out. */
   pairs(query: PairsQuery): AsyncIterable<Pair>;
   /** Replaces the saved recommendations of these people; a row without items removes what was saved. */

@@ -4,7 +4,8 @@
 import { createHash } from 'node:crypto';
 import type { StoredEvent } from '#core/event.ts';
 import type { Delta } from '#core/hits/delta.ts';
-import { isManifestPull, isManifestPush } from '#core/registry/pull.ts';
+import { byTime, isManifestPull, isManifestPush } from '#core/registry/pull.ts';
+import { coveredPushes, retryMs } from '#core/registry/push.ts';
 import {
   checkedRules,
   firstPullMessage,
@@ -21,7 +22,7 @@ import type { ClaimStore, EventStore } from '#core/stores.ts';
 export interface NotifyOptions {
   rules: Rule[];
   claims: ClaimStore;
-  events: Pick<EventStore, 'history'>;
+  events: Pick<EventStore, 'history' | 'events'>;
   /** A failure loses the message, and must not hold the shard: it is reported. */
   send: (notice: Notice) => Promise<void>;
   /** A name nobody else claims by. */
@@ -58,22 +59,27 @@ export function notifier(options: NotifyOptions): ((batch: Batch) => Promise<voi
     for (const rule of rules) await by[rule.when](rule as never, batch);
   };
 
-  /** A tagged manifest: the platforms of an index come without a tag and are no news of their own. */
+  /** A tag, once however often its PUT was tried: an index's platforms have none, and signatures are no news of their own. */
   async function pushed(rule: Rule & { when: 'pushed' }, batch: Batch) {
-    for (const event of batch.events)
-      if (isManifestPush(event) && event.tag && isNews(event.time, batch) && fits(rule.repository, event.repository))
-        await tell(rule, event.id, pushedMessage(event));
+    for (const event of batch.events) {
+      const { id, time, tag, user, repository } = event;
+      if (!isManifestPush(event) || !tag || event.class === 'signature') continue;
+      if (!isNews(time, batch) || !fits(rule.repository, repository)) continue;
+      const around = await events.events(user, repository, time - retryMs, time);
+      if (!coveredPushes(around).has(id)) await tell(rule, id, pushedMessage(event));
+    }
   }
 
   async function firstPull(rule: Rule & { when: 'first-pull' }, batch: Batch) {
     const pulls = batch.events.filter((event) => isManifestPull(event) && event.class === 'human' && event.user !== '');
     for (const [user, own] of Map.groupBy(pulls, (event) => event.user)) {
-      const first = own.reduce((a, b) => (b.time < a.time ? b : a));
       if (known.has(keyOf(rule, `person ${user}`))) continue;
       const ids = new Set(own.map(({ id }) => id));
-      // Somebody who pulled before the rule was made is not new.
+      // Somebody who pulled before the rule was made is not new; a look at what one has just pushed is no pull.
       const { items } = await events.history(user, { limit: own.length + 1 });
-      if (isNews(first.time, batch) && items.every(({ id }) => ids.has(id)))
+      const first = own.filter(({ id }) => items.some((pull) => pull.id === id)).sort(byTime)[0];
+      if (items.length === 0) continue;
+      if (first && isNews(first.time, batch) && items.every(({ id }) => ids.has(id)))
         await tell(rule, `person ${user}`, firstPullMessage(first), user);
       note(keyOf(rule, `person ${user}`));
     }

@@ -3,7 +3,15 @@
 import { createHmac } from 'node:crypto';
 import type { PullClass, RegistryEvent, StoredEvent } from '#core/event.ts';
 import { type Classified, clientOf } from '#core/registry/classify.ts';
-import { type PullChange, pullChange, pullReachMs } from '#core/registry/pull.ts';
+import {
+  isManifestPull,
+  isManifestPush,
+  type PullChange,
+  type PullReader,
+  pullChange,
+  pullReachMs,
+} from '#core/registry/pull.ts';
+import { coveredPushes, pushReachMs } from '#core/registry/push.ts';
 import type { EventStore, SearchChange, SearchStore } from '#core/stores.ts';
 import type { Locator } from './locate.ts';
 
@@ -101,25 +109,53 @@ async function updatePulls(touched: StoredEvent[], options: PullOptions): Promis
     events: (from: number, to: number) => events.events(user, repository, from, to),
     pulls: (from: number, to: number) => events.pulls(user, repository, from, to),
   };
+  const pushes = await pushDocuments(touched, reader);
   for (;;) {
     const version = await events.version(user, repository);
     const change = await pullChange(touched, reader, { windowSeconds });
     const changed = change.put.length + change.remove.length > 0;
     if (changed && !(await events.replacePulls(user, repository, version, change))) continue;
-    await search.write(documents(change, changed ? version + 1 : version));
+    await search.write([...documents(change, changed ? version + 1 : version), ...pushes]);
     return;
   }
 }
 
 /**
- * The search documents of what was looked at: each event, and for each event the pull it opens or the word that it opens none.
- * Saying the latter too makes a write complete by itself, whatever an earlier one left behind.
+ * The search documents of what was looked at: each pull event with its pull's class, and for each the pull it opens or the
+ * word that it opens none. Saying the latter too makes a write complete by itself, whatever an earlier one left behind.
  */
-function documents({ events, pulls }: PullChange, version: number): SearchChange[] {
-  const opened = new Map(pulls.map((pull) => [pull.id, pull]));
+export function documents({ events, pullOf }: Pick<PullChange, 'events' | 'pullOf'>, version: number): SearchChange[] {
   return events.flatMap((event): SearchChange[] => {
-    const document: SearchChange = { kind: 'event', id: event.id, version: 0, doc: event };
-    if (event.action !== 'pull') return [document];
-    return [document, { kind: 'pull', id: event.id, version, doc: opened.get(event.id) ?? null }];
+    const { id } = event;
+    if (isManifestPush(event)) return [];
+    if (!isManifestPull(event)) return [{ kind: 'event', id, version: 0, doc: event }];
+    const pull = pullOf.get(id);
+    if (pull === undefined) return [];
+    const doc = pull ? { ...event, class: pull.class } : event;
+    return [
+      { kind: 'event', id, version, doc, apart: pull === null },
+      { kind: 'pull', id, version, doc: pull?.id === id ? pull : null },
+    ];
+  });
+}
+
+/**
+ * The documents of pushes that are new, and of those that they take in. What is taken in has the greater version: whoever
+ * does not see the index yet can't undo it.
+ */
+export async function pushDocuments(
+  touched: StoredEvent[],
+  reader: Pick<PullReader, 'events'>,
+): Promise<SearchChange[]> {
+  const fresh = new Map(touched.filter(isManifestPush).map((event) => [event.id, event]));
+  if (fresh.size === 0) return [];
+  const times = [...fresh.values()].map(({ time }) => time);
+  const [first, last] = [times.reduce((a, b) => Math.min(a, b)), times.reduce((a, b) => Math.max(a, b))];
+  const around = await reader.events(first - pushReachMs, last + pushReachMs);
+  const covered = coveredPushes(around);
+  const changed = around.filter(({ id }) => fresh.has(id) || covered.get(id)?.some((by) => fresh.has(by)));
+  return changed.map((doc) => {
+    const apart = covered.has(doc.id);
+    return { kind: 'event', id: doc.id, version: apart ? 1 : 0, doc, apart };
   });
 }

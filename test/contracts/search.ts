@@ -12,7 +12,11 @@ export interface SearchUnderTest {
   settled(): Promise<void>;
 }
 
-const eventChange = (doc: StoredEvent, version = 1): SearchChange => ({ kind: 'event', id: doc.id, version, doc });
+const eventChange = (doc: StoredEvent, version = 1, apart = false): SearchChange => ({
+  ...{ kind: 'event', id: doc.id, version, doc, apart },
+});
+/** Which of the made-up events count for nothing by themselves. */
+const isApart = ({ id }: { id: string }) => id.endsWith('3');
 const pullChange = (doc: Pull, version = 1): SearchChange => ({ kind: 'pull', id: doc.id, version, doc });
 
 async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
@@ -45,7 +49,9 @@ function madeUp(random: () => number, count: number): { events: StoredEvent[]; p
         }),
       ),
     ),
-    pulls: Array.from({ length: count }, (_, n) => present(pull(`pull ${n}`, 0, common()))),
+    pulls: Array.from({ length: count }, (_, n) =>
+      present(pull(`pull ${n}`, 0, { ...common(), uncertain: pick([undefined, true]) })),
+    ),
   };
 }
 
@@ -58,7 +64,7 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
   };
   const world = madeUp(seeded(1), 400);
   const filled = () =>
-    open(...world.events.map((doc) => eventChange(doc)), ...world.pulls.map((doc) => pullChange(doc)));
+    open(...world.events.map((doc) => eventChange(doc, 1, isApart(doc))), ...world.pulls.map((doc) => pullChange(doc)));
   const listed = { limit: 100, now: start, halfLifeMs: 7 * day };
   const raw = world.events.filter(({ action, kind }) => action === 'pull' && kind === 'manifest');
   const pushes = world.events.filter(({ action, kind }) => action === 'push' && kind === 'manifest');
@@ -83,7 +89,7 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
       assert.deepEqual(await store.repositories({ sort, ...listed }), []);
     assert.deepEqual(await store.catalogue(listed), []);
     assert.deepEqual(await store.pushed('Ann'), []);
-    const nothing = { total: { pulls: 0, raw: 0, pushes: 0 }, buckets: [] };
+    const nothing = { total: { pulls: 0, raw: 0, pushes: 0, rawPushes: 0 }, uncertain: 0, buckets: [] };
     assert.deepEqual(await store.counts({}), nothing);
     assert.deepEqual(await store.counts({ interval: 'day', by: 'tag' }), nothing);
     assert.deepEqual(await store.pullers({ repository: 'a', limit: 10 }), []);
@@ -239,12 +245,13 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
           (query.from === undefined || time >= query.from) &&
           (query.to === undefined || time < query.to),
       );
-    const total: Counts = { pulls: 0, raw: 0, pushes: 0 };
+    const total: Counts = { pulls: 0, raw: 0, pushes: 0, rawPushes: 0 };
     const buckets = new Map<string, { from?: number; key?: string } & Counts>();
     for (const [field, docs] of Object.entries({
       pulls: inside(world.pulls),
       raw: inside(raw),
-      pushes: inside(pushes),
+      pushes: inside(pushes.filter((doc) => !isApart(doc))),
+      rawPushes: inside(pushes),
     }))
       for (const doc of docs as (Pull & StoredEvent)[]) {
         total[field as keyof Counts]++;
@@ -252,13 +259,14 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
         const key = query.by && { key: doc[query.by] ?? '' };
         if (!from && !key) continue;
         const name = JSON.stringify([from, key]);
-        const bucket = buckets.get(name) ?? { ...from, ...key, pulls: 0, raw: 0, pushes: 0 };
+        const bucket = buckets.get(name) ?? { ...from, ...key, pulls: 0, raw: 0, pushes: 0, rawPushes: 0 };
         bucket[field as keyof Counts]++;
         buckets.set(name, bucket);
       }
     const order = (a: { from?: number; key?: string }, b: { from?: number; key?: string }) =>
       (a.from ?? 0) - (b.from ?? 0) || byText(a.key ?? '', b.key ?? '');
-    return { total, buckets: [...buckets.values()].sort(order) };
+    const uncertain = inside(world.pulls).filter((doc) => doc.uncertain).length;
+    return { total, uncertain, buckets: [...buckets.values()].sort(order) };
   }
 
   test(`${name}: who pulled a digest or repository, newest first`, async () => {
@@ -292,42 +300,107 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
     }
   });
 
-  test(`${name}: unused is what was pushed and not pulled since by anyone but scanners`, async () => {
-    const push = (id: string, time: number, tag: string | undefined, digest: string) =>
-      eventChange(storedEvent(id, time, { action: 'push', tag, digest }));
-    const pulled = (id: string, time: number, tag: string | undefined, digest: string, more: Partial<Pull> = {}) =>
-      pullChange(pull(id, time, { tag, digest, ...more }));
+  test(`${name}: unused is what was pushed and is connected to nothing that was used since`, async () => {
+    const manifest = 'application/vnd.oci.image.manifest.v1+json';
+    const index = 'application/vnd.oci.image.index.v1+json';
+    const image = ['application/vnd.oci.image.config.v1+json'];
+    const told = { mediaType: manifest, references: [], referenceTypes: image, size: 100 };
+    const event = (id: string, time: number, more: Partial<StoredEvent>, apart = false) =>
+      eventChange(storedEvent(id, time, { ...told, ...more }), 1, apart);
+    const push = (id: string, time: number, more: Partial<StoredEvent>) =>
+      event(`${id} push`, time, { action: 'push', tag: undefined, ...more });
+    const pulled = (id: string, time: number, more: Partial<StoredEvent>, apart = false) =>
+      event(`${id} pull ${apart}`, time, { tag: undefined, ...more }, apart);
     const old = start - 10 * day;
     const { store } = await open(
-      push('1', old, 'never', 'sha256:1'),
-      push('2', old + 1, 'scanned', 'sha256:2'),
-      pulled('2', start, 'scanned', 'sha256:2', { class: 'scanner' }),
-      push('3', old + 2, 'once', 'sha256:3'),
-      pulled('3', old + hour, 'once', 'sha256:3'),
-      push('4', old + 3, 'used', 'sha256:4'),
-      pulled('4', start + 1, 'used', 'sha256:4', { class: 'ci' }),
-      push('5', old + 4, 'by-digest', 'sha256:5'),
-      pulled('5', start + 1, undefined, 'sha256:5'),
-      push('6', start + 1, 'fresh', 'sha256:6'),
-      push('7', old + 5, 'other-repository', 'sha256:7'),
-      pulled('7', start + 1, 'other-repository', 'sha256:7', { repository: 'library/other' }),
-      push('8', old + 6, 'deleted', 'sha256:8'),
-      eventChange(storedEvent('8d', old + 7, { action: 'delete', kind: 'other', tag: undefined, digest: 'sha256:8' })),
-      push('9', old + 8, undefined, 'sha256:9'),
+      push('1', old, { tag: 'never', digest: 'sha256:1' }),
+      push('2', old + 1, { tag: 'scanned', digest: 'sha256:2' }),
+      pulled('2', start, { digest: 'sha256:2', class: 'scanner' }),
+      push('3', old + 2, { tag: 'once', digest: 'sha256:3' }),
+      pulled('3', old + hour, { tag: 'once', digest: 'sha256:3' }),
+      push('4', old + 3, { tag: 'used', digest: 'sha256:4' }),
+      pulled('4', start + 1, { tag: 'used', digest: 'sha256:4', class: 'ci' }),
+      // An index, used through one of its platforms.
+      push('5', old + 4, { digest: 'sha256:5a' }),
+      push('6', old + 4, { digest: 'sha256:5b' }),
+      push('7', old + 5, {
+        tag: 'multi',
+        digest: 'sha256:5',
+        mediaType: index,
+        references: ['sha256:5a', 'sha256:5b'],
+      }),
+      pulled('7', start + 1, { digest: 'sha256:5b' }),
+      push('8', start + 1, { tag: 'fresh', digest: 'sha256:6' }),
+      push('9', old + 6, { tag: 'elsewhere', digest: 'sha256:7' }),
+      pulled('9', start + 1, { digest: 'sha256:7', repository: 'library/other' }),
+      push('10', old + 7, { tag: 'deleted', digest: 'sha256:8' }),
+      event('10d', old + 8, { action: 'delete', kind: 'other', tag: undefined, digest: 'sha256:8' }),
+      push('11', old + 9, { digest: 'sha256:9' }),
+      pulled('11', start + 1, { digest: 'sha256:9' }, true),
+      push('12', old + 10, { repository: 'a/untold', digest: 'sha256:1', mediaType: undefined, references: undefined }),
     );
+    const row = (tag: string | undefined, digest: string, lastPush: number, more: object = {}) => ({
+      ...{
+        repository: 'library/redis',
+        ...(tag ? { tag } : {}),
+        digest,
+        lastPush,
+        size: 100,
+        confidence: 'known',
+        ...more,
+      },
+    });
     const expected = [
-      { repository: 'library/redis', tag: 'never', digest: 'sha256:1', lastPush: old },
-      { repository: 'library/redis', tag: 'scanned', digest: 'sha256:2', lastPush: old + 1 },
-      { repository: 'library/redis', tag: 'once', digest: 'sha256:3', lastPush: old + 2, lastPull: old + hour },
-      { repository: 'library/redis', tag: 'other-repository', digest: 'sha256:7', lastPush: old + 5 },
-      { repository: 'library/redis', digest: 'sha256:9', lastPush: old + 8 },
+      row('never', 'sha256:1', old),
+      row('scanned', 'sha256:2', old + 1),
+      row('once', 'sha256:3', old + 2, { lastPull: old + hour }),
+      row('elsewhere', 'sha256:7', old + 6),
+      row(undefined, 'sha256:9', old + 9),
+      row(undefined, 'sha256:1', old + 10, { repository: 'a/untold', confidence: 'unknown references' }),
     ];
     const found = plain(await store.unused({ since: start, limit: 10 }));
+    assert.ok(found.every(({ reason }) => reason));
     assert.deepEqual(
-      [...found].sort((a, b) => a.lastPush - b.lastPush),
+      found.map(({ reason, ...image }) => image),
       expected,
     );
-    assert.equal((await store.unused({ since: start, limit: 2 })).length, 2);
+    assert.deepEqual(plain(await store.unused({ since: start, limit: 2 })), found.slice(0, 2));
+  });
+
+  test(`${name}: a deleted repository is in no list, and a push brings it back`, async () => {
+    const event = (id: string, action: 'push' | 'pull' | 'delete', time: number, more: Partial<StoredEvent>) =>
+      eventChange(storedEvent(id, time, { action, kind: action === 'delete' ? 'other' : 'manifest', ...more }));
+    const named = { tag: '1', digest: 'sha256:1' };
+    const { store, settled } = await open(
+      ...['whole', 'digest', 'tag', 'kept'].flatMap((repository) => [
+        event(`${repository} 1`, 'push', start, { repository, ...named }),
+        event(`${repository} 2`, 'pull', start + 1, { repository, ...named }),
+        pullChange(pull(`${repository} 2`, start + 1, { repository, ...named })),
+      ]),
+      event('kept 3', 'push', start, { repository: 'kept', tag: '2', digest: 'sha256:2' }),
+      event('d1', 'delete', start + 2, { repository: 'whole', tag: undefined, digest: undefined }),
+      event('d2', 'delete', start + 2, { repository: 'digest', tag: undefined, digest: 'sha256:1' }),
+      event('d3', 'delete', start + 2, { repository: 'tag', tag: '1', digest: undefined }),
+      event('d4', 'delete', start + 2, { repository: 'kept', tag: undefined, digest: 'sha256:1' }),
+    );
+    const names = async () => ({
+      deleted: await store.deleted(),
+      catalogue: (await store.catalogue(listed)).map(({ repository }) => repository),
+      popular: (await store.repositories({ sort: 'popular', ...listed })).map(({ repository }) => repository),
+      trending: (await store.repositories({ sort: 'trending', ...listed })).map(({ repository }) => repository),
+    });
+    const only = { catalogue: ['kept'], popular: ['kept'], trending: ['kept'] };
+    assert.deepEqual(await names(), { deleted: ['digest', 'tag', 'whole'], ...only });
+    const unused = await store.unused({ since: start + day, limit: 10 });
+    assert.deepEqual(
+      unused.map(({ repository, digest }) => [repository, digest]),
+      [['kept', 'sha256:2']],
+    );
+    assert.equal((await store.counts({ repository: 'whole' })).total.pulls, 1, 'history stays');
+    await store.write([event('whole 3', 'push', start + 3, { repository: 'whole', ...named })]);
+    await settled();
+    const both = ['kept', 'whole'];
+    assert.deepEqual(await names(), { deleted: ['digest', 'tag'], catalogue: both, popular: both, trending: both });
   });
 
   test(`${name}: pairs are every person's pulls of a repository, sorted, of the classes asked`, async () => {
@@ -425,7 +498,7 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
     await settled();
     const users = (await store.users({ limit: 100 })).map(({ user }) => user);
     assert.deepEqual(users.sort(), ['Bob', 'Zoë', 'ann', 'x*y'].sort());
-    assert.deepEqual((await store.counts({ user: 'bobby' })).total, { pulls: 0, raw: 0, pushes: 0 });
+    assert.deepEqual((await store.counts({ user: 'bobby' })).total, { pulls: 0, raw: 0, pushes: 0, rawPushes: 0 });
     assert.deepEqual(plain((await store.counts({ user: 'Bob' })).total), expectedCounts({ user: 'Bob' }).total);
     assert.equal(await store.recommendations('bobby'), undefined);
     assert.deepEqual(await store.recommendations('Bob'), saved('Bob'));

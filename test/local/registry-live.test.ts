@@ -76,7 +76,8 @@ test('what a real registry and skopeo do comes out exactly, also across a kill -
         {
           pulls: expected[user][repository] ?? 0,
           raw: count((event) => mine(event) && isManifestPull(event)),
-          pushes: count((event) => mine(event) && isManifestPush(event)),
+          pushes: count((event) => mine(event) && isManifestPush(event) && event.tag !== undefined),
+          rawPushes: count((event) => mine(event) && isManifestPush(event)),
         },
         `${user} ${repository}`,
       );

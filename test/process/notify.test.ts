@@ -19,6 +19,7 @@ function world(pulled: Pick<Pull, 'id' | 'user'>[] = []) {
   const sent: Notice[] = [];
   const claims = openNotices(':memory:', () => now);
   let claimants = 0;
+  const stored: StoredEvent[] = [];
   const start = (options: { failing?: boolean; rules?: Rule[] } = {}) => {
     const notify = notifier({
       rules: options.rules ?? rules,
@@ -27,6 +28,10 @@ function world(pulled: Pick<Pull, 'id' | 'user'>[] = []) {
         history: async (user, { limit }) => ({
           items: pulled.filter((pull) => pull.user === user).slice(0, limit) as Pull[],
         }),
+        events: async (user, repository, from, to) =>
+          stored.filter(
+            (event) => event.user === user && event.repository === repository && event.time >= from && event.time <= to,
+          ),
       },
       send: async (notice) => {
         if (options.failing) throw new Error('down');
@@ -36,7 +41,17 @@ function world(pulled: Pick<Pull, 'id' | 'user'>[] = []) {
       report: () => {},
     });
     assert.ok(notify);
-    return notify;
+    // A batch is stored before it is told of.
+    return async (batch: Batch) => {
+      const fresh = batch.events.filter(({ id }) => !stored.some((event) => event.id === id));
+      stored.push(...fresh);
+      pulled.unshift(
+        ...(fresh.filter(
+          ({ action, id }) => action === 'pull' && !pulled.some((pull) => pull.id === id),
+        ) as object[] as Pull[]),
+      );
+      await notify(batch);
+    };
   };
   return { sent, start, texts: () => sent.map(({ text }) => text) };
 }
@@ -85,6 +100,8 @@ test('a push of a matching repository is told once, its untagged platforms and o
     push('3', { repository: 'other/app' }),
     push('4', { time: now - 2 * 3_600_000 }),
     push('5', { kind: 'blob' }),
+    push('6', { time: now, userAgent: '' }),
+    push('7', { tag: `sha256-${'a'.repeat(64)}.sig`, class: 'signature' }),
   ];
   await notify(batch({ events }));
   await notify(batch({ events }));

@@ -3,14 +3,15 @@ import { isAction, isObject, isTime, kindOf } from './fields.ts';
 /** Why a stream line's event is none of ours; undefined when it is. Process asks this, since the stream is shared. */
 export function registryEventMisfit(event: unknown): string | undefined {
   if (!isObject(event)) return `registry: event is ${kindOf(event)}, not an object`;
-  const { time, action, kind, references, referenceTypes } = event;
+  const { time, action, kind, references, referenceTypes, size } = event;
   for (const name of ['id', 'method', 'repository', 'user', 'userAgent', 'address', 'source'])
     if (typeof event[name] !== 'string') return `registry: ${name} is ${kindOf(event[name])}, not a string`;
-  for (const name of ['tag', 'digest', 'mediaType', 'userType'])
+  for (const name of ['tag', 'digest', 'mediaType', 'userType', 'subject'])
     if (event[name] !== undefined && typeof event[name] !== 'string') return `registry: ${name} is not a string`;
   for (const list of [references, referenceTypes])
     if (list !== undefined && !(Array.isArray(list) && list.every((item) => typeof item === 'string')))
       return 'registry: references are not a list of strings';
+  if (size !== undefined && typeof size !== 'number') return 'registry: size is not a number';
   if (event.id === '' || event.repository === '') return 'registry: id or repository is empty';
   if (!isTime(time)) return 'registry: time is no number of milliseconds since 1970';
   if (typeof action !== 'string' || !isAction(action)) return 'registry: action is unknown';

@@ -1,17 +1,35 @@
 // A pull is one person's one act; a registry reports it as 1-9 manifest events (HEAD, GET, an index's platforms).
 // The rule, found with real clients (test/fixtures/registry/README.md, "One pull command, many events"):
 //   - an event WITH a tag opens a pull, unless it repeats the tag, digest and method that opened one at most
-//     `windowSeconds` ago: clients ask twice in one command;
-//   - an event WITHOUT a tag belongs to the newest pull opened at most 60 s ago whose digest it fetches (after a HEAD)
+//     `windowSeconds` ago (clients ask twice in one command), or is the GET after that HEAD (caches and helm ask by tag);
+//   - an event WITHOUT a tag joins the newest pull opened at most 60 s ago whose digest it fetches (after a HEAD)
 //     or which names it among its references (without references: which opened with an index);
+//   - what the same client fetches of what it has just pushed is its own check, and opens nothing;
 //   - else it opens a pull by digest.
-// Only events of the same user, repository, user agent and address meet. Both times are measured from the event that
-// OPENED the pull, never from the last that joined it: a client that polls each second makes a pull each window, not one
-// endless pull.
-import type { Pull, StoredEvent } from '../event.ts';
+// Only events of the same user, repository, user agent and address meet. Three exceptions, each as narrow as its cause:
+//   - two ways in: a named user's act may come through two ingress addresses, so what a pull has not fetched yet may come
+//     from another address soon after;
+//   - two clocks: replicas' clocks differ by up to a second, so a HEAD (or an index) may follow what it leads to;
+//   - no client at all (Harbor): one user's fetches of one repository within seconds are one pull.
+// All times are measured from the event that OPENED the pull, never from the last that joined it: a client that polls each
+// second makes a pull each window, not one endless pull. An event joins the NEWEST pull that takes it; so what a pull is
+// made of depends on nothing older than itself, which is why changes can be computed locally (pullChange).
+import type { Pull, PullClass, StoredEvent } from '../event.ts';
+import { isIndex } from './media-types.ts';
 
 /** No event touches a pull opened longer ago than this: what a gap wider than it parts is independent. */
 export const pullReachMs = 60_000;
+/** From another address a named user's act is completed this soon: layers are fetched after the manifests. */
+const otherAddressMs = 10_000;
+/** How far the clocks of a registry's replicas may differ. */
+const skewMs = 1000;
+/** Acts of sources that name no client: index and platform are fetched one after another. */
+const uncertainMs = 5000;
+/** A check by digest comes with the push. From another address only when it follows at once. */
+const readBackMs = 10_000;
+const readBackElsewhereMs = 1000;
+/** A check by tag; a second command takes longer to start (captured: skopeo delete, 534 ms after a push). */
+const readBackByTagMs = 400;
 
 export interface PullOptions {
   /** An identical tagged event this soon after the opening one is the same pull; 0: never. At most 60. */
@@ -23,36 +41,52 @@ export interface PullOptions {
   settled?: { before: number; opened: ReadonlySet<string> };
 }
 
-interface OpenPull {
+/** A pull and the events that are it, the opening one first. */
+export interface Act {
   pull: Pull;
-  by: StoredEvent;
+  events: StoredEvent[];
+}
+
+interface OpenAct extends Act {
+  /** What the pull is of: the opening event, until one comes that leads to it. */
+  root: StoredEvent;
 }
 
 /**
  * The pulls in the events of ONE person and repository, sorted by (time, id). A pure function of the set: order and
- * repeats (by id) don't matter, and what is no manifest pull is passed over.
+ * repeats (by id) don't matter, and what is neither a manifest pull nor a push is passed over.
  *
  * Invariant: cut the sorted events wherever two neighbours are more than pullReachMs apart, and the pulls of the parts,
  * one after another, are the pulls of the whole (see `segments`).
  */
-export function pullsOf(events: StoredEvent[], { windowSeconds = 2, settled }: PullOptions = {}): Pull[] {
+export function pullsOf(events: StoredEvent[], options: PullOptions = {}): Pull[] {
+  return actsOf(events, options).map(({ pull }) => pull);
+}
+
+/** As pullsOf, with the events of each pull. */
+export function actsOf(events: StoredEvent[], { windowSeconds = 2, settled }: PullOptions = {}): Act[] {
   const windowMs = checkedWindow(windowSeconds) * 1000;
-  const opened: OpenPull[] = [];
+  const acts: OpenAct[] = [];
+  const pushed = new Map<string | undefined, StoredEvent[]>();
   let oldest = 0;
   let last: StoredEvent | undefined;
-  for (const event of events.filter(isManifestPull).sort(byTime)) {
+  for (const event of events.filter(isManifestPullOrPush).sort(byTime)) {
     if (event.id === last?.id) continue;
     last = event;
-    while (oldest < opened.length && event.time - opened[oldest].by.time > pullReachMs) oldest++;
+    if (event.action === 'push') {
+      const { digest } = event;
+      pushed.set(digest, [...(pushed.get(digest) ?? []).filter((push) => isFresh(push, event)), event]);
+      continue;
+    }
+    while (oldest < acts.length && event.time - acts[oldest].pull.time > pullReachMs) oldest++;
     const decided = settled !== undefined && event.time < settled.before;
     const opens = decided && settled.opened.has(event.id);
-    const owner = opens
-      ? undefined
-      : findLast(opened, oldest, ({ by }) => meets(by, event) && owns(by, event, windowMs));
-    if (owner) owner.pull.events++;
-    else if (opens || !decided) opened.push({ by: event, pull: pullOpenedBy(event) });
+    const act = opens ? undefined : findLast(acts, oldest, (act) => takes(act, event, windowMs));
+    if (act) join(act, event);
+    else if (opens || !(decided || pushed.get(event.digest)?.some((push) => isReadBack(push, event))))
+      acts.push({ root: event, pull: pullOpenedBy(event), events: [event] });
   }
-  return opened.map(({ pull }) => pull);
+  return acts;
 }
 
 /** Sorted distinct events cut into independent parts. */
@@ -73,6 +107,8 @@ export interface PullChange {
   /** The events that were looked at again, and the pulls as they now are, both from <= time <= to. */
   events: StoredEvent[];
   pulls: Pull[];
+  /** For each manifest pull event looked at, its pull; null: of none. Not there: of a pull opened before `from`. */
+  pullOf: Map<string, Pull | null>;
 }
 
 /** What is stored of one person and repository, from <= time <= to. */
@@ -100,20 +136,31 @@ export async function pullChange(
   const ids = new Set(touched.map(({ id }) => id));
   for (let ahead = pullReachMs; ; ahead *= 2) {
     const to = times.reduce((a, b) => Math.max(a, b)) + ahead;
-    // Pulls opened up to `to` are wanted whole: their events end a reach later.
-    const events = await reader.events(from, to + pullReachMs);
+    // Pulls opened up to `to` are wanted whole: their events end a reach later. Pushes count a little before.
+    const read = await reader.events(from - readBackMs, to + pullReachMs);
     const stored = await reader.pulls(from, to);
     const options = { windowSeconds, settled: { before: first, opened: new Set(stored.map(({ id }) => id)) } };
-    const pulls = pullsOf(events, options).filter(({ time }) => time <= to);
+    const acts = actsOf(read, options).filter(({ pull }) => pull.time <= to);
+    const pulls = acts.map(({ pull }) => pull);
     const before = pullsOf(
-      events.filter(({ id }) => !ids.has(id)),
+      read.filter(({ id }) => !ids.has(id)),
       options,
     );
     const newest = (list: Pull[]) =>
       JSON.stringify(list.filter(({ time }) => time > to - pullReachMs && time <= to).map(({ id }) => id));
-    if (newest(pulls) === newest(stored) && newest(pulls) === newest(before))
-      return { ...difference(stored, pulls), events: events.filter(({ time }) => time <= to), pulls };
+    if (newest(pulls) === newest(stored) && newest(pulls) === newest(before)) {
+      const events = read.filter(({ time }) => time >= from && time <= to);
+      return { ...difference(stored, pulls), events, pulls, pullOf: pullOfEach(events, acts, first) };
+    }
   }
+}
+
+/** `from`: events before it that no act holds may belong to an older one. */
+function pullOfEach(events: StoredEvent[], acts: Act[], from: number): Map<string, Pull | null> {
+  const pullOf = new Map<string, Pull | null>();
+  for (const event of events) if (isManifestPull(event) && event.time >= from) pullOf.set(event.id, null);
+  for (const act of acts) for (const { id } of act.events) pullOf.set(id, act.pull);
+  return pullOf;
 }
 
 function difference(stored: Pull[], wanted: Pull[]): Pick<PullChange, 'remove' | 'put'> {
@@ -126,8 +173,9 @@ function difference(stored: Pull[], wanted: Pull[]): Pick<PullChange, 'remove' |
 }
 
 /** The same text for the same pull, whatever order a store gives its fields back in. */
-function contentOf({ id, time, user, repository, tag, digest, class: kind, client, country, events }: Pull): string {
-  return JSON.stringify([id, time, user, repository, tag, digest, kind, client, country, events]);
+function contentOf(pull: Pull): string {
+  const { id, time, user, repository, tag, digest, class: kind, client, country, events, uncertain } = pull;
+  return JSON.stringify([id, time, user, repository, tag, digest, kind, client, country, events, uncertain]);
 }
 
 /** What `raw` counts: every manifest pull event, HEAD or GET. */
@@ -135,9 +183,13 @@ export function isManifestPull(event: Pick<StoredEvent, 'action' | 'kind'>): boo
   return event.action === 'pull' && event.kind === 'manifest';
 }
 
-/** What `pushes` counts. */
+/** What `rawPushes` counts. */
 export function isManifestPush(event: Pick<StoredEvent, 'action' | 'kind'>): boolean {
   return event.action === 'push' && event.kind === 'manifest';
+}
+
+function isManifestPullOrPush(event: StoredEvent): boolean {
+  return isManifestPull(event) || isManifestPush(event);
 }
 
 /** The order of everything here: time, then id where the clock says nothing. */
@@ -145,38 +197,95 @@ export function byTime(a: { time: number; id: string }, b: { time: number; id: s
   return a.time - b.time || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
 }
 
-function meets(by: StoredEvent, event: StoredEvent): boolean {
-  return by.userAgent === event.userAgent && samePlace(by.places, event.places);
+/** Whether an event is part of a pull opened at most pullReachMs before it. */
+function takes({ root, events }: OpenAct, event: StoredEvent, windowMs: number): boolean {
+  const [opener] = events;
+  const age = event.time - opener.time;
+  if (opener.userAgent !== event.userAgent) return false;
+  if (!samePlace(opener.places, event.places)) {
+    // Two nodes of one user pull the same image side by side: only what this act lacks can be its own.
+    if (event.user === '' || age > otherAddressMs || events.some((other) => isSameRequest(other, event))) return false;
+  }
+  if (event.tag && event.tag === root.tag)
+    return event.digest === root.digest && (isRepeat(events, event, age, windowMs) || isLateHead(events, event, age));
+  if (!root.tag && leads(event, root) && age <= skewMs) return true;
+  if (!event.tag && isLedBy(event, root)) return true;
+  return isUncertain(opener) && isUncertain(event) && age <= uncertainMs && !(root.tag && event.tag);
+}
+
+/** Of a tagged event of the same tag and digest: the method that opened the pull again, or the GET after its HEAD. */
+function isRepeat([opener]: StoredEvent[], event: StoredEvent, age: number, windowMs: number): boolean {
+  return windowMs > 0 && age <= windowMs && (event.method === opener.method || opener.method === 'HEAD');
+}
+
+/** The HEAD before that GET, stamped behind it. One replica's own order is right: crane pull, crane push is two commands. */
+function isLateHead(events: StoredEvent[], event: StoredEvent, age: number): boolean {
+  if (event.method !== 'HEAD' || events.some(({ method }) => method === 'HEAD')) return false;
+  return age === 0 || (age <= skewMs && event.source !== events[0].source);
+}
+
+/** Whether an untagged event fetches what `root` asked for or names. */
+function isLedBy(event: StoredEvent, root: StoredEvent): boolean {
+  if (!event.digest) return false;
+  if (event.digest === root.digest) return root.method === 'HEAD';
+  return root.references ? root.references.includes(event.digest) : isIndex(root.mediaType);
+}
+
+/** Whether `event` is what leads to `root`, which was stamped before it: a HEAD by tag, or the index of a platform. */
+function leads(event: StoredEvent, root: StoredEvent): boolean {
+  if (!root.digest) return false;
+  if (event.digest === root.digest) return event.tag !== undefined && event.method === 'HEAD' && root.method !== 'HEAD';
+  return event.references?.includes(root.digest) ?? false;
+}
+
+function join(act: OpenAct, event: StoredEvent): void {
+  const { root, pull } = act;
+  act.events.push(event);
+  pull.events++;
+  if (evidence(event.class) > evidence(pull.class)) pull.class = event.class;
+  if (root.tag || !(event.tag || leads(event, root))) return;
+  act.root = event;
+  if (event.tag) pull.tag = event.tag;
+  if (event.digest) pull.digest = event.digest;
+}
+
+/** How much an event says of who pulls: a HEAD may be anybody's, and signatures come along with images. */
+function evidence(kind: PullClass): number {
+  return kind === 'version-check' ? 0 : kind === 'signature' ? 1 : 2;
+}
+
+/** Whether a fetch is the pusher's own look at what it has just pushed. */
+function isReadBack(push: StoredEvent, event: StoredEvent): boolean {
+  if (push.userAgent !== event.userAgent || !event.digest) return false;
+  const here = samePlace(push.places, event.places);
+  if (!here && event.user === '') return false;
+  const within = event.tag ? readBackByTagMs : here ? readBackMs : readBackElsewhereMs;
+  return event.time - push.time <= within;
+}
+
+function isFresh(push: StoredEvent, { time }: StoredEvent): boolean {
+  return time - push.time <= readBackMs;
+}
+
+function isSameRequest(a: StoredEvent, b: StoredEvent): boolean {
+  return a.digest === b.digest && a.method === b.method;
 }
 
 function samePlace(a: string[], b: string[]): boolean {
   return a.length === 0 ? b.length === 0 : a.some((place) => b.includes(place));
 }
 
-/** Whether `event` is part of the pull that `by` opened; both meet, and `by` is at most pullReachMs older. */
-function owns(by: StoredEvent, event: StoredEvent, windowMs: number): boolean {
-  if (event.tag)
-    return (
-      windowMs > 0 &&
-      event.time - by.time <= windowMs &&
-      by.tag === event.tag &&
-      by.digest === event.digest &&
-      by.method === event.method
-    );
-  if (!event.digest) return false;
-  if (event.digest === by.digest) return by.method === 'HEAD';
-  return by.references ? by.references.includes(event.digest) : isIndex(by.mediaType);
+/** Its source told a user, and nothing that tells one act of theirs from another. */
+function isUncertain({ user, userAgent, places, references, mediaType, digest }: StoredEvent): boolean {
+  return userAgent === '' && places.length === 0 && !references && !mediaType && user !== '' && digest !== undefined;
 }
 
-/** An OCI index or a Docker manifest list. */
-export function isIndex(mediaType = ''): boolean {
-  return mediaType.includes('image.index') || mediaType.includes('manifest.list');
-}
-
-function pullOpenedBy({ id, time, user, repository, tag, digest, class: kind, client, country }: StoredEvent): Pull {
+function pullOpenedBy(event: StoredEvent): Pull {
+  const { id, time, user, repository, tag, digest, class: kind, client, country } = event;
   const pull: Pull = { id, time, user, repository, class: kind, client, country, events: 1 };
   if (tag) pull.tag = tag;
   if (digest) pull.digest = digest;
+  if (isUncertain(event)) pull.uncertain = true;
   return pull;
 }
 

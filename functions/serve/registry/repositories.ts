@@ -1,4 +1,5 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { confidences } from '#core/registry/images.ts';
 import type { SearchStore } from '#core/stores.ts';
 import { failures, from, inOrder, iso, json, limit, oneOf, router, search, to } from '../parameters.ts';
 
@@ -30,7 +31,12 @@ const repositories = createRoute({
   responses: { 200: json(z.array(repository), 'Repositories'), ...failures },
 });
 
-const counts = { pulls: z.int(), raw: z.int(), pushes: z.int() };
+const counts = {
+  pulls: z.int().openapi({ description: 'Acts of people and machines' }),
+  raw: z.int().openapi({ description: 'Manifest pull events, GET and HEAD' }),
+  pushes: z.int().openapi({ description: 'Tags, and manifests pushed without one that no tag or index takes in' }),
+  rawPushes: z.int().openapi({ description: 'Manifest PUTs' }),
+};
 const pulls = createRoute({
   method: 'get',
   path: '/v1/pulls',
@@ -53,6 +59,10 @@ const pulls = createRoute({
         'application/json': {
           schema: z.object({
             total: z.object(counts),
+            upperBound: z.boolean().openapi({
+              description:
+                "Some of `pulls` come from a registry that doesn't tell acts apart: there were no more than these",
+            }),
             buckets: z.array(z.object({ from: z.iso.datetime().optional(), key: z.string().optional(), ...counts })),
           }),
         },
@@ -63,10 +73,30 @@ const pulls = createRoute({
   },
 });
 
+const unusedImage = z
+  .object({
+    repository: z.string(),
+    tag: z.string().optional(),
+    digest: z.string().optional(),
+    lastPush: z.iso.datetime(),
+    lastPull: z.iso.datetime().nullable().openapi({ description: 'By people, clusters or CI' }),
+    size: z.int().nullable().openapi({
+      description: 'Bytes of its layers and config, where told; layers that other images share are not won',
+    }),
+    reason: z.string().openapi({ description: 'Why it is listed' }),
+    confidence: z.enum(confidences).openapi({
+      description: '`known`: all that could use it was told. Else deleting it may break something in use.',
+    }),
+    dryRun: z.string().optional().openapi({
+      description: 'The registry call that would delete it, only where the confidence is `known`; nothing here runs it',
+    }),
+  })
+  .openapi('UnusedImage');
+
 const unused = createRoute({
   method: 'get',
   path: '/v1/unused',
-  summary: 'Images pushed, but pulled by nobody but scanners, and what deleting them would run',
+  summary: 'Images that nobody uses, why, and what deleting them would run',
   request: {
     query: z.object({
       days: z
@@ -77,26 +107,17 @@ const unused = createRoute({
         })
         .openapi({ type: 'integer', minimum: 1, maximum: 9999, default: 30 }),
       limit: limit(1000, 10_000),
+      format: oneOf(['json', 'csv']).default('json'),
     }),
   },
   responses: {
-    200: json(
-      z.object({
-        since: z.iso.datetime(),
-        items: z.array(
-          z.object({
-            repository: z.string(),
-            tag: z.string().optional(),
-            digest: z.string().optional(),
-            lastPush: z.iso.datetime(),
-            lastPull: z.iso.datetime().nullable(),
-            /** The registry call that would delete it; nothing here runs it. */
-            dryRun: z.string(),
-          }),
-        ),
-      }),
-      'Images',
-    ),
+    200: {
+      description: 'Images, the oldest push first',
+      content: {
+        'application/json': { schema: z.object({ since: z.iso.datetime(), items: z.array(unusedImage) }) },
+        'text/csv': { schema: z.string() },
+      },
+    },
     ...failures,
   },
 });
@@ -118,37 +139,37 @@ export function repositoryRoutes({ search, clock }: { search: SearchStore; clock
     const { format, ...query } = c.req.valid('query');
     inOrder(query, c.req.query());
     const interval = query.interval ?? (query.by ? undefined : 'day');
-    const { total, buckets } = await search.counts({ ...query, interval });
+    const { total, uncertain, buckets } = await search.counts({ ...query, interval });
     const dated = buckets.map(({ from, ...bucket }) => ({
       ...(from === undefined ? {} : { from: iso(from) }),
       ...bucket,
     }));
-    if (format === 'json') return c.json({ total, buckets: dated }, 200);
-    const lines = dated.map(({ from, key, pulls, raw, pushes }) =>
-      [from ?? '', key ?? '', pulls, raw, pushes].map(csvCell).join(),
-    );
-    return c.body(['from,key,pulls,raw,pushes', ...lines, ''].join('\r\n'), 200, {
-      'Content-Type': 'text/csv; charset=utf-8',
-    });
+    if (format === 'json') return c.json({ total, upperBound: uncertain > 0, buckets: dated }, 200);
+    const columns = ['from', 'key', 'pulls', 'raw', 'pushes', 'rawPushes'] as const;
+    return c.body(csv(columns, dated), 200, csvType);
   });
   app.openapi(unused, async (c) => {
-    const { days, limit } = c.req.valid('query');
+    const { days, limit, format } = c.req.valid('query');
     const since = clock() - Number(days) * day;
-    const items = await search.unused({ since, limit });
-    return c.json(
-      {
-        since: iso(since),
-        items: items.map(({ lastPush, lastPull, ...image }) => ({
-          ...image,
-          lastPush: iso(lastPush),
-          lastPull: lastPull === undefined ? null : iso(lastPull),
-          dryRun: `DELETE /v2/${image.repository}/manifests/${image.digest ?? image.tag}`,
-        })),
-      },
-      200,
-    );
+    const found = await search.unused({ since, limit });
+    const items = found.map(({ lastPush, lastPull, size, ...image }) => ({
+      ...image,
+      lastPush: iso(lastPush),
+      lastPull: lastPull === undefined ? null : iso(lastPull),
+      size: size ?? null,
+      ...(image.confidence === 'known' ? { dryRun: `DELETE /v2/${image.repository}/manifests/${image.digest}` } : {}),
+    }));
+    if (format === 'json') return c.json({ since: iso(since), items }, 200);
+    return c.body(csv(Object.keys(unusedImage.shape) as (keyof (typeof items)[number])[], items), 200, csvType);
   });
   return app;
+}
+
+const csvType = { 'Content-Type': 'text/csv; charset=utf-8' };
+
+function csv<T extends object>(columns: readonly (keyof T & string)[], rows: T[]): string {
+  const lines = rows.map((row) => columns.map((name) => csvCell((row[name] ?? '') as string | number)).join());
+  return [columns.join(), ...lines, ''].join('\r\n');
 }
 
 /** RFC 4180; a text that a spreadsheet would run as a formula is kept a text. */

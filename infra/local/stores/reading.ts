@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads';
 import type { SearchStore } from '#core/stores.ts';
 import { openSearch } from './search.ts';
 
-const longQueries = ['users', 'repositories', 'catalogue', 'counts', 'pullers', 'unused'] as const;
+const longQueries = ['users', 'repositories', 'catalogue', 'counts', 'pullers', 'unused', 'deleted'] as const;
 export type LongQuery = (typeof longQueries)[number];
 
 export interface Question {

@@ -1,4 +1,14 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import type { Action, PullClass } from '#core/event.ts';
+import {
+  clockSlackMs,
+  isDeleted,
+  type ManifestInfo,
+  manifestsIn,
+  oldestUnused,
+  type RepositoryImages,
+  toldOf,
+} from '#core/registry/images.ts';
 import {
   type CatalogueRow,
   type Counts,
@@ -17,22 +27,28 @@ import { wiper } from './wipe.ts';
 // One table for both kinds of documents: an `event` is a raw registry event, a `pull` one person's one act.
 // `name` columns are folded to lower case, because SQLite folds ASCII only.
 const pushes = "kind = 'event' AND action = 'push' AND manifest = 1";
+const deletes = "kind = 'event' AND action = 'delete'";
 const schema = `
   CREATE TABLE IF NOT EXISTS documents (
     kind TEXT, id TEXT, version INTEGER, gone INTEGER,
     user TEXT, userName TEXT, repository TEXT, repositoryName TEXT, time REAL, action TEXT, manifest INTEGER,
-    tag TEXT, digest TEXT, class TEXT, country TEXT, client TEXT,
+    tag TEXT, digest TEXT, class TEXT, country TEXT, client TEXT, apart INTEGER, uncertain INTEGER,
     PRIMARY KEY (kind, id)) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS manifests (
+    repository TEXT, digest TEXT, told INTEGER, doc TEXT, PRIMARY KEY (repository, digest)) WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS documents_user ON documents (kind, user, repository, time);
   CREATE INDEX IF NOT EXISTS documents_repository ON documents (kind, repository, time);
   CREATE INDEX IF NOT EXISTS documents_digest ON documents (kind, digest) WHERE digest IS NOT NULL;
   CREATE INDEX IF NOT EXISTS documents_pushed ON documents (user, repository) WHERE ${pushes};
+  CREATE INDEX IF NOT EXISTS documents_deleted ON documents (repository, time) WHERE ${deletes};
   CREATE TABLE IF NOT EXISTS recommendations (user TEXT PRIMARY KEY, doc TEXT) WITHOUT ROWID;`;
 
 const pulls = "kind = 'pull' AND gone = 0";
 // Raw counts: distinct manifest events, GET and HEAD alike; documents are one an id already.
 const raw = "kind = 'event' AND action = 'pull' AND manifest = 1";
-const counts = `SUM(${pulls}) AS pulls, SUM(${raw}) AS raw, SUM(${pushes}) AS pushes`;
+// A document that an older version wrote says of nothing that it is apart.
+const counts = `SUM(${pulls}) AS pulls, SUM(${raw}) AS raw, SUM(${pushes} AND apart IS NOT 1) AS pushes,
+  SUM(${pushes}) AS rawPushes`;
 
 /** Start of the bucket a time falls in, milliseconds. Weeks begin on Monday (1970-01-01 was a Thursday). */
 const bucketStart = {
@@ -45,18 +61,23 @@ const dayMs = 86_400_000;
 
 /** The search store over SQLite: the queries of SearchStore, exact. */
 export function openSearch(file: string): SearchStore {
-  const database = openDatabase(file, schema);
+  const database = openDatabase(file, schema, { documents: { apart: 'INTEGER', uncertain: 'INTEGER' } });
   keepDays(database);
   const commit = groupCommit(database);
   const wiped = wiper(file);
   const put = database.prepare(
-    `INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    `INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (kind, id) DO UPDATE SET
        version = excluded.version, gone = excluded.gone, user = excluded.user, userName = excluded.userName,
        repository = excluded.repository, repositoryName = excluded.repositoryName, time = excluded.time,
        action = excluded.action, manifest = excluded.manifest, tag = excluded.tag, digest = excluded.digest,
-       class = excluded.class, country = excluded.country, client = excluded.client
+       class = excluded.class, country = excluded.country, client = excluded.client, apart = excluded.apart,
+       uncertain = excluded.uncertain
      WHERE excluded.version >= documents.version`,
+  );
+  const putManifest = database.prepare(
+    `INSERT INTO manifests VALUES (?, ?, ?, ?) ON CONFLICT (repository, digest) DO UPDATE SET
+       told = excluded.told, doc = excluded.doc WHERE excluded.told > manifests.told`,
   );
   const putRecommendations = database.prepare('INSERT OR REPLACE INTO recommendations VALUES (?, ?)');
   const removeRecommendations = database.prepare('DELETE FROM recommendations WHERE user = ?');
@@ -79,10 +100,55 @@ export function openSearch(file: string): SearchStore {
       limit,
     );
 
+  /** What is known of the images of one repository, or of all, sorted by name. */
+  function* images(only?: string): Iterable<RepositoryImages> {
+    const [where, values] = only === undefined ? ['', []] : ['AND repository = ?', [only]];
+    const facts = database
+      .prepare(
+        `SELECT repository, action, digest, tag, class, apart IS 1 AS apart, MAX(time) AS time FROM documents
+         WHERE kind = 'event' AND (manifest = 1 OR action = 'delete') ${where}
+         GROUP BY repository, action, digest, tag, class, apart IS 1 ORDER BY repository`,
+      )
+      .iterate(...values) as Iterable<Record<string, string | number | null>>;
+    const manifests = database.prepare('SELECT doc FROM manifests WHERE repository = ?');
+    let open: RepositoryImages | undefined;
+    for (const { repository, action, digest, tag, class: kind, apart, time } of facts) {
+      if (open?.repository !== repository) {
+        if (open) yield open;
+        const infos = manifests.all(repository).map(({ doc }) => JSON.parse(String(doc)) as ManifestInfo);
+        open = { repository: String(repository), facts: [], manifests: infos };
+      }
+      open.facts.push({
+        ...{ action: action as Action, class: kind as PullClass, apart: apart === 1, time: Number(time) },
+        ...(digest ? { digest: String(digest) } : {}),
+        ...(tag ? { tag: String(tag) } : {}),
+      });
+    }
+    if (open) yield open;
+  }
+
+  function deleted(): string[] {
+    // A look at the newest of each repository leaves few to be read whole.
+    const last = (where: string) =>
+      `(SELECT MAX(time) FROM documents e WHERE e.kind = 'event' AND e.repository = d.repository AND ${where})`;
+    const quiet = rows<{ repository: string }>(
+      `SELECT repository FROM (SELECT repository, MAX(time) AS at FROM documents INDEXED BY documents_deleted
+         WHERE ${deletes} GROUP BY repository) d
+       WHERE NOT COALESCE(${last("e.time > d.at AND e.action = 'push'")}, 0)
+         AND NOT COALESCE(${last(`e.time > d.at + ${clockSlackMs} AND e.action = 'pull'`)}, 0)
+       ORDER BY repository`,
+    );
+    return quiet.map(({ repository }) => repository).filter((repository) => [...images(repository)].some(isDeleted));
+  }
+
   return {
     async write(changes) {
       await commit(() => {
         for (const change of changes) put.run(...row(change));
+        for (const [repository, info] of manifestsIn(
+          changes.flatMap(({ kind, doc }) => (kind === 'event' ? [doc] : [])),
+        ))
+          putManifest.run(repository, info.digest, toldOf(info), JSON.stringify(info));
       });
     },
     async users({ search = '', limit }) {
@@ -101,19 +167,27 @@ export function openSearch(file: string): SearchStore {
         trending: `SUM(CASE WHEN ${pulls} THEN pow(0.5, max(0, ${now} - time) / ${halfLifeMs}.0) ELSE 0 END) DESC, repository`,
         name: 'repository',
       }[sort];
-      return repositoryRows('AND instr(repositoryName, ?) > 0', order, [search.toLowerCase()], limit);
+      const { where, values } = present(deleted());
+      return repositoryRows(
+        `AND instr(repositoryName, ?) > 0 ${where}`,
+        order,
+        [search.toLowerCase(), ...values],
+        limit,
+      );
     },
     async catalogue({ now, halfLifeMs }) {
       const [today, halfLife] = [Math.floor(now / dayMs), halfLifeMs / dayMs];
+      const { where, values } = present(deleted());
       return rows<CatalogueRow>(
         `SELECT repository, people AS pulledBy, days, COALESCE(recent, 0) AS recent, COALESCE(weight, 0) AS weight
          FROM popularity LEFT JOIN (
            SELECT repository, SUM(people) AS recent, SUM(people * pow(0.5, max(0, ? - day) / ?)) AS weight
            FROM newest_days WHERE day >= ? GROUP BY repository) USING (repository)
-         WHERE people > 0 ORDER BY repository`,
+         WHERE people > 0 ${where} ORDER BY repository`,
         today,
         halfLife,
         today - recentHalfLives * halfLife,
+        ...values,
       );
     },
     async pushed(user) {
@@ -122,18 +196,22 @@ export function openSearch(file: string): SearchStore {
     async counts(query) {
       const { where, values } = filter(query);
       const from = `FROM documents WHERE gone = 0 ${where}`;
-      const [total] = rows<Counts>(`SELECT ${counts} ${from}`, ...values);
+      const [{ uncertain, ...sums }] = rows<Counts & { uncertain: number }>(
+        `SELECT ${counts}, SUM(${pulls} AND uncertain IS 1) AS uncertain ${from}`,
+        ...values,
+      );
+      const total = { total: exact(sums), uncertain: uncertain ?? 0 };
       const group = [
         ...(query.interval ? [`${bucketStart[query.interval]} AS "from"`] : []),
         ...(query.by ? [`COALESCE(${query.by}, '') AS "key"`] : []),
       ];
-      if (group.length === 0) return { total: exact(total), buckets: [] };
+      if (group.length === 0) return { ...total, buckets: [] };
       const names = group.map((_, index) => index + 1).join();
       const buckets = rows<{ from?: number; key?: string } & Counts>(
-        `SELECT ${group.join()}, ${counts} ${from} GROUP BY ${names} HAVING pulls + raw + pushes > 0 ORDER BY ${names}`,
+        `SELECT ${group.join()}, ${counts} ${from} GROUP BY ${names} HAVING pulls + raw + rawPushes > 0 ORDER BY ${names}`,
         ...values,
       );
-      return { total: exact(total), buckets: buckets.map((bucket) => ({ ...bucket })) };
+      return { ...total, buckets: buckets.map((bucket) => ({ ...bucket })) };
     },
     async pullers({ digest, limit, ...query }) {
       const { where, values } = filter(query);
@@ -146,37 +224,8 @@ export function openSearch(file: string): SearchStore {
         limit,
       );
     },
-    async unused({ since, limit }) {
-      return rows<{
-        repository: string;
-        tag: string | null;
-        digest: string | null;
-        lastPush: number;
-        lastPull: number | null;
-      }>(
-        `WITH pushed AS (
-           SELECT repository, tag, digest, MAX(time) AS lastPush FROM documents
-           WHERE ${pushes} GROUP BY repository, tag, CASE WHEN tag IS NULL THEN digest END)
-         SELECT repository, tag, digest, lastPush,
-           (SELECT MAX(time) FROM documents p WHERE p.kind = 'pull' AND p.gone = 0 AND p.repository = pushed.repository
-              AND p.class NOT IN ('scanner', 'mirror', 'signature', 'version-check')
-              AND (p.tag = pushed.tag OR p.digest = pushed.digest)) AS lastPull
-         FROM pushed
-         WHERE lastPush < ? AND COALESCE(lastPull, 0) < ? AND NOT EXISTS (
-           SELECT 1 FROM documents d WHERE d.kind = 'event' AND d.action = 'delete' AND d.repository = pushed.repository
-             AND d.time > lastPush AND (d.tag = pushed.tag OR d.digest = pushed.digest))
-         ORDER BY lastPush, repository, tag LIMIT ?`,
-        since,
-        since,
-        limit,
-      ).map(({ repository, tag, digest, lastPush, lastPull }) => ({
-        repository,
-        ...(tag === null ? {} : { tag }),
-        ...(digest === null ? {} : { digest }),
-        lastPush,
-        ...(lastPull === null ? {} : { lastPull }),
-      }));
-    },
+    unused: (query) => oldestUnused(images(), query),
+    deleted: async () => deleted(),
     async *pairs({ from = -Infinity, to = Infinity, classes, repositoryPrefix = '' }) {
       yield* database
         .prepare(
@@ -214,7 +263,15 @@ function forgetUser(database: DatabaseSync, user: string): number {
 }
 
 /** Sums over no rows are NULL in SQL, and nought to us. */
-const exact = ({ pulls, raw, pushes }: Counts): Counts => ({ pulls: pulls ?? 0, raw: raw ?? 0, pushes: pushes ?? 0 });
+const exact = ({ pulls, raw, pushes, rawPushes }: Counts): Counts => ({
+  ...{ pulls: pulls ?? 0, raw: raw ?? 0, pushes: pushes ?? 0, rawPushes: rawPushes ?? 0 },
+});
+
+/** The condition that a repository is none of the deleted. */
+function present(deleted: string[]): { where: string; values: SQLInputValue[] } {
+  if (deleted.length === 0) return { where: '', values: [] };
+  return { where: 'AND repository NOT IN (SELECT value FROM json_each(?))', values: [JSON.stringify(deleted)] };
+}
 
 function filter({ repository, user, from, to }: PullsQuery): { where: string; values: SQLInputValue[] } {
   const terms: [string, SQLInputValue | undefined][] = [
@@ -229,7 +286,7 @@ function filter({ repository, user, from, to }: PullsQuery): { where: string; va
 
 function row(change: SearchChange): SQLInputValue[] {
   const { kind, id, version, doc } = change;
-  if (!doc) return [kind, id, version, 1, '', '', '', '', 0, '', 0, null, null, '', '', ''];
+  if (!doc) return [kind, id, version, 1, '', '', '', '', 0, '', 0, null, null, '', '', '', 0, 0];
   const { action, manifest } =
     kind === 'event'
       ? { action: change.doc.action, manifest: change.doc.kind === 'manifest' }
@@ -252,5 +309,7 @@ function row(change: SearchChange): SQLInputValue[] {
     pullClass,
     country,
     client,
+    kind === 'event' && change.apart ? 1 : 0,
+    kind === 'pull' && change.doc?.uncertain ? 1 : 0,
   ];
 }

@@ -7,18 +7,41 @@ import { BadSetting } from '../settings.ts';
 /**
  * Opens (and makes) a SQLite file in WAL mode. synchronous FULL: the stores lie in several files, and after a power cut
  * no position may be there without what was stored before it. secure_delete wipes what is removed.
+ * `added`: columns, by table, that a file of an older version lacks.
  * Throws BadSetting when the file is no database or can't be written.
  */
-export function openDatabase(file: string, schema: string): DatabaseSync {
+export function openDatabase(
+  file: string,
+  schema: string,
+  added: Record<string, Record<string, string>> = {},
+): DatabaseSync {
   try {
     mkdirSync(dirname(file), { recursive: true });
     const database = new DatabaseSync(file, { timeout: 10_000 });
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;');
     database.exec(schema);
+    for (const [table, columns] of Object.entries(added)) addColumns(database, table, columns);
     return database;
   } catch (cause) {
     throw new BadSetting(`${file} can't be used: ${(cause as Error).message}`, { cause });
   }
+}
+
+function addColumns(database: DatabaseSync, table: string, columns: Record<string, string>): void {
+  const names = () =>
+    new Set(
+      database
+        .prepare(`PRAGMA table_info(${table})`)
+        .all()
+        .map(({ name }) => String(name)),
+    );
+  if (Object.keys(columns).every((name) => names().has(name))) return;
+  // Another process may be doing the same: looked at again under the lock.
+  transaction(database, () => {
+    const there = names();
+    for (const [name, type] of Object.entries(columns))
+      if (!there.has(name)) database.exec(`ALTER TABLE ${table} ADD COLUMN ${name} ${type}`);
+  });
 }
 
 /** Runs work in one write transaction: all of it is stored, or none. */

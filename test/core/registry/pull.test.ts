@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { Pull, StoredEvent } from '#core/event.ts';
-import { byTime, pullChange, pullReachMs, pullsOf, segments } from '#core/registry/pull.ts';
+import type { Pull, PullClass, StoredEvent } from '#core/event.ts';
+import { actsOf, byTime, isManifestPull, pullChange, pullReachMs, pullsOf, segments } from '#core/registry/pull.ts';
 import { byPersonAndRepository, captures, eventsOf, fixtures, readCapture } from '../../support/captured.ts';
 
 const index = 'application/vnd.oci.image.index.v1+json';
@@ -220,58 +220,152 @@ test('the same tag, digest and method within the window is the same pull, counte
   assert.deepEqual(sizes(polls), [3, 1]);
   assert.deepEqual(sizes(polls, 0), [1, 1, 1, 1]);
   assert.deepEqual(sizes(polls, 60), [4]);
+  assert.deepEqual(sizes(events([0, 'HEAD', '1', 'root'], [0, 'GET', '1', 'root'], [0, 'GET', '2', 'root'])), [2, 1]);
   assert.deepEqual(
-    sizes(events([0, 'HEAD', '1', 'root'], [0, 'GET', '1', 'root'], [0, 'GET', '2', 'root'])),
-    [1, 1, 1],
+    sizes(events([0, 'GET', '1', 'root'], [0.1, 'HEAD', '1', 'root'])),
+    [1, 1],
+    'crane pull, crane push',
   );
   assert.throws(() => pullsOf([], { windowSeconds: 61 }), /windowSeconds is 61/);
   assert.throws(() => pullsOf([], { windowSeconds: Number.NaN }), RangeError);
 });
 
-test('another address or user agent makes another pull; an address known by two digests is one', () => {
+test('another user agent makes another pull; an address known by two digests is one', () => {
   const [head, get] = events([0, 'HEAD', '1', 'root'], [1, 'GET', undefined, 'root']);
-  assert.equal(pullsOf([head, { ...get, places: ['there'] }]).length, 2);
-  assert.equal(pullsOf([head, { ...get, places: [] }]).length, 2);
   assert.equal(pullsOf([head, { ...get, userAgent: 'docker/28' }]).length, 2);
   assert.equal(
     pullsOf([
-      { ...head, places: ['here', 'tomorrow'] },
-      { ...get, places: ['tomorrow'] },
+      { ...head, user: '', places: ['here', 'tomorrow'] },
+      { ...get, user: '', places: ['tomorrow'] },
     ]).length,
     1,
   );
   assert.equal(
     pullsOf([
-      { ...head, places: [] },
-      { ...get, places: [] },
+      { ...head, user: '', places: [] },
+      { ...get, user: '', places: [] },
     ]).length,
     1,
   );
 });
 
+test("a named user's act may come from two addresses; nobody's may not, and two nodes are two", () => {
+  const [head, get, platform] = events(
+    [0, 'HEAD', '1', 'root', ['amd']],
+    [0.1, 'GET', undefined, 'root', ['amd']],
+    [0.2, 'GET', undefined, 'amd'],
+  );
+  const there = (event: StoredEvent) => ({ ...event, id: `${event.id} there`, places: ['there'] });
+  const nobody = (event: StoredEvent) => ({ ...event, user: '' });
+  assert.deepEqual(sizes([head, there(get), platform]), [3]);
+  assert.deepEqual(sizes([head, there(get), there(platform)]), [3]);
+  assert.deepEqual(sizes([nobody(head), nobody(there(get)), nobody(platform)]), [2, 1]);
+  assert.equal(sizes([head, there(head), get, there(get), platform, there(platform)]).length, 2);
+  assert.equal(sizes([head, there(head)]).length, 2);
+  assert.deepEqual(sizes([head, { ...there(get), time: 10_001 }]), [1, 1], 'not later than 10 s');
+});
+
+test("replicas' clocks differ by up to a second: a HEAD may be stamped after its GETs", () => {
+  const [pull] = pullsOf(
+    events([0, 'GET', undefined, 'amd'], [0.3, 'GET', undefined, 'root', ['amd']], [1, 'HEAD', '1', 'root', ['amd']]),
+  );
+  assert.deepEqual([pull.id, pull.tag, pull.digest, pull.events], ['e0', '1', 'root', 3]);
+  assert.deepEqual(sizes(events([0, 'GET', undefined, 'root'], [1.001, 'HEAD', '1', 'root'])), [1, 1]);
+  const [get, head] = events([0, 'GET', '1', 'root'], [0.9, 'HEAD', '1', 'root']);
+  assert.deepEqual(sizes([get, { ...head, source: 'other replica' }]), [2]);
+});
+
+test('the class is that of the strongest evidence', () => {
+  const [head, get, attestation] = events(
+    [0, 'HEAD', '1', 'root', ['amd']],
+    [0.1, 'GET', undefined, 'root', ['amd']],
+    [0.2, 'GET', undefined, 'amd'],
+  );
+  const classes = (...kinds: PullClass[]) =>
+    pullsOf([head, get, attestation].slice(0, kinds.length).map((event, at) => ({ ...event, class: kinds[at] })))[0]
+      .class;
+  assert.equal(classes('version-check'), 'version-check');
+  assert.equal(classes('version-check', 'human'), 'human');
+  assert.equal(classes('version-check', 'signature', 'ci'), 'ci');
+  assert.equal(classes('version-check', 'human', 'signature'), 'human');
+  assert.equal(classes('cluster', 'human'), 'cluster');
+});
+
+test('what one fetches of what one has just pushed is no pull', () => {
+  const [put, get, again, later, tagged] = events(
+    [0, 'GET', undefined, 'root'],
+    [0.1, 'GET', undefined, 'root'],
+    [10, 'GET', undefined, 'root'],
+    [10.001, 'GET', undefined, 'root'],
+    [0.4, 'HEAD', '1', 'root'],
+  );
+  const push: StoredEvent = { ...put, action: 'push', method: 'PUT' };
+  assert.deepEqual(sizes([push, get, again, tagged]), []);
+  assert.deepEqual(sizes([push, later]), [1]);
+  assert.deepEqual(sizes([push, { ...tagged, time: 401 }]), [1], 'a command of its own takes longer to start');
+  assert.deepEqual(sizes([push, { ...get, digest: 'other' }]), [1]);
+  assert.deepEqual(sizes([push, { ...get, userAgent: 'docker/28' }]), [1]);
+  assert.deepEqual(sizes([push, { ...get, places: ['ingress'] }]), []);
+  assert.deepEqual(sizes([push, { ...again, places: ['ingress'] }]), [1]);
+  assert.deepEqual(
+    sizes([
+      { ...push, user: '' },
+      { ...get, user: '', places: ['there'] },
+    ]),
+    [1],
+  );
+});
+
+test('a source that names no client: what one user fetches of a repository within seconds is one pull', () => {
+  const bare = (...rows: Parameters<typeof events>) =>
+    events(...rows).map((event) => ({ ...event, userAgent: '', places: [], mediaType: undefined }));
+  const [pull, ...more] = pullsOf(
+    bare([0, 'GET', undefined, 'amd'], [0, 'GET', '7', 'root'], [5, 'GET', undefined, 'arm']),
+  );
+  assert.deepEqual(more, []);
+  assert.deepEqual([pull.tag, pull.digest, pull.events, pull.uncertain], ['7', 'root', 3, true]);
+  assert.deepEqual(sizes(bare([0, 'GET', '7', 'a'], [1, 'GET', '8', 'b'])), [1, 1]);
+  assert.deepEqual(sizes(bare([0, 'GET', undefined, 'a'], [5.001, 'GET', undefined, 'b'])), [1, 1]);
+  const nobody = bare([0, 'GET', undefined, 'a'], [0, 'GET', undefined, 'b']).map((event) => ({ ...event, user: '' }));
+  assert.deepEqual(sizes(nobody), [1, 1], 'nobody is not one');
+});
+
 // --- properties -----------------------------------------------------------------------------------------------------
 
-/** Events so alike and so close that they interact in every way; times in tenths of a second, gaps up to 100 s. */
+/** Events so alike and so close that they interact in every way; gaps up to 100 s. */
 const traffic = fc
-  .array(
-    fc.record({
-      gap: fc.oneof(fc.constantFrom(0, 1, 19, 20, 21, 599, 600, 601), fc.nat(1000)),
-      method: fc.constantFrom('HEAD', 'GET'),
-      tag: fc.constantFrom(undefined, undefined, '1', '2'),
-      digest: fc.constantFrom('root', 'amd', 'arm', undefined),
-      mediaType: fc.constantFrom(index, manifest),
-      references: fc.constantFrom<string[] | undefined>(undefined, [], ['amd', 'arm']),
-      userAgent: fc.constantFrom('docker/27', 'skopeo/1'),
-      places: fc.constantFrom<string[]>([], ['a'], ['a', 'b'], ['b']),
-    }),
-    { maxLength: 25, size: 'max' },
+  .tuple(
+    fc.constantFrom('alice', 'alice', ''),
+    fc.array(
+      fc.record({
+        gap: fc.oneof(
+          fc.constantFrom(0, 100, 399, 400, 401, 1000, 1001, 2000, 2100, 5000, 10_000, 59_900, 60_000, 60_100),
+          fc.nat(100_000),
+        ),
+        action: fc.constantFrom('pull', 'pull', 'pull', 'push'),
+        method: fc.constantFrom('HEAD', 'GET'),
+        tag: fc.constantFrom(undefined, undefined, '1', '2'),
+        digest: fc.constantFrom('root', 'amd', 'arm', undefined),
+        client: fc.constantFrom(
+          { userAgent: 'docker/27', mediaType: index },
+          { userAgent: 'docker/27', mediaType: manifest },
+          { userAgent: 'skopeo/1', mediaType: index },
+          { userAgent: '', mediaType: undefined },
+        ),
+        references: fc.constantFrom<string[] | undefined>(undefined, [], ['amd', 'arm']),
+        places: fc.constantFrom<string[]>([], ['a'], ['a', 'b'], ['b']),
+        source: fc.constantFrom('one', 'two'),
+        class: fc.constantFrom('human', 'version-check', 'signature'),
+      }),
+      { maxLength: 25, size: 'max' },
+    ),
   )
-  .map((rows) => {
+  .map(([user, rows]) => {
     let time = 0;
     const [template] = events([0, 'GET', undefined, 'root']);
-    return rows.map(({ gap, ...row }, position): StoredEvent => {
-      time += gap * 100;
-      return { ...template, ...row, id: `id${(position * 7) % 31}`, time };
+    return rows.map(({ gap, client, ...row }, position): StoredEvent => {
+      time += gap;
+      return { ...template, ...client, ...row, user, id: `id${(position * 7) % 31}`, time } as StoredEvent;
     });
   });
 
@@ -301,17 +395,20 @@ test('parts cut at gaps wider than the reach are independent', () => {
   );
 });
 
-test('every event is in exactly one pull, and a pull begins with the event that names it', () => {
+test('every pull event is in one pull, or a look at what was just pushed; a pull begins with the event that names it', () => {
   fc.assert(
     fc.property(traffic, (list) => {
-      const pulls = pullsOf(list);
-      const byId = new Map(list.map((event) => [event.id, event]));
-      assert.equal(
-        pulls.reduce((sum, pull) => sum + pull.events, 0),
-        byId.size,
-      );
-      for (const pull of pulls)
-        assert.deepEqual([pull.time, pull.tag], [byId.get(pull.id)?.time, byId.get(pull.id)?.tag]);
+      const acts = actsOf(list);
+      const members = acts.flatMap((act) => act.events.map(({ id }) => id));
+      const pulls = list.filter(isManifestPull);
+      assert.equal(new Set(members).size, members.length);
+      for (const { pull, events: own } of acts)
+        assert.deepEqual([pull.id, pull.time, pull.events], [own[0].id, own[0].time, own.length]);
+      for (const event of pulls)
+        if (!members.includes(event.id))
+          assert.ok(
+            list.some((push) => push.action === 'push' && push.digest === event.digest && push.time <= event.time),
+          );
     }),
     { seed: 3, numRuns: runs },
   );
@@ -321,7 +418,7 @@ test('the pulls are those of the rule written out naively', () => {
   fc.assert(
     fc.property(traffic, fc.constantFrom(0, 2), (list, windowSeconds) =>
       assert.deepEqual(
-        pullsOf(list, { windowSeconds }).map(({ id, events: size }) => [id, size]),
+        pullsOf(list, { windowSeconds }).map(({ id, events: size, tag, class: kind }) => [id, size, tag, kind]),
         naive(list, windowSeconds),
       ),
     ),
@@ -425,32 +522,63 @@ test('a steady puller costs no more the longer it goes on', async () => {
   assert.ok(shelf.read < 50, `${shelf.read} events read`);
 });
 
-/** The README's sentence, clause by clause, looking at every earlier pull. */
-function naive(list: StoredEvent[], windowSeconds: number): [string, number][] {
-  const pulls: { first: StoredEvent; count: number }[] = [];
-  for (const event of [...list].sort((a, b) => a.time - b.time || (a.id < b.id ? -1 : 1))) {
-    const same = pulls.filter(
-      ({ first }) =>
-        first.userAgent === event.userAgent &&
-        (first.places.length + event.places.length === 0 || first.places.some((place) => event.places.includes(place))),
-    );
-    const age = (first: StoredEvent) => (event.time - first.time) / 1000;
-    const candidates = event.tag
-      ? same.filter(
-          ({ first }) =>
-            windowSeconds > 0 &&
-            age(first) <= windowSeconds &&
-            [first.tag, first.digest, first.method].join() === [event.tag, event.digest, event.method].join(),
-        )
-      : same.filter(({ first }) => {
-          if (age(first) > 60 || event.digest === undefined) return false;
-          if (first.method === 'HEAD' && first.digest === event.digest) return true;
-          if (first.references) return first.references.includes(event.digest) && first.digest !== event.digest;
-          return first.mediaType === index && first.digest !== event.digest;
-        });
-    const owner = candidates.at(-1);
-    if (owner) owner.count++;
-    else pulls.push({ first: event, count: 1 });
+/** The rule, clause by clause, looking at every earlier pull. */
+function naive(list: StoredEvent[], windowSeconds: number) {
+  const pulls: { own: StoredEvent[]; root: StoredEvent }[] = [];
+  const sorted = [...list].sort((a, b) => a.time - b.time || (a.id < b.id ? -1 : 1));
+  const same = (a: string[], b: string[]) => a.length + b.length === 0 || a.some((place) => b.includes(place));
+  const bare = (event: StoredEvent) =>
+    !event.userAgent && !event.places.length && !event.references && !event.mediaType && event.user && event.digest;
+  for (const event of sorted.filter(({ action }) => action === 'pull')) {
+    const owner = pulls.findLast(({ own, root }) => {
+      const [first] = own;
+      const age = event.time - first.time;
+      if (age > 60_000 || first.userAgent !== event.userAgent) return false;
+      if (!same(first.places, event.places)) {
+        const had = own.some(({ digest, method }) => digest === event.digest && method === event.method);
+        if (!event.user || age > 10_000 || had) return false;
+      }
+      if (event.tag && event.tag === root.tag) {
+        if (event.digest !== root.digest) return false;
+        const inWindow = windowSeconds > 0 && age <= windowSeconds * 1000;
+        if (inWindow && (event.method === first.method || (first.method === 'HEAD' && event.method === 'GET')))
+          return true;
+        const clocks = age === 0 || (age <= 1000 && first.source !== event.source);
+        return clocks && event.method === 'HEAD' && own.every(({ method }) => method === 'GET');
+      }
+      const names = (a: StoredEvent, b: StoredEvent) => b.digest !== undefined && a.references?.includes(b.digest);
+      if (!root.tag && root.digest && age <= 1000) {
+        if (event.digest === root.digest) {
+          if (event.tag && event.method === 'HEAD' && root.method === 'GET') return true;
+        } else if (names(event, root)) return true;
+      }
+      if (!event.tag && event.digest) {
+        if (event.digest === root.digest) {
+          if (root.method === 'HEAD') return true;
+        } else if (root.references ? names(root, event) : root.mediaType === index) return true;
+      }
+      return Boolean(bare(first) && bare(event) && age <= 5000 && !(root.tag && event.tag));
+    });
+    if (owner) {
+      const { root } = owner;
+      owner.own.push(event);
+      const index = event.digest !== root.digest && root.digest && event.references?.includes(root.digest);
+      if (!root.tag && (event.tag || index)) owner.root = event;
+      continue;
+    }
+    const readBack = sorted.some((push) => {
+      if (push.action !== 'push' || push.digest !== event.digest || !event.digest || push.userAgent !== event.userAgent)
+        return false;
+      const age = event.time - push.time;
+      if (age < 0 || (age === 0 && push.id > event.id)) return false;
+      const here = same(push.places, event.places);
+      return (here || event.user !== '') && age <= (event.tag ? 400 : here ? 10_000 : 1000);
+    });
+    if (!readBack) pulls.push({ own: [event], root: event });
   }
-  return pulls.map(({ first, count }) => [first.id, count]);
+  const strength = ['version-check', 'signature', 'human'];
+  return pulls.map(({ own, root }) => {
+    const kind = own.map((event) => event.class).reduce((a, b) => (strength.indexOf(b) > strength.indexOf(a) ? b : a));
+    return [own[0].id, own.length, root.tag, kind];
+  });
 }

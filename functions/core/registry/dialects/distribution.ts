@@ -14,7 +14,7 @@ import {
   text,
   timestamp,
 } from '../fields.ts';
-import { isManifest } from '../media-types.ts';
+import { isManifest, mostReferences } from '../media-types.ts';
 import type { Dialect } from './dialect.ts';
 
 export const distribution: Dialect = {
@@ -54,7 +54,11 @@ function readDistribution(item: unknown): RegistryEvent[] {
   if (digest) event.digest = digest;
   if (mediaType) event.mediaType = mediaType;
   if (userType) event.userType = userType;
-  if (kind === 'manifest') Object.assign(event, referencesOf(target.references));
+  if (kind === 'manifest') {
+    Object.assign(event, referencesOf(target.references));
+    const subject = optionalText(optionalObject(target, 'subject'), 'digest', 255);
+    if (subject) event.subject = subject;
+  }
   if (kind === 'blob' || action === 'mount') return [];
   return [event];
 }
@@ -64,13 +68,16 @@ function readDistribution(item: unknown): RegistryEvent[] {
  * what is stored. Types are kept of all, once each. An index has a dozen platforms; of one with thousands the first are
  * kept, so that an event fits in an item of DynamoDB (400 KB).
  */
-function referencesOf(references: unknown): Pick<RegistryEvent, 'references' | 'referenceTypes'> {
+function referencesOf(references: unknown): Pick<RegistryEvent, 'references' | 'referenceTypes' | 'size'> {
   if (references === undefined || references === null) return {};
   if (!Array.isArray(references)) throw new Misread(`target.references is ${kindOf(references)}, not an array`);
   if (references.length === 0) return {};
   const named = references.filter(isObject);
   const types = named.map((reference) => reference.mediaType).filter(isShort);
+  const blobs = named.filter((reference) => !isManifest(reference.mediaType));
+  const size = blobs.reduce((sum, { size }) => sum + (isSize(size) ? size : 0), 0);
   return {
+    ...(size > 0 ? { size } : {}),
     references: named
       .filter((reference) => isManifest(reference.mediaType))
       .map((reference) => reference.digest)
@@ -80,5 +87,5 @@ function referencesOf(references: unknown): Pick<RegistryEvent, 'references' | '
   };
 }
 
-const mostReferences = 2000;
 const mostReferenceTypes = 100;
+const isSize = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;

@@ -1,0 +1,63 @@
+// What `pushes` counts: tags, and manifests pushed without one that nothing else takes in. A client PUTs the platforms of an
+// index before the index, helm PUTs a digest before its tag, and each is one push of one thing; `rawPushes` counts the PUTs.
+import type { StoredEvent } from '../event.ts';
+import { isIndex } from './media-types.ts';
+import { byTime, isManifestPush } from './pull.ts';
+
+/** Platforms come before their index by as long as their layers take. */
+export const pushReachMs = 3_600_000;
+/** Manifests of a push that names neither references nor clients follow one another. */
+const untoldMs = 60_000;
+const uncertainMs = 5000;
+/** The same PUT again this soon is a retry. */
+export const retryMs = 2000;
+
+/**
+ * The manifest pushes of ONE person and repository that are part (or a retry) of others, by id, with the ids of those.
+ * More events only ever add to it, so that whoever sees the most is right, in whatever order they write.
+ */
+export function coveredPushes(events: StoredEvent[]): Map<string, string[]> {
+  const pushes = events.filter(isManifestPush);
+  const ofDigest = Map.groupBy(pushes, ({ digest = '' }) => digest);
+  const naming = new Map<string, StoredEvent[]>();
+  for (const push of pushes)
+    for (const digest of push.references ?? [])
+      if (ofDigest.has(digest)) naming.set(digest, [...(naming.get(digest) ?? []), push]);
+  // Whoever names no references may name anything; those near in time are looked at one by one.
+  const untold = pushes.filter((push) => !push.references && (push.tag || isIndex(push.mediaType))).sort(byTime);
+  const covered = new Map<string, string[]>();
+  for (const push of pushes) {
+    const { digest = '' } = push;
+    const candidates = [...ofDigest.get(digest)!, ...(naming.get(digest) ?? []), ...near(untold, push)];
+    const by = candidates.filter((whole) => covers(whole, push)).map(({ id }) => id);
+    if (by.length > 0) covered.set(push.id, by);
+  }
+  return covered;
+}
+
+/** Those of sorted events that are at most untoldMs away. */
+function near(sorted: StoredEvent[], { time }: StoredEvent): StoredEvent[] {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (sorted[middle].time < time - untoldMs) low = middle + 1;
+    else high = middle;
+  }
+  let end = low;
+  while (end < sorted.length && sorted[end].time <= time + untoldMs) end++;
+  return sorted.slice(low, end);
+}
+
+/** Whether `push` is a part, or a retry, of `whole`. */
+function covers(whole: StoredEvent, push: StoredEvent): boolean {
+  const after = whole.time - push.time;
+  if (whole.id === push.id || Math.abs(after) > pushReachMs) return false;
+  if (whole.digest === push.digest && whole.tag === push.tag && whole.userAgent === push.userAgent)
+    return after >= -retryMs && (after < 0 || (after === 0 && whole.id < push.id));
+  if (push.tag || !push.digest) return false;
+  if (whole.digest === push.digest) return whole.tag !== undefined;
+  if (whole.references) return whole.references.includes(push.digest);
+  if (isIndex(whole.mediaType)) return after >= 0 && after <= untoldMs && whole.userAgent === push.userAgent;
+  const uncertain = !whole.mediaType && !push.mediaType && !push.references && whole.tag !== undefined;
+  return uncertain && Math.abs(after) <= uncertainMs;
+}
