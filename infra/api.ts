@@ -5,8 +5,8 @@ import { HttpLambdaIntegration, HttpUrlIntegration } from 'aws-cdk-lib/aws-apiga
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
+import type { ResolvedSettings } from '#settings/schema.ts';
 import { explain } from './explain.ts';
-import type { ResolvedSettings } from './settings.ts';
 
 /** No address: `$context.identity.sourceIp` is left out, and so are names in the query. */
 const accessLog = {

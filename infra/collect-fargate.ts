@@ -18,9 +18,9 @@ import {
 } from 'aws-cdk-lib/aws-elasticloadbalancingv2';
 import { Construct } from 'constructs';
 import type { ServerVariables } from '#collect/env.ts';
+import type { ResolvedSettings } from '#settings/schema.ts';
 import { explain } from './explain.ts';
 import type { Network } from './network.ts';
-import type { ResolvedSettings } from './settings.ts';
 import { StageTask } from './task.ts';
 
 const port = 8080;

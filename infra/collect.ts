@@ -4,11 +4,11 @@ import { Stream, StreamEncryption, StreamMode } from 'aws-cdk-lib/aws-kinesis';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
 import type { Variables } from '#collect/env.ts';
+import type { ResolvedSettings } from '#settings/schema.ts';
 import { CollectServers } from './collect-fargate.ts';
 import { explain } from './explain.ts';
 import { StageFunction } from './function.ts';
 import type { Network } from './network.ts';
-import type { ResolvedSettings } from './settings.ts';
 
 export interface CollectProps {
   settings: ResolvedSettings;

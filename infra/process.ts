@@ -25,9 +25,10 @@ import { Construct } from 'constructs';
 import { tablePath } from '#geo/keep.ts';
 import { IpTable } from '#geo/table.ts';
 import type { ExportVariables, Variables } from '#process/env.ts';
+import { SettingError } from '#settings/read.ts';
+import type { ResolvedSettings } from '#settings/schema.ts';
 import { explain, wildcard } from './explain.ts';
 import { allow, StageFunction } from './function.ts';
-import type { ResolvedSettings } from './settings.ts';
 import { keep, type Stores } from './stores.ts';
 import type { Emulated } from './whalewatch.ts';
 
@@ -270,6 +271,8 @@ class WholeRecords implements IEventSourceDlq {
 /** The folder to make a layer of, the table's file in it, and when it was built. */
 export function ipTable(file = tablePath()): { folder: string; file: string; builtAt: number } {
   if (!existsSync(file)) {
+    if (file !== tablePath())
+      throw new SettingError(`ipDatabase is "${file}": must be the path of a file; node layers/geo/build.ts makes one`);
     const build = join(import.meta.dirname, '../layers/geo/build.ts');
     mkdirSync(dirname(file), { recursive: true });
     execFileSync(process.execPath, [build, file], { stdio: ['ignore', 'ignore', 'inherit'] });

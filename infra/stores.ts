@@ -5,8 +5,8 @@ import { Domain, EngineVersion, TLSSecurityPolicy } from 'aws-cdk-lib/aws-opense
 import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { newestIndex } from '#aws/events.ts';
+import type { ResolvedSettings } from '#settings/schema.ts';
 import { explain } from './explain.ts';
-import type { ResolvedSettings } from './settings.ts';
 import type { Emulated } from './whalewatch.ts';
 
 const keyed = {

@@ -16,9 +16,9 @@ import { PolicyDocument, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Asset } from 'aws-cdk-lib/aws-s3-assets';
 import { Construct } from 'constructs';
+import type { TaskSize } from '#settings/schema.ts';
 import { explain, wildcard } from './explain.ts';
 import { allow, bundles } from './function.ts';
-import type { TaskSize } from './settings.ts';
 import { bundleFolder, type FunctionName } from './tools/bundle.ts';
 
 export interface StageTaskProps<Variables extends Record<string, string>> {

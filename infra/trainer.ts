@@ -6,11 +6,11 @@ import type { IScheduleTarget } from 'aws-cdk-lib/aws-scheduler';
 import { LambdaInvoke, type ScheduleTargetBaseProps } from 'aws-cdk-lib/aws-scheduler-targets';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
+import type { ResolvedSettings } from '#settings/schema.ts';
 import type { Variables } from '#train/env.ts';
 import { StageFunction } from './function.ts';
 import type { Network } from './network.ts';
 import { callOnce, versions } from './process.ts';
-import type { ResolvedSettings } from './settings.ts';
 import type { Stores } from './stores.ts';
 
 export interface TrainProps {

@@ -28,10 +28,10 @@ import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { BlockPublicAccess, Bucket, BucketEncryption } from 'aws-cdk-lib/aws-s3';
 import { BucketDeployment, CacheControl, Source } from 'aws-cdk-lib/aws-s3-deployment';
 import { Construct } from 'constructs';
+import type { ResolvedSettings } from '#settings/schema.ts';
 import { contentSecurityPolicy } from '../web/policy.ts';
 import type { Api } from './api.ts';
 import { explain, wildcard } from './explain.ts';
-import type { ResolvedSettings } from './settings.ts';
 import type { Stores } from './stores.ts';
 import type { Emulated } from './whalewatch.ts';
 

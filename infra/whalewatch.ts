@@ -1,18 +1,19 @@
 // Read first: each stage hands on what the next takes.
 import { CfnOutput } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
+import { resolve } from '#settings/read.ts';
+import type { Settings } from '#settings/schema.ts';
 import { Api } from './api.ts';
 import { Collect } from './collect.ts';
 import { Network } from './network.ts';
 import { Process } from './process.ts';
 import { Serve } from './serve.ts';
-import { resolve, type Settings } from './settings.ts';
 import { Stores } from './stores.ts';
 import { Train } from './train.ts';
 import { Watch } from './watch.ts';
 import { Web } from './web.ts';
 
-export type { Settings } from './settings.ts';
+export type { Settings } from '#settings/schema.ts';
 
 /** For what an emulator of AWS lacks; nothing else may use it. Given as context by test/aws/deploy.test.ts. */
 export interface Emulated {

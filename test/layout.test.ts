@@ -16,7 +16,8 @@ const allowed: Record<string, string[]> = {
     ]),
   ),
   'layers/geo': ['layers/geo', 'functions/core'],
-  infra: ['infra', 'functions', 'layers/geo', 'whalewatch.config.ts', 'web/build.ts', 'web/policy.ts'],
+  settings: ['settings', 'functions/core'],
+  infra: ['infra', 'settings', 'functions', 'layers/geo', 'whalewatch.config.ts', 'web/build.ts', 'web/policy.ts'],
   web: ['web', 'functions/core'],
 };
 
@@ -32,7 +33,14 @@ function sources(folder: string): string[] {
 function target(file: string, specifier: string): string | undefined {
   if (specifier.startsWith('#')) {
     const [alias, rest] = [specifier.slice(1, specifier.indexOf('/')), specifier.slice(specifier.indexOf('/') + 1)];
-    const folder = alias === 'geo' ? 'layers/geo' : alias === 'local' ? 'infra/local' : `functions/${alias}`;
+    const folder =
+      alias === 'geo'
+        ? 'layers/geo'
+        : alias === 'local'
+          ? 'infra/local'
+          : alias === 'settings'
+            ? alias
+            : `functions/${alias}`;
     return `${folder}/${rest}`;
   }
   if (specifier.startsWith('.')) return join(file, '..', specifier);

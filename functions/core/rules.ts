@@ -23,24 +23,6 @@ export interface Notice {
 /** What happened longer than this before it arrived is no news: a back-fill sends no messages. */
 export const newsMs = 3_600_000;
 
-/** The rules, checked. Throws with the rule and the mend. */
-export function checkedRules(rules: Rule[]): Rule[] {
-  const names = new Set<string>();
-  for (const rule of rules) {
-    const { name } = rule;
-    if (typeof name !== 'string' || name === '') throw new Error(`rule ${JSON.stringify(rule)} has no name`);
-    if (names.has(name)) throw new Error(`two rules are called "${name}": what was sent is remembered by name`);
-    names.add(name);
-    if (rule.when === 'pushed' && !rule.repository)
-      throw new Error(`rule "${name}": give a repository, "*" for every one`);
-    if (rule.when === 'hits-per-minute' && !(rule.over > 0))
-      throw new Error(`rule "${name}": over is ${rule.over}, give a number above 0`);
-    if (!['pushed', 'first-pull', 'new-country', 'hits-per-minute'].includes(rule.when))
-      throw new Error(`rule "${name}": when is ${JSON.stringify((rule as Rule).when)}, which is unknown`);
-  }
-  return rules;
-}
-
 /** Does a name fit a pattern, in which `*` stands for any run of characters? */
 export function fits(pattern: string, name: string): boolean {
   const literal = pattern.split('*').map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&'));

@@ -1,15 +1,14 @@
 import ipaddr from 'ipaddr.js';
+import { addressRange } from '#core/address.ts';
 
 /** Is this peer one of the proxies whose X-Forwarded-For we believe? `loopback` and CIDR ranges are understood. */
 export function proxyMatcher(trusted: string[]): (address: string) => boolean {
   const ranges = trusted
     .flatMap((entry) => (entry === 'loopback' ? ['127.0.0.0/8', '::1/128'] : [entry]))
     .map((entry) => {
-      try {
-        return ipaddr.parseCIDR(entry.includes('/') ? entry : `${entry}/${entry.includes(':') ? 128 : 32}`);
-      } catch (cause) {
-        throw new Error(`trustedProxies: "${entry}" is no address, range or "loopback"`, { cause });
-      }
+      const range = addressRange(entry);
+      if (!range) throw new Error(`trustedProxies: "${entry}" must be an IP address, a CIDR range or "loopback"`);
+      return range;
     });
   return (address) => {
     if (!ipaddr.isValid(address)) return false;

@@ -7,7 +7,6 @@ import type { Delta } from '#core/hits/delta.ts';
 import { byTime, isManifestPull, isManifestPush } from '#core/registry/pull.ts';
 import { coveredPushes, retryMs } from '#core/registry/push.ts';
 import {
-  checkedRules,
   firstPullMessage,
   fits,
   hitsMessage,
@@ -50,7 +49,7 @@ const knownPairs = 200_000;
 /** Makes what is called with each batch before it is committed; undefined when there are no rules. */
 export function notifier(options: NotifyOptions): ((batch: Batch) => Promise<void>) | undefined {
   const { claims, events, send, newId, report } = options;
-  const rules = checkedRules(options.rules);
+  const { rules } = options;
   /** Domains and countries whose claims are known to be taken: most batches bring nothing else. */
   const known = new Set<string>();
   const by = { pushed, 'first-pull': firstPull, 'new-country': newCountry, 'hits-per-minute': hits };

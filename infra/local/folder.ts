@@ -1,25 +1,25 @@
 import { randomBytes } from 'node:crypto';
 import { accessSync, chmodSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { BadSetting } from './settings.ts';
+import { SettingError } from '#settings/read.ts';
 
-/** Makes the data folder if need be. Throws BadSetting when it can't be made, read or written. */
+/** Makes the data folder if need be. Throws SettingError when it can't be made, read or written. */
 export function openFolder(data: string): string {
   const folder = resolve(data);
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (cause) {
-    throw new BadSetting(`--data ${folder} can't be used: ${(cause as Error).message}`, { cause });
+    throw new SettingError(`--data ${folder} can't be used: ${(cause as Error).message}`, { cause });
   }
   return folder;
 }
 
-/** The data folder of a run before this; throws BadSetting where there was none, so that a slip of the pen is no empty answer. */
+/** The data folder of a run before this; throws SettingError where there was none, so that a slip of the pen is no empty answer. */
 export function usedFolder(data: string): string {
   const folder = resolve(data);
   if (existsSync(join(folder, 'events.db'))) return openFolder(data);
-  throw new BadSetting(`--data ${folder} holds no data: name the folder that npm start -- --data DIR uses`);
+  throw new SettingError(`--data ${folder} holds no data: name the folder that npm start -- --data DIR uses`);
 }
 
 /** The webhook's token: made once, kept readable by its owner only. */

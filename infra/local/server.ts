@@ -12,13 +12,15 @@ import { serveApp } from '#serve/app.ts';
 import { objectSnapshots } from '#serve/map/snapshots.ts';
 import { modelSource } from '#serve/recommender/models.ts';
 import { openSignIn } from '#serve/sign-in.ts';
+import type { ResolvedSettings } from '#settings/schema.ts';
 import { cacheControl, contentSecurityPolicy, openHeaders, pageFile } from '../../web/policy.ts';
-import { ipDatabaseBuiltAt, keepDays } from './defaults.ts';
+import { ipDatabaseBuiltAt } from './defaults.ts';
 import { isLoopback, notLocalUser } from './peer.ts';
 import { clock, type LocalStores, newId } from './stores/stores.ts';
 
 export interface ServerOptions {
   stores: LocalStores;
+  settings: Pick<ResolvedSettings, 'keepDays' | 'trustedProxies'>;
   token: string;
   web: string;
   report: (cause: unknown) => void;
@@ -32,7 +34,7 @@ export interface ServerOptions {
 /** Health turns 503 when records or commits have waited this long. */
 const unhealthyAfterSeconds = 60;
 
-export function localApp({ stores, token, web, report, access, clientSecret, host }: ServerOptions): Hono {
+export function localApp({ stores, settings, token, web, report, access, clientSecret, host }: ServerOptions): Hono {
   const base = access.publicUrl ? new URL(`${access.publicUrl}/`).pathname : '/';
   const app = new Hono({ getPath: (request) => withoutBase(getPath(request), base) });
   answerErrors(app, report);
@@ -44,7 +46,7 @@ export function localApp({ stores, token, web, report, access, clientSecret, hos
       stream: stores.stream,
       token: async () => token,
       peer: (_request, env) => peerOf(env),
-      trustedProxies: ['loopback'],
+      trustedProxies: settings.trustedProxies,
       clock,
       newKey: newId,
       report,
@@ -65,7 +67,7 @@ export function localApp({ stores, token, web, report, access, clientSecret, hos
       lag: async () => stores.stream.lag(),
       ipTableBuiltAt: ipDatabaseBuiltAt,
       unhealthyAfterSeconds,
-      keepDays,
+      keepDays: settings.keepDays,
       clock,
       report,
     }),

@@ -2,11 +2,13 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { closedAccess } from '#core/access.ts';
+import { SettingError } from '#settings/read.ts';
+import type { ResolvedSettings } from '#settings/schema.ts';
 import { buildPages } from '../../web/build.ts';
 import { demo } from './demo/demo.ts';
 import { keptToken, openFolder } from './folder.ts';
 import { listen, localApp } from './server.ts';
-import { BadSetting, help, readSettings, type Settings } from './settings.ts';
+import { help, readSettings } from './settings.ts';
 import { startThread } from './stages/threads.ts';
 import { openReader } from './stores/reading.ts';
 import { clock, openStores } from './stores/stores.ts';
@@ -14,7 +16,7 @@ import { clock, openStores } from './stores/stores.ts';
 const report = (cause: unknown) => console.error(cause);
 
 try {
-  const settings = readSettings(process.argv.slice(2), process.env);
+  const settings = await readSettings(process.argv.slice(2), process.env);
   if (settings) await start(settings);
   else console.log(help);
 } catch (cause) {
@@ -22,14 +24,22 @@ try {
   process.exit(1);
 }
 
-async function start(settings: Settings): Promise<void> {
+async function start(settings: ResolvedSettings): Promise<void> {
   const folder = openFolder(settings.data);
   if (settings.opensearch) await reach(settings.opensearch);
   const token = settings.token ?? keptToken(folder);
   const web = await buildPages({ begin: () => console.log('building the pages, once') });
   const stores = openStores(folder, settings.opensearch);
   const search = settings.opensearch ? stores.search : openReader(join(folder, 'search.db'));
-  const app = localApp({ stores: { ...stores, search }, token, web, report, access: closedAccess, host: '127.0.0.1' });
+  const app = localApp({
+    stores: { ...stores, search },
+    settings,
+    token,
+    web,
+    report,
+    access: closedAccess,
+    host: '127.0.0.1',
+  });
   const { port, server } = await listen(app, settings.port, '127.0.0.1');
   const origin = `http://127.0.0.1:${port}`;
 
@@ -81,13 +91,13 @@ async function reach(opensearch: string): Promise<void> {
   } catch (cause) {
     const reason =
       (cause as Error).cause instanceof Error ? ((cause as Error).cause as Error).message : (cause as Error).message;
-    throw new BadSetting(`--opensearch ${opensearch} does not answer: ${reason}`, { cause });
+    throw new SettingError(`--opensearch ${opensearch} does not answer: ${reason}`, { cause });
   }
 }
 
 /** One line for what the user can mend; the whole story for what is our fault. */
 function explain(cause: unknown): unknown {
-  if (cause instanceof BadSetting) return cause.message;
+  if (cause instanceof SettingError) return cause.message;
   const { code } = cause as NodeJS.ErrnoException;
   const { port } = cause as { port?: number };
   if (code === 'EADDRINUSE') return `port ${port} is taken: give another with --port, or --port 0 for any free one`;

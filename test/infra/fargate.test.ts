@@ -6,7 +6,7 @@ import { before, test } from 'node:test';
 import { Validations } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { AwsSolutionsChecks } from 'cdk-nag';
-import { BadSetting, resolve, type Settings } from '../../infra/settings.ts';
+import type { Settings } from '#settings/schema.ts';
 import { cost } from '../../infra/tools/cost.ts';
 import { buildPages } from '../../web/build.ts';
 import { actionsOf, resourcesOf, synthesise } from '../support/synthesise.ts';
@@ -176,32 +176,6 @@ test('the servers of collect: as many as the load wants, TLS only, no log of add
   assert.doesNotMatch(JSON.stringify(balancer), /access_logs/);
   const [beacon] = Object.entries(template.findOutputs('*')).filter(([id]) => id.includes('OutputsBeacon'));
   assert.equal(beacon[1].Value, 'https://hits.example/hit.js');
-});
-
-test('a wrong trainer, collector or size is named, with its value and the mend', () => {
-  const wrong: [Settings, RegExp][] = [
-    [{ trainer: 'ec2' as 'lambda' }, /trainer is "ec2": give lambda, fargate, spark/],
-    [{ trainTask: { cpu: 1000, memory: 2048 } }, /trainTask.cpu is 1000: give 256, 512, .*1024 is one processor/],
-    [{ trainTask: { cpu: 8192, memory: 20_000 } }, /trainTask.memory is 20000: .*16384 to 61440 in steps of 4096/],
-    [{ trainSpark: { processors: 4, gigabytes: 64 } }, /trainSpark.processors is 4: .*8 to 4000/],
-    [{ trainSpark: { processors: 16, gigabytes: 32 } }, /trainSpark.gigabytes is 32: .*64 to 30000/],
-    [{ collector: 'ecs' as 'lambda' }, /collector is "ecs": give lambda, fargate/],
-    [{ collector: 'fargate' }, /collectDomain is undefined: collector 'fargate' needs a host name/],
-    [
-      { collectDomain: { name: 'a.example', certificateArn: 'x' } },
-      /collectDomain.certificateArn is "x": give one of ACM/,
-    ],
-    [{ collectTasks: { cpu: 2048, memory: 4096, least: 2, most: 3 } }, /collectTasks.cpu is 2048: .*one processor/],
-    [{ collectTasks: { cpu: 1024, memory: 1024, least: 2, most: 3 } }, /collectTasks.memory is 1024: .*2048 to 8192/],
-    [{ collectTasks: { cpu: 1024, memory: 2048, least: 1, most: 3 } }, /collectTasks.least is 1: .*2 to 1000/],
-    [{ collectTasks: { cpu: 1024, memory: 2048, least: 4, most: 3 } }, /collectTasks.most is 3: .*4 to 1000/],
-  ];
-  for (const [settings, message] of wrong)
-    assert.throws(
-      () => resolve(settings),
-      (cause: Error) => cause instanceof BadSetting && message.test(cause.message),
-      JSON.stringify(settings),
-    );
 });
 
 test('the collector on Fargate has a floor, and is the cheaper from some tens of requests a second', () => {

@@ -5,7 +5,7 @@ import { before, test } from 'node:test';
 import { App, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
-import { BadSetting, resolve, type Settings, settingNames } from '../../infra/settings.ts';
+import type { Settings } from '#settings/schema.ts';
 import { budgetKilobytes, bundle, type FunctionName } from '../../infra/tools/bundle.ts';
 import { cost, tables } from '../../infra/tools/cost.ts';
 import { Whalewatch } from '../../infra/whalewatch.ts';
@@ -169,67 +169,6 @@ test('an export several times a minute is one call of the scheduler', () => {
   const schedules = Object.values(Template.fromStack(stack).findResources('AWS::Scheduler::Schedule'));
   const ticks = schedules.find(({ Properties }) => JSON.stringify(Properties).includes('sendMessageBatch'));
   assert.match(JSON.stringify(ticks), /after0.*after15.*after30.*after45/s);
-});
-
-test('a wrong setting is named, with its value and the mend', () => {
-  const wrong: [keyof Settings, unknown, RegExp][] = [
-    ['keepDays', 0, /keepDays is 0: .*1 to 365/],
-    ['keepDays', '7', /keepDays is "7": give a whole number/],
-    ['exportEvery', 45, /exportEvery is 45: .*15, 20, 30/],
-    ['exportEvery', 86_400, /exportEvery is 86400: .*14400/],
-    ['exportEvery', 90, /exportEvery is 90: .*whole minutes/],
-    ['trainEvery', 0.5, /trainEvery is 0.5/],
-    ['als', { rank: 0 }, /setting als: rank: 0 is not a whole number from 1 to 4096/],
-    ['als', { factors: 10 }, /setting als: factors is none of rank, iterations, lambda, alpha/],
-    ['trainer', 'gpu', /trainer is "gpu": give lambda, fargate/],
-    ['exportMemory', 100, /exportMemory is 100/],
-    ['trainMemory', 20_000, /trainMemory is 20000/],
-    ['trainSpark', { processors: 4, gigabytes: 64 }, /trainSpark.processors is 4/],
-    ['trainTask', { cpu: 4096, memory: 1 }, /trainTask.memory is 1: with cpu 4096/],
-    ['collector', 'server', /collector is "server": give lambda, fargate/],
-    ['collector', 'fargate', /collectDomain is undefined: .*needs a host name/],
-    ['collectDomain', { name: 'hits.example', certificateArn: 'x' }, /collectDomain.certificateArn is "x"/],
-    ['collectDomain', { name: 'https://hits.example', certificateArn }, /collectDomain.name is .*without https/],
-    ['collectTasks', { cpu: 1024, memory: 2048, least: 1, most: 2 }, /collectTasks.least is 1/],
-    ['stream', { shards: 0 }, /stream.shards is 0/],
-    ['stream', 'on-demand', /stream is "on-demand": give/],
-    ['stream', null, /stream is null: give/],
-    ['retentionHours', 12, /retentionHours is 12: .*24 to 168/],
-    ['batchWindow', 0, /batchWindow is 0/],
-    ['search', 'https://search.example', /search is "https:..search.example": give an object/],
-    ['search', { endpoint: 'search.example', signed: true }, /search.endpoint is "search.example": give https/],
-    ['search', { endpoint: 'https://search.example' }, /search.signed is undefined: give true or false/],
-    ['search', { instanceType: 't3.small' }, /search.instanceType is "t3.small": .*t3.small.search/],
-    ['search', { gigabytes: 1 }, /search.gigabytes is 1/],
-    ['domainName', { name: 'map.example/x', certificateArn }, /domainName.name is "map.example.x"/],
-    ['domainName', { name: 'a.example', certificateArn: 'arn:aws:acm:eu-west-1:1:x' }, /certificateArn .*us-east-1/],
-    ['ipDatabase', '/nowhere/table.bin', /ipDatabase is ".nowhere.table.bin": no such file/],
-    ['publicPeople', 'no', /publicPeople is "no": give true or false/],
-    ['trustedProxies', '10.0.0.1', /trustedProxies is "10.0.0.1": give a list/],
-    ['trustedProxies', ['10.0.0.0/99'], /trustedProxies: "10.0.0.0.99" is no address/],
-    ['pullWindow', -1, /pullWindow is -1/],
-    ['rules', {}, /rules is {}: give a list/],
-    ['rules', [{ name: '', when: 'first-pull' }], /setting rules: .*no name/],
-    ['throttle', { hits: 5 }, /throttle.registryEvents is undefined/],
-    ['alarmEmail', 'nobody', /alarmEmail is "nobody"/],
-    ['monthlyBudget', '100', /monthlyBudget is "100": give a number/],
-    ['logDays', 8, /logDays is 8: give 1, 3/],
-    ['keepDay' as keyof Settings, 7, /^keepDay is no setting: there are keepDays, /],
-  ];
-  for (const [name, value, message] of wrong)
-    assert.throws(
-      () => resolve({ [name]: value }),
-      (cause: Error) => cause instanceof BadSetting && message.test(cause.message),
-      `${name} ${JSON.stringify(value)}`,
-    );
-  const tried = new Set(wrong.map(([name]) => name));
-  assert.deepEqual(
-    settingNames.filter((name) => !tried.has(name)),
-    [],
-    'each setting is tried',
-  );
-  assert.equal(resolve({ keepDays: undefined }).keepDays, 7);
-  assert.deepEqual(resolve({ als: { rank: 48 } }).als, { rank: 48, iterations: 5, lambda: 0.01, alpha: 1 });
 });
 
 test('a thousand hits a second, twenty to a request, stay below $250 a month', () => {

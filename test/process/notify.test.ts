@@ -213,20 +213,8 @@ test('a message that could not be sent is not sent again and does not stop the b
   assert.deepEqual(sent, []);
 });
 
-test('rules are checked by name, and none mean no work at all', () => {
-  const made = (list: Rule[]) => notifier({ rules: list } as unknown as Parameters<typeof notifier>[0]);
-  assert.equal(made([]), undefined);
-  assert.throws(
-    () =>
-      made([
-        { name: 'a', when: 'first-pull' },
-        { name: 'a', when: 'first-pull' },
-      ]),
-    /two rules are called "a"/,
-  );
-  assert.throws(() => made([{ name: 'a', when: 'hits-per-minute', over: 0 }]), /"a": over is 0/);
-  assert.throws(() => made([{ name: 'a', when: 'pushed' } as never]), /"a": give a repository/);
-  assert.throws(() => made([{ name: 'a', when: 'tea' } as never]), /"a": when is "tea"/);
+test('no rules mean no work at all', () => {
+  assert.equal(notifier({ rules: [] as Rule[] } as Parameters<typeof notifier>[0]), undefined);
 });
 
 test('a pattern is literal but for its stars', () => {

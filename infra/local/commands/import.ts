@@ -3,8 +3,8 @@ import { accessSync, constants, createReadStream, existsSync, statSync } from 'n
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
+import { SettingError } from '#settings/read.ts';
 import { openFolder } from '../folder.ts';
-import { BadSetting } from '../settings.ts';
 import { clock, openStores } from '../stores/stores.ts';
 import { backfill, NoColumns } from './backfill.ts';
 
@@ -26,7 +26,7 @@ try {
     options: { data: { type: 'string', default: '.data' }, help: { type: 'boolean', short: 'h' } },
   });
   if (values.help) console.log(help);
-  else if (positionals.length === 0) throw new BadSetting(`no file is named\n\n${help}`);
+  else if (positionals.length === 0) throw new SettingError(`no file is named\n\n${help}`);
   else {
     for (const file of positionals) mayRead(file);
     const folder = openFolder(values.data);
@@ -42,15 +42,15 @@ try {
 }
 process.exit();
 
-/** Before anything is made. Throws BadSetting. */
+/** Before anything is made. Throws SettingError. */
 function mayRead(file: string) {
   const at = statSync(file, { throwIfNoEntry: false });
-  if (!at) throw new BadSetting(`${file} does not exist`);
-  if (at.isDirectory()) throw new BadSetting(`${file} is a folder: name a file in it`);
+  if (!at) throw new SettingError(`${file} does not exist`);
+  if (at.isDirectory()) throw new SettingError(`${file} is a folder: name a file in it`);
   try {
     accessSync(file, constants.R_OK);
   } catch (cause) {
-    throw new BadSetting(`${file} can not be read: ${(cause as Error).message}`, { cause });
+    throw new SettingError(`${file} can not be read: ${(cause as Error).message}`, { cause });
   }
 }
 
@@ -66,7 +66,7 @@ async function importFile(file: string, { stream, objects, events }: ReturnType<
     backfill(lines, format, { stream, objects, events, clock, progress }),
     failed,
   ]).catch((cause) => {
-    throw cause instanceof NoColumns ? new BadSetting(`${file}: ${cause.message}`) : cause;
+    throw cause instanceof NoColumns ? new SettingError(`${file}: ${cause.message}`) : cause;
   });
   for (const { line, reason } of done.bad.slice(0, shownErrors)) console.error(`${file}:${line}: ${reason}`);
   if (done.bad.length > shownErrors) console.error(`${file}: and ${done.bad.length - shownErrors} more`);
@@ -81,7 +81,7 @@ async function importFile(file: string, { stream, objects, events }: ReturnType<
 }
 
 function explain(cause: unknown): unknown {
-  if (cause instanceof BadSetting) return cause.message;
+  if (cause instanceof SettingError) return cause.message;
   const { code, message } = cause as NodeJS.ErrnoException;
   return code === undefined || code.startsWith('ERR_PARSE_ARGS') || code.startsWith('E') ? message : cause;
 }

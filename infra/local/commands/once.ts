@@ -1,5 +1,6 @@
+import type { ResolvedSettings } from '#settings/schema.ts';
 import { usedFolder } from '../folder.ts';
-import { readSettings, type Settings } from '../settings.ts';
+import { readSettings } from '../settings.ts';
 import { type LocalStores, openStores } from '../stores/stores.ts';
 
 /**
@@ -9,10 +10,10 @@ import { type LocalStores, openStores } from '../stores/stores.ts';
 export async function runOnce(
   name: string,
   does: string,
-  work: (stores: LocalStores, settings: Settings) => Promise<string>,
+  work: (stores: LocalStores, settings: ResolvedSettings) => Promise<string>,
 ): Promise<void> {
   try {
-    const settings = readSettings(process.argv.slice(2), process.env);
+    const settings = await readSettings(process.argv.slice(2), process.env);
     const help = `usage: npm run ${name} [-- --data DIR] [--opensearch URL]\n\n${does}`;
     console.log(settings ? await work(openStores(usedFolder(settings.data), settings.opensearch), settings) : help);
     process.exit(0);

@@ -5,9 +5,11 @@ import { taughtClasses as classes } from '#core/event.ts';
 import { decodeModel } from '#core/recommender/model-file.ts';
 import { modelKey, readModels } from '#core/recommender/model-list.ts';
 import { encodeNpy } from '#core/recommender/npy.ts';
+import { flagLayer, resolveLayers } from '#settings/read.ts';
+import type { ResolvedSettings } from '#settings/schema.ts';
 import { pairHead, pairLine } from '#train/pairs.ts';
 import { usedFolder } from '../folder.ts';
-import { checkOpenSearch, parseFlags } from '../settings.ts';
+import { parseFlags } from '../settings.ts';
 import { openStores } from '../stores/stores.ts';
 
 const help = `usage: npm run pairs -- FOLDER [--data DIR] [--opensearch URL]
@@ -19,7 +21,7 @@ try {
   const { values, positionals } = parseFlags({
     allowPositionals: true,
     options: {
-      data: { type: 'string', default: '.data' },
+      data: { type: 'string' },
       opensearch: { type: 'string' },
       help: { type: 'boolean', short: 'h' },
     },
@@ -27,15 +29,14 @@ try {
   const [folder] = positionals;
   if (values.help) console.log(help);
   else if (folder === undefined) throw new Error(`no folder is named\n\n${help}`);
-  else await write(folder, values.data, values.opensearch);
+  else await write(folder, resolveLayers([flagLayer(values)]));
 } catch (cause) {
   console.error(cause instanceof Error ? cause.message : cause);
   process.exitCode = 1;
 }
 process.exit();
 
-async function write(folder: string, data: string, opensearch?: string): Promise<void> {
-  checkOpenSearch(opensearch);
+async function write(folder: string, { data, opensearch }: ResolvedSettings): Promise<void> {
   const { search, objects } = openStores(usedFolder(data), opensearch);
   mkdirSync(folder, { recursive: true });
   const text = { csv: [pairHead('csv')], ndjson: [pairHead('ndjson')] };

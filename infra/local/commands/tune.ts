@@ -2,12 +2,14 @@
 import { readFileSync } from 'node:fs';
 import { taughtClasses as classes } from '#core/event.ts';
 import type { Pair } from '#core/stores.ts';
+import { flagLayer, resolveLayers } from '#settings/read.ts';
+import type { ResolvedSettings } from '#settings/schema.ts';
 import { fitEntries as fit } from '#train/kernel.ts';
 import { readPairs } from '#train/pairs.ts';
 import { advice, table, tune } from '#train/tune.ts';
 import { trainSeed } from '../defaults.ts';
 import { usedFolder } from '../folder.ts';
-import { checkOpenSearch, parseFlags } from '../settings.ts';
+import { parseFlags } from '../settings.ts';
 import { clock, openStores } from '../stores/stores.ts';
 
 const help = `usage: npm run tune -- [FILE] [--data DIR] [--opensearch URL] [--trials 24] [--seconds 300] [--seed N]
@@ -22,7 +24,7 @@ try {
   const { values, positionals } = parseFlags({
     allowPositionals: true,
     options: {
-      data: { type: 'string', default: '.data' },
+      data: { type: 'string' },
       opensearch: { type: 'string' },
       trials: { type: 'string', default: '24' },
       seconds: { type: 'string', default: '300' },
@@ -42,7 +44,7 @@ try {
     const [file] = positionals;
     const pairs = file
       ? readPairs(readFileSync(file, 'utf8'), /\.csv$/i.test(file) ? 'csv' : 'ndjson')
-      : await stored(values.data, values.opensearch);
+      : await stored(resolveLayers([flagLayer(values)]));
     const done = tune({ pairs, trials, seconds, seed, by, clock, fit, log: console.log });
     console.log(`\nbest first, * the defaults:\n${table(done)}`);
     const hint = advice(done);
@@ -54,10 +56,8 @@ try {
 }
 process.exit();
 
-async function stored(folder: string, opensearch?: string): Promise<Pair[]> {
-  checkOpenSearch(opensearch);
+async function stored({ data, opensearch }: ResolvedSettings): Promise<Pair[]> {
   const pairs: Pair[] = [];
-  for await (const pair of openStores(usedFolder(folder), opensearch).search.pairs({ classes }))
-    pairs.push({ ...pair });
+  for await (const pair of openStores(usedFolder(data), opensearch).search.pairs({ classes })) pairs.push({ ...pair });
   return pairs;
 }

@@ -1,6 +1,5 @@
 import { workerData } from 'node:worker_threads';
 import { exportPoints } from '#process/export.ts';
-import { keepDays } from '../defaults.ts';
 import { clock, newId, openStores } from '../stores/stores.ts';
 import { repeat } from './repeat.ts';
 import type { ThreadData } from './threads.ts';
@@ -8,6 +7,6 @@ import type { ThreadData } from './threads.ts';
 const { folder, settings } = workerData as ThreadData;
 const { checkpoints, objects } = openStores(folder, settings.opensearch);
 
-await repeat('export', settings.exportEverySeconds, async () => {
-  await exportPoints({ checkpoints, objects, keepDays, clock, newId });
+await repeat('export', settings.exportEvery, async () => {
+  await exportPoints({ checkpoints, objects, keepDays: settings.keepDays, clock, newId });
 });

@@ -3,7 +3,6 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { classifier } from '#core/registry/classify.ts';
 import { processHandler } from '#process/handler.ts';
 import { notifier } from '#process/notify.ts';
-import { rules } from '../defaults.ts';
 import { clock, newId, openStores } from '../stores/stores.ts';
 import { deliver } from './deliver.ts';
 import { localLocator } from './locator.ts';
@@ -17,11 +16,11 @@ const handler = processHandler({
   ...stores,
   locator: await localLocator(console.error),
   classify: classifier(),
-  pullWindowSeconds: settings.pullWindowSeconds,
+  pullWindowSeconds: settings.pullWindow,
   notify: notifier({
     ...stores,
     claims: stores.notices,
-    rules,
+    rules: settings.rules,
     send: stores.notices.add,
     newId,
     report: console.error,
@@ -44,6 +43,6 @@ const pump = startPump({
 });
 parentPort?.once('message', () => pump.stop());
 
-const { notify } = settings;
-if (notify)
-  await repeat('messages', 1, () => deliver({ ...notify, next: stores.notices.next, clock, report: console.error }));
+const { notifyUrl: url, notifySecret: secret } = settings;
+if (url && secret)
+  await repeat('messages', 1, () => deliver({ url, secret, next: stores.notices.next, clock, report: console.error }));

@@ -1,10 +1,10 @@
 // process, export and train each run in a thread of their own, so that no long computation delays an answer.
 import { Worker } from 'node:worker_threads';
-import type { Settings } from '../settings.ts';
+import type { ResolvedSettings } from '#settings/schema.ts';
 
 export interface ThreadData {
   folder: string;
-  settings: Settings;
+  settings: ResolvedSettings;
 }
 
 export interface Thread {

@@ -14,11 +14,12 @@ let trainedAt = Number.NEGATIVE_INFINITY;
 let trainedOn = 0;
 let wasRefused = false;
 
-await repeat('training', Math.min(settings.trainEverySeconds, 10), async () => {
+const everySeconds = settings.trainEvery * 3600;
+await repeat('training', Math.min(everySeconds, 10), async () => {
   const { total } = await search.counts({});
   const age = clock() - trainedAt;
   // A clock that was set back must not keep training from beginning.
-  const due = age < 0 || age >= settings.trainEverySeconds * 1000;
+  const due = age < 0 || age >= everySeconds * 1000;
   if (total.pulls === 0 || !(due || total.pulls >= growth * trainedOn)) return;
   trainedAt = clock();
   trainedOn = total.pulls;

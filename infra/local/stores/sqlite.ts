@@ -2,13 +2,13 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { BadSetting } from '../settings.ts';
+import { SettingError } from '#settings/read.ts';
 
 /**
  * Opens (and makes) a SQLite file in WAL mode. synchronous FULL: the stores lie in several files, and after a power cut
  * no position may be there without what was stored before it. secure_delete wipes what is removed.
  * `added`: columns, by table, that a file of an older version lacks.
- * Throws BadSetting when the file is no database or can't be written.
+ * Throws SettingError when the file is no database or can't be written.
  */
 export function openDatabase(
   file: string,
@@ -23,7 +23,7 @@ export function openDatabase(
     for (const [table, columns] of Object.entries(added)) addColumns(database, table, columns);
     return database;
   } catch (cause) {
-    throw new BadSetting(`${file} can't be used: ${(cause as Error).message}`, { cause });
+    throw new SettingError(`${file} can't be used: ${(cause as Error).message}`, { cause });
   }
 }
 

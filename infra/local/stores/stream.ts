@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { type StreamRecord, StreamRefused, type StreamWriter } from '#core/stores.ts';
-import { BadSetting } from '../settings.ts';
+import { SettingError } from '#settings/read.ts';
 import { openSeal, type Seal } from './seal.ts';
 import { transaction } from './sqlite.ts';
 
@@ -129,7 +129,7 @@ export function openStream(folder: string, options: StreamOptions): LocalStream 
       }
     });
   } catch (cause) {
-    throw new BadSetting(
+    throw new SettingError(
       `the stream in ${folder} can't be used: ${(cause as Error).message}. Mend its rights, or move the folder away to begin a new stream.`,
       { cause },
     );

@@ -1,0 +1,333 @@
+// Every setting, once: its type, default, range, error text and description. whalewatch.config.ts, CDK's
+// `-c NAME=VALUE`, and the flags, environment and `--config FILE` of the local run are all read by this schema.
+//
+// To add a setting: declare it here, in the group of the wirings that use it, and use it where it takes effect: infra/*.ts
+// and infra/local/*.ts get every setting as `settings`. `npm run build:settings` then writes docs/settings.md. The flag,
+// the environment variable, the line of --help and the checks come from the declaration; test/settings/settings.test.ts
+// wants one wrong value of it.
+import { z } from 'zod';
+import { alsDefaults } from '#core/recommender/als.ts';
+import type { Rule } from '#core/rules.ts';
+import { hostName, httpUrl, integer, listOf, number, object, oneOf, proxy, text, trueOrFalse } from './values.ts';
+
+declare module 'zod' {
+  interface GlobalMeta {
+    /** What stands for the value of the local run's flag in --help. */
+    placeholder?: string;
+    /** Read from the environment or the file only, and never repeated in an error. */
+    secret?: boolean;
+  }
+}
+
+const rule = z.discriminatedUnion(
+  'when',
+  [
+    object(
+      { name: text('a name'), when: z.literal('pushed'), repository: text('a repository, "*" for all') },
+      "{ name: 'pushes', when: 'pushed', repository: 'team/*' }",
+    ),
+    object({ name: text('a name'), when: z.literal('first-pull') }, "{ name: 'new people', when: 'first-pull' }"),
+    object(
+      {
+        name: text('a name'),
+        when: z.literal('new-country'),
+        domain: text('a domain, "*" for any characters').optional(),
+      },
+      "{ name: 'new countries', when: 'new-country' }",
+    ),
+    object(
+      { name: text('a name'), when: z.literal('hits-per-minute'), over: number(1, 1e9) },
+      "{ name: 'rush', when: 'hits-per-minute', over: 6000 }",
+    ),
+  ],
+  {
+    error: ({ code }) =>
+      code === 'invalid_union'
+        ? 'must be one of pushed, first-pull, new-country, hits-per-minute'
+        : "must be a rule such as { name: 'pushes', when: 'pushed', repository: '*' }",
+  },
+) satisfies z.ZodType<Rule>;
+
+const taskSize = {
+  cpu: oneOf(256, 512, 1024, 2048, 4096, 8192, 16384),
+  memory: integer(512, 122_880),
+};
+
+const certificateArn = (takes: string, region: string) => text(takes, new RegExp(`^arn:aws[\\w-]*:acm:${region}:`));
+
+/** Used by both wirings. */
+export const shared = {
+  keepDays: integer(1, 365).default(7).meta({ description: 'Days after its newest hit that a domain leaves the map.' }),
+  exportEvery: number(0.1, 86_400).default(60).meta({
+    placeholder: 'SECONDS',
+    description:
+      'Seconds between two exports of the map. On AWS 15, 20, 30 or whole minutes up to four hours; every 15 adds about $6 a month.',
+  }),
+  trainEvery: number(0.0002, 720).default(24).meta({
+    placeholder: 'SECONDS',
+    description: 'Hours between two trainings; the flag takes seconds. On AWS whole hours.',
+  }),
+  als: object(
+    {
+      rank: integer(1, 4096).default(alsDefaults.rank),
+      iterations: integer(1, 4096).default(alsDefaults.iterations),
+      lambda: number(1e-12, 1e12).default(alsDefaults.lambda),
+      alpha: number(0, 1e12).default(alsDefaults.alpha),
+    },
+    '{ rank: 10, lambda: 0.01 } (as a flag rank=10,lambda=0.01)',
+  )
+    .prefault({})
+    .meta({
+      placeholder: 'NAME=VALUE,…',
+      description:
+        'Options of the recommender (rank, iterations, lambda, alpha). `npm run tune` looks for better ones.',
+    }),
+  pullWindow: number(0, 60).default(2).meta({
+    placeholder: 'SECONDS',
+    description: 'Seconds within which an identical tagged event is the same pull; 0 turns merging off.',
+  }),
+  rules: listOf(rule, "[{ name: 'pushes', when: 'pushed', repository: '*' }]")
+    .check(({ value, issues }) => {
+      for (const [at, { name }] of value.entries())
+        if (value.findIndex((other) => other.name === name) < at)
+          issues.push({
+            code: 'custom',
+            path: [at, 'name'],
+            input: name,
+            message: 'must not be the name of another rule: alerts that were sent are remembered by it',
+          });
+    })
+    .default([])
+    .meta({ placeholder: 'JSON', description: 'What sends an alert (docs/notices.md).' }),
+  trustedProxies: listOf(proxy(), '["10.0.0.0/8"], [] for none').default([]).meta({
+    placeholder: 'RANGE,…',
+    description: 'Proxies in front of collect whose X-Forwarded-For is believed: addresses, ranges or "loopback".',
+  }),
+};
+
+/** Used on AWS only. */
+export const aws = {
+  exportMemory: integer(512, 10_240).default(1769).meta({
+    description: 'Megabytes of export: 1769 do for about 4 million domains, 10 million want about 4200 (docs/cost.md).',
+  }),
+  trainer: oneOf('lambda', 'fargate', 'spark').default('lambda').meta({
+    description:
+      'Where training runs. `lambda`: up to 15 minutes and 10 GB. `fargate`: the same code for as long as it takes, on up to 16 processors and 120 GB, paid by the second. `spark`: Spark MLlib on EMR Serverless, where one machine is not enough.',
+  }),
+  trainMemory: integer(512, 10_240).default(3008).meta({
+    description:
+      'Megabytes of the trainer on Lambda, and of the functions before and after Spark. A new account allows up to 3008.',
+  }),
+  trainTask: object(taskSize, '{ cpu: 4096, memory: 16384 }').default({ cpu: 4096, memory: 16_384 }).meta({
+    description:
+      'Size of the trainer on Fargate: 1024 of `cpu` is a processor, `memory` in megabytes. The default costs $0.19 an hour.',
+  }),
+  trainSpark: object(
+    { processors: integer(8, 4000), gigabytes: integer(32, 30_000) },
+    '{ processors: 16, gigabytes: 64 }',
+  )
+    .default({ processors: 16, gigabytes: 64 })
+    .meta({
+      description: "The most that Spark may use at once. The default is a new account's quota and costs $1.20 an hour.",
+    }),
+  collector: oneOf('lambda', 'fargate').default('lambda').meta({
+    description:
+      'Where hits come in. `lambda`: the HTTP API, paid by the request. `fargate`: a load balancer and servers beside it, from $95 a month; cheaper from about 30 requests a second. Needs `collectDomain`.',
+  }),
+  collectDomain: object(
+    {
+      name: hostName(),
+      certificateArn: certificateArn("the ARN of an ACM certificate in the stack's region", '[\\w-]+'),
+    },
+    "{ name: 'hits.example.com', certificateArn: 'arn:aws:acm:…' }",
+  )
+    .optional()
+    .meta({ description: "Host name of the collector on Fargate, with its certificate's ARN in the stack's region." }),
+  collectTasks: object(
+    {
+      ...taskSize,
+      // One server keeps one processor busy.
+      cpu: oneOf(256, 512, 1024),
+      least: integer(2, 1000),
+      most: integer(2, 1000),
+    },
+    '{ cpu: 1024, memory: 2048, least: 2, most: 10 }',
+  )
+    .default({ cpu: 1024, memory: 2048, least: 2, most: 10 })
+    .meta({
+      description: 'Servers of the collector on Fargate: their size, and between which numbers the load scales them.',
+    }),
+  stream: z
+    .union([oneOf('onDemand'), object({ shards: integer(1, 500) }, '{ shards: 1 }')], {
+      error: 'must be "onDemand" or an object such as { shards: 1 }',
+    })
+    .default({ shards: 1 })
+    .meta({
+      takes: '"onDemand" or an object such as { shards: 1 }',
+      description:
+        'The stream: a number of shards (1 MB or 1000 records a second and $11 a month each) or on demand ($29 and by use).',
+    }),
+  retentionHours: integer(24, 168).default(24).meta({ description: 'Hours that the stream keeps records.' }),
+  batchWindow: integer(1, 60)
+    .default(5)
+    .meta({ description: 'Seconds that process waits to fill a batch; 60 saves a few dollars where little comes in.' }),
+  search: z
+    .union(
+      [
+        object(
+          {
+            instanceType: text('an instance type such as t3.small.search', /^[a-z0-9]+\.[a-z0-9]+\.search$/).optional(),
+            gigabytes: integer(10, 3000).optional(),
+          },
+          "{ instanceType: 't3.small.search', gigabytes: 10 }",
+        ),
+        object(
+          { endpoint: text('a URL of the form https://HOST', /^https?:\/\/[^/]+\/?$/), signed: trueOrFalse() },
+          "{ endpoint: 'https://HOST', signed: true }",
+        ),
+      ],
+      { error: "must be an object such as { gigabytes: 10 } or { endpoint: 'https://HOST', signed: true }" },
+    )
+    .default({})
+    .meta({
+      takes: "an object such as { gigabytes: 10 } or { endpoint: 'https://HOST', signed: true }",
+      description:
+        'Search: an OpenSearch Service domain of its own (default: one t3.small.search with 10 GiB, $27 a month), or one that is there: `signed` when it wants AWS signatures.',
+    }),
+  domainName: object(
+    {
+      name: hostName(),
+      certificateArn: certificateArn('the ARN of an ACM certificate in us-east-1, as CloudFront wants', 'us-east-1'),
+    },
+    "{ name: 'map.example.com', certificateArn: 'arn:aws:acm:us-east-1:…' }",
+  )
+    .optional()
+    .meta({
+      description: "Host name of the pages, with its certificate's ARN in us-east-1. Without it CloudFront's own name.",
+    }),
+  ipDatabase: text('the path of a file made by `node layers/geo/build.ts OUT YOUR.mmdb`').optional().meta({
+    description: 'An IP table made by `node layers/geo/build.ts OUT YOUR.mmdb`. Without it DB-IP City Lite, CC-BY-4.0.',
+  }),
+  publicPeople: trueOrFalse().default(false).meta({
+    description: "May everybody read people's pages? If not they ask for the reader's token, as changes always do.",
+  }),
+  throttle: object(
+    { hits: integer(1, 100_000), registryEvents: integer(1, 100_000) },
+    '{ hits: 1000, registryEvents: 200 }',
+  )
+    .default({ hits: 1000, registryEvents: 200 })
+    .meta({ description: 'Requests a second that each endpoint takes in the steady state.' }),
+  alarmEmail: text('an e-mail address', /^[^@\s]+@[^@\s]+$/)
+    .optional()
+    .meta({ description: 'Where alarms and alerts are mailed. Without it nowhere: subscribe to the topics yourself.' }),
+  monthlyBudget: number(1, 10_000_000)
+    .default(100)
+    .meta({ description: "Dollars a month above which the budget's alarm goes off; needs `alarmEmail`." }),
+  logDays: oneOf(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731)
+    .default(30)
+    .meta({ description: 'Days that logs are kept.' }),
+};
+
+/** Used by the local run only. */
+export const local = {
+  port: integer(0, 65_535)
+    .default(8080)
+    .meta({ placeholder: 'PORT', description: 'Port to listen on at 127.0.0.1; 0 takes any free one.' }),
+  data: text('a folder')
+    .default('.data')
+    .meta({ placeholder: 'DIR', description: 'Data folder; it survives a stop or a crash.' }),
+  opensearch: httpUrl().optional().meta({
+    placeholder: 'URL',
+    description: 'Keep search documents in this OpenSearch instead of the data folder.',
+  }),
+  demo: trueOrFalse().default(false).meta({ description: 'Feed the system with marked, seeded demo traffic.' }),
+  token: text('a text').optional().meta({
+    secret: true,
+    description: "The webhook's token. Without it one is made, kept in the data folder and printed.",
+  }),
+  notifyUrl: httpUrl().optional().meta({
+    placeholder: 'URL',
+    description: 'Where alerts (a push, a new person, a new country, a rush) are posted as JSON.',
+  }),
+  notifySecret: text('a text')
+    .optional()
+    .meta({ secret: true, description: 'The shared secret that alerts are signed with.' }),
+};
+
+/** How flags and variables are read whose unit is not the setting's. */
+export const flagSchemas: Partial<Record<keyof Settings, z.ZodType>> = {
+  trainEvery: number(1, 720 * 3600, ' of seconds').transform((seconds) => seconds / 3600),
+};
+
+/** What the local run has where nothing is set: what is fast on one machine, and what a first look should show. */
+export const localDefaults: Settings = {
+  exportEvery: 5,
+  trainEvery: 300 / 3600,
+  rules: [
+    { name: 'pushes', when: 'pushed', repository: '*' },
+    { name: 'new people', when: 'first-pull' },
+    { name: 'new countries', when: 'new-country' },
+    { name: 'rush', when: 'hits-per-minute', over: 6000 },
+  ],
+  trustedProxies: ['loopback'],
+};
+
+export const schema = z.strictObject({ ...shared, ...aws, ...local }).check(({ value, issues }) => {
+  const wrong = wrongIn(issues);
+  if (value.notifyUrl && !value.notifySecret)
+    wrong(['notifySecret'], undefined, 'must be given with notifyUrl: alerts are signed with it');
+});
+
+/** What AWS asks for beyond the range of a setting. */
+export const awsSchema = schema.check(({ value, issues }) => {
+  const wrong = wrongIn(issues);
+  const { exportEvery, trainEvery, trainTask, trainSpark, collector, collectDomain, collectTasks } = value;
+  if (![15, 20, 30].includes(exportEvery) && (exportEvery % 60 !== 0 || exportEvery > 14_400 || exportEvery === 0))
+    wrong(['exportEvery'], exportEvery, 'must be 15, 20, 30 or whole minutes in seconds (60, 120, … 14400)');
+  if (!Number.isInteger(trainEvery)) wrong(['trainEvery'], trainEvery, 'must be an integer from 1 to 720 on AWS');
+  for (const [name, { cpu, memory }] of Object.entries({ trainTask, collectTasks })) {
+    const sizes = fargateMemory[cpu];
+    if (!sizes.includes(memory))
+      wrong([name, 'memory'], memory, `must be one of ${sizes.join(', ')} with cpu ${cpu} on Fargate`);
+  }
+  // Driver and one executor of EMR's own size are 4 processors and 16 GB each.
+  if (trainSpark.gigabytes < 4 * trainSpark.processors)
+    wrong(
+      ['trainSpark', 'gigabytes'],
+      trainSpark.gigabytes,
+      `must be an integer from ${4 * trainSpark.processors} to 30000, 4 a processor`,
+    );
+  if (collectTasks.most < collectTasks.least)
+    wrong(['collectTasks', 'most'], collectTasks.most, `must be an integer from ${collectTasks.least} to 1000`);
+  if (collector === 'fargate' && !collectDomain)
+    wrong(
+      ['collectDomain'],
+      undefined,
+      "must be given with collector 'fargate': a host name and its certificate, for TLS",
+    );
+});
+
+type Issues = z.core.ParsePayload['issues'];
+const wrongIn = (issues: Issues) => (path: string[], input: unknown, message: string) =>
+  issues.push({ code: 'custom', path, input, message });
+
+const steps = (from: number, to: number, step: number) =>
+  Array.from({ length: (to - from) / step + 1 }, (_, n) => from + n * step);
+
+/** Megabytes that Fargate offers, by 1/1024 of a processor. */
+const fargateMemory: Record<number, number[]> = {
+  256: [512, 1024, 2048],
+  512: steps(1024, 4096, 1024),
+  1024: steps(2048, 8192, 1024),
+  2048: steps(4096, 16_384, 1024),
+  4096: steps(8192, 30_720, 1024),
+  8192: steps(16_384, 61_440, 4096),
+  16384: steps(32_768, 122_880, 8192),
+};
+
+/** As an owner writes them: `{}` deploys. docs/settings.md describes each. */
+export type Settings = z.input<typeof schema>;
+/** With their defaults. */
+export type ResolvedSettings = z.output<typeof schema>;
+/** Of a task on Fargate. */
+export type TaskSize = Pick<ResolvedSettings['trainTask'], 'cpu' | 'memory'>;
