@@ -48,13 +48,14 @@ export function collectApp(options: CollectOptions): Hono {
   };
 
   app.post('/v1/registry-events', async (c) => {
-    if (!authorized(c.req.header('authorization'), await token()))
+    const header = (name: string) => c.req.header(name);
+    if (!authorized(header, await token()))
       throw new ApiError(401, 'unauthorized', 'Send the webhook token as "Authorization: Bearer TOKEN".');
     const { bytes, tooLong } = await readBody(c.req.raw, webhookBytes);
     const text = Buffer.from(bytes).toString('utf8');
     const { records, ...counts } = tooLong
       ? rejected(text, `the body is longer than ${webhookBytes} bytes`, clock())
-      : readWebhook(text, clock());
+      : readWebhook(text, clock(), header);
     await put(records);
     return c.json(counts, 202);
   });

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { RegistryEvent, RegistryLine, RejectedLine } from '#core/event.ts';
+import { structured } from '#core/registry/dialects/cloudevents.ts';
 import { jsonOf } from '#core/registry/fields.ts';
 import { normalise } from '#core/registry/normalise.ts';
 import { setAsideText } from '#core/registry/quarantine.ts';
@@ -11,11 +12,28 @@ const recordBytes = 512 * 1024;
 /** Keeps what is stored of an event below the 400 KB of a DynamoDB item. */
 const eventBytes = 320 * 1024;
 
-/** Does the header carry the token? */
-export const authorized = (header: string | undefined, token: string): boolean =>
-  sameToken(bearerOf(header) ?? '', token);
+/** A request header by its name in lower case. */
+export type Header = (name: string) => string | undefined;
 
-/** What a webhook body becomes: stream records, and how many events were taken, ignored and rejected. */
+/**
+ * The token that a request carries: `Authorization: Bearer TOKEN`, or where a registry can't be told to send that, the
+ * password of the URL (Docker Hub, Quay and GitHub: https://whalewatch:TOKEN@…, sent as Basic) or Artifactory's secret.
+ */
+export function tokenOf(header: Header): string | undefined {
+  const authorization = header('authorization');
+  const basic = authorization?.match(/^Basic +(.+)$/i)?.[1];
+  const password =
+    basic &&
+    Buffer.from(basic, 'base64')
+      .toString('utf8')
+      .replace(/^[^:]*:/, '');
+  return bearerOf(authorization) ?? password ?? header('x-jfrog-event-auth');
+}
+
+/** Whether a request carries the token. */
+export const authorized = (header: Header, token: string): boolean => sameToken(tokenOf(header) ?? '', token);
+
+/** What a webhook body becomes: stream records, and how many events were accepted, ignored and quarantined. */
 export interface Webhook {
   records: StreamRecord[];
   accepted: number;
@@ -23,36 +41,36 @@ export interface Webhook {
   quarantined: number;
 }
 
-/** Never throws: what cannot be understood becomes a rejected line with a reason. */
-export function readWebhook(text: string, now: number): Webhook {
+/** Never throws: what can't be understood becomes a line for the quarantine, with its reason. */
+export function readWebhook(text: string, now: number, header: Header = () => undefined): Webhook {
   let body: unknown;
   try {
-    body = JSON.parse(text);
+    body = structured(JSON.parse(text), header);
   } catch (cause) {
-    return rejected(text, `the body is no JSON${placeOf(cause as Error)}`, now);
+    return rejected(text, `the body is not JSON${placeOf(cause as Error)}`, now);
   }
   const { events, ignored, rejected: refused } = normalise(body, { receivedAt: now });
   const lines = new Map<string, string[]>();
-  const setAside = refused.map(({ reason, event }) => ({ reason, text: () => jsonOf(event) ?? text }));
+  const quarantined = refused.map(({ reason, event }) => ({ reason, text: () => jsonOf(event) ?? text }));
   for (const event of events) {
     const line = JSON.stringify({ type: 'registry', receivedAt: now, event } satisfies RegistryLine);
     const bytes = Buffer.byteLength(line);
     if (bytes <= eventBytes) add(lines, key(event), line);
-    else setAside.push({ reason: `the event has ${bytes} bytes, more than ${eventBytes}`, text: () => line });
+    else quarantined.push({ reason: `the event has ${bytes} bytes, more than ${eventBytes}`, text: () => line });
   }
-  for (const { reason, text } of setAside) add(lines, 'rejected', rejectedLine(text(), reason, now));
-  const accepted = events.length + refused.length - setAside.length;
-  return { records: pack(lines), accepted, ignored, quarantined: setAside.length };
+  for (const { reason, text } of quarantined) add(lines, 'rejected', rejectedLine(text(), reason, now));
+  const accepted = events.length + refused.length - quarantined.length;
+  return { records: pack(lines), accepted, ignored, quarantined: quarantined.length };
 }
 
 /** Where JSON.parse stopped; the rest of its message quotes the body. */
 function placeOf({ message }: Error): string {
-  const letter = /at position (\d+)/.exec(message)?.[1];
-  if (letter) return ` from letter ${letter} on`;
+  const character = /at position (\d+)/.exec(message)?.[1];
+  if (character) return ` from character ${character} on`;
   return message === 'Unexpected end of JSON input' ? ': it ends too soon' : '';
 }
 
-/** A whole body that could not be read, set aside. */
+/** A whole body that could not be read, for the quarantine. */
 export function rejected(text: string, reason: string, now: number): Webhook {
   const lines = new Map([['rejected', [rejectedLine(text, reason, now)]]]);
   return { records: pack(lines), accepted: 0, ignored: 0, quarantined: 1 };

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readWebhook } from '#collect/webhook.ts';
+import { authorized, readWebhook } from '#collect/webhook.ts';
 import type { RegistryLine, RejectedLine } from '#core/event.ts';
 
 const now = Date.parse('2026-11-21T12:00:00Z');
@@ -17,9 +17,9 @@ function linesOf(body: string): (RegistryLine | RejectedLine)[] {
 
 const reasonOf = (body: string) => (linesOf(body)[0] as RejectedLine).reason;
 
-test('why a body is no JSON is told by its place, never by its text', () => {
-  assert.equal(reasonOf(''), 'the body is no JSON: it ends too soon');
-  assert.equal(reasonOf('{"a": 1, "b" 2}'), 'the body is no JSON from letter 13 on');
+test('why a body is not JSON is told by its place, never by its text', () => {
+  assert.equal(reasonOf(''), 'the body is not JSON: it ends too soon');
+  assert.equal(reasonOf('{"a": 1, "b" 2}'), 'the body is not JSON from character 13 on');
   for (const body of [
     'alice',
     '{"name": alice}',
@@ -28,7 +28,7 @@ test('why a body is no JSON is told by its place, never by its text', () => {
     '{"alice": "\n"}',
     'alice\u0000'.repeat(99),
   ])
-    assert.match(reasonOf(body), /^the body is no JSON(: it ends too soon| from letter \d+ on)?$/, body);
+    assert.match(reasonOf(body), /^the body is not JSON(: it ends too soon| from character \d+ on)?$/, body);
 });
 
 const event = (change: object = {}, target: object = {}) => ({
@@ -94,4 +94,39 @@ test('a body becomes records that the stream takes, however much of it is set as
     assert.equal(linesOf(body).length, accepted + quarantined);
     assert.ok(accepted + quarantined <= 20_000);
   }
+});
+
+test('a token comes as Bearer, as the password of the URL, or as the secret of Artifactory', () => {
+  const carries = (headers: Record<string, string>) => authorized((name) => headers[name], 'whale:42');
+  const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`;
+  assert.ok(carries({ authorization: 'Bearer whale:42' }));
+  assert.ok(carries({ authorization: basic('whalewatch:whale:42') }));
+  assert.ok(carries({ authorization: basic(':whale:42') }));
+  assert.ok(carries({ 'x-jfrog-event-auth': 'whale:42' }));
+  for (const headers of [
+    {},
+    { authorization: 'whale:42' },
+    { authorization: basic('whale:42') },
+    { authorization: basic('whale:42:') },
+    { authorization: 'Basic' },
+    { authorization: 'Bearer other', 'x-jfrog-event-auth': 'whale:42' },
+  ] as Record<string, string>[])
+    assert.ok(!carries(headers), JSON.stringify(headers));
+});
+
+test('a binary CloudEvent is read, and quarantined, with its attributes', () => {
+  const headers: Record<string, string> = {
+    'ce-specversion': '1.0',
+    'ce-type': 'zotregistry.tea',
+    'ce-id': 'a4152637',
+    'ce-source': 'zotregistry.dev',
+  };
+  const { quarantined, records } = readWebhook('{"name": "acme/api"}', now, (name) => headers[name]);
+  assert.equal(quarantined, 1);
+  const line = JSON.parse(Buffer.from(records[0].data).toString());
+  assert.equal(line.reason, 'zot: type "zotregistry.tea" is unknown');
+  assert.deepEqual(JSON.parse(line.body), {
+    ...{ specversion: '1.0', id: 'a4152637', source: 'zotregistry.dev', type: 'zotregistry.tea' },
+    data: { name: 'acme/api' },
+  });
 });

@@ -1,5 +1,6 @@
 // Reading the fields of parsed JSON; what can't be read is a Misread, whose message never holds a person or an address.
 import type { Action } from '../event.ts';
+import { contentHash } from './content-hash.ts';
 import { withoutAddresses } from './quarantine.ts';
 
 export type Fields = Record<string, unknown>;
@@ -25,6 +26,15 @@ export function jsonOf(value: unknown): string | undefined {
   } catch (cause) {
     if (cause instanceof RangeError) return undefined;
     throw cause;
+  }
+}
+
+/** Parsed JSON, undefined when it is not JSON. */
+export function jsonParsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 
@@ -77,3 +87,15 @@ export function timestamp(value: unknown, name: string): number {
 
 /** As long as target.mediaType and target.digest may be. */
 export const isShort = (value: unknown): value is string => typeof value === 'string' && value.length <= 255;
+
+const longestName = 255;
+
+/**
+ * The name of an account, '' when there is none. A longer one is cut and ends in a hash of the whole, so that two that
+ * begin alike stay two: cloud roles and certificate subjects have hundreds of characters.
+ */
+export function accountName(from: Fields, name: string): string {
+  const whole = optionalText(from, name, Number.POSITIVE_INFINITY) ?? '';
+  if (whole.length <= longestName) return whole;
+  return `${whole.slice(0, longestName - 33)}~${contentHash(whole)}`.toWellFormed();
+}

@@ -1,7 +1,6 @@
 // Registry notifications, whoever sent them, normalised once at the edge.
-// An adapter is chosen by the shape of the body, not by its Content-Type: Distribution 2.8 says v1 and 3 says v2 for the
-// same body, and proxies rewrite the header. Forms: https://distribution.github.io/distribution/about/notifications/,
-// Harbor's webhook payloads (Default and CloudEvents), GitLab's registry (a fork of Distribution).
+// A dialect is chosen by the shape of the body, not by its Content-Type: Distribution 2.8 says v1 and 3 says v2 for the
+// same body, and proxies rewrite the header.
 import type { RegistryEvent } from '../event.ts';
 import type { RegistryContext } from './dialects/dialect.ts';
 import { dialects } from './dialects/dialects.ts';
@@ -21,7 +20,7 @@ export function normalise(body: unknown, context: RegistryContext): Normalised {
   const result: Normalised = { events: [], ignored: 0, rejected: [] };
   const dialect = isObject(body) ? dialects.find(({ fits }) => fits(body)) : undefined;
   if (!dialect) {
-    result.rejected.push({ reason: misfit(body), event: body });
+    result.rejected.push({ reason: unknownBody(body), event: body });
     return result;
   }
   const items = dialect.items(body as Fields);
@@ -46,12 +45,12 @@ export function normalise(body: unknown, context: RegistryContext): Normalised {
 /** More than fit in the 4 MiB that collect reads, if each is an event. */
 const mostItems = 20_000;
 
-function misfit(body: unknown): string {
+function unknownBody(body: unknown): string {
   if (!isObject(body)) return `body is ${kindOf(body)}, not a JSON object`;
   const names = Object.keys(body)
     .filter((name) => /^[\w-]{1,32}$/.test(name))
     .map(withoutAddresses)
     .slice(0, 8)
     .join(', ');
-  return `neither a Distribution, GitLab nor Harbor notification: its fields are ${names || 'none'}`;
+  return `not a notification of a known registry: its fields are ${names || 'none'}`;
 }

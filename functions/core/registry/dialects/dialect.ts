@@ -1,5 +1,6 @@
-import type { RegistryEvent } from '../../event.ts';
-import type { Fields } from '../fields.ts';
+import type { Action, RegistryEvent } from '../../event.ts';
+import { contentHash } from '../content-hash.ts';
+import { type Fields, isTime, jsonOf, Misread } from '../fields.ts';
 
 export interface RegistryContext {
   /** Milliseconds since the epoch; the time of a notification that names none. */
@@ -12,6 +13,54 @@ export interface Dialect {
   fits(body: Fields): boolean;
   /** The notifications in one body. */
   items(body: Fields): unknown[];
-  /** Events of one notification, none when there is nothing to keep; throws Misread. */
+  /** Returns the events of one notification, none when it says nothing about pulls or pushes; throws Misread. */
   read(item: unknown, context: RegistryContext): RegistryEvent[];
+}
+
+/** For the dialects whose body is one notification. */
+export const whole = (body: Fields): unknown[] => [body];
+
+const methods = { push: 'PUT', pull: 'GET', delete: 'DELETE', mount: 'POST' };
+
+type Told = Pick<RegistryEvent, 'id' | 'time' | 'action' | 'repository'> & Partial<RegistryEvent>;
+
+/** An event of a registry that reports manifests only; what it leaves out is empty or absent. */
+export function manifestEvent({ id, time, action, repository, ...told }: Told): RegistryEvent {
+  const event: RegistryEvent = {
+    ...{ id, time, action, repository, kind: action === 'delete' ? 'other' : 'manifest', method: methods[action] },
+    ...{ user: '', userAgent: '', address: '', source: '' },
+  };
+  // Absent, not undefined: it is stored as it is.
+  return Object.assign(event, Object.fromEntries(Object.entries(told).filter(([, value]) => value !== undefined)));
+}
+
+/** What each type of event means: an action, or nothing to count. Throws Misread for one that is not in the table. */
+export function actionOf(types: Record<string, Action | 'ignored'>, type: string, quoted: string): Action | undefined {
+  const action = Object.hasOwn(types, type) ? types[type] : undefined;
+  if (!action) throw new Misread(`${quoted} is unknown`);
+  return action === 'ignored' ? undefined : action;
+}
+
+/**
+ * An id for a notification that has none: its content. Who sends it again sends it verbatim; two like events that the
+ * body can't tell apart are one, unless `moment` does.
+ */
+export function contentId(dialect: string, body: unknown, moment?: number): string {
+  const json = jsonOf(body);
+  if (json === undefined) throw new Misread('it is nested too deep');
+  return `${dialect}-${contentHash(json)}${moment === undefined ? '' : `-${moment}`}`;
+}
+
+/** Seconds since 1970, as a number or its text, in milliseconds; throws Misread. */
+export function secondsOf(value: unknown, name: string): number {
+  const milliseconds = Number(typeof value === 'string' && value.trim() !== '' ? value : (value ?? Number.NaN)) * 1000;
+  if (typeof value === 'boolean' || !isTime(milliseconds))
+    throw new Misread(`${name} is not a number of seconds since 1970`);
+  return milliseconds;
+}
+
+/** `tag` or `digest`, whichever a reference is. */
+export function referenceOf(reference: string | undefined): { tag?: string; digest?: string } {
+  if (!reference) return {};
+  return reference.includes(':') ? { digest: reference } : { tag: reference };
 }

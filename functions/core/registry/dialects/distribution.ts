@@ -1,7 +1,10 @@
-// https://distribution.github.io/distribution/about/notifications/; GitLab's registry is a fork.
+// https://distribution.github.io/distribution/about/notifications/. GitLab's registry is a fork that adds actor.user_type
+// and the action `rename` (gitlab-org/container-registry notifications/event.go).
 import type { RegistryEvent } from '../../event.ts';
 import { addressOf } from '../address.ts';
 import {
+  accountName,
+  type Fields,
   isAction,
   isObject,
   isShort,
@@ -24,16 +27,17 @@ export const distribution: Dialect = {
   read: readDistribution,
 };
 
-function readDistribution(item: unknown): RegistryEvent[] {
+export function readDistribution(item: unknown): RegistryEvent[] {
   if (!isObject(item)) throw new Misread(`event is ${kindOf(item)}, not an object`);
   const action = text(item, 'action');
+  if (action === 'rename') return [];
   if (!isAction(action)) throw new Misread(`action ${quote(action)} is none of pull, push, delete, mount`);
   const target = object(item, 'target');
   const request = optionalObject(item, 'request');
   const actor = optionalObject(item, 'actor');
   const source = optionalObject(item, 'source');
   const mediaType = optionalText(target, 'mediaType', 255);
-  const kind = action === 'delete' ? 'other' : isManifest(mediaType) ? 'manifest' : 'blob';
+  const kind = action === 'delete' ? 'other' : isManifestTarget(target, mediaType) ? 'manifest' : 'blob';
   const event: RegistryEvent = {
     id: text(item, 'id', 256),
     time: timestamp(item.timestamp, 'timestamp'),
@@ -41,7 +45,7 @@ function readDistribution(item: unknown): RegistryEvent[] {
     kind,
     method: optionalText(request, 'method', 16) ?? '',
     repository: text(target, 'repository', 255),
-    user: optionalText(actor, 'name', 255) ?? '',
+    user: accountName(actor, 'name'),
     // Clients write what they like here; a cut one still tells clients apart.
     userAgent: (optionalText(request, 'useragent', Number.POSITIVE_INFINITY) ?? '').slice(0, 512),
     address: addressOf(request.addr),
@@ -63,12 +67,18 @@ function readDistribution(item: unknown): RegistryEvent[] {
   return [event];
 }
 
+/** Without a media type, the URL says what was asked for; a blob never has a tag. */
+function isManifestTarget(target: Fields, mediaType?: string): boolean {
+  if (mediaType) return isManifest(mediaType);
+  return /\/manifests\/[^/]*$/.test(optionalText(target, 'url', 4096) ?? '') || Boolean(target.tag);
+}
+
 /**
  * Only manifests that a manifest names are kept by digest: the pull rule asks for no others, and layers would be most of
  * what is stored. Types are kept of all, once each. An index has a dozen platforms; of one with thousands the first are
  * kept, so that an event fits in an item of DynamoDB (400 KB).
  */
-function referencesOf(references: unknown): Pick<RegistryEvent, 'references' | 'referenceTypes' | 'size'> {
+export function referencesOf(references: unknown): Pick<RegistryEvent, 'references' | 'referenceTypes' | 'size'> {
   if (references === undefined || references === null) return {};
   if (!Array.isArray(references)) throw new Misread(`target.references is ${kindOf(references)}, not an array`);
   if (references.length === 0) return {};

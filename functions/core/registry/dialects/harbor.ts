@@ -1,10 +1,11 @@
+// Harbor's webhooks, Default and CloudEvents:
+// https://goharbor.io/docs/main/working-with-projects/project-configuration/configure-webhooks/, and those of 1.x:
+// goharbor/harbor v1.10 src/pkg/notification/model/const.go. A pull is a GET of a manifest; HEADs are not reported.
 import type { Action, RegistryEvent } from '../../event.ts';
-import { contentHash } from '../content-hash.ts';
 import {
+  accountName,
   type Fields,
   isObject,
-  isTime,
-  jsonOf,
   kindOf,
   Misread,
   object,
@@ -13,20 +14,21 @@ import {
   text,
   timestamp,
 } from '../fields.ts';
-import type { Dialect } from './dialect.ts';
+import { actionOf, contentId, type Dialect, manifestEvent, referenceOf, secondsOf, whole } from './dialect.ts';
 
 export const harborCloudEvents: Dialect = {
   name: 'harbor cloudevents',
   fits: ({ specversion, type }) =>
     typeof specversion === 'string' && typeof type === 'string' && type.startsWith('harbor.'),
-  items: (body) => [body],
-  read: (item, context) => {
+  items: whole,
+  read: (item, { receivedAt }) => {
     const body = item as Fields;
-    const action = cloudEventsTypes[text(body, 'type')];
-    if (!action) return [];
+    const type = text(body, 'type');
+    if (/^harbor\.(chart|scan|quota|replication|tag_retention)\./.test(type)) return [];
+    const action = actionOf(cloudEventsTypes, type, `type ${quote(type)}`)!;
     return readHarbor(action, body, object(body, 'data'), {
       id: text(body, 'id', 256),
-      time: body.time === undefined ? context.receivedAt : timestamp(body.time, 'time'),
+      time: body.time === undefined ? receivedAt : timestamp(body.time, 'time'),
     });
   },
 };
@@ -34,44 +36,39 @@ export const harborCloudEvents: Dialect = {
 export const harborDefault: Dialect = {
   name: 'harbor',
   fits: (body) => typeof body.type === 'string' && 'event_data' in body,
-  items: (body) => [body],
-  read: (item, context) => {
+  items: whole,
+  read: (item, { receivedAt }) => {
     const body = item as Fields;
     const type = text(body, 'type');
-    const action = defaultTypes[type];
-    if (!action) {
-      if (harborOther.test(type)) return [];
-      throw new Misread(`type ${quote(type)} is unknown`);
-    }
-    const seconds = body.occur_at;
-    if (seconds !== undefined && !(typeof seconds === 'number' && isTime(seconds * 1000)))
-      throw new Misread('occur_at is not a number of seconds since 1970');
-    const json = jsonOf(body);
-    if (json === undefined) throw new Misread('it is nested too deep');
-    // The Default form has no id. Its job service repeats a failed post verbatim, so the content serves as one;
-    // two like pulls by one person within a second can't be told apart.
+    if (otherTypes.test(type)) return [];
+    const action = actionOf(defaultTypes, type, `type ${quote(type)}`)!;
+    // This form has no id. The job service repeats a failed post verbatim; two like pulls by one person within a second
+    // can't be told apart.
     return readHarbor(action, body, object(body, 'event_data'), {
-      id: `harbor-${contentHash(json)}`,
-      time: seconds === undefined ? context.receivedAt : seconds * 1000,
+      id: contentId('harbor', body),
+      time: body.occur_at === undefined ? receivedAt : secondsOf(body.occur_at, 'occur_at'),
     });
   },
 };
 
-// https://goharbor.io/docs/main/working-with-projects/project-configuration/configure-webhooks/
-const defaultTypes: Partial<Record<string, Action>> = {
+const defaultTypes: Record<string, Action> = {
   PUSH_ARTIFACT: 'push',
   PULL_ARTIFACT: 'pull',
   DELETE_ARTIFACT: 'delete',
+  pushImage: 'push',
+  pullImage: 'pull',
+  deleteImage: 'delete',
 };
-const harborOther = /^(SCANNING_\w+|QUOTA_\w+|REPLICATION|TAG_RETENTION)$/;
-const cloudEventsTypes: Partial<Record<string, Action>> = {
+/** Charts of ChartMuseum, scans, quotas, replication: nothing about images of the registry. */
+const otherTypes =
+  /^(SCANNING_\w+|QUOTA_\w+|REPLICATION|TAG_RETENTION|QUARANTINE|(UPLOAD|DOWNLOAD|DELETE)_CHART|(upload|download|delete)Chart|scanning\w+|projectQuota\w*)$/;
+const cloudEventsTypes: Record<string, Action> = {
   'harbor.artifact.pushed': 'push',
   'harbor.artifact.pulled': 'pull',
   'harbor.artifact.deleted': 'delete',
 };
-const harborMethods = { push: 'PUT', pull: 'GET', delete: 'DELETE', mount: 'POST' };
 
-/** Harbor tells of one or a few at a time. */
+/** Harbor reports one or a few at a time. */
 const mostResources = 1000;
 
 function readHarbor(action: Action, body: Fields, data: Fields, { id, time }: { id: string; time: number }) {
@@ -82,23 +79,12 @@ function readHarbor(action: Action, body: Fields, data: Fields, { id, time }: { 
   const repository = text(object(data, 'repository'), 'repo_full_name', 255);
   return resources.map((resource: unknown, index): RegistryEvent => {
     if (!isObject(resource)) throw new Misread(`resources[${index}] is ${kindOf(resource)}, not an object`);
-    const tag = optionalText(resource, 'tag', 255);
-    const digest = optionalText(resource, 'digest', 255);
-    const event: RegistryEvent = {
-      id: index === 0 ? id : `${id}:${index}`,
-      time,
-      action,
-      kind: action === 'delete' ? 'other' : 'manifest',
-      method: harborMethods[action],
-      repository,
-      user: optionalText(body, 'operator', 255) ?? '',
-      userAgent: '',
-      address: '',
+    return manifestEvent({
+      ...{ id: index === 0 ? id : `${id}:${index}`, time, action, repository, user: accountName(body, 'operator') },
       source: (optionalText(resource, 'resource_url', 2048) ?? '').split('/', 1)[0],
-    };
-    // docker asks by digest after a HEAD that Harbor does not report: such a pull has its digest for a tag.
-    if (tag && !tag.includes(':')) event.tag = tag;
-    if (digest) event.digest = digest;
-    return event;
+      // Docker asks by digest after a HEAD that Harbor does not report: the tag of such a pull is its digest.
+      ...referenceOf(optionalText(resource, 'tag', 255)),
+      digest: optionalText(resource, 'digest', 255),
+    });
   });
 }

@@ -1,0 +1,38 @@
+// JFrog Artifactory, events of the domain `docker`: https://jfrog.com/help/r/jfrog-platform-administration-documentation,
+// "Docker webhook payloads". No pulls, no time, no id. A repository is REPO_KEY/IMAGE, as it is pulled.
+import { accountName, type Fields, isObject, object, optionalObject, optionalText, quote, text } from '../fields.ts';
+import { actionOf, contentId, type Dialect, manifestEvent, whole } from './dialect.ts';
+
+export const artifactory: Dialect = {
+  name: 'artifactory',
+  fits: ({ domain, event_type, data }) =>
+    typeof domain === 'string' && typeof event_type === 'string' && isObject(data),
+  items: whole,
+  read: (item, { receivedAt }) => {
+    const body = item as Fields;
+    // Artifacts, builds, release bundles: other webhooks of the platform.
+    if (text(body, 'domain') !== 'docker') return [];
+    const type = text(body, 'event_type');
+    // A promotion is followed by the push that it is.
+    const types = { pushed: 'push', deleted: 'delete', promoted: 'ignored' } as const;
+    const action = actionOf(types, type, `event_type ${quote(type)}`);
+    if (!action) return [];
+    const data = object(body, 'data');
+    const sha256 = optionalText(data, 'sha256', 64);
+    const context = optionalObject(body, 'userContext');
+    return [
+      manifestEvent({
+        // A tag that is pushed, deleted and pushed again looks the same. One that is sent again counts again.
+        id: contentId('artifactory', body, receivedAt),
+        time: receivedAt,
+        action,
+        repository: [optionalText(data, 'repo_key', 255), text(data, 'image_name', 255)].filter(Boolean).join('/'),
+        tag: optionalText(data, 'tag', 128),
+        digest: sha256 && `sha256:${sha256}`,
+        // `source` is jfrog/NAME.
+        user: accountName(context, 'id') || accountName(body, 'source').replace(/^[^/]*\//, ''),
+        source: /^https?:\/\/([^/]+)/.exec(optionalText(body, 'jpd_origin', 2048) ?? '')?.[1] ?? '',
+      }),
+    ];
+  },
+};

@@ -1,0 +1,87 @@
+// Amazon ECR through EventBridge: https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html (pushes and
+// deletes, by nobody) and CloudTrail's BatchGetImage (pulls: who, from where, by which client; not what came back).
+import type { RegistryEvent } from '../../event.ts';
+import { addressOf } from '../address.ts';
+import {
+  accountName,
+  type Fields,
+  isObject,
+  kindOf,
+  Misread,
+  object,
+  optionalObject,
+  optionalText,
+  quote,
+  text,
+  timestamp,
+} from '../fields.ts';
+import { actionOf, type Dialect, manifestEvent, whole } from './dialect.ts';
+
+export const ecr: Dialect = {
+  name: 'ecr',
+  fits: (body) => body.source === 'aws.ecr' && 'detail-type' in body,
+  items: whole,
+  read: (item) => {
+    const body = item as Fields;
+    const type = text(body, 'detail-type');
+    if (type === 'AWS API Call via CloudTrail') return readCall(body, object(body, 'detail'));
+    if (type === 'ECR Image Action') return readAction(body, object(body, 'detail'));
+    // Scans, replication, pull-through caching, settings.
+    if (
+      /^ECR (Image Scan|Scan Resource Change|Replication Action|Pull Through Cache Action|Referrer Action)$/.test(type)
+    )
+      return [];
+    throw new Misread(`detail-type ${quote(type)} is unknown`);
+  },
+};
+
+const sourceOf = (body: Fields) =>
+  [optionalText(body, 'account', 64), optionalText(body, 'region', 64)].filter(Boolean).join('.') || 'ecr';
+
+function readAction(body: Fields, detail: Fields): RegistryEvent[] {
+  if (text(detail, 'result', 64) !== 'SUCCESS') return [];
+  const type = text(detail, 'action-type', 64);
+  const action = actionOf({ PUSH: 'push', DELETE: 'delete' }, type, `action-type ${quote(type)}`)!;
+  return [
+    manifestEvent({
+      id: text(body, 'id', 256),
+      time: timestamp(body.time, 'time'),
+      action,
+      repository: text(detail, 'repository-name', 255),
+      tag: optionalText(detail, 'image-tag', 128),
+      digest: optionalText(detail, 'image-digest', 255),
+      mediaType: optionalText(detail, 'manifest-media-type', 255),
+      source: sourceOf(body),
+    }),
+  ];
+}
+
+/** Images that one call may ask for: 100, says the API reference. */
+const mostImages = 100;
+
+function readCall(body: Fields, detail: Fields): RegistryEvent[] {
+  // PutImage and BatchDeleteImage are told as image actions, too. A refused call pulls nothing.
+  if (text(detail, 'eventName', 128) !== 'BatchGetImage' || detail.errorCode !== undefined) return [];
+  const request = object(detail, 'requestParameters');
+  const images = request.imageIds;
+  if (!Array.isArray(images) || images.length > mostImages)
+    throw new Misread(`requestParameters.imageIds is ${Array.isArray(images) ? 'too long' : kindOf(images)}`);
+  const identity = optionalObject(detail, 'userIdentity');
+  const id = optionalText(detail, 'eventID', 256) ?? text(body, 'id', 256);
+  return images.map((image, index) => {
+    if (!isObject(image)) throw new Misread(`imageIds[${index}] is ${kindOf(image)}, not an object`);
+    return manifestEvent({
+      id: index === 0 ? id : `${id}:${index}`,
+      time: timestamp(detail.eventTime ?? body.time, 'eventTime'),
+      action: 'pull',
+      repository: text(request, 'repositoryName', 255),
+      tag: optionalText(image, 'imageTag', 128),
+      digest: optionalText(image, 'imageDigest', 255),
+      user: accountName(identity, 'arn') || accountName(identity, 'invokedBy'),
+      userAgent: optionalText(detail, 'userAgent', Number.POSITIVE_INFINITY)?.slice(0, 512),
+      // A service's name stands here when a service calls.
+      address: addressOf(detail.sourceIPAddress),
+      source: sourceOf(body),
+    });
+  });
+}

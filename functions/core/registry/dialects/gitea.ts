@@ -1,0 +1,40 @@
+// Gitea (https://docs.gitea.com/usage/webhooks, modules/structs/hook.go, PackagePayload) and Forgejo: packages created and
+// deleted, of every type. `version` is a tag or a digest.
+import {
+  accountName,
+  type Fields,
+  isObject,
+  object,
+  optionalObject,
+  optionalText,
+  quote,
+  text,
+  timestamp,
+} from '../fields.ts';
+import { actionOf, contentId, type Dialect, manifestEvent, referenceOf, whole } from './dialect.ts';
+
+export const gitea: Dialect = {
+  name: 'gitea',
+  fits: (body) => isObject(body.package) && isObject(body.package.owner) && 'type' in body.package,
+  items: whole,
+  read: (item, { receivedAt }) => {
+    const body = item as Fields;
+    const found = object(body, 'package');
+    if (text(found, 'type', 64) !== 'container') return [];
+    const type = text(body, 'action');
+    const action = actionOf({ created: 'push', deleted: 'delete' }, type, `action ${quote(type)}`)!;
+    const created = found.created_at;
+    return [
+      manifestEvent({
+        id: contentId('gitea', body),
+        // `created_at` of what is deleted is when it was made.
+        time: action === 'delete' || created === undefined ? receivedAt : timestamp(created, 'package.created_at'),
+        action,
+        repository: `${text(object(found, 'owner'), 'login', 255)}/${text(found, 'name', 255)}`,
+        ...referenceOf(optionalText(found, 'version', 255)),
+        user: accountName(optionalObject(body, 'sender'), 'login'),
+        source: /^https?:\/\/([^/]+)/.exec(optionalText(found, 'html_url', 2048) ?? '')?.[1] ?? '',
+      }),
+    ];
+  },
+};

@@ -1,0 +1,56 @@
+// GitHub Packages: https://docs.github.com/webhooks/webhook-events-and-payloads, `registry_package` and the older `package`.
+// Versions published and updated; no event for a download. A `ping` has `zen` and `hook`.
+import {
+  accountName,
+  type Fields,
+  isObject,
+  object,
+  optionalObject,
+  optionalText,
+  quote,
+  text,
+  timestamp,
+} from '../fields.ts';
+import { actionOf, contentId, type Dialect, manifestEvent, whole } from './dialect.ts';
+
+export const github: Dialect = {
+  name: 'github',
+  fits: (body) =>
+    isObject(body.registry_package) ||
+    (isObject(body.package) && 'package_type' in body.package) ||
+    ('zen' in body && 'hook' in body),
+  items: whole,
+  read: (item, { receivedAt }) => {
+    const body = item as Fields;
+    if ('zen' in body) return [];
+    const type = text(body, 'action');
+    const action = actionOf({ published: 'push', updated: 'push' }, type, `action ${quote(type)}`)!;
+    const found = object(body, isObject(body.registry_package) ? 'registry_package' : 'package');
+    // npm, Maven and the others come the same way; `docker` is the registry before ghcr.io.
+    if (!/^(container|docker)$/i.test(text(found, 'package_type', 64))) return [];
+    const version = object(found, 'package_version');
+    const container = optionalObject(version, 'container_metadata');
+    const [tag, manifest] = [optionalObject(container, 'tag'), optionalObject(container, 'manifest')];
+    const owner = optionalText(found, 'namespace', 255) ?? optionalText(optionalObject(found, 'owner'), 'login', 255);
+    const name = text(found, 'name', 255);
+    const time = version.updated_at ?? version.created_at ?? found.updated_at;
+    const named = optionalText(version, 'version', 255);
+    return [
+      manifestEvent({
+        // The same body when it is delivered again.
+        id: contentId('github', body),
+        time: time === undefined || time === null ? receivedAt : timestamp(time, 'package_version.updated_at'),
+        action,
+        repository: owner ? `${owner}/${name}` : name,
+        tag: optionalText(tag, 'name', 128),
+        digest:
+          optionalText(manifest, 'digest', 255) ??
+          optionalText(tag, 'digest', 255) ??
+          (named?.includes(':') ? named : undefined),
+        mediaType: optionalText(manifest, 'media_type', 255),
+        user: accountName(optionalObject(body, 'sender'), 'login'),
+        source: (optionalText(version, 'package_url', 2048) ?? '').split('/', 1)[0] || 'github',
+      }),
+    ];
+  },
+};

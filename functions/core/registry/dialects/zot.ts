@@ -1,0 +1,68 @@
+// zot's events extension, CloudEvents: project-zot/zot pkg/extensions/events. No pulls. An update has the whole manifest.
+import type { RegistryEvent } from '../../event.ts';
+import { addressOf } from '../address.ts';
+import {
+  accountName,
+  type Fields,
+  isObject,
+  isShort,
+  jsonParsed,
+  object,
+  optionalObject,
+  optionalText,
+  quote,
+  text,
+  timestamp,
+} from '../fields.ts';
+import { actionOf, type Dialect, manifestEvent, referenceOf, whole } from './dialect.ts';
+import { referencesOf } from './distribution.ts';
+
+export const zot: Dialect = {
+  name: 'zot',
+  fits: ({ specversion, type }) =>
+    typeof specversion === 'string' && typeof type === 'string' && type.startsWith('zotregistry.'),
+  items: whole,
+  read: (item, { receivedAt }) => {
+    const body = item as Fields;
+    const type = text(body, 'type');
+    const action = actionOf(types, type, `type ${quote(type)}`);
+    if (!action) return [];
+    const data = object(body, 'data');
+    const request = optionalObject(data, 'request');
+    return [
+      manifestEvent({
+        id: text(body, 'id', 256),
+        time: body.time === undefined ? receivedAt : timestamp(body.time, 'time'),
+        action,
+        method: optionalText(request, 'method', 16),
+        repository: text(data, 'name', 255),
+        ...referenceOf(optionalText(data, 'reference', 255)),
+        digest: optionalText(data, 'digest', 255),
+        mediaType: optionalText(data, 'mediaType', 255),
+        ...references(data.manifest),
+        user: accountName(optionalObject(data, 'actor'), 'name'),
+        userAgent: optionalText(request, 'useragent', Number.POSITIVE_INFINITY)?.slice(0, 512),
+        address: addressOf(request.addr),
+        source: optionalText(body, 'source', 255),
+      }),
+    ];
+  },
+};
+
+const types = {
+  'zotregistry.image.updated': 'push',
+  'zotregistry.image.deleted': 'delete',
+  'zotregistry.repository.created': 'ignored',
+  'zotregistry.image.lint_failed': 'ignored',
+  'zotregistry.image.scanned': 'ignored',
+} as const;
+
+/** What the manifest itself names: an index's manifests, an image's configuration and layers, what it describes. */
+function references(text: unknown): Partial<RegistryEvent> {
+  const manifest = typeof text === 'string' ? jsonParsed(text) : text;
+  if (!isObject(manifest)) return {};
+  const { manifests, config, layers, subject } = manifest;
+  const named = [manifests, [config], layers].flatMap((list) => (Array.isArray(list) ? list : []));
+  const described = isObject(subject) && isShort(subject.digest) ? { subject: subject.digest } : {};
+  return { ...referencesOf(named.filter(isObject)), ...described };
+}
