@@ -80,6 +80,15 @@ export interface Puller extends Person {
   repository: string;
 }
 
+/** Who the reader is here, and how people sign in. */
+export interface Me {
+  role: 'public' | 'user' | 'team' | 'owner';
+  user?: string;
+  map: 'names' | 'anonymous' | false;
+  signedIn: boolean;
+  signIn?: 'openid' | 'proxy';
+}
+
 /** What the service said, or that it could not be reached (status 0). */
 export class ServiceError extends Error {
   override name = 'ServiceError';
@@ -89,7 +98,7 @@ export class ServiceError extends Error {
     this.status = status;
   }
 
-  /** Asks for the reader's token, or for another one. */
+  /** Asks to sign in, or for another role. */
   get isPrivate(): boolean {
     return this.status === 401 || this.status === 403;
   }
@@ -97,7 +106,7 @@ export class ServiceError extends Error {
 
 const tokenKey = 'whalewatch.token';
 
-/** The reader's token: in this tab's session storage only, so that it goes when the tab is closed. */
+/** An API token: in this tab's session storage only, so that it goes when the tab is closed. */
 export const token = {
   get(): string | null {
     try {
@@ -111,8 +120,11 @@ export const token = {
   clear: () => sessionStorage.removeItem(tokenKey),
 };
 
-/** Told of every answer that asks for the reader's token. */
+/** Told of every answer that asks to sign in, or for a role that the reader hasn't. */
 export const refused = new EventTarget();
+
+/** Where a path of the service is: beside the pages, under whatever base path those are. */
+export const here = (path: string): string => new URL(`.${path}`, location.href).href;
 
 export type Parameters = Record<string, string | number | undefined>;
 
@@ -122,6 +134,27 @@ export const get = <T>(
   parameters: Parameters = {},
   options: { signal?: AbortSignal; revalidate?: boolean; accept?: number[] } = {},
 ): Promise<T> => ask('GET', path, parameters, options);
+
+let asked: Promise<Me | undefined> | undefined;
+
+/** Asked once a page; undefined where the service doesn't say. */
+export function me(): Promise<Me | undefined> {
+  asked ??= get<Me>('/v1/me').catch(() => undefined);
+  return asked;
+}
+
+/** Where signing in begins; it comes back to this page. */
+export const signInAddress = (): string => {
+  const page = location.pathname.slice(location.pathname.lastIndexOf('/') + 1);
+  return `${here('/v1/session/login')}?to=${encodeURIComponent(page + location.search)}`;
+};
+
+/** Ends the session and drops the token, then draws the page as others see it. */
+export async function signOut(): Promise<void> {
+  token.clear();
+  if ((await me())?.signedIn) await fetch(here('/v1/session/logout'), { method: 'POST' });
+  location.reload();
+}
 
 /** Changes something; parameters stand in the query, as everywhere in this API. */
 export const change = <T>(method: 'POST' | 'DELETE', path: string, parameters: Parameters = {}): Promise<T> =>
@@ -136,9 +169,10 @@ async function ask<T>(
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(parameters)) if (value !== undefined) query.set(name, String(value));
   const given = token.get();
+  const address = here(path);
   let response: Response;
   try {
-    response = await fetch(query.size ? `${path}?${query}` : path, {
+    response = await fetch(query.size ? `${address}?${query}` : address, {
       ...{ method, signal },
       cache: revalidate ? 'no-cache' : 'default',
       headers: given ? { Authorization: `Bearer ${given}` } : {},

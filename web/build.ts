@@ -51,7 +51,7 @@ export function sizes(output: Rolldown.RolldownOutput['output']): { what: string
   const chunks = new Map(output.filter((file) => file.type === 'chunk').map((file) => [file.fileName, file]));
   for (const page of output) {
     if (page.type !== 'asset' || !page.fileName.endsWith('.html')) continue;
-    const loaded = new Set([...String(page.source).matchAll(/"\/(assets\/[^"]+\.js)"/g)].map(([, name]) => name));
+    const loaded = new Set([...String(page.source).matchAll(/"\.\/(assets\/[^"]+\.js)"/g)].map(([, name]) => name));
     for (const name of loaded) for (const next of chunks.get(name)?.imports ?? []) loaded.add(next);
     const size = [...loaded].reduce((sum, name) => sum + gzipped(chunks.get(name)?.code ?? ''), 0);
     rows.push({ what: page.fileName, most: pageBudget, size: kibibytes(size) });

@@ -36,10 +36,10 @@ export function Failed({ what, error, retry }: { what: string; error: ServiceErr
       <strong>{what} could not be loaded.</strong>
       <p>
         {error.message}
-        {error.status >= 500 && location.pathname !== '/health' && (
+        {error.status >= 500 && !location.pathname.endsWith('/health') && (
           <>
             {' '}
-            <a href="/health">Health</a> tells what is wrong.
+            <a href="./health">Health</a> tells what is wrong.
           </>
         )}
       </p>

@@ -1,20 +1,48 @@
 // What every page wears: the bar, the head, and the way in for readers of private pages.
 import { type ComponentChildren, render } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { refused, token } from './api.ts';
+import { type Me, me, refused, signInAddress, signOut, token } from './api.ts';
 import { turnTheme, useDark } from './load.ts';
 
-const pages = [
-  { href: '/', name: 'Map' },
-  { href: '/people', name: 'People' },
-  { href: '/repositories', name: 'Repositories' },
-  { href: '/setup', name: 'Set up', aside: true },
-  { href: '/health', name: 'Health' },
+interface PageLink {
+  href: string;
+  name: string;
+  aside?: boolean;
+  /** Not for the role `user`, who would see nothing there. */
+  team?: boolean;
+}
+const pages: PageLink[] = [
+  { href: './', name: 'Map' },
+  { href: './people', name: 'People', team: true },
+  { href: './repositories', name: 'Repositories', team: true },
+  { href: './setup', name: 'Set up', aside: true, team: true },
+  { href: './health', name: 'Health', team: true },
 ];
 
-function Links({ here }: { here: string }) {
-  return pages.map(({ href, name, aside }) => (
-    <a key={href} href={href} class={aside ? 'aside' : undefined} aria-current={href === here ? 'page' : undefined}>
+function useMe(): Me | undefined {
+  const [known, setKnown] = useState<Me>();
+  useEffect(() => {
+    me().then(setKnown);
+  }, []);
+  return known;
+}
+
+function linksFor(reader: Me | undefined): PageLink[] {
+  if (reader?.role !== 'user') return pages;
+  const own = pages.filter(({ team }) => !team);
+  return reader.user === undefined
+    ? own
+    : [...own, { href: `./people?user=${encodeURIComponent(reader.user)}`, name: 'Your pulls' }];
+}
+
+function Links({ here, reader }: { here: string; reader?: Me }) {
+  return linksFor(reader).map(({ href, name, aside }) => (
+    <a
+      key={href}
+      href={href}
+      class={aside ? 'aside' : undefined}
+      aria-current={href.split('?')[0] === here ? 'page' : undefined}
+    >
       {name}
     </a>
   ));
@@ -36,35 +64,35 @@ function Fluke() {
   );
 }
 
-/** For those who signed in; leaves the page as others see it. */
-function SignOut() {
-  if (!token.get()) return null;
+/** Out, for those who signed in; in, for those who can. */
+function SignInOrOut({ reader }: { reader?: Me }) {
+  if (token.get() || reader?.signedIn)
+    return (
+      <button type="button" class="quiet" title={reader?.user} onClick={signOut}>
+        Sign out
+      </button>
+    );
+  if (reader?.role !== 'public' || reader.signIn !== 'openid') return null;
   return (
-    <button
-      type="button"
-      class="quiet"
-      onClick={() => {
-        token.clear();
-        location.reload();
-      }}
-    >
-      Sign out
-    </button>
+    <a class="quiet" href={signInAddress()}>
+      Sign in
+    </a>
   );
 }
 
 function Bar({ here }: { here: string }) {
   const dark = useDark();
+  const reader = useMe();
   return (
     <header class="bar">
-      <a class="brand" href="/">
+      <a class="brand" href="./">
         <Fluke />
         Whalewatch
       </a>
       <nav class="links" aria-label="Pages">
-        <Links here={here} />
+        <Links here={here} reader={reader} />
       </nav>
-      <SignOut />
+      <SignInOrOut reader={reader} />
       <button
         type="button"
         class="icon"
@@ -87,16 +115,17 @@ function Bar({ here }: { here: string }) {
           </svg>
         </summary>
         <nav aria-label="Pages">
-          <Links here={here} />
-          <SignOut />
+          <Links here={here} reader={reader} />
+          <SignInOrOut reader={reader} />
         </nav>
       </details>
     </header>
   );
 }
 
-/** Asks for the reader's token once for the whole page. */
+/** In the place of what only others may see: why, and the ways in. */
 function SignIn({ onDone }: { onDone: () => void }) {
+  const reader = useMe();
   const wrong = token.get() !== null;
   const [text, setText] = useState('');
   const [said, setSaid] = useState(wrong ? 'The token was not accepted. It may have been replaced since.' : '');
@@ -114,32 +143,45 @@ function SignIn({ onDone }: { onDone: () => void }) {
         }
       }}
     >
-      <h2 id="sign-in">People's pages are private</h2>
+      <h2 id="sign-in">{reader?.signedIn ? 'This page is not for your role' : "People's pages are private"}</h2>
       {said && <p role="alert">{said}</p>}
-      <p>Give the reader's token. It stays in this tab, and goes when you close it.</p>
+      {reader?.signedIn && (
+        <p>
+          You are signed in{reader.user ? ` as ${reader.user}` : ''} with the role <b>{reader.role}</b>. The owner of
+          this server gives others.
+        </p>
+      )}
+      {reader && !reader.signedIn && reader.signIn === 'openid' && (
+        <p>
+          <a class="button sure" href={signInAddress()}>
+            Sign in
+          </a>
+        </p>
+      )}
+      <p>{reader?.signIn ? 'Or give' : 'Give'} an API token. It stays in this tab, and goes when you close it.</p>
       <div>
         <input
           class="field"
           type="password"
-          aria-label="Reader's token"
+          aria-label="API token"
           autocomplete="off"
           required
           value={text}
           onInput={(event) => setText(event.currentTarget.value)}
         />
         <button type="submit" class="button sure">
-          Sign in
+          Use token
         </button>
       </div>
       <p class="small">
-        An API token: the owner of this server makes one. On AWS the owner's own is the secret that{' '}
-        <code>cdk deploy</code> prints as <code>OwnerToken</code>.
+        The owner of this server makes tokens. On AWS the owner's own is the secret that <code>cdk deploy</code> prints
+        as <code>OwnerToken</code>.
       </p>
     </form>
   );
 }
 
-/** A page of cards under its head; what asks the service must be drawn in it, for signing in asks anew. `open` is for pages that show something to those without a token as well. */
+/** A page of cards under its head; what asks the service must be drawn in it, for signing in asks anew. `open` is for pages that show something to those who may not see the rest as well. */
 export function Page({
   here,
   title,
@@ -212,7 +254,7 @@ export function MapPage({ embed, children }: { embed: boolean; children: Compone
           <a class="skip" href="#places">
             Skip the map, to the list of places
           </a>
-          <Bar here="/" />
+          <Bar here="./" />
         </>
       )}
       <main class="map-stage">{children}</main>

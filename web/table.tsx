@@ -74,7 +74,7 @@ export const Name = ({ of }: { of: string }) => (
   </>
 );
 
-export const repositoryPage = (repository: string) => `/repositories?name=${encodeURIComponent(repository)}`;
+export const repositoryPage = (repository: string) => `./repositories?name=${encodeURIComponent(repository)}`;
 
 /** A repository's name as a link to its page; the tag stays muted behind its colon. */
 export function ImageName({ repository, tag }: { repository: string; tag?: string }) {
@@ -89,5 +89,5 @@ export function ImageName({ repository, tag }: { repository: string; tag?: strin
 }
 
 export const PersonName = ({ user }: { user: string }) => (
-  <a href={`/people?user=${encodeURIComponent(user)}`}>{user}</a>
+  <a href={`./people?user=${encodeURIComponent(user)}`}>{user}</a>
 );

@@ -49,6 +49,8 @@ function pageFrames(): Plugin {
 
 export default defineConfig({
   root: web,
+  // Wherever the pages are put, under a base path too, they find their files.
+  base: './',
   publicDir: join(web, 'public'),
   logLevel: 'warn',
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },

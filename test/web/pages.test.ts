@@ -80,8 +80,8 @@ test('a card that failed loads when asked again, without loading the page', { sk
 for (const path of ['/people', '/people?user=anna', '/repositories', '/repositories?name=elk/kibana'])
   test(`${path} asks for the reader's token once, says where it is, and keeps it in the tab alone`, { skip }, () =>
     see(path, { mood: 'private' }, async (page) => {
-      const field = page.getByLabel("Reader's token");
-      const open = page.getByRole('button', { name: 'Sign in' });
+      const field = page.getByLabel('API token');
+      const open = page.getByRole('button', { name: 'Use token' });
       await field.fill('wrong');
       assert.match((await page.locator('main').textContent()) ?? '', /OwnerToken/);
       await accessible(page);
@@ -106,7 +106,7 @@ test('without the token, Health shows what is public and one way in', { skip }, 
     await page.getByText('All is well').waitFor();
     await page.getByText('The model: for readers with the token.').waitFor();
     await accessible(page);
-    await page.getByLabel("Reader's token").fill('secret');
+    await page.getByLabel('API token').fill('secret');
     await page.keyboard.press('Enter');
     await page.getByText('the body is no JSON').first().waitFor();
   }),

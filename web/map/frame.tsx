@@ -121,7 +121,7 @@ export const Credit = ({ embed }: { embed: boolean }) => (
     {embed && (
       <>
         {' · '}
-        <a href="/" target="_top">
+        <a href="./" target="_top">
           Whalewatch
         </a>
       </>

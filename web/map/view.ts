@@ -16,7 +16,7 @@ import {
 } from 'maplibre-gl';
 // A worker from a file of its own, so that the content security policy needs no blob:.
 import workerUrl from 'maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url';
-import type { ClusterProperties } from '../api.ts';
+import { type ClusterProperties, here } from '../api.ts';
 import { colour } from '../tokens.ts';
 import { readLand } from './land.ts';
 import { happened, pulse, pulseLayer, seen } from './pulse.ts';
@@ -97,7 +97,7 @@ function paint(): Record<string, Record<string, unknown>> {
 }
 
 const tiles = (snapshot: string, hours?: number) => [
-  `${location.origin}/v1/tiles/${encodeURIComponent(snapshot)}/{z}/{x}/{y}.mvt${hours ? `?hours=${hours}` : ''}`,
+  `${here('/v1/tiles/')}${encodeURIComponent(snapshot)}/{z}/{x}/{y}.mvt${hours ? `?hours=${hours}` : ''}`,
 ];
 const nothing: GeoJSON.FeatureCollection = { type: 'FeatureCollection', features: [] };
 

@@ -184,7 +184,7 @@ function HealthPage() {
   useEvery(everyMs, health.reload);
   return (
     <Page
-      here="/health"
+      here="./health"
       title={<h1>Health</h1>}
       lead="Whether what comes in goes out again, and what was dropped or set aside on the way."
       open

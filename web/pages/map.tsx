@@ -14,7 +14,7 @@ import { hasWebGL2, Still } from '../map/still.tsx';
 import type { Picked, View } from '../map/view.ts';
 import { MapPage, mount } from '../shell.tsx';
 
-const embed = location.pathname.startsWith('/embed');
+const embed = location.pathname.endsWith('/embed');
 const webgl = hasWebGL2();
 /** Where the panel is a sheet below the map; map.css has the same. */
 const sheet = matchMedia('(max-width: 600px), (max-width: 900px) and (min-height: 521px)');
@@ -118,7 +118,7 @@ function LiveMap() {
     if (state === 'empty')
       return (
         <Note title="No hits yet.">
-          Put the beacon on a page, and its visitors show here within seconds. <a href="/setup">How to</a>
+          Put the beacon on a page, and its visitors show here within seconds. <a href="./setup">How to</a>
         </Note>
       );
     if (!latest && error) return null;
@@ -155,7 +155,7 @@ function LiveMap() {
           )}
           {state === 'stale' && latest?.updatedAt && (
             <p class="small muted">
-              No news for {span((now - Date.parse(latest.updatedAt)) / 1000)}. <a href="/health">See what stands</a>
+              No news for {span((now - Date.parse(latest.updatedAt)) / 1000)}. <a href="./health">See what stands</a>
             </p>
           )}
         </div>

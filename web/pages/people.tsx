@@ -66,7 +66,7 @@ function PeoplePage() {
   const search = query.get('search') ?? '';
   return (
     <Page
-      here="/people"
+      here="./people"
       title={<h1>People</h1>}
       lead="Who pulled from the registry, newest first. Open one for their history and what they may want next."
       aside={<Search label="Search a name" value={search} onSearch={(text) => change({ search: text || undefined })} />}

@@ -31,7 +31,7 @@ function History({ user }: { user: string }) {
       {(rows) =>
         rows.length === 0 ? (
           <Note title="No pulls by this name.">
-            Names are as the registry reports them. <a href="/people">Look for another</a>
+            Names are as the registry reports them. <a href="./people">Look for another</a>
           </Note>
         ) : (
           <>
@@ -129,7 +129,7 @@ function Forgotten({ user, rows }: { user: string; rows: number }) {
     <section class="card" role="status">
       <Note title={`${user} is forgotten.`}>
         {rows === 0 ? 'There was nothing kept under that name.' : `${plural(rows, 'row')} were deleted.`}{' '}
-        <a href="/people">Back to the people</a>
+        <a href="./people">Back to the people</a>
       </Note>
     </section>
   );
@@ -141,7 +141,7 @@ export function OnePerson({ user }: { user: string }) {
     document.title = `${user} - Whalewatch`;
   }, [user]);
   return (
-    <Page here="/people" title={<h1>{user}</h1>} crumb={{ href: '/people', name: 'People' }}>
+    <Page here="./people" title={<h1>{user}</h1>} crumb={{ href: './people', name: 'People' }}>
       {forgotten === undefined ? (
         <Person user={user} onForgotten={setForgotten} />
       ) : (
@@ -165,7 +165,7 @@ function Person({ user, onForgotten }: { user: string; onForgotten: (rows: numbe
         <section class="card">
           <Note title="Nothing is known of this name.">
             No pull or push came under it. Names are as the registry reports them.{' '}
-            <a href="/people">Look for another</a>
+            <a href="./people">Look for another</a>
           </Note>
         </section>
         <Wanted user={user} known={false} />

@@ -84,7 +84,7 @@ function RepositoriesPage() {
   const sort = sorts.find(([name]) => name === query.get('sort'))?.[0] ?? 'popular';
   return (
     <Page
-      here="/repositories"
+      here="./repositories"
       title={<h1>Repositories</h1>}
       lead='One pull makes up to nine registry events. Pulls are what people and machines did; events are what the registry sent; "Pulled by" counts every name, scanners too.'
       aside={

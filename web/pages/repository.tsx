@@ -112,13 +112,13 @@ export function OneRepository({ repository }: { repository: string }) {
   }, [repository]);
   return (
     <Page
-      here="/repositories"
+      here="./repositories"
       title={
         <h1 class="image">
           <Name of={repository} />
         </h1>
       }
-      crumb={{ href: '/repositories', name: 'Repositories' }}
+      crumb={{ href: './repositories', name: 'Repositories' }}
     >
       <Cards repository={repository} />
     </Page>

@@ -5,7 +5,7 @@ import { Code } from '../code.tsx';
 import { Segments } from '../controls.tsx';
 import { mount, Page } from '../shell.tsx';
 
-const here = location.origin;
+const here = new URL('.', location.href).href.slice(0, -1);
 const webhook = `${here}/v1/registry-events`;
 
 const registries = [
@@ -71,7 +71,7 @@ function Setup() {
   const { where, label, text } = settings[registry];
   return (
     <Page
-      here="/setup"
+      here="./setup"
       title={<h1>Set up</h1>}
       lead="Point a registry at the webhook and put the beacon on a page. Both can be done alone."
     >
@@ -113,8 +113,8 @@ function Setup() {
           <div>
             <h2 id="try">See it arrive</h2>
             <p>
-              Send one hit by hand. It shows on <a href="/">the map</a> within seconds; pulls show under{' '}
-              <a href="/people">People</a>. If nothing comes, <a href="/health">Health</a> says what was refused and
+              Send one hit by hand. It shows on <a href="./">the map</a> within seconds; pulls show under{' '}
+              <a href="./people">People</a>. If nothing comes, <a href="./health">Health</a> says what was refused and
               why.
             </p>
             <Code label="A command that sends one hit" text={`curl -d '{"domain": "shop.example"}' ${here}/v1/hits`} />
