@@ -13,7 +13,7 @@ import { promisify } from 'node:util';
 import { buildPyramid } from '#core/map/cluster.ts';
 import { encodePyramid } from '#core/map/snapshot.ts';
 import { bundle, bundleFolder, type FunctionName } from '../infra/tools/bundle.ts';
-import { skewedPoints } from '../test/support/points-of.ts';
+import { skewedPoints } from './worlds/points.ts';
 
 const STARTS = 15;
 const POINTS = 20_000;

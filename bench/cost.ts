@@ -13,7 +13,7 @@ import { buildPyramid } from '#core/map/cluster.ts';
 import { latToY, lonToX, SIZE } from '#core/map/mercator.ts';
 import { encodePyramid } from '#core/map/snapshot.ts';
 import { bundle, bundleFolder } from '../infra/tools/bundle.ts';
-import { skewedPoints } from '../test/support/points-of.ts';
+import { skewedPoints } from './worlds/points.ts';
 
 const at = process.argv.indexOf('--domains');
 const domains = at < 0 ? 20_000 : Number(process.argv[at + 1]);

@@ -14,12 +14,13 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import Supercluster, { type AnyProps, type PointFeature, type TileFeature } from 'supercluster';
 import { fromGeojsonVt } from 'vt-pbf';
+import { seeded } from '#core/bytes/random.ts';
 import { buildPyramid, type Points } from '#core/map/cluster.ts';
 import { latToY, lonToX, SIZE } from '#core/map/mercator.ts';
 import { encodeTile } from '#core/map/mvt.ts';
 import { type Pyramid, SINGLE, TileItems } from '#core/map/pyramid.ts';
 import { encodePyramid, openInPart, openPyramid } from '#core/map/snapshot.ts';
-import { seeded, skewedPoints } from '../test/support/points-of.ts';
+import { skewedPoints } from './worlds/points.ts';
 
 const OPTIONS = { radius: 64, extent: 512, maxZoom: 16 };
 const SEED = 5;

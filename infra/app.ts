@@ -4,7 +4,8 @@ import { AwsSolutionsChecks } from 'cdk-nag';
 import { contextLayer, resolveLayers, SettingError } from '#settings/read.ts';
 import { awsSchema } from '#settings/schema.ts';
 import written from '../whalewatch.config.ts';
-import { type Emulated, Whalewatch } from './whalewatch.ts';
+import type { Emulated } from './emulated.ts';
+import { Whalewatch } from './whalewatch.ts';
 
 const app = new App();
 const { emulated: emulator, stackName, ...context } = app.node.getAllContext();

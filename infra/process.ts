@@ -27,10 +27,10 @@ import { IpTable } from '#geo/table.ts';
 import type { ExportVariables, Variables } from '#process/env.ts';
 import { SettingError } from '#settings/read.ts';
 import type { ResolvedSettings } from '#settings/schema.ts';
+import type { Emulated } from './emulated.ts';
 import { explain, wildcard } from './explain.ts';
 import { allow, StageFunction } from './function.ts';
 import { keep, type Stores } from './stores.ts';
-import type { Emulated } from './whalewatch.ts';
 
 /** Of a stage that reads the stream and the stores: process, and serve for its health page. */
 export interface StageProps {

@@ -6,8 +6,8 @@ import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aw
 import { Construct } from 'constructs';
 import { newestIndex } from '#aws/events.ts';
 import type { ResolvedSettings } from '#settings/schema.ts';
+import type { Emulated } from './emulated.ts';
 import { explain } from './explain.ts';
-import type { Emulated } from './whalewatch.ts';
 
 const keyed = {
   partitionKey: { name: 'pk', type: AttributeType.STRING },

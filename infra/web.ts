@@ -31,9 +31,9 @@ import { Construct } from 'constructs';
 import type { ResolvedSettings } from '#settings/schema.ts';
 import { contentSecurityPolicy } from '../web/policy.ts';
 import type { Api } from './api.ts';
+import type { Emulated } from './emulated.ts';
 import { explain, wildcard } from './explain.ts';
 import type { Stores } from './stores.ts';
-import type { Emulated } from './whalewatch.ts';
 
 export interface WebProps {
   settings: ResolvedSettings;

@@ -5,6 +5,7 @@ import { resolve } from '#settings/read.ts';
 import type { Settings } from '#settings/schema.ts';
 import { Api } from './api.ts';
 import { Collect } from './collect.ts';
+import type { Emulated } from './emulated.ts';
 import { Network } from './network.ts';
 import { Process } from './process.ts';
 import { Serve } from './serve.ts';
@@ -14,18 +15,6 @@ import { Watch } from './watch.ts';
 import { Web } from './web.ts';
 
 export type { Settings } from '#settings/schema.ts';
-
-/** For what an emulator of AWS lacks; nothing else may use it. Given as context by test/aws/deploy.test.ts. */
-export interface Emulated {
-  /** Leaves out uploading the pages: BucketDeployment runs on a layer with Python's AWS CLI. */
-  withoutPages?: boolean;
-  /** Leaves out bucket policies that refuse plain HTTP. */
-  plainHttp?: boolean;
-  /** Where the IP table is: layers are not under /opt. */
-  ipTable?: string;
-  /** Where S3 is: a bucket has no host name of its own. */
-  s3?: string;
-}
 
 /** The whole system, in an app of your own too: `new Whalewatch(stack, 'Whalewatch', { keepDays: 14 })`. */
 export class Whalewatch extends Construct {

@@ -3,66 +3,102 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
-// core <- http <- a stage's logic <- its handler -> aws; infra -> functions; web -> core only; test -> anything.
+// Which folder may import which; "ARCHITECTURE.md" says why. A file in none of them may import nothing of the project.
 const stages = ['collect', 'process', 'train', 'serve'];
 const allowed: Record<string, string[]> = {
-  'functions/core': ['functions/core'],
-  'functions/http': ['functions/http', 'functions/core'],
-  'functions/aws': ['functions/aws', 'functions/core'],
+  'functions/core': [],
+  'functions/http': ['functions/core'],
+  'functions/aws': ['functions/core'],
   ...Object.fromEntries(
-    stages.map((stage) => [
-      `functions/${stage}`,
-      ['functions/core', 'functions/http', 'functions/aws', `functions/${stage}`, 'layers/geo', 'whalewatch.config.ts'],
-    ]),
+    stages.map((stage) => [`functions/${stage}`, ['functions/core', 'functions/http', 'functions/aws', 'layers/geo']]),
   ),
-  'layers/geo': ['layers/geo', 'functions/core'],
-  settings: ['settings', 'functions/core'],
-  infra: ['infra', 'settings', 'functions', 'layers/geo', 'whalewatch.config.ts', 'web/build.ts', 'web/policy.ts'],
-  web: ['web', 'functions/core'],
+  'layers/geo': ['functions/core'],
+  settings: ['functions/core'],
+  infra: ['settings', 'functions', 'layers/geo', 'whalewatch.config.ts', 'web/build.ts', 'web/policy.ts'],
+  web: ['functions/core'],
+  'whalewatch.config.ts': ['settings'],
+  bench: ['functions', 'infra', 'settings', 'layers/geo', 'web'],
+  test: ['functions', 'infra', 'settings', 'layers/geo', 'web', 'bench', 'whalewatch.config.ts', 'examples'],
 };
 
 const root = join(import.meta.dirname, '..');
 
 function sources(folder: string): string[] {
+  if (/\.tsx?$/.test(folder)) return [folder];
   return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
     .filter((name) => /\.tsx?$/.test(name) && !name.includes('node_modules'))
     .map((name) => join(folder, name));
 }
 
+const aliases = Object.entries<string>(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).imports);
+
 /** The project file an import names, or undefined for a package. */
 function target(file: string, specifier: string): string | undefined {
-  if (specifier.startsWith('#')) {
-    const [alias, rest] = [specifier.slice(1, specifier.indexOf('/')), specifier.slice(specifier.indexOf('/') + 1)];
-    const folder =
-      alias === 'geo'
-        ? 'layers/geo'
-        : alias === 'local'
-          ? 'infra/local'
-          : alias === 'settings'
-            ? alias
-            : `functions/${alias}`;
-    return `${folder}/${rest}`;
-  }
   if (specifier.startsWith('.')) return join(file, '..', specifier);
+  for (const [alias, folder] of aliases)
+    if (specifier.startsWith(alias.slice(0, -1))) return join(folder.slice(0, -1), specifier.slice(alias.length - 1));
 }
 
-const imports = /(?:^|\n)\s*(?:import|export)\s[^;]*?from\s+'([^']+)'|import\('([^']+)'\)|(?:^|\n)import\s+'([^']+)'/g;
+const imports =
+  /(?:^|\n)\s*(?:import|export)\s[^;]*?from\s+'([^']+)'|\bimport\('([^']+)'\)|(?:^|\n)import\s+'([^']+)'/g;
 
-for (const [folder, targets] of Object.entries(allowed)) {
-  test(`${folder} imports only from ${targets.join(', ')}`, () => {
-    const files = sources(folder);
-    for (const file of files) {
-      for (const match of readFileSync(join(root, file), 'utf8').matchAll(imports)) {
-        const to = target(file, match[1] ?? match[2] ?? match[3]);
-        if (to)
-          assert.ok(
-            targets.some((allow) => to === allow || to.startsWith(`${allow}/`)),
-            `${file} imports ${to}`,
-          );
-      }
-    }
+/** The project's files that a file's text imports, types too. */
+const importsOf = (file: string, text: string): string[] =>
+  [...text.matchAll(imports)].flatMap((match) => target(file, match[1] ?? match[2] ?? match[3]) ?? []);
+
+const within = (file: string, folder: string) => file === folder || file.startsWith(`${folder}/`);
+
+/** Imports that no arrow allows. */
+const forbidden = (graph: Map<string, string[]>): string[] =>
+  [...graph].flatMap(([file, targets]) => {
+    const [folder] = Object.keys(allowed).filter((one) => within(file, one));
+    const may = folder === undefined ? [] : [folder, ...allowed[folder]];
+    return targets.filter((to) => !may.some((one) => within(to, one))).map((to) => `${file} imports ${to}`);
   });
+
+/** The first circle of each file that closes one: `a > b > a`. */
+function circles(graph: Map<string, string[]>): string[] {
+  const found: string[] = [];
+  const done = new Set<string>();
+  const visit = (file: string, path: string[]) => {
+    const at = path.indexOf(file);
+    if (at >= 0) found.push([...path.slice(at), file].join(' > '));
+    if (at >= 0 || done.has(file)) return;
+    for (const to of graph.get(file) ?? []) visit(to, [...path, file]);
+    done.add(file);
+  };
+  for (const file of graph.keys()) visit(file, []);
+  return found;
 }
+
+const files = Object.keys(allowed).flatMap(sources);
+const graph = new Map(files.map((file) => [file, importsOf(file, readFileSync(join(root, file), 'utf8'))]));
+
+test('imports follow the arrows', () => assert.deepEqual(forbidden(graph), []));
+
+test('no file imports itself through others, by types neither', () => assert.deepEqual(circles(graph), []));
+
+test('a forbidden import and a circle are found', () => {
+  const file = 'functions/core/cursor.ts';
+  const importing = (text: string) =>
+    new Map([...graph, [file, importsOf(file, `${readFileSync(join(root, file), 'utf8')}\n${text}`)]]);
+  const user = files.find((one) => graph.get(one)?.includes(file) && within(one, 'functions'));
+  assert.deepEqual(circles(importing(`import type {} from '../../${user}';`)).length > 0, true);
+  assert.deepEqual(circles(importing("import type {} from './cursor.ts';")), [`${file} > ${file}`]);
+  for (const text of [
+    "import type { A } from '#http/errors.ts';",
+    "import {\n  a,\n  b,\n} from '#http/errors.ts';",
+    "export * from '../http/errors.ts';",
+    `const a = import(${"'../http/errors.ts'"});`,
+    "import '../http/errors.ts';",
+  ])
+    assert.deepEqual(forbidden(importing(text)), [`${file} imports functions/http/errors.ts`], text);
+});
+
+test('core knows no HTTP', () => {
+  for (const file of sources('functions/core'))
+    assert.doesNotMatch(readFileSync(join(root, file), 'utf8'), /from '(@?hono|node:http)/, file);
+});
 
 test('core is browser-safe: no node: module, no clock, no Math.random', () => {
   for (const file of sources('functions/core')) {

@@ -19,7 +19,8 @@ import {
   UpdateCommand,
 } from '@aws-sdk/lib-dynamodb';
 import { page, readCursor } from '#core/cursor.ts';
-import { namesPerson, type Pull, type Quarantined, type StoredEvent } from '#core/event.ts';
+import type { Pull, Quarantined, StoredEvent } from '#core/event.ts';
+import { namesPerson } from '#core/registry/quarantine.ts';
 import { type EventStore, forgottenKeptMs } from '#core/stores.ts';
 import { deleteAll, inParallel, type Key, queryAll, type Row, sortable, transact, writeAll } from './dynamo.ts';
 

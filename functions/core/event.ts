@@ -1,6 +1,5 @@
 // What flows: the lines of a stream record, and what is kept of them.
 // A stream record is newline-delimited JSON, one HitLine or RegistryLine a line, at most 1 MiB.
-import { withoutAddresses } from './registry/quarantine.ts';
 
 /** One visit of the portal, as collect streams it. `address` is used for one look-up and dropped by process. */
 export interface HitLine {
@@ -115,44 +114,3 @@ export interface Quarantined {
   /** The offending text with addresses removed, cut at 64 KiB. */
   body: string;
 }
-
-/**
- * Does what was set aside name a person? Their name anywhere in the body, or in what the reason quotes, counts if no letter,
- * digit or underscore touches it: to forget "an" must not take every text that holds "an" inside a word, and may take
- * one where it is a word of its own. What senders escape in JSON and URLs is read both ways, and a body that ends within
- * the name (it was cut) counts from three letters on.
- */
-export function namesPerson({ body, reason }: Quarantined, user: string): boolean {
-  const alone = (name: string) => new RegExp(`(?<![\\p{L}\\p{M}\\p{N}_])${name}(?![\\p{L}\\p{M}\\p{N}_])`, 'u');
-  const literal = (text: string) => text.replace(/[\\^$.|?+*()[\]{}/]/g, '\\$&');
-  const masked = withoutAddresses(user);
-  const names = masked === '[address]' ? [user] : [user, masked];
-  const whole = alone(`(?:${names.map(literal).join('|')})`);
-  const quoted = reason.match(/"(?:[^"\\]|\\.)*"/g)?.join(' ') ?? '';
-  const letters = [...user];
-  const cut = (text: string) =>
-    letters.some((_, count) => {
-      const start = letters.slice(0, count).join('');
-      return count >= 3 && text.endsWith(start) && !/[\p{L}\p{M}\p{N}_]$/u.test(text.slice(0, -start.length));
-    });
-  return [...readings(body), ...readings(quoted)].some((text) => whole.test(text)) || readings(body).some(cut);
-}
-
-/** A text as it came, with JSON's escapes resolved (twice where JSON holds JSON), and with those of URLs. */
-function readings(text: string): string[] {
-  const once = unescaped(text.replace(/\\(u[0-9a-f]{0,3})?$/i, ''));
-  const url = text.replaceAll('+', ' ').replace(/(%[0-9a-f]{2})+/gi, (run) => {
-    const bytes = run
-      .slice(1)
-      .split('%')
-      .map((hex) => Number.parseInt(hex, 16));
-    return new TextDecoder().decode(Uint8Array.from(bytes));
-  });
-  return [...new Set([text, once, unescaped(once), url])];
-}
-
-const escapes: Record<string, string> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' };
-const unescaped = (text: string): string =>
-  text.replace(/\\(?:u([0-9a-f]{4})|(.))/gis, (_, code: string | undefined, letter: string) =>
-    code ? String.fromCharCode(Number.parseInt(code, 16)) : (escapes[letter] ?? letter),
-  );

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { namesPerson } from '#core/event.ts';
+import { namesPerson } from '#core/registry/quarantine.ts';
 
 const aside = (body: string, reason = 'the body is no JSON') => ({ id: '1', time: 0, reason, position: '1', body });
 

@@ -2,6 +2,7 @@
 // and may make it fail before it takes effect (throttled), after it took effect (timed out), or kill its caller.
 // Batches come again, overlap, are split and race each other as a mapping and its zombies do; two exports run at once.
 
+import { seeded } from '#core/bytes/random.ts';
 import type { HitLine } from '#core/event.ts';
 import { DaySums } from '#core/hits/day-sums.ts';
 import { encodeHit } from '#core/hits/hit.ts';
@@ -30,17 +31,6 @@ const place = (address: string) =>
   address === ''
     ? undefined
     : { lat: Number(address), lon: -Number(address), country: Number(address) % 2 ? 'DE' : 'FR' };
-
-/** mulberry32 */
-function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 /** Runs the world through the protocol with every mishap, then once more without any, and answers what is published. */
 export async function runWorld({ seed, shards }: World, { processBatch, exportPoints }: Protocol): Promise<Result> {

@@ -1,6 +1,21 @@
 // The leaves of a snapshot that a filter keeps: how many of any range, and where they lie. Made in one pass over the
 // columns (about 3 ns a leaf); from then on an item of a tile costs two part-blocks of at most 63 leaves, whatever its count.
-import type { Pyramid } from './pyramid.ts';
+
+/** The leaves of a snapshot, as a pyramid holds them. */
+export interface Leaves {
+  leafColumns: {
+    x: Uint32Array;
+    y: Uint32Array;
+    updatedAt: Float64Array | Uint32Array;
+    country: Uint16Array;
+    /** Row of each leaf in the last two columns; absent where they lie in the order of the leaves. */
+    order?: Uint32Array;
+  };
+  /** Of `updatedAt`: milliseconds = timeBase + value * timeUnit. */
+  timeBase: number;
+  timeUnit: number;
+  countries: string[];
+}
 
 export interface Filter {
   /** Milliseconds: only points of this time or newer. */
@@ -26,7 +41,7 @@ export class Matches {
   private readonly sumsX: Float64Array;
   private readonly sumsY: Float64Array;
 
-  constructor(pyramid: Pyramid, { since, country }: Filter) {
+  constructor(pyramid: Leaves, { since, country }: Filter) {
     const { x, y, updatedAt, country: countries, order } = pyramid.leafColumns;
     this.x = x;
     this.y = y;

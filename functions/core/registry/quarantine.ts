@@ -1,4 +1,5 @@
-// The text that quarantine keeps: addresses masked, cut.
+// The text that quarantine keeps (addresses masked, cut), and whom it names.
+import type { Quarantined } from '../event.ts';
 
 // What may be part of an address: hexadecimal letters and colons (also as URLs and JSON escape them), and four numbers
 // with dots. Neither pattern can fail after it has taken anything but a few letters, so each reads a text once.
@@ -35,3 +36,43 @@ export function setAsideText(text: string): string {
   while (end > bodyLetters - addressLetters && /[\w.:%\\-]/.test(text[end - 1])) end--;
   return withoutAddresses(text.slice(0, end)).slice(0, bodyLetters);
 }
+
+/**
+ * Returns whether a quarantined entry names a user: as a whole word in its body or in a quoted part of its reason, so that
+ * forgetting "an" leaves "anna" alone. Escapes of JSON and URLs are resolved too. A body that was cut within the name
+ * matches from three characters on.
+ */
+export function namesPerson({ body, reason }: Pick<Quarantined, 'body' | 'reason'>, user: string): boolean {
+  const alone = (name: string) => new RegExp(`(?<![\\p{L}\\p{M}\\p{N}_])${name}(?![\\p{L}\\p{M}\\p{N}_])`, 'u');
+  const literal = (text: string) => text.replace(/[\\^$.|?+*()[\]{}/]/g, '\\$&');
+  const masked = withoutAddresses(user);
+  const names = masked === '[address]' ? [user] : [user, masked];
+  const whole = alone(`(?:${names.map(literal).join('|')})`);
+  const quoted = reason.match(/"(?:[^"\\]|\\.)*"/g)?.join(' ') ?? '';
+  const letters = [...user];
+  const cut = (text: string) =>
+    letters.some((_, count) => {
+      const start = letters.slice(0, count).join('');
+      return count >= 3 && text.endsWith(start) && !/[\p{L}\p{M}\p{N}_]$/u.test(text.slice(0, -start.length));
+    });
+  return [...readings(body), ...readings(quoted)].some((text) => whole.test(text)) || readings(body).some(cut);
+}
+
+/** Returns the text as it came, with escapes of JSON resolved once and twice (JSON within JSON), and with those of URLs. */
+function readings(text: string): string[] {
+  const once = unescaped(text.replace(/\\(u[0-9a-f]{0,3})?$/i, ''));
+  const url = text.replaceAll('+', ' ').replace(/(%[0-9a-f]{2})+/gi, (run) => {
+    const bytes = run
+      .slice(1)
+      .split('%')
+      .map((hex) => Number.parseInt(hex, 16));
+    return new TextDecoder().decode(Uint8Array.from(bytes));
+  });
+  return [...new Set([text, once, unescaped(once), url])];
+}
+
+const escapes: Record<string, string> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' };
+const unescaped = (text: string): string =>
+  text.replace(/\\(?:u([0-9a-f]{4})|(.))/gis, (_, code: string | undefined, letter: string) =>
+    code ? String.fromCharCode(Number.parseInt(code, 16)) : (escapes[letter] ?? letter),
+  );

@@ -4,7 +4,9 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import type { KinesisStreamEvent } from 'aws-lambda';
 import { openSeal } from '../stores/seal.ts';
-import type { Condition } from './pump.ts';
+
+/** Why a batch was given up, as Lambda names it. */
+export type Condition = 'RetryAttemptsExhausted' | 'RecordAgeExceeded';
 
 export interface FailedBatch {
   condition: Condition;

@@ -6,7 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { KinesisStreamBatchResponse, KinesisStreamEvent, KinesisStreamRecord } from 'aws-lambda';
 import { openDatabase } from '../stores/sqlite.ts';
 import type { LocalStream, ReadRecord } from '../stores/stream.ts';
-import { openFailures } from './failures.ts';
+import { type Condition, openFailures } from './failures.ts';
 
 export interface PumpOptions {
   stream: LocalStream;
@@ -59,9 +59,6 @@ export interface Pump {
   stop(): Promise<void>;
   status(): PumpStatus;
 }
-
-/** Why a part of a batch was given up, by Lambda's names. */
-export type Condition = 'RetryAttemptsExhausted' | 'RecordAgeExceeded';
 
 /** Lambda's limit of an event. */
 export const maxEventBytes = 6 * 1024 * 1024;

@@ -1,6 +1,7 @@
 import { hash, randomBytes } from 'node:crypto';
 import { page, readCursor } from '#core/cursor.ts';
-import { namesPerson, type Pull, type Quarantined, type StoredEvent } from '#core/event.ts';
+import type { Pull, Quarantined, StoredEvent } from '#core/event.ts';
+import { namesPerson } from '#core/registry/quarantine.ts';
 import { type EventStore, forgottenKeptMs } from '#core/stores.ts';
 import { groupCommit, openDatabase, transaction } from './sqlite.ts';
 import { wiper } from './wipe.ts';

@@ -5,7 +5,8 @@ import { buildPyramid, packNames } from '#core/map/cluster.ts';
 import { latToY, lonToX, SIZE, xToLon, yToLat } from '#core/map/mercator.ts';
 import { type Box, DEEPEST_ZOOM, EXTENT, type Pyramid, SINGLE } from '#core/map/pyramid.ts';
 import { BadSnapshot, encodePyramid, openPyramid } from '#core/map/snapshot.ts';
-import { pointsOf, type Row, skewedPoints } from '../../support/points-of.ts';
+import { skewedPoints } from '../../../bench/worlds/points.ts';
+import { pointsOf, type Row } from '../../support/points-of.ts';
 
 const edge = (low: number, high: number) =>
   fc.oneof(fc.constantFrom(low, 0, high), fc.double({ min: low, max: high, noNaN: true }));

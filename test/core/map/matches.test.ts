@@ -6,7 +6,8 @@ import { buildPyramid } from '#core/map/cluster.ts';
 import { latToY, lonToX, SIZE } from '#core/map/mercator.ts';
 import { SINGLE } from '#core/map/pyramid.ts';
 import { encodePyramid, openInPart, openPyramid } from '#core/map/snapshot.ts';
-import { pointsOf, type Row, skewedPoints } from '../../support/points-of.ts';
+import { skewedPoints } from '../../../bench/worlds/points.ts';
+import { pointsOf, type Row } from '../../support/points-of.ts';
 
 const world: [number, number, number, number] = [-180, -90, 180, 90];
 const codes = ['', 'DE', 'FJ'];

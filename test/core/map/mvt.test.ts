@@ -6,7 +6,8 @@ import { buildPyramid } from '#core/map/cluster.ts';
 import { tileFeatures } from '#core/map/geojson.ts';
 import { encodeTile } from '#core/map/mvt.ts';
 import { encodePyramid, openPyramid } from '#core/map/snapshot.ts';
-import { pointsOf, skewedPoints } from '../../support/points-of.ts';
+import { skewedPoints } from '../../../bench/worlds/points.ts';
+import { pointsOf } from '../../support/points-of.ts';
 
 test('a reader of vector tiles sees the items of the tile, as the GeoJSON form has them', () => {
   const built = buildPyramid(skewedPoints(20_000, 1));

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { seeded } from '#core/bytes/random.ts';
 import { buildPyramid } from '#core/map/cluster.ts';
 import { SIZE } from '#core/map/mercator.ts';
 import { encodeTile } from '#core/map/mvt.ts';
 import type { Box, Pyramid } from '#core/map/pyramid.ts';
 import { BadSnapshot, encodePyramid, openInPart, openPyramid } from '#core/map/snapshot.ts';
-import { seeded, skewedPoints } from '../../support/points-of.ts';
+import { skewedPoints } from '../../../bench/worlds/points.ts';
 
 const file = encodePyramid(buildPyramid(skewedPoints(20_000, 4)));
 const whole = openPyramid(file);

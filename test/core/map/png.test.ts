@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { crc32, deflateSync, inflateSync } from 'node:zlib';
 import { buildPyramid } from '#core/map/cluster.ts';
 import { clear, drawLand, drawTile, encodePng, type Picture, shortCount } from '#core/map/png.ts';
-import { pointsOf, skewedPoints } from '../../support/points-of.ts';
+import { skewedPoints } from '../../../bench/worlds/points.ts';
+import { pointsOf } from '../../support/points-of.ts';
 
 /** Reads back what encodePng writes, checking every chunk's sum. */
 function decode(png: Uint8Array): Picture {

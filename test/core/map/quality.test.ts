@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import Supercluster from 'supercluster';
 import { buildPyramid } from '#core/map/cluster.ts';
 import { latToY, lonToX, SIZE } from '#core/map/mercator.ts';
-import { skewedPoints } from '../../support/points-of.ts';
+import { skewedPoints } from '../../../bench/worlds/points.ts';
 
 // At zoom 1 there are about 95 items, so one world is luck: the mean of a few is what a viewer can expect.
 const seeds = Array.from({ length: 6 }, (_, i) => i + 5);

@@ -5,7 +5,7 @@ import { pointerKey, snapshotKey } from '#core/map/pointer.ts';
 import { encodePyramid } from '#core/map/snapshot.ts';
 import type { ObjectStore } from '#core/stores.ts';
 import { objectSnapshots } from '#serve/map/snapshots.ts';
-import { skewedPoints } from '../../support/points-of.ts';
+import { skewedPoints } from '../../../bench/worlds/points.ts';
 
 function world() {
   const objects = new Map<string, Uint8Array>();

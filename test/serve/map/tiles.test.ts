@@ -8,7 +8,8 @@ import { encodePyramid } from '#core/map/snapshot.ts';
 import type { ObjectStore } from '#core/stores.ts';
 import { mapRoutes } from '#serve/map/clusters.ts';
 import { objectSnapshots, type SnapshotSource } from '#serve/map/snapshots.ts';
-import { pointsOf, type Row, skewedPoints } from '../../support/points-of.ts';
+import { skewedPoints } from '../../../bench/worlds/points.ts';
+import { pointsOf, type Row } from '../../support/points-of.ts';
 
 const day = 86_400_000;
 const now = Date.UTC(2026, 10, 21);
