@@ -11,6 +11,9 @@ export const count = (value: number) => whole.format(value);
 export const compact = (value: number) => short.format(value);
 /** 1 place, 2 places */
 export const plural = (value: number, one: string, many = `${one}s`) => `${count(value)} ${value === 1 ? one : many}`;
+const megabytes = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
+/** 12.3 MB */
+export const bytes = (value: number) => `${megabytes.format(value / 1e6)} MB`;
 /** 21 Nov, of a UTC day or time. */
 export const day = (time: string | number) => dayName.format(new Date(time));
 /** Nov 21, 2026, 8:04 AM, in the reader's zone. */

@@ -44,7 +44,8 @@ function madeUp(random: () => number, count: number): { events: StoredEvent[]; p
       present(
         storedEvent(`event ${n}`, 0, {
           ...common(),
-          action: pick(['pull', 'pull', 'push', 'delete']),
+          // A delete of one tag: what was deleted whole is in no list.
+          ...pick([{ action: 'pull' }, { action: 'pull' }, { action: 'push' }, { action: 'delete', tag: 'gone', digest: undefined }] as const),
           kind: pick(['manifest', 'manifest', 'blob']),
         }),
       ),

@@ -221,7 +221,9 @@ export async function startWorld(folder: string): Promise<World> {
       }
       case '/v1/unused': {
         const image = { repository: 'elk/kibana', tag: '7.0', lastPush: ago(2000), lastPull: null };
-        return { since: ago(720), items: empty ? [] : [{ ...image, dryRun: 'DELETE /v2/elk/kibana/manifests/7.0' }] };
+        const why = { size: 12_300_000, reason: 'never pulled', confidence: 'known' };
+        const dryRun = 'DELETE /v2/elk/kibana/manifests/sha256:1';
+        return { since: ago(720), items: empty ? [] : [{ ...image, ...why, dryRun }] };
       }
       case '/v1/pullers':
         return {

@@ -1,9 +1,10 @@
-// Pushed, and pulled by nobody but scanners since: what may go.
+// Pushed, and in use by nobody since: what may go, and why.
 import { useState } from 'preact/hooks';
 import { get } from '../api.ts';
 import { Content, Note } from '../card.tsx';
 import { Code } from '../code.tsx';
 import { Segments } from '../controls.tsx';
+import { bytes } from '../format.ts';
 import { useLoad, useNow } from '../load.ts';
 import { Ago, ImageName, Table } from '../table.tsx';
 
@@ -15,8 +16,12 @@ interface Unused {
     digest?: string;
     lastPush: string;
     lastPull: string | null;
-    /** The registry call that would delete it. */
-    dryRun: string;
+    /** Bytes of its layers, where the registry says. */
+    size: number | null;
+    reason: string;
+    confidence: string;
+    /** The registry call that would delete it, only where nothing unknown could be using it. */
+    dryRun?: string;
   }[];
 }
 
@@ -33,13 +38,15 @@ export function UnusedImages() {
   return (
     <>
       <div class="card-head">
-        <p class="muted">Pushed, but pulled by nobody except scanners for this long. Nothing is deleted from here.</p>
+        <p class="muted">
+          Neither these images nor anything connected to them was pulled for this long. Nothing is deleted from here.
+        </p>
         <Segments label="Unused for" value={days} options={spans} onChange={setDays} />
       </div>
       <Content of={loaded} what="The list of unused images" lines={8}>
         {({ items }) =>
           items.length === 0 ? (
-            <Note title="Everything that was pushed was pulled.">
+            <Note title="Everything pushed before then is in use.">
               Only images whose push Whalewatch saw can show here.
             </Note>
           ) : (
@@ -57,6 +64,14 @@ export function UnusedImages() {
                       </span>
                     ),
                   },
+                  {
+                    head: 'Why',
+                    as: 'name',
+                    cell: ({ reason, confidence }) => (
+                      <span class="muted">{confidence === 'known' ? reason : `${reason} (${confidence})`}</span>
+                    ),
+                  },
+                  { head: 'Size', as: 'number', wide: true, cell: ({ size }) => (size === null ? '' : bytes(size)) },
                   { head: 'Pushed', as: 'when', cell: ({ lastPush }) => <Ago time={lastPush} now={now} /> },
                   {
                     head: 'Last pull',
@@ -66,11 +81,16 @@ export function UnusedImages() {
                   },
                 ]}
               />
+              <p>
+                <a href={`/v1/unused?days=${days}&limit=10000&format=csv`} download="unused.csv">
+                  All as CSV
+                </a>
+              </p>
               <details class="dry-run">
-                <summary>Registry calls that would delete them</summary>
+                <summary>Registry calls that would delete those that nothing unknown can be using</summary>
                 <Code
                   label="Registry calls that would delete the unused images"
-                  text={items.map(({ dryRun }) => dryRun).join('\n')}
+                  text={[...new Set(items.flatMap(({ dryRun }) => dryRun ?? []))].join('\n')}
                 />
               </details>
             </>

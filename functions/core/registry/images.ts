@@ -117,7 +117,10 @@ interface Node {
   tags: Map<string, number>;
   /** A tag pointed here, and points elsewhere now. */
   moved: boolean;
+  /** Deleted by its digest, or with the repository. */
   gone: boolean;
+  /** Gone, or left behind by a delete of its tags or index: not listed, though a registry keeps it and what it needs for a while. */
+  left: boolean;
 }
 
 const never = Number.NEGATIVE_INFINITY;
@@ -126,21 +129,21 @@ const byText = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 /** Whether something was deleted and nothing is left. */
 export function isDeleted(images: RepositoryImages): boolean {
   const { nodes } = graphOf(images);
-  return images.facts.some(({ action }) => action === 'delete') && [...nodes.values()].every(({ gone }) => gone);
+  return images.facts.some(({ action }) => action === 'delete') && [...nodes.values()].every(({ left }) => left);
 }
 
 /** What was pushed before `since` and is connected to nothing that was pulled or pushed from then on; no order. */
 export function unusedImages(images: RepositoryImages, since: number): UnusedImage[] {
   const { nodes, edges, parents } = graphOf(images);
-  const live = [...nodes].filter(([, { gone }]) => !gone);
+  const there = [...nodes].filter(([, { gone }]) => !gone);
   const group = components(edges);
   const isUsed = ({ lastPull, lastPush }: Node) => lastPull >= since || lastPush >= since;
-  const used = new Set(live.filter(([, node]) => isUsed(node)).map(([name]) => group(name)));
-  const mayNameAnything = live.some(([, node]) => mayBeIndex(node) && !isTold(node));
+  const used = new Set(there.filter(([, node]) => isUsed(node)).map(([name]) => group(name)));
+  const mayNameAnything = there.some(([, node]) => mayBeIndex(node) && !isTold(node));
   const rows: UnusedImage[] = [];
-  for (const [name, node] of live) {
-    if (node.lastPush === never || node.lastPush >= since || used.has(group(name))) continue;
-    const indices = (parents.get(name) ?? []).filter((parent) => !nodes.get(parent)?.gone);
+  for (const [name, node] of there) {
+    if (node.left || node.lastPush === never || node.lastPush >= since || used.has(group(name))) continue;
+    const indices = (parents.get(name) ?? []).filter((parent) => !nodes.get(parent)?.left).sort(byText);
     // What describes something we don't know of is kept as long as anything here is in use.
     const loose = isLoose(node, indices);
     if (loose && used.size > 0) continue;
@@ -207,7 +210,7 @@ function graphOf({ facts, manifests }: RepositoryImages) {
     const digest = name.startsWith('tag ') ? undefined : name;
     const node: Node = {
       ...{ digest, info: infos.get(name), lastPush: never, lastPull: never, lastSeen: never },
-      ...{ watched: new Map(), deletedAt: never, tags: new Map(), moved: false, gone: false },
+      ...{ watched: new Map(), deletedAt: never, tags: new Map(), moved: false, gone: false, left: false },
     };
     nodes.set(name, node);
     return node;
@@ -239,8 +242,8 @@ function graphOf({ facts, manifests }: RepositoryImages) {
     const place = places.get(tag);
     // A pull of a tag without a digest says nothing of where the tag points.
     const isBare = place?.name.startsWith('tag ');
-    if (!place || (digest ? isBare || place.time <= seen : isBare && place.time < seen))
-      places.set(tag, { name, time: seen });
+    const isNewer = !place || place.time < seen || (place.time === seen && place.name < name);
+    if (!place || (digest ? isBare || isNewer : isBare && isNewer)) places.set(tag, { name, time: seen });
   }
 
   // A pull that names only a tag is one of whatever had it.
@@ -262,9 +265,9 @@ function graphOf({ facts, manifests }: RepositoryImages) {
       else node.tags.set(tag, pushed);
     }
     // Whoever deletes the last tag of a manifest deletes the manifest, though a registry keeps it until it collects.
-    if (node.tags.size === 0 && node.lastSeen <= untaggedAt) node.gone = true;
+    node.left = node.gone || (node.tags.size === 0 && node.lastSeen <= untaggedAt);
     // A bare tag beside a manifest that has it now is the same thing.
-    if (node.digest === undefined && places.get(name.slice(4))?.name !== name) node.gone = true;
+    if (node.digest === undefined && places.get(name.slice(4))?.name !== name) node.gone = node.left = true;
   }
 
   const parents = new Map<string, string[]>();
@@ -295,10 +298,10 @@ function forgetPlatforms(nodes: Map<string, Node>, parents: Map<string, string[]
     changed = false;
     for (const [child, names] of parents) {
       const node = nodes.get(child);
-      if (!node || node.gone || node.tags.size > 0) continue;
+      if (!node || node.left || node.tags.size > 0) continue;
       const all = names.map((name) => nodes.get(name)!);
       const last = all.reduce((time, { deletedAt, lastSeen }) => Math.max(time, deletedAt, lastSeen), never);
-      if (all.every(({ gone }) => gone) && node.lastSeen <= last) node.gone = changed = true;
+      if (all.every(({ left }) => left) && node.lastSeen <= last) node.left = changed = true;
     }
   }
 }
@@ -359,7 +362,7 @@ function reasonOf(node: Node, indices: string[], nodes: Map<string, Node>): stri
   const parts: string[] = [];
   if (subject) {
     const there = nodes.get(subject);
-    const state = there?.gone ? 'was deleted' : there ? 'is not in use either' : 'was never seen here';
+    const state = there?.left ? 'was deleted' : there ? 'is not in use either' : 'was never seen here';
     parts.push(`describes ${short(subject)}, which ${state}`);
   } else if (indices.length > 0) {
     const tags = indices.flatMap((index) => [...(nodes.get(index)?.tags.keys() ?? [])]).sort(byText);

@@ -1,0 +1,218 @@
+// What is in use, and what is left: on small repositories with a known answer, then on random ones against reachability.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { type ImageFact, isDeleted, type ManifestInfo, unusedImages } from '#core/registry/images.ts';
+
+const index = 'application/vnd.oci.image.index.v1+json';
+const manifest = 'application/vnd.oci.image.manifest.v1+json';
+const day = 86_400_000;
+const since = 30 * day;
+const hex = (letter: string) => `sha256:${letter.repeat(64)}`;
+
+const image = (letter: string, more: Partial<ManifestInfo> = {}): ManifestInfo => ({
+  ...{ digest: hex(letter), mediaType: manifest, references: [], runs: true, size: 10 },
+  ...more,
+});
+const indexOf = (letter: string, ...children: string[]) =>
+  image(letter, { mediaType: index, references: children.map(hex), size: undefined });
+const push = (letter: string, tag?: string, time = day): ImageFact => fact('push', letter, tag, time);
+const pull = (letter: string, tag?: string, more: Partial<ImageFact> = {}): ImageFact => ({
+  ...fact('pull', letter, tag, since + 1),
+  ...more,
+});
+const remove = (letter?: string, tag?: string, time = 2 * day): ImageFact => fact('delete', letter, tag, time);
+function fact(
+  action: ImageFact['action'],
+  letter: string | undefined,
+  tag: string | undefined,
+  time: number,
+): ImageFact {
+  return {
+    ...{ action, time, class: 'human', apart: false },
+    ...(letter ? { digest: hex(letter) } : {}),
+    ...(tag ? { tag } : {}),
+  };
+}
+const unused = (facts: ImageFact[], manifests: ManifestInfo[]) =>
+  unusedImages({ repository: 'r', facts, manifests }, since);
+const names = (facts: ImageFact[], manifests: ManifestInfo[]) =>
+  unused(facts, manifests)
+    .map(({ tag, digest }) => `${tag ?? ''}@${digest?.[7] ?? ''}`)
+    .sort();
+
+const multi = [push('a'), push('b'), push('c', 'multi')];
+const multiInfos = [image('a'), image('b'), indexOf('c', 'a', 'b')];
+
+test('use flows along references both ways', () => {
+  assert.deepEqual(names(multi, multiInfos), ['@a', '@b', 'multi@c']);
+  for (const used of ['a', 'b', 'c']) assert.deepEqual(names([...multi, pull(used)], multiInfos), [], used);
+  assert.deepEqual(names([...multi, pull('a', undefined, { apart: true })], multiInfos).length, 3, 'its own read-back');
+  assert.deepEqual(names([...multi, pull('a', undefined, { class: 'scanner' })], multiInfos).length, 3);
+});
+
+test('an image keeps what describes it, by tag and by subject, and one that nothing names', () => {
+  const facts = [push('a', '1'), push('b', `sha256-${'a'.repeat(64)}.sig`), push('c'), push('d')];
+  const loose = image('d', { runs: false });
+  const infos = [image('a'), image('b', { runs: false }), image('c', { runs: false, subject: hex('a') }), loose];
+  assert.deepEqual(names([...facts, pull('a', '1')], infos), []);
+  const rows = unused(facts, infos);
+  assert.equal(rows.length, 4);
+  const of = (letter: string) => rows.find(({ digest }) => digest === hex(letter));
+  assert.deepEqual(
+    ['a', 'b', 'c', 'd'].map((letter) => of(letter)?.confidence),
+    ['known', 'known', 'known', 'unknown references'],
+  );
+  assert.match(of('b')?.reason ?? '', /^describes sha256:aaaaaaaaaaaa, which is not in use either; never pulled$/);
+});
+
+test('the referrers fall-back index is one as well', () => {
+  const facts = [push('a', '1'), push('b'), push('c', `sha256-${'a'.repeat(64)}`), pull('a', '1')];
+  assert.deepEqual(names(facts, [image('a'), image('b', { runs: false }), indexOf('c', 'b')]), []);
+});
+
+test('what was not told is listed without confidence', () => {
+  const confidence = (infos: ManifestInfo[]) =>
+    unused([push('a', '1'), push('b', '2')], infos).map((row) => row.confidence);
+  assert.deepEqual(confidence([image('a'), image('b')]), ['known', 'known']);
+  assert.deepEqual(confidence([image('a'), image('b', { references: undefined })]), ['known', 'unknown references']);
+  const unknown = ['unknown references', 'unknown references'];
+  assert.deepEqual(confidence([image('a'), image('b', { mediaType: index, references: undefined })]), unknown);
+  assert.deepEqual(confidence([image('a')]), unknown, 'it may be an index');
+  assert.deepEqual(
+    unused([push('a', '1'), pull('a', '1', { class: 'mirror' })], [image('a')]).map((row) => row.confidence),
+    ['pulled by a mirror'],
+  );
+});
+
+test('a tag that moved leaves its old image, and a pull of the tag is one of where it pointed', () => {
+  const facts = [push('a', 'latest'), push('b', 'latest', 2 * day), pull('b', 'latest')];
+  const [row, ...more] = unused(facts, [image('a'), image('b')]);
+  assert.deepEqual(more, []);
+  assert.deepEqual([row.tag, row.digest, row.size], [undefined, hex('a'), 10]);
+  assert.equal(row.reason, 'its tag points to a newer image; never pulled');
+  const bare: ImageFact = { ...pull('a', 'latest'), digest: undefined };
+  assert.deepEqual(names([...facts, bare], [image('a'), image('b')]), [], 'which of both was pulled is not known');
+});
+
+test('what was deleted is gone until it is pushed again', () => {
+  const infos = multiInfos;
+  assert.deepEqual(names([...multi, remove('c')], infos), [], 'an index takes its platforms along');
+  assert.deepEqual(names([...multi, remove(undefined, 'multi')], infos), []);
+  assert.deepEqual(names([...multi, remove()], infos), []);
+  for (const gone of [remove('c'), remove(undefined, 'multi'), remove()]) {
+    assert.equal(isDeleted({ repository: 'r', facts: [...multi, gone], manifests: infos }), true);
+    const again = push('c', 'multi', 3 * day);
+    assert.equal(isDeleted({ repository: 'r', facts: [...multi, gone, again], manifests: infos }), false);
+  }
+  assert.equal(isDeleted({ repository: 'r', facts: multi, manifests: infos }), false);
+  assert.deepEqual(names([...multi, push('c', 'other'), remove(undefined, 'multi')], infos), ['@a', '@b', 'other@c']);
+});
+
+// --- properties -------------------------------------------------------------------------------------------------------
+
+const letters = ['a', 'b', 'c', 'd', 'e', 'f'];
+const tags = ['1', '2', ...letters.slice(0, 3).map((letter) => `sha256-${letter.repeat(64)}.sig`)];
+const world = fc.record({
+  infos: fc.tuple(
+    ...letters.map((letter, at) =>
+      fc
+        .record({
+          isIndex: fc.boolean(),
+          told: fc.integer({ min: 0, max: 9 }).map((n) => n > 0),
+          children: fc.subarray(letters.slice(0, at)),
+          subject: fc.option(fc.constantFrom(...letters), { nil: undefined }),
+          runs: fc.boolean(),
+        })
+        .map(({ isIndex, told, children, subject, runs }) =>
+          image(letter, {
+            mediaType: isIndex ? index : manifest,
+            references: told ? (isIndex ? children.map(hex) : []) : undefined,
+            subject: isIndex || subject === letter ? undefined : subject && hex(subject),
+            runs,
+          }),
+        ),
+    ),
+  ),
+  facts: fc.array(
+    fc
+      .record({
+        action: fc.constantFrom('push', 'push', 'push', 'pull', 'delete'),
+        letter: fc.option(fc.constantFrom(...letters), { nil: undefined, freq: 8 }),
+        tag: fc.option(fc.constantFrom(...tags), { nil: undefined, freq: 1 }),
+        time: fc.integer({ min: 0, max: 40 }).map((n) => n * day),
+        kind: fc.constantFrom('human', 'ci', 'cluster', 'scanner', 'signature'),
+        apart: fc.constantFrom(false, false, true),
+      })
+      .map(
+        ({ action, letter, tag, time, kind, apart }): ImageFact => ({
+          ...fact(action as ImageFact['action'], letter, tag, time),
+          ...{ class: kind as ImageFact['class'], apart: action === 'pull' && apart },
+        }),
+      ),
+    { maxLength: 20, size: 'max' },
+  ),
+});
+
+test('nothing listed is reachable from anything in use, and the order of facts does not matter', () => {
+  let listed = 0;
+  fc.assert(
+    fc.property(world, fc.infiniteStream(fc.nat()), ({ infos, facts }, random) => {
+      const rows = unused(facts, infos);
+      listed += rows.length;
+      const shuffled = facts.map((one) => ({ one, at: random.next().value })).sort((a, b) => a.at - b.at);
+      const again = unused(
+        shuffled.map(({ one }) => one),
+        infos,
+      );
+      const key = (row: object) => JSON.stringify(row);
+      assert.deepEqual(again.map(key).sort(), rows.map(key).sort());
+
+      // By brute force: whatever was used, and is there, reaches along references, subjects and tags, both ways.
+      const use = facts.filter(
+        ({ action, class: kind, apart, time }) =>
+          time >= since &&
+          (action === 'push' || (action === 'pull' && !apart && ['human', 'ci', 'cluster'].includes(kind))),
+      );
+      const lastDelete = (digest: string, tag?: string) =>
+        Math.max(
+          -1,
+          ...facts
+            .filter(({ action, digest: d, tag: t }) => action === 'delete' && (d ? d === digest : !t || t === tag))
+            .map(({ time }) => time),
+        );
+      const reached = new Set(
+        use
+          .filter(({ digest, tag, time }) => digest && time > lastDelete(digest, tag) + day)
+          .map(({ digest }) => digest!),
+      );
+      const gone = (digest: string) => {
+        const seen = facts
+          .filter(({ action, digest: d }) => d === digest && action !== 'delete')
+          .map(({ time }) => time);
+        return Math.max(-1, ...seen) <= Math.max(...[...tags, undefined].map((tag) => lastDelete(digest, tag)));
+      };
+      const edges = infos.flatMap(({ digest, references = [], subject }) =>
+        gone(digest) ? [] : [...references, ...(subject ? [subject] : [])].map((other) => [digest, other]),
+      );
+      for (let before = -1; before !== reached.size; ) {
+        before = reached.size;
+        for (const [a, b] of edges)
+          if (reached.has(a) || reached.has(b)) {
+            reached.add(a);
+            reached.add(b);
+          }
+      }
+      for (const row of rows) {
+        assert.ok(!reached.has(row.digest ?? ''), `${key(row)} is in use`);
+        assert.ok(row.reason !== '');
+        const described = /^sha256-(\w{64})/.exec(row.tag ?? '')?.[1];
+        if (described) assert.ok(!reached.has(`sha256:${described}`), `${key(row)} describes what is in use`);
+        const info = infos.find(({ digest }) => digest === row.digest);
+        if (row.confidence === 'known' && info?.mediaType === index) assert.ok(info.references);
+      }
+    }),
+    { seed: 1, numRuns: Number(process.env.FUZZ_RUNS ?? 3000) },
+  );
+  assert.ok(listed > 1000, 'the property was about something');
+});
