@@ -45,7 +45,12 @@ function madeUp(random: () => number, count: number): { events: StoredEvent[]; p
         storedEvent(`event ${n}`, 0, {
           ...common(),
           // A delete of one tag: what was deleted whole is in no list.
-          ...pick([{ action: 'pull' }, { action: 'pull' }, { action: 'push' }, { action: 'delete', tag: 'gone', digest: undefined }] as const),
+          ...pick([
+            { action: 'pull' },
+            { action: 'pull' },
+            { action: 'push' },
+            { action: 'delete', tag: 'gone', digest: undefined },
+          ] as const),
           kind: pick(['manifest', 'manifest', 'blob']),
         }),
       ),
