@@ -1,6 +1,7 @@
 import { Hono } from 'hono';
 import { cors } from 'hono/cors';
 import { isbot } from 'isbot';
+import { packLines } from '#core/bytes/pack.ts';
 import { type StreamRecord, StreamRefused, type StreamWriter } from '#core/stores.ts';
 import { clientAddress, proxyMatcher } from '#http/address.ts';
 import { readBody } from '#http/body.ts';
@@ -70,26 +71,10 @@ export function collectApp(options: CollectOptions): Hono {
     // Pages send Origin, back ends don't: a crawler that runs the beacon is told from curl and its like.
     if (c.req.header('origin') !== undefined && isbot(c.req.header('user-agent')))
       return c.json({ accepted: 0, ignored: lines.length, reason: 'the user agent is a bot' }, 202);
-    await put(packHits(lines, newKey));
+    // Many hits to a record: Kinesis bills and limits by the record, and process reads lines faster than records.
+    await put(packLines(lines).map((data) => ({ key: newKey(), data })));
     return c.json({ accepted: lines.length }, 202);
   });
 
   return app;
-}
-
-const recordBytes = 512 * 1024;
-
-/** Many hits to a record: Kinesis bills and limits by the record, and process reads lines faster than records. */
-function packHits(lines: string[], newKey: () => string): StreamRecord[] {
-  const records: StreamRecord[] = [];
-  let from = 0;
-  let size = 0;
-  lines.forEach((line, index) => {
-    size += Buffer.byteLength(line) + 1;
-    if (size < recordBytes && index < lines.length - 1) return;
-    records.push({ key: newKey(), data: Buffer.from(lines.slice(from, index + 1).join('\n')) });
-    from = index + 1;
-    size = 0;
-  });
-  return records;
 }

@@ -1,5 +1,6 @@
 // Many requests' lines in few stream records, where one process answers many requests at a time: Kinesis bills and limits by the
 // record. A request is answered when the record that holds its lines was taken, and refused when that record was.
+import { grouped, joined } from '#core/bytes/pack.ts';
 import { type StreamRecord, StreamRefused, type StreamWriter } from '#core/stores.ts';
 
 export interface CoalesceOptions {
@@ -59,9 +60,9 @@ export function coalesce(stream: StreamWriter, options: CoalesceOptions): Coales
   const send = async (batch: Map<string, Part[]>, shared: string) => {
     const packed = [...batch].flatMap(([key, parts]) =>
       // Full records of the shared key go to shards of their own.
-      packs(parts).map((pack, at) => ({
+      grouped(parts, ({ data }) => data.length, unitBytes).map((pack, at) => ({
         pack,
-        record: { key: key === shared && at > 0 ? newKey() : key, data: joined(pack) },
+        record: { key: key === shared && at > 0 ? newKey() : key, data: joined(pack.map(({ data }) => data)) },
       })),
     );
     let failed: unknown;
@@ -106,26 +107,3 @@ export function coalesce(stream: StreamWriter, options: CoalesceOptions): Coales
     },
   };
 }
-
-/** Parts in their order, as many together as make a unit. */
-function packs(parts: Part[]): Part[][] {
-  const packed: Part[][] = [];
-  let size = 0;
-  for (const part of parts) {
-    size += part.data.length + 1;
-    if (packed.length === 0 || size > unitBytes) {
-      packed.push([]);
-      size = part.data.length;
-    }
-    packed[packed.length - 1].push(part);
-  }
-  return packed;
-}
-
-/** A record holds lines, without a line feed at its end. */
-function joined(parts: Part[]): Uint8Array {
-  if (parts.length === 1) return parts[0].data;
-  return Buffer.concat(parts.flatMap(({ data }, at) => (at === 0 ? [data] : [lineFeed, data])));
-}
-
-const lineFeed = Buffer.from('\n');

@@ -1,15 +1,12 @@
 import { encodeHit, validateHit } from '#core/hits/hit.ts';
+import { hitLimits } from '#core/hits/limits.ts';
 import { badRequest } from '#http/errors.ts';
 
-/** Most hits one request may carry. */
-export const mostHits = 10_000;
-
-/** Each day's sums are an object of their own: anybody may send hits, so nobody may open more days than this. */
-const mostDaysBack = 400;
+const { perRequest: mostHits, daysBack: mostDaysBack } = hitLimits;
 
 /**
  * The stream lines of a request's hits: one hit or an array of them.
- * Throws a 400 that names the hit, the field and the mend; then none of the request's hits is taken.
+ * Throws a 400 that names the hit, the field and the fix; none of the request's hits is taken then.
  */
 export function readHits(text: string, address: string, now: number): string[] {
   let body: unknown;
@@ -17,7 +14,7 @@ export function readHits(text: string, address: string, now: number): string[] {
     body = JSON.parse(text);
   } catch (cause) {
     throw badRequest(
-      `the body is no JSON: ${(cause as Error).message}. Send {"domain": "portal.example"} or an array of such hits.`,
+      `the body is not JSON: ${(cause as Error).message}. Send {"domain": "portal.example"} or an array of such hits.`,
     );
   }
   const hits = Array.isArray(body) ? body : [body];

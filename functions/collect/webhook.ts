@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { packLines } from '#core/bytes/pack.ts';
 import type { RegistryEvent, RegistryLine, RejectedLine } from '#core/event.ts';
 import { structured } from '#core/registry/dialects/cloudevents.ts';
 import { jsonOf } from '#core/registry/fields.ts';
@@ -7,8 +8,6 @@ import { setAsideText } from '#core/registry/quarantine.ts';
 import type { StreamRecord } from '#core/stores.ts';
 import { bearerOf, sameToken } from '#http/bearer.ts';
 
-/** Keeps a stream record well below Kinesis' 1 MiB, whatever one envelope holds. */
-const recordBytes = 512 * 1024;
 /** Keeps what is stored of an event below the 400 KB of a DynamoDB item. */
 const eventBytes = 320 * 1024;
 
@@ -93,23 +92,5 @@ function add(lines: Map<string, string[]>, group: string, line: string) {
   else lines.set(group, [line]);
 }
 
-function pack(lines: Map<string, string[]>): StreamRecord[] {
-  const records: StreamRecord[] = [];
-  for (const [group, list] of lines) {
-    let chunk: string[] = [];
-    let size = 0;
-    const flush = () => {
-      if (chunk.length > 0) records.push({ key: group, data: Buffer.from(chunk.join('\n')) });
-      chunk = [];
-      size = 0;
-    };
-    for (const line of list) {
-      const bytes = Buffer.byteLength(line) + 1;
-      if (size + bytes > recordBytes) flush();
-      chunk.push(line);
-      size += bytes;
-    }
-    flush();
-  }
-  return records;
-}
+const pack = (lines: Map<string, string[]>): StreamRecord[] =>
+  [...lines].flatMap(([key, list]) => packLines(list).map((data) => ({ key, data })));

@@ -1,16 +1,28 @@
 // What comes in, for the served document only: collect answers these calls, with guards of its own (functions/collect).
 import { type OpenAPIHono, z } from '@hono/zod-openapi';
+import { hitLimits } from '#core/hits/limits.ts';
 import { error, json } from './parameters.ts';
 
 const hit = z
   .object({
-    domain: z.string().max(253).openapi({ description: "The portal's host name.", example: 'portal.example' }),
-    action: z.string().max(64).optional().openapi({ description: 'Default view.' }),
-    id: z.string().max(64).optional().openapi({ description: 'Of two hits with the same id one counts.' }),
-    time: z.union([z.string(), z.int()]).optional().openapi({
-      description: 'RFC 3339 or milliseconds since the epoch; default now, at most 400 days ago.',
-    }),
-    path: z.string().optional(),
+    domain: z
+      .string()
+      .max(hitLimits.domain)
+      .openapi({ description: "The portal's host name.", example: 'portal.example' }),
+    action: z.string().min(1).max(hitLimits.action).optional().openapi({ description: 'Default view.' }),
+    id: z
+      .string()
+      .min(1)
+      .max(hitLimits.id)
+      .optional()
+      .openapi({ description: 'Of two hits with the same id one counts.' }),
+    time: z
+      .union([z.string(), z.int()])
+      .optional()
+      .openapi({
+        description: `RFC 3339 or milliseconds since the epoch; default now, at most ${hitLimits.daysBack} days ago.`,
+      }),
+    path: z.string().max(hitLimits.path).optional(),
   })
   .openapi('Hit');
 
@@ -39,13 +51,13 @@ export function describeIncoming({ openAPIRegistry: registry }: OpenAPIHono): vo
   registry.registerPath({
     method: 'post',
     path: '/v1/hits',
-    summary: "A portal's hits: one, or an array of up to 10,000",
+    summary: `A portal's hits: one, or an array of up to ${hitLimits.perRequest.toLocaleString('en')}`,
     description:
       'A hit is placed by the address of the connection; a back end passes its visitor on in X-Forwarded-For, and stands in the setting trustedProxies. One bad hit refuses the whole array.',
     request: {
       body: {
         content: {
-          'application/json': { schema: z.union([hit, z.array(hit)]) },
+          'application/json': { schema: z.union([hit, z.array(hit).max(hitLimits.perRequest)]) },
           'text/plain': { schema: z.string() },
         },
       },

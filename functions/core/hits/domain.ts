@@ -1,7 +1,7 @@
 // One form for each domain: two spellings that UTS 46 calls equal are counted as one.
+import { hitLimits } from './limits.ts';
 
-/** Most characters of a host name in its ASCII form (RFC 1035). */
-export const maxDomain = 253;
+const maxDomain = hitLimits.domain;
 
 const label = /^(?!-)[a-z0-9_-]{1,63}(?<!-)$/;
 /** Already canonical: ASCII, no label that UTS 46 would check, no last label that makes it an IPv4 address. */

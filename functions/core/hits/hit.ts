@@ -6,7 +6,8 @@
 
 import { hashBytes, viewOf } from '../bytes/names.ts';
 import type { HitLine } from '../event.ts';
-import { canonicalDomain, maxDomain } from './domain.ts';
+import { canonicalDomain } from './domain.ts';
+import { hitLimits } from './limits.ts';
 
 /** What the lines of a record are handed to. */
 export interface LineSink<Hit = HitLine> {
@@ -256,9 +257,8 @@ function layOut({ time, address, domain, action, id = '' }: HitLine): HitBytes {
   });
 }
 
-const mostAction = 64;
-const mostId = 128;
-/** The last moment a Date can hold, but one. */
+const { domain: maxDomain, action: mostAction, id: mostId, path: mostPath } = hitLimits;
+/** Exclusive upper bound for timestamps, milliseconds: the last that a Date can hold. */
 const latest = 8.64e15;
 const label = /^(?!-)[\p{L}\p{M}\p{N}_-]{1,63}(?<!-)$/u;
 
@@ -267,19 +267,19 @@ const isHost = (domain: string) =>
   domain.length <= maxDomain &&
   (domain.startsWith('[') ? canonicalDomain(domain) === domain : domain.split('.').every((part) => label.test(part)));
 
-/** Why a line of type `hit` is none; undefined when it is one. */
+/** Returns why the hit is invalid, or undefined. */
 function misfit({ time, address, domain, action, id }: HitLine): string | undefined {
-  if (typeof time !== 'number' || !(time >= 0 && time < latest)) return 'hit: time is no number of milliseconds';
-  if (typeof address !== 'string') return 'hit: address is no text';
+  if (typeof time !== 'number' || !(time >= 0 && time < latest)) return 'hit: time must be a number of milliseconds';
+  if (typeof address !== 'string') return 'hit: address must be a text';
   if (typeof domain !== 'string' || domain !== domain.toLowerCase() || !isHost(domain))
-    return 'hit: domain is no host name in small letters';
+    return 'hit: domain must be a host name in lower case';
   if (typeof action !== 'string' || action.length < 1 || action.length > mostAction)
-    return `hit: action is no text of 1 to ${mostAction} letters`;
+    return `hit: action must be a text of 1 to ${mostAction} characters`;
   if (id !== undefined && (typeof id !== 'string' || id.length < 1 || id.length > mostId))
-    return `hit: id is no text of 1 to ${mostId} letters`;
+    return `hit: id must be a text of 1 to ${mostId} characters`;
 }
 
-/** A hit as a sender gave it, checked; or the reason why it is none, which names the field, the value and the mend. */
+/** Returns a hit as a sender gave it, checked; or the reason why it is invalid: the field, its value and what it must be. */
 export function validateHit(
   value: unknown,
   { address, now }: { address: string; now: number },
@@ -291,11 +291,11 @@ export function validateHit(
   const host = canonicalDomain(domain);
   if (!host) return { reason: `domain "${domain.slice(0, 80)}" is not a host name: write portal.example` };
   if (typeof action !== 'string' || action.length < 1 || action.length > mostAction)
-    return { reason: `action is no text of 1 to ${mostAction} letters` };
+    return { reason: `action must be a text of 1 to ${mostAction} characters` };
   if (id !== undefined && (typeof id !== 'string' || id.length < 1 || id.length > mostId))
-    return { reason: `id is no text of 1 to ${mostId} letters` };
-  if (path !== undefined && (typeof path !== 'string' || path.length > 2048))
-    return { reason: 'path is no text of at most 2048 letters' };
+    return { reason: `id must be a text of 1 to ${mostId} characters` };
+  if (path !== undefined && (typeof path !== 'string' || path.length > mostPath))
+    return { reason: `path must be a text of at most ${mostPath} characters` };
   const stamp = typeof time === 'number' ? time : typeof time === 'string' ? Date.parse(time) : Number.NaN;
   if (!(stamp >= 0 && stamp < latest)) {
     const given = typeof time === 'object' ? 'an object' : JSON.stringify(time).slice(0, 80);

@@ -3,6 +3,7 @@
 // of the same rows changes nothing: a registry event's id is kept for good, and asked for; a hit's only for an hour, so the
 // hits that were imported are remembered, day by day, under `imports/` in the objects.
 import { createHash } from 'node:crypto';
+import { packLines } from '#core/bytes/pack.ts';
 import type { HitLine, RegistryLine } from '#core/event.ts';
 import { encodeHit, validateHit } from '#core/hits/hit.ts';
 import { addressOf } from '#core/registry/address.ts';
@@ -41,7 +42,6 @@ export interface Backfilled {
 const pullColumns = ['time', 'user', 'repository', 'tag', 'digest', 'action', 'userAgent', 'address'];
 const hitColumns = ['time', 'domain', 'action', 'address', 'path', 'id'];
 const batchRows = 10_000;
-const recordBytes = 512 * 1024;
 
 /** Puts every good row into the stream. Throws when the file as a whole is none: no CSV header, say. */
 export async function backfill(
@@ -237,21 +237,7 @@ function pack(batch: Map<string, string[]>): StreamRecord[] {
     for (const line of lines) together.push(line);
     groups.set(group, together);
   }
-  const records: StreamRecord[] = [];
-  for (const [key, lines] of groups) {
-    let chunk: string[] = [];
-    let size = 0;
-    for (const line of lines) {
-      if (size + line.length > recordBytes) {
-        records.push({ key, data: Buffer.from(chunk.join('\n')) });
-        [chunk, size] = [[], 0];
-      }
-      chunk.push(line);
-      size += Buffer.byteLength(line) + 1;
-    }
-    records.push({ key, data: Buffer.from(chunk.join('\n')) });
-  }
-  return records;
+  return [...groups].flatMap(([key, lines]) => packLines(lines).map((data) => ({ key, data })));
 }
 
 // --- files ----------------------------------------------------------------------------------------------------------

@@ -178,8 +178,8 @@ test('a sender is told which field is wrong, its value and the mend', () => {
     [{}, /domain is missing/],
     [{ domain: 'https://portal.example' }, /"https:\/\/portal.example" is not a host name/],
     [{ domain: 'a.example', time: 'soon' }, /"soon" is no RFC 3339 time/],
-    [{ domain: 'a.example', action: 'a'.repeat(65) }, /1 to 64 letters/],
-    [{ domain: 'a.example', id: '' }, /1 to 128 letters/],
+    [{ domain: 'a.example', action: 'a'.repeat(65) }, /1 to 64 characters/],
+    [{ domain: 'a.example', id: '' }, /1 to 128 characters/],
   ];
   for (const [value, reason] of reasons) {
     const read = check(value);

@@ -1,0 +1,45 @@
+// Lines into the records of a stream.
+
+/** Bytes of the lines that a record gets, unless one line has more: half of what a stream takes, so that keys and joins fit. */
+export const packBytes = 512 * 1024;
+
+const lineFeed = 10;
+
+/** Groups parts in their order, each group as large as `most` bytes with a byte between parts allow, never empty. */
+export function grouped<Part>(parts: Iterable<Part>, bytesOf: (part: Part) => number, most: number): Part[][] {
+  const groups: Part[][] = [];
+  let size = most;
+  for (const part of parts) {
+    const bytes = bytesOf(part);
+    size += bytes + 1;
+    if (size > most) {
+      groups.push([]);
+      size = bytes;
+    }
+    groups[groups.length - 1].push(part);
+  }
+  return groups;
+}
+
+/** Parts with a line feed between them, none at the end: what a record holds. */
+export function joined(parts: Uint8Array[]): Uint8Array {
+  if (parts.length === 1) return parts[0];
+  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length + 1, -1));
+  let at = 0;
+  for (const [index, part] of parts.entries()) {
+    if (index > 0) bytes[at++] = lineFeed;
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
+const encoder = new TextEncoder();
+
+/** The data of records that hold these lines, in their order. A line longer than `most` bytes has a record of its own. */
+export const packLines = (lines: string[], most = packBytes): Uint8Array[] =>
+  grouped(
+    lines.map((line) => encoder.encode(line)),
+    ({ length }) => length,
+    most,
+  ).map(joined);

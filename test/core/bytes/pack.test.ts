@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { packLines } from '#core/bytes/pack.ts';
+
+/** UTF-16 and UTF-8 lengths differ: a packer that measures one and adds the other is off. */
+const line = fc.string({ unit: fc.constantFrom('a', 'é', '猫', '😀'), maxLength: 30, size: 'max' });
+
+test('records hold all lines in their order, none is empty, none is larger than asked but for a single line', () => {
+  fc.assert(
+    fc.property(fc.array(line, { maxLength: 60, size: 'max' }), fc.integer({ min: 1, max: 200 }), (lines, most) => {
+      const records = packLines(lines, most).map((data) => Buffer.from(data));
+      assert.deepEqual(
+        records.flatMap((data) => data.toString().split('\n')),
+        lines,
+      );
+      for (const data of records) assert.ok(data.length <= most || !data.includes('\n'), `${data.length} of ${most}`);
+      // Greedy: the first line of each record did not fit into the one before.
+      for (let at = 1; at < records.length; at++) {
+        const [first] = records[at].toString().split('\n');
+        assert.ok(records[at - 1].length + 1 + Buffer.byteLength(first) > most);
+      }
+    }),
+  );
+});
+
+test('a long first line makes no empty record; no lines make no record', () => {
+  assert.deepEqual(
+    packLines(['x'.repeat(100), 'y'], 10).map(({ length }) => length),
+    [100, 1],
+  );
+  assert.deepEqual(packLines([]), []);
+});
