@@ -3,21 +3,35 @@ import { join } from 'node:path';
 import { defineConfig, minify, type Plugin } from 'vite';
 import { html, pages } from './html.ts';
 import { basemap, countries } from './map/basemap.ts';
+import { pageFile } from './policy.ts';
 
 const web = import.meta.dirname;
+const root = join(web, '..');
 
 /** `virtual:basemap`: the addresses of the base maps, which stand beside the scripts under a name of their content. */
 function cutBasemap(): Plugin {
   const id = '\0virtual:basemap';
+  const files = { 'land-110m': () => basemap('110m'), 'land-50m': () => basemap('50m'), countries };
+  let developing = false;
   return {
     name: 'basemap',
+    configResolved({ command }) {
+      developing = command === 'serve';
+    },
     resolveId: (source) => (source === 'virtual:basemap' ? id : undefined),
     load(source) {
       if (source !== id) return;
-      const emit = (name: string, source: string) => this.emitFile({ type: 'asset', name: `${name}.json`, source });
-      return `export const coarse = import.meta.ROLLUP_FILE_URL_${emit('land-110m', basemap('110m'))};
-export const fine = import.meta.ROLLUP_FILE_URL_${emit('land-50m', basemap('50m'))};
-export const named = import.meta.ROLLUP_FILE_URL_${emit('countries', countries())};`;
+      const address = (name: keyof typeof files) =>
+        developing
+          ? `'/basemap/${name}.json'`
+          : `import.meta.ROLLUP_FILE_URL_${this.emitFile({ type: 'asset', name: `${name}.json`, source: files[name]() })}`;
+      return `export const coarse = ${address('land-110m')};
+export const fine = ${address('land-50m')};
+export const named = ${address('countries')};`;
+    },
+    configureServer({ middlewares }) {
+      for (const [name, text] of Object.entries(files))
+        middlewares.use(`/basemap/${name}.json`, (_request, response) => response.end(text()));
     },
   };
 }
@@ -44,6 +58,16 @@ function pageFrames(): Plugin {
       const page = files.get(id);
       return page && html(page);
     },
+    configureServer({ middlewares, transformIndexHtml }) {
+      middlewares.use(async (request, response, next) => {
+        const path = new URL(request.url ?? '/', 'http://localhost').pathname;
+        const page = files.get(join(web, pageFile(path)));
+        if (!page) return next();
+        const text = html(page).replace('"../node_modules/', `"/@fs${root}/node_modules/`);
+        response.setHeader('Content-Type', 'text/html');
+        response.end(await transformIndexHtml(path, text));
+      });
+    },
   };
 }
 
@@ -53,6 +77,7 @@ export default defineConfig({
   base: './',
   publicDir: join(web, 'public'),
   logLevel: 'warn',
+  server: { fs: { allow: [root] } },
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   plugins: [pageFrames(), cutBasemap(), beacon()],
   resolve: {
@@ -61,7 +86,7 @@ export default defineConfig({
   },
   worker: { format: 'es' },
   build: {
-    outDir: join(web, '../build/web'),
+    outDir: join(root, 'build/web'),
     emptyOutDir: true,
     // light-dark(), which the style has its themes from, came with these.
     target: ['chrome123', 'firefox120', 'safari17.5'],
