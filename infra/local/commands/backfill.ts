@@ -1,7 +1,7 @@
-// Rows of a file, NDJSON or CSV, as stream records: what `npm run import` puts into the stream.
-// A row with a `repository` is a pull, a row with a `domain` is a hit. Ids come from the content, so that a second import
-// of the same rows changes nothing: a registry event's id is kept for good, and asked for; a hit's only for an hour, so the
-// hits that were imported are remembered, day by day, under `imports/` in the objects.
+// Rows of a file as stream records: what `npm run import` puts into the stream.
+// A row with a `repository` is a pull or a push, a row with a `domain` is a hit. Ids come from the content, so that a second
+// import of the same rows changes nothing: what was imported is remembered, day by day, under `imports/` in the objects,
+// and a registry event's id is kept for good.
 import { createHash } from 'node:crypto';
 import { packLines } from '#core/bytes/pack.ts';
 import type { HitLine, RegistryLine } from '#core/event.ts';
@@ -15,12 +15,16 @@ import {
   type StreamRecord,
   type StreamWriter,
 } from '#core/stores.ts';
+import { type Format, type Row, rowsOf } from './rows.ts';
+import { rfc3339Of, Zone } from './times.ts';
 
 export interface BackfillOptions {
   stream: StreamWriter;
   objects: ObjectStore;
   events: Pick<EventStore, 'events'>;
   clock: () => number;
+  /** Where clocks showed the times that have no zone; UTC unless given. */
+  zone?: Zone;
   /** Called after each batch. */
   progress?: (so: Backfilled) => void;
 }
@@ -31,41 +35,60 @@ export interface Backfilled {
   hits: number;
   /** Of the pulls, those by nobody who signed in. */
   anonymous: number;
-  /** Pulls that are stored already or stand in the file twice, and hits that an earlier import brought. */
+  /** What an earlier import brought or the registry reported, and pulls that the file has twice. */
   known: number;
-  /** Columns and fields that mean nothing here: passed over. */
+  /** Lines of a log about anything but pulls and pushes. */
+  other: number;
+  /** Times without a zone. */
+  zoneless: number;
+  /** Columns and fields that mean nothing here. */
   ignored: Set<string>;
-  /** Rows left out: mend them and import the file again. */
+  /** Rows left out: fix them and import the file again. */
   bad: { line: number; reason: string }[];
 }
 
-const pullColumns = ['time', 'user', 'repository', 'tag', 'digest', 'action', 'userAgent', 'address'];
+const pullColumns = [
+  'time',
+  'user',
+  'repository',
+  'tag',
+  'digest',
+  'action',
+  'userAgent',
+  'address',
+  'method',
+  'mediaType',
+];
 const hitColumns = ['time', 'domain', 'action', 'address', 'path', 'id'];
 const batchRows = 10_000;
 
-/** Puts every good row into the stream. Throws when the file as a whole is none: no CSV header, say. */
+/** Puts every good row into the stream. Throws Unreadable for a file that has none, as a CSV file without a header. */
 export async function backfill(
   lines: AsyncIterable<string> | Iterable<string>,
-  format: 'csv' | 'ndjson',
+  format: Format,
   options: BackfillOptions,
 ): Promise<Backfilled> {
-  const { stream, objects, events, clock, progress } = options;
-  const done: Backfilled = { rows: 0, pulls: 0, hits: 0, anonymous: 0, known: 0, ignored: new Set(), bad: [] };
-  const imported = new ImportedHits(objects);
+  const { stream, objects, events, clock, progress, zone = new Zone('UTC') } = options;
+  const done: Backfilled = {
+    ...{ rows: 0, pulls: 0, hits: 0, anonymous: 0, known: 0, other: 0, zoneless: 0 },
+    ...{ ignored: new Set<string>(), bad: [] },
+  };
+  const imported = new Imported(objects, 'hits');
+  const importedPulls = new Imported(objects, 'pulls');
   /** How often this file has had the same hit, by digest: equal rows are as many hits. */
   const occurrences = new Map<number, number>();
-  /** The pulls of this file, by digest: equal rows are one pull. */
-  const pulls = new Set<number>();
   let batch: Map<string, string[]> = new Map();
   const flush = async () => {
     await stream.put(pack(batch));
     await imported.save();
+    await importedPulls.save();
     batch = new Map();
     progress?.(done);
   };
-  for await (const { line, row, wrong } of format === 'csv' ? csvRows(lines) : jsonRows(lines)) {
+  for await (const { line, row, wrong } of rowsOf(lines, format)) {
     done.rows++;
-    const read = wrong ?? (await lineOf(row));
+    if (!row && !wrong) done.other++;
+    const read = wrong ?? (row && (await lineOf(row)));
     if (typeof read === 'string') done.bad.push({ line, reason: read });
     else if (read) add(batch, read.key, read.text);
     if (done.rows % batchRows === 0) await flush();
@@ -73,27 +96,31 @@ export async function backfill(
   await flush();
   return done;
 
+  function timed(time: unknown): unknown {
+    return rfc3339Of(time, zone, () => done.zoneless++);
+  }
+
   async function lineOf(row: Row): Promise<{ key: string; text: string } | string | undefined> {
     const isPull = 'repository' in row;
     for (const name of Object.keys(row))
       if (!(isPull ? pullColumns : hitColumns).includes(name)) done.ignored.add(name);
     if (isPull) {
-      const line = pullOf(row, clock());
+      const line = pullOf(row, clock(), timed);
       if (typeof line === 'string') return line;
       const { id, user, repository, time } = line.event;
-      const number = numberOf(digestOf(id));
+      // An earlier import may not be processed yet, or be older than what is remembered.
+      const isNew = await importedPulls.isNew(time, digestOf(id));
       const stored = async () => (await events.events(user, repository, time, time)).some((event) => event.id === id);
-      if (pulls.has(number) || (await stored())) {
+      if (!isNew || (await stored())) {
         done.known++;
         return undefined;
       }
-      pulls.add(number);
       done.pulls++;
       if (user === '') done.anonymous++;
       return { key: user || 'import', text: JSON.stringify(line) };
     }
     if (!('domain' in row)) return 'it has neither a repository (a pull) nor a domain (a hit)';
-    const hit = hitOf(row, clock());
+    const hit = hitOf({ ...row, time: timed(row.time) }, clock());
     if (typeof hit === 'string') return hit;
     // The address is no part of it: what is remembered must not tell one.
     const content = `${hit.time} ${hit.domain} ${hit.action}`;
@@ -115,33 +142,42 @@ const digestOf = (content: string) => createHash('sha256').update(content).diges
 /** The first 53 bits. */
 const numberOf = (digest: Buffer) => digest.readUIntBE(0, 6) * 32 + (digest[6] >> 3);
 
-type Row = Record<string, unknown>;
+/** RFC 3339, and with the blank that many tools write: the id of such a row has the time as it is in the file. */
+const asBefore = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i;
 
-function pullOf(row: Row, now: number): RegistryLine | string {
+function pullOf(row: Row, now: number, timed: (time: unknown) => unknown): RegistryLine | string {
   const wrong = nested(row, pullColumns) ?? badAddress(row);
   if (wrong) return wrong;
   const { time, user, repository, tag, digest, action = 'pull', address, userAgent = 'import' } = row;
+  const { mediaType = 'application/vnd.oci.image.manifest.v1+json', method = action === 'push' ? 'PUT' : 'GET' } = row;
   if (action !== 'pull' && action !== 'push') return `action ${shown(action)} is neither pull nor push`;
-  const content = [time, user ?? '', repository, tag ?? '', digest ?? '', action].map(String);
+  const timestamp = timed(time);
+  const named = typeof time === 'string' && asBefore.test(time.trim()) ? time : timestamp;
+  const content = [named, user ?? '', repository, tag ?? '', digest ?? '', action].map(String);
+  if (row.method !== undefined) content.push(String(method));
   const event = {
     id: `import-${createHash('sha256').update(JSON.stringify(content)).digest('base64url').slice(0, 24)}`,
-    // As many tools write it: 2026-11-21 08:00:00Z.
-    timestamp: typeof time === 'string' ? time.trim().replace(/^(\d{4}-\d\d-\d\d) (?=\d)/, '$1T') : time,
+    timestamp,
     action,
-    target: { mediaType: 'application/vnd.oci.image.manifest.v1+json', repository, tag, digest },
-    request: { method: action === 'push' ? 'PUT' : 'GET', addr: address, useragent: userAgent },
+    target: { mediaType, repository, tag, digest },
+    request: { method, addr: address, useragent: userAgent },
     actor: { name: user },
     source: { addr: 'import' },
   };
   const { events, rejected } = normalise({ events: [event] }, { receivedAt: now });
-  if (rejected.length > 0)
-    return rejected[0].reason
-      .replace(/^distribution: /, '')
-      .replace(/^timestamp/, 'time')
-      .replace(/not an RFC 3339 time$/, '$&: write 2026-11-21T08:00:00Z')
-      .replace(/^name/, 'user');
+  if (rejected.length > 0 && /^distribution: timestamp/.test(rejected[0].reason)) return `time ${badTime(time)}`;
+  if (rejected.length > 0) return rejected[0].reason.replace(/^distribution: /, '').replace(/^name/, 'user');
+  if (events.length === 0) return `mediaType ${shown(mediaType)} is not that of a manifest`;
   if (events[0].time > now + 86_400_000) return `time ${JSON.stringify(time)} is in the future`;
   return { type: 'registry', receivedAt: now, event: events[0] };
+}
+
+/** The time as the file has it, and what to do. */
+function badTime(time: unknown): string {
+  if (time === undefined) return 'is missing: write 2026-11-21T08:00:00Z';
+  const [, first, second] = /^(\d\d?)[./-](\d\d?)[./-]\d{2,4}/.exec(String(time)) ?? [];
+  if (first) return `${shown(time)} may be ${first}/${second} or ${second}/${first}: write the year first, 2026-11-21`;
+  return `${shown(time)} is not a time: write 2026-11-21T08:00:00Z, 2026-11-21 or seconds since 1970`;
 }
 
 function hitOf(row: Row, now: number): HitLine | string {
@@ -155,29 +191,31 @@ function hitOf(row: Row, now: number): HitLine | string {
 
 const shown = (value: unknown) => JSON.stringify(value)?.slice(0, 80);
 
-/** What is nested deep can't even be written in a message. */
+/** What is nested too deep can't be written even in a message. */
 function nested(row: Row, columns: string[]): string | undefined {
   const name = columns.find((name) => typeof row[name] === 'object' && row[name] !== null);
-  return name && `${name} is an object or a list: write a text`;
+  return name && `${name} is an object or a list: write text`;
 }
 
 function badAddress({ address }: Row): string | undefined {
   if (address === undefined || address === '' || addressOf(address) !== '') return undefined;
-  return `address ${shown(address)} is no IP address: write 192.0.2.7, or leave it empty`;
+  return `address ${shown(address)} is not an IP address: write 192.0.2.7, or leave it empty`;
 }
 
 // --- what was imported ----------------------------------------------------------------------------------------------
 
-/** The hits that imports brought, a set of 53-bit digests for each UTC day of the hits. */
-class ImportedHits {
+/** What imports brought of a kind, a set of 53-bit digests for each UTC day. */
+class Imported {
   readonly #objects: ObjectStore;
+  readonly #kind: 'hits' | 'pulls';
   readonly #days = new Map<string, { digests: Set<number>; etag?: string; changed: boolean }>();
 
-  constructor(objects: ObjectStore) {
+  constructor(objects: ObjectStore, kind: 'hits' | 'pulls') {
     this.#objects = objects;
+    this.#kind = kind;
   }
 
-  /** Notes a hit; false when it is known already. */
+  /** Remembers it; returns whether it was new. */
   async isNew(time: number, digest: Buffer): Promise<boolean> {
     const name = new Date(time).toISOString().slice(0, 10);
     const day = this.#days.get(name) ?? { ...(await this.#load(name)), changed: false };
@@ -195,7 +233,7 @@ class ImportedHits {
         try {
           const body = new Uint8Array(Float64Array.from(day.digests).buffer);
           const { etag } = await this.#objects.put(
-            keyOf(name),
+            this.#key(name),
             body,
             day.etag ? { ifMatch: day.etag } : { ifNoneMatch: '*' },
           );
@@ -211,14 +249,16 @@ class ImportedHits {
     }
   }
 
+  #key(day: string): string {
+    return `imports/${this.#kind}-${day}`;
+  }
+
   async #load(name: string): Promise<{ digests: Set<number>; etag?: string }> {
-    const found = await this.#objects.get(keyOf(name));
+    const found = await this.#objects.get(this.#key(name));
     if (!found) return { digests: new Set() };
     return { digests: new Set(new Float64Array(found.body.slice().buffer)), etag: found.etag };
   }
 }
-
-const keyOf = (day: string) => `imports/hits-${day}`;
 
 // --- records --------------------------------------------------------------------------------------------------------
 
@@ -239,94 +279,3 @@ function pack(batch: Map<string, string[]>): StreamRecord[] {
   }
   return [...groups].flatMap(([key, lines]) => packLines(lines).map((data) => ({ key, data })));
 }
-
-// --- files ----------------------------------------------------------------------------------------------------------
-
-interface NumberedRow {
-  /** Counted from 1; of a row that spans lines, its first. */
-  line: number;
-  row: Row;
-  wrong?: string;
-}
-
-async function* jsonRows(lines: AsyncIterable<string> | Iterable<string>): AsyncGenerator<NumberedRow> {
-  let line = 0;
-  for await (const text of lines) {
-    line++;
-    if (text.trim() === '') continue;
-    let row: unknown;
-    try {
-      row = JSON.parse(line === 1 ? withoutMark(text) : text);
-    } catch {
-      row = undefined;
-    }
-    if (typeof row === 'object' && row !== null && !Array.isArray(row)) yield { line, row: row as Row };
-    else yield { line, row: {}, wrong: 'it is no JSON object' };
-  }
-}
-
-/** A CSV file whose first line names no columns, or wrong ones. */
-export class NoColumns extends Error {
-  override name = 'NoColumns';
-}
-
-/** RFC 4180: comma, double quotes, a quoted field may hold line breaks; the first row names the columns. */
-async function* csvRows(lines: AsyncIterable<string> | Iterable<string>): AsyncGenerator<NumberedRow> {
-  let columns: string[] | undefined;
-  let [line, first, open] = [0, 0, ''];
-  for await (const text of lines) {
-    line++;
-    if (open === '') first = line;
-    const whole = open === '' ? text : `${open}\n${text}`;
-    // An odd number of quotes: the row goes on. What is open has an odd number; only the new line is counted.
-    const odd = text.split('"').length % 2 === 0;
-    if (odd === (open === '') && whole.length < 1_000_000) {
-      open = whole;
-      continue;
-    }
-    open = '';
-    if (whole.trim() === '') continue;
-    const fields = csvFields(columns ? whole : withoutMark(whole));
-    if (!columns) {
-      columns = columnsOf(fields);
-      continue;
-    }
-    if (fields?.length !== columns.length) {
-      const count = fields ? `${fields.length} fields` : 'a quote out of place';
-      yield { line: first, row: {}, wrong: `it has ${count}, the first line names ${columns.length} columns` };
-      continue;
-    }
-    // An empty field is an absent one, but the user: an anonymous pull has none.
-    const given = columns
-      .map((name, at): [string, string] => [name, fields[at]])
-      .filter(([name, value]) => value !== '' || name === 'user' || name === 'repository');
-    yield { line: first, row: Object.fromEntries(given) };
-  }
-  if (open !== '') yield { line: first, row: {}, wrong: 'a quote is opened and never closed' };
-}
-
-/** Throws NoColumns with what to mend. */
-function columnsOf(fields: string[] | undefined): string[] {
-  const columns = fields?.map((name) => name.trim()) ?? [];
-  if (!columns.includes('repository') && !columns.includes('domain'))
-    throw new NoColumns(
-      'line 1 names no columns: begin with "time,user,repository,tag,digest" or "time,domain,action,address"',
-    );
-  if (!columns.includes('time')) throw new NoColumns('line 1: there is no column time');
-  return columns;
-}
-
-const csvField = /(?:"((?:[^"]|"")*)"|([^",]*))(,|$)/y;
-
-function csvFields(text: string): string[] | undefined {
-  const fields: string[] = [];
-  csvField.lastIndex = 0;
-  for (;;) {
-    const match = csvField.exec(text);
-    if (!match) return undefined;
-    fields.push(match[1]?.replaceAll('""', '"') ?? match[2]);
-    if (match[3] === '') return fields;
-  }
-}
-
-const withoutMark = (text: string) => text.replace(/^\uFEFF/, '');

@@ -1,39 +1,53 @@
-// npm run import -- FILE... [--data DIR]: brings pulls and hits of earlier times in, through the same stream as all else.
+// npm run import -- FILE... [--zone ZONE] [--data DIR]: brings pulls and hits of earlier times in, through the same stream as all else.
 import { accessSync, constants, createReadStream, existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { SettingError } from '#settings/read.ts';
 import { openFolder } from '../folder.ts';
 import { clock, openStores } from '../stores/stores.ts';
-import { backfill, NoColumns } from './backfill.ts';
+import { type Backfilled, backfill } from './backfill.ts';
+import { formatOf, linesOf, Unreadable } from './rows.ts';
+import { Zone } from './times.ts';
 
-const help = `Brings pulls and hits of earlier times in. A second import of the same rows changes nothing.
+const help = `Brings pulls, pushes and hits of earlier times in. A second import of the same rows changes nothing.
 
-usage: npm run import -- FILE... [--data DIR]
+usage: npm run import -- FILE... [--zone ZONE] [--data DIR]
 
-FILE is CSV (a name that ends in .csv; the first line names the columns) or NDJSON (an object a line):
-  pulls   time,user,repository,tag,digest       also: action (pull or push), userAgent, address
-  hits    time,domain,action,address            also: path
-Times are RFC 3339, such as 2026-11-21T08:00:00Z. A pull without a user is an anonymous one. Other columns are passed over. An address is used for one look-up
-and dropped. A data folder that is not there yet is made.`;
+FILE is one of these; which one, its encoding (UTF-8 or UTF-16) and a delimiter are found in the file:
+  CSV or a JSON object a line, the first line of CSV names the columns:
+    pulls   time,user,repository,tag,digest     also: action (pull or push), userAgent, address
+    hits    time,domain,action,address          also: path
+    Other names that exports give these columns (timestamp, username, image, ip, …) are known, too.
+  an access log in the combined format: of nginx or Apache in front of a registry, or of Distribution
+  Distribution's log in JSON (log.formatter: json)
+  Harbor's audit log: the JSON of GET /api/v2.0/audit-logs, or its columns as CSV
+Times are RFC 3339, such as 2026-11-21T08:00:00Z, a date, or seconds since 1970. --zone says where clocks showed the times that have no zone:
+Europe/Berlin, +02:00; UTC unless given. A pull without a user is anonymous. Other columns are ignored. An address is used for one look-up
+and dropped. A data folder that does not exist is created.`;
 
 const shownErrors = 20;
+const rules = new Intl.PluralRules('en');
+const plural = (count: number, noun: string) => `${count} ${rules.select(count) === 'one' ? noun : `${noun}s`}`;
 
 try {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { data: { type: 'string', default: '.data' }, help: { type: 'boolean', short: 'h' } },
+    options: {
+      data: { type: 'string', default: '.data' },
+      zone: { type: 'string', default: 'UTC' },
+      help: { type: 'boolean', short: 'h' },
+    },
   });
   if (values.help) console.log(help);
   else if (positionals.length === 0) throw new SettingError(`no file is named\n\n${help}`);
   else {
     for (const file of positionals) mayRead(file);
+    const zone = zoneOf(values.zone);
     const folder = openFolder(values.data);
     const used = existsSync(join(folder, 'events.db'));
     const stores = openStores(folder);
     if (!used) console.error(`${folder} held no data and is a new data folder now: npm start -- --data DIR shows it`);
-    for (const file of positionals) if (!(await importFile(file, stores))) process.exitCode = 1;
+    for (const file of positionals) if (!(await importFile(file, stores, zone))) process.exitCode = 1;
     stores.stream.close();
   }
 } catch (cause) {
@@ -50,34 +64,66 @@ function mayRead(file: string) {
   try {
     accessSync(file, constants.R_OK);
   } catch (cause) {
-    throw new SettingError(`${file} can not be read: ${(cause as Error).message}`, { cause });
+    throw new SettingError(`${file} can't be read: ${(cause as Error).message}`, { cause });
   }
 }
 
-/** Answers whether every row of the file was good. */
-async function importFile(file: string, { stream, objects, events }: ReturnType<typeof openStores>): Promise<boolean> {
+/** Throws SettingError. */
+function zoneOf(name: string): Zone {
+  try {
+    return new Zone(name);
+  } catch (cause) {
+    throw new SettingError(`--zone is ${JSON.stringify(name)}: must be a zone such as Europe/Berlin, UTC or +02:00`, {
+      cause,
+    });
+  }
+}
+
+/** Returns whether every row of the file was good. */
+async function importFile(file: string, stores: ReturnType<typeof openStores>, zone: Zone): Promise<boolean> {
+  const { stream, objects, events } = stores;
   const input = createReadStream(file);
-  const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
-  // Without this an unreadable file would end as an empty one.
-  const failed = new Promise<never>((_, reject) => input.once('error', reject));
-  const format = /\.csv$/i.test(file) ? 'csv' : 'ndjson';
-  const progress = ({ rows }: { rows: number }) => process.stderr.isTTY && process.stderr.write(`\r${rows} rows`);
-  const done = await Promise.race([
-    backfill(lines, format, { stream, objects, events, clock, progress }),
-    failed,
-  ]).catch((cause) => {
-    throw cause instanceof NoColumns ? new SettingError(`${file}: ${cause.message}`) : cause;
+  const { size } = statSync(file);
+  let shown = 0;
+  const progress = ({ rows }: Backfilled) => {
+    const share = size > 0 ? Math.floor((100 * input.bytesRead) / size) : 100;
+    const text = `${file}: ${plural(rows, 'row')}, ${share} %`;
+    if (process.stderr.isTTY) process.stderr.write(`\r${text}`);
+    else if (rows >= shown + 100_000) console.error(text);
+    else return;
+    shown = rows;
+  };
+  const done = await read().catch((cause) => {
+    throw cause instanceof Unreadable ? new SettingError(`${file}: ${cause.message}`) : cause;
   });
+  if (process.stderr.isTTY && shown > 0) process.stderr.write('\n');
   for (const { line, reason } of done.bad.slice(0, shownErrors)) console.error(`${file}:${line}: ${reason}`);
   if (done.bad.length > shownErrors) console.error(`${file}: and ${done.bad.length - shownErrors} more`);
-  if (done.ignored.size > 0) console.error(`${file}: passed over: ${[...done.ignored].join(', ')} (see --help)`);
+  if (done.ignored.size > 0) console.error(`${file}: ignored columns: ${[...done.ignored].join(', ')} (see --help)`);
+  if (done.zoneless > 0)
+    console.error(`${file}: ${plural(done.zoneless, 'time')} without a zone, read as ${zone.name} (--zone ZONE)`);
   if (done.rows === 0) console.error(`${file} holds no rows`);
-  const parts = [`${done.pulls} pulls and ${done.hits} hits of ${done.rows} rows`];
+  const parts = [`${plural(done.pulls, 'pull')} and ${plural(done.hits, 'hit')} of ${plural(done.rows, 'row')}`];
   if (done.anonymous > 0) parts.push(`${done.anonymous} of the pulls by nobody who signed in`);
-  if (done.known > 0) parts.push(`${done.known} rows were there already`);
-  if (done.bad.length > 0) parts.push(`${done.bad.length} rows left out: mend them and import again`);
+  if (done.known > 0) parts.push(`${plural(done.known, 'row')} ${done.known === 1 ? 'was' : 'were'} there already`);
+  if (done.other > 0) parts.push(`${plural(done.other, 'line')} about other things`);
+  if (done.bad.length > 0) parts.push(`${plural(done.bad.length, 'row')} left out: fix them and import again`);
   if (done.rows > 0) console.log(`${file}: ${parts.join(', ')}`);
   return done.rows > 0 && done.bad.length === 0;
+
+  async function read(): Promise<Backfilled> {
+    const lines = linesOf(input);
+    const head: string[] = [];
+    for (let next = await lines.next(); !next.done; next = await lines.next()) {
+      head.push(next.value);
+      if (next.value.trim() !== '') break;
+    }
+    async function* all() {
+      yield* head;
+      yield* lines;
+    }
+    return backfill(all(), formatOf(head.at(-1) ?? ''), { stream, objects, events, clock, zone, progress });
+  }
 }
 
 function explain(cause: unknown): unknown {

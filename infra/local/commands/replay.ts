@@ -1,11 +1,11 @@
-// npm run replay [-- --data DIR]: puts what was set aside back through, now that the code or the sender is mended.
-// What is understood goes into the stream as new records and leaves the quarantine after; the rest stays.
+// npm run replay [-- --data DIR]: puts what is quarantined back through, now that the code or the sender is fixed.
+// What is understood goes into the stream as new records and leaves the quarantine afterwards; the rest stays.
 
 import { clock } from '../stores/stores.ts';
 import { runOnce } from './once.ts';
 import { replayed } from './replayed.ts';
 
-const does = 'Puts what was set aside (GET /v1/quarantine) back through; what is still not understood stays.';
+const does = 'Puts what is quarantined (GET /v1/quarantine) back through; what is still not understood stays.';
 
 await runOnce('replay', does, async ({ events, stream }) => {
   const { released, kept } = await replayed({ events, stream, clock });

@@ -9,8 +9,8 @@ export interface ReplayOptions {
 }
 
 /**
- * Puts every quarantined entry that is understood now into the stream, then releases it: a crash between the two brings
- * an entry twice, which its ids make harmless. Answers how many went and, by reason, how many stay.
+ * Puts every quarantined entry that is understood now into the stream, then releases it: a crash between the two puts
+ * an entry in twice, which its ids make harmless. Returns how many were released and, by reason, how many stay.
  */
 export async function replayed({ events, stream, clock }: ReplayOptions) {
   let released = 0;
@@ -33,7 +33,7 @@ export async function replayed({ events, stream, clock }: ReplayOptions) {
   return { released, kept };
 }
 
-/** Stream records of what was set aside: a stream's line, a webhook's body, or one event of such; undefined: not understood. */
+/** Stream records of a quarantined line, webhook body or single event; undefined when it is still not understood. */
 function recordsOf(id: string, body: string, now: number): StreamRecord[] | undefined {
   const line = lineOf(id, body);
   if (line) return [{ key: id, data: Buffer.from(line) }];
