@@ -1,5 +1,5 @@
 // web: CloudFront in front of the pages, the points, the tiles and the API; each with the cache that fits it.
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Duration, Names, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
@@ -16,6 +16,7 @@ import {
   FunctionRuntime,
   HeadersFrameOption,
   HeadersReferrerPolicy,
+  HttpVersion,
   OriginRequestPolicy,
   PriceClass,
   ResponseHeadersPolicy,
@@ -24,6 +25,7 @@ import {
   ViewerProtocolPolicy,
 } from 'aws-cdk-lib/aws-cloudfront';
 import { HttpOrigin, S3BucketOrigin } from 'aws-cdk-lib/aws-cloudfront-origins';
+import { Effect, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { BlockPublicAccess, Bucket, BucketEncryption } from 'aws-cdk-lib/aws-s3';
 import { BucketDeployment, CacheControl, Source } from 'aws-cdk-lib/aws-s3-deployment';
@@ -44,6 +46,8 @@ export interface WebProps {
   emulated: Emulated;
 }
 
+const pagesFolder = join(import.meta.dirname, '../build/web');
+
 export class Web extends Construct {
   readonly bucket: Bucket;
   readonly distribution: Distribution;
@@ -57,6 +61,8 @@ export class Web extends Construct {
       blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
       enforceSSL: !emulated.plainHttp,
       removalPolicy: RemovalPolicy.DESTROY,
+      // CloudFormation cannot delete a bucket that holds objects.
+      autoDeleteObjects: !emulated.withoutPages,
     });
     explain(this.bucket, { S1: 'Public files; an access log would hold addresses' });
 
@@ -99,6 +105,7 @@ export class Web extends Construct {
       comment: 'Whalewatch',
       defaultRootObject: 'index.html',
       priceClass: PriceClass.PRICE_CLASS_100,
+      httpVersion: HttpVersion.HTTP2_AND_3,
       ...(settings.domainName
         ? {
             domainNames: [settings.domainName.name],
@@ -120,7 +127,10 @@ export class Web extends Construct {
         },
         '/v1/*': { ...toApi, cachePolicy: answers, allowedMethods: AllowedMethods.ALLOW_ALL },
         '/points.json': {
-          origin: S3BucketOrigin.withOriginAccessControl(stores.bucket, { originAccessControl }),
+          // Without CDK's grant, which is on every key.
+          origin: S3BucketOrigin.withBucketDefaults(stores.bucket, {
+            originAccessControlId: originAccessControl.originAccessControlId,
+          }),
           viewerProtocolPolicy,
           cachePolicy: pages,
           responseHeadersPolicy: this.#open('PointsHeaders'),
@@ -129,6 +139,15 @@ export class Web extends Construct {
       // CloudFront keeps errors for 10 s whatever they say: a page that came back is seen at once.
       errorResponses: [404, 405, 500, 502, 503, 504].map((httpStatus) => ({ httpStatus, ttl: Duration.seconds(1) })),
     });
+    stores.bucket.addToResourcePolicy(
+      new PolicyStatement({
+        effect: Effect.ALLOW,
+        principals: [new ServicePrincipal('cloudfront.amazonaws.com')],
+        actions: ['s3:GetObject'],
+        resources: [stores.bucket.arnForObjects('points.json')],
+        conditions: { StringEquals: { 'AWS:SourceArn': this.distribution.distributionArn } },
+      }),
+    );
     const reasons = {
       CFR1: 'The map is for everybody',
       CFR2: 'A web ACL costs $5 a month and $0.60 a million requests; add one with webAclId where it is wanted',
@@ -198,42 +217,57 @@ export class Web extends Construct {
     });
   }
 
-  /** The file a page's address stands for: `/people` is `/people.html` (web/policy.ts). */
+  /**
+   * The file a page's address stands for: `/people` is `/people.html` (web/policy.ts). What is no file is 404 with a page:
+   * S3 would answer with XML, and an error page of the distribution would take the place of the API's JSON too.
+   */
   #pageFile() {
-    const code = `function handler(event) {
+    const files = existsSync(pagesFolder) ? readdirSync(pagesFolder).filter((name) => /\.\w+$/.test(name)) : [];
+    const code = `var files = ${JSON.stringify(files)};
+function handler(event) {
   var request = event.request;
   if (/\\/[^/.]+$/.test(request.uri)) request.uri += '.html';
-  return request;
+  var uri = request.uri;
+  if (files.length === 0 || uri === '/' || uri.indexOf('/assets/') === 0 || files.indexOf(uri.slice(1)) >= 0) return request;
+  return {
+    statusCode: 404,
+    statusDescription: 'Not Found',
+    headers: { 'content-type': { value: 'text/html; charset=utf-8' } },
+    body: {
+      encoding: 'text',
+      data: '<!doctype html><html lang="en"><title>Not found</title><p>There is no such page. <a href="/">To the map</a></p></html>',
+    },
+  };
 }`;
     return new EdgeFunction(this, 'PageFile', { code: FunctionCode.fromInline(code), runtime: FunctionRuntime.JS_2_0 });
   }
 
   #upload(settings: ResolvedSettings) {
-    const pages = join(import.meta.dirname, '../build/web');
-    if (!existsSync(join(pages, 'index.html'))) throw new Error(`${pages} is empty: run node web/build.ts first`);
+    if (!existsSync(join(pagesFolder, 'index.html')))
+      throw new Error(`${pagesFolder} is empty: run node web/build.ts first`);
     const logGroup = new LogGroup(this, 'UploadLog', {
       retention: settings.logDays,
       removalPolicy: RemovalPolicy.DESTROY,
     });
     const common = {
       destinationBucket: this.bucket,
-      distribution: this.distribution,
+      // Pages are asked for again at each view and assets have names of their own: nothing waits for an invalidation.
       prune: false,
       memoryLimit: 512,
       logGroup,
     };
-    new BucketDeployment(this, 'Assets', {
+    const assets = new BucketDeployment(this, 'Assets', {
       ...common,
-      sources: [Source.asset(pages, { exclude: ['*', '!assets', '!assets/**'] })],
+      sources: [Source.asset(pagesFolder, { exclude: ['*', '!assets', '!assets/**'] })],
       cacheControl: [CacheControl.fromString('public, max-age=31536000, immutable')],
-      distributionPaths: ['/index.html'],
     });
-    new BucketDeployment(this, 'Files', {
+    const files = new BucketDeployment(this, 'Files', {
       ...common,
-      sources: [Source.asset(pages, { exclude: ['assets', '.inputs'] })],
+      sources: [Source.asset(pagesFolder, { exclude: ['assets', '.inputs'] })],
       cacheControl: [CacheControl.fromString('public, max-age=0, must-revalidate')],
-      distributionPaths: ['/*'],
     });
+    // A page that came before the assets it names would be broken for as long.
+    files.node.addDependency(assets);
     const stack = Stack.of(this);
     const uploader = stack.node.children.find(({ node }) => node.id.startsWith('Custom::CDKBucketDeployment'));
     if (uploader)
@@ -245,7 +279,6 @@ export class Web extends Construct {
         ),
         wildcard(this, `arn:${stack.partition}:s3:::cdk-hnb659fds-assets-${stack.account}-${stack.region}/*`),
         wildcard(this, this.bucket.arnForObjects('*')),
-        'IAM5[Resource::*]',
       ])
         explain(uploader, { [found]: "CDK's own uploader of assets, which runs while deploying only" });
   }

@@ -4,6 +4,7 @@ import { Construct } from 'constructs';
 import { resolve } from '#settings/read.ts';
 import type { Settings } from '#settings/schema.ts';
 import { Api } from './api.ts';
+import { checkAtSynthesis } from './checks/all.ts';
 import { Collect } from './collect.ts';
 import type { Emulated } from './emulated.ts';
 import { Network } from './network.ts';
@@ -44,6 +45,7 @@ export class Whalewatch extends Construct {
     collect.servers?.serveBeacon(web.host);
     new Watch(this, 'Watch', { settings, stores, collect, process, train, serve, api, web });
 
+    if (!emulated.plainHttp) checkAtSynthesis(this);
     this.site = web.url;
     this.webhook = `${api.url}/v1/registry-events`;
     const outputs = new Construct(this, 'Outputs');

@@ -9,6 +9,16 @@ import { Whalewatch } from '../../infra/whalewatch.ts';
 
 const { context } = JSON.parse(readFileSync(join(import.meta.dirname, '../../cdk.json'), 'utf8'));
 
+const certificateArn = 'arn:aws:acm:us-east-1:111111111111:certificate/1';
+
+/** Between them they have every kind of resource that settings can make. */
+export const configurations = {
+  default: {},
+  fargate: { trainer: 'fargate', collector: 'fargate', collectDomain: { name: 'hits.example', certificateArn } },
+  spark: { trainer: 'spark', exportEvery: 15, alarmEmail: 'team@example.com' },
+  domains: { domainName: { name: 'map.example', certificateArn } },
+} satisfies Record<string, Settings>;
+
 export function synthesise(settings: Settings = {}) {
   const app = new App({ context });
   const stack = new Stack(app, 'Test');

@@ -1,0 +1,342 @@
+// Facts about the API and CloudFront.
+import {
+  type Check,
+  each,
+  isKept,
+  ofType,
+  type Resource,
+  type Resources,
+  statementsOf,
+  target,
+  textOf,
+} from './check.ts';
+
+interface Behavior {
+  PathPattern?: string;
+  CachePolicyId?: unknown;
+  OriginRequestPolicyId?: unknown;
+  TargetOriginId: string;
+}
+
+const cloudFront = 'AmazonCloudFront/latest/DeveloperGuide';
+const httpApi = 'apigateway/latest/developerguide';
+
+const behaviors = ({ DistributionConfig }: Resource['Properties']): Behavior[] => [
+  DistributionConfig.DefaultCacheBehavior,
+  ...(DistributionConfig.CacheBehaviors ?? []),
+];
+/** Origins that are no bucket: the API. */
+const apiOrigins = ({ DistributionConfig }: Resource['Properties']): string[] =>
+  DistributionConfig.Origins.filter(
+    ({ CustomOriginConfig }: { CustomOriginConfig?: unknown }) => CustomOriginConfig,
+  ).map(({ Id }: { Id: string }) => Id);
+const toApi = (properties: Resource['Properties']) =>
+  behaviors(properties).filter(({ TargetOriginId }) => apiOrigins(properties).includes(TargetOriginId));
+
+const ofCache = (test: (config: Record<string, never>) => unknown) =>
+  each('CloudFront::CachePolicy', ({ CachePolicyConfig }) => test(CachePolicyConfig));
+const ofDistribution = (test: (config: Record<string, never>, properties: Resource['Properties']) => unknown) =>
+  each('CloudFront::Distribution', (properties) => test(properties.DistributionConfig, properties));
+
+/** The functions behind the API. */
+const apiFunctions = (resources: Resources) =>
+  new Set(
+    ofType(resources, 'ApiGatewayV2::Integration')
+      .map(([, { Properties }]) => target(Properties.IntegrationUri) ?? '')
+      .map((id) =>
+        resources[id]?.Type === 'AWS::Lambda::Alias' ? (target(resources[id].Properties.FunctionName) ?? '') : id,
+      )
+      .filter((id) => resources[id]?.Type === 'AWS::Lambda::Function'),
+  );
+
+/** Managed policy: everything of the viewer but Host. */
+const exceptHost = 'b689b0a8-53d0-40ab-baf2-68738e2966ac';
+
+export const edgeChecks: Check[] = [
+  {
+    id: 'api-timeout',
+    fact: 'An HTTP API waits 30 s for a function at most: each behind it ends before',
+    document: `${httpApi}/http-api-quotas.html`,
+    faults: (resources) => [...apiFunctions(resources)].filter((id) => !(resources[id].Properties.Timeout < 30)),
+  },
+  {
+    id: 'api-cors',
+    fact: "With CORS set on the API its gateway answers preflight itself and ignores the function's headers",
+    document: `${httpApi}/http-api-cors.html`,
+    faults: each('ApiGatewayV2::Api', ({ CorsConfiguration }) => CorsConfiguration === undefined),
+  },
+  {
+    id: 'api-payload',
+    fact: 'The functions read payload 2.0: in 1.0 the source address is elsewhere',
+    document: `${httpApi}/http-api-develop-integrations-lambda.html`,
+    faults: each(
+      'ApiGatewayV2::Integration',
+      ({ IntegrationType, PayloadFormatVersion }) => IntegrationType !== 'AWS_PROXY' || PayloadFormatVersion === '2.0',
+    ),
+  },
+  {
+    id: 'api-routes',
+    fact: 'An HTTP API has 300 routes at most',
+    document: `${httpApi}/http-api-quotas.html`,
+    faults: (resources) => (ofType(resources, 'ApiGatewayV2::Route').length > 300 ? ['more than 300 routes'] : []),
+  },
+  {
+    id: 'api-throttle',
+    fact: 'Without a throttle of its own a route shares its stage, and the account: hits, webhook and tiles each have one',
+    document: `${httpApi}/http-api-throttling.html`,
+    faults: each(
+      'ApiGatewayV2::Stage',
+      ({ RouteSettings = {}, DefaultRouteSettings }) =>
+        DefaultRouteSettings?.ThrottlingRateLimit > 0 &&
+        [/\/v1\/hits$/, /registry-events$/].every((route) =>
+          Object.entries(RouteSettings as Record<string, { ThrottlingRateLimit?: number }>).some(
+            ([name, { ThrottlingRateLimit = 0 }]) => route.test(name) && ThrottlingRateLimit > 0,
+          ),
+        ),
+    ),
+  },
+  {
+    id: 'api-route-settings',
+    fact: 'A route setting names a route that exists, or the stage is not made',
+    document: 'AWSCloudFormation/latest/TemplateReference/aws-resource-apigatewayv2-stage.html',
+    faults: (resources) => {
+      const keys = ofType(resources, 'ApiGatewayV2::Route').map(([, { Properties }]) => Properties.RouteKey);
+      return ofType(resources, 'ApiGatewayV2::Stage').flatMap(([, { Properties }]) =>
+        Object.keys(Properties.RouteSettings ?? {}).filter((name) => !keys.includes(name)),
+      );
+    },
+  },
+  {
+    id: 'api-log-address',
+    fact: 'An access log holds what its format names: neither the address nor the query, which names people',
+    document: `${httpApi}/http-api-logging-variables.html`,
+    faults: each(
+      'ApiGatewayV2::Stage',
+      ({ AccessLogSettings }) =>
+        AccessLogSettings && !/sourceIp|\$context\.path|userAgent|querystring/i.test(AccessLogSettings.Format),
+    ),
+  },
+  {
+    id: 'api-log-request',
+    fact: "$context.integration.requestId is the request ID of the function's own log lines",
+    document: `${httpApi}/http-api-logging-variables.html`,
+    faults: each('ApiGatewayV2::Stage', ({ AccessLogSettings }) =>
+      AccessLogSettings?.Format.includes('$context.integration.requestId'),
+    ),
+  },
+  {
+    id: 'api-metrics',
+    fact: "Metrics of each route are billed as custom ones: the alarms need the API's own",
+    document: `${httpApi}/http-api-metrics.html`,
+    faults: each(
+      'ApiGatewayV2::Stage',
+      ({ DefaultRouteSettings }) => DefaultRouteSettings.DetailedMetricsEnabled === false,
+    ),
+  },
+  {
+    id: 'api-endpoint',
+    fact: 'With a name of its own the API is still reached by its first one, past every rule on the name, unless that is off',
+    document: `${httpApi}/http-api-disable-default-endpoint.html`,
+    faults: (resources) =>
+      ofType(resources, 'ApiGatewayV2::ApiMapping')
+        .map(([, { Properties }]) => target(Properties.ApiId) ?? '')
+        .filter((id) => resources[id].Properties.DisableExecuteApiEndpoint !== true),
+  },
+  {
+    id: 'cache-minimum',
+    fact: 'With a minimum TTL above 0 CloudFront caches even what says no-store',
+    document: `${cloudFront}/cache-key-understand-cache-policy.html`,
+    faults: ofCache(({ MinTTL }) => MinTTL === 0),
+  },
+  {
+    id: 'cache-default',
+    fact: 'What says nothing of caching is cached for a day unless the default TTL is 0',
+    document: `${cloudFront}/cache-key-understand-cache-policy.html`,
+    faults: ofCache(({ DefaultTTL }) => DefaultTTL === 0),
+  },
+  {
+    id: 'cache-compression',
+    fact: 'CloudFront compresses where the policy caches gzip and Brotli apart and the behavior says so',
+    document: `${cloudFront}/ServingCompressedFiles.html`,
+    faults: (resources) => [
+      ...ofCache(
+        ({
+          ParametersInCacheKeyAndForwardedToOrigin: key,
+        }: Record<string, { EnableAcceptEncodingGzip: boolean; EnableAcceptEncodingBrotli: boolean }>) =>
+          key.EnableAcceptEncodingGzip && key.EnableAcceptEncodingBrotli,
+      )(resources),
+      ...ofDistribution((_, properties) =>
+        behaviors(properties).every((one) => (one as { Compress?: boolean }).Compress),
+      )(resources),
+    ],
+  },
+  {
+    id: 'cache-query',
+    fact: 'CloudFront drops the query unless the cache policy names it: what a tile depends on is part of its key',
+    document: `${cloudFront}/QueryStringParameters.html`,
+    faults: (resources) =>
+      ofDistribution((_, properties) =>
+        toApi(properties).every(({ CachePolicyId }) => {
+          const policy = resources[target(CachePolicyId) ?? '']?.Properties.CachePolicyConfig;
+          return policy?.ParametersInCacheKeyAndForwardedToOrigin.QueryStringsConfig.QueryStringBehavior !== 'none';
+        }),
+      )(resources),
+  },
+  {
+    id: 'cache-people',
+    fact: 'One reader must not get what another was answered: token and cookie are part of the key',
+    document: `${cloudFront}/add-origin-custom-headers.html#add-origin-custom-headers-forward-authorization`,
+    faults: (resources) =>
+      ofDistribution((_, properties) =>
+        toApi(properties)
+          .filter(({ PathPattern = '' }) => PathPattern === '/v1/*')
+          .every(({ CachePolicyId }) => {
+            const key = JSON.stringify(resources[target(CachePolicyId) ?? '']?.Properties.CachePolicyConfig);
+            return key.includes('"Authorization"') && /"CookieBehavior":"(whitelist|all)"/.test(key);
+          }),
+      )(resources),
+  },
+  {
+    id: 'cache-errors',
+    fact: 'CloudFront keeps 404, 405 and 5xx for ten seconds, whatever they say, unless the distribution says less',
+    document: `${cloudFront}/custom-error-pages-expiration.html`,
+    faults: ofDistribution(({ CustomErrorResponses = [] }) =>
+      [404, 405, 500, 502, 503, 504].every((status) =>
+        (CustomErrorResponses as { ErrorCode: number; ErrorCachingMinTTL: number }[]).some(
+          ({ ErrorCode, ErrorCachingMinTTL }) => ErrorCode === status && ErrorCachingMinTTL <= 1,
+        ),
+      ),
+    ),
+  },
+  {
+    id: 'error-pages',
+    fact: "An error page of the distribution takes the place of the API's JSON too: there is none",
+    document: `${cloudFront}/GeneratingCustomErrorResponses.html`,
+    faults: ofDistribution(({ CustomErrorResponses = [] }) =>
+      (CustomErrorResponses as { ResponsePagePath?: string }[]).every(({ ResponsePagePath }) => !ResponsePagePath),
+    ),
+  },
+  {
+    id: 'origin-host',
+    fact: 'API Gateway answers 403 to a foreign Host: everything of the viewer is sent on but that',
+    document: `${cloudFront}/using-managed-origin-request-policies.html#managed-origin-request-policy-all-viewer-except-host-header`,
+    faults: ofDistribution((_, properties) =>
+      toApi(properties).every(({ OriginRequestPolicyId }) => OriginRequestPolicyId === exceptHost),
+    ),
+  },
+  {
+    id: 'origin-tls',
+    fact: 'CloudFront speaks plain HTTP to an origin unless told otherwise',
+    document: `${cloudFront}/using-https-cloudfront-to-custom-origin.html`,
+    faults: ofDistribution(({ Origins }) =>
+      (Origins as { CustomOriginConfig?: { OriginProtocolPolicy: string } }[]).every(
+        ({ CustomOriginConfig }) => !CustomOriginConfig || CustomOriginConfig.OriginProtocolPolicy === 'https-only',
+      ),
+    ),
+  },
+  {
+    id: 'origin-control',
+    fact: 'A private bucket answers CloudFront where its origin has an access control that signs',
+    document: `${cloudFront}/private-content-restricting-access-to-s3.html`,
+    faults: ofDistribution(({ Origins }) =>
+      (Origins as { S3OriginConfig?: object; OriginAccessControlId?: unknown }[]).every(
+        ({ S3OriginConfig, OriginAccessControlId }) => !S3OriginConfig || OriginAccessControlId,
+      ),
+    ),
+  },
+  {
+    id: 'origin-points',
+    fact: 'CloudFront reads from a bucket what its policy allows: of the data points.json alone, of no other person or key',
+    document: `${cloudFront}/private-content-restricting-access-to-s3.html#create-oac-permission-to-s3`,
+    faults: (resources) =>
+      ofType(resources, 'S3::BucketPolicy')
+        .filter(([, { Properties }]) => isKept(resources[target(Properties.Bucket) ?? '']))
+        .filter(([, { Properties }]) =>
+          statementsOf(Properties.PolicyDocument).some(
+            ({ Effect, Principal, Resource }) =>
+              Effect === 'Allow' &&
+              JSON.stringify(Principal).includes('cloudfront') &&
+              Resource.some((of) => !of.endsWith('/points.json')),
+          ),
+        )
+        .map(([id]) => id),
+  },
+  {
+    id: 'origin-account',
+    fact: "CloudFront's principal acts for every distribution: a condition names this one",
+    document: `${cloudFront}/private-content-restricting-access-to-s3.html#create-oac-permission-to-s3`,
+    faults: each('S3::BucketPolicy', ({ PolicyDocument }) =>
+      statementsOf(PolicyDocument).every(
+        ({ Principal, Condition }) =>
+          !JSON.stringify(Principal)?.includes('cloudfront') || JSON.stringify(Condition)?.includes('AWS:SourceArn'),
+      ),
+    ),
+  },
+  {
+    id: 'viewer-tls',
+    fact: 'A distribution takes plain HTTP unless each behavior says otherwise',
+    document: `${cloudFront}/using-https-viewers-to-cloudfront.html`,
+    faults: ofDistribution((_, properties) =>
+      behaviors(properties).every(
+        (one) => (one as { ViewerProtocolPolicy?: string }).ViewerProtocolPolicy === 'redirect-to-https',
+      ),
+    ),
+  },
+  {
+    id: 'viewer-certificate',
+    fact: 'A certificate of CloudFront must be in us-east-1',
+    document: `${cloudFront}/cnames-and-https-requirements.html`,
+    faults: ofDistribution(({ ViewerCertificate }) => {
+      const { AcmCertificateArn: arn } = (ViewerCertificate ?? {}) as { AcmCertificateArn?: unknown };
+      return typeof arn !== 'string' || /:acm:us-east-1:/.test(arn);
+    }),
+  },
+  {
+    id: 'viewer-http3',
+    fact: 'HTTP/3 saves a phone a round trip; HTTP/2 is the default',
+    document: `${cloudFront}/DownloadDistValuesGeneral.html#DownloadDistValuesSupportedHTTPVersions`,
+    faults: ofDistribution(({ HttpVersion }) => HttpVersion === 'http2and3'),
+  },
+  {
+    id: 'viewer-ipv6',
+    fact: 'A distribution answers by IPv6 where that is enabled',
+    document: `${cloudFront}/cloudfront-enable-ipv6.html`,
+    faults: ofDistribution(({ IPV6Enabled }) => IPV6Enabled),
+  },
+  {
+    id: 'viewer-log',
+    fact: 'Standard logs hold the address and cannot leave it out: they are off',
+    document: `${cloudFront}/AccessLogs.html`,
+    faults: ofDistribution(({ Logging }) => Logging === undefined),
+  },
+  {
+    id: 'headers-length',
+    fact: 'A Content-Security-Policy of a response headers policy has 1,783 characters at most',
+    document: `${cloudFront}/cloudfront-limits.html`,
+    faults: each('CloudFront::ResponseHeadersPolicy', ({ ResponseHeadersPolicyConfig }) => {
+      const policy =
+        ResponseHeadersPolicyConfig.SecurityHeadersConfig?.ContentSecurityPolicy?.ContentSecurityPolicy ?? '';
+      return policy.length <= 1783;
+    }),
+  },
+  {
+    id: 'names-region',
+    fact: 'Names of CloudFront policies count in the whole account: a second stack elsewhere would meet them',
+    document: `${cloudFront}/controlling-the-cache-key.html`,
+    faults: (resources) =>
+      Object.entries(resources)
+        .filter(([, { Type }]) => /^AWS::CloudFront::(?!Distribution)/.test(Type))
+        .filter(([, { Properties }]) => {
+          const name =
+            Properties.Name ?? Object.values(Properties).flatMap((one) => (one as { Name?: unknown }).Name ?? [])[0];
+          return !textOf(name).includes('<AWS::Region>');
+        })
+        .map(([id]) => id),
+  },
+  {
+    id: 'edge-function',
+    fact: 'A CloudFront function has 10 KB of code',
+    document: `${cloudFront}/cloudfront-function-restrictions.html`,
+    faults: each('CloudFront::Function', ({ FunctionCode }) => textOf(FunctionCode).length <= 10_000),
+  },
+];

@@ -1,0 +1,268 @@
+// Facts about functions, their roles, the tasks on Fargate and Spark.
+import { type Check, each, ofType, type Resources, rightsOf, target } from './check.ts';
+
+const quotas = 'lambda/latest/dg/gettingstarted-limits.html';
+const fargate = 'AmazonECS/latest/developerguide/fargate-tasks-services.html';
+
+const roles = (resources: Resources) => ofType(resources, 'IAM::Role').map(([id]) => id);
+/** Faults where a role may do what the test forbids. */
+const noRight =
+  (test: (action: string, resource: string) => unknown) =>
+  (resources: Resources): string[] =>
+    roles(resources).flatMap((id) =>
+      rightsOf(resources, id).flatMap(({ Action, Resource }) =>
+        Action.flatMap((action) => Resource.filter((of) => test(action, of)).map((of) => `${id}: ${action} on ${of}`)),
+      ),
+    );
+
+/** Memory that Fargate offers with a processor, from and to, in steps of, megabytes. */
+const fargateMemory: Record<string, [number, number, number]> = {
+  256: [512, 2048, 512],
+  512: [1024, 4096, 1024],
+  1024: [2048, 8192, 1024],
+  2048: [4096, 16_384, 1024],
+  4096: [8192, 30_720, 1024],
+  8192: [16_384, 61_440, 4096],
+  16384: [32_768, 122_880, 8192],
+};
+
+export const functionChecks: Check[] = [
+  {
+    id: 'runtime',
+    fact: 'nodejs24.x is the runtime with the longest support: until April 2028',
+    document: 'lambda/latest/dg/lambda-runtimes.html',
+    faults: each('Lambda::Function', ({ Runtime }) => Runtime === 'nodejs24.x'),
+  },
+  {
+    id: 'architecture',
+    fact: 'arm64 costs a fifth less; x86_64 is the default',
+    document: 'lambda/latest/dg/foundation-arch.html',
+    faults: each('Lambda::Function', ({ Architectures }) => Architectures?.[0] === 'arm64'),
+  },
+  {
+    id: 'memory',
+    fact: 'A new account may give a function 3,008 MB: no default is above it, nothing above 10,240',
+    document: quotas,
+    faults: each('Lambda::Function', ({ MemorySize }) => MemorySize >= 128 && MemorySize <= 10_240),
+  },
+  {
+    id: 'timeout',
+    fact: 'A function runs for 900 s at most',
+    document: quotas,
+    faults: each('Lambda::Function', ({ Timeout }) => Timeout >= 1 && Timeout <= 900),
+  },
+  {
+    id: 'environment',
+    fact: "A function's variables have 4 KB together",
+    document: quotas,
+    faults: each('Lambda::Function', ({ Environment }) => JSON.stringify(Environment?.Variables ?? {}).length < 4096),
+  },
+  {
+    id: 'concurrency',
+    fact: 'Reserved concurrency must leave the account 100: a new account has ten, so that any would fail its first deployment',
+    document: 'lambda/latest/dg/configuration-concurrency.html',
+    faults: (resources) => {
+      const reserved = ofType(resources, 'Lambda::Function').reduce(
+        (sum, [, { Properties }]) => sum + (Properties.ReservedConcurrentExecutions ?? 0),
+        0,
+      );
+      return reserved > 900 ? [`${reserved} are reserved, of a thousand that an account is given`] : [];
+    },
+  },
+  {
+    id: 'role-alone',
+    fact: 'Two functions of one role may do what either may',
+    document: 'lambda/latest/dg/lambda-intro-execution-role.html',
+    faults: (resources) => {
+      const used = ofType(resources, 'Lambda::Function').map(([id, { Properties }]) => [id, target(Properties.Role)]);
+      return used.filter(([, role]) => used.filter(([, other]) => other === role).length > 1).map(([id]) => String(id));
+    },
+  },
+  {
+    id: 'role-managed',
+    fact: "AWS' managed policies change without notice and hold more than one function needs",
+    document: 'IAM/latest/UserGuide/access_policies_managed-vs-inline.html',
+    faults: each('IAM::Role', ({ ManagedPolicyArns = [] }) =>
+      ManagedPolicyArns.every((arn: unknown) => JSON.stringify(arn).includes('AWSCodeDeployRoleForLambdaLimited')),
+    ),
+  },
+  {
+    id: 'rights-actions',
+    fact: 'A star in an action allows what AWS adds to the service tomorrow',
+    document: 'IAM/latest/UserGuide/best-practices.html#grant-least-privilege',
+    faults: noRight((action) => action.includes('*')),
+  },
+  {
+    id: 'rights-resources',
+    fact: 'A star as the resource allows all of the account: only where a service knows nothing narrower',
+    document: 'IAM/latest/UserGuide/best-practices.html#grant-least-privilege',
+    faults: noRight(
+      (action, of) =>
+        of === '*' && !/^(xray:Put|logs:\w*LogDeliver|logs:\w*Resource|logs:DescribeLogGroups)/.test(action),
+    ),
+  },
+  {
+    id: 'rights-objects',
+    fact: 'A star after a bucket allows all its keys: each function has its prefixes',
+    document: 'AmazonS3/latest/userguide/security_iam_service-with-iam.html',
+    faults: noRight((action, of) => /^s3:/.test(action) && /^<\w*StoresData\w*\.Arn>\/\*$/.test(of)),
+  },
+  {
+    id: 'rights-search',
+    fact: 'es:ESHttp* on a domain allows every index: each function has its paths',
+    document: 'opensearch-service/latest/developerguide/ac.html#ac-types-resource',
+    faults: noRight((action, of) => action.startsWith('es:') && !/\/whalewatch-/.test(of)),
+  },
+  {
+    id: 'rights-delete',
+    fact: 'A versioned bucket keeps what is deleted only from those who may not delete versions',
+    document: 'AmazonS3/latest/userguide/DeletingObjectVersions.html',
+    faults: noRight((action) => action === 's3:DeleteObjectVersion' || action === 's3:PutLifecycleConfiguration'),
+  },
+  {
+    id: 'rights-head',
+    fact: 'HEAD wants s3:GetObject: whoever puts under deltas/ must be able to ask whose a lost put was',
+    document: 'AmazonS3/latest/API/API_HeadObject.html',
+    faults: (resources) =>
+      roles(resources).flatMap((id) => {
+        const rights = rightsOf(resources, id);
+        const may = (action: string) =>
+          rights.some(
+            ({ Action, Resource }) => Action.includes(action) && Resource.some((of) => of.endsWith('/deltas/*')),
+          );
+        return may('s3:PutObject') && !may('s3:GetObject') ? [id] : [];
+      }),
+  },
+  {
+    id: 'task-size',
+    fact: 'Fargate has fixed pairs of processor and memory',
+    document: `${fargate}#fargate-tasks-size`,
+    faults: each('ECS::TaskDefinition', ({ Cpu, Memory }) => {
+      const [from, to, step] = fargateMemory[Cpu] ?? [];
+      return Number(Memory) >= from && Number(Memory) <= to && (Number(Memory) - from) % step === 0;
+    }),
+  },
+  {
+    id: 'task-network',
+    fact: 'A task in a public subnet reaches its image with an address of its own; a NAT gateway costs $33 a month',
+    document: 'AmazonECS/latest/developerguide/fargate-task-networking.html',
+    faults: (resources) => [
+      ...ofType(resources, 'EC2::NatGateway').map(([id]) => id),
+      ...each(
+        'ECS::Service',
+        ({ NetworkConfiguration }) => NetworkConfiguration.AwsvpcConfiguration.AssignPublicIp === 'ENABLED',
+      )(resources),
+      ...each(
+        'Scheduler::Schedule',
+        ({ Target: { EcsParameters } }) =>
+          !EcsParameters || EcsParameters.NetworkConfiguration.AwsvpcConfiguration.AssignPublicIp === 'ENABLED',
+      )(resources),
+    ],
+  },
+  {
+    id: 'task-rollout',
+    fact: "While a rollout runs, and after it is rolled back, tasks of the last definition start with today's role: it may read their code too",
+    document: 'AmazonECS/latest/developerguide/deployment-circuit-breaker.html',
+    faults: (resources) =>
+      ofType(resources, 'ECS::TaskDefinition')
+        .filter(
+          ([, { Properties }]) =>
+            !rightsOf(resources, target(Properties.TaskRoleArn) ?? '').some(
+              ({ Action, Resource }) => Action.includes('s3:GetObject') && Resource.some((of) => of.endsWith('/*.mjs')),
+            ),
+        )
+        .map(([id]) => id),
+  },
+  {
+    id: 'task-rollback',
+    fact: 'A deployment of a service that fails goes on failing unless its circuit breaker rolls it back',
+    document: 'AmazonECS/latest/developerguide/deployment-circuit-breaker.html',
+    faults: each(
+      'ECS::Service',
+      ({ DeploymentConfiguration }) => DeploymentConfiguration.DeploymentCircuitBreaker?.Rollback,
+    ),
+  },
+  {
+    id: 'task-count',
+    fact: 'A desired count in the template takes a scaled service back to it at each deployment',
+    document: 'AWSCloudFormation/latest/TemplateReference/aws-resource-ecs-service.html',
+    faults: each('ECS::Service', ({ DesiredCount }) => DesiredCount === undefined),
+  },
+  {
+    id: 'task-failed',
+    fact: 'A task that could not start has no exit code: its stop code says so',
+    document: 'AmazonECS/latest/developerguide/ecs_task_events.html',
+    faults: each(
+      'Events::Rule',
+      ({ EventPattern }) =>
+        EventPattern.source?.[0] !== 'aws.ecs' || JSON.stringify(EventPattern).includes('TaskFailedToStart'),
+    ),
+  },
+  {
+    id: 'task-drain',
+    fact: 'A load balancer lets a stopped server answer for 300 s unless told less; Fargate ends it after 30 s',
+    document: 'elasticloadbalancing/latest/application/edit-target-group-attributes.html#deregistration-delay',
+    faults: each('ElasticLoadBalancingV2::TargetGroup', ({ TargetGroupAttributes = [] }) =>
+      TargetGroupAttributes.some(
+        ({ Key, Value }: { Key: string; Value: string }) =>
+          Key === 'deregistration_delay.timeout_seconds' && Number(Value) <= 30,
+      ),
+    ),
+  },
+  {
+    id: 'balancer-tls',
+    fact: 'A listener without a policy takes TLS 1.0',
+    document: 'elasticloadbalancing/latest/application/describe-ssl-policies.html',
+    faults: each(
+      'ElasticLoadBalancingV2::Listener',
+      ({ Protocol, SslPolicy }) => Protocol === 'HTTPS' && /TLS13-1-2/.test(SslPolicy),
+    ),
+  },
+  {
+    id: 'balancer-log',
+    fact: "A load balancer's access log holds addresses and cannot leave them out: it is off",
+    document: 'elasticloadbalancing/latest/application/load-balancer-access-logs.html',
+    faults: each(
+      'ElasticLoadBalancingV2::LoadBalancer',
+      ({ LoadBalancerAttributes = [] }) =>
+        !JSON.stringify(LoadBalancerAttributes).includes('"access_logs.s3.enabled","Value":"true"'),
+    ),
+  },
+  {
+    id: 'spark-stops',
+    fact: 'An application of EMR Serverless keeps idle workers for 15 minutes unless it stops sooner',
+    document: 'emr/latest/EMR-Serverless-UserGuide/application-capacity.html',
+    faults: each(
+      'EMRServerless::Application',
+      ({ AutoStopConfiguration }) => AutoStopConfiguration?.Enabled && AutoStopConfiguration.IdleTimeoutMinutes === 1,
+    ),
+  },
+  {
+    id: 'spark-most',
+    fact: 'Without a maximum an application takes what the account allows',
+    document: 'emr/latest/EMR-Serverless-UserGuide/application-capacity.html',
+    faults: each('EMRServerless::Application', ({ MaximumCapacity }) => MaximumCapacity?.Cpu && MaximumCapacity.Memory),
+  },
+  {
+    id: 'spark-wait',
+    fact: 'A state machine hears of the end of a .sync job by a rule of EventBridge that its role makes',
+    document: 'step-functions/latest/dg/connect-emr-serverless.html',
+    faults: (resources) =>
+      ofType(resources, 'StepFunctions::StateMachine')
+        .filter(([, { Properties }]) => {
+          const rights = rightsOf(resources, target(Properties.RoleArn) ?? '');
+          return !rights.some(
+            ({ Action, Resource }) =>
+              Action.includes('events:PutRule') &&
+              Resource.some((of) => of.endsWith('StepFunctionsGetEventsForEMRServerlessJobRule')),
+          );
+        })
+        .map(([id]) => id),
+  },
+  {
+    id: 'spark-role',
+    fact: 'EMR Serverless runs a job as a role that the caller passes: iam:PassRole names that one',
+    document: 'emr/latest/EMR-Serverless-UserGuide/security-iam-runtime-role.html',
+    faults: noRight((action, of) => action === 'iam:PassRole' && !/^<\w+\.Arn>$/.test(of)),
+  },
+];
