@@ -3,6 +3,8 @@ import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { Stream, StreamEncryption, StreamMode } from 'aws-cdk-lib/aws-kinesis';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
+import { secretRights } from '#aws/secret.ts';
+import { streamRights } from '#aws/stream.ts';
 import type { Variables } from '#collect/env.ts';
 import type { ResolvedSettings } from '#settings/schema.ts';
 import { CollectServers } from './collect-fargate.ts';
@@ -55,8 +57,8 @@ export class Collect extends Construct {
     if (settings.collector === 'fargate' && network)
       this.servers = new CollectServers(this, 'Servers', { settings, network, environment });
     for (const takes of [this.handler, this.servers?.task]) {
-      takes?.may(['kinesis:PutRecords'], [this.stream.streamArn]);
-      takes?.may(['secretsmanager:GetSecretValue'], [this.token.secretArn]);
+      takes?.may(streamRights, [this.stream.streamArn]);
+      takes?.may(secretRights, [this.token.secretArn]);
     }
   }
 }

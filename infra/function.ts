@@ -85,5 +85,10 @@ export class StageFunction<Variables extends Record<string, string>> extends Lam
   }
 }
 
+/** The rights of some methods of a store, which its adapter lists. */
+export const rightsTo = <Name extends string>(rights: Record<Name, string[]>, ...methods: Name[]): string[] => [
+  ...new Set(methods.flatMap((method) => rights[method])),
+];
+
 export const allow = (actions: string[], resources: string[]) =>
   new PolicyStatement({ effect: Effect.ALLOW, actions, resources });

@@ -22,6 +22,12 @@ import { LambdaInvoke, Universal } from 'aws-cdk-lib/aws-scheduler-targets';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
+import { checkpointRights } from '#aws/checkpoints.ts';
+import { eventIndexRights, eventKeyRights, eventRights } from '#aws/events.ts';
+import { lagRights, streamLagRights } from '#aws/lag.ts';
+import { noticeRights } from '#aws/notices.ts';
+import { bucketRights, objectRights } from '#aws/objects.ts';
+import { topicRights } from '#aws/sns.ts';
 import { tablePath } from '#geo/keep.ts';
 import { IpTable } from '#geo/table.ts';
 import type { ExportVariables, Variables } from '#process/env.ts';
@@ -29,7 +35,7 @@ import { SettingError } from '#settings/read.ts';
 import type { ResolvedSettings } from '#settings/schema.ts';
 import type { Emulated } from './emulated.ts';
 import { explain, wildcard } from './explain.ts';
-import { allow, StageFunction } from './function.ts';
+import { allow, rightsTo, StageFunction } from './function.ts';
 import { keep, type Stores } from './stores.ts';
 
 /** Of a stage that reads the stream and the stores: process, and serve for its health page. */
@@ -67,6 +73,7 @@ export class Process extends Construct {
       environment: {
         CHECKPOINTS_TABLE: stores.checkpoints.tableName,
         BUCKET: stores.bucket.bucketName,
+        STREAM: props.stream.streamName,
         KEEP_DAYS: String(settings.keepDays),
         METRICS: stores.metrics,
       },
@@ -74,14 +81,17 @@ export class Process extends Construct {
       timeoutSeconds: 300,
       logDays: settings.logDays,
     });
-    this.export.may(['dynamodb:Query', 'dynamodb:BatchWriteItem'], [stores.checkpoints.tableArn]);
-    this.export.may(['s3:ListBucket'], [stores.bucket.bucketArn]);
+    this.export.may(rightsTo(checkpointRights, 'latest', 'shards', 'after', 'remove'), [stores.checkpoints.tableArn]);
+    this.export.may(bucketRights, [stores.bucket.bucketArn]);
     this.export.may(
-      ['s3:GetObject', 's3:PutObject', 's3:DeleteObject'],
+      rightsTo(objectRights, 'get', 'head', 'put', 'list', 'remove'),
       ['state/*', 'deltas/*', 'points/*', 'points.json'].map((keys) => stores.bucket.arnForObjects(keys)),
     );
+    // How far process is behind, for the health page.
+    this.export.may(streamLagRights, [props.stream.streamArn]);
+    this.export.may(rightsTo(lagRights, 'write'), [stores.checkpoints.tableArn]);
     // The model's age, for an alarm.
-    this.export.may(['s3:GetObject'], [stores.bucket.arnForObjects('models/latest.json')]);
+    this.export.may(rightsTo(objectRights, 'get'), [stores.bucket.arnForObjects('models/latest.json')]);
     this.undelivered = queue(this, 'Undelivered', Duration.minutes(1));
     callOnce(this.export, this.undelivered);
     this.#schedule(settings.exportEvery);
@@ -114,32 +124,21 @@ export class Process extends Construct {
       logDays: settings.logDays,
       layers: [layer],
     });
-    handler.may(['dynamodb:Query', 'dynamodb:PutItem'], [stores.checkpoints.tableArn]);
+    handler.may(rightsTo(checkpointRights, 'latest', 'commit', 'after'), [stores.checkpoints.tableArn]);
     handler.may(
-      [
-        'dynamodb:GetItem',
-        'dynamodb:Query',
-        'dynamodb:PutItem',
-        'dynamodb:UpdateItem',
-        'dynamodb:DeleteItem',
-        'dynamodb:ConditionCheckItem',
-        'dynamodb:BatchWriteItem',
-      ],
+      rightsTo(
+        eventRights,
+        ...(['put', 'events', 'version', 'pulls', 'replacePulls', 'quarantine', 'forgotten', 'forget'] as const),
+      ),
       [stores.events.tableArn],
     );
-    handler.may(['dynamodb:Query'], [`${stores.events.tableArn}/index/*`]);
-    handler.may(
-      ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:BatchWriteItem'],
-      [stores.keys.tableArn],
-    );
+    handler.may(rightsTo(eventIndexRights, 'history', 'forget'), [`${stores.events.tableArn}/index/*`]);
+    handler.may(rightsTo(eventKeyRights, 'digestKey'), [stores.keys.tableArn]);
     // Who is forgotten while their batch is stored is removed again: as serve forgets.
-    handler.may(
-      ['dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:Query', 'dynamodb:BatchWriteItem'],
-      [stores.notices.tableArn],
-    );
-    // GetObject: a put that is tried again and meets its own object asks with HEAD whose it is.
-    handler.may(['s3:PutObject', 's3:GetObject'], [stores.bucket.arnForObjects('deltas/*')]);
-    handler.may(['sns:Publish'], [this.messages.topicArn]);
+    handler.may(rightsTo(noticeRights, 'claim', 'tally', 'add', 'forget'), [stores.notices.tableArn]);
+    handler.may(rightsTo(objectRights, 'put'), [stores.bucket.arnForObjects('deltas/*')]);
+    handler.may(bucketRights, [stores.bucket.bucketArn]);
+    handler.may(topicRights, [this.messages.topicArn]);
     stores.allowSearch(handler, {
       Put: ['whalewatch-documents', 'whalewatch-recommendations'],
       Post: [

@@ -1,10 +1,16 @@
 // serve: answers from the stores; tiles: the map's pointer and tiles, from the points alone.
 import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
+import { checkpointRights } from '#aws/checkpoints.ts';
+import { eventIndexRights, eventRights } from '#aws/events.ts';
+import { lagRights } from '#aws/lag.ts';
+import { noticeRights } from '#aws/notices.ts';
+import { bucketRights, objectRights } from '#aws/objects.ts';
+import { secretRights } from '#aws/secret.ts';
 import { closedAccess } from '#core/access.ts';
 import type { TileVariables, Variables } from '#serve/env.ts';
 import { token } from './collect.ts';
-import { StageFunction } from './function.ts';
+import { rightsTo, StageFunction } from './function.ts';
 import { ipTable, type StageProps } from './process.ts';
 
 export class Serve extends Construct {
@@ -12,7 +18,7 @@ export class Serve extends Construct {
   readonly tiles: StageFunction<TileVariables>;
   readonly token: Secret;
 
-  constructor(scope: Construct, id: string, { settings, stores, stream, emulated }: StageProps) {
+  constructor(scope: Construct, id: string, { settings, stores, emulated }: StageProps) {
     super(scope, id);
     const { publicPeople, keepDays, exportEvery, batchWindow, ipDatabase, logDays } = settings;
     this.token = token(this, 'Token', 'The owner\'s API token: what scripts send as "Authorization: Bearer TOKEN"');
@@ -25,7 +31,6 @@ export class Serve extends Construct {
         KEYS_TABLE: stores.keys.tableName,
         NOTICES_TABLE: stores.notices.tableName,
         BUCKET: stores.bucket.bucketName,
-        STREAM: stream.streamName,
         ...stores.searchVariables(),
         CREDENTIALS_TABLE: stores.credentials.tableName,
         OWNER_TOKEN_ID: this.token.secretArn,
@@ -41,10 +46,13 @@ export class Serve extends Construct {
       logDays,
     });
     const { handler } = this;
-    handler.may(['dynamodb:Query'], [stores.checkpoints.tableArn]);
-    // To forget a person and to release what was set aside, it deletes, and marks who was forgotten.
-    handler.may(['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:BatchWriteItem'], [stores.events.tableArn]);
-    handler.may(['dynamodb:Query', 'dynamodb:BatchWriteItem'], [stores.notices.tableArn]);
+    handler.may(
+      [...rightsTo(checkpointRights, 'shards', 'after'), ...rightsTo(lagRights, 'read')],
+      [stores.checkpoints.tableArn],
+    );
+    handler.may(rightsTo(eventRights, 'version', 'release', 'forget', 'markForgotten'), [stores.events.tableArn]);
+    handler.may(rightsTo(eventIndexRights, 'history', 'quarantined', 'forget'), [`${stores.events.tableArn}/index/*`]);
+    handler.may(rightsTo(noticeRights, 'notices', 'forget'), [stores.notices.tableArn]);
     handler.may(
       [
         'dynamodb:GetItem',
@@ -56,18 +64,16 @@ export class Serve extends Construct {
       ],
       [stores.credentials.tableArn],
     );
-    handler.may(['dynamodb:Query'], [`${stores.events.tableArn}/index/*`]);
-    handler.may(['s3:ListBucket'], [stores.bucket.bucketArn]);
+    handler.may(bucketRights, [stores.bucket.bucketArn]);
     handler.may(
-      ['s3:GetObject'],
+      rightsTo(objectRights, 'get', 'head'),
       ['state/*', 'points/*', 'points.json', 'points-anonymous.json', 'models/*'].map((keys) =>
         stores.bucket.arnForObjects(keys),
       ),
     );
     // Going back to an earlier model.
-    handler.may(['s3:PutObject'], [stores.bucket.arnForObjects('models/latest.json')]);
-    handler.may(['kinesis:ListShards', 'kinesis:GetShardIterator', 'kinesis:GetRecords'], [stream.streamArn]);
-    handler.may(['secretsmanager:GetSecretValue'], [this.token.secretArn]);
+    handler.may(rightsTo(objectRights, 'put'), [stores.bucket.arnForObjects('models/latest.json')]);
+    handler.may(secretRights, [this.token.secretArn]);
     const indices = ['whalewatch-documents', 'whalewatch-recommendations'];
     stores.allowSearch(handler, {
       Get: ['whalewatch-recommendations/_doc/*'],
@@ -88,7 +94,7 @@ export class Serve extends Construct {
       logDays,
     });
     // Without the right to list, S3 answers 403 to what is not there.
-    this.tiles.may(['s3:ListBucket'], [stores.bucket.bucketArn]);
-    this.tiles.may(['s3:GetObject'], [stores.bucket.arnForObjects('points/*')]);
+    this.tiles.may(bucketRights, [stores.bucket.bucketArn]);
+    this.tiles.may(rightsTo(objectRights, 'get', 'head'), [stores.bucket.arnForObjects('points/*')]);
   }
 }

@@ -88,12 +88,8 @@ export class Stores extends Construct {
           noncurrentVersionExpiration: restorable,
           expiredObjectDeleteMarker: true,
         })),
-        // Snapshots of the map follow from the state: an old version is of no use.
-        ...['points/', 'points.json'].map((prefix) => ({
-          prefix,
-          noncurrentVersionExpiration: Duration.days(1),
-          expiredObjectDeleteMarker: true,
-        })),
+        // Snapshots of the map follow from the state: an old version is of no use. points/ and points*.json.
+        { prefix: 'points', noncurrentVersionExpiration: Duration.days(1), expiredObjectDeleteMarker: true },
       ],
     });
     explain(this.bucket, {

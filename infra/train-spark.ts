@@ -25,9 +25,10 @@ import {
 } from 'aws-cdk-lib/aws-stepfunctions';
 import { LambdaInvoke } from 'aws-cdk-lib/aws-stepfunctions-tasks';
 import type { Construct } from 'constructs';
+import { bucketRights, objectRights } from '#aws/objects.ts';
 import type { Variables } from '#train/env.ts';
 import { explain, wildcard } from './explain.ts';
-import { allow, StageFunction } from './function.ts';
+import { allow, rightsTo, StageFunction } from './function.ts';
 import { mayTrain, messagesOf, type Trainer, type TrainProps, trainVariables } from './trainer.ts';
 
 /** EMR's newest release with Spark 3.5. */
@@ -115,14 +116,15 @@ function functions(scope: Construct, { settings, stores }: TrainProps) {
     });
   const exchange = stores.bucket.arnForObjects('training/*');
   const prepare = step('PrepareFunction', 'index.prepare', 'Train: writes the stored pulls for Spark');
-  prepare.may(['s3:PutObject'], [exchange]);
+  prepare.may(rightsTo(objectRights, 'put'), [exchange]);
+  prepare.may(bucketRights, [stores.bucket.bucketArn]);
   stores.allowSearch(prepare, {
     Put: ['whalewatch-documents', 'whalewatch-recommendations'],
     Post: ['whalewatch-documents/_search'],
   });
   const publish = step('PublishFunction', 'index.publish', 'Train: judges and publishes what Spark fitted');
   mayTrain(publish, stores);
-  publish.may(['s3:GetObject', 's3:DeleteObject'], [exchange]);
+  publish.may(rightsTo(objectRights, 'get', 'list', 'remove'), [exchange]);
   return { prepare, publish };
 }
 

@@ -7,8 +7,9 @@ import { LambdaInvoke, type ScheduleTargetBaseProps } from 'aws-cdk-lib/aws-sche
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import type { ResolvedSettings } from '#settings/schema.ts';
+import { bucketRights, objectRights } from '#aws/objects.ts';
 import type { Variables } from '#train/env.ts';
-import { StageFunction } from './function.ts';
+import { rightsTo, StageFunction } from './function.ts';
 import type { Network } from './network.ts';
 import { callOnce, versions } from './process.ts';
 import type { Stores } from './stores.ts';
@@ -72,8 +73,8 @@ export const trainVariables = (stores: Stores, { als }: ResolvedSettings): Varia
 
 /** What training may do, of a function or a task. */
 export function mayTrain(to: { may(actions: string[], resources: string[]): void }, stores: Stores): void {
-  to.may(['s3:ListBucket'], [stores.bucket.bucketArn]);
-  to.may(['s3:GetObject', 's3:PutObject', 's3:DeleteObject'], [stores.bucket.arnForObjects('models/*')]);
+  to.may(bucketRights, [stores.bucket.bucketArn]);
+  to.may(rightsTo(objectRights, 'get', 'head', 'put', 'remove'), [stores.bucket.arnForObjects('models/*')]);
   stores.allowSearch(to, {
     Put: ['whalewatch-documents', 'whalewatch-recommendations'],
     Post: ['whalewatch-documents/_search', 'whalewatch-recommendations/_bulk'],

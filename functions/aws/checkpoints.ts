@@ -9,6 +9,15 @@ export interface CheckpointsOptions {
   table: string;
 }
 
+/** The rights that each method needs on the table: constructs grant these and no others. */
+export const checkpointRights = {
+  latest: ['dynamodb:Query'],
+  commit: ['dynamodb:PutItem'],
+  shards: ['dynamodb:Query'],
+  after: ['dynamodb:Query'],
+  remove: ['dynamodb:Query', 'dynamodb:BatchWriteItem'],
+} satisfies Record<keyof CheckpointStore, string[]>;
+
 // Sequence numbers have up to 128 digits: padded, their text order is their order as integers.
 const pad = (sequenceNumber: string) => sequenceNumber.padStart(128, '0');
 

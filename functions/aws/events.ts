@@ -36,6 +36,31 @@ export interface EventsOptions {
 /** Name of the index that lists newest first: partition key `list`, sort key `sk` of the time and id. */
 export const newestIndex = 'newest';
 
+/** The rights that each method needs on the table, and on its index where it lists newest first. */
+export const eventRights = {
+  put: ['dynamodb:GetItem', 'dynamodb:PutItem'],
+  events: ['dynamodb:Query'],
+  version: ['dynamodb:GetItem'],
+  pulls: ['dynamodb:Query'],
+  replacePulls: ['dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem', 'dynamodb:ConditionCheckItem'],
+  history: [],
+  quarantine: ['dynamodb:GetItem', 'dynamodb:PutItem'],
+  quarantined: [],
+  release: ['dynamodb:BatchWriteItem'],
+  digestKey: [],
+  forget: ['dynamodb:Query', 'dynamodb:BatchWriteItem'],
+  markForgotten: ['dynamodb:BatchWriteItem'],
+  forgotten: ['dynamodb:Query', 'dynamodb:BatchWriteItem'],
+} satisfies Record<keyof EventStore, string[]>;
+export const eventIndexRights = {
+  history: ['dynamodb:Query'],
+  quarantined: ['dynamodb:Query'],
+  forget: ['dynamodb:Query'],
+} satisfies Partial<Record<keyof EventStore, string[]>>;
+export const eventKeyRights = {
+  digestKey: ['dynamodb:Query', 'dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:BatchWriteItem'],
+} satisfies Partial<Record<keyof EventStore, string[]>>;
+
 const dayMs = 86_400_000;
 /** One of the 100 actions of a transaction is the version's. */
 const changesAtOnce = 99;

@@ -1,9 +1,11 @@
+// How far process is behind: export measures it at the stream and writes a row; the health page reads that row, not the stream.
 import {
   GetRecordsCommand,
   GetShardIteratorCommand,
   type KinesisClient,
   ListShardsCommand,
 } from '@aws-sdk/client-kinesis';
+import { type DynamoDBDocumentClient, GetCommand, PutCommand } from '@aws-sdk/lib-dynamodb';
 import type { CheckpointStore } from '#core/stores.ts';
 
 export interface LagOptions {
@@ -13,32 +15,72 @@ export interface LagOptions {
   clock: () => number;
 }
 
-/** A shard takes five reads a second, and the mapping is one of its readers. */
-const keptMs = 5000;
+export interface Lag {
+  shard: string;
+  /** Age of the oldest record that is not processed; 0 when none waits. */
+  seconds: number;
+}
+
+/** The rights to measure, on the stream. */
+export const streamLagRights = ['kinesis:ListShards', 'kinesis:GetShardIterator', 'kinesis:GetRecords'];
+
+/** GetRecords may return nothing several times before a position that has records. */
+const mostEmptyReads = 5;
 
 /** How far process is behind in each shard: the age of the first record after its newest checkpoint, seconds. */
-export function streamLag({ client, stream, checkpoints, clock }: LagOptions) {
-  let held: { shards: Promise<{ shard: string; seconds: number }[]>; at: number } | undefined;
-
-  const lagOf = async (ShardId: string) => {
+export function streamLag({ client, stream, checkpoints, clock }: LagOptions): () => Promise<Lag[]> {
+  const lagOf = async (ShardId: string): Promise<Lag> => {
     const last = (await checkpoints.latest(ShardId))?.last;
     const from = last
       ? ({ ShardIteratorType: 'AFTER_SEQUENCE_NUMBER', StartingSequenceNumber: last } as const)
       : ({ ShardIteratorType: 'TRIM_HORIZON' } as const);
-    const { ShardIterator } = await client.send(new GetShardIteratorCommand({ StreamName: stream, ShardId, ...from }));
-    const { Records, MillisBehindLatest } = await client.send(new GetRecordsCommand({ ShardIterator, Limit: 1 }));
-    const arrived = Records?.[0]?.ApproximateArrivalTimestamp?.getTime();
-    const behindMs = arrived === undefined ? (MillisBehindLatest ?? 0) : clock() - arrived;
+    let { ShardIterator } = await client.send(new GetShardIteratorCommand({ StreamName: stream, ShardId, ...from }));
+    let behindMs = 0;
+    for (let reads = 0; ShardIterator && reads < mostEmptyReads; reads++) {
+      const page = await client.send(new GetRecordsCommand({ ShardIterator, Limit: 1 }));
+      const arrived = page.Records?.[0]?.ApproximateArrivalTimestamp?.getTime();
+      behindMs = arrived === undefined ? (page.MillisBehindLatest ?? 0) : clock() - arrived;
+      if (arrived !== undefined || behindMs === 0) break;
+      ShardIterator = page.NextShardIterator;
+    }
     return { shard: ShardId, seconds: Math.max(0, behindMs / 1000) };
   };
 
-  const read = async () => {
+  return async () => {
     const { Shards = [] } = await client.send(new ListShardsCommand({ StreamName: stream }));
     return Promise.all(Shards.map(({ ShardId = '' }) => lagOf(ShardId)));
   };
+}
 
-  return () => {
-    if (!held || clock() - held.at > keptMs) held = { shards: read(), at: clock() };
-    return held.shards;
+const key = { pk: 'lag', sk: '-' };
+
+/** The rights of each method, on the checkpoint table. */
+export const lagRights = { write: ['dynamodb:PutItem'], read: ['dynamodb:GetItem'] };
+
+/** The row of the checkpoint table that holds what was measured last. */
+export function openLag({
+  client,
+  table,
+  clock,
+}: {
+  client: DynamoDBDocumentClient;
+  table: string;
+  clock: () => number;
+}) {
+  return {
+    async write(shards: Lag[]): Promise<void> {
+      const Item = { ...key, measuredAt: clock(), shards: JSON.stringify(shards) };
+      await client.send(new PutCommand({ TableName: table, Item }));
+    },
+    /** A shard that was behind has fallen behind by the time since; empty before the first export. */
+    async read(): Promise<Lag[]> {
+      const { Item } = await client.send(new GetCommand({ TableName: table, Key: key }));
+      if (!Item) return [];
+      const since = Math.max(0, clock() - Number(Item.measuredAt)) / 1000;
+      return (JSON.parse(String(Item.shards)) as Lag[]).map(({ shard, seconds }) => ({
+        shard,
+        seconds: seconds > 0 ? seconds + since : 0,
+      }));
+    },
   };
 }

@@ -33,6 +33,15 @@ const claimKey = (key: string, person?: string): Key =>
     ? { pk: `claim ${key}`, sk: '-' }
     : { pk: personKey(person), sk: `claim ${createHash('sha256').update(key).digest('base64url')}` };
 
+/** The rights that each method needs on the table. */
+export const noticeRights = {
+  claim: ['dynamodb:PutItem'],
+  tally: ['dynamodb:UpdateItem'],
+  add: ['dynamodb:PutItem'],
+  notices: ['dynamodb:Query'],
+  forget: ['dynamodb:Query', 'dynamodb:BatchWriteItem'],
+} satisfies Record<keyof (ClaimStore & NoticeFeed), string[]>;
+
 export function openNotices({ client, table, clock }: NoticesOptions): ClaimStore & NoticeFeed {
   const TableName = table;
   const seconds = (ms: number) => Math.floor(ms / 1000);

@@ -16,6 +16,20 @@ export interface ObjectsOptions {
   bucket: string;
 }
 
+/**
+ * The rights that each method needs on the keys. A missing key is 404 only to those who may list the bucket, 403 to others;
+ * a lost put asks with HEAD, which is GetObject, whose the object is.
+ */
+export const objectRights = {
+  get: ['s3:GetObject'],
+  head: ['s3:GetObject'],
+  put: ['s3:PutObject', 's3:GetObject'],
+  list: [],
+  remove: ['s3:DeleteObject'],
+} satisfies Record<keyof ObjectStore, string[]>;
+/** And on the bucket, whatever it calls. */
+export const bucketRights = ['s3:ListBucket'];
+
 const keysAtOnce = 1000;
 
 export function openObjects({ client, bucket }: ObjectsOptions): ObjectStore {

@@ -1,5 +1,8 @@
 import { GetSecretValueCommand, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 
+/** The rights of a reader on the secret. */
+export const secretRights = ['secretsmanager:GetSecretValue'];
+
 const freshMs = 5 * 60_000;
 
 /**

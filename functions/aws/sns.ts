@@ -1,6 +1,9 @@
 import { PublishCommand, type SNSClient } from '@aws-sdk/client-sns';
 import type { Notice } from '#core/rules.ts';
 
+/** The rights of a sender on the topic. */
+export const topicRights = ['sns:Publish'];
+
 /** Sends messages to an SNS topic: the text for mail, the whole as JSON, and rule and kind to filter subscriptions by. */
 export function snsSender(client: Pick<SNSClient, 'send'>, topic: string): (notice: Notice) => Promise<void> {
   return async (notice) => {

@@ -7,6 +7,9 @@ export interface StreamOptions {
   stream: string;
 }
 
+/** The rights of a writer on the stream. */
+export const streamRights = ['kinesis:PutRecords'];
+
 // PutRecords takes 500 records and 10 MiB; half of the bytes, so that one call does not fill four shards' second.
 const recordsAtOnce = 500;
 const bytesAtOnce = 5 * 1024 * 1024;

@@ -1,22 +1,29 @@
+import { KinesisClient } from '@aws-sdk/client-kinesis';
 import { S3Client } from '@aws-sdk/client-s3';
 import { openCheckpoints } from '#aws/checkpoints.ts';
 import { dynamoClient } from '#aws/clients.ts';
 import { clock, newId } from '#aws/clock.ts';
 import { number } from '#aws/env.ts';
-import { counter } from '#aws/log.ts';
+import { openLag, streamLag } from '#aws/lag.ts';
+import { counter, report } from '#aws/log.ts';
 import { openObjects } from '#aws/objects.ts';
 import { cardInService, readModels } from '#core/recommender/model-list.ts';
 import { readExportVariables } from './env.ts';
 import { exportPoints } from './export.ts';
 
-const { CHECKPOINTS_TABLE, BUCKET, KEEP_DAYS, METRICS } = readExportVariables();
-const checkpoints = openCheckpoints({ client: dynamoClient(), table: CHECKPOINTS_TABLE });
+const { CHECKPOINTS_TABLE, BUCKET, STREAM, KEEP_DAYS, METRICS } = readExportVariables();
+const client = dynamoClient();
+const checkpoints = openCheckpoints({ client, table: CHECKPOINTS_TABLE });
+const measured = streamLag({ client: new KinesisClient({}), stream: STREAM, checkpoints, clock });
+const lag = openLag({ client, table: CHECKPOINTS_TABLE, clock });
 const objects = openObjects({ client: new S3Client({}), bucket: BUCKET });
 const count = counter(METRICS, clock);
 const keepDays = number('KEEP_DAYS', KEEP_DAYS);
 
 /** Called by the schedule, or by the queue that stands in for one under a minute. */
 export async function handler(): Promise<{ folded: number }> {
+  // The map does not wait for a stream that is down.
+  await measured().then(lag.write).catch(report);
   const { folded } = await exportPoints({ checkpoints, objects, keepDays, clock, newId });
   const model = cardInService((await readModels(objects)).list);
   count({ Exported: 1, Folded: folded, ...(model && { ModelAgeHours: (clock() - model.trainedAt) / 3_600_000 }) });

@@ -6,7 +6,6 @@ const names = [
   'KEYS_TABLE',
   'NOTICES_TABLE',
   'BUCKET',
-  'STREAM',
   'SEARCH_ENDPOINT',
   'SEARCH_SIGNED',
   'CREDENTIALS_TABLE',

@@ -1,4 +1,3 @@
-import { KinesisClient } from '@aws-sdk/client-kinesis';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { openCheckpoints } from '#aws/checkpoints.ts';
@@ -8,7 +7,7 @@ import { openCredentials } from '#aws/credentials.ts';
 import { number } from '#aws/env.ts';
 import { openEvents } from '#aws/events.ts';
 import { gatewayHandler, peerOf } from '#aws/gateway.ts';
-import { streamLag } from '#aws/lag.ts';
+import { openLag } from '#aws/lag.ts';
 import { counter, report } from '#aws/log.ts';
 import { openNotices } from '#aws/notices.ts';
 import { openObjects } from '#aws/objects.ts';
@@ -34,7 +33,7 @@ const app = serveApp({
   notices: openNotices({ client, table: variables.NOTICES_TABLE, clock }),
   snapshots: objectSnapshots(objects, clock),
   models: modelSource(objects, clock, report),
-  lag: streamLag({ client: new KinesisClient({}), stream: variables.STREAM, checkpoints, clock }),
+  lag: openLag({ client, table: variables.CHECKPOINTS_TABLE, clock }).read,
   ipTableBuiltAt: async () => number('IP_TABLE_BUILT_AT', variables.IP_TABLE_BUILT_AT),
   unhealthyAfterSeconds: number('UNHEALTHY_AFTER_SECONDS', variables.UNHEALTHY_AFTER_SECONDS),
   keepDays: number('KEEP_DAYS', variables.KEEP_DAYS),

@@ -1,9 +1,11 @@
 // Every check, and the plugin that runs them on the template of each synthesis.
 import { readFileSync } from 'node:fs';
 import {
+  CfnElement,
   type IPolicyValidationContext,
   type IPolicyValidationPlugin,
   type PolicyValidationPluginReport,
+  Stack,
   Stage,
   Validations,
 } from 'aws-cdk-lib';
@@ -27,50 +29,54 @@ export const checks: Check[] = Object.values(groups).flat();
 /** Where a check's document is. */
 export const documentUrl = ({ document }: Check): string => `https://docs.aws.amazon.com/${document}`;
 
-const registered = new WeakSet<object>();
+/** The constructs to check of each app: somebody else's resources in it are theirs. */
+const scopes = new WeakMap<Stage, Set<IConstruct>>();
 
-/** Checks the resources below `scope` at each synthesis of its app; a fault stops it. */
+/** Checks the resources below a construct at each synthesis of its app; a fault stops it. */
 export function checkAtSynthesis(scope: IConstruct): void {
   const app = Stage.of(scope) as Stage;
-  const scopes = paths.get(app) ?? new Set();
-  paths.set(app, scopes.add(scope.node.path));
-  if (registered.has(app)) return;
-  registered.add(app);
-  Validations.of(app).addPlugins(new AwsChecks(scopes));
+  const known = scopes.get(app);
+  if (known) {
+    known.add(scope);
+    return;
+  }
+  const first = new Set([scope]);
+  scopes.set(app, first);
+  Validations.of(app).addPlugins(new AwsChecks(first));
 }
 
-/** The scopes to check of each app: somebody else's resources in it are theirs. */
-const paths = new WeakMap<object, Set<string>>();
+/** Of the resources of a template, those below a construct. */
+export function resourcesBelow(scope: IConstruct, resources: Resources): Resources {
+  const elements = scope.node.findAll().filter(CfnElement.isCfnElement);
+  const ids = new Set(elements.map((element) => element.stack.resolve(element.logicalId)));
+  return Object.fromEntries(Object.entries(resources).filter(([id]) => ids.has(id)));
+}
 
 class AwsChecks implements IPolicyValidationPlugin {
   readonly name = 'WhalewatchAwsChecks';
   readonly ruleIds = checks.map(({ id }) => id);
-  readonly #scopes: Set<string>;
-  constructor(scopes: Set<string>) {
+  readonly #scopes: Set<IConstruct>;
+  constructor(scopes: Set<IConstruct>) {
     this.#scopes = scopes;
   }
 
   validate({ stackTemplates }: IPolicyValidationContext): PolicyValidationPluginReport {
-    const violations = stackTemplates.flatMap(({ templatePath }) => {
-      const { Resources } = JSON.parse(readFileSync(templatePath, 'utf8')) as { Resources: Resources };
-      return [...this.#scopes].flatMap((scope) =>
-        checks.flatMap((check) =>
-          check.faults(below(scope, Resources)).map((fault) => ({
-            ruleName: check.id,
-            description: check.fact,
-            fix: documentUrl(check),
-            violatingResources: [{ resourceLogicalId: fault, templatePath, locations: [] }],
-          })),
-        ),
+    const violations = [...this.#scopes].flatMap((scope) => {
+      const template = stackTemplates.find(
+        ({ stackConstructPath }) => stackConstructPath === Stack.of(scope).node.path,
+      );
+      if (!template) return [];
+      const { templatePath } = template;
+      const resources = resourcesBelow(scope, JSON.parse(readFileSync(templatePath, 'utf8')).Resources);
+      return checks.flatMap((check) =>
+        check.faults(resources).map((fault) => ({
+          ruleName: check.id,
+          description: check.fact,
+          fix: documentUrl(check),
+          violatingResources: [{ resourceLogicalId: fault, templatePath, locations: [] }],
+        })),
       );
     });
     return { success: violations.length === 0, violations };
   }
-}
-
-/** The resources of one construct: CDK writes the path of each into the template. */
-function below(scope: string, resources: Resources): Resources {
-  return Object.fromEntries(
-    Object.entries(resources).filter(([, { Metadata }]) => Metadata?.['aws:cdk:path']?.startsWith(`${scope}/`)),
-  );
 }

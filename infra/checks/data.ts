@@ -154,7 +154,7 @@ export const dataChecks: Check[] = [
               ({ Prefix = '', NoncurrentVersionExpiration }) =>
                 prefix.startsWith(String(Prefix)) && NoncurrentVersionExpiration,
             );
-          return ['state/', 'deltas/', 'points/', 'points.json', 'models/', 'training/']
+          return ['state/', 'deltas/', 'points/', 'points.json', 'points-anonymous.json', 'models/', 'training/']
             .filter((prefix) => !expires(prefix))
             .map((prefix) => `${id}: versions under ${prefix} never expire`);
         }),
@@ -217,7 +217,7 @@ export const dataChecks: Check[] = [
                 target(Properties.Bucket) === id &&
                 statementsOf(Properties.PolicyDocument).some(
                   ({ Effect, Condition }) =>
-                    Effect === 'Deny' && JSON.stringify(Condition)?.includes('aws:SecureTransport'),
+                    Effect === 'Deny' && JSON.stringify(Condition)?.includes('"aws:SecureTransport":"false"'),
                 ),
             ),
         )

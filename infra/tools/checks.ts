@@ -6,10 +6,12 @@ import { checks, documentUrl, groups } from '../checks/all.ts';
 /** The table of all checks, in Markdown. */
 export function page(): string {
   const tables = Object.entries(groups).map(([title, group]) => {
-    const rows = group.map(
-      (check) => `| \`${check.id}\` | ${check.fact} | [${check.document.split('/')[0]}](${documentUrl(check)}) |`,
-    );
-    return `## ${title}\n\n| check | fact | document |\n| --- | --- | --- |\n${rows.join('\n')}\n`;
+    const rows = group.map((check) => [
+      `\`${check.id}\``,
+      check.fact,
+      `[${check.document.split('/')[0]}](${documentUrl(check)})`,
+    ]);
+    return `## ${title}\n\n${table(['check', 'fact', 'document'], rows)}\n`;
   });
   return `# What the design leans on, and what holds it
 
@@ -20,6 +22,13 @@ fault stops it and names the check, the resource and the document. \`test/infra/
 templates, and undoing it is seen.
 
 ${tables.join('\n')}`;
+}
+
+/** A table in Markdown, its columns as wide as their widest cells. */
+function table(head: string[], rows: string[][]): string {
+  const widths = head.map((name, at) => Math.max(...[name, ...rows.map((row) => row[at])].map((cell) => cell.length)));
+  const line = (cells: string[]) => `| ${cells.map((cell, at) => cell.padEnd(widths[at])).join(' | ')} |`;
+  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
 }
 
 if (import.meta.main) writeFileSync(join(import.meta.dirname, '../../docs/aws-checks.md'), page());

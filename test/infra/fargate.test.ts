@@ -93,7 +93,7 @@ test('with Spark each step may do its own: read the pulls, fit, publish', () => 
   const search = ['es:ESHttpPost', 'es:ESHttpPut'];
   const objects = ['s3:DeleteObject', 's3:GetObject', 's3:ListBucket', 's3:PutObject'];
   const expected = {
-    PrepareFunctionRole: [...search, 's3:PutObject'],
+    PrepareFunctionRole: [...search, 's3:GetObject', 's3:ListBucket', 's3:PutObject'],
     JobRole: objects,
     PublishFunctionRole: [...search, ...objects],
     MachineRole: [

@@ -46,7 +46,8 @@ test('each function may do what its stage does, and nothing else', () => {
       ...['s3:ListBucket', 's3:PutObject', 'sns:Publish'],
     ],
     WhalewatchProcessExportRole: [
-      ...table('BatchWriteItem Query'),
+      ...table('BatchWriteItem PutItem Query'),
+      ...['kinesis:GetRecords', 'kinesis:GetShardIterator', 'kinesis:ListShards'],
       ...['s3:DeleteObject', 's3:GetObject', 's3:ListBucket', 's3:PutObject', 'sqs:SendMessage'],
     ],
     WhalewatchTrainFunctionRole: [
@@ -55,7 +56,7 @@ test('each function may do what its stage does, and nothing else', () => {
     ],
     WhalewatchServeFunctionRole: [
       ...table('BatchWriteItem DeleteItem GetItem PutItem Query UpdateItem'),
-      ...['es:ESHttpGet', 'es:ESHttpPost', 'kinesis:GetRecords', 'kinesis:GetShardIterator', 'kinesis:ListShards'],
+      ...['es:ESHttpGet', 'es:ESHttpPost'],
       ...['s3:GetObject', 's3:ListBucket', 's3:PutObject', 'secretsmanager:GetSecretValue'],
     ],
     WhalewatchServeTilesRole: ['s3:GetObject', 's3:ListBucket'],

@@ -22,8 +22,8 @@ export const configurations = {
 export function synthesise(settings: Settings = {}) {
   const app = new App({ context });
   const stack = new Stack(app, 'Test');
-  new Whalewatch(stack, 'Whalewatch', settings);
-  return { app, stack };
+  const whalewatch = new Whalewatch(stack, 'Whalewatch', settings);
+  return { app, stack, whalewatch };
 }
 
 export interface Resource {
