@@ -85,7 +85,9 @@ export class Process extends Construct {
     this.export.may(bucketRights, [stores.bucket.bucketArn]);
     this.export.may(
       rightsTo(objectRights, 'get', 'head', 'put', 'list', 'remove'),
-      ['state/*', 'deltas/*', 'points/*', 'points.json'].map((keys) => stores.bucket.arnForObjects(keys)),
+      ['state/*', 'deltas/*', 'points/*', 'points.json', 'points-anonymous.json'].map((keys) =>
+        stores.bucket.arnForObjects(keys),
+      ),
     );
     // How far process is behind, for the health page.
     this.export.may(streamLagRights, [props.stream.streamArn]);
