@@ -4,7 +4,8 @@ import { availableParallelism } from 'node:os';
 import { type AlsOptions, checkedAls, type Factors, randomStart } from '#core/recommender/als.ts';
 import { compress, type Entry, type Rows } from '#core/recommender/ratings.ts';
 import type { ItemModel } from '#core/recommender/recommend.ts';
-import { blockAt, Layout, runKernel, side, word } from './threads.ts';
+import { blockAt, side, word } from './parameters.ts';
+import { Layout, runKernel } from './threads.ts';
 
 export interface FitOptions extends AlsOptions {
   /** `exact` (Cholesky) or `cg`: a few conjugate gradient steps a row. Default exact. */

@@ -1,20 +1,7 @@
 // The WebAssembly kernel (functions/train/assembly) in shared memory, on all cores.
 import { Worker } from 'node:worker_threads';
 import { kernelWasm } from './kernel.wasm.ts';
-
-/** The parameter block and its words: functions/train/assembly/parameters.as. */
-export const blockAt = 1024;
-export const word = {
-  ...{ rank: 0, stride: 1, halfSteps: 2, solver: 3, weighted: 4, steps: 5, splitAt: 6, phases: 7, gramParts: 8 },
-  ...{ gram: 9, lower: 10, inverse: 11, whitener: 12, whitened: 13, scratch: 14, scratchBytes: 15, failed: 16 },
-  ...{ zeros: 17, lambda: 18, alpha: 20, gramDouble: 22, identity: 23, lanes: 24, listLength: 25, head: 26, turn: 27 },
-  ...{ heads: 28, tails: 29, lengths: 30, listed: 31, users: 32, items: 48, ready: 64, listItems: 66, listScores: 67 },
-  ...{ places: 68, counts: 69, spare: 70, invalid: 71, precise: 72 },
-};
-/** Words of a side, from users or items on. */
-export const side = {
-  ...{ rows: 0, starts: 1, columns: 2, values: 3, order: 4, chunkStarts: 5, chunks: 6, factors: 7, whiten: 8 },
-};
+import { blockAt, word } from './parameters.ts';
 
 const pageBytes = 65536;
 const mostPages = 65536;

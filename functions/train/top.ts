@@ -2,7 +2,8 @@
 import { availableParallelism } from 'node:os';
 import type { Factors } from '#core/recommender/als.ts';
 import type { Rows } from '#core/recommender/ratings.ts';
-import { blockAt, Layout, runKernel, side, word } from './threads.ts';
+import { blockAt, side, word } from './parameters.ts';
+import { Layout, runKernel } from './threads.ts';
 
 export interface TopLists {
   /** How many a person has: `n`, or fewer where fewer images are left. */

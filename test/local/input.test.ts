@@ -15,10 +15,10 @@ test('what a sender gets wrong is named; what a registry gets wrong is set aside
 
   await t.test('hits: 400 names the hit, the field and the mend; nothing of the request is taken', async () => {
     const rows: [unknown, RegExp][] = [
-      ['{', /no JSON/],
+      ['{', /not JSON/],
       [[], /./],
       [{}, /domain is missing/],
-      [{ domain: 'a b' }, /domain "a b" is no host name/],
+      [{ domain: 'a b' }, /domain "a b" is not a host name/],
       [{ domain: 5 }, /domain/],
       [[{ domain: 'ok.example' }, { domain: '' }], /^hit 1: domain/],
       [{ domain: 'ok.example', action: 'x'.repeat(65) }, /action/],

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import asc from 'assemblyscript/asc';
+import { parametersSource } from '../parameters.ts';
 
 /** The text of functions/train/kernel.wasm.ts; throws with the compiler's words when a source does not compile. */
 export async function compileKernel(): Promise<string> {
@@ -13,6 +14,7 @@ export async function compileKernel(): Promise<string> {
     ],
     {
       readFile: (name: string) => {
+        if (name === 'parameters.ts') return parametersSource();
         try {
           return readFileSync(join(import.meta.dirname, name.replace(/\.ts$/, '.as')), 'utf8');
         } catch {

@@ -8,7 +8,7 @@
 // no product with G. Where whitening costs more than short rows gain, or lambda is another for each row, the left is solved
 // as it stands.
 import { solveDouble } from './double';
-import { ALPHA, BASE, CG_STEPS, COLUMNS, FACTORS, GRAM, IDENTITY, INVERSE, LAMBDA, LOWER, ORDER, RANK, SOLVER, STARTS, STRIDE, VALUES, WEIGHTED, WHITEN, WHITENED, ZEROS, word } from './parameters';
+import { ALPHA, BASE, STEPS, COLUMNS, FACTORS, GRAM, IDENTITY, INVERSE, LAMBDA, LOWER, ORDER, RANK, SOLVER, STARTS, STRIDE, VALUES, WEIGHTED, WHITEN, WHITENED, ZEROS, word } from './parameters';
 import { factorize, rankUpdate, substitute, sums, LOWER_TRIANGLE, timesMatrix } from './tiles';
 
 /** Entries gathered at a time: 64 x 64 floats fill half of a 32 KiB first-level cache. */
@@ -239,7 +239,7 @@ function solveGradients(side: usize, u: usize, begin: u32, end: u32, scratch: us
   product(side, begin, end, u, r, true, bytes, q + bytes);
   for (let k: usize = 0; k < bytes; k += 16) v128.store(p + k, v128.load(r + k));
   let size = dot(r, r, bytes);
-  const steps = word(CG_STEPS);
+  const steps = word(STEPS);
   for (let step: u32 = 1; step <= steps && size > 1e-20; step++) {
     if (step == steps) {
       // The last step needs no more than its length.

@@ -1,0 +1,98 @@
+// The parameter block: what the host writes before the first thread starts, at one place, the same for every thread. This
+// list makes both halves: `word` and `side` for the host, and the constants that the kernel's source imports.
+// Addresses and sizes are bytes unless said otherwise.
+
+/** Where the block is, bytes. */
+export const blockAt = 1024;
+
+/** Name, words of four bytes, and what it holds. */
+const block = [
+  ['rank', 1],
+  ['stride', 1, 'Floats from one row of factors to the next: the rank rounded up to whole vectors, the rest zero.'],
+  ['halfSteps', 1, 'Users first, then items, in turns.'],
+  ['solver', 1, '0 exact, 1 conjugate gradients.'],
+  ['weighted', 1, "1: lambda times the number of a row's entries, as Spark has it."],
+  ['steps', 1, 'Of conjugate gradients.'],
+  ['splitAt', 1, 'Rows of more entries are spread over the four lanes.'],
+  ['phases', 1, 'Pairs of u32 a phase: chunks handed out, chunks done.'],
+  ['gramParts', 1],
+  ['gram', 1],
+  ['lower', 1, "L of the other side's Gram matrix and lambda."],
+  ['inverse', 1, 'L^-1.'],
+  ['whitener', 1, "L^-1's transpose."],
+  ['whitened', 1, "L^-1 y for each of the other side's rows."],
+  ['scratch', 1],
+  ['scratchBytes', 1],
+  ['failed', 1],
+  ['zeros', 1, 'A row of zeros, for lanes that have run out of entries.'],
+  ['lambda', 2, 'f64'],
+  ['alpha', 2, 'f64'],
+  ['gramDouble', 1, 'The whole Gram matrix in f64, lower triangle.'],
+  ['identity', 1],
+  ['lanes', 1, '1: four rows at once, one a lane.'],
+  // Of lists for everybody (top.ts).
+  ['listLength', 1],
+  ['head', 1, 'Columns of factors that are multiplied out for all items, a multiple of 8.'],
+  ['turn', 1, 'Turns factors so that most of their length is in the head; panels.'],
+  ['heads', 1, 'Items by falling length, eight by eight: the head in a panel.'],
+  ['tails', 1, 'Lengths of the eight tails.'],
+  ['lengths', 1, "Lengths of the items' factors in that order."],
+  ['listed', 1, 'Entries of the result, one user after the other.'],
+  ['users', 16, 'A side.'],
+  ['items', 16, 'A side.'],
+  ['ready', 2, '1: threads may start.'],
+  ['listItems', 1],
+  ['listScores', 1],
+  ['places', 1, 'Of each item, its place among the items by falling length.'],
+  // Of the lay-out (layout.as).
+  ['counts', 1, "A count of each item's entries for each piece."],
+  ['spare', 1, 'A place for each row of both sides.'],
+  ['invalid', 1, 'A word a piece.'],
+  [
+    'precise',
+    1,
+    'A word a half step: 1 where the Gram matrix is summed in double. A late thread may still read an early one.',
+  ],
+] as const;
+
+/** Of a side, from `users` or `items` on. */
+const sideBlock = [
+  ['rows', 1],
+  ['starts', 1],
+  ['columns', 1],
+  ['values', 1],
+  ['order', 1, 'Rows by falling number of entries.'],
+  ['chunkStarts', 1, 'Places in `order` where a chunk of work starts, and one more.'],
+  ['chunks', 1],
+  ['factors', 1],
+  ['whiten', 1, '1 where the side is solved in whitened coordinates.'],
+] as const;
+
+type Field = readonly [name: string, words: number, holds?: string];
+
+/** The word at which each field begins. */
+function offsets<const Fields extends readonly Field[]>(fields: Fields): Record<Fields[number][0], number> {
+  let at = 0;
+  const found: Record<string, number> = {};
+  for (const [name, words] of fields) {
+    found[name] = at;
+    at += words;
+  }
+  return found as Record<Fields[number][0], number>;
+}
+
+export const word = offsets(block);
+export const side = offsets(sideBlock);
+
+/** The same as AssemblyScript, for `import … from './parameters'`. */
+export function parametersSource(): string {
+  const constants = Object.entries({ ...word, ...side }).map(
+    ([name, at]) => `export const ${name.replace(/[A-Z]/g, (capital) => `_${capital}`).toUpperCase()}: usize = ${at};`,
+  );
+  return `export const BASE: usize = ${blockAt};
+@inline export function word(index: usize): u32 {
+  return load<u32>(BASE + (index << 2));
+}
+${constants.join('\n')}
+`;
+}
