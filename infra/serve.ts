@@ -77,7 +77,12 @@ export class Serve extends Construct {
     const indices = ['whalewatch-documents', 'whalewatch-recommendations'];
     stores.allowSearch(handler, {
       Get: ['whalewatch-recommendations/_doc/*'],
-      Post: indices.flatMap((index) => ['_search', '_refresh', '_delete_by_query'].map((call) => `${index}/${call}`)),
+      Put: indices,
+      // What users were shown is written.
+      Post: [
+        ...indices.flatMap((index) => ['_search', '_refresh', '_delete_by_query'].map((call) => `${index}/${call}`)),
+        'whalewatch-recommendations/_bulk',
+      ],
     });
 
     // What every visitor waits for: it parses a tenth of what serve does, and can read nothing but points.

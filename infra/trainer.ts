@@ -77,6 +77,8 @@ export function mayTrain(to: { may(actions: string[], resources: string[]): void
   to.may(rightsTo(objectRights, 'get', 'head', 'put', 'remove'), [stores.bucket.arnForObjects('models/*')]);
   stores.allowSearch(to, {
     Put: ['whalewatch-documents', 'whalewatch-recommendations'],
-    Post: ['whalewatch-documents/_search', 'whalewatch-recommendations/_bulk'],
+    Post: ['_search', '_bulk']
+      .map((call) => `whalewatch-recommendations/${call}`)
+      .concat('whalewatch-documents/_search'),
   });
 }

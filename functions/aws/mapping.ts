@@ -52,7 +52,7 @@ export const documentsIndex = {
   },
 };
 
-/** Saved recommendations, one document a person. */
+/** Saved recommendations, one document a user; and what they were shown, one more, whose `model` is `shown` and the list's id. */
 export const recommendationsIndex = {
   settings: { index: { number_of_shards: 1, number_of_replicas: 0, refresh_interval: '1s' } },
   mappings: { dynamic: 'strict', properties: { user: keyword, model: keyword, items: { enabled: false } } },

@@ -12,9 +12,13 @@ import {
   toldOf,
   toldReferences,
 } from '#core/registry/images.ts';
+import { type ImageChange, usingClasses } from '#core/registry/outdated.ts';
 import {
   type CatalogueRow,
   type Counts,
+  type ImageUse,
+  mostRepositories,
+  type PulledDays,
   type Puller,
   type PullsQuery,
   type RepositoryRow,
@@ -22,6 +26,8 @@ import {
   type SavedRecommendations,
   type SearchChange,
   type SearchStore,
+  type ShownItem,
+  type ShownList,
 } from '#core/stores.ts';
 import { documentsIndex, recommendationsIndex } from './mapping.ts';
 import { OpenSearchError, type OpenSearchOptions, openSearchCall } from './opensearch.ts';
@@ -53,6 +59,8 @@ interface Found {
 
 /** Buckets of a composite page; a domain of the smallest size answers one in some 20 ms. */
 const pageSize = 10_000;
+/** Lists of what users were shown that are read at once, of some 20 KB each at most. */
+const shownAtOnce = 500;
 const bulkBytes = 4 * 1024 * 1024;
 const dayMs = 86_400_000;
 const startOfDay = (time: number) => Math.floor(time / dayMs) * dayMs;
@@ -298,6 +306,17 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
     return gone.length > 0 ? [{ bool: { must_not: gone } }] : [];
   };
 
+  const recommendationsDocument = async (id: string): Promise<SavedRecommendations | undefined> => {
+    const found = await orNothing(
+      call<{ _source?: SavedRecommendations }>('GET', `/${recommended}/_doc/${id}`).catch((cause) => {
+        if (cause instanceof OpenSearchError && cause.status === 404) return { _source: undefined };
+        throw cause;
+      }),
+      {},
+    );
+    return found._source;
+  };
+
   return {
     async write(changes) {
       if (changes.length === 0) return;
@@ -357,6 +376,17 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
       }
       return rows;
     },
+    async pulledDays({ user, limit }) {
+      const rows: (PulledDays & { last: number })[] = [];
+      for await (const { key, doc_count, last } of composite([isDay, term('user', user)], [source('repository')], {
+        last: newestOf,
+      }))
+        rows.push({ repository: String(key.repository), days: doc_count, last: last?.value ?? 0 });
+      return rows
+        .sort((a, b) => b.last - a.last)
+        .slice(0, limit)
+        .map(({ last, ...row }) => row);
+    },
     async pushed(user) {
       const found: string[] = [];
       for await (const { key } of composite([isPush, term('user', user)], [source('repository')]))
@@ -404,6 +434,41 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
     },
     unused: (query) => oldestUnused(images(), query),
     deleted,
+    async imageUse(query) {
+      const isUse = [isPull, named, { terms: { class: usingClasses } }, { range: { time: { gte: query.from } } }];
+      const names: string[] = 'repository' in query ? [query.repository] : [];
+      if ('user' in query) {
+        const { aggregations } = await aggregate([...isUse, term('user', query.user)], {
+          rows: {
+            terms: { field: 'repository', size: mostRepositories, order: [{ last: 'desc' }, { _key: 'asc' }] },
+            aggs: { last: newestOf },
+          },
+        });
+        for (const { key } of aggregations?.rows.buckets ?? []) names.push(key);
+      }
+      const among = { terms: { repository: names } };
+      const image = [source('tag', true), source('digest', true)];
+      const use: ImageUse = { pulls: [], changes: [] };
+      for await (const { key, first, last } of composite(
+        [...isUse, among],
+        [source('user'), source('repository'), source('class'), ...image],
+        { first: oldestOf, last: newestOf },
+      ))
+        use.pulls.push({
+          ...{ user: String(key.user), class: String(key.class) as PullClass, ...imageOf(key) },
+          ...{ firstPull: first?.value ?? 0, lastPull: last?.value ?? 0 },
+        });
+      const isChange: Query = { bool: { should: [isPush, isDelete], minimum_should_match: 1 } };
+      for await (const { key, last } of composite(
+        [isChange, among],
+        [source('repository'), source('action'), ...image],
+        { last: newestOf },
+      ))
+        use.changes.push({
+          ...{ action: String(key.action) as ImageChange['action'], ...imageOf(key), last: last?.value ?? 0 },
+        });
+      return use;
+    },
     async *pairs({ from, to, classes, repositoryPrefix = '' }) {
       const filter = [
         isPull,
@@ -423,15 +488,33 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
       });
       if (lines.length > 0) await bulk(recommended, lines);
     },
-    async recommendations(user) {
-      const found = await orNothing(
-        call<{ _source?: SavedRecommendations }>('GET', `/${recommended}/_doc/${digest(user)}`).catch((cause) => {
-          if (cause instanceof OpenSearchError && cause.status === 404) return { _source: undefined };
-          throw cause;
-        }),
-        {},
-      );
-      return found._source;
+    recommendations: (user) => recommendationsDocument(digest(user)),
+    async shown(user) {
+      const found = await recommendationsDocument(shownId(user));
+      return found && shownOf(found);
+    },
+    async saveShown(lists) {
+      const lines = lists.map((list) => {
+        const _id = shownId(list.user);
+        const doc = { user: list.user, model: `${shownMark}${list.list}`, items: list.items };
+        return list.items.length > 0 ? { action: { index: { _id } }, doc } : { action: { delete: { _id } } };
+      });
+      if (lines.length > 0) await bulk(recommended, lines);
+    },
+    async *allShown() {
+      let after: unknown[] | undefined;
+      do {
+        const page: { hits: { hits: { _source: SavedRecommendations; sort: unknown[] }[] } } = await orNothing(
+          call('POST', `/${recommended}/_search`, {
+            query: { prefix: { model: shownMark } },
+            ...{ size: shownAtOnce, sort: [{ user: 'asc' }], track_total_hits: false },
+            ...(after ? { search_after: after } : {}),
+          }),
+          { hits: { hits: [] } },
+        );
+        for (const { _source } of page.hits.hits) yield shownOf(_source);
+        after = page.hits.hits.at(-1)?.sort;
+      } while (after);
     },
     async forget(user) {
       // Again until nothing is left: what was written meanwhile conflicts once.
@@ -450,6 +533,12 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
 }
 
 const digest = (text: string) => createHash('sha256').update(text).digest('base64url');
+/** What a user was shown lies beside their saved recommendations, told apart by this. */
+const shownMark = 'shown ';
+const shownId = (user: string) => `shown-${digest(user)}`;
+const shownOf = ({ user, model, items }: SavedRecommendations): ShownList => ({
+  ...{ user, list: model.slice(shownMark.length), items: items as unknown as ShownItem[] },
+});
 const byText = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));
 const source = (field: string, missing = false) => ({
   [field]: { terms: { field, ...(missing ? { missing_bucket: true } : {}) } },
@@ -545,6 +634,6 @@ const pullerOf = ({ key, doc_count, last }: Bucket): Puller => ({
 
 const imageOf = ({ repository, tag, digest }: Bucket['key']) => ({
   repository: String(repository),
-  ...(tag === null ? {} : { tag: String(tag) }),
-  ...(digest === null ? {} : { digest: String(digest) }),
+  ...(tag === null || tag === '' ? {} : { tag: String(tag) }),
+  ...(digest === null || digest === '' ? {} : { digest: String(digest) }),
 });

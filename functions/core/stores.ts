@@ -3,6 +3,7 @@
 import type { Claims, Role } from './access.ts';
 import type { Pull, PullClass, Quarantined, StoredEvent } from './event.ts';
 import type { UnusedImage } from './registry/images.ts';
+import type { ImageChange, ImagePulls } from './registry/outdated.ts';
 import type { Notice } from './rules.ts';
 
 // --- stream ---------------------------------------------------------------------------------------------------------
@@ -226,6 +227,36 @@ export interface SavedRecommendations {
   items: { repository: string; score: number }[];
 }
 
+/** A repository that was suggested to a user, by which source, and when first and last, milliseconds since the epoch. */
+export interface ShownItem {
+  repository: string;
+  source: string;
+  from: number;
+  to: number;
+}
+
+/** What a user was shown recently; `list` is the id of the newest list. */
+export interface ShownList {
+  user: string;
+  list: string;
+  items: ShownItem[];
+}
+
+/** How many days a user pulled a repository on. */
+export interface PulledDays {
+  repository: string;
+  days: number;
+}
+
+/** Of a user's repositories so many are looked at. */
+export const mostRepositories = 100;
+
+/** Who pulled which images, and what became of the images. */
+export interface ImageUse {
+  pulls: ImagePulls[];
+  changes: ImageChange[];
+}
+
 export interface SearchStore {
   write(changes: SearchChange[]): Promise<void>;
   /** Named people whose name contains `search` (any case), newest pull first. */
@@ -243,6 +274,8 @@ export interface SearchStore {
   }): Promise<RepositoryRow[]>;
   /** Every repository that a named user pulled by a class that teaches and that was not deleted since, sorted by name. */
   catalogue(query: { now: number; halfLifeMs: number }): Promise<CatalogueRow[]>;
+  /** What this user pulled by classes that teach, at most `limit` repositories, newest day first, ties by name. */
+  pulledDays(query: { user: string; limit: number }): Promise<PulledDays[]>;
   /** The repositories whose manifests this person pushed, sorted. */
   pushed(user: string): Promise<string[]>;
   /** `uncertain`: how many of the total's pulls come from sources that can't tell acts apart. */
@@ -261,11 +294,23 @@ export interface SearchStore {
   unused(query: { since: number; limit: number }): Promise<UnusedImage[]>;
   /** Repositories of which nothing is left, sorted: a push brings one back. Their history stays. */
   deleted(): Promise<string[]>;
+  /**
+   * The pulls by named users (`usingClasses`) since `from` of these repositories, a row for each user, class, tag and digest;
+   * and when these were pushed and deleted last. Every repository the user pulled since, where only `user` is given, at most
+   * `mostRepositories`, newest pull first.
+   */
+  imageUse(query: { repository: string; from: number } | { user: string; from: number }): Promise<ImageUse>;
   /** The pulls that training reads: one row a person and repository, sorted by (user, repository), anonymous left out. */
   pairs(query: PairsQuery): AsyncIterable<Pair>;
   /** Replaces the saved recommendations of these people; a row without items removes what was saved. */
   saveRecommendations(rows: SavedRecommendations[]): Promise<void>;
   recommendations(user: string): Promise<SavedRecommendations | undefined>;
+  /** What this user was shown. */
+  shown(user: string): Promise<ShownList | undefined>;
+  /** Replaces what is stored of these users; without items it is removed. A user without pulls is not stored. */
+  saveShown(lists: ShownList[]): Promise<void>;
+  /** What all users were shown. */
+  allShown(): AsyncIterable<ShownList>;
   forget(user: string): Promise<void>;
 }
 

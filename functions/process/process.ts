@@ -8,7 +8,7 @@
 //
 // A batch that loses 5 has changed nothing: it starts again at 1 and finds out what is left of it.
 
-import type { Quarantined, RegistryLine, RejectedLine } from '#core/event.ts';
+import type { Quarantined, RegistryEvent, RegistryLine, RejectedLine } from '#core/event.ts';
 import { DeltaBuilder, decodeDelta } from '#core/hits/delta.ts';
 import { readLines } from '#core/hits/hit.ts';
 import { jsonOf } from '#core/registry/fields.ts';
@@ -89,7 +89,10 @@ async function write(
           const misfit = registryEventMisfit(parsed.event);
           if (misfit) quarantine(number, misfit, textOf(line));
           else
-            delivered.push({ event: parsed.event, receivedAt: parsed.receivedAt, arrivedAt, origin: position(number) });
+            delivered.push({
+              event: withOneSpelling(parsed.event),
+              ...{ receivedAt: parsed.receivedAt, arrivedAt, origin: position(number) },
+            });
         }
       },
       bad(text, number, reason) {
@@ -116,6 +119,12 @@ async function write(
   if (await anyForgotten(known, options)) return write(shard, previous, last, records, options);
   await objects.put(key, bytes, { ifNoneMatch: '*' });
   return key;
+}
+
+/** A name with accents can be written in two ways that look the same: both are one user. */
+function withOneSpelling(event: RegistryEvent): RegistryEvent {
+  const user = event.user.normalize('NFC');
+  return user === event.user ? event : { ...event, user };
 }
 
 /** A text or its JSON; of what is nested too deep to write, what it is. A line that throws would hold its shard. */

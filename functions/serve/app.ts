@@ -17,6 +17,7 @@ import { describeTokens, openApiDocument } from './openapi.ts';
 import { router } from './parameters.ts';
 import type { ModelSource } from './recommender/models.ts';
 import { recommendationRoutes } from './recommender/recommendations.ts';
+import { outdatedRoutes } from './registry/outdated.ts';
 import { peopleRoutes } from './registry/people.ts';
 import { repositoryRoutes } from './registry/repositories.ts';
 import { cookieName, sessionRoutes } from './session.ts';
@@ -60,6 +61,7 @@ export function serveApp(options: ServeOptions): OpenAPIHono {
   app.route('/', hitRoutes({ ...options, seenBy }));
   app.route('/', peopleRoutes({ ...options, credentials }));
   app.route('/', repositoryRoutes(options));
+  app.route('/', outdatedRoutes(options));
   app.route('/', recommendationRoutes(options));
   app.route('/', healthRoutes(options));
   app.route('/', noticeRoutes(options.notices));

@@ -109,7 +109,8 @@ export const name = (mend: string) =>
     .string({ error: `is missing: ${mend}` })
     .min(1, { error: `is empty: ${mend}` })
     .max(1024, atMost(1024));
-export const userName = name('give user=NAME, the name as the registry reports it');
+/** Of the two spellings of a name with accents the one that is stored. */
+export const userName = name('give user=NAME, the name as the registry reports it').normalize('NFC');
 
 /** Part of a name. */
 export const search = z.string().max(256, atMost(256)).optional();

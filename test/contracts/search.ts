@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seeded } from '#core/bytes/random.ts';
 import type { Pull, PullClass, StoredEvent } from '#core/event.ts';
-import type { Counts, PullsQuery, SearchChange, SearchStore } from '#core/stores.ts';
+import type { Counts, PullsQuery, SearchChange, SearchStore, ShownList } from '#core/stores.ts';
 import { byText, day, hour, pull, start, storedEvent } from './samples.ts';
 
 export interface SearchUnderTest {
@@ -479,6 +479,95 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
     );
     const names = (await store.repositories({ sort: 'name', ...listed })).map(({ repository }) => repository);
     assert.deepEqual(names, ['event', 'two']);
+  });
+
+  test(`${name}: a user's days of each repository, newest first, at most as many as asked`, async () => {
+    const { store } = await filled();
+    for (const user of ['ann', 'Zoë', 'nobody']) {
+      const own = world.pulls.filter((doc) => doc.user === user && ['human', 'cluster'].includes(doc.class));
+      const expected = groups(own, ({ repository }) => repository)
+        .map((docs) => ({
+          ...{ repository: docs[0].repository, days: new Set(docs.map(({ time }) => dayOf(time))).size },
+          last: dayOf(newest(docs)),
+        }))
+        .sort((a, b) => b.last - a.last || byText(a.repository, b.repository))
+        .map(({ last, ...row }) => row);
+      assert.deepEqual(plain(await store.pulledDays({ user, limit: 100 })), expected, user);
+      assert.deepEqual(plain(await store.pulledDays({ user, limit: 2 })), expected.slice(0, 2), user);
+    }
+  });
+
+  test(`${name}: who uses which images, and what became of these`, async () => {
+    const { store } = await filled();
+    const from = start - 20 * day;
+    const using = world.pulls.filter(
+      (doc) => doc.user !== '' && ['human', 'ci', 'cluster'].includes(doc.class) && doc.time >= from,
+    );
+    const changes = world.events.filter(
+      ({ action, kind }) => action === 'delete' || (action === 'push' && kind === 'manifest'),
+    );
+    const sorted = <T>(rows: T[]) =>
+      plain(rows)
+        .map((row) => JSON.stringify(Object.entries(row as object).sort()))
+        .sort();
+    const expected = (of: (repository: string) => boolean) => ({
+      pulls: sorted(
+        groups(
+          using.filter(({ repository }) => of(repository)),
+          ({ user, repository, class: kind, tag, digest }) => JSON.stringify([user, repository, kind, tag, digest]),
+        ).map(([{ user, repository, class: kind, tag, digest }, ...more], at, all) => ({
+          ...{ user, repository, class: kind, tag, digest, lastPull: newest(all[at]) },
+          firstPull: Math.min(all[at][0].time, ...more.map(({ time }) => time)),
+        })),
+      ),
+      changes: sorted(
+        groups(changes.filter(({ repository }) => of(repository)) as unknown as Pull[], (doc) =>
+          JSON.stringify([doc.repository, (doc as unknown as StoredEvent).action, doc.tag, doc.digest]),
+        ).map((docs) => {
+          const { repository, action, tag, digest } = docs[0] as unknown as StoredEvent;
+          return { repository, action, tag, digest, last: newest(docs) };
+        }),
+      ),
+    });
+    const read = async (query: Parameters<SearchStore['imageUse']>[0]) => {
+      const use = await store.imageUse(query);
+      return { pulls: sorted(use.pulls), changes: sorted(use.changes) };
+    };
+    assert.deepEqual(
+      await read({ repository: 'a/redis', from }),
+      expected((repository) => repository === 'a/redis'),
+    );
+    const own = new Set(using.filter(({ user }) => user === 'ann').map(({ repository }) => repository));
+    assert.deepEqual(
+      await read({ user: 'ann', from }),
+      expected((repository) => own.has(repository)),
+    );
+    assert.deepEqual(await read({ user: 'nobody', from }), { pulls: [], changes: [] });
+  });
+
+  test(`${name}: what users were shown replaces what was stored before, and goes with a user`, async () => {
+    const { store, settled } = await filled();
+    const shown = (user: string, list: string, repository = 'a'): ShownList => ({
+      ...{ user, list, items: [{ repository, source: 'als', from: start, to: start + 0.5 }] },
+    });
+    const stored = async (count: number) => {
+      for (let tries = 0; ; tries++) {
+        await settled();
+        const lists = plain(await all(store.allShown()));
+        if (lists.length === count || tries > 200) return lists.sort((a, b) => byText(a.user, b.user));
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    };
+    assert.equal(await store.shown('ann'), undefined);
+    await store.saveShown([shown('ann', 'one'), shown('bobby', 'one')]);
+    await store.saveShown([shown('ann', 'two', 'b')]);
+    await settled();
+    assert.deepEqual(plain(await store.shown('ann')), shown('ann', 'two', 'b'));
+    assert.deepEqual(await stored(2), [shown('ann', 'two', 'b'), shown('bobby', 'one')]);
+    assert.equal(await store.recommendations('ann'), undefined, 'it is not what training saved');
+    await store.forget('bobby');
+    assert.deepEqual(await stored(1), [shown('ann', 'two', 'b')]);
+    assert.equal(await store.shown('bobby'), undefined);
   });
 
   test(`${name}: saved recommendations replace those before; an empty list leaves none`, async () => {

@@ -42,6 +42,7 @@ const table: Record<string, keyof typeof kinds> = {
   'GET /v1/history': 'own',
   'GET /v1/recommendations': 'own',
   'GET /v1/pulls': 'own',
+  'GET /v1/outdated': 'own',
   'POST /v1/recommendations': 'user',
   'GET /v1/similar': 'user',
   'GET /v1/users': 'team',

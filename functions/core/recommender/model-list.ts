@@ -3,6 +3,7 @@
 import type { ObjectStore } from '../stores.ts';
 import type { AlsOptions } from './als.ts';
 import type { ModelKind } from './model-file.ts';
+import type { Followed } from './shown.ts';
 
 /** How many models can be gone back to. */
 export const keepModels = 5;
@@ -80,6 +81,8 @@ export interface Card extends AlsOptions {
   margin?: Margin;
   /** The owner chose the candidate by the setting `model`. */
   pinned?: boolean;
+  /** By source, of what users were shown recently: how much of it they pulled then. */
+  followed?: Record<string, Followed>;
   /** What the time went into, in the order it was done. */
   stages?: { name: string; seconds: number }[];
   seconds: number;

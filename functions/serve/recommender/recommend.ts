@@ -1,13 +1,14 @@
-// Never empty, and says why: ALS on the newest pulls -> similar -> trending -> popular. Without a model that can be read,
-// the list that training saved stands in for the first two.
+// Never empty, and says why: the model on the newest pulls -> similar -> trending -> popular. Without a model that can be
+// read, the list that training saved stands in for the first two.
 import type { ModelKind } from '#core/recommender/model-file.ts';
 import { sharesOf } from '#core/recommender/recommend.ts';
+import type { Similar } from '#core/recommender/served.ts';
 import type { CatalogueRow, SavedRecommendations } from '#core/stores.ts';
-import type { Catalogue, CatalogueSource } from '../registry/catalogue.ts';
+import { type Catalogue, type CatalogueSource, sharedBy } from '../registry/catalogue.ts';
 import type { ModelSource, Service } from './models.ts';
 
 export interface Wanted {
-  /** What they pulled how often, newest first. */
+  /** What they pulled and on how many days, newest first. */
   pulled: Map<string, number>;
   exclude: Set<string>;
   limit: number;
@@ -33,14 +34,15 @@ type Candidate = Omit<Recommendation, 'pulledBy'>;
 type Supply = (count: number, skip: (repository: string) => boolean) => Candidate[];
 
 const reasons = 3;
-/** Fewer people than this have an image from which the model can tell what goes with it. */
-const sharedBy = 2;
+
+/** Enough users pulled both. Files of version 1 don't hold how many: there both must be pulled by several. */
+export const isSupported = ({ shared }: Similar, pulledBy: number): boolean => (shared ?? pulledBy) >= sharedBy;
 
 /** At most `limit` images that were neither pulled nor excluded, best first. */
 export async function recommend(
   { pulled, exclude, limit, pulledBefore, saved }: Wanted,
   { catalogue, models }: { catalogue: CatalogueSource; models: ModelSource },
-): Promise<{ items: Recommendation[]; model?: { id: string; trainedAt: number } }> {
+): Promise<{ items: Recommendation[]; model?: { id: string; trainedAt: number }; note?: string }> {
   const [service, { rows, trending, popular, single }] = await Promise.all([models.current(), catalogue()]);
   const items: Recommendation[] = [];
   const judged = new Set<string>();
@@ -48,10 +50,10 @@ export async function recommend(
   const skip = (repository: string) =>
     pulled.has(repository) || exclude.has(repository) || judged.has(repository) || !rows.has(repository);
 
-  const shared = (repository: string) => (rows.get(repository)?.pulledBy ?? 0) >= sharedBy;
+  const pulledBy = (repository: string) => rows.get(repository)?.pulledBy ?? 0;
   const list = service ? undefined : await saved?.();
   const supplies: Supply[] = [
-    ...(service ? modelSupplies(service, pulled, shared) : []),
+    ...(service ? modelSupplies(service, pulled, pulledBy) : []),
     ...(list ? [ofList(list)] : []),
     ranked(trending, 'trending', ({ weight }) => weight),
     ranked(popular, 'popular', ({ pulledBy }) => pulledBy),
@@ -64,23 +66,37 @@ export async function recommend(
       for (const { repository } of candidates) judged.add(repository);
       const old = pulledBefore && (await Promise.all(candidates.map(({ repository }) => pulledBefore(repository))));
       candidates.forEach((candidate, at) => {
-        const { pulledBy } = rows.get(candidate.repository) as CatalogueRow;
-        if (!old?.[at]) items.push({ ...candidate, pulledBy });
+        if (!old?.[at]) items.push({ ...candidate, pulledBy: pulledBy(candidate.repository) });
       });
       if (candidates.length < wanted) break;
     }
   }
-  return { items, model: service && { id: service.card.id, trainedAt: service.card.trainedAt } };
+  const note = service?.model.personal ? tooLittle(service, pulled, pulledBy) : undefined;
+  return { items, model: service && { id: service.card.id, trainedAt: service.card.trainedAt }, note };
+}
+
+/** Why the model says nothing about these pulls; undefined where it does. */
+function tooLittle(
+  { model }: Service,
+  pulled: Map<string, number>,
+  pulledBy: (repository: string) => number,
+): string | undefined {
+  const names = [...pulled.keys()];
+  if (names.length === 0) return 'No pull to learn from yet: this is what others pull.';
+  if (names.some((name) => model.index.has(name) && pulledBy(name) >= sharedBy)) return undefined;
+  return `None of these repositories was pulled by ${sharedBy} users when the model was trained: this is what others pull.`;
 }
 
 function modelSupplies(
   { model }: Service,
   pulled: Map<string, number>,
-  shared: (repository: string) => boolean,
+  pulledBy: (repository: string) => number,
 ): Supply[] {
   const known = [...pulled.keys()].filter((repository) => model.index.has(repository));
-  // What nobody else pulled says nothing about other repositories: their scores would be noise.
-  if (!model.personal || !known.some(shared)) return [];
+  // What only one user pulled says nothing about others: as a candidate, and as a reason for one.
+  const several = (repository: string) => pulledBy(repository) >= sharedBy;
+  if (!model.personal) return [sameForAll(model, several)];
+  if (!known.some(several)) return [];
   const own = known.map((repository) => model.index.get(repository) as number);
   const taste = model.taste({ items: own, counts: known.map((repository) => pulled.get(repository) as number) });
   const because = (item: number) =>
@@ -88,17 +104,28 @@ function modelSupplies(
   return [
     (count, skip) =>
       taste
-        .best(count, (item) => skip(model.items[item]))
+        .best(count, (item) => !several(model.items[item]) || skip(model.items[item]))
         .map(({ item, score }) => ({
           ...{ repository: model.items[item], score, source: model.kind, because: because(item) },
         })),
     (count, skip) =>
       model
-        .similar(own[0], count, (item) => skip(model.items[item]))
+        .similar(own[0], model.items.length, (item) => !several(model.items[item]) || skip(model.items[item]))
+        .filter((near) => several(known[0]) && isSupported(near, pulledBy(model.items[near.item])))
+        .slice(0, count)
         .map(({ item, score }) => ({
           ...{ repository: model.items[item], score, source: 'similar', because: [{ repository: known[0], share: 1 }] },
         })),
   ];
+}
+
+/** Popularity won the competition: its order serves everybody. */
+function sameForAll(model: Service['model'], several: (repository: string) => boolean): Supply {
+  const { best } = model.taste({ items: [], counts: [] });
+  return (count, skip) =>
+    best(count, (item) => !several(model.items[item]) || skip(model.items[item])).map(({ item, score }) => ({
+      ...{ repository: model.items[item], score, source: 'popular' as const, because: [] },
+    }));
 }
 
 /** As training scored them; it kept no reasons. */

@@ -1,12 +1,14 @@
+import { createHash } from 'node:crypto';
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import { taughtClasses } from '#core/event.ts';
+import { type Pull, taughtClasses } from '#core/event.ts';
 import type { Card } from '#core/recommender/model-list.ts';
-import type { EventStore, SearchStore } from '#core/stores.ts';
+import { followedWithinDays, withShown } from '#core/recommender/shown.ts';
+import type { EventStore, PulledDays, SearchStore } from '#core/stores.ts';
 import { badRequest, notFound } from '#http/errors.ts';
 import { error, failures, iso, json, jsonBody, limit, name, quoted, router, userName } from '../parameters.ts';
-import { catalogueSource } from '../registry/catalogue.ts';
+import { catalogueSource, sharedBy } from '../registry/catalogue.ts';
 import type { ModelSource } from './models.ts';
-import { recommend } from './recommend.ts';
+import { isSupported, recommend } from './recommend.ts';
 
 export interface RecommendationOptions {
   events: EventStore;
@@ -16,8 +18,11 @@ export interface RecommendationOptions {
   report: (cause: unknown) => void;
 }
 
-/** Newest pulls that a request learns from. */
+/** Newest pulls that a request reads. */
 const newestPulls = 500;
+/** Distinct repositories that a list is made from, newest first. */
+const mostRepositories = 500;
+const dayMs = 86_400_000;
 
 const item = z
   .object({
@@ -31,9 +36,11 @@ const item = z
   })
   .openapi('Recommendation');
 const answer = z.object({
+  id: z.string().openapi({ description: 'Of this list; the same list has the same id' }),
   user: z.string().optional(),
   model: z.object({ id: z.string(), trainedAt: z.iso.datetime() }).nullable(),
   items: z.array(item),
+  note: z.string().optional().openapi({ description: 'Why no item comes from the model' }),
 });
 
 const forUser = createRoute({
@@ -109,9 +116,19 @@ const similar = createRoute({
     200: json(
       z.object({
         repository: z.string(),
-        items: z.array(z.object({ repository: z.string(), similarity: z.number() })),
+        items: z.array(
+          z.object({
+            repository: z.string(),
+            similarity: z.number(),
+            shared: z
+              .int()
+              .optional()
+              .openapi({ description: 'How many users pulled both, when the model was trained' }),
+          }),
+        ),
+        note: z.string().optional().openapi({ description: 'Why there is none' }),
       }),
-      'Images, nearest first',
+      'Repositories, nearest first',
     ),
     ...failures,
     404: json(error, 'The model does not know the repository yet.'),
@@ -166,6 +183,12 @@ const card = z
       .optional()
       .openapi({ description: 'How far it is ahead in NDCG@10, with the standard error' }),
     pinned: z.boolean().optional().openapi({ description: 'The owner chose it by the setting `model`' }),
+    followed: z
+      .record(z.string(), z.object({ shown: z.int(), followed: z.int() }))
+      .optional()
+      .openapi({
+        description: `By source: repositories shown to users in the last 30 days, and how many of them they pulled within ${followedWithinDays} days`,
+      }),
     stages: z.array(z.object({ name: z.string(), seconds: z.number() })).optional(),
     refused: z.string().optional().openapi({ description: 'Why it was not put in service' }),
     seconds: z.number(),
@@ -221,17 +244,21 @@ const lift = createRoute({
 export function recommendationRoutes(options: RecommendationOptions): OpenAPIHono {
   const { events, search, models, clock, report } = options;
   const catalogue = catalogueSource(search, clock, report);
+  const shown = async (list: Parameters<typeof withShown>[1]) => {
+    const changed = withShown(await search.shown(list.user), list, clock());
+    if (changed) await search.saveShown([changed]);
+  };
   const app = router();
 
   app.openapi(forUser, async (c) => {
     const { user, limit, exclude = [] } = c.req.valid('query');
-    const pulled = new Map<string, number>();
     const [{ items: pulls, cursor }, pushed] = await Promise.all([
       events.history(user, { limit: newestPulls }),
       search.pushed(user),
     ]);
-    for (const { repository, class: pullClass } of pulls)
-      if (taughtClasses.includes(pullClass)) pulled.set(repository, (pulled.get(repository) ?? 0) + 1);
+    // Who pulls one repository in a loop pulled others, too, further back than the newest pulls reach.
+    const older = cursor === undefined ? [] : await search.pulledDays({ user, limit: mostRepositories });
+    const pulled = daysOf(pulls, older);
     // Scanners' pulls and older ones teach nothing, but what was pulled or pushed at all is not new to anybody.
     const pulledBefore = async (repository: string) => (await events.version(user, repository)) > 0;
     const excluded = new Set([
@@ -249,13 +276,17 @@ export function recommendationRoutes(options: RecommendationOptions): OpenAPIHon
       },
       { catalogue, models },
     );
-    return c.json({ user, ...dated(found) }, 200);
+    const list = listId(user, found.items);
+    // A list for a name that never pulled is nobody's: nothing is kept of it.
+    if (pulls.length > 0) await shown({ user, list, items: found.items }).catch(report);
+    return c.json({ id: list, user, ...dated(found) }, 200);
   });
 
   app.openapi(forList, async (c) => {
     const { repositories, limit, exclude } = c.req.valid('json');
     const pulled = new Map(repositories.map((repository) => [repository, 1]));
-    return c.json(dated(await recommend({ pulled, exclude: new Set(exclude), limit }, { catalogue, models })), 200);
+    const found = await recommend({ pulled, exclude: new Set(exclude), limit }, { catalogue, models });
+    return c.json({ id: listId('', found.items), ...dated(found) }, 200);
   });
 
   app.openapi(similar, async (c) => {
@@ -265,12 +296,15 @@ export function recommendationRoutes(options: RecommendationOptions): OpenAPIHon
     if (!service || at === undefined)
       throw notFound(`The model does not know "${repository}" yet: it is trained on pulls by people.`);
     const { model } = service;
-    // As in a person's list: nothing that was deleted since.
-    const nearest = model.similar(at, limit, (other) => !rows.has(model.items[other]));
-    return c.json(
-      { repository, items: nearest.map(({ item, score }) => ({ repository: model.items[item], similarity: score })) },
-      200,
-    );
+    const pulledBy = (name: string) => rows.get(name)?.pulledBy ?? 0;
+    // As in a user's list: nothing that was deleted since, nothing that a single user pulled.
+    const nearest = model
+      .similar(at, model.items.length, (other) => pulledBy(model.items[other]) < sharedBy)
+      .filter((near) => pulledBy(repository) >= sharedBy && isSupported(near, pulledBy(model.items[near.item])))
+      .slice(0, limit)
+      .map(({ item, score, shared }) => ({ repository: model.items[item], similarity: score, shared }));
+    const note = `No other repository was pulled by ${sharedBy} users who also pulled "${repository}": too few to tell what goes with it.`;
+    return c.json({ repository, items: nearest, ...(nearest.length === 0 ? { note } : {}) }, 200);
   });
 
   app.openapi(model, async (c) => {
@@ -296,10 +330,31 @@ export function recommendationRoutes(options: RecommendationOptions): OpenAPIHon
   return app;
 }
 
-const dated = ({ items, model }: Awaited<ReturnType<typeof recommend>>) => ({
+const dated = ({ items, model, note }: Awaited<ReturnType<typeof recommend>>) => ({
   model: model ? { id: model.id, trainedAt: iso(model.trainedAt) } : null,
   items,
+  ...(note === undefined ? {} : { note }),
 });
+
+/** On how many days each repository was pulled by a class that teaches, newest first: repeats within a day say nothing. */
+function daysOf(pulls: Pull[], older: PulledDays[]): Map<string, number> {
+  const days = new Map<string, Set<number>>();
+  for (const { repository, time, class: pullClass } of pulls) {
+    if (!taughtClasses.includes(pullClass)) continue;
+    const own = days.get(repository) ?? new Set();
+    days.set(repository, own.add(Math.floor(time / dayMs)));
+  }
+  const pulled = new Map([...days].map(([repository, { size }]) => [repository, size]));
+  for (const { repository, days } of older) pulled.set(repository, Math.max(days, pulled.get(repository) ?? 0));
+  return new Map([...pulled].slice(0, mostRepositories));
+}
+
+/** The same list has the same id: it says nothing but what the list itself does. */
+const listId = (user: string, items: { repository: string }[]): string =>
+  createHash('sha256')
+    .update(JSON.stringify([user, ...items.map(({ repository }) => repository)]))
+    .digest('base64url')
+    .slice(0, 16);
 
 const cardOf = ({ trainedAt, auc, popularityAuc, ...rest }: Card, current?: string) => ({
   ...rest,

@@ -1,11 +1,23 @@
 // SQLite answers in the thread that asks. Queries over many rows are asked of a thread of their own, so that no answer of
 // the server waits for another's aggregation.
 import { Worker } from 'node:worker_threads';
-import type { SearchStore } from '#core/stores.ts';
+import type { SearchStore, ShownList } from '#core/stores.ts';
 import { openSearch } from './search.ts';
 
-const longQueries = ['users', 'repositories', 'catalogue', 'counts', 'pullers', 'unused', 'deleted'] as const;
-export type LongQuery = (typeof longQueries)[number];
+const longQueries = [
+  'users',
+  'repositories',
+  'catalogue',
+  'pulledDays',
+  'counts',
+  'pullers',
+  'unused',
+  'deleted',
+  'imageUse',
+] as const;
+export type LongQuery = (typeof longQueries)[number] | 'saveShown';
+/** What users were shown is written this often: no request waits for the disk. */
+const saveEveryMs = 500;
 
 export interface Question {
   id: number;
@@ -18,8 +30,11 @@ export interface Answer {
   failed?: string;
 }
 
-/** The search store of a file whose long queries run in a thread, which is started by the first and again should it fail. */
-export function openReader(file: string): SearchStore {
+/**
+ * The search store of a file whose long queries run in a thread, which is started by the first and again should it fail. What
+ * users were shown is written by that thread, too, a moment later: `report` is called should that fail.
+ */
+export function openReader(file: string, report: (cause: unknown) => void = console.error): SearchStore {
   const search = openSearch(file);
   const waiting = new Map<number, PromiseWithResolvers<unknown>>();
   let worker: Worker | undefined;
@@ -51,5 +66,23 @@ export function openReader(file: string): SearchStore {
     return question.promise;
   };
   const long = Object.fromEntries(longQueries.map((name) => [name, (query: unknown) => ask(name, query)]));
-  return { ...search, ...(long as unknown as Pick<SearchStore, LongQuery>) };
+  const unsaved = new Map<string, ShownList>();
+  const save = async () => {
+    const lists = [...unsaved.values()];
+    await ask('saveShown', lists).catch(report);
+    for (const list of lists) if (unsaved.get(list.user) === list) unsaved.delete(list.user);
+    if (unsaved.size > 0) setTimeout(save, saveEveryMs).unref();
+  };
+  const shown: Pick<SearchStore, 'saveShown' | 'shown' | 'forget'> = {
+    async saveShown(lists) {
+      if (unsaved.size === 0) setTimeout(save, saveEveryMs).unref();
+      for (const list of lists) unsaved.set(list.user, list);
+    },
+    shown: async (user) => unsaved.get(user) ?? search.shown(user),
+    forget(user) {
+      unsaved.delete(user);
+      return search.forget(user);
+    },
+  };
+  return { ...search, ...shown, ...(long as unknown as Pick<SearchStore, Exclude<LongQuery, 'saveShown'>>) };
 }

@@ -9,16 +9,20 @@ import {
   type RepositoryImages,
   toldOf,
 } from '#core/registry/images.ts';
+import { type ImageChange, type ImagePulls, usingClasses } from '#core/registry/outdated.ts';
 import {
   type CatalogueRow,
   type Counts,
+  mostRepositories,
   type Pair,
+  type PulledDays,
   type PullsQuery,
   type RepositoryRow,
   recentHalfLives,
   type SavedRecommendations,
   type SearchChange,
   type SearchStore,
+  type ShownList,
 } from '#core/stores.ts';
 import { keepDays } from './pull-days.ts';
 import { groupCommit, openDatabase, transaction } from './sqlite.ts';
@@ -28,6 +32,8 @@ import { wiper } from './wipe.ts';
 // `name` columns are folded to lower case, because SQLite folds ASCII only.
 const pushes = "kind = 'event' AND action = 'push' AND manifest = 1";
 const deletes = "kind = 'event' AND action = 'delete'";
+const changed = "kind = 'event' AND (action = 'delete' OR action = 'push' AND manifest = 1)";
+const used = usingClasses.map((name) => `'${name}'`).join();
 const schema = `
   CREATE TABLE IF NOT EXISTS documents (
     kind TEXT, id TEXT, version INTEGER, gone INTEGER,
@@ -41,7 +47,9 @@ const schema = `
   CREATE INDEX IF NOT EXISTS documents_digest ON documents (kind, digest) WHERE digest IS NOT NULL;
   CREATE INDEX IF NOT EXISTS documents_pushed ON documents (user, repository) WHERE ${pushes};
   CREATE INDEX IF NOT EXISTS documents_deleted ON documents (repository, time) WHERE ${deletes};
-  CREATE TABLE IF NOT EXISTS recommendations (user TEXT PRIMARY KEY, doc TEXT) WITHOUT ROWID;`;
+  CREATE INDEX IF NOT EXISTS documents_changes ON documents (repository, action, tag, digest, time) WHERE ${changed};
+  CREATE TABLE IF NOT EXISTS recommendations (user TEXT PRIMARY KEY, doc TEXT) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS shown (user TEXT PRIMARY KEY, doc TEXT) WITHOUT ROWID;`;
 
 const pulls = "kind = 'pull' AND gone = 0";
 // Raw counts: distinct manifest events, GET and HEAD alike; documents are one an id already.
@@ -82,6 +90,12 @@ export function openSearch(file: string): SearchStore {
   const putRecommendations = database.prepare('INSERT OR REPLACE INTO recommendations VALUES (?, ?)');
   const removeRecommendations = database.prepare('DELETE FROM recommendations WHERE user = ?');
   const recommendationsOf = database.prepare('SELECT doc FROM recommendations WHERE user = ?');
+  const putShown = database.prepare(
+    `INSERT INTO shown SELECT ?1, ?2 WHERE EXISTS (SELECT 1 FROM documents WHERE ${pulls} AND user = ?1)
+     ON CONFLICT DO UPDATE SET doc = excluded.doc`,
+  );
+  const removeShown = database.prepare('DELETE FROM shown WHERE user = ?');
+  const shownTo = database.prepare('SELECT doc FROM shown WHERE user = ?');
 
   const pushedBy = database.prepare(
     `SELECT DISTINCT repository FROM documents INDEXED BY documents_pushed
@@ -190,6 +204,14 @@ export function openSearch(file: string): SearchStore {
         ...values,
       );
     },
+    async pulledDays({ user, limit }) {
+      return rows<PulledDays>(
+        `SELECT repository, COUNT(*) AS days FROM pull_days WHERE user = ?
+         GROUP BY repository ORDER BY MAX(day) DESC, repository LIMIT ?`,
+        user,
+        limit,
+      );
+    },
     async pushed(user) {
       return pushedBy.all(user).map(({ repository }) => String(repository));
     },
@@ -226,6 +248,30 @@ export function openSearch(file: string): SearchStore {
     },
     unused: (query) => oldestUnused(images(), query),
     deleted: async () => deleted(),
+    async imageUse(query) {
+      const names =
+        'repository' in query
+          ? [query.repository]
+          : rows<{ repository: string }>(
+              `SELECT repository FROM documents WHERE ${pulls} AND user = ? AND time >= ? AND class IN (${used})
+               GROUP BY repository ORDER BY MAX(time) DESC, repository LIMIT ?`,
+              ...[query.user, query.from, mostRepositories],
+            ).map(({ repository }) => repository);
+      const among = 'repository IN (SELECT value FROM json_each(?))';
+      return {
+        pulls: rows<Row>(
+          `SELECT user, repository, class, tag, digest, MIN(time) AS firstPull, MAX(time) AS lastPull FROM documents
+           WHERE ${pulls} AND ${among} AND time >= ? AND user <> '' AND class IN (${used})
+           GROUP BY user, repository, class, tag, digest`,
+          ...[JSON.stringify(names), query.from],
+        ).map((row) => filled<ImagePulls>(row)),
+        changes: rows<Row>(
+          `SELECT repository, action, tag, digest, MAX(time) AS last FROM documents INDEXED BY documents_changes
+           WHERE ${changed} AND ${among} GROUP BY repository, action, tag, digest`,
+          JSON.stringify(names),
+        ).map((row) => filled<ImageChange>(row)),
+      };
+    },
     async *pairs({ from = -Infinity, to = Infinity, classes, repositoryPrefix = '' }) {
       yield* database
         .prepare(
@@ -247,6 +293,21 @@ export function openSearch(file: string): SearchStore {
       const found = recommendationsOf.get(user);
       return found && (JSON.parse(String(found.doc)) as SavedRecommendations);
     },
+    async shown(user) {
+      const found = shownTo.get(user);
+      return found && (JSON.parse(String(found.doc)) as ShownList);
+    },
+    async saveShown(lists) {
+      transaction(database, () => {
+        for (const list of lists)
+          if (list.items.length > 0) putShown.run(list.user, JSON.stringify(list));
+          else removeShown.run(list.user);
+      });
+    },
+    async *allShown() {
+      for (const { doc } of database.prepare('SELECT doc FROM shown ORDER BY user').iterate())
+        yield JSON.parse(String(doc)) as ShownList;
+    },
     async forget(user) {
       await wiped(forgetUser(database, user) > 0);
     },
@@ -256,11 +317,17 @@ export function openSearch(file: string): SearchStore {
 /** Answers how many rows went. */
 function forgetUser(database: DatabaseSync, user: string): number {
   return transaction(database, () =>
-    ['documents', 'recommendations']
+    ['documents', 'recommendations', 'shown']
       .map((table) => Number(database.prepare(`DELETE FROM ${table} WHERE user = ?`).run(user).changes))
       .reduce((sum, rows) => sum + rows),
   );
 }
+
+type Row = Record<string, unknown>;
+
+/** A row without its empty columns. */
+const filled = <T>(row: Row): T =>
+  Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null && value !== '')) as T;
 
 /** Sums over no rows are NULL in SQL, and nought to us. */
 const exact = ({ pulls, raw, pushes, rawPushes }: Counts): Counts => ({

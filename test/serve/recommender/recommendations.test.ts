@@ -56,23 +56,29 @@ async function door(acts: Act[], service?: Service, daysLater = 0) {
     },
   );
   const models: Partial<ModelSource> = { current: async () => service };
+  let now = timeOf(acts.length) + daysLater * 86_400_000;
   const app = serveApp({
     access: accessAs('owner'),
-    ...{ events, search, models, clock: () => timeOf(acts.length) + daysLater * 86_400_000, keepDays: 7 },
+    ...{ events, search, models, clock: () => now, keepDays: 7 },
     report: (cause: unknown) => assert.fail(String(cause)),
   } as unknown as ServeOptions);
-  const itemsOf = async (answer: Response) => {
+  const bodyOf = async (answer: Response) => {
     assert.equal(answer.status, 200, await answer.clone().text());
-    return ((await answer.json()) as { items: Item[] }).items;
+    return (await answer.json()) as { id: string; items: Item[]; note?: string };
   };
+  const itemsOf = async (answer: Response) => (await bodyOf(answer)).items;
+  const whole = async (query: [string, string][]) =>
+    bodyOf(await app.request(`/v1/recommendations?${new URLSearchParams(query)}`));
+  const similar = async (repository: string) =>
+    bodyOf(await app.request(`/v1/similar?${new URLSearchParams({ repository })}`));
   return {
     search,
-    forUser: async (query: [string, string][]) =>
-      itemsOf(await app.request(`/v1/recommendations?${new URLSearchParams(query)}`)),
-    similarTo: async (repository: string) =>
-      (await itemsOf(await app.request(`/v1/similar?${new URLSearchParams({ repository })}`))).map(
-        ({ repository }) => repository,
-      ),
+    tick: (milliseconds: number) => {
+      now += milliseconds;
+    },
+    forUser: Object.assign(async (query: [string, string][]) => (await whole(query)).items, { whole }),
+    similar,
+    similarTo: async (name: string) => (await similar(name)).items.map(({ repository }) => repository),
     forList: async (body: object) =>
       itemsOf(
         await app.request('/v1/recommendations', {
@@ -332,4 +338,99 @@ test('similar images are there to pull, and alike at all', async () => {
   assert.deepEqual(await similarTo('base'), ['nearest', 'near']);
   assert.deepEqual(await similarTo('unlike'), ['near', 'nearest']);
   assert.deepEqual(await similarTo('opposite'), []);
+});
+
+const pull = (user: string, repository: string): Act => ({ user, repository, class: 'human' });
+
+test("one user in a loop and thousands of pulls without a name top nobody's list", async () => {
+  const acts = [
+    ...Array.from({ length: 300 }, () => pull('loop', 'in a loop')),
+    ...Array.from({ length: 300 }, () => pull('', 'anonymous')),
+    ...['ann', 'bob', 'cid'].flatMap((user) => [pull(user, 'app'), pull(user, 'base')]),
+  ];
+  for (const service of [undefined, trained(acts)])
+    for (const user of ['a stranger', 'ann', 'loop'])
+      for (const days of [0, 40]) {
+        const items = await (await door(acts, service, days)).forUser([['user', user]]);
+        const names = items.map(({ repository }) => repository);
+        assert.ok(!names.includes('anonymous'), 'nobody is known to pull it');
+        assert.ok(names.indexOf('in a loop') <= 0 || names.at(-1) === 'in a loop');
+        if (user !== 'ann') assert.deepEqual(names.slice(0, 2).sort(), ['app', 'base']);
+        assert.ok(items.every(({ pulledBy }) => pulledBy > 0));
+      }
+});
+
+test('six hundred repeats of a base image do not change what a user is recommended', async () => {
+  const others = [
+    ...community('e', ['elk/logstash', 'elk/elasticsearch', 'elk/kibana']),
+    ...community('s', ['spark', 'hadoop', 'hive', 'base']),
+  ];
+  const own = [pull('ann', 'elk/logstash'), pull('ann', 'base')];
+  const service = trained([...others, ...own]);
+  const listOf = async (acts: Act[]) => (await door(acts, service)).forUser([['user', 'ann']]);
+  const before = await listOf([...others, ...own]);
+  const repeats = Array.from({ length: 600 }, () => pull('ann', 'base'));
+  const after = await listOf([...others, ...own, ...repeats]);
+  assert.ok(before.length >= 4 && before[0].source === 'als');
+  assert.deepEqual(
+    after.map(({ repository, source, because }) => [repository, source, because]),
+    before.map(({ repository, source, because }) => [repository, source, because]),
+  );
+});
+
+test('what is deleted is in no list from the next reading of the catalogue on', async () => {
+  const acts = community('c', ['kept', 'deleted', 'own']);
+  const service = trained(acts);
+  const { forUser, similarTo, search, tick } = await door([...acts, pull('ann', 'own')], service);
+  const names = async () => (await forUser([['user', 'ann']])).map(({ repository }) => repository).sort();
+  assert.deepEqual(await names(), ['deleted', 'kept']);
+  const gone = { ...eventOf(pull('owner', 'deleted'), 10_000), action: 'delete' as const, kind: 'other' as const };
+  const doc = { ...gone, tag: undefined, time: timeOf(10_000), places: [], country: '', client: '', origin: '' };
+  await search.write([{ kind: 'event', id: 'gone', version: 0, doc: { ...doc, class: 'human' } }]);
+  tick(2000);
+  assert.deepEqual(await names(), ['kept']);
+  assert.deepEqual(await similarTo('own'), ['kept']);
+});
+
+test('two users must share a repository before anything goes with it, and the answer says so', async () => {
+  const acts = [pull('ann', 'a'), pull('ann', 'b'), pull('bob', 'c'), pull('bob', 'd')];
+  const { forUser, similar } = await door(acts, trained(acts));
+  for (const repository of ['a', 'b', 'c']) {
+    const { items, note } = await similar(repository);
+    assert.deepEqual(items, []);
+    assert.match(note ?? '', /too few to tell/);
+  }
+  const { items, note } = await forUser.whole([['user', 'ann']]);
+  assert.deepEqual(new Set(items.map(({ source }) => source)), new Set(['popular']));
+  assert.match(note ?? '', /None of these repositories was pulled by 2 users/);
+});
+
+test('popularity that won the competition serves its own order, to everybody but what they pulled', async () => {
+  const acts = community('p', ['a', 'b', 'c']);
+  const scores = Float32Array.from([1, 3, 2]);
+  const service = serviceOf({ kind: 'popular', items: ['a', 'b', 'c'], scores }, { id: 'm', trainedAt: 0 } as Card);
+  const { forUser } = await door([...acts, pull('ann', 'b')], service);
+  const names = async (user: string) => (await forUser([['user', user]])).map(({ repository }) => repository);
+  assert.deepEqual(await names('a stranger'), ['b', 'c', 'a']);
+  assert.deepEqual(await names('ann'), ['c', 'a']);
+});
+
+test('a list has an id and is kept for the users who pull, once a day; a stranger leaves nothing', async () => {
+  const acts = community('c', ['x', 'y', 'z']);
+  const { forUser, search, tick } = await door([...acts, pull('ann', 'x')], trained(acts));
+  const { id, items } = await forUser.whole([['user', 'ann']]);
+  const kept = await search.shown('ann');
+  assert.equal(kept?.list, id);
+  assert.deepEqual(
+    kept?.items.map(({ repository, source }) => [repository, source]).sort(),
+    items.map(({ repository, source }) => [repository, source]).sort(),
+  );
+  assert.equal((await forUser.whole([['user', 'ann']])).id, id, 'the same list has the same id');
+  tick(60_000);
+  await forUser([['user', 'ann']]);
+  assert.deepEqual(await search.shown('ann'), kept, 'once a day');
+  for (let n = 0; n < 20; n++) await forUser([['user', `stranger ${n}`]]);
+  const all = [];
+  for await (const list of search.allShown()) all.push(list.user);
+  assert.deepEqual(all, ['ann']);
 });

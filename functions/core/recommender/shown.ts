@@ -1,0 +1,58 @@
+// What users were shown, so that the model card can say how often a suggestion is followed by a pull. Nothing new is learned
+// about anybody: a list is made from their pulls, and whether one was followed is read from their pulls.
+import type { Pair, ShownItem, ShownList } from '../stores.ts';
+
+const dayMs = 86_400_000;
+/** A first pull this long after a repository was last shown counts as following the suggestion. */
+export const followedWithinDays = 7;
+/** What was last shown longer ago is dropped. */
+export const shownKeptDays = 30;
+/** Repositories kept for a user, so that nobody's list grows without bound. */
+const mostShown = 200;
+
+const startOfDay = (time: number) => Math.floor(time / dayMs) * dayMs;
+
+/** Returns what to store after a list was shown; undefined where that is stored already: a user costs one write a day. */
+export function withShown(
+  known: ShownList | undefined,
+  { user, list, items }: { user: string; list: string; items: Pick<ShownItem, 'repository' | 'source'>[] },
+  now: number,
+): ShownList | undefined {
+  const held = new Map((known?.items ?? []).map((item) => [item.repository, item]));
+  const today = startOfDay(now);
+  if (items.every(({ repository }) => (held.get(repository)?.to ?? 0) >= today)) return undefined;
+  for (const { repository, source } of items) {
+    const before = held.get(repository);
+    held.set(repository, { repository, source: before?.source ?? source, from: before?.from ?? now, to: now });
+  }
+  const kept = [...held.values()].filter(({ to }) => to > now - shownKeptDays * dayMs);
+  return { user, list, items: kept.sort((a, b) => b.to - a.to).slice(0, mostShown) };
+}
+
+/** How many suggestions of a source were shown, and how many of them followed. */
+export interface Followed {
+  shown: number;
+  followed: number;
+}
+
+/** Counts, by the source that suggested it, what was shown recently, and what of it the user's pairs say was followed. */
+export function followCounter(lists: ShownList[], now: number) {
+  const bySource: Record<string, Followed> = {};
+  const byUser = new Map<string, Map<string, ShownItem>>();
+  for (const { user, items } of lists) {
+    const recent = items.filter(({ to }) => to > now - shownKeptDays * dayMs);
+    for (const { source } of recent) {
+      bySource[source] ??= { shown: 0, followed: 0 };
+      bySource[source].shown++;
+    }
+    byUser.set(user, new Map(recent.map((item) => [item.repository, item])));
+  }
+  return {
+    bySource,
+    pulled({ user, repository, firstPull }: Pick<Pair, 'user' | 'repository' | 'firstPull'>): void {
+      const shown = byUser.get(user)?.get(repository);
+      if (shown && firstPull >= shown.from && firstPull <= shown.to + followedWithinDays * dayMs)
+        bySource[shown.source].followed++;
+    },
+  };
+}

@@ -1,0 +1,91 @@
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { outdated, outdatedReachDays, sentenceOf } from '#core/registry/outdated.ts';
+import type { SearchStore } from '#core/stores.ts';
+import { badRequest } from '#http/errors.ts';
+import { failures, iso, json, limit, name, router, userName } from '../parameters.ts';
+
+const dayMs = 86_400_000;
+
+const evidence = z.discriminatedUnion('reason', [
+  z.object({
+    reason: z.literal('pushed-anew'),
+    pushedAt: z.iso.datetime(),
+    digest: z.string().openapi({ description: 'What the tag names now' }),
+  }),
+  z.object({
+    reason: z.literal('others-moved'),
+    to: z.string().openapi({ description: 'The tag they pull since' }),
+    moved: z.int(),
+    others: z.int().openapi({ description: 'Other users of the same class who pulled the tag' }),
+  }),
+  z.object({
+    reason: z.literal('deleted'),
+    deletedAt: z.iso.datetime(),
+    what: z.enum(['tag', 'digest', 'repository']),
+  }),
+]);
+
+const route = createRoute({
+  method: 'get',
+  path: '/v1/outdated',
+  summary:
+    'Images still pulled whose tag was pushed anew or deleted, or from which most others moved, with the evidence',
+  request: {
+    query: z.object({
+      user: userName.optional(),
+      repository: name('give repository=NAME, such as team/app').optional(),
+      limit: limit(100, 1000),
+    }),
+  },
+  responses: {
+    200: json(
+      z.object({
+        items: z.array(
+          z
+            .object({
+              user: z.string(),
+              repository: z.string(),
+              tag: z.string().optional(),
+              digest: z.string().optional(),
+              class: z.string(),
+              lastPull: z.iso.datetime(),
+              evidence,
+              text: z.string().openapi({ description: 'The evidence in a sentence' }),
+            })
+            .openapi('Outdated'),
+        ),
+      }),
+      'Images by repository, user and tag',
+    ),
+    ...failures,
+  },
+});
+
+export function outdatedRoutes({ search, clock }: { search: SearchStore; clock: () => number }): OpenAPIHono {
+  const app = router();
+  app.openapi(route, async (c) => {
+    const { user, repository, limit } = c.req.valid('query');
+    const now = clock();
+    const from = now - outdatedReachDays * dayMs;
+    const query = repository !== undefined ? { repository, from } : user !== undefined ? { user, from } : undefined;
+    if (!query) throw badRequest('give user= or repository=: whose images?');
+    const { pulls, changes } = await search.imageUse(query);
+    const rows = outdated(pulls, changes, { now, of: user }).slice(0, limit);
+    const items = rows.map((row) => ({
+      ...row,
+      lastPull: iso(row.lastPull),
+      evidence: dated(row.evidence),
+      text: sentenceOf(row, now),
+    }));
+    return c.json({ items }, 200);
+  });
+  return app;
+}
+
+type Told = ReturnType<typeof outdated>[number]['evidence'];
+const dated = (told: Told): z.infer<typeof evidence> =>
+  told.reason === 'pushed-anew'
+    ? { ...told, pushedAt: iso(told.pushedAt) }
+    : told.reason === 'deleted'
+      ? { ...told, deletedAt: iso(told.deletedAt) }
+      : told;
