@@ -26,7 +26,12 @@ export async function removePerson(
   user: string,
   repositories: string[] = [],
 ): Promise<number> {
-  const rows = await events.forget(user, repositories);
-  await search.forget(user);
-  return rows + ((await notices?.forget(user)) ?? 0) + ((await credentials?.forget(user)) ?? 0);
+  let rows = 0;
+  // Older versions stored a name with accents as it was spelled.
+  for (const name of new Set([user, user.normalize('NFC'), user.normalize('NFD')])) {
+    rows += await events.forget(name, repositories);
+    await search.forget(name);
+    rows += ((await notices?.forget(name)) ?? 0) + ((await credentials?.forget(name)) ?? 0);
+  }
+  return rows;
 }
