@@ -51,6 +51,8 @@ export interface Recommendations {
   user: string;
   model: { id: string; trainedAt: string } | null;
   items: Recommendation[];
+  /** Why nothing comes from the model. */
+  note?: string;
 }
 export interface Recommendation {
   repository: string;
@@ -59,6 +61,19 @@ export interface Recommendation {
   source: string;
   pulledBy: number;
   because: { repository: string; share: number }[];
+}
+/** An image that a user still pulls, and what says that it is outdated. */
+export interface Outdated {
+  user: string;
+  repository: string;
+  tag?: string;
+  digest?: string;
+  class: string;
+  lastPull: string;
+  evidence:
+    | { reason: 'pushed-anew'; pushedAt: string; digest: string }
+    | { reason: 'others-moved'; to: string; moved: number; others: number }
+    | { reason: 'deleted'; deletedAt: string; what: 'tag' | 'digest' | 'repository' };
 }
 export interface Repository {
   repository: string;

@@ -10,6 +10,7 @@ import { count, plural, utcDay } from '../format.ts';
 import { type Page as ListPage, useEvery, useLoad, useNow, usePages } from '../load.ts';
 import { Page } from '../shell.tsx';
 import { Ago, ImageName, Table } from '../table.tsx';
+import { OutdatedImages } from './outdated.tsx';
 
 /** How often a page that is seen asks for news. */
 const refreshMs = 10_000;
@@ -86,14 +87,16 @@ function Wanted({ user, known }: { user: string; known: boolean }) {
       what="Recommendations"
       lines={19}
     >
-      {({ items }) =>
+      {({ items, note }) =>
         items.length === 0 ? (
           <Note title="Nothing to recommend yet.">
             There is no other image that somebody pulled. As soon as there is one, it shows here.
           </Note>
         ) : (
           <>
-            <p class="muted small lead">{known && 'Best match first. '}The bar shows how many others pulled it.</p>
+            <p class="muted small lead">
+              {known && (note ?? 'Best match first.')} The bar shows how many others pulled it.
+            </p>
             <Recommended items={items} />
           </>
         )
@@ -194,6 +197,7 @@ function Person({ user, onForgotten }: { user: string; onForgotten: (rows: numbe
           )
         }
       </DataCard>
+      <OutdatedImages of={{ user }} />
       <Wanted user={user} known />
       <History user={user} />
       <Forget user={user} onDone={onForgotten} />

@@ -10,6 +10,7 @@ import { count, percent } from '../format.ts';
 import { useEvery, useLoad, useNow } from '../load.ts';
 import { Page } from '../shell.tsx';
 import { Ago, Name, PersonName, repositoryPage, Table } from '../table.tsx';
+import { OutdatedImages } from './outdated.tsx';
 
 /** How often a page that is seen asks for news. */
 const refreshMs = 10_000;
@@ -174,6 +175,7 @@ function Cards({ repository }: { repository: string }) {
           )
         }
       </DataCard>
+      <OutdatedImages of={{ repository }} />
       <Pullers repository={repository} />
       <SimilarOnes repository={repository} />
     </div>
