@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { followCounter, followedWithinDays, shownKeptDays, withShown } from '#core/recommender/shown.ts';
+import type { ShownList } from '#core/stores.ts';
+
+const day = 86_400_000;
+const now = 1000 * day + 5;
+const shownBy = (source: string, ...repositories: string[]) =>
+  repositories.map((repository) => ({ repository, source }));
+
+test('a list is stored once a day, and again when it shows something new', () => {
+  const first = withShown(undefined, { user: 'ann', list: 'one', items: shownBy('ease', 'a', 'b') }, now)!;
+  assert.deepEqual(
+    first.items.map(({ repository, from, to }) => [repository, from, to]),
+    [
+      ['a', now, now],
+      ['b', now, now],
+    ],
+  );
+  const later = now + 60_000;
+  assert.equal(withShown(first, { user: 'ann', list: 'one', items: shownBy('ease', 'b') }, later), undefined);
+  const more = withShown(first, { user: 'ann', list: 'two', items: shownBy('popular', 'b', 'c') }, later)!;
+  const of = (list: ShownList, name: string) => list.items.find(({ repository }) => repository === name);
+  assert.deepEqual(of(more, 'b'), { repository: 'b', source: 'ease', from: now, to: later }, 'who suggested it first');
+  assert.deepEqual(of(more, 'c'), { repository: 'c', source: 'popular', from: later, to: later });
+  const next = withShown(first, { user: 'ann', list: 'one', items: shownBy('ease', 'a') }, now + day)!;
+  assert.deepEqual(of(next, 'a'), { repository: 'a', source: 'ease', from: now, to: now + day });
+  const old = withShown(
+    first,
+    { user: 'ann', list: 'n', items: shownBy('ease', 'z') },
+    now + (shownKeptDays + 1) * day,
+  );
+  assert.deepEqual(
+    old?.items.map(({ repository }) => repository),
+    ['z'],
+    'what was shown long ago is dropped',
+  );
+});
+
+test('what is stored of a user is bounded, however often and whatever is asked', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 1, max: 100 }), (requests, length) => {
+      let known: ShownList | undefined;
+      for (let n = 0; n < requests; n++) {
+        const items = Array.from({ length }, (_, at) => ({ repository: `r${n * length + at}`, source: 'als' }));
+        known = withShown(known, { user: 'ann', list: `${n}`, items }, now + n) ?? known;
+      }
+      assert.equal(known!.items.length, Math.min(200, requests * length));
+      assert.ok(
+        known!.items.some(({ repository }) => repository === `r${requests * length - 1}`),
+        'the newest stay',
+      );
+    }),
+    { seed: 8, numRuns: 40 },
+  );
+});
+
+test('a first pull within days of being shown follows the source that suggested it; others do not', () => {
+  const shown = { source: 'ease', from: now - 9 * day, to: now - 8 * day };
+  const lists: ShownList[] = [
+    {
+      ...{ user: 'ann', list: 'x' },
+      items: [
+        { ...shown, repository: 'followed' },
+        { ...shown, repository: 'late' },
+        { ...shown, repository: 'never' },
+        { ...shown, repository: 'before' },
+        { ...shown, repository: 'popular', source: 'popular' },
+        { ...shown, repository: 'long ago', to: now - (shownKeptDays + 1) * day },
+      ],
+    },
+  ];
+  const counter = followCounter(lists, now);
+  const pulled = (user: string, repository: string, firstPull: number) =>
+    counter.pulled({ user, repository, firstPull });
+  pulled('ann', 'followed', shown.to + followedWithinDays * day);
+  pulled('ann', 'late', shown.to + followedWithinDays * day + 1);
+  pulled('ann', 'before', shown.from - 1);
+  pulled('ann', 'popular', shown.from);
+  pulled('ann', 'long ago', shown.from);
+  pulled('ann', 'not shown', shown.from);
+  pulled('bob', 'never', shown.from);
+  assert.deepEqual(counter.bySource, { ease: { shown: 4, followed: 1 }, popular: { shown: 1, followed: 1 } });
+});
