@@ -15,6 +15,8 @@ import {
   type DynamoDBDocumentClient,
   GetCommand,
   PutCommand,
+  ScanCommand,
+  type ScanCommandOutput,
   type TransactWriteCommandInput,
   UpdateCommand,
 } from '@aws-sdk/lib-dynamodb';
@@ -65,6 +67,8 @@ const dayMs = 86_400_000;
 /** One of the 100 actions of a transaction is the version's. */
 const changesAtOnce = 99;
 const putsAtOnce = 32;
+/** Rows that one call of a scan looks at. */
+const scanAtOnce = 1000;
 
 // The length keeps two pairs apart whose names hold spaces.
 const pair = (user: string, repository: string) => `of ${repository.length} ${repository} ${user}`;
@@ -145,6 +149,61 @@ export function openEvents({ client, table, keyTable, clock }: EventsOptions): E
         origins.set(key, held ? String(held.origin) : origin);
       });
       return events.map((event) => origins.get(keyOf(event)) === event.origin);
+    },
+    async rewrite(events) {
+      await inParallel(events, putsAtOnce, async (event) => {
+        const Key = { pk: eventsOf(event.user, event.repository), sk: placeOf(event) };
+        const change = new UpdateCommand({
+          ...{ TableName, Key, UpdateExpression: 'SET #doc = :doc', ExpressionAttributeNames: { '#doc': 'doc' } },
+          ...{ ExpressionAttributeValues: { ':doc': JSON.stringify(event) } },
+          ConditionExpression: 'attribute_exists(pk)',
+        });
+        await client.send(change).catch((cause) => {
+          if (!(cause instanceof ConditionalCheckFailedException)) throw cause;
+        });
+      });
+    },
+    async pairs({ cursor, limit }) {
+      const items: { user: string; repository: string }[] = [];
+      let ExclusiveStartKey = cursor === undefined ? undefined : (JSON.parse(cursor) as Row);
+      do {
+        const found: ScanCommandOutput = await client.send(
+          new ScanCommand({
+            ...{
+              TableName,
+              ExclusiveStartKey,
+              ConsistentRead: true,
+              ProjectionExpression: 'pk, sk',
+              Limit: scanAtOnce,
+            },
+            FilterExpression: 'begins_with(pk, :user) AND begins_with(sk, :repository)',
+            ExpressionAttributeValues: { ':user': 'user ', ':repository': 'repository ' },
+          }),
+        );
+        for (const { pk, sk } of found.Items ?? [])
+          items.push({
+            ...{ user: String(pk).slice('user '.length), repository: String(sk).slice('repository '.length) },
+          });
+        ExclusiveStartKey = found.LastEvaluatedKey;
+      } while (ExclusiveStartKey && items.length < limit);
+      return { items, ...(ExclusiveStartKey ? { cursor: JSON.stringify(ExclusiveStartKey) } : {}) };
+    },
+    async eventsAfter(user, repository, after, limit) {
+      const rows = await queryAll(
+        client,
+        {
+          TableName,
+          KeyConditionExpression: 'pk = :pk AND sk > :after',
+          // '!' follows every id of that time.
+          ExpressionAttributeValues: {
+            ':pk': eventsOf(user, repository),
+            ':after': after === undefined ? ' ' : `${sortable(after)}!`,
+          },
+          ConsistentRead: true,
+        },
+        limit,
+      );
+      return rows.slice(0, limit).map(docOf<StoredEvent>);
     },
     events: (user, repository, from, to) => between<StoredEvent>(eventsOf(user, repository), from, to),
     pulls: (user, repository, from, to) => between<Pull>(pullsOf(user, repository), from, to),

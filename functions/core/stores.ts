@@ -70,6 +70,12 @@ export interface EventStore {
    * false marks a redelivered duplicate, and a retried batch gets the same answer again.
    */
   put(events: StoredEvent[]): Promise<boolean[]>;
+  /** Puts events that are stored in another class or client: what is not stored (any more) stays so. */
+  rewrite(events: StoredEvent[]): Promise<void>;
+  /** Every user and repository with events, each once; pairs that come meanwhile may be left out. */
+  pairs(page: { cursor?: string; limit: number }): Promise<Page<{ user: string; repository: string }>>;
+  /** At most `limit` events of one person and repository, sorted by (time, id), of later than `after` or from the first on. */
+  eventsAfter(user: string, repository: string, after: number | undefined, limit: number): Promise<StoredEvent[]>;
   /** Events of one person and repository with from <= time <= to, sorted by (time, id). */
   events(user: string, repository: string, from: number, to: number): Promise<StoredEvent[]>;
   /** Grows by one with every replacePulls of this person and repository; 0 at first. */

@@ -64,6 +64,28 @@ export function eventContract(name: string, make: (clock: () => number) => Promi
     assert.deepEqual(ids(await store.events('Ann', 'library/redis', start + 1.4995, start + 2)), ['d', 'a', 'b', 'c']);
   });
 
+  test(`${name}: what is stored is rewritten, pair by pair and page by page; what is not stays away`, async () => {
+    const store = await open();
+    const pairs = Array.from({ length: 7 }, (_, n) => ({ user: n < 4 ? 'Ann' : '', repository: `r ${n}` }));
+    const events = pairs.flatMap((pair, n) => [
+      storedEvent(`${n} a`, start + 0.5, pair),
+      storedEvent(`${n} b`, start + 1, pair),
+      storedEvent(`${n} c`, start + 1, pair),
+    ]);
+    await store.put(events);
+    const found = (await pages((cursor) => store.pairs({ cursor, limit: 3 }))).flat();
+    const byName = (list: object[]) => list.map((pair) => JSON.stringify(pair)).sort();
+    assert.deepEqual(byName(found), byName(pairs));
+    const after = async (time: number | undefined, limit: number) =>
+      ids(await store.eventsAfter('Ann', 'r 1', time, limit));
+    assert.deepEqual(await after(undefined, 2), ['1 a', '1 b']);
+    assert.deepEqual(await after(start + 0.5, 9), ['1 b', '1 c']);
+    assert.deepEqual(await after(start + 1, 9), []);
+    const changed = { ...events[3], class: 'ci' as const };
+    await store.rewrite([changed, storedEvent('gone', start, { user: 'Ann', repository: 'r 1' })]);
+    assert.deepEqual(await store.events('Ann', 'r 1', 0, start + 9), [changed, events[4], events[5]]);
+  });
+
   test(`${name}: replacing pulls grows the version by one, and needs the one before`, async () => {
     const store = await open();
     const replace = (version: number, ...put: Pull[]) =>

@@ -155,6 +155,26 @@ export async function pullChange(
   }
 }
 
+/**
+ * The change that makes the stored pulls of from <= time <= to those of all events, when the stored ones before are: the
+ * way to bring the past to a new rule, step by step in the order of time.
+ */
+export async function pullsBetween(
+  from: number,
+  to: number,
+  reader: PullReader,
+  { windowSeconds }: Pick<PullOptions, 'windowSeconds'> = {},
+): Promise<PullChange> {
+  const read = await reader.events(from - pullReachMs - readBackMs, to + pullReachMs);
+  const stored = await reader.pulls(from - pullReachMs, to);
+  const isInside = ({ time }: { time: number }) => time >= from && time <= to;
+  const opened = new Set(stored.filter(({ time }) => time < from).map(({ id }) => id));
+  const acts = actsOf(read, { windowSeconds, settled: { before: from, opened } });
+  const pulls = acts.map(({ pull }) => pull).filter(isInside);
+  const events = read.filter(isInside);
+  return { ...difference(stored.filter(isInside), pulls), events, pulls, pullOf: pullOfEach(events, acts, from) };
+}
+
 /** `from`: events before it that no act holds may belong to an older one. */
 function pullOfEach(events: StoredEvent[], acts: Act[], from: number): Map<string, Pull | null> {
   const pullOf = new Map<string, Pull | null>();

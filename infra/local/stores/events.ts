@@ -33,6 +33,14 @@ export function openEvents(file: string, clock: () => number): EventStore {
   const eventsOf = prepare(
     'SELECT doc FROM events WHERE user = ? AND repository = ? AND time BETWEEN ? AND ? ORDER BY time, id',
   );
+  const later = prepare(
+    'SELECT doc FROM events WHERE user = ? AND repository = ? AND time > ? ORDER BY time, id LIMIT ?',
+  );
+  const rewriteEvent = prepare('UPDATE events SET doc = ? WHERE id = ? AND user = ?');
+  const pairsAfter = prepare(
+    `SELECT user, repository FROM events WHERE (user, repository) > (?, ?)
+     GROUP BY user, repository ORDER BY user, repository LIMIT ?`,
+  );
   const pullsOf = prepare(
     'SELECT doc FROM pulls WHERE user = ? AND repository = ? AND time BETWEEN ? AND ? ORDER BY time, id',
   );
@@ -75,6 +83,25 @@ export function openEvents(file: string, clock: () => number): EventStore {
     },
     async events(user, repository, from, to) {
       return docs<StoredEvent>(eventsOf.all(user, repository, from, to));
+    },
+    async rewrite(events) {
+      transaction(database, () => {
+        for (const event of events) rewriteEvent.run(JSON.stringify(event), event.id, event.user);
+      });
+    },
+    async pairs({ cursor, limit }) {
+      const after = cursor === undefined ? ['', ''] : (JSON.parse(cursor) as [string, string]);
+      const items = pairsAfter.all(...after, limit).map(({ user, repository }) => ({
+        ...{ user: String(user), repository: String(repository) },
+      }));
+      const last = items.at(-1);
+      return {
+        items,
+        ...(last && items.length === limit ? { cursor: JSON.stringify([last.user, last.repository]) } : {}),
+      };
+    },
+    async eventsAfter(user, repository, after, limit) {
+      return docs<StoredEvent>(later.all(user, repository, after ?? Number.NEGATIVE_INFINITY, limit));
     },
     async version(user, repository) {
       return versionOf(user, repository);

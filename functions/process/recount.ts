@@ -1,0 +1,126 @@
+// Brings what is stored to the rules of this version: each event is classed anew, its pulls and pushes are told from the
+// distinct events anew, and search is written again. The result is that of a fresh replay of the stored events. It may stop
+// at any time and goes on where it was; batches may be processed meanwhile, for both replace pulls by their version.
+import type { PullClass, StoredEvent } from '#core/event.ts';
+import { removePerson } from '#core/forget.ts';
+import { type Classified, clientOf } from '#core/registry/classify.ts';
+import { pullsBetween } from '#core/registry/pull.ts';
+import type { EventStore, NoticeFeed, ObjectStore, SearchStore } from '#core/stores.ts';
+import { documents, pushDocuments } from './pulls.ts';
+
+export interface RecountOptions {
+  events: EventStore;
+  search: SearchStore;
+  objects: ObjectStore;
+  notices?: Pick<NoticeFeed, 'forget'>;
+  classify: (event: Classified) => PullClass;
+  pullWindowSeconds: number;
+  clock: () => number;
+  /** Called after each step. */
+  progress?: (done: Recounted) => void;
+  /** Events looked at in one step. */
+  eventsAtOnce?: number;
+}
+
+/** How far it came. */
+export interface Recounted {
+  /** Milliseconds since the epoch. */
+  startedAt: number;
+  /** Users' repositories, and events, looked at. */
+  pairs: number;
+  events: number;
+  /** Pulls removed or put. */
+  changed: number;
+}
+
+interface Position extends Recounted {
+  /** Cursor of the page of pairs that is under way. */
+  cursor?: string;
+  /** Those of the page that are done, as JSON. */
+  done: string[];
+  /** Time of the last event of the next pair that is done. */
+  after?: number;
+}
+
+const progressKey = 'recount/progress.json';
+const pairsAtOnce = 100;
+
+/** Recounts everything, from where an earlier run stopped. */
+export async function recount(options: RecountOptions): Promise<Recounted> {
+  const { events, objects, clock, progress } = options;
+  const position = (await readPosition(objects)) ?? { startedAt: clock(), pairs: 0, events: 0, changed: 0, done: [] };
+  const save = () => objects.put(progressKey, JSON.stringify(position));
+  for (;;) {
+    const page = await events.pairs({ cursor: position.cursor, limit: pairsAtOnce });
+    for (const { user, repository } of page.items) {
+      const pair = JSON.stringify([user, repository]);
+      if (position.done.includes(pair)) continue;
+      for await (const { last, count, changed } of steps(user, repository, position.after, options)) {
+        position.after = last;
+        position.events += count;
+        position.changed += changed;
+        await save();
+        progress?.(position);
+      }
+      await forgetAgain(user, repository, position.startedAt, options);
+      position.after = undefined;
+      position.done.push(pair);
+      position.pairs++;
+    }
+    if (page.cursor === undefined) break;
+    position.cursor = page.cursor;
+    position.done = [];
+  }
+  await objects.remove([progressKey]);
+  const { startedAt, pairs, events: seen, changed } = position;
+  return { startedAt, pairs, events: seen, changed };
+}
+
+async function readPosition(objects: ObjectStore): Promise<Position | undefined> {
+  const found = await objects.get(progressKey);
+  return found && (JSON.parse(Buffer.from(found.body).toString()) as Position);
+}
+
+/** Recounts the events of one user and repository in order of time, some at once. */
+async function* steps(user: string, repository: string, start: number | undefined, options: RecountOptions) {
+  const { events, search, pullWindowSeconds: windowSeconds, eventsAtOnce = 2000 } = options;
+  const fresh = (event: StoredEvent): StoredEvent => ({
+    ...event,
+    ...{ class: options.classify(event), client: clientOf(event.userAgent) },
+  });
+  const reader = {
+    events: async (from: number, to: number) => (await events.events(user, repository, from, to)).map(fresh),
+    pulls: (from: number, to: number) => events.pulls(user, repository, from, to),
+  };
+  for (let after = start; ; ) {
+    const some = await events.eventsAfter(user, repository, after, eventsAtOnce);
+    if (some.length === 0) return;
+    const [from, to] = [some[0].time, some.at(-1)!.time];
+    // Those of the last moment that the limit cut off, too.
+    const old = await events.events(user, repository, from, to);
+    const now = old.map(fresh);
+    await events.rewrite(now.filter((event, at) => event.class !== old[at].class || event.client !== old[at].client));
+    const changed = await replace();
+    yield { last: to, count: now.length, changed };
+    after = to;
+
+    async function replace(): Promise<number> {
+      for (;;) {
+        const version = await events.version(user, repository);
+        const change = await pullsBetween(from, to, reader, { windowSeconds });
+        const changes = change.put.length + change.remove.length;
+        if (changes > 0 && !(await events.replacePulls(user, repository, version, change))) continue;
+        const pulls = documents(change, changes > 0 ? version + 1 : version);
+        await search.write([...pulls, ...(await pushDocuments(now, reader))]);
+        return changes;
+      }
+    }
+  }
+}
+
+/** Whoever was forgotten while their events were in hand has been written to search again. */
+async function forgetAgain(user: string, repository: string, startedAt: number, stores: RecountOptions): Promise<void> {
+  if (user === '') return;
+  const mark = (await stores.events.forgotten([user])).get(user);
+  if (mark !== undefined && mark >= startedAt) await removePerson(stores, user, [repository]);
+}
