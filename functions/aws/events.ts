@@ -42,6 +42,9 @@ export const newestIndex = 'newest';
 export const eventRights = {
   put: ['dynamodb:GetItem', 'dynamodb:PutItem'],
   events: ['dynamodb:Query'],
+  eventsAfter: ['dynamodb:Query'],
+  pairs: ['dynamodb:Scan'],
+  rewrite: ['dynamodb:UpdateItem'],
   version: ['dynamodb:GetItem'],
   pulls: ['dynamodb:Query'],
   replacePulls: ['dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem', 'dynamodb:ConditionCheckItem'],
