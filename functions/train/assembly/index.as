@@ -8,6 +8,7 @@ import { allDone, finish, take } from './phases';
 import { solveRows } from './rows';
 import { LOWER_TRIANGLE, timesMatrix, UPPER_TRIANGLE } from './tiles';
 
+export { gramRows, invert, regress } from './blocks';
 export { top } from './top';
 
 /** Single precision's sums of 128 products are off by up to a few millionths. */

@@ -92,6 +92,22 @@ export function rankUpdate(c: usize, cPanel: usize, f: usize, fPanel: usize, p: 
   v128.store(c, a20, 64); v128.store(c, a21, 80); v128.store(c, a30, 96); v128.store(c, a31, 112);
 }
 
+/** C += Lt R, all of them n x n in panels of `panel` bytes. */
+export function addBlock(c: usize, l: usize, r: usize, panel: usize, n: usize): void {
+  for (let j: usize = 0; j < n >> 3; j++)
+    for (let i: usize = 0; i < n; i += 4) {
+      const at = c + j * panel + (i << 5);
+      tile(at, at, l + (i >> 3) * panel + ((i & 4) << 2), r + j * panel, n);
+    }
+}
+
+/** C -= Lt R. */
+export function takeOffBlock(c: usize, l: usize, r: usize, panel: usize, n: usize): void {
+  for (let j: usize = 0; j < n >> 3; j++)
+    for (let i: usize = 0; i < n; i += 4)
+      takeOff(c + j * panel + (i << 5), l + (i >> 3) * panel + ((i & 4) << 2), r + j * panel, n);
+}
+
 /** C = D^-1 (C - Lt R), where D is the lower triangle at `d` (its upper one, row by row in a panel), with an inverted diagonal. */
 @inline function eliminate(c: usize, l: usize, r: usize, depth: usize, d: usize): void {
   let a00 = v128.load(c), a01 = v128.load(c, 16), a10 = v128.load(c, 32), a11 = v128.load(c, 48);

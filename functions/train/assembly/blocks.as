@@ -1,0 +1,254 @@
+// Weights between items: Gram matrices of a sparse matrix, the inverse of one (EASE: Steck, WWW 2019), and many small
+// ridge regressions (its sparse form). Phases and chunks as in index.as: the same bits whatever the number of threads.
+//
+// The inverse is taken in blocks of 128 x 128, each in panels of 8 columns (tiles.as). With A = Ut U and W = U^-T, row I
+// of blocks is, for columns J > I of U and J < I of W alike,
+//
+//   X_IJ = V_IIt (A_IJ - sum over K < I of U_KIt X_KJ),   V = U^-1, A_IJ = 0 where J < I
+//
+// so U fills the upper and W the lower blocks of one square, in place. At last P_IJ = sum over K >= J of W_KIt W_KJ takes the
+// place of U: n^3 operations in all, each a product of tiles.
+import { BASE, COLUMNS, FACTORS, FAILED, ITEMS, PHASES, ROWS, SCRATCH, SCRATCH_BYTES, STARTS, USERS, VALUES, word } from './parameters';
+import { allDone, finish, take } from './phases';
+import { addBlock, factorize, substitute, takeOffBlock } from './tiles';
+
+// Words of their own, beside ROWS, STARTS, COLUMNS and VALUES of both sides.
+/** Row-major square, or blocks. */
+export const SQUARE: usize = 80;
+/** Floats from one row of the row-major square to the next. */
+export const WIDTH: usize = 81;
+/** Blocks to a side. */
+export const SIDE: usize = 82;
+/** f32 an item: what rows and columns are multiplied by. */
+export const SCALES: usize = 83;
+/** f32 an item: what is added to the diagonal, before the scales. */
+export const RIDGES: usize = 84;
+/** Diagonal blocks of the inverse. */
+export const DIAGONALS: usize = 85;
+/** 1 where a pivot was too poor for single precision. */
+export const UNSOUND: usize = 86;
+/** Of the regressions: how many items each has at most, their places, and the weights found. */
+export const NEAR: usize = 87;
+export const NEAR_ITEMS: usize = 88;
+export const NEAR_WEIGHTS: usize = 89;
+export const NEAR_COUNTS: usize = 90;
+
+export const B: usize = 128;
+const PANEL: usize = B << 5;
+const BLOCK_BYTES: usize = B * B * 4;
+const ROWS_AT_ONCE: u32 = 16;
+
+@inline function block(i: usize, j: usize): usize {
+  return <usize>word(SQUARE) + (i * <usize>word(SIDE) + j) * BLOCK_BYTES;
+}
+
+@inline function f32At(table: usize, at: usize): f32 {
+  return load<f32>(<usize>word(table) + (at << 2));
+}
+
+@inline function chunksOf(rows: u32): u32 {
+  return (rows + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE;
+}
+
+/** Sums over users of both values, of one item with all: `row` is cleared first. */
+function gramRow(item: usize, row: usize): void {
+  const itemStarts: usize = word(ITEMS + STARTS);
+  const userStarts: usize = word(USERS + STARTS);
+  const itemColumns: usize = word(ITEMS + COLUMNS);
+  const itemValues: usize = word(ITEMS + VALUES);
+  const userColumns: usize = word(USERS + COLUMNS);
+  const userValues: usize = word(USERS + VALUES);
+  memory.fill(row, 0, <usize>word(WIDTH) << 2);
+  const end = load<u32>(itemStarts + (item << 2), 4);
+  for (let n: usize = load<u32>(itemStarts + (item << 2)); n < end; n++) {
+    const user: usize = load<u32>(itemColumns + (n << 2));
+    const value = load<f32>(itemValues + (n << 2));
+    const last: usize = <usize>load<u32>(userStarts + (user << 2), 4) << 2;
+    for (let m: usize = <usize>load<u32>(userStarts + (user << 2)) << 2; m < last; m += 4) {
+      const at = row + (<usize>load<u32>(userColumns + m) << 2);
+      store<f32>(at, load<f32>(at) + value * load<f32>(userValues + m));
+    }
+  }
+}
+
+/** The Gram matrix, row by row. */
+export function gramRows(thread: u32): u32 {
+  const counters: usize = word(PHASES);
+  const items = word(ITEMS + ROWS);
+  const chunks = chunksOf(items);
+  for (let chunk = take(counters); chunk < chunks; chunk = take(counters)) {
+    const to = min(items, (chunk + 1) * ROWS_AT_ONCE);
+    for (let item = chunk * ROWS_AT_ONCE; item < to; item++)
+      gramRow(item, <usize>word(SQUARE) + (<usize>item * <usize>word(WIDTH) << 2));
+    finish(counters, chunks);
+  }
+  return allDone(counters, chunks) ? 0 : 1;
+}
+
+/** The inverse of the scaled Gram matrix with ridges, in place: upper blocks, and diagonal ones apart. */
+export function invert(thread: u32): u32 {
+  const scratch: usize = <usize>word(SCRATCH) + <usize>thread * <usize>word(SCRATCH_BYTES);
+  const side = word(SIDE);
+  let counters: usize = word(PHASES);
+  let chunks: u32 = chunksOf(side * <u32>B);
+  for (let chunk = take(counters); chunk < chunks; chunk = take(counters)) {
+    for (let item = chunk * ROWS_AT_ONCE; item < (chunk + 1) * ROWS_AT_ONCE; item++) scatterRow(item, scratch);
+    finish(counters, chunks);
+  }
+  if (!allDone(counters, chunks)) return 1;
+  for (let i: u32 = 0; i < side; i++) {
+    counters += 8;
+    chunks = 1;
+    for (let chunk = take(counters); chunk < chunks; chunk = take(counters)) {
+      diagonal(i);
+      finish(counters, chunks);
+    }
+    if (!allDone(counters, chunks)) return 1;
+    counters += 8;
+    chunks = side - 1;
+    for (let chunk = take(counters); chunk < chunks; chunk = take(counters)) {
+      // The longest first.
+      eliminateBlock(i, chunk < i ? chunk : chunk + 1, scratch);
+      finish(counters, chunks);
+    }
+    if (!allDone(counters, chunks)) return 1;
+  }
+  counters += 8;
+  chunks = (side * (side + 1)) >> 1;
+  for (let chunk = take(counters); chunk < chunks; chunk = take(counters)) {
+    // Column by column: the first have the longest sums.
+    let j: u32 = 0;
+    let first: u32 = 0;
+    while (first + j + 1 <= chunk) first += ++j;
+    product(chunk - first, j);
+    finish(counters, chunks);
+  }
+  return allDone(counters, chunks) ? 0 : 1;
+}
+
+/** A row of the matrix into its upper blocks; padding is the identity. */
+function scatterRow(item: usize, scratch: usize): void {
+  const items: usize = word(ITEMS + ROWS);
+  const i = item / B;
+  const row = (item % B) << 5;
+  const bytes = <usize>word(SIDE) * B << 2;
+  if (item < items) {
+    gramRow(item, scratch);
+    const own = f32At(SCALES, item);
+    store<f32>(scratch + (item << 2), load<f32>(scratch + (item << 2)) + f32At(RIDGES, item));
+    const scales: usize = word(SCALES);
+    const scale = f32x4.splat(own);
+    for (let k: usize = 0; k < items << 2; k += 16)
+      v128.store(scratch + k, f32x4.mul(f32x4.mul(v128.load(scratch + k), scale), v128.load(scales + k)));
+    memory.fill(scratch + (items << 2), 0, bytes - (items << 2));
+  } else {
+    memory.fill(scratch, 0, bytes);
+    store<f32>(scratch + (item << 2), 1);
+  }
+  for (let j = i; j < <usize>word(SIDE); j++) {
+    const to = block(i, j) + row;
+    const from = scratch + (j * B << 2);
+    for (let panel: usize = 0; panel < B >> 3; panel++) {
+      v128.store(to + panel * PANEL, v128.load(from + (panel << 5)));
+      v128.store(to + panel * PANEL, v128.load(from + (panel << 5), 16), 16);
+    }
+  }
+}
+
+/** U_II of what is left of A_II, and V_II = U_II^-1 into its place of `DIAGONALS`; W_II, its transpose, into A_II's. */
+function diagonal(i: usize): void {
+  const own = block(i, i);
+  for (let k: usize = 0; k < i; k++) takeOffBlock(own, block(k, i), block(k, i), PANEL, B);
+  if (!factorize(own, B, <f32>1e-7)) store<u32>(BASE + (UNSOUND << 2), 1);
+  const v = <usize>word(DIAGONALS) + i * BLOCK_BYTES;
+  memory.fill(v, 0, BLOCK_BYTES);
+  // Column c of V by back substitution, in double; U's diagonal comes inverted.
+  for (let c: usize = 0; c < B; c++)
+    for (let r = c + 1; r-- > 0; ) {
+      let sum: f64 = r == c ? 1 : 0;
+      for (let k = r + 1; k <= c; k++) sum -= <f64>load<f32>(inBlock(own, r, k)) * <f64>load<f32>(inBlock(v, k, c));
+      store<f32>(inBlock(v, r, c), <f32>(sum * <f64>load<f32>(inBlock(own, r, r))));
+    }
+  for (let r: usize = 0; r < B; r++)
+    for (let c: usize = 0; c < B; c++) store<f32>(inBlock(own, r, c), load<f32>(inBlock(v, c, r)));
+}
+
+@inline function inBlock(at: usize, r: usize, c: usize): usize {
+  return at + (c >> 3) * PANEL + (r << 5) + ((c & 7) << 2);
+}
+
+/** X_IJ. */
+function eliminateBlock(i: usize, j: usize, scratch: usize): void {
+  const own = block(i, j);
+  if (j < i) memory.fill(own, 0, BLOCK_BYTES);
+  for (let k: usize = j < i ? j : 0; k < i; k++) takeOffBlock(own, block(k, i), block(k, j), PANEL, B);
+  memory.fill(scratch, 0, BLOCK_BYTES);
+  addBlock(scratch, <usize>word(DIAGONALS) + i * BLOCK_BYTES, own, PANEL, B);
+  memory.copy(own, scratch, BLOCK_BYTES);
+}
+
+/** P_IJ, I <= J. */
+function product(i: usize, j: usize): void {
+  const own = i == j ? <usize>word(DIAGONALS) + i * BLOCK_BYTES : block(i, j);
+  memory.fill(own, 0, BLOCK_BYTES);
+  for (let k = j; k < <usize>word(SIDE); k++) addBlock(own, block(k, i), block(k, j), PANEL, B);
+}
+
+/**
+ * The sparse form: each item's weights from its nearest alone, (G_NN + ridges) w = G_N,item, N being those. G is the
+ * row-major square. What is too near singular for single precision gets NaN.
+ */
+export function regress(thread: u32): u32 {
+  const scratch: usize = <usize>word(SCRATCH) + <usize>thread * <usize>word(SCRATCH_BYTES);
+  const counters: usize = word(PHASES);
+  const items = word(ITEMS + ROWS);
+  const chunks = chunksOf(items);
+  for (let chunk = take(counters); chunk < chunks; chunk = take(counters)) {
+    const to = min(items, (chunk + 1) * ROWS_AT_ONCE);
+    for (let item = chunk * ROWS_AT_ONCE; item < to; item++) regressItem(item, scratch);
+    finish(counters, chunks);
+  }
+  return allDone(counters, chunks) ? 0 : 1;
+}
+
+function regressItem(item: usize, a: usize): void {
+  const near: usize = word(NEAR);
+  const list: usize = <usize>word(NEAR_ITEMS) + (item * near << 2);
+  const weights: usize = <usize>word(NEAR_WEIGHTS) + (item * near << 2);
+  const count: usize = load<u32>(<usize>word(NEAR_COUNTS) + (item << 2));
+  if (!count) return;
+  const n = (count + 7) & ~7;
+  const panel = n << 5;
+  const b = a + n * (n << 2);
+  const square: usize = word(SQUARE);
+  const width: usize = <usize>word(WIDTH) << 2;
+  let least: f32 = 1;
+  for (let r: usize = 0; r < n; r++) {
+    const to = a + (r << 5);
+    if (r >= count) {
+      // Padding is the identity.
+      for (let c = r & ~7; c < n; c++) store<f32>(to + (c >> 3) * panel + ((c & 7) << 2), c == r ? 1 : 0);
+      store<f32>(b + (r << 2), 0);
+      continue;
+    }
+    const own: usize = load<u32>(list + (r << 2));
+    const row = square + own * width;
+    const scale = f32At(SCALES, own);
+    for (let c = r & ~7; c < n; c++) {
+      let value: f32 = 0;
+      if (c < count) {
+        const other: usize = load<u32>(list + (c << 2));
+        value = load<f32>(row + (other << 2));
+        if (c == r) value += f32At(RIDGES, own);
+        value *= scale * f32At(SCALES, other);
+      }
+      store<f32>(to + (c >> 3) * panel + ((c & 7) << 2), value);
+    }
+    least = min(least, f32At(RIDGES, own) * scale * scale);
+    store<f32>(b + (r << 2), load<f32>(row + (item << 2)) * scale);
+  }
+  const sound = factorize(a, n, least);
+  substitute(a, b, n);
+  for (let r: usize = 0; r < count; r++)
+    store<f32>(weights + (r << 2), sound ? load<f32>(b + (r << 2)) * f32At(SCALES, load<u32>(list + (r << 2))) : NaN);
+}
