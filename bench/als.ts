@@ -14,9 +14,12 @@ import { parseArgs } from 'node:util';
 import { seeded } from '#core/bytes/random.ts';
 import { alsDefaults, type Factors, randomStart } from '#core/recommender/als.ts';
 import type { Scores } from '#core/recommender/model-list.ts';
-import type { Rows } from '#core/recommender/ratings.ts';
+import type { Entry, Rows } from '#core/recommender/ratings.ts';
 import { scoresOf } from '#core/recommender/recommend.ts';
-import { byFolding, popular, pulledTogether, type Recommender, scorer } from '#train/evaluate.ts';
+import { servedModel } from '#core/recommender/served.ts';
+import { fitSetting } from '#train/candidates.ts';
+import { trainingOf } from '#train/compete.ts';
+import { byFolding, byServing, popular, type Recommender, scorer } from '#train/evaluate.ts';
 import { bytesOf, Contestant, type Reply, type Task } from './als/contestant.ts';
 import {
   byChance,
@@ -142,7 +145,7 @@ async function compare(world: World, splitOf: (seed: number) => Split, timed: bo
     };
     const [similar, byPopularity] = large
       ? [{ people: 0 }, { people: 0 }]
-      : [score(pulledTogether(train)), score(popular(train))];
+      : [score(similarTo(train)), score(popular(train))];
     for (const rank of ranks) {
       const of = results.get(rank)!;
       const add = (entrant: Name, result: Result) => {
@@ -185,6 +188,15 @@ async function compare(world: World, splitOf: (seed: number) => Split, timed: bo
 /** Scores as the factors that a fit ended with have them. */
 function byFactors(factors: Factors): Recommender {
   return (user) => scoresOf(factors, factors.users.subarray(user * factors.rank, (user + 1) * factors.rank));
+}
+
+/** Cosine of the columns, summed over one's own pulls. */
+function similarTo({ users, items, train }: { users: number; items: number; train: Entry[] }): Recommender {
+  const names = { users: Array.from({ length: users }, String), items: Array.from({ length: items }, String) };
+  const training = trainingOf(names, train);
+  const setting = { kind: 'knn', k: items, shrink: 0, sourcePower: 0.5, targetPower: 0.5 } as const;
+  const model = fitSetting({ ...setting, userWeight: 'none', countScale: 'binary' }, training, 1);
+  return byServing(servedModel(model), training.byUser);
 }
 
 /** AUC, NDCG@10, recall@10 and coverage by the code that judges training; `known`: the pulls of who is judged. */

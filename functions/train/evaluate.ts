@@ -1,12 +1,11 @@
-// How good a model is, beside what anybody would try first: what most people pull, and what those who pulled the same
-// pulled too. Every answer is judged on the same people and held-out pulls.
+// How good a model is: every candidate is judged on the same users and held-out pulls.
 
 import { seeded } from '#core/bytes/random.ts';
 import type { AlsOptions } from '#core/recommender/als.ts';
-import { auc } from '#core/recommender/auc.ts';
-import type { Evaluation, Scores } from '#core/recommender/model-list.ts';
-import { compress, type Entry } from '#core/recommender/ratings.ts';
+import type { Scores } from '#core/recommender/model-list.ts';
+import { type Entry, type Rows, rowsOf } from '#core/recommender/ratings.ts';
 import { folding, type ItemModel, scoresOf, topN } from '#core/recommender/recommend.ts';
+import type { ServedModel } from '#core/recommender/served.ts';
 
 /** Scores of every image for one person; valid until the next call. */
 export type Recommender = (user: number) => ArrayLike<number>;
@@ -22,29 +21,14 @@ export interface World {
 
 /** Length of the lists that NDCG, recall and coverage look at. */
 const listLength = 10;
+/** Of recall@20. */
+const longList = 20;
 /** People judged at most, chosen by the seed: AUC then moves by about 0.003 from one choice to the next. */
 const mostPeople = 2000;
-/** Of an image's people so many, spread evenly over its row, tell what else is pulled with it. */
-const mostNeighbours = 200;
-
-/** Judges a model of what may be learned from, as it is served, and both baselines. */
-export function evaluate(world: World, model: ItemModel, options: AlsOptions, seed: number): Evaluation {
-  const scoring = scorer(world, seed);
-  return {
-    als: model.items.every(Number.isFinite) ? scoring(byFolding(model, world, options)) : { people: 0 },
-    similar: scoring(pulledTogether(world)),
-    popular: scoring(popular(world)),
-  };
-}
 
 /** Scores as they are served: a person's factors follow from their pulls and the images' factors. */
 export function byFolding(model: ItemModel, { users, train }: World, options: AlsOptions): Recommender {
-  const { starts, columns, values } = compress(
-    train,
-    users,
-    ({ user }) => user,
-    ({ item }) => item,
-  );
+  const { starts, columns, values } = rowsOf(train, users);
   const fold = folding(model, options);
   return (user) => {
     const [from, to] = [starts[user], starts[user + 1]];
@@ -52,108 +36,125 @@ export function byFolding(model: ItemModel, { users, train }: World, options: Al
   };
 }
 
-/** The first baseline: images by how many people pulled them. */
+/** Repositories by how many users pulled them. */
 export function popular({ items, train }: World): Recommender {
   const people = new Float32Array(items);
   for (const { item } of train) people[item]++;
   return () => people;
 }
 
+/** What one recommender came to; `ndcgs` user by user, so that two can be compared on the same users. */
+export interface Judged {
+  scores: Scores;
+  ndcgs: Float64Array;
+}
+
 /**
- * Scores recommenders on one world. AUC: the chance that a held-out pull ranks above a random image never pulled.
- * NDCG@10 (binary gains, ideal order as 1) and recall@10 (share of the held-out found, of at most ten) leave out what
- * was pulled in training. Means over people; those who pulled nothing in training are not judged, as no model knows
- * them: they are served what is popular. Coverage: share of the images that anybody is shown.
+ * Scores recommenders on one world. AUC: the chance that a held-out pull ranks above a random repository never pulled.
+ * NDCG@10 (binary gains, ideal order as 1), recall@10 and recall@20 (share of the held-out found, of at most as many) leave
+ * out what was pulled in training. Means over users; those who pulled nothing in training are not judged, as no model
+ * knows them: they are served what is popular. Coverage: share of the repositories in anybody's list of ten. Of more than
+ * `most` users the seed chooses.
  */
-export function scorer({ users, items, train, test }: World, seed: number): (recommender: Recommender) => Scores {
+export function judging({ users, items, train, test }: World, seed: number, most = mostPeople) {
   const heldBy = Map.groupBy(test, ({ user }) => user);
-  const rows = compress(
-    train,
-    users,
-    ({ user }) => user,
-    ({ item }) => item,
-  );
+  const rows = rowsOf(train, users);
   const known = [...heldBy.keys()].filter((user) => rows.starts[user + 1] > rows.starts[user]);
-  const people = chosen(known, mostPeople, seeded(seed)).map((user) => {
-    const seen = new Set(rows.columns.subarray(rows.starts[user], rows.starts[user + 1]));
-    const held = heldBy.get(user) as Entry[];
-    const wanted = new Set(held.map(({ item }) => item));
-    return { user, seen, held, wanted, pulled: new Set([...seen, ...wanted]) };
+  const people = chosen(known, most, seeded(seed)).map((user) => {
+    const seen = new Uint8Array(items);
+    for (let at = rows.starts[user]; at < rows.starts[user + 1]; at++) seen[rows.columns[at]] = 1;
+    const wanted = new Set((heldBy.get(user) as Entry[]).map(({ item }) => item));
+    return { user, seen, wanted };
   });
 
-  return (recommender) => {
-    if (people.length === 0) return { people: 0 };
+  return (recommender: Recommender, withAuc = true): Judged => {
+    const ndcgs = new Float64Array(people.length);
+    if (people.length === 0) return { scores: { people: 0 }, ndcgs };
     const shown = new Set<number>();
     const aucs: number[] = [];
-    let ndcg = 0;
     let recall = 0;
-    for (const { user, seen, held, wanted, pulled } of people) {
+    let recallLong = 0;
+    people.forEach(({ user, seen, wanted }, at) => {
       const scores = recommender(user);
-      const own = auc(
-        held,
-        items,
-        () => pulled,
-        () => scores,
-      );
+      const own = withAuc ? aucOf(scores, items, seen, wanted) : undefined;
       if (own !== undefined) aucs.push(own);
       let gain = 0;
       let ideal = 0;
       let hits = 0;
-      topN(scores, listLength, (item) => seen.has(item)).forEach(({ item }, place) => {
-        shown.add(item);
+      let hitsLong = 0;
+      topN(scores, longList, (item) => seen[item] === 1).forEach(({ item }, place) => {
+        if (place < listLength) shown.add(item);
         if (!wanted.has(item)) return;
+        hitsLong++;
+        if (place >= listLength) return;
         gain += 1 / Math.log2(place + 2);
         hits++;
       });
-      const most = Math.min(wanted.size, listLength);
-      for (let place = 0; place < most; place++) ideal += 1 / Math.log2(place + 2);
-      ndcg += gain / ideal;
-      recall += hits / most;
-    }
-    return {
+      const best = Math.min(wanted.size, listLength);
+      for (let place = 0; place < best; place++) ideal += 1 / Math.log2(place + 2);
+      ndcgs[at] = gain / ideal;
+      recall += hits / best;
+      recallLong += hitsLong / Math.min(wanted.size, longList);
+    });
+    const scores = {
       people: people.length,
       auc: aucs.length === 0 ? undefined : aucs.reduce((sum, one) => sum + one) / aucs.length,
-      ndcg: ndcg / people.length,
+      ndcg: ndcgs.reduce((sum, one) => sum + one) / people.length,
       recall: recall / people.length,
+      recall20: recallLong / people.length,
       coverage: shown.size / items,
     };
+    return { scores, ndcgs };
   };
 }
 
-/** The second: images by how often they are pulled by the same people as one's own: cosine of the columns, summed. */
-export function pulledTogether({ users, items, train }: World): Recommender {
-  const byUser = compress(
-    train,
-    users,
-    ({ user }) => user,
-    ({ item }) => item,
-  );
-  const byItem = compress(
-    train,
-    items,
-    ({ item }) => item,
-    ({ user }) => user,
-  );
-  const norms = Float64Array.from({ length: items }, (_, item) =>
-    Math.sqrt(Math.max(1, byItem.starts[item + 1] - byItem.starts[item])),
-  );
-  const scores = new Float64Array(items);
-  return (user) => {
-    scores.fill(0);
-    for (let own = byUser.starts[user]; own < byUser.starts[user + 1]; own++) {
-      const item = byUser.columns[own];
-      const first = byItem.starts[item];
-      const all = byItem.starts[item + 1] - first;
-      const taken = Math.min(all, mostNeighbours);
-      // Each stands for all / taken people, and the cosine divides by the root of all.
-      const weight = Math.sqrt(all) / taken;
-      for (let n = 0; n < taken; n++) {
-        const neighbour = byItem.columns[first + Math.floor((n * all) / taken)];
-        const end = byUser.starts[neighbour + 1];
-        for (let m = byUser.starts[neighbour]; m < end; m++) scores[byUser.columns[m]] += weight;
-      }
+/** The scores alone. */
+export function scorer(world: World, seed: number): (recommender: Recommender) => Scores {
+  const judge = judging(world, seed);
+  return (recommender) => judge(recommender).scores;
+}
+
+/** One user's AUC, every repository that was never pulled compared; ties half. undefined where there is none. */
+function aucOf(
+  scores: ArrayLike<number>,
+  items: number,
+  seen: Uint8Array,
+  wanted: ReadonlySet<number>,
+): number | undefined {
+  let others = items;
+  for (let item = 0; item < items; item++) others -= seen[item];
+  others -= wanted.size;
+  if (others <= 0) return undefined;
+  let sum = 0;
+  for (const held of wanted) {
+    const own = scores[held];
+    let below = 0;
+    let equal = 0;
+    for (let item = 0; item < items; item++) {
+      if (seen[item] === 1) continue;
+      if (scores[item] < own) below++;
+      else if (scores[item] === own) equal++;
     }
-    for (let item = 0; item < items; item++) scores[item] /= norms[item];
+    // Held-out ones are compared with none of each other.
+    for (const item of wanted)
+      if (scores[item] < own) below--;
+      else if (scores[item] === own) equal--;
+    sum += below + equal / 2;
+  }
+  return sum / (wanted.size * others);
+}
+
+/** Scores as a model serves them; what weights say nothing of goes by popularity, as the list then does. */
+export function byServing(model: ServedModel, { starts, columns, values }: Rows): Recommender {
+  const people = new Float64Array(model.items.length);
+  if (model.kind === 'knn' || model.kind === 'ease') for (const column of columns) people[column]++;
+  const filler = people.map((count) => (1e-12 * count) / starts.length);
+  const scores = new Float64Array(model.items.length);
+  return (user) => {
+    const [from, to] = [starts[user], starts[user + 1]];
+    const taste = model.taste({ items: [...columns.subarray(from, to)], counts: [...values.subarray(from, to)] });
+    const own = taste.scores();
+    for (let item = 0; item < scores.length; item++) scores[item] = own[item] + filler[item];
     return scores;
   };
 }

@@ -53,6 +53,18 @@ const block = [
     1,
     'A word a half step: 1 where the Gram matrix is summed in double. A late thread may still read an early one.',
   ],
+  // Of weights between items (blocks.as).
+  ['square', 1, 'Row-major square, or blocks.'],
+  ['width', 1, 'Floats from one row of the row-major square to the next.'],
+  ['blocks', 1, 'Blocks to a side.'],
+  ['scales', 1, 'f32 an item: what its row and column are multiplied by.'],
+  ['ridges', 1, 'f32 an item: what is added to the diagonal, before the scales.'],
+  ['diagonals', 1, 'Diagonal blocks of the inverse.'],
+  ['unsound', 1, '1 where a pivot was too poor for single precision.'],
+  ['near', 1, 'Of the regressions: how many items each has at most, their places, and the weights found.'],
+  ['nearItems', 1],
+  ['nearWeights', 1],
+  ['nearCounts', 1],
 ] as const;
 
 /** Of a side, from `users` or `items` on. */

@@ -46,7 +46,7 @@ let compiled: WebAssembly.Module | undefined;
 export function runKernel(
   memory: WebAssembly.Memory,
   threads: number,
-  entry: 'run' | 'top',
+  entry: 'run' | 'top' | 'gramRows' | 'invert' | 'regress',
   layOut: () => void,
 ): number {
   compiled ??= new WebAssembly.Module(Buffer.from(kernelWasm, 'base64'));

@@ -1,11 +1,14 @@
-// Training: read the pulls by a search query, split, fit, score, refuse what is worse, publish.
+// Training: read the pulls by a search query, split, let models compete, and publish the best one unless what is in service
+// is better.
 
 import { seeded } from '#core/bytes/random.ts';
 import { taughtClasses as classes } from '#core/event.ts';
-import { type AlsOptions, checkedAls } from '#core/recommender/als.ts';
-import { encodeModel, plainAls } from '#core/recommender/model-file.ts';
+import type { AlsOptions } from '#core/recommender/als.ts';
+import { scaledRows } from '#core/recommender/item-weights.ts';
+import { decodeModel, encodeModel, type Model } from '#core/recommender/model-file.ts';
 import {
   type Card,
+  cardInService,
   keepModels,
   latestKey,
   type ModelList,
@@ -13,8 +16,8 @@ import {
   readModels,
   refusedKey,
 } from '#core/recommender/model-list.ts';
-import { compress, type Entry, indexPairs, split } from '#core/recommender/ratings.ts';
-import type { ItemModel } from '#core/recommender/recommend.ts';
+import { indexPairs, type Rows, rowsOf } from '#core/recommender/ratings.ts';
+import { servedModel } from '#core/recommender/served.ts';
 import {
   type ObjectStore,
   type Pair,
@@ -22,129 +25,162 @@ import {
   type SavedRecommendations,
   type SearchStore,
 } from '#core/stores.ts';
-import { evaluate } from './evaluate.ts';
-import { fitEntries as fit, foldIn } from './kernel.ts';
+import { fitSetting, type Setting, seedAls, settingOf, shown } from './candidates.ts';
+import {
+  byFirstPull,
+  compete,
+  foldsOf,
+  type InService,
+  type Lessons,
+  roundsFor,
+  worseThanInService,
+} from './compete.ts';
+import { foldIn } from './kernel.ts';
+import { neighboursOf } from './neighbours.ts';
 import { topLists } from './top.ts';
 
 export interface TrainOptions {
-  /** Default: alsDefaults. */
+  /** Of the ALS that is always trained; default: alsDefaults. */
   als?: Partial<AlsOptions>;
+  /** The candidate that serves: a name on the card, or the best (`auto`, the default). */
+  model?: CandidateName | 'auto';
+  /** What the competition may take; default 60. */
+  budgetSeconds?: number;
+  /** What a fit may take of memory; default 2 GB. */
+  memoryBytes?: number;
   search: SearchStore;
   objects: ObjectStore;
   clock: () => number;
   newId: () => string;
   seed: number;
-  /** Told what is being done, a line a step. */
+  /** Called with progress, a line a step. */
   log?: (text: string) => void;
 }
 
-/** Share of the pairs held out to score a model by. */
-const testShare = 0.1;
-/** A model may score this much less than the one in service: one split's luck is about as large. */
-const tolerance = 0.02;
-/** Fewer held-out pairs than this tell nothing: a young catalogue gets its model all the same. */
-const enoughHeldOut = 100;
-/** After a week in service, a model keeps no other out. */
-const oldMs = 7 * 86_400_000;
+/** What the setting `model` can name. */
+export const candidateNames = ['als-seed', 'als', 'knn', 'ease', 'popular', 'popular-recent'] as const;
+export type CandidateName = (typeof candidateNames)[number];
+
 /** A model's file that no card names is of a training that is still under way, or of one that failed. */
 const underWayMs = 24 * 3_600_000;
 const saved = 50;
 
-/** What there is to learn from, and how it is split to judge what was learned. */
-export interface Lessons {
-  /** Milliseconds since the epoch. */
-  began: number;
-  seed: number;
-  users: string[];
-  items: string[];
-  entries: Entry[];
-  /** A tenth held out by chance. */
-  random: Split;
-  /** Held out: the newest tenth of the pairs by their first pull. Not there where all are of one time. */
-  byTime?: Split;
-}
-
-export interface Split {
-  train: Entry[];
-  test: Entry[];
-}
-
-/** What is fitted: everything, and what is learned from in each split. */
-export type Part = 'all' | 'random' | 'byTime';
-
-/** Trains and publishes one model; answers its card. `refused` on the card says why it was not put in service. */
+/**
+ * Trains and publishes one model; returns its card. `refused` on the card says why it was not put in service.
+ *
+ * @throws RangeError for an ALS that cannot be fitted, an unknown candidate.
+ */
 export async function train(options: TrainOptions): Promise<Card> {
-  const als = checkedAls(options.als ?? {});
-  const lessons = await readLessons(options);
-  const { users, items, seed } = lessons;
-  const fitPart = (part: Part) => {
-    const entries = part === 'all' ? lessons.entries : (lessons[part]?.train ?? []);
-    return fit(entries, users.length, items.length, als, seeded(seed));
-  };
-  return publish(lessons, als, fitPart, options);
+  const { als, model = 'auto' } = options;
+  const setting = seedAls(als);
+  if (model !== 'auto' && !candidateNames.includes(model))
+    throw new RangeError(`model is "${model}": must be auto or one of ${candidateNames.join(', ')}`);
+  return publish(await readLessons(options), setting, options);
 }
 
-/** Reads the pulls, and splits them. */
-export async function readLessons({ search, clock, seed, log = () => {} }: TrainOptions): Promise<Lessons> {
+/** Reads the pulls, and splits them: as many rounds as hold out enough, or as many as given. */
+export async function readLessons(
+  { search, clock, seed, log = () => {} }: TrainOptions,
+  rounds?: number,
+): Promise<Lessons> {
   const began = clock();
   const pairs: Pair[] = [];
-  for await (const pair of search.pairs({ classes })) pairs.push({ ...pair });
+  for await (const pair of search.pairs({ classes })) if (pair.pulls > 0) pairs.push({ ...pair });
   const { users, items, entries } = indexPairs(pairs);
-  log(`${entries.length} pairs of ${users.length} people and ${items.length} images`);
-  const lessons = { began, seed, users, items, entries, random: split(entries, testShare, seeded(seed)) };
-
-  const times = Float64Array.from(pairs, ({ firstPull }) => firstPull).sort();
-  const from = times[Math.floor(times.length * (1 - testShare))];
-  if (from === undefined || from === times[0]) return lessons;
-  const userIndex = new Map(users.map((user, at) => [user, at]));
-  const itemIndex = new Map(items.map((item, at) => [item, at]));
-  const earlier: Entry[] = [];
-  for await (const { user, repository, pulls } of search.pairs({ classes, to: from })) {
-    const entry = { user: userIndex.get(user), item: itemIndex.get(repository), value: pulls };
-    // A person or image may have come between the two readings, or left.
-    if (entry.user !== undefined && entry.item !== undefined) earlier.push(entry as Entry);
-  }
-  const later = entries.filter((_, at) => pairs[at].firstPull >= from);
-  return { ...lessons, byTime: { train: earlier, test: later } };
+  log(`${entries.length} pairs of ${users.length} users and ${items.length} repositories`);
+  const read = (clock() - began) / 1000;
+  const random = foldsOf(entries, rounds ?? roundsFor(entries.length), seeded(seed));
+  const byTime = byFirstPull(entries);
+  return { began, seed, users, items, entries, random, readSeconds: read, ...(byTime && { byTime }) };
 }
 
-/**
- * Judges a fit, and puts its model in service unless it is worse; answers the model's card. A model is its images'
- * factors: people's follow from their pulls.
- */
+/** Lets models compete, and puts the best in service unless what is there is better; returns the card. */
 export async function publish(
   lessons: Lessons,
-  als: AlsOptions,
-  fitPart: (part: Part) => ItemModel,
-  { search, objects, clock, newId, log = () => {} }: Omit<TrainOptions, 'seed'>,
+  als: Setting,
+  options: Omit<TrainOptions, 'seed' | 'als'> & Partial<Pick<Parameters<typeof compete>[1], 'fit' | 'families'>>,
 ): Promise<Card> {
+  const {
+    search,
+    objects,
+    clock,
+    newId,
+    log = () => {},
+    budgetSeconds = 60,
+    memoryBytes = 2e9,
+    model = 'auto',
+  } = options;
   const { began, seed, users, items, entries } = lessons;
-  const { score, model, tooLarge } = fitted(lessons, als, fitPart);
-  const few = score.heldOut < enoughHeldOut ? ` on ${score.heldOut} held-out pairs, too few to tell` : '';
-  log(`AUC ${score.auc?.toFixed(3) ?? 'unknown'}, by popularity ${score.popularityAuc?.toFixed(3) ?? 'unknown'}${few}`);
-
+  const stages: { name: string; seconds: number }[] = [{ name: 'read', seconds: lessons.readSeconds }];
+  let last = clock();
+  const stage = (name: string) => {
+    stages.push({ name, seconds: (clock() - last) / 1000 });
+    last = clock();
+  };
   const { list, etag } = await readModels(objects);
+  const inService = await modelInService(list, objects, log);
+  stage('model in service');
+  const fit = options.fit ?? ((setting, training) => fitSetting(setting, training, seed));
+  const outcome = compete(lessons, {
+    ...{ als, budgetSeconds, memoryBytes, clock, log, inService, fit, families: options.families },
+    ...(model === 'auto' ? {} : { pinned: model }),
+  });
+  stage('competition');
+  const { winner } = outcome;
+  const scoresOf = (name: string) => outcome.candidates.find((candidate) => candidate.name === name);
   const card: Card = {
     id: `${began.toString(36)}-${newId().slice(0, 8)}`,
     trainedAt: began,
-    ...als,
+    ...alsOf(als),
     seed,
     people: users.length,
     images: items.length,
     pairs: entries.length,
-    ...score,
-    seconds: (clock() - began) / 1000,
+    heldOut: outcome.heldOut,
+    auc: scoresOf('als-seed')?.random?.auc,
+    popularityAuc: scoresOf('popular')?.random?.auc,
+    winner: winner.name,
+    kind: winner.setting.kind,
+    settings: shown(winner.setting),
+    candidates: outcome.candidates,
+    why: outcome.why,
+    ...(outcome.margin && { margin: outcome.margin }),
+    ...(model !== 'auto' && { pinned: true }),
+    stages,
+    seconds: 0,
   };
-  const refused = tooLarge ?? refusal(card, list, model);
-  if (refused) {
+  log(outcome.why);
+  const refuse = async (refused: string) => {
+    const done = { ...card, seconds: (clock() - began) / 1000, refused };
     log(`not published: ${refused}`);
-    if (card.images > 0) await objects.put(refusedKey, JSON.stringify({ ...card, refused }));
-    return { ...card, refused };
-  }
+    if (card.images > 0) await objects.put(refusedKey, JSON.stringify(done));
+    return done;
+  };
 
-  await objects.put(modelKey(card.id), encodeModel({ ...plainAls, ...als, items, factors: model.items }), {
-    ifNoneMatch: '*',
-  });
+  if (card.images === 0) return refuse('there are no pulls to learn from yet');
+  if (list.held)
+    return refuse(
+      `the owner went back to model ${list.current}: DELETE /v1/model/rollback lets training put others in service again`,
+    );
+  const better = model === 'auto' && inService && worseThanInService(lessons, outcome.winner.setting, inService, fit);
+  stage('gate');
+  if (better) return refuse(better);
+  const byUser = rowsOf(entries, users.length);
+  let fitted: Model;
+  try {
+    fitted = fit(winner.setting, { items, entries, byUser }, 'all');
+  } catch (cause) {
+    // Out of memory or of single precision: refuse, don't throw, a retry would fail too.
+    if (!(cause instanceof RangeError)) throw cause;
+    return refuse(cause.message);
+  }
+  stage('fit');
+  fitted.neighbours = neighboursOf(fitted, byUser);
+  stage('neighbours');
+  await objects.put(modelKey(card.id), encodeModel(fitted), { ifNoneMatch: '*' });
+  const lists = listsOf(fitted, byUser);
+  stage('lists');
+  card.seconds = (clock() - began) / 1000;
   const cards = [card, ...list.cards];
   const next: ModelList = { current: card.id, since: clock(), cards: cards.slice(0, keepModels) };
   try {
@@ -169,24 +205,15 @@ export async function publish(
   }
 
   async function saveRecommendations(): Promise<void> {
-    const byUser = compress(
-      entries,
-      users.length,
-      ({ user }) => user,
-      ({ item }) => item,
-    );
     const batch: SavedRecommendations[] = [];
     const save = async (row: SavedRecommendations) => {
       if (batch.push(row) === 1000) await search.saveRecommendations(batch.splice(0));
     };
-    const best = topLists({ ...model, users: foldIn(byUser, model, als) }, byUser, saved);
-    for (const [at, user] of users.entries()) {
-      const list = Array.from({ length: best.counts[at] }, (_, place) => ({
-        repository: items[best.items[at * saved + place]],
-        score: best.scores[at * saved + place],
-      }));
-      await save({ user, model: card.id, items: list.filter(({ score }) => score > 0) });
-    }
+    for (const [at, user] of users.entries())
+      await save({
+        ...{ user, model: card.id },
+        items: lists(at).map(({ item, score }) => ({ repository: items[item], score })),
+      });
     await search.saveRecommendations(batch.splice(0));
     // Who was forgotten meanwhile must not come back: after this reading, forgetting finds the list itself.
     const known = new Set<string>();
@@ -196,52 +223,53 @@ export async function publish(
   }
 }
 
-/** What no memory holds is a reason to refuse and no failure: the next training would end the same. */
-function fitted(
-  lessons: Lessons,
-  als: AlsOptions,
-  fitPart: (part: Part) => ItemModel,
-): { score: Pick<Card, 'auc' | 'popularityAuc' | 'heldOut' | 'evaluation'>; model: ItemModel; tooLarge?: string } {
+/** What is in service, to be judged beside the others; undefined where there is none, or it can't be read. */
+async function modelInService(
+  list: ModelList,
+  objects: ObjectStore,
+  log: (text: string) => void,
+): Promise<InService | undefined> {
+  const card = cardInService(list);
+  if (!card) return undefined;
   try {
-    return { score: judge(lessons, als, fitPart), model: fitPart('all') };
+    const found = await objects.get(modelKey(card.id));
+    if (!found) throw new Error('its file is missing');
+    const model = decodeModel(found.body);
+    const setting = card.kind && settingOf(card.kind, card.settings ?? {});
+    return { id: card.id, trainedAt: card.trainedAt, model, setting };
   } catch (cause) {
-    if (!(cause instanceof RangeError)) throw cause;
-    const none = { rank: als.rank, items: new Float32Array() };
-    return { score: { heldOut: lessons.random.test.length }, model: none, tooLarge: cause.message };
+    log(`the model in service can't be judged: ${(cause as Error).message}`);
+    return undefined;
   }
 }
 
-/** Judged on what each split held out. */
-function judge({ seed, users, items, random, byTime }: Lessons, als: AlsOptions, fitPart: (part: Part) => ItemModel) {
-  const score = (part: 'random' | 'byTime', held: Split) =>
-    evaluate({ users: users.length, items: items.length, ...held }, fitPart(part), als, seed);
-  const evaluation = { random: score('random', random), ...(byTime ? { byTime: score('byTime', byTime) } : {}) };
-  const { als: model, popular } = evaluation.random;
-  return { auc: model.auc, popularityAuc: popular.auc, heldOut: random.test.length, evaluation };
-}
+const alsOf = (setting: Setting): AlsOptions => {
+  const { rank, iterations, lambda, alpha } = setting as Setting & AlsOptions;
+  return { rank, iterations, lambda, alpha };
+};
 
-/**
- * Worse than popularity, or than the model in service, stays out; unless it was scored on too little to tell. A world
- * that became harder for every model lowers both AUCs: what counts then is the lead over popularity. And no model
- * keeps its successors out for ever.
- */
-export function refusal(card: Card, { cards, current, since, held }: ModelList, model: ItemModel): string | undefined {
-  if (card.images === 0) return 'there are no pulls to learn from yet';
-  if (held)
-    return `the owner went back to model ${current}: DELETE /v1/model/rollback lets training put others in service again`;
-  // Judged, but without a score: it was a split's model that was not finite.
-  const judged = card.auc !== undefined || card.popularityAuc === undefined;
-  if (!judged || !model.items.every(Number.isFinite))
-    return `its factors are past single precision: raise lambda (${card.lambda}) or lower rank (${card.rank})`;
-  if (card.auc === undefined || card.popularityAuc === undefined || card.heldOut < enoughHeldOut) return;
-  if (card.auc < card.popularityAuc)
-    return `its AUC ${card.auc.toFixed(3)} is below ${card.popularityAuc.toFixed(3)} of mere popularity`;
-  const inService = cards.find(({ id }) => id === current);
-  if (inService?.auc === undefined || inService.popularityAuc === undefined || inService.heldOut < enoughHeldOut)
-    return;
-  if (card.trainedAt - (since ?? inService.trainedAt) > oldMs) return;
-  const lead = card.auc - card.popularityAuc;
-  const leadInService = inService.auc - inService.popularityAuc;
-  if (card.auc < inService.auc - tolerance && lead < leadInService - tolerance)
-    return `its AUC ${card.auc.toFixed(3)} is below ${inService.auc.toFixed(3)} of the model in service`;
+/** Everybody's best, as they are served: by factors all at once on the kernel, else one by one. */
+function listsOf(model: Model, byUser: Rows): (user: number) => { item: number; score: number }[] {
+  if (model.kind === 'als') {
+    const rows = scaledRows(byUser, model.items.length, model.countScale);
+    const users = foldIn(rows, { rank: model.rank, items: model.factors }, model);
+    const best = topLists({ rank: model.rank, users, items: model.factors }, byUser, saved);
+    return (user) =>
+      Array.from({ length: best.counts[user] }, (_, place) => ({
+        item: best.items[user * saved + place],
+        score: best.scores[user * saved + place],
+      })).filter(({ score }) => score > 0);
+  }
+  const served = servedModel(model);
+  const seen = new Uint8Array(model.items.length);
+  return (user) => {
+    const [from, to] = [byUser.starts[user], byUser.starts[user + 1]];
+    const items = [...byUser.columns.subarray(from, to)];
+    for (const item of items) seen[item] = 1;
+    const best = served
+      .taste({ items, counts: [...byUser.values.subarray(from, to)] })
+      .best(saved, (item) => seen[item] === 1);
+    for (const item of items) seen[item] = 0;
+    return best;
+  };
 }

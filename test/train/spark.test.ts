@@ -13,6 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { seeded } from '#core/bytes/random.ts';
 import { alsDefaults } from '#core/recommender/als.ts';
 import type { ObjectStore, Pair, SavedRecommendations, SearchStore } from '#core/stores.ts';
@@ -86,9 +87,9 @@ function folder(t: { after(end: () => void): void }): string {
 test('what is handed to Spark is read back as it was, split by split', async (t) => {
   for (const pairs of [communities(), communities().map((pair) => ({ ...pair, firstPull: 7, lastPull: 7 }))]) {
     const { options } = world(folder(t), pairs);
-    const lessons = await readLessons(options);
+    const lessons = await readLessons(options, 1);
     await writeLessons(options.objects, 'training/run', lessons);
-    assert.deepEqual(await readLessonsBack(options.objects, 'training/run'), lessons);
+    assert.ok(isDeepStrictEqual(await readLessonsBack(options.objects, 'training/run'), lessons));
   }
 });
 
@@ -152,7 +153,7 @@ test('a model fitted by Spark is as good as ours, and published by the same step
   t.diagnostic(`AUC ${spark.toFixed(4)}, ours ${ours.auc?.toFixed(4)}, popularity ${popularityAuc.toFixed(4)}`);
   assert.ok(Math.abs(spark - (ours.auc ?? 0)) < 0.02, `${spark} beside ${ours.auc}`);
   assert.equal(card.popularityAuc, ours.popularityAuc, 'judged on the same pairs');
-  assert.ok((card.evaluation?.byTime?.als.auc ?? 0) > 0.6);
+  assert.ok((card.candidates?.find(({ name }) => name === 'als')?.byTime?.auc ?? 0) > 0.6);
   assert.equal(saved.size, 400);
   assert.deepEqual(await options.objects.list('training/'), [], 'nothing that names people is left');
 });

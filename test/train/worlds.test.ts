@@ -5,7 +5,7 @@ import { seeded } from '#core/bytes/random.ts';
 import { type AlsOptions, alsDefaults, type Factors, fit as reference } from '#core/recommender/als.ts';
 import type { Entry } from '#core/recommender/ratings.ts';
 import { topN } from '#core/recommender/recommend.ts';
-import { byFolding, evaluate } from '#train/evaluate.ts';
+import { byFolding, scorer } from '#train/evaluate.ts';
 import { fitEntries } from '#train/kernel.ts';
 
 const pull = (user: number, item: number, value = 1): Entry => ({ user, item, value });
@@ -49,7 +49,8 @@ test('a checkerboard with holes: everybody is shown the holes of their own colou
   });
   const options = { ...alsDefaults, rank: 2 };
   const model = fitEntries(train, 16, 16, options, seeded(1));
-  const { als } = evaluate({ users: 16, items: 16, train, test: held }, model, options, 1);
+  const world = { users: 16, items: 16, train, test: held };
+  const als = scorer(world, 1)(byFolding(model, world, options));
   assert.equal(als.auc, 1);
   assert.equal(als.recall, 1);
 });

@@ -74,6 +74,8 @@ export interface Card extends AlsOptions {
   /** Name of the candidate that this model is; undefined on cards of before the competition (their ALS). */
   winner?: string;
   kind?: ModelKind;
+  /** What the winner was fitted with. */
+  settings?: Record<string, number | string | boolean>;
   /** Best first. */
   candidates?: Candidate[];
   /** Why this candidate serves, in one sentence. */

@@ -25,6 +25,8 @@ export interface Entry {
   user: number;
   item: number;
   value: number;
+  /** Milliseconds since the epoch; missing where nothing has a time. */
+  firstPull?: number;
 }
 
 /** Names become indices in the order they first come; entries are in the order given. */
@@ -37,10 +39,11 @@ export function indexPairs(pairs: Pair[]): { users: string[]; items: string[]; e
     names.set(name, names.size);
     return names.size - 1;
   };
-  const entries = pairs.map(({ user, repository, pulls }) => ({
+  const entries = pairs.map(({ user, repository, pulls, firstPull }) => ({
     user: index(users, user),
     item: index(items, repository),
     value: pulls,
+    firstPull,
   }));
   return { users: [...users.keys()], items: [...items.keys()], entries };
 }
@@ -64,6 +67,31 @@ export function compress(
     values[at] = entry.value;
   }
   return { starts, columns, values };
+}
+
+/** Compressed rows of users. */
+export const rowsOf = (entries: Entry[], users: number): Rows =>
+  compress(
+    entries,
+    users,
+    ({ user }) => user,
+    ({ item }) => item,
+  );
+
+/** Columns become rows: within one, the former rows rise. */
+export function transposed({ starts, columns, values }: Rows, count: number): Rows {
+  const ends = new Uint32Array(count + 1);
+  for (let at = 0; at < columns.length; at++) ends[columns[at] + 1]++;
+  for (let row = 0; row < count; row++) ends[row + 1] += ends[row];
+  const next = ends.slice(0, count);
+  const turned = { starts: ends, columns: new Uint32Array(columns.length), values: new Float32Array(columns.length) };
+  for (let row = 0; row + 1 < starts.length; row++)
+    for (let at = starts[row]; at < starts[row + 1]; at++) {
+      const to = next[columns[at]]++;
+      turned.columns[to] = row;
+      turned.values[to] = values[at];
+    }
+  return turned;
 }
 
 /** A seeded split: each entry goes to the test part with probability `share`. */

@@ -145,11 +145,12 @@ const scores = z.object({
 });
 const evaluation = z.object({ als: scores, similar: scores, popular: scores });
 const kind = z.enum(['als', 'knn', 'ease', 'popular']);
+const settings = z.record(z.string(), z.union([z.number(), z.string(), z.boolean()]));
 const candidate = z
   .object({
     name: z.string(),
     kind,
-    settings: z.record(z.string(), z.union([z.number(), z.string(), z.boolean()])),
+    settings,
     random: scores.optional().openapi({ description: 'On pulls held out by chance' }),
     byTime: scores.optional().openapi({ description: 'On the newest first pulls' }),
     seconds: z.number(),
@@ -176,6 +177,7 @@ const card = z
     evaluation: z.object({ random: evaluation, byTime: evaluation.optional() }).optional(),
     winner: z.string().optional().openapi({ description: 'The candidate that this model is' }),
     kind: kind.optional(),
+    settings: settings.optional().openapi({ description: 'What it was fitted with' }),
     candidates: z.array(candidate).optional().openapi({ description: 'All that took part, best NDCG@10 first' }),
     why: z.string().optional().openapi({ description: 'Why this candidate serves' }),
     margin: z

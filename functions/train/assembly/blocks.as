@@ -8,38 +8,17 @@
 //
 // so U fills the upper and W the lower blocks of one square, in place. At last P_IJ = sum over K >= J of W_KIt W_KJ takes the
 // place of U: n^3 operations in all, each a product of tiles.
-import { BASE, COLUMNS, FACTORS, FAILED, ITEMS, PHASES, ROWS, SCRATCH, SCRATCH_BYTES, STARTS, USERS, VALUES, word } from './parameters';
+import { BASE, BLOCKS, COLUMNS, DIAGONALS, ITEMS, NEAR, NEAR_COUNTS, NEAR_ITEMS, NEAR_WEIGHTS, PHASES, RIDGES, ROWS, SCALES, SCRATCH, SCRATCH_BYTES, SQUARE, STARTS, UNSOUND, USERS, VALUES, WIDTH, word } from './parameters';
 import { allDone, finish, take } from './phases';
 import { addBlock, factorize, substitute, takeOffBlock } from './tiles';
 
-// Words of their own, beside ROWS, STARTS, COLUMNS and VALUES of both sides.
-/** Row-major square, or blocks. */
-export const SQUARE: usize = 80;
-/** Floats from one row of the row-major square to the next. */
-export const WIDTH: usize = 81;
-/** Blocks to a side. */
-export const SIDE: usize = 82;
-/** f32 an item: what rows and columns are multiplied by. */
-export const SCALES: usize = 83;
-/** f32 an item: what is added to the diagonal, before the scales. */
-export const RIDGES: usize = 84;
-/** Diagonal blocks of the inverse. */
-export const DIAGONALS: usize = 85;
-/** 1 where a pivot was too poor for single precision. */
-export const UNSOUND: usize = 86;
-/** Of the regressions: how many items each has at most, their places, and the weights found. */
-export const NEAR: usize = 87;
-export const NEAR_ITEMS: usize = 88;
-export const NEAR_WEIGHTS: usize = 89;
-export const NEAR_COUNTS: usize = 90;
-
-export const B: usize = 128;
+const B: usize = 128;
 const PANEL: usize = B << 5;
 const BLOCK_BYTES: usize = B * B * 4;
 const ROWS_AT_ONCE: u32 = 16;
 
 @inline function block(i: usize, j: usize): usize {
-  return <usize>word(SQUARE) + (i * <usize>word(SIDE) + j) * BLOCK_BYTES;
+  return <usize>word(SQUARE) + (i * <usize>word(BLOCKS) + j) * BLOCK_BYTES;
 }
 
 @inline function f32At(table: usize, at: usize): f32 {
@@ -88,7 +67,7 @@ export function gramRows(thread: u32): u32 {
 /** The inverse of the scaled Gram matrix with ridges, in place: upper blocks, and diagonal ones apart. */
 export function invert(thread: u32): u32 {
   const scratch: usize = <usize>word(SCRATCH) + <usize>thread * <usize>word(SCRATCH_BYTES);
-  const side = word(SIDE);
+  const side = word(BLOCKS);
   let counters: usize = word(PHASES);
   let chunks: u32 = chunksOf(side * <u32>B);
   for (let chunk = take(counters); chunk < chunks; chunk = take(counters)) {
@@ -131,7 +110,7 @@ function scatterRow(item: usize, scratch: usize): void {
   const items: usize = word(ITEMS + ROWS);
   const i = item / B;
   const row = (item % B) << 5;
-  const bytes = <usize>word(SIDE) * B << 2;
+  const bytes = <usize>word(BLOCKS) * B << 2;
   if (item < items) {
     gramRow(item, scratch);
     const own = f32At(SCALES, item);
@@ -145,7 +124,7 @@ function scatterRow(item: usize, scratch: usize): void {
     memory.fill(scratch, 0, bytes);
     store<f32>(scratch + (item << 2), 1);
   }
-  for (let j = i; j < <usize>word(SIDE); j++) {
+  for (let j = i; j < <usize>word(BLOCKS); j++) {
     const to = block(i, j) + row;
     const from = scratch + (j * B << 2);
     for (let panel: usize = 0; panel < B >> 3; panel++) {
@@ -191,7 +170,7 @@ function eliminateBlock(i: usize, j: usize, scratch: usize): void {
 function product(i: usize, j: usize): void {
   const own = i == j ? <usize>word(DIAGONALS) + i * BLOCK_BYTES : block(i, j);
   memory.fill(own, 0, BLOCK_BYTES);
-  for (let k = j; k < <usize>word(SIDE); k++) addBlock(own, block(k, i), block(k, j), PANEL, B);
+  for (let k = j; k < <usize>word(BLOCKS); k++) addBlock(own, block(k, i), block(k, j), PANEL, B);
 }
 
 /**

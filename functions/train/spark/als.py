@@ -2,8 +2,8 @@
 #
 #   spark-submit als.py --folder s3://BUCKET/training/RUN --rank 10 --iterations 5 --lambda 0.01 --alpha 1 --seed 1
 #
-# FOLDER/pairs/*.csv has no header: person, image, pulls, learned from in the split by chance (0 or 1), pulls in the
-# earlier part of time (0: none). FOLDER/factors/PART gets lines "image,factor,factor,…"; what has no entry in a part has no line.
+# FOLDER/pairs/*.csv has no header: user, repository, pulls, learned from in the split by chance (0 or 1), pulls in the
+# earlier part of time (0: none), first pull (milliseconds). FOLDER/factors/PART gets lines "image,factor,factor,…"; what has no entry in a part has no line.
 # People's factors follow from their pulls: serve folds them in.
 import argparse
 
@@ -21,7 +21,7 @@ given = options.parse_args()
 
 spark = SparkSession.builder.appName("whalewatch-als").getOrCreate()
 pairs = spark.read.csv(
-    f"{given.folder}/pairs/", schema="user INT, item INT, pulls FLOAT, learn INT, earlier FLOAT"
+    f"{given.folder}/pairs/", schema="user INT, item INT, pulls FLOAT, learn INT, earlier FLOAT, first LONG"
 ).cache()
 parts = {
     "all": pairs,

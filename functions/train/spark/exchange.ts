@@ -2,50 +2,50 @@
 import type { Entry } from '#core/recommender/ratings.ts';
 import type { ItemModel } from '#core/recommender/recommend.ts';
 import type { ObjectStore } from '#core/stores.ts';
-import type { Lessons, Part } from '../train.ts';
+import type { Lessons, Part, Split } from '../compete.ts';
 
 const rowsAtOnce = 500_000;
 
-interface Head extends Pick<Lessons, 'began' | 'seed' | 'users' | 'items'> {
+interface Head extends Pick<Lessons, 'began' | 'seed' | 'users' | 'items' | 'readSeconds'> {
   byTime: boolean;
 }
 
 /** Writes lessons.json and pairs/*.csv, a row an entry. */
 export async function writeLessons(objects: ObjectStore, folder: string, lessons: Lessons): Promise<void> {
-  const { began, seed, users, items, entries, random, byTime } = lessons;
-  const learned = new Set(random.train);
+  const { began, seed, users, items, entries, random, byTime, readSeconds } = lessons;
+  const learned = new Set(random[0].train);
   const key = ({ user, item }: Entry) => user * items.length + item;
   const earlier = new Map(byTime?.train.map((entry) => [key(entry), entry.value]));
   for (let from = 0; from < entries.length; from += rowsAtOnce) {
     const rows = entries
       .slice(from, from + rowsAtOnce)
       .map((entry) =>
-        [entry.user, entry.item, entry.value, learned.has(entry) ? 1 : 0, earlier.get(key(entry)) ?? 0].join(),
+        [
+          ...[entry.user, entry.item, entry.value, learned.has(entry) ? 1 : 0],
+          ...[earlier.get(key(entry)) ?? 0, entry.firstPull ?? 0],
+        ].join(),
       );
     await objects.put(`${folder}/pairs/${String(from).padStart(12, '0')}.csv`, `${rows.join('\n')}\n`);
   }
-  const head: Head = { began, seed, users, items, byTime: byTime !== undefined };
+  const head: Head = { began, seed, users, items, readSeconds, byTime: byTime !== undefined };
   await objects.put(`${folder}/lessons.json`, JSON.stringify(head));
 }
 
-/**
- * The lessons as they were written. Of the split by time they lack pairs that came between the two readings of the store:
- * only the second, of what is earlier, had them, and files have a row for each pair of the first.
- */
+/** The lessons as they were written. */
 export async function readLessonsBack(objects: ObjectStore, folder: string): Promise<Lessons> {
   const { byTime, ...head } = JSON.parse(decoder.decode(await body(objects, `${folder}/lessons.json`))) as Head;
   const entries: Entry[] = [];
-  const random: Lessons['random'] = { train: [], test: [] };
-  const time: Lessons['random'] = { train: [], test: [] };
+  const random: Split = { train: [], test: [] };
+  const time: Split = { train: [], test: [] };
   for await (const row of rowsOf(objects, `${folder}/pairs/`)) {
-    const [user, item, value, learned, earlier] = row;
-    const entry = { user, item, value };
+    const [user, item, value, learned, earlier, firstPull] = row;
+    const entry = { user, item, value, firstPull };
     entries.push(entry);
     (learned === 1 ? random.train : random.test).push(entry);
-    if (earlier > 0) time.train.push({ user, item, value: earlier });
+    if (earlier > 0) time.train.push({ ...entry, value: earlier });
     else time.test.push(entry);
   }
-  return { ...head, entries, random, ...(byTime ? { byTime: time } : {}) };
+  return { ...head, entries, random: [random], ...(byTime ? { byTime: time } : {}) };
 }
 
 /**

@@ -1,6 +1,7 @@
 // Training with the fit on Spark: the same reading before it, the same judging and publishing after it.
-import { checkedAls } from '#core/recommender/als.ts';
 import type { Card } from '#core/recommender/model-list.ts';
+import { fitSetting, popularFamilies, seedAls } from '../candidates.ts';
+import type { Part } from '../compete.ts';
 import { publish, readLessons, type TrainOptions } from '../train.ts';
 import { readFactors, readLessonsBack, removeExchange, writeLessons } from './exchange.ts';
 
@@ -10,7 +11,8 @@ const folderOf = (run: string) => `training/${run}`;
 export async function prepareSpark(run: string, options: TrainOptions): Promise<{ pairs: number }> {
   // What an attempt before this one left is of other pairs.
   await removeExchange(options.objects, folderOf(run));
-  const lessons = await readLessons(options);
+  // Each split is a fit of its own: one round.
+  const lessons = await readLessons(options, 1);
   if (lessons.entries.length > 0) await writeLessons(options.objects, folderOf(run), lessons);
   return { pairs: lessons.entries.length };
 }
@@ -18,12 +20,19 @@ export async function prepareSpark(run: string, options: TrainOptions): Promise<
 /** Judges and publishes what Spark made of it, and removes the folder. */
 export async function publishSpark(run: string, options: Omit<TrainOptions, 'seed'>): Promise<Card> {
   const { objects } = options;
-  const als = checkedAls(options.als ?? {});
+  // Spark's lambda is multiplied by a row's number of entries.
+  const als = { ...seedAls(options.als), weightedLambda: true };
   const lessons = await readLessonsBack(objects, folderOf(run));
-  const fitted = async (part: 'all' | 'random' | 'byTime') =>
-    readFactors(objects, folderOf(run), part, lessons, als.rank);
+  const fitted = async (part: Part) => readFactors(objects, folderOf(run), part, lessons, als.rank);
   const factors = { all: await fitted('all'), random: await fitted('random'), byTime: await fitted('byTime') };
-  const card = await publish(lessons, als, (part) => factors[part], options);
+  const card = await publish(lessons, als, {
+    ...options,
+    fit: (setting, training, part) =>
+      setting.kind === 'als'
+        ? { ...als, items: lessons.items, factors: factors[part].items }
+        : fitSetting(setting, training, lessons.seed),
+    families: [{ name: 'als', starts: [als], axes: {} }, ...popularFamilies],
+  });
   await removeExchange(objects, folderOf(run));
   return card;
 }

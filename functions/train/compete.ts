@@ -1,0 +1,418 @@
+// The competition: every family looks for its best settings on a split of what may be learned from, then all are judged on
+// the same pulls that none has seen, and the best NDCG@10 wins.
+
+import { seeded } from '#core/bytes/random.ts';
+import type { Model } from '#core/recommender/model-file.ts';
+import type { Candidate, Margin, Scores } from '#core/recommender/model-list.ts';
+import { type Entry, rowsOf } from '#core/recommender/ratings.ts';
+import { type ServedModel, servedModel } from '#core/recommender/served.ts';
+import { type Family, families, fitSetting, type Setting, shown, type Training } from './candidates.ts';
+import { byServing, type Judged, judging, type Recommender } from './evaluate.ts';
+
+export interface Split {
+  train: Entry[];
+  test: Entry[];
+}
+
+export interface Lessons {
+  /** Milliseconds since the epoch. */
+  began: number;
+  seed: number;
+  users: string[];
+  items: string[];
+  entries: Entry[];
+  /** What reading took. */
+  readSeconds: number;
+  /** A tenth held out by chance; other tenths too where one holds few pulls. */
+  random: Split[];
+  /** Held out: the newest tenth of the pairs by their first pull. Not there where all are of one time. */
+  byTime?: Split;
+}
+
+export interface CompeteOptions {
+  /** Of the ALS that is always trained. */
+  als: Setting;
+  /** Name of the candidate that serves whatever comes out. */
+  pinned?: string;
+  /** No setting is tried after two fifths of it; what is judged by then is judged to the end. */
+  budgetSeconds: number;
+  memoryBytes: number;
+  /** Settings tried for each family, at most; default 24. */
+  mostTried?: number;
+  clock: () => number;
+  log: (text: string) => void;
+  inService?: InService;
+  fit: Fit;
+  /** Default: all that fit into the memory. */
+  families?: Family[];
+}
+
+/** What is fitted: everything, and what is learned from in each split. */
+export type Part = 'all' | 'random' | 'byTime';
+/** Fits a setting on one part of what there is. */
+export type Fit = (setting: Setting, training: Training, part: Part) => Model;
+
+/** What is in service: judged beside the others, and its settings are fitted again. */
+export interface InService {
+  id: string;
+  /** Milliseconds since the epoch. */
+  trainedAt: number;
+  model: Model;
+  setting?: Setting;
+}
+
+export interface Outcome {
+  winner: { name: string; setting: Setting };
+  /** Best NDCG@10 first; those that were skipped last. */
+  candidates: Candidate[];
+  margin?: Margin;
+  why: string;
+  heldOut: number;
+}
+
+/** Fewer held-out pulls, or users who have some, tell nothing. */
+const enough = { pulls: 100, users: 20 };
+/** Within this share of the best NDCG@10, who is better by time wins. */
+const alike = 0.005;
+const defaultTried = 24;
+/** For trying settings, so many pairs and repositories are enough. */
+const sample = { pairs: 300_000, items: 2500 };
+const tuningShare = 0.4;
+const heldOutShare = 0.1;
+/** Operations a second of one ALS fit, about; a setting whose fit would take more than a fifth of the budget is not tried. */
+const operationsPerSecond = 3e10;
+
+interface Contestant {
+  name: string;
+  setting: Setting;
+  tried: number;
+  seconds: number;
+  skipped?: string;
+  random?: Judged;
+  byTime?: Judged;
+}
+
+/** Lets all families compete; `fitAll` of the outcome's setting is what serves. */
+export function compete(lessons: Lessons, options: CompeteOptions): Outcome {
+  const { seed, items, random, byTime } = lessons;
+  const { clock, log, budgetSeconds, memoryBytes, inService, fit, mostTried = defaultTried } = options;
+  const began = clock();
+  const seconds = () => (clock() - began) / 1000;
+  const heldOut = random.reduce((sum, { test }) => sum + test.length, 0);
+
+  const contestants: Contestant[] = [{ name: 'als-seed', setting: options.als, tried: 1, seconds: 0 }];
+  const all = options.families ?? families(items.length, memoryBytes);
+  const small = sampled(lessons, random[0]?.train ?? [], seed);
+  for (const [at, family] of all.entries()) {
+    const until = (budgetSeconds * tuningShare * (at + 1)) / all.length;
+    const start = seconds();
+    const worlds = family.name === 'popular-recent' ? (byTime ? newest(lessons, byTime.train) : []) : small.worlds;
+    const isAffordable = (setting: Setting) => operations(setting, lessons) < (operationsPerSecond * budgetSeconds) / 5;
+    const { setting, tried } = search(family, worlds, seed, () => seconds() < until, isAffordable, mostTried);
+    const full = family.name.startsWith('popular') ? setting : rescaled(setting, small.ratio);
+    contestants.push({ name: family.name, setting: full, tried, seconds: seconds() - start });
+    log(`${family.name}: ${tried} settings tried, ${JSON.stringify(shown(full))}`);
+  }
+  const known = new Set(contestants.map(({ setting }) => JSON.stringify(setting)));
+  if (inService?.setting && !known.has(JSON.stringify(inService.setting)))
+    contestants.push({ name: 'in-service-again', setting: inService.setting, tried: 1, seconds: 0 });
+
+  const most = items.length > sample.items * 2 ? 1000 : 2000;
+  const judges = random.map((split) => judgeOf(lessons, split, seed, most));
+  const timed = byTime && judgeOf(lessons, byTime, seed, most);
+  for (const contestant of contestants) {
+    const start = seconds();
+    try {
+      const judged = ({ training, judge }: Judge, part: 'random' | 'byTime') =>
+        judge(byServing(servedModel(fit(contestant.setting, training, part)), training.byUser));
+      contestant.random = pooled(judges.map((at) => judged(at, 'random')));
+      if (timed) contestant.byTime = judged(timed, 'byTime');
+    } catch (cause) {
+      if (!(cause instanceof RangeError)) throw cause;
+      contestant.skipped = cause.message;
+    }
+    contestant.seconds += seconds() - start;
+    log(line(contestant));
+  }
+  const candidates = contestants.map(candidateOf);
+  if (inService) {
+    // It may have learned from what is held out: shown, and compared on what came since by the gate.
+    const served = servedModel(inService.model);
+    const scores = pooled(
+      judges.map(({ training, judge }) => judge(translated(served, items, training.byUser))),
+    ).scores;
+    const byTime = timed?.judge(translated(served, items, timed.training.byUser)).scores;
+    const row = { kind: served.kind, settings: { model: inService.id }, seconds: 0, tried: 0 };
+    candidates.push({ name: 'in-service', ...row, random: scores, ...(byTime && { byTime }) });
+  }
+  return { ...decide(contestants, heldOut, options.pinned), candidates: candidates.sort(byNdcg), heldOut };
+}
+
+/**
+ * Why the winner must not replace what is in service, or undefined. Both are judged on pulls that neither has seen: those first
+ * made since that model was trained, the winner's settings being fitted on what was before. It is worse when it is by more
+ * than two standard errors.
+ */
+export function worseThanInService(
+  lessons: Lessons,
+  setting: Setting,
+  { id, trainedAt, model }: InService,
+  fit: Fit,
+): string | undefined {
+  const { seed, items, entries } = lessons;
+  const test = entries.filter(({ firstPull = 0 }) => firstPull > trainedAt);
+  if (test.length < enough.pulls) return undefined;
+  const train = entries.filter(({ firstPull = 0 }) => firstPull <= trainedAt);
+  const { training, judge } = judgeOf(lessons, { train, test }, seed, 1000);
+  const old = judge(translated(servedModel(model), items, training.byUser), false);
+  if (old.scores.people < enough.users) return undefined;
+  const next = judge(byServing(servedModel(fit(setting, training, 'byTime')), training.byUser), false);
+  const { mean, error } = paired(old.ndcgs, next.ndcgs);
+  if (!(mean > 2 * error)) return undefined;
+  return `on the ${test.length} pulls since model ${id} was trained, that one has NDCG@10 ${old.scores.ndcg?.toFixed(3)} and this one ${next.scores.ndcg?.toFixed(3)}`;
+}
+
+/** Who serves, and why. */
+function decide(contestants: Contestant[], heldOut: number, pinned?: string): Omit<Outcome, 'candidates' | 'heldOut'> {
+  const named = (name: string) => contestants.find((one) => one.name === name) as Contestant;
+  const popular = named('popular');
+  const judged = contestants.filter(({ random }) => random && random.scores.people > 0);
+  const ndcg = ({ random }: Contestant) => random?.scores.ndcg ?? 0;
+  const ndcgByTime = ({ byTime }: Contestant) => byTime?.scores.ndcg ?? 0;
+  const ranked = judged
+    .filter(({ name }) => name !== 'als-seed')
+    .sort((a, b) => ndcg(b) - ndcg(a) || contestants.indexOf(a) - contestants.indexOf(b));
+  const chosen = pinned === undefined ? undefined : named(pinned);
+  const users = popular.random?.scores.people ?? 0;
+  if (!chosen && (heldOut < enough.pulls || users < enough.users))
+    return {
+      winner: popular,
+      why: `too few pulls to tell: ${heldOut} held out of ${users} users, ${enough.pulls} of ${enough.users} are needed; what is popular serves`,
+    };
+  const best = ranked[0] ?? popular;
+  const near = ranked.filter((one) => ndcg(one) >= ndcg(best) * (1 - alike));
+  const winner = chosen ?? near.reduce((a, b) => (ndcgByTime(b) > ndcgByTime(a) ? b : a), best);
+  const other = ranked.find((one) => one !== winner && one.setting.kind !== winner.setting.kind);
+  const margin = other && marginOf(winner, other);
+  const figure = (value: number) => value.toFixed(3);
+  const ahead = margin ? `, ${figure(margin.ndcg)} ± ${figure(margin.error)} ahead of ${margin.over}` : '';
+  const on = `NDCG@10 ${figure(ndcg(winner))} on ${heldOut} held-out pulls${ahead}`;
+  const why = chosen
+    ? `the owner chose ${winner.name} by the setting model: ${on}`
+    : winner === best
+      ? `${winner.name} is best: ${on}`
+      : `${winner.name} is as good as ${best.name} by chance and better by time: ${on}`;
+  return { winner, margin, why };
+}
+
+/** Mean difference in NDCG@10 of the same users, and its standard error. */
+function marginOf(one: Contestant, other: Contestant): Margin | undefined {
+  const [a, b] = [one.random?.ndcgs, other.random?.ndcgs];
+  if (!a || !b || a.length < 2) return undefined;
+  const { mean, error } = paired(a, b);
+  return { over: other.name, ndcg: mean, error };
+}
+
+/** Mean of the differences, and its standard error. */
+function paired(a: Float64Array, b: Float64Array): { mean: number; error: number } {
+  const differences = a.map((value, at) => value - b[at]);
+  const mean = differences.reduce((sum, value) => sum + value, 0) / a.length;
+  const variance = differences.reduce((sum, value) => sum + (value - mean) ** 2, 0) / Math.max(1, a.length - 1);
+  return { mean, error: Math.sqrt(variance / a.length) };
+}
+
+/**
+ * The best settings of a family: from the best start on, one axis after the other, one value up or down, as long as it gets
+ * better. Deterministic but for `timeLeft`; the first start is always tried where there is anything to try it on.
+ */
+function search(
+  { starts, axes }: Family,
+  worlds: Judge[],
+  seed: number,
+  timeLeft: () => boolean,
+  isAffordable: (setting: Setting) => boolean,
+  mostTried: number,
+): { setting: Setting; tried: number } {
+  const [first] = starts;
+  if (worlds.length === 0 || (starts.length === 1 && Object.keys(axes).length === 0))
+    return { setting: first, tried: 1 };
+  const seen = new Map<string, number>();
+  const score = (setting: Setting): number => {
+    const key = JSON.stringify(setting);
+    const known = seen.get(key);
+    if (known !== undefined) return known;
+    if (seen.size > 0 && (seen.size >= mostTried || !timeLeft() || !isAffordable(setting))) return -1;
+    let sum = 0;
+    try {
+      for (const { training, judge } of worlds) {
+        const model = servedModel(fitSetting(setting, training, seed));
+        sum += judge(byServing(model, training.byUser), false).scores.ndcg ?? 0;
+      }
+    } catch (cause) {
+      if (!(cause instanceof RangeError)) throw cause;
+      sum = -1;
+    }
+    seen.set(key, sum);
+    return sum;
+  };
+  let best = first;
+  for (const start of starts) if (score(start) > score(best)) best = start;
+  for (let moved = true; moved; ) {
+    moved = false;
+    for (const [axis, values] of Object.entries(axes))
+      for (const step of [1, -1]) {
+        for (;;) {
+          const at = values.indexOf((best as unknown as Record<string, number>)[axis]);
+          const value = values[(at < 0 ? values.length >> 1 : at) + step];
+          if (value === undefined) break;
+          const next = { ...best, [axis]: value } as Setting;
+          if (!(score(next) > score(best))) break;
+          best = next;
+          moved = true;
+        }
+      }
+  }
+  return { setting: best, tried: seen.size };
+}
+
+/** Splits of what may be learned from, to choose settings by: of large worlds a sample of users and repositories. */
+function sampled(lessons: Lessons, entries: Entry[], seed: number) {
+  const random = seeded(seed + 1);
+  let { users, items } = lessons;
+  let kept = entries;
+  let ratio = 1;
+  if (entries.length > sample.pairs) {
+    ratio = entries.length / sample.pairs;
+    const chosen = Uint8Array.from(users, () => Number(random() < 1 / ratio));
+    kept = entries.filter(({ user }) => chosen[user] === 1);
+  }
+  if (items.length > sample.items && kept !== entries) {
+    const pulled = new Float64Array(items.length);
+    for (const { item } of kept) pulled[item]++;
+    const order = Array.from(pulled.keys())
+      .sort((a, b) => pulled[b] - pulled[a] || a - b)
+      .slice(0, sample.items);
+    const place = new Map(order.map((item, at) => [item, at]));
+    kept = kept.flatMap((entry) => {
+      const item = place.get(entry.item);
+      return item === undefined ? [] : [{ ...entry, item }];
+    });
+    items = order.map((item) => items[item]);
+  }
+  const world = { ...lessons, users, items };
+  const rounds = roundsFor(kept.length);
+  return { worlds: foldsOf(kept, rounds, random).map((fold) => judgeOf(world, fold, seed, 1000)), ratio };
+}
+
+/** Holds out the newest tenth by first pulls; undefined where all are of one time. */
+export function byFirstPull(entries: Entry[]): Split | undefined {
+  const times = Float64Array.from(entries, ({ firstPull = 0 }) => firstPull).sort();
+  const from = times[Math.floor(times.length * (1 - heldOutShare))];
+  if (from === undefined || from === times[0]) return undefined;
+  return {
+    train: entries.filter(({ firstPull = 0 }) => firstPull < from),
+    test: entries.filter(({ firstPull = 0 }) => firstPull >= from),
+  };
+}
+
+/** The newest tenth of what may be learned from. */
+function newest(lessons: Lessons, entries: Entry[]): Judge[] {
+  const fold = byFirstPull(entries);
+  return fold ? [judgeOf(lessons, fold, lessons.seed, 1000)] : [];
+}
+
+/** Rounds of a tenth each that hold out enough pulls to tell one model from another. */
+export const roundsFor = (entries: number): number =>
+  Math.min(5, Math.max(1, Math.ceil(1000 / Math.max(1, entries * heldOutShare))));
+
+/** Each round holds out another tenth by chance. */
+export function foldsOf(entries: Entry[], rounds: number, random: () => number): Split[] {
+  const tenths = Uint8Array.from(entries, () => Math.floor(random() / heldOutShare));
+  return Array.from({ length: rounds }, (_, round) => ({
+    train: entries.filter((_, at) => tenths[at] !== round),
+    test: entries.filter((_, at) => tenths[at] === round),
+  }));
+}
+
+export function trainingOf({ users, items }: Pick<Lessons, 'users' | 'items'>, entries: Entry[]): Training {
+  return { items, entries, byUser: rowsOf(entries, users.length) };
+}
+
+/** A split: what is learned from, and the judge of what was. */
+interface Judge {
+  training: Training;
+  judge: ReturnType<typeof judging>;
+}
+
+function judgeOf(names: Pick<Lessons, 'users' | 'items'>, { train, test }: Split, seed: number, most: number): Judge {
+  const world = { users: names.users.length, items: names.items.length, train, test };
+  return { training: trainingOf(names, train), judge: judging(world, seed, most) };
+}
+
+/** What was found on a share of the users, for all of them: sums over users grow by `ratio`. */
+function rescaled(setting: Setting, ratio: number): Setting {
+  const times = (value: number) => Number((value * ratio).toPrecision(3));
+  if (setting.kind === 'ease') return { ...setting, lambda: times(setting.lambda) };
+  if (setting.kind === 'knn') return { ...setting, shrink: times(setting.shrink) };
+  return setting;
+}
+
+/** Multiplications and additions of one fit, about. */
+function operations(setting: Setting, { users, items, entries }: Lessons): number {
+  if (setting.kind !== 'als') return 0;
+  const { rank, iterations } = setting;
+  return iterations * (2 * entries.length * rank ** 2 + ((users.length + items.length) * rank ** 3) / 3);
+}
+
+/** Several rounds as one: each user of each round counts alike. */
+function pooled(rounds: Judged[]): Judged {
+  const people = rounds.reduce((sum, { scores }) => sum + scores.people, 0);
+  const mean = (name: Exclude<keyof Scores, 'people'>) => {
+    const known = rounds.filter(({ scores }) => scores[name] !== undefined);
+    const weight = known.reduce((sum, { scores }) => sum + scores.people, 0);
+    return weight === 0
+      ? undefined
+      : known.reduce((sum, { scores }) => sum + (scores[name] as number) * scores.people, 0) / weight;
+  };
+  const scores =
+    people === 0
+      ? { people }
+      : {
+          people,
+          ...{ auc: mean('auc'), ndcg: mean('ndcg'), recall: mean('recall') },
+          ...{ recall20: mean('recall20'), coverage: mean('coverage') },
+        };
+  return { scores, ndcgs: Float64Array.from(rounds.flatMap(({ ndcgs }) => [...ndcgs])) };
+}
+
+/** A model that numbers repositories otherwise; those it does not know score 0. */
+function translated(model: ServedModel, items: string[], { starts, columns, values }: Training['byUser']): Recommender {
+  const place = items.map((item) => model.index.get(item) ?? -1);
+  const scores = new Float64Array(items.length);
+  return (user) => {
+    const history = { items: [] as number[], counts: [] as number[] };
+    for (let at = starts[user]; at < starts[user + 1]; at++)
+      if (place[columns[at]] >= 0) {
+        history.items.push(place[columns[at]]);
+        history.counts.push(values[at]);
+      }
+    const own = model.taste(history).scores();
+    for (let item = 0; item < items.length; item++) scores[item] = place[item] < 0 ? 0 : own[place[item]];
+    return scores;
+  };
+}
+
+const candidateOf = ({ name, setting, random, byTime, seconds, tried, skipped }: Contestant): Candidate => ({
+  ...{ name, kind: setting.kind, settings: shown(setting) },
+  ...(random && { random: random.scores }),
+  ...(byTime && { byTime: byTime.scores }),
+  ...{ seconds, tried },
+  ...(skipped !== undefined && { skipped }),
+});
+
+const byNdcg = (a: Candidate, b: Candidate) => (b.random?.ndcg ?? -1) - (a.random?.ndcg ?? -1);
+
+const line = ({ name, random, byTime, seconds, skipped }: Contestant) =>
+  skipped
+    ? `${name}: skipped, ${skipped}`
+    : `${name}: NDCG@10 ${random?.scores.ndcg?.toFixed(4)} by chance, ${byTime?.scores.ndcg?.toFixed(4) ?? '-'} by time, AUC ${random?.scores.auc?.toFixed(4)}, ${seconds.toFixed(1)} s`;

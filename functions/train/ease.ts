@@ -1,0 +1,178 @@
+// EASE on the WebAssembly kernel (functions/train/assembly/blocks.as), on all cores: `dense` inverts the whole Gram matrix,
+// `sparse` fits each item on its nearest alone. functions/core/recommender/item-weights.ts has the readable reference.
+import { availableParallelism } from 'node:os';
+import { ByTarget, type EaseOptions, type ItemWeights, knn, scaledRows } from '#core/recommender/item-weights.ts';
+import { type Rows, transposed } from '#core/recommender/ratings.ts';
+import { blockAt, side, word } from './parameters.ts';
+import { Layout, runKernel } from './threads.ts';
+
+const blockSide = 128;
+const blockBytes = blockSide * blockSide * 4;
+/** Multiplications below which a second thread starts too late to help. */
+const worthThreads = 1e9;
+
+/** Bytes that each form needs at least: 4 for each pair of items. */
+export const easeBytes = (items: number) => (Math.ceil(items / blockSide) * blockSide) ** 2 * 4;
+
+/**
+ * Weights by inverting the whole Gram matrix: items^3 operations.
+ *
+ * @throws RangeError when lambda is too small for single precision, or more than 4 GiB would be needed.
+ */
+export function easeDense(
+  byUser: Rows,
+  items: number,
+  options: EaseOptions,
+  threads = items ** 3 < worthThreads ? 1 : availableParallelism(),
+): ItemWeights {
+  const blocks = Math.max(1, Math.ceil(items / blockSide));
+  const layout = new Layout();
+  const matrix = new Matrix(layout, byUser, items, options);
+  const phases = layout.reserve((2 * blocks + 2) * 8);
+  const square = layout.reserve(blocks * blocks * blockBytes);
+  const diagonals = layout.reserve(blocks * blockBytes);
+  const scratchBytes = Math.max(blockBytes, blocks * blockSide * 4);
+  const scratch = layout.reserve(scratchBytes * threads);
+  const memory = layout.memory(
+    `EASE of ${items} repositories`,
+    'use its sparse form, or fit it among the most pulled repositories',
+  );
+  runKernel(memory, threads, 'invert', () => {
+    matrix.layOut(memory, {
+      phases,
+      square,
+      diagonals,
+      scratch,
+      scratchBytes,
+      side: blocks,
+      width: blocks * blockSide,
+    });
+  });
+  if (new Uint32Array(memory.buffer, blockAt, 128)[word.unsound] !== 0)
+    throw new RangeError(`EASE is too near singular for single precision: raise lambda (${options.lambda})`);
+
+  const upper = new Float32Array(memory.buffer, square, (blocks * blocks * blockBytes) / 4);
+  const onDiagonal = new Float32Array(memory.buffer, diagonals, (blocks * blockBytes) / 4);
+  const { scales } = matrix;
+  const targets = new ByTarget(items, options.keep);
+  const inBlock = (row: number, column: number) =>
+    ((column & 127) >> 3) * blockSide * 8 + (row & 127) * 8 + (column & 7);
+  for (let j = 0; j < items; j++) {
+    const own = j >> 7;
+    const pivot = onDiagonal[own * (blockBytes / 4) + inBlock(j, j)] * scales[j];
+    const diagonalBlock = own * (blockBytes / 4);
+    for (let i = 0; i < items; i++) {
+      if (i === j) continue;
+      const other = i >> 7;
+      const value =
+        other === own
+          ? onDiagonal[diagonalBlock + inBlock(i, j)]
+          : other < own
+            ? upper[(other * blocks + own) * (blockBytes / 4) + inBlock(i, j)]
+            : upper[(own * blocks + other) * (blockBytes / 4) + inBlock(j, i)];
+      targets.add(i, (-value * scales[i]) / pivot);
+    }
+    targets.end();
+  }
+  return targets.weights();
+}
+
+/**
+ * Weights of each item from its `near` nearest items by cosine: a ridge regression each, items x near^3 / 3 operations
+ * instead of items^3. With `near` of all items it is EASE itself.
+ *
+ * @throws RangeError when more than 4 GiB would be needed.
+ */
+export function easeSparse(
+  byUser: Rows,
+  items: number,
+  near: number,
+  options: EaseOptions,
+  threads = items * near ** 3 < 3 * worthThreads ? 1 : availableParallelism(),
+): ItemWeights {
+  const width = Math.ceil(items / 8) * 8;
+  const most = Math.max(1, Math.min(near, items - 1));
+  const layout = new Layout();
+  const matrix = new Matrix(layout, byUser, items, options);
+  const phases = layout.reserve(2 * 8);
+  const square = layout.reserve(items * width * 4);
+  const nearItems = layout.reserve(items * most * 4);
+  const nearWeights = layout.reserve(items * most * 4);
+  const nearCounts = layout.reserve(items * 4);
+  const padded = Math.ceil(most / 8) * 8;
+  const scratchBytes = Math.ceil((padded * padded + padded) / 16) * 64;
+  const scratch = layout.reserve(scratchBytes * threads);
+  const memory = layout.memory(`EASE of ${items} repositories`, 'fit it among the most pulled repositories');
+  const nearest = knn(byUser, items, {
+    ...{ k: most, shrink: 0, sourcePower: 0.5, targetPower: 0.5, userWeight: 'none' },
+    countScale: options.countScale,
+  });
+  const byTarget = transposed({ ...nearest, values: nearest.weights }, items);
+  const lists = new Uint32Array(memory.buffer, nearItems, items * most);
+  const counts = new Uint32Array(memory.buffer, nearCounts, items);
+  for (let item = 0; item < items; item++) {
+    const [from, to] = [byTarget.starts[item], byTarget.starts[item + 1]];
+    lists.set(byTarget.columns.subarray(from, to), item * most);
+    counts[item] = to - from;
+  }
+  const at = { square, width, scratch, scratchBytes, near: most, nearItems, nearWeights, nearCounts };
+  runKernel(memory, threads, 'gramRows', () => matrix.layOut(memory, { ...at, phases }));
+  runKernel(memory, threads, 'regress', () => matrix.layOut(memory, { ...at, phases: phases + 8 }));
+  const weights = new Float32Array(memory.buffer, nearWeights, items * most);
+  const targets = new ByTarget(items, options.keep);
+  for (let item = 0; item < items; item++) {
+    for (let n = item * most; n < item * most + counts[item]; n++)
+      if (Number.isFinite(weights[n])) targets.add(lists[n], weights[n]);
+    targets.end();
+  }
+  return targets.weights();
+}
+
+/** The matrix as the kernel reads it: both sides' rows, and for each item its ridge and its scale. */
+class Matrix {
+  readonly scales: Float32Array;
+  readonly #items: number;
+  readonly #ridges: Float32Array;
+  readonly #sides: { rows: Rows; at: { starts: number; columns: number; values: number } }[];
+  readonly #at: { scales: number; ridges: number };
+
+  constructor(layout: Layout, byUser: Rows, items: number, { lambda, denoise, countScale }: EaseOptions) {
+    if (!(Number.isFinite(lambda) && lambda > 0))
+      throw new RangeError(`lambda is ${lambda}: must be above 0, it keeps the equations solvable`);
+    const rows = scaledRows(byUser, items, countScale);
+    const own = new Float64Array(items);
+    for (let at = 0; at < rows.columns.length; at++) own[rows.columns[at]] += rows.values[at] ** 2;
+    this.#items = items;
+    this.#ridges = Float32Array.from(own, (sum) => lambda + denoise * sum);
+    // Rows and columns are scaled to a diagonal of ones: single precision then loses least.
+    this.scales = Float32Array.from(own, (sum, at) => 1 / Math.sqrt(sum + this.#ridges[at]));
+    this.#sides = [rows, transposed(rows, items)].map((rows) => ({
+      rows,
+      at: {
+        starts: layout.reserve(rows.starts.length * 4),
+        columns: layout.reserve(rows.columns.length * 4),
+        values: layout.reserve(rows.values.length * 4),
+      },
+    }));
+    // Whole vectors are read at the end.
+    this.#at = { scales: layout.reserve(items * 4 + 16), ridges: layout.reserve(items * 4) };
+  }
+
+  layOut(memory: WebAssembly.Memory, values: Partial<Record<keyof typeof word, number>>): void {
+    const words = new Uint32Array(memory.buffer, blockAt, 128);
+    for (const [name, value] of Object.entries({ ...values, ...this.#at }))
+      words[word[name as keyof typeof word]] = value;
+    this.#sides.forEach(({ rows, at }, n) => {
+      const first = n === 0 ? word.users : word.items;
+      words[first + side.rows] = rows.starts.length - 1;
+      words[first + side.starts] = at.starts;
+      words[first + side.columns] = at.columns;
+      words[first + side.values] = at.values;
+      new Uint32Array(memory.buffer, at.starts, rows.starts.length).set(rows.starts);
+      new Uint32Array(memory.buffer, at.columns, rows.columns.length).set(rows.columns);
+      new Float32Array(memory.buffer, at.values, rows.values.length).set(rows.values);
+    });
+    new Float32Array(memory.buffer, this.#at.scales, this.#items).set(this.scales);
+    new Float32Array(memory.buffer, this.#at.ridges, this.#items).set(this.#ridges);
+  }
+}

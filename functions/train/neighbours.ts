@@ -1,0 +1,78 @@
+// What `/v1/similar` serves: each repository's nearest by the model that won, only where users share both.
+import { knn } from '#core/recommender/item-weights.ts';
+import type { Model, Neighbours } from '#core/recommender/model-file.ts';
+import { type Rows, transposed } from '#core/recommender/ratings.ts';
+import { topLists } from './top.ts';
+
+/** Users who pulled both, at least: one alone tells about that user, not about repositories. */
+const leastShared = 2;
+const most = 50;
+/** Looked at for each repository before those that too few users share are left out. */
+const looked = 200;
+
+/** The nearest repositories, nearest first, ties by place; those that fewer than two users share are left out. */
+export function neighboursOf(model: Model, byUser: Rows): Neighbours {
+  const items = model.items.length;
+  const byItem = transposed(byUser, items);
+  const nearest = nearestOf(model, byUser);
+  const counts = new Uint32Array(items);
+  const starts = new Uint32Array(items + 1);
+  const columns: number[] = [];
+  const similarities: number[] = [];
+  const shared: number[] = [];
+  for (let item = 0; item < items; item++) {
+    counts.fill(0);
+    for (let n = byItem.starts[item]; n < byItem.starts[item + 1]; n++)
+      for (let m = byUser.starts[byItem.columns[n]]; m < byUser.starts[byItem.columns[n] + 1]; m++)
+        counts[byUser.columns[m]]++;
+    let left = most;
+    for (const { other, similarity } of nearest(item)) {
+      if (left === 0 || !(similarity > 0)) break;
+      if (other === item || counts[other] < leastShared) continue;
+      columns.push(other);
+      similarities.push(similarity);
+      shared.push(counts[other]);
+      left--;
+    }
+    starts[item + 1] = columns.length;
+  }
+  return {
+    ...{ starts, columns: Uint32Array.from(columns) },
+    ...{ similarities: Float32Array.from(similarities), shared: Uint32Array.from(shared) },
+  };
+}
+
+type Near = { other: number; similarity: number }[];
+
+/** Of one repository, nearest first: by weights, by the cosine of factors, or, where all get one list, of the users. */
+function nearestOf(model: Model, byUser: Rows): (item: number) => Near {
+  const items = model.items.length;
+  if (model.kind === 'als') {
+    const { rank, factors } = model;
+    const unit = new Float32Array(factors.length);
+    for (let item = 0; item < items; item++) {
+      let sum = 0;
+      for (let k = item * rank; k < (item + 1) * rank; k++) sum += factors[k] ** 2;
+      const length = Math.sqrt(sum) || 1;
+      for (let k = item * rank; k < (item + 1) * rank; k++) unit[k] = factors[k] / length;
+    }
+    const none: Rows = { starts: new Uint32Array(items + 1), columns: new Uint32Array(), values: new Float32Array() };
+    const lists = topLists({ rank, users: unit, items: unit }, none, looked);
+    return (item) =>
+      Array.from({ length: lists.counts[item] }, (_, at) => ({
+        other: lists.items[item * looked + at],
+        similarity: lists.scores[item * looked + at],
+      }));
+  }
+  const { starts, columns, weights } =
+    model.kind === 'popular'
+      ? knn(byUser, items, {
+          ...{ k: looked, shrink: 0, sourcePower: 0.5, targetPower: 0.5 },
+          ...{ userWeight: 'none', countScale: 'binary' },
+        })
+      : model;
+  return (item) =>
+    Array.from(columns.subarray(starts[item], starts[item + 1]), (other, at) => ({
+      ...{ other, similarity: weights[starts[item] + at] },
+    })).sort((a, b) => b.similarity - a.similarity || a.other - b.other);
+}
