@@ -63,11 +63,13 @@ export class LambdaTrainer implements Trainer {
 export const messagesOf = (failed: Queue): IMetric =>
   failed.metricNumberOfMessagesSent({ period: Duration.hours(1), statistic: Stats.SUM });
 
-export const trainVariables = (stores: Stores, { als }: ResolvedSettings): Variables => ({
+export const trainVariables = (stores: Stores, { als, model, trainBudget }: ResolvedSettings): Variables => ({
   BUCKET: stores.bucket.bucketName,
   ...stores.searchVariables(),
   SEED: '1',
   ALS: JSON.stringify(als),
+  MODEL: model,
+  TRAIN_BUDGET: `${trainBudget}`,
   METRICS: stores.metrics,
 });
 

@@ -7,6 +7,7 @@
 // wants one wrong value of it.
 import { z } from 'zod';
 import { alsDefaults } from '#core/recommender/als.ts';
+import { candidateNames } from '#core/recommender/model-list.ts';
 import type { Rule } from '#core/rules.ts';
 import { hostName, httpUrl, integer, listOf, number, object, oneOf, proxy, text, trueOrFalse } from './values.ts';
 
@@ -80,8 +81,19 @@ export const shared = {
     .meta({
       placeholder: 'NAME=VALUE,…',
       description:
-        'Options of the recommender (rank, iterations, lambda, alpha). `npm run tune` looks for better ones.',
+        'Options of the ALS that every training fits and judges beside the others (rank, iterations, lambda, alpha).',
     }),
+  model: oneOf('auto', ...candidateNames)
+    .default('auto')
+    .meta({
+      placeholder: 'NAME',
+      description:
+        'The model that serves: the best of each competition (auto), or always this candidate. `npm run tune` compares them.',
+    }),
+  trainBudget: integer(1, 36_000).default(60).meta({
+    placeholder: 'SECONDS',
+    description: 'Seconds that the competition of models may take, about; two fifths of it are for trying settings.',
+  }),
   pullWindow: number(0, 60).default(2).meta({
     placeholder: 'SECONDS',
     description: 'Seconds within which an identical tagged event is the same pull; 0 turns merging off.',

@@ -8,7 +8,7 @@ import type { Card } from '#core/recommender/model-list.ts';
 import { readVariables } from './env.ts';
 import type { TrainOptions } from './train.ts';
 
-const { BUCKET, SEARCH_ENDPOINT, SEARCH_SIGNED, SEED, ALS, METRICS } = readVariables();
+const { BUCKET, SEARCH_ENDPOINT, SEARCH_SIGNED, SEED, ALS, MODEL, TRAIN_BUDGET, METRICS } = readVariables();
 
 /** Of training on AWS, from the variables of its function or task. */
 export const options: TrainOptions = {
@@ -16,6 +16,8 @@ export const options: TrainOptions = {
   objects: openObjects({ client: new S3Client({}), bucket: BUCKET }),
   seed: number('SEED', SEED),
   als: JSON.parse(ALS),
+  model: MODEL as TrainOptions['model'],
+  budgetSeconds: number('TRAIN_BUDGET', TRAIN_BUDGET),
   ...{ clock, newId, log: info },
 };
 

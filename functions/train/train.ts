@@ -7,7 +7,9 @@ import type { AlsOptions } from '#core/recommender/als.ts';
 import { scaledRows } from '#core/recommender/item-weights.ts';
 import { decodeModel, encodeModel, type Model } from '#core/recommender/model-file.ts';
 import {
+  type CandidateName,
   type Card,
+  candidateNames,
   cardInService,
   keepModels,
   latestKey,
@@ -56,10 +58,6 @@ export interface TrainOptions {
   /** Called with progress, a line a step. */
   log?: (text: string) => void;
 }
-
-/** What the setting `model` can name. */
-export const candidateNames = ['als-seed', 'als', 'knn', 'ease', 'popular', 'popular-recent'] as const;
-export type CandidateName = (typeof candidateNames)[number];
 
 /** A model's file that no card names is of a training that is still under way, or of one that failed. */
 const underWayMs = 24 * 3_600_000;

@@ -20,7 +20,16 @@ async function run(status: number, type: string): Promise<{ code: number | null;
   const child = spawn(process.execPath, [entry], {
     env: {
       ...process.env,
-      ...{ BUCKET: 'data', SEARCH_ENDPOINT: url, SEARCH_SIGNED: 'false', SEED: '1', ALS: '{}', METRICS: 'Test' },
+      ...{
+        BUCKET: 'data',
+        SEARCH_ENDPOINT: url,
+        SEARCH_SIGNED: 'false',
+        SEED: '1',
+        ALS: '{}',
+        MODEL: 'auto',
+        TRAIN_BUDGET: '5',
+        METRICS: 'Test',
+      },
       ...{ AWS_ENDPOINT_URL: url, AWS_REGION: 'eu-west-1', AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' },
     },
   });
@@ -49,7 +58,15 @@ test('the task fails when training does, and says why', async () => {
 
 test('a model that is published or refused is counted as that', async (t) => {
   Object.assign(process.env, {
-    ...{ BUCKET: 'data', SEARCH_ENDPOINT: 'http://127.0.0.1:9', SEARCH_SIGNED: 'false', SEED: '1', ALS: '{}' },
+    ...{
+      BUCKET: 'data',
+      SEARCH_ENDPOINT: 'http://127.0.0.1:9',
+      SEARCH_SIGNED: 'false',
+      SEED: '1',
+      ALS: '{}',
+      MODEL: 'auto',
+      TRAIN_BUDGET: '5',
+    },
     ...{ METRICS: 'Test', AWS_REGION: 'eu-west-1' },
   });
   const { told } = await import('#train/options.ts');

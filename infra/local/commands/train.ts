@@ -1,22 +1,22 @@
-// npm run train [-- --data DIR] [--als NAME=VALUE,…]: trains once on the stored pulls and publishes the model.
+// npm run train [-- --data DIR] [--model NAME]: trains once on the stored pulls and publishes the model.
 import { train } from '#train/train.ts';
 import { trainSeed } from '../defaults.ts';
 import { clock, newId } from '../stores/stores.ts';
 import { runOnce } from './once.ts';
 
 const does =
-  'Trains on the stored pulls, once, and publishes the model if it is no worse than the one in service. The server may be running.\n--als rank=10,iterations=5,lambda=0.01,alpha=1 says what is fitted, this once: give it to npm start too.';
+  'Trains on the stored pulls, once: models compete, and the best is published if it is no worse than the one in service. The server may be running.\n--model NAME serves one candidate whatever comes out, this once: give it to npm start too.';
 
-await runOnce('train', does, async ({ search, objects }, { als }) => {
+await runOnce('train', does, async ({ search, objects }, { als, model, trainBudget }) => {
   const { id, refused, people, images } = await train({
     search,
     objects,
     clock,
     newId,
     seed: trainSeed,
-    als,
+    ...{ als, model, budgetSeconds: trainBudget },
     log: console.log,
   });
   if (refused) throw new Error(`no model was published: ${refused}`);
-  return `model ${id} of ${people} people and ${images} images is in service`;
+  return `model ${id} of ${people} users and ${images} repositories is in service`;
 });

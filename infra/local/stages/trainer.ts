@@ -23,7 +23,8 @@ await repeat('training', Math.min(everySeconds, 10), async () => {
   if (total.pulls === 0 || !(due || total.pulls >= growth * trainedOn)) return;
   trainedAt = clock();
   trainedOn = total.pulls;
-  const { refused } = await train({ search, objects, clock, newId, seed: trainSeed, als: settings.als });
+  const { als, model, trainBudget: budgetSeconds } = settings;
+  const { refused } = await train({ search, objects, clock, newId, seed: trainSeed, als, model, budgetSeconds });
   if (refused && !wasRefused) console.log(`training: the model before stays in service, ${refused}`);
   wasRefused = refused !== undefined;
 });
