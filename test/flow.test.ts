@@ -90,11 +90,12 @@ for (const file of files) {
   });
 }
 
+// So few pulls tell nothing, and popularity would serve: the owner pins ALS.
 test('a pull is in the history at once and in the recommendations after the next training', {
   timeout: 60_000,
 }, async (t) => {
   const folder = dataFolder(t);
-  const running = await startLocal(folder, ['--train-every', '3600']);
+  const running = await startLocal(folder, ['--train-every', '3600', '--model', 'als']);
   t.after(() => running.kill());
   const pull = (user: string, repository: string, n: number) => ({
     id: `${user}-${repository}-${n}`,
