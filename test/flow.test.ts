@@ -95,7 +95,7 @@ test('a pull is in the history at once and in the recommendations after the next
   timeout: 60_000,
 }, async (t) => {
   const folder = dataFolder(t);
-  const running = await startLocal(folder, ['--train-every', '3600', '--model', 'als']);
+  const running = await startLocal(folder, ['--train-every', '3600', '--model', 'als-seed']);
   t.after(() => running.kill());
   const pull = (user: string, repository: string, n: number) => ({
     id: `${user}-${repository}-${n}`,
@@ -137,7 +137,7 @@ test('a pull is in the history at once and in the recommendations after the next
     ({ items }) => items.length === 2,
   );
 
-  const trained = await runScript('local/commands/train.ts', ['--data', folder, '--als', 'rank=7,lambda=0.1']);
+  const trained = await runScript('local/commands/train.ts', ['--data', folder, '--als', 'rank=7,lambda=0.1', '--model', 'als-seed']);
   assert.equal(trained.code, 0, trained.output);
   const { current } = await running.get<{ current: Record<string, number> }>('/v1/model');
   const { rank, iterations, lambda, alpha } = current;

@@ -236,7 +236,7 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
     assert.ok((await recommended('nobody-yet')).length > 0, 'a new person gets what is popular');
     const { items } = await get<Advice>(`/v1/recommendations?${new URLSearchParams({ user: person })}`);
     assert.ok(items.length > 0 && items.every(({ repository }) => !['team-a/api', 'own/image'].includes(repository)));
-    assert.equal(items[0].source, 'als');
+    assert.ok(['trending', 'popular'].includes(items[0].source), 'too few pulls to tell: popularity serves');
   });
 
   await t.test('a forgotten person is in no table, bucket, index or log any more; an address never was', async () => {

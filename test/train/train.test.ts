@@ -137,9 +137,6 @@ test('the best of communities beats popularity, by chance and by time, and is pu
   );
   assert.ok(own.length > 0.9 * lacking.length, `${own.length} of ${lacking.length} are shown their own group first`);
   assert.ok([...saved.values()].every(({ model }) => model === card.id));
-  const complete = Map.groupBy(pairs, ({ user }) => user)
-    .values()
-    .filter((own) => own.length === 12);
   assert.ok(saved.size > 110, `${saved.size} have a list`);
 });
 
