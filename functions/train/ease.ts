@@ -44,7 +44,7 @@ export function easeDense(
       diagonals,
       scratch,
       scratchBytes,
-      side: blocks,
+      blocks,
       width: blocks * blockSide,
     });
   });
