@@ -137,7 +137,14 @@ test('a pull is in the history at once and in the recommendations after the next
     ({ items }) => items.length === 2,
   );
 
-  const trained = await runScript('local/commands/train.ts', ['--data', folder, '--als', 'rank=7,lambda=0.1', '--model', 'als-seed']);
+  const trained = await runScript('local/commands/train.ts', [
+    '--data',
+    folder,
+    '--als',
+    'rank=7,lambda=0.1',
+    '--model',
+    'als-seed',
+  ]);
   assert.equal(trained.code, 0, trained.output);
   const { current } = await running.get<{ current: Record<string, number> }>('/v1/model');
   const { rank, iterations, lambda, alpha } = current;

@@ -30,11 +30,7 @@ const wrong: [name: keyof Settings | 'keepDay', value: unknown, line: string][] 
   ['trainEvery', 0.5, 'trainEvery is 0.5: must be an integer from 1 to 720 on AWS'],
   ['als', { rank: 0 }, 'als.rank is 0: must be an integer from 1 to 4096'],
   ['als', { factors: 10 }, 'als.factors is not a setting: there are rank, iterations, lambda, alpha'],
-  [
-    'model',
-    'svd',
-    'model is "svd": must be one of auto, als-seed, als, knn, ease, popular, popular-recent',
-  ],
+  ['model', 'svd', 'model is "svd": must be one of auto, als-seed, als, knn, ease, popular, popular-recent'],
   ['trainBudget', 0, 'trainBudget is 0: must be an integer from 1 to 36000'],
   ['pullWindow', -1, 'pullWindow is -1: must be a number from 0 to 60'],
   ['rules', {}, `rules is {}: must be a list such as [{ name: 'pushes', when: 'pushed', repository: '*' }]`],
