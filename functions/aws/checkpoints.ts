@@ -82,7 +82,7 @@ export function openCheckpoints({ client, table }: CheckpointsOptions): Checkpoi
       return rows.map((row) => read(shard, row));
     },
     async remove(rows) {
-      // A row that is not the newest never becomes it again: the answer stays true while the rows are deleted.
+      // A row that is not the newest never becomes the newest again: the result holds while rows are deleted.
       for (const shard of new Set(rows.map((row) => row.shard))) {
         const kept = await newest(shard);
         if (rows.some((row) => row.shard === shard && row.previous === kept?.previous))

@@ -14,7 +14,7 @@ export type Row = Record<string, unknown>;
 /** The keys every table of ours but the claims has: partition and sort key, both text. */
 export type Key = { pk: string; sk: string };
 
-/** All rows of a query, page by page (DynamoDB answers at most 1 MB at once); at most `most` of them. */
+/** All rows of a query, page by page (DynamoDB returns at most 1 MB at once); at most `most` of them. */
 export async function queryAll(
   client: DynamoDBDocumentClient,
   input: QueryCommandInput,
@@ -76,7 +76,7 @@ export async function transact(
 /** Full jitter, 20 ms doubling to 1 s. */
 const backOff = (attempt: number) => wait(Math.random() * Math.min(1000, 20 * 2 ** attempt));
 
-/** Does the work on `many` at most at once, in the order of the items; the answers too. A failure is told when all have stopped. */
+/** Maps items with at most `many` in flight; results are in the order of the items. Rejects after all workers settle. */
 export async function inParallel<T, R>(items: T[], many: number, work: (item: T) => Promise<R>): Promise<R[]> {
   const answers: R[] = new Array(items.length);
   let next = 0;
@@ -92,7 +92,7 @@ export async function inParallel<T, R>(items: T[], many: number, work: (item: T)
   return answers;
 }
 
-/** A number as 16 letters whose text order is the order of the numbers: its IEEE 754 bits, the sign turned round. */
+/** Returns a number as 16 characters that sort as the numbers do: its IEEE 754 bits with the sign inverted. */
 export function sortable(time: number): string {
   const view = new DataView(new ArrayBuffer(8));
   view.setFloat64(0, time);

@@ -9,14 +9,14 @@ export function variables<const Name extends string>(
   return Object.fromEntries(names.map((name) => [name, environment[name]])) as Record<Name, string>;
 }
 
-/** A whole or broken number from a variable. */
+/** Returns the number in a variable. Throws when it is not one. */
 export function number(name: string, text: string): number {
   const value = Number(text);
-  if (text.trim() === '' || !Number.isFinite(value)) throw new Error(`${name} "${text}" is no number`);
+  if (text.trim() === '' || !Number.isFinite(value)) throw new Error(`${name} is "${text}": must be a number`);
   return value;
 }
 
-/** The region and the credentials of a function, which live as long as its environment. */
+/** The region and credentials of a function; valid for the lifetime of its execution environment. */
 export function ownAccess(environment: Record<string, string | undefined> = process.env) {
   const { AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY } = variables(
     ['AWS_REGION', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'],

@@ -1,10 +1,10 @@
-// Registry events, the pulls told from them and the quarantine in one DynamoDB table; digest keys in one without backups.
+// Registry events, the pulls derived from them and the quarantine in one DynamoDB table; digest keys in one without backups.
 //
 //   pk                         sk             what
 //   user U                     repository     the pair's version; lists the repositories of a person
 //   events of R U              time id        an event; `doc` is it, as JSON
 //   pulls of R U               time id        a pull; in the index `newest` under `user U`
-//   quarantine ID              -              something set aside; in the index `newest` under `quarantine`
+//   quarantine ID              -              a quarantined entry; in the index `newest` under `quarantine`
 //   forgotten                  digest time    of a person's name; `forgottenAt` is the time
 //
 // An event's id, person, repository and time are the same at every redelivery, so that they are its key. A table key is
@@ -125,7 +125,7 @@ export function openEvents({ client, table, keyTable, clock }: EventsOptions): E
     });
   };
 
-  /** Puts a row if there is none of its key; answers the row that was there. */
+  /** Puts a row if its key is free; returns the row that was there. */
   const putNew = async (input: { TableName: string; Item: Row }): Promise<Row | undefined> => {
     try {
       await client.send(new PutCommand({ ...input, ConditionExpression: 'attribute_not_exists(pk)' }));
@@ -231,7 +231,7 @@ export function openEvents({ client, table, keyTable, clock }: EventsOptions): E
         ConditionExpression: version === 0 ? 'attribute_not_exists(#version)' : '#version = :version',
       };
       // What is more than one transaction goes in several, the version's growth last. If it stops between, the version
-      // still says that the pulls are to be told anew; telling them is a function of the events, so that it mends itself.
+      // still says that the pulls must be recomputed; they are a function of the events, so a retry repairs them.
       const items = [...changes.values()];
       const values = version === 0 ? {} : { ExpressionAttributeValues: { ':version': version } };
       while (items.length > changesAtOnce) {

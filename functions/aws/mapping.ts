@@ -6,7 +6,7 @@
 
 const keyword = { type: 'keyword', ignore_above: 1024 };
 
-/** Events, pulls, manifests and who pulled what: `kind` tells them apart, `gone` marks a pull that was told anew and is none any more. */
+/** Events, pulls, manifests and who pulled what: `kind` distinguishes them. `gone`: tombstone of a pull removed by recomputation. */
 export const documentsIndex = {
   settings: {
     index: {
@@ -41,7 +41,7 @@ export const documentsIndex = {
       apart: { type: 'boolean' },
       /** A pull whose source can't tell acts apart. */
       uncertain: { type: 'boolean' },
-      /** Of a manifest: how much of it was told, what it is, what it names, and bytes of its layers. */
+      /** Of a manifest: how much of it was reported, what it is, what it references, and bytes of its layers. */
       told: { type: 'byte' },
       mediaType: keyword,
       references: keyword,

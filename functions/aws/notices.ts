@@ -1,11 +1,11 @@
-// Claims and messages in one DynamoDB table, `expires` (epoch seconds) its time to live.
+// Claims and alerts in one DynamoDB table; `expires` (epoch seconds) is the time to live.
 //
 //   pk               sk                  what
 //   claim KEY        -                   a claim that names nobody
 //   person P         claim DIGEST        a claim that names a person
 //   tally KEY        -                   parts of a sum
-//   notices          time id             a message; `doc` is it, as JSON
-//   person P         notice time id      says that a message names this person
+//   notices          time id             an alert; `doc` is its JSON
+//   person P         notice time id      says that an alert names this user
 //
 // What names a person is found under the person: forgetting is one query, consistent, over nobody else's rows.
 import { createHash } from 'node:crypto';
@@ -67,7 +67,7 @@ export function openNotices({ client, table, clock }: NoticesOptions): ClaimStor
       }
     },
     async tally(key, part, count) {
-      // One attribute a part: setting it twice is setting it once, and the answer holds all parts.
+      // One attribute a part: setting it twice is setting it once, and the response holds all parts.
       const { Attributes = {} } = await client.send(
         new UpdateCommand({
           TableName,
@@ -86,7 +86,7 @@ export function openNotices({ client, table, clock }: NoticesOptions): ClaimStor
       const sk = `${sortable(notice.time)} ${notice.id}`;
       const expires = seconds(clock() + noticeKeptMs);
       const { user } = notice.data;
-      // Under the person first: a message that stands can always be found again to be forgotten.
+      // Under the user first: forgetting must find every alert that exists.
       if (user)
         await client.send(new PutCommand({ TableName, Item: { pk: personKey(user), sk: `notice ${sk}`, expires } }));
       await client.send(new PutCommand({ TableName, Item: { pk: list, sk, doc: JSON.stringify(notice), expires } }));

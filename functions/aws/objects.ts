@@ -46,7 +46,7 @@ export function openObjects({ client, bucket }: ObjectsOptions): ObjectStore {
       };
     });
 
-  /** S3 knows no empty range, and answers 416 to one behind the end: then the answer is nothing of what is there. */
+  /** S3 has no empty range and responds 416 to one past the end: both are read as no bytes. */
   const nothingOf = async (key: string) => {
     const found = await head(key);
     return found && { body: new Uint8Array(), etag: found.etag };

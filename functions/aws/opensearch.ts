@@ -23,7 +23,7 @@ export class OpenSearchError extends Error {
 
 export type Call = <T>(method: string, path: string, body?: unknown) => Promise<T>;
 
-/** Answers parsed JSON; anything but 2xx throws OpenSearchError. Throttled and failed calls are tried three times. */
+/** Returns parsed JSON; throws OpenSearchError on anything but 2xx. Throttled and failed calls are tried three times. */
 export function openSearchCall({ endpoint, signer }: OpenSearchOptions): Call {
   const { origin } = new URL(endpoint);
   const sign = signer && openSigner({ service: 'es', ...signer });

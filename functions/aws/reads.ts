@@ -24,7 +24,7 @@ interface Answer {
 const attempts = 3;
 const timeoutMs = 8000;
 
-/** As of objects.ts. */
+/** Same contract as `openObjects`, get and head only. */
 export function openReads({ bucketUrl, sign }: ReadsOptions): Pick<ObjectStore, 'get' | 'head'> {
   const once = async (method: string, key: string, given: Record<string, string>): Promise<Answer> => {
     const url = new URL(`${bucketUrl}/${key.split('/').map(encodeURIComponent).join('/')}`);
@@ -51,7 +51,7 @@ export function openReads({ bucketUrl, sign }: ReadsOptions): Pick<ObjectStore, 
         if (status < 300 || status === 416) return answer;
         if (status === 404) return undefined;
         if (attempt === attempts || (status !== 429 && status < 500))
-          throw new Error(`S3 answers ${status} to ${method} ${key}`);
+          throw new Error(`S3 responds ${status} to ${method} ${key}`);
       }
       await wait(Math.random() * 50 * 4 ** attempt);
     }
@@ -64,7 +64,7 @@ export function openReads({ bucketUrl, sign }: ReadsOptions): Pick<ObjectStore, 
     return { key, etag: String(headers.etag ?? ''), size: Number(headers['content-length']), modified };
   };
 
-  /** S3 knows no empty range, and answers 416 to one behind the end: then the answer is nothing of what is there. */
+  /** S3 has no empty range and responds 416 to one past the end: both are read as no bytes. */
   const nothingOf = async (key: string) => {
     const found = await head(key);
     return found && { body: new Uint8Array(), etag: found.etag };

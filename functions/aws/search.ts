@@ -1,4 +1,4 @@
-// The search store over OpenSearch. Every answer is exact: `terms` on the one shard, `composite` for what may be long,
+// The search store over OpenSearch. Every result is exact: `terms` on the one shard, `composite` for what may be long,
 // no `cardinality`.
 import { createHash } from 'node:crypto';
 import { type Action, type PullClass, taughtClasses } from '#core/event.ts';
@@ -57,7 +57,7 @@ interface Found {
     Record<'pulls' | 'raw' | 'pushes' | 'rawPushes' | 'uncertain', { doc_count: number }>;
 }
 
-/** Buckets of a composite page; a domain of the smallest size answers one in some 20 ms. */
+/** Buckets of a composite page; the smallest domain returns one in about 20 ms. */
 const pageSize = 10_000;
 /** Lists of what users were shown that are read at once, of some 20 KB each at most. */
 const shownAtOnce = 500;
@@ -134,7 +134,7 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
       return call('PUT', `/${index}/_mapping`, body.mappings);
     });
 
-  /** What comes of a search, or `nothing` while there is no index yet. */
+  /** Returns the result of a search, or `nothing` while there is no index yet. */
   const orNothing = <T>(answer: Promise<T>, nothing: T): Promise<T> =>
     answer.catch((cause) => {
       if (cause instanceof OpenSearchError && cause.type === 'index_not_found_exception') return nothing;
@@ -217,7 +217,7 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
     return rows;
   };
 
-  /** What is known of the images of these repositories, or of all, sorted by name. */
+  /** Returns what is known of the images of these repositories, or of all, sorted by name. */
   async function* images(only: Query[] = []): AsyncIterable<RepositoryImages> {
     const facts = composite(
       [isImage, ...only],

@@ -19,7 +19,7 @@ interface Unsigned {
   body?: string;
 }
 
-/** Answers the headers of a request with those that sign it, without `host`, which every client sets itself. */
+/** Returns a request's headers with those that sign it, without `host`, which every client sets itself. */
 export type Signer = (url: URL, request: Unsigned) => Promise<Record<string, string>>;
 
 /** `service` s3 signs the path as it is sent; all others sign it encoded once more. */

@@ -4,7 +4,7 @@ import type { Notice } from '#core/rules.ts';
 /** The rights of a sender on the topic. */
 export const topicRights = ['sns:Publish'];
 
-/** Sends messages to an SNS topic: the text for mail, the whole as JSON, and rule and kind to filter subscriptions by. */
+/** Sends alerts to an SNS topic: text for mail, the whole as JSON, rule and kind as attributes for subscription filters. */
 export function snsSender(client: Pick<SNSClient, 'send'>, topic: string): (notice: Notice) => Promise<void> {
   return async (notice) => {
     const { rule, when, text, time } = notice;

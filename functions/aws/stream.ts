@@ -14,7 +14,7 @@ export const streamRights = ['kinesis:PutRecords'];
 const recordsAtOnce = 500;
 const bytesAtOnce = 5 * 1024 * 1024;
 const recordBytes = 1024 * 1024;
-/** What the stream had no room for is offered again after these milliseconds; a registry gets its answer within 500. */
+/** Milliseconds before refused records are put again; a registry gets its response within 500. */
 const pauses = [40, 160];
 
 /** A call that hangs is given up after two seconds and tried once more: a registry waits for the response. */
@@ -23,7 +23,7 @@ export const streamClient = () =>
 
 /** The stream as collect writes it: Kinesis. */
 export function openStream({ client, stream }: StreamOptions): StreamWriter {
-  /** Offers records once; answers those not taken. Records of one key stay in order unless the stream refuses some. */
+  /** Puts records once; returns those that were refused. Records of one key stay in order unless some are refused. */
   const offer = async (records: StreamRecord[]): Promise<StreamRecord[]> => {
     const Records = records.map(({ key, data }) => ({ PartitionKey: key, Data: data }));
     const answer = await client.send(new PutRecordsCommand({ StreamName: stream, Records }));

@@ -8,7 +8,7 @@ export interface HitLine {
   time: number;
   /** The visitor's IPv4 or IPv6 address, without port. */
   address: string;
-  /** Lower-case host name, at most 253 letters. */
+  /** Lower-case host name, at most 253 characters. */
   domain: string;
   /** What was done; `view` unless the sender says otherwise. */
   action: string;
@@ -24,7 +24,7 @@ export interface RegistryLine {
   event: RegistryEvent;
 }
 
-/** What collect could not understand; process sets it aside in its turn, so that collect needs no store but the stream. */
+/** What collect could not understand. It goes through the stream and process quarantines it: collect needs no other store. */
 export interface RejectedLine {
   type: 'rejected';
   receivedAt: number;
@@ -71,10 +71,10 @@ export interface RegistryEvent {
 /** What kind of client a pull came from. */
 export type PullClass = 'human' | 'ci' | 'cluster' | 'scanner' | 'mirror' | 'signature' | 'version-check';
 
-/** Whose pulls teach the recommender, and are recommended: people's and clusters'. */
+/** Classes of pulls that the recommender is trained on and recommends for. */
 export const taughtClasses: PullClass[] = ['human', 'cluster'];
 
-/** A registry event as stored: the address is gone, `places` tell addresses of one day apart. */
+/** A registry event as stored: keyed per-day digests (`places`) replace the IP address. */
 export interface StoredEvent extends Omit<RegistryEvent, 'address'> {
   /** Keyed digests of the address (one, or two near midnight UTC); equal in one means the same address. Empty: unknown. */
   places: string[];
@@ -87,7 +87,7 @@ export interface StoredEvent extends Omit<RegistryEvent, 'address'> {
   origin: string;
 }
 
-/** One person's one act, told from its 1-9 registry events. `id` is that of the event that opened it. */
+/** One act of one user, derived from its 1-9 registry events. `id` is that of the first of them. */
 export interface Pull {
   id: string;
   time: number;
@@ -104,7 +104,7 @@ export interface Pull {
   uncertain?: true;
 }
 
-/** Something that could not be understood, set aside. Holds no address. */
+/** A quarantined entry: text that could not be understood. Holds no IP address. */
 export interface Quarantined {
   id: string;
   time: number;

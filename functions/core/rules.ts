@@ -1,4 +1,4 @@
-// Rules that send a message when something happens, as the owner writes them in the configuration.
+// Rules: each sends an alert when something happens. The owner writes them in the settings.
 import type { StoredEvent } from './event.ts';
 
 export type Rule = { name: string } & (
@@ -8,7 +8,7 @@ export type Rule = { name: string } & (
   | { when: 'hits-per-minute'; over: number }
 );
 
-/** A message. `id` is the same for the same rule and happening. */
+/** An alert. The same rule and occurrence give the same `id`. */
 export interface Notice {
   id: string;
   /** Milliseconds since the epoch. */
@@ -20,10 +20,10 @@ export interface Notice {
   data: { user?: string; repository?: string; tag?: string; domain?: string; country?: string; hits?: number };
 }
 
-/** What happened longer than this before it arrived is no news: a back-fill sends no messages. */
+/** Events that arrive later than this send no alert: an import must not. */
 export const newsMs = 3_600_000;
 
-/** Does a name fit a pattern, in which `*` stands for any run of characters? */
+/** Returns whether a name matches a pattern, in which `*` stands for any characters. */
 export function fits(pattern: string, name: string): boolean {
   const literal = pattern.split('*').map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&'));
   return new RegExp(`^${literal.join('.*')}$`, 's').test(name);

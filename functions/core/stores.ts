@@ -66,8 +66,8 @@ export interface Page<T> {
 
 export interface EventStore {
   /**
-   * Puts by id (the first delivery stays). Answers, event by event, whether the stored one has this origin:
-   * false marks a redelivered duplicate, and a retried batch gets the same answer again.
+   * Puts by id (the first delivery stays). Returns, event by event, whether the stored one has this origin:
+   * false marks a redelivered duplicate; a retried batch gets the same result.
    */
   put(events: StoredEvent[]): Promise<boolean[]>;
   /** Puts events that are stored in another class or client: what is not stored (any more) stays so. */
@@ -98,7 +98,7 @@ export interface EventStore {
   /** The secret that keys address digests of one UTC day; made on first use, gone a day after that day ends. */
   digestKey(day: string): Promise<Uint8Array>;
   /**
-   * Deletes every event and pull of a person, and what was set aside that names them; answers how many rows went.
+   * Deletes every event and pull of a user, and quarantined entries that name them; returns how many rows were deleted.
    * `repositories`: where something of theirs may be that a put which was under way has not listed.
    */
   forget(user: string, repositories?: string[]): Promise<number>;
@@ -278,7 +278,7 @@ export interface SearchStore {
     now: number;
     halfLifeMs: number;
   }): Promise<RepositoryRow[]>;
-  /** Every repository that a named user pulled by a class that teaches and that was not deleted since, sorted by name. */
+  /** Every repository that a named user pulled by a class that training uses and that was not deleted since, sorted by name. */
   catalogue(query: { now: number; halfLifeMs: number }): Promise<CatalogueRow[]>;
   /** What this user pulled by classes that teach, at most `limit` repositories, newest day first, ties by name. */
   pulledDays(query: { user: string; limit: number }): Promise<PulledDays[]>;
@@ -322,18 +322,18 @@ export interface SearchStore {
 
 // --- notices --------------------------------------------------------------------------------------------------------
 
-/** What makes a message go out at most once. */
+/** Claims: an alert is sent at most once. */
 export interface ClaimStore {
   /**
-   * Puts `by` under `key` if nothing is there, once and for good; answers what is there now: `by` if it is ours. `person`
+   * Puts `by` under `key` if the key is free, and never changes it again; returns what is stored: `by` if the claim is ours. `person`
    * is whom the key names, always the same for a key: forgetting the person takes the claim back.
    */
   claim(key: string, by: string, person?: string): Promise<string>;
-  /** Sets a part of a sum, the same however often, and answers the whole. Gone a day later. */
+  /** Sets a part of a sum (idempotent) and returns the whole sum. Expires after a day. */
   tally(key: string, part: string, count: number): Promise<number>;
 }
 
-/** How long a message stays in the feed. */
+/** How long alerts are kept. */
 export const noticeKeptMs = 30 * 86_400_000;
 
 /** Messages as the page shows them. */
@@ -342,7 +342,7 @@ export interface NoticeFeed {
   add(notice: Notice): Promise<void>;
   /** Newest first. An unreadable cursor throws BadCursor. */
   notices(page: { cursor?: string; limit: number }): Promise<Page<Notice>>;
-  /** Removes messages and claims that name a person; answers how many. */
+  /** Removes alerts and claims that name a user; returns how many. */
   forget(user: string): Promise<number>;
 }
 
@@ -360,7 +360,7 @@ export interface Credential {
   /** The registry's user name it speaks for. */
   user?: string;
   role?: Role;
-  /** Of a session: its role is found anew for each request, so that changed rules count at once. */
+  /** Of a session: its role is recomputed for each request, so that changed rules apply at once. */
   claims?: Claims;
   createdAt: number;
   expiresAt?: number;
@@ -369,7 +369,7 @@ export interface Credential {
 
 export interface CredentialStore {
   put(credential: Credential): Promise<void>;
-  /** undefined when there is none, or no longer. */
+  /** Returns undefined when there is none or it has expired. */
   find(kind: CredentialKind, digest: string): Promise<Credential | undefined>;
   /** All that have not expired, oldest first. */
   list(kind: CredentialKind): Promise<Credential[]>;

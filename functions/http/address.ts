@@ -19,7 +19,7 @@ export function proxyMatcher(trusted: string[]): (address: string) => boolean {
 
 /**
  * The client's address: the connection's own, unless that is a trusted proxy; then the last entry of
- * X-Forwarded-For that no trusted proxy added itself. An entry that is no address ends the search.
+ * X-Forwarded-For that no trusted proxy added itself. An entry that is not an address ends the search.
  */
 export function clientAddress(
   peer: string,

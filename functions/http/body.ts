@@ -1,4 +1,4 @@
-/** Reads a request's body up to `limit` bytes; what comes after is read and dropped, so that the sender gets its answer. */
+/** Reads a request's body up to `limit` bytes; the rest is read and dropped, so that the sender gets a response. */
 export async function readBody(
   request: Request,
   limit: number,

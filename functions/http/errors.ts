@@ -1,9 +1,9 @@
-// How every stage answers over HTTP: one shape of error, 404 and 405 told apart, no surprise text.
+// Errors over HTTP, the same in every stage: one shape, 404 and 405 distinguished, no internal text.
 import type { Context, Env, Hono, Schema } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 
-/** An answer other than 2xx. The message says what to mend and holds no personal data. */
+/** A response other than 2xx. The message says what to fix and holds no personal data. */
 export class ApiError extends HTTPException {
   readonly code: string;
   constructor(status: ContentfulStatusCode, code: string, message: string) {
@@ -18,8 +18,8 @@ export const notFound = (message: string) => new ApiError(404, 'not_found', mess
 export const errorBody = (code: string, message: string) => ({ error: { code, message } });
 
 /**
- * The handlers an app needs so that each failure is `{error: {code, message}}`. `report` gets what was not expected;
- * its text stays with the owner, because it may hold what a caller must not see.
+ * The handlers an app needs so that each failure is `{error: {code, message}}`. Unexpected failures go to
+ * `report` only: their text may hold what a caller must not see.
  */
 export function answerErrors<E extends Env, S extends Schema, P extends string>(
   app: Hono<E, S, P>,

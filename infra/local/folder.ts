@@ -3,7 +3,7 @@ import { accessSync, chmodSync, constants, existsSync, mkdirSync, readFileSync, 
 import { join, resolve } from 'node:path';
 import { SettingError } from '#settings/read.ts';
 
-/** Makes the data folder if need be. Throws SettingError when it can't be made, read or written. */
+/** Creates the data folder if it is missing. Throws SettingError when it can't be created, read or written. */
 export function openFolder(data: string): string {
   const folder = resolve(data);
   try {
@@ -15,7 +15,7 @@ export function openFolder(data: string): string {
   return folder;
 }
 
-/** The data folder of a run before this; throws SettingError where there was none, so that a slip of the pen is no empty answer. */
+/** Returns the data folder of an earlier run. Throws SettingError where there was none: a typo must not give an empty result. */
 export function usedFolder(data: string): string {
   const folder = resolve(data);
   if (existsSync(join(folder, 'events.db'))) return openFolder(data);

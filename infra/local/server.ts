@@ -107,7 +107,7 @@ const localUserOnly: MiddlewareHandler = async (c, next) => {
   if (isEndpoint(c)) return next();
   const host = hostNameOf(c);
   if (!loopbackNames.includes(host))
-    throw new ApiError(421, 'wrong_host', `This server answers to 127.0.0.1 and localhost, not to "${host}". ${fix}`);
+    throw new ApiError(421, 'wrong_host', `This server responds to 127.0.0.1 and localhost, not to "${host}". ${fix}`);
   const reason = await notLocalUser(incomingOf(c.env));
   if (reason)
     throw new ApiError(

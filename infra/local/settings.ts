@@ -43,7 +43,7 @@ export async function readSettings(
   ]);
 }
 
-/** Throws SettingError where there is no such file, or none that exports settings. */
+/** Throws SettingError when the file is missing or exports no settings. */
 async function fileLayer(file: string): Promise<Layer> {
   const path = resolve(file);
   let values: unknown;

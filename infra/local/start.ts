@@ -95,7 +95,7 @@ async function reach(opensearch: string): Promise<void> {
   }
 }
 
-/** One line for what the user can mend; the whole story for what is our fault. */
+/** Returns one line for what the user can fix, and the whole error for a fault of ours. */
 function explain(cause: unknown): unknown {
   if (cause instanceof SettingError) return cause.message;
   const { code } = cause as NodeJS.ErrnoException;

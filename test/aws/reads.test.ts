@@ -72,9 +72,9 @@ test('what passes is tried again; what does not is said with its key', async (t)
   assert.equal((await passing.reads.get(key))?.body.length, 10);
   assert.equal(passing.asked.length, 3);
   const down = await bucket(t, [500, 500, 500]);
-  await assert.rejects(down.reads.get(key), /S3 answers 500 to GET points\/a b\+/);
+  await assert.rejects(down.reads.get(key), /S3 responds 500 to GET points\/a b\+/);
   const denied = await bucket(t, [403]);
-  await assert.rejects(denied.reads.head(key), /S3 answers 403 to HEAD points\/a b\+/);
+  await assert.rejects(denied.reads.head(key), /S3 responds 403 to HEAD points\/a b\+/);
   assert.equal(denied.asked.length, 1);
   const broken = await bucket(t, [0, 0, 0]);
   await assert.rejects(broken.reads.get(key), /S3 does not answer GET/);

@@ -83,6 +83,6 @@ function readHead(kind: string, text: Uint8Array): Head {
   try {
     return JSON.parse(new TextDecoder().decode(text));
   } catch (cause) {
-    throw new Torn(`the head of the ${kind} is no JSON`, { cause });
+    throw new Torn(`the head of the ${kind} is not JSON`, { cause });
   }
 }

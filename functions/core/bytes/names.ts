@@ -1,4 +1,4 @@
-// Names told apart by their bytes: a hash table that makes no string and no object for a name.
+// A hash table of names keyed by their bytes: it makes no string and no object for a name.
 //
 // Open addressing, linear probing, at most half full: slots[hash & mask] is a name's number + 1, or 0. A name is the
 // bytes utf8[offsets[n] .. offsets[n + 1]) together with its tag (a day, or 0). Numbers are given in order of first sight.

@@ -8,7 +8,7 @@ import { wiper } from './wipe.ts';
 
 const day = 86_400_000;
 
-/** Registry events, the pulls told from them, the quarantine and the digest keys, in one SQLite file. */
+/** Registry events, the pulls derived from them, the quarantine and the digest keys, in one SQLite file. */
 export function openEvents(file: string, clock: () => number): EventStore {
   const database = openDatabase(
     file,

@@ -9,7 +9,7 @@ import { wiper } from './wipe.ts';
 const dayMs = 86_400_000;
 
 export interface Notices extends ClaimStore, NoticeFeed {
-  /** The oldest message not yet handed out, handed out to nobody else after; none older than an hour. */
+  /** Returns the oldest alert that nobody has taken, and takes it; none older than an hour. */
   next(): Notice | undefined;
 }
 

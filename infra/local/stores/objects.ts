@@ -135,12 +135,12 @@ const etagOf = ({ version }: Pick<Row, 'version'>) => `"${version}"`;
 const infoOf = ({ key, size, modified, version }: Row) => ({ key, etag: etagOf({ version }), size, modified });
 
 function checkKey(key: string) {
-  if (!key.isWellFormed()) throw new RangeError(`key ${JSON.stringify(key)} is no valid Unicode`);
+  if (!key.isWellFormed()) throw new RangeError(`key ${JSON.stringify(key)} is not valid Unicode`);
   const bytes = Buffer.byteLength(key);
   if (bytes < 1 || bytes > maxKeyBytes) throw new RangeError(`a key has 1 to ${maxKeyBytes} bytes, not ${bytes}`);
 }
 
-/** Bytes start <= i < end of a file, or undefined when there is none. */
+/** Returns bytes start <= i < end of a file, or undefined when the file is missing. */
 async function readPart(path: string, start: number, end: number): Promise<Uint8Array | undefined> {
   const handle = await open(path).catch((cause) => {
     if (cause.code !== 'ENOENT') throw cause;

@@ -1,4 +1,4 @@
-// The thread that answers the long queries of the search store: see openReader.
+// The thread that runs the long queries of the search store: see openReader.
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Answer, LongQuery, Question } from './reading.ts';
 import { openSearch } from './search.ts';

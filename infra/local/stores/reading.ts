@@ -1,4 +1,4 @@
-// SQLite answers in the thread that asks. Queries over many rows are asked of a thread of their own, so that no answer of
+// SQLite runs in the calling thread. Queries over many rows run in a thread of their own, so that no response of
 // the server waits for another's aggregation.
 import { Worker } from 'node:worker_threads';
 import type { SearchStore, ShownList } from '#core/stores.ts';

@@ -39,7 +39,8 @@ function keptKey(folder: string): Buffer {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const file = join(folder, 'key');
   const key = readIfThere(file) ?? makeKey(folder, file);
-  if (key.length !== 32) throw new Error(`${file} holds ${key.length} bytes instead of 32: it is no key of ours`);
+  if (key.length !== 32)
+    throw new Error(`${file} holds ${key.length} bytes instead of 32: it is not a key of this program`);
   return key;
 }
 

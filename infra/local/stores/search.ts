@@ -114,7 +114,7 @@ export function openSearch(file: string): SearchStore {
       limit,
     );
 
-  /** What is known of the images of one repository, or of all, sorted by name. */
+  /** Returns what is known of the images of one repository, or of all, sorted by name. */
   function* images(only?: string): Iterable<RepositoryImages> {
     const [where, values] = only === undefined ? ['', []] : ['AND repository = ?', [only]];
     const facts = database
@@ -314,7 +314,7 @@ export function openSearch(file: string): SearchStore {
   };
 }
 
-/** Answers how many rows went. */
+/** Returns how many rows were deleted. */
 function forgetUser(database: DatabaseSync, user: string): number {
   return transaction(database, () =>
     ['documents', 'recommendations', 'shown']
@@ -329,12 +329,12 @@ type Row = Record<string, unknown>;
 const filled = <T>(row: Row): T =>
   Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null && value !== '')) as T;
 
-/** Sums over no rows are NULL in SQL, and nought to us. */
+/** Sums over no rows are NULL in SQL; here they are 0. */
 const exact = ({ pulls, raw, pushes, rawPushes }: Counts): Counts => ({
   ...{ pulls: pulls ?? 0, raw: raw ?? 0, pushes: pushes ?? 0, rawPushes: rawPushes ?? 0 },
 });
 
-/** The condition that a repository is none of the deleted. */
+/** The condition that a repository is not deleted. */
 function present(deleted: string[]): { where: string; values: SQLInputValue[] } {
   if (deleted.length === 0) return { where: '', values: [] };
   return { where: 'AND repository NOT IN (SELECT value FROM json_each(?))', values: [JSON.stringify(deleted)] };

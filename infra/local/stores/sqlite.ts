@@ -8,7 +8,7 @@ import { SettingError } from '#settings/read.ts';
  * Opens (and makes) a SQLite file in WAL mode. synchronous FULL: the stores lie in several files, and after a power cut
  * no position may be there without what was stored before it. secure_delete wipes what is removed.
  * `added`: columns, by table, that a file of an older version lacks.
- * Throws SettingError when the file is no database or can't be written.
+ * Throws SettingError when the file is not a database or can't be written.
  */
 export function openDatabase(
   file: string,

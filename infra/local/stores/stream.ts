@@ -50,11 +50,11 @@ export interface LocalStream extends StreamWriter {
    * least. `end`: the shard is closed and these are its last.
    */
   read(shard: string, after: string, limit: number, maxBytes?: number): { records: ReadRecord[]; end: boolean };
-  /** Closes a shard and opens two in its place; a reader finishes it before its children. Answers their ids. */
+  /** Closes a shard and opens two in its place; a reader finishes it before its children. Returns their ids. */
   splitShard(shard: string): string[];
   /** Everything up to this sequence number has been dealt with: it may be let go once it is old enough. */
   consumed(shard: string, sequenceNumber: string): void;
-  /** Lets go what may go; answers how many records went. */
+  /** Deletes records that may be deleted; returns how many. */
   trim(): number;
   /** Age of the oldest record not consumed, for each shard that is open or has one. */
   lag(): { shard: string; seconds: number }[];
@@ -130,7 +130,7 @@ export function openStream(folder: string, options: StreamOptions): LocalStream 
     });
   } catch (cause) {
     throw new SettingError(
-      `the stream in ${folder} can't be used: ${(cause as Error).message}. Mend its rights, or move the folder away to begin a new stream.`,
+      `the stream in ${folder} can't be used: ${(cause as Error).message}. Fix its permissions, or move the folder away to begin a new stream.`,
       { cause },
     );
   }
@@ -364,7 +364,7 @@ function ranges(from: bigint, to: bigint, parts: number): [string, string][] {
   return Array.from({ length: parts }, (_, part) => [hex(cut(part)), hex(cut(part + 1) - 1n)]);
 }
 
-/** The time a shard was made leads: a stream that begins anew goes on above what process committed of the old one. */
+/** The time a shard was made leads: a new stream continues above what process committed of the old one. */
 const prefix = ({ number, madeAt }: ShardRow) =>
   `49${String(madeAt).padStart(13, '0')}${String(number).padStart(6, '0')}`;
 const sequenceNumber = (row: ShardRow, record: number) => prefix(row) + String(record).padStart(35, '0');

@@ -1,6 +1,6 @@
 // The thread of wipe.ts. A removal lies in the write-ahead log at first: until the log is written back the main file holds
 // the rows as they were, and until it is cut the log does. And secure_delete overwrites removed rows, but no copies that
-// SQLite left in the unused middle of pages when it moved rows to others: only VACUUM writes every page anew.
+// SQLite left in the unused middle of pages when it moved rows to others: only VACUUM rewrites every page.
 import { DatabaseSync } from 'node:sqlite';
 import { workerData } from 'node:worker_threads';
 
@@ -13,7 +13,7 @@ patiently(() => {
   database.exec('VACUUM');
   return true;
 });
-// Busy is an answer here, no error: somebody reads what is still in the log.
+// Busy is an expected result, not an error: somebody still reads the log.
 patiently(() => database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()?.busy === 0);
 database.close();
 

@@ -73,7 +73,7 @@ test('a key of no bytes, too many, or no valid text is refused', async () => {
   const objects = openObjects(newFolder());
   await assert.rejects(objects.put('', 'x'), /1 to 1024 bytes, not 0/);
   await assert.rejects(objects.put('é'.repeat(600), 'x'), /not 1200/);
-  await assert.rejects(objects.put('a\ud800', 'x'), /no valid Unicode/);
+  await assert.rejects(objects.put('a\ud800', 'x'), /not valid Unicode/);
 });
 
 const writer = `

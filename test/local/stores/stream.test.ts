@@ -339,7 +339,7 @@ test('puts wait for a short lock and keep their order, over transactions', async
 test('a folder that is no stream gives one clear error', () => {
   const garbage = newFolder();
   writeFileSync(join(garbage, 'stream.db'), 'not a database, '.repeat(100));
-  assert.throws(() => open(garbage), /the stream in .* can't be used: file is not a database\. Mend/);
+  assert.throws(() => open(garbage), /the stream in .* can't be used: file is not a database\. Fix/);
   const badKey = newFolder();
   writeFileSync(join(badKey, 'key'), 'short');
   assert.throws(() => open(badKey), /can't be used: .*key holds 5 bytes instead of 32/);
