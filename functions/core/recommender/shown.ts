@@ -1,6 +1,6 @@
 // What users were shown, so that the model card can say how often a suggestion is followed by a pull. Nothing new is learned
 // about anybody: a list is made from their pulls, and whether one was followed is read from their pulls.
-import type { Pair, ShownItem, ShownList } from '../stores.ts';
+import type { ShownItem, ShownList } from '../stores.ts';
 
 const dayMs = 86_400_000;
 /** A first pull this long after a repository was last shown counts as following the suggestion. */
@@ -35,24 +35,21 @@ export interface Followed {
   followed: number;
 }
 
-/** Counts, by the source that suggested it, what was shown recently, and what of it the user's pairs say was followed. */
-export function followCounter(lists: ShownList[], now: number) {
-  const bySource: Record<string, Followed> = {};
-  const byUser = new Map<string, Map<string, ShownItem>>();
-  for (const { user, items } of lists) {
-    const recent = items.filter(({ to }) => to > now - shownKeptDays * dayMs);
-    for (const { source } of recent) {
-      bySource[source] ??= { shown: 0, followed: 0 };
-      bySource[source].shown++;
-    }
-    byUser.set(user, new Map(recent.map((item) => [item.repository, item])));
+/**
+ * Adds to the sums, by the source that suggested it, what a user was shown recently, and what of it they pulled then.
+ * `firstPull`: when they first pulled a repository, milliseconds since the epoch.
+ */
+export function addFollowed(
+  sums: Record<string, Followed>,
+  { items }: Pick<ShownList, 'items'>,
+  firstPull: (repository: string) => number | undefined,
+  now: number,
+): void {
+  for (const { repository, source, from, to } of items) {
+    if (to <= now - shownKeptDays * dayMs) continue;
+    sums[source] ??= { shown: 0, followed: 0 };
+    sums[source].shown++;
+    const pulled = firstPull(repository);
+    if (pulled !== undefined && pulled >= from && pulled <= to + followedWithinDays * dayMs) sums[source].followed++;
   }
-  return {
-    bySource,
-    pulled({ user, repository, firstPull }: Pick<Pair, 'user' | 'repository' | 'firstPull'>): void {
-      const shown = byUser.get(user)?.get(repository);
-      if (shown && firstPull >= shown.from && firstPull <= shown.to + followedWithinDays * dayMs)
-        bySource[shown.source].followed++;
-    },
-  };
 }

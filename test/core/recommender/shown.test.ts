@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { followCounter, followedWithinDays, shownKeptDays, withShown } from '#core/recommender/shown.ts';
+import { addFollowed, followedWithinDays, shownKeptDays, withShown } from '#core/recommender/shown.ts';
 import type { ShownList } from '#core/stores.ts';
 
 const day = 86_400_000;
@@ -58,28 +58,24 @@ test('what is stored of a user is bounded, however often and whatever is asked',
 
 test('a first pull within days of being shown follows the source that suggested it; others do not', () => {
   const shown = { source: 'ease', from: now - 9 * day, to: now - 8 * day };
-  const lists: ShownList[] = [
-    {
-      ...{ user: 'ann', list: 'x' },
-      items: [
-        { ...shown, repository: 'followed' },
-        { ...shown, repository: 'late' },
-        { ...shown, repository: 'never' },
-        { ...shown, repository: 'before' },
-        { ...shown, repository: 'popular', source: 'popular' },
-        { ...shown, repository: 'long ago', to: now - (shownKeptDays + 1) * day },
-      ],
-    },
+  const items = [
+    { ...shown, repository: 'followed' },
+    { ...shown, repository: 'late' },
+    { ...shown, repository: 'never' },
+    { ...shown, repository: 'before' },
+    { ...shown, repository: 'popular', source: 'popular' },
+    { ...shown, repository: 'long ago', to: now - (shownKeptDays + 1) * day },
   ];
-  const counter = followCounter(lists, now);
-  const pulled = (user: string, repository: string, firstPull: number) =>
-    counter.pulled({ user, repository, firstPull });
-  pulled('ann', 'followed', shown.to + followedWithinDays * day);
-  pulled('ann', 'late', shown.to + followedWithinDays * day + 1);
-  pulled('ann', 'before', shown.from - 1);
-  pulled('ann', 'popular', shown.from);
-  pulled('ann', 'long ago', shown.from);
-  pulled('ann', 'not shown', shown.from);
-  pulled('bob', 'never', shown.from);
-  assert.deepEqual(counter.bySource, { ease: { shown: 4, followed: 1 }, popular: { shown: 1, followed: 1 } });
+  const firstPulls = new Map([
+    ['followed', shown.to + followedWithinDays * day],
+    ['late', shown.to + followedWithinDays * day + 1],
+    ['before', shown.from - 1],
+    ['popular', shown.from],
+    ['long ago', shown.from],
+    ['not shown', shown.from],
+  ]);
+  const sums = {};
+  addFollowed(sums, { items }, (repository) => firstPulls.get(repository), now);
+  addFollowed(sums, { items: [{ ...shown, repository: 'x' }] }, () => undefined, now);
+  assert.deepEqual(sums, { ease: { shown: 5, followed: 1 }, popular: { shown: 1, followed: 1 } });
 });
