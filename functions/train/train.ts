@@ -37,6 +37,7 @@ import {
   roundsFor,
   worseThanInService,
 } from './compete.ts';
+import { followed } from './followed.ts';
 import { foldIn } from './kernel.ts';
 import { neighboursOf } from './neighbours.ts';
 import { topLists } from './top.ts';
@@ -124,6 +125,8 @@ export async function publish(
     ...(model === 'auto' ? {} : { pinned: model }),
   });
   stage('competition');
+  const followedBySource = await followed(lessons, search, began);
+  stage('what was followed');
   const { winner } = outcome;
   const scoresOf = (name: string) => outcome.candidates.find((candidate) => candidate.name === name);
   const card: Card = {
@@ -144,6 +147,7 @@ export async function publish(
     why: outcome.why,
     ...(outcome.margin && { margin: outcome.margin }),
     ...(model !== 'auto' && { pinned: true }),
+    followed: followedBySource,
     stages,
     seconds: 0,
   };

@@ -72,6 +72,8 @@ function world(folder: string, pairs: Pair[]) {
     async saveRecommendations(rows) {
       for (const row of rows) saved.set(row.user, row);
     },
+    async *allShown() {},
+    async saveShown() {},
   };
   let ids = 0;
   const options = { objects: files(folder), clock: () => 1e12, newId: () => `${ids++}-spark`, seed: 1 };

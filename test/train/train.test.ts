@@ -11,6 +11,7 @@ import {
   PreconditionFailed,
   type SavedRecommendations,
   type SearchStore,
+  type ShownList,
 } from '#core/stores.ts';
 import { modelSource } from '#serve/recommender/models.ts';
 import { recommendationRoutes } from '#serve/recommender/recommendations.ts';
@@ -59,8 +60,17 @@ function world(pairs: Pair[]) {
         if (row.items.length > 0) saved.set(row.user, row);
         else saved.delete(row.user);
     },
+    async *allShown() {
+      yield* now.shown;
+    },
+    async saveShown(lists) {
+      const gone = new Set(lists.map(({ user }) => user));
+      now.shown = now.shown.filter(({ user }) => !gone.has(user));
+    },
   };
-  const now: { pairs: Pair[]; time: number; beforeSaving?: () => unknown } = { pairs, time: 1000 * day };
+  const now: { pairs: Pair[]; time: number; shown: ShownList[]; beforeSaving?: () => unknown } = {
+    ...{ pairs, time: 1000 * day, shown: [] },
+  };
   const store = objects(() => now.time);
   let ids = 0;
   // Nothing is tuned: each family's first settings compete.
@@ -424,4 +434,30 @@ test('a model that cannot be read leaves the last good one in service', async ()
   time += 1000;
   assert.equal((await source.current())?.card.id, first.id);
   assert.match(reports.join(), /not a model file/);
+});
+
+test('the card says by source how much of what was shown was pulled then; lists of who is forgotten go', async () => {
+  const pairs = communities(40, 2, 12, 5);
+  const { now, train } = world(pairs);
+  const [one, two] = pairs.filter(({ user }) => user === 'user3').sort((a, b) => b.firstPull - a.firstPull);
+  const shown = (repository: string, source: string, at: number) => ({ repository, source, from: at, to: at });
+  now.time = one.firstPull + 2 * day;
+  now.shown = [
+    {
+      ...{ user: 'user3', list: 'a' },
+      items: [
+        shown(one.repository, 'ease', one.firstPull - day),
+        shown(two.repository, 'popular', now.time - day),
+        shown('never pulled', 'ease', now.time - day),
+      ],
+    },
+    { user: 'forgotten', list: 'b', items: [shown('x', 'ease', now.time)] },
+  ];
+  two.firstPull = Math.min(two.firstPull, now.time - 3 * day);
+  const card = await train();
+  assert.deepEqual(card.followed, { ease: { shown: 2, followed: 1 }, popular: { shown: 1, followed: 0 } });
+  assert.deepEqual(
+    now.shown.map(({ user }) => user),
+    ['user3'],
+  );
 });

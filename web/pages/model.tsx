@@ -23,6 +23,8 @@ interface ModelCard {
   auc: number | null;
   popularityAuc: number | null;
   evaluation?: { random: { als: Scores; popular: Scores } };
+  /** By source: repositories shown in the last 30 days, and how many of them were pulled within a week. */
+  followed?: Record<string, { shown: number; followed: number }>;
   refused?: string;
   current: boolean;
 }
@@ -37,7 +39,15 @@ interface Models {
 const score = (value: number | null | undefined) => (value === null || value === undefined ? '–' : value.toFixed(3));
 
 /** On pulls that were held back from training, against always naming the popular. */
-function Worth({ auc, popularityAuc, people, images, pairs }: ModelCard) {
+/** How often users pulled what they were shown. */
+function Followed({ of }: { of: NonNullable<ModelCard['followed']> }) {
+  const sources = Object.entries(of).filter(([, { shown }]) => shown > 0);
+  if (sources.length === 0) return null;
+  const text = sources.map(([source, { shown, followed }]) => `${count(followed)} of ${count(shown)} by ${source}`);
+  return <p class="muted">Pulled within a week of being shown: {text.join(', ')}.</p>;
+}
+
+function Worth({ auc, popularityAuc, people, images, pairs, followed }: ModelCard) {
   return (
     <>
       {auc !== null && (
@@ -50,6 +60,7 @@ function Worth({ auc, popularityAuc, people, images, pairs }: ModelCard) {
         Learnt from {plural(pairs, 'pair')} of {plural(people, 'person', 'people')} and {plural(images, 'image')}. AUC
         and NDCG (of lists of ten) are taken on pulls held back from training.
       </p>
+      {followed && <Followed of={followed} />}
     </>
   );
 }

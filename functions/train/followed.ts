@@ -1,0 +1,39 @@
+// How often users pulled what they were shown, from what is stored anyway: the lists that were shown, and first pulls.
+
+import type { Entry } from '#core/recommender/ratings.ts';
+import { addFollowed, type Followed } from '#core/recommender/shown.ts';
+import type { SearchStore, ShownList } from '#core/stores.ts';
+
+interface Pulled {
+  users: string[];
+  items: string[];
+  entries: Entry[];
+}
+
+/**
+ * Returns the sums by source. `entries` come user by user, as they are read. Lists of users who have no pulls that teach, such
+ * as who was forgotten while a list was made, are removed.
+ */
+export async function followed(
+  { users, items, entries }: Pulled,
+  search: Pick<SearchStore, 'allShown' | 'saveShown'>,
+  now: number,
+): Promise<Record<string, Followed>> {
+  const sums: Record<string, Followed> = {};
+  const place = new Map(users.map((user, at) => [user, at]));
+  const starts = new Uint32Array(users.length + 1);
+  for (const { user } of entries) starts[user + 1]++;
+  for (let user = 0; user < users.length; user++) starts[user + 1] += starts[user];
+  const left: ShownList[] = [];
+  for await (const list of search.allShown()) {
+    const user = place.get(list.user);
+    if (user === undefined) left.push({ ...list, items: [] });
+    else {
+      const own = entries.slice(starts[user], starts[user + 1]);
+      const firstPulls = new Map(own.map(({ item, firstPull }) => [items[item], firstPull]));
+      addFollowed(sums, list, (repository) => firstPulls.get(repository), now);
+    }
+  }
+  await search.saveShown(left);
+  return sums;
+}
