@@ -117,6 +117,7 @@ export class Process extends Construct {
         ...stores.searchVariables(),
         TOPIC: this.messages.topicArn,
         RULES: JSON.stringify(settings.rules),
+        CLASS_RULES: JSON.stringify(settings.classRules),
         PULL_WINDOW_SECONDS: String(settings.pullWindow),
         METRICS: stores.metrics,
         IP_TABLE: emulated.ipTable ?? `/opt/${table.file}`,

@@ -6,6 +6,7 @@ import type { Settings } from '#settings/schema.ts';
 import { Api } from './api.ts';
 import { checkAtSynthesis } from './checks/all.ts';
 import { Collect } from './collect.ts';
+import { Ecr } from './ecr.ts';
 import type { Emulated } from './emulated.ts';
 import { Network } from './network.ts';
 import { Process } from './process.ts';
@@ -35,6 +36,7 @@ export class Whalewatch extends Construct {
     const network = onFargate ? new Network(this, 'Network') : undefined;
     const stores = new Stores(this, 'Stores', settings, emulated);
     const collect = new Collect(this, 'Collect', { settings, metrics: stores.metrics, network });
+    if (settings.ecr) new Ecr(this, 'Ecr', { stream: collect.stream });
     const process = new Process(this, 'Process', { settings, stores, stream: collect.stream, emulated });
     const train = new Train(this, 'Train', { settings, stores, network });
     const serve = new Serve(this, 'Serve', { settings, stores, stream: collect.stream, emulated });

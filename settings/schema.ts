@@ -20,6 +20,32 @@ declare module 'zod' {
   }
 }
 
+const pattern = () =>
+  text('a regular expression', /./s).refine(isPattern, { error: 'must be a regular expression' }).optional();
+
+/** A class rule of the owner's (functions/core/registry/classify.ts): what is given must match. */
+const classRule = object(
+  {
+    name: text('a name'),
+    class: oneOf('human', 'ci', 'cluster', 'scanner', 'mirror', 'signature', 'version-check'),
+    user: pattern(),
+    userAgent: pattern(),
+    repository: pattern(),
+    tag: pattern(),
+  },
+  "{ name: 'our deployer', class: 'ci', userAgent: '^acme-deployer/' }",
+).refine(({ user, userAgent, repository, tag }) => user ?? userAgent ?? repository ?? tag, {
+  error: 'must have at least one of user, userAgent, repository, tag',
+});
+
+function isPattern(text: string): boolean {
+  try {
+    return Boolean(new RegExp(text, 'i'));
+  } catch {
+    return false;
+  }
+}
+
 const rule = z.discriminatedUnion(
   'when',
   [
@@ -98,6 +124,13 @@ export const shared = {
     placeholder: 'SECONDS',
     description: 'Seconds within which an identical tagged event is the same pull; 0 turns merging off.',
   }),
+  classRules: listOf(classRule, "[{ name: 'our deployer', class: 'ci', userAgent: '^acme-deployer/' }]")
+    .default([])
+    .meta({
+      placeholder: 'JSON',
+      description:
+        'What kind of client an account or a user agent is, asked before the built-in table; patterns ignore case. GET /v1/health lists clients that no rule knows.',
+    }),
   rules: listOf(rule, "[{ name: 'pushes', when: 'pushed', repository: '*' }]")
     .check(({ value, issues }) => {
       for (const [at, { name }] of value.entries())
@@ -119,6 +152,10 @@ export const shared = {
 
 /** Used on AWS only. */
 export const aws = {
+  ecr: trueOrFalse().default(false).meta({
+    description:
+      "Whether EventBridge puts Amazon ECR's pulls, pushes and deletes of this account and region into the stream; CloudTrail must record management events for the pulls.",
+  }),
   exportMemory: integer(512, 10_240).default(1769).meta({
     description: 'Megabytes of export: 1769 do for about 4 million domains, 10 million want about 4200 (docs/cost.md).',
   }),

@@ -33,6 +33,12 @@ export interface RejectedLine {
   body: string;
 }
 
+/** A notification as the registry wrote it, put into the stream past collect (EventBridge on AWS): process normalises it. */
+export interface NotificationLine {
+  type: 'notification';
+  body: unknown;
+}
+
 export type Action = 'pull' | 'push' | 'delete' | 'mount';
 
 /** A registry event normalised at the edge, whichever registry sent it. */

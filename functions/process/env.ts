@@ -10,6 +10,7 @@ const names = [
   'SEARCH_SIGNED',
   'TOPIC',
   'RULES',
+  'CLASS_RULES',
   'PULL_WINDOW_SECONDS',
   'IP_TABLE',
   'METRICS',

@@ -9,7 +9,7 @@ import { counter, report } from '#aws/log.ts';
 import { openNotices } from '#aws/notices.ts';
 import { openObjects } from '#aws/objects.ts';
 import { snsSender } from '#aws/sns.ts';
-import { classifier } from '#core/registry/classify.ts';
+import { classifier, type OwnClassRule } from '#core/registry/classify.ts';
 import type { Rule } from '#core/rules.ts';
 import { readVariables } from './env.ts';
 import { processHandler } from './handler.ts';
@@ -38,7 +38,7 @@ export const handler = processHandler({
   objects: openObjects({ client: new S3Client({}), bucket: variables.BUCKET }),
   search: searchStore(variables.SEARCH_ENDPOINT, variables.SEARCH_SIGNED === 'true'),
   locator: await openLocator([variables.IP_TABLE]),
-  classify: classifier(),
+  classify: classifier(JSON.parse(variables.CLASS_RULES) as OwnClassRule[]),
   pullWindowSeconds: number('PULL_WINDOW_SECONDS', variables.PULL_WINDOW_SECONDS),
   notify: notifier({
     rules: JSON.parse(variables.RULES) as Rule[],

@@ -8,11 +8,12 @@
 //
 // A batch that loses 5 has changed nothing: it starts again at 1 and finds out what is left of it.
 
-import type { Quarantined, RegistryEvent, RegistryLine, RejectedLine } from '#core/event.ts';
+import type { NotificationLine, Quarantined, RegistryEvent, RegistryLine, RejectedLine } from '#core/event.ts';
 import { DeltaBuilder, decodeDelta } from '#core/hits/delta.ts';
 import { readLines } from '#core/hits/hit.ts';
 import { jsonOf } from '#core/registry/fields.ts';
 import { registryEventMisfit } from '#core/registry/line.ts';
+import { normalise } from '#core/registry/normalise.ts';
 import { setAsideText } from '#core/registry/quarantine.ts';
 import type { CheckpointStore, EventStore, NoticeFeed, ObjectStore, SearchStore } from '#core/stores.ts';
 import { type Arrived, anyForgotten, withoutForgotten } from './forgotten.ts';
@@ -83,9 +84,18 @@ async function write(
         builder.hit(hit, arrivedAt);
       },
       other(line, number) {
-        const parsed = line as RegistryLine | RejectedLine;
+        const parsed = line as RegistryLine | RejectedLine | NotificationLine;
         if (parsed.type === 'rejected') quarantine(number, textOf(parsed.reason), textOf(parsed.body));
-        else {
+        else if (parsed.type === 'notification') {
+          const { events, rejected } = normalise(parsed.body, { receivedAt: arrivedAt });
+          for (const event of events)
+            delivered.push({
+              event: withOneSpelling(event),
+              ...{ receivedAt: arrivedAt, arrivedAt, origin: position(number) },
+            });
+          // A line has one entry in the quarantine: the first reason, and all of the body.
+          if (rejected.length > 0) quarantine(number, rejected[0].reason, textOf(parsed.body));
+        } else {
           const misfit = registryEventMisfit(parsed.event);
           if (misfit) quarantine(number, misfit, textOf(line));
           else

@@ -1,9 +1,11 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { readManifest } from '#core/hits/manifest.ts';
 import { cardInService, readModels } from '#core/recommender/model-list.ts';
-import { BadCursor, type CheckpointStore, type EventStore, type ObjectStore } from '#core/stores.ts';
+import { knownAgent } from '#core/registry/classify.ts';
+import { BadCursor, type CheckpointStore, type EventStore, type ObjectStore, type SearchStore } from '#core/stores.ts';
 import { badRequest } from '#http/errors.ts';
 import { failures, iso, json, limit, pageOf, router } from './parameters.ts';
+import { renewed } from './renewed.ts';
 
 /** How far process is behind in one shard. */
 export interface ShardLag {
@@ -16,12 +18,14 @@ export interface HealthOptions {
   checkpoints: CheckpointStore;
   events: EventStore;
   objects: ObjectStore;
+  search: Pick<SearchStore, 'counts'>;
   lag: () => Promise<ShardLag[]>;
   /** When the IP table was built, milliseconds; undefined when unknown. */
   ipTableBuiltAt: () => Promise<number | undefined>;
   /** Seconds of lag or of unfolded commits from which the answer is 503. */
   unhealthyAfterSeconds: number;
   clock: () => number;
+  report: (cause: unknown) => void;
 }
 
 const age = z.object({ at: z.iso.datetime(), seconds: z.int() }).nullable();
@@ -40,6 +44,10 @@ const report = z
     points: age,
     model: age.openapi({ description: 'When the model in service was trained' }),
     ipTable: age,
+    unknownAgents: z.array(z.object({ client: z.string(), pulls: z.int() })).openapi({
+      description:
+        'Clients of the last 7 days that no class rule knows, most pulls first: they count as people until a rule says otherwise',
+    }),
   })
   .openapi('Health');
 
@@ -73,7 +81,16 @@ const quarantine = createRoute({
 });
 
 export function healthRoutes(options: HealthOptions): OpenAPIHono {
-  const { events, clock } = options;
+  const { events, search, clock, report } = options;
+  // A list for the owner: neither its cost nor its failure is the health check's.
+  const unknownAgents = renewed(
+    () =>
+      readUnknownAgents(search, clock()).catch((cause) => {
+        report(cause);
+        return [];
+      }),
+    { clock, report, longestMs: 60_000 },
+  );
   const app = router();
   app.openapi(health, async (c) => {
     const body = await check(options);
@@ -116,9 +133,24 @@ export function healthRoutes(options: HealthOptions): OpenAPIHono {
       points: ageOf(manifest.updatedAt || undefined, now),
       model: ageOf(model?.trainedAt, now),
       ipTable: ageOf(await ipTableBuiltAt(), now),
+      unknownAgents: await unknownAgents(),
     };
   }
 }
 
 const ageOf = (at: number | undefined, now: number) =>
   at === undefined ? null : { at: iso(at), seconds: Math.max(0, Math.round((now - at) / 1000)) };
+
+const agentDays = 7;
+const mostAgents = 20;
+
+async function readUnknownAgents(search: Pick<SearchStore, 'counts'>, now: number) {
+  const { buckets } = await search.counts({ from: now - agentDays * 86_400_000, by: 'client' });
+  const pulls = new Map<string, number>();
+  for (const { key, pulls: count } of buckets)
+    if (key && count > 0 && !knownAgent(key)) pulls.set(key, (pulls.get(key) ?? 0) + count);
+  return [...pulls]
+    .map(([client, count]) => ({ client, pulls: count }))
+    .sort((a, b) => b.pulls - a.pulls || (a.client < b.client ? -1 : 1))
+    .slice(0, mostAgents);
+}

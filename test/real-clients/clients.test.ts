@@ -26,6 +26,7 @@ const seeds: Record<NonNullable<Row['seed']>, string> = {
   index: 'skopeo copy --all $INDEX docker://$IMAGE:1',
   chart: 'chart; helm push $W/*.tgz oci://$(dirname $IMAGE)',
   artifact: 'oras push $IMAGE:1 notes.txt',
+  described: 'skopeo copy $SINGLE docker://$IMAGE:1; oras attach --artifact-type example/notes $IMAGE:1 notes.txt',
   signed: 'skopeo copy $SINGLE docker://$IMAGE:1; cp $KEYS/cosign.* .; cosign sign $IMAGE@$DIGEST',
 };
 

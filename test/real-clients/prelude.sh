@@ -22,7 +22,7 @@ ctr() {
 }
 helm() {
   case "$1" in
-  push | pull | show | template) command helm "$@" --plain-http ;;
+  push | pull | show | template | dependency) command helm "$@" --plain-http ;;
   *) command helm "$@" ;;
   esac
 }

@@ -1,12 +1,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Card, latestKey } from '#core/recommender/model-list.ts';
-import type { EventStore } from '#core/stores.ts';
+import type { EventStore, SearchStore } from '#core/stores.ts';
 import { healthRoutes } from '#serve/health.ts';
 import { modelSource } from '#serve/recommender/models.ts';
 import { memoryCheckpoints, memoryObjects, open } from '../support/memory-stores.ts';
 
 const hour = 3_600_000;
+
+/** A search that knows pulls by client. */
+const counting = (clients: [string, number][]): Pick<SearchStore, 'counts'> => ({
+  async counts({ by }) {
+    assert.equal(by, 'client');
+    const counts = { raw: 0, pushes: 0, rawPushes: 0 };
+    const buckets = clients.map(([key, pulls]) => ({ key, pulls, ...counts }));
+    return { total: { pulls: 0, ...counts }, uncertain: 0, buckets };
+  },
+});
 
 test('a model is as old as its training, also when it was put back in service just now', async () => {
   let now = 10 * hour;
@@ -15,6 +25,7 @@ test('a model is as old as its training, also when it was put back in service ju
   const app = healthRoutes({
     ...{ objects, clock, events: {} as EventStore, checkpoints: memoryCheckpoints().through(open) },
     ...{ lag: async () => [], ipTableBuiltAt: async () => undefined, unhealthyAfterSeconds: 60 },
+    ...{ search: counting([]), report: (cause) => assert.fail(String(cause)) },
   });
   const model = async () => {
     const answer = await app.request('/v1/health');
@@ -30,4 +41,49 @@ test('a model is as old as its training, also when it was put back in service ju
   assert.deepEqual(await model(), ofHour(9));
   await modelSource(objects, clock, (cause) => assert.fail(String(cause))).rollback();
   assert.deepEqual(await model(), ofHour(4));
+});
+
+test('clients that no rule knows are listed, most pulls first; a search that fails is no reason to be unhealthy', async () => {
+  const clock = () => hour;
+  const reported: unknown[] = [];
+  const health = async (search: Pick<SearchStore, 'counts'>) => {
+    const app = healthRoutes({
+      ...{ objects: memoryObjects(clock).through(open), clock, events: {} as EventStore, search },
+      ...{ checkpoints: memoryCheckpoints().through(open), lag: async () => [], ipTableBuiltAt: async () => undefined },
+      ...{ unhealthyAfterSeconds: 60, report: (cause: unknown) => reported.push(cause) },
+    });
+    const response = await app.request('/v1/health');
+    return { ...((await response.json()) as { unknownAgents: unknown }), status: response.status };
+  };
+  const clients: [string, number][] = [
+    ...([
+      ['docker', 9],
+      ['kitops-cli', 2],
+      ['acme-deployer', 5],
+      ['kitops-cli', 4],
+      ['', 3],
+      ['go-http-client', 7],
+    ] as const),
+    ...([
+      ['containerd', 9],
+      ['regsync', 1],
+      ['regctl', 1],
+      ['trivy', 1],
+      ['import', 8],
+      ['flux', 1],
+    ] as const),
+  ].map(([client, pulls]) => [client, pulls]);
+  const { status, unknownAgents } = await health(counting(clients));
+  assert.deepEqual(
+    [status, unknownAgents],
+    [
+      200,
+      [
+        { client: 'kitops-cli', pulls: 6 },
+        { client: 'acme-deployer', pulls: 5 },
+      ],
+    ],
+  );
+  const failed = await health({ counts: () => Promise.reject(new Error('away')) });
+  assert.deepEqual([failed.status, failed.unknownAgents, reported.length], [200, [], 1]);
 });

@@ -33,6 +33,11 @@ const wrong: [name: keyof Settings | 'keepDay', value: unknown, line: string][] 
   ['model', 'svd', 'model is "svd": must be one of auto, als-seed, als, knn, ease, popular, popular-recent'],
   ['trainBudget', 0, 'trainBudget is 0: must be an integer from 1 to 36000'],
   ['pullWindow', -1, 'pullWindow is -1: must be a number from 0 to 60'],
+  [
+    'classRules',
+    7,
+    `classRules is 7: must be a list such as [{ name: 'our deployer', class: 'ci', userAgent: '^acme-deployer/' }]`,
+  ],
   ['rules', {}, `rules is {}: must be a list such as [{ name: 'pushes', when: 'pushed', repository: '*' }]`],
   ['rules', [{ name: '', when: 'first-pull' }], 'rules.0.name is "": must be a name'],
   ['rules', [{ name: 'a', when: 'pushed' }], 'rules.0.repository is missing: must be a repository, "*" for all'],

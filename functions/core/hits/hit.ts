@@ -224,8 +224,9 @@ function readLine(bytes: Uint8Array, number: number, sink: LineSink<HitBytes>): 
     const wrong = misfit(hit);
     if (wrong) sink.bad(text, number, wrong);
     else sink.hit(layOut(hit));
-  } else if (type === 'registry' || type === 'rejected') sink.other(line as { type: string }, number);
-  else sink.bad(text, number, 'the line has no type that is known: hit, registry or rejected');
+  } else if (type === 'registry' || type === 'rejected' || type === 'notification')
+    sink.other(line as { type: string }, number);
+  else sink.bad(text, number, 'the line has no type that is known: hit, registry, notification or rejected');
 }
 
 /** The hit's texts back to back, as the fast path would have found them. */

@@ -25,6 +25,9 @@ export interface ClassRule {
   mediaType?: RegExp | string;
 }
 
+/** A rule of the owner's, from the settings: it needs no source. */
+export type OwnClassRule = Omit<ClassRule, 'source'> & Partial<Pick<ClassRule, 'source'>>;
+
 /** Clients whose HEAD is the first half of a pull, or the whole of an unchanged one. */
 const engines = /^(docker|containerd|containers|cri-o|libpod|podman|buildah|buildkit|skopeo|kaniko|nerdctl|bootc)\b/i;
 
@@ -221,24 +224,28 @@ export const classRules: ClassRule[] = [
   },
 ];
 
-/** Clients whose class is told by who uses them: known, and not a machine by themselves. */
+/** Clients of people and machines alike, and `import`, of rows that name none: their class is told by the account. */
 const peoplesAgents =
-  /^(docker|containers|libpod|podman|skopeo|nerdctl|finch|bootc|crane|go-containerregistry|oras|oras-go|helm|regclient|curl|wget|opentofu|terraform)(?=[/ (-]|$)/i;
+  /^(docker|containers|libpod|podman|skopeo|nerdctl|finch|bootc|crane|go-containerregistry|oras|oras-go|helm|regclient|regctl|curl|wget|opentofu|terraform|import)(?=[/ (-]|$)/i;
 
-/** Whether the table tells this client's class. What it does not know is taken for a person's, and listed for the owner. */
-export function knownAgent(userAgent: string): boolean {
-  return userAgent === '' || peoplesAgents.test(userAgent) || agentRules.some((rule) => rule.test(userAgent));
+/**
+ * Whether the table tells the class of a user agent, or of a client's name (`clientOf`). What it does not know is taken for
+ * a person's, and listed for the owner.
+ */
+export function knownAgent(agent: string): boolean {
+  const forms = agent === '' ? [] : [agent, `${agent}/1`];
+  return agent === '' || [peoplesAgents, ...agentRules].some((rule) => forms.some((form) => rule.test(form)));
 }
 
 const agentRules = classRules.flatMap(({ userAgent }) => (userAgent instanceof RegExp ? [userAgent] : []));
 
 /** Returns the class of an event: `overrides` come before the table, and what matches nothing is a human. */
-export function classifier(overrides: ClassRule[] = []): (event: Classified) => PullClass {
+export function classifier(overrides: OwnClassRule[] = []): (event: Classified) => PullClass {
   const rules = [...overrides, ...classRules].map(compile);
   return (event) => rules.find(({ holds }) => holds(event))?.class ?? 'human';
 }
 
-function compile(rule: ClassRule): { class: PullClass; holds: (event: Classified) => boolean } {
+function compile(rule: OwnClassRule): { class: PullClass; holds: (event: Classified) => boolean } {
   const { method } = rule;
   const [userAgent, notUserAgent, user, userType, repository, tag, mediaType] = [
     pattern(rule, 'userAgent'),
@@ -265,7 +272,7 @@ function compile(rule: ClassRule): { class: PullClass; holds: (event: Classified
   };
 }
 
-function pattern(rule: ClassRule, field: Exclude<keyof ClassRule, 'class' | 'name' | 'source' | 'method'>) {
+function pattern(rule: OwnClassRule, field: Exclude<keyof ClassRule, 'class' | 'name' | 'source' | 'method'>) {
   const value = rule[field];
   if (value === undefined) return;
   try {

@@ -15,7 +15,7 @@ const stores = openStores(folder, settings.opensearch);
 const handler = processHandler({
   ...stores,
   locator: await localLocator(console.error),
-  classify: classifier(),
+  classify: classifier(settings.classRules),
   pullWindowSeconds: settings.pullWindow,
   notify: notifier({
     ...stores,

@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { findings, resourcesOf, synthesise } from '../support/synthesise.ts';
+
+test("ECR's events go into the stream as notifications, pulls among them; only where it is set", () => {
+  const { app, stack } = synthesise({ ecr: true });
+  const rules = Object.values(resourcesOf(stack)).filter(
+    ({ Type, Properties }) => Type === 'AWS::Events::Rule' && Properties.EventPattern?.source?.includes('aws.ecr'),
+  );
+  assert.deepEqual(
+    rules.map(({ Properties }) => [Properties.EventPattern['detail-type'][0], Properties.State]),
+    [
+      ['ECR Image Action', 'ENABLED'],
+      ['AWS API Call via CloudTrail', 'ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS'],
+    ],
+  );
+  for (const { Properties } of rules) {
+    const [{ InputTransformer, KinesisParameters }] = Properties.Targets;
+    assert.equal(InputTransformer.InputTemplate, '{"type":"notification","body":<aws.events.event.json>}\n');
+    assert.equal(KinesisParameters.PartitionKeyPath, '$.source');
+  }
+  assert.deepEqual(findings(app), []);
+  const none = Object.values(resourcesOf(synthesise().stack)).filter(({ Properties }) =>
+    Properties?.EventPattern?.source?.includes('aws.ecr'),
+  );
+  assert.deepEqual(none, []);
+});
