@@ -5,6 +5,8 @@ import fc from 'fast-check';
 import type { RegistryEvent } from '#core/event.ts';
 import { classifier } from '#core/registry/classify.ts';
 import { pullsOf } from '#core/registry/pull.ts';
+import { coveredPushes } from '#core/registry/push.ts';
+import type { SearchChange } from '#core/stores.ts';
 import { openEvents } from '#local/stores/events.ts';
 import { openSearch } from '#local/stores/search.ts';
 import { type Delivered, storeEvents } from '#process/pulls.ts';
@@ -100,11 +102,38 @@ test('stored pulls and counts are those of the distinct events', { timeout: 600_
         assert.deepEqual(await kept.events.pulls(...all), want.map(plain));
         const raw = group.filter(({ action }) => action === 'pull').length;
         const { total } = await kept.search.counts({ user, repository });
-        assert.deepEqual([total.pulls, total.raw, total.rawPushes], [want.length, raw, group.length - raw]);
+        const pushes = group.length - raw - coveredPushes(group.map(stored)).size;
+        assert.deepEqual({ ...total }, { pulls: want.length, raw, pushes, rawPushes: group.length - raw });
       }
     }),
     { seed: 1, numRuns: runs },
   );
+});
+
+test('a platform whose document is written late stays part of its index', async () => {
+  const stores = { events: openEvents(':memory:', () => start), search: openSearch(':memory:') };
+  const options = { ...stores, locator: { locate: () => undefined }, classify: classifier(), pullWindowSeconds: 2 };
+  const base = { action: 'push', kind: 'manifest', mediaType: index, method: 'PUT', userAgent: 'docker/27' } as const;
+  const push = (id: string, more: Pick<RegistryEvent, 'digest' | 'tag' | 'references'>): Delivered => ({
+    event: { ...base, ...more, id, time: start, user: 'ann', repository: 'a', address: '', source: '' },
+    origin: `s:${id}:0`,
+  });
+  const [reached, release] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const search = {
+    ...stores.search,
+    async write(changes: SearchChange[]) {
+      reached.resolve();
+      await release.promise;
+      await stores.search.write(changes);
+    },
+  };
+  const late = storeEvents([push('amd', { digest: 'amd', references: [] })], { ...options, search });
+  await reached.promise;
+  await storeEvents([push('root', { digest: 'root', tag: '1', references: ['amd'] })], options);
+  release.resolve();
+  await late;
+  const { total } = await stores.search.counts({});
+  assert.deepEqual([total.pushes, total.rawPushes], [1, 2]);
 });
 
 test('names that hold a line feed keep people and repositories apart', async () => {
