@@ -1,11 +1,12 @@
 // npm run bench -- als [--ranks 10,64] [--seeds 4] [--users 100000 --items 10000 --pairs 2840000] [--no-spark] [--large]
-//                      [--no-public] [--public] [--pairs FILE]
-// Training, and top-10 of everybody, against implicit 0.7.3 and Spark MLlib: on seeded communities of people and, for the
+//                      [--no-public] [--public] [--pairs FILE] [--ease 10000]
+// Training, and top-10 of everybody, against implicit 0.7.3, irspack 0.5.2 (the same
+// objective), oneDAL by daal4py 2024.7 and Spark MLlib (lambda x entries): on seeded communities of people and, for the
 // AUC, on MovieLens-100k (--public: on nothing else) or on a file of pairs instead of both. Each contestant has a process
 // of its own, reads the same matrix and is judged by the same code: ours as it is served (people folded in against the images'
 // factors; aucTrained by the fit's own people), rivals by their own factors. Ours includes lay-out and the start of its threads. A seed is a split and a start: the
 // first one is the warm-up, times are the median of the others. --large: 1 M x 50,000 x 20 M pairs, each fit in a new
-// process, with the most memory that it ever held.
+// process, with the most memory that it ever held. --ease: items of EASE against NumPy and SciPy, 0 leaves it out.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -21,6 +22,7 @@ import { fitSetting } from '#train/candidates.ts';
 import { trainingOf } from '#train/compete.ts';
 import { byFolding, byServing, popular, type Recommender, scorer } from '#train/evaluate.ts';
 import { bytesOf, Contestant, type Reply, type Task } from './als/contestant.ts';
+import { easeAgainst } from './als/ease.ts';
 import {
   byChance,
   byTime,
@@ -43,6 +45,7 @@ const { values: flags } = parseArgs({
     spark: { type: 'boolean', default: spawnSync('java', ['-version']).status === 0 },
     public: { type: 'boolean' },
     large: { type: 'boolean', default: false },
+    ease: { type: 'string', default: '10000' },
   },
 });
 const large = flags.large;
@@ -73,6 +76,9 @@ const entrants = [
   { name: 'oursWeighted', by: 'ours', solver: 'weighted', least: 1 },
   { name: 'implicit', by: 'implicit', solver: 'exact', least: 1 },
   { name: 'implicitCg', by: 'implicit', solver: 'cg', least: 1 },
+  { name: 'irspack', by: 'irspack', solver: 'exact', least: 1 },
+  { name: 'irspackCg', by: 'irspack', solver: 'cg', least: 1 },
+  { name: 'onedal', by: 'onedal', solver: 'weighted', least: 1 },
   { name: 'spark', by: 'spark', solver: 'weighted', least: 1 },
 ] as const;
 type Name = (typeof entrants)[number]['name'] | 'similar' | 'popular';
@@ -119,6 +125,7 @@ try {
       };
     } else console.log('MovieLens-100k could not be fetched: no figures on a public set');
   }
+  if (!large && flags.ease !== '0') answer.ease = easeAgainst(python, communities(users, Number(flags.ease), pairs));
   console.log(JSON.stringify(answer));
 } finally {
   await end();
@@ -154,7 +161,7 @@ async function compare(world: World, splitOf: (seed: number) => Split, timed: bo
       // Ours starts from the same.
       writeFileSync(join(at, `start.${rank}.${seed}.f32`), randomStart(world.items, rank, seeded(seed)));
       for (const { name: entrant, by, solver, least } of entrants) {
-        if (rank < least || (by === 'spark' && !withSpark) || (solver === 'weighted' && !withSpark)) continue;
+        if (rank < least || (by === 'spark' && !withSpark)) continue;
         const out = join(at, `${entrant}.${rank}`);
         const options = { rank, iterations, lambda, alpha, users: world.users, items: world.items };
         const task: Task = { ...options, folder: at, out, seed, solver, top: timed && solver === 'exact' };
@@ -210,7 +217,7 @@ function judging(world: World, { rows, held }: Split, seed: number) {
   return { known, score: scorer(known, seed) };
 }
 
-function contestant(by: 'ours' | 'implicit' | 'spark'): Contestant {
+function contestant(by: (typeof entrants)[number]['by']): Contestant {
   const known = running.get(by);
   if (known) return known;
   const started =
@@ -273,12 +280,18 @@ function speed(of: Map<Name, Result[]>) {
     // Ours whichever way is faster: both end at the same loss or below.
     ratioCg: round(seconds('implicitCg') / best('seconds'), 2),
     ratioSpark: round(seconds('spark') / seconds('ours'), 1),
+    ratioIrspack: round(seconds('irspack') / seconds('ours'), 2),
+    ratioIrspackCg: round(seconds('irspackCg') / best('seconds'), 2),
+    ratioOnedal: round(seconds('onedal') / seconds('oursWeighted'), 2),
     // Processor time of all threads: what the ratio is when others share the machine.
     processor: {
       oursS: round(seconds('ours', 'processorS')),
       ratioCholesky: round(seconds('implicit', 'processorS') / seconds('ours', 'processorS'), 2),
       ratioCg: round(seconds('implicitCg', 'processorS') / best('processorS'), 2),
       ratioSpark: round(seconds('spark', 'processorS') / seconds('ours', 'processorS'), 1),
+      ratioIrspack: round(seconds('irspack', 'processorS') / seconds('ours', 'processorS'), 2),
+      ratioIrspackCg: round(seconds('irspackCg', 'processorS') / best('processorS'), 2),
+      ratioOnedal: round(seconds('onedal', 'processorS') / seconds('oursWeighted', 'processorS'), 2),
     },
     peakMB: { ours: megabytes('ours'), implicit: megabytes('implicit') },
     lossRatio: lossRatio('ours', 'implicit'),
@@ -346,6 +359,9 @@ function install(): void {
   const has = (module: string) => spawnSync(python, ['-c', `import ${module}`]).status === 0;
   const missing = [
     ...(has('implicit') ? [] : ['implicit==0.7.3']),
+    ...(has('irspack') ? [] : ['irspack==0.5.2']),
+    // daal4py 2024.7 does not work with a newer scikit-learn.
+    ...(has('daal4py') ? [] : ['daal4py==2024.7.0', 'scikit-learn<1.6']),
     ...(withSpark && !has('pyspark') ? ['pyspark==4.3.0'] : []),
   ];
   if (missing.length > 0) execFileSync(python, ['-m', 'pip', 'install', '-q', ...missing], { stdio: 'inherit' });

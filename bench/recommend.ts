@@ -40,7 +40,16 @@ process.exit(0);
 async function overHttp() {
   const { folder, world } = await filledFolder(size);
   const began = Date.now();
-  const server = await started('infra/local/start.ts', ['--port', '0', '--data', folder, '--train-every', '86400']);
+  const server = await started('infra/local/start.ts', [
+    '--port',
+    '0',
+    '--data',
+    folder,
+    '--train-every',
+    '86400',
+    '--model',
+    'als-seed',
+  ]);
   const bare: Awaited<ReturnType<typeof started>>[] = [];
   try {
     console.log('the model is being trained');

@@ -1,5 +1,5 @@
-# The peers of bench/als.ts: implicit, or Spark MLlib. A line of JSON in for each fit, a line of JSON out (contestant.ts).
-import json, os, re, sys, time
+# The peers of bench/als.ts: implicit, irspack, oneDAL (daal4py) or Spark MLlib. A line of JSON in for each fit, a line of JSON out (contestant.ts).
+import contextlib, io, json, os, re, sys, time
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 import numpy as np
@@ -42,6 +42,65 @@ def implicit():
             began = time.perf_counter()
             model.recommend(np.arange(users), confidence, N=10, filter_already_liked_items=True)
             reply["topS"] = time.perf_counter() - began
+        return reply
+
+    return fit
+
+
+def matrix(task, kind):
+    import scipy.sparse as sparse
+    folder = task["folder"]
+    part = lambda name, type: np.fromfile(f"{folder}/{name}", type)
+    return sparse.csr_matrix((part("values.f32", np.float32).astype(kind), part("columns.u32", np.uint32).astype(np.int32),
+                              part("starts.u32", np.uint32).astype(np.int32)), shape=(task["users"], task["items"]))
+
+
+def timed(run):
+    began, used = time.perf_counter(), time.process_time()
+    result = run()
+    return result, dict(seconds=time.perf_counter() - began, processorS=time.process_time() - used, peakBytes=peak())
+
+
+def irspack():
+    from irspack import IALSRecommender
+    read = {}
+
+    def fit(task):
+        if read.get("folder") != task["folder"]:
+            read.update(folder=task["folder"], rows=matrix(task, np.float32))
+        # The same objective: plain lambda (nu 0), confidence 1 + alpha r.
+        model = IALSRecommender(read["rows"], n_components=task["rank"], alpha0=task["alpha"], reg=task["lambda"], nu=0,
+                                loss_type="ORIGINAL", solver_type="CG" if task["solver"] == "cg" else "CHOLESKY",
+                                train_epochs=task["iterations"], random_seed=task["seed"], n_threads=2)
+        # It draws its progress where the replies go.
+        with contextlib.redirect_stdout(io.StringIO()):
+            model, reply = timed(model.learn)
+        model.get_user_embedding().astype(np.float32).tofile(f"{task['out']}.users.f32")
+        model.get_item_embedding().astype(np.float32).tofile(f"{task['out']}.items.f32")
+        return reply
+
+    return fit
+
+
+def onedal():
+    import daal4py
+    read = {}
+
+    def fit(task):
+        if read.get("folder") != task["folder"]:
+            read.update(folder=task["folder"], rows=matrix(task, np.float64))
+        rows, rank = read["rows"], task["rank"]
+
+        def run():
+            start = daal4py.implicit_als_training_init(nFactors=rank, method="fastCSR").compute(rows)
+            training = daal4py.implicit_als_training(nFactors=rank, maxIterations=task["iterations"], alpha=task["alpha"],
+                                                     lambda_=task["lambda"], method="fastCSR")
+            return training.compute(rows, start.model).model
+
+        # Its lambda is multiplied by a row's number of entries, like Spark's.
+        model, reply = timed(run)
+        np.asarray(model.UsersFactors, np.float32).tofile(f"{task['out']}.users.f32")
+        np.asarray(model.ItemsFactors, np.float32).tofile(f"{task['out']}.items.f32")
         return reply
 
     return fit
@@ -92,6 +151,6 @@ def spark():
     return fit
 
 
-fit = {"implicit": implicit, "spark": spark}[sys.argv[1]]()
+fit = {"implicit": implicit, "irspack": irspack, "onedal": onedal, "spark": spark}[sys.argv[1]]()
 for line in sys.stdin:
     print(json.dumps(fit(json.loads(line))), flush=True)

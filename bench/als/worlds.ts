@@ -96,7 +96,7 @@ export function pairsFile(file: string): World {
   return ofPairs(file, readPairs(readFileSync(file, 'utf8'), /\.csv$/i.test(file) ? 'csv' : 'ndjson'));
 }
 
-function ofPairs(name: string, pairs: Pair[]): World {
+export function ofPairs(name: string, pairs: Pair[]): World {
   const { users, items, entries } = indexPairs(pairs);
   const byUser = (value: (at: number) => number) =>
     compress(

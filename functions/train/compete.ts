@@ -6,7 +6,7 @@ import type { Model } from '#core/recommender/model-file.ts';
 import type { Candidate, Margin, Scores } from '#core/recommender/model-list.ts';
 import { type Entry, rowsOf } from '#core/recommender/ratings.ts';
 import { type ServedModel, servedModel } from '#core/recommender/served.ts';
-import { type Family, families, fitSetting, type Setting, shown, type Training } from './candidates.ts';
+import { type Family, families, finished, fitSetting, type Setting, shown, type Training } from './candidates.ts';
 import { byServing, type Judged, judging, type Recommender } from './evaluate.ts';
 
 export interface Split {
@@ -109,7 +109,7 @@ export function compete(lessons: Lessons, options: CompeteOptions): Outcome {
     const worlds = family.name === 'popular-recent' ? (byTime ? newest(lessons, byTime.train) : []) : small.worlds;
     const isAffordable = (setting: Setting) => operations(setting, lessons) < (operationsPerSecond * budgetSeconds) / 5;
     const { setting, tried } = search(family, worlds, seed, () => seconds() < until, isAffordable, mostTried);
-    const full = family.name.startsWith('popular') ? setting : rescaled(setting, small.ratio);
+    const full = finished(rescaled(setting, small.ratio), items.length);
     contestants.push({ name: family.name, setting: full, tried, seconds: seconds() - start });
     log(`${family.name}: ${tried} settings tried, ${JSON.stringify(shown(full))}`);
   }
