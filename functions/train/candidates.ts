@@ -127,10 +127,8 @@ export function families(items: number, memoryBytes: number): Family[] {
     {
       name: 'ease',
       starts: [
-        {
-          ...{ kind: 'ease', lambda: 50, denoise: 0.1, countScale: 'log', keep },
-          ...{ near, among },
-        },
+        { ...{ kind: 'ease', lambda: 50, denoise: 0.1, countScale: 'log', keep }, ...{ near, among } },
+        { ...{ kind: 'ease', lambda: 400, denoise: 0, countScale: 'binary', keep }, ...{ near, among } },
       ],
       axes: {
         lambda: [1, 3, 10, 20, 50, 100, 200, 400, 1000, 3000],
