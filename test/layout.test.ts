@@ -15,7 +15,7 @@ const allowed: Record<string, string[]> = {
   'layers/geo': ['functions/core'],
   settings: ['functions/core'],
   infra: ['settings', 'functions', 'layers/geo', 'whalewatch.config.ts', 'web/build.ts', 'web/policy.ts'],
-  web: ['functions/core'],
+  web: ['functions/core', 'functions/serve/types.ts'],
   'whalewatch.config.ts': ['settings'],
   bench: ['functions', 'infra', 'settings', 'layers/geo', 'web'],
   test: ['functions', 'infra', 'settings', 'layers/geo', 'web', 'bench', 'whalewatch.config.ts', 'examples'],
@@ -106,6 +106,11 @@ test('core is browser-safe: no node: module, no clock, no Math.random', () => {
     for (const banned of [/from 'node:/, /Date\.now\(\)/, /Math\.random\(\)/, /\bprocess\.env\b/])
       assert.doesNotMatch(text, banned, file);
   }
+});
+
+test('web takes only types from functions/serve: no schema reaches a browser', () => {
+  for (const file of sources('web'))
+    assert.doesNotMatch(readFileSync(join(root, file), 'utf8'), /\bimport(?! type\b)[^;]*?'[^']*serve\//, file);
 });
 
 test('no local branch in functions', () => {

@@ -1,108 +1,32 @@
 // The public surface, as the pages use it; GET /v1/openapi.json describes it whole.
 
-export interface Latest {
-  snapshot: string;
-  updatedAt: string | null;
-  points: number;
-  staleSeconds: number | null;
-}
-export interface HitSum {
-  day: string;
-  key?: string;
-  hits: number;
-}
-export interface Leaf {
-  domain: string;
-  lat: number;
-  lon: number;
-  updatedAt: string;
-}
-/** What a cluster or single point carries, in tiles and in /v1/clusters alike. */
-export interface ClusterProperties {
-  cluster_id?: number;
-  point_count?: number;
-  expansion_zoom?: number;
-  domain?: string;
-  updatedAt?: string;
-}
-export interface Clusters {
-  features: {
-    id?: number | string;
-    geometry: { coordinates: [lon: number, lat: number] };
-    properties: ClusterProperties;
-  }[];
-}
-export interface Person {
-  user: string;
-  pulls: number;
-  lastPull: string;
-}
-export interface HistoryItem {
-  id: string;
-  time: string;
-  action: string;
-  repository: string;
-  tag?: string;
-  digest?: string;
-  class: string;
-  client?: string;
-}
-export interface Recommendations {
-  user: string;
-  model: { id: string; trainedAt: string } | null;
-  items: Recommendation[];
-  /** Why nothing comes from the model. */
-  note?: string;
-}
-export interface Recommendation {
-  repository: string;
-  score: number;
-  /** Which step of the chain found it: als, similar, trending, popular. */
-  source: string;
-  pulledBy: number;
-  because: { repository: string; share: number }[];
-}
-/** An image that a user still pulls, and what says that it is outdated. */
-export interface Outdated {
-  user: string;
-  repository: string;
-  tag?: string;
-  digest?: string;
-  class: string;
-  lastPull: string;
-  evidence:
-    | { reason: 'pushed-anew'; pushedAt: string; digest: string }
-    | { reason: 'others-moved'; to: string; moved: number; others: number }
-    | { reason: 'deleted'; deletedAt: string; what: 'tag' | 'digest' | 'repository' };
-}
-export interface Repository {
-  repository: string;
-  pulls: number;
-  raw: number;
-  pulledBy: number;
-  lastPull: string | null;
-}
-export interface Counts {
-  pulls: number;
-  raw: number;
-  pushes: number;
-}
-export interface Pulls {
-  total: Counts;
-  buckets: ({ from?: string; key?: string } & Counts)[];
-}
-export interface Puller extends Person {
-  repository: string;
-}
+import type { Replies } from '#serve/types.ts';
 
-/** Who the reader is here, and how people sign in. */
-export interface Me {
-  role: 'public' | 'user' | 'team' | 'owner';
-  user?: string;
-  map: 'names' | 'anonymous' | false;
-  signedIn: boolean;
-  signIn?: 'openid' | 'proxy';
-}
+type Method = 'GET' | 'POST' | 'DELETE';
+type PathOf<M extends Method> = keyof Replies extends infer Key
+  ? Key extends `${M} ${infer Path}`
+    ? Path
+    : never
+  : never;
+/** What a path replies with, by the route's own schema. */
+export type Reply<Path extends string, M extends Method = 'GET'> = Replies[`${M} ${Path}` & keyof Replies];
+/** One row of a list. */
+type Item<Path extends string> = Reply<Path> extends { items: (infer Row)[] } ? Row : never;
+
+export type Me = Reply<'/v1/me'>;
+/** A domain with its location. */
+export type Leaf = Reply<'/points.json'>['points'][number];
+type Properties = Reply<'/v1/clusters'>['features'][number]['properties'];
+/** What a cluster or a single point carries, in tiles and in /v1/clusters alike. */
+export interface ClusterProperties
+  extends Partial<Extract<Properties, { point_count: number }>>,
+    Partial<Extract<Properties, { domain: string }>> {}
+export type Outdated = Item<'/v1/outdated'>;
+export type Pulls = Reply<'/v1/pulls'>;
+export type Recommendation = Item<'/v1/recommendations'>;
+export type ModelCard = Item<'/v1/model'>;
+/** Before the first export there is none. */
+export type Latest = Reply<'/v1/points/latest'> | { snapshot: ''; updatedAt: null; points: 0; staleSeconds: null };
 
 /** What the service said, or that it could not be reached (status 0). */
 export class ServiceError extends Error {
@@ -144,17 +68,17 @@ export const here = (path: string): string => new URL(`.${path}`, location.href)
 export type Parameters = Record<string, string | number | undefined>;
 
 /** GETs JSON. Undefined parameters are left out. `revalidate` asks the service each time, which costs a 304. */
-export const get = <T>(
-  path: string,
+export const get = <Path extends PathOf<'GET'>>(
+  path: Path,
   parameters: Parameters = {},
   options: { signal?: AbortSignal; revalidate?: boolean; accept?: number[] } = {},
-): Promise<T> => ask('GET', path, parameters, options);
+): Promise<Reply<Path>> => ask('GET', path, parameters, options);
 
 let asked: Promise<Me | undefined> | undefined;
 
 /** Asked once a page; undefined where the service doesn't say. */
 export function me(): Promise<Me | undefined> {
-  asked ??= get<Me>('/v1/me').catch(() => undefined);
+  asked ??= get('/v1/me').catch(() => undefined);
   return asked;
 }
 
@@ -172,8 +96,11 @@ export async function signOut(): Promise<void> {
 }
 
 /** Changes something; parameters stand in the query, as everywhere in this API. */
-export const change = <T>(method: 'POST' | 'DELETE', path: string, parameters: Parameters = {}): Promise<T> =>
-  ask(method, path, parameters, {});
+export const change = <M extends 'POST' | 'DELETE', Path extends PathOf<M>>(
+  method: M,
+  path: Path,
+  parameters: Parameters = {},
+): Promise<Reply<Path, M>> => ask(method, path, parameters, {});
 
 async function ask<T>(
   method: string,
@@ -222,6 +149,3 @@ function statusText(status: number): string {
     return `The service does not answer at the moment (${status}): it may be starting, or too busy.`;
   return `The service answered ${status} and said no more.`;
 }
-
-/** Lists come bare or as {items}: both are read. */
-export const items = <T>(answer: T[] | { items: T[] }): T[] => (Array.isArray(answer) ? answer : answer.items);

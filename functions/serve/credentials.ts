@@ -19,7 +19,7 @@ const tokenRole = z.enum(['user', 'team', 'owner'], {
   error: ({ input }) => `${quoted(input)} is not a role of tokens: give user, team or owner`,
 });
 
-const me = createRoute({
+export const me = createRoute({
   method: 'get',
   path: '/v1/me',
   summary: 'Who you are here, and what you may see',
@@ -51,14 +51,14 @@ const token = z
   })
   .openapi('Token');
 
-const tokens = createRoute({
+export const tokens = createRoute({
   method: 'get',
   path: '/v1/tokens',
   summary: 'The API tokens of scripts',
   responses: { 200: json(z.object({ items: z.array(token) }), 'Tokens, oldest first') },
 });
 
-const makeToken = createRoute({
+export const makeToken = createRoute({
   method: 'post',
   path: '/v1/tokens',
   summary: 'Makes an API token with a role; the reply is the only place that ever shows it',
@@ -79,7 +79,7 @@ const makeToken = createRoute({
   responses: { 201: json(token.extend({ token: z.string() }), 'The token'), ...failures },
 });
 
-const removeToken = createRoute({
+export const removeToken = createRoute({
   method: 'delete',
   path: '/v1/tokens',
   summary: 'Ends an API token at once',
@@ -91,14 +91,14 @@ const session = z
   .object({ user: z.string(), createdAt: z.iso.datetime(), expiresAt: z.iso.datetime().optional() })
   .openapi('Session');
 
-const sessions = createRoute({
+export const sessions = createRoute({
   method: 'get',
   path: '/v1/sessions',
   summary: 'Who is signed in',
   responses: { 200: json(z.object({ items: z.array(session) }), 'Sessions, oldest first') },
 });
 
-const endSessions = createRoute({
+export const endSessions = createRoute({
   method: 'delete',
   path: '/v1/sessions',
   summary: "Ends all of a person's sessions",

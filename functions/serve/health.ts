@@ -51,14 +51,14 @@ const report = z
   })
   .openapi('Health');
 
-const health = createRoute({
+export const health = createRoute({
   method: 'get',
   path: '/v1/health',
   summary: 'Whether what comes in goes out again, and what was dropped or set aside on the way',
   responses: { 200: json(report, 'All is well'), 503: json(report, 'Something stands; `reasons` says what') },
 });
 
-const quarantine = createRoute({
+export const quarantine = createRoute({
   method: 'get',
   path: '/v1/quarantine',
   summary: 'What could not be understood, and why; newest first',

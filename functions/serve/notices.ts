@@ -3,7 +3,7 @@ import { BadCursor, type NoticeFeed } from '#core/stores.ts';
 import { badRequest } from '#http/errors.ts';
 import { failures, iso, json, limit, pageOf, router } from './parameters.ts';
 
-const route = createRoute({
+export const route = createRoute({
   method: 'get',
   path: '/v1/notices',
   summary: 'What the rules had to say; newest first',

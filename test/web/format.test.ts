@@ -35,7 +35,7 @@ test('days are UTC days', () => {
 });
 
 test('a chart has a bucket for every day, week or month, whether or not anything happened in it', () => {
-  const bucket = (from: string) => ({ from: `${from}T00:00:00.000Z`, pulls: 1, raw: 2, pushes: 0 });
+  const bucket = (from: string) => ({ from: `${from}T00:00:00.000Z`, pulls: 1, raw: 2, pushes: 0, rawPushes: 0 });
   const now = Date.UTC(2026, 10, 21, 12);
   const starts = (interval: Interval, known: string[], from?: string) =>
     withoutGaps(known.map(bucket), interval, now, from).map((row) => `${row.from?.slice(0, 10)} ${row.pulls}`);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
-import type { Clusters } from '../../web/api.ts';
+import type { ClusterProperties } from '../../web/api.ts';
 import { accessible, see, settled, skip, world } from './look.ts';
 
 test('the most visited places of 7 and 30 days are the sums of their days', { skip }, () =>
@@ -172,7 +172,7 @@ test('a click on a cluster goes to the zoom at which it falls apart', { skip }, 
   see('/#4/51.5/0', {}, async (page) => {
     await page.locator('.controls').waitFor();
     const answer = await page.request.get(`${world.url}/v1/clusters?bbox=-5,47,5,55&zoom=4`);
-    const { features } = (await answer.json()) as Clusters;
+    const { features } = (await answer.json()) as { features: { properties: ClusterProperties }[] };
     const [london] = features.toSorted((a, b) => (b.properties.point_count ?? 1) - (a.properties.point_count ?? 1));
     const zoom = (london.properties.expansion_zoom ?? 0) + 0.2;
     // Until the tile is drawn there is nothing to hit.

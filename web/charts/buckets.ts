@@ -18,6 +18,6 @@ export function withoutGaps(
   const first = Math.min(...known.keys(), ...(from ? [Date.parse(from)] : []));
   const whole: Pulls['buckets'] = [];
   for (let time = first; time <= now; time = next(time))
-    whole.push(known.get(time) ?? { from: new Date(time).toISOString(), pulls: 0, raw: 0, pushes: 0 });
+    whole.push(known.get(time) ?? { from: new Date(time).toISOString(), pulls: 0, raw: 0, pushes: 0, rawPushes: 0 });
   return whole;
 }

@@ -1,6 +1,6 @@
 // The card of somebody's or something's pulls by day, week or month.
 import { useState } from 'preact/hooks';
-import { get, type Pulls } from '../api.ts';
+import { get } from '../api.ts';
 import { DataCard, Note } from '../card.tsx';
 import { Segments } from '../controls.tsx';
 import { utcDay } from '../format.ts';
@@ -21,7 +21,7 @@ export function OverTime({ of }: { of: { user: string } | { repository: string }
   const [interval, setInterval] = useState<Interval>('day');
   const from = utcDay(Date.now(), daysBack[interval]);
   const loaded = useLoad(`${interval} ${from} ${JSON.stringify(of)}`, (signal) =>
-    get<Pulls>('/v1/pulls', { ...of, interval, from }, { signal }),
+    get('/v1/pulls', { ...of, interval, from }, { signal }),
   );
   useEvery(refreshMs, loaded.reload);
   return (

@@ -1,6 +1,6 @@
 // Keeps the map page up to date: the pointer is asked often, the sums only when the pointer moved.
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { get, type HitSum, type Latest, ServiceError } from '../api.ts';
+import { get, type Latest, ServiceError } from '../api.ts';
 import { utcDay } from '../format.ts';
 
 /** Milliseconds between two questions while the page is seen; an unchanged pointer costs a 304. */
@@ -36,29 +36,25 @@ async function readSums(signal: AbortSignal): Promise<Sums> {
   const now = Date.now();
   const fresh = { signal, revalidate: true };
   const [from, to] = [utcDay(now, sumDays - 1), utcDay(now)];
-  const byDay = await get<{ items: HitSum[] }>('/v1/hits', { from, to, by: 'day', limit: sumDays }, fresh);
+  const byDay = await get('/v1/hits', { from, to, by: 'day', limit: sumDays }, fresh);
   const hits = new Map(byDay.items.map((sum) => [sum.day, sum.hits]));
   // Just after midnight, UTC, today has none yet: the day before says more.
   const newest = byDay.items.findLast((sum) => sum.hits > 0)?.day ?? to;
-  const byDomain = await get<{ items: HitSum[] }>(
-    '/v1/hits',
-    { from: newest, to: newest, by: 'domain', limit: mostPlaces },
-    fresh,
-  );
+  const byDomain = await get('/v1/hits', { from: newest, to: newest, by: 'domain', limit: mostPlaces }, fresh);
   return {
     days: Array.from({ length: sumDays }, (_, index) => utcDay(now, sumDays - 1 - index)).map((day) => ({
       day,
       hits: hits.get(day) ?? 0,
     })),
     newest,
-    places: byDomain.items.map(({ key = '', hits }) => ({ domain: key, hits })).sort((a, b) => b.hits - a.hits),
+    places: byDomain.items.map(({ key, hits }) => ({ domain: key, hits })).sort((a, b) => b.hits - a.hits),
   };
 }
 
 /** Before the first export there is no pointer: 404 is then the right answer. */
 async function readLatest(signal: AbortSignal): Promise<Latest> {
   try {
-    return await get<Latest>('/v1/points/latest', {}, { signal, revalidate: true });
+    return await get('/v1/points/latest', {}, { signal, revalidate: true });
   } catch (cause) {
     if (cause instanceof ServiceError && cause.status === 404)
       return { snapshot: '', updatedAt: null, points: 0, staleSeconds: null };
@@ -70,7 +66,7 @@ export const isQuiet = ({ updatedAt }: Latest, now: number): boolean =>
   updatedAt !== null && (now - Date.parse(updatedAt)) / 1000 > quietSeconds;
 
 async function readStands(signal: AbortSignal): Promise<boolean> {
-  const health = await get<{ status: string }>('/v1/health', {}, { signal, revalidate: true, accept: [503] });
+  const health = await get('/v1/health', {}, { signal, revalidate: true, accept: [503] });
   return health.status !== 'ok';
 }
 

@@ -35,7 +35,7 @@ export function Opened({
   const leaves = usePages(number > 1 ? `${snapshot} ${id} ${hours}` : null, async (cursor = '0', signal) => {
     const offset = Number(cursor);
     const query = { cluster: id, snapshot, hours, limit: leavesAPage, offset };
-    const { items } = await get<{ items: Leaf[] }>('/v1/clusters/leaves', query, { signal }).catch((cause) => {
+    const { items } = await get('/v1/clusters/leaves', query, { signal }).catch((cause) => {
       // Only the newest few snapshots are kept, and an id holds in its own.
       if (!(cause instanceof ServiceError) || cause.status !== 404) throw cause;
       throw new ServiceError(404, 'The map has moved on since. Close this list and choose the cluster again.');

@@ -1,6 +1,6 @@
 // The map's facts as text: the most visited places, and those in view.
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { type Clusters, get, type Leaf } from '../api.ts';
+import { type ClusterProperties, get, type Leaf } from '../api.ts';
 import { Content, Note, Skeleton } from '../card.tsx';
 import { shownDomain } from '../domain.ts';
 import { compact, day, since, utcDay } from '../format.ts';
@@ -13,9 +13,7 @@ import { listed, mostVisited } from './visited.ts';
 /** The public export's coordinates, read once, when a reader first asks to be taken to a place. */
 let coordinates: Promise<Map<string, Leaf>> | undefined;
 function locate(domain: string): Promise<Leaf | undefined> {
-  coordinates ??= get<{ points: Leaf[] }>('/points.json').then(
-    ({ points }) => new Map(points.map((point) => [point.domain, point])),
-  );
+  coordinates ??= get('/points.json').then(({ points }) => new Map(points.map((point) => [point.domain, point])));
   return coordinates.then((found) => found.get(domain));
 }
 /** Past this the export is too large to load for one click. */
@@ -115,7 +113,7 @@ export function InView({
   const query = { ...boxOf(area), snapshot, hours };
   const now = useNow();
   const nameOf = useNames();
-  const loaded = useLoad(JSON.stringify(query), (signal) => get<Clusters>('/v1/clusters', query, { signal }));
+  const loaded = useLoad(JSON.stringify(query), (signal) => get('/v1/clusters', query, { signal }));
   // The list stays while the next is on its way.
   const last = useRef(loaded.data);
   last.current = loaded.data ?? last.current;
@@ -123,13 +121,10 @@ export function InView({
     <Content of={{ ...loaded, data: last.current }} what="The places in view" lines={8}>
       {({ features }) => {
         const rows = features
-          .map(({ id, properties, geometry }) => ({
-            ...properties,
-            id: properties.cluster_id ?? (typeof id === 'number' ? id : undefined),
-            lon: geometry.coordinates[0],
-            lat: geometry.coordinates[1],
-            number: properties.point_count ?? 1,
-          }))
+          .map(({ id, properties, geometry: { coordinates } }) => {
+            const carried: ClusterProperties = properties;
+            return { ...carried, id, lon: coordinates[0], lat: coordinates[1], number: carried.point_count ?? 1 };
+          })
           .sort((a, b) => b.number - a.number)
           .slice(0, mostRows);
         if (rows.length === 0) return <Note title="No place in view.">Move the map, or zoom out.</Note>;

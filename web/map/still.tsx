@@ -2,7 +2,7 @@
 
 import { coarse } from 'virtual:basemap';
 import { useEffect, useState } from 'preact/hooks';
-import { type Clusters, get } from '../api.ts';
+import { get } from '../api.ts';
 import { readLand } from './land.ts';
 
 const [width, height] = [1000, 640];
@@ -14,7 +14,7 @@ const y = (lat: number) => {
 
 export function Still({ snapshot }: { snapshot?: string }) {
   const [land, setLand] = useState('');
-  const [clusters, setClusters] = useState<Clusters['features']>([]);
+  const [clusters, setClusters] = useState<{ coordinates: number[]; number: number }[]>([]);
   useEffect(() => {
     readLand(coarse).then(
       ({ features }) => {
@@ -31,8 +31,14 @@ export function Still({ snapshot }: { snapshot?: string }) {
     if (!snapshot) return;
     const controller = new AbortController();
     const query = { bbox: '-180,-85,180,85', zoom: 1, snapshot };
-    get<Clusters>('/v1/clusters', query, { signal: controller.signal }).then(
-      ({ features }) => setClusters(features),
+    get('/v1/clusters', query, { signal: controller.signal }).then(
+      ({ features }) =>
+        setClusters(
+          features.map(({ geometry: { coordinates }, properties }) => ({
+            coordinates,
+            number: 'point_count' in properties ? properties.point_count : 1,
+          })),
+        ),
       // The last picture stays; the next snapshot asks again.
       () => {},
     );
@@ -47,12 +53,12 @@ export function Still({ snapshot }: { snapshot?: string }) {
         aria-label="World map of places"
       >
         <path d={land} fill="var(--land)" stroke="var(--border)" stroke-width="0.6" fill-rule="evenodd" />
-        {clusters.map(({ geometry: { coordinates }, properties: { point_count = 1 } }) => (
+        {clusters.map(({ coordinates, number }) => (
           <circle
             key={coordinates.join()}
             cx={x(coordinates[0])}
             cy={y(coordinates[1])}
-            r={point_count === 1 ? 4 : 7 + Math.log10(point_count) * 4}
+            r={number === 1 ? 4 : 7 + Math.log10(number) * 4}
             fill="var(--c2)"
             stroke="var(--c3)"
           />

@@ -264,7 +264,7 @@ export async function openView(options: ViewOptions): Promise<View> {
     const properties = found.feature.properties as ClusterProperties;
     options.onPick({
       ...properties,
-      id: properties.cluster_id ?? (typeof found.feature.id === 'number' ? found.feature.id : undefined),
+      id: typeof found.feature.id === 'number' ? found.feature.id : undefined,
       lon: found.lon,
       lat: found.lat,
     });

@@ -1,5 +1,5 @@
 // The most visited places of several days, from the daily sums: the service keeps no sum over days.
-import { get, type HitSum } from '../api.ts';
+import { get } from '../api.ts';
 import { utcDay } from '../format.ts';
 
 export interface Place {
@@ -27,13 +27,13 @@ const known = new Map<string, Day>();
 
 async function read(day: string, signal?: AbortSignal): Promise<Day> {
   const query = { from: day, to: day, by: 'domain', limit: listed };
-  const { items, cursor } = await get<{ items: HitSum[]; cursor?: string }>('/v1/hits', query, {
+  const { items, cursor } = await get('/v1/hits', query, {
     signal,
     revalidate: true,
   });
   return {
     readAt: Date.now(),
-    places: items.map(({ key = '', hits }) => ({ domain: key, hits })),
+    places: items.map(({ key, hits }) => ({ domain: key, hits })),
     whole: cursor === undefined,
   };
 }

@@ -1,41 +1,15 @@
 // /health: whether what comes in goes out again, and what was set aside on the way.
 import { useCallback } from 'preact/hooks';
-import { get, items } from '../api.ts';
+import { get, type Reply } from '../api.ts';
 import { Card, Content, DataCard, More, Strip } from '../card.tsx';
 import { count, percent, span } from '../format.ts';
-import { type Page as ListPage, useEvery, useLoad, useNow, usePages } from '../load.ts';
+import { useEvery, useLoad, useNow, usePages } from '../load.ts';
 import { mount, Page } from '../shell.tsx';
 import { Ago, Table } from '../table.tsx';
 import { Model } from './model.tsx';
 
-type Age = { at: string; seconds: number } | null;
-interface Health {
-  status: 'ok' | 'unhealthy';
-  reasons: string[];
-  shards: { shard: string; lagSeconds: number }[];
-  hits: number;
-  registryEvents: number;
-  duplicates: number;
-  quarantined: number;
-  unlocatedShare: number;
-  points: Age;
-  model: Age;
-  ipTable: Age;
-}
-interface Quarantined {
-  id: string;
-  time: string;
-  reason: string;
-  /** Shard and number of the record. */
-  position: string;
-  body: string;
-}
-interface Notice {
-  id: string;
-  time: string;
-  rule: string;
-  text: string;
-}
+type Health = Reply<'/v1/health'>;
+type Age = Health['points'];
 
 const everyMs = 10_000;
 /** Behind by more than this, a shard's dot is red. */
@@ -104,7 +78,7 @@ function State({ health, now }: { health: Health; now: number }) {
 function News() {
   const now = useNow();
   const loaded = useLoad('notices', (signal) =>
-    get<{ items: Notice[] }>('/v1/notices', { limit: 10 }, { signal, revalidate: true }).then(items),
+    get('/v1/notices', { limit: 10 }, { signal, revalidate: true }).then(({ items }) => items),
   );
   useEvery(everyMs, loaded.reload);
   return (
@@ -131,7 +105,7 @@ function News() {
 function SetAside() {
   const now = useNow();
   const pages = usePages('quarantine', (cursor, signal) =>
-    get<ListPage<Quarantined>>('/v1/quarantine', { limit: cursor ? 100 : 10, cursor }, { signal, revalidate: true }),
+    get('/v1/quarantine', { limit: cursor ? 100 : 10, cursor }, { signal, revalidate: true }),
   );
   const { reload, grown } = pages;
   useEvery(
@@ -178,9 +152,7 @@ function SetAside() {
 
 function HealthPage() {
   const now = useNow(1000);
-  const health = useLoad('health', (signal) =>
-    get<Health>('/v1/health', {}, { signal, revalidate: true, accept: [503] }),
-  );
+  const health = useLoad('health', (signal) => get('/v1/health', {}, { signal, revalidate: true, accept: [503] }));
   useEvery(everyMs, health.reload);
   return (
     <Page

@@ -1,40 +1,10 @@
 // How good the recommendations are, which models are kept, and the way back to an earlier one.
-import { change, get } from '../api.ts';
+import { change, get, type ModelCard } from '../api.ts';
 import { DataCard, Note } from '../card.tsx';
 import { Confirmed } from '../controls.tsx';
 import { ago, count, full, percent, plural } from '../format.ts';
 import { useEvery, useLoad, useNow } from '../load.ts';
 import { Ago, Table } from '../table.tsx';
-
-interface Scores {
-  auc?: number;
-  ndcg?: number;
-}
-interface ModelCard {
-  id: string;
-  trainedAt: string;
-  people: number;
-  images: number;
-  pairs: number;
-  rank: number;
-  iterations: number;
-  lambda: number;
-  alpha: number;
-  auc: number | null;
-  popularityAuc: number | null;
-  evaluation?: { random: { als: Scores; popular: Scores } };
-  /** By source: repositories shown in the last 30 days, and how many of them were pulled within a week. */
-  followed?: Record<string, { shown: number; followed: number }>;
-  refused?: string;
-  current: boolean;
-}
-interface Models {
-  current: ModelCard | null;
-  /** Newest first. */
-  items: ModelCard[];
-  /** The newest training, when it was not put in service. */
-  refused: ModelCard | null;
-}
 
 const score = (value: number | null | undefined) => (value === null || value === undefined ? '–' : value.toFixed(3));
 
@@ -67,7 +37,7 @@ function Worth({ auc, popularityAuc, people, images, pairs, followed }: ModelCar
 
 export function Model({ everyMs }: { everyMs: number }) {
   const now = useNow();
-  const loaded = useLoad('model', (signal) => get<Models>('/v1/model', {}, { signal, revalidate: true }));
+  const loaded = useLoad('model', (signal) => get('/v1/model', {}, { signal, revalidate: true }));
   useEvery(everyMs, loaded.reload);
   const restore = async (id: string) => {
     await change('POST', '/v1/model/rollback', { id });

@@ -33,7 +33,7 @@ function Why({ evidence, now }: { evidence: Outdated['evidence']; now: number })
 export function OutdatedImages({ of }: { of: { user: string } | { repository: string } }) {
   const now = useNow();
   const outdated = useLoad(`outdated ${JSON.stringify(of)}`, (signal) =>
-    get<{ items: Outdated[] }>('/v1/outdated', { ...of, limit: mostRows }, { signal }),
+    get('/v1/outdated', { ...of, limit: mostRows }, { signal }),
   );
   useEvery(refreshMs, outdated.reload);
   if (!outdated.data?.items.length) return null;

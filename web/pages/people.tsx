@@ -1,6 +1,6 @@
 // /people: who pulls; /people?user= is one person's pulls and what they will want next.
 import { useState } from 'preact/hooks';
-import { get, items, type Person } from '../api.ts';
+import { get } from '../api.ts';
 import { Content, Note } from '../card.tsx';
 import { Search } from '../controls.tsx';
 import { count } from '../format.ts';
@@ -19,7 +19,7 @@ function People({ search }: { search: string }) {
   const now = useNow();
   const [limit, setLimit] = useState(100);
   const people = useLoad(`users ${search} ${limit}`, (signal) =>
-    get<{ items: Person[] } | Person[]>('/v1/users', { search: search || undefined, limit }, { signal }).then(items),
+    get('/v1/users', { search: search || undefined, limit }, { signal }).then(({ items }) => items),
   );
   useEvery(refreshMs, people.reload);
   return (

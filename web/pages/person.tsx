@@ -1,13 +1,13 @@
 // One person: what they pulled, what they will want next, and the way to forget them.
 import { useCallback, useEffect, useState } from 'preact/hooks';
-import { change, get, type HistoryItem, type Pulls, type Recommendations } from '../api.ts';
+import { change, get } from '../api.ts';
 import { Card, DataCard, More, Note, Strip } from '../card.tsx';
 import { className, Mix } from '../charts/mix.tsx';
 import { OverTime } from '../charts/over-time.tsx';
 import { Recommended } from '../charts/recommended.tsx';
 import { Confirmed } from '../controls.tsx';
 import { count, plural, utcDay } from '../format.ts';
-import { type Page as ListPage, useEvery, useLoad, useNow, usePages } from '../load.ts';
+import { useEvery, useLoad, useNow, usePages } from '../load.ts';
 import { Page } from '../shell.tsx';
 import { Ago, ImageName, Table } from '../table.tsx';
 import { OutdatedImages } from './outdated.tsx';
@@ -20,7 +20,7 @@ const newestPulls = 8;
 function History({ user }: { user: string }) {
   const now = useNow();
   const pulls = usePages(`history ${user}`, (cursor, signal) =>
-    get<ListPage<HistoryItem>>('/v1/history', { user, limit: cursor ? 50 : newestPulls, cursor }, { signal }),
+    get('/v1/history', { user, limit: cursor ? 50 : newestPulls, cursor }, { signal }),
   );
   const { reload, grown } = pulls;
   useEvery(
@@ -66,7 +66,7 @@ function History({ user }: { user: string }) {
 function Wanted({ user, known }: { user: string; known: boolean }) {
   const now = useNow();
   const recommended = useLoad(`recommendations ${user}`, (signal) =>
-    get<Recommendations>('/v1/recommendations', { user, limit: 8 }, { signal }),
+    get('/v1/recommendations', { user, limit: 8 }, { signal }),
   );
   useEvery(6 * refreshMs, recommended.reload);
   const model = recommended.data?.model;
@@ -118,7 +118,7 @@ function Forget({ user, onDone }: { user: string; onDone: (rows: number) => void
           danger
           title={`Forget ${user}?`}
           sure={`Forget ${user}`}
-          act={async () => onDone((await change<{ rows: number }>('DELETE', '/v1/users', { user })).rows)}
+          act={async () => onDone((await change('DELETE', '/v1/users', { user })).rows)}
         >
           Every pull of {user} is deleted, with all that is kept under that name. Nobody can bring it back.
         </Confirmed>
@@ -155,9 +155,9 @@ export function OnePerson({ user }: { user: string }) {
 }
 
 function Person({ user, onForgotten }: { user: string; onForgotten: (rows: number) => void }) {
-  const byClass = useLoad(`class ${user}`, (signal) => get<Pulls>('/v1/pulls', { user, by: 'class' }, { signal }));
+  const byClass = useLoad(`class ${user}`, (signal) => get('/v1/pulls', { user, by: 'class' }, { signal }));
   const lately = useLoad(`lately ${user}`, (signal) =>
-    get<Pulls>('/v1/pulls', { user, from: utcDay(Date.now(), 29) }, { signal }),
+    get('/v1/pulls', { user, from: utcDay(Date.now(), 29) }, { signal }),
   );
   useEvery(refreshMs, byClass.reload);
   useEvery(refreshMs, lately.reload);

@@ -1,6 +1,6 @@
 // /repositories: what is pulled; /repositories?name= is one repository: how often really, by what, by whom.
 import { useState } from 'preact/hooks';
-import { get, items, type Repository } from '../api.ts';
+import { get } from '../api.ts';
 import { Content, Note } from '../card.tsx';
 import { Search, Segments } from '../controls.tsx';
 import { count } from '../format.ts';
@@ -25,11 +25,7 @@ function Ranked({ sort, search }: { sort: Sort; search: string }) {
   const now = useNow();
   const [limit, setLimit] = useState(50);
   const loaded = useLoad(`${sort} ${search} ${limit}`, (signal) =>
-    get<Repository[] | { items: Repository[] }>(
-      '/v1/repositories',
-      { sort, search: search || undefined, limit },
-      { signal },
-    ).then(items),
+    get('/v1/repositories', { sort, search: search || undefined, limit }, { signal }),
   );
   useEvery(10_000, loaded.reload);
   return (

@@ -1,6 +1,6 @@
 // One repository: how often it is pulled really, by what, by whom, and what goes with it.
 import { useEffect, useState } from 'preact/hooks';
-import { get, items, type Puller, type Pulls, ServiceError } from '../api.ts';
+import { get, type Pulls, type Reply, ServiceError } from '../api.ts';
 import { DataCard, Strip } from '../card.tsx';
 import { className } from '../charts/mix.tsx';
 import { OverTime } from '../charts/over-time.tsx';
@@ -34,7 +34,7 @@ function keyName(split: Split, key: string): string {
 function Pullers({ repository }: { repository: string }) {
   const now = useNow();
   const pullers = useLoad(`pullers ${repository}`, (signal) =>
-    get<{ items: Puller[] } | Puller[]>('/v1/pullers', { repository, limit: 20 }, { signal }).then(items),
+    get('/v1/pullers', { repository, limit: 20 }, { signal }).then(({ items }) => items),
   );
   useEvery(refreshMs, pullers.reload);
   return (
@@ -58,16 +58,10 @@ function Pullers({ repository }: { repository: string }) {
   );
 }
 
-interface Similar {
-  repository: string;
-  /** Cosine of the model's factors, at most 1. */
-  similarity: number;
-}
-
 /** A repository that the model does not know yet is answered with 404: none is similar so far. */
-async function readSimilar(repository: string, signal: AbortSignal): Promise<Similar[]> {
+async function readSimilar(repository: string, signal: AbortSignal): Promise<Reply<'/v1/similar'>['items']> {
   try {
-    const { items } = await get<{ items: Similar[] }>('/v1/similar', { repository, limit: 8 }, { signal });
+    const { items } = await get('/v1/similar', { repository, limit: 8 }, { signal });
     return items.filter(({ similarity }) => similarity > 0);
   } catch (cause) {
     if (cause instanceof ServiceError && cause.status === 404) return [];
@@ -129,7 +123,7 @@ export function OneRepository({ repository }: { repository: string }) {
 function Cards({ repository }: { repository: string }) {
   const [split, setSplit] = useState<Split>('tag');
   const all = useLoad(`all ${repository} ${split}`, (signal) =>
-    get<Pulls>('/v1/pulls', { repository, by: split }, { signal }),
+    get('/v1/pulls', { repository, by: split }, { signal }),
   );
   useEvery(refreshMs, all.reload);
   // The sums are the same however they are split: they stay while the next split is on its way.

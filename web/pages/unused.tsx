@@ -8,23 +8,6 @@ import { bytes } from '../format.ts';
 import { useLoad, useNow } from '../load.ts';
 import { Ago, ImageName, Table } from '../table.tsx';
 
-interface Unused {
-  since: string;
-  items: {
-    repository: string;
-    tag?: string;
-    digest?: string;
-    lastPush: string;
-    lastPull: string | null;
-    /** Bytes of its layers, where the registry says. */
-    size: number | null;
-    reason: string;
-    confidence: string;
-    /** The registry call that would delete it, only where nothing unknown could be using it. */
-    dryRun?: string;
-  }[];
-}
-
 const spans = [
   ['30', '30 days'],
   ['90', '90 days'],
@@ -34,7 +17,7 @@ const spans = [
 export function UnusedImages() {
   const now = useNow();
   const [days, setDays] = useState<(typeof spans)[number][0]>('30');
-  const loaded = useLoad(`unused ${days}`, (signal) => get<Unused>('/v1/unused', { days, limit: 200 }, { signal }));
+  const loaded = useLoad(`unused ${days}`, (signal) => get('/v1/unused', { days, limit: 200 }, { signal }));
   return (
     <>
       <div class="card-head">

@@ -87,7 +87,7 @@ const collectionSchema = z
   })
   .openapi('Clusters');
 
-const latestRoute = createRoute({
+export const latestRoute = createRoute({
   method: 'get',
   path: '/v1/points/latest',
   summary: 'The newest snapshot of the points',
@@ -109,7 +109,7 @@ const latestRoute = createRoute({
   },
 });
 
-const tileRoute = createRoute({
+export const tileRoute = createRoute({
   method: 'get',
   path: '/v1/tiles/{snapshot}/{z}/{x}/{file}',
   summary: 'Clusters of one tile',
@@ -153,7 +153,7 @@ const tileRoute = createRoute({
   },
 });
 
-const clustersRoute = createRoute({
+export const clustersRoute = createRoute({
   method: 'get',
   path: '/v1/clusters',
   summary: 'Clusters of a box',
@@ -173,7 +173,7 @@ const clustersRoute = createRoute({
   },
 });
 
-const leavesRoute = createRoute({
+export const leavesRoute = createRoute({
   method: 'get',
   path: '/v1/clusters/leaves',
   summary: 'The domains in a cluster, newest first',
@@ -214,7 +214,7 @@ const leavesRoute = createRoute({
   },
 });
 
-const yandexRoute = createRoute({
+export const yandexRoute = createRoute({
   method: 'get',
   path: '/v1/clusters/yandex',
   summary: "Clusters for Yandex Maps' RemoteObjectManager",

@@ -11,7 +11,7 @@ import { afterTo, day, error, failures, json, limit, oneOf, pageOf, router } fro
 
 const row = z.object({ day: z.string(), key: z.string(), hits: z.int() });
 
-const hits = createRoute({
+export const hits = createRoute({
   method: 'get',
   path: '/v1/hits',
   summary: 'Hits of each day, by domain, country or action; exact',
@@ -31,7 +31,7 @@ const hits = createRoute({
   },
 });
 
-const points = createRoute({
+export const points = createRoute({
   method: 'get',
   path: '/points.json',
   summary: 'The public export: every domain on the map',

@@ -43,7 +43,7 @@ const answer = z.object({
   note: z.string().optional().openapi({ description: 'Why no item comes from the model' }),
 });
 
-const forUser = createRoute({
+export const forUser = createRoute({
   method: 'get',
   path: '/v1/recommendations',
   summary: 'What a person will want next, fresh from their newest pull',
@@ -78,7 +78,7 @@ const wrongLimit = {
   error: ({ input }: { input?: unknown }) => `${quoted(input)} is no whole number from 1 to 100`,
 };
 
-const forList = createRoute({
+export const forList = createRoute({
   method: 'post',
   path: '/v1/recommendations',
   summary: 'Complete my stack: recommendations for a list of repositories',
@@ -107,7 +107,7 @@ const forList = createRoute({
   },
 });
 
-const similar = createRoute({
+export const similar = createRoute({
   method: 'get',
   path: '/v1/similar',
   summary: 'The images nearest to one by the model',
@@ -198,7 +198,7 @@ const card = z
   })
   .openapi('ModelCard');
 
-const model = createRoute({
+export const model = createRoute({
   method: 'get',
   path: '/v1/model',
   summary: 'The training card of the model in service, and those before it',
@@ -217,7 +217,7 @@ const model = createRoute({
   },
 });
 
-const rollback = createRoute({
+export const rollback = createRoute({
   method: 'post',
   path: '/v1/model/rollback',
   summary: 'Puts an earlier model back in service: the named one, or the one before',
@@ -236,7 +236,7 @@ const rollback = createRoute({
   },
 });
 
-const lift = createRoute({
+export const lift = createRoute({
   method: 'delete',
   path: '/v1/model/rollback',
   summary: 'Ends the hold of a rollback: the next training may put another model in service',

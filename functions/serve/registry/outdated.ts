@@ -25,7 +25,7 @@ const evidence = z.discriminatedUnion('reason', [
   }),
 ]);
 
-const route = createRoute({
+export const route = createRoute({
   method: 'get',
   path: '/v1/outdated',
   summary:

@@ -40,7 +40,7 @@ const pull = z
   })
   .openapi('Pull');
 
-const users = createRoute({
+export const users = createRoute({
   method: 'get',
   path: '/v1/users',
   summary: 'People whose name contains a text, newest pull first',
@@ -54,7 +54,7 @@ const users = createRoute({
   },
 });
 
-const history = createRoute({
+export const history = createRoute({
   method: 'get',
   path: '/v1/history',
   summary: "A person's pulls, newest first",
@@ -67,7 +67,7 @@ const digest = z.string().regex(/^([a-z0-9]+([+._-][a-z0-9]+)*:[\w=-]+)?$/, {
   error: ({ input }) => `${quoted(input)} is no digest: write sha256:2c26b46b68ff… in full`,
 });
 
-const pullers = createRoute({
+export const pullers = createRoute({
   method: 'get',
   path: '/v1/pullers',
   summary: 'Who pulled a digest or a repository, and when last',
@@ -93,7 +93,7 @@ const pullers = createRoute({
   },
 });
 
-const forget = createRoute({
+export const forget = createRoute({
   method: 'delete',
   path: '/v1/users',
   summary: 'Forgets a person everywhere',

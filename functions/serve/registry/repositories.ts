@@ -17,7 +17,7 @@ const repository = z
   })
   .openapi('Repository');
 
-const repositories = createRoute({
+export const repositories = createRoute({
   method: 'get',
   path: '/v1/repositories',
   summary: 'Repositories with their honest and raw pulls',
@@ -37,7 +37,7 @@ const counts = {
   pushes: z.int().openapi({ description: 'Tags, and manifests pushed without one that no tag or index takes in' }),
   rawPushes: z.int().openapi({ description: 'Manifest PUTs' }),
 };
-const pulls = createRoute({
+export const pulls = createRoute({
   method: 'get',
   path: '/v1/pulls',
   summary: 'Pulls, raw events and pushes, in all and by bucket',
@@ -93,7 +93,7 @@ const unusedImage = z
   })
   .openapi('UnusedImage');
 
-const unused = createRoute({
+export const unused = createRoute({
   method: 'get',
   path: '/v1/unused',
   summary: 'Images that nobody uses, why, and what deleting them would run',

@@ -1,0 +1,38 @@
+// Types of the replies, taken from the routes' own schemas, for the pages: types only, so that no schema reaches a browser.
+import type { RouteConfig, z } from '@hono/zod-openapi';
+import type * as credentials from './credentials.ts';
+import type * as health from './health.ts';
+import type * as clusters from './map/clusters.ts';
+import type * as hits from './map/hits.ts';
+import type * as notices from './notices.ts';
+import type * as recommendations from './recommender/recommendations.ts';
+import type * as outdated from './registry/outdated.ts';
+import type * as people from './registry/people.ts';
+import type * as repositories from './registry/repositories.ts';
+
+type Module =
+  | typeof clusters
+  | typeof credentials
+  | typeof health
+  | typeof hits
+  | typeof notices
+  | typeof outdated
+  | typeof people
+  | typeof recommendations
+  | typeof repositories;
+
+/** Every exported route of these modules. */
+type Route = Module extends infer M ? (M extends Module ? Extract<M[keyof M], RouteConfig> : never) : never;
+
+type JsonOf<Content> = Content extends
+  | { 'application/json': { schema: infer Schema extends z.ZodType } }
+  | { 'application/geo+json': { schema: infer Schema extends z.ZodType } }
+  ? z.output<Schema>
+  : never;
+
+/** The JSON that a call replies with when it succeeds, by method and path: `Replies['GET /v1/users']`. */
+export type Replies = {
+  [R in Route as `${Uppercase<R['method']>} ${R['path']}`]: R['responses'] extends { 200: { content: infer Content } }
+    ? JsonOf<Content>
+    : never;
+};
