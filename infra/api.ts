@@ -5,6 +5,7 @@ import { HttpLambdaIntegration, HttpUrlIntegration } from 'aws-cdk-lib/aws-apiga
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
+import { accessOf } from '#settings/access.ts';
 import type { ResolvedSettings } from '#settings/schema.ts';
 import { explain } from './explain.ts';
 
@@ -40,7 +41,9 @@ export class Api extends Construct {
     this.api = new HttpApi(this, 'Api', { createDefaultStage: false, description: 'Whalewatch' });
     const toCollect = new HttpLambdaIntegration('Collect', collect);
     const toServe = new HttpLambdaIntegration('Serve', serve);
-    const toTiles = new HttpLambdaIntegration('Tiles', tiles);
+    // Who calls decides what they see, unless everyone sees all: only then can the function that knows nobody serve it.
+    const toTiles =
+      accessOf(settings, true).publicMap === 'names' ? new HttpLambdaIntegration('Tiles', tiles) : toServe;
     const add = (path: string, methods: HttpMethod[], integration: HttpLambdaIntegration) =>
       this.api.addRoutes({ path, methods, integration, authorizer: new HttpNoneAuthorizer() });
     const routes = [

@@ -31,6 +31,7 @@ import { topicRights } from '#aws/sns.ts';
 import { tablePath } from '#geo/keep.ts';
 import { IpTable } from '#geo/table.ts';
 import type { ExportVariables, Variables } from '#process/env.ts';
+import { accessOf, anonymousLeast } from '#settings/access.ts';
 import { SettingError } from '#settings/read.ts';
 import type { ResolvedSettings } from '#settings/schema.ts';
 import type { Emulated } from './emulated.ts';
@@ -75,6 +76,7 @@ export class Process extends Construct {
         BUCKET: stores.bucket.bucketName,
         STREAM: props.stream.streamName,
         KEEP_DAYS: String(settings.keepDays),
+        ANONYMOUS_LEAST: String(anonymousLeast(settings, accessOf(settings, true)) ?? ''),
         METRICS: stores.metrics,
       },
       memory: settings.exportMemory,
@@ -85,9 +87,7 @@ export class Process extends Construct {
     this.export.may(bucketRights, [stores.bucket.bucketArn]);
     this.export.may(
       rightsTo(objectRights, 'get', 'head', 'put', 'list', 'remove'),
-      ['state/*', 'deltas/*', 'points/*', 'points.json', 'points-anonymous.json'].map((keys) =>
-        stores.bucket.arnForObjects(keys),
-      ),
+      ['state/*', 'deltas/*', 'points/*', 'points.json'].map((keys) => stores.bucket.arnForObjects(keys)),
     );
     // How far process is behind, for the health page.
     this.export.may(streamLagRights, [props.stream.streamArn]);

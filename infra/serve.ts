@@ -7,7 +7,7 @@ import { lagRights } from '#aws/lag.ts';
 import { noticeRights } from '#aws/notices.ts';
 import { bucketRights, objectRights } from '#aws/objects.ts';
 import { secretRights } from '#aws/secret.ts';
-import { closedAccess } from '#core/access.ts';
+import type { AccessSettings } from '#core/access.ts';
 import type { TileVariables, Variables } from '#serve/env.ts';
 import { token } from './collect.ts';
 import { rightsTo, StageFunction } from './function.ts';
@@ -20,7 +20,7 @@ export class Serve extends Construct {
 
   constructor(scope: Construct, id: string, { settings, stores, emulated }: StageProps) {
     super(scope, id);
-    const { publicPeople, keepDays, exportEvery, batchWindow, ipDatabase, logDays } = settings;
+    const { keepDays, exportEvery, batchWindow, ipDatabase, logDays } = settings;
     this.token = token(this, 'Token', 'The owner\'s API token: what scripts send as "Authorization: Bearer TOKEN"');
     this.handler = new StageFunction<Variables>(this, 'Function', {
       name: 'serve',
@@ -34,8 +34,9 @@ export class Serve extends Construct {
         ...stores.searchVariables(),
         CREDENTIALS_TABLE: stores.credentials.tableName,
         OWNER_TOKEN_ID: this.token.secretArn,
-        CLIENT_SECRET_ID: '',
-        ACCESS: JSON.stringify({ ...closedAccess, publicMap: 'names', everyone: publicPeople ? 'team' : 'public' }),
+        CLIENT_SECRET_ID: settings.clientSecretArn ?? '',
+        // Set by opens, once the name of the site is known.
+        ACCESS: '',
         KEEP_DAYS: String(keepDays),
         UNHEALTHY_AFTER_SECONDS: String(3 * (exportEvery + batchWindow)),
         IP_TABLE_BUILT_AT: String(ipTable(ipDatabase).builtAt),
@@ -67,9 +68,7 @@ export class Serve extends Construct {
     handler.may(bucketRights, [stores.bucket.bucketArn]);
     handler.may(
       rightsTo(objectRights, 'get', 'head'),
-      ['state/*', 'points/*', 'points.json', 'points-anonymous.json', 'models/*'].map((keys) =>
-        stores.bucket.arnForObjects(keys),
-      ),
+      ['state/*', 'points/*', 'points.json', 'models/*'].map((keys) => stores.bucket.arnForObjects(keys)),
     );
     // Going back to an earlier model.
     handler.may(rightsTo(objectRights, 'put'), [stores.bucket.arnForObjects('models/latest.json')]);
@@ -84,6 +83,8 @@ export class Serve extends Construct {
         'whalewatch-recommendations/_bulk',
       ],
     });
+
+    if (settings.clientSecretArn) handler.may(['secretsmanager:GetSecretValue'], [settings.clientSecretArn]);
 
     // What every visitor waits for: it parses a tenth of what serve does, and can read nothing but points.
     const { bucketName, bucketRegionalDomainName } = stores.bucket;
@@ -101,5 +102,10 @@ export class Serve extends Construct {
     // Without the right to list, S3 answers 403 to what is not there.
     this.tiles.may(bucketRights, [stores.bucket.bucketArn]);
     this.tiles.may(rightsTo(objectRights, 'get', 'head'), [stores.bucket.arnForObjects('points/*')]);
+  }
+
+  /** Who signs in how and sees what, at the site's address. */
+  opens(access: AccessSettings): void {
+    this.handler.addEnvironment('ACCESS', JSON.stringify(access));
   }
 }

@@ -30,6 +30,9 @@ import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { BlockPublicAccess, Bucket, BucketEncryption } from 'aws-cdk-lib/aws-s3';
 import { BucketDeployment, CacheControl, Source } from 'aws-cdk-lib/aws-s3-deployment';
 import { Construct } from 'constructs';
+import { anonymousDocumentKey } from '#core/map/pointer.ts';
+import { cookieName } from '#serve/session.ts';
+import { accessOf } from '#settings/access.ts';
 import type { ResolvedSettings } from '#settings/schema.ts';
 import { contentSecurityPolicy } from '../web/policy.ts';
 import type { Api } from './api.ts';
@@ -78,12 +81,13 @@ export class Web extends Construct {
     const tiles = caching('TileCache', Duration.days(365), {
       queryStringBehavior: CacheQueryStringBehavior.allowList('hours', 'country', 'theme', 'size', 'background'),
     });
-    // People's answers say no-store; the reader's token is part of the key in any case.
+    // People's answers say no-store; who asks is part of the key in any case.
     const answers = caching('AnswerCache', Duration.hours(1), {
       queryStringBehavior: CacheQueryStringBehavior.all(),
       headerBehavior: CacheHeaderBehavior.allowList('Authorization', 'Origin'),
-      cookieBehavior: CacheCookieBehavior.allowList('whalewatch'),
+      cookieBehavior: CacheCookieBehavior.allowList(cookieName('https://any.example', 'whalewatch')),
     });
+    const { publicMap } = accessOf(settings, true);
     const originAccessControl = new S3OriginAccessControl(this, 'Access', {
       originAccessControlName: this.#named('Access'),
     });
@@ -126,15 +130,19 @@ export class Web extends Construct {
           functionAssociations: [{ function: this.#hitsElsewhere(hits), eventType: FunctionEventType.VIEWER_REQUEST }],
         },
         '/v1/*': { ...toApi, cachePolicy: answers, allowedMethods: AllowedMethods.ALLOW_ALL },
-        '/points.json': {
-          // Without CDK's grant, which is on every key.
-          origin: S3BucketOrigin.withBucketDefaults(stores.bucket, {
-            originAccessControlId: originAccessControl.originAccessControlId,
-          }),
-          viewerProtocolPolicy,
-          cachePolicy: pages,
-          responseHeadersPolicy: this.#open('PointsHeaders'),
-        },
+        '/points.json':
+          publicMap === false
+            ? { ...toApi, cachePolicy: answers }
+            : {
+                // Without CDK's grant, which is on every key.
+                origin: S3BucketOrigin.withBucketDefaults(stores.bucket, {
+                  originAccessControlId: originAccessControl.originAccessControlId,
+                }),
+                viewerProtocolPolicy,
+                cachePolicy: pages,
+                responseHeadersPolicy: this.#open('PointsHeaders'),
+                ...(publicMap === 'anonymous' ? { functionAssociations: [this.#anonymousDocument()] } : {}),
+              },
       },
       // CloudFront keeps errors for 10 s whatever they say: a page that came back is seen at once.
       errorResponses: [404, 405, 500, 502, 503, 504].map((httpStatus) => ({ httpStatus, ttl: Duration.seconds(1) })),
@@ -144,7 +152,7 @@ export class Web extends Construct {
         effect: Effect.ALLOW,
         principals: [new ServicePrincipal('cloudfront.amazonaws.com')],
         actions: ['s3:GetObject'],
-        resources: [stores.bucket.arnForObjects('points.json')],
+        resources: [stores.bucket.arnForObjects(publicMap === 'names' ? 'points.json' : anonymousDocumentKey)],
         conditions: { StringEquals: { 'AWS:SourceArn': this.distribution.distributionArn } },
       }),
     );
@@ -178,6 +186,19 @@ export class Web extends Construct {
         strictTransportSecurity: { accessControlMaxAge: Duration.days(365), includeSubdomains: false, override: true },
       },
     });
+  }
+
+  /** Everyone gets the points without names; with names the team asks the API for them. */
+  #anonymousDocument() {
+    const code = `function handler(event) {
+  event.request.uri = '/${anonymousDocumentKey}';
+  return event.request;
+}`;
+    const rewrite = new EdgeFunction(this, 'AnonymousDocument', {
+      code: FunctionCode.fromInline(code),
+      runtime: FunctionRuntime.JS_2_0,
+    });
+    return { function: rewrite, eventType: FunctionEventType.VIEWER_REQUEST };
   }
 
   /** Any site may read the points, as through the API, and load the beacon, also under Cross-Origin-Embedder-Policy. */

@@ -1,6 +1,7 @@
 // Read first: each stage hands on what the next takes.
 import { CfnOutput } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
+import { accessOf } from '#settings/access.ts';
 import { resolve } from '#settings/read.ts';
 import type { Settings } from '#settings/schema.ts';
 import { Api } from './api.ts';
@@ -11,6 +12,7 @@ import type { Emulated } from './emulated.ts';
 import { Network } from './network.ts';
 import { Process } from './process.ts';
 import { Serve } from './serve.ts';
+import { SignIn } from './sign-in.ts';
 import { Stores } from './stores.ts';
 import { Train } from './train.ts';
 import { Watch } from './watch.ts';
@@ -47,8 +49,14 @@ export class Whalewatch extends Construct {
     collect.servers?.serveBeacon(web.host);
     new Watch(this, 'Watch', { settings, stores, collect, process, train, serve, api, web });
 
+    this.site = settings.publicUrl ?? web.url;
+    const access = { ...accessOf(settings, true), publicUrl: this.site };
+    serve.opens(
+      settings.signIn || emulated.withoutPages
+        ? access
+        : new SignIn(this, 'SignIn', { site: this.site, access }).access,
+    );
     if (!emulated.plainHttp) checkAtSynthesis(this);
-    this.site = web.url;
     this.webhook = `${api.url}/v1/registry-events`;
     const outputs = new Construct(this, 'Outputs');
     const output = (name: string, value: string, description: string) =>

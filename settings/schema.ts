@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { alsDefaults } from '#core/recommender/als.ts';
 import { candidateNames } from '#core/recommender/model-list.ts';
 import type { Rule } from '#core/rules.ts';
-import { hostName, httpUrl, integer, listOf, number, object, oneOf, proxy, text, trueOrFalse } from './values.ts';
+import { hostName, httpUrl, integer, kind, listOf, number, object, oneOf, proxy, text, trueOrFalse } from './values.ts';
 
 declare module 'zod' {
   interface GlobalMeta {
@@ -82,6 +82,27 @@ const taskSize = {
 
 const certificateArn = (takes: string, region: string) => text(takes, new RegExp(`^arn:aws[\\w-]*:acm:${region}:`));
 
+const headerName = () => text('the name of a header', /^[A-Za-z0-9-]+$/);
+const issuerUrl = () =>
+  text(
+    'https://HOST/PATH (http:// on loopback only)',
+    /^(https:\/\/|http:\/\/(127\.0\.0\.1|localhost|\[::1\])[:/])[^\s]+$/,
+  );
+const signInTakes =
+  "an object such as { issuer: 'https://id.example.com', clientId: 'whalewatch' } or { proxies: ['loopback'], userHeader: 'X-Forwarded-User' }";
+const claimValues = () =>
+  kind("an object such as { groups: ['dev'] }", (error) =>
+    z.record(z.string(), z.array(z.string(), { error }), { error }),
+  ).optional();
+
+function isPattern(text: string): boolean {
+  try {
+    return new RegExp(text, 'su') !== undefined;
+  } catch {
+    return false;
+  }
+}
+
 /** Used by both wirings. */
 export const shared = {
   keepDays: integer(1, 365).default(7).meta({ description: 'Days after its newest hit that a domain leaves the map.' }),
@@ -148,6 +169,84 @@ export const shared = {
     placeholder: 'RANGE,…',
     description: 'Proxies in front of collect whose X-Forwarded-For is believed: addresses, ranges or "loopback".',
   }),
+  publicUrl: text(
+    'https://NAME or https://NAME/BASE, without a slash at the end (http:// on loopback only)',
+    /^(https:\/\/[a-z0-9.-]+|http:\/\/(127\.0\.0\.1|localhost|\[::1\]))(:\d+)?(\/[\w.~-]+)*$/,
+  )
+    .optional()
+    .meta({
+      placeholder: 'URL',
+      description: 'What browsers call this server; host names, links, cookies and the base path follow from it.',
+    }),
+  signIn: z
+    .union(
+      [
+        object(
+          {
+            issuer: issuerUrl(),
+            clientId: text('a client id'),
+            scopes: listOf(text('a scope'), "['openid']").default(['openid', 'profile', 'email']),
+          },
+          "{ issuer: 'https://id.example.com', clientId: 'whalewatch' }",
+        ),
+        object(
+          {
+            proxies: listOf(proxy(), "['loopback']").refine((list) => list.length > 0, 'must name a proxy'),
+            userHeader: headerName(),
+            groupsHeader: headerName().optional(),
+          },
+          "{ proxies: ['loopback'], userHeader: 'X-Forwarded-User', groupsHeader: 'X-Forwarded-Groups' }",
+        ),
+      ],
+      { error: `must be ${signInTakes}` },
+    )
+    .optional()
+    .meta({
+      takes: signInTakes,
+      placeholder: 'JSON',
+      description:
+        'How people sign in (docs/team.md): at an OpenID Connect issuer, or at a proxy in front that names them in headers. On AWS without it: a Cognito user pool is made.',
+    }),
+  userClaim: text('the name of a claim').optional().meta({
+    placeholder: 'CLAIM',
+    description:
+      "The claim that is a person's user name at the registry. Default preferred_username; user where a proxy signs in.",
+  }),
+  userPattern: kind('a regular expression', (error) => z.string({ error }).refine(isPattern, { error }))
+    .optional()
+    .meta({
+      placeholder: 'REGEXP',
+      description:
+        'What the whole claim must match; its first group is the user name. For alice@example.com: (.+)@example\\.com',
+    }),
+  roles: object(
+    { user: claimValues(), team: claimValues(), owner: claimValues() },
+    "{ owner: { groups: ['platform'] }, team: { groups: ['dev'] } }",
+  )
+    .default({})
+    .meta({
+      placeholder: 'JSON',
+      description:
+        'Which values of which claims give a role; the headers of a proxy are the claims user and groups. Who signs in and has none of them is a user, unless user is listed too.',
+    }),
+  everyone: oneOf('public', 'user', 'team', 'owner').optional().meta({
+    placeholder: 'ROLE',
+    description:
+      'The role of those who are not signed in. Default public. To open a server where nobody signs in, it must be named.',
+  }),
+  publicMap: z
+    .union([oneOf('names', 'anonymous'), z.literal(false)], { error: 'must be "names", "anonymous" or false' })
+    .optional()
+    .meta({
+      takes: '"names", "anonymous" or false',
+      placeholder: 'names|anonymous|false',
+      description:
+        'What those who are not signed in see of the map. Default anonymous where others can reach it: no names, rounded locations, times by the hour, no domain with fewer than publicMapLeast hits a day.',
+    }),
+  publicMapLeast: integer(1, 1_000_000)
+    .default(5)
+    .meta({ description: 'Hits within a day below which a domain is left out of the anonymous map.' }),
+  sessionHours: integer(1, 720).default(12).meta({ placeholder: 'HOURS', description: 'Hours that a sign-in lasts.' }),
 };
 
 /** Used on AWS only. */
@@ -257,9 +356,11 @@ export const aws = {
   ipDatabase: text('the path of a file made by `node layers/geo/build.ts OUT YOUR.mmdb`').optional().meta({
     description: 'An IP table made by `node layers/geo/build.ts OUT YOUR.mmdb`. Without it DB-IP City Lite, CC-BY-4.0.',
   }),
-  publicPeople: trueOrFalse().default(false).meta({
-    description: "May everybody read people's pages? If not they ask for the reader's token, as changes always do.",
-  }),
+  clientSecretArn: text('the ARN of a secret', /^arn:aws[\w-]*:secretsmanager:/)
+    .optional()
+    .meta({
+      description: "The secret of Secrets Manager that holds the issuer's client secret, if it gave one.",
+    }),
   throttle: object(
     { hits: integer(1, 100_000), registryEvents: integer(1, 100_000) },
     '{ hits: 1000, registryEvents: 200 }',
@@ -281,7 +382,16 @@ export const aws = {
 export const local = {
   port: integer(0, 65_535)
     .default(8080)
-    .meta({ placeholder: 'PORT', description: 'Port to listen on at 127.0.0.1; 0 takes any free one.' }),
+    .meta({ placeholder: 'PORT', description: 'Port to listen on; 0 takes any free one.' }),
+  listen: text('an address or host name', /^[\w.:-]+$/)
+    .default('127.0.0.1')
+    .meta({
+      placeholder: 'HOST',
+      description: 'Address to listen at. Any but loopback needs signIn or everyone (docs/team.md).',
+    }),
+  clientSecret: text('a text')
+    .optional()
+    .meta({ secret: true, description: 'The client secret of the issuer in signIn, if it gave one.' }),
   data: text('a folder')
     .default('.data')
     .meta({ placeholder: 'DIR', description: 'Data folder; it survives a stop or a crash.' }),

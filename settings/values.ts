@@ -9,7 +9,7 @@ declare module 'zod' {
   }
 }
 
-const kind = <Schema extends z.ZodType>(takes: string, make: (error: string) => Schema): Schema =>
+export const kind = <Schema extends z.ZodType>(takes: string, make: (error: string) => Schema): Schema =>
   make(`must be ${takes}`).meta({ takes }) as Schema;
 
 export const number = (least: number, most: number, unit = '') =>

@@ -9,3 +9,6 @@ export function addressRange(text: string): [ipaddr.IPv4 | ipaddr.IPv6, number] 
     return undefined;
   }
 }
+
+export const isLoopback = (address = ''): boolean =>
+  ipaddr.isValid(address) && ipaddr.process(address).range() === 'loopback';

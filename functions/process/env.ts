@@ -18,6 +18,6 @@ const names = [
 export type Variables = Record<(typeof names)[number], string>;
 export const readVariables = (): Variables => variables(names);
 
-const exportNames = ['CHECKPOINTS_TABLE', 'BUCKET', 'STREAM', 'KEEP_DAYS', 'METRICS'] as const;
+const exportNames = ['CHECKPOINTS_TABLE', 'BUCKET', 'STREAM', 'KEEP_DAYS', 'ANONYMOUS_LEAST', 'METRICS'] as const;
 export type ExportVariables = Record<(typeof exportNames)[number], string>;
 export const readExportVariables = (): ExportVariables => variables(exportNames);

@@ -19,6 +19,8 @@ export interface ExportOptions {
   objects: ObjectStore;
   /** Days after its newest hit that a domain leaves the map. */
   keepDays: number;
+  /** Hits within a day that a domain needs to be on the anonymous map; undefined: there is no such map. */
+  anonymousLeast?: number;
   clock: () => number;
   newId: () => string;
 }

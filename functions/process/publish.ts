@@ -1,10 +1,19 @@
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { createGzip } from 'node:zlib';
+import { DaySums } from '#core/hits/day-sums.ts';
 import type { Manifest } from '#core/hits/manifest.ts';
 import type { PointsState } from '#core/hits/points-state.ts';
-import { buildPyramid } from '#core/map/cluster.ts';
-import { type Pointer, pointerKey, snapshotKey } from '#core/map/pointer.ts';
+import { anonymousPoints } from '#core/map/anonymous.ts';
+import { buildPyramid, type Points } from '#core/map/cluster.ts';
+import {
+  anonymousDocumentKey,
+  anonymousPointerKey,
+  anonymousPrefix,
+  type Pointer,
+  pointerKey,
+  snapshotKey,
+} from '#core/map/pointer.ts';
 import { pointsDocument } from '#core/map/points-json.ts';
 import { encodePyramid } from '#core/map/snapshot.ts';
 import { type ObjectStore, PreconditionFailed } from '#core/stores.ts';
@@ -14,37 +23,68 @@ interface PublishOptions {
   objects: ObjectStore;
   keepDays: number;
   clock: () => number;
+  /** Hits within a day that a domain needs to be on the anonymous map; undefined: there is no such map. */
+  anonymousLeast?: number;
+}
+
+/** One of the two maps: where its pointer and export lie, and what its snapshots' names begin with. */
+interface Kind {
+  pointerKey: string;
+  documentKey: string;
+  prefix: string;
+  points: () => Promise<Points>;
 }
 
 /**
  * Step 5 of export: the snapshot (`points.bin`, which tiles are served from, and the public `points.json`), then the
- * pointer. Does nothing when the pointer is there already, and never takes it back to an older generation.
+ * pointer; and, where the owner shows it, the same of the anonymous map. Does nothing when the pointer is there already,
+ * and never takes it back to an older generation.
  */
 export async function publish(manifest: Manifest, points: PointsState, options: PublishOptions): Promise<void> {
-  const { objects, keepDays } = options;
-  const found = await objects.get(pointerKey);
+  const { objects, anonymousLeast } = options;
+  const columns = once(() => points.columns());
+  const kinds: Kind[] = [{ pointerKey, documentKey: 'points.json', prefix: '', points: async () => columns() }];
+  if (anonymousLeast !== undefined)
+    kinds.push({
+      ...{ pointerKey: anonymousPointerKey, documentKey: anonymousDocumentKey, prefix: anonymousPrefix },
+      points: async () => anonymousPoints(columns(), await busyEnough(objects, manifest, columns(), anonymousLeast)),
+    });
+  const published = [];
+  for (const kind of kinds) published.push(await publishKind(kind, manifest, options));
+  if (published.some(({ fresh }) => fresh))
+    await expireSnapshots(
+      objects,
+      published.map(({ snapshot }) => snapshot),
+      options.clock(),
+    );
+}
+
+/** Returns the snapshot in service, and whether it is new. */
+async function publishKind(kind: Kind, manifest: Manifest, { objects, keepDays }: PublishOptions) {
+  const found = await objects.get(kind.pointerKey);
   const current: Pointer | undefined = found && JSON.parse(new TextDecoder().decode(found.body));
   const generation = manifest.pointsGeneration;
-  if (generation === 0 || (current && current.generation >= generation)) return;
+  if (generation === 0 || (current && current.generation >= generation))
+    return { snapshot: current?.snapshot, fresh: false };
 
   const { updatedAt } = manifest;
   // The time makes a snapshot's name its own even if the data folder begins anew: browsers keep its tiles for ever.
-  const snapshot = `${updatedAt.toString(36)}-${generation}`;
-  const columns = points.columns();
+  const snapshot = `${kind.prefix}${updatedAt.toString(36)}-${generation}`;
+  const columns = await kind.points();
   const pyramid = buildPyramid(columns);
   await objects.put(snapshotKey(snapshot), encodePyramid(pyramid), {
     contentType: 'application/octet-stream',
   });
 
-  await objects.put('points.json', await zipped(pointsDocument(columns, { updatedAt, keepDays })), {
+  await objects.put(kind.documentKey, await zipped(pointsDocument(columns, { updatedAt, keepDays })), {
     contentType: 'application/json',
     contentEncoding: 'gzip',
     cacheControl: 'public, max-age=10',
   });
 
-  const pointer: Pointer = { snapshot, generation, updatedAt, points: points.size };
+  const pointer: Pointer = { snapshot, generation, updatedAt, points: columns.lat.length };
   try {
-    await objects.put(pointerKey, JSON.stringify(pointer), {
+    await objects.put(kind.pointerKey, JSON.stringify(pointer), {
       ...(found ? { ifMatch: found.etag } : { ifNoneMatch: '*' }),
       contentType: 'application/json',
     });
@@ -52,16 +92,44 @@ export async function publish(manifest: Manifest, points: PointsState, options: 
     // Another export was quicker; if it published an older generation, the next export sets that right.
     if (!(cause instanceof PreconditionFailed)) throw cause;
   }
-  await expireSnapshots(objects, snapshot, options.clock());
+  return { snapshot, fresh: true };
+}
+
+const dayMs = 86_400_000;
+const dayOf = (time: number) => new Date(time).toISOString().slice(0, 10);
+
+/** Had a domain enough hits on the day of its newest, or on the day before? A busy one must not vanish at midnight. */
+async function busyEnough(objects: ObjectStore, manifest: Manifest, { domains, updatedAt }: Points, least: number) {
+  const days = new Set(Array.from(updatedAt, dayOf).flatMap((day) => [day, dayOf(Date.parse(day) - dayMs)]));
+  const busy = new Map<string, Float64Array>();
+  for (const day of days) {
+    const found = manifest.hits[day] && (await objects.get(manifest.hits[day]));
+    if (found) busy.set(day, DaySums.decode(found.body).hitsOf(domains));
+  }
+  return (row: number) => {
+    const [day, before] = [dayOf(updatedAt[row]), dayOf(updatedAt[row] - dayMs)];
+    return Math.max(busy.get(day)?.[row] ?? 0, busy.get(before)?.[row] ?? 0) >= least;
+  };
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
 }
 
 const zipped = (pieces: Iterable<Uint8Array>): Promise<Buffer> =>
   buffer(Readable.from(pieces).pipe(createGzip({ level: 1 })));
 
 /** Pages may still ask for an older snapshot's tiles for a while. */
-async function expireSnapshots(objects: ObjectStore, current: string, now: number): Promise<void> {
+async function expireSnapshots(objects: ObjectStore, current: (string | undefined)[], now: number): Promise<void> {
   const old = (await objects.list('points/')).filter(
-    ({ key, modified }) => key.endsWith('/points.bin') && key !== snapshotKey(current) && modified < now - graceMs,
+    ({ key, modified }) =>
+      key.endsWith('/points.bin') &&
+      !current.some((snapshot) => snapshot !== undefined && key === snapshotKey(snapshot)) &&
+      modified < now - graceMs,
   );
   await objects.remove(old.map(({ key }) => key));
 }

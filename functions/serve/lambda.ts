@@ -32,6 +32,7 @@ const app = serveApp({
   search: searchStore(variables.SEARCH_ENDPOINT, variables.SEARCH_SIGNED === 'true'),
   notices: openNotices({ client, table: variables.NOTICES_TABLE, clock }),
   snapshots: objectSnapshots(objects, clock),
+  anonymousSnapshots: objectSnapshots(objects, clock, { anonymous: true }),
   models: modelSource(objects, clock, report),
   lag: openLag({ client, table: variables.CHECKPOINTS_TABLE, clock }).read,
   ipTableBuiltAt: async () => number('IP_TABLE_BUILT_AT', variables.IP_TABLE_BUILT_AT),

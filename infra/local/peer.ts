@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import ipaddr from 'ipaddr.js';
+import { isLoopback } from '#core/address.ts';
 
 /** Undefined: this machine's own user, directly. Otherwise what speaks against it, as the end of a sentence. */
 export async function notLocalUser(incoming: IncomingMessage): Promise<string | undefined> {
@@ -21,9 +22,6 @@ export async function notLocalUser(incoming: IncomingMessage): Promise<string | 
 }
 
 const proxyHeader = /^(forwarded|via|x-forwarded.*|x-real-ip|x-client-ip|x-original-.*|true-client-ip|cf-.*)$/;
-
-export const isLoopback = (address = ''): boolean =>
-  ipaddr.isValid(address) && ipaddr.process(address).range() === 'loopback';
 
 const known = new WeakMap<Socket, Promise<number | undefined>>();
 

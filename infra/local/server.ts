@@ -6,6 +6,7 @@ import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import { getPath } from 'hono/utils/url';
 import { collectApp } from '#collect/app.ts';
 import type { AccessSettings } from '#core/access.ts';
+import { isLoopback } from '#core/address.ts';
 import { needsOf } from '#http/access.ts';
 import { ApiError, answerErrors } from '#http/errors.ts';
 import { serveApp } from '#serve/app.ts';
@@ -15,26 +16,23 @@ import { openSignIn } from '#serve/sign-in.ts';
 import type { ResolvedSettings } from '#settings/schema.ts';
 import { cacheControl, contentSecurityPolicy, openHeaders, pageFile } from '../../web/policy.ts';
 import { ipDatabaseBuiltAt } from './defaults.ts';
-import { isLoopback, notLocalUser } from './peer.ts';
+import { notLocalUser } from './peer.ts';
 import { clock, type LocalStores, newId } from './stores/stores.ts';
 
 export interface ServerOptions {
   stores: LocalStores;
-  settings: Pick<ResolvedSettings, 'keepDays' | 'trustedProxies'>;
+  settings: Pick<ResolvedSettings, 'keepDays' | 'trustedProxies' | 'listen' | 'clientSecret'>;
   token: string;
   web: string;
   report: (cause: unknown) => void;
   access: AccessSettings;
-  /** Of the issuer, where there is one. */
-  clientSecret?: string;
-  /** Where the server listens. */
-  host: string;
 }
 
 /** Health turns 503 when records or commits have waited this long. */
 const unhealthyAfterSeconds = 60;
 
-export function localApp({ stores, settings, token, web, report, access, clientSecret, host }: ServerOptions): Hono {
+export function localApp({ stores, settings, token, web, report, access }: ServerOptions): Hono {
+  const { listen: host, clientSecret } = settings;
   const base = access.publicUrl ? new URL(`${access.publicUrl}/`).pathname : '/';
   const app = new Hono({ getPath: (request) => withoutBase(getPath(request), base) });
   answerErrors(app, report);
@@ -63,6 +61,7 @@ export function localApp({ stores, settings, token, web, report, access, clientS
         isOwnUser: isClosed(access, host) ? async (c) => !(await notLocalUser(incomingOf(c.env))) : undefined,
       }),
       snapshots: objectSnapshots(stores.objects, clock),
+      anonymousSnapshots: objectSnapshots(stores.objects, clock, { anonymous: true }),
       models: modelSource(stores.objects, clock, report),
       lag: async () => stores.stream.lag(),
       ipTableBuiltAt: ipDatabaseBuiltAt,
@@ -88,7 +87,8 @@ const pageHeaders: MiddlewareHandler = async (c, next) => {
 };
 
 /** Open to this machine's own user only, who needs no sign-in. */
-const isClosed = ({ publicUrl, signIn }: AccessSettings, host: string) => !publicUrl && !signIn && isLoopback(host);
+const isClosed = ({ publicUrl, signIn }: AccessSettings, host: string) =>
+  !publicUrl && !signIn && (host === 'localhost' || isLoopback(host));
 
 const loopbackNames = ['127.0.0.1', 'localhost', '[::1]'];
 const hostNameOf = (c: Context) => (c.req.header('host') ?? '').replace(/:\d+$/, '').toLowerCase();

@@ -1,7 +1,7 @@
 // npm start: the whole flow on one machine. The stages share nothing but the stores of the data folder.
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { closedAccess } from '#core/access.ts';
+import { localAccess } from '#settings/access.ts';
 import { SettingError } from '#settings/read.ts';
 import type { ResolvedSettings } from '#settings/schema.ts';
 import { buildPages } from '../../web/build.ts';
@@ -25,6 +25,7 @@ try {
 }
 
 async function start(settings: ResolvedSettings): Promise<void> {
+  const access = localAccess(settings);
   const folder = openFolder(settings.data);
   if (settings.opensearch) await reach(settings.opensearch);
   const token = settings.token ?? keptToken(folder);
@@ -37,11 +38,11 @@ async function start(settings: ResolvedSettings): Promise<void> {
     token,
     web,
     report,
-    access: closedAccess,
-    host: '127.0.0.1',
+    access,
   });
-  const { port, server } = await listen(app, settings.port, '127.0.0.1');
-  const origin = `http://127.0.0.1:${port}`;
+  const { port, server } = await listen(app, settings.port, settings.listen);
+  const loopback = loopbackUrl(settings.listen, port);
+  const origin = access.publicUrl ?? loopback;
 
   const threads = (['processor', 'exporter', 'trainer'] as const).map((name) =>
     startThread(name, { folder, settings }, console.error),
@@ -55,7 +56,7 @@ async function start(settings: ResolvedSettings): Promise<void> {
   Beacon    <script defer src="${origin}/hit.js"></script>
   Data      ${folder}${settings.demo ? '\n  Demo      marked traffic (demo-…, *.demo.example) is being sent' : ''}
 `);
-  console.log(`ready ${origin}`);
+  console.log(`ready ${loopback}`);
 
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop);
 
@@ -72,7 +73,7 @@ async function start(settings: ResolvedSettings): Promise<void> {
       Authorization: `Bearer ${token}`,
       ...(from ? { 'X-Forwarded-For': from } : {}),
     };
-    const answer = await fetch(origin + path, { method: 'POST', headers, body: JSON.stringify(body) });
+    const answer = await fetch(loopback + path, { method: 'POST', headers, body: JSON.stringify(body) });
     if (!answer.ok) throw new Error(`demo traffic was answered ${answer.status}: ${await answer.text()}`);
   }
 
@@ -83,6 +84,12 @@ async function start(settings: ResolvedSettings): Promise<void> {
     await Promise.all(threads.map((thread) => thread.stop()));
     process.exit(0);
   }
+}
+
+/** Where this machine itself finds the server. */
+function loopbackUrl(host: string, port: number): string {
+  const name = ['0.0.0.0', '::'].includes(host) ? '127.0.0.1' : host;
+  return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
 }
 
 async function reach(opensearch: string): Promise<void> {

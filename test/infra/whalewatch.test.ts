@@ -68,7 +68,7 @@ test('each function may do what its stage does, and nothing else', () => {
 const certificateArn = 'arn:aws:acm:us-east-1:111111111111:certificate/1';
 const combinations: Settings[] = [
   {},
-  { exportEvery: 15, stream: 'onDemand', publicPeople: true, retentionHours: 168 },
+  { exportEvery: 15, stream: 'onDemand', everyone: 'team', publicMap: 'names', retentionHours: 168 },
   { search: { endpoint: 'https://search.example', signed: true }, alarmEmail: 'team@example.com' },
   { domainName: { name: 'map.example', certificateArn }, rules: [{ name: 'all', when: 'pushed', repository: '*' }] },
 ];

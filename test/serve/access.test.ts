@@ -137,7 +137,7 @@ async function wirings(change: Partial<AccessSettings> = {}): Promise<Record<'lo
     web: 'build/web',
     report,
     access,
-    host: '0.0.0.0',
+    settings: { listen: '0.0.0.0', keepDays: 7, trustedProxies: [] },
   } as unknown as ServerOptions);
   const incoming = {
     socket: { remoteAddress: '192.0.2.1' },

@@ -21,7 +21,7 @@ import { dataFolder } from '../support/run.ts';
 const certificateArn = 'arn:aws:acm:us-east-1:111111111111:certificate/1';
 
 /** What each setting refuses, and the whole line that says so. */
-const wrong: [name: keyof Settings | 'keepDay', value: unknown, line: string][] = [
+const wrong: [name: keyof Settings | 'keepDay', value: unknown, line: string | RegExp][] = [
   ['keepDays', 0, 'keepDays is 0: must be an integer from 1 to 365'],
   ['keepDays', '7', 'keepDays is "7": must be an integer from 1 to 365'],
   ['exportEvery', 45, 'exportEvery is 45: must be 15, 20, 30 or whole minutes in seconds (60, 120, … 14400)'],
@@ -148,7 +148,26 @@ const wrong: [name: keyof Settings | 'keepDay', value: unknown, line: string][] 
     'domainName.certificateArn is "arn:aws:acm:eu-west-1:1:x": must be the ARN of an ACM certificate in us-east-1, as CloudFront wants',
   ],
   ['ipDatabase', '', 'ipDatabase is "": must be the path of a file made by `node layers/geo/build.ts OUT YOUR.mmdb`'],
-  ['publicPeople', 'no', 'publicPeople is "no": must be true or false'],
+  [
+    'publicUrl',
+    'http://whales.example',
+    'publicUrl is "http://whales.example": must be https://NAME or https://NAME/BASE, without a slash at the end (http:// on loopback only)',
+  ],
+  ['publicUrl', 'https://whales.example/', /^publicUrl is .*: must be https:/],
+  ['signIn', { issuer: 'http://id.example', clientId: 'w' }, /^signIn.issuer is "http:\/\/id.example": must be https:/],
+  ['signIn', { userHeader: 'X-User' }, /^signIn.proxies is missing/],
+  ['signIn', 'google', /^signIn is "google": must be an object such as/],
+  ['userClaim', '', 'userClaim is "": must be the name of a claim'],
+  ['userPattern', '(', 'userPattern is "(": must be a regular expression'],
+  ['roles', { admin: {} }, /^roles.admin is not a setting/],
+  ['roles', { team: { groups: 'dev' } }, /^roles.team.groups is "dev": must be an object such as/],
+  ['everyone', 'admin', 'everyone is "admin": must be one of public, user, team, owner'],
+  ['publicMap', true, 'publicMap is true: must be "names", "anonymous" or false'],
+  ['publicMapLeast', 0, 'publicMapLeast is 0: must be an integer from 1 to 1000000'],
+  ['sessionHours', 0, 'sessionHours is 0: must be an integer from 1 to 720'],
+  ['clientSecretArn', 'x', 'clientSecretArn is "x": must be the ARN of a secret'],
+  ['listen', 'a b', 'listen is "a b": must be an address or host name'],
+  ['clientSecret', '', 'clientSecret is wrong: must be a text'],
   ['throttle', { hits: 5 }, 'throttle.registryEvents is missing: must be an integer from 1 to 100000'],
   ['alarmEmail', 'nobody', 'alarmEmail is "nobody": must be an e-mail address'],
   ['monthlyBudget', '100', 'monthlyBudget is "100": must be a number from 1 to 10000000'],
@@ -164,7 +183,7 @@ const wrong: [name: keyof Settings | 'keepDay', value: unknown, line: string][] 
 ];
 
 for (const [name, value, line] of wrong)
-  test(line, () => {
+  test(String(line), () => {
     assert.throws(() => resolve({ [name]: value }), { name: 'SettingError', message: line });
   });
 

@@ -92,6 +92,23 @@ export class NameTable {
     return this.#add(bytes, start, end, mixed, tag, slot);
   }
 
+  /** The number of a name; undefined when it is not there. */
+  find(bytes: DataView, start: number, end: number, hash: number, tag: number): number | undefined {
+    const slots = this.#slots ?? this.#rehash();
+    const mixed = mix(hash, tag);
+    for (let slot = mixed & (slots.length - 1); slots[slot] !== 0; slot = (slot + 1) & (slots.length - 1)) {
+      const number = slots[slot] - 1;
+      const from = this.offsets[number];
+      if (
+        this.#hashes[number] === mixed &&
+        this.tags[number] === tag &&
+        this.offsets[number + 1] - from === end - start
+      )
+        if (sameBytes(bytes, start, end, this.#view, from)) return number;
+    }
+    return undefined;
+  }
+
   #add(bytes: DataView, start: number, end: number, mixed: number, tag: number, slot: number): number {
     const number = this.count;
     if (number === this.tags.length) this.#grow();

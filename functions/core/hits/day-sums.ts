@@ -66,6 +66,11 @@ export class DaySums {
     return this.#tallies.action.hits().reduce((sum, hits) => sum + hits, 0);
   }
 
+  /** Hits of each of these domains, in their order. */
+  hitsOf(domains: Names): Float64Array {
+    return this.#tallies.domain.of(domains);
+  }
+
   /** How many different keys there are. */
   count(by: By): number {
     return this.#tallies[by].count;
@@ -117,6 +122,15 @@ class Tally {
       this.#hits[number] += hits[row];
     }
     this.#order = undefined;
+  }
+
+  of({ offsets, utf8 }: Names): Float64Array {
+    const view = viewOf(utf8);
+    return Float64Array.from({ length: offsets.length - 1 }, (_, row) => {
+      const [start, end] = [offsets[row], offsets[row + 1]];
+      const number = this.#table.find(view, start, end, hashBytes(view, start, end), 0);
+      return number === undefined ? 0 : this.#hits[number];
+    });
   }
 
   top(start: number, limit: number): [string, number][] {

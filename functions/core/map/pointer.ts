@@ -1,8 +1,11 @@
 // Which snapshot of the points is the newest: one small object, replaced with If-Match.
 
 export const pointerKey = 'points/latest.json';
-/** The export for those who may not see names. */
-export const anonymousDocumentKey = 'points-anonymous.json';
+/** The same for those who may not see names, whose snapshots are told by their own names. */
+export const anonymousPointerKey = 'points/latest-anonymous.json';
+export const anonymousPrefix = 'anonymous-';
+/** Their export. */
+export const anonymousDocumentKey = 'points/anonymous.json';
 export const snapshotKey = (snapshot: string) => `points/${snapshot}/points.bin`;
 
 /** What the map asks for again and again. */

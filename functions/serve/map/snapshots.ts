@@ -1,5 +1,5 @@
 // Snapshots of the points in the object store: `points/latest.json` points at `points/SNAPSHOT/points.bin`.
-import { type Pointer, pointerKey, snapshotKey } from '#core/map/pointer.ts';
+import { anonymousPointerKey, anonymousPrefix, type Pointer, pointerKey, snapshotKey } from '#core/map/pointer.ts';
 import type { Pyramid } from '#core/map/pyramid.ts';
 import { BadSnapshot, openInPart } from '#core/map/snapshot.ts';
 import type { ObjectStore } from '#core/stores.ts';
@@ -36,8 +36,9 @@ type Reads = Pick<ObjectStore, 'get' | 'head'>;
 export function objectSnapshots(
   store: Reads,
   clock: () => number,
-  { keep = 3, onBad = (_snapshot: string, _error: BadSnapshot) => {} } = {},
+  { keep = 3, anonymous = false, onBad = (_snapshot: string, _error: BadSnapshot) => {} } = {},
 ): SnapshotSource {
+  const pointer = anonymous ? anonymousPointerKey : pointerKey;
   const opened = new Map<string, Promise<Pyramid | undefined>>();
   let current: LatestPoints | undefined;
   let checkedAt = -Infinity;
@@ -65,11 +66,11 @@ export function objectSnapshots(
 
   async function check(): Promise<void> {
     // The first time there is nothing to compare with: one way to the store less before the first tile.
-    const head = etag === '' ? undefined : await store.head(pointerKey);
+    const head = etag === '' ? undefined : await store.head(pointer);
     if (etag === '' || (head && head.etag !== etag)) {
-      const pointer = await store.get(pointerKey);
-      const next = pointer && parsePointer(pointer.body);
-      if (pointer && next) {
+      const found = await store.get(pointer);
+      const next = found && parsePointer(found.body);
+      if (found && next) {
         try {
           if (await open(next.snapshot)) current = next;
           else onBad(next.snapshot, new BadSnapshot(`${snapshotKey(next.snapshot)} does not exist`));
@@ -77,14 +78,15 @@ export function objectSnapshots(
           if (!(error instanceof BadSnapshot)) throw error;
           onBad(next.snapshot, error);
         }
-        etag = pointer.etag;
+        etag = found.etag;
       }
     }
     checkedAt = clock();
   }
 
   return {
-    open,
+    // Who may see the anonymous map names no other's snapshots.
+    open: async (snapshot) => (anonymous && !snapshot.startsWith(anonymousPrefix) ? undefined : open(snapshot)),
     async latest() {
       if (clock() - checkedAt >= POINTER_AGE_MS) {
         checking ??= check().finally(() => {

@@ -1,11 +1,12 @@
 // npm run export [-- --data DIR]: folds what is committed and publishes the map once.
 import { exportPoints } from '#process/export.ts';
+import { mapSettings } from '../map-settings.ts';
 import { clock, newId } from '../stores/stores.ts';
 import { runOnce } from './once.ts';
 
 const does = 'Folds what is committed into the points and sums and publishes the map, once. The server may be running.';
 
-await runOnce('export', does, async ({ checkpoints, objects }, { keepDays }) => {
-  const { folded, manifest } = await exportPoints({ checkpoints, objects, keepDays, clock, newId });
+await runOnce('export', does, async ({ checkpoints, objects }, settings) => {
+  const { folded, manifest } = await exportPoints({ checkpoints, objects, ...mapSettings(settings), clock, newId });
   return `exported generation ${manifest.generation}: ${folded} batches folded`;
 });

@@ -1,5 +1,6 @@
 import { workerData } from 'node:worker_threads';
 import { exportPoints } from '#process/export.ts';
+import { mapSettings } from '../map-settings.ts';
 import { clock, newId, openStores } from '../stores/stores.ts';
 import { repeat } from './repeat.ts';
 import type { ThreadData } from './threads.ts';
@@ -8,5 +9,5 @@ const { folder, settings } = workerData as ThreadData;
 const { checkpoints, objects } = openStores(folder, settings.opensearch);
 
 await repeat('export', settings.exportEvery, async () => {
-  await exportPoints({ checkpoints, objects, keepDays: settings.keepDays, clock, newId });
+  await exportPoints({ checkpoints, objects, ...mapSettings(settings), clock, newId });
 });

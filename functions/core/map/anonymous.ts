@@ -1,0 +1,31 @@
+// The map for those who may not see names.
+import type { Points } from './cluster.ts';
+
+/** Degrees; about 55 km, so that a dot says a region and not a town. */
+const step = 0.5;
+const hourMs = 3_600_000;
+
+/**
+ * The points that `kept` says may be shown: without names, at rounded locations, at the beginning of their hour, in an
+ * order that says nothing of the names' own.
+ */
+export function anonymousPoints(points: Points, kept: (row: number) => boolean): Points {
+  const rounded = (degrees: number) => Math.round(degrees / step) * step + 0;
+  const rows = Array.from(points.lat.keys())
+    .filter(kept)
+    .map((row) => ({
+      lat: rounded(points.lat[row]),
+      lon: rounded(points.lon[row]),
+      updatedAt: Math.floor(points.updatedAt[row] / hourMs) * hourMs,
+      country: points.country[row],
+    }))
+    .sort((a, b) => a.lat - b.lat || a.lon - b.lon || a.updatedAt - b.updatedAt || a.country - b.country);
+  return {
+    domains: { offsets: new Uint32Array(rows.length + 1), utf8: new Uint8Array(0) },
+    lat: Float64Array.from(rows, ({ lat }) => lat),
+    lon: Float64Array.from(rows, ({ lon }) => lon),
+    updatedAt: Float64Array.from(rows, ({ updatedAt }) => updatedAt),
+    country: Uint16Array.from(rows, ({ country }) => country),
+    countries: points.countries,
+  };
+}

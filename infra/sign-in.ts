@@ -1,0 +1,73 @@
+// Where people sign in on AWS when the settings name no issuer: a Cognito user pool of the deployment's own.
+import { CfnOutput, Duration, Names, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { AccountRecovery, CfnUserPoolGroup, Mfa, OAuthScope, UserPool } from 'aws-cdk-lib/aws-cognito';
+import { Construct } from 'constructs';
+import type { AccessSettings } from '#core/access.ts';
+import { explain } from './explain.ts';
+
+export interface SignInProps {
+  /** `https://…`, without a slash at the end. */
+  site: string;
+  access: AccessSettings;
+}
+
+export class SignIn extends Construct {
+  readonly pool: UserPool;
+  readonly access: AccessSettings;
+
+  constructor(scope: Construct, id: string, { site, access }: SignInProps) {
+    super(scope, id);
+    this.pool = new UserPool(this, 'Pool', {
+      // Nobody signs up: the owner makes accounts, whose name is the user name at the registry and can't be changed.
+      selfSignUpEnabled: false,
+      signInAliases: { username: true, email: true },
+      accountRecovery: AccountRecovery.EMAIL_ONLY,
+      mfa: Mfa.OPTIONAL,
+      mfaSecondFactor: { sms: false, otp: true },
+      passwordPolicy: {
+        minLength: 12,
+        requireDigits: true,
+        requireLowercase: true,
+        requireUppercase: true,
+        requireSymbols: true,
+        tempPasswordValidity: Duration.days(3),
+      },
+      removalPolicy: RemovalPolicy.RETAIN,
+    });
+    explain(this.pool, {
+      COG2: "A second factor is each person's choice; with an issuer of your own it is that issuer's",
+      COG3: 'Threat protection needs a paid plan, for accounts that only the owner makes',
+      COG8: 'Threat protection needs a paid plan, for accounts that only the owner makes',
+    });
+    for (const groupName of ['team', 'owner'])
+      new CfnUserPoolGroup(this, groupName, {
+        userPoolId: this.pool.userPoolId,
+        groupName,
+        description: `Has the role ${groupName} in Whalewatch`,
+      });
+    // Unique in the region, and known before deploying.
+    const domainPrefix = `${Names.uniqueResourceName(this, { maxLength: 40 })}-${Stack.of(this).account}`.toLowerCase();
+    this.pool.addDomain('Domain', {
+      cognitoDomain: { domainPrefix: domainPrefix.replace(/cognito|aws|amazon/g, 'x') },
+    });
+    const client = this.pool.addClient('Client', {
+      // PKCE stands for the secret of the client.
+      generateSecret: false,
+      oAuth: {
+        flows: { authorizationCodeGrant: true },
+        scopes: [OAuthScope.OPENID, OAuthScope.PROFILE, OAuthScope.EMAIL],
+        callbackUrls: [`${site}/v1/session/callback`],
+        logoutUrls: [site],
+      },
+      preventUserExistenceErrors: true,
+    });
+    const issuer = `https://cognito-idp.${Stack.of(this).region}.${Stack.of(this).urlSuffix}/${this.pool.userPoolId}`;
+    const group = (name: string) => ({ 'cognito:groups': [name] });
+    this.access = {
+      ...access,
+      signIn: { issuer, clientId: client.userPoolClientId, scopes: ['openid', 'profile', 'email'] },
+      rules: { userClaim: 'cognito:username', roles: { team: group('team'), owner: group('owner') } },
+    };
+    new CfnOutput(this, 'UserPool', { value: this.pool.userPoolId, description: 'The pool of those who sign in' });
+  }
+}
