@@ -45,11 +45,11 @@ export class SignIn extends Construct {
         groupName,
         description: `Has the role ${groupName} in Whalewatch`,
       });
-    // Unique in the region, and known before deploying.
-    const domainPrefix = `${Names.uniqueResourceName(this, { maxLength: 40 })}-${Stack.of(this).account}`.toLowerCase();
-    this.pool.addDomain('Domain', {
-      cognitoDomain: { domainPrefix: domainPrefix.replace(/cognito|aws|amazon/g, 'x') },
-    });
+    // Unique in the region. Cognito refuses these words in it.
+    const name = Names.uniqueResourceName(this, { maxLength: 40 })
+      .toLowerCase()
+      .replace(/cognito|aws|amazon/g, 'x');
+    this.pool.addDomain('Domain', { cognitoDomain: { domainPrefix: `${name}-${Stack.of(this).account}` } });
     const client = this.pool.addClient('Client', {
       // PKCE stands for the secret of the client.
       generateSecret: false,
