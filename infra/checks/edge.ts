@@ -246,7 +246,7 @@ export const edgeChecks: Check[] = [
   },
   {
     id: 'origin-points',
-    fact: 'CloudFront reads from a bucket what its policy allows: of the data points.json alone, of no other person or key',
+    fact: 'CloudFront reads from a bucket what its policy allows: of the data its export of points alone, of no other person or key',
     document: `${cloudFront}/private-content-restricting-access-to-s3.html#create-oac-permission-to-s3`,
     faults: (resources) =>
       ofType(resources, 'S3::BucketPolicy')
@@ -256,7 +256,7 @@ export const edgeChecks: Check[] = [
             ({ Effect, Principal, Resource }) =>
               Effect === 'Allow' &&
               JSON.stringify(Principal).includes('cloudfront') &&
-              Resource.some((of) => !of.endsWith('/points.json')),
+              Resource.some((of) => !/\/points(\.json|\/anonymous\.json)$/.test(of)),
           ),
         )
         .map(([id]) => id),

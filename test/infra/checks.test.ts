@@ -300,7 +300,7 @@ const undone: Record<string, Edit | [Name, Edit]> = {
   'origin-control': distribution(({ Origins }) => {
     for (const origin of Origins) delete origin.OriginAccessControlId;
   }),
-  'origin-points': replaced(/"\/points\.json"/, '"/*"'),
+  'origin-points': replaced(/"\/points(\.json|\/anonymous\.json)"/, '"/*"'),
   'origin-account': replaced(/"AWS:SourceArn"/, '"aws:Nothing"'),
   'viewer-tls': replaced(/"redirect-to-https"/, '"allow-all"'),
   'viewer-certificate': ['domains', replaced(/:acm:us-east-1:/, ':acm:eu-west-1:')],
