@@ -95,14 +95,6 @@ const claimValues = () =>
     z.record(z.string(), z.array(z.string(), { error }), { error }),
   ).optional();
 
-function isPattern(text: string): boolean {
-  try {
-    return new RegExp(text, 'su') !== undefined;
-  } catch {
-    return false;
-  }
-}
-
 /** Used by both wirings. */
 export const shared = {
   keepDays: integer(1, 365).default(7).meta({ description: 'Days after its newest hit that a domain leaves the map.' }),

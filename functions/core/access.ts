@@ -62,7 +62,7 @@ function claimAt(given: Record<string, unknown>, name: string): unknown {
 /** The caller of these claims. Several user names name nobody: whose history would it be? */
 export function callerOf(claims: Claims, { userClaim, userPattern, roles }: RoleRules): Caller {
   const names = claims[userClaim] ?? [];
-  const match = names.length === 1 ? new RegExp(`^(?:${userPattern ?? '.+'})$`, 'su').exec(names[0]) : null;
+  const match = names.length === 1 ? new RegExp(`^(?:${userPattern ?? '.+'})$`, 's').exec(names[0]) : null;
   const user = match ? (match[1] ?? match[0]) : undefined;
   const has = (role: 'user' | 'team' | 'owner') =>
     Object.entries(roles[role] ?? {}).some(([name, values]) => claims[name]?.some((value) => values.includes(value)));

@@ -65,6 +65,7 @@ const wrong: [name: keyof Settings | 'keepDay', value: unknown, line: string | R
     ['10.0.0.0/99'],
     'trustedProxies.0 is "10.0.0.0/99": must be an IP address, a CIDR range or "loopback"',
   ],
+  ['ecr', 'yes', 'ecr is "yes": must be true or false'],
   ['exportMemory', 100, 'exportMemory is 100: must be an integer from 512 to 10240'],
   ['trainer', 'gpu', 'trainer is "gpu": must be one of lambda, fargate, spark'],
   ['trainMemory', 20_000, 'trainMemory is 20000: must be an integer from 512 to 10240'],
