@@ -2,8 +2,9 @@
 import { globSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join, relative } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { run } from 'node:test';
-import { spec } from 'node:test/reporters';
+import { spec, type TestEvent } from 'node:test/reporters';
 import { parseArgs } from 'node:util';
 
 const root = join(import.meta.dirname, '..');
@@ -31,33 +32,31 @@ interface Ran {
 }
 const ran: Ran[] = [];
 const tests = run({ files: files.map((file) => join(root, file)), concurrency: Number(values.concurrency), cwd: root });
-tests.on('test:pass', note).on('test:fail', (event) => {
+tests.on('test:fail', () => {
   process.exitCode = 1;
-  note(event);
 });
-tests.compose(spec).pipe(process.stdout);
-tests.on('end', () => {
-  // After the summary of the reporter.
-  process.once('exit', () => {
-    remember();
-    console.log('slowest ten');
-    for (const { seconds, name, file } of ran.sort((a, b) => b.seconds - a.seconds).slice(0, 10))
-      console.log(`${seconds.toFixed(1).padStart(6)} s  ${file}  ${name}`);
-  });
-});
+pipeline(tests, withSlowest, new spec(), process.stdout, { end: false });
 
-function note({
-  name,
-  nesting,
-  file,
-  details,
-}: {
-  name: string;
-  nesting: number;
-  file?: string;
-  details: { duration_ms: number };
-}) {
-  if (nesting === 0 && file) ran.push({ name, file: relative(root, file), seconds: details.duration_ms / 1000 });
+/** The events of a run, the slowest tests told before the summary. */
+async function* withSlowest(events: AsyncIterable<TestEvent>) {
+  for await (const event of events) {
+    const { type, data } = event;
+    if ((type === 'test:pass' || type === 'test:fail') && data.nesting === 0 && data.file)
+      ran.push({ name: data.name, file: relative(root, data.file), seconds: data.details.duration_ms / 1000 });
+    if (type === 'test:diagnostic' && data.nesting === 0 && /^tests \d+$/.test(data.message)) {
+      remember();
+      yield* slowest(10).map((message) => ({ type, data: { ...data, message } }));
+    }
+    yield event;
+  }
+}
+
+function slowest(most: number): string[] {
+  const rows = ran.toSorted((a, b) => b.seconds - a.seconds).slice(0, most);
+  return [
+    'slowest:',
+    ...rows.map(({ seconds, file, name }) => `${seconds.toFixed(1).padStart(6)} s  ${file}  ${name}`),
+  ];
 }
 
 function remember(): void {

@@ -1,7 +1,7 @@
 // node web/build.ts: the pages, as static files in build/web. Does nothing when no input changed since the last build.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import type { Rolldown } from 'vite';
@@ -24,15 +24,19 @@ const budgets: { what: string; most: number; files: RegExp }[] = [
 ];
 const pageBudget = 25;
 
-/** A hash of everything the pages are made from. */
-function inputs(): string {
+/** A hash of some files and of everything in some folders of the project. */
+export function hashOf(...names: string[]): string {
   const hash = createHash('sha256');
-  const files = readdirSync(web, { recursive: true, encoding: 'utf8' })
-    .map((name) => join(web, name))
+  const files = names
+    .map((name) => join(root, name))
+    .flatMap((path) =>
+      statSync(path).isFile()
+        ? [path]
+        : readdirSync(path, { recursive: true, encoding: 'utf8' }).map((name) => join(path, name)),
+    )
     .filter((file) => statSync(file).isFile())
     .sort();
-  for (const file of [...files, join(root, 'package-lock.json')])
-    if (existsSync(file)) hash.update(`${file.slice(root.length)}\0`).update(readFileSync(file));
+  for (const file of files) hash.update(`${file.slice(root.length)}\0`).update(readFileSync(file));
   return hash.digest('hex');
 }
 
@@ -62,10 +66,10 @@ export function sizes(output: Rolldown.RolldownOutput['output']): { what: string
 /** Whoever held the lock for longer was killed. */
 const lockStaleMs = 120_000;
 
-/** Runs `work` while no other process of this folder does: tests start side by side in a fresh clone. */
-async function alone(work: () => Promise<void>): Promise<void> {
-  const lock = `${outDir}.lock`;
-  mkdirSync(join(root, 'build'), { recursive: true });
+/** Runs `work` while no other process does for this folder of `build`: tests start side by side in a fresh clone. */
+export async function alone<T>(folder: string, work: () => Promise<T>): Promise<T> {
+  const lock = `${folder}.lock`;
+  mkdirSync(dirname(lock), { recursive: true });
   for (;;) {
     try {
       mkdirSync(lock);
@@ -78,7 +82,7 @@ async function alone(work: () => Promise<void>): Promise<void> {
     }
   }
   try {
-    await work();
+    return await work();
   } finally {
     rmSync(lock, { recursive: true, force: true });
   }
@@ -90,9 +94,9 @@ type Size = ReturnType<typeof sizes>[number];
 
 /** Builds the pages unless they are there already; returns their folder. */
 export async function buildPages(on: { begin?: () => void; end?: (sizes: Size[]) => void } = {}): Promise<string> {
-  const now = inputs();
+  const now = hashOf('web', 'package-lock.json');
   if (isBuilt(now)) return outDir;
-  await alone(async () => {
+  await alone(outDir, async () => {
     if (isBuilt(now)) return;
     on.begin?.();
     // Built beside and put in place whole: nobody is ever served half of it.

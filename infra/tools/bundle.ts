@@ -1,7 +1,8 @@
 // node infra/tools/bundle.ts: each function of AWS minified in build/functions/NAME, the handler in its index.mjs. No Docker.
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { build, type Plugin } from 'esbuild';
+import { build as esbuild, type Plugin } from 'esbuild';
+import { alone, hashOf } from '../../web/build.ts';
 
 export const entries = {
   collect: 'functions/collect/lambda.ts',
@@ -65,13 +66,30 @@ const unusedShapes: Plugin = {
 };
 
 /**
- * Builds all functions; answers the bytes of each, all its files together. What is imported with `import()` (the SDK's
- * other ways to credentials, half of it) is a file of its own, which no cold start parses: 70 ms a megabyte.
+ * Builds all functions unless they are there already; returns the bytes of each, all its files together. Several processes
+ * at once build them once.
  */
 export async function bundle(): Promise<Record<FunctionName, number>> {
+  const folder = join(root, 'build/functions');
+  const stamp = `${folder}.json`;
+  return alone(folder, async () => {
+    const inputs = hashOf('functions', 'layers', 'infra/tools/bundle.ts', 'package-lock.json');
+    const built = existsSync(folder) && existsSync(stamp) ? JSON.parse(readFileSync(stamp, 'utf8')) : {};
+    if (built.inputs === inputs) return built.bytes;
+    const bytes = await build();
+    writeFileSync(stamp, JSON.stringify({ inputs, bytes }));
+    return bytes;
+  });
+}
+
+/**
+ * What is imported with `import()` (the SDK's other ways to credentials, half of it) is a file of its own, which no cold
+ * start parses: 70 ms a megabyte.
+ */
+async function build(): Promise<Record<FunctionName, number>> {
   const sizes = Object.entries(entries).map(async ([name, entry]) => {
     const outdir = bundleFolder(name);
-    const { metafile } = await build({
+    const { metafile } = await esbuild({
       absWorkingDir: root,
       entryPoints: { index: entry },
       outdir,
