@@ -276,7 +276,8 @@ function evidence(kind: PullClass): number {
 
 /** Whether a fetch is the pusher's own look at what it has just pushed. */
 function isReadBack(push: StoredEvent, event: StoredEvent): boolean {
-  if (push.userAgent !== event.userAgent || !event.digest) return false;
+  // Who names no client may be anybody.
+  if (push.userAgent !== event.userAgent || event.userAgent === '' || !event.digest) return false;
   const here = samePlace(push.places, event.places);
   if (!here && event.user === '') return false;
   const within = event.tag ? readBackByTagMs : here ? readBackMs : readBackElsewhereMs;

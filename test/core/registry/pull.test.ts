@@ -305,6 +305,14 @@ test('what one fetches of what one has just pushed is no pull', () => {
   assert.deepEqual(sizes([push, { ...tagged, time: 401 }]), [1], 'a command of its own takes longer to start');
   assert.deepEqual(sizes([push, { ...get, digest: 'other' }]), [1]);
   assert.deepEqual(sizes([push, { ...get, userAgent: 'docker/28' }]), [1]);
+  assert.deepEqual(
+    sizes([
+      { ...push, userAgent: '' },
+      { ...get, userAgent: '' },
+    ]),
+    [1],
+    'Harbor names no client',
+  );
   assert.deepEqual(sizes([push, { ...get, places: ['ingress'] }]), []);
   assert.deepEqual(sizes([push, { ...again, places: ['ingress'] }]), [1]);
   assert.deepEqual(
@@ -567,7 +575,13 @@ function naive(list: StoredEvent[], windowSeconds: number) {
       continue;
     }
     const readBack = sorted.some((push) => {
-      if (push.action !== 'push' || push.digest !== event.digest || !event.digest || push.userAgent !== event.userAgent)
+      if (
+        push.action !== 'push' ||
+        push.digest !== event.digest ||
+        !event.digest ||
+        !event.userAgent ||
+        push.userAgent !== event.userAgent
+      )
         return false;
       const age = event.time - push.time;
       if (age < 0 || (age === 0 && push.id > event.id)) return false;
