@@ -22,6 +22,7 @@ interface Item {
   score: number;
   pulledBy: number;
   because: { repository: string; share: number }[];
+  shared?: number;
 }
 
 /** One registry event, a pull unless it says pushed or (the whole repository) deleted, of a client of this class. */
@@ -428,6 +429,31 @@ test('two users must share a repository before anything goes with it, and the an
   const { items, note } = await forUser.whole([['user', 'ann']]);
   assert.deepEqual(new Set(items.map(({ source }) => source)), new Set(['popular']));
   assert.match(note ?? '', /None of these repositories was pulled by 2 users/);
+});
+
+test('what one user alone pulled together is not similar, however many pulled either', async () => {
+  const alone = [pull('ann', 'a'), pull('ann', 'b'), pull('bob', 'a'), pull('cid', 'b')];
+  for (const kind of ['als', 'ease', 'knn'] as const) {
+    const { similarTo } = await door(alone, trained(alone, kind));
+    assert.deepEqual(await similarTo('a'), [], kind);
+    const both = [...alone, pull('dan', 'a'), pull('dan', 'b')];
+    const { similar } = await door(both, trained(both, kind));
+    const { items, note } = await similar('a');
+    assert.deepEqual(
+      items.map(({ repository, shared }) => [repository, shared]),
+      [['b', 2]],
+      kind,
+    );
+    assert.equal(note, undefined);
+  }
+  // A model that names them as neighbours all the same is not believed.
+  const neighbours = {
+    ...{ starts: Uint32Array.of(0, 1, 2), columns: Uint32Array.of(1, 0), shared: Uint32Array.of(1, 1) },
+    similarities: Float32Array.of(0.9, 0.9),
+  };
+  const model = { kind: 'popular' as const, items: ['a', 'b'], scores: Float32Array.of(2, 2), neighbours };
+  const { similarTo } = await door(alone, serviceOf(model, { id: 'm', trainedAt: 0 } as Card));
+  assert.deepEqual(await similarTo('a'), []);
 });
 
 test('popularity that won the competition serves its own order, to everybody but what they pulled', async () => {
