@@ -1,8 +1,17 @@
 // The one way in: an HTTP API, with a throttle for each way so that a flood of hits never throttles a registry.
 import { RemovalPolicy, Stack } from 'aws-cdk-lib';
-import { CfnStage, HttpApi, HttpMethod, HttpNoneAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2';
+import {
+  CfnApiMapping,
+  CfnStage,
+  DomainName,
+  HttpApi,
+  HttpMethod,
+  HttpNoneAuthorizer,
+  IpAddressType,
+} from 'aws-cdk-lib/aws-apigatewayv2';
 import { HttpLambdaIntegration, HttpUrlIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
-import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
+import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
+import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { accessOf } from '#settings/access.ts';
@@ -24,9 +33,9 @@ const accessLog = {
 
 export interface ApiProps {
   settings: ResolvedSettings;
-  collect: LambdaFunction;
-  serve: LambdaFunction;
-  tiles: LambdaFunction;
+  collect: IFunction;
+  serve: IFunction;
+  tiles: IFunction;
 }
 
 export class Api extends Construct {
@@ -34,11 +43,19 @@ export class Api extends Construct {
   /** `https://…`, without a slash at the end. */
   readonly url: string;
   readonly host: string;
+  /** Of `apiDomain`, which is to be an alias of it. */
+  readonly domain?: DomainName;
 
   constructor(scope: Construct, id: string, { settings, collect, serve, tiles }: ApiProps) {
     super(scope, id);
     // CORS is the app's, the same as on one machine; API Gateway would overwrite it.
-    this.api = new HttpApi(this, 'Api', { createDefaultStage: false, description: 'Whalewatch' });
+    const { apiDomain } = settings;
+    this.api = new HttpApi(this, 'Api', {
+      createDefaultStage: false,
+      description: 'Whalewatch',
+      ipAddressType: IpAddressType.DUAL_STACK,
+      disableExecuteApiEndpoint: apiDomain !== undefined,
+    });
     const toCollect = new HttpLambdaIntegration('Collect', collect);
     const toServe = new HttpLambdaIntegration('Serve', serve);
     // Who calls decides what they see, unless everyone sees all: only then can the function that knows nobody serve it.
@@ -47,13 +64,12 @@ export class Api extends Construct {
     const add = (path: string, methods: HttpMethod[], integration: HttpLambdaIntegration) =>
       this.api.addRoutes({ path, methods, integration, authorizer: new HttpNoneAuthorizer() });
     const routes = [
-      ...add('/v1/registry-events', [HttpMethod.POST], toCollect),
+      // ANY: what the app has no route for gets its own 404 or 405, not the gateway's.
+      ...add('/v1/registry-events', [HttpMethod.POST, HttpMethod.ANY], toCollect),
       ...add('/v1/hits', [HttpMethod.POST, HttpMethod.OPTIONS], toCollect),
-      ...add('/v1/hits', [HttpMethod.GET], toServe),
-      ...add('/v1/tiles/{proxy+}', [HttpMethod.GET], toTiles),
-      ...add('/v1/points/latest', [HttpMethod.GET], toTiles),
-      ...add('/v1/{proxy+}', [HttpMethod.GET, HttpMethod.POST, HttpMethod.DELETE, HttpMethod.OPTIONS], toServe),
-      ...add('/points.json', [HttpMethod.GET], toServe),
+      ...add('/v1/tiles/{proxy+}', [HttpMethod.GET, HttpMethod.HEAD], toTiles),
+      ...add('/v1/points/latest', [HttpMethod.GET, HttpMethod.HEAD], toTiles),
+      ...add('/{proxy+}', [HttpMethod.ANY], toServe),
     ];
     for (const route of routes)
       explain(route, {
@@ -61,7 +77,7 @@ export class Api extends Construct {
       });
 
     const log = new LogGroup(this, 'Log', { retention: settings.logDays, removalPolicy: RemovalPolicy.DESTROY });
-    const { hits, registryEvents } = settings.throttle;
+    const { hits, registryEvents, tiles: tilesThrottle } = settings.throttle;
     const rate = (perSecond: number) => ({
       ThrottlingRateLimit: perSecond,
       ThrottlingBurstLimit: Math.min(5000, 2 * perSecond),
@@ -72,11 +88,26 @@ export class Api extends Construct {
       autoDeploy: true,
       accessLogSettings: { destinationArn: log.logGroupArn, format: JSON.stringify(accessLog) },
       defaultRouteSettings: { throttlingRateLimit: 500, throttlingBurstLimit: 1000, detailedMetricsEnabled: false },
-      routeSettings: { 'POST /v1/hits': rate(hits), 'POST /v1/registry-events': rate(registryEvents) },
+      routeSettings: {
+        'POST /v1/hits': rate(hits),
+        'POST /v1/registry-events': rate(registryEvents),
+        'GET /v1/tiles/{proxy+}': rate(tilesThrottle),
+      },
     });
     for (const route of routes) stage.node.addDependency(route);
     const { region, urlSuffix } = Stack.of(this);
-    this.host = `${this.api.apiId}.execute-api.${region}.${urlSuffix}`;
+    this.host = apiDomain?.name ?? `${this.api.apiId}.execute-api.${region}.${urlSuffix}`;
+    if (apiDomain) {
+      this.domain = new DomainName(this, 'Domain', {
+        domainName: apiDomain.name,
+        certificate: Certificate.fromCertificateArn(this, 'Certificate', apiDomain.certificateArn),
+      });
+      new CfnApiMapping(this, 'Mapping', {
+        apiId: this.api.apiId,
+        domainName: this.domain.name,
+        stage: stage.ref,
+      });
+    }
     this.url = `https://${this.host}`;
   }
 

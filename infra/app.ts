@@ -4,20 +4,20 @@ import { AwsSolutionsChecks } from 'cdk-nag';
 import { contextLayer, resolveLayers, SettingError } from '#settings/read.ts';
 import { awsSchema } from '#settings/schema.ts';
 import written from '../whalewatch.config.ts';
-import type { Emulated } from './emulated.ts';
 import { Whalewatch } from './whalewatch.ts';
 
 const app = new App();
-const { emulated: emulator, stackName, ...context } = app.node.getAllContext();
-const emulated: Emulated = typeof emulator === 'string' ? JSON.parse(emulator) : (emulator ?? {});
+const { stackName, ...context } = app.node.getAllContext();
 
 try {
   const stack = new Stack(app, stackName ?? 'Whalewatch', {
+    // npm run destroy switches it off, once it was told to.
+    terminationProtection: true,
     description: 'A live map of who uses your portal, and honest pull counts for your registry',
     env: { account: process.env.CDK_DEFAULT_ACCOUNT, region: process.env.CDK_DEFAULT_REGION },
   });
   const settings = resolveLayers([{ values: written, from: 'whalewatch.config.ts' }, contextLayer(context)], awsSchema);
-  const whalewatch = new Whalewatch(stack, 'Whalewatch', settings, emulated);
+  const whalewatch = new Whalewatch(stack, 'Whalewatch', settings);
   // Alone in its stack, its outputs have their plain names.
   for (const output of whalewatch.outputs) output.overrideLogicalId(output.node.id);
 } catch (cause) {
@@ -25,5 +25,5 @@ try {
   console.error(cause.message);
   process.exit(1);
 }
-if (!emulated.plainHttp) Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
 app.synth();

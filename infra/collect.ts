@@ -53,6 +53,7 @@ export class Collect extends Construct {
       memory: 256,
       timeoutSeconds: 10,
       logDays,
+      tracing: settings.tracing,
     });
     if (settings.collector === 'fargate' && network)
       this.servers = new CollectServers(this, 'Servers', { settings, network, environment });

@@ -10,6 +10,7 @@ import {
   Function as LambdaFunction,
   LoggingFormat,
   Runtime,
+  Tracing,
 } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
@@ -27,6 +28,8 @@ export interface StageFunctionProps<Variables extends Record<string, string>> {
   memory: number;
   timeoutSeconds: number;
   logDays: number;
+  /** Traces in X-Ray. */
+  tracing: boolean;
   layers?: ILayerVersion[];
 }
 
@@ -69,10 +72,12 @@ export class StageFunction<Variables extends Record<string, string>> extends Lam
       environment: props.environment,
       layers: props.layers,
       logGroup,
+      tracing: props.tracing ? Tracing.ACTIVE : Tracing.DISABLED,
       // Metrics in the embedded format are lines of JSON: Lambda's own JSON format would wrap them.
       loggingFormat: LoggingFormat.TEXT,
       role,
     });
+    if (props.tracing) explain(role, { 'IAM5[Resource::*]': 'X-Ray knows no narrower resource' });
   }
 
   /** Allows actions on resources, written out. */

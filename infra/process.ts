@@ -34,7 +34,6 @@ import type { ExportVariables, Variables } from '#process/env.ts';
 import { accessOf, anonymousLeast } from '#settings/access.ts';
 import { SettingError } from '#settings/read.ts';
 import type { ResolvedSettings } from '#settings/schema.ts';
-import type { Emulated } from './emulated.ts';
 import { explain, wildcard } from './explain.ts';
 import { allow, rightsTo, StageFunction } from './function.ts';
 import { keep, type Stores } from './stores.ts';
@@ -44,7 +43,6 @@ export interface StageProps {
   settings: ResolvedSettings;
   stores: Stores;
   stream: Stream;
-  emulated: Emulated;
 }
 
 export class Process extends Construct {
@@ -63,7 +61,7 @@ export class Process extends Construct {
     const { settings, stores } = props;
     this.messages = new Topic(this, 'Messages', { enforceSSL: true });
     this.handler = this.#process(props);
-    this.failures = this.#failures(props.emulated);
+    this.failures = this.#failures();
     const mapping = this.#mapping(props);
     this.handler.addEventSource(mapping);
     this.mapping = mapping.eventSourceMappingId;
@@ -82,6 +80,7 @@ export class Process extends Construct {
       memory: settings.exportMemory,
       timeoutSeconds: 300,
       logDays: settings.logDays,
+      tracing: settings.tracing,
     });
     this.export.may(rightsTo(checkpointRights, 'latest', 'shards', 'after', 'remove'), [stores.checkpoints.tableArn]);
     this.export.may(bucketRights, [stores.bucket.bucketArn]);
@@ -99,7 +98,7 @@ export class Process extends Construct {
     this.#schedule(settings.exportEvery);
   }
 
-  #process({ settings, stores, emulated }: StageProps) {
+  #process({ settings, stores }: StageProps) {
     const table = ipTable(settings.ipDatabase);
     const layer = new LayerVersion(this, 'IpTable', {
       code: Code.fromAsset(table.folder),
@@ -120,11 +119,12 @@ export class Process extends Construct {
         CLASS_RULES: JSON.stringify(settings.classRules),
         PULL_WINDOW_SECONDS: String(settings.pullWindow),
         METRICS: stores.metrics,
-        IP_TABLE: emulated.ipTable ?? `/opt/${table.file}`,
+        IP_TABLE: `/opt/${table.file}`,
       },
       memory: 1769,
       timeoutSeconds: 120,
       logDays: settings.logDays,
+      tracing: settings.tracing,
       layers: [layer],
     });
     handler.may(rightsTo(checkpointRights, 'latest', 'commit', 'after'), [stores.checkpoints.tableArn]);
@@ -155,11 +155,11 @@ export class Process extends Construct {
   }
 
   /** Batches that could not be processed while the stream kept them, whole, for a week: one of two places with addresses. */
-  #failures(emulated: Emulated) {
+  #failures() {
     const bucket = new Bucket(this, 'Failures', {
       encryption: BucketEncryption.S3_MANAGED,
       blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
-      enforceSSL: !emulated.plainHttp,
+      enforceSSL: true,
       removalPolicy: keep,
       lifecycleRules: [{ expiration: Duration.days(7), abortIncompleteMultipartUploadAfter: Duration.days(1) }],
     });
@@ -173,7 +173,13 @@ export class Process extends Construct {
    */
   #mapping({ settings, stream }: StageProps) {
     return new KinesisEventSource(stream, {
-      startingPosition: StartingPosition.TRIM_HORIZON,
+      // A restored deployment reads again what came after the moment it was restored to: a change replaces the mapping.
+      ...(settings.existing.since
+        ? {
+            startingPosition: StartingPosition.AT_TIMESTAMP,
+            startingPositionTimestamp: Date.parse(settings.existing.since) / 1000,
+          }
+        : { startingPosition: StartingPosition.TRIM_HORIZON }),
       batchSize: 10_000,
       maxBatchingWindow: Duration.seconds(settings.batchWindow),
       parallelizationFactor: 1,

@@ -18,9 +18,9 @@ export class Serve extends Construct {
   readonly tiles: StageFunction<TileVariables>;
   readonly token: Secret;
 
-  constructor(scope: Construct, id: string, { settings, stores, emulated }: StageProps) {
+  constructor(scope: Construct, id: string, { settings, stores }: StageProps) {
     super(scope, id);
-    const { keepDays, exportEvery, batchWindow, ipDatabase, logDays } = settings;
+    const { keepDays, exportEvery, batchWindow, ipDatabase, logDays, tracing } = settings;
     this.token = token(this, 'Token', 'The owner\'s API token: what scripts send as "Authorization: Bearer TOKEN"');
     this.handler = new StageFunction<Variables>(this, 'Function', {
       name: 'serve',
@@ -45,6 +45,7 @@ export class Serve extends Construct {
       memory: 1769,
       timeoutSeconds: 29,
       logDays,
+      tracing,
     });
     const { handler } = this;
     handler.may(
@@ -87,17 +88,18 @@ export class Serve extends Construct {
     if (settings.clientSecretArn) handler.may(['secretsmanager:GetSecretValue'], [settings.clientSecretArn]);
 
     // What every visitor waits for: it parses a tenth of what serve does, and can read nothing but points.
-    const { bucketName, bucketRegionalDomainName } = stores.bucket;
+    const { bucketRegionalDomainName } = stores.bucket;
     this.tiles = new StageFunction<TileVariables>(this, 'Tiles', {
       name: 'tiles',
       does: 'Tiles: the pointer to the newest points, and tiles of them',
       environment: {
-        BUCKET_URL: emulated.s3 ? `${emulated.s3}/${bucketName}` : `https://${bucketRegionalDomainName}`,
+        BUCKET_URL: `https://${bucketRegionalDomainName}`,
         METRICS: stores.metrics,
       },
       memory: 1769,
       timeoutSeconds: 29,
       logDays,
+      tracing,
     });
     // Without the right to list, S3 answers 403 to what is not there.
     this.tiles.may(bucketRights, [stores.bucket.bucketArn]);

@@ -1,12 +1,26 @@
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
-import { AttributeType, BillingMode, ProjectionType, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb';
+import {
+  AttributeType,
+  BillingMode,
+  type ITable,
+  ProjectionType,
+  Table,
+  TableEncryption,
+} from 'aws-cdk-lib/aws-dynamodb';
 import { EbsDeviceVolumeType } from 'aws-cdk-lib/aws-ec2';
+import { AnyPrincipal, Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { Domain, EngineVersion, TLSSecurityPolicy } from 'aws-cdk-lib/aws-opensearchservice';
-import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
+import {
+  BlockPublicAccess,
+  Bucket,
+  BucketEncryption,
+  BucketPolicy,
+  type IBucket,
+  ObjectOwnership,
+} from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { newestIndex } from '#aws/events.ts';
 import type { ResolvedSettings } from '#settings/schema.ts';
-import type { Emulated } from './emulated.ts';
 import { explain } from './explain.ts';
 
 const keyed = {
@@ -16,26 +30,24 @@ const keyed = {
 
 /** Kept when the stack goes or a change replaces them; removed when their first deployment fails: nobody would know of them. */
 export const keep = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE;
-/** How long an overwritten or removed object can be had back: each export writes the map's state anew, so each day costs. */
-const restorable = Duration.days(7);
 const unfinished = { abortIncompleteMultipartUploadAfter: Duration.days(1) };
 
 export class Stores extends Construct {
-  readonly checkpoints: Table;
-  readonly events: Table;
+  readonly checkpoints: ITable;
+  readonly events: ITable;
   readonly keys: Table;
   /** Claims and messages. */
   readonly notices: Table;
   /** Sessions, API tokens and registries' tokens: digests only. */
   readonly credentials: Table;
-  readonly bucket: Bucket;
+  readonly bucket: IBucket;
   readonly search: { endpoint: string; signed: boolean; arn?: string };
   /** The search domain, where it is the deployment's own. */
   domain?: Domain;
   /** Namespace of the metrics: each deployment has its own. */
   readonly metrics: string;
 
-  constructor(scope: Construct, id: string, settings: ResolvedSettings, emulated: Emulated) {
+  constructor(scope: Construct, id: string, settings: ResolvedSettings) {
     super(scope, id);
     this.metrics = scope.node.path;
     const table = (name: string, kept: boolean, expires = !kept) =>
@@ -47,14 +59,22 @@ export class Stores extends Construct {
         removalPolicy: kept ? keep : RemovalPolicy.DESTROY,
         ...(expires ? { timeToLiveAttribute: 'expires' } : {}),
       });
-    this.checkpoints = table('Checkpoints', true);
-    this.events = table('Events', true);
-    this.events.addGlobalSecondaryIndex({
-      indexName: newestIndex,
-      partitionKey: { name: 'list', type: AttributeType.STRING },
-      sortKey: { name: 'at', type: AttributeType.STRING },
-      projectionType: ProjectionType.ALL,
-    });
+    const { existing } = settings;
+    const eventTable = () => {
+      const made = table('Events', true);
+      made.addGlobalSecondaryIndex({
+        indexName: newestIndex,
+        partitionKey: { name: 'list', type: AttributeType.STRING },
+        sortKey: { name: 'at', type: AttributeType.STRING },
+        projectionType: ProjectionType.ALL,
+      });
+      return made;
+    };
+    const named = (id: string, name: string) => Table.fromTableName(this, id, name);
+    this.checkpoints = existing.checkpoints
+      ? named('OwnCheckpoints', existing.checkpoints)
+      : table('Checkpoints', true);
+    this.events = existing.events ? named('OwnEvents', existing.events) : eventTable();
     this.keys = table('Keys', false);
     this.notices = table('Notices', false);
     this.credentials = table('Credentials', true, true);
@@ -64,12 +84,19 @@ export class Stores extends Construct {
     ] as const)
       explain(of, { DDB3: reason });
 
-    this.bucket = new Bucket(this, 'Data', {
+    this.bucket = existing.bucket ? Bucket.fromBucketName(this, 'OwnData', existing.bucket) : this.#data(settings);
+    this.search = this.#search(settings);
+  }
+
+  #data({ restoreDays }: ResolvedSettings): Bucket {
+    /** How long an overwritten or removed object can be had back: each export writes the map's state anew. */
+    const restorable = Duration.days(restoreDays);
+    const bucket = new Bucket(this, 'Data', {
       // SSE-S3: the ETag is then the MD5 that the objects adapter compares with.
       encryption: BucketEncryption.S3_MANAGED,
       blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
       objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
-      enforceSSL: !emulated.plainHttp,
+      enforceSSL: true,
       // What was overwritten or removed can be had back for days (npm run restore:aws).
       versioned: true,
       removalPolicy: keep,
@@ -92,10 +119,10 @@ export class Stores extends Construct {
         { prefix: 'points', noncurrentVersionExpiration: Duration.days(1), expiredObjectDeleteMarker: true },
       ],
     });
-    explain(this.bucket, {
+    explain(bucket, {
       S1: 'Only our functions and CloudFront read it; CloudTrail data events can be switched on, an access log would hold addresses',
     });
-    this.search = this.#search(settings);
+    return bucket;
   }
 
   #search({ search }: ResolvedSettings): Stores['search'] {
@@ -125,6 +152,22 @@ export class Stores extends Construct {
     explain(domain, reasons);
     this.domain = domain;
     return { endpoint: `https://${domain.domainEndpoint}`, signed: true, arn: domain.domainArn };
+  }
+
+  /** Adds to the data bucket's policy; one that was there already gets a policy of ours, in place of its own. */
+  allowData(statement: PolicyStatement): void {
+    if (this.bucket.addToResourcePolicy(statement).statementAdded) return;
+    const { document } = new BucketPolicy(this, 'OwnDataPolicy', { bucket: this.bucket });
+    document.addStatements(
+      statement,
+      new PolicyStatement({
+        effect: Effect.DENY,
+        principals: [new AnyPrincipal()],
+        actions: ['s3:*'],
+        resources: [this.bucket.bucketArn, this.bucket.arnForObjects('*')],
+        conditions: { Bool: { 'aws:SecureTransport': 'false' } },
+      }),
+    );
   }
 
   /** Lets a function call paths of search. */

@@ -113,6 +113,7 @@ function functions(scope: Construct, { settings, stores }: TrainProps) {
       memory: settings.trainMemory,
       timeoutSeconds: 900,
       logDays: settings.logDays,
+      tracing: settings.tracing,
     });
   const exchange = stores.bucket.arnForObjects('training/*');
   const prepare = step('PrepareFunction', 'index.prepare', 'Train: writes the stored pulls for Spark');

@@ -40,6 +40,7 @@ export class LambdaTrainer implements Trainer {
       memory: settings.trainMemory,
       timeoutSeconds: 900,
       logDays: settings.logDays,
+      tracing: settings.tracing,
     });
     mayTrain(this.#handler, stores);
     callOnce(this.#handler, failed);

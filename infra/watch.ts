@@ -24,6 +24,7 @@ import type { ResolvedSettings } from '#settings/schema.ts';
 import type { Api } from './api.ts';
 import type { Collect } from './collect.ts';
 import type { Process } from './process.ts';
+import type { Rollout } from './rollout.ts';
 import type { Serve } from './serve.ts';
 import type { Stores } from './stores.ts';
 import type { Train } from './train.ts';
@@ -38,6 +39,7 @@ export interface WatchProps {
   serve: Serve;
   api: Api;
   web: Web;
+  rollout: Rollout<'collect' | 'serve' | 'tiles'>;
 }
 
 const minute = Duration.minutes(1);
@@ -48,7 +50,7 @@ export class Watch extends Construct {
 
   constructor(scope: Construct, id: string, props: WatchProps) {
     super(scope, id);
-    const { settings, stores, collect, process, train, serve, api } = props;
+    const { settings, stores, collect, process, train, serve, api, rollout } = props;
     this.topic = new Topic(this, 'Alarms', { enforceSSL: true });
     // A topic policy replaces the default one, which lets CloudWatch publish: with the Deny of enforceSSL alone no alarm arrives.
     this.topic.addToResourcePolicy(
@@ -120,7 +122,15 @@ export class Watch extends Construct {
     this.#alarm('RecordsLost', dropped, 1, 'Records were given up and the failure bucket did not take them');
     this.#alarm('Quarantine', own('Quarantined'), 20, 'Events that cannot be understood are quarantined');
     this.#alarm('StreamFull', refused, 1, 'The stream refuses records: give it more shards', 2);
-    this.#alarm('CollectFails', failures(collect.handler, 'Collect'), 1, 'Collect fails: registries hold events back');
+    rollout.backOn(
+      'collect',
+      this.#alarm(
+        'CollectFails',
+        failures(collect.handler, 'Collect'),
+        1,
+        'Collect fails: registries hold events back',
+      ),
+    );
     if (collect.servers) {
       const { failures, healthy, processor } = collect.servers;
       this.#alarm('CollectorFails', failures, 5, 'The servers of collect answer 5xx');
@@ -133,8 +143,8 @@ export class Watch extends Construct {
     const collectThrottled = collect.handler.metricThrottles({ period: five });
     this.#alarm('CollectThrottled', collectThrottled, 1, 'Lambda has no room for collect: raise the quota');
     this.#alarm('Throttled', throttled, 10, 'Lambda has no room for all functions at once: raise the quota', 2);
-    this.#alarm('ServeFails', failures(serve.handler, 'Serve'), 3, 'Readers get errors');
-    this.#alarm('TilesFail', failures(serve.tiles, 'Tiles'), 3, 'The map gets no tiles');
+    rollout.backOn('serve', this.#alarm('ServeFails', failures(serve.handler, 'Serve'), 3, 'Readers get errors'));
+    rollout.backOn('tiles', this.#alarm('TilesFail', failures(serve.tiles, 'Tiles'), 3, 'The map gets no tiles'));
     this.#alarm('ApiFails', api.api.metricServerError({ period: five }), 5, 'The API answers 5xx');
     this.#alarm('ExportFails', errors(process.export), 2, 'Export fails');
     this.#alarm('PointsStale', own('Exported', exportMissing), 1, 'The map is not brought up to date', 1, {
@@ -150,7 +160,7 @@ export class Watch extends Construct {
     this.#alarm('AlertsLost', lost, 1, 'Alerts of the rules could not be kept or handed on');
     this.#alarm('AlertsRefused', undelivered, 1, 'A subscriber of the alerts does not take them');
     if (stores.domain) this.#search(stores.domain, settings);
-    if (settings.alarmEmail) this.#budget(settings.alarmEmail, settings.monthlyBudget);
+    if (settings.alarmEmail) this.#budget(settings.alarmEmail, settings);
     this.#dashboard(
       ['Behind, ms', [behind]],
       ['In', [collect.handler.metricInvocations(), collect.handler.metricDuration({ statistic: 'p99' })]],
@@ -173,7 +183,7 @@ export class Watch extends Construct {
     );
   }
 
-  #alarm(name: string, metric: IMetric, threshold: number, says: string, periods = 1, more: object = {}): void {
+  #alarm(name: string, metric: IMetric, threshold: number, says: string, periods = 1, more: object = {}): Alarm {
     const alarm = new Alarm(this, name, {
       metric,
       threshold,
@@ -184,6 +194,7 @@ export class Watch extends Construct {
       ...more,
     });
     alarm.addAlarmAction(new SnsAction(this.topic));
+    return alarm;
   }
 
   /** Of the search domain; the thresholds are AWS's own advice, but for its disk: writes stop at about a fifth. */
@@ -214,9 +225,15 @@ export class Watch extends Construct {
       this.#alarm('SearchCredits', least('CPUCreditBalance'), 10, 'Search used up its processor credits', 3, below);
   }
 
-  #budget(address: string, dollars: number): void {
+  #budget(address: string, { monthlyBudget, tags }: ResolvedSettings): void {
+    const [tag] = Object.entries(tags);
     new CfnBudget(this, 'Budget', {
-      budget: { budgetType: 'COST', timeUnit: 'MONTHLY', budgetLimit: { amount: dollars, unit: 'USD' } },
+      budget: {
+        budgetType: 'COST',
+        timeUnit: 'MONTHLY',
+        budgetLimit: { amount: monthlyBudget, unit: 'USD' },
+        ...(tag && { costFilters: { TagKeyValue: [`user:${tag[0]}$${tag[1]}`] } }),
+      },
       notificationsWithSubscribers: [
         {
           notification: { notificationType: 'FORECASTED', comparisonOperator: 'GREATER_THAN', threshold: 100 },

@@ -36,7 +36,6 @@ import { accessOf } from '#settings/access.ts';
 import type { ResolvedSettings } from '#settings/schema.ts';
 import { contentSecurityPolicy } from '../web/policy.ts';
 import type { Api } from './api.ts';
-import type { Emulated } from './emulated.ts';
 import { explain, wildcard } from './explain.ts';
 import type { Stores } from './stores.ts';
 
@@ -46,7 +45,6 @@ export interface WebProps {
   api: Api;
   /** Where hits come in: `https://…`. */
   hits: string;
-  emulated: Emulated;
 }
 
 const pagesFolder = join(import.meta.dirname, '../build/web');
@@ -57,15 +55,15 @@ export class Web extends Construct {
   readonly host: string;
   readonly url: string;
 
-  constructor(scope: Construct, id: string, { settings, stores, api, hits, emulated }: WebProps) {
+  constructor(scope: Construct, id: string, { settings, stores, api, hits }: WebProps) {
     super(scope, id);
     this.bucket = new Bucket(this, 'Pages', {
       encryption: BucketEncryption.S3_MANAGED,
       blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
-      enforceSSL: !emulated.plainHttp,
+      enforceSSL: true,
       removalPolicy: RemovalPolicy.DESTROY,
       // CloudFormation cannot delete a bucket that holds objects.
-      autoDeleteObjects: !emulated.withoutPages,
+      autoDeleteObjects: true,
     });
     explain(this.bucket, { S1: 'Public files; an access log would hold addresses' });
 
@@ -91,7 +89,10 @@ export class Web extends Construct {
     const originAccessControl = new S3OriginAccessControl(this, 'Access', {
       originAccessControlName: this.#named('Access'),
     });
-    const apiOrigin = new HttpOrigin(api.host);
+    const apiOrigin = new HttpOrigin(api.host, {
+      originShieldEnabled: settings.originShield !== undefined,
+      originShieldRegion: settings.originShield,
+    });
     const { REDIRECT_TO_HTTPS: viewerProtocolPolicy } = ViewerProtocolPolicy;
     const toApi = {
       origin: apiOrigin,
@@ -110,6 +111,7 @@ export class Web extends Construct {
       defaultRootObject: 'index.html',
       priceClass: PriceClass.PRICE_CLASS_100,
       httpVersion: HttpVersion.HTTP2_AND_3,
+      webAclId: settings.webAclId,
       ...(settings.domainName
         ? {
             domainNames: [settings.domainName.name],
@@ -147,7 +149,7 @@ export class Web extends Construct {
       // CloudFront keeps errors for 10 s whatever they say: a page that came back is seen at once.
       errorResponses: [404, 405, 500, 502, 503, 504].map((httpStatus) => ({ httpStatus, ttl: Duration.seconds(1) })),
     });
-    stores.bucket.addToResourcePolicy(
+    stores.allowData(
       new PolicyStatement({
         effect: Effect.ALLOW,
         principals: [new ServicePrincipal('cloudfront.amazonaws.com')],
@@ -167,7 +169,7 @@ export class Web extends Construct {
     this.host = settings.domainName?.name ?? this.distribution.distributionDomainName;
     this.url = `https://${this.host}`;
     api.serveBeacon(this.url);
-    if (!emulated.withoutPages) this.#upload(settings);
+    this.#upload(settings);
   }
 
   /** Names of CloudFront count in the whole account: the same stack may stand in another region. */

@@ -1,5 +1,5 @@
 // Read first: each stage hands on what the next takes.
-import { CfnOutput } from 'aws-cdk-lib';
+import { CfnOutput, Tags } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
 import { accessOf } from '#settings/access.ts';
 import { resolve } from '#settings/read.ts';
@@ -8,9 +8,9 @@ import { Api } from './api.ts';
 import { checkAtSynthesis } from './checks/all.ts';
 import { Collect } from './collect.ts';
 import { Ecr } from './ecr.ts';
-import type { Emulated } from './emulated.ts';
 import { Network } from './network.ts';
 import { Process } from './process.ts';
+import { Rollout } from './rollout.ts';
 import { Serve } from './serve.ts';
 import { SignIn } from './sign-in.ts';
 import { Stores } from './stores.ts';
@@ -29,34 +29,35 @@ export class Whalewatch extends Construct {
   /** What to do next, by name (the last part of each one's path): Site, Webhook, WebhookToken, OwnerToken, … */
   readonly outputs: CfnOutput[] = [];
 
-  constructor(scope: Construct, id: string, props: Settings = {}, emulated: Emulated = {}) {
+  constructor(scope: Construct, id: string, props: Settings = {}) {
     super(scope, id);
     const settings = resolve(props);
 
     // Fargate alone needs one.
     const onFargate = settings.trainer === 'fargate' || settings.collector === 'fargate';
     const network = onFargate ? new Network(this, 'Network') : undefined;
-    const stores = new Stores(this, 'Stores', settings, emulated);
+    const stores = new Stores(this, 'Stores', settings);
     const collect = new Collect(this, 'Collect', { settings, metrics: stores.metrics, network });
     if (settings.ecr) new Ecr(this, 'Ecr', { stream: collect.stream });
-    const process = new Process(this, 'Process', { settings, stores, stream: collect.stream, emulated });
+    const process = new Process(this, 'Process', { settings, stores, stream: collect.stream });
     const train = new Train(this, 'Train', { settings, stores, network });
-    const serve = new Serve(this, 'Serve', { settings, stores, stream: collect.stream, emulated });
-    const { handler: readers, tiles } = serve;
-    const api = new Api(this, 'Api', { settings, collect: collect.handler, serve: readers, tiles });
+    const serve = new Serve(this, 'Serve', { settings, stores, stream: collect.stream });
+    const rollout = new Rollout(this, 'Rollout', settings, {
+      collect: collect.handler,
+      serve: serve.handler,
+      tiles: serve.tiles,
+    });
+    const api = new Api(this, 'Api', { settings, ...rollout.called });
     const hits = collect.servers?.url ?? api.url;
-    const web = new Web(this, 'Web', { settings, stores, api, hits, emulated });
+    const web = new Web(this, 'Web', { settings, stores, api, hits });
     collect.servers?.serveBeacon(web.host);
-    new Watch(this, 'Watch', { settings, stores, collect, process, train, serve, api, web });
+    new Watch(this, 'Watch', { settings, stores, collect, process, train, serve, api, web, rollout });
 
     this.site = settings.publicUrl ?? web.url;
     const access = { ...accessOf(settings, true), publicUrl: this.site };
-    serve.opens(
-      settings.signIn || emulated.withoutPages
-        ? access
-        : new SignIn(this, 'SignIn', { site: this.site, access }).access,
-    );
-    if (!emulated.plainHttp) checkAtSynthesis(this);
+    serve.opens(settings.signIn ? access : new SignIn(this, 'SignIn', { site: this.site, access }).access);
+    for (const [name, value] of Object.entries(settings.tags)) Tags.of(this).add(name, value);
+    checkAtSynthesis(this);
     this.webhook = `${api.url}/v1/registry-events`;
     const outputs = new Construct(this, 'Outputs');
     const output = (name: string, value: string, description: string) =>
@@ -73,6 +74,8 @@ export class Whalewatch extends Construct {
       );
     output('Beacon', `${hits}/hit.js`, 'The beacon script: <script defer src="...">');
     output('Api', api.url, 'Hits, notifications and the API, without CloudFront');
+    if (api.domain)
+      output('ApiAlias', api.domain.regionalDomainName, 'What the name in apiDomain is to be an alias of');
     output('Data', stores.bucket.bucketName, 'The bucket of points, sums and models');
     output('Pages', web.bucket.bucketName, 'The bucket of the pages');
     output('Stream', collect.stream.streamName, 'The stream');

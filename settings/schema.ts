@@ -354,10 +354,14 @@ export const aws = {
       description: "The secret of Secrets Manager that holds the issuer's client secret, if it gave one.",
     }),
   throttle: object(
-    { hits: integer(1, 100_000), registryEvents: integer(1, 100_000) },
-    '{ hits: 1000, registryEvents: 200 }',
+    {
+      hits: integer(1, 100_000),
+      registryEvents: integer(1, 100_000),
+      tiles: integer(1, 100_000).default(500),
+    },
+    '{ hits: 1000, registryEvents: 200, tiles: 500 }',
   )
-    .default({ hits: 1000, registryEvents: 200 })
+    .default({ hits: 1000, registryEvents: 200, tiles: 500 })
     .meta({ description: 'Requests a second that each endpoint takes in the steady state.' }),
   alarmEmail: text('an e-mail address', /^[^@\s]+@[^@\s]+$/)
     .optional()
@@ -365,6 +369,57 @@ export const aws = {
   monthlyBudget: number(1, 10_000_000)
     .default(100)
     .meta({ description: "Dollars a month above which the budget's alarm goes off; needs `alarmEmail`." }),
+  apiDomain: object(
+    {
+      name: hostName(),
+      certificateArn: certificateArn("the ARN of an ACM certificate in the stack's region", '[\\w-]+'),
+    },
+    "{ name: 'api.example.com', certificateArn: 'arn:aws:acm:…' }",
+  )
+    .optional()
+    .meta({
+      description:
+        "Host name of the API, webhook and beacon, with its certificate's ARN in the stack's region. The API's first name is then off.",
+    }),
+  webAclId: text('the ARN of a web ACL of scope CLOUDFRONT', /^arn:aws[\w-]*:wafv2:us-east-1:\d+:global\/webacl\//)
+    .optional()
+    .meta({ description: 'A web ACL (WAF) in front of the pages: $5 a month, $1 a rule, $0.60 a million requests.' }),
+  originShield: text('a region such as eu-west-1', /^[a-z]{2}(-[a-z]+)+-\d$/)
+    .optional()
+    .meta({
+      description:
+        "CloudFront's Origin Shield, in this region: one cache before the API for readers of all continents, $0.75 to $0.90 a million requests.",
+    }),
+  canary: trueOrFalse().default(true).meta({
+    description:
+      'New code of collect, serve and tiles gets a tenth of the requests for five minutes, and is rolled back when one of their alarms goes off. If not, all requests at once.',
+  }),
+  existing: object(
+    {
+      events: text('the name of a table').optional(),
+      checkpoints: text('the name of a table').optional(),
+      bucket: text('the name of a bucket').optional(),
+      since: text('a time such as 2026-11-28T12:00:00Z', /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/).optional(),
+    },
+    "{ events: 'TABLE', checkpoints: 'TABLE', bucket: 'BUCKET', since: '2026-11-28T12:00:00Z' }",
+  )
+    .default({})
+    .meta({
+      description:
+        'Tables and data bucket that are there already: of an earlier deployment, or restored (`npm run restore:aws`). `since` reads the stream again from that time.',
+    }),
+  restoreDays: integer(1, 35).default(7).meta({
+    description:
+      'Days that the data bucket keeps what was overwritten or removed; at 10 million domains each costs some $7 a month.',
+  }),
+  tracing: trueOrFalse().default(false).meta({
+    description: 'Traces of the functions in X-Ray: $5 a million, 100,000 a month free.',
+  }),
+  tags: z.record(z.string(), z.string(), { error: "must be an object such as { team: 'registry' }" }).default({}).meta({
+    takes: "an object such as { team: 'registry' }",
+    description:
+      'Tags of every resource. The first one limits the budget to this deployment, once it is activated as a cost allocation tag.',
+  }),
   logDays: oneOf(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731)
     .default(30)
     .meta({ description: 'Days that logs are kept.' }),

@@ -36,7 +36,7 @@ export const handler = processHandler({
   events,
   notices,
   objects: openObjects({ client: new S3Client({}), bucket: variables.BUCKET }),
-  search: searchStore(variables.SEARCH_ENDPOINT, variables.SEARCH_SIGNED === 'true'),
+  search: searchStore(variables.SEARCH_ENDPOINT, variables.SEARCH_SIGNED === 'true', 'process'),
   locator: await openLocator([variables.IP_TABLE]),
   classify: classifier(JSON.parse(variables.CLASS_RULES) as OwnClassRule[]),
   pullWindowSeconds: number('PULL_WINDOW_SECONDS', variables.PULL_WINDOW_SECONDS),

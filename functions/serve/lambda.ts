@@ -29,7 +29,7 @@ const checkpoints = openCheckpoints({ client, table: variables.CHECKPOINTS_TABLE
 const app = serveApp({
   ...{ objects, checkpoints, clock, report },
   events: openEvents({ client, table: variables.EVENTS_TABLE, keyTable: variables.KEYS_TABLE, clock }),
-  search: searchStore(variables.SEARCH_ENDPOINT, variables.SEARCH_SIGNED === 'true'),
+  search: searchStore(variables.SEARCH_ENDPOINT, variables.SEARCH_SIGNED === 'true', 'serve'),
   notices: openNotices({ client, table: variables.NOTICES_TABLE, clock }),
   snapshots: objectSnapshots(objects, clock),
   anonymousSnapshots: objectSnapshots(objects, clock, { anonymous: true }),

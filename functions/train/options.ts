@@ -12,7 +12,7 @@ const { BUCKET, SEARCH_ENDPOINT, SEARCH_SIGNED, SEED, ALS, MODEL, TRAIN_BUDGET, 
 
 /** Of training on AWS, from the variables of its function or task. */
 export const options: TrainOptions = {
-  search: searchStore(SEARCH_ENDPOINT, SEARCH_SIGNED === 'true'),
+  search: searchStore(SEARCH_ENDPOINT, SEARCH_SIGNED === 'true', 'train'),
   objects: openObjects({ client: new S3Client({}), bucket: BUCKET }),
   seed: number('SEED', SEED),
   als: JSON.parse(ALS),

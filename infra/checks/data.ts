@@ -1,15 +1,5 @@
 // Facts about what must last: tables, buckets, search, secrets.
-import {
-  type Check,
-  each,
-  isKept,
-  ofType,
-  type Resource,
-  type Resources,
-  some,
-  statementsOf,
-  target,
-} from './check.ts';
+import { type Check, each, isKept, ofType, type Resource, type Resources, statementsOf, target } from './check.ts';
 
 const stateful = ['DynamoDB::Table', 'S3::Bucket', 'OpenSearchService::Domain'];
 const holdsData = (resources: Resources): [string, Resource][] =>
@@ -23,21 +13,15 @@ const isVersioned = ({ Properties }: Resource) => Properties.VersioningConfigura
 export const dataChecks: Check[] = [
   {
     id: 'kept-on-delete',
-    fact: 'A stack deletes its tables and buckets with itself unless they are retained: events, checkpoints, data, failures and search are',
+    fact: 'A stack deletes its tables and buckets with itself unless they are retained: what does not expire by itself is',
     document: attribute('deletionpolicy'),
-    faults: (resources) => {
-      const kept = holdsData(resources);
-      const least = {
-        'DynamoDB::Table': 2,
-        'S3::Bucket': 2,
-        'OpenSearchService::Domain': ofType(resources, 'OpenSearchService::Domain').length,
-      };
-      return Object.entries(least).flatMap(([type, count]) => {
-        const found = kept.filter(([, { Type }]) => Type === `AWS::${type}`).length;
-        const there = Math.min(count, ofType(resources, type).length);
-        return found < there ? [`${found} of ${type} are retained, at least ${there} must be`] : [];
-      });
-    },
+    faults: (resources) => [
+      ...each(
+        'DynamoDB::Table',
+        ({ TimeToLiveSpecification }, table) => isKept(table) || TimeToLiveSpecification,
+      )(resources),
+      ...each('OpenSearchService::Domain', (_, domain) => isKept(domain))(resources),
+    ],
   },
   {
     id: 'kept-not-orphaned',
@@ -139,7 +123,10 @@ export const dataChecks: Check[] = [
     id: 'bucket-versions',
     fact: 'S3 gives back what was overwritten or removed only where versions are kept',
     document: 'AmazonS3/latest/userguide/Versioning.html',
-    faults: some('S3::Bucket', (_, bucket) => isVersioned(bucket) && isKept(bucket)),
+    faults: each(
+      'S3::Bucket',
+      (_, bucket) => !rulesOf(bucket).some(({ Prefix }) => Prefix === 'state/') || isVersioned(bucket),
+    ),
   },
   {
     id: 'bucket-versions-expire',

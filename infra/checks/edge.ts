@@ -250,7 +250,10 @@ export const edgeChecks: Check[] = [
     document: `${cloudFront}/private-content-restricting-access-to-s3.html#create-oac-permission-to-s3`,
     faults: (resources) =>
       ofType(resources, 'S3::BucketPolicy')
-        .filter(([, { Properties }]) => isKept(resources[target(Properties.Bucket) ?? '']))
+        .filter(([, { Properties }]) => {
+          const bucket = resources[target(Properties.Bucket) ?? ''];
+          return !bucket || isKept(bucket);
+        })
         .filter(([, { Properties }]) =>
           statementsOf(Properties.PolicyDocument).some(
             ({ Effect, Principal, Resource }) =>
@@ -329,7 +332,7 @@ export const edgeChecks: Check[] = [
         .filter(([, { Properties }]) => {
           const name =
             Properties.Name ?? Object.values(Properties).flatMap((one) => (one as { Name?: unknown }).Name ?? [])[0];
-          return !textOf(name).includes('<AWS::Region>');
+          return !/<AWS::Region>|[a-z]{2}(-[a-z]+)+-\d/.test(textOf(name));
         })
         .map(([id]) => id),
   },

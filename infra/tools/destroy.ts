@@ -1,7 +1,13 @@
 // npm run destroy [-- --force -c stackName=…]: says what stays and how to delete it, then CDK takes the rest down.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { CloudFormationClient, GetTemplateCommand, paginateListStackResources } from '@aws-sdk/client-cloudformation';
+import { createInterface } from 'node:readline/promises';
+import {
+  CloudFormationClient,
+  GetTemplateCommand,
+  paginateListStackResources,
+  UpdateTerminationProtectionCommand,
+} from '@aws-sdk/client-cloudformation';
 
 interface Template {
   Resources: Record<string, { Type: string; DeletionPolicy?: string; Metadata?: { 'aws:cdk:path'?: string } }>;
@@ -60,7 +66,22 @@ if (import.meta.main) {
     console.error(unread(stack, cause as Error));
     process.exit(1);
   }
+  if (!given.includes('--force')) {
+    const terminal = createInterface({ input: process.stdin, output: process.stdout });
+    const name = await terminal.question(`Type ${stack} to delete all the rest: `);
+    terminal.close();
+    if (name !== stack) {
+      console.error(`${stack} stays as it is`);
+      process.exit(1);
+    }
+  }
+  // Until here nothing could delete it by mistake.
+  const EnableTerminationProtection = false;
+  await new CloudFormationClient({}).send(
+    new UpdateTerminationProtectionCommand({ StackName: stack, EnableTerminationProtection }),
+  );
   const cdk = join(import.meta.dirname, '../../node_modules/aws-cdk/bin/cdk');
-  const { status } = spawnSync(process.execPath, [cdk, 'destroy', ...given], { stdio: 'inherit' });
+  const flags = given.includes('--force') ? given : [...given, '--force'];
+  const { status } = spawnSync(process.execPath, [cdk, 'destroy', ...flags], { stdio: 'inherit' });
   process.exit(status ?? 1);
 }

@@ -16,14 +16,25 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
+import {
+  CloudFormationClient,
+  DescribeStackResourcesCommand,
+  DescribeStacksCommand,
+} from '@aws-sdk/client-cloudformation';
 import { DynamoDBClient, ListTablesCommand } from '@aws-sdk/client-dynamodb';
-import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
-import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { GetAliasCommand, InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
+import {
+  DeleteObjectCommand,
+  HeadBucketCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { pullsOf } from '#core/registry/pull.ts';
 import { tablePath } from '#geo/keep.ts';
 import { IpTable } from '#geo/table.ts';
+import { restore, resume } from '../../infra/tools/restore.ts';
 import { verify } from '../../infra/tools/verify.ts';
 import { byPersonAndRepository, captures, eventsOf, readCapture, readFixture } from '../support/captured.ts';
 import { readEverything } from './scan.ts';
@@ -48,7 +59,8 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
     await Promise.all([ministack.stop(), opensearch.stop()]);
     rmSync(folder, { recursive: true, force: true });
   });
-  const environment = { ...process.env, ...awsEnvironment(ministack.url) };
+  const emulator = JSON.stringify({ ipTable: tablePath(), s3: ministack.url });
+  const environment = { ...process.env, ...awsEnvironment(ministack.url), EMULATOR: emulator };
   const client = {
     endpoint: ministack.url,
     region: 'us-east-1',
@@ -68,8 +80,6 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
   };
   const cdk = 'node_modules/aws-cdk/bin/cdk';
   const settings = {
-    // What the emulator lacks, and nothing else: docs/deploy.md.
-    emulated: { withoutPages: true, plainHttp: true, ipTable: tablePath(), s3: ministack.url },
     search: { endpoint: opensearch.url, signed: false },
     batchWindow: 1,
     // Visits of the test come over loopback and say where from.
@@ -77,7 +87,8 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
     rules: [{ name: 'people', when: 'first-pull' }],
   };
   const flags = (more: object = {}) => [
-    ...['--output', join(folder, 'cdk.out')],
+    // The app with what the emulator lacks left out of its template.
+    ...['--output', join(folder, 'cdk.out'), '--app', 'node test/aws/app.ts'],
     ...Object.entries({ ...settings, ...more }).flatMap(([name, value]) => ['-c', `${name}=${JSON.stringify(value)}`]),
   ];
   const deploy = async (project: string, more?: object) => {
@@ -125,6 +136,36 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
       assert.ok(performance.now() < end, JSON.stringify(value).slice(0, 1000));
       await new Promise((resolve) => setTimeout(resolve, 500));
     }
+  };
+  const cloudFormation = new CloudFormationClient(client);
+  const resources = async () => {
+    const { StackResources = [] } = await cloudFormation.send(
+      new DescribeStackResourcesCommand({ StackName: 'Whalewatch' }),
+    );
+    return StackResources;
+  };
+  /** What holds data, by the names that it has in the account. */
+  const stateful = async () =>
+    (await resources())
+      .filter(({ ResourceType = '' }) => /Table|Bucket$|Stream|Secret$/.test(ResourceType))
+      .map(({ LogicalResourceId, PhysicalResourceId }) => `${LogicalResourceId} ${PhysicalResourceId}`)
+      .sort();
+  /** The versions that the aliases of collect, serve and tiles name. */
+  const live = async () => {
+    const lambda = new LambdaClient(client);
+    const functions = (await resources()).filter(
+      ({ ResourceType, LogicalResourceId = '' }) =>
+        ResourceType === 'AWS::Lambda::Function' && /CollectFunction|ServeFunction|ServeTiles/.test(LogicalResourceId),
+    );
+    assert.equal(functions.length, 3);
+    return Promise.all(
+      functions.map(async ({ PhysicalResourceId }) => {
+        const { FunctionVersion } = await lambda.send(
+          new GetAliasCommand({ FunctionName: PhysicalResourceId, Name: 'live' }),
+        );
+        return `${PhysicalResourceId} ${FunctionVersion}`;
+      }),
+    );
   };
   type Point = { domain: string; lat: number; lon: number };
   const map = () => get<{ keepDays: number; points: Point[] }>('/points.json');
@@ -310,10 +351,20 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
 
   await t.test('an update of the code keeps the data', async () => {
     const project = join(folder, 'project');
-    for (const part of ['infra', 'functions', 'layers', 'web', 'package.json', 'cdk.json', 'whalewatch.config.ts'])
+    for (const part of [
+      'infra',
+      'functions',
+      'layers',
+      'web',
+      'settings',
+      'test/aws',
+      'package.json',
+      'cdk.json',
+      'whalewatch.config.ts',
+    ])
       cpSync(join(root, part), join(project, part), { recursive: true });
     mkdirSync(join(project, 'build'));
-    for (const part of ['node_modules', 'build/geo', 'build/layer-geo'])
+    for (const part of ['node_modules', 'build/geo', 'build/layer-geo', 'build/web'])
       symlinkSync(realpathSync(join(root, part)), join(project, part));
     const file = join(project, 'functions/serve/openapi.ts');
     const code = readFileSync(file, 'utf8');
@@ -339,7 +390,13 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
     const before = await read();
     assert.ok(before.history.items.length > 0 && before.recommendations.length > 0);
     assert.equal(await title(), 'Whalewatch');
+    const [keptBefore, liveBefore] = [await stateful(), await live()];
+    assert.ok(keptBefore.length >= 8, String(keptBefore));
     assert.deepEqual(await deploy(project, { keepDays: 3 }), outputs);
+    assert.deepEqual(await stateful(), keptBefore);
+    // Serve alone has new code: its alias moved to a new version, the others stayed.
+    const moved = (await live()).filter((version, at) => version !== liveBefore[at]);
+    assert.equal(moved.length, 1, String(moved));
     assert.equal(await eventually(title, (title) => title !== 'Whalewatch'), 'Whalewatch, changed');
     assert.deepEqual(await read(), before);
     await check();
@@ -354,8 +411,47 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
     );
   });
 
+  await t.test('a restore brings back a lost table and a lost object', async () => {
+    await invoke(outputs.ExportFunction);
+    const before = { map: (await map()).points, pulls: await pulls(), history: await get('/v1/history?user=alice') };
+    const moment = new Date(Date.now() + 1000);
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+    const s3 = new S3Client({ ...client, forcePathStyle: true });
+    const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket: outputs.Data, Prefix: 'state/' }));
+    for (const { Key } of Contents) await s3.send(new DeleteObjectCommand({ Bucket: outputs.Data, Key }));
+    const said: string[] = [];
+    const existing = await restore({
+      stack: 'Whalewatch',
+      to: moment,
+      log: (line) => said.push(line),
+      clients: {
+        cloudFormation,
+        dynamo: new DynamoDBClient(client),
+        s3,
+        lambda: new LambdaClient(client),
+      },
+    });
+    const { TableNames = [] } = await new DynamoDBClient(client).send(new ListTablesCommand({}));
+    assert.ok(
+      [existing.events, existing.checkpoints].every((name) => TableNames.includes(name)),
+      said.join('\n'),
+    );
+    // `since` stays out: MiniStack knows no AT_TIMESTAMP of a mapping that it replaces.
+    const { since: _, ...tables } = existing;
+    await deploy(root, { keepDays: 3, existing: tables });
+    await resume({ stack: 'Whalewatch', clients: { cloudFormation, lambda: new LambdaClient(client) } });
+    await invoke(outputs.ExportFunction);
+    assert.deepEqual((await map()).points, before.map);
+    assert.deepEqual(await pulls(), before.pulls);
+    assert.deepEqual(await get('/v1/history?user=alice'), before.history);
+  });
+
   await t.test('destroy says what it keeps, and keeps that alone', async () => {
+    const s3 = new S3Client({ ...client, forcePathStyle: true });
+    const { KeyCount = 0 } = await s3.send(new ListObjectsV2Command({ Bucket: outputs.Pages }));
+    assert.ok(KeyCount > 0, 'there are pages');
     const said = await run(root, join(root, 'infra/tools/destroy.ts'), ['--force', ...flags()]);
+    await assert.rejects(s3.send(new HeadBucketCommand({ Bucket: outputs.Pages })));
     const { TableNames = [] } = await new DynamoDBClient(client).send(new ListTablesCommand({}));
     assert.deepEqual(
       TableNames.filter((name) => said.includes(`delete-table --table-name ${name}`)),

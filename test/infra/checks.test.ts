@@ -320,11 +320,13 @@ const undone: Record<string, Edit | [Name, Edit]> = {
   }),
 };
 
+/** A deployment knows its region; what knows none refers to it. */
+const regions: Partial<Record<Name, string>> = { fargate: 'eu-west-1', spark: 'us-east-1', domains: 'ap-southeast-2' };
 const templates = {} as Record<Name, Resources>;
 before(async () => {
   await buildPages();
   for (const name of Object.keys(configurations) as Name[]) {
-    const { stack, whalewatch } = synthesise(configurations[name]);
+    const { stack, whalewatch } = synthesise(configurations[name], regions[name]);
     templates[name] = resourcesBelow(whalewatch, resourcesOf(stack));
   }
 });

@@ -16,12 +16,26 @@ export const configurations = {
   default: {},
   fargate: { trainer: 'fargate', collector: 'fargate', collectDomain: { name: 'hits.example', certificateArn } },
   spark: { trainer: 'spark', exportEvery: 15, alarmEmail: 'team@example.com' },
-  domains: { domainName: { name: 'map.example', certificateArn } },
+  domains: {
+    domainName: { name: 'map.example', certificateArn },
+    apiDomain: { name: 'api.example', certificateArn },
+    originShield: 'eu-west-1',
+    webAclId: 'arn:aws:wafv2:us-east-1:111111111111:global/webacl/one/1',
+    tracing: true,
+    tags: { team: 'registry' },
+  },
+  restored: {
+    existing: { events: 'events-1', checkpoints: 'checkpoints-1', bucket: 'data-1', since: '2026-11-28T12:00:00Z' },
+    canary: false,
+    alarmEmail: 'team@example.com',
+    search: { endpoint: 'https://search.example', signed: true },
+  },
 } satisfies Record<string, Settings>;
 
-export function synthesise(settings: Settings = {}) {
+/** `region`: as a deployment knows it; without one the template refers to it. */
+export function synthesise(settings: Settings = {}, region?: string) {
   const app = new App({ context });
-  const stack = new Stack(app, 'Test');
+  const stack = new Stack(app, 'Test', region ? { env: { account: '111111111111', region } } : {});
   const whalewatch = new Whalewatch(stack, 'Whalewatch', settings);
   return { app, stack, whalewatch };
 }

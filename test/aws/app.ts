@@ -1,0 +1,52 @@
+// infra/app.ts as MiniStack can deploy it: what the emulator lacks is taken out of the template after its synthesis, so
+// that the constructs know nothing of it. docs/deploy.md lists it.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Resource, Resources } from '../../infra/checks/check.ts';
+
+await import('../../infra/app.ts');
+
+const { CDK_OUTDIR = '', EMULATOR = '{}' } = process.env;
+/** Where the IP table is, for layers are not under /opt; where S3 is, for a bucket has no host name of its own. */
+const { ipTable, s3 } = JSON.parse(EMULATOR) as { ipTable: string; s3: string };
+
+/** BucketDeployment runs on a layer with Python's AWS CLI; the others are types that MiniStack does not know. */
+const lacking = /^(Custom::CDKBucketDeployment|AWS::CodeDeploy::.*|AWS::Budgets::Budget)$/;
+const uploader = /^CustomCDKBucketDeployment/;
+
+const file = join(CDK_OUTDIR, 'Whalewatch.template.json');
+const template = JSON.parse(readFileSync(file, 'utf8')) as { Resources: Resources };
+for (const [id, resource] of Object.entries(template.Resources)) {
+  if (lacking.test(resource.Type) || uploader.test(id)) delete template.Resources[id];
+  else adapt(id, resource);
+}
+for (const resource of Object.values(template.Resources) as (Resource & { DependsOn?: string[] })[])
+  if (resource.DependsOn) resource.DependsOn = [resource.DependsOn].flat().filter((id) => id in template.Resources);
+writeFileSync(file, JSON.stringify(template));
+
+function adapt(id: string, { Type, Properties }: Resource): void {
+  // It speaks plain HTTP.
+  if (Type === 'AWS::S3::BucketPolicy' || Type === 'AWS::SNS::TopicPolicy' || Type === 'AWS::SQS::QueuePolicy') {
+    const { PolicyDocument } = Properties;
+    PolicyDocument.Statement = PolicyDocument.Statement.filter(({ Effect }: { Effect: string }) => Effect === 'Allow');
+  }
+  if (Type === 'AWS::Lambda::Function') {
+    const variables = Properties.Environment?.Variables ?? {};
+    if (variables.IP_TABLE) variables.IP_TABLE = ipTable;
+    if (variables.BUCKET_URL) {
+      const [bucket] =
+        JSON.stringify(variables.BUCKET_URL)
+          .match(/"Fn::GetAtt":\["(\w+)"/)
+          ?.slice(1) ?? [];
+      variables.BUCKET_URL = { 'Fn::Join': ['', [`${s3}/`, { Ref: bucket }]] };
+    }
+    // CDK's own handler answers CloudFormation by HTTPS.
+    if (id.startsWith('CustomS3AutoDeleteObjects'))
+      Properties.Environment = {
+        Variables: {
+          NODE_OPTIONS: `--require ${join(import.meta.dirname, 'plain-http.cjs')}`,
+          ANSWER_PORT: new URL(s3).port,
+        },
+      };
+  }
+}
