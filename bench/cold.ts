@@ -59,7 +59,7 @@ const environment = {
     PUBLIC_PEOPLE: 'false',
     KEEP_DAYS: '7',
   },
-  ...{ CHECKPOINTS_TABLE: 'c', EVENTS_TABLE: 'e', KEYS_TABLE: 'k', NOTICES_TABLE: 'n', UNHEALTHY_AFTER_SECONDS: '195' },
+  ...{ CHECKPOINTS_TABLE: 'c', EVENTS_TABLE: 'e', KEYS_TABLE: 'k', ALERTS_TABLE: 'n', UNHEALTHY_AFTER_SECONDS: '195' },
   ...{ SEARCH_ENDPOINT: 'https://search.example', SEARCH_SIGNED: 'true', IP_TABLE_BUILT_AT: '0' },
 };
 const calls = {

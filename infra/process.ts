@@ -22,10 +22,10 @@ import { LambdaInvoke, Universal } from 'aws-cdk-lib/aws-scheduler-targets';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
+import { alertRights } from '#aws/alerts.ts';
 import { checkpointRights } from '#aws/checkpoints.ts';
 import { eventIndexRights, eventKeyRights, eventRights } from '#aws/events.ts';
 import { lagRights, streamLagRights } from '#aws/lag.ts';
-import { noticeRights } from '#aws/notices.ts';
 import { bucketRights, objectRights } from '#aws/objects.ts';
 import { topicRights } from '#aws/sns.ts';
 import { tablePath } from '#geo/keep.ts';
@@ -111,7 +111,7 @@ export class Process extends Construct {
         CHECKPOINTS_TABLE: stores.checkpoints.tableName,
         EVENTS_TABLE: stores.events.tableName,
         KEYS_TABLE: stores.keys.tableName,
-        NOTICES_TABLE: stores.notices.tableName,
+        ALERTS_TABLE: stores.alerts.tableName,
         BUCKET: stores.bucket.bucketName,
         ...stores.searchVariables(),
         TOPIC: this.messages.topicArn,
@@ -138,7 +138,7 @@ export class Process extends Construct {
     handler.may(rightsTo(eventIndexRights, 'history', 'forget'), [`${stores.events.tableArn}/index/*`]);
     handler.may(rightsTo(eventKeyRights, 'digestKey'), [stores.keys.tableArn]);
     // Who is forgotten while their batch is stored is removed again: as serve forgets.
-    handler.may(rightsTo(noticeRights, 'claim', 'tally', 'add', 'forget'), [stores.notices.tableArn]);
+    handler.may(rightsTo(alertRights, 'claim', 'tally', 'add', 'forget'), [stores.alerts.tableArn]);
     handler.may(rightsTo(objectRights, 'put'), [stores.bucket.arnForObjects('deltas/*')]);
     handler.may(bucketRights, [stores.bucket.bucketArn]);
     handler.may(topicRights, [this.messages.topicArn]);

@@ -1,10 +1,10 @@
 // serve: answers from the stores; tiles: the map's pointer and tiles, from the points alone.
 import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
+import { alertRights } from '#aws/alerts.ts';
 import { checkpointRights } from '#aws/checkpoints.ts';
 import { eventIndexRights, eventRights } from '#aws/events.ts';
 import { lagRights } from '#aws/lag.ts';
-import { noticeRights } from '#aws/notices.ts';
 import { bucketRights, objectRights } from '#aws/objects.ts';
 import { secretRights } from '#aws/secret.ts';
 import type { AccessSettings } from '#core/access.ts';
@@ -29,7 +29,7 @@ export class Serve extends Construct {
         CHECKPOINTS_TABLE: stores.checkpoints.tableName,
         EVENTS_TABLE: stores.events.tableName,
         KEYS_TABLE: stores.keys.tableName,
-        NOTICES_TABLE: stores.notices.tableName,
+        ALERTS_TABLE: stores.alerts.tableName,
         BUCKET: stores.bucket.bucketName,
         ...stores.searchVariables(),
         CREDENTIALS_TABLE: stores.credentials.tableName,
@@ -54,7 +54,7 @@ export class Serve extends Construct {
     );
     handler.may(rightsTo(eventRights, 'version', 'release', 'forget', 'markForgotten'), [stores.events.tableArn]);
     handler.may(rightsTo(eventIndexRights, 'history', 'quarantined', 'forget'), [`${stores.events.tableArn}/index/*`]);
-    handler.may(rightsTo(noticeRights, 'notices', 'forget'), [stores.notices.tableArn]);
+    handler.may(rightsTo(alertRights, 'alerts', 'forget'), [stores.alerts.tableArn]);
     handler.may(
       [
         'dynamodb:GetItem',

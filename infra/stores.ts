@@ -37,7 +37,7 @@ export class Stores extends Construct {
   readonly events: ITable;
   readonly keys: Table;
   /** Claims and messages. */
-  readonly notices: Table;
+  readonly alerts: Table;
   /** Sessions, API tokens and registries' tokens: digests only. */
   readonly credentials: Table;
   readonly bucket: IBucket;
@@ -76,11 +76,11 @@ export class Stores extends Construct {
       : table('Checkpoints', true);
     this.events = existing.events ? named('OwnEvents', existing.events) : eventTable();
     this.keys = table('Keys', false);
-    this.notices = table('Notices', false);
+    this.alerts = table('Notices', false);
     this.credentials = table('Credentials', true, true);
     for (const [of, reason] of [
       [this.keys, 'A backup would keep the key of a day beyond its day, against the privacy rule'],
-      [this.notices, 'Claims only keep a message from going out twice, and messages are gone after 30 days'],
+      [this.alerts, 'Claims only keep a message from going out twice, and messages are gone after 30 days'],
     ] as const)
       explain(of, { DDB3: reason });
 

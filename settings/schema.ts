@@ -156,7 +156,7 @@ export const shared = {
           });
     })
     .default([])
-    .meta({ placeholder: 'JSON', description: 'What sends an alert (docs/notices.md).' }),
+    .meta({ placeholder: 'JSON', description: 'What sends an alert (docs/alerts.md).' }),
   trustedProxies: listOf(proxy(), '["10.0.0.0/8"], [] for none').default([]).meta({
     placeholder: 'RANGE,…',
     description: 'Proxies in front of collect whose X-Forwarded-For is believed: addresses, ranges or "loopback".',

@@ -1,18 +1,18 @@
 import { PublishCommand, type SNSClient } from '@aws-sdk/client-sns';
-import type { Notice } from '#core/rules.ts';
+import type { Alert } from '#core/rules.ts';
 
 /** The rights of a sender on the topic. */
 export const topicRights = ['sns:Publish'];
 
 /** Sends alerts to an SNS topic: text for mail, the whole as JSON, rule and kind as attributes for subscription filters. */
-export function snsSender(client: Pick<SNSClient, 'send'>, topic: string): (notice: Notice) => Promise<void> {
-  return async (notice) => {
-    const { rule, when, text, time } = notice;
+export function snsSender(client: Pick<SNSClient, 'send'>, topic: string): (alert: Alert) => Promise<void> {
+  return async (alert) => {
+    const { rule, when, text, time } = alert;
     await client.send(
       new PublishCommand({
         TopicArn: topic,
         Subject: subjectOf(text),
-        Message: JSON.stringify({ ...notice, time: new Date(time).toISOString() }),
+        Message: JSON.stringify({ ...alert, time: new Date(time).toISOString() }),
         MessageAttributes: {
           rule: { DataType: 'String', StringValue: rule },
           when: { DataType: 'String', StringValue: when },

@@ -1,11 +1,11 @@
 // Forgetting a person in every store that holds people. docs/deploy.md, "Forgetting a person", says what it reaches.
-import type { CredentialStore, EventStore, NoticeFeed, SearchStore } from './stores.ts';
+import type { AlertFeed, CredentialStore, EventStore, SearchStore } from './stores.ts';
 
 export interface PeopleStores {
   events: Pick<EventStore, 'forget' | 'markForgotten' | 'forgotten'>;
   search: Pick<SearchStore, 'forget'>;
   /** Messages, where there are any. */
-  notices?: Pick<NoticeFeed, 'forget'>;
+  alerts?: Pick<AlertFeed, 'forget'>;
   /** Sessions and tokens, where people sign in. */
   credentials?: Pick<CredentialStore, 'forget'>;
 }
@@ -22,7 +22,7 @@ export async function forgetPerson(stores: PeopleStores, user: string, now: numb
 
 /** Removes what is stored of a person. `repositories`: where something may be stored that isn't listed yet. */
 export async function removePerson(
-  { events, search, notices, credentials }: PeopleStores,
+  { events, search, alerts, credentials }: PeopleStores,
   user: string,
   repositories: string[] = [],
 ): Promise<number> {
@@ -31,7 +31,7 @@ export async function removePerson(
   for (const name of new Set([user, user.normalize('NFC'), user.normalize('NFD')])) {
     rows += await events.forget(name, repositories);
     await search.forget(name);
-    rows += ((await notices?.forget(name)) ?? 0) + ((await credentials?.forget(name)) ?? 0);
+    rows += ((await alerts?.forget(name)) ?? 0) + ((await credentials?.forget(name)) ?? 0);
   }
   return rows;
 }

@@ -9,7 +9,7 @@ export type Rule = { name: string } & (
 );
 
 /** An alert. The same rule and occurrence give the same `id`. */
-export interface Notice {
+export interface Alert {
   id: string;
   /** Milliseconds since the epoch. */
   time: number;
@@ -29,15 +29,15 @@ export function fits(pattern: string, name: string): boolean {
   return new RegExp(`^${literal.join('.*')}$`, 's').test(name);
 }
 
-type Message = Omit<Notice, 'id' | 'rule'>;
+type Content = Omit<Alert, 'id' | 'rule'>;
 
-export function pushedMessage({ time, user, repository, tag }: StoredEvent): Message {
+export function pushedAlert({ time, user, repository, tag }: StoredEvent): Content {
   const by = user ? ` by ${user}` : '';
   const text = `${repository}${tag ? `:${tag}` : ''} was pushed${by}`;
   return { time, when: 'pushed', text, data: { repository, ...(tag ? { tag } : {}), ...(user ? { user } : {}) } };
 }
 
-export function firstPullMessage({ time, user, repository }: StoredEvent): Message {
+export function firstPullAlert({ time, user, repository }: StoredEvent): Content {
   return {
     time,
     when: 'first-pull',
@@ -46,12 +46,12 @@ export function firstPullMessage({ time, user, repository }: StoredEvent): Messa
   };
 }
 
-export function newCountryMessage(time: number, domain: string, country: string): Message {
+export function newCountryAlert(time: number, domain: string, country: string): Content {
   const text = `${domain} has its first visit from ${country}`;
   return { time, when: 'new-country', text, data: { domain, country } };
 }
 
-export function hitsMessage(time: number, hits: number, over: number): Message {
+export function hitsAlert(time: number, hits: number, over: number): Content {
   const minute = new Date(time).toISOString().slice(0, 16).replace('T', ' ');
   const text = `${hits} hits so far in the minute ${minute} UTC, more than ${over}`;
   return { time, when: 'hits-per-minute', text, data: { hits } };

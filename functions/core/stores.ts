@@ -4,7 +4,7 @@ import type { Claims, Role } from './access.ts';
 import type { Pull, PullClass, Quarantined, StoredEvent } from './event.ts';
 import type { UnusedImage } from './registry/images.ts';
 import type { ImageChange, ImagePulls } from './registry/outdated.ts';
-import type { Notice } from './rules.ts';
+import type { Alert } from './rules.ts';
 
 // --- stream ---------------------------------------------------------------------------------------------------------
 
@@ -320,7 +320,7 @@ export interface SearchStore {
   forget(user: string): Promise<void>;
 }
 
-// --- notices --------------------------------------------------------------------------------------------------------
+// --- alerts --------------------------------------------------------------------------------------------------------
 
 /** Claims: an alert is sent at most once. */
 export interface ClaimStore {
@@ -334,14 +334,14 @@ export interface ClaimStore {
 }
 
 /** How long alerts are kept. */
-export const noticeKeptMs = 30 * 86_400_000;
+export const alertKeptMs = 30 * 86_400_000;
 
 /** Messages as the page shows them. */
-export interface NoticeFeed {
+export interface AlertFeed {
   /** Idempotent by id. */
-  add(notice: Notice): Promise<void>;
+  add(alert: Alert): Promise<void>;
   /** Newest first. An unreadable cursor throws BadCursor. */
-  notices(page: { cursor?: string; limit: number }): Promise<Page<Notice>>;
+  alerts(page: { cursor?: string; limit: number }): Promise<Page<Alert>>;
   /** Removes alerts and claims that name a user; returns how many. */
   forget(user: string): Promise<number>;
 }

@@ -33,7 +33,6 @@ const rows: Record<string, Needs> = {
   'GET /v1/repositories': 'team',
   'GET /v1/unused': 'team',
   'GET /v1/model': 'team',
-  'GET /v1/notices': 'team',
   'GET /v1/alerts': 'team',
 
   'GET /v1/health': 'owner',

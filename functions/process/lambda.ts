@@ -1,12 +1,12 @@
 import { S3Client } from '@aws-sdk/client-s3';
 import { SNSClient } from '@aws-sdk/client-sns';
+import { openAlerts } from '#aws/alerts.ts';
 import { openCheckpoints } from '#aws/checkpoints.ts';
 import { dynamoClient, searchStore } from '#aws/clients.ts';
 import { clock, newId } from '#aws/clock.ts';
 import { number } from '#aws/env.ts';
 import { openEvents } from '#aws/events.ts';
 import { counter, report } from '#aws/log.ts';
-import { openNotices } from '#aws/notices.ts';
 import { openObjects } from '#aws/objects.ts';
 import { snsSender } from '#aws/sns.ts';
 import { classifier, type OwnClassRule } from '#core/registry/classify.ts';
@@ -28,13 +28,13 @@ const events: typeof stored = {
   },
 };
 
-const notices = openNotices({ client, table: variables.NOTICES_TABLE, clock });
+const alerts = openAlerts({ client, table: variables.ALERTS_TABLE, clock });
 const publish = snsSender(new SNSClient({}), variables.TOPIC);
 
 export const handler = processHandler({
   checkpoints: openCheckpoints({ client, table: variables.CHECKPOINTS_TABLE }),
   events,
-  notices,
+  alerts,
   objects: openObjects({ client: new S3Client({}), bucket: variables.BUCKET }),
   search: searchStore(variables.SEARCH_ENDPOINT, variables.SEARCH_SIGNED === 'true', 'process'),
   locator: await openLocator([variables.IP_TABLE]),
@@ -42,10 +42,10 @@ export const handler = processHandler({
   pullWindowSeconds: number('PULL_WINDOW_SECONDS', variables.PULL_WINDOW_SECONDS),
   notify: notifier({
     rules: JSON.parse(variables.RULES) as Rule[],
-    claims: notices,
+    claims: alerts,
     events,
-    send: async (notice) => {
-      await Promise.all([notices.add(notice), publish(notice)]);
+    send: async (alert) => {
+      await Promise.all([alerts.add(alert), publish(alert)]);
     },
     newId,
     report(cause) {

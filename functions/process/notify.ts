@@ -1,19 +1,19 @@
-// Messages when something happens, at most one for each rule and happening: process may see a record again, so a message
-// goes out only to who claims its key first. The claim is taken before the message is sent; a crash between the two loses
-// the message and never doubles it.
+// Alerts, at most one for each rule and occurrence: process may see a record again, so an alert
+// is sent only by whoever claims its key first. The claim comes before the alert; a crash between the two loses
+// the alert and never doubles it.
 import { createHash } from 'node:crypto';
 import type { StoredEvent } from '#core/event.ts';
 import type { Delta } from '#core/hits/delta.ts';
 import { byTime, isManifestPull, isManifestPush } from '#core/registry/pull.ts';
 import { coveredPushes, retryMs } from '#core/registry/push.ts';
 import {
-  firstPullMessage,
+  type Alert,
+  firstPullAlert,
   fits,
-  hitsMessage,
-  type Notice,
-  newCountryMessage,
+  hitsAlert,
+  newCountryAlert,
   newsMs,
-  pushedMessage,
+  pushedAlert,
   type Rule,
 } from '#core/rules.ts';
 import type { ClaimStore, EventStore } from '#core/stores.ts';
@@ -22,8 +22,8 @@ export interface NotifyOptions {
   rules: Rule[];
   claims: ClaimStore;
   events: Pick<EventStore, 'history' | 'events'>;
-  /** A failure loses the message, and must not hold the shard: it is reported. */
-  send: (notice: Notice) => Promise<void>;
+  /** A failure loses the alert, and must not hold the shard: it is reported. */
+  send: (alert: Alert) => Promise<void>;
   /** A name nobody else claims by. */
   newId: () => string;
   report: (cause: unknown) => void;
@@ -65,7 +65,7 @@ export function notifier(options: NotifyOptions): ((batch: Batch) => Promise<voi
       if (!isManifestPush(event) || !tag || event.class === 'signature') continue;
       if (!isNews(time, batch) || !fits(rule.repository, repository)) continue;
       const around = await events.events(user, repository, time - retryMs, time);
-      if (!coveredPushes(around).has(id)) await tell(rule, id, pushedMessage(event));
+      if (!coveredPushes(around).has(id)) await tell(rule, id, pushedAlert(event));
     }
   }
 
@@ -79,7 +79,7 @@ export function notifier(options: NotifyOptions): ((batch: Batch) => Promise<voi
       const first = own.filter(({ id }) => items.some((pull) => pull.id === id)).sort(byTime)[0];
       if (items.length === 0) continue;
       if (first && isNews(first.time, batch) && items.every(({ id }) => ids.has(id)))
-        await tell(rule, `person ${user}`, firstPullMessage(first), user);
+        await tell(rule, `person ${user}`, firstPullAlert(first), user);
       note(keyOf(rule, `person ${user}`));
     }
   }
@@ -91,7 +91,7 @@ export function notifier(options: NotifyOptions): ((batch: Batch) => Promise<voi
       // The country a domain is first seen in is where it is, not news; what came late is noted without a word.
       const home = await claims.claim(keyOf(rule, `home ${domain}`), country);
       if (home !== country) {
-        if (isNews(time, batch)) await tell(rule, `${domain} ${country}`, newCountryMessage(time, domain, country));
+        if (isNews(time, batch)) await tell(rule, `${domain} ${country}`, newCountryAlert(time, domain, country));
         else await claims.claim(keyOf(rule, `${domain} ${country}`), newId());
       }
       note(pair);
@@ -102,16 +102,16 @@ export function notifier(options: NotifyOptions): ((batch: Batch) => Promise<voi
     for (const [minute, count] of batch.hitsByMinute) {
       if (!isNews(minute, batch)) continue;
       const sum = await claims.tally(keyOf(rule, String(minute)), `${batch.shard}:${batch.previous}`, count);
-      if (sum > rule.over) await tell(rule, `over ${minute}`, hitsMessage(minute, sum, rule.over));
+      if (sum > rule.over) await tell(rule, `over ${minute}`, hitsAlert(minute, sum, rule.over));
     }
   }
 
-  async function tell(rule: Rule, happening: string, message: Omit<Notice, 'id' | 'rule'>, person?: string) {
+  async function tell(rule: Rule, happening: string, alert: Omit<Alert, 'id' | 'rule'>, person?: string) {
     const key = keyOf(rule, happening);
     const mine = newId();
     if ((await claims.claim(key, mine, person)) !== mine) return;
     const id = createHash('sha256').update(key).digest('base64url').slice(0, 22);
-    await send({ id, rule: rule.name, ...message }).catch(report);
+    await send({ id, rule: rule.name, ...alert }).catch(report);
   }
 
   function note(text: string) {

@@ -15,7 +15,7 @@ import { jsonOf } from '#core/registry/fields.ts';
 import { registryEventMisfit } from '#core/registry/line.ts';
 import { normalise } from '#core/registry/normalise.ts';
 import { setAsideText } from '#core/registry/quarantine.ts';
-import type { CheckpointStore, EventStore, NoticeFeed, ObjectStore, SearchStore } from '#core/stores.ts';
+import type { AlertFeed, CheckpointStore, EventStore, ObjectStore, SearchStore } from '#core/stores.ts';
 import { type Arrived, anyForgotten, withoutForgotten } from './forgotten.ts';
 import { placesOf } from './locate.ts';
 import type { Batch } from './notify.ts';
@@ -27,7 +27,7 @@ export interface ProcessStores {
   objects: ObjectStore;
   search: SearchStore;
   /** Messages, where there are any: a person may be forgotten while theirs are made. */
-  notices?: Pick<NoticeFeed, 'forget'>;
+  alerts?: Pick<AlertFeed, 'forget'>;
 }
 
 export interface ProcessOptions extends ProcessStores, PullOptions {

@@ -5,14 +5,14 @@ import type { PullClass, StoredEvent } from '#core/event.ts';
 import { removePerson } from '#core/forget.ts';
 import { type Classified, clientOf } from '#core/registry/classify.ts';
 import { pullsBetween } from '#core/registry/pull.ts';
-import type { EventStore, NoticeFeed, ObjectStore, SearchStore } from '#core/stores.ts';
+import type { AlertFeed, EventStore, ObjectStore, SearchStore } from '#core/stores.ts';
 import { documents, pushDocuments } from './pulls.ts';
 
 export interface RecountOptions {
   events: EventStore;
   search: SearchStore;
   objects: ObjectStore;
-  notices?: Pick<NoticeFeed, 'forget'>;
+  alerts?: Pick<AlertFeed, 'forget'>;
   classify: (event: Classified) => PullClass;
   pullWindowSeconds: number;
   clock: () => number;

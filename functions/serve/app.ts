@@ -1,18 +1,18 @@
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { mapFor } from '#core/access.ts';
-import type { NoticeFeed, SearchStore } from '#core/stores.ts';
+import type { AlertFeed, SearchStore } from '#core/stores.ts';
 import { assertRow } from '#http/access.ts';
 import { readBody } from '#http/body.ts';
 import { ApiError, answerErrors } from '#http/errors.ts';
 import { access } from './access.ts';
+import { alertRoutes } from './alerts.ts';
 import { credentialRoutes } from './credentials.ts';
 import { type HealthOptions, healthRoutes } from './health.ts';
 import { describeIncoming } from './incoming.ts';
 import { mapRoutes } from './map/clusters.ts';
 import { hitRoutes } from './map/hits.ts';
 import { noSnapshots, type SnapshotSource } from './map/snapshots.ts';
-import { noticeRoutes } from './notices.ts';
 import { describeTokens, openApiDocument } from './openapi.ts';
 import { router } from './parameters.ts';
 import type { ModelSource } from './recommender/models.ts';
@@ -27,7 +27,7 @@ export interface ServeOptions extends HealthOptions {
   access: SignIn;
   search: SearchStore;
   /** Messages of the rules, where they are kept for the page. */
-  notices?: NoticeFeed;
+  alerts?: AlertFeed;
   snapshots: SnapshotSource;
   /** The same without names, for those who may not see them. */
   anonymousSnapshots?: SnapshotSource;
@@ -64,7 +64,7 @@ export function serveApp(options: ServeOptions): OpenAPIHono {
   app.route('/', outdatedRoutes(options));
   app.route('/', recommendationRoutes(options));
   app.route('/', healthRoutes(options));
-  app.route('/', noticeRoutes(options.notices));
+  app.route('/', alertRoutes(options.alerts));
   app.route('/', credentialRoutes({ ...options.access, clock }));
   app.route('/', sessionRoutes({ ...options.access, clock, report }));
   describeIncoming(app);

@@ -1,5 +1,6 @@
 import { S3Client } from '@aws-sdk/client-s3';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { openAlerts } from '#aws/alerts.ts';
 import { openCheckpoints } from '#aws/checkpoints.ts';
 import { dynamoClient, searchStore } from '#aws/clients.ts';
 import { clock } from '#aws/clock.ts';
@@ -9,7 +10,6 @@ import { openEvents } from '#aws/events.ts';
 import { gatewayHandler, peerOf } from '#aws/gateway.ts';
 import { openLag } from '#aws/lag.ts';
 import { counter, report } from '#aws/log.ts';
-import { openNotices } from '#aws/notices.ts';
 import { openObjects } from '#aws/objects.ts';
 import { openSecret } from '#aws/secret.ts';
 import type { AccessSettings } from '#core/access.ts';
@@ -30,7 +30,7 @@ const app = serveApp({
   ...{ objects, checkpoints, clock, report },
   events: openEvents({ client, table: variables.EVENTS_TABLE, keyTable: variables.KEYS_TABLE, clock }),
   search: searchStore(variables.SEARCH_ENDPOINT, variables.SEARCH_SIGNED === 'true', 'serve'),
-  notices: openNotices({ client, table: variables.NOTICES_TABLE, clock }),
+  alerts: openAlerts({ client, table: variables.ALERTS_TABLE, clock }),
   snapshots: objectSnapshots(objects, clock),
   anonymousSnapshots: objectSnapshots(objects, clock, { anonymous: true }),
   models: modelSource(objects, clock, report),

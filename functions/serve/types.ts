@@ -1,10 +1,10 @@
 // Types of the replies, taken from the routes' own schemas, for the pages: types only, so that no schema reaches a browser.
 import type { RouteConfig, z } from '@hono/zod-openapi';
+import type * as alerts from './alerts.ts';
 import type * as credentials from './credentials.ts';
 import type * as health from './health.ts';
 import type * as clusters from './map/clusters.ts';
 import type * as hits from './map/hits.ts';
-import type * as notices from './notices.ts';
 import type * as recommendations from './recommender/recommendations.ts';
 import type * as outdated from './registry/outdated.ts';
 import type * as people from './registry/people.ts';
@@ -15,7 +15,7 @@ type Module =
   | typeof credentials
   | typeof health
   | typeof hits
-  | typeof notices
+  | typeof alerts
   | typeof outdated
   | typeof people
   | typeof recommendations

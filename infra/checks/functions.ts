@@ -80,7 +80,7 @@ export const functionChecks: Check[] = [
   },
   {
     id: 'role-managed',
-    fact: "AWS' managed policies change without notice and hold more than one function needs",
+    fact: "AWS' managed policies change without alert and hold more than one function needs",
     document: 'IAM/latest/UserGuide/access_policies_managed-vs-inline.html',
     faults: each('IAM::Role', ({ ManagedPolicyArns = [] }) =>
       ManagedPolicyArns.every((arn: unknown) => JSON.stringify(arn).includes('AWSCodeDeployRoleForLambdaLimited')),

@@ -263,7 +263,7 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
   await t.test('training publishes a model, and recommendations come of it', async () => {
     await notify(JSON.stringify({ events: [pull('team-a/api'), pull('own/image'), pull('odd', { action: 5 })] }));
     await eventually(
-      () => get<{ items: { text: string }[] }>('/v1/notices?limit=200'),
+      () => get<{ items: { text: string }[] }>('/v1/alerts?limit=200'),
       ({ items }) => items.some(({ text }) => text.startsWith(`${person} pulls for the first time`)),
     );
     await eventually(
@@ -283,9 +283,9 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
   await t.test('a forgotten person is in no table, bucket, index or log any more; an address never was', async () => {
     const before = await readEverything(client, opensearch.url);
     const kinds = new Set(
-      before.holding(person).map((place) => place.replace(/(table .*(Events|Notices)|index \S+).*/, '$1')),
+      before.holding(person).map((place) => place.replace(/(table .*(Events|Alerts)|index \S+).*/, '$1')),
     );
-    for (const kind of [/Events/, /Notices/, /index .*documents/, /index .*recommendations/])
+    for (const kind of [/Events/, /Alerts/, /index .*documents/, /index .*recommendations/])
       assert.ok(
         [...kinds].some((place) => kind.test(place)),
         `${kind} in ${[...kinds]}`,
@@ -379,7 +379,7 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
       history: await get<{ items: unknown[] }>('/v1/history?user=alice&limit=1000'),
       recommendations: await recommended('alice'),
       model: await get('/v1/model'),
-      notices: await get('/v1/notices'),
+      alerts: await get('/v1/alerts'),
     });
     await invoke(outputs.ExportFunction);
     // Only the person who was forgotten pulled it; the catalogue in the function is at most seconds old.

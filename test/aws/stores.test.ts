@@ -11,19 +11,19 @@ import {
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { openAlerts } from '#aws/alerts.ts';
 import { openCheckpoints } from '#aws/checkpoints.ts';
 import { openCredentials } from '#aws/credentials.ts';
 import { newestIndex, openEvents } from '#aws/events.ts';
-import { openNotices } from '#aws/notices.ts';
 import { openObjects } from '#aws/objects.ts';
 import { openSearchCall } from '#aws/opensearch.ts';
 import { openSearch } from '#aws/search.ts';
 import { openStream } from '#aws/stream.ts';
+import { alertContract } from '../contracts/alerts.ts';
 import { checkpointContract } from '../contracts/checkpoints.ts';
 import { claimContract } from '../contracts/claims.ts';
 import { credentialContract } from '../contracts/credentials.ts';
 import { eventContract } from '../contracts/events.ts';
-import { noticeContract } from '../contracts/notices.ts';
 import { objectContract } from '../contracts/objects.ts';
 import { searchContract } from '../contracts/search.ts';
 import { streamContract } from '../contracts/stream.ts';
@@ -118,11 +118,11 @@ async function contracts() {
   );
 
   claimContract('DynamoDB claims', async () =>
-    openNotices({ client, table: await makeTable(['pk', 'sk']), clock: () => Date.now() }),
+    openAlerts({ client, table: await makeTable(['pk', 'sk']), clock: () => Date.now() }),
   );
 
-  noticeContract('DynamoDB notices', async (clock) =>
-    openNotices({ client, table: await makeTable(['pk', 'sk']), clock }),
+  alertContract('DynamoDB alerts', async (clock) =>
+    openAlerts({ client, table: await makeTable(['pk', 'sk']), clock }),
   );
 
   objectContract('S3 objects', async () => {

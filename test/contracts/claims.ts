@@ -1,9 +1,9 @@
 // The contract of the claim store: what every stage relies on, whichever way it is made. `make` gives a test an empty one.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ClaimStore, NoticeFeed } from '#core/stores.ts';
+import type { AlertFeed, ClaimStore } from '#core/stores.ts';
 
-export function claimContract(name: string, make: () => Promise<ClaimStore & Pick<NoticeFeed, 'forget'>>): void {
+export function claimContract(name: string, make: () => Promise<ClaimStore & Pick<AlertFeed, 'forget'>>): void {
   test(`${name}: a key is claimed by the first, for good, and the first may ask again`, async () => {
     const claims = await make();
     assert.equal(await claims.claim('k', 'a'), 'a');

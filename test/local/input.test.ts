@@ -183,7 +183,7 @@ test('what a sender gets wrong is named; what a registry gets wrong is set aside
       ['get', '/v1/embed/map?theme=blue', 400, {}],
       ['get', '/v1/embed/badge.svg?label=', 400, {}],
       ['get', '/v1/embed/badge.svg', 200, {}],
-      ['get', '/v1/notices?cursor=x', 400, {}],
+      ['get', '/v1/alerts?cursor=x', 400, {}],
     ];
     for (const [method, path, status, headers] of changes) {
       const answer = await fetch(running.origin + path, { method: method.toUpperCase(), headers });
@@ -326,7 +326,7 @@ test('one call forgets a person everywhere, to the last byte of the data folder'
   );
   await eventually(
     10,
-    () => running.get<{ items: { data: { user?: string } }[] }>('/v1/notices'),
+    () => running.get<{ items: { data: { user?: string } }[] }>('/v1/alerts'),
     ({ items }) => items.some(({ data }) => data.user === user),
   );
   // It lies in another record than the events, perhaps of another shard.
@@ -343,7 +343,7 @@ test('one call forgets a person everywhere, to the last byte of the data folder'
         return text.toLowerCase().includes(user.toLowerCase());
       })
       .map(({ name }) => name.split('.')[0]);
-  assert.deepEqual([...new Set(holding())].sort(), ['events', 'notices', 'search']);
+  assert.deepEqual([...new Set(holding())].sort(), ['events', 'alerts', 'search']);
 
   const answer = await fetch(`${running.origin}/v1/users?user=${user}`, { method: 'DELETE' });
   assert.equal(answer.status, 200);
@@ -355,7 +355,7 @@ test('one call forgets a person everywhere, to the last byte of the data folder'
     [0, 1, 2, 3, 4].map((n) => `other-${n}`),
   );
   assert.ok(!JSON.stringify(await running.get('/v1/pullers?repository=a/0')).includes(user));
-  assert.ok(!JSON.stringify(await running.get('/v1/notices')).includes(user));
+  assert.ok(!JSON.stringify(await running.get('/v1/alerts')).includes(user));
   assert.ok(!JSON.stringify(await running.get('/v1/quarantine')).includes(user));
   await running.stop();
 });

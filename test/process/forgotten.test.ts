@@ -7,9 +7,9 @@ import type { RegistryEvent, RegistryLine } from '#core/event.ts';
 import { forgetPerson } from '#core/forget.ts';
 import { classifier } from '#core/registry/classify.ts';
 import { pullsOf } from '#core/registry/pull.ts';
+import { openAlerts } from '#local/stores/alerts.ts';
 import { openCheckpoints } from '#local/stores/checkpoints.ts';
 import { openEvents } from '#local/stores/events.ts';
-import { openNotices } from '#local/stores/notices.ts';
 import { openSearch } from '#local/stores/search.ts';
 import { notifier } from '#process/notify.ts';
 import { type ProcessOptions, processBatch, type ShardRecord } from '#process/process.ts';
@@ -41,7 +41,7 @@ function world(random: () => number) {
   const stores = {
     events: openEvents(':memory:', clock),
     search: openSearch(':memory:'),
-    notices: openNotices(':memory:', clock),
+    alerts: openAlerts(':memory:', clock),
     checkpoints: openCheckpoints(':memory:'),
     objects: memoryObjects(clock).through(open),
   };
@@ -63,7 +63,7 @@ function world(random: () => number) {
     const through = {
       events: around(stores.events),
       search: around(stores.search),
-      notices: around(stores.notices),
+      alerts: around(stores.alerts),
       checkpoints: around(stores.checkpoints),
       objects: around(stores.objects),
     };
@@ -71,7 +71,7 @@ function world(random: () => number) {
       ...through,
       ...{ locator: { locate: () => undefined }, classify: classifier(), pullWindowSeconds: 2, clock, newId },
       notify: notifier({
-        ...{ rules, claims: through.notices, events: through.events, send: through.notices.add, newId },
+        ...{ rules, claims: through.alerts, events: through.events, send: through.alerts.add, newId },
         report: (cause) => {
           throw cause;
         },
@@ -132,7 +132,7 @@ test('who is forgotten while their events are stored is gone; who comes after co
         const through = {
           events: around(stores.events),
           search: around(stores.search),
-          notices: around(stores.notices),
+          alerts: around(stores.alerts),
         };
         for (let done = false; !done; )
           done = await forgetPerson(through, 'ann', clock()).then(
@@ -163,12 +163,12 @@ test('who is forgotten while their events are stored is gone; who comes after co
       };
       const others = early.filter(({ user }) => user !== 'ann');
       await left(others);
-      const told = await stores.notices.notices({ limit: 1000 });
+      const told = await stores.alerts.alerts({ limit: 1000 });
       assert.deepEqual(
         told.items.filter(({ data }) => data.user === 'ann'),
         [],
       );
-      assert.equal(await stores.notices.forget('ann'), 0);
+      assert.equal(await stores.alerts.forget('ann'), 0);
 
       take(late);
       await processAll(around);

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Pull, StoredEvent } from '#core/event.ts';
-import { fits, type Notice, type Rule } from '#core/rules.ts';
-import { openNotices } from '#local/stores/notices.ts';
+import { type Alert, fits, type Rule } from '#core/rules.ts';
+import { openAlerts } from '#local/stores/alerts.ts';
 import { type Batch, notifier } from '#process/notify.ts';
 
 const now = Date.parse('2026-05-20T15:04:30Z');
@@ -16,8 +16,8 @@ const rules: Rule[] = [
 
 /** Processes that share claims and a history, as retries, zombies and other shards do. */
 function world(pulled: Pick<Pull, 'id' | 'user'>[] = []) {
-  const sent: Notice[] = [];
-  const claims = openNotices(':memory:', () => now);
+  const sent: Alert[] = [];
+  const claims = openAlerts(':memory:', () => now);
   let claimants = 0;
   const stored: StoredEvent[] = [];
   const start = (options: { failing?: boolean; rules?: Rule[] } = {}) => {
@@ -33,9 +33,9 @@ function world(pulled: Pick<Pull, 'id' | 'user'>[] = []) {
             (event) => event.user === user && event.repository === repository && event.time >= from && event.time <= to,
           ),
       },
-      send: async (notice) => {
+      send: async (alert) => {
         if (options.failing) throw new Error('down');
-        sent.push(notice);
+        sent.push(alert);
       },
       newId: () => `claimant ${claimants++}`,
       report: () => {},

@@ -50,7 +50,7 @@ const table: Record<string, keyof typeof kinds> = {
   'GET /v1/repositories': 'team',
   'GET /v1/unused': 'team',
   'GET /v1/model': 'team',
-  'GET /v1/notices': 'team',
+  'GET /v1/alerts': 'team',
   'GET /v1/health': 'owner',
   'GET /v1/quarantine': 'owner',
   'POST /v1/model/rollback': 'owner',
@@ -123,7 +123,7 @@ async function wirings(change: Partial<AccessSettings> = {}): Promise<Record<'lo
     events: closed,
     search: closed,
     checkpoints: closed,
-    notices: closed,
+    alerts: closed,
     stream: closed,
   };
   const serve = {

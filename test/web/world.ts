@@ -248,7 +248,7 @@ export async function startWorld(folder: string): Promise<World> {
         if (empty) return { current: null, items: [], refused: null };
         return { current: models.find(({ current }) => current), items: models, refused };
       }
-      case '/v1/notices':
+      case '/v1/alerts':
         return {
           items: empty
             ? []
@@ -286,7 +286,7 @@ export async function startWorld(folder: string): Promise<World> {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://world');
     world.asked.push(pathname);
     const isPrivate =
-      /^\/v1\/(users|history|recommendations|pulls|pullers|model|quarantine|notices|repositories|similar)/;
+      /^\/v1\/(users|history|recommendations|pulls|pullers|model|quarantine|alerts|repositories|similar)/;
     if (world.mood === 'private' && isPrivate.test(pathname) && request.headers.authorization !== 'Bearer secret')
       return json(response, 401, { error: { code: 'unauthorized', message: 'Send the reader token.' } });
     if (request.method === 'DELETE' || pathname === '/v1/model/rollback') {

@@ -77,8 +77,8 @@ function State({ health, now }: { health: Health; now: number }) {
 /** What the rules of the configuration had to say. */
 function News() {
   const now = useNow();
-  const loaded = useLoad('notices', (signal) =>
-    get('/v1/notices', { limit: 10 }, { signal, revalidate: true }).then(({ items }) => items),
+  const loaded = useLoad('alerts', (signal) =>
+    get('/v1/alerts', { limit: 10 }, { signal, revalidate: true }).then(({ items }) => items),
   );
   useEvery(everyMs, loaded.reload);
   return (

@@ -1,6 +1,6 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { forgetPerson } from '#core/forget.ts';
-import { BadCursor, type CredentialStore, type EventStore, type NoticeFeed, type SearchStore } from '#core/stores.ts';
+import { type AlertFeed, BadCursor, type CredentialStore, type EventStore, type SearchStore } from '#core/stores.ts';
 import { ApiError, badRequest } from '#http/errors.ts';
 import {
   failures,
@@ -20,7 +20,7 @@ import {
 export interface PeopleOptions {
   events: EventStore;
   search: SearchStore;
-  notices?: NoticeFeed;
+  alerts?: AlertFeed;
   /** A forgotten person is signed out. */
   credentials?: CredentialStore;
   clock: () => number;
@@ -102,7 +102,7 @@ export const forget = createRoute({
 });
 
 /** What is known of people. */
-export function peopleRoutes({ events, search, notices, credentials, clock, report }: PeopleOptions): OpenAPIHono {
+export function peopleRoutes({ events, search, alerts, credentials, clock, report }: PeopleOptions): OpenAPIHono {
   const app = router();
   app.openapi(users, async (c) => {
     const items = await search.users(c.req.valid('query'));
@@ -132,7 +132,7 @@ export function peopleRoutes({ events, search, notices, credentials, clock, repo
   });
   app.openapi(forget, async (c) => {
     const { user } = c.req.valid('query');
-    const rows = await forgetPerson({ events, search, notices, credentials }, user, clock()).catch((cause) => {
+    const rows = await forgetPerson({ events, search, alerts, credentials }, user, clock()).catch((cause) => {
       report(cause);
       throw new ApiError(500, 'not_forgotten', 'Nothing or not all was forgotten; the log has the cause. Call again.');
     });

@@ -19,9 +19,9 @@ const handler = processHandler({
   pullWindowSeconds: settings.pullWindow,
   notify: notifier({
     ...stores,
-    claims: stores.notices,
+    claims: stores.alerts,
     rules: settings.rules,
-    send: stores.notices.add,
+    send: stores.alerts.add,
     newId,
     report: console.error,
   }),
@@ -45,4 +45,4 @@ parentPort?.once('message', () => pump.stop());
 
 const { notifyUrl: url, notifySecret: secret } = settings;
 if (url && secret)
-  await repeat('messages', 1, () => deliver({ url, secret, next: stores.notices.next, clock, report: console.error }));
+  await repeat('alerts', 1, () => deliver({ url, secret, next: stores.alerts.next, clock, report: console.error }));

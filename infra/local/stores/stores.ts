@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { openSearch as openOpenSearch } from '#aws/search.ts';
 import type { CredentialStore } from '#core/stores.ts';
 import type { ProcessStores } from '#process/process.ts';
+import { type Alerts, openAlerts } from './alerts.ts';
 import { openCheckpoints } from './checkpoints.ts';
 import { openCredentials } from './credentials.ts';
 import { openEvents } from './events.ts';
-import { type Notices, openNotices } from './notices.ts';
 import { openObjects } from './objects.ts';
 import { openSearch } from './search.ts';
 import { type LocalStream, openStream } from './stream.ts';
@@ -20,7 +20,7 @@ export const newId = () => randomUUID();
 
 export interface LocalStores extends ProcessStores {
   stream: LocalStream;
-  notices: Notices;
+  alerts: Alerts;
   credentials: CredentialStore;
 }
 
@@ -30,7 +30,7 @@ export function openStores(folder: string, opensearch?: string): LocalStores {
     checkpoints: openCheckpoints(join(folder, 'checkpoints.db')),
     events: openEvents(join(folder, 'events.db'), clock),
     credentials: openCredentials(join(folder, 'credentials.db'), clock),
-    notices: openNotices(join(folder, 'notices.db'), clock),
+    alerts: openAlerts(join(folder, 'notices.db'), clock),
     objects: openObjects(join(folder, 'objects')),
     search: opensearch ? openOpenSearch({ endpoint: opensearch }) : openSearch(join(folder, 'search.db')),
   };

@@ -18,8 +18,8 @@ async function left({ get }: Running): Promise<unknown[]> {
   const people = await get<Pages>('/v1/users?search=verify-');
   const quarantined = await get<Pages>('/v1/quarantine');
   const repositories = await get<{ repository: string }[]>('/v1/repositories?search=verify');
-  const { items } = await get<Pages>('/v1/notices');
-  const told = items.filter((notice) => JSON.stringify(notice).includes('verify'));
+  const { items } = await get<Pages>('/v1/alerts');
+  const told = items.filter((alert) => JSON.stringify(alert).includes('verify'));
   return [...people.items, ...quarantined.items, ...repositories, ...told];
 }
 

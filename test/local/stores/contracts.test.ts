@@ -2,19 +2,19 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
+import { openAlerts } from '#local/stores/alerts.ts';
 import { openCheckpoints } from '#local/stores/checkpoints.ts';
 import { openCredentials } from '#local/stores/credentials.ts';
 import { openEvents } from '#local/stores/events.ts';
-import { openNotices } from '#local/stores/notices.ts';
 import { openObjects } from '#local/stores/objects.ts';
 import { openReader } from '#local/stores/reading.ts';
 import { openSearch } from '#local/stores/search.ts';
 import { openStream } from '#local/stores/stream.ts';
+import { alertContract } from '../../contracts/alerts.ts';
 import { checkpointContract } from '../../contracts/checkpoints.ts';
 import { claimContract } from '../../contracts/claims.ts';
 import { credentialContract } from '../../contracts/credentials.ts';
 import { eventContract } from '../../contracts/events.ts';
-import { noticeContract } from '../../contracts/notices.ts';
 import { objectContract } from '../../contracts/objects.ts';
 import { searchContract } from '../../contracts/search.ts';
 import { streamContract } from '../../contracts/stream.ts';
@@ -38,9 +38,9 @@ eventContract('embedded events', async (clock) => openEvents(join(fresh(), 'even
 
 credentialContract('embedded credentials', async (clock) => openCredentials(join(fresh(), 'credentials.db'), clock));
 
-claimContract('embedded claims', async () => openNotices(join(fresh(), 'notices.db'), Date.now));
+claimContract('embedded claims', async () => openAlerts(join(fresh(), 'notices.db'), Date.now));
 
-noticeContract('embedded notices', async (clock) => openNotices(join(fresh(), 'notices.db'), clock));
+alertContract('embedded alerts', async (clock) => openAlerts(join(fresh(), 'notices.db'), clock));
 
 objectContract('embedded objects', async () => openObjects(fresh()));
 

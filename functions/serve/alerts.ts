@@ -1,11 +1,11 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import { BadCursor, type NoticeFeed } from '#core/stores.ts';
+import { type AlertFeed, BadCursor } from '#core/stores.ts';
 import { badRequest } from '#http/errors.ts';
 import { failures, iso, json, limit, pageOf, router } from './parameters.ts';
 
 export const route = createRoute({
   method: 'get',
-  path: '/v1/notices',
+  path: '/v1/alerts',
   summary: 'What the rules had to say; newest first',
   request: { query: z.object({ cursor: z.string().optional(), limit: limit(20, 200) }) },
   responses: {
@@ -20,17 +20,17 @@ export const route = createRoute({
           data: z.record(z.string(), z.union([z.string(), z.number()])),
         }),
       ),
-      'Messages',
+      'Alerts',
     ),
     ...failures,
   },
 });
 
-/** The messages of the rules; without a feed there are none. */
-export function noticeRoutes(feed: NoticeFeed | undefined): OpenAPIHono {
+/** The alerts that the rules sent; none without a feed. */
+export function alertRoutes(feed: AlertFeed | undefined): OpenAPIHono {
   const app = router();
   app.openapi(route, async (c) => {
-    const page = await feed?.notices(c.req.valid('query')).catch((cause) => {
+    const page = await feed?.alerts(c.req.valid('query')).catch((cause) => {
       throw cause instanceof BadCursor ? badRequest(cause.message) : cause;
     });
     const items = (page?.items ?? []).map((item) => ({ ...item, time: iso(item.time) }));

@@ -1,19 +1,19 @@
-// Messages on one machine: claimed, kept for the page, and posted to a webhook when one is set.
+// Alerts on one machine: claimed, kept for the page, and posted to a webhook when one is set.
 
 import { page, readCursor } from '#core/cursor.ts';
-import type { Notice } from '#core/rules.ts';
-import { type ClaimStore, type NoticeFeed, noticeKeptMs } from '#core/stores.ts';
+import type { Alert } from '#core/rules.ts';
+import { type AlertFeed, alertKeptMs, type ClaimStore } from '#core/stores.ts';
 import { openDatabase, transaction } from './sqlite.ts';
 import { wiper } from './wipe.ts';
 
 const dayMs = 86_400_000;
 
-export interface Notices extends ClaimStore, NoticeFeed {
+export interface Alerts extends ClaimStore, AlertFeed {
   /** Returns the oldest alert that nobody has taken, and takes it; none older than an hour. */
-  next(): Notice | undefined;
+  next(): Alert | undefined;
 }
 
-export function openNotices(file: string, clock: () => number): Notices {
+export function openAlerts(file: string, clock: () => number): Alerts {
   const database = openDatabase(
     file,
     `CREATE TABLE IF NOT EXISTS claims (key TEXT PRIMARY KEY, by TEXT) WITHOUT ROWID;
@@ -31,12 +31,12 @@ export function openNotices(file: string, clock: () => number): Notices {
   const putTally = prepare('INSERT OR REPLACE INTO tallies VALUES (?, ?, ?, ?)');
   const expireTallies = prepare('DELETE FROM tallies WHERE at < ?');
   const sum = prepare('SELECT sum(count) AS sum FROM tallies WHERE key = ?');
-  const putNotice = prepare('INSERT OR IGNORE INTO notices VALUES (?, ?, ?, ?, 0, ?)');
-  const expireNotices = prepare('DELETE FROM notices WHERE at < ?');
+  const putAlert = prepare('INSERT OR IGNORE INTO notices VALUES (?, ?, ?, ?, 0, ?)');
+  const expireAlerts = prepare('DELETE FROM notices WHERE at < ?');
   const newest = prepare('SELECT doc FROM notices WHERE (time, id) < (?, ?) ORDER BY time DESC, id DESC LIMIT ?');
   const unsent = prepare('SELECT id, doc FROM notices WHERE sent = 0 AND at > ? ORDER BY at, id LIMIT 1');
   const markSent = prepare('UPDATE notices SET sent = 1 WHERE id = ?');
-  const forgetNotices = prepare('DELETE FROM notices WHERE user = ?');
+  const forgetAlerts = prepare('DELETE FROM notices WHERE user = ?');
   const forgetClaims = prepare('DELETE FROM claims WHERE key IN (SELECT key FROM claims_naming WHERE person = ?)');
   const forgetNaming = prepare('DELETE FROM claims_naming WHERE person = ?');
 
@@ -55,28 +55,28 @@ export function openNotices(file: string, clock: () => number): Notices {
         return Number(sum.get(key)?.sum);
       });
     },
-    async add(notice) {
-      expireNotices.run(clock() - noticeKeptMs);
-      putNotice.run(notice.id, notice.time, clock(), notice.data.user ?? '', JSON.stringify(notice));
+    async add(alert) {
+      expireAlerts.run(clock() - alertKeptMs);
+      putAlert.run(alert.id, alert.time, clock(), alert.data.user ?? '', JSON.stringify(alert));
     },
     next() {
       return transaction(database, () => {
         const row = unsent.get(clock() - 3_600_000);
         if (!row) return undefined;
         markSent.run(row.id);
-        return JSON.parse(String(row.doc)) as Notice;
+        return JSON.parse(String(row.doc)) as Alert;
       });
     },
-    async notices({ cursor, limit }) {
+    async alerts({ cursor, limit }) {
       const [time, id] = readCursor(cursor);
-      const rows = newest.all(time, id, limit + 1).map((row) => JSON.parse(String(row.doc)) as Notice);
+      const rows = newest.all(time, id, limit + 1).map((row) => JSON.parse(String(row.doc)) as Alert);
       return page(rows, limit);
     },
     async forget(user) {
       const rows = transaction(database, () => {
         const claims = Number(forgetClaims.run(user).changes);
         forgetNaming.run(user);
-        return claims + Number(forgetNotices.run(user).changes);
+        return claims + Number(forgetAlerts.run(user).changes);
       });
       await wiped(rows > 0);
       return rows;

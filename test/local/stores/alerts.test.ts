@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { test } from 'node:test';
-import type { Notice } from '#core/rules.ts';
+import type { Alert } from '#core/rules.ts';
 import { deliver } from '#local/stages/deliver.ts';
-import { openNotices } from '#local/stores/notices.ts';
+import { openAlerts } from '#local/stores/alerts.ts';
 
 const hour = 3_600_000;
 let now = 1_790_000_000_000;
-const notice = (id: string, time = now, user = 'ann'): Notice => ({
+const alert = (id: string, time = now, user = 'ann'): Alert => ({
   id,
   time,
   rule: 'people',
@@ -17,12 +17,12 @@ const notice = (id: string, time = now, user = 'ann'): Notice => ({
 });
 
 test('messages are posted once, signed; one the receiver refuses is reported and not posted again', async () => {
-  const notices = openNotices(':memory:', () => now);
-  await notices.add(notice('old'));
+  const alerts = openAlerts(':memory:', () => now);
+  await alerts.add(alert('old'));
   now += 2 * hour;
-  await notices.add(notice('good'));
-  await notices.add(notice('refused'));
-  await notices.add(notice('unreachable'));
+  await alerts.add(alert('good'));
+  await alerts.add(alert('refused'));
+  await alerts.add(alert('unreachable'));
   const posted: { body: string; headers: Record<string, string> }[] = [];
   const reports: string[] = [];
   const post = (async (_url: string, { body, headers }: { body: string; headers: Record<string, string> }) => {
@@ -34,7 +34,7 @@ test('messages are posted once, signed; one the receiver refuses is reported and
     await deliver({
       url: 'https://hook.example',
       secret: 'secret',
-      next: notices.next,
+      next: alerts.next,
       clock: () => now,
       report: (text) => reports.push(text),
       post,

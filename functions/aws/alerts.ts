@@ -12,11 +12,11 @@ import { createHash } from 'node:crypto';
 import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
 import { type DynamoDBDocumentClient, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { page, readCursor } from '#core/cursor.ts';
-import type { Notice } from '#core/rules.ts';
-import { type ClaimStore, type NoticeFeed, noticeKeptMs } from '#core/stores.ts';
+import type { Alert } from '#core/rules.ts';
+import { type AlertFeed, alertKeptMs, type ClaimStore } from '#core/stores.ts';
 import { deleteAll, type Key, queryAll, sortable } from './dynamo.ts';
 
-export interface NoticesOptions {
+export interface AlertsOptions {
   client: DynamoDBDocumentClient;
   table: string;
   /** Milliseconds since the epoch. */
@@ -34,15 +34,15 @@ const claimKey = (key: string, person?: string): Key =>
     : { pk: personKey(person), sk: `claim ${createHash('sha256').update(key).digest('base64url')}` };
 
 /** The rights that each method needs on the table. */
-export const noticeRights = {
+export const alertRights = {
   claim: ['dynamodb:PutItem'],
   tally: ['dynamodb:UpdateItem'],
   add: ['dynamodb:PutItem'],
-  notices: ['dynamodb:Query'],
+  alerts: ['dynamodb:Query'],
   forget: ['dynamodb:Query', 'dynamodb:BatchWriteItem'],
-} satisfies Record<keyof (ClaimStore & NoticeFeed), string[]>;
+} satisfies Record<keyof (ClaimStore & AlertFeed), string[]>;
 
-export function openNotices({ client, table, clock }: NoticesOptions): ClaimStore & NoticeFeed {
+export function openAlerts({ client, table, clock }: AlertsOptions): ClaimStore & AlertFeed {
   const TableName = table;
   const seconds = (ms: number) => Math.floor(ms / 1000);
 
@@ -82,16 +82,16 @@ export function openNotices({ client, table, clock }: NoticesOptions): ClaimStor
         .filter(([name]) => name.startsWith('part '))
         .reduce((sum, [, value]) => sum + Number(value), 0);
     },
-    async add(notice) {
-      const sk = `${sortable(notice.time)} ${notice.id}`;
-      const expires = seconds(clock() + noticeKeptMs);
-      const { user } = notice.data;
+    async add(alert) {
+      const sk = `${sortable(alert.time)} ${alert.id}`;
+      const expires = seconds(clock() + alertKeptMs);
+      const { user } = alert.data;
       // Under the user first: forgetting must find every alert that exists.
       if (user)
         await client.send(new PutCommand({ TableName, Item: { pk: personKey(user), sk: `notice ${sk}`, expires } }));
-      await client.send(new PutCommand({ TableName, Item: { pk: list, sk, doc: JSON.stringify(notice), expires } }));
+      await client.send(new PutCommand({ TableName, Item: { pk: list, sk, doc: JSON.stringify(alert), expires } }));
     },
-    async notices({ cursor, limit }) {
+    async alerts({ cursor, limit }) {
       const [time, id] = readCursor(cursor);
       const rows = await queryAll(
         client,
@@ -107,7 +107,7 @@ export function openNotices({ client, table, clock }: NoticesOptions): ClaimStor
         limit + 1,
       );
       return page(
-        rows.map(({ doc }) => JSON.parse(String(doc)) as Notice),
+        rows.map(({ doc }) => JSON.parse(String(doc)) as Alert),
         limit,
       );
     },
