@@ -14,6 +14,9 @@ const { values, positionals } = parseArgs({
   options: { concurrency: { type: 'string', default: String(2 * availableParallelism()) } },
 });
 
+// Hundreds of processes of the same code are started: compiled once, they take half the time of the processor.
+process.env.NODE_COMPILE_CACHE ??= join(root, 'build/compile-cache');
+
 /** Seconds that each file took when it last ran here. */
 const timesFile = join(root, 'build/test-seconds.json');
 const seconds: Record<string, number> = read(timesFile);
