@@ -61,7 +61,9 @@ export function collectApp(options: CollectOptions): Hono {
     return c.json(counts, 202);
   });
 
-  app.use('/v1/hits', cors({ origin: '*', allowMethods: ['GET', 'POST'], maxAge: 86_400 }));
+  const anySite = cors({ origin: '*', allowMethods: ['GET', 'POST'], maxAge: 86_400 });
+  // Any page may send hits; who may read their sums is not decided here.
+  app.use('/v1/hits', (c, next) => (['POST', 'OPTIONS'].includes(c.req.method) ? anySite(c, next) : next()));
   app.post('/v1/hits', async (c) => {
     const { bytes, tooLong } = await readBody(c.req.raw, hitsBytes);
     if (tooLong)

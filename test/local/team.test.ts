@@ -1,0 +1,414 @@
+// A server for a team: real proxies with TLS and a base path, a real issuer, a real browser.
+import assert from 'node:assert/strict';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { request as httpsRequest } from 'node:https';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { clientSecret, startIssuer } from '../support/issuer.ts';
+import { dataFolder, eventually, runScript, startLocal } from '../support/run.ts';
+import { openBrowser } from '../web/browser.ts';
+
+const root = join(import.meta.dirname, '../..');
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+const missing = (command: string) =>
+  spawnSync(command, ['-v'], { stdio: 'ignore' }).error ? `${command} is not installed` : false;
+
+/** Starts a proxy in the foreground; ends with the test. */
+async function startProxy(t: { after(work: () => void): void }, command: string, args: string[], port: number) {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, HOME: '/tmp' } });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk) => {
+      output += chunk;
+    });
+  t.after(() => child.kill('SIGTERM'));
+  await eventually(
+    20,
+    () =>
+      fetch(`http://127.0.0.1:${port}/`).then(
+        ({ status }) => status,
+        (cause) => (String(cause.cause?.code) === 'ECONNREFUSED' ? 0 : 1),
+      ),
+    (status) => status > 0,
+  ).catch((cause) => {
+    throw new Error(`${command} does not listen: ${cause.message}\n${output}`);
+  });
+}
+
+/** GETs over TLS at a name that resolves nowhere, without checking the certificate. */
+function getOver(port: number, path: string, host: string, headers: Record<string, string> = {}, method = 'GET') {
+  return new Promise<{ status: number; body: string; headers: Record<string, unknown> }>((resolve, reject) => {
+    const asked = httpsRequest(
+      {
+        host: '127.0.0.1',
+        port,
+        path,
+        method,
+        servername: host,
+        headers: { Host: host, ...headers },
+        rejectUnauthorized: false,
+      },
+      (response) => {
+        let body = '';
+        response.on('data', (chunk) => {
+          body += chunk;
+        });
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, body, headers: response.headers }));
+      },
+    );
+    asked.on('error', reject).end();
+  });
+}
+
+/** Browsers find names under localhost on this machine. */
+const name = 'whales.localhost';
+
+function certificate(folder: string): { crt: string; key: string } {
+  const [crt, key] = [join(folder, 'tls.crt'), join(folder, 'tls.key')];
+  execFileSync(
+    'openssl',
+    [
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:prime256v1',
+      '-nodes',
+      '-days',
+      '2',
+      '-subj',
+      `/CN=${name}`,
+      '-addext',
+      `subjectAltName=DNS:${name}`,
+      '-keyout',
+      key,
+      '-out',
+      crt,
+    ],
+    { stdio: 'ignore' },
+  );
+  return { crt, key };
+}
+
+/** An nginx with this server block, all of its files in the folder. */
+function nginxConfig(folder: string, server: string): string {
+  mkdirSync(join(folder, 'logs'), { recursive: true });
+  const file = join(folder, 'nginx.conf');
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+    (kind) => `${kind}_temp_path ${folder}/${kind};`,
+  );
+  writeFileSync(
+    file,
+    `daemon off; pid ${folder}/nginx.pid; error_log stderr; ${process.getuid?.() === 0 ? 'user root;' : ''} events {}\nhttp { access_log off; ${temporary.join(' ')}\n${server}\n}`,
+  );
+  return file;
+}
+
+const people = [
+  '/v1/users',
+  '/v1/history?user=ann',
+  '/v1/repositories',
+  '/v1/recommendations?user=ann',
+  '/v1/health',
+  '/v1/quarantine',
+  '/v1/tokens',
+];
+const domains = [
+  '/points.json',
+  '/v1/points/latest',
+  '/v1/hits?by=domain',
+  '/v1/clusters?bbox=-180,-85,180,85&zoom=1',
+  '/v1/tiles/latest/0/0/0.json',
+];
+
+test('behind a default proxy_pass with no settings nothing is read or changed', {
+  skip: missing('nginx'),
+}, async (t) => {
+  const folder = dataFolder(t);
+  const running = await startLocal(folder);
+  t.after(() => running.kill());
+  assert.equal((await fetch(`${running.origin}/v1/users`)).status, 200);
+  const port = await freePort();
+  const file = nginxConfig(folder, `server { listen 127.0.0.1:${port}; location / { proxy_pass ${running.origin}; } }`);
+  await startProxy(t, 'nginx', ['-c', file, '-p', folder], port);
+  for (const path of [...people, ...domains, '/', '/people']) {
+    const reply = await fetch(`http://127.0.0.1:${port}${path}`);
+    assert.equal(reply.status, 421, path);
+    assert.match(await reply.text(), /--public-url/);
+  }
+  for (const [method, path] of [
+    ['DELETE', '/v1/users?user=ann'],
+    ['POST', '/v1/model/rollback'],
+    ['POST', '/v1/tokens?name=x&role=owner'],
+  ])
+    assert.equal((await fetch(`http://127.0.0.1:${port}${path}`, { method })).status, 421, path);
+  // What comes in comes in.
+  const hits = await fetch(`http://127.0.0.1:${port}/v1/hits`, { method: 'POST', body: '{"domain":"a.example"}' });
+  assert.equal(hits.status, 202);
+});
+
+test('a page of another site reads nothing of a server on loopback', async (t) => {
+  const running = await startLocal(dataFolder(t));
+  t.after(() => running.kill());
+  for (const path of [...people, ...domains]) {
+    for (const site of ['cross-site', 'same-site']) {
+      const reply = await fetch(running.origin + path, {
+        headers: { 'Sec-Fetch-Site': site, Origin: 'https://evil.example' },
+      });
+      assert.ok([401, 403].includes(reply.status), `${path} ${site}: ${reply.status}`);
+      assert.equal(reply.headers.get('access-control-allow-origin'), null, path);
+    }
+    for (const header of ['X-Forwarded-For', 'Forwarded', 'Via', 'X-Real-IP'])
+      assert.equal(
+        (await fetch(running.origin + path, { headers: { [header]: '127.0.0.1' } })).status,
+        421,
+        `${path} ${header}`,
+      );
+  }
+});
+
+test('others reach no server that nobody signs in to, unless the owner says so', async (t) => {
+  const folder = dataFolder(t);
+  const start = (...args: string[]) => runScript('local/start.ts', ['--port', '0', '--data', folder, ...args]);
+  for (const args of [
+    ['--listen', '0.0.0.0'],
+    ['--listen', '::'],
+    ['--public-url', 'https://whales.example.com'],
+  ]) {
+    const { code, output } = await start(...args);
+    assert.equal(code, 1);
+    assert.match(output, /must have signIn beside it.*--everyone public/);
+  }
+  const { output } = await start('--sign-in', '{"issuer":"https://id.example","clientId":"w"}');
+  assert.match(output, /publicUrl is missing/);
+});
+
+test('npm run token makes tokens of a role, which work while the server runs', async (t) => {
+  const folder = dataFolder(t);
+  const running = await startLocal(folder, ['--everyone', 'public', '--public-url', 'http://127.0.0.1']);
+  t.after(() => running.kill());
+  const make = (...args: string[]) => runScript('local/commands/token.ts', ['--data', folder, ...args]);
+  const { code, output } = await make('--name', 'ci', '--role', 'team');
+  assert.equal(code, 0);
+  const headers = { Authorization: `Bearer ${output.trim()}` };
+  assert.equal((await fetch(`${running.origin}/v1/users`, { headers })).status, 200);
+  assert.equal((await fetch(`${running.origin}/v1/health`, { headers })).status, 403);
+  assert.equal((await fetch(`${running.origin}/v1/users`)).status, 401);
+  for (const [args, message] of [
+    [['--role', 'team'], /--name is missing/],
+    [['--name', 'x', '--role', 'public'], /--role is "public": must be user, team or owner/],
+    [['--name', 'x', '--role', 'owner', '--user', 'ann'], /--user is "ann"/],
+  ] as const) {
+    const wrong = await make(...args);
+    assert.equal(wrong.code, 1);
+    assert.match(wrong.output, message);
+  }
+});
+
+describe('signed in', () => {
+  let cleanUp: (() => unknown)[] = [];
+  after(async () => {
+    for (const work of cleanUp.reverse()) await work();
+    cleanUp = [];
+  });
+
+  test('a team signs in behind nginx with TLS under a base path, in a browser', {
+    skip: missing('nginx'),
+    timeout: 180_000,
+  }, async (t) => {
+    const browser = await openBrowser();
+    if (typeof browser === 'string') return t.skip(browser);
+    t.after(() => browser.close());
+    const folder = dataFolder(t);
+    const [port, proxyPort] = [await freePort(), await freePort()];
+    const publicUrl = `https://${name}:${proxyPort}/map`;
+    const issuer = await startIssuer(`${publicUrl}/v1/session/callback`, { tom: ['dev'], olga: ['ops'] });
+    t.after(() => issuer.stop());
+    const config = join(folder, 'whalewatch.json');
+    const signIn = { issuer: issuer.issuer, clientId: 'whalewatch' };
+    const roles = { team: { groups: ['dev'] }, owner: { groups: ['ops'] } };
+    writeFileSync(config, JSON.stringify({ publicUrl, signIn, roles }));
+    const data = join(folder, 'data');
+    const start = () =>
+      startLocal(data, ['--port', String(port), '--config', config], { WHALEWATCH_CLIENT_SECRET: clientSecret });
+    let running = await start();
+    t.after(() => running.kill());
+
+    const { crt, key } = certificate(folder);
+    const example = readFileSync(join(root, 'examples/proxy/nginx.conf'), 'utf8')
+      .replace('server_name whales.example.com', `server_name ${name}`)
+      .replace('listen 443 ssl', `listen 127.0.0.1:${proxyPort} ssl`)
+      .replace('127.0.0.1:8080', `127.0.0.1:${port}`)
+      .replace(/ssl_certificate \S+;/, `ssl_certificate ${crt};`)
+      .replace(/ssl_certificate_key \S+;/, `ssl_certificate_key ${key};`);
+    await startProxy(t, 'nginx', ['-c', nginxConfig(folder, example), '-p', folder], proxyPort);
+
+    // A stranger: the map without names, and nothing else; also straight at the port, past the proxy.
+    const ask = (path: string, headers = {}) => getOver(proxyPort, `/map${path}`, name, headers);
+    for (const path of people) {
+      assert.equal((await ask(path)).status, 401, path);
+      assert.equal((await fetch(running.origin + path)).status, 401, path);
+      assert.equal((await ask(path, { 'X-Forwarded-User': 'olga', 'X-Forwarded-Groups': 'ops' })).status, 401, path);
+    }
+    assert.equal((await ask('/v1/hits?by=domain')).status, 403);
+    assert.equal((await ask('/people')).status, 200);
+
+    const context = await browser.newContext({ ignoreHTTPSErrors: true });
+    const signInAs = async (user: string, page: string) => {
+      const tab = await context.newPage();
+      await tab.goto(`${publicUrl}${page}`);
+      await tab.getByRole('link', { name: 'Sign in' }).first().click();
+      await tab.locator('input[name=login]').fill(user);
+      await tab.locator('input[name=password]').fill('any');
+      await tab.locator('button[type=submit]').click();
+      await tab.locator('button[type=submit]').click();
+      await tab.waitForURL(`${publicUrl}${page}`);
+      return tab;
+    };
+    const statusOf = async (tab: Awaited<ReturnType<typeof signInAs>>, path: string, method = 'GET') =>
+      tab.evaluate(async ([url, how]) => (await fetch(url, { method: how })).status, [`${publicUrl}${path}`, method]);
+    const page = await signInAs('ann', '/people?user=ann');
+    assert.deepEqual(
+      await Promise.all(
+        ['/v1/history?user=ann', '/v1/history?user=bob', '/v1/users', '/v1/health'].map((path) => statusOf(page, path)),
+      ),
+      [200, 403, 403, 403],
+    );
+    const [cookie] = (await context.cookies()).filter(({ name }) => name === '__Secure-whalewatch');
+    assert.deepEqual([cookie.httpOnly, cookie.secure, cookie.sameSite, cookie.path], [true, true, 'Lax', '/map/']);
+
+    // A restart keeps who is signed in; signing out ends it, for whoever holds the cookie.
+    await running.stop();
+    running = await start();
+    const held = { Cookie: `${cookie.name}=${cookie.value}` };
+    assert.equal((await ask('/v1/history?user=ann', held)).status, 200);
+    await page.reload();
+    await page.getByRole('button', { name: 'Sign out' }).first().click();
+    await eventually(
+      20,
+      async () => (await ask('/v1/history?user=ann', held)).status,
+      (status) => status === 401,
+    );
+    await context.clearCookies();
+
+    const owner = await signInAs('olga', '/health');
+    assert.deepEqual(
+      await Promise.all(['/v1/users', '/v1/health', '/v1/sessions'].map((path) => statusOf(owner, path))),
+      [200, 200, 200],
+    );
+    const made = await owner.evaluate(
+      async (url) => (await fetch(url, { method: 'POST' })).json(),
+      `${publicUrl}/v1/tokens?name=ci&role=team`,
+    );
+    const bearer = { Authorization: `Bearer ${made.token}` };
+    assert.equal((await ask('/v1/users', bearer)).status, 200);
+    assert.equal((await ask('/v1/health', bearer)).status, 403);
+    assert.equal(await statusOf(owner, `/v1/tokens?id=${made.id}`, 'DELETE'), 200);
+    assert.equal((await ask('/v1/users', bearer)).status, 401);
+    assert.equal(await statusOf(owner, '/v1/sessions?user=olga', 'DELETE'), 200);
+    assert.equal(await statusOf(owner, '/v1/users'), 401);
+  });
+
+  test('a callback that nobody began, or of another browser, signs nobody in', async (t) => {
+    const folder = dataFolder(t);
+    const port = await freePort();
+    const publicUrl = `http://127.0.0.1:${port}`;
+    const issuer = await startIssuer(`${publicUrl}/v1/session/callback`, {});
+    t.after(() => issuer.stop());
+    const signIn = JSON.stringify({ issuer: issuer.issuer, clientId: 'whalewatch' });
+    const running = await startLocal(folder, ['--port', String(port), '--public-url', publicUrl, '--sign-in', signIn], {
+      WHALEWATCH_CLIENT_SECRET: clientSecret,
+    });
+    t.after(() => running.kill());
+    const begun = await fetch(`${publicUrl}/v1/session/login?to=//evil.example`, { redirect: 'manual' });
+    assert.equal(begun.status, 302);
+    const asked = new URL(begun.headers.get('location') ?? '');
+    assert.deepEqual(
+      [asked.searchParams.get('code_challenge_method'), asked.searchParams.get('response_type')],
+      ['S256', 'code'],
+    );
+    const cookie = (begun.headers.get('set-cookie') ?? '').split(';')[0];
+    const state = asked.searchParams.get('state');
+    for (const [query, headers] of [
+      ['code=x&state=y', {}],
+      [`code=x&state=${state}`, {}],
+      ['code=x&state=y', { Cookie: cookie }],
+      [`code=x&state=${state}`, { Cookie: cookie }],
+      [`error=access_denied&state=${state}`, { Cookie: cookie }],
+    ] as const) {
+      const reply = await fetch(`${publicUrl}/v1/session/callback?${query}&iss=${issuer.issuer}`, {
+        headers,
+        redirect: 'manual',
+      });
+      assert.equal(reply.status, 400, query);
+      assert.doesNotMatch(reply.headers.get('set-cookie') ?? '', /whalewatch=[^;]/);
+    }
+    // Who signs in elsewhere is not this machine's user here.
+    assert.equal((await fetch(`${publicUrl}/v1/users`)).status, 401);
+  });
+
+  test('a proxy that signs people in is believed at its address alone; Caddy with TLS', {
+    skip: missing('caddy'),
+  }, async (t) => {
+    const folder = dataFolder(t);
+    const [port, proxyPort] = [await freePort(), await freePort()];
+    const publicUrl = `https://${name}:${proxyPort}`;
+    const start = (proxies: string[]) =>
+      startLocal(join(folder, proxies[0].replace(/\W/g, '')), [
+        '--port',
+        String(port),
+        '--public-url',
+        publicUrl,
+        '--sign-in',
+        JSON.stringify({ proxies, userHeader: 'X-Forwarded-User', groupsHeader: 'X-Forwarded-Groups' }),
+        '--roles',
+        '{"owner":{"groups":["ops"]}}',
+      ]);
+    let running = await start(['loopback']);
+    t.after(() => running.kill());
+    const { crt, key } = certificate(folder);
+    const example = readFileSync(join(root, 'examples/proxy/Caddyfile'), 'utf8')
+      .replace(
+        'whales.example.com {',
+        `{\n\tadmin off\n\tauto_https disable_redirects\n\tstorage file_system ${folder}\n}\nhttps://${name}:${proxyPort} {\n\ttls ${crt} ${key}`,
+      )
+      .replace('127.0.0.1:8080', `127.0.0.1:${port}`);
+    writeFileSync(join(folder, 'Caddyfile'), example);
+    await startProxy(t, 'caddy', ['run', '--config', join(folder, 'Caddyfile'), '--adapter', 'caddyfile'], proxyPort);
+    // Straight from the proxy's address, as the proxy would say it.
+    const as = (user: string, groups = '') =>
+      fetch(`${running.origin}/v1/history?user=ann`, {
+        headers: { 'X-Forwarded-User': user, 'X-Forwarded-Groups': groups },
+      });
+    assert.deepEqual(
+      [
+        (await as('ann')).status,
+        (await as('bob')).status,
+        (await as('bob', 'dev, ops')).status,
+        (await as('bob, ann')).status,
+      ],
+      [200, 403, 200, 401],
+    );
+    // Through the example, a stranger's own headers say nothing.
+    const forged = await getOver(proxyPort, '/v1/users', name, {
+      'X-Forwarded-User': 'bob',
+      'X-Forwarded-Groups': 'ops',
+    });
+    assert.equal(forged.status, 401);
+    assert.equal((await getOver(proxyPort, '/v1/me', name)).status, 200);
+    await running.stop();
+    running = await start(['192.0.2.7']);
+    assert.equal((await as('bob', 'ops')).status, 401);
+  });
+});
