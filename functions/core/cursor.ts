@@ -1,4 +1,4 @@
-// Pages of what is listed newest first: a cursor is the time and id of the last item handed out.
+// Pages of lists that are sorted newest first: a cursor holds the time and id of the last item returned.
 import { BadCursor, type Page } from './stores.ts';
 
 interface Dated {
@@ -6,7 +6,7 @@ interface Dated {
   id: string;
 }
 
-/** Cuts one row too many off: its presence says there is another page. */
+/** A page of at most `limit` of the rows; one row more says that there is another page. */
 export function page<T extends Dated>(rows: T[], limit: number): Page<T> {
   if (rows.length <= limit) return { items: rows };
   const items = rows.slice(0, limit);
@@ -14,14 +14,14 @@ export function page<T extends Dated>(rows: T[], limit: number): Page<T> {
   return { items, cursor: toBase64Url(JSON.stringify([time, id])) };
 }
 
-/** Time and id before which the page begins; without a cursor, those after everything. */
+/** Returns the time and id before which the page begins: without a cursor, after everything. Throws BadCursor. */
 export function readCursor(cursor?: string): [number, string] {
   if (cursor === undefined) return [Number.MAX_VALUE, ''];
   try {
     const [time, id] = JSON.parse(fromBase64Url(cursor));
     if (typeof time === 'number' && typeof id === 'string') return [time, id];
   } catch {}
-  throw new BadCursor(`cursor "${cursor}" is not one that this call handed out: leave it out to start at the newest`);
+  throw new BadCursor(`cursor is "${cursor}": must be one that this call returned, or left out to start at the newest`);
 }
 
 function toBase64Url(text: string): string {
@@ -31,5 +31,5 @@ function toBase64Url(text: string): string {
 
 function fromBase64Url(text: string): string {
   const bytes = atob(text.replaceAll('-', '+').replaceAll('_', '/'));
-  return new TextDecoder().decode(Uint8Array.from(bytes, (letter) => letter.charCodeAt(0)));
+  return new TextDecoder().decode(Uint8Array.from(bytes, (character) => character.charCodeAt(0)));
 }

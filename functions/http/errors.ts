@@ -2,6 +2,7 @@
 import type { Context, Env, Hono, Schema } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import { BadCursor } from '#core/stores.ts';
 
 /** A response other than 2xx. The message says what to fix and holds no personal data. */
 export class ApiError extends HTTPException {
@@ -15,7 +16,22 @@ export class ApiError extends HTTPException {
 export const badRequest = (message: string) => new ApiError(400, 'bad_request', message);
 export const notFound = (message: string) => new ApiError(404, 'not_found', message);
 
-export const errorBody = (code: string, message: string) => ({ error: { code, message } });
+/** 400 for a parameter: its name, the value that came, and what it must be. */
+export const wrongParameter = (name: string, value: unknown, must: string) =>
+  badRequest(`${name} is ${quoted(value)}: ${must}`);
+
+/** A value as a message repeats it, cut to 60 characters. */
+export function quoted(value: unknown): string {
+  const text = JSON.stringify(value) ?? 'nothing';
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}
+
+/** The response of every failure. No cache keeps it, whatever the route had said of its success. */
+function fail(c: Context, status: ContentfulStatusCode, code: string, message: string) {
+  c.header('Cache-Control', 'no-store');
+  c.header('ETag', undefined);
+  return c.json({ error: { code, message } }, status);
+}
 
 /**
  * The handlers an app needs so that each failure is `{error: {code, message}}`. Unexpected failures go to
@@ -26,26 +42,18 @@ export function answerErrors<E extends Env, S extends Schema, P extends string>(
   report: (cause: unknown) => void,
 ): void {
   app.onError((cause, c) => {
-    if (cause instanceof ApiError) return c.json(errorBody(cause.code, cause.message), cause.status);
-    if (cause instanceof HTTPException) return c.json(errorBody('bad_request', cause.message), cause.status);
+    if (cause instanceof ApiError) return fail(c, cause.status, cause.code, cause.message);
+    if (cause instanceof HTTPException) return fail(c, cause.status, 'bad_request', cause.message);
+    if (cause instanceof BadCursor) return fail(c, 400, 'bad_request', cause.message);
     report(cause);
-    return c.json(
-      errorBody('internal', 'Something failed here, not in your request. Try again; the log has the cause.'),
-      500,
-    );
+    return fail(c, 500, 'internal', 'The server failed, not your request. Try again; the log has the cause.');
   });
   app.notFound((c) => {
     const methods = methodsOf(app, c);
     if (methods.length === 0)
-      return c.json(
-        errorBody('not_found', `There is nothing at ${c.req.path}. GET /v1/openapi.json lists what is.`),
-        404,
-      );
+      return fail(c, 404, 'not_found', `There is nothing at ${c.req.path}: GET /v1/openapi.json lists every route.`);
     c.header('Allow', methods.join(', '));
-    return c.json(
-      errorBody('method_not_allowed', `${c.req.path} takes ${methods.join(', ')}, not ${c.req.method}.`),
-      405,
-    );
+    return fail(c, 405, 'method_not_allowed', `${c.req.path} takes ${methods.join(', ')}, not ${c.req.method}.`);
   });
 }
 

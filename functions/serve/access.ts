@@ -3,6 +3,7 @@ import { mapFor, type PublicMap } from '#core/access.ts';
 import { may, needsOf } from '#http/access.ts';
 import { ApiError } from '#http/errors.ts';
 import { type Identity, isForeign } from './identify.ts';
+import { cacheControl } from './replies.ts';
 
 export interface Access {
   identify: (c: Context) => Promise<Identity>;
@@ -27,7 +28,7 @@ export function access({ identify, publicMap }: Access): MiddlewareHandler {
 
     const identity = await identify(c);
     c.set('identity', identity);
-    if (needs !== 'map') c.header('Cache-Control', 'private, no-store');
+    if (needs !== 'map') c.header('Cache-Control', cacheControl.people);
     if (identity.wrongToken && needs !== 'map' && needs !== 'anyone')
       throw unauthorized(c, 'This token is not known: it may have been removed, or have expired.');
     if (!may(identity, needs, c.req.queries('user') ?? [], publicMap)) throw refusal(c, identity, needs);
@@ -37,7 +38,7 @@ export function access({ identify, publicMap }: Access): MiddlewareHandler {
     if (mapFor(identity.role, publicMap) === publicMap) return;
     // Not what everybody sees: kept by the caller's own browser at most.
     c.res.headers.delete('Access-Control-Allow-Origin');
-    c.header('Cache-Control', c.res.headers.get('Cache-Control')?.replace('public', 'private') ?? 'private, no-store');
+    c.header('Cache-Control', c.res.headers.get('Cache-Control')?.replace('public', 'private') ?? cacheControl.people);
   };
 }
 

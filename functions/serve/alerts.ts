@@ -1,6 +1,5 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import { type AlertFeed, BadCursor } from '#core/stores.ts';
-import { badRequest } from '#http/errors.ts';
+import type { AlertFeed } from '#core/stores.ts';
 import { failures, iso, json, limit, pageOf, router } from './parameters.ts';
 
 export const route = createRoute({
@@ -30,9 +29,7 @@ export const route = createRoute({
 export function alertRoutes(feed: AlertFeed | undefined): OpenAPIHono {
   const app = router();
   app.openapi(route, async (c) => {
-    const page = await feed?.alerts(c.req.valid('query')).catch((cause) => {
-      throw cause instanceof BadCursor ? badRequest(cause.message) : cause;
-    });
+    const page = await feed?.alerts(c.req.valid('query'));
     const items = (page?.items ?? []).map((item) => ({ ...item, time: iso(item.time) }));
     return c.json({ items, cursor: page?.cursor }, 200);
   });

@@ -3,8 +3,8 @@ import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { type Caller, mapFor, type PublicMap, roles } from '#core/access.ts';
 import type { Credential, CredentialStore } from '#core/stores.ts';
 import { digestOf, newSecret } from '#http/bearer.ts';
-import { badRequest, notFound } from '#http/errors.ts';
-import { error, failures, iso, json, quoted, router, userName } from './parameters.ts';
+import { notFound, quoted, wrongParameter } from '#http/errors.ts';
+import { error, failures, integer, iso, json, oneOf, router, userName } from './parameters.ts';
 
 export interface CredentialOptions {
   credentials: CredentialStore;
@@ -15,9 +15,7 @@ export interface CredentialOptions {
 }
 
 const role = z.enum(roles);
-const tokenRole = z.enum(['user', 'team', 'owner'], {
-  error: ({ input }) => `${quoted(input)} is not a role of tokens: give user, team or owner`,
-});
+const tokenRole = oneOf(['user', 'team', 'owner']);
 
 export const me = createRoute({
   method: 'get',
@@ -64,16 +62,13 @@ export const makeToken = createRoute({
   summary: 'Makes an API token with a role; the reply is the only place that ever shows it',
   request: {
     query: z.object({
-      name: z.string({ error: 'give name=, what the token is for' }).min(1, 'must not be empty').max(100),
+      name: z
+        .string({ error: 'give name=, what the token is for' })
+        .min(1, 'must not be empty')
+        .max(100, 'must be at most 100 characters'),
       role: tokenRole,
       user: userName.optional().openapi({ description: 'With the role user: whose history it may read' }),
-      days: z.coerce
-        .number()
-        .int()
-        .min(1)
-        .max(3650)
-        .optional()
-        .openapi({ description: 'Until it expires; never when left out' }),
+      days: integer(1, 3650).optional().openapi({ description: 'Until it expires; never when left out' }),
     }),
   },
   responses: { 201: json(token.extend({ token: z.string() }), 'The token'), ...failures },
@@ -83,7 +78,7 @@ export const removeToken = createRoute({
   method: 'delete',
   path: '/v1/tokens',
   summary: 'Ends an API token at once',
-  request: { query: z.object({ id: z.string() }) },
+  request: { query: z.object({ id: z.string('give id=ID, from GET /v1/tokens') }) },
   responses: { 200: json(token, 'What was removed'), ...failures, 404: json(error, 'There is no such token.') },
 });
 
@@ -139,7 +134,7 @@ export function credentialRoutes({ credentials, publicMap, signIn, clock }: Cred
   app.openapi(makeToken, async (c) => {
     const { name, role, user, days } = c.req.valid('query');
     if (user !== undefined && role !== 'user')
-      throw badRequest(`user: ${quoted(user)} goes with role=user only; ${role} reads everybody's history`);
+      throw wrongParameter('user', user, `goes with role=user only; ${role} reads everybody's history`);
     const made = await createToken(credentials, { name, role, ...(user ? { user } : {}), days }, clock());
     return c.json({ ...tokenOf(made.credential), token: made.token }, 201);
   });

@@ -2,8 +2,7 @@ import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { readManifest } from '#core/hits/manifest.ts';
 import { cardInService, readModels } from '#core/recommender/model-list.ts';
 import { knownAgent } from '#core/registry/classify.ts';
-import { BadCursor, type CheckpointStore, type EventStore, type ObjectStore, type SearchStore } from '#core/stores.ts';
-import { badRequest } from '#http/errors.ts';
+import type { CheckpointStore, EventStore, ObjectStore, SearchStore } from '#core/stores.ts';
 import { failures, iso, json, limit, pageOf, router } from './parameters.ts';
 import { renewed } from './renewed.ts';
 
@@ -98,9 +97,7 @@ export function healthRoutes(options: HealthOptions): OpenAPIHono {
     return body.status === 'ok' ? c.json(body, 200) : c.json(body, 503);
   });
   app.openapi(quarantine, async (c) => {
-    const { items, cursor } = await events.quarantined(c.req.valid('query')).catch((cause) => {
-      throw cause instanceof BadCursor ? badRequest(cause.message) : cause;
-    });
+    const { items, cursor } = await events.quarantined(c.req.valid('query'));
     return c.json({ items: items.map((item) => ({ ...item, time: iso(item.time) })), cursor }, 200);
   });
   return app;

@@ -1,51 +1,46 @@
-// Query parameters and answers that several routes share, as the schemas they are validated and documented with.
+// Query parameters and replies that several routes share, as the schemas that validate and document them.
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
-import { ApiError, badRequest } from '#http/errors.ts';
+import { ApiError, badRequest, quoted, wrongParameter } from '#http/errors.ts';
 
-/** A router whose validation failures are a 400 that names the parameter and the value. */
+/**
+ * A router whose validation failures are a 400 of three parts: the parameter, the value, what it must be. A schema's
+ * message is the last part: "must be …" or, where the parameter is required, "give …".
+ */
 export function router(): OpenAPIHono {
   return new OpenAPIHono({
-    defaultHook: (result, c) => {
+    defaultHook: (result) => {
       if (result.success) return;
-      const [issue] = result.error.issues;
-      const name = issue.path.join('.');
-      const twice = repeated(c, name);
-      if (twice) throw badRequest(twice);
-      throw badRequest(name ? `${name}: ${issue.message}` : issue.message);
+      const [{ path, message }] = result.error.issues;
+      // What is wrong with a body as a whole is said by the schema alone.
+      if (path.length === 0) throw badRequest(message);
+      const name = path.join('.');
+      const value = path.reduce<unknown>((part, key) => (part as Record<PropertyKey, unknown>)[key], dataOf(result));
+      if (value === undefined) throw badRequest(`${name} is missing: ${message}`);
+      if (result.target === 'query' && Array.isArray(value))
+        throw badRequest(
+          `${name} is given ${value.length} times, as ${value.slice(0, 3).map(quoted).join(' and ')}: give it once`,
+        );
+      throw wrongParameter(name, value, message);
     },
   });
 }
 
-/** What is said of a parameter that is given more than once; undefined when it is not. */
-export function repeated(c: Context, name: string): string | undefined {
-  const values = (name && c.req.queries(name)) || [];
-  if (values.length < 2) return undefined;
-  return `${name}: ${values.slice(0, 3).map(quoted).join(' and ')} are given: give one`;
-}
-
-/** A value as a message repeats it. */
-export function quoted(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'nothing';
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
-}
+/** What was validated: the hook is handed it, though its type doesn't say so. */
+const dataOf = (result: object): unknown => ('data' in result ? result.data : {});
 
 /**
- * Before a route that takes JSON: another type is 415 and what is no JSON 400, with `example` for the mend. The schema
- * judges the rest.
+ * Before a route that takes JSON: another type is 415 and a body that isn't JSON 400, with `example` as a hint. The
+ * schema checks the rest.
  */
 export const jsonBody = (example: string) => async (c: Context, next: () => Promise<void>) => {
   const type = c.req.header('content-type') ?? '';
   if (!/^application\/([\w.-]+\+)?json\s*(;|$)/i.test(type))
-    throw new ApiError(
-      415,
-      'unsupported_media_type',
-      `Content-Type ${quoted(type)} is none that is read here: send application/json`,
-    );
+    throw new ApiError(415, 'unsupported_media_type', `Content-Type is ${quoted(type)}: must be application/json`);
   try {
     JSON.parse(await c.req.text());
   } catch {
-    throw badRequest(`the body is no JSON: send ${example}`);
+    throw badRequest(`the body is not JSON: send ${example}`);
   }
   await next();
 };
@@ -59,7 +54,7 @@ const timeOf = (bareDayMs: number, description: string) =>
     .transform((text, context) => {
       const value = stamp.test(text) ? Date.parse(text) + (bareDay.test(text) ? bareDayMs : 0) : Number.NaN;
       if (!Number.isNaN(value)) return value;
-      context.addIssue(`"${text}" is no time: write 2026-11-21 or 2026-11-21T08:00:00Z`);
+      context.addIssue('must be a time, such as 2026-11-21 or 2026-11-21T08:00:00Z');
       return z.NEVER;
     })
     .openapi({ type: 'string', example: '2026-11-21', description });
@@ -76,51 +71,52 @@ export function inOrder(range: { from?: number; to?: number }, given: { from?: s
   if (from > to || (from === to && bareDay.test(given.to ?? ''))) throw afterTo(given.from, given.to);
 }
 export const afterTo = (from = '', to = '') =>
-  badRequest(`from: "${from}" is after to "${to}": swap them, or leave one out`);
+  badRequest(`from is "${from}", after to "${to}": swap them, or leave one out`);
 
 /** A UTC day, such as 2026-11-21. */
 export const day = z
   .string()
   .refine((text) => /^\d{4}-\d{2}-\d{2}$/.test(text) && new Date(`${text}T00:00:00Z`).toJSON()?.startsWith(text), {
-    error: ({ input }) => `"${input}" is no day: write 2026-11-21`,
+    error: 'must be a day, such as 2026-11-21',
   })
   .openapi({ example: '2026-11-21' });
 
-export const limit = (fallback: number, most: number) =>
+/** An integer in a range, as text. */
+export const integer = (least: number, most: number) =>
   z
     .string()
-    .default(String(fallback))
     .transform((text, context) => {
-      const value = /^\d{1,9}$/.test(text) ? Number(text) : 0;
-      if (value >= 1 && value <= most) return value;
-      context.addIssue(`"${text}" is no whole number from 1 to ${most}`);
+      const value = /^\d{1,12}$/.test(text) ? Number(text) : Number.NaN;
+      if (value >= least && value <= most) return value;
+      context.addIssue(`must be an integer from ${least} to ${most}`);
       return z.NEVER;
     })
-    .openapi({ type: 'integer', minimum: 1, maximum: most, default: fallback });
+    .openapi({ type: 'integer', minimum: least, maximum: most });
 
-const atMost = (letters: number) => ({
-  error: ({ input }: { input?: unknown }) =>
-    `${quoted(input)} has ${String(input).length} letters, more than ${letters}`,
+export const integerOr = (fallback: number, least: number, most: number) =>
+  integer(least, most).prefault(String(fallback)).openapi({ default: fallback });
+
+/** How many items a list may have. */
+export const limit = (fallback: number, most: number) => integerOr(fallback, 1, most);
+
+const atMost = (characters: number) => ({
+  error: ({ input }: { input?: unknown }) => `must be at most ${characters} characters, not ${String(input).length}`,
 });
 
-/** A name that must be given; `mend` is how. */
-export const name = (mend: string) =>
-  z
-    .string({ error: `is missing: ${mend}` })
-    .min(1, { error: `is empty: ${mend}` })
-    .max(1024, atMost(1024));
-/** Of the two spellings of a name with accents the one that is stored. */
+/** A name that is required; `hint` is how to give it. */
+export const name = (hint: string) => z.string({ error: hint }).min(1, { error: hint }).max(1024, atMost(1024));
+/** In NFC, as names are stored: a letter with an accent has two spellings in Unicode. */
 export const userName = name('give user=NAME, the name as the registry reports it').normalize('NFC');
 
 /** Part of a name. */
 export const search = z.string().max(256, atMost(256)).optional();
 
 export const oneOf = <const T extends [string, ...string[]]>(values: T) =>
-  z.enum(values, { error: ({ input }) => `"${input}" is none of ${values.join(', ')}` });
+  z.enum(values, { error: `must be one of ${values.join(', ')}` });
 
 export const error = z.object({ error: z.object({ code: z.string(), message: z.string() }) }).openapi('Error');
 
-/** The answers every route may give besides its own. */
+/** The failure that every route with parameters may reply with. */
 export const failures = {
   400: {
     description: 'A parameter is wrong; the message names it.',

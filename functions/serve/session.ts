@@ -8,6 +8,7 @@ import type { CredentialStore } from '#core/stores.ts';
 import { digestOf, newSecret } from '#http/bearer.ts';
 import { type ApiError, notFound } from '#http/errors.ts';
 import { error, json, router } from './parameters.ts';
+import { escaped } from './replies.ts';
 
 /** What the browser keeps between leaving for the issuer and coming back. */
 export interface Pending {
@@ -53,7 +54,11 @@ const login = createRoute({
   summary: 'Sends a browser to the issuer to sign in',
   request: {
     query: z.object({
-      to: z.string().max(2048).optional().openapi({ description: 'The page to come back to', example: 'people' }),
+      to: z
+        .string()
+        .max(2048, 'must be at most 2048 characters')
+        .optional()
+        .openapi({ description: 'The page to come back to', example: 'people' }),
     }),
   },
   responses: {
@@ -194,5 +199,3 @@ export function ownPage(to: string | undefined, base: URL): string {
   const { origin, pathname, search, hash } = new URL(to, base);
   return origin === base.origin && pathname.startsWith(base.pathname) ? origin + pathname + search + hash : base.href;
 }
-
-const escaped = (text: string) => text.replace(/[&<>"]/g, (letter) => `&#${letter.charCodeAt(0)};`);

@@ -1,38 +1,37 @@
 // The map's routes beside the tiles: clusters of a box, leaves, Yandex Maps; and the description of all of them.
-import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { LAND_ZOOM } from '#core/map/coast.ts';
 import { clusterFeature, yandexCollection } from '#core/map/geojson.ts';
 import type { Matches } from '#core/map/matches.ts';
 import { latToY, SIZE } from '#core/map/mercator.ts';
 import type { Box, Pyramid } from '#core/map/pyramid.ts';
-import { repeated } from '../parameters.ts';
-import { embedRoutes, type RefusalHook, themeQuery } from './embed.ts';
-import { fail, IMMUTABLE, mapHeaders, matching, packed, refusal, SHORT_LIVED, unknown } from './replies.ts';
+import { ApiError } from '#http/errors.ts';
+import { failures as badParameter, error, integerOr, json, router } from '../parameters.ts';
+import { cacheControl } from '../replies.ts';
+import { embedRoutes, themeQuery } from './embed.ts';
+import { mapHeaders, matching, noSnapshot, packed } from './replies.ts';
+import { SnapshotGone } from './snapshots.ts';
 import { type SourceOf, tileParameters, tileRoutes } from './tiles.ts';
 
 const MAX_FEATURES = 10_000;
 const MAX_LEAVES = 1000;
 
-const errorSchema = z
-  .object({ error: z.object({ code: z.string(), message: z.string() }) })
-  .openapi('Error', { description: 'What to mend.' });
-const failure = (description: string) => ({ description, content: { 'application/json': { schema: errorSchema } } });
-const failures = { 400: failure('A parameter is bad; the message names it.'), 404: failure('No such snapshot.') };
+const failures = { ...badParameter, 404: json(error, 'No such snapshot.') };
 
 const snapshotName = z.string().regex(...tileParameters.snapshot);
 const snapshotQuery = snapshotName.optional().openapi({ description: 'A snapshot; the latest one when left out.' });
 
 const bboxQuery = (example: string) =>
-  z.string({ error: `write bbox=${example}` }).transform((text, context) => {
+  z.string({ error: `give bbox=${example}` }).transform((text, context) => {
     const numbers = text.split(',').map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
     if (numbers.length === 4 && numbers.every(Number.isFinite)) return numbers as Box;
-    context.addIssue(`must be four numbers with commas between, such as ${example}`);
+    context.addIssue(`must be four numbers separated by commas, such as ${example}`);
     return z.NEVER;
   });
 const latitudes = (south: number, north: number) => south <= north && south >= -90 && north <= 90;
 const zoomQuery = z
-  .string({ error: 'write zoom=4' })
+  .string({ error: 'give zoom=4' })
   .transform((text, context) => {
     const zoom = text.trim() === '' ? Number.NaN : Number(text);
     if (Number.isFinite(zoom)) return zoom;
@@ -40,22 +39,13 @@ const zoomQuery = z
     return z.NEVER;
   })
   .openapi({ type: 'string', example: '4.5', description: 'Rounded down and held to the zooms there are.' });
-const whole = (low: number, high: number, standard: number) =>
-  z
-    .string()
-    .regex(/^\d{1,12}$/, `must be a whole number from ${low} to ${high}`)
-    .transform(Number)
-    .refine((value) => value >= low && value <= high, `must be from ${low} to ${high}`)
-    .optional()
-    .default(standard)
-    .openapi({ type: 'string', example: String(standard) });
 
 const filterQuery = {
   hours: z
     .string()
     .regex(...tileParameters.hours)
     .transform(Number)
-    .refine((hours) => hours >= 1, 'must be at least 1')
+    .refine((hours) => hours >= 1, tileParameters.hours[1])
     .optional()
     .openapi({ type: 'string', example: '24', description: 'Only points of the last hours before the newest point.' }),
   country: z
@@ -105,7 +95,7 @@ export const latestRoute = createRoute({
         },
       },
     },
-    404: failure('Nothing was exported yet.'),
+    404: json(error, 'Nothing was exported yet.'),
   },
 });
 
@@ -180,12 +170,12 @@ export const leavesRoute = createRoute({
   request: {
     query: z.object({
       cluster: z
-        .string({ error: 'write cluster=ID, an id that GET /v1/clusters gave' })
+        .string({ error: 'give cluster=ID, an id from GET /v1/clusters' })
         .regex(/^\d{1,15}$/, 'must be the id of a cluster, from GET /v1/clusters')
         .transform(Number)
         .openapi({ type: 'string' }),
-      limit: whole(1, MAX_LEAVES, 100),
-      offset: whole(0, 2 ** 25, 0),
+      limit: integerOr(100, 1, MAX_LEAVES),
+      offset: integerOr(0, 0, 2 ** 25),
       snapshot: snapshotQuery.openapi({ description: 'The snapshot the id came from.' }),
       ...filterQuery,
     }),
@@ -231,7 +221,7 @@ export const yandexRoute = createRoute({
       callback: z
         .string()
         .regex(/^[A-Za-z_$][\w$]*(\.[A-Za-z_$][\w$]*)*$/, 'must be the name of a function')
-        .max(100, 'must be at most 100 letters')
+        .max(100, 'must be at most 100 characters')
         .optional(),
       snapshot: snapshotQuery,
       ...filterQuery,
@@ -246,30 +236,17 @@ export const yandexRoute = createRoute({
   },
 });
 
-/** Answers a request whose parameters do not fit their schema: 400 with the first one's name and value. */
-const refuse: RefusalHook = (result, c) => {
-  if (result.success) return;
-  const [issue] = result.error.issues;
-  const parameter = String(issue.path[0]);
-  const value = c.req.param(parameter) ?? c.req.query(parameter);
-  const twice = repeated(c, parameter);
-  if (twice) return fail(c, 400, 'bad_request', twice);
-  if (value === undefined) return fail(c, 400, 'bad_request', `${parameter} is missing: ${issue.message}`);
-  return refusal(c, parameter, value, issue.message);
-};
-
 /** Everything below the map; mount it with app.route('/', ...). clock: milliseconds since the epoch. */
 export function mapRoutes(sourceOf: SourceOf, clock: () => number): OpenAPIHono {
-  const app = new OpenAPIHono({ defaultHook: refuse });
+  const app = router();
   for (const path of ['/v1/clusters', '/v1/clusters/*', '/v1/embed/*']) app.use(path, mapHeaders);
   app.route('/', tileRoutes(sourceOf, clock));
   for (const route of [latestRoute, tileRoute]) app.openAPIRegistry.registerPath(route);
-  app.route('/', embedRoutes(sourceOf, refuse));
+  app.route('/', embedRoutes(sourceOf));
 
   app.openapi(clustersRoute, async (c) => {
     const { bbox, zoom, snapshot: wanted, ...filter } = c.req.valid('query');
     const found = await openWanted(c, wanted);
-    if (found instanceof Response) return found;
     const { pyramid, snapshot } = found;
     const answer = await pyramid.load(() => {
       const { level, clusters } = boxClusters(pyramid, bbox, zoom, matching(pyramid, filter));
@@ -282,7 +259,6 @@ export function mapRoutes(sourceOf: SourceOf, clock: () => number): OpenAPIHono 
   app.openapi(leavesRoute, async (c) => {
     const { cluster, limit, offset, snapshot: wanted, ...filter } = c.req.valid('query');
     const found = await openWanted(c, wanted);
-    if (found instanceof Response) return found;
     try {
       const { pyramid } = found;
       const { total, leaves } = await pyramid.load(() => {
@@ -297,14 +273,13 @@ export function mapRoutes(sourceOf: SourceOf, clock: () => number): OpenAPIHono 
       return c.json({ total, items }, 200);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
-      return fail(c, 404, 'no_cluster', `cluster "${cluster}" is not in snapshot ${found.snapshot}`);
+      throw new ApiError(404, 'no_cluster', `cluster "${cluster}" is not in snapshot ${found.snapshot}`);
     }
   });
 
   app.openapi(yandexRoute, async (c) => {
     const { bbox, zoom, callback, snapshot: wanted, ...filter } = c.req.valid('query');
     const found = await openWanted(c, wanted);
-    if (found instanceof Response) return found;
     const [south, west, north, east] = bbox;
     const { pyramid } = found;
     const collection = await pyramid.load(() =>
@@ -318,7 +293,7 @@ export function mapRoutes(sourceOf: SourceOf, clock: () => number): OpenAPIHono 
     // The comment keeps the reply from being read as another file type that begins with letters of the caller's choice.
     return packed(
       c,
-      `/**/${callback}(${body.replace(/[\u2028\u2029]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16)}`)});`,
+      `/**/${callback}(${body.replace(/[\u2028\u2029]/g, (character) => `\\u${character.charCodeAt(0).toString(16)}`)});`,
       'text/javascript',
     );
   });
@@ -327,10 +302,10 @@ export function mapRoutes(sourceOf: SourceOf, clock: () => number): OpenAPIHono 
     const source = sourceOf(c);
     const newest = wanted === undefined || wanted === 'latest';
     const snapshot = newest ? (await source.latest())?.snapshot : wanted;
-    if (!snapshot) return fail(c, 404, 'no_snapshot', 'no points were exported yet');
+    if (!snapshot) throw noSnapshot();
     const pyramid = await source.open(snapshot);
-    if (!pyramid) return unknown(c, snapshot);
-    c.header('Cache-Control', newest ? SHORT_LIVED : IMMUTABLE);
+    if (!pyramid) throw new SnapshotGone(snapshot);
+    c.header('Cache-Control', newest ? cacheControl.newest : cacheControl.immutable);
     return { snapshot, pyramid };
   }
 

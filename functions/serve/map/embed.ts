@@ -1,10 +1,9 @@
 // Pieces of the map for other people's pages: a badge and a picture-only map. Neither runs a script.
-import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { shortCount, type Theme } from '#core/map/png.ts';
-import { failures } from '../parameters.ts';
+import { failures, router } from '../parameters.ts';
+import { cacheControl, escaped } from '../replies.ts';
 import type { SourceOf } from './tiles.ts';
-
-const ONE_MINUTE = 'public, max-age=60';
 
 export const themeQuery = z
   .enum(['light', 'dark'], { error: () => 'must be light or dark' })
@@ -19,8 +18,8 @@ const badgeRoute = createRoute({
     query: z.object({
       label: z
         .string()
-        .min(1, 'must have a letter')
-        .max(40, 'must be at most 40 letters')
+        .min(1, 'must not be empty')
+        .max(40, 'must be at most 40 characters')
         .optional()
         .default('active domains'),
     }),
@@ -36,17 +35,15 @@ const mapRoute = createRoute({
   responses: { 200: { description: 'A page.', content: { 'text/html': { schema: z.string() } } }, ...failures },
 });
 
-export type RefusalHook = NonNullable<NonNullable<ConstructorParameters<typeof OpenAPIHono>[0]>['defaultHook']>;
-
-/** Badge and picture map. `refuse` answers bad parameters as the other map routes do. */
-export function embedRoutes(sourceOf: SourceOf, refuse: RefusalHook): OpenAPIHono {
-  const app = new OpenAPIHono({ defaultHook: refuse });
+/** Badge and picture map. */
+export function embedRoutes(sourceOf: SourceOf): OpenAPIHono {
+  const app = router();
 
   app.openapi(badgeRoute, async (c) => {
     const { label } = c.req.valid('query');
     const latest = await sourceOf(c).latest();
     c.header('Content-Type', 'image/svg+xml');
-    c.header('Cache-Control', ONE_MINUTE);
+    c.header('Cache-Control', cacheControl.minute);
     // An SVG opened by itself is a document: it may run nothing.
     c.header('Content-Security-Policy', "default-src 'none'; style-src 'unsafe-inline'");
     return c.body(badge(label, latest ? shortCount(latest.points) : 'none yet'), 200);
@@ -55,7 +52,7 @@ export function embedRoutes(sourceOf: SourceOf, refuse: RefusalHook): OpenAPIHon
   app.openapi(mapRoute, async (c) => {
     const { theme } = c.req.valid('query');
     const latest = await sourceOf(c).latest();
-    c.header('Cache-Control', ONE_MINUTE);
+    c.header('Cache-Control', cacheControl.minute);
     c.header(
       'Content-Security-Policy',
       "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; frame-ancestors *",
@@ -66,7 +63,7 @@ export function embedRoutes(sourceOf: SourceOf, refuse: RefusalHook): OpenAPIHon
   return app;
 }
 
-/** Widths are of 11 px Verdana, about 6.6 px a letter; textLength makes any font fit. */
+/** Widths are of 11 px Verdana, about 6.6 px a character; textLength makes any font fit. */
 function badge(label: string, value: string): string {
   const [left, right] = [label, value].map((text) => Math.round([...text].length * 6.6) + 12);
   const part = (text: string, x: number, width: number) =>
@@ -84,7 +81,7 @@ function mapPage(snapshot: string | undefined, points: number, theme: Theme): st
   const tiles = [0, 1].flatMap((y) =>
     [0, 1].map((x) => `<img src="../tiles/${snapshot}/1/${x}/${y}.png?theme=${theme}" alt="">`),
   );
-  const text = snapshot ? `${points} active domains` : 'No visits yet';
+  const text = snapshot ? `${points} active domains` : 'No hits yet';
   return `<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <meta http-equiv="refresh" content="60"><title>${text}</title>
@@ -92,8 +89,4 @@ function mapPage(snapshot: string | undefined, points: number, theme: Theme): st
 div{display:grid;grid-template-columns:1fr 1fr;margin:-12% 0 -24%}img{width:100%;aspect-ratio:1;display:block}
 p{position:fixed;left:12px;bottom:8px;margin:0}</style>
 <div role="img" aria-label="World map: ${text}">${snapshot ? tiles.join('') : ''}</div><p>${text}</p></html>`;
-}
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, (letter) => `&#${letter.charCodeAt(0)};`);
 }

@@ -6,8 +6,9 @@ import { DaySums } from '#core/hits/day-sums.ts';
 import { readManifest } from '#core/hits/manifest.ts';
 import { anonymousDocumentKey } from '#core/map/pointer.ts';
 import type { ObjectStore } from '#core/stores.ts';
-import { ApiError, badRequest, notFound } from '#http/errors.ts';
+import { ApiError, notFound, wrongParameter } from '#http/errors.ts';
 import { afterTo, day, error, failures, json, limit, oneOf, pageOf, router } from '../parameters.ts';
+import { cacheControl } from '../replies.ts';
 
 const row = z.object({ day: z.string(), key: z.string(), hits: z.int() });
 
@@ -92,7 +93,7 @@ export function hitRoutes({ objects, keepDays, seenBy }: HitOptions): OpenAPIHon
 
   app.openapi(points, async (c) => {
     const found = await objects.get(seenBy(c) === 'names' ? 'points.json' : anonymousDocumentKey);
-    c.header('Cache-Control', 'public, max-age=2');
+    c.header('Cache-Control', cacheControl.newest);
     if (!found) return c.json({ version: 1, updatedAt: new Date(0).toISOString(), keepDays, points: [] }, 200);
     c.header('ETag', found.etag);
     c.header('Vary', 'Accept-Encoding');
@@ -106,11 +107,7 @@ export function hitRoutes({ objects, keepDays, seenBy }: HitOptions): OpenAPIHon
 }
 
 const namesAreTheTeams = () =>
-  new ApiError(
-    403,
-    'forbidden',
-    'by: "domain" lists names, which are for the role "team": give day, country or action.',
-  );
+  new ApiError(403, 'forbidden', 'by is "domain": names are for the role "team", so give day, country or action');
 
 /** Segments never change under their key: the last few stay decoded. */
 function cachedSums(objects: ObjectStore, most = 64) {
@@ -136,5 +133,5 @@ function readCursor(cursor: string | undefined): { day: string; index: number } 
   if (cursor === undefined) return { day: '', index: 0 };
   const [, day, index] = /^(\d{4}-\d{2}-\d{2})\.(\d{1,9})$/.exec(cursor) ?? [];
   if (day) return { day, index: Number(index) };
-  throw badRequest(`cursor: "${cursor}" is not one that this call handed out: leave it out to start at the first day`);
+  throw wrongParameter('cursor', cursor, 'must be one that this call returned, or left out to start at the first day');
 }

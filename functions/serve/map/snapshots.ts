@@ -3,6 +3,7 @@ import { anonymousPointerKey, anonymousPrefix, type Pointer, pointerKey, snapsho
 import type { Pyramid } from '#core/map/pyramid.ts';
 import { BadSnapshot, openInPart } from '#core/map/snapshot.ts';
 import type { ObjectStore } from '#core/stores.ts';
+import { ApiError } from '#http/errors.ts';
 
 export type LatestPoints = Omit<Pointer, 'generation'>;
 
@@ -17,9 +18,11 @@ export interface SnapshotSource {
 /** Where nothing is exported. */
 export const noSnapshots: SnapshotSource = { latest: async () => undefined, open: async () => undefined };
 
-/** A snapshot that was there when it was opened and has been swept since. */
-export class SnapshotGone extends Error {
-  override name = 'SnapshotGone';
+/** 404: a snapshot that never was, or was swept, perhaps while it was open. */
+export class SnapshotGone extends ApiError {
+  constructor(snapshot: string) {
+    super(404, 'unknown_snapshot', `snapshot "${snapshot}" is not kept any more, or never was: ask /v1/points/latest`);
+  }
 }
 
 /** Snapshot names are part of a key and of a URL. */
@@ -53,7 +56,7 @@ export function objectSnapshots(
       opened.set(snapshot, known);
       return known;
     }
-    const pyramid = openObject(store, snapshotKey(snapshot));
+    const pyramid = openObject(store, snapshot);
     opened.set(snapshot, pyramid);
     const forget = () => opened.get(snapshot) === pyramid && opened.delete(snapshot);
     pyramid.then((found) => found || forget(), forget);
@@ -104,10 +107,10 @@ export function objectSnapshots(
 }
 
 /** undefined when there is no such object; what is asked of it later is read as it is needed. */
-async function openObject(store: Reads, key: string): Promise<Pyramid | undefined> {
+async function openObject(store: Reads, snapshot: string): Promise<Pyramid | undefined> {
   const read = async (start: number, end: number) => {
-    const found = await store.get(key, { start, end });
-    if (!found) throw new SnapshotGone(`${key} is not there any more`);
+    const found = await store.get(snapshotKey(snapshot), { start, end });
+    if (!found) throw new SnapshotGone(snapshot);
     return found.body;
   };
   return openInPart(read).catch((error: unknown) => {

@@ -1,7 +1,7 @@
 // The map's two hot routes: the pointer and the tiles. Everything is checked before anything is read.
 //
-// They are a function of their own on AWS and load no schema library (docs/decisions/0004-tiles-are-a-function.md): what a
-// parameter must be stands here, and clusters.ts describes and documents it from the same place.
+// They are a function of their own on AWS and load no schema library (docs/decisions/0004-tiles-are-a-function.md): tileParameters
+// holds what each parameter must be, and clusters.ts documents them from there.
 import { deflateSync } from 'node:zlib';
 import { type Context, Hono } from 'hono';
 import { LAND_ZOOM } from '#core/map/coast.ts';
@@ -9,21 +9,23 @@ import { tileFeatures } from '#core/map/geojson.ts';
 import { encodeTile } from '#core/map/mvt.ts';
 import { clear, drawLand, drawTile, encodePng, type Picture, type Theme } from '#core/map/png.ts';
 import { DEEPEST_ZOOM } from '#core/map/pyramid.ts';
-import { fail, IMMUTABLE, mapHeaders, matching, packed, refusal, SHORT_LIVED, unknown } from './replies.ts';
-import { SNAPSHOT_NAME, type SnapshotSource } from './snapshots.ts';
+import { wrongParameter } from '#http/errors.ts';
+import { cacheControl } from '../replies.ts';
+import { mapHeaders, matching, noSnapshot, packed } from './replies.ts';
+import { SNAPSHOT_NAME, SnapshotGone, type SnapshotSource } from './snapshots.ts';
 
 export type { LatestPoints, SnapshotSource } from './snapshots.ts';
 
 /** The snapshots that a caller may see. */
 export type SourceOf = (c: Context) => SnapshotSource;
 
-/** What a parameter must be, and what is said of one that is something else. */
+/** The pattern of each parameter, and what an error says it must be. */
 export const tileParameters = {
   snapshot: [SNAPSHOT_NAME, 'must be "latest" or a name from /v1/points/latest'],
-  z: [/^\d{1,2}$/, 'must be a whole number'],
-  x: [/^\d{1,8}$/, 'must be a whole number'],
+  z: [/^\d{1,2}$/, 'must be an integer'],
+  x: [/^\d{1,8}$/, 'must be an integer'],
   file: [/^\d{1,8}\.(mvt|json|png)$/, 'must be Y.mvt, Y.json or Y.png'],
-  hours: [/^\d{1,5}$/, 'must be a whole number from 1 to 99999, such as 24'],
+  hours: [/^\d{1,5}$/, 'must be an integer from 1 to 99999, such as 24'],
   country: [/^[A-Za-z]{2}$/, 'must be a two-letter country code'],
   theme: [/^(light|dark)$/, 'must be light or dark'],
   size: [/^(256|512|1024)$/, 'must be 256, 512 or 1024'],
@@ -39,8 +41,8 @@ export function tileRoutes(sourceOf: SourceOf, clock: () => number): Hono {
 
   app.get('/v1/points/latest', async (c) => {
     const latest = await sourceOf(c).latest();
-    if (!latest) return fail(c, 404, 'no_snapshot', 'no points were exported yet');
-    c.header('Cache-Control', SHORT_LIVED);
+    if (!latest) throw noSnapshot();
+    c.header('Cache-Control', cacheControl.newest);
     return c.json({
       ...latest,
       updatedAt: new Date(latest.updatedAt).toISOString(),
@@ -55,27 +57,27 @@ export function tileRoutes(sourceOf: SourceOf, clock: () => number): Hono {
     const given: Partial<Record<Name, string>> = { snapshot: wanted, z, x: column, file, hours, country, ...look };
     for (const [name, value] of Object.entries(given) as [Name, string | undefined][]) {
       const [pattern, must] = tileParameters[name];
-      if (value !== undefined && !pattern.test(value)) return refusal(c, name, value, must);
+      if (value !== undefined && !pattern.test(value)) throw wrongParameter(name, value, must);
     }
-    if (hours !== undefined && Number(hours) < 1) return refusal(c, 'hours', hours, 'must be at least 1');
+    if (hours !== undefined && Number(hours) < 1) throw wrongParameter('hours', hours, tileParameters.hours[1]);
     const [zoom, x] = [Number(z), Number(column)];
     const [row, format] = file.split('.');
     const y = Number(row);
-    if (zoom > DEEPEST_ZOOM) return refusal(c, 'z', z, `must be from 0 to ${DEEPEST_ZOOM}`);
+    if (zoom > DEEPEST_ZOOM) throw wrongParameter('z', z, `must be from 0 to ${DEEPEST_ZOOM}`);
     if (x >= 2 ** zoom || y >= 2 ** zoom)
-      return refusal(c, 'x/y', `${column}/${row}`, `must be below ${2 ** zoom} at zoom ${zoom}`);
+      throw wrongParameter('x/y', `${column}/${row}`, `must be below ${2 ** zoom} at zoom ${zoom}`);
 
     const source = sourceOf(c);
     const snapshot = wanted === 'latest' ? (await source.latest())?.snapshot : wanted;
-    if (!snapshot) return fail(c, 404, 'no_snapshot', 'no points were exported yet');
+    if (!snapshot) throw noSnapshot();
     const filter = { hours: hours === undefined ? undefined : Number(hours), country: country?.toUpperCase() };
     const shown = format === 'png' ? Object.values(look) : [];
     const etag = `W/"${[snapshot, zoom, x, file, filter.hours, filter.country, ...shown].join('/')}"`;
     const held = c.req.header('If-None-Match')?.split(/,\s*/).includes(etag);
     const pyramid = held ? undefined : await source.open(snapshot);
-    if (!held && !pyramid) return unknown(c, snapshot);
+    if (!held && !pyramid) throw new SnapshotGone(snapshot);
     c.header('ETag', etag);
-    c.header('Cache-Control', wanted === 'latest' ? SHORT_LIVED : IMMUTABLE);
+    c.header('Cache-Control', wanted === 'latest' ? cacheControl.newest : cacheControl.immutable);
     if (!pyramid) return c.body(null, 304);
     const tile = await pyramid.load(() => pyramid.tile(zoom, x, y, matching(pyramid, filter)));
     const land = format === 'png' && background === 'map' && zoom <= LAND_ZOOM;

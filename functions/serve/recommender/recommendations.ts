@@ -4,8 +4,8 @@ import { type Pull, taughtClasses } from '#core/event.ts';
 import type { Card } from '#core/recommender/model-list.ts';
 import { followedWithinDays, withShown } from '#core/recommender/shown.ts';
 import type { EventStore, PulledDays, SearchStore } from '#core/stores.ts';
-import { badRequest, notFound } from '#http/errors.ts';
-import { error, failures, iso, json, jsonBody, limit, name, quoted, router, userName } from '../parameters.ts';
+import { notFound, wrongParameter } from '#http/errors.ts';
+import { error, failures, iso, json, jsonBody, limit, name, router, userName } from '../parameters.ts';
 import { catalogueSource, sharedBy } from '../registry/catalogue.ts';
 import type { ModelSource } from './models.ts';
 import { isSupported, recommend } from './recommend.ts';
@@ -62,21 +62,18 @@ export const forUser = createRoute({
 
 const bodyExample = '{"repositories": ["team/app"]}';
 const names = (least: number) => {
-  const wrongName = { error: ({ input }: { input?: unknown }) => `${quoted(input)} is no name of 1 to 1024 letters` };
+  const wrongName = { error: 'must be a name of 1 to 1024 characters' };
   const wrongCount = {
-    error: ({ input }: { input?: unknown }) => `has ${(input as unknown[]).length} names: give ${least} to 1000`,
+    error: ({ input }: { input?: unknown }) => `must have ${least} to 1000 names, not ${(input as unknown[]).length}`,
   };
   return z
     .array(z.string(wrongName).min(1, wrongName).max(1024, wrongName), {
-      error: ({ input }) =>
-        `${input === undefined ? 'is missing' : `${quoted(input)} is no list`}: send ${bodyExample}`,
+      error: ({ input }) => `${input === undefined ? 'send' : 'must be a list, such as'} ${bodyExample}`,
     })
     .min(least, wrongCount)
     .max(1000, wrongCount);
 };
-const wrongLimit = {
-  error: ({ input }: { input?: unknown }) => `${quoted(input)} is no whole number from 1 to 100`,
-};
+const wrongLimit = { error: 'must be an integer from 1 to 100' };
 
 export const forList = createRoute({
   method: 'post',
@@ -94,7 +91,7 @@ export const forList = createRoute({
               limit: z.int(wrongLimit).min(1, wrongLimit).max(100, wrongLimit).default(10),
               exclude: names(0).default([]),
             },
-            { error: `the body is no object: send ${bodyExample}` },
+            { error: `the body is not an object: send ${bodyExample}` },
           ),
         },
       },
@@ -103,7 +100,7 @@ export const forList = createRoute({
   responses: {
     200: json(answer, 'Recommendations'),
     ...failures,
-    415: json(error, 'The Content-Type is none of JSON.'),
+    415: json(error, 'The Content-Type is not JSON.'),
   },
 });
 
@@ -223,10 +220,7 @@ export const rollback = createRoute({
   summary: 'Puts an earlier model back in service: the named one, or the one before',
   request: {
     query: z.object({
-      id: z
-        .string()
-        .max(64, { error: ({ input }) => `${quoted(input)} is no model: GET /v1/model lists those that are kept` })
-        .optional(),
+      id: z.string().max(64, 'must be the id of a model that GET /v1/model lists').optional(),
     }),
   },
   responses: {
@@ -320,7 +314,8 @@ export function recommendationRoutes(options: RecommendationOptions): OpenAPIHon
 
   app.openapi(rollback, async (c) => {
     const { id } = c.req.valid('query');
-    if (id === '') throw badRequest('id: "" is no model: leave it out to go one back');
+    if (id === '')
+      throw wrongParameter('id', id, 'must be the id of a model that GET /v1/model lists, or left out to go one back');
     const restored = await models.rollback(id);
     return c.json(cardOf(restored, restored.id), 200);
   });

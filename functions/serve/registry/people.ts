@@ -1,21 +1,8 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { forgetPerson } from '#core/forget.ts';
-import { type AlertFeed, BadCursor, type CredentialStore, type EventStore, type SearchStore } from '#core/stores.ts';
+import type { AlertFeed, CredentialStore, EventStore, SearchStore } from '#core/stores.ts';
 import { ApiError, badRequest } from '#http/errors.ts';
-import {
-  failures,
-  from,
-  inOrder,
-  iso,
-  json,
-  limit,
-  pageOf,
-  quoted,
-  router,
-  search,
-  to,
-  userName,
-} from '../parameters.ts';
+import { failures, from, inOrder, iso, json, limit, pageOf, router, search, to, userName } from '../parameters.ts';
 
 export interface PeopleOptions {
   events: EventStore;
@@ -62,9 +49,9 @@ export const history = createRoute({
   responses: { 200: json(pageOf(pull), 'Pulls'), ...failures },
 });
 
-// OCI image-spec, "Digests"; an empty one is none.
+// OCI image-spec, "Digests"; an empty one counts as left out.
 const digest = z.string().regex(/^([a-z0-9]+([+._-][a-z0-9]+)*:[\w=-]+)?$/, {
-  error: ({ input }) => `${quoted(input)} is no digest: write sha256:2c26b46b68ff… in full`,
+  error: 'must be a digest in full, such as sha256:2c26b46b68ff…',
 });
 
 export const pullers = createRoute({
@@ -110,9 +97,7 @@ export function peopleRoutes({ events, search, alerts, credentials, clock, repor
   });
   app.openapi(history, async (c) => {
     const { user, ...page } = c.req.valid('query');
-    const { items, cursor } = await events.history(user, page).catch((cause) => {
-      throw cause instanceof BadCursor ? badRequest(cause.message) : cause;
-    });
+    const { items, cursor } = await events.history(user, page);
     return c.json(
       {
         items: items.map(({ id, time, repository, tag, digest, class: pullClass, client }) => ({

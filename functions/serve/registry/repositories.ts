@@ -1,7 +1,7 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { confidences } from '#core/registry/images.ts';
 import type { SearchStore } from '#core/stores.ts';
-import { failures, from, inOrder, iso, json, limit, oneOf, router, search, to } from '../parameters.ts';
+import { failures, from, inOrder, integerOr, iso, json, limit, oneOf, router, search, to } from '../parameters.ts';
 
 const day = 86_400_000;
 /** A pull's weight in `trending` halves every three days. */
@@ -99,13 +99,7 @@ export const unused = createRoute({
   summary: 'Images that nobody uses, why, and what deleting them would run',
   request: {
     query: z.object({
-      days: z
-        .string()
-        .default('30')
-        .refine((text) => /^\d{1,4}$/.test(text) && Number(text) >= 1, {
-          error: ({ input }) => `"${input}" is no whole number of days from 1 to 9999`,
-        })
-        .openapi({ type: 'integer', minimum: 1, maximum: 9999, default: 30 }),
+      days: integerOr(30, 1, 9999),
       limit: limit(1000, 10_000),
       format: oneOf(['json', 'csv']).default('json'),
     }),

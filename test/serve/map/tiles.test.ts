@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { VectorTile } from '@mapbox/vector-tile';
+import { Hono } from 'hono';
 import { PbfReader } from 'pbf';
 import { buildPyramid } from '#core/map/cluster.ts';
 import { pointerKey, snapshotKey } from '#core/map/pointer.ts';
 import { encodePyramid } from '#core/map/snapshot.ts';
 import type { ObjectStore } from '#core/stores.ts';
+import { answerErrors } from '#http/errors.ts';
 import { mapRoutes } from '#serve/map/clusters.ts';
 import { objectSnapshots, type SnapshotSource } from '#serve/map/snapshots.ts';
 import { skewedPoints } from '../../../bench/worlds/points.ts';
@@ -21,6 +23,21 @@ const rows: Row[] = [
   { domain: 'west.example', lon: -170, lat: -17, updatedAt: now - 2 * day, country: 'WS' },
 ];
 
+/** The routes with the errors of the app that mounts them. */
+function mapApp(source: SnapshotSource) {
+  const app = new Hono();
+  answerErrors(app, (cause) => {
+    throw cause;
+  });
+  return app.route(
+    '/',
+    mapRoutes(
+      () => source,
+      () => now,
+    ),
+  );
+}
+
 function served(have = true) {
   const pyramid = buildPyramid(pointsOf(rows));
   const reads: string[] = [];
@@ -34,10 +51,7 @@ function served(have = true) {
       return snapshot.startsWith('s') ? pyramid : undefined;
     },
   };
-  const app = mapRoutes(
-    () => source,
-    () => now,
-  );
+  const app = mapApp(source);
   const get = (path: string, headers: Record<string, string> = {}) => app.request(path, { headers });
   return { get, reads };
 }
@@ -195,42 +209,45 @@ test('a tile as a picture, and the badge and page for other sites', async () => 
   const html = await page.text();
   assert.match(html, /5 active domains/);
   assert.match(html, /src="\.\.\/tiles\/s2\/1\/0\/0\.png\?theme=dark"/);
-  assert.match(await (await served(false).get('/v1/embed/map')).text(), /No visits yet/);
+  assert.match(await (await served(false).get('/v1/embed/map')).text(), /No hits yet/);
 });
 
 test('what is wrong with a request is said before anything is read', async () => {
   const { get, reads } = served();
   const bad: [string, RegExp][] = [
-    ['/v1/tiles/s2/x/0/0.mvt', /z "x" must be a whole number/],
-    ['/v1/tiles/s2/25/0/0.mvt', /z "25" must be from 0 to 24/],
-    ['/v1/tiles/s2/99/0/0.mvt', /z "99"/],
-    ['/v1/tiles/s2/1/2/0.mvt', /x\/y "2\/0" must be below 2/],
-    ['/v1/tiles/s2/1/-1/0.mvt', /x "-1"/],
-    ['/v1/tiles/s2/1/0/0.exe', /file "0\.exe"/],
-    ['/v1/tiles/..%2fs2/1/0/0.mvt', /snapshot "\.\.\/s2"/],
-    ['/v1/clusters?zoom=1', /bbox is missing: write bbox=-10,35,30,60$/],
-    ['/v1/clusters?bbox=1,2,3,4&bbox=5,6,7,8&zoom=1', /bbox: "1,2,3,4" and "5,6,7,8" are given: give one/],
-    ['/v1/clusters?bbox=1,2,3&zoom=1', /bbox "1,2,3" must be four numbers/],
+    ['/v1/tiles/s2/x/0/0.mvt', /z is "x": must be an integer/],
+    ['/v1/tiles/s2/25/0/0.mvt', /z is "25": must be from 0 to 24/],
+    ['/v1/tiles/s2/99/0/0.mvt', /z is "99"/],
+    ['/v1/tiles/s2/1/2/0.mvt', /x\/y is "2\/0": must be below 2/],
+    ['/v1/tiles/s2/1/-1/0.mvt', /x is "-1"/],
+    ['/v1/tiles/s2/1/0/0.exe', /file is "0\.exe"/],
+    ['/v1/tiles/..%2fs2/1/0/0.mvt', /snapshot is "\.\.\/s2"/],
+    ['/v1/clusters?zoom=1', /bbox is missing: give bbox=-10,35,30,60$/],
+    [
+      '/v1/clusters?bbox=1,2,3,4&bbox=5,6,7,8&zoom=1',
+      /^bbox is given 2 times, as "1,2,3,4" and "5,6,7,8": give it once$/,
+    ],
+    ['/v1/clusters?bbox=1,2,3&zoom=1', /bbox is "1,2,3": must be four numbers/],
     ['/v1/clusters?bbox=1,2,3,x&zoom=1', /bbox/],
-    ['/v1/clusters?bbox=1,9,3,4&zoom=1', /bbox "1,9,3,4" must be W,S,E,N/],
+    ['/v1/clusters?bbox=1,9,3,4&zoom=1', /bbox is "1,9,3,4": must be W,S,E,N/],
     ['/v1/clusters?bbox=1,2,3,91&zoom=1', /bbox/],
-    ['/v1/clusters?bbox=1,2,3,4', /zoom is missing: write zoom=4$/],
-    ['/v1/clusters?bbox=1,2,3,4&zoom=deep', /zoom "deep" must be a number/],
+    ['/v1/clusters?bbox=1,2,3,4', /zoom is missing: give zoom=4$/],
+    ['/v1/clusters?bbox=1,2,3,4&zoom=deep', /zoom is "deep": must be a number/],
     ['/v1/clusters?bbox=1,2,3,4&zoom=Infinity', /zoom/],
     ['/v1/clusters?bbox=1,2,3,4&zoom=1&snapshot=../x', /snapshot/],
-    ['/v1/tiles/s2/0/0/0.mvt?hours=0', /hours "0" must be at least 1/],
-    ['/v1/clusters?bbox=1,2,3,4&zoom=1&country=DEU', /country "DEU" must be a two-letter/],
-    ['/v1/tiles/s2/0/0/0.png?size=9999', /size "9999" must be 256/],
-    ['/v1/embed/map?theme=blue', /theme "blue" must be light or dark/],
-    ['/v1/clusters/leaves?cluster=abc', /cluster "abc" must be the id of a cluster, from GET \/v1\/clusters$/],
-    ['/v1/clusters/leaves', /cluster is missing: write cluster=ID/],
-    ['/v1/clusters/yandex?zoom=1', /bbox is missing: write bbox=35,-10,60,30$/],
-    ['/v1/tiles/s2/0/0/0.mvt?hours=x', /hours "x" must be a whole number from 1 to 99999, such as 24$/],
-    ['/v1/clusters/leaves?cluster=1&limit=0', /limit "0" must be from 1 to 1000/],
+    ['/v1/tiles/s2/0/0/0.mvt?hours=0', /hours is "0": must be an integer from 1 to 99999/],
+    ['/v1/clusters?bbox=1,2,3,4&zoom=1&country=DEU', /country is "DEU": must be a two-letter/],
+    ['/v1/tiles/s2/0/0/0.png?size=9999', /size is "9999": must be 256/],
+    ['/v1/embed/map?theme=blue', /theme is "blue": must be light or dark/],
+    ['/v1/clusters/leaves?cluster=abc', /cluster is "abc": must be the id of a cluster, from GET \/v1\/clusters$/],
+    ['/v1/clusters/leaves', /cluster is missing: give cluster=ID/],
+    ['/v1/clusters/yandex?zoom=1', /bbox is missing: give bbox=35,-10,60,30$/],
+    ['/v1/tiles/s2/0/0/0.mvt?hours=x', /hours is "x": must be an integer from 1 to 99999, such as 24$/],
+    ['/v1/clusters/leaves?cluster=1&limit=0', /limit is "0": must be an integer from 1 to 1000/],
     ['/v1/clusters/leaves?cluster=1&offset=-1', /offset/],
     [
       '/v1/clusters/yandex?bbox=1,2,3,4&zoom=1&callback=alert(1)',
-      /callback "alert\(1\)" must be the name of a function/,
+      /callback is "alert\(1\)": must be the name of a function/,
     ],
     [`/v1/clusters/yandex?bbox=1,2,3,4&zoom=1&callback=${'a'.repeat(200)}`, /callback/],
   ];
@@ -257,10 +274,7 @@ test('a snapshot that was swept while it was open is 404 too', async () => {
     head: async (key: string) => (objects.has(key) ? { key, etag: '1', size: 0, modified: 0 } : undefined),
   } as unknown as ObjectStore;
   const source = objectSnapshots(store, () => now);
-  const app = mapRoutes(
-    () => source,
-    () => now,
-  );
+  const app = mapApp(source);
   assert.equal((await app.request('/v1/tiles/old/0/0/0.mvt')).status, 200);
   objects.delete(snapshotKey('old'));
   const reply = await app.request('/v1/clusters?bbox=-180,-90,180,90&zoom=7&snapshot=old');

@@ -98,8 +98,8 @@ test('what is missing or wrong is named', async () => {
   const ask = await served([]);
   for (const [query, message] of [
     [{}, /give user= or repository=/],
-    [{ user: '' }, /user: is empty/],
-    [{ user: 'ann', limit: '0' }, /limit: "0"/],
+    [{ user: '' }, /^user is "": give user=NAME/],
+    [{ user: 'ann', limit: '0' }, /^limit is "0": must be an integer/],
   ] as const) {
     const { status, error } = await ask(query);
     assert.equal(status, 400);
