@@ -117,7 +117,7 @@ const keep = 200;
 /** Repositories up to which the whole Gram matrix is inverted: some 2 s of a core for one fit. */
 const mostDense = 4096;
 /** Nearest repositories of the sparse form, by which settings are tried. */
-const near = 200;
+const near = 100;
 
 /** Those that compete: as large as `items` repositories and `memoryBytes` allow. */
 export function families(items: number, memoryBytes: number): Family[] {

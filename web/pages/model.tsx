@@ -6,6 +6,10 @@ import { ago, count, full, percent, plural } from '../format.ts';
 import { useEvery, useLoad, useNow } from '../load.ts';
 import { Ago, Table } from '../table.tsx';
 
+/** Of what serves; cards of before the competition have that of their ALS. */
+const ndcgOf = ({ candidates, winner, evaluation }: ModelCard) =>
+  (candidates?.find(({ name }) => name === winner)?.random ?? evaluation?.random.als)?.ndcg;
+
 const score = (value: number | null | undefined) => (value === null || value === undefined ? '–' : value.toFixed(3));
 
 /** On pulls that were held back from training, against always naming the popular. */
@@ -93,7 +97,7 @@ export function Model({ everyMs }: { everyMs: number }) {
                   ),
                 },
                 { head: 'AUC', as: 'number', cell: ({ auc }) => score(auc) },
-                { head: 'NDCG', as: 'number', wide: true, cell: (card) => score(card.evaluation?.random.als.ndcg) },
+                { head: 'NDCG', as: 'number', wide: true, cell: (card) => score(ndcgOf(card)) },
                 { head: 'Pairs', as: 'number', wide: true, cell: ({ pairs }) => count(pairs) },
                 {
                   head: 'In service',
