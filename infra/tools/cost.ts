@@ -96,6 +96,9 @@ export const assumed = {
   perConnection: 1,
   /** Seconds of a training, once a day; on Fargate a minute and on Spark two are waited for machines. */
   trainSeconds: 60,
+  /** Bytes of a domain in the state that each export writes anew, and the days that S3 keeps what it replaced. */
+  stateDomainBytes: 40,
+  restoreDays: 7,
   /** Tiles a month that readers ask for, and the share CloudFront has. */
   tiles: 4e6,
   tileHit: 0.85,
@@ -114,6 +117,11 @@ export const exportOf = (domains: number) => ({
   /** Of the function: the default, or what so many domains want. */
   gigabytes: Math.max(1769, 60 + measured.exportDomainMemory * 1e-6 * domains) / 1024,
 });
+
+/** What the data bucket keeps of what exports overwrote: the state for `restoreDays`, snapshots for a day. */
+const versionsGB = (domains: number, exportEvery: number) =>
+  ((86_400 / exportEvery) * domains * (assumed.restoreDays * assumed.stateDomainBytes + measured.snapshotDomainBytes)) /
+  GiB;
 
 /** Lambda gives a function its share of a processor: 1769 MB is a whole one. */
 const shareOf = (gigabytes: number) => Math.min(1, (gigabytes * 1024) / 1769);
@@ -205,7 +213,8 @@ export function cost(given: Partial<Load> = {}): { parts: Record<string, number>
   const exports = monthSeconds / exportEvery;
   parts.export =
     exports * (price.lambdaRequest + seconds * gigabytes * price.lambdaGBSecond + 6 * price.s3Put) +
-    ((12 * megabytes) / 1024) * price.s3GBMonth;
+    ((12 * megabytes) / 1024) * price.s3GBMonth +
+    versionsGB(domains, exportEvery) * price.s3GBMonth;
   const misses = assumed.tiles * (1 - assumed.tileHit);
   const tileSeconds = (assumed.tileWaitMs + assumed.armFactor * measured.tileCpuMs) / 1000;
   parts.tiles = misses * (price.lambdaRequest + price.httpApi[0][1] + tileSeconds * 1.728 * price.lambdaGBSecond);
@@ -213,7 +222,7 @@ export function cost(given: Partial<Load> = {}): { parts: Record<string, number>
   parts.CloudFront = assumed.tiles * price.edgeRequest + edgeGB * price.edgeGB;
   parts.training = 30 * training(trainer);
   if (search) parts.OpenSearch = monthHours * price.searchNodeHour + 10 * price.searchGBMonth;
-  parts['secrets, alarms, logs'] = 2 * price.secretMonth + 23 * price.alarmMonth + 3;
+  parts['secrets, alarms, logs'] = 2 * price.secretMonth + 30 * price.alarmMonth + 3;
   const total = Object.values(parts).reduce((sum, part) => sum + part, 0);
   return { parts, total, shards };
 }

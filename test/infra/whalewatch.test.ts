@@ -56,7 +56,7 @@ test('each function may do what its stage does, and nothing else', () => {
     ],
     WhalewatchServeFunctionRole: [
       ...table('BatchWriteItem DeleteItem GetItem PutItem Query UpdateItem'),
-      ...['es:ESHttpGet', 'es:ESHttpPost'],
+      ...['es:ESHttpGet', 'es:ESHttpPost', 'es:ESHttpPut'],
       ...['s3:GetObject', 's3:ListBucket', 's3:PutObject', 'secretsmanager:GetSecretValue'],
     ],
     WhalewatchServeTilesRole: ['s3:GetObject', 's3:ListBucket'],
@@ -176,7 +176,7 @@ test('a thousand hits a second, twenty to a request, stay below $250 a month', (
   const { total, shards } = cost({ hits: 1000, perRequest: 20 });
   assert.ok(total < 250, String(total));
   assert.equal(shards, 1);
-  assert.ok(cost().total < 60, 'the floor');
+  assert.ok(cost().total < 75, 'the floor');
 });
 
 test('the tables of docs/cost.md are what the script says', () => {
