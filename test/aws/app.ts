@@ -10,14 +10,15 @@ const { CDK_OUTDIR = '', EMULATOR = '{}' } = process.env;
 /** Where the IP table is, for layers are not under /opt; where S3 is, for a bucket has no host name of its own. */
 const { ipTable, s3 } = JSON.parse(EMULATOR) as { ipTable: string; s3: string };
 
-/** BucketDeployment runs on a layer with Python's AWS CLI; the others are types that MiniStack does not know. */
+/** BucketDeployment runs on a layer with Python's AWS CLI; the others are types that MiniStack does not know, as are alarms on a sum of metrics. */
 const lacking = /^(Custom::CDKBucketDeployment|AWS::CodeDeploy::.*|AWS::Budgets::Budget)$/;
 const uploader = /^CustomCDKBucketDeployment/;
 
 const file = join(CDK_OUTDIR, 'Whalewatch.template.json');
 const template = JSON.parse(readFileSync(file, 'utf8')) as { Resources: Resources };
 for (const [id, resource] of Object.entries(template.Resources)) {
-  if (lacking.test(resource.Type) || uploader.test(id)) delete template.Resources[id];
+  const onSum = resource.Type === 'AWS::CloudWatch::Alarm' && resource.Properties.Metrics;
+  if (lacking.test(resource.Type) || uploader.test(id) || onSum) delete template.Resources[id];
   else adapt(id, resource);
 }
 for (const resource of Object.values(template.Resources) as (Resource & { DependsOn?: string[] })[])
