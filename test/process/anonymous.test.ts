@@ -1,0 +1,69 @@
+// The map that everyone sees where names are the team's: published beside the other, from hit to tile.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { anonymousPoints } from '#core/map/anonymous.ts';
+import { openObjects } from '#local/stores/objects.ts';
+import { exportPoints } from '#process/export.ts';
+import { processBatch } from '#process/process.ts';
+import { objectSnapshots } from '#serve/map/snapshots.ts';
+import { memoryCheckpoints, open } from '../support/memory-stores.ts';
+import { pointsOf } from '../support/points-of.ts';
+import { dataFolder } from '../support/run.ts';
+
+const now = Date.UTC(2026, 10, 28, 9, 41, 17);
+
+test('no name, no town, no minute of a point is left, and no domain below the least', () => {
+  const row = fc.record({
+    domain: fc.domain(),
+    lon: fc.double({ min: -180, max: 180, noNaN: true }),
+    lat: fc.double({ min: -85, max: 85, noNaN: true }),
+    updatedAt: fc.integer({ min: now - 7 * 86_400_000, max: now }),
+    country: fc.constantFrom('', 'DE', 'FR'),
+    hits: fc.nat(10),
+  });
+  fc.assert(
+    fc.property(fc.array(row, { size: 'max', maxLength: 100 }), fc.nat(10), (rows, least) => {
+      const points = anonymousPoints(pointsOf(rows), (at) => rows[at].hits >= least);
+      const kept = rows.filter(({ hits }) => hits >= least);
+      assert.equal(points.lat.length, kept.length);
+      assert.deepEqual([points.domains.utf8.length, points.domains.offsets.length], [0, kept.length + 1]);
+      for (const column of [points.lat, points.lon])
+        for (const degrees of column) assert.ok(Number.isInteger(degrees * 2));
+      for (const at of points.updatedAt) assert.equal(at % 3_600_000, 0);
+      // Nothing of the order of names: the rows are sorted by what they say.
+      const said = [...points.lat.keys()].map((at) => [points.lat[at], points.lon[at], points.updatedAt[at]]);
+      assert.deepEqual(
+        said,
+        said.toSorted((a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2]),
+      );
+    }),
+    { numRuns: 100 },
+  );
+});
+
+test('both maps are published; who may see the anonymous one opens no other', async (t) => {
+  const objects = openObjects(dataFolder(t));
+  const checkpoints = memoryCheckpoints().through(open);
+  const hits = [...Array(5).fill('busy.example'), ...Array(4).fill('quiet.example')].map((domain, n) =>
+    JSON.stringify({ type: 'hit', time: now - n, address: '192.0.2.1', domain, action: 'view' }),
+  );
+  const records = [{ sequenceNumber: '1', data: Buffer.from(hits.join('\n')), arrivedAt: now }];
+  await processBatch('s', records, {
+    ...{ checkpoints, objects, clock: () => now, newId: () => 'id' },
+    locator: { locate: () => ({ lat: 52.52, lon: 13.4, country: 'DE' }) },
+  } as unknown as Parameters<typeof processBatch>[2]);
+  await exportPoints({
+    ...{ checkpoints, objects, keepDays: 7, clock: () => now, newId: () => 'n' },
+    anonymousLeast: 5,
+  });
+
+  const named = objectSnapshots(objects, () => now);
+  const anonymous = objectSnapshots(objects, () => now, { anonymous: true });
+  const [all, some] = [await named.latest(), await anonymous.latest()];
+  assert.deepEqual([all?.points, some?.points], [2, 1]);
+  assert.equal(await anonymous.open(all?.snapshot ?? ''), undefined);
+  const text = new TextDecoder('latin1').decode((await objects.get(`points/${some?.snapshot}/points.bin`))?.body);
+  assert.doesNotMatch(text, /busy|quiet/);
+  assert.ok(await anonymous.open(some?.snapshot ?? ''));
+});
