@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { seeded } from '#core/bytes/random.ts';
 import { DaySums } from '#core/hits/day-sums.ts';
-import { DeltaBuilder, dayName, decodeDelta, type Places } from '#core/hits/delta.ts';
+import { DeltaBuilder, dayName, decodeDelta, type Locations } from '#core/hits/delta.ts';
 import { encodeHit, readLines } from '#core/hits/hit.ts';
 import { type Manifest, manifestKey, readManifest } from '#core/hits/manifest.ts';
 import { PointsState } from '#core/hits/points-state.ts';
@@ -187,16 +187,16 @@ async function makeState(folder: string, domains: number, changed: number, alone
   const below = (limit: number) => Math.floor(random() * limit);
   const objects = fileObjects(folder);
   mkdirSync(join(folder, 'rival'));
-  const places: Places = {
+  const locations: Locations = {
     countries,
     find: () => below(1_000_000),
-    lat: (place) => ((place * 7919) % 1_600_000) / 10_000 - 80,
-    lon: (place) => ((place * 104_729) % 3_600_000) / 10_000 - 180,
-    country: (place) => place % countries.length,
+    lat: (location) => ((location * 7919) % 1_600_000) / 10_000 - 80,
+    lon: (location) => ((location * 104_729) % 3_600_000) / 10_000 - 180,
+    country: (location) => location % countries.length,
   };
   const name = (index: number) => `portal-${((index * 7_919) % 2 ** 31).toString(36)}.customer.example`;
   const deltaOf = (hits: { domain: string; time: number; id?: string }[], previous: number) => {
-    const builder = new DeltaBuilder(places);
+    const builder = new DeltaBuilder(locations);
     const lines = hits.map(({ domain, time, id }) =>
       encodeHit({ type: 'hit', time, address: '', domain, action: 'view', id }),
     );
@@ -266,7 +266,7 @@ async function makeState(folder: string, domains: number, changed: number, alone
     // The rival's batch: the same hits, and where they were.
     const delta = decodeDelta(bytes);
     delta.settle({ add: () => true });
-    const placed = new Map(delta.places.map((place) => [place[0], place]));
+    const placed = new Map(delta.locations.map((location) => [location[0], location]));
     const plain = hits.map(({ domain, time, id }) => {
       const [, lat, lon, country] = placed.get(domain) as Row;
       return [domain, lat, lon, country, time, 'view', id];

@@ -3,7 +3,7 @@
 //
 // Events are what Kinesis hands on: base64 records of newline-delimited hits, 1,000 to a record, 36 records to an event,
 // so one event comes to Lambda's 6 MB. 20,000 domains, the n-th 1/n as often as the first; every fifth address is IPv6,
-// every address is random within a range that has a place; every twentieth hit has an id; 1 % are a day late.
+// every address is random within a range that has a location; every twentieth hit has an id; 1 % are a day late.
 // Ours does everything up to the committed delta: base64, lines, validation, look-up, sums, encoding, the commit protocol
 // over stores in memory. The rival has the same sums in Maps and writes nothing.
 // Each runs in a process of its own, on one thread, ours with FLAGS; a round is all events once. A rate is hits for each
@@ -15,11 +15,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { KinesisStreamEvent } from 'aws-lambda';
 import { seeded } from '#core/bytes/random.ts';
-import type { Place } from '#core/hits/delta.ts';
+import type { Location } from '#core/hits/delta.ts';
 import { encodeHit } from '#core/hits/hit.ts';
 import { classifier } from '#core/registry/classify.ts';
 import type { Checkpoint, CheckpointStore, ObjectStore } from '#core/stores.ts';
-import { cityDatabases, type FlatResponse, placeOf } from '#geo/city.ts';
+import { cityDatabases, type FlatResponse, locationOf } from '#geo/city.ts';
 import { keptTable } from '#geo/keep.ts';
 import { IpTable } from '#geo/table.ts';
 import { processHandler } from '#process/handler.ts';
@@ -170,7 +170,7 @@ async function ours(table: string): Promise<Stage> {
       hits += counters.hits + identified;
       unlocated += counters.unlocated;
     },
-    check: () => `${hits} hits, ${unlocated} without a place`,
+    check: () => `${hits} hits, ${unlocated} without a location`,
   };
 }
 
@@ -194,27 +194,28 @@ async function rival(): Promise<Stage> {
   return {
     async take({ Records }) {
       const days = new Map<string, Map<string, number>>();
-      const newest = new Map<string, { place: Place; time: number }>();
+      const newest = new Map<string, { location: Location; time: number }>();
       const seen = new Set<string>();
       for (const { kinesis } of Records) {
         for (const line of Buffer.from(kinesis.data, 'base64').toString().split('\n')) {
           const { time, address, domain, action, id } = schema.parse(JSON.parse(line));
-          const place = placeOf(readers[address.includes(':') ? 1 : 0].get(address));
+          const location = locationOf(readers[address.includes(':') ? 1 : 0].get(address));
           const day = new Date(time).toISOString().slice(0, 10);
           let sums = days.get(day);
           if (!sums) {
             sums = new Map();
             days.set(day, sums);
           }
-          for (const key of [`d${domain}`, `c${place?.country}`, `a${action}`]) sums.set(key, (sums.get(key) ?? 0) + 1);
+          for (const key of [`d${domain}`, `c${location?.country}`, `a${action}`])
+            sums.set(key, (sums.get(key) ?? 0) + 1);
           hits++;
           if (id) seen.add(id);
-          if (!place) unlocated++;
-          else if (time > (newest.get(domain)?.time ?? -1)) newest.set(domain, { place, time });
+          if (!location) unlocated++;
+          else if (time > (newest.get(domain)?.time ?? -1)) newest.set(domain, { location, time });
         }
       }
     },
-    check: () => `${hits} hits, ${unlocated} without a place`,
+    check: () => `${hits} hits, ${unlocated} without a location`,
   };
 }
 

@@ -1,33 +1,33 @@
 import { open, readFile } from 'node:fs/promises';
 import maxmind, { type CityResponse, type Reader } from 'maxmind';
 import { isColumns } from '#core/bytes/columns.ts';
-import type { Place, Places } from '#core/hits/delta.ts';
-import { type FlatResponse, placeOf } from '#geo/city.ts';
+import type { Location, Locations } from '#core/hits/delta.ts';
+import { type FlatResponse, locationOf } from '#geo/city.ts';
 import { IpTable } from '#geo/table.ts';
 
 export interface Locator {
   /** Where an address is; undefined when it is private, unknown or no address. */
-  locate(address: string): Place | undefined;
-  /** The same for addresses as bytes, when the locator has numbered its places. */
-  readonly places?: Places;
+  locate(address: string): Location | undefined;
+  /** The same for addresses as bytes, when the locator has numbered its locations. */
+  readonly locations?: Locations;
 }
 
-/** A locator's places by number; numbered as they are met, when it has no numbers of its own. */
-export function placesOf(locator: Locator): Places {
-  if (locator.places) return locator.places;
-  const met: Place[] = [];
+/** A locator's locations by number; numbered as they are met, when it has no numbers of its own. */
+export function locationsOf(locator: Locator): Locations {
+  if (locator.locations) return locator.locations;
+  const met: Location[] = [];
   const countries: string[] = [];
   const decoder = new TextDecoder();
   return {
     countries,
     find(bytes, start, end) {
-      const place = locator.locate(decoder.decode(bytes.subarray(start, end)));
-      return place ? met.push(place) - 1 : -1;
+      const location = locator.locate(decoder.decode(bytes.subarray(start, end)));
+      return location ? met.push(location) - 1 : -1;
     },
-    lat: (place) => met[place].lat,
-    lon: (place) => met[place].lon,
-    country(place) {
-      const { country } = met[place];
+    lat: (location) => met[location].lat,
+    lon: (location) => met[location].lon,
+    country(location) {
+      const { country } = met[location];
       const index = countries.indexOf(country);
       return index < 0 ? countries.push(country) - 1 : index;
     },
@@ -41,7 +41,7 @@ export function placesOf(locator: Locator): Places {
 export async function openLocator(files: string[]): Promise<Locator> {
   if (files.length === 1 && (await isTable(files[0]))) {
     const table = new IpTable(await readFile(files[0]));
-    return { locate: (address) => table.locate(address), places: table };
+    return { locate: (address) => table.locate(address), locations: table };
   }
   const readers = await Promise.all(files.map((file) => maxmind.open<CityResponse & FlatResponse>(file)));
   return {
@@ -66,8 +66,8 @@ async function isTable(file: string): Promise<boolean> {
   }
 }
 
-function lookUp(reader: Reader<CityResponse & FlatResponse>, address: string): Place | undefined {
+function lookUp(reader: Reader<CityResponse & FlatResponse>, address: string): Location | undefined {
   // An IPv6 address in a database of IPv4 ones is unknown, not wrong.
   if (address.includes(':') && reader.metadata.ipVersion === 4) return undefined;
-  return placeOf(reader.get(address));
+  return locationOf(reader.get(address));
 }

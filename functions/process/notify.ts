@@ -39,7 +39,7 @@ export interface Batch {
   /** Registry events, already stored. */
   events: StoredEvent[];
   /** Each domain's newest place. A country that a domain had for less than a batch may go unseen. */
-  places: () => Delta['places'];
+  locations: () => Delta['locations'];
   /** Hits, but late ones, by the minute they arrived in, milliseconds of its beginning. */
   hitsByMinute: Map<number, number>;
 }
@@ -85,7 +85,7 @@ export function notifier(options: NotifyOptions): ((batch: Batch) => Promise<voi
   }
 
   async function newCountry(rule: Rule & { when: 'new-country' }, batch: Batch) {
-    for (const [domain, , , country, time] of batch.places()) {
+    for (const [domain, , , country, time] of batch.locations()) {
       const pair = keyOf(rule, `${domain} ${country}`);
       if (country === '' || known.has(pair) || (rule.domain && !fits(rule.domain, domain))) continue;
       // The country a domain is first seen in is where it is, not news; what came late is noted without a word.

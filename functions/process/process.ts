@@ -17,7 +17,7 @@ import { normalise } from '#core/registry/normalise.ts';
 import { setAsideText } from '#core/registry/quarantine.ts';
 import type { AlertFeed, CheckpointStore, EventStore, ObjectStore, SearchStore } from '#core/stores.ts';
 import { type Arrived, anyForgotten, withoutForgotten } from './forgotten.ts';
-import { placesOf } from './locate.ts';
+import { locationsOf } from './locate.ts';
 import type { Batch } from './notify.ts';
 import { type PullOptions, storeEvents } from './pulls.ts';
 
@@ -67,7 +67,7 @@ async function write(
   options: ProcessOptions,
 ): Promise<string> {
   const { events, objects, locator, newId } = options;
-  const builder = new DeltaBuilder(placesOf(locator));
+  const builder = new DeltaBuilder(locationsOf(locator));
   const delivered: Arrived[] = [];
   const setAside: Quarantined[] = [];
   const hitsByMinute = new Map<number, number>();
@@ -123,8 +123,8 @@ async function write(
   const key = `deltas/${shard}/${last.padStart(64, '0')}-${newId()}`;
   const bytes = builder.encode({ shard, previous, last });
   const { arrivedAt } = records[records.length - 1];
-  const places = () => decodeDelta(bytes).places;
-  await options.notify?.({ shard, previous, arrivedAt, events: stored, places, hitsByMinute });
+  const locations = () => decodeDelta(bytes).locations;
+  await options.notify?.({ shard, previous, arrivedAt, events: stored, locations, hitsByMinute });
   // Somebody was forgotten meanwhile: again, without them.
   if (await anyForgotten(known, options)) return write(shard, previous, last, records, options);
   await objects.put(key, bytes, { ifNoneMatch: '*' });

@@ -8,33 +8,33 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { type CityResponse, Reader } from 'maxmind';
 import { packColumns } from '#core/bytes/columns.ts';
 import { grown } from '#core/bytes/names.ts';
-import { cityDatabases, degree, type FlatResponse, placeOf } from './city.ts';
+import { cityDatabases, degree, type FlatResponse, locationOf } from './city.ts';
 import { deeper, kind, rowBits, type TableMeta } from './table.ts';
 
 type CityReader = Reader<CityResponse & FlatResponse>;
 
-/** Places as they are met, equal ones once. */
-class PlaceList {
+/** Locations as they are met, equal ones once. */
+class LocationList {
   readonly countries: string[] = [];
   readonly lat: number[] = [];
   readonly lon: number[] = [];
   readonly #numbers = new Map<string, number>();
 
-  /** A place's value in the table: its number + 1; 0 for none. */
+  /** A location's value in the table: its number + 1; 0 for none. */
   value(record: (CityResponse & FlatResponse) | null): number {
-    const place = placeOf(record);
-    if (!place) return 0;
-    const [lat, lon] = [Math.round(place.lat * degree), Math.round(place.lon * degree)];
-    const key = `${place.country} ${lat} ${lon}`;
+    const location = locationOf(record);
+    if (!location) return 0;
+    const [lat, lon] = [Math.round(location.lat * degree), Math.round(location.lon * degree)];
+    const key = `${location.country} ${lat} ${lon}`;
     const known = this.#numbers.get(key);
     if (known !== undefined) return known + 1;
-    let country = this.countries.indexOf(place.country);
-    if (country < 0) country = this.countries.push(place.country) - 1;
+    let country = this.countries.indexOf(location.country);
+    if (country < 0) country = this.countries.push(location.country) - 1;
     this.lat.push(lat);
     const row = this.lon.push(lon) - 1;
     // One row and one country less than the bits hold: a value's number + 1 must stay below `deeper`.
     if (row >= 2 ** rowBits - 1 || country >= 2 ** (31 - rowBits) - 1)
-      throw new Error(`${row + 1} places in ${country + 1} countries are more than the table's format holds`);
+      throw new Error(`${row + 1} locations in ${country + 1} countries are more than the table's format holds`);
     const number = (country << rowBits) | row;
     this.#numbers.set(key, number);
     return number + 1;
@@ -83,13 +83,13 @@ class Tree {
   readonly #nodes: number;
   readonly #recordSize: number;
   readonly #values = new Map<number, number>();
-  readonly #places: PlaceList;
+  readonly #locations: LocationList;
   /** Where the IPv4 addresses begin: the root, or 96 zero bits down an IPv6 tree. */
   readonly v4Root: number;
 
-  constructor(bytes: Buffer, places: PlaceList) {
+  constructor(bytes: Buffer, locations: LocationList) {
     this.#bytes = bytes;
-    this.#places = places;
+    this.#locations = locations;
     this.reader = new Reader(bytes);
     const { nodeCount, recordSize, ipVersion } = this.reader.metadata;
     this.#nodes = nodeCount;
@@ -121,7 +121,7 @@ class Tree {
     if (record === this.#nodes) return 0;
     let value = this.#values.get(record);
     if (value === undefined) {
-      value = this.#places.value(this.reader.get(address()));
+      value = this.#locations.value(this.reader.get(address()));
       this.#values.set(record, value);
     }
     return value;
@@ -130,12 +130,12 @@ class Tree {
 
 /** The table of these databases' bytes; for an address family the first database that has it is taken. */
 export function buildTable(databases: Buffer[]): Uint8Array<ArrayBuffer> {
-  const places = new PlaceList();
-  const trees = databases.map((bytes) => new Tree(bytes, places));
+  const locations = new LocationList();
+  const trees = databases.map((bytes) => new Tree(bytes, locations));
   const v4 = flattenV4(trees.find((tree) => tree.ipVersion === 4 || tree.isNode(tree.v4Root)));
   const v6 = flattenV6(trees.find(({ ipVersion }) => ipVersion === 6));
   const meta: TableMeta = {
-    countries: places.countries,
+    countries: locations.countries,
     builtAt: Math.min(...trees.map(({ reader }) => reader.metadata.buildEpoch.getTime())),
     sources: trees.map(
       ({ reader: { metadata } }) => `${metadata.databaseType} of ${metadata.buildEpoch.toISOString().slice(0, 10)}`,
@@ -148,8 +148,8 @@ export function buildTable(databases: Buffer[]): Uint8Array<ArrayBuffer> {
     v6Bounds: v6.bounds,
     v6Starts: v6.starts,
     v6Values: v6.values,
-    lat: Int32Array.from(places.lat),
-    lon: Int32Array.from(places.lon),
+    lat: Int32Array.from(locations.lat),
+    lon: Int32Array.from(locations.lon),
   });
 }
 

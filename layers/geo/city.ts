@@ -2,7 +2,7 @@
 import { open } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import type { CityResponse } from 'maxmind';
-import type { Place } from '#core/hits/delta.ts';
+import type { Location } from '#core/hits/delta.ts';
 
 /** The flat shape of DB-IP's files. */
 export interface FlatResponse {
@@ -15,8 +15,8 @@ export interface FlatResponse {
 export const degree = 10_000;
 const rounded = (degrees: number) => Math.round(degrees * degree) / degree;
 
-/** The place in a record of MaxMind's own shape (GeoLite2, GeoIP2) or of DB-IP's flat one. */
-export function placeOf(record: (CityResponse & FlatResponse) | null): Place | undefined {
+/** The location in a record of MaxMind's own shape (GeoLite2, GeoIP2) or of DB-IP's flat one. */
+export function locationOf(record: (CityResponse & FlatResponse) | null): Location | undefined {
   const lat = record?.location?.latitude ?? record?.latitude;
   const lon = record?.location?.longitude ?? record?.longitude;
   if (lat === undefined || lon === undefined) return undefined;

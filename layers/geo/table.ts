@@ -2,21 +2,21 @@
 //
 // An address is cut into a first step of 16 bits, then steps of 32 bits (IPv4: the last 16 bits alone). Of a step, ranges
 // of equal value are kept by where they begin; `bounds` says where a step's ranges lie. A value is
-//   0                no place
-//   n < 2^31         place n - 1; a place's upper 9 bits are its country, so that hits are summed by country without
+//   0                no location
+//   n < 2^31         location n - 1; a location's upper 9 bits are its country, so that hits are summed by country without
 //                    a look at its row
-//   n >= 2^31        the place differs further down: step n - 2^31 decides by the next 32 bits
+//   n >= 2^31        the location differs further down: step n - 2^31 decides by the next 32 bits
 // Steps: IPv4 0..65535 by the first 16 bits; IPv6 0..65535 likewise, then those further down. A range holds until the next
 // begins; each step's first range begins at 0.
 //
 // The file is that, little-endian: magic, version, head (JSON: columns, countries, sources), columns at multiples of 8.
 import { unpackColumns } from '#core/bytes/columns.ts';
-import type { Place, Places } from '#core/hits/delta.ts';
+import type { Location, Locations } from '#core/hits/delta.ts';
 import { degree } from './city.ts';
 
 export const kind = 'ip-table/2';
 export const deeper = 0x80000000;
-/** A place's number is country << rowBits | row. */
+/** A location's number is country << rowBits | row. */
 export const rowBits = 22;
 const rowMask = (1 << rowBits) - 1;
 /** Of the starts of IPv6 every 16th is kept once more, close together: most of a search is done in the cache. */
@@ -41,8 +41,8 @@ export interface TableMeta {
   sources: string[];
 }
 
-/** Places of a table by number; `find` reads an address from bytes and makes nothing. */
-export class IpTable implements Places {
+/** Locations of a table by number; `find` reads an address from bytes and makes nothing. */
+export class IpTable implements Locations {
   readonly countries: readonly string[];
   readonly meta: TableMeta;
   readonly columns: TableColumns;
@@ -70,24 +70,24 @@ export class IpTable implements Places {
     for (let at = 0; at < this.#v6Sample.length; at++) this.#v6Sample[at] = columns.v6Starts[at * stride];
   }
 
-  lat(place: number): number {
-    return this.columns.lat[place & rowMask] / degree;
+  lat(location: number): number {
+    return this.columns.lat[location & rowMask] / degree;
   }
 
-  lon(place: number): number {
-    return this.columns.lon[place & rowMask] / degree;
+  lon(location: number): number {
+    return this.columns.lon[location & rowMask] / degree;
   }
 
-  country(place: number): number {
-    return place >>> rowBits;
+  country(location: number): number {
+    return location >>> rowBits;
   }
 
   /** Where an address is; undefined when it is private, unknown or no address. */
-  locate(address: string): Place | undefined {
+  locate(address: string): Location | undefined {
     const bytes = new TextEncoder().encode(address);
-    const place = this.find(bytes, 0, bytes.length);
-    if (place < 0) return undefined;
-    return { lat: this.lat(place), lon: this.lon(place), country: this.countries[this.country(place)] };
+    const location = this.find(bytes, 0, bytes.length);
+    if (location < 0) return undefined;
+    return { lat: this.lat(location), lon: this.lon(location), country: this.countries[this.country(location)] };
   }
 
   find(bytes: Uint8Array, start: number, end: number): number {
@@ -113,7 +113,7 @@ export class IpTable implements Places {
     return readV6(bytes, start, end) ? this.findV6(words) : -1;
   }
 
-  /** Place number of an IPv4 address by its upper and lower 16 bits, or -1. */
+  /** Location number of an IPv4 address by its upper and lower 16 bits, or -1. */
   findV4(upper: number, lower: number): number {
     const starts = this.#v4Starts;
     let from = this.#v4Bounds[upper];
@@ -126,7 +126,7 @@ export class IpTable implements Places {
     return this.#v4Values[from] - 1;
   }
 
-  /** Place number of an IPv6 address in eight words of 16 bits, or -1. */
+  /** Location number of an IPv6 address in eight words of 16 bits, or -1. */
   findV6(words: Uint16Array): number {
     // An IPv4 address mapped into IPv6 (::ffff:0:0/96) is where the IPv4 address is.
     if ((words[0] | words[1] | words[2] | words[3] | words[4]) === 0 && words[5] === 0xffff)

@@ -7,7 +7,7 @@ import { before, test } from 'node:test';
 import fc from 'fast-check';
 import { Reader } from 'maxmind';
 import { buildTable } from '#geo/build.ts';
-import { cityDatabases, databaseBuiltAt, placeOf } from '#geo/city.ts';
+import { cityDatabases, databaseBuiltAt, locationOf } from '#geo/city.ts';
 import { keptTable } from '#geo/keep.ts';
 import { deeper, IpTable, readV6 } from '#geo/table.ts';
 import { openLocator } from '#process/locate.ts';
@@ -27,7 +27,11 @@ before(
 );
 
 const agree = (address: string) =>
-  assert.deepEqual(table.locate(address), placeOf((address.includes(':') ? readerV6 : readerV4).get(address)), address);
+  assert.deepEqual(
+    table.locate(address),
+    locationOf((address.includes(':') ? readerV6 : readerV4).get(address)),
+    address,
+  );
 
 test('the table agrees with maxmind on random IPv4 addresses', () => {
   fc.assert(
@@ -75,7 +79,7 @@ test('the table agrees with maxmind on both sides of range borders, at every dep
   assert.ok(steps > 6000, `${steps} steps`);
 });
 
-test('private, reserved and invalid addresses have no place', () => {
+test('private, reserved and invalid addresses have no location', () => {
   const none = ['10.0.0.1', '192.168.1.1', '127.0.0.1', '0.0.0.0', '255.255.255.255', '224.0.0.1', '169.254.0.1'];
   for (const address of [
     ...none,
@@ -128,7 +132,7 @@ const almostAddress = fc.oneof(
 );
 
 test('an address is one where node:net says so, and no byte beyond its end is read', () => {
-  // Everywhere is one place: what has none is no address.
+  // Everywhere is one location: what has none is no address.
   const everywhere = { location: { latitude: 1, longitude: 2 }, country: { iso_code: 'DE' } };
   const world = new IpTable(
     buildTable([
@@ -176,7 +180,7 @@ const maxmindShape = () =>
     ],
     [{ bits: bitsOf([0x2002], 16, 16), as: '0'.repeat(96) }],
   );
-const known: [string, ReturnType<typeof placeOf>][] = [
+const known: [string, ReturnType<typeof locationOf>][] = [
   ['81.2.69.142', { lat: 51.5142, lon: -0.0931, country: 'GB' }],
   ['81.2.69.143', { lat: 51.5142, lon: -0.0931, country: 'GB' }],
   ['81.2.69.144', undefined],
@@ -188,14 +192,14 @@ const known: [string, ReturnType<typeof placeOf>][] = [
   ['::ffff:81.2.69.142', { lat: 51.5142, lon: -0.0931, country: 'GB' }],
 ];
 
-test('a database of MaxMind’s shape does in its place, as it is and as a table', async (t) => {
+test('a database of MaxMind’s shape does in its location, as it is and as a table', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'whalewatch-geo-'));
   t.after(() => rmSync(folder, { recursive: true }));
   writeFileSync(join(folder, 'city.mmdb'), maxmindShape());
   writeFileSync(join(folder, 'city.bin'), buildTable([maxmindShape()]));
   for (const file of ['city.mmdb', 'city.bin']) {
     const locator = await openLocator([join(folder, file)]);
-    for (const [address, place] of known) assert.deepEqual(locator.locate(address), place, `${file} ${address}`);
+    for (const [address, location] of known) assert.deepEqual(locator.locate(address), location, `${file} ${address}`);
     assert.equal(locator.locate('no address'), undefined);
   }
 });

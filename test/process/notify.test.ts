@@ -62,7 +62,7 @@ function batch(change: Partial<Batch>): Batch {
     previous: '0',
     arrivedAt: now,
     events: [],
-    places: () => [],
+    locations: () => [],
     hitsByMinute: new Map(),
     ...change,
   };
@@ -140,7 +140,7 @@ test('a crash after the events were stored still tells: the history then holds o
 test("a domain's first country is no news, its second is, once, also for other processes", async () => {
   const { start, texts } = world();
   const seen = (domain: string, country: string, time = now) =>
-    batch({ places: () => [[domain, 0, 0, country, time]] });
+    batch({ locations: () => [[domain, 0, 0, country, time]] });
   for (const notify of [start(), start()]) {
     await notify(seen('shop.example', 'FR'));
     await notify(seen('shop.example', 'BR', now - 2 * 3_600_000));
@@ -191,7 +191,7 @@ test('whatever is repeated and whoever repeats it, each rule tells each happenin
               ...(id ? [push(id, { repository: `team/${id}` })] : []),
               ...(user ? [event({ id: `${user}-${at}`, user })] : []),
             ],
-            places: () => (country ? [['shop.example', 0, 0, country, now]] : []),
+            locations: () => (country ? [['shop.example', 0, 0, country, now]] : []),
             hitsByMinute: new Map([[now - (now % 60_000), count]]),
           }),
         ),

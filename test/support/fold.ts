@@ -1,12 +1,12 @@
 // Hits through a delta, and the plain sums they must come to.
 
 import type { HitLine } from '#core/event.ts';
-import { type Delta, DeltaBuilder, decodeDelta, type Places } from '#core/hits/delta.ts';
+import { type Delta, DeltaBuilder, decodeDelta, type Locations } from '#core/hits/delta.ts';
 import { encodeHit, readLines } from '#core/hits/hit.ts';
 
 export const now = Date.UTC(2026, 10, 21, 12);
 
-/** Five places; two share their coordinates but for the country. */
+/** Five locations; two share their coordinates but for the country. */
 const known = [
   { lat: 1, lon: 1, country: 'DE' },
   { lat: 1, lon: 2, country: 'FR' },
@@ -16,25 +16,25 @@ const known = [
 ];
 const countries = ['FR', 'DE', 'BR', ''];
 
-/** The same places by the text of an address. */
+/** The same locations by the text of an address. */
 export const locate = (address: string) => (address === '' ? undefined : known[Number(address)]);
 
-/** Finds place n for the address n, none for any other. */
-export const places: Places = {
+/** Finds location n for the address n, none for any other. */
+export const locations: Locations = {
   countries,
   find: (bytes, start, end) =>
     end - start === 1 && bytes[start] >= 48 && bytes[start] < 48 + known.length ? bytes[start] - 48 : -1,
-  lat: (place) => known[place].lat,
-  lon: (place) => known[place].lon,
-  country: (place) => countries.indexOf(known[place].country),
+  lat: (location) => known[location].lat,
+  lon: (location) => known[location].lon,
+  country: (location) => countries.indexOf(known[location].country),
 };
 
 /** The delta of hits that arrived together. */
-export function deltaOf(hits: HitLine[], arrivedAt = now, from: Places = places): Delta {
+export function deltaOf(hits: HitLine[], arrivedAt = now, from: Locations = locations): Delta {
   return decodeDelta(encodedDelta(hits, arrivedAt, from));
 }
 
-export function encodedDelta(hits: HitLine[], arrivedAt = now, from: Places = places): Uint8Array {
+export function encodedDelta(hits: HitLine[], arrivedAt = now, from: Locations = locations): Uint8Array {
   const builder = new DeltaBuilder(from);
   readLines(new TextEncoder().encode(hits.map(encodeHit).join('\n')), {
     hit: (hit) => builder.hit(hit, arrivedAt),
@@ -46,7 +46,7 @@ export function encodedDelta(hits: HitLine[], arrivedAt = now, from: Places = pl
   return builder.encode({ shard: 's', previous: '0', last: '1' });
 }
 
-/** Hits of each day by domain, country and action, and each domain's newest place: by objects, one hit after another. */
+/** Hits of each day by domain, country and action, and each domain's newest location: by objects, one hit after another. */
 export function plainSums(hits: HitLine[], arrivedAt = now) {
   const sums: Record<string, number> = {};
   const newest: Record<string, [number, number, number, string]> = {};
@@ -55,12 +55,12 @@ export function plainSums(hits: HitLine[], arrivedAt = now) {
     if (id !== undefined && seen.has(id)) continue;
     if (id !== undefined) seen.add(id);
     const time = stamp > arrivedAt + 300_000 ? arrivedAt : stamp;
-    const place = locate(address);
+    const location = locate(address);
     const day = new Date(time).toISOString().slice(0, 10);
-    for (const key of [`domain ${domain}`, `country ${place?.country ?? ''}`, `action ${action}`])
+    for (const key of [`domain ${domain}`, `country ${location?.country ?? ''}`, `action ${action}`])
       sums[`${day} ${key}`] = (sums[`${day} ${key}`] ?? 0) + 1;
-    if (!place) continue;
-    const row: [number, number, number, string] = [time, place.lat, place.lon, place.country];
+    if (!location) continue;
+    const row: [number, number, number, string] = [time, location.lat, location.lon, location.country];
     const held = newest[domain];
     const first = held ? row.findIndex((part, index) => part !== held[index]) : 0;
     if (!held || (first >= 0 && row[first] > held[first])) newest[domain] = row;

@@ -13,7 +13,7 @@ import { grown, NameTable, nameAt } from '../bytes/names.ts';
 import type { Names } from '../map/cluster.ts';
 import type { HitBytes } from './hit.ts';
 
-export interface Place {
+export interface Location {
   lat: number;
   lon: number;
   /** Two-letter code, '' when unknown. */
@@ -21,13 +21,13 @@ export interface Place {
 }
 
 /** Where addresses are, as numbers: what the fold needs of an IP table. */
-export interface Places {
-  /** The number of the place of the address that bytes[start .. end) spell; -1 when it is private, unknown or none. */
+export interface Locations {
+  /** The number of the location of the address that bytes[start .. end) spell; -1 when it is private, unknown or none. */
   find(bytes: Uint8Array, start: number, end: number): number;
-  lat(place: number): number;
-  lon(place: number): number;
+  lat(location: number): number;
+  lon(location: number): number;
   /** Index into `countries`. */
-  country(place: number): number;
+  country(location: number): number;
   readonly countries: readonly string[];
 }
 
@@ -66,27 +66,27 @@ export const dayName = (day: number) => new Date(day * dayMs).toISOString().slic
 export const dayNumber = (name: string) => dayOf(Date.parse(name));
 
 /**
- * Does this place replace the held one? Newest wins; ties go by latitude, longitude and country, so that the order in
- * which places come does not matter.
+ * Does this location replace the held one? Newest wins; ties go by latitude, longitude and country, so that the order in
+ * which locations come does not matter.
  */
-export function wins(time: number, place: Place, heldTime: number, held: Place): boolean {
+export function wins(time: number, location: Location, heldTime: number, held: Location): boolean {
   if (time !== heldTime) return time > heldTime;
-  if (place.lat !== held.lat) return place.lat > held.lat;
-  if (place.lon !== held.lon) return place.lon > held.lon;
-  return place.country > held.country;
+  if (location.lat !== held.lat) return location.lat > held.lat;
+  if (location.lon !== held.lon) return location.lon > held.lon;
+  return location.country > held.country;
 }
 
 const kind = 'delta/1';
 
 export class DeltaBuilder {
-  readonly #places: Places;
+  readonly #locations: Locations;
   readonly #counters = noCounters();
 
-  /** Rows of (domain, day), with the hits that count for sure and the newest place among them. */
+  /** Rows of (domain, day), with the hits that count for sure and the newest location among them. */
   readonly #domains = new NameTable();
   #hits = new Uint32Array(this.#domains.capacity);
   #time = new Float64Array(this.#domains.capacity).fill(-1);
-  #place = new Int32Array(this.#domains.capacity);
+  #location = new Int32Array(this.#domains.capacity);
 
   /** Rows of (action, day). */
   readonly #actions = new NameTable(16);
@@ -99,8 +99,8 @@ export class DeltaBuilder {
 
   readonly #identified = new Identified();
 
-  constructor(places: Places) {
-    this.#places = places;
+  constructor(locations: Locations) {
+    this.#locations = locations;
   }
 
   count(name: keyof Counters, by: number): void {
@@ -123,30 +123,30 @@ export class DeltaBuilder {
     const day = dayOf(time);
     if (day !== this.#day) this.#turn(day);
     const { view } = hit;
-    const place = this.#places.find(hit.bytes, hit.addressStart, hit.addressEnd);
+    const location = this.#locations.find(hit.bytes, hit.addressStart, hit.addressEnd);
     const domain = this.#domains.intern(view, hit.domainStart, hit.domainEnd, hit.domainHash, day);
     const action = this.#actions.intern(view, hit.actionStart, hit.actionEnd, hit.actionHash, day);
     if (domain >= this.#hits.length) this.#growDomains();
     if (action >= this.#actionHits.length) this.#actionHits = grown(this.#actionHits, this.#actions.capacity);
     if (hit.idStart >= 0) {
-      this.#identified.add(hit.bytes, hit.idStart, hit.idEnd, arrivedAt, time, domain, action, place);
+      this.#identified.add(hit.bytes, hit.idStart, hit.idEnd, arrivedAt, time, domain, action, location);
       return;
     }
     this.#counters.hits++;
     this.#hits[domain]++;
     this.#actionHits[action]++;
-    if (place < 0) {
+    if (location < 0) {
       this.#counters.unlocated++;
       this.#countryHits[0]++;
       return;
     }
-    const country = this.#places.country(place) + 1;
+    const country = this.#locations.country(location) + 1;
     if (country >= this.#countryHits.length) this.#growCountries(country);
     this.#countryHits[country]++;
     const held = this.#time[domain];
-    if (time > held || (time === held && this.#winsTie(place, this.#place[domain]))) {
+    if (time > held || (time === held && this.#winsTie(location, this.#location[domain]))) {
       this.#time[domain] = time;
-      this.#place[domain] = place;
+      this.#location[domain] = location;
     }
   }
 
@@ -160,7 +160,7 @@ export class DeltaBuilder {
     const { capacity } = this.#domains;
     const held = this.#time.length;
     this.#hits = grown(this.#hits, capacity);
-    this.#place = grown(this.#place, capacity);
+    this.#location = grown(this.#location, capacity);
     this.#time = grown(this.#time, capacity).fill(-1, held);
   }
 
@@ -169,31 +169,31 @@ export class DeltaBuilder {
     this.#days.set(this.#day, this.#countryHits);
   }
 
-  #winsTie(place: number, held: number): boolean {
-    return place !== held && wins(0, placeOf(this.#places, place), 0, placeOf(this.#places, held));
+  #winsTie(location: number, held: number): boolean {
+    return location !== held && wins(0, locationOf(this.#locations, location), 0, locationOf(this.#locations, held));
   }
 
   encode(range: { shard: string; previous: string; last: string }): Uint8Array<ArrayBuffer> {
     const { count } = this.#domains;
-    const places = this.#places;
+    const locations = this.#locations;
     const lat = new Float64Array(count);
     const lon = new Float64Array(count);
     const country = new Uint16Array(count);
     for (let row = 0; row < count; row++) {
       if (this.#time[row] < 0) continue;
-      const place = this.#place[row];
-      lat[row] = places.lat(place);
-      lon[row] = places.lon(place);
-      country[row] = places.country(place) + 1;
+      const location = this.#location[row];
+      lat[row] = locations.lat(location);
+      lon[row] = locations.lon(location);
+      country[row] = locations.country(location) + 1;
     }
     const byCountry: CountryRow[] = [];
     for (const [day, hits] of this.#days)
       for (let code = 0; code < hits.length; code++) if (hits[code] > 0) byCountry.push([day, code, hits[code]]);
     const domains = this.#domains.names();
     const actions = this.#actions.names();
-    const identified = this.#identified.columns(places);
-    // Last: asking for a place's country may number a new one.
-    const meta: Meta = { ...range, counters: this.#counters, countries: ['', ...places.countries], byCountry };
+    const identified = this.#identified.columns(locations);
+    // Last: asking for a location's country may number a new one.
+    const meta: Meta = { ...range, counters: this.#counters, countries: ['', ...locations.countries], byCountry };
     return packColumns(kind, meta, {
       domainOffsets: domains.offsets,
       domainNames: domains.utf8,
@@ -212,10 +212,10 @@ export class DeltaBuilder {
   }
 }
 
-const placeOf = (places: Places, place: number): Place => ({
-  lat: places.lat(place),
-  lon: places.lon(place),
-  country: places.countries[places.country(place)],
+const locationOf = (locations: Locations, location: number): Location => ({
+  lat: locations.lat(location),
+  lon: locations.lon(location),
+  country: locations.countries[locations.country(location)],
 });
 
 /** Hits with an id, in columns. */
@@ -227,7 +227,7 @@ class Identified {
   #time = new Float64Array(16);
   #domain = new Uint32Array(16);
   #action = new Uint32Array(16);
-  #place = new Int32Array(16);
+  #location = new Int32Array(16);
 
   add(
     bytes: Uint8Array,
@@ -237,7 +237,7 @@ class Identified {
     time: number,
     domain: number,
     action: number,
-    place: number,
+    location: number,
   ): void {
     const row = this.count++;
     if (row === this.#low.length) this.#grow(row * 2);
@@ -255,7 +255,7 @@ class Identified {
     this.#time[row] = time;
     this.#domain[row] = domain;
     this.#action[row] = action;
-    this.#place[row] = place;
+    this.#location[row] = location;
   }
 
   #grow(length: number): void {
@@ -265,21 +265,21 @@ class Identified {
     this.#time = grown(this.#time, length);
     this.#domain = grown(this.#domain, length);
     this.#action = grown(this.#action, length);
-    this.#place = grown(this.#place, length);
+    this.#location = grown(this.#location, length);
   }
 
-  columns(places: Places) {
+  columns(locations: Locations) {
     const count = this.count;
     const lat = new Float64Array(count);
     const lon = new Float64Array(count);
     /** 0: not located; else country + 2, so that an unknown country with coordinates keeps them. */
     const country = new Uint16Array(count);
     for (let row = 0; row < count; row++) {
-      const place = this.#place[row];
-      if (place < 0) continue;
-      lat[row] = places.lat(place);
-      lon[row] = places.lon(place);
-      country[row] = places.country(place) + 2;
+      const location = this.#location[row];
+      if (location < 0) continue;
+      lat[row] = locations.lat(location);
+      lon[row] = locations.lon(location);
+      country[row] = locations.country(location) + 2;
     }
     return {
       idLow: this.#low.subarray(0, count),
@@ -376,8 +376,8 @@ export class Delta {
     return [...new Set(this.actions.day)];
   }
 
-  /** Each domain's newest place among its hits of a day, those without an id (or settled): [domain, lat, lon, country, time]. */
-  get places(): [domain: string, lat: number, lon: number, country: string, time: number][] {
+  /** Each domain's newest location among its hits of a day, those without an id (or settled): [domain, lat, lon, country, time]. */
+  get locations(): [domain: string, lat: number, lon: number, country: string, time: number][] {
     const { names, time, lat, lon, country } = this.domains;
     return Array.from(time.keys())
       .filter((row) => time[row] >= 0)
@@ -417,12 +417,12 @@ export class Delta {
         counters.unlocated++;
         continue;
       }
-      const place = { lat: idLat[hit], lon: idLon[hit], country: countries[country] };
+      const location = { lat: idLat[hit], lon: idLon[hit], country: countries[country] };
       const held = { lat: domains.lat[domain], lon: domains.lon[domain], country: countries[domains.country[domain]] };
-      if (!wins(idTime[hit], place, domains.time[domain], held)) continue;
+      if (!wins(idTime[hit], location, domains.time[domain], held)) continue;
       domains.time[domain] = idTime[hit];
-      domains.lat[domain] = place.lat;
-      domains.lon[domain] = place.lon;
+      domains.lat[domain] = location.lat;
+      domains.lon[domain] = location.lon;
       domains.country[domain] = country;
     }
   }

@@ -1,4 +1,4 @@
-// The map's state: each domain's newest place, in columns. The file is the columns, so that a million domains are read,
+// The map's state: each domain's newest location, in columns. The file is the columns, so that a million domains are read,
 // merged with some thousands of changes and written in a fraction of a second.
 
 import { packColumns, unpackColumns } from '../bytes/columns.ts';
@@ -61,7 +61,7 @@ export class PointsState {
     return this.#domains.count;
   }
 
-  /** Takes over the delta's newer places; answers how many domains changed. Commutes: any order gives the same rows. */
+  /** Takes over the delta's newer locations; answers how many domains changed. Commutes: any order gives the same rows. */
   merge({ domains, countries }: Delta): number {
     const { offsets } = domains.names;
     const utf8 = viewOf(domains.names.utf8);
@@ -69,8 +69,8 @@ export class PointsState {
     for (let row = 0; row < domains.time.length; row++) {
       if (domains.time[row] < 0) continue;
       const [start, end] = [offsets[row], offsets[row + 1]];
-      const place = { lat: domains.lat[row], lon: domains.lon[row], country: countries[domains.country[row]] };
-      if (this.#put(utf8, start, end, place, domains.time[row])) changed++;
+      const location = { lat: domains.lat[row], lon: domains.lon[row], country: countries[domains.country[row]] };
+      if (this.#put(utf8, start, end, location, domains.time[row])) changed++;
     }
     return changed;
   }
@@ -79,19 +79,19 @@ export class PointsState {
     utf8: DataView,
     start: number,
     end: number,
-    place: { lat: number; lon: number; country: string },
+    location: { lat: number; lon: number; country: string },
     time: number,
   ): boolean {
     const known = this.#domains.count;
     const row = this.#domains.intern(utf8, start, end, hashBytes(utf8, start, end), 0);
     if (row < known) {
       const held = { lat: this.#lat[row], lon: this.#lon[row], country: this.#countries[this.#country[row]] };
-      if (!wins(time, place, this.#updatedAt[row], held)) return false;
+      if (!wins(time, location, this.#updatedAt[row], held)) return false;
     } else if (row >= this.#lat.length) this.#grow();
-    this.#lat[row] = place.lat;
-    this.#lon[row] = place.lon;
+    this.#lat[row] = location.lat;
+    this.#lon[row] = location.lon;
     this.#updatedAt[row] = time;
-    this.#country[row] = this.#countryOf(place.country);
+    this.#country[row] = this.#countryOf(location.country);
     return true;
   }
 

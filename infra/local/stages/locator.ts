@@ -17,8 +17,8 @@ export async function localLocator(report: (problem: unknown) => void): Promise<
     .catch(report);
   return {
     locate: (address) => locator.locate(address),
-    get places() {
-      return locator.places;
+    get locations() {
+      return locator.locations;
     },
   };
 }

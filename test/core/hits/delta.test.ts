@@ -6,7 +6,7 @@ import { DaySums } from '#core/hits/day-sums.ts';
 import { type Delta, dayName, decodeDelta } from '#core/hits/delta.ts';
 import { PointsState } from '#core/hits/points-state.ts';
 import { Seen } from '#core/hits/seen.ts';
-import { placesOf } from '#process/locate.ts';
+import { locationsOf } from '#process/locate.ts';
 import { deltaOf, encodedDelta, locate, now, plainSums } from '../../support/fold.ts';
 
 const hour = 3_600_000;
@@ -64,7 +64,7 @@ test('hits cut into batches in any way, located in either way, folded in any ord
     fc.property(batches, keys, fc.boolean(), fc.boolean(), (batches, keys, flush, numberedAsMet) => {
       const order = batches.map((_, index) => index).sort((a, b) => keys[a] - keys[b]);
       const deltas = order.map((index) =>
-        deltaOf(batches[index], now, numberedAsMet ? placesOf({ locate }) : undefined),
+        deltaOf(batches[index], now, numberedAsMet ? locationsOf({ locate }) : undefined),
       );
       assert.deepEqual(fold(deltas, flush), plainSums(batches.flat()));
     }),
