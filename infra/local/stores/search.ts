@@ -90,8 +90,10 @@ export function openSearch(file: string): SearchStore {
   const putRecommendations = database.prepare('INSERT OR REPLACE INTO recommendations VALUES (?, ?)');
   const removeRecommendations = database.prepare('DELETE FROM recommendations WHERE user = ?');
   const recommendationsOf = database.prepare('SELECT doc FROM recommendations WHERE user = ?');
+  // Without statistics SQLite would look through all pulls.
   const putShown = database.prepare(
-    `INSERT INTO shown SELECT ?1, ?2 WHERE EXISTS (SELECT 1 FROM documents WHERE ${pulls} AND user = ?1)
+    `INSERT INTO shown SELECT ?1, ?2
+     WHERE EXISTS (SELECT 1 FROM documents INDEXED BY documents_user WHERE ${pulls} AND user = ?1)
      ON CONFLICT DO UPDATE SET doc = excluded.doc`,
   );
   const removeShown = database.prepare('DELETE FROM shown WHERE user = ?');
@@ -260,8 +262,8 @@ export function openSearch(file: string): SearchStore {
       const among = 'repository IN (SELECT value FROM json_each(?))';
       return {
         pulls: rows<Row>(
-          `SELECT user, repository, class, tag, digest, MIN(time) AS firstPull, MAX(time) AS lastPull FROM documents
-           WHERE ${pulls} AND ${among} AND time >= ? AND user <> '' AND class IN (${used})
+          `SELECT user, repository, class, tag, digest, MIN(time) AS firstPull, MAX(time) AS lastPull
+           FROM documents INDEXED BY documents_repository WHERE ${pulls} AND ${among} AND time >= ? AND user <> '' AND class IN (${used})
            GROUP BY user, repository, class, tag, digest`,
           ...[JSON.stringify(names), query.from],
         ).map((row) => filled<ImagePulls>(row)),
