@@ -86,7 +86,7 @@ for (const setup of setups)
     after(() => world?.stop());
 
     for (const row of mine)
-      test(row.row, { skip: whySkipped(row), todo: row.todo }, () => {
+      test(row.row, { skip: whySkipped(row) }, () => {
         const { failed, counts, other } = ran.get(row)!;
         assert.equal(failed, undefined, failed);
         const { pulls, raw, pushes = 0 } = expected(row, name);
