@@ -9,7 +9,7 @@ for (const registry of ['2.8', '3', '2.8-cache']) {
   const posts = Map.groupBy(readCapture(`clients-${registry}.ndjson`), ({ label }) => label);
   const mine = rows.filter((row) => registry !== '2.8-cache' || row.user === 'cache');
   for (const row of mine)
-    test(`registry ${registry}: ${row.row}`, { todo: row.todo }, () => {
+    test(`registry ${registry}: ${row.row}`, () => {
       const { pulls, raw } = expected(row, registry);
       const events = eventsOf(posts.get(row.row) ?? []);
       const user = registry === '2.8-cache' ? '' : (row.user ?? 'alice');

@@ -3,5 +3,6 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 export PATH="$PWD/../../../node_modules/.bin:$PATH"
-[ -d node_modules ] || npm ci --silent
+# Not npm ci: the lock file lacks an optional package of another platform, which that refuses.
+[ -d node_modules ] || npm install --silent --no-save
 node build.js
