@@ -26,9 +26,9 @@ export const budgetKilobytes: Record<FunctionName, number> = {
   'collect-server': 485,
   process: 660,
   export: 595,
-  train: 595,
-  'train-spark': 595,
-  'train-task': 565,
+  train: 665,
+  'train-spark': 667,
+  'train-task': 631,
   serve: 1200,
   tiles: 125,
 };
