@@ -112,10 +112,10 @@ export interface Family {
   axes: Record<string, readonly (number | string | boolean)[]>;
 }
 
-/** Weights kept for each repository; more changes lists of ten hardly at all, and the file's size in proportion. */
+/** Weights kept for each repository, at most. */
 const keep = 200;
-/** Repositories up to which the whole Gram matrix is inverted: some 2 s of a core for one fit. */
-const mostDense = 4096;
+/** Repositories up to which the whole Gram matrix is inverted and every weight kept: a file of 34 MB at most. */
+const mostDense = 2048;
 /** Nearest repositories of the sparse form, by which settings are tried. */
 const near = 100;
 
@@ -188,10 +188,13 @@ export const popularFamilies: Family[] = [
 export const settingOf = (kind: Setting['kind'], settings: Record<string, number | string | boolean>): Setting =>
   kind === 'popular' ? popularOf(settings.days as number | undefined) : ({ kind, ...settings } as Setting);
 
-/** What was found by the sparse form, with the whole inverse where that is soon done: it is better by about a hundredth. */
+/**
+ * What was found by the sparse form, with the whole inverse where all of its weights can be served. Cut to the strongest
+ * afterwards it is worse than the sparse form, which was fitted to do with few.
+ */
 export function finished(setting: Setting, items: number): Setting {
   if (setting.kind !== 'ease') return setting;
-  return (setting.among || items) <= mostDense ? { ...setting, near: 0 } : setting;
+  return items <= mostDense ? { ...setting, near: 0, keep: items } : setting;
 }
 
 /** Settings as a card shows them: without the kind, and what does not apply. */
