@@ -139,7 +139,7 @@ test('the best of communities beats popularity, by chance and by time, and is pu
   assert.match(card.why!, new RegExp(`^${card.winner} is .*NDCG@10 0\\.\\d+ on ${card.heldOut} held-out pulls`));
   assert.deepEqual(
     card.stages!.map(({ name }) => name),
-    ['read', 'model in service', 'competition', 'gate', 'fit', 'neighbours', 'lists'],
+    ['read', 'model in service', 'competition', 'what was followed', 'gate', 'fit', 'neighbours', 'lists'],
   );
   const lacking = [...saved.values()].filter(({ user }) => pairs.filter((pair) => pair.user === user).length < 12);
   const own = lacking.filter(
