@@ -8,6 +8,7 @@ import {
   paginateListStackResources,
   UpdateTerminationProtectionCommand,
 } from '@aws-sdk/client-cloudformation';
+import { DeleteObjectsCommand, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
 
 interface Template {
   Resources: Record<string, { Type: string; DeletionPolicy?: string; Metadata?: { 'aws:cdk:path'?: string } }>;
@@ -30,6 +31,24 @@ export function kept({ Resources }: Template, names: Map<string, string>): strin
       return [`${place.padEnd(20)} ${deleting[Type]?.(name) ?? `${Type} ${name}`}`];
     })
     .sort();
+}
+
+/** Empties the buckets that go with the stack: CloudFormation deletes no bucket that holds objects. */
+async function emptied(StackName: string): Promise<void> {
+  const client = new CloudFormationClient({});
+  const s3 = new S3Client({ forcePathStyle: process.env.AWS_ENDPOINT_URL !== undefined });
+  const { TemplateBody = '' } = await client.send(new GetTemplateCommand({ StackName }));
+  const { Resources } = JSON.parse(TemplateBody) as Template;
+  for await (const page of paginateListStackResources({ client }, { StackName }))
+    for (const { LogicalResourceId = '', PhysicalResourceId: Bucket, ResourceType } of page.StackResourceSummaries ??
+      []) {
+      if (ResourceType !== 'AWS::S3::Bucket' || Resources[LogicalResourceId].DeletionPolicy !== 'Delete') continue;
+      for await (const { Contents = [] } of paginateListObjectsV2({ client: s3 }, { Bucket }))
+        if (Contents.length > 0)
+          await s3.send(
+            new DeleteObjectsCommand({ Bucket, Delete: { Objects: Contents.map(({ Key = '' }) => ({ Key })) } }),
+          );
+    }
 }
 
 /** Why the stack could not be read, and the mend. */
@@ -80,6 +99,7 @@ if (import.meta.main) {
   await new CloudFormationClient({}).send(
     new UpdateTerminationProtectionCommand({ StackName: stack, EnableTerminationProtection }),
   );
+  await emptied(stack);
   const cdk = join(import.meta.dirname, '../../node_modules/aws-cdk/bin/cdk');
   const flags = given.includes('--force') ? given : [...given, '--force'];
   const { status } = spawnSync(process.execPath, [cdk, 'destroy', ...flags], { stdio: 'inherit' });

@@ -10,8 +10,8 @@ const { CDK_OUTDIR = '', EMULATOR = '{}' } = process.env;
 /** Where the IP table is, for layers are not under /opt; where S3 is, for a bucket has no host name of its own. */
 const { ipTable, s3 } = JSON.parse(EMULATOR) as { ipTable: string; s3: string };
 
-/** BucketDeployment runs on a layer with Python's AWS CLI; the others are types that MiniStack does not know, as are alarms on a sum of metrics. */
-const lacking = /^(Custom::CDKBucketDeployment|AWS::CodeDeploy::.*|AWS::Budgets::Budget)$/;
+/** CDK's own functions want Python's AWS CLI and the runtime's SDK (npm run destroy empties the pages itself); the others are types that MiniStack does not know, as are alarms on a sum of metrics. */
+const lacking = /^(Custom::CDKBucketDeployment|Custom::S3AutoDeleteObjects|AWS::CodeDeploy::.*|AWS::Budgets::Budget)$/;
 const uploader = /^CustomCDKBucketDeployment/;
 
 const file = join(CDK_OUTDIR, 'Whalewatch.template.json');
@@ -19,13 +19,13 @@ const template = JSON.parse(readFileSync(file, 'utf8')) as { Resources: Resource
 for (const [id, resource] of Object.entries(template.Resources)) {
   const onSum = resource.Type === 'AWS::CloudWatch::Alarm' && resource.Properties.Metrics;
   if (lacking.test(resource.Type) || uploader.test(id) || onSum) delete template.Resources[id];
-  else adapt(id, resource);
+  else adapt(resource);
 }
 for (const resource of Object.values(template.Resources) as (Resource & { DependsOn?: string[] })[])
   if (resource.DependsOn) resource.DependsOn = [resource.DependsOn].flat().filter((id) => id in template.Resources);
 writeFileSync(file, JSON.stringify(template));
 
-function adapt(id: string, { Type, Properties }: Resource): void {
+function adapt({ Type, Properties }: Resource): void {
   // It speaks plain HTTP.
   if (Type === 'AWS::S3::BucketPolicy' || Type === 'AWS::SNS::TopicPolicy' || Type === 'AWS::SQS::QueuePolicy') {
     const { PolicyDocument } = Properties;
@@ -41,13 +41,5 @@ function adapt(id: string, { Type, Properties }: Resource): void {
           ?.slice(1) ?? [];
       variables.BUCKET_URL = { 'Fn::Join': ['', [`${s3}/`, { Ref: bucket }]] };
     }
-    // CDK's own handler answers CloudFormation by HTTPS.
-    if (id.startsWith('CustomS3AutoDeleteObjects'))
-      Properties.Environment = {
-        Variables: {
-          NODE_OPTIONS: `--require ${join(import.meta.dirname, 'plain-http.cjs')}`,
-          ANSWER_PORT: new URL(s3).port,
-        },
-      };
   }
 }
