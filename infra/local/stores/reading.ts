@@ -32,10 +32,37 @@ export interface Answer {
 
 /**
  * The search store of a file whose long queries run in a thread, which is started by the first and again should it fail. What
- * users were shown is written by that thread, too, a moment later: `report` is called should that fail.
+ * users were shown is written by another a moment later: `report` is called should that fail.
  */
 export function openReader(file: string, report: (cause: unknown) => void = console.error): SearchStore {
   const search = openSearch(file);
+  const ask = asker(file);
+  // A thread of its own: it may wait long for the lock while training saves its lists, and no reading waits with it.
+  const askWriter = asker(file);
+  const long = Object.fromEntries(longQueries.map((name) => [name, (query: unknown) => ask(name, query)]));
+  const unsaved = new Map<string, ShownList>();
+  const save = async () => {
+    const lists = [...unsaved.values()];
+    await askWriter('saveShown', lists).catch(report);
+    for (const list of lists) if (unsaved.get(list.user) === list) unsaved.delete(list.user);
+    if (unsaved.size > 0) setTimeout(save, saveEveryMs).unref();
+  };
+  const shown: Pick<SearchStore, 'saveShown' | 'shown' | 'forget'> = {
+    async saveShown(lists) {
+      if (unsaved.size === 0) setTimeout(save, saveEveryMs).unref();
+      for (const list of lists) unsaved.set(list.user, list);
+    },
+    shown: async (user) => unsaved.get(user) ?? search.shown(user),
+    forget(user) {
+      unsaved.delete(user);
+      return search.forget(user);
+    },
+  };
+  return { ...search, ...shown, ...(long as unknown as Pick<SearchStore, Exclude<LongQuery, 'saveShown'>>) };
+}
+
+/** Asks a thread, which is started by the first question. */
+function asker(file: string): (name: LongQuery, query: unknown) => Promise<unknown> {
   const waiting = new Map<number, PromiseWithResolvers<unknown>>();
   let worker: Worker | undefined;
   let asked = 0;
@@ -56,7 +83,7 @@ export function openReader(file: string, report: (cause: unknown) => void = cons
     });
     return started;
   };
-  const ask = (name: LongQuery, query: unknown): Promise<unknown> => {
+  return (name, query) => {
     const question = Promise.withResolvers<unknown>();
     waiting.set(++asked, question);
     worker ??= start();
@@ -65,24 +92,4 @@ export function openReader(file: string, report: (cause: unknown) => void = cons
     worker.postMessage({ id: asked, name, query } satisfies Question);
     return question.promise;
   };
-  const long = Object.fromEntries(longQueries.map((name) => [name, (query: unknown) => ask(name, query)]));
-  const unsaved = new Map<string, ShownList>();
-  const save = async () => {
-    const lists = [...unsaved.values()];
-    await ask('saveShown', lists).catch(report);
-    for (const list of lists) if (unsaved.get(list.user) === list) unsaved.delete(list.user);
-    if (unsaved.size > 0) setTimeout(save, saveEveryMs).unref();
-  };
-  const shown: Pick<SearchStore, 'saveShown' | 'shown' | 'forget'> = {
-    async saveShown(lists) {
-      if (unsaved.size === 0) setTimeout(save, saveEveryMs).unref();
-      for (const list of lists) unsaved.set(list.user, list);
-    },
-    shown: async (user) => unsaved.get(user) ?? search.shown(user),
-    forget(user) {
-      unsaved.delete(user);
-      return search.forget(user);
-    },
-  };
-  return { ...search, ...shown, ...(long as unknown as Pick<SearchStore, Exclude<LongQuery, 'saveShown'>>) };
 }
