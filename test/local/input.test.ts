@@ -343,7 +343,7 @@ test('one call forgets a person everywhere, to the last byte of the data folder'
         return text.toLowerCase().includes(user.toLowerCase());
       })
       .map(({ name }) => name.split('.')[0]);
-  assert.deepEqual([...new Set(holding())].sort(), ['events', 'alerts', 'search']);
+  assert.deepEqual([...new Set(holding())].sort(), ['events', 'notices', 'search']);
 
   const answer = await fetch(`${running.origin}/v1/users?user=${user}`, { method: 'DELETE' });
   assert.equal(answer.status, 200);
