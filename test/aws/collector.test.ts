@@ -35,7 +35,13 @@ test('a server told to stop under load has put exactly the hits that it answered
     env: {
       ...process.env,
       ...awsEnvironment(ministack.url),
-      ...{ STREAM: 'hits', WEBHOOK_TOKEN_ID: 'token', TRUSTED_PROXIES: '127.0.0.0/8', PORT: '0' },
+      ...{
+        STREAM: 'hits',
+        WEBHOOK_TOKEN_ID: 'token',
+        TRUSTED_PROXIES: '127.0.0.0/8',
+        PORT: '0',
+        METRICS: 'whalewatch',
+      },
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
