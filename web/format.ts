@@ -9,7 +9,7 @@ const moment = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: '
 export const count = (value: number) => whole.format(value);
 /** 3.6M */
 export const compact = (value: number) => short.format(value);
-/** 1 place, 2 places */
+/** 1 domain, 2 domains */
 export const plural = (value: number, one: string, many = `${one}s`) => `${count(value)} ${value === 1 ? one : many}`;
 const megabytes = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
 /** 12.3 MB */

@@ -251,8 +251,8 @@ export function MapPage({ embed, children }: { embed: boolean; children: Compone
     <div class={embed ? 'map-page embed' : 'map-page'}>
       {!embed && (
         <>
-          <a class="skip" href="#places">
-            Skip the map, to the list of places
+          <a class="skip" href="#domains">
+            Skip the map, to the list of domains
           </a>
           <Bar here="./" />
         </>

@@ -6,6 +6,6 @@ declare module 'virtual:basemap' {
   export const coarse: string;
   /** Land at 1:50 million, for zooms past 2.6. */
   export const fine: string;
-  /** Countries by name, to say in words where a place is. */
+  /** Countries by name, to say in words where a point is. */
   export const named: string;
 }

@@ -70,7 +70,7 @@ test('land is where it belongs, and the Caspian Sea is no land', () => {
   assert.ok(!isLand(-20, -179), 'the sea east of Fiji');
 });
 
-test('a place is named by its country, by the nearest one off its coast, and by degrees at sea', () => {
+test('a point is named by its country, by the nearest one off its coast, and by degrees at sea', () => {
   const nameOf = namer(JSON.parse(countries()));
   assert.equal(nameOf(52.5, 13.4), 'in Germany');
   assert.equal(nameOf(-1.3, 36.8), 'in Kenya');

@@ -20,8 +20,8 @@ test('a time is said in the largest unit that fits, and never in the future', ()
 
 test('numbers are short where they are read at a glance, and exact in rows', () => {
   assert.deepEqual([0, 999, 1200, 19_996, 3_600_000].map(compact), ['0', '999', '1.2K', '20K', '3.6M']);
-  assert.equal(plural(1, 'place'), '1 place');
-  assert.equal(plural(19_996, 'place'), '19,996 places');
+  assert.equal(plural(1, 'domain'), '1 domain');
+  assert.equal(plural(19_996, 'domain'), '19,996 domains');
 });
 
 test('a share that is there is never 0 %', () => {

@@ -5,7 +5,7 @@ import type { Page } from 'playwright-core';
 import type { ClusterProperties } from '../../web/api.ts';
 import { accessible, see, settled, skip, world } from './look.ts';
 
-test('the most visited places of 7 and 30 days are the sums of their days', { skip }, () =>
+test('the most visited domains of 7 and 30 days are the sums of their days', { skip }, () =>
   see('/', {}, async (page) => {
     await settled(page);
     const first = page.getByRole('button', { name: /london-0\.example/ });
@@ -26,7 +26,7 @@ test('the map says when it is stale, and when the connection is lost, and keeps 
     assert.match((await page.locator('.panel').textContent()) ?? '', /updated 12 min ago/);
     world.mood = 'failing';
     await page.getByText('Connection lost').waitFor();
-    assert.match((await page.locator('.panel').textContent()) ?? '', /hits\s*in 30 days, 400 places/);
+    assert.match((await page.locator('.panel').textContent()) ?? '', /hits\s*in 30 days, 400 domains/);
     await accessible(page);
     world.mood = 'busy';
     await page.getByText('Live', { exact: true }).waitFor();
@@ -40,7 +40,7 @@ test('an hour without hits is no warning while all is well', { skip }, () =>
     await asked;
     await page.getByText('last hit 12 min ago').waitFor();
     assert.equal(await page.locator('.status').textContent(), 'Livelast hit 12 min ago');
-    assert.doesNotMatch((await page.locator('.panel').textContent()) ?? '', /Stale|No news/);
+    assert.doesNotMatch((await page.locator('.panel').textContent()) ?? '', /Stale|No hits for/);
   }),
 );
 
@@ -66,7 +66,7 @@ for (const [width, height] of [
     }),
   );
 
-test('a new place shows without a reload: the number, the tiles of the new snapshot', { skip }, () =>
+test('a new domain shows without a reload: the number, the tiles of the new snapshot', { skip }, () =>
   see('/', {}, async (page) => {
     await settled(page);
     await page.locator('.controls').waitFor();
@@ -75,7 +75,7 @@ test('a new place shows without a reload: the number, the tiles of the new snaps
     world.add('fresh.example', 15, -40);
     await tile;
     await page.waitForFunction((text) => document.querySelector('.panel-top')?.textContent !== text, before);
-    await page.getByText(/401 places/).waitFor();
+    await page.getByText(/401 domains/).waitFor();
   }),
 );
 
@@ -132,26 +132,26 @@ test('the address says where the map is, and leads there again', { skip }, () =>
   }),
 );
 
-test('without a mouse: past the map to the list, from a place on it to the map, and back with Escape', { skip }, () =>
+test('without a mouse: past the map to the list, from a domain on it to the map, and back with Escape', { skip }, () =>
   see('/', {}, async (page) => {
     await settled(page);
     await page.locator('.controls').waitFor();
     await page.keyboard.press('Tab');
     assert.equal(
       await page.evaluate(() => document.activeElement?.textContent?.trim()),
-      'Skip the map, to the list of places',
+      'Skip the map, to the list of domains',
     );
     await page.keyboard.press('Enter');
-    assert.equal(await page.evaluate(() => document.activeElement?.id), 'places');
-    const place = page.getByRole('button', { name: /london-0\.example/ });
-    await place.focus();
+    assert.equal(await page.evaluate(() => document.activeElement?.id), 'domains');
+    const domain = page.getByRole('button', { name: /london-0\.example/ });
+    await domain.focus();
     await page.keyboard.press('Enter');
     const heading = page.getByRole('heading', { name: 'london-0.example' });
     await heading.waitFor();
     assert.ok(await heading.evaluate((element) => element === document.activeElement));
     await page.waitForFunction(() => location.hash.startsWith('#9/'));
     await page.keyboard.press('Escape');
-    await page.getByRole('heading', { name: 'Places', exact: true }).waitFor({ state: 'attached' });
+    await page.getByRole('heading', { name: 'Domains', exact: true }).waitFor({ state: 'attached' });
   }),
 );
 
@@ -212,7 +212,7 @@ test('a long list of a cluster comes page by page', { skip }, () =>
     await page.locator('.controls').waitFor();
     await page.getByRole('button', { name: 'In view' }).click();
     await page
-      .getByRole('button', { name: /^1[1-9]\d places around/ })
+      .getByRole('button', { name: /^1[1-9]\d domains around/ })
       .first()
       .click();
     const rows = page.locator('section[aria-labelledby=opened] li');
@@ -237,13 +237,13 @@ test('what is in view is listed as text, and a cluster opens into its parts', { 
     await settled(page);
     await page.locator('.controls').waitFor();
     await page.getByRole('button', { name: 'In view' }).click();
-    const row = page.getByRole('button', { name: /\d+ places around [A-Z]/ }).first();
+    const row = page.getByRole('button', { name: /\d+ domains around [A-Z]/ }).first();
     await row.waitFor();
     await accessible(page);
     const before = await page.evaluate(() => location.hash);
     await row.click();
     await page.waitForFunction((last) => location.hash !== last, before);
-    await page.getByRole('heading', { name: /^\d+ places around / }).waitFor();
+    await page.getByRole('heading', { name: /^\d+ domains around / }).waitFor();
     await page
       .getByRole('button', { name: /\.example/ })
       .first()
@@ -251,12 +251,12 @@ test('what is in view is listed as text, and a cluster opens into its parts', { 
   }),
 );
 
-test('the map shows the places of the last day or hour when asked', { skip }, () =>
+test('the map shows the domains of the last day or hour when asked', { skip }, () =>
   see('/', {}, async (page) => {
     await settled(page);
     await page.locator('.controls').waitFor();
     await page.getByRole('button', { name: 'In view' }).click();
-    const first = page.getByRole('button', { name: /places around/ }).first();
+    const first = page.getByRole('button', { name: /domains around/ }).first();
     const all = await first.textContent();
     const tile = page.waitForRequest((request) => request.url().endsWith('.mvt?hours=24'));
     await page.locator('.map-stage > .legend').getByRole('button', { name: 'Last day' }).click();
@@ -269,7 +269,7 @@ test('a click on a cluster of the map does the same', { skip }, () =>
   see('/#3/51.5/0', {}, async (page) => {
     await settled(page);
     await page.locator('.controls').waitFor();
-    const heading = page.getByRole('heading', { name: /^\d+ places around / });
+    const heading = page.getByRole('heading', { name: /^\d+ domains around / });
     // The tiles come when they come: a click on the sea opens nothing.
     while ((await heading.count()) === 0) await page.mouse.click(640, 428);
   }),
@@ -290,7 +290,7 @@ test('without WebGL 2 the map is a picture and the list is whole', { skip }, () 
 
 test('embedded, the map shows its number and nothing else', { skip }, () =>
   see('/embed', { width: 500, height: 320 }, async (page) => {
-    await page.getByText(/in 30 days, \d+ places/).waitFor();
+    await page.getByText(/in 30 days, \d+ domains/).waitFor();
     await page.locator('.controls').waitFor();
     assert.equal(await page.locator('.bar, .legend, .rows').count(), 0);
     await accessible(page);

@@ -13,7 +13,7 @@ export interface World {
   url: string;
   /** What the service is like from the next request on. */
   mood: Mood;
-  /** Puts one more place on the map: a new snapshot. */
+  /** Puts one more domain on the map: a new snapshot. */
   add(domain: string, lat: number, lon: number): void;
   /** While this is pending, tiles wait for it. */
   tilesWait: Promise<void>;

@@ -23,6 +23,6 @@ export function useNames(): NameOf {
   return nameOf;
 }
 
-/** A cluster's middle lies in a country; its places need not. */
+/** A cluster's middle lies in a country; its domains need not. */
 export const around = (number: number, where: string) =>
-  `${plural(number, 'place')} ${where.replace(/^(in|near) /, 'around ')}`;
+  `${plural(number, 'domain')} ${where.replace(/^(in|near) /, 'around ')}`;

@@ -1,4 +1,4 @@
-// Where a place is, in words.
+// Where a domain is, in words.
 
 interface Packed {
   /** Degrees of one step. */

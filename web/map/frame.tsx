@@ -1,4 +1,4 @@
-// What stands around the map: its state in words, the legend, the controls, the credit.
+// What surrounds the map: its state in words, the legend, the controls, the credit.
 import type { ComponentChildren, RefObject } from 'preact';
 import type { Latest } from '../api.ts';
 import { Segments } from '../controls.tsx';
@@ -8,11 +8,11 @@ import type { View } from './view.ts';
 
 export type State = 'loading' | 'empty' | 'live' | 'stale' | 'lost' | 'failed';
 
-export function stateOf({ latest, stands, error }: Live): State {
+export function stateOf({ latest, isStuck, error }: Live): State {
   if (error) return latest ? 'lost' : 'failed';
   if (!latest) return 'loading';
   if (!latest.updatedAt) return 'empty';
-  return stands ? 'stale' : 'live';
+  return isStuck ? 'stale' : 'live';
 }
 
 const words: Record<State, string> = {
@@ -45,7 +45,7 @@ const spans = [
   ['24', 'Last day'],
   ['1', 'Last hour'],
 ] as const;
-/** Hours back from the newest hit within which a place must have been hit to be shown; '' shows all. */
+/** Hours back from the newest hit within which a domain must have been hit to be shown; '' shows all. */
 export type Recent = (typeof spans)[number][0];
 
 const sizes = [
@@ -75,7 +75,7 @@ export function Legend({
           </li>
         ))}
       </ul>
-      <Segments label="Places hit" options={spans} value={recent} onChange={onRecent} />
+      <Segments label="Domains hit" options={spans} value={recent} onChange={onRecent} />
     </section>
   );
 }
@@ -117,7 +117,7 @@ export const Controls = ({ view }: { view: View }) => (
 
 export const Credit = ({ embed }: { embed: boolean }) => (
   <p class="credit">
-    Map: Natural Earth. Places: <a href="https://db-ip.com">IP Geolocation by DB-IP</a>
+    Map: Natural Earth. Locations: <a href="https://db-ip.com">IP Geolocation by DB-IP</a>
     {embed && (
       <>
         {' · '}
@@ -130,12 +130,12 @@ export const Credit = ({ embed }: { embed: boolean }) => (
 );
 
 /** The one number, and what it counts. */
-export function Total({ hits, days, places }: { hits: string; days: number; places: number }) {
+export function Total({ hits, days, domains }: { hits: string; days: number; domains: number }) {
   return (
     <>
       <p class="big">{hits} hits</p>
       <p>
-        in {days} days, {plural(places, 'place')} on the map
+        in {days} days, {plural(domains, 'domain')} on the map
       </p>
     </>
   );

@@ -1,36 +1,36 @@
-// Keeps the map page up to date: the pointer is asked often, the sums only when the pointer moved.
+// Keeps the map page up to date: polls the pointer, and reads the sums only when the pointer moved.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { get, type Latest, ServiceError } from '../api.ts';
 import { utcDay } from '../format.ts';
 
-/** Milliseconds between two questions while the page is seen; an unchanged pointer costs a 304. */
+/** Milliseconds between two polls while the page is visible; an unchanged pointer costs a 304. */
 const seenEvery = 2000;
 const hiddenEvery = 60_000;
-/** Sums move by the minute; asking with each new snapshot would be four questions a poll. */
+/** Sums move by the minute; reading them with each snapshot would be four requests a poll. */
 const sumsEvery = 10_000;
 export const sumDays = 30;
-/** Without news for this long nobody may have come, or something stands: health tells which. */
+/** Without a new snapshot for this long there were no hits, or something is stuck: health tells which. */
 export const quietSeconds = 120;
 const healthEvery = 10_000;
 
 export interface Sums {
   days: { day: string; hits: number }[];
-  /** The newest day with hits, and its places, most visited first. */
+  /** The newest day with hits, and its domains, most hits first. */
   newest: string;
-  places: { domain: string; hits: number }[];
+  domains: { domain: string; hits: number }[];
 }
 
 export interface Live {
   latest?: Latest;
   sums?: Sums;
-  /** There is no news because something stands, by the service's own word. */
-  stands?: boolean;
-  /** Why the newest question failed; the last answers stay. */
+  /** There is no new snapshot because something is stuck, as health reports it. */
+  isStuck?: boolean;
+  /** Why the newest request failed; the last replies stay. */
   error?: ServiceError;
   retry: () => void;
 }
 
-const mostPlaces = 50;
+const mostDomains = 50;
 
 async function readSums(signal: AbortSignal): Promise<Sums> {
   const now = Date.now();
@@ -38,20 +38,20 @@ async function readSums(signal: AbortSignal): Promise<Sums> {
   const [from, to] = [utcDay(now, sumDays - 1), utcDay(now)];
   const byDay = await get('/v1/hits', { from, to, by: 'day', limit: sumDays }, fresh);
   const hits = new Map(byDay.items.map((sum) => [sum.day, sum.hits]));
-  // Just after midnight, UTC, today has none yet: the day before says more.
+  // Just after midnight, UTC, today has none yet, so the day before is shown.
   const newest = byDay.items.findLast((sum) => sum.hits > 0)?.day ?? to;
-  const byDomain = await get('/v1/hits', { from: newest, to: newest, by: 'domain', limit: mostPlaces }, fresh);
+  const byDomain = await get('/v1/hits', { from: newest, to: newest, by: 'domain', limit: mostDomains }, fresh);
   return {
     days: Array.from({ length: sumDays }, (_, index) => utcDay(now, sumDays - 1 - index)).map((day) => ({
       day,
       hits: hits.get(day) ?? 0,
     })),
     newest,
-    places: byDomain.items.map(({ key, hits }) => ({ domain: key, hits })).sort((a, b) => b.hits - a.hits),
+    domains: byDomain.items.map(({ key, hits }) => ({ domain: key, hits })).sort((a, b) => b.hits - a.hits),
   };
 }
 
-/** Before the first export there is no pointer: 404 is then the right answer. */
+/** Before the first export there is no pointer: 404 is expected then. */
 async function readLatest(signal: AbortSignal): Promise<Latest> {
   try {
     return await get('/v1/points/latest', {}, { signal, revalidate: true });
@@ -65,7 +65,7 @@ async function readLatest(signal: AbortSignal): Promise<Latest> {
 export const isQuiet = ({ updatedAt }: Latest, now: number): boolean =>
   updatedAt !== null && (now - Date.parse(updatedAt)) / 1000 > quietSeconds;
 
-async function readStands(signal: AbortSignal): Promise<boolean> {
+async function readIsStuck(signal: AbortSignal): Promise<boolean> {
   const health = await get('/v1/health', {}, { signal, revalidate: true, accept: [503] });
   return health.status !== 'ok';
 }
@@ -90,11 +90,11 @@ export function useLive(): Live {
           [sumsOf, sumsAt] = [snapshot, Date.now()];
           setLive((last) => ({ ...last, sums, error: undefined }));
         }
-        if (!isQuiet(latest, Date.now())) setLive((last) => ({ ...last, stands: false }));
+        if (!isQuiet(latest, Date.now())) setLive((last) => ({ ...last, isStuck: false }));
         else if (Date.now() - healthAt >= healthEvery) {
-          const stands = await readStands(signal);
+          const isStuck = await readIsStuck(signal);
           healthAt = Date.now();
-          setLive((last) => ({ ...last, stands }));
+          setLive((last) => ({ ...last, isStuck }));
         }
       } catch (error) {
         if (signal.aborted) return;

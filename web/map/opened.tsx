@@ -1,4 +1,4 @@
-// What a click opened: one place, or the places of a cluster, newest first.
+// What a click opened: one domain, or the domains of a cluster, newest first.
 import { useEffect, useRef } from 'preact/hooks';
 import { get, type Leaf, ServiceError } from '../api.ts';
 import { Content, More } from '../card.tsx';
@@ -24,7 +24,7 @@ export function Opened({
 }: {
   picked: Opening;
   onClose: () => void;
-  onGo: (place: Leaf) => void;
+  onGo: (leaf: Leaf) => void;
 }) {
   const now = useNow();
   const nameOf = useNames();
@@ -66,7 +66,7 @@ export function Opened({
           {picked.updatedAt && `, last hit ${ago(picked.updatedAt, now)}`}.
         </p>
       ) : (
-        <Content of={leaves} what="The places of this cluster" lines={8}>
+        <Content of={leaves} what="The domains of this cluster" lines={8}>
           {(rows) => (
             <>
               <ul class="rows">

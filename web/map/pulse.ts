@@ -12,7 +12,7 @@ export const pulseLayer: LayerSpecification = {
   paint: { 'circle-color': 'transparent', 'circle-stroke-width': 2, 'circle-stroke-opacity': 0 },
 };
 
-/** What is drawn where: a cluster's number, a single place's time. */
+/** What is drawn where: a cluster's number, a single domain's time. */
 export type Seen = Map<string, { lon: number; lat: number; what: string }>;
 
 export function seen(map: MapLibre): Seen {
@@ -25,23 +25,23 @@ export function seen(map: MapLibre): Seen {
   return found;
 }
 
-/** Places of the second that are not in the first as they are: new, grown or hit again. */
+/** Points of the second that are not in the first as they are: new, grown or hit again. */
 export const happened = (before: Seen, after: Seen) =>
   Array.from(after)
     .filter(([at, { what }]) => before.get(at)?.what !== what)
-    .map(([, place]) => place)
+    .map(([, point]) => point)
     .slice(0, most);
 
 let turn = 0;
 
 /** Draws the rings once; a newer call ends an older one. */
-export function pulse(map: MapLibre, places: { lon: number; lat: number }[]): void {
+export function pulse(map: MapLibre, points: { lon: number; lat: number }[]): void {
   const mine = ++turn;
   const source = map.getSource('pulse') as GeoJSONSource | undefined;
-  if (!source || places.length === 0) return;
+  if (!source || points.length === 0) return;
   source.setData({
     type: 'FeatureCollection',
-    features: places.map(({ lon, lat }) => ({
+    features: points.map(({ lon, lat }) => ({
       type: 'Feature',
       properties: {},
       geometry: { type: 'Point', coordinates: [lon, lat] },

@@ -50,7 +50,7 @@ export function Still({ snapshot }: { snapshot?: string }) {
         viewBox={`0 0 ${width} ${height}`}
         preserveAspectRatio="xMidYMid slice"
         role="img"
-        aria-label="World map of places"
+        aria-label="World map of domains"
       >
         <path d={land} fill="var(--land)" stroke="var(--border)" stroke-width="0.6" fill-rule="evenodd" />
         {clusters.map(({ coordinates, number }) => (

@@ -35,13 +35,13 @@ export interface Picked extends ClusterProperties {
 }
 
 export interface View {
-  /** Shows the places of a snapshot, all or those hit in its last hours; the old ones stay until the new are there. */
+  /** Shows the domains of a snapshot, all or those hit in its last hours; the old ones stay until the new are there. */
   show(snapshot: string, hours?: number): Promise<void>;
   recolour(): Promise<void>;
   flyTo(lon: number, lat: number, zoom: number): void;
   zoomBy(steps: number): void;
   world(): void;
-  mark(place?: { lon: number; lat: number }): void;
+  mark(point?: { lon: number; lat: number }): void;
   bounds(): { west: number; south: number; east: number; north: number; zoom: number };
   remove(): void;
 }
@@ -55,7 +55,7 @@ export interface ViewOptions {
 }
 
 const count: ExpressionSpecification = ['coalesce', ['get', 'point_count'], 1];
-/** Steps of the legend: from how many places on a cluster has the next colour. */
+/** Steps of the legend: from how many domains on a cluster has the next colour. */
 export const steps = [10, 100, 1000] as const;
 /** Radius in pixels by number: area grows with the logarithm, so that a million still fits the sea. */
 const radius: ExpressionSpecification = [
@@ -216,7 +216,7 @@ export async function openView(options: ViewOptions): Promise<View> {
   map.touchZoomRotate.disableRotation();
   map.keyboard.disableRotation();
   const canvas = map.getCanvas();
-  canvas.setAttribute('aria-label', 'Map of places. The list beside it says the same as text.');
+  canvas.setAttribute('aria-label', 'Map of domains. The list beside it has the same as text.');
 
   const inhabited = new LngLatBounds([-126, -46], [179, 68]);
   const world = (animate: boolean) =>
@@ -315,10 +315,10 @@ export async function openView(options: ViewOptions): Promise<View> {
       map.zoomTo(map.getZoom() + by, { animate: !still.matches });
     },
     world: () => world(true),
-    mark(place) {
+    mark(point) {
       (map.getSource('marked') as GeoJSONSource | undefined)?.setData(
-        place
-          ? { type: 'Feature', properties: {}, geometry: { type: 'Point', coordinates: [place.lon, place.lat] } }
+        point
+          ? { type: 'Feature', properties: {}, geometry: { type: 'Point', coordinates: [point.lon, point.lat] } }
           : nothing,
       );
     },

@@ -1,17 +1,17 @@
-// The most visited places of several days, from the daily sums: the service keeps no sum over days.
+// The domains with most hits of several days, from the daily sums: the service keeps no sum over days.
 import { get } from '../api.ts';
 import { utcDay } from '../format.ts';
 
-export interface Place {
+export interface DomainHits {
   domain: string;
   hits: number;
 }
 
-/** Places that are read of each day. */
+/** Domains that are read of each day. */
 export const listed = 200;
 /** Rows that are shown. */
-const mostPlaces = 50;
-/** Days that are asked for side by side: the service sorts a day's places when they are first asked for. */
+const mostDomains = 50;
+/** Days that are asked for side by side: the service sorts a day's domains when they are first asked for. */
 const atOnce = 3;
 /** A past day moves by late hits only. */
 const pastEveryMs = 300_000;
@@ -19,7 +19,7 @@ const todayEveryMs = 10_000;
 
 interface Day {
   readAt: number;
-  places: Place[];
+  domains: DomainHits[];
   /** Whether that is all of the day. */
   whole: boolean;
 }
@@ -33,16 +33,19 @@ async function read(day: string, signal?: AbortSignal): Promise<Day> {
   });
   return {
     readAt: Date.now(),
-    places: items.map(({ key, hits }) => ({ domain: key, hits })),
+    domains: items.map(({ key, hits }) => ({ domain: key, hits })),
     whole: cursor === undefined,
   };
 }
 
 /**
  * Most visited first. What is in no day's list is missing, and what is in some days' lists only is counted from those:
- * `whole` says that no day had more places than are read of it.
+ * `whole` says that no day had more domains than are read of it.
  */
-export async function mostVisited(days: number, signal?: AbortSignal): Promise<{ places: Place[]; whole: boolean }> {
+export async function mostVisited(
+  days: number,
+  signal?: AbortSignal,
+): Promise<{ domains: DomainHits[]; whole: boolean }> {
   const now = Date.now();
   const wanted = Array.from({ length: days }, (_, back) => utcDay(now, back));
   const stale = wanted.filter((day) => {
@@ -56,14 +59,14 @@ export async function mostVisited(days: number, signal?: AbortSignal): Promise<{
     }),
   );
   const held = wanted.flatMap((day) => known.get(day) ?? []);
-  return { places: sum(held.map(({ places }) => places)), whole: held.every(({ whole }) => whole) };
+  return { domains: sum(held.map(({ domains }) => domains)), whole: held.every(({ whole }) => whole) };
 }
 
 /** Sums of several days' lists, most first, ties by name. */
-export function sum(days: Place[][]): Place[] {
+export function sum(days: DomainHits[][]): DomainHits[] {
   const sums = new Map<string, number>();
   for (const { domain, hits } of days.flat()) sums.set(domain, (sums.get(domain) ?? 0) + hits);
   return Array.from(sums, ([domain, hits]) => ({ domain, hits }))
     .sort((a, b) => b.hits - a.hits || (a.domain < b.domain ? -1 : 1))
-    .slice(0, mostPlaces);
+    .slice(0, mostDomains);
 }

@@ -39,7 +39,7 @@ function State({ health, now }: { health: Health; now: number }) {
           'Registry events taken': count(health.registryEvents),
           'Duplicates dropped': count(health.duplicates),
           'Set aside': count(health.quarantined),
-          'Hits without a place': percent(health.unlocatedShare),
+          'Hits without a location': percent(health.unlocatedShare),
         }}
       />
       <Card id="shards" title="Stream" span={6}>

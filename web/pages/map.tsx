@@ -5,10 +5,10 @@ import { Failed, Note } from '../card.tsx';
 import { Segments } from '../controls.tsx';
 import { compact, span } from '../format.ts';
 import { useDark, useNow } from '../load.ts';
+import { InView, type List, lists, Visited } from '../map/domains.tsx';
 import { Controls, Credit, Legend, type Recent, Status, stateOf, Total } from '../map/frame.tsx';
 import { sumDays, useLive } from '../map/live.ts';
 import { Opened, type Opening } from '../map/opened.tsx';
-import { InView, type List, lists, Visited } from '../map/places.tsx';
 import { Spark, SparkBone } from '../map/spark.tsx';
 import { hasWebGL2, Still } from '../map/still.tsx';
 import type { Picked, View } from '../map/view.ts';
@@ -20,8 +20,8 @@ const webgl = hasWebGL2();
 const sheet = matchMedia('(max-width: 600px), (max-width: 900px) and (min-height: 521px)');
 /** A cluster of more opens on the map alone: its list would be too long to read. */
 const mostListed = 200;
-/** The zoom at which a single place is shown. */
-const placeZoom = 9;
+/** The zoom at which a single domain is shown. */
+const domainZoom = 9;
 
 type Height = 'peek' | 'half' | 'full';
 const nextHeight: Record<Height, Height> = { peek: 'half', half: 'full', full: 'peek' };
@@ -103,16 +103,16 @@ function LiveMap() {
   const close = useCallback(() => {
     setPicked(undefined);
     newest.current.view?.mark();
-    document.getElementById('places')?.focus({ preventScroll: true });
+    document.getElementById('domains')?.focus({ preventScroll: true });
   }, []);
-  const go = (place: Leaf) => {
-    view?.flyTo(place.lon, place.lat, placeZoom);
-    view?.mark(place);
-    setPicked({ domain: place.domain, lon: place.lon, lat: place.lat, updatedAt: place.updatedAt });
+  const go = (leaf: Leaf) => {
+    view?.flyTo(leaf.lon, leaf.lat, domainZoom);
+    view?.mark(leaf);
+    setPicked({ domain: leaf.domain, lon: leaf.lon, lat: leaf.lat, updatedAt: leaf.updatedAt });
   };
   const total = live.sums?.days.reduce((sum, { hits }) => sum + hits, 0);
 
-  const places = () => {
+  const body = () => {
     if (picked)
       return <Opened key={`${picked.lon},${picked.lat},${picked.domain}`} picked={picked} onClose={close} onGo={go} />;
     if (state === 'empty')
@@ -124,8 +124,8 @@ function LiveMap() {
     if (!latest && error) return null;
     return (
       <>
-        <h2 class="hidden-text">Places</h2>
-        <Segments label="Most visited, or in view" value={list} onChange={setList} options={lists(live)} />
+        <h2 class="hidden-text">Domains</h2>
+        <Segments label="Most hits, or in view" value={list} onChange={setList} options={lists(live)} />
         {list === 'view' ? (
           <InView bounds={bounds} snapshot={latest?.snapshot || 'latest'} hours={hours} onPick={pick} />
         ) : (
@@ -139,7 +139,7 @@ function LiveMap() {
     <MapPage embed={embed}>
       <h1 class="hidden-text">Live map</h1>
       {webgl ? <div class="map-canvas" ref={canvas} /> : <Still snapshot={latest?.snapshot} />}
-      <section class="panel" ref={panel} data-height={height} aria-label="Places">
+      <section class="panel" ref={panel} data-height={height} aria-label="Domains">
         <button
           type="button"
           class="handle"
@@ -149,22 +149,22 @@ function LiveMap() {
         <div class="panel-top">
           <Status state={state} latest={latest} now={now} />
           {latest && total !== undefined ? (
-            <Total hits={compact(total)} days={sumDays} places={latest.points} />
+            <Total hits={compact(total)} days={sumDays} domains={latest.points} />
           ) : (
             !error && <span class="bone" style={{ width: '160px', height: '48px', margin: '16px 0 8px' }} />
           )}
           {state === 'stale' && latest?.updatedAt && (
             <p class="small muted">
-              No news for {span((now - Date.parse(latest.updatedAt)) / 1000)}. <a href="./health">See what stands</a>
+              No hits for {span((now - Date.parse(latest.updatedAt)) / 1000)}. <a href="./health">See what is stuck</a>
             </p>
           )}
         </div>
-        {error && <Failed what="The newest places" error={error} retry={live.retry} />}
+        {error && <Failed what="The newest domains" error={error} retry={live.retry} />}
         {broken && <Failed what="The map" error={broken} retry={() => setAttempt(attempt + 1)} />}
         {!embed && state !== 'empty' && (live.sums ? <Spark days={live.sums.days} /> : !error && <SparkBone />)}
         {!embed && (
-          <div class="panel-body" id="places" tabIndex={-1}>
-            {places()}
+          <div class="panel-body" id="domains" tabIndex={-1}>
+            {body()}
           </div>
         )}
       </section>

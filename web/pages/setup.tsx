@@ -97,8 +97,8 @@ function Setup() {
           <div>
             <h2 id="beacon">Put the beacon on a page</h2>
             <p>
-              Under 1 KiB, no cookie, nothing kept of a visitor but the place of their network. Do Not Track and GPC are
-              kept.
+              Under 1 KiB, no cookie, nothing kept of a visitor but the location of their network. Do Not Track and GPC
+              are kept.
             </p>
             <Code label="The beacon's script tag" text={`<script defer src="${here}/hit.js"></script>`} />
             <p>

@@ -1,4 +1,4 @@
-// The map's facts as text: the most visited places, and those in view.
+// The map's facts as text: the domains with most hits, and those in view.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { type ClusterProperties, get, type Leaf } from '../api.ts';
 import { Content, Note, Skeleton } from '../card.tsx';
@@ -10,7 +10,7 @@ import type { Live } from './live.ts';
 import type { Picked, View } from './view.ts';
 import { listed, mostVisited } from './visited.ts';
 
-/** The public export's coordinates, read once, when a reader first asks to be taken to a place. */
+/** The public export's coordinates, read once, when a reader first asks to be taken to a domain. */
 let coordinates: Promise<Map<string, Leaf>> | undefined;
 function locate(domain: string): Promise<Leaf | undefined> {
   coordinates ??= get('/points.json').then(({ points }) => new Map(points.map((point) => [point.domain, point])));
@@ -19,7 +19,7 @@ function locate(domain: string): Promise<Leaf | undefined> {
 /** Past this the export is too large to load for one click. */
 const mostLocated = 100_000;
 
-/** The most visited places of so many days, or those in view. */
+/** The domains with most hits of so many days, or those in view. */
 export type List = '1' | '7' | '30' | 'view';
 export const lists = ({ sums }: Live): [List, string][] => [
   ['1', !sums || sums.newest === utcDay(Date.now()) ? 'Today' : day(sums.newest)],
@@ -28,7 +28,7 @@ export const lists = ({ sums }: Live): [List, string][] => [
   ['view', 'In view'],
 ];
 
-export function Visited({ days, live, onGo }: { days: number; live: Live; onGo: (place: Leaf) => void }) {
+export function Visited({ days, live, onGo }: { days: number; live: Live; onGo: (leaf: Leaf) => void }) {
   const [said, setSaid] = useState('');
   // The sums of one day come with the page's own; longer spans are asked for when they are wanted, and with each new day's sum.
   const longer = useLoad(days === 1 || !live.sums ? null : `${days} days`, (signal) => mostVisited(days, signal));
@@ -40,27 +40,27 @@ export function Visited({ days, live, onGo }: { days: number; live: Live; onGo: 
   }, [live.sums, reload]);
   if (!live.sums) return live.error ? null : <Skeleton lines={8} height={32} />;
 
-  const { places } = live.sums;
+  const { domains } = live.sums;
   const large = (live.latest?.points ?? 0) > mostLocated;
   const go = async (domain: string) => {
     setSaid('');
     try {
-      const place = await locate(domain);
-      if (place) return onGo(place);
+      const leaf = await locate(domain);
+      if (leaf) return onGo(leaf);
       setSaid(`${shownDomain(domain)} is not on the map any more.`);
     } catch {
       setSaid('The list of coordinates could not be loaded: try again.');
     }
     coordinates = undefined;
   };
-  const shown = days === 1 ? { data: { places, whole: true }, reload: live.retry } : longer;
+  const shown = days === 1 ? { data: { domains, whole: true }, reload: live.retry } : longer;
   return (
     <>
       <p class="small muted" role="status">
         {said}
       </p>
-      <Content of={shown} what="The most visited places" lines={8}>
-        {({ places: rows, whole }) => (
+      <Content of={shown} what="The list of domains" lines={8}>
+        {({ domains: rows, whole }) => (
           <>
             <ul class="rows">
               {rows.map(({ domain, hits }) => (
@@ -118,7 +118,7 @@ export function InView({
   const last = useRef(loaded.data);
   last.current = loaded.data ?? last.current;
   return (
-    <Content of={{ ...loaded, data: last.current }} what="The places in view" lines={8}>
+    <Content of={{ ...loaded, data: last.current }} what="The domains in view" lines={8}>
       {({ features }) => {
         const rows = features
           .map(({ id, properties, geometry: { coordinates } }) => {
@@ -127,7 +127,7 @@ export function InView({
           })
           .sort((a, b) => b.number - a.number)
           .slice(0, mostRows);
-        if (rows.length === 0) return <Note title="No place in view.">Move the map, or zoom out.</Note>;
+        if (rows.length === 0) return <Note title="No domain in view.">Move the map, or zoom out.</Note>;
         return (
           <ul class="rows">
             {rows.map((row) => (
