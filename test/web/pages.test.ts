@@ -62,7 +62,7 @@ for (const mood of ['empty', 'failing'] as const)
         } else if (path !== '/health')
           assert.match(
             text,
-            /No hits yet|No pulls yet|Everything that was pushed was pulled|Nothing is known of this name|No pulls in this time/,
+            /No hits yet|No pulls yet|Everything pushed before then is in use|Nothing is known of this name|No pulls in this time/,
           );
         await accessible(page);
       }),
