@@ -80,7 +80,7 @@ function filesOf(name: string): string[] {
   const path = relative(root, name);
   const at = statSync(join(root, path), { throwIfNoEntry: false });
   if (at?.isFile()) return [path];
-  return globSync(join(path, '**/*.test.ts'), { cwd: root });
+  return globSync(join(path, '**/*.test.ts'), { cwd: root, exclude: (name) => name.includes('node_modules') });
 }
 
 function read(file: string): Record<string, number> {

@@ -359,6 +359,7 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
       'settings',
       'test/aws',
       'package.json',
+      'package-lock.json',
       'cdk.json',
       'whalewatch.config.ts',
     ])

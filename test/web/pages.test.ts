@@ -319,8 +319,8 @@ test('what nobody pulls is listed with the calls that would delete it', { skip }
   see('/repositories', {}, async (page) => {
     await page.getByRole('button', { name: 'Unused' }).click();
     await page.getByRole('link', { name: 'elk/kibana' }).waitFor();
-    await page.getByText('Registry calls that would delete them').click();
-    await page.getByText('DELETE /v2/elk/kibana/manifests/7.0').waitFor();
+    await page.getByText('Registry calls that would delete those').click();
+    await page.getByText('DELETE /v2/elk/kibana/manifests/sha256:1').waitFor();
     await accessible(page);
   }),
 );

@@ -15,9 +15,17 @@ test('tune and pairs say in one line what they cannot do, and fail', { timeout: 
   for (const [script, args, reason] of [
     ['local/commands/tune.ts', ['--foo'], /^Unknown option '--foo'\. See --help\.\n$/],
     ['local/commands/tune.ts', ['--data', folder], /^--data .* holds no data: [^\n]*\n$/],
-    ['local/commands/tune.ts', ['--data', used, '--opensearch', 'there'], /^--opensearch "there" is no URL: [^\n]*\n$/],
+    [
+      'local/commands/tune.ts',
+      ['--data', used, '--opensearch', 'there'],
+      /^--opensearch is "there": must be a URL: [^\n]*\n$/,
+    ],
     // Nobody listens there: the pulls of the data folder are not taken instead.
-    ['local/commands/tune.ts', ['--data', used, '--opensearch', 'http://127.0.0.1:9'], /^fetch failed\n$/],
+    [
+      'local/commands/tune.ts',
+      ['--data', used, '--opensearch', 'http://127.0.0.1:9'],
+      /^POST \/whalewatch-documents\/_search: no answer\n$/,
+    ],
     ['local/commands/pairs.ts', ['out', '--foo'], /^Unknown option '--foo'\. See --help\.\n$/],
     ['local/commands/pairs.ts', ['--data', used], /^no folder is named\n\nusage: /],
     ['local/commands/pairs.ts', [join(folder, 'out'), '--data', folder], /^--data .* holds no data: [^\n]*\n$/],
@@ -25,12 +33,12 @@ test('tune and pairs say in one line what they cannot do, and fail', { timeout: 
     [
       'local/commands/pairs.ts',
       [join(folder, 'out'), '--data', used, '--opensearch', 'there'],
-      /^--opensearch "there" is no URL/,
+      /^--opensearch is "there": must be a URL/,
     ],
     [
       'local/commands/pairs.ts',
       [join(folder, 'out'), '--data', used, '--opensearch', 'http://127.0.0.1:9'],
-      /^fetch failed\n$/,
+      /^POST \/whalewatch-documents\/_search: no answer\n$/,
     ],
   ] as const) {
     const { code, output } = await runScript(script, [...args]);
