@@ -104,7 +104,9 @@ test('there is one dashboard', () => {
 test('each function writes to a log group of its own, and each log group forgets', () => {
   const groups = of('AWS::Logs::LogGroup');
   for (const [id, { Properties }] of groups) assert.equal(Properties.RetentionInDays, 30, id);
-  const written = of('AWS::Lambda::Function').map(([id, { Properties }]) => {
+  // CDK's own function that empties the pages' bucket has the log group that Lambda makes.
+  const ours = of('AWS::Lambda::Function').filter(([id]) => !id.startsWith('CustomS3AutoDelete'));
+  const written = ours.map(([id, { Properties }]) => {
     assert.ok(Properties.LoggingConfig?.LogGroup, id);
     return JSON.stringify(Properties.LoggingConfig.LogGroup);
   });

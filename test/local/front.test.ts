@@ -57,6 +57,8 @@ test('a flood of hits never throttles a registry, and the access log holds no ad
     'responseLength',
     'responseLatency',
     'integrationErrorMessage',
+    'requestId',
+    'integration.requestId',
   ];
   assert.deepEqual(
     used.filter((name) => !harmless.includes(name)),
@@ -100,7 +102,7 @@ test('answers are kept apart by the whole query and by who asks; the token reach
   assert.ok(MaxTTL <= 3600);
   assert.equal(forwarded.QueryStringsConfig.QueryStringBehavior, 'all');
   assert.ok(forwarded.HeadersConfig.Headers.includes('Authorization'));
-  assert.deepEqual(forwarded.CookiesConfig.Cookies, ['whalewatch']);
+  assert.deepEqual(forwarded.CookiesConfig.Cookies, ['__Host-whalewatch']);
   // ALL_VIEWER_EXCEPT_HOST_HEADER
   for (const path of ['/v1/*', '/v1/tiles/*', '/v1/hits'])
     assert.equal(behaviour(path).OriginRequestPolicyId, 'b689b0a8-53d0-40ab-baf2-68738e2966ac', path);
