@@ -11,7 +11,7 @@ createServer((request, response) => {
   console.log(`portal http://127.0.0.1:${this.address().port}`);
 });
 
-/** The visitor does not wait for this, and a failure is no reason to fail the visitor. */
+/** The visitor does not wait for this, and does not fail when this fails. */
 async function hit(domain, action, address) {
   try {
     const response = await fetch(hits, {

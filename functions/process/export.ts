@@ -51,7 +51,7 @@ export async function exportPoints(options: ExportOptions): Promise<Exported> {
       await expire(next, options);
       return { manifest: next, folded: fold.rows };
     } catch (cause) {
-      // Another export may have folded, swapped and expired meanwhile: then what is missing here is no loss.
+      // Another export may have folded, swapped and expired meanwhile: then nothing is lost by what is missing here.
       if ((await objects.head(manifestKey))?.etag === etag) throw cause;
     }
   }

@@ -74,7 +74,7 @@ export function notifier(options: NotifyOptions): ((batch: Batch) => Promise<voi
     for (const [user, own] of Map.groupBy(pulls, (event) => event.user)) {
       if (known.has(keyOf(rule, `person ${user}`))) continue;
       const ids = new Set(own.map(({ id }) => id));
-      // Somebody who pulled before the rule was made is not new; a look at what one has just pushed is no pull.
+      // Somebody who pulled before the rule was made is not new; reading back what one has just pushed is not a pull.
       const { items } = await events.history(user, { limit: own.length + 1 });
       const first = own.filter(({ id }) => items.some((pull) => pull.id === id)).sort(byTime)[0];
       if (items.length === 0) continue;

@@ -92,7 +92,7 @@ function headerClaims(c: Context, { userHeader, groupsHeader }: SigningProxy) {
   return { [proxyClaims.user]: [user], [proxyClaims.groups]: groups.filter(Boolean) };
 }
 
-/** Does a page of another origin make this call? Following a link to here is no such call: the page can't read the reply. */
+/** Does a page of another origin make this call? Following a link to here does not count: the page can't read the reply. */
 export function isForeign(c: Context): boolean {
   const site = c.req.header('sec-fetch-site');
   if (site === undefined || site === 'same-origin' || site === 'none') return false;

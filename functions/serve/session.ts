@@ -188,7 +188,7 @@ function readPending(text: string | undefined): Pending & { to?: string } {
     if ([state, nonce, verifier].every((each) => typeof each === 'string' && each !== ''))
       return { state, nonce, verifier, ...(typeof to === 'string' ? { to } : {}) };
   } catch {
-    // What is no JSON is no answer to anything we asked either.
+    // A reply that is not JSON does not answer what we asked either.
   }
   throw new SignInRefused('It took longer than 15 minutes, or was started in another browser or tab.');
 }

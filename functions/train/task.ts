@@ -1,4 +1,4 @@
-// Training as a task that ends: on Fargate. Its exit code says whether it worked; a refused model is no failure.
+// Training as a task that ends: on Fargate. Its exit code says whether it worked; a refused model is not a failure.
 import { info, report } from '#aws/log.ts';
 import { trainOnce } from './once.ts';
 

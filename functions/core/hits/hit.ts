@@ -54,7 +54,7 @@ export function encodeHit({ time, address, domain, action, id }: HitLine): strin
   return JSON.stringify({ type: 'hit', time, address, domain, action, id });
 }
 
-/** Reads a record's lines. Never throws: what is no line of ours goes to `bad` with a reason. */
+/** Reads a record's lines. Never throws: what is not a line of ours goes to `bad` with a reason. */
 export function parseLines(data: Uint8Array, sink: LineSink): void {
   readLines(data, {
     hit: (hit) => sink.hit(hit.line()),

@@ -14,7 +14,7 @@ export type CountScale = 'linear' | 'log' | 'binary';
 /** Past this a count says no more, and single precision would. */
 const mostCount = 1e6;
 
-/** What a number of pulls counts: finite and 0 or more, whatever was given; what is no positive number counts nothing. */
+/** Returns what a number of pulls counts: finite and 0 or more. Anything but a positive number counts 0. */
 export function scaled(scale: CountScale, pulls: number): number {
   if (!(pulls > 0)) return 0;
   const count = Math.min(pulls, mostCount);

@@ -15,7 +15,7 @@ export interface ImageFact {
   tag?: string;
   /** Of the pull that it is part of. */
   class: PullClass;
-  /** A pusher's own look at what it pushed is no use. */
+  /** Reading back what one has just pushed is not use. */
   apart: boolean;
   /** Milliseconds since the epoch. */
   time: number;

@@ -255,7 +255,7 @@ function pullOf(world: World, random: Random, who: Person, at: number, key: stri
   return events;
 }
 
-/** What is no person: builds that push, a cluster, a scanner, a signature check, an updater. */
+/** Clients that are not people: builds that push, a cluster, a scanner, a signature check, an updater. */
 function machinesOfDay(world: World, random: Random, day: number): Registered[] {
   const repositories = [...new Set(Object.values(communities).flatMap((list) => list.split(' ')))];
   const events: Registered[] = [];
