@@ -188,6 +188,7 @@ async function makeState(folder: string, domains: number, changed: number, alone
   const objects = fileObjects(folder);
   mkdirSync(join(folder, 'rival'));
   const locations: Locations = {
+    hasCoordinates: () => true,
     countries,
     find: () => below(1_000_000),
     lat: (location) => ((location * 7919) % 1_600_000) / 10_000 - 80,

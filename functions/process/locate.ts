@@ -6,7 +6,7 @@ import { type FlatResponse, locationOf } from '#geo/city.ts';
 import { IpTable } from '#geo/table.ts';
 
 export interface Locator {
-  /** Where an address is; undefined when it is private, unknown or no address. */
+  /** Where an address is, perhaps its country alone; undefined when it is private, unknown or not an address. */
   locate(address: string): Location | undefined;
   /** The same for addresses as bytes, when the locator has numbered its locations. */
   readonly locations?: Locations;
@@ -24,6 +24,7 @@ export function locationsOf(locator: Locator): Locations {
       const location = locator.locate(decoder.decode(bytes.subarray(start, end)));
       return location ? met.push(location) - 1 : -1;
     },
+    hasCoordinates: (location) => !Number.isNaN(met[location].lat),
     lat: (location) => met[location].lat,
     lon: (location) => met[location].lon,
     country(location) {

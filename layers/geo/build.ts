@@ -9,7 +9,7 @@ import { type CityResponse, Reader } from 'maxmind';
 import { packColumns } from '#core/bytes/columns.ts';
 import { grown } from '#core/bytes/names.ts';
 import { cityDatabases, degree, type FlatResponse, locationOf } from './city.ts';
-import { deeper, kind, rowBits, type TableMeta } from './table.ts';
+import { beyondTable, countryOnly, deeper, kind, rowBits, type TableMeta } from './table.ts';
 
 type CityReader = Reader<CityResponse & FlatResponse>;
 
@@ -30,11 +30,12 @@ class LocationList {
     if (known !== undefined) return known + 1;
     let country = this.countries.indexOf(location.country);
     if (country < 0) country = this.countries.push(location.country) - 1;
-    this.lat.push(lat);
-    const row = this.lon.push(lon) - 1;
-    // One row and one country less than the bits hold: a value's number + 1 must stay below `deeper`.
-    if (row >= 2 ** rowBits - 1 || country >= 2 ** (31 - rowBits) - 1)
-      throw new Error(`${row + 1} locations in ${country + 1} countries are more than the table's format holds`);
+    const row = Number.isNaN(lat) ? countryOnly : this.lat.push(lat) - 1;
+    if (row !== countryOnly) this.lon.push(lon);
+    if (this.lat.length > countryOnly || country >= beyondTable >>> rowBits)
+      throw new Error(
+        `${this.lat.length} locations in ${country + 1} countries are more than the table's format holds`,
+      );
     const number = (country << rowBits) | row;
     this.#numbers.set(key, number);
     return number + 1;

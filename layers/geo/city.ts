@@ -15,12 +15,16 @@ export interface FlatResponse {
 export const degree = 10_000;
 const rounded = (degrees: number) => Math.round(degrees * degree) / degree;
 
-/** The location in a record of MaxMind's own shape (GeoLite2, GeoIP2) or of DB-IP's flat one. */
+/**
+ * The location in a record of MaxMind's own shape (GeoLite2, GeoIP2) or of DB-IP's flat one. Coordinates that are missing
+ * or not on the globe are NaN, and the country stays; undefined when there is neither.
+ */
 export function locationOf(record: (CityResponse & FlatResponse) | null): Location | undefined {
-  const lat = record?.location?.latitude ?? record?.latitude;
-  const lon = record?.location?.longitude ?? record?.longitude;
-  if (lat === undefined || lon === undefined) return undefined;
-  return { lat: rounded(lat), lon: rounded(lon), country: record?.country?.iso_code ?? record?.country_code ?? '' };
+  const lat = record?.location?.latitude ?? record?.latitude ?? Number.NaN;
+  const lon = record?.location?.longitude ?? record?.longitude ?? Number.NaN;
+  const country = record?.country?.iso_code ?? record?.country_code ?? '';
+  if (Math.abs(lat) <= 90 && Math.abs(lon) <= 180) return { lat: rounded(lat), lon: rounded(lon), country };
+  return country === '' ? undefined : { lat: Number.NaN, lon: Number.NaN, country };
 }
 
 /** DB-IP City Lite (CC-BY-4.0, see README.md), one file for IPv4 and one for IPv6. */

@@ -4,7 +4,7 @@
 // of equal value are kept by where they begin; `bounds` says where a step's ranges lie. A value is
 //   0                no location
 //   n < 2^31         location n - 1; a location's upper 9 bits are its country, so that hits are summed by country without
-//                    a look at its row
+//                    a look at its row; the last row number stands for "somewhere in this country"
 //   n >= 2^31        the location differs further down: step n - 2^31 decides by the next 32 bits
 // Steps: IPv4 0..65535 by the first 16 bits; IPv6 0..65535 likewise, then those further down. A range holds until the next
 // begins; each step's first range begins at 0.
@@ -14,11 +14,15 @@ import { unpackColumns } from '#core/bytes/columns.ts';
 import type { Location, Locations } from '#core/hits/delta.ts';
 import { degree } from './city.ts';
 
-export const kind = 'ip-table/2';
+export const kind = 'ip-table/3';
 export const deeper = 0x80000000;
 /** A location's number is country << rowBits | row. */
 export const rowBits = 22;
-const rowMask = (1 << rowBits) - 1;
+/** The row of a location whose country alone is known: the table has no such row. */
+export const countryOnly = (1 << rowBits) - 1;
+/** Numbers from here on are given by no table: they are free for locations of another source. */
+export const beyondTable = 511 << rowBits;
+const rowMask = countryOnly;
 /** Of the starts of IPv6 every 16th is kept once more, close together: most of a search is done in the cache. */
 const stride = 16;
 
@@ -70,6 +74,10 @@ export class IpTable implements Locations {
     for (let at = 0; at < this.#v6Sample.length; at++) this.#v6Sample[at] = columns.v6Starts[at * stride];
   }
 
+  hasCoordinates(location: number): boolean {
+    return (location & rowMask) !== countryOnly;
+  }
+
   lat(location: number): number {
     return this.columns.lat[location & rowMask] / degree;
   }
@@ -82,7 +90,7 @@ export class IpTable implements Locations {
     return location >>> rowBits;
   }
 
-  /** Where an address is; undefined when it is private, unknown or no address. */
+  /** Where an address is, perhaps its country alone; undefined when it is private, unknown or not an address. */
   locate(address: string): Location | undefined {
     const bytes = new TextEncoder().encode(address);
     const location = this.find(bytes, 0, bytes.length);

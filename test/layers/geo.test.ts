@@ -177,6 +177,8 @@ const maxmindShape = () =>
       { bits: bitsOf([0x2a02, 0x6b8], 16, 32), record: city(55.7558, 37.6173, 'RU') },
       { bits: bitsOf([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1], 16, 128), record: city(1, 2, 'FR') },
       { bits: bitsOf([0x2400], 16, 12), record: { country: { iso_code: 'JP' } } },
+      { bits: bitsOf([0x2600], 16, 12), record: city(91, 0, 'US') },
+      { bits: bitsOf([0x2800], 16, 12), record: city(0, -180.5, '') },
     ],
     [{ bits: bitsOf([0x2002], 16, 16), as: '0'.repeat(96) }],
   );
@@ -188,7 +190,9 @@ const known: [string, ReturnType<typeof locationOf>][] = [
   ['2a02:6b8:ffff::1', { lat: 55.7558, lon: 37.6173, country: 'RU' }],
   ['2001:db8::1', { lat: 1, lon: 2, country: 'FR' }],
   ['2001:db8::2', undefined],
-  ['2400::1', undefined],
+  ['2400::1', { lat: Number.NaN, lon: Number.NaN, country: 'JP' }],
+  ['2600::1', { lat: Number.NaN, lon: Number.NaN, country: 'US' }],
+  ['2800::1', undefined],
   ['::ffff:81.2.69.142', { lat: 51.5142, lon: -0.0931, country: 'GB' }],
 ];
 
@@ -217,5 +221,5 @@ test('when a database was built is read from its end', async (t) => {
 
 test('a torn table is told from a whole one', () => {
   const whole = buildTable([maxmindShape()]);
-  assert.throws(() => new IpTable(whole.subarray(0, whole.length - 8)), /ip-table\/2 is torn/);
+  assert.throws(() => new IpTable(whole.subarray(0, whole.length - 8)), /ip-table\/3 is torn/);
 });

@@ -6,13 +6,14 @@ import { encodeHit, readLines } from '#core/hits/hit.ts';
 
 export const now = Date.UTC(2026, 10, 21, 12);
 
-/** Five locations; two share their coordinates but for the country. */
+/** Six locations; two share their coordinates but for the country, of one the country alone is known. */
 const known = [
   { lat: 1, lon: 1, country: 'DE' },
   { lat: 1, lon: 2, country: 'FR' },
   { lat: 1, lon: 2, country: 'DE' },
   { lat: 2, lon: -1, country: '' },
   { lat: -3.5, lon: 7, country: 'BR' },
+  { lat: Number.NaN, lon: Number.NaN, country: 'FR' },
 ];
 const countries = ['FR', 'DE', 'BR', ''];
 
@@ -24,6 +25,7 @@ export const locations: Locations = {
   countries,
   find: (bytes, start, end) =>
     end - start === 1 && bytes[start] >= 48 && bytes[start] < 48 + known.length ? bytes[start] - 48 : -1,
+  hasCoordinates: (location) => !Number.isNaN(known[location].lat),
   lat: (location) => known[location].lat,
   lon: (location) => known[location].lon,
   country: (location) => countries.indexOf(known[location].country),
@@ -59,7 +61,7 @@ export function plainSums(hits: HitLine[], arrivedAt = now) {
     const day = new Date(time).toISOString().slice(0, 10);
     for (const key of [`domain ${domain}`, `country ${location?.country ?? ''}`, `action ${action}`])
       sums[`${day} ${key}`] = (sums[`${day} ${key}`] ?? 0) + 1;
-    if (!location) continue;
+    if (!location || Number.isNaN(location.lat)) continue;
     const row: [number, number, number, string] = [time, location.lat, location.lon, location.country];
     const held = newest[domain];
     const first = held ? row.findIndex((part, index) => part !== held[index]) : 0;

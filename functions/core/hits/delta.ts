@@ -14,6 +14,7 @@ import type { Names } from '../map/cluster.ts';
 import type { HitBytes } from './hit.ts';
 
 export interface Location {
+  /** Degrees; both are NaN when only the country is known. */
   lat: number;
   lon: number;
   /** Two-letter code, '' when unknown. */
@@ -24,6 +25,8 @@ export interface Location {
 export interface Locations {
   /** The number of the location of the address that bytes[start .. end) spell; -1 when it is private, unknown or none. */
   find(bytes: Uint8Array, start: number, end: number): number;
+  /** False when only its country is known: the hit counts for the country and places nothing. */
+  hasCoordinates(location: number): boolean;
   lat(location: number): number;
   lon(location: number): number;
   /** Index into `countries`. */
@@ -143,6 +146,10 @@ export class DeltaBuilder {
     const country = this.#locations.country(location) + 1;
     if (country >= this.#countryHits.length) this.#growCountries(country);
     this.#countryHits[country]++;
+    if (!this.#locations.hasCoordinates(location)) {
+      this.#counters.unlocated++;
+      return;
+    }
     const held = this.#time[domain];
     if (time > held || (time === held && this.#winsTie(location, this.#location[domain]))) {
       this.#time[domain] = time;
@@ -272,7 +279,7 @@ class Identified {
     const count = this.count;
     const lat = new Float64Array(count);
     const lon = new Float64Array(count);
-    /** 0: not located; else country + 2, so that an unknown country with coordinates keeps them. */
+    /** 0: not located; else country + 2, so that an unknown country with coordinates keeps them. A country alone: NaN. */
     const country = new Uint16Array(count);
     for (let row = 0; row < count; row++) {
       const location = this.#location[row];
@@ -413,7 +420,7 @@ export class Delta {
         rows.set(key, row);
         this.byCountry.push(row);
       }
-      if (idCountry[hit] === 0) {
+      if (idCountry[hit] === 0 || Number.isNaN(idLat[hit])) {
         counters.unlocated++;
         continue;
       }
