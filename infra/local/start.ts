@@ -7,6 +7,7 @@ import type { ResolvedSettings } from '#settings/schema.ts';
 import { buildPages } from '../../web/build.ts';
 import { demo } from './demo/demo.ts';
 import { keptToken, openFolder } from './folder.ts';
+import { holdFolder } from './hold.ts';
 import { listen, localApp } from './server.ts';
 import { help, readSettings } from './settings.ts';
 import { startThread } from './stages/threads.ts';
@@ -27,6 +28,7 @@ try {
 async function start(settings: ResolvedSettings): Promise<void> {
   const access = localAccess(settings);
   const folder = openFolder(settings.data);
+  holdFolder(folder, 'npm start');
   if (settings.opensearch) await reach(settings.opensearch);
   const token = settings.token ?? keptToken(folder);
   const web = await buildPages({ begin: () => console.log('building the pages, once') });
