@@ -1,117 +1,331 @@
-// The collector as a server: processor time of a request, with hits of many requests in one record (functions/collect/coalesce.ts)
-// and, its rival, a record a request. The server is a process of its own; its stream takes 10 ms a call, and bills by the
-// record. npm run bench -- collect [--seconds 5] [--connections 200]
-import { fork } from 'node:child_process';
-import { Agent, request } from 'node:http';
+// The collector as a server (functions/collect/listen.ts) beside servers that check and keep nothing: each rival reads the
+// body as JSON, counts the hits and responds 202. npm run bench -- collect [--rounds 5] [--seconds 1] [--connections 200]
+//
+//   hono     the same server (@hono/node-server) and router      fastify  its own parser and serialiser
+//   node     node:http alone                                     axum     Rust, built by cargo into .cache, one thread
+//
+// Each server is a process of its own with one thread, asked in turn over keep-alive connections by a client that writes and
+// reads raw bytes. Throughput: as many requests at a time as connections, for each second of the server's processor time
+// (and by the wall clock), ours with hits of many requests in a record and a stream that takes 10 ms a call, the rivals
+// without any. Latency: at half of what each server took by the wall clock
+// (10,000 a second at most, for the client's sake), counted from when a request was due, with a
+// stream that takes 10 ms a call behind every server: ours shares calls, the rivals make one a request.
+// Median of the rounds. Last line: {"1": {perCpuSecond, perSecond, ratioHono, ratioFastify, ratioNode, ratioAxum, p99Ms,
+// honoP99Ms, …, requestsPerRecord, rssMb, rssGrownMb}, "20": …}, keyed by the hits of a request; a rival that could not be
+// built is null.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect, type Socket } from 'node:net';
+import { createInterface } from 'node:readline';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { serve } from '@hono/node-server';
-import { collectApp } from '#collect/app.ts';
+import fastify from 'fastify';
+import { Hono } from 'hono';
 import { listen } from '#collect/listen.ts';
 import type { StreamRecord } from '#core/stores.ts';
+import { cargo } from './cargo.ts';
 
 const { values } = parseArgs({
   options: {
-    seconds: { type: 'string', default: '5' },
+    rounds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '1' },
     connections: { type: 'string', default: '200' },
     child: { type: 'string' },
+    streamMs: { type: 'string', default: '0' },
   },
 });
-const mode = values.child;
-if (mode) await server(mode);
-else await measure(Number(values.seconds), Number(values.connections));
+const contestants = ['ours', 'hono', 'fastify', 'node', 'axum'] as const;
+type Contestant = (typeof contestants)[number];
+const callMs = 10;
+/** More than the client keeps in time. */
+const clientPerSecond = 10_000;
 
-async function server(mode: string): Promise<void> {
-  let records = 0;
-  let keys = 0;
-  const options = {
-    stream: {
-      async put(put: StreamRecord[]) {
-        await wait(10);
-        records += put.length;
-      },
-    },
-    token: async () => 'secret',
-    trustedProxies: ['loopback'],
-    clock: () => Date.now(),
-    newKey: () => String(keys++),
-    report: console.error,
-    peer: () => '127.0.0.1',
-  };
-  const tell = (port: number) => process.send?.({ port });
-  if (mode === 'shared') tell((await listen({ ...options, port: 0 })).port);
-  else serve({ fetch: collectApp(options).fetch, port: 0 }, ({ port }) => tell(port));
-  process.on('message', () => {
-    const { user, system } = process.cpuUsage();
-    process.send?.({ seconds: (user + system) / 1e6, records });
-  });
+interface Usage {
+  /** Processor time so far. */
+  seconds: number;
+  rssMb: number;
+  records: number;
 }
 
-async function measure(seconds: number, connections: number): Promise<void> {
-  const answer: Record<string, unknown> = {};
-  for (const perRequest of [1, 20])
-    for (const mode of ['shared', 'own']) {
-      const child = fork(import.meta.filename, ['--child', mode]);
-      const told = () =>
-        new Promise<{ port: number; seconds: number; records: number }>((resolve) =>
-          child.once('message', (m) => resolve(m as never)),
-        );
-      const { port } = await told();
-      const body = JSON.stringify(
-        Array.from({ length: perRequest }, (_, n) => ({ domain: `portal${n}.example`, action: 'open' })),
-      );
-      const agent = new Agent({ keepAlive: true, maxSockets: connections });
-      const send = () =>
-        new Promise<void>((resolve, reject) => {
-          const sent = request(
-            {
-              agent,
-              port,
-              host: '127.0.0.1',
-              method: 'POST',
-              path: '/v1/hits',
-              headers: { 'X-Forwarded-For': '198.51.100.7' },
-            },
-            (reply) => {
-              if (reply.statusCode !== 202) reject(new Error(String(reply.statusCode)));
-              reply.resume().on('end', resolve);
-            },
-          );
-          sent.on('error', reject).end(body);
+/** Prints its port, then its usage for each line that comes. */
+async function server(name: Contestant, streamMs: number): Promise<void> {
+  let records = 0;
+  const count = (body: unknown) => ({ accepted: Array.isArray(body) ? body.length : 1 });
+  const taken = () => (streamMs > 0 ? wait(streamMs) : undefined);
+  const start: Record<Exclude<Contestant, 'axum'>, () => Promise<number>> = {
+    async ours() {
+      let keys = 0;
+      const { port } = await listen({
+        stream: {
+          async put(put: StreamRecord[]) {
+            await wait(callMs);
+            records += put.length;
+          },
+        },
+        token: async () => 'secret',
+        trustedProxies: ['loopback'],
+        clock: () => Date.now(),
+        newKey: () => String(keys++),
+        report: console.error,
+        port: 0,
+      });
+      return port;
+    },
+    hono() {
+      const app = new Hono();
+      app.post('/v1/hits', async (c) => {
+        const body = await c.req.json();
+        await taken();
+        return c.json(count(body), 202);
+      });
+      return new Promise((resolve) => serve({ fetch: app.fetch, port: 0 }, ({ port }) => resolve(port)));
+    },
+    async fastify() {
+      const app = fastify();
+      app.post('/v1/hits', async (request, reply) => {
+        await taken();
+        return reply.code(202).send(count(request.body));
+      });
+      await app.listen({ port: 0, host: '127.0.0.1' });
+      return (app.server.address() as AddressInfo).port;
+    },
+    node() {
+      const server = createServer((request, reply) => {
+        const chunks: Buffer[] = [];
+        request.on('data', (chunk) => chunks.push(chunk));
+        request.on('end', async () => {
+          const body = JSON.parse((chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)).toString('utf8'));
+          if (streamMs > 0) await taken();
+          const text = JSON.stringify(count(body));
+          reply.writeHead(202, { 'Content-Type': 'application/json', 'Content-Length': text.length }).end(text);
         });
-      const during = async (ms: number) => {
-        let requests = 0;
-        const end = performance.now() + ms;
-        await Promise.all(
-          Array.from({ length: connections }, async () => {
-            while (performance.now() < end) {
-              await send();
-              requests++;
-            }
-          }),
+      });
+      return new Promise((resolve) => server.listen(0, () => resolve((server.address() as AddressInfo).port)));
+    },
+  };
+  console.log(await start[name as Exclude<Contestant, 'axum'>]());
+  createInterface(process.stdin)
+    .on('line', () => {
+      const { user, system } = process.cpuUsage();
+      const usage: Usage = {
+        seconds: (user + system) / 1e6,
+        rssMb: process.memoryUsage.rss() / 2 ** 20,
+        records,
+      };
+      console.log(JSON.stringify(usage));
+    })
+    .on('close', () => process.exit());
+}
+
+interface Running {
+  name: Contestant;
+  port: number;
+  child: ChildProcess;
+  usage(): Promise<Usage>;
+}
+
+async function launch(name: Contestant, streamMs: number): Promise<Running> {
+  const [command, args] =
+    name === 'axum'
+      ? [cargo('collect') as string, [String(streamMs)]]
+      : [process.execPath, [import.meta.filename, '--child', name, '--streamMs', String(streamMs)]];
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+  const line = async () => (await lines.next()).value as string;
+  const port = Number(await line());
+  return {
+    ...{ name, port, child },
+    async usage() {
+      child.stdin.write('\n');
+      const answer: Usage | number = JSON.parse(await line());
+      return typeof answer === 'number' ? { seconds: answer, rssMb: 0, records: 0 } : answer;
+    },
+  };
+}
+
+interface Client {
+  /** As many at a time as there are connections; returns how many were answered. */
+  flood(ms: number): Promise<number>;
+  /** So many a second, however long they take; returns each one's milliseconds since it was due. */
+  pace(perSecond: number, ms: number): Promise<number[]>;
+  close(): void;
+}
+
+async function openClient(port: number, body: string, connections: number): Promise<Client> {
+  const request = Buffer.from(
+    `POST /v1/hits HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nContent-Type: application/json\r\nX-Forwarded-For: 198.51.100.7\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+  let answered: (socket: Socket) => void = () => {};
+  const idle: Socket[] = await Promise.all(
+    Array.from(
+      { length: connections },
+      () =>
+        new Promise<Socket>((resolve, reject) => {
+          const socket = connect({ port, host: '127.0.0.1', noDelay: true }, () => resolve(socket));
+          let read = '';
+          socket.on('error', reject).on('data', (chunk) => {
+            read += chunk.toString('latin1');
+            const head = read.indexOf('\r\n\r\n');
+            if (head < 0) return;
+            const length = /\r\ncontent-length: *(\d+)/i.exec(read);
+            if (!read.startsWith('HTTP/1.1 202') || !length) throw new Error(`was answered ${read.slice(0, 300)}`);
+            if (read.length < head + 4 + Number(length[1])) return;
+            read = '';
+            answered(socket);
+          });
+        }),
+    ),
+  );
+  return {
+    async flood(ms) {
+      let count = 0;
+      const end = performance.now() + ms;
+      let busy = idle.length;
+      await new Promise<void>((resolve) => {
+        answered = (socket) => {
+          count++;
+          if (performance.now() < end) socket.write(request);
+          else if (--busy === 0) resolve();
+        };
+        for (const socket of idle) socket.write(request);
+      });
+      return count;
+    },
+    async pace(perSecond, ms) {
+      const took: number[] = [];
+      const free = [...idle];
+      const due = new Map<Socket, number>();
+      const queue: number[] = [];
+      let asked = 0;
+      const start = performance.now();
+      const send = (socket: Socket, at: number) => {
+        due.set(socket, at);
+        socket.write(request);
+      };
+      await new Promise<void>((resolve) => {
+        answered = (socket) => {
+          const now = performance.now();
+          took.push(now - (due.get(socket) as number));
+          const next = queue.shift();
+          if (next !== undefined) send(socket, next);
+          else free.push(socket);
+          if (now - start >= ms && free.length === idle.length) resolve();
+        };
+        const tick = setInterval(() => {
+          const now = performance.now();
+          if (now - start >= ms) return clearInterval(tick);
+          for (; asked < ((now - start) / 1000) * perSecond; asked++) {
+            const at = start + (asked / perSecond) * 1000;
+            const socket = free.pop();
+            if (socket) send(socket, at);
+            else queue.push(at);
+          }
+        }, 1);
+      });
+      return took;
+    },
+    close() {
+      for (const socket of idle) socket.destroy();
+    },
+  };
+}
+
+const median = (numbers: number[]) => numbers.toSorted((a, b) => a - b)[numbers.length >> 1];
+const quantile = (numbers: number[], q: number) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length * q)];
+const rounded = (value: number, digits = 0) => Number(value.toFixed(digits));
+
+async function measure(rounds: number, ms: number, connections: number): Promise<void> {
+  const names = contestants.filter((name) => name !== 'axum' || cargo('collect'));
+  const answer: Record<string, unknown> = {};
+  for (const perRequest of [1, 20]) {
+    const hits = Array.from({ length: perRequest }, (_, n) => ({ domain: `portal${n}.example`, action: 'open' }));
+    const body = JSON.stringify(perRequest === 1 ? hits[0] : hits);
+    const all = await Promise.all(names.map((name) => launch(name, 0)));
+    // Ours has its stream already.
+    const streamed = await Promise.all(all.map(async (one) => (one.name === 'ours' ? one : launch(one.name, callMs))));
+    const figures = new Map(
+      names.map((name) => [
+        name,
+        {
+          cpu: [] as number[],
+          wall: [] as number[],
+          p50: [] as number[],
+          p99: [] as number[],
+          perRecord: [] as number[],
+        },
+      ]),
+    );
+    /** Connections of their own for each turn: a server closes those that rest. */
+    const withClient = async <T>({ port }: Running, connections: number, turn: (client: Client) => Promise<T>) => {
+      const client = await openClient(port, body, connections);
+      await client.flood(ms / 10);
+      const result = await turn(client);
+      client.close();
+      return result;
+    };
+    for (const one of new Set([...all, ...streamed]))
+      await withClient(one, connections, (client) => client.flood(1000));
+    const ours = all[0];
+    const rssBefore = (await ours.usage()).rssMb;
+    for (let round = 0; round < rounds; round++)
+      for (const [index, one] of all.entries()) {
+        const figure = figures.get(one.name) as NonNullable<ReturnType<typeof figures.get>>;
+        await withClient(one, connections, async (client) => {
+          const before = await one.usage();
+          const began = performance.now();
+          const requests = await client.flood(ms);
+          const seconds = (performance.now() - began) / 1000;
+          const after = await one.usage();
+          figure.cpu.push(requests / (after.seconds - before.seconds));
+          figure.wall.push(requests / seconds);
+          figure.perRecord.push(requests / (after.records - before.records));
+        });
+        // What the stream holds up must not wait for a connection.
+        const perSecond = Math.min(median(figure.wall) / 2, clientPerSecond);
+        const took = await withClient(streamed[index], Math.ceil(perSecond / 10), (client) =>
+          client.pace(perSecond, ms),
         );
-        return requests;
-      };
-      const usage = async () => {
-        const usage = told();
-        child.send('usage');
-        return usage;
-      };
-      await during(1000);
-      const before = await usage();
-      const requests = await during(seconds * 1000);
-      const after = await usage();
-      child.kill();
-      agent.destroy();
-      const result = {
-        requestsPerProcessorSecond: Math.round(requests / (after.seconds - before.seconds)),
-        requestsPerRecord: Math.round((10 * requests) / (after.records - before.records)) / 10,
-      };
-      console.log(
-        `${perRequest} hits a request, ${mode === 'shared' ? 'shared records' : 'a record a request'}:`,
-        result,
+        figure.p50.push(quantile(took, 0.5));
+        figure.p99.push(quantile(took, 0.99));
+      }
+    const { rssMb } = await ours.usage();
+    for (const { child } of new Set([...all, ...streamed])) child.kill();
+    const row = (name: Contestant) => {
+      const figure = figures.get(name);
+      return (
+        figure && {
+          perCpuSecond: rounded(median(figure.cpu)),
+          perSecond: rounded(median(figure.wall)),
+          p50Ms: rounded(median(figure.p50), 1),
+          p99Ms: rounded(median(figure.p99), 1),
+        }
       );
-      answer[`${mode}${perRequest}`] = result;
-    }
+    };
+    console.log(`${perRequest} ${perRequest === 1 ? 'hit' : 'hits'} a request`);
+    console.table(Object.fromEntries(names.map((name) => [name, row(name)])));
+    const own = row('ours') as NonNullable<ReturnType<typeof row>>;
+    const ratio = (name: Contestant) => {
+      const rival = row(name);
+      return rival ? rounded(own.perCpuSecond / rival.perCpuSecond, 2) : null;
+    };
+    answer[perRequest] = {
+      ...own,
+      ratioHono: ratio('hono'),
+      ratioFastify: ratio('fastify'),
+      ratioNode: ratio('node'),
+      ratioAxum: ratio('axum'),
+      honoPerCpuSecond: row('hono')?.perCpuSecond,
+      honoP99Ms: row('hono')?.p99Ms,
+      fastifyP99Ms: row('fastify')?.p99Ms,
+      axumP99Ms: row('axum')?.p99Ms ?? null,
+      requestsPerRecord: rounded(median((figures.get('ours') as { perRecord: number[] }).perRecord), 1),
+      rssMb: rounded(rssMb),
+      rssGrownMb: rounded(rssMb - rssBefore),
+    };
+  }
   console.log(JSON.stringify(answer));
 }
+
+if (values.child) await server(values.child as Contestant, Number(values.streamMs));
+else await measure(Number(values.rounds), Number(values.seconds) * 1000, Number(values.connections));

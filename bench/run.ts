@@ -5,7 +5,10 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 const names = readdirSync(import.meta.dirname, { withFileTypes: true })
-  .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && entry.name !== 'run.ts')
+  .filter(
+    (entry) =>
+      entry.isFile() && entry.name.endsWith('.ts') && !['run.ts', 'bundled.ts', 'cargo.ts'].includes(entry.name),
+  )
   .map((entry) => entry.name.slice(0, -3));
 const [name, ...flags] = process.argv.slice(2);
 

@@ -1,4 +1,4 @@
-import { Hono } from 'hono';
+import { type Context, Hono } from 'hono';
 import { cors } from 'hono/cors';
 import { isbot } from 'isbot';
 import { packLines } from '#core/bytes/pack.ts';
@@ -29,22 +29,28 @@ const hitsBytes = 1024 * 1024;
  * The two ways in. Everything that arrives becomes stream records; nothing else is called, so that a registry never waits.
  */
 export function collectApp(options: CollectOptions): Hono {
-  const { stream, token, peer, clock, newKey, report } = options;
-  const isProxy = proxyMatcher(options.trustedProxies);
   const app = new Hono();
-  answerErrors(app, report);
-  // When the stream refuses: a registry keeps what it could not deliver.
-  app.use(async (c, next) => {
-    await next();
-    if (c.res.status === 503) c.header('Retry-After', '2');
-  });
+  answerErrors(app, options.report);
+  addCollectRoutes(app, options);
+  return app;
+}
+
+/**
+ * The routes of collectApp in an app that handles errors (answerErrors). No middleware goes before them: that a response is made
+ * once is half of what a server can take.
+ */
+export function addCollectRoutes(app: Hono, options: Omit<CollectOptions, 'report'>): void {
+  const { stream, token, peer, clock, newKey } = options;
+  const isProxy = proxyMatcher(options.trustedProxies);
 
   const put = async (records: StreamRecord[]) => {
     try {
       if (records.length > 0) await stream.put(records);
     } catch (cause) {
       if (!(cause instanceof StreamRefused)) throw cause;
-      throw new ApiError(503, 'stream_refused', 'The stream takes nothing just now. Keep the event and send it again.');
+      // A registry keeps what it could not deliver.
+      const message = 'The stream takes nothing just now. Keep the event and send it again.';
+      throw new ApiError(503, 'stream_refused', message, { retryAfterSeconds: 2 });
     }
   };
 
@@ -53,7 +59,7 @@ export function collectApp(options: CollectOptions): Hono {
     if (!authorized(header, await token()))
       throw new ApiError(401, 'unauthorized', 'Send the webhook token as "Authorization: Bearer TOKEN".');
     const { bytes, tooLong } = await readBody(c.req.raw, webhookBytes);
-    const text = Buffer.from(bytes).toString('utf8');
+    const text = bytes.toString('utf8');
     const { records, ...counts } = tooLong
       ? rejected(text, `the body is longer than ${webhookBytes} bytes`, clock())
       : readWebhook(text, clock(), header);
@@ -61,22 +67,37 @@ export function collectApp(options: CollectOptions): Hono {
     return c.json(counts, 202);
   });
 
-  const anySite = cors({ origin: '*', allowMethods: ['GET', 'POST'], maxAge: 86_400 });
-  // Any page may send hits; who may read their sums is not decided here.
-  app.use('/v1/hits', (c, next) => (['POST', 'OPTIONS'].includes(c.req.method) ? anySite(c, next) : next()));
   app.post('/v1/hits', async (c) => {
+    try {
+      return accepted(await takeHits(c));
+    } catch (cause) {
+      c.header(anyOrigin, '*');
+      throw cause;
+    }
+  });
+
+  // Any page may send hits; who may read their sums is not decided here.
+  const preflight = cors({ origin: '*', allowMethods: ['GET', 'POST'], maxAge: 86_400 });
+  app.use('/v1/hits', (c, next) => (c.req.method === 'OPTIONS' ? preflight(c, next) : next()));
+
+  const takeHits = async (c: Context) => {
     const { bytes, tooLong } = await readBody(c.req.raw, hitsBytes);
     if (tooLong)
       throw new ApiError(413, 'too_large', `The body is longer than ${hitsBytes} bytes: send fewer hits at once.`);
     const address = clientAddress(peer(c.req.raw, c.env), c.req.header('x-forwarded-for'), isProxy);
-    const lines = readHits(Buffer.from(bytes).toString('utf8'), address, clock());
+    const lines = readHits(bytes.toString('utf8'), address, clock());
     // Pages send Origin, back ends don't: a crawler that runs the beacon is told from curl and its like.
     if (c.req.header('origin') !== undefined && isbot(c.req.header('user-agent')))
-      return c.json({ accepted: 0, ignored: lines.length, reason: 'the user agent is a bot' }, 202);
+      return { accepted: 0, ignored: lines.length, reason: 'the user agent is a bot' };
     // Many hits to a record: Kinesis bills and limits by the record, and process reads lines faster than records.
     await put(packLines(lines).map((data) => ({ key: newKey(), data })));
-    return c.json({ accepted: lines.length }, 202);
-  });
-
-  return app;
+    return { accepted: lines.length };
+  };
 }
+
+const anyOrigin = 'Access-Control-Allow-Origin';
+const acceptedHeaders = { 'Content-Type': 'application/json', [anyOrigin]: '*' };
+
+/** c.json would make a Headers of more than one header. */
+const accepted = (counts: object): Response =>
+  new Response(JSON.stringify(counts), { status: 202, headers: acceptedHeaders });

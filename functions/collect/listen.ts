@@ -3,8 +3,6 @@ import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { type ServerType, serve } from '@hono/node-server';
-import { Hono } from 'hono';
-import { answerErrors } from '#http/errors.ts';
 import { type CollectOptions, collectApp } from './app.ts';
 import { coalesce } from './coalesce.ts';
 
@@ -30,27 +28,22 @@ export async function listen({ port, gatherMs = 5, ...options }: ListenOptions):
   const stream = coalesce(options.stream, { gather: () => wait(gatherMs), newKey });
   let stopping = false;
 
-  const app = new Hono();
-  answerErrors(app, options.report);
+  const app = collectApp({
+    ...options,
+    stream,
+    newKey: stream.anyKey,
+    peer: (_request, env) => (env as { incoming: IncomingMessage }).incoming.socket.remoteAddress ?? '',
+  });
   // What the load balancer asks: never through its listener.
   app.get('/ready', (c) => c.text(stopping ? 'stopping' : 'ready', stopping ? 503 : 200));
-  app.use(async (c, next) => {
-    await next();
-    if (stopping) c.header('Connection', 'close');
-  });
-  app.route(
-    '/',
-    collectApp({
-      ...options,
-      stream,
-      newKey: stream.anyKey,
-      peer: (_request, env) => (env as { incoming: IncomingMessage }).incoming.socket.remoteAddress ?? '',
-    }),
-  );
 
   const server = await new Promise<ServerType>((resolve, reject) => {
     const opening = serve({
-      fetch: app.fetch,
+      async fetch(request, env) {
+        const response = await app.fetch(request, env);
+        if (stopping) response.headers.set('Connection', 'close');
+        return response;
+      },
       port,
       serverOptions: { keepAliveTimeout: keepAliveMs, requestTimeout: 30_000 },
     });

@@ -7,9 +7,16 @@ import { BadCursor } from '#core/stores.ts';
 /** A response other than 2xx. The message says what to fix and holds no personal data. */
 export class ApiError extends HTTPException {
   readonly code: string;
-  constructor(status: ContentfulStatusCode, code: string, message: string) {
+  readonly retryAfterSeconds?: number;
+  constructor(
+    status: ContentfulStatusCode,
+    code: string,
+    message: string,
+    options: { retryAfterSeconds?: number } = {},
+  ) {
     super(status, { message });
     this.code = code;
+    this.retryAfterSeconds = options.retryAfterSeconds;
   }
 }
 
@@ -42,7 +49,10 @@ export function answerErrors<E extends Env, S extends Schema, P extends string>(
   report: (cause: unknown) => void,
 ): void {
   app.onError((cause, c) => {
-    if (cause instanceof ApiError) return fail(c, cause.status, cause.code, cause.message);
+    if (cause instanceof ApiError) {
+      if (cause.retryAfterSeconds !== undefined) c.header('Retry-After', String(cause.retryAfterSeconds));
+      return fail(c, cause.status, cause.code, cause.message);
+    }
     if (cause instanceof HTTPException) return fail(c, cause.status, 'bad_request', cause.message);
     if (cause instanceof BadCursor) return fail(c, 400, 'bad_request', cause.message);
     report(cause);

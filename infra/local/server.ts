@@ -4,7 +4,7 @@ import { type ServerType, serve } from '@hono/node-server';
 import { serveStatic } from '@hono/node-server/serve-static';
 import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import { getPath } from 'hono/utils/url';
-import { collectApp } from '#collect/app.ts';
+import { addCollectRoutes } from '#collect/app.ts';
 import type { AccessSettings } from '#core/access.ts';
 import { isLoopback } from '#core/address.ts';
 import { needsOf } from '#http/access.ts';
@@ -36,20 +36,17 @@ export function localApp({ stores, settings, token, web, report, access }: Serve
   const base = access.publicUrl ? new URL(`${access.publicUrl}/`).pathname : '/';
   const app = new Hono({ getPath: (request) => withoutBase(getPath(request), base) });
   answerErrors(app, report);
+  // Before everything that is done about who may read.
+  addCollectRoutes(app, {
+    stream: stores.stream,
+    token: async () => token,
+    peer: (_request, env) => peerOf(env),
+    trustedProxies: settings.trustedProxies,
+    clock,
+    newKey: newId,
+  });
   app.use(isClosed(access, host) ? localUserOnly : ownHostOnly(access.publicUrl, host));
   if (base !== '/') app.use(slashAfterBase(base));
-  app.route(
-    '/',
-    collectApp({
-      stream: stores.stream,
-      token: async () => token,
-      peer: (_request, env) => peerOf(env),
-      trustedProxies: settings.trustedProxies,
-      clock,
-      newKey: newId,
-      report,
-    }),
-  );
   app.route(
     '/',
     serveApp({

@@ -37,9 +37,10 @@ export function joined(parts: Uint8Array[]): Uint8Array {
 const encoder = new TextEncoder();
 
 /** The data of records that hold these lines, in their order. A line longer than `most` bytes has a record of its own. */
-export const packLines = (lines: string[], most = packBytes): Uint8Array[] =>
-  grouped(
-    lines.map((line) => encoder.encode(line)),
-    ({ length }) => length,
-    most,
-  ).map(joined);
+export function packLines(lines: string[], most = packBytes): Uint8Array[] {
+  const characters = lines.reduce((sum, { length }) => sum + length + 1, -1);
+  // Nearly all fit into one record for sure: a character has at most three bytes.
+  if (lines.length > 0 && 3 * characters <= most) return [encoder.encode(lines.join('\n'))];
+  const parts = lines.map((line) => encoder.encode(line));
+  return grouped(parts, ({ length }) => length, most).map(joined);
+}

@@ -92,3 +92,21 @@ test('any text is taken or refused, without a throw', () => {
     { numRuns: 2000 },
   );
 });
+
+test('a plain host name is itself, and nothing else skips UTS 46', () => {
+  const label = /^(?!-)[a-z0-9_-]{1,63}(?<!-)$/;
+  const plain = /^(?!.*(?:^|\.)xn--)[a-z0-9_.-]*[a-z_-][a-z0-9_-]*$/;
+  const part = fc.oneof(
+    fc.string({ unit: fc.constantFrom(...'ab019-_'), maxLength: 8 }),
+    fc.constantFrom('xn--', 'xn-a', 'xn--ls8h', 'axn--b', 'a'.repeat(63), 'a'.repeat(64), '-', '7', ''),
+  );
+  fc.assert(
+    fc.property(fc.array(part, { minLength: 1, maxLength: 6 }), (parts) => {
+      const text = parts.join('.');
+      if (!plain.test(text)) return;
+      const isHost = text.length <= 253 && text.split('.').every((one) => label.test(one));
+      assert.equal(canonicalDomain(text), isHost ? text : undefined);
+    }),
+    { numRuns: 20_000, seed: 20 },
+  );
+});

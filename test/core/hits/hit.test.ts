@@ -187,3 +187,25 @@ test('a sender is told which field is wrong, its value and the mend', () => {
     assert.match(read.reason, reason);
   }
 });
+
+test('a line is spelled as JSON.stringify spells it', () => {
+  const text = fc.oneof(
+    fc.string(),
+    fc.string({ unit: 'binary' }),
+    fc.constantFrom('"', '\\', '\u2028', '\ud800', '\x7f', '\0'),
+  );
+  fc.assert(
+    fc.property(
+      fc.nat(),
+      text,
+      text,
+      text,
+      fc.option(text, { nil: undefined }),
+      (time, address, domain, action, id) => {
+        const line = encodeHit({ type: 'hit', time, address, domain, action, id });
+        assert.equal(line, JSON.stringify({ type: 'hit', time, address, domain, action, id }));
+      },
+    ),
+    { numRuns: 2000, seed: 20 },
+  );
+});

@@ -1,0 +1,31 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+
+const root = join(import.meta.dirname, '..');
+const target = join(root, '.cache/cargo');
+const built = new Map<string, string | undefined>();
+
+/**
+ * The program of bench/rust/NAME, built by cargo from its registry into .cache. Undefined when it can't be built: says why
+ * on stderr, once.
+ */
+export function cargo(name: string): string | undefined {
+  if (!built.has(name)) built.set(name, build(name));
+  return built.get(name);
+}
+
+function build(name: string): string | undefined {
+  const manifest = join(import.meta.dirname, 'rust', name, 'Cargo.toml');
+  // No instruction of this very machine unless the crate asks for it: what it measures is what a release would have.
+  const { status, stderr, error } = spawnSync('cargo', ['build', '--release', '--manifest-path', manifest], {
+    encoding: 'utf8',
+    env: { ...process.env, CARGO_TARGET_DIR: target },
+  });
+  const program = join(target, 'release', name);
+  if (status === 0 && existsSync(program)) return program;
+  console.error(
+    `the rival in Rust (bench/rust/${name}) is missing: ${error?.message ?? stderr.trim().split('\n').at(-1)}`,
+  );
+  return undefined;
+}
