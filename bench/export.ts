@@ -129,7 +129,7 @@ async function ours(folder: string): Promise<Figures> {
   const { total } = DaySums.decode(today?.body as Uint8Array);
   const check = `${fold.points.size} domains, ${total} hits today, ${next.counters.hits} in all`;
   const [before, cpuBefore] = [performance.now(), process.cpuUsage()];
-  await publish({ ...next, pointsGeneration: next.generation }, fold.points, options);
+  await publish({ ...next, pointsGeneration: next.generation }, fold.points, { ...options, privateHostsOn: [] });
   const published = taken(before, cpuBefore);
   const size = (name: string) => sizes.get(name) ?? 0;
   return {

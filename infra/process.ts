@@ -31,7 +31,7 @@ import { topicRights } from '#aws/sns.ts';
 import { tablePath } from '#geo/keep.ts';
 import { IpTable } from '#geo/table.ts';
 import type { ExportVariables, Variables } from '#process/env.ts';
-import { accessOf, anonymousLeast } from '#settings/access.ts';
+import { accessOf, anonymousLeast, privateHostsOn } from '#settings/access.ts';
 import { SettingError } from '#settings/read.ts';
 import type { ResolvedSettings } from '#settings/schema.ts';
 import { explain, wildcard } from './explain.ts';
@@ -75,6 +75,7 @@ export class Process extends Construct {
         STREAM: props.stream.streamName,
         KEEP_DAYS: String(settings.keepDays),
         ANONYMOUS_LEAST: String(anonymousLeast(settings, accessOf(settings, true)) ?? ''),
+        PRIVATE_HOSTS_ON: privateHostsOn(settings, accessOf(settings, true)).join(),
         METRICS: stores.metrics,
       },
       memory: settings.exportMemory,
@@ -116,6 +117,7 @@ export class Process extends Construct {
         ...stores.searchVariables(),
         TOPIC: this.messages.topicArn,
         RULES: JSON.stringify(settings.rules),
+        NETWORKS: JSON.stringify(settings.networks),
         CLASS_RULES: JSON.stringify(settings.classRules),
         PULL_WINDOW_SECONDS: String(settings.pullWindow),
         METRICS: stores.metrics,

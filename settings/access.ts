@@ -32,3 +32,9 @@ export const anonymousLeast = (
   { publicMap, signIn, everyone }: AccessSettings,
 ) =>
   publicMap === 'anonymous' || (publicMap === false && (signIn || everyone === 'user')) ? publicMapLeast : undefined;
+
+/** The maps that hosts of private networks are on: by default none that people see who are not signed in. */
+export const privateHostsOn = (
+  { privateHosts }: ResolvedSettings,
+  { publicMap }: AccessSettings,
+): ('names' | 'anonymous')[] => (privateHosts ? ['names', 'anonymous'] : publicMap === 'names' ? [] : ['names']);

@@ -6,6 +6,7 @@
 // the environment variable, the line of --help and the checks come from the declaration; test/settings/settings.test.ts
 // wants one wrong value of it.
 import { z } from 'zod';
+import { addressRange } from '#core/address.ts';
 import { alsDefaults } from '#core/recommender/als.ts';
 import { candidateNames } from '#core/recommender/model-list.ts';
 import type { Rule } from '#core/rules.ts';
@@ -160,6 +161,43 @@ export const shared = {
   trustedProxies: listOf(proxy(), '["10.0.0.0/8"], [] for none').default([]).meta({
     placeholder: 'RANGE,…',
     description: 'Proxies in front of collect whose X-Forwarded-For is believed: addresses, ranges or "loopback".',
+  }),
+  networks: kind("an object such as { '10.0.0.0/8': { lat: 52.52, lon: 13.4, name: 'Berlin' } }", (error) =>
+    z.record(
+      z.string(),
+      object(
+        {
+          lat: number(-90, 90),
+          lon: number(-180, 180),
+          name: text('a name'),
+          country: text('a two-letter country code', /^[A-Z]{2}$/)
+            .or(z.literal(''))
+            .default(''),
+        },
+        "{ lat: 52.52, lon: 13.4, name: 'Berlin', country: 'DE' }",
+      ),
+      { error },
+    ),
+  )
+    .check(({ value, issues }) => {
+      for (const range of Object.keys(value))
+        if (addressRange(range) === undefined)
+          issues.push({
+            code: 'custom',
+            path: [],
+            input: range,
+            message: 'must have IP addresses or CIDR ranges as its names',
+          });
+    })
+    .default({})
+    .meta({
+      placeholder: 'JSON',
+      description:
+        'Where addresses of your own networks are, which no database knows: offices and VPNs. The narrowest range that holds an address is taken.',
+    }),
+  privateHosts: trueOrFalse().default(false).meta({
+    description:
+      'Whether hosts that only your own network resolves (localhost, one label, *.local, *.internal, private addresses) are on a map that everybody sees. Their hits count either way.',
   }),
   publicUrl: text(
     'https://NAME or https://NAME/BASE, without a slash at the end (http:// on loopback only)',

@@ -13,11 +13,20 @@ const names = [
   'CLASS_RULES',
   'PULL_WINDOW_SECONDS',
   'IP_TABLE',
+  'NETWORKS',
   'METRICS',
 ] as const;
 export type Variables = Record<(typeof names)[number], string>;
 export const readVariables = (): Variables => variables(names);
 
-const exportNames = ['CHECKPOINTS_TABLE', 'BUCKET', 'STREAM', 'KEEP_DAYS', 'ANONYMOUS_LEAST', 'METRICS'] as const;
+const exportNames = [
+  'CHECKPOINTS_TABLE',
+  'BUCKET',
+  'STREAM',
+  'KEEP_DAYS',
+  'ANONYMOUS_LEAST',
+  'PRIVATE_HOSTS_ON',
+  'METRICS',
+] as const;
 export type ExportVariables = Record<(typeof exportNames)[number], string>;
 export const readExportVariables = (): ExportVariables => variables(exportNames);

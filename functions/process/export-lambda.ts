@@ -10,8 +10,10 @@ import { openObjects } from '#aws/objects.ts';
 import { cardInService, readModels } from '#core/recommender/model-list.ts';
 import { readExportVariables } from './env.ts';
 import { exportPoints } from './export.ts';
+import type { MapName } from './publish.ts';
 
-const { CHECKPOINTS_TABLE, BUCKET, STREAM, KEEP_DAYS, ANONYMOUS_LEAST, METRICS } = readExportVariables();
+const { CHECKPOINTS_TABLE, BUCKET, STREAM, KEEP_DAYS, ANONYMOUS_LEAST, PRIVATE_HOSTS_ON, METRICS } =
+  readExportVariables();
 const client = dynamoClient();
 const checkpoints = openCheckpoints({ client, table: CHECKPOINTS_TABLE });
 const measured = streamLag({ client: new KinesisClient({}), stream: STREAM, checkpoints, clock });
@@ -19,13 +21,22 @@ const lag = openLag({ client, table: CHECKPOINTS_TABLE, clock });
 const objects = openObjects({ client: new S3Client({}), bucket: BUCKET });
 const count = counter(METRICS, clock);
 const keepDays = number('KEEP_DAYS', KEEP_DAYS);
+const privateHostsOn = PRIVATE_HOSTS_ON.split(',') as MapName[];
 const anonymousLeast = ANONYMOUS_LEAST === '' ? undefined : number('ANONYMOUS_LEAST', ANONYMOUS_LEAST);
 
 /** Called by the schedule, or by the queue that stands in for one under a minute. */
 export async function handler(): Promise<{ folded: number }> {
   // The map does not wait for a stream that is down.
   await measured().then(lag.write).catch(report);
-  const { folded } = await exportPoints({ checkpoints, objects, keepDays, anonymousLeast, clock, newId });
+  const { folded } = await exportPoints({
+    checkpoints,
+    objects,
+    keepDays,
+    anonymousLeast,
+    privateHostsOn,
+    clock,
+    newId,
+  });
   const model = cardInService((await readModels(objects)).list);
   count({ Exported: 1, Folded: folded, ...(model && { ModelAgeHours: (clock() - model.trainedAt) / 3_600_000 }) });
   return { folded };

@@ -12,7 +12,7 @@ import { type Manifest, manifestKey, readManifest } from '#core/hits/manifest.ts
 import type { CheckpointStore, ObjectStore } from '#core/stores.ts';
 import { expire, graceMs } from './expire.ts';
 import { foldRows } from './fold.ts';
-import { publish } from './publish.ts';
+import { type MapName, publish } from './publish.ts';
 
 export interface ExportOptions {
   checkpoints: CheckpointStore;
@@ -21,6 +21,8 @@ export interface ExportOptions {
   keepDays: number;
   /** Hits within a day that a domain needs to be on the anonymous map; undefined: there is no such map. */
   anonymousLeast?: number;
+  /** The maps that hosts of private networks are on. */
+  privateHostsOn: MapName[];
   clock: () => number;
   newId: () => string;
 }

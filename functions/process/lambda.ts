@@ -9,6 +9,7 @@ import { openEvents } from '#aws/events.ts';
 import { counter, report } from '#aws/log.ts';
 import { openObjects } from '#aws/objects.ts';
 import { snsSender } from '#aws/sns.ts';
+import type { Networks } from '#core/networks.ts';
 import { classifier, type OwnClassRule } from '#core/registry/classify.ts';
 import type { Rule } from '#core/rules.ts';
 import { readVariables } from './env.ts';
@@ -37,7 +38,7 @@ export const handler = processHandler({
   alerts,
   objects: openObjects({ client: new S3Client({}), bucket: variables.BUCKET }),
   search: searchStore(variables.SEARCH_ENDPOINT, variables.SEARCH_SIGNED === 'true', 'process'),
-  locator: await openLocator([variables.IP_TABLE]),
+  locator: await openLocator([variables.IP_TABLE], JSON.parse(variables.NETWORKS) as Networks),
   classify: classifier(JSON.parse(variables.CLASS_RULES) as OwnClassRule[]),
   pullWindowSeconds: number('PULL_WINDOW_SECONDS', variables.PULL_WINDOW_SECONDS),
   notify: notifier({

@@ -2,8 +2,9 @@ import { open, readFile } from 'node:fs/promises';
 import maxmind, { type CityResponse, type Reader } from 'maxmind';
 import { isColumns } from '#core/bytes/columns.ts';
 import type { Location, Locations } from '#core/hits/delta.ts';
+import { type Network, type Networks, networkFinder } from '#core/networks.ts';
 import { type FlatResponse, locationOf } from '#geo/city.ts';
-import { IpTable } from '#geo/table.ts';
+import { beyondTable, IpTable } from '#geo/table.ts';
 
 export interface Locator {
   /** Where an address is, perhaps its country alone; undefined when it is private, unknown or not an address. */
@@ -37,9 +38,15 @@ export function locationsOf(locator: Locator): Locations {
 
 /**
  * Opens the table that layers/geo/build.ts made, or City databases as they are (MaxMind's own shape or DB-IP's flat one);
- * of several the first that knows an address answers. Both answer the same; the table is far quicker.
+ * of several the first that knows an address is taken. Both give the same; the table is far quicker. The owner's networks
+ * come before either.
  */
-export async function openLocator(files: string[]): Promise<Locator> {
+export async function openLocator(files: string[], networks: Networks = {}): Promise<Locator> {
+  const locator = await openFiles(files);
+  return Object.keys(networks).length === 0 ? locator : withNetworks(locator, networks);
+}
+
+async function openFiles(files: string[]): Promise<Locator> {
   if (files.length === 1 && (await isTable(files[0]))) {
     const table = new IpTable(await readFile(files[0]));
     return { locate: (address) => table.locate(address), locations: table };
@@ -53,6 +60,35 @@ export async function openLocator(files: string[]): Promise<Locator> {
         const found = lookUp(reader, plain);
         if (found) return found;
       }
+    },
+  };
+}
+
+/** Asks for the owner's networks first. Their locations are numbered beyond those of a table. */
+function withNetworks(locator: Locator, networks: Networks): Locator {
+  const find = networkFinder(networks);
+  const locate = (address: string): Location | undefined => {
+    const network = find(address);
+    return network ? { lat: network.lat, lon: network.lon, country: network.country } : locator.locate(address);
+  };
+  const { locations } = locator;
+  if (!locations) return { locate };
+  const own: Network[] = Object.values(networks);
+  const countries = [...new Set([...locations.countries, ...own.map(({ country }) => country)])];
+  const decoder = new TextDecoder();
+  return {
+    locate,
+    locations: {
+      countries,
+      find(bytes, start, end) {
+        const network = find(decoder.decode(bytes.subarray(start, end)));
+        return network ? beyondTable + own.indexOf(network) : locations.find(bytes, start, end);
+      },
+      hasCoordinates: (location) => location >= beyondTable || locations.hasCoordinates(location),
+      lat: (location) => own[location - beyondTable]?.lat ?? locations.lat(location),
+      lon: (location) => own[location - beyondTable]?.lon ?? locations.lon(location),
+      country: (location) =>
+        location >= beyondTable ? countries.indexOf(own[location - beyondTable].country) : locations.country(location),
     },
   };
 }

@@ -15,6 +15,7 @@ import {
   snapshotKey,
 } from '#core/map/pointer.ts';
 import { pointsDocument } from '#core/map/points-json.ts';
+import { withoutPrivateHosts } from '#core/map/private-hosts.ts';
 import { encodePyramid } from '#core/map/snapshot.ts';
 import { type ObjectStore, PreconditionFailed } from '#core/stores.ts';
 import { graceMs } from './expire.ts';
@@ -25,7 +26,11 @@ interface PublishOptions {
   clock: () => number;
   /** Hits within a day that a domain needs to be on the anonymous map; undefined: there is no such map. */
   anonymousLeast?: number;
+  /** The maps that hosts of private networks are on (functions/core/map/private-hosts.ts). */
+  privateHostsOn: MapName[];
 }
+
+export type MapName = 'names' | 'anonymous';
 
 /** One of the two maps: where its pointer and export lie, and what its snapshots' names begin with. */
 interface Kind {
@@ -41,13 +46,17 @@ interface Kind {
  * and never takes it back to an older generation.
  */
 export async function publish(manifest: Manifest, points: PointsState, options: PublishOptions): Promise<void> {
-  const { objects, anonymousLeast } = options;
-  const columns = once(() => points.columns());
-  const kinds: Kind[] = [{ pointerKey, documentKey: 'points.json', prefix: '', points: async () => columns() }];
+  const { objects, anonymousLeast, privateHostsOn } = options;
+  const all = once(() => points.columns());
+  const columns = (map: MapName) => (privateHostsOn.includes(map) ? all() : withoutPrivateHosts(all()));
+  const kinds: Kind[] = [{ pointerKey, documentKey: 'points.json', prefix: '', points: async () => columns('names') }];
   if (anonymousLeast !== undefined)
     kinds.push({
       ...{ pointerKey: anonymousPointerKey, documentKey: anonymousDocumentKey, prefix: anonymousPrefix },
-      points: async () => anonymousPoints(columns(), await busyEnough(objects, manifest, columns(), anonymousLeast)),
+      async points() {
+        const shown = columns('anonymous');
+        return anonymousPoints(shown, await busyEnough(objects, manifest, shown, anonymousLeast));
+      },
     });
   const published = [];
   for (const kind of kinds) published.push(await publishKind(kind, manifest, options));

@@ -1,8 +1,9 @@
-import { anonymousLeast, localAccess } from '#settings/access.ts';
+import { anonymousLeast, localAccess, privateHostsOn } from '#settings/access.ts';
 import type { ResolvedSettings } from '#settings/schema.ts';
 
 /** What export asks of the settings. */
 export const mapSettings = (settings: ResolvedSettings) => ({
   keepDays: settings.keepDays,
   anonymousLeast: anonymousLeast(settings, localAccess(settings)),
+  privateHostsOn: privateHostsOn(settings, localAccess(settings)),
 });

@@ -10,7 +10,7 @@ import { buildTable } from '#geo/build.ts';
 import { cityDatabases, databaseBuiltAt, locationOf } from '#geo/city.ts';
 import { keptTable } from '#geo/keep.ts';
 import { deeper, IpTable, readV6 } from '#geo/table.ts';
-import { openLocator } from '#process/locate.ts';
+import { locationsOf, openLocator } from '#process/locate.ts';
 import { bitsOf, writeMmdb } from '../support/mmdb.ts';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -205,6 +205,34 @@ test('a database of MaxMind’s shape does in its location, as it is and as a ta
     const locator = await openLocator([join(folder, file)]);
     for (const [address, location] of known) assert.deepEqual(locator.locate(address), location, `${file} ${address}`);
     assert.equal(locator.locate('no address'), undefined);
+  }
+});
+
+test('networks of the owner come before any database, as it is and as a table, for texts and for bytes', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'whalewatch-geo-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  writeFileSync(join(folder, 'city.mmdb'), maxmindShape());
+  writeFileSync(join(folder, 'city.bin'), buildTable([maxmindShape()]));
+  const berlin = { lat: 52.52, lon: 13.4, country: 'DE' };
+  const vpn = { lat: -1, lon: 0, country: 'AQ' };
+  const networks = { '10.0.0.0/8': { ...berlin, name: 'Berlin' }, '2001:db8::/127': { ...vpn, name: 'VPN' } };
+  for (const file of ['city.mmdb', 'city.bin']) {
+    const locator = await openLocator([join(folder, file)], networks);
+    const numbered = locationsOf(locator);
+    for (const [address, location] of [...known, ['10.9.8.7', berlin], ['2001:db8::1', vpn]] as typeof known) {
+      const expected = address.startsWith('2001:db8::1') ? vpn : location;
+      assert.deepEqual(locator.locate(address), expected, `${file} ${address}`);
+      const number = numbered.find(bytes(`"${address}"`), 1, 1 + address.length);
+      const found =
+        number < 0
+          ? undefined
+          : {
+              ...{ lat: numbered.lat(number), lon: numbered.lon(number) },
+              country: numbered.countries[numbered.country(number)],
+            };
+      assert.deepEqual(found, expected, `${file} ${address} by bytes`);
+      if (found) assert.equal(numbered.hasCoordinates(number), !Number.isNaN(found.lat));
+    }
   }
 });
 

@@ -45,8 +45,8 @@ test('no name, no town, no minute of a point is left, and no domain below the le
 test('both maps are published; who may see the anonymous one opens no other', async (t) => {
   const objects = openObjects(dataFolder(t));
   const checkpoints = memoryCheckpoints().through(open);
-  const hits = [...Array(5).fill('busy.example'), ...Array(4).fill('quiet.example')].map((domain, n) =>
-    JSON.stringify({ type: 'hit', time: now - n, address: '192.0.2.1', domain, action: 'view' }),
+  const hits = [...Array(5).fill('busy.example'), ...Array(4).fill('quiet.example'), ...Array(9).fill('nas.local')].map(
+    (domain, n) => JSON.stringify({ type: 'hit', time: now - n, address: '192.0.2.1', domain, action: 'view' }),
   );
   const records = [{ sequenceNumber: '1', data: Buffer.from(hits.join('\n')), arrivedAt: now }];
   await processBatch('s', records, {
@@ -56,6 +56,7 @@ test('both maps are published; who may see the anonymous one opens no other', as
   await exportPoints({
     ...{ checkpoints, objects, keepDays: 7, clock: () => now, newId: () => 'n' },
     anonymousLeast: 5,
+    privateHostsOn: [],
   });
 
   const named = objectSnapshots(objects, () => now);

@@ -106,6 +106,7 @@ export async function runWorld({ seed, shards }: World, { processBatch, exportPo
       checkpoints: checkpoints.through(through),
       objects: objects.through(through),
       keepDays: 10_000,
+      privateHostsOn: ['names'],
       clock,
       newId,
     });

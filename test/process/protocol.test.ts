@@ -49,7 +49,7 @@ test('a row that is missing in its chain, and a delta that a row names, stop exp
     const checkpoints = memoryCheckpoints().through(open);
     const objects = memoryObjects(() => now).through(open);
     for (const row of kept) await checkpoints.commit(row);
-    await exportPoints({ checkpoints, objects, keepDays: 7, clock: () => now, newId: () => 'id' });
+    await exportPoints({ checkpoints, objects, keepDays: 7, privateHostsOn: [], clock: () => now, newId: () => 'id' });
   };
   await assert.rejects(attempt(rows.slice(0, 1)), /row 0 of s names deltas\/s\/5, which is missing/);
   await assert.rejects(attempt(rows.slice(1)), /the chain of s breaks after 0: its next row starts at 6/);

@@ -65,6 +65,13 @@ const wrong: [name: keyof Settings | 'keepDay', value: unknown, line: string | R
     ['10.0.0.0/99'],
     'trustedProxies.0 is "10.0.0.0/99": must be an IP address, a CIDR range or "loopback"',
   ],
+  [
+    'networks',
+    { '10.0.0.0/99': { lat: 1, lon: 2, name: 'x' } },
+    'networks is {"10.0.0.0/99":{"lat":1,"lon":2,"name":"x"}}: must have IP addresses or CIDR ranges as its names',
+  ],
+  ['networks', { '10.0.0.0/8': { lat: 91, lon: 2, name: 'x' } }, /lat is 91: must be a number from -90 to 90/],
+  ['privateHosts', 'yes', 'privateHosts is "yes": must be true or false'],
   ['ecr', 'yes', 'ecr is "yes": must be true or false'],
   ['exportMemory', 100, 'exportMemory is 100: must be an integer from 512 to 10240'],
   ['trainer', 'gpu', 'trainer is "gpu": must be one of lambda, fargate, spark'],

@@ -14,7 +14,7 @@ const { folder, settings } = workerData as ThreadData;
 const stores = openStores(folder, settings.opensearch);
 const handler = processHandler({
   ...stores,
-  locator: await localLocator(console.error),
+  locator: await localLocator(settings.networks, console.error),
   classify: classifier(settings.classRules),
   pullWindowSeconds: settings.pullWindow,
   notify: notifier({
