@@ -90,9 +90,9 @@ export const rows: Row[] = [
   {
     row: 'skopeo delete',
     run: 'skopeo delete docker://$IMAGE:1',
-    pulls: { human: 1 },
+    pulls: {},
     raw: 1,
-    because: 'it fetches the manifest, as a pull of kept layers does',
+    because: 'it fetches the manifest only to delete it',
   },
   // podman, buildah
   { row: 'podman pull', run: 'podman pull $IMAGE:1', pulls: { human: 1 }, raw: 1 },
@@ -224,18 +224,18 @@ export const rows: Row[] = [
   {
     row: 'oras tag',
     run: 'oras tag $IMAGE:1 3',
-    pulls: { human: 1 },
+    pulls: {},
     raw: 1,
     pushes: 1,
-    because: 'it fetches the manifest, as a pull of kept layers does',
+    because: 'it fetches the manifest only to push it by another tag',
   },
   { row: 'oras repo tags', run: 'oras repo tags $IMAGE', pulls: {}, raw: 0 },
   {
     row: 'oras manifest delete',
     run: 'oras manifest delete -f $IMAGE:1',
-    pulls: { human: 1 },
+    pulls: {},
     raw: 2,
-    because: 'it fetches the manifest, as a pull of kept layers does',
+    because: 'it fetches the manifest only to delete it',
   },
   // crane
   { row: 'crane pull', run: 'crane pull $IMAGE:1 $W/x.tar', pulls: { human: 1 }, raw: 1 },
@@ -270,10 +270,10 @@ export const rows: Row[] = [
   {
     row: 'crane tag',
     run: 'crane tag $IMAGE:1 3',
-    pulls: { human: 1 },
+    pulls: {},
     raw: 1,
     pushes: 1,
-    because: 'it fetches the manifest, as a pull of kept layers does',
+    because: 'it fetches the manifest only to push it by another tag',
   },
   { row: 'crane mutate', run: 'crane mutate $IMAGE:1 -l a=b -t $IMAGE:3', pulls: { human: 1 }, raw: 1, pushes: 1 },
   { row: 'crane ls', run: 'crane ls $IMAGE', pulls: {}, raw: 0 },

@@ -28,8 +28,11 @@ export interface ClassRule {
 /** A rule of the owner's, from the settings: it needs no source. */
 export type OwnClassRule = Omit<ClassRule, 'source'> & Partial<Pick<ClassRule, 'source'>>;
 
+/** Clients that keep what they pull, to run or build on it. */
+export const keepsImages =
+  /^(docker|containerd|containers|cri-o|libpod|podman|buildah|buildkit|kaniko|nerdctl|bootc)\b/i;
 /** Clients whose HEAD is the first half of a pull, or the whole of an unchanged one. */
-const engines = /^(docker|containerd|containers|cri-o|libpod|podman|buildah|buildkit|skopeo|kaniko|nerdctl|bootc)\b/i;
+const engines = new RegExp(`${keepsImages.source}|^skopeo\\b`, 'i');
 
 // A person's name may hold any word: an account is a machine's only in a form that its registry documents for machines.
 // What no rule knows is a person; `knownAgent` says which clients the table knows, so that an owner can add a rule.

@@ -5,6 +5,8 @@
 //   - an event WITHOUT a tag joins the newest pull opened at most 60 s ago whose digest it fetches (after a HEAD)
 //     or which names it among its references (without references: which opened with an index);
 //   - what the same client fetches of what it has just pushed is its own check, and opens nothing;
+//   - what a client fetches only to push or delete that very digest at once (crane tag, oras tag, skopeo delete) is part of
+//     the writing, and opens nothing;
 //   - else it opens a pull by digest.
 // Only events of the same user, repository, user agent and address meet. Three exceptions, each as narrow as its cause:
 //   - two ways in: a named user's act may come through two ingress addresses, so what a pull has not fetched yet may come
@@ -15,6 +17,7 @@
 // second makes a pull each window, not one endless pull. An event joins the NEWEST pull that takes it; so what a pull is
 // made of depends on nothing older than itself, which is why changes can be computed locally (pullChange).
 import type { Pull, PullClass, StoredEvent } from '../event.ts';
+import { keepsImages } from './classify.ts';
 import { isIndex } from './media-types.ts';
 
 /** No event touches a pull opened longer ago than this: what a gap wider than it parts is independent. */
@@ -30,6 +33,9 @@ const readBackMs = 10_000;
 const readBackElsewhereMs = 1000;
 /** A check by tag; a second command takes longer to start (captured: skopeo delete, 534 ms after a push). */
 const readBackByTagMs = 400;
+/** What is fetched in order to write it is written this soon. */
+const writeAfterMs = 2000;
+const writeElsewhereAfterMs = 1000;
 
 export interface PullOptions {
   /** An identical tagged event this soon after the opening one is the same pull; 0: never. At most 60. */
@@ -69,10 +75,10 @@ export function actsOf(events: StoredEvent[], { windowSeconds = 2, settled }: Pu
   const acts: OpenAct[] = [];
   const pushed = new Map<string | undefined, StoredEvent[]>();
   let oldest = 0;
-  let last: StoredEvent | undefined;
-  for (const event of events.filter(isManifestPullOrPush).sort(byTime)) {
-    if (event.id === last?.id) continue;
-    last = event;
+  const sorted = distinct(events.filter((event) => isManifestPull(event) || isWrite(event)).sort(byTime));
+  const forWriting = fetchedToWrite(sorted);
+  for (const event of sorted) {
+    if (event.action === 'delete' || forWriting.has(event.id)) continue;
     if (event.action === 'push') {
       const { digest } = event;
       pushed.set(digest, [...(pushed.get(digest) ?? []).filter((push) => isFresh(push, event)), event]);
@@ -131,13 +137,14 @@ export async function pullChange(
   { windowSeconds }: Pick<PullOptions, 'windowSeconds'> = {},
 ): Promise<PullChange> {
   const times = touched.map(({ time }) => time);
-  const first = times.reduce((a, b) => Math.min(a, b));
+  // A write tells what the fetches just before it were.
+  const first = times.reduce((a, b) => Math.min(a, b)) - writeAfterMs;
   const from = first - pullReachMs;
   const ids = new Set(touched.map(({ id }) => id));
   for (let ahead = pullReachMs; ; ahead *= 2) {
     const to = times.reduce((a, b) => Math.max(a, b)) + ahead;
-    // Pulls opened up to `to` are wanted whole: their events end a reach later. Pushes count a little before.
-    const read = await reader.events(from - readBackMs, to + pullReachMs);
+    // Pulls opened up to `to` are wanted whole: their events end a reach later. Pushes count a little before, writes after.
+    const read = await reader.events(from - readBackMs, to + pullReachMs + writeAfterMs);
     const stored = await reader.pulls(from, to);
     const options = { windowSeconds, settled: { before: first, opened: new Set(stored.map(({ id }) => id)) } };
     const acts = actsOf(read, options).filter(({ pull }) => pull.time <= to);
@@ -165,7 +172,7 @@ export async function pullsBetween(
   reader: PullReader,
   { windowSeconds }: Pick<PullOptions, 'windowSeconds'> = {},
 ): Promise<PullChange> {
-  const read = await reader.events(from - pullReachMs - readBackMs, to + pullReachMs);
+  const read = await reader.events(from - pullReachMs - readBackMs, to + pullReachMs + writeAfterMs);
   const stored = await reader.pulls(from - pullReachMs, to);
   const isInside = ({ time }: { time: number }) => time >= from && time <= to;
   const opened = new Set(stored.filter(({ time }) => time < from).map(({ id }) => id));
@@ -208,8 +215,43 @@ export function isManifestPush(event: Pick<StoredEvent, 'action' | 'kind'>): boo
   return event.action === 'push' && event.kind === 'manifest';
 }
 
-function isManifestPullOrPush(event: StoredEvent): boolean {
-  return isManifestPull(event) || isManifestPush(event);
+function isWrite(event: StoredEvent): boolean {
+  return isManifestPush(event) || (event.action === 'delete' && event.digest !== undefined);
+}
+
+/** Sorted events, each id once. */
+function distinct(events: StoredEvent[]): StoredEvent[] {
+  return events.filter(({ id }, at) => id !== events[at - 1]?.id);
+}
+
+/**
+ * Ids of what was fetched only to be pushed or deleted by its digest. Each write takes the newest fetch before it, and the
+ * HEAD by tag that led to one by digest. So it depends on nothing older than the fetch, and on nothing newer than writeAfterMs.
+ */
+function fetchedToWrite(sorted: StoredEvent[]): Set<string> {
+  const found = new Set<string>();
+  const fetches = new Map<string, StoredEvent[]>();
+  for (const event of sorted) {
+    if (!event.digest) continue;
+    const recent = (fetches.get(event.digest) ?? []).filter(({ time }) => event.time - time <= writeAfterMs);
+    fetches.set(event.digest, recent);
+    if (isManifestPull(event)) recent.push(event);
+    else {
+      const own = recent.filter((fetch) => isFetchedFor(event, fetch));
+      const [lead, fetch] = [own.at(-2), own.at(-1)];
+      if (fetch) found.add(fetch.id);
+      if (fetch && !fetch.tag && lead?.tag && lead.method === 'HEAD') found.add(lead.id);
+    }
+  }
+  return found;
+}
+
+/** Engines that keep images pull and push as commands of their own. */
+function isFetchedFor(write: StoredEvent, fetch: StoredEvent): boolean {
+  if (write.userAgent !== fetch.userAgent || write.userAgent === '') return false;
+  if (write.action === 'push' && keepsImages.test(write.userAgent)) return false;
+  if (samePlace(write.places, fetch.places)) return true;
+  return write.user !== '' && write.time - fetch.time <= writeElsewhereAfterMs;
 }
 
 /** The order of everything here: time, then id where the clock says nothing. */
