@@ -1,6 +1,7 @@
 // Brings what is stored to the rules of this version: each event is classed anew, its pulls and pushes are told from the
 // distinct events anew, and search is written again. The result is that of a fresh replay of the stored events. It may stop
 // at any time and goes on where it was; batches may be processed meanwhile, for both replace pulls by their version.
+import { createHash } from 'node:crypto';
 import type { PullClass, StoredEvent } from '#core/event.ts';
 import { removePerson } from '#core/forget.ts';
 import { type Classified, clientOf } from '#core/registry/classify.ts';
@@ -16,6 +17,8 @@ export interface RecountOptions {
   classify: (event: Classified) => PullClass;
   pullWindowSeconds: number;
   clock: () => number;
+  /** Called with what an earlier run has done. */
+  continues?: (done: Recounted) => void;
   /** Called after each step. */
   progress?: (done: Recounted) => void;
   /** Events looked at in one step. */
@@ -33,10 +36,11 @@ export interface Recounted {
   changed: number;
 }
 
+/** As stored. It names nobody: whoever is forgotten meanwhile must not stay here. */
 interface Position extends Recounted {
-  /** Cursor of the page of pairs that is under way. */
-  cursor?: string;
-  /** Those of the page that are done, as JSON. */
+  /** Digest of the cursor of the page of pairs that is under way. */
+  page?: string;
+  /** Digests of those of the page that are done. */
   done: string[];
   /** Time of the last event of the next pair that is done. */
   after?: number;
@@ -44,16 +48,19 @@ interface Position extends Recounted {
 
 const progressKey = 'recount/progress.json';
 const pairsAtOnce = 100;
+const digestOf = (text: string) => createHash('sha256').update(text).digest('base64url');
 
 /** Recounts everything, from where an earlier run stopped. */
 export async function recount(options: RecountOptions): Promise<Recounted> {
   const { events, objects, clock, progress } = options;
   const position = (await readPosition(objects)) ?? { startedAt: clock(), pairs: 0, events: 0, changed: 0, done: [] };
   const save = () => objects.put(progressKey, JSON.stringify(position));
+  let cursor = await findPage(events, position);
+  if (position.pairs > 0) options.continues?.(position);
   for (;;) {
-    const page = await events.pairs({ cursor: position.cursor, limit: pairsAtOnce });
+    const page = await events.pairs({ cursor, limit: pairsAtOnce });
     for (const { user, repository } of page.items) {
-      const pair = JSON.stringify([user, repository]);
+      const pair = digestOf(JSON.stringify([user, repository]));
       if (position.done.includes(pair)) continue;
       for await (const { last, count, changed } of steps(user, repository, position.after, options)) {
         position.after = last;
@@ -68,12 +75,25 @@ export async function recount(options: RecountOptions): Promise<Recounted> {
       position.pairs++;
     }
     if (page.cursor === undefined) break;
-    position.cursor = page.cursor;
+    cursor = page.cursor;
+    position.page = digestOf(cursor);
     position.done = [];
   }
   await objects.remove([progressKey]);
   const { startedAt, pairs, events: seen, changed } = position;
   return { startedAt, pairs, events: seen, changed };
+}
+
+/** Returns the cursor whose digest was stored. If its user was forgotten meanwhile, everything is counted once more. */
+async function findPage(events: EventStore, position: Position): Promise<string | undefined> {
+  if (position.page === undefined) return;
+  for (let cursor: string | undefined; ; ) {
+    ({ cursor } = await events.pairs({ cursor, limit: pairsAtOnce }));
+    if (cursor !== undefined && digestOf(cursor) === position.page) return cursor;
+    if (cursor !== undefined) continue;
+    Object.assign(position, { pairs: 0, events: 0, page: undefined, after: undefined, done: [] });
+    return;
+  }
 }
 
 async function readPosition(objects: ObjectStore): Promise<Position | undefined> {

@@ -24,7 +24,7 @@ const traffic = fc
   .array(
     fc.record({
       gap: fc.oneof(fc.constantFrom(0, 100, 1000, 2000, 60_000), fc.nat(90_000)),
-      action: fc.constantFrom('pull', 'pull', 'pull', 'push'),
+      action: fc.constantFrom('pull', 'pull', 'pull', 'push', 'delete'),
       method: fc.constantFrom('HEAD', 'GET'),
       tag: fc.constantFrom(undefined, undefined, '1', '2'),
       digest: fc.constantFrom('root', 'amd', 'arm'),
@@ -42,8 +42,9 @@ const traffic = fc
       time += gap;
       // What a digest names is always the same; whether it is told is not.
       const references = told ? (row.digest === 'root' ? ['amd', 'arm'] : []) : undefined;
-      const base = { kind: 'manifest', mediaType: index, source: '' } as const;
-      return { ...base, ...row, references, action: action as 'pull' | 'push', id: `id${at}`, time };
+      const kind = action === 'delete' ? ('other' as const) : ('manifest' as const);
+      const base = { kind, mediaType: index, source: '' };
+      return { ...base, ...row, references, action: action as 'pull' | 'push' | 'delete', id: `id${at}`, time };
     });
   });
 

@@ -1,19 +1,22 @@
-// npm run recount [-- --data DIR]: tells the stored events anew by the rules of this version.
+// npm run recount [-- --data DIR]: recomputes pulls and pushes from the stored events by the rules of this version.
 import { classifier } from '#core/registry/classify.ts';
 import { recount } from '#process/recount.ts';
 import { clock } from '../stores/stores.ts';
 import { runOnce } from './once.ts';
 
 const does =
-  'Classes every stored registry event anew, and tells pulls, pushes and search from them, by the rules of this version: needed once after an update that changes them. It may be stopped at any time and then goes on; the server may be running.';
+  'Classifies every stored registry event again, and recomputes pulls, pushes and search from them, by the rules of this version and of your classRules: needed once after either changes. It may be stopped at any time: the next run continues. The server may be running.';
 
-await runOnce('recount', does, async (stores, { pullWindow }) => {
+await runOnce('recount', does, async (stores, { pullWindow, classRules }) => {
   let shown = 0;
   const done = await recount({
     ...stores,
-    classify: classifier(),
+    classify: classifier(classRules),
     pullWindowSeconds: pullWindow,
     clock,
+    continues({ pairs }) {
+      console.error(`continues after ${pairs} users' repositories`);
+    },
     progress({ pairs, events, changed }) {
       if (clock() - shown < 1000) return;
       shown = clock();
