@@ -11,7 +11,9 @@ import {
   type RepositoryImages,
   toldOf,
   toldReferences,
+  withOthers,
 } from '#core/registry/images.ts';
+import { isIndex } from '#core/registry/media-types.ts';
 import { type ImageChange, usingClasses } from '#core/registry/outdated.ts';
 import {
   type CatalogueRow,
@@ -28,6 +30,9 @@ import {
   type SearchStore,
   type ShownItem,
   type ShownList,
+  sparkDays,
+  type UserRow,
+  weakKinds,
 } from '#core/stores.ts';
 import { documentsIndex, recommendationsIndex } from './mapping.ts';
 import { OpenSearchError, type OpenSearchOptions, openSearchCall } from './opensearch.ts';
@@ -51,7 +56,9 @@ interface Bucket {
   recent?: { doc_count: number; weight?: { value: number } };
   first?: { value: number | null };
   last?: { value: number | null; latest?: { value: number | null } };
+  newest?: { hits: { hits: { _source: Pick<Puller, (typeof newestFields)[number]> }[] } };
 }
+type UserOrder = Pick<UserRow, 'pulls' | 'firstPull' | 'lastPull'>;
 interface Found {
   aggregations?: Record<string, { buckets: Bucket[]; after_key?: Record<string, unknown> }> &
     Record<'pulls' | 'raw' | 'pushes' | 'rawPushes' | 'uncertain', { doc_count: number }>;
@@ -95,13 +102,13 @@ const countsOf = {
   rawPushes: { filter: isPush },
 };
 const isUncertain: Query = { bool: { filter: [isPull, term('uncertain', true)] } };
-const isDelete: Query = { bool: { filter: [term('kind', 'event'), term('action', 'delete')] } };
-const isImage: Query = {
-  bool: {
-    filter: [term('kind', 'event')],
-    should: [term('manifest', true), term('action', 'delete')],
-    minimum_should_match: 1,
-  },
+/** Events, and the facts that stay of a forgotten user's: that an image was pushed, pulled or deleted, and nothing of whom. */
+const isOfImage: Query = { terms: { kind: ['event', 'fact'] } };
+const isDelete: Query = { bool: { filter: [isOfImage, term('action', 'delete')] } };
+const isManifest: Query = { bool: { filter: [isOfImage, term('manifest', true)] } };
+const isImage: Query = { bool: { should: [isManifest, isDelete], minimum_should_match: 1 } };
+const isChange: Query = {
+  bool: { should: [{ bool: { filter: [isManifest, term('action', 'push')] } }, isDelete], minimum_should_match: 1 },
 };
 /** A query takes 65,536 terms. */
 const termsAtOnce = 60_000;
@@ -192,7 +199,7 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
       raw: { filter: isRaw },
       last: { filter: isPull, aggs: { latest: newestOf } },
     };
-    const listed: Query = { bool: { should: [isPull, isRaw, isPush], minimum_should_match: 1 } };
+    const listed: Query = { bool: { should: [isPull, isManifest], minimum_should_match: 1 } };
     const { aggregations } = await aggregate([listed, ...filter], {
       rows: { terms: { field: 'repository', size: limit, order }, aggs: counted },
     });
@@ -276,6 +283,21 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
     if (open) yield open;
   }
 
+  /** Digests of the indices that name a manifest, and of what it names as an index. */
+  async function related(image: string): Promise<string[]> {
+    const found: string[] = [];
+    for (const [field, other] of [
+      ['references', 'digest'],
+      ['digest', 'references'],
+    ])
+      for await (const { key } of composite(
+        [term('kind', 'manifest'), term(field, image)],
+        [source('mediaType', true), source(other, true)],
+      ))
+        if (isIndex(String(key.mediaType)) && key[other] !== null) found.push(String(key[other]));
+    return found;
+  }
+
   /** Repositories with a delete behind which nothing was pushed or pulled: few, of which the images are then read. */
   async function quietSinceDelete(): Promise<string[]> {
     const deletedAt = new Map<string, number>();
@@ -284,7 +306,7 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
     const quiet = new Set(deletedAt.keys());
     for (const some of among('repository', [...quiet]))
       for await (const { key, last } of composite(
-        [term('kind', 'event'), { terms: { action: ['push', 'pull'] } }, some],
+        [isOfImage, { terms: { action: ['push', 'pull'] } }, some],
         [source('repository'), source('action')],
         { last: newestOf },
       )) {
@@ -299,6 +321,30 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
     for (const some of among('repository', await quietSinceDelete()))
       for await (const one of images([some])) if (isDeleted(one)) found.push(one.repository);
     return found.sort(byText);
+  }
+
+  /** Stores what a user's events tell of images, without the user. */
+  async function keepFacts(user: string): Promise<void> {
+    const lines: { action: object; doc: object }[] = [];
+    for await (const { key, last } of composite(
+      [term('kind', 'event'), isImage, term('user', user)],
+      [
+        ...['repository', 'action', 'manifest', 'class'].map((field) => source(field)),
+        ...['digest', 'tag', 'apart'].map((field) => source(field, true)),
+      ],
+      { last: newestOf },
+    )) {
+      const { repository, tag, digest: image } = imageOf(key);
+      const [time, apart] = [last?.value ?? 0, String(key.apart) === 'true'];
+      const named = { repository, action: String(key.action), tag, digest: image, class: String(key.class), apart };
+      const doc = {
+        ...{ kind: 'fact', gone: false, user: '', userName: '', repositoryName: repository.toLowerCase() },
+        ...{ ...named, manifest: String(key.manifest) === 'true', time, at: Math.floor(time), country: '', client: '' },
+      };
+      const _id = `fact-${digest(JSON.stringify(named))}`;
+      lines.push({ action: { index: { _id, version: Math.floor(time), version_type: 'external_gte' } }, doc });
+    }
+    if (lines.length > 0) await bulk(documents, lines);
   }
 
   const present = async (): Promise<Query[]> => {
@@ -323,18 +369,45 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
       const events = changes.flatMap(({ kind, doc }) => (kind === 'event' ? [doc] : []));
       await bulk(documents, [...changes.map(line), ...people(changes), ...manifestsIn(events).map(manifestLine)]);
     },
-    async users({ search = '', limit }) {
-      const { aggregations } = await aggregate([isPull, named, ...(search ? [contains('userName', search)] : [])], {
-        rows: {
-          terms: { field: 'user', size: limit, order: [{ last: 'desc' }, { _key: 'asc' }] },
-          aggs: { last: newestOf },
-        },
-      });
-      return (aggregations?.rows.buckets ?? []).map(({ key, doc_count, last }) => ({
-        user: key,
-        pulls: doc_count,
-        lastPull: last?.value ?? 0,
-      }));
+    async users({ search = '', kind, sort, limit, now }) {
+      const found = new Map<string, Omit<UserRow, 'days'> & { most: number }>();
+      for await (const { key, doc_count, first, last } of composite(
+        [isPull, named, ...(search ? [contains('userName', search)] : [])],
+        [source('user'), source('class')],
+        { first: oldestOf, last: newestOf },
+      )) {
+        const one = { user: String(key.user), kind: String(key.class) as PullClass, pulls: doc_count };
+        const most = weakKinds.includes(one.kind) ? 0 : doc_count;
+        const row = { ...one, firstPull: first?.value ?? 0, lastPull: last?.value ?? 0, most };
+        const before = found.get(one.user);
+        // Classes of a user come in the order of their names.
+        const leading = before && before.most > most ? before : row;
+        found.set(one.user, {
+          ...{ ...row, kind: leading.kind, most: leading.most, pulls: row.pulls + (before?.pulls ?? 0) },
+          firstPull: Math.min(row.firstPull, before?.firstPull ?? row.firstPull),
+          lastPull: Math.max(row.lastPull, before?.lastPull ?? row.lastPull),
+        });
+      }
+      const order = {
+        recent: (a: UserOrder, b: UserOrder) => b.lastPull - a.lastPull,
+        pulls: (a: UserOrder, b: UserOrder) => b.pulls - a.pulls,
+        new: (a: UserOrder, b: UserOrder) => b.firstPull - a.firstPull,
+        name: () => 0,
+      }[sort];
+      const rows = [...found.values()]
+        .filter((row) => kind === undefined || row.kind === kind)
+        .sort((a, b) => order(a, b) || byText(a.user, b.user))
+        .slice(0, limit);
+      const from = startOfDay(now) - (sparkDays - 1) * dayMs;
+      const days = new Map(rows.map(({ user }) => [user, new Array<number>(sparkDays).fill(0)]));
+      const recent: Query = { range: { time: { gte: from, lt: from + sparkDays * dayMs } } };
+      if (rows.length > 0)
+        for await (const { key, doc_count } of composite(
+          [isPull, recent, { terms: { user: [...days.keys()] } }],
+          [source('user'), { from: { date_histogram: { field: 'at', calendar_interval: 'day' } } }],
+        ))
+          days.get(String(key.user))![(Number(key.from) - from) / dayMs] = doc_count;
+      return rows.map(({ most, ...row }) => ({ ...row, days: days.get(row.user)! }));
     },
     async repositories({ sort, search = '', limit, now, halfLifeMs }) {
       const order = {
@@ -426,11 +499,25 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
       return { total, uncertain, buckets };
     },
     async pullers({ digest, limit, ...query }) {
-      const filter = [isPull, named, ...filterOf(query), ...(digest === undefined ? [] : [term('digest', digest)])];
-      const rows: Puller[] = [];
-      for await (const bucket of composite(filter, [source('user'), source('repository')], { last: newestOf }))
-        rows.push(pullerOf(bucket));
-      return rows.sort((a, b) => b.lastPull - a.lastPull).slice(0, limit);
+      const read = async (what: Query[]) => {
+        const rows: Puller[] = [];
+        for await (const bucket of composite(
+          [...what, named, ...filterOf(query)],
+          [source('user'), source('repository')],
+          {
+            last: newestOf,
+            newest: { top_hits: { size: 1, sort: [{ time: 'desc' }], _source: newestFields } },
+          },
+        ))
+          rows.push(pullerOf(bucket));
+        return rows.sort((a, b) => b.lastPull - a.lastPull).slice(0, limit);
+      };
+      if (digest === undefined) return read([isPull]);
+      const digests = [digest, ...(await related(digest))];
+      const pulled = await read([isPull, { terms: { digest: digests } }]);
+      // Fetched with something of which we don't know what it names.
+      const isPart: Query = { bool: { filter: [isRaw, term('digest', digest)], must_not: [term('apart', true)] } };
+      return withOthers(pulled, await read([isPart]), limit);
     },
     unused: (query) => oldestUnused(images(), query),
     deleted,
@@ -458,7 +545,6 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
           ...{ user: String(key.user), class: String(key.class) as PullClass, ...imageOf(key) },
           ...{ firstPull: first?.value ?? 0, lastPull: last?.value ?? 0 },
         });
-      const isChange: Query = { bool: { should: [isPush, isDelete], minimum_should_match: 1 } };
       for await (const { key, last } of composite(
         [isChange, among],
         [source('repository'), source('action'), ...image],
@@ -479,7 +565,7 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
       ];
       const times = { first: oldestOf, last: newestOf };
       for await (const bucket of composite(filter, [source('user'), source('repository')], times))
-        yield { ...pullerOf(bucket), firstPull: bucket.first?.value ?? 0 };
+        yield { ...pairOf(bucket), firstPull: bucket.first?.value ?? 0 };
     },
     async saveRecommendations(rows) {
       const lines = rows.map((row) => {
@@ -517,6 +603,8 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
       } while (after);
     },
     async forget(user) {
+      await orNothing(call<unknown>('POST', `/${documents}/_refresh`), undefined);
+      await keepFacts(user);
       // Again until nothing is left: what was written meanwhile conflicts once.
       for (const index of [documents, recommended])
         for (let left = 1; left > 0; ) {
@@ -625,12 +713,18 @@ function countsIn(from: Partial<Record<keyof Counts, { doc_count: number }>> | u
   return { pulls: count('pulls'), raw: count('raw'), pushes: count('pushes'), rawPushes: count('rawPushes') };
 }
 
-const pullerOf = ({ key, doc_count, last }: Bucket): Puller => ({
+const pairOf = ({ key, doc_count, last }: Bucket) => ({
   user: String(key.user),
   repository: String(key.repository),
   pulls: doc_count,
   lastPull: last?.value ?? 0,
 });
+
+const newestFields = ['tag', 'digest', 'class', 'client', 'country'] as const;
+const pullerOf = (bucket: Bucket): Puller => {
+  const { tag, digest, ...newest } = bucket.newest!.hits.hits[0]._source;
+  return { ...pairOf(bucket), ...newest, ...(tag ? { tag } : {}), ...(digest ? { digest } : {}) };
+};
 
 const imageOf = ({ repository, tag, digest }: Bucket['key']) => ({
   repository: String(repository),

@@ -224,8 +224,20 @@ export interface Pair {
   lastPull: number;
 }
 
-/** Who pulled a repository how often. */
-export type Puller = Omit<Pair, 'firstPull'>;
+/** Who pulled a repository how often, and what the newest of these pulls was of and came from. */
+export interface Puller {
+  user: string;
+  repository: string;
+  pulls: number;
+  /** Milliseconds since the epoch. */
+  lastPull: number;
+  tag?: string;
+  /** What was asked for: of an image in an index, the index. */
+  digest?: string;
+  class: PullClass;
+  client: string;
+  country: string;
+}
 
 export interface SavedRecommendations {
   user: string;
@@ -263,10 +275,36 @@ export interface ImageUse {
   changes: ImageChange[];
 }
 
+export interface UsersQuery {
+  search?: string;
+  kind?: PullClass;
+  /** Newest pull first, most pulls first, newest first pull first, by name. */
+  sort: 'recent' | 'pulls' | 'new' | 'name';
+  limit: number;
+  /** Milliseconds since the epoch. */
+  now: number;
+}
+
+export interface UserRow {
+  user: string;
+  /** The class of most of their pulls; one that says little (`weakKinds`) only if they have no other. Ties: the last by name. */
+  kind: PullClass;
+  pulls: number;
+  /** Milliseconds since the epoch, as is lastPull. */
+  firstPull: number;
+  lastPull: number;
+  /** Pulls on each of the last `sparkDays` UTC days, today last. */
+  days: number[];
+}
+
+/** What people's own clients do too. */
+export const weakKinds: PullClass[] = ['signature', 'version-check'];
+export const sparkDays = 30;
+
 export interface SearchStore {
   write(changes: SearchChange[]): Promise<void>;
-  /** Named people whose name contains `search` (any case), newest pull first. */
-  users(query: { search?: string; limit: number }): Promise<{ user: string; pulls: number; lastPull: number }[]>;
+  /** Named users whose name contains `search` (any case) and who are of a kind. Ties are in the order of names. */
+  users(query: UsersQuery): Promise<UserRow[]>;
   /**
    * Only repositories that were pulled or pushed and not deleted since.
    * trending: pulls weighted by half-life `halfLifeMs` up to `now`.
@@ -288,7 +326,10 @@ export interface SearchStore {
   counts(
     query: PullsQuery,
   ): Promise<{ total: Counts; uncertain: number; buckets: ({ from?: number; key?: string } & Counts)[] }>;
-  /** Who pulled a digest or repository, newest first. */
+  /**
+   * Who pulled a digest or repository, newest first. A digest is also pulled with an index that names it, by each of its
+   * platforms, and by whoever fetched it as a part of something whose references were not told.
+   */
   pullers(query: {
     digest?: string;
     repository?: string;

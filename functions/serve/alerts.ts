@@ -1,14 +1,15 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { AlertFeed } from '#core/stores.ts';
-import { failures, iso, json, limit, pageOf, router } from './parameters.ts';
+import { csv, csvType, format, jsonOrCsv } from './csv.ts';
+import { failures, iso, limit, pageOf, router } from './parameters.ts';
 
 export const route = createRoute({
   method: 'get',
   path: '/v1/alerts',
   summary: 'What the rules had to say; newest first',
-  request: { query: z.object({ cursor: z.string().optional(), limit: limit(20, 200) }) },
+  request: { query: z.object({ cursor: z.string().optional(), limit: limit(20, 200), format }) },
   responses: {
-    200: json(
+    200: jsonOrCsv(
       pageOf(
         z.object({
           id: z.string(),
@@ -29,8 +30,10 @@ export const route = createRoute({
 export function alertRoutes(feed: AlertFeed | undefined): OpenAPIHono {
   const app = router();
   app.openapi(route, async (c) => {
-    const page = await feed?.alerts(c.req.valid('query'));
+    const { format, ...query } = c.req.valid('query');
+    const page = await feed?.alerts(query);
     const items = (page?.items ?? []).map((item) => ({ ...item, time: iso(item.time) }));
+    if (format === 'csv') return c.body(csv(['time', 'rule', 'when', 'text'], items), 200, csvType);
     return c.json({ items, cursor: page?.cursor }, 200);
   });
   return app;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seeded } from '#core/bytes/random.ts';
 import type { Pull, PullClass, StoredEvent } from '#core/event.ts';
-import type { Counts, PullsQuery, SearchChange, SearchStore, ShownList } from '#core/stores.ts';
+import type { Counts, PullsQuery, SearchChange, SearchStore, ShownList, UserRow, UsersQuery } from '#core/stores.ts';
 import { byText, day, hour, pull, start, storedEvent } from './samples.ts';
 
 export interface SearchUnderTest {
@@ -74,6 +74,10 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
   const listed = { limit: 100, now: start, halfLifeMs: 7 * day };
   const raw = world.events.filter(({ action, kind }) => action === 'pull' && kind === 'manifest');
   const pushes = world.events.filter(({ action, kind }) => action === 'push' && kind === 'manifest');
+  const newestOf = (docs: Pull[]) => {
+    const { tag, digest, class: kind, client, country } = docs.reduce((a, b) => (b.time > a.time ? b : a));
+    return { ...(tag ? { tag } : {}), ...(digest ? { digest } : {}), class: kind, client, country };
+  };
   const newest = (docs: { time: number }[]) => docs.reduce((most, { time }) => Math.max(most, time), 0);
   const repositoryRow = (repository: string) => {
     const own = world.pulls.filter((doc) => doc.repository === repository);
@@ -90,7 +94,7 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
 
   test(`${name}: a store of nothing answers nothing`, async () => {
     const { store } = await open();
-    assert.deepEqual(await store.users({ limit: 10 }), []);
+    assert.deepEqual(await store.users({ sort: 'recent', limit: 10, now: start }), []);
     for (const sort of ['popular', 'trending', 'name'] as const)
       assert.deepEqual(await store.repositories({ sort, ...listed }), []);
     assert.deepEqual(await store.catalogue(listed), []);
@@ -106,19 +110,63 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
     await store.forget('Ann');
   });
 
-  test(`${name}: users are the named people with pulls, by any part of the name in any case`, async () => {
+  test(`${name}: users are those with a name and pulls, by any part of the name in any case, of a kind, in an order`, async () => {
     const { store } = await filled();
-    const expected = (search: string) =>
+    const orders = {
+      name: () => 0,
+      recent: (a: UserRow, b: UserRow) => b.lastPull - a.lastPull,
+      pulls: (a: UserRow, b: UserRow) => b.pulls - a.pulls,
+      new: (a: UserRow, b: UserRow) => b.firstPull - a.firstPull,
+    };
+    const expected = ({ search = '', kind, sort }: Omit<UsersQuery, 'limit' | 'now'>) =>
       groups(
         world.pulls.filter(({ user }) => user !== '' && user.toLowerCase().includes(search.toLowerCase())),
         ({ user }) => user,
       )
-        .map((docs) => ({ user: docs[0].user, pulls: docs.length, lastPull: newest(docs) }))
-        .sort((a, b) => b.lastPull - a.lastPull);
-    assert.deepEqual(plain(await store.users({ limit: 100 })), expected(''));
-    for (const search of ['BOB', 'n', 'ZOË', '*', 'o', 'nobody'])
-      assert.deepEqual(plain(await store.users({ search, limit: 100 })), expected(search), search);
-    assert.deepEqual(plain(await store.users({ limit: 2 })), expected('').slice(0, 2));
+        .map((docs): UserRow => {
+          const kinds = groups(docs, (doc) => doc.class).sort(
+            (a, b) => b.length - a.length || byText(b[0].class, a[0].class),
+          );
+          const days = new Array<number>(30).fill(0);
+          for (const { time } of docs) {
+            const ago = Math.floor(start / day) - Math.floor(time / day);
+            if (ago < 30) days[29 - ago]++;
+          }
+          return {
+            ...{ user: docs[0].user, kind: kinds[0][0].class, pulls: docs.length, lastPull: newest(docs), days },
+            firstPull: docs.reduce((least, { time }) => Math.min(least, time), Infinity),
+          };
+        })
+        .filter((row) => kind === undefined || row.kind === kind)
+        .sort((a, b) => orders[sort](a, b) || byText(a.user, b.user));
+    for (const sort of ['recent', 'pulls', 'new', 'name'] as const)
+      for (const kind of [undefined, 'human', 'ci', 'mirror'] as const) {
+        const query = { sort, kind };
+        const rows = plain(await store.users({ ...query, limit: 100, now: start }));
+        assert.deepEqual(rows, expected(query), `${sort} ${kind}`);
+      }
+    for (const search of ['BOB', 'n', 'ZOË', '*', 'o', 'nobody']) {
+      const query = { search, sort: 'recent' } as const;
+      assert.deepEqual(plain(await store.users({ ...query, limit: 100, now: start })), expected(query), search);
+    }
+    const two = plain(await store.users({ sort: 'recent', limit: 2, now: start }));
+    assert.deepEqual(two, expected({ sort: 'recent' }).slice(0, 2));
+  });
+
+  test(`${name}: a user is of a kind that says much, if they have one`, async () => {
+    const kinds = ['version-check', 'version-check', 'signature', 'ci'] as const;
+    const { store } = await open(
+      ...kinds.map((kind, n) => pullChange(pull(`a${n}`, start, { user: 'a', class: kind }))),
+      pullChange(pull('b', start, { user: 'b', class: 'signature' })),
+    );
+    const rows = await store.users({ sort: 'name', limit: 10, now: start });
+    assert.deepEqual(
+      rows.map(({ user, kind }) => [user, kind]),
+      [
+        ['a', 'ci'],
+        ['b', 'signature'],
+      ],
+    );
   });
 
   test(`${name}: repositories come by pulls, by name, and by pulls whose weight halves`, async () => {
@@ -276,7 +324,7 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
   }
 
   test(`${name}: who pulled a digest or repository, newest first`, async () => {
-    const { store } = await filled();
+    const { store } = await open(...world.pulls.map((doc) => pullChange(doc)));
     for (const query of [
       { digest: 'sha256:1' },
       { repository: 'a/redis' },
@@ -299,11 +347,52 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
           repository: docs[0].repository,
           pulls: docs.length,
           lastPull: newest(docs),
+          ...newestOf(docs),
         }))
         .sort((a, b) => b.lastPull - a.lastPull);
       assert.deepEqual(plain(await store.pullers({ ...query, limit: 100 })), expected);
       assert.deepEqual(plain(await store.pullers({ ...query, limit: 3 })), expected.slice(0, 3));
     }
+  });
+
+  test(`${name}: who pulled a digest also got it with an index, by a platform, or with what names nothing`, async () => {
+    const index = {
+      mediaType: 'application/vnd.oci.image.index.v1+json',
+      digest: 'sha256:i',
+      references: ['sha256:p'],
+    };
+    const platform = { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest: 'sha256:p', references: [] };
+    const untold = { mediaType: index.mediaType, digest: 'sha256:u' };
+    const act = (user: string, at: number, root: Partial<StoredEvent>, ...parts: Partial<StoredEvent>[]) => {
+      const common = { user, tag: undefined, digest: root.digest };
+      return [
+        ...[root, ...parts].map((part, n) =>
+          eventChange(storedEvent(`${user} ${n}`, start + at + n / 8, { ...common, ...part })),
+        ),
+        pullChange(pull(`${user} 0`, start + at, { ...common, country: 'FI', class: 'cluster' })),
+      ];
+    };
+    const { store } = await open(
+      ...act('by index', 4, index, platform),
+      ...act('by index, kept', 3, { ...index, method: 'HEAD' }),
+      ...act('by platform', 2, platform),
+      ...act('by untold index', 1, untold, { ...platform, references: undefined }),
+      ...act('other', 5, { ...platform, digest: 'sha256:o' }),
+      eventChange(storedEvent('checked', start, { user: 'checked', ...platform }), 1, true),
+    );
+    const who = async (digest: string) =>
+      (await store.pullers({ digest, limit: 10 })).map(({ user, pulls, digest, country }) => [
+        ...[user, pulls, digest, country],
+      ]);
+    const part = [
+      ['by index', 1, 'sha256:i', 'FI'],
+      ['by index, kept', 1, 'sha256:i', 'FI'],
+      ['by platform', 1, 'sha256:p', 'FI'],
+    ];
+    assert.deepEqual(await who('sha256:p'), [...part, ['by untold index', 1, 'sha256:p', 'FI']]);
+    assert.deepEqual(await who('sha256:i'), part);
+    assert.deepEqual(await who('sha256:u'), [['by untold index', 1, 'sha256:u', 'FI']]);
+    assert.deepEqual(await who('sha256:x'), []);
   });
 
   test(`${name}: unused is what was pushed and is connected to nothing that was used since`, async () => {
@@ -407,6 +496,57 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
     await settled();
     const both = ['kept', 'whole'];
     assert.deepEqual(await names(), { deleted: ['digest', 'tag'], catalogue: both, popular: both, trending: both });
+  });
+
+  test(`${name}: forgetting who pushed, pulled or deleted changes nothing of what is known of the images`, async () => {
+    const event = (id: string, action: 'push' | 'pull' | 'delete', time: number, more: Partial<StoredEvent>) =>
+      eventChange(
+        storedEvent(id, time, { action, kind: action === 'delete' ? 'other' : 'manifest', user: 'gone', ...more }),
+      );
+    const told = { mediaType: 'application/vnd.oci.image.manifest.v1+json', references: [] as string[] };
+    const image = (digest: string, tag?: string) => ({ digest, tag, ...told });
+    const { store, settled } = await open(
+      // Deleted, then pushed again by the one who is forgotten.
+      event('1', 'push', start, { repository: 'back', user: 'Ann', ...image('sha256:1', '1') }),
+      event('2', 'delete', start + 1, { repository: 'back', user: 'Ann', tag: undefined, digest: undefined }),
+      event('3', 'push', start + 2, { repository: 'back', ...image('sha256:1', '1') }),
+      pullChange(pull('4', start, { repository: 'back', user: 'Ann' })),
+      // Deleted by the one who is forgotten.
+      event('5', 'push', start, { repository: 'away', user: 'Ann', ...image('sha256:1', '1') }),
+      event('6', 'delete', start + 1, { repository: 'away', tag: undefined, digest: undefined }),
+      pullChange(pull('7', start, { repository: 'away', user: 'Ann' })),
+      // In use by the one who is forgotten, and not in use.
+      event('8', 'push', start, { repository: 'used', user: 'Ann', ...image('sha256:1', '1') }),
+      event('9', 'pull', start + 2 * day, { repository: 'used', ...image('sha256:1', '1') }),
+      event('10', 'push', start, { repository: 'used', ...image('sha256:2', '2') }),
+    );
+    const known = async () => ({
+      deleted: await store.deleted(),
+      listed: (await store.repositories({ sort: 'name', ...listed })).map(({ repository }) => repository),
+      unused: plain(await store.unused({ since: start + day, limit: 10 })),
+      changes: (await store.imageUse({ repository: 'back', from: start })).changes
+        .map(({ action, tag, last }) => [action, tag, last])
+        .sort(),
+    });
+    const before = await known();
+    assert.deepEqual([before.deleted, before.listed], [['away'], ['back', 'used']]);
+    assert.deepEqual(
+      before.unused.map(({ repository, tag }) => [repository, tag]),
+      [
+        ['used', '2'],
+        ['back', '1'],
+      ],
+    );
+    await store.forget('gone');
+    await settled();
+    assert.deepEqual(await known(), before);
+    assert.deepEqual((await store.counts({ repository: 'used' })).total, {
+      ...{ pulls: 0, raw: 0, pushes: 1, rawPushes: 1 },
+    });
+    assert.deepEqual(await store.pushed('gone'), []);
+    await store.forget('gone');
+    await settled();
+    assert.deepEqual(await known(), before);
   });
 
   test(`${name}: pairs are every person's pulls of a repository, sorted, of the classes asked`, async () => {
@@ -591,7 +731,7 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
     await settled();
     await store.forget('bobby');
     await settled();
-    const users = (await store.users({ limit: 100 })).map(({ user }) => user);
+    const users = (await store.users({ sort: 'recent', limit: 100, now: start })).map(({ user }) => user);
     assert.deepEqual(users.sort(), ['Bob', 'Zoë', 'ann', 'x*y'].sort());
     assert.deepEqual((await store.counts({ user: 'bobby' })).total, { pulls: 0, raw: 0, pushes: 0, rawPushes: 0 });
     assert.deepEqual(plain((await store.counts({ user: 'Bob' })).total), expectedCounts({ user: 'Bob' }).total);

@@ -2,7 +2,8 @@ import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { outdated, outdatedReachDays, sentenceOf } from '#core/registry/outdated.ts';
 import type { SearchStore } from '#core/stores.ts';
 import { badRequest } from '#http/errors.ts';
-import { failures, iso, json, limit, name, router, userName } from '../parameters.ts';
+import { csv, csvType, format, jsonOrCsv } from '../csv.ts';
+import { failures, iso, limit, name, router, userName } from '../parameters.ts';
 
 const dayMs = 86_400_000;
 
@@ -35,10 +36,11 @@ export const route = createRoute({
       user: userName.optional(),
       repository: name('give repository=NAME, such as team/app').optional(),
       limit: limit(100, 1000),
+      format,
     }),
   },
   responses: {
-    200: json(
+    200: jsonOrCsv(
       z.object({
         items: z.array(
           z
@@ -64,7 +66,7 @@ export const route = createRoute({
 export function outdatedRoutes({ search, clock }: { search: SearchStore; clock: () => number }): OpenAPIHono {
   const app = router();
   app.openapi(route, async (c) => {
-    const { user, repository, limit } = c.req.valid('query');
+    const { user, repository, limit, format } = c.req.valid('query');
     const now = clock();
     const from = now - outdatedReachDays * dayMs;
     const query = repository !== undefined ? { repository, from } : user !== undefined ? { user, from } : undefined;
@@ -77,7 +79,9 @@ export function outdatedRoutes({ search, clock }: { search: SearchStore; clock: 
       evidence: dated(row.evidence),
       text: sentenceOf(row, now),
     }));
-    return c.json({ items }, 200);
+    if (format === 'json') return c.json({ items }, 200);
+    const columns = ['user', 'repository', 'tag', 'digest', 'class', 'lastPull', 'text'] as const;
+    return c.body(csv(columns, items), 200, csvType);
   });
   return app;
 }

@@ -2,7 +2,21 @@ import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { forgetPerson } from '#core/forget.ts';
 import type { AlertFeed, CredentialStore, EventStore, SearchStore } from '#core/stores.ts';
 import { ApiError, badRequest } from '#http/errors.ts';
-import { failures, from, inOrder, iso, json, limit, pageOf, router, search, to, userName } from '../parameters.ts';
+import { csv, csvType, format, jsonOrCsv } from '../csv.ts';
+import {
+  failures,
+  from,
+  inOrder,
+  iso,
+  json,
+  limit,
+  oneOf,
+  pageOf,
+  router,
+  search,
+  to,
+  userName,
+} from '../parameters.ts';
 
 export interface PeopleOptions {
   events: EventStore;
@@ -27,26 +41,60 @@ const pull = z
   })
   .openapi('Pull');
 
+const kinds = ['human', 'ci', 'cluster', 'scanner', 'mirror', 'signature', 'version-check'] as const;
+
+const user = z
+  .object({
+    user: z.string(),
+    kind: z.enum(kinds).openapi({ description: 'The class of most of their pulls' }),
+    pulls: z.int(),
+    firstPull: z.iso.datetime(),
+    lastPull: z.iso.datetime(),
+    days: z.array(z.int()).openapi({ description: 'Pulls on each of the last 30 UTC days, today last' }),
+  })
+  .openapi('User');
+const userColumns = ['user', 'kind', 'pulls', 'firstPull', 'lastPull'] as const;
+
+const puller = z
+  .object({
+    user: z.string(),
+    repository: z.string(),
+    pulls: z.int(),
+    lastPull: z.iso.datetime(),
+    tag: z.string().optional().openapi({ description: 'Of the newest pull, as all that follows' }),
+    digest: z.string().optional().openapi({ description: 'What was asked for: of an image in an index, the index' }),
+    class: z.enum(kinds),
+    client: z.string(),
+    country: z.string().openapi({ description: 'Two letters, empty when unknown' }),
+  })
+  .openapi('Puller');
+const pullerColumns = Object.keys(puller.shape) as (keyof z.infer<typeof puller>)[];
+const pullColumns = Object.keys(pull.shape) as (keyof z.infer<typeof pull>)[];
+
 export const users = createRoute({
   method: 'get',
   path: '/v1/users',
-  summary: 'People whose name contains a text, newest pull first',
-  request: { query: z.object({ search, limit: limit(20, 1000) }) },
-  responses: {
-    200: json(
-      z.object({ items: z.array(z.object({ user: z.string(), pulls: z.int(), lastPull: z.iso.datetime() })) }),
-      'People',
-    ),
-    ...failures,
+  summary: 'Users whose name contains a text, with what kind of account each is',
+  request: {
+    query: z.object({
+      search,
+      kind: oneOf([...kinds]).optional(),
+      sort: oneOf(['recent', 'pulls', 'new', 'name']).default('recent').openapi({
+        description: 'Newest pull first, most pulls first, newest first pull first, or by name',
+      }),
+      limit: limit(20, 1000),
+      format,
+    }),
   },
+  responses: { 200: jsonOrCsv(z.object({ items: z.array(user) }), 'Users'), ...failures },
 });
 
 export const history = createRoute({
   method: 'get',
   path: '/v1/history',
   summary: "A person's pulls, newest first",
-  request: { query: z.object({ user: userName, cursor: z.string().optional(), limit: limit(50, 1000) }) },
-  responses: { 200: json(pageOf(pull), 'Pulls'), ...failures },
+  request: { query: z.object({ user: userName, cursor: z.string().optional(), limit: limit(50, 1000), format }) },
+  responses: { 200: jsonOrCsv(pageOf(pull), 'Pulls; CSV has no cursor: it is a single page'), ...failures },
 });
 
 // OCI image-spec, "Digests"; an empty one counts as left out.
@@ -57,7 +105,7 @@ const digest = z.string().regex(/^([a-z0-9]+([+._-][a-z0-9]+)*:[\w=-]+)?$/, {
 export const pullers = createRoute({
   method: 'get',
   path: '/v1/pullers',
-  summary: 'Who pulled a digest or a repository, and when last',
+  summary: 'Who pulled a repository, or a digest (also as part of an index), when last, what of it, and from what',
   request: {
     query: z.object({
       digest: digest.optional(),
@@ -65,19 +113,10 @@ export const pullers = createRoute({
       from: from.optional(),
       to: to.optional(),
       limit: limit(100, 10_000),
+      format,
     }),
   },
-  responses: {
-    200: json(
-      z.object({
-        items: z.array(
-          z.object({ user: z.string(), repository: z.string(), pulls: z.int(), lastPull: z.iso.datetime() }),
-        ),
-      }),
-      'People',
-    ),
-    ...failures,
-  },
+  responses: { 200: jsonOrCsv(z.object({ items: z.array(puller) }), 'Users, newest pull first'), ...failures },
 });
 
 export const forget = createRoute({
@@ -92,28 +131,27 @@ export const forget = createRoute({
 export function peopleRoutes({ events, search, alerts, credentials, clock, report }: PeopleOptions): OpenAPIHono {
   const app = router();
   app.openapi(users, async (c) => {
-    const items = await search.users(c.req.valid('query'));
-    return c.json({ items: items.map((item) => ({ ...item, lastPull: iso(item.lastPull) })) }, 200);
+    const { format, ...query } = c.req.valid('query');
+    const found = await search.users({ ...query, now: clock() });
+    const items = found.map((item) => ({ ...item, firstPull: iso(item.firstPull), lastPull: iso(item.lastPull) }));
+    return format === 'json' ? c.json({ items }, 200) : c.body(csv(userColumns, items), 200, csvType);
   });
   app.openapi(history, async (c) => {
-    const { user, ...page } = c.req.valid('query');
-    const { items, cursor } = await events.history(user, page);
-    return c.json(
-      {
-        items: items.map(({ id, time, repository, tag, digest, class: pullClass, client }) => ({
-          ...{ id, time: iso(time), action: 'pull' as const, repository, tag, digest, class: pullClass, client },
-        })),
-        cursor,
-      },
-      200,
-    );
+    const { user, format, ...page } = c.req.valid('query');
+    const found = await events.history(user, page);
+    const items = found.items.map(({ id, time, repository, tag, digest, class: pullClass, client }) => ({
+      ...{ id, time: iso(time), action: 'pull' as const, repository, tag, digest, class: pullClass, client },
+    }));
+    if (format === 'csv') return c.body(csv(pullColumns, items), 200, csvType);
+    return c.json({ items, cursor: found.cursor }, 200);
   });
   app.openapi(pullers, async (c) => {
-    const query = c.req.valid('query');
+    const { format, ...query } = c.req.valid('query');
     if (!query.digest && !query.repository) throw badRequest('give digest= or repository=: whose pullers?');
     inOrder(query, c.req.query());
-    const items = await search.pullers(query);
-    return c.json({ items: items.map((item) => ({ ...item, lastPull: iso(item.lastPull) })) }, 200);
+    const found = await search.pullers({ ...query, digest: query.digest || undefined });
+    const items = found.map((item) => ({ ...item, lastPull: iso(item.lastPull) }));
+    return format === 'json' ? c.json({ items }, 200) : c.body(csv(pullerColumns, items), 200, csvType);
   });
   app.openapi(forget, async (c) => {
     const { user } = c.req.valid('query');

@@ -1,7 +1,8 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { confidences } from '#core/registry/images.ts';
 import type { SearchStore } from '#core/stores.ts';
-import { failures, from, inOrder, integerOr, iso, json, limit, oneOf, router, search, to } from '../parameters.ts';
+import { csv, csvType, format, jsonOrCsv } from '../csv.ts';
+import { failures, from, inOrder, integerOr, iso, limit, oneOf, router, search, to } from '../parameters.ts';
 
 const day = 86_400_000;
 /** A pull's weight in `trending` halves every three days. */
@@ -26,9 +27,10 @@ export const repositories = createRoute({
       sort: oneOf(['popular', 'trending', 'name']).default('popular'),
       search,
       limit: limit(50, 10_000),
+      format,
     }),
   },
-  responses: { 200: json(z.array(repository), 'Repositories'), ...failures },
+  responses: { 200: jsonOrCsv(z.array(repository), 'Repositories'), ...failures },
 });
 
 const counts = {
@@ -49,7 +51,7 @@ export const pulls = createRoute({
       to: to.optional(),
       interval: oneOf(['day', 'week', 'month']).optional(),
       by: oneOf(['tag', 'class', 'country', 'client']).optional(),
-      format: oneOf(['json', 'csv']).default('json'),
+      format,
     }),
   },
   responses: {
@@ -101,7 +103,7 @@ export const unused = createRoute({
     query: z.object({
       days: integerOr(30, 1, 9999),
       limit: limit(1000, 10_000),
-      format: oneOf(['json', 'csv']).default('json'),
+      format,
     }),
   },
   responses: {
@@ -119,15 +121,11 @@ export const unused = createRoute({
 export function repositoryRoutes({ search, clock }: { search: SearchStore; clock: () => number }): OpenAPIHono {
   const app = router();
   app.openapi(repositories, async (c) => {
-    const rows = await search.repositories({
-      ...c.req.valid('query'),
-      now: clock(),
-      halfLifeMs: trendingHalfLifeMs,
-    });
-    return c.json(
-      rows.map((row) => ({ ...row, lastPull: row.lastPull ? iso(row.lastPull) : null })),
-      200,
-    );
+    const { format, ...query } = c.req.valid('query');
+    const found = await search.repositories({ ...query, now: clock(), halfLifeMs: trendingHalfLifeMs });
+    const rows = found.map((row) => ({ ...row, lastPull: row.lastPull ? iso(row.lastPull) : null }));
+    if (format === 'json') return c.json(rows, 200);
+    return c.body(csv(Object.keys(repository.shape) as (keyof (typeof rows)[number])[], rows), 200, csvType);
   });
   app.openapi(pulls, async (c) => {
     const { format, ...query } = c.req.valid('query');
@@ -157,17 +155,4 @@ export function repositoryRoutes({ search, clock }: { search: SearchStore; clock
     return c.body(csv(Object.keys(unusedImage.shape) as (keyof (typeof items)[number])[], items), 200, csvType);
   });
   return app;
-}
-
-const csvType = { 'Content-Type': 'text/csv; charset=utf-8' };
-
-function csv<T extends object>(columns: readonly (keyof T & string)[], rows: T[]): string {
-  const lines = rows.map((row) => columns.map((name) => csvCell((row[name] ?? '') as string | number)).join());
-  return [columns.join(), ...lines, ''].join('\r\n');
-}
-
-/** RFC 4180; a text that a spreadsheet would run as a formula is kept a text. */
-function csvCell(value: string | number): string {
-  const text = typeof value === 'string' && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value);
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

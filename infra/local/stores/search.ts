@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import type { Action, PullClass } from '#core/event.ts';
 import {
@@ -6,8 +7,10 @@ import {
   type ManifestInfo,
   manifestsIn,
   oldestUnused,
+  platformsOf,
   type RepositoryImages,
   toldOf,
+  withOthers,
 } from '#core/registry/images.ts';
 import { type ImageChange, type ImagePulls, usingClasses } from '#core/registry/outdated.ts';
 import {
@@ -16,6 +19,7 @@ import {
   mostRepositories,
   type Pair,
   type PulledDays,
+  type Puller,
   type PullsQuery,
   type RepositoryRow,
   recentHalfLives,
@@ -23,17 +27,25 @@ import {
   type SearchChange,
   type SearchStore,
   type ShownList,
+  sparkDays,
+  type UserRow,
+  weakKinds,
 } from '#core/stores.ts';
 import { keepDays } from './pull-days.ts';
 import { groupCommit, openDatabase, transaction } from './sqlite.ts';
 import { wiper } from './wipe.ts';
 
-// One table for both kinds of documents: an `event` is a raw registry event, a `pull` one person's one act.
+// One table for all documents: an `event` is a raw registry event, a `pull` one person's one act, and a `fact` what stays of
+// a forgotten user's events: that an image was pushed, pulled or deleted then, and nothing of whom.
 // `name` columns are folded to lower case, because SQLite folds ASCII only.
 const pushes = "kind = 'event' AND action = 'push' AND manifest = 1";
-const deletes = "kind = 'event' AND action = 'delete'";
-const changed = "kind = 'event' AND (action = 'delete' OR action = 'push' AND manifest = 1)";
+const isOfImage = "kind IN ('event', 'fact')";
+const deletes = `${isOfImage} AND action = 'delete'`;
+const changed = `${isOfImage} AND (action = 'delete' OR action = 'push' AND manifest = 1)`;
+// What the images of a repository are told from.
+const imageFact = `${isOfImage} AND (manifest = 1 OR action = 'delete')`;
 const used = usingClasses.map((name) => `'${name}'`).join();
+const weak = weakKinds.map((name) => `'${name}'`).join();
 const schema = `
   CREATE TABLE IF NOT EXISTS documents (
     kind TEXT, id TEXT, version INTEGER, gone INTEGER,
@@ -42,14 +54,21 @@ const schema = `
     PRIMARY KEY (kind, id)) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS manifests (
     repository TEXT, digest TEXT, told INTEGER, doc TEXT, PRIMARY KEY (repository, digest)) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS platforms (
+    platform TEXT, digest TEXT, PRIMARY KEY (platform, digest)) WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS documents_user ON documents (kind, user, repository, time);
   CREATE INDEX IF NOT EXISTS documents_repository ON documents (kind, repository, time);
   CREATE INDEX IF NOT EXISTS documents_digest ON documents (kind, digest) WHERE digest IS NOT NULL;
   CREATE INDEX IF NOT EXISTS documents_pushed ON documents (user, repository) WHERE ${pushes};
-  CREATE INDEX IF NOT EXISTS documents_deleted ON documents (repository, time) WHERE ${deletes};
-  CREATE INDEX IF NOT EXISTS documents_changes ON documents (repository, action, tag, digest, time) WHERE ${changed};
+  DROP INDEX IF EXISTS documents_deleted;
+  DROP INDEX IF EXISTS documents_changes;
+  CREATE INDEX IF NOT EXISTS image_deletes ON documents (repository, time) WHERE ${deletes};
+  CREATE INDEX IF NOT EXISTS image_changes ON documents (repository, action, tag, digest, time) WHERE ${changed};
   CREATE TABLE IF NOT EXISTS recommendations (user TEXT PRIMARY KEY, doc TEXT) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS shown (user TEXT PRIMARY KEY, doc TEXT) WITHOUT ROWID;`;
+/** All that unused images are told from, in the order that it is read in. Its columns may be newer than the file. */
+const imageIndex = `CREATE INDEX IF NOT EXISTS documents_images
+  ON documents (repository, action, digest, tag, class, apart, time) WHERE ${imageFact}`;
 
 const pulls = "kind = 'pull' AND gone = 0";
 // Raw counts: distinct manifest events, GET and HEAD alike; documents are one an id already.
@@ -70,7 +89,9 @@ const dayMs = 86_400_000;
 /** The search store over SQLite: the queries of SearchStore, exact. */
 export function openSearch(file: string): SearchStore {
   const database = openDatabase(file, schema, { documents: { apart: 'INTEGER', uncertain: 'INTEGER' } });
+  database.exec(imageIndex);
   keepDays(database);
+  fillPlatforms(database);
   const commit = groupCommit(database);
   const wiped = wiper(file);
   const put = database.prepare(
@@ -87,6 +108,7 @@ export function openSearch(file: string): SearchStore {
     `INSERT INTO manifests VALUES (?, ?, ?, ?) ON CONFLICT (repository, digest) DO UPDATE SET
        told = excluded.told, doc = excluded.doc WHERE excluded.told > manifests.told`,
   );
+  const putPlatform = database.prepare('INSERT OR IGNORE INTO platforms VALUES (?, ?)');
   const putRecommendations = database.prepare('INSERT OR REPLACE INTO recommendations VALUES (?, ?)');
   const removeRecommendations = database.prepare('DELETE FROM recommendations WHERE user = ?');
   const recommendationsOf = database.prepare('SELECT doc FROM recommendations WHERE user = ?');
@@ -119,16 +141,15 @@ export function openSearch(file: string): SearchStore {
   /** Returns what is known of the images of one repository, or of all, sorted by name. */
   function* images(only?: string): Iterable<RepositoryImages> {
     const [where, values] = only === undefined ? ['', []] : ['AND repository = ?', [only]];
-    const facts = database
-      .prepare(
-        `SELECT repository, action, digest, tag, class, apart IS 1 AS apart, MAX(time) AS time FROM documents
-         WHERE kind = 'event' AND (manifest = 1 OR action = 'delete') ${where}
-         GROUP BY repository, action, digest, tag, class, apart IS 1 ORDER BY repository`,
-      )
-      .iterate(...values) as Iterable<Record<string, string | number | null>>;
+    const facts = database.prepare(
+      `SELECT repository, action, digest, tag, class, apart, MAX(time) FROM documents INDEXED BY documents_images
+       WHERE ${imageFact} ${where} GROUP BY repository, action, digest, tag, class, apart`,
+    );
+    facts.setReturnArrays(true);
     const manifests = database.prepare('SELECT doc FROM manifests WHERE repository = ?');
     let open: RepositoryImages | undefined;
-    for (const { repository, action, digest, tag, class: kind, apart, time } of facts) {
+    for (const row of facts.iterate(...values)) {
+      const [repository, action, digest, tag, kind, apart, time] = row as unknown as SQLInputValue[];
       if (open?.repository !== repository) {
         if (open) yield open;
         const infos = manifests.all(repository).map(({ doc }) => JSON.parse(String(doc)) as ManifestInfo);
@@ -146,9 +167,9 @@ export function openSearch(file: string): SearchStore {
   function deleted(): string[] {
     // A look at the newest of each repository leaves few to be read whole.
     const last = (where: string) =>
-      `(SELECT MAX(time) FROM documents e WHERE e.kind = 'event' AND e.repository = d.repository AND ${where})`;
+      `(SELECT MAX(time) FROM documents e WHERE e.kind IN ('event', 'fact') AND e.repository = d.repository AND ${where})`;
     const quiet = rows<{ repository: string }>(
-      `SELECT repository FROM (SELECT repository, MAX(time) AS at FROM documents INDEXED BY documents_deleted
+      `SELECT repository FROM (SELECT repository, MAX(time) AS at FROM documents INDEXED BY image_deletes
          WHERE ${deletes} GROUP BY repository) d
        WHERE NOT COALESCE(${last("e.time > d.at AND e.action = 'push'")}, 0)
          AND NOT COALESCE(${last(`e.time > d.at + ${clockSlackMs} AND e.action = 'pull'`)}, 0)
@@ -163,18 +184,32 @@ export function openSearch(file: string): SearchStore {
         for (const change of changes) put.run(...row(change));
         for (const [repository, info] of manifestsIn(
           changes.flatMap(({ kind, doc }) => (kind === 'event' ? [doc] : [])),
-        ))
+        )) {
           putManifest.run(repository, info.digest, toldOf(info), JSON.stringify(info));
+          for (const platform of platformsOf(info)) putPlatform.run(platform, info.digest);
+        }
       });
     },
-    async users({ search = '', limit }) {
-      return rows(
-        `SELECT user, COUNT(*) AS pulls, MAX(time) AS lastPull FROM documents
-         WHERE ${pulls} AND user <> '' AND instr(userName, ?) > 0
-         GROUP BY user ORDER BY lastPull DESC, user LIMIT ?`,
-        search.toLowerCase(),
-        limit,
+    async users({ search = '', kind, sort, limit, now }) {
+      const order = { recent: 'lastPull DESC', pulls: 'pulls DESC', new: 'firstPull DESC', name: 'user' }[sort];
+      const found = rows<Omit<UserRow, 'days'>>(
+        `SELECT user, substr(MAX(printf('%012d', CASE WHEN class IN (${weak}) THEN 0 ELSE pulls END) || class), 13) AS kind,
+           SUM(pulls) AS pulls, MIN(firstPull) AS firstPull, MAX(lastPull) AS lastPull
+         FROM (SELECT user, class, COUNT(*) AS pulls, MIN(time) AS firstPull, MAX(time) AS lastPull FROM documents
+           WHERE ${pulls} AND user <> '' AND instr(userName, ?) > 0 GROUP BY user, class)
+         GROUP BY user HAVING ?2 IS NULL OR kind = ?2 ORDER BY ${order}, user LIMIT ?`,
+        ...[search.toLowerCase(), kind ?? null, limit],
       );
+      const first = Math.floor(now / dayMs) - sparkDays + 1;
+      const days = new Map(found.map(({ user }) => [user, new Array<number>(sparkDays).fill(0)]));
+      for (const { user, day, count } of rows<{ user: string; day: number; count: number }>(
+        `SELECT user, CAST(time / 86400000 AS INTEGER) - ?1 AS day, COUNT(*) AS count FROM documents INDEXED BY documents_user
+         WHERE ${pulls} AND user IN (SELECT value FROM json_each(?2)) AND time >= ?1 * 86400000
+         GROUP BY user, day HAVING day < ${sparkDays}`,
+        ...[first, JSON.stringify([...days.keys()])],
+      ))
+        days.get(user)![day] = count;
+      return found.map((row) => ({ ...row, days: days.get(row.user)! }));
     },
     async repositories({ sort, search = '', limit, now, halfLifeMs }) {
       const order = {
@@ -239,14 +274,26 @@ export function openSearch(file: string): SearchStore {
     },
     async pullers({ digest, limit, ...query }) {
       const { where, values } = filter(query);
-      return rows(
-        `SELECT user, repository, COUNT(*) AS pulls, MAX(time) AS lastPull FROM documents
-         WHERE ${pulls} AND user <> '' ${where} ${digest === undefined ? '' : 'AND digest = ?'}
-         GROUP BY user, repository ORDER BY lastPull DESC, user, repository LIMIT ?`,
-        ...values,
-        ...(digest === undefined ? [] : [digest]),
-        limit,
+      const read = (what: string, ...more: SQLInputValue[]) =>
+        rows<Row>(
+          `SELECT user, repository, COUNT(*) AS pulls, MAX(time) AS lastPull, tag, digest, class, client, country
+           FROM documents WHERE user <> '' ${where} AND ${what}
+           GROUP BY user, repository ORDER BY lastPull DESC, user, repository LIMIT ?`,
+          ...values,
+          ...more,
+          limit,
+        ).map(pullerOf);
+      if (digest === undefined) return read(pulls);
+      const related = rows<{ digest: string }>(
+        'SELECT digest FROM platforms WHERE platform = ?1 UNION SELECT platform FROM platforms WHERE digest = ?1',
+        digest,
+      ).map((row) => row.digest);
+      const pulled = read(
+        `${pulls} AND digest IN (SELECT value FROM json_each(?))`,
+        JSON.stringify([digest, ...related]),
       );
+      // Fetched with something of which we don't know what it names.
+      return withOthers(pulled, read(`${raw} AND apart IS NOT 1 AND digest = ?`, digest), limit);
     },
     unused: (query) => oldestUnused(images(), query),
     deleted: async () => deleted(),
@@ -268,7 +315,7 @@ export function openSearch(file: string): SearchStore {
           ...[JSON.stringify(names), query.from],
         ).map((row) => filled<ImagePulls>(row)),
         changes: rows<Row>(
-          `SELECT repository, action, tag, digest, MAX(time) AS last FROM documents INDEXED BY documents_changes
+          `SELECT repository, action, tag, digest, MAX(time) AS last FROM documents INDEXED BY image_changes
            WHERE ${changed} AND ${among} GROUP BY repository, action, tag, digest`,
           JSON.stringify(names),
         ).map((row) => filled<ImageChange>(row)),
@@ -316,16 +363,53 @@ export function openSearch(file: string): SearchStore {
   };
 }
 
-/** Returns how many rows were deleted. */
+/** Returns how many rows were deleted. What is known of images stays, without whom. */
 function forgetUser(database: DatabaseSync, user: string): number {
-  return transaction(database, () =>
-    ['documents', 'recommendations', 'shown']
+  return transaction(database, () => {
+    const facts = database.prepare(
+      `SELECT repository, action, manifest, digest, tag, class, apart, MAX(time) AS time FROM documents
+       INDEXED BY documents_user WHERE kind = 'event' AND user = ? AND (manifest = 1 OR action = 'delete')
+       GROUP BY repository, action, manifest, digest, tag, class, apart`,
+    );
+    const put = database.prepare(
+      `INSERT INTO documents (kind, id, version, gone, user, userName, repository, repositoryName, time, action, manifest,
+         tag, digest, class, country, client, apart, uncertain)
+       VALUES ('fact', ?, 0, 0, '', '', ?, ?, ?, ?, ?, ?, ?, ?, '', '', ?, 0)
+       ON CONFLICT (kind, id) DO UPDATE SET time = excluded.time WHERE excluded.time > documents.time`,
+    );
+    for (const { repository, action, manifest, digest, tag, class: kind, apart, time } of facts.all(user)) {
+      const id = hash('sha256', JSON.stringify([repository, action, digest, tag, kind, apart]), 'base64url');
+      put.run(id, repository, String(repository).toLowerCase(), time, action, manifest, tag, digest, kind, apart);
+    }
+    return ['documents', 'recommendations', 'shown']
       .map((table) => Number(database.prepare(`DELETE FROM ${table} WHERE user = ?`).run(user).changes))
-      .reduce((sum, rows) => sum + rows),
-  );
+      .reduce((sum, rows) => sum + rows);
+  });
 }
 
 type Row = Record<string, unknown>;
+
+/** Fills the platforms of a file that an older version wrote. */
+function fillPlatforms(database: DatabaseSync): void {
+  if (database.prepare('SELECT 1 FROM platforms LIMIT 1').get()) return;
+  transaction(database, () => {
+    const put = database.prepare('INSERT OR IGNORE INTO platforms VALUES (?, ?)');
+    for (const { doc } of database.prepare('SELECT doc FROM manifests').iterate()) {
+      const info = JSON.parse(String(doc)) as ManifestInfo;
+      for (const platform of platformsOf(info)) put.run(platform, info.digest);
+    }
+  });
+}
+
+/** SQLite takes the other columns of a group from its row with the greatest time. */
+function pullerOf({ tag, digest, class: kind, ...row }: Row): Puller {
+  return {
+    ...(row as Pick<Puller, 'user' | 'repository' | 'pulls' | 'lastPull' | 'client' | 'country'>),
+    ...(tag ? { tag: String(tag) } : {}),
+    ...(digest ? { digest: String(digest) } : {}),
+    class: kind as PullClass,
+  };
+}
 
 /** A row without its empty columns. */
 const filled = <T>(row: Row): T =>

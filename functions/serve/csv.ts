@@ -1,0 +1,26 @@
+// Lists as CSV, for spreadsheets.
+import { z } from '@hono/zod-openapi';
+import { oneOf } from './parameters.ts';
+
+/** The parameter of every list that can be had as CSV. */
+export const format = oneOf(['json', 'csv']).default('json');
+
+/** The reply of such a list. */
+export const jsonOrCsv = <T extends z.ZodType>(schema: T, description: string) => ({
+  description,
+  content: { 'application/json': { schema }, 'text/csv': { schema: z.string() } },
+});
+
+export const csvType = { 'Content-Type': 'text/csv; charset=utf-8' };
+
+/** RFC 4180, with a line of column names. */
+export function csv<T extends object>(columns: readonly (keyof T & string)[], rows: T[]): string {
+  const lines = rows.map((row) => columns.map((name) => csvCell((row[name] ?? '') as string | number)).join());
+  return [columns.join(), ...lines, ''].join('\r\n');
+}
+
+/** A text that a spreadsheet would run as a formula is kept a text. */
+function csvCell(value: string | number): string {
+  const text = typeof value === 'string' && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value);
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
