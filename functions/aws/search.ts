@@ -11,10 +11,10 @@ import {
   type RepositoryImages,
   toldOf,
   toldReferences,
-  withOthers,
 } from '#core/registry/images.ts';
 import { isIndex } from '#core/registry/media-types.ts';
 import { type ImageChange, usingClasses } from '#core/registry/outdated.ts';
+import { withOthers } from '#core/registry/pullers.ts';
 import {
   type CatalogueRow,
   type Counts,

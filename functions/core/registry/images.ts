@@ -5,7 +5,6 @@
 // platforms, a platform that is pulled by digest keeps the index and the others, an image keeps what describes it. What
 // is connected to nothing that was pulled or pushed recently is unused.
 import type { Action, PullClass, StoredEvent } from '../event.ts';
-import type { Puller } from '../stores.ts';
 import { isIndex, mostReferences } from './media-types.ts';
 import { isManifestPull, isManifestPush } from './pull.ts';
 
@@ -75,14 +74,6 @@ export function toldOf({ mediaType, references, subject, size }: ManifestInfo): 
 /** What an index holds. */
 export function platformsOf({ mediaType, references }: ManifestInfo): string[] {
   return isIndex(mediaType) ? (references ?? []) : [];
-}
-
-/** Who pulled an image, and of those who only fetched a part of it the ones that are not among them; newest first. */
-export function withOthers(pullers: Puller[], fetchers: Puller[], limit: number): Puller[] {
-  const keyOf = ({ user, repository }: Puller) => JSON.stringify([user, repository]);
-  const known = new Set(pullers.map(keyOf));
-  const others = fetchers.filter((one) => !known.has(keyOf(one)));
-  return [...pullers, ...others].sort((a, b) => b.lastPull - a.lastPull).slice(0, limit);
 }
 
 /** All that is known of one repository. */

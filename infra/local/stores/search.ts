@@ -10,9 +10,9 @@ import {
   platformsOf,
   type RepositoryImages,
   toldOf,
-  withOthers,
 } from '#core/registry/images.ts';
 import { type ImageChange, type ImagePulls, usingClasses } from '#core/registry/outdated.ts';
+import { withOthers } from '#core/registry/pullers.ts';
 import {
   type CatalogueRow,
   type Counts,
