@@ -53,6 +53,7 @@ interface Bucket {
   size?: { value: number | null };
   people?: { doc_count: number };
   days?: { doc_count: number };
+  pullDays?: { value: number };
   recent?: { doc_count: number; weight?: { value: number } };
   first?: { value: number | null };
   last?: { value: number | null; latest?: { value: number | null } };
@@ -86,6 +87,10 @@ const isPush = manifestEvent('push');
 const named: Query = { bool: { must_not: term('user', '') } };
 const oldestOf = { min: { field: 'time' } };
 const newestOf = { max: { field: 'time' } };
+/** Exact up to some hundred days, within a percent beyond. */
+const daysOf = {
+  cardinality: { script: { source: "Math.floorDiv(doc['time'].value, 86400000L)" }, precision_threshold: 500 },
+};
 const weight = (now: number, halfLife: number) => ({
   sum: {
     script: {
@@ -563,9 +568,9 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
         ...filterOf({ from, to }),
         ...(repositoryPrefix ? [{ prefix: { repository: repositoryPrefix } }] : []),
       ];
-      const times = { first: oldestOf, last: newestOf };
-      for await (const bucket of composite(filter, [source('user'), source('repository')], times))
-        yield { ...pairOf(bucket), firstPull: bucket.first?.value ?? 0 };
+      const sums = { first: oldestOf, last: newestOf, pullDays: daysOf };
+      for await (const bucket of composite(filter, [source('user'), source('repository')], sums))
+        yield { ...pairOf(bucket), days: bucket.pullDays?.value ?? 0, firstPull: bucket.first?.value ?? 0 };
     },
     async saveRecommendations(rows) {
       const lines = rows.map((row) => {

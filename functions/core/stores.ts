@@ -220,6 +220,8 @@ export interface Pair {
   user: string;
   repository: string;
   pulls: number;
+  /** On how many UTC days: what training learns from, as repeats within a day say nothing. Missing in files that give pulls alone. */
+  days?: number;
   firstPull: number;
   lastPull: number;
 }

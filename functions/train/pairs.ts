@@ -3,23 +3,23 @@ import type { Pair } from '#core/stores.ts';
 
 export type PairFormat = 'csv' | 'ndjson';
 
-const header = 'user,repository,pulls,firstPull,lastPull';
+const header = 'user,repository,pulls,days,firstPull,lastPull';
 const columns = new Set([...header.split(','), 'item', 'rating']);
 
 /** One pair as a line with its line feed; its times are RFC 3339. */
-export function pairLine({ user, repository, pulls, ...times }: Pair, format: PairFormat): string {
+export function pairLine({ user, repository, pulls, days, ...times }: Pair, format: PairFormat): string {
   const firstPull = new Date(times.firstPull).toISOString();
   const lastPull = new Date(times.lastPull).toISOString();
-  if (format === 'ndjson') return `${JSON.stringify({ user, repository, pulls, firstPull, lastPull })}\n`;
-  return `${[user, repository, pulls, firstPull, lastPull].map(cell).join()}\n`;
+  if (format === 'ndjson') return `${JSON.stringify({ user, repository, pulls, days, firstPull, lastPull })}\n`;
+  return `${[user, repository, pulls, days ?? '', firstPull, lastPull].map(cell).join()}\n`;
 }
 
 /** What stands before the first line. */
 export const pairHead = (format: PairFormat): string => (format === 'csv' ? `${header}\n` : '');
 
 /**
- * Returns the pairs of a file. Columns: user, repository (or item), pulls (or rating; 1 when left out), firstPull and
- * lastPull (RFC 3339). Where only one time is given it is both; where none is, the line number is, so that a split by time
+ * Returns the pairs of a file. Columns: user, repository (or item), pulls (or rating; 1 when left out), days (on how many days), firstPull
+ * and lastPull (RFC 3339). Where only one time is given it is both; where none is, the line number is, so that a split by time
  * follows the file. A pair that comes again is added up. Throws at the first bad line, naming it.
  */
 export function readPairs(text: string, format: PairFormat): Pair[] {
@@ -33,6 +33,9 @@ export function readPairs(text: string, format: PairFormat): Pair[] {
     const user = String(row.user ?? '');
     const repository = String(row.repository ?? row.item ?? '');
     const pulls = Number(row.pulls ?? row.rating ?? 1);
+    const days = row.days === undefined ? undefined : Number(row.days);
+    if (days !== undefined && !(days > 0 && days <= pulls))
+      throw new Error(`row ${line}: days is ${row.days}: must be above 0 and at most pulls (${pulls})`);
     const timeOf = (name: 'firstPull' | 'lastPull') => {
       if (row[name] === undefined) return undefined;
       const time = Date.parse(String(row[name]));
@@ -47,9 +50,10 @@ export function readPairs(text: string, format: PairFormat): Pair[] {
       throw new Error(`row ${line}: firstPull "${row.firstPull}" is after lastPull "${row.lastPull}"`);
     const key = JSON.stringify([user, repository]);
     const known = found.get(key);
-    if (!known) found.set(key, { user, repository, pulls, firstPull, lastPull });
+    if (!known) found.set(key, { user, repository, pulls, ...(days !== undefined && { days }), firstPull, lastPull });
     else {
       known.pulls += pulls;
+      if (days !== undefined) known.days = (known.days ?? 0) + days;
       known.firstPull = Math.min(known.firstPull, firstPull);
       known.lastPull = Math.max(known.lastPull, lastPull);
     }

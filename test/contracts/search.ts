@@ -573,6 +573,7 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
           user: docs[0].user,
           repository: docs[0].repository,
           pulls: docs.length,
+          days: new Set(docs.map(({ time }) => Math.floor(time / day))).size,
           firstPull: docs.reduce((least, { time }) => Math.min(least, time), Infinity),
           lastPull: newest(docs),
         }))

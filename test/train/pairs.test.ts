@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { encodeNpy } from '#core/recommender/npy.ts';
+import { indexPairs } from '#core/recommender/ratings.ts';
 import type { Pair } from '#core/stores.ts';
 import { pairHead, pairLine, readPairs } from '#train/pairs.ts';
 import { decodeNpy } from '../support/npy.ts';
@@ -16,6 +17,7 @@ const pairs = fc
     names.map(
       ([user, repository], at): Pair => ({
         ...{ user, repository, pulls: at + 1, firstPull: at * 1e8, lastPull: at * 1e9 },
+        ...(at % 2 === 0 && { days: (at >> 1) + 1 }),
       }),
     ),
   );
@@ -37,6 +39,14 @@ test('public sets are read by the names of their columns; a pair that comes agai
   ]);
 });
 
+test('training learns from days, where they are known', () => {
+  const pairs = readPairs('user,repository,pulls,days\na,loop,3000,2\na,file,5,', 'csv');
+  assert.deepEqual(
+    indexPairs(pairs).entries.map(({ value }) => value),
+    [2, 5],
+  );
+});
+
 test('a file that gives one time gives both, as older files do', () => {
   const [day, later] = [Date.UTC(2026, 10, 1), Date.UTC(2026, 10, 2)];
   const of = (columns: string, ...times: number[]) =>
@@ -49,10 +59,11 @@ test('a file that gives one time gives both, as older files do', () => {
 
 test('a bad line is named', () => {
   for (const [text, format, reason] of [
-    ['time,repository\n1,a', 'csv', /begin with "user,repository,pulls,firstPull,lastPull"/],
+    ['time,repository\n1,a', 'csv', /begin with "user,repository,pulls,days,firstPull,lastPull"/],
     ['user,repository\na', 'csv', /2 cells are wanted/],
     ['user,repository\n"a,b', 'csv', /quote out of place/],
     ['user,repository,pulls\na,b,-1', 'csv', /row 1: pulls is -1/],
+    ['user,repository,pulls,days\na,b,2,3', 'csv', /row 1: days is 3: must be above 0 and at most pulls \(2\)/],
     ['{"user":"a","repository":"b"}\n{', 'ndjson', /line 2 is no JSON/],
     ['{"user":"a"}', 'ndjson', /name a user and a repository/],
     ['{"user":"a","repository":"b","lastPull":"soon"}', 'ndjson', /lastPull "soon" is not an RFC 3339 time/],

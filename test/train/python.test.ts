@@ -37,7 +37,7 @@ const names = [
 ];
 const pairs = names.map(
   (name, at): Pair => ({
-    ...{ user: name, repository: names.at(-1 - at)!, pulls: at + 1 },
+    ...{ user: name, repository: names.at(-1 - at)!, pulls: at + 1, days: at + 1 },
     ...{ firstPull: at * 86_400_000, lastPull: at * 86_400_123 },
   }),
 );
@@ -53,7 +53,7 @@ test('pairs travel through the csv and json modules of Python and back', { skip 
 import csv, json
 with open("pairs.csv", encoding="utf-8", newline="") as file: rows = list(csv.DictReader(file))
 with open("pairs.ndjson", encoding="utf-8") as file: same = [json.loads(line) for line in file]
-for row in rows: row["pulls"] = int(row["pulls"])
+for row in rows: row["pulls"], row["days"] = int(row["pulls"]), int(row["days"])
 assert rows == same, (rows, same)
 with open("back.csv", "w", encoding="utf-8", newline="") as file:
   writer = csv.DictWriter(file, rows[0].keys(), quoting=csv.QUOTE_ALL)

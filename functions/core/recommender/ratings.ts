@@ -29,7 +29,10 @@ export interface Entry {
   firstPull?: number;
 }
 
-/** Names become indices in the order they first come; entries are in the order given. */
+/**
+ * Names become indices in the order they first come; entries are in the order given. A pair's value is on how many days it was
+ * pulled, as in a request; where only pulls are known, those.
+ */
 export function indexPairs(pairs: Pair[]): { users: string[]; items: string[]; entries: Entry[] } {
   const users = new Map<string, number>();
   const items = new Map<string, number>();
@@ -39,10 +42,10 @@ export function indexPairs(pairs: Pair[]): { users: string[]; items: string[]; e
     names.set(name, names.size);
     return names.size - 1;
   };
-  const entries = pairs.map(({ user, repository, pulls, firstPull }) => ({
+  const entries = pairs.map(({ user, repository, pulls, days, firstPull }) => ({
     user: index(users, user),
     item: index(items, repository),
-    value: pulls,
+    value: days ?? pulls,
     firstPull,
   }));
   return { users: [...users.keys()], items: [...items.keys()], entries };

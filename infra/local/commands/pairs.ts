@@ -14,7 +14,7 @@ import { openStores } from '../stores/stores.ts';
 
 const help = `usage: npm run pairs -- FOLDER [--data DIR] [--opensearch URL]
 
-Writes into FOLDER: pairs.csv and pairs.ndjson (user, repository, pulls, firstPull, lastPull) as training reads them, and of the
+Writes into FOLDER: pairs.csv and pairs.ndjson (user, repository, pulls, days, firstPull, lastPull) as training reads them, and of the
 model in service items.npy (float32, one row an image) and items.json (the images' names, in the same order).`;
 
 try {

@@ -15,7 +15,7 @@ const help = `usage: npm run tune -- [FILE] [--data DIR] [--opensearch URL] [--t
        [--by chance|time]
 
 Lets the candidates of training compete on the pulls of the data folder or --opensearch, or on FILE (.csv or .ndjson with
-user, repository, pulls, firstPull, lastPull): ALS, item-kNN, EASE and popularity, each with the best settings that are
+user, repository, pulls, days, firstPull, lastPull): ALS, item-kNN, EASE and popularity, each with the best settings that are
 found (--trials: settings tried for each). Prints all of them, best NDCG@10 first: on a tenth held out by chance, or with
 --by time on the newest tenth by first pull. It changes nothing.`;
 

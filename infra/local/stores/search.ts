@@ -324,7 +324,8 @@ export function openSearch(file: string): SearchStore {
     async *pairs({ from = -Infinity, to = Infinity, classes, repositoryPrefix = '' }) {
       yield* database
         .prepare(
-          `SELECT user, repository, COUNT(*) AS pulls, MIN(time) AS firstPull, MAX(time) AS lastPull FROM documents
+          `SELECT user, repository, COUNT(*) AS pulls, COUNT(DISTINCT CAST(time / 86400000 AS INTEGER)) AS days,
+             MIN(time) AS firstPull, MAX(time) AS lastPull FROM documents
            WHERE ${pulls} AND user <> '' AND time >= ? AND time < ? AND substr(repository, 1, ?) = ?
              AND class IN (${classes.map(() => '?').join()})
            GROUP BY user, repository ORDER BY user, repository`,
