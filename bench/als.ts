@@ -19,8 +19,7 @@ import type { Entry, Rows } from '#core/recommender/ratings.ts';
 import { scoresOf } from '#core/recommender/recommend.ts';
 import { servedModel } from '#core/recommender/served.ts';
 import { fitSetting } from '#train/candidates.ts';
-import { trainingOf } from '#train/compete.ts';
-import { byFolding, byServing, popular, type Recommender, scorer } from '#train/evaluate.ts';
+import { byFolding, byServing, popular, type Recommender, scorer, trainingOf } from '#train/evaluate.ts';
 import { bytesOf, Contestant, type Reply, type Task } from './als/contestant.ts';
 import { easeAgainst } from './als/ease.ts';
 import {

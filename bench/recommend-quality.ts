@@ -3,19 +3,18 @@
 // A tenth of the pairs is held out; all learn from the rest alone, choose their settings on it, and are judged by
 // the code that judges training. The last line: {set: {model: {ndcg10, recall20, auc}}}, means over the seeds.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { seeded } from '#core/bytes/random.ts';
 import type { Scores } from '#core/recommender/model-list.ts';
 import { servedModel } from '#core/recommender/served.ts';
 import { fitSetting, seedAls } from '#train/candidates.ts';
-import { byFirstPull, compete, foldsOf, roundsFor, trainingOf } from '#train/compete.ts';
-import { byServing, scorer } from '#train/evaluate.ts';
-import { bytesOf } from './als/contestant.ts';
+import { byFirstPull, compete, foldsOf, roundsFor } from '#train/compete.ts';
+import { byServing, scorer, trainingOf } from '#train/evaluate.ts';
 import { communities, entriesOf, movieLens, type World } from './als/worlds.ts';
 import { packages } from './recommend-quality/packages.ts';
+import { rivalScores } from './recommend-quality/rivals.ts';
 
 const { values: flags } = parseArgs({
   allowNegative: true,
@@ -37,7 +36,6 @@ const worlds: Record<string, () => World | undefined> = {
   movielens: () => movieLens(python, venv),
   communities: () => communities(5000, 1000, 140_000),
 };
-const rivals = ['ease', 'knn', 'als', 'weighted-als'];
 
 const answer: Record<string, Record<string, unknown>> = {};
 for (const name of flags.sets.split(',')) {
@@ -69,7 +67,7 @@ function round(world: World, seed: number): Record<string, Scores> {
   const began = performance.now();
   const { winner, candidates } = compete(
     {
-      ...{ began: 0, readSeconds: 0, seed, users, items, entries: train },
+      ...{ began: 0, readSeconds: 0, seed: seed + 100, users, items, entries: train },
       random: foldsOf(train, roundsFor(train.length), seeded(seed + 100)),
       ...(byTime && { byTime }),
     },
@@ -88,34 +86,12 @@ function round(world: World, seed: number): Record<string, Scores> {
   for (const { name, kind, settings } of candidates)
     if (name === 'popular')
       scores.popular = judged({ kind, ...settings, days: Number.POSITIVE_INFINITY } as typeof winner.setting);
-  if (flags.rivals) Object.assign(scores, rivalScores(world, training.byUser, seed, score));
+  if (flags.rivals) Object.assign(scores, rivalScores(venv, world, training.byUser, seed, score));
   for (const [name, { ndcg, recall20, auc }] of Object.entries(scores))
     console.log(
       `${name.padEnd(20)} NDCG@10 ${ndcg?.toFixed(4)}  recall@20 ${recall20?.toFixed(4)}  AUC ${auc?.toFixed(4)}`,
     );
   return scores;
-}
-
-function rivalScores({ users, items }: World, rows: World['rows'], seed: number, score: ReturnType<typeof scorer>) {
-  const folder = mkdtempSync(join(tmpdir(), 'whalewatch-quality-'));
-  try {
-    writeFileSync(join(folder, 'starts.u32'), rows.starts);
-    writeFileSync(join(folder, 'columns.u32'), rows.columns);
-    writeFileSync(join(folder, 'values.f32'), rows.values);
-    const script = join(import.meta.dirname, 'recommend-quality', 'rivals.py');
-    execFileSync(python, [script, folder, `${users}`, `${items}`, `${seed}`], {
-      stdio: ['ignore', 'inherit', 'ignore'],
-      env: { ...process.env, OPENBLAS_NUM_THREADS: '2' },
-    });
-    return Object.fromEntries(
-      rivals.map((name) => {
-        const all = new Float32Array(bytesOf(join(folder, `${name}.f32`)));
-        return [`rival ${name}`, score((user) => all.subarray(user * items, (user + 1) * items))];
-      }),
-    );
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
 }
 
 function summary(found: Map<string, Scores[]>) {

@@ -52,7 +52,19 @@ def ease(matrix, lam, counts):
     return x @ weights
 
 
-def knn(matrix, weighting, k, shrink):
+kept = {}
+
+
+def products(matrix, weighting):
+    """One Gram matrix a weighting, whatever k and shrink are tried on it."""
+    key = id(matrix), weighting
+    if key not in kept:
+        kept.clear()
+        kept[key] = gram_of(matrix, weighting)
+    return kept[key]
+
+
+def gram_of(matrix, weighting):
     x = scaled(matrix, "binary" if weighting == "binary" else "log")
     if weighting == "idf":
         x = sparse.diags(np.log(items / (1 + np.diff(x.indptr)))).astype(np.float32) @ x
@@ -60,12 +72,18 @@ def knn(matrix, weighting, k, shrink):
         length = np.asarray(x.sum(1)).ravel()
         norm = 0.8 * length / max(length.mean(), 1e-9) + 0.2
         x.data = (x.data * 101 / (100 * np.repeat(norm, np.diff(x.indptr)) + x.data)).astype(np.float32)
-    gram = (x.T @ x).toarray()
+    return (x.T @ x).toarray()
+
+
+def knn(matrix, weighting, k, shrink):
+    gram = products(matrix, weighting)
     norms = np.sqrt(np.diag(gram))
-    similar = gram / (np.outer(norms, norms) + shrink + 1e-9)
+    similar = np.outer(norms, norms)
+    similar += np.float32(shrink + 1e-9)
+    np.divide(gram, similar, out=similar)
     np.fill_diagonal(similar, 0)
     if k < items:
-        bar = -np.partition(-similar, k - 1, axis=1)[:, k - 1:k]
+        bar = np.partition(similar, items - k, axis=1)[:, items - k:items - k + 1]
         similar[similar < bar] = 0
     return scaled(matrix, "binary") @ similar
 

@@ -10,6 +10,8 @@ import {
   scaledRows,
 } from '#core/recommender/item-weights.ts';
 import {
+  type BlendModel,
+  type BlendPart,
   type FactorModel,
   type Model,
   type PopularModel,
@@ -25,7 +27,10 @@ type KnnSetting = { kind: 'knn' } & KnnOptions;
 /** `near` 0 inverts the whole Gram matrix, else each repository is fitted on its nearest so many; `among` 0 takes all repositories, else the most pulled so many. */
 type EaseSetting = { kind: 'ease'; near: number; among: number } & EaseOptions;
 type PopularSetting = { kind: 'popular'; days: number };
-export type Setting = AlsSetting | KnnSetting | EaseSetting | PopularSetting;
+/** What can be part of a blend: one of each kind. */
+export type PartSetting = AlsSetting | KnnSetting | EaseSetting;
+export type BlendSetting = { kind: 'blend'; parts: { share: number; setting: PartSetting }[] };
+export type Setting = PartSetting | PopularSetting | BlendSetting;
 
 /** What a model is fitted on. */
 export interface Training {
@@ -34,6 +39,9 @@ export interface Training {
   /** The same entries, a row a user. */
   byUser: Rows;
 }
+
+export const isPart = (setting: Setting): setting is PartSetting =>
+  setting.kind === 'als' || setting.kind === 'knn' || setting.kind === 'ease';
 
 export const seedAls = (given: Partial<AlsOptions> = {}): AlsSetting => ({ ...plainAls, ...checkedAls(given) });
 const all = Number.POSITIVE_INFINITY;
@@ -48,6 +56,8 @@ const dayMs = 86_400_000;
  */
 export function fitSetting(setting: Setting, { items, entries, byUser }: Training, seed: number): Model {
   if (setting.kind === 'popular') return popularModel(setting, items, entries);
+  if (setting.kind === 'blend')
+    return blended(setting, items, (part) => fitSetting(part, { items, entries, byUser }, seed));
   if (setting.kind === 'als') {
     const rows = scaledRows(byUser, items.length, setting.countScale);
     const { items: factors } = fit(rows, items.length, setting, seeded(seed));
@@ -60,6 +70,15 @@ export function fitSetting(setting: Setting, { items, entries, byUser }: Trainin
   const { kind, countScale, ...settings } = setting;
   const weights = setting.kind === 'knn' ? knn(byUser, items.length, setting) : ease(setting, byUser, items.length);
   return { kind, countScale, settings, items, ...weights } as WeightModel;
+}
+
+/** The blend of what `fit` returns for each part, in the order of the setting. */
+export function blended({ parts }: BlendSetting, items: string[], fit: (part: PartSetting) => Model): BlendModel {
+  const models = parts.map(({ setting }) => {
+    const { items: _, neighbours: __, ...part } = fit(setting);
+    return part as BlendPart;
+  });
+  return { kind: 'blend', items, shares: parts.map(({ share }) => share), models };
 }
 
 function popularModel({ days }: PopularSetting, items: string[], entries: Entry[]): PopularModel {
@@ -184,20 +203,39 @@ export const popularFamilies: Family[] = [
   { name: 'popular-recent', starts: [popularOf(30)], axes: { days: [3, 7, 14, 21, 30, 60, 120] } },
 ];
 
+type Shown = Record<string, number | string | boolean>;
+
 /** A setting as it was before `shown`. */
-export const settingOf = (kind: Setting['kind'], settings: Record<string, number | string | boolean>): Setting =>
-  kind === 'popular' ? popularOf(settings.days as number | undefined) : ({ kind, ...settings } as Setting);
+export function settingOf(kind: Setting['kind'], settings: Shown): Setting {
+  if (kind === 'popular') return popularOf(settings.days as number | undefined);
+  if (kind !== 'blend') return { kind, ...settings } as Setting;
+  const parts = Object.entries(Object.groupBy(Object.entries(settings), ([name]) => name.split('.')[0]));
+  return {
+    kind,
+    parts: parts.map(([part, own = []]) => {
+      const { share, ...rest } = Object.fromEntries(own.map(([name, value]) => [name.slice(part.length + 1), value]));
+      return { share: share as number, setting: settingOf(part as PartSetting['kind'], rest) as PartSetting };
+    }),
+  };
+}
 
 /**
  * What was found by the sparse form, with the whole inverse where all of its weights can be served. Cut to the strongest
  * afterwards it is worse than the sparse form, which was fitted to do with few.
  */
-export function finished(setting: Setting, items: number): Setting {
+export function finished<Of extends Setting>(setting: Of, items: number): Of {
   if (setting.kind !== 'ease') return setting;
   return items <= mostDense ? { ...setting, near: 0, keep: items } : setting;
 }
 
-/** Settings as a card shows them: without the kind, and what does not apply. */
-export function shown({ kind, ...settings }: Setting): Record<string, number | string | boolean> {
+/** Settings as a card shows them: without the kind, and what does not apply. Those of a part are named `ease.lambda`. */
+export function shown(setting: Setting): Shown {
+  if (setting.kind === 'blend')
+    return Object.fromEntries(
+      setting.parts.flatMap(({ share, setting: part }) =>
+        Object.entries({ share, ...shown(part) }).map(([name, value]) => [`${part.kind}.${name}`, value]),
+      ),
+    );
+  const { kind, ...settings } = setting;
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== all));
 }

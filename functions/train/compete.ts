@@ -4,15 +4,22 @@
 import { seeded } from '#core/bytes/random.ts';
 import type { Model } from '#core/recommender/model-file.ts';
 import type { Candidate, Margin, Scores } from '#core/recommender/model-list.ts';
-import { type Entry, rowsOf } from '#core/recommender/ratings.ts';
+import type { Entry } from '#core/recommender/ratings.ts';
 import { type ServedModel, servedModel } from '#core/recommender/served.ts';
-import { type Family, families, finished, fitSetting, type Setting, shown, type Training } from './candidates.ts';
-import { byServing, type Judged, judging, type Recommender } from './evaluate.ts';
-
-export interface Split {
-  train: Entry[];
-  test: Entry[];
-}
+import { bestBlend } from './blend.ts';
+import {
+  blended,
+  type Family,
+  families,
+  finished,
+  fitSetting,
+  isPart,
+  type PartSetting,
+  type Setting,
+  shown,
+  type Training,
+} from './candidates.ts';
+import { byServing, type Judge, type Judged, judgeOf, type Recommender, type Split } from './evaluate.ts';
 
 export interface Lessons {
   /** Milliseconds since the epoch. */
@@ -23,7 +30,7 @@ export interface Lessons {
   entries: Entry[];
   /** What reading took. */
   readSeconds: number;
-  /** A tenth held out by chance; other tenths too where one holds few pulls. */
+  /** A tenth held out by chance, by `foldsOf` and `seed`; other tenths too where one holds few pulls. */
   random: Split[];
   /** Held out: the newest tenth of the pairs by their first pull. Not there where all are of one time. */
   byTime?: Split;
@@ -78,7 +85,14 @@ const defaultTried = 24;
 /** For trying settings, so many pairs and repositories are enough. */
 const sample = { pairs: 300_000, items: 2500 };
 const tuningShare = 0.4;
-const heldOutShare = 0.1;
+const mostTenths = 10;
+const heldOutShare = 1 / mostTenths;
+/** Settings differ by less than kinds do: they are chosen on more held-out pulls. */
+const enoughToTune = 8000;
+/** Scores of each part that are kept to choose the shares of a blend by, at most. */
+const tuningScores = 1.2e7;
+/** Of making the lists of all users, about; a blend that would take more than a fifth of the budget does not take part. */
+const secondsPerBlendedScore = 5e-8;
 /** Operations a second of one ALS fit, about; a setting whose fit would take more than a fifth of the budget is not tried. */
 const operationsPerSecond = 3e10;
 
@@ -102,29 +116,46 @@ export function compete(lessons: Lessons, options: CompeteOptions): Outcome {
 
   const contestants: Contestant[] = [{ name: 'als-seed', setting: options.als, tried: 1, seconds: 0 }];
   const all = options.families ?? families(items.length, memoryBytes);
-  const small = sampled(lessons, random[0]?.train ?? [], seed);
-  for (const [at, family] of all.entries()) {
-    const until = (budgetSeconds * tuningShare * (at + 1)) / all.length;
+  const small = sampled(lessons, seed);
+  const parts: PartSetting[] = [];
+  const inFull = <Of extends Setting>(setting: Of) => finished(rescaled(setting, small.ratio), items.length);
+  // What one leaves of its time is the next one's; popularity takes next to none.
+  const inTurns = all.toSorted(
+    (a, b) => Number(b.starts[0].kind === 'popular') - Number(a.starts[0].kind === 'popular'),
+  );
+  for (const [at, family] of inTurns.entries()) {
+    const left = budgetSeconds * tuningShare - seconds();
+    const until = seconds() + left / (all.length - at);
     const start = seconds();
     const worlds = family.name === 'popular-recent' ? (byTime ? newest(lessons, byTime.train) : []) : small.worlds;
     const isAffordable = (setting: Setting) => operations(setting, lessons) < (operationsPerSecond * budgetSeconds) / 5;
     const { setting, tried } = search(family, worlds, seed, () => seconds() < until, isAffordable, mostTried);
-    const full = finished(rescaled(setting, small.ratio), items.length);
+    if (isPart(setting)) parts.push(setting);
+    const full = inFull(setting);
     contestants.push({ name: family.name, setting: full, tried, seconds: seconds() - start });
     log(`${family.name}: ${tried} settings tried, ${JSON.stringify(shown(full))}`);
+  }
+  const isBlendAffordable = lessons.users.length * items.length * secondsPerBlendedScore < budgetSeconds / 5;
+  if (parts.length > 1 && (isBlendAffordable || options.pinned === 'blend')) {
+    const start = seconds();
+    const blend = bestBlend(parts, small.worlds, seed);
+    const setting = { ...blend, parts: blend.parts.map((part) => ({ ...part, setting: inFull(part.setting) })) };
+    contestants.push({ name: 'blend', setting, tried: 1, seconds: seconds() - start });
+    log(`blend: ${JSON.stringify(shown(setting))}`);
   }
   const known = new Set(contestants.map(({ setting }) => JSON.stringify(setting)));
   if (inService?.setting && !known.has(JSON.stringify(inService.setting)))
     contestants.push({ name: 'in-service-again', setting: inService.setting, tried: 1, seconds: 0 });
 
   const most = items.length > sample.items * 2 ? 1000 : 2000;
+  const fitOnce = keeping(fit);
   const judges = random.map((split) => judgeOf(lessons, split, seed, most));
   const timed = byTime && judgeOf(lessons, byTime, seed, most);
   for (const contestant of contestants) {
     const start = seconds();
     try {
       const judged = ({ training, judge }: Judge, part: 'random' | 'byTime') =>
-        judge(byServing(servedModel(fit(contestant.setting, training, part)), training.byUser));
+        judge(byServing(servedModel(fitOnce(contestant.setting, training, part)), training.byUser));
       contestant.random = pooled(judges.map((at) => judged(at, 'random')));
       if (timed) contestant.byTime = judged(timed, 'byTime');
     } catch (cause) {
@@ -275,33 +306,42 @@ function search(
   return { setting: best, tried: seen.size };
 }
 
-/** Splits of what may be learned from, to choose settings by: of large worlds a sample of users and repositories. */
-function sampled(lessons: Lessons, entries: Entry[], seed: number) {
-  const random = seeded(seed + 1);
-  let { users, items } = lessons;
-  let kept = entries;
+/**
+ * Splits to choose settings by: other tenths than those that all are judged on, so that a setting is chosen on as much as a
+ * judged model learns from. Of large worlds a sample of users and repositories.
+ */
+function sampled(lessons: Lessons, seed: number) {
+  let { users, items, entries } = lessons;
+  let tenths = tenthsOf(entries.length, seeded(seed));
   let ratio = 1;
   if (entries.length > sample.pairs) {
+    const random = seeded(seed + 1);
     ratio = entries.length / sample.pairs;
     const chosen = Uint8Array.from(users, () => Number(random() < 1 / ratio));
-    kept = entries.filter(({ user }) => chosen[user] === 1);
+    const isKept = ({ user }: Entry) => chosen[user] === 1;
+    tenths = tenths.filter((_, at) => isKept(entries[at]));
+    entries = entries.filter(isKept);
   }
-  if (items.length > sample.items && kept !== entries) {
+  if (items.length > sample.items && ratio > 1) {
     const pulled = new Float64Array(items.length);
-    for (const { item } of kept) pulled[item]++;
+    for (const { item } of entries) pulled[item]++;
     const order = Array.from(pulled.keys())
       .sort((a, b) => pulled[b] - pulled[a] || a - b)
       .slice(0, sample.items);
     const place = new Map(order.map((item, at) => [item, at]));
-    kept = kept.flatMap((entry) => {
+    tenths = tenths.filter((_, at) => place.has(entries[at].item));
+    entries = entries.flatMap((entry) => {
       const item = place.get(entry.item);
       return item === undefined ? [] : [{ ...entry, item }];
     });
     items = order.map((item) => items[item]);
   }
-  const world = { ...lessons, users, items };
-  const rounds = roundsFor(kept.length);
-  return { worlds: foldsOf(kept, rounds, random).map((fold) => judgeOf(world, fold, seed, 1000)), ratio };
+  const rounds = Math.min(mostTenths - lessons.random.length, roundsFor(entries.length, enoughToTune));
+  const most = Math.min(1000, Math.ceil(tuningScores / items.length));
+  const worlds = Array.from({ length: rounds }, (_, round) =>
+    judgeOf({ users, items }, heldOutTenth(entries, tenths, mostTenths - 1 - round), seed, most),
+  );
+  return { worlds, ratio };
 }
 
 /** Holds out the newest tenth by first pulls; undefined where all are of one time. */
@@ -321,36 +361,41 @@ function newest(lessons: Lessons, entries: Entry[]): Judge[] {
   return fold ? [judgeOf(lessons, fold, lessons.seed, 1000)] : [];
 }
 
-/** Rounds of a tenth each that hold out enough pulls to tell one model from another. */
-export const roundsFor = (entries: number): number =>
-  Math.min(5, Math.max(1, Math.ceil(1000 / Math.max(1, entries * heldOutShare))));
+/** Rounds of a tenth each that hold out `wanted` pulls, 5 at most: enough to tell one model from another. */
+export const roundsFor = (entries: number, wanted = 1000): number =>
+  Math.min(5, Math.max(1, Math.ceil(wanted / Math.max(1, entries * heldOutShare))));
 
 /** Each round holds out another tenth by chance. */
 export function foldsOf(entries: Entry[], rounds: number, random: () => number): Split[] {
-  const tenths = Uint8Array.from(entries, () => Math.floor(random() / heldOutShare));
-  return Array.from({ length: rounds }, (_, round) => ({
-    train: entries.filter((_, at) => tenths[at] !== round),
-    test: entries.filter((_, at) => tenths[at] === round),
-  }));
+  const tenths = tenthsOf(entries.length, random);
+  return Array.from({ length: rounds }, (_, round) => heldOutTenth(entries, tenths, round));
 }
 
-export function trainingOf({ users, items }: Pick<Lessons, 'users' | 'items'>, entries: Entry[]): Training {
-  return { items, entries, byUser: rowsOf(entries, users.length) };
-}
+const tenthsOf = (entries: number, random: () => number) =>
+  Uint8Array.from({ length: entries }, () => Math.floor(random() * mostTenths));
 
-/** A split: what is learned from, and the judge of what was. */
-interface Judge {
-  training: Training;
-  judge: ReturnType<typeof judging>;
-}
+const heldOutTenth = (entries: Entry[], tenths: Uint8Array, tenth: number): Split => ({
+  train: entries.filter((_, at) => tenths[at] !== tenth),
+  test: entries.filter((_, at) => tenths[at] === tenth),
+});
 
-function judgeOf(names: Pick<Lessons, 'users' | 'items'>, { train, test }: Split, seed: number, most: number): Judge {
-  const world = { users: names.users.length, items: names.items.length, train, test };
-  return { training: trainingOf(names, train), judge: judging(world, seed, most) };
+/** Fits each setting once for each training: a blend is made of what was judged before it. */
+function keeping(fit: Fit): Fit {
+  const kept = new Map<Training, Map<string, Model>>();
+  const once: Fit = (setting, training, part) => {
+    if (setting.kind === 'blend') return blended(setting, training.items, (own) => once(own, training, part));
+    const own = kept.get(training) ?? new Map<string, Model>();
+    kept.set(training, own);
+    const key = JSON.stringify(setting);
+    const model = own.get(key) ?? fit(setting, training, part);
+    own.set(key, model);
+    return model;
+  };
+  return once;
 }
 
 /** What was found on a share of the users, for all of them: sums over users grow by `ratio`. */
-function rescaled(setting: Setting, ratio: number): Setting {
+function rescaled<Of extends Setting>(setting: Of, ratio: number): Of {
   const times = (value: number) => Number((value * ratio).toPrecision(3));
   if (setting.kind === 'ease') return { ...setting, lambda: times(setting.lambda) };
   if (setting.kind === 'knn') return { ...setting, shrink: times(setting.shrink) };

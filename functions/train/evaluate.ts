@@ -6,6 +6,7 @@ import type { Scores } from '#core/recommender/model-list.ts';
 import { type Entry, type Rows, rowsOf } from '#core/recommender/ratings.ts';
 import { folding, type ItemModel, scoresOf, topN } from '#core/recommender/recommend.ts';
 import type { ServedModel } from '#core/recommender/served.ts';
+import type { Training } from './candidates.ts';
 
 /** Scores of every image for one person; valid until the next call. */
 export type Recommender = (user: number) => ArrayLike<number>;
@@ -147,7 +148,7 @@ function aucOf(
 /** Scores as a model serves them; what weights say nothing of goes by popularity, as the list then does. */
 export function byServing(model: ServedModel, { starts, columns, values }: Rows): Recommender {
   const people = new Float64Array(model.items.length);
-  if (model.kind === 'knn' || model.kind === 'ease') for (const column of columns) people[column]++;
+  if (model.personal && model.kind !== 'als') for (const column of columns) people[column]++;
   const filler = people.map((count) => (1e-12 * count) / starts.length);
   const scores = new Float64Array(model.items.length);
   return (user) => {
@@ -167,4 +168,30 @@ function chosen(values: number[], count: number, random: () => number): number[]
     left--;
     return true;
   });
+}
+
+interface Names {
+  users: string[];
+  items: string[];
+}
+
+/** What is learned from, and what is held out. */
+export interface Split {
+  train: Entry[];
+  test: Entry[];
+}
+
+export function trainingOf({ users, items }: Names, entries: Entry[]): Training {
+  return { items, entries, byUser: rowsOf(entries, users.length) };
+}
+
+/** A split: what is learned from, and the judge of what was. */
+export interface Judge {
+  training: Training;
+  judge: ReturnType<typeof judging>;
+}
+
+export function judgeOf(names: Names, { train, test }: Split, seed: number, most: number): Judge {
+  const world = { users: names.users.length, items: names.items.length, train, test };
+  return { training: trainingOf(names, train), judge: judging(world, seed, most) };
 }

@@ -1,6 +1,6 @@
 // What `/v1/similar` serves: each repository's nearest by the model that won, only where users share both.
 import { knn } from '#core/recommender/item-weights.ts';
-import type { Model, Neighbours } from '#core/recommender/model-file.ts';
+import type { BlendModel, FactorModel, Model, Neighbours, WeightModel } from '#core/recommender/model-file.ts';
 import { type Rows, transposed } from '#core/recommender/ratings.ts';
 import { topLists } from './top.ts';
 
@@ -14,7 +14,7 @@ const looked = 200;
 export function neighboursOf(model: Model, byUser: Rows): Neighbours {
   const items = model.items.length;
   const byItem = transposed(byUser, items);
-  const nearest = nearestOf(model, byUser);
+  const nearest = nearestOf(model.kind === 'blend' ? strongest(model) : model, byUser);
   const counts = new Uint32Array(items);
   const starts = new Uint32Array(items + 1);
   const columns: number[] = [];
@@ -42,10 +42,15 @@ export function neighboursOf(model: Model, byUser: Rows): Neighbours {
   };
 }
 
+/** The part with the greatest share. */
+function strongest({ items, shares, models }: BlendModel): FactorModel | WeightModel {
+  return { items, ...models[shares.indexOf(Math.max(...shares))] };
+}
+
 type Near = { other: number; similarity: number }[];
 
 /** Of one repository, nearest first: by weights, by the cosine of factors, or, where all get one list, of the users. */
-function nearestOf(model: Model, byUser: Rows): (item: number) => Near {
+function nearestOf(model: Exclude<Model, BlendModel>, byUser: Rows): (item: number) => Near {
   const items = model.items.length;
   if (model.kind === 'als') {
     const { rank, factors } = model;

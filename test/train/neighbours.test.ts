@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { seeded } from '#core/bytes/random.ts';
 import { servedModel } from '#core/recommender/served.ts';
 import { families, fitSetting } from '#train/candidates.ts';
-import { trainingOf } from '#train/compete.ts';
+import { trainingOf } from '#train/evaluate.ts';
 import { neighboursOf } from '#train/neighbours.ts';
 
 test('neighbours are shared by two users, counted, nearest first, never the repository itself', () => {

@@ -247,7 +247,7 @@ test('a model of few pulls does not keep a better one out', async () => {
 
 test('the owner pins a candidate, whatever is best', async () => {
   const { train, now, store } = world(communities(120, 4, 12, 1));
-  for (const name of ['als-seed', 'als', 'knn', 'ease', 'popular', 'popular-recent'] as const) {
+  for (const name of ['als-seed', 'als', 'knn', 'ease', 'blend', 'popular', 'popular-recent'] as const) {
     now.time += 1000;
     const card = await train({ model: name });
     assert.deepEqual([card.refused, card.winner, card.pinned], [undefined, name, true]);
@@ -260,7 +260,7 @@ test('the owner pins a candidate, whatever is best', async () => {
 
 test('what is saved for a person is what they are served', async () => {
   const pairs = communities(60, 4, 12, 2);
-  for (const name of ['als-seed', 'als', 'knn', 'ease'] as const) {
+  for (const name of ['als-seed', 'als', 'knn', 'ease', 'blend'] as const) {
     const { train, models, saved } = world(pairs);
     const card = await train({ model: name });
     assert.equal(card.refused, undefined);

@@ -28,7 +28,7 @@ function run(options: Partial<TuneOptions> = {}) {
   return { outcome, lines };
 }
 
-const names = ['als', 'als-seed', 'ease', 'knn', 'popular', 'popular-recent'];
+const names = ['als', 'als-seed', 'blend', 'ease', 'knn', 'popular', 'popular-recent'];
 
 test('all candidates are tried, each with its settings, and come best first whoever wins', () => {
   for (const by of ['chance', 'time'] as const) {
@@ -42,7 +42,7 @@ test('all candidates are tried, each with its settings, and come best first whoe
     assert.notEqual(winner.setting.kind, 'popular');
     for (const { name, tried } of candidates) assert.ok(tried >= 1 && tried <= 3, `${name}: ${tried} tried`);
     const lines = table(candidates).split('\n');
-    assert.equal(lines.length, 7);
+    assert.equal(lines.length, 1 + names.length);
     for (const [at, { name }] of candidates.entries()) assert.ok(lines[at + 1].startsWith(name));
   }
 });

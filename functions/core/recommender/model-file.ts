@@ -50,14 +50,25 @@ export interface PopularModel extends Named {
   scores: Float32Array;
 }
 
-export type Model = FactorModel | WeightModel | PopularModel;
+/** One of the models of a blend: it numbers the repositories as the blend does. */
+export type BlendPart = Omit<FactorModel, keyof Named> | Omit<WeightModel, keyof Named>;
+
+/** Several models as one: a user's scores by each, divided by their spread, are added up by its share. */
+export interface BlendModel extends Named {
+  kind: 'blend';
+  /** Above 0; one for each of `models`. */
+  shares: number[];
+  models: BlendPart[];
+}
+
+export type Model = FactorModel | WeightModel | PopularModel | BlendModel;
 export type ModelKind = Model['kind'];
 
 /** The ALS of Hu, Koren and Volinsky with counts as they are: what files of version 1 hold. */
 export const plainAls = { kind: 'als', weightedLambda: false, countScale: 'linear' } as const;
 
 const magic = 'WHALEALS';
-const version = 2;
+const version = 3;
 const headBytes = 16;
 
 const arrays = { f32: Float32Array, u32: Uint32Array };
@@ -65,18 +76,18 @@ type Values = Float32Array | Uint32Array;
 /** Name, type and length of each array, in the order they follow the header. */
 type Parts = [name: string, type: keyof typeof arrays, length: number][];
 
-/** Magic, version, length of the header, header (JSON), zeros up to a multiple of 4, then the arrays, little-endian. */
+/**
+ * Magic, version, length of the header, header (JSON), zeros up to a multiple of 4, then the arrays, little-endian. An array
+ * is named by its path: `factors`, `neighbours.starts`, `models.0.weights`.
+ */
 export function encodeModel(model: Model): Uint8Array {
-  const { neighbours, ...own } = model;
-  const values = Object.entries({ ...own, ...(neighbours && prefixed(neighbours)) });
-  const isArray = (value: unknown): value is Values => value instanceof Float32Array || value instanceof Uint32Array;
-  const found = values.filter((entry): entry is [string, Values] => isArray(entry[1]));
-  const parts: Parts = found.map(([name, array]) => [
-    name,
+  const found: [path: string, array: Values][] = [];
+  const plain = withoutArrays(model, '', found);
+  const parts: Parts = found.map(([path, array]) => [
+    path,
     array instanceof Float32Array ? 'f32' : 'u32',
     array.length,
   ]);
-  const plain = Object.fromEntries(values.filter(([, value]) => !isArray(value)));
   const header = new TextEncoder().encode(JSON.stringify({ ...plain, parts }));
   let at = headBytes + Math.ceil(header.length / 4) * 4;
   const bytes = new Uint8Array(at + found.reduce((sum, [, { byteLength }]) => sum + byteLength, 0));
@@ -92,14 +103,26 @@ export function encodeModel(model: Model): Uint8Array {
   return bytes;
 }
 
+/** A copy without the arrays of numbers, which are added to `found` with their paths. */
+function withoutArrays(value: object, path: string, found: [path: string, array: Values][]): object {
+  const rest: Record<string, unknown> = {};
+  for (const [name, own] of Object.entries(value)) {
+    if (own instanceof Float32Array || own instanceof Uint32Array) found.push([path + name, own]);
+    else if (name === 'models')
+      rest[name] = (own as object[]).map((each, at) => withoutArrays(each, `${path}models.${at}.`, found));
+    else rest[name] = name === 'neighbours' ? withoutArrays(own, `${path}neighbours.`, found) : own;
+  }
+  return rest;
+}
+
 /** @throws Error when the bytes are torn, are not a model, or are of a version that is not known. */
 export function decodeModel(bytes: Uint8Array): Model {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length < headBytes || new TextDecoder().decode(bytes.subarray(0, 8)) !== magic)
     throw new Error('not a model file');
   const written = view.getUint32(8, true);
-  if (written !== 1 && written !== version)
-    throw new Error(`model file has version ${written}, this program reads 1 and ${version}: train again`);
+  if (written < 1 || written > version)
+    throw new Error(`model file has version ${written}, this program reads 1 to ${version}: train again`);
   const headerEnd = headBytes + view.getUint32(12, true);
   const start = Math.ceil(headerEnd / 4) * 4;
   if (bytes.length < start)
@@ -112,25 +135,20 @@ export function decodeModel(bytes: Uint8Array): Model {
   // Views where the bytes lie on a number's boundary, as they do in a file read whole.
   const numbers = (bytes.byteOffset + start) % 4 === 0 ? bytes.subarray(start) : bytes.slice(start);
   let at = numbers.byteOffset;
-  const read: Record<string, Values> = {};
-  for (const [name, type, length] of given) {
-    read[name] = new arrays[type](numbers.buffer as ArrayBuffer, at, length);
+  const model: Tree = { ...(written === 1 ? plainAls : {}), ...head };
+  for (const [path, type, length] of given) {
+    const names = path.split('.');
+    const last = names.pop() as string;
+    let inner = model;
+    for (const name of names) {
+      inner[name] ??= {};
+      inner = inner[name] as Tree;
+    }
+    inner[last] = new arrays[type](numbers.buffer as ArrayBuffer, at, length);
     at += length * 4;
   }
-  const own = Object.entries(read).filter(([name]) => !name.startsWith(prefix));
-  const near = Object.entries(read).filter(([name]) => name.startsWith(prefix));
-  return {
-    ...(written === 1 ? plainAls : {}),
-    ...head,
-    ...Object.fromEntries(own),
-    ...(near.length > 0 && {
-      neighbours: Object.fromEntries(near.map(([name, array]) => [name.slice(prefix.length), array])),
-    }),
-  } as unknown as Model;
+  return model as unknown as Model;
 }
 
-type Head = Record<string, unknown> & { items: string[]; parts?: Parts };
-
-const prefix = 'neighbours.';
-const prefixed = (neighbours: Neighbours) =>
-  Object.fromEntries(Object.entries(neighbours).map(([name, array]) => [prefix + name, array]));
+type Tree = { [name: string]: unknown };
+type Head = Tree & { items: string[]; parts?: Parts };

@@ -28,12 +28,12 @@ export interface Scores {
 export type Evaluation = Record<'als' | 'similar' | 'popular', Scores>;
 
 /** What takes part in each competition; the setting `model` can name one. */
-export const candidateNames = ['als-seed', 'als', 'knn', 'ease', 'popular', 'popular-recent'] as const;
+export const candidateNames = ['als-seed', 'als', 'knn', 'ease', 'blend', 'popular', 'popular-recent'] as const;
 export type CandidateName = (typeof candidateNames)[number];
 
 /** One row of the card's table: what took part in the competition. */
 export interface Candidate {
-  /** Unique in its table: `als-seed`, `als`, `knn`, `ease`, `popular`, `popular-recent`, `in-service`. */
+  /** Unique in its table: `als-seed`, `als`, `knn`, `ease`, `blend`, `popular`, `popular-recent`, `in-service`. */
   name: string;
   kind: ModelKind;
   settings: Record<string, number | string | boolean>;

@@ -1,6 +1,6 @@
 // A model ready to serve. Whatever kind won the competition, it is used through this one interface: by requests, by the
 // lists that training saves, and by the judge, so that a model is judged exactly as it is served.
-import type { FactorModel, Model, ModelKind, WeightModel } from './model-file.ts';
+import type { BlendModel, BlendPart, Model, ModelKind } from './model-file.ts';
 import { scaled } from './ratings.ts';
 import { folding, ranking, type Scored, scoresOf, similarity, topN } from './recommend.ts';
 
@@ -54,10 +54,42 @@ export function servedModel(model: Model): ServedModel {
   if (model.kind === 'popular') return { ...common, personal: false, taste: samePopular(model.scores), similar: near };
   if (model.kind === 'als')
     return { ...common, personal: true, taste: byFactors(model), similar: neighbours ? near : byCosine(model) };
-  return { ...common, personal: true, taste: byWeights(model), similar: near };
+  const taste = model.kind === 'blend' ? byBlend(model) : byWeights(model, items.length);
+  return { ...common, personal: true, taste, similar: near };
 }
 
-function byFactors(model: FactorModel): ServedModel['taste'] {
+/** Scores of each model in units of their spread, added up by its share. */
+function byBlend({ items, models, shares }: BlendModel): ServedModel['taste'] {
+  const tastes = models.map((model) => (model.kind === 'als' ? byFactors(model) : byWeights(model, items.length)));
+  const sums = new Float64Array(items.length);
+  return (history) => {
+    const own = tastes.map((taste) => taste(history));
+    sums.fill(0);
+    const factors = own.map((taste, n) => {
+      const scores = taste.scores();
+      const factor = shares[n] * inSpreads(scores);
+      for (let item = 0; item < sums.length; item++) sums[item] += factor * scores[item];
+      return factor;
+    });
+    return {
+      best: (n, skip) => topN(sums, n, (item) => !(sums[item] > 0) || skip(item)),
+      parts(item) {
+        const parts = own.map((taste) => taste.parts(item));
+        return history.items.map((_, at) => parts.reduce((sum, part, n) => sum + factors[n] * part[at], 0));
+      },
+      scores: () => sums,
+    };
+  };
+}
+
+/** What makes the root mean square of the scores 1; 0 where all are 0. */
+function inSpreads(scores: ArrayLike<number>): number {
+  let sum = 0;
+  for (let item = 0; item < scores.length; item++) sum += scores[item] ** 2;
+  return sum > 0 ? Math.sqrt(scores.length / sum) : 0;
+}
+
+function byFactors(model: Extract<BlendPart, { kind: 'als' }>): ServedModel['taste'] {
   const { rank, factors: items, countScale } = model;
   const fold = folding({ rank, items }, model);
   const best = ranking({ rank, items });
@@ -73,15 +105,18 @@ function byFactors(model: FactorModel): ServedModel['taste'] {
 }
 
 /** By the factors alone: what a file of version 1 has. */
-function byCosine({ rank, factors: items }: FactorModel): ServedModel['similar'] {
+function byCosine({ rank, factors: items }: Extract<BlendPart, { kind: 'als' }>): ServedModel['similar'] {
   return (item, n, skip) => {
     const cosines = similarity({ rank, items }, items.subarray(item * rank, (item + 1) * rank));
     return topN(cosines, n, (other) => other === item || !(cosines[other] > 0) || skip(other));
   };
 }
 
-function byWeights({ items, starts, columns, weights, countScale }: WeightModel): ServedModel['taste'] {
-  const sums = new Float64Array(items.length);
+function byWeights(
+  { starts, columns, weights, countScale }: Exclude<BlendPart, { kind: 'als' }>,
+  items: number,
+): ServedModel['taste'] {
+  const sums = new Float64Array(items);
   /** Place of the weight of `from` for `to`, or -1. */
   const find = (from: number, to: number) => {
     let low = starts[from];

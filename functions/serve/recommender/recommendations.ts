@@ -28,7 +28,7 @@ const item = z
   .object({
     repository: z.string(),
     score: z.number(),
-    source: z.enum(['als', 'knn', 'ease', 'similar', 'trending', 'popular']),
+    source: z.enum(['als', 'knn', 'ease', 'blend', 'similar', 'trending', 'popular']),
     pulledBy: z.int().openapi({ description: 'How many other people pulled it, themselves or by a cluster' }),
     because: z.array(z.object({ repository: z.string(), share: z.number() })).openapi({
       description: 'The greatest shares of their own pulls in what speaks for it; together at most 1',
@@ -141,7 +141,7 @@ const scores = z.object({
   coverage: z.number().optional().openapi({ description: "Share of the images in anybody's list" }),
 });
 const evaluation = z.object({ als: scores, similar: scores, popular: scores });
-const kind = z.enum(['als', 'knn', 'ease', 'popular']);
+const kind = z.enum(['als', 'knn', 'ease', 'blend', 'popular']);
 const settings = z.record(z.string(), z.union([z.number(), z.string(), z.boolean()]));
 const candidate = z
   .object({

@@ -2,7 +2,8 @@
 import type { Entry } from '#core/recommender/ratings.ts';
 import type { ItemModel } from '#core/recommender/recommend.ts';
 import type { ObjectStore } from '#core/stores.ts';
-import type { Lessons, Part, Split } from '../compete.ts';
+import type { Lessons, Part } from '../compete.ts';
+import type { Split } from '../evaluate.ts';
 
 const rowsAtOnce = 500_000;
 

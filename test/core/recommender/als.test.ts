@@ -178,6 +178,13 @@ test('a model file is read as it was written, from any place in memory; a torn o
     { ...plainAls, ...alsDefaults, rank: 2, weightedLambda: true, countScale: 'log', items, factors, neighbours },
     { kind: 'ease', settings: { lambda: 100 }, countScale: 'binary', items, ...rows, neighbours },
     { kind: 'knn', settings: {}, countScale: 'log', items: [], ...rows, starts: Uint32Array.of(0) },
+    {
+      ...{ kind: 'blend', shares: [0.25, 0.75], items, neighbours },
+      models: [
+        { ...plainAls, ...alsDefaults, rank: 2, factors },
+        { kind: 'knn', settings: {}, countScale: 'log', ...rows },
+      ],
+    },
     { kind: 'popular', days: 21, items, scores: Float32Array.of(1, 2, 3) },
   ];
   for (const model of models) {

@@ -12,7 +12,7 @@ import { openSearch } from '#local/stores/search.ts';
 import { storeEvents } from '#process/pulls.ts';
 import { type ServeOptions, serveApp } from '#serve/app.ts';
 import { type ModelSource, type Service, serviceOf } from '#serve/recommender/models.ts';
-import { families, fitSetting, popularFamilies, seedAls } from '#train/candidates.ts';
+import { families, fitSetting, type PartSetting, popularFamilies, seedAls } from '#train/candidates.ts';
 import { neighboursOf } from '#train/neighbours.ts';
 import { accessAs } from '../../support/access.ts';
 
@@ -44,20 +44,20 @@ const eventOf = ({ user, repository, class: client, pushed, deleted }: Act, at: 
 });
 
 /** Trained on these acts; the kinds that the competition knows, at their first settings. */
-function trained(
-  acts: Act[],
-  kind: 'als' | 'als-seed' | 'ease' | 'knn' | 'popular' | 'popular-recent' = 'als-seed',
-): Service {
+function trained(acts: Act[], kind: (typeof fitted)[number] = 'als-seed'): Service {
   const taught = acts.filter(
     (act) => !act.pushed && !act.deleted && act.user !== '' && taughtClasses.includes(act.class),
   );
   const pairs = taught.map(({ user, repository }) => ({ user, repository, pulls: 1, firstPull: 0, lastPull: 0 }));
   const { users, items, entries } = indexPairs(pairs);
   const byUser = rowsOf(entries, users.length);
-  const family = [...families(items.length, 1e9), ...popularFamilies].find(({ name }) => name === kind);
-  const model = fitSetting(family?.starts[0] ?? seedAls(), { items, entries, byUser }, 1);
+  const all = [...families(items.length, 1e9), ...popularFamilies];
+  const first = (name: string) => all.find((family) => family.name === name)?.starts[0];
+  const parts = ['ease', 'knn', 'als'].map((name) => ({ share: 1 / 3, setting: first(name) as PartSetting }));
+  const setting = kind === 'blend' ? ({ kind, parts } as const) : first(kind);
+  const model = fitSetting(setting ?? seedAls(), { items, entries, byUser }, 1);
   // As a file of version 1, the seed's has no neighbours.
-  if (family) model.neighbours = neighboursOf(model, byUser);
+  if (setting) model.neighbours = neighboursOf(model, byUser);
   return serviceOf(model, { id: 'm1', trainedAt: 0 } as Card);
 }
 
@@ -166,7 +166,7 @@ function judge(items: Item[], acts: Act[], { own, out, limit }: { own: Set<strin
   }
 }
 
-const fitted = ['als-seed', 'als', 'ease', 'knn', 'popular', 'popular-recent'] as const;
+const fitted = ['als-seed', 'als', 'ease', 'knn', 'blend', 'popular', 'popular-recent'] as const;
 const odd = ['none', 'images since deleted', 'other catalogue', 'no images'] as const;
 const kinds = [...fitted, ...odd];
 const serviceFor = (kind: (typeof kinds)[number], history: Act[]): Service | undefined =>
@@ -433,7 +433,7 @@ test('two users must share a repository before anything goes with it, and the an
 
 test('what one user alone pulled together is not similar, however many pulled either', async () => {
   const alone = [pull('ann', 'a'), pull('ann', 'b'), pull('bob', 'a'), pull('cid', 'b')];
-  for (const kind of ['als', 'ease', 'knn'] as const) {
+  for (const kind of ['als', 'ease', 'knn', 'blend'] as const) {
     const { similarTo } = await door(alone, trained(alone, kind));
     assert.deepEqual(await similarTo('a'), [], kind);
     const both = [...alone, pull('dan', 'a'), pull('dan', 'b')];
