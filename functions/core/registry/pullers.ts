@@ -1,0 +1,9 @@
+import type { Puller } from '../stores.ts';
+
+/** Who pulled an image, and of those who only fetched a part of it the ones that are not among them; newest first. */
+export function withOthers(pullers: Puller[], fetchers: Puller[], limit: number): Puller[] {
+  const keyOf = ({ user, repository }: Puller) => JSON.stringify([user, repository]);
+  const known = new Set(pullers.map(keyOf));
+  const others = fetchers.filter((one) => !known.has(keyOf(one)));
+  return [...pullers, ...others].sort((a, b) => b.lastPull - a.lastPull).slice(0, limit);
+}
