@@ -3,19 +3,21 @@ import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { Stream, StreamEncryption, StreamMode } from 'aws-cdk-lib/aws-kinesis';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
+import { credentialRights } from '#aws/credentials.ts';
+import { refusalRights } from '#aws/refusals.ts';
 import { secretRights } from '#aws/secret.ts';
 import { streamRights } from '#aws/stream.ts';
 import type { Variables } from '#collect/env.ts';
 import type { ResolvedSettings } from '#settings/schema.ts';
 import { CollectServers } from './collect-fargate.ts';
 import { explain } from './explain.ts';
-import { StageFunction } from './function.ts';
+import { rightsTo, StageFunction } from './function.ts';
 import type { Network } from './network.ts';
+import type { Stores } from './stores.ts';
 
 export interface CollectProps {
   settings: ResolvedSettings;
-  /** Namespace of the metrics. */
-  metrics: string;
+  stores: Stores;
   network?: Network;
 }
 
@@ -27,7 +29,7 @@ export class Collect extends Construct {
   /** Beside the function, where the setting says so: it goes on for registries, whose throttle no flood of hits shares. */
   readonly servers?: CollectServers;
 
-  constructor(scope: Construct, id: string, { settings, metrics, network }: CollectProps) {
+  constructor(scope: Construct, id: string, { settings, stores, network }: CollectProps) {
     super(scope, id);
     const { stream, retentionHours, trustedProxies, logDays } = settings;
     this.stream = new Stream(this, 'Stream', {
@@ -44,7 +46,9 @@ export class Collect extends Construct {
       STREAM: this.stream.streamName,
       WEBHOOK_TOKEN_ID: this.token.secretArn,
       TRUSTED_PROXIES: trustedProxies.join(),
-      METRICS: metrics,
+      METRICS: stores.metrics,
+      CREDENTIALS_TABLE: stores.credentials.tableName,
+      REGISTRIES: JSON.stringify(settings.registries),
     };
     this.handler = new StageFunction<Variables>(this, 'Function', {
       name: 'collect',
@@ -60,6 +64,11 @@ export class Collect extends Construct {
     for (const takes of [this.handler, this.servers?.task]) {
       takes?.may(streamRights, [this.stream.streamArn]);
       takes?.may(secretRights, [this.token.secretArn]);
+      // Tokens of registries are looked up, and their last use and what is refused noted.
+      takes?.may(
+        [...rightsTo(credentialRights, 'find', 'used'), ...rightsTo(refusalRights, 'add')],
+        [stores.credentials.tableArn],
+      );
     }
   }
 }

@@ -3,9 +3,11 @@ import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
 import { alertRights } from '#aws/alerts.ts';
 import { checkpointRights } from '#aws/checkpoints.ts';
+import { credentialRights } from '#aws/credentials.ts';
 import { eventIndexRights, eventRights } from '#aws/events.ts';
 import { lagRights } from '#aws/lag.ts';
 import { bucketRights, objectRights } from '#aws/objects.ts';
+import { refusalRights } from '#aws/refusals.ts';
 import { secretRights } from '#aws/secret.ts';
 import type { AccessSettings } from '#core/access.ts';
 import type { TileVariables, Variables } from '#serve/env.ts';
@@ -37,6 +39,7 @@ export class Serve extends Construct {
         CLIENT_SECRET_ID: settings.clientSecretArn ?? '',
         // Set by opens, once the name of the site is known.
         ACCESS: '',
+        REGISTRIES: JSON.stringify(settings.registries),
         KEEP_DAYS: String(keepDays),
         UNHEALTHY_AFTER_SECONDS: String(3 * (exportEvery + batchWindow)),
         IP_TABLE_BUILT_AT: String(ipTable(ipDatabase).builtAt),
@@ -57,12 +60,8 @@ export class Serve extends Construct {
     handler.may(rightsTo(alertRights, 'alerts', 'forget'), [stores.alerts.tableArn]);
     handler.may(
       [
-        'dynamodb:GetItem',
-        'dynamodb:PutItem',
-        'dynamodb:UpdateItem',
-        'dynamodb:DeleteItem',
-        'dynamodb:Query',
-        'dynamodb:BatchWriteItem',
+        ...rightsTo(credentialRights, 'put', 'find', 'list', 'used', 'remove', 'forget'),
+        ...rightsTo(refusalRights, 'list'),
       ],
       [stores.credentials.tableArn],
     );

@@ -37,7 +37,7 @@ export class Whalewatch extends Construct {
     const onFargate = settings.trainer === 'fargate' || settings.collector === 'fargate';
     const network = onFargate ? new Network(this, 'Network') : undefined;
     const stores = new Stores(this, 'Stores', settings);
-    const collect = new Collect(this, 'Collect', { settings, metrics: stores.metrics, network });
+    const collect = new Collect(this, 'Collect', { settings, stores, network });
     if (settings.ecr) new Ecr(this, 'Ecr', { stream: collect.stream });
     const process = new Process(this, 'Process', { settings, stores, stream: collect.stream });
     const train = new Train(this, 'Train', { settings, stores, network });

@@ -51,7 +51,12 @@ const rule = z.discriminatedUnion(
   'when',
   [
     object(
-      { name: text('a name'), when: z.literal('pushed'), repository: text('a repository, "*" for all') },
+      {
+        name: text('a name'),
+        when: z.literal('pushed'),
+        repository: text('a repository, "*" for all'),
+        registry: text('the name of a registry').optional(),
+      },
       "{ name: 'pushes', when: 'pushed', repository: 'team/*' }",
     ),
     object({ name: text('a name'), when: z.literal('first-pull') }, "{ name: 'new people', when: 'first-pull' }"),
@@ -199,6 +204,35 @@ export const shared = {
     description:
       'Whether hosts that only your own network resolves (localhost, one label, *.local, *.internal, private addresses) are on a map that everybody sees. Their hits count either way.',
   }),
+  registries: listOf(
+    object(
+      {
+        name: text(
+          'a name of a-z, 0-9, "-" and "." (at most 40), not "default"',
+          /^(?!default$)[a-z0-9]([a-z0-9.-]{0,38}[a-z0-9])?$/,
+        ),
+        hosts: listOf(text('a host name', /^[\w.:[\]-]+$/), "['registry.example.com']").optional(),
+      },
+      "{ name: 'east', hosts: ['registry-east.example.com'] }",
+    ),
+    "[{ name: 'east' }, { name: 'west' }]",
+  )
+    .check(({ value, issues }) => {
+      for (const [at, { name }] of value.entries())
+        if (value.findIndex((other) => other.name === name) < at)
+          issues.push({
+            code: 'custom',
+            path: [at, 'name'],
+            input: name,
+            message: 'must not be the name of another registry: the same repository in two registries stays two',
+          });
+    })
+    .default([])
+    .meta({
+      placeholder: 'JSON',
+      description:
+        'Registries with names and webhook tokens of their own (docs/team.md). With `hosts`, events that name another host are quarantined. Beside them the one without a name goes on: `default`.',
+    }),
   publicUrl: text(
     'https://NAME or https://NAME/BASE, without a slash at the end (http:// on loopback only)',
     /^(https:\/\/[a-z0-9.-]+|http:\/\/(127\.0\.0\.1|localhost|\[::1\]))(:\d+)?(\/[\w.~-]+)*$/,

@@ -18,6 +18,16 @@ export interface CredentialsOptions {
   clock: () => number;
 }
 
+/** The rights that each method needs on the table. */
+export const credentialRights = {
+  put: ['dynamodb:PutItem'],
+  find: ['dynamodb:GetItem'],
+  list: ['dynamodb:Query'],
+  used: ['dynamodb:UpdateItem'],
+  remove: ['dynamodb:DeleteItem'],
+  forget: ['dynamodb:Query', 'dynamodb:BatchWriteItem'],
+} satisfies Record<keyof CredentialStore, string[]>;
+
 const kinds: CredentialKind[] = ['session', 'token', 'registry'];
 
 export function openCredentials({ client, table, clock }: CredentialsOptions): CredentialStore {

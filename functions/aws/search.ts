@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { type Action, type PullClass, taughtClasses } from '#core/event.ts';
 import {
   clockSlackMs,
+  imagesIn,
   isDeleted,
   type ManifestInfo,
   manifestsIn,
@@ -13,6 +14,7 @@ import {
   toldReferences,
 } from '#core/registry/images.ts';
 import { isIndex } from '#core/registry/media-types.ts';
+import { keyMark, prefixOf } from '#core/registry/name.ts';
 import { type ImageChange, usingClasses } from '#core/registry/outdated.ts';
 import { withOthers } from '#core/registry/pullers.ts';
 import {
@@ -374,10 +376,10 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
       const events = changes.flatMap(({ kind, doc }) => (kind === 'event' ? [doc] : []));
       await bulk(documents, [...changes.map(line), ...people(changes), ...manifestsIn(events).map(manifestLine)]);
     },
-    async users({ search = '', kind, sort, limit, now }) {
+    async users({ search = '', registry, kind, sort, limit, now }) {
       const found = new Map<string, Omit<UserRow, 'days'> & { most: number }>();
       for await (const { key, doc_count, first, last } of composite(
-        [isPull, named, ...(search ? [contains('userName', search)] : [])],
+        [isPull, named, ...(search ? [contains('userName', search)] : []), ...filterOf({ registry })],
         [source('user'), source('class')],
         { first: oldestOf, last: newestOf },
       )) {
@@ -408,20 +410,20 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
       const recent: Query = { range: { time: { gte: from, lt: from + sparkDays * dayMs } } };
       if (rows.length > 0)
         for await (const { key, doc_count } of composite(
-          [isPull, recent, { terms: { user: [...days.keys()] } }],
+          [isPull, recent, { terms: { user: [...days.keys()] } }, ...filterOf({ registry })],
           [source('user'), { from: { date_histogram: { field: 'at', calendar_interval: 'day' } } }],
         ))
           days.get(String(key.user))![(Number(key.from) - from) / dayMs] = doc_count;
       return rows.map(({ most, ...row }) => ({ ...row, days: days.get(row.user)! }));
     },
-    async repositories({ sort, search = '', limit, now, halfLifeMs }) {
+    async repositories({ sort, search = '', registry, limit, now, halfLifeMs }) {
       const order = {
         popular: [{ pulls: 'desc' }, { _key: 'asc' }],
         trending: [{ 'pulls>weight': 'desc' }, { _key: 'asc' }],
         name: [{ _key: 'asc' }],
       }[sort];
-      const named = search ? [contains('repositoryName', search)] : [];
-      return repositoryRows([...named, ...(await present())], order, limit, now, halfLifeMs);
+      const filter = [...(search ? [namedLike(search)] : []), ...filterOf({ registry })];
+      return repositoryRows([...filter, ...(await present())], order, limit, now, halfLifeMs);
     },
     async catalogue({ now, halfLifeMs }) {
       const today = startOfDay(now);
@@ -524,11 +526,11 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
       const isPart: Query = { bool: { filter: [isRaw, term('digest', digest)], must_not: [term('apart', true)] } };
       return withOthers(pulled, await read([isPart]), limit);
     },
-    unused: (query) => oldestUnused(images(), query),
+    unused: (query) => oldestUnused(imagesIn(images(), query.registry), query),
     deleted,
     async imageUse(query) {
       const isUse = [isPull, named, { terms: { class: usingClasses } }, { range: { time: { gte: query.from } } }];
-      const names: string[] = 'repository' in query ? [query.repository] : [];
+      const names: string[] = 'repository' in query ? [query.repository].flat() : [];
       if ('user' in query) {
         const { aggregations } = await aggregate([...isUse, term('user', query.user)], {
           rows: {
@@ -704,10 +706,27 @@ function people(changes: SearchChange[]): { action: object; doc: object }[] {
   ];
 }
 
-function filterOf({ repository, user, from, to }: PullsQuery): Query[] {
+/** The search is for names of repositories: the registry before them is no part of one. */
+function namedLike(search: string): Query {
+  const text = search.toLowerCase().replace(/[\\*?]/g, '\\$&');
+  const unnamed = {
+    bool: { filter: [contains('repositoryName', search)], must_not: [contains('repositoryName', keyMark)] },
+  };
+  const ofNamed = { wildcard: { repositoryName: { value: `*${keyMark}*${text}*` } } };
+  return { bool: { should: [unnamed, ofNamed], minimum_should_match: 1 } };
+}
+
+/** The condition that a repository is a registry's. */
+function ofRegistry(registry: string): Query {
+  const prefix = prefixOf(registry);
+  return prefix ? { prefix: { repository: prefix } } : { bool: { must_not: contains('repository', keyMark) } };
+}
+
+function filterOf({ repository, registry, user, from, to }: PullsQuery): Query[] {
   const range = { ...(from === undefined ? {} : { gte: from }), ...(to === undefined ? {} : { lt: to }) };
   return [
-    ...(repository === undefined ? [] : [term('repository', repository)]),
+    ...(repository === undefined ? [] : [{ terms: { repository: [repository].flat() } }]),
+    ...(registry === undefined ? [] : [ofRegistry(registry)]),
     ...(user === undefined ? [] : [term('user', user)]),
     ...(Object.keys(range).length === 0 ? [] : [{ range: { time: range } }]),
   ];

@@ -2,17 +2,23 @@ import { type Context, Hono } from 'hono';
 import { cors } from 'hono/cors';
 import { isbot } from 'isbot';
 import { packLines } from '#core/bytes/pack.ts';
-import { type StreamRecord, StreamRefused, type StreamWriter } from '#core/stores.ts';
+import { type RefusalStore, type StreamRecord, StreamRefused, type StreamWriter } from '#core/stores.ts';
 import { clientAddress, proxyMatcher } from '#http/address.ts';
 import { readBody } from '#http/body.ts';
 import { ApiError, answerErrors } from '#http/errors.ts';
 import { readHits } from './hits.ts';
-import { authorized, readWebhook, rejected } from './webhook.ts';
+import { refusalCounter } from './refusals.ts';
+import { type SenderOptions, senders } from './senders.ts';
+import { readWebhook, rejected, tokenOf } from './webhook.ts';
 
 export interface CollectOptions {
   stream: StreamWriter;
-  /** The webhook's token, read anew for each request so that a rotated one counts at once. */
+  /** The token of the default registry, read anew for each request so that a rotated one counts at once. */
   token: () => Promise<string>;
+  /** The tokens that registries were given since, and registries with names. */
+  senders?: Omit<SenderOptions, 'token' | 'clock'>;
+  /** Where posts that did not count are counted. */
+  refusals?: Pick<RefusalStore, 'add'>;
   /** Address of the connection a request came over. */
   peer: (request: Request, env: unknown) => string;
   /** Proxies whose X-Forwarded-For is believed: addresses, ranges, `loopback`. */
@@ -26,7 +32,7 @@ const webhookBytes = 4 * 1024 * 1024;
 const hitsBytes = 1024 * 1024;
 
 /**
- * The two ways in. Everything that arrives becomes stream records; nothing else is called, so that a registry never waits.
+ * The two ways in. Everything that arrives becomes stream records; beside the stream only the store of tokens is asked.
  */
 export function collectApp(options: CollectOptions): Hono {
   const app = new Hono();
@@ -39,9 +45,11 @@ export function collectApp(options: CollectOptions): Hono {
  * The routes of collectApp in an app that handles errors (answerErrors). No middleware goes before them: that a response is made
  * once is half of what a server can take.
  */
-export function addCollectRoutes(app: Hono, options: Omit<CollectOptions, 'report'>): void {
-  const { stream, token, peer, clock, newKey } = options;
+export function addCollectRoutes(app: Hono, options: CollectOptions): void {
+  const { stream, token, peer, clock, newKey, report } = options;
   const isProxy = proxyMatcher(options.trustedProxies);
+  const senderOf = senders({ ...options.senders, token, clock });
+  const refusals = refusalCounter(options.refusals, clock, report);
 
   const put = async (records: StreamRecord[]) => {
     try {
@@ -56,14 +64,24 @@ export function addCollectRoutes(app: Hono, options: Omit<CollectOptions, 'repor
 
   app.post('/v1/registry-events', async (c) => {
     const header = (name: string) => c.req.header(name);
-    if (!authorized(header, await token()))
+    const given = tokenOf(header);
+    const sender = given === undefined ? undefined : await senderOf(given);
+    if (!sender) {
+      await refusals.count(given === undefined ? 'no-token' : 'wrong-token');
       throw new ApiError(401, 'unauthorized', 'Send the webhook token as "Authorization: Bearer TOKEN".');
+    }
     const { bytes, tooLong } = await readBody(c.req.raw, webhookBytes);
     const text = bytes.toString('utf8');
-    const { records, ...counts } = tooLong
-      ? rejected(text, `the body is longer than ${webhookBytes} bytes`, clock())
-      : readWebhook(text, clock(), header);
-    await put(records);
+    const { records, refused, ...counts } = tooLong
+      ? rejected(text, `the body is longer than ${webhookBytes} bytes`, clock(), 'too-large', sender)
+      : readWebhook(text, clock(), header, sender);
+    try {
+      await put(records);
+    } catch (cause) {
+      await refusals.count('stream-refused', sender.name);
+      throw cause;
+    }
+    await refusals.count(refused, sender.name);
     return c.json(counts, 202);
   });
 

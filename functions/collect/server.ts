@@ -1,18 +1,25 @@
 // The server of a Fargate task: told to stop, it answers what it has taken and ends.
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { dynamoClient } from '#aws/clients.ts';
 import { clock, newId } from '#aws/clock.ts';
+import { openCredentials } from '#aws/credentials.ts';
 import { number } from '#aws/env.ts';
 import { info, report } from '#aws/log.ts';
+import { openRefusals } from '#aws/refusals.ts';
 import { openSecret } from '#aws/secret.ts';
 import { openStream, streamClient } from '#aws/stream.ts';
+import type { Registry } from '#core/registry/name.ts';
 import { readServerVariables } from './env.ts';
 import { listen } from './listen.ts';
 
-const { STREAM, WEBHOOK_TOKEN_ID, TRUSTED_PROXIES, PORT } = readServerVariables();
+const { STREAM, WEBHOOK_TOKEN_ID, TRUSTED_PROXIES, CREDENTIALS_TABLE, REGISTRIES, PORT } = readServerVariables();
+const table = { client: dynamoClient(), table: CREDENTIALS_TABLE, clock };
 
 const { port, stop } = await listen({
   stream: openStream({ client: streamClient(), stream: STREAM }),
   token: openSecret(new SecretsManagerClient({}), WEBHOOK_TOKEN_ID, clock),
+  senders: { credentials: openCredentials(table), registries: JSON.parse(REGISTRIES) as Registry[] },
+  refusals: openRefusals(table),
   trustedProxies: TRUSTED_PROXIES.split(',').filter(Boolean),
   port: number('PORT', PORT),
   ...{ clock, newKey: newId, report },

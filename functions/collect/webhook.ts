@@ -3,10 +3,11 @@ import { packLines } from '#core/bytes/pack.ts';
 import type { RegistryEvent, RegistryLine, RejectedLine } from '#core/event.ts';
 import { structured } from '#core/registry/dialects/cloudevents.ts';
 import { jsonOf } from '#core/registry/fields.ts';
+import { defaultRegistry, eventOf, type Registry } from '#core/registry/name.ts';
 import { normalise } from '#core/registry/normalise.ts';
 import { setAsideText } from '#core/registry/quarantine.ts';
-import type { StreamRecord } from '#core/stores.ts';
-import { bearerOf, sameToken } from '#http/bearer.ts';
+import type { RefusalReason, StreamRecord } from '#core/stores.ts';
+import { bearerOf } from '#http/bearer.ts';
 
 /** Keeps what is stored of an event below the 400 KB of a DynamoDB item. */
 const eventBytes = 320 * 1024;
@@ -29,26 +30,29 @@ export function tokenOf(header: Header): string | undefined {
   return bearerOf(authorization) ?? password ?? header('x-jfrog-event-auth');
 }
 
-/** Whether a request carries the token. */
-export const authorized = (header: Header, token: string): boolean => sameToken(tokenOf(header) ?? '', token);
-
 /** What a webhook body becomes: stream records, and how many events were accepted, ignored and quarantined. */
 export interface Webhook {
   records: StreamRecord[];
   accepted: number;
   ignored: number;
   quarantined: number;
+  /** Why some of it was quarantined. */
+  refused?: RefusalReason;
 }
 
+const unnamed: Registry = { name: defaultRegistry };
+const noHeader: Header = () => undefined;
+
 /** Never throws: what can't be understood becomes a line for the quarantine, with its reason. */
-export function readWebhook(text: string, now: number, header: Header = () => undefined): Webhook {
+export function readWebhook(text: string, now: number, header = noHeader, registry = unnamed): Webhook {
   let body: unknown;
   try {
     body = structured(JSON.parse(text), header);
   } catch (cause) {
-    return rejected(text, `the body is not JSON${placeOf(cause as Error)}`, now);
+    return rejected(text, `the body is not JSON${placeOf(cause as Error)}`, now, 'not-json', registry);
   }
-  const { events, ignored, rejected: refused } = normalise(body, { receivedAt: now });
+  const { events: read, ignored, rejected: refused } = normalise(body, { receivedAt: now, hosts: registry.hosts });
+  const events = read.map((event) => eventOf(registry.name, event));
   const lines = new Map<string, string[]>();
   const quarantined = refused.map(({ reason, event }) => ({ reason, text: () => jsonOf(event) ?? text }));
   for (const event of events) {
@@ -57,9 +61,12 @@ export function readWebhook(text: string, now: number, header: Header = () => un
     if (bytes <= eventBytes) add(lines, key(event), line);
     else quarantined.push({ reason: `the event has ${bytes} bytes, more than ${eventBytes}`, text: () => line });
   }
-  for (const { reason, text } of quarantined) add(lines, 'rejected', rejectedLine(text(), reason, now));
+  for (const { reason, text } of quarantined) add(lines, 'rejected', rejectedLine(text(), reason, now, registry));
   const accepted = events.length + refused.length - quarantined.length;
-  return { records: pack(lines), accepted, ignored, quarantined: quarantined.length };
+  const counts = { accepted, ignored, quarantined: quarantined.length };
+  if (quarantined.length === 0) return { records: pack(lines), ...counts };
+  const isForeign = refused.some(({ unknownHost }) => unknownHost);
+  return { records: pack(lines), ...counts, refused: isForeign ? 'unknown-host' : 'not-understood' };
 }
 
 /** Where JSON.parse stopped; the rest of its message quotes the body. */
@@ -70,13 +77,20 @@ function placeOf({ message }: Error): string {
 }
 
 /** A whole body that could not be read, for the quarantine. */
-export function rejected(text: string, reason: string, now: number): Webhook {
-  const lines = new Map([['rejected', [rejectedLine(text, reason, now)]]]);
-  return { records: pack(lines), accepted: 0, ignored: 0, quarantined: 1 };
+export function rejected(
+  text: string,
+  reason: string,
+  now: number,
+  refused: RefusalReason,
+  registry = unnamed,
+): Webhook {
+  const lines = new Map([['rejected', [rejectedLine(text, reason, now, registry)]]]);
+  return { records: pack(lines), accepted: 0, ignored: 0, quarantined: 1, refused };
 }
 
-function rejectedLine(text: string, reason: string, receivedAt: number): string {
-  return JSON.stringify({ type: 'rejected', receivedAt, reason, body: setAsideText(text) } satisfies RejectedLine);
+function rejectedLine(text: string, reason: string, receivedAt: number, { name }: Registry): string {
+  const line: RejectedLine = { type: 'rejected', receivedAt, reason, body: setAsideText(text) };
+  return JSON.stringify(name === defaultRegistry ? line : { ...line, registry: name });
 }
 
 /** One person's events keep their order: they share a partition key. */

@@ -31,6 +31,8 @@ export interface RejectedLine {
   reason: string;
   /** The text, addresses masked, cut at 64 KiB. */
   body: string;
+  /** The named registry that sent it. */
+  registry?: string;
 }
 
 /** A notification as the registry wrote it, put into the stream past collect (EventBridge on AWS): process normalises it. */
@@ -51,6 +53,7 @@ export interface RegistryEvent {
   /** `manifest` counts; `blob` is a layer or config; `other` is a delete, which has no media type. */
   kind: 'manifest' | 'blob' | 'other';
   method: string;
+  /** As the registry calls it; from collect on, of a named registry, its key (registry/name.ts). */
   repository: string;
   tag?: string;
   digest?: string;
@@ -119,4 +122,6 @@ export interface Quarantined {
   position: string;
   /** The offending text with addresses removed, cut at 64 KiB. */
   body: string;
+  /** The named registry that sent it. */
+  registry?: string;
 }

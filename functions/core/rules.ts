@@ -1,8 +1,15 @@
 // Rules: each sends an alert when something happens. The owner writes them in the settings.
 import type { StoredEvent } from './event.ts';
+import { defaultRegistry, imageText, partsOf } from './registry/name.ts';
 
 export type Rule = { name: string } & (
-  | { when: 'pushed' /** `*` stands for any run of characters: `team/*`. */; repository: string }
+  | {
+      when: 'pushed';
+      /** `*` stands for any run of characters: `team/*`. */
+      repository: string;
+      /** Left out: every registry. */
+      registry?: string;
+    }
   | { when: 'first-pull' }
   | { when: 'new-country' /** `*` stands for any run of characters; left out: every domain. */; domain?: string }
   | { when: 'hits-per-minute'; over: number }
@@ -17,7 +24,15 @@ export interface Alert {
   when: Rule['when'];
   text: string;
   /** What the text is made of; `user` names a person. */
-  data: { user?: string; repository?: string; tag?: string; domain?: string; country?: string; hits?: number };
+  data: {
+    user?: string;
+    repository?: string;
+    registry?: string;
+    tag?: string;
+    domain?: string;
+    country?: string;
+    hits?: number;
+  };
 }
 
 /** Events that arrive later than this send no alert: an import must not. */
@@ -29,20 +44,27 @@ export function fits(pattern: string, name: string): boolean {
   return new RegExp(`^${literal.join('.*')}$`, 's').test(name);
 }
 
+/** A repository, and its registry if that has a name. */
+function placeOf(key: string) {
+  const { registry, repository } = partsOf(key);
+  return { repository, ...(registry === defaultRegistry ? {} : { registry }) };
+}
+
 type Content = Omit<Alert, 'id' | 'rule'>;
 
 export function pushedAlert({ time, user, repository, tag }: StoredEvent): Content {
   const by = user ? ` by ${user}` : '';
-  const text = `${repository}${tag ? `:${tag}` : ''} was pushed${by}`;
-  return { time, when: 'pushed', text, data: { repository, ...(tag ? { tag } : {}), ...(user ? { user } : {}) } };
+  const text = `${imageText(repository, tag ? `:${tag}` : '')} was pushed${by}`;
+  const data = { ...placeOf(repository), ...(tag ? { tag } : {}), ...(user ? { user } : {}) };
+  return { time, when: 'pushed', text, data };
 }
 
 export function firstPullAlert({ time, user, repository }: StoredEvent): Content {
   return {
     time,
     when: 'first-pull',
-    text: `${user} pulls for the first time: ${repository}`,
-    data: { user, repository },
+    text: `${user} pulls for the first time: ${imageText(repository)}`,
+    data: { user, ...placeOf(repository) },
   };
 }
 

@@ -187,7 +187,10 @@ export interface CatalogueRow {
 export const recentHalfLives = 10;
 
 export interface PullsQuery {
-  repository?: string;
+  /** Several: of all of these together. */
+  repository?: string | string[];
+  /** All repositories of this registry only. */
+  registry?: string;
   user?: string;
   /** Milliseconds, from <= time < to. */
   from?: number;
@@ -279,6 +282,7 @@ export interface ImageUse {
 
 export interface UsersQuery {
   search?: string;
+  registry?: string;
   kind?: PullClass;
   /** Newest pull first, most pulls first, newest first pull first, by name. */
   sort: 'recent' | 'pulls' | 'new' | 'name';
@@ -314,6 +318,7 @@ export interface SearchStore {
   repositories(query: {
     sort: 'popular' | 'trending' | 'name';
     search?: string;
+    registry?: string;
     limit: number;
     now: number;
     halfLifeMs: number;
@@ -334,13 +339,14 @@ export interface SearchStore {
    */
   pullers(query: {
     digest?: string;
-    repository?: string;
+    repository?: string | string[];
+    registry?: string;
     from?: number;
     to?: number;
     limit: number;
   }): Promise<Puller[]>;
   /** What was pushed before `since` and is not in use (core/registry/images.ts), the oldest push first. */
-  unused(query: { since: number; limit: number }): Promise<UnusedImage[]>;
+  unused(query: { since: number; registry?: string; limit: number }): Promise<UnusedImage[]>;
   /** Repositories of which nothing is left, sorted: a push brings one back. Their history stays. */
   deleted(): Promise<string[]>;
   /**
@@ -348,7 +354,7 @@ export interface SearchStore {
    * and when these were pushed and deleted last. Every repository the user pulled since, where only `user` is given, at most
    * `mostRepositories`, newest pull first.
    */
-  imageUse(query: { repository: string; from: number } | { user: string; from: number }): Promise<ImageUse>;
+  imageUse(query: { repository: string | string[]; from: number } | { user: string; from: number }): Promise<ImageUse>;
   /** The pulls that training reads: one row a person and repository, sorted by (user, repository), anonymous left out. */
   pairs(query: PairsQuery): AsyncIterable<Pair>;
   /** Replaces the saved recommendations of these people; a row without items removes what was saved. */
@@ -422,4 +428,37 @@ export interface CredentialStore {
   remove(kind: CredentialKind, digest: string): Promise<boolean>;
   /** Removes what speaks for a user; returns how many. */
   forget(user: string): Promise<number>;
+}
+
+// --- refusals -------------------------------------------------------------------------------------------------------
+
+/** Why a registry's post did not count, or not all of it. */
+export const refusalReasons = [
+  'no-token',
+  'wrong-token',
+  'too-large',
+  'not-json',
+  'unknown-host',
+  'not-understood',
+  'stream-refused',
+] as const;
+export type RefusalReason = (typeof refusalReasons)[number];
+
+/** Posts of one reason; `registry` is whose token they carried, '' where they carried none that counts. */
+export interface Refusal {
+  reason: RefusalReason;
+  registry: string;
+  posts: number;
+  /** Milliseconds since the epoch. */
+  lastAt: number;
+}
+
+/** Counts of posts are kept by UTC day, this many days. */
+export const refusalDays = 7;
+
+export interface RefusalStore {
+  /** Adds posts to the count of the day of `lastAt`. */
+  add(refusal: Refusal): Promise<void>;
+  /** Sums of the last days, one a reason and registry, the newest first. */
+  list(): Promise<Refusal[]>;
 }

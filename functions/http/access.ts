@@ -34,6 +34,7 @@ const rows: Record<string, Needs> = {
   'GET /v1/unused': 'team',
   'GET /v1/model': 'team',
   'GET /v1/alerts': 'team',
+  'GET /v1/registries': 'user',
 
   'GET /v1/health': 'owner',
   'GET /v1/quarantine': 'owner',
@@ -43,6 +44,9 @@ const rows: Record<string, Needs> = {
   'GET /v1/tokens': 'owner',
   'POST /v1/tokens': 'owner',
   'DELETE /v1/tokens': 'owner',
+  'GET /v1/registries/tokens': 'owner',
+  'POST /v1/registries/tokens': 'owner',
+  'DELETE /v1/registries/tokens': 'owner',
   'GET /v1/sessions': 'owner',
   'DELETE /v1/sessions': 'owner',
 

@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import type { StoredEvent } from '#core/event.ts';
 import type { Delta } from '#core/hits/delta.ts';
+import { partsOf } from '#core/registry/name.ts';
 import { byTime, isManifestPull, isManifestPush } from '#core/registry/pull.ts';
 import { coveredPushes, retryMs } from '#core/registry/push.ts';
 import {
@@ -63,7 +64,7 @@ export function notifier(options: NotifyOptions): ((batch: Batch) => Promise<voi
     for (const event of batch.events) {
       const { id, time, tag, user, repository } = event;
       if (!isManifestPush(event) || !tag || event.class === 'signature') continue;
-      if (!isNews(time, batch) || !fits(rule.repository, repository)) continue;
+      if (!isNews(time, batch) || !isOf(rule, repository)) continue;
       const around = await events.events(user, repository, time - retryMs, time);
       if (!coveredPushes(around).has(id)) await tell(rule, id, pushedAlert(event));
     }
@@ -118,6 +119,11 @@ export function notifier(options: NotifyOptions): ((batch: Batch) => Promise<voi
     if (known.size >= knownPairs) known.clear();
     known.add(text);
   }
+}
+
+function isOf({ registry, repository }: Rule & { when: 'pushed' }, key: string): boolean {
+  const pushed = partsOf(key);
+  return fits(repository, pushed.repository) && (registry === undefined || registry === pushed.registry);
 }
 
 const keyOf = (rule: Rule, happening: string) => JSON.stringify([rule.name, happening]);

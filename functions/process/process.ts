@@ -74,9 +74,12 @@ async function write(
 
   for (const { sequenceNumber, data, arrivedAt } of records) {
     const position = (line: number) => `${shard}:${sequenceNumber}:${line}`;
-    const quarantine = (line: number, reason: string, body: string) => {
+    const quarantine = (line: number, reason: string, body: string, registry?: string) => {
       const text = setAsideText(body);
-      setAside.push({ id: position(line), time: arrivedAt, reason, position: position(line), body: text });
+      setAside.push({
+        ...{ id: position(line), time: arrivedAt, reason, position: position(line), body: text },
+        ...(registry === undefined ? {} : { registry }),
+      });
     };
     const before = builder.promptHits;
     readLines(data, {
@@ -85,7 +88,7 @@ async function write(
       },
       other(line, number) {
         const parsed = line as RegistryLine | RejectedLine | NotificationLine;
-        if (parsed.type === 'rejected') quarantine(number, textOf(parsed.reason), textOf(parsed.body));
+        if (parsed.type === 'rejected') quarantine(number, textOf(parsed.reason), textOf(parsed.body), parsed.registry);
         else if (parsed.type === 'notification') {
           const { events, rejected } = normalise(parsed.body, { receivedAt: arrivedAt });
           for (const event of events)

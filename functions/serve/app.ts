@@ -1,6 +1,7 @@
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { mapFor } from '#core/access.ts';
+import type { Registry } from '#core/registry/name.ts';
 import type { AlertFeed, SearchStore } from '#core/stores.ts';
 import { assertRow } from '#http/access.ts';
 import { readBody } from '#http/body.ts';
@@ -17,6 +18,7 @@ import { describeTokens, openApiDocument } from './openapi.ts';
 import { router } from './parameters.ts';
 import type { ModelSource } from './recommender/models.ts';
 import { recommendationRoutes } from './recommender/recommendations.ts';
+import { registriesOf, registryRoutes } from './registries.ts';
 import { outdatedRoutes } from './registry/outdated.ts';
 import { peopleRoutes } from './registry/people.ts';
 import { repositoryRoutes } from './registry/repositories.ts';
@@ -24,6 +26,8 @@ import { cookieName, sessionRoutes } from './session.ts';
 import type { SignIn } from './sign-in.ts';
 
 export interface ServeOptions extends HealthOptions {
+  /** Those with names, of the settings. */
+  registries?: Registry[];
   access: SignIn;
   search: SearchStore;
   /** Messages of the rules, where they are kept for the page. */
@@ -44,6 +48,7 @@ const listBytes = 2 * 1024 * 1024;
 export function serveApp(options: ServeOptions): OpenAPIHono {
   const { snapshots, anonymousSnapshots = noSnapshots, clock, report } = options;
   const { publicMap, credentials } = options.access;
+  const registries = registriesOf(options.registries);
   const app = router();
   answerErrors(app, report);
   app.use('*', access(options.access));
@@ -59,10 +64,11 @@ export function serveApp(options: ServeOptions): OpenAPIHono {
     mapRoutes((c) => (seenBy(c) === 'names' ? snapshots : anonymousSnapshots), clock),
   );
   app.route('/', hitRoutes({ ...options, seenBy }));
-  app.route('/', peopleRoutes({ ...options, credentials }));
-  app.route('/', repositoryRoutes(options));
-  app.route('/', outdatedRoutes(options));
-  app.route('/', recommendationRoutes(options));
+  app.route('/', peopleRoutes({ ...options, credentials, registries }));
+  app.route('/', repositoryRoutes({ ...options, registries }));
+  app.route('/', outdatedRoutes({ ...options, registries }));
+  app.route('/', recommendationRoutes({ ...options, registries }));
+  app.route('/', registryRoutes({ registries, credentials, clock }));
   app.route('/', healthRoutes(options));
   app.route('/', alertRoutes(options.alerts));
   app.route('/', credentialRoutes({ ...options.access, clock }));

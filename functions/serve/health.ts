@@ -2,8 +2,17 @@ import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { readManifest } from '#core/hits/manifest.ts';
 import { cardInService, readModels } from '#core/recommender/model-list.ts';
 import { knownAgent } from '#core/registry/classify.ts';
-import type { CheckpointStore, EventStore, ObjectStore, SearchStore } from '#core/stores.ts';
+import {
+  type CheckpointStore,
+  type EventStore,
+  type ObjectStore,
+  type RefusalStore,
+  refusalDays,
+  refusalReasons,
+  type SearchStore,
+} from '#core/stores.ts';
 import { failures, iso, json, limit, pageOf, router } from './parameters.ts';
+import { registryShown } from './registries.ts';
 import { renewed } from './renewed.ts';
 
 /** How far process is behind in one shard. */
@@ -21,6 +30,8 @@ export interface HealthOptions {
   lag: () => Promise<ShardLag[]>;
   /** When the IP table was built, milliseconds; undefined when unknown. */
   ipTableBuiltAt: () => Promise<number | undefined>;
+  /** Posts of registries that did not count. */
+  refusals?: Pick<RefusalStore, 'list'>;
   /** Seconds of lag or of unfolded commits from which the answer is 503. */
   unhealthyAfterSeconds: number;
   clock: () => number;
@@ -43,6 +54,18 @@ const report = z
     points: age,
     model: age.openapi({ description: 'When the model in service was trained' }),
     ipTable: age,
+    refused: z
+      .array(
+        z.object({
+          reason: z.enum(refusalReasons),
+          registry: z.string().optional().openapi({ description: 'Whose token the posts carried' }),
+          posts: z.int(),
+          lastAt: z.iso.datetime(),
+        }),
+      )
+      .openapi({
+        description: `Posts of registries of the last ${refusalDays} days that did not count, or not all of them, the newest first`,
+      }),
     unknownAgents: z.array(z.object({ client: z.string(), pulls: z.int() })).openapi({
       description:
         'Clients of the last 7 days that no class rule knows, most pulls first: they count as people until a rule says otherwise',
@@ -71,6 +94,7 @@ export const quarantine = createRoute({
           reason: z.string(),
           position: z.string(),
           body: z.string(),
+          registry: registryShown,
         }),
       ),
       'Set aside',
@@ -90,6 +114,11 @@ export function healthRoutes(options: HealthOptions): OpenAPIHono {
       }),
     { clock, report, longestMs: 60_000 },
   );
+  // The same holds for what others knocked with.
+  const nothing = (cause: unknown) => {
+    report(cause);
+    return [];
+  };
   const app = router();
   app.openapi(health, async (c) => {
     const body = await check(options);
@@ -102,7 +131,8 @@ export function healthRoutes(options: HealthOptions): OpenAPIHono {
   });
   return app;
 
-  async function check({ checkpoints, objects, lag, ipTableBuiltAt, unhealthyAfterSeconds }: HealthOptions) {
+  async function check(options: HealthOptions) {
+    const { checkpoints, objects, lag, ipTableBuiltAt, refusals, unhealthyAfterSeconds } = options;
     const now = clock();
     const { manifest } = await readManifest(objects);
     const reasons: string[] = [];
@@ -130,6 +160,10 @@ export function healthRoutes(options: HealthOptions): OpenAPIHono {
       points: ageOf(manifest.updatedAt || undefined, now),
       model: ageOf(model?.trainedAt, now),
       ipTable: ageOf(await ipTableBuiltAt(), now),
+      refused: ((await refusals?.list().catch(nothing)) ?? []).map(({ reason, registry, posts, lastAt }) => ({
+        ...{ reason, posts, lastAt: iso(lastAt) },
+        ...(registry === '' ? {} : { registry }),
+      })),
       unknownAgents: await unknownAgents(),
     };
   }

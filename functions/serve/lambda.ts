@@ -11,8 +11,10 @@ import { gatewayHandler, peerOf } from '#aws/gateway.ts';
 import { openLag } from '#aws/lag.ts';
 import { counter, report } from '#aws/log.ts';
 import { openObjects } from '#aws/objects.ts';
+import { openRefusals } from '#aws/refusals.ts';
 import { openSecret } from '#aws/secret.ts';
 import type { AccessSettings } from '#core/access.ts';
+import type { Registry } from '#core/registry/name.ts';
 import { serveApp } from './app.ts';
 import { readVariables } from './env.ts';
 import { objectSnapshots } from './map/snapshots.ts';
@@ -28,6 +30,8 @@ const checkpoints = openCheckpoints({ client, table: variables.CHECKPOINTS_TABLE
 
 const app = serveApp({
   ...{ objects, checkpoints, clock, report },
+  registries: JSON.parse(variables.REGISTRIES) as Registry[],
+  refusals: openRefusals({ client, table: variables.CREDENTIALS_TABLE, clock }),
   events: openEvents({ client, table: variables.EVENTS_TABLE, keyTable: variables.KEYS_TABLE, clock }),
   search: searchStore(variables.SEARCH_ENDPOINT, variables.SEARCH_SIGNED === 'true', 'serve'),
   alerts: openAlerts({ client, table: variables.ALERTS_TABLE, clock }),

@@ -6,6 +6,7 @@ import type * as health from './health.ts';
 import type * as clusters from './map/clusters.ts';
 import type * as hits from './map/hits.ts';
 import type * as recommendations from './recommender/recommendations.ts';
+import type * as registries from './registries.ts';
 import type * as outdated from './registry/outdated.ts';
 import type * as people from './registry/people.ts';
 import type * as repositories from './registry/repositories.ts';
@@ -19,6 +20,7 @@ type Module =
   | typeof outdated
   | typeof people
   | typeof recommendations
+  | typeof registries
   | typeof repositories;
 
 /** Every exported route of these modules. */

@@ -1,5 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { accessSync, chmodSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join, resolve } from 'node:path';
 import { SettingError } from '#settings/read.ts';
 
@@ -22,14 +32,26 @@ export function usedFolder(data: string): string {
   throw new SettingError(`--data ${folder} holds no data: name the folder that npm start -- --data DIR uses`);
 }
 
-/** The webhook's token: made once, kept readable by its owner only. */
+/** The default registry's token: made once, kept readable by its owner only. Read each time: a new one counts at once. */
 export function keptToken(folder: string): string {
   const file = join(folder, 'token');
+  if (!existsSync(file)) newKeptToken(folder, 'wx');
+  const token = readFileSync(file, 'utf8').trim();
+  if (token.length < 16) throw new Error(`${file} holds no token: remove it, and a new one is made`);
+  return token;
+}
+
+/** Makes another token in its place. */
+export function newKeptToken(folder: string, flag: 'w' | 'wx' = 'w'): void {
+  const [file, draft] = [join(folder, 'token'), join(folder, `token-${randomBytes(8).toString('hex')}`)];
+  writeFileSync(draft, `${randomBytes(24).toString('base64url')}\n`, { flag: 'wx', mode: 0o600 });
   try {
-    writeFileSync(file, `${randomBytes(24).toString('base64url')}\n`, { flag: 'wx', mode: 0o600 });
+    // Whole or not at all: the server may be reading it.
+    if (flag === 'w') renameSync(draft, file);
+    else linkSync(draft, file);
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause;
-    chmodSync(file, 0o600);
+  } finally {
+    rmSync(draft, { force: true });
   }
-  return readFileSync(file, 'utf8').trim();
 }

@@ -21,8 +21,9 @@ import { clock, type LocalStores, newId } from './stores/stores.ts';
 
 export interface ServerOptions {
   stores: LocalStores;
-  settings: Pick<ResolvedSettings, 'keepDays' | 'trustedProxies' | 'listen' | 'clientSecret'>;
-  token: string;
+  settings: Pick<ResolvedSettings, 'keepDays' | 'trustedProxies' | 'listen' | 'clientSecret' | 'registries'>;
+  /** The default registry's webhook token, asked for each post. */
+  token: () => string;
   web: string;
   report: (cause: unknown) => void;
   access: AccessSettings;
@@ -39,11 +40,14 @@ export function localApp({ stores, settings, token, web, report, access }: Serve
   // Before everything that is done about who may read.
   addCollectRoutes(app, {
     stream: stores.stream,
-    token: async () => token,
+    token: async () => token(),
+    senders: { credentials: stores.credentials, registries: settings.registries },
+    refusals: stores.refusals,
     peer: (_request, env) => peerOf(env),
     trustedProxies: settings.trustedProxies,
     clock,
     newKey: newId,
+    report,
   });
   app.use(isClosed(access, host) ? localUserOnly : ownHostOnly(access.publicUrl, host));
   if (base !== '/') app.use(slashAfterBase(base));
@@ -51,6 +55,7 @@ export function localApp({ stores, settings, token, web, report, access }: Serve
     '/',
     serveApp({
       ...stores,
+      registries: settings.registries,
       access: openSignIn({
         ...{ settings: access, credentials: stores.credentials, clock },
         peer: (c) => peerOf(c.env),

@@ -30,7 +30,7 @@ async function start(settings: ResolvedSettings): Promise<void> {
   const folder = openFolder(settings.data);
   holdFolder(folder, 'npm start');
   if (settings.opensearch) await reach(settings.opensearch);
-  const token = settings.token ?? keptToken(folder);
+  const token = () => settings.token ?? keptToken(folder);
   const web = await buildPages({ begin: () => console.log('building the pages, once') });
   const stores = openStores(folder, settings.opensearch);
   const search = settings.opensearch ? stores.search : openReader(join(folder, 'search.db'));
@@ -51,10 +51,13 @@ async function start(settings: ResolvedSettings): Promise<void> {
   );
   const demonstration = settings.demo ? startDemo() : undefined;
 
+  const named = settings.registries
+    .map(({ name }) => `\n            ${name}: npm run token -- add --registry ${name}`)
+    .join('');
   console.log(`
   Page      ${origin}/
   Webhook   ${origin}/v1/registry-events
-            Authorization: Bearer ${token}
+            Authorization: Bearer ${token()}${named}
   Beacon    <script defer src="${origin}/hit.js"></script>
   Data      ${folder}${settings.demo ? '\n  Demo      marked traffic (demo-…, *.demo.example) is being sent' : ''}
 `);
@@ -72,7 +75,7 @@ async function start(settings: ResolvedSettings): Promise<void> {
   async function send(path: string, body: unknown, from?: string): Promise<void> {
     const headers = {
       'Content-Type': 'application/json',
-      Authorization: `Bearer ${token}`,
+      Authorization: `Bearer ${token()}`,
       ...(from ? { 'X-Forwarded-For': from } : {}),
     };
     const answer = await fetch(loopback + path, { method: 'POST', headers, body: JSON.stringify(body) });

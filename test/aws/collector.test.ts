@@ -41,6 +41,8 @@ test('a server told to stop under load has put exactly the hits that it answered
         TRUSTED_PROXIES: '127.0.0.0/8',
         PORT: '0',
         METRICS: 'whalewatch',
+        CREDENTIALS_TABLE: 'credentials',
+        REGISTRIES: '[]',
       },
     },
     stdio: ['ignore', 'pipe', 'inherit'],

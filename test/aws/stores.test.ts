@@ -17,6 +17,7 @@ import { openCredentials } from '#aws/credentials.ts';
 import { newestIndex, openEvents } from '#aws/events.ts';
 import { openObjects } from '#aws/objects.ts';
 import { openSearchCall } from '#aws/opensearch.ts';
+import { openRefusals } from '#aws/refusals.ts';
 import { openSearch } from '#aws/search.ts';
 import { openStream } from '#aws/stream.ts';
 import { alertContract } from '../contracts/alerts.ts';
@@ -25,6 +26,7 @@ import { claimContract } from '../contracts/claims.ts';
 import { credentialContract } from '../contracts/credentials.ts';
 import { eventContract } from '../contracts/events.ts';
 import { objectContract } from '../contracts/objects.ts';
+import { refusalContract } from '../contracts/refusals.ts';
 import { searchContract } from '../contracts/search.ts';
 import { streamContract } from '../contracts/stream.ts';
 import { notInstalled, startMiniStack, startOpenSearch } from './servers.ts';
@@ -115,6 +117,10 @@ async function contracts() {
 
   credentialContract('DynamoDB credentials', async (clock) =>
     openCredentials({ client, table: await makeTable(['pk', 'sk']), clock }),
+  );
+
+  refusalContract('DynamoDB refusals', async (clock) =>
+    openRefusals({ client, table: await makeTable(['pk', 'sk']), clock }),
   );
 
   claimContract('DynamoDB claims', async () =>

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { authorized, readWebhook } from '#collect/webhook.ts';
+import { readWebhook, tokenOf } from '#collect/webhook.ts';
 import type { RegistryLine, RejectedLine } from '#core/event.ts';
 
 const now = Date.parse('2026-11-21T12:00:00Z');
@@ -97,7 +97,7 @@ test('a body becomes records that the stream takes, however much of it is set as
 });
 
 test('a token comes as Bearer, as the password of the URL, or as the secret of Artifactory', () => {
-  const carries = (headers: Record<string, string>) => authorized((name) => headers[name], 'whale:42');
+  const carries = (headers: Record<string, string>) => tokenOf((name) => headers[name]) === 'whale:42';
   const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`;
   assert.ok(carries({ authorization: 'Bearer whale:42' }));
   assert.ok(carries({ authorization: basic('whalewatch:whale:42') }));

@@ -51,6 +51,7 @@ const table: Record<string, keyof typeof kinds> = {
   'GET /v1/unused': 'team',
   'GET /v1/model': 'team',
   'GET /v1/alerts': 'team',
+  'GET /v1/registries': 'user',
   'GET /v1/health': 'owner',
   'GET /v1/quarantine': 'owner',
   'POST /v1/model/rollback': 'owner',
@@ -59,6 +60,9 @@ const table: Record<string, keyof typeof kinds> = {
   'GET /v1/tokens': 'owner',
   'POST /v1/tokens': 'owner',
   'DELETE /v1/tokens': 'owner',
+  'GET /v1/registries/tokens': 'owner',
+  'POST /v1/registries/tokens': 'owner',
+  'DELETE /v1/registries/tokens': 'owner',
   'GET /v1/sessions': 'owner',
   'DELETE /v1/sessions': 'owner',
   'GET /v1/me': 'anyone',
@@ -133,11 +137,11 @@ async function wirings(change: Partial<AccessSettings> = {}): Promise<Record<'lo
 
   const local = localApp({
     stores: { ...stores, credentials },
-    token: 'w',
+    token: () => 'w',
     web: 'build/web',
     report,
     access,
-    settings: { listen: '0.0.0.0', keepDays: 7, trustedProxies: [] },
+    settings: { listen: '0.0.0.0', keepDays: 7, trustedProxies: [], registries: [] },
   } as unknown as ServerOptions);
   const incoming = {
     socket: { remoteAddress: '192.0.2.1' },

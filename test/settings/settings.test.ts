@@ -161,6 +161,16 @@ const wrong: [name: keyof Settings | 'keepDay', value: unknown, line: string | R
     'http://whales.example',
     'publicUrl is "http://whales.example": must be https://NAME or https://NAME/BASE, without a slash at the end (http:// on loopback only)',
   ],
+  [
+    'registries',
+    [{ name: 'east' }, { name: 'east' }],
+    'registries.1.name is "east": must not be the name of another registry: the same repository in two registries stays two',
+  ],
+  [
+    'registries',
+    [{ name: 'default' }],
+    'registries.0.name is "default": must be a name of a-z, 0-9, "-" and "." (at most 40), not "default"',
+  ],
   ['publicUrl', 'https://whales.example/', /^publicUrl is .*: must be https:/],
   ['signIn', { issuer: 'http://id.example', clientId: 'w' }, /^signIn.issuer is "http:\/\/id.example": must be https:/],
   ['signIn', { userHeader: 'X-User' }, /^signIn.proxies is missing/],

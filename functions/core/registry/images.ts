@@ -6,8 +6,8 @@
 // is connected to nothing that was pulled or pushed recently is unused.
 import type { Action, PullClass, StoredEvent } from '../event.ts';
 import { isIndex, mostReferences } from './media-types.ts';
+import { registryOf } from './name.ts';
 import { isManifestPull, isManifestPush } from './pull.ts';
-
 /** The newest of the events that are alike in all of this. */
 export interface ImageFact {
   action: Action;
@@ -172,6 +172,15 @@ export function unusedImages(images: RepositoryImages, since: number): UnusedIma
       rows.push({ ...row, tag, lastPush: pushed === never ? node.lastPush : pushed });
   }
   return rows;
+}
+
+/** The repositories of one registry; all without one. */
+export async function* imagesIn(
+  repositories: AsyncIterable<RepositoryImages> | Iterable<RepositoryImages>,
+  registry: string | undefined,
+): AsyncIterable<RepositoryImages> {
+  for await (const images of repositories)
+    if (registry === undefined || registryOf(images.repository) === registry) yield images;
 }
 
 /** The oldest pushes of the unused images of many repositories, `limit` at most, oldest first. */

@@ -2,9 +2,10 @@
 // A dialect is chosen by the shape of the body, not by its Content-Type: Distribution 2.8 says v1 and 3 says v2 for the
 // same body, and proxies rewrite the header.
 import type { RegistryEvent } from '../event.ts';
-import type { RegistryContext } from './dialects/dialect.ts';
+import type { Dialect, RegistryContext } from './dialects/dialect.ts';
 import { dialects } from './dialects/dialects.ts';
-import { type Fields, isObject, kindOf, Misread } from './fields.ts';
+import { type Fields, isObject, kindOf, Misread, quote } from './fields.ts';
+import { isAmbiguous } from './name.ts';
 import { withoutAddresses } from './quarantine.ts';
 
 export interface Normalised {
@@ -12,7 +13,7 @@ export interface Normalised {
   /** Understood, but nothing to keep: blobs, mounts, scan reports. */
   ignored: number;
   /** Not understood. `reason` names the field and never holds a person or an address; `event` is verbatim. */
-  rejected: { reason: string; event: unknown }[];
+  rejected: { reason: string; event: unknown; unknownHost?: true }[];
 }
 
 /** Parsed JSON to events; never throws. */
@@ -32,6 +33,13 @@ export function normalise(body: unknown, context: RegistryContext): Normalised {
   for (const item of items) {
     try {
       const events = dialect.read(item, context);
+      for (const event of events) if (isAmbiguous(event.repository)) throw new Misread('repository has an empty part');
+      const host = unknownHost(dialect, item, events, context);
+      if (host !== undefined) {
+        const reason = `${dialect.name}: host ${quote(host)} is not one of this registry's`;
+        result.rejected.push({ reason, event: item, unknownHost: true });
+        continue;
+      }
       for (const event of events) result.events.push(event);
       if (events.length === 0) result.ignored++;
     } catch (error) {
@@ -40,6 +48,20 @@ export function normalise(body: unknown, context: RegistryContext): Normalised {
     }
   }
   return result;
+}
+
+/** A host that a notification names and that is not its registry's; undefined where one is, or none is named. */
+function unknownHost(
+  { hosts = () => [] }: Dialect,
+  item: unknown,
+  events: RegistryEvent[],
+  { hosts: known }: RegistryContext,
+): string | undefined {
+  if (!known || events.length === 0) return undefined;
+  const named = [...hosts(item), ...events.map(({ source }) => source)].filter(Boolean);
+  const isKnown = (host: string) =>
+    known.some((one) => [host, host.replace(/:\d+$/, '')].some((name) => name.toLowerCase() === one.toLowerCase()));
+  return named.some(isKnown) ? undefined : named[0];
 }
 
 /** More than fit in the 4 MiB that collect reads, if each is an event. */

@@ -1,5 +1,6 @@
 // What a user should know of the images they still pull: told from pulls, pushes and deletes alone, each with its evidence.
 import type { PullClass } from '../event.ts';
+import { imageText } from './name.ts';
 
 const dayMs = 86_400_000;
 /** Who pulled an image within this time still pulls it. */
@@ -86,7 +87,7 @@ export function outdated(
 
 /** The evidence in a sentence. */
 export function sentenceOf({ user, repository, tag, digest, lastPull, evidence }: Outdated, now: number): string {
-  const image = `${repository}${tag === undefined ? `@${(digest ?? '').slice(0, 19)}` : `:${tag}`}`;
+  const image = imageText(repository, tag === undefined ? `@${(digest ?? '').slice(0, 19)}` : `:${tag}`);
   const days = (since: number) => {
     const count = Math.floor((now - since) / dayMs);
     return count === 0 ? 'today' : count === 1 ? '1 day ago' : `${count} days ago`;

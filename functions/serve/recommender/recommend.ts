@@ -3,6 +3,7 @@
 import type { ModelKind } from '#core/recommender/model-file.ts';
 import { sharesOf } from '#core/recommender/recommend.ts';
 import type { Similar } from '#core/recommender/served.ts';
+import { registryOf } from '#core/registry/name.ts';
 import type { CatalogueRow, SavedRecommendations } from '#core/stores.ts';
 import { type Catalogue, type CatalogueSource, sharedBy } from '../registry/catalogue.ts';
 import type { ModelSource, Service } from './models.ts';
@@ -11,6 +12,8 @@ export interface Wanted {
   /** What they pulled and on how many days, newest first. */
   pulled: Map<string, number>;
   exclude: Set<string>;
+  /** Only of this one. */
+  registry?: string;
   limit: number;
   /** Asked of each candidate where `pulled` and `exclude` don't hold everything that was ever pulled. */
   pulledBefore?: (repository: string) => Promise<boolean>;
@@ -40,7 +43,7 @@ export const isSupported = ({ shared }: Similar, pulledBy: number): boolean => (
 
 /** At most `limit` images that were neither pulled nor excluded, best first. */
 export async function recommend(
-  { pulled, exclude, limit, pulledBefore, saved }: Wanted,
+  { pulled, exclude, registry, limit, pulledBefore, saved }: Wanted,
   { catalogue, models }: { catalogue: CatalogueSource; models: ModelSource },
 ): Promise<{ items: Recommendation[]; model?: { id: string; trainedAt: number }; note?: string }> {
   const [service, { rows, trending, popular, single }] = await Promise.all([models.current(), catalogue()]);
@@ -48,7 +51,11 @@ export async function recommend(
   const judged = new Set<string>();
   // A model may know images that were deleted since: what is in no store any more is not recommended.
   const skip = (repository: string) =>
-    pulled.has(repository) || exclude.has(repository) || judged.has(repository) || !rows.has(repository);
+    pulled.has(repository) ||
+    exclude.has(repository) ||
+    judged.has(repository) ||
+    !rows.has(repository) ||
+    (registry !== undefined && registryOf(repository) !== registry);
 
   const pulledBy = (repository: string) => rows.get(repository)?.pulledBy ?? 0;
   const list = service ? undefined : await saved?.();

@@ -3,9 +3,11 @@ import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { type Pull, taughtClasses } from '#core/event.ts';
 import type { Card } from '#core/recommender/model-list.ts';
 import { followedWithinDays, withShown } from '#core/recommender/shown.ts';
+import { registryOf } from '#core/registry/name.ts';
 import type { EventStore, PulledDays, SearchStore } from '#core/stores.ts';
 import { notFound, wrongParameter } from '#http/errors.ts';
 import { error, failures, iso, json, jsonBody, limit, name, router, userName } from '../parameters.ts';
+import { type Registries, registriesOf, registry, registryShown } from '../registries.ts';
 import { catalogueSource, sharedBy } from '../registry/catalogue.ts';
 import type { ModelSource } from './models.ts';
 import { isSupported, recommend } from './recommend.ts';
@@ -14,6 +16,7 @@ export interface RecommendationOptions {
   events: EventStore;
   search: SearchStore;
   models: ModelSource;
+  registries?: Registries;
   clock: () => number;
   report: (cause: unknown) => void;
 }
@@ -27,10 +30,11 @@ const dayMs = 86_400_000;
 const item = z
   .object({
     repository: z.string(),
+    registry: registryShown,
     score: z.number(),
     source: z.enum(['als', 'knn', 'ease', 'blend', 'similar', 'trending', 'popular']),
     pulledBy: z.int().openapi({ description: 'How many other people pulled it, themselves or by a cluster' }),
-    because: z.array(z.object({ repository: z.string(), share: z.number() })).openapi({
+    because: z.array(z.object({ repository: z.string(), registry: registryShown, share: z.number() })).openapi({
       description: 'The greatest shares of their own pulls in what speaks for it; together at most 1',
     }),
   })
@@ -50,6 +54,7 @@ export const forUser = createRoute({
   request: {
     query: z.object({
       user: userName,
+      registry,
       limit: limit(10, 100),
       exclude: z
         .union([z.string(), z.array(z.string())])
@@ -88,6 +93,7 @@ export const forList = createRoute({
           schema: z.object(
             {
               repositories: names(1),
+              registry,
               limit: z.int(wrongLimit).min(1, wrongLimit).max(100, wrongLimit).default(10),
               exclude: names(0).default([]),
             },
@@ -108,14 +114,18 @@ export const similar = createRoute({
   method: 'get',
   path: '/v1/similar',
   summary: 'The images nearest to one by the model',
-  request: { query: z.object({ repository: name('give repository=NAME, such as team/app'), limit: limit(10, 100) }) },
+  request: {
+    query: z.object({ repository: name('give repository=NAME, such as team/app'), registry, limit: limit(10, 100) }),
+  },
   responses: {
     200: json(
       z.object({
         repository: z.string(),
+        registry: registryShown,
         items: z.array(
           z.object({
             repository: z.string(),
+            registry: registryShown,
             similarity: z.number(),
             shared: z
               .int()
@@ -238,7 +248,7 @@ export const lift = createRoute({
 });
 
 export function recommendationRoutes(options: RecommendationOptions): OpenAPIHono {
-  const { events, search, models, clock, report } = options;
+  const { events, search, models, registries = registriesOf(), clock, report } = options;
   const catalogue = catalogueSource(search, clock, report);
   const shown = async (list: Parameters<typeof withShown>[1]) => {
     const changed = withShown(await search.shown(list.user), list, clock());
@@ -247,7 +257,8 @@ export function recommendationRoutes(options: RecommendationOptions): OpenAPIHon
   const app = router();
 
   app.openapi(forUser, async (c) => {
-    const { user, limit, exclude = [] } = c.req.valid('query');
+    const { user, registry, limit, exclude = [] } = c.req.valid('query');
+    registries.known(registry);
     const [{ items: pulls, cursor }, pushed] = await Promise.all([
       events.history(user, { limit: newestPulls }),
       search.pushed(user),
@@ -263,11 +274,12 @@ export function recommendationRoutes(options: RecommendationOptions): OpenAPIHon
       ...[exclude]
         .flat()
         .flatMap((text) => [text, ...text.split(',')])
-        .filter(Boolean),
+        .filter(Boolean)
+        .flatMap((name) => registries.keys(name)),
     ]);
     const found = await recommend(
       {
-        ...{ pulled, exclude: excluded, limit, saved: () => search.recommendations(user) },
+        ...{ pulled, exclude: excluded, registry, limit, saved: () => search.recommendations(user) },
         ...(cursor === undefined ? {} : { pulledBefore }),
       },
       { catalogue, models },
@@ -275,32 +287,38 @@ export function recommendationRoutes(options: RecommendationOptions): OpenAPIHon
     const list = listId(user, found.items);
     // A list for a name that never pulled is nobody's: nothing is kept of it.
     if (pulls.length > 0) await shown({ user, list, items: found.items }).catch(report);
-    return c.json({ id: list, user, ...dated(found) }, 200);
+    return c.json({ id: list, user, ...dated(found, registries) }, 200);
   });
 
   app.openapi(forList, async (c) => {
-    const { repositories, limit, exclude } = c.req.valid('json');
-    const pulled = new Map(repositories.map((repository) => [repository, 1]));
-    const found = await recommend({ pulled, exclude: new Set(exclude), limit }, { catalogue, models });
-    return c.json({ id: listId('', found.items), ...dated(found) }, 200);
+    const { repositories, registry, limit, exclude } = c.req.valid('json');
+    registries.known(registry);
+    const all = (names: string[]) => names.flatMap((name) => registries.keys(name));
+    const own = repositories.flatMap((name) => registries.keys(name, registry));
+    const pulled = new Map(own.map((key) => [key, 1]));
+    const found = await recommend({ pulled, exclude: new Set(all(exclude)), registry, limit }, { catalogue, models });
+    return c.json({ id: listId('', found.items), ...dated(found, registries) }, 200);
   });
 
   app.openapi(similar, async (c) => {
-    const { repository, limit } = c.req.valid('query');
+    const { repository: asked, registry, limit } = c.req.valid('query');
+    registries.known(registry);
     const [service, { rows }] = await Promise.all([models.current(), catalogue()]);
+    const repository = registries.keys(asked, registry).find((key) => service?.model.index.has(key)) ?? asked;
     const at = service?.model.index.get(repository);
     if (!service || at === undefined)
-      throw notFound(`The model does not know "${repository}" yet: it is trained on pulls by people.`);
+      throw notFound(`The model does not know "${asked}" yet: it is trained on pulls by people.`);
     const { model } = service;
     const pulledBy = (name: string) => rows.get(name)?.pulledBy ?? 0;
     // As in a user's list: nothing that was deleted since, nothing that a single user pulled.
     const nearest = model
       .similar(at, model.items.length, (other) => pulledBy(model.items[other]) < sharedBy)
       .filter((near) => pulledBy(repository) >= sharedBy && isSupported(near, pulledBy(model.items[near.item])))
+      .filter(({ item }) => registry === undefined || registryOf(model.items[item]) === registry)
       .slice(0, limit)
-      .map(({ item, score, shared }) => ({ repository: model.items[item], similarity: score, shared }));
-    const note = `No other repository was pulled by ${sharedBy} users who also pulled "${repository}": too few to tell what goes with it.`;
-    return c.json({ repository, items: nearest, ...(nearest.length === 0 ? { note } : {}) }, 200);
+      .map(({ item, score, shared }) => ({ ...registries.shown(model.items[item]), similarity: score, shared }));
+    const note = `No other repository was pulled by ${sharedBy} users who also pulled "${asked}": too few to tell what goes with it.`;
+    return c.json({ ...registries.shown(repository), items: nearest, ...(nearest.length === 0 ? { note } : {}) }, 200);
   });
 
   app.openapi(model, async (c) => {
@@ -327,9 +345,13 @@ export function recommendationRoutes(options: RecommendationOptions): OpenAPIHon
   return app;
 }
 
-const dated = ({ items, model, note }: Awaited<ReturnType<typeof recommend>>) => ({
+const dated = ({ items, model, note }: Awaited<ReturnType<typeof recommend>>, { shown }: Registries) => ({
   model: model ? { id: model.id, trainedAt: iso(model.trainedAt) } : null,
-  items,
+  items: items.map((item) => ({
+    ...item,
+    ...shown(item.repository),
+    because: item.because.map((reason) => ({ ...reason, ...shown(reason.repository) })),
+  })),
   ...(note === undefined ? {} : { note }),
 });
 

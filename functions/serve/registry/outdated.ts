@@ -1,9 +1,11 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { registryOf } from '#core/registry/name.ts';
 import { outdated, outdatedReachDays, sentenceOf } from '#core/registry/outdated.ts';
 import type { SearchStore } from '#core/stores.ts';
 import { badRequest } from '#http/errors.ts';
 import { csv, csvType, format, jsonOrCsv } from '../csv.ts';
 import { failures, iso, limit, name, router, userName } from '../parameters.ts';
+import { type Registries, registriesOf, registry, registryShown } from '../registries.ts';
 
 const dayMs = 86_400_000;
 
@@ -35,6 +37,7 @@ export const route = createRoute({
     query: z.object({
       user: userName.optional(),
       repository: name('give repository=NAME, such as team/app').optional(),
+      registry,
       limit: limit(100, 1000),
       format,
     }),
@@ -47,6 +50,7 @@ export const route = createRoute({
             .object({
               user: z.string(),
               repository: z.string(),
+              registry: registryShown,
               tag: z.string().optional(),
               digest: z.string().optional(),
               class: z.string(),
@@ -63,24 +67,39 @@ export const route = createRoute({
   },
 });
 
-export function outdatedRoutes({ search, clock }: { search: SearchStore; clock: () => number }): OpenAPIHono {
+export interface OutdatedOptions {
+  search: SearchStore;
+  registries?: Registries;
+  clock: () => number;
+}
+
+export function outdatedRoutes({ search, registries = registriesOf(), clock }: OutdatedOptions): OpenAPIHono {
   const app = router();
   app.openapi(route, async (c) => {
-    const { user, repository, limit, format } = c.req.valid('query');
+    const { user, repository, registry, limit, format } = c.req.valid('query');
+    registries.known(registry);
     const now = clock();
     const from = now - outdatedReachDays * dayMs;
-    const query = repository !== undefined ? { repository, from } : user !== undefined ? { user, from } : undefined;
+    const query =
+      repository !== undefined
+        ? { repository: registries.keys(repository, registry), from }
+        : user !== undefined
+          ? { user, from }
+          : undefined;
     if (!query) throw badRequest('give user= or repository=: whose images?');
     const { pulls, changes } = await search.imageUse(query);
-    const rows = outdated(pulls, changes, { now, of: user }).slice(0, limit);
+    const rows = outdated(pulls, changes, { now, of: user })
+      .filter((row) => registry === undefined || registryOf(row.repository) === registry)
+      .slice(0, limit);
     const items = rows.map((row) => ({
       ...row,
+      ...registries.shown(row.repository),
       lastPull: iso(row.lastPull),
       evidence: dated(row.evidence),
       text: sentenceOf(row, now),
     }));
     if (format === 'json') return c.json({ items }, 200);
-    const columns = ['user', 'repository', 'tag', 'digest', 'class', 'lastPull', 'text'] as const;
+    const columns = registries.columns(['user', 'repository', 'tag', 'digest', 'class', 'lastPull', 'text']);
     return c.body(csv(columns, items), 200, csvType);
   });
   return app;

@@ -1,6 +1,9 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { page } from '#core/cursor.ts';
+import type { Pull } from '#core/event.ts';
 import { forgetPerson } from '#core/forget.ts';
-import type { AlertFeed, CredentialStore, EventStore, SearchStore } from '#core/stores.ts';
+import { registryOf } from '#core/registry/name.ts';
+import type { AlertFeed, CredentialStore, EventStore, Page, SearchStore } from '#core/stores.ts';
 import { ApiError, badRequest } from '#http/errors.ts';
 import { csv, csvType, format, jsonOrCsv } from '../csv.ts';
 import {
@@ -17,11 +20,13 @@ import {
   to,
   userName,
 } from '../parameters.ts';
+import { type Registries, registriesOf, registry, registryShown } from '../registries.ts';
 
 export interface PeopleOptions {
   events: EventStore;
   search: SearchStore;
   alerts?: AlertFeed;
+  registries?: Registries;
   /** A forgotten person is signed out. */
   credentials?: CredentialStore;
   clock: () => number;
@@ -34,6 +39,7 @@ const pull = z
     time: z.iso.datetime(),
     action: z.literal('pull'),
     repository: z.string(),
+    registry: registryShown,
     tag: z.string().optional(),
     digest: z.string().optional(),
     class: z.string(),
@@ -59,6 +65,7 @@ const puller = z
   .object({
     user: z.string(),
     repository: z.string(),
+    registry: registryShown,
     pulls: z.int(),
     lastPull: z.iso.datetime(),
     tag: z.string().optional().openapi({ description: 'Of the newest pull, as all that follows' }),
@@ -78,6 +85,7 @@ export const users = createRoute({
   request: {
     query: z.object({
       search,
+      registry,
       kind: oneOf([...kinds]).optional(),
       sort: oneOf(['recent', 'pulls', 'new', 'name']).default('recent').openapi({
         description: 'Newest pull first, most pulls first, newest first pull first, or by name',
@@ -93,7 +101,9 @@ export const history = createRoute({
   method: 'get',
   path: '/v1/history',
   summary: "A person's pulls, newest first",
-  request: { query: z.object({ user: userName, cursor: z.string().optional(), limit: limit(50, 1000), format }) },
+  request: {
+    query: z.object({ user: userName, registry, cursor: z.string().optional(), limit: limit(50, 1000), format }),
+  },
   responses: { 200: jsonOrCsv(pageOf(pull), 'Pulls; CSV has no cursor: it is a single page'), ...failures },
 });
 
@@ -110,6 +120,7 @@ export const pullers = createRoute({
     query: z.object({
       digest: digest.optional(),
       repository: z.string().optional(),
+      registry,
       from: from.optional(),
       to: to.optional(),
       limit: limit(100, 10_000),
@@ -128,30 +139,42 @@ export const forget = createRoute({
 });
 
 /** What is known of people. */
-export function peopleRoutes({ events, search, alerts, credentials, clock, report }: PeopleOptions): OpenAPIHono {
+export function peopleRoutes(options: PeopleOptions): OpenAPIHono {
+  const { events, search, registries = registriesOf(), alerts, credentials, clock, report } = options;
   const app = router();
   app.openapi(users, async (c) => {
     const { format, ...query } = c.req.valid('query');
+    registries.known(query.registry);
     const found = await search.users({ ...query, now: clock() });
     const items = found.map((item) => ({ ...item, firstPull: iso(item.firstPull), lastPull: iso(item.lastPull) }));
     return format === 'json' ? c.json({ items }, 200) : c.body(csv(userColumns, items), 200, csvType);
   });
   app.openapi(history, async (c) => {
-    const { user, format, ...page } = c.req.valid('query');
-    const found = await events.history(user, page);
+    const { user, registry, format, ...page } = c.req.valid('query');
+    registries.known(registry);
+    const found = await historyOf(events, user, registry, page);
     const items = found.items.map(({ id, time, repository, tag, digest, class: pullClass, client }) => ({
-      ...{ id, time: iso(time), action: 'pull' as const, repository, tag, digest, class: pullClass, client },
+      ...{ id, time: iso(time), action: 'pull' as const, ...registries.shown(repository) },
+      ...{ tag, digest, class: pullClass, client },
     }));
-    if (format === 'csv') return c.body(csv(pullColumns, items), 200, csvType);
+    if (format === 'csv') return c.body(csv(registries.columns(pullColumns), items), 200, csvType);
     return c.json({ items, cursor: found.cursor }, 200);
   });
   app.openapi(pullers, async (c) => {
-    const { format, ...query } = c.req.valid('query');
-    if (!query.digest && !query.repository) throw badRequest('give digest= or repository=: whose pullers?');
+    const { registry, repository, format, ...query } = c.req.valid('query');
+    if (!query.digest && !repository) throw badRequest('give digest= or repository=: whose pullers?');
     inOrder(query, c.req.query());
-    const found = await search.pullers({ ...query, digest: query.digest || undefined });
-    const items = found.map((item) => ({ ...item, lastPull: iso(item.lastPull) }));
-    return format === 'json' ? c.json({ items }, 200) : c.body(csv(pullerColumns, items), 200, csvType);
+    const found = await search.pullers({
+      ...{ ...query, digest: query.digest || undefined },
+      ...registries.scope({ registry, repository: repository || undefined }),
+    });
+    const items = found.map((item) => ({
+      ...item,
+      ...registries.shown(item.repository),
+      lastPull: iso(item.lastPull),
+    }));
+    if (format === 'json') return c.json({ items }, 200);
+    return c.body(csv(registries.columns(pullerColumns), items), 200, csvType);
   });
   app.openapi(forget, async (c) => {
     const { user } = c.req.valid('query');
@@ -162,4 +185,27 @@ export function peopleRoutes({ events, search, alerts, credentials, clock, repor
     return c.json({ user, rows }, 200);
   });
   return app;
+}
+
+/** Pages of the store that one call reads: of a registry with few pulls a page may have less than asked, and a cursor. */
+const mostReads = 20;
+
+/** A page of a person's pulls, of one registry only where it is named. */
+async function historyOf(
+  events: Pick<EventStore, 'history'>,
+  user: string,
+  registry: string | undefined,
+  { cursor, limit }: { cursor?: string; limit: number },
+): Promise<Page<Pull>> {
+  if (registry === undefined) return events.history(user, { cursor, limit });
+  const items: Pull[] = [];
+  let next = cursor;
+  for (let reads = 0; reads < mostReads; reads++) {
+    const read = await events.history(user, { cursor: next, limit: 1000 });
+    items.push(...read.items.filter(({ repository }) => registryOf(repository) === registry));
+    if (items.length > limit) return page(items, limit);
+    next = read.cursor;
+    if (next === undefined) break;
+  }
+  return { items, ...(next === undefined ? {} : { cursor: next }) };
 }

@@ -3,6 +3,7 @@ import { confidences } from '#core/registry/images.ts';
 import type { SearchStore } from '#core/stores.ts';
 import { csv, csvType, format, jsonOrCsv } from '../csv.ts';
 import { failures, from, inOrder, integerOr, iso, limit, oneOf, router, search, to } from '../parameters.ts';
+import { type Registries, registriesOf, registry, registryShown } from '../registries.ts';
 
 const day = 86_400_000;
 /** A pull's weight in `trending` halves every three days. */
@@ -11,6 +12,7 @@ export const trendingHalfLifeMs = 3 * day;
 const repository = z
   .object({
     repository: z.string(),
+    registry: registryShown,
     pulls: z.int(),
     raw: z.int(),
     pulledBy: z.int(),
@@ -26,6 +28,7 @@ export const repositories = createRoute({
     query: z.object({
       sort: oneOf(['popular', 'trending', 'name']).default('popular'),
       search,
+      registry,
       limit: limit(50, 10_000),
       format,
     }),
@@ -46,6 +49,7 @@ export const pulls = createRoute({
   request: {
     query: z.object({
       repository: z.string().optional(),
+      registry,
       user: z.string().optional(),
       from: from.optional(),
       to: to.optional(),
@@ -78,6 +82,7 @@ export const pulls = createRoute({
 const unusedImage = z
   .object({
     repository: z.string(),
+    registry: registryShown,
     tag: z.string().optional(),
     digest: z.string().optional(),
     lastPush: z.iso.datetime(),
@@ -102,6 +107,7 @@ export const unused = createRoute({
   request: {
     query: z.object({
       days: integerOr(30, 1, 9999),
+      registry,
       limit: limit(1000, 10_000),
       format,
     }),
@@ -118,20 +124,35 @@ export const unused = createRoute({
   },
 });
 
-export function repositoryRoutes({ search, clock }: { search: SearchStore; clock: () => number }): OpenAPIHono {
+export interface RepositoryOptions {
+  search: SearchStore;
+  registries?: Registries;
+  clock: () => number;
+}
+
+export function repositoryRoutes({ search, registries = registriesOf(), clock }: RepositoryOptions): OpenAPIHono {
   const app = router();
   app.openapi(repositories, async (c) => {
     const { format, ...query } = c.req.valid('query');
+    registries.known(query.registry);
     const found = await search.repositories({ ...query, now: clock(), halfLifeMs: trendingHalfLifeMs });
-    const rows = found.map((row) => ({ ...row, lastPull: row.lastPull ? iso(row.lastPull) : null }));
+    const rows = found.map((row) => ({
+      ...row,
+      ...registries.shown(row.repository),
+      lastPull: row.lastPull ? iso(row.lastPull) : null,
+    }));
     if (format === 'json') return c.json(rows, 200);
-    return c.body(csv(Object.keys(repository.shape) as (keyof (typeof rows)[number])[], rows), 200, csvType);
+    const columns = Object.keys(repository.shape) as (keyof (typeof rows)[number])[];
+    return c.body(csv(registries.columns(columns), rows), 200, csvType);
   });
   app.openapi(pulls, async (c) => {
-    const { format, ...query } = c.req.valid('query');
+    const { format, registry, repository, ...query } = c.req.valid('query');
     inOrder(query, c.req.query());
     const interval = query.interval ?? (query.by ? undefined : 'day');
-    const { total, uncertain, buckets } = await search.counts({ ...query, interval });
+    const { total, uncertain, buckets } = await search.counts({
+      ...{ ...query, interval },
+      ...registries.scope({ registry, repository }),
+    });
     const dated = buckets.map(({ from, ...bucket }) => ({
       ...(from === undefined ? {} : { from: iso(from) }),
       ...bucket,
@@ -141,18 +162,23 @@ export function repositoryRoutes({ search, clock }: { search: SearchStore; clock
     return c.body(csv(columns, dated), 200, csvType);
   });
   app.openapi(unused, async (c) => {
-    const { days, limit, format } = c.req.valid('query');
+    const { days, registry, limit, format } = c.req.valid('query');
+    registries.known(registry);
     const since = clock() - Number(days) * day;
-    const found = await search.unused({ since, limit });
+    const found = await search.unused({ since, registry, limit });
     const items = found.map(({ lastPush, lastPull, size, ...image }) => ({
       ...image,
+      ...registries.shown(image.repository),
       lastPush: iso(lastPush),
       lastPull: lastPull === undefined ? null : iso(lastPull),
       size: size ?? null,
-      ...(image.confidence === 'known' ? { dryRun: `DELETE /v2/${image.repository}/manifests/${image.digest}` } : {}),
+      ...(image.confidence === 'known'
+        ? { dryRun: `DELETE /v2/${registries.shown(image.repository).repository}/manifests/${image.digest}` }
+        : {}),
     }));
     if (format === 'json') return c.json({ since: iso(since), items }, 200);
-    return c.body(csv(Object.keys(unusedImage.shape) as (keyof (typeof items)[number])[], items), 200, csvType);
+    const columns = Object.keys(unusedImage.shape) as (keyof (typeof items)[number])[];
+    return c.body(csv(registries.columns(columns), items), 200, csvType);
   });
   return app;
 }

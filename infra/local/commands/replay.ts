@@ -7,8 +7,8 @@ import { replayed } from './replayed.ts';
 
 const does = 'Puts what is quarantined (GET /v1/quarantine) back through; what is still not understood stays.';
 
-await runOnce('replay', does, async ({ events, stream }) => {
-  const { released, kept } = await replayed({ events, stream, clock });
+await runOnce('replay', does, async ({ events, stream }, { registries }) => {
+  const { released, kept } = await replayed({ events, stream, clock, registries });
   const reasons = [...kept].map(([reason, count]) => `\n  ${count} x ${reason}`).join('');
   return `${released} put back through${kept.size > 0 ? `; still not understood:${reasons}` : ''}`;
 });

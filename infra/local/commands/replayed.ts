@@ -1,27 +1,29 @@
 import { readWebhook } from '#collect/webhook.ts';
 import { type LineSink, parseLines } from '#core/hits/hit.ts';
+import { defaultRegistry, type Registry } from '#core/registry/name.ts';
 import type { EventStore, StreamRecord, StreamWriter } from '#core/stores.ts';
 
 export interface ReplayOptions {
   events: Pick<EventStore, 'quarantined' | 'release'>;
   stream: StreamWriter;
   clock: () => number;
+  registries: Registry[];
 }
 
 /**
  * Puts every quarantined entry that is understood now into the stream, then releases it: a crash between the two puts
  * an entry in twice, which its ids make harmless. Returns how many were released and, by reason, how many stay.
  */
-export async function replayed({ events, stream, clock }: ReplayOptions) {
+export async function replayed({ events, stream, clock, registries }: ReplayOptions) {
   let released = 0;
   const kept = new Map<string, number>();
   let cursor: string | undefined;
   do {
     const page = await events.quarantined({ cursor, limit: 500 });
-    const understood = page.items.map(({ id, reason, body }) => ({
+    const understood = page.items.map(({ id, reason, body, registry: name = defaultRegistry }) => ({
       id,
       reason,
-      records: recordsOf(id, body, clock()),
+      records: recordsOf(id, body, clock(), registries.find((registry) => registry.name === name) ?? { name }),
     }));
     const going = understood.filter(({ records }) => records);
     await stream.put(going.flatMap(({ records }) => records ?? []));
@@ -34,11 +36,11 @@ export async function replayed({ events, stream, clock }: ReplayOptions) {
 }
 
 /** Stream records of a quarantined line, webhook body or single event; undefined when it is still not understood. */
-function recordsOf(id: string, body: string, now: number): StreamRecord[] | undefined {
+function recordsOf(id: string, body: string, now: number, registry: Registry): StreamRecord[] | undefined {
   const line = lineOf(id, body);
   if (line) return [{ key: id, data: Buffer.from(line) }];
   for (const text of [body, `{"events":[${body}]}`]) {
-    const { records, quarantined } = readWebhook(text, now);
+    const { records, quarantined } = readWebhook(text, now, undefined, registry);
     if (quarantined === 0) return records;
   }
 }

@@ -1,10 +1,12 @@
-// npm run token: makes an API token for a script, or for the owner's first look from another machine.
-
+// npm run token: API tokens of scripts, and the webhook tokens of registries.
 import { join } from 'node:path';
 import { roles } from '#core/access.ts';
+import { defaultRegistry } from '#core/registry/name.ts';
+import type { CredentialStore } from '#core/stores.ts';
 import { createToken } from '#serve/credentials.ts';
+import { addToken, endToken, rotateToken, TokenRefused, tokenId, tokensOf } from '#serve/registry-tokens.ts';
 import { SettingError } from '#settings/read.ts';
-import { usedFolder } from '../folder.ts';
+import { newKeptToken, usedFolder } from '../folder.ts';
 import { parseFlags } from '../settings.ts';
 import { openCredentials } from '../stores/credentials.ts';
 import { clock } from '../stores/stores.ts';
@@ -12,30 +14,83 @@ import { clock } from '../stores/stores.ts';
 const help = `usage: npm run token -- --name NAME --role user|team|owner [--user USER] [--days DAYS] [--data DIR]
 
 Makes an API token and prints it, once. Scripts send it as "Authorization: Bearer TOKEN". A token of the role user reads
-the history of --user. The owner sees and ends tokens at /v1/tokens.`;
+the history of --user. The owner sees and ends tokens at /v1/tokens.
+
+usage: npm run token -- add|rotate|list --registry NAME [--data DIR]
+       npm run token -- revoke --registry NAME --id ID [--data DIR]
+
+Webhook tokens of a registry: one that the setting registries names, or "${defaultRegistry}". Two are valid at a time. rotate makes
+the next and, once a registry sends the newer of two, ends the older. Each counts at once; nothing needs a restart.
+The token that npm start prints is "${defaultRegistry}"'s, with the id kept: revoke makes another in its place.`;
+
+/** The id of the token in the data folder. */
+const kept = 'kept';
 
 try {
-  const { values } = parseFlags({
+  const { values, positionals } = parseFlags({
     options: {
       ...{ name: { type: 'string' }, role: { type: 'string' }, user: { type: 'string' }, days: { type: 'string' } },
-      ...{ data: { type: 'string', default: '.data' }, help: { type: 'boolean', short: 'h' } },
+      ...{ registry: { type: 'string' }, id: { type: 'string' } },
+      data: { type: 'string', default: process.env.WHALEWATCH_DATA || '.data' },
+      help: { type: 'boolean', short: 'h' },
     },
+    allowPositionals: true,
   });
   if (values.help) console.log(help);
   else {
-    const { name, user, days } = values;
-    const role = roles.find((each) => each === values.role && each !== 'public');
-    if (!name) throw new SettingError('--name is missing: must say what the token is for');
-    if (!role) throw new SettingError(`--role is "${values.role ?? ''}": must be user, team or owner`);
-    if (user !== undefined && role !== 'user')
-      throw new SettingError(`--user is "${user}": goes with --role user only`);
-    if (days !== undefined && !/^[1-9]\d{0,3}$/.test(days))
-      throw new SettingError(`--days is "${days}": must be an integer from 1 to 9999`);
-    const credentials = openCredentials(join(usedFolder(values.data), 'credentials.db'), clock);
-    const given = { name, role, ...(user ? { user } : {}), ...(days ? { days: Number(days) } : {}) };
-    console.log((await createToken(credentials, given, clock())).token);
+    const folder = usedFolder(values.data);
+    const credentials = openCredentials(join(folder, 'credentials.db'), clock);
+    const [action, ...more] = positionals;
+    if (more.length > 0) throw new SettingError(`"${more[0]}" is too much: one action at a time`);
+    console.log(
+      action === undefined
+        ? await apiToken(credentials, values)
+        : await registryToken(credentials, folder, action, values),
+    );
   }
 } catch (cause) {
-  console.error(cause instanceof SettingError ? cause.message : cause);
+  console.error(cause instanceof SettingError || cause instanceof TokenRefused ? cause.message : cause);
   process.exit(1);
+}
+
+type Values = Partial<Record<'name' | 'role' | 'user' | 'days' | 'registry' | 'id', string>>;
+
+async function apiToken(credentials: CredentialStore, { name, user, days, ...values }: Values): Promise<string> {
+  const role = roles.find((each) => each === values.role && each !== 'public');
+  if (!name) throw new SettingError('--name is missing: must say what the token is for');
+  if (!role) throw new SettingError(`--role is "${values.role ?? ''}": must be user, team or owner`);
+  if (user !== undefined && role !== 'user') throw new SettingError(`--user is "${user}": goes with --role user only`);
+  if (days !== undefined && !/^[1-9]\d{0,3}$/.test(days))
+    throw new SettingError(`--days is "${days}": must be an integer from 1 to 9999`);
+  const given = { name, role, ...(user ? { user } : {}), ...(days ? { days: Number(days) } : {}) };
+  return (await createToken(credentials, given, clock())).token;
+}
+
+async function registryToken(store: CredentialStore, folder: string, action: string, { registry, id }: Values) {
+  if (!['add', 'rotate', 'list', 'revoke'].includes(action))
+    throw new SettingError(`"${action}" is not an action: must be add, rotate, list or revoke`);
+  if (!registry) throw new SettingError('--registry is missing: must be a name in the setting registries, or default');
+  if (action === 'add') return (await addToken(store, registry, clock())).token;
+  if (action === 'rotate') return (await rotateToken(store, registry, clock())).token;
+  if (action === 'list') {
+    const held = (await tokensOf(store, registry)).map((credential) => {
+      const { createdAt, usedAt } = credential;
+      return `${tokenId(credential)}  made ${shown(createdAt)}  last used ${usedAt === undefined ? 'never' : shown(usedAt)}`;
+    });
+    const first = registry === defaultRegistry ? [`${kept}  the one that npm start prints`] : [];
+    return [...first, ...held].join('\n') || `${registry} has no token: npm run token -- add --registry ${registry}`;
+  }
+  if (!id) throw new SettingError('--id is missing: npm run token -- list shows the ids');
+  if (id === kept && registry === defaultRegistry) {
+    newKeptToken(folder);
+    return `ended; another is in ${join(folder, 'token')}. A token in WHALEWATCH_TOKEN goes on: that is changed there`;
+  }
+  if (!(await endToken(store, registry, id)))
+    throw new SettingError(`--id is "${id}": ${registry} has no such token, npm run token -- list shows them`);
+  return `ended ${id}`;
+}
+
+/** To the minute, as uses are noted. */
+function shown(time: number): string {
+  return `${new Date(time).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 }

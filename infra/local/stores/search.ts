@@ -3,6 +3,7 @@ import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import type { Action, PullClass } from '#core/event.ts';
 import {
   clockSlackMs,
+  imagesIn,
   isDeleted,
   type ManifestInfo,
   manifestsIn,
@@ -11,6 +12,7 @@ import {
   type RepositoryImages,
   toldOf,
 } from '#core/registry/images.ts';
+import { keyMark, prefixOf } from '#core/registry/name.ts';
 import { type ImageChange, type ImagePulls, usingClasses } from '#core/registry/outdated.ts';
 import { withOthers } from '#core/registry/pullers.ts';
 import {
@@ -85,6 +87,8 @@ const bucketStart = {
 };
 
 const dayMs = 86_400_000;
+const markAt = `instr(repositoryName, '${keyMark}')`;
+const bareName = `substr(repositoryName, iif(${markAt} = 0, 1, ${markAt} + ${keyMark.length}))`;
 
 /** The search store over SQLite: the queries of SearchStore, exact. */
 export function openSearch(file: string): SearchStore {
@@ -190,28 +194,29 @@ export function openSearch(file: string): SearchStore {
         }
       });
     },
-    async users({ search = '', kind, sort, limit, now }) {
+    async users({ search = '', registry, kind, sort, limit, now }) {
+      const own = filter({ registry });
       const order = { recent: 'lastPull DESC', pulls: 'pulls DESC', new: 'firstPull DESC', name: 'user' }[sort];
       const found = rows<Omit<UserRow, 'days'>>(
         `SELECT user, substr(MAX(printf('%012d', CASE WHEN class IN (${weak}) THEN 0 ELSE pulls END) || class), 13) AS kind,
            SUM(pulls) AS pulls, MIN(firstPull) AS firstPull, MAX(lastPull) AS lastPull
          FROM (SELECT user, class, COUNT(*) AS pulls, MIN(time) AS firstPull, MAX(time) AS lastPull FROM documents
-           WHERE ${pulls} AND user <> '' AND instr(userName, ?) > 0 GROUP BY user, class)
-         GROUP BY user HAVING ?2 IS NULL OR kind = ?2 ORDER BY ${order}, user LIMIT ?`,
-        ...[search.toLowerCase(), kind ?? null, limit],
+           WHERE ${pulls} AND user <> '' AND instr(userName, ?) > 0 ${own.where} GROUP BY user, class)
+         GROUP BY user HAVING ? IS NULL OR kind = ? ORDER BY ${order}, user LIMIT ?`,
+        ...[search.toLowerCase(), ...own.values, kind ?? null, kind ?? null, limit],
       );
       const first = Math.floor(now / dayMs) - sparkDays + 1;
       const days = new Map(found.map(({ user }) => [user, new Array<number>(sparkDays).fill(0)]));
       for (const { user, day, count } of rows<{ user: string; day: number; count: number }>(
-        `SELECT user, CAST(time / 86400000 AS INTEGER) - ?1 AS day, COUNT(*) AS count FROM documents INDEXED BY documents_user
-         WHERE ${pulls} AND user IN (SELECT value FROM json_each(?2)) AND time >= ?1 * 86400000
+        `SELECT user, CAST(time / 86400000 AS INTEGER) - ? AS day, COUNT(*) AS count FROM documents INDEXED BY documents_user
+         WHERE ${pulls} AND user IN (SELECT value FROM json_each(?)) AND time >= ? ${own.where}
          GROUP BY user, day HAVING day < ${sparkDays}`,
-        ...[first, JSON.stringify([...days.keys()])],
+        ...[first, JSON.stringify([...days.keys()]), first * dayMs, ...own.values],
       ))
         days.get(user)![day] = count;
       return found.map((row) => ({ ...row, days: days.get(row.user)! }));
     },
-    async repositories({ sort, search = '', limit, now, halfLifeMs }) {
+    async repositories({ sort, search = '', registry, limit, now, halfLifeMs }) {
       const order = {
         popular: 'pulls DESC, repository',
         // A document without a pull weighs nothing; a pull's weight halves with every half-life.
@@ -219,10 +224,11 @@ export function openSearch(file: string): SearchStore {
         name: 'repository',
       }[sort];
       const { where, values } = present(deleted());
+      const own = filter({ registry });
       return repositoryRows(
-        `AND instr(repositoryName, ?) > 0 ${where}`,
+        `AND instr(${bareName}, ?) > 0 ${where} ${own.where}`,
         order,
-        [search.toLowerCase(), ...values],
+        [search.toLowerCase(), ...values, ...own.values],
         limit,
       );
     },
@@ -295,12 +301,12 @@ export function openSearch(file: string): SearchStore {
       // Fetched with something of which we don't know what it names.
       return withOthers(pulled, read(`${raw} AND apart IS NOT 1 AND digest = ?`, digest), limit);
     },
-    unused: (query) => oldestUnused(images(), query),
+    unused: (query) => oldestUnused(imagesIn(images(), query.registry), query),
     deleted: async () => deleted(),
     async imageUse(query) {
       const names =
         'repository' in query
-          ? [query.repository]
+          ? [query.repository].flat()
           : rows<{ repository: string }>(
               `SELECT repository FROM documents WHERE ${pulls} AND user = ? AND time >= ? AND class IN (${used})
                GROUP BY repository ORDER BY MAX(time) DESC, repository LIMIT ?`,
@@ -421,15 +427,25 @@ const exact = ({ pulls, raw, pushes, rawPushes }: Counts): Counts => ({
   ...{ pulls: pulls ?? 0, raw: raw ?? 0, pushes: pushes ?? 0, rawPushes: rawPushes ?? 0 },
 });
 
+/** The condition that a repository is a registry's; none without one. */
+function ofRegistry(registry: string | undefined): [string, SQLInputValue][] {
+  if (registry === undefined) return [];
+  const prefix = prefixOf(registry);
+  return [prefix ? ['instr(repository, ?) = 1', prefix] : ['instr(repository, ?) = 0', keyMark]];
+}
+
 /** The condition that a repository is not deleted. */
 function present(deleted: string[]): { where: string; values: SQLInputValue[] } {
   if (deleted.length === 0) return { where: '', values: [] };
   return { where: 'AND repository NOT IN (SELECT value FROM json_each(?))', values: [JSON.stringify(deleted)] };
 }
 
-function filter({ repository, user, from, to }: PullsQuery): { where: string; values: SQLInputValue[] } {
+function filter({ repository, registry, user, from, to }: PullsQuery): { where: string; values: SQLInputValue[] } {
   const terms: [string, SQLInputValue | undefined][] = [
-    ['repository = ?', repository],
+    Array.isArray(repository)
+      ? ['repository IN (SELECT value FROM json_each(?))', JSON.stringify(repository)]
+      : ['repository = ?', repository],
+    ...ofRegistry(registry),
     ['user = ?', user],
     ['time >= ?', from],
     ['time < ?', to],

@@ -2,13 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { openSearch as openOpenSearch } from '#aws/search.ts';
-import type { CredentialStore } from '#core/stores.ts';
+import type { CredentialStore, RefusalStore } from '#core/stores.ts';
 import type { ProcessStores } from '#process/process.ts';
 import { type Alerts, openAlerts } from './alerts.ts';
 import { openCheckpoints } from './checkpoints.ts';
 import { openCredentials } from './credentials.ts';
 import { openEvents } from './events.ts';
 import { openObjects } from './objects.ts';
+import { openRefusals } from './refusals.ts';
 import { openSearch } from './search.ts';
 import { type LocalStream, openStream } from './stream.ts';
 
@@ -22,6 +23,7 @@ export interface LocalStores extends ProcessStores {
   stream: LocalStream;
   alerts: Alerts;
   credentials: CredentialStore;
+  refusals: RefusalStore;
 }
 
 export function openStores(folder: string, opensearch?: string): LocalStores {
@@ -30,6 +32,7 @@ export function openStores(folder: string, opensearch?: string): LocalStores {
     checkpoints: openCheckpoints(join(folder, 'checkpoints.db')),
     events: openEvents(join(folder, 'events.db'), clock),
     credentials: openCredentials(join(folder, 'credentials.db'), clock),
+    refusals: openRefusals(join(folder, 'refusals.db'), clock),
     alerts: openAlerts(join(folder, 'notices.db'), clock),
     objects: openObjects(join(folder, 'objects')),
     search: opensearch ? openOpenSearch({ endpoint: opensearch }) : openSearch(join(folder, 'search.db')),

@@ -19,6 +19,7 @@ async function replay(...bodies: string[]) {
   const lines: string[] = [];
   const order: string[] = [];
   const result = await replayed({
+    registries: [],
     events: {
       async quarantined({ cursor = '', limit }) {
         const items = [...held.values()].filter(({ id }) => id > cursor).slice(0, Math.min(limit, 2));

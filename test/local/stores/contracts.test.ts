@@ -8,6 +8,7 @@ import { openCredentials } from '#local/stores/credentials.ts';
 import { openEvents } from '#local/stores/events.ts';
 import { openObjects } from '#local/stores/objects.ts';
 import { openReader } from '#local/stores/reading.ts';
+import { openRefusals } from '#local/stores/refusals.ts';
 import { openSearch } from '#local/stores/search.ts';
 import { openStream } from '#local/stores/stream.ts';
 import { alertContract } from '../../contracts/alerts.ts';
@@ -16,6 +17,7 @@ import { claimContract } from '../../contracts/claims.ts';
 import { credentialContract } from '../../contracts/credentials.ts';
 import { eventContract } from '../../contracts/events.ts';
 import { objectContract } from '../../contracts/objects.ts';
+import { refusalContract } from '../../contracts/refusals.ts';
 import { searchContract } from '../../contracts/search.ts';
 import { streamContract } from '../../contracts/stream.ts';
 
@@ -37,6 +39,8 @@ checkpointContract('embedded checkpoints', async () => openCheckpoints(join(fres
 eventContract('embedded events', async (clock) => openEvents(join(fresh(), 'events.db'), clock));
 
 credentialContract('embedded credentials', async (clock) => openCredentials(join(fresh(), 'credentials.db'), clock));
+
+refusalContract('embedded refusals', async (clock) => openRefusals(join(fresh(), 'refusals.db'), clock));
 
 claimContract('embedded claims', async () => openAlerts(join(fresh(), 'notices.db'), Date.now));
 

@@ -5,6 +5,8 @@ import { type Fields, isTime, jsonOf, Misread } from '../fields.ts';
 export interface RegistryContext {
   /** Milliseconds since the epoch; the time of a notification that names none. */
   receivedAt: number;
+  /** Host names of the registry that sent it; undefined: any. */
+  hosts?: string[];
 }
 
 /** One form in which registries send notifications. */
@@ -15,6 +17,8 @@ export interface Dialect {
   items(body: Fields): unknown[];
   /** Returns the events of one notification, none when it says nothing about pulls or pushes; throws Misread. */
   read(item: unknown, context: RegistryContext): RegistryEvent[];
+  /** Hosts that a notification names as its registry's, where its events' `source` is not all of them. */
+  hosts?(item: unknown): string[];
 }
 
 /** For the dialects whose body is one notification. */

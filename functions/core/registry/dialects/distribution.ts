@@ -25,6 +25,12 @@ export const distribution: Dialect = {
   fits: (body) => Array.isArray(body.events),
   items: (body) => body.events as unknown[],
   read: readDistribution,
+  // The name that the client asked for; the source is often the name of a container.
+  hosts: (item) => {
+    const { request, source } = item as Fields;
+    const named = [isObject(request) && request.host, isObject(source) && source.addr];
+    return named.filter((host) => typeof host === 'string');
+  },
 };
 
 export function readDistribution(item: unknown): RegistryEvent[] {
