@@ -1,4 +1,5 @@
 // npm run destroy [-- --force -c stackName=…]: says what stays and how to delete it, then CDK takes the rest down.
+// --delete-bucket NAME: deletes a bucket that stayed, with every version in it.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
@@ -8,17 +9,38 @@ import {
   paginateListStackResources,
   UpdateTerminationProtectionCommand,
 } from '@aws-sdk/client-cloudformation';
-import { DeleteObjectsCommand, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
+import { DescribeTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import {
+  DeleteBucketCommand,
+  DeleteObjectsCommand,
+  ListObjectVersionsCommand,
+  paginateListObjectsV2,
+  S3Client,
+} from '@aws-sdk/client-s3';
 
 interface Template {
-  Resources: Record<string, { Type: string; DeletionPolicy?: string; Metadata?: { 'aws:cdk:path'?: string } }>;
+  Resources: Record<
+    string,
+    {
+      Type: string;
+      DeletionPolicy?: string;
+      Metadata?: { 'aws:cdk:path'?: string };
+      // biome-ignore lint/suspicious/noExplicitAny: properties differ from type to type
+      Properties?: Record<string, any>;
+    }
+  >;
 }
 
+const deleteTable = (name: string) => `aws dynamodb delete-table --table-name ${name}`;
+/** `aws s3 rb --force` leaves the versions of objects, and so the bucket. */
+const deleteBucket = (name: string) => `npm run destroy -- --delete-bucket ${name}`;
 const deleting: Record<string, (name: string) => string> = {
-  'AWS::DynamoDB::Table': (name) => `aws dynamodb delete-table --table-name ${name}`,
-  'AWS::S3::Bucket': (name) => `aws s3 rb --force s3://${name}`,
+  'AWS::DynamoDB::Table': deleteTable,
+  'AWS::S3::Bucket': deleteBucket,
+  'AWS::Cognito::UserPool': (id) => `aws cognito-idp delete-user-pool --user-pool-id ${id}`,
   'AWS::OpenSearchService::Domain': (name) => `aws opensearch delete-domain --domain-name ${name}`,
 };
+const line = (place: string, command: string) => `${place.padEnd(20)} ${command}`;
 
 /** What CloudFormation keeps of a stack when it is deleted: a line each, with the command that deletes it. */
 export function kept({ Resources }: Template, names: Map<string, string>): string[] {
@@ -28,15 +50,40 @@ export function kept({ Resources }: Template, names: Map<string, string>): strin
       const name = names.get(id);
       if (name === undefined) return [];
       const place = Metadata?.['aws:cdk:path']?.split('/').slice(2, -1).join('/') ?? id;
-      return [`${place.padEnd(20)} ${deleting[Type]?.(name) ?? `${Type} ${name}`}`];
+      return [line(place, deleting[Type]?.(name) ?? `${Type} ${name}`)];
     })
     .sort();
 }
 
+/**
+ * What the functions use and the stack does not own (the setting `existing`): tables and buckets by their names, and the
+ * names that restored tables were restored from, which may be gone.
+ */
+export function besides({ Resources }: Template): { tables: string[]; buckets: string[]; restoredFrom: string[] } {
+  const given = (...variables: string[]) => {
+    const values = Object.values(Resources).flatMap(({ Properties }) =>
+      variables.map((name) => Properties?.Environment?.Variables?.[name]),
+    );
+    // The stack's own are references.
+    return [...new Set(values.filter((value): value is string => typeof value === 'string'))].sort();
+  };
+  const tables = given('EVENTS_TABLE', 'CHECKPOINTS_TABLE');
+  return { tables, buckets: given('BUCKET'), restoredFrom: [...new Set(tables.flatMap(origins))].sort() };
+}
+
+/** A restored table is named by the one it came from and a time (npm run restore:aws), over and over. */
+function origins(table: string): string[] {
+  const [, from] = /^(.+)-\d{14}$/.exec(table) ?? [];
+  return from === undefined ? [] : [from, ...origins(from)];
+}
+
+/** An endpoint of one's own has no host name for each bucket. */
+const openS3 = () => new S3Client({ forcePathStyle: process.env.AWS_ENDPOINT_URL !== undefined });
+
 /** Empties the buckets that go with the stack: CloudFormation deletes no bucket that holds objects. */
 async function emptied(StackName: string): Promise<void> {
   const client = new CloudFormationClient({});
-  const s3 = new S3Client({ forcePathStyle: process.env.AWS_ENDPOINT_URL !== undefined });
+  const s3 = openS3();
   const { TemplateBody = '' } = await client.send(new GetTemplateCommand({ StackName }));
   const { Resources } = JSON.parse(TemplateBody) as Template;
   for await (const page of paginateListStackResources({ client }, { StackName }))
@@ -67,15 +114,73 @@ export function unread(stack: string, { name, message }: Error): string {
 async function keptOf(StackName: string): Promise<string[]> {
   const client = new CloudFormationClient({});
   const { TemplateBody = '' } = await client.send(new GetTemplateCommand({ StackName }));
+  const template = JSON.parse(TemplateBody) as Template;
   const names = new Map<string, string>();
   for await (const page of paginateListStackResources({ client }, { StackName }))
     for (const { LogicalResourceId = '', PhysicalResourceId = '' } of page.StackResourceSummaries ?? [])
       names.set(LogicalResourceId, PhysicalResourceId);
-  return kept(JSON.parse(TemplateBody), names);
+  const { tables, buckets, restoredFrom } = besides(template);
+  const owned = new Set(names.values());
+  const dynamo = new DynamoDBClient({});
+  const old: string[] = [];
+  for (const table of restoredFrom) if (!owned.has(table) && (await exists(dynamo, table))) old.push(table);
+  return [
+    ...kept(template, names),
+    ...tables.map((table) => line('existing', deleteTable(table))),
+    ...old.map((table) => line('before a restore', deleteTable(table))),
+    ...buckets.map((bucket) => line('existing', deleteBucket(bucket))),
+  ];
 }
 
-if (import.meta.main) {
-  const given = process.argv.slice(2);
+const exists = (dynamo: DynamoDBClient, TableName: string) =>
+  dynamo.send(new DescribeTableCommand({ TableName })).then(
+    () => true,
+    (cause: Error) => {
+      if (cause.name === 'ResourceNotFoundException') return false;
+      throw cause;
+    },
+  );
+
+/** Removes a bucket with every version of every object. Returns how many versions that were. */
+async function removeBucket(Bucket: string): Promise<number> {
+  const s3 = openS3();
+  let removed = 0;
+  for (;;) {
+    // What is listed is removed: the next list begins again.
+    const { Versions = [], DeleteMarkers = [] } = await s3.send(new ListObjectVersionsCommand({ Bucket }));
+    const Objects = [...Versions, ...DeleteMarkers].map(({ Key = '', VersionId }) => ({ Key, VersionId }));
+    if (Objects.length === 0) break;
+    const { Errors = [] } = await s3.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects, Quiet: true } }));
+    if (Errors.length > 0) throw new Error(`${Errors[0].Key}: ${Errors[0].Message}`);
+    removed += Objects.length;
+  }
+  await s3.send(new DeleteBucketCommand({ Bucket }));
+  return removed;
+}
+
+/** The name must be typed, unless --force is given. */
+async function isMeant(name: string, question: string): Promise<boolean> {
+  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  const typed = await terminal.question(question);
+  terminal.close();
+  if (typed !== name) console.error(`${name} stays as it is`);
+  return typed === name;
+}
+
+if (import.meta.main) process.exitCode = await main(process.argv.slice(2));
+
+async function main(given: string[]): Promise<number> {
+  const forced = given.includes('--force');
+  const bucket = given[given.indexOf('--delete-bucket') + 1];
+  if (given.includes('--delete-bucket')) {
+    if (!bucket || bucket.startsWith('-')) {
+      console.error('--delete-bucket is missing its bucket: npm run destroy lists the ones that are kept');
+      return 2;
+    }
+    if (!forced && !(await isMeant(bucket, `Type ${bucket} to delete it with all versions of its objects: `))) return 1;
+    console.log(`${bucket} is deleted, with ${await removeBucket(bucket)} versions of objects`);
+    return 0;
+  }
   const stack = given.find((text) => text.startsWith('stackName='))?.slice('stackName='.length) ?? 'Whalewatch';
   try {
     const lines = await keptOf(stack);
@@ -83,17 +188,9 @@ if (import.meta.main) {
     for (const line of lines) console.log(`  ${line}`);
   } catch (cause) {
     console.error(unread(stack, cause as Error));
-    process.exit(1);
+    return 1;
   }
-  if (!given.includes('--force')) {
-    const terminal = createInterface({ input: process.stdin, output: process.stdout });
-    const name = await terminal.question(`Type ${stack} to delete all the rest: `);
-    terminal.close();
-    if (name !== stack) {
-      console.error(`${stack} stays as it is`);
-      process.exit(1);
-    }
-  }
+  if (!forced && !(await isMeant(stack, `Type ${stack} to delete all the rest: `))) return 1;
   // Until here nothing could delete it by mistake.
   const EnableTerminationProtection = false;
   await new CloudFormationClient({}).send(
@@ -101,7 +198,7 @@ if (import.meta.main) {
   );
   await emptied(stack);
   const cdk = join(import.meta.dirname, '../../node_modules/aws-cdk/bin/cdk');
-  const flags = given.includes('--force') ? given : [...given, '--force'];
+  const flags = forced ? given : [...given, '--force'];
   const { status } = spawnSync(process.execPath, [cdk, 'destroy', ...flags], { stdio: 'inherit' });
-  process.exit(status ?? 1);
+  return status ?? 1;
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { unread } from '../../../infra/tools/destroy.ts';
+import { besides, unread } from '../../../infra/tools/destroy.ts';
 
 test('what keeps npm run destroy from reading the stack is said with its mend', () => {
   const rows: [string, string, RegExp][] = [
@@ -11,4 +11,18 @@ test('what keeps npm run destroy from reading the stack is said with its mend', 
   ];
   for (const [name, message, says] of rows)
     assert.match(unread('Mine', Object.assign(new Error(message), { name })), says);
+});
+
+test('tables and buckets of the setting existing are named, and what they were restored from', () => {
+  const template = (Variables: object) => ({
+    Resources: { F: { Type: '', Properties: { Environment: { Variables } } } },
+  });
+  const own = { EVENTS_TABLE: { Ref: 'Events' }, CHECKPOINTS_TABLE: { Ref: 'Checkpoints' }, BUCKET: { Ref: 'Data' } };
+  assert.deepEqual(besides(template(own)), { tables: [], buckets: [], restoredFrom: [] });
+  const given = { EVENTS_TABLE: 'e-20261128120000-20261129120000', CHECKPOINTS_TABLE: 'c-1', BUCKET: 'data' };
+  assert.deepEqual(besides(template(given)), {
+    tables: ['c-1', 'e-20261128120000-20261129120000'],
+    buckets: ['data'],
+    restoredFrom: ['e', 'e-20261128120000'],
+  });
 });
