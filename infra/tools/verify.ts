@@ -330,9 +330,12 @@ async function placeIn(
 }
 
 const help = `usage: npm run verify -- --url https://SITE --token TOKEN [--api https://API] [--reader TOKEN] [--address VISITOR] [--seconds 180]
+       npm run verify -- --stack Whalewatch [--alarms]
 
 Sends a hit and a pull to a deployment and reads them back from every page's calls; then forgets the person it made up.
---token is the webhook's (or WHALEWATCH_TOKEN), --reader the reader's (or WHALEWATCH_READ_TOKEN).`;
+--token is the webhook's (or WHALEWATCH_TOKEN), --reader the owner's (or WHALEWATCH_READ_TOKEN). --stack reads addresses and
+tokens of a deployment on AWS by itself. --alarms sets each alarm of the stack off instead, sees its message arrive, and sets
+it back: whoever is mailed by them is mailed a test.`;
 
 if (import.meta.main) await main();
 
@@ -346,21 +349,32 @@ async function main(): Promise<void> {
         reader: { type: 'string', default: process.env.WHALEWATCH_READ_TOKEN },
         address: { type: 'string' },
         seconds: { type: 'string', default: '180' },
+        stack: { type: 'string' },
+        alarms: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
     });
-    const { url, api, token, reader, address } = values;
     if (values.help) {
       console.log(help);
       return;
     }
+    const seconds = Number(values.seconds);
+    if (!(seconds > 0)) throw new BadCall(`--seconds is "${values.seconds}": must be a number above 0`);
+    // Clients of AWS are loaded only where they are used.
+    if (values.alarms) {
+      const { alarmsRing, openAlarmClients } = await import('./alarms.ts');
+      await alarmsRing({ stack: values.stack ?? 'Whalewatch', clients: openAlarmClients(), seconds, log: console.log });
+      return;
+    }
+    const { url, api, token, reader, address } = {
+      ...(values.stack ? await (await import('./stack.ts')).deployed(values.stack) : {}),
+      ...Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)),
+    } as Partial<Record<'url' | 'api' | 'token' | 'reader' | 'address', string>>;
     for (const [name, value] of Object.entries({ url, api }))
       if (value !== undefined && !/^https?:\/\/[^/]/.test(value))
         throw new BadCall(`--${name} "${value}" is no URL: write https://HOST`);
     if (!url) throw new BadCall(`--url is missing\n\n${help}`);
     if (!token) throw new BadCall(`--token is missing\n\n${help}`);
-    const seconds = Number(values.seconds);
-    if (!(seconds > 0)) throw new BadCall(`--seconds "${values.seconds}" is no number above 0`);
     const [site, front] = [url, api].map((base) => base?.replace(/\/+$/, ''));
     await verify({ url: site as string, api: front, token, reader, address, seconds, log: console.log });
   } catch (cause) {
