@@ -12,7 +12,7 @@ import { credentialRoutes } from './credentials.ts';
 import { type HealthOptions, healthRoutes } from './health.ts';
 import { describeIncoming } from './incoming.ts';
 import { mapRoutes } from './map/clusters.ts';
-import { hitRoutes } from './map/hits.ts';
+import { type HitOptions, hitRoutes } from './map/hits.ts';
 import { noSnapshots, type SnapshotSource } from './map/snapshots.ts';
 import { describeTokens, openApiDocument } from './openapi.ts';
 import { router } from './parameters.ts';
@@ -38,6 +38,8 @@ export interface ServeOptions extends HealthOptions {
   models: ModelSource;
   /** Days after its newest hit that a domain leaves the map. */
   keepDays: number;
+  /** Where a document that no reply can hold is had (hits.ts). */
+  elsewhere?: HitOptions['elsewhere'];
   report: (cause: unknown) => void;
 }
 

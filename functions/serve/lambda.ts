@@ -11,6 +11,7 @@ import { gatewayHandler, peerOf } from '#aws/gateway.ts';
 import { openLag } from '#aws/lag.ts';
 import { counter, report } from '#aws/log.ts';
 import { openObjects } from '#aws/objects.ts';
+import { openLargeObjects } from '#aws/presign.ts';
 import { openRefusals } from '#aws/refusals.ts';
 import { openSecret } from '#aws/secret.ts';
 import type { AccessSettings } from '#core/access.ts';
@@ -25,7 +26,8 @@ const variables = readVariables();
 const client = dynamoClient();
 const secrets = new SecretsManagerClient({});
 const secret = (id: string) => openSecret(secrets, id, clock);
-const objects = openObjects({ client: new S3Client({}), bucket: variables.BUCKET });
+const s3 = new S3Client({});
+const objects = openObjects({ client: s3, bucket: variables.BUCKET });
 const checkpoints = openCheckpoints({ client, table: variables.CHECKPOINTS_TABLE });
 
 const app = serveApp({
@@ -42,6 +44,7 @@ const app = serveApp({
   ipTableBuiltAt: async () => number('IP_TABLE_BUILT_AT', variables.IP_TABLE_BUILT_AT),
   unhealthyAfterSeconds: number('UNHEALTHY_AFTER_SECONDS', variables.UNHEALTHY_AFTER_SECONDS),
   keepDays: number('KEEP_DAYS', variables.KEEP_DAYS),
+  elsewhere: openLargeObjects({ client: s3, bucket: variables.BUCKET, objects }),
   access: openSignIn({
     settings: JSON.parse(variables.ACCESS) as AccessSettings,
     credentials: openCredentials({ client, table: variables.CREDENTIALS_TABLE, clock }),

@@ -1,4 +1,5 @@
 // The contract of the stores on AWS' side: the adapters against MiniStack and a real OpenSearch.
+import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import {
@@ -17,6 +18,7 @@ import { openCredentials } from '#aws/credentials.ts';
 import { newestIndex, openEvents } from '#aws/events.ts';
 import { openObjects } from '#aws/objects.ts';
 import { openSearchCall } from '#aws/opensearch.ts';
+import { openLargeObjects, replyBytes } from '#aws/presign.ts';
 import { openRefusals } from '#aws/refusals.ts';
 import { openSearch } from '#aws/search.ts';
 import { openStream } from '#aws/stream.ts';
@@ -135,6 +137,25 @@ async function contracts() {
     const bucket = fresh();
     await s3.send(new CreateBucketCommand({ Bucket: bucket }));
     return openObjects({ client: s3, bucket });
+  });
+
+  test('an object that no reply can hold has an address of its own, for GET and for HEAD, which needs no credentials', async () => {
+    const bucket = fresh();
+    await s3.send(new CreateBucketCommand({ Bucket: bucket }));
+    const objects = openObjects({ client: s3, bucket });
+    const address = openLargeObjects({ client: s3, bucket, objects });
+    await objects.put('small.json', 'x'.repeat(replyBytes));
+    await objects.put('points/large one+.json', 'x'.repeat(replyBytes + 1), { contentType: 'application/json' });
+    assert.equal(await address('none.json', 'GET'), undefined);
+    assert.equal(await address('small.json', 'GET'), undefined);
+    for (const method of ['GET', 'HEAD']) {
+      const url = (await address('points/large one+.json', method)) ?? '';
+      assert.match(url, /X-Amz-Expires=60\b/);
+      const answer = await fetch(url, { method });
+      assert.equal(answer.status, 200);
+      assert.equal(answer.headers.get('content-type'), 'application/json');
+      assert.equal((await answer.text()).length, method === 'GET' ? replyBytes + 1 : 0);
+    }
   });
 
   searchContract('OpenSearch', async () => {

@@ -48,6 +48,7 @@ export const points = createRoute({
       }),
       'Points',
     ),
+    302: { description: 'On AWS, where it is larger than a reply may be: to an address that holds for a minute.' },
     304: { description: 'Not changed.' },
   },
 });
@@ -57,10 +58,12 @@ export interface HitOptions {
   keepDays: number;
   /** What a caller sees of the map. */
   seenBy: (c: Context) => PublicMap;
+  /** Where a document that no reply can hold is had with this method; undefined where a reply can hold it. */
+  elsewhere?: (key: string, method: string) => Promise<string | undefined>;
 }
 
 /** The daily sums and the public export. */
-export function hitRoutes({ objects, keepDays, seenBy }: HitOptions): OpenAPIHono {
+export function hitRoutes({ objects, keepDays, seenBy, elsewhere }: HitOptions): OpenAPIHono {
   const app = router();
   const sumsOf = cachedSums(objects);
 
@@ -92,7 +95,13 @@ export function hitRoutes({ objects, keepDays, seenBy }: HitOptions): OpenAPIHon
   });
 
   app.openapi(points, async (c) => {
-    const found = await objects.get(seenBy(c) === 'names' ? 'points.json' : anonymousDocumentKey);
+    const key = seenBy(c) === 'names' ? 'points.json' : anonymousDocumentKey;
+    const address = await elsewhere?.(key, c.req.method);
+    if (address) {
+      c.header('Cache-Control', 'no-store');
+      return c.redirect(address, 302) as never;
+    }
+    const found = await objects.get(key);
     c.header('Cache-Control', cacheControl.newest);
     if (!found) return c.json({ version: 1, updatedAt: new Date(0).toISOString(), keepDays, points: [] }, 200);
     c.header('ETag', found.etag);
