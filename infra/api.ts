@@ -113,12 +113,12 @@ export class Api extends Construct {
 
   /** The beacon script lies with the pages and is asked for here: it sends its hits to where it came from, past CloudFront. */
   serveBeacon(site: string): void {
-    const [route] = this.api.addRoutes({
+    const routes = this.api.addRoutes({
       path: '/hit.js',
-      methods: [HttpMethod.GET],
+      methods: [HttpMethod.GET, HttpMethod.HEAD],
       integration: new HttpUrlIntegration('Beacon', `${site}/hit.js`),
       authorizer: new HttpNoneAuthorizer(),
     });
-    explain(route, { APIG4: 'A public script' });
+    for (const route of routes) explain(route, { APIG4: 'A public script' });
   }
 }

@@ -1,13 +1,15 @@
-// npm run deploy: the stack, from whalewatch.config.ts and what `-c NAME=VALUE` overrides.
+// npm run deploy: the stack, from whalewatch.config.ts (or the file that `-c config=FILE` names) and what `-c NAME=VALUE` overrides.
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { App, Stack, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { contextLayer, resolveLayers, SettingError } from '#settings/read.ts';
 import { awsSchema } from '#settings/schema.ts';
-import written from '../whalewatch.config.ts';
 import { Whalewatch } from './whalewatch.ts';
 
 const app = new App();
-const { stackName, ...context } = app.node.getAllContext();
+const { stackName, config = 'whalewatch.config.ts', ...context } = app.node.getAllContext();
 
 try {
   const stack = new Stack(app, stackName ?? 'Whalewatch', {
@@ -16,7 +18,7 @@ try {
     description: 'A live map of who uses your portal, and honest pull counts for your registry',
     env: { account: process.env.CDK_DEFAULT_ACCOUNT, region: process.env.CDK_DEFAULT_REGION },
   });
-  const settings = resolveLayers([{ values: written, from: 'whalewatch.config.ts' }, contextLayer(context)], awsSchema);
+  const settings = resolveLayers([{ values: await written(config), from: config }, contextLayer(context)], awsSchema);
   const whalewatch = new Whalewatch(stack, 'Whalewatch', settings);
   // Alone in its stack, its outputs have their plain names.
   for (const output of whalewatch.outputs) output.overrideLogicalId(output.node.id);
@@ -27,3 +29,11 @@ try {
 }
 Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
 app.synth();
+
+/** The settings that a file exports by default; its path is relative to the project. */
+async function written(name: string): Promise<object> {
+  const file = resolve(join(import.meta.dirname, '..'), name);
+  if (!existsSync(file))
+    throw new SettingError(`-c config is "${name}": must be a file of settings, such as whalewatch.config.ts`);
+  return (await import(pathToFileURL(file).href)).default;
+}

@@ -10,6 +10,7 @@ import {
   ApplicationProtocol,
   HttpCodeElb,
   HttpCodeTarget,
+  IpAddressType,
   ListenerAction,
   ListenerCertificate,
   ListenerCondition,
@@ -59,6 +60,7 @@ export class CollectServers extends Construct {
       },
       size,
       logDays,
+      imageRegistry: settings.imageRegistry,
       port,
     });
     const service = new FargateService(this, 'Service', {
@@ -83,12 +85,14 @@ export class CollectServers extends Construct {
       description: 'The load balancer of collect',
       allowAllOutbound: false,
     });
-    open.addIngressRule(Peer.anyIpv4(), Port.tcp(443), 'Anybody may send hits');
+    for (const anybody of [Peer.anyIpv4(), Peer.anyIpv6()])
+      open.addIngressRule(anybody, Port.tcp(443), 'Anybody may send hits');
     explain(open, { EC23: 'Beacons run in the browsers of everybody' });
     this.balancer = new ApplicationLoadBalancer(this, 'Balancer', {
       vpc: network.vpc,
       vpcSubnets: network.subnets,
       internetFacing: true,
+      ipAddressType: IpAddressType.DUAL_STACK,
       securityGroup: open,
       dropInvalidHeaderFields: true,
       idleTimeout: minute,

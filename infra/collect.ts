@@ -58,6 +58,7 @@ export class Collect extends Construct {
       timeoutSeconds: 10,
       logDays,
       tracing: settings.tracing,
+      reserved: settings.reservedConcurrency.collect,
     });
     if (settings.collector === 'fargate' && network)
       this.servers = new CollectServers(this, 'Servers', { settings, network, environment });

@@ -30,6 +30,8 @@ export interface StageFunctionProps<Variables extends Record<string, string>> {
   logDays: number;
   /** Traces in X-Ray. */
   tracing: boolean;
+  /** Concurrency that is kept for it, and that it never exceeds. */
+  reserved?: number;
   layers?: ILayerVersion[];
 }
 
@@ -73,6 +75,7 @@ export class StageFunction<Variables extends Record<string, string>> extends Lam
       layers: props.layers,
       logGroup,
       tracing: props.tracing ? Tracing.ACTIVE : Tracing.DISABLED,
+      reservedConcurrentExecutions: props.reserved,
       // Metrics in the embedded format are lines of JSON: Lambda's own JSON format would wrap them.
       loggingFormat: LoggingFormat.TEXT,
       role,

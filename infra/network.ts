@@ -3,6 +3,7 @@
 import {
   GatewayVpcEndpointAwsService,
   IpAddresses,
+  IpProtocol,
   type ISecurityGroup,
   Peer,
   Port,
@@ -27,6 +28,8 @@ export class Network extends Construct {
     super(scope, id);
     this.vpc = new Vpc(this, 'Vpc', {
       ipAddresses: IpAddresses.cidr(cidr),
+      // The load balancer answers both; addresses of IPv6 cost nothing.
+      ipProtocol: IpProtocol.DUAL_STACK,
       maxAzs: 2,
       natGateways: 0,
       subnetConfiguration: [{ name: 'Public', subnetType: SubnetType.PUBLIC, cidrMask: 24 }],

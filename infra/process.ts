@@ -82,6 +82,7 @@ export class Process extends Construct {
       timeoutSeconds: 300,
       logDays: settings.logDays,
       tracing: settings.tracing,
+      reserved: settings.reservedConcurrency.export,
     });
     this.export.may(rightsTo(checkpointRights, 'latest', 'shards', 'after', 'remove'), [stores.checkpoints.tableArn]);
     this.export.may(bucketRights, [stores.bucket.bucketArn]);
@@ -127,6 +128,7 @@ export class Process extends Construct {
       timeoutSeconds: 120,
       logDays: settings.logDays,
       tracing: settings.tracing,
+      reserved: settings.reservedConcurrency.process,
       layers: [layer],
     });
     handler.may(rightsTo(checkpointRights, 'latest', 'commit', 'after'), [stores.checkpoints.tableArn]);

@@ -22,7 +22,7 @@ export class Serve extends Construct {
 
   constructor(scope: Construct, id: string, { settings, stores }: StageProps) {
     super(scope, id);
-    const { keepDays, exportEvery, batchWindow, ipDatabase, logDays, tracing } = settings;
+    const { keepDays, exportEvery, batchWindow, ipDatabase, logDays, tracing, reservedConcurrency } = settings;
     this.token = token(this, 'Token', 'The owner\'s API token: what scripts send as "Authorization: Bearer TOKEN"');
     this.handler = new StageFunction<Variables>(this, 'Function', {
       name: 'serve',
@@ -49,6 +49,7 @@ export class Serve extends Construct {
       timeoutSeconds: 29,
       logDays,
       tracing,
+      reserved: reservedConcurrency.serve,
     });
     const { handler } = this;
     handler.may(
@@ -84,7 +85,7 @@ export class Serve extends Construct {
       ],
     });
 
-    if (settings.clientSecretArn) handler.may(['secretsmanager:GetSecretValue'], [settings.clientSecretArn]);
+    if (settings.clientSecretArn) handler.may(secretRights, [settings.clientSecretArn]);
 
     // What every visitor waits for: it parses a tenth of what serve does, and can read nothing but points.
     const { bucketRegionalDomainName } = stores.bucket;
@@ -99,6 +100,7 @@ export class Serve extends Construct {
       timeoutSeconds: 29,
       logDays,
       tracing,
+      reserved: reservedConcurrency.tiles,
     });
     // Without the right to list, S3 answers 403 to what is not there.
     this.tiles.may(bucketRights, [stores.bucket.bucketArn]);

@@ -1,9 +1,10 @@
 // Where people sign in on AWS when the settings name no issuer: a Cognito user pool of the deployment's own.
-import { CfnOutput, Duration, Names, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { CfnOutput, Duration, Names, Stack } from 'aws-cdk-lib';
 import { AccountRecovery, CfnUserPoolGroup, Mfa, OAuthScope, UserPool } from 'aws-cdk-lib/aws-cognito';
 import { Construct } from 'constructs';
 import type { AccessSettings } from '#core/access.ts';
 import { explain } from './explain.ts';
+import { keep } from './stores.ts';
 
 export interface SignInProps {
   /** `https://…`, without a slash at the end. */
@@ -32,7 +33,7 @@ export class SignIn extends Construct {
         requireSymbols: true,
         tempPasswordValidity: Duration.days(3),
       },
-      removalPolicy: RemovalPolicy.RETAIN,
+      removalPolicy: keep,
     });
     explain(this.pool, {
       COG2: "A second factor is each person's choice; with an issuer of your own it is that issuer's",

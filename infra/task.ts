@@ -1,8 +1,7 @@
 // The house defaults of a Fargate task: a public image of the Node that everything here runs on, arm64, its own log group
 // and role, and the bundle as an asset in S3: no Docker on the machine that deploys.
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Aws, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import {
   type ContainerDefinition,
   ContainerDependencyCondition,
@@ -29,12 +28,23 @@ export interface StageTaskProps<Variables extends Record<string, string>> {
   size: TaskSize;
   logDays: number;
   port?: number;
+  /** Where images come from: AWS' public registry, or a pull-through cache of it. */
+  imageRegistry: string;
 }
 
-const { devDependencies } = JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8'));
-const images = {
-  node: `public.ecr.aws/docker/library/node:${devDependencies.node}-slim`,
-  aws: 'public.ecr.aws/aws-cli/aws-cli:2.27.0',
+/**
+ * Pinned by digest: a tag may name another image tomorrow. Each digest is of the list of platforms, from the tag that
+ * stands beside it: node as in package.json, slim.
+ */
+export const images = {
+  node: {
+    tag: '24.21.0-slim',
+    image: 'docker/library/node@sha256:0e0ff40c39bc087845bfb27465a0df4ea419520094bc35842ff83dd8cbe6f9b6',
+  },
+  aws: {
+    tag: '2.27.49',
+    image: 'aws-cli/aws-cli@sha256:bad3346a39098ab077be6ed58c7e1fe68321a4a844c7c740318100013e6c3581',
+  },
 };
 const folder = '/code';
 
@@ -59,6 +69,23 @@ export class StageTask<Variables extends Record<string, string>> extends Constru
       statements: [allow(['logs:CreateLogStream', 'logs:PutLogEvents'], [log.logGroupArn])],
     });
     const executionRole = new Role(this, 'ExecutionRole', { assumedBy, inlinePolicies: { logs } });
+    const cache = cacheOf(props.imageRegistry);
+    if (cache) {
+      executionRole.addToPolicy(allow(['ecr:GetAuthorizationToken'], ['*']));
+      executionRole.addToPolicy(
+        allow(
+          [
+            ...['ecr:BatchCheckLayerAvailability', 'ecr:GetDownloadUrlForLayer', 'ecr:BatchGetImage'],
+            // The first pull of an image makes its repository and fetches it.
+            ...['ecr:CreateRepository', 'ecr:BatchImportUpstreamImage'],
+          ],
+          Object.values(images).map(({ image }) => `${cache}/${image.split('@')[0]}`),
+        ),
+      );
+      explain(executionRole, { 'IAM5[Resource::*]': 'ecr:GetAuthorizationToken knows no narrower resource' });
+    }
+    const image = (name: keyof typeof images) =>
+      ContainerImage.fromRegistry(`${props.imageRegistry}/${images[name].image}`);
 
     this.definition = new FargateTaskDefinition(this, 'Definition', {
       cpu: size.cpu,
@@ -72,7 +99,7 @@ export class StageTask<Variables extends Record<string, string>> extends Constru
     explain(this.definition, { ECS2: 'Names and addresses of AWS resources; no secret is among them' });
     const logging = (streamPrefix: string) => LogDriver.awsLogs({ logGroup: log, streamPrefix });
     const fetch = this.definition.addContainer('Fetch', {
-      image: ContainerImage.fromRegistry(images.aws),
+      image: image('aws'),
       essential: false,
       command: ['s3', 'cp', '--only-show-errors', code.s3ObjectUrl, `${folder}/index.mjs`],
       environment: { AWS_REGION: region },
@@ -80,7 +107,7 @@ export class StageTask<Variables extends Record<string, string>> extends Constru
     });
     fetch.addMountPoints({ sourceVolume: 'code', containerPath: folder, readOnly: false });
     this.container = this.definition.addContainer('Node', {
-      image: ContainerImage.fromRegistry(images.node),
+      image: image('node'),
       // Node takes half of the memory by itself; what is left here is for what lies outside its heap.
       command: ['node', `--max-old-space-size=${Math.floor(size.memory * 0.75)}`, `${folder}/index.mjs`],
       environment: { AWS_REGION: region, ...props.environment },
@@ -101,4 +128,11 @@ export class StageTask<Variables extends Record<string, string>> extends Constru
         [wildcard(this, resource)]: 'Keys under one prefix, paths of one index: no list of them exists',
       });
   }
+}
+
+/** The ARN of a private registry's repositories below its prefix; undefined for a public registry. */
+function cacheOf(imageRegistry: string): string | undefined {
+  const [, account, region, prefix] =
+    /^(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com\/(.+)$/.exec(imageRegistry) ?? [];
+  return account && `arn:${Aws.PARTITION}:ecr:${region}:${account}:repository/${prefix}`;
 }

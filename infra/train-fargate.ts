@@ -30,6 +30,7 @@ export class FargateTrainer implements Trainer {
       environment: trainVariables(stores, settings),
       size: settings.trainTask,
       logDays: settings.logDays,
+      imageRegistry: settings.imageRegistry,
     });
     mayTrain(this.#task, stores);
     const { search } = settings;

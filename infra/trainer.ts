@@ -41,6 +41,7 @@ export class LambdaTrainer implements Trainer {
       timeoutSeconds: 900,
       logDays: settings.logDays,
       tracing: settings.tracing,
+      reserved: settings.reservedConcurrency.train,
     });
     mayTrain(this.#handler, stores);
     callOnce(this.#handler, failed);

@@ -369,6 +369,15 @@ export const aws = {
     .meta({
       description: 'Servers of the collector on Fargate: their size, and between which numbers the load scales them.',
     }),
+  imageRegistry: text(
+    'public.ecr.aws, or the prefix of a pull-through cache such as 111111111111.dkr.ecr.eu-west-1.amazonaws.com/ecr-public',
+    /^(public\.ecr\.aws|\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com\/[a-z0-9._/-]+)$/,
+  )
+    .default('public.ecr.aws')
+    .meta({
+      description:
+        "Where tasks on Fargate pull their two public images from, pinned by digest: AWS' public registry, or a pull-through cache of it in an account's own.",
+    }),
   stream: z
     .union([oneOf('onDemand'), object({ shards: integer(1, 500) }, '{ shards: 1 }')], {
       error: 'must be "onDemand" or an object such as { shards: 1 }',
@@ -461,6 +470,20 @@ export const aws = {
     .meta({
       description:
         "CloudFront's Origin Shield, in this region: one cache before the API for readers of all continents, $0.75 to $0.90 a million requests.",
+    }),
+  reservedConcurrency: object(
+    {
+      ...{ collect: integer(1, 10_000).optional(), process: integer(1, 10_000).optional() },
+      ...{ export: integer(1, 10_000).optional(), train: integer(1, 10_000).optional() },
+      ...{ serve: integer(1, 10_000).optional(), tiles: integer(1, 10_000).optional() },
+    },
+    '{ collect: 50, process: 10 }',
+  )
+    .default({})
+    .meta({
+      takes: 'an object such as { collect: 50, process: 10 }',
+      description:
+        'How often each function may run at once; as much is kept for it, whatever the rest of the account does. Together at most 100 less than the quota of the account, which a new one with its 10 has not. `process` needs one a shard, `export` two.',
     }),
   canary: trueOrFalse().default(true).meta({
     description:
@@ -575,6 +598,16 @@ export const awsSchema = schema.check(({ value, issues }) => {
       trainSpark.gigabytes,
       `must be an integer from ${4 * trainSpark.processors} to 30000, 4 a processor`,
     );
+  const { process: processes = Number.POSITIVE_INFINITY, export: exports = 2 } = value.reservedConcurrency;
+  const shards = value.stream === 'onDemand' ? 4 : value.stream.shards;
+  if (processes < shards)
+    wrong(
+      ['reservedConcurrency', 'process'],
+      processes,
+      `must be at least ${shards}, the shards of the stream: a batch of each runs at once`,
+    );
+  if (exports < 2)
+    wrong(['reservedConcurrency', 'export'], exports, 'must be at least 2: a run may last until the next begins');
   if (collectTasks.most < collectTasks.least)
     wrong(['collectTasks', 'most'], collectTasks.most, `must be an integer from ${collectTasks.least} to 1000`);
   if (collector === 'fargate' && !collectDomain)

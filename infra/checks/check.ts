@@ -22,7 +22,7 @@ export interface Check {
   faults(resources: Resources): string[];
 }
 
-type Test = (properties: Resource['Properties'], resource: Resource, id: string) => unknown;
+type Test = (properties: Resource['Properties'], resource: Resource, id: string, all: Resources) => unknown;
 
 /** All resources of one type, with their IDs. */
 export const ofType = (resources: Resources, type: string): [string, Resource][] =>
@@ -33,7 +33,7 @@ export const each =
   (type: string, test: Test) =>
   (resources: Resources): string[] =>
     ofType(resources, type)
-      .filter(([id, resource]) => !test(resource.Properties ?? {}, resource, id))
+      .filter(([id, resource]) => !test(resource.Properties ?? {}, resource, id, resources))
       .map(([id]) => id);
 
 /** Faults where resources of the type exist and none passes the test. */
@@ -41,7 +41,7 @@ export const some =
   (type: string, test: Test) =>
   (resources: Resources): string[] => {
     const all = ofType(resources, type);
-    return all.length === 0 || all.some(([id, resource]) => test(resource.Properties, resource, id))
+    return all.length === 0 || all.some(([id, resource]) => test(resource.Properties, resource, id, resources))
       ? []
       : [`none of the ${all.length} resources of ${type}`];
   };

@@ -1,7 +1,7 @@
 // Facts about what must last: tables, buckets, search, secrets.
 import { type Check, each, isKept, ofType, type Resource, type Resources, statementsOf, target } from './check.ts';
 
-const stateful = ['DynamoDB::Table', 'S3::Bucket', 'OpenSearchService::Domain'];
+const stateful = ['DynamoDB::Table', 'S3::Bucket', 'OpenSearchService::Domain', 'Cognito::UserPool'];
 const holdsData = (resources: Resources): [string, Resource][] =>
   stateful.flatMap((type) => ofType(resources, type)).filter(([, resource]) => isKept(resource));
 
@@ -21,6 +21,7 @@ export const dataChecks: Check[] = [
         ({ TimeToLiveSpecification }, table) => isKept(table) || TimeToLiveSpecification,
       )(resources),
       ...each('OpenSearchService::Domain', (_, domain) => isKept(domain))(resources),
+      ...each('Cognito::UserPool', (_, pool) => isKept(pool))(resources),
     ],
   },
   {
@@ -48,7 +49,10 @@ export const dataChecks: Check[] = [
     faults: (resources) =>
       stateful
         .flatMap((type) => ofType(resources, type))
-        .filter(([, { Properties }]) => Properties.TableName ?? Properties.BucketName ?? Properties.DomainName)
+        .filter(
+          ([, { Properties }]) =>
+            Properties.TableName ?? Properties.BucketName ?? Properties.DomainName ?? Properties.UserPoolName,
+        )
         .map(([id]) => id),
   },
   {

@@ -1,5 +1,5 @@
 // Facts about functions, their roles, the tasks on Fargate and Spark.
-import { type Check, each, ofType, type Resources, rightsOf, target } from './check.ts';
+import { type Check, each, ofType, type Resources, rightsOf, some, target } from './check.ts';
 
 const quotas = 'lambda/latest/dg/gettingstarted-limits.html';
 const fargate = 'AmazonECS/latest/developerguide/fargate-tasks-services.html';
@@ -98,7 +98,10 @@ export const functionChecks: Check[] = [
     document: 'IAM/latest/UserGuide/best-practices.html#grant-least-privilege',
     faults: noRight(
       (action, of) =>
-        of === '*' && !/^(xray:Put|logs:\w*LogDeliver|logs:\w*Resource|logs:DescribeLogGroups)/.test(action),
+        of === '*' &&
+        !/^(xray:Put|ecr:GetAuthorizationToken|logs:\w*LogDeliver|logs:\w*Resource|logs:DescribeLogGroups)/.test(
+          action,
+        ),
     ),
   },
   {
@@ -208,6 +211,48 @@ export const functionChecks: Check[] = [
           Key === 'deregistration_delay.timeout_seconds' && Number(Value) <= 30,
       ),
     ),
+  },
+  {
+    id: 'task-images',
+    fact: 'A tag may name another image tomorrow: a digest does not',
+    document: 'AmazonECS/latest/developerguide/image-behavior.html',
+    faults: each('ECS::TaskDefinition', ({ ContainerDefinitions }) =>
+      ContainerDefinitions.every(({ Image }: { Image: string }) => /@sha256:[0-9a-f]{64}$/.test(Image)),
+    ),
+  },
+  {
+    id: 'task-images-right',
+    fact: 'A private registry wants a token; the first pull through a cache makes the repository and imports the image',
+    document: 'AmazonECR/latest/userguide/pull-through-cache-iam.html',
+    faults: each('ECS::TaskDefinition', ({ ContainerDefinitions, ExecutionRoleArn }, _, __, resources) => {
+      const own = ContainerDefinitions.some(({ Image }: { Image: string }) => /\.dkr\.ecr\./.test(Image));
+      const may = rightsOf(resources, target(ExecutionRoleArn) ?? '').flatMap(({ Action }) => Action);
+      return !own || ['ecr:GetAuthorizationToken', 'ecr:BatchImportUpstreamImage'].every((one) => may.includes(one));
+    }),
+  },
+  {
+    id: 'balancer-ipv6',
+    fact: 'A load balancer answers by IPv6 where its address type is dualstack and its group lets IPv6 in',
+    document: 'elasticloadbalancing/latest/application/application-load-balancers.html#ip-address-type',
+    faults: (resources) => [
+      ...each('ElasticLoadBalancingV2::LoadBalancer', ({ IpAddressType }) => IpAddressType === 'dualstack')(resources),
+      ...each('EC2::SecurityGroup', ({ SecurityGroupIngress: rules }) => {
+        const open = (rules ?? []) as { CidrIp?: string; CidrIpv6?: string }[];
+        return !open.some(({ CidrIp }) => CidrIp === '0.0.0.0/0') || open.some(({ CidrIpv6 }) => CidrIpv6 === '::/0');
+      })(resources),
+    ],
+  },
+  {
+    id: 'balancer-ipv6-subnets',
+    fact: 'A dual-stack load balancer wants subnets with an IPv6 block and a route for it',
+    document: 'elasticloadbalancing/latest/application/load-balancer-subnets.html',
+    faults: (resources) =>
+      ofType(resources, 'ElasticLoadBalancingV2::LoadBalancer').length === 0
+        ? []
+        : [
+            ...each('EC2::Subnet', ({ Ipv6CidrBlock }) => Ipv6CidrBlock)(resources),
+            ...some('EC2::Route', ({ DestinationIpv6CidrBlock }) => DestinationIpv6CidrBlock === '::/0')(resources),
+          ],
   },
   {
     id: 'balancer-tls',

@@ -2,7 +2,7 @@
 // (`restoreDays`). Prints the setting `existing` for the deployment that uses them. --resume: lets export and process run again.
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { CloudFormationClient, paginateListStackResources } from '@aws-sdk/client-cloudformation';
+import { CloudFormationClient, GetTemplateCommand, paginateListStackResources } from '@aws-sdk/client-cloudformation';
 import {
   DescribeTableCommand,
   DynamoDBClient,
@@ -42,7 +42,7 @@ const pointer = 'points/latest.json';
 /** Restores beside what is there, and returns the setting `existing`. Export and process stand still from here to `resume`. */
 export async function restore({ stack, to, clients, log }: RestoreOptions) {
   const found = await resourcesOf(stack, clients.cloudFormation);
-  for (const name of paused(found))
+  for (const { name } of paused(found))
     await clients.lambda.send(
       new PutFunctionConcurrencyCommand({ FunctionName: name, ReservedConcurrentExecutions: 0 }),
     );
@@ -70,8 +70,17 @@ export async function resume({
   stack: string;
   clients: Pick<Clients, 'cloudFormation' | 'lambda'>;
 }) {
-  for (const name of paused(await resourcesOf(stack, clients.cloudFormation)))
-    await clients.lambda.send(new DeleteFunctionConcurrencyCommand({ FunctionName: name }));
+  const { TemplateBody = '' } = await clients.cloudFormation.send(new GetTemplateCommand({ StackName: stack }));
+  const { Resources } = JSON.parse(TemplateBody) as {
+    Resources: Record<string, { Properties: { ReservedConcurrentExecutions?: number } }>;
+  };
+  for (const { id, name: FunctionName } of paused(await resourcesOf(stack, clients.cloudFormation))) {
+    // As the template has it (reservedConcurrency): CloudFormation sees no change there, and would not set it again.
+    const { ReservedConcurrentExecutions } = Resources[id].Properties;
+    if (ReservedConcurrentExecutions === undefined)
+      await clients.lambda.send(new DeleteFunctionConcurrencyCommand({ FunctionName }));
+    else await clients.lambda.send(new PutFunctionConcurrencyCommand({ FunctionName, ReservedConcurrentExecutions }));
+  }
 }
 
 /** A restored table has neither point-in-time recovery nor time to live of the old one. */
@@ -155,9 +164,7 @@ async function resourcesOf(StackName: string, client: CloudFormationClient): Pro
 
 /** The functions that write what is restored. */
 const paused = (found: Found) =>
-  found
-    .filter(({ id, type }) => type === 'AWS::Lambda::Function' && /Process(Function|Export)/.test(id))
-    .map(({ name }) => name);
+  found.filter(({ id, type }) => type === 'AWS::Lambda::Function' && /Process(Function|Export)/.test(id));
 
 function one(found: Found, id: RegExp): string {
   const resource = found.find((one) => id.test(one.id) && /Table$|Bucket$/.test(one.type));

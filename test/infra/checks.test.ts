@@ -241,6 +241,10 @@ const undone: Record<string, Edit | [Name, Edit]> = {
     'fargate',
     every('ElasticLoadBalancingV2::TargetGroup', (properties) => delete properties.TargetGroupAttributes),
   ],
+  'task-images': ['fargate', replaced(/@sha256:[0-9a-f]{64}/, ':latest')],
+  'task-images-right': ['cached', noRight('ecr:BatchImportUpstreamImage')],
+  'balancer-ipv6': ['fargate', replaced(/"IpAddressType":"dualstack"/, '"IpAddressType":"ipv4"')],
+  'balancer-ipv6-subnets': ['fargate', every('EC2::Subnet', (properties) => delete properties.Ipv6CidrBlock)],
   'balancer-tls': ['fargate', every('ElasticLoadBalancingV2::Listener', (properties) => delete properties.SslPolicy)],
   'balancer-log': [
     'fargate',

@@ -6,11 +6,12 @@ import { App, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Settings } from '#settings/schema.ts';
+import { rightsOf } from '../../infra/checks/check.ts';
 import { budgetKilobytes, bundle, type FunctionName } from '../../infra/tools/bundle.ts';
 import { cost, tables } from '../../infra/tools/cost.ts';
 import { Whalewatch } from '../../infra/whalewatch.ts';
 import { buildPages } from '../../web/build.ts';
-import { actionsOf, findings, type Resource, resourcesOf, synthesise } from '../support/synthesise.ts';
+import { findings, type Resource, resourcesOf, synthesise } from '../support/synthesise.ts';
 
 before(() => buildPages());
 
@@ -22,47 +23,110 @@ test('each function has a budget of size and keeps it', async () => {
   }
 });
 
-test('each function may do what its stage does, and nothing else', () => {
-  const { stack } = synthesise();
-  const resources = resourcesOf(stack);
-  const table = (names: string) => names.split(' ').map((name) => `dynamodb:${name}`);
-  const expected = {
-    WhalewatchCollectFunctionRole: ['kinesis:PutRecords', 'secretsmanager:GetSecretValue'],
-    WhalewatchProcessFunctionRole: [
-      's3:GetObject',
-      ...table('BatchWriteItem ConditionCheckItem DeleteItem GetItem PutItem Query UpdateItem'),
-      ...['es:ESHttpPost', 'es:ESHttpPut'],
-      ...[
-        'DescribeStream',
-        'DescribeStreamConsumer',
-        'DescribeStreamSummary',
-        'GetRecords',
-        'GetShardIterator',
-        'ListShards',
-        'ListStreams',
-      ]
-        .concat('SubscribeToShard')
-        .map((name) => `kinesis:${name}`),
-      ...['s3:ListBucket', 's3:PutObject', 'sns:Publish'],
-    ],
-    WhalewatchProcessExportRole: [
-      ...table('BatchWriteItem PutItem Query'),
-      ...['kinesis:GetRecords', 'kinesis:GetShardIterator', 'kinesis:ListShards'],
-      ...['s3:DeleteObject', 's3:GetObject', 's3:ListBucket', 's3:PutObject', 'sqs:SendMessage'],
-    ],
-    WhalewatchTrainFunctionRole: [
-      ...['es:ESHttpPost', 'es:ESHttpPut'],
-      ...['s3:DeleteObject', 's3:GetObject', 's3:ListBucket', 's3:PutObject', 'sqs:SendMessage'],
-    ],
-    WhalewatchServeFunctionRole: [
-      ...table('BatchWriteItem DeleteItem GetItem PutItem Query UpdateItem'),
-      ...['es:ESHttpGet', 'es:ESHttpPost', 'es:ESHttpPut'],
-      ...['s3:GetObject', 's3:ListBucket', 's3:PutObject', 'secretsmanager:GetSecretValue'],
-    ],
-    WhalewatchServeTilesRole: ['s3:GetObject', 's3:ListBucket'],
-  };
-  for (const [role, actions] of Object.entries(expected))
-    assert.deepEqual(actionsOf(resources, role), actions.sort(), role);
+/** The rights of each role: actions by what they are allowed on. `D` is the data bucket, `S` the search domain. */
+const expectedRights: Record<string, Record<string, string>> = {
+  CollectFunction: {
+    Logs: 'logs:CreateLogStream logs:PutLogEvents',
+    Stream: 'kinesis:PutRecords',
+    Token: 'secretsmanager:GetSecretValue',
+  },
+  ProcessFunction: {
+    Logs: 'logs:CreateLogStream logs:PutLogEvents',
+    Stream:
+      'kinesis:DescribeStream kinesis:DescribeStreamConsumer kinesis:DescribeStreamSummary kinesis:GetRecords kinesis:GetShardIterator kinesis:ListShards kinesis:ListStreams kinesis:SubscribeToShard',
+    Checkpoints: 'dynamodb:PutItem dynamodb:Query',
+    Events:
+      'dynamodb:BatchWriteItem dynamodb:ConditionCheckItem dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem',
+    'Events/index/*': 'dynamodb:Query',
+    Keys: 'dynamodb:BatchWriteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query',
+    Notices: 'dynamodb:BatchWriteItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem',
+    D: 's3:ListBucket',
+    'D/deltas/*': 's3:GetObject s3:PutObject',
+    Failures: 's3:ListBucket',
+    'Failures/*': 's3:PutObject',
+    Messages: 'sns:Publish',
+    'S/whalewatch-documents': 'es:ESHttpPut',
+    'S/whalewatch-documents/_bulk': 'es:ESHttpPost',
+    'S/whalewatch-documents/_delete_by_query': 'es:ESHttpPost',
+    'S/whalewatch-documents/_refresh': 'es:ESHttpPost',
+    'S/whalewatch-recommendations': 'es:ESHttpPut',
+    'S/whalewatch-recommendations/_delete_by_query': 'es:ESHttpPost',
+    'S/whalewatch-recommendations/_refresh': 'es:ESHttpPost',
+  },
+  ProcessExport: {
+    Logs: 'logs:CreateLogStream logs:PutLogEvents',
+    Stream: 'kinesis:GetRecords kinesis:GetShardIterator kinesis:ListShards',
+    Checkpoints: 'dynamodb:BatchWriteItem dynamodb:PutItem dynamodb:Query',
+    D: 's3:ListBucket',
+    'D/deltas/*': 's3:DeleteObject s3:GetObject s3:PutObject',
+    'D/models/latest.json': 's3:GetObject',
+    'D/points.json': 's3:DeleteObject s3:GetObject s3:PutObject',
+    'D/points/*': 's3:DeleteObject s3:GetObject s3:PutObject',
+    'D/state/*': 's3:DeleteObject s3:GetObject s3:PutObject',
+    Undelivered: 'sqs:SendMessage',
+  },
+  TrainFunction: {
+    Logs: 'logs:CreateLogStream logs:PutLogEvents',
+    D: 's3:ListBucket',
+    'D/models/*': 's3:DeleteObject s3:GetObject s3:PutObject',
+    'S/whalewatch-documents': 'es:ESHttpPut',
+    'S/whalewatch-documents/_search': 'es:ESHttpPost',
+    'S/whalewatch-recommendations': 'es:ESHttpPut',
+    'S/whalewatch-recommendations/_bulk': 'es:ESHttpPost',
+    'S/whalewatch-recommendations/_search': 'es:ESHttpPost',
+    Undelivered: 'sqs:SendMessage',
+  },
+  ServeFunction: {
+    Logs: 'logs:CreateLogStream logs:PutLogEvents',
+    Token: 'secretsmanager:GetSecretValue',
+    Checkpoints: 'dynamodb:GetItem dynamodb:Query',
+    Credentials:
+      'dynamodb:BatchWriteItem dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem',
+    Events: 'dynamodb:BatchWriteItem dynamodb:GetItem dynamodb:Query',
+    'Events/index/*': 'dynamodb:Query',
+    Notices: 'dynamodb:BatchWriteItem dynamodb:Query',
+    D: 's3:ListBucket',
+    'D/models/*': 's3:GetObject',
+    'D/models/latest.json': 's3:GetObject s3:PutObject',
+    'D/points.json': 's3:GetObject',
+    'D/points/*': 's3:GetObject',
+    'D/state/*': 's3:GetObject',
+    'S/whalewatch-documents': 'es:ESHttpPut',
+    'S/whalewatch-documents/_delete_by_query': 'es:ESHttpPost',
+    'S/whalewatch-documents/_refresh': 'es:ESHttpPost',
+    'S/whalewatch-documents/_search': 'es:ESHttpPost',
+    'S/whalewatch-recommendations': 'es:ESHttpPut',
+    'S/whalewatch-recommendations/_bulk': 'es:ESHttpPost',
+    'S/whalewatch-recommendations/_delete_by_query': 'es:ESHttpPost',
+    'S/whalewatch-recommendations/_doc/*': 'es:ESHttpGet',
+    'S/whalewatch-recommendations/_refresh': 'es:ESHttpPost',
+    'S/whalewatch-recommendations/_search': 'es:ESHttpPost',
+  },
+  ServeTiles: { Logs: 'logs:CreateLogStream logs:PutLogEvents', D: 's3:ListBucket', 'D/points/*': 's3:GetObject' },
+};
+
+/** `<WhalewatchStoresData1234ABCD.Arn>/state/*` as the table above says it. */
+function placeOf(resource: string): string {
+  const [, id = '', path = ''] = /^<Whalewatch(\w+?)[0-9A-F]{8}(?:\.Arn)?>(.*)$/.exec(resource) ?? [];
+  const name = id.replace(/^(Stores|Collect|Process|Train|Serve)(Function|Export|Tiles)?(?=[A-Z])/, '');
+  return `${{ Data: 'D', Search: 'S' }[name] ?? name}${path}`;
+}
+
+test('each function may do what its stage does, on what its stage has, and nothing else', () => {
+  const resources = resourcesOf(synthesise().stack);
+  for (const [role, expected] of Object.entries(expectedRights)) {
+    const id = Object.keys(resources).find((id) => new RegExp(`^Whalewatch${role}Role[0-9A-F]{8}$`).test(id)) ?? '';
+    const found = new Map<string, Set<string>>();
+    for (const { Action, Resource } of rightsOf(resources, id))
+      for (const place of Resource.map(placeOf)) {
+        const actions = found.get(place) ?? new Set();
+        found.set(place, actions);
+        for (const action of Action) actions.add(action);
+      }
+    const lines = [...found].map(([place, actions]) => `${place}: ${[...actions].sort().join(' ')}`).sort();
+    const right = Object.entries(expected).map(([place, actions]) => `${place}: ${actions}`);
+    assert.deepEqual(lines, right.sort(), role);
+  }
 });
 
 const certificateArn = 'arn:aws:acm:us-east-1:111111111111:certificate/1';

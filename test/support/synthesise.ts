@@ -15,6 +15,13 @@ const certificateArn = 'arn:aws:acm:us-east-1:111111111111:certificate/1';
 export const configurations = {
   default: {},
   fargate: { trainer: 'fargate', collector: 'fargate', collectDomain: { name: 'hits.example', certificateArn } },
+  cached: {
+    ...{ trainer: 'fargate', collector: 'fargate', collectDomain: { name: 'hits.example', certificateArn } },
+    imageRegistry: '111111111111.dkr.ecr.eu-west-1.amazonaws.com/ecr-public',
+    stream: 'onDemand',
+    reservedConcurrency: { collect: 50, process: 10 },
+    everyone: 'team',
+  },
   spark: { trainer: 'spark', exportEvery: 15, alarmEmail: 'team@example.com' },
   domains: {
     domainName: { name: 'map.example', certificateArn },
