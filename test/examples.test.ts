@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
-import { execFile, execFileSync, spawn } from 'node:child_process';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFile, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
+import { parse as parseYaml } from 'yaml';
+import { buildPages } from '../web/build.ts';
 import { freePort, notInstalled, writeImage } from './support/registry.ts';
 import { dataFolder, eventually, startLocal, token } from './support/run.ts';
+import type { Resource } from './support/synthesise.ts';
 
+const { context: cdkContext } = JSON.parse(readFileSync(join(import.meta.dirname, '../cdk.json'), 'utf8'));
 const examples = join(import.meta.dirname, '../examples');
 const read = (name: string) => readFileSync(join(examples, name), 'utf8');
 
@@ -17,6 +21,87 @@ test('examples/cdk: the construct lies in another app', { timeout: 120_000 }, (t
   const types = Object.values<{ Type: string }>(template.Resources).map(({ Type }) => Type);
   assert.ok(types.includes('AWS::Kinesis::Stream'));
   assert.ok(JSON.stringify(template.Outputs.RegistryWebhook.Value).includes('/v1/registry-events'));
+});
+
+const example = (name: string) => join(examples, 'aws', name);
+const onAws = (name: string) => readFileSync(example(name), 'utf8');
+
+test('examples/aws: the settings of dev and prod synthesise, each as a stack of its own', {
+  timeout: 240_000,
+}, async (t) => {
+  await buildPages();
+  for (const [config, stackName, days] of [
+    ['dev', 'WhalewatchDev', 7],
+    ['prod', 'Whalewatch', 90],
+  ] as const) {
+    const out = dataFolder(t);
+    const context = { ...cdkContext, stackName, config: `examples/aws/${config}.config.ts` };
+    execFileSync(process.execPath, [join(examples, '../infra/app.ts')], {
+      env: { ...process.env, CDK_OUTDIR: out, CDK_CONTEXT_JSON: JSON.stringify(context) },
+      stdio: 'pipe',
+    });
+    const { Resources } = JSON.parse(readFileSync(join(out, `${stackName}.template.json`), 'utf8'));
+    const logs = Object.values<Resource>(Resources).filter(({ Type }) => Type === 'AWS::Logs::LogGroup');
+    assert.ok(logs.length > 0);
+    for (const { Properties } of logs) {
+      assert.equal(Properties.RetentionInDays, days);
+      const tag = Properties.Tags.find(({ Key }: { Key: string }) => Key === 'environment');
+      assert.equal(tag.Value, config);
+    }
+  }
+});
+
+test('a file of settings that is not there is named', () => {
+  const context = JSON.stringify({ config: 'whalewatch.porduction.ts' });
+  const { status, stderr } = spawnSync(process.execPath, [join(examples, '../infra/app.ts')], {
+    env: { ...process.env, CDK_CONTEXT_JSON: context },
+    encoding: 'utf8',
+  });
+  assert.equal(status, 1);
+  assert.match(stderr, /^-c config is "whalewatch\.porduction\.ts": must be a file of settings/);
+});
+
+test('examples/aws: the workflow calls scripts, flags and files that exist, and holds no key', () => {
+  const { jobs, permissions, env } = parseYaml(onAws('deploy.yml'));
+  assert.equal(permissions['id-token'], 'write');
+  assert.ok(existsSync(join(examples, '..', env.CONFIG)), env.CONFIG);
+  const { scripts } = JSON.parse(readFileSync(join(examples, '../package.json'), 'utf8'));
+  const steps = Object.values<{ steps: { run?: string; uses?: string }[] }>(jobs).flatMap(({ steps }) => steps);
+  const runs = steps.flatMap(({ run }) => run ?? []);
+  for (const [, script] of runs.join('\n').matchAll(/npm run ([\w:-]+)/g)) assert.ok(scripts[script], script);
+  for (const needed of ['--diff', '--yes', 'verify -- --stack', 'cdk drift'])
+    assert.ok(
+      runs.some((run) => run.includes(needed)),
+      needed,
+    );
+  // Flags are those that the tools know.
+  for (const [tool, pattern] of [
+    ['deploy', /npm run deploy -- ([^\n]*)/g],
+    ['verify', /npm run verify -- ([^\n]*)/g],
+  ] as const) {
+    const { stdout } = spawnSync(process.execPath, [join(examples, `../infra/tools/${tool}.ts`), '--help'], {
+      encoding: 'utf8',
+    });
+    for (const [, flags] of runs.join('\n').matchAll(pattern))
+      for (const [flag] of flags.matchAll(/--[a-z-]+/g)) assert.ok(stdout.includes(flag), `${tool} ${flag}`);
+  }
+  assert.doesNotMatch(onAws('deploy.yml'), /AKIA|aws-access-key-id|secrets\./);
+});
+
+const lint = join(examples, '../.venv/lint/bin/cfn-lint');
+test("examples/aws: cfn-lint finds nothing in the workflow's roles, which trust one repository", {
+  skip: !existsSync(lint) && 'install cfn-lint with test/aws/install.sh',
+}, () => {
+  const { stdout } = spawnSync(
+    lint,
+    ['--regions', 'eu-west-1', 'us-east-1', 'ap-southeast-2', '--', example('roles.yml')],
+    {
+      encoding: 'utf8',
+    },
+  );
+  assert.equal(stdout, '');
+  assert.match(onAws('roles.yml'), /repo:\$\{Repository\}:environment:production/);
+  assert.doesNotMatch(onAws('roles.yml'), /sub: [^\n]*\*/);
 });
 
 test('examples/portal: a sign-in is a hit from the visitor, and the portal serves without Whalewatch too', {
