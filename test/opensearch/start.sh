@@ -31,11 +31,11 @@ nohup "$java" -Xms"$heap" -Xmx"$heap" -XX:+UseSerialGC -XX:TieredStopAtLevel="${
   Launcher "$home" "$port" "$tport" >"$home/server.log" 2>&1 </dev/null &
 echo $! >"$pidfile"
 sleep 0.3
-for _ in $(seq 1 240); do
+for _ in $(seq 1 720); do
   if ! alive; then echo "opensearch died; see $home/server.log" >&2; tail -20 "$home/server.log" >&2; exit 1; fi
   if [ -f "$home/started" ] && curl -fs -m 5 "http://127.0.0.1:$port/_cluster/health?wait_for_status=yellow&timeout=5s" | grep -Eq '"status":"(green|yellow)"'; then
     echo "http://127.0.0.1:$port"; exit 0
   fi
   sleep 0.25
 done
-echo "opensearch not ready in 60 s; see $home/server.log" >&2; exit 1
+echo "opensearch not ready in 180 s; see $home/server.log" >&2; exit 1
