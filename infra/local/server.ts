@@ -32,6 +32,9 @@ export interface ServerOptions {
 /** Health turns 503 when records or commits have waited this long. */
 const unhealthyAfterSeconds = 60;
 
+/** A look at the pointer is one read of a file here. */
+const pointerAgeMs = 25;
+
 export function localApp({ stores, settings, token, web, report, access }: ServerOptions): Hono {
   const { listen: host, clientSecret } = settings;
   const base = access.publicUrl ? new URL(`${access.publicUrl}/`).pathname : '/';
@@ -62,8 +65,8 @@ export function localApp({ stores, settings, token, web, report, access }: Serve
         clientSecret: clientSecret === undefined ? undefined : async () => clientSecret,
         isOwnUser: isClosed(access, host) ? async (c) => !(await notLocalUser(incomingOf(c.env))) : undefined,
       }),
-      snapshots: objectSnapshots(stores.objects, clock),
-      anonymousSnapshots: objectSnapshots(stores.objects, clock, { anonymous: true }),
+      snapshots: objectSnapshots(stores.objects, clock, { pointerAgeMs }),
+      anonymousSnapshots: objectSnapshots(stores.objects, clock, { pointerAgeMs, anonymous: true }),
       models: modelSource(stores.objects, clock, report),
       lag: async () => stores.stream.lag(),
       ipTableBuiltAt: ipDatabaseBuiltAt,

@@ -27,19 +27,19 @@ export class SnapshotGone extends ApiError {
 
 /** Snapshot names are part of a key and of a URL. */
 export const SNAPSHOT_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
-const POINTER_AGE_MS = 1000;
 
 type Reads = Pick<ObjectStore, 'get' | 'head'>;
 
 /**
  * Keeps the newest few pyramids open, each read in blocks as tiles ask for them: a new snapshot costs a reader what its own
  * tile needs, not the file. See docs/decisions/0003-points-file.md.
- * A new pointer is followed only once its snapshot opens: until then the last good one serves.
+ * The pointer is read again once it is `pointerAgeMs` old. A new one is followed only once its snapshot opens: until then the
+ * last good one serves.
  */
 export function objectSnapshots(
   store: Reads,
   clock: () => number,
-  { keep = 3, anonymous = false, onBad = (_snapshot: string, _error: BadSnapshot) => {} } = {},
+  { keep = 3, pointerAgeMs = 1000, anonymous = false, onBad = (_snapshot: string, _error: BadSnapshot) => {} } = {},
 ): SnapshotSource {
   const pointer = anonymous ? anonymousPointerKey : pointerKey;
   const opened = new Map<string, Promise<Pyramid | undefined>>();
@@ -91,11 +91,11 @@ export function objectSnapshots(
     // Who may see the anonymous map names no other's snapshots.
     open: async (snapshot) => (anonymous && !snapshot.startsWith(anonymousPrefix) ? undefined : open(snapshot)),
     async latest() {
-      if (clock() - checkedAt >= POINTER_AGE_MS) {
+      if (clock() - checkedAt >= pointerAgeMs) {
         checking ??= check().finally(() => {
           checking = undefined;
         });
-        // A store that is down does not take a good snapshot out of service, and is asked once a second too.
+        // A store that is down does not take a good snapshot out of service, and is asked no more often.
         await checking.catch((error: unknown) => {
           if (!current) throw error;
           checkedAt = clock();

@@ -33,6 +33,8 @@ const pump = startPump({
   handler,
   batchSize: 10_000,
   windowSeconds: 0.2,
+  restTimes: 2,
+  wait: stores.stream.wait,
   bisect: true,
   maxRetries: -1,
   maxRecordAgeSeconds: -1,

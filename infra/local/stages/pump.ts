@@ -2,7 +2,7 @@
 //
 // Each shard has its own loop: gather a batch, hand it over until it is through, move the position. A batch that fails
 // is a stack of parts: splitting replaces a part by smaller ones, a retry leaves it, success and discard remove it.
-import { setTimeout as wait } from 'node:timers/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { KinesisStreamBatchResponse, KinesisStreamEvent, KinesisStreamRecord } from 'aws-lambda';
 import { openDatabase } from '../stores/sqlite.ts';
 import type { LocalStream, ReadRecord } from '../stores/stream.ts';
@@ -16,6 +16,11 @@ export interface PumpOptions {
   batchSize: number;
   /** Seconds a batch may wait, from its oldest record's arrival, for more records. Fractions are allowed here. */
   windowSeconds: number;
+  /**
+   * A batch closes before its window is over once its shard has rested this many times as long as the last batch took: at
+   * once while little comes, with more in a batch the more comes. Lambda has nothing like it.
+   */
+  restTimes?: number;
   /** Halve a batch that throws, and split one that names a failed record there. Splitting costs no retry. */
   bisect?: boolean;
   /** Tries after the first before a batch is discarded; -1: no limit. */
@@ -33,6 +38,8 @@ export interface PumpOptions {
   clock: () => number;
   /** Resolves after so long, or as soon as the signal aborts. */
   sleep?: (milliseconds: number, signal: AbortSignal) => Promise<void>;
+  /** Waits for records: as `sleep`, but may resolve earlier when there are some. */
+  wait?: (milliseconds: number, signal: AbortSignal) => Promise<void>;
   /** Told of each failed try and discarded batch; never of what is in it. */
   report?: (text: string) => void;
 }
@@ -80,7 +87,7 @@ type Outcome = 'through' | { failedFrom: number; reason: string; whole: boolean 
 export function startPump(options: PumpOptions): Pump {
   const { stream, handler, batchSize, windowSeconds, clock } = options;
   const { bisect = false, maxRetries = -1, maxRecordAgeSeconds = -1, timeoutSeconds = 60 } = options;
-  const { sleep = sleepFor, report = console.error } = options;
+  const { sleep = sleepFor, wait = sleep, restTimes, report = console.error } = options;
   const positions = openPositions(options.positions);
   const failures = options.onFailure === undefined ? undefined : openFailures(options.onFailure, clock);
   const stopping = new AbortController();
@@ -123,18 +130,24 @@ export function startPump(options: PumpOptions): Pump {
 
   async function run(shard: ShardStatus) {
     const ahead: ReadRecord[] = [];
+    let restedAt = restTimes === undefined ? Infinity : 0;
     while (!stopping.signal.aborted) {
-      const batch = await gather(shard, ahead);
+      const batch = await gather(shard, ahead, restedAt);
       if (batch === 'end') {
         shard.state = 'finished';
         return;
       }
+      const began = clock();
       await deliver(shard, batch);
+      if (restTimes !== undefined) restedAt = clock() + restTimes * (clock() - began);
     }
   }
 
-  /** Waits for a batch: from the first record on, until it is full or its window is over. `ahead` keeps what is over. */
-  async function gather(shard: ShardStatus, ahead: ReadRecord[]): Promise<ReadRecord[] | 'end'> {
+  /**
+   * Waits for a batch: from the first record on, until it is full, its window is over or the shard has rested. `ahead` keeps
+   * what is over.
+   */
+  async function gather(shard: ShardStatus, ahead: ReadRecord[], restedAt: number): Promise<ReadRecord[] | 'end'> {
     let closesAt = Infinity;
     let end = false;
     let seen: number | undefined;
@@ -150,14 +163,14 @@ export function startPump(options: PumpOptions): Pump {
       });
       if (ahead.length === 0) {
         if (end) return 'end';
-        await sleep(pollMs, stopping.signal);
+        await wait(pollMs, stopping.signal);
         continue;
       }
       const now = clock();
-      closesAt = Math.min(closesAt, ahead[0].arrivedAt + windowSeconds * 1000, now + windowSeconds * 1000);
+      closesAt = Math.min(closesAt, restedAt, ahead[0].arrivedAt + windowSeconds * 1000, now + windowSeconds * 1000);
       const count = batchLength(ahead, now);
       if (count < ahead.length || count === batchSize || end || now >= closesAt) return ahead.splice(0, count);
-      await sleep(Math.min(pollMs, closesAt - now), stopping.signal);
+      await wait(Math.min(pollMs, closesAt - now), stopping.signal);
     }
     return [];
   }
@@ -371,7 +384,7 @@ function aborted(signal: AbortSignal, unless: AbortSignal): Promise<void> {
 }
 
 async function sleepFor(milliseconds: number, signal: AbortSignal) {
-  await wait(milliseconds, undefined, { signal }).catch(() => {});
+  await pause(milliseconds, undefined, { signal }).catch(() => {});
 }
 
 interface Positions {

@@ -8,6 +8,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { type StreamRecord, StreamRefused, type StreamWriter } from '#core/stores.ts';
 import { SettingError } from '#settings/read.ts';
+import { type News, openNews } from './news.ts';
 import { openSeal, type Seal } from './seal.ts';
 import { transaction } from './sqlite.ts';
 
@@ -60,6 +61,11 @@ export interface LocalStream extends StreamWriter {
   lag(): { shard: string; seconds: number }[];
   /** Changes when the stream may have: much cheaper than a read. */
   version(): number;
+  /**
+   * Resolves after so long, when the signal aborts, or as soon as a thread of this process has written records. What another
+   * process writes is found by its version alone.
+   */
+  wait(milliseconds: number, signal: AbortSignal): Promise<void>;
   /** Puts what was taken and refuses what comes. */
   close(): void;
 }
@@ -119,7 +125,7 @@ export function openStream(folder: string, options: StreamOptions): LocalStream 
       const database = new DatabaseSync(join(folder, 'stream.db'), { timeout: 100 });
       try {
         setUpLog(database, options);
-        const stream = streamOver(database, seal, options);
+        const stream = streamOver(database, seal, options, openNews(folder));
         // A lost key shows at once, not when the first record is due.
         for (const { id } of stream.shards()) stream.read(id, '0', 1);
         return stream;
@@ -153,7 +159,7 @@ function setUpLog(database: DatabaseSync, { shards = 2, clock }: StreamOptions) 
   database.exec('PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA journal_size_limit = 67108864');
 }
 
-function streamOver(database: DatabaseSync, seal: Seal, options: StreamOptions): LocalStream {
+function streamOver(database: DatabaseSync, seal: Seal, options: StreamOptions, news: News): LocalStream {
   const { clock, retentionMs = 86_400_000, maxBytes = 4 * 1024 * mib, patienceMs = 2000 } = options;
   const insertBlock = database.prepare('INSERT INTO blocks VALUES (?, ?, ?, ?)');
   const updateLast = database.prepare('UPDATE shards SET last = ? WHERE number = ?');
@@ -195,6 +201,7 @@ function streamOver(database: DatabaseSync, seal: Seal, options: StreamOptions):
     try {
       transaction(database, () => append(group.flatMap(({ records }) => records)));
       ownWrites++;
+      news.tell();
     } catch (cause) {
       if (isBusy(cause) && !closed && began - group[0].since < patienceMs) {
         queue.unshift(...group);
@@ -332,12 +339,14 @@ function streamOver(database: DatabaseSync, seal: Seal, options: StreamOptions):
     version() {
       return Number(dataVersion.get()?.data_version) + ownWrites;
     },
+    wait: news.wait,
     close() {
       if (closed) return;
       closed = true;
       clearTimeout(timer);
       while (queue.length > 0) flush();
       clearTimeout(timer);
+      news.close();
       database.close();
     },
   };

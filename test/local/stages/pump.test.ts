@@ -194,6 +194,36 @@ test('a batch that is not full closes when its window is over', async () => {
   assert.deepEqual(world.texts(), ['1 2', '3']);
 });
 
+test('a shard that has rested hands over at once, and its batches grow with what comes while it works', async () => {
+  const world = setUp({
+    windowSeconds: 5,
+    restTimes: 2,
+    handler: async (texts) => {
+      await world.sleep(texts.includes('long') ? 10_000 : 300, new AbortController().signal);
+      return undefined;
+    },
+  });
+  world.start();
+  await put(world.stream, '1');
+  await world.advance(100);
+  assert.deepEqual(world.texts(), ['1'], 'nothing is waited for');
+  for (const text of ['2', '3', '4']) {
+    await put(world.stream, text);
+    await world.advance(250);
+  }
+  assert.deepEqual(world.texts(), ['1'], 'it worked for 300 ms, so it rests for 600');
+  await world.advance(200);
+  assert.deepEqual(world.texts(), ['1', '2 3 4']);
+  await world.advance(2000);
+  await put(world.stream, 'long');
+  await world.advance(10_100);
+  await put(world.stream, '5');
+  await world.advance(4900);
+  assert.equal(world.calls.length, 3);
+  await world.advance(200);
+  assert.equal(world.calls.length, 4, 'its window is the longest that it rests');
+});
+
 test('the last batch of a closed shard does not wait', async () => {
   const world = setUp({ windowSeconds: 300 });
   await put(world.stream, '1');

@@ -391,3 +391,18 @@ test('threads and processes that open and write at once lose nothing and keep th
       Array.from({ length: 40 }, (_, n) => `${n}`),
     );
 });
+
+test('who waits for records is woken by a put of any thread, and by nothing else before its time', async () => {
+  const folder = newFolder();
+  const [mine, other] = [open(folder), open(folder)];
+  const long = 3_600_000;
+  const stopping = new AbortController();
+  const woken = [mine.wait(long, stopping.signal), other.wait(long, stopping.signal)];
+  await other.put([record('a', 'b')]);
+  await Promise.all(woken);
+  await mine.wait(1, stopping.signal);
+  const aborted = mine.wait(long, stopping.signal);
+  stopping.abort();
+  await aborted;
+  await mine.wait(long, stopping.signal);
+});

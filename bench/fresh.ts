@@ -1,0 +1,161 @@
+// How long until what came in is seen: a hit as a point of a tile, a pull in its user's history. The real local run
+// (infra/local/start.ts --export-every 0.2), over HTTP, at rest and while 1,000 hits a second come in.
+//   npm run bench -- fresh [--probes 40]
+// A probe is a new domain (a new user) and asks every few milliseconds. Last line: {hitToTileP50Ms, hitToTileP99Ms,
+// pullToHistoryP50Ms, pullToHistoryP99Ms, restProcessor, loaded: {the same, processor}}; processor: processor seconds a second.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as wait } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+
+const { values } = parseArgs({ options: { probes: { type: 'string', default: '40' } } });
+const probes = Number(values.probes);
+const token = 'bench';
+const address = '81.2.69.142';
+const loadPerSecond = 1000;
+const perRequest = 20;
+/** So far. */
+let names = 0;
+
+const folder = mkdtempSync(join(tmpdir(), 'whalewatch-fresh-'));
+const child = spawn(
+  process.execPath,
+  [join(import.meta.dirname, '../infra/local/start.ts'), '--port', '0', '--data', folder, '--export-every', '0.2'],
+  { env: { ...process.env, WHALEWATCH_TOKEN: token }, stdio: ['ignore', 'pipe', 'inherit'] },
+);
+try {
+  const origin = await ready(child);
+  await probe(origin, 3);
+  const restProcessor = await processorShare(5000);
+  const atRest = await probe(origin, probes);
+  const stop = load(origin);
+  await wait(2000);
+  const loaded = { ...(await probe(origin, probes)), processor: await processorShare(3000) };
+  stop();
+  console.log(JSON.stringify({ ...atRest, restProcessor, loaded }));
+} finally {
+  child.kill();
+  await new Promise((resolve) => child.once('exit', resolve));
+  rmSync(folder, { recursive: true, force: true });
+}
+
+async function ready({ stdout }: ChildProcess & { stdout: NodeJS.ReadableStream }): Promise<string> {
+  for await (const line of createInterface(stdout)) if (line.startsWith('ready ')) return line.slice('ready '.length);
+  throw new Error('the local run ended before it was ready');
+}
+
+/** Processor seconds a second of the local run, all its threads. */
+async function processorShare(ms: number): Promise<number | undefined> {
+  const ticks = () => {
+    const fields = readFileSync(`/proc/${child.pid}/stat`, 'latin1')
+      .replace(/^.*\) /, '')
+      .split(' ');
+    return Number(fields[11]) + Number(fields[12]);
+  };
+  try {
+    const before = ticks();
+    await wait(ms);
+    return Number(((ticks() - before) / 100 / (ms / 1000)).toFixed(3));
+  } catch {
+    // Only Linux tells.
+    return undefined;
+  }
+}
+
+async function post(origin: string, path: string, body: unknown): Promise<void> {
+  const headers = { 'Content-Type': 'application/json', Authorization: `Bearer ${token}`, 'X-Forwarded-For': address };
+  const answer = await fetch(origin + path, { method: 'POST', headers, body: JSON.stringify(body) });
+  if (answer.status !== 202) throw new Error(`POST ${path}: ${answer.status} ${await answer.text()}`);
+  await answer.arrayBuffer();
+}
+
+async function get<T>(origin: string, path: string): Promise<T | undefined> {
+  const answer = await fetch(origin + path);
+  if (answer.ok) return (await answer.json()) as T;
+  await answer.arrayBuffer();
+  return undefined;
+}
+
+/** Asks until there is something; returns it and the milliseconds that it took. */
+async function until<T>(ask: () => Promise<T | undefined>): Promise<[T, number]> {
+  const began = performance.now();
+  for (;;) {
+    const found = await ask();
+    if (found !== undefined) return [found, performance.now() - began];
+    if (performance.now() - began > 30_000) throw new Error('nothing came within 30 s');
+    await wait(4);
+  }
+}
+
+async function probe(origin: string, count: number) {
+  const hits: number[] = [];
+  const pulls: number[] = [];
+  for (let turn = 0; turn < count; turn++) {
+    const name = `probe-${names++}`;
+    const domain = `${name}.example`;
+    const pointsNow = async () =>
+      (await get<{ snapshot: string; points: number }>(origin, '/v1/points/latest')) ?? { points: 0 };
+    const before = (await pointsNow()).points;
+    const posted = performance.now();
+    await post(origin, '/v1/hits', { domain });
+    await until(async () => {
+      const latest = await pointsNow();
+      if (!('snapshot' in latest) || latest.points <= before) return undefined;
+      const tile = await fetch(`${origin}/v1/tiles/${latest.snapshot}/0/0/0.mvt`);
+      return tile.ok && (await tile.arrayBuffer()).byteLength > 0 ? true : undefined;
+    });
+    hits.push(performance.now() - posted);
+    const pulled = performance.now();
+    await post(origin, '/v1/registry-events', { events: [pull(name)] });
+    await until(async () => {
+      const history = await get<{ items: unknown[] }>(origin, `/v1/history?user=${name}`);
+      return history && history.items.length > 0 ? history : undefined;
+    });
+    pulls.push(performance.now() - pulled);
+    // Not in step with the export.
+    await wait((turn * 37) % 200);
+  }
+  const quantile = (all: number[], q: number) => Math.round(all.toSorted((a, b) => a - b)[Math.floor(all.length * q)]);
+  return {
+    hitToTileP50Ms: quantile(hits, 0.5),
+    hitToTileP99Ms: quantile(hits, 0.99),
+    pullToHistoryP50Ms: quantile(pulls, 0.5),
+    pullToHistoryP99Ms: quantile(pulls, 0.99),
+  };
+}
+
+function pull(user: string) {
+  return {
+    id: user,
+    timestamp: new Date().toISOString(),
+    action: 'pull',
+    target: {
+      mediaType: 'application/vnd.oci.image.manifest.v1+json',
+      digest: `sha256:${'b'.repeat(64)}`,
+      repository: 'team/app',
+      tag: 'latest',
+    },
+    request: { id: user, addr: `${address}:55555`, host: 'registry.example', method: 'GET', useragent: 'docker/28' },
+    actor: { name: user },
+    source: { addr: 'registry:5000', instanceID: 'one' },
+  };
+}
+
+/** 1,000 hits a second to 200 domains. */
+function load(origin: string): () => void {
+  let sent = 0;
+  const timer = setInterval(
+    () => {
+      const hits = Array.from({ length: perRequest }, () => ({
+        domain: `load-${sent++ % 200}.example`,
+        action: 'open',
+      }));
+      post(origin, '/v1/hits', hits).catch((cause) => console.error(cause));
+    },
+    (1000 * perRequest) / loadPerSecond,
+  );
+  return () => clearInterval(timer);
+}
