@@ -220,10 +220,17 @@ function decide(contestants: Contestant[], heldOut: number, pinned?: string): Om
       winner: popular,
       why: `too few pulls to tell: ${heldOut} held out of ${users} users, ${enough.pulls} of ${enough.users} are needed; what is popular serves`,
     };
-  const best = ranked[0] ?? popular;
-  const near = ranked.filter((one) => ndcg(one) >= ndcg(best) * (1 - alike));
+  const isBlend = ({ setting }: Contestant) => setting.kind === 'blend';
+  const alone = ranked.find((one) => !isBlend(one)) ?? popular;
+  // A blend costs more to serve, and needs more to be sure of: it serves if it is ahead beyond doubt.
+  const blend = ranked.find(isBlend);
+  const lead = blend && marginOf(blend, alone);
+  const best = blend && lead && lead.ndcg > 2 * lead.error ? blend : alone;
+  const near = ranked.filter((one) => ndcg(one) >= ndcg(best) * (1 - alike) && (one === best || !isBlend(one)));
   const winner = chosen ?? near.reduce((a, b) => (ndcgByTime(b) > ndcgByTime(a) ? b : a), best);
-  const other = ranked.find((one) => one !== winner && one.setting.kind !== winner.setting.kind);
+  const other = ranked.find(
+    (one) => one.setting.kind !== winner.setting.kind && (one.setting.kind !== 'blend' || chosen),
+  );
   const margin = other && marginOf(winner, other);
   const figure = (value: number) => value.toFixed(3);
   const ahead = margin ? `, ${figure(margin.ndcg)} ± ${figure(margin.error)} ahead of ${margin.over}` : '';
@@ -231,7 +238,7 @@ function decide(contestants: Contestant[], heldOut: number, pinned?: string): Om
   const why = chosen
     ? `the owner chose ${winner.name} by the setting model: ${on}`
     : winner === best
-      ? `${winner.name} is best: ${on}`
+      ? `${winner.name} is best: ${on}${lead && best === alone && lead.ndcg > 0 ? `; blend is ${figure(lead.ndcg)} ± ${figure(lead.error)} ahead, which may be chance` : ''}`
       : `${winner.name} is as good as ${best.name} by chance and better by time: ${on}`;
   return { winner, margin, why };
 }
