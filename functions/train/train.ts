@@ -18,15 +18,9 @@ import {
   readModels,
   refusedKey,
 } from '#core/recommender/model-list.ts';
-import { indexPairs, type Rows, rowsOf } from '#core/recommender/ratings.ts';
+import { indexing, type Rows, rowsOf } from '#core/recommender/ratings.ts';
 import { servedModel } from '#core/recommender/served.ts';
-import {
-  type ObjectStore,
-  type Pair,
-  PreconditionFailed,
-  type SavedRecommendations,
-  type SearchStore,
-} from '#core/stores.ts';
+import { type ObjectStore, PreconditionFailed, type SavedRecommendations, type SearchStore } from '#core/stores.ts';
 import { fitSetting, type Setting, seedAls, settingOf, shown } from './candidates.ts';
 import {
   byFirstPull,
@@ -83,9 +77,9 @@ export async function readLessons(
   rounds?: number,
 ): Promise<Lessons> {
   const began = clock();
-  const pairs: Pair[] = [];
-  for await (const pair of search.pairs({ classes })) if (pair.pulls > 0) pairs.push({ ...pair });
-  const { users, items, entries } = indexPairs(pairs);
+  const { add, indexed } = indexing();
+  for await (const pair of search.pairs({ classes })) if (pair.pulls > 0) add(pair);
+  const { users, items, entries } = indexed();
   log(`${entries.length} pairs of ${users.length} users and ${items.length} repositories`);
   const read = (clock() - began) / 1000;
   const random = foldsOf(entries, rounds ?? roundsFor(entries.length), seeded(seed));

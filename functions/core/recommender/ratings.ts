@@ -33,22 +33,35 @@ export interface Entry {
  * Names become indices in the order they first come; entries are in the order given. A pair's value is on how many days it was
  * pulled, as in a request; where only pulls are known, those.
  */
-export function indexPairs(pairs: Pair[]): { users: string[]; items: string[]; entries: Entry[] } {
+export function indexPairs(pairs: Iterable<Pair>): Indexed {
+  const { add, indexed } = indexing();
+  for (const pair of pairs) add(pair);
+  return indexed();
+}
+
+interface Indexed {
+  users: string[];
+  items: string[];
+  entries: Entry[];
+}
+
+/** The same for pairs that come one by one, of which millions need not be kept. */
+export function indexing(): { add: (pair: Pair) => void; indexed: () => Indexed } {
   const users = new Map<string, number>();
   const items = new Map<string, number>();
+  const entries: Entry[] = [];
   const index = (names: Map<string, number>, name: string) => {
     const known = names.get(name);
     if (known !== undefined) return known;
     names.set(name, names.size);
     return names.size - 1;
   };
-  const entries = pairs.map(({ user, repository, pulls, days, firstPull }) => ({
-    user: index(users, user),
-    item: index(items, repository),
-    value: days ?? pulls,
-    firstPull,
-  }));
-  return { users: [...users.keys()], items: [...items.keys()], entries };
+  return {
+    add({ user, repository, pulls, days, firstPull }) {
+      entries.push({ user: index(users, user), item: index(items, repository), value: days ?? pulls, firstPull });
+    },
+    indexed: () => ({ users: [...users.keys()], items: [...items.keys()], entries }),
+  };
 }
 
 /** Compressed rows of the entries, by `row` of each. */
