@@ -65,6 +65,8 @@ async function server(name: Contestant, streamMs: number): Promise<void> {
         },
         token: async () => 'secret',
         trustedProxies: ['loopback'],
+        addressHeader: 'X-Forwarded-For',
+        networks: {},
         clock: () => Date.now(),
         newKey: () => String(keys++),
         report: console.error,

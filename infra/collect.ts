@@ -31,7 +31,7 @@ export class Collect extends Construct {
 
   constructor(scope: Construct, id: string, { settings, stores, network }: CollectProps) {
     super(scope, id);
-    const { stream, retentionHours, trustedProxies, logDays } = settings;
+    const { stream, retentionHours, trustedProxies, addressHeader, networks, logDays } = settings;
     this.stream = new Stream(this, 'Stream', {
       ...(stream === 'onDemand'
         ? { streamMode: StreamMode.ON_DEMAND }
@@ -46,6 +46,8 @@ export class Collect extends Construct {
       STREAM: this.stream.streamName,
       WEBHOOK_TOKEN_ID: this.token.secretArn,
       TRUSTED_PROXIES: trustedProxies.join(),
+      ADDRESS_HEADER: addressHeader,
+      NETWORKS: JSON.stringify(networks),
       METRICS: stores.metrics,
       CREDENTIALS_TABLE: stores.credentials.tableName,
       REGISTRIES: JSON.stringify(settings.registries),

@@ -165,7 +165,12 @@ export const shared = {
     .meta({ placeholder: 'JSON', description: 'What sends an alert (docs/alerts.md).' }),
   trustedProxies: listOf(proxy(), '["10.0.0.0/8"], [] for none').default([]).meta({
     placeholder: 'RANGE,…',
-    description: 'Proxies in front of collect whose X-Forwarded-For is believed: addresses, ranges or "loopback".',
+    description: 'Proxies in front of collect whose forwarded addresses are believed: addresses, ranges or "loopback".',
+  }),
+  addressHeader: headerName().default('X-Forwarded-For').meta({
+    placeholder: 'NAME',
+    description:
+      'The header that trusted proxies name the client in: X-Forwarded-For, Forwarded (RFC 7239), or one such as CF-Connecting-IP or X-Real-IP.',
   }),
   networks: kind("an object such as { '10.0.0.0/8': { lat: 52.52, lon: 13.4, name: 'Berlin' } }", (error) =>
     z.record(

@@ -1,9 +1,11 @@
 import { type Context, Hono } from 'hono';
 import { cors } from 'hono/cors';
 import { isbot } from 'isbot';
+import { isPrivateAddress } from '#core/address.ts';
 import { packLines } from '#core/bytes/pack.ts';
+import { type Networks, networkFinder } from '#core/networks.ts';
 import { type RefusalStore, type StreamRecord, StreamRefused, type StreamWriter } from '#core/stores.ts';
-import { clientAddress, proxyMatcher } from '#http/address.ts';
+import { clientAddress, forwardedFor, proxyMatcher } from '#http/address.ts';
 import { readBody } from '#http/body.ts';
 import { ApiError, answerErrors } from '#http/errors.ts';
 import { readHits } from './hits.ts';
@@ -21,8 +23,11 @@ export interface CollectOptions {
   refusals?: Pick<RefusalStore, 'add'>;
   /** Address of the connection a request came over. */
   peer: (request: Request, env: unknown) => string;
-  /** Proxies whose X-Forwarded-For is believed: addresses, ranges, `loopback`. */
+  /** Proxies whose forwarded addresses are believed: addresses, ranges, `loopback`. */
   trustedProxies: string[];
+  /** The header they are in: X-Forwarded-For, Forwarded (RFC 7239), or one that names the client alone. */
+  addressHeader: string;
+  networks: Networks;
   clock: () => number;
   newKey: () => string;
   report: (cause: unknown) => void;
@@ -50,6 +55,8 @@ export function addCollectRoutes(app: Hono, options: CollectOptions): void {
   const isProxy = proxyMatcher(options.trustedProxies);
   const senderOf = senders({ ...options.senders, token, clock });
   const refusals = refusalCounter(options.refusals, clock, report);
+  const addressHeader = options.addressHeader.toLowerCase();
+  const networkOf = networkFinder(options.networks);
 
   const put = async (records: StreamRecord[]) => {
     try {
@@ -102,13 +109,17 @@ export function addCollectRoutes(app: Hono, options: CollectOptions): void {
     const { bytes, tooLong } = await readBody(c.req.raw, hitsBytes);
     if (tooLong)
       throw new ApiError(413, 'too_large', `The body is longer than ${hitsBytes} bytes: send fewer hits at once.`);
-    const address = clientAddress(peer(c.req.raw, c.env), c.req.header('x-forwarded-for'), isProxy);
+    const given = c.req.header(addressHeader);
+    const forwarded = addressHeader === 'forwarded' && given !== undefined ? forwardedFor(given) : given;
+    const address = clientAddress(peer(c.req.raw, c.env), forwarded, isProxy);
     const lines = readHits(bytes.toString('utf8'), address, clock());
     // Pages send Origin, back ends don't: a crawler that runs the beacon is told from curl and its like.
     if (c.req.header('origin') !== undefined && isbot(c.req.header('user-agent')))
       return { accepted: 0, ignored: lines.length, reason: 'the user agent is a bot' };
     // Many hits to a record: Kinesis bills and limits by the record, and process reads lines faster than records.
     await put(packLines(lines).map((data) => ({ key: newKey(), data })));
+    if (isPrivateAddress(address) && !networkOf(address))
+      return { accepted: lines.length, location: 'private address: no location' };
     return { accepted: lines.length };
   };
 }

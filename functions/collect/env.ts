@@ -1,6 +1,15 @@
 import { variables } from '#aws/env.ts';
 
-const names = ['STREAM', 'WEBHOOK_TOKEN_ID', 'TRUSTED_PROXIES', 'METRICS', 'CREDENTIALS_TABLE', 'REGISTRIES'] as const;
+const names = [
+  'STREAM',
+  'WEBHOOK_TOKEN_ID',
+  'TRUSTED_PROXIES',
+  'ADDRESS_HEADER',
+  'NETWORKS',
+  'METRICS',
+  'CREDENTIALS_TABLE',
+  'REGISTRIES',
+] as const;
 export type Variables = Record<(typeof names)[number], string>;
 export const readVariables = (): Variables => variables(names);
 

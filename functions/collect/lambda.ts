@@ -7,11 +7,13 @@ import { counter, report } from '#aws/log.ts';
 import { openRefusals } from '#aws/refusals.ts';
 import { openSecret } from '#aws/secret.ts';
 import { openStream, streamClient } from '#aws/stream.ts';
+import type { Networks } from '#core/networks.ts';
 import type { Registry } from '#core/registry/name.ts';
 import { collectApp } from './app.ts';
 import { readVariables } from './env.ts';
 
-const { STREAM, WEBHOOK_TOKEN_ID, TRUSTED_PROXIES, METRICS, CREDENTIALS_TABLE, REGISTRIES } = readVariables();
+const { STREAM, WEBHOOK_TOKEN_ID, TRUSTED_PROXIES, ADDRESS_HEADER, NETWORKS, METRICS, CREDENTIALS_TABLE, REGISTRIES } =
+  readVariables();
 const table = { client: dynamoClient(), table: CREDENTIALS_TABLE, clock };
 
 const app = collectApp({
@@ -21,6 +23,8 @@ const app = collectApp({
   refusals: openRefusals(table),
   peer: peerOf,
   trustedProxies: TRUSTED_PROXIES.split(',').filter(Boolean),
+  addressHeader: ADDRESS_HEADER,
+  networks: JSON.parse(NETWORKS) as Networks,
   ...{ clock, newKey: newId, report },
 });
 export const handler = gatewayHandler(app, counter(METRICS, clock), 'Collect5xx');

@@ -8,11 +8,13 @@ import { info, report } from '#aws/log.ts';
 import { openRefusals } from '#aws/refusals.ts';
 import { openSecret } from '#aws/secret.ts';
 import { openStream, streamClient } from '#aws/stream.ts';
+import type { Networks } from '#core/networks.ts';
 import type { Registry } from '#core/registry/name.ts';
 import { readServerVariables } from './env.ts';
 import { listen } from './listen.ts';
 
-const { STREAM, WEBHOOK_TOKEN_ID, TRUSTED_PROXIES, CREDENTIALS_TABLE, REGISTRIES, PORT } = readServerVariables();
+const { STREAM, WEBHOOK_TOKEN_ID, TRUSTED_PROXIES, ADDRESS_HEADER, NETWORKS, CREDENTIALS_TABLE, REGISTRIES, PORT } =
+  readServerVariables();
 const table = { client: dynamoClient(), table: CREDENTIALS_TABLE, clock };
 
 const { port, stop } = await listen({
@@ -21,6 +23,8 @@ const { port, stop } = await listen({
   senders: { credentials: openCredentials(table), registries: JSON.parse(REGISTRIES) as Registry[] },
   refusals: openRefusals(table),
   trustedProxies: TRUSTED_PROXIES.split(',').filter(Boolean),
+  addressHeader: ADDRESS_HEADER,
+  networks: JSON.parse(NETWORKS) as Networks,
   port: number('PORT', PORT),
   ...{ clock, newKey: newId, report },
 });

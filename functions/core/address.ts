@@ -2,6 +2,10 @@
 // characters alone, with the same result (test/core/address.test.ts), because every hit has one.
 import ipaddr from 'ipaddr.js';
 
+const mapped = '::ffff:';
+const dot = 46;
+const colon = 58;
+
 /** An address, or a range in CIDR notation, as [network, bits]; undefined when it is neither. */
 export function addressRange(text: string): [ipaddr.IPv4 | ipaddr.IPv6, number] | undefined {
   try {
@@ -42,9 +46,13 @@ export function rangeMatcher(ranges: [ipaddr.IPv4 | ipaddr.IPv6, number][]): (ad
   };
 }
 
-const mapped = '::ffff:';
-const dot = 46;
-const colon = 58;
+/** An address of a private network, this machine's or a carrier's own: no database knows where it is. */
+export const isPrivateAddress = rangeMatcher(
+  [
+    ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12', '192.168.0.0/16'],
+    ...['::/127', 'fc00::/7', 'fe80::/10'],
+  ].map((range) => ipaddr.parseCIDR(range)),
+);
 
 /** The 32 bits of four decimal numbers without leading zeros from `at` to the end of the text; -1 when it holds others. */
 function dotted(text: string, at: number): number {

@@ -1,6 +1,6 @@
-import { addressRange, canonicalAddress, rangeMatcher } from '#core/address.ts';
+import { addressRange, canonicalAddress, isPrivateAddress, rangeMatcher } from '#core/address.ts';
 
-/** Is this peer one of the proxies whose X-Forwarded-For we believe? `loopback` and CIDR ranges are understood. */
+/** Is this peer one of the proxies whose forwarded addresses we believe? `loopback` and CIDR ranges are understood. */
 export function proxyMatcher(trusted: string[]): (address: string) => boolean {
   return rangeMatcher(
     trusted
@@ -14,8 +14,9 @@ export function proxyMatcher(trusted: string[]): (address: string) => boolean {
 }
 
 /**
- * The client's address: the connection's own, unless that is a trusted proxy; then the last entry of
- * X-Forwarded-For that no trusted proxy added itself. An entry that is not an address ends the search.
+ * The client's address: the connection's own, unless that is a trusted proxy; then the last of the forwarded addresses
+ * that is neither a trusted proxy's nor, with others before it, a private one. An entry that is not an address ends the
+ * search.
  */
 export function clientAddress(
   peer: string,
@@ -23,12 +24,14 @@ export function clientAddress(
   isProxy: (address: string) => boolean,
 ): string {
   let address = addressIn(peer) ?? withoutPort(peer);
+  if (forwarded === undefined || !isProxy(address)) return address;
   // One at a time from the end: anybody may send thousands.
-  for (let end = forwarded?.length ?? 0; forwarded !== undefined && end >= 0 && isProxy(address); ) {
+  for (let end = forwarded.length; end >= 0; ) {
     const comma = end === 0 ? -1 : forwarded.lastIndexOf(',', end - 1);
     const next = addressIn(forwarded.slice(comma + 1, end).trim());
     if (next === undefined) break;
     address = next;
+    if (!isProxy(address) && !isPrivateAddress(address)) break;
     end = comma;
   }
   return address;
@@ -39,3 +42,29 @@ const addressIn = (text: string): string | undefined => canonicalAddress(text) ?
 /** Without port and brackets. */
 const withoutPort = (text: string): string =>
   text.replace(/^\[(.*)\](:\d+)?$/, '$1').replace(/^(\d+\.\d+\.\d+\.\d+):\d+$/, '$1');
+
+/** The `for` entries of a Forwarded header (RFC 7239), comma-separated as X-Forwarded-For has them. */
+export function forwardedFor(header: string): string {
+  return pieces(header, ',')
+    .map((element) => {
+      const parameter = pieces(element, ';').find((pair) => /^\s*for\s*=/i.test(pair));
+      return parameter?.slice(parameter.indexOf('=') + 1).replace(/["\s]/g, '') ?? '';
+    })
+    .join();
+}
+
+/** Cuts at a separator that is not inside a quoted string. */
+function pieces(text: string, separator: ',' | ';'): string[] {
+  const found = [];
+  let quoted = false;
+  let start = 0;
+  for (let at = 0; at < text.length; at++) {
+    if (text[at] === '"') quoted = !quoted;
+    else if (quoted && text[at] === '\\') at++;
+    else if (!quoted && text[at] === separator) {
+      found.push(text.slice(start, at));
+      start = at + 1;
+    }
+  }
+  return [...found, text.slice(start)];
+}

@@ -53,7 +53,7 @@ export function describeIncoming({ openAPIRegistry: registry }: OpenAPIHono): vo
     path: '/v1/hits',
     summary: `A portal's hits: one, or an array of up to ${hitLimits.perRequest.toLocaleString('en')}`,
     description:
-      'A hit is placed by the address of the connection; a back end passes its visitor on in X-Forwarded-For, and stands in the setting trustedProxies. One bad hit refuses the whole array.',
+      'A hit is placed by the address of the connection; a back end passes its visitor on in X-Forwarded-For (or the setting addressHeader), and is named in the setting trustedProxies. One bad hit refuses the whole array.',
     request: {
       body: {
         content: {
@@ -63,7 +63,15 @@ export function describeIncoming({ openAPIRegistry: registry }: OpenAPIHono): vo
       },
     },
     responses: {
-      202: json(z.object({ accepted: z.int(), ignored: z.int().optional(), reason: z.string().optional() }), 'Taken.'),
+      202: json(
+        z.object({
+          accepted: z.int(),
+          ignored: z.int().optional(),
+          reason: z.string().optional(),
+          location: z.string().optional().openapi({ description: 'Why the hits place nothing on the map.' }),
+        }),
+        'Taken.',
+      ),
       400: refused('A hit is wrong; the message names it and the field.'),
       413: refused('The body is too large.'),
       503: refused('The stream took nothing: send again after Retry-After.'),

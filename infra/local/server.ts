@@ -21,7 +21,10 @@ import { clock, type LocalStores, newId } from './stores/stores.ts';
 
 export interface ServerOptions {
   stores: LocalStores;
-  settings: Pick<ResolvedSettings, 'keepDays' | 'trustedProxies' | 'listen' | 'clientSecret' | 'registries'>;
+  settings: Pick<
+    ResolvedSettings,
+    'keepDays' | 'trustedProxies' | 'addressHeader' | 'networks' | 'listen' | 'clientSecret' | 'registries'
+  >;
   /** The default registry's webhook token, asked for each post. */
   token: () => string;
   web: string;
@@ -48,6 +51,8 @@ export function localApp({ stores, settings, token, web, report, access }: Serve
     refusals: stores.refusals,
     peer: (_request, env) => peerOf(env),
     trustedProxies: settings.trustedProxies,
+    addressHeader: settings.addressHeader,
+    networks: settings.networks,
     clock,
     newKey: newId,
     report,

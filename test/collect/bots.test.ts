@@ -13,6 +13,8 @@ const app = collectApp({
   token: async () => 'token',
   peer: () => '81.2.69.142',
   trustedProxies: [],
+  addressHeader: 'X-Forwarded-For',
+  networks: {},
   clock: () => Date.UTC(2026, 10, 28),
   newKey: () => 'key',
   report: (cause) => assert.fail(String(cause)),
@@ -56,3 +58,20 @@ for (const [who, headers, accepted] of [
     assert.equal(counts.ignored ?? 0, 2 - accepted);
     assert.equal(records.length > 0, accepted > 0);
   });
+
+test('a hit from a private address is counted, and its sender is told why nothing appears on the map', async () => {
+  const from = (address: string) =>
+    collectApp({
+      ...{ stream: { put: async () => {} }, token: async () => 'token', peer: () => address, trustedProxies: [] },
+      ...{
+        addressHeader: 'X-Forwarded-For',
+        networks: { '10.1.0.0/16': { lat: 1, lon: 2, country: '', name: 'VPN' } },
+      },
+      ...{ clock: () => Date.UTC(2026, 10, 28), newKey: () => 'key', report: () => {} },
+    }).request('/v1/hits', { method: 'POST', body: '{"domain": "portal.example"}' });
+  const told = { accepted: 1, location: 'private address: no location' };
+  assert.deepEqual(await (await from('10.2.3.4')).json(), told);
+  assert.deepEqual(await (await from('::1')).json(), told);
+  assert.deepEqual(await (await from('10.1.3.4')).json(), { accepted: 1 });
+  assert.deepEqual(await (await from('81.2.69.142')).json(), { accepted: 1 });
+});

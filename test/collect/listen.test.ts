@@ -12,6 +12,8 @@ async function listening(t: TestContext, put: (records: StreamRecord[]) => Promi
     stream: { put },
     token: async () => 'secret',
     trustedProxies: ['loopback'],
+    addressHeader: 'X-Forwarded-For',
+    networks: {},
     clock: () => Date.UTC(2026, 10, 21),
     newKey: () => `key${keys++}`,
     report: (cause) => assert.fail(String(cause)),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { clientAddress, proxyMatcher } from '#http/address.ts';
+import { clientAddress, forwardedFor, proxyMatcher } from '#http/address.ts';
 
 const isProxy = proxyMatcher(['loopback', '198.51.100.0/24']);
 
@@ -12,6 +12,11 @@ test('the client is the last entry that no proxy of ours added, and the peer its
     ['::ffff:127.0.0.1', '192.0.2.9, 192.0.2.1:80, 198.51.100.7', '192.0.2.1'],
     ['127.0.0.1', '192.0.2.9, nonsense', '127.0.0.1'],
     ['127.0.0.1', '[2001:DB8::1]:443', '2001:db8::1'],
+    // Private hops behind a proxy of ours are not where the client is, unless there is nothing else.
+    ['127.0.0.1', '192.0.2.1, 10.0.0.5, 192.168.1.1', '192.0.2.1'],
+    ['127.0.0.1', '10.0.0.5', '10.0.0.5'],
+    ['127.0.0.1', 'unknown, 10.0.0.5', '10.0.0.5'],
+    ['10.0.0.5', '192.0.2.1', '10.0.0.5'],
   ] as const)
     assert.equal(clientAddress(peer, forwarded, isProxy), client, forwarded);
 });
@@ -27,4 +32,23 @@ test('of a long list of forwarders no more is read than is believed', () => {
   assert.equal(asked, 3);
   // Ten million entries read as addresses would take minutes.
   assert.equal(clientAddress('203.0.113.1', forwarded, isProxy), '203.0.113.1');
+});
+
+test('the Forwarded header is read as RFC 7239 writes it', () => {
+  for (const [header, list] of [
+    ['for=192.0.2.60;proto=http;by=203.0.113.43', '192.0.2.60'],
+    ['for=192.0.2.43, for=198.51.100.17', '192.0.2.43,198.51.100.17'],
+    ['For="[2001:db8:cafe::17]:4711"', '[2001:db8:cafe::17]:4711'],
+    ['proto=https; for = "192.0.2.1:80" ,for=unknown', '192.0.2.1:80,unknown'],
+    ['by=203.0.113.43, for=_gazonk', ',_gazonk'],
+    ['host="a,for=192.0.2.9;b";for=192.0.2.1', '192.0.2.1'],
+    ['host="a\\",for=192.0.2.9;b";for=192.0.2.1', '192.0.2.1'],
+    ['for="192.0.2.1', '192.0.2.1'],
+    ['', ''],
+  ])
+    assert.equal(forwardedFor(header), list, header);
+  assert.equal(
+    clientAddress('127.0.0.1', forwardedFor('for="[2001:db8::1]:4711", for=10.0.0.5'), isProxy),
+    '2001:db8::1',
+  );
 });

@@ -30,7 +30,7 @@ const wrong: [name: keyof Settings | 'keepDay', value: unknown, line: string | R
   ['trainEvery', 0.5, 'trainEvery is 0.5: must be an integer from 1 to 720 on AWS'],
   ['als', { rank: 0 }, 'als.rank is 0: must be an integer from 1 to 4096'],
   ['als', { factors: 10 }, 'als.factors is not a setting: there are rank, iterations, lambda, alpha'],
-  ['model', 'svd', 'model is "svd": must be one of auto, als-seed, als, knn, ease, popular, popular-recent'],
+  ['model', 'svd', 'model is "svd": must be one of auto, als-seed, als, knn, ease, blend, popular, popular-recent'],
   ['trainBudget', 0, 'trainBudget is 0: must be an integer from 1 to 36000'],
   ['pullWindow', -1, 'pullWindow is -1: must be a number from 0 to 60'],
   [
@@ -72,6 +72,7 @@ const wrong: [name: keyof Settings | 'keepDay', value: unknown, line: string | R
   ],
   ['networks', { '10.0.0.0/8': { lat: 91, lon: 2, name: 'x' } }, /lat is 91: must be a number from -90 to 90/],
   ['privateHosts', 'yes', 'privateHosts is "yes": must be true or false'],
+  ['addressHeader', 'a b', 'addressHeader is "a b": must be the name of a header'],
   ['ecr', 'yes', 'ecr is "yes": must be true or false'],
   ['exportMemory', 100, 'exportMemory is 100: must be an integer from 512 to 10240'],
   ['trainer', 'gpu', 'trainer is "gpu": must be one of lambda, fargate, spark'],

@@ -1,16 +1,17 @@
 // Hosts that only the owner's own network resolves: they are counted, and on the map only if the owner wants them there.
 import ipaddr from 'ipaddr.js';
+import { isPrivateAddress } from '../address.ts';
 import { nameAt } from '../bytes/names.ts';
 import type { Names, Points } from './cluster.ts';
 
 /** RFC 6761 and 6762 (appendix G), RFC 8375, and ICANN's .internal. */
 const privateEndings = ['localhost', 'local', 'internal', 'intranet', 'private', 'corp', 'home', 'lan', 'home.arpa'];
 
-/** Is this canonical domain a host of a private network: one label, a local ending, or an address that is not public? */
+/** Is this canonical domain a host of a private network: one label, a local ending, or a private address? */
 export function isPrivateHost(domain: string): boolean {
   const address = domain.startsWith('[') ? domain.slice(1, -1) : domain;
   if (ipaddr.isValid(address) && (domain.startsWith('[') || ipaddr.IPv4.isValidFourPartDecimal(address)))
-    return ipaddr.process(address).range() !== 'unicast';
+    return isPrivateAddress(address);
   return !domain.includes('.') || privateEndings.some((ending) => domain.endsWith(`.${ending}`));
 }
 
