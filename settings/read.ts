@@ -1,5 +1,7 @@
 // From what an owner wrote, in a file, on a command line or in the environment, to settings with their defaults.
+
 import { z } from 'zod';
+import { quoted } from '#core/quoted.ts';
 import { awsSchema, flagSchemas, local, type ResolvedSettings, type Settings, schema, shared } from './schema.ts';
 
 /** What was set can't work. The message says what is wrong, the value, and what it must be; one line a setting. */
@@ -122,12 +124,7 @@ function line(path: PropertyKey[], is: string, must: string, origin: Record<stri
   return `${[label?.(name) ?? name, ...rest].join('.')} ${is}: ${must}${from ? ` (${from})` : ''}`;
 }
 
-const shownCharacters = 100;
-
-function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
-  return text.length <= shownCharacters ? text : `${text.slice(0, shownCharacters)}…`;
-}
+const shown = (value: unknown): string => quoted(value, 100);
 
 function valueAt(values: unknown, path: PropertyKey[]): unknown {
   return path.reduce((value, key) => (value as Record<PropertyKey, unknown> | undefined)?.[key], values);

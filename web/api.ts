@@ -137,7 +137,7 @@ async function ask<T>(
   if (body === undefined)
     throw new ServiceError(
       response.status,
-      `${path} answered with something that is no JSON: a proxy on the way may have put its own page in its place.`,
+      `${path} responded with something that is not JSON: a proxy on the way may have put its own page in its place.`,
     );
   return body;
 }

@@ -2,6 +2,7 @@
 import type { Context, Env, Hono, Schema } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import { quoted } from '#core/quoted.ts';
 import { BadCursor } from '#core/stores.ts';
 
 /** A response other than 2xx. The message says what to fix and holds no personal data. */
@@ -26,12 +27,6 @@ export const notFound = (message: string) => new ApiError(404, 'not_found', mess
 /** 400 for a parameter: its name, the value that came, and what it must be. */
 export const wrongParameter = (name: string, value: unknown, must: string) =>
   badRequest(`${name} is ${quoted(value)}: ${must}`);
-
-/** A value as a message repeats it, cut to 60 characters. */
-export function quoted(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'nothing';
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
-}
 
 /** The response of every failure. No cache keeps it, whatever the route had said of its success. */
 function fail(c: Context, status: ContentfulStatusCode, code: string, message: string) {

@@ -1,9 +1,10 @@
 // Who is signed in, and the tokens of scripts: the owner's to see, make and end.
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { type Caller, mapFor, type PublicMap, roles } from '#core/access.ts';
+import { quoted } from '#core/quoted.ts';
 import type { Credential, CredentialStore } from '#core/stores.ts';
 import { digestOf, newSecret } from '#http/bearer.ts';
-import { notFound, quoted, wrongParameter } from '#http/errors.ts';
+import { notFound, wrongParameter } from '#http/errors.ts';
 import { error, failures, integer, iso, json, oneOf, router, userName } from './parameters.ts';
 
 export interface CredentialOptions {

@@ -1,7 +1,8 @@
 // Query parameters and replies that several routes share, as the schemas that validate and document them.
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
-import { ApiError, badRequest, quoted, wrongParameter } from '#http/errors.ts';
+import { quoted } from '#core/quoted.ts';
+import { ApiError, badRequest, wrongParameter } from '#http/errors.ts';
 
 /**
  * A router whose validation failures are a 400 of three parts: the parameter, the value, what it must be. A schema's
@@ -19,7 +20,10 @@ export function router(): OpenAPIHono {
       if (value === undefined) throw badRequest(`${name} is missing: ${message}`);
       if (result.target === 'query' && Array.isArray(value))
         throw badRequest(
-          `${name} is given ${value.length} times, as ${value.slice(0, 3).map(quoted).join(' and ')}: give it once`,
+          `${name} is given ${value.length} times, as ${value
+            .slice(0, 3)
+            .map((one) => quoted(one))
+            .join(' and ')}: give it once`,
         );
       throw wrongParameter(name, value, message);
     },

@@ -183,9 +183,8 @@ function check({ starts, columns, values }: Rows, options: FitOptions): void {
   checkedAls({ rank, iterations, lambda, alpha });
   for (const [name, value] of Object.entries({ steps, threads }))
     if (!Number.isInteger(value) || value < 1 || value > 4096)
-      throw new RangeError(`${name}: ${value} is not a whole number from 1 to 4096`);
-  if (solver === 'cg' && weightedLambda)
-    throw new RangeError('solver: cg knows no weightedLambda: leave out one of the two');
+      throw new RangeError(`${name} is ${value}: must be an integer from 1 to 4096`);
+  if (solver === 'cg' && weightedLambda) throw new RangeError('solver is "cg": must be "exact" with weightedLambda');
   if (starts.at(-1) !== columns.length || values.length !== columns.length)
     throw new RangeError(`rows end at ${starts.at(-1)}, with ${columns.length} columns and ${values.length} values`);
   for (let row = 0; row + 1 < starts.length; row++)

@@ -1,4 +1,5 @@
-// Who pulled what how often, as files that other tools read: CSV with a header, or NDJSON.
+// Who pulled what and how often, as files that other tools read: CSV with a header, or NDJSON.
+import { parse } from 'csv-parse/sync';
 import type { Pair } from '#core/stores.ts';
 
 export type PairFormat = 'csv' | 'ndjson';
@@ -29,7 +30,7 @@ export function readPairs(text: string, format: PairFormat): Pair[] {
     line++;
     for (const [name, value] of Object.entries(row))
       if (columns.has(name) && typeof value !== 'string' && typeof value !== 'number')
-        throw new Error(`row ${line}: ${name} is ${JSON.stringify(value)}: write text or a number`);
+        throw new Error(`row ${line}: ${name} is ${JSON.stringify(value)}: must be a text or a number`);
     const user = String(row.user ?? '');
     const repository = String(row.repository ?? row.item ?? '');
     const pulls = Number(row.pulls ?? row.rating ?? 1);
@@ -39,13 +40,14 @@ export function readPairs(text: string, format: PairFormat): Pair[] {
     const timeOf = (name: 'firstPull' | 'lastPull') => {
       if (row[name] === undefined) return undefined;
       const time = Date.parse(String(row[name]));
-      if (Number.isNaN(time)) throw new Error(`row ${line}: ${name} "${row[name]}" is not an RFC 3339 time`);
+      if (Number.isNaN(time)) throw new Error(`row ${line}: ${name} is "${row[name]}": must be an RFC 3339 time`);
       return time;
     };
     const [first, last] = [timeOf('firstPull'), timeOf('lastPull')];
     const [firstPull, lastPull] = [first ?? last ?? line, last ?? first ?? line];
     if (user === '' || repository === '') throw new Error(`row ${line}: name a user and a repository`);
-    if (!(pulls > 0 && pulls < 1e9)) throw new Error(`row ${line}: pulls is ${row.pulls ?? row.rating}, not above 0`);
+    if (!(pulls > 0 && pulls < 1e9))
+      throw new Error(`row ${line}: pulls is "${row.pulls ?? row.rating}": must be above 0`);
     if (firstPull > lastPull)
       throw new Error(`row ${line}: firstPull "${row.firstPull}" is after lastPull "${row.lastPull}"`);
     const key = JSON.stringify([user, repository]);
@@ -70,36 +72,18 @@ function* jsonRows(text: string): Generator<Row> {
     try {
       row = JSON.parse(line);
     } catch (cause) {
-      throw new Error(`line ${at + 1} is no JSON`, { cause });
+      throw new Error(`line ${at + 1} is not JSON`, { cause });
     }
-    if (typeof row !== 'object' || row === null) throw new Error(`line ${at + 1} is no JSON object`);
+    if (typeof row !== 'object' || row === null) throw new Error(`line ${at + 1} is not a JSON object`);
     yield row as Row;
   }
 }
 
-/** RFC 4180: quoted cells may hold commas, quotes (doubled) and line feeds. */
 function* csvRows(text: string): Generator<Row> {
-  const cells = /(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r?\n|$)/y;
-  let columns: string[] | undefined;
-  let fields: string[] = [];
-  cells.lastIndex = text.startsWith('\ufeff') ? 1 : 0;
-  while (cells.lastIndex < text.length || fields.length > 0) {
-    const match = cells.exec(text);
-    if (!match) throw new Error(`after row ${fields.join()}: a quote out of place`);
-    fields.push(match[1]?.replaceAll('""', '"') ?? match[2]);
-    if (match[3] === ',') continue;
-    if (fields.length > 1 || fields[0] !== '') {
-      if (!columns) {
-        columns = fields;
-        if (!columns.includes('user')) throw new Error(`the first line is "${fields}": begin with "${header}"`);
-      } else {
-        if (fields.length !== columns.length) throw new Error(`"${fields}": ${columns.length} cells are wanted`);
-        const given = columns.map((name, at) => [name, fields[at]]).filter(([, value]) => value !== '');
-        yield Object.fromEntries(given);
-      }
-    }
-    fields = [];
-  }
+  const [columns, ...rows] = parse(text, { bom: true, skip_empty_lines: true });
+  if (!columns?.includes('user')) throw new Error(`the first line is "${columns ?? ''}": must begin with "${header}"`);
+  for (const fields of rows)
+    yield Object.fromEntries(columns.map((name, at) => [name, fields[at]]).filter(([, value]) => value !== ''));
 }
 
 const cell = (value: string | number) =>

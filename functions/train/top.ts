@@ -31,7 +31,7 @@ export function topLists(
   threads = (users.length / rank) * (items.length / rank) < worthThreads ? 1 : availableParallelism(),
 ): TopLists {
   const [people, images] = [users.length / rank, items.length / rank];
-  if (!Number.isInteger(n) || n < 1) throw new RangeError(`n: ${n} is not a whole number above 0`);
+  if (!Number.isInteger(n) || n < 1) throw new RangeError(`n is ${n}: must be an integer above 0`);
   if (byUser.starts.length !== people + 1)
     throw new RangeError(`${byUser.starts.length - 1} rows of pulls for ${people} people`);
   for (const column of byUser.columns)

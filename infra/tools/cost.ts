@@ -252,13 +252,13 @@ function training(trainer: Load['trainer']): number {
 function number(name: string, text: string | undefined, fallback: number): number {
   if (text === undefined) return fallback;
   const value = Number(text);
-  if (!(value > 0)) throw new Error(`--${name} "${text}" is no number above 0`);
+  if (!(value > 0)) throw new Error(`--${name} is "${text}": must be a number above 0`);
   return value;
 }
 
 function one<Name extends string>(option: string, text: string | undefined, names: [Name, ...Name[]]): Name {
   const found = names.find((name) => name === (text ?? names[0]));
-  if (!found) throw new Error(`--${option} "${text}" is none of ${names.join(', ')}`);
+  if (!found) throw new Error(`--${option} is "${text}": must be one of ${names.join(', ')}`);
   return found;
 }
 

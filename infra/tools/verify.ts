@@ -372,7 +372,7 @@ async function main(): Promise<void> {
     } as Partial<Record<'url' | 'api' | 'token' | 'reader' | 'address', string>>;
     for (const [name, value] of Object.entries({ url, api }))
       if (value !== undefined && !/^https?:\/\/[^/]/.test(value))
-        throw new BadCall(`--${name} "${value}" is no URL: write https://HOST`);
+        throw new BadCall(`--${name} is "${value}": must be a URL such as https://HOST`);
     if (!url) throw new BadCall(`--url is missing\n\n${help}`);
     if (!token) throw new BadCall(`--token is missing\n\n${help}`);
     const [site, front] = [url, api].map((base) => base?.replace(/\/+$/, ''));

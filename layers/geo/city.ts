@@ -45,7 +45,7 @@ export async function databaseBuiltAt(file: string): Promise<number> {
     await handle.read(tail, 0, tail.length, size - tail.length);
     const key = 'build_epoch';
     const at = tail.lastIndexOf(key) + key.length;
-    if (at < key.length) throw new Error(`${file} is no MaxMind DB: it has no ${key}`);
+    if (at < key.length) throw new Error(`${file} is not a MaxMind DB: it has no ${key}`);
     // A control byte: the type in its upper 3 bits, 0 for one that a second byte names; the value's length in the lower 5.
     const length = tail[at] & 31;
     const value = at + (tail[at] >>> 5 === 0 ? 2 : 1);

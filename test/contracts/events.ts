@@ -198,7 +198,7 @@ export function eventContract(name: string, make: (clock: () => number) => Promi
     const entries = Array.from({ length: 60 }, (_, n) => ({
       id: `shard-1:${n}:0`,
       time: start + (n % 7) * second,
-      reason: 'the body is no JSON',
+      reason: 'the body is not JSON',
       position: `shard-1:${n}:0`,
       body: `{"n": ${n}`,
     }));

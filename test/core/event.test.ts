@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { namesPerson } from '#core/registry/quarantine.ts';
 
-const aside = (body: string, reason = 'the body is no JSON') => ({ id: '1', time: 0, reason, position: '1', body });
+const aside = (body: string, reason = 'the body is not JSON') => ({ id: '1', time: 0, reason, position: '1', body });
 
 test('what was set aside names a person however a sender spells them', () => {
   const rows: [string, string][] = [

@@ -244,7 +244,7 @@ test('when a database was built is read from its end', async (t) => {
   writeFileSync(join(folder, 'city.mmdb'), maxmindShape());
   assert.equal(await databaseBuiltAt(join(folder, 'city.mmdb')), 1_780_000_000_000);
   writeFileSync(join(folder, 'none.mmdb'), 'no database');
-  await assert.rejects(databaseBuiltAt(join(folder, 'none.mmdb')), /none\.mmdb is no MaxMind DB/);
+  await assert.rejects(databaseBuiltAt(join(folder, 'none.mmdb')), /none\.mmdb is not a MaxMind DB/);
 });
 
 test('a torn table is told from a whole one', () => {

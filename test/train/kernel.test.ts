@@ -265,9 +265,9 @@ test('a checkerboard is learned: even people like even images', () => {
 test('what cannot be fitted is refused by name', () => {
   const rows = rowsOf([{ user: 0, item: 0, value: 1 }], 1);
   const attempt = (more: Partial<FitOptions>, items = 1) => fit(rows, items, { ...defaults, ...more }, seeded(1));
-  assert.throws(() => attempt({ rank: 0 }), /rank: 0 is not/);
-  assert.throws(() => attempt({ lambda: 0 }), /lambda: 0 must be above 0/);
-  assert.throws(() => attempt({ alpha: -1 }), /alpha: -1/);
+  assert.throws(() => attempt({ rank: 0 }), /rank is 0: must be an integer/);
+  assert.throws(() => attempt({ lambda: 0 }), /lambda is 0: must be above 0/);
+  assert.throws(() => attempt({ alpha: -1 }), /alpha is -1: must be 0 or more/);
   assert.throws(() => attempt({ solver: 'cg', weightedLambda: true }), /weightedLambda/);
   assert.throws(() => attempt({}, 0), /entry 0: column 0 must be below 0/);
   for (const value of [-1, Number.NaN, Number.POSITIVE_INFINITY]) {

@@ -59,15 +59,15 @@ test('a file that gives one time gives both, as older files do', () => {
 
 test('a bad line is named', () => {
   for (const [text, format, reason] of [
-    ['time,repository\n1,a', 'csv', /begin with "user,repository,pulls,days,firstPull,lastPull"/],
-    ['user,repository\na', 'csv', /2 cells are wanted/],
-    ['user,repository\n"a,b', 'csv', /quote out of place/],
-    ['user,repository,pulls\na,b,-1', 'csv', /row 1: pulls is -1/],
+    ['time,repository\n1,a', 'csv', /must begin with "user,repository,pulls,days,firstPull,lastPull"/],
+    ['user,repository\na', 'csv', /Invalid Record Length: expect 2, got 1 on line 2/],
+    ['user,repository\n"a,b', 'csv', /Quote Not Closed/],
+    ['user,repository,pulls\na,b,-1', 'csv', /row 1: pulls is "-1": must be above 0/],
+    ['{"user":"a","repository":"b"}\n{', 'ndjson', /line 2 is not JSON/],
     ['user,repository,pulls,days\na,b,2,3', 'csv', /row 1: days is 3: must be above 0 and at most pulls \(2\)/],
-    ['{"user":"a","repository":"b"}\n{', 'ndjson', /line 2 is no JSON/],
     ['{"user":"a"}', 'ndjson', /name a user and a repository/],
-    ['{"user":"a","repository":"b","lastPull":"soon"}', 'ndjson', /lastPull "soon" is not an RFC 3339 time/],
-    ['{"user":"a","repository":"b","firstPull":"soon"}', 'ndjson', /firstPull "soon" is not an RFC 3339 time/],
+    ['{"user":"a","repository":"b","lastPull":"soon"}', 'ndjson', /lastPull is "soon": must be an RFC 3339 time/],
+    ['{"user":"a","repository":"b","firstPull":"soon"}', 'ndjson', /firstPull is "soon": must be an RFC 3339 time/],
     [
       'user,repository,firstPull,lastPull\na,b,2026-11-02T00:00:00Z,2026-11-01T00:00:00Z',
       'csv',
@@ -76,9 +76,9 @@ test('a bad line is named', () => {
     [
       '{"user":"a","repository":"b"}\n{"user":null,"repository":"b"}',
       'ndjson',
-      /row 2: user is null: write text or a n/,
+      /row 2: user is null: must be a text or a n/,
     ],
-    ['{"user":"a","repository":"b","pulls":[7]}', 'ndjson', /row 1: pulls is \[7\]: write text or a number/],
+    ['{"user":"a","repository":"b","pulls":[7]}', 'ndjson', /row 1: pulls is \[7\]: must be a text or a number/],
     ['{"user":"a","item":{}}', 'ndjson', /row 1: item is \{\}/],
   ] as const)
     assert.throws(() => readPairs(text, format), reason);

@@ -387,8 +387,8 @@ test('what no memory holds is refused with the reason, and the page shows it', a
 
 test('a setting that no training takes is named', async () => {
   const { train } = world(communities(40, 4, 8, 1));
-  await assert.rejects(train({ als: { rank: 0 } }), /rank: 0 is not a whole number from 1 to 4096/);
-  await assert.rejects(train({ als: { lambda: Number.NaN } }), /lambda: NaN must be above 0/);
+  await assert.rejects(train({ als: { rank: 0 } }), /rank is 0: must be an integer from 1 to 4096/);
+  await assert.rejects(train({ als: { lambda: Number.NaN } }), /lambda is NaN: must be above 0/);
 });
 
 test('the last five are kept, and can be gone back to', async () => {

@@ -108,7 +108,7 @@ test('without the token, Health shows what is public and one way in', { skip }, 
     await accessible(page);
     await page.getByLabel('API token').fill('secret');
     await page.keyboard.press('Enter');
-    await page.getByText('the body is no JSON').first().waitFor();
+    await page.getByText('the body is not JSON').first().waitFor();
   }),
 );
 
@@ -165,7 +165,7 @@ test('what was set aside is listed with its reason, page by page', { skip }, () 
   see('/health', {}, async (page) => {
     await settled(page);
     const card = page.locator('section[aria-labelledby=aside]');
-    await card.getByText('the body is no JSON').first().click();
+    await card.getByText('the body is not JSON').first().click();
     await card.getByText('<html>').first().waitFor();
     await card.getByRole('button', { name: 'Show more' }).click();
     await card.locator('tbody tr').nth(24).waitFor();

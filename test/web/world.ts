@@ -259,7 +259,7 @@ export async function startWorld(folder: string): Promise<World> {
         const to = Math.min(25, from + Number(query.get('limit')));
         return {
           items: Array.from({ length: empty ? 0 : to - from }, (_, row) => ({
-            ...{ id: `q${from + row}`, time: ago(1), reason: 'the body is no JSON' },
+            ...{ id: `q${from + row}`, time: ago(1), reason: 'the body is not JSON' },
             ...{ position: 'collect', body: '<html>' },
           })),
           cursor: !empty && to < 25 ? String(to) : undefined,

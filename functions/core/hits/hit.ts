@@ -6,6 +6,7 @@
 
 import { hashBytes, viewOf } from '../bytes/names.ts';
 import type { HitLine } from '../event.ts';
+import { quoted } from '../quoted.ts';
 import { canonicalDomain } from './domain.ts';
 import { hitLimits } from './limits.ts';
 
@@ -219,7 +220,7 @@ function readLine(bytes: Uint8Array, number: number, sink: LineSink<HitBytes>): 
   try {
     line = JSON.parse(text);
   } catch {
-    sink.bad(text, number, 'the line is no JSON');
+    sink.bad(text, number, 'the line is not JSON');
     return;
   }
   const type = typeof line === 'object' && line !== null && 'type' in line ? line.type : undefined;
@@ -230,7 +231,7 @@ function readLine(bytes: Uint8Array, number: number, sink: LineSink<HitBytes>): 
     else sink.hit(layOut(hit));
   } else if (type === 'registry' || type === 'rejected' || type === 'notification')
     sink.other(line as { type: string }, number);
-  else sink.bad(text, number, 'the line has no type that is known: hit, registry, notification or rejected');
+  else sink.bad(text, number, `type is ${given(type)}: must be hit, registry, notification or rejected`);
 }
 
 /** The hit's texts back to back, as the fast path would have found them. */
@@ -284,27 +285,28 @@ function misfit({ time, address, domain, action, id }: HitLine): string | undefi
     return `hit: id must be a text of 1 to ${mostId} characters`;
 }
 
+const given = (value: unknown) => (value === undefined ? 'missing' : quoted(value));
+
 /** Returns a hit as a sender gave it, checked; or the reason why it is invalid: the field, its value and what it must be. */
 export function validateHit(
   value: unknown,
   { address, now }: { address: string; now: number },
 ): HitLine | { reason: string } {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    return { reason: 'a hit is an object such as {"domain": "portal.example"}' };
+    return { reason: `a hit is ${quoted(value)}: must be an object such as {"domain": "portal.example"}` };
   const { domain, action = 'view', id, time = now, path } = value as Record<string, unknown>;
-  if (typeof domain !== 'string') return { reason: 'domain is missing: give the host name of the portal' };
+  if (typeof domain !== 'string')
+    return { reason: `domain is ${given(domain)}: must be the host name of the portal, such as portal.example` };
   const host = canonicalDomain(domain);
-  if (!host) return { reason: `domain "${domain.slice(0, 80)}" is not a host name: write portal.example` };
+  if (!host) return { reason: `domain is ${quoted(domain)}: must be a host name such as portal.example` };
   if (typeof action !== 'string' || action.length < 1 || action.length > mostAction)
-    return { reason: `action must be a text of 1 to ${mostAction} characters` };
+    return { reason: `action is ${quoted(action)}: must be a text of 1 to ${mostAction} characters` };
   if (id !== undefined && (typeof id !== 'string' || id.length < 1 || id.length > mostId))
-    return { reason: `id must be a text of 1 to ${mostId} characters` };
+    return { reason: `id is ${quoted(id)}: must be a text of 1 to ${mostId} characters` };
   if (path !== undefined && (typeof path !== 'string' || path.length > mostPath))
-    return { reason: `path must be a text of at most ${mostPath} characters` };
+    return { reason: `path is ${quoted(path)}: must be a text of at most ${mostPath} characters` };
   const stamp = typeof time === 'number' ? time : typeof time === 'string' ? Date.parse(time) : Number.NaN;
-  if (!(stamp >= 0 && stamp < latest)) {
-    const given = typeof time === 'object' ? 'an object' : JSON.stringify(time).slice(0, 80);
-    return { reason: `time ${given} is no RFC 3339 time: write 2026-11-21T08:00:00Z` };
-  }
+  if (!(stamp >= 0 && stamp < latest))
+    return { reason: `time is ${quoted(time)}: must be an RFC 3339 time such as 2026-11-21T08:00:00Z` };
   return { type: 'hit', time: Math.round(stamp), address, domain: host, action, ...(id === undefined ? {} : { id }) };
 }

@@ -38,9 +38,9 @@ const TIDY_REACH = 0.95;
 export function buildPyramid(points: Points, { radius = 64, maxZoom = 16 } = {}): Pyramid {
   const size = points.lon.length;
   if (size > MAX_POINTS) throw new RangeError(`${size} points: a snapshot holds at most ${MAX_POINTS}`);
-  if (!(radius >= 16 && radius <= 256)) throw new RangeError(`radius ${radius} is not within 16..256 pixels`);
+  if (!(radius >= 16 && radius <= 256)) throw new RangeError(`radius is ${radius}: must be from 16 to 256 pixels`);
   if (!Number.isInteger(maxZoom) || maxZoom < 0 || maxZoom > 16)
-    throw new RangeError(`maxZoom ${maxZoom} is not a whole number from 0 to 16`);
+    throw new RangeError(`maxZoom is ${maxZoom}: must be an integer from 0 to 16`);
   const { domains, lat, updatedAt, country, countries } = points;
   for (const [name, length] of [
     ['lat', lat.length],

@@ -464,7 +464,7 @@ function decodeName({ offsets, utf8 }: Names, index: number): string {
 
 function checkTile(z: number, x: number, y: number): void {
   if (!Number.isInteger(z) || z < 0 || z > DEEPEST_ZOOM)
-    throw new RangeError(`tile zoom ${z} is not a whole number from 0 to ${DEEPEST_ZOOM}`);
+    throw new RangeError(`tile zoom is ${z}: must be an integer from 0 to ${DEEPEST_ZOOM}`);
   if (!Number.isInteger(x) || !Number.isInteger(y) || x < 0 || y < 0 || x >= 2 ** z || y >= 2 ** z)
     throw new RangeError(`tile ${z}/${x}/${y} does not exist: x and y go from 0 to ${2 ** z - 1}`);
 }

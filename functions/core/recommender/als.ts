@@ -19,19 +19,19 @@ export const alsDefaults: AlsOptions = { rank: 10, iterations: 5, lambda: 0.01, 
 
 const most = 4096;
 
-/** The options given, and the defaults for the rest. @throws RangeError that names the option, its value and the mend. */
+/** The options given, and the defaults for the rest. @throws RangeError that names the option, its value and what it must be. */
 export function checkedAls(given: Partial<AlsOptions>): AlsOptions {
   const options = { ...alsDefaults, ...given };
   for (const name of Object.keys(given))
     if (!Object.hasOwn(alsDefaults, name))
-      throw new RangeError(`${name} is none of ${Object.keys(alsDefaults).join(', ')}`);
+      throw new RangeError(`unknown option "${name}": must be one of ${Object.keys(alsDefaults).join(', ')}`);
   const { rank, iterations, lambda, alpha } = options;
   for (const [name, value] of Object.entries({ rank, iterations }))
     if (!Number.isInteger(value) || value < 1 || value > most)
-      throw new RangeError(`${name}: ${value} is not a whole number from 1 to ${most}`);
+      throw new RangeError(`${name} is ${value}: must be an integer from 1 to ${most}`);
   if (!(Number.isFinite(lambda) && lambda > 0))
-    throw new RangeError(`lambda: ${lambda} must be above 0: it keeps the equations solvable`);
-  if (!(Number.isFinite(alpha) && alpha >= 0)) throw new RangeError(`alpha: ${alpha} must be 0 or more`);
+    throw new RangeError(`lambda is ${lambda}: must be above 0, it keeps the equations solvable`);
+  if (!(Number.isFinite(alpha) && alpha >= 0)) throw new RangeError(`alpha is ${alpha}: must be 0 or more`);
   return options;
 }
 

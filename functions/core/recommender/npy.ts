@@ -4,7 +4,7 @@ const magic = '\x93NUMPY';
 
 /** A rows x columns matrix of little-endian float32 in C order. */
 export function encodeNpy(values: Float32Array, rows: number, columns: number): Uint8Array {
-  if (values.length !== rows * columns) throw new Error(`${values.length} values are no ${rows} x ${columns} matrix`);
+  if (values.length !== rows * columns) throw new Error(`${values.length} values: must be ${rows} x ${columns}`);
   const head = `{'descr': '<f4', 'fortran_order': False, 'shape': (${rows}, ${columns}), }`;
   // The data begins at a multiple of 64; the header ends with a line feed.
   const start = Math.ceil((10 + head.length + 1) / 64) * 64;

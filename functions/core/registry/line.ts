@@ -13,7 +13,7 @@ export function registryEventMisfit(event: unknown): string | undefined {
       return 'registry: references are not a list of strings';
   if (size !== undefined && typeof size !== 'number') return 'registry: size is not a number';
   if (event.id === '' || event.repository === '') return 'registry: id or repository is empty';
-  if (!isTime(time)) return 'registry: time is no number of milliseconds since 1970';
+  if (!isTime(time)) return 'registry: time must be milliseconds since 1970';
   if (typeof action !== 'string' || !isAction(action)) return 'registry: action is unknown';
   return kind === 'manifest' || kind === 'blob' || kind === 'other' ? undefined : 'registry: kind is unknown';
 }

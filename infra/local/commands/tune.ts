@@ -35,11 +35,12 @@ try {
   if (values.help) console.log(help);
   else {
     const [trials, seconds, seed] = (['trials', 'seconds', 'seed'] as const).map((name) => {
-      if (!/^\d{1,9}$/.test(values[name])) throw new Error(`--${name} "${values[name]}" is no whole number`);
+      if (!/^\d{1,9}$/.test(values[name]))
+        throw new Error(`--${name} is "${values[name]}": must be an integer from 0 to 999999999`);
       return Number(values[name]);
     });
     const { by } = values;
-    if (by !== 'chance' && by !== 'time') throw new Error(`--by "${by}" is neither chance nor time`);
+    if (by !== 'chance' && by !== 'time') throw new Error(`--by is "${by}": must be chance or time`);
     const [file] = positionals;
     const pairs = file
       ? readPairs(readFileSync(file, 'utf8'), /\.csv$/i.test(file) ? 'csv' : 'ndjson')

@@ -319,7 +319,7 @@ export function startPump(options: PumpOptions): Pump {
 /** Reads an answer by Lambda's rules: nothing failed, everything from the lowest number on, or everything. */
 function judge(answer: KinesisStreamBatchResponse | null | undefined, records: ReadRecord[]): Outcome {
   const items: unknown = answer?.batchItemFailures ?? [];
-  if (!Array.isArray(items)) return { failedFrom: 0, reason: 'batchItemFailures is no list', whole: true };
+  if (!Array.isArray(items)) return { failedFrom: 0, reason: 'batchItemFailures is not a list', whole: true };
   if (items.length === 0) return 'through';
   const indices = new Map(records.map(({ sequenceNumber }, index) => [sequenceNumber, index]));
   let failedFrom = records.length;

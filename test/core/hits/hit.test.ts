@@ -126,7 +126,7 @@ test('each byte at each place of a line is read as JSON.parse reads it', () => {
     }
 });
 
-test('what is no hit is set aside with a reason', () => {
+test('what is not a hit is quarantined with a reason', () => {
   const wrong: [Partial<Record<keyof HitLine, unknown>>, RegExp][] = [
     [{ time: '2026' }, /time/],
     [{ time: -1 }, /time/],
@@ -142,7 +142,7 @@ test('what is no hit is set aside with a reason', () => {
     [{ id: '' }, /id/],
     [{ id: 7 }, /id/],
     [{ id: 'a'.repeat(129) }, /id/],
-    [{ type: 'visit' }, /no type/],
+    [{ type: 'visit' }, /type is /],
   ];
   for (const [change, reason] of wrong) {
     const text = JSON.stringify({ ...hit, ...change });
@@ -164,7 +164,7 @@ test('other lines are handed on parsed, with their line number', () => {
   assert.deepEqual(found, [hit, { type: 'registry', event: {} }, 2, 'null', 3, '{', 4]);
 });
 
-test('a sender is told which field is wrong, its value and the mend', () => {
+test('a sender reads which field is wrong, its value and what it must be', () => {
   const check = (value: unknown) => validateHit(value, { address: '203.0.113.7', now: 5 });
   assert.deepEqual(check({ domain: 'Portal.Example.' }), { ...hit, time: 5, domain: 'portal.example' });
   assert.deepEqual(check({ domain: 'हिन्दी.example', time: '1970-01-01T00:00:01Z', id: 'x' }), {
@@ -176,8 +176,8 @@ test('a sender is told which field is wrong, its value and the mend', () => {
   const reasons: [unknown, RegExp][] = [
     ['portal.example', /an object/],
     [{}, /domain is missing/],
-    [{ domain: 'https://portal.example' }, /"https:\/\/portal.example" is not a host name/],
-    [{ domain: 'a.example', time: 'soon' }, /"soon" is no RFC 3339 time/],
+    [{ domain: 'https://portal.example' }, /domain is "https:\/\/portal.example": must be a host name/],
+    [{ domain: 'a.example', time: 'soon' }, /time is "soon": must be an RFC 3339 time/],
     [{ domain: 'a.example', action: 'a'.repeat(65) }, /1 to 64 characters/],
     [{ domain: 'a.example', id: '' }, /1 to 128 characters/],
   ];

@@ -144,7 +144,7 @@ test('what says nothing about pulls or pushes is ignored', () => {
 
 test('what nobody knows is quarantined with its name', () => {
   for (const [result, reason] of [
-    [change('acr', { action: 'brew' }), 'acr: action "brew" is none of pull, push, delete, mount'],
+    [change('acr', { action: 'brew' }), 'acr: action is "brew": must be pull, push, delete or mount'],
     [change('artifactory', { event_type: 'brewed' }), 'artifactory: event_type "brewed" is unknown'],
     [change('ecr', { 'detail-type': 'ECR Tea' }), 'ecr: detail-type "ECR Tea" is unknown'],
     [change('ecr', detail(0, { 'action-type': 'BREW' })), 'ecr: action-type "BREW" is unknown'],
@@ -155,7 +155,7 @@ test('what nobody knows is quarantined with its name', () => {
     [change('harbor', { type: 'harbor.tea.brewed' }, 3), 'harbor cloudevents: type "harbor.tea.brewed" is unknown'],
     [
       change('dockerhub', { push_data: { pushed_at: 'noon' } }),
-      'docker hub: pushed_at is not a number of seconds since 1970',
+      'docker hub: pushed_at is string: must be seconds since 1970',
     ],
     [change('quay', { updated_tags: [7] }), 'quay: updated_tags is not a list of tags'],
   ] as const)

@@ -121,7 +121,7 @@ test('a rejected event names the field that is wrong', () => {
     [{ timestamp: '2026-13-01T00:00:00Z' }, 'timestamp "2026-13-01T00:00:00Z", not an RFC 3339 time'],
     [{ timestamp: '1969-12-31T23:59:59Z' }, 'timestamp "1969-12-31T23:59:59Z", not an RFC 3339 time'],
     [{ timestamp: undefined }, 'timestamp is missing, not an RFC 3339 time'],
-    [{ action: 'eat' }, 'action "eat" is none of pull, push, delete, mount'],
+    [{ action: 'eat' }, 'action is "eat": must be pull, push, delete or mount'],
     [{ target: null }, 'target is null, not an object'],
     [{ target: {} }, 'repository is missing, not a string'],
     [{ actor: { name: 7 } }, 'name is number, not a string'],

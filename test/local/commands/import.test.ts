@@ -230,7 +230,7 @@ test('a bad row is named by its line and reason, and the good ones go in', async
       [7, 'it is not a JSON object'],
       [8, 'it has neither a repository (a pull) nor a domain (a hit)'],
       [9, 'time is missing'],
-      [10, 'domain "not a host" is not a host name'],
+      [10, 'domain is "not a host"'],
       [11, 'action "eat" is neither pull nor push'],
       [12, 'address "999.1.1.1" is not an IP address'],
       [13, 'address "nowhere" is not an IP address'],

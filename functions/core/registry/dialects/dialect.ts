@@ -1,6 +1,6 @@
 import type { Action, RegistryEvent } from '../../event.ts';
 import { contentHash } from '../content-hash.ts';
-import { type Fields, isTime, jsonOf, Misread } from '../fields.ts';
+import { type Fields, isTime, jsonOf, kindOf, Misread } from '../fields.ts';
 
 export interface RegistryContext {
   /** Milliseconds since the epoch; the time of a notification that names none. */
@@ -59,7 +59,7 @@ export function contentId(dialect: string, body: unknown, moment?: number): stri
 export function secondsOf(value: unknown, name: string): number {
   const milliseconds = Number(typeof value === 'string' && value.trim() !== '' ? value : (value ?? Number.NaN)) * 1000;
   if (typeof value === 'boolean' || !isTime(milliseconds))
-    throw new Misread(`${name} is not a number of seconds since 1970`);
+    throw new Misread(`${name} is ${kindOf(value)}: must be seconds since 1970`);
   return milliseconds;
 }
 

@@ -37,7 +37,7 @@ export function readDistribution(item: unknown): RegistryEvent[] {
   if (!isObject(item)) throw new Misread(`event is ${kindOf(item)}, not an object`);
   const action = text(item, 'action');
   if (action === 'rename') return [];
-  if (!isAction(action)) throw new Misread(`action ${quote(action)} is none of pull, push, delete, mount`);
+  if (!isAction(action)) throw new Misread(`action is ${quote(action)}: must be pull, push, delete or mount`);
   const target = object(item, 'target');
   const request = optionalObject(item, 'request');
   const actor = optionalObject(item, 'actor');
