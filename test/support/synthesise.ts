@@ -39,9 +39,12 @@ export const configurations = {
   },
 } satisfies Record<string, Settings>;
 
-/** `region`: as a deployment knows it; without one the template refers to it. */
-export function synthesise(settings: Settings = {}, region?: string) {
-  const app = new App({ context });
+/**
+ * `region`: as a deployment knows it; without one the template refers to it. CDK's own validation of templates takes three
+ * seconds to start and one a template: `findings` wants it, who reads a template does not.
+ */
+export function synthesise(settings: Settings = {}, region?: string, builtinCloudFormationValidation = false) {
+  const app = new App({ context, builtinCloudFormationValidation });
   const stack = new Stack(app, 'Test', region ? { env: { account: '111111111111', region } } : {});
   const whalewatch = new Whalewatch(stack, 'Whalewatch', settings);
   return { app, stack, whalewatch };
@@ -56,8 +59,13 @@ export interface Resource {
 
 export const resourcesOf = (stack: Stack): Record<string, Resource> => Template.fromStack(stack).toJSON().Resources;
 
-/** What cdk-nag and CDK's own checks of templates find in an app and nobody explained, errors and warnings alike. */
-export function findings(app: App): string[] {
+/**
+ * What cdk-nag and CDK's own checks of templates find in a stack and nobody explained, errors and warnings alike; `change`
+ * may add to the stack.
+ */
+export function findings(settings: Settings, region?: string, change = (_: Stack) => {}): string[] {
+  const { app, stack } = synthesise(settings, region, true);
+  change(stack);
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
   app.synth();
   const report = JSON.parse(readFileSync(join(app.outdir, 'validation-report.json'), 'utf8'));

@@ -92,10 +92,10 @@ test('what was given wrongly is named with its mend', { timeout: 60_000 }, async
   const running = await startLocal(dataFolder(t));
   t.after(() => running.kill());
   const rows: [string[], RegExp][] = [
-    [['--url', 'portal', '--token', 'x'], /^--url "portal" is no URL: write https:\/\/HOST\n$/],
+    [['--url', 'portal', '--token', 'x'], /^--url is "portal": must be a URL such as https:\/\/HOST\n$/],
     [['--token', 'x'], /^--url is missing\n/],
     [['--url', running.origin], /^--token is missing\n/],
-    [['--url', running.origin, '--token', 'x', '--seconds', 'two'], /^--seconds "two" is no number above 0\n$/],
+    [['--url', running.origin, '--token', 'x', '--seconds', 'two'], /^--seconds is "two": must be a number above 0\n$/],
     [['--url', 'http://127.0.0.1:4', '--token', 'x'], /^--url http:\S+ can not be reached, nothing listens there/],
     [['--url', running.origin, '--token', 'x'], /^--token is not right: .*npm start prints/m],
     [['--url', running.origin, '--api', 'http://127.0.0.1:4', '--token', 'x'], /^--api http:\S+ can not be reached/m],
