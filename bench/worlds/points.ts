@@ -1,6 +1,7 @@
 // Points of the map as people live: for benches and tests alike.
 import { seeded } from '#core/bytes/random.ts';
-import { type Points, packNames } from '#core/map/cluster.ts';
+import type { Points } from '#core/map/cluster.ts';
+import { packNames } from './names.ts';
 
 /** Places as people live: a few thousand towns of very different weight and spread, and one point in twenty anywhere. */
 export function skewedPoints(count: number, seed: number): Points {

@@ -21,7 +21,7 @@ import {
   UpdateCommand,
 } from '@aws-sdk/lib-dynamodb';
 import { page, readCursor } from '#core/cursor.ts';
-import type { Pull, Quarantined, StoredEvent } from '#core/event.ts';
+import { type Pull, parseStoredEvent, type Quarantined, type StoredEvent } from '#core/event.ts';
 import { namesPerson } from '#core/registry/quarantine.ts';
 import { type EventStore, forgottenKeptMs } from '#core/stores.ts';
 import { deleteAll, inParallel, type Key, queryAll, type Row, sortable, transact, writeAll } from './dynamo.ts';
@@ -88,15 +88,14 @@ const placeOf = ({ time, id }: { time: number; id: string }) => `${sortable(time
 export function openEvents({ client, table, keyTable, clock }: EventsOptions): EventStore {
   const TableName = table;
 
-  const between = async <T>(pk: string, from: number, to: number): Promise<T[]> => {
-    const rows = await queryAll(client, {
+  const between = async (pk: string, from: number, to: number): Promise<Row[]> => {
+    return queryAll(client, {
       TableName,
       KeyConditionExpression: 'pk = :pk AND sk BETWEEN :from AND :to',
       // '!' is the letter after the space between time and id: every id of the last time is inside.
       ExpressionAttributeValues: { ':pk': pk, ':from': sortable(from), ':to': `${sortable(to)}!` },
       ConsistentRead: true,
     });
-    return rows.map(docOf<T>);
   };
 
   const newest = async <T>(list: string, cursor: string | undefined, limit: number): Promise<T[]> => {
@@ -206,10 +205,10 @@ export function openEvents({ client, table, keyTable, clock }: EventsOptions): E
         },
         limit,
       );
-      return rows.slice(0, limit).map(docOf<StoredEvent>);
+      return rows.slice(0, limit).map(eventOf);
     },
-    events: (user, repository, from, to) => between<StoredEvent>(eventsOf(user, repository), from, to),
-    pulls: (user, repository, from, to) => between<Pull>(pullsOf(user, repository), from, to),
+    events: async (user, repository, from, to) => (await between(eventsOf(user, repository), from, to)).map(eventOf),
+    pulls: async (user, repository, from, to) => (await between(pullsOf(user, repository), from, to)).map(docOf<Pull>),
     async version(user, repository) {
       const Key = versionKey(user, repository);
       const { Item } = await client.send(new GetCommand({ TableName, Key, ConsistentRead: true }));
@@ -357,4 +356,5 @@ export function openEvents({ client, table, keyTable, clock }: EventsOptions): E
 }
 
 const docOf = <T>({ doc }: Row): T => JSON.parse(String(doc));
+const eventOf = ({ doc }: Row): StoredEvent => parseStoredEvent(String(doc));
 const bytesOf = ({ key }: Row) => Buffer.from(key as Uint8Array);

@@ -83,10 +83,10 @@ export type PullClass = 'human' | 'ci' | 'cluster' | 'scanner' | 'mirror' | 'sig
 /** Classes of pulls that the recommender is trained on and recommends for. */
 export const taughtClasses: PullClass[] = ['human', 'cluster'];
 
-/** A registry event as stored: keyed per-day digests (`places`) replace the IP address. */
+/** A registry event as stored: keyed per-day digests replace the IP address. */
 export interface StoredEvent extends Omit<RegistryEvent, 'address'> {
-  /** Keyed digests of the address (one, or two near midnight UTC); equal in one means the same address. Empty: unknown. */
-  places: string[];
+  /** Of the address: one, or two near midnight UTC; equal in one means the same address. Empty: unknown. */
+  addressDigests: string[];
   /** Two-letter country code, '' when unknown. */
   country: string;
   /** Client name from the user agent: `docker`, `skopeo`, … */
@@ -94,6 +94,12 @@ export interface StoredEvent extends Omit<RegistryEvent, 'address'> {
   class: PullClass;
   /** `shard:sequenceNumber:line` of the delivery that stored it first: tells a redelivery from a retry. */
   origin: string;
+}
+
+/** Reads an event's stored JSON; before 0.2.0 its digests were called places. */
+export function parseStoredEvent(json: string): StoredEvent {
+  const { places, ...event } = JSON.parse(json) as StoredEvent & { places?: string[] };
+  return places ? { ...event, addressDigests: places } : event;
 }
 
 /** One act of one user, derived from its 1-9 registry events. `id` is that of the first of them. */

@@ -64,7 +64,7 @@ async function store(
 ): Promise<StoredEvent> {
   return {
     ...event,
-    places: address === '' ? [] : await digest(address, event.time),
+    addressDigests: address === '' ? [] : await digest(address, event.time),
     country: locator.locate(address)?.country ?? '',
     client: clientOf(event.userAgent),
     class: classify(event),

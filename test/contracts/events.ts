@@ -10,10 +10,19 @@ export function eventContract(name: string, make: (clock: () => number) => Promi
 
   test(`${name}: an event is stored whole, with its microseconds`, async () => {
     const store = await open();
-    const bare = storedEvent('2', start + 1.25, { places: [], user: '', country: '', references: ['sha256:1'] });
+    const bare = storedEvent('2', start + 1.25, {
+      addressDigests: [],
+      user: '',
+      country: '',
+      references: ['sha256:1'],
+    });
     delete bare.tag;
     delete bare.digest;
-    const whole = storedEvent('1', start + 0.125, { referenceTypes: ['x/y'], mediaType: 'a/b', places: ['p', 'q'] });
+    const whole = storedEvent('1', start + 0.125, {
+      referenceTypes: ['x/y'],
+      mediaType: 'a/b',
+      addressDigests: ['p', 'q'],
+    });
     await store.put([whole, bare]);
     assert.deepEqual(await store.events('Ann', 'library/redis', start, start + 1), [whole]);
     assert.deepEqual(await store.events('', 'library/redis', start, start + 2), [bare]);

@@ -22,7 +22,7 @@ export const storedEvent = (id: string, time: number, more: Partial<StoredEvent>
   user: 'Ann',
   userAgent: 'docker/28',
   source: 'registry.example',
-  places: ['k1'],
+  addressDigests: ['k1'],
   country: 'FI',
   client: 'docker',
   class: 'human',

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { parseStoredEvent } from '#core/event.ts';
 import { namesPerson } from '#core/registry/quarantine.ts';
+import { storedEvent } from '../contracts/samples.ts';
 
 const aside = (body: string, reason = 'the body is not JSON') => ({ id: '1', time: 0, reason, position: '1', body });
 
@@ -41,4 +43,10 @@ test('a word that holds a name, or words of ours, name nobody', () => {
     ['JSON', '{"n": 1'],
   ];
   for (const [user, body] of rows) assert.ok(!namesPerson(aside(body), user), `${user}: ${body}`);
+});
+
+test('an event stored before 0.2.0 has its digests, called places then', () => {
+  const { addressDigests, ...event } = storedEvent('1', 0, { addressDigests: ['p', 'q'] });
+  assert.deepEqual(parseStoredEvent(JSON.stringify({ ...event, places: ['p', 'q'] })), { ...event, addressDigests });
+  assert.deepEqual(parseStoredEvent(JSON.stringify({ ...event, addressDigests })), { ...event, addressDigests });
 });

@@ -80,7 +80,7 @@ function event(change: Partial<StoredEvent>): StoredEvent {
     user: 'ann',
     userAgent: '',
     source: '',
-    places: [],
+    addressDigests: [],
     country: '',
     client: '',
     class: 'human',

@@ -36,7 +36,7 @@ const classOf = classifier();
 export function stored({ address, ...event }: RegistryEvent): StoredEvent {
   return {
     ...event,
-    places: address ? [address] : [],
+    addressDigests: address ? [address] : [],
     country: '',
     client: clientOf(event.userAgent),
     class: classOf(event),

@@ -1,5 +1,6 @@
 // Small worlds for the map's tests.
-import { type Points, packNames } from '#core/map/cluster.ts';
+import type { Points } from '#core/map/cluster.ts';
+import { packNames } from '../../bench/worlds/names.ts';
 
 export interface Row {
   domain: string;

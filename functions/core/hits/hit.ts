@@ -52,12 +52,12 @@ export class HitBytes {
 
 /** One line, without newline, in the order of keys that the parser reads fastest. */
 export function encodeHit({ time, address, domain, action, id }: HitLine): string {
-  const line = `{"type":"hit","time":${time},"address":${quoted(address)},"domain":${quoted(domain)},"action":${quoted(action)}`;
-  return id === undefined ? `${line}}` : `${line},"id":${quoted(id)}}`;
+  const line = `{"type":"hit","time":${time},"address":${jsonText(address)},"domain":${jsonText(domain)},"action":${jsonText(action)}`;
+  return id === undefined ? `${line}}` : `${line},"id":${jsonText(id)}}`;
 }
 
 /** JSON.stringify of a text; most have nothing to escape. */
-const quoted = (text: string): string => (/^[ !#-[\]-~]*$/.test(text) ? `"${text}"` : JSON.stringify(text));
+const jsonText = (text: string): string => (/^[ !#-[\]-~]*$/.test(text) ? `"${text}"` : JSON.stringify(text));
 
 /** Reads a record's lines. Never throws: what is not a line of ours goes to `bad` with a reason. */
 export function parseLines(data: Uint8Array, sink: LineSink): void {

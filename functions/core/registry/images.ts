@@ -230,8 +230,8 @@ function graphOf({ facts, manifests }: RepositoryImages) {
     return node;
   };
 
-  /** Of each tag, its newest place; and the newest push of each tag to each place. */
-  const places = new Map<string, { name: string; time: number }>();
+  /** What each tag points at, and since when; and the newest push of each tag to each manifest. */
+  const pointed = new Map<string, { name: string; time: number }>();
   const pushedAs = new Map<string, Map<string, number>>();
   const tagDeleted = new Map<string, number>();
   let allDeleted = never;
@@ -253,11 +253,11 @@ function graphOf({ facts, manifests }: RepositoryImages) {
     if (!tag) continue;
     const at = pushedAs.get(name) ?? new Map<string, number>();
     pushedAs.set(name, at.set(tag, Math.max(at.get(tag) ?? never, action === 'push' ? time : never)));
-    const place = places.get(tag);
+    const target = pointed.get(tag);
     // A pull of a tag without a digest says nothing of where the tag points.
-    const isBare = place?.name.startsWith('tag ');
-    const isNewer = !place || place.time < seen || (place.time === seen && place.name < name);
-    if (!place || (digest ? isBare || isNewer : isBare && isNewer)) places.set(tag, { name, time: seen });
+    const isBare = target?.name.startsWith('tag ');
+    const isNewer = !target || target.time < seen || (target.time === seen && target.name < name);
+    if (!target || (digest ? isBare || isNewer : isBare && isNewer)) pointed.set(tag, { name, time: seen });
   }
 
   // A pull that names only a tag is one of whatever had it.
@@ -272,16 +272,16 @@ function graphOf({ facts, manifests }: RepositoryImages) {
     node.gone = node.deletedAt >= node.lastSeen || node.lastSeen === never;
     let untaggedAt = never;
     for (const [tag, pushed] of pushedAs.get(name) ?? []) {
-      const place = places.get(tag)!;
+      const target = pointed.get(tag)!;
       const deleted = Math.max(tagDeleted.get(tag) ?? never, node.deletedAt);
-      if (place.name !== name) node.moved = true;
-      else if (deleted >= place.time) untaggedAt = Math.max(untaggedAt, deleted);
+      if (target.name !== name) node.moved = true;
+      else if (deleted >= target.time) untaggedAt = Math.max(untaggedAt, deleted);
       else node.tags.set(tag, pushed);
     }
     // Whoever deletes the last tag of a manifest deletes the manifest, though a registry keeps it until it collects.
     node.left = node.gone || (node.tags.size === 0 && node.lastSeen <= untaggedAt);
     // A bare tag beside a manifest that has it now is the same thing.
-    if (node.digest === undefined && places.get(name.slice(4))?.name !== name) node.gone = node.left = true;
+    if (node.digest === undefined && pointed.get(name.slice(4))?.name !== name) node.gone = node.left = true;
   }
 
   const parents = new Map<string, string[]>();

@@ -250,7 +250,7 @@ function fetchedToWrite(sorted: StoredEvent[]): Set<string> {
 function isFetchedFor(write: StoredEvent, fetch: StoredEvent): boolean {
   if (write.userAgent !== fetch.userAgent || write.userAgent === '') return false;
   if (write.action === 'push' && keepsImages.test(write.userAgent)) return false;
-  if (samePlace(write.places, fetch.places)) return true;
+  if (sameAddress(write.addressDigests, fetch.addressDigests)) return true;
   return write.user !== '' && write.time - fetch.time <= writeElsewhereAfterMs;
 }
 
@@ -264,7 +264,7 @@ function takes({ root, events }: OpenAct, event: StoredEvent, windowMs: number):
   const [opener] = events;
   const age = event.time - opener.time;
   if (opener.userAgent !== event.userAgent) return false;
-  if (!samePlace(opener.places, event.places)) {
+  if (!sameAddress(opener.addressDigests, event.addressDigests)) {
     // Two nodes of one user pull the same image side by side: only what this act lacks can be its own.
     if (event.user === '' || age > otherAddressMs || events.some((other) => isSameRequest(other, event))) return false;
   }
@@ -320,7 +320,7 @@ function evidence(kind: PullClass): number {
 function isReadBack(push: StoredEvent, event: StoredEvent): boolean {
   // Who names no client may be anybody.
   if (push.userAgent !== event.userAgent || event.userAgent === '' || !event.digest) return false;
-  const here = samePlace(push.places, event.places);
+  const here = sameAddress(push.addressDigests, event.addressDigests);
   if (!here && event.user === '') return false;
   const within = event.tag ? readBackByTagMs : here ? readBackMs : readBackElsewhereMs;
   return event.time - push.time <= within;
@@ -334,13 +334,15 @@ function isSameRequest(a: StoredEvent, b: StoredEvent): boolean {
   return a.digest === b.digest && a.method === b.method;
 }
 
-function samePlace(a: string[], b: string[]): boolean {
-  return a.length === 0 ? b.length === 0 : a.some((place) => b.includes(place));
+function sameAddress(a: string[], b: string[]): boolean {
+  return a.length === 0 ? b.length === 0 : a.some((digest) => b.includes(digest));
 }
 
 /** Its source told a user, and nothing that tells one act of theirs from another. */
-function isUncertain({ user, userAgent, places, references, mediaType, digest }: StoredEvent): boolean {
-  return userAgent === '' && places.length === 0 && !references && !mediaType && user !== '' && digest !== undefined;
+function isUncertain({ user, userAgent, addressDigests, references, mediaType, digest }: StoredEvent): boolean {
+  return (
+    userAgent === '' && addressDigests.length === 0 && !references && !mediaType && user !== '' && digest !== undefined
+  );
 }
 
 function pullOpenedBy(event: StoredEvent): Pull {

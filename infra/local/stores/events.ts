@@ -1,6 +1,6 @@
 import { hash, randomBytes } from 'node:crypto';
 import { page, readCursor } from '#core/cursor.ts';
-import type { Pull, Quarantined, StoredEvent } from '#core/event.ts';
+import { type Pull, parseStoredEvent, type Quarantined } from '#core/event.ts';
 import { namesPerson } from '#core/registry/quarantine.ts';
 import { type EventStore, forgottenKeptMs } from '#core/stores.ts';
 import { groupCommit, openDatabase, transaction } from './sqlite.ts';
@@ -70,6 +70,7 @@ export function openEvents(file: string, clock: () => number): EventStore {
   const digest = (user: string) => hash('sha256', user, 'base64url');
   const versionOf = (user: string, repository: string) => Number(version.get(user, repository)?.version ?? 0);
   const docs = <T>(rows: Record<string, unknown>[]): T[] => rows.map((row) => JSON.parse(String(row.doc)));
+  const storedEvents = (rows: Record<string, unknown>[]) => rows.map((row) => parseStoredEvent(String(row.doc)));
 
   return {
     async put(events) {
@@ -82,7 +83,7 @@ export function openEvents(file: string, clock: () => number): EventStore {
       );
     },
     async events(user, repository, from, to) {
-      return docs<StoredEvent>(eventsOf.all(user, repository, from, to));
+      return storedEvents(eventsOf.all(user, repository, from, to));
     },
     async rewrite(events) {
       transaction(database, () => {
@@ -101,7 +102,7 @@ export function openEvents(file: string, clock: () => number): EventStore {
       };
     },
     async eventsAfter(user, repository, after, limit) {
-      return docs<StoredEvent>(later.all(user, repository, after ?? Number.NEGATIVE_INFINITY, limit));
+      return storedEvents(later.all(user, repository, after ?? Number.NEGATIVE_INFINITY, limit));
     },
     async version(user, repository) {
       return versionOf(user, repository);

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { TIME_LETTERS, writeTime } from '#core/bytes/rfc3339.ts';
-import { packNames } from '#core/map/cluster.ts';
 import { pointsDocument } from '#core/map/points-json.ts';
+import { packNames } from '../../../bench/worlds/names.ts';
 
 const YEAR_9999 = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 const time = fc.integer({ min: Date.UTC(0, 0, 1), max: YEAR_9999 });

@@ -28,7 +28,7 @@ function events(...rows: (readonly [number, 'HEAD' | 'GET', string | undefined, 
     user: 'alice',
     userAgent: 'docker/27.3.1',
     source: '',
-    places: ['here'],
+    addressDigests: ['here'],
     country: '',
     client: 'docker',
     class: 'human',
@@ -235,15 +235,15 @@ test('another user agent makes another pull; an address known by two digests is 
   assert.equal(pullsOf([head, { ...get, userAgent: 'docker/28' }]).length, 2);
   assert.equal(
     pullsOf([
-      { ...head, user: '', places: ['here', 'tomorrow'] },
-      { ...get, user: '', places: ['tomorrow'] },
+      { ...head, user: '', addressDigests: ['here', 'tomorrow'] },
+      { ...get, user: '', addressDigests: ['tomorrow'] },
     ]).length,
     1,
   );
   assert.equal(
     pullsOf([
-      { ...head, user: '', places: [] },
-      { ...get, user: '', places: [] },
+      { ...head, user: '', addressDigests: [] },
+      { ...get, user: '', addressDigests: [] },
     ]).length,
     1,
   );
@@ -255,7 +255,7 @@ test("a named user's act may come from two addresses; nobody's may not, and two 
     [0.1, 'GET', undefined, 'root', ['amd']],
     [0.2, 'GET', undefined, 'amd'],
   );
-  const there = (event: StoredEvent) => ({ ...event, id: `${event.id} there`, places: ['there'] });
+  const there = (event: StoredEvent) => ({ ...event, id: `${event.id} there`, addressDigests: ['there'] });
   const nobody = (event: StoredEvent) => ({ ...event, user: '' });
   assert.deepEqual(sizes([head, there(get), platform]), [3]);
   assert.deepEqual(sizes([head, there(get), there(platform)]), [3]);
@@ -313,12 +313,12 @@ test('what one fetches of what one has just pushed is no pull', () => {
     [1],
     'Harbor names no client',
   );
-  assert.deepEqual(sizes([push, { ...get, places: ['ingress'] }]), []);
-  assert.deepEqual(sizes([push, { ...again, places: ['ingress'] }]), [1]);
+  assert.deepEqual(sizes([push, { ...get, addressDigests: ['ingress'] }]), []);
+  assert.deepEqual(sizes([push, { ...again, addressDigests: ['ingress'] }]), [1]);
   assert.deepEqual(
     sizes([
       { ...push, user: '' },
-      { ...get, user: '', places: ['there'] },
+      { ...get, user: '', addressDigests: ['there'] },
     ]),
     [1],
   );
@@ -342,7 +342,7 @@ test('what is fetched to be pushed or deleted at once by the same client is no p
   assert.deepEqual(sizes([head, { ...push(put), digest: 'other' }]), [1], 'another image');
   assert.deepEqual(sizes([head, { ...remove, digest: undefined, tag: '1' }]), [1], 'a delete that names no digest');
   assert.deepEqual(sizes([head, { ...push(put), userAgent: 'crane/1' }]), [1], 'another client');
-  assert.deepEqual(sizes([head, { ...remove, places: ['there'] }]), [1], 'another address, not at once');
+  assert.deepEqual(sizes([head, { ...remove, addressDigests: ['there'] }]), [1], 'another address, not at once');
   assert.deepEqual(sizes([{ ...head, method: 'GET' }, { ...get, tag: '1' }, remove]), [1], 'a copy, then a delete');
   const docker = [head, get, push(put)].map((event) => ({ ...event, userAgent: 'docker/28' }));
   assert.deepEqual(sizes(docker), [2], 'docker pull, docker push');
@@ -350,7 +350,7 @@ test('what is fetched to be pushed or deleted at once by the same client is no p
 
 test('a source that names no client: what one user fetches of a repository within seconds is one pull', () => {
   const bare = (...rows: Parameters<typeof events>) =>
-    events(...rows).map((event) => ({ ...event, userAgent: '', places: [], mediaType: undefined }));
+    events(...rows).map((event) => ({ ...event, userAgent: '', addressDigests: [], mediaType: undefined }));
   const [pull, ...more] = pullsOf(
     bare([0, 'GET', undefined, 'amd'], [0, 'GET', '7', 'root'], [5, 'GET', undefined, 'arm']),
   );
@@ -385,7 +385,7 @@ const traffic = fc
           { userAgent: '', mediaType: undefined },
         ),
         references: fc.constantFrom<string[] | undefined>(undefined, [], ['amd', 'arm']),
-        places: fc.constantFrom<string[]>([], ['a'], ['a', 'b'], ['b']),
+        addressDigests: fc.constantFrom<string[]>([], ['a'], ['a', 'b'], ['b']),
         source: fc.constantFrom('one', 'two'),
         class: fc.constantFrom('human', 'version-check', 'signature'),
       }),
@@ -561,9 +561,14 @@ test('a steady puller costs no more the longer it goes on', async () => {
 function naive(list: StoredEvent[], windowSeconds: number) {
   const pulls: { own: StoredEvent[]; root: StoredEvent }[] = [];
   const sorted = [...list].sort((a, b) => a.time - b.time || (a.id < b.id ? -1 : 1));
-  const same = (a: string[], b: string[]) => a.length + b.length === 0 || a.some((place) => b.includes(place));
+  const same = (a: string[], b: string[]) => a.length + b.length === 0 || a.some((digest) => b.includes(digest));
   const bare = (event: StoredEvent) =>
-    !event.userAgent && !event.places.length && !event.references && !event.mediaType && event.user && event.digest;
+    !event.userAgent &&
+    !event.addressDigests.length &&
+    !event.references &&
+    !event.mediaType &&
+    event.user &&
+    event.digest;
   const forWriting = new Set<StoredEvent>();
   for (const [at, write] of sorted.entries()) {
     if (write.action === 'pull' || !write.digest || !write.userAgent) continue;
@@ -574,7 +579,7 @@ function naive(list: StoredEvent[], windowSeconds: number) {
       .filter((event) => {
         if (event.action !== 'pull' || event.digest !== write.digest || event.userAgent !== write.userAgent)
           return false;
-        const within = same(event.places, write.places) ? 2000 : write.user ? 1000 : -1;
+        const within = same(event.addressDigests, write.addressDigests) ? 2000 : write.user ? 1000 : -1;
         return write.time - event.time <= within;
       });
     if (last) forWriting.add(last);
@@ -585,7 +590,7 @@ function naive(list: StoredEvent[], windowSeconds: number) {
       const [first] = own;
       const age = event.time - first.time;
       if (age > 60_000 || first.userAgent !== event.userAgent) return false;
-      if (!same(first.places, event.places)) {
+      if (!same(first.addressDigests, event.addressDigests)) {
         const had = own.some(({ digest, method }) => digest === event.digest && method === event.method);
         if (!event.user || age > 10_000 || had) return false;
       }
@@ -628,7 +633,7 @@ function naive(list: StoredEvent[], windowSeconds: number) {
         return false;
       const age = event.time - push.time;
       if (age < 0 || (age === 0 && push.id > event.id)) return false;
-      const here = same(push.places, event.places);
+      const here = same(push.addressDigests, event.addressDigests);
       return (here || event.user !== '') && age <= (event.tag ? 400 : here ? 10_000 : 1000);
     });
     if (!readBack) pulls.push({ own: [event], root: event });

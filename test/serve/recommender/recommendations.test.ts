@@ -411,7 +411,15 @@ test('what is deleted is in no list from the next reading of the catalogue on', 
   const names = async () => (await forUser([['user', 'ann']])).map(({ repository }) => repository).sort();
   assert.deepEqual(await names(), ['deleted', 'kept']);
   const gone = { ...eventOf(pull('owner', 'deleted'), 10_000), action: 'delete' as const, kind: 'other' as const };
-  const doc = { ...gone, tag: undefined, time: timeOf(10_000), places: [], country: '', client: '', origin: '' };
+  const doc = {
+    ...gone,
+    tag: undefined,
+    time: timeOf(10_000),
+    addressDigests: [],
+    country: '',
+    client: '',
+    origin: '',
+  };
   await search.write([{ kind: 'event', id: 'gone', version: 0, doc: { ...doc, class: 'human' } }]);
   tick(2000);
   assert.deepEqual(await names(), ['kept']);
