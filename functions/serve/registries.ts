@@ -1,9 +1,10 @@
 // Registries as callers name them: `registry=` in, `registry` beside each `repository` out. The stores know keys
 // (functions/core/registry/name.ts); none of them leaves through here.
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { quoted } from '#core/quoted.ts';
 import { defaultRegistry, keyOf, partsOf, type Registry } from '#core/registry/name.ts';
 import type { Credential, CredentialStore } from '#core/stores.ts';
-import { ApiError, notFound, quoted, wrongParameter } from '#http/errors.ts';
+import { ApiError, notFound, wrongParameter } from '#http/errors.ts';
 import { error, failures, iso, json, oneOf, router } from './parameters.ts';
 import { addToken, endToken, registryNames, rotateToken, TokenRefused, tokenId, tokensOf } from './registry-tokens.ts';
 
