@@ -56,13 +56,13 @@ async function server(name: Contestant, streamMs: number): Promise<void> {
   const start: Record<Exclude<Contestant, 'axum'>, () => Promise<number>> = {
     async ours() {
       let keys = 0;
+      const put = async (more: StreamRecord[]) => {
+        await wait(callMs);
+        records += more.length;
+      };
       const { port } = await listen({
-        stream: {
-          async put(put: StreamRecord[]) {
-            await wait(callMs);
-            records += put.length;
-          },
-        },
+        stream: { put },
+        hits: { put },
         token: async () => 'secret',
         trustedProxies: ['loopback'],
         addressHeader: 'X-Forwarded-For',

@@ -227,6 +227,7 @@ async function makeState(folder: string, domains: number, changed: number, alone
     unlocated: 0,
     late: 0,
     future: 0,
+    other: 0,
     registryEvents: 0,
     quarantined: 0,
   };

@@ -34,6 +34,7 @@ const accessLog = {
 export interface ApiProps {
   settings: ResolvedSettings;
   collect: IFunction;
+  registry: IFunction;
   serve: IFunction;
   tiles: IFunction;
 }
@@ -46,7 +47,7 @@ export class Api extends Construct {
   /** Of `apiDomain`, which is to be an alias of it. */
   readonly domain?: DomainName;
 
-  constructor(scope: Construct, id: string, { settings, collect, serve, tiles }: ApiProps) {
+  constructor(scope: Construct, id: string, { settings, collect, registry, serve, tiles }: ApiProps) {
     super(scope, id);
     // CORS is the app's, the same as on one machine; API Gateway would overwrite it.
     const { apiDomain } = settings;
@@ -57,6 +58,7 @@ export class Api extends Construct {
       disableExecuteApiEndpoint: apiDomain !== undefined,
     });
     const toCollect = new HttpLambdaIntegration('Collect', collect);
+    const toRegistry = new HttpLambdaIntegration('Registry', registry);
     const toServe = new HttpLambdaIntegration('Serve', serve);
     // Who calls decides what they see, unless everyone sees all: only then can the function that knows nobody serve it.
     const toTiles =
@@ -65,7 +67,7 @@ export class Api extends Construct {
       this.api.addRoutes({ path, methods, integration, authorizer: new HttpNoneAuthorizer() });
     const routes = [
       // ANY: what the app has no route for gets its own 404 or 405, not the gateway's.
-      ...add('/v1/registry-events', [HttpMethod.POST, HttpMethod.ANY], toCollect),
+      ...add('/v1/registry-events', [HttpMethod.POST, HttpMethod.ANY], toRegistry),
       ...add('/v1/hits', [HttpMethod.POST, HttpMethod.OPTIONS], toCollect),
       ...add('/v1/tiles/{proxy+}', [HttpMethod.GET, HttpMethod.HEAD], toTiles),
       ...add('/v1/points/latest', [HttpMethod.GET, HttpMethod.HEAD], toTiles),

@@ -22,50 +22,69 @@ export interface CollectProps {
 }
 
 export class Collect extends Construct {
-  readonly stream: Stream;
+  /** Hits, and what was put here before registries had a stream of their own. */
+  readonly hitsStream: Stream;
+  /** What registries report: no flood of hits fills it, or delays what reads it. */
+  readonly registryStream: Stream;
   readonly token: Secret;
+  /** Takes hits. */
   readonly handler: StageFunction<Variables>;
+  /** Takes what registries report, at a concurrency of its own. */
+  readonly registry: StageFunction<Variables>;
 
-  /** Beside the function, where the setting says so: it goes on for registries, whose throttle no flood of hits shares. */
+  /** Beside the functions, where the setting says so. */
   readonly servers?: CollectServers;
 
   constructor(scope: Construct, id: string, { settings, stores, network }: CollectProps) {
     super(scope, id);
-    const { stream, retentionHours, trustedProxies, addressHeader, networks, logDays } = settings;
-    this.stream = new Stream(this, 'Stream', {
+    const { stream, retentionHours, trustedProxies, addressHeader, networks, domains, logDays } = settings;
+    const kept = {
+      retentionPeriod: Duration.hours(retentionHours),
+      // They hold addresses for their retention: encrypted, by the key that costs nothing.
+      encryption: StreamEncryption.MANAGED,
+      removalPolicy: RemovalPolicy.DESTROY,
+    };
+    this.hitsStream = new Stream(this, 'Stream', {
       ...(stream === 'onDemand'
         ? { streamMode: StreamMode.ON_DEMAND }
         : { streamMode: StreamMode.PROVISIONED, shardCount: stream.shards }),
-      retentionPeriod: Duration.hours(retentionHours),
-      // It holds addresses for its retention: encrypted, by the key that costs nothing.
-      encryption: StreamEncryption.MANAGED,
-      removalPolicy: RemovalPolicy.DESTROY,
+      ...kept,
+    });
+    // 1,000 records a second are more pulls than a registry serves.
+    this.registryStream = new Stream(this, 'RegistryStream', {
+      ...{ streamMode: StreamMode.PROVISIONED, shardCount: 1 },
+      ...kept,
     });
     this.token = token(this, 'Token', 'What registries send as "Authorization: Bearer TOKEN"');
     const environment = {
-      STREAM: this.stream.streamName,
+      REGISTRY_STREAM: this.registryStream.streamName,
+      HITS_STREAM: this.hitsStream.streamName,
       WEBHOOK_TOKEN_ID: this.token.secretArn,
       TRUSTED_PROXIES: trustedProxies.join(),
       ADDRESS_HEADER: addressHeader,
       NETWORKS: JSON.stringify(networks),
+      DOMAINS: domains.join(),
       METRICS: stores.metrics,
       CREDENTIALS_TABLE: stores.credentials.tableName,
       REGISTRIES: JSON.stringify(settings.registries),
     };
-    this.handler = new StageFunction<Variables>(this, 'Function', {
-      name: 'collect',
-      does: 'Collect: takes notifications and hits into the stream',
-      environment,
-      memory: 256,
-      timeoutSeconds: 10,
-      logDays,
-      tracing: settings.tracing,
-      reserved: settings.reservedConcurrency.collect,
-    });
+    const collects = (id: string, what: string) =>
+      new StageFunction<Variables>(this, id, {
+        name: 'collect',
+        does: `Collect: takes ${what} into the stream`,
+        environment,
+        memory: 256,
+        timeoutSeconds: 10,
+        logDays,
+        tracing: settings.tracing,
+        reserved: settings.reservedConcurrency.collect,
+      });
+    this.handler = collects('Function', 'hits');
+    this.registry = collects('Registry', 'notifications');
     if (settings.collector === 'fargate' && network)
       this.servers = new CollectServers(this, 'Servers', { settings, network, environment });
-    for (const takes of [this.handler, this.servers?.task]) {
-      takes?.may(streamRights, [this.stream.streamArn]);
+    for (const takes of [this.handler, this.registry, this.servers?.task]) {
+      takes?.may(streamRights, [this.hitsStream.streamArn, this.registryStream.streamArn]);
       takes?.may(secretRights, [this.token.secretArn]);
       // Tokens of registries are looked up, and their last use and what is refused noted.
       takes?.may(

@@ -31,6 +31,7 @@ import { topicRights } from '#aws/sns.ts';
 import { tablePath } from '#geo/keep.ts';
 import { IpTable } from '#geo/table.ts';
 import type { ExportVariables, Variables } from '#process/env.ts';
+import { registryShards } from '#process/handler.ts';
 import { accessOf, anonymousLeast, privateHostsOn } from '#settings/access.ts';
 import { SettingError } from '#settings/read.ts';
 import type { ResolvedSettings } from '#settings/schema.ts';
@@ -38,33 +39,41 @@ import { explain, wildcard } from './explain.ts';
 import { allow, rightsTo, StageFunction } from './function.ts';
 import { keep, type Stores } from './stores.ts';
 
-/** Of a stage that reads the stream and the stores: process, and serve for its health page. */
-export interface StageProps {
+export interface ProcessProps {
   settings: ResolvedSettings;
   stores: Stores;
-  stream: Stream;
+  streams: { hits: Stream; registry: Stream };
 }
 
 export class Process extends Construct {
+  /** Of the stream of hits. */
   readonly handler: StageFunction<Variables>;
+  /** Of the registries' stream. */
+  readonly registry: StageFunction<Variables>;
   readonly export: StageFunction<ExportVariables>;
   readonly failures: Bucket;
-  /** Id of the mapping from stream to function. */
-  readonly mapping: string;
+  /** Ids of the mappings from streams to functions. */
+  readonly mappings: string[];
   /** Messages of the rules. */
   readonly messages: Topic;
   /** Calls of schedules that did not come through. */
   readonly undelivered: Queue;
 
-  constructor(scope: Construct, id: string, props: StageProps) {
+  constructor(scope: Construct, id: string, props: ProcessProps) {
     super(scope, id);
     const { settings, stores } = props;
     this.messages = new Topic(this, 'Messages', { enforceSSL: true });
-    this.handler = this.#process(props);
+    const layer = new LayerVersion(this, 'IpTable', {
+      code: Code.fromAsset(ipTable(settings.ipDatabase).folder),
+      description: 'Where addresses are (layers/geo)',
+    });
+    this.handler = this.#process(props, layer, 'Function', '');
+    this.registry = this.#process(props, layer, 'Registry', registryShards);
     this.failures = this.#failures();
-    const mapping = this.#mapping(props);
-    this.handler.addEventSource(mapping);
-    this.mapping = mapping.eventSourceMappingId;
+    this.mappings = [
+      this.#mapping(settings, props.streams.hits, this.handler),
+      this.#mapping(settings, props.streams.registry, this.registry),
+    ];
 
     this.export = new StageFunction<ExportVariables>(this, 'Export', {
       name: 'export',
@@ -72,8 +81,11 @@ export class Process extends Construct {
       environment: {
         CHECKPOINTS_TABLE: stores.checkpoints.tableName,
         BUCKET: stores.bucket.bucketName,
-        STREAM: props.stream.streamName,
+        REGISTRY_STREAM: props.streams.registry.streamName,
+        HITS_STREAM: props.streams.hits.streamName,
         KEEP_DAYS: String(settings.keepDays),
+        MOST_DOMAINS: String(settings.mostDomains),
+        ALERTS_TABLE: stores.alerts.tableName,
         ANONYMOUS_LEAST: String(anonymousLeast(settings, accessOf(settings, true)) ?? ''),
         PRIVATE_HOSTS_ON: privateHostsOn(settings, accessOf(settings, true)).join(),
         METRICS: stores.metrics,
@@ -85,13 +97,17 @@ export class Process extends Construct {
       reserved: settings.reservedConcurrency.export,
     });
     this.export.may(rightsTo(checkpointRights, 'latest', 'shards', 'after', 'remove'), [stores.checkpoints.tableArn]);
+    this.export.may(rightsTo(alertRights, 'add'), [stores.alerts.tableArn]);
     this.export.may(bucketRights, [stores.bucket.bucketArn]);
     this.export.may(
       rightsTo(objectRights, 'get', 'head', 'put', 'list', 'remove'),
       ['state/*', 'deltas/*', 'points/*', 'points.json'].map((keys) => stores.bucket.arnForObjects(keys)),
     );
     // How far process is behind, for the health page.
-    this.export.may(streamLagRights, [props.stream.streamArn]);
+    this.export.may(
+      streamLagRights,
+      Object.values(props.streams).map(({ streamArn }) => streamArn),
+    );
     this.export.may(rightsTo(lagRights, 'write'), [stores.checkpoints.tableArn]);
     // The model's age, for an alarm.
     this.export.may(rightsTo(objectRights, 'get'), [stores.bucket.arnForObjects('models/latest.json')]);
@@ -100,13 +116,8 @@ export class Process extends Construct {
     this.#schedule(settings.exportEvery);
   }
 
-  #process({ settings, stores }: StageProps) {
-    const table = ipTable(settings.ipDatabase);
-    const layer = new LayerVersion(this, 'IpTable', {
-      code: Code.fromAsset(table.folder),
-      description: 'Where addresses are (layers/geo)',
-    });
-    const handler = new StageFunction<Variables>(this, 'Function', {
+  #process({ settings, stores }: ProcessProps, layer: LayerVersion, id: string, shardPrefix: string) {
+    const handler = new StageFunction<Variables>(this, id, {
       name: 'process',
       does: 'Process: locates, folds, tells pulls apart, stores, commits',
       environment: {
@@ -122,7 +133,8 @@ export class Process extends Construct {
         CLASS_RULES: JSON.stringify(settings.classRules),
         PULL_WINDOW_SECONDS: String(settings.pullWindow),
         METRICS: stores.metrics,
-        IP_TABLE: `/opt/${table.file}`,
+        IP_TABLE: `/opt/${ipTable(settings.ipDatabase).file}`,
+        SHARD_PREFIX: shardPrefix,
       },
       memory: 1769,
       timeoutSeconds: 120,
@@ -142,7 +154,7 @@ export class Process extends Construct {
     handler.may(rightsTo(eventIndexRights, 'history', 'forget'), [`${stores.events.tableArn}/index/*`]);
     handler.may(rightsTo(eventKeyRights, 'digestKey'), [stores.keys.tableArn]);
     // Who is forgotten while their batch is stored is removed again: as serve forgets.
-    handler.may(rightsTo(alertRights, 'claim', 'tally', 'add', 'forget'), [stores.alerts.tableArn]);
+    handler.may(rightsTo(alertRights, 'claim', 'claimAll', 'tally', 'add', 'forget'), [stores.alerts.tableArn]);
     handler.may(rightsTo(objectRights, 'put'), [stores.bucket.arnForObjects('deltas/*')]);
     handler.may(bucketRights, [stores.bucket.bucketArn]);
     handler.may(topicRights, [this.messages.topicArn]);
@@ -175,8 +187,8 @@ export class Process extends Construct {
    * Records that can never be processed are set aside by process itself; what fails here is a store that is down. So it
    * is tried for as long as the stream keeps the records, less four hours, and the shard waits.
    */
-  #mapping({ settings, stream }: StageProps) {
-    return new KinesisEventSource(stream, {
+  #mapping(settings: ResolvedSettings, stream: Stream, handler: StageFunction<Variables>): string {
+    const mapping = new KinesisEventSource(stream, {
       // A restored deployment reads again what came after the moment it was restored to: a change replaces the mapping.
       ...(settings.existing.since
         ? {
@@ -192,8 +204,10 @@ export class Process extends Construct {
       retryAttempts: -1,
       maxRecordAge: Duration.hours(settings.retentionHours - 4),
       metricsConfig: { metrics: [MetricType.EVENT_COUNT] },
-      onFailure: new WholeRecords(this.failures, this.handler),
+      onFailure: new WholeRecords(this.failures, handler),
     });
+    handler.addEventSource(mapping);
+    return mapping.eventSourceMappingId;
   }
 
   /** Twice at once is harmless, a lost one is made good by the next: so nothing is tried again for long. */

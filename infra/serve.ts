@@ -13,14 +13,14 @@ import type { AccessSettings } from '#core/access.ts';
 import type { TileVariables, Variables } from '#serve/env.ts';
 import { token } from './collect.ts';
 import { rightsTo, StageFunction } from './function.ts';
-import { ipTable, type StageProps } from './process.ts';
+import { ipTable, type ProcessProps } from './process.ts';
 
 export class Serve extends Construct {
   readonly handler: StageFunction<Variables>;
   readonly tiles: StageFunction<TileVariables>;
   readonly token: Secret;
 
-  constructor(scope: Construct, id: string, { settings, stores }: StageProps) {
+  constructor(scope: Construct, id: string, { settings, stores }: Omit<ProcessProps, 'streams'>) {
     super(scope, id);
     const { keepDays, exportEvery, batchWindow, ipDatabase, logDays, tracing, reservedConcurrency } = settings;
     this.token = token(this, 'Token', 'The owner\'s API token: what scripts send as "Authorization: Bearer TOKEN"');

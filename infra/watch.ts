@@ -39,7 +39,7 @@ export interface WatchProps {
   serve: Serve;
   api: Api;
   web: Web;
-  rollout: Rollout<'collect' | 'serve' | 'tiles'>;
+  rollout: Rollout<'collect' | 'registry' | 'serve' | 'tiles'>;
 }
 
 const minute = Duration.minutes(1);
@@ -69,40 +69,50 @@ export class Watch extends Construct {
     const { handler } = process;
     const own = (metricName: string, period = five, statistic = Stats.SUM) =>
       new Metric({ namespace: stores.metrics, metricName, period, statistic });
-    const refused = collect.stream.metricWriteProvisionedThroughputExceeded({ period: five, statistic: Stats.SUM });
-    const behind = handler.metric('IteratorAge', { period: minute, statistic: Stats.MAXIMUM });
-    const errors = (of: LambdaFunction) => of.metricErrors({ period: five });
-    /** Errors that were thrown, and responses of 5xx, which Lambda counts as successes. */
-    const failures = (of: LambdaFunction, name: string) => {
-      // Ids of metrics are one graph's, and all functions share one.
-      const [thrown, handled] = [`thrown${name}`, `handled${name}`];
+    /** Both streams, both functions: one alarm for each kind of trouble. */
+    const both = (label: string, combine: 'SUM' | 'MAX', metrics: IMetric[], period = five) => {
+      const names = metrics.map((_, at) => `${label.toLowerCase()}${at}`);
       return new MathExpression({
-        expression: `FILL(${thrown}, 0) + FILL(${handled}, 0)`,
-        usingMetrics: { [thrown]: errors(of), [handled]: own(`${name}5xx`) },
-        period: five,
-        label: `${name} fails`,
+        expression: `${combine}([${names.map((name) => `FILL(${name}, 0)`).join(', ')}])`,
+        usingMetrics: Object.fromEntries(names.map((name, at) => [name, metrics[at]])),
+        period,
+        label,
       });
     };
+    const handlers = [handler, process.registry];
+    const refused = both(
+      'Refused',
+      'SUM',
+      [collect.hitsStream, collect.registryStream].map((stream) =>
+        stream.metricWriteProvisionedThroughputExceeded({ period: five, statistic: Stats.SUM }),
+      ),
+    );
+    const ages = handlers.map((one) => one.metric('IteratorAge', { period: minute, statistic: Stats.MAXIMUM }));
+    const behind = both('Behind', 'MAX', ages, minute);
+    const errors = (of: LambdaFunction) => of.metricErrors({ period: five });
+    const batchesFailed = both('BatchesFailed', 'SUM', handlers.map(errors));
+    /** Errors that were thrown, and responses of 5xx, which Lambda counts as successes. */
+    const failures = (name: string, ...of: LambdaFunction[]) =>
+      // Ids of metrics are one graph's, and all functions share one.
+      both(`${name}Fails`, 'SUM', [...of.map(errors), own(`${name}5xx`)]);
     const exportMissing = Duration.seconds(Math.max(300, 5 * settings.exportEvery));
     /** Of the mapping itself, which alone knows: what the failure bucket took is not among what was dropped. */
-    const ofMapping = (metricName: string) =>
-      new Metric({
-        namespace: 'AWS/Lambda',
-        metricName,
-        dimensionsMap: { EventSourceMappingUUID: process.mapping },
-        period: five,
-        statistic: Stats.SUM,
-      });
-    const givenUp = ofMapping('OnFailureDestinationDeliveredEventCount');
-    const dropped = new MathExpression({
-      expression: 'FILL(dropped, 0) + FILL(undelivered, 0)',
-      usingMetrics: {
-        dropped: ofMapping('DroppedEventCount'),
-        undelivered: handler.metric('DestinationDeliveryFailures', { period: five, statistic: Stats.SUM }),
-      },
-      period: five,
-      label: 'Records lost',
-    });
+    const ofMappings = (metricName: string) =>
+      process.mappings.map(
+        (mapping) =>
+          new Metric({
+            namespace: 'AWS/Lambda',
+            metricName,
+            dimensionsMap: { EventSourceMappingUUID: mapping },
+            period: five,
+            statistic: Stats.SUM,
+          }),
+      );
+    const givenUp = both('GivenUp', 'SUM', ofMappings('OnFailureDestinationDeliveredEventCount'));
+    const dropped = both('Lost', 'SUM', [
+      ...ofMappings('DroppedEventCount'),
+      ...handlers.map((one) => one.metric('DestinationDeliveryFailures', { period: five, statistic: Stats.SUM })),
+    ]);
     const waiting = (queue: Queue) =>
       queue.metricApproximateNumberOfMessagesVisible({ period: five, statistic: Stats.MAXIMUM });
     // Of all functions of the account: they share its concurrency.
@@ -117,20 +127,14 @@ export class Watch extends Construct {
     const modelAge = own('ModelAgeHours', five, Stats.MAXIMUM);
 
     this.#alarm('ProcessBehind', behind, 300_000, 'Records wait for five minutes: process fails or is too slow', 3);
-    this.#alarm('ProcessFails', errors(handler), 3, 'Batches fail and are tried again: a store is down');
+    this.#alarm('ProcessFails', batchesFailed, 3, 'Batches fail and are tried again: a store is down');
     this.#alarm('RecordsGivenUp', givenUp, 1, 'Records were given up and wait in the failure bucket');
     this.#alarm('RecordsLost', dropped, 1, 'Records were given up and the failure bucket did not take them');
     this.#alarm('Quarantine', own('Quarantined'), 20, 'Events that cannot be understood are quarantined');
     this.#alarm('StreamFull', refused, 1, 'The stream refuses records: give it more shards', 2);
-    rollout.backOn(
-      'collect',
-      this.#alarm(
-        'CollectFails',
-        failures(collect.handler, 'Collect'),
-        1,
-        'Collect fails: registries hold events back',
-      ),
-    );
+    const collectFailures = failures('Collect', collect.handler, collect.registry);
+    const collectFails = this.#alarm('CollectFails', collectFailures, 1, 'Collect fails: registries hold events back');
+    for (const name of ['collect', 'registry'] as const) rollout.backOn(name, collectFails);
     if (collect.servers) {
       const { failures, healthy, processor } = collect.servers;
       this.#alarm('CollectorFails', failures, 5, 'The servers of collect answer 5xx');
@@ -140,11 +144,12 @@ export class Watch extends Construct {
       });
       this.#alarm('CollectorBusy', processor, 85, 'The servers of collect are busy, and no more may start', 3);
     }
-    const collectThrottled = collect.handler.metricThrottles({ period: five });
+    const throttles = [collect.handler, collect.registry].map((one) => one.metricThrottles({ period: five }));
+    const collectThrottled = both('CollectThrottled', 'SUM', throttles);
     this.#alarm('CollectThrottled', collectThrottled, 1, 'Lambda has no room for collect: raise the quota');
     this.#alarm('Throttled', throttled, 10, 'Lambda has no room for all functions at once: raise the quota', 2);
-    rollout.backOn('serve', this.#alarm('ServeFails', failures(serve.handler, 'Serve'), 3, 'Readers get errors'));
-    rollout.backOn('tiles', this.#alarm('TilesFail', failures(serve.tiles, 'Tiles'), 3, 'The map gets no tiles'));
+    rollout.backOn('serve', this.#alarm('ServeFails', failures('Serve', serve.handler), 3, 'Readers get errors'));
+    rollout.backOn('tiles', this.#alarm('TilesFail', failures('Tiles', serve.tiles), 3, 'The map gets no tiles'));
     this.#alarm('ApiFails', api.api.metricServerError({ period: five }), 5, 'The API answers 5xx');
     this.#alarm('ExportFails', errors(process.export), 2, 'Export fails');
     this.#alarm('PointsStale', own('Exported', exportMissing), 1, 'The map is not brought up to date', 1, {
@@ -163,14 +168,21 @@ export class Watch extends Construct {
     if (settings.alarmEmail) this.#budget(settings.alarmEmail, settings);
     this.#dashboard(
       ['Behind, ms', [behind]],
-      ['In', [collect.handler.metricInvocations(), collect.handler.metricDuration({ statistic: 'p99' })]],
+      [
+        'In',
+        [collect.handler, collect.registry].flatMap((one) => [
+          one.metricInvocations(),
+          one.metricDuration({ statistic: 'p99' }),
+        ]),
+      ],
       [
         'Errors',
         [
-          failures(collect.handler, 'Collect'),
-          failures(serve.handler, 'Serve'),
-          failures(serve.tiles, 'Tiles'),
-          ...[handler, process.export].map(errors),
+          collectFailures,
+          failures('Serve', serve.handler),
+          failures('Tiles', serve.tiles),
+          batchesFailed,
+          errors(process.export),
           train.trainer.failures,
         ],
       ],

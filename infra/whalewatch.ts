@@ -38,12 +38,14 @@ export class Whalewatch extends Construct {
     const network = onFargate ? new Network(this, 'Network') : undefined;
     const stores = new Stores(this, 'Stores', settings);
     const collect = new Collect(this, 'Collect', { settings, stores, network });
-    if (settings.ecr) new Ecr(this, 'Ecr', { stream: collect.stream });
-    const process = new Process(this, 'Process', { settings, stores, stream: collect.stream });
+    if (settings.ecr) new Ecr(this, 'Ecr', { stream: collect.registryStream });
+    const streams = { hits: collect.hitsStream, registry: collect.registryStream };
+    const process = new Process(this, 'Process', { settings, stores, streams });
     const train = new Train(this, 'Train', { settings, stores, network });
-    const serve = new Serve(this, 'Serve', { settings, stores, stream: collect.stream });
+    const serve = new Serve(this, 'Serve', { settings, stores });
     const rollout = new Rollout(this, 'Rollout', settings, {
       collect: collect.handler,
+      registry: collect.registry,
       serve: serve.handler,
       tiles: serve.tiles,
     });
@@ -78,7 +80,8 @@ export class Whalewatch extends Construct {
       output('ApiAlias', api.domain.regionalDomainName, 'What the name in apiDomain is to be an alias of');
     output('Data', stores.bucket.bucketName, 'The bucket of points, sums and models');
     output('Pages', web.bucket.bucketName, 'The bucket of the pages');
-    output('Stream', collect.stream.streamName, 'The stream');
+    output('Stream', collect.hitsStream.streamName, 'The stream of hits');
+    output('RegistryStream', collect.registryStream.streamName, 'The stream of what registries report');
     output('ExportFunction', process.export.functionName, 'Brings the map up to date when invoked');
     const { name, value, description } = train.trainer.byHand;
     output(name, value, description);

@@ -104,6 +104,20 @@ const claimValues = () =>
 /** Used by both wirings. */
 export const shared = {
   keepDays: integer(1, 365).default(7).meta({ description: 'Days after its newest hit that a domain leaves the map.' }),
+  mostDomains: integer(1000, 20_000_000).default(1_000_000).meta({
+    description:
+      "Domains on the map and of a day's sums: the stalest leave the map first, and hits of a day's next domains are counted as `other`. A million takes half a gigabyte of memory.",
+  }),
+  domains: listOf(
+    text('a domain, "*" for any characters', /^[\p{L}\p{M}\p{N}*._:[\]-]{1,253}$/u),
+    "['portal.example.com', '*.example.com'], [] for any",
+  )
+    .default([])
+    .meta({
+      placeholder: 'NAME,…',
+      description:
+        "Your portals' domains, `*` for any characters: hits of other domains are ignored. Anybody may send hits: name yours wherever others can reach the server.",
+    }),
   exportEvery: number(0.1, 86_400).default(60).meta({
     placeholder: 'SECONDS',
     description:
@@ -391,7 +405,7 @@ export const aws = {
     .meta({
       takes: '"onDemand" or an object such as { shards: 1 }',
       description:
-        'The stream: a number of shards (1 MB or 1000 records a second and $11 a month each) or on demand ($29 and by use).',
+        'The stream of hits: a number of shards (1 MB or 1000 records a second and $11 a month each) or on demand ($29 and by use). What registries report has a shard of its own.',
     }),
   retentionHours: integer(24, 168).default(24).meta({ description: 'Hours that the stream keeps records.' }),
   batchWindow: integer(1, 60)

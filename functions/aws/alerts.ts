@@ -12,8 +12,9 @@ import { createHash } from 'node:crypto';
 import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
 import { type DynamoDBDocumentClient, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { page, readCursor } from '#core/cursor.ts';
+import { inParallel } from '#core/parallel.ts';
 import type { Alert } from '#core/rules.ts';
-import { type AlertFeed, alertKeptMs, type ClaimStore } from '#core/stores.ts';
+import { type AlertFeed, alertKeptMs, type ClaimStore, claimKeptMs } from '#core/stores.ts';
 import { deleteAll, type Key, queryAll, sortable } from './dynamo.ts';
 
 export interface AlertsOptions {
@@ -23,6 +24,7 @@ export interface AlertsOptions {
   clock: () => number;
 }
 
+const claimsAtOnce = 32;
 const dayMs = 86_400_000;
 const list = 'notices';
 
@@ -36,6 +38,7 @@ const claimKey = (key: string, person?: string): Key =>
 /** The rights that each method needs on the table. */
 export const alertRights = {
   claim: ['dynamodb:PutItem'],
+  claimAll: ['dynamodb:PutItem'],
   tally: ['dynamodb:UpdateItem'],
   add: ['dynamodb:PutItem'],
   alerts: ['dynamodb:Query'],
@@ -46,26 +49,29 @@ export function openAlerts({ client, table, clock }: AlertsOptions): ClaimStore 
   const TableName = table;
   const seconds = (ms: number) => Math.floor(ms / 1000);
 
+  const claim = async (key: string, by: string, person?: string) => {
+    try {
+      await client.send(
+        new PutCommand({
+          TableName,
+          Item: { ...claimKey(key, person), by, expires: seconds(clock() + claimKeptMs) },
+          // `= :by`: a put that timed out and came through is still ours when the client tries it again.
+          ConditionExpression: 'attribute_not_exists(pk) OR #by = :by',
+          ExpressionAttributeNames: { '#by': 'by' },
+          ExpressionAttributeValues: { ':by': by },
+          ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
+        }),
+      );
+      return by;
+    } catch (cause) {
+      if (!(cause instanceof ConditionalCheckFailedException)) throw cause;
+      return cause.Item?.by?.S ?? '';
+    }
+  };
+
   return {
-    async claim(key, by, person) {
-      try {
-        await client.send(
-          new PutCommand({
-            TableName,
-            Item: { ...claimKey(key, person), by },
-            // `= :by`: a put that timed out and came through is still ours when the client tries it again.
-            ConditionExpression: 'attribute_not_exists(pk) OR #by = :by',
-            ExpressionAttributeNames: { '#by': 'by' },
-            ExpressionAttributeValues: { ':by': by },
-            ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
-          }),
-        );
-        return by;
-      } catch (cause) {
-        if (!(cause instanceof ConditionalCheckFailedException)) throw cause;
-        return cause.Item?.by?.S ?? '';
-      }
-    },
+    claim,
+    claimAll: (claims) => inParallel(claims, claimsAtOnce, ({ key, by }) => claim(key, by)),
     async tally(key, part, count) {
       // One attribute a part: setting it twice is setting it once, and the response holds all parts.
       const { Attributes = {} } = await client.send(

@@ -76,22 +76,6 @@ export async function transact(
 /** Full jitter, 20 ms doubling to 1 s. */
 const backOff = (attempt: number) => wait(Math.random() * Math.min(1000, 20 * 2 ** attempt));
 
-/** Maps items with at most `many` in flight; results are in the order of the items. Rejects after all workers settle. */
-export async function inParallel<T, R>(items: T[], many: number, work: (item: T) => Promise<R>): Promise<R[]> {
-  const answers: R[] = new Array(items.length);
-  let next = 0;
-  const one = async () => {
-    while (next < items.length) {
-      const index = next++;
-      answers[index] = await work(items[index]);
-    }
-  };
-  const ends = await Promise.allSettled(Array.from({ length: Math.min(many, items.length) }, one));
-  const failure = ends.find((end) => end.status === 'rejected');
-  if (failure) throw failure.reason;
-  return answers;
-}
-
 /** Returns a number as 16 characters that sort as the numbers do: its IEEE 754 bits with the sign inverted. */
 export function sortable(time: number): string {
   const view = new DataView(new ArrayBuffer(8));

@@ -22,9 +22,10 @@ import {
 } from '@aws-sdk/lib-dynamodb';
 import { page, readCursor } from '#core/cursor.ts';
 import { type Pull, parseStoredEvent, type Quarantined, type StoredEvent } from '#core/event.ts';
+import { inParallel } from '#core/parallel.ts';
 import { namesPerson } from '#core/registry/quarantine.ts';
 import { type EventStore, forgottenKeptMs } from '#core/stores.ts';
-import { deleteAll, inParallel, type Key, queryAll, type Row, sortable, transact, writeAll } from './dynamo.ts';
+import { deleteAll, type Key, queryAll, type Row, sortable, transact, writeAll } from './dynamo.ts';
 
 export interface EventsOptions {
   client: DynamoDBDocumentClient;
@@ -267,7 +268,8 @@ export function openEvents({ client, table, keyTable, clock }: EventsOptions): E
     async digestKey(day) {
       const now = clock();
       // A day's key lives until a day after its end; for a day long past (late events) until a day from now.
-      const expires = Math.max(Date.parse(day) + 2 * dayMs, now + dayMs);
+      // Never longer than of today: the day is the sender's to choose.
+      const expires = Math.min(Math.max(Date.parse(day) + 2 * dayMs, now + dayMs), now + 2 * dayMs);
       const pk = 'digest key';
       const keys = await queryAll(client, {
         TableName: keyTable,

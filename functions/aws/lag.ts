@@ -11,6 +11,8 @@ import type { CheckpointStore } from '#core/stores.ts';
 export interface LagOptions {
   client: KinesisClient;
   stream: string;
+  /** Of the shards' names among the checkpoints. */
+  shardPrefix?: string;
   checkpoints: Pick<CheckpointStore, 'latest'>;
   clock: () => number;
 }
@@ -28,9 +30,10 @@ export const streamLagRights = ['kinesis:ListShards', 'kinesis:GetShardIterator'
 const mostEmptyReads = 5;
 
 /** How far process is behind in each shard: the age of the first record after its newest checkpoint, seconds. */
-export function streamLag({ client, stream, checkpoints, clock }: LagOptions): () => Promise<Lag[]> {
+export function streamLag({ client, stream, shardPrefix = '', checkpoints, clock }: LagOptions): () => Promise<Lag[]> {
   const lagOf = async (ShardId: string): Promise<Lag> => {
-    const last = (await checkpoints.latest(ShardId))?.last;
+    const shard = shardPrefix + ShardId;
+    const last = (await checkpoints.latest(shard))?.last;
     const from = last
       ? ({ ShardIteratorType: 'AFTER_SEQUENCE_NUMBER', StartingSequenceNumber: last } as const)
       : ({ ShardIteratorType: 'TRIM_HORIZON' } as const);
@@ -43,7 +46,7 @@ export function streamLag({ client, stream, checkpoints, clock }: LagOptions): (
       if (arrived !== undefined || behindMs === 0) break;
       ShardIterator = page.NextShardIterator;
     }
-    return { shard: ShardId, seconds: Math.max(0, behindMs / 1000) };
+    return { shard, seconds: Math.max(0, behindMs / 1000) };
   };
 
   return async () => {

@@ -8,13 +8,17 @@ import { type RefusalStore, type StreamRecord, StreamRefused, type StreamWriter 
 import { clientAddress, forwardedFor, proxyMatcher } from '#http/address.ts';
 import { readBody } from '#http/body.ts';
 import { ApiError, answerErrors } from '#http/errors.ts';
+import { domainFilter } from './bounds.ts';
 import { readHits } from './hits.ts';
 import { refusalCounter } from './refusals.ts';
 import { type SenderOptions, senders } from './senders.ts';
 import { readWebhook, rejected, tokenOf } from './webhook.ts';
 
 export interface CollectOptions {
+  /** What registries report. */
   stream: StreamWriter;
+  /** Hits: a stream of their own, so that a flood of them neither fills nor delays the registries'. */
+  hits: StreamWriter;
   /** The token of the default registry, read anew for each request so that a rotated one counts at once. */
   token: () => Promise<string>;
   /** The tokens that registries were given since, and registries with names. */
@@ -28,6 +32,8 @@ export interface CollectOptions {
   /** The header they are in: X-Forwarded-For, Forwarded (RFC 7239), or one that names the client alone. */
   addressHeader: string;
   networks: Networks;
+  /** The owner's domains, `*` for any characters: hits of others are ignored. None: all are counted. */
+  domains?: string[];
   clock: () => number;
   newKey: () => string;
   report: (cause: unknown) => void;
@@ -51,14 +57,15 @@ export function collectApp(options: CollectOptions): Hono {
  * once is half of what a server can take.
  */
 export function addCollectRoutes(app: Hono, options: CollectOptions): void {
-  const { stream, token, peer, clock, newKey, report } = options;
+  const { stream, hits, token, peer, clock, newKey, report } = options;
+  const isOwn = domainFilter(options.domains ?? []);
   const isProxy = proxyMatcher(options.trustedProxies);
   const senderOf = senders({ ...options.senders, token, clock });
   const refusals = refusalCounter(options.refusals, clock, report);
   const addressHeader = options.addressHeader.toLowerCase();
   const networkOf = networkFinder(options.networks);
 
-  const put = async (records: StreamRecord[]) => {
+  const put = async (stream: StreamWriter, records: StreamRecord[]) => {
     try {
       if (records.length > 0) await stream.put(records);
     } catch (cause) {
@@ -83,7 +90,7 @@ export function addCollectRoutes(app: Hono, options: CollectOptions): void {
       ? rejected(text, `the body is longer than ${webhookBytes} bytes`, clock(), 'too-large', sender)
       : readWebhook(text, clock(), header, sender);
     try {
-      await put(records);
+      await put(stream, records);
     } catch (cause) {
       await refusals.count('stream-refused', sender.name);
       throw cause;
@@ -102,7 +109,8 @@ export function addCollectRoutes(app: Hono, options: CollectOptions): void {
   });
 
   // Any page may send hits; who may read their sums is not decided here.
-  const preflight = cors({ origin: '*', allowMethods: ['GET', 'POST'], maxAge: 86_400 });
+  // What the beacon needs and no more: a page of another site can't name an address by a header.
+  const preflight = cors({ origin: '*', allowMethods: ['POST'], allowHeaders: ['Content-Type'], maxAge: 86_400 });
   app.use('/v1/hits', (c, next) => (c.req.method === 'OPTIONS' ? preflight(c, next) : next()));
 
   const takeHits = async (c: Context) => {
@@ -112,12 +120,16 @@ export function addCollectRoutes(app: Hono, options: CollectOptions): void {
     const given = c.req.header(addressHeader);
     const forwarded = addressHeader === 'forwarded' && given !== undefined ? forwardedFor(given) : given;
     const address = clientAddress(peer(c.req.raw, c.env), forwarded, isProxy);
-    const lines = readHits(bytes.toString('utf8'), address, clock());
+    const { lines, ignored } = readHits(bytes.toString('utf8'), address, clock(), isOwn);
     // Pages send Origin, back ends don't: a crawler that runs the beacon is told from curl and its like.
     if (c.req.header('origin') !== undefined && isbot(c.req.header('user-agent')))
-      return { accepted: 0, ignored: lines.length, reason: 'the user agent is a bot' };
+      return { accepted: 0, ignored: lines.length + ignored, reason: 'the user agent is a bot' };
     // Many hits to a record: Kinesis bills and limits by the record, and process reads lines faster than records.
-    await put(packLines(lines).map((data) => ({ key: newKey(), data })));
+    await put(
+      hits,
+      packLines(lines).map((data) => ({ key: newKey(), data })),
+    );
+    if (ignored > 0) return { accepted: lines.length, ignored, reason: 'hits of other domains are not counted here' };
     if (isPrivateAddress(address) && !networkOf(address))
       return { accepted: lines.length, location: 'private address: no location' };
     return { accepted: lines.length };

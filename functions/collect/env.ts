@@ -1,11 +1,13 @@
 import { variables } from '#aws/env.ts';
 
 const names = [
-  'STREAM',
+  'REGISTRY_STREAM',
+  'HITS_STREAM',
   'WEBHOOK_TOKEN_ID',
   'TRUSTED_PROXIES',
   'ADDRESS_HEADER',
   'NETWORKS',
+  'DOMAINS',
   'METRICS',
   'CREDENTIALS_TABLE',
   'REGISTRIES',

@@ -1,14 +1,20 @@
 import { encodeHit, validateHit } from '#core/hits/hit.ts';
 import { hitLimits } from '#core/hits/limits.ts';
 import { badRequest } from '#http/errors.ts';
+import { requestBounds } from './bounds.ts';
 
 const { perRequest: mostHits, daysBack: mostDaysBack } = hitLimits;
 
 /**
- * The stream lines of a request's hits: one hit or an array of them.
+ * The stream lines of a request's hits: one hit or an array of them. Those of other domains than the owner's are ignored.
  * Throws a 400 that names the hit, the field and the fix; none of the request's hits is taken then.
  */
-export function readHits(text: string, address: string, now: number): string[] {
+export function readHits(
+  text: string,
+  address: string,
+  now: number,
+  isOwn: (domain: string) => boolean = () => true,
+): { lines: string[]; ignored: number } {
   let body: unknown;
   try {
     body = JSON.parse(text);
@@ -19,13 +25,16 @@ export function readHits(text: string, address: string, now: number): string[] {
   }
   const hits = Array.isArray(body) ? body : [body];
   if (hits.length > mostHits) throw badRequest(`${hits.length} hits in one request: send at most ${mostHits}.`);
-  return hits.map((hit, index) => {
+  const bounded = requestBounds();
+  const lines: string[] = [];
+  for (const [index, hit] of hits.entries()) {
     const read = validateHit(hit, { address, now });
     if ('reason' in read) throw badRequest(Array.isArray(body) ? `hit ${index}: ${read.reason}` : read.reason);
     if (read.time < now - mostDaysBack * 86_400_000)
       throw badRequest(
         `hit ${index}: time ${new Date(read.time).toISOString()} is more than ${mostDaysBack} days ago: bring older hits in with npm run import.`,
       );
-    return encodeHit(read);
-  });
+    if (isOwn(read.domain)) lines.push(encodeHit(bounded(read)));
+  }
+  return { lines, ignored: hits.length - lines.length };
 }

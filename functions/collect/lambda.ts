@@ -12,12 +12,24 @@ import type { Registry } from '#core/registry/name.ts';
 import { collectApp } from './app.ts';
 import { readVariables } from './env.ts';
 
-const { STREAM, WEBHOOK_TOKEN_ID, TRUSTED_PROXIES, ADDRESS_HEADER, NETWORKS, METRICS, CREDENTIALS_TABLE, REGISTRIES } =
-  readVariables();
+const {
+  REGISTRY_STREAM,
+  HITS_STREAM,
+  WEBHOOK_TOKEN_ID,
+  TRUSTED_PROXIES,
+  ADDRESS_HEADER,
+  NETWORKS,
+  DOMAINS,
+  METRICS,
+  CREDENTIALS_TABLE,
+  REGISTRIES,
+} = readVariables();
 const table = { client: dynamoClient(), table: CREDENTIALS_TABLE, clock };
 
+const client = streamClient();
 const app = collectApp({
-  stream: openStream({ client: streamClient(), stream: STREAM }),
+  stream: openStream({ client, stream: REGISTRY_STREAM }),
+  hits: openStream({ client, stream: HITS_STREAM }),
   token: openSecret(new SecretsManagerClient({}), WEBHOOK_TOKEN_ID, clock),
   senders: { credentials: openCredentials(table), registries: JSON.parse(REGISTRIES) as Registry[] },
   refusals: openRefusals(table),
@@ -25,6 +37,7 @@ const app = collectApp({
   trustedProxies: TRUSTED_PROXIES.split(',').filter(Boolean),
   addressHeader: ADDRESS_HEADER,
   networks: JSON.parse(NETWORKS) as Networks,
+  domains: DOMAINS.split(',').filter(Boolean),
   ...{ clock, newKey: newId, report },
 });
 export const handler = gatewayHandler(app, counter(METRICS, clock), 'Collect5xx');

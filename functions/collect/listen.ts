@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { type ServerType, serve } from '@hono/node-server';
+import type { StreamWriter } from '#core/stores.ts';
 import { type CollectOptions, collectApp } from './app.ts';
 import { coalesce } from './coalesce.ts';
 
@@ -25,13 +26,15 @@ const patienceMs = 20_000;
 
 export async function listen({ port, gatherMs = 5, ...options }: ListenOptions): Promise<Listening> {
   const { newKey } = options;
-  const stream = coalesce(options.stream, { gather: () => wait(gatherMs), newKey });
+  const gathered = (stream: StreamWriter) => coalesce(stream, { gather: () => wait(gatherMs), newKey });
+  const [stream, hits] = [gathered(options.stream), gathered(options.hits)];
   let stopping = false;
 
   const app = collectApp({
     ...options,
     stream,
-    newKey: stream.anyKey,
+    hits,
+    newKey: hits.anyKey,
     peer: (_request, env) => (env as { incoming: IncomingMessage }).incoming.socket.remoteAddress ?? '',
   });
   // What the load balancer asks: never through its listener.
@@ -58,7 +61,7 @@ export async function listen({ port, gatherMs = 5, ...options }: ListenOptions):
       const late = setTimeout(() => 'closeAllConnections' in server && server.closeAllConnections(), patienceMs);
       await closed;
       clearTimeout(late);
-      await stream.drained();
+      await Promise.all([stream.drained(), hits.drained()]);
     },
   };
 }

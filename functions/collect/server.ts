@@ -13,18 +13,31 @@ import type { Registry } from '#core/registry/name.ts';
 import { readServerVariables } from './env.ts';
 import { listen } from './listen.ts';
 
-const { STREAM, WEBHOOK_TOKEN_ID, TRUSTED_PROXIES, ADDRESS_HEADER, NETWORKS, CREDENTIALS_TABLE, REGISTRIES, PORT } =
-  readServerVariables();
+const {
+  REGISTRY_STREAM,
+  HITS_STREAM,
+  WEBHOOK_TOKEN_ID,
+  TRUSTED_PROXIES,
+  ADDRESS_HEADER,
+  NETWORKS,
+  DOMAINS,
+  CREDENTIALS_TABLE,
+  REGISTRIES,
+  PORT,
+} = readServerVariables();
 const table = { client: dynamoClient(), table: CREDENTIALS_TABLE, clock };
 
+const client = streamClient();
 const { port, stop } = await listen({
-  stream: openStream({ client: streamClient(), stream: STREAM }),
+  stream: openStream({ client, stream: REGISTRY_STREAM }),
+  hits: openStream({ client, stream: HITS_STREAM }),
   token: openSecret(new SecretsManagerClient({}), WEBHOOK_TOKEN_ID, clock),
   senders: { credentials: openCredentials(table), registries: JSON.parse(REGISTRIES) as Registry[] },
   refusals: openRefusals(table),
   trustedProxies: TRUSTED_PROXIES.split(',').filter(Boolean),
   addressHeader: ADDRESS_HEADER,
   networks: JSON.parse(NETWORKS) as Networks,
+  domains: DOMAINS.split(',').filter(Boolean),
   port: number('PORT', PORT),
   ...{ clock, newKey: newId, report },
 });

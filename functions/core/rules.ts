@@ -21,7 +21,7 @@ export interface Alert {
   /** Milliseconds since the epoch. */
   time: number;
   rule: string;
-  when: Rule['when'];
+  when: Rule['when'] | 'limit';
   text: string;
   /** What the text is made of; `user` names a person. */
   data: {
@@ -39,9 +39,13 @@ export interface Alert {
 export const newsMs = 3_600_000;
 
 /** Returns whether a name matches a pattern, in which `*` stands for any characters. */
-export function fits(pattern: string, name: string): boolean {
+export const fits = (pattern: string, name: string): boolean => matcher(pattern)(name);
+
+/** The same for many names. */
+export function matcher(pattern: string): (name: string) => boolean {
   const literal = pattern.split('*').map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&'));
-  return new RegExp(`^${literal.join('.*')}$`, 's').test(name);
+  const expression = new RegExp(`^${literal.join('.*')}$`, 's');
+  return (name) => expression.test(name);
 }
 
 /** A repository, and its registry if that has a name. */
@@ -72,6 +76,20 @@ export function newCountryAlert(time: number, domain: string, country: string): 
   const text = `${domain} has its first visit from ${country}`;
   return { time, when: 'new-country', text, data: { domain, country } };
 }
+
+export function moreAlert(when: Rule['when'], time: number): Content {
+  return { time, when, text: 'There are more alerts of this rule in this hour; they are left out', data: {} };
+}
+
+/** One a day, whoever sends it. */
+export const otherAlert = (day: string, time: number): Alert => ({
+  id: `limit-other-${day}`,
+  time,
+  rule: 'limits',
+  when: 'limit',
+  text: 'Hits came for more domains than are kept apart: the rest is counted as "other". Name your own in the setting domains.',
+  data: {},
+});
 
 export function hitsAlert(time: number, hits: number, over: number): Content {
   const minute = new Date(time).toISOString().slice(0, 16).replace('T', ' ');

@@ -378,9 +378,14 @@ export interface ClaimStore {
    * is whom the key names, always the same for a key: forgetting the person takes the claim back.
    */
   claim(key: string, by: string, person?: string): Promise<string>;
+  /** The same for many keys at once that name nobody; the result in their order. A claim is let go after `claimKeptMs`. */
+  claimAll(claims: { key: string; by: string }[]): Promise<string[]>;
   /** Sets a part of a sum (idempotent) and returns the whole sum. Expires after a day. */
   tally(key: string, part: string, count: number): Promise<number>;
 }
+
+/** How long a claim is kept: strangers choose some of the keys (domains), so that none is kept for ever. */
+export const claimKeptMs = 90 * 86_400_000;
 
 /** How long alerts are kept. */
 export const alertKeptMs = 30 * 86_400_000;

@@ -1,4 +1,7 @@
-/** Reads a request's body up to `limit` bytes; the rest is read and dropped, so that the sender gets a response. */
+/** What is read and dropped of a body that is too long, so that its sender gets a response. */
+const drainedBytes = 64 * 1024 * 1024;
+
+/** Reads a request's body up to `limit` bytes; a further 64 MiB are read and dropped, and no more. */
 export async function readBody(
   request: Request,
   limit: number,
@@ -13,6 +16,7 @@ export async function readBody(
   for await (const chunk of request.body ?? []) {
     size += chunk.length;
     if (size <= limit) chunks.push(chunk);
+    else if (size > limit + drainedBytes) break;
   }
   return { bytes: Buffer.concat(chunks), tooLong: size > limit };
 }

@@ -14,6 +14,7 @@ const names = [
   'PULL_WINDOW_SECONDS',
   'IP_TABLE',
   'NETWORKS',
+  'SHARD_PREFIX',
   'METRICS',
 ] as const;
 export type Variables = Record<(typeof names)[number], string>;
@@ -22,8 +23,11 @@ export const readVariables = (): Variables => variables(names);
 const exportNames = [
   'CHECKPOINTS_TABLE',
   'BUCKET',
-  'STREAM',
+  'REGISTRY_STREAM',
+  'HITS_STREAM',
   'KEEP_DAYS',
+  'MOST_DOMAINS',
+  'ALERTS_TABLE',
   'ANONYMOUS_LEAST',
   'PRIVATE_HOSTS_ON',
   'METRICS',

@@ -1,5 +1,6 @@
 import { KinesisClient } from '@aws-sdk/client-kinesis';
 import { S3Client } from '@aws-sdk/client-s3';
+import { openAlerts } from '#aws/alerts.ts';
 import { openCheckpoints } from '#aws/checkpoints.ts';
 import { dynamoClient } from '#aws/clients.ts';
 import { clock, newId } from '#aws/clock.ts';
@@ -10,18 +11,35 @@ import { openObjects } from '#aws/objects.ts';
 import { cardInService, readModels } from '#core/recommender/model-list.ts';
 import { readExportVariables } from './env.ts';
 import { exportPoints } from './export.ts';
+import { registryShards } from './handler.ts';
 import type { MapName } from './publish.ts';
 
-const { CHECKPOINTS_TABLE, BUCKET, STREAM, KEEP_DAYS, ANONYMOUS_LEAST, PRIVATE_HOSTS_ON, METRICS } =
-  readExportVariables();
+const {
+  CHECKPOINTS_TABLE,
+  BUCKET,
+  REGISTRY_STREAM,
+  HITS_STREAM,
+  KEEP_DAYS,
+  MOST_DOMAINS,
+  ALERTS_TABLE,
+  ANONYMOUS_LEAST,
+  PRIVATE_HOSTS_ON,
+  METRICS,
+} = readExportVariables();
 const client = dynamoClient();
 const checkpoints = openCheckpoints({ client, table: CHECKPOINTS_TABLE });
-const measured = streamLag({ client: new KinesisClient({}), stream: STREAM, checkpoints, clock });
+const kinesis = new KinesisClient({});
+const lagOf = (stream: string, shardPrefix: string) =>
+  streamLag({ client: kinesis, stream, shardPrefix, checkpoints, clock });
+const lags = [lagOf(HITS_STREAM, ''), lagOf(REGISTRY_STREAM, registryShards)];
+const measured = async () => (await Promise.all(lags.map((measure) => measure()))).flat();
 const lag = openLag({ client, table: CHECKPOINTS_TABLE, clock });
 const objects = openObjects({ client: new S3Client({}), bucket: BUCKET });
 const count = counter(METRICS, clock);
 const keepDays = number('KEEP_DAYS', KEEP_DAYS);
 const privateHostsOn = PRIVATE_HOSTS_ON.split(',') as MapName[];
+const mostDomains = number('MOST_DOMAINS', MOST_DOMAINS);
+const alerts = openAlerts({ client, table: ALERTS_TABLE, clock });
 const anonymousLeast = ANONYMOUS_LEAST === '' ? undefined : number('ANONYMOUS_LEAST', ANONYMOUS_LEAST);
 
 /** Called by the schedule, or by the queue that stands in for one under a minute. */
@@ -31,7 +49,9 @@ export async function handler(): Promise<{ folded: number }> {
   const { folded } = await exportPoints({
     checkpoints,
     objects,
+    alerts,
     keepDays,
+    mostDomains,
     anonymousLeast,
     privateHostsOn,
     clock,

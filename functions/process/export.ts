@@ -9,7 +9,8 @@
 //
 // Two exports at once are harmless: one loses 4 and starts again at 1.
 import { type Manifest, manifestKey, readManifest } from '#core/hits/manifest.ts';
-import type { CheckpointStore, ObjectStore } from '#core/stores.ts';
+import { otherAlert } from '#core/rules.ts';
+import type { AlertFeed, CheckpointStore, ObjectStore } from '#core/stores.ts';
 import { expire, graceMs } from './expire.ts';
 import { foldRows } from './fold.ts';
 import { type MapName, publish } from './publish.ts';
@@ -19,6 +20,10 @@ export interface ExportOptions {
   objects: ObjectStore;
   /** Days after its newest hit that a domain leaves the map. */
   keepDays: number;
+  /** Domains on the map and of a day's sums. */
+  mostDomains?: number;
+  /** Where the owner is told that hits are counted as `other`. */
+  alerts?: Pick<AlertFeed, 'add'>;
   /** Hits within a day that a domain needs to be on the anonymous map; undefined: there is no such map. */
   anonymousLeast?: number;
   /** The maps that hosts of private networks are on. */
@@ -50,6 +55,8 @@ export async function exportPoints(options: ExportOptions): Promise<Exported> {
           contentType: 'application/json',
         });
       await publish(next, fold.points, options);
+      if (next.grown && next.grown.other > 0 && !tells(manifest, next))
+        await options.alerts?.add(otherAlert(next.grown.day, clock()));
       await expire(next, options);
       return { manifest: next, folded: fold.rows };
     } catch (cause) {
@@ -58,3 +65,7 @@ export async function exportPoints(options: ExportOptions): Promise<Exported> {
     }
   }
 }
+
+/** Was that day's alert sent with the manifest before? */
+const tells = ({ grown: before }: Manifest, { grown: now }: Manifest) =>
+  before?.day === now?.day && (before?.other ?? 0) > 0;

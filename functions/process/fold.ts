@@ -1,5 +1,5 @@
 import { DaySums } from '#core/hits/day-sums.ts';
-import { type Counters, type Delta, dayName, decodeDelta } from '#core/hits/delta.ts';
+import { type Counters, type Delta, dayName, dayOf, decodeDelta, noCounters } from '#core/hits/delta.ts';
 import type { Manifest } from '#core/hits/manifest.ts';
 import { PointsState } from '#core/hits/points-state.ts';
 import { Seen } from '#core/hits/seen.ts';
@@ -13,8 +13,16 @@ export interface FoldOptions {
   checkpoints: CheckpointStore;
   objects: ObjectStore;
   keepDays: number;
+  /** Domains on the map, and of a day's sums; the stalest leave the map first, a day's next are counted as `other`. */
+  mostDomains?: number;
   clock: () => number;
 }
+
+export const defaultMostDomains = 1_000_000;
+/** New rows of a domain on a day that one day may bring, in parts of `mostDomains`: hits may be dated a year back. */
+const mostGrowth = 4;
+/** The map may grow past its most by this while rows are folded, so that it is sorted now and then only. */
+const slack = 1.25;
 
 /** The state after the fold, in memory; nothing is written until `write`. */
 export interface Fold {
@@ -27,10 +35,13 @@ export interface Fold {
 
 /** Steps 1 and 2 of export: the rows after each position, in order, each with its delta. */
 export async function foldRows(manifest: Manifest, options: FoldOptions): Promise<Fold> {
-  const { checkpoints, objects, keepDays, clock } = options;
+  const { checkpoints, objects, keepDays, mostDomains = defaultMostDomains, clock } = options;
   const now = clock();
   const positions = { ...manifest.positions };
-  const counters = { ...manifest.counters };
+  // A manifest of an older version lacks some.
+  const counters = { ...noCounters(), ...manifest.counters };
+  const today = dayName(dayOf(now));
+  const grown = manifest.grown?.day === today ? { ...manifest.grown } : { day: today, rows: 0, other: 0 };
   const points = await segment(objects, manifest.points, PointsState.decode, PointsState.empty);
   const seen = await segment(objects, manifest.seen, Seen.decode, Seen.empty);
   const days = new Map<string, DaySums>();
@@ -50,20 +61,29 @@ export async function foldRows(manifest: Manifest, options: FoldOptions): Promis
     }
   }
   seen.expire(now);
-  const dropped = points.drop(now - keepDays * dayMs);
-  pointsChanged ||= dropped > 0;
+  const expiry = expiryOf(manifest, points, { now, keepDays });
+  const dropped = (expiry.held ? 0 : points.drop(now - keepDays * dayMs)) + points.keepNewest(mostDomains);
+  const early = points.notAfter(now + aheadMs, now);
+  pointsChanged ||= dropped + early > 0;
 
-  return { changed: rows > 0 || dropped > 0, rows, points, write };
+  return { changed: rows > 0 || pointsChanged || expiry.changed, rows, points, write };
 
   async function add(delta: Delta): Promise<void> {
     seenChanged ||= delta.identified > 0;
     delta.settle(seen);
     for (const name of Object.keys(delta.counters) as (keyof Counters)[]) counters[name] += delta.counters[name];
+    grown.other += delta.counters.other ?? 0;
     pointsChanged = points.merge(delta) > 0 || pointsChanged;
+    if (points.size > slack * mostDomains) points.keepNewest(mostDomains);
     for (const day of delta.days.map(dayName)) {
       const state =
         days.get(day) ?? (await segment(objects, manifest.hits[day], DaySums.decode, () => DaySums.empty(day)));
-      state.merge(delta);
+      const before = state.count('domain');
+      const room = Math.max(0, mostGrowth * mostDomains - grown.rows);
+      const others = state.merge(delta, Math.min(mostDomains, before + room));
+      counters.other += others;
+      grown.other += others;
+      grown.rows += state.count('domain') - before;
       days.set(day, state);
     }
   }
@@ -85,10 +105,41 @@ export async function foldRows(manifest: Manifest, options: FoldOptions): Promis
       hits,
       points: pointsChanged ? await put('points', points) : manifest.points,
       seen: seenChanged ? await put('seen', seen) : manifest.seen,
-      updatedAt: now,
+      updatedAt: rows > 0 || pointsChanged ? now : manifest.updatedAt,
+      grown,
+      clock: now,
+      held: expiry.held,
       pointsGeneration: pointsChanged ? generation : manifest.pointsGeneration,
     };
   }
+}
+
+/** Clocks of one machine and the next differ by less. */
+const aheadMs = 5 * 60_000;
+/** Exports are minutes apart: further apart, the clock jumped or nothing ran. */
+const jumpMs = 86_400_000;
+const notedEveryMs = 3_600_000;
+/** What time there is to set a wrong clock right, in which exports run. */
+const holdMs = 86_400_000;
+/** Between two exports that both ran, no more time than this has passed for the hold. */
+const mostStepMs = 15 * 60_000;
+
+/**
+ * Whether the expiry of domains is held: a clock that is set wrong by a week must not empty the map. A jump that would let more
+ * than half of the domains go lets none go, until hits of the new time bring them back, the clock is set right, or a day passed.
+ */
+function expiryOf(
+  { clock: last = 0, held }: Manifest,
+  points: PointsState,
+  { now, keepDays }: { now: number; keepDays: number },
+): { held?: Manifest['held']; changed: boolean } {
+  const domains = points.countBefore(now - keepDays * dayMs);
+  const jumped = last > 0 && now - last > jumpMs;
+  const many = domains * 2 > points.size;
+  if (!many || !(held || jumped)) return { changed: held !== undefined || Math.abs(now - last) > notedEveryMs };
+  const ranMs = held ? held.ranMs + Math.min(mostStepMs, Math.max(0, now - last)) : 0;
+  if (ranMs >= holdMs) return { changed: true };
+  return { held: { domains, since: held?.since ?? now, ranMs }, changed: true };
 }
 
 async function segment<T>(

@@ -1,11 +1,19 @@
 import type { KinesisStreamBatchResponse, KinesisStreamEvent } from 'aws-lambda';
 import { type ProcessOptions, processBatch } from './process.ts';
 
+/** Prefix of the shards of the stream that registries' events have for themselves. */
+export const registryShards = 'registry-';
+
+export interface HandlerOptions extends ProcessOptions {
+  /** Of the shards' names: streams number their shards alike, and each shard has a chain of commits of its own. */
+  shardPrefix?: string;
+}
+
 /**
  * What a Kinesis event source mapping calls with a batch of one shard. Records that can never be processed are set
  * aside inside; a throw means that a store is down, and the mapping tries the batch again.
  */
-export function processHandler(options: ProcessOptions) {
+export function processHandler({ shardPrefix = '', ...options }: HandlerOptions) {
   return async ({ Records }: KinesisStreamEvent): Promise<KinesisStreamBatchResponse> => {
     const [shard] = Records[0].eventID.split(':');
     const records = Records.map(({ kinesis }) => ({
@@ -13,7 +21,7 @@ export function processHandler(options: ProcessOptions) {
       data: Buffer.from(kinesis.data, 'base64'),
       arrivedAt: Math.round(kinesis.approximateArrivalTimestamp * 1000),
     }));
-    await processBatch(shard, records, options);
+    await processBatch(shardPrefix + shard, records, options);
     return { batchItemFailures: [] };
   };
 }

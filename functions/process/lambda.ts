@@ -56,4 +56,5 @@ export const handler = processHandler({
   }),
   clock,
   newId,
+  shardPrefix: variables.SHARD_PREFIX,
 });

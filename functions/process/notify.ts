@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import type { StoredEvent } from '#core/event.ts';
 import type { Delta } from '#core/hits/delta.ts';
+import { inParallel } from '#core/parallel.ts';
 import { partsOf } from '#core/registry/name.ts';
 import { byTime, isManifestPull, isManifestPush } from '#core/registry/pull.ts';
 import { coveredPushes, retryMs } from '#core/registry/push.ts';
@@ -12,6 +13,8 @@ import {
   firstPullAlert,
   fits,
   hitsAlert,
+  matcher,
+  moreAlert,
   newCountryAlert,
   newsMs,
   pushedAlert,
@@ -46,6 +49,12 @@ export interface Batch {
 }
 
 const knownPairs = 200_000;
+/** New pairs of a domain and a country that are looked at: more are not told, so that a flood of made-up names costs nothing. */
+const mostPairsABatch = 1000;
+const mostPairsADay = 20_000;
+const mostAlertsAnHour = 100;
+/** Users or events whose history is read at once. */
+const atOnce = 16;
 
 /** Makes what is called with each batch before it is committed; undefined when there are no rules. */
 export function notifier(options: NotifyOptions): ((batch: Batch) => Promise<void>) | undefined {
@@ -53,6 +62,8 @@ export function notifier(options: NotifyOptions): ((batch: Batch) => Promise<voi
   const { rules } = options;
   /** Domains and countries whose claims are known to be taken: most batches bring nothing else. */
   const known = new Set<string>();
+  let looked = { day: 0, pairs: 0 };
+  let sent = { hour: 0, alerts: 0 };
   const by = { pushed, 'first-pull': firstPull, 'new-country': newCountry, 'hits-per-minute': hits };
   if (rules.length === 0) return undefined;
   return async (batch) => {
@@ -61,42 +72,61 @@ export function notifier(options: NotifyOptions): ((batch: Batch) => Promise<voi
 
   /** A tag, once however often its PUT was tried: an index's platforms have none, and signatures are no news of their own. */
   async function pushed(rule: Rule & { when: 'pushed' }, batch: Batch) {
-    for (const event of batch.events) {
-      const { id, time, tag, user, repository } = event;
-      if (!isManifestPush(event) || !tag || event.class === 'signature') continue;
-      if (!isNews(time, batch) || !isOf(rule, repository)) continue;
+    const pushes = batch.events.filter(
+      (event) =>
+        isManifestPush(event) &&
+        event.tag &&
+        event.class !== 'signature' &&
+        isNews(event.time, batch) &&
+        isOf(rule, event.repository),
+    );
+    await inParallel(pushes, atOnce, async (event) => {
+      const { id, time, user, repository } = event;
       const around = await events.events(user, repository, time - retryMs, time);
       if (!coveredPushes(around).has(id)) await tell(rule, id, pushedAlert(event));
-    }
+    });
   }
 
   async function firstPull(rule: Rule & { when: 'first-pull' }, batch: Batch) {
     const pulls = batch.events.filter((event) => isManifestPull(event) && event.class === 'human' && event.user !== '');
-    for (const [user, own] of Map.groupBy(pulls, (event) => event.user)) {
-      if (known.has(keyOf(rule, `person ${user}`))) continue;
+    const byUser = [...Map.groupBy(pulls, (event) => event.user)];
+    await inParallel(byUser, atOnce, async ([user, own]) => {
+      if (known.has(keyOf(rule, `person ${user}`))) return;
       const ids = new Set(own.map(({ id }) => id));
       // Somebody who pulled before the rule was made is not new; reading back what one has just pushed is not a pull.
       const { items } = await events.history(user, { limit: own.length + 1 });
       const first = own.filter(({ id }) => items.some((pull) => pull.id === id)).sort(byTime)[0];
-      if (items.length === 0) continue;
+      if (items.length === 0) return;
       if (first && isNews(first.time, batch) && items.every(({ id }) => ids.has(id)))
         await tell(rule, `person ${user}`, firstPullAlert(first), user);
       note(keyOf(rule, `person ${user}`));
-    }
+    });
   }
 
+  /** Strangers choose the domains: their claims are taken together, and no more of them than the bounds allow. */
   async function newCountry(rule: Rule & { when: 'new-country' }, batch: Batch) {
+    const day = Math.floor(batch.arrivedAt / 86_400_000);
+    if (day !== looked.day) looked = { day, pairs: 0 };
+    const isMeant = matcher(rule.domain ?? '*');
+    const pairs = [];
     for (const [domain, , , country, time] of batch.locations()) {
+      if (looked.pairs >= mostPairsADay || pairs.length >= mostPairsABatch) break;
       const pair = keyOf(rule, `${domain} ${country}`);
-      if (country === '' || known.has(pair) || (rule.domain && !fits(rule.domain, domain))) continue;
-      // The country a domain is first seen in is where it is, not news; what came late is noted without a word.
-      const home = await claims.claim(keyOf(rule, `home ${domain}`), country);
-      if (home !== country) {
-        if (isNews(time, batch)) await tell(rule, `${domain} ${country}`, newCountryAlert(time, domain, country));
-        else await claims.claim(keyOf(rule, `${domain} ${country}`), newId());
-      }
-      note(pair);
+      if (country === '' || known.has(pair) || !isMeant(domain)) continue;
+      pairs.push({ domain, country, time, pair });
+      looked.pairs++;
     }
+    if (pairs.length === 0) return;
+    // The country a domain is first seen in is where it is, not news; what came late is noted without a word.
+    const homes = await claims.claimAll(
+      pairs.map(({ domain, country }) => ({ key: keyOf(rule, `home ${domain}`), by: country })),
+    );
+    const abroad = pairs.filter(({ country }, at) => homes[at] !== country).map((pair) => ({ ...pair, by: newId() }));
+    const holders = await claims.claimAll(abroad.map(({ pair, by }) => ({ key: pair, by })));
+    for (const [at, { domain, country, time, pair, by }] of abroad.entries())
+      if (holders[at] === by && isNews(time, batch))
+        await deliver(rule, pair, newCountryAlert(time, domain, country), batch);
+    for (const { pair } of pairs) note(pair);
   }
 
   async function hits(rule: Rule & { when: 'hits-per-minute' }, batch: Batch) {
@@ -111,6 +141,19 @@ export function notifier(options: NotifyOptions): ((batch: Batch) => Promise<voi
     const key = keyOf(rule, happening);
     const mine = newId();
     if ((await claims.claim(key, mine, person)) !== mine) return;
+    await put(rule, key, alert);
+  }
+
+  /** What strangers can cause: so many an hour, then one that says that there are more. */
+  async function deliver(rule: Rule, key: string, alert: Omit<Alert, 'id' | 'rule'>, { arrivedAt }: Batch) {
+    const hour = Math.floor(arrivedAt / 3_600_000);
+    if (hour !== sent.hour) sent = { hour, alerts: 0 };
+    sent.alerts++;
+    if (sent.alerts <= mostAlertsAnHour) return put(rule, key, alert);
+    if (sent.alerts === mostAlertsAnHour + 1) await tell(rule, `more ${hour}`, moreAlert(rule.when, arrivedAt));
+  }
+
+  async function put(rule: Rule, key: string, alert: Omit<Alert, 'id' | 'rule'>) {
     const id = createHash('sha256').update(key).digest('base64url').slice(0, 22);
     await send({ id, rule: rule.name, ...alert }).catch(report);
   }

@@ -93,7 +93,7 @@ async function write(
           const { events, rejected } = normalise(parsed.body, { receivedAt: arrivedAt });
           for (const event of events)
             delivered.push({
-              event: withOneSpelling(event),
+              event: kept(event, arrivedAt),
               ...{ receivedAt: arrivedAt, arrivedAt, origin: position(number) },
             });
           // A line has one entry in the quarantine: the first reason, and all of the body.
@@ -103,7 +103,7 @@ async function write(
           if (misfit) quarantine(number, misfit, textOf(line));
           else
             delivered.push({
-              event: withOneSpelling(parsed.event),
+              event: kept(parsed.event, parsed.receivedAt),
               ...{ receivedAt: parsed.receivedAt, arrivedAt, origin: position(number) },
             });
         }
@@ -134,10 +134,17 @@ async function write(
   return key;
 }
 
-/** A name with accents can be written in two ways that look the same: both are one user. */
-function withOneSpelling(event: RegistryEvent): RegistryEvent {
+/** A registry's clock may be ahead of ours by so much; what is further ahead happened when we received it. */
+const aheadMs = 86_400_000;
+
+/**
+ * An event as it is kept. A name with accents can be written in two ways that look the same: both are one user. And no time
+ * lies far in the future: what is kept by its time would be kept, and be the newest, until then.
+ */
+function kept(event: RegistryEvent, receivedAt: number): RegistryEvent {
   const user = event.user.normalize('NFC');
-  return user === event.user ? event : { ...event, user };
+  const time = event.time > receivedAt + aheadMs ? receivedAt : event.time;
+  return user === event.user && time === event.time ? event : { ...event, user, time };
 }
 
 /** A text or its JSON; of what is nested too deep to write, what it is. A line that throws would hold its shard. */

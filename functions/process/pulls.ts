@@ -41,8 +41,7 @@ export async function storeEvents(
 ): Promise<{ duplicates: number; stored: StoredEvent[] }> {
   if (delivered.length === 0) return { duplicates: 0, stored: [] };
   const digest = addressDigests(options.events);
-  const stored: StoredEvent[] = [];
-  for (const { event, origin } of delivered) stored.push(await store(event, origin, digest, options));
+  const stored = await Promise.all(delivered.map(({ event, origin }) => store(event, origin, digest, options)));
 
   const first = await options.events.put(stored);
   const groups = byPersonAndRepository(stored).values();

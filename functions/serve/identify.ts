@@ -2,6 +2,7 @@
 import type { Context } from 'hono';
 import { getCookie } from 'hono/cookie';
 import { type Caller, callerOf, type Role, type RoleRules } from '#core/access.ts';
+import { isDue } from '#core/age.ts';
 import type { Credential, CredentialStore } from '#core/stores.ts';
 import { bearerOf, digestOf, sameToken } from '#http/bearer.ts';
 
@@ -71,7 +72,7 @@ export function identifier(options: IdentifyOptions): (c: Context) => Promise<Id
     const digest = digestOf(token);
     const found = await credentials.find('token', digest);
     if (found?.role) {
-      if (clock() - (found.usedAt ?? 0) >= notedEveryMs) await credentials.used('token', digest, clock());
+      if (isDue(found.usedAt ?? 0, clock(), notedEveryMs)) await credentials.used('token', digest, clock());
       return { role: found.role, ...(found.user ? { user: found.user } : {}), by: 'token' };
     }
     return ownerToken && sameToken(token, await ownerToken()) ? { role: 'owner', by: 'token' } : undefined;

@@ -56,7 +56,9 @@ export function renewed<T>(
 
   const current = async () => {
     if (!latest) return anew();
-    const age = clock() - latest.since;
+    const now = clock();
+    // A clock that went back: as old as can be.
+    const age = now < latest.since ? latest.longest : now - latest.since;
     // After a failure the next try may hang as long as the store is down: only after a pause is it waited for.
     if (age >= latest.longest && !(latest.failed && reading)) return anew();
     if (2 * age >= latest.longest) void anew();

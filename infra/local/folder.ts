@@ -1,28 +1,55 @@
 import { randomBytes } from 'node:crypto';
 import {
   accessSync,
+  chmodSync,
   constants,
   existsSync,
   linkSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { SettingError } from '#settings/read.ts';
+import { syncFolder } from './stores/secret.ts';
 
-/** Creates the data folder if it is missing. Throws SettingError when it can't be created, read or written. */
+/**
+ * Creates the data folder if it is missing; its files are its owner's only, also those of an earlier run.
+ * Throws SettingError when it can't be created, read or written.
+ */
 export function openFolder(data: string): string {
   const folder = resolve(data);
+  // Of the process: SQLite makes files beside its own, and so does each thread.
+  process.umask(0o077);
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
+    close(folder);
     accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (cause) {
     throw new SettingError(`--data ${folder} can't be used: ${(cause as Error).message}`, { cause });
   }
   return folder;
+}
+
+/** Takes the rights of group and others away. */
+function close(folder: string): void {
+  restrict(folder, 0o700);
+  for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true }))
+    if (entry.isDirectory() || entry.isFile())
+      restrict(join(entry.parentPath, entry.name), entry.isDirectory() ? 0o700 : 0o600);
+}
+
+/** What another process removes meanwhile needs no rights; what is another user's is refused where it is opened. */
+function restrict(path: string, mode: number): void {
+  try {
+    if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, mode);
+  } catch (cause) {
+    if (!['ENOENT', 'EPERM'].includes((cause as NodeJS.ErrnoException).code ?? '')) throw cause;
+  }
 }
 
 /** Returns the data folder of an earlier run. Throws SettingError where there was none: a typo must not give an empty result. */
@@ -32,25 +59,36 @@ export function usedFolder(data: string): string {
   throw new SettingError(`--data ${folder} holds no data: name the folder that npm start -- --data DIR uses`);
 }
 
-/** The default registry's token: made once, kept readable by its owner only. Read each time: a new one counts at once. */
+/** Shorter is no token of ours: a write that a full disk cut short, or a file that was emptied. */
+const tokenCharacters = 32;
+
+/**
+ * The default registry's token: made once, kept readable by its owner only. Read each time: a new one counts at once. Throws
+ * SettingError when the file holds no whole token.
+ */
 export function keptToken(folder: string): string {
   const file = join(folder, 'token');
   if (!existsSync(file)) newKeptToken(folder, 'wx');
   const token = readFileSync(file, 'utf8').trim();
-  if (token.length < 16) throw new Error(`${file} holds no token: remove it, and a new one is made`);
+  if (!/^[\x21-\x7e]+$/.test(token) || token.length < tokenCharacters)
+    throw new SettingError(
+      `${file} holds ${token.length} characters: the token in it must have at least ${tokenCharacters}. Remove the file to have a new one made, then give that to the registry.`,
+    );
   return token;
 }
 
-/** Makes another token in its place. */
+/** Makes another token in its place. Throws SettingError when it can't be written whole: nothing is changed then. */
 export function newKeptToken(folder: string, flag: 'w' | 'wx' = 'w'): void {
   const [file, draft] = [join(folder, 'token'), join(folder, `token-${randomBytes(8).toString('hex')}`)];
-  writeFileSync(draft, `${randomBytes(24).toString('base64url')}\n`, { flag: 'wx', mode: 0o600 });
   try {
+    writeFileSync(draft, `${randomBytes(24).toString('base64url')}\n`, { flag: 'wx', mode: 0o600, flush: true });
     // Whole or not at all: the server may be reading it.
     if (flag === 'w') renameSync(draft, file);
     else linkSync(draft, file);
+    syncFolder(folder);
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause;
+    if ((cause as NodeJS.ErrnoException).code !== 'EEXIST')
+      throw new SettingError(`${file} can't be kept: ${(cause as Error).message}`, { cause });
   } finally {
     rmSync(draft, { force: true });
   }

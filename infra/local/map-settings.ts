@@ -4,6 +4,7 @@ import type { ResolvedSettings } from '#settings/schema.ts';
 /** What export asks of the settings. */
 export const mapSettings = (settings: ResolvedSettings) => ({
   keepDays: settings.keepDays,
+  mostDomains: settings.mostDomains,
   anonymousLeast: anonymousLeast(settings, localAccess(settings)),
   privateHostsOn: privateHostsOn(settings, localAccess(settings)),
 });

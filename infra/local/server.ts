@@ -1,5 +1,5 @@
 // The one HTTP server of the local run: the same collect and serve apps as on AWS, and the pages, at one origin.
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import { type ServerType, serve } from '@hono/node-server';
 import { serveStatic } from '@hono/node-server/serve-static';
 import { type Context, Hono, type MiddlewareHandler } from 'hono';
@@ -9,12 +9,15 @@ import type { AccessSettings } from '#core/access.ts';
 import { isLoopback } from '#core/address.ts';
 import { needsOf } from '#http/access.ts';
 import { ApiError, answerErrors } from '#http/errors.ts';
+import { registryShards } from '#process/handler.ts';
 import { serveApp } from '#serve/app.ts';
+import type { HealthOptions } from '#serve/health.ts';
 import { objectSnapshots } from '#serve/map/snapshots.ts';
 import { modelSource } from '#serve/recommender/models.ts';
 import { openSignIn } from '#serve/sign-in.ts';
 import type { ResolvedSettings } from '#settings/schema.ts';
 import { cacheControl, contentSecurityPolicy, openHeaders, pageFile } from '../../web/policy.ts';
+import { capConnections, timeouts } from './connections.ts';
 import { ipDatabaseBuiltAt } from './defaults.ts';
 import { notLocalUser } from './peer.ts';
 import { clock, type LocalStores, newId } from './stores/stores.ts';
@@ -23,13 +26,15 @@ export interface ServerOptions {
   stores: LocalStores;
   settings: Pick<
     ResolvedSettings,
-    'keepDays' | 'trustedProxies' | 'addressHeader' | 'networks' | 'listen' | 'clientSecret' | 'registries'
+    'keepDays' | 'domains' | 'trustedProxies' | 'addressHeader' | 'networks' | 'listen' | 'clientSecret' | 'registries'
   >;
   /** The default registry's webhook token, asked for each post. */
   token: () => string;
   web: string;
   report: (cause: unknown) => void;
   access: AccessSettings;
+  /** Faults of the machine beneath, for the health page. */
+  faults?: HealthOptions['faults'];
 }
 
 /** Health turns 503 when records or commits have waited this long. */
@@ -38,7 +43,7 @@ const unhealthyAfterSeconds = 60;
 /** A look at the pointer is one read of a file here. */
 const pointerAgeMs = 25;
 
-export function localApp({ stores, settings, token, web, report, access }: ServerOptions): Hono {
+export function localApp({ stores, settings, token, web, report, access, faults }: ServerOptions): Hono {
   const { listen: host, clientSecret } = settings;
   const base = access.publicUrl ? new URL(`${access.publicUrl}/`).pathname : '/';
   const app = new Hono({ getPath: (request) => withoutBase(getPath(request), base) });
@@ -46,6 +51,7 @@ export function localApp({ stores, settings, token, web, report, access }: Serve
   // Before everything that is done about who may read.
   addCollectRoutes(app, {
     stream: stores.stream,
+    hits: stores.hits,
     token: async () => token(),
     senders: { credentials: stores.credentials, registries: settings.registries },
     refusals: stores.refusals,
@@ -53,6 +59,7 @@ export function localApp({ stores, settings, token, web, report, access }: Serve
     trustedProxies: settings.trustedProxies,
     addressHeader: settings.addressHeader,
     networks: settings.networks,
+    domains: settings.domains,
     clock,
     newKey: newId,
     report,
@@ -73,7 +80,11 @@ export function localApp({ stores, settings, token, web, report, access }: Serve
       snapshots: objectSnapshots(stores.objects, clock, { pointerAgeMs }),
       anonymousSnapshots: objectSnapshots(stores.objects, clock, { pointerAgeMs, anonymous: true }),
       models: modelSource(stores.objects, clock, report),
-      lag: async () => stores.stream.lag(),
+      lag: async () => [
+        ...stores.stream.lag().map(({ shard, seconds }) => ({ shard: registryShards + shard, seconds })),
+        ...stores.hits.lag(),
+      ],
+      faults,
       ipTableBuiltAt: ipDatabaseBuiltAt,
       unhealthyAfterSeconds,
       keepDays: settings.keepDays,
@@ -118,6 +129,10 @@ const localUserOnly: MiddlewareHandler = async (c, next) => {
   const host = hostNameOf(c);
   if (!loopbackNames.includes(host))
     throw new ApiError(421, 'wrong_host', `This server responds to 127.0.0.1 and localhost, not to "${host}". ${fix}`);
+  // Browsers that don't send Sec-Fetch-Site (functions/serve/identify.ts) send this with all but plain reads.
+  const origin = c.req.header('origin');
+  if (origin !== undefined && origin !== `http://${c.req.header('host')}`)
+    throw new ApiError(403, 'cross_site', 'A page of another site may neither read nor change anything here.');
   const reason = await notLocalUser(incomingOf(c.env));
   if (reason)
     throw new ApiError(
@@ -158,7 +173,10 @@ const slashAfterBase =
 /** Listens; rejects when the port is taken. Returns the real port. */
 export function listen(app: Hono, port: number, hostname: string): Promise<{ port: number; server: ServerType }> {
   return new Promise((resolve, reject) => {
-    const server = serve({ fetch: app.fetch as never, hostname, port }, (info) => resolve({ port: info.port, server }));
+    const server = serve({ fetch: app.fetch as never, hostname, port, serverOptions: timeouts }, (info) =>
+      resolve({ port: info.port, server }),
+    );
+    capConnections(server as Server);
     server.on('error', reject);
   });
 }

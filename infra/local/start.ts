@@ -6,14 +6,17 @@ import { SettingError } from '#settings/read.ts';
 import type { ResolvedSettings } from '#settings/schema.ts';
 import { buildPages } from '../../web/build.ts';
 import { demo } from './demo/demo.ts';
+import { diskFaults, threadFaults } from './faults.ts';
 import { keptToken, openFolder } from './folder.ts';
 import { holdFolder } from './hold.ts';
+import { unbreakableLog } from './logging.ts';
 import { listen, localApp } from './server.ts';
 import { help, readSettings } from './settings.ts';
-import { startThread } from './stages/threads.ts';
+import { startThread, type Thread } from './stages/threads.ts';
 import { openReader } from './stores/reading.ts';
 import { clock, openStores } from './stores/stores.ts';
 
+unbreakableLog();
 const report = (cause: unknown) => console.error(cause);
 
 try {
@@ -34,6 +37,7 @@ async function start(settings: ResolvedSettings): Promise<void> {
   const web = await buildPages({ begin: () => console.log('building the pages, once') });
   const stores = openStores(folder, settings.opensearch);
   const search = settings.opensearch ? stores.search : openReader(join(folder, 'search.db'));
+  let threads: Thread[] = [];
   const app = localApp({
     stores: { ...stores, search },
     settings,
@@ -41,12 +45,13 @@ async function start(settings: ResolvedSettings): Promise<void> {
     web,
     report,
     access,
+    faults: async () => [...threadFaults(threads), ...(await diskFaults(folder))],
   });
   const { port, server } = await listen(app, settings.port, settings.listen);
   const loopback = loopbackUrl(settings.listen, port);
   const origin = access.publicUrl ?? loopback;
 
-  const threads = (['processor', 'exporter', 'trainer'] as const).map((name) =>
+  threads = (['processor', 'hits-processor', 'exporter', 'trainer'] as const).map((name) =>
     startThread(name, { folder, settings }, console.error),
   );
   const demonstration = settings.demo ? startDemo() : undefined;

@@ -123,6 +123,9 @@ const versionsGB = (domains: number, exportEvery: number) =>
   ((86_400 / exportEvery) * domains * (assumed.restoreDays * assumed.stateDomainBytes + measured.snapshotDomainBytes)) /
   GiB;
 
+/** An alarm is billed by its metrics: most watch two streams or functions at once. */
+const alarmMetrics = 46;
+
 /** Lambda gives a function its share of a processor: 1769 MB is a whole one. */
 const shareOf = (gigabytes: number) => Math.min(1, (gigabytes * 1024) / 1769);
 
@@ -192,13 +195,15 @@ export function cost(given: Partial<Load> = {}): { parts: Record<string, number>
   const perSecond = records / monthSeconds;
   const shards = Math.max(1, Math.ceil(1.5 * Math.max(perSecond / 1000, (perSecond * recordBytes) / 2 ** 20)));
   parts['answers out'] = tiered((requests * assumed.answerBytes) / GiB, price.egressGB);
-  parts.stream =
+  // One more shard is the registries' own.
+  const hitsStream =
     stream === 'onDemand'
       ? // Each record is billed as whole KiB.
         monthHours * price.onDemandStreamHour +
         ((records * Math.ceil(recordBytes / 1024)) / 2 ** 20) * price.onDemandGiBIn +
         ((all * measured.hitBytes) / GiB) * price.onDemandGiBOut
       : shards * monthHours * price.shardHour + records * Math.ceil(recordBytes / 25_600) * price.putUnit;
+  parts.streams = monthHours * price.shardHour + hitsStream;
 
   // A batch ends when the window is over, or when it is full: 6 MB of event, base64, or 10,000 records.
   const readers = stream === 'onDemand' ? Math.max(4, 2 * shards) : shards;
@@ -222,7 +227,7 @@ export function cost(given: Partial<Load> = {}): { parts: Record<string, number>
   parts.CloudFront = assumed.tiles * price.edgeRequest + edgeGB * price.edgeGB;
   parts.training = 30 * training(trainer);
   if (search) parts.OpenSearch = monthHours * price.searchNodeHour + 10 * price.searchGBMonth;
-  parts['secrets, alarms, logs'] = 2 * price.secretMonth + 30 * price.alarmMonth + 3;
+  parts['secrets, alarms, logs'] = 2 * price.secretMonth + alarmMetrics * price.alarmMonth + 3;
   const total = Object.values(parts).reduce((sum, part) => sum + part, 0);
   return { parts, total, shards };
 }
@@ -267,7 +272,7 @@ export function tables(): string {
   const dollars = (value: number) => Math.round(value).toLocaleString('en-US');
   const sum = ({ parts }: ReturnType<typeof cost>, ...names: string[]) =>
     dollars(names.reduce((total, name) => total + (parts[name] ?? 0), 0));
-  const streamOf = (of: ReturnType<typeof cost>) => `${sum(of, 'stream')} (${of.shards})`;
+  const streamOf = (of: ReturnType<typeof cost>) => `${sum(of, 'streams')} (${of.shards})`;
   const rest = (of: ReturnType<typeof cost>) => [
     sum(of, 'process', 'deltas and checkpoints'),
     sum(of, 'export', 'tiles', 'CloudFront'),
@@ -319,11 +324,19 @@ export function tables(): string {
   const signed = (value: number) => `${value < 0 ? '-' : '+'}$${Math.abs(value).toFixed(Math.abs(value) < 10 ? 1 : 0)}`;
   return [
     table(
-      ['hits/s', 'hits a request', 'domains', 'HTTP API', 'collect', 'answers out', 'stream (shards)', ...tail],
+      ['hits/s', 'hits a request', 'domains', 'HTTP API', 'collect', 'answers out', 'streams (hits shards)', ...tail],
       onLambda,
     ),
     table(
-      ['hits/s', 'hits a request', 'load balancer, servers', 'answers out', 'stream (shards)', ...tail, 'on Lambda'],
+      [
+        'hits/s',
+        'hits a request',
+        'load balancer, servers',
+        'answers out',
+        'streams (hits shards)',
+        ...tail,
+        'on Lambda',
+      ],
       onFargate,
     ),
     table(

@@ -29,7 +29,7 @@ test('a server told to stop under load has put exactly the hits that it answered
   };
   const kinesis = new KinesisClient(client);
   await kinesis.send(new CreateStreamCommand({ StreamName: 'hits', ShardCount: 2 }));
-  await new SecretsManagerClient(client).send(new CreateSecretCommand({ Name: 'token', SecretString: 'secret' }));
+  await new SecretsManagerClient(client).send(new CreateSecretCommand({ Name: 'token', SecretString: 'secret-token' }));
 
   const server = spawn(process.execPath, [join(bundleFolder('collect-server'), 'index.mjs')], {
     env: {
@@ -61,7 +61,7 @@ test('a server told to stop under load has put exactly the hits that it answered
   const post = (path: string, body: unknown, headers: Record<string, string> = {}) =>
     fetch(`http://127.0.0.1:${port}${path}`, { method: 'POST', body: JSON.stringify(body), headers });
   assert.equal((await post('/v1/registry-events', { events: [] })).status, 401);
-  const known = await post('/v1/registry-events', { events: [] }, { authorization: 'Bearer secret' });
+  const known = await post('/v1/registry-events', { events: [] }, { authorization: 'Bearer secret-token' });
   assert.equal(known.status, 202);
 
   const answered = new Set<string>();

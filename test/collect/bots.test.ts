@@ -4,12 +4,12 @@ import { collectApp } from '#collect/app.ts';
 import type { StreamRecord } from '#core/stores.ts';
 
 const records: StreamRecord[] = [];
+const put = async (more: StreamRecord[]) => {
+  records.push(...more);
+};
 const app = collectApp({
-  stream: {
-    put: async (put) => {
-      records.push(...put);
-    },
-  },
+  stream: { put },
+  hits: { put },
   token: async () => 'token',
   peer: () => '81.2.69.142',
   trustedProxies: [],

@@ -10,6 +10,7 @@ async function listening(t: TestContext, put: (records: StreamRecord[]) => Promi
   let keys = 0;
   const server = await listen({
     stream: { put },
+    hits: { put },
     token: async () => 'secret',
     trustedProxies: ['loopback'],
     addressHeader: 'X-Forwarded-For',

@@ -59,6 +59,35 @@ test('what a sender gets wrong is named; what a registry gets wrong is set aside
       },
     });
     assert.equal(preflight.status, 204);
+    assert.equal(preflight.headers.get('access-control-allow-methods'), 'POST');
+    assert.equal(preflight.headers.get('access-control-allow-headers'), 'Content-Type');
+  });
+
+  await t.test('a page of another site may send hits, but names no address and reads and changes nothing', async () => {
+    const asks = (method: string, path: string, headers: Record<string, string>) =>
+      fetch(running.origin + path, { method, headers });
+    for (const name of ['X-Forwarded-For', 'Forwarded', 'Authorization']) {
+      const preflight = await asks('OPTIONS', '/v1/hits', {
+        Origin: 'https://evil.example',
+        'Access-Control-Request-Method': 'POST',
+        'Access-Control-Request-Headers': name,
+      });
+      assert.equal(preflight.headers.get('access-control-allow-headers'), 'Content-Type');
+    }
+    const rows = [
+      ['GET', '/v1/history?user=ada'],
+      ['GET', '/points.json'],
+      ['GET', '/v1/clusters/yandex?bbox=-90,-180,90,180&zoom=1&callback=f'],
+      ['DELETE', '/v1/users?user=ada'],
+      ['POST', '/v1/model/rollback'],
+    ];
+    for (const [method, path] of rows)
+      for (const Origin of ['https://evil.example', 'http://localhost:3000', 'null']) {
+        const answer = await asks(method, path, { Origin });
+        assert.equal(answer.status, 403, `${method} ${path} ${Origin}`);
+        assert.equal(answer.headers.get('access-control-allow-origin'), null);
+      }
+    assert.equal((await asks('GET', '/points.json', { Origin: running.origin })).status, 200);
   });
 
   await t.test('registry: no or a wrong token is 401', async () => {

@@ -129,6 +129,7 @@ async function wirings(change: Partial<AccessSettings> = {}): Promise<Record<'lo
     checkpoints: closed,
     alerts: closed,
     stream: closed,
+    hits: closed,
   };
   const serve = {
     ...stores,
@@ -154,7 +155,7 @@ async function wirings(change: Partial<AccessSettings> = {}): Promise<Record<'lo
     access: openSignIn({ settings: access, credentials, clock, peer: (c) => peerOf(c.req.raw, c.env) }),
   });
   const collect = collectApp({
-    ...{ stream: closed, token: async () => 'w', peer: () => '192.0.2.1' },
+    ...{ stream: closed, hits: closed, token: async () => 'w', peer: () => '192.0.2.1' },
     ...{ trustedProxies: [], clock, newKey: () => 'k', report },
   } as never);
   const lambda = { serve: handle(aws), collect: handle(collect) };

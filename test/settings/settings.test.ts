@@ -24,6 +24,12 @@ const certificateArn = 'arn:aws:acm:us-east-1:111111111111:certificate/1';
 const wrong: [name: keyof Settings | 'keepDay', value: unknown, line: string | RegExp][] = [
   ['keepDays', 0, 'keepDays is 0: must be an integer from 1 to 365'],
   ['keepDays', '7', 'keepDays is "7": must be an integer from 1 to 365'],
+  ['mostDomains', 1, 'mostDomains is 1: must be an integer from 1000 to 20000000'],
+  [
+    'domains',
+    'portal.example',
+    `domains is "portal.example": must be a list such as ['portal.example.com', '*.example.com'], [] for any`,
+  ],
   ['exportEvery', 45, 'exportEvery is 45: must be 15, 20, 30 or whole minutes in seconds (60, 120, … 14400)'],
   ['exportEvery', 86_400, 'exportEvery is 86400: must be 15, 20, 30 or whole minutes in seconds (60, 120, … 14400)'],
   ['exportEvery', Number.NaN, 'exportEvery is null: must be a number from 0.1 to 86400'],

@@ -56,7 +56,7 @@ export function plainSums(hits: HitLine[], arrivedAt = now) {
   for (const { time: stamp, address, domain, action, id } of hits) {
     if (id !== undefined && seen.has(id)) continue;
     if (id !== undefined) seen.add(id);
-    const time = stamp > arrivedAt + 300_000 ? arrivedAt : stamp;
+    const time = Math.min(stamp, arrivedAt);
     const location = locate(address);
     const day = new Date(time).toISOString().slice(0, 10);
     for (const key of [`domain ${domain}`, `country ${location?.country ?? ''}`, `action ${action}`])

@@ -2,6 +2,8 @@
 // effect (throttled), after it took effect (timed out), or never come back (the function was killed).
 import type { Checkpoint, CheckpointStore, ObjectStore } from '#core/stores.ts';
 import { PreconditionFailed } from '#core/stores.ts';
+import { openEvents } from '#local/stores/events.ts';
+import { openSearch } from '#local/stores/search.ts';
 
 export type Gate = <T>(name: string, effect: () => T) => Promise<T>;
 export const open: Gate = async (_name, effect) => effect();
@@ -82,4 +84,14 @@ export function memoryObjects(clock: () => number) {
       }),
   });
   return { held, through };
+}
+
+/** All of a stage's stores, in memory and without a gate. */
+export function memoryStores(clock: () => number = Date.now) {
+  return {
+    checkpoints: memoryCheckpoints().through(open),
+    objects: memoryObjects(clock).through(open),
+    events: openEvents(':memory:', clock),
+    search: openSearch(':memory:'),
+  };
 }

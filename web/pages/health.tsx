@@ -17,6 +17,7 @@ const slowSeconds = 60;
 
 function State({ health, now }: { health: Health; now: number }) {
   const well = health.status === 'ok';
+  const works = health.status !== 'unhealthy';
   const ages: [name: string, age: Age, missing: string][] = [
     ['Map', health.points, 'no hit yet'],
     ['Recommendations', health.model, 'not trained yet'],
@@ -26,8 +27,8 @@ function State({ health, now }: { health: Health; now: number }) {
     <>
       <section class={`card verdict ${health.status}`} role="status" aria-label="State">
         <h2>
-          <span class={`dot ${well ? 'ok' : 'bad'}`} />
-          {well ? 'All is well' : 'Something needs a look'}
+          <span class={`dot ${well ? 'ok' : works ? 'stale' : 'bad'}`} />
+          {well ? 'All is well' : works ? 'It works; something needs a look' : 'Something needs a look'}
         </h2>
         {health.reasons.map((reason) => (
           <p key={reason}>{reason}</p>

@@ -35,6 +35,17 @@ function sameBytes(a: DataView, start: number, end: number, b: DataView, from: n
 
 export const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
+/** A name of its own, hashed. */
+export interface Name {
+  view: DataView;
+  hash: number;
+}
+
+export function nameOf(text: string): Name {
+  const view = viewOf(new TextEncoder().encode(text));
+  return { view, hash: hashBytes(view, 0, view.byteLength) };
+}
+
 export class NameTable {
   count = 0;
   offsets: Uint32Array<ArrayBuffer>;
@@ -92,6 +103,22 @@ export class NameTable {
     return this.#add(bytes, start, end, mixed, tag, slot);
   }
 
+  /** As intern, but once there are `most` names a new one is counted under `other`'s number. */
+  internUpTo(
+    most: number,
+    other: Name,
+    bytes: DataView,
+    start: number,
+    end: number,
+    hash: number,
+    tag: number,
+  ): number {
+    if (this.count < most) return this.intern(bytes, start, end, hash, tag);
+    return (
+      this.find(bytes, start, end, hash, tag) ?? this.intern(other.view, 0, other.view.byteLength, other.hash, tag)
+    );
+  }
+
   /** The number of a name; undefined when it is not there. */
   find(bytes: DataView, start: number, end: number, hash: number, tag: number): number | undefined {
     const slots = this.#slots ?? this.#rehash();
@@ -107,6 +134,13 @@ export class NameTable {
         if (sameBytes(bytes, start, end, this.#view, from)) return number;
     }
     return undefined;
+  }
+
+  /** Has this number that name? */
+  isNamed(number: number, { view }: Name): boolean {
+    const from = this.offsets[number];
+    const length = this.offsets[number + 1] - from;
+    return length === view.byteLength && sameBytes(view, 0, length, this.#view, from);
   }
 
   #add(bytes: DataView, start: number, end: number, mixed: number, tag: number, slot: number): number {

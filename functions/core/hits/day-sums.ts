@@ -1,9 +1,10 @@
 // One UTC day's hits, by domain, country and action. Sums are doubles: exact up to 2^53.
 
 import { packColumns, unpackColumns } from '../bytes/columns.ts';
-import { grown, hashBytes, NameTable, viewOf } from '../bytes/names.ts';
+import { grown, hashBytes, NameTable, nameOf, viewOf } from '../bytes/names.ts';
 import type { Names } from '../map/cluster.ts';
 import { type Delta, dayNumber } from './delta.ts';
+import { hitLimits, other } from './limits.ts';
 
 export type By = 'domain' | 'country' | 'action';
 const every = ['domain', 'country', 'action'] as const;
@@ -48,18 +49,22 @@ export class DaySums {
     return packColumns(kind, { day: this.day }, columns);
   }
 
-  /** Adds the delta's hits of this day. Commutes: any order gives the same sums. */
-  merge({ domains, actions, byCountry, countries }: Delta): void {
+  /**
+   * Adds the delta's hits of this day. Commutes, any order gives the same sums, as long as there are fewer than `mostDomains`:
+   * hits of any more are counted as `other`. Returns how many were.
+   */
+  merge({ domains, actions, byCountry, countries }: Delta, mostDomains = Number.POSITIVE_INFINITY): number {
     const day = dayNumber(this.day);
     const { domain, action, country } = this.#tallies;
-    domain.add(domains, day);
-    action.add(actions, day);
+    const others = domain.add(domains, day, mostDomains);
+    action.add(actions, day, hitLimits.actionsPerDay);
     for (const [at, code, hits] of byCountry) {
       if (at !== day) continue;
       const utf8 = encoder.encode(countries[code]);
       const names = { offsets: Uint32Array.of(0, utf8.length), utf8 };
       country.add({ names, day: Int32Array.of(day), hits: Uint32Array.of(hits) }, day);
     }
+    return others;
   }
 
   get total(): number {
@@ -83,6 +88,7 @@ export class DaySums {
 }
 
 const encoder = new TextEncoder();
+const otherName = nameOf(other);
 
 class Tally {
   readonly #table: NameTable;
@@ -110,18 +116,25 @@ class Tally {
     return this.#hits.subarray(0, this.#table.count);
   }
 
-  /** Adds what falls on the day. */
-  add({ names, day, hits }: { names: Names; day: Int32Array; hits: Uint32Array }, onDay: number): void {
+  /** Adds what falls on the day; returns how many hits were counted as `other`. */
+  add(
+    { names, day, hits }: { names: Names; day: Int32Array; hits: Uint32Array },
+    onDay: number,
+    most = Number.POSITIVE_INFINITY,
+  ): number {
+    let others = 0;
     const { offsets } = names;
     const utf8 = viewOf(names.utf8);
     for (let row = 0; row < hits.length; row++) {
       if (day[row] !== onDay || hits[row] === 0) continue;
       const [start, end] = [offsets[row], offsets[row + 1]];
-      const number = this.#table.intern(utf8, start, end, hashBytes(utf8, start, end), 0);
+      const number = this.#table.internUpTo(most, otherName, utf8, start, end, hashBytes(utf8, start, end), 0);
+      if (this.#table.count >= most && this.#table.isNamed(number, otherName)) others += hits[row];
       if (number >= this.#hits.length) this.#hits = grown(this.#hits, this.#table.capacity);
       this.#hits[number] += hits[row];
     }
     this.#order = undefined;
+    return others;
   }
 
   of({ offsets, utf8 }: Names): Float64Array {

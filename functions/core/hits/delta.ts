@@ -9,9 +9,10 @@
 // A hit with an id is listed apart: only export, which knows the ids of the last hours, can say whether it counts.
 
 import { packColumns, unpackColumns } from '../bytes/columns.ts';
-import { grown, NameTable, nameAt } from '../bytes/names.ts';
+import { grown, NameTable, nameAt, nameOf } from '../bytes/names.ts';
 import type { Names } from '../map/cluster.ts';
 import type { HitBytes } from './hit.ts';
+import { hitLimits, other } from './limits.ts';
 
 export interface Location {
   /** Degrees; both are NaN when only the country is known. */
@@ -44,6 +45,8 @@ export interface Counters {
   late: number;
   /** Hits stamped more than five minutes after they arrived: counted on the day of arrival. */
   future: number;
+  /** Hits whose domain was one too many (limits.ts): counted as `other`. */
+  other: number;
   registryEvents: number;
   quarantined: number;
 }
@@ -54,10 +57,12 @@ export const noCounters = (): Counters => ({
   unlocated: 0,
   late: 0,
   future: 0,
+  other: 0,
   registryEvents: 0,
   quarantined: 0,
 });
 
+const otherName = nameOf(other);
 const dayMs = 86_400_000;
 const lateMs = dayMs;
 const futureMs = 5 * 60_000;
@@ -117,18 +122,36 @@ export class DeltaBuilder {
 
   /** Adds a hit up; `arrivedAt` is the arrival of its record, in milliseconds. */
   hit(hit: HitBytes, arrivedAt: number): void {
-    let time = hit.time;
-    if (time > arrivedAt + futureMs) {
-      this.#counters.future++;
-      time = arrivedAt;
-    } else if (time < arrivedAt - lateMs) this.#counters.late++;
+    // Never later than its arrival: whoever stamps ahead must not stay the newest.
+    const time = Math.min(hit.time, arrivedAt);
+    if (hit.time > arrivedAt + futureMs) this.#counters.future++;
+    else if (time < arrivedAt - lateMs) this.#counters.late++;
 
     const day = dayOf(time);
     if (day !== this.#day) this.#turn(day);
     const { view } = hit;
     const location = this.#locations.find(hit.bytes, hit.addressStart, hit.addressEnd);
-    const domain = this.#domains.intern(view, hit.domainStart, hit.domainEnd, hit.domainHash, day);
-    const action = this.#actions.intern(view, hit.actionStart, hit.actionEnd, hit.actionHash, day);
+    const { domainsPerBatch, actionsPerBatch } = hitLimits;
+    const { domainStart, domainEnd, actionStart, actionEnd } = hit;
+    const domain = this.#domains.internUpTo(
+      domainsPerBatch,
+      otherName,
+      view,
+      domainStart,
+      domainEnd,
+      hit.domainHash,
+      day,
+    );
+    const action = this.#actions.internUpTo(
+      actionsPerBatch,
+      otherName,
+      view,
+      actionStart,
+      actionEnd,
+      hit.actionHash,
+      day,
+    );
+    if (this.#domains.isNamed(domain, otherName)) this.#counters.other++;
     if (domain >= this.#hits.length) this.#growDomains();
     if (action >= this.#actionHits.length) this.#actionHits = grown(this.#actionHits, this.#actions.capacity);
     if (hit.idStart >= 0) {

@@ -9,4 +9,15 @@ export const hitLimits = {
   perRequest: 10_000,
   /** Each day's sums are an object of their own: anybody may send hits, so nobody may open more days than this. */
   daysBack: 400,
+  /** Different domains, and days, of one request: hits of any more are counted as `other`. */
+  domainsPerRequest: 1000,
+  daysPerRequest: 31,
+  /** Different pairs of a domain and a day of one batch. */
+  domainsPerBatch: 50_000,
+  /** Different pairs of an action and a day of one batch, and actions of a day. */
+  actionsPerBatch: 50_000,
+  actionsPerDay: 1000,
 };
+
+/** What hits are counted for whose domain or action is one too many. */
+export const other = 'other';

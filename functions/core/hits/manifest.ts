@@ -18,6 +18,15 @@ export interface Manifest {
   hits: Record<string, string>;
   /** Milliseconds since the epoch of the newest fold. */
   updatedAt: number;
+  /** What came anew on a UTC day by our clock: rows of a domain on a day, and hits counted as `other`. Bounds what strangers add. */
+  grown?: { day: string; rows: number; other: number };
+  /** Our clock at an export, milliseconds: a jump is told from the passing of time by it. */
+  clock?: number;
+  /**
+   * Domains whose expiry is held, because the clock jumped, or nothing ran for days: how many, since when by our clock, and for
+   * how long exports have run since, milliseconds.
+   */
+  held?: { domains: number; since: number; ranMs: number };
   /** Generation whose points were last changed: what the pointer must come to. */
   pointsGeneration: number;
 }

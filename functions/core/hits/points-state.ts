@@ -5,6 +5,7 @@ import { packColumns, unpackColumns } from '../bytes/columns.ts';
 import { grown, hashBytes, NameTable, viewOf } from '../bytes/names.ts';
 import type { Points } from '../map/cluster.ts';
 import { type Delta, wins } from './delta.ts';
+import { other } from './limits.ts';
 
 type Row = [domain: string, lat: number, lon: number, country: string, updatedAt: number];
 
@@ -18,6 +19,10 @@ type PointColumns = {
 };
 
 const kind = 'points/1';
+
+const isOther = (utf8: DataView, start: number, end: number): boolean =>
+  end - start === other.length &&
+  Array.from(other).every((letter, at) => utf8.getUint8(start + at) === letter.charCodeAt(0));
 
 export class PointsState {
   #domains: NameTable;
@@ -69,6 +74,8 @@ export class PointsState {
     for (let row = 0; row < domains.time.length; row++) {
       if (domains.time[row] < 0) continue;
       const [start, end] = [offsets[row], offsets[row + 1]];
+      // It stands for many domains, and so for no location.
+      if (isOther(utf8, start, end)) continue;
       const location = { lat: domains.lat[row], lon: domains.lon[row], country: countries[domains.country[row]] };
       if (this.#put(utf8, start, end, location, domains.time[row])) changed++;
     }
@@ -112,11 +119,58 @@ export class PointsState {
   /** Removes domains whose newest hit is older than `time` (ms); answers how many. */
   drop(time: number): number {
     const { count } = this.#domains;
-    let fresh = 0;
-    for (let row = 0; row < count; row++) if (this.#updatedAt[row] >= time) fresh++;
+    const fresh = this.#countSince(time);
     if (fresh === count) return 0;
     const order = new Uint32Array(fresh);
     for (let row = 0, into = 0; row < count; row++) if (this.#updatedAt[row] >= time) order[into++] = row;
+    this.#keep(order);
+    return count - fresh;
+  }
+
+  /** How many domains `drop(time)` would remove. */
+  countBefore(time: number): number {
+    return this.#domains.count - this.#countSince(time);
+  }
+
+  #countSince(time: number): number {
+    let since = 0;
+    for (let row = 0; row < this.#domains.count; row++) if (this.#updatedAt[row] >= time) since++;
+    return since;
+  }
+
+  /** Removes the stalest until there are at most `most`, ties by the order they came in; answers how many. */
+  keepNewest(most: number): number {
+    const { count } = this.#domains;
+    if (count <= most) return 0;
+    const times = this.#updatedAt.slice(0, count).sort();
+    const oldest = times[count - most];
+    let ties = most;
+    for (let row = 0; row < count; row++) if (this.#updatedAt[row] > oldest) ties--;
+    const order = new Uint32Array(most);
+    for (let row = 0, into = 0; row < count; row++) {
+      const time = this.#updatedAt[row];
+      if (time > oldest || (time === oldest && ties-- > 0)) order[into++] = row;
+    }
+    this.#keep(order);
+    return count - most;
+  }
+
+  /**
+   * Sets what was seen later than `latest` to `now`, and answers how many domains: where a clock was ahead for a while, they
+   * would stay the newest until then.
+   */
+  notAfter(latest: number, now: number): number {
+    let changed = 0;
+    for (let row = 0; row < this.#domains.count; row++)
+      if (this.#updatedAt[row] > latest) {
+        this.#updatedAt[row] = now;
+        changed++;
+      }
+    return changed;
+  }
+
+  #keep(order: Uint32Array): void {
+    const fresh = order.length;
     const pick = <T extends Float64Array | Uint16Array>(column: T, into: T) => {
       for (let row = 0; row < fresh; row++) into[row] = column[order[row]];
       return into;
@@ -127,7 +181,6 @@ export class PointsState {
     this.#lon = pick(this.#lon, new Float64Array(capacity));
     this.#updatedAt = pick(this.#updatedAt, new Float64Array(capacity));
     this.#country = pick(this.#country, new Uint16Array(capacity));
-    return count - fresh;
   }
 
   /** The state as columns, in the shape that clusters are built from: views, good until the next merge or drop. */

@@ -1,4 +1,5 @@
 // Snapshots of the points in the object store: `points/latest.json` points at `points/SNAPSHOT/points.bin`.
+import { isDue } from '#core/age.ts';
 import { anonymousPointerKey, anonymousPrefix, type Pointer, pointerKey, snapshotKey } from '#core/map/pointer.ts';
 import type { Pyramid } from '#core/map/pyramid.ts';
 import { BadSnapshot, openInPart } from '#core/map/snapshot.ts';
@@ -91,7 +92,7 @@ export function objectSnapshots(
     // Who may see the anonymous map names no other's snapshots.
     open: async (snapshot) => (anonymous && !snapshot.startsWith(anonymousPrefix) ? undefined : open(snapshot)),
     async latest() {
-      if (clock() - checkedAt >= pointerAgeMs) {
+      if (isDue(checkedAt, clock(), pointerAgeMs)) {
         checking ??= check().finally(() => {
           checking = undefined;
         });

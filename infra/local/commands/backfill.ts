@@ -19,7 +19,9 @@ import { type Format, type Row, rowsOf } from './rows.ts';
 import { rfc3339Of, Zone } from './times.ts';
 
 export interface BackfillOptions {
+  /** Takes pulls and pushes. */
   stream: StreamWriter;
+  hits: StreamWriter;
   objects: ObjectStore;
   events: Pick<EventStore, 'events'>;
   clock: () => number;
@@ -68,7 +70,7 @@ export async function backfill(
   format: Format,
   options: BackfillOptions,
 ): Promise<Backfilled> {
-  const { stream, objects, events, clock, progress, zone = new Zone('UTC') } = options;
+  const { stream, hits, objects, events, clock, progress, zone = new Zone('UTC') } = options;
   const done: Backfilled = {
     ...{ rows: 0, pulls: 0, hits: 0, anonymous: 0, known: 0, other: 0, zoneless: 0 },
     ...{ ignored: new Set<string>(), bad: [] },
@@ -77,12 +79,15 @@ export async function backfill(
   const importedPulls = new Imported(objects, 'pulls');
   /** How often this file has had the same hit, by digest: equal rows are as many hits. */
   const occurrences = new Map<number, number>();
-  let batch: Map<string, string[]> = new Map();
+  let pullBatch: Batch = new Map();
+  let hitBatch: Batch = new Map();
   const flush = async () => {
-    await stream.put(pack(batch));
+    await stream.put(pack(pullBatch));
+    await hits.put(pack(hitBatch));
     await imported.save();
     await importedPulls.save();
-    batch = new Map();
+    pullBatch = new Map();
+    hitBatch = new Map();
     progress?.(done);
   };
   for await (const { line, row, wrong } of rowsOf(lines, format)) {
@@ -90,7 +95,7 @@ export async function backfill(
     if (!row && !wrong) done.other++;
     const read = wrong ?? (row && (await lineOf(row)));
     if (typeof read === 'string') done.bad.push({ line, reason: read });
-    else if (read) add(batch, read.key, read.text);
+    else if (read) add(read.hit ? hitBatch : pullBatch, read.key, read.text);
     if (done.rows % batchRows === 0) await flush();
   }
   await flush();
@@ -100,7 +105,7 @@ export async function backfill(
     return rfc3339Of(time, zone, () => done.zoneless++);
   }
 
-  async function lineOf(row: Row): Promise<{ key: string; text: string } | string | undefined> {
+  async function lineOf(row: Row): Promise<{ key: string; text: string; hit?: true } | string | undefined> {
     const isPull = 'repository' in row;
     for (const name of Object.keys(row))
       if (!(isPull ? pullColumns : hitColumns).includes(name)) done.ignored.add(name);
@@ -134,7 +139,8 @@ export async function backfill(
     }
     done.hits++;
     // Within the hour a crash between stream and memory is made good by the id.
-    return { key: hit.domain, text: encodeHit({ ...hit, id: `import-${digest.toString('base64url', 0, 12)}` }) };
+    const id = `import-${digest.toString('base64url', 0, 12)}`;
+    return { key: hit.domain, text: encodeHit({ ...hit, id }), hit: true };
   }
 }
 
@@ -262,14 +268,17 @@ class Imported {
 
 // --- records --------------------------------------------------------------------------------------------------------
 
-function add(batch: Map<string, string[]>, key: string, text: string) {
+/** Lines by the key that keeps their order. */
+type Batch = Map<string, string[]>;
+
+function add(batch: Batch, key: string, text: string) {
   const lines = batch.get(key);
   if (lines) lines.push(text);
   else batch.set(key, [text]);
 }
 
 /** Lines of one key stay in order; those of a few dozen keys share a record's worth of partition key. */
-function pack(batch: Map<string, string[]>): StreamRecord[] {
+function pack(batch: Batch): StreamRecord[] {
   const groups = new Map<string, string[]>();
   for (const [key, lines] of batch) {
     const group = createHash('sha256').update(key).digest('hex').slice(0, 2);

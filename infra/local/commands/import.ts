@@ -49,6 +49,7 @@ try {
     if (!used) console.error(`${folder} held no data and is a new data folder now: npm start -- --data DIR shows it`);
     for (const file of positionals) if (!(await importFile(file, stores, zone))) process.exitCode = 1;
     stores.stream.close();
+    stores.hits.close();
   }
 } catch (cause) {
   console.error(explain(cause));
@@ -81,7 +82,7 @@ function zoneOf(name: string): Zone {
 
 /** Returns whether every row of the file was good. */
 async function importFile(file: string, stores: ReturnType<typeof openStores>, zone: Zone): Promise<boolean> {
-  const { stream, objects, events } = stores;
+  const { stream, hits, objects, events } = stores;
   const input = createReadStream(file);
   const { size } = statSync(file);
   let shown = 0;
@@ -122,7 +123,7 @@ async function importFile(file: string, stores: ReturnType<typeof openStores>, z
       yield* head;
       yield* lines;
     }
-    return backfill(all(), formatOf(head.at(-1) ?? ''), { stream, objects, events, clock, zone, progress });
+    return backfill(all(), formatOf(head.at(-1) ?? ''), { stream, hits, objects, events, clock, zone, progress });
   }
 }
 

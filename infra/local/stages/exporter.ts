@@ -6,8 +6,8 @@ import { repeat } from './repeat.ts';
 import type { ThreadData } from './threads.ts';
 
 const { folder, settings } = workerData as ThreadData;
-const { checkpoints, objects } = openStores(folder, settings.opensearch);
+const { checkpoints, objects, alerts } = openStores(folder, settings.opensearch);
 
 await repeat('export', settings.exportEvery, async () => {
-  await exportPoints({ checkpoints, objects, ...mapSettings(settings), clock, newId });
+  await exportPoints({ checkpoints, objects, alerts, ...mapSettings(settings), clock, newId });
 });

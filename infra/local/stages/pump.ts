@@ -4,6 +4,7 @@
 // is a stack of parts: splitting replaces a part by smaller ones, a retry leaves it, success and discard remove it.
 import { setTimeout as pause } from 'node:timers/promises';
 import type { KinesisStreamBatchResponse, KinesisStreamEvent, KinesisStreamRecord } from 'aws-lambda';
+import { isDue } from '#core/age.ts';
 import { openDatabase } from '../stores/sqlite.ts';
 import type { LocalStream, ReadRecord } from '../stores/stream.ts';
 import { type Condition, openFailures } from './failures.ts';
@@ -104,7 +105,7 @@ export function startPump(options: PumpOptions): Pump {
       await persist('the stream', undefined, () => {
         if (seen !== stream.version() || status.shards.some(({ state }) => state === 'finished')) startShards();
         seen = stream.version();
-        if (clock() - trimmedAt >= trimEveryMs) {
+        if (isDue(trimmedAt, clock(), trimEveryMs)) {
           stream.trim();
           failures?.expire();
           trimmedAt = clock();

@@ -7,39 +7,73 @@ export interface ThreadData {
   settings: ResolvedSettings;
 }
 
+export type StageName = 'processor' | 'hits-processor' | 'exporter' | 'trainer';
+
+/** What a thread that failed says of itself. */
+export interface ThreadState {
+  name: StageName;
+  /** Failures in a row: a thread that runs for `steadyMs` has none. */
+  failures: number;
+  /** Of the last failure; never of what it worked on. */
+  reason: string;
+}
+
 export interface Thread {
+  /** Undefined while all is well. */
+  state(): ThreadState | undefined;
   /** Asks it to finish what it has begun; resolves when it is gone. */
   stop(): Promise<void>;
 }
 
+const firstPauseMs = 1000;
+const longestPauseMs = 60_000;
+/** A thread that has run for so long is well again. */
+const steadyMs = 60_000;
+
+/** How long a thread that failed so often in a row waits before it starts again. */
+export const pauseMs = (failures: number) => Math.min(longestPauseMs, firstPauseMs * 2 ** (failures - 1));
+
 /**
- * Starts a stage's thread. A thread that fails is reported and started again after a second: everything it does is
- * safe to do twice.
+ * Starts a stage's thread. A thread that fails is reported and started again, the later the more often it failed in a row:
+ * everything it does is safe to do twice.
  */
 export function startThread(
-  name: 'processor' | 'exporter' | 'trainer',
+  name: StageName,
   data: ThreadData,
   report: (text: string) => void,
+  file = new URL(`./${name}.ts`, import.meta.url),
 ): Thread {
   let stopping = false;
   let worker: Worker;
   let gone: Promise<void>;
+  let failed: ThreadState | undefined;
+  let next: NodeJS.Timeout | undefined;
   const start = () => {
-    worker = new Worker(new URL(`./${name}.ts`, import.meta.url), { workerData: data, name });
-    worker.on('error', (cause) =>
-      report(`${name} failed and starts again: ${cause instanceof Error ? cause.message : cause}`),
-    );
+    const began = performance.now();
+    worker = new Worker(file, { workerData: data, name });
+    worker.on('error', (cause) => {
+      const failures = performance.now() - began >= steadyMs ? 1 : (failed?.failures ?? 0) + 1;
+      failed = { name, failures, reason: cause instanceof Error ? cause.message : String(cause) };
+      report(`${name} failed and starts again in ${pauseMs(failures) / 1000} s: ${failed.reason}`);
+    });
     gone = new Promise((resolve) => {
       worker.on('exit', () => {
         resolve();
-        if (!stopping) setTimeout(() => stopping || start(), 1000);
+        if (!stopping) next = setTimeout(start, pauseMs(failed?.failures ?? 1));
       });
     });
+    const steady = setTimeout(() => {
+      if (performance.now() - began >= steadyMs) failed = undefined;
+    }, steadyMs + 1000);
+    steady.unref();
+    worker.on('exit', () => clearTimeout(steady));
   };
   start();
   return {
+    state: () => failed,
     async stop() {
       stopping = true;
+      clearTimeout(next);
       worker.postMessage('stop');
       const patience = setTimeout(() => worker.terminate(), 5000);
       await gone;

@@ -2,7 +2,7 @@
 
 import { page, readCursor } from '#core/cursor.ts';
 import type { Alert } from '#core/rules.ts';
-import { type AlertFeed, alertKeptMs, type ClaimStore } from '#core/stores.ts';
+import { type AlertFeed, alertKeptMs, type ClaimStore, claimKeptMs } from '#core/stores.ts';
 import { openDatabase, transaction } from './sqlite.ts';
 import { wiper } from './wipe.ts';
 
@@ -16,16 +16,21 @@ export interface Alerts extends ClaimStore, AlertFeed {
 export function openAlerts(file: string, clock: () => number): Alerts {
   const database = openDatabase(
     file,
-    `CREATE TABLE IF NOT EXISTS claims (key TEXT PRIMARY KEY, by TEXT) WITHOUT ROWID;
+    `CREATE TABLE IF NOT EXISTS claims (key TEXT PRIMARY KEY, by TEXT, at REAL) WITHOUT ROWID;
      CREATE TABLE IF NOT EXISTS claims_naming (person TEXT, key TEXT, PRIMARY KEY (person, key)) WITHOUT ROWID;
      CREATE TABLE IF NOT EXISTS tallies (key TEXT, part TEXT, count INTEGER, at REAL, PRIMARY KEY (key, part)) WITHOUT ROWID;
      CREATE TABLE IF NOT EXISTS notices (id TEXT PRIMARY KEY, time REAL, at REAL, user TEXT, sent INTEGER, doc TEXT) WITHOUT ROWID;
      CREATE INDEX IF NOT EXISTS notices_newest ON notices (time DESC, id DESC);
      CREATE INDEX IF NOT EXISTS notices_unsent ON notices (at) WHERE sent = 0;`,
+    { claims: { at: 'REAL' } },
   );
+  database.exec('CREATE INDEX IF NOT EXISTS claims_oldest ON claims (at)');
   const wiped = wiper(file);
   const prepare = (sql: string) => database.prepare(sql);
-  const putClaim = prepare('INSERT OR IGNORE INTO claims VALUES (?, ?)');
+  const putClaim = prepare('INSERT OR IGNORE INTO claims VALUES (?, ?, ?)');
+  // Of an older version: from now on.
+  const dateClaims = prepare('UPDATE claims SET at = ? WHERE at IS NULL');
+  const expireClaims = prepare('DELETE FROM claims WHERE at < ?');
   const putNaming = prepare('INSERT OR IGNORE INTO claims_naming VALUES (?, ?)');
   const claimed = prepare('SELECT by FROM claims WHERE key = ?');
   const putTally = prepare('INSERT OR REPLACE INTO tallies VALUES (?, ?, ?, ?)');
@@ -40,12 +45,23 @@ export function openAlerts(file: string, clock: () => number): Alerts {
   const forgetClaims = prepare('DELETE FROM claims WHERE key IN (SELECT key FROM claims_naming WHERE person = ?)');
   const forgetNaming = prepare('DELETE FROM claims_naming WHERE person = ?');
 
+  dateClaims.run(clock());
+
   return {
     async claim(key, by, person) {
       return transaction(database, () => {
-        putClaim.run(key, by);
+        putClaim.run(key, by, clock());
         if (person !== undefined) putNaming.run(person, key);
         return String(claimed.get(key)?.by);
+      });
+    },
+    async claimAll(claims) {
+      return transaction(database, () => {
+        expireClaims.run(clock() - claimKeptMs);
+        return claims.map(({ key, by }) => {
+          putClaim.run(key, by, clock());
+          return String(claimed.get(key)?.by);
+        });
       });
     },
     async tally(key, part, count) {

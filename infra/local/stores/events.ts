@@ -140,7 +140,8 @@ export function openEvents(file: string, clock: () => number): EventStore {
     async digestKey(ofDay) {
       expireKeys.run(clock());
       // A day's key lives until a day after its end; for a day long past (late events) until a day from now.
-      const expires = Math.max(Date.parse(ofDay) + 2 * day, clock() + day);
+      // Never longer than of today: the day is the sender's to choose.
+      const expires = Math.min(Math.max(Date.parse(ofDay) + 2 * day, clock() + day), clock() + 2 * day);
       putKey.run(ofDay, randomBytes(32), expires);
       return key.get(ofDay)?.key as Uint8Array;
     },

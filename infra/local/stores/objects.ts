@@ -8,7 +8,7 @@ import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ObjectStore, PreconditionFailed } from '#core/stores.ts';
-import { syncFolder } from './seal.ts';
+import { syncFolder } from './secret.ts';
 import { openDatabase, transaction } from './sqlite.ts';
 
 /** Bodies up to this many bytes are kept in the index. */

@@ -20,7 +20,10 @@ export const clock = () => Date.now();
 export const newId = () => randomUUID();
 
 export interface LocalStores extends ProcessStores {
+  /** What registries report: a stream of its own, so that no flood of hits fills it, or delays what reads it. */
   stream: LocalStream;
+  /** Hits, and what an older version put here. */
+  hits: LocalStream;
   alerts: Alerts;
   credentials: CredentialStore;
   refusals: RefusalStore;
@@ -28,7 +31,8 @@ export interface LocalStores extends ProcessStores {
 
 export function openStores(folder: string, opensearch?: string): LocalStores {
   return {
-    stream: openStream(join(folder, 'stream'), { shards: 2, clock, retentionMs }),
+    stream: openStream(join(folder, 'registry-stream'), { shards: 2, clock, retentionMs }),
+    hits: openStream(join(folder, 'stream'), { shards: 2, clock, retentionMs }),
     checkpoints: openCheckpoints(join(folder, 'checkpoints.db')),
     events: openEvents(join(folder, 'events.db'), clock),
     credentials: openCredentials(join(folder, 'credentials.db'), clock),

@@ -25,14 +25,14 @@ function world() {
     },
   };
   const stored: StoredEvent[] = [];
+  const put = async (more: StreamRecord[]) => {
+    records.push(...more);
+  };
   const run = async (text: string, format: 'csv' | 'ndjson') => {
     records.length = 0;
     const done = await backfill(text.split('\n'), format, {
-      stream: {
-        async put(more) {
-          records.push(...more);
-        },
-      },
+      stream: { put },
+      hits: { put },
       objects: objects as ObjectStore,
       events: {
         async events(user, repository, from, to) {

@@ -1,0 +1,34 @@
+// What this machine does to the server, for the health page.
+import { statfs } from 'node:fs/promises';
+import type { Fault } from '#serve/health.ts';
+import type { Thread } from './stages/threads.ts';
+
+/** A thread that failed once was started again: only what fails again and again holds its stage. */
+const manyFailures = 3;
+
+export function threadFaults(threads: Pick<Thread, 'state'>[]): Fault[] {
+  return threads.flatMap((thread) => {
+    const state = thread.state();
+    if (!state) return [];
+    const { name, failures, reason } = state;
+    return [
+      {
+        reason: `${name} failed ${failures} times in a row, and is started again: ${reason}`,
+        stands: failures >= manyFailures,
+      },
+    ];
+  });
+}
+
+const mib = 2 ** 20;
+/** The last commits of every store, and their logs, want room. */
+const leastBytes = 64 * mib;
+const lowBytes = 512 * mib;
+
+export async function diskFaults(folder: string): Promise<Fault[]> {
+  const { bavail, bsize } = await statfs(folder);
+  const free = bavail * bsize;
+  if (free >= lowBytes) return [];
+  const reason = `the disk of ${folder} has ${Math.floor(free / mib)} MiB left: make room, or nothing more is taken`;
+  return [{ reason, stands: free < leastBytes }];
+}

@@ -1,0 +1,4 @@
+// The thread that processes hits, beside the registries' own: a flood of them takes this thread's time, not the other's.
+import { pumpInto } from './process-stream.ts';
+
+await pumpInto({ stream: 'hits', shardPrefix: '', positions: 'pump.db', windowSeconds: 0.2 });

@@ -1,0 +1,58 @@
+import { join } from 'node:path';
+import { parentPort, workerData } from 'node:worker_threads';
+import { classifier } from '#core/registry/classify.ts';
+import { processHandler } from '#process/handler.ts';
+import { notifier } from '#process/notify.ts';
+import { clock, type LocalStores, newId, openStores } from '../stores/stores.ts';
+import { localLocator } from './locator.ts';
+import { startPump } from './pump.ts';
+import type { ThreadData } from './threads.ts';
+
+export interface StreamOptions {
+  stream: 'stream' | 'hits';
+  /** Of its shards' names among the checkpoints. */
+  shardPrefix: string;
+  /** Name of the file of the positions reached. */
+  positions: string;
+  windowSeconds: number;
+}
+
+/** Processes one of the streams in this thread, until the main thread says stop. Returns the stores. */
+export async function pumpInto({ stream, shardPrefix, positions, windowSeconds }: StreamOptions): Promise<LocalStores> {
+  const { folder, settings } = workerData as ThreadData;
+  const stores = openStores(folder, settings.opensearch);
+  const handler = processHandler({
+    ...stores,
+    locator: await localLocator(settings.networks, console.error),
+    classify: classifier(settings.classRules),
+    pullWindowSeconds: settings.pullWindow,
+    notify: notifier({
+      ...stores,
+      claims: stores.alerts,
+      rules: settings.rules,
+      send: stores.alerts.add,
+      newId,
+      report: console.error,
+    }),
+    clock,
+    newId,
+    shardPrefix,
+  });
+  const pump = startPump({
+    stream: stores[stream],
+    handler,
+    batchSize: 10_000,
+    windowSeconds,
+    restTimes: 2,
+    wait: stores[stream].wait,
+    bisect: true,
+    maxRetries: -1,
+    maxRecordAgeSeconds: -1,
+    onFailure: join(folder, 'failures'),
+    positions: join(folder, positions),
+    clock,
+    report: console.error,
+  });
+  parentPort?.once('message', () => pump.stop());
+  return stores;
+}

@@ -1,0 +1,66 @@
+// Secrets of the data folder: each is made once, whole or not at all, and is readable by its owner only.
+import { randomBytes } from 'node:crypto';
+import {
+  chmodSync,
+  closeSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+
+/**
+ * Returns what `folder`/`name` holds; `make` makes it on first use. Throws when it can't be written whole (a full disk):
+ * nothing is left then, so that the next start tries again. The caller checks what was kept.
+ */
+export function keptSecret(folder: string, name: string, make: () => Uint8Array | string): Buffer {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const file = join(folder, name);
+  const kept = readIfThere(file);
+  if (kept) {
+    chmodSync(file, 0o600);
+    return kept;
+  }
+  return makeSecret(folder, file, make());
+}
+
+/** A link appears whole or not at all and never replaces: of several openers at once, one makes the secret of all. */
+function makeSecret(folder: string, file: string, secret: Uint8Array | string): Buffer {
+  const draft = `${file}-${randomBytes(8).toString('hex')}`;
+  const handle = openSync(draft, 'wx', 0o600);
+  try {
+    writeFileSync(handle, secret);
+    fsyncSync(handle);
+    linkSync(draft, file);
+    syncFolder(folder);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause;
+  } finally {
+    closeSync(handle);
+    rmSync(draft, { force: true });
+  }
+  return readFileSync(file);
+}
+
+function readIfThere(file: string): Buffer | undefined {
+  try {
+    return readFileSync(file);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause;
+  }
+}
+
+/** Makes a new or renamed entry of a folder survive a power cut. Windows has no such call, and needs none. */
+export function syncFolder(folder: string): void {
+  if (process.platform === 'win32') return;
+  const handle = openSync(folder, 'r');
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}

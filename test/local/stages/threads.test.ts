@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { threadFaults } from '#local/faults.ts';
+import { pauseMs, startThread, type ThreadData } from '#local/stages/threads.ts';
+import { eventually } from '../../support/run.ts';
+
+test('a thread that fails again and again waits longer each time, a minute at most', () => {
+  assert.deepEqual([1, 2, 3, 7, 50].map(pauseMs), [1000, 2000, 4000, 60_000, 60_000]);
+});
+
+test('a thread that crashes is started again, and says so until it is well', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'whalewatch-'));
+  const file = join(folder, 'stage.mjs');
+  writeFileSync(
+    file,
+    `import { appendFileSync, readFileSync } from 'node:fs';
+     import { parentPort, workerData } from 'node:worker_threads';
+     const starts = workerData.folder + '/starts';
+     appendFileSync(starts, 'x');
+     if (readFileSync(starts, 'utf8').length < 3) throw new Error('the store is broken');
+     parentPort.once('message', () => {});`,
+  );
+  const told: string[] = [];
+  const data = { folder, settings: {} } as unknown as ThreadData;
+  const thread = startThread('exporter', data, (text) => told.push(text), pathToFileURL(file));
+  t.after(() => thread.stop());
+  const state = await eventually(
+    30,
+    async () => thread.state(),
+    (state) => state?.failures === 2,
+  );
+  assert.equal(state?.reason, 'the store is broken');
+  assert.equal(told.length, 2);
+  assert.deepEqual(threadFaults([thread]), [
+    { reason: 'exporter failed 2 times in a row, and is started again: the store is broken', stands: false },
+  ]);
+  const held = { state: () => ({ name: 'exporter', failures: 3, reason: 'x' }) as const };
+  assert.equal(threadFaults([held])[0].stands, true);
+  assert.deepEqual(threadFaults([{ state: () => undefined }]), []);
+});

@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'node:test';
+import { sameToken } from '#http/bearer.ts';
+import { SettingError } from '#settings/read.ts';
+import { keptToken, openFolder } from '../../../infra/local/folder.ts';
+import { openSeal } from '../../../infra/local/stores/seal.ts';
+import { keptSecret } from '../../../infra/local/stores/secret.ts';
+import { dataFolder } from '../../support/run.ts';
+
+test('a secret is made once, and is the same for each who asks', (t) => {
+  const folder = dataFolder(t);
+  const token = keptToken(folder);
+  assert.ok(token.length >= 32);
+  assert.equal(keptToken(folder), token);
+  assert.equal(statSync(join(folder, 'token')).mode & 0o777, 0o600);
+});
+
+test('an empty, short or unreadable token refuses to start, and names the file and the fix', (t) => {
+  const folder = dataFolder(t);
+  for (const text of [
+    '',
+    '\n',
+    'short',
+    ' '.repeat(64),
+    `${'a'.repeat(31)}\n`,
+    `${'a'.repeat(20)} ${'a'.repeat(20)}`,
+  ]) {
+    writeFileSync(join(folder, 'token'), text);
+    assert.throws(
+      () => keptToken(folder),
+      (cause) => cause instanceof SettingError && /token holds \d+ characters.*Remove the file/.test(cause.message),
+    );
+  }
+});
+
+test('a key that was cut short opens nothing', (t) => {
+  const folder = dataFolder(t);
+  for (const bytes of [0, 1, 31, 33]) {
+    writeFileSync(join(folder, 'key'), Buffer.alloc(bytes));
+    assert.throws(() => openSeal(folder), new RegExp(`holds ${bytes} bytes instead of 32`));
+  }
+});
+
+test('a secret that cannot be written whole leaves nothing behind, and the next try makes it', (t) => {
+  const folder = dataFolder(t);
+  assert.throws(() =>
+    keptSecret(folder, 'token', () => {
+      throw new Error('no space left');
+    }),
+  );
+  // What a killed writer left is no secret.
+  writeFileSync(join(folder, 'token-0123456789abcdef'), '');
+  assert.deepEqual(readdirSync(folder), ['token-0123456789abcdef']);
+  assert.equal(keptToken(folder), readFileSync(join(folder, 'token'), 'utf8').trim());
+});
+
+test('a secret that is empty opens nothing, whatever is given', () => {
+  for (const given of ['', 'x', ' ']) assert.equal(sameToken(given, ''), false);
+  assert.equal(sameToken('x', 'x'), true);
+});
+
+test('a data folder and its files are closed to others, also those of an earlier run', (t) => {
+  const folder = dataFolder(t);
+  const before = process.umask(0o022);
+  t.after(() => process.umask(before));
+  mkdirSync(join(folder, 'objects/bodies'), { recursive: true, mode: 0o755 });
+  for (const name of ['events.db', 'objects/bodies/one']) writeFileSync(join(folder, name), 'x', { mode: 0o644 });
+  openFolder(folder);
+  writeFileSync(join(folder, 'made-later'), 'x');
+  for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true }))
+    assert.equal(statSync(join(entry.parentPath, entry.name)).mode & 0o077, 0, entry.name);
+  assert.equal(statSync(folder).mode & 0o777, 0o700);
+});
