@@ -1,5 +1,5 @@
 // One JSON line an event in CloudWatch Logs, no personal data; metrics in the embedded format, which need no call.
-import { withoutAddresses } from '#core/registry/quarantine.ts';
+import { withoutAddresses } from '#core/addresses.ts';
 
 /** Logs a failure with its causes; addresses in the texts are masked. */
 export function report(cause: unknown): void {

@@ -1,9 +1,10 @@
+import { withoutAddresses } from '#core/addresses.ts';
 import { encodeHit, validateHit } from '#core/hits/hit.ts';
 import { hitLimits } from '#core/hits/limits.ts';
 import { badRequest } from '#http/errors.ts';
 import { requestBounds } from './bounds.ts';
 
-const { perRequest: mostHits, daysBack: mostDaysBack } = hitLimits;
+const { action: mostAction, perRequest: mostHits, daysBack: mostDaysBack } = hitLimits;
 
 /**
  * The stream lines of a request's hits: one hit or an array of them. Those of other domains than the owner's are ignored.
@@ -34,7 +35,8 @@ export function readHits(
       throw badRequest(
         `hit ${index}: time ${new Date(read.time).toISOString()} is more than ${mostDaysBack} days ago: bring older hits in with npm run import.`,
       );
-    if (isOwn(read.domain)) lines.push(encodeHit(bounded(read)));
+    if (isOwn(read.domain))
+      lines.push(encodeHit(bounded({ ...read, action: withoutAddresses(read.action).slice(0, mostAction) })));
   }
   return { lines, ignored: hits.length - lines.length };
 }

@@ -8,6 +8,7 @@
 //
 // A batch that loses 5 has changed nothing: it starts again at 1 and finds out what is left of it.
 
+import { withoutAddresses } from '#core/addresses.ts';
 import type { NotificationLine, Quarantined, RegistryEvent, RegistryLine, RejectedLine } from '#core/event.ts';
 import { DeltaBuilder, decodeDelta } from '#core/hits/delta.ts';
 import { readLines } from '#core/hits/hit.ts';
@@ -138,13 +139,14 @@ async function write(
 const aheadMs = 86_400_000;
 
 /**
- * An event as it is kept. A name with accents can be written in two ways that look the same: both are one user. And no time
+ * An event as it is kept: no text in it holds an address. A name with accents can be written in two ways that look the same: both are one user. And no time
  * lies far in the future: what is kept by its time would be kept, and be the newest, until then.
  */
 function kept(event: RegistryEvent, receivedAt: number): RegistryEvent {
-  const user = event.user.normalize('NFC');
+  const user = withoutAddresses(event.user.normalize('NFC'), { strict: true });
+  const userAgent = withoutAddresses(event.userAgent);
   const time = event.time > receivedAt + aheadMs ? receivedAt : event.time;
-  return user === event.user && time === event.time ? event : { ...event, user, time };
+  return { ...event, user, userAgent, time };
 }
 
 /** A text or its JSON; of what is nested too deep to write, what it is. A line that throws would hold its shard. */

@@ -1,7 +1,7 @@
 // Reading the fields of parsed JSON; what can't be read is a Misread, whose message never holds a person or an address.
+import { withoutAddresses } from '../addresses.ts';
 import type { Action } from '../event.ts';
 import { contentHash } from './content-hash.ts';
-import { withoutAddresses } from './quarantine.ts';
 
 export type Fields = Record<string, unknown>;
 

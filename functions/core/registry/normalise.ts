@@ -1,12 +1,12 @@
 // Registry notifications, whoever sent them, normalised once at the edge.
 // A dialect is chosen by the shape of the body, not by its Content-Type: Distribution 2.8 says v1 and 3 says v2 for the
 // same body, and proxies rewrite the header.
+import { withoutAddresses } from '../addresses.ts';
 import type { RegistryEvent } from '../event.ts';
 import type { Dialect, RegistryContext } from './dialects/dialect.ts';
 import { dialects } from './dialects/dialects.ts';
 import { type Fields, isObject, kindOf, Misread, quote } from './fields.ts';
 import { isAmbiguous } from './name.ts';
-import { withoutAddresses } from './quarantine.ts';
 
 export interface Normalised {
   events: RegistryEvent[];

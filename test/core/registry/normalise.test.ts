@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { isIP } from 'node:net';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { withoutAddresses } from '#core/addresses.ts';
 import { addressOf } from '#core/registry/address.ts';
 import { registryEventMisfit } from '#core/registry/line.ts';
 import { normalise } from '#core/registry/normalise.ts';
 import { isManifestPull, isManifestPush } from '#core/registry/pull.ts';
-import { setAsideText, withoutAddresses } from '#core/registry/quarantine.ts';
+import { setAsideText } from '#core/registry/quarantine.ts';
 import { captures, eventsOf, readCapture, readFixture } from '../../support/captured.ts';
 
 const context = { receivedAt: 1_800_000_000_000 };

@@ -1,0 +1,154 @@
+// The one recogniser of IP addresses in texts that senders choose. An address has many notations: dotted, with hexadecimal or
+// octal parts, as one integer, IPv6 in all its forms, and each of those in full width, percent-encoded or escaped. A text is
+// first read as what its escapes stand for, character by character, and what is found there is masked where it came from.
+//
+// It errs on the side of masking: whatever stands around an address, and four-part versions, may go with it; times, digests,
+// versions of three parts, ports, and numbers of JSON stay.
+
+import { canonicalAddress } from './address.ts';
+
+const mask = '[address]';
+
+/** Without any of these there is no address: most texts are done with here. */
+const hint = /[\d:]|[^\0-\x7f]|%[0-9a-f]{2}|[\\&][ux#]/i;
+
+const part = String.raw`(?:0x[0-9a-f]{1,8}|\d{1,11})`;
+// Neither pattern can fail after it has taken anything but a few characters, so each reads a text once.
+const fourNumbers = new RegExp(String.raw`${part}(?:\.${part}){3}(?:\.${part})*`, 'gi');
+/** As host names have it: ec2-203-0-113-25. */
+const dashed = /\d{1,3}(?:-\d{1,3}){3,}/g;
+/** Hexadecimal characters and colons, and an IPv4 address among them. */
+const run = new RegExp(`(?:${fourNumbers.source}|[0-9a-f:])+`, 'gi');
+/** Two or three parts of which the last stands for several bytes: 203.0.28953; and one integer. */
+const integer = /(?<![\w.])(?:0x[0-9a-f]{7,8}|0[0-7]{9,12}|\d{8,10})(?![\w.]|\.\d)/gi;
+/** A number of JSON, such as a time: `"timestamp": 1795262400`. */
+const jsonNumber = /"\s*:\s*$/;
+const fewParts = new RegExp(String.raw`(?<![\w.])${part}\.${part}(?:\.${part})?(?![\w.]*\w)`, 'gi');
+
+/**
+ * Text with every IP address in it masked. `strict`, for names of users: only what is an address and nothing else, so that
+ * two names do not become one: names may be numbers, or hold colons (arn:aws:sts::1234).
+ */
+export function withoutAddresses(text: string, { strict = false } = {}): string {
+  if (!hint.test(text)) return text;
+  const read = readEscapes(text);
+  const found: [start: number, end: number][] = [];
+  const add = (match: RegExpMatchArray, offset = 0, length = match[0].length) =>
+    found.push([match.index! + offset, match.index! + offset + length]);
+
+  for (const match of read.text.matchAll(dashed)) if (!strict || isFour(match[0].split('-'))) add(match);
+  for (const match of read.text.matchAll(run)) {
+    const [whole] = match;
+    const hasDots = whole.includes('.');
+    // IPv6 has eight groups, of which an IPv4 address ends two, or '::' for some of them.
+    const colons = whole.split(':').length - 1;
+    if (strict ? isIP(whole.replace(/^:(?!:)|(?<!:):$/g, '')) : whole.includes('::') || colons >= (hasDots ? 6 : 7))
+      add(match);
+    else if (hasDots && !strict)
+      for (const inner of whole.matchAll(fourNumbers)) add(match, inner.index, inner[0].length);
+  }
+  for (const match of read.text.matchAll(fourNumbers)) if (!strict || isFour(match[0].split('.'))) add(match);
+  for (const match of strict ? [] : read.text.matchAll(integer))
+    if (isWhole(match[0]) && !jsonNumber.test(read.text.slice(Math.max(0, match.index - 40), match.index))) add(match);
+  for (const match of strict ? [] : read.text.matchAll(fewParts))
+    if (/0x/i.test(match[0]) || isFew(match[0])) add(match);
+  if (found.length === 0) return text;
+
+  found.sort(([a], [b]) => a - b);
+  let masked = '';
+  let end = 0;
+  for (const [from, to] of found) {
+    if (to <= end) continue;
+    if (from >= end) masked += `${text.slice(end === 0 ? 0 : read.ends[end - 1], read.starts[from])}${mask}`;
+    end = to;
+  }
+  return masked + text.slice(read.ends[end - 1]);
+}
+
+const isFour = (parts: string[]) =>
+  parts.length === 4 && parts.every((part) => (/^0\d/.test(part) ? Number.parseInt(part, 8) : Number(part)) <= 255);
+
+const isIP = (text: string) => text.includes(':') && canonicalAddress(text) !== undefined;
+
+/** Is this one integer an address that hosts have? Smaller numbers are counts and ports. */
+const isWhole = (digits: string) => {
+  const value = /^0[0-7]+$/.test(digits) ? Number.parseInt(digits, 8) : Number(digits);
+  return value >= 2 ** 24 && value < 2 ** 32;
+};
+
+/** `203.28953`, `203.0.28953`: the last part stands for several bytes; versions and fractions have smaller or other ones. */
+function isFew(text: string): boolean {
+  const parts = text.split('.').map((digits) => (/^0\d/.test(digits) ? Number.parseInt(digits, 8) : Number(digits)));
+  const last = parts.pop() as number;
+  return parts.every((value) => value <= 255) && last > 65_535 && last < 256 ** (4 - parts.length) && parts[0] > 0;
+}
+
+interface Read {
+  text: string;
+  /** Where each character of it begins and ends in what was given. */
+  starts: number[];
+  ends: number[];
+}
+
+const escaped = /%[0-9a-f]{2}|\\+u[0-9a-f]{4}|\\+x[0-9a-f]{2}|&#x[0-9a-f]{1,6};?|&#\d{1,7};?/iy;
+
+/** The text as its escapes stand for it, also escapes of escapes: full width as ASCII, and what dots and colons look like. */
+function readEscapes(given: string): Read {
+  let read = pass(given, undefined);
+  // %2532 is an escaped escape. Each pass makes it shorter.
+  for (let again = 0; again < 4; again++) {
+    const next = pass(read.text, read);
+    if (next.text.length === read.text.length) return next;
+    read = next;
+  }
+  return read;
+}
+
+function pass(given: string, from: Read | undefined): Read {
+  const starts: number[] = [];
+  const ends: number[] = [];
+  let text = '';
+  const push = (plain: string, start: number, end: number) => {
+    for (let unit = 0; unit < plain.length; unit++) {
+      starts.push(from ? from.starts[start] : start);
+      ends.push(from ? from.ends[end - 1] : end);
+    }
+    text += plain;
+  };
+  for (let at = 0; at < given.length; ) {
+    escaped.lastIndex = at;
+    const code = given.charCodeAt(at);
+    const found = code === 37 || code === 92 || code === 38 ? escaped.exec(given)?.[0] : undefined;
+    if (found) {
+      const hex = /^%|[\\&#]*[ux]/i.test(found);
+      const value = Number.parseInt(found.replace(/^(?:%|\\+[ux]|&#x?)/i, '').replace(';', ''), hex ? 16 : 10);
+      push(value < 0x11_0000 ? plainOf(String.fromCodePoint(value)) : '?', at, at + found.length);
+      at += found.length;
+    } else {
+      const letter = code < 128 ? given[at] : String.fromCodePoint(given.codePointAt(at) as number);
+      push(plainOf(letter), at, at + letter.length);
+      at += letter.length;
+    }
+  }
+  return { text, starts, ends };
+}
+
+/** What hosts are read with: compatible forms are one (UTS 46), and ideographic full stops are dots. */
+function plainOf(letter: string): string {
+  if (letter < '\x80') return letter;
+  if (/[\u3002\uff0e\uff61\u2024\ufe52]/.test(letter)) return '.';
+  // Left out of host names as if they were not there.
+  if (/[\u00ad\u200b-\u200d\u2060\ufeff]/.test(letter)) return '';
+  const digit = digitOf(letter);
+  return digit ?? letter.normalize('NFKC');
+}
+
+/** Decimal digits of other scripts, as people type them. */
+function digitOf(letter: string): string | undefined {
+  if (!/^\p{Nd}$/u.test(letter)) return undefined;
+  const code = letter.codePointAt(0) as number;
+  // Digits of a script follow each other, from a zero on.
+  let zero = code;
+  while (code - zero < 9 && /^\p{Nd}$/u.test(String.fromCodePoint(zero - 1))) zero--;
+  return String(code - zero);
+}
