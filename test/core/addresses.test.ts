@@ -65,7 +65,7 @@ const around = fc.constantFrom(
   ['(', ')'],
 );
 
-function check(address: string, spell: (text: string) => string, [before, after]: string[]) {
+function check(address: string, spell: (text: string) => string, [before, after]: readonly [string, string]) {
   const text = `${before}${spell(address)}${after}`;
   const clean = withoutAddresses(text);
   assert.ok(clean.includes('[address]'), `${text} -> ${clean}`);

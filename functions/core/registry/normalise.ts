@@ -71,7 +71,7 @@ function unknownBody(body: unknown): string {
   if (!isObject(body)) return `body is ${kindOf(body)}, not a JSON object`;
   const names = Object.keys(body)
     .filter((name) => /^[\w-]{1,32}$/.test(name))
-    .map(withoutAddresses)
+    .map((name) => withoutAddresses(name))
     .slice(0, 8)
     .join(', ');
   return `not a notification of a known registry: its fields are ${names || 'none'}`;
