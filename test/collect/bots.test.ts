@@ -62,7 +62,13 @@ for (const [who, headers, accepted] of [
 test('a hit from a private address is counted, and its sender is told why nothing appears on the map', async () => {
   const from = (address: string) =>
     collectApp({
-      ...{ stream: { put: async () => {} }, token: async () => 'token', peer: () => address, trustedProxies: [] },
+      ...{
+        stream: { put: async () => {} },
+        hits: { put: async () => {} },
+        token: async () => 'token',
+        peer: () => address,
+        trustedProxies: [],
+      },
       ...{
         addressHeader: 'X-Forwarded-For',
         networks: { '10.1.0.0/16': { lat: 1, lon: 2, country: '', name: 'VPN' } },

@@ -22,7 +22,12 @@ test('a stream of hits that is full refuses hits, and no notification; and the o
   };
   const options = {
     ...{ token: async () => 'token', peer: () => '192.0.2.1', trustedProxies: [], clock: () => 0 },
-    ...{ newKey: () => 'key', report: (cause: unknown) => assert.fail(String(cause)) },
+    ...{
+      addressHeader: 'X-Forwarded-For',
+      networks: {},
+      newKey: () => 'key',
+      report: (cause: unknown) => assert.fail(String(cause)),
+    },
   };
   const post = (app: ReturnType<typeof collectApp>, path: string, body: unknown) =>
     app.request(path, {
