@@ -5,7 +5,7 @@
 // AUC, on MovieLens-100k (--public: on nothing else) or on a file of pairs instead of both. Each contestant has a process
 // of its own, reads the same matrix and is judged by the same code: ours as it is served (people folded in against the images'
 // factors; aucTrained by the fit's own people), rivals by their own factors. Ours includes lay-out and the start of its threads. A seed is a split and a start: the
-// first one is the warm-up, times are the median of the others. --large: 1 M x 50,000 x 20 M pairs, each fit in a new
+// first one is the warm-up, times are the median of the others. Then whole processes, start to lists of everybody. --large: 1 M x 50,000 x 20 M pairs, each fit in a new
 // process, with the most memory that it ever held. --ease: items of EASE against NumPy and SciPy, 0 leaves it out.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -124,6 +124,7 @@ try {
       };
     } else console.log('MovieLens-100k could not be fetched: no figures on a public set');
   }
+  if (!large && file === undefined && !flags.public) answer.whole = await wholeProcesses();
   if (!large && flags.ease !== '0') answer.ease = easeAgainst(python, communities(users, Number(flags.ease), pairs));
   console.log(JSON.stringify(answer));
 } finally {
@@ -189,6 +190,38 @@ async function compare(world: World, splitOf: (seed: number) => Split, timed: bo
   }
   for (const [rank, of] of results) print(rank, of);
   return results;
+}
+
+/**
+ * Whole processes, one after the other: from the start of Node or Python through reading the matrix and the fit to lists of ten for
+ * everybody, and the end. Wall seconds, by rank.
+ */
+async function wholeProcesses() {
+  const answer: Record<number, Record<string, number | null>> = {};
+  const { rows } = byChance(communities(users, items, pairs), 1);
+  const at = mkdtempSync(join(folder, 'whole-'));
+  write(at, rows);
+  await end();
+  for (const rank of ranks) {
+    writeFileSync(join(at, `start.${rank}.1.f32`), randomStart(items, rank, seeded(1)));
+    const seconds: Record<string, number> = {};
+    for (const by of ['ours', 'implicit', 'irspack'] as const) {
+      const began = performance.now();
+      const out = join(at, `${by}.${rank}`);
+      await contestant(by).fit({
+        ...{ rank, iterations, lambda, alpha, users, items, folder: at, out, seed: 1, solver: 'exact', top: true },
+      });
+      await end();
+      seconds[by] = (performance.now() - began) / 1000;
+    }
+    answer[rank] = {
+      ...Object.fromEntries(Object.entries(seconds).map(([by, value]) => [`${by}S`, round(value)])),
+      ratioImplicit: round(seconds.implicit / seconds.ours, 2),
+      ratioIrspack: round(seconds.irspack / seconds.ours, 2),
+    };
+    console.log(`whole processes, rank ${rank}: ${JSON.stringify(answer[rank])}`);
+  }
+  return answer;
 }
 
 /** Scores as the factors that a fit ended with have them. */
