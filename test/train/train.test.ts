@@ -282,6 +282,30 @@ test('what is saved for a person is what they are served', async () => {
   }
 });
 
+test("counts of zero, below zero, huge or not a number bend nobody's list", async () => {
+  const pairs = communities(60, 4, 12, 2);
+  const [zero, below, none, huge, endless] = [0, -3, Number.NaN, 1e300, Number.POSITIVE_INFINITY];
+  const odd = [zero, below, none].map((pulls, at) => ({ ...pairs[at], repository: `odd${at}`, pulls }));
+  for (const at of [0, 1]) {
+    const days = [huge, endless][at];
+    odd.push({ ...pairs[at], repository: `group0/image${at}`, pulls: days, days });
+  }
+  const given = new Map([...pairs, ...odd].map((pair) => [`${pair.user} ${pair.repository}`, pair]));
+  for (const name of ['als-seed', 'als', 'knn', 'ease', 'blend'] as const) {
+    const { train, saved, models } = world([...given.values()]);
+    const card = await train({ model: name });
+    assert.equal(card.refused, undefined, name);
+    const { model } = (await models.current())!;
+    assert.ok(!model.items.some((item) => item.startsWith('odd')), `${name} knows what was never pulled`);
+    assert.ok(saved.size > 50);
+    for (const { user, items } of saved.values())
+      for (const { repository, score } of items) {
+        assert.ok(Number.isFinite(score) && score > 0, `${name}: ${user} has ${repository} with ${score}`);
+        assert.ok(!given.has(`${user} ${repository}`), `${name}: ${user} has pulled ${repository}`);
+      }
+  }
+});
+
 test('factors past single precision are refused, with the mend', async () => {
   const { train, models } = world(communities(40, 4, 8, 1).map((pair) => ({ ...pair, pulls: 1e30 })));
   const card = await train({ als: { alpha: 1e38 }, model: 'als-seed' });
