@@ -12,16 +12,16 @@ import {
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
-import { openAlerts } from '#aws/alerts.ts';
-import { openCheckpoints } from '#aws/checkpoints.ts';
-import { openCredentials } from '#aws/credentials.ts';
-import { newestIndex, openEvents } from '#aws/events.ts';
-import { openObjects } from '#aws/objects.ts';
+import { alertRights, openAlerts } from '#aws/alerts.ts';
+import { checkpointRights, openCheckpoints } from '#aws/checkpoints.ts';
+import { credentialRights, openCredentials } from '#aws/credentials.ts';
+import { eventIndexRights, eventKeyRights, eventRights, newestIndex, openEvents } from '#aws/events.ts';
+import { bucketRights, objectRights, openObjects } from '#aws/objects.ts';
 import { openSearchCall } from '#aws/opensearch.ts';
 import { openLargeObjects, replyBytes } from '#aws/presign.ts';
-import { openRefusals } from '#aws/refusals.ts';
+import { openRefusals, refusalRights } from '#aws/refusals.ts';
 import { openSearch } from '#aws/search.ts';
-import { openStream } from '#aws/stream.ts';
+import { openStream, streamRights } from '#aws/stream.ts';
 import { alertContract } from '../contracts/alerts.ts';
 import { checkpointContract } from '../contracts/checkpoints.ts';
 import { claimContract } from '../contracts/claims.ts';
@@ -31,10 +31,17 @@ import { objectContract } from '../contracts/objects.ts';
 import { refusalContract } from '../contracts/refusals.ts';
 import { searchContract } from '../contracts/search.ts';
 import { streamContract } from '../contracts/stream.ts';
+import { onIndex, watchCalls } from './rights.ts';
 import { notInstalled, startMiniStack, startOpenSearch } from './servers.ts';
 
 if (notInstalled) test(`the stores on AWS' side (install the servers with ${notInstalled})`, { skip: true });
 else await contracts();
+
+/** Rights for what no contract can bring about. */
+const beyondContract = new Set([
+  // A put whose answer was lost asks whose the object is.
+  'objects.put needs no s3:GetObject',
+]);
 
 async function contracts() {
   const [ministack, opensearch] = await Promise.all([startMiniStack(), startOpenSearch()]);
@@ -49,6 +56,7 @@ async function contracts() {
   const s3 = new S3Client({ ...settings, forcePathStyle: true });
   const dynamo = new DynamoDBClient(settings);
   const client = DynamoDBDocumentClient.from(dynamo, { marshallOptions: { removeUndefinedValues: true } });
+  const watch = watchCalls(kinesis, s3, client);
   let count = 0;
   const fresh = () => `made-${++count}`;
 
@@ -77,7 +85,7 @@ async function contracts() {
     const stream = fresh();
     await kinesis.send(new CreateStreamCommand({ StreamName: stream, ShardCount: 2 }));
     return {
-      stream: openStream({ client: kinesis, stream }),
+      stream: watch.store('stream', openStream({ client: kinesis, stream }), { put: streamRights }),
       async read() {
         const { StreamDescription } = await kinesis.send(new DescribeStreamCommand({ StreamName: stream }));
         const records = [];
@@ -105,38 +113,50 @@ async function contracts() {
   });
 
   checkpointContract('DynamoDB checkpoints', async () =>
-    openCheckpoints({ client, table: await makeTable(['pk', 'sk']) }),
+    watch.store('checkpoints', openCheckpoints({ client, table: await makeTable(['pk', 'sk']) }), checkpointRights),
   );
 
   eventContract('DynamoDB events', async (clock) =>
-    openEvents({
-      client,
-      table: await makeTable(['pk', 'sk'], { name: newestIndex, keys: ['list', 'at'] }),
-      keyTable: await makeTable(['pk', 'sk']),
-      clock,
-    }),
+    watch.store(
+      'events',
+      openEvents({
+        client,
+        table: await makeTable(['pk', 'sk'], { name: newestIndex, keys: ['list', 'at'] }),
+        keyTable: await makeTable(['pk', 'sk']),
+        clock,
+      }),
+      ...[eventRights, onIndex(eventIndexRights), eventKeyRights],
+    ),
   );
 
   credentialContract('DynamoDB credentials', async (clock) =>
-    openCredentials({ client, table: await makeTable(['pk', 'sk']), clock }),
+    watch.store(
+      'credentials',
+      openCredentials({ client, table: await makeTable(['pk', 'sk']), clock }),
+      credentialRights,
+    ),
   );
 
   refusalContract('DynamoDB refusals', async (clock) =>
-    openRefusals({ client, table: await makeTable(['pk', 'sk']), clock }),
+    watch.store('refusals', openRefusals({ client, table: await makeTable(['pk', 'sk']), clock }), refusalRights),
   );
 
   claimContract('DynamoDB claims', async () =>
-    openAlerts({ client, table: await makeTable(['pk', 'sk']), clock: () => Date.now() }),
+    watch.store(
+      'alerts',
+      openAlerts({ client, table: await makeTable(['pk', 'sk']), clock: () => Date.now() }),
+      alertRights,
+    ),
   );
 
   alertContract('DynamoDB alerts', async (clock) =>
-    openAlerts({ client, table: await makeTable(['pk', 'sk']), clock }),
+    watch.store('alerts', openAlerts({ client, table: await makeTable(['pk', 'sk']), clock }), alertRights),
   );
 
   objectContract('S3 objects', async () => {
     const bucket = fresh();
     await s3.send(new CreateBucketCommand({ Bucket: bucket }));
-    return openObjects({ client: s3, bucket });
+    return watch.store('objects', openObjects({ client: s3, bucket }), objectRights, { list: bucketRights });
   });
 
   test('an object that no reply can hold has an address of its own, for GET and for HEAD, which needs no credentials', async () => {
@@ -156,6 +176,12 @@ async function contracts() {
       assert.equal(answer.headers.get('content-type'), 'application/json');
       assert.equal((await answer.text()).length, method === 'GET' ? replyBytes + 1 : 0);
     }
+  });
+
+  test('each method of an adapter has the rights that its calls need, and no other', () => {
+    assert.ok(watch.called().length >= 30, String(watch.called()));
+    const faults = watch.faults().filter((line) => !beyondContract.has(line));
+    assert.deepEqual(faults, []);
   });
 
   searchContract('OpenSearch', async () => {
