@@ -405,7 +405,7 @@ export const aws = {
     .meta({
       takes: '"onDemand" or an object such as { shards: 1 }',
       description:
-        'The stream of hits: a number of shards (1 MB or 1000 records a second and $11 a month each) or on demand ($29 and by use). What registries report has a shard of its own.',
+        'The stream of hits: a number of shards (1 MB or 1000 records a second and $11 a month each; one deployment at most doubles or halves it) or on demand ($29 and by use). What registries report has a shard of its own.',
     }),
   retentionHours: integer(24, 168).default(24).meta({ description: 'Hours that the stream keeps records.' }),
   batchWindow: integer(1, 60)
