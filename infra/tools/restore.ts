@@ -164,7 +164,7 @@ async function resourcesOf(StackName: string, client: CloudFormationClient): Pro
 
 /** The functions that write what is restored. */
 const paused = (found: Found) =>
-  found.filter(({ id, type }) => type === 'AWS::Lambda::Function' && /Process(Function|Export)/.test(id));
+  found.filter(({ id, type }) => type === 'AWS::Lambda::Function' && /Process(Function|Registry|Export)/.test(id));
 
 function one(found: Found, id: RegExp): string {
   const resource = found.find((one) => id.test(one.id) && /Table$|Bucket$/.test(one.type));

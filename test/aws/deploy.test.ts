@@ -163,14 +163,14 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
       .filter(({ ResourceType = '' }) => /Table|Bucket$|Stream|Secret$/.test(ResourceType))
       .map(({ LogicalResourceId, PhysicalResourceId }) => `${LogicalResourceId} ${PhysicalResourceId}`)
       .sort();
-  /** The versions that the aliases of collect, serve and tiles name. */
+  /** The versions that the aliases of collect (two), serve and tiles name. */
   const live = async () => {
     const lambda = new LambdaClient(client);
     const functions = (await resources()).filter(
       ({ ResourceType, LogicalResourceId = '' }) =>
-        ResourceType === 'AWS::Lambda::Function' && /CollectFunction|ServeFunction|ServeTiles/.test(LogicalResourceId),
+        ResourceType === 'AWS::Lambda::Function' && /Collect(Function|Registry)|ServeFunction|ServeTiles/.test(LogicalResourceId),
     );
-    assert.equal(functions.length, 3);
+    assert.equal(functions.length, 4);
     return Promise.all(
       functions.map(async ({ PhysicalResourceId }) => {
         const { FunctionVersion } = await lambda.send(

@@ -21,38 +21,47 @@ test('each function has a budget of size and keeps it', async () => {
   }
 });
 
+const logs = 'logs:CreateLogStream logs:PutLogEvents';
+const collects = {
+  RegistryStream: 'kinesis:PutRecords',
+  Stream: 'kinesis:PutRecords',
+  Token: 'secretsmanager:GetSecretValue',
+  Credentials: 'dynamodb:GetItem dynamodb:UpdateItem',
+};
+/** Of Lambda itself, which reads the stream in the function's name. */
+const reads =
+  'kinesis:DescribeStream kinesis:DescribeStreamConsumer kinesis:DescribeStreamSummary kinesis:GetRecords kinesis:GetShardIterator kinesis:ListShards kinesis:ListStreams kinesis:SubscribeToShard';
+const processes = {
+  Checkpoints: 'dynamodb:PutItem dynamodb:Query',
+  Events:
+    'dynamodb:BatchWriteItem dynamodb:ConditionCheckItem dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem',
+  'Events/index/*': 'dynamodb:Query',
+  Keys: 'dynamodb:BatchWriteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query',
+  Notices: 'dynamodb:BatchWriteItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem',
+  D: 's3:ListBucket',
+  'D/deltas/*': 's3:GetObject s3:PutObject',
+  Failures: 's3:ListBucket',
+  'Failures/*': 's3:PutObject',
+  Messages: 'sns:Publish',
+  'S/whalewatch-documents': 'es:ESHttpPut',
+  'S/whalewatch-documents/_bulk': 'es:ESHttpPost',
+  'S/whalewatch-documents/_delete_by_query': 'es:ESHttpPost',
+  'S/whalewatch-documents/_refresh': 'es:ESHttpPost',
+  'S/whalewatch-recommendations': 'es:ESHttpPut',
+  'S/whalewatch-recommendations/_delete_by_query': 'es:ESHttpPost',
+  'S/whalewatch-recommendations/_refresh': 'es:ESHttpPost',
+};
+
 /** The rights of each role: actions by what they are allowed on. `D` is the data bucket, `S` the search domain. */
 const expectedRights: Record<string, Record<string, string>> = {
-  CollectFunction: {
-    Logs: 'logs:CreateLogStream logs:PutLogEvents',
-    Stream: 'kinesis:PutRecords',
-    Token: 'secretsmanager:GetSecretValue',
-  },
-  ProcessFunction: {
-    Logs: 'logs:CreateLogStream logs:PutLogEvents',
-    Stream:
-      'kinesis:DescribeStream kinesis:DescribeStreamConsumer kinesis:DescribeStreamSummary kinesis:GetRecords kinesis:GetShardIterator kinesis:ListShards kinesis:ListStreams kinesis:SubscribeToShard',
-    Checkpoints: 'dynamodb:PutItem dynamodb:Query',
-    Events:
-      'dynamodb:BatchWriteItem dynamodb:ConditionCheckItem dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem',
-    'Events/index/*': 'dynamodb:Query',
-    Keys: 'dynamodb:BatchWriteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query',
-    Notices: 'dynamodb:BatchWriteItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem',
-    D: 's3:ListBucket',
-    'D/deltas/*': 's3:GetObject s3:PutObject',
-    Failures: 's3:ListBucket',
-    'Failures/*': 's3:PutObject',
-    Messages: 'sns:Publish',
-    'S/whalewatch-documents': 'es:ESHttpPut',
-    'S/whalewatch-documents/_bulk': 'es:ESHttpPost',
-    'S/whalewatch-documents/_delete_by_query': 'es:ESHttpPost',
-    'S/whalewatch-documents/_refresh': 'es:ESHttpPost',
-    'S/whalewatch-recommendations': 'es:ESHttpPut',
-    'S/whalewatch-recommendations/_delete_by_query': 'es:ESHttpPost',
-    'S/whalewatch-recommendations/_refresh': 'es:ESHttpPost',
-  },
+  CollectFunction: { Logs: logs, ...collects },
+  CollectRegistry: { RegistryLogs: logs, ...collects },
+  ProcessFunction: { Logs: logs, Stream: reads, ...processes },
+  ProcessRegistry: { RegistryLogs: logs, RegistryStream: reads, ...processes },
   ProcessExport: {
-    Logs: 'logs:CreateLogStream logs:PutLogEvents',
+    Logs: logs,
+    RegistryStream: 'kinesis:GetRecords kinesis:GetShardIterator kinesis:ListShards',
+    Notices: 'dynamodb:PutItem',
     Stream: 'kinesis:GetRecords kinesis:GetShardIterator kinesis:ListShards',
     Checkpoints: 'dynamodb:BatchWriteItem dynamodb:PutItem dynamodb:Query',
     D: 's3:ListBucket',
@@ -64,7 +73,7 @@ const expectedRights: Record<string, Record<string, string>> = {
     Undelivered: 'sqs:SendMessage',
   },
   TrainFunction: {
-    Logs: 'logs:CreateLogStream logs:PutLogEvents',
+    Logs: logs,
     D: 's3:ListBucket',
     'D/models/*': 's3:DeleteObject s3:GetObject s3:PutObject',
     'S/whalewatch-documents': 'es:ESHttpPut',
@@ -75,7 +84,7 @@ const expectedRights: Record<string, Record<string, string>> = {
     Undelivered: 'sqs:SendMessage',
   },
   ServeFunction: {
-    Logs: 'logs:CreateLogStream logs:PutLogEvents',
+    Logs: logs,
     Token: 'secretsmanager:GetSecretValue',
     Checkpoints: 'dynamodb:GetItem dynamodb:Query',
     Credentials:
@@ -100,7 +109,7 @@ const expectedRights: Record<string, Record<string, string>> = {
     'S/whalewatch-recommendations/_refresh': 'es:ESHttpPost',
     'S/whalewatch-recommendations/_search': 'es:ESHttpPost',
   },
-  ServeTiles: { Logs: 'logs:CreateLogStream logs:PutLogEvents', D: 's3:ListBucket', 'D/points/*': 's3:GetObject' },
+  ServeTiles: { Logs: logs, D: 's3:ListBucket', 'D/points/*': 's3:GetObject' },
 };
 
 /** `<WhalewatchStoresData1234ABCD.Arn>/state/*` as the table above says it. */
@@ -219,6 +228,8 @@ test('a thousand hits a second, twenty to a request, stay below $250 a month', (
   const { total, shards } = cost({ hits: 1000, perRequest: 20 });
   assert.ok(total < 250, String(total));
   assert.equal(shards, 1);
+  const many = cost({ hits: 1000, perRequest: 20, domains: 1e7, exportEvery: 300, collector: 'fargate' }).total;
+  assert.ok(many < 250, String(many));
   assert.ok(cost().total < 75, 'the floor');
 });
 
