@@ -168,7 +168,8 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
     const lambda = new LambdaClient(client);
     const functions = (await resources()).filter(
       ({ ResourceType, LogicalResourceId = '' }) =>
-        ResourceType === 'AWS::Lambda::Function' && /Collect(Function|Registry)|ServeFunction|ServeTiles/.test(LogicalResourceId),
+        ResourceType === 'AWS::Lambda::Function' &&
+        /Collect(Function|Registry)|ServeFunction|ServeTiles/.test(LogicalResourceId),
     );
     assert.equal(functions.length, 4);
     return Promise.all(
