@@ -1,6 +1,7 @@
-// What comes in, for the served document only: collect answers these calls, with guards of its own (functions/collect).
+// What comes in, for the served document only: collect responds to these calls, with guards of its own (functions/collect).
 import { type OpenAPIHono, z } from '@hono/zod-openapi';
 import { hitLimits } from '#core/hits/limits.ts';
+import { eventLimits } from '#core/registry/limits.ts';
 import { error, json } from './parameters.ts';
 
 const hit = z
@@ -28,7 +29,7 @@ const hit = z
 
 const refused = (description: string) => json(error, description);
 
-/** Adds the calls that collect answers to the document of an app. */
+/** Adds the calls that collect responds to, to the document of an app. */
 export function describeIncoming({ openAPIRegistry: registry }: OpenAPIHono): void {
   registry.registerComponent('securitySchemes', 'webhook', { type: 'http', scheme: 'bearer' });
   registry.registerPath({
@@ -38,7 +39,7 @@ export function describeIncoming({ openAPIRegistry: registry }: OpenAPIHono): vo
     security: [{ webhook: [] }],
     request: {
       body: {
-        description: "The registry's own envelope. What can't be understood is set aside, event by event.",
+        description: `The registry's own envelope. What can't be understood is quarantined, event by event: also an id of more than ${eventLimits.id} characters, a tag of more than ${eventLimits.tag}, a repository, digest or media type of more than ${eventLimits.name}.`,
         content: { 'application/json': { schema: z.looseObject({}) } },
       },
     },

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Role } from '#core/access.ts';
+import { hitLimits } from '#core/hits/limits.ts';
+import { eventLimits } from '#core/registry/limits.ts';
 import { type ServeOptions, serveApp } from '#serve/app.ts';
 import { accessAs } from '../support/access.ts';
 
@@ -26,7 +28,7 @@ async function described(everyone: Role) {
   const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ method, path, ...operation })),
   );
-  return { app, operations, schemes: document.components.securitySchemes };
+  return { app, document, operations, schemes: document.components.securitySchemes };
 }
 
 const withoutToken = ({ security = [] }: Operation) => security.some((each) => Object.keys(each).length === 0);
@@ -61,4 +63,10 @@ test('where everyone may call, the document says so', async () => {
   const local = await described('owner');
   for (const operation of local.operations)
     if (operation.security && operation['x-needs'] !== 'token') assert.ok(withoutToken(operation));
+});
+
+test('the limits that collect keeps are the ones the document names', async () => {
+  const text = JSON.stringify((await described('public')).document);
+  assert.ok(text.includes(`a tag of more than ${eventLimits.tag}, a repository`));
+  assert.ok(text.includes(`"maxLength":${hitLimits.action}`) && text.includes(`"maxLength":${hitLimits.id}`));
 });

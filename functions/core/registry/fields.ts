@@ -2,6 +2,7 @@
 import { withoutAddresses } from '../addresses.ts';
 import type { Action } from '../event.ts';
 import { contentHash } from './content-hash.ts';
+import { eventLimits } from './limits.ts';
 
 export type Fields = Record<string, unknown>;
 
@@ -54,7 +55,7 @@ export function optionalObject(from: Fields, name: string): Fields {
   return from[name] === undefined || from[name] === null ? {} : object(from, name);
 }
 
-export function text(from: Fields, name: string, longest = 4096): string {
+export function text(from: Fields, name: string, longest = eventLimits.text): string {
   const value = from[name];
   if (typeof value !== 'string') throw new Misread(`${name} is ${kindOf(value)}, not a string`);
   if (value === '') throw new Misread(`${name} is empty`);
@@ -86,9 +87,10 @@ export function timestamp(value: unknown, name: string): number {
 }
 
 /** As long as target.mediaType and target.digest may be. */
-export const isShort = (value: unknown): value is string => typeof value === 'string' && value.length <= 255;
+export const isShort = (value: unknown): value is string =>
+  typeof value === 'string' && value.length <= eventLimits.name;
 
-const longestName = 255;
+const longestName = eventLimits.name;
 
 /**
  * The name of an account, '' when there is none. A longer one is cut and ends in a hash of the whole, so that two that

@@ -1,6 +1,8 @@
 // JFrog Artifactory, events of the domain `docker`: https://jfrog.com/help/r/jfrog-platform-administration-documentation,
 // "Docker webhook payloads". No pulls, no time, no id. A repository is REPO_KEY/IMAGE, as it is pulled.
+
 import { accountName, type Fields, isObject, object, optionalObject, optionalText, quote, text } from '../fields.ts';
+import { eventLimits } from '../limits.ts';
 import { actionOf, contentId, type Dialect, manifestEvent, whole } from './dialect.ts';
 
 export const artifactory: Dialect = {
@@ -18,7 +20,7 @@ export const artifactory: Dialect = {
     const action = actionOf(types, type, `event_type ${quote(type)}`);
     if (!action) return [];
     const data = object(body, 'data');
-    const sha256 = optionalText(data, 'sha256', 64);
+    const sha256 = optionalText(data, 'sha256', eventLimits.word);
     const context = optionalObject(body, 'userContext');
     return [
       manifestEvent({
@@ -26,8 +28,10 @@ export const artifactory: Dialect = {
         id: contentId('artifactory', body, receivedAt),
         time: receivedAt,
         action,
-        repository: [optionalText(data, 'repo_key', 255), text(data, 'image_name', 255)].filter(Boolean).join('/'),
-        tag: optionalText(data, 'tag', 128),
+        repository: [optionalText(data, 'repo_key', eventLimits.name), text(data, 'image_name', eventLimits.name)]
+          .filter(Boolean)
+          .join('/'),
+        tag: optionalText(data, 'tag', eventLimits.tag),
         digest: sha256 && `sha256:${sha256}`,
         // `source` is jfrog/NAME.
         user: accountName(context, 'id') || accountName(body, 'source').replace(/^[^/]*\//, ''),

@@ -1,5 +1,6 @@
 // https://distribution.github.io/distribution/about/notifications/. GitLab's registry is a fork that adds actor.user_type
 // and the action `rename` (gitlab-org/container-registry notifications/event.go).
+
 import type { RegistryEvent } from '../../event.ts';
 import { addressOf } from '../address.ts';
 import {
@@ -17,6 +18,7 @@ import {
   text,
   timestamp,
 } from '../fields.ts';
+import { eventLimits } from '../limits.ts';
 import { isManifest, mostReferences } from '../media-types.ts';
 import type { Dialect } from './dialect.ts';
 
@@ -42,31 +44,35 @@ export function readDistribution(item: unknown): RegistryEvent[] {
   const request = optionalObject(item, 'request');
   const actor = optionalObject(item, 'actor');
   const source = optionalObject(item, 'source');
-  const mediaType = optionalText(target, 'mediaType', 255);
+  const mediaType = optionalText(target, 'mediaType', eventLimits.name);
   const kind = action === 'delete' ? 'other' : isManifestTarget(target, mediaType) ? 'manifest' : 'blob';
   const event: RegistryEvent = {
-    id: text(item, 'id', 256),
+    id: text(item, 'id', eventLimits.id),
     time: timestamp(item.timestamp, 'timestamp'),
     action,
     kind,
     method: optionalText(request, 'method', 16) ?? '',
-    repository: text(target, 'repository', 255),
+    repository: text(target, 'repository', eventLimits.name),
     user: accountName(actor, 'name'),
     // Clients write what they like here; a cut one still tells clients apart.
     userAgent: (optionalText(request, 'useragent', Number.POSITIVE_INFINITY) ?? '').slice(0, 512),
     address: addressOf(request.addr),
-    source: (optionalText(source, 'addr', 255) ?? optionalText(request, 'host', 255) ?? '').slice(0, 255),
+    source: (
+      optionalText(source, 'addr', eventLimits.name) ??
+      optionalText(request, 'host', eventLimits.name) ??
+      ''
+    ).slice(0, eventLimits.name),
   };
-  const tag = optionalText(target, 'tag', 128);
-  const digest = optionalText(target, 'digest', 255);
-  const userType = optionalText(actor, 'user_type', 64);
+  const tag = optionalText(target, 'tag', eventLimits.tag);
+  const digest = optionalText(target, 'digest', eventLimits.name);
+  const userType = optionalText(actor, 'user_type', eventLimits.word);
   if (tag) event.tag = tag;
   if (digest) event.digest = digest;
   if (mediaType) event.mediaType = mediaType;
   if (userType) event.userType = userType;
   if (kind === 'manifest') {
     Object.assign(event, referencesOf(target.references));
-    const subject = optionalText(optionalObject(target, 'subject'), 'digest', 255);
+    const subject = optionalText(optionalObject(target, 'subject'), 'digest', eventLimits.name);
     if (subject) event.subject = subject;
   }
   if (kind === 'blob' || action === 'mount') return [];
@@ -76,7 +82,7 @@ export function readDistribution(item: unknown): RegistryEvent[] {
 /** Without a media type, the URL says what was asked for; a blob never has a tag. */
 function isManifestTarget(target: Fields, mediaType?: string): boolean {
   if (mediaType) return isManifest(mediaType);
-  return /\/manifests\/[^/]*$/.test(optionalText(target, 'url', 4096) ?? '') || Boolean(target.tag);
+  return /\/manifests\/[^/]*$/.test(optionalText(target, 'url', eventLimits.text) ?? '') || Boolean(target.tag);
 }
 
 /**

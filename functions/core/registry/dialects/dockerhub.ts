@@ -1,5 +1,7 @@
 // Docker Hub: https://docs.docker.com/docker-hub/repos/manage/webhooks/. Pushes only, without a digest.
+
 import { accountName, type Fields, isObject, object, optionalText, text } from '../fields.ts';
+import { eventLimits } from '../limits.ts';
 import { contentId, type Dialect, manifestEvent, secondsOf, whole } from './dialect.ts';
 
 export const dockerHub: Dialect = {
@@ -9,8 +11,8 @@ export const dockerHub: Dialect = {
   read: (item, { receivedAt }) => {
     const body = item as Fields;
     const [push, repository] = [object(body, 'push_data'), object(body, 'repository')];
-    const name = text(repository, 'repo_name', 255);
-    const tag = optionalText(push, 'tag', 128);
+    const name = text(repository, 'repo_name', eventLimits.name);
+    const tag = optionalText(push, 'tag', eventLimits.tag);
     const user = accountName(push, 'pusher');
     const time = push.pushed_at === undefined ? receivedAt : secondsOf(push.pushed_at, 'pushed_at');
     // The rest of the body, stars and descriptions, may differ when it is sent again.

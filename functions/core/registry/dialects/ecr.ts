@@ -1,5 +1,6 @@
 // Amazon ECR through EventBridge: https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html (pushes and
 // deletes, by nobody) and CloudTrail's BatchGetImage (pulls: who, from where, by which client; not what came back).
+
 import type { RegistryEvent } from '../../event.ts';
 import { addressOf } from '../address.ts';
 import {
@@ -15,6 +16,7 @@ import {
   text,
   timestamp,
 } from '../fields.ts';
+import { eventLimits } from '../limits.ts';
 import { actionOf, type Dialect, manifestEvent, whole } from './dialect.ts';
 
 export const ecr: Dialect = {
@@ -36,21 +38,23 @@ export const ecr: Dialect = {
 };
 
 const sourceOf = (body: Fields) =>
-  [optionalText(body, 'account', 64), optionalText(body, 'region', 64)].filter(Boolean).join('.') || 'ecr';
+  [optionalText(body, 'account', eventLimits.word), optionalText(body, 'region', eventLimits.word)]
+    .filter(Boolean)
+    .join('.') || 'ecr';
 
 function readAction(body: Fields, detail: Fields): RegistryEvent[] {
-  if (text(detail, 'result', 64) !== 'SUCCESS') return [];
-  const type = text(detail, 'action-type', 64);
+  if (text(detail, 'result', eventLimits.word) !== 'SUCCESS') return [];
+  const type = text(detail, 'action-type', eventLimits.word);
   const action = actionOf({ PUSH: 'push', DELETE: 'delete' }, type, `action-type ${quote(type)}`)!;
   return [
     manifestEvent({
-      id: text(body, 'id', 256),
+      id: text(body, 'id', eventLimits.id),
       time: timestamp(body.time, 'time'),
       action,
-      repository: text(detail, 'repository-name', 255),
-      tag: optionalText(detail, 'image-tag', 128),
-      digest: optionalText(detail, 'image-digest', 255),
-      mediaType: optionalText(detail, 'manifest-media-type', 255),
+      repository: text(detail, 'repository-name', eventLimits.name),
+      tag: optionalText(detail, 'image-tag', eventLimits.tag),
+      digest: optionalText(detail, 'image-digest', eventLimits.name),
+      mediaType: optionalText(detail, 'manifest-media-type', eventLimits.name),
       source: sourceOf(body),
     }),
   ];
@@ -61,22 +65,22 @@ const mostImages = 100;
 
 function readCall(body: Fields, detail: Fields): RegistryEvent[] {
   // PutImage and BatchDeleteImage are told as image actions, too. A refused call pulls nothing.
-  if (text(detail, 'eventName', 128) !== 'BatchGetImage' || detail.errorCode !== undefined) return [];
+  if (text(detail, 'eventName', eventLimits.tag) !== 'BatchGetImage' || detail.errorCode !== undefined) return [];
   const request = object(detail, 'requestParameters');
   const images = request.imageIds;
   if (!Array.isArray(images) || images.length > mostImages)
     throw new Misread(`requestParameters.imageIds is ${Array.isArray(images) ? 'too long' : kindOf(images)}`);
   const identity = optionalObject(detail, 'userIdentity');
-  const id = optionalText(detail, 'eventID', 256) ?? text(body, 'id', 256);
+  const id = optionalText(detail, 'eventID', eventLimits.id) ?? text(body, 'id', eventLimits.id);
   return images.map((image, index) => {
     if (!isObject(image)) throw new Misread(`imageIds[${index}] is ${kindOf(image)}, not an object`);
     return manifestEvent({
       id: index === 0 ? id : `${id}:${index}`,
       time: timestamp(detail.eventTime ?? body.time, 'eventTime'),
       action: 'pull',
-      repository: text(request, 'repositoryName', 255),
-      tag: optionalText(image, 'imageTag', 128),
-      digest: optionalText(image, 'imageDigest', 255),
+      repository: text(request, 'repositoryName', eventLimits.name),
+      tag: optionalText(image, 'imageTag', eventLimits.tag),
+      digest: optionalText(image, 'imageDigest', eventLimits.name),
       user: accountName(identity, 'arn') || accountName(identity, 'invokedBy'),
       userAgent: optionalText(detail, 'userAgent', Number.POSITIVE_INFINITY)?.slice(0, 512),
       // A service's name stands here when a service calls.

@@ -1,5 +1,6 @@
 // Gitea (https://docs.gitea.com/usage/webhooks, modules/structs/hook.go, PackagePayload) and Forgejo: packages created and
 // deleted, of every type. `version` is a tag or a digest.
+
 import {
   accountName,
   type Fields,
@@ -11,6 +12,7 @@ import {
   text,
   timestamp,
 } from '../fields.ts';
+import { eventLimits } from '../limits.ts';
 import { actionOf, contentId, type Dialect, manifestEvent, referenceOf, whole } from './dialect.ts';
 
 export const gitea: Dialect = {
@@ -20,7 +22,7 @@ export const gitea: Dialect = {
   read: (item, { receivedAt }) => {
     const body = item as Fields;
     const found = object(body, 'package');
-    if (text(found, 'type', 64) !== 'container') return [];
+    if (text(found, 'type', eventLimits.word) !== 'container') return [];
     const type = text(body, 'action');
     const action = actionOf({ created: 'push', deleted: 'delete' }, type, `action ${quote(type)}`)!;
     const created = found.created_at;
@@ -30,8 +32,8 @@ export const gitea: Dialect = {
         // `created_at` of what is deleted is when it was made.
         time: action === 'delete' || created === undefined ? receivedAt : timestamp(created, 'package.created_at'),
         action,
-        repository: `${text(object(found, 'owner'), 'login', 255)}/${text(found, 'name', 255)}`,
-        ...referenceOf(optionalText(found, 'version', 255)),
+        repository: `${text(object(found, 'owner'), 'login', eventLimits.name)}/${text(found, 'name', eventLimits.name)}`,
+        ...referenceOf(optionalText(found, 'version', eventLimits.name)),
         user: accountName(optionalObject(body, 'sender'), 'login'),
         source: /^https?:\/\/([^/]+)/.exec(optionalText(found, 'html_url', 2048) ?? '')?.[1] ?? '',
       }),

@@ -1,5 +1,6 @@
 // GitHub Packages: https://docs.github.com/webhooks/webhook-events-and-payloads, `registry_package` and the older `package`.
 // Versions published and updated; no event for a download. A `ping` has `zen` and `hook`.
+
 import {
   accountName,
   type Fields,
@@ -11,6 +12,7 @@ import {
   text,
   timestamp,
 } from '../fields.ts';
+import { eventLimits } from '../limits.ts';
 import { actionOf, contentId, type Dialect, manifestEvent, whole } from './dialect.ts';
 
 export const github: Dialect = {
@@ -27,14 +29,16 @@ export const github: Dialect = {
     const action = actionOf({ published: 'push', updated: 'push' }, type, `action ${quote(type)}`)!;
     const found = object(body, isObject(body.registry_package) ? 'registry_package' : 'package');
     // npm, Maven and the others come the same way; `docker` is the registry before ghcr.io.
-    if (!/^(container|docker)$/i.test(text(found, 'package_type', 64))) return [];
+    if (!/^(container|docker)$/i.test(text(found, 'package_type', eventLimits.word))) return [];
     const version = object(found, 'package_version');
     const container = optionalObject(version, 'container_metadata');
     const [tag, manifest] = [optionalObject(container, 'tag'), optionalObject(container, 'manifest')];
-    const owner = optionalText(found, 'namespace', 255) ?? optionalText(optionalObject(found, 'owner'), 'login', 255);
-    const name = text(found, 'name', 255);
+    const owner =
+      optionalText(found, 'namespace', eventLimits.name) ??
+      optionalText(optionalObject(found, 'owner'), 'login', eventLimits.name);
+    const name = text(found, 'name', eventLimits.name);
     const time = version.updated_at ?? version.created_at ?? found.updated_at;
-    const named = optionalText(version, 'version', 255);
+    const named = optionalText(version, 'version', eventLimits.name);
     return [
       manifestEvent({
         // The same body when it is delivered again.
@@ -42,12 +46,12 @@ export const github: Dialect = {
         time: time === undefined || time === null ? receivedAt : timestamp(time, 'package_version.updated_at'),
         action,
         repository: owner ? `${owner}/${name}` : name,
-        tag: optionalText(tag, 'name', 128),
+        tag: optionalText(tag, 'name', eventLimits.tag),
         digest:
-          optionalText(manifest, 'digest', 255) ??
-          optionalText(tag, 'digest', 255) ??
+          optionalText(manifest, 'digest', eventLimits.name) ??
+          optionalText(tag, 'digest', eventLimits.name) ??
           (named?.includes(':') ? named : undefined),
-        mediaType: optionalText(manifest, 'media_type', 255),
+        mediaType: optionalText(manifest, 'media_type', eventLimits.name),
         user: accountName(optionalObject(body, 'sender'), 'login'),
         source: (optionalText(version, 'package_url', 2048) ?? '').split('/', 1)[0] || 'github',
       }),

@@ -1,6 +1,7 @@
 // Harbor's webhooks, Default and CloudEvents:
 // https://goharbor.io/docs/main/working-with-projects/project-configuration/configure-webhooks/, and those of 1.x:
 // goharbor/harbor v1.10 src/pkg/notification/model/const.go. A pull is a GET of a manifest; HEADs are not reported.
+
 import type { Action, RegistryEvent } from '../../event.ts';
 import {
   accountName,
@@ -14,6 +15,7 @@ import {
   text,
   timestamp,
 } from '../fields.ts';
+import { eventLimits } from '../limits.ts';
 import { actionOf, contentId, type Dialect, manifestEvent, referenceOf, secondsOf, whole } from './dialect.ts';
 
 export const harborCloudEvents: Dialect = {
@@ -27,7 +29,7 @@ export const harborCloudEvents: Dialect = {
     if (/^harbor\.(chart|scan|quota|replication|tag_retention)\./.test(type)) return [];
     const action = actionOf(cloudEventsTypes, type, `type ${quote(type)}`)!;
     return readHarbor(action, body, object(body, 'data'), {
-      id: text(body, 'id', 256),
+      id: text(body, 'id', eventLimits.id),
       time: body.time === undefined ? receivedAt : timestamp(body.time, 'time'),
     });
   },
@@ -76,15 +78,15 @@ function readHarbor(action: Action, body: Fields, data: Fields, { id, time }: { 
   if (!Array.isArray(resources) || resources.length === 0) throw new Misread('resources is not a list of artifacts');
   if (resources.length > mostResources)
     throw new Misread(`resources has ${resources.length} artifacts, more than ${mostResources}`);
-  const repository = text(object(data, 'repository'), 'repo_full_name', 255);
+  const repository = text(object(data, 'repository'), 'repo_full_name', eventLimits.name);
   return resources.map((resource: unknown, index): RegistryEvent => {
     if (!isObject(resource)) throw new Misread(`resources[${index}] is ${kindOf(resource)}, not an object`);
     return manifestEvent({
       ...{ id: index === 0 ? id : `${id}:${index}`, time, action, repository, user: accountName(body, 'operator') },
       source: (optionalText(resource, 'resource_url', 2048) ?? '').split('/', 1)[0],
       // Docker asks by digest after a HEAD that Harbor does not report: the tag of such a pull is its digest.
-      ...referenceOf(optionalText(resource, 'tag', 255)),
-      digest: optionalText(resource, 'digest', 255),
+      ...referenceOf(optionalText(resource, 'tag', eventLimits.name)),
+      digest: optionalText(resource, 'digest', eventLimits.name),
     });
   });
 }

@@ -1,6 +1,8 @@
 // Quay: https://docs.redhat.com/documentation/red_hat_quay, "Repository notifications". A push names the repository and its
 // tags: no user, time, digest or id. Builds, scans, mirrors and expiry have the same fields without `updated_tags`.
+
 import { type Fields, isObject, isShort, kindOf, Misread, text } from '../fields.ts';
+import { eventLimits } from '../limits.ts';
 import { contentId, type Dialect, manifestEvent, whole } from './dialect.ts';
 
 export const quay: Dialect = {
@@ -15,7 +17,7 @@ export const quay: Dialect = {
     const names = Array.isArray(tags) ? tags : isObject(tags) ? Object.keys(tags) : undefined;
     if (!names?.every(isShort)) throw new Misread(`updated_tags is ${names ? 'not a list of tags' : kindOf(tags)}`);
     if (names.length > mostTags) throw new Misread(`updated_tags has ${names.length} tags, more than ${mostTags}`);
-    const repository = text(body, 'repository', 255);
+    const repository = text(body, 'repository', eventLimits.name);
     const source = text(body, 'docker_url').split('/', 1)[0];
     // The next push of a tag looks the same: its moment tells them apart. One that Quay sends again counts again.
     const id = contentId('quay', body, receivedAt);

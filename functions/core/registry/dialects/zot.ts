@@ -1,4 +1,5 @@
 // zot's events extension, CloudEvents: project-zot/zot pkg/extensions/events. No pulls. An update has the whole manifest.
+
 import type { RegistryEvent } from '../../event.ts';
 import { addressOf } from '../address.ts';
 import {
@@ -14,6 +15,7 @@ import {
   text,
   timestamp,
 } from '../fields.ts';
+import { eventLimits } from '../limits.ts';
 import { actionOf, type Dialect, manifestEvent, referenceOf, whole } from './dialect.ts';
 import { referencesOf } from './distribution.ts';
 
@@ -31,19 +33,19 @@ export const zot: Dialect = {
     const request = optionalObject(data, 'request');
     return [
       manifestEvent({
-        id: text(body, 'id', 256),
+        id: text(body, 'id', eventLimits.id),
         time: body.time === undefined ? receivedAt : timestamp(body.time, 'time'),
         action,
         method: optionalText(request, 'method', 16),
-        repository: text(data, 'name', 255),
-        ...referenceOf(optionalText(data, 'reference', 255)),
-        digest: optionalText(data, 'digest', 255),
-        mediaType: optionalText(data, 'mediaType', 255),
+        repository: text(data, 'name', eventLimits.name),
+        ...referenceOf(optionalText(data, 'reference', eventLimits.name)),
+        digest: optionalText(data, 'digest', eventLimits.name),
+        mediaType: optionalText(data, 'mediaType', eventLimits.name),
         ...references(data.manifest),
         user: accountName(optionalObject(data, 'actor'), 'name'),
         userAgent: optionalText(request, 'useragent', Number.POSITIVE_INFINITY)?.slice(0, 512),
         address: addressOf(request.addr),
-        source: optionalText(body, 'source', 255),
+        source: optionalText(body, 'source', eventLimits.name),
       }),
     ];
   },
