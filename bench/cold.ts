@@ -12,7 +12,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { buildPyramid } from '#core/map/cluster.ts';
 import { encodePyramid } from '#core/map/snapshot.ts';
-import { bundle, bundleFolder, type FunctionName } from '../infra/tools/bundle.ts';
+import { bundleFolder, type FunctionName } from '../infra/bundles.ts';
+import { bundle } from '../infra/tools/bundle.ts';
 import { skewedPoints } from './worlds/points.ts';
 
 const STARTS = 15;

@@ -12,7 +12,8 @@ import { promisify } from 'node:util';
 import { buildPyramid } from '#core/map/cluster.ts';
 import { latToY, lonToX, SIZE } from '#core/map/mercator.ts';
 import { encodePyramid } from '#core/map/snapshot.ts';
-import { bundle, bundleFolder } from '../infra/tools/bundle.ts';
+import { bundleFolder } from '../infra/bundles.ts';
+import { bundle } from '../infra/tools/bundle.ts';
 import { skewedPoints } from './worlds/points.ts';
 
 const at = process.argv.indexOf('--domains');

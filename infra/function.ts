@@ -1,6 +1,4 @@
 // The house defaults of a function: one bundle, arm64, its own log group, and no right but those given one by one.
-import { execFileSync } from 'node:child_process';
-import { join } from 'node:path';
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { Effect, PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import {
@@ -14,8 +12,8 @@ import {
 } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
+import { bundleFolder, bundles, type FunctionName } from './bundles.ts';
 import { explain, wildcard } from './explain.ts';
-import { bundleFolder, type FunctionName } from './tools/bundle.ts';
 
 export interface StageFunctionProps<Variables extends Record<string, string>> {
   /** Which of the bundles. */
@@ -33,17 +31,6 @@ export interface StageFunctionProps<Variables extends Record<string, string>> {
   /** Concurrency that is kept for it, and that it never exceeds. */
   reserved?: number;
   layers?: ILayerVersion[];
-}
-
-let bundled = false;
-
-/** Builds the bundles once a run of CDK; esbuild's plugins want a promise, so in a process of its own. */
-export function bundles(): void {
-  if (!bundled)
-    execFileSync(process.execPath, [join(import.meta.dirname, 'tools/bundle.ts')], {
-      stdio: ['ignore', 'ignore', 'inherit'],
-    });
-  bundled = true;
 }
 
 export class StageFunction<Variables extends Record<string, string>> extends LambdaFunction {

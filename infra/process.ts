@@ -28,7 +28,7 @@ import { eventIndexRights, eventKeyRights, eventRights } from '#aws/events.ts';
 import { lagRights, streamLagRights } from '#aws/lag.ts';
 import { bucketRights, objectRights } from '#aws/objects.ts';
 import { topicRights } from '#aws/sns.ts';
-import { tablePath } from '#geo/keep.ts';
+import { packedTable, tablePath } from '#geo/keep.ts';
 import { IpTable } from '#geo/table.ts';
 import type { ExportVariables, Variables } from '#process/env.ts';
 import { registryShards } from '#process/handler.ts';
@@ -303,13 +303,15 @@ export function ipTable(file = tablePath()): { folder: string; file: string; bui
     mkdirSync(dirname(file), { recursive: true });
     execFileSync(process.execPath, [build, file], { stdio: ['ignore', 'ignore', 'inherit'] });
   }
+  const read = () => new IpTable(readFileSync(file)).meta.builtAt;
+  if (file === packedTable) return { folder: dirname(file), file: basename(file), builtAt: read() };
   const folder = join(import.meta.dirname, '../build/layer-geo');
   const copy = join(folder, basename(file));
   if (!existsSync(copy) || statSync(copy).mtimeMs < statSync(file).mtimeMs) {
     mkdirSync(folder, { recursive: true });
     copyFileSync(file, copy);
   }
-  return { folder, file: basename(file), builtAt: new IpTable(readFileSync(file)).meta.builtAt };
+  return { folder, file: basename(file), builtAt: read() };
 }
 
 /** A schedule's role may call every version of its function: CDK's own grant. */

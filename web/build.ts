@@ -94,6 +94,8 @@ type Size = ReturnType<typeof sizes>[number];
 
 /** Builds the pages unless they are there already; returns their folder. */
 export async function buildPages(on: { begin?: () => void; end?: (sizes: Size[]) => void } = {}): Promise<string> {
+  // The installed package holds the pages, and nothing to build them of.
+  if (!existsSync(join(web, 'vite.config.ts'))) return outDir;
   const now = hashOf('web', 'package-lock.json');
   if (isBuilt(now)) return outDir;
   await alone(outDir, async () => {

@@ -3,19 +3,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import { basename, dirname, join } from 'node:path';
 import { build as esbuild, type Plugin } from 'esbuild';
 import { alone, hashOf } from '../../web/build.ts';
-
-export const entries = {
-  collect: 'functions/collect/lambda.ts',
-  'collect-server': 'functions/collect/server.ts',
-  process: 'functions/process/lambda.ts',
-  export: 'functions/process/export-lambda.ts',
-  train: 'functions/train/lambda.ts',
-  'train-spark': 'functions/train/spark/lambda.ts',
-  'train-task': 'functions/train/task.ts',
-  serve: 'functions/serve/lambda.ts',
-  tiles: 'functions/serve/tiles-lambda.ts',
-};
-export type FunctionName = keyof typeof entries;
+import { bundleFolder, entries, type FunctionName } from '../bundles.ts';
 
 /** Tasks on Fargate fetch one file, and start seldom. */
 const oneFile = new Set(['collect-server', 'train-task']);
@@ -34,7 +22,6 @@ export const budgetKilobytes: Record<FunctionName, number> = {
 };
 
 const root = join(import.meta.dirname, '../..');
-export const bundleFolder = (name: string) => join(root, 'build/functions', name);
 
 /** zod's messages in 50 languages are a quarter of a megabyte; ours are English. */
 const english: Plugin = {
@@ -73,7 +60,7 @@ export async function bundle(): Promise<Record<FunctionName, number>> {
   const folder = join(root, 'build/functions');
   const stamp = `${folder}.json`;
   return alone(folder, async () => {
-    const inputs = hashOf('functions', 'layers', 'infra/tools/bundle.ts', 'package-lock.json');
+    const inputs = hashOf('functions', 'layers', 'infra/bundles.ts', 'infra/tools/bundle.ts', 'package-lock.json');
     const built = existsSync(folder) && existsSync(stamp) ? JSON.parse(readFileSync(stamp, 'utf8')) : {};
     if (built.inputs === inputs) return built.bytes;
     const bytes = await build();

@@ -364,7 +364,10 @@ const help = `usage: npm run cost -- [--hits 1000] [--per-request 20] [--domains
 
 Dollars a month of such a load. --tables prints the tables of docs/cost.md.`;
 
-if (import.meta.main) {
+if (import.meta.main) main();
+
+/** Reads the arguments and prints. */
+export function main(): void {
   try {
     print();
   } catch (cause) {

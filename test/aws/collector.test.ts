@@ -11,7 +11,8 @@ import {
   ListShardsCommand,
 } from '@aws-sdk/client-kinesis';
 import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { bundle, bundleFolder } from '../../infra/tools/bundle.ts';
+import { bundleFolder } from '../../infra/bundles.ts';
+import { bundle } from '../../infra/tools/bundle.ts';
 import { awsEnvironment, notInstalled, startMiniStack } from './servers.ts';
 
 const skip = notInstalled && `install the servers with ${notInstalled}`;
