@@ -11,6 +11,8 @@ const commands: Record<string, { does: string; run(): unknown }> = {
   tune: { does: 'Compares the candidates of training.', run: () => import('./local/commands/tune.ts') },
   pairs: { does: 'Writes what training reads and made.', run: () => import('./local/commands/pairs.ts') },
   token: { does: 'Makes an API token with a role.', run: () => import('./local/commands/token.ts') },
+  backup: { does: 'Copies the data folder while the server works.', run: () => import('./local/commands/backup.ts') },
+  restore: { does: 'Makes a data folder of a backup.', run: () => import('./local/commands/restore.ts') },
   verify: { does: 'Tests a running server from outside.', run: async () => (await import('./tools/verify.ts')).main() },
   cost: { does: 'Reckons what AWS would cost.', run: async () => (await import('./tools/cost.ts')).main() },
 };

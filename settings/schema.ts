@@ -86,6 +86,8 @@ const taskSize = {
   memory: integer(512, 122_880),
 };
 
+const weekdays = ['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday'] as const;
+
 const certificateArn = (takes: string, region: string) => text(takes, new RegExp(`^arn:aws[\\w-]*:acm:${region}:`));
 
 const headerName = () => text('the name of a header', /^[A-Za-z0-9-]+$/);
@@ -560,6 +562,15 @@ export const local = {
     placeholder: 'URL',
     description: 'Keep search documents in this OpenSearch instead of the data folder.',
   }),
+  log: oneOf('text', 'json').default('text').meta({
+    placeholder: 'text|json',
+    description:
+      'How the log is written: for people, or a JSON object a line with level, time and request id, and a line for each request.',
+  }),
+  openMetrics: trueOrFalse().default(false).meta({
+    description:
+      "Whether GET /metrics asks for no role: for a Prometheus where nobody else reaches the port. If not, it asks for the owner's.",
+  }),
   demo: trueOrFalse().default(false).meta({ description: 'Feed the system with marked, seeded demo traffic.' }),
   token: text('a text').optional().meta({
     secret: true,
@@ -572,6 +583,40 @@ export const local = {
   notifySecret: text('a text')
     .optional()
     .meta({ secret: true, description: 'The shared secret that alerts are signed with.' }),
+  slackUrl: httpUrl().optional().meta({
+    secret: true,
+    description:
+      'An incoming webhook of Slack or Mattermost for alerts, or of Discord with /slack at its end. Who has the URL may post.',
+  }),
+  mailServer: text('smtp://USER:PASSWORD@HOST:587 or smtps://…', /^smtps?:\/\/\S+$/)
+    .optional()
+    .meta({
+      secret: true,
+      description: 'The mail server for alerts, with its user and password where it wants them.',
+    }),
+  mailTo: listOf(text('an e-mail address', /^[^@\s<>,]+@[^@\s<>,]+$/), "['team@example.com']")
+    .default([])
+    .meta({
+      placeholder: 'ADDRESS,…',
+      description: 'Who gets alerts by mail; needs mailServer.',
+    }),
+  mailFrom: text('an e-mail address', /^[^@\s<>,]+@[^@\s<>,]+$/)
+    .optional()
+    .meta({
+      placeholder: 'ADDRESS',
+      description: 'The sender of mails. Default: the first of mailTo.',
+    }),
+  alertsPerHour: integer(1, 1000).default(20).meta({
+    placeholder: 'NUMBER',
+    description: 'Alerts of one rule that are sent within an hour; the rest comes as one digest.',
+  }),
+  reportDay: oneOf(...weekdays)
+    .optional()
+    .meta({
+      placeholder: 'WEEKDAY',
+      description:
+        'The day on which, from 08:00 UTC, the weekly report goes where alerts go. Without it there is none.',
+    }),
 };
 
 /** How flags and variables are read whose unit is not the setting's. */
@@ -596,6 +641,8 @@ export const schema = z.strictObject({ ...shared, ...aws, ...local }).check(({ v
   const wrong = wrongIn(issues);
   if (value.notifyUrl && !value.notifySecret)
     wrong(['notifySecret'], undefined, 'must be given with notifyUrl: alerts are signed with it');
+  if (issues.length === 0 && value.mailTo.length > 0 !== (value.mailServer !== undefined))
+    wrong([value.mailServer ? 'mailTo' : 'mailServer'], undefined, 'must be given: mails need mailServer and mailTo');
 });
 
 /** What AWS asks for beyond the range of a setting. */

@@ -6,7 +6,8 @@ export function report(cause: unknown): void {
   console.error(JSON.stringify({ level: 'error', ...describe(cause) }));
 }
 
-function describe(cause: unknown): Record<string, unknown> {
+/** A failure as a log line has it. */
+export function describe(cause: unknown): Record<string, unknown> {
   if (!(cause instanceof Error)) return { message: withoutAddresses(String(cause)) };
   return {
     name: cause.name,

@@ -21,7 +21,8 @@ export interface Alert {
   /** Milliseconds since the epoch. */
   time: number;
   rule: string;
-  when: Rule['when'] | 'limit';
+  /** What the rule looks at; a limit that was reached; a digest of a storm, or the weekly report. */
+  when: Rule['when'] | 'limit' | 'digest' | 'report';
   text: string;
   /** What the text is made of; `user` names a person. */
   data: {
@@ -32,6 +33,7 @@ export interface Alert {
     domain?: string;
     country?: string;
     hits?: number;
+    alerts?: number;
   };
 }
 

@@ -36,6 +36,9 @@ const rows: Record<string, Needs> = {
   'GET /v1/alerts': 'team',
   'GET /v1/registries': 'user',
 
+  'GET /v1/health/live': 'anyone',
+  'GET /v1/health/ready': 'anyone',
+  'GET /metrics': 'owner',
   'GET /v1/health': 'owner',
   'GET /v1/quarantine': 'owner',
   'POST /v1/model/rollback': 'owner',

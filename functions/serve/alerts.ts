@@ -15,7 +15,7 @@ export const route = createRoute({
           id: z.string(),
           time: z.iso.datetime(),
           rule: z.string(),
-          when: z.enum(['pushed', 'first-pull', 'new-country', 'hits-per-minute', 'limit']),
+          when: z.enum(['pushed', 'first-pull', 'new-country', 'hits-per-minute', 'limit', 'digest', 'report']),
           text: z.string(),
           data: z.record(z.string(), z.union([z.string(), z.number()])),
         }),

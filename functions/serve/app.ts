@@ -40,6 +40,8 @@ export interface ServeOptions extends HealthOptions {
   keepDays: number;
   /** Where a document that no reply can hold is had (hits.ts). */
   elsewhere?: HitOptions['elsewhere'];
+  /** What a Prometheus reads; left out where the platform counts. */
+  metrics?: () => Promise<{ type: string; text: string }>;
   report: (cause: unknown) => void;
 }
 
@@ -75,6 +77,12 @@ export function serveApp(options: ServeOptions): OpenAPIHono {
   app.route('/', alertRoutes(options.alerts));
   app.route('/', credentialRoutes({ ...options.access, clock }));
   app.route('/', sessionRoutes({ ...options.access, clock, report }));
+  const { metrics } = options;
+  if (metrics)
+    app.get('/metrics', async (c) => {
+      const { type, text } = await metrics();
+      return c.body(text, 200, { 'Content-Type': type, 'Cache-Control': 'no-store' });
+    });
   describeIncoming(app);
   describeTokens(app, cookieName(options.access.publicUrl, 'whalewatch'));
   app.get('/v1/openapi.json', (c) => c.json(openApiDocument(app, options.access)));

@@ -11,6 +11,7 @@ import {
   refusalReasons,
   type SearchStore,
 } from '#core/stores.ts';
+import { ApiError } from '#http/errors.ts';
 import { failures, iso, json, limit, pageOf, router } from './parameters.ts';
 import { registryShown } from './registries.ts';
 import { renewed } from './renewed.ts';
@@ -42,6 +43,8 @@ export interface HealthOptions {
   refusals?: Pick<RefusalStore, 'list'>;
   /** Seconds of lag or of unfolded commits from which the answer is 503. */
   unhealthyAfterSeconds: number;
+  /** Rejects while collect could not take an event. Left out: whenever the stores are read. */
+  ready?: () => Promise<void>;
   clock: () => number;
   report: (cause: unknown) => void;
 }
@@ -93,6 +96,25 @@ export const health = createRoute({
   },
 });
 
+const state = (name: string, says: string) => z.object({ status: z.literal(says) }).openapi(name);
+
+export const live = createRoute({
+  method: 'get',
+  path: '/v1/health/live',
+  summary: 'Whether the process runs; if not, start it again',
+  responses: { 200: json(state('Live', 'ok'), 'It runs') },
+});
+
+export const ready = createRoute({
+  method: 'get',
+  path: '/v1/health/ready',
+  summary: 'Whether events can be taken and stores are read; records that wait are no reason to say no',
+  responses: {
+    200: json(state('Ready', 'ok'), 'Send'),
+    503: json(z.object({ error: z.object({ code: z.string(), message: z.string() }) }), 'Do not send'),
+  },
+});
+
 export const quarantine = createRoute({
   method: 'get',
   path: '/v1/quarantine',
@@ -132,9 +154,28 @@ export function healthRoutes(options: HealthOptions): OpenAPIHono {
     report(cause);
     return [];
   };
+  // Asked by anyone, as often as they like: the stores are asked once a second.
+  const whetherReady = renewed(() => checkReady(options), { clock, report, longestMs: 1000 });
   const app = router();
+  app.openapi(live, (c) => {
+    c.header('Cache-Control', 'no-store');
+    return c.json({ status: 'ok' as const }, 200);
+  });
+  app.openapi(ready, async (c) => {
+    if (!(await whetherReady()))
+      throw new ApiError(503, 'not_ready', 'Events can not be taken now: the log has the cause.');
+    c.header('Cache-Control', 'no-store');
+    return c.json({ status: 'ok' as const }, 200);
+  });
   app.openapi(health, async (c) => {
-    const body = await check(options);
+    const body = {
+      ...(await readHealth(options)),
+      refused: ((await options.refusals?.list().catch(nothing)) ?? []).map(({ reason, registry, posts, lastAt }) => ({
+        ...{ reason, posts, lastAt: iso(lastAt) },
+        ...(registry === '' ? {} : { registry }),
+      })),
+      unknownAgents: await unknownAgents(),
+    };
     c.header('Cache-Control', 'no-store');
     return body.status === 'unhealthy' ? c.json(body, 503) : c.json(body, 200);
   });
@@ -143,46 +184,53 @@ export function healthRoutes(options: HealthOptions): OpenAPIHono {
     return c.json({ items: items.map((item) => ({ ...item, time: iso(item.time) })), cursor }, 200);
   });
   return app;
+}
 
-  async function check(options: HealthOptions) {
-    const { checkpoints, objects, faults, lag, ipTableBuiltAt, refusals, unhealthyAfterSeconds } = options;
-    const now = clock();
-    const { manifest } = await readManifest(objects);
-    const reasons: string[] = [];
-    const shards = await lag();
-    for (const { shard, seconds } of shards)
-      if (seconds > unhealthyAfterSeconds) reasons.push(`process is ${Math.round(seconds)} s behind in ${shard}`);
-    for (const shard of await checkpoints.shards()) {
-      const [row] = await checkpoints.after(shard, manifest.positions[shard] ?? '0', 1);
-      const seconds = row ? (now - row.committedAt) / 1000 : 0;
-      if (seconds > unhealthyAfterSeconds) reasons.push(`export has not folded ${shard} for ${Math.round(seconds)} s`);
-    }
-    const found = (await faults?.()) ?? [];
-    for (const { reason } of found.filter(({ stands }) => stands)) reasons.push(reason);
-    const warnings = [...warningsOf(manifest, now), ...found.flatMap(({ reason, stands }) => (stands ? [] : [reason]))];
-    const model = cardInService((await readModels(objects)).list);
-    const { counters } = manifest;
-    return {
-      status:
-        reasons.length > 0 ? ('unhealthy' as const) : warnings.length > 0 ? ('degraded' as const) : ('ok' as const),
-      reasons: [...reasons, ...warnings],
-      shards: shards.map(({ shard, seconds }) => ({ shard, lagSeconds: seconds })),
-      hits: counters.hits,
-      registryEvents: counters.registryEvents,
-      duplicates: counters.duplicates,
-      quarantined: counters.quarantined,
-      late: counters.late,
-      future: counters.future,
-      unlocatedShare: counters.hits === 0 ? 0 : counters.unlocated / counters.hits,
-      points: ageOf(manifest.updatedAt || undefined, now),
-      model: ageOf(model?.trainedAt, now),
-      ipTable: ageOf(await ipTableBuiltAt(), now),
-      refused: ((await refusals?.list().catch(nothing)) ?? []).map(({ reason, registry, posts, lastAt }) => ({
-        ...{ reason, posts, lastAt: iso(lastAt) },
-        ...(registry === '' ? {} : { registry }),
-      })),
-      unknownAgents: await unknownAgents(),
-    };
+/** What `GET /v1/health` says, without what strangers sent. */
+export async function readHealth(options: Omit<HealthOptions, 'search' | 'report' | 'events'>) {
+  const { checkpoints, objects, faults, lag, ipTableBuiltAt, unhealthyAfterSeconds } = options;
+  const now = options.clock();
+  const { manifest } = await readManifest(objects);
+  const reasons: string[] = [];
+  const shards = await lag();
+  for (const { shard, seconds } of shards)
+    if (seconds > unhealthyAfterSeconds) reasons.push(`process is ${Math.round(seconds)} s behind in ${shard}`);
+  for (const shard of await checkpoints.shards()) {
+    const [row] = await checkpoints.after(shard, manifest.positions[shard] ?? '0', 1);
+    const seconds = row ? (now - row.committedAt) / 1000 : 0;
+    if (seconds > unhealthyAfterSeconds) reasons.push(`export has not folded ${shard} for ${Math.round(seconds)} s`);
+  }
+  const found = (await faults?.()) ?? [];
+  for (const { reason } of found.filter(({ stands }) => stands)) reasons.push(reason);
+  const warnings = [...warningsOf(manifest, now), ...found.flatMap(({ reason, stands }) => (stands ? [] : [reason]))];
+  const model = cardInService((await readModels(objects)).list);
+  const { counters } = manifest;
+  return {
+    status:
+      reasons.length > 0 ? ('unhealthy' as const) : warnings.length > 0 ? ('degraded' as const) : ('ok' as const),
+    reasons: [...reasons, ...warnings],
+    shards: shards.map(({ shard, seconds }) => ({ shard, lagSeconds: seconds })),
+    hits: counters.hits,
+    registryEvents: counters.registryEvents,
+    duplicates: counters.duplicates,
+    quarantined: counters.quarantined,
+    late: counters.late,
+    future: counters.future,
+    unlocatedShare: counters.hits === 0 ? 0 : counters.unlocated / counters.hits,
+    points: ageOf(manifest.updatedAt || undefined, now),
+    model: ageOf(model?.trainedAt, now),
+    ipTable: ageOf(await ipTableBuiltAt(), now),
+  };
+}
+
+/** Whether events can be taken; reports why not. */
+async function checkReady({ objects, ready, report }: HealthOptions): Promise<boolean> {
+  try {
+    await Promise.all([ready?.(), readManifest(objects)]);
+    return true;
+  } catch (cause) {
+    report(cause);
+    return false;
   }
 }
 

@@ -19,6 +19,8 @@ import type { ResolvedSettings } from '#settings/schema.ts';
 import { cacheControl, contentSecurityPolicy, openHeaders, pageFile } from '../../web/policy.ts';
 import { capConnections, timeouts } from './connections.ts';
 import { ipDatabaseBuiltAt } from './defaults.ts';
+import type { Log } from './log.ts';
+import type { Metrics } from './metrics.ts';
 import { notLocalUser } from './peer.ts';
 import { clock, type LocalStores, newId } from './stores/stores.ts';
 
@@ -26,28 +28,45 @@ export interface ServerOptions {
   stores: LocalStores;
   settings: Pick<
     ResolvedSettings,
-    'keepDays' | 'domains' | 'trustedProxies' | 'addressHeader' | 'networks' | 'listen' | 'clientSecret' | 'registries'
+    | 'keepDays'
+    | 'domains'
+    | 'trustedProxies'
+    | 'addressHeader'
+    | 'networks'
+    | 'listen'
+    | 'clientSecret'
+    | 'registries'
+    | 'openMetrics'
   >;
   /** The default registry's webhook token, asked for each post. */
   token: () => string;
   web: string;
-  report: (cause: unknown) => void;
+  log: Log;
   access: AccessSettings;
   /** Faults of the machine beneath, for the health page. */
   faults?: HealthOptions['faults'];
+  metrics: Metrics;
 }
 
 /** Health turns 503 when records or commits have waited this long. */
-const unhealthyAfterSeconds = 60;
+export const unhealthyAfterSeconds = 60;
 
 /** A look at the pointer is one read of a file here. */
 const pointerAgeMs = 25;
 
-export function localApp({ stores, settings, token, web, report, access, faults }: ServerOptions): Hono {
+/** Age of what waits in both streams. */
+export const lagOf = ({ stream, hits }: Pick<LocalStores, 'stream' | 'hits'>) => [
+  ...stream.lag().map(({ shard, seconds }) => ({ shard: registryShards + shard, seconds })),
+  ...hits.lag(),
+];
+
+export function localApp({ stores, settings, token, web, log, access, metrics, faults }: ServerOptions): Hono {
   const { listen: host, clientSecret } = settings;
   const base = access.publicUrl ? new URL(`${access.publicUrl}/`).pathname : '/';
   const app = new Hono({ getPath: (request) => withoutBase(getPath(request), base) });
+  const report = log.error;
   answerErrors(app, report);
+  app.use(...log.middleware(clock), metrics.middleware);
   // Before everything that is done about who may read.
   addCollectRoutes(app, {
     stream: stores.stream,
@@ -66,6 +85,11 @@ export function localApp({ stores, settings, token, web, report, access, faults 
   });
   app.use(isClosed(access, host) ? localUserOnly : ownHostOnly(access.publicUrl, host));
   if (base !== '/') app.use(slashAfterBase(base));
+  if (settings.openMetrics)
+    app.get('/metrics', async (c) => {
+      const { type, text } = await metrics.read();
+      return c.body(text, 200, { 'Content-Type': type });
+    });
   app.route(
     '/',
     serveApp({
@@ -80,13 +104,12 @@ export function localApp({ stores, settings, token, web, report, access, faults 
       snapshots: objectSnapshots(stores.objects, clock, { pointerAgeMs }),
       anonymousSnapshots: objectSnapshots(stores.objects, clock, { pointerAgeMs, anonymous: true }),
       models: modelSource(stores.objects, clock, report),
-      lag: async () => [
-        ...stores.stream.lag().map(({ shard, seconds }) => ({ shard: registryShards + shard, seconds })),
-        ...stores.hits.lag(),
-      ],
+      lag: async () => lagOf(stores),
       faults,
       ipTableBuiltAt: ipDatabaseBuiltAt,
       unhealthyAfterSeconds,
+      ready: stores.ready,
+      metrics: metrics.read,
       keepDays: settings.keepDays,
       clock,
       report,
@@ -120,12 +143,15 @@ function isEndpoint({ req: { method, path } }: Context): boolean {
   return path === '/hit.js' || needs === 'token' || needs === 'anyone';
 }
 
+/** A Prometheus runs as a user of its own, and shows a token. */
+const isScrape = ({ req }: Context) => req.path === '/metrics' && req.header('authorization') !== undefined;
+
 /**
  * Here nobody signs in. A page of another site must not reach people's pages by a name of its own that resolves to
  * 127.0.0.1, and nobody on the far side of a proxy may.
  */
 const localUserOnly: MiddlewareHandler = async (c, next) => {
-  if (isEndpoint(c)) return next();
+  if (isEndpoint(c) || isScrape(c)) return next();
   const host = hostNameOf(c);
   if (!loopbackNames.includes(host))
     throw new ApiError(421, 'wrong_host', `This server responds to 127.0.0.1 and localhost, not to "${host}". ${fix}`);
@@ -149,7 +175,7 @@ function ownHostOnly(publicUrl: string | undefined, host: string): MiddlewareHan
   if (!publicUrl) return (_, next) => next();
   const names = [new URL(publicUrl).hostname, ...loopbackNames, host.includes(':') ? `[${host}]` : host];
   return async (c, next) => {
-    if (!isEndpoint(c) && !names.includes(hostNameOf(c)))
+    if (!isEndpoint(c) && !isScrape(c) && !names.includes(hostNameOf(c)))
       throw new ApiError(
         421,
         'wrong_host',

@@ -5,19 +5,21 @@ import { localAccess } from '#settings/access.ts';
 import { SettingError } from '#settings/read.ts';
 import type { ResolvedSettings } from '#settings/schema.ts';
 import { buildPages } from '../../web/build.ts';
+import { ipDatabaseBuiltAt } from './defaults.ts';
 import { demo } from './demo/demo.ts';
 import { diskFaults, threadFaults } from './faults.ts';
 import { keptToken, openFolder } from './folder.ts';
 import { holdFolder } from './hold.ts';
+import { openLog } from './log.ts';
 import { unbreakableLog } from './logging.ts';
-import { listen, localApp } from './server.ts';
+import { openMetrics } from './metrics.ts';
+import { lagOf, listen, localApp, unhealthyAfterSeconds } from './server.ts';
 import { help, readSettings } from './settings.ts';
 import { startThread, type Thread } from './stages/threads.ts';
 import { openReader } from './stores/reading.ts';
 import { clock, openStores } from './stores/stores.ts';
 
 unbreakableLog();
-const report = (cause: unknown) => console.error(cause);
 
 try {
   const settings = await readSettings(process.argv.slice(2), process.env);
@@ -30,6 +32,7 @@ try {
 
 async function start(settings: ResolvedSettings): Promise<void> {
   const access = localAccess(settings);
+  const log = openLog(settings.log);
   const folder = openFolder(settings.data);
   holdFolder(folder, 'npm start');
   if (settings.opensearch) await reach(settings.opensearch);
@@ -38,21 +41,31 @@ async function start(settings: ResolvedSettings): Promise<void> {
   const stores = openStores(folder, settings.opensearch);
   const search = settings.opensearch ? stores.search : openReader(join(folder, 'search.db'));
   let threads: Thread[] = [];
+  const metrics = openMetrics({
+    ...{ ...stores, search, folder, settings, clock, unhealthyAfterSeconds },
+    lag: async () => lagOf(stores),
+    ipTableBuiltAt: ipDatabaseBuiltAt,
+  });
   const app = localApp({
     stores: { ...stores, search },
     settings,
     token,
     web,
-    report,
+    log,
     access,
     faults: async () => [...threadFaults(threads), ...(await diskFaults(folder))],
+    metrics,
   });
   const { port, server } = await listen(app, settings.port, settings.listen);
   const loopback = loopbackUrl(settings.listen, port);
   const origin = access.publicUrl ?? loopback;
 
   threads = (['processor', 'hits-processor', 'exporter', 'trainer'] as const).map((name) =>
-    startThread(name, { folder, settings }, console.error),
+    startThread(
+      name,
+      { folder, settings },
+      { report: log.error, count: ({ count, stage }) => metrics.count(count, stage) },
+    ),
   );
   const demonstration = settings.demo ? startDemo() : undefined;
 
@@ -69,11 +82,14 @@ async function start(settings: ResolvedSettings): Promise<void> {
   console.log(`ready ${loopback}`);
 
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop);
+  if (process.env.npm_lifecycle_event) endWithParent(() => process.kill(process.pid, 'SIGTERM'));
 
   function startDemo() {
     const marker = join(folder, 'demo');
     const running = demo({ seed: 1, now: clock, send, filledBefore: existsSync(marker) });
-    running.filled.then((whole) => whole && writeFileSync(marker, 'The demo has sent its two weeks.\n')).catch(report);
+    running.filled
+      .then((whole) => whole && writeFileSync(marker, 'The demo has sent its two weeks.\n'))
+      .catch(log.error);
     return running;
   }
 
@@ -94,6 +110,16 @@ async function start(settings: ResolvedSettings): Promise<void> {
     await Promise.all(threads.map((thread) => thread.stop()));
     process.exit(0);
   }
+}
+
+/** npm hands a signal to its shell, which ends and hands on nothing: who ends npm start means the server. */
+function endWithParent(stop: () => void): void {
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(watch);
+    stop();
+  }, 200).unref();
 }
 
 /** Where this machine itself finds the server. */

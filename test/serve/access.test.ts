@@ -52,6 +52,9 @@ const table: Record<string, keyof typeof kinds> = {
   'GET /v1/model': 'team',
   'GET /v1/alerts': 'team',
   'GET /v1/registries': 'user',
+  'GET /v1/health/live': 'anyone',
+  'GET /v1/health/ready': 'anyone',
+  'GET /metrics': 'owner',
   'GET /v1/health': 'owner',
   'GET /v1/quarantine': 'owner',
   'POST /v1/model/rollback': 'owner',
@@ -131,16 +134,18 @@ async function wirings(change: Partial<AccessSettings> = {}): Promise<Record<'lo
     stream: closed,
     hits: closed,
   };
+  const metrics = async () => assert.fail('reached');
   const serve = {
     ...stores,
-    ...{ snapshots: closed, anonymousSnapshots: closed, models: closed, clock, report },
+    ...{ snapshots: closed, anonymousSnapshots: closed, models: closed, clock, report, metrics },
   } as unknown as ServeOptions;
 
   const local = localApp({
     stores: { ...stores, credentials },
     token: () => 'w',
     web: 'build/web',
-    report,
+    log: { info() {}, error: report, middleware: () => [] },
+    metrics: { read: metrics, middleware: (_: unknown, next: () => Promise<void>) => next() },
     access,
     settings: { listen: '0.0.0.0', keepDays: 7, trustedProxies: [], registries: [] },
   } as unknown as ServerOptions);

@@ -1,36 +1,26 @@
-// Posts alerts to the owner's webhook, signed, one after another and each at most once: an alert is marked as handed
-// out before it is posted. A receiver checks `X-Whalewatch-Signature: t=SECONDS,v1=HEX`, where HEX is the HMAC-SHA256 of
-// "SECONDS.BODY" under the shared secret, and refuses old seconds.
-import { createHmac } from 'node:crypto';
-import type { Alert } from '#core/rules.ts';
+// Hands alerts to the receivers, one after another and each at most once: an alert is marked as handed out before it is
+// sent. Of a storm a rule sends so many within an hour; what is more is summed up.
+import type { Receiver } from '../receivers/receiver.ts';
+import type { Alerts } from '../stores/alerts.ts';
 
 export interface DeliverOptions {
-  url: string;
-  secret: string;
-  next: () => Alert | undefined;
-  clock: () => number;
+  receivers: Receiver[];
+  alerts: Pick<Alerts, 'next' | 'digest'>;
+  /** Of one rule. */
+  perHour: number;
   report: (text: string) => void;
-  post?: typeof fetch;
 }
 
-/** Posts what waits; resolves when nothing does. */
-export async function deliver({ url, secret, next, clock, report, post = fetch }: DeliverOptions): Promise<void> {
+/** Sends what waits and the digests that are due; resolves when nothing does. */
+export async function deliver({ receivers, alerts, perHour, report }: DeliverOptions): Promise<void> {
+  const next = () => alerts.next(perHour) ?? alerts.digest();
   for (let alert = next(); alert; alert = next()) {
-    const body = JSON.stringify({ ...alert, time: new Date(alert.time).toISOString() });
-    const headers = {
-      'Content-Type': 'application/json',
-      'X-Whalewatch-Id': alert.id,
-      'X-Whalewatch-Signature': signature(secret, Math.floor(clock() / 1000), body),
-    };
-    try {
-      const { ok, status } = await post(url, { method: 'POST', headers, body, signal: AbortSignal.timeout(5000) });
-      if (!ok) report(`the alert webhook responded ${status}; alert ${alert.id} is not sent again`);
-    } catch (cause) {
-      report(`the alert webhook can't be reached (${(cause as Error).message}); alert ${alert.id} is lost`);
-    }
+    const { id } = alert;
+    const sent = await Promise.allSettled(
+      receivers.map((receiver) => receiver.send(alert as NonNullable<typeof alert>)),
+    );
+    for (const [at, result] of sent.entries())
+      if (result.status === 'rejected')
+        report(`${receivers[at].name} did not take alert ${id}, which is not sent again: ${result.reason.message}`);
   }
-}
-
-export function signature(secret: string, seconds: number, body: string): string {
-  return `t=${seconds},v1=${createHmac('sha256', secret).update(`${seconds}.${body}`).digest('hex')}`;
 }

@@ -3,7 +3,9 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { classifier } from '#core/registry/classify.ts';
 import { processHandler } from '#process/handler.ts';
 import { notifier } from '#process/notify.ts';
+import { openLog } from '../log.ts';
 import { clock, type LocalStores, newId, openStores } from '../stores/stores.ts';
+import { count } from './count.ts';
 import { localLocator } from './locator.ts';
 import { startPump } from './pump.ts';
 import type { ThreadData } from './threads.ts';
@@ -21,9 +23,10 @@ export interface StreamOptions {
 export async function pumpInto({ stream, shardPrefix, positions, windowSeconds }: StreamOptions): Promise<LocalStores> {
   const { folder, settings } = workerData as ThreadData;
   const stores = openStores(folder, settings.opensearch);
+  const log = openLog(settings.log);
   const handler = processHandler({
     ...stores,
-    locator: await localLocator(settings.networks, console.error),
+    locator: await localLocator(settings.networks, log.error),
     classify: classifier(settings.classRules),
     pullWindowSeconds: settings.pullWindow,
     notify: notifier({
@@ -32,7 +35,10 @@ export async function pumpInto({ stream, shardPrefix, positions, windowSeconds }
       rules: settings.rules,
       send: stores.alerts.add,
       newId,
-      report: console.error,
+      report(cause) {
+        count('alerts_lost');
+        log.error(cause);
+      },
     }),
     clock,
     newId,
@@ -51,7 +57,10 @@ export async function pumpInto({ stream, shardPrefix, positions, windowSeconds }
     onFailure: join(folder, 'failures'),
     positions: join(folder, positions),
     clock,
-    report: console.error,
+    report(text) {
+      count('failures', 'process');
+      log.error(text);
+    },
   });
   parentPort?.once('message', () => pump.stop());
   return stores;

@@ -1,14 +1,19 @@
-// The thread that processes what registries report, and posts alerts.
+// The thread that processes what registries report, and sends alerts.
 import { workerData } from 'node:worker_threads';
 import { registryShards } from '#process/handler.ts';
-import { clock } from '../stores/stores.ts';
+import { openLog } from '../log.ts';
+import { receiversOf } from '../receivers/receiver.ts';
+import { clock, newId } from '../stores/stores.ts';
+import { count } from './count.ts';
 import { deliver } from './deliver.ts';
 import { pumpInto } from './process-stream.ts';
 import { repeat } from './repeat.ts';
+import { reportWhenDue } from './report.ts';
 import type { ThreadData } from './threads.ts';
 
 const { settings } = workerData as ThreadData;
-const { alerts } = await pumpInto({
+const log = openLog(settings.log);
+const stores = await pumpInto({
   stream: 'stream',
   shardPrefix: registryShards,
   positions: 'registry-pump.db',
@@ -16,6 +21,15 @@ const { alerts } = await pumpInto({
   windowSeconds: 0.2,
 });
 
-const { notifyUrl: url, notifySecret: secret } = settings;
-if (url && secret)
-  await repeat('alerts', 1, () => deliver({ url, secret, next: alerts.next, clock, report: console.error }));
+const receivers = receiversOf(settings, clock);
+const { alerts } = stores;
+const { reportDay: day, alertsPerHour: perHour } = settings;
+const report = (text: string) => {
+  count('alerts_refused');
+  log.error(text);
+};
+if (receivers.length > 0)
+  await repeat('alerts', 1, log, async () => {
+    if (day) await reportWhenDue({ ...stores, day, clock, newId });
+    await deliver({ receivers, alerts, perHour, report });
+  });

@@ -1,8 +1,10 @@
 // A stage that runs at an interval inside its thread: once at the start, then again and again, never twice at a time.
 import { parentPort } from 'node:worker_threads';
+import type { Log } from '../log.ts';
+import { count } from './count.ts';
 
-/** Runs `work` every `seconds` until the main thread says stop. A failure is logged; the next run tries again. */
-export async function repeat(name: string, seconds: number, work: () => Promise<void>): Promise<void> {
+/** Runs `work` every `seconds` until the main thread says stop. A failure is logged and counted; the next run tries again. */
+export async function repeat(name: string, seconds: number, log: Log, work: () => Promise<void>): Promise<void> {
   const stop = Promise.withResolvers<void>();
   let stopped = false;
   parentPort?.once('message', () => {
@@ -11,7 +13,10 @@ export async function repeat(name: string, seconds: number, work: () => Promise<
   });
   while (!stopped) {
     const began = performance.now();
-    await work().catch((cause) => console.error(`${name} failed, and is tried again when it is due:`, cause));
+    await work().catch((cause) => {
+      count('failures', name);
+      log.error(new Error(`${name} failed, and is tried again when it is due`, { cause }));
+    });
     const rest = Math.max(0, seconds * 1000 - (performance.now() - began));
     let timer: NodeJS.Timeout | undefined;
     await Promise.race([

@@ -1,6 +1,7 @@
 // process, export and train each run in a thread of their own, so that no long computation delays an answer.
 import { Worker } from 'node:worker_threads';
 import type { ResolvedSettings } from '#settings/schema.ts';
+import type { Counted } from './count.ts';
 
 export interface ThreadData {
   folder: string;
@@ -40,7 +41,7 @@ export const pauseMs = (failures: number) => Math.min(longestPauseMs, firstPause
 export function startThread(
   name: StageName,
   data: ThreadData,
-  report: (text: string) => void,
+  on: { report: (text: string) => void; count: (counted: Counted) => void },
   file = new URL(`./${name}.ts`, import.meta.url),
 ): Thread {
   let stopping = false;
@@ -51,10 +52,12 @@ export function startThread(
   const start = () => {
     const began = performance.now();
     worker = new Worker(file, { workerData: data, name });
+    worker.on('message', on.count);
     worker.on('error', (cause) => {
+      on.count({ count: 'failures', stage: name });
       const failures = performance.now() - began >= steadyMs ? 1 : (failed?.failures ?? 0) + 1;
       failed = { name, failures, reason: cause instanceof Error ? cause.message : String(cause) };
-      report(`${name} failed and starts again in ${pauseMs(failures) / 1000} s: ${failed.reason}`);
+      on.report(`${name} failed and starts again in ${pauseMs(failures) / 1000} s: ${failed.reason}`);
     });
     gone = new Promise((resolve) => {
       worker.on('exit', () => {

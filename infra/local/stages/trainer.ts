@@ -1,12 +1,15 @@
 import { workerData } from 'node:worker_threads';
 import { train } from '#train/train.ts';
 import { trainSeed } from '../defaults.ts';
+import { openLog } from '../log.ts';
 import { clock, newId, openStores } from '../stores/stores.ts';
+import { count } from './count.ts';
 import { repeat } from './repeat.ts';
 import type { ThreadData } from './threads.ts';
 
 const { folder, settings } = workerData as ThreadData;
 const { search, objects } = openStores(folder, settings.opensearch);
+const log = openLog(settings.log);
 
 /** A young store changes fast: half as many pulls again since the last training are reason enough not to wait. */
 const growth = 1.5;
@@ -15,7 +18,7 @@ let trainedOn = 0;
 let wasRefused = false;
 
 const everySeconds = settings.trainEvery * 3600;
-await repeat('training', Math.min(everySeconds, 10), async () => {
+await repeat('training', Math.min(everySeconds, 10), log, async () => {
   const { total } = await search.counts({});
   const age = clock() - trainedAt;
   // A clock that was set back must not keep training from beginning.
@@ -25,6 +28,7 @@ await repeat('training', Math.min(everySeconds, 10), async () => {
   trainedOn = total.pulls;
   const { als, model, trainBudget: budgetSeconds } = settings;
   const { refused } = await train({ search, objects, clock, newId, seed: trainSeed, als, model, budgetSeconds });
-  if (refused && !wasRefused) console.log(`training: the model before stays in service, ${refused}`);
+  if (refused) count('models_refused');
+  if (refused && !wasRefused) log.info(`training: the model before stays in service, ${refused}`);
   wasRefused = refused !== undefined;
 });

@@ -9,9 +9,21 @@ import { wiper } from './wipe.ts';
 const dayMs = 86_400_000;
 
 export interface Alerts extends ClaimStore, AlertFeed {
-  /** Returns the oldest alert that nobody has taken, and takes it; none older than an hour. */
-  next(): Alert | undefined;
+  /**
+   * Returns the oldest alert that nobody has taken, and takes it; none older than an hour. Of a rule that had `most` within
+   * the hour the rest is held back for a digest.
+   */
+  next(most: number): Alert | undefined;
+  /** Returns the digest of a rule whose first alert was held back an hour ago or longer, and takes it. */
+  digest(): Alert | undefined;
 }
+
+/** What became of an alert: column `sent`. */
+const became = { waiting: 0, sent: 1, held: 2, summedUp: 3 };
+const hourMs = 3_600_000;
+/** Alerts that were held back for longer, while nothing ran, are no news. */
+const digestMs = 86_400_000;
+const shownInDigest = 10;
 
 export function openAlerts(file: string, clock: () => number): Alerts {
   const database = openDatabase(
@@ -21,7 +33,8 @@ export function openAlerts(file: string, clock: () => number): Alerts {
      CREATE TABLE IF NOT EXISTS tallies (key TEXT, part TEXT, count INTEGER, at REAL, PRIMARY KEY (key, part)) WITHOUT ROWID;
      CREATE TABLE IF NOT EXISTS notices (id TEXT PRIMARY KEY, time REAL, at REAL, user TEXT, sent INTEGER, doc TEXT) WITHOUT ROWID;
      CREATE INDEX IF NOT EXISTS notices_newest ON notices (time DESC, id DESC);
-     CREATE INDEX IF NOT EXISTS notices_unsent ON notices (at) WHERE sent = 0;`,
+     CREATE INDEX IF NOT EXISTS notices_unsent ON notices (at) WHERE sent = 0;
+     CREATE INDEX IF NOT EXISTS notices_recent ON notices (json_extract(doc, '$.rule'), sent, at);`,
     { claims: { at: 'REAL' } },
   );
   database.exec('CREATE INDEX IF NOT EXISTS claims_oldest ON claims (at)');
@@ -40,7 +53,13 @@ export function openAlerts(file: string, clock: () => number): Alerts {
   const expireAlerts = prepare('DELETE FROM notices WHERE at < ?');
   const newest = prepare('SELECT doc FROM notices WHERE (time, id) < (?, ?) ORDER BY time DESC, id DESC LIMIT ?');
   const unsent = prepare('SELECT id, doc FROM notices WHERE sent = 0 AND at > ? ORDER BY at, id LIMIT 1');
-  const markSent = prepare('UPDATE notices SET sent = 1 WHERE id = ?');
+  const mark = prepare('UPDATE notices SET sent = ? WHERE id = ?');
+  const ofRule = "json_extract(doc, '$.rule') = ?";
+  const sentRecently = prepare(`SELECT count(*) AS count FROM notices WHERE ${ofRule} AND sent = 1 AND at > ?`);
+  const heldRules = prepare(
+    "SELECT json_extract(doc, '$.rule') AS rule, min(at) AS since FROM notices WHERE sent = 2 AND at > ? GROUP BY rule",
+  );
+  const heldOf = prepare(`SELECT id, doc FROM notices WHERE ${ofRule} AND sent = 2 AND at > ? ORDER BY at, id`);
   const forgetAlerts = prepare('DELETE FROM notices WHERE user = ?');
   const forgetClaims = prepare('DELETE FROM claims WHERE key IN (SELECT key FROM claims_naming WHERE person = ?)');
   const forgetNaming = prepare('DELETE FROM claims_naming WHERE person = ?');
@@ -75,12 +94,26 @@ export function openAlerts(file: string, clock: () => number): Alerts {
       expireAlerts.run(clock() - alertKeptMs);
       putAlert.run(alert.id, alert.time, clock(), alert.data.user ?? '', JSON.stringify(alert));
     },
-    next() {
+    next(most) {
       return transaction(database, () => {
-        const row = unsent.get(clock() - 3_600_000);
-        if (!row) return undefined;
-        markSent.run(row.id);
-        return JSON.parse(String(row.doc)) as Alert;
+        const now = clock();
+        for (let row = unsent.get(now - hourMs); row; row = unsent.get(now - hourMs)) {
+          const alert = JSON.parse(String(row.doc)) as Alert;
+          const held = Number(sentRecently.get(alert.rule, now - hourMs)?.count) >= most;
+          mark.run(held ? became.held : became.sent, row.id);
+          if (!held) return alert;
+        }
+        return undefined;
+      });
+    },
+    digest() {
+      return transaction(database, () => {
+        const now = clock();
+        const due = heldRules.all(now - digestMs).find(({ since }) => Number(since) <= now - hourMs);
+        if (!due) return undefined;
+        const held = heldOf.all(due.rule, now - digestMs);
+        for (const { id } of held) mark.run(became.summedUp, id);
+        return digestOf(held.map(({ doc }) => JSON.parse(String(doc)) as Alert));
       });
     },
     async alerts({ cursor, limit }) {
@@ -98,4 +131,16 @@ export function openAlerts(file: string, clock: () => number): Alerts {
       return rows;
     },
   };
+}
+
+function digestOf(alerts: Alert[]): Alert {
+  const [{ id, rule, time }] = alerts;
+  const since = new Date(time).toISOString().slice(0, 16).replace('T', ' ');
+  const more = alerts.length - shownInDigest;
+  const lines = [
+    `${alerts.length} more ${alerts.length === 1 ? 'alert' : 'alerts'} of the rule "${rule}" since ${since} UTC:`,
+    ...alerts.slice(0, shownInDigest).map(({ text }) => `- ${text}`),
+    ...(more > 0 ? [`and ${more} more`] : []),
+  ];
+  return { id: `${id}-digest`, time, rule, when: 'digest', text: lines.join('\n'), data: { alerts: alerts.length } };
 }

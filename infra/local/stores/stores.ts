@@ -1,5 +1,6 @@
 // The embedded stores of a data folder. Each thread and each command opens its own; they meet only in the files.
 import { randomUUID } from 'node:crypto';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openSearch as openOpenSearch } from '#aws/search.ts';
 import type { CredentialStore, RefusalStore } from '#core/stores.ts';
@@ -27,6 +28,8 @@ export interface LocalStores extends ProcessStores {
   alerts: Alerts;
   credentials: CredentialStore;
   refusals: RefusalStore;
+  /** Rejects while the data folder takes nothing: it is gone, full or read-only. */
+  ready(): Promise<void>;
 }
 
 export function openStores(folder: string, opensearch?: string): LocalStores {
@@ -39,6 +42,11 @@ export function openStores(folder: string, opensearch?: string): LocalStores {
     refusals: openRefusals(join(folder, 'refusals.db'), clock),
     alerts: openAlerts(join(folder, 'notices.db'), clock),
     objects: openObjects(join(folder, 'objects')),
+    ready: async () => {
+      const probe = join(folder, '.ready');
+      await writeFile(probe, 'x', { flush: true });
+      await rm(probe);
+    },
     search: opensearch ? openOpenSearch({ endpoint: opensearch }) : openSearch(join(folder, 'search.db')),
   };
 }
