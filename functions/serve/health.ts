@@ -206,8 +206,7 @@ export async function readHealth(options: Omit<HealthOptions, 'search' | 'report
   const model = cardInService((await readModels(objects)).list);
   const { counters } = manifest;
   return {
-    status:
-      reasons.length > 0 ? ('unhealthy' as const) : warnings.length > 0 ? ('degraded' as const) : ('ok' as const),
+    status: reasons.length > 0 ? ('unhealthy' as const) : warnings.length > 0 ? ('degraded' as const) : ('ok' as const),
     reasons: [...reasons, ...warnings],
     shards: shards.map(({ shard, seconds }) => ({ shard, lagSeconds: seconds })),
     hits: counters.hits,

@@ -26,7 +26,12 @@ test('a thread that crashes is started again, and says so until it is well', asy
   );
   const told: string[] = [];
   const data = { folder, settings: {} } as unknown as ThreadData;
-  const thread = startThread('exporter', data, (text) => told.push(text), pathToFileURL(file));
+  const thread = startThread(
+    'exporter',
+    data,
+    { report: (text) => told.push(text), count: () => {} },
+    pathToFileURL(file),
+  );
   t.after(() => thread.stop());
   const state = await eventually(
     30,
