@@ -19,6 +19,16 @@ export interface Normalised {
 /** Parsed JSON to events; never throws. */
 export function normalise(body: unknown, context: RegistryContext): Normalised {
   const result: Normalised = { events: [], ignored: 0, rejected: [] };
+  // Azure's Event Grid sends arrays of its events.
+  if (Array.isArray(body) && body.length > 0 && body.length <= mostItems && body.every(isObject)) {
+    for (const one of body) {
+      const { events, ignored, rejected } = normalise(one, context);
+      for (const event of events) result.events.push(event);
+      result.ignored += ignored;
+      result.rejected.push(...rejected);
+    }
+    return result;
+  }
   const dialect = isObject(body) ? dialects.find(({ fits }) => fits(body)) : undefined;
   if (!dialect) {
     result.rejected.push({ reason: unknownBody(body), event: body });

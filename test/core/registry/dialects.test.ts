@@ -109,6 +109,19 @@ const detail = (at: number, change: object) => ({
   detail: { ...(examples('ecr')[at].body.detail as object), ...change },
 });
 
+test("Azure's Event Grid brings the same events, as CloudEvents and in arrays of its own schema", () => {
+  const bodies = examples('acr').map(({ body }) => body);
+  const plain = bodies.map((body) => normalise(body, { receivedAt }).events);
+  const type = 'Microsoft.ContainerRegistry.ImagePushed';
+  const cloud = bodies.map((data) => normalise({ specversion: '1.0', id: 'e', type, data }, { receivedAt }).events);
+  assert.deepEqual(cloud, plain);
+  const grid = bodies.map((data) => ({ id: 'e', eventType: type, topic: 't', data }));
+  const other = { id: 'e', eventType: 'Microsoft.Storage.BlobCreated', data: {} };
+  const { events, rejected } = normalise([...grid, other], { receivedAt });
+  assert.deepEqual(events, plain.flat());
+  assert.equal(rejected.length, 1);
+});
+
 test('what says nothing about pulls or pushes is ignored', () => {
   const none: [string, ReturnType<typeof read>][] = [
     ['ACR ping', read({ headers: {}, body: { id: 'a', timestamp: '2024-10-27T03:33:20Z', action: 'ping' } })],
