@@ -12,8 +12,9 @@ export const compact = (value: number) => short.format(value);
 /** 1 domain, 2 domains */
 export const plural = (value: number, one: string, many = `${one}s`) => `${count(value)} ${value === 1 ? one : many}`;
 const megabytes = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
-/** 12.3 MB */
-export const bytes = (value: number) => `${megabytes.format(value / 1e6)} MB`;
+/** 12.3 MB, 4.5 GB */
+export const bytes = (value: number) =>
+  value < 1e9 ? `${megabytes.format(value / 1e6)} MB` : `${megabytes.format(value / 1e9)} GB`;
 /** 21 Nov, of a UTC day or time. */
 export const day = (time: string | number) => dayName.format(new Date(time));
 /** Nov 21, 2026, 8:04 AM, in the reader's zone. */

@@ -12,8 +12,11 @@ export const pages: Record<string, Page> = {
   embed: { title: 'Live map', script: 'map' },
   people: { title: 'People', script: 'people' },
   repositories: { title: 'Repositories', script: 'repositories' },
+  alerts: { title: 'Alerts', script: 'alerts' },
+  models: { title: 'Models', script: 'models' },
   setup: { title: 'Set up', script: 'setup' },
   health: { title: 'Health', script: 'health' },
+  missing: { title: 'Nothing is here', script: 'missing' },
 };
 
 /** Asked for with the page, not after its style: text in another font first would move what follows it. */

@@ -2,6 +2,7 @@
 import { type ComponentChildren, render } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { type Me, me, refused, signInAddress, signOut, token } from './api.ts';
+import { Bell } from './bell.tsx';
 import { turnTheme, useDark } from './load.ts';
 
 interface PageLink {
@@ -93,6 +94,7 @@ function Bar({ here }: { here: string }) {
         <Links here={here} reader={reader} />
       </nav>
       <SignInOrOut reader={reader} />
+      <Bell reader={reader} here={here} />
       <button
         type="button"
         class="icon"

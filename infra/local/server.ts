@@ -1,5 +1,7 @@
 // The one HTTP server of the local run: the same collect and serve apps as on AWS, and the pages, at one origin.
+import { readFile } from 'node:fs/promises';
 import type { IncomingMessage, Server } from 'node:http';
+import { join } from 'node:path';
 import { type ServerType, serve } from '@hono/node-server';
 import { serveStatic } from '@hono/node-server/serve-static';
 import { type Context, Hono, type MiddlewareHandler } from 'hono';
@@ -115,7 +117,7 @@ export function localApp({ stores, settings, token, web, log, access, metrics, f
       report,
     }),
   );
-  app.get('*', pageHeaders, serveStatic({ root: web, rewriteRequestPath: pageFile }));
+  app.get('*', pageHeaders, serveStatic({ root: web, rewriteRequestPath: pageFile }), missingPage(web, base));
   return app;
 }
 
@@ -129,6 +131,16 @@ const pageHeaders: MiddlewareHandler = async (c, next) => {
   c.header('X-Content-Type-Options', 'nosniff');
   for (const [name, value] of Object.entries(openHeaders(c.req.path))) c.header(name, value);
 };
+
+/** To a browser, a page for an address where nothing is; to anything else, the error that the API has. */
+const missingPage =
+  (web: string, base: string): MiddlewareHandler =>
+  async (c, next) => {
+    const isPage = !c.req.path.startsWith('/v1/') && c.req.header('accept')?.includes('text/html');
+    const html = isPage && (await readFile(join(web, 'missing.html'), 'utf8').catch(() => undefined));
+    // However deep the address is, the page's files are at the base.
+    return html ? c.html(html.replaceAll('="./', `="${base}`), 404) : next();
+  };
 
 /** Open to this machine's own user only, who needs no sign-in. */
 const isClosed = ({ publicUrl, signIn }: AccessSettings, host: string) =>

@@ -9,8 +9,11 @@ const pages = [
   '/repositories',
   '/repositories?sort=unused',
   '/repositories?name=elk/elasticsearch',
+  `/repositories?digest=sha256:${'a'.repeat(64)}`,
   '/setup',
   '/health',
+  '/alerts',
+  '/models',
 ];
 
 for (const path of pages)
@@ -59,10 +62,10 @@ for (const mood of ['empty', 'failing'] as const)
           assert.match(text, /could not be loaded/);
           assert.match(text, /The stores do not answer/);
           await page.getByRole('button', { name: 'Try again' }).first().waitFor();
-        } else if (path !== '/health')
+        } else
           assert.match(
             text,
-            /No hits yet|No pulls yet|Everything pushed before then is in use|Nothing is known of this name|No pulls in this time/,
+            /No hits yet|No pulls yet|No unused image|Nothing is known of this name|No pulls in this time|Nobody with a name pulled it|No alert yet|Not trained yet|Ready, and waiting for the first event/,
           );
         await accessible(page);
       }),
@@ -104,7 +107,7 @@ for (const path of ['/people', '/people?user=anna', '/repositories', '/repositor
 test('without the token, Health shows what is public and one way in', { skip }, () =>
   see('/health', { mood: 'private' }, async (page) => {
     await page.getByText('All is well').waitFor();
-    await page.getByText('The model: for readers with the token.').waitFor();
+    await page.getByText('The quarantine: for readers with the token.').waitFor();
     await accessible(page);
     await page.getByLabel('API token').fill('secret');
     await page.keyboard.press('Enter');
@@ -140,7 +143,7 @@ test(
   'the models that are kept show their scores, the refused one its reason, and an earlier one is put back',
   { skip },
   () =>
-    see('/health', {}, async (page) => {
+    see('/models', {}, async (page) => {
       await settled(page);
       const card = page.locator('section[aria-labelledby=model]');
       const text = (await card.textContent()) ?? '';
@@ -344,14 +347,88 @@ test('the set-up page names this very service', { skip }, () =>
   }),
 );
 
-test('the health page says what stands', { skip }, () =>
+test("the health page answers the owner's questions, and names the clients that no rule knows", { skip }, () =>
   see('/health', { mood: 'unwell' }, async (page) => {
     await settled(page);
-    assert.match(
-      (await page.locator('main').textContent()) ?? '',
-      /Something needs a look\s*process is 93 s behind in shard-1/,
+    const text = (await page.locator('main').textContent()) ?? '';
+    assert.match(text, /Something needs a look/);
+    assert.match(text, /Is data flowing\?Not as it should: process is 93 s behind in shard-1\./);
+    assert.match(text, /Was anything refused\?1 entry could not be understood/);
+    assert.match(text, /3 posts carried a wrong token/);
+    const unknown = (await page.locator('section[aria-labelledby=unknown]').textContent()) ?? '';
+    assert.ok(
+      unknown.includes("{ name: 'acme.deployer', class: 'ci', userAgent: '^acme\\\\.deployer\\\\b' }"),
+      unknown,
     );
-    assert.match((await page.locator('section[aria-labelledby=news]').textContent()) ?? '', /anna pulls for the first/);
+    assert.equal(await page.getByText('shard-0').isVisible(), false);
+    await page.getByText('For engineers').click();
+    await page.getByText('shard-0').waitFor();
     await accessible(page);
+  }),
+);
+
+test('before anything arrived nothing is well, but ready', { skip }, () =>
+  see('/health', { mood: 'empty' }, async (page) => {
+    await settled(page);
+    const text = (await page.locator('main').textContent()) ?? '';
+    assert.match(text, /Nothing has come in yet/);
+    assert.doesNotMatch(text, /All is well|was understood\./);
+  }),
+);
+
+test('people come by kind and in an order, which the address keeps', { skip }, () =>
+  see('/people', {}, async (page) => {
+    await page.getByRole('link', { name: 'bruno' }).waitFor();
+    const machine = page.getByRole('link', { name: /^a-very-long-name/ });
+    assert.equal(await machine.count(), 0);
+    await page.getByRole('button', { name: 'All', exact: true }).click();
+    await machine.waitFor();
+    await page.getByText('CI job', { exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Most pulls' }).click();
+    assert.equal(await page.evaluate(() => location.search), '?kind=all&sort=pulls');
+    await page.reload();
+    await machine.waitFor();
+    assert.match((await page.getByRole('link', { name: 'CSV' }).getAttribute('href')) ?? '', /sort=pulls.*limit=1000/);
+  }),
+);
+
+test('a digest that is searched for says who pulled it, when, and from what', { skip }, () =>
+  see('/repositories', {}, async (page) => {
+    const digest = `sha256:${'0f'.repeat(32)}`;
+    await page.getByRole('searchbox').fill(`registry.example/elk/kibana@${digest}`);
+    await page.getByRole('heading', { name: 'Who pulled this digest' }).waitFor();
+    await settled(page);
+    const row = page.getByRole('row', { name: /bruno/ });
+    assert.match((await row.textContent()) ?? '', /CI job.*elk\/kibana:8\.1.*docker, Germany/);
+    await page.getByLabel('From', { exact: true }).fill('2026-11-01');
+    await page.waitForFunction(() => new URLSearchParams(location.search).get('from') === '2026-11-01');
+    const href = (await page.getByRole('link', { name: 'CSV' }).getAttribute('href')) ?? '';
+    assert.deepEqual(Object.fromEntries(new URL(href).searchParams), {
+      ...{ format: 'csv', digest, from: '2026-11-01', limit: '10000' },
+    });
+  }),
+);
+
+test('the set-up page waits for the first event and says when it has come', { skip }, () =>
+  see('/setup', { mood: 'empty' }, async (page) => {
+    await page.getByText('Waiting for the first registry event').waitFor();
+    await page.getByText('Waiting for the first hit').waitFor();
+    await page.getByRole('button', { name: 'Harbor' }).click();
+    await page.getByText('Payload format  CloudEvents').waitFor();
+    world.mood = 'unwell';
+    await page.getByText(/^Refused .* ago: 3 posts carried a wrong token/).waitFor();
+    world.mood = 'busy';
+    await page.getByText(/^Received, (just now|\d+ s ago)\. 4,890 registry events so far\./).waitFor();
+    await page.getByText(/^Received, (just now|\d+ s ago)\. 912,345 hits so far\./).waitFor();
+    await accessible(page);
+  }),
+);
+
+test('alerts have a page of their own, with what they are about', { skip }, () =>
+  see('/people', {}, async (page) => {
+    await page.getByRole('link', { name: 'Alerts' }).click();
+    await page.getByText('anna pulls for the first time').waitFor();
+    await page.getByRole('link', { name: 'elk/kibana' }).waitFor();
+    await page.getByRole('link', { name: 'CSV' }).waitFor();
   }),
 );

@@ -164,7 +164,11 @@ export async function startWorld(folder: string): Promise<World> {
         return {
           items: people
             .filter((name) => !empty && name.includes(search))
-            .map((user, rank) => ({ user, pulls: 900 - rank, lastPull: ago(rank) })),
+            .map((user, rank) => ({
+              ...{ user, kind: rank === 2 ? 'ci' : 'human', pulls: 900 - rank, lastPull: ago(rank) },
+              ...{ firstPull: ago(30 + rank * 800), days: Array.from({ length: 30 }, (_, at) => (at * 7 * rank) % 11) },
+            }))
+            .filter(({ kind }) => [null, kind].includes(query.get('kind'))),
         };
       }
       case '/v1/history': {
@@ -229,7 +233,11 @@ export async function startWorld(folder: string): Promise<World> {
         return {
           items: empty
             ? []
-            : people.map((user, rank) => ({ user, repository: '', pulls: 9 - rank, lastPull: ago(rank) })),
+            : people.map((user, rank) => ({
+                ...{ user, repository: repositories[rank], pulls: 9 - rank, lastPull: ago(rank), tag: `8.${rank}` },
+                ...{ digest: `sha256:${String(rank).repeat(64)}`, class: rank === 1 ? 'ci' : 'human' },
+                ...{ client: 'docker', country: rank === 2 ? '' : 'DE' },
+              })),
         };
       case '/v1/similar':
         return {
@@ -252,7 +260,12 @@ export async function startWorld(folder: string): Promise<World> {
         return {
           items: empty
             ? []
-            : [{ id: 'n', time: ago(1), rule: 'new people', text: 'anna pulls for the first time: elk/kibana' }],
+            : [
+                {
+                  ...{ id: 'n', time: ago(1), rule: 'new people', text: 'anna pulls for the first time: elk/kibana' },
+                  ...{ when: 'first-pull', data: { user: 'anna', repository: 'elk/kibana' } },
+                },
+              ],
         };
       case '/v1/quarantine': {
         const from = Number(query.get('cursor') ?? 0);
@@ -272,8 +285,15 @@ export async function startWorld(folder: string): Promise<World> {
           status: unwell ? 'unhealthy' : 'ok',
           reasons: unwell ? ['process is 93 s behind in shard-1'] : [],
           shards: [0, 1].map((shard) => ({ shard: `shard-${shard}`, lagSeconds: unwell ? 93 : 0 })),
-          ...{ hits: 912_345, registryEvents: 4890, duplicates: 3, quarantined: 1, late: 0, future: 0 },
-          unlocatedShare: 0.01,
+          ...{
+            hits: empty ? 0 : 912_345,
+            registryEvents: empty ? 0 : 4890,
+            duplicates: empty ? 0 : 3,
+            late: 0,
+            future: 0,
+          },
+          ...{ quarantined: empty ? 0 : 1, unlocatedShare: empty ? 0 : 0.01 },
+          unknownAgents: empty ? [] : [{ client: 'acme.deployer', pulls: 12 }],
           ...{ points: at(0), model: at(1), ipTable: at(3000) },
         };
       }

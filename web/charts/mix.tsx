@@ -20,6 +20,18 @@ const words: Record<string, string> = {
 /** A class of pulls in words. */
 export const className = (name: string) => words[name] ?? name;
 
+const ones: Record<string, string> = {
+  human: 'person',
+  ci: 'CI job',
+  cluster: 'cluster',
+  scanner: 'scanner',
+  mirror: 'mirror',
+  signature: 'signature',
+  'version-check': 'version check',
+};
+/** What one account of a class is. */
+export const kindName = (name: string) => ones[name] ?? name;
+
 const colours = ['var(--c3)', 'var(--c2)', 'var(--warn)', 'var(--c4)', 'var(--c1)', 'var(--muted)', 'var(--border)'];
 
 export function Mix({ label, parts }: { label: string; parts: Part[] }) {

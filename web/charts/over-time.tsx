@@ -3,6 +3,7 @@ import { useState } from 'preact/hooks';
 import { get } from '../api.ts';
 import { DataCard, Note } from '../card.tsx';
 import { Segments } from '../controls.tsx';
+import { Csv } from '../csv.tsx';
 import { utcDay } from '../format.ts';
 import { useEvery, useLoad } from '../load.ts';
 import type { Interval } from './buckets.ts';
@@ -29,7 +30,12 @@ export function OverTime({ of }: { of: { user: string } | { repository: string }
       id="over-time"
       title="Pulls over time"
       span={7}
-      aside={<Segments label="Interval" value={interval} options={intervals} onChange={setInterval} />}
+      aside={
+        <span class="asides">
+          <Segments label="Interval" value={interval} options={intervals} onChange={setInterval} />
+          <Csv path="/v1/pulls" parameters={{ ...of, interval, from }} name={`pulls-by-${interval}`} />
+        </span>
+      }
       of={loaded}
       what="Pulls over time"
       lines={10}

@@ -1,12 +1,13 @@
-// /health: whether what comes in goes out again, and what was set aside on the way.
+// /health: what the owner wants to know in their words; what engineers want to know is folded below.
+import type { ComponentChildren } from 'preact';
 import { useCallback } from 'preact/hooks';
 import { get, type Reply } from '../api.ts';
 import { Card, Content, DataCard, More, Strip } from '../card.tsx';
-import { count, percent, span } from '../format.ts';
+import { ago, count, percent, plural, span } from '../format.ts';
 import { useEvery, useLoad, useNow, usePages } from '../load.ts';
+import { refusedText } from '../refused.ts';
 import { mount, Page } from '../shell.tsx';
 import { Ago, Table } from '../table.tsx';
-import { Model } from './model.tsx';
 
 type Health = Reply<'/v1/health'>;
 type Age = Health['points'];
@@ -15,91 +16,233 @@ const everyMs = 10_000;
 /** Behind by more than this, a shard's dot is red. */
 const slowSeconds = 60;
 
+type Tone = 'ok' | 'bad' | 'stale' | 'none';
+
+/** One question of the owner's, and its answer. */
+interface Answer {
+  tone: Tone;
+  question: string;
+  says: ComponentChildren;
+}
+
+const oldTableSeconds = 60 * 86_400;
+
+function answersOf(health: Health, now: number): Answer[] {
+  const { hits, registryEvents, points, model, ipTable, quarantined, duplicates, refused = [] } = health;
+  const arrived = hits + registryEvents > 0;
+  const behind = Math.max(0, ...health.shards.map(({ lagSeconds }) => lagSeconds));
+  const stands = health.status === 'unhealthy';
+  const flowing: Answer =
+    health.reasons.length > 0
+      ? {
+          ...{ tone: stands ? 'bad' : 'stale', question: 'Is data flowing?' },
+          says: `${stands ? 'Not as it should' : 'Yes, but'}: ${health.reasons.join('; ')}.`,
+        }
+      : arrived
+        ? {
+            ...{ tone: 'ok', question: 'Is data flowing?' },
+            says: `Yes: ${plural(registryEvents, 'registry event')} and ${plural(hits, 'hit')} came in and were processed.`,
+          }
+        : {
+            ...{ tone: 'none', question: 'Is data flowing?' },
+            says: (
+              <>
+                Nothing has come in yet. <a href="./setup">Set up</a> shows how to point a registry or a page here.
+              </>
+            ),
+          };
+  const table = ipTable && ipTable.seconds > oldTableSeconds;
+  return [
+    flowing,
+    {
+      tone: behind > slowSeconds ? 'bad' : points ? 'ok' : 'none',
+      question: 'How fresh is it?',
+      says: !arrived
+        ? 'There is nothing to show yet.'
+        : behind > slowSeconds
+          ? `What came in waits for ${span(behind)}.`
+          : points
+            ? `The map was made ${ago(points.at, now) === 'now' ? 'just now' : ago(points.at, now)}; nothing waits to be processed.`
+            : 'Nothing waits to be processed. The map begins with the first hit.',
+    },
+    {
+      tone: quarantined > 0 || refused.length > 0 ? 'stale' : arrived ? 'ok' : 'none',
+      question: 'Was anything refused?',
+      says: (
+        <>
+          {quarantined > 0 ? (
+            <>
+              {plural(quarantined, 'entry', 'entries')} could not be understood and{' '}
+              {quarantined === 1 ? 'waits' : 'wait'} in <a href="#aside">quarantine</a>.
+            </>
+          ) : refused.length > 0 ? (
+            'Of the last 7 days:'
+          ) : arrived ? (
+            'No: all that came in was understood.'
+          ) : (
+            'Nothing came in that could be.'
+          )}
+          {duplicates > 0 && ` ${plural(duplicates, 'event')} came twice and counted once.`}
+          {refused.map((one) => (
+            <span key={`${one.reason} ${one.registry}`} class="refusal">
+              {plural(one.posts, 'post')} {refusedText(one)} ({ago(one.lastAt, now)}).
+            </span>
+          ))}
+        </>
+      ),
+    },
+    {
+      tone: model ? 'ok' : 'none',
+      question: 'Which model recommends?',
+      says: model ? (
+        <>
+          One trained {ago(model.at, now)}. <a href="./models">Models</a> says how good it is, and why it serves.
+        </>
+      ) : (
+        'None is trained yet: until then people are shown what is trending and popular.'
+      ),
+    },
+    {
+      tone: table ? 'stale' : ipTable ? 'ok' : 'none',
+      question: 'Are locations right?',
+      says: (
+        <>
+          {hits > 0
+            ? `${percent(1 - health.unlocatedShare)} of hits have a location. `
+            : 'No hit has come that could have a location. '}
+          {ipTable
+            ? `The IP table was made ${ago(ipTable.at, now)}${table ? ': a newer release of Whalewatch brings a newer one' : ''}.`
+            : 'The age of the IP table is unknown.'}
+        </>
+      ),
+    },
+  ];
+}
+
 function State({ health, now }: { health: Health; now: number }) {
+  const arrived = health.hits + health.registryEvents > 0;
   const well = health.status === 'ok';
   const works = health.status !== 'unhealthy';
+  const title = !well
+    ? works
+      ? 'It works; something needs a look'
+      : 'Something needs a look'
+    : arrived
+      ? 'All is well'
+      : 'Ready, and waiting for the first event';
+  return (
+    <>
+      <section class={`card verdict ${health.status}`} aria-label="State">
+        <h2>
+          <span class={`dot ${well ? (arrived ? 'ok' : '') : works ? 'stale' : 'bad'}`} />
+          <span role="status">{title}</span>
+        </h2>
+        <dl class="answers">
+          {answersOf(health, now).map(({ tone, question, says }) => (
+            <div key={question}>
+              <dt>
+                <span class={`dot ${tone}`} />
+                {question}
+              </dt>
+              <dd>{says}</dd>
+            </div>
+          ))}
+        </dl>
+      </section>
+      {health.unknownAgents?.length > 0 && <Unknown agents={health.unknownAgents} />}
+    </>
+  );
+}
+
+/** Clients that count as people until a rule says otherwise. */
+function Unknown({ agents }: { agents: Health['unknownAgents'] }) {
+  return (
+    <Card id="unknown" title="Clients that no rule knows" span={12}>
+      <p class="muted">
+        Their pulls of the last 7 days count as people's. If one is a machine, say so in <code>classRules</code> of the
+        settings, and <code>npm run recount</code> brings the past to it.
+      </p>
+      <Table
+        rows={agents}
+        keyOf={({ client }) => client}
+        columns={[
+          { head: 'Client', as: 'name', cell: ({ client }) => <span class="mono">{client}</span> },
+          {
+            head: 'Rule',
+            as: 'text',
+            wide: true,
+            cell: ({ client }) => (
+              <code class="small">{`{ name: '${client}', class: 'ci', userAgent: '^${escaped(client)}\\b' }`}</code>
+            ),
+          },
+          { head: 'Pulls', as: 'number', cell: ({ pulls }) => count(pulls) },
+        ]}
+      />
+    </Card>
+  );
+}
+
+/** As a text of a settings file that is a pattern. */
+const escaped = (text: string) => text.replace(/[.*+?^${}()|[\]\\']/g, '\\\\$&');
+
+function Details({ health, now }: { health: Health; now: number }) {
   const ages: [name: string, age: Age, missing: string][] = [
     ['Map', health.points, 'no hit yet'],
-    ['Recommendations', health.model, 'not trained yet'],
+    ['Model in service', health.model, 'not trained yet'],
     ['IP table', health.ipTable, 'unknown'],
   ];
   return (
-    <>
-      <section class={`card verdict ${health.status}`} role="status" aria-label="State">
-        <h2>
-          <span class={`dot ${well ? 'ok' : works ? 'stale' : 'bad'}`} />
-          {well ? 'All is well' : works ? 'It works; something needs a look' : 'Something needs a look'}
-        </h2>
-        {health.reasons.map((reason) => (
-          <p key={reason}>{reason}</p>
-        ))}
-      </section>
+    <details class="card engineers">
+      <summary>
+        <h2>For engineers</h2>
+      </summary>
       <Strip
         of={{
           'Hits taken': count(health.hits),
           'Registry events taken': count(health.registryEvents),
           'Duplicates dropped': count(health.duplicates),
-          'Set aside': count(health.quarantined),
+          Quarantined: count(health.quarantined),
+          'Too late or ahead': count(health.late + health.future),
           'Hits without a location': percent(health.unlocatedShare),
         }}
       />
-      <Card id="shards" title="Stream" span={6}>
-        <Table
-          rows={health.shards}
-          keyOf={({ shard }) => shard}
-          columns={[
-            { head: 'Shard', as: 'name', cell: ({ shard }) => <span class="mono">{shard}</span> },
-            {
-              head: 'Behind by',
-              as: 'number',
-              cell: ({ lagSeconds }) => (
-                <>
-                  <span class={`dot ${lagSeconds > slowSeconds ? 'bad' : 'ok'}`} /> {span(lagSeconds)}
-                </>
-              ),
-            },
-          ]}
-        />
-      </Card>
-      <Card id="ages" title="How fresh" span={6}>
-        <Table
-          rows={ages}
-          keyOf={([name]) => name}
-          columns={[
-            { head: 'What', as: 'text', cell: ([name]) => name },
-            { head: 'Made', as: 'when', cell: ([, age, missing]) => (age ? <Ago time={age.at} now={now} /> : missing) },
-          ]}
-        />
-      </Card>
-    </>
-  );
-}
-
-/** What the rules of the configuration had to say. */
-function News() {
-  const now = useNow();
-  const loaded = useLoad('alerts', (signal) =>
-    get('/v1/alerts', { limit: 10 }, { signal, revalidate: true }).then(({ items }) => items),
-  );
-  useEvery(everyMs, loaded.reload);
-  return (
-    <DataCard id="news" title="News" span={12} of={loaded} what="The news" lines={3}>
-      {(rows) =>
-        rows.length === 0 ? (
-          <p class="muted">None yet: no rule had anything to say.</p>
-        ) : (
+      <div class="grid">
+        <section class="span-6" aria-labelledby="shards">
+          <h3 id="shards">Stream</h3>
           <Table
-            rows={rows}
-            keyOf={({ id }) => id}
+            rows={health.shards}
+            keyOf={({ shard }) => shard}
             columns={[
-              { head: 'What', as: 'name', cell: ({ text }) => text },
-              { head: 'Rule', as: 'text', wide: true, cell: ({ rule }) => <span class="muted">{rule}</span> },
-              { head: 'When', as: 'when', cell: ({ time }) => <Ago time={time} now={now} /> },
+              { head: 'Shard', as: 'name', cell: ({ shard }) => <span class="mono">{shard}</span> },
+              {
+                head: 'Behind by',
+                as: 'number',
+                cell: ({ lagSeconds }) => (
+                  <>
+                    <span class={`dot ${lagSeconds > slowSeconds ? 'bad' : 'ok'}`} /> {span(lagSeconds)}
+                  </>
+                ),
+              },
             ]}
           />
-        )
-      }
-    </DataCard>
+        </section>
+        <section class="span-6" aria-labelledby="ages">
+          <h3 id="ages">Made</h3>
+          <Table
+            rows={ages}
+            keyOf={([name]) => name}
+            columns={[
+              { head: 'What', as: 'text', cell: ([name]) => name },
+              {
+                head: 'Made',
+                as: 'when',
+                cell: ([, age, missing]) => (age ? <Ago time={age.at} now={now} /> : missing),
+              },
+            ]}
+          />
+        </section>
+      </div>
+    </details>
   );
 }
 
@@ -114,10 +257,10 @@ function SetAside() {
     useCallback(() => grown || reload(), [grown, reload]),
   );
   return (
-    <DataCard id="aside" title="Set aside" span={12} of={pages} what="What was set aside" lines={3}>
+    <DataCard id="aside" title="Quarantine" span={12} of={pages} what="The quarantine" lines={3}>
       {(rows) =>
         rows.length === 0 ? (
-          <p class="muted">Nothing: everything that came in was understood.</p>
+          <p class="muted">Nothing waits here: whatever came in was understood, or was put back through.</p>
         ) : (
           <>
             <p class="muted">
@@ -159,7 +302,7 @@ function HealthPage() {
     <Page
       here="./health"
       title={<h1>Health</h1>}
-      lead="Whether what comes in goes out again, and what was dropped or set aside on the way."
+      lead="Whether data flows, how fresh it is, and what was refused."
       open
     >
       <div class="grid">
@@ -172,9 +315,8 @@ function HealthPage() {
             </Content>
           </section>
         )}
-        <Model everyMs={everyMs} />
-        <News />
         <SetAside />
+        {health.data && <Details health={health.data} now={now} />}
       </div>
     </Page>
   );

@@ -51,7 +51,7 @@ export function Model({ everyMs }: { everyMs: number }) {
   return (
     <DataCard
       id="model"
-      title="Recommendations"
+      title="What recommends"
       span={12}
       aside={
         current && (

@@ -1,11 +1,14 @@
 // /people: who pulls; /people?user= is one person's pulls and what they will want next.
 import { useState } from 'preact/hooks';
-import { get } from '../api.ts';
+import { get, type Reply } from '../api.ts';
 import { Content, Note } from '../card.tsx';
-import { Search } from '../controls.tsx';
+import { kindName } from '../charts/mix.tsx';
+import { Search, Segments } from '../controls.tsx';
+import { Csv } from '../csv.tsx';
 import { count } from '../format.ts';
 import { useEvery, useLoad, useNow, useQuery } from '../load.ts';
 import { mount, Page } from '../shell.tsx';
+import { Spark } from '../spark.tsx';
 import { Ago, PersonName, Table } from '../table.tsx';
 import { NoPulls } from './empty.tsx';
 import { OnePerson } from './person.tsx';
@@ -15,47 +18,109 @@ const refreshMs = 10_000;
 /** The service's own most. */
 const mostPeople = 1000;
 
-function People({ search }: { search: string }) {
+const kinds = [
+  ['human', 'People'],
+  ['ci', 'CI jobs'],
+  ['cluster', 'Clusters'],
+  ['scanner', 'Scanners'],
+  ['all', 'All'],
+] as const;
+type Kind = (typeof kinds)[number][0];
+const sorts = [
+  ['recent', 'Newest pull'],
+  ['pulls', 'Most pulls'],
+  ['new', 'New'],
+  ['name', 'Name'],
+] as const;
+type Sort = (typeof sorts)[number][0];
+
+interface Listed {
+  search: string;
+  kind: Kind;
+  sort: Sort;
+}
+
+const dayMs = 86_400_000;
+type User = Reply<'/v1/users'>['items'][number];
+
+/** What is worth a word beside a name. */
+function Chips({ user, now, showKind }: { user: User; now: number; showKind: boolean }) {
+  const isNew = now - Date.parse(user.firstPull) < 7 * dayMs;
+  const isIdle = now - Date.parse(user.lastPull) > 30 * dayMs;
+  return (
+    <>
+      {showKind && user.kind !== 'human' && <span class="chip">{kindName(user.kind)}</span>}
+      {isNew && <span class="chip current">new</span>}
+      {isIdle && <span class="chip">idle</span>}
+    </>
+  );
+}
+
+function People({ search, kind, sort }: Listed) {
   const now = useNow();
   const [limit, setLimit] = useState(100);
-  const people = useLoad(`users ${search} ${limit}`, (signal) =>
-    get('/v1/users', { search: search || undefined, limit }, { signal }).then(({ items }) => items),
+  const asked = { search: search || undefined, kind: kind === 'all' ? undefined : kind, sort };
+  const people = useLoad(`users ${search} ${kind} ${sort} ${limit}`, (signal) =>
+    get('/v1/users', { ...asked, limit }, { signal }).then(({ items }) => items),
   );
   useEvery(refreshMs, people.reload);
   return (
-    <section class="card" aria-label="People">
-      <Content of={people} what="The list of people" lines={8}>
-        {(rows) =>
-          rows.length > 0 ? (
-            <>
-              <Table
-                rows={rows}
-                keyOf={({ user }) => user}
-                columns={[
-                  { head: 'Name', as: 'name', cell: ({ user }) => <PersonName user={user} /> },
-                  { head: 'Pulls', as: 'number', cell: ({ pulls }) => count(pulls) },
-                  { head: 'Last pull', as: 'when', cell: ({ lastPull }) => <Ago time={lastPull} now={now} /> },
-                ]}
-              />
-              {rows.length === limit &&
-                (limit < mostPeople ? (
-                  <button type="button" class="button more" onClick={() => setLimit(mostPeople)}>
-                    Show more
-                  </button>
-                ) : (
-                  <Note title={`These are the newest ${count(mostPeople)}.`}>Search a name to find any other.</Note>
-                ))}
-            </>
-          ) : search ? (
-            <Note title={`Nobody's name contains "${search}".`}>
-              Names are as the registry reports them; a part of one is enough.
-            </Note>
-          ) : (
-            <NoPulls />
-          )
-        }
-      </Content>
-    </section>
+    <Content of={people} what="The list of people" lines={8}>
+      {(rows) =>
+        rows.length > 0 ? (
+          <>
+            <Table
+              rows={rows}
+              keyOf={({ user }) => user}
+              columns={[
+                {
+                  head: 'Name',
+                  as: 'name',
+                  cell: (row) => (
+                    <span class="named">
+                      <PersonName user={row.user} />
+                      <Chips user={row} now={now} showKind={kind === 'all'} />
+                    </span>
+                  ),
+                },
+                { head: 'Last 30 days', as: 'text', wide: true, cell: ({ days }) => <Spark days={days} /> },
+                { head: 'Pulls', as: 'number', cell: ({ pulls }) => count(pulls) },
+                {
+                  head: 'First pull',
+                  as: 'when',
+                  wide: true,
+                  cell: ({ firstPull }) => <Ago time={firstPull} now={now} />,
+                },
+                { head: 'Last pull', as: 'when', cell: ({ lastPull }) => <Ago time={lastPull} now={now} /> },
+              ]}
+            />
+            <div class="foot">
+              {rows.length === limit && limit < mostPeople && (
+                <button type="button" class="button" onClick={() => setLimit(mostPeople)}>
+                  Show more
+                </button>
+              )}
+              {rows.length === limit && limit === mostPeople && (
+                <span class="muted">The first {count(mostPeople)}: search a name to find any other.</span>
+              )}
+              <Csv path="/v1/users" parameters={{ ...asked, limit: mostPeople }} name="users" />
+            </div>
+          </>
+        ) : search ? (
+          <Note title={`${kind === 'all' ? 'No' : 'Here no'} name contains "${search}".`}>
+            Names are as the registry reports them; a part of one is enough.
+            {kind !== 'all' && ' Look among all kinds of accounts, too.'}
+          </Note>
+        ) : kind === 'human' || kind === 'all' ? (
+          <NoPulls />
+        ) : (
+          <Note title="None yet.">
+            An account is told to be a machine's by its name's form or by its client. Your own rules go into{' '}
+            <code>classRules</code> of the settings.
+          </Note>
+        )
+      }
+    </Content>
   );
 }
 
@@ -64,14 +129,32 @@ function PeoplePage() {
   const user = query.get('user');
   if (user) return <OnePerson key={user} user={user} />;
   const search = query.get('search') ?? '';
+  const kind = kinds.find(([name]) => name === query.get('kind'))?.[0] ?? 'human';
+  const sort = sorts.find(([name]) => name === query.get('sort'))?.[0] ?? 'recent';
   return (
     <Page
       here="./people"
       title={<h1>People</h1>}
-      lead="Who pulled from the registry, newest first. Open one for their history and what they may want next."
+      lead="Who pulled from the registry. Open one for their history and what they may want next."
       aside={<Search label="Search a name" value={search} onSearch={(text) => change({ search: text || undefined })} />}
     >
-      <People search={search} />
+      <section class="card" aria-label="People">
+        <div class="card-head">
+          <Segments
+            label="Kind of account"
+            value={kind}
+            options={kinds}
+            onChange={(next) => change({ kind: next === 'human' ? undefined : next })}
+          />
+          <Segments
+            label="Order"
+            value={sort}
+            options={sorts}
+            onChange={(next) => change({ sort: next === 'recent' ? undefined : next })}
+          />
+        </div>
+        <People key={`${kind} ${sort} ${search}`} search={search} kind={kind} sort={sort} />
+      </section>
     </Page>
   );
 }

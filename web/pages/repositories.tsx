@@ -3,6 +3,7 @@ import { useState } from 'preact/hooks';
 import { get } from '../api.ts';
 import { Content, Note } from '../card.tsx';
 import { Search, Segments } from '../controls.tsx';
+import { Csv } from '../csv.tsx';
 import { count } from '../format.ts';
 import { useEvery, useLoad, useNow, useQuery } from '../load.ts';
 import { mount, Page } from '../shell.tsx';
@@ -10,6 +11,7 @@ import { Ago, ImageName, Table } from '../table.tsx';
 import { NoPulls } from './empty.tsx';
 import { OneRepository } from './repository.tsx';
 import { UnusedImages } from './unused.tsx';
+import { digestIn, WhoPulled } from './who-pulled.tsx';
 
 type Sort = 'popular' | 'trending' | 'name';
 const sorts = [
@@ -53,15 +55,22 @@ function Ranked({ sort, search }: { sort: Sort; search: string }) {
                 },
               ]}
             />
-            {rows.length === limit && limit < mostRows && (
-              <button type="button" class="button more" onClick={() => setLimit(Math.min(mostRows, limit * 4))}>
-                Show more
-              </button>
-            )}
+            <div class="foot">
+              {rows.length === limit && limit < mostRows && (
+                <button type="button" class="button" onClick={() => setLimit(Math.min(mostRows, limit * 4))}>
+                  Show more
+                </button>
+              )}
+              <Csv
+                path="/v1/repositories"
+                parameters={{ sort, search: search || undefined, limit: mostRows }}
+                name="repositories"
+              />
+            </div>
           </>
         ) : search ? (
           <Note title={`No repository's name contains "${search}".`}>
-            A part of the name is enough; tags are not searched.
+            A part of the name is enough; tags are not searched. A whole digest finds who pulled it.
           </Note>
         ) : (
           <NoPulls />
@@ -75,6 +84,15 @@ function RepositoriesPage() {
   const [query, change] = useQuery();
   const name = query.get('name');
   if (name) return <OneRepository key={name} repository={name} />;
+  const digest = digestIn(query.get('digest') ?? '');
+  if (digest)
+    return (
+      <WhoPulled
+        digest={digest}
+        range={{ from: query.get('from') ?? undefined, to: query.get('to') ?? undefined }}
+        onRange={({ from, to }) => change({ from, to })}
+      />
+    );
   const search = query.get('search') ?? '';
   const unused = query.get('sort') === 'unused';
   const sort = sorts.find(([name]) => name === query.get('sort'))?.[0] ?? 'popular';
@@ -86,9 +104,12 @@ function RepositoriesPage() {
       aside={
         !unused && (
           <Search
-            label="Search a repository"
+            label="Search a repository or a digest"
             value={search}
-            onSearch={(text) => change({ search: text || undefined })}
+            onSearch={(text) => {
+              const digest = digestIn(text);
+              change(digest ? { digest, search: undefined } : { search: text || undefined });
+            }}
           />
         )
       }

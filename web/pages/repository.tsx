@@ -2,10 +2,12 @@
 import { useEffect, useState } from 'preact/hooks';
 import { get, type Pulls, type Reply, ServiceError } from '../api.ts';
 import { DataCard, Strip } from '../card.tsx';
-import { className } from '../charts/mix.tsx';
+import { className, kindName } from '../charts/mix.tsx';
 import { OverTime } from '../charts/over-time.tsx';
 import { Shares } from '../charts/shares.tsx';
 import { Segments } from '../controls.tsx';
+import { countryName } from '../country.ts';
+import { Csv, Days, type Range } from '../csv.tsx';
 import { count, percent } from '../format.ts';
 import { useEvery, useLoad, useNow } from '../load.ts';
 import { Page } from '../shell.tsx';
@@ -23,37 +25,57 @@ const splits = [
 ] as const;
 type Split = (typeof splits)[number][0];
 
-const countries = new Intl.DisplayNames('en', { type: 'region' });
 function keyName(split: Split, key: string): string {
   if (key === '') return 'unknown';
   if (split === 'class') return className(key);
-  if (split === 'country' && /^[A-Z]{2}$/i.test(key)) return countries.of(key.toUpperCase()) ?? key;
-  return key;
+  return split === 'country' ? countryName(key) : key;
 }
 
 function Pullers({ repository }: { repository: string }) {
   const now = useNow();
-  const pullers = useLoad(`pullers ${repository}`, (signal) =>
-    get('/v1/pullers', { repository, limit: 20 }, { signal }).then(({ items }) => items),
+  const [range, setRange] = useState<Range>({});
+  const asked = { repository, ...range };
+  const pullers = useLoad(`pullers ${JSON.stringify(asked)}`, (signal) =>
+    get('/v1/pullers', { ...asked, limit: 20 }, { signal }).then(({ items }) => items),
   );
   useEvery(refreshMs, pullers.reload);
   return (
-    <DataCard id="pullers" title="Who pulled it" span={7} of={pullers} what="The list of people" lines={6}>
-      {(rows) =>
-        rows.length === 0 ? (
-          <p class="muted">Nobody with a name yet.</p>
-        ) : (
-          <Table
-            rows={rows}
-            keyOf={({ user }) => user}
-            columns={[
-              { head: 'Name', as: 'name', cell: ({ user }) => <PersonName user={user} /> },
-              { head: 'Pulls', as: 'number', cell: ({ pulls }) => count(pulls) },
-              { head: 'Last pull', as: 'when', cell: ({ lastPull }) => <Ago time={lastPull} now={now} /> },
-            ]}
-          />
-        )
-      }
+    <DataCard
+      id="pullers"
+      title="Who pulled it"
+      span={7}
+      aside={<Csv path="/v1/pullers" parameters={{ ...asked, limit: 10_000 }} name="pullers" />}
+      of={pullers}
+      what="The list of people"
+      lines={6}
+    >
+      {(rows) => (
+        <>
+          <Days value={range} onChange={setRange} />
+          {rows.length === 0 ? (
+            <p class="muted">Nobody with a name{range.from || range.to ? ' in this time' : ' yet'}.</p>
+          ) : (
+            <Table
+              rows={rows}
+              keyOf={({ user }) => user}
+              columns={[
+                {
+                  head: 'Name',
+                  as: 'name',
+                  cell: ({ user, class: kind }) => (
+                    <span class="named">
+                      <PersonName user={user} />
+                      {kind !== 'human' && <span class="chip">{kindName(kind)}</span>}
+                    </span>
+                  ),
+                },
+                { head: 'Pulls', as: 'number', cell: ({ pulls }) => count(pulls) },
+                { head: 'Last pull', as: 'when', cell: ({ lastPull }) => <Ago time={lastPull} now={now} /> },
+              ]}
+            />
+          )}
+        </>
+      )}
     </DataCard>
   );
 }
@@ -144,7 +166,7 @@ function Cards({ repository }: { repository: string }) {
       <OverTime of={{ repository }} />
       <DataCard
         id="split"
-        title="By"
+        title="Pulls by"
         span={5}
         aside={<Segments label="Pulls by" value={split} options={splits} onChange={setSplit} />}
         of={all}

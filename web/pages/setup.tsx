@@ -1,22 +1,29 @@
 // /setup: what to paste where, with this service's own address in it.
 import type { ComponentChildren } from 'preact';
-import { useState } from 'preact/hooks';
 import { Code } from '../code.tsx';
 import { Segments } from '../controls.tsx';
+import { useQuery } from '../load.ts';
 import { mount, Page } from '../shell.tsx';
+import { useArrivals, Waiting } from '../waiting.tsx';
 
 const here = new URL('.', location.href).href.slice(0, -1);
 const webhook = `${here}/v1/registry-events`;
 
-const registries = [
-  ['distribution', 'Distribution'],
-  ['harbor', 'Harbor'],
-  ['gitlab', 'GitLab'],
-] as const;
-type Registry = (typeof registries)[number][0];
+/** For what can't send a header: the token is the password. */
+const signedWebhook = webhook.replace('://', '://whalewatch:TOKEN@');
 
-const settings: Record<Registry, { where: ComponentChildren; label: string; text: string }> = {
+interface Dialect {
+  name: string;
+  where: ComponentChildren;
+  label: string;
+  text: string;
+  /** Whether it tells of pulls. */
+  pulls: boolean;
+}
+
+const dialects = {
   distribution: {
+    name: 'Distribution',
     where: (
       <>
         In the registry's <code>config.yml</code>, then restart it. Version 2.7 to 3 of the CNCF registry and everything
@@ -38,18 +45,23 @@ const settings: Record<Registry, { where: ComponentChildren; label: string; text
       ignore:
         mediatypes: [application/octet-stream]
         actions: [mount]`,
+    pulls: true,
   },
   harbor: {
-    where: 'In each project under Webhooks: New webhook, HTTP, events "Artifact pulled" and "Artifact pushed".',
+    name: 'Harbor',
+    where:
+      'In each project under Webhooks: New webhook, HTTP, with the events "Artifact pulled", "Artifact pushed" and "Artifact deleted". CloudEvents tells more than Default; neither names clients, so that pulls are an upper bound.',
     label: 'Fields of a Harbor webhook',
-    text: `Endpoint URL   ${webhook}
-Auth header    Bearer TOKEN
-Payload format Default or CloudEvents`,
+    text: `Endpoint URL    ${webhook}
+Auth header     Bearer TOKEN
+Payload format  CloudEvents`,
+    pulls: true,
   },
   gitlab: {
+    name: 'GitLab',
     where: (
       <>
-        In <code>/etc/gitlab/gitlab.rb</code>, then <code>gitlab-ctl reconfigure</code>.
+        In <code>/etc/gitlab/gitlab.rb</code> of a self-managed GitLab, then <code>gitlab-ctl reconfigure</code>.
       </>
     ),
     label: "Lines for GitLab's configuration",
@@ -63,17 +75,164 @@ Payload format Default or CloudEvents`,
     'backoff' => '10s'
   }
 ]`,
+    pulls: true,
   },
-};
+  zot: {
+    name: 'Zot',
+    where: (
+      <>
+        In zot's <code>config.json</code>, under <code>extensions</code>.
+      </>
+    ),
+    label: "Lines for zot's configuration",
+    text: `"events": {
+  "enable": true,
+  "sinks": [{
+    "type": "http",
+    "address": "${webhook}",
+    "timeout": "5s",
+    "headers": { "Authorization": "Bearer TOKEN" }
+  }]
+}`,
+    pulls: false,
+  },
+  quay: {
+    name: 'Quay',
+    where: 'In each repository under Settings, Events and Notifications: "Push to Repository", with a Webhook POST.',
+    label: 'Field of a Quay notification',
+    text: `Webhook URL  ${signedWebhook}`,
+    pulls: false,
+  },
+  dockerhub: {
+    name: 'Docker Hub',
+    where: 'In each repository under Webhooks.',
+    label: 'Fields of a Docker Hub webhook',
+    text: `Webhook name  whalewatch
+Webhook URL   ${signedWebhook}`,
+    pulls: false,
+  },
+  artifactory: {
+    name: 'Artifactory',
+    where: 'Under Administration, General, Webhooks: the events "Tag was pushed" and "Tag was deleted" of Docker.',
+    label: 'Fields of an Artifactory webhook',
+    text: `URL            ${webhook}
+Custom header  Authorization: Bearer TOKEN`,
+    pulls: false,
+  },
+  acr: {
+    name: 'Azure',
+    where: 'One command for a registry.',
+    label: 'A command that makes an Azure webhook',
+    text: `az acr webhook create --registry REGISTRY --name whalewatch \\
+  --actions push delete chart_push chart_delete \\
+  --uri ${webhook} --headers "Authorization=Bearer TOKEN"`,
+    pulls: false,
+  },
+  ecr: {
+    name: 'Amazon ECR',
+    where: (
+      <>
+        On AWS in the same account: one setting, then <code>npm run deploy</code>. A rule of EventBridge feeds the
+        stream directly.
+      </>
+    ),
+    label: 'A setting for Amazon ECR',
+    text: 'ecr: true',
+    pulls: true,
+  },
+  gitea: {
+    name: 'Gitea, GitHub',
+    where:
+      'In the organisation under Settings, Webhooks: the event "Package". GitHub calls it "Packages" or "Registry packages".',
+    label: 'Fields of a Gitea or GitHub webhook',
+    text: `URL            ${signedWebhook}
+Content type   application/json`,
+    pulls: false,
+  },
+} satisfies Record<string, Dialect>;
+
+const tag = `<script defer src="${here}/hit.js"></script>`;
+
+interface Framework {
+  name: string;
+  where: ComponentChildren;
+  text: string;
+}
+
+const frameworks = {
+  html: { name: 'HTML', where: 'In the head of every page.', text: tag },
+  next: {
+    name: 'Next.js',
+    where: (
+      <>
+        In <code>app/layout.tsx</code>. Navigations within the page are hits, too.
+      </>
+    ),
+    text: `import Script from 'next/script';
+
+<Script src="${here}/hit.js" strategy="afterInteractive" />`,
+  },
+  react: {
+    name: 'React, Vue, Svelte',
+    where: (
+      <>
+        In <code>index.html</code>. Routers that use the History or Navigation API need nothing more; for routes behind
+        a # add <code>data-hash</code>.
+      </>
+    ),
+    text: tag,
+  },
+  astro: {
+    name: 'Astro',
+    where: 'In the head of the layout. View transitions are hits, too.',
+    text: `<script is:inline defer src="${here}/hit.js"></script>`,
+  },
+  turbo: {
+    name: 'Rails, Turbo',
+    where: (
+      <>
+        In <code>app/views/layouts/application.html.erb</code>.
+      </>
+    ),
+    text: `<%= javascript_include_tag "${here}/hit.js", defer: true %>`,
+  },
+  wordpress: {
+    name: 'WordPress',
+    where: (
+      <>
+        In the theme's <code>functions.php</code>.
+      </>
+    ),
+    text: `add_action('wp_enqueue_scripts', function () {
+  wp_enqueue_script('whalewatch', '${here}/hit.js', [], null, ['strategy' => 'defer']);
+});`,
+  },
+  server: {
+    name: 'Back end',
+    where: 'Hits may also come from your own server, one by one or as an array.',
+    text: `curl ${here}/v1/hits -H 'X-Forwarded-For: VISITOR' \\
+  -H 'Content-Type: application/json' -d '{"domain": "shop.example", "action": "checkout"}'`,
+  },
+} satisfies Record<string, Framework>;
+
+/** Names of a choice, as Choice takes them. */
+const named = <K extends string>(of: Record<K, { name: string }>) =>
+  Object.entries<{ name: string }>(of).map(([key, { name }]) => [key as K, name] as const);
 
 function Setup() {
-  const [registry, setRegistry] = useState<Registry>('distribution');
-  const { where, label, text } = settings[registry];
+  const [query, change] = useQuery();
+  const known = <K extends string>(of: Record<K, unknown>, name: string | null, other: K) =>
+    name !== null && Object.hasOwn(of, name) ? (name as K) : other;
+  const registry = known(dialects, query.get('registry'), 'distribution');
+  const page = known(frameworks, query.get('page'), 'html');
+  const { where, label, text, pulls }: Dialect = dialects[registry];
+  const arrivals = useArrivals();
   return (
     <Page
       here="./setup"
       title={<h1>Set up</h1>}
-      lead="Point a registry at the webhook and put the beacon on a page. Both can be done alone."
+      lead="Point a registry at the webhook and put the beacon on a page. Either can be done alone."
+      open
     >
       <div class="card">
         <section class="step" aria-labelledby="registry">
@@ -81,14 +240,23 @@ function Setup() {
           <div>
             <div class="card-head">
               <h2 id="registry">Send the registry's notifications here</h2>
-              <Segments label="Registry" value={registry} options={registries} onChange={setRegistry} />
             </div>
-            <p>{where}</p>
+            <Segments
+              label="Registry"
+              value={registry}
+              options={named(dialects)}
+              onChange={(next) => change({ registry: next })}
+            />
+            <p>
+              {where}
+              {!pulls && ' It reports pushes only, no pulls.'}
+            </p>
             <Code label={label} text={text} />
+            <Waiting of={arrivals} kind="registry" what="registry event" />
             <p>
               Put the webhook's token in place of <code>TOKEN</code>. It is a secret and not shown here:{' '}
               <code>npm start</code> prints it and keeps it in the data folder; on AWS it is in Secrets Manager, under
-              the name that <code>cdk deploy</code> prints.
+              the name that <code>cdk deploy</code> prints. A registry whose log says 401 sends another one.
             </p>
           </div>
         </section>
@@ -100,7 +268,15 @@ function Setup() {
               Under 1 KiB, no cookie, nothing kept of a visitor but the location of their network. Do Not Track and GPC
               are kept.
             </p>
-            <Code label="The beacon's script tag" text={`<script defer src="${here}/hit.js"></script>`} />
+            <Segments
+              label="Page"
+              value={page}
+              options={named(frameworks)}
+              onChange={(next) => change({ page: next })}
+            />
+            <p>{frameworks[page].where}</p>
+            <Code label={`The beacon for ${frameworks[page].name}`} text={frameworks[page].text} />
+            <Waiting of={arrivals} kind="hits" what="hit" />
             <p>
               <code>data-domain="shop.example"</code> counts as another name than the page's host,{' '}
               <code>data-action="checkout"</code> names what was done. Leave your own visits out by opening the page

@@ -1,10 +1,11 @@
 // Pushed, and in use by nobody since: what may go, and why.
 import { useState } from 'preact/hooks';
-import { get } from '../api.ts';
+import { get, type Reply } from '../api.ts';
 import { Content, Note } from '../card.tsx';
 import { Code } from '../code.tsx';
 import { Segments } from '../controls.tsx';
-import { bytes } from '../format.ts';
+import { Csv } from '../csv.tsx';
+import { bytes, count } from '../format.ts';
 import { useLoad, useNow } from '../load.ts';
 import { Ago, ImageName, Table } from '../table.tsx';
 
@@ -14,10 +15,40 @@ const spans = [
   ['365', 'A year'],
 ] as const;
 
+/** The service's own most, and what a table shows of it. */
+const mostRows = 10_000;
+const shown = 200;
+
+type Unused = Reply<'/v1/unused'>['items'];
+
+/** What deleting them would win. An image of several tags, and a platform of several images, counts once. */
+function Won({ of }: { of: Unused }) {
+  const images = new Map(of.map((image) => [`${image.repository} ${image.digest ?? image.tag}`, image]));
+  const parts = [...images.values()].filter(({ reason }) => !reason.startsWith('part of '));
+  const size = parts.reduce((sum, { size }) => sum + (size ?? 0), 0);
+  const sure = parts.filter(({ confidence }) => confidence === 'known');
+  return (
+    <dl class="strip won">
+      <div>
+        <dt>Unused images</dt>
+        <dd>{of.length === mostRows ? `over ${count(parts.length)}` : count(parts.length)}</dd>
+      </div>
+      <div>
+        <dt>Safe to delete</dt>
+        <dd>{count(sure.length)}</dd>
+      </div>
+      <div>
+        <dt>To win at most</dt>
+        <dd>{size > 0 ? bytes(size) : 'unknown'}</dd>
+      </div>
+    </dl>
+  );
+}
+
 export function UnusedImages() {
   const now = useNow();
   const [days, setDays] = useState<(typeof spans)[number][0]>('30');
-  const loaded = useLoad(`unused ${days}`, (signal) => get('/v1/unused', { days, limit: 200 }, { signal }));
+  const loaded = useLoad(`unused ${days}`, (signal) => get('/v1/unused', { days, limit: mostRows }, { signal }));
   return (
     <>
       <div class="card-head">
@@ -29,13 +60,14 @@ export function UnusedImages() {
       <Content of={loaded} what="The list of unused images" lines={8}>
         {({ items }) =>
           items.length === 0 ? (
-            <Note title="Everything pushed before then is in use.">
-              Only images whose push Whalewatch saw can show here.
+            <Note title="No unused image.">
+              What Whalewatch saw being pushed before then is in use. What was pushed before it was here can't show.
             </Note>
           ) : (
             <>
+              <Won of={items} />
               <Table
-                rows={items}
+                rows={items.slice(0, shown)}
                 keyOf={({ repository, tag, digest }) => `${repository}:${tag} ${digest}`}
                 columns={[
                   {
@@ -64,11 +96,14 @@ export function UnusedImages() {
                   },
                 ]}
               />
-              <p>
-                <a href={`/v1/unused?days=${days}&limit=10000&format=csv`} download="unused.csv">
-                  All as CSV
-                </a>
-              </p>
+              <div class="foot">
+                {items.length > shown && (
+                  <span class="muted">
+                    The {shown} oldest of {count(items.length)}.
+                  </span>
+                )}
+                <Csv path="/v1/unused" parameters={{ days, limit: mostRows }} name="unused" />
+              </div>
               <details class="dry-run">
                 <summary>Registry calls that would delete those that nothing unknown can be using</summary>
                 <Code

@@ -1,0 +1,57 @@
+// Lists as files, and the days that lists are of.
+import { useState } from 'preact/hooks';
+import { here, type Parameters, token } from './api.ts';
+
+/** Downloads a list. A link can't carry a token: with one the file is fetched first. */
+export function Csv({ path, parameters, name }: { path: string; parameters: Parameters; name: string }) {
+  const [failed, setFailed] = useState(false);
+  const query = new URLSearchParams({ format: 'csv' });
+  for (const [key, value] of Object.entries(parameters)) if (value !== undefined) query.set(key, String(value));
+  const href = `${here(path)}?${query}`;
+  const fetchFirst = async (event: Event) => {
+    const given = token.get();
+    if (!given) return;
+    event.preventDefault();
+    const response = await fetch(href, { headers: { Authorization: `Bearer ${given}` } }).catch(() => undefined);
+    setFailed(!response?.ok);
+    if (!response?.ok) return;
+    const link = document.createElement('a');
+    link.href = URL.createObjectURL(await response.blob());
+    link.download = `${name}.csv`;
+    link.click();
+    URL.revokeObjectURL(link.href);
+  };
+  return (
+    <a class="quiet csv" href={href} download={`${name}.csv`} onClick={fetchFirst}>
+      {failed ? 'CSV failed: try again' : 'CSV'}
+    </a>
+  );
+}
+
+export interface Range {
+  from?: string;
+  to?: string;
+}
+
+/** Two UTC days, both included; an empty one leaves its side open. */
+export function Days({ value, onChange }: { value: Range; onChange: (range: Range) => void }) {
+  const field = (side: keyof Range, label: string) => (
+    <label>
+      {label}
+      <input
+        class="field"
+        type="date"
+        value={value[side] ?? ''}
+        min={side === 'to' ? value.from : undefined}
+        max={side === 'from' ? value.to : undefined}
+        onChange={(event) => onChange({ ...value, [side]: event.currentTarget.value || undefined })}
+      />
+    </label>
+  );
+  return (
+    <div class="days">
+      {field('from', 'From')}
+      {field('to', 'To')}
+    </div>
+  );
+}

@@ -1,0 +1,96 @@
+// /alerts: what the rules of the configuration sent.
+import { useCallback, useEffect } from 'preact/hooks';
+import { get } from '../api.ts';
+import { alertsSeen } from '../bell.tsx';
+import { Content, More, Note } from '../card.tsx';
+import { Code } from '../code.tsx';
+import { Csv } from '../csv.tsx';
+import { useEvery, useNow, usePages } from '../load.ts';
+import { mount, Page } from '../shell.tsx';
+import { Ago, Name, PersonName, repositoryPage, Table } from '../table.tsx';
+
+const everyMs = 10_000;
+/** The service's own most. */
+const mostRows = 200;
+
+const example = `rules: [
+  { name: 'new image', when: 'pushed', repository: 'team/*' },
+  { name: 'new people', when: 'first-pull' },
+]`;
+
+function Alerts() {
+  const now = useNow();
+  const pages = usePages('alerts', (cursor, signal) =>
+    get('/v1/alerts', { limit: 50, cursor }, { signal, revalidate: true }),
+  );
+  const { data, reload, grown } = pages;
+  useEvery(
+    everyMs,
+    useCallback(() => grown || reload(), [grown, reload]),
+  );
+  const newest = data?.[0]?.time;
+  useEffect(() => {
+    if (newest) alertsSeen(newest);
+  }, [newest]);
+  return (
+    <Content of={pages} what="The alerts" lines={8}>
+      {(rows) =>
+        rows.length === 0 ? (
+          <>
+            <Note title="No alert yet.">
+              Rules in <code>whalewatch.config.ts</code> say what is worth one: an image that was pushed, somebody's
+              first pull, a country that nobody came from before, or many hits a minute.
+            </Note>
+            <Code label="An example of rules" text={example} />
+          </>
+        ) : (
+          <>
+            <Table
+              rows={rows}
+              keyOf={({ id }) => id}
+              columns={[
+                {
+                  head: 'What',
+                  as: 'name',
+                  cell: ({ text, data }) => (
+                    <>
+                      {text}
+                      {(data?.repository || data?.user) && (
+                        <span class="under">
+                          {data.repository && (
+                            <a href={repositoryPage(String(data.repository))}>
+                              <Name of={String(data.repository)} />
+                            </a>
+                          )}{' '}
+                          {data.user && <PersonName user={String(data.user)} />}
+                        </span>
+                      )}
+                    </>
+                  ),
+                },
+                { head: 'Rule', as: 'text', wide: true, cell: ({ rule }) => <span class="muted">{rule}</span> },
+                { head: 'When', as: 'when', cell: ({ time }) => <Ago time={time} now={now} /> },
+              ]}
+            />
+            <div class="foot">
+              <More of={pages} what="Show older alerts" />
+              <Csv path="/v1/alerts" parameters={{ limit: mostRows }} name="alerts" />
+            </div>
+          </>
+        )
+      }
+    </Content>
+  );
+}
+
+mount(
+  <Page
+    here="./alerts"
+    title={<h1>Alerts</h1>}
+    lead="What your rules had to say, the newest first. Alerts are kept for 30 days."
+  >
+    <section class="card" aria-label="Alerts">
+      <Alerts />
+    </section>
+  </Page>,
+);

@@ -1,0 +1,16 @@
+// /models: the models of the recommender, how good they are, and which one serves.
+import { mount, Page } from '../shell.tsx';
+import { Model } from './model.tsx';
+
+mount(
+  <Page
+    here="./health"
+    crumb={{ href: './health', name: 'Health' }}
+    title={<h1>Models</h1>}
+    lead="At each training several models are judged on the same pulls that were held back. The best one serves, unless the one in service is better."
+  >
+    <div class="grid">
+      <Model everyMs={10_000} />
+    </div>
+  </Page>,
+);

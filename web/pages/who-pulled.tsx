@@ -1,0 +1,134 @@
+// The incident's question: who pulled this digest, when, and from what.
+import { useEffect } from 'preact/hooks';
+import { get, type Reply } from '../api.ts';
+import { Content, Note } from '../card.tsx';
+import { kindName } from '../charts/mix.tsx';
+import { countryName } from '../country.ts';
+import { Csv, Days, type Range } from '../csv.tsx';
+import { count, full, plural } from '../format.ts';
+import { useLoad, useNow } from '../load.ts';
+import { Page } from '../shell.tsx';
+import { Ago, ImageName, PersonName, Table } from '../table.tsx';
+
+/** The service's own most. */
+const mostRows = 10_000;
+
+/** A digest as it may be pasted: whole, only its hex, or behind an image's name; undefined when it is none. */
+export function digestIn(text: string): string | undefined {
+  const [, hex] = /^(?:\S*@)?(?:sha256:)?([0-9a-f]{64})$/i.exec(text.trim()) ?? [];
+  return hex && `sha256:${hex.toLowerCase()}`;
+}
+
+export function WhoPulled({
+  digest,
+  range,
+  onRange,
+}: {
+  digest: string;
+  range: Range;
+  onRange: (range: Range) => void;
+}) {
+  useEffect(() => {
+    document.title = `Who pulled ${digest.slice(0, 19)} - Whalewatch`;
+  }, [digest]);
+  return (
+    <Page
+      here="./repositories"
+      crumb={{ href: './repositories', name: 'Repositories' }}
+      title={<h1>Who pulled this digest</h1>}
+      lead={<span class="mono whole-digest">{digest}</span>}
+    >
+      <section class="card" aria-label="Who pulled it">
+        <Found key={digest} digest={digest} range={range} onRange={onRange} />
+      </section>
+    </Page>
+  );
+}
+
+type Puller = Reply<'/v1/pullers'>['items'][number];
+
+/** What they asked for, where that was something else than the digest. */
+function Pulled({ of: { repository, tag, digest: asked }, digest }: { of: Puller; digest: string }) {
+  return (
+    <span title={asked}>
+      <ImageName repository={repository} tag={tag ?? asked?.slice(7, 19)} />
+      {asked !== digest && <span class="under">an image that holds it, or a part of it</span>}
+    </span>
+  );
+}
+
+const fromOf = ({ client, country }: Puller) => [client, countryName(country)].filter(Boolean).join(', ') || 'unknown';
+
+function Found({ digest, range, onRange }: { digest: string; range: Range; onRange: (range: Range) => void }) {
+  const now = useNow();
+  const asked = { digest, ...range, limit: mostRows };
+  const pullers = useLoad(`${digest} ${range.from} ${range.to}`, (signal) =>
+    get('/v1/pullers', asked, { signal }).then(({ items }) => items),
+  );
+  const rows = pullers.data ?? [];
+  const pulls = rows.reduce((sum, row) => sum + row.pulls, 0);
+  return (
+    <>
+      <div class="card-head">
+        <p class="muted" role="status">
+          {pullers.data &&
+            `${plural(new Set(rows.map(({ user }) => user)).size, 'account')}, ${plural(pulls, 'pull')}: of the digest itself, of an index that holds it, or of its platforms.`}
+        </p>
+        <Days value={range} onChange={onRange} />
+      </div>
+      <Content of={pullers} what="Who pulled it" lines={6}>
+        {(rows) =>
+          rows.length === 0 ? (
+            <Note title="Nobody with a name pulled it in this time.">
+              A digest must be whole. Pulls without a name are not listed, nor are those of before Whalewatch.
+            </Note>
+          ) : (
+            <>
+              <Table
+                rows={rows}
+                keyOf={({ user, repository }) => `${user} ${repository}`}
+                columns={[
+                  {
+                    head: 'Who',
+                    as: 'name',
+                    cell: (row) => (
+                      <>
+                        <span class="named">
+                          <PersonName user={row.user} />
+                          {row.class !== 'human' && <span class="chip">{kindName(row.class)}</span>}
+                        </span>
+                        <span class="under phone-only">
+                          <Pulled of={row} digest={digest} />, {fromOf(row)}
+                        </span>
+                      </>
+                    ),
+                  },
+                  { head: 'As', as: 'name', wide: true, cell: (row) => <Pulled of={row} digest={digest} /> },
+                  { head: 'From', as: 'text', wide: true, cell: (row) => <span class="muted">{fromOf(row)}</span> },
+                  { head: 'Pulls', as: 'number', cell: ({ pulls }) => count(pulls) },
+                  {
+                    head: 'Last pull',
+                    as: 'when',
+                    cell: ({ lastPull }) => (
+                      <>
+                        <time class="phone-off" dateTime={lastPull}>
+                          {full(lastPull)}
+                        </time>
+                        <span class="phone-only">
+                          <Ago time={lastPull} now={now} />
+                        </span>
+                      </>
+                    ),
+                  },
+                ]}
+              />
+              <div class="foot">
+                <Csv path="/v1/pullers" parameters={asked} name={`pullers-${digest.slice(7, 19)}`} />
+              </div>
+            </>
+          )
+        }
+      </Content>
+    </>
+  );
+}

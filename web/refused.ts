@@ -1,0 +1,17 @@
+// Why posts of registries did not count, in words, and what to do.
+import type { Reply } from './api.ts';
+
+export type Refused = Reply<'/v1/health'>['refused'][number];
+
+const words: Record<Refused['reason'], string> = {
+  'no-token': 'carried no token: set the Authorization header',
+  'wrong-token': 'carried a wrong token: compare it with the one that start printed',
+  'too-large': 'were too large: let the registry send fewer events at once',
+  'not-json': 'were not JSON: something on the way may change the body',
+  'unknown-host': 'were for another host: let the proxy pass the host on',
+  'not-understood': 'were not understood: the quarantine has them',
+  'stream-refused': 'came while the stream took nothing: registries send them again',
+};
+
+/** What was wrong with them, after "3 posts". */
+export const refusedText = ({ reason, registry }: Refused) => `${registry ? `of ${registry} ` : ''}${words[reason]}`;

@@ -1,0 +1,97 @@
+// Whether the first event has come, live: beside what to paste where.
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { get, type ServiceError } from './api.ts';
+import { ago, plural, since } from './format.ts';
+import { useEvery, useLoad, useNow } from './load.ts';
+import { type Refused, refusedText } from './refused.ts';
+
+const everyMs = 3000;
+
+export interface Arrivals {
+  /** Undefined until the service has said. */
+  counts?: { registry: number; hits: number };
+  /** When this page saw the count grow, milliseconds. */
+  grew: { registry?: number; hits?: number };
+  /** What could not be understood since the page was opened, newest first. */
+  quarantined: { id: string; time: string; reason: string }[];
+  /** Posts that were turned away since. */
+  refused: Refused[];
+  /** Why nothing can be said. */
+  error?: ServiceError;
+}
+
+/** Asks every few seconds what has come in. */
+export function useArrivals(): Arrivals {
+  const [opened] = useState(() => Date.now());
+  const health = useLoad('arrivals', async (signal) => {
+    const [{ hits, registryEvents, refused = [] }, { items }] = await Promise.all([
+      get('/v1/health', {}, { signal, revalidate: true, accept: [503] }),
+      get('/v1/quarantine', { limit: 5 }, { signal, revalidate: true }),
+    ]);
+    return { counts: { registry: registryEvents, hits }, quarantined: items, refused };
+  });
+  useEvery(everyMs, health.reload);
+  const last = useRef<Arrivals['counts']>(undefined);
+  const [grew, setGrew] = useState<Arrivals['grew']>({});
+  const counts = health.data?.counts;
+  useEffect(() => {
+    if (!counts) return;
+    const before = last.current;
+    last.current = counts;
+    if (!before) return;
+    const now = Date.now();
+    if (counts.registry > before.registry) setGrew((grew) => ({ ...grew, registry: now }));
+    if (counts.hits > before.hits) setGrew((grew) => ({ ...grew, hits: now }));
+  }, [counts]);
+  const isNew = (time: string) => Date.parse(time) >= opened - 60_000;
+  const quarantined = (health.data?.quarantined ?? []).filter(({ time }) => isNew(time));
+  // What is in quarantine is shown with its own reason.
+  const refused = (health.data?.refused ?? []).filter(
+    ({ lastAt, reason }) => isNew(lastAt) && reason !== 'not-understood',
+  );
+  return { counts, grew, quarantined, refused, error: health.error };
+}
+
+/** One line under what was pasted. `what` is one event of it. */
+export function Waiting({ of, kind, what }: { of: Arrivals; kind: 'registry' | 'hits'; what: string }) {
+  const now = useNow(1000);
+  const { counts, grew, quarantined, refused, error } = of;
+  const at = grew[kind];
+  const [state, text] = error
+    ? [
+        'failed',
+        error.isPrivate ? 'Only the owner sees here what comes in.' : `What comes in can't be said: ${error.message}`,
+      ]
+    : !counts
+      ? ['', 'Looking whether anything has come in']
+      : at !== undefined
+        ? ['live', `Received, ${since(at, now) === 'now' ? 'just now' : ago(at, now)}. ${total(counts[kind], what)}.`]
+        : counts[kind] > 0
+          ? ['live', `${total(counts[kind], what)}. Waiting for the next`]
+          : ['waits', `Waiting for the first ${what}`];
+  const moves = state === 'waits' || text.endsWith('next') || text.endsWith('in');
+  return (
+    <div class="arrivals">
+      <p role="status">
+        <span class={`dot ${state}`} />
+        {moves ? `${text} …` : text}
+      </p>
+      {kind === 'registry' &&
+        refused.map((one) => (
+          <p key={`${one.reason} ${one.registry}`} class="refused">
+            <span class="dot bad" />
+            Refused {ago(one.lastAt, now)}: {plural(one.posts, 'post')} {refusedText(one)}.
+          </p>
+        ))}
+      {kind === 'registry' &&
+        quarantined.map(({ id, time, reason }) => (
+          <p key={id} class="refused">
+            <span class="dot stale" />
+            Received {ago(time, now)}, and not understood: {reason}. <a href="./health#aside">See it whole</a>
+          </p>
+        ))}
+    </div>
+  );
+}
+
+const total = (count: number, what: string) => `${plural(count, what)} so far`;
