@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { type Interval, withoutGaps } from '../../web/charts/buckets.ts';
+import { matches } from '../../web/charts/match.ts';
 import { wholeTicks } from '../../web/charts/ticks.ts';
 import { ago, compact, percent, plural, span, utcDay } from '../../web/format.ts';
 
@@ -72,4 +73,12 @@ test('an axis of counts has two to five whole ticks at even steps, from 0 to the
     }),
     { seed: 1 },
   );
+});
+
+test('bars of a list grow shorter downwards, and what is only popular has none', () => {
+  const of = (source: string, score: number) => ({ source, score });
+  const list = [of('als', 4), of('als', 2), of('similar', 0.5), of('trending', 9), of('popular', 90)];
+  assert.deepEqual(matches(list), [1, 0.5, 0.5, 0, 0]);
+  assert.deepEqual(matches([of('popular', 3)]), [0]);
+  assert.deepEqual(matches([of('als', 0)]), [0]);
 });

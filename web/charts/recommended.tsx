@@ -1,9 +1,11 @@
-// Recommendations, best first: text and links of each row are the page's own, over bars that G2 draws. A bar says how many
-// others pulled the image: scores of different sources (model, trend, popularity) have no common scale.
+// Recommendations, best first: text and links of each row are the page's own, over bars that G2 draws. A bar says how well
+// the image matches, beside the best of its source: scores of different sources have no common scale, and what is only
+// popular or trending matches nobody in particular.
 import type { Recommendation } from '../api.ts';
 import { count, percent, plural } from '../format.ts';
 import { ImageName, repositoryPage } from '../table.tsx';
 import { Chart } from './chart.tsx';
+import { matches } from './match.ts';
 
 const words: Record<string, string> = { trending: 'pulled lately', popular: 'popular here' };
 
@@ -72,11 +74,11 @@ export function Recommended({ items }: { items: Recommendation[] }) {
         </ol>
       }
       options={({ accent, line }) => {
-        const most = Math.max(1, ...rows.map(({ pulledBy }) => pulledBy));
+        const match = matches(rows);
         const bar = { type: 'interval', tooltip: false };
         return {
           type: 'view',
-          data: rows.map(({ repository, pulledBy }) => ({ repository, share: pulledBy / most, whole: 1 })),
+          data: rows.map(({ repository }, at) => ({ repository, share: match[at], whole: 1 })),
           padding: 0,
           margin: 0,
           inset: 0,

@@ -172,7 +172,7 @@ function Unknown({ agents }: { agents: Health['unknownAgents'] }) {
             as: 'text',
             wide: true,
             cell: ({ client }) => (
-              <code class="small">{`{ name: '${client}', class: 'ci', userAgent: '^${escaped(client)}\\b' }`}</code>
+              <code class="small">{`{ name: '${client}', class: 'ci', userAgent: '^${escaped(client)}\\\\b' }`}</code>
             ),
           },
           { head: 'Pulls', as: 'number', cell: ({ pulls }) => count(pulls) },

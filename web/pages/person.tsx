@@ -95,7 +95,7 @@ function Wanted({ user, known }: { user: string; known: boolean }) {
         ) : (
           <>
             <p class="muted small lead">
-              {known && (note ?? 'Best match first.')} The bar shows how many others pulled it.
+              {known ? (note ?? 'Best match first: the longer the bar, the better it matches.') : 'Most pulled first.'}
             </p>
             <Recommended items={items} />
           </>

@@ -1,0 +1,14 @@
+/** What is recommended for no taste of one's own. */
+const general = ['trending', 'popular'];
+
+/** How well each item matches beside the best of its source, from 0 to 1, and never better than the one before. */
+export function matches(items: { source: string; score: number }[]): number[] {
+  const best = new Map<string, number>();
+  for (const { source, score } of items) best.set(source, Math.max(best.get(source) ?? 0, score));
+  let last = 1;
+  return items.map(({ source, score }) => {
+    const own = general.includes(source) ? 0 : score / (best.get(source) || 1);
+    last = Math.max(0, Math.min(last, own));
+    return last;
+  });
+}
