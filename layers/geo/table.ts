@@ -99,75 +99,168 @@ export class IpTable implements Locations {
   }
 
   find(bytes: Uint8Array, start: number, end: number): number {
-    // Four decimal numbers: an IPv4 address. Anything else is IPv6 or none.
-    let at = start;
-    let address = 0;
-    for (let part = 0; ; part++) {
-      let number = bytes[at] - 48;
-      if (!(number >= 0 && number <= 9)) break;
-      const first = at++;
-      for (let digit = bytes[at] - 48; at < end && digit >= 0 && digit <= 9; digit = bytes[++at] - 48)
-        number = number * 10 + digit;
-      const length = at - first;
-      if (number > 255 || length > 3 || (length > 1 && bytes[first] === 48)) break;
-      address = (address << 8) | number;
-      if (part === 3) {
-        if (at !== end) break;
-        return this.findV4(address >>> 16, address & 0xffff);
-      }
-      if (at >= end || bytes[at] !== 46) break;
-      at++;
-    }
+    const address = readV4(bytes, start, end);
+    if (address >= 0) return this.findV4(address >>> 16, address & 0xffff);
     return readV6(bytes, start, end) ? this.findV6(words) : -1;
+  }
+
+  /**
+   * In passes over many addresses: the processor begins to wait for one's memory while another's is on its way, which it
+   * does not where all of one address is done before the next.
+   */
+  findAll(bytes: Uint8Array, starts: Int32Array, ends: Int32Array, count: number, found: Int32Array): void {
+    for (let begin = 0; begin < count; begin += blockSize) {
+      const end = Math.min(count, begin + blockSize);
+      let four = 0;
+      let six = 0;
+      for (let at = begin; at < end; at++) {
+        const address = readV4(bytes, starts[at], ends[at]);
+        if (address >= 0) {
+          block.which4[four] = at;
+          block.upper[four] = address >>> 16;
+          block.lower[four++] = address & 0xffff;
+        } else if (!readV6(bytes, starts[at], ends[at])) found[at] = -1;
+        else if (isMapped(words)) {
+          block.which4[four] = at;
+          block.upper[four] = words[6];
+          block.lower[four++] = words[7];
+        } else {
+          block.which6[six] = at;
+          for (let word = 0; word < 8; word++) block.words[8 * six + word] = words[word];
+          block.steps[six] = words[0];
+          block.rows[six] = six++;
+        }
+      }
+      this.#findAllV4(four, found);
+      this.#findAllV6(six, found);
+    }
+  }
+
+  #findAllV4(count: number, found: Int32Array): void {
+    const { which4, upper, lower, from, to } = block;
+    const bounds = this.#v4Bounds;
+    const values = this.#v4Values;
+    for (let at = 0; at < count; at++) {
+      from[at] = bounds[upper[at]];
+      to[at] = bounds[upper[at] + 1];
+    }
+    for (let at = 0; at < count; at++) from[at] = searchV4(this.#v4Starts, from[at], to[at], lower[at]);
+    for (let at = 0; at < count; at++) found[which4[at]] = values[from[at]] - 1;
+  }
+
+  /** A round decides all that are decided by as many bits; the rest go a step further down. */
+  #findAllV6(count: number, found: Int32Array): void {
+    const { which6, words, steps, rows, from, to } = block;
+    const bounds = this.#v6Bounds;
+    const values = this.#v6Values;
+    for (let word = 1, left = count; left > 0; word += 2) {
+      for (let at = 0; at < left; at++) {
+        from[at] = bounds[steps[at]];
+        to[at] = bounds[steps[at] + 1];
+      }
+      for (let at = 0; at < left; at++) from[at] = this.#searchV6(from[at], to[at], bitsAt(words, 8 * rows[at], word));
+      let deeperOnes = 0;
+      for (let at = 0; at < left; at++) {
+        const value = values[from[at]];
+        if (value < deeper) found[which6[rows[at]]] = value - 1;
+        else {
+          steps[deeperOnes] = value - deeper;
+          rows[deeperOnes++] = rows[at];
+        }
+      }
+      left = deeperOnes;
+    }
   }
 
   /** Location number of an IPv4 address by its upper and lower 16 bits, or -1. */
   findV4(upper: number, lower: number): number {
-    const starts = this.#v4Starts;
-    let from = this.#v4Bounds[upper];
-    let to = this.#v4Bounds[upper + 1];
-    while (to - from > 1) {
-      const middle = (from + to) >>> 1;
-      if (starts[middle] <= lower) from = middle;
-      else to = middle;
-    }
-    return this.#v4Values[from] - 1;
+    return this.#v4Values[searchV4(this.#v4Starts, this.#v4Bounds[upper], this.#v4Bounds[upper + 1], lower)] - 1;
   }
 
   /** Location number of an IPv6 address in eight words of 16 bits, or -1. */
   findV6(words: Uint16Array): number {
     // An IPv4 address mapped into IPv6 (::ffff:0:0/96) is where the IPv4 address is.
-    if ((words[0] | words[1] | words[2] | words[3] | words[4]) === 0 && words[5] === 0xffff)
-      return this.findV4(words[6], words[7]);
-    const starts = this.#v6Starts;
-    const sample = this.#v6Sample;
+    if (isMapped(words)) return this.findV4(words[6], words[7]);
     let step = words[0];
     for (let word = 1; ; word += 2) {
-      // The last step has but 16 bits left: they are the upper ones.
-      const bits = ((words[word] << 16) | (word < 7 ? words[word + 1] : 0)) >>> 0;
-      let from = this.#v6Bounds[step];
-      let to = this.#v6Bounds[step + 1];
-      if (to - from > 2 * stride) {
-        // Entry `low` is known to begin at or before `bits`, entry `high` after it.
-        let low = Math.floor(from / stride);
-        let high = Math.ceil(to / stride);
-        while (high - low > 1) {
-          const middle = (low + high) >>> 1;
-          if (sample[middle] <= bits) low = middle;
-          else high = middle;
-        }
-        from = Math.max(from, low * stride);
-        to = Math.min(to, high * stride);
-      }
-      while (to - from > 1) {
-        const middle = (from + to) >>> 1;
-        if (starts[middle] <= bits) from = middle;
-        else to = middle;
-      }
-      const value = this.#v6Values[from];
+      const at = this.#searchV6(this.#v6Bounds[step], this.#v6Bounds[step + 1], bitsAt(words, 0, word));
+      const value = this.#v6Values[at];
       if (value < deeper) return value - 1;
       step = value - deeper;
     }
+  }
+
+  #searchV6(from: number, to: number, bits: number): number {
+    if (to - from <= 2 * stride) return searchV6(this.#v6Starts, from, to, bits);
+    const sample = this.#v6Sample;
+    // Entry `low` is known to begin at or before `bits`, entry `high` after it.
+    let low = Math.floor(from / stride);
+    let high = Math.ceil(to / stride);
+    while (high - low > 1) {
+      const middle = (low + high) >>> 1;
+      if (sample[middle] <= bits) low = middle;
+      else high = middle;
+    }
+    return searchV6(this.#v6Starts, Math.max(from, low * stride), Math.min(to, high * stride), bits);
+  }
+}
+
+const blockSize = 256;
+/** Of findAll. The position of an address in the call, and what is known of it. */
+const block = {
+  which4: new Int32Array(blockSize),
+  upper: new Uint16Array(blockSize),
+  lower: new Uint16Array(blockSize),
+  which6: new Int32Array(blockSize),
+  words: new Uint16Array(8 * blockSize),
+  rows: new Int32Array(blockSize),
+  steps: new Uint32Array(blockSize),
+  from: new Uint32Array(blockSize),
+  to: new Uint32Array(blockSize),
+};
+
+// The last of starts[from .. to) that is not after `bits`; the first is not. One function for each kind of column: the
+// compiler makes one for both slower.
+function searchV4(starts: Uint16Array, from: number, to: number, bits: number): number {
+  while (to - from > 1) {
+    const middle = (from + to) >>> 1;
+    if (starts[middle] <= bits) from = middle;
+    else to = middle;
+  }
+  return from;
+}
+function searchV6(starts: Uint32Array, from: number, to: number, bits: number): number {
+  while (to - from > 1) {
+    const middle = (from + to) >>> 1;
+    if (starts[middle] <= bits) from = middle;
+    else to = middle;
+  }
+  return from;
+}
+
+/** The 32 bits from a word on. The last step has but 16 bits left: they are the upper ones. */
+const bitsAt = (words: Uint16Array, at: number, word: number): number =>
+  ((words[at + word] << 16) | (word < 7 ? words[at + word + 1] : 0)) >>> 0;
+
+const isMapped = (words: Uint16Array): boolean =>
+  (words[0] | words[1] | words[2] | words[3] | words[4]) === 0 && words[5] === 0xffff;
+
+/** Four decimal numbers: the 32 bits of an IPv4 address. -1: anything else, which is IPv6 or none. */
+function readV4(bytes: Uint8Array, start: number, end: number): number {
+  let at = start;
+  let address = 0;
+  for (let part = 0; ; part++) {
+    let number = bytes[at] - 48;
+    if (!(number >= 0 && number <= 9)) return -1;
+    const first = at++;
+    for (let digit = bytes[at] - 48; at < end && digit >= 0 && digit <= 9; digit = bytes[++at] - 48)
+      number = number * 10 + digit;
+    const length = at - first;
+    if (number > 255 || length > 3 || (length > 1 && bytes[first] === 48)) return -1;
+    address = (address << 8) | number;
+    if (part === 3) return at === end ? address >>> 0 : -1;
+    if (at >= end || bytes[at] !== 46) return -1;
+    at++;
   }
 }
 

@@ -79,6 +79,38 @@ test('the table agrees with maxmind on both sides of range borders, at every dep
   assert.ok(steps > 6000, `${steps} steps`);
 });
 
+test('addresses looked up together are where each of them is', () => {
+  const word = fc.oneof(fc.nat(0xffff), fc.constantFrom(0, 1, 0xffff));
+  const first = fc.oneof({ weight: 9, arbitrary: fc.integer({ min: 0x2000, max: 0x2fff }) }, word);
+  const address = fc.oneof(
+    { weight: 4, arbitrary: fc.nat(0xffffffff).map(v4) },
+    { weight: 4, arbitrary: fc.tuple(first, word, word, word, word, word, word, word).map(v6) },
+    fc.nat(0xffffffff).map((number) => `::ffff:${v4(number)}`),
+    fc.constantFrom('', '1.2.3', '256.1.1.1', '1.2.3.4.', '::', ':', '::1', '127.0.0.1', 'nowhere', '2001:db8::'),
+  );
+  fc.assert(
+    fc.property(fc.array(address, { maxLength: 700, size: 'max' }), (addresses) => {
+      const texts = addresses.map(bytes);
+      const all = bytes(addresses.join(' '));
+      const starts = new Int32Array(texts.length);
+      const ends = new Int32Array(texts.length);
+      let at = 0;
+      for (const [index, text] of texts.entries()) {
+        starts[index] = at;
+        ends[index] = at + text.length;
+        at = ends[index] + 1;
+      }
+      const found = new Int32Array(texts.length).fill(-9);
+      table.findAll(all, starts, ends, texts.length, found);
+      assert.deepEqual(
+        Array.from(found),
+        texts.map((text) => table.find(text, 0, text.length)),
+      );
+    }),
+    { seed: 20, numRuns: 300 },
+  );
+});
+
 test('private, reserved and invalid addresses have no location', () => {
   const none = ['10.0.0.1', '192.168.1.1', '127.0.0.1', '0.0.0.0', '255.255.255.255', '224.0.0.1', '169.254.0.1'];
   for (const address of [

@@ -26,6 +26,8 @@ export interface Location {
 export interface Locations {
   /** The number of the location of the address that bytes[start .. end) spell; -1 when it is private, unknown or none. */
   find(bytes: Uint8Array, start: number, end: number): number;
+  /** find of `count` addresses, into `found`: quicker where each would wait for the memory alone. */
+  findAll?(bytes: Uint8Array, starts: Int32Array, ends: Int32Array, count: number, found: Int32Array): void;
   /** False when only its country is known: the hit counts for the country and places nothing. */
   hasCoordinates(location: number): boolean;
   lat(location: number): number;
@@ -85,6 +87,8 @@ export function wins(time: number, location: Location, heldTime: number, held: L
 }
 
 const kind = 'delta/1';
+/** Hits whose addresses are looked up together. */
+const blockHits = 256;
 
 export class DeltaBuilder {
   readonly #locations: Locations;
@@ -107,6 +111,17 @@ export class DeltaBuilder {
 
   readonly #identified = new Identified();
 
+  // Hits of one record that are counted but not located yet.
+  #waiting = 0;
+  #bytes = new Uint8Array(0);
+  readonly #starts = new Int32Array(blockHits);
+  readonly #ends = new Int32Array(blockHits);
+  readonly #found = new Int32Array(blockHits);
+  readonly #times = new Float64Array(blockHits);
+  readonly #hitDays = new Int32Array(blockHits);
+  /** Row of the domain; of a hit with an id, its row there as ~row. */
+  readonly #rows = new Int32Array(blockHits);
+
   constructor(locations: Locations) {
     this.#locations = locations;
   }
@@ -128,9 +143,7 @@ export class DeltaBuilder {
     else if (time < arrivedAt - lateMs) this.#counters.late++;
 
     const day = dayOf(time);
-    if (day !== this.#day) this.#turn(day);
     const { view } = hit;
-    const location = this.#locations.find(hit.bytes, hit.addressStart, hit.addressEnd);
     const { domainsPerBatch, actionsPerBatch } = hitLimits;
     const { domainStart, domainEnd, actionStart, actionEnd } = hit;
     const domain = this.#domains.internUpTo(
@@ -154,13 +167,43 @@ export class DeltaBuilder {
     if (this.#domains.isNamed(domain, otherName)) this.#counters.other++;
     if (domain >= this.#hits.length) this.#growDomains();
     if (action >= this.#actionHits.length) this.#actionHits = grown(this.#actionHits, this.#actions.capacity);
-    if (hit.idStart >= 0) {
-      this.#identified.add(hit.bytes, hit.idStart, hit.idEnd, arrivedAt, time, domain, action, location);
-      return;
+    let row = domain;
+    if (hit.idStart >= 0)
+      row = ~this.#identified.add(hit.bytes, hit.idStart, hit.idEnd, arrivedAt, time, domain, action);
+    else {
+      this.#counters.hits++;
+      this.#hits[domain]++;
+      this.#actionHits[action]++;
     }
-    this.#counters.hits++;
-    this.#hits[domain]++;
-    this.#actionHits[action]++;
+    if (this.#waiting === blockHits || hit.bytes !== this.#bytes) this.#locateWaiting();
+    const at = this.#waiting++;
+    this.#bytes = hit.bytes as Uint8Array<ArrayBuffer>;
+    this.#starts[at] = hit.addressStart;
+    this.#ends[at] = hit.addressEnd;
+    this.#times[at] = time;
+    this.#hitDays[at] = day;
+    this.#rows[at] = row;
+  }
+
+  #locateWaiting(): void {
+    const count = this.#waiting;
+    const bytes = this.#bytes;
+    const starts = this.#starts;
+    const ends = this.#ends;
+    const found = this.#found;
+    const locations = this.#locations;
+    if (locations.findAll) locations.findAll(bytes, starts, ends, count, found);
+    else for (let at = 0; at < count; at++) found[at] = locations.find(bytes, starts[at], ends[at]);
+    for (let at = 0; at < count; at++) {
+      if (this.#hitDays[at] !== this.#day) this.#turn(this.#hitDays[at]);
+      if (this.#rows[at] < 0) this.#identified.locate(~this.#rows[at], found[at]);
+      else this.#place(this.#rows[at], this.#times[at], found[at]);
+    }
+    this.#waiting = 0;
+  }
+
+  /** Counts a hit for its country, and its domain is where its newest hit came from. */
+  #place(domain: number, time: number, location: number): void {
     if (location < 0) {
       this.#counters.unlocated++;
       this.#countryHits[0]++;
@@ -204,6 +247,7 @@ export class DeltaBuilder {
   }
 
   encode(range: { shard: string; previous: string; last: string }): Uint8Array<ArrayBuffer> {
+    this.#locateWaiting();
     const { count } = this.#domains;
     const locations = this.#locations;
     const lat = new Float64Array(count);
@@ -267,8 +311,7 @@ class Identified {
     time: number,
     domain: number,
     action: number,
-    location: number,
-  ): void {
+  ): number {
     const row = this.count++;
     if (row === this.#low.length) this.#grow(row * 2);
     // 64 bits: two folds with different steps, each stirred with the other's end.
@@ -285,6 +328,10 @@ class Identified {
     this.#time[row] = time;
     this.#domain[row] = domain;
     this.#action[row] = action;
+    return row;
+  }
+
+  locate(row: number, location: number): void {
     this.#location[row] = location;
   }
 
