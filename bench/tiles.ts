@@ -1,7 +1,9 @@
 // The rasterizer against supercluster 9.1 (+ vt-pbf 3.1) on the same skewed points and the same tiles, z0-16, radius 64
 // of 512 pixels. npm run bench -- tiles [--points 20000,1000000,10000000]
-// Last line: {n: {buildRatio, tileRatio, servedRatio, servedSameWriterRatio, p99us, memoryRatio, coldMs}}; a ratio is how
-// many times less the rasterizer needs. tile = the clusters alone; served = clusters + vector tile, by the rival's usual
+// Last line: {n: {buildRatio, tileRatio, servedRatio, servedSameWriterRatio, servedUs, p99us, memoryRatio, coldMs,
+// rustBuildRatio, rustTileRatio, rust}}; a ratio is how many times less the rasterizer needs. rust: the ports supercluster 3
+// and supercluster-rs, built by cargo into .cache, on the same points and tiles, each a process of its own; its ratios are
+// against the faster of the two, and null where neither could be built. tile = the clusters alone; served = clusters + vector tile, by the rival's usual
 // writer (vt-pbf) or by ours; p99us = 99th percentile of one served tile, ours, by the wall clock: each tile of a pass
 // timed once, the median of five passes.
 // memory = peak resident growth over the build, input aside, each in a process of its own; cold = a fresh process from
@@ -20,6 +22,7 @@ import { latToY, lonToX, SIZE } from '#core/map/mercator.ts';
 import { encodeTile } from '#core/map/mvt.ts';
 import { type Pyramid, SINGLE, TileItems } from '#core/map/pyramid.ts';
 import { encodePyramid, openInPart, openPyramid } from '#core/map/snapshot.ts';
+import { cargo } from './cargo.ts';
 import { skewedPoints } from './worlds/points.ts';
 
 const OPTIONS = { radius: 64, extent: 512, maxZoom: 16 };
@@ -37,9 +40,11 @@ interface Site {
 }
 
 const [task, ...rest] = process.argv.slice(2);
+const sampled = (size: number) => (size < 1e5 ? 5_000 : 20_000);
 const tasks: Record<string, () => void> = {
   oursServing: () => oursServing(Number(rest[0]), rest[1]),
   theirsServing: () => theirsServing(Number(rest[0])),
+  points: () => writePoints(Number(rest[0]), rest[1]),
   ours: () => memory(Number(rest[0]), (points) => points, buildPyramid),
   theirs: () => memory(Number(rest[0]), features, (input) => new Supercluster<Site>(OPTIONS).load(input)),
   distant: () => void distant(rest[0], rest[1]),
@@ -82,14 +87,26 @@ async function main(): Promise<void> {
       console.log(
         `  new file    ${ms(far.first)} to a reader's first tile, ${ms(far.next)} to one at zoom 12, of ${(far.bytes / 1e6).toFixed(2)} MB; ${ms(farWhole.first)} had the function to load all (${LATENCY_MS} ms a read, ${MEGABYTES_PER_SECOND} MB/s)`,
       );
+      const rust = rustPorts(size, join(folder, 'points.bin'));
+      for (const [port, figures] of Object.entries(rust))
+        if (figures)
+          console.log(`  ${port.padEnd(15)} build ${ms(figures.buildMs)}, tile ${us(figures.tileMs)} us (Rust)`);
+      const faster = (figure: 'buildMs' | 'tileMs', ours: string) => {
+        const all = Object.values(rust).flatMap((figures) => (figures ? [figures[figure]] : []));
+        return all.length === 0 ? null : round(Math.min(...all) / timed.of(ours));
+      };
       table[size] = {
         buildRatio: round(timed.of('build.theirs') / timed.of('build.ours')),
         tileRatio: round(timed.of('tile.theirs') / timed.of('tile.ours')),
         servedRatio: round(timed.of('served.theirs') / timed.of('served.ours')),
         servedSameWriterRatio: round(timed.of('sameWriter.theirs') / timed.of('served.ours')),
+        servedUs: round(timed.of('served.ours') * 1000),
         p99us: round(timed.of('p99.ours') * 1000),
         memoryRatio: round(theirs.megabytes / ours.megabytes),
         coldMs: round(part.ms),
+        rustBuildRatio: faster('buildMs', 'build.ours'),
+        rustTileRatio: faster('tileMs', 'tile.ours'),
+        rust,
       };
     }
   } finally {
@@ -107,6 +124,39 @@ function child(...args: (string | number)[]): any {
   });
   if (run.status !== 0) throw new Error(`${args.join(' ')}: ${run.stderr}`);
   return JSON.parse(run.stdout.trim().split('\n').at(-1) ?? '');
+}
+
+interface RustFigures {
+  buildMs: number;
+  tileMs: number;
+}
+
+/** Of each Rust port; null for one that is missing. */
+function rustPorts(size: number, file: string): Record<string, RustFigures | null> {
+  const program = cargo('tiles');
+  if (program) child('points', size, file);
+  const run = (port: string) => {
+    if (!program) return null;
+    const builds = size > 2e6 ? 1 : 3;
+    const { status, stdout, stderr } = spawnSync(program, [port, file, String(builds)], { encoding: 'utf8' });
+    if (status === 0) return JSON.parse(stdout) as RustFigures;
+    console.error(`the rival ${port} is missing: ${stderr.trim().split('\n').at(-1)}`);
+    return null;
+  };
+  const tooLarge = size > 2e6;
+  if (tooLarge) console.error(`the rival supercluster is missing: ${size} GeoJSON features need more than 6 GB`);
+  return { supercluster: tooLarge ? null : run('supercluster'), 'supercluster-rs': run('supercluster-rs') };
+}
+
+/** The points and tiles as the Rust ports read them (bench/rust/tiles). */
+function writePoints(size: number, file: string): void {
+  const points = skewedPoints(size, SEED);
+  const tiles = sampleTiles(points, sampled(size));
+  const bytes = (column: Float64Array | Uint32Array) =>
+    Buffer.from(column.buffer, column.byteOffset, column.byteLength);
+  const parts = [Uint32Array.of(size, tiles.length), points.lon, points.lat, Uint32Array.from(tiles.flat())];
+  writeFileSync(file, Buffer.concat(parts.map(bytes)));
+  print({ points: size });
 }
 
 /** What a side answers: milliseconds (a build, a tile), by name. */
@@ -170,7 +220,7 @@ function answering(measures: Measures): void {
 
 function oursServing(size: number, file: string): void {
   const points = skewedPoints(size, SEED);
-  const sample = sampleTiles(points, size < 1e5 ? 5_000 : 20_000);
+  const sample = sampleTiles(points, sampled(size));
   buildPyramid(skewedPoints(20_000, 1));
   let built: Pyramid;
   let opened: Pyramid;
@@ -201,7 +251,7 @@ function oursServing(size: number, file: string): void {
 
 function theirsServing(size: number): void {
   const points = skewedPoints(size, SEED);
-  const sample = sampleTiles(points, size < 1e5 ? 5_000 : 20_000);
+  const sample = sampleTiles(points, sampled(size));
   const input = features(points);
   // For the names and times our writer takes: typed arrays, which a collection does not go through.
   const written = buildPyramid(points);
