@@ -91,7 +91,7 @@ const oldestOf = { min: { field: 'time' } };
 const newestOf = { max: { field: 'time' } };
 /** Exact up to some hundred days, within a percent beyond. */
 const daysOf = {
-  cardinality: { script: { source: "Math.floorDiv(doc['time'].value, 86400000L)" }, precision_threshold: 500 },
+  cardinality: { script: { source: "(long) Math.floor(doc['time'].value / 86400000.0)" }, precision_threshold: 500 },
 };
 const weight = (now: number, halfLife: number) => ({
   sum: {
