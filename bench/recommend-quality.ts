@@ -1,4 +1,4 @@
-// npm run bench -- recommend-quality [--seeds 3] [--sets deb-maint,movielens,communities] [--budget 60] [--no-rivals]
+// npm run bench -- recommend-quality [--seeds 3 --from 1] [--sets deb-maint,movielens,communities] [--budget 60] [--no-rivals]
 // A set is also a file of pairs: --sets pairs.csv, as `npm run tune` takes it.
 // What is served against EASE, item-kNN, ALS and weighted ALS, each tuned in Python (bench/recommend-quality/rivals.py).
 // A tenth of the pairs is held out; all learn from the rest alone, choose their settings on it, and are judged by
@@ -21,6 +21,7 @@ const { values: flags } = parseArgs({
   allowNegative: true,
   options: {
     seeds: { type: 'string', default: '3' },
+    from: { type: 'string', default: '1' },
     sets: { type: 'string', default: 'deb-maint,movielens,communities' },
     budget: { type: 'string', default: '60' },
     rivals: { type: 'boolean', default: true },
@@ -46,7 +47,7 @@ for (const name of flags.sets.split(',')) {
     continue;
   }
   const found = new Map<string, Scores[]>();
-  for (let seed = 1; seed <= Number(flags.seeds); seed++)
+  for (let seed = Number(flags.from); seed < Number(flags.from) + Number(flags.seeds); seed++)
     for (const [model, scores] of Object.entries(round(world, seed)))
       found.set(model, [...(found.get(model) ?? []), scores]);
   answer[name] = summary(found);

@@ -1,7 +1,7 @@
 # The rivals of bench/recommend-quality.ts, each tuned: on a tenth of what may be learned from, by NDCG@10, then fitted on all
 # of it. FOLDER has starts.u32, columns.u32, values.f32 (a row a user); scores of everybody go to NAME.f32, users x items.
 # EASE and item-kNN are written out in NumPy; ALS is implicit's (plain lambda) and irspack's (lambda x entries).
-import contextlib, io, itertools, json, sys
+import contextlib, io, itertools, json, os, sys
 import numpy as np
 import scipy.linalg.lapack as lapack
 import scipy.sparse as sparse
@@ -113,6 +113,9 @@ grids = {
 }
 train, held = split(whole)
 for name, (fit, axes) in grids.items():
+    if os.path.exists(f"{folder}/{name}.f32"):
+        continue
     best = max(itertools.product(*axes), key=lambda options: ndcg(np.asarray(fit(train, *options)), train, held))
-    np.asarray(fit(whole, *best), np.float32).tofile(f"{folder}/{name}.f32")
+    np.asarray(fit(whole, *best), np.float32).tofile(f"{folder}/{name}.part")
+    os.rename(f"{folder}/{name}.part", f"{folder}/{name}.f32")
     print(json.dumps({"name": name, "settings": best}), flush=True)

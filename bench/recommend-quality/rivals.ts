@@ -24,13 +24,13 @@ export function rivalScores(
   for (const array of Object.values(matrix)) hash.update(array);
   const folder = join(venv, 'quality', hash.digest('hex').slice(0, 16));
   mkdirSync(folder, { recursive: true });
-  if (!existsSync(join(folder, 'done'))) {
+  // A run that was stopped goes on with the rivals that it lacks.
+  if (rivals.some((name) => !existsSync(join(folder, `${name}.f32`)))) {
     for (const [name, array] of Object.entries(matrix)) writeFileSync(join(folder, name), array);
     execFileSync(join(venv, 'bin', 'python'), [script, folder, `${users}`, `${items}`, `${seed}`], {
       stdio: ['ignore', 'inherit', 'ignore'],
       env: { ...process.env, OPENBLAS_NUM_THREADS: '2' },
     });
-    writeFileSync(join(folder, 'done'), '');
   }
   return Object.fromEntries(
     rivals.map((name) => {
