@@ -2,6 +2,7 @@
 // the server waits for another's aggregation.
 import { Worker } from 'node:worker_threads';
 import type { SearchStore, ShownList } from '#core/stores.ts';
+import { unpacked } from './packed.ts';
 import { openSearch } from './search.ts';
 
 const longQueries = [
@@ -72,7 +73,7 @@ function asker(file: string): (name: LongQuery, query: unknown) => Promise<unkno
     started.on('message', ({ id, value, failed }: Answer) => {
       const question = waiting.get(id);
       waiting.delete(id);
-      if (failed === undefined) question?.resolve(value);
+      if (failed === undefined) question?.resolve(unpacked(value));
       else question?.reject(new Error(failed));
       if (waiting.size === 0) started.unref();
     });
