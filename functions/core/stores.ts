@@ -146,6 +146,14 @@ export interface ObjectStore {
   remove(keys: string[]): Promise<void>;
 }
 
+/** What is stored is not what was put. */
+export class Damaged extends Error {
+  override name = 'Damaged';
+  constructor(key: string, how = 'it is not what was stored') {
+    super(`"${key}" is damaged: ${how}. Restore the data folder from a backup: npm run restore`);
+  }
+}
+
 export class PreconditionFailed extends Error {
   override name = 'PreconditionFailed';
 }

@@ -17,7 +17,7 @@ import {
 import { pointsDocument } from '#core/map/points-json.ts';
 import { withoutPrivateHosts } from '#core/map/private-hosts.ts';
 import { encodePyramid } from '#core/map/snapshot.ts';
-import { type ObjectStore, PreconditionFailed } from '#core/stores.ts';
+import { Damaged, type ObjectStore, PreconditionFailed } from '#core/stores.ts';
 import { graceMs } from './expire.ts';
 
 interface PublishOptions {
@@ -73,7 +73,7 @@ async function publishKind(kind: Kind, manifest: Manifest, { objects, keepDays }
   const found = await objects.get(kind.pointerKey);
   const current: Pointer | undefined = found && JSON.parse(new TextDecoder().decode(found.body));
   const generation = manifest.pointsGeneration;
-  if (generation === 0 || (current && current.generation >= generation))
+  if (generation === 0 || (current && current.generation >= generation && (await isWhole(objects, current.snapshot))))
     return { snapshot: current?.snapshot, fresh: false };
 
   const { updatedAt } = manifest;
@@ -84,6 +84,7 @@ async function publishKind(kind: Kind, manifest: Manifest, { objects, keepDays }
   await objects.put(snapshotKey(snapshot), encodePyramid(pyramid), {
     contentType: 'application/octet-stream',
   });
+  wholeOf(objects).add(snapshot);
 
   await objects.put(kind.documentKey, await zipped(pointsDocument(columns, { updatedAt, keepDays })), {
     contentType: 'application/json',
@@ -102,6 +103,26 @@ async function publishKind(kind: Kind, manifest: Manifest, { objects, keepDays }
     if (!(cause instanceof PreconditionFailed)) throw cause;
   }
   return { snapshot, fresh: true };
+}
+
+/** Snapshots that are known to be there, by store. */
+const wholeOnes = new WeakMap<ObjectStore, Set<string>>();
+
+function wholeOf(objects: ObjectStore): Set<string> {
+  const whole = wholeOnes.get(objects) ?? new Set();
+  wholeOnes.set(objects, whole);
+  if (whole.size > 100) whole.clear();
+  return whole;
+}
+
+/** Once a process: a snapshot that is missing or damaged is made again from the state. */
+async function isWhole(objects: ObjectStore, snapshot: string): Promise<boolean> {
+  if (wholeOf(objects).has(snapshot)) return true;
+  const found = await objects.get(snapshotKey(snapshot), { start: 0, end: 1 }).catch((cause) => {
+    if (!(cause instanceof Damaged)) throw cause;
+  });
+  if (found) wholeOf(objects).add(snapshot);
+  return found !== undefined;
 }
 
 const dayMs = 86_400_000;

@@ -1,5 +1,5 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import { type Manifest, readManifest } from '#core/hits/manifest.ts';
+import { emptyManifest, type Manifest, readManifest } from '#core/hits/manifest.ts';
 import { cardInService, readModels } from '#core/recommender/model-list.ts';
 import { knownAgent } from '#core/registry/classify.ts';
 import {
@@ -190,8 +190,11 @@ export function healthRoutes(options: HealthOptions): OpenAPIHono {
 export async function readHealth(options: Omit<HealthOptions, 'search' | 'report' | 'events'>) {
   const { checkpoints, objects, faults, lag, ipTableBuiltAt, unhealthyAfterSeconds } = options;
   const now = options.clock();
-  const { manifest } = await readManifest(objects);
   const reasons: string[] = [];
+  const { manifest } = await readManifest(objects).catch((cause: Error) => {
+    reasons.push(`the state of the map can't be read: ${cause.message}`);
+    return { manifest: emptyManifest };
+  });
   const shards = await lag();
   for (const { shard, seconds } of shards)
     if (seconds > unhealthyAfterSeconds) reasons.push(`process is ${Math.round(seconds)} s behind in ${shard}`);

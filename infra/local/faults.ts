@@ -13,7 +13,7 @@ export function threadFaults(threads: Pick<Thread, 'state'>[]): Fault[] {
     const { name, failures, reason } = state;
     return [
       {
-        reason: `${name} failed ${failures} times in a row, and is started again: ${reason}`,
+        reason: `${name} failed ${failures} times in a row: ${reason}`,
         stands: failures >= manyFailures,
       },
     ];

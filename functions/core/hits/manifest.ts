@@ -31,7 +31,7 @@ export interface Manifest {
   pointsGeneration: number;
 }
 
-const emptyManifest: Manifest = {
+export const emptyManifest: Manifest = {
   version: 1,
   generation: 0,
   positions: {},

@@ -13,10 +13,15 @@ export async function repeat(name: string, seconds: number, log: Log, work: () =
   });
   while (!stopped) {
     const began = performance.now();
-    await work().catch((cause) => {
-      count('failures', name);
-      log.error(new Error(`${name} failed, and is tried again when it is due`, { cause }));
-    });
+    await work().then(
+      () => parentPort?.postMessage({}),
+      (cause) => {
+        count('failures', name);
+        log.error(new Error(`${name} failed, and is tried again when it is due`, { cause }));
+        // Health says so: what fails again and again holds its stage.
+        parentPort?.postMessage({ failed: cause instanceof Error ? cause.message : String(cause) });
+      },
+    );
     const rest = Math.max(0, seconds * 1000 - (performance.now() - began));
     let timer: NodeJS.Timeout | undefined;
     await Promise.race([

@@ -10,7 +10,7 @@ export interface ThreadData {
 
 export type StageName = 'processor' | 'hits-processor' | 'exporter' | 'trainer';
 
-/** What a thread that failed says of itself. */
+/** What a thread that failed, or whose work did, says of itself. */
 export interface ThreadState {
   name: StageName;
   /** Failures in a row: a thread that runs for `steadyMs` has none. */
@@ -58,6 +58,9 @@ export function startThread(
       const failures = performance.now() - began >= steadyMs ? 1 : (failed?.failures ?? 0) + 1;
       failed = { name, failures, reason: cause instanceof Error ? cause.message : String(cause) };
       on.report(`${name} failed and starts again in ${pauseMs(failures) / 1000} s: ${failed.reason}`);
+    });
+    worker.on('message', ({ failed: reason }: { failed?: string }) => {
+      failed = reason === undefined ? undefined : { name, failures: (failed?.failures ?? 0) + 1, reason };
     });
     gone = new Promise((resolve) => {
       worker.on('exit', () => {

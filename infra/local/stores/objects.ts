@@ -7,12 +7,15 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type ObjectStore, PreconditionFailed } from '#core/stores.ts';
+import { crc32 } from 'node:zlib';
+import { Damaged, type ObjectStore, PreconditionFailed } from '#core/stores.ts';
 import { syncFolder } from './secret.ts';
 import { openDatabase, transaction } from './sqlite.ts';
 
 /** Bodies up to this many bytes are kept in the index. */
 const smallBytes = 64 * 1024;
+/** Versions that are known to be whole. */
+const mostVerified = 10_000;
 /** S3's limit, in bytes of UTF-8. */
 const maxKeyBytes = 1024;
 /** A file without a row is a put that never ended, or one that is under way: after an hour the former. */
@@ -25,6 +28,8 @@ interface Row {
   modified: number;
   /** null: in the file of that version. */
   body: Uint8Array | null;
+  /** CRC-32 of the body; null: stored by an older version. */
+  sum: number | null;
 }
 
 /** Opens (and makes) a folder of objects. Each put has an ETag of its own, also when the body is the same. */
@@ -34,16 +39,18 @@ export function openObjects(folder: string, clock: () => number = Date.now): Obj
   const database = openDatabase(
     join(folder, 'index.db'),
     `CREATE TABLE IF NOT EXISTS objects (
-       key TEXT PRIMARY KEY, version TEXT NOT NULL, size INTEGER NOT NULL, modified REAL NOT NULL, body BLOB)`,
+       key TEXT PRIMARY KEY, version TEXT NOT NULL, size INTEGER NOT NULL, modified REAL NOT NULL, body BLOB, sum INTEGER)`,
+    { objects: { sum: 'INTEGER' } },
   );
   const find = database.prepare('SELECT * FROM objects WHERE key = ?');
   const describe = database.prepare(
     'SELECT key, version, size, modified, body IS NULL AS large FROM objects WHERE key = ?',
   );
   const from = database.prepare('SELECT key, version, size, modified FROM objects WHERE key >= ? ORDER BY key');
-  const replace = database.prepare('INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?)');
+  const replace = database.prepare('INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?)');
   const removeRow = database.prepare('DELETE FROM objects WHERE key = ? RETURNING version, body IS NULL AS large');
   const file = (version: string) => join(bodies, version);
+  const verified = new Set<string>();
   sweep();
 
   /** Removes what a put left behind that was killed before it counted. */
@@ -58,6 +65,21 @@ export function openObjects(folder: string, clock: () => number = Date.now): Obj
       const stat = known.has(name) ? undefined : statSync(file(name), { throwIfNoEntry: false });
       if (stat && Date.now() - stat.mtimeMs > abandonedMs) rmSync(file(name), { force: true });
     }
+  }
+
+  /** The whole body, when this process opens that version for the first time: also where a part of it is asked for. */
+  async function verify({ key, version, size, body, sum }: Row) {
+    if (sum === null || verified.has(version)) return;
+    const bytes =
+      body ??
+      (await readPart(file(version), 0, size).catch((cause: Error) => {
+        throw new Damaged(key, cause.message);
+      }));
+    // Replaced between the two looks, or removed: the reading finds out.
+    if (!bytes) return;
+    if (bytes.length !== size || crc32(bytes) !== sum) throw new Damaged(key);
+    if (verified.size >= mostVerified) verified.clear();
+    verified.add(version);
   }
 
   /** A reader may still have it open, which some systems forbid to remove: then the sweep does. */
@@ -79,8 +101,9 @@ export function openObjects(folder: string, clock: () => number = Date.now): Obj
       for (let seen = ''; ; ) {
         const row = find.get(key) as unknown as Row | undefined;
         if (!row) return undefined;
-        if (row.version === seen) throw new Error(`the body of "${key}" is missing: ${file(seen)} was removed`);
+        if (row.version === seen) throw new Damaged(key, `the body is missing: ${file(seen)} was removed`);
         seen = row.version;
+        await verify(row);
         const start = Math.min(row.size, range?.start ?? 0);
         const end = Math.max(start, Math.min(row.size, range?.end ?? row.size));
         const body = row.body?.subarray(start, end) ?? (await readPart(file(row.version), start, end));
@@ -105,7 +128,7 @@ export function openObjects(folder: string, clock: () => number = Date.now): Obj
           if (ifNoneMatch === '*' && held) throw new PreconditionFailed(`"${key}" exists already`);
           if (ifMatch !== undefined && (!held || etagOf(held) !== ifMatch))
             throw new PreconditionFailed(`"${key}" is ${held ? etagOf(held) : 'not there'}, not ${ifMatch}`);
-          replace.run(key, version, bytes.length, clock(), small ? bytes : null);
+          replace.run(key, version, bytes.length, clock(), small ? bytes : null, crc32(bytes));
         });
       } catch (cause) {
         if (!small) await drop(version);

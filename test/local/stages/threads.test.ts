@@ -41,7 +41,7 @@ test('a thread that crashes is started again, and says so until it is well', asy
   assert.equal(state?.reason, 'the store is broken');
   assert.equal(told.length, 2);
   assert.deepEqual(threadFaults([thread]), [
-    { reason: 'exporter failed 2 times in a row, and is started again: the store is broken', stands: false },
+    { reason: 'exporter failed 2 times in a row: the store is broken', stands: false },
   ]);
   const held = { state: () => ({ name: 'exporter', failures: 3, reason: 'x' }) as const };
   assert.equal(threadFaults([held])[0].stands, true);

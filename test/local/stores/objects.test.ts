@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { openObjects } from '#local/stores/objects.ts';
+import { dataFolder } from '../../support/run.ts';
 
 const folders: string[] = [];
 after(() => {
@@ -66,7 +68,7 @@ test('a body that somebody removed is named, not waited for', async () => {
   const objects = openObjects(folder);
   await objects.put('key', large(1));
   for (const name of readdirSync(join(folder, 'bodies'))) rmSync(join(folder, 'bodies', name));
-  await assert.rejects(objects.get('key'), /the body of "key" is missing/);
+  await assert.rejects(objects.get('key'), /"key" is damaged: the body is missing/);
 });
 
 test('a key of no bytes, too many, or no valid text is refused', async () => {
@@ -109,3 +111,26 @@ for (const bytes of [8, 100_000])
     const { body } = (await openObjects(folder).get('counter'))!;
     assert.equal(Buffer.from(body).readBigUInt64LE(), 80n);
   });
+
+test('a body that was changed on the disk is not served, small or large, whole or in part', async (t) => {
+  const folder = dataFolder(t);
+  const large = randomBytes(200_000);
+  {
+    const objects = openObjects(folder);
+    await objects.put('large', large);
+    await objects.put('small', 'a small body');
+    assert.deepEqual(Buffer.from((await objects.get('large'))!.body), large);
+  }
+  const [name] = readdirSync(join(folder, 'bodies'));
+  large[150_000] ^= 1;
+  writeFileSync(join(folder, 'bodies', name), large);
+  const database = new DatabaseSync(join(folder, 'index.db'));
+  database.exec("UPDATE objects SET body = CAST('a smell body' AS BLOB) WHERE key = 'small'");
+  database.close();
+  const objects = openObjects(folder);
+  await assert.rejects(objects.get('large'), { name: 'Damaged', message: /"large" is damaged.*npm run restore/ });
+  await assert.rejects(objects.get('large', { start: 0, end: 10 }), { name: 'Damaged' });
+  await assert.rejects(objects.get('small'), { name: 'Damaged' });
+  await objects.put('large', 'anew');
+  assert.equal(String((await objects.get('large'))!.body), 'anew');
+});
