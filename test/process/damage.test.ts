@@ -65,9 +65,6 @@ test('a damaged state stops export loudly, and nothing is lost or believed', asy
   const { reopened, exported, manifest, change } = await world(t);
   for (const key of [String(manifest.points), Object.values(manifest.hits)[0], manifestKey]) {
     change(key);
-    await assert.rejects(
-      exported(reopened()),
-      (cause: Error) => cause.name === 'Damaged' && cause.message.includes(key),
-    );
+    await assert.rejects(exported(reopened()), { name: 'Damaged', message: /"state\// });
   }
 });
