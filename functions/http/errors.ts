@@ -50,6 +50,8 @@ export function answerErrors<E extends Env, S extends Schema, P extends string>(
     }
     if (cause instanceof HTTPException) return fail(c, cause.status, 'bad_request', cause.message);
     if (cause instanceof BadCursor) return fail(c, 400, 'bad_request', cause.message);
+    // Nobody waits for the response any more: that is no failure of ours.
+    if (isAborted(cause)) return fail(c, 400, 'aborted', 'The body ended before it was whole.');
     report(cause);
     return fail(c, 500, 'internal', 'The server failed, not your request. Try again; the log has the cause.');
   });
@@ -61,6 +63,8 @@ export function answerErrors<E extends Env, S extends Schema, P extends string>(
     return fail(c, 405, 'method_not_allowed', `${c.req.path} takes ${methods.join(', ')}, not ${c.req.method}.`);
   });
 }
+
+const isAborted = (cause: Error & { code?: string }) => cause.code === 'ECONNRESET' || cause.name === 'AbortError';
 
 /** Methods that the app has a route for at this path. */
 function methodsOf<E extends Env, S extends Schema, P extends string>(app: Hono<E, S, P>, c: Context): string[] {

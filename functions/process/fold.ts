@@ -46,7 +46,8 @@ export async function foldRows(manifest: Manifest, options: FoldOptions): Promis
   const seen = await segment(objects, manifest.seen, Seen.decode, Seen.empty);
   const days = new Map<string, DaySums>();
   let rows = 0;
-  let pointsChanged = false;
+  // Before anything is merged: what arrives now is newer than what a clock that was ahead stamped.
+  let pointsChanged = points.notAfter(now + aheadMs, now - aheadMs) > 0;
   let seenChanged = false;
 
   for (const shard of await checkpoints.shards()) {
@@ -63,8 +64,7 @@ export async function foldRows(manifest: Manifest, options: FoldOptions): Promis
   seen.expire(now);
   const expiry = expiryOf(manifest, points, { now, keepDays });
   const dropped = (expiry.held ? 0 : points.drop(now - keepDays * dayMs)) + points.keepNewest(mostDomains);
-  const early = points.notAfter(now + aheadMs, now);
-  pointsChanged ||= dropped + early > 0;
+  pointsChanged ||= dropped > 0;
 
   return { changed: rows > 0 || pointsChanged || expiry.changed, rows, points, write };
 
@@ -125,8 +125,8 @@ const holdMs = 86_400_000;
 const mostStepMs = 15 * 60_000;
 
 /**
- * Whether the expiry of domains is held: a clock that is set wrong by a week must not empty the map. A jump that would let more
- * than half of the domains go lets none go, until hits of the new time bring them back, the clock is set right, or a day passed.
+ * Whether the expiry of domains is held: a clock that is set wrong by a week must not empty the map. A jump lets none go,
+ * until hits of the new time bring them back, the clock is set right, or exports have run for a day.
  */
 function expiryOf(
   { clock: last = 0, held }: Manifest,
@@ -135,8 +135,7 @@ function expiryOf(
 ): { held?: Manifest['held']; changed: boolean } {
   const domains = points.countBefore(now - keepDays * dayMs);
   const jumped = last > 0 && now - last > jumpMs;
-  const many = domains * 2 > points.size;
-  if (!many || !(held || jumped)) return { changed: held !== undefined || Math.abs(now - last) > notedEveryMs };
+  if (domains === 0 || !(held || jumped)) return { changed: held !== undefined || Math.abs(now - last) > notedEveryMs };
   const ranMs = held ? held.ranMs + Math.min(mostStepMs, Math.max(0, now - last)) : 0;
   if (ranMs >= holdMs) return { changed: true };
   return { held: { domains, since: held?.since ?? now, ranMs }, changed: true };

@@ -52,3 +52,18 @@ test('the Forwarded header is read as RFC 7239 writes it', () => {
     '2001:db8::1',
   );
 });
+
+test('a range ends where its bits end, within a byte and within a group of IPv6 too', () => {
+  for (const [range, inside, outside] of [
+    ['198.51.100.0/25', '198.51.100.127', '198.51.100.128'],
+    ['172.16.0.0/12', '172.31.255.255', '172.32.0.0'],
+    ['10.0.0.0/31', '10.0.0.1', '10.0.0.2'],
+    ['2001:db8:1::/48', '2001:db8:1:ffff::1', '2001:db8:2::1'],
+    ['2001:db8::/33', '2001:db8:7fff::1', '2001:db8:8000::1'],
+    ['2001:db8:0:1:2::/80', '2001:db8:0:1:2:ffff::', '2001:db8:0:1:3::'],
+    ['2001:db8::1:2/127', '2001:db8::1:3', '2001:db8::1:4'],
+  ]) {
+    const isIn = proxyMatcher([range]);
+    assert.deepEqual([isIn(inside), isIn(outside)], [true, false], range);
+  }
+});

@@ -1,6 +1,8 @@
-// npm run soak [-- --hits 10000000 --events 20000 --kills 20]: traffic through the running local stack while it is killed
-// at random; then every sum is compared with what was sent, and memory with what it was.
+// npm run soak [-- --hits 10000000 --events 20000 --kills 20 --hostile]: traffic through the running local stack while it is killed
+// at random; then every sum is compared with what was sent, and memory with what it was. --hostile: strangers, odd bodies, held
+// connections and pauses beside it; 50 million hits take about an hour.
 import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { parseArgs } from 'node:util';
 import { seeded } from '#core/bytes/random.ts';
 import { dataFolder, eventually, type Running, startLocal } from '../support/run.ts';
@@ -10,6 +12,8 @@ export interface Soak {
   events: number;
   kills: number;
   seed: number;
+  /** Strangers, odd bodies and pauses beside the traffic. */
+  hostile?: boolean;
   log?: (text: string) => void;
 }
 
@@ -24,13 +28,17 @@ export interface Soaked {
   rssMiB: [number, number];
 }
 
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const hitsOfRequest = 5000;
 const domainsOfRequest = 10;
 const people = 40;
 const repositories = 60;
 
 /** Runs the soak in `folder`; throws when a sum is not exact. */
-export async function soak({ hits, events, kills, seed, log = () => {} }: Soak, folder: string): Promise<Soaked> {
+export async function soak(
+  { hits, events, kills, seed, hostile = false, log = () => {} }: Soak,
+  folder: string,
+): Promise<Soaked> {
   const random = seeded(seed);
   const began = performance.now();
   const flags = ['--export-every', '1', '--train-every', '20'];
@@ -95,7 +103,7 @@ export async function soak({ hits, events, kills, seed, log = () => {} }: Soak, 
     }
   };
   try {
-    await Promise.all([sendHits(), sendEvents(), kill()]);
+    await Promise.all([sendHits(), sendEvents(), kill(), hostile ? harass() : undefined]);
     const counted = await countedDomains(answered);
     const exact = await verify(counted);
     return {
@@ -109,6 +117,39 @@ export async function soak({ hits, events, kills, seed, log = () => {} }: Soak, 
   } finally {
     clearInterval(watch);
     await running.kill();
+  }
+
+  /** Until all hits are sent: what test/local/faults.test.ts does one by one, at random. Nothing of it counts as a hit or pull. */
+  async function harass() {
+    const odd = seeded(seed + 1);
+    const acts = [
+      () => running.post('/v1/hits', '['.repeat(100_000)),
+      () => running.post('/v1/hits', `"${'x'.repeat(2_000_000)}"`),
+      () => running.post('/v1/registry-events', `{"events": ${'['.repeat(50_000)}`),
+      () => running.post('/v1/registry-events', { events: [{}] }, { Authorization: 'Bearer wrong' }),
+      () => fetch(`${running.origin}/v1/history?user=${'a'.repeat(5000)}`),
+      () => fetch(`${running.origin}/v1/tiles/latest/99/-1/x.mvt`),
+      async () => {
+        const { port } = new URL(running.origin);
+        const sockets = Array.from({ length: 100 }, () => connect(Number(port), '127.0.0.1').on('error', () => {}));
+        for (const socket of sockets) socket.write('POST /v1/hits HTTP/1.1\r\nContent-Length: 1000\r\n\r\n[{');
+        await pause(200);
+        for (const socket of sockets) socket.destroy();
+      },
+      async () => {
+        const { child } = running;
+        child.kill('SIGSTOP');
+        await pause(1000 * odd());
+        child.kill('SIGCONT');
+      },
+    ];
+    while (done < 1) {
+      await up;
+      const act = acts[Math.floor(odd() * acts.length)];
+      // A kill may come between.
+      await act().catch(() => {});
+      await pause(20);
+    }
   }
 
   /** Hits of each request, once everything accepted is folded. */
@@ -196,12 +237,14 @@ if (import.meta.main) {
       events: { type: 'string', default: '20000' },
       kills: { type: 'string', default: '20' },
       seed: { type: 'string', default: '1' },
+      hostile: { type: 'boolean', default: false },
     },
   });
-  const numbers = Object.fromEntries(Object.entries(values).map(([name, text]) => [name, Number(text)]));
+  const { hostile, ...rest } = values;
+  const numbers = Object.fromEntries(Object.entries(rest).map(([name, text]) => [name, Number(text)]));
   const cleanUps: (() => void)[] = [];
   const folder = dataFolder({ after: (work) => cleanUps.push(work) });
-  const result = await soak({ ...(numbers as unknown as Soak), log: console.log }, folder);
+  const result = await soak({ ...(numbers as unknown as Soak), hostile, log: console.log }, folder);
   for (const cleanUp of cleanUps) cleanUp();
   console.log('every sum is exact');
   console.log(JSON.stringify(result));

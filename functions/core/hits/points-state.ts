@@ -156,14 +156,14 @@ export class PointsState {
   }
 
   /**
-   * Sets what was seen later than `latest` to `now`, and answers how many domains: where a clock was ahead for a while, they
+   * Sets what was seen later than `latest` to `time`, and answers how many domains: where a clock was ahead for a while, they
    * would stay the newest until then.
    */
-  notAfter(latest: number, now: number): number {
+  notAfter(latest: number, time: number): number {
     let changed = 0;
     for (let row = 0; row < this.#domains.count; row++)
       if (this.#updatedAt[row] > latest) {
-        this.#updatedAt[row] = now;
+        this.#updatedAt[row] = time;
         changed++;
       }
     return changed;

@@ -52,15 +52,16 @@ export function startThread(
   const start = () => {
     const began = performance.now();
     worker = new Worker(file, { workerData: data, name });
-    worker.on('message', on.count);
     worker.on('error', (cause) => {
       on.count({ count: 'failures', stage: name });
       const failures = performance.now() - began >= steadyMs ? 1 : (failed?.failures ?? 0) + 1;
       failed = { name, failures, reason: cause instanceof Error ? cause.message : String(cause) };
       on.report(`${name} failed and starts again in ${pauseMs(failures) / 1000} s: ${failed.reason}`);
     });
-    worker.on('message', ({ failed: reason }: { failed?: string }) => {
-      failed = reason === undefined ? undefined : { name, failures: (failed?.failures ?? 0) + 1, reason };
+    worker.on('message', (message: Counted | { failed?: string }) => {
+      if ('count' in message) on.count(message);
+      else if (message.failed === undefined) failed = undefined;
+      else failed = { name, failures: (failed?.failures ?? 0) + 1, reason: message.failed };
     });
     gone = new Promise((resolve) => {
       worker.on('exit', () => {

@@ -1,0 +1,293 @@
+// What a stranger, a clock or a disk does to the real server, and what is left afterwards: nothing lost, nothing open.
+// docs/faults.md is the table; a fault that has a test elsewhere points to it there.
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type TestContext } from 'node:test';
+import { pullOf } from '../support/registry-event.ts';
+import { dataFolder, eventually, type Running, startLocal } from '../support/run.ts';
+
+interface Health {
+  status: string;
+  reasons: string[];
+  hits: number;
+  registryEvents: number;
+}
+
+const root = join(import.meta.dirname, '../..');
+const start = async (t: TestContext, folder: string, environment: Record<string, string> = {}) => {
+  const running = await startLocal(folder, ['--export-every', '0.5'], environment);
+  t.after(() => running.kill());
+  return running;
+};
+const health = async ({ origin }: Running) => (await (await fetch(`${origin}/v1/health`)).json()) as Health;
+const domain = (name: string) => ({ domain: `${name}.example` });
+
+/** A disk of so many megabytes; undefined where this user may mount none. */
+function smallDisk(t: TestContext, megabytes: number): string | undefined {
+  const folder = mkdtempSync(join(tmpdir(), 'whalewatch-disk-'));
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', folder], { stdio: 'ignore' });
+  } catch {
+    rmSync(folder, { recursive: true });
+    return undefined;
+  }
+  t.after(() => {
+    execFileSync('umount', ['--lazy', folder]);
+    rmSync(folder, { recursive: true, force: true });
+  });
+  return folder;
+}
+
+/** Fills a disk to the last byte; returns what makes room again. */
+function fill(folder: string): () => void {
+  const file = join(folder, 'filler');
+  const handle = openSync(file, 'w');
+  for (const bytes of [1 << 20, 4096, 1])
+    try {
+      for (;;) writeFileSync(handle, Buffer.alloc(bytes));
+    } catch {} // full
+  // While it is open its space is taken.
+  closeSync(handle);
+  return () => rmSync(file);
+}
+
+test('a disk that is full at the first start opens nothing, and the next start makes the token', async (t) => {
+  const disk = smallDisk(t, 200);
+  if (!disk) return t.skip('only root may mount a disk');
+  const folder = join(disk, 'data');
+  mkdirSync(folder);
+  const makeRoom = fill(disk);
+  const run = () =>
+    spawn(process.execPath, [join(root, 'infra/local/start.ts'), '--port', '0', '--data', folder], {
+      cwd: root,
+      env: { ...process.env, WHALEWATCH_TOKEN: '' },
+      stdio: 'ignore',
+    });
+  const code = await new Promise((resolve) => run().on('exit', resolve));
+  assert.equal(code, 1);
+  assert.ok(!existsSync(join(folder, 'token')), 'no half a token is left');
+  makeRoom();
+  const running = await start(t, folder, { WHALEWATCH_TOKEN: '' });
+  assert.ok(readFileSync(join(folder, 'token'), 'utf8').trim().length >= 32);
+  for (const Authorization of ['Bearer ', 'Bearer', 'Basic Og==', ''])
+    assert.equal((await running.post('/v1/registry-events', { events: [] }, { Authorization })).status, 401);
+});
+
+test('a disk that fills up, with the log on it: 503, then everything that was accepted is counted', async (t) => {
+  const disk = smallDisk(t, 96);
+  if (!disk) return t.skip('only root may mount a disk');
+  const folder = join(disk, 'data');
+  const log = openSync(join(disk, 'log'), 'a');
+  const child = spawn(
+    process.execPath,
+    [join(root, 'infra/local/start.ts'), '--port', '0', '--data', folder, '--export-every', '0.5'],
+    { cwd: root, env: { ...process.env, WHALEWATCH_TOKEN: 'test-token' }, stdio: ['ignore', log, log] },
+  );
+  t.after(() => child.kill('SIGKILL'));
+  const origin = await eventually(
+    60,
+    async () => /^ready (http\S+)$/m.exec(readFileSync(join(disk, 'log'), 'utf8'))?.[1] ?? '',
+    (found) => found !== '',
+  );
+  const post = async (path: string, body: unknown) => {
+    const headers = { 'Content-Type': 'application/json', Authorization: 'Bearer test-token' };
+    return fetch(origin + path, { method: 'POST', headers, body: JSON.stringify(body) });
+  };
+  const accepted = { hits: 0, events: 0 };
+  const refused = { hits: 0, events: 0 };
+  const send = async () => {
+    const hits = await post(
+      '/v1/hits',
+      Array.from({ length: 500 }, (_, n) => domain(`d${n % 20}`)),
+    );
+    if (hits.status === 202) accepted.hits += 500;
+    else {
+      assert.equal(hits.status, 503);
+      refused.hits++;
+    }
+    const events = await post('/v1/registry-events', { events: [pullOf('ada', 'team/app')] });
+    if (events.status === 202) accepted.events++;
+    else {
+      assert.equal(events.status, 503);
+      assert.equal(events.headers.get('retry-after'), '2');
+      refused.events++;
+    }
+  };
+  await send();
+  const makeRoom = fill(disk);
+  for (let n = 0; n < 400 && (refused.hits === 0 || refused.events === 0); n++) await send();
+  assert.ok(refused.hits > 0 && refused.events > 0, JSON.stringify({ accepted, refused }));
+  const read = async () => (await (await fetch(`${origin}/v1/health`)).json()) as Health;
+  const ill = await eventually(20, read, ({ reasons }) => reasons?.some((reason) => reason.includes('the disk of')));
+  assert.equal(ill.status, 'unhealthy');
+  assert.equal(child.exitCode, null, 'no write error ended the process');
+  makeRoom();
+  await send();
+  await eventually(
+    60,
+    read,
+    ({ hits, registryEvents }) => hits === accepted.hits && registryEvents === accepted.events,
+  );
+});
+
+test('a log whose reader went away ends nothing', async (t) => {
+  const running = await start(t, dataFolder(t));
+  running.child.stdout?.destroy();
+  running.child.stderr?.destroy();
+  // An alert that can't be posted, a body that can't be read: each writes a line.
+  for (let n = 0; n < 20; n++) {
+    await running.post('/v1/registry-events', 'broken');
+    await fetch(`${running.origin}/v1/hits`, { method: 'POST', body: '{' });
+  }
+  assert.equal((await running.post('/v1/hits', domain('a'))).status, 202);
+  await eventually(
+    30,
+    () => health(running),
+    ({ hits }) => hits === 1,
+  );
+  assert.equal(running.child.exitCode, null);
+});
+
+test('frozen for seconds under traffic: what waited is counted once', async (t) => {
+  const running = await start(t, dataFolder(t));
+  const sent: Promise<Response>[] = [];
+  for (let n = 0; n < 10; n++) sent.push(running.post('/v1/hits', { ...domain('a'), id: `one-${n}` }));
+  running.child.kill('SIGSTOP');
+  for (let n = 10; n < 20; n++) sent.push(running.post('/v1/hits', { ...domain('a'), id: `one-${n}` }));
+  await new Promise((resolve) => setTimeout(resolve, 5000));
+  running.child.kill('SIGCONT');
+  for (const { status } of await Promise.all(sent)) assert.equal(status, 202);
+  await eventually(
+    30,
+    () => health(running),
+    ({ hits }) => hits === 20,
+  );
+});
+
+/** A raw connection from an address of this machine's own. */
+function raw(origin: string, localAddress = '127.0.0.1'): Promise<Socket> {
+  const { port, hostname } = new URL(origin);
+  return new Promise((resolve) => {
+    const socket = connect({ port: Number(port), host: hostname, localAddress });
+    socket.on('error', () => resolve(socket)).on('connect', () => resolve(socket));
+  });
+}
+const closed = (socket: Socket) =>
+  new Promise<void>((resolve) => (socket.destroyed ? resolve() : socket.once('close', resolve)));
+
+test('slow headers, slow bodies and connections without end take nothing from others', {
+  timeout: 120_000,
+}, async (t) => {
+  const running = await start(t, dataFolder(t));
+  const sockets: Socket[] = [];
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+  });
+  const slowHead = await raw(running.origin);
+  slowHead.write('POST /v1/hits HTTP/1.1\r\nHost: 127.0.0.1\r\n');
+  const slowBody = await raw(running.origin);
+  slowBody.write(
+    'POST /v1/hits HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{',
+  );
+  const drip = setInterval(() => {
+    slowHead.write('X-More: 1\r\n');
+    slowBody.write(' ');
+  }, 1000);
+  t.after(() => clearInterval(drip));
+  // More than one address may have; another is served meanwhile.
+  for (let n = 0; n < 1100; n++) sockets.push(await raw(running.origin, '127.0.0.2'));
+  await eventually(
+    20,
+    async () => sockets.filter((socket) => socket.destroyed || socket.readyState === 'closed').length,
+    (gone) => gone >= 90,
+  );
+  assert.equal((await running.post('/v1/hits', domain('a'))).status, 202);
+  await Promise.all([closed(slowHead), closed(slowBody)]);
+  assert.equal((await running.post('/v1/hits', domain('a'))).status, 202);
+  await eventually(
+    30,
+    () => health(running),
+    ({ hits }) => hits === 2,
+  );
+});
+
+test('aborted uploads, deep and huge bodies: each has its answer, and no word of it in the log', async (t) => {
+  const running = await start(t, dataFolder(t));
+  for (let n = 0; n < 50; n++) {
+    const socket = await raw(running.origin);
+    const path = n % 2 ? '/v1/hits' : '/v1/registry-events';
+    socket.write(
+      `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer test-token\r\nContent-Length: 100000\r\n\r\n[{"domain":`,
+    );
+    socket.destroy();
+  }
+  const deep = (open: string, close: string) => open.repeat(100_000) + close.repeat(100_000);
+  const rows: [string, string, number][] = [
+    ['/v1/hits', deep('[', ']'), 400],
+    ['/v1/hits', `{"domain":"a.example","x":${deep('{"a":', '}')}}`.replace(':}', ':1}'), 202],
+    ['/v1/hits', `"${'x'.repeat(3_000_000)}"`, 413],
+    ['/v1/registry-events', deep('[', ']'), 202],
+    ['/v1/registry-events', `{"events":${deep('[', ']')}}`, 202],
+    ['/v1/registry-events', 'x'.repeat(9_000_000), 202],
+    ['/v1/recommendations', deep('[', ']'), 400],
+  ];
+  for (const [path, body, status] of rows)
+    assert.equal((await running.post(path, body)).status, status, `${path} ${body.slice(0, 20)}`);
+  assert.equal((await running.post('/v1/hits', domain('a'))).status, 202);
+  assert.doesNotMatch(running.output(), /Error|aborted|ECONNRESET|RangeError/);
+});
+
+test('a second server on the same data folder does not start, and the first goes on', async (t) => {
+  const folder = dataFolder(t);
+  const running = await start(t, folder);
+  await assert.rejects(startLocal(folder), /is in use by process/);
+  assert.equal((await running.post('/v1/hits', domain('a'))).status, 202);
+});
+
+const fakeTime = [
+  '/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1',
+  '/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1',
+].find(existsSync);
+
+for (const [step, name] of [
+  ['-2d', 'two days back'],
+  ['+8d', 'eight days ahead'],
+  ['+1y', 'a year ahead'],
+] as const)
+  test(`a clock that steps ${name} while the server runs: the map goes on, and is whole when it is right again`, async (t) => {
+    if (!fakeTime) return t.skip('needs libfaketime');
+    const folder = dataFolder(t);
+    const file = join(mkdtempSync(join(tmpdir(), 'whalewatch-clock-')), 'offset');
+    writeFileSync(file, '+0');
+    const running = await start(t, folder, {
+      LD_PRELOAD: fakeTime,
+      FAKETIME_TIMESTAMP_FILE: file,
+      FAKETIME_NO_CACHE: '1',
+      FAKETIME_DONT_FAKE_MONOTONIC: '1',
+    });
+    const points = async () =>
+      ((await (await fetch(`${running.origin}/points.json`)).json()) as { points: { domain: string; lat: number }[] })
+        .points;
+    const hit = (name: string, from: string) => running.post('/v1/hits', domain(name), { 'X-Forwarded-For': from });
+    for (const name of ['a', 'b', 'c']) await hit(name, '81.2.69.142');
+    const before = await eventually(30, points, (found) => found.length === 3);
+    writeFileSync(file, step);
+    await hit('a', '89.160.20.112');
+    await hit('new', '81.2.69.142');
+    // It is on the map at once, and nothing has left it.
+    const placeOf = (found: typeof before) => found.find((point) => point.domain === 'a.example')?.lat;
+    await eventually(30, points, (found) => found.length === 4 && placeOf(found) !== placeOf(before));
+    writeFileSync(file, '+0');
+    await hit('a', '81.2.69.142');
+    const after = await eventually(30, points, (found) => placeOf(found) === placeOf(before));
+    assert.equal(after.length, 4);
+    await eventually(
+      30,
+      () => health(running),
+      ({ hits, status }) => hits === 6 && status === 'ok',
+    );
+  });
