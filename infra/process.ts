@@ -123,6 +123,7 @@ export class Process extends Construct {
       environment: {
         CHECKPOINTS_TABLE: stores.checkpoints.tableName,
         EVENTS_TABLE: stores.events.tableName,
+        KEEP_EVENTS_DAYS: String(settings.keepEventsDays ?? ''),
         KEYS_TABLE: stores.keys.tableName,
         ALERTS_TABLE: stores.alerts.tableName,
         BUCKET: stores.bucket.bucketName,

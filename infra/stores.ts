@@ -61,7 +61,7 @@ export class Stores extends Construct {
       });
     const { existing } = settings;
     const eventTable = () => {
-      const made = table('Events', true);
+      const made = table('Events', true, settings.keepEventsDays !== undefined);
       made.addGlobalSecondaryIndex({
         indexName: newestIndex,
         partitionKey: { name: 'list', type: AttributeType.STRING },

@@ -120,6 +120,11 @@ export const shared = {
       description:
         "Your portals' domains, `*` for any characters: hits of other domains are ignored. Anybody may send hits: name yours wherever others can reach the server.",
     }),
+  keepEventsDays: integer(1, 36_500).optional().meta({
+    placeholder: 'DAYS',
+    description:
+      'Days that registry events, pulls and what is quarantined are kept; left out: for ever. On AWS what was stored before it was set stays.',
+  }),
   exportEvery: number(0.1, 86_400).default(60).meta({
     placeholder: 'SECONDS',
     description:

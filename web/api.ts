@@ -72,7 +72,48 @@ export const get = <Path extends PathOf<'GET'>>(
   path: Path,
   parameters: Parameters = {},
   options: { signal?: AbortSignal; revalidate?: boolean; accept?: number[] } = {},
-): Promise<Reply<Path>> => ask('GET', path, parameters, options);
+): Promise<Reply<Path>> =>
+  ask('GET', path, byRegistry.has(path) ? { registry: chosenRegistry(), ...parameters } : parameters, options);
+
+/** Paths that can be asked about one registry. */
+const byRegistry = new Set<string>([
+  '/v1/users',
+  '/v1/history',
+  '/v1/recommendations',
+  '/v1/pulls',
+  '/v1/outdated',
+  '/v1/similar',
+  '/v1/pullers',
+  '/v1/repositories',
+  '/v1/unused',
+] satisfies PathOf<'GET'>[]);
+
+const registryKey = 'whalewatch.registry';
+
+/** The registry that the reader looks at: the address names it, or it was chosen in this tab; undefined: all. */
+export function chosenRegistry(): string | undefined {
+  const named = new URLSearchParams(location.search).get('registry');
+  if (named !== null) return named || undefined;
+  try {
+    return sessionStorage.getItem(registryKey) ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Draws the page anew, of one registry or of all. */
+export function chooseRegistry(name: string | undefined): void {
+  const address = new URL(location.href);
+  address.searchParams.delete('registry');
+  try {
+    if (name === undefined) sessionStorage.removeItem(registryKey);
+    else sessionStorage.setItem(registryKey, name);
+  } catch {
+    if (name !== undefined) address.searchParams.set('registry', name);
+  }
+  history.replaceState(null, '', address);
+  location.reload();
+}
 
 let asked: Promise<Me | undefined> | undefined;
 

@@ -4,6 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { type Me, me, refused, signInAddress, signOut, token } from './api.ts';
 import { Bell } from './bell.tsx';
 import { turnTheme, useDark } from './load.ts';
+import { RegistryChoice } from './registries.tsx';
 
 interface PageLink {
   href: string;
@@ -203,6 +204,7 @@ export function Page({
   children: ComponentChildren;
 }) {
   const [locked, setLocked] = useState(false);
+  const filtered = here === './people' || here === './repositories';
   // Signing in draws the content anew, so that everything in it asks again.
   const [turn, setTurn] = useState(0);
   useEffect(() => {
@@ -227,7 +229,14 @@ export function Page({
             {title}
             {lead && <p>{lead}</p>}
           </div>
-          {!locked && aside}
+          {!locked && filtered ? (
+            <div class="head-aside">
+              <RegistryChoice />
+              {aside}
+            </div>
+          ) : (
+            !locked && aside
+          )}
         </div>
         {(!locked || open) && <Turn key={turn}>{children}</Turn>}
         {locked && (

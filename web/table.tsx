@@ -74,16 +74,18 @@ export const Name = ({ of }: { of: string }) => (
   </>
 );
 
-export const repositoryPage = (repository: string) => `./repositories?name=${encodeURIComponent(repository)}`;
+export const repositoryPage = (repository: string, registry?: string) =>
+  `./repositories?name=${encodeURIComponent(repository)}${registry ? `&registry=${encodeURIComponent(registry)}` : ''}`;
 
 /** A repository's name as a link to its page; the tag stays muted behind its colon. */
-export function ImageName({ repository, tag }: { repository: string; tag?: string }) {
+export function ImageName({ repository, registry, tag }: { repository: string; registry?: string; tag?: string }) {
   return (
     <span class="mono">
-      <a href={repositoryPage(repository)}>
+      <a href={repositoryPage(repository, registry)}>
         <Name of={repository} />
       </a>
       {tag && <span class="tag">:{tag}</span>}
+      {registry && <span class="registry">{registry}</span>}
     </span>
   );
 }

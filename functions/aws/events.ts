@@ -32,6 +32,8 @@ export interface EventsOptions {
   table: string;
   /** Table of the digest keys: no point-in-time recovery, or a key could be had after its day. */
   keyTable: string;
+  /** Events, pulls and quarantined entries go after so many days (DynamoDB's time to live); undefined: never. */
+  keepEventsDays?: number;
   /** Milliseconds since the epoch. */
   clock: () => number;
 }
@@ -86,8 +88,11 @@ const digestOf = (user: string) => createHash('sha256').update(user).digest('bas
 const digestLetters = 43;
 const placeOf = ({ time, id }: { time: number; id: string }) => `${sortable(time)} ${id}`;
 
-export function openEvents({ client, table, keyTable, clock }: EventsOptions): EventStore {
+export function openEvents({ client, table, keyTable, keepEventsDays, clock }: EventsOptions): EventStore {
   const TableName = table;
+  /** The attribute of a row that goes some days after a time. */
+  const kept = (time: number) =>
+    keepEventsDays === undefined ? {} : { expires: Math.ceil((time + keepEventsDays * dayMs) / 1000) };
 
   const between = async (pk: string, from: number, to: number): Promise<Row[]> => {
     return queryAll(client, {
@@ -121,7 +126,7 @@ export function openEvents({ client, table, keyTable, clock }: EventsOptions): E
     const keys = new Map(events.map(({ user, repository }) => [pair(user, repository), versionKey(user, repository)]));
     await inParallel([...keys.values()], putsAtOnce, async (Key) => {
       const { Item } = await client.send(new GetCommand({ TableName, Key, ConsistentRead: true }));
-      if (!Item) await putNew({ TableName, Item: Key });
+      if (!Item) await putNew({ TableName, Item: { ...Key, ...kept(clock()) } });
     });
   };
 
@@ -147,7 +152,13 @@ export function openEvents({ client, table, keyTable, clock }: EventsOptions): E
       const origins = new Map<string, string>();
       await inParallel([...first], putsAtOnce, async ([key, event]) => {
         const { user, repository, origin } = event;
-        const Item = { pk: eventsOf(user, repository), sk: placeOf(event), origin, doc: JSON.stringify(event) };
+        const Item = {
+          pk: eventsOf(user, repository),
+          sk: placeOf(event),
+          origin,
+          doc: JSON.stringify(event),
+          ...kept(event.time),
+        };
         const held = await putNew({ TableName, Item });
         origins.set(key, held ? String(held.origin) : origin);
       });
@@ -221,7 +232,7 @@ export function openEvents({ client, table, keyTable, clock }: EventsOptions): E
       for (const pull of remove) changes.set(placeOf(pull), { Delete: { TableName, Key: { pk, sk: placeOf(pull) } } });
       for (const pull of put) {
         const at = placeOf(pull);
-        const Item = { pk, sk: at, list: `user ${user}`, at, doc: JSON.stringify(pull) };
+        const Item = { pk, sk: at, list: `user ${user}`, at, doc: JSON.stringify(pull), ...kept(pull.time) };
         changes.set(at, { Put: { TableName, Item } });
       }
       const unchanged = {
@@ -240,8 +251,13 @@ export function openEvents({ client, table, keyTable, clock }: EventsOptions): E
       }
       const grow = {
         ...unchanged,
-        UpdateExpression: 'SET #version = :next',
-        ExpressionAttributeValues: { ...values.ExpressionAttributeValues, ':next': version + 1 },
+        // It goes after what it is the version of.
+        UpdateExpression: `SET #version = :next${keepEventsDays === undefined ? '' : ', expires = :expires'}`,
+        ExpressionAttributeValues: {
+          ...values.ExpressionAttributeValues,
+          ':next': version + 1,
+          ...(keepEventsDays === undefined ? {} : { ':expires': kept(clock()).expires }),
+        },
       };
       if (items.length > 0) return transact(client, [{ Update: grow }, ...items]);
       try {
@@ -257,7 +273,13 @@ export function openEvents({ client, table, keyTable, clock }: EventsOptions): E
     },
     async quarantine(entries) {
       await inParallel(entries, putsAtOnce, async (entry) => {
-        const Item = { ...quarantineKey(entry.id), list: 'quarantine', at: placeOf(entry), doc: JSON.stringify(entry) };
+        const Item = {
+          ...quarantineKey(entry.id),
+          list: 'quarantine',
+          at: placeOf(entry),
+          doc: JSON.stringify(entry),
+          ...kept(entry.time),
+        };
         await putNew({ TableName, Item });
       });
     },

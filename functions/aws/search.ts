@@ -609,6 +609,11 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
         after = page.hits.hits.at(-1)?.sort;
       } while (after);
     },
+    async expire(before) {
+      // It may take minutes: OpenSearch goes on by itself.
+      const path = `/${documents}/_delete_by_query?conflicts=proceed&wait_for_completion=false`;
+      await orNothing(call<unknown>('POST', path, { query: { range: { time: { lt: before } } } }), undefined);
+    },
     async forget(user) {
       await orNothing(call<unknown>('POST', `/${documents}/_refresh`), undefined);
       await keepFacts(user);

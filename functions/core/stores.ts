@@ -64,6 +64,12 @@ export interface Page<T> {
   cursor?: string;
 }
 
+/** What keeps things for a time. */
+export interface Expiring {
+  /** Removes what happened before a time, milliseconds since the epoch. Resolves when it is removed, or surely will be. */
+  expire(before: number): Promise<void>;
+}
+
 export interface EventStore {
   /**
    * Puts by id (the first delivery stays). Returns, event by event, whether the stored one has this origin:
@@ -315,7 +321,7 @@ export interface UserRow {
 export const weakKinds: PullClass[] = ['signature', 'version-check'];
 export const sparkDays = 30;
 
-export interface SearchStore {
+export interface SearchStore extends Expiring {
   write(changes: SearchChange[]): Promise<void>;
   /** Named users whose name contains `search` (any case) and who are of a kind. Ties are in the order of names. */
   users(query: UsersQuery): Promise<UserRow[]>;

@@ -15,6 +15,7 @@ const names = [
   'IP_TABLE',
   'NETWORKS',
   'SHARD_PREFIX',
+  'KEEP_EVENTS_DAYS',
   'METRICS',
 ] as const;
 export type Variables = Record<(typeof names)[number], string>;

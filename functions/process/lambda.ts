@@ -13,6 +13,7 @@ import type { Networks } from '#core/networks.ts';
 import { classifier, type OwnClassRule } from '#core/registry/classify.ts';
 import type { Rule } from '#core/rules.ts';
 import { readVariables } from './env.ts';
+import { eventExpiry } from './expire-events.ts';
 import { processHandler } from './handler.ts';
 import { openLocator } from './locate.ts';
 import { notifier } from './notify.ts';
@@ -20,7 +21,13 @@ import { notifier } from './notify.ts';
 const variables = readVariables();
 const client = dynamoClient();
 const count = counter(variables.METRICS, clock);
-const stored = openEvents({ client, table: variables.EVENTS_TABLE, keyTable: variables.KEYS_TABLE, clock });
+const keepEventsDays =
+  variables.KEEP_EVENTS_DAYS === '' ? undefined : number('KEEP_EVENTS_DAYS', variables.KEEP_EVENTS_DAYS);
+const tables = { table: variables.EVENTS_TABLE, keyTable: variables.KEYS_TABLE };
+const stored = openEvents({ client, ...tables, keepEventsDays, clock });
+const search = searchStore(variables.SEARCH_ENDPOINT, variables.SEARCH_SIGNED === 'true', 'process');
+// DynamoDB removes by itself.
+const expire = eventExpiry({ keepEventsDays, stores: [search], clock });
 const events: typeof stored = {
   ...stored,
   async quarantine(entries) {
@@ -32,12 +39,12 @@ const events: typeof stored = {
 const alerts = openAlerts({ client, table: variables.ALERTS_TABLE, clock });
 const publish = snsSender(new SNSClient({}), variables.TOPIC);
 
-export const handler = processHandler({
+const handle = processHandler({
   checkpoints: openCheckpoints({ client, table: variables.CHECKPOINTS_TABLE }),
   events,
   alerts,
   objects: openObjects({ client: new S3Client({}), bucket: variables.BUCKET }),
-  search: searchStore(variables.SEARCH_ENDPOINT, variables.SEARCH_SIGNED === 'true', 'process'),
+  search,
   locator: await openLocator([variables.IP_TABLE], JSON.parse(variables.NETWORKS) as Networks),
   classify: classifier(JSON.parse(variables.CLASS_RULES) as OwnClassRule[]),
   pullWindowSeconds: number('PULL_WINDOW_SECONDS', variables.PULL_WINDOW_SECONDS),
@@ -58,3 +65,9 @@ export const handler = processHandler({
   newId,
   shardPrefix: variables.SHARD_PREFIX,
 });
+
+export const handler: typeof handle = async (event) => {
+  const answer = await handle(event);
+  await expire().catch(report);
+  return answer;
+};

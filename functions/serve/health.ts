@@ -56,6 +56,9 @@ const report = z
       description: '`degraded`: it works, and `reasons` says what needs a look',
     }),
     reasons: z.array(z.string()),
+    warnings: z.array(z.string()).openapi({
+      description: 'What works, and wants a look all the same; most make the status degraded, and are reasons too',
+    }),
     shards: z.array(z.object({ shard: z.string(), lagSeconds: z.number() })),
     hits: z.int(),
     registryEvents: z.int(),
@@ -206,11 +209,13 @@ export async function readHealth(options: Omit<HealthOptions, 'search' | 'report
   const found = (await faults?.()) ?? [];
   for (const { reason } of found.filter(({ stands }) => stands)) reasons.push(reason);
   const warnings = [...warningsOf(manifest, now), ...found.flatMap(({ reason, stands }) => (stands ? [] : [reason]))];
+  const builtAt = await ipTableBuiltAt();
   const model = cardInService((await readModels(objects)).list);
   const { counters } = manifest;
   return {
     status: reasons.length > 0 ? ('unhealthy' as const) : warnings.length > 0 ? ('degraded' as const) : ('ok' as const),
     reasons: [...reasons, ...warnings],
+    warnings: [...warnings, ...ipWarnings(builtAt, now)],
     shards: shards.map(({ shard, seconds }) => ({ shard, lagSeconds: seconds })),
     hits: counters.hits,
     registryEvents: counters.registryEvents,
@@ -221,7 +226,7 @@ export async function readHealth(options: Omit<HealthOptions, 'search' | 'report
     unlocatedShare: counters.hits === 0 ? 0 : counters.unlocated / counters.hits,
     points: ageOf(manifest.updatedAt || undefined, now),
     model: ageOf(model?.trainedAt, now),
-    ipTable: ageOf(await ipTableBuiltAt(), now),
+    ipTable: ageOf(builtAt, now),
   };
 }
 
@@ -254,6 +259,16 @@ function warningsOf({ grown, held, clock: exportedAt = 0 }: Manifest, now: numbe
   if (exportedAt > now + aheadMs)
     warnings.push(`the clock is behind the last export's, ${iso(exportedAt)}: set the clock right`);
   return warnings;
+}
+
+/** An IP table older than this is said to be old. */
+const freshIpDays = 60;
+
+/** An old IP table is not the service's fault: it changes no status. */
+function ipWarnings(builtAt: number | undefined, now: number): string[] {
+  const days = builtAt === undefined ? 0 : Math.floor((now - builtAt) / 86_400_000);
+  if (days <= freshIpDays) return [];
+  return [`the IP table is ${days} days old, more than ${freshIpDays}: npm run ip-update -- FILE brings a newer one`];
 }
 
 /** Clocks differ by less. */

@@ -20,7 +20,7 @@ import { openSignIn } from '#serve/sign-in.ts';
 import type { ResolvedSettings } from '#settings/schema.ts';
 import { cacheControl, contentSecurityPolicy, openHeaders, pageFile } from '../../web/policy.ts';
 import { capConnections, timeouts } from './connections.ts';
-import { ipDatabaseBuiltAt } from './defaults.ts';
+import { ipTableBuiltAt } from './ip-table.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { notLocalUser } from './peer.ts';
@@ -39,6 +39,7 @@ export interface ServerOptions {
     | 'clientSecret'
     | 'registries'
     | 'openMetrics'
+    | 'data'
   >;
   /** The default registry's webhook token, asked for each post. */
   token: () => string;
@@ -108,7 +109,7 @@ export function localApp({ stores, settings, token, web, log, access, metrics, f
       models: modelSource(stores.objects, clock, report),
       lag: async () => lagOf(stores),
       faults,
-      ipTableBuiltAt: ipDatabaseBuiltAt,
+      ipTableBuiltAt: () => ipTableBuiltAt(settings.data),
       unhealthyAfterSeconds,
       ready: stores.ready,
       metrics: metrics.read,

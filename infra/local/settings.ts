@@ -19,7 +19,7 @@ Each flag is also a variable of the environment, WHALEWATCH_PORT for --port; fla
   WHALEWATCH_NOTIFY_SECRET   The shared secret that alerts are signed with.
 
 also: npm run export, npm run train, npm run tune, npm run pairs -- FOLDER, npm run import -- FILE, npm run replay,
-npm run recount, npm run backup -- DIR, npm run restore -- DIR
+npm run recount, npm run backup -- DIR, npm run restore -- DIR, npm run ip-update -- FILE
 (each takes --data DIR; export, train, tune and pairs take --opensearch URL)`;
 
 /** Reads flags, environment and --config. Throws SettingError; undefined when help was asked for. */

@@ -725,6 +725,51 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
     assert.equal(await store.recommendations('ann'), undefined);
   });
 
+  test(`${name}: one registry only, where it is named; the same repository in two is two`, async () => {
+    const common = { user: 'ann', class: 'human' as const, tag: '1', digest: 'sha256:1' };
+    const keys = ['team/app', 'east//team/app', 'west//team/app', 'east//east/one'];
+    const { store } = await open(
+      ...keys.map((repository, n) => pullChange(pull(`p${n}`, start, { ...common, repository }))),
+      ...keys.map((repository, n) => eventChange(storedEvent(`p${n}`, start, { ...common, repository }))),
+      pullChange(pull('p9', start, { ...common, user: 'bob', repository: 'west//team/app' })),
+    );
+    const names = async (query: object) =>
+      (await store.repositories({ sort: 'name', ...listed, ...query })).map(({ repository }) => repository).sort();
+    assert.deepEqual(await names({}), [...keys].sort());
+    assert.deepEqual(await names({ registry: 'east' }), ['east//east/one', 'east//team/app']);
+    assert.deepEqual(await names({ registry: 'default' }), ['team/app']);
+    assert.deepEqual(await names({ search: 'EAST' }), ['east//east/one'], 'of names, not of registries');
+    assert.deepEqual(await names({ search: 'am/a', registry: 'west' }), ['west//team/app']);
+    const pulls = async (query: PullsQuery) => (await store.counts(query)).total.pulls;
+    assert.equal(await pulls({}), 5);
+    assert.equal(await pulls({ registry: 'east' }), 2);
+    assert.equal(await pulls({ registry: 'default' }), 1);
+    assert.equal(await pulls({ repository: ['team/app', 'west//team/app'] }), 3);
+    const users = async (registry: string) =>
+      (await store.users({ sort: 'name', limit: 9, now: start, registry })).map(({ user, pulls }) => [user, pulls]);
+    assert.deepEqual(await users('west'), [
+      ['ann', 1],
+      ['bob', 1],
+    ]);
+    assert.deepEqual(await users('default'), [['ann', 1]]);
+    const digest = { digest: 'sha256:1', limit: 9 };
+    assert.equal((await store.pullers(digest)).length, 5);
+    assert.equal((await store.pullers({ ...digest, registry: 'west' })).length, 2);
+  });
+
+  test(`${name}: what happened before a time goes, and nothing else`, async () => {
+    const { store, settled } = await filled();
+    const before = start - 20 * day;
+    await store.expire(before);
+    await settled();
+    const left = world.pulls.filter(({ time }) => time >= before);
+    assert.ok(left.length > 0 && left.length < world.pulls.length);
+    for (let tries = 0; (await store.counts({})).total.pulls > left.length && tries < 100; tries++) await settled();
+    assert.equal((await store.counts({})).total.pulls, left.length);
+    assert.equal((await store.counts({})).total.raw, raw.filter(({ time }) => time >= before).length);
+    assert.equal((await store.counts({ to: before })).total.pulls, 0);
+  });
+
   test(`${name}: a forgotten person is in no answer, and nobody else is touched`, async () => {
     const { store, settled } = await filled();
     const saved = (user: string) => ({ user, model: 'm', items: [{ repository: 'a', score: 1 }] });

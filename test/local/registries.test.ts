@@ -17,7 +17,7 @@ const event = (n: number, user: string, repository: string, host = 'east.example
 });
 
 test('two registries stay two, each speaks for itself, and tokens change without a gap', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async (t) => {
   const folder = dataFolder(t);
   const running = await startLocal(folder, ['--registries', JSON.stringify(registries)]);

@@ -168,6 +168,7 @@ const wrong: [name: keyof Settings | 'keepDay', value: unknown, line: string | R
     'http://whales.example',
     'publicUrl is "http://whales.example": must be https://NAME or https://NAME/BASE, without a slash at the end (http:// on loopback only)',
   ],
+  ['keepEventsDays', 0, 'keepEventsDays is 0: must be an integer from 1 to 36500'],
   [
     'registries',
     [{ name: 'east' }, { name: 'east' }],

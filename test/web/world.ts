@@ -256,6 +256,10 @@ export async function startWorld(folder: string): Promise<World> {
         if (empty) return { current: null, items: [], refused: null };
         return { current: models.find(({ current }) => current), items: models, refused };
       }
+      case '/v1/registries':
+        return { items: [{ name: 'default' }] };
+      case '/v1/registries/tokens':
+        return { items: [] };
       case '/v1/alerts':
         return {
           items: empty
@@ -284,6 +288,8 @@ export async function startWorld(folder: string): Promise<World> {
         return {
           status: unwell ? 'unhealthy' : 'ok',
           reasons: unwell ? ['process is 93 s behind in shard-1'] : [],
+          warnings: [],
+          refused: [],
           shards: [0, 1].map((shard) => ({ shard: `shard-${shard}`, lagSeconds: unwell ? 93 : 0 })),
           ...{
             hits: empty ? 0 : 912_345,

@@ -48,9 +48,9 @@ export function Recommended({ items }: { items: Recommendation[] }) {
         .join('; ')}.`}
       table={{
         head: ['Repository', 'Others'],
-        rows: rows.map(({ repository, pulledBy, why }) => [
+        rows: rows.map(({ repository, registry, pulledBy, why }) => [
           <>
-            <ImageName repository={repository} />
+            <ImageName repository={repository} registry={registry} />
             <span class="under">{why.join(' ')}</span>
           </>,
           count(pulledBy),

@@ -6,6 +6,7 @@ import { Card, Content, DataCard, More, Strip } from '../card.tsx';
 import { ago, count, percent, plural, span } from '../format.ts';
 import { useEvery, useLoad, useNow, usePages } from '../load.ts';
 import { refusedText } from '../refused.ts';
+import { RegistryTokens } from '../registries.tsx';
 import { mount, Page } from '../shell.tsx';
 import { Ago, Table } from '../table.tsx';
 
@@ -315,6 +316,7 @@ function HealthPage() {
             </Content>
           </section>
         )}
+        <RegistryTokens />
         <SetAside />
         {health.data && <Details health={health.data} now={now} />}
       </div>

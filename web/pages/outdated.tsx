@@ -50,9 +50,9 @@ export function OutdatedImages({ of }: { of: { user: string } | { repository: st
             {
               head: 'Image',
               as: 'name',
-              cell: ({ repository, tag, digest }) => (
+              cell: ({ repository, registry, tag, digest }) => (
                 <span title={digest}>
-                  <ImageName repository={repository} tag={tag ?? digest?.slice(7, 19)} />
+                  <ImageName repository={repository} registry={registry} tag={tag ?? digest?.slice(7, 19)} />
                 </span>
               ),
             },

@@ -45,7 +45,11 @@ function History({ user }: { user: string }) {
                   as: 'name',
                   cell: (pull) => (
                     <span title={pull.digest}>
-                      <ImageName repository={pull.repository} tag={pull.tag ?? pull.digest?.slice(7, 19)} />
+                      <ImageName
+                        repository={pull.repository}
+                        registry={pull.registry}
+                        tag={pull.tag ?? pull.digest?.slice(7, 19)}
+                      />
                       <span class="under">
                         {[pull.client, pull.class !== 'human' && className(pull.class)].filter(Boolean).join(', ')}
                       </span>

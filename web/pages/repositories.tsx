@@ -37,9 +37,13 @@ function Ranked({ sort, search }: { sort: Sort; search: string }) {
           <>
             <Table
               rows={rows}
-              keyOf={({ repository }) => repository}
+              keyOf={({ repository, registry = '' }) => `${registry} ${repository}`}
               columns={[
-                { head: 'Repository', as: 'name', cell: ({ repository }) => <ImageName repository={repository} /> },
+                {
+                  head: 'Repository',
+                  as: 'name',
+                  cell: ({ repository, registry }) => <ImageName repository={repository} registry={registry} />,
+                },
                 { head: 'Pulls', as: 'number', cell: ({ pulls }) => count(pulls) },
                 {
                   head: 'Registry events',

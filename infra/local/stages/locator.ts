@@ -3,19 +3,39 @@ import type { Networks } from '#core/networks.ts';
 import { keptTable, tablePath } from '#geo/keep.ts';
 import { type Locator, openLocator } from '#process/locate.ts';
 import { ipDatabases } from '../defaults.ts';
+import { broughtTable } from '../ip-table.ts';
+
+/** A table that was brought in is looked for this often. */
+const lookMs = 2000;
+
+export interface LocatorOptions {
+  /** The data folder. */
+  folder: string;
+  networks: Networks;
+  report: (problem: unknown) => void;
+}
 
 /**
- * The locator of the embedded databases: their table. The first run builds it beside its other work, and asks the
- * databases themselves until it is there: both answer the same.
+ * The locator of the table that the owner brought in, as soon as there is one; else of the embedded databases' table. The
+ * first run builds that beside its other work, and asks the databases themselves until it is there: both answer the same.
  */
-export async function localLocator(networks: Networks, report: (problem: unknown) => void): Promise<Locator> {
-  if (existsSync(tablePath())) return openLocator([tablePath()], networks);
-  let locator = await openLocator(ipDatabases, networks);
-  keptTable(report)
-    .then(async (path) => {
-      locator = await openLocator([path], networks);
-    })
-    .catch(report);
+export async function localLocator({ folder, networks, report }: LocatorOptions): Promise<Locator> {
+  let path = broughtTable(folder);
+  let locator = await openLocator(path ? [path] : existsSync(tablePath()) ? [tablePath()] : ipDatabases, networks);
+  if (!path && !existsSync(tablePath()))
+    keptTable(report)
+      .then(async (built) => {
+        const opened = await openLocator([built], networks);
+        if (!path) locator = opened;
+      })
+      .catch(report);
+  const look = async () => {
+    const newest = broughtTable(folder);
+    if (newest === undefined || newest === path) return;
+    path = newest;
+    locator = await openLocator([newest], networks);
+  };
+  setInterval(() => look().catch(report), lookMs).unref();
   return {
     locate: (address) => locator.locate(address),
     get locations() {

@@ -26,7 +26,7 @@ export async function pumpInto({ stream, shardPrefix, positions, windowSeconds }
   const log = openLog(settings.log);
   const handler = processHandler({
     ...stores,
-    locator: await localLocator(settings.networks, log.error),
+    locator: await localLocator({ folder, networks: settings.networks, report: log.error }),
     classify: classifier(settings.classRules),
     pullWindowSeconds: settings.pullWindow,
     notify: notifier({

@@ -1,5 +1,6 @@
-// The thread that processes what registries report, and sends alerts.
+// The thread that processes what registries report, lets go what is too old, and sends alerts.
 import { workerData } from 'node:worker_threads';
+import { eventExpiry } from '#process/expire-events.ts';
 import { registryShards } from '#process/handler.ts';
 import { openLog } from '../log.ts';
 import { receiversOf } from '../receivers/receiver.ts';
@@ -28,8 +29,17 @@ const report = (text: string) => {
   count('alerts_refused');
   log.error(text);
 };
+const { keepEventsDays } = settings;
+const repeated: Promise<void>[] = [];
+if (keepEventsDays !== undefined) {
+  const { events, search } = stores;
+  repeated.push(repeat('expiry', 60, log, eventExpiry({ keepEventsDays, stores: [events, search], clock })));
+}
 if (receivers.length > 0)
-  await repeat('alerts', 1, log, async () => {
-    if (day) await reportWhenDue({ ...stores, day, clock, newId });
-    await deliver({ receivers, alerts, perHour, report });
-  });
+  repeated.push(
+    repeat('alerts', 1, log, async () => {
+      if (day) await reportWhenDue({ ...stores, day, clock, newId });
+      await deliver({ receivers, alerts, perHour, report });
+    }),
+  );
+await Promise.all(repeated);

@@ -2,14 +2,14 @@ import { hash, randomBytes } from 'node:crypto';
 import { page, readCursor } from '#core/cursor.ts';
 import { type Pull, parseStoredEvent, type Quarantined } from '#core/event.ts';
 import { namesPerson } from '#core/registry/quarantine.ts';
-import { type EventStore, forgottenKeptMs } from '#core/stores.ts';
-import { groupCommit, openDatabase, transaction } from './sqlite.ts';
+import { type EventStore, type Expiring, forgottenKeptMs } from '#core/stores.ts';
+import { groupCommit, openDatabase, removeOld, transaction } from './sqlite.ts';
 import { wiper } from './wipe.ts';
 
 const day = 86_400_000;
 
 /** Registry events, the pulls derived from them, the quarantine and the digest keys, in one SQLite file. */
-export function openEvents(file: string, clock: () => number): EventStore {
+export function openEvents(file: string, clock: () => number): EventStore & Expiring {
   const database = openDatabase(
     file,
     `CREATE TABLE IF NOT EXISTS events (
@@ -156,6 +156,14 @@ export function openEvents(file: string, clock: () => number): EventStore {
       });
       await wiped(rows > 0);
       return rows;
+    },
+    async expire(before) {
+      for (const table of ['events', 'pulls', 'quarantine']) await removeOld(database, table, 'id', before);
+      // A version is of what is there.
+      prepare(
+        `DELETE FROM versions WHERE NOT EXISTS (
+           SELECT 1 FROM events WHERE events.user = versions.user AND events.repository = versions.repository)`,
+      ).run();
     },
     async markForgotten(user, at) {
       putMark.run(digest(user), at);

@@ -34,7 +34,7 @@ import {
   weakKinds,
 } from '#core/stores.ts';
 import { keepDays } from './pull-days.ts';
-import { groupCommit, openDatabase, transaction } from './sqlite.ts';
+import { groupCommit, openDatabase, removeOld, transaction } from './sqlite.ts';
 import { wiper } from './wipe.ts';
 
 // One table for all documents: an `event` is a raw registry event, a `pull` one person's one act, and a `fact` what stays of
@@ -364,6 +364,8 @@ export function openSearch(file: string): SearchStore {
       for (const { doc } of database.prepare('SELECT doc FROM shown ORDER BY user').iterate())
         yield JSON.parse(String(doc)) as ShownList;
     },
+    // A removed pull's row stays: it keeps late writers out, and names nobody.
+    expire: (before) => removeOld(database, 'documents', 'kind, id', before, 'AND gone = 0'),
     async forget(user) {
       await wiped(forgetUser(database, user) > 0);
     },

@@ -84,3 +84,21 @@ export function groupCommit(database: DatabaseSync): <T>(work: () => T) => Promi
     return result.value as T;
   };
 }
+
+/** Rows that go in one transaction: others write in between. */
+const oldAtOnce = 2000;
+
+/** Removes rows of a time before, some at a time. `where`: which of them alone. */
+export async function removeOld(
+  database: DatabaseSync,
+  table: string,
+  key: string,
+  before: number,
+  where = '',
+): Promise<void> {
+  database.exec(`CREATE INDEX IF NOT EXISTS ${table}_time ON ${table} (time)`);
+  const remove = database.prepare(
+    `DELETE FROM ${table} WHERE (${key}) IN (SELECT ${key} FROM ${table} WHERE time < ? ${where} LIMIT ${oldAtOnce})`,
+  );
+  while (Number(remove.run(before).changes) > 0) await new Promise((resolve) => setImmediate(resolve));
+}

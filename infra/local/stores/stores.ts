@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openSearch as openOpenSearch } from '#aws/search.ts';
-import type { CredentialStore, RefusalStore } from '#core/stores.ts';
+import type { CredentialStore, EventStore, Expiring, RefusalStore } from '#core/stores.ts';
 import type { ProcessStores } from '#process/process.ts';
 import { type Alerts, openAlerts } from './alerts.ts';
 import { openCheckpoints } from './checkpoints.ts';
@@ -21,6 +21,7 @@ export const clock = () => Date.now();
 export const newId = () => randomUUID();
 
 export interface LocalStores extends ProcessStores {
+  events: EventStore & Expiring;
   /** What registries report: a stream of its own, so that no flood of hits fills it, or delays what reads it. */
   stream: LocalStream;
   /** Hits, and what an older version put here. */

@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { openEvents } from '#local/stores/events.ts';
+import { eventExpiry } from '#process/expire-events.ts';
+import { day, pull, start, storedEvent } from '../contracts/samples.ts';
+import { dataFolder } from '../support/run.ts';
+
+test('events, pulls and quarantined entries go after keepEventsDays, with what was told of their repository', async (t) => {
+  let now = start;
+  const events = openEvents(join(dataFolder(t), 'events.db'), () => now);
+  const store = async (id: string, time: number, repository: string) => {
+    await events.put([storedEvent(id, time, { repository })]);
+    await events.replacePulls('Ann', repository, await events.version('Ann', repository), {
+      ...{ remove: [], put: [pull(id, time, { repository })] },
+    });
+    await events.quarantine([{ id, time, reason: 'x', position: 'x', body: '' }]);
+  };
+  await store('old', start - 31 * day, 'gone');
+  await store('older', start - 31 * day, 'kept');
+  await store('new', start - 29 * day, 'kept');
+  const expire = eventExpiry({ keepEventsDays: 30, stores: [events], clock: () => now });
+  await eventExpiry({ keepEventsDays: undefined, stores: [events], clock: () => now })();
+  const held = async () => (await events.history('Ann', { limit: 9 })).items.map(({ id }) => id);
+  assert.deepEqual(await held(), ['new', 'older', 'old']);
+
+  await expire();
+  assert.deepEqual(await held(), ['new']);
+  assert.deepEqual(await events.events('Ann', 'gone', 0, now), []);
+  assert.deepEqual(
+    (await events.quarantined({ limit: 9 })).items.map(({ id }) => id),
+    ['new'],
+  );
+  assert.deepEqual(await Promise.all(['gone', 'kept'].map((name) => events.version('Ann', name))), [0, 2]);
+
+  now += 2 * day;
+  await expire();
+  assert.deepEqual(await held(), []);
+  // At most every six hours.
+  await store('late', start - 99 * day, 'late');
+  now += 3_600_000;
+  await expire();
+  assert.deepEqual(await held(), ['late']);
+});
