@@ -2,16 +2,7 @@
 // HTTP API, export and training, everything read back; a person forgotten; an update of code that keeps the data; the end.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
-import {
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -43,7 +34,7 @@ import { verify } from '../../infra/tools/verify.ts';
 import { buildPages } from '../../web/build.ts';
 import { byPersonAndRepository, captures, eventsOf, readCapture, readFixture } from '../support/captured.ts';
 import { readEverything } from './scan.ts';
-import { awsEnvironment, notInstalled, startMiniStack, startOpenSearch } from './servers.ts';
+import { awsEnvironment, notInstalled, type Server, startMiniStack, startOpenSearch } from './servers.ts';
 
 const root = join(import.meta.dirname, '../..');
 const skip = notInstalled && `install the servers with ${notInstalled}`;
@@ -58,13 +49,18 @@ const visits = [
 const person = 'zoë.to-be-forgotten';
 
 test('the whole system deploys, works, takes an update and goes', { skip, timeout: 600_000 }, async (t) => {
+  const folder = join(root, `build/deploy-${process.pid}`);
+  mkdirSync(folder, { recursive: true });
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  /** Stopped at the end, also where another did not start. */
+  const started = async <Started extends Server>(starting: Promise<Started>) => {
+    const server = await starting;
+    t.after(() => server.stop());
+    return server;
+  };
   // What CDK packs is built while the servers start.
-  const [ministack, opensearch] = await Promise.all([startMiniStack(), startOpenSearch(), buildPages(), bundle()]);
-  const folder = mkdtempSync(join(root, 'build/deploy-'));
-  t.after(async () => {
-    await Promise.all([ministack.stop(), opensearch.stop()]);
-    rmSync(folder, { recursive: true, force: true });
-  });
+  const servers = [started(startMiniStack()), started(startOpenSearch())] as const;
+  const [ministack, opensearch] = await Promise.all([...servers, buildPages(), bundle()]);
   const emulator = JSON.stringify({ ipTable: tablePath(), s3: ministack.url });
   const environment = { ...process.env, ...awsEnvironment(ministack.url), EMULATOR: emulator };
   const client = {

@@ -60,7 +60,13 @@ export async function startOpenSearch(): Promise<Server> {
       // The first compiler alone: the second takes longer than all that a test asks of it.
       env: { TIER: '1', ...process.env, TRANSPORT_PORT: String(transport) },
     });
-  script('start.sh');
+  try {
+    script('start.sh');
+  } catch (cause) {
+    // One that is not ready in time is still there.
+    script('stop.sh');
+    throw cause;
+  }
   return {
     url: `http://127.0.0.1:${port}`,
     async stop() {
