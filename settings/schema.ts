@@ -106,9 +106,9 @@ const claimValues = () =>
 /** Used by both wirings. */
 export const shared = {
   keepDays: integer(1, 365).default(7).meta({ description: 'Days after its newest hit that a domain leaves the map.' }),
-  mostDomains: integer(1000, 20_000_000).default(1_000_000).meta({
+  mostDomains: integer(1000, 20_000_000).default(500_000).meta({
     description:
-      "Domains on the map and of a day's sums: the stalest leave the map first, and hits of a day's next domains are counted as `other`. A million takes half a gigabyte of memory.",
+      "Domains on the map and of a day's sums: the stalest leave the map first, and hits of a day's next domains are counted as `other`. A million takes half a gigabyte of memory while it is exported.",
   }),
   domains: listOf(
     text('a domain, "*" for any characters', /^[\p{L}\p{M}\p{N}*._:[\]-]{1,253}$/u),

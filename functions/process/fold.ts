@@ -18,7 +18,7 @@ export interface FoldOptions {
   clock: () => number;
 }
 
-export const defaultMostDomains = 1_000_000;
+export const defaultMostDomains = 500_000;
 /** New rows of a domain on a day that one day may bring, in parts of `mostDomains`: hits may be dated a year back. */
 const mostGrowth = 4;
 /** The map may grow past its most by this while rows are folded, so that it is sorted now and then only. */
