@@ -4,13 +4,13 @@ import type { Reply } from './api.ts';
 export type Refused = Reply<'/v1/health'>['refused'][number];
 
 const words: Record<Refused['reason'], string> = {
-  'no-token': 'carried no token: set the Authorization header',
-  'wrong-token': 'carried a wrong token: compare it with the one that start printed',
-  'too-large': 'were too large: let the registry send fewer events at once',
-  'not-json': 'were not JSON: something on the way may change the body',
-  'unknown-host': 'were for another host: let the proxy pass the host on',
-  'not-understood': 'were not understood: the quarantine has them',
-  'stream-refused': 'came while the stream took nothing: registries send them again',
+  'no-token': 'with no token (set the Authorization header)',
+  'wrong-token': 'with a wrong token (the right one is where the server was started)',
+  'too-large': 'too large (let the registry send fewer events at once)',
+  'not-json': 'not JSON (something on the way may change the body)',
+  'unknown-host': 'for another host (let the proxy pass the host on)',
+  'not-understood': 'not understood (the quarantine has them)',
+  'stream-refused': 'while the stream took nothing (registries send them again)',
 };
 
 /** What was wrong with them, after "3 posts". */

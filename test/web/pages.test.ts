@@ -354,7 +354,7 @@ test("the health page answers the owner's questions, and names the clients that 
     assert.match(text, /Something needs a look/);
     assert.match(text, /Is data flowing\?Not as it should: process is 93 s behind in shard-1\./);
     assert.match(text, /Was anything refused\?1 entry could not be understood/);
-    assert.match(text, /3 posts carried a wrong token/);
+    assert.match(text, /3 posts with a wrong token/);
     const unknown = (await page.locator('section[aria-labelledby=unknown]').textContent()) ?? '';
     assert.ok(
       unknown.includes("{ name: 'acme.deployer', class: 'ci', userAgent: '^acme\\\\.deployer\\\\b' }"),
@@ -416,7 +416,7 @@ test('the set-up page waits for the first event and says when it has come', { sk
     await page.getByRole('button', { name: 'Harbor' }).click();
     await page.getByText('Payload format  CloudEvents').waitFor();
     world.mood = 'unwell';
-    await page.getByText(/^Refused .* ago: 3 posts carried a wrong token/).waitFor();
+    await page.getByText(/^Refused .* ago: 3 posts with a wrong token/).waitFor();
     world.mood = 'busy';
     await page.getByText(/^Received, (just now|\d+ s ago)\. 4,890 registry events so far\./).waitFor();
     await page.getByText(/^Received, (just now|\d+ s ago)\. 912,345 hits so far\./).waitFor();

@@ -29,7 +29,9 @@ interface Answer {
 const oldTableSeconds = 60 * 86_400;
 
 function answersOf(health: Health, now: number): Answer[] {
-  const { hits, registryEvents, points, model, ipTable, quarantined, duplicates, refused = [] } = health;
+  const { hits, registryEvents, points, model, ipTable, quarantined, duplicates } = health;
+  // What was not understood is in quarantine, which is counted already.
+  const refused = (health.refused ?? []).filter(({ reason }) => reason !== 'not-understood');
   const arrived = hits + registryEvents > 0;
   const behind = Math.max(0, ...health.shards.map(({ lagSeconds }) => lagSeconds));
   const stands = health.status === 'unhealthy';
@@ -56,7 +58,7 @@ function answersOf(health: Health, now: number): Answer[] {
   return [
     flowing,
     {
-      tone: behind > slowSeconds ? 'bad' : points ? 'ok' : 'none',
+      tone: behind > slowSeconds ? 'bad' : points && arrived ? 'ok' : 'none',
       question: 'How fresh is it?',
       says: !arrived
         ? 'There is nothing to show yet.'
@@ -77,7 +79,7 @@ function answersOf(health: Health, now: number): Answer[] {
               {quarantined === 1 ? 'waits' : 'wait'} in <a href="#aside">quarantine</a>.
             </>
           ) : refused.length > 0 ? (
-            'Of the last 7 days:'
+            'In the last 7 days:'
           ) : arrived ? (
             'No: all that came in was understood.'
           ) : (
