@@ -299,6 +299,8 @@ export async function startWorld(folder: string): Promise<World> {
             future: 0,
           },
           ...{ quarantined: empty ? 0 : 1, unlocatedShare: empty ? 0 : 0.01 },
+          refused:
+            world.mood === 'unwell' ? [{ reason: 'wrong-token', registry: '', posts: 3, lastAt: ago(0.001) }] : [],
           unknownAgents: empty ? [] : [{ client: 'acme.deployer', pulls: 12 }],
           ...{ points: at(0), model: at(1), ipTable: at(3000) },
         };
