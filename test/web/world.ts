@@ -289,7 +289,6 @@ export async function startWorld(folder: string): Promise<World> {
           status: unwell ? 'unhealthy' : 'ok',
           reasons: unwell ? ['process is 93 s behind in shard-1'] : [],
           warnings: [],
-          refused: [],
           shards: [0, 1].map((shard) => ({ shard: `shard-${shard}`, lagSeconds: unwell ? 93 : 0 })),
           ...{
             hits: empty ? 0 : 912_345,
