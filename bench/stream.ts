@@ -122,7 +122,7 @@ async function latency(folder: string) {
   return { median: took[took.length >> 1], most: took[took.length - 1], of: took.length };
 }
 
-/** The other thread: answers each record with the time it says it was put at. */
+/** The other thread: sends back, for each record, the time it says it was put at. */
 function answer(folder: string) {
   startPump({
     stream: open(folder),

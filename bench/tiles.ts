@@ -195,7 +195,7 @@ interface Written {
   encode: number;
 }
 
-/** Starts a side; ask it for a measure by name. It answers undefined to one it has not. */
+/** Starts a side; ask it for a measure by name; undefined for one it does not have. */
 function side(...args: (string | number)[]): (measure: string) => Promise<unknown> {
   const process = fork(import.meta.filename, args.map(String), { execArgv: NODE_FLAGS });
   const answers: ((answer: { value?: unknown }) => void)[] = [];
@@ -346,7 +346,7 @@ function memory<Input>(size: number, prepare: (points: Points) => Input, build: 
   });
 }
 
-/** What a fresh function does: opens the file, answers a tile. In part, as it is served, or the whole file at once. */
+/** What a fresh function does: opens the file, serves a tile. In part, as it is served, or the whole file at once. */
 async function cold(way: string, file: string, tile: Tile) {
   const start = performance.now();
   const handle = openSync(file, 'r');

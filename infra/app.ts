@@ -13,7 +13,7 @@ const { stackName, config = 'whalewatch.config.ts', ...context } = app.node.getA
 
 try {
   const stack = new Stack(app, stackName ?? 'Whalewatch', {
-    // npm run destroy switches it off, once it was told to.
+    // npm run destroy switches it off, on its flag.
     terminationProtection: true,
     description: 'A live map of who uses your portal, and honest pull counts for your registry',
     env: { account: process.env.CDK_DEFAULT_ACCOUNT, region: process.env.CDK_DEFAULT_REGION },

@@ -95,7 +95,7 @@ export class Collect extends Construct {
   }
 }
 
-/** A random secret of 32 letters, made at the first deploy and kept. */
+/** A random secret of 32 characters, made at the first deploy and kept. */
 export function token(scope: Construct, id: string, description: string): Secret {
   const secret = new Secret(scope, id, {
     description,

@@ -185,7 +185,7 @@ export class Process extends Construct {
   }
 
   /**
-   * Records that can never be processed are set aside by process itself; what fails here is a store that is down. So it
+   * Records that can never be processed are quarantined by process itself; what fails here is a store that is down. So it
    * is tried for as long as the stream keeps the records, less four hours, and the shard waits.
    */
   #mapping(settings: ResolvedSettings, stream: Stream, handler: StageFunction<Variables>): string {

@@ -183,7 +183,7 @@ async function ask<T>(
   return body;
 }
 
-/** What a proxy on the way answers without a word of ours. */
+/** What a proxy on the way responds by itself. */
 function statusText(status: number): string {
   if (status === 429) return 'Too many requests in a short time: wait a minute.';
   if (status === 502 || status === 503 || status === 504)

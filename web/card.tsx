@@ -28,7 +28,7 @@ export function Note({ title, children }: { title: ComponentChildren; children?:
   );
 }
 
-/** Says what failed in one sentence, and offers what may mend it. */
+/** Says what failed in one sentence, and offers what may fix it. */
 export function Failed({ what, error, retry }: { what: string; error: ServiceError; retry: () => void }) {
   if (error.isPrivate) return <p class="muted">{what}: for readers with the token.</p>;
   return (

@@ -22,7 +22,7 @@ export function Table<Row>({
   rows: Row[];
   columns: Column<Row>[];
   keyOf: (row: Row, index: number) => string | number;
-  /** For those who can't see what it stands in. */
+  /** For those who can't see where it is. */
   caption?: string;
 }) {
   const classOf = ({ as, wide }: Column<Row>) => [classes[as], wide && 'phone-off'].filter(Boolean).join(' ');

@@ -1,4 +1,4 @@
-// What HTTP and this machine cost alone: a server that answers one fixed text.
+// What HTTP and this machine cost alone: a server that returns one fixed text.
 import { createServer } from 'node:http';
 
 const text = process.argv[2];

@@ -58,7 +58,7 @@ async function fill(folder: string, { users, rows }: World): Promise<void> {
   for (const again of indexed) again();
 }
 
-/** Drops the indexes, and answers how to make them again: sorting once is many times faster than a million insertions. */
+/** Drops the indexes, and returns how to make them again: sorting once is many times faster than a million insertions. */
 function withoutIndexes(file: string): () => void {
   const database = new DatabaseSync(file, { timeout: 10_000 });
   const found = database.prepare("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL").all();

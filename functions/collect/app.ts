@@ -121,7 +121,7 @@ export function addCollectRoutes(app: Hono, options: CollectOptions): void {
     const forwarded = addressHeader === 'forwarded' && given !== undefined ? forwardedFor(given) : given;
     const address = clientAddress(peer(c.req.raw, c.env), forwarded, isProxy);
     const { lines, ignored } = readHits(bytes.toString('utf8'), address, clock(), isOwn);
-    // Pages send Origin, back ends don't: a crawler that runs the beacon is told from curl and its like.
+    // Pages send Origin, back ends don't: a crawler that runs the beacon is so distinguished from curl and its like.
     if (c.req.header('origin') !== undefined && isbot(c.req.header('user-agent')))
       return { accepted: 0, ignored: lines.length + ignored, reason: 'the user agent is a bot' };
     // Many hits to a record: Kinesis bills and limits by the record, and process reads lines faster than records.

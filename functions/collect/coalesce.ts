@@ -1,4 +1,4 @@
-// Many requests' lines in few stream records, where one process answers many requests at a time: Kinesis bills and limits by the
+// Many requests' lines in few stream records, where one process serves many requests at a time: Kinesis bills and limits by the
 // record. A request is answered when the record that holds its lines was taken, and refused when that record was.
 import { grouped, joined } from '#core/bytes/pack.ts';
 import { type StreamRecord, StreamRefused, type StreamWriter } from '#core/stores.ts';

@@ -15,13 +15,13 @@ export interface ListenOptions extends Omit<CollectOptions, 'peer'> {
 
 export interface Listening {
   port: number;
-  /** Takes no more connections, answers what was taken, and resolves when everything is in the stream or refused. */
+  /** Takes no more connections, responds to what was taken, and resolves when everything is in the stream or refused. */
   stop(): Promise<void>;
 }
 
 /** The load balancer keeps idle connections for 60 s: if the server closed one first, a request on its way would be lost. */
 const keepAliveMs = 75_000;
-/** Fargate ends what still runs 30 s after it was told to stop. */
+/** Fargate ends what still runs 30 s after the signal to stop. */
 const patienceMs = 20_000;
 
 export async function listen({ port, gatherMs = 5, ...options }: ListenOptions): Promise<Listening> {

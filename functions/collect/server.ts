@@ -1,4 +1,4 @@
-// The server of a Fargate task: told to stop, it answers what it has taken and ends.
+// The server of a Fargate task: on a signal to stop it responds to what it has taken and ends.
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { dynamoClient } from '#aws/clients.ts';
 import { clock, newId } from '#aws/clock.ts';

@@ -16,7 +16,7 @@ const eventBytes = 320 * 1024;
 export type Header = (name: string) => string | undefined;
 
 /**
- * The token that a request carries: `Authorization: Bearer TOKEN`, or where a registry can't be told to send that, the
+ * The token that a request carries: `Authorization: Bearer TOKEN`, or where a registry can't send that, the
  * password of the URL (Docker Hub, Quay and GitHub: https://whalewatch:TOKEN@…, sent as Basic) or Artifactory's secret.
  */
 export function tokenOf(header: Header): string | undefined {

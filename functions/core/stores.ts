@@ -349,7 +349,7 @@ export interface SearchStore extends Expiring {
   ): Promise<{ total: Counts; uncertain: number; buckets: ({ from?: number; key?: string } & Counts)[] }>;
   /**
    * Who pulled a digest or repository, newest first. A digest is also pulled with an index that names it, by each of its
-   * platforms, and by whoever fetched it as a part of something whose references were not told.
+   * platforms, and by whoever fetched it as a part of something whose references were not reported.
    */
   pullers(query: {
     digest?: string;

@@ -22,7 +22,7 @@ export interface ExportOptions {
   keepDays: number;
   /** Domains on the map and of a day's sums. */
   mostDomains?: number;
-  /** Where the owner is told that hits are counted as `other`. */
+  /** Where the owner reads that hits are counted as `other`. */
   alerts?: Pick<AlertFeed, 'add'>;
   /** Hits within a day that a domain needs to be on the anonymous map; undefined: there is no such map. */
   anonymousLeast?: number;

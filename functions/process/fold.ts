@@ -29,7 +29,7 @@ export interface Fold {
   changed: boolean;
   rows: number;
   points: PointsState;
-  /** Writes the changed segments under new keys; answers the manifest that names them. */
+  /** Writes the changed segments under new keys; returns the manifest that names them. */
   write(objects: ObjectStore, newId: () => string): Promise<Manifest>;
 }
 

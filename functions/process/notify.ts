@@ -49,7 +49,7 @@ export interface Batch {
 }
 
 const knownPairs = 200_000;
-/** New pairs of a domain and a country that are looked at: more are not told, so that a flood of made-up names costs nothing. */
+/** New pairs of a domain and a country that are looked at: more are not reported, so that a flood of made-up names costs nothing. */
 const mostPairsABatch = 1000;
 const mostPairsADay = 20_000;
 const mostAlertsAnHour = 100;

@@ -59,7 +59,7 @@ export async function processBatch(shard: string, records: ShardRecord[], option
   }
 }
 
-/** Steps 3 and 4: everything the batch says, stored by id; answers the key of its delta. */
+/** Steps 3 and 4: everything the batch says, stored by id; returns the key of its delta. */
 async function write(
   shard: string,
   previous: string,

@@ -48,7 +48,7 @@ export async function storeEvents(
   const updateNext = async () => {
     for (const touched of groups) await updatePulls(touched, options);
   };
-  // All have stopped before a failure is told: what the next try removes or replaces must not be written once more behind it.
+  // All have stopped before a failure is reported: nothing may be written after the next try has removed or replaced it.
   const ends = await Promise.allSettled(Array.from({ length: atOnce }, updateNext));
   const failure = ends.find((end) => end.status === 'rejected');
   if (failure) throw failure.reason;

@@ -1,4 +1,4 @@
-// Brings what is stored to the rules of this version: each event is classed anew, its pulls and pushes are told from the
+// Brings what is stored to the rules of this version: each event is classified again, its pulls and pushes are recomputed from the
 // distinct events anew, and search is written again. The result is that of a fresh replay of the stored events. It may stop
 // at any time and goes on where it was; batches may be processed meanwhile, for both replace pulls by their version.
 import { createHash } from 'node:crypto';

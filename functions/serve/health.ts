@@ -23,7 +23,7 @@ export interface ShardLag {
   seconds: number;
 }
 
-/** Something of the machine that health names; `stands`: a stage can't go on. */
+/** Something of the machine that health names; `stands`: a stage is stuck. */
 export interface Fault {
   reason: string;
   stands: boolean;
@@ -92,10 +92,10 @@ const report = z
 export const health = createRoute({
   method: 'get',
   path: '/v1/health',
-  summary: 'Whether what comes in goes out again, and what was dropped or set aside on the way',
+  summary: 'Whether what comes in goes out again, and what was dropped or quarantined on the way',
   responses: {
     200: json(report, 'All is well, or works with a fault that `reasons` names'),
-    503: json(report, 'Something stands; `reasons` says what'),
+    503: json(report, 'Something is stuck or down; `reasons` says what'),
   },
 });
 

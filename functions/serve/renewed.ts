@@ -2,7 +2,7 @@
 
 export interface RenewedOptions {
   clock: () => number;
-  /** Told of a failed reading while an earlier one is in use. */
+  /** Called with a failed reading while an earlier one is in use. */
   report: (cause: unknown) => void;
   /** A reading serves this long, milliseconds; the next begins at half of that, beside the requests. */
   longestMs: number;
@@ -19,7 +19,7 @@ export interface Renewed<T> {
 
 /**
  * One reading at a time. A failed one leaves the last in use, however old, and for as long as a good one would the next is
- * not waited for; without any the caller is told.
+ * not waited for; without any the call rejects.
  */
 export function renewed<T>(
   read: () => Promise<T>,

@@ -1,5 +1,5 @@
 import { options, told } from './options.ts';
 import { train } from './train.ts';
 
-/** Trains once on the stored pulls; answers the new model's id, or why it was refused. */
+/** Trains once on the stored pulls; returns the new model's id, or why it was refused. */
 export const trainOnce = async () => told(await train(options));

@@ -15,7 +15,7 @@ export function pairLine({ user, repository, pulls, days, ...times }: Pair, form
   return `${[user, repository, pulls, days ?? '', firstPull, lastPull].map(cell).join()}\n`;
 }
 
-/** What stands before the first line. */
+/** The line before the first pair, with its line feed; none in NDJSON. */
 export const pairHead = (format: PairFormat): string => (format === 'csv' ? `${header}\n` : '');
 
 /**

@@ -98,7 +98,7 @@ async function emptied(StackName: string): Promise<void> {
     }
 }
 
-/** Why the stack could not be read, and the mend. */
+/** Why the stack could not be read, and the fix. */
 export function unread(stack: string, { name, message }: Error): string {
   const mend =
     message === 'Region is missing'

@@ -22,7 +22,7 @@ export interface VerifyOptions {
   log: (line: string) => void;
 }
 
-/** What was given can not be right, or nothing answers there; the message names the mend. */
+/** What was given can't be right, or nothing responds there; the message names the fix. */
 export class BadCall extends Error {
   override name = 'BadCall';
 }
@@ -127,8 +127,8 @@ export async function verify({
       );
     const { status: may } = await forget();
     if (may !== 401) return;
-    const mend = "the owner's token, in the secret that the output OwnerToken names";
-    throw new BadCall(reader ? `--reader is not right: give ${mend}` : `--reader is missing: give ${mend}`);
+    const hint = "the owner's token, in the secret that the output OwnerToken names";
+    throw new BadCall(reader ? `--reader is not right: give ${hint}` : `--reader is missing: give ${hint}`);
   }
 
   async function checks() {
@@ -154,7 +154,7 @@ export async function verify({
     // It names the person, and so goes with them.
     const cut = `{"events": [{"actor": {"name": "${user}"}}`;
     const junk = await send('/v1/registry-events', cut, { ...bearer, 'Content-Type': 'text/plain' });
-    is('what can not be understood is 202, set aside', junk.status === 202, junk.status);
+    is('what can not be understood is 202, quarantined', junk.status === 202, junk.status);
     const today = new Date().toISOString().slice(0, 10);
     const hits = await send('/v1/hits', [{ domain }, { domain }], {
       'Content-Type': 'text/plain',
@@ -288,17 +288,17 @@ export async function verify({
 /** What was found, as an error tells it. */
 function short(found: unknown): string {
   const text = JSON.stringify(found) ?? String(found);
-  return text.length > shownLetters ? `${text.slice(0, shownLetters)}… (${text.length} letters)` : text;
+  return text.length > shownLetters ? `${text.slice(0, shownLetters)}… (${text.length} characters)` : text;
 }
 
 function unreachable(base: string, flag: string, cause: Error & { cause?: unknown }): string {
   if (cause.name === 'TimeoutError') return `${flag} ${base} took more than 30 s to answer: is it up?`;
   const { code, message } = (cause.cause ?? cause) as NodeJS.ErrnoException;
-  const mends: Record<string, string> = {
+  const hints: Record<string, string> = {
     ECONNREFUSED: 'nothing listens there: is it up, and the port right?',
     ENOTFOUND: 'no such host: is the name right?',
   };
-  return `${flag} ${base} can not be reached, ${mends[code ?? ''] ?? message}`;
+  return `${flag} ${base} can not be reached, ${hints[code ?? ''] ?? message}`;
 }
 
 const mvt = 'application/vnd.mapbox-vector-tile';

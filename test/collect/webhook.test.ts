@@ -41,7 +41,7 @@ const event = (change: object = {}, target: object = {}) => ({
   ...change,
 });
 
-test('what is nested as deep as a body allows is set aside as it came, and what stands beside it is taken', () => {
+test('what is nested as deep as a body allows is quarantined as it came, and what stands beside it is taken', () => {
   const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
   const bodies = [
     deep,
@@ -61,7 +61,7 @@ test('what is nested as deep as a body allows is set aside as it came, and what 
   assert.deepEqual([beside.accepted, beside.quarantined], [1, 1]);
 });
 
-test('an event that is too long for what is stored of one is set aside with its size', () => {
+test('an event that is too long for what is stored of one is quarantined with its size', () => {
   const reference = (at: number) => ({
     mediaType: 'application/vnd.oci.image.manifest.v1+json',
     digest: `sha256:${String(at).padStart(64, '0')}`,
@@ -78,7 +78,7 @@ test('an event that is too long for what is stored of one is set aside with its 
   assert.ok(kept.length <= 65_536 && !kept.includes('203.0.113.7'));
 });
 
-test('a body becomes records that the stream takes, however much of it is set aside', () => {
+test('a body becomes records that the stream takes, however much of it is quarantined', () => {
   const bodies = [
     JSON.stringify({ events: new Array(1_000_000).fill(7) }),
     JSON.stringify({ events: Array.from({ length: 3000 }, () => event({ action: '\u0001'.repeat(150) })) }),

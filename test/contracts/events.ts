@@ -262,7 +262,7 @@ export function eventContract(name: string, make: (clock: () => number) => Promi
     assert.equal((await store.history('Bob', { limit: 10 })).items.length, 4);
   });
 
-  test(`${name}: what was set aside and names a forgotten person goes too`, async () => {
+  test(`${name}: what was quarantined and names a forgotten person goes too`, async () => {
     const store = await open();
     const aside = (id: string, body: string) => ({ id, time: start, reason: 'odd', position: id, body });
     const naming = aside('1', '{"events": [{"actor": {"name": "Zoë \\"Z\\""}, "action": 5}]}');

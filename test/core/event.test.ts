@@ -6,7 +6,7 @@ import { storedEvent } from '../contracts/samples.ts';
 
 const aside = (body: string, reason = 'the body is not JSON') => ({ id: '1', time: 0, reason, position: '1', body });
 
-test('what was set aside names a person however a sender spells them', () => {
+test('what was quarantined names a person however a sender spells them', () => {
   const rows: [string, string][] = [
     ['PlainQPerson', '{"actor": {"name": "PlainQPerson"}, "action": 5}'],
     ['PlainQPerson', 'PlainQPerson pulled lib/a'],

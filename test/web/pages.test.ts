@@ -164,7 +164,7 @@ test(
     }),
 );
 
-test('what was set aside is listed with its reason, page by page', { skip }, () =>
+test('what was quarantined is listed with its reason, page by page', { skip }, () =>
   see('/health', {}, async (page) => {
     await settled(page);
     const card = page.locator('section[aria-labelledby=aside]');

@@ -6,7 +6,7 @@ import { litelib } from '@antv/g2/esm/lib/lite';
 
 const G2 = extend(Runtime, { ...litelib(), 'coordinate.transpose': Transpose });
 
-/** Draws into the container, `options` saying the width and height in pixels; answers how to take the drawing away again. */
+/** Draws into the container, `options` saying the width and height in pixels; returns how to take the drawing away again. */
 export function draw(container: HTMLElement, options: object): () => void {
   const chart = new G2({ container });
   chart.options({ theme: { type: 'classic', view: { viewFill: 'transparent' } }, ...options });

@@ -6,7 +6,7 @@ export interface ShareRow {
   key: string;
   label: ComponentChildren;
   number: number;
-  /** What stands at the end instead of the number. */
+  /** What is at the end instead of the number. */
   value?: ComponentChildren;
   href?: string;
 }

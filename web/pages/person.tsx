@@ -113,7 +113,7 @@ function Forget({ user, onDone }: { user: string; onDone: (rows: number) => void
   return (
     <Card id="forget" title="Privacy" span={12}>
       <p class="muted">
-        To forget somebody deletes their history, the messages about them and what was set aside that names them; the
+        To forget somebody deletes their history, the alerts about them and what was quarantined that names them; the
         next training learns without them. A pull that comes in later starts a new history.
       </p>
       <div class="more">

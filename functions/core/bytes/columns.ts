@@ -3,7 +3,7 @@
 //   0   u32   magic "WHCL"        8   f64  length of the whole in bytes
 //   4   u32   length of the head  16  the head, JSON, UTF-8; then the columns, each at a multiple of 8
 //
-// Little-endian, as every machine that runs this is. The whole length is written down, so that a torn object is told
+// Little-endian, as every machine that runs this is. The whole length is written down, so that a torn object is recognised
 // from a whole one; what is bit-rotten is the object store's to find (S3 checks on every read).
 
 export type Column = Uint8Array | Int32Array | Uint16Array | Uint32Array | Float64Array;

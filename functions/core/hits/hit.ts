@@ -161,7 +161,7 @@ function fastHit(data: Uint8Array, view: DataView, at: number, hit: HitBytes): n
   let label = at;
   for (; ; at++) {
     const code = data[at];
-    // A label has 1 to 63 letters and neither begins nor ends with a hyphen.
+    // A label has 1 to 63 characters and neither begins nor ends with a hyphen.
     if (kinds[code] & name || (code === hyphen && at > label)) continue;
     if (at === label || at - label > 63 || data[at - 1] === hyphen) return -1;
     if (code !== dot) break;

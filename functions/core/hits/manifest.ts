@@ -20,7 +20,7 @@ export interface Manifest {
   updatedAt: number;
   /** What came anew on a UTC day by our clock: rows of a domain on a day, and hits counted as `other`. Bounds what strangers add. */
   grown?: { day: string; rows: number; other: number };
-  /** Our clock at an export, milliseconds: a jump is told from the passing of time by it. */
+  /** Our clock at an export, milliseconds: by it a jump is distinguished from the passing of time. */
   clock?: number;
   /**
    * Domains whose expiry is held, because the clock jumped, or nothing ran for days: how many, since when by our clock, and for

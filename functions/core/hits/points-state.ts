@@ -66,7 +66,7 @@ export class PointsState {
     return this.#domains.count;
   }
 
-  /** Takes over the delta's newer locations; answers how many domains changed. Commutes: any order gives the same rows. */
+  /** Takes over the delta's newer locations; returns how many domains changed. Commutes: any order gives the same rows. */
   merge({ domains, countries }: Delta): number {
     const { offsets } = domains.names;
     const utf8 = viewOf(domains.names.utf8);
@@ -116,7 +116,7 @@ export class PointsState {
     return index;
   }
 
-  /** Removes domains whose newest hit is older than `time` (ms); answers how many. */
+  /** Removes domains whose newest hit is older than `time` (ms); returns how many. */
   drop(time: number): number {
     const { count } = this.#domains;
     const fresh = this.#countSince(time);
@@ -138,7 +138,7 @@ export class PointsState {
     return since;
   }
 
-  /** Removes the stalest until there are at most `most`, ties by the order they came in; answers how many. */
+  /** Removes the stalest until there are at most `most`, ties by the order they came in; returns how many. */
   keepNewest(most: number): number {
     const { count } = this.#domains;
     if (count <= most) return 0;

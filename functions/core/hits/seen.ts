@@ -78,7 +78,7 @@ export class Seen {
     return true;
   }
 
-  /** Lets go of ids that are older than the hour and an hour's lag at `now` (ms); answers how many. */
+  /** Lets go of ids that are older than the hour and an hour's lag at `now` (ms); returns how many. */
   expire(now: number): number {
     let kept = 0;
     for (let entry = 0; entry < this.#count; entry++) {

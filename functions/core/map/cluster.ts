@@ -264,7 +264,7 @@ function mergeRows({ items, starts, columnBits, rowBits: fineBits }: Level, rowB
   return rowStarts;
 }
 
-/** Marks items with a neighbour within the radius in work.near; answers how many. Fills above and below. */
+/** Marks items with a neighbour within the radius in work.near; returns how many. Fills above and below. */
 function findNear(count: number, rowStarts: Uint32Array, radius: number, work: Workspace): number {
   const { x, y, above, below, near } = work;
   near.fill(0, 0, count);

@@ -88,7 +88,7 @@ export function drawTile(tile: TileItems, picture: Picture, theme: Theme): Pictu
   return picture;
 }
 
-/** 999, 1.2k, 15k, 1.2M: at most four letters. */
+/** 999, 1.2k, 15k, 1.2M: at most four characters. */
 export function shortCount(count: number): string {
   if (count < 1000) return String(count);
   const [unit, letter] = count < 999_500 ? [1000, 'k'] : [1_000_000, 'M'];

@@ -1,7 +1,7 @@
 // Which snapshot of the points is the newest: one small object, replaced with If-Match.
 
 export const pointerKey = 'points/latest.json';
-/** The same for those who may not see names, whose snapshots are told by their own names. */
+/** The same for those who may not see names, whose snapshots have names of their own. */
 export const anonymousPointerKey = 'points/latest-anonymous.json';
 export const anonymousPrefix = 'anonymous-';
 /** Their export. */

@@ -1,4 +1,4 @@
-// The map's clusters: one immutable index that answers any tile of any zoom from typed arrays. cluster.ts makes it,
+// The map's clusters: one immutable index that gives any tile of any zoom from typed arrays. cluster.ts makes it,
 // snapshot.ts keeps it in a file. It has levels 0..maxZoom+1. Level maxZoom+1 holds the *spots*: points with the same grid
 // unit are one item. Each level above merges the one below; zooms past maxZoom show the spots. Invariants:
 //
@@ -310,7 +310,7 @@ export class Pyramid {
     return found;
   }
 
-  /** The level that answers a zoom. */
+  /** The level that shows a zoom. */
   levelOf(zoom: number): number {
     if (Number.isNaN(zoom)) throw new RangeError('zoom is not a number');
     return Math.max(0, Math.min(Math.floor(zoom), this.maxZoom + 1));
@@ -507,7 +507,7 @@ function holdsRow(level: Level, pages: Pages, row: number, west: number, east: n
   return pages.holds(items, ITEM_WORDS * from, ITEM_WORDS * to);
 }
 
-/** Copies the items of [west, east) x [north, south) into scratch from word `length` on; answers the new length. */
+/** Copies the items of [west, east) x [north, south) into scratch from word `length` on; returns the new length. */
 function scan(level: Level, west: number, north: number, east: number, south: number, length: number): number {
   if (west >= east || north >= south) return length;
   const { items, starts, rowBits, columnBits, pages } = level;

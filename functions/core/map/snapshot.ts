@@ -133,7 +133,7 @@ export async function openInPart(read: ReadRange, blockBytes?: number, firstByte
   return viewPyramid(pages.bytes, pages);
 }
 
-/** Checks the header; answers the file's length and where the header ends. */
+/** Checks the header; returns the file's length and where the header ends. */
 function readHead(bytes: Uint8Array): { length: number; headEnd: number } {
   if (bytes.length < HEADER_BYTES) throw new BadSnapshot(`points.bin is torn: ${bytes.length} bytes hold no header`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -222,7 +222,7 @@ function timeScale(pyramid: Pyramid): { base: number; unit: number } {
   return { base: pyramid.timeBase + pyramid.timeUnit * first, unit };
 }
 
-/** Names in leaf order. Four letters at a time: what is copied too much, the next name writes over. */
+/** Names in leaf order, copied four bytes at a time: the next name overwrites what was copied too much. */
 function gatherNames({ offsets, utf8 }: Names, order: Uint32Array | undefined, to: Names): void {
   if (!order) {
     to.offsets.set(offsets);
@@ -232,7 +232,7 @@ function gatherNames({ offsets, utf8 }: Names, order: Uint32Array | undefined, t
   const from = new DataView(utf8.buffer, utf8.byteOffset, utf8.byteLength);
   const into = new DataView(to.utf8.buffer, to.utf8.byteOffset, to.utf8.byteLength);
   const last = utf8.length - 4;
-  // Of millions of names each lies elsewhere in memory. A block's places first, then its letters: the processor fetches many
+  // Of millions of names each lies elsewhere in memory. A block's positions first, then its bytes: the processor fetches many
   // at once where it would wait for one after the other.
   const starts = new Uint32Array(GATHERED);
   const lengths = new Uint32Array(GATHERED);

@@ -170,7 +170,7 @@ export function folding(
 }
 
 /**
- * The `n` greatest parts of a score as shares of what speaks for it. A part below nought speaks against and has no share:
+ * The `n` greatest parts of a score as shares of what speaks for it. A part below zero speaks against and has no share:
  * the positive ones alone add up to 1, so that a few of them never add up to more. Ties by index.
  */
 export function sharesOf(parts: number[], n: number): { at: number; share: number }[] {

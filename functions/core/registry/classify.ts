@@ -227,7 +227,7 @@ export const classRules: ClassRule[] = [
   },
 ];
 
-/** Clients of people and machines alike, and `import`, of rows that name none: their class is told by the account. */
+/** Clients of people and machines alike, and `import`, of rows that name none: their class follows from the account. */
 const peoplesAgents =
   /^(docker|containers|libpod|podman|skopeo|nerdctl|finch|bootc|crane|go-containerregistry|oras|oras-go|helm|regclient|regctl|curl|wget|opentofu|terraform|import)(?=[/ (-]|$)/i;
 

@@ -68,7 +68,7 @@ export function optionalText(from: Fields, name: string, longest: number): strin
   return value === undefined || value === null || value === '' ? undefined : text(from, name, longest);
 }
 
-/** Milliseconds of the years 1970 to 9999: every day of them has a name of ten letters. */
+/** Milliseconds of the years 1970 to 9999: every day of them is written in ten characters. */
 export function isTime(value: unknown): value is number {
   return typeof value === 'number' && value >= 0 && value < 253_402_300_800_000;
 }

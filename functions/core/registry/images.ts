@@ -24,11 +24,11 @@ export interface ImageFact {
 /** What a manifest is: the same whoever pushes or pulls it, for its digest is of its content. */
 export interface ManifestInfo {
   digest: string;
-  /** Undefined: not told. */
+  /** Undefined: not reported. */
   mediaType?: string;
-  /** Manifests that it names; undefined: not told. */
+  /** Manifests that it names; undefined: not reported. */
   references?: string[];
-  /** Its config is that of a container image, as far as was told. */
+  /** Its config is that of a container image, as far as was reported. */
   runs?: boolean;
   subject?: string;
   /** Bytes of its layers and config. */
@@ -50,7 +50,7 @@ function manifestInfoOf(event: StoredEvent): ManifestInfo | undefined {
   return info;
 }
 
-/** What events tell of manifests: [repository, manifest], each once, the most told. */
+/** What events report of manifests: [repository, manifest], each once, with the most that was reported. */
 export function manifestsIn(events: Iterable<StoredEvent>): [string, ManifestInfo][] {
   const found = new Map<string, [string, ManifestInfo]>();
   for (const event of events) {
@@ -63,7 +63,7 @@ export function manifestsIn(events: Iterable<StoredEvent>): [string, ManifestInf
   return [...found.values()];
 }
 
-/** What toldOf is at least when a manifest's references were told. */
+/** What toldOf is at least when a manifest's references were reported. */
 export const toldReferences = 8;
 
 /** Which of two tellings of one manifest says more: the greater. A registry's setting may change. */
@@ -96,14 +96,14 @@ export interface UnusedImage {
   /** Bytes of its layers; what other images share is not won by deleting it. */
   size?: number;
   reason: string;
-  /** `known`: all that could use it was told. Only then deleting it breaks nothing that is in use. */
+  /** `known`: all that could use it was reported. Only then deleting it breaks nothing that is in use. */
   confidence: (typeof confidences)[number];
 }
 
 /** No use of an image by themselves: they look at everything, or only whether there is something new. */
 const bystanders: ReadonlySet<PullClass> = new Set(['scanner', 'mirror', 'signature', 'version-check']);
 
-/** A pull stamped this long after a delete shows that the push after it was not told; sooner, that clocks differ. */
+/** A pull stamped this long after a delete shows that the push after it was not reported; sooner, that clocks differ. */
 export const clockSlackMs = 60_000;
 
 /** Referrers Tag Schema (OCI distribution-spec 1.1) and cosign's tags. */
@@ -211,7 +211,7 @@ function byPush(a: UnusedImage, b: UnusedImage): number {
 
 // --- the graph --------------------------------------------------------------------------------------------------------
 
-/** A manifest whose digest was never told has its tag for a name. */
+/** A manifest whose digest was never reported has its tag for a name. */
 const nameOf = ({ digest, tag }: Pick<ImageFact, 'digest' | 'tag'>): string | undefined =>
   digest ?? (tag && `tag ${tag}`);
 
@@ -345,7 +345,7 @@ function components(edges: [string, string][]): (name: string) => string {
 const isTold = ({ info }: Node) => info?.references !== undefined && info.references.length < mostReferences;
 const mayBeIndex = ({ info }: Node) => info?.mediaType === undefined || isIndex(info.mediaType);
 
-/** Without a tag, in no index, and no image: it describes something, and we were not told what. */
+/** Without a tag, in no index, and no image: it describes something, and nothing says what. */
 function isLoose(node: Node, indices: string[]): boolean {
   const { info, tags } = node;
   if (tags.size > 0 || indices.length > 0 || info?.subject || info?.references?.length) return false;

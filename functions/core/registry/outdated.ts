@@ -1,4 +1,4 @@
-// What a user should know of the images they still pull: told from pulls, pushes and deletes alone, each with its evidence.
+// What a user should know of the images they still pull: derived from pulls, pushes and deletes alone, each with its evidence.
 import type { PullClass } from '../event.ts';
 import { imageText } from './name.ts';
 

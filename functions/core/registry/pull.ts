@@ -338,7 +338,7 @@ function sameAddress(a: string[], b: string[]): boolean {
   return a.length === 0 ? b.length === 0 : a.some((digest) => b.includes(digest));
 }
 
-/** Its source told a user, and nothing that tells one act of theirs from another. */
+/** Its source reports a user, and nothing that distinguishes one act of theirs from another. */
 function isUncertain({ user, userAgent, addressDigests, references, mediaType, digest }: StoredEvent): boolean {
   return (
     userAgent === '' && addressDigests.length === 0 && !references && !mediaType && user !== '' && digest !== undefined

@@ -2,12 +2,12 @@
 import { withoutAddresses } from '../addresses.ts';
 import type { Quarantined } from '../event.ts';
 
-/** Letters of what is set aside that are kept. */
+/** Characters of a quarantined text that are kept. */
 const bodyLetters = 64 * 1024;
 /** No address is longer, however it is escaped. */
 const addressLetters = 128;
 
-/** The text of what is set aside: addresses masked, cut at 64 KiB, and not within an address. */
+/** The text that is quarantined: addresses masked, cut at 64 KiB, and not within an address. */
 export function setAsideText(text: string): string {
   if (text.length <= bodyLetters) return withoutAddresses(text).slice(0, bodyLetters);
   let end = bodyLetters;

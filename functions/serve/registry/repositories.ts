@@ -88,11 +88,11 @@ const unusedImage = z
     lastPush: z.iso.datetime(),
     lastPull: z.iso.datetime().nullable().openapi({ description: 'By people, clusters or CI' }),
     size: z.int().nullable().openapi({
-      description: 'Bytes of its layers and config, where told; layers that other images share are not won',
+      description: 'Bytes of its layers and config, where reported; layers that other images share are not won',
     }),
     reason: z.string().openapi({ description: 'Why it is listed' }),
     confidence: z.enum(confidences).openapi({
-      description: '`known`: all that could use it was told. Else deleting it may break something in use.',
+      description: '`known`: all that could use it was reported. Else deleting it may break something in use.',
     }),
     dryRun: z.string().optional().openapi({
       description: 'The registry call that would delete it, only where the confidence is `known`; nothing here runs it',

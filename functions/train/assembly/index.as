@@ -17,7 +17,7 @@ const POOR_GRAM: f64 = 1e-4;
 const LAYOUT: u32 = 3;
 const WHITEN_ROWS: u32 = 512;
 
-/** Runs all phases; answers 1 when another thread has failed, 2 when an entry cannot be. */
+/** Runs all phases; returns 1 when another thread has failed, 2 when an entry cannot be. */
 export function run(thread: u32): u32 {
   const scratch: usize = <usize>word(SCRATCH) + <usize>thread * <usize>word(SCRATCH_BYTES);
   const counted: usize = word(PHASES);

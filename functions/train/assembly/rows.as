@@ -68,7 +68,7 @@ export function solveRows(side: usize, other: usize, from: u32, to: u32, scratch
 }
 
 /**
- * Reads a word of each cache line of some entries' rows and answers their sum, for no other reason than that the rows are
+ * Reads a word of each cache line of some entries' rows and returns their sum, for no other reason than that the rows are
  * near when they are worked on: these short steps have many misses under way at once, the work itself only a few.
  */
 @inline function fetch(columns: usize, from: u32, to: u32, rows: usize, bytes: usize): f32 {

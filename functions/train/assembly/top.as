@@ -16,7 +16,7 @@ const ITEMS_CHUNK: u32 = 512;
 const SPAN: u32 = 128;
 const SWEEPS: u32 = 6;
 
-/** Runs all phases; answers 1 when another thread has failed. */
+/** Runs all phases; returns 1 when another thread has failed. */
 export function top(thread: u32): u32 {
   const scratch: usize = <usize>word(SCRATCH) + <usize>thread * <usize>word(SCRATCH_BYTES);
   for (let phase: u32 = 0; phase < 4; phase++) {
@@ -315,7 +315,7 @@ function seed(e: u32, blocks: u32, scratch: usize, pulled: usize, headScores: us
   store<f32>(own, bar - load<f32>(own, SLACK), BAR);
 }
 
-/** Writes the places of those images of blocks from..to whose bound reaches the bar, and answers how many. */
+/** Writes the places of those images of blocks from..to whose bound reaches the bar, and returns how many. */
 function sift(e: u32, from: u32, to: u32, pulled: usize, headScores: usize, own: usize, survivors: usize): u32 {
   const head: usize = <usize>word(HEAD) << 2;
   const blockBytes = (head + 4) << 3;

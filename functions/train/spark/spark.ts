@@ -7,7 +7,7 @@ import { readFactors, readLessonsBack, removeExchange, writeLessons } from './ex
 
 const folderOf = (run: string) => `training/${run}`;
 
-/** Writes what Spark is to fit into the run's folder; answers how many pairs there are. */
+/** Writes what Spark is to fit into the run's folder; returns how many pairs there are. */
 export async function prepareSpark(run: string, options: TrainOptions): Promise<{ pairs: number }> {
   // What an attempt before this one left is of other pairs.
   await removeExchange(options.objects, folderOf(run));

@@ -108,7 +108,7 @@ async function* combinedRows(lines: Lines): AsyncGenerator<NumberedRow> {
   }
 }
 
-/** An object a line, or one array of objects: Harbor's API. Distribution's log and Harbor's are told by their fields. */
+/** An object a line, or one array of objects: Harbor's API. Distribution's log and Harbor's are recognised by their fields. */
 async function* jsonRows(lines: Lines): AsyncGenerator<NumberedRow> {
   const requests = distributionLog();
   const numbered = (line: number, value: unknown): NumberedRow => {
@@ -167,7 +167,7 @@ const known = new Map(
 
 const delimiters = [',', ';', '\t', '|'];
 
-/** The delimiter that stands most often outside quotes. */
+/** The delimiter that occurs most often outside quotes. */
 function delimiterOf(line: string): string {
   const bare = line.replace(/"[^"]*"/g, '');
   const count = (delimiter: string) => bare.split(delimiter).length;

@@ -41,7 +41,7 @@ export interface PumpOptions {
   sleep?: (milliseconds: number, signal: AbortSignal) => Promise<void>;
   /** Waits for records: as `sleep`, but may resolve earlier when there are some. */
   wait?: (milliseconds: number, signal: AbortSignal) => Promise<void>;
-  /** Told of each failed try and discarded batch; never of what is in it. */
+  /** Called on each failed try and discarded batch, never with what is in it. */
   report?: (text: string) => void;
 }
 
@@ -368,7 +368,7 @@ const envelopeBytes = JSON.stringify(
   }),
 ).length;
 
-/** Bytes of a record in the event's JSON; the arrival time has up to 17 letters, and a comma follows. */
+/** Bytes of a record in the event's JSON; the arrival time has up to 17 characters, and a comma follows. */
 const eventBytes = ({ key, data }: ReadRecord) =>
   envelopeBytes + 18 + Buffer.byteLength(JSON.stringify(key)) + 4 * Math.ceil(data.length / 3);
 

@@ -44,7 +44,7 @@ const pushes = "kind = 'event' AND action = 'push' AND manifest = 1";
 const isOfImage = "kind IN ('event', 'fact')";
 const deletes = `${isOfImage} AND action = 'delete'`;
 const changed = `${isOfImage} AND (action = 'delete' OR action = 'push' AND manifest = 1)`;
-// What the images of a repository are told from.
+// What the images of a repository are derived from.
 const imageFact = `${isOfImage} AND (manifest = 1 OR action = 'delete')`;
 const used = usingClasses.map((name) => `'${name}'`).join();
 const weak = weakKinds.map((name) => `'${name}'`).join();
@@ -68,7 +68,7 @@ const schema = `
   CREATE INDEX IF NOT EXISTS image_changes ON documents (repository, action, tag, digest, time) WHERE ${changed};
   CREATE TABLE IF NOT EXISTS recommendations (user TEXT PRIMARY KEY, doc TEXT) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS shown (user TEXT PRIMARY KEY, doc TEXT) WITHOUT ROWID;`;
-/** All that unused images are told from, in the order that it is read in. Its columns may be newer than the file. */
+/** All that unused images are derived from, in the order that it is read in. Its columns may be newer than the file. */
 const imageIndex = `CREATE INDEX IF NOT EXISTS documents_images
   ON documents (repository, action, digest, tag, class, apart, time) WHERE ${imageFact}`;
 

@@ -316,7 +316,7 @@ test('an IPv6 address goes with the IPv4 address at its end', () => {
     assert.equal(withoutAddresses(`from ${network}203.0.113.5, port 1`), 'from [address], port 1');
 });
 
-test('what is set aside is cut at 64 KiB, and never within an address', () => {
+test('what is quarantined is cut at 64 KiB, and never within an address', () => {
   for (const address of ['203.0.113.11', '2001:db8:77:1:2:3:4:5', encodeURIComponent('2001:db8:77:1:2:3:4:5')])
     for (let letters = 0; letters <= address.length; letters++) {
       const kept = setAsideText(`${' '.repeat(65_536 - letters)}${address} and more`);

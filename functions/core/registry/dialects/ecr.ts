@@ -64,7 +64,7 @@ function readAction(body: Fields, detail: Fields): RegistryEvent[] {
 const mostImages = 100;
 
 function readCall(body: Fields, detail: Fields): RegistryEvent[] {
-  // PutImage and BatchDeleteImage are told as image actions, too. A refused call pulls nothing.
+  // PutImage and BatchDeleteImage are reported as image actions, too. A refused call pulls nothing.
   if (text(detail, 'eventName', eventLimits.tag) !== 'BatchGetImage' || detail.errorCode !== undefined) return [];
   const request = object(detail, 'requestParameters');
   const images = request.imageIds;
