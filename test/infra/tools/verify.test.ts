@@ -83,7 +83,7 @@ test('an error is short, however long the answer', { timeout: 60_000 }, async (t
   t.after(() => server.close());
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   await assert.rejects(verify({ url, token, seconds: 0.1, log: () => {} }), ({ message }: Error) => {
-    assert.match(message, /both pulls are in the person's history, within 0.1 s: found .* letters\)$/);
+    assert.match(message, /both pulls are in the person's history, within 0.1 s: found .* characters\)$/);
     return message.length < 500;
   });
 });
