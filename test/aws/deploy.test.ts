@@ -48,7 +48,7 @@ const visits = [
 ];
 const person = 'zoë.to-be-forgotten';
 
-test('the whole system deploys, works, takes an update and goes', { skip, timeout: 600_000 }, async (t) => {
+test('the whole system deploys, works, takes an update and goes', { skip, timeout: 720_000 }, async (t) => {
   const folder = join(root, `build/deploy-${process.pid}`);
   mkdirSync(folder, { recursive: true });
   t.after(() => rmSync(folder, { recursive: true, force: true }));
