@@ -10,8 +10,9 @@ const oneFile = new Set(['collect-server', 'train-task']);
 
 /** Most kB of a function, all its files: what it had when this was written and a tenth; serve's OpenID client is a file that only sign-ins load. */
 export const budgetKilobytes: Record<FunctionName, number> = {
-  collect: 495,
-  'collect-server': 485,
+  // Tokens of registries are in DynamoDB, whose client is a tenth of it.
+  collect: 560,
+  'collect-server': 550,
   process: 660,
   export: 595,
   train: 665,
