@@ -13,13 +13,13 @@ export const budgetKilobytes: Record<FunctionName, number> = {
   // Tokens of registries are in DynamoDB, whose client is a tenth of it.
   collect: 560,
   'collect-server': 550,
-  process: 660,
-  export: 595,
+  process: 680,
+  export: 645,
   train: 665,
   'train-spark': 667,
   'train-task': 631,
   serve: 1200,
-  tiles: 125,
+  tiles: 135,
 };
 
 const root = join(import.meta.dirname, '../..');
