@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
 const target = join(root, '.cache/cargo');
@@ -17,9 +17,10 @@ export function cargo(name: string): string | undefined {
 
 function build(name: string): string | undefined {
   const manifest = join(import.meta.dirname, 'rust', name, 'Cargo.toml');
-  // No instruction of this very machine unless the crate asks for it: what it measures is what a release would have.
   const { status, stderr, error } = spawnSync('cargo', ['build', '--release', '--manifest-path', manifest], {
     encoding: 'utf8',
+    // Where a crate's own .cargo/config.toml is found.
+    cwd: dirname(manifest),
     env: { ...process.env, CARGO_TARGET_DIR: target },
   });
   const program = join(target, 'release', name);

@@ -9,7 +9,11 @@
 // Each runs in a process of its own, on one thread, ours with FLAGS; a round is all events once. A rate is hits for each
 // second of processor time, helper threads included, which is what one core gives however many share the machine; the best
 // round, with mean and deviation, and the best by the wall clock beside it. Last line:
-// {recordsPerSecond, baselineRecordsPerSecond, ratio, peakRssMb, records, wallRecordsPerSecond}; a record is a hit.
+// {recordsPerSecond, baselineRecordsPerSecond, ratio, peakRssMb, records, wallRecordsPerSecond, rivals}; a record is a hit.
+// rivals, millions of hits a second of processor, null for one that is missing: the usual Rust stack, built by cargo into
+// .cache, over our table (`sonic`) and over the City databases with maxminddb (`sonicMaxmind`). What it leaves out is named in
+// bench/rust/process/src/main.rs. There is none yet of hand-written AVX2, ClickHouse, DuckDB, Polars and Spark.
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,6 +30,7 @@ import { processHandler } from '#process/handler.ts';
 import { openLocator } from '#process/locate.ts';
 import type { ProcessOptions } from '#process/process.ts';
 import { bundled } from './bundled.ts';
+import { cargo } from './cargo.ts';
 
 const FLAGS = ['--max-semi-space-size=4', '--max-old-space-size=64'];
 const EVENTS = 4;
@@ -67,6 +72,9 @@ async function main(): Promise<void> {
     const ours = run('ours', rounds);
     const rival = run('rival', Math.max(3, Math.round(rounds / 5)));
     if (ours.check !== rival.check) throw new Error(`the sums differ: ${ours.check} and ${rival.check}`);
+    const rivals = rustRivals(table, folder, rounds);
+    for (const [name, best] of Object.entries(rivals))
+      if (best !== null) console.log(`${name.padEnd(12)} ${best} M hits a second of processor at best (Rust)`);
     report('ours', ours);
     report('rival', rival);
     console.log(`node ${process.version} ${FLAGS.join(' ')}`);
@@ -78,11 +86,30 @@ async function main(): Promise<void> {
         peakRssMb: Math.round(ours.peakRssMb),
         records: HITS,
         wallRecordsPerSecond: Math.round(ours.wall),
+        rivals: { avx2: null, ...rivals, clickhouse: null, duckdb: null, polars: null, spark: null },
       }),
     );
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+/** Millions of hits a second of processor. */
+function rustRivals(table: string, folder: string, rounds: number) {
+  const program = cargo('process');
+  if (!program) return { sonic: null, sonicMaxmind: null };
+  for (const [name, column] of Object.entries(new IpTable(readFileSync(table)).columns))
+    writeFileSync(join(folder, `${name}.bin`), Buffer.from(column.buffer, column.byteOffset, column.byteLength));
+  const run = (which: string, ...databases: string[]) => {
+    const words = [which, folder, String(EVENTS), String(rounds), ...databases];
+    const { status, stdout, stderr } = spawnSync(program, words, { encoding: 'utf8' });
+    if (status !== 0) throw new Error(`${which}: ${stderr}`);
+    const { best, hits, located } = JSON.parse(stdout);
+    if (hits !== HITS || located !== HITS)
+      throw new Error(`${which} located ${located} of ${hits} hits, not all ${HITS}`);
+    return Number((best / 1e6).toFixed(2));
+  };
+  return { sonic: run('sonic'), sonicMaxmind: run('sonicMaxmind', ...cityDatabases()) };
 }
 
 function report(who: string, { best, mean, deviation, wall, peakRssMb, check }: Figures): void {

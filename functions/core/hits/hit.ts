@@ -57,7 +57,13 @@ export function encodeHit({ time, address, domain, action, id }: HitLine): strin
 }
 
 /** JSON.stringify of a text; most have nothing to escape. */
-const jsonText = (text: string): string => (/^[ !#-[\]-~]*$/.test(text) ? `"${text}"` : JSON.stringify(text));
+function jsonText(text: string): string {
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code > 0x7e || (kinds[code] & plain) === 0) return JSON.stringify(text);
+  }
+  return `"${text}"`;
+}
 
 /** Reads a record's lines. Never throws: what is not a line of ours goes to `bad` with a reason. */
 export function parseLines(data: Uint8Array, sink: LineSink): void {
