@@ -37,7 +37,7 @@ test('every file and script that a document names is there', () => {
       /`((?:functions|infra|settings|layers|web|test|bench|examples)\/[\w./-]+\.\w+)`/g,
     ))
       assert.ok(path.includes('NAME') || existsSync(join(root, path)), `${document} names ${path}`);
-    for (const [, name] of read(document).matchAll(/npm run ([\w:]+)/g))
+    for (const [, name] of read(document).matchAll(/npm run ([\w:-]+)/g))
       assert.ok(name in scripts, `${document} names npm run ${name}`);
   }
 });

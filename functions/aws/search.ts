@@ -206,7 +206,8 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
       raw: { filter: isRaw },
       last: { filter: isPull, aggs: { latest: newestOf } },
     };
-    const listed: Query = { bool: { should: [isPull, isManifest], minimum_should_match: 1 } };
+    const manifests: Query = { bool: { filter: [term('kind', 'event'), term('manifest', true)] } };
+    const listed: Query = { bool: { should: [isPull, manifests], minimum_should_match: 1 } };
     const { aggregations } = await aggregate([listed, ...filter], {
       rows: { terms: { field: 'repository', size: limit, order }, aggs: counted },
     });

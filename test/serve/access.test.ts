@@ -93,6 +93,16 @@ const closed = new Proxy(
   { get: (_, name) => (name === 'then' ? undefined : async () => Promise.reject(new Error('reached'))) },
 );
 
+/** The local stream tells its lag at once. */
+const closedStream = new Proxy(
+  {},
+  {
+    get: () => () => {
+      throw new Error('reached');
+    },
+  },
+);
+
 const now = Date.UTC(2026, 10, 28);
 
 interface Wiring {
@@ -131,8 +141,8 @@ async function wirings(change: Partial<AccessSettings> = {}): Promise<Record<'lo
     search: closed,
     checkpoints: closed,
     alerts: closed,
-    stream: closed,
-    hits: closed,
+    stream: closedStream,
+    hits: closedStream,
   };
   const metrics = async () => assert.fail('reached');
   const serve = {
@@ -147,7 +157,10 @@ async function wirings(change: Partial<AccessSettings> = {}): Promise<Record<'lo
     log: { info() {}, error: report, middleware: () => [] },
     metrics: { read: metrics, middleware: (_: unknown, next: () => Promise<void>) => next() },
     access,
-    settings: { listen: '0.0.0.0', keepDays: 7, trustedProxies: [], registries: [] },
+    settings: {
+      ...{ listen: '0.0.0.0', keepDays: 7, trustedProxies: [], registries: [] },
+      ...{ addressHeader: 'X-Forwarded-For', networks: {} },
+    },
   } as unknown as ServerOptions);
   const incoming = {
     socket: { remoteAddress: '192.0.2.1' },
@@ -161,7 +174,7 @@ async function wirings(change: Partial<AccessSettings> = {}): Promise<Record<'lo
   });
   const collect = collectApp({
     ...{ stream: closed, hits: closed, token: async () => 'w', peer: () => '192.0.2.1' },
-    ...{ trustedProxies: [], clock, newKey: () => 'k', report },
+    ...{ trustedProxies: [], addressHeader: 'X-Forwarded-For', networks: {}, clock, newKey: () => 'k', report },
   } as never);
   const lambda = { serve: handle(aws), collect: handle(collect) };
 

@@ -136,7 +136,7 @@ export function openSearch(file: string): SearchStore {
       `SELECT repository, SUM(${pulls}) AS pulls, SUM(${raw}) AS raw,
          COUNT(DISTINCT CASE WHEN ${pulls} AND user <> '' THEN user END) AS pulledBy,
          COALESCE(MAX(CASE WHEN ${pulls} THEN time END), 0) AS lastPull
-       FROM documents WHERE gone = 0 AND (kind = 'pull' OR manifest = 1) ${where}
+       FROM documents WHERE gone = 0 AND (kind = 'pull' OR (kind = 'event' AND manifest = 1)) ${where}
        GROUP BY repository ORDER BY ${order} LIMIT ?`,
       ...values,
       limit,
