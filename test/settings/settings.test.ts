@@ -79,6 +79,13 @@ const wrong: [name: keyof Settings | 'keepDay', value: unknown, line: string | R
   ['networks', { '10.0.0.0/8': { lat: 91, lon: 2, name: 'x' } }, /lat is 91: must be a number from -90 to 90/],
   ['privateHosts', 'yes', 'privateHosts is "yes": must be true or false'],
   ['addressHeader', 'a b', 'addressHeader is "a b": must be the name of a header'],
+  ['imageRegistry', 'mirror.example', /^imageRegistry is "mirror\.example": must be public\.ecr\.aws, or the prefix/],
+  ['reservedConcurrency', { process: 0 }, 'reservedConcurrency.process is 0: must be an integer from 1 to 10000'],
+  [
+    'reservedConcurrency',
+    { export: 1 },
+    'reservedConcurrency.export is 1: must be at least 2: a run may last until the next begins',
+  ],
   ['ecr', 'yes', 'ecr is "yes": must be true or false'],
   ['exportMemory', 100, 'exportMemory is 100: must be an integer from 512 to 10240'],
   ['trainer', 'gpu', 'trainer is "gpu": must be one of lambda, fargate, spark'],

@@ -17,9 +17,7 @@ type Pages = { items: { user?: string; body?: string }[] };
 async function left({ get }: Running): Promise<unknown[]> {
   const people = await get<Pages>('/v1/users?search=verify-');
   const quarantined = await get<Pages>('/v1/quarantine');
-  // That an image is known stays, without a pull (docs/deploy.md).
-  const listed = await get<{ repository: string; raw: number }[]>('/v1/repositories?search=verify');
-  const repositories = listed.filter(({ raw }) => raw > 0);
+  const repositories = await get<{ repository: string }[]>('/v1/repositories?search=verify');
   const { items } = await get<Pages>('/v1/alerts');
   const told = items.filter((alert) => JSON.stringify(alert).includes('verify'));
   return [...people.items, ...quarantined.items, ...repositories, ...told];
