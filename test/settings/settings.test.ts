@@ -80,7 +80,7 @@ const wrong: [name: keyof Settings | 'keepDay', value: unknown, line: string | R
   ['privateHosts', 'yes', 'privateHosts is "yes": must be true or false'],
   ['addressHeader', 'a b', 'addressHeader is "a b": must be the name of a header'],
   ['imageRegistry', 'mirror.example', /^imageRegistry is "mirror\.example": must be public\.ecr\.aws, or the prefix/],
-  ['reservedConcurrency', { process: 0 }, 'reservedConcurrency.process is 0: must be an integer from 1 to 10000'],
+  ['reservedConcurrency', { collect: 0 }, 'reservedConcurrency.collect is 0: must be an integer from 1 to 10000'],
   [
     'reservedConcurrency',
     { export: 1 },
