@@ -1,8 +1,8 @@
 // GET /metrics on one machine: what CloudWatch counts on AWS, for a Prometheus. No label is a name that a stranger chose.
 import { readdir, statfs } from 'node:fs/promises';
+import type { Server } from 'node:http';
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
-import type { MiddlewareHandler } from 'hono';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { type HealthOptions, readHealth } from '#serve/health.ts';
 import type { ResolvedSettings } from '#settings/schema.ts';
@@ -16,13 +16,17 @@ export interface MetricsOptions extends Omit<HealthOptions, 'report' | 'events'>
 export interface Metrics {
   /** Adds one to a counter of the stages. */
   count(name: CounterName, stage?: string): void;
-  /** Counts and times requests. */
-  middleware: MiddlewareHandler;
+  /** Counts and times the requests of a server: beside the app, so that a hit costs no more for it. */
+  watch(server: Pick<Server, 'on'>): void;
   read(): Promise<{ type: string; text: string }>;
 }
 
-const stageOf = (path: string) =>
-  /^\/v1\/(registry-events|hits)$/.test(path) ? 'collect' : path.startsWith('/v1/tiles/') ? 'tiles' : 'serve';
+const stageOf = (method: string, url: string) =>
+  method === 'POST' && /\/v1\/(registry-events|hits)\b/.test(url)
+    ? 'collect'
+    : /\/v1\/tiles\//.test(url)
+      ? 'tiles'
+      : 'serve';
 
 /** What each counter of the stages says. */
 const help: Record<CounterName, string> = {
@@ -84,12 +88,15 @@ export function openMetrics(options: MetricsOptions): Metrics {
 
   return {
     count: (name, stage) => counters[name].inc(stage === undefined ? {} : { stage }),
-    async middleware(c, next) {
-      const began = performance.now();
-      await next();
-      const stage = stageOf(c.req.path);
-      responses.inc({ stage, class: `${Math.floor(c.res.status / 100)}xx` });
-      seconds.observe({ stage }, (performance.now() - began) / 1000);
+    watch(server) {
+      server.on('request', (request, response) => {
+        const began = performance.now();
+        const stage = stageOf(request.method ?? '', request.url ?? '');
+        response.once('finish', () => {
+          responses.inc({ stage, class: `${Math.floor(response.statusCode / 100)}xx` });
+          seconds.observe({ stage }, (performance.now() - began) / 1000);
+        });
+      });
     },
     async read() {
       const health = await readHealth(options);

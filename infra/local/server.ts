@@ -69,7 +69,7 @@ export function localApp({ stores, settings, token, web, log, access, metrics, f
   const app = new Hono({ getPath: (request) => withoutBase(getPath(request), base) });
   const report = log.error;
   answerErrors(app, report);
-  app.use(...log.middleware(clock), metrics.middleware);
+  for (const middleware of log.middleware(clock)) app.use(middleware);
   // Before everything that is done about who may read.
   addCollectRoutes(app, {
     stream: stores.stream,

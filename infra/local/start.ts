@@ -1,5 +1,6 @@
 // npm start: the whole flow on one machine. The stages share nothing but the stores of the data folder.
 import { existsSync, writeFileSync } from 'node:fs';
+import type { Server } from 'node:http';
 import { join } from 'node:path';
 import { localAccess } from '#settings/access.ts';
 import { SettingError } from '#settings/read.ts';
@@ -57,6 +58,7 @@ async function start(settings: ResolvedSettings): Promise<void> {
     metrics,
   });
   const { port, server } = await listen(app, settings.port, settings.listen);
+  metrics.watch(server as Server);
   const loopback = loopbackUrl(settings.listen, port);
   const origin = access.publicUrl ?? loopback;
 

@@ -99,14 +99,15 @@ async function server(): Promise<void> {
     ...common,
     ...{ entryPoints: entries, bundle: true, packages: 'external', write: false, metafile: true, outdir: dist },
   });
-  for (const { imports } of Object.values(metafile.inputs))
-    for (const { path, external, kind } of imports) {
+  // What is imported later on demand (the pages' builder, what asks AWS) may be missing; a command may not.
+  const reached = new Set([...entries, ...metafile.inputs['infra/command.ts'].imports.map(({ path }) => path)]);
+  for (const file of reached)
+    for (const { path, external, kind } of metafile.inputs[file]?.imports ?? []) {
+      if (kind !== 'import-statement') continue;
       const name = /^(@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? path;
-      // vite is asked for by a dynamic import, in a clone only.
-      if (external && kind === 'import-statement' && !path.startsWith('node:') && !(name in manifest.dependencies))
-        throw new Error(
-          `the server imports ${path}: must be a dependency in package.json, and not for development only`,
-        );
+      if (!external) reached.add(path);
+      else if (!path.startsWith('node:') && !(name in manifest.dependencies))
+        throw new Error(`${file} imports ${path}: must be a dependency in package.json, and not for development only`);
     }
   await build({
     ...common,

@@ -155,7 +155,7 @@ async function wirings(change: Partial<AccessSettings> = {}): Promise<Record<'lo
     token: () => 'w',
     web: 'build/web',
     log: { info() {}, error: report, middleware: () => [] },
-    metrics: { read: metrics, middleware: (_: unknown, next: () => Promise<void>) => next() },
+    metrics: { read: metrics },
     access,
     settings: {
       ...{ listen: '0.0.0.0', keepDays: 7, trustedProxies: [], registries: [] },
