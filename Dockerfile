@@ -1,6 +1,6 @@
 # The server of the packed package: amd64 and arm64, no compiler and no native module, so any platform builds it.
 #
-#   npm pack && podman build -t whalewatch .
+#   npm pack && podman build --format docker -t whalewatch .     (the format OCI has no HEALTHCHECK)
 #   docker buildx build --platform linux/amd64,linux/arm64 -t whalewatch .
 ARG NODE=docker.io/library/node:24-slim
 FROM ${NODE} AS build

@@ -2,7 +2,16 @@
 // oldest Node it takes; and as a library of other CDK apps.
 import assert from 'node:assert/strict';
 import { execFile, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -177,6 +186,101 @@ describe('packed', () => {
       whalewatch('--version').stdout,
       `${JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version}\n`,
     );
+  });
+
+  test('the image runs it as nobody of note, and its health check finds it alive', {
+    skip: spawnSync('buildah', ['--version']).error && 'buildah is not installed',
+  }, async (t) => {
+    const place = dataFolder(t);
+    const buildah = (...args: string[]) => [
+      ...['--storage-driver', 'vfs', '--root', join(place, 'storage'), '--runroot', join(place, 'run')],
+      ...args,
+    ];
+    const build = (...args: string[]) =>
+      run('buildah', buildah('build', '--isolation', 'chroot', '--format', 'docker', ...args), { maxBuffer: 1e8 });
+    // The base is made here, of this machine's Node, npm and shell: no registry of images is asked.
+    const base = join(place, 'base');
+    const copy = (file: string, to = file) => {
+      mkdirSync(dirname(join(base, to)), { recursive: true });
+      execFileSync('cp', ['-rL', file, join(base, to)]);
+    };
+    const programs = {
+      '/bin/sh': '/bin/sh',
+      '/bin/mkdir': '/bin/mkdir',
+      '/usr/bin/env': '/usr/bin/env',
+      [process.execPath]: '/usr/bin/node',
+    };
+    for (const [file, to] of Object.entries(programs)) {
+      copy(file, to);
+      for (const [library] of execFileSync('ldd', [file], { encoding: 'utf8' }).matchAll(/\/\S+/g))
+        if (!existsSync(join(base, library))) copy(library);
+    }
+    const npmFolder = join(dirname(realpathSync(execFileSync('which', ['npm'], { encoding: 'utf8' }).trim())), '..');
+    copy(npmFolder, '/usr/lib/node_modules/npm');
+    writeFileSync(join(base, 'usr/bin/npm'), '#!/bin/sh\nexec node /usr/lib/node_modules/npm/bin/npm-cli.js "$@"\n', {
+      mode: 0o755,
+    });
+    const registry = execFileSync('npm', ['config', 'get', 'registry'], { cwd: folder, encoding: 'utf8' }).trim();
+    writeFileSync(join(base, 'usr/lib/node_modules/npm/npmrc'), `registry=${registry}\n`);
+    const certificates = process.env.NODE_EXTRA_CA_CERTS;
+    if (certificates) copy(certificates, '/certificates.crt');
+    mkdirSync(join(base, 'etc'), { recursive: true });
+    writeFileSync(join(base, 'etc/passwd'), 'root:x:0:0::/root:/bin/sh\n');
+    mkdirSync(join(base, 'tmp'));
+    const environment = `PATH=/usr/bin:/bin${certificates ? ' NODE_EXTRA_CA_CERTS=/certificates.crt' : ''}`;
+    writeFileSync(join(place, 'Base'), `FROM scratch\nCOPY . /\nENV ${environment}\n`);
+    await build('-t', 'base', '-f', join(place, 'Base'), base);
+
+    const context = join(place, 'context');
+    mkdirSync(context);
+    execFileSync('cp', [tarball, context]);
+    await build('--build-arg', 'NODE=localhost/base', '-t', 'whalewatch', '-f', join(root, 'Dockerfile'), context);
+    const container = (await run('buildah', buildah('from', 'localhost/whalewatch'))).stdout.trim();
+    const { Docker } = JSON.parse((await run('buildah', buildah('inspect', container), { maxBuffer: 1e8 })).stdout);
+    const { User, Healthcheck, Entrypoint, Cmd } = Docker.config;
+    assert.equal(User, '65532:65532');
+
+    const port = 20_000 + (process.pid % 20_000);
+    const settings = [
+      `WHALEWATCH_PORT=${port}`,
+      'WHALEWATCH_EVERYONE=public',
+      `WHALEWATCH_PUBLIC_URL=http://127.0.0.1:${port}`,
+    ];
+    const inside = (...command: string[]) =>
+      buildah(
+        'run',
+        '--isolation',
+        'chroot',
+        ...settings.flatMap((one) => ['--env', one]),
+        container,
+        '--',
+        ...command,
+      );
+    const server = spawn('buildah', inside(...Entrypoint, ...Cmd), { detached: true });
+    t.after(() => server.exitCode === null && process.kill(-Number(server.pid), 'SIGKILL'));
+    let output = '';
+    for (const stream of [server.stdout, server.stderr])
+      stream.on('data', (chunk) => {
+        output += chunk;
+      });
+    await eventually(
+      60,
+      async () => output,
+      (text) => /^ready /m.test(text),
+    );
+    const [, ...check] = Healthcheck.Test as string[];
+    const healthy = (to: number) =>
+      run('buildah', inside(...check.map((part) => part.replace('8080', String(to))))).then(
+        () => true,
+        () => false,
+      );
+    assert.equal(await healthy(port), true);
+    assert.equal(await healthy(9), false);
+    const written = await run(
+      'buildah',
+      inside('node', '-p', "process.getuid() + ' ' + require('node:fs').readdirSync('/data').includes('events.db')"),
+    );
+    assert.equal(written.stdout.trim(), '65532 true');
   });
 
   test('another CDK app synthesises it: JavaScript and TypeScript, CommonJS and ESM', async () => {
