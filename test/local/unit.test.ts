@@ -23,6 +23,9 @@ test('the unit gives an attacker little: at most 2 of 10 points of exposure', { 
   };
   assert.ok(exposed(unit) <= 2, String(exposed(unit)));
   const open = join(dataFolder(t), 'whalewatch.service');
-  writeFileSync(open, readFileSync(unit, 'utf8').replace(/^(Protect|Private|Restrict|SystemCall|Capability|NoNew).*$/gm, ''));
+  writeFileSync(
+    open,
+    readFileSync(unit, 'utf8').replace(/^(Protect|Private|Restrict|SystemCall|Capability|NoNew).*$/gm, ''),
+  );
   assert.ok(exposed(open) > 5);
 });
