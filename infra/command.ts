@@ -13,6 +13,7 @@ const commands: Record<string, { does: string; run(): unknown }> = {
   token: { does: 'Makes an API token with a role.', run: () => import('./local/commands/token.ts') },
   backup: { does: 'Copies the data folder while the server works.', run: () => import('./local/commands/backup.ts') },
   restore: { does: 'Makes a data folder of a backup.', run: () => import('./local/commands/restore.ts') },
+  'ip-update': { does: 'Brings a newer IP table in.', run: () => import('./local/commands/ip-update.ts') },
   verify: { does: 'Tests a running server from outside.', run: async () => (await import('./tools/verify.ts')).main() },
   cost: { does: 'Reckons what AWS would cost.', run: async () => (await import('./tools/cost.ts')).main() },
 };
