@@ -337,7 +337,11 @@ export const there = (settings: Source): Settings => settings;\nexport const bac
         .map(({ Type }) => Type)
         .sort();
     for (const name of ['js.mjs', 'js.cjs', 'ts.mjs', 'ts.cjs']) {
-      const { stdout } = await run(node, [join(app, name)], { cwd: folder, env: bare() });
+      const { stdout } = await run(node, [join(app, name)], {
+        cwd: folder,
+        // One of its own would be removed when the app ends.
+        env: { ...bare(), CDK_OUTDIR: join(folder, `out ${name}`) },
+      });
       const { folder: out, site } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
       assert.ok(site, name);
       assert.deepEqual(
