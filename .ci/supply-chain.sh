@@ -2,6 +2,7 @@
 # What others' code the package brings: licences that are allowed, a software bill of materials (CycloneDX), known advisories.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+export PATH="$PWD/node_modules/.bin:$PATH"
 mkdir -p build
 node infra/tools/licences.ts >build/licences.md
 npm sbom --omit dev --sbom-format cyclonedx >build/sbom.cdx.json
