@@ -10,10 +10,13 @@ import { createServer as createHttp2Server } from 'node:http2';
 import type { AddressInfo, Server } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type { AccessSettings } from '#core/access.ts';
 import { buildPyramid } from '#core/map/cluster.ts';
 import { encodePyramid } from '#core/map/snapshot.ts';
+import type { Variables as ServeVariables } from '#serve/env.ts';
 import { bundleFolder, type FunctionName } from '../infra/bundles.ts';
 import { bundle } from '../infra/tools/bundle.ts';
+import { collectVariables } from './worlds/collect-variables.ts';
 import { skewedPoints } from './worlds/points.ts';
 
 const STARTS = 15;
@@ -47,21 +50,23 @@ async function listen(server: Server): Promise<string> {
 }
 
 const s3Url = await listen(s3);
+const access: AccessSettings = {
+  rules: {},
+  everyone: 'public',
+  publicMap: 'names',
+  sessionHours: 12,
+} as AccessSettings;
 const environment = {
   // As on Lambda: region and credentials are in the environment.
   ...{ AWS_REGION: 'us-east-1', AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 's', AWS_SESSION_TOKEN: 't' },
   ...{ AWS_ENDPOINT_URL_S3: s3Url, BUCKET_URL: `${s3Url}/b`, AWS_ENDPOINT_URL_KINESIS: await listen(kinesis) },
-  ...{
-    STREAM: 's',
-    WEBHOOK_TOKEN_ID: 't',
-    TRUSTED_PROXIES: '',
-    BUCKET: 'b',
-    READ_TOKEN_ID: 'r',
-    PUBLIC_PEOPLE: 'false',
-    KEEP_DAYS: '7',
-  },
-  ...{ CHECKPOINTS_TABLE: 'c', EVENTS_TABLE: 'e', KEYS_TABLE: 'k', ALERTS_TABLE: 'n', UNHEALTHY_AFTER_SECONDS: '195' },
-  ...{ SEARCH_ENDPOINT: 'https://search.example', SEARCH_SIGNED: 'true', IP_TABLE_BUILT_AT: '0' },
+  ...collectVariables,
+  ...({
+    ...{ BUCKET: 'b', CHECKPOINTS_TABLE: 'c', EVENTS_TABLE: 'e', KEYS_TABLE: 'k', ALERTS_TABLE: 'n' },
+    ...{ SEARCH_ENDPOINT: 'https://search.example', SEARCH_SIGNED: 'true', IP_TABLE_BUILT_AT: '0' },
+    ...{ CREDENTIALS_TABLE: 'c', OWNER_TOKEN_ID: 'o', CLIENT_SECRET_ID: '', REGISTRIES: '[]', METRICS: 'Whalewatch' },
+    ...{ KEEP_DAYS: '7', UNHEALTHY_AFTER_SECONDS: '195', ACCESS: JSON.stringify(access) },
+  } satisfies ServeVariables),
 };
 const calls = {
   collect: { method: 'POST', path: '/v1/hits', body: '[{"domain":"a.example"}]', status: 202 },

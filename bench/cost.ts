@@ -14,6 +14,7 @@ import { latToY, lonToX, SIZE } from '#core/map/mercator.ts';
 import { encodePyramid } from '#core/map/snapshot.ts';
 import { bundleFolder } from '../infra/bundles.ts';
 import { bundle } from '../infra/tools/bundle.ts';
+import { collectVariables } from './worlds/collect-variables.ts';
 import { skewedPoints } from './worlds/points.ts';
 
 const at = process.argv.indexOf('--domains');
@@ -51,7 +52,7 @@ async function listen(server: Server): Promise<string> {
 const environment = {
   ...{ AWS_REGION: 'us-east-1', AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 's', AWS_SESSION_TOKEN: 't' },
   ...{ BUCKET_URL: `${await listen(s3)}/b`, AWS_ENDPOINT_URL_KINESIS: await listen(kinesis) },
-  ...{ STREAM: 's', WEBHOOK_TOKEN_ID: 't', TRUSTED_PROXIES: '' },
+  ...collectVariables,
 };
 
 interface Figures {

@@ -11,6 +11,7 @@ import {
   ListShardsCommand,
 } from '@aws-sdk/client-kinesis';
 import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import type { ServerVariables } from '#collect/env.ts';
 import { bundleFolder } from '../../infra/bundles.ts';
 import { bundle } from '../../infra/tools/bundle.ts';
 import { awsEnvironment, notInstalled, startMiniStack } from './servers.ts';
@@ -36,21 +37,26 @@ test('a server told to stop under load has put exactly the hits that it answered
     env: {
       ...process.env,
       ...awsEnvironment(ministack.url),
-      ...{
-        STREAM: 'hits',
+      ...({
+        REGISTRY_STREAM: 'hits',
+        HITS_STREAM: 'hits',
         WEBHOOK_TOKEN_ID: 'token',
         TRUSTED_PROXIES: '127.0.0.0/8',
+        ADDRESS_HEADER: 'X-Forwarded-For',
+        NETWORKS: '{}',
+        DOMAINS: '',
         PORT: '0',
         METRICS: 'whalewatch',
         CREDENTIALS_TABLE: 'credentials',
         REGISTRIES: '[]',
-      },
+      } satisfies ServerVariables),
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   t.after(() => server.kill('SIGKILL'));
   const ended = new Promise<number | null>((resolve) => server.on('exit', resolve));
-  const port = await new Promise<string>((resolve) => {
+  const port = await new Promise<string>((resolve, reject) => {
+    ended.then((code) => reject(new Error(`the server ended with ${code} before it listened`)));
     let output = '';
     server.stdout.on('data', (chunk) => {
       output += chunk;

@@ -1,0 +1,15 @@
+import type { Variables } from '#collect/env.ts';
+
+/** The environment of collect's function, but for where AWS is. */
+export const collectVariables: Variables = {
+  REGISTRY_STREAM: 's',
+  HITS_STREAM: 's',
+  WEBHOOK_TOKEN_ID: 't',
+  TRUSTED_PROXIES: '',
+  ADDRESS_HEADER: 'X-Forwarded-For',
+  NETWORKS: '{}',
+  DOMAINS: '',
+  METRICS: 'Whalewatch',
+  CREDENTIALS_TABLE: 'c',
+  REGISTRIES: '[]',
+};
