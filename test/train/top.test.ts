@@ -83,7 +83,7 @@ test('lists that cannot be made are refused by name', () => {
     columns: Uint32Array.of(column),
     values: Float32Array.of(1),
   });
-  assert.throws(() => topLists(factors, rows(0), 0), /n: 0 is not/);
+  assert.throws(() => topLists(factors, rows(0), 0), /n is 0: must be an integer above 0/);
   assert.throws(() => topLists(factors, rows(2), 1), /image 2 must be below 2/);
   assert.throws(() => topLists({ ...factors, users: new Float32Array(4) }, rows(0), 1), /1 rows of pulls for 2 people/);
 });
