@@ -33,7 +33,7 @@ test('a domain that never responds is given up after the time of the stage, with
   const endpoint = await domain(t, () => {
     calls++;
   });
-  await assert.rejects(openSearchCall({ endpoint, timeoutMs: 50 })('POST', '/documents/_search?a=b', {}), (cause) => {
+  await assert.rejects(openSearchCall({ endpoint, timeoutMs: 500 })('POST', '/documents/_search?a=b', {}), (cause) => {
     assert.ok(cause instanceof OpenSearchError && cause.type === 'no_answer');
     assert.equal(cause.message, 'POST /documents/_search: no answer');
     return true;

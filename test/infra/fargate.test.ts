@@ -131,15 +131,18 @@ test('with Spark the schedule starts a state machine that waits for the fit, whi
 test('the servers of collect may do what the function may, fetch their code, and are called by their load balancer only', () => {
   const { stack } = synthesise(collector);
   const [resources, template] = [resourcesOf(stack), Template.fromStack(stack)];
-  const actions = ['kinesis:PutRecords', 'secretsmanager:GetSecretValue'];
+  const actions = ['dynamodb:GetItem', 'dynamodb:UpdateItem', 'kinesis:PutRecords', 'secretsmanager:GetSecretValue'];
   assert.deepEqual(actionsOf(resources, 'WhalewatchCollectFunctionRole'), actions);
   assert.deepEqual(actionsOf(resources, 'WhalewatchCollectServersTaskRole'), [...actions, 's3:GetObject'].sort());
   const open = Object.values(resources).flatMap(({ Type, Properties }) =>
     Type === 'AWS::EC2::SecurityGroup' ? (Properties.SecurityGroupIngress ?? []) : [],
   );
   assert.deepEqual(
-    open.map(({ FromPort, CidrIp }) => [FromPort, CidrIp]),
-    [[443, '0.0.0.0/0']],
+    open.map(({ FromPort, CidrIp, CidrIpv6 }) => [FromPort, CidrIp ?? CidrIpv6]),
+    [
+      [443, '0.0.0.0/0'],
+      [443, '::/0'],
+    ],
   );
   const between = Object.values(template.findResources('AWS::EC2::SecurityGroupIngress'));
   assert.deepEqual(
