@@ -21,6 +21,7 @@ process.env.NODE_COMPILE_CACHE ??= join(root, 'build/compile-cache');
 /** What takes minutes, and changes with few changes: the command that runs it, and what it is. */
 const apart: Record<string, { command: string; what: string }> = {
   'test/aws/deploy.test.ts': { command: 'npm run test:aws', what: 'deploys the stacks to an emulator' },
+  'test/package.test.ts': { command: 'npm run test:package', what: 'packs, installs and runs the package' },
   'test/real-clients/clients.test.ts': { command: 'npm run test:clients', what: 'eleven clients on real registries' },
 };
 

@@ -81,9 +81,8 @@ async function start(settings: ResolvedSettings): Promise<void> {
   Beacon    <script defer src="${origin}/hit.js"></script>
   Data      ${folder}${settings.demo ? '\n  Demo      marked traffic (demo-…, *.demo.example) is being sent' : ''}
 `);
-  console.log(`ready ${loopback}`);
-
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop);
+  console.log(`ready ${loopback}`);
   if (process.env.npm_lifecycle_event) endWithParent(() => process.kill(process.pid, 'SIGTERM'));
 
   function startDemo() {
