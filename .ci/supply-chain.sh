@@ -8,7 +8,7 @@ node infra/tools/licences.ts >build/licences.md
 npm sbom --omit dev --sbom-format cyclonedx >build/sbom.cdx.json
 node -e '
 const { bomFormat, components } = JSON.parse(require("node:fs").readFileSync("build/sbom.cdx.json", "utf8"));
-if (bomFormat !== "CycloneDX" || components.length < 10) throw new Error("build/sbom.cdx.json is no bill of materials");
+if (bomFormat !== "CycloneDX" || components.length < 10) throw new Error("build/sbom.cdx.json is not a CycloneDX bill of materials");
 console.log(`build/sbom.cdx.json: ${components.length} components`);'
 # Not every registry offers advisories: without them there is nothing to fail for.
 if npm audit --omit dev --audit-level high >build/audit.txt 2>&1; then

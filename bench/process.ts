@@ -12,7 +12,7 @@
 // {recordsPerSecond, baselineRecordsPerSecond, ratio, peakRssMb, records, wallRecordsPerSecond, rivals}; a record is a hit.
 // rivals, millions of hits a second of processor, null for one that is missing: the usual Rust stack, built by cargo into
 // .cache, over our table (`sonic`) and over the City databases with maxminddb (`sonicMaxmind`). What it leaves out is named in
-// bench/rust/process/src/main.rs. There is none yet of hand-written AVX2, ClickHouse, DuckDB, Polars and Spark.
+// bench/rust/process/src/main.rs. Hand-written AVX2, ClickHouse, DuckDB, Polars and Spark are not built yet: their fields are null.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

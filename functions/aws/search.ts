@@ -712,7 +712,7 @@ function people(changes: SearchChange[]): { action: object; doc: object }[] {
   ];
 }
 
-/** The search is for names of repositories: the registry before them is no part of one. */
+/** The search is for names of repositories: the registry before a name is not part of it. */
 function namedLike(search: string): Query {
   const text = search.toLowerCase().replace(/[\\*?]/g, '\\$&');
   const unnamed = {

@@ -9,7 +9,7 @@ import { canonicalAddress } from './address.ts';
 
 const mask = '[address]';
 
-/** Without any of these there is no address: most texts are done with here. */
+/** A text without any of these cannot hold an address: most texts stop here. */
 const hint = /[\d:]|[^\0-\x7f]|%[0-9a-f]{2}|[\\&][ux#]/i;
 
 const part = String.raw`(?:0x[0-9a-f]{1,8}|\d{1,11})`;

@@ -50,7 +50,7 @@ export function answerErrors<E extends Env, S extends Schema, P extends string>(
     }
     if (cause instanceof HTTPException) return fail(c, cause.status, 'bad_request', cause.message);
     if (cause instanceof BadCursor) return fail(c, 400, 'bad_request', cause.message);
-    // Nobody waits for the response any more: that is no failure of ours.
+    // The client has gone: not a failure of this server.
     if (isAborted(cause)) return fail(c, 400, 'aborted', 'The body ended before it was whole.');
     report(cause);
     return fail(c, 500, 'internal', 'The server failed, not your request. Try again; the log has the cause.');

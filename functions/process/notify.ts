@@ -70,7 +70,7 @@ export function notifier(options: NotifyOptions): ((batch: Batch) => Promise<voi
     for (const rule of rules) await by[rule.when](rule as never, batch);
   };
 
-  /** A tag, once however often its PUT was tried: an index's platforms have none, and signatures are no news of their own. */
+  /** A tag, once however often its PUT was tried: an index's platforms have none, and signatures send no alert of their own. */
   async function pushed(rule: Rule & { when: 'pushed' }, batch: Batch) {
     const pushes = batch.events.filter(
       (event) =>

@@ -59,7 +59,7 @@ export function usedFolder(data: string): string {
   throw new SettingError(`--data ${folder} holds no data: name the folder that npm start -- --data DIR uses`);
 }
 
-/** Shorter is no token of ours: a write that a full disk cut short, or a file that was emptied. */
+/** A shorter token was cut short by a full disk, or its file was emptied. */
 const tokenCharacters = 32;
 
 /**

@@ -56,7 +56,7 @@ function logRequests(log: (line: object) => void, clock: () => number): Middlewa
       await next();
       c.header('X-Request-Id', id);
       const { method, path } = c.req;
-      // What is no route may be anything that a stranger wrote.
+      // A path that is not a route may be anything that a stranger wrote.
       const known = needsOf(method, path) !== undefined || /^\/[a-z]*$/.test(path);
       log({ method, path: known ? path : 'other', status: c.res.status, milliseconds: clock() - began });
     });

@@ -13,7 +13,7 @@ import { Ago, ImageName, PersonName, Table } from '../table.tsx';
 /** The service's own most. */
 const mostRows = 10_000;
 
-/** A digest as it may be pasted: whole, only its hex, or behind an image's name; undefined when it is none. */
+/** A digest as it may be pasted: whole, only its hex, or behind an image's name; undefined for any other text. */
 export function digestIn(text: string): string | undefined {
   const [, hex] = /^(?:\S*@)?(?:sha256:)?([0-9a-f]{64})$/i.exec(text.trim()) ?? [];
   return hex && `sha256:${hex.toLowerCase()}`;

@@ -21,7 +21,7 @@ export interface Alerts extends ClaimStore, AlertFeed {
 /** What became of an alert: column `sent`. */
 const became = { waiting: 0, sent: 1, held: 2, summedUp: 3 };
 const hourMs = 3_600_000;
-/** Alerts that were held back for longer, while nothing ran, are no news. */
+/** Alerts that were held back for longer, while nothing ran, are not sent any more. */
 const digestMs = 86_400_000;
 const shownInDigest = 10;
 

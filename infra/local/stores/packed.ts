@@ -14,7 +14,7 @@ export interface Packed {
   columns: Column[];
 }
 
-/** Returns rows as columns; what is no list of alike rows of texts and numbers as it is. */
+/** Returns rows as columns; anything but a list of rows with the same fields, texts or numbers, is returned unchanged. */
 export function packed(value: unknown): unknown {
   if (!Array.isArray(value) || value.length === 0 || typeof value[0] !== 'object' || value[0] === null) return value;
   const names = Object.keys(value[0]);
