@@ -2,13 +2,10 @@
 // no `cardinality`.
 import { createHash } from 'node:crypto';
 import { type Action, type PullClass, taughtClasses } from '#core/event.ts';
+import { clockSlackMs } from '#core/registry/image-graph.ts';
 import {
-  clockSlackMs,
-  imagesIn,
-  isDeleted,
   type ManifestInfo,
   manifestsIn,
-  oldestUnused,
   type RepositoryImages,
   toldOf,
   toldReferences,
@@ -17,6 +14,7 @@ import { isIndex } from '#core/registry/media-types.ts';
 import { keyMark, prefixOf } from '#core/registry/name.ts';
 import { type ImageChange, usingClasses } from '#core/registry/outdated.ts';
 import { withOthers } from '#core/registry/pullers.ts';
+import { imagesIn, isDeleted, oldestUnused } from '#core/registry/unused.ts';
 import {
   type CatalogueRow,
   type Counts,

@@ -2,8 +2,8 @@
 // test/contracts has one suite a store, which both must pass.
 import type { Claims, Role } from './access.ts';
 import type { Pull, PullClass, Quarantined, StoredEvent } from './event.ts';
-import type { UnusedImage } from './registry/images.ts';
 import type { ImageChange, ImagePulls } from './registry/outdated.ts';
+import type { UnusedImage } from './registry/unused.ts';
 import type { Alert } from './rules.ts';
 
 // --- stream ---------------------------------------------------------------------------------------------------------
@@ -359,7 +359,7 @@ export interface SearchStore extends Expiring {
     to?: number;
     limit: number;
   }): Promise<Puller[]>;
-  /** What was pushed before `since` and is not in use (core/registry/images.ts), the oldest push first. */
+  /** What was pushed before `since` and is not in use (core/registry/unused.ts), the oldest push first. */
   unused(query: { since: number; registry?: string; limit: number }): Promise<UnusedImage[]>;
   /** Repositories of which nothing is left, sorted: a push brings one back. Their history stays. */
   deleted(): Promise<string[]>;

@@ -1,5 +1,5 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import { confidences } from '#core/registry/images.ts';
+import { confidences } from '#core/registry/unused.ts';
 import type { SearchStore } from '#core/stores.ts';
 import { csv, csvType, format, jsonOrCsv } from '../csv.ts';
 import { failures, from, inOrder, integerOr, iso, limit, oneOf, router, search, to } from '../parameters.ts';

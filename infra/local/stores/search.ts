@@ -1,20 +1,12 @@
 import { hash } from 'node:crypto';
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import type { Action, PullClass } from '#core/event.ts';
-import {
-  clockSlackMs,
-  imagesIn,
-  isDeleted,
-  type ManifestInfo,
-  manifestsIn,
-  oldestUnused,
-  platformsOf,
-  type RepositoryImages,
-  toldOf,
-} from '#core/registry/images.ts';
+import { clockSlackMs } from '#core/registry/image-graph.ts';
+import { type ManifestInfo, manifestsIn, platformsOf, type RepositoryImages, toldOf } from '#core/registry/images.ts';
 import { keyMark, prefixOf } from '#core/registry/name.ts';
 import { type ImageChange, type ImagePulls, usingClasses } from '#core/registry/outdated.ts';
 import { withOthers } from '#core/registry/pullers.ts';
+import { imagesIn, isDeleted, oldestUnused } from '#core/registry/unused.ts';
 import {
   type CatalogueRow,
   type Counts,

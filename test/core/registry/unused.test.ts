@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type ImageFact, isDeleted, type ManifestInfo, unusedImages } from '#core/registry/images.ts';
+import type { ImageFact, ManifestInfo } from '#core/registry/images.ts';
+import { isDeleted, unusedImages } from '#core/registry/unused.ts';
 
 const index = 'application/vnd.oci.image.index.v1+json';
 const manifest = 'application/vnd.oci.image.manifest.v1+json';

@@ -1,0 +1,163 @@
+// Which images are in use.
+//
+// Use flows along the references of manifests both ways: an index that is pulled keeps its platforms, a platform that is pulled
+// by digest keeps the index and the others, an image keeps what describes it. What is connected to nothing that was pulled or
+// pushed recently is unused.
+import type { PullClass } from '../event.ts';
+import { byText, graphOf, type Node, never, sizeOf, subjectOf } from './image-graph.ts';
+import type { RepositoryImages } from './images.ts';
+import { isIndex, mostReferences } from './media-types.ts';
+import { registryOf } from './name.ts';
+
+export const confidences = ['known', 'pulled by a mirror', 'unknown references'] as const;
+
+export interface UnusedImage {
+  repository: string;
+  tag?: string;
+  digest?: string;
+  /** Milliseconds since the epoch, as are all times here. */
+  lastPush: number;
+  /** The newest pull by people, clusters or CI. */
+  lastPull?: number;
+  /** Bytes of its layers; what other images share is not won by deleting it. */
+  size?: number;
+  reason: string;
+  /** `known`: all that could use it was reported. Only then deleting it breaks nothing that is in use. */
+  confidence: (typeof confidences)[number];
+}
+/** Whether something was deleted and nothing is left. */
+export function isDeleted(images: RepositoryImages): boolean {
+  const { nodes } = graphOf(images);
+  return images.facts.some(({ action }) => action === 'delete') && [...nodes.values()].every(({ left }) => left);
+}
+
+/** What was pushed before `since` and is connected to nothing that was pulled or pushed from then on; no order. */
+export function unusedImages(images: RepositoryImages, since: number): UnusedImage[] {
+  const { nodes, edges, parents } = graphOf(images);
+  const there = [...nodes].filter(([, { gone }]) => !gone);
+  const group = components(edges);
+  const isUsed = ({ lastPull, lastPush }: Node) => lastPull >= since || lastPush >= since;
+  const used = new Set(there.filter(([, node]) => isUsed(node)).map(([name]) => group(name)));
+  const mayNameAnything = there.some(([, node]) => mayBeIndex(node) && !isTold(node));
+  const rows: UnusedImage[] = [];
+  for (const [name, node] of there) {
+    if (node.left || node.lastPush === never || node.lastPush >= since || used.has(group(name))) continue;
+    const indices = (parents.get(name) ?? []).filter((parent) => !nodes.get(parent)?.left).sort(byText);
+    // What describes something we don't know of is kept as long as anything here is in use.
+    const loose = isLoose(node, indices);
+    if (loose && used.size > 0) continue;
+    const subject = subjectOf(node);
+    const known =
+      !mayNameAnything &&
+      !loose &&
+      (subject === undefined || nodes.has(subject)) &&
+      (isTold(node) || (indices.length > 0 && !mayBeIndex(node)));
+    const mirrored = (node.watched.get('mirror') ?? never) >= since;
+    const confidence = !known ? 'unknown references' : mirrored ? 'pulled by a mirror' : 'known';
+    const size = sizeOf(node, nodes);
+    const row = {
+      ...{ repository: images.repository, reason: reasonOf(node, indices, nodes), confidence },
+      ...(node.digest === undefined ? {} : { digest: node.digest }),
+      ...(node.lastPull === never ? {} : { lastPull: node.lastPull }),
+      ...(size === undefined ? {} : { size }),
+    } satisfies Partial<UnusedImage>;
+    if (node.tags.size === 0) rows.push({ ...row, lastPush: node.lastPush });
+    for (const [tag, pushed] of node.tags)
+      rows.push({ ...row, tag, lastPush: pushed === never ? node.lastPush : pushed });
+  }
+  return rows;
+}
+
+/** The repositories of one registry; all without one. */
+export async function* imagesIn(
+  repositories: AsyncIterable<RepositoryImages> | Iterable<RepositoryImages>,
+  registry: string | undefined,
+): AsyncIterable<RepositoryImages> {
+  for await (const images of repositories)
+    if (registry === undefined || registryOf(images.repository) === registry) yield images;
+}
+
+/** The oldest pushes of the unused images of many repositories, `limit` at most, oldest first. */
+export async function oldestUnused(
+  repositories: AsyncIterable<RepositoryImages> | Iterable<RepositoryImages>,
+  { since, limit }: { since: number; limit: number },
+): Promise<UnusedImage[]> {
+  let oldest: UnusedImage[] = [];
+  const cut = () => {
+    oldest = oldest.sort(byPush).slice(0, limit);
+  };
+  for await (const images of repositories) {
+    for (const row of unusedImages(images, since)) oldest.push(row);
+    if (oldest.length > 2 * limit + 1000) cut();
+  }
+  cut();
+  return oldest;
+}
+
+function byPush(a: UnusedImage, b: UnusedImage): number {
+  return (
+    a.lastPush - b.lastPush ||
+    byText(a.repository, b.repository) ||
+    byText(a.tag ?? '', b.tag ?? '') ||
+    byText(a.digest ?? '', b.digest ?? '')
+  );
+}
+/** Union-find: returns the group of a name. */
+function components(edges: [string, string][]): (name: string) => string {
+  const above = new Map<string, string>();
+  const group = (name: string): string => {
+    let top = name;
+    for (let next = above.get(top); next !== undefined; next = above.get(top)) top = next;
+    for (let at = name; at !== top; ) {
+      const next = above.get(at)!;
+      above.set(at, top);
+      at = next;
+    }
+    return top;
+  };
+  for (const [a, b] of edges) {
+    const [from, to] = [group(a), group(b)];
+    if (from !== to) above.set(from, to);
+  }
+  return group;
+}
+
+// --- what is said of one ----------------------------------------------------------------------------------------------
+
+const isTold = ({ info }: Node) => info?.references !== undefined && info.references.length < mostReferences;
+const mayBeIndex = ({ info }: Node) => info?.mediaType === undefined || isIndex(info.mediaType);
+
+/** Without a tag, in no index, and no image: it describes something, and nothing says what. */
+function isLoose(node: Node, indices: string[]): boolean {
+  const { info, tags } = node;
+  if (tags.size > 0 || indices.length > 0 || info?.subject || info?.references?.length) return false;
+  return isTold(node) && !mayBeIndex(node) && info?.runs === false;
+}
+function reasonOf(node: Node, indices: string[], nodes: Map<string, Node>): string {
+  const subject = subjectOf(node);
+  const parts: string[] = [];
+  if (subject) {
+    const there = nodes.get(subject);
+    const state = there?.left ? 'was deleted' : there ? 'is not in use either' : 'was never seen here';
+    parts.push(`describes ${short(subject)}, which ${state}`);
+  } else if (indices.length > 0) {
+    const tags = indices.flatMap((index) => [...(nodes.get(index)?.tags.keys() ?? [])]).sort(byText);
+    parts.push(`part of ${tags.length > 0 ? tags.join(', ') : short(indices[0])}, which is not in use either`);
+  } else if (node.tags.size === 0) parts.push(node.moved ? 'its tag points to a newer image' : 'pushed without a tag');
+  parts.push(node.lastPull === never ? 'never pulled' : `last pulled on ${dayOf(node.lastPull)}`);
+  const watched = [...node.watched].sort(([a], [b]) => byText(a, b));
+  if (watched.length > 0)
+    parts.push(
+      `seen by ${watched.map(([kind, time]) => `${watcherNames[kind]} (${dayOf(time)})`).join(' and ')}, which does not count`,
+    );
+  return parts.join('; ');
+}
+
+const watcherNames: Partial<Record<PullClass, string>> = {
+  scanner: 'a scanner',
+  mirror: 'a mirror',
+  signature: 'a signature check',
+  'version-check': 'a version check',
+};
+const short = (digest: string) => digest.slice(0, 19);
+const dayOf = (time: number) => new Date(time).toISOString().slice(0, 10);
