@@ -526,6 +526,11 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
       return withOthers(pulled, await read([isPart]), limit);
     },
     unused: (query) => oldestUnused(imagesIn(images(), query.registry), query),
+    async images({ repository }) {
+      const found: RepositoryImages[] = [];
+      for await (const one of images([{ terms: { repository: [repository].flat() } }])) found.push(one);
+      return found;
+    },
     deleted,
     async imageUse(query) {
       const isUse = [isPull, named, { terms: { class: usingClasses } }, { range: { time: { gte: query.from } } }];

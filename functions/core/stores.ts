@@ -2,6 +2,7 @@
 // test/contracts has one suite a store, which both must pass.
 import type { Claims, Role } from './access.ts';
 import type { Pull, PullClass, Quarantined, StoredEvent } from './event.ts';
+import type { RepositoryImages } from './registry/images.ts';
 import type { ImageChange, ImagePulls } from './registry/outdated.ts';
 import type { UnusedImage } from './registry/unused.ts';
 import type { Alert } from './rules.ts';
@@ -361,6 +362,8 @@ export interface SearchStore extends Expiring {
   }): Promise<Puller[]>;
   /** What was pushed before `since` and is not in use (core/registry/unused.ts), the oldest push first. */
   unused(query: { since: number; registry?: string; limit: number }): Promise<UnusedImage[]>;
+  /** What is known of the images of these repositories, sorted by name; those of which nothing is known are left out. */
+  images(query: { repository: string | string[] }): Promise<RepositoryImages[]>;
   /** Repositories of which nothing is left, sorted: a push brings one back. Their history stays. */
   deleted(): Promise<string[]>;
   /**

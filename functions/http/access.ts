@@ -32,6 +32,7 @@ const rows: Record<string, Needs> = {
   'GET /v1/pullers': 'team',
   'GET /v1/repositories': 'team',
   'GET /v1/unused': 'team',
+  'GET /v1/images': 'team',
   'GET /v1/model': 'team',
   'GET /v1/alerts': 'team',
   'GET /v1/registries': 'user',

@@ -19,6 +19,7 @@ import { router } from './parameters.ts';
 import type { ModelSource } from './recommender/models.ts';
 import { recommendationRoutes } from './recommender/recommendations.ts';
 import { registriesOf, registryRoutes } from './registries.ts';
+import { imageRoutes } from './registry/images.ts';
 import { outdatedRoutes } from './registry/outdated.ts';
 import { peopleRoutes } from './registry/people.ts';
 import { repositoryRoutes } from './registry/repositories.ts';
@@ -70,6 +71,7 @@ export function serveApp(options: ServeOptions): OpenAPIHono {
   app.route('/', hitRoutes({ ...options, seenBy }));
   app.route('/', peopleRoutes({ ...options, credentials, registries }));
   app.route('/', repositoryRoutes({ ...options, registries }));
+  app.route('/', imageRoutes({ ...options, registries }));
   app.route('/', outdatedRoutes({ ...options, registries }));
   app.route('/', recommendationRoutes({ ...options, registries }));
   app.route('/', registryRoutes({ registries, credentials, clock }));

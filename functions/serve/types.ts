@@ -7,6 +7,7 @@ import type * as clusters from './map/clusters.ts';
 import type * as hits from './map/hits.ts';
 import type * as recommendations from './recommender/recommendations.ts';
 import type * as registries from './registries.ts';
+import type * as images from './registry/images.ts';
 import type * as outdated from './registry/outdated.ts';
 import type * as people from './registry/people.ts';
 import type * as repositories from './registry/repositories.ts';
@@ -16,6 +17,7 @@ type Module =
   | typeof credentials
   | typeof health
   | typeof hits
+  | typeof images
   | typeof alerts
   | typeof outdated
   | typeof people

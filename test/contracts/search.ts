@@ -460,6 +460,17 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
       expected,
     );
     assert.deepEqual(plain(await store.unused({ since: start, limit: 2 })), found.slice(0, 2));
+
+    const untold = { digest: 'sha256:1', size: 100 };
+    assert.deepEqual(plain(await store.images({ repository: ['a/untold', 'a/nothing'] })), [
+      {
+        repository: 'a/untold',
+        facts: [{ action: 'push', digest: 'sha256:1', class: 'human', apart: false, time: old + 10 }],
+        manifests: [{ ...untold, runs: true }],
+      },
+    ]);
+    const [redis, ...others] = await store.images({ repository: 'library/redis' });
+    assert.deepEqual([redis.repository, redis.manifests.length, others], ['library/redis', 11, []]);
   });
 
   test(`${name}: a deleted repository is in no list, and a push brings it back`, async () => {

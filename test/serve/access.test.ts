@@ -49,6 +49,7 @@ const table: Record<string, keyof typeof kinds> = {
   'GET /v1/pullers': 'team',
   'GET /v1/repositories': 'team',
   'GET /v1/unused': 'team',
+  'GET /v1/images': 'team',
   'GET /v1/model': 'team',
   'GET /v1/alerts': 'team',
   'GET /v1/registries': 'user',

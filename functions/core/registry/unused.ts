@@ -25,6 +25,7 @@ export interface UnusedImage {
   /** `known`: all that could use it was reported. Only then deleting it breaks nothing that is in use. */
   confidence: (typeof confidences)[number];
 }
+
 /** Whether something was deleted and nothing is left. */
 export function isDeleted(images: RepositoryImages): boolean {
   const { nodes } = graphOf(images);

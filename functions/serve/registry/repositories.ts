@@ -1,8 +1,10 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { topBuckets } from '#core/registry/top-buckets.ts';
 import { confidences } from '#core/registry/unused.ts';
 import type { SearchStore } from '#core/stores.ts';
+import { wrongParameter } from '#http/errors.ts';
 import { csv, csvType, format, jsonOrCsv } from '../csv.ts';
-import { failures, from, inOrder, integerOr, iso, limit, oneOf, router, search, to } from '../parameters.ts';
+import { failures, from, inOrder, integer, integerOr, iso, limit, oneOf, router, search, to } from '../parameters.ts';
 import { type Registries, registriesOf, registry, registryShown } from '../registries.ts';
 
 const day = 86_400_000;
@@ -42,6 +44,13 @@ const counts = {
   pushes: z.int().openapi({ description: 'Tags, and manifests pushed without one that no tag or index takes in' }),
   rawPushes: z.int().openapi({ description: 'Manifest PUTs' }),
 };
+const bucket = z.object({
+  from: z.iso.datetime().optional(),
+  key: z.string().optional(),
+  others: z.int().optional().openapi({ description: 'Instead of a key: how many are summed here' }),
+  ...counts,
+});
+
 export const pulls = createRoute({
   method: 'get',
   path: '/v1/pulls',
@@ -55,6 +64,9 @@ export const pulls = createRoute({
       to: to.optional(),
       interval: oneOf(['day', 'week', 'month']).optional(),
       by: oneOf(['tag', 'class', 'country', 'client']).optional(),
+      top: integer(1, 100)
+        .optional()
+        .openapi({ description: 'With `by`: so many keys, those with most pulls; all others are summed as one' }),
       format,
     }),
   },
@@ -69,7 +81,7 @@ export const pulls = createRoute({
               description:
                 "Some of `pulls` come from a registry that doesn't tell acts apart: there were no more than these",
             }),
-            buckets: z.array(z.object({ from: z.iso.datetime().optional(), key: z.string().optional(), ...counts })),
+            buckets: z.array(bucket),
           }),
         },
         'text/csv': { schema: z.string() },
@@ -146,19 +158,29 @@ export function repositoryRoutes({ search, registries = registriesOf(), clock }:
     return c.body(csv(registries.columns(columns), rows), 200, csvType);
   });
   app.openapi(pulls, async (c) => {
-    const { format, registry, repository, ...query } = c.req.valid('query');
+    const { format, registry, repository, top, ...query } = c.req.valid('query');
+    if (top !== undefined && !query.by) throw wrongParameter('top', String(top), 'needs by=: of which keys?');
     inOrder(query, c.req.query());
     const interval = query.interval ?? (query.by ? undefined : 'day');
     const { total, uncertain, buckets } = await search.counts({
       ...{ ...query, interval },
       ...registries.scope({ registry, repository }),
     });
-    const dated = buckets.map(({ from, ...bucket }) => ({
+    const kept = top === undefined ? buckets : topBuckets(buckets, top);
+    const dated: z.infer<typeof bucket>[] = kept.map(({ from, ...rest }) => ({
       ...(from === undefined ? {} : { from: iso(from) }),
-      ...bucket,
+      ...rest,
     }));
     if (format === 'json') return c.json({ total, upperBound: uncertain > 0, buckets: dated }, 200);
-    const columns = ['from', 'key', 'pulls', 'raw', 'pushes', 'rawPushes'] as const;
+    const columns = [
+      'from',
+      'key',
+      ...(top ? ['others' as const] : []),
+      'pulls',
+      'raw',
+      'pushes',
+      'rawPushes',
+    ] as const;
     return c.body(csv(columns, dated), 200, csvType);
   });
   app.openapi(unused, async (c) => {

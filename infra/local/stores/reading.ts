@@ -13,6 +13,7 @@ const longQueries = [
   'counts',
   'pullers',
   'unused',
+  'images',
   'deleted',
   'imageUse',
 ] as const;

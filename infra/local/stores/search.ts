@@ -294,6 +294,11 @@ export function openSearch(file: string): SearchStore {
       return withOthers(pulled, read(`${raw} AND apart IS NOT 1 AND digest = ?`, digest), limit);
     },
     unused: (query) => oldestUnused(imagesIn(images(), query.registry), query),
+    images: async ({ repository }) =>
+      [repository]
+        .flat()
+        .sort()
+        .flatMap((one) => [...images(one)]),
     deleted: async () => deleted(),
     async imageUse(query) {
       const names =
