@@ -1,9 +1,9 @@
 // Makes the map's clusters (pyramid.ts) from points, all zooms at once, level z from level z+1:
 // an item with no neighbour within the radius is copied; of the rest the heaviest (by power of two of its count, then by
-// place) takes all free neighbours within the radius, and so on. Rows are as high as the radius at least, so neighbours lie
-// in three rows, and two rows of level z+1 make one of level z by merging two lists sorted by x: no search tree, no sort of
-// everything. Sums are exact integers (MAX_POINTS), so nothing depends on the order of the input but the order of leaves
-// within one spot. About 0.15 us an item and level.
+// place) takes all free neighbours within the radius, and so on. The world is round: the antimeridian parts no neighbours.
+// Rows are as high as the radius at least, so neighbours lie in three rows, and two rows of level z+1 make one of level z by
+// merging two lists sorted by x: no search tree, no sort of everything. Sums are exact integers (MAX_POINTS), so nothing
+// depends on the order of the input but the order of leaves within one spot. About 0.15 us an item and level.
 import { COORDINATE_BITS, latToY, lonToX, SIZE } from './mercator.ts';
 import { ITEM_WORDS, type Level, type Names, Pyramid, SINGLE, TIDY_ZOOM, TILE_PIXEL_BITS } from './pyramid.ts';
 
@@ -41,7 +41,7 @@ export function buildPyramid(points: Points, { radius = 64, maxZoom = 16 } = {})
   if (!(radius >= 16 && radius <= 256)) throw new RangeError(`radius is ${radius}: must be from 16 to 256 pixels`);
   if (!Number.isInteger(maxZoom) || maxZoom < 0 || maxZoom > 16)
     throw new RangeError(`maxZoom is ${maxZoom}: must be an integer from 0 to 16`);
-  const { domains, lat, updatedAt, country, countries } = points;
+  const { domains, lon, lat, updatedAt, country, countries } = points;
   for (const [name, length] of [
     ['lat', lat.length],
     ['updatedAt', updatedAt.length],
@@ -50,12 +50,67 @@ export function buildPyramid(points: Points, { radius = 64, maxZoom = 16 } = {})
   ] as const)
     if (length !== size) throw new RangeError(`column ${name} has ${length} rows, lon has ${size}`);
 
+  const places = { x: new Uint32Array(size), y: new Uint32Array(size) };
+  for (let i = 0; i < size; i++) {
+    if (!Number.isFinite(lon[i]) || !Number.isFinite(lat[i]))
+      throw new RangeError(`point ${i} is at ${lat[i]}, ${lon[i]}: coordinates must be finite degrees`);
+    places.x[i] = lonToX(lon[i]);
+    places.y[i] = latToY(lat[i]);
+  }
+  const steps = cluster(places, radius, maxZoom);
+  let step = steps.next();
+  while (!step.done) step = steps.next();
+  const { levels, x, y, order } = step.value;
+  return new Pyramid({
+    radius,
+    countries,
+    timeBase: 0,
+    timeUnit: 1,
+    newestAt: updatedAt.reduce((newest, time) => Math.max(newest, time), 0),
+    levels,
+    leaves: { x, y, updatedAt, country, names: domains, order },
+  });
+}
+
+/** Clusters the leaves that `keeps` keeps anew. `pause` is awaited after each level: of millions of leaves each takes a while. */
+export async function clusterKept(
+  base: Pyramid,
+  keeps: (leaf: number) => boolean,
+  pause: () => Promise<void>,
+): Promise<Pyramid> {
+  const kept = new Uint32Array(base.size);
+  let count = 0;
+  for (let leaf = 0; leaf < base.size; leaf++) if (keeps(leaf)) kept[count++] = leaf;
+  const pick = (column: Uint32Array) => {
+    const picked = new Uint32Array(count);
+    for (let i = 0; i < count; i++) picked[i] = column[kept[i]];
+    return picked;
+  };
+  await pause();
+  const steps = cluster({ x: pick(base.leafColumns.x), y: pick(base.leafColumns.y) }, base.radius, base.maxZoom);
+  let step = steps.next();
+  for (; !step.done; step = steps.next()) await pause();
+  const { levels, x, y, order } = step.value;
+  for (let leaf = 0; leaf < count; leaf++) order[leaf] = base.row(kept[order[leaf]]);
+  return base.filtered({ levels, x, y, order });
+}
+
+/** Units of a column of points. */
+interface Places {
+  x: Uint32Array<ArrayBuffer>;
+  y: Uint32Array<ArrayBuffer>;
+}
+
+/** The levels over these places, whose arrays are used up, and the leaves in their order; gives way after each level. */
+function* cluster(places: Places, radius: number, maxZoom: number) {
+  const size = places.x.length;
   // Rows as high as the radius, but not many more than a quarter of the points: deep, sparse zooms have taller ones.
   const tallest = COORDINATE_BITS - Math.max(0, Math.ceil(Math.log2((size + 1) / 4)));
   const radiusBits = COORDINATE_BITS - TILE_PIXEL_BITS + Math.ceil(Math.log2(radius));
   const rowBitsOf = (zoom: number) => Math.min(COORDINATE_BITS, Math.max(tallest, radiusBits - zoom));
 
-  const { sorted, spare } = sortPoints(points, rowBitsOf(maxZoom + 1));
+  const { sorted, spare } = sortPlaces(places, rowBitsOf(maxZoom + 1));
+  yield;
   let fine = spots(sorted, rowBitsOf(maxZoom + 1), maxZoom + 1);
   const levels: Level[] = new Array(maxZoom + 2);
   levels[maxZoom + 1] = fine.level;
@@ -67,17 +122,9 @@ export function buildPyramid(points: Points, { radius = 64, maxZoom = 16 } = {})
     if (tidied !== draft) passParents(fine.level, draft.level);
     fine = tidied;
     levels[zoom] = fine.level;
+    yield;
   }
-  const leaves = numberLeaves(levels, sorted.order, work);
-  return new Pyramid({
-    radius,
-    countries,
-    timeBase: 0,
-    timeUnit: 1,
-    newestAt: updatedAt.reduce((newest, time) => Math.max(newest, time), 0),
-    levels,
-    leaves: { ...leaves, updatedAt, country, names: domains },
-  });
+  return { levels, ...numberLeaves(levels, sorted.order, work) };
 }
 
 interface Sorted {
@@ -87,17 +134,11 @@ interface Sorted {
   order: Uint32Array<ArrayBuffer>;
 }
 
-/** Points by (row, x, y): a radix sort from the lowest digit up, each pass stable. `spare`: arrays to use again. */
-function sortPoints({ lon, lat }: Points, rowBits: number): { sorted: Sorted; spare: Sorted } {
-  const size = lon.length;
-  let from: Sorted = { x: new Uint32Array(size), y: new Uint32Array(size), order: new Uint32Array(size) };
-  for (let i = 0; i < size; i++) {
-    if (!Number.isFinite(lon[i]) || !Number.isFinite(lat[i]))
-      throw new RangeError(`point ${i} is at ${lat[i]}, ${lon[i]}: coordinates must be finite degrees`);
-    from.x[i] = lonToX(lon[i]);
-    from.y[i] = latToY(lat[i]);
-    from.order[i] = i;
-  }
+/** Places by (row, x, y): a radix sort from the lowest digit up, each pass stable. `spare`: arrays to use again. */
+function sortPlaces({ x, y }: Places, rowBits: number): { sorted: Sorted; spare: Sorted } {
+  const size = x.length;
+  let from: Sorted = { x, y, order: new Uint32Array(size) };
+  for (let i = 0; i < size; i++) from.order[i] = i;
   let to: Sorted = { x: new Uint32Array(size), y: new Uint32Array(size), order: new Uint32Array(size) };
   const pass = (key: 'x' | 'y', low: number, bits: number) => {
     for (; bits > 0; low += 10, bits -= 10) {
@@ -297,6 +338,7 @@ function findNear(count: number, rowStarts: Uint32Array, radius: number, work: W
         const dy = y[j] - ownY;
         if (dx * dx + dy * dy <= square) found = j;
       }
+      if (found < 0 && (west < 0 || east >= SIZE)) found = firstAcross(x, y, rowStarts, row, radius, ownX, ownY);
       if (found < 0) continue;
       near[i] = 1;
       marked += near[found] === 0 ? 2 : 1;
@@ -321,6 +363,28 @@ function firstWithin(
     const dx = x[j] - ownX;
     const dy = y[j] - ownY;
     if (dx * dx + dy * dy <= square) return j;
+  }
+  return -1;
+}
+
+/** First item within the radius on the other side of the antimeridian; -1 when none is. */
+function firstAcross(
+  x: Int32Array,
+  y: Int32Array,
+  rowStarts: Uint32Array,
+  row: number,
+  radius: number,
+  ownX: number,
+  ownY: number,
+): number {
+  const square = radius * radius;
+  const last = Math.min(row + 1, rowStarts.length - 2);
+  for (let at = Math.max(0, row - 1); at <= last; at++) {
+    const [start, end] = [rowStarts[at], rowStarts[at + 1]];
+    for (let j = end - 1; j >= start && x[j] - SIZE >= ownX - radius; j--)
+      if ((x[j] - SIZE - ownX) ** 2 + (y[j] - ownY) ** 2 <= square) return j;
+    for (let j = start; j < end && x[j] + SIZE <= ownX + radius; j++)
+      if ((x[j] + SIZE - ownX) ** 2 + (y[j] - ownY) ** 2 <= square) return j;
   }
   return -1;
 }
@@ -393,13 +457,20 @@ function takeNeighbours(
         members++;
         count += weight;
         if (weight === 1) {
-          sumX += x[j];
-          sumY += y[j];
+          sumX += dx;
+          sumY += dy;
         } else {
-          sumX += x[j] * weight + remainderX[items[from + 3]];
-          sumY += y[j] * weight + remainderY[items[from + 3]];
+          sumX += dx * weight + remainderX[items[from + 3]];
+          sumY += dy * weight + remainderY[items[from + 3]];
         }
       }
+    }
+    if (ownX < radius || east >= SIZE) {
+      const across = takeAcross(fine, centre, mark, rowStarts, radius, rowBits, work);
+      members += across.members;
+      count += across.count;
+      sumX += across.sumX;
+      sumY += across.sumY;
     }
     // The centre is always taken; alone it goes back.
     if (members === 1) {
@@ -411,11 +482,46 @@ function takeNeighbours(
     const meanX = Math.floor(sumX / count);
     const meanY = Math.floor(sumY / count);
     merges.count[at] = count;
-    merges.x[at] = meanX;
-    merges.y[at] = meanY;
+    // Past the antimeridian the other side of the world begins.
+    merges.x[at] = (ownX + meanX) & (SIZE - 1);
+    merges.y[at] = ownY + meanY;
     merges.remainderX[at] = sumX - meanX * count;
     merges.remainderY[at] = sumY - meanY * count;
   }
+}
+
+/** What takeNeighbours does for the free neighbours on the other side of the antimeridian; sums are relative to the centre. */
+function takeAcross(
+  fine: Draft,
+  centre: number,
+  mark: number,
+  rowStarts: Uint32Array,
+  radius: number,
+  rowBits: number,
+  { x, y, source, claim }: Workspace,
+) {
+  const { items } = fine.level;
+  const [ownX, ownY] = [x[centre], y[centre]];
+  const taken = { members: 0, count: 0, sumX: 0, sumY: 0 };
+  const take = (j: number, dx: number) => {
+    const dy = y[j] - ownY;
+    if (claim[j] !== 0 || dx * dx + dy * dy > radius * radius) return;
+    const from = ITEM_WORDS * source[j];
+    const weight = items[from + 2] >>> 5;
+    claim[j] = mark;
+    taken.members++;
+    taken.count += weight;
+    taken.sumX += dx * weight + (weight === 1 ? 0 : fine.remainders.x[items[from + 3]]);
+    taken.sumY += dy * weight + (weight === 1 ? 0 : fine.remainders.y[items[from + 3]]);
+  };
+  const row = ownY >>> rowBits;
+  const last = Math.min(row + 1, rowStarts.length - 2);
+  for (let at = Math.max(0, row - 1); at <= last; at++) {
+    const [start, end] = [rowStarts[at], rowStarts[at + 1]];
+    for (let j = end - 1; j >= start && x[j] - SIZE >= ownX - radius; j--) take(j, x[j] - SIZE - ownX);
+    for (let j = start; j < end && x[j] + SIZE <= ownX + radius; j++) take(j, x[j] + SIZE - ownX);
+  }
+  return taken;
 }
 
 /** The new level: free items as they are and merges, in (row, x) order. */

@@ -30,7 +30,7 @@ export function tileFeatures(pyramid: Pyramid, tile: TileItems, z: number, x: nu
     const lat = yToLat((tile.y(i) + EXTENT * y) * unit);
     return {
       type: 'Feature',
-      id: tile.leafStart(i) * 32 + formed,
+      id: pyramid.idOf(tile.leafStart(i), formed),
       geometry: { type: 'Point', coordinates: [degrees(lon), degrees(lat)] },
       properties: properties(
         pyramid,
@@ -58,15 +58,15 @@ export function yandexCollection(pyramid: Pyramid, clusters: Cluster[]): object 
           properties: { hintContent: domain, updatedAt: new Date(pyramid.updatedAt(cluster.leafStart)).toISOString() },
         };
       }
-      // The box that Yandex zooms to on a click: the tile grid's cell at the zoom where the cluster splits.
-      const half = 180 / 2 ** (cluster.expansionZoom ?? pyramid.maxZoom + 1);
+      // What Yandex zooms to on a click.
+      const [west, south, east, north] = pyramid.bounds(cluster).map(degrees);
       return {
         type: 'Cluster',
         id: cluster.id,
         number: cluster.count,
         bbox: [
-          [degrees(Math.max(-90, place[0] - half / 2)), degrees(place[1] - half)],
-          [degrees(Math.min(90, place[0] + half / 2)), degrees(place[1] + half)],
+          [south, west],
+          [north, east],
         ],
         geometry,
         properties: { iconContent: String(cluster.count) },

@@ -38,6 +38,7 @@ export function encodeTile(pyramid: Pyramid, tile: TileItems): Uint8Array<ArrayB
   buffer.set(layerHead, HEAD_BYTES);
   let at = HEAD_BYTES + layerHead.length;
   let values = 0;
+  const { idBase } = pyramid;
   const { names } = pyramid.leafColumns;
   for (let i = 0; i < 4 * length; i += 4) {
     const count = words[i + 2] >>> 5;
@@ -76,7 +77,7 @@ export function encodeTile(pyramid: Pyramid, tile: TileItems): Uint8Array<ArrayB
     buffer[at++] = (2 << 3) | 2;
     const feature = at++;
     buffer[at++] = 1 << 3;
-    at = writeVarint(at, leafStart * 32 + formed);
+    at = writeVarint(at, idBase + leafStart * 32 + formed);
     buffer[at++] = (2 << 3) | 2;
     const tags = at++;
     buffer[at++] = formed === SINGLE ? 2 : 0;

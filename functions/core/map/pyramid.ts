@@ -2,13 +2,13 @@
 // snapshot.ts keeps it in a file. It has levels 0..maxZoom+1. Level maxZoom+1 holds the *spots*: points with the same grid
 // unit are one item. Each level above merges the one below; zooms past maxZoom show the spots. Invariants:
 //
-//  1. An item is 4 words: x, y, count << 5 | formed, leafStart. (x, y) is the floor of the exact mean of its leaves.
+//  1. An item is 4 words: x, y, count << 5 | formed, leafStart. (x, y) is the floor of the exact mean of its leaves, those on
+//     the other side of the antimeridian taken as beyond the edge; a mean beyond the edge is on the other side.
 //     `formed` is the level it was merged at (SINGLE for one point), so it splits at formed + 1.
 //  2. Items of a level are sorted by (row, x); a row is a band of 2^rowBits units, at least as high as the radius.
 //     `starts[row << columnBits | column]` is the first item of that bucket.
 //  3. Leaves (points) are in depth-first order: an item's leaves are leafStart .. leafStart + count - 1, at every level.
 //  4. Each point is in exactly one item of every level, so counts add up to `size` whatever the zoom.
-import { type Filter, Matches } from './matches.ts';
 import { COORDINATE_BITS, latToY, lonToX, SIZE, xToLon, yToLat } from './mercator.ts';
 import type { Pages } from './pages.ts';
 
@@ -51,8 +51,8 @@ export const EXTENT = 4096;
 const EXTENT_BITS = 12;
 /** Zooms up to this one have two rounds of merging: see TIDY_REACH in cluster.ts. */
 export const TIDY_ZOOM = 2;
-/** Filters a pyramid remembers: each takes 20 bytes for 64 points. */
-const KEPT_FILTERS = 8;
+/** Added to the ids of a filtered pyramid, so that none of them is taken for one of all points. */
+const FILTERED_IDS = 2 ** 30;
 /** Deepest zoom a tile can be asked for. */
 export const DEEPEST_ZOOM = 24;
 
@@ -128,8 +128,9 @@ export class Pyramid {
   readonly leafColumns: Leaves;
   /** Milliseconds: the newest point; 0 without points. */
   readonly newestAt: number;
+  /** Of the first leaf as a cluster of level 0: what ids begin with. */
+  readonly idBase: number;
   private readonly pages: Pages | undefined;
-  private readonly filters = new Map<string, Matches>();
 
   constructor(parts: {
     radius: number;
@@ -139,6 +140,9 @@ export class Pyramid {
     newestAt: number;
     levels: Level[];
     leaves: Leaves;
+    idBase?: number;
+    /** Of the leaf columns; undefined when they are in memory. */
+    pages?: Pages;
   }) {
     this.size = parts.leaves.x.length;
     this.radius = parts.radius;
@@ -149,7 +153,24 @@ export class Pyramid {
     this.newestAt = parts.newestAt;
     this.levels = parts.levels;
     this.leafColumns = parts.leaves;
-    this.pages = parts.levels[0].pages;
+    this.idBase = parts.idBase ?? 0;
+    this.pages = parts.pages;
+  }
+
+  /** A pyramid of some of its leaves: `order` has their rows. */
+  filtered({ levels, ...leaves }: Pick<Leaves, 'x' | 'y' | 'order'> & { levels: Level[] }): Pyramid {
+    return new Pyramid({
+      ...this,
+      levels,
+      leaves: { ...this.leafColumns, ...leaves },
+      idBase: FILTERED_IDS,
+      pages: this.pages,
+    });
+  }
+
+  /** Is this an id of a filtered pyramid? */
+  static isFiltered(id: number): boolean {
+    return id >= FILTERED_IDS;
   }
 
   /**
@@ -174,9 +195,8 @@ export class Pyramid {
   /**
    * Items of a tile and of a margin of one radius around it, so that a symbol on the border is drawn whole by both
    * tiles. Places are cut to the zoom's pixel grid before the tile's corner is taken off: neighbours agree bit for bit.
-   * With matches each item is what the filter leaves of it: see filtered().
    */
-  tile(z: number, x: number, y: number, matches?: Matches): TileItems {
+  tile(z: number, x: number, y: number): TileItems {
     checkTile(z, x, y);
     const span = 2 ** (COORDINATE_BITS - z);
     const margin = (this.radius * span) / 2 ** TILE_PIXEL_BITS;
@@ -187,108 +207,44 @@ export class Pyramid {
     const south = Math.min(SIZE, (y + 1) * span + margin);
     const left = x * EXTENT;
     const top = y * EXTENT;
-    let length = this.scan(level, Math.max(0, west), north, Math.min(SIZE, east), south, 0, matches);
+    let length = scan(level, Math.max(0, west), north, Math.min(SIZE, east), south, 0);
     toTileGrid(0, length, z, left, top);
     // The world repeats: the first and last column show the margin of the other side.
     if (west < 0) {
       const from = length;
-      length = this.scan(level, SIZE + west, north, SIZE, south, length, matches);
+      length = scan(level, SIZE + west, north, SIZE, south, length);
       toTileGrid(from, length, z, left + EXTENT * 2 ** z, top);
     }
     if (east > SIZE) {
       const from = length;
-      length = this.scan(level, 0, north, east - SIZE, south, length, matches);
+      length = scan(level, 0, north, east - SIZE, south, length);
       toTileGrid(from, length, z, left - EXTENT * 2 ** z, top);
     }
     if (this.pages) this.wantSingles(length);
     return new TileItems(scratch.slice(0, length));
   }
 
-  /** What a filter keeps, ready to be given to tile, clusters and leaves; the last few are remembered. */
-  matching(filter: Filter): Matches | undefined {
-    const { since, country } = filter;
-    if (since === undefined && country === undefined) return undefined;
-    const key = `${since} ${country}`;
-    let matches = this.filters.get(key);
-    if (!matches) {
-      const { x, y, updatedAt, country: countries } = this.leafColumns;
-      if (this.pages) for (const column of [x, y, updatedAt, countries]) this.pages.holds(column, 0, this.size);
-      if (this.pages?.lacking) throw new Error('the columns to filter by are not in memory yet');
-      matches = new Matches(this, filter);
-    }
-    this.filters.delete(key);
-    this.filters.set(key, matches);
-    if (this.filters.size > KEPT_FILTERS)
-      for (const [oldest] of [...this.filters].slice(0, 1)) this.filters.delete(oldest);
-    return matches;
-  }
-
-  /** scan(), and what a filter leaves of it. Means move with what is left out, so it looks as far as they can. */
-  private scan(
-    level: Level,
-    west: number,
-    north: number,
-    east: number,
-    south: number,
-    from: number,
-    matches?: Matches,
-  ) {
-    if (!matches) return scan(level, west, north, east, south, from);
-    const zoom = this.levels.indexOf(level);
-    const reach = this.reach(zoom);
-    const wide = [west, north].map((low) => Math.max(0, low - reach));
-    const length = scan(level, wide[0], wide[1], Math.min(SIZE, east + reach), Math.min(SIZE, south + reach), from);
-    let to = from;
-    for (let at = from; at < length; at += ITEM_WORDS) {
-      const [x, y, weight, leafStart] = this.filtered(scratch, at, matches);
-      if (weight === 0 || x < west || x >= east || y < north || y >= south) continue;
-      scratch[to] = x;
-      scratch[to + 1] = y;
-      scratch[to + 2] = weight;
-      scratch[to + 3] = leafStart;
-      to += ITEM_WORDS;
-    }
-    return to;
-  }
-
-  /**
-   * The words of an item with only the matching leaves: their count, the floor of their exact mean, and the smallest item
-   * that holds them all, so that the zoom it splits at stays true. Word 2 is 0 when nothing is left.
-   */
-  private filtered(words: Int32Array | Uint32Array, at: number, matches: Matches): [number, number, number, number] {
-    const all = words[at + 2] >>> 5;
-    const start = words[at + 3];
-    const count = matches.count(start, start + all);
-    if (count === all) return [words[at], words[at + 1], words[at + 2], start];
-    if (count === 0) return [0, 0, 0, 0];
-    const first = matches.first(start);
-    if (count === 1) return [this.leafColumns.x[first], this.leafColumns.y[first], (1 << 5) | SINGLE, first];
-    const last = matches.last(start + all);
-    // Leaves are in depth-first order: an item holds all of them when it holds the first and the last.
-    let holder = { words, at };
-    for (let zoom = (words[at + 2] & 31) + 1; zoom <= this.maxZoom + 1; zoom++) {
-      const { items } = this.levels[zoom];
-      const finer = this.itemOf(zoom, first);
-      if (last >= items[finer + 3] + (items[finer + 2] >>> 5)) break;
-      holder = { words: items as Uint32Array<ArrayBuffer>, at: finer };
-    }
-    const [x, y] = matches.sum(start, start + all).map((sum) => Math.floor(sum / count));
-    return [x, y, (count << 5) | (holder.words[holder.at + 2] & 31), holder.words[holder.at + 3]];
+  /** Throws while the columns that a filter reads are not in memory. */
+  holdFilterColumns(): void {
+    const { x, y, updatedAt, country } = this.leafColumns;
+    if (this.pages) for (const column of [x, y, updatedAt, country]) this.pages.holds(column, 0, this.size);
+    if (this.pages?.lacking) throw new Error('the columns to filter by are not in memory yet');
   }
 
   /** Asks for the names and times of single points among scratch words: whoever draws the tile reads them. */
   private wantSingles(length: number): void {
     for (let at = 0; at < length; at += ITEM_WORDS) {
       if ((scratch[at + 2] & 31) !== SINGLE) continue;
-      this.pages?.holds(this.leafColumns.updatedAt, scratch[at + 3], scratch[at + 3] + 1);
-      this.holdsName(scratch[at + 3]);
+      const row = this.row(scratch[at + 3]);
+      this.pages?.holds(this.leafColumns.updatedAt, row, row + 1);
+      this.holdsName(row);
     }
   }
 
-  private holdsName(leaf: number): boolean {
+  private holdsName(row: number): boolean {
     const { offsets, utf8 } = this.leafColumns.names;
     if (!this.pages) return true;
-    return this.pages.holds(offsets, leaf, leaf + 2) && this.pages.holds(utf8, offsets[leaf], offsets[leaf + 1]);
+    return this.pages.holds(offsets, row, row + 2) && this.pages.holds(utf8, offsets[row], offsets[row + 1]);
   }
 
   /** How many items `clusters` would answer, at the cost of two searches a row. */
@@ -300,11 +256,11 @@ export class Pyramid {
   }
 
   /** Items whose place is inside the box. Any finite zoom: rounded down, and held to 0..maxZoom+1. */
-  clusters(box: Box, zoom: number, matches?: Matches): Cluster[] {
+  clusters(box: Box, zoom: number): Cluster[] {
     const level = this.levels[this.levelOf(zoom)];
     const found: Cluster[] = [];
     for (const [west, north, east, south] of boxUnits(box)) {
-      const length = this.scan(level, west, north, east, south, 0, matches);
+      const length = scan(level, west, north, east, south, 0);
       for (let at = 0; at < length; at += ITEM_WORDS) found.push(this.cluster(scratch, at));
     }
     return found;
@@ -317,9 +273,30 @@ export class Pyramid {
   }
 
   /** The leaves of a cluster or single point, newest first (ties in leaf order); throws RangeError for an id of no item. */
-  leaves(id: number, limit: number, offset: number, matches?: Matches): Leaf[] {
+  leaves(id: number, limit: number, offset: number, keeps?: (leaf: number) => boolean): Leaf[] {
     const { leafStart, count } = this.find(id);
-    return this.newest(leafStart, leafStart + count, limit, offset, matches).map((leaf) => this.leaf(leaf));
+    return this.newest(leafStart, leafStart + count, limit, offset, keeps).map((leaf) => this.leaf(leaf));
+  }
+
+  /** The smallest box around a cluster's leaves; west > east where they lie on both sides of the antimeridian. */
+  bounds({ x, leafStart, count }: Cluster): Box {
+    const { x: columnX, y: columnY } = this.leafColumns;
+    const end = leafStart + count;
+    if (this.pages && this.idBase === 0) {
+      const held = this.pages.holds(columnX, leafStart, end);
+      if (!this.pages.holds(columnY, leafStart, end) || !held) return [0, 0, 0, 0];
+    }
+    let [west, north, east, south] = [Infinity, Infinity, -Infinity, -Infinity];
+    for (let leaf = leafStart; leaf < end; leaf++) {
+      // Beyond the edge where that is nearer to the cluster's own place.
+      const away = columnX[leaf] - x;
+      const from = away > SIZE / 2 ? away - SIZE : away < -SIZE / 2 ? away + SIZE : away;
+      west = Math.min(west, from);
+      east = Math.max(east, from);
+      north = Math.min(north, columnY[leaf]);
+      south = Math.max(south, columnY[leaf]);
+    }
+    return [xToLon((x + west) & (SIZE - 1)), yToLat(south), xToLon((x + east) & (SIZE - 1)), yToLat(north)];
   }
 
   /** The zoom at which the cluster is more than one item; undefined when it never is. */
@@ -329,8 +306,8 @@ export class Pyramid {
 
   /** The item an id names; throws RangeError when there is none. */
   find(id: number): Cluster {
-    const leafStart = Math.floor(id / 32);
-    const formed = id % 32;
+    const leafStart = Math.floor((id - this.idBase) / 32);
+    const formed = (id - this.idBase) % 32;
     const zoom = formed === SINGLE ? this.maxZoom + 1 : formed;
     if (!Number.isInteger(id) || leafStart < 0 || leafStart >= this.size || zoom > this.maxZoom + 1)
       throw new RangeError(`no cluster ${id} in this snapshot`);
@@ -353,14 +330,15 @@ export class Pyramid {
     const { items, starts, rowBits, columnBits, pages } = level;
     const [x, y] = [this.leafColumns.x[leaf], this.leafColumns.y[leaf]];
     const reach = this.reach(zoom);
-    const [west, east] = [Math.max(0, Math.floor(x - reach)), Math.min(SIZE - 1, x + reach)];
+    const firstRow = Math.max(0, y - reach) >>> rowBits;
     const lastRow = Math.min(SIZE - 1, y + reach) >>> rowBits;
-    for (let row = Math.max(0, y - reach) >>> rowBits; row <= lastRow; row++) {
-      if (pages && !holdsRow(level, pages, row, west, Math.ceil(east) + 1)) continue;
-      const end = ITEM_WORDS * starts[(row + 1) << columnBits];
-      for (let at = ITEM_WORDS * searchRow(level, row, west); at < end && items[at] <= east; at += ITEM_WORDS)
-        if (leaf >= items[at + 3] && leaf < items[at + 3] + (items[at + 2] >>> 5)) return at;
-    }
+    for (const [west, east] of around(Math.floor(x - reach), Math.ceil(x + reach)))
+      for (let row = firstRow; row <= lastRow; row++) {
+        if (pages && !holdsRow(level, pages, row, west, east + 1)) continue;
+        const end = ITEM_WORDS * starts[(row + 1) << columnBits];
+        for (let at = ITEM_WORDS * searchRow(level, row, west); at < end && items[at] <= east; at += ITEM_WORDS)
+          if (leaf >= items[at + 3] && leaf < items[at + 3] + (items[at + 2] >>> 5)) return at;
+      }
     throw new Error(pages?.lacking ? 'a row is not in memory yet' : `leaf ${leaf} is in no item of zoom ${zoom}`);
   }
 
@@ -375,33 +353,33 @@ export class Pyramid {
 
   private holdsPlace(leaf: number): boolean {
     const { x, y } = this.leafColumns;
-    const holds = this.pages?.holds(x, leaf, leaf + 1);
-    return this.pages?.holds(y, leaf, leaf + 1) === true && holds === true;
+    // A filtered pyramid has places of its own, in memory.
+    if (!this.pages || this.idBase > 0) return true;
+    const holds = this.pages.holds(x, leaf, leaf + 1);
+    return this.pages.holds(y, leaf, leaf + 1) && holds;
   }
 
   leaf(leaf: number): Leaf {
-    const { x, y, country, order } = this.leafColumns;
-    if (this.pages) {
-      this.holdsPlace(leaf);
-      this.pages.holds(country, leaf, leaf + 1);
-    }
+    const { x, y, country } = this.leafColumns;
+    this.holdsPlace(leaf);
+    this.pages?.holds(country, this.row(leaf), this.row(leaf) + 1);
     return {
       domain: this.domain(leaf),
       lon: xToLon(x[leaf]),
       lat: yToLat(y[leaf]),
       updatedAt: this.updatedAt(leaf),
-      country: this.countries[country[order ? order[leaf] : leaf]],
+      country: this.countries[country[this.row(leaf)]],
     };
   }
 
   domain(leaf: number): string {
-    if (!this.holdsName(leaf)) return '';
+    if (!this.holdsName(this.row(leaf))) return '';
     return decodeName(this.leafColumns.names, this.row(leaf));
   }
 
   /** Milliseconds since the epoch. */
   updatedAt(leaf: number): number {
-    this.pages?.holds(this.leafColumns.updatedAt, leaf, leaf + 1);
+    this.pages?.holds(this.leafColumns.updatedAt, this.row(leaf), this.row(leaf) + 1);
     return this.timeBase + this.timeUnit * this.leafColumns.updatedAt[this.row(leaf)];
   }
 
@@ -411,11 +389,16 @@ export class Pyramid {
     return order ? order[leaf] : leaf;
   }
 
+  /** The id of a cluster or single point of a tile. */
+  idOf(leafStart: number, formed: number): number {
+    return this.idBase + leafStart * 32 + formed;
+  }
+
   private cluster(words: Int32Array | Uint32Array, at: number): Cluster {
     const formed = words[at + 2] & 31;
     const leafStart = words[at + 3];
     return {
-      id: leafStart * 32 + formed,
+      id: this.idOf(leafStart, formed),
       x: words[at],
       y: words[at + 1],
       count: words[at + 2] >>> 5,
@@ -425,11 +408,20 @@ export class Pyramid {
   }
 
   /** Leaves of a range, from the offset-th newest on. A selection over coarse buckets of time: O(range), not a sort of it. */
-  private newest(start: number, end: number, limit: number, offset: number, matches?: Matches): number[] {
-    const last = Math.min(matches ? matches.count(start, end) : end - start, offset + limit);
+  private newest(
+    start: number,
+    end: number,
+    limit: number,
+    offset: number,
+    keeps: (leaf: number) => boolean = () => true,
+  ): number[] {
+    const { updatedAt, order } = this.leafColumns;
+    // Rows of a filtered pyramid's leaves lie anywhere; those are in memory since it was made.
+    if (this.pages && !order && !this.pages.holds(updatedAt, start, end)) return [];
+    let count = 0;
+    for (let leaf = start; leaf < end; leaf++) if (keeps(leaf)) count++;
+    const last = Math.min(count, offset + limit);
     if (offset >= last) return [];
-    const { updatedAt } = this.leafColumns;
-    if (this.pages && !this.pages.holds(updatedAt, start, end)) return [];
     let [low, high] = [Infinity, -Infinity];
     for (let leaf = start; leaf < end; leaf++) {
       const time = updatedAt[this.row(leaf)];
@@ -439,7 +431,7 @@ export class Pyramid {
     const scale = high > low ? 65535 / (high - low) : 0;
     const bucket = (leaf: number) => Math.floor((high - updatedAt[this.row(leaf)]) * scale);
     const sizes = new Uint32Array(65536);
-    for (let leaf = start; leaf < end; leaf++) if (!matches || matches.has(leaf)) sizes[bucket(leaf)]++;
+    for (let leaf = start; leaf < end; leaf++) if (keeps(leaf)) sizes[bucket(leaf)]++;
     // Buckets first..final hold the wanted ranks; `before` is the number of leaves newer than them.
     let first = 0;
     let before = 0;
@@ -449,7 +441,7 @@ export class Pyramid {
     const candidates: number[] = [];
     for (let leaf = start; leaf < end; leaf++) {
       const at = bucket(leaf);
-      if (at >= first && at <= final && (!matches || matches.has(leaf))) candidates.push(leaf);
+      if (at >= first && at <= final && keeps(leaf)) candidates.push(leaf);
     }
     candidates.sort((a, b) => updatedAt[this.row(b)] - updatedAt[this.row(a)] || a - b);
     return candidates.slice(offset - before, last - before);
@@ -469,18 +461,48 @@ function checkTile(z: number, x: number, y: number): void {
     throw new RangeError(`tile ${z}/${x}/${y} does not exist: x and y go from 0 to ${2 ** z - 1}`);
 }
 
-/** Half-open rectangles in units, [west, north, east, south): two when the box crosses the antimeridian. */
+/**
+ * Half-open rectangles in units, [west, north, east, south): two when the box crosses the antimeridian. As supercluster reads a
+ * box: latitudes are held to the poles, longitudes wrap; a western edge of 180 is -180, an eastern one stays 180.
+ */
 function boxUnits([west, south, east, north]: Box): [number, number, number, number][] {
   if (!(south <= north)) throw new RangeError(`box has its south ${south} above its north ${north}`);
-  const [top, bottom] = [latToY(Math.min(90, north)), latToY(Math.max(-90, south)) + 1];
+  const [top, bottom] = [latToY(degrees(north, 90)), latToY(degrees(south, 90)) + 1];
   if (east - west >= 360) return [[0, top, SIZE, bottom]];
-  const wrap = (lon: number) => (lon >= -180 && lon <= 180 ? lon : ((((lon + 180) % 360) + 360) % 360) - 180);
-  const [left, right] = [lonToX(wrap(west)), lonToX(wrap(east)) + 1];
-  if (wrap(west) <= wrap(east)) return [[left, top, right, bottom]];
+  const wrap = (lon: number) => (lon >= -180 && lon < 180 ? lon : ((((lon + 180) % 360) + 360) % 360) - 180);
+  const [first, last] = [wrap(west), east === 180 ? 180 : wrap(east)];
+  const [left, right] = [lonToX(first), lonToX(last) + 1];
+  if (first <= last) return [[left, top, right, bottom]];
   return [
     [left, top, SIZE, bottom],
     [0, top, Math.min(right, left), bottom],
   ];
+}
+
+/** The wider of a box's sides, as a part of the world. */
+export function boxShare(box: Box): number {
+  const parts = boxUnits(box);
+  const width = parts.reduce((sum, [west, , east]) => sum + east - west, 0);
+  const [[, top, , bottom]] = parts;
+  return Math.min(1, Math.max(width, bottom - top) / SIZE);
+}
+
+const degrees = (value: number, most: number) => Math.max(-most, Math.min(most, value));
+
+/** The inclusive range of x that may go beyond the world's edges, as ranges within it. */
+function around(west: number, east: number): [west: number, east: number][] {
+  if (east - west >= SIZE) return [[0, SIZE - 1]];
+  if (west < 0)
+    return [
+      [0, east],
+      [west + SIZE, SIZE - 1],
+    ];
+  if (east >= SIZE)
+    return [
+      [west, SIZE - 1],
+      [0, east - SIZE],
+    ];
+  return [[west, east]];
 }
 
 /** First item of a row with x >= wanted. */

@@ -193,6 +193,7 @@ function viewPyramid(bytes: Uint8Array, pages: Pages | undefined): Pyramid {
     newestAt: view.getFloat64(64, true),
     countries: JSON.parse(new TextDecoder().decode(bytes.subarray(at + SECTION_BYTES * SECTIONS, headerEnd(view)))),
     levels,
+    pages,
     leaves: {
       x: words(section(0)[0], size),
       y: words(section(1)[0], size),

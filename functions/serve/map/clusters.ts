@@ -2,15 +2,14 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { LAND_ZOOM } from '#core/map/coast.ts';
+import { keeperOf } from '#core/map/filter.ts';
 import { clusterFeature, yandexCollection } from '#core/map/geojson.ts';
-import type { Matches } from '#core/map/matches.ts';
-import { latToY, SIZE } from '#core/map/mercator.ts';
-import type { Box, Pyramid } from '#core/map/pyramid.ts';
+import { type Box, boxShare, Pyramid } from '#core/map/pyramid.ts';
 import { ApiError } from '#http/errors.ts';
 import { failures as badParameter, error, integerOr, json, router } from '../parameters.ts';
 import { cacheControl } from '../replies.ts';
 import { embedRoutes, themeQuery } from './embed.ts';
-import { mapHeaders, matching, noSnapshot, packed } from './replies.ts';
+import { filterOf, mapHeaders, noSnapshot, packed, shownOf } from './replies.ts';
 import { SnapshotGone } from './snapshots.ts';
 import { type SourceOf, tileParameters, tileRoutes } from './tiles.ts';
 
@@ -29,7 +28,6 @@ const bboxQuery = (example: string) =>
     context.addIssue(`must be four numbers separated by commas, such as ${example}`);
     return z.NEVER;
   });
-const latitudes = (south: number, north: number) => south <= north && south >= -90 && north <= 90;
 const zoomQuery = z
   .string({ error: 'give zoom=4' })
   .transform((text, context) => {
@@ -137,7 +135,9 @@ export const tileRoute = createRoute({
         'image/png': { schema: z.string().openapi({ format: 'binary' }) },
       },
     },
-    204: { description: 'Nothing there.' },
+    204: {
+      description: 'A vector tile without points. GeoJSON and PNG are 200: an empty collection, a clear picture.',
+    },
     304: { description: 'Not changed.' },
     ...failures,
   },
@@ -150,8 +150,13 @@ export const clustersRoute = createRoute({
   request: {
     query: z.object({
       bbox: bboxQuery('-10,35,30,60')
-        .refine(([, south, , north]) => latitudes(south, north), 'must be W,S,E,N with -90 <= S <= N <= 90')
-        .openapi({ type: 'string', example: '-10,35,30,60' }),
+        .refine(([, south, , north]) => south <= north, 'must be W,S,E,N with S <= N')
+        .openapi({
+          type: 'string',
+          example: '-10,35,30,60',
+          description:
+            'W,S,E,N: west > east crosses the antimeridian, longitudes wrap, latitudes are held to the poles.',
+        }),
       zoom: zoomQuery,
       snapshot: snapshotQuery,
       ...filterQuery,
@@ -211,10 +216,7 @@ export const yandexRoute = createRoute({
   request: {
     query: z.object({
       bbox: bboxQuery('35,-10,60,30')
-        .refine(
-          ([south, , north]) => latitudes(south, north),
-          'must be lat,lon,lat,lon with -90 <= first <= third <= 90',
-        )
+        .refine(([south, , north]) => south <= north, 'must be lat,lon,lat,lon with first <= third')
         .openapi({ type: 'string', example: '35,-10,60,30', description: 'What %b stands for: lat,lon,lat,lon.' }),
       zoom: zoomQuery,
       // Letters that cannot end a script or call anything but a function by name.
@@ -248,9 +250,10 @@ export function mapRoutes(sourceOf: SourceOf, clock: () => number): OpenAPIHono 
     const { bbox, zoom, snapshot: wanted, ...filter } = c.req.valid('query');
     const found = await openWanted(c, wanted);
     const { pyramid, snapshot } = found;
+    const shown = await shownOf(pyramid, filter);
     const answer = await pyramid.load(() => {
-      const { level, clusters } = boxClusters(pyramid, bbox, zoom, matching(pyramid, filter));
-      return { zoom: level, features: clusters.map((cluster) => clusterFeature(pyramid, cluster)) };
+      const { level, clusters } = boxClusters(shown, bbox, zoom);
+      return { zoom: level, features: clusters.map((cluster) => clusterFeature(shown, cluster)) };
     });
     const body = JSON.stringify({ type: 'FeatureCollection', snapshot, ...answer });
     return packed(c, body, 'application/geo+json');
@@ -261,19 +264,22 @@ export function mapRoutes(sourceOf: SourceOf, clock: () => number): OpenAPIHono 
     const found = await openWanted(c, wanted);
     try {
       const { pyramid } = found;
-      const { total, leaves } = await pyramid.load(() => {
-        const matches = matching(pyramid, filter);
-        const { leafStart, count } = pyramid.find(cluster);
-        return {
-          total: matches ? matches.count(leafStart, leafStart + count) : count,
-          leaves: pyramid.leaves(cluster, limit, offset, matches),
-        };
-      });
+      const { total, leaves } = Pyramid.isFiltered(cluster)
+        ? await filteredLeaves(pyramid, cluster, { limit, offset, filter })
+        : await pyramid.load(() => {
+            const { leafStart, count } = pyramid.find(cluster);
+            if (filter.hours !== undefined || filter.country !== undefined) pyramid.holdFilterColumns();
+            const keeps = keeperOf(pyramid, filterOf(pyramid, filter));
+            let total = keeps ? 0 : count;
+            if (keeps) for (let leaf = leafStart; leaf < leafStart + count; leaf++) if (keeps(leaf)) total++;
+            return { total, leaves: pyramid.leaves(cluster, limit, offset, keeps) };
+          });
       const items = leaves.map((leaf) => ({ ...leaf, updatedAt: new Date(leaf.updatedAt).toISOString() }));
       return c.json({ total, items }, 200);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
-      throw new ApiError(404, 'no_cluster', `cluster "${cluster}" is not in snapshot ${found.snapshot}`);
+      const how = Pyramid.isFiltered(cluster) ? ' with this filter: give the hours and the country it came with' : '';
+      throw new ApiError(404, 'no_cluster', `cluster "${cluster}" is not in snapshot ${found.snapshot}${how}`);
     }
   });
 
@@ -282,11 +288,9 @@ export function mapRoutes(sourceOf: SourceOf, clock: () => number): OpenAPIHono 
     const found = await openWanted(c, wanted);
     const [south, west, north, east] = bbox;
     const { pyramid } = found;
+    const shown = await shownOf(pyramid, filter);
     const collection = await pyramid.load(() =>
-      yandexCollection(
-        pyramid,
-        boxClusters(pyramid, [west, south, east, north], zoom, matching(pyramid, filter)).clusters,
-      ),
+      yandexCollection(shown, boxClusters(shown, [west, south, east, north], zoom).clusters),
     );
     const body = JSON.stringify(collection);
     if (!callback) return packed(c, body, 'application/json');
@@ -312,17 +316,25 @@ export function mapRoutes(sourceOf: SourceOf, clock: () => number): OpenAPIHono 
   return app;
 }
 
+/** The leaves of a cluster that came with a filter, whose ids hold with that filter only. */
+async function filteredLeaves(
+  pyramid: Pyramid,
+  cluster: number,
+  { limit, offset, filter }: { limit: number; offset: number; filter: { hours?: number; country?: string } },
+) {
+  const shown = await shownOf(pyramid, filter);
+  return pyramid.load(() => ({ total: shown.find(cluster).count, leaves: shown.leaves(cluster, limit, offset) }));
+}
+
 /**
  * The clusters of a box, at the deepest zoom up to the one asked that needs no more than MAX_FEATURES. Starts where the box
  * is a few tiles wide, which are never too many, and goes up: a wide box at a deep zoom never reads the deep levels.
  */
-function boxClusters(pyramid: Pyramid, box: Box, zoom: number, matches: Matches | undefined) {
-  const [west, south, east, north] = box;
-  const width = Math.min(360, west <= east ? east - west : east - west + 360) / 360;
-  const height = (latToY(south) - latToY(north)) / SIZE;
+function boxClusters(pyramid: Pyramid, box: Box, zoom: number) {
+  const share = boxShare(box);
   const wanted = pyramid.levelOf(zoom);
-  const few = Math.floor(2 - Math.log2(Math.max(width, height, 2 ** -pyramid.maxZoom)));
+  const few = Math.floor(2 - Math.log2(Math.max(share, 2 ** -pyramid.maxZoom)));
   let level = Math.max(0, Math.min(wanted, few, pyramid.maxZoom));
   while (level < wanted && pyramid.countClusters(box, level + 1) <= MAX_FEATURES) level++;
-  return { level, clusters: pyramid.clusters(box, level, matches) };
+  return { level, clusters: pyramid.clusters(box, level) };
 }

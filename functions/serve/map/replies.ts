@@ -1,6 +1,8 @@
 // What the map's routes share: headers, compression, the filter of a tile.
+import { setImmediate } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import type { Context, MiddlewareHandler, TypedResponse } from 'hono';
+import { type Filter, filtered, TooManyFilters } from '#core/map/filter.ts';
 import type { Pyramid } from '#core/map/pyramid.ts';
 import { ApiError } from '#http/errors.ts';
 
@@ -11,9 +13,22 @@ export const mapHeaders: MiddlewareHandler = async (c, next) => {
 
 export const noSnapshot = () => new ApiError(404, 'no_snapshot', 'No points were exported yet: send a hit first.');
 
-/** What the filter keeps of this pyramid; undefined: everything. `hours` count back from the snapshot, not from now. */
-export function matching(pyramid: Pyramid, { hours, country }: { hours?: number; country?: string }) {
-  return pyramid.matching({ since: hours && pyramid.newestAt - hours * 3_600_000, country });
+/** The filter of a request: `hours` count back from the snapshot's newest point, not from now. */
+export const filterOf = (pyramid: Pyramid, { hours, country }: { hours?: number; country?: string }): Filter => ({
+  since: hours && pyramid.newestAt - hours * 3_600_000,
+  country,
+});
+
+/** The pyramid of the points that a request's filter keeps. */
+export async function shownOf(pyramid: Pyramid, filter: { hours?: number; country?: string }): Promise<Pyramid> {
+  try {
+    return await filtered(pyramid, filterOf(pyramid, filter), () => setImmediate());
+  } catch (cause) {
+    if (!(cause instanceof TooManyFilters)) throw cause;
+    throw new ApiError(503, 'busy', 'Too many different filters are asked for at once: try again in a few seconds.', {
+      retryAfterSeconds: 3,
+    });
+  }
 }
 
 /** A response whose body no schema types: it fits every route. */

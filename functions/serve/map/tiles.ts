@@ -11,7 +11,7 @@ import { clear, drawLand, drawTile, encodePng, type Picture, type Theme } from '
 import { DEEPEST_ZOOM } from '#core/map/pyramid.ts';
 import { wrongParameter } from '#http/errors.ts';
 import { cacheControl } from '../replies.ts';
-import { mapHeaders, matching, noSnapshot, packed } from './replies.ts';
+import { mapHeaders, noSnapshot, packed, shownOf } from './replies.ts';
 import { SNAPSHOT_NAME, SnapshotGone, type SnapshotSource } from './snapshots.ts';
 
 export type { LatestPoints, SnapshotSource } from './snapshots.ts';
@@ -71,19 +71,20 @@ export function tileRoutes(sourceOf: SourceOf, clock: () => number): Hono {
     const snapshot = wanted === 'latest' ? (await source.latest())?.snapshot : wanted;
     if (!snapshot) throw noSnapshot();
     const filter = { hours: hours === undefined ? undefined : Number(hours), country: country?.toUpperCase() };
-    const shown = format === 'png' ? Object.values(look) : [];
-    const etag = `W/"${[snapshot, zoom, x, file, filter.hours, filter.country, ...shown].join('/')}"`;
+    const drawn = format === 'png' ? Object.values(look) : [];
+    const etag = `W/"${[snapshot, zoom, x, file, filter.hours, filter.country, ...drawn].join('/')}"`;
     const held = c.req.header('If-None-Match')?.split(/,\s*/).includes(etag);
     const pyramid = held ? undefined : await source.open(snapshot);
     if (!held && !pyramid) throw new SnapshotGone(snapshot);
     c.header('ETag', etag);
     c.header('Cache-Control', wanted === 'latest' ? cacheControl.newest : cacheControl.immutable);
     if (!pyramid) return c.body(null, 304);
-    const tile = await pyramid.load(() => pyramid.tile(zoom, x, y, matching(pyramid, filter)));
+    const shown = await shownOf(pyramid, filter);
+    const tile = await pyramid.load(() => shown.tile(zoom, x, y));
     const land = format === 'png' && background === 'map' && zoom <= LAND_ZOOM;
-    if (tile.length === 0 && !land) return c.body(null, 204);
+    if (tile.length === 0 && format === 'mvt') return c.body(null, 204);
     if (format === 'json') {
-      const features = tileFeatures(pyramid, tile, zoom, x, y);
+      const features = tileFeatures(shown, tile, zoom, x, y);
       const body = JSON.stringify({ type: 'FeatureCollection', snapshot, zoom, features });
       return packed(c, body, 'application/geo+json');
     }
@@ -91,7 +92,7 @@ export function tileRoutes(sourceOf: SourceOf, clock: () => number): Hono {
       const under = land ? drawLand(zoom, x, y, Number(size), theme as Theme) : clear(Number(size));
       return picture(c, drawTile(tile, under, theme as Theme));
     }
-    return packed(c, encodeTile(pyramid, tile), 'application/vnd.mapbox-vector-tile');
+    return packed(c, encodeTile(shown, tile), 'application/vnd.mapbox-vector-tile');
   });
 
   return app;

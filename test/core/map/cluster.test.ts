@@ -51,6 +51,13 @@ function leafRange(start: number, count: number): number[] {
   return Array.from({ length: count }, (_, i) => start + i);
 }
 
+/** Is -off / count, modulo `count` worlds, in [0, 1): is the place the floor of the mean? */
+function floorOf(off: bigint, count: bigint): boolean {
+  const worlds = BigInt(SIZE) * count;
+  const left = ((-off % worlds) + worlds) % worlds;
+  return left < count;
+}
+
 test('every point is in exactly one item of every zoom, and means are exact', () => {
   fc.assert(
     fc.property(world, (places) => {
@@ -64,17 +71,24 @@ test('every point is in exactly one item of every zoom, and means are exact', ()
           leafRange(0, rows.length),
         );
         for (const item of items) {
-          const range = leafRange(item.leafStart, item.count).map((leaf) => pyramid.row(leaf));
-          const mean = (unit: (row: Row) => bigint) =>
-            Number(range.reduce((sum, row) => sum + unit(rows[row]), 0n) / BigInt(item.count));
-          assert.equal(
-            item.x,
-            mean((row) => BigInt(lonToX(row.lon))),
+          const own = leafRange(item.leafStart, item.count).map((leaf) => rows[pyramid.row(leaf)]);
+          const count = BigInt(item.count);
+          assert.equal(BigInt(item.y), own.reduce((sum, { lat }) => sum + BigInt(latToY(lat)), 0n) / count);
+          // Each leaf may be taken a world further east or west: the mean is exact but for a whole number of worlds.
+          const sum = own.reduce((sum, { lon }) => sum + BigInt(lonToX(lon)), 0n);
+          const off = BigInt(item.x) * count - sum;
+          assert.ok(
+            own.some((_, worlds) => floorOf(off - BigInt(worlds) * BigInt(SIZE), count)),
+            `${item.x}`,
           );
-          assert.equal(
-            item.y,
-            mean((row) => BigInt(latToY(row.lat))),
-          );
+          // From zoom 4 on leaves are near enough to tell where each is taken.
+          if (zoom < 4) continue;
+          const near = own.map(({ lon }) => {
+            const away = lonToX(lon) - item.x;
+            return away > SIZE / 2 ? away - SIZE : away < -SIZE / 2 ? away + SIZE : away;
+          });
+          const mean = Math.floor(near.reduce((sum, away) => sum + away, 0) / item.count);
+          assert.equal(mean, 0);
         }
       }
     }),
@@ -127,24 +141,156 @@ test('a box holds what lies in it, across the antimeridian, at any zoom', () => 
   const longitude = fc.oneof(edge(-180, 180), fc.double({ min: -720, max: 720, noNaN: true }));
   const zooms = fc.oneof(fc.double({ min: -5, max: 30, noNaN: true }), fc.constantFrom(-1e300, 1e300));
   fc.assert(
-    fc.property(world, longitude, edge(-90, 90), longitude, edge(-90, 90), zooms, (places, west, a, east, b, zoom) => {
-      const pyramid = buildPyramid(pointsOf(times(places)));
-      const [south, north] = [Math.min(a, b), Math.max(a, b)];
-      const box: Box = [west, south, east, north];
-      const level = Math.max(0, Math.min(17, Math.floor(zoom)));
-      const wrap = (lon: number) => (Math.abs(lon) <= 180 ? lon : ((((lon + 180) % 360) + 360) % 360) - 180);
-      const [left, right] = [lonToX(wrap(west)), lonToX(wrap(east))];
-      const inside = (x: number) =>
-        east - west >= 360 || (wrap(west) <= wrap(east) ? x >= left && x <= right : x >= left || x <= right);
-      const want = everything(pyramid, level).filter(
-        ({ x, y }) => inside(x) && y >= latToY(north) && y <= latToY(south),
-      );
-      const ids = (list: { id: number }[]) => list.map(({ id }) => id).sort((p, q) => p - q);
-      assert.deepEqual(ids(pyramid.clusters(box, zoom)), ids(want));
-      assert.equal(pyramid.countClusters(box, zoom), want.length);
-    }),
+    fc.property(
+      world,
+      longitude,
+      edge(-100, 100),
+      longitude,
+      edge(-100, 100),
+      zooms,
+      (places, west, a, east, b, zoom) => {
+        const pyramid = buildPyramid(pointsOf(times(places)));
+        const [south, north] = [Math.min(a, b), Math.max(a, b)];
+        const box: Box = [west, south, east, north];
+        const level = Math.max(0, Math.min(17, Math.floor(zoom)));
+        // As supercluster 9 reads a box.
+        const wrap = (lon: number) => ((((lon + 180) % 360) + 360) % 360) - 180;
+        const inWorld = (lon: number) => (lon >= -180 && lon < 180 ? lon : wrap(lon));
+        const [first, last] = [inWorld(west), east === 180 ? 180 : inWorld(east)];
+        const [left, right] = [lonToX(first), lonToX(last)];
+        const inside = (x: number) =>
+          east - west >= 360 || (first <= last ? x >= left && x <= right : x >= left || x <= right);
+        const want = everything(pyramid, level).filter(
+          ({ x, y }) => inside(x) && y >= latToY(hold(north, 90)) && y <= latToY(hold(south, 90)),
+        );
+        const ids = (list: { id: number }[]) => list.map(({ id }) => id).sort((p, q) => p - q);
+        assert.deepEqual(ids(pyramid.clusters(box, zoom)), ids(want));
+        assert.equal(pyramid.countClusters(box, zoom), want.length);
+      },
+    ),
     { numRuns: 400, seed: 3 },
   );
+});
+
+test('180 to 180 is the whole world, -190 to -170 a strip over the antimeridian, and the poles hold latitudes', () => {
+  const at = (lon: number, lat: number) => ({ lon, lat, domain: `${lon}`, updatedAt: 1, country: '' });
+  const pyramid = buildPyramid(pointsOf([at(-175, 80), at(0, 0), at(175, -80)]));
+  const found = (box: Box) =>
+    pyramid
+      .clusters(box, 9)
+      .map(({ leafStart }) => pyramid.domain(leafStart))
+      .sort();
+  assert.deepEqual(found([180, -91, 180, 91]), ['-175', '0', '175']);
+  assert.deepEqual(found([-190, -90, -170, 90]), ['-175', '175']);
+  assert.deepEqual(found([170, -90, 190, 90]), ['-175', '175']);
+  assert.deepEqual(found([170, -90, -170, 90]), ['-175', '175']);
+  assert.deepEqual(found([350, -10, 370, 10]), ['0']);
+  assert.deepEqual(found([-20, -10, 20, 10]), ['0']);
+  assert.deepEqual(found([-180, 60, -180, 90]), []);
+});
+
+interface Judged {
+  x: bigint;
+  y: bigint;
+  /** Of the sums, beyond x and y times the count. */
+  over: [x: bigint, y: bigint];
+  domains: string[];
+}
+
+/** The rule of cluster.ts, each item compared with each other on a round world, in big integers. */
+function judged(items: Judged[], reach: number, rowBits: number): Judged[] {
+  const size = BigInt(SIZE);
+  const away = (from: bigint, to: bigint) => {
+    const east = (((to - from) % size) + size) % size;
+    return east > size / 2n ? east - size : east;
+  };
+  const isNear = (a: Judged, b: Judged) => Number(away(a.x, b.x)) ** 2 + Number(b.y - a.y) ** 2 <= reach ** 2;
+  const row = ({ y }: Judged) => Number(y) >>> rowBits;
+  const order = items.toSorted((a, b) => row(a) - row(b) || Number(a.x - b.x) || Number(a.y - b.y));
+  const weight = ({ domains }: Judged) => Math.clz32(domains.length);
+  const left = new Set(order);
+  const next: Judged[] = [];
+  for (const centre of order.toSorted((a, b) => weight(a) - weight(b))) {
+    if (!left.has(centre)) continue;
+    const taken = [...left].filter((other) => isNear(centre, other));
+    if (taken.length === 1) continue;
+    for (const item of taken) left.delete(item);
+    const domains = taken.flatMap((item) => item.domains);
+    const count = BigInt(domains.length);
+    const sums = taken.map((item): [bigint, bigint] => {
+      const own = BigInt(item.domains.length);
+      return [(centre.x + away(centre.x, item.x)) * own + item.over[0], item.y * own + item.over[1]];
+    });
+    const [x, y] = [0, 1].map((axis) => sums.reduce((sum, part) => sum + part[axis], 0n));
+    const floor = (sum: bigint) => (sum - (((sum % count) + count) % count)) / count;
+    const mean = floor(x);
+    next.push({
+      x: ((mean % size) + size) % size,
+      y: floor(y),
+      over: [x - mean * count, y - floor(y) * count],
+      domains,
+    });
+  }
+  return [...left, ...next];
+}
+
+test('clusters are those of brute force on a round world, over the antimeridian too', () => {
+  fc.assert(
+    fc.property(
+      fc.array(
+        fc.tuple(
+          fc.double({ min: -12, max: 12, noNaN: true }),
+          fc.integer({ min: 0, max: 12 }),
+          fc.double({ min: -30, max: 30, noNaN: true }),
+        ),
+        { maxLength: 60, size: 'max' },
+      ),
+      fc.constantFrom(40, 64, 256),
+      (places, radius) => {
+        const rows = times(
+          places.map(([lon, zoom, lat]) => {
+            const east = 180 + lon / 2 ** zoom;
+            return { lon: east >= 180 ? east - 360 : east, lat };
+          }),
+        );
+        const pyramid = buildPyramid(pointsOf(rows), { radius });
+        const spots = new Map<string, Judged>();
+        for (const { domain, lon, lat } of rows) {
+          const [x, y] = [lonToX(lon), latToY(lat)];
+          const spot = spots.get(`${x} ${y}`) ?? { x: BigInt(x), y: BigInt(y), over: [0n, 0n], domains: [] };
+          spot.domains.push(domain);
+          spots.set(`${x} ${y}`, spot);
+        }
+        let want = [...spots.values()];
+        const text = (items: { x: number | bigint; y: number | bigint; domains: string[] }[]) =>
+          items.map(({ x, y, domains }) => `${x} ${y} ${domains.toSorted().join()}`).sort();
+        for (let zoom = 16; zoom >= 0; zoom--) {
+          const reach = (radius / 512) * (SIZE / 2 ** zoom);
+          want = judged(want, reach, pyramid.levels[zoom].rowBits);
+          if (zoom <= 2) want = judged(want, reach * 0.95, pyramid.levels[zoom].rowBits);
+          const got = everything(pyramid, zoom).map((item) => ({
+            ...item,
+            domains: pyramid.leaves(item.id, 1000, 0).map(({ domain }) => domain),
+          }));
+          assert.deepEqual(text(got), text(want), `zoom ${zoom}`);
+        }
+      },
+    ),
+    { numRuns: 60, seed: 9 },
+  );
+});
+
+test('the smallest box around a cluster holds its leaves, over the antimeridian too', () => {
+  const at = (lon: number, lat: number) => ({ lon, lat, domain: `${lon}`, updatedAt: 1, country: '' });
+  const pyramid = buildPyramid(pointsOf([at(179, -17), at(-178, -16), at(-179.5, -18), at(20, 50), at(21, 51)]));
+  const boxes = pyramid
+    .clusters([-180, -90, 180, 90], 3)
+    .map((cluster) => pyramid.bounds(cluster).map((degrees) => Math.round(degrees * 100) / 100))
+    .sort((a, b) => a[0] - b[0]);
+  assert.deepEqual(boxes, [
+    [20, 50, 21, 51],
+    [179, -18, -178, -16],
+  ]);
 });
 
 test('at its expansion zoom a cluster is more than one item, and at every zoom before just one', () => {

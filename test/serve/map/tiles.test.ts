@@ -11,6 +11,7 @@ import { answerErrors } from '#http/errors.ts';
 import { mapRoutes } from '#serve/map/clusters.ts';
 import { objectSnapshots, type SnapshotSource } from '#serve/map/snapshots.ts';
 import { skewedPoints } from '../../../bench/worlds/points.ts';
+import { decode } from '../../support/png.ts';
 import { pointsOf, type Row } from '../../support/points-of.ts';
 
 const day = 86_400_000;
@@ -100,9 +101,9 @@ test('whoever has the tile already gets 304 without a read of it; an empty tile 
 test('tiles are gzipped only for those who take gzip', async () => {
   const { get } = served();
   const plain = new Uint8Array(
-    await (await get('/v1/tiles/s2/0/0/0.mvt', { 'Accept-Encoding': 'br, gzip;q=0' })).arrayBuffer(),
+    await (await get('/v1/tiles/s2/3/4/2.json', { 'Accept-Encoding': 'br, gzip;q=0' })).arrayBuffer(),
   );
-  const reply = await get('/v1/tiles/s2/0/0/0.mvt', { 'Accept-Encoding': 'gzip, br' });
+  const reply = await get('/v1/tiles/s2/3/4/2.json', { 'Accept-Encoding': 'gzip, br' });
   assert.equal(reply.headers.get('content-encoding'), 'gzip');
   assert.equal(reply.headers.get('vary'), 'Accept-Encoding');
   const stream = reply.body?.pipeThrough(new DecompressionStream('gzip'));
@@ -111,10 +112,20 @@ test('tiles are gzipped only for those who take gzip', async () => {
 
 test('the same tile as GeoJSON', async () => {
   const { get } = served();
-  const { type, features } = await (await get('/v1/tiles/s2/0/0/0.json')).json();
+  const { type, features } = await (await get('/v1/tiles/s2/5/31/17.json')).json();
   assert.equal(type, 'FeatureCollection');
   const domains = features.map((feature: { properties: { domain?: string } }) => feature.properties.domain);
   assert.ok(domains.includes('east.example'));
+});
+
+test('an empty tile is an empty collection as GeoJSON, filtered or not', async () => {
+  const { get } = served();
+  for (const path of ['/v1/tiles/s2/5/0/0.json', '/v1/tiles/s2/3/7/4.json?country=XX']) {
+    const reply = await get(path);
+    assert.equal(reply.status, 200);
+    const { type, features } = await reply.json();
+    assert.deepEqual([type, features], ['FeatureCollection', []]);
+  }
 });
 
 test('clusters of a box, across the antimeridian too', async () => {
@@ -195,8 +206,14 @@ test('a tile as a picture, and the badge and page for other sites', async () => 
 
   // A corner of the world without points: land and sea all the same, but nothing on clear.
   assert.equal((await get('/v1/tiles/s2/5/0/31.png')).status, 200);
-  assert.equal((await get('/v1/tiles/s2/5/0/31.png?background=none')).status, 204);
-  assert.equal((await get('/v1/tiles/s2/6/0/63.png')).status, 204);
+  // A client that can't show nothing gets a clear picture.
+  for (const path of ['5/0/31.png?background=none', '6/0/63.png', '6/0/63.png?size=256']) {
+    const reply = await get(`/v1/tiles/s2/${path}`);
+    assert.deepEqual([reply.status, reply.headers.get('content-type')], [200, 'image/png']);
+    const picture = decode(new Uint8Array(await reply.arrayBuffer()));
+    assert.equal(picture.width, path.endsWith('256') ? 256 : 512);
+    assert.ok(picture.pixels.every((value) => value === 0));
+  }
 
   const badge = await get('/v1/embed/badge.svg?label=%3Cb%3E%26');
   assert.equal(badge.headers.get('content-type'), 'image/svg+xml');
@@ -230,7 +247,7 @@ test('what is wrong with a request is said before anything is read', async () =>
     ['/v1/clusters?bbox=1,2,3&zoom=1', /bbox is "1,2,3": must be four numbers/],
     ['/v1/clusters?bbox=1,2,3,x&zoom=1', /bbox/],
     ['/v1/clusters?bbox=1,9,3,4&zoom=1', /bbox is "1,9,3,4": must be W,S,E,N/],
-    ['/v1/clusters?bbox=1,2,3,91&zoom=1', /bbox/],
+    ['/v1/clusters/yandex?bbox=9,1,4,3&zoom=1', /bbox is "9,1,4,3": must be lat,lon,lat,lon/],
     ['/v1/clusters?bbox=1,2,3,4', /zoom is missing: give zoom=4$/],
     ['/v1/clusters?bbox=1,2,3,4&zoom=deep', /zoom is "deep": must be a number/],
     ['/v1/clusters?bbox=1,2,3,4&zoom=Infinity', /zoom/],
