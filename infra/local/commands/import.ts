@@ -1,11 +1,11 @@
 // npm run import -- FILE... [--zone ZONE] [--data DIR]: brings pulls and hits of earlier times in, through the same stream as all else.
 import { accessSync, constants, createReadStream, existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { SettingError } from '#settings/read.ts';
 import { openFolder } from '../folder.ts';
 import { clock, openStores } from '../stores/stores.ts';
 import { type Backfilled, backfill } from './backfill.ts';
+import { runCommand } from './command.ts';
 import { formatOf, linesOf, Unreadable } from './rows.ts';
 import { Zone } from './times.ts';
 
@@ -29,33 +29,19 @@ const shownErrors = 20;
 const rules = new Intl.PluralRules('en');
 const plural = (count: number, noun: string) => `${count} ${rules.select(count) === 'one' ? noun : `${noun}s`}`;
 
-try {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      data: { type: 'string', default: '.data' },
-      zone: { type: 'string', default: 'UTC' },
-      help: { type: 'boolean', short: 'h' },
-    },
-  });
-  if (values.help) console.log(help);
-  else if (positionals.length === 0) throw new SettingError(`no file is named\n\n${help}`);
-  else {
-    for (const file of positionals) mayRead(file);
-    const zone = zoneOf(values.zone);
-    const folder = openFolder(values.data);
-    const used = existsSync(join(folder, 'events.db'));
-    const stores = openStores(folder);
-    if (!used) console.error(`${folder} held no data and is a new data folder now: npm start -- --data DIR shows it`);
-    for (const file of positionals) if (!(await importFile(file, stores, zone))) process.exitCode = 1;
-    stores.stream.close();
-    stores.hits.close();
-  }
-} catch (cause) {
-  console.error(explain(cause));
-  process.exitCode = 1;
-}
-process.exit();
+await runCommand(help, { zone: { type: 'string', default: 'UTC' } }, async (values, files) => {
+  if (files.length === 0) throw new SettingError(`no file is named\n\n${help}`);
+  for (const file of files) mayRead(file);
+  const zone = zoneOf(values.zone);
+  const folder = openFolder(values.data);
+  const used = existsSync(join(folder, 'events.db'));
+  const stores = openStores(folder);
+  if (!used) console.error(`${folder} held no data and is a new data folder now: npm start -- --data DIR shows it`);
+  for (const file of files) if (!(await importFile(file, stores, zone))) process.exitCode = 1;
+  stores.stream.close();
+  stores.hits.close();
+  return undefined;
+});
 
 /** Before anything is made. Throws SettingError. */
 function mayRead(file: string) {
@@ -125,10 +111,4 @@ async function importFile(file: string, stores: ReturnType<typeof openStores>, z
     }
     return backfill(all(), formatOf(head.at(-1) ?? ''), { stream, hits, objects, events, clock, zone, progress });
   }
-}
-
-function explain(cause: unknown): unknown {
-  if (cause instanceof SettingError) return cause.message;
-  const { code, message } = cause as NodeJS.ErrnoException;
-  return code === undefined || code.startsWith('ERR_PARSE_ARGS') || code.startsWith('E') ? message : cause;
 }

@@ -4,12 +4,12 @@ import { roles } from '#core/access.ts';
 import { defaultRegistry } from '#core/registry/name.ts';
 import type { CredentialStore } from '#core/stores.ts';
 import { createToken } from '#serve/credentials.ts';
-import { addToken, endToken, rotateToken, TokenRefused, tokenId, tokensOf } from '#serve/registry-tokens.ts';
+import { addToken, endToken, rotateToken, tokenId, tokensOf } from '#serve/registry-tokens.ts';
 import { SettingError } from '#settings/read.ts';
 import { newKeptToken, usedFolder } from '../folder.ts';
-import { parseFlags } from '../settings.ts';
 import { openCredentials } from '../stores/credentials.ts';
 import { clock } from '../stores/stores.ts';
+import { runCommand } from './command.ts';
 
 const help = `usage: npm run token -- --name NAME --role user|team|owner [--user USER] [--days DAYS] [--data DIR]
 
@@ -26,32 +26,15 @@ The token that npm start prints is "${defaultRegistry}"'s, with the id kept: rev
 /** The id of the token in the data folder. */
 const kept = 'kept';
 
-try {
-  const { values, positionals } = parseFlags({
-    options: {
-      ...{ name: { type: 'string' }, role: { type: 'string' }, user: { type: 'string' }, days: { type: 'string' } },
-      ...{ registry: { type: 'string' }, id: { type: 'string' } },
-      data: { type: 'string', default: process.env.WHALEWATCH_DATA || '.data' },
-      help: { type: 'boolean', short: 'h' },
-    },
-    allowPositionals: true,
-  });
-  if (values.help) console.log(help);
-  else {
-    const folder = usedFolder(values.data);
-    const credentials = openCredentials(join(folder, 'credentials.db'), clock);
-    const [action, ...more] = positionals;
-    if (more.length > 0) throw new SettingError(`"${more[0]}" is too much: one action at a time`);
-    console.log(
-      action === undefined
-        ? await apiToken(credentials, values)
-        : await registryToken(credentials, folder, action, values),
-    );
-  }
-} catch (cause) {
-  console.error(cause instanceof SettingError || cause instanceof TokenRefused ? cause.message : cause);
-  process.exit(1);
-}
+const text = { type: 'string' } as const;
+const flags = { name: text, role: text, user: text, days: text, registry: text, id: text };
+
+await runCommand(help, flags, async ({ data, ...values }, [action, ...more]) => {
+  const folder = usedFolder(data);
+  const credentials = openCredentials(join(folder, 'credentials.db'), clock);
+  if (more.length > 0) throw new SettingError(`"${more[0]}" is too much: one action at a time`);
+  return action === undefined ? apiToken(credentials, values) : registryToken(credentials, folder, action, values);
+});
 
 type Values = Partial<Record<'name' | 'role' | 'user' | 'days' | 'registry' | 'id', string>>;
 
