@@ -10,7 +10,20 @@ import { addressRange } from '#core/address.ts';
 import { alsDefaults } from '#core/recommender/als.ts';
 import { candidateNames } from '#core/recommender/model-list.ts';
 import type { Rule } from '#core/rules.ts';
-import { hostName, httpUrl, integer, kind, listOf, number, object, oneOf, proxy, text, trueOrFalse } from './values.ts';
+import {
+  hostName,
+  httpUrl,
+  integer,
+  kind,
+  listOf,
+  noNameTwice,
+  number,
+  object,
+  oneOf,
+  proxy,
+  text,
+  trueOrFalse,
+} from './values.ts';
 
 declare module 'zod' {
   interface GlobalMeta {
@@ -172,16 +185,7 @@ export const shared = {
         'What kind of client an account or a user agent is, asked before the built-in table; patterns ignore case. GET /v1/health lists clients that no rule knows.',
     }),
   rules: listOf(rule, "[{ name: 'pushes', when: 'pushed', repository: '*' }]")
-    .check(({ value, issues }) => {
-      for (const [at, { name }] of value.entries())
-        if (value.findIndex((other) => other.name === name) < at)
-          issues.push({
-            code: 'custom',
-            path: [at, 'name'],
-            input: name,
-            message: 'must not be the name of another rule: alerts that were sent are remembered by it',
-          });
-    })
+    .check(noNameTwice('must not be the name of another rule: alerts that were sent are remembered by it'))
     .default([])
     .meta({ placeholder: 'JSON', description: 'What sends an alert (docs/alerts.md).' }),
   trustedProxies: listOf(proxy(), '["10.0.0.0/8"], [] for none').default([]).meta({
@@ -243,16 +247,7 @@ export const shared = {
     ),
     "[{ name: 'east' }, { name: 'west' }]",
   )
-    .check(({ value, issues }) => {
-      for (const [at, { name }] of value.entries())
-        if (value.findIndex((other) => other.name === name) < at)
-          issues.push({
-            code: 'custom',
-            path: [at, 'name'],
-            input: name,
-            message: 'must not be the name of another registry: the same repository in two registries stays two',
-          });
-    })
+    .check(noNameTwice('must not be the name of another registry: the same repository in two registries stays two'))
     .default([])
     .meta({
       placeholder: 'JSON',

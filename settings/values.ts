@@ -52,3 +52,12 @@ export const object = <Shape extends z.core.$ZodLooseShape>(shape: Shape, exampl
   kind(`an object such as ${example}`, (error) =>
     z.strictObject(shape, { error: (issue) => (issue.code === 'invalid_type' ? error : undefined) }),
   );
+
+/** A check of a list of things with names: `message` is about the second of two with one name. */
+export const noNameTwice =
+  (message: string) =>
+  ({ value, issues }: z.core.ParsePayload<{ name: string }[]>): void => {
+    for (const [at, { name }] of value.entries())
+      if (value.findIndex((other) => other.name === name) < at)
+        issues.push({ code: 'custom', path: [at, 'name'], input: name, message });
+  };
