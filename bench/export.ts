@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { seeded } from '#core/bytes/random.ts';
 import { DaySums } from '#core/hits/day-sums.ts';
-import { DeltaBuilder, dayName, decodeDelta, type Locations } from '#core/hits/delta.ts';
+import { DeltaBuilder, dayName, decodeDelta, type Locations, noCounters } from '#core/hits/delta.ts';
 import { encodeHit, readLines } from '#core/hits/hit.ts';
 import { type Manifest, manifestKey, readManifest } from '#core/hits/manifest.ts';
 import { PointsState } from '#core/hits/points-state.ts';
@@ -221,16 +221,7 @@ async function makeState(folder: string, domains: number, changed: number, alone
       days.set(day, sums);
     }
   }
-  const counters = {
-    hits: domains,
-    duplicates: 0,
-    unlocated: 0,
-    late: 0,
-    future: 0,
-    other: 0,
-    registryEvents: 0,
-    quarantined: 0,
-  };
+  const counters = { ...noCounters(), hits: domains };
   const manifest: Manifest = {
     version: 1,
     generation: 1,

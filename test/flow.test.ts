@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { pullOf } from './support/registry-event.ts';
 import { dataFolder, eventually, type Running, runScript, startLocal, token } from './support/run.ts';
 
 // Notification in, recommendation out: through the front door, on the real thing.
@@ -97,20 +98,6 @@ test('a pull is in the history at once and in the recommendations after the next
   const folder = dataFolder(t);
   const running = await startLocal(folder, ['--train-every', '3600', '--model', 'als-seed']);
   t.after(() => running.kill());
-  const pull = (user: string, repository: string, n: number) => ({
-    id: `${user}-${repository}-${n}`,
-    timestamp: new Date().toISOString(),
-    action: 'pull',
-    target: {
-      mediaType: 'application/vnd.oci.image.manifest.v1+json',
-      digest: `sha256:${'a'.repeat(64)}`,
-      repository,
-      tag: 'latest',
-    },
-    request: { id: 'r', addr: '81.2.69.142:1234', method: 'GET', useragent: 'docker/27.3.1' },
-    actor: { name: user },
-    source: { addr: 'registry:5000', instanceID: 'one' },
-  });
   const tastes = {
     elk: ['elk/logstash', 'elk/elasticsearch', 'elk/kibana'],
     web: ['web/nginx', 'web/node', 'web/redis'],
@@ -119,14 +106,14 @@ test('a pull is in the history at once and in the recommendations after the next
     Array.from({ length: 8 }, (_, person) =>
       images
         .filter((_, image) => (person + image) % 3 !== 0 || person > 5)
-        .map((image) => pull(`${taste}-${person}`, image, 0)),
+        .map((image) => pullOf(`${taste}-${person}`, image)),
     ).flat(),
   );
   assert.equal((await running.post('/v1/registry-events', { events })).status, 202);
   assert.equal(
     (
       await running.post('/v1/registry-events', {
-        events: [pull('ann', 'elk/logstash', 0), pull('ann', 'elk/kibana', 0)],
+        events: [pullOf('ann', 'elk/logstash'), pullOf('ann', 'elk/kibana')],
       })
     ).status,
     202,
@@ -168,7 +155,7 @@ test('a pull is in the history at once and in the recommendations after the next
   const list = () => running.get<List>('/v1/recommendations?user=newcomer');
   assert.ok((await list()).items.every(({ source }) => source === 'trending'));
   const began = performance.now();
-  assert.equal((await running.post('/v1/registry-events', { events: [pull('newcomer', 'web/node', 0)] })).status, 202);
+  assert.equal((await running.post('/v1/registry-events', { events: [pullOf('newcomer', 'web/node')] })).status, 202);
   const changed = await eventually(10, list, ({ items }) => items[0].source === 'als');
   t.diagnostic(`from a pull to the changed list: ${Math.round(performance.now() - began)} ms`);
   assert.deepEqual(changed.items[0].because, [{ repository: 'web/node', share: 1 }]);

@@ -33,6 +33,7 @@ import { restore, resume } from '../../infra/tools/restore.ts';
 import { verify } from '../../infra/tools/verify.ts';
 import { buildPages } from '../../web/build.ts';
 import { byPersonAndRepository, captures, eventsOf, readCapture, readFixture } from '../support/captured.ts';
+import { pullOf } from '../support/registry-event.ts';
 import { readEverything } from './scan.ts';
 import { awsEnvironment, notInstalled, type Server, startMiniStack, startOpenSearch } from './servers.ts';
 
@@ -254,20 +255,8 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
 
   await t.test('the check for accounts passes', check);
 
-  const pull = (repository: string, more: object = {}) => ({
-    id: `${person} ${repository}`,
-    timestamp: new Date().toISOString(),
-    action: 'pull',
-    target: {
-      mediaType: 'application/vnd.oci.image.manifest.v1+json',
-      digest: `sha256:${'b'.repeat(64)}`,
-      ...{ repository, tag: 'latest' },
-    },
-    request: { id: 'r', addr: '203.0.113.200:55555', method: 'GET', useragent: 'docker/27.3.1' },
-    actor: { name: person },
-    source: { addr: 'registry:5000', instanceID: 'one' },
-    ...more,
-  });
+  const asked = { id: 'r', addr: '203.0.113.200:55555', method: 'GET', useragent: 'docker/27.3.1' };
+  const pull = (repository: string, more: object = {}) => pullOf(person, repository, { request: asked, ...more });
   type Advice = { items: { repository: string; source: string }[] };
   const recommended = (user: string) =>
     get<Advice>(`/v1/recommendations?${new URLSearchParams({ user })}`).then(({ items }) =>

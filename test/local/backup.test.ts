@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { restoreBackup, takeBackup } from '#local/stores/backup.ts';
 import { openObjects } from '#local/stores/objects.ts';
 import { openStores } from '#local/stores/stores.ts';
+import { pullOf } from '../support/registry-event.ts';
 import { dataFolder, eventually, type Running, runScript, startLocal } from '../support/run.ts';
 
 const args = ['--export-every', '0.3', '--train-every', '2'];
@@ -149,20 +150,7 @@ function send(server: Running) {
 
 const hit = (n: number): [string, unknown] => ['/v1/hits', { domain: `d${n % 30}.example`, id: `hit-${n}` }];
 
-/** A pull of its own: no two merge. */
-const pull = (n: number): [string, unknown] => [
-  '/v1/registry-events',
-  {
-    events: [
-      {
-        ...{ id: `event-${n}`, timestamp: new Date(Date.UTC(2026, 0, 1) + n * 1000).toISOString(), action: 'pull' },
-        target: {
-          mediaType: 'application/vnd.oci.image.manifest.v1+json',
-          ...{ digest: `sha256:${String(n).padStart(64, '0')}`, repository: `team/image-${n % 50}`, tag: `v${n}` },
-        },
-        request: { addr: '81.2.69.142:4000', method: 'GET', useragent: 'docker/27.3.1' },
-        actor: { name: `user-${n % 7}` },
-      },
-    ],
-  },
-];
+const pull = (n: number): [string, unknown] => {
+  const time = Date.UTC(2026, 0, 1) + n * 1000;
+  return ['/v1/registry-events', { events: [pullOf(`user-${n % 7}`, `team/image-${n % 50}`, { n, time })] }];
+};

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { pullOf } from '../support/registry-event.ts';
 import { dataFolder, eventually, type Running, startLocal } from '../support/run.ts';
 
 // kill -9 at any moment, under traffic: nothing that was answered 2xx is lost or counted twice. Senders do what real ones
@@ -79,26 +80,6 @@ test(`${kills} times kill -9 under traffic: every hit and pull counts exactly on
   await eventually(20, counts, ({ total }) => total.raw === sent.pulls && total.pulls === sent.pulls);
 });
 
-/** One docker-like pull of its own: a different repository each time, so that no two merge. */
-function pullEvent(n: number) {
-  return {
-    id: `event-${n}`,
-    timestamp: new Date(Date.UTC(2026, 0, 1) + n * 1000).toISOString(),
-    action: 'pull',
-    target: {
-      mediaType: 'application/vnd.oci.image.manifest.v1+json',
-      digest: `sha256:${String(n).padStart(64, '0')}`,
-      repository: `team/image-${n % 50}`,
-      tag: `v${n}`,
-    },
-    request: {
-      id: `request-${n}`,
-      addr: '81.2.69.142:4000',
-      host: 'registry.example',
-      method: 'GET',
-      useragent: 'docker/27.3.1',
-    },
-    actor: { name: `user-${n % 7}` },
-    source: { addr: 'registry:5000', instanceID: 'one' },
-  };
-}
+/** Each of another repository's tag, and a second after the one before: no two merge. */
+const pullEvent = (n: number) =>
+  pullOf(`user-${n % 7}`, `team/image-${n % 50}`, { n, time: Date.UTC(2026, 0, 1) + n * 1000 });

@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { pullOf } from '../support/registry-event.ts';
 import { dataFolder, eventually, runScript, startLocal } from '../support/run.ts';
 import { resourcesOf, synthesise } from '../support/synthesise.ts';
 
@@ -12,27 +13,17 @@ const read = (name: string) => readFileSync(join(root, name), 'utf8');
 const rules = read('examples/team/prometheus-rules.yml');
 const names = [...rules.matchAll(/^ +- alert: (\w+)$/gm)].map(([, name]) => name);
 
-const event = (id: string, user: string) => ({
-  id,
-  timestamp: new Date().toISOString(),
-  action: 'pull',
-  target: {
-    mediaType: 'application/vnd.oci.image.manifest.v1+json',
-    digest: `sha256:${'1'.repeat(64)}`,
-    repository: 'team/app',
-    tag: 'v1',
-  },
-  request: { id, method: 'GET', useragent: 'docker/27', addr: '192.0.2.77:5000' },
-  actor: { name: user },
-});
-
 test('metrics hold what rules and dashboard ask for, logs are JSON without names, probes tell dead from not ready', async (t) => {
   const folder = dataFolder(t);
   const running = await startLocal(folder, ['--log', 'json', '--open-metrics', '--export-every', '0.2']);
   t.after(() => running.kill());
   await running.post(
     '/v1/registry-events',
-    { events: [event('1', 'ann-secret')] },
+    {
+      events: [
+        pullOf('ann-secret', 'team/app', { request: { id: '1', useragent: 'docker/27', addr: '192.0.2.77:5000' } }),
+      ],
+    },
     { 'X-Request-Id': 'from-the-proxy' },
   );
   await running.post('/v1/registry-events', 'no JSON');

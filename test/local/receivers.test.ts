@@ -13,6 +13,7 @@ import { reportWhenDue } from '#local/stages/report.ts';
 import { openAlerts } from '#local/stores/alerts.ts';
 import { openObjects } from '#local/stores/objects.ts';
 import { openSearch } from '#local/stores/search.ts';
+import { pullOf } from '../support/registry-event.ts';
 import { dataFolder, eventually, startLocal } from '../support/run.ts';
 
 const hour = 3_600_000;
@@ -270,15 +271,7 @@ test('a server sends what its rules say to Slack and by mail', async (t) => {
     WHALEWATCH_MAIL_SERVER: mail.url(),
   });
   t.after(() => running.kill());
-  const event = (id: string, user: string) => ({
-    ...{ id, timestamp: new Date().toISOString(), action: 'pull', actor: { name: user } },
-    target: {
-      ...{ mediaType: 'application/vnd.oci.image.manifest.v1+json', repository: 'team/app', tag: 'v1' },
-      digest: `sha256:${'1'.repeat(64)}`,
-    },
-    request: { id, method: 'GET', useragent: 'docker/27' },
-  });
-  await running.post('/v1/registry-events', { events: [event('1', 'ann'), event('2', 'bob')] });
+  await running.post('/v1/registry-events', { events: [pullOf('ann', 'team/app'), pullOf('bob', 'team/app')] });
   await eventually(
     30,
     async () => [chat.posted.length, mail.mails.length],

@@ -1,20 +1,18 @@
 // Registries with names and tokens of their own, on a running server.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { pullOf } from '../support/registry-event.ts';
 import { dataFolder, eventually, type Running, runScript, startLocal, token } from '../support/run.ts';
 
 const registries = [{ name: 'east', hosts: ['east.example:5000'] }, { name: 'west' }];
 const at = Date.UTC(2026, 10, 20);
 
 /** A pull that both registries could report with the same id. */
-const event = (n: number, user: string, repository: string, host = 'east.example:5000') => ({
-  ...{ id: `event-${n}`, timestamp: new Date(at + n * 60_000).toISOString(), action: 'pull' },
-  target: {
-    ...{ mediaType: 'application/vnd.oci.image.manifest.v1+json', repository, tag: `v${n}` },
-    digest: `sha256:${String(n).padStart(64, '0')}`,
-  },
-  ...{ request: { addr: '81.2.69.142:1', host, method: 'GET', useragent: 'docker/27' }, actor: { name: user } },
-});
+const event = (n: number, user: string, repository: string, host = 'east.example:5000') =>
+  pullOf(user, repository, {
+    ...{ n, time: at + n * 60_000, source: undefined },
+    request: { addr: '81.2.69.142:1', host, method: 'GET', useragent: 'docker/27' },
+  });
 
 test('two registries stay two, each speaks for itself, and tokens change without a gap', {
   timeout: 300_000,

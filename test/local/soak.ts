@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { parseArgs } from 'node:util';
 import { seeded } from '#core/bytes/random.ts';
+import { pullOf } from '../support/registry-event.ts';
 import { dataFolder, eventually, type Running, startLocal } from '../support/run.ts';
 
 export interface Soak {
@@ -207,26 +208,9 @@ export async function soak(
 
   function event(n: number) {
     const r = seeded(seed * 1_000_003 + n);
-    return {
-      id: `soak-${seed}-${n}`,
-      timestamp: new Date(Date.UTC(2026, 9, 1) + n * 60_000).toISOString(),
-      action: 'pull',
-      target: {
-        mediaType: 'application/vnd.oci.image.manifest.v1+json',
-        digest: `sha256:${String(n).padStart(64, '0')}`,
-        repository: `soak/image-${Math.floor(r() * repositories)}`,
-        tag: `v${n}`,
-      },
-      request: {
-        id: `r${n}`,
-        addr: '81.2.69.142:4000',
-        host: 'registry.example',
-        method: 'GET',
-        useragent: 'docker/27.3.1',
-      },
-      actor: { name: `person-${Math.floor(r() * people)}` },
-      source: { addr: 'registry:5000', instanceID: 'one' },
-    };
+    const repository = `soak/image-${Math.floor(r() * repositories)}`;
+    const user = `person-${Math.floor(r() * people)}`;
+    return pullOf(user, repository, { id: `soak-${seed}-${n}`, n, time: Date.UTC(2026, 9, 1) + n * 60_000 });
   }
 }
 

@@ -1,10 +1,16 @@
 let made = 0;
 
-/** An event of a pull, as a Distribution registry reports it; each has an id of its own. */
-export function pullOf(user: string, repository: string, time = Date.now()) {
-  const n = made++;
+/**
+ * An event of a pull of its own, as a Distribution registry reports it: no two merge, but with the same `n` they are one
+ * event. `more` replaces fields.
+ */
+export function pullOf(
+  user: string,
+  repository: string,
+  { n = made++, time = Date.now(), ...more }: { n?: number; time?: number; [field: string]: unknown } = {},
+) {
   return {
-    id: `event-${process.pid}-${n}`,
+    id: `event-${n}`,
     timestamp: new Date(time).toISOString(),
     action: 'pull',
     target: {
@@ -22,5 +28,6 @@ export function pullOf(user: string, repository: string, time = Date.now()) {
     },
     actor: { name: user },
     source: { addr: 'registry:5000', instanceID: 'one' },
+    ...more,
   };
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, test } from 'node:test';
+import { pullOf } from '../support/registry-event.ts';
 import { dataFolder, startLocal } from '../support/run.ts';
 import { openBrowser } from './browser.ts';
 
@@ -36,21 +37,7 @@ test('hits show on the open map without a reload, and pulls on the open page of 
   const person = await context.newPage();
   await person.goto(`${running.origin}/people?user=anna`);
   await person.getByText('Nothing is known of this name.').waitFor();
-  const event = {
-    id: 'pull-1',
-    timestamp: new Date().toISOString(),
-    action: 'pull',
-    target: {
-      mediaType: 'application/vnd.oci.image.manifest.v1+json',
-      digest: `sha256:${'a'.repeat(64)}`,
-      repository: 'team/app',
-      tag: '1.0',
-    },
-    request: { id: 'r', addr: '10.0.0.1:1', host: 'registry', method: 'GET', useragent: 'docker/28.0' },
-    actor: { name: 'anna' },
-    source: { addr: 'registry', instanceID: 'i' },
-  };
-  assert.equal((await running.post('/v1/registry-events', { events: [event] })).status, 202);
+  assert.equal((await running.post('/v1/registry-events', { events: [pullOf('anna', 'team/app')] })).status, 202);
   await person.getByRole('link', { name: 'team/app' }).waitFor();
 });
 
