@@ -7,7 +7,10 @@ import { isIndex } from './media-types.ts';
 /** No use of an image by themselves: they look at everything, or only whether there is something new. */
 const bystanders: ReadonlySet<PullClass> = new Set(['scanner', 'mirror', 'signature', 'version-check']);
 
-/** A pull stamped this long after a delete shows that the push after it was not reported; sooner, that clocks differ. */
+/**
+ * Replicas of a registry stamp with clocks of their own: what is closer than this is not taken for later. A pull stamped
+ * longer than this after a delete shows that a push between them was not reported.
+ */
 export const clockSlackMs = 60_000;
 
 /** Referrers Tag Schema (OCI distribution-spec 1.1) and cosign's tags. */

@@ -1,5 +1,6 @@
 // What a user should know of the images they still pull: derived from pulls, pushes and deletes alone, each with its evidence.
 import type { PullClass } from '../event.ts';
+import { clockSlackMs } from './image-graph.ts';
 import { imageText } from './name.ts';
 
 const dayMs = 86_400_000;
@@ -9,8 +10,6 @@ export const stillPullsDays = 30;
 export const outdatedReachDays = 90;
 /** Whose pulls are use of an image, and so compared with each other. */
 export const usingClasses: PullClass[] = ['human', 'ci', 'cluster'];
-/** Replicas of a registry stamp with clocks of their own: what is closer than this is not taken for later. */
-const clockSlackMs = 60_000;
 /** Fewer others than this are no majority. */
 const fewestMoved = 2;
 
