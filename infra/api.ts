@@ -44,7 +44,7 @@ export class Api extends Construct {
   /** `https://…`, without a slash at the end. */
   readonly url: string;
   readonly host: string;
-  /** Of `apiDomain`, which is to be an alias of it. */
+  /** The name that `apiDomain` must be an alias of. */
   readonly domain?: DomainName;
 
   constructor(scope: Construct, id: string, { settings, collect, registry, serve, tiles }: ApiProps) {

@@ -1,8 +1,8 @@
-// Findings of cdk-nag that stand, each with its reason.
+// Findings of cdk-nag that are accepted, each with its reason.
 import { Stack, Validations } from 'aws-cdk-lib';
 import type { IConstruct } from 'constructs';
 
-/** `reasons`: rule -> why the finding stands for this construct and what is in it. */
+/** `reasons`: rule -> why the finding is accepted for this construct and what is in it. */
 export function explain(construct: IConstruct, reasons: Record<string, string>): void {
   for (const [rule, reason] of Object.entries(reasons))
     Validations.of(construct).acknowledge({ id: `AwsSolutions::AwsSolutions-${rule}`, reason });

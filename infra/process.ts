@@ -46,9 +46,9 @@ export interface ProcessProps {
 }
 
 export class Process extends Construct {
-  /** Of the stream of hits. */
+  /** Processes the stream of hits. */
   readonly handler: StageFunction<Variables>;
-  /** Of the registries' stream. */
+  /** Processes the registries' stream. */
   readonly registry: StageFunction<Variables>;
   readonly export: StageFunction<ExportVariables>;
   readonly failures: Bucket;

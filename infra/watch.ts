@@ -96,7 +96,7 @@ export class Watch extends Construct {
       // Ids of metrics are one graph's, and all functions share one.
       both(`${name}Fails`, 'SUM', [...of.map(errors), own(`${name}5xx`)]);
     const exportMissing = Duration.seconds(Math.max(300, 5 * settings.exportEvery));
-    /** Of the mapping itself, which alone knows: what the failure bucket took is not among what was dropped. */
+    /** A metric of the mapping, which alone knows it: what the failure bucket took is not among what was dropped. */
     const ofMappings = (metricName: string) =>
       process.mappings.map(
         (mapping) =>
@@ -115,7 +115,7 @@ export class Watch extends Construct {
     ]);
     const waiting = (queue: Queue) =>
       queue.metricApproximateNumberOfMessagesVisible({ period: five, statistic: Stats.MAXIMUM });
-    // Of all functions of the account: they share its concurrency.
+    // For all functions of the account: they share its concurrency.
     const throttled = new Metric({
       namespace: 'AWS/Lambda',
       metricName: 'Throttles',
@@ -209,7 +209,7 @@ export class Watch extends Construct {
     return alarm;
   }
 
-  /** Of the search domain; the thresholds are AWS's own advice, but for its disk: writes stop at about a fifth. */
+  /** Alarms of the search domain; the thresholds are AWS's own advice, but for the disk: writes stop at about a fifth. */
   #search(domain: Domain, { search }: ResolvedSettings): void {
     const { instanceType = '', gigabytes = 10 } = search as { instanceType?: string; gigabytes?: number };
     const most = (metricName: string, period = five) => domain.metric(metricName, { period, statistic: Stats.MAXIMUM });

@@ -33,7 +33,7 @@ export class Whalewatch extends Construct {
     super(scope, id);
     const settings = resolve(props);
 
-    // Fargate alone needs one.
+    // Only Fargate needs a network.
     const onFargate = settings.trainer === 'fargate' || settings.collector === 'fargate';
     const network = onFargate ? new Network(this, 'Network') : undefined;
     const stores = new Stores(this, 'Stores', settings);

@@ -186,7 +186,7 @@ export function fromText(of: z.core.$ZodType, text: string): unknown {
   return text;
 }
 
-/** Of `name=value,…`; the text itself where it is not that. */
+/** Reads `name=value,…`; returns the text itself where it is not that. */
 function fields({ shape }: z.ZodObject, text: string): unknown {
   const pairs = text.split(',').map((part) => /^\s*(\w+)\s*=\s*(\S+)\s*$/.exec(part));
   if (!pairs.every((pair) => pair !== null)) return text;

@@ -702,9 +702,9 @@ const fargateMemory: Record<number, number[]> = {
   16384: steps(32_768, 122_880, 8192),
 };
 
-/** As an owner writes them: `{}` deploys. docs/settings.md describes each. */
+/** Settings as an owner writes them: `{}` deploys. docs/settings.md describes each. */
 export type Settings = z.input<typeof schema>;
-/** With their defaults. */
+/** Settings with their defaults. */
 export type ResolvedSettings = z.output<typeof schema>;
-/** Of a task on Fargate. */
+/** Size of a task on Fargate. */
 export type TaskSize = Pick<ResolvedSettings['trainTask'], 'cpu' | 'memory'>;

@@ -119,7 +119,7 @@ test('a pull is in the history at once and in the recommendations after the next
     202,
   );
   await eventually(
-    3,
+    20,
     () => running.get<{ items: unknown[] }>('/v1/history?user=ann'),
     ({ items }) => items.length === 2,
   );

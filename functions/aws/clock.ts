@@ -1,4 +1,4 @@
-// Time and chance, as a function has them: apart from the clients, so that who needs only these loads no SDK.
+// Time and chance of a function: in a file without clients, so that what needs only these loads no SDK.
 import { randomUUID } from 'node:crypto';
 
 export const clock = () => Date.now();

@@ -84,7 +84,7 @@ const versionKey = (user: string, repository: string): Key => ({ pk: `user ${use
 const quarantineKey = (id: string): Key => ({ pk: `quarantine ${id}`, sk: '-' });
 const forgottenList = 'forgotten';
 const digestOf = (user: string) => createHash('sha256').update(user).digest('base64url');
-/** Of 256 bits. */
+/** A key of 256 bits. */
 const digestLetters = 43;
 const placeOf = ({ time, id }: { time: number; id: string }) => `${sortable(time)} ${id}`;
 
@@ -145,7 +145,7 @@ export function openEvents({ client, table, keyTable, keepEventsDays, clock }: E
   return {
     async put(events) {
       await list(events);
-      // Of one key twice in a put the first stays: only that one is written.
+      // Where a put holds a key twice, only the first is written.
       const first = new Map<string, StoredEvent>();
       const keyOf = (event: StoredEvent) => JSON.stringify([placeOf(event), pair(event.user, event.repository)]);
       for (const event of events) if (!first.has(keyOf(event))) first.set(keyOf(event), event);

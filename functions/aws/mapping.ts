@@ -39,7 +39,7 @@ export const documentsIndex = {
       client: keyword,
       /** Not part of a pull or push that counts. */
       apart: { type: 'boolean' },
-      /** A pull whose source can't tell acts apart. */
+      /** A pull whose source can't distinguish two acts. */
       uncertain: { type: 'boolean' },
       /** Of a manifest: how much of it was reported, what it is, what it references, and bytes of its layers. */
       told: { type: 'byte' },

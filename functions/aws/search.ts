@@ -102,7 +102,7 @@ const weight = (now: number, halfLife: number) => ({
 const countsOf = {
   pulls: { filter: isPull },
   raw: { filter: isRaw },
-  // A document that an older version wrote says of nothing that it is apart.
+  // A document that an older version wrote has no `apart`.
   pushes: { filter: { bool: { filter: [isPush], must_not: [term('apart', true)] } } },
   rawPushes: { filter: isPush },
 };
@@ -329,7 +329,7 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
     return found.sort(byText);
   }
 
-  /** Stores what a user's events tell of images, without the user. */
+  /** Stores what a user's events say about images, without the user. */
   async function keepFacts(user: string): Promise<void> {
     const lines: { action: object; doc: object }[] = [];
     for await (const { key, last } of composite(
@@ -637,7 +637,7 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
 }
 
 const digest = (text: string) => createHash('sha256').update(text).digest('base64url');
-/** What a user was shown lies beside their saved recommendations, told apart by this. */
+/** Marks what a user was shown, which lies beside their saved recommendations. */
 const shownMark = 'shown ';
 const shownId = (user: string) => `shown-${digest(user)}`;
 const shownOf = ({ user, model, items }: SavedRecommendations): ShownList => ({

@@ -19,7 +19,7 @@ export interface CollectOptions {
   stream: StreamWriter;
   /** Hits: a stream of their own, so that a flood of them neither fills nor delays the registries'. */
   hits: StreamWriter;
-  /** The token of the default registry, read anew for each request so that a rotated one counts at once. */
+  /** The token of the default registry, read for each request so that a rotated one counts at once. */
   token: () => Promise<string>;
   /** The tokens that registries were given since, and registries with names. */
   senders?: Omit<SenderOptions, 'token' | 'clock'>;

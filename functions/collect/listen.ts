@@ -1,4 +1,4 @@
-// collect as a server of its own: for whoever takes thousands of requests a second.
+// collect as a server of its own, for thousands of requests a second.
 import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';

@@ -25,7 +25,7 @@ export function mapFor(role: Role, publicMap: PublicMap): PublicMap {
 /** Values of an identity's claims by name. Only those that the rules name are kept. */
 export type Claims = Record<string, string[]>;
 
-/** From claims to a role and a user name of the registry. */
+/** How claims become a role and a user name of the registry. */
 export interface RoleRules {
   /** The claim that holds the user name. */
   userClaim: string;
@@ -95,7 +95,7 @@ export interface ProxySettings {
   groupsHeader?: string;
 }
 
-/** Of a server that only its own user reaches: everybody else sees nothing. */
+/** The access of a server that only its own user reaches: everybody else sees nothing. */
 export const closedAccess: AccessSettings = {
   rules: { userClaim: 'preferred_username', roles: {} },
   everyone: 'public',

@@ -15,7 +15,7 @@ const hint = /[\d:]|[^\0-\x7f]|%[0-9a-f]{2}|[\\&][ux#]/i;
 const part = String.raw`(?:0x[0-9a-f]{1,8}|\d{1,11})`;
 // Neither pattern can fail after it has taken anything but a few characters, so each reads a text once.
 const fourNumbers = new RegExp(String.raw`${part}(?:\.${part}){3}(?:\.${part})*`, 'gi');
-/** As host names have it: ec2-203-0-113-25. */
+/** An address in a host name: ec2-203-0-113-25. */
 const dashed = /\d{1,3}(?:-\d{1,3}){3,}/g;
 /** Hexadecimal characters and colons, and an IPv4 address among them. */
 const run = new RegExp(`(?:${fourNumbers.source}|[0-9a-f:])+`, 'gi');

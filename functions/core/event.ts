@@ -53,14 +53,14 @@ export interface RegistryEvent {
   /** `manifest` counts; `blob` is a layer or config; `other` is a delete, which has no media type. */
   kind: 'manifest' | 'blob' | 'other';
   method: string;
-  /** As the registry calls it; from collect on, of a named registry, its key (registry/name.ts). */
+  /** The registry's name for it; from collect on, the key of a repository in a named registry (registry/name.ts). */
   repository: string;
   tag?: string;
   digest?: string;
   mediaType?: string;
   /** Digests the manifest names, when the registry includes references. */
   references?: string[];
-  /** Media types of those references: they tell a signature or chart from an image. */
+  /** Media types of those references: they distinguish a signature or chart from an image. */
   referenceTypes?: string[];
   /** Digest of the manifest that this one signs or describes, when the registry says so. */
   subject?: string;
@@ -85,14 +85,14 @@ export const taughtClasses: PullClass[] = ['human', 'cluster'];
 
 /** A registry event as stored: keyed per-day digests replace the IP address. */
 export interface StoredEvent extends Omit<RegistryEvent, 'address'> {
-  /** Of the address: one, or two near midnight UTC; equal in one means the same address. Empty: unknown. */
+  /** Digests of the address: one, or two near midnight UTC. Events that share one have the same address. Empty: unknown. */
   addressDigests: string[];
   /** Two-letter country code, '' when unknown. */
   country: string;
   /** Client name from the user agent: `docker`, `skopeo`, … */
   client: string;
   class: PullClass;
-  /** `shard:sequenceNumber:line` of the delivery that stored it first: tells a redelivery from a retry. */
+  /** `shard:sequenceNumber:line` of the delivery that stored it first: distinguishes a redelivery from a retry. */
   origin: string;
 }
 

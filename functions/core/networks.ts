@@ -12,7 +12,7 @@ export interface Network {
   name: string;
 }
 
-/** By range in CIDR notation or by address. */
+/** Networks by their range in CIDR notation, or by an address. */
 export type Networks = Readonly<Record<string, Network>>;
 
 /**

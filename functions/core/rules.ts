@@ -83,7 +83,7 @@ export function moreAlert(when: Rule['when'], time: number): Content {
   return { time, when, text: 'There are more alerts of this rule in this hour; they are left out', data: {} };
 }
 
-/** One a day, whoever sends it. */
+/** The alert that hits were counted as `other`: one a day, whichever process sends it. */
 export const otherAlert = (day: string, time: number): Alert => ({
   id: `limit-other-${day}`,
   time,

@@ -238,7 +238,7 @@ export interface Pair {
   user: string;
   repository: string;
   pulls: number;
-  /** On how many UTC days: what training learns from, as repeats within a day say nothing. Missing in files that give pulls alone. */
+  /** UTC days with a pull: what training learns from, as repeats within a day say nothing. Missing in files that give pulls alone. */
   days?: number;
   firstPull: number;
   lastPull: number;
@@ -286,7 +286,7 @@ export interface PulledDays {
   days: number;
 }
 
-/** Of a user's repositories so many are looked at. */
+/** So many of a user's repositories are looked at, at most. */
 export const mostRepositories = 100;
 
 /** Who pulled which images, and what became of the images. */
@@ -431,7 +431,7 @@ export interface Credential {
   /** The registry's user name it speaks for. */
   user?: string;
   role?: Role;
-  /** Of a session: its role is recomputed for each request, so that changed rules apply at once. */
+  /** The claims of a session: its role is recomputed for each request, so that changed rules apply at once. */
   claims?: Claims;
   createdAt: number;
   expiresAt?: number;

@@ -12,5 +12,5 @@ export const sameToken = (given: string, token: string): boolean =>
 /** What is kept of a secret: 256 random bits can't be guessed from it. */
 export const digestOf = (secret: string): string => digest(secret).toString('base64url');
 
-/** 256 random bits; `prefix` tells people and secret scanners what they found. */
+/** 256 random bits; by `prefix` people and secret scanners recognise it. */
 export const newSecret = (prefix = ''): string => prefix + randomBytes(32).toString('base64url');

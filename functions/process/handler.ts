@@ -5,7 +5,7 @@ import { type ProcessOptions, processBatch } from './process.ts';
 export const registryShards = 'registry-';
 
 export interface HandlerOptions extends ProcessOptions {
-  /** Of the shards' names: streams number their shards alike, and each shard has a chain of commits of its own. */
+  /** What the shards' names begin with: streams number their shards alike, and each shard has a chain of commits of its own. */
   shardPrefix?: string;
 }
 

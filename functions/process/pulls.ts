@@ -72,7 +72,7 @@ async function store(
 }
 
 /**
- * Digests that tell addresses of one day apart, keyed by that day's secret. Within the rule's reach after midnight an
+ * Digests that distinguish addresses of one day, keyed by that day's secret. Within the rule's reach after midnight an
  * event carries yesterday's too, so that a pull that began before midnight still finds its events.
  */
 function addressDigests(events: EventStore) {

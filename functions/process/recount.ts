@@ -36,13 +36,13 @@ export interface Recounted {
   changed: number;
 }
 
-/** As stored. It names nobody: whoever is forgotten meanwhile must not stay here. */
+/** The progress as it is stored. It names nobody: a user who is forgotten meanwhile must not stay here. */
 interface Position extends Recounted {
   /** Digest of the cursor of the page of pairs that is under way. */
   page?: string;
   /** Digests of those of the page that are done. */
   done: string[];
-  /** Time of the last event of the next pair that is done. */
+  /** How far the next pair is done: the time of its last event that was recounted. */
   after?: number;
 }
 

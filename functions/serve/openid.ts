@@ -7,7 +7,7 @@ export interface OpenIdOptions {
   /** Where `/.well-known/openid-configuration` is found. */
   issuer: string;
   clientId: string;
-  /** undefined: a public client, for which PKCE alone stands. */
+  /** undefined: a public client, which PKCE alone secures. */
   clientSecret?: () => Promise<string>;
   scopes: string[];
   rules: RoleRules;
@@ -68,7 +68,7 @@ export function openOpenId({ issuer, clientId, clientSecret, scopes, rules }: Op
   };
 }
 
-/** By the header, the default of OpenID Connect, unless the issuer takes it in the body only. */
+/** Sends the client secret in the header, the default of OpenID Connect, unless the issuer takes it in the body only. */
 const secretAuth =
   (secret: string): openid.ClientAuth =>
   (server, ...rest) => {

@@ -109,7 +109,7 @@ const atMost = (characters: number) => ({
 
 /** A name that is required; `hint` is how to give it. */
 export const name = (hint: string) => z.string({ error: hint }).min(1, { error: hint }).max(1024, atMost(1024));
-/** In NFC, as names are stored: a letter with an accent has two spellings in Unicode. */
+/** A name in NFC, as names are stored: a letter with an accent has two spellings in Unicode. */
 export const userName = name('give user=NAME, the name as the registry reports it').normalize('NFC');
 
 /** Part of a name. */

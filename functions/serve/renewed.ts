@@ -1,4 +1,4 @@
-// What is read now and then for all requests, so that in use none of them waits for a reading.
+// A value that is read now and then for all requests, so that none of them waits while the value is in use (stale-while-revalidate).
 
 export interface RenewedOptions {
   clock: () => number;

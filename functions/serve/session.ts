@@ -35,7 +35,7 @@ export interface OpenId {
 }
 
 export interface SessionOptions {
-  /** undefined: nobody signs in here. */
+  /** Sign-in by OpenID Connect; undefined where nobody signs in. */
   openId?: OpenId;
   /** `https://NAME[/BASE]`, without a slash at the end: what browsers call this server. */
   publicUrl: string;

@@ -33,7 +33,7 @@ export function bestBlend(settings: PartSetting[], worlds: Judge[], seed: number
   return { kind: 'blend', parts: parts.filter(({ share }) => share > 0) };
 }
 
-/** Scores of the users of a world by one part alone, in units of their spread; kept, as each blend adds up the same. */
+/** Scores of the users of a world by one part alone, in units of their spread; kept, as every blend adds up the same ones. */
 function scoresOfPart(setting: PartSetting, training: Training, seed: number): (user: number) => Float32Array {
   const alone: BlendSetting = { kind: 'blend', parts: [{ share: 1, setting }] };
   const recommend = byServing(servedModel(fitSetting(alone, training, seed)), training.byUser);

@@ -37,7 +37,7 @@ export interface Lessons {
 }
 
 export interface CompeteOptions {
-  /** Of the ALS that is always trained. */
+  /** Settings of the ALS that is always trained. */
   als: Setting;
   /** Name of the candidate that serves whatever comes out. */
   pinned?: string;
@@ -77,7 +77,7 @@ export interface Outcome {
   heldOut: number;
 }
 
-/** Fewer held-out pulls, or users who have some, tell nothing. */
+/** With fewer held-out pulls, or fewer users who have some, a score means nothing. */
 const enough = { pulls: 100, users: 20 };
 /** Within this share of the best NDCG@10, who is better by time wins. */
 const alike = 0.005;
@@ -91,7 +91,7 @@ const heldOutShare = 1 / mostTenths;
 const enoughToTune = 8000;
 /** Scores of each part that are kept to choose the shares of a blend by, at most. */
 const tuningScores = 1.2e7;
-/** Of making the lists of all users, about; a blend that would take more than a fifth of the budget does not take part. */
+/** About the time that the lists of all users take; a blend that would need more than a fifth of the budget is left out. */
 const secondsPerBlendedScore = 5e-8;
 /** Operations a second of one ALS fit, about; a setting whose fit would take more than a fifth of the budget is not tried. */
 const operationsPerSecond = 3e10;

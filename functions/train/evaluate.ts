@@ -22,7 +22,7 @@ export interface World {
 
 /** Length of the lists that NDCG, recall and coverage look at. */
 const listLength = 10;
-/** Of recall@20. */
+/** The length of the lists of recall@20. */
 const longList = 20;
 /** People judged at most, chosen by the seed: AUC then moves by about 0.003 from one choice to the next. */
 const mostPeople = 2000;
@@ -136,7 +136,7 @@ function aucOf(
       if (scores[item] < own) below++;
       else if (scores[item] === own) equal++;
     }
-    // Held-out ones are compared with none of each other.
+    // Held-out repositories are not compared with each other.
     for (const item of wanted)
       if (scores[item] < own) below--;
       else if (scores[item] === own) equal--;

@@ -28,7 +28,7 @@ const splitAt = 2048;
 const worthThreads = 6e8;
 
 /**
- * Fits users x items rows (a user a row) and answers row-major factors: the reference's up to single precision, and the
+ * Fits users x items rows (a user a row) and returns row-major factors: the reference's up to single precision, and the
  * same bits for the same `random` whatever the number of threads. Runs on the calling thread too, which it holds until done.
  *
  * @throws RangeError for options or counts that can't be fitted, and when more than 4 GiB would be needed.

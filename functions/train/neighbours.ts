@@ -4,7 +4,7 @@ import type { BlendModel, FactorModel, Model, Neighbours, WeightModel } from '#c
 import { type Rows, transposed } from '#core/recommender/ratings.ts';
 import { topLists } from './top.ts';
 
-/** Users who pulled both, at least: one alone tells about that user, not about repositories. */
+/** Fewest users who pulled both: one alone says something about that user, not about the repositories. */
 const leastShared = 2;
 const most = 50;
 /** Looked at for each repository before those that too few users share are left out. */
@@ -49,7 +49,7 @@ function strongest({ items, shares, models }: BlendModel): FactorModel | WeightM
 
 type Near = { other: number; similarity: number }[];
 
-/** Of one repository, nearest first: by weights, by the cosine of factors, or, where all get one list, of the users. */
+/** Returns what is nearest to a repository, nearest first: by weights, by the cosine of factors, or, for popularity, by shared users. */
 function nearestOf(model: Exclude<Model, BlendModel>, byUser: Rows): (item: number) => Near {
   const items = model.items.length;
   if (model.kind === 'als') {

@@ -10,7 +10,7 @@ import type { TrainOptions } from './train.ts';
 
 const { BUCKET, SEARCH_ENDPOINT, SEARCH_SIGNED, SEED, ALS, MODEL, TRAIN_BUDGET, METRICS } = readVariables();
 
-/** Of training on AWS, from the variables of its function or task. */
+/** The options of training on AWS, from the variables of its function or task. */
 export const options: TrainOptions = {
   search: searchStore(SEARCH_ENDPOINT, SEARCH_SIGNED === 'true', 'train'),
   objects: openObjects({ client: new S3Client({}), bucket: BUCKET }),

@@ -30,7 +30,7 @@ const block = [
   ['gramDouble', 1, 'The whole Gram matrix in f64, lower triangle.'],
   ['identity', 1],
   ['lanes', 1, '1: four rows at once, one a lane.'],
-  // Of lists for everybody (top.ts).
+  // Parameters of lists for everybody (top.ts).
   ['listLength', 1],
   ['head', 1, 'Columns of factors that are multiplied out for all items, a multiple of 8.'],
   ['turn', 1, 'Turns factors so that most of their length is in the head; panels.'],
@@ -44,7 +44,7 @@ const block = [
   ['listItems', 1],
   ['listScores', 1],
   ['places', 1, 'Of each item, its place among the items by falling length.'],
-  // Of the lay-out (layout.as).
+  // Parameters of the layout (layout.as).
   ['counts', 1, "A count of each item's entries for each piece."],
   ['spare', 1, 'A place for each row of both sides.'],
   ['invalid', 1, 'A word a piece.'],
@@ -53,7 +53,7 @@ const block = [
     1,
     'A word a half step: 1 where the Gram matrix is summed in double. A late thread may still read an early one.',
   ],
-  // Of weights between items (blocks.as).
+  // Parameters of weights between items (blocks.as).
   ['square', 1, 'Row-major square, or blocks.'],
   ['width', 1, 'Floats from one row of the row-major square to the next.'],
   ['blocks', 1, 'Blocks to a side.'],
@@ -67,7 +67,7 @@ const block = [
   ['nearCounts', 1],
 ] as const;
 
-/** Of a side, from `users` or `items` on. */
+/** Parameters of a side, from `users` or `items` on. */
 const sideBlock = [
   ['rows', 1],
   ['starts', 1],

@@ -37,7 +37,7 @@ import { neighboursOf } from './neighbours.ts';
 import { topLists } from './top.ts';
 
 export interface TrainOptions {
-  /** Of the ALS that is always trained; default: alsDefaults. */
+  /** Settings of the ALS that is always trained; default: alsDefaults. */
   als?: Partial<AlsOptions>;
   /** The candidate that serves: a name on the card, or the best (`auto`, the default). */
   model?: CandidateName | 'auto';

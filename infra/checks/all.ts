@@ -45,7 +45,7 @@ export function checkAtSynthesis(scope: IConstruct): void {
   Validations.of(app).addPlugins(new AwsChecks(first));
 }
 
-/** Of the resources of a template, those below a construct. */
+/** Those of a template's resources that lie below a construct. */
 export function resourcesBelow(scope: IConstruct, resources: Resources): Resources {
   const elements = scope.node.findAll().filter(CfnElement.isCfnElement);
   const ids = new Set(elements.map((element) => element.stack.resolve(element.logicalId)));

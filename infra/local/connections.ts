@@ -4,9 +4,9 @@ import type { Server } from 'node:http';
 /** Node's own limits of a server, milliseconds: all headers, and the whole of a request. */
 export const timeouts = { headersTimeout: 10_000, requestTimeout: 30_000, connectionsCheckingInterval: 2000 };
 
-/** Of one address. A proxy in front needs far fewer: it uses them again. */
+/** Connections of one address, at most. A proxy in front needs far fewer: it reuses them. */
 const mostOfAddress = 1000;
-/** Of all: below what the system gives a process, so that the stores can always open their files. */
+/** Connections of all addresses, at most: fewer than the files a process may open, so that the stores can always open theirs. */
 const most = 4000;
 
 /** Closes connections that are too many, the newest first. */

@@ -23,7 +23,7 @@ import { syncFolder } from './stores/secret.ts';
  */
 export function openFolder(data: string): string {
   const folder = resolve(data);
-  // Of the process: SQLite makes files beside its own, and so does each thread.
+  // For the whole process: SQLite makes files beside its own, and so does each thread.
   process.umask(0o077);
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });

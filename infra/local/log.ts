@@ -1,4 +1,4 @@
-// What the server writes for whoever runs it: on stderr, for people or as JSON lines; no addresses, no names.
+// What the server writes for its operator: on stderr, for people or as JSON lines; no addresses, no names.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import type { MiddlewareHandler } from 'hono';
@@ -8,7 +8,7 @@ import { needsOf } from '#http/access.ts';
 
 export interface Log {
   info(text: string): void;
-  /** Of a text or of whatever was thrown. */
+  /** Logs a text, or what was thrown. */
   error(cause: unknown): void;
   /** Gives requests an id and logs them; nothing where the log is for people. */
   middleware(clock: () => number): MiddlewareHandler[];

@@ -25,7 +25,7 @@ const proxyHeader = /^(forwarded|via|x-forwarded.*|x-real-ip|x-client-ip|x-origi
 
 const known = new WeakMap<Socket, Promise<number | undefined>>();
 
-/** The user who owns the other end; undefined where the system doesn't tell (only Linux does). Asked once a connection. */
+/** The user who owns the other end; undefined where the system doesn't say (only Linux does). Asked once a connection. */
 function userOf(socket: Socket): Promise<number | undefined> {
   const user = known.get(socket) ?? lookUp(socket);
   known.set(socket, user);
@@ -59,7 +59,7 @@ export function connectionUser(tables: string, local: End, remote: End): number 
   return listed ? nobodysId : undefined;
 }
 
-/** As the kernel writes it: an IPv4 address also as it stands in an IPv6 one; words of 32 bits, little-endian. */
+/** Returns an address as the kernel writes it, an IPv4 address also mapped into IPv6: words of 32 bits, little-endian. */
 function written([address, port]: End): string[] {
   const parsed = ipaddr.process(address);
   const forms = parsed.kind() === 'ipv4' ? [parsed, (parsed as ipaddr.IPv4).toIPv4MappedAddress()] : [parsed];

@@ -133,7 +133,7 @@ const pageHeaders: MiddlewareHandler = async (c, next) => {
   for (const [name, value] of Object.entries(openHeaders(c.req.path))) c.header(name, value);
 };
 
-/** To a browser, a page for an address where nothing is; to anything else, the error that the API has. */
+/** Responds where there is nothing: with a page to a browser, with the API's error to anything else. */
 const missingPage =
   (web: string, base: string): MiddlewareHandler =>
   async (c, next) => {

@@ -98,7 +98,7 @@ async function build(): Promise<Record<FunctionName, number>> {
       logLevel: 'warning',
     });
     const files = Object.entries(metafile.outputs).map(([path, { bytes }]) => ({ file: basename(path), bytes }));
-    // Of earlier builds: only then is the same source the same asset.
+    // Removes what earlier builds left: only then is the same source the same asset.
     for (const file of readdirSync(outdir))
       if (!files.some((made) => made.file === file)) rmSync(join(outdir, file), { force: true });
     return [name, files.reduce((sum, { bytes }) => sum + bytes, 0)] as const;

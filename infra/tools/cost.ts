@@ -72,7 +72,7 @@ export const measured = {
   exportDomainMemory: 400,
 };
 
-/** Of what nothing here can be measured: waiting for AWS, and what people do. */
+/** Assumptions, where nothing here can be measured: waiting for AWS, and what people do. */
 export const assumed = {
   /** Times that a processor of Lambda, arm64, takes as long as one here. */
   armFactor: 1,
@@ -114,7 +114,7 @@ export const exportOf = (domains: number) => ({
     assumed.exportWaitMs / 1000 +
     assumed.armFactor * (measured.exportCpuSeconds + measured.exportDomainUs * 1e-6 * domains),
   megabytes: (measured.snapshotDomainBytes * domains) / 1e6,
-  /** Of the function: the default, or what so many domains want. */
+  /** Memory of the function: the default, or what so many domains need. */
   gigabytes: Math.max(1769, 60 + measured.exportDomainMemory * 1e-6 * domains) / 1024,
 });
 

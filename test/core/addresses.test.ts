@@ -42,7 +42,7 @@ const v6Notations: ((groups: number[]) => string)[] = [
   (groups) => `${groups.map((part) => part.toString(16)).join(':')}%eth0`,
 ];
 const hex2 = (code: number) => code.toString(16).padStart(2, '0');
-/** How a text carries them. */
+/** Ways in which a text writes an address. */
 const spellings: ((text: string) => string)[] = [
   (text) => text,
   (text) => text.replace(/[0-9a-z.:]/gi, (letter) => `%${hex2(letter.charCodeAt(0))}`),

@@ -103,7 +103,7 @@ export class NameTable {
     return this.#add(bytes, start, end, mixed, tag, slot);
   }
 
-  /** As intern, but once there are `most` names a new one is counted under `other`'s number. */
+  /** Like intern, but once there are `most` names a new one gets the number of `other`. */
   internUpTo(
     most: number,
     other: Name,

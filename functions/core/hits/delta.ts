@@ -6,7 +6,7 @@
 //   future  stamped more than five minutes after its record arrived: counts at the record's arrival, and as `future`
 // The record's arrival is the only clock, so that a batch which runs again gives the same delta.
 //
-// A hit with an id is listed apart: only export, which knows the ids of the last hours, can say whether it counts.
+// A hit with an id is listed by itself: only export, which knows the ids of the last hours, can say whether it counts.
 
 import { packColumns, unpackColumns } from '../bytes/columns.ts';
 import { grown, NameTable, nameAt, nameOf } from '../bytes/names.ts';
@@ -24,7 +24,7 @@ export interface Location {
 
 /** Where addresses are, as numbers: what the fold needs of an IP table. */
 export interface Locations {
-  /** The number of the location of the address that bytes[start .. end) spell; -1 when it is private, unknown or none. */
+  /** Returns the number of the location of the address in bytes[start .. end); -1 when it is private, unknown or not an address. */
   find(bytes: Uint8Array, start: number, end: number): number;
   /** find of `count` addresses, into `found`: quicker where each would wait for the memory alone. */
   findAll?(bytes: Uint8Array, starts: Int32Array, ends: Int32Array, count: number, found: Int32Array): void;
@@ -137,7 +137,7 @@ export class DeltaBuilder {
 
   /** Adds a hit up; `arrivedAt` is the arrival of its record, in milliseconds. */
   hit(hit: HitBytes, arrivedAt: number): void {
-    // Never later than its arrival: whoever stamps ahead must not stay the newest.
+    // Never later than its arrival: a sender whose clock is ahead must not stay the newest.
     const time = Math.min(hit.time, arrivedAt);
     if (hit.time > arrivedAt + futureMs) this.#counters.future++;
     else if (time < arrivedAt - lateMs) this.#counters.late++;
@@ -409,7 +409,7 @@ export class Delta {
     names: Names;
     day: Int32Array;
     hits: Uint32Array;
-    /** Of the newest located hit; -1: none is. */
+    /** The location of the newest hit that has one; -1 where none has. */
     time: Float64Array;
     lat: Float64Array;
     lon: Float64Array;

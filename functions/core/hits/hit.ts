@@ -110,7 +110,7 @@ const keyLength = 12;
 const idKeyLength = 8;
 const shortest = '{"type":"hit","time":1,"address":"","domain":"a","action":"a"}'.length;
 
-// What the fast path takes a byte for. Everything else is for JSON.parse to judge.
+// The classes of bytes that the fast path knows. Everything else is left to JSON.parse.
 const plain = 1; // in any string: printable ASCII but " and \
 const name = 2; // in a host name's label
 const kinds = new Uint8Array(256);
@@ -204,7 +204,7 @@ function fastHit(data: Uint8Array, view: DataView, at: number, hit: HitBytes): n
   return at;
 }
 
-/** Do these three words stand at `at`? */
+/** Whether the bytes at `at` are these three words. */
 function key(view: DataView, at: number, last: number, word0: number, word1: number, word2: number): boolean {
   return (
     at + keyLength <= last &&

@@ -1,6 +1,6 @@
 /** What a hit may have; lengths in characters. */
 export const hitLimits = {
-  /** Of a host name in its ASCII form (RFC 1035). */
+  /** Characters of a host name in its ASCII form (RFC 1035). */
   domain: 253,
   action: 64,
   id: 128,

@@ -156,7 +156,7 @@ export class PointsState {
   }
 
   /**
-   * Sets what was seen later than `latest` to `time`, and answers how many domains: where a clock was ahead for a while, they
+   * Sets what was seen later than `latest` to `time`, and returns how many domains: where a clock was ahead for a while, they
    * would stay the newest until then.
    */
   notAfter(latest: number, time: number): number {

@@ -9,7 +9,7 @@ interface View {
   BYTES_PER_ELEMENT: number;
 }
 
-/** Whoever reads the bytes asks holds() first; what was not there is `lacking` until the next begin(). */
+/** A reader of the bytes asks holds() first; what was not there is `lacking` until the next begin(). */
 export class Pages {
   readonly bytes: Uint8Array<ArrayBuffer>;
   private readonly read: ReadRange;

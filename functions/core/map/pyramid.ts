@@ -89,7 +89,7 @@ export class TileItems {
     return this.words.length / ITEM_WORDS;
   }
 
-  /** In 4096ths of the tile, -512..4607 with radius 64: the tile and a margin of one radius. */
+  /** Position in 4096ths of the tile, -512..4607 with radius 64: the tile and a margin of one radius. */
   x(index: number): number {
     return this.words[ITEM_WORDS * index];
   }
@@ -174,8 +174,8 @@ export class Pyramid {
   }
 
   /**
-   * Answers `ask` once all that it reads is in memory. It may be run several times: each time what it found lacking is
-   * fetched. Only a pyramid that was opened in part needs this; there each other method may answer too little.
+   * Returns what `ask` returns once all that it reads is in memory. It may run several times: after each, the blocks that it
+   * missed are fetched. Only a pyramid that was opened in part needs this: there every other method may return too little.
    */
   async load<T>(ask: () => T): Promise<T> {
     const { pages } = this;
@@ -231,7 +231,7 @@ export class Pyramid {
     if (this.pages?.lacking) throw new Error('the columns to filter by are not in memory yet');
   }
 
-  /** Asks for the names and times of single points among scratch words: whoever draws the tile reads them. */
+  /** Asks for the names and times of single points among scratch words: drawing the tile reads them. */
   private wantSingles(length: number): void {
     for (let at = 0; at < length; at += ITEM_WORDS) {
       if ((scratch[at + 2] & 31) !== SINGLE) continue;
@@ -247,7 +247,7 @@ export class Pyramid {
     return this.pages.holds(offsets, row, row + 2) && this.pages.holds(utf8, offsets[row], offsets[row + 1]);
   }
 
-  /** How many items `clusters` would answer, at the cost of two searches a row. */
+  /** How many items `clusters` would return, at the cost of two searches a row. */
   countClusters(box: Box, zoom: number): number {
     const level = this.levels[this.levelOf(zoom)];
     let count = 0;

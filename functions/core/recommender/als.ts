@@ -89,7 +89,7 @@ export function solveSide(rows: Rows, other: Float32Array, target: Float32Array,
   }
 }
 
-/** A solver of single rows against fixed factors: its answer is valid until the next call. */
+/** A solver of single rows against fixed factors: its result is valid until the next call. */
 export function rowSolver(other: Float32Array, { rank, lambda, alpha }: Omit<AlsOptions, 'iterations'>) {
   const gram = gramOf(other, rank);
   const a = new Float64Array(rank * rank);

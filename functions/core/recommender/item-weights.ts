@@ -10,7 +10,7 @@ export interface ItemWeights {
   weights: Float32Array;
 }
 
-/** How much a user's pulls tell: all alike, or less the more they pulled (idf: log, degree: inverse). */
+/** How much a user's pulls weigh: all alike, or less the more they pulled (idf: log, degree: inverse). */
 export type UserWeight = 'none' | 'idf' | 'degree';
 
 export interface KnnOptions {
@@ -91,7 +91,7 @@ export class ByTarget {
   #values: Float32Array;
   #count = 0;
   #target = 0;
-  /** Of the target under way. */
+  /** The sums of the target under way. */
   readonly #from: Uint32Array;
   readonly #weights: Float32Array;
   readonly #strengths: Float32Array;
@@ -138,7 +138,7 @@ export class ByTarget {
         if (strength > bar) take(at);
         else if (strength === bar) equal.push(at);
       }
-      // Of equals the first sources, whatever order they came in.
+      // Equal weights: the first sources win, whatever order they came in.
       const left = before + kept - this.#count;
       if (left < equal.length) equal.sort((a, b) => this.#from[a] - this.#from[b]);
       for (const at of equal.slice(0, left)) take(at);

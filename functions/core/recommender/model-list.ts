@@ -15,10 +15,10 @@ export const refusedKey = 'models/refused.json';
 export interface Scores {
   people: number;
   auc?: number;
-  /** Of lists of ten. */
+  /** NDCG and recall of lists of ten. */
   ndcg?: number;
   recall?: number;
-  /** Of lists of twenty; cards of before the competition lack it. */
+  /** Recall of lists of twenty; missing in cards from before the competition. */
   recall20?: number;
   /** Share of the images in anybody's list. */
   coverage?: number;
@@ -37,13 +37,13 @@ export interface Candidate {
   name: string;
   kind: ModelKind;
   settings: Record<string, number | string | boolean>;
-  /** On pulls held out by chance; undefined for one that was skipped. */
+  /** Scores on pulls held out by chance; undefined for a candidate that was skipped. */
   random?: Scores;
-  /** On the newest first pulls, learned from what was pulled before. */
+  /** Scores on the newest first pulls, learned from the pulls before them. */
   byTime?: Scores;
   /** Fitting and judging it, with all settings that were tried for it. */
   seconds: number;
-  /** How many settings were tried for it. */
+  /** How many settings of the candidate were tried. */
   tried: number;
   /** Why it did not take part: too large for the memory, or out of time. */
   skipped?: string;
@@ -87,7 +87,7 @@ export interface Card extends AlsOptions {
   margin?: Margin;
   /** The owner chose the candidate by the setting `model`. */
   pinned?: boolean;
-  /** By source, of what users were shown recently: how much of it they pulled then. */
+  /** By source: how much of what users were shown recently they pulled afterwards. */
   followed?: Record<string, Followed>;
   /** What the time went into, in the order it was done. */
   stages?: { name: string; seconds: number }[];
@@ -99,7 +99,7 @@ export interface Card extends AlsOptions {
 export interface ModelList {
   /** Id of the model in service. */
   current?: string;
-  /** Since when, milliseconds since the epoch. */
+  /** When it began, milliseconds since the epoch. */
   since?: number;
   /** The owner went back to this model: training puts no other in service until the owner lifts it. */
   held?: boolean;

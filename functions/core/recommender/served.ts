@@ -104,7 +104,7 @@ function byFactors(model: Extract<BlendPart, { kind: 'als' }>): ServedModel['tas
   };
 }
 
-/** By the factors alone: what a file of version 1 has. */
+/** Recommends by the factors alone: all that a file of version 1 has. */
 function byCosine({ rank, factors: items }: Extract<BlendPart, { kind: 'als' }>): ServedModel['similar'] {
   return (item, n, skip) => {
     const cosines = similarity({ rank, items }, items.subarray(item * rank, (item + 1) * rank));

@@ -232,7 +232,7 @@ const peoplesAgents =
   /^(docker|containers|libpod|podman|skopeo|nerdctl|finch|bootc|crane|go-containerregistry|oras|oras-go|helm|regclient|regctl|curl|wget|opentofu|terraform|import)(?=[/ (-]|$)/i;
 
 /**
- * Whether the table tells the class of a user agent, or of a client's name (`clientOf`). What it does not know is taken for
+ * Whether the table knows the class of a user agent, or of a client's name (`clientOf`). What it does not know is taken for
  * a person's, and listed for the owner.
  */
 export function knownAgent(agent: string): boolean {

@@ -86,7 +86,7 @@ export function timestamp(value: unknown, name: string): number {
   return seconds + Number((parts[2] ?? '').padEnd(6, '0').slice(0, 6)) / 1000;
 }
 
-/** As long as target.mediaType and target.digest may be. */
+/** The greatest length of target.mediaType and target.digest. */
 export const isShort = (value: unknown): value is string =>
   typeof value === 'string' && value.length <= eventLimits.name;
 

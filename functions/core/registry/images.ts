@@ -8,7 +8,7 @@ export interface ImageFact {
   action: Action;
   digest?: string;
   tag?: string;
-  /** Of the pull that it is part of. */
+  /** The class of the pull that the fetch belongs to. */
   class: PullClass;
   /** Reading back what one has just pushed is not use. */
   apart: boolean;
@@ -32,7 +32,7 @@ export interface ManifestInfo {
 
 const imageConfig = /vnd\.oci\.image\.config\.|vnd\.docker\.container\.image\./;
 
-/** What a push or pull tells of its manifest. */
+/** What a push or pull reports about its manifest. */
 function manifestInfoOf(event: StoredEvent): ManifestInfo | undefined {
   const { digest, mediaType, references, referenceTypes, subject, size } = event;
   if (!digest || !(isManifestPull(event) || isManifestPush(event))) return;

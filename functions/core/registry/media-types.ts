@@ -8,5 +8,5 @@ export function isIndex(mediaType = ''): boolean {
   return mediaType.includes('image.index') || mediaType.includes('manifest.list');
 }
 
-/** Of an index with more manifests only so many are kept: an event must fit in an item of DynamoDB (400 KB). */
+/** So many manifests of an index are kept at most: an event must fit in an item of DynamoDB (400 KB). */
 export const mostReferences = 2000;

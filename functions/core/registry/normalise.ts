@@ -1,4 +1,4 @@
-// Registry notifications, whoever sent them, normalised once at the edge.
+// Registry notifications of every dialect, normalised once at the edge.
 // A dialect is chosen by the shape of the body, not by its Content-Type: Distribution 2.8 says v1 and 3 says v2 for the
 // same body, and proxies rewrite the header.
 import { withoutAddresses } from '../addresses.ts';
@@ -60,7 +60,7 @@ export function normalise(body: unknown, context: RegistryContext): Normalised {
   return result;
 }
 
-/** A host that a notification names and that is not its registry's; undefined where one is, or none is named. */
+/** Returns a host that a notification names, if none that it names is its registry's; undefined otherwise. */
 function unknownHost(
   { hosts = () => [] }: Dialect,
   item: unknown,

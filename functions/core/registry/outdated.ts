@@ -30,7 +30,7 @@ export interface ImageChange {
   action: 'push' | 'delete';
   tag?: string;
   digest?: string;
-  /** Of the newest, milliseconds since the epoch. */
+  /** Time of the newest, milliseconds since the epoch. */
   last: number;
 }
 
@@ -114,7 +114,7 @@ function tagsOf(changes: ImageChange[]): Tags {
     const { tag, digest, last } = push;
     if (!tag || !digest) continue;
     const known = current.get(tag);
-    // Of two at once either may be the newer: the same one whatever the order.
+    // Of two at the same time either may be the newer: it is the same one whatever the order.
     if (!known || known.last < last || (known.last === last && (known.digest ?? '') < digest)) current.set(tag, push);
   }
   return { pushes, deletes: changes.filter(({ action }) => action === 'delete'), current };
@@ -172,7 +172,7 @@ interface TagPulls {
 /** Tells whether most others of one class and repository moved from a tag to another. */
 function movesOf(byUser: Map<string, ImagePulls[]>) {
   const tagsBy = new Map([...byUser].map(([user, rows]) => [user, byTag(rows)]));
-  /** By tag: who pulled it, and to which tag they moved, if they did. */
+  /** For each tag: who pulled it, and to which tag they moved, if they did. */
   const from = new Map<string, Map<string, string | undefined>>();
   for (const [user, tags] of tagsBy) {
     const newest = newestTag(tags);

@@ -22,7 +22,7 @@ import { isIndex } from './media-types.ts';
 
 /** No event touches a pull opened longer ago than this: what a gap wider than it parts is independent. */
 export const pullReachMs = 60_000;
-/** From another address a named user's act is completed this soon: layers are fetched after the manifests. */
+/** A named user's act may be completed from another address this soon: layers are fetched after the manifests. */
 const otherAddressMs = 10_000;
 /** How far the clocks of a registry's replicas may differ. */
 const skewMs = 1000;
@@ -69,7 +69,7 @@ export function pullsOf(events: StoredEvent[], options: PullOptions = {}): Pull[
   return actsOf(events, options).map(({ pull }) => pull);
 }
 
-/** As pullsOf, with the events of each pull. */
+/** Like pullsOf, with the events of each pull. */
 export function actsOf(events: StoredEvent[], { windowSeconds = 2, settled }: PullOptions = {}): Act[] {
   const windowMs = checkedWindow(windowSeconds) * 1000;
   const acts: OpenAct[] = [];
@@ -137,7 +137,7 @@ export async function pullChange(
   { windowSeconds }: Pick<PullOptions, 'windowSeconds'> = {},
 ): Promise<PullChange> {
   const times = touched.map(({ time }) => time);
-  // A write tells what the fetches just before it were.
+  // A write shows what the fetches just before it were for.
   const first = times.reduce((a, b) => Math.min(a, b)) - writeAfterMs;
   const from = first - pullReachMs;
   const ids = new Set(touched.map(({ id }) => id));
@@ -275,7 +275,7 @@ function takes({ root, events }: OpenAct, event: StoredEvent, windowMs: number):
   return isUncertain(opener) && isUncertain(event) && age <= uncertainMs && !(root.tag && event.tag);
 }
 
-/** Of a tagged event of the same tag and digest: the method that opened the pull again, or the GET after its HEAD. */
+/** Whether a tagged event of the same tag and digest repeats the method that opened the pull, or is the GET after its HEAD. */
 function isRepeat([opener]: StoredEvent[], event: StoredEvent, age: number, windowMs: number): boolean {
   return windowMs > 0 && age <= windowMs && (event.method === opener.method || opener.method === 'HEAD');
 }

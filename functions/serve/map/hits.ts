@@ -81,7 +81,7 @@ export function hitRoutes({ objects, keepDays, seenBy, elsewhere }: HitOptions):
       if (day < start.day) continue;
       const sums = await sumsOf(manifest.hits[day]);
       const first = day === start.day ? start.index : 0;
-      // One more than fits tells whether there is a next page.
+      // One more than fits shows whether there is a next page.
       const rows: [string, number][] =
         by === 'day'
           ? [[day, sums.total] as [string, number]].slice(first)

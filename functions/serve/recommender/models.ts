@@ -32,7 +32,7 @@ export interface ModelSource {
   lift(): Promise<Card>;
 }
 
-/** How old the answer may be which model is in service. */
+/** How old the knowledge of which model is in service may be. */
 const longestMs = 1000;
 
 export const serviceOf = (model: Model, card: Card): Service => ({ model: servedModel(model), card });
@@ -56,7 +56,7 @@ export function modelSource(objects: ObjectStore, clock: () => number, report: (
     }
     return { list, service: decoded };
   };
-  /** Replaces the list of models; anew where somebody else replaced it meanwhile. */
+  /** Replaces the list of models; tries again where somebody else replaced it meanwhile. */
   const change = async (decide: (list: ModelList) => { card: Card; next: ModelList }): Promise<Card> => {
     for (;;) {
       const { list, etag } = await readModels(objects);

@@ -135,7 +135,7 @@ function sameForAll(model: Service['model'], several: (repository: string) => bo
     }));
 }
 
-/** As training scored them; it kept no reasons. */
+/** The list as training scored it; training keeps no reasons. */
 function ofList({ items }: SavedRecommendations): Supply {
   return (count, skip) =>
     items

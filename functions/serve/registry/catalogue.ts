@@ -5,7 +5,7 @@ import { type Renewed, renewed } from '../renewed.ts';
 import { trendingHalfLifeMs } from './repositories.ts';
 
 export interface Catalogue {
-  /** By name; what is not here was pulled by nobody who teaches, and is never recommended. */
+  /** Repositories by name; one that is missing was pulled by no class that training learns from, and is never recommended. */
   rows: Map<string, CatalogueRow>;
   /** Pulled by most users first, then on most days; only what several pulled. */
   popular: CatalogueRow[];
@@ -19,7 +19,7 @@ export type CatalogueSource = Renewed<Catalogue>;
 
 /** Fewer users than this say nothing about what another will want. */
 export const sharedBy = 2;
-/** As much as one user's pull a half-life ago. */
+/** The weight of one user's pull a half-life ago. */
 const trend = 0.5;
 
 /** Returns the catalogue, at most 2 s old or 20 times what a reading takes: in use, one reads a tenth of the time. */

@@ -35,7 +35,7 @@ export interface Backfilled {
   rows: number;
   pulls: number;
   hits: number;
-  /** Of the pulls, those by nobody who signed in. */
+  /** Pulls by nobody who signed in. */
   anonymous: number;
   /** What an earlier import brought or the registry reported, and pulls that the file has twice. */
   known: number;
@@ -127,7 +127,7 @@ export async function backfill(
     if (!('domain' in row)) return 'it has neither a repository (a pull) nor a domain (a hit)';
     const hit = hitOf({ ...row, time: timed(row.time) }, clock());
     if (typeof hit === 'string') return hit;
-    // The address is no part of it: what is remembered must not tell one.
+    // Without the address: what is remembered must not show one.
     const content = `${hit.time} ${hit.domain} ${hit.action}`;
     const first = digestOf(`${content} 0`);
     const occurrence = occurrences.get(numberOf(first)) ?? 0;

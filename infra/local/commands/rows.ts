@@ -40,7 +40,7 @@ export function encodingOf(head: Uint8Array): 'utf-8' | 'utf-16le' | 'utf-16be' 
   return 'utf-8';
 }
 
-/** Enough to tell an encoding. */
+/** Bytes that are enough to recognise an encoding. */
 const headBytes = 256;
 
 /** The same bytes; the first chunk has at least so many, if there are. */

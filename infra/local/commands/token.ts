@@ -73,7 +73,7 @@ async function registryToken(store: CredentialStore, folder: string, action: str
   return `ended ${id}`;
 }
 
-/** To the minute, as uses are noted. */
+/** A time to the minute: uses are noted no finer. */
 function shown(time: number): string {
   return `${new Date(time).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 }

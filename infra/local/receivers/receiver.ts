@@ -6,7 +6,7 @@ import { slack } from './slack.ts';
 import { webhook } from './webhook.ts';
 
 export interface Receiver {
-  /** As the log calls it. */
+  /** Its name in the log. */
   name: string;
   send(alert: Alert): Promise<void>;
 }

@@ -6,7 +6,7 @@ import type { Alerts } from '../stores/alerts.ts';
 export interface DeliverOptions {
   receivers: Receiver[];
   alerts: Pick<Alerts, 'next' | 'digest'>;
-  /** Of one rule. */
+  /** Alerts of one rule, at most. */
   perHour: number;
   report: (text: string) => void;
 }

@@ -12,7 +12,7 @@ import type { ThreadData } from './threads.ts';
 
 export interface StreamOptions {
   stream: 'stream' | 'hits';
-  /** Of its shards' names among the checkpoints. */
+  /** What its shards' names begin with among the checkpoints. */
   shardPrefix: string;
   /** Name of the file of the positions reached. */
   positions: string;

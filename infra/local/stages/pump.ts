@@ -56,7 +56,7 @@ export interface ShardStatus {
 
 export interface PumpStatus {
   shards: ShardStatus[];
-  /** Since the start. */
+  /** Counted since the start. */
   calls: number;
   records: number;
   discarded: number;
@@ -317,7 +317,7 @@ export function startPump(options: PumpOptions): Pump {
   };
 }
 
-/** Reads an answer by Lambda's rules: nothing failed, everything from the lowest number on, or everything. */
+/** Reads a result by Lambda's rules: nothing failed, everything from the lowest number on, or everything. */
 function judge(answer: KinesisStreamBatchResponse | null | undefined, records: ReadRecord[]): Outcome {
   const items: unknown = answer?.batchItemFailures ?? [];
   if (!Array.isArray(items)) return { failedFrom: 0, reason: 'batchItemFailures is not a list', whole: true };

@@ -1,4 +1,4 @@
-// process, export and train each run in a thread of their own, so that no long computation delays an answer.
+// process, export and train each run in a thread of their own, so that no long computation delays a response.
 import { Worker } from 'node:worker_threads';
 import type { ResolvedSettings } from '#settings/schema.ts';
 import type { Counted } from './count.ts';
@@ -15,7 +15,7 @@ export interface ThreadState {
   name: StageName;
   /** Failures in a row: a thread that runs for `steadyMs` has none. */
   failures: number;
-  /** Of the last failure; never of what it worked on. */
+  /** The message of the last failure; never what the thread worked on. */
   reason: string;
 }
 

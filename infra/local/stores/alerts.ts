@@ -41,7 +41,7 @@ export function openAlerts(file: string, clock: () => number): Alerts {
   const wiped = wiper(file);
   const prepare = (sql: string) => database.prepare(sql);
   const putClaim = prepare('INSERT OR IGNORE INTO claims VALUES (?, ?, ?)');
-  // Of an older version: from now on.
+  // Claims of an older version have no time: they count from now on.
   const dateClaims = prepare('UPDATE claims SET at = ? WHERE at IS NULL');
   const expireClaims = prepare('DELETE FROM claims WHERE at < ?');
   const putNaming = prepare('INSERT OR IGNORE INTO claims_naming VALUES (?, ?)');

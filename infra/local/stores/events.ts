@@ -140,7 +140,7 @@ export function openEvents(file: string, clock: () => number): EventStore & Expi
     async digestKey(ofDay) {
       expireKeys.run(clock());
       // A day's key lives until a day after its end; for a day long past (late events) until a day from now.
-      // Never longer than of today: the day is the sender's to choose.
+      // At most as long as today's key: the sender chooses the day.
       const expires = Math.min(Math.max(Date.parse(ofDay) + 2 * day, clock() + day), clock() + 2 * day);
       putKey.run(ofDay, randomBytes(32), expires);
       return key.get(ofDay)?.key as Uint8Array;

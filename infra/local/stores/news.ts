@@ -1,11 +1,11 @@
-// Tells the threads of this process that a file they share has changed, so that none of them has to look often.
+// Notifies the threads of this process that a file they share has changed, so that none has to poll it often.
 import { realpathSync } from 'node:fs';
 import { BroadcastChannel } from 'node:worker_threads';
 
 export interface News {
-  /** To every other thread, and to who waits in this one. */
+  /** Wakes every other thread, and the waiters of this one. */
   tell(): void;
-  /** Resolves after so long, when the signal aborts, or as soon as somebody tells. */
+  /** Resolves after so long, when the signal aborts, or at the next notification. */
   wait(milliseconds: number, signal: AbortSignal): Promise<void>;
   close(): void;
 }

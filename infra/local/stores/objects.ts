@@ -152,7 +152,7 @@ export function openObjects(folder: string, clock: () => number = Date.now): Obj
   };
 }
 
-/** In quotes, as HTTP and S3 have it. */
+/** The ETag in quotes, as HTTP and S3 write it. */
 const etagOf = ({ version }: Pick<Row, 'version'>) => `"${version}"`;
 
 const infoOf = ({ key, size, modified, version }: Row) => ({ key, etag: etagOf({ version }), size, modified });

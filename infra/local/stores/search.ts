@@ -67,7 +67,7 @@ const imageIndex = `CREATE INDEX IF NOT EXISTS documents_images
 const pulls = "kind = 'pull' AND gone = 0";
 // Raw counts: distinct manifest events, GET and HEAD alike; documents are one an id already.
 const raw = "kind = 'event' AND action = 'pull' AND manifest = 1";
-// A document that an older version wrote says of nothing that it is apart.
+// A document that an older version wrote has no `apart`.
 const counts = `SUM(${pulls}) AS pulls, SUM(${raw}) AS raw, SUM(${pushes} AND apart IS NOT 1) AS pushes,
   SUM(${pushes}) AS rawPushes`;
 

@@ -54,7 +54,7 @@ export function readDistribution(item: unknown): RegistryEvent[] {
     method: optionalText(request, 'method', 16) ?? '',
     repository: text(target, 'repository', eventLimits.name),
     user: accountName(actor, 'name'),
-    // Clients write what they like here; a cut one still tells clients apart.
+    // Clients write what they like here; one that is cut still distinguishes clients.
     userAgent: (optionalText(request, 'useragent', Number.POSITIVE_INFINITY) ?? '').slice(0, 512),
     address: addressOf(request.addr),
     source: (
