@@ -10,8 +10,7 @@
 
 import { withoutAddresses } from '#core/addresses.ts';
 import type { NotificationLine, Quarantined, RegistryEvent, RegistryLine, RejectedLine } from '#core/event.ts';
-import { DeltaBuilder, decodeDelta } from '#core/hits/delta.ts';
-import { readLines } from '#core/hits/hit.ts';
+import { DeltaBuilder, decodeDelta, type HitSums } from '#core/hits/delta.ts';
 import { jsonOf } from '#core/registry/fields.ts';
 import { registryEventMisfit } from '#core/registry/line.ts';
 import { normalise } from '#core/registry/normalise.ts';
@@ -67,8 +66,25 @@ async function write(
   records: ShardRecord[],
   options: ProcessOptions,
 ): Promise<string> {
-  const { events, objects, locator, newId } = options;
-  const builder = new DeltaBuilder(locationsOf(locator));
+  const { locator } = options;
+  const bytes = records.reduce((sum, { data }) => sum + data.length, 0);
+  const sums = locator.begin?.(bytes) ?? new DeltaBuilder(locationsOf(locator));
+  try {
+    return await writeSums(sums, shard, previous, last, records, options);
+  } finally {
+    sums.close();
+  }
+}
+
+async function writeSums(
+  sums: HitSums,
+  shard: string,
+  previous: string,
+  last: string,
+  records: ShardRecord[],
+  options: ProcessOptions,
+): Promise<string> {
+  const { events, objects, newId } = options;
   const delivered: Arrived[] = [];
   const setAside: Quarantined[] = [];
   const hitsByMinute = new Map<number, number>();
@@ -82,11 +98,8 @@ async function write(
         ...(registry === undefined ? {} : { registry }),
       });
     };
-    const before = builder.promptHits;
-    readLines(data, {
-      hit(hit) {
-        builder.hit(hit, arrivedAt);
-      },
+    const before = sums.promptHits;
+    sums.read(data, arrivedAt, {
       other(line, number) {
         const parsed = line as RegistryLine | RejectedLine | NotificationLine;
         if (parsed.type === 'rejected') quarantine(number, textOf(parsed.reason), textOf(parsed.body), parsed.registry);
@@ -114,18 +127,19 @@ async function write(
       },
     });
     const minute = Math.floor(arrivedAt / 60_000) * 60_000;
-    hitsByMinute.set(minute, (hitsByMinute.get(minute) ?? 0) + builder.promptHits - before);
+    hitsByMinute.set(minute, (hitsByMinute.get(minute) ?? 0) + sums.promptHits - before);
   }
+  sums.close();
 
-  builder.count('quarantined', setAside.length);
+  sums.count('quarantined', setAside.length);
   if (setAside.length > 0) await events.quarantine(setAside);
   const known = await withoutForgotten(delivered, options);
   const { duplicates, stored } = await storeEvents(known, options);
-  builder.count('registryEvents', delivered.length);
-  builder.count('duplicates', duplicates);
+  sums.count('registryEvents', delivered.length);
+  sums.count('duplicates', duplicates);
 
   const key = `deltas/${shard}/${last.padStart(64, '0')}-${newId()}`;
-  const bytes = builder.encode({ shard, previous, last });
+  const bytes = sums.encode({ shard, previous, last });
   const { arrivedAt } = records[records.length - 1];
   const locations = () => decodeDelta(bytes).locations;
   await options.notify?.({ shard, previous, arrivedAt, events: stored, locations, hitsByMinute });

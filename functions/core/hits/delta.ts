@@ -11,7 +11,7 @@
 import { packColumns, unpackColumns } from '../bytes/columns.ts';
 import { grown, NameTable, nameAt, nameOf } from '../bytes/names.ts';
 import type { Names } from '../map/cluster.ts';
-import type { HitBytes } from './hit.ts';
+import { type HitBytes, type LineSink, readLines } from './hit.ts';
 import { hitLimits, other } from './limits.ts';
 
 export interface Location {
@@ -90,7 +90,26 @@ const kind = 'delta/1';
 /** Hits whose addresses are looked up together. */
 const blockHits = 256;
 
-export class DeltaBuilder {
+/** Adds up a batch's hits, record by record, and encodes the sums as a delta. */
+export interface HitSums {
+  /** Adds up a record's hits, and hands its other lines on. */
+  read(data: Uint8Array, arrivedAt: number, sink: Omit<LineSink, 'hit'>): void;
+  /** Hits read so far that did not come late, those with an id included. */
+  readonly promptHits: number;
+  /** Nothing more is read. */
+  close(): void;
+  count(name: keyof Counters, by: number): void;
+  encode(range: DeltaRange): Uint8Array<ArrayBuffer>;
+}
+
+export interface DeltaRange {
+  shard: string;
+  previous: string;
+  last: string;
+}
+
+/** The reference: functions/process/kernel.ts gives the same bytes, sooner. */
+export class DeltaBuilder implements HitSums {
   readonly #locations: Locations;
   readonly #counters = noCounters();
 
@@ -130,7 +149,12 @@ export class DeltaBuilder {
     this.#counters[name] += by;
   }
 
-  /** Hits added so far that did not come late, those with an id included. */
+  read(data: Uint8Array, arrivedAt: number, sink: Omit<LineSink, 'hit'>): void {
+    readLines(data, { ...sink, hit: (hit) => this.hit(hit, arrivedAt) });
+  }
+
+  close(): void {}
+
   get promptHits(): number {
     return this.#counters.hits + this.#identified.count - this.#counters.late;
   }
@@ -195,9 +219,12 @@ export class DeltaBuilder {
     if (locations.findAll) locations.findAll(bytes, starts, ends, count, found);
     else for (let at = 0; at < count; at++) found[at] = locations.find(bytes, starts[at], ends[at]);
     for (let at = 0; at < count; at++) {
+      if (this.#rows[at] < 0) {
+        this.#identified.locate(~this.#rows[at], found[at]);
+        continue;
+      }
       if (this.#hitDays[at] !== this.#day) this.#turn(this.#hitDays[at]);
-      if (this.#rows[at] < 0) this.#identified.locate(~this.#rows[at], found[at]);
-      else this.#place(this.#rows[at], this.#times[at], found[at]);
+      this.#place(this.#rows[at], this.#times[at], found[at]);
     }
     this.#waiting = 0;
   }
@@ -246,44 +273,107 @@ export class DeltaBuilder {
     return location !== held && wins(0, locationOf(this.#locations, location), 0, locationOf(this.#locations, held));
   }
 
-  encode(range: { shard: string; previous: string; last: string }): Uint8Array<ArrayBuffer> {
+  encode(range: DeltaRange): Uint8Array<ArrayBuffer> {
     this.#locateWaiting();
     const { count } = this.#domains;
-    const locations = this.#locations;
-    const lat = new Float64Array(count);
-    const lon = new Float64Array(count);
-    const country = new Uint16Array(count);
-    for (let row = 0; row < count; row++) {
-      if (this.#time[row] < 0) continue;
-      const location = this.#location[row];
-      lat[row] = locations.lat(location);
-      lon[row] = locations.lon(location);
-      country[row] = locations.country(location) + 1;
-    }
     const byCountry: CountryRow[] = [];
     for (const [day, hits] of this.#days)
       for (let code = 0; code < hits.length; code++) if (hits[code] > 0) byCountry.push([day, code, hits[code]]);
-    const domains = this.#domains.names();
-    const actions = this.#actions.names();
-    const identified = this.#identified.columns(locations);
-    // Last: asking for a location's country may number a new one.
-    const meta: Meta = { ...range, counters: this.#counters, countries: ['', ...locations.countries], byCountry };
-    return packColumns(kind, meta, {
-      domainOffsets: domains.offsets,
-      domainNames: domains.utf8,
-      domainDay: this.#domains.tags.subarray(0, count),
-      domainHits: this.#hits.subarray(0, count),
-      domainTime: this.#time.subarray(0, count),
-      domainLat: lat,
-      domainLon: lon,
-      domainCountry: country,
-      actionOffsets: actions.offsets,
-      actionNames: actions.utf8,
-      actionDay: this.#actions.tags.subarray(0, this.#actions.count),
-      actionHits: this.#actionHits.subarray(0, this.#actions.count),
-      ...identified,
+    const actions = this.#actions.count;
+    return encodeSums(range, this.#locations, {
+      counters: this.#counters,
+      byCountry,
+      domains: {
+        names: this.#domains.names(),
+        day: this.#domains.tags.subarray(0, count),
+        hits: this.#hits.subarray(0, count),
+        time: this.#time.subarray(0, count),
+        location: this.#location.subarray(0, count),
+      },
+      actions: {
+        names: this.#actions.names(),
+        day: this.#actions.tags.subarray(0, actions),
+        hits: this.#actionHits.subarray(0, actions),
+      },
+      identified: this.#identified.columns(),
     });
   }
+}
+
+/** A batch's sums in columns. Locations are numbers of `Locations`. */
+export interface SumColumns {
+  counters: Counters;
+  byCountry: CountryRow[];
+  domains: {
+    names: Names;
+    day: Int32Array;
+    hits: Uint32Array;
+    /** Of the newest located hit; -1: none is, and `location` says nothing. */
+    time: Float64Array;
+    location: Int32Array;
+  };
+  actions: { names: Names; day: Int32Array; hits: Uint32Array };
+  /** Hits with an id. */
+  identified: {
+    low: Int32Array;
+    high: Int32Array;
+    arrivedAt: Float64Array;
+    time: Float64Array;
+    domain: Uint32Array;
+    action: Uint32Array;
+    /** -1: none. */
+    location: Int32Array;
+  };
+}
+
+export function encodeSums(
+  range: DeltaRange,
+  locations: Locations,
+  { counters, byCountry, domains, actions, identified }: SumColumns,
+): Uint8Array<ArrayBuffer> {
+  const places = placesOf(locations, domains.location, 1, (row) => domains.time[row] >= 0);
+  /** 0: not located; else country + 2, so that an unknown country with coordinates keeps them. A country alone: NaN. */
+  const idPlaces = placesOf(locations, identified.location, 2, (row) => identified.location[row] >= 0);
+  // Last: asking for a location's country may number a new one.
+  const meta: Meta = { ...range, counters, countries: ['', ...locations.countries], byCountry };
+  return packColumns(kind, meta, {
+    domainOffsets: domains.names.offsets,
+    domainNames: domains.names.utf8,
+    domainDay: domains.day,
+    domainHits: domains.hits,
+    domainTime: domains.time,
+    domainLat: places.lat,
+    domainLon: places.lon,
+    domainCountry: places.country,
+    actionOffsets: actions.names.offsets,
+    actionNames: actions.names.utf8,
+    actionDay: actions.day,
+    actionHits: actions.hits,
+    idLow: identified.low,
+    idHigh: identified.high,
+    idArrivedAt: identified.arrivedAt,
+    idTime: identified.time,
+    idDomain: identified.domain,
+    idAction: identified.action,
+    idLat: idPlaces.lat,
+    idLon: idPlaces.lon,
+    idCountry: idPlaces.country,
+  });
+}
+
+/** Coordinates and country + `first` of numbered locations; zeros where there is none. */
+function placesOf(locations: Locations, numbers: Int32Array, first: number, isPlaced: (row: number) => boolean) {
+  const lat = new Float64Array(numbers.length);
+  const lon = new Float64Array(numbers.length);
+  const country = new Uint16Array(numbers.length);
+  for (let row = 0; row < numbers.length; row++) {
+    if (!isPlaced(row)) continue;
+    const location = numbers[row];
+    lat[row] = locations.lat(location);
+    lon[row] = locations.lon(location);
+    country[row] = locations.country(location) + first;
+  }
+  return { lat, lon, country };
 }
 
 const locationOf = (locations: Locations, location: number): Location => ({
@@ -345,29 +435,16 @@ class Identified {
     this.#location = grown(this.#location, length);
   }
 
-  columns(locations: Locations) {
-    const count = this.count;
-    const lat = new Float64Array(count);
-    const lon = new Float64Array(count);
-    /** 0: not located; else country + 2, so that an unknown country with coordinates keeps them. A country alone: NaN. */
-    const country = new Uint16Array(count);
-    for (let row = 0; row < count; row++) {
-      const location = this.#location[row];
-      if (location < 0) continue;
-      lat[row] = locations.lat(location);
-      lon[row] = locations.lon(location);
-      country[row] = locations.country(location) + 2;
-    }
+  columns(): SumColumns['identified'] {
+    const { count } = this;
     return {
-      idLow: this.#low.subarray(0, count),
-      idHigh: this.#high.subarray(0, count),
-      idArrivedAt: this.#arrivedAt.subarray(0, count),
-      idTime: this.#time.subarray(0, count),
-      idDomain: this.#domain.subarray(0, count),
-      idAction: this.#action.subarray(0, count),
-      idLat: lat,
-      idLon: lon,
-      idCountry: country,
+      low: this.#low.subarray(0, count),
+      high: this.#high.subarray(0, count),
+      arrivedAt: this.#arrivedAt.subarray(0, count),
+      time: this.#time.subarray(0, count),
+      domain: this.#domain.subarray(0, count),
+      action: this.#action.subarray(0, count),
+      location: this.#location.subarray(0, count),
     };
   }
 }
@@ -381,7 +458,7 @@ function stir(word: number, other: number): number {
 }
 
 /** Days since the epoch, index into `countries`, hits. */
-type CountryRow = [day: number, country: number, hits: number];
+export type CountryRow = [day: number, country: number, hits: number];
 
 interface Meta {
   shard: string;

@@ -220,7 +220,7 @@ function plainEnd(data: Uint8Array, at: number): number {
 }
 
 /** Any line, by JSON.parse. */
-function readLine(bytes: Uint8Array, number: number, sink: LineSink<HitBytes>): void {
+export function readLine(bytes: Uint8Array, number: number, sink: LineSink<HitBytes>): void {
   const text = utf8.decode(bytes);
   let line: unknown;
   try {

@@ -41,5 +41,6 @@ export async function localLocator({ folder, networks, report }: LocatorOptions)
     get locations() {
       return locator.locations;
     },
+    begin: (bytes) => locator.begin?.(bytes),
   };
 }
