@@ -9,13 +9,16 @@ import { buildTable } from '../../layers/geo/build.ts';
 import { cityDatabases } from '../../layers/geo/city.ts';
 import { buildPages } from '../../web/build.ts';
 import { bundle } from './bundle.ts';
-import { licences } from './licences.ts';
+import { bundledIntoServer, licences } from './licences.ts';
 import { typesOf } from './types.ts';
 
 const root = join(import.meta.dirname, '../..');
 const dist = join(root, 'dist');
 const target = 'node22';
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+
+/** What is bundled calls require for Node's own modules. */
+const requireInModule = "import{createRequire as requireOf}from'node:module';const require=requireOf(import.meta.url);";
 
 /** A row of the command table. */
 const commands = [
@@ -40,12 +43,20 @@ function installed(text: string): string {
     .join('\n');
 }
 
-/** Files stay files, packages stay packages. */
+/** Of the modules that `import` names. */
+const packageOf = (path: string) => /^(@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? path;
+
+const isBundled = (path: string) => bundledIntoServer.includes(packageOf(path));
+
+/** Files stay files, packages stay packages but for those that are bundled. */
 const fileByFile: Plugin = {
   name: 'file-by-file',
   setup({ onResolve, onLoad }) {
     onResolve({ filter: /^[.#].*\.tsx?$/ }, ({ path, kind }) =>
       kind === 'entry-point' ? undefined : { path: path.replace(/\.tsx?$/, '.js'), external: true },
+    );
+    onResolve({ filter: /^[^.#/]/ }, ({ path, importer }) =>
+      importer.includes('/node_modules/') || isBundled(path) ? undefined : { path, external: true },
     );
     onLoad({ filter: /\.ts$/ }, ({ path }) => ({ contents: installed(readFileSync(path, 'utf8')), loader: 'ts' }));
   },
@@ -104,16 +115,26 @@ async function server(): Promise<void> {
   for (const file of reached)
     for (const { path, external, kind } of metafile.inputs[file]?.imports ?? []) {
       if (kind !== 'import-statement') continue;
-      const name = /^(@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? path;
+      const name = packageOf(path);
       if (!external) reached.add(path);
-      else if (!path.startsWith('node:') && !(name in manifest.dependencies))
+      else if (!path.startsWith('node:') && !(name in manifest.dependencies) && !isBundled(path))
         throw new Error(`${file} imports ${path}: must be a dependency in package.json, and not for development only`);
     }
-  await build({
-    ...common,
-    ...{ entryPoints: Object.keys(metafile.inputs), bundle: true, packages: 'external', plugins: [fileByFile] },
-    ...{ outdir: dist, outbase: root },
-  });
+  const files = Object.groupBy(Object.entries(metafile.inputs), ([, { imports }]) =>
+    imports.some(({ path }) => isBundled(path)) ? 'bundling' : 'plain',
+  );
+  for (const [kind, inputs = []] of Object.entries(files))
+    await build({
+      ...common,
+      ...{
+        entryPoints: inputs.map(([file]) => file),
+        bundle: true,
+        plugins: [fileByFile],
+        outdir: dist,
+        outbase: root,
+      },
+      ...(kind === 'bundling' ? { mainFields: ['module', 'main'], banner: { js: requireInModule } } : {}),
+    });
   chmodSync(join(dist, 'infra/command.js'), 0o755);
 }
 
@@ -132,9 +153,7 @@ async function library(): Promise<void> {
             banner: { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
           }
         : {
-            banner: {
-              js: "import{createRequire as requireOf}from'node:module';const require=requireOf(import.meta.url);",
-            },
+            banner: { js: requireInModule },
           }),
     });
   const types = typesOf(join(root, 'infra/whalewatch.ts'));
