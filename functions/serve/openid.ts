@@ -40,6 +40,9 @@ export function openOpenId({ issuer, clientId, clientSecret, scopes, rules }: Op
   }
 
   return {
+    async reach() {
+      await configuration();
+    },
     async start(redirect_uri) {
       const config = await configuration();
       const [state, nonce, verifier] = [openid.randomState(), openid.randomNonce(), openid.randomPKCECodeVerifier()];
@@ -81,5 +84,17 @@ const secretAuth =
 function reasonOf(cause: unknown): string {
   if (cause instanceof openid.AuthorizationResponseError || cause instanceof openid.ResponseBodyError)
     return cause.error_description ? `${cause.error} (${cause.error_description})` : cause.error;
-  return cause instanceof Error ? cause.message : String(cause);
+  // Of a connection that failed, fetch has the reason in its cause alone.
+  let root = cause;
+  while (root instanceof Error && root.cause instanceof Error) root = root.cause;
+  const { message = String(root), code = '' } = root as Partial<NodeJS.ErrnoException>;
+  return untrusted.includes(code)
+    ? `${message}: where your own authority signs, name its certificate in NODE_EXTRA_CA_CERTS=FILE`
+    : message || code;
 }
+
+/** What Node calls a certificate by an authority that it does not know. */
+const untrusted = [
+  ...['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'SELF_SIGNED_CERT_IN_CHAIN'],
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+];

@@ -28,6 +28,8 @@ export class SignInRefused extends Error {
 }
 
 export interface OpenId {
+  /** Throws IssuerDown where the issuer does not respond as one. */
+  reach(): Promise<void>;
   /** Where to send the browser. Throws IssuerDown. */
   start(redirectUri: string): Promise<{ url: URL; pending: Pending }>;
   /** The claims of the person who came back to `url`. Throws SignInRefused or IssuerDown. */
@@ -160,7 +162,7 @@ export function sessionRoutes(options: SessionOptions): OpenAPIHono {
 
   function failed(c: Context, cause: unknown) {
     if (cause instanceof IssuerDown) {
-      report(cause);
+      report(cause.message);
       return tell(c, 502, 'The sign-in service is down', 'Try again in a minute; the log has the cause.');
     }
     if (!(cause instanceof SignInRefused)) throw cause;

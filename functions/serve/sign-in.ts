@@ -57,6 +57,7 @@ function openIdLater(options: OpenIdOptions): OpenId {
     return opened;
   };
   return {
+    reach: async () => (await open()).reach(),
     start: async (redirectUri) => (await open()).start(redirectUri),
     finish: async (url, pending) => (await open()).finish(url, pending),
   };

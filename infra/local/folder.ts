@@ -52,11 +52,25 @@ function restrict(path: string, mode: number): void {
   }
 }
 
-/** Returns the data folder of an earlier run. Throws SettingError where there was none: a typo must not give an empty result. */
+/** Returns the data folder of an earlier run. Throws SettingError where there was none, a typo must not give an empty result, and for root in another's. */
 export function usedFolder(data: string): string {
   const folder = resolve(data);
-  if (existsSync(join(folder, 'events.db'))) return openFolder(data);
+  const written = used(folder);
+  if (written && process.getuid?.() === 0 && written.uid !== 0)
+    throw new SettingError(
+      `--data ${folder} belongs to user ${written.uid}, and this is root: the server could not read what root writes, so run this with sudo -u '#${written.uid}'`,
+    );
+  if (written) return openFolder(data);
   throw new SettingError(`--data ${folder} holds no data: name the folder that npm start -- --data DIR uses`);
+}
+
+/** What a server wrote into the folder, for whose it is. Throws SettingError when the folder can't be read. */
+function used(folder: string) {
+  try {
+    return statSync(join(folder, 'events.db'), { throwIfNoEntry: false });
+  } catch (cause) {
+    throw new SettingError(`--data ${folder} can't be used: ${(cause as Error).message}`, { cause });
+  }
 }
 
 /** A shorter token was cut short by a full disk, or its file was emptied. */

@@ -70,6 +70,14 @@ export function localApp({ stores, settings, token, web, log, access, metrics, f
   const report = log.error;
   answerErrors(app, report);
   for (const middleware of log.middleware(clock)) app.use(middleware);
+  const signIn = openSignIn({
+    ...{ settings: access, credentials: stores.credentials, clock },
+    peer: (c) => peerOf(c.env),
+    clientSecret: clientSecret === undefined ? undefined : async () => clientSecret,
+    isOwnUser: isClosed(access, host) ? async (c) => !(await notLocalUser(incomingOf(c.env))) : undefined,
+  });
+  // Reported at the start, not when the first person wants to sign in.
+  signIn.openId?.reach().catch((cause: Error) => report(cause.message));
   // Before everything that is done about who may read.
   addCollectRoutes(app, {
     stream: stores.stream,
@@ -98,12 +106,7 @@ export function localApp({ stores, settings, token, web, log, access, metrics, f
     serveApp({
       ...stores,
       registries: settings.registries,
-      access: openSignIn({
-        ...{ settings: access, credentials: stores.credentials, clock },
-        peer: (c) => peerOf(c.env),
-        clientSecret: clientSecret === undefined ? undefined : async () => clientSecret,
-        isOwnUser: isClosed(access, host) ? async (c) => !(await notLocalUser(incomingOf(c.env))) : undefined,
-      }),
+      access: signIn,
       snapshots: objectSnapshots(stores.objects, clock, { pointerAgeMs }),
       anonymousSnapshots: objectSnapshots(stores.objects, clock, { pointerAgeMs, anonymous: true }),
       models: modelSource(stores.objects, clock, report),

@@ -80,9 +80,12 @@ const oneFile: Plugin = {
 if (import.meta.main) await pack();
 
 async function pack(): Promise<void> {
+  step('the pages');
   await buildPages();
+  step('the functions of AWS');
   await bundle();
   rmSync(dist, { recursive: true, force: true });
+  step('the server and the library');
   await server();
   await library();
   for (const folder of ['build/web', 'build/functions'])
@@ -90,6 +93,7 @@ async function pack(): Promise<void> {
   for (const name of readdirSync(join(dist, 'build/web'), { recursive: true, encoding: 'utf8' }))
     if (/\.(js|html)$/.test(name)) rewrite(join(dist, 'build/web', name), installedNames);
   cpSync(join(root, 'functions/train/spark/als.py'), join(dist, 'functions/train/spark/als.py'));
+  step('the IP table');
   mkdirSync(join(dist, 'build/geo'), { recursive: true });
   writeFileSync(join(dist, 'build/geo/dbip-city.bin'), buildTable(cityDatabases().map((file) => readFileSync(file))));
   const { version, type, imports, devDependencies } = manifest;
@@ -98,6 +102,11 @@ async function pack(): Promise<void> {
     JSON.stringify({ version, type, imports, devDependencies: { node: devDependencies.node } }),
   );
   writeFileSync(join(dist, 'LICENCES.md'), licences());
+}
+
+/** npm says nothing itself for the minute that this takes. */
+function step(what: string): void {
+  console.error(`building ${what}`);
 }
 
 async function server(): Promise<void> {

@@ -28,6 +28,10 @@ export class BadCall extends Error {
 }
 
 const media = 'application/vnd.docker.distribution.manifest.v2+json';
+/** What takes longer is named while it is waited for. */
+const quietMs = 3000;
+/** A map that is still empty so long after its hits were summed stays so: they had no location. */
+const noPlaceMs = 20_000;
 /** Characters of a response that an error repeats: a list of ten thousand rows helps nobody. */
 const shownLetters = 300;
 
@@ -71,7 +75,9 @@ export async function verify({
     log(`ok  ${what}`);
   };
   const comes = async <T>(what: string, look: () => Promise<T>, right: (value: T) => boolean): Promise<T> => {
-    const end = performance.now() + seconds * 1000;
+    const begin = performance.now();
+    const end = begin + seconds * 1000;
+    let told = false;
     for (;;) {
       const value = await look().catch((cause: Error) => cause);
       if (!(value instanceof Error) && right(value)) {
@@ -81,6 +87,10 @@ export async function verify({
       if (performance.now() > end) {
         const last = value instanceof Error ? value.message : short(value);
         throw new Error(`${what}, within ${seconds} s: found ${last}`);
+      }
+      if (!told && performance.now() - begin > quietMs) {
+        log(`    waiting, ${seconds} s at most: ${what}`);
+        told = true;
       }
       await wait(1000);
     }
@@ -247,12 +257,18 @@ export async function verify({
       is('its cache-control is right', cached.test(control ?? ''), control);
       return { status, type: headers.get('content-type'), bytes: new Uint8Array(await answer.arrayBuffer()) };
     };
-    await comes(
-      'the pointer names a snapshot (the first hit with a place makes one)',
-      () => read<Latest>('/v1/points/latest'),
-      ({ snapshot }) => snapshot !== '',
+    // A location in the IP table is what puts a domain on the map: a private network has none, and the first makes the map.
+    const enough = performance.now() + Math.min(noPlaceMs, seconds * 500);
+    const newest = await comes(
+      'the pointer is there, if a hit ever had a location',
+      async () =>
+        (await ask(url, '/v1/points/latest', { headers: people })).status === 404
+          ? undefined
+          : read<Latest>('/v1/points/latest'),
+      (pointer) => pointer !== undefined || (!address && performance.now() > enough),
     );
-    // A place in the IP table is what puts a domain on the map: a private network has none.
+    if (!newest)
+      return log('    no hit had a location (a private network?): the map is empty; give --address to try it');
     const place = await comes(
       'points.json is there, with the domain if its hits had a place',
       () => placeIn(`${api}/points.json`, domain, people),

@@ -185,6 +185,7 @@ function copy(user: string, from: string, to: string) {
 async function startNginx(t: { after(work: () => void): void }, folder: string, port: number, to: number) {
   const server = readFileSync(join(import.meta.dirname, '../../examples/proxy/nginx.conf'), 'utf8')
     .replace('listen 443 ssl', `listen 127.0.0.1:${port}`)
+    .replace('location / {', 'location /map/ {')
     .replace(/ssl_certificate(_key)? \S+;/g, '')
     .replace('127.0.0.1:8080', `127.0.0.1:${to}`);
   const file = join(folder, 'nginx.conf');

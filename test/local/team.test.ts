@@ -249,6 +249,7 @@ describe('signed in', () => {
     const example = readFileSync(join(root, 'examples/proxy/nginx.conf'), 'utf8')
       .replace('server_name whales.example.com', `server_name ${name}`)
       .replace('listen 443 ssl', `listen 127.0.0.1:${proxyPort} ssl`)
+      .replace('location / {', 'location /map/ {')
       .replace('127.0.0.1:8080', `127.0.0.1:${port}`)
       .replace(/ssl_certificate \S+;/, `ssl_certificate ${crt};`)
       .replace(/ssl_certificate_key \S+;/, `ssl_certificate_key ${key};`);

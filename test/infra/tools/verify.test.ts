@@ -46,6 +46,20 @@ test('the check of a deployment passes here too, down to the tile of a hit', { t
   assert.deepEqual(await left(running), []);
 });
 
+test('where no hit has a location the empty map is no failure, and what is waited for is named', {
+  timeout: 60_000,
+}, async (t) => {
+  const running = await startLocal(dataFolder(t), ['--export-every', '0.5']);
+  t.after(() => running.kill());
+  const lines: string[] = [];
+  await verify({ url: running.origin, token, seconds: 12, log: (line) => lines.push(line) });
+  const at = (text: RegExp) => lines.findIndex((line) => text.test(line));
+  const waiting = at(/^ {4}waiting, 12 s at most: the pointer is there/);
+  const empty = at(/no hit had a location .* give --address/);
+  assert.ok(waiting >= 0 && empty > waiting, lines.join('\n'));
+  assert.ok(at(/^ok {2}the person is forgotten/) > empty);
+});
+
 test('what is broken is named, with what was found, and the person is forgotten', { timeout: 60_000 }, async (t) => {
   const running = await startLocal(dataFolder(t), ['--export-every', '0.5']);
   t.after(() => running.kill());
