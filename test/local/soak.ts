@@ -1,6 +1,6 @@
-// npm run soak [-- --hits 10000000 --events 20000 --kills 20 --hostile]: traffic through the running local stack while it is killed
-// at random; then every sum is compared with what was sent, and memory with what it was. --hostile: strangers, odd bodies, held
-// connections and pauses beside it; 50 million hits take about an hour.
+// npm run soak [-- --hits 10000000 --events 20000 --kills 20 --hostile --minutes 60]: traffic through the running local stack while
+// it is killed at random; then every sum is compared with what was sent, and memory with what it was. --hostile: strangers, odd
+// bodies, held connections and pauses beside it. --minutes spreads the traffic over that time, and ends it then.
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { parseArgs } from 'node:util';
@@ -15,6 +15,8 @@ export interface Soak {
   seed: number;
   /** Strangers, odd bodies and pauses beside the traffic. */
   hostile?: boolean;
+  /** Time that the traffic is spread over; without it, it is sent as fast as it is taken. */
+  minutes?: number;
   log?: (text: string) => void;
 }
 
@@ -37,7 +39,7 @@ const repositories = 60;
 
 /** Runs the soak in `folder`; throws when a sum is not exact. */
 export async function soak(
-  { hits, events, kills, seed, hostile = false, log = () => {} }: Soak,
+  { hits, events, kills, seed, hostile = false, minutes = 0, log = () => {} }: Soak,
   folder: string,
 ): Promise<Soaked> {
   const random = seeded(seed);
@@ -46,6 +48,12 @@ export async function soak(
   let running: Running = await startLocal(folder, flags);
   let up = Promise.resolve();
   const requests = Math.ceil(hits / hitsOfRequest);
+  const spent = () => (minutes > 0 ? (performance.now() - began) / (minutes * 60_000) : 0);
+  /** Waits until a part of the traffic is due; false when the time is over. */
+  const due = async (part: number) => {
+    while (minutes > 0 && spent() < part) await pause(20);
+    return spent() < 1;
+  };
   const answered = new Array<boolean>(requests).fill(false);
   const pulls = new Map<string, number>();
   let sentEvents = 0;
@@ -53,7 +61,7 @@ export async function soak(
   const rss: [number, number] = [0, 0];
 
   const sendHits = async () => {
-    for (let request = 0; request < requests; request++) {
+    for (let request = 0; request < requests && (await due(request / requests)); request++) {
       await up;
       const batch = Array.from({ length: hitsOfRequest }, (_, n) => ({
         domain: `r${request}-${n % domainsOfRequest}.soak.example`,
@@ -61,19 +69,26 @@ export async function soak(
       }));
       const from = `${1 + (request % 200)}.${(request * 7) % 250}.3.4`;
       const answer = await running.post('/v1/hits', batch, { 'X-Forwarded-For': from }).catch(() => undefined);
+      // As a back end does: what was refused is sent again.
+      if (answer?.status === 503) {
+        await pause(100);
+        request--;
+        continue;
+      }
       if (answer && answer.status !== 202)
         throw new Error(`hits were answered ${answer.status}: ${await answer.text()}`);
       answered[request] = answer !== undefined;
-      done = (request + 1) / requests;
+      done = Math.max((request + 1) / requests, spent());
     }
+    done = 1;
   };
   const sendEvents = async () => {
-    for (let n = 0; n < events; ) {
+    for (let n = 0; n < events && (await due(n / events)); ) {
       await up;
       const batch = Array.from({ length: Math.min(20, events - n) }, (_, i) => event(n + i));
       // As a registry does: again and again until it is taken.
       const answer = await running.post('/v1/registry-events', { events: batch }).catch(() => undefined);
-      if (answer === undefined) continue;
+      if (answer === undefined || answer.status === 503) continue;
       if (answer.status !== 202) throw new Error(`events were answered ${answer.status}`);
       for (const { actor, target } of batch) {
         const key = `${actor.name} ${target.repository}`;
@@ -128,6 +143,9 @@ export async function soak(
       () => running.post('/v1/hits', `"${'x'.repeat(2_000_000)}"`),
       () => running.post('/v1/registry-events', `{"events": ${'['.repeat(50_000)}`),
       () => running.post('/v1/registry-events', { events: [{}] }, { Authorization: 'Bearer wrong' }),
+      () => running.post('/v1/registry-events', { events: [{ id: 'x'.repeat(100_000 * odd()) }] }),
+      () => fetch(`${running.origin}/v1/quarantine?limit=1000`).then((answer) => answer.text()),
+      () => fetch(`${running.origin}/v1/users?user=nobody`, { method: 'DELETE' }),
       () => fetch(`${running.origin}/v1/history?user=${'a'.repeat(5000)}`),
       () => fetch(`${running.origin}/v1/tiles/latest/99/-1/x.mvt`),
       async () => {
@@ -140,7 +158,8 @@ export async function soak(
       async () => {
         const { child } = running;
         child.kill('SIGSTOP');
-        await pause(1000 * odd());
+        // Now and then as long as a virtual machine that is moved.
+        await pause((odd() < 0.02 ? 20_000 : 1000) * odd());
         child.kill('SIGCONT');
       },
     ];
@@ -193,7 +212,7 @@ export async function soak(
     await eventually(
       60,
       () => running.get<{ total: { pulls: number; raw: number } }>('/v1/pulls'),
-      ({ total }) => total.raw === events && total.pulls === events,
+      ({ total }) => total.raw === sentEvents && total.pulls === sentEvents,
     );
     const rows =
       await running.get<{ repository: string; pulls: number; pulledBy: number }[]>('/v1/repositories?limit=1000');
@@ -221,6 +240,7 @@ if (import.meta.main) {
       events: { type: 'string', default: '20000' },
       kills: { type: 'string', default: '20' },
       seed: { type: 'string', default: '1' },
+      minutes: { type: 'string', default: '0' },
       hostile: { type: 'boolean', default: false },
     },
   });
