@@ -152,8 +152,8 @@ export class Process extends Construct {
       ),
       [stores.events.tableArn],
     );
-    handler.may(rightsTo(eventIndexRights, 'history', 'forget'), [`${stores.events.tableArn}/index/*`]);
-    handler.may(rightsTo(eventKeyRights, 'digestKey'), [stores.keys.tableArn]);
+    handler.may(rightsTo(eventIndexRights, 'history', 'quarantine', 'forget'), [`${stores.events.tableArn}/index/*`]);
+    handler.may(rightsTo(eventKeyRights, 'digestKey', 'quarantine', 'forget'), [stores.keys.tableArn]);
     // Who is forgotten while their batch is stored is removed again: as serve forgets.
     handler.may(rightsTo(alertRights, 'claim', 'claimAll', 'tally', 'add', 'forget'), [stores.alerts.tableArn]);
     handler.may(rightsTo(objectRights, 'put'), [stores.bucket.arnForObjects('deltas/*')]);

@@ -4,7 +4,7 @@ import { Construct } from 'constructs';
 import { alertRights } from '#aws/alerts.ts';
 import { checkpointRights } from '#aws/checkpoints.ts';
 import { credentialRights } from '#aws/credentials.ts';
-import { eventIndexRights, eventRights } from '#aws/events.ts';
+import { eventIndexRights, eventKeyRights, eventRights } from '#aws/events.ts';
 import { lagRights } from '#aws/lag.ts';
 import { bucketRights, objectRights } from '#aws/objects.ts';
 import { refusalRights } from '#aws/refusals.ts';
@@ -56,7 +56,10 @@ export class Serve extends Construct {
       [...rightsTo(checkpointRights, 'shards', 'after'), ...rightsTo(lagRights, 'read')],
       [stores.checkpoints.tableArn],
     );
-    handler.may(rightsTo(eventRights, 'version', 'release', 'forget', 'markForgotten'), [stores.events.tableArn]);
+    handler.may(rightsTo(eventRights, 'version', 'quarantineState', 'release', 'forget', 'markForgotten'), [
+      stores.events.tableArn,
+    ]);
+    handler.may(rightsTo(eventKeyRights, 'quarantined', 'forget'), [stores.keys.tableArn]);
     handler.may(rightsTo(eventIndexRights, 'history', 'quarantined', 'forget'), [`${stores.events.tableArn}/index/*`]);
     handler.may(rightsTo(alertRights, 'alerts', 'forget'), [stores.alerts.tableArn]);
     handler.may(

@@ -1,9 +1,15 @@
 // What the tables share: reading all pages of a query, deleting many rows, transactions that meet others, sortable times.
 import { setTimeout as wait } from 'node:timers/promises';
-import { type CancellationReason, TransactionCanceledException } from '@aws-sdk/client-dynamodb';
+import {
+  type CancellationReason,
+  ConditionalCheckFailedException,
+  TransactionCanceledException,
+} from '@aws-sdk/client-dynamodb';
 import {
   BatchWriteCommand,
   type DynamoDBDocumentClient,
+  GetCommand,
+  PutCommand,
   QueryCommand,
   type QueryCommandInput,
   TransactWriteCommand,
@@ -32,6 +38,21 @@ export async function queryAll(
 }
 
 type WriteRequest = { DeleteRequest: { Key: Key } } | { PutRequest: { Item: Row } };
+
+/** Puts a row if its key is free; returns the row that was there. */
+export async function putNew(
+  client: DynamoDBDocumentClient,
+  input: { TableName: string; Item: Row },
+): Promise<Row | undefined> {
+  try {
+    await client.send(new PutCommand({ ...input, ConditionExpression: 'attribute_not_exists(pk)' }));
+  } catch (cause) {
+    if (!(cause instanceof ConditionalCheckFailedException)) throw cause;
+    const Key = { pk: input.Item.pk, sk: input.Item.sk };
+    const { Item } = await client.send(new GetCommand({ TableName: input.TableName, Key, ConsistentRead: true }));
+    return Item;
+  }
+}
 
 /** Deletes rows by key. */
 export function deleteAll(client: DynamoDBDocumentClient, table: string, keys: Key[]): Promise<void> {
@@ -84,4 +105,13 @@ export function sortable(time: number): string {
   const negative = bits >> 63n === 1n;
   const ordered = negative ? ~bits & 0xffffffffffffffffn : bits | (1n << 63n);
   return ordered.toString(16).padStart(16, '0');
+}
+
+/** The inverse of sortable. */
+export function sorted(text: string): number {
+  const ordered = BigInt(`0x${text}`);
+  const positive = ordered >> 63n === 1n;
+  const view = new DataView(new ArrayBuffer(8));
+  view.setBigUint64(0, positive ? ordered & ((1n << 63n) - 1n) : ~ordered & 0xffffffffffffffffn);
+  return view.getFloat64(0);
 }

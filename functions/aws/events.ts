@@ -1,45 +1,48 @@
-// Registry events, the pulls derived from them and the quarantine in one DynamoDB table; digest keys in one without backups.
+// Registry events, the pulls derived from them and the quarantine in one DynamoDB table; the keys of days in one without backups.
 //
 //   pk                         sk             what
 //   user U                     repository     the pair's version; lists the repositories of a person
 //   events of R U              time id        an event; `doc` is it, as JSON
 //   pulls of R U               time id        a pull; in the index `newest` under `user U`
-//   quarantine ID              -              a quarantined entry; in the index `newest` under `quarantine`
+//   quarantine ID              -              a quarantined entry, encrypted; in the index `newest` under `quarantine`
+//   quarantined                -              how many there are, their bytes, and how many left for want of room
 //   forgotten                  digest time    of a person's name; `forgottenAt` is the time
 //
 // An event's id, person, repository and time are the same at every redelivery, so that they are its key. A table key is
 // at most 2048 + 1024 bytes: collect takes names up to 255 and ids up to 256 characters.
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
 import {
   type DynamoDBDocumentClient,
   GetCommand,
-  PutCommand,
   ScanCommand,
   type ScanCommandOutput,
   type TransactWriteCommandInput,
   UpdateCommand,
 } from '@aws-sdk/lib-dynamodb';
 import { page, readCursor } from '#core/cursor.ts';
-import { type Pull, parseStoredEvent, type Quarantined, type StoredEvent } from '#core/event.ts';
+import { type Pull, parseStoredEvent, type StoredEvent } from '#core/event.ts';
 import { inParallel } from '#core/parallel.ts';
-import { namesPerson } from '#core/registry/quarantine.ts';
 import { type EventStore, forgottenKeptMs } from '#core/stores.ts';
-import { deleteAll, type Key, queryAll, type Row, sortable, transact, writeAll } from './dynamo.ts';
+import { openDayKeys } from './day-keys.ts';
+import { deleteAll, type Key, putNew, queryAll, type Row, sortable, transact, writeAll } from './dynamo.ts';
+import { listedBefore, placeOf } from './newest.ts';
+import { openQuarantine } from './quarantine.ts';
+
+export { newestIndex } from './newest.ts';
 
 export interface EventsOptions {
   client: DynamoDBDocumentClient;
   table: string;
-  /** Table of the digest keys: no point-in-time recovery, or a key could be had after its day. */
+  /** Table of the keys of days: no point-in-time recovery, or a key could be had after its day. */
   keyTable: string;
   /** Events, pulls and quarantined entries go after so many days (DynamoDB's time to live); undefined: never. */
   keepEventsDays?: number;
+  /** Bytes of quarantined entries that are kept. */
+  mostQuarantineBytes?: number;
   /** Milliseconds since the epoch. */
   clock: () => number;
 }
-
-/** Name of the index that lists newest first: partition key `list`, sort key `sk` of the time and id. */
-export const newestIndex = 'newest';
 
 /** The rights that each method needs on the table, and on its index where it lists newest first. */
 export const eventRights = {
@@ -52,21 +55,26 @@ export const eventRights = {
   pulls: ['dynamodb:Query'],
   replacePulls: ['dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem', 'dynamodb:ConditionCheckItem'],
   history: [],
-  quarantine: ['dynamodb:GetItem', 'dynamodb:PutItem'],
+  quarantine: ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem'],
   quarantined: [],
-  release: ['dynamodb:BatchWriteItem'],
+  quarantineState: ['dynamodb:GetItem'],
+  release: ['dynamodb:DeleteItem', 'dynamodb:UpdateItem'],
   digestKey: [],
-  forget: ['dynamodb:Query', 'dynamodb:BatchWriteItem'],
+  forget: ['dynamodb:Query', 'dynamodb:BatchWriteItem', 'dynamodb:DeleteItem', 'dynamodb:UpdateItem'],
   markForgotten: ['dynamodb:BatchWriteItem'],
   forgotten: ['dynamodb:Query', 'dynamodb:BatchWriteItem'],
 } satisfies Record<keyof EventStore, string[]>;
 export const eventIndexRights = {
   history: ['dynamodb:Query'],
+  quarantine: ['dynamodb:Query'],
   quarantined: ['dynamodb:Query'],
   forget: ['dynamodb:Query'],
 } satisfies Partial<Record<keyof EventStore, string[]>>;
 export const eventKeyRights = {
   digestKey: ['dynamodb:Query', 'dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:BatchWriteItem'],
+  quarantine: ['dynamodb:Query', 'dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:BatchWriteItem'],
+  quarantined: ['dynamodb:GetItem'],
+  forget: ['dynamodb:GetItem'],
 } satisfies Partial<Record<keyof EventStore, string[]>>;
 
 const dayMs = 86_400_000;
@@ -81,14 +89,13 @@ const pair = (user: string, repository: string) => `of ${repository.length} ${re
 const eventsOf = (user: string, repository: string) => `events ${pair(user, repository)}`;
 const pullsOf = (user: string, repository: string) => `pulls ${pair(user, repository)}`;
 const versionKey = (user: string, repository: string): Key => ({ pk: `user ${user}`, sk: `repository ${repository}` });
-const quarantineKey = (id: string): Key => ({ pk: `quarantine ${id}`, sk: '-' });
 const forgottenList = 'forgotten';
 const digestOf = (user: string) => createHash('sha256').update(user).digest('base64url');
 /** A key of 256 bits. */
 const digestLetters = 43;
-const placeOf = ({ time, id }: { time: number; id: string }) => `${sortable(time)} ${id}`;
 
-export function openEvents({ client, table, keyTable, keepEventsDays, clock }: EventsOptions): EventStore {
+export function openEvents(options: EventsOptions): EventStore {
+  const { client, table, keyTable, keepEventsDays, clock, mostQuarantineBytes } = options;
   const TableName = table;
   /** The attribute of a row that goes some days after a time. */
   const kept = (time: number) =>
@@ -106,18 +113,7 @@ export function openEvents({ client, table, keyTable, keepEventsDays, clock }: E
 
   const newest = async <T>(list: string, cursor: string | undefined, limit: number): Promise<T[]> => {
     const [time, id] = readCursor(cursor);
-    const rows = await queryAll(
-      client,
-      {
-        TableName,
-        IndexName: newestIndex,
-        KeyConditionExpression: '#list = :list AND #at < :before',
-        ExpressionAttributeNames: { '#list': 'list', '#at': 'at' },
-        ExpressionAttributeValues: { ':list': list, ':before': placeOf({ time, id }) },
-        ScanIndexForward: false,
-      },
-      limit + 1,
-    );
+    const rows = await queryAll(client, listedBefore(TableName, list, { time, id }), limit + 1);
     return rows.map(docOf<T>);
   };
 
@@ -126,21 +122,12 @@ export function openEvents({ client, table, keyTable, keepEventsDays, clock }: E
     const keys = new Map(events.map(({ user, repository }) => [pair(user, repository), versionKey(user, repository)]));
     await inParallel([...keys.values()], putsAtOnce, async (Key) => {
       const { Item } = await client.send(new GetCommand({ TableName, Key, ConsistentRead: true }));
-      if (!Item) await putNew({ TableName, Item: { ...Key, ...kept(clock()) } });
+      if (!Item) await putNew(client, { TableName, Item: { ...Key, ...kept(clock()) } });
     });
   };
 
-  /** Puts a row if its key is free; returns the row that was there. */
-  const putNew = async (input: { TableName: string; Item: Row }): Promise<Row | undefined> => {
-    try {
-      await client.send(new PutCommand({ ...input, ConditionExpression: 'attribute_not_exists(pk)' }));
-    } catch (cause) {
-      if (!(cause instanceof ConditionalCheckFailedException)) throw cause;
-      const Key = { pk: input.Item.pk, sk: input.Item.sk };
-      const { Item } = await client.send(new GetCommand({ TableName: input.TableName, Key, ConsistentRead: true }));
-      return Item;
-    }
-  };
+  const keys = openDayKeys({ client, table: keyTable, clock });
+  const held = openQuarantine({ client, table, keys, keepEventsDays, mostBytes: mostQuarantineBytes, clock });
 
   return {
     async put(events) {
@@ -159,7 +146,7 @@ export function openEvents({ client, table, keyTable, keepEventsDays, clock }: E
           doc: JSON.stringify(event),
           ...kept(event.time),
         };
-        const held = await putNew({ TableName, Item });
+        const held = await putNew(client, { TableName, Item });
         origins.set(key, held ? String(held.origin) : origin);
       });
       return events.map((event) => origins.get(keyOf(event)) === event.origin);
@@ -271,43 +258,14 @@ export function openEvents({ client, table, keyTable, keepEventsDays, clock }: E
     async history(user, { cursor, limit }) {
       return page(await newest<Pull>(`user ${user}`, cursor, limit), limit);
     },
-    async quarantine(entries) {
-      await inParallel(entries, putsAtOnce, async (entry) => {
-        const Item = {
-          ...quarantineKey(entry.id),
-          list: 'quarantine',
-          at: placeOf(entry),
-          doc: JSON.stringify(entry),
-          ...kept(entry.time),
-        };
-        await putNew({ TableName, Item });
-      });
-    },
-    async quarantined({ cursor, limit }) {
-      return page(await newest<Quarantined>('quarantine', cursor, limit), limit);
-    },
-    release: (ids) => deleteAll(client, table, [...new Set(ids)].map(quarantineKey)),
+    quarantine: held.quarantine,
+    quarantined: held.quarantined,
+    quarantineState: held.quarantineState,
+    release: held.release,
     async digestKey(day) {
-      const now = clock();
       // A day's key lives until a day after its end; for a day long past (late events) until a day from now.
       // Never longer than of today: the day is the sender's to choose.
-      const expires = Math.min(Math.max(Date.parse(day) + 2 * dayMs, now + dayMs), now + 2 * dayMs);
-      const pk = 'digest key';
-      const keys = await queryAll(client, {
-        TableName: keyTable,
-        KeyConditionExpression: 'pk = :pk',
-        ExpressionAttributeValues: { ':pk': pk },
-        ConsistentRead: true,
-      });
-      // DynamoDB's own expiry may be two days late.
-      const gone = keys.filter((row) => Number(row.expiresAt) <= now).map(({ sk }) => ({ pk, sk: String(sk) }));
-      await deleteAll(client, keyTable, gone);
-      const held = keys.find(({ sk }) => sk === day);
-      if (held && Number(held.expiresAt) > now) return bytesOf(held);
-      const key = randomBytes(32);
-      const Item = { pk, sk: day, key, expiresAt: expires, expires: Math.ceil(expires / 1000) };
-      const other = await putNew({ TableName: keyTable, Item });
-      return other ? bytesOf(other) : key;
+      return keys.of(day, (now) => Math.min(Math.max(Date.parse(day) + 2 * dayMs, now + dayMs), now + 2 * dayMs));
     },
     async forget(user, repositories = []) {
       const listed = await queryAll(client, {
@@ -333,18 +291,7 @@ export function openEvents({ client, table, keyTable, keepEventsDays, clock }: E
         await deleteAll(client, table, [versionKey(user, repository)]);
       }
       count += listed.length;
-      for (let cursor: string | undefined; ; ) {
-        const { items, cursor: next } = page(await newest<Quarantined>('quarantine', cursor, 1000), 1000);
-        const naming = items.filter((entry) => namesPerson(entry, user));
-        await deleteAll(
-          client,
-          table,
-          naming.map(({ id }) => quarantineKey(id)),
-        );
-        count += naming.length;
-        if (next === undefined) return count;
-        cursor = next;
-      }
+      return count + (await held.forget(user));
     },
     async markForgotten(user, at) {
       // With the time in its key an older mark never takes a newer one's place.
@@ -381,4 +328,3 @@ export function openEvents({ client, table, keyTable, keepEventsDays, clock }: E
 
 const docOf = <T>({ doc }: Row): T => JSON.parse(String(doc));
 const eventOf = ({ doc }: Row): StoredEvent => parseStoredEvent(String(doc));
-const bytesOf = ({ key }: Row) => Buffer.from(key as Uint8Array);

@@ -10,9 +10,29 @@ interface Dated {
 export function page<T extends Dated>(rows: T[], limit: number): Page<T> {
   if (rows.length <= limit) return { items: rows };
   const items = rows.slice(0, limit);
-  const { time, id } = items[limit - 1];
-  return { items, cursor: toBase64Url(JSON.stringify([time, id])) };
+  return { items, cursor: cursorAfter(items[limit - 1]) };
 }
+
+/**
+ * A page of entries as they come, newest first: at most `limit` of them, and of `bytes` as JSON, unless the first alone has more.
+ */
+export async function shortPage<T extends Dated>(
+  entries: AsyncIterable<T>,
+  limit: number,
+  bytes: number,
+): Promise<Page<T>> {
+  const items: T[] = [];
+  let left = bytes;
+  for await (const entry of entries) {
+    left -= new TextEncoder().encode(JSON.stringify(entry)).length;
+    if (items.length === limit || (left < 0 && items.length > 0))
+      return { items, cursor: cursorAfter(items[items.length - 1]) };
+    items.push(entry);
+  }
+  return { items };
+}
+
+const cursorAfter = ({ time, id }: Dated) => toBase64Url(JSON.stringify([time, id]));
 
 /** Returns the time and id before which the page begins: without a cursor, after everything. Throws BadCursor. */
 export function readCursor(cursor?: string): [number, string] {

@@ -65,6 +65,15 @@ export interface Page<T> {
   cursor?: string;
 }
 
+export interface QuarantineState {
+  entries: number;
+  /** As stored. */
+  bytes: number;
+  /** Entries that left because there was no room, ever; and when the last did, milliseconds since the epoch. */
+  dropped: number;
+  droppedAt?: number;
+}
+
 /** What keeps things for a time. */
 export interface Expiring {
   /** Removes what happened before a time, milliseconds since the epoch. Resolves when it is removed, or surely will be. */
@@ -98,9 +107,11 @@ export interface EventStore {
   ): Promise<boolean>;
   /** Newest first. An unreadable cursor throws BadCursor. */
   history(user: string, page: { cursor?: string; limit: number }): Promise<Page<Pull>>;
-  /** Idempotent by id. */
+  /** Idempotent by id. Kept encrypted, within `quarantineBounds`: the oldest leave first. */
   quarantine(entries: Quarantined[]): Promise<void>;
+  /** Newest first; a page has `quarantineBounds.pageBytes` at most. What has lost its day's key is left out. */
   quarantined(page: { cursor?: string; limit: number }): Promise<Page<Quarantined>>;
+  quarantineState(): Promise<QuarantineState>;
   release(ids: string[]): Promise<void>;
   /** The secret that keys address digests of one UTC day; made on first use, gone a day after that day ends. */
   digestKey(day: string): Promise<Uint8Array>;

@@ -2,10 +2,12 @@ import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { emptyManifest, type Manifest, readManifest } from '#core/hits/manifest.ts';
 import { cardInService, readModels } from '#core/recommender/model-list.ts';
 import { knownAgent } from '#core/registry/classify.ts';
+import { quarantineBounds } from '#core/registry/sealed.ts';
 import {
   type CheckpointStore,
   type EventStore,
   type ObjectStore,
+  type QuarantineState,
   type RefusalStore,
   refusalDays,
   refusalReasons,
@@ -64,6 +66,17 @@ const report = z
     registryEvents: z.int(),
     duplicates: z.int(),
     quarantined: z.int(),
+    quarantine: z
+      .object({
+        entries: z.int(),
+        bytes: z.int(),
+        dropped: z
+          .int()
+          .openapi({ description: 'Entries that left before their time, the oldest first: there was no room' }),
+      })
+      .openapi({
+        description: `What is kept: ${quarantineBounds.days} days and ${quarantineBounds.bytes / 1024 ** 2} MiB at most`,
+      }),
     late: z.int(),
     future: z.int(),
     unlocatedShare: z.number(),
@@ -190,8 +203,10 @@ export function healthRoutes(options: HealthOptions): OpenAPIHono {
 }
 
 /** What `GET /v1/health` says, without what strangers sent. */
-export async function readHealth(options: Omit<HealthOptions, 'search' | 'report' | 'events'>) {
-  const { checkpoints, objects, faults, lag, ipTableBuiltAt, unhealthyAfterSeconds } = options;
+export async function readHealth(
+  options: Omit<HealthOptions, 'search' | 'report' | 'events'> & { events: Pick<EventStore, 'quarantineState'> },
+) {
+  const { checkpoints, events, objects, faults, lag, ipTableBuiltAt, unhealthyAfterSeconds } = options;
   const now = options.clock();
   const reasons: string[] = [];
   const { manifest } = await readManifest(objects).catch((cause: Error) => {
@@ -208,7 +223,12 @@ export async function readHealth(options: Omit<HealthOptions, 'search' | 'report
   }
   const found = (await faults?.()) ?? [];
   for (const { reason } of found.filter(({ stands }) => stands)) reasons.push(reason);
-  const warnings = [...warningsOf(manifest, now), ...found.flatMap(({ reason, stands }) => (stands ? [] : [reason]))];
+  const { entries, bytes, dropped, ...last } = await events.quarantineState();
+  const warnings = [
+    ...warningsOf(manifest, now),
+    ...fullWarnings({ dropped, ...last }, now),
+    ...found.flatMap(({ reason, stands }) => (stands ? [] : [reason])),
+  ];
   const builtAt = await ipTableBuiltAt();
   const model = cardInService((await readModels(objects)).list);
   const { counters } = manifest;
@@ -221,6 +241,7 @@ export async function readHealth(options: Omit<HealthOptions, 'search' | 'report
     registryEvents: counters.registryEvents,
     duplicates: counters.duplicates,
     quarantined: counters.quarantined,
+    quarantine: { entries, bytes, dropped },
     late: counters.late,
     future: counters.future,
     unlocatedShare: counters.hits === 0 ? 0 : counters.unlocated / counters.hits,
@@ -261,12 +282,19 @@ function warningsOf({ grown, held, clock: exportedAt = 0 }: Manifest, now: numbe
   return warnings;
 }
 
+const dayMs = 86_400_000;
+
+function fullWarnings({ dropped, droppedAt }: Pick<QuarantineState, 'dropped' | 'droppedAt'>, now: number): string[] {
+  if (droppedAt === undefined || now - droppedAt > dayMs) return [];
+  return [`quarantine is full: ${dropped} of its oldest entries have left; fix what sends them, then npm run replay`];
+}
+
 /** An IP table older than this is said to be old. */
 const freshIpDays = 60;
 
 /** An old IP table is not the service's fault: it changes no status. */
 function ipWarnings(builtAt: number | undefined, now: number): string[] {
-  const days = builtAt === undefined ? 0 : Math.floor((now - builtAt) / 86_400_000);
+  const days = builtAt === undefined ? 0 : Math.floor((now - builtAt) / dayMs);
   if (days <= freshIpDays) return [];
   return [`the IP table is ${days} days old, more than ${freshIpDays}: npm run ip-update -- FILE brings a newer one`];
 }

@@ -8,7 +8,7 @@ import { type HealthOptions, readHealth } from '#serve/health.ts';
 import type { ResolvedSettings } from '#settings/schema.ts';
 import type { CounterName } from './stages/count.ts';
 
-export interface MetricsOptions extends Omit<HealthOptions, 'report' | 'events'> {
+export interface MetricsOptions extends Omit<HealthOptions, 'report'> {
   folder: string;
   settings: Pick<ResolvedSettings, 'exportEvery' | 'trainEvery'>;
 }

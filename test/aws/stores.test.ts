@@ -116,7 +116,7 @@ async function contracts() {
     watch.store('checkpoints', openCheckpoints({ client, table: await makeTable(['pk', 'sk']) }), checkpointRights),
   );
 
-  eventContract('DynamoDB events', async (clock) =>
+  eventContract('DynamoDB events', async (clock, bounds) =>
     watch.store(
       'events',
       openEvents({
@@ -124,6 +124,7 @@ async function contracts() {
         table: await makeTable(['pk', 'sk'], { name: newestIndex, keys: ['list', 'at'] }),
         keyTable: await makeTable(['pk', 'sk']),
         clock,
+        ...bounds,
       }),
       ...[eventRights, onIndex(eventIndexRights), eventKeyRights],
     ),

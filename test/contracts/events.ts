@@ -5,8 +5,12 @@ import type { Pull } from '#core/event.ts';
 import { BadCursor, type EventStore, forgottenKeptMs } from '#core/stores.ts';
 import { byText, day, hour, ids, pages, pull, second, start, storedEvent } from './samples.ts';
 
-export function eventContract(name: string, make: (clock: () => number) => Promise<EventStore>): void {
+/** `bounds`: so many bytes of quarantined entries. */
+type Make = (clock: () => number, bounds?: { mostQuarantineBytes: number }) => Promise<EventStore>;
+
+export function eventContract(name: string, make: Make): void {
   const open = () => make(() => start);
+  const aside = (id: string, body: string, time = start) => ({ id, time, reason: 'odd', position: id, body });
 
   test(`${name}: an event is stored whole, with its microseconds`, async () => {
     const store = await open();
@@ -230,6 +234,8 @@ export function eventContract(name: string, make: (clock: () => number) => Promi
     const key = await store.digestKey('2026-11-21');
     assert.ok(key.length >= 16);
     assert.notDeepEqual(await store.digestKey('2026-11-22'), key);
+    // As while it runs: a clock that jumps is another matter.
+    for (; now < start + 2 * day; now += 6 * hour) assert.deepEqual(await store.digestKey('2026-11-21'), key);
     now = start + 2 * day - 1;
     assert.deepEqual(await store.digestKey('2026-11-21'), key);
     now = start + 2 * day + 1;
@@ -264,7 +270,6 @@ export function eventContract(name: string, make: (clock: () => number) => Promi
 
   test(`${name}: what was quarantined and names a forgotten person goes too`, async () => {
     const store = await open();
-    const aside = (id: string, body: string) => ({ id, time: start, reason: 'odd', position: id, body });
     const naming = aside('1', '{"events": [{"actor": {"name": "Zoë \\"Z\\""}, "action": 5}]}');
     const others = [aside('2', '{"actor": {"name": "Zoë"}}'), aside('3', 'no JSON, Zoë here')];
     await store.quarantine([naming, ...others]);
@@ -288,11 +293,57 @@ export function eventContract(name: string, make: (clock: () => number) => Promi
     assert.deepEqual(await store.forgotten(asked), marks);
     assert.deepEqual(await store.forgotten([]), new Map());
     await store.forget('ann');
-    now = start + forgottenKeptMs;
+    for (; now < start + forgottenKeptMs; now += 12 * hour) await store.forgotten(['bob']);
     assert.deepEqual(await store.forgotten(asked), marks);
     now = start + forgottenKeptMs + 1;
     assert.deepEqual(await store.forgotten(asked), new Map([['ann', start + 5]]));
-    now = start;
+    now = start + 6;
     assert.deepEqual(await store.forgotten(asked), new Map([['ann', start + 5]]), 'a mark is gone for good');
+  });
+
+  test(`${name}: a quarantined text is readable for its days, and then for nobody`, async () => {
+    let now = start + day + hour;
+    const store = await make(() => now);
+    await store.quarantine([aside('1', 'older', start), aside('2', 'newer', start + day)]);
+    const bodies = async () => (await store.quarantined({ limit: 10 })).items.map(({ body }) => body);
+    for (const days of [10, 20, 30]) {
+      for (; now < start + days * day; now += 12 * hour) await store.quarantined({ limit: 1 });
+      assert.deepEqual(await bodies(), ['newer', 'older'], `${days} days`);
+    }
+    now = start + 31 * day + hour;
+    assert.deepEqual(await bodies(), ['newer']);
+    now = start + 32 * day + hour;
+    assert.deepEqual(await bodies(), []);
+    now = start + 29 * day;
+    assert.deepEqual(await bodies(), [], 'its key is gone for good');
+  });
+
+  test(`${name}: the oldest leave a quarantine that has no room, and are counted`, async () => {
+    const store = await make(() => start, { mostQuarantineBytes: 50_000 });
+    assert.deepEqual(await store.quarantineState(), { entries: 0, bytes: 0, dropped: 0 });
+    const body = 'x'.repeat(900);
+    const entries = Array.from({ length: 120 }, (_, n) => aside(`${n}`, body, start + n));
+    for (let at = 0; at < 120; at += 40) await store.quarantine(entries.slice(at, at + 40));
+    const read = (await pages((cursor) => store.quarantined({ cursor, limit: 50 }))).flat();
+    const state = await store.quarantineState();
+    assert.ok(state.bytes <= 50_000 && state.bytes > 40_000, `${state.bytes} bytes`);
+    assert.deepEqual(state, { entries: read.length, bytes: state.bytes, dropped: 120 - read.length, droppedAt: start });
+    assert.deepEqual(read, entries.slice(-read.length).reverse());
+    await store.release(ids(read.slice(0, 10)));
+    await store.release(ids(read.slice(0, 10)));
+    assert.equal((await store.quarantineState()).entries, read.length - 10);
+    await store.quarantine([{ ...aside('alone', 'y'.repeat(60_000), start + day) }]);
+    assert.equal((await store.quarantineState()).entries, 0, 'what alone has no room leaves too');
+    assert.equal((await store.quarantineState()).bytes, 0);
+  });
+
+  test(`${name}: a page of the quarantine has a megabyte at most, and the pages have everything`, async () => {
+    const store = await open();
+    // As JSON each of these characters is six.
+    const entries = Array.from({ length: 40 }, (_, n) => aside(`${n}`, '\u0001'.repeat(64 * 1024), start + n));
+    await store.quarantine(entries);
+    const read = await pages((cursor) => store.quarantined({ cursor, limit: 1000 }));
+    for (const page of read) assert.ok(JSON.stringify(page).length <= 1024 * 1024 + 100, `${page.length} entries`);
+    assert.deepEqual(ids(read.flat()), ids(entries).reverse());
   });
 }

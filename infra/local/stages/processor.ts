@@ -30,7 +30,7 @@ const report = (text: string) => {
   log.error(text);
 };
 const { keepEventsDays } = settings;
-const repeated: Promise<void>[] = [];
+const repeated: Promise<void>[] = [repeat('expiry of the quarantine', 3600, log, stores.events.expireQuarantine)];
 if (keepEventsDays !== undefined) {
   const { events, search } = stores;
   repeated.push(repeat('expiry', 60, log, eventExpiry({ keepEventsDays, stores: [events, search], clock })));

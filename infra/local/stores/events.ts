@@ -1,15 +1,29 @@
-import { hash, randomBytes } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { page, readCursor } from '#core/cursor.ts';
-import { type Pull, parseStoredEvent, type Quarantined } from '#core/event.ts';
-import { namesPerson } from '#core/registry/quarantine.ts';
+import { type Pull, parseStoredEvent } from '#core/event.ts';
 import { type EventStore, type Expiring, forgottenKeptMs } from '#core/stores.ts';
+import { openDayKeys } from './day-keys.ts';
+import { openQuarantine, type Quarantine } from './quarantine.ts';
 import { groupCommit, openDatabase, removeOld, transaction } from './sqlite.ts';
+import { steadyClock } from './steady-clock.ts';
+import { rowsATurn, turns } from './turns.ts';
 import { wiper } from './wipe.ts';
 
 const day = 86_400_000;
+/** Clocks of one machine and the next differ by less. */
+const aheadMs = 5 * 60_000;
 
-/** Registry events, the pulls derived from them, the quarantine and the digest keys, in one SQLite file. */
-export function openEvents(file: string, clock: () => number): EventStore & Expiring {
+export interface LocalEvents extends EventStore, Expiring {
+  /** Removes what is quarantined for too long. */
+  expireQuarantine(): Promise<void>;
+}
+
+/** Registry events, the pulls derived from them, the quarantine and the keys of days, in one SQLite file. */
+export function openEvents(
+  file: string,
+  clock: () => number,
+  { mostQuarantineBytes }: { mostQuarantineBytes?: number } = {},
+): LocalEvents {
   const database = openDatabase(
     file,
     `CREATE TABLE IF NOT EXISTS events (
@@ -20,13 +34,13 @@ export function openEvents(file: string, clock: () => number): EventStore & Expi
      CREATE INDEX IF NOT EXISTS pulls_history ON pulls (user, time DESC, id DESC);
      CREATE TABLE IF NOT EXISTS versions (
        user TEXT, repository TEXT, version INTEGER, PRIMARY KEY (user, repository)) WITHOUT ROWID;
-     CREATE TABLE IF NOT EXISTS quarantine (id TEXT PRIMARY KEY, time REAL, doc TEXT) WITHOUT ROWID;
-     CREATE INDEX IF NOT EXISTS quarantine_newest ON quarantine (time DESC, id DESC);
-     CREATE TABLE IF NOT EXISTS digest_keys (day TEXT PRIMARY KEY, key BLOB, expires REAL) WITHOUT ROWID;
      CREATE TABLE IF NOT EXISTS forgotten (person TEXT PRIMARY KEY, at REAL) WITHOUT ROWID;`,
   );
   const commit = groupCommit(database);
   const wiped = wiper(file);
+  const time = steadyClock(database, clock);
+  const keys = openDayKeys(database, time);
+  const held: Quarantine = openQuarantine(database, { keys, time, mostBytes: mostQuarantineBytes });
   const prepare = (sql: string) => database.prepare(sql);
   const putEvent = prepare('INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?)');
   const origin = prepare('SELECT origin FROM events WHERE id = ?');
@@ -51,20 +65,13 @@ export function openEvents(file: string, clock: () => number): EventStore & Expi
   const newest = prepare(
     'SELECT doc FROM pulls WHERE user = ? AND (time, id) < (?, ?) ORDER BY time DESC, id DESC LIMIT ?',
   );
-  const putQuarantine = prepare('INSERT OR IGNORE INTO quarantine VALUES (?, ?, ?)');
-  const newestQuarantine = prepare(
-    'SELECT doc FROM quarantine WHERE (time, id) < (?, ?) ORDER BY time DESC, id DESC LIMIT ?',
-  );
-  const quarantinedRows = prepare('SELECT doc FROM quarantine');
-  const removeQuarantine = prepare('DELETE FROM quarantine WHERE id = ?');
-  const key = prepare('SELECT key FROM digest_keys WHERE day = ?');
-  const putKey = prepare('INSERT OR IGNORE INTO digest_keys VALUES (?, ?, ?)');
-  const expireKeys = prepare('DELETE FROM digest_keys WHERE expires <= ?');
-
   const putMark = prepare(
     'INSERT INTO forgotten VALUES (?, ?) ON CONFLICT (person) DO UPDATE SET at = max(at, excluded.at)',
   );
   const mark = prepare('SELECT at FROM forgotten WHERE person = ?');
+  const oldMark = prepare('SELECT 1 FROM forgotten WHERE at <= ? LIMIT 1');
+  const lateMark = prepare('SELECT 1 FROM forgotten WHERE at > ? LIMIT 1');
+  const lowerMarks = prepare('UPDATE forgotten SET at = ? WHERE at > ?');
   const expireMarks = prepare('DELETE FROM forgotten WHERE at <= ?');
 
   const digest = (user: string) => hash('sha256', user, 'base64url');
@@ -123,53 +130,55 @@ export function openEvents(file: string, clock: () => number): EventStore & Expi
       const [time, id] = readCursor(cursor);
       return page(docs<Pull>(newest.all(user, time, id, limit + 1)), limit);
     },
-    async quarantine(entries) {
-      transaction(database, () => {
-        for (const entry of entries) putQuarantine.run(entry.id, entry.time, JSON.stringify(entry));
-      });
-    },
-    async quarantined({ cursor, limit }) {
-      const [time, id] = readCursor(cursor);
-      return page(docs<Quarantined>(newestQuarantine.all(time, id, limit + 1)), limit);
-    },
-    async release(ids) {
-      transaction(database, () => {
-        for (const id of ids) removeQuarantine.run(id);
-      });
-    },
+    quarantine: held.quarantine,
+    quarantined: held.quarantined,
+    quarantineState: held.quarantineState,
+    release: held.release,
     async digestKey(ofDay) {
-      expireKeys.run(clock());
       // A day's key lives until a day after its end; for a day long past (late events) until a day from now.
       // At most as long as today's key: the sender chooses the day.
-      const expires = Math.min(Math.max(Date.parse(ofDay) + 2 * day, clock() + day), clock() + 2 * day);
-      putKey.run(ofDay, randomBytes(32), expires);
-      return key.get(ofDay)?.key as Uint8Array;
+      return keys.of(ofDay, (now) => Math.min(Math.max(Date.parse(ofDay) + 2 * day, now + day), now + 2 * day));
     },
     async forget(user) {
-      const rows = transaction(database, () => {
-        const own = ['events', 'pulls', 'versions']
-          .map((table) => Number(prepare(`DELETE FROM ${table} WHERE user = ?`).run(user).changes))
-          .reduce((sum, rows) => sum + rows);
-        const naming = docs<Quarantined>(quarantinedRows.all()).filter((entry) => namesPerson(entry, user));
-        for (const { id } of naming) removeQuarantine.run(id);
-        return own + naming.length;
-      });
+      let rows = 0;
+      const pause = turns(rowsATurn);
+      for (const [table, key] of [
+        ['events', 'id'],
+        ['pulls', 'id'],
+        ['versions', 'repository'],
+      ]) {
+        const some = prepare(
+          `DELETE FROM ${table} WHERE user = ?1 AND ${key} IN (SELECT ${key} FROM ${table} WHERE user = ?1 LIMIT ${rowsATurn})`,
+        );
+        for (let removed = rowsATurn; removed >= rowsATurn; rows += removed) {
+          removed = Number(some.run(user).changes);
+          await pause(removed);
+        }
+      }
+      rows += await held.forget(user);
       await wiped(rows > 0);
       return rows;
     },
     async expire(before) {
-      for (const table of ['events', 'pulls', 'quarantine']) await removeOld(database, table, 'id', before);
+      for (const table of ['events', 'pulls']) await removeOld(database, table, 'id', before);
+      await held.expire(before);
       // A version is of what is there.
       prepare(
         `DELETE FROM versions WHERE NOT EXISTS (
            SELECT 1 FROM events WHERE events.user = versions.user AND events.repository = versions.repository)`,
       ).run();
     },
+    expireQuarantine: () => held.expire(),
     async markForgotten(user, at) {
       putMark.run(digest(user), at);
     },
     async forgotten(users) {
-      expireMarks.run(clock() - forgottenKeptMs);
+      if (users.length === 0) return new Map();
+      const before = time() - forgottenKeptMs;
+      if (oldMark.get(before)) expireMarks.run(before);
+      // A clock that was ahead marked them: they would stay forgotten until then.
+      const now = clock();
+      if (lateMark.get(now + aheadMs)) lowerMarks.run(now, now + aheadMs);
       const marks = users.map((user): [string, unknown] => [user, mark.get(digest(user))?.at]);
       return new Map(marks.filter((pair): pair is [string, number] => pair[1] !== undefined));
     },

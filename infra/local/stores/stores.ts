@@ -3,12 +3,12 @@ import { randomUUID } from 'node:crypto';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openSearch as openOpenSearch } from '#aws/search.ts';
-import type { CredentialStore, EventStore, Expiring, RefusalStore } from '#core/stores.ts';
+import type { CredentialStore, RefusalStore } from '#core/stores.ts';
 import type { ProcessStores } from '#process/process.ts';
 import { type Alerts, openAlerts } from './alerts.ts';
 import { openCheckpoints } from './checkpoints.ts';
 import { openCredentials } from './credentials.ts';
-import { openEvents } from './events.ts';
+import { type LocalEvents, openEvents } from './events.ts';
 import { openObjects } from './objects.ts';
 import { openRefusals } from './refusals.ts';
 import { openSearch } from './search.ts';
@@ -21,7 +21,7 @@ export const clock = () => Date.now();
 export const newId = () => randomUUID();
 
 export interface LocalStores extends ProcessStores {
-  events: EventStore & Expiring;
+  events: LocalEvents;
   /** What registries report: a stream of its own, so that no flood of hits fills it, or delays what reads it. */
   stream: LocalStream;
   /** Hits, and what an older version put here. */

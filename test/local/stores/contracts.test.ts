@@ -36,7 +36,7 @@ streamContract('embedded stream', async () => {
 
 checkpointContract('embedded checkpoints', async () => openCheckpoints(join(fresh(), 'checkpoints.db')));
 
-eventContract('embedded events', async (clock) => openEvents(join(fresh(), 'events.db'), clock));
+eventContract('embedded events', async (clock, bounds) => openEvents(join(fresh(), 'events.db'), clock, bounds));
 
 credentialContract('embedded credentials', async (clock) => openCredentials(join(fresh(), 'credentials.db'), clock));
 

@@ -1,0 +1,18 @@
+// SQLite runs in the calling thread: long work there gives others a turn of the event loop after so much of it.
+import { setImmediate as turn } from 'node:timers/promises';
+
+/** Rows of one statement that others wait for: milliseconds. */
+export const rowsATurn = 500;
+/** Bytes of text that are decrypted and searched before others have a turn. */
+export const bytesATurn = 256 * 1024;
+
+/** Returns what is told of work done, in some unit, and lets others run when it comes to `most`. */
+export function turns(most: number): (work: number) => Promise<void> {
+  let done = 0;
+  return async (work) => {
+    done += work;
+    if (done < most) return;
+    done = 0;
+    await turn();
+  };
+}
