@@ -90,7 +90,8 @@ const expectedRights: Record<string, Record<string, string>> = {
     Checkpoints: 'dynamodb:GetItem dynamodb:Query',
     Credentials:
       'dynamodb:BatchWriteItem dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem',
-    Events: 'dynamodb:BatchWriteItem dynamodb:GetItem dynamodb:Query',
+    Events: 'dynamodb:BatchWriteItem dynamodb:DeleteItem dynamodb:GetItem dynamodb:Query dynamodb:UpdateItem',
+    Keys: 'dynamodb:GetItem',
     'Events/index/*': 'dynamodb:Query',
     Notices: 'dynamodb:BatchWriteItem dynamodb:Query',
     D: 's3:ListBucket',

@@ -23,7 +23,19 @@ export interface Fuzzed {
   rssMiB: [before: number, after: number];
 }
 
-const patienceMs = 20_000;
+/** Seconds without a response that are a hang; counted, so that a machine that sleeps meanwhile is not taken for one. */
+const patience = 20;
+
+/** Calls `late` after the patience; returns what stops it. */
+function afterPatience(late: () => void): () => void {
+  let seconds = 0;
+  const timer = setInterval(() => {
+    if (++seconds < patience) return;
+    clearInterval(timer);
+    late();
+  }, 1000);
+  return () => clearInterval(timer);
+}
 /** What a response must not tell. */
 const internal =
   /\bat .+\.(?:ts|js):\d+|node:internal|node_modules|\/infra\/|\/functions\/|SQLITE|SqliteError|TypeError|RangeError/;
@@ -136,13 +148,16 @@ export async function fuzz({ requests, seed }: { requests: number; seed: number 
     // Forgetting rewrites the files each time: the test of it is elsewhere.
     if (method === 'DELETE' && path === '/v1/users') return;
     const what = `${method} ${url}?${query.join('&')} ${body?.slice(0, 200) ?? ''}`;
-    const answer = await fetch(`${running.origin}${url.replace(/\{\w+\}/g, 'x')}?${query.join('&')}`, {
-      ...{ method, headers, body, redirect: 'manual', signal: AbortSignal.timeout(patienceMs) },
-    }).catch((cause: Error) => {
-      if (cause.name === 'TimeoutError') throw new Error(`seed ${seed}: ${what} hangs`);
-      throw cause;
-    });
-    judge(what, answer.status, await answer.text());
+    const hang = new AbortController();
+    const stop = afterPatience(() => hang.abort(new Error(`seed ${seed}: ${what} hangs`)));
+    try {
+      const answer = await fetch(`${running.origin}${url.replace(/\{\w+\}/g, 'x')}?${query.join('&')}`, {
+        ...{ method, headers, body, redirect: 'manual', signal: hang.signal },
+      });
+      judge(what, answer.status, await answer.text());
+    } finally {
+      stop();
+    }
   };
 
   /** Bytes instead of HTTP: the server answers or closes. */
@@ -160,20 +175,19 @@ export async function fuzz({ requests, seed }: { requests: number; seed: number 
         `GET /${'a'.repeat(20_000)} HTTP/1.1`,
       ]);
       let read = '';
-      const late = setTimeout(
-        () => socket.destroy(new Error(`seed ${seed}: raw ${JSON.stringify(line.slice(0, 80))} hangs`)),
-        patienceMs,
+      const stop = afterPatience(() =>
+        socket.destroy(new Error(`seed ${seed}: raw ${JSON.stringify(line.slice(0, 80))} hangs`)),
       );
       socket.on('data', (chunk) => {
         read += chunk;
       });
       socket.on('error', (cause: NodeJS.ErrnoException) => {
-        clearTimeout(late);
+        stop();
         if (cause.code) resolve();
         else reject(cause);
       });
       socket.on('close', () => {
-        clearTimeout(late);
+        stop();
         const status = Number(/^HTTP\/1\.1 (\d+)/.exec(read)?.[1] ?? 0);
         try {
           if (status > 0) judge(`raw ${JSON.stringify(line.slice(0, 80))}`, status, read);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Card, latestKey } from '#core/recommender/model-list.ts';
-import type { EventStore, SearchStore } from '#core/stores.ts';
+import type { EventStore, QuarantineState, SearchStore } from '#core/stores.ts';
 import { healthRoutes } from '#serve/health.ts';
 import { modelSource } from '#serve/recommender/models.ts';
 import { memoryCheckpoints, memoryObjects, open } from '../support/memory-stores.ts';
@@ -18,12 +18,40 @@ const counting = (clients: [string, number][]): Pick<SearchStore, 'counts'> => (
   },
 });
 
+/** An event store that says so of its quarantine. */
+const quarantining = (state: Partial<QuarantineState> = {}) =>
+  ({ quarantineState: async () => ({ entries: 0, bytes: 0, dropped: 0, ...state }) }) as unknown as EventStore;
+
+test('a quarantine whose entries left for want of room is said for a day', async () => {
+  const clock = () => 100 * hour;
+  for (const [droppedAt, warns] of [
+    [undefined, false],
+    [76 * hour - 1, false],
+    [76 * hour, true],
+  ] as const) {
+    const app = healthRoutes({
+      ...{ objects: memoryObjects(clock).through(open), clock, checkpoints: memoryCheckpoints().through(open) },
+      events: quarantining({ entries: 3, bytes: 9, dropped: 7, ...(droppedAt === undefined ? {} : { droppedAt }) }),
+      ...{ lag: async () => [], ipTableBuiltAt: async () => undefined, unhealthyAfterSeconds: 60 },
+      ...{ search: counting([]), report: (cause) => assert.fail(String(cause)) },
+    });
+    const body = (await (await app.request('/v1/health')).json()) as {
+      status: string;
+      reasons: string[];
+      quarantine: object;
+    };
+    assert.deepEqual(body.quarantine, { entries: 3, bytes: 9, dropped: 7 });
+    assert.equal(body.status, warns ? 'degraded' : 'ok');
+    assert.equal(/quarantine is full: 7 /.test(body.reasons.join()), warns);
+  }
+});
+
 test('a model is as old as its training, also when it was put back in service just now', async () => {
   let now = 10 * hour;
   const clock = () => now;
   const objects = memoryObjects(clock).through(open);
   const app = healthRoutes({
-    ...{ objects, clock, events: {} as EventStore, checkpoints: memoryCheckpoints().through(open) },
+    ...{ objects, clock, events: quarantining(), checkpoints: memoryCheckpoints().through(open) },
     ...{ lag: async () => [], ipTableBuiltAt: async () => undefined, unhealthyAfterSeconds: 60 },
     ...{ search: counting([]), report: (cause) => assert.fail(String(cause)) },
   });
@@ -48,7 +76,7 @@ test('clients that no rule knows are listed, most pulls first; a search that fai
   const reported: unknown[] = [];
   const health = async (search: Pick<SearchStore, 'counts'>) => {
     const app = healthRoutes({
-      ...{ objects: memoryObjects(clock).through(open), clock, events: {} as EventStore, search },
+      ...{ objects: memoryObjects(clock).through(open), clock, events: quarantining(), search },
       ...{ checkpoints: memoryCheckpoints().through(open), lag: async () => [], ipTableBuiltAt: async () => undefined },
       ...{ unhealthyAfterSeconds: 60, report: (cause: unknown) => reported.push(cause) },
     });
