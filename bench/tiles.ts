@@ -19,7 +19,7 @@ import { fromGeojsonVt } from 'vt-pbf';
 import { seeded } from '#core/bytes/random.ts';
 import { buildPyramid, type Points } from '#core/map/cluster.ts';
 import { latToY, lonToX, SIZE } from '#core/map/mercator.ts';
-import { encodeTile } from '#core/map/mvt.ts';
+import { encodeTile, tileBytes } from '#core/map/mvt.ts';
 import { type Pyramid, SINGLE, TileItems } from '#core/map/pyramid.ts';
 import { encodePyramid, openInPart, openPyramid } from '#core/map/snapshot.ts';
 import { cargo } from './cargo.ts';
@@ -224,7 +224,7 @@ function oursServing(size: number, file: string): void {
   buildPyramid(skewedPoints(20_000, 1));
   let built: Pyramid;
   let opened: Pyramid;
-  const served = (tile: Tile) => encodeTile(opened, opened.tile(...tile)).length;
+  const served = (tile: Tile) => tileBytes(opened, ...tile).length;
   answering({
     build: () => afterCollection(() => (built = buildPyramid(points))),
     write: () => {
@@ -364,7 +364,7 @@ async function cold(way: string, file: string, tile: Tile) {
     way === 'part'
       ? await openInPart(async (from, to) => read(from, to))
       : openPyramid(read(0, fstatSync(handle).size));
-  const { length } = encodeTile(pyramid, await pyramid.load(() => pyramid.tile(...tile)));
+  const { length } = await pyramid.load(() => tileBytes(pyramid, ...tile));
   print({ ms: performance.now() - start, length, reads, bytes });
 }
 

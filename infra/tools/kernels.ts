@@ -15,7 +15,7 @@ interface Kernel {
 
 const functions = join(import.meta.dirname, '../../functions');
 
-export const kernels: Record<'train' | 'process', Kernel> = {
+export const kernels: Record<'train' | 'process' | 'map', Kernel> = {
   train: {
     folder: join(functions, 'train/assembly'),
     target: join(functions, 'train/kernel.wasm.ts'),
@@ -25,6 +25,11 @@ export const kernels: Record<'train' | 'process', Kernel> = {
   process: {
     folder: join(functions, 'process/assembly'),
     target: join(functions, 'process/kernel.wasm.ts'),
+    flags: ['--maximumMemory', '65536'],
+  },
+  map: {
+    folder: join(functions, 'core/map/assembly'),
+    target: join(functions, 'core/map/kernel.wasm.ts'),
     flags: ['--maximumMemory', '65536'],
   },
 };

@@ -14,7 +14,8 @@ const FEATURE_BYTES = 96;
 /** Counts below this share one value; larger ones are rare and get one each. */
 const SHARED_COUNTS = 4096;
 
-const layerHead = Uint8Array.from([
+/** The layer's name and keys. */
+export const layerHead = Uint8Array.from([
   ...[15 << 3, VERSION],
   ...textField(1, 'clusters'),
   ...KEYS.flatMap((key) => textField(3, key)),
@@ -31,6 +32,11 @@ const zoomStamp = new Float64Array(32);
 let stamp = 0;
 
 /** The bytes of a tile; empty when it has no items. */
+export function tileBytes(pyramid: Pyramid, z: number, x: number, y: number): Uint8Array<ArrayBuffer> {
+  return pyramid.encodedTile(z, x, y) ?? encodeTile(pyramid, pyramid.tile(z, x, y));
+}
+
+/** The bytes of a tile's items. */
 export function encodeTile(pyramid: Pyramid, tile: TileItems): Uint8Array<ArrayBuffer> {
   const { words, length } = tile;
   if (length === 0) return new Uint8Array(0);

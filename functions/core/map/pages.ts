@@ -18,11 +18,17 @@ export class Pages {
   private readonly coming = new Map<number, Promise<void>>();
   private missing = new Set<number>();
 
-  constructor(length: number, read: ReadRange, blockBytes = 65_536) {
-    this.bytes = new Uint8Array(length);
+  /** `room`: zeroed memory for the bytes, and for a byte that says of each block whether it is here. */
+  constructor(
+    length: number,
+    read: ReadRange,
+    blockBytes: number,
+    room?: { bytes: Uint8Array<ArrayBuffer>; here: Uint8Array<ArrayBuffer> },
+  ) {
+    this.bytes = room?.bytes ?? new Uint8Array(length);
     this.read = read;
     this.blockBytes = blockBytes;
-    this.here = new Uint8Array(Math.ceil(length / blockBytes));
+    this.here = room?.here ?? new Uint8Array(Math.ceil(length / blockBytes));
   }
 
   /** Bytes that were read already; blocks they cover whole are here from now on. */
@@ -44,9 +50,10 @@ export class Pages {
   /** Whether elements from..to-1 of a view over the bytes are here. */
   holds(view: View, from: number, to: number): boolean {
     const size = view.BYTES_PER_ELEMENT;
-    const last = Math.ceil((view.byteOffset + to * size) / this.blockBytes);
+    const start = view.byteOffset - this.bytes.byteOffset;
+    const last = Math.ceil((start + to * size) / this.blockBytes);
     let all = true;
-    for (let block = Math.floor((view.byteOffset + from * size) / this.blockBytes); block < last; block++) {
+    for (let block = Math.floor((start + from * size) / this.blockBytes); block < last; block++) {
       if (this.here[block] === 1) continue;
       this.missing.add(block);
       all = false;

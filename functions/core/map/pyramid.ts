@@ -112,6 +112,14 @@ export class TileItems {
   }
 }
 
+/** Makes tiles from the same bytes sooner (kernel.ts). Undefined where it can't: a part is not in memory, or there is too much. */
+export interface TileKernel {
+  /** The words of the tile's items. */
+  tile(z: number, x: number, y: number): Int32Array | undefined;
+  /** The bytes that encodeTile gives. */
+  encode(z: number, x: number, y: number): Uint8Array<ArrayBuffer> | undefined;
+}
+
 // Filled by scan(), copied out before anybody else can run: no state outlives a call.
 let scratch = new Int32Array(4096);
 
@@ -131,6 +139,7 @@ export class Pyramid {
   /** Of the first leaf as a cluster of level 0: what ids begin with. */
   readonly idBase: number;
   private readonly pages: Pages | undefined;
+  private kernel: TileKernel | undefined;
 
   constructor(parts: {
     radius: number;
@@ -198,6 +207,23 @@ export class Pyramid {
    */
   tile(z: number, x: number, y: number): TileItems {
     checkTile(z, x, y);
+    // Of a file that is read in blocks the names of single points are asked for, too.
+    const found = this.pages ? undefined : this.kernel?.tile(z, x, y);
+    return found ? new TileItems(found) : this.scanTile(z, x, y);
+  }
+
+  /** The tile's bytes as encodeTile gives them; undefined when it is for encodeTile to make them. */
+  encodedTile(z: number, x: number, y: number): Uint8Array<ArrayBuffer> | undefined {
+    checkTile(z, x, y);
+    return this.kernel?.encode(z, x, y);
+  }
+
+  useKernel(kernel: TileKernel): void {
+    this.kernel = kernel;
+  }
+
+  /** The reference of `tile`. */
+  scanTile(z: number, x: number, y: number): TileItems {
     const span = 2 ** (COORDINATE_BITS - z);
     const margin = (this.radius * span) / 2 ** TILE_PIXEL_BITS;
     const level = this.levels[Math.min(z, this.maxZoom + 1)];

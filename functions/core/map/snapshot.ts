@@ -1,6 +1,7 @@
 // points.bin: a pyramid as one file that is the index itself. Opening it makes views, it parses nothing but the header.
 // Little-endian; every section starts at a multiple of 8. docs/tiles.md has the format as a table.
 
+import { type FileRoom, fileRoom } from './kernel.ts';
 import { Pages, type ReadRange } from './pages.ts';
 import { type Level, type Names, Pyramid } from './pyramid.ts';
 
@@ -95,23 +96,31 @@ export function encodePyramid(pyramid: Pyramid): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-/** Views over the bytes of points.bin, which must not change afterwards. Throws BadSnapshot naming what is wrong. */
+/** The pyramid of points.bin. Throws BadSnapshot naming what is wrong. */
 export function openPyramid(file: Uint8Array): Pyramid {
   const { length } = readHead(file);
   if (length !== file.length) throw new BadSnapshot(`points.bin is torn: ${file.length} bytes of ${length}`);
-  return viewPyramid(file.byteOffset % 8 === 0 ? file : file.slice(), undefined);
+  const room = fileRoom(file.length);
+  if (!room) return viewPyramid(file.byteOffset % 8 === 0 ? file : file.slice());
+  room.bytes.set(file);
+  return viewPyramid(room.bytes, room);
 }
 
 /** What opening a file in part reads at first: of a large one the far-out zooms. */
 const FIRST_BYTES = 1 << 20;
 /** Files up to eight times that, some 40,000 points, are read whole: one more read is cheaper than a few small ones. */
 const WHOLE_PARTS = 8;
+const BLOCK_BYTES = 65_536;
 
 /**
  * Opens points.bin of any size with two reads; the rest is read in blocks when it is asked for, through Pyramid.load.
  * Throws BadSnapshot as openPyramid does, for the beginning and the end.
  */
-export async function openInPart(read: ReadRange, blockBytes?: number, firstBytes = FIRST_BYTES): Promise<Pyramid> {
+export async function openInPart(
+  read: ReadRange,
+  blockBytes = BLOCK_BYTES,
+  firstBytes = FIRST_BYTES,
+): Promise<Pyramid> {
   const first = await read(0, firstBytes);
   const { length, headEnd } = readHead(first);
   if (length <= first.length) return openPyramid(first);
@@ -125,12 +134,13 @@ export async function openInPart(read: ReadRange, blockBytes?: number, firstByte
     file.set(rest, firstBytes);
     return openPyramid(file);
   }
-  const pages = new Pages(length, read, blockBytes);
+  const room = fileRoom(length, blockBytes);
+  const pages = new Pages(length, read, blockBytes, room);
   pages.fill(0, first);
   const tail = await read(length - TAIL_BYTES, length);
   if (tail.length !== TAIL_BYTES) throw new BadSnapshot(`points.bin is torn: it ends before byte ${length}`);
   pages.fill(length - TAIL_BYTES, tail);
-  return viewPyramid(pages.bytes, pages);
+  return viewPyramid(pages.bytes, room, pages);
 }
 
 /** Checks the header; returns the file's length and where the header ends. */
@@ -154,7 +164,8 @@ function readHead(bytes: Uint8Array): { length: number; headEnd: number } {
   return { length: view.getFloat64(16, true), headEnd };
 }
 
-function viewPyramid(bytes: Uint8Array, pages: Pages | undefined): Pyramid {
+/** Views over the bytes, which must not change afterwards. */
+function viewPyramid(bytes: Uint8Array, room?: FileRoom, pages?: Pages): Pyramid {
   const { buffer, byteOffset, byteLength } = bytes;
   const view = new DataView(buffer, byteOffset, byteLength);
   if (
@@ -186,7 +197,7 @@ function viewPyramid(bytes: Uint8Array, pages: Pages | undefined): Pyramid {
     view.getFloat64(at + SECTION_BYTES * index + 8, true),
   ];
   const text = (index: number) => new Uint8Array(buffer, byteOffset + section(index)[0], section(index)[1]);
-  return new Pyramid({
+  const pyramid = new Pyramid({
     radius: view.getFloat64(32, true),
     timeBase: view.getFloat64(40, true),
     timeUnit: view.getFloat64(48, true),
@@ -203,6 +214,8 @@ function viewPyramid(bytes: Uint8Array, pages: Pages | undefined): Pyramid {
       order: undefined,
     },
   });
+  if (room) pyramid.useKernel(room.kernelOf(pyramid));
+  return pyramid;
 }
 
 /** Fixed fields, levels, sections, then the country codes as JSON: all that is parsed. */

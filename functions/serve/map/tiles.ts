@@ -6,7 +6,7 @@ import { deflateSync } from 'node:zlib';
 import { type Context, Hono } from 'hono';
 import { LAND_ZOOM } from '#core/map/coast.ts';
 import { tileFeatures } from '#core/map/geojson.ts';
-import { encodeTile } from '#core/map/mvt.ts';
+import { tileBytes } from '#core/map/mvt.ts';
 import { clear, drawLand, drawTile, encodePng, type Picture, type Theme } from '#core/map/png.ts';
 import { DEEPEST_ZOOM } from '#core/map/pyramid.ts';
 import { wrongParameter } from '#http/errors.ts';
@@ -80,19 +80,19 @@ export function tileRoutes(sourceOf: SourceOf, clock: () => number): Hono {
     c.header('Cache-Control', wanted === 'latest' ? cacheControl.newest : cacheControl.immutable);
     if (!pyramid) return c.body(null, 304);
     const shown = await shownOf(pyramid, filter);
+    if (format === 'mvt') {
+      const bytes = await pyramid.load(() => tileBytes(shown, zoom, x, y));
+      return bytes.length === 0 ? c.body(null, 204) : packed(c, bytes, 'application/vnd.mapbox-vector-tile');
+    }
     const tile = await pyramid.load(() => shown.tile(zoom, x, y));
-    const land = format === 'png' && background === 'map' && zoom <= LAND_ZOOM;
-    if (tile.length === 0 && format === 'mvt') return c.body(null, 204);
+    const land = background === 'map' && zoom <= LAND_ZOOM;
     if (format === 'json') {
       const features = tileFeatures(shown, tile, zoom, x, y);
       const body = JSON.stringify({ type: 'FeatureCollection', snapshot, zoom, features });
       return packed(c, body, 'application/geo+json');
     }
-    if (format === 'png') {
-      const under = land ? drawLand(zoom, x, y, Number(size), theme as Theme) : clear(Number(size));
-      return picture(c, drawTile(tile, under, theme as Theme));
-    }
-    return packed(c, encodeTile(shown, tile), 'application/vnd.mapbox-vector-tile');
+    const under = land ? drawLand(zoom, x, y, Number(size), theme as Theme) : clear(Number(size));
+    return picture(c, drawTile(tile, under, theme as Theme));
   });
 
   return app;
