@@ -1,5 +1,5 @@
 // npm test [-- FILE|FOLDER...] [--concurrency N]: node's own test runner, several files at a time, the slowest first.
-// Runs every test file but those of `apart`, which have a command of their own and run where they are named.
+// Runs every test file but those of `groups`, which have a command of their own: npm run GROUP.
 import { globSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join, relative } from 'node:path';
@@ -18,21 +18,37 @@ const { values, positionals } = parseArgs({
 // Hundreds of processes of the same code are started: compiled once, they take half the time of the processor.
 process.env.NODE_COMPILE_CACHE ??= join(root, 'build/compile-cache');
 
-/** What takes minutes, and changes with few changes: the command that runs it, and what it is. */
-const apart: Record<string, { command: string; what: string }> = {
-  'test/aws/deploy.test.ts': { command: 'npm run test:aws', what: 'deploys the stacks to an emulator' },
-  'test/package.test.ts': { command: 'npm run test:package', what: 'packs, installs and runs the package' },
-  'test/real-clients/clients.test.ts': { command: 'npm run test:clients', what: 'eleven clients on real registries' },
+interface Group {
+  what: string;
+  /** `text`: what is in the file. */
+  holds(file: string, text: string): boolean;
+}
+
+/** What takes minutes, or needs more than `npm ci` brings. */
+const groups: Record<string, Group> = {
+  'test:aws': {
+    what: 'stores, stacks, templates and Spark on what test/aws/install.sh brings',
+    holds: (_, text) => /aws\/install\.sh|\/servers\.ts'/.test(text),
+  },
+  'test:package': {
+    what: 'packs, installs and runs the package',
+    holds: (file) => file === 'test/package.test.ts',
+  },
+  'test:clients': {
+    what: 'eleven clients on real registries',
+    holds: (file) => file.startsWith('test/real-clients/'),
+  },
 };
+const groupOf = (file: string) =>
+  Object.keys(groups).find((name) => groups[name].holds(file, readFileSync(join(root, file), 'utf8')));
 
 /** Seconds that each file took when it last ran here. */
 const timesFile = join(root, 'build/test-seconds.json');
 const seconds: Record<string, number> = read(timesFile);
 
 const wanted = positionals.length > 0 ? positionals : ['test'];
-const found = [...new Set(wanted.flatMap(filesOf))];
-const leftOut = found.filter((file) => file in apart && !wanted.some((name) => isNamed(file, name)));
-const files = found.filter((file) => !leftOut.includes(file)).sort((a, b) => guess(b) - guess(a));
+const leftOut = new Set<string>();
+const files = [...new Set(wanted.flatMap(filesOf))].sort((a, b) => guess(b) - guess(a));
 if (files.length === 0) {
   console.error(`no test file is called ${wanted.join(', ')}: name files or folders, such as test/core`);
   process.exit(1);
@@ -58,7 +74,7 @@ async function* withSlowest(events: AsyncIterable<TestEvent>) {
       ran.push({ name: data.name, file: relative(root, data.file), seconds: data.details.duration_ms / 1000 });
     if (type === 'test:diagnostic' && data.nesting === 0 && /^tests \d+$/.test(data.message)) {
       remember();
-      const lines = [...slowest(10), ...(leftOut.length > 0 ? [leftOutLine()] : [])];
+      const lines = [...slowest(10), ...(leftOut.size > 0 ? [leftOutLine()] : [])];
       yield* lines.map((message) => ({ type, data: { ...data, message } }));
     }
     yield event;
@@ -74,7 +90,7 @@ function slowest(most: number): string[] {
 }
 
 const leftOutLine = () =>
-  `not run here: ${leftOut.map((file) => `${apart[file].command} (${apart[file].what})`).join(', ')}`;
+  `not run here: ${Array.from(leftOut, (name) => `npm run ${name} (${groups[name].what})`).join(', ')}`;
 
 function remember(): void {
   for (const [file, own] of Map.groupBy(ran, ({ file }) => file))
@@ -90,17 +106,20 @@ function guess(file: string): number {
   return /servers\.ts|browser\.ts/.test(text) ? 60 : /run\.ts|spawn/.test(text) ? 20 : 2;
 }
 
-/** Whether a file was asked for by itself, or by a folder that is no more than what runs apart. */
-function isNamed(file: string, name: string): boolean {
+/** The test files that a name stands for: a group, a file, or a folder without what is in a group. */
+function filesOf(name: string): string[] {
+  if (name in groups) return below('test').filter((file) => groupOf(file) === name);
   const path = relative(root, name);
-  return path === file || (path === dirname(file) && filesOf(name).every((one) => one in apart));
+  if (statSync(join(root, path), { throwIfNoEntry: false })?.isFile()) return [path];
+  return below(path).filter((file) => {
+    const group = groupOf(file);
+    if (group !== undefined) leftOut.add(group);
+    return group === undefined;
+  });
 }
 
-function filesOf(name: string): string[] {
-  const path = relative(root, name);
-  const at = statSync(join(root, path), { throwIfNoEntry: false });
-  if (at?.isFile()) return [path];
-  return globSync(join(path, '**/*.test.ts'), { cwd: root, exclude: (name) => name.includes('node_modules') });
+function below(folder: string): string[] {
+  return globSync(join(folder, '**/*.test.ts'), { cwd: root, exclude: (name) => name.includes('node_modules') });
 }
 
 function read(file: string): Record<string, number> {

@@ -1,16 +1,14 @@
 // Every check of AWS's facts (infra/checks) holds in the templates, and fails once what it holds is undone.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { before, test } from 'node:test';
 import { CfnResource, Stack } from 'aws-cdk-lib';
 import { checks, resourcesBelow } from '../../infra/checks/all.ts';
 import { ofType, type Resource, type Resources, target } from '../../infra/checks/check.ts';
 import { page } from '../../infra/tools/checks.ts';
 import { buildPages } from '../../web/build.ts';
-import { configurations, resourcesOf, synthesise } from '../support/synthesise.ts';
+import { configurations, regions, resourcesOf, synthesise } from '../support/synthesise.ts';
 
 type Properties = Resource['Properties'];
 type Edit = (resources: Resources) => void;
@@ -326,18 +324,12 @@ const undone: Record<string, Edit | [Name, Edit]> = {
   }),
 };
 
-/** A deployment knows its region; what knows none refers to it. */
-const regions: Partial<Record<Name, string>> = { fargate: 'eu-west-1', spark: 'us-east-1', domains: 'ap-southeast-2' };
 const templates = {} as Record<Name, Resources>;
-const folder = mkdtempSync(join(tmpdir(), 'templates-'));
-after(() => rmSync(folder, { recursive: true, force: true }));
 before(async () => {
   await buildPages();
   for (const name of Object.keys(configurations) as Name[]) {
     const { stack, whalewatch } = synthesise(configurations[name], regions[name]);
-    const resources = resourcesOf(stack);
-    templates[name] = resourcesBelow(whalewatch, resources);
-    writeFileSync(join(folder, `${name}.json`), JSON.stringify({ Resources: resources }));
+    templates[name] = resourcesBelow(whalewatch, resourcesOf(stack));
   }
 });
 
@@ -379,17 +371,6 @@ test('a fault stops the synthesis, and names check, resource and document', () =
   assert.match(report, /stream-record/);
   assert.match(report, /docs\.aws\.amazon\.com\/streams\/latest\/dev\/large-records\.html/);
   assert.ok(said.length > 0);
-});
-
-const lint = join(import.meta.dirname, '../../.venv/lint/bin/cfn-lint');
-const skip = !existsSync(lint) && 'install cfn-lint with test/aws/install.sh';
-test('cfn-lint finds nothing, in three regions, with every trainer and collector', { skip }, () => {
-  // W3005: CDK says twice that a function comes after its role. W3010: it writes out the zones it looked up.
-  const flags = ['--ignore-checks', 'W3005,W3010', '--regions', 'eu-west-1', 'us-east-1', 'ap-southeast-2', '--'];
-  const files = Object.keys(configurations).map((name) => join(folder, `${name}.json`));
-  const { stdout, status } = spawnSync(lint, [...flags, ...files], { encoding: 'utf8' });
-  assert.equal(stdout, '');
-  assert.equal(status, 0);
 });
 
 test("somebody else's resources in the app are theirs", () => {

@@ -1,0 +1,78 @@
+// What training on Spark is tested with: pairs of communities, and stores whose objects are files as Spark reads them.
+import assert from 'node:assert/strict';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { seeded } from '#core/bytes/random.ts';
+import type { ObjectStore, Pair, SavedRecommendations, SearchStore } from '#core/stores.ts';
+
+/** Objects as files, where Spark on one machine finds them. */
+function files(folder: string): ObjectStore {
+  const path = (key: string) => join(folder, key);
+  return {
+    async get(key) {
+      return existsSync(path(key)) ? { body: readFileSync(path(key)), etag: '' } : undefined;
+    },
+    head: async () => assert.fail('not asked'),
+    async put(key, body) {
+      mkdirSync(dirname(path(key)), { recursive: true });
+      writeFileSync(path(key), body);
+      return { etag: '' };
+    },
+    async list(prefix) {
+      const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort();
+      const keys = names.filter((name) => name.startsWith(prefix) && statSync(path(name)).isFile());
+      return keys.map((key) => ({ key, etag: '', size: 0, modified: 0 }));
+    },
+    async remove(keys) {
+      for (const key of keys) rmSync(path(key), { force: true });
+    },
+  };
+}
+
+/** Groups of images whose people pull most of them, and now and then one of another group. */
+export function communities(): Pair[] {
+  const random = seeded(5);
+  const pairs: Pair[] = [];
+  for (let user = 0; user < 400; user++)
+    for (let image = 0; image < 80; image++)
+      if (random() < (image % 4 === user % 4 ? 0.6 : 0.03)) {
+        const pulls = 1 + Math.floor(random() * 5);
+        const time = 1 + Math.floor(random() * 1e9);
+        const names = { user: `user "${user}", é`, repository: `group${image % 4}/image${image}` };
+        pairs.push({ ...names, pulls, firstPull: time, lastPull: time });
+      }
+  return pairs;
+}
+
+export function world(folder: string, pairs: Pair[]) {
+  const saved = new Map<string, SavedRecommendations>();
+  const search: Partial<SearchStore> = {
+    async *pairs({ to = Infinity }) {
+      yield* pairs.filter(({ firstPull }) => firstPull < to);
+    },
+    async saveRecommendations(rows) {
+      for (const row of rows) saved.set(row.user, row);
+    },
+    async *allShown() {},
+    async saveShown() {},
+  };
+  let ids = 0;
+  const options = { objects: files(folder), clock: () => 1e12, newId: () => `${ids++}-spark`, seed: 1 };
+  return { saved, options: { ...options, search: search as SearchStore } };
+}
+
+export function folder(t: { after(end: () => void): void }): string {
+  const made = mkdtempSync(join(tmpdir(), 'spark-'));
+  t.after(() => rmSync(made, { recursive: true, force: true }));
+  return made;
+}
