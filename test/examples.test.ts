@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { parse as parseYaml } from 'yaml';
+import dev from '../examples/aws/dev.config.ts';
 import { buildPages } from '../web/build.ts';
 import { freePort, notInstalled, writeImage } from './support/registry.ts';
 import { dataFolder, eventually, startLocal, token } from './support/run.ts';
-import type { Resource } from './support/synthesise.ts';
+import { type Resource, resourcesOf, synthesise } from './support/synthesise.ts';
 
 const { context: cdkContext } = JSON.parse(readFileSync(join(import.meta.dirname, '../cdk.json'), 'utf8'));
 const examples = join(import.meta.dirname, '../examples');
@@ -26,29 +27,32 @@ test('examples/cdk: the construct lies in another app', { timeout: 120_000 }, (t
 const example = (name: string) => join(examples, 'aws', name);
 const onAws = (name: string) => readFileSync(example(name), 'utf8');
 
-test('examples/aws: the settings of dev and prod synthesise, each as a stack of its own', {
-  timeout: 240_000,
-}, async (t) => {
-  await buildPages();
-  for (const [config, stackName, days] of [
-    ['dev', 'WhalewatchDev', 7],
-    ['prod', 'Whalewatch', 90],
-  ] as const) {
-    const out = dataFolder(t);
-    const context = { ...cdkContext, stackName, config: `examples/aws/${config}.config.ts` };
-    execFileSync(process.execPath, [join(examples, '../infra/app.ts')], {
-      env: { ...process.env, CDK_OUTDIR: out, CDK_CONTEXT_JSON: JSON.stringify(context) },
-      stdio: 'pipe',
-    });
-    const { Resources } = JSON.parse(readFileSync(join(out, `${stackName}.template.json`), 'utf8'));
-    const logs = Object.values<Resource>(Resources).filter(({ Type }) => Type === 'AWS::Logs::LogGroup');
-    assert.ok(logs.length > 0);
-    for (const { Properties } of logs) {
-      assert.equal(Properties.RetentionInDays, days);
-      const tag = Properties.Tags.find(({ Key }: { Key: string }) => Key === 'environment');
-      assert.equal(tag.Value, config);
-    }
+/** Days that logs are kept, by the settings of an environment, which each log group's tag names. */
+const logDays = { dev: 7, prod: 90 };
+
+function assertLogs(resources: Record<string, Resource>, environment: keyof typeof logDays) {
+  const logs = Object.values(resources).filter(({ Type }) => Type === 'AWS::Logs::LogGroup');
+  assert.ok(logs.length > 0);
+  for (const { Properties } of logs) {
+    assert.equal(Properties.RetentionInDays, logDays[environment]);
+    const tag = Properties.Tags.find(({ Key }: { Key: string }) => Key === 'environment');
+    assert.equal(tag.Value, environment);
   }
+}
+
+test('examples/aws: the app of the project takes the settings of prod', { timeout: 240_000 }, async (t) => {
+  await buildPages();
+  const out = dataFolder(t);
+  const context = { ...cdkContext, config: 'examples/aws/prod.config.ts' };
+  execFileSync(process.execPath, [join(examples, '../infra/app.ts')], {
+    env: { ...process.env, CDK_OUTDIR: out, CDK_CONTEXT_JSON: JSON.stringify(context) },
+    stdio: 'pipe',
+  });
+  assertLogs(JSON.parse(readFileSync(join(out, 'Whalewatch.template.json'), 'utf8')).Resources, 'prod');
+});
+
+test('examples/aws: the settings of dev synthesise', () => {
+  assertLogs(resourcesOf(synthesise(dev).stack), 'dev');
 });
 
 test('a file of settings that is not there is named', () => {
@@ -86,22 +90,6 @@ test('examples/aws: the workflow calls scripts, flags and files that exist, and 
       for (const [flag] of flags.matchAll(/--[a-z-]+/g)) assert.ok(stdout.includes(flag), `${tool} ${flag}`);
   }
   assert.doesNotMatch(onAws('deploy.yml'), /AKIA|aws-access-key-id|secrets\./);
-});
-
-const lint = join(examples, '../.venv/lint/bin/cfn-lint');
-test("examples/aws: cfn-lint finds nothing in the workflow's roles, which trust one repository", {
-  skip: !existsSync(lint) && 'install cfn-lint with test/aws/install.sh',
-}, () => {
-  const { stdout } = spawnSync(
-    lint,
-    ['--regions', 'eu-west-1', 'us-east-1', 'ap-southeast-2', '--', example('roles.yml')],
-    {
-      encoding: 'utf8',
-    },
-  );
-  assert.equal(stdout, '');
-  assert.match(onAws('roles.yml'), /repo:\$\{Repository\}:environment:production/);
-  assert.doesNotMatch(onAws('roles.yml'), /sub: [^\n]*\*/);
 });
 
 test('examples/portal: a sign-in is a hit from the visitor, and the portal serves without Whalewatch too', {

@@ -22,9 +22,9 @@ const combinations: Settings[] = [
   collector,
 ];
 
-for (const settings of combinations)
-  test(`no finding is without a reason: ${JSON.stringify(settings)}`, () => assert.deepEqual(findings(settings), []));
+test('no finding is without a reason, with every kind of resource that settings can make', () =>
+  assert.deepEqual(findings(combinations), []));
 
 test('a finding without a reason is found', () => {
-  assert.throws(() => findings({}, undefined, (stack) => new Bucket(stack, 'Open')), /Validation failed/);
+  assert.throws(() => findings([{}], (stack) => new Bucket(stack, 'Open')), /Validation failed/);
 });

@@ -39,12 +39,17 @@ export const configurations = {
   },
 } satisfies Record<string, Settings>;
 
+/** The configurations that are synthesised for a region; the others refer to theirs. */
+export const regions: Partial<Record<keyof typeof configurations, string>> = {
+  ...{ fargate: 'eu-west-1', spark: 'us-east-1', domains: 'ap-southeast-2' },
+};
+
 /**
  * `region`: as a deployment knows it; without one the template refers to it. CDK's own validation of templates takes three
- * seconds to start and one a template: `findings` wants it, who reads a template does not.
+ * seconds to start and one a template: only `findings` wants it.
  */
-export function synthesise(settings: Settings = {}, region?: string, builtinCloudFormationValidation = false) {
-  const app = new App({ context, builtinCloudFormationValidation });
+export function synthesise(settings: Settings = {}, region?: string) {
+  const app = new App({ context, builtinCloudFormationValidation: false });
   const stack = new Stack(app, 'Test', region ? { env: { account: '111111111111', region } } : {});
   const whalewatch = new Whalewatch(stack, 'Whalewatch', settings);
   return { app, stack, whalewatch };
@@ -60,12 +65,16 @@ export interface Resource {
 export const resourcesOf = (stack: Stack): Record<string, Resource> => Template.fromStack(stack).toJSON().Resources;
 
 /**
- * What cdk-nag and CDK's own checks of templates find in a stack and nobody explained, errors and warnings alike; `change`
- * may add to the stack.
+ * What cdk-nag and CDK's own checks of templates find in a stack of each settings and nobody explained, errors and warnings
+ * alike; `change` may add to a stack.
  */
-export function findings(settings: Settings, region?: string, change = (_: Stack) => {}): string[] {
-  const { app, stack } = synthesise(settings, region, true);
-  change(stack);
+export function findings(all: Settings[], change = (_: Stack) => {}): string[] {
+  const app = new App({ context, builtinCloudFormationValidation: true });
+  for (const [at, settings] of all.entries()) {
+    const stack = new Stack(app, `Test${at}`);
+    new Whalewatch(stack, 'Whalewatch', settings);
+    change(stack);
+  }
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
   app.synth();
   const report = JSON.parse(readFileSync(join(app.outdir, 'validation-report.json'), 'utf8'));

@@ -44,27 +44,30 @@ test('an hour without hits is no warning while all is well', { skip }, () =>
   }),
 );
 
-for (const [width, height] of [
-  [390, 700],
-  [768, 1024],
-  [844, 390],
-  [1024, 768],
-])
-  test(`the list covers neither the legend nor most of the map, ${width} by ${height} pixels`, { skip }, () =>
-    see('/', { width, height }, async (page) => {
-      await settled(page);
-      await page.locator('.controls').waitFor();
+test('the list covers neither the legend nor most of the map, whatever the size of the window', { skip }, () =>
+  see('/', {}, async (page) => {
+    await settled(page);
+    await page.locator('.controls').waitFor();
+    for (const [width, height] of [
+      [1024, 768],
+      [768, 1024],
+      [844, 390],
+      [390, 700],
+    ]) {
+      await page.setViewportSize({ width, height });
       const box = (what: string) => page.locator(what).evaluate((element) => element.getBoundingClientRect().toJSON());
       const [panel, legend, stage] = [await box('.panel'), await box('.legend'), await box('.map-stage')];
-      assert.ok(legend.right <= stage.right && legend.left >= stage.left && legend.bottom <= stage.bottom);
-      assert.ok(legend.left >= panel.right || legend.bottom <= panel.top, JSON.stringify({ panel, legend }));
-      assert.ok(panel.width * panel.height < 0.4 * stage.width * stage.height);
+      const boxes = `${width} by ${height}: ${JSON.stringify({ panel, legend, stage })}`;
+      assert.ok(legend.right <= stage.right && legend.left >= stage.left && legend.bottom <= stage.bottom, boxes);
+      assert.ok(legend.left >= panel.right || legend.bottom <= panel.top, boxes);
+      assert.ok(panel.width * panel.height < 0.4 * stage.width * stage.height, boxes);
       const hidden = await page.locator('.legend .segments').evaluate((found) => found.scrollWidth - found.clientWidth);
       assert.equal(hidden, 0, 'pixels of the choices that do not fit');
       await page.getByRole('button', { name: 'Last hour' }).click();
       await accessible(page);
-    }),
-  );
+    }
+  }),
+);
 
 test('a new domain shows without a reload: the number, the tiles of the new snapshot', { skip }, () =>
   see('/', {}, async (page) => {
@@ -275,12 +278,12 @@ test('a click on a cluster of the map does the same', { skip }, () =>
   }),
 );
 
+const withoutWebGL = () => {
+  HTMLCanvasElement.prototype.getContext = () => null as never;
+};
+
 test('without WebGL 2 the map is a picture and the list is whole', { skip }, () =>
-  see('/setup', {}, async (page) => {
-    await page.addInitScript(() => {
-      HTMLCanvasElement.prototype.getContext = () => null as never;
-    });
-    await page.goto(`${world.url}/`);
+  see('/', { before: withoutWebGL }, async (page) => {
     await page.waitForFunction(() => document.querySelectorAll('.still circle').length > 5);
     await page.getByRole('button', { name: /london-0\.example/ }).waitFor();
     assert.ok((await page.locator('.still path').getAttribute('d'))?.length);
