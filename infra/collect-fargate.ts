@@ -38,7 +38,7 @@ export class CollectServers extends Construct {
   readonly url: string;
   readonly balancer: ApplicationLoadBalancer;
   readonly task: StageTask<ServerVariables>;
-  /** Answers of 5xx, those of the load balancer among them. */
+  /** Responses of 5xx, including the load balancer's own. */
   readonly failures: IMetric;
   readonly healthy: IMetric;
   readonly processor: IMetric;

@@ -84,7 +84,7 @@ const putsAtOnce = 32;
 /** Rows that one call of a scan looks at. */
 const scanAtOnce = 1000;
 
-// The length keeps two pairs apart whose names hold spaces.
+// The length makes the key unique also where names hold spaces.
 const pair = (user: string, repository: string) => `of ${repository.length} ${repository} ${user}`;
 const eventsOf = (user: string, repository: string) => `events ${pair(user, repository)}`;
 const pullsOf = (user: string, repository: string) => `pulls ${pair(user, repository)}`;

@@ -28,7 +28,7 @@ export const documentsIndex = {
       repositoryName: keyword,
       /** Milliseconds with their fraction. */
       time: { type: 'double' },
-      /** The same, whole: calendar intervals need a date. */
+      /** `time` in whole milliseconds: calendar intervals need a date. */
       at: { type: 'date', format: 'epoch_millis' },
       action: { type: 'keyword' },
       manifest: { type: 'boolean' },

@@ -492,6 +492,6 @@ export const refusalDays = 7;
 export interface RefusalStore {
   /** Adds posts to the count of the day of `lastAt`. */
   add(refusal: Refusal): Promise<void>;
-  /** Sums of the last days, one a reason and registry, the newest first. */
+  /** Returns the sums of the last days, one for each reason and registry, the newest first. */
   list(): Promise<Refusal[]>;
 }

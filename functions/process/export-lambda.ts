@@ -42,7 +42,7 @@ const mostDomains = number('MOST_DOMAINS', MOST_DOMAINS);
 const alerts = openAlerts({ client, table: ALERTS_TABLE, clock });
 const anonymousLeast = ANONYMOUS_LEAST === '' ? undefined : number('ANONYMOUS_LEAST', ANONYMOUS_LEAST);
 
-/** Called by the schedule, or by the queue that stands in for one under a minute. */
+/** Called by the schedule, or where `exportEvery` is under a minute by the queue, since schedules are not that fine. */
 export async function handler(): Promise<{ folded: number }> {
   // The map does not wait for a stream that is down.
   await measured().then(lag.write).catch(report);

@@ -58,7 +58,7 @@ export const measured = {
   collectHitCpuMs: 0.005,
   /** npm run bench -- process: parse, locate, fold; 0.54 us. */
   processHitUs: 0.54,
-  /** npm run bench -- cost: processor time of a tile, reading, drawing and gzip; and its bytes, gzipped. */
+  /** npm run bench -- cost: processor time to read, draw and gzip a tile, and its bytes, gzipped. */
   tileCpuMs: 0.3,
   tileBytes: 460,
   /**

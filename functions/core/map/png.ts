@@ -51,7 +51,7 @@ function sizeOf(count: number): { step: number; radius: number } {
   return { step: Math.min(3, Math.floor(digits)), radius: Math.min(30, 11 + 4.5 * digits) };
 }
 
-/** Land and sea of a tile, to draw its items on. Right to LAND_ZOOM. */
+/** Land and sea of a tile, to draw its items on. Exact up to LAND_ZOOM. */
 export function drawLand(zoom: number, x: number, y: number, size: number, theme: Theme): Picture {
   const { sea, land } = styles[theme];
   const cover = landCover(zoom, x, y, size);

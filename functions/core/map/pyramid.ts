@@ -336,7 +336,7 @@ export class Pyramid {
     const formed = (id - this.idBase) % 32;
     const zoom = formed === SINGLE ? this.maxZoom + 1 : formed;
     if (!Number.isInteger(id) || leafStart < 0 || leafStart >= this.size || zoom > this.maxZoom + 1)
-      throw new RangeError(`no cluster ${id} in this snapshot`);
+      throw new RangeError(`there is no cluster ${id} in this snapshot`);
     if (formed === SINGLE) {
       this.holdsPlace(leafStart);
       const { x, y } = this.leafColumns;
@@ -345,7 +345,7 @@ export class Pyramid {
     const { items } = this.levels[zoom];
     const at = this.itemOf(zoom, leafStart);
     if (items[at + 3] !== leafStart || (items[at + 2] & 31) !== formed)
-      throw new RangeError(`no cluster ${id} in this snapshot`);
+      throw new RangeError(`there is no cluster ${id} in this snapshot`);
     return this.cluster(items, at);
   }
 

@@ -44,7 +44,7 @@ export interface WeightModel extends Named {
 /** The same list for everybody. */
 export interface PopularModel extends Named {
   kind: 'popular';
-  /** Only pulls of the last so many days count; missing: all do. */
+  /** Pulls older than so many days don't count; undefined: all do. */
   days?: number;
   /** One score for each repository. */
   scores: Float32Array;

@@ -197,7 +197,7 @@ function hitOf(row: Row, now: number): HitLine | string {
 
 const shown = (value: unknown) => JSON.stringify(value)?.slice(0, 80);
 
-/** What is nested too deep can't be written even in a message. */
+/** Returns why a row is bad that has an object or list in one of these columns; it is named, not shown: JSON.stringify may overflow. */
 function nested(row: Row, columns: string[]): string | undefined {
   const name = columns.find((name) => typeof row[name] === 'object' && row[name] !== null);
   return name && `${name} is an object or a list: write text`;

@@ -54,7 +54,7 @@ function readIfThere(file: string): Buffer | undefined {
   }
 }
 
-/** Makes a new or renamed entry of a folder survive a power cut. Windows has no such call, and needs none. */
+/** Makes a new or renamed entry of a folder survive a power cut. Windows has no such call and doesn't need one. */
 export function syncFolder(folder: string): void {
   if (process.platform === 'win32') return;
   const handle = openSync(folder, 'r');
