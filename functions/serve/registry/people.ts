@@ -68,7 +68,10 @@ const puller = z
     registry: registryShown,
     pulls: z.int(),
     lastPull: z.iso.datetime(),
-    tag: z.string().optional().openapi({ description: 'Time of the newest pull; the fields after it are of that pull too' }),
+    tag: z
+      .string()
+      .optional()
+      .openapi({ description: 'Time of the newest pull; the fields after it are of that pull too' }),
     digest: z.string().optional().openapi({ description: 'What was asked for: of an image in an index, the index' }),
     class: z.enum(kinds),
     client: z.string(),
