@@ -123,6 +123,10 @@ export const shared = {
     description:
       "Domains on the map and of a day's sums: the stalest leave the map first, and hits of a day's next domains are counted as `other`. A million takes half a gigabyte of memory while it is exported.",
   }),
+  points: oneOf('domain', 'location').default('domain').meta({
+    description:
+      'What a point of the map is: `domain`, where its newest visitor was, or `location`, a domain in each city-sized cell that hits come from, for a portal with one host name. Bounded by mostDomains.',
+  }),
   domains: listOf(
     text('a domain, "*" for any characters', /^[\p{L}\p{M}\p{N}*._:[\]-]{1,253}$/u),
     "['portal.example.com', '*.example.com'], [] for any",

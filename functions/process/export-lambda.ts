@@ -8,6 +8,7 @@ import { number } from '#aws/env.ts';
 import { openLag, streamLag } from '#aws/lag.ts';
 import { counter, report } from '#aws/log.ts';
 import { openObjects } from '#aws/objects.ts';
+import type { PointsBy } from '#core/hits/delta.ts';
 import { cardInService, readModels } from '#core/recommender/model-list.ts';
 import { readExportVariables } from './env.ts';
 import { exportPoints } from './export.ts';
@@ -21,6 +22,7 @@ const {
   HITS_STREAM,
   KEEP_DAYS,
   MOST_DOMAINS,
+  POINTS,
   ALERTS_TABLE,
   ANONYMOUS_LEAST,
   PRIVATE_HOSTS_ON,
@@ -52,6 +54,7 @@ export async function handler(): Promise<{ folded: number }> {
     alerts,
     keepDays,
     mostDomains,
+    points: POINTS as PointsBy,
     anonymousLeast,
     privateHostsOn,
     clock,

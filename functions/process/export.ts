@@ -8,6 +8,7 @@
 //   6 expire   folded deltas, then their rows (never a shard's newest), then what no manifest names any more
 //
 // Two exports at once are harmless: one loses 4 and starts again at 1.
+import type { PointsBy } from '#core/hits/delta.ts';
 import { type Manifest, manifestKey, readManifest } from '#core/hits/manifest.ts';
 import { otherAlert } from '#core/rules.ts';
 import type { AlertFeed, CheckpointStore, ObjectStore } from '#core/stores.ts';
@@ -22,6 +23,8 @@ export interface ExportOptions {
   keepDays: number;
   /** Domains on the map and of a day's sums. */
   mostDomains?: number;
+  /** What a point is: `domain` where left out. */
+  points?: PointsBy;
   /** Where the owner reads that hits are counted as `other`. */
   alerts?: Pick<AlertFeed, 'add'>;
   /** Hits within a day that a domain needs to be on the anonymous map; undefined: there is no such map. */

@@ -1,5 +1,5 @@
 import { DaySums } from '#core/hits/day-sums.ts';
-import { type Counters, type Delta, dayName, dayOf, decodeDelta, noCounters } from '#core/hits/delta.ts';
+import { type Counters, type Delta, dayName, dayOf, decodeDelta, noCounters, type PointsBy } from '#core/hits/delta.ts';
 import type { Manifest } from '#core/hits/manifest.ts';
 import { PointsState } from '#core/hits/points-state.ts';
 import { Seen } from '#core/hits/seen.ts';
@@ -15,6 +15,8 @@ export interface FoldOptions {
   keepDays: number;
   /** Domains on the map, and of a day's sums; the stalest leave the map first, a day's next are counted as `other`. */
   mostDomains?: number;
+  /** What a point is. */
+  points?: PointsBy;
   clock: () => number;
 }
 
@@ -35,19 +37,24 @@ export interface Fold {
 
 /** Steps 1 and 2 of export: the rows after each position, in order, each with its delta. */
 export async function foldRows(manifest: Manifest, options: FoldOptions): Promise<Fold> {
-  const { checkpoints, objects, keepDays, mostDomains = defaultMostDomains, clock } = options;
+  const { checkpoints, objects, keepDays, mostDomains = defaultMostDomains, points: by = 'domain', clock } = options;
   const now = clock();
   const positions = { ...manifest.positions };
   // A manifest of an older version lacks some.
   const counters = { ...noCounters(), ...manifest.counters };
   const today = dayName(dayOf(now));
   const grown = manifest.grown?.day === today ? { ...manifest.grown } : { day: today, rows: 0, other: 0 };
-  const points = await segment(objects, manifest.points, PointsState.decode, PointsState.empty);
+  const points = await segment(
+    objects,
+    manifest.points,
+    (bytes) => PointsState.decode(bytes, by),
+    () => PointsState.empty(by),
+  );
   const seen = await segment(objects, manifest.seen, Seen.decode, Seen.empty);
   const days = new Map<string, DaySums>();
   let rows = 0;
   // Before anything is merged: what arrives now is newer than what a clock that was ahead stamped.
-  let pointsChanged = points.notAfter(now + aheadMs, now - aheadMs) > 0;
+  let pointsChanged = points.notAfter(now + aheadMs, now - aheadMs) > 0 || points.converted;
   let seenChanged = false;
 
   for (const shard of await checkpoints.shards()) {
@@ -73,7 +80,10 @@ export async function foldRows(manifest: Manifest, options: FoldOptions): Promis
     delta.settle(seen);
     for (const name of Object.keys(delta.counters) as (keyof Counters)[]) counters[name] += delta.counters[name];
     grown.other += delta.counters.other ?? 0;
+    const unplaced = points.others;
     pointsChanged = points.merge(delta) > 0 || pointsChanged;
+    counters.other += points.others - unplaced;
+    grown.other += points.others - unplaced;
     if (points.size > slack * mostDomains) points.keepNewest(mostDomains);
     for (const day of delta.days.map(dayName)) {
       const state =

@@ -9,6 +9,7 @@ import { openEvents } from '#aws/events.ts';
 import { counter, report } from '#aws/log.ts';
 import { openObjects } from '#aws/objects.ts';
 import { snsSender } from '#aws/sns.ts';
+import type { PointsBy } from '#core/hits/delta.ts';
 import type { Networks } from '#core/networks.ts';
 import { classifier, type OwnClassRule } from '#core/registry/classify.ts';
 import type { Rule } from '#core/rules.ts';
@@ -47,6 +48,7 @@ const handle = processHandler({
   search,
   locator: await openLocator([variables.IP_TABLE], JSON.parse(variables.NETWORKS) as Networks),
   classify: classifier(JSON.parse(variables.CLASS_RULES) as OwnClassRule[]),
+  points: variables.POINTS as PointsBy,
   pullWindowSeconds: number('PULL_WINDOW_SECONDS', variables.PULL_WINDOW_SECONDS),
   notify: notifier({
     rules: JSON.parse(variables.RULES) as Rule[],

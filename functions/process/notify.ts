@@ -109,10 +109,13 @@ export function notifier(options: NotifyOptions): ((batch: Batch) => Promise<voi
     if (day !== looked.day) looked = { day, pairs: 0 };
     const isMeant = matcher(rule.domain ?? '*');
     const pairs = [];
+    const met = new Set<string>();
     for (const [domain, , , country, time] of batch.locations()) {
       if (looked.pairs >= mostPairsADay || pairs.length >= mostPairsABatch) break;
       const pair = keyOf(rule, `${domain} ${country}`);
-      if (country === '' || known.has(pair) || !isMeant(domain)) continue;
+      // A domain may have several locations in a country.
+      if (country === '' || known.has(pair) || met.has(pair) || !isMeant(domain)) continue;
+      met.add(pair);
       pairs.push({ domain, country, time, pair });
       looked.pairs++;
     }

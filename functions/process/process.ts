@@ -10,7 +10,7 @@
 
 import { withoutAddresses } from '#core/addresses.ts';
 import type { NotificationLine, Quarantined, RegistryEvent, RegistryLine, RejectedLine } from '#core/event.ts';
-import { DeltaBuilder, decodeDelta, type HitSums } from '#core/hits/delta.ts';
+import { DeltaBuilder, decodeDelta, type HitSums, type PointsBy } from '#core/hits/delta.ts';
 import { jsonOf } from '#core/registry/fields.ts';
 import { registryEventMisfit } from '#core/registry/line.ts';
 import { normalise } from '#core/registry/normalise.ts';
@@ -31,6 +31,8 @@ export interface ProcessStores {
 }
 
 export interface ProcessOptions extends ProcessStores, PullOptions {
+  /** What a point of the map is: `domain` where left out. */
+  points?: PointsBy;
   /** Sends messages about a batch (notify.ts). */
   notify?: (batch: Batch) => Promise<void>;
   clock: () => number;
@@ -66,9 +68,11 @@ async function write(
   records: ShardRecord[],
   options: ProcessOptions,
 ): Promise<string> {
-  const { locator } = options;
+  const { locator, points } = options;
   const bytes = records.reduce((sum, { data }) => sum + data.length, 0);
-  const sums = locator.begin?.(bytes) ?? new DeltaBuilder(locationsOf(locator));
+  // The kernel sums by domain.
+  const kernel = points === 'location' ? undefined : locator.begin?.(bytes);
+  const sums = kernel ?? new DeltaBuilder(locationsOf(locator), points);
   try {
     return await writeSums(sums, shard, previous, last, records, options);
   } finally {

@@ -38,6 +38,8 @@ interface Kind {
   documentKey: string;
   prefix: string;
   points: () => Promise<Points>;
+  /** What its pointer says besides. */
+  more: Pick<Pointer, 'domains'>;
 }
 
 /**
@@ -49,13 +51,20 @@ export async function publish(manifest: Manifest, points: PointsState, options: 
   const { objects, anonymousLeast, privateHostsOn } = options;
   const all = once(() => points.columns());
   const columns = (map: MapName) => (privateHostsOn.includes(map) ? all() : withoutPrivateHosts(all()));
-  const kinds: Kind[] = [{ pointerKey, documentKey: 'points.json', prefix: '', points: async () => columns('names') }];
+  const more = points.by === 'location' ? { domains: points.domainCount } : {};
+  const kinds: Kind[] = [
+    { pointerKey, documentKey: 'points.json', prefix: '', points: async () => columns('names'), more },
+  ];
   if (anonymousLeast !== undefined)
     kinds.push({
-      ...{ pointerKey: anonymousPointerKey, documentKey: anonymousDocumentKey, prefix: anonymousPrefix },
+      ...{ pointerKey: anonymousPointerKey, documentKey: anonymousDocumentKey, prefix: anonymousPrefix, more },
       async points() {
         const shown = columns('anonymous');
-        return anonymousPoints(shown, await busyEnough(objects, manifest, shown, anonymousLeast));
+        const { busiest } = shown;
+        const isBusy = busiest
+          ? (row: number) => busiest[row] >= anonymousLeast
+          : await busyEnough(objects, manifest, shown, anonymousLeast);
+        return anonymousPoints(shown, isBusy);
       },
     });
   const published = [];
@@ -92,7 +101,7 @@ async function publishKind(kind: Kind, manifest: Manifest, { objects, keepDays }
     cacheControl: 'public, max-age=10',
   });
 
-  const pointer: Pointer = { snapshot, generation, updatedAt, points: columns.lat.length };
+  const pointer: Pointer = { snapshot, generation, updatedAt, points: columns.lat.length, ...kind.more };
   try {
     await objects.put(kind.pointerKey, JSON.stringify(pointer), {
       ...(found ? { ifMatch: found.etag } : { ifNoneMatch: '*' }),

@@ -5,6 +5,7 @@ import type { ResolvedSettings } from '#settings/schema.ts';
 export const mapSettings = (settings: ResolvedSettings) => ({
   keepDays: settings.keepDays,
   mostDomains: settings.mostDomains,
+  points: settings.points,
   anonymousLeast: anonymousLeast(settings, localAccess(settings)),
   privateHostsOn: privateHostsOn(settings, localAccess(settings)),
 });

@@ -1,6 +1,7 @@
 // The map that everyone sees where names are the team's: published beside the other, from hit to tile.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { anonymousPoints } from '#core/map/anonymous.ts';
 import { openObjects } from '#local/stores/objects.ts';
@@ -67,4 +68,47 @@ test('both maps are published; who may see the anonymous one opens no other', as
   const text = new TextDecoder('latin1').decode((await objects.get(`points/${some?.snapshot}/points.bin`))?.body);
   assert.doesNotMatch(text, /busy|quiet/);
   assert.ok(await anonymous.open(some?.snapshot ?? ''));
+});
+
+test('by location the export has a row for each cell, and the least holds in each cell', async (t) => {
+  const objects = openObjects(dataFolder(t));
+  const checkpoints = memoryCheckpoints().through(open);
+  const cities = { '1': { lat: 52.52, lon: 13.4, country: 'DE' }, '2': { lat: 48.85, lon: 2.35, country: 'FR' } };
+  // Five in Berlin within two days; in Paris five over three days, of which no two that follow each other have five.
+  const day = 86_400_000;
+  const visits = [
+    ...[0, 0, 0, day, day].map((ago) => ({ ago, address: '1' })),
+    ...[0, 0, day, 2 * day, 2 * day].map((ago) => ({ ago, address: '2' })),
+  ];
+  const hits = visits.map(({ ago, address }) =>
+    JSON.stringify({ type: 'hit', time: now - ago, address, domain: 'portal.example', action: 'view' }),
+  );
+  await processBatch('s', [{ sequenceNumber: '1', data: Buffer.from(hits.join('\n')), arrivedAt: now }], {
+    ...{ checkpoints, objects, clock: () => now, newId: () => 'id', points: 'location' },
+    locator: { locate: (address: '1' | '2') => cities[address] },
+  } as unknown as Parameters<typeof processBatch>[2]);
+  await exportPoints({
+    ...{ checkpoints, objects, keepDays: 7, clock: () => now, newId: () => 'n' },
+    ...{ points: 'location', anonymousLeast: 3, privateHostsOn: [] },
+  });
+  const zipped = (await objects.get('points.json'))?.body as Uint8Array;
+  const { points } = JSON.parse(gunzipSync(zipped).toString());
+  assert.deepEqual(
+    points.map(({ domain, lat, updatedAt }: { domain: string; lat: number; updatedAt: string }) => [
+      domain,
+      lat,
+      updatedAt,
+    ]),
+    [
+      ['portal.example', 52.52, new Date(now).toISOString()],
+      ['portal.example', 48.85, new Date(now).toISOString()],
+    ],
+  );
+  const named = objectSnapshots(objects, () => now);
+  const latest = await named.latest();
+  assert.deepEqual([latest?.points, latest?.domains], [2, 1]);
+  const pyramid = await named.open(latest?.snapshot ?? '');
+  assert.deepEqual([0, 1].map((leaf) => pyramid?.leaf(leaf).hits).sort(), [5, 5]);
+  const anonymous = await objectSnapshots(objects, () => now, { anonymous: true }).latest();
+  assert.equal(anonymous?.points, 1, 'Paris had two hits on one day and one on the day before');
 });

@@ -4,7 +4,9 @@
 
 import { seeded } from '#core/bytes/random.ts';
 import type { HitLine } from '#core/event.ts';
+import { cellOf } from '#core/hits/cells.ts';
 import { DaySums } from '#core/hits/day-sums.ts';
+import type { PointsBy } from '#core/hits/delta.ts';
 import { encodeHit } from '#core/hits/hit.ts';
 import { readManifest } from '#core/hits/manifest.ts';
 import { PointsState } from '#core/hits/points-state.ts';
@@ -16,6 +18,7 @@ export interface World {
   seed: number;
   /** Hits of each record of each shard. */
   shards: HitLine[][][];
+  points: PointsBy;
 }
 
 export interface Protocol {
@@ -33,7 +36,10 @@ const place = (address: string) =>
     : { lat: Number(address), lon: -Number(address), country: Number(address) % 2 ? 'DE' : 'FR' };
 
 /** Runs the world through the protocol with every mishap, then once more without any, and answers what is published. */
-export async function runWorld({ seed, shards }: World, { processBatch, exportPoints }: Protocol): Promise<Result> {
+export async function runWorld(
+  { seed, shards, points }: World,
+  { processBatch, exportPoints }: Protocol,
+): Promise<Result> {
   const random = seeded(seed);
   const checkpoints = memoryCheckpoints();
   const objects = memoryObjects(() => now);
@@ -98,6 +104,7 @@ export async function runWorld({ seed, shards }: World, { processBatch, exportPo
       checkpoints: checkpoints.through(through),
       objects: objects.through(through),
       locator: { locate: place },
+      points,
       clock,
       newId,
     } as Parameters<typeof ProcessBatch>[2]);
@@ -106,6 +113,7 @@ export async function runWorld({ seed, shards }: World, { processBatch, exportPo
       checkpoints: checkpoints.through(through),
       objects: objects.through(through),
       keepDays: 10_000,
+      points,
       privateHostsOn: ['names'],
       clock,
       newId,
@@ -143,10 +151,13 @@ export async function runWorld({ seed, shards }: World, { processBatch, exportPo
   for (const shard of records.keys())
     if (through[shard] < records[shard].length) await process(shard, through[shard], records[shard].length, counted);
   await exportOnce(counted);
-  return published(objects.through(counted));
+  return published(objects.through(counted), points);
 }
 
-async function published(objects: ReturnType<ReturnType<typeof memoryObjects>['through']>): Promise<Result> {
+async function published(
+  objects: ReturnType<ReturnType<typeof memoryObjects>['through']>,
+  by: PointsBy,
+): Promise<Result> {
   const result: Result = {};
   const { manifest } = await readManifest(objects);
   const read = async (key: string) => (await objects.get(key))?.body as Uint8Array;
@@ -155,15 +166,24 @@ async function published(objects: ReturnType<ReturnType<typeof memoryObjects>['t
     for (const by of ['domain', 'country', 'action'] as const)
       for (const [name, hits] of sums.top(by)) result[`${day} ${by} ${name}`] = hits;
   }
-  if (manifest.points)
-    for (const [domain, lat, lon, country, time] of PointsState.decode(await read(manifest.points)).rows())
-      result[`point ${domain}`] = `${lat} ${lon} ${country} ${time}`;
+  if (manifest.points) {
+    const points = PointsState.decode(await read(manifest.points), by);
+    const hits = points.hits();
+    for (const [row, [domain, lat, lon, country, time]] of points.rows().entries()) {
+      const point = pointOf(by, domain, { lat, lon });
+      result[point] = `${lat} ${lon} ${country} ${time}`;
+      if (by === 'location') result[`hits at ${point}`] = hits[row];
+    }
+  }
   result.hits = manifest.counters.hits;
   return result;
 }
 
+const pointOf = (by: PointsBy, domain: string, { lat, lon }: { lat: number; lon: number }) =>
+  by === 'domain' ? `point ${domain}` : `point ${domain} in ${cellOf(lat, lon)}`;
+
 /** The same by a plain fold over the distinct records. */
-export function plainFold({ shards }: World): Result {
+export function plainFold({ shards, points: by }: World): Result {
   const result: Result = { hits: 0 };
   const newest: Record<string, { time: number; lat: number; lon: number }> = {};
   const seen = new Set<string>();
@@ -179,10 +199,13 @@ export function plainFold({ shards }: World): Result {
     add(`${day} domain ${domain}`);
     add(`${day} country ${found?.country ?? ''}`);
     add(`${day} action ${action}`);
-    const held = newest[domain];
-    if (!found || (held && [held.time - time, held.lat - found.lat].find((part) => part !== 0)! > 0)) continue;
-    newest[domain] = { time, lat: found.lat, lon: found.lon };
-    result[`point ${domain}`] = `${found.lat} ${found.lon} ${found.country} ${time}`;
+    if (!found) continue;
+    const point = pointOf(by, domain, found);
+    if (by === 'location') add(`hits at ${point}`);
+    const held = newest[point];
+    if (held && [held.time - time, held.lat - found.lat].find((part) => part !== 0)! > 0) continue;
+    newest[point] = { time, lat: found.lat, lon: found.lon };
+    result[point] = `${found.lat} ${found.lon} ${found.country} ${time}`;
   }
   return result;
 }

@@ -23,6 +23,7 @@ const record = fc.array(hit, { minLength: 1, maxLength: 3 });
 const world: fc.Arbitrary<World> = fc.record({
   seed: fc.nat(),
   shards: fc.array(fc.array(record, { minLength: 1, maxLength: 8 }), { minLength: 1, maxLength: 3 }),
+  points: fc.constantFrom('domain', 'location'),
 });
 
 /** The first of `runs` worlds that does not come out as the plain fold; undefined when all do. */

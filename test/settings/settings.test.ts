@@ -25,6 +25,7 @@ const wrong: [name: keyof Settings | 'keepDay', value: unknown, line: string | R
   ['keepDays', 0, 'keepDays is 0: must be an integer from 1 to 365'],
   ['keepDays', '7', 'keepDays is "7": must be an integer from 1 to 365'],
   ['mostDomains', 1, 'mostDomains is 1: must be an integer from 1000 to 20000000'],
+  ['points', 'city', 'points is "city": must be one of domain, location'],
   [
     'domains',
     'portal.example',

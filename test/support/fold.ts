@@ -1,7 +1,8 @@
 // Hits through a delta, and the plain sums they must come to.
 
 import type { HitLine } from '#core/event.ts';
-import { type Delta, DeltaBuilder, decodeDelta, type Locations } from '#core/hits/delta.ts';
+import { cellOf } from '#core/hits/cells.ts';
+import { type Delta, DeltaBuilder, decodeDelta, type Locations, type PointsBy } from '#core/hits/delta.ts';
 import { encodeHit, readLines } from '#core/hits/hit.ts';
 
 export const now = Date.UTC(2026, 10, 21, 12);
@@ -32,12 +33,12 @@ export const locations: Locations = {
 };
 
 /** The delta of hits that arrived together. */
-export function deltaOf(hits: HitLine[], arrivedAt = now, from: Locations = locations): Delta {
-  return decodeDelta(encodedDelta(hits, arrivedAt, from));
+export function deltaOf(hits: HitLine[], arrivedAt = now, from: Locations = locations, by?: PointsBy): Delta {
+  return decodeDelta(encodedDelta(hits, arrivedAt, from, by));
 }
 
-export function encodedDelta(hits: HitLine[], arrivedAt = now, from: Locations = locations): Uint8Array {
-  const builder = new DeltaBuilder(from);
+export function encodedDelta(hits: HitLine[], arrivedAt = now, from: Locations = locations, by?: PointsBy): Uint8Array {
+  const builder = new DeltaBuilder(from, by);
   readLines(new TextEncoder().encode(hits.map(encodeHit).join('\n')), {
     hit: (hit) => builder.hit(hit, arrivedAt),
     other: () => {},
@@ -68,4 +69,30 @@ export function plainSums(hits: HitLine[], arrivedAt = now) {
     if (!held || (first >= 0 && row[first] > held[first])) newest[domain] = row;
   }
   return { sums, newest };
+}
+
+/** Each domain's hits in each cell with the newest location there: by objects, one hit after another. */
+export function plainCells(hits: HitLine[], arrivedAt = now) {
+  const cells: Record<
+    string,
+    { newest: [number, number, number, string]; hits: number; days: Record<string, number> }
+  > = {};
+  const seen = new Set<string>();
+  for (const { time: stamp, address, domain, id } of hits) {
+    if (id !== undefined && seen.has(id)) continue;
+    if (id !== undefined) seen.add(id);
+    const time = Math.min(stamp, arrivedAt);
+    const location = locate(address);
+    if (!location || Number.isNaN(location.lat)) continue;
+    const row: [number, number, number, string] = [time, location.lat, location.lon, location.country];
+    const key = `${domain} ${cellOf(location.lat, location.lon)}`;
+    const held = cells[key] ?? { newest: row, hits: 0, days: {} };
+    cells[key] = held;
+    held.hits++;
+    const day = new Date(time).toISOString().slice(0, 10);
+    held.days[day] = (held.days[day] ?? 0) + 1;
+    const first = row.findIndex((part, index) => part !== held.newest[index]);
+    if (first >= 0 && row[first] > held.newest[first]) held.newest = row;
+  }
+  return cells;
 }

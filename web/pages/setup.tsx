@@ -278,7 +278,8 @@ function Setup() {
             <Code label={`The beacon for ${frameworks[page].name}`} text={frameworks[page].text} />
             <Waiting of={arrivals} kind="hits" what="hit" />
             <p>
-              <code>data-domain="shop.example"</code> counts as another name than the page's host,{' '}
+              <code>data-domain="shop.example"</code> counts as another name than the page's host: name each tenant
+              where all share one host, or the map has one point (or set <code>points: 'location'</code>).{' '}
               <code>data-action="checkout"</code> names what was done. Leave your own visits out by opening the page
               once with <code>?whalewatch=off</code>.
             </p>

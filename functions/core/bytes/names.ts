@@ -63,8 +63,8 @@ export class NameTable {
     this.#hashes = new Int32Array(capacity);
   }
 
-  /** A table of these names with tag 0, which must differ. Copies; hashes them when the first name is asked for. */
-  static from({ offsets, utf8 }: Names): NameTable {
+  /** A table of these names, with tag 0 where none are given, which must differ. Copies; hashes them when the first is asked for. */
+  static from({ offsets, utf8 }: Names, tags?: Int32Array): NameTable {
     const count = offsets.length - 1;
     // Room for a few more, so that a fold that adds some does not copy everything again.
     const table = new NameTable(Math.max(512, Math.ceil(count * 1.05)));
@@ -72,6 +72,7 @@ export class NameTable {
     table.offsets.set(offsets);
     if (table.#utf8.length < utf8.length * 1.05) table.#holdBytes(new Uint8Array(Math.ceil(utf8.length * 1.05)));
     table.#utf8.set(utf8);
+    if (tags) table.tags.set(tags.subarray(0, count));
     return table;
   }
 

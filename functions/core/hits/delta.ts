@@ -6,11 +6,15 @@
 //   future  stamped more than five minutes after its record arrived: counts at the record's arrival, and as `future`
 // The record's arrival is the only clock, so that a batch which runs again gives the same delta.
 //
+// Where points are by location, a domain's located hits are summed in rows by cell (cells.ts) of their own, in the same columns:
+// whoever sums over a domain's rows gets the same, and each row's newest location is that of its cell.
+//
 // A hit with an id is listed by itself: only export, which knows the ids of the last hours, can say whether it counts.
 
 import { packColumns, unpackColumns } from '../bytes/columns.ts';
 import { grown, NameTable, nameAt, nameOf } from '../bytes/names.ts';
 import type { Names } from '../map/cluster.ts';
+import { CellRows, cellOf } from './cells.ts';
 import { type HitBytes, type LineSink, readLines } from './hit.ts';
 import { hitLimits, other } from './limits.ts';
 
@@ -47,7 +51,7 @@ export interface Counters {
   late: number;
   /** Hits stamped more than five minutes after they arrived: counted on the day of arrival. */
   future: number;
-  /** Hits whose domain was one too many (limits.ts): counted as `other`. */
+  /** Hits whose domain, or whose domain's cell, was one too many (limits.ts): counted as `other`. */
   other: number;
   registryEvents: number;
   quarantined: number;
@@ -86,6 +90,9 @@ export function wins(time: number, location: Location, heldTime: number, held: L
   return location.country > held.country;
 }
 
+/** What a point of the map is: a domain where its newest hit came from, or a domain in each city-sized cell (cells.ts). */
+export type PointsBy = 'domain' | 'location';
+
 const kind = 'delta/1';
 /** Hits whose addresses are looked up together. */
 const blockHits = 256;
@@ -119,6 +126,12 @@ export class DeltaBuilder implements HitSums {
   #time = new Float64Array(this.#domains.capacity).fill(-1);
   #location = new Int32Array(this.#domains.capacity);
 
+  /** Rows of (domain's row, cell), with the hits that count for sure and the newest location; undefined where points are by domain. */
+  readonly #cells: CellRows | undefined;
+  #cellHits = new Uint32Array(512);
+  #cellTime = new Float64Array(512).fill(-1);
+  #cellLocation = new Int32Array(512);
+
   /** Rows of (action, day). */
   readonly #actions = new NameTable(16);
   #actionHits = new Uint32Array(this.#actions.capacity);
@@ -141,8 +154,9 @@ export class DeltaBuilder implements HitSums {
   /** Row of the domain; of a hit with an id, its row there as ~row. */
   readonly #rows = new Int32Array(blockHits);
 
-  constructor(locations: Locations) {
+  constructor(locations: Locations, points: PointsBy = 'domain') {
     this.#locations = locations;
+    this.#cells = points === 'location' ? new CellRows() : undefined;
   }
 
   count(name: keyof Counters, by: number): void {
@@ -220,7 +234,8 @@ export class DeltaBuilder implements HitSums {
     else for (let at = 0; at < count; at++) found[at] = locations.find(bytes, starts[at], ends[at]);
     for (let at = 0; at < count; at++) {
       if (this.#rows[at] < 0) {
-        this.#identified.locate(~this.#rows[at], found[at]);
+        const hit = ~this.#rows[at];
+        this.#identified.locate(hit, found[at], this.#cellRow(this.#identified.domainOf(hit), found[at]));
         continue;
       }
       if (this.#hitDays[at] !== this.#day) this.#turn(this.#hitDays[at]);
@@ -243,11 +258,39 @@ export class DeltaBuilder implements HitSums {
       this.#counters.unlocated++;
       return;
     }
+    if (this.#cells) {
+      const row = this.#cellRow(domain, location);
+      if (row < 0) {
+        this.#counters.other++;
+        return;
+      }
+      this.#cellHits[row]++;
+      const held = this.#cellTime[row];
+      if (time < held || (time === held && !this.#winsTie(location, this.#cellLocation[row]))) return;
+      this.#cellTime[row] = time;
+      this.#cellLocation[row] = location;
+      return;
+    }
     const held = this.#time[domain];
     if (time > held || (time === held && this.#winsTie(location, this.#location[domain]))) {
       this.#time[domain] = time;
       this.#location[domain] = location;
     }
+  }
+
+  /** The row of a domain's cell; -1 where there are no cells, or this would be one too many, or the location is none. */
+  #cellRow(domain: number, location: number): number {
+    const cells = this.#cells;
+    if (!cells || location < 0 || !this.#locations.hasCoordinates(location)) return -1;
+    const cell = cellOf(this.#locations.lat(location), this.#locations.lon(location));
+    const row = cells.rowOf(domain, cell, hitLimits.cellsPerBatch);
+    if (row >= this.#cellHits.length) {
+      const held = this.#cellTime.length;
+      this.#cellHits = grown(this.#cellHits, cells.capacity);
+      this.#cellLocation = grown(this.#cellLocation, cells.capacity);
+      this.#cellTime = grown(this.#cellTime, cells.capacity).fill(-1, held);
+    }
+    return row;
   }
 
   #turn(day: number): void {
@@ -275,7 +318,6 @@ export class DeltaBuilder implements HitSums {
 
   encode(range: DeltaRange): Uint8Array<ArrayBuffer> {
     this.#locateWaiting();
-    const { count } = this.#domains;
     const byCountry: CountryRow[] = [];
     for (const [day, hits] of this.#days)
       for (let code = 0; code < hits.length; code++) if (hits[code] > 0) byCountry.push([day, code, hits[code]]);
@@ -283,20 +325,43 @@ export class DeltaBuilder implements HitSums {
     return encodeSums(range, this.#locations, {
       counters: this.#counters,
       byCountry,
-      domains: {
-        names: this.#domains.names(),
-        day: this.#domains.tags.subarray(0, count),
-        hits: this.#hits.subarray(0, count),
-        time: this.#time.subarray(0, count),
-        location: this.#location.subarray(0, count),
-      },
+      domains: this.#rowsByCell(),
       actions: {
         names: this.#actions.names(),
         day: this.#actions.tags.subarray(0, actions),
         hits: this.#actionHits.subarray(0, actions),
       },
-      identified: this.#identified.columns(),
+      identified: this.#identified.columns(this.#cells && this.#domains.count),
     });
+  }
+
+  /** Rows of (domain, day), and after them those of its cells: a located hit is in one of the latter. */
+  #rowsByCell() {
+    const { count } = this.#domains;
+    const rows = {
+      names: this.#domains.names() as Names,
+      day: this.#domains.tags.subarray(0, count),
+      hits: this.#hits.subarray(0, count),
+      time: this.#time.subarray(0, count),
+      location: this.#location.subarray(0, count),
+    };
+    const cells = this.#cells;
+    if (!cells) return rows;
+    const domains = cells.domains.subarray(0, cells.count);
+    const both = <T extends Int32Array | Uint32Array | Float64Array>(own: T, more: T): T => {
+      const joined = grown(own, count + cells.count);
+      joined.set(more.subarray(0, cells.count), count);
+      return joined;
+    };
+    const hits = both(rows.hits, this.#cellHits);
+    for (let row = 0; row < cells.count; row++) hits[domains[row]] -= this.#cellHits[row];
+    return {
+      names: this.#domains.gather(Uint32Array.from([...Array(count).keys(), ...domains])),
+      day: both(rows.day, rows.day.length === 0 ? rows.day : domains.map((domain) => rows.day[domain])),
+      hits,
+      time: both(rows.time, this.#cellTime),
+      location: both(rows.location, this.#cellLocation),
+    };
   }
 }
 
@@ -323,6 +388,8 @@ export interface SumColumns {
     action: Uint32Array;
     /** -1: none. */
     location: Int32Array;
+    /** Rows of which the country alone counts: their cell was one too many. */
+    unplaced?: number[];
   };
 }
 
@@ -334,6 +401,7 @@ export function encodeSums(
   const places = placesOf(locations, domains.location, 1, (row) => domains.time[row] >= 0);
   /** 0: not located; else country + 2, so that an unknown country with coordinates keeps them. A country alone: NaN. */
   const idPlaces = placesOf(locations, identified.location, 2, (row) => identified.location[row] >= 0);
+  for (const row of identified.unplaced ?? []) idPlaces.lat[row] = Number.NaN;
   // Last: asking for a location's country may number a new one.
   const meta: Meta = { ...range, counters, countries: ['', ...locations.countries], byCountry };
   return packColumns(kind, meta, {
@@ -392,6 +460,8 @@ class Identified {
   #domain = new Uint32Array(16);
   #action = new Uint32Array(16);
   #location = new Int32Array(16);
+  /** Row of the domain's cell; -1: none. */
+  #cell = new Int32Array(16);
 
   add(
     bytes: Uint8Array,
@@ -421,8 +491,13 @@ class Identified {
     return row;
   }
 
-  locate(row: number, location: number): void {
+  domainOf(row: number): number {
+    return this.#domain[row];
+  }
+
+  locate(row: number, location: number, cell: number): void {
     this.#location[row] = location;
+    this.#cell[row] = cell;
   }
 
   #grow(length: number): void {
@@ -433,18 +508,27 @@ class Identified {
     this.#domain = grown(this.#domain, length);
     this.#action = grown(this.#action, length);
     this.#location = grown(this.#location, length);
+    this.#cell = grown(this.#cell, length);
   }
 
-  columns(): SumColumns['identified'] {
+  /** `before`: pairs of a domain and a day, after which come the rows of cells; undefined: there are none. */
+  columns(before: number | undefined): SumColumns['identified'] {
     const { count } = this;
+    const domain = this.#domain.slice(0, count);
+    const unplaced: number[] = [];
+    if (before !== undefined)
+      for (let row = 0; row < count; row++)
+        if (this.#cell[row] >= 0) domain[row] = before + this.#cell[row];
+        else if (this.#location[row] >= 0) unplaced.push(row);
     return {
       low: this.#low.subarray(0, count),
       high: this.#high.subarray(0, count),
       arrivedAt: this.#arrivedAt.subarray(0, count),
       time: this.#time.subarray(0, count),
-      domain: this.#domain.subarray(0, count),
+      domain,
       action: this.#action.subarray(0, count),
       location: this.#location.subarray(0, count),
+      unplaced,
     };
   }
 }

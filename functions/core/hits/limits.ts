@@ -14,6 +14,9 @@ export const hitLimits = {
   daysPerRequest: 31,
   /** Different pairs of a domain and a day of one batch. */
   domainsPerBatch: 50_000,
+  /** Where points are by location: cells of a batch's pairs, and of a domain on the map. Hits in any more are `other`: counted for their domain, and not placed. */
+  cellsPerBatch: 100_000,
+  cellsPerDomain: 50_000,
   /** Different pairs of an action and a day of one batch, and actions of a day. */
   actionsPerBatch: 50_000,
   actionsPerDay: 1000,

@@ -1,11 +1,13 @@
-// The map's state: each domain's newest location, in columns. The file is the columns, so that a million domains are read,
+// The map's state: each domain's newest location, or, where points are by location, that of each domain in each cell, with its
+// hits there, in columns. The file is the columns, so that a million domains are read,
 // merged with some thousands of changes and written in a fraction of a second.
 
 import { packColumns, unpackColumns } from '../bytes/columns.ts';
 import { grown, hashBytes, NameTable, viewOf } from '../bytes/names.ts';
 import type { Points } from '../map/cluster.ts';
-import { type Delta, wins } from './delta.ts';
-import { other } from './limits.ts';
+import { cellOf } from './cells.ts';
+import { type Delta, dayOf, type PointsBy, wins } from './delta.ts';
+import { hitLimits, other } from './limits.ts';
 
 type Row = [domain: string, lat: number, lon: number, country: string, updatedAt: number];
 
@@ -17,6 +19,23 @@ type PointColumns = {
   updatedAt: Float64Array;
   country: Uint16Array;
 };
+
+/** What a point by location has besides. */
+type CellColumns = {
+  cell: Int32Array;
+  /** Since it came onto the map. */
+  hits: Float64Array;
+  /** The newest UTC day with hits, those of that day, and of the day before. */
+  day: Int32Array;
+  dayHits: Float64Array;
+  beforeHits: Float64Array;
+};
+
+/** The map's points, and what the anonymous map asks about those by location. */
+export interface StatePoints extends Points {
+  /** Hits on the day of the newest one or on the day before, whichever has more. */
+  busiest?: Float64Array;
+}
 
 const kind = 'points/1';
 
@@ -30,12 +49,22 @@ export class PointsState {
   #lon: Float64Array;
   #updatedAt: Float64Array;
   #country: Uint16Array;
+  /** Undefined where points are by domain. The cell is the name's tag. */
+  #counts: Omit<CellColumns, 'cell'> | undefined;
+  /** How many cells each domain has; made when it is needed. */
+  #cellsOf: { domains: NameTable; count: Int32Array } | undefined;
+  #others = 0;
+  /** It was read as it is not kept any more. */
+  readonly converted: boolean;
   /** '' comes first. */
   readonly #countries: string[];
   readonly #countryIndex: Map<string, number>;
 
-  private constructor(columns: PointColumns, countries: string[]) {
-    this.#domains = NameTable.from(columns);
+  private constructor(columns: PointColumns & Partial<CellColumns>, countries: string[], converted = false) {
+    this.#domains = NameTable.from(columns, columns.cell);
+    this.converted = converted;
+    const { hits, day, dayHits, beforeHits } = columns;
+    if (hits && day && dayHits && beforeHits) this.#counts = { hits, day, dayHits, beforeHits };
     const { capacity } = this.#domains;
     this.#lat = grown(columns.lat, capacity);
     this.#lon = grown(columns.lon, capacity);
@@ -43,30 +72,84 @@ export class PointsState {
     this.#country = grown(columns.country, capacity);
     this.#countries = countries;
     this.#countryIndex = new Map(countries.map((country, index) => [country, index]));
+    this.#fitCounts();
   }
 
-  static empty(): PointsState {
+  static empty(by: PointsBy = 'domain'): PointsState {
     const none = new Float64Array(0);
     const columns = { offsets: new Uint32Array(1), utf8: new Uint8Array(0), lat: none, lon: none, updatedAt: none };
-    return new PointsState({ ...columns, country: new Uint16Array(0) }, ['']);
+    const counts = by === 'location' && { hits: none, day: new Int32Array(0), dayHits: none, beforeHits: none };
+    return new PointsState({ ...columns, country: new Uint16Array(0), ...counts }, ['']);
   }
 
-  /** Throws Torn when the bytes are no such state, or not the whole of one. */
-  static decode(bytes: Uint8Array): PointsState {
-    const { meta, columns } = unpackColumns<PointColumns>(kind, bytes);
-    return new PointsState(columns, [...(meta as { countries: string[] }).countries]);
+  /**
+   * Throws Torn when the bytes are no such state, or not the whole of one. What was kept the other way is converted: a domain
+   * is in the cell of its newest hit, which is all that is known of its hits there; or where its newest cell is.
+   */
+  static decode(bytes: Uint8Array, by: PointsBy = 'domain'): PointsState {
+    const { meta, columns } = unpackColumns<PointColumns & Partial<CellColumns>>(kind, bytes);
+    const countries = [...(meta as { countries: string[] }).countries];
+    if ((columns.cell !== undefined) === (by === 'location')) return new PointsState(columns, countries);
+    const { lat, lon, updatedAt } = columns;
+    if (by === 'location') {
+      const one = new Float64Array(lat.length).fill(1);
+      const cells = {
+        cell: Int32Array.from(lat, (degrees, row) => cellOf(degrees, lon[row])),
+        day: Int32Array.from(updatedAt, dayOf),
+        ...{ hits: one, dayHits: one, beforeHits: new Float64Array(lat.length) },
+      };
+      return new PointsState({ ...columns, ...cells }, countries, true);
+    }
+    const { offsets, utf8, country } = columns;
+    const none = { offsets: new Uint32Array(1), utf8: new Uint8Array(0) };
+    const empty = new Float64Array(0);
+    const points = new PointsState(
+      { ...none, lat: empty, lon: empty, updatedAt: empty, country: new Uint16Array(0) },
+      countries,
+      true,
+    );
+    const view = viewOf(utf8);
+    for (let row = 0; row < lat.length; row++)
+      points.#put(
+        view,
+        offsets[row],
+        offsets[row + 1],
+        { lat: lat[row], lon: lon[row], country: countries[country[row]] },
+        updatedAt[row],
+      );
+    return points;
   }
 
   encode(): Uint8Array<ArrayBuffer> {
     const { domains, lat, lon, updatedAt, country, countries } = this.columns();
-    return packColumns(kind, { countries }, { ...domains, lat, lon, updatedAt, country });
+    const { count, tags } = this.#domains;
+    const counts = this.#counts && {
+      cell: tags.subarray(0, count),
+      hits: this.#counts.hits.subarray(0, count),
+      day: this.#counts.day.subarray(0, count),
+      dayHits: this.#counts.dayHits.subarray(0, count),
+      beforeHits: this.#counts.beforeHits.subarray(0, count),
+    };
+    return packColumns(kind, { countries }, { ...domains, lat, lon, updatedAt, country, ...counts });
   }
 
   get size(): number {
     return this.#domains.count;
   }
 
-  /** Takes over the delta's newer locations; returns how many domains changed. Commutes: any order gives the same rows. */
+  get by(): PointsBy {
+    return this.#counts ? 'location' : 'domain';
+  }
+
+  /** Different domains. */
+  get domainCount(): number {
+    return this.#counts ? this.#cells().domains.count : this.size;
+  }
+
+  /**
+   * Takes over the delta's newer locations; returns how many points changed. Commutes: any order gives the same rows, as long
+   * as no domain has more cells than it may.
+   */
   merge({ domains, countries }: Delta): number {
     const { offsets } = domains.names;
     const utf8 = viewOf(domains.names.utf8);
@@ -77,29 +160,88 @@ export class PointsState {
       // It stands for many domains, and so for no location.
       if (isOther(utf8, start, end)) continue;
       const location = { lat: domains.lat[row], lon: domains.lon[row], country: countries[domains.country[row]] };
-      if (this.#put(utf8, start, end, location, domains.time[row])) changed++;
+      const of = { day: domains.day[row], hits: domains.hits[row] };
+      if (this.#put(utf8, start, end, location, domains.time[row], of)) changed++;
     }
     return changed;
   }
 
+  /** `of`: the hits to count, where points are by location. Returns whether a point changed. */
   #put(
     utf8: DataView,
     start: number,
     end: number,
     location: { lat: number; lon: number; country: string },
     time: number,
+    of?: { day: number; hits: number },
   ): boolean {
     const known = this.#domains.count;
-    const row = this.#domains.intern(utf8, start, end, hashBytes(utf8, start, end), 0);
+    const hash = hashBytes(utf8, start, end);
+    const counts = this.#counts;
+    const tag = counts ? cellOf(location.lat, location.lon) : 0;
+    if (counts && this.#domains.find(utf8, start, end, hash, tag) === undefined) {
+      const cells = this.#cells();
+      const domain = cells.domains.intern(utf8, start, end, hash, 0);
+      if (domain >= cells.count.length) cells.count = grown(cells.count, cells.domains.capacity);
+      if (cells.count[domain] >= hitLimits.cellsPerDomain) {
+        this.#others += of?.hits ?? 0;
+        return false;
+      }
+      cells.count[domain]++;
+    }
+    const row = this.#domains.intern(utf8, start, end, hash, tag);
+    if (row >= this.#lat.length) this.#grow();
+    if (of) this.#count(row, of);
     if (row < known) {
       const held = { lat: this.#lat[row], lon: this.#lon[row], country: this.#countries[this.#country[row]] };
-      if (!wins(time, location, this.#updatedAt[row], held)) return false;
-    } else if (row >= this.#lat.length) this.#grow();
+      if (!wins(time, location, this.#updatedAt[row], held)) return counts !== undefined;
+    }
     this.#lat[row] = location.lat;
     this.#lon[row] = location.lon;
     this.#updatedAt[row] = time;
     this.#country[row] = this.#countryOf(location.country);
     return true;
+  }
+
+  /** Hits merged so far that are not on the map, for they were in a cell too many of their domain. */
+  get others(): number {
+    return this.#others;
+  }
+
+  #count(row: number, { day, hits }: { day: number; hits: number }): void {
+    const counts = this.#counts;
+    if (!counts) return;
+    counts.hits[row] += hits;
+    const ahead = day - counts.day[row];
+    if (ahead > 0) {
+      counts.beforeHits[row] = ahead === 1 ? counts.dayHits[row] : 0;
+      counts.dayHits[row] = hits;
+      counts.day[row] = day;
+    } else if (ahead === 0) counts.dayHits[row] += hits;
+    else if (ahead === -1) counts.beforeHits[row] += hits;
+  }
+
+  #cells(): { domains: NameTable; count: Int32Array } {
+    if (this.#cellsOf) return this.#cellsOf;
+    const domains = new NameTable();
+    const { offsets, utf8 } = this.#domains.names();
+    const view = viewOf(utf8);
+    const count = new Int32Array(this.#domains.count + 1);
+    for (let row = 0; row < this.#domains.count; row++)
+      count[domains.intern(view, offsets[row], offsets[row + 1], hashBytes(view, offsets[row], offsets[row + 1]), 0)]++;
+    this.#cellsOf = { domains, count: grown(count, Math.max(count.length, domains.capacity)) };
+    return this.#cellsOf;
+  }
+
+  #fitCounts(): void {
+    const { capacity } = this.#domains;
+    if (this.#counts)
+      this.#counts = {
+        hits: grown(this.#counts.hits, capacity),
+        day: grown(this.#counts.day, capacity),
+        dayHits: grown(this.#counts.dayHits, capacity),
+        beforeHits: grown(this.#counts.beforeHits, capacity),
+      };
   }
 
   #grow(): void {
@@ -108,6 +250,7 @@ export class PointsState {
     this.#lon = grown(this.#lon, capacity);
     this.#updatedAt = grown(this.#updatedAt, capacity);
     this.#country = grown(this.#country, capacity);
+    this.#fitCounts();
   }
 
   #countryOf(country: string): number {
@@ -171,12 +314,20 @@ export class PointsState {
 
   #keep(order: Uint32Array): void {
     const fresh = order.length;
-    const pick = <T extends Float64Array | Uint16Array>(column: T, into: T) => {
+    const pick = <T extends Float64Array | Uint16Array | Int32Array>(column: T, into: T) => {
       for (let row = 0; row < fresh; row++) into[row] = column[order[row]];
       return into;
     };
-    this.#domains = NameTable.from(this.#domains.gather(order));
+    const tags = this.#counts && pick(this.#domains.tags, new Int32Array(fresh));
+    this.#domains = NameTable.from(this.#domains.gather(order), tags);
     const { capacity } = this.#domains;
+    this.#cellsOf = undefined;
+    this.#counts &&= {
+      hits: pick(this.#counts.hits, new Float64Array(capacity)),
+      day: pick(this.#counts.day, new Int32Array(capacity)),
+      dayHits: pick(this.#counts.dayHits, new Float64Array(capacity)),
+      beforeHits: pick(this.#counts.beforeHits, new Float64Array(capacity)),
+    };
     this.#lat = pick(this.#lat, new Float64Array(capacity));
     this.#lon = pick(this.#lon, new Float64Array(capacity));
     this.#updatedAt = pick(this.#updatedAt, new Float64Array(capacity));
@@ -184,9 +335,14 @@ export class PointsState {
   }
 
   /** The state as columns, in the shape that clusters are built from: views, good until the next merge or drop. */
-  columns(): Points {
+  columns(): StatePoints {
     const { count } = this.#domains;
+    const counts = this.#counts;
     return {
+      ...(counts && {
+        hits: counts.hits.subarray(0, count),
+        busiest: counts.dayHits.slice(0, count).map((hits, row) => Math.max(hits, counts.beforeHits[row])),
+      }),
       domains: this.#domains.names(),
       lat: this.#lat.subarray(0, count),
       lon: this.#lon.subarray(0, count),
@@ -194,6 +350,11 @@ export class PointsState {
       country: this.#country.subarray(0, count),
       countries: this.#countries,
     };
+  }
+
+  /** Hits of each point by location, in the order of rows. */
+  hits(): number[] {
+    return Array.from(this.#counts?.hits.subarray(0, this.size) ?? []);
   }
 
   rows(): Row[] {

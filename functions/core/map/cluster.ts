@@ -21,6 +21,8 @@ export interface Points {
   country: Uint16Array;
   /** Two-letter codes; '' is unknown and comes first. */
   countries: string[];
+  /** Where a point is a domain in a cell: its hits there. */
+  hits?: Float64Array;
 }
 
 /** Sums of this many coordinates are exact in a double: 25 + 28 bits. */
@@ -68,7 +70,7 @@ export function buildPyramid(points: Points, { radius = 64, maxZoom = 16 } = {})
     timeUnit: 1,
     newestAt: updatedAt.reduce((newest, time) => Math.max(newest, time), 0),
     levels,
-    leaves: { x, y, updatedAt, country, names: domains, order },
+    leaves: { x, y, updatedAt, country, names: domains, hits: points.hits, order },
   });
 }
 

@@ -8,8 +8,8 @@ export interface ClusterFeature {
   type: 'Feature';
   id: number;
   geometry: { type: 'Point'; coordinates: [lon: number, lat: number] };
-  /** A cluster has point_count and, when it can split, expansion_zoom; a single point its domain and updatedAt. */
-  properties: { point_count: number; expansion_zoom?: number } | { domain: string; updatedAt: string };
+  /** A cluster has point_count and, when it can split, expansion_zoom; a single point its domain, updatedAt and, by location, its hits. */
+  properties: { point_count: number; expansion_zoom?: number } | { domain: string; updatedAt: string; hits?: number };
 }
 
 export function clusterFeature(pyramid: Pyramid, cluster: Cluster): ClusterFeature {
@@ -77,7 +77,11 @@ export function yandexCollection(pyramid: Pyramid, clusters: Cluster[]): object 
 
 function properties(pyramid: Pyramid, count: number, expansionZoom: number | undefined, leafStart: number) {
   if (count === 1)
-    return { domain: pyramid.domain(leafStart), updatedAt: new Date(pyramid.updatedAt(leafStart)).toISOString() };
+    return {
+      domain: pyramid.domain(leafStart),
+      updatedAt: new Date(pyramid.updatedAt(leafStart)).toISOString(),
+      ...pyramid.hitsOf(leafStart),
+    };
   return expansionZoom === undefined ? { point_count: count } : { point_count: count, expansion_zoom: expansionZoom };
 }
 

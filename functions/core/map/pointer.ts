@@ -16,4 +16,6 @@ export interface Pointer {
   /** Milliseconds since the epoch: when the export ran. */
   updatedAt: number;
   points: number;
+  /** Where points are by location: how many domains have any. */
+  domains?: number;
 }

@@ -16,7 +16,7 @@ export function isPrivateHost(domain: string): boolean {
 }
 
 /** The points whose domains are not private hosts; the same object when none is. */
-export function withoutPrivateHosts(points: Points): Points {
+export function withoutPrivateHosts<P extends Points & { busiest?: Float64Array }>(points: P): P {
   const { domains } = points;
   const kept: number[] = [];
   let dropped = false;
@@ -24,7 +24,7 @@ export function withoutPrivateHosts(points: Points): Points {
     if (mayBePrivate(domains, row) && isPrivateHost(nameAt(domains, row))) dropped = true;
     else kept.push(row);
   }
-  return dropped ? pick(points, kept) : points;
+  return dropped ? { ...points, ...pick(points, kept) } : points;
 }
 
 const dot = 46;
@@ -39,7 +39,10 @@ function mayBePrivate({ offsets, utf8 }: Names, row: number): boolean {
   return true;
 }
 
-function pick({ domains, lat, lon, updatedAt, country, countries }: Points, rows: number[]): Points {
+function pick(
+  { domains, lat, lon, updatedAt, country, countries, hits, busiest }: Points & { busiest?: Float64Array },
+  rows: number[],
+) {
   const offsets = new Uint32Array(rows.length + 1);
   for (let into = 0; into < rows.length; into++)
     offsets[into + 1] = offsets[into] + domains.offsets[rows[into] + 1] - domains.offsets[rows[into]];
@@ -53,5 +56,7 @@ function pick({ domains, lat, lon, updatedAt, country, countries }: Points, rows
     updatedAt: Float64Array.from(rows, (row) => updatedAt[row]),
     country: Uint16Array.from(rows, (row) => country[row]),
     countries,
+    ...(hits && { hits: Float64Array.from(rows, (row) => hits[row]) }),
+    ...(busiest && { busiest: Float64Array.from(rows, (row) => busiest[row]) }),
   };
 }

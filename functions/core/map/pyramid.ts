@@ -24,6 +24,8 @@ export interface Leaf {
   lat: number;
   updatedAt: number;
   country: string;
+  /** Where a point is a domain in a cell: its hits there. */
+  hits?: number;
 }
 
 /** A cluster or single point in world units (see mercator.ts). */
@@ -73,7 +75,9 @@ export interface Leaves {
   updatedAt: Float64Array | Uint32Array;
   country: Uint16Array;
   names: Names;
-  /** Leaf -> row of updatedAt, country and names; undefined when these are in leaf order already. */
+  /** Hits, where a point is a domain in a cell. */
+  hits?: Float64Array;
+  /** Leaf -> row of updatedAt, country, names and hits; undefined when these are in leaf order already. */
   order: Uint32Array | undefined;
 }
 
@@ -395,7 +399,17 @@ export class Pyramid {
       lat: yToLat(y[leaf]),
       updatedAt: this.updatedAt(leaf),
       country: this.countries[country[this.row(leaf)]],
+      ...this.hitsOf(leaf),
     };
+  }
+
+  /** `{hits}` where points are by location. */
+  hitsOf(leaf: number): { hits?: number } {
+    const { hits } = this.leafColumns;
+    if (!hits) return {};
+    const row = this.row(leaf);
+    this.pages?.holds(hits, row, row + 1);
+    return { hits: hits[row] };
   }
 
   domain(leaf: number): string {

@@ -6,11 +6,12 @@ import { Pages, type ReadRange } from './pages.ts';
 import { type Level, type Names, Pyramid } from './pyramid.ts';
 
 const MAGIC = 0x504c4857; // "WHLP"
-const VERSION = 1;
+/** Version 2 has hits too: of points by location. */
+const VERSIONS = [1, 2];
 const HEADER_BYTES = 72;
 const LEVEL_BYTES = 32;
-/** x, y, updatedAt, country, name offsets, names. */
-const SECTIONS = 6;
+/** x, y, updatedAt, country, name offsets, names; and hits in version 2. */
+const sectionsOf = (version: number) => (version === 1 ? 6 : 7);
 const SECTION_BYTES = 16;
 /** The magic and the header's checksum again. */
 const TAIL_BYTES = 8;
@@ -30,9 +31,15 @@ export function encodePyramid(pyramid: Pyramid): Uint8Array<ArrayBuffer> {
   const { base, unit } = timeScale(pyramid);
   const { names } = leafColumns;
   const countries = new TextEncoder().encode(JSON.stringify(pyramid.countries));
-  const lengths = [4 * size, 4 * size, 4 * size, 2 * size, 4 * (size + 1), names.utf8.length];
+  const { hits } = leafColumns;
+  const version = hits ? 2 : 1;
+  const sections = sectionsOf(version);
+  const lengths = [4 * size, 4 * size, 4 * size, 2 * size, 4 * (size + 1), names.utf8.length, 8 * size].slice(
+    0,
+    sections,
+  );
 
-  const tables = HEADER_BYTES + LEVEL_BYTES * levels.length + SECTION_BYTES * SECTIONS;
+  const tables = HEADER_BYTES + LEVEL_BYTES * levels.length + SECTION_BYTES * sections;
   let end = Math.ceil((tables + countries.length) / 8) * 8;
   const reserve = (bytes: number) => {
     const offset = end;
@@ -51,7 +58,7 @@ export function encodePyramid(pyramid: Pyramid): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(end);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, MAGIC, true);
-  view.setUint32(4, VERSION, true);
+  view.setUint32(4, version, true);
   view.setFloat64(16, end, true);
   view.setUint32(24, size, true);
   view.setUint32(28, levels.length, true);
@@ -72,11 +79,11 @@ export function encodePyramid(pyramid: Pyramid): Uint8Array<ArrayBuffer> {
     new Uint32Array(bytes.buffer, items, level.items.length).set(level.items);
     at += LEVEL_BYTES;
   }
-  for (let section = 0; section < SECTIONS; section++, at += SECTION_BYTES) {
+  for (let section = 0; section < sections; section++, at += SECTION_BYTES) {
     view.setFloat64(at, offsets[section], true);
     view.setFloat64(at + 8, lengths[section], true);
   }
-  const [x, y, updatedAt, country, nameOffsets, utf8] = offsets;
+  const [x, y, updatedAt, country, nameOffsets, utf8, hitsAt] = offsets;
   new Uint32Array(bytes.buffer, x, size).set(leafColumns.x);
   new Uint32Array(bytes.buffer, y, size).set(leafColumns.y);
   const times = new Uint32Array(bytes.buffer, updatedAt, size);
@@ -84,6 +91,10 @@ export function encodePyramid(pyramid: Pyramid): Uint8Array<ArrayBuffer> {
   for (let leaf = 0; leaf < size; leaf++) {
     times[leaf] = Math.round((pyramid.updatedAt(leaf) - base) / unit);
     codesOf[leaf] = leafColumns.country[pyramid.row(leaf)];
+  }
+  if (hits) {
+    const gathered = new Float64Array(bytes.buffer, hitsAt, size);
+    for (let leaf = 0; leaf < size; leaf++) gathered[leaf] = hits[pyramid.row(leaf)];
   }
   gatherNames(names, leafColumns.order, {
     offsets: new Uint32Array(bytes.buffer, nameOffsets, size + 1),
@@ -151,7 +162,8 @@ function readHead(bytes: Uint8Array): { length: number; headEnd: number } {
   if (magic !== MAGIC)
     throw new BadSnapshot(`not a points.bin: it begins with 0x${magic.toString(16)}, not 0x${MAGIC.toString(16)}`);
   const version = view.getUint32(4, true);
-  if (version !== VERSION) throw new BadSnapshot(`points.bin has version ${version}, this build reads ${VERSION}`);
+  if (!VERSIONS.includes(version))
+    throw new BadSnapshot(`points.bin has version ${version}, this build reads ${VERSIONS.join(' and ')}`);
   const levelCount = view.getUint32(28, true);
   const headEnd = headerEnd(view);
   if (
@@ -175,6 +187,7 @@ function viewPyramid(bytes: Uint8Array, room?: FileRoom, pages?: Pages): Pyramid
     throw new BadSnapshot('points.bin is torn: its end belongs to another file');
   const size = view.getUint32(24, true);
   const levelCount = view.getUint32(28, true);
+  const sections = sectionsOf(view.getUint32(4, true));
 
   const words = (offset: number, count: number) => new Uint32Array(buffer, byteOffset + offset, count);
   const levels: Level[] = [];
@@ -202,7 +215,7 @@ function viewPyramid(bytes: Uint8Array, room?: FileRoom, pages?: Pages): Pyramid
     timeBase: view.getFloat64(40, true),
     timeUnit: view.getFloat64(48, true),
     newestAt: view.getFloat64(64, true),
-    countries: JSON.parse(new TextDecoder().decode(bytes.subarray(at + SECTION_BYTES * SECTIONS, headerEnd(view)))),
+    countries: JSON.parse(new TextDecoder().decode(bytes.subarray(at + SECTION_BYTES * sections, headerEnd(view)))),
     levels,
     pages,
     leaves: {
@@ -211,6 +224,7 @@ function viewPyramid(bytes: Uint8Array, room?: FileRoom, pages?: Pages): Pyramid
       updatedAt: words(section(2)[0], size),
       country: new Uint16Array(buffer, byteOffset + section(3)[0], size),
       names: { offsets: words(section(4)[0], size + 1), utf8: text(5) },
+      ...(sections > 6 && { hits: new Float64Array(buffer, byteOffset + section(6)[0], size) }),
       order: undefined,
     },
   });
@@ -220,7 +234,12 @@ function viewPyramid(bytes: Uint8Array, room?: FileRoom, pages?: Pages): Pyramid
 
 /** Fixed fields, levels, sections, then the country codes as JSON: all that is parsed. */
 function headerEnd(view: DataView): number {
-  return HEADER_BYTES + LEVEL_BYTES * view.getUint32(28, true) + SECTION_BYTES * SECTIONS + view.getUint32(56, true);
+  return (
+    HEADER_BYTES +
+    LEVEL_BYTES * view.getUint32(28, true) +
+    SECTION_BYTES * sectionsOf(view.getUint32(4, true)) +
+    view.getUint32(56, true)
+  );
 }
 
 /** Times as 32-bit numbers: whole milliseconds up to a span of 49 days, coarser only beyond. */

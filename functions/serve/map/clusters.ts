@@ -53,6 +53,9 @@ const filterQuery = {
     .optional()
     .openapi({ type: 'string', example: 'DE' }),
 };
+const hitsField = z.number().optional().openapi({
+  description: 'Where points are by location (setting `points`): hits from there since it came onto the map.',
+});
 const featureSchema = z
   .object({
     type: z.literal('Feature'),
@@ -60,7 +63,7 @@ const featureSchema = z
     geometry: z.object({ type: z.literal('Point'), coordinates: z.array(z.number()) }),
     properties: z.union([
       z.object({ point_count: z.number(), expansion_zoom: z.number().optional() }),
-      z.object({ domain: z.string(), updatedAt: z.string() }),
+      z.object({ domain: z.string(), updatedAt: z.string(), hits: hitsField }),
     ]),
   })
   .openapi('Cluster');
@@ -88,6 +91,10 @@ export const latestRoute = createRoute({
             snapshot: z.string(),
             updatedAt: z.string(),
             points: z.number(),
+            domains: z.number().optional().openapi({
+              description:
+                'Where a point is a domain in a city-sized cell (setting `points`): how many domains there are.',
+            }),
             staleSeconds: z.number(),
           }),
         },
@@ -199,6 +206,7 @@ export const leavesRoute = createRoute({
                 lon: z.number(),
                 updatedAt: z.string(),
                 country: z.string(),
+                hits: hitsField,
               }),
             ),
           }),

@@ -35,7 +35,7 @@ export const hits = createRoute({
 export const points = createRoute({
   method: 'get',
   path: '/points.json',
-  summary: 'The public export: every domain on the map',
+  summary: 'The public export: every point on the map; where points are by location a domain has one for each cell',
   responses: {
     200: json(
       z.object({

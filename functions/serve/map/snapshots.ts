@@ -123,9 +123,9 @@ async function openObject(store: Reads, snapshot: string): Promise<Pyramid | und
 function parsePointer(body: Uint8Array): LatestPoints | undefined {
   const value: unknown = JSON.parse(new TextDecoder().decode(body));
   if (typeof value !== 'object' || value === null) return undefined;
-  const { snapshot, updatedAt, points } = value as Record<string, unknown>;
+  const { snapshot, updatedAt, points, domains } = value as Record<string, unknown>;
   if (typeof snapshot !== 'string' || !SNAPSHOT_NAME.test(snapshot)) return undefined;
   const time = typeof updatedAt === 'string' ? Date.parse(updatedAt) : updatedAt;
   if (typeof time !== 'number' || !Number.isFinite(time) || typeof points !== 'number') return undefined;
-  return { snapshot, updatedAt: time, points };
+  return { snapshot, updatedAt: time, points, ...(typeof domains === 'number' && { domains }) };
 }

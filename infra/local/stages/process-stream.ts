@@ -29,6 +29,7 @@ export async function pumpInto({ stream, shardPrefix, positions, windowSeconds }
     locator: await localLocator({ folder, networks: settings.networks, report: log.error }),
     classify: classifier(settings.classRules),
     pullWindowSeconds: settings.pullWindow,
+    points: settings.points,
     notify: notifier({
       ...stores,
       claims: stores.alerts,

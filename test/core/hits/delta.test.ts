@@ -2,12 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { HitLine } from '#core/event.ts';
+import { cellOf } from '#core/hits/cells.ts';
 import { DaySums } from '#core/hits/day-sums.ts';
-import { type Delta, dayName, decodeDelta } from '#core/hits/delta.ts';
+import { type Delta, dayName, dayOf, decodeDelta } from '#core/hits/delta.ts';
+import { hitLimits } from '#core/hits/limits.ts';
 import { PointsState } from '#core/hits/points-state.ts';
 import { Seen } from '#core/hits/seen.ts';
 import { locationsOf } from '#process/locate.ts';
-import { deltaOf, encodedDelta, locate, now, plainSums } from '../../support/fold.ts';
+import { deltaOf, encodedDelta, locate, now, plainCells, plainSums } from '../../support/fold.ts';
 
 const hour = 3_600_000;
 const hit = (more: Partial<HitLine> = {}): HitLine => ({
@@ -70,6 +72,79 @@ test('hits cut into batches in any way, located in either way, folded in any ord
     }),
     { seed: 7, numRuns: 1000 },
   );
+});
+
+test('by location each domain has its exact hits and its newest location in each cell, and the sums stay the same', () => {
+  const batches = fc.array(fc.array(anyHit, { maxLength: 12 }), { minLength: 1, maxLength: 5 });
+  const keys = fc.array(fc.nat(), { minLength: 5, maxLength: 5 });
+  fc.assert(
+    fc.property(batches, keys, fc.boolean(), (batches, keys, flush) => {
+      const order = batches.map((_, index) => index).sort((a, b) => keys[a] - keys[b]);
+      const encoded = order.map((index) => encodedDelta(batches[index], now, undefined, 'location'));
+      // Folded by domain, what was processed by location is the same map as ever.
+      assert.deepEqual(fold(encoded.map(decodeDelta), flush), plainSums(batches.flat()));
+      let points = PointsState.empty('location');
+      const seen = Seen.empty();
+      for (const delta of encoded.map(decodeDelta)) {
+        delta.settle(seen);
+        points.merge(delta);
+        if (flush) points = PointsState.decode(points.encode(), 'location');
+      }
+      const hits = points.hits();
+      const { busiest } = points.columns();
+      const want = plainCells(batches.flat());
+      const got = points
+        .rows()
+        .map(([domain, lat, lon, country, time], row) => [
+          `${domain} ${cellOf(lat, lon)}`,
+          { newest: [time, lat, lon, country], hits: hits[row], busiest: busiest?.[row] },
+        ]);
+      assert.deepEqual(
+        Object.fromEntries(got),
+        Object.fromEntries(
+          Object.entries(want).map(([key, { newest, hits, days }]) => {
+            const [day] = Object.keys(days).sort().reverse();
+            const before = new Date(Date.parse(day) - 24 * hour).toISOString().slice(0, 10);
+            return [key, { newest, hits, busiest: Math.max(days[day], days[before] ?? 0) }];
+          }),
+        ),
+      );
+      assert.equal(got.length, Object.keys(want).length);
+    }),
+    { seed: 8, numRuns: 500 },
+  );
+});
+
+test('of more cells than a batch may have, hits are counted for their domain and not placed', () => {
+  const many = {
+    countries: ['DE'],
+    find: (_bytes: Uint8Array, start: number) => start,
+    hasCoordinates: () => true,
+    lat: (location: number) => (location % 170) - 85,
+    lon: (location: number) => ((location * 7) % 359) - 179,
+    country: () => 0,
+  };
+  const { cellsPerBatch } = hitLimits;
+  hitLimits.cellsPerBatch = 10;
+  try {
+    const delta = deltaOf(
+      Array.from({ length: 30 }, (_, at) => hit(at % 3 ? {} : { id: `${at}` })),
+      now,
+      many,
+      'location',
+    );
+    delta.settle(Seen.empty());
+    const points = PointsState.empty('location');
+    points.merge(delta);
+    assert.equal(points.size, 10);
+    const sums = DaySums.empty(dayName(dayOf(now)));
+    sums.merge(delta);
+    assert.deepEqual(sums.top('domain'), [['a.example', 30]]);
+    assert.deepEqual(sums.top('country'), [['DE', 30]]);
+    assert.ok(delta.counters.other > 0);
+  } finally {
+    hitLimits.cellsPerBatch = cellsPerBatch;
+  }
 });
 
 test('many domains, days and actions are told apart', () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { nameAt } from '#core/bytes/names.ts';
+import { hitLimits } from '#core/hits/limits.ts';
 import { PointsState } from '#core/hits/points-state.ts';
 import { deltaOf, now } from '../../support/fold.ts';
 
@@ -65,4 +66,55 @@ test('bytes that are not aligned are read all the same', () => {
   const shifted = new Uint8Array(points.encode().length + 3);
   shifted.set(points.encode(), 3);
   assert.deepEqual(PointsState.decode(shifted.subarray(3)).rows(), points.rows());
+});
+
+test('what was kept by domain is read by location, and back: a domain is in the cell of its newest hit', () => {
+  const byDomain = PointsState.empty();
+  byDomain.merge(deltaOf([hit('a.example', now - 5, '4'), hit('b.example', now - 9, '0')]));
+  const cells = PointsState.decode(byDomain.encode(), 'location');
+  assert.ok(cells.converted);
+  assert.deepEqual([cells.rows(), cells.hits()], [byDomain.rows(), [1, 1]]);
+  cells.merge(
+    deltaOf(
+      [hit('a.example', now, '0'), hit('a.example', now - 1, '0'), hit('a.example', now - 2, '4')],
+      now,
+      undefined,
+      'location',
+    ),
+  );
+  assert.deepEqual(
+    cells.rows().map(([domain, lat], row) => [domain, lat, cells.hits()[row]]),
+    [
+      ['a.example', -3.5, 2],
+      ['b.example', 1, 1],
+      ['a.example', 1, 2],
+    ],
+  );
+  assert.equal(cells.domainCount, 2);
+  const back = PointsState.decode(cells.encode());
+  assert.ok(back.converted && back.by === 'domain');
+  assert.deepEqual(back.rows(), [
+    ['a.example', 1, 1, 'DE', now],
+    ['b.example', 1, 1, 'DE', now - 9],
+  ]);
+  assert.equal(PointsState.decode(cells.encode(), 'location').converted, false);
+});
+
+test('a domain has at most so many cells: hits in any more are told apart, and there is room again once one is dropped', () => {
+  const { cellsPerDomain } = hitLimits;
+  hitLimits.cellsPerDomain = 2;
+  try {
+    const points = PointsState.empty('location');
+    const merge = (...hits: ReturnType<typeof hit>[]) => points.merge(deltaOf(hits, now, undefined, 'location'));
+    merge(hit('a.example', now - 2 * day, '0'), hit('a.example', now, '1'), hit('b.example', now, '3'));
+    assert.equal(merge(hit('a.example', now, '4'), hit('a.example', now, '4'), hit('a.example', now, '1')), 1);
+    assert.deepEqual([points.size, points.others], [3, 2]);
+    points.drop(now - day);
+    merge(hit('a.example', now, '4'));
+    assert.deepEqual([points.size, points.others, points.hits()], [3, 2, [2, 1, 1]]);
+    points.keepNewest(1);
+    assert.deepEqual(points.rows().length, 1);
+  } finally {
+    hitLimits.cellsPerDomain = cellsPerDomain;
+  }
 });

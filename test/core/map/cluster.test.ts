@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { buildPyramid } from '#core/map/cluster.ts';
+import { filtered } from '#core/map/filter.ts';
 import { latToY, lonToX, SIZE, xToLon, yToLat } from '#core/map/mercator.ts';
 import { type Box, DEEPEST_ZOOM, EXTENT, type Pyramid, SINGLE } from '#core/map/pyramid.ts';
 import { BadSnapshot, encodePyramid, openPyramid } from '#core/map/snapshot.ts';
@@ -374,6 +375,24 @@ test('an opened file answers as the pyramid it was made from, and encodes to its
   const unaligned = new Uint8Array(file.length + 3);
   unaligned.set(file, 3);
   assert.equal(openPyramid(unaligned.subarray(3)).size, built.size);
+});
+
+test('points by location keep their hits in a file, filtered or not; a file without them is the older version', async () => {
+  const points = skewedPoints(3000, 8);
+  const hits = Float64Array.from({ length: 3000 }, (_, row) => row * 3 + 1);
+  const built = buildPyramid({ ...points, hits });
+  const file = encodePyramid(built);
+  const opened = openPyramid(file);
+  assert.deepEqual(encodePyramid(opened), file);
+  const since = { since: opened.newestAt - 86_400_000 };
+  const [kept, want] = await Promise.all([opened, built].map((pyramid) => filtered(pyramid, since, async () => {})));
+  for (let leaf = 0; leaf < built.size; leaf += 7) {
+    assert.equal(opened.leaf(leaf).hits, built.row(leaf) * 3 + 1);
+    if (leaf < want.size) assert.deepEqual(kept.leaf(leaf), want.leaf(leaf));
+  }
+  const plain = encodePyramid(buildPyramid(points));
+  assert.deepEqual([file[4], plain[4]], [2, 1]);
+  assert.equal('hits' in openPyramid(plain).leaf(0), false);
 });
 
 test('times further apart than 32 bits of milliseconds lose at most their unit', () => {
