@@ -17,8 +17,15 @@ export function requestBounds(): (hit: HitLine) => HitLine {
   const days = new Set<number>();
   return (hit) => {
     const day = Math.floor(hit.time / dayMs);
-    if (domains.size < domainsPerRequest) domains.add(hit.domain);
-    if (days.size < daysPerRequest) days.add(day);
-    return domains.has(hit.domain) && days.has(day) ? hit : { ...hit, domain: other };
+    const fits = has(domains, hit.domain, domainsPerRequest);
+    return has(days, day, daysPerRequest) && fits ? hit : { ...hit, domain: other };
   };
+}
+
+/** Whether the set has it, after it was added where there was room. */
+function has<T>(set: Set<T>, one: T, most: number): boolean {
+  if (set.has(one)) return true;
+  if (set.size >= most) return false;
+  set.add(one);
+  return true;
 }

@@ -28,15 +28,19 @@ export function readHits(
   if (hits.length > mostHits) throw badRequest(`${hits.length} hits in one request: send at most ${mostHits}.`);
   const bounded = requestBounds();
   const lines: string[] = [];
-  for (const [index, hit] of hits.entries()) {
-    const read = validateHit(hit, { address, now });
+  const from = { address, now };
+  const oldest = now - mostDaysBack * 86_400_000;
+  for (let index = 0; index < hits.length; index++) {
+    const read = validateHit(hits[index], from);
     if ('reason' in read) throw badRequest(Array.isArray(body) ? `hit ${index}: ${read.reason}` : read.reason);
-    if (read.time < now - mostDaysBack * 86_400_000)
+    if (read.time < oldest)
       throw badRequest(
         `hit ${index}: time ${new Date(read.time).toISOString()} is more than ${mostDaysBack} days ago: bring older hits in with npm run import.`,
       );
-    if (isOwn(read.domain))
-      lines.push(encodeHit(bounded({ ...read, action: withoutAddresses(read.action).slice(0, mostAction) })));
+    if (!isOwn(read.domain)) continue;
+    // The hit is this request's own: no copy of each is made.
+    read.action = withoutAddresses(read.action).slice(0, mostAction);
+    lines.push(encodeHit(bounded(read)));
   }
   return { lines, ignored: hits.length - lines.length };
 }

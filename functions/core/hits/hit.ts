@@ -314,5 +314,7 @@ export function validateHit(
   const stamp = typeof time === 'number' ? time : typeof time === 'string' ? Date.parse(time) : Number.NaN;
   if (!(stamp >= 0 && stamp < latest))
     return { reason: `time is ${quoted(time)}: must be an RFC 3339 time such as 2026-11-21T08:00:00Z` };
-  return { type: 'hit', time: Math.round(stamp), address, domain: host, action, ...(id === undefined ? {} : { id }) };
+  const hit: HitLine = { type: 'hit', time: Math.round(stamp), address, domain: host, action };
+  if (id !== undefined) hit.id = id;
+  return hit;
 }
