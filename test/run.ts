@@ -26,6 +26,10 @@ interface Group {
 
 /** What takes minutes, or needs more than `npm ci` brings. */
 const groups: Record<string, Group> = {
+  'test:search': {
+    what: 'takes a real OpenSearch away for minutes',
+    holds: (file) => file === 'test/aws/search-outage.test.ts',
+  },
   'test:aws': {
     what: 'stores, stacks, templates and Spark on what test/aws/install.sh brings',
     holds: (_, text) => /aws\/install\.sh|\/servers\.ts'/.test(text),

@@ -1,5 +1,7 @@
 // OpenSearch over HTTP: the few calls that search needs, signed for Amazon OpenSearch Service. The client library is two
 // megabytes of generated calls, which a function would load at every cold start.
+import { StoreUnavailable } from '#core/stores.ts';
+import { openCircuit } from './circuit.ts';
 import { openSigner, type SignerOptions } from './signed.ts';
 
 export interface OpenSearchOptions {
@@ -7,8 +9,10 @@ export interface OpenSearchOptions {
   endpoint: string;
   /** AWS credentials to sign with; without them nothing is signed (a node without access control). */
   signer?: Pick<SignerOptions, 'region' | 'credentials'>;
-  /** Milliseconds that one try may take: three of them must fit into the function's own time. */
+  /** Milliseconds that one try may take: it must fit into the function's own time. */
   timeoutMs?: number;
+  /** Milliseconds, of a clock that never goes back. */
+  monotonic?: () => number;
 }
 
 export class OpenSearchError extends Error {
@@ -23,14 +27,28 @@ export class OpenSearchError extends Error {
   }
 }
 
+/** The domain did not respond, had no room, or takes no writes: its disk is full, or it is read-only. */
+export class OpenSearchUnavailable extends StoreUnavailable {
+  override name = 'OpenSearchUnavailable';
+}
+
+/** Whether the same call may succeed later. */
+export const isPassing = (status: number, type = ''): boolean =>
+  status === 429 || status >= 502 || type === 'cluster_block_exception';
+
 const tries = 3;
 
 export type Call = <T>(method: string, path: string, body?: unknown) => Promise<T>;
 
-/** Returns parsed JSON; anything but 2xx throws OpenSearchError. Throttled, failed and unanswered calls are tried three times. */
-export function openSearchCall({ endpoint, signer, timeoutMs = 30_000 }: OpenSearchOptions): Call {
+/**
+ * Returns parsed JSON. A broken connection, a 429 and a 5xx are tried three times; a call that is not answered in time is not
+ * repeated, for it may be what keeps the domain busy. Throws OpenSearchUnavailable where a later try may succeed, else
+ * OpenSearchError.
+ */
+export function openSearchCall({ endpoint, signer, timeoutMs = 30_000, monotonic }: OpenSearchOptions): Call {
   const { origin } = new URL(endpoint);
   const sign = signer && openSigner({ service: 'es', ...signer });
+  const circuit = openCircuit(monotonic);
 
   const once = async (method: string, path: string, body: string | undefined) => {
     const url = new URL(path, origin);
@@ -41,23 +59,36 @@ export function openSearchCall({ endpoint, signer, timeoutMs = 30_000 }: OpenSea
 
   return async <T>(method: string, path: string, body?: unknown): Promise<T> => {
     const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
+    const what = `${method} ${path.split('?')[0]}`;
+    if (!circuit.lets()) throw new OpenSearchUnavailable(`${what}: not tried, the calls before it failed`);
     for (let attempt = 1; ; attempt++) {
       const answer = await once(method, path, text).catch((cause: Error) => cause);
-      if (answer instanceof Error) {
-        // A connection that broke, a name that did not resolve, no answer in time.
-        if (attempt === tries)
-          throw new OpenSearchError(0, 'no_answer', `${method} ${path.split('?')[0]}: no answer`, { cause: answer });
-      } else {
-        if (answer.ok) return (await answer.json()) as T;
+      if (!(answer instanceof Error)) {
+        if (answer.ok) {
+          circuit.succeeded();
+          return (await answer.json()) as T;
+        }
         const { type, reason } = await readError(answer);
-        const passing = answer.status === 429 || answer.status >= 502;
-        if (!passing || attempt === tries)
-          throw new OpenSearchError(answer.status, type, `${method} ${path.split('?')[0]}: ${answer.status} ${reason}`);
+        const error = new OpenSearchError(answer.status, type, `${what}: ${answer.status} ${reason}`);
+        const responds = answer.status !== 429 && answer.status < 502;
+        if (responds) circuit.succeeded();
+        if (!isPassing(answer.status, type)) throw error;
+        if (attempt === tries || responds) {
+          if (!responds) circuit.failed();
+          throw new OpenSearchUnavailable(error.message, { cause: error });
+        }
+      } else if (attempt === tries || answer.name === 'TimeoutError') {
+        circuit.failed();
+        throw new OpenSearchUnavailable(`${what}: no answer`, { cause: answer });
       }
-      await new Promise((resolve) => setTimeout(resolve, 100 * 4 ** (attempt - 1) * Math.random()));
+      await pause(attempt);
     }
   };
 }
+
+/** Full jitter, 100 ms growing fourfold. */
+export const pause = (attempt: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, 100 * 4 ** (attempt - 1) * Math.random()));
 
 const contentType = (path: string) => (path.includes('_bulk') ? 'application/x-ndjson' : 'application/json');
 

@@ -35,12 +35,22 @@ import {
   weakKinds,
 } from '#core/stores.ts';
 import { documentsIndex, recommendationsIndex } from './mapping.ts';
-import { OpenSearchError, type OpenSearchOptions, openSearchCall } from './opensearch.ts';
+import {
+  isPassing,
+  OpenSearchError,
+  type OpenSearchOptions,
+  OpenSearchUnavailable,
+  openSearchCall,
+  pause,
+} from './opensearch.ts';
 
 export interface SearchOptions extends OpenSearchOptions {
   /** Name before each index, `whalewatch` unless several share a domain. */
   prefix?: string;
 }
+
+/** Milliseconds that one try of a call may take, by the stage that waits: it fits into its function's time. */
+export const searchTimeoutMs = { serve: 8000, process: 30_000, train: 60_000 };
 
 type Query = Record<string, unknown>;
 interface Bucket {
@@ -70,6 +80,7 @@ const pageSize = 10_000;
 /** Lists of what users were shown that are read at once, of some 20 KB each at most. */
 const shownAtOnce = 500;
 const bulkBytes = 4 * 1024 * 1024;
+const bulkTries = 4;
 const dayMs = 86_400_000;
 const startOfDay = (time: number) => Math.floor(time / dayMs) * dayMs;
 
@@ -175,27 +186,42 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
     } while (after);
   }
 
-  /** Lines go in bodies of some 4 MB. A conflict means that a newer version is there, or what is made once. */
+  /**
+   * Lines go in bodies of some 4 MB. A conflict means that a newer version is there, or what is made once. What the domain had
+   * no room for goes again, after a pause, alone.
+   */
   const bulk = async (index: string, lines: { action: object; doc?: object }[]) => {
     await ready();
-    let body = '';
+    let body: string[] = [];
+    let bytes = 0;
     const send = async () => {
-      const { items } = await call<{ items: Record<string, { status: number; error?: { type: string } }>[] }>(
-        'POST',
-        `/${index}/_bulk`,
-        body,
-      );
-      body = '';
-      for (const item of items) {
-        const [{ status, error }] = Object.values(item);
-        if (error && status !== 409) throw new OpenSearchError(status, error.type, `bulk: ${status} ${error.type}`);
+      for (let attempt = 1; body.length > 0; attempt++) {
+        const { items } = await call<{ items: Record<string, { status: number; error?: { type: string } }>[] }>(
+          'POST',
+          `/${index}/_bulk`,
+          body.join(''),
+        );
+        const refused: string[] = [];
+        for (const [at, item] of items.entries()) {
+          const [{ status, error }] = Object.values(item);
+          if (!error || status === 409) continue;
+          const failed = new OpenSearchError(status, error.type, `bulk: ${status} ${error.type}`);
+          if (!isPassing(status, error.type)) throw failed;
+          if (attempt === bulkTries) throw new OpenSearchUnavailable(failed.message, { cause: failed });
+          refused.push(body[at]);
+        }
+        body = refused;
+        if (body.length > 0) await pause(attempt);
       }
+      bytes = 0;
     };
     for (const { action, doc } of lines) {
-      body += `${JSON.stringify(action)}\n${doc ? `${JSON.stringify(doc)}\n` : ''}`;
-      if (body.length > bulkBytes) await send();
+      const line = `${JSON.stringify(action)}\n${doc ? `${JSON.stringify(doc)}\n` : ''}`;
+      body.push(line);
+      bytes += line.length;
+      if (bytes > bulkBytes) await send();
     }
-    if (body !== '') await send();
+    await send();
   };
 
   const repositoryRows = async (filter: Query[], order: object[], limit: number, now = 0, halfLifeMs = 1) => {

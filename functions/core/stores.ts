@@ -7,6 +7,11 @@ import type { ImageChange, ImagePulls } from './registry/outdated.ts';
 import type { UnusedImage } from './registry/unused.ts';
 import type { Alert } from './rules.ts';
 
+/** A store is down, throttled, full or read-only: nothing is wrong with the call, which may succeed later. */
+export class StoreUnavailable extends Error {
+  override name = 'StoreUnavailable';
+}
+
 // --- stream ---------------------------------------------------------------------------------------------------------
 
 export interface StreamRecord {

@@ -3,7 +3,7 @@ import type { Context, Env, Hono, Schema } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { quoted } from '#core/quoted.ts';
-import { BadCursor } from '#core/stores.ts';
+import { BadCursor, StoreUnavailable } from '#core/stores.ts';
 
 /** A response other than 2xx. The message says what to fix and holds no personal data. */
 export class ApiError extends HTTPException {
@@ -27,6 +27,9 @@ export const notFound = (message: string) => new ApiError(404, 'not_found', mess
 /** 400 for a parameter: its name, the value that came, and what it must be. */
 export const wrongParameter = (name: string, value: unknown, must: string) =>
   badRequest(`${name} is ${quoted(value)}: ${must}`);
+
+/** After so long a store that was down is asked again. */
+const unavailableSeconds = 5;
 
 /** The response of every failure. No cache keeps it, whatever the route had said of its success. */
 function fail(c: Context, status: ContentfulStatusCode, code: string, message: string) {
@@ -53,6 +56,10 @@ export function answerErrors<E extends Env, S extends Schema, P extends string>(
     // The client has gone: not a failure of this server.
     if (isAborted(cause)) return fail(c, 400, 'aborted', 'The body ended before it was whole.');
     report(cause);
+    if (cause instanceof StoreUnavailable) {
+      c.header('Retry-After', String(unavailableSeconds));
+      return fail(c, 503, 'unavailable', `A store is not available now: try again in ${unavailableSeconds} seconds.`);
+    }
     return fail(c, 500, 'internal', 'The server failed, not your request. Try again; the log has the cause.');
   });
   app.notFound((c) => {

@@ -12,6 +12,7 @@ import {
   refusalDays,
   refusalReasons,
   type SearchStore,
+  StoreUnavailable,
 } from '#core/stores.ts';
 import { ApiError } from '#http/errors.ts';
 import { failures, iso, json, limit, pageOf, router } from './parameters.ts';
@@ -156,14 +157,17 @@ export const quarantine = createRoute({
 
 export function healthRoutes(options: HealthOptions): OpenAPIHono {
   const { events, search, clock, report } = options;
-  // A list for the owner: neither its cost nor its failure is the health check's.
+  // A list for the owner, whose cost is not the health check's; that it could not be read is.
   const unknownAgents = renewed(
-    () =>
-      readUnknownAgents(search, clock()).catch((cause) => {
+    async () => {
+      try {
+        return { agents: await readUnknownAgents(search, clock()), searchIsDown: false };
+      } catch (cause) {
         report(cause);
-        return [];
-      }),
-    { clock, report, longestMs: 60_000 },
+        return { agents: [], searchIsDown: cause instanceof StoreUnavailable };
+      }
+    },
+    { clock, report, longestMs: 10_000, times: 100 },
   );
   // The same holds for what others knocked with.
   const nothing = (cause: unknown) => {
@@ -184,13 +188,14 @@ export function healthRoutes(options: HealthOptions): OpenAPIHono {
     return c.json({ status: 'ok' as const }, 200);
   });
   app.openapi(health, async (c) => {
+    const [found, { agents, searchIsDown }] = await Promise.all([readHealth(options), unknownAgents()]);
     const body = {
-      ...(await readHealth(options)),
+      ...(searchIsDown ? degraded(found, searchReason) : found),
       refused: ((await options.refusals?.list().catch(nothing)) ?? []).map(({ reason, registry, posts, lastAt }) => ({
         ...{ reason, posts, lastAt: iso(lastAt) },
         ...(registry === '' ? {} : { registry }),
       })),
-      unknownAgents: await unknownAgents(),
+      unknownAgents: agents,
     };
     c.header('Cache-Control', 'no-store');
     return body.status === 'unhealthy' ? c.json(body, 503) : c.json(body, 200);
@@ -249,6 +254,14 @@ export async function readHealth(
     model: ageOf(model?.trainedAt, now),
     ipTable: ageOf(builtAt, now),
   };
+}
+
+const searchReason =
+  'the search store does not respond: pulls wait for it and none is lost; people and repositories can not be read, recommendations are partial';
+
+function degraded<T extends Awaited<ReturnType<typeof readHealth>>>(found: T, reason: string): T {
+  const status = found.status === 'ok' ? 'degraded' : found.status;
+  return { ...found, status, reasons: [...found.reasons, reason], warnings: [...found.warnings, reason] };
 }
 
 /** Whether events can be taken; reports why not. */

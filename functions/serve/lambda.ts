@@ -1,8 +1,7 @@
-import { S3Client } from '@aws-sdk/client-s3';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { openAlerts } from '#aws/alerts.ts';
 import { openCheckpoints } from '#aws/checkpoints.ts';
-import { dynamoClient, searchStore } from '#aws/clients.ts';
+import { dynamoClient, s3Client, searchStore } from '#aws/clients.ts';
 import { clock } from '#aws/clock.ts';
 import { openCredentials } from '#aws/credentials.ts';
 import { number } from '#aws/env.ts';
@@ -26,7 +25,7 @@ const variables = readVariables();
 const client = dynamoClient();
 const secrets = new SecretsManagerClient({});
 const secret = (id: string) => openSecret(secrets, id, clock);
-const s3 = new S3Client({});
+const s3 = s3Client();
 const objects = openObjects({ client: s3, bucket: variables.BUCKET });
 const checkpoints = openCheckpoints({ client, table: variables.CHECKPOINTS_TABLE });
 

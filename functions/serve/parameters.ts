@@ -126,6 +126,10 @@ export const failures = {
     description: 'A parameter is wrong; the message names it.',
     content: { 'application/json': { schema: error } },
   },
+  503: {
+    description: 'A store is not available now: again after the seconds of `Retry-After`.',
+    content: { 'application/json': { schema: error } },
+  },
 };
 
 export const json = <T extends z.ZodType>(schema: T, description: string) => ({

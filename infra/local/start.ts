@@ -36,10 +36,10 @@ async function start(settings: ResolvedSettings): Promise<void> {
   const log = openLog(settings.log);
   const folder = openFolder(settings.data);
   holdFolder(folder, 'npm start');
-  if (settings.opensearch) await reach(settings.opensearch);
+  if (settings.opensearch) await lookFor(settings.opensearch, folder);
   const token = () => settings.token ?? keptToken(folder);
   const web = await buildPages({ begin: () => console.log('building the pages, once') });
-  const stores = openStores(folder, settings.opensearch);
+  const stores = openStores(folder, settings.opensearch, 'serve');
   const search = settings.opensearch ? stores.search : openReader(join(folder, 'search.db'));
   let threads: Thread[] = [];
   const metrics = openMetrics({
@@ -129,13 +129,18 @@ function loopbackUrl(host: string, port: number): string {
   return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
 }
 
-async function reach(opensearch: string): Promise<void> {
+/**
+ * Where OpenSearch does not respond, a first start is refused: its URL may be wrong. Later ones go on: the map needs none, and
+ * pulls wait for it.
+ */
+async function lookFor(opensearch: string, folder: string): Promise<void> {
   try {
     await fetch(opensearch, { signal: AbortSignal.timeout(5000) });
   } catch (cause) {
-    const reason =
-      (cause as Error).cause instanceof Error ? ((cause as Error).cause as Error).message : (cause as Error).message;
-    throw new SettingError(`--opensearch ${opensearch} does not answer: ${reason}`, { cause });
+    const { message } = ((cause as Error).cause ?? cause) as Error;
+    const found = `--opensearch ${opensearch} does not respond: ${message}`;
+    if (!existsSync(join(folder, 'checkpoints.db'))) throw new SettingError(found, { cause });
+    console.error(`${found}; pulls wait until it does`);
   }
 }
 

@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { OpenSearchError, openSearchCall } from '#aws/opensearch.ts';
+import { openCircuit } from '#aws/circuit.ts';
+import { OpenSearchUnavailable, openSearchCall } from '#aws/opensearch.ts';
+import { openSearch } from '#aws/search.ts';
 
 async function domain(t: TestContext, respond: RequestListener): Promise<string> {
   const server = createServer(respond);
@@ -28,17 +30,107 @@ test('a connection that breaks, a 429 and a 503 are tried again, three times in 
   }
 });
 
-test('a domain that never responds is given up after the time of the stage, with what was called', async (t) => {
+test('a domain that does not respond in time is asked once a call, and said to be unavailable', async (t) => {
   let calls = 0;
   const endpoint = await domain(t, () => {
     calls++;
   });
-  await assert.rejects(openSearchCall({ endpoint, timeoutMs: 500 })('POST', '/documents/_search?a=b', {}), (cause) => {
-    assert.ok(cause instanceof OpenSearchError && cause.type === 'no_answer');
+  await assert.rejects(openSearchCall({ endpoint, timeoutMs: 300 })('POST', '/documents/_search?a=b', {}), (cause) => {
+    assert.ok(cause instanceof OpenSearchUnavailable);
     assert.equal(cause.message, 'POST /documents/_search: no answer');
     return true;
   });
-  assert.equal(calls, 3);
+  assert.equal(calls, 1);
+});
+
+test('of a domain that is down two calls in a row find it out; the next fail at once, until one is let through', async (t) => {
+  let now = 0;
+  let calls = 0;
+  let down = true;
+  const endpoint = await domain(t, (_, response) => {
+    calls++;
+    response.writeHead(down ? 503 : 200).end('{}');
+  });
+  const call = openSearchCall({ endpoint, monotonic: () => now });
+  for (let n = 0; n < 5; n++) await assert.rejects(call('GET', '/'), OpenSearchUnavailable);
+  assert.equal(calls, 6);
+  now = 3000;
+  await assert.rejects(call('GET', '/'), OpenSearchUnavailable);
+  await assert.rejects(call('GET', '/'), OpenSearchUnavailable);
+  assert.equal(calls, 9);
+  now = 6000;
+  down = false;
+  for (let n = 0; n < 5; n++) await call('GET', '/');
+  assert.equal(calls, 14);
+});
+
+test('a circuit opens at the second failure in a row only; while it is half open one call is let through', () => {
+  let now = 0;
+  const circuit = openCircuit(() => now);
+  for (let n = 0; n < 3; n++) {
+    circuit.failed();
+    assert.ok(circuit.lets());
+    circuit.succeeded();
+  }
+  circuit.failed();
+  circuit.failed();
+  assert.equal(circuit.lets(), false);
+  now = 2999;
+  assert.equal(circuit.lets(), false);
+  now = 3000;
+  assert.deepEqual([circuit.lets(), circuit.lets()], [true, false]);
+  // The one that was let through never ended.
+  now = 6000;
+  assert.deepEqual([circuit.lets(), circuit.lets()], [true, false]);
+  circuit.succeeded();
+  assert.deepEqual([circuit.lets(), circuit.lets()], [true, true]);
+});
+
+test('a domain that takes no writes is unavailable for them alone', async (t) => {
+  const endpoint = await domain(t, (request, response) => {
+    if (request.method === 'GET') return response.end('{}');
+    const error = { type: 'cluster_block_exception', reason: 'index [documents] blocked by: read-only' };
+    response.writeHead(403).end(JSON.stringify({ error }));
+  });
+  const call = openSearchCall({ endpoint });
+  for (let n = 0; n < 5; n++) {
+    await assert.rejects(call('PUT', '/documents'), OpenSearchUnavailable);
+    await call('GET', '/');
+  }
+});
+
+test('what a bulk was refused for want of room goes again, alone; what is wrong with a document is said', async (t) => {
+  const bodies: string[][] = [];
+  let reply: (line: number, bulk: number) => number = () => 200;
+  const endpoint = await domain(t, (request, response) => {
+    let body = '';
+    request.on('data', (chunk) => {
+      body += chunk;
+    });
+    request.on('end', () => {
+      if (!request.url?.endsWith('/_bulk')) return response.end('{}');
+      const ids = [...body.matchAll(/"_id":"([^"]+)"/g)].map(([, id]) => id);
+      bodies.push(ids);
+      const items = ids.map((_, line) => {
+        const status = reply(line, bodies.length);
+        return { index: { status, ...(status < 300 ? {} : { error: { type: `error_${status}` } }) } };
+      });
+      response.end(JSON.stringify({ items }));
+    });
+  });
+  const rows = ['a', 'b', 'c', 'd'].map((user) => ({ user, model: 'm', items: [{ repository: 'r', score: 1 }] }));
+  const search = openSearch({ endpoint });
+  reply = (line, bulk) => (bulk === 1 && line % 2 === 1 ? 429 : 200);
+  await search.saveRecommendations(rows);
+  assert.deepEqual(bodies[1], [bodies[0][1], bodies[0][3]]);
+  assert.equal(bodies.length, 2);
+
+  reply = () => 429;
+  await assert.rejects(search.saveRecommendations(rows), OpenSearchUnavailable);
+  reply = (line) => (line === 2 ? 400 : 200);
+  const before = bodies.length;
+  await assert.rejects(search.saveRecommendations(rows), /bulk: 400 error_400/);
+  assert.equal(bodies.length, before + 1);
 });
 
 test('a call that is wrong is not tried again', async (t) => {

@@ -50,8 +50,15 @@ export async function startMiniStack(environment: Record<string, string> = {}): 
   };
 }
 
+export interface Node extends Server {
+  /** kill -9; what it stored stays. */
+  kill(): void;
+  /** Starts it again where it was. */
+  start(): void;
+}
+
 /** A real OpenSearch node on a free port. */
-export async function startOpenSearch(): Promise<Server> {
+export async function startOpenSearch(): Promise<Node> {
   const [port, transport] = [await freePort(), await freePort()];
   const folder = mkdtempSync(join(tmpdir(), 'opensearch-'));
   const script = (name: string) =>
@@ -60,15 +67,22 @@ export async function startOpenSearch(): Promise<Server> {
       // The first compiler alone: the second takes longer than all that a test asks of it.
       env: { TIER: '1', ...process.env, TRANSPORT_PORT: String(transport) },
     });
-  try {
-    script('start.sh');
-  } catch (cause) {
-    // One that is not ready in time is still there.
-    script('stop.sh');
-    throw cause;
-  }
+  const start = () => {
+    try {
+      script('start.sh');
+    } catch (cause) {
+      // One that is not ready in time is still there.
+      script('stop.sh');
+      throw cause;
+    }
+  };
+  start();
   return {
     url: `http://127.0.0.1:${port}`,
+    start,
+    kill: () => {
+      process.kill(Number(readFileSync(join(folder, 'pid'), 'utf8')), 'SIGKILL');
+    },
     async stop() {
       script('stop.sh');
       rmSync(folder, { recursive: true, force: true });

@@ -79,7 +79,7 @@ test('settings and folders that are no good are one clear line and exit 1', { ti
     [['--als', 'factors=9'], /^--als\.factors is not a setting: there are rank, iterations, lambda, alpha\n$/],
     [['--opensearch', 'nowhere'], /^--opensearch is "nowhere": must be a URL.*\n$/],
     [['--config', join(folder, 'none.ts')], /^--config .*none\.ts can't be read: .*\n$/],
-    [['--opensearch', 'http://127.0.0.1:9'], /^--opensearch http:\/\/127.0.0.1:9 does not answer: .*\n$/],
+    [['--opensearch', 'http://127.0.0.1:9'], /^--opensearch http:\/\/127.0.0.1:9 does not respond: .*\n$/],
   ];
   for (const [args, line] of rows) {
     const { code, output } = await runScript('local/start.ts', args);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Card, latestKey } from '#core/recommender/model-list.ts';
-import type { EventStore, QuarantineState, SearchStore } from '#core/stores.ts';
+import { type EventStore, type QuarantineState, type SearchStore, StoreUnavailable } from '#core/stores.ts';
 import { healthRoutes } from '#serve/health.ts';
 import { modelSource } from '#serve/recommender/models.ts';
 import { memoryCheckpoints, memoryObjects, open } from '../support/memory-stores.ts';
@@ -81,7 +81,8 @@ test('clients that no rule knows are listed, most pulls first; a search that fai
       ...{ unhealthyAfterSeconds: 60, report: (cause: unknown) => reported.push(cause) },
     });
     const response = await app.request('/v1/health');
-    return { ...((await response.json()) as { unknownAgents: unknown }), status: response.status };
+    const body = (await response.json()) as { status: string; reasons: string[]; unknownAgents: unknown };
+    return { ...body, body, status: response.status };
   };
   const clients: [string, number][] = [
     ...([
@@ -112,6 +113,10 @@ test('clients that no rule knows are listed, most pulls first; a search that fai
       ],
     ],
   );
+  const down = await health({ counts: () => Promise.reject(new StoreUnavailable('down')) });
+  assert.equal(down.status, 200);
+  assert.match(JSON.stringify(down.body), /"status":"degraded","reasons":\["the search store does not respond/);
+  reported.length = 0;
   const failed = await health({ counts: () => Promise.reject(new Error('away')) });
   assert.deepEqual([failed.status, failed.unknownAgents, reported.length], [200, [], 1]);
 });

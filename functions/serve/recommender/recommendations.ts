@@ -4,7 +4,7 @@ import { type Pull, taughtClasses } from '#core/event.ts';
 import type { Card } from '#core/recommender/model-list.ts';
 import { followedWithinDays, withShown } from '#core/recommender/shown.ts';
 import { registryOf } from '#core/registry/name.ts';
-import type { EventStore, PulledDays, SearchStore } from '#core/stores.ts';
+import { type EventStore, type PulledDays, type SearchStore, StoreUnavailable } from '#core/stores.ts';
 import { notFound, wrongParameter } from '#http/errors.ts';
 import { error, failures, iso, json, jsonBody, limit, name, router, userName } from '../parameters.ts';
 import { type Registries, registriesOf, registry, registryShown } from '../registries.ts';
@@ -45,6 +45,10 @@ const answer = z.object({
   model: z.object({ id: z.string(), trainedAt: z.iso.datetime() }).nullable(),
   items: z.array(item),
   note: z.string().optional().openapi({ description: 'Why no item comes from the model' }),
+  partial: z.literal(true).optional().openapi({
+    description:
+      'The search store is down: made from the model and the newest pulls alone, with the last known counts of others',
+  }),
 });
 
 export const forUser = createRoute({
@@ -259,12 +263,19 @@ export function recommendationRoutes(options: RecommendationOptions): OpenAPIHon
   app.openapi(forUser, async (c) => {
     const { user, registry, limit, exclude = [] } = c.req.valid('query');
     registries.known(registry);
+    let partial = false;
+    const orWithout = <T>(read: Promise<T>, without: T): Promise<T> =>
+      read.catch((cause) => {
+        if (!(cause instanceof StoreUnavailable)) throw cause;
+        partial = true;
+        return without;
+      });
     const [{ items: pulls, cursor }, pushed] = await Promise.all([
       events.history(user, { limit: newestPulls }),
-      search.pushed(user),
+      orWithout(search.pushed(user), []),
     ]);
     // Who pulls one repository in a loop pulled others, too, further back than the newest pulls reach.
-    const older = cursor === undefined ? [] : await search.pulledDays({ user, limit: mostRepositories });
+    const older = cursor === undefined ? [] : await orWithout(search.pulledDays({ user, limit: mostRepositories }), []);
     const pulled = daysOf(pulls, older);
     // Scanners' pulls and older ones teach nothing, but what was pulled or pushed at all is not new to anybody.
     const pulledBefore = async (repository: string) => (await events.version(user, repository)) > 0;
@@ -279,15 +290,21 @@ export function recommendationRoutes(options: RecommendationOptions): OpenAPIHon
     ]);
     const found = await recommend(
       {
-        ...{ pulled, exclude: excluded, registry, limit, saved: () => search.recommendations(user) },
+        ...{
+          pulled,
+          exclude: excluded,
+          registry,
+          limit,
+          saved: () => orWithout(search.recommendations(user), undefined),
+        },
         ...(cursor === undefined ? {} : { pulledBefore }),
       },
       { catalogue, models },
     );
     const list = listId(user, found.items);
     // A list for a name that never pulled is nobody's: nothing is kept of it.
-    if (pulls.length > 0) await shown({ user, list, items: found.items }).catch(report);
-    return c.json({ id: list, user, ...dated(found, registries) }, 200);
+    if (pulls.length > 0 && !partial) await shown({ user, list, items: found.items }).catch(report);
+    return c.json({ id: list, user, ...dated(found, registries), ...(partial ? { partial } : {}) }, 200);
   });
 
   app.openapi(forList, async (c) => {

@@ -8,7 +8,7 @@ import { repeat } from './repeat.ts';
 import type { ThreadData } from './threads.ts';
 
 const { folder, settings } = workerData as ThreadData;
-const { search, objects } = openStores(folder, settings.opensearch);
+const { search, objects } = openStores(folder, settings.opensearch, 'train');
 const log = openLog(settings.log);
 
 /** A young store changes fast: half as many pulls again since the last training are reason enough not to wait. */

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openSearch as openOpenSearch } from '#aws/search.ts';
+import { openSearch as openOpenSearch, searchTimeoutMs } from '#aws/search.ts';
 import type { CredentialStore, RefusalStore } from '#core/stores.ts';
 import type { ProcessStores } from '#process/process.ts';
 import { type Alerts, openAlerts } from './alerts.ts';
@@ -33,7 +33,11 @@ export interface LocalStores extends ProcessStores {
   ready(): Promise<void>;
 }
 
-export function openStores(folder: string, opensearch?: string): LocalStores {
+export function openStores(
+  folder: string,
+  opensearch?: string,
+  stage: keyof typeof searchTimeoutMs = 'process',
+): LocalStores {
   return {
     stream: openStream(join(folder, 'registry-stream'), { shards: 2, clock, retentionMs }),
     hits: openStream(join(folder, 'stream'), { shards: 2, clock, retentionMs }),
@@ -48,6 +52,8 @@ export function openStores(folder: string, opensearch?: string): LocalStores {
       await writeFile(probe, 'x', { flush: true });
       await rm(probe);
     },
-    search: opensearch ? openOpenSearch({ endpoint: opensearch }) : openSearch(join(folder, 'search.db')),
+    search: opensearch
+      ? openOpenSearch({ endpoint: opensearch, timeoutMs: searchTimeoutMs[stage] })
+      : openSearch(join(folder, 'search.db')),
   };
 }
