@@ -86,6 +86,7 @@ const byRegistry = new Set<string>([
   '/v1/pullers',
   '/v1/repositories',
   '/v1/unused',
+  '/v1/images',
 ] satisfies PathOf<'GET'>[]);
 
 const registryKey = 'whalewatch.registry';
@@ -143,11 +144,23 @@ export const change = <M extends 'POST' | 'DELETE', Path extends PathOf<M>>(
   parameters: Parameters = {},
 ): Promise<Reply<Path, M>> => ask(method, path, parameters, {});
 
+/** Asks with a body of JSON, for what an address has no room for. */
+export const post = <Path extends PathOf<'POST'>>(
+  path: Path,
+  body: Parameters | object,
+): Promise<Reply<Path, 'POST'>> =>
+  ask('POST', path, {}, { body: byRegistry.has(path) ? { registry: chosenRegistry(), ...body } : body });
+
 async function ask<T>(
   method: string,
   path: string,
   parameters: Parameters,
-  { signal, revalidate, accept }: { signal?: AbortSignal; revalidate?: boolean; accept?: number[] },
+  {
+    signal,
+    revalidate,
+    accept,
+    body: sent,
+  }: { signal?: AbortSignal; revalidate?: boolean; accept?: number[]; body?: object },
 ): Promise<T> {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(parameters)) if (value !== undefined) query.set(name, String(value));
@@ -158,7 +171,11 @@ async function ask<T>(
     response = await fetch(query.size ? `${address}?${query}` : address, {
       ...{ method, signal },
       cache: revalidate ? 'no-cache' : 'default',
-      headers: given ? { Authorization: `Bearer ${given}` } : {},
+      headers: {
+        ...(given ? { Authorization: `Bearer ${given}` } : {}),
+        ...(sent ? { 'Content-Type': 'application/json' } : {}),
+      },
+      ...(sent ? { body: JSON.stringify(sent) } : {}),
     });
   } catch (cause) {
     if (signal?.aborted) throw cause;

@@ -66,6 +66,7 @@ export function Confirmed({
   title,
   children,
   sure,
+  typed,
   act,
 }: {
   button: string;
@@ -76,12 +77,16 @@ export function Confirmed({
   children: ComponentChildren;
   /** On the button that does it. */
   sure: string;
+  /** What must be typed first, where a slip would be dear. */
+  typed?: string;
   act: () => Promise<void>;
 }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [open, setOpen] = useState(false);
   const [busy, setBusy] = useState(false);
+  const [text, setText] = useState('');
   const [error, setError] = useState<ServiceError>();
+  const isTyped = typed === undefined || text.normalize('NFC') === typed.normalize('NFC');
   useEffect(() => {
     if (open) dialog.current?.showModal();
   }, [open]);
@@ -107,11 +112,26 @@ export function Confirmed({
           aria-label={title}
           onClose={() => {
             setOpen(false);
+            setText('');
             setError(undefined);
           }}
         >
           <h2>{title}</h2>
           <p>{children}</p>
+          {typed !== undefined && (
+            <label class="typed">
+              <span>
+                Type <b>{typed}</b> to confirm
+              </span>
+              <input
+                class="field"
+                autocomplete="off"
+                spellcheck={false}
+                value={text}
+                onInput={(event) => setText(event.currentTarget.value)}
+              />
+            </label>
+          )}
           {error && (
             <p role="alert">
               {error.isPrivate ? "That asks for the reader's token: sign in, and try again." : error.message}
@@ -121,12 +141,39 @@ export function Confirmed({
             <button type="button" class="button" onClick={() => dialog.current?.close()}>
               Cancel
             </button>
-            <button type="button" class={danger ? 'button sure danger' : 'button sure'} disabled={busy} onClick={run}>
+            <button
+              type="button"
+              class={danger ? 'button sure danger' : 'button sure'}
+              disabled={busy || !isTyped}
+              onClick={run}
+            >
               {sure}
             </button>
           </div>
         </dialog>
       )}
     </>
+  );
+}
+
+/** Rarely used acts, behind three dots. */
+export function Acts({ children }: { children: ComponentChildren }) {
+  return (
+    <details
+      class="acts"
+      onKeyDown={(event) => {
+        if (event.key === 'Escape' && !event.currentTarget.querySelector('dialog'))
+          event.currentTarget.removeAttribute('open');
+      }}
+    >
+      <summary class="icon" aria-label="More">
+        <svg width="20" height="20" viewBox="0 0 20 20" aria-hidden="true" fill="currentColor">
+          <circle cx="4" cy="10" r="1.7" />
+          <circle cx="10" cy="10" r="1.7" />
+          <circle cx="16" cy="10" r="1.7" />
+        </svg>
+      </summary>
+      <div>{children}</div>
+    </details>
   );
 }

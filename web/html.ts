@@ -12,6 +12,7 @@ export const pages: Record<string, Page> = {
   embed: { title: 'Live map', script: 'map' },
   people: { title: 'People', script: 'people' },
   repositories: { title: 'Repositories', script: 'repositories' },
+  stack: { title: 'Complete my stack', script: 'stack' },
   alerts: { title: 'Alerts', script: 'alerts' },
   models: { title: 'Models', script: 'models' },
   setup: { title: 'Set up', script: 'setup' },

@@ -53,3 +53,14 @@ function fromBase64Url(text: string): string {
   const bytes = atob(text.replaceAll('-', '+').replaceAll('_', '/'));
   return new TextDecoder().decode(Uint8Array.from(bytes, (character) => character.charCodeAt(0)));
 }
+
+/** Reads a page of what is of from <= time < to, in a list that is newest first. */
+export async function pageWithin<T extends { time: number }>(
+  read: (page: { cursor?: string; limit: number }) => Promise<Page<T>>,
+  { from, to, cursor, limit }: { from?: number; to?: number; cursor?: string; limit: number },
+): Promise<Page<T>> {
+  const found = await read({ cursor: cursor ?? (to === undefined ? undefined : cursorAfter({ time: to, id: '' })), limit });
+  if (from === undefined) return found;
+  const items = found.items.filter(({ time }) => time >= from);
+  return items.length < found.items.length ? { items } : found;
+}

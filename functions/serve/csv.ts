@@ -11,6 +11,14 @@ export const jsonOrCsv = <T extends z.ZodType>(schema: T, description: string) =
   content: { 'application/json': { schema }, 'text/csv': { schema: z.string() } },
 });
 
+/** The next page of a list, for those who read it as CSV: RFC 8288. */
+export const nextPage = (url: string, cursor: string | undefined): Record<string, string> => {
+  if (cursor === undefined) return {};
+  const { pathname, searchParams } = new URL(url);
+  searchParams.set('cursor', cursor);
+  return { Link: `<${pathname}?${searchParams}>; rel="next"` };
+};
+
 export const csvType = { 'Content-Type': 'text/csv; charset=utf-8' };
 
 /** RFC 4180, with a line of column names. */

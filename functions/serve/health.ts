@@ -1,4 +1,5 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { pageWithin } from '#core/cursor.ts';
 import { emptyManifest, type Manifest, readManifest } from '#core/hits/manifest.ts';
 import { cardInService, readModels } from '#core/recommender/model-list.ts';
 import { knownAgent } from '#core/registry/classify.ts';
@@ -15,7 +16,8 @@ import {
   StoreUnavailable,
 } from '#core/stores.ts';
 import { ApiError } from '#http/errors.ts';
-import { failures, iso, json, limit, pageOf, router } from './parameters.ts';
+import { csv, csvType, format, jsonOrCsv, nextPage } from './csv.ts';
+import { failures, from, inOrder, iso, json, limit, pageOf, router, to } from './parameters.ts';
 import { registryShown } from './registries.ts';
 import { renewed } from './renewed.ts';
 
@@ -132,24 +134,32 @@ export const ready = createRoute({
   },
 });
 
+const entry = z.object({
+  id: z.string(),
+  time: z.iso.datetime(),
+  reason: z.string(),
+  position: z.string(),
+  body: z.string(),
+  registry: registryShown,
+});
+const entryColumns = ['time', 'reason', 'registry', 'position', 'id', 'body'] as const;
+/** A cell of a spreadsheet holds 32,767 characters, and a reason needs few of them. */
+const csvBody = 1000;
+
 export const quarantine = createRoute({
   method: 'get',
   path: '/v1/quarantine',
   summary: 'What could not be understood, and why; newest first',
-  request: { query: z.object({ cursor: z.string().optional(), limit: limit(50, 1000) }) },
+  request: {
+    query: z.object({
+      ...{ from: from.optional(), to: to.optional() },
+      ...{ cursor: z.string().optional(), limit: limit(50, 1000), format },
+    }),
+  },
   responses: {
-    200: json(
-      pageOf(
-        z.object({
-          id: z.string(),
-          time: z.iso.datetime(),
-          reason: z.string(),
-          position: z.string(),
-          body: z.string(),
-          registry: registryShown,
-        }),
-      ),
-      'Set aside',
+    200: jsonOrCsv(
+      pageOf(entry),
+      `What is quarantined; of CSV the header Link names the next page, and bodies end after ${csvBody} characters`,
     ),
     ...failures,
   },
@@ -201,8 +211,13 @@ export function healthRoutes(options: HealthOptions): OpenAPIHono {
     return body.status === 'unhealthy' ? c.json(body, 503) : c.json(body, 200);
   });
   app.openapi(quarantine, async (c) => {
-    const { items, cursor } = await events.quarantined(c.req.valid('query'));
-    return c.json({ items: items.map((item) => ({ ...item, time: iso(item.time) })), cursor }, 200);
+    const { format, ...query } = c.req.valid('query');
+    inOrder(query, c.req.query());
+    const found = await pageWithin((page) => events.quarantined(page), query);
+    const items = found.items.map((item) => ({ ...item, time: iso(item.time) }));
+    if (format === 'json') return c.json({ items, cursor: found.cursor }, 200);
+    const rows = items.map((item) => ({ ...item, body: item.body.slice(0, csvBody) }));
+    return c.body(csv(entryColumns, rows), 200, { ...csvType, ...nextPage(c.req.url, found.cursor) });
   });
   return app;
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type Interval, withoutGaps } from '../../web/charts/buckets.ts';
+import { bucketStarts, type Interval } from '../../web/charts/buckets.ts';
 import { matches } from '../../web/charts/match.ts';
 import { wholeTicks } from '../../web/charts/ticks.ts';
 import { ago, compact, percent, plural, span, utcDay } from '../../web/format.ts';
@@ -37,17 +37,28 @@ test('days are UTC days', () => {
 
 test('a chart has a bucket for every day, week or month, whether or not anything happened in it', () => {
   const bucket = (from: string) => ({ from: `${from}T00:00:00.000Z`, pulls: 1, raw: 2, pushes: 0, rawPushes: 0 });
-  const now = Date.UTC(2026, 10, 21, 12);
+  const to = Date.UTC(2026, 10, 21, 12);
   const starts = (interval: Interval, known: string[], from?: string) =>
-    withoutGaps(known.map(bucket), interval, now, from).map((row) => `${row.from?.slice(0, 10)} ${row.pulls}`);
+    bucketStarts(known.map(bucket), interval, { to, ...(from ? { from: Date.parse(from) } : {}) }).map((start) =>
+      start.slice(0, 10),
+    );
   assert.deepEqual(starts('day', ['2026-11-19'], '2026-11-18'), [
-    ...['2026-11-18 0', '2026-11-19 1', '2026-11-20 0', '2026-11-21 0'],
+    '2026-11-18',
+    '2026-11-19',
+    '2026-11-20',
+    '2026-11-21',
   ]);
-  assert.deepEqual(starts('week', ['2026-11-02', '2026-11-16']), ['2026-11-02 1', '2026-11-09 0', '2026-11-16 1']);
+  assert.deepEqual(starts('week', ['2026-11-02', '2026-11-16']), ['2026-11-02', '2026-11-09', '2026-11-16']);
   assert.deepEqual(starts('month', ['2026-08-01', '2026-11-01']), [
-    ...['2026-08-01 1', '2026-09-01 0', '2026-10-01 0', '2026-11-01 1'],
+    '2026-08-01',
+    '2026-09-01',
+    '2026-10-01',
+    '2026-11-01',
   ]);
   assert.deepEqual(starts('day', []), []);
+  // A range that somebody typed may begin at the year 1.
+  const long = starts('day', ['2026-11-19'], '0001-01-01');
+  assert.deepEqual([long.length, long[399]], [400, '2026-11-21']);
 });
 
 test('an axis of counts has two to five whole ticks at even steps, from 0 to the most or just above it', () => {

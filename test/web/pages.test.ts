@@ -1,21 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
+import { everyPage } from './every-page.ts';
 import { accessible, fits, see, settled, skip, world } from './look.ts';
 
-const pages = [
-  '/',
-  '/people',
-  '/people?user=anna',
-  '/repositories',
-  '/repositories?sort=unused',
-  '/repositories?name=elk/elasticsearch',
-  `/repositories?digest=sha256:${'a'.repeat(64)}`,
-  '/setup',
-  '/health',
-  '/alerts',
-  '/models',
-];
+const pages = Object.values(everyPage);
 
 /** Sums up by how much what is on the page moves while it loads. */
 const noteMoves = () => {
@@ -121,6 +110,8 @@ test('a person is forgotten after a question that names them', { skip }, () =>
   see('/people?user=anna', {}, async (page) => {
     await settled(page);
     const ask = page.getByRole('button', { name: 'Forget this person' });
+    assert.equal(await ask.isVisible(), false);
+    await page.getByLabel('More').click();
     await ask.click();
     const dialog = page.getByRole('dialog', { name: 'Forget anna?' });
     await dialog.waitFor();
@@ -130,6 +121,13 @@ test('a person is forgotten after a question that names them', { skip }, () =>
     assert.deepEqual(world.changed, []);
 
     await ask.click();
+    const sure = page.getByRole('button', { name: 'Forget anna' });
+    const field = dialog.getByLabel('Type anna to confirm');
+    for (const text of ['', 'ann', 'Anna', 'anna ']) {
+      await field.fill(text);
+      assert.equal(await sure.isDisabled(), true, `"${text}" is not the name`);
+    }
+    await field.fill('anna');
     world.mood = 'failing';
     await page.getByRole('button', { name: 'Forget anna' }).click();
     await dialog.getByText('The stores do not answer.').waitFor();
@@ -432,5 +430,50 @@ test('alerts have a page of their own, with what they are about', { skip }, () =
     await page.getByText('anna pulls for the first time').waitFor();
     await page.getByRole('link', { name: 'elk/kibana' }).waitFor();
     await page.getByRole('link', { name: 'CSV' }).waitFor();
+  }),
+);
+
+test(
+  'a pasted stack says which images are known here and what others pull with them, and sends names alone',
+  { skip },
+  () =>
+    see('/repositories', {}, async (page) => {
+      await page.getByRole('link', { name: 'Complete my stack' }).click();
+      const bodies: string[] = [];
+      page.on('request', (request) => {
+        if (request.method() === 'POST') bodies.push(request.postData() ?? '');
+      });
+      const field = page.getByRole('textbox');
+      await field.fill('a: [1');
+      await page.getByRole('button', { name: 'Complete it' }).click();
+      await page.getByRole('alert').getByText('The text is no YAML').waitFor();
+      await field.fill(
+        'services:\n  a: { image: "r.example/elk/elasticsearch:8", environment: { SECRET: s3cret } }\n  b: { image: team/nobody }',
+      );
+      await page.getByRole('button', { name: 'Complete it' }).click();
+      await page.getByText('2 images, 1 of which is unknown here.').waitFor();
+      await settled(page);
+      assert.match(
+        (await page.locator('section[aria-labelledby=recommended]').textContent()) ?? '',
+        /pulled by 40 others/,
+      );
+      assert.deepEqual(
+        bodies.map((body) => JSON.parse(body)),
+        [{ repositories: ['elk/elasticsearch', 'team/nobody'], limit: 8 }],
+      );
+      assert.equal(await page.evaluate(() => location.search), '');
+      await accessible(page);
+    }),
+);
+
+test('a list is saved as a file that a spreadsheet reads as UTF-8', { skip }, () =>
+  see('/people', {}, async (page) => {
+    const saved = page.waitForEvent('download');
+    await page.getByRole('link', { name: 'CSV' }).click();
+    const file = await saved;
+    assert.equal(file.suggestedFilename(), 'users.csv');
+    const bytes = Buffer.concat(await (await file.createReadStream()).toArray());
+    assert.deepEqual([...bytes.subarray(0, 3)], [0xef, 0xbb, 0xbf]);
+    assert.match(bytes.toString(), /anna/);
   }),
 );

@@ -188,10 +188,11 @@ export async function startWorld(folder: string): Promise<World> {
         };
       }
       case '/v1/recommendations':
-        if (empty) return { user: query.get('user'), model: null, items: [] };
+        if (empty) return { user: query.get('user'), model: null, items: [], unknown: ['elk/elasticsearch'] };
         return {
           user: query.get('user'),
           model: { id: 'm1', trainedAt: ago(1) },
+          unknown: ['team/nobody'],
           items: repositories.slice(1).map((repository, rank) => ({
             repository,
             score: 1 - rank / 10,
@@ -221,7 +222,26 @@ export async function startWorld(folder: string): Promise<World> {
         const dated = Array.from({ length: 30 }, (_, back) => ({
           ...{ from: `${day(29 - back)}T00:00:00.000Z`, pulls: 20 + back, raw: 70 + back * 2, pushes: 0 },
         }));
-        return { total: { pulls: 1432, raw: 4890, pushes: 18 }, buckets: named ?? dated };
+        const both = dated.flatMap(({ from }, back) => [
+          ...(named ?? []).map((row, rank) => ({ ...row, from, pulls: 1 + ((back * (rank + 3)) % 9) })),
+          ...(query.has('top') ? [{ from, others: 3, pulls: 2, raw: 6, pushes: 0 }] : []),
+        ]);
+        const buckets = named ? (query.has('interval') ? both : named) : dated;
+        return { total: { pulls: 1432, raw: 4890, pushes: 18 }, buckets };
+      }
+      case '/v1/images': {
+        const from = Number(query.get('cursor') ?? 0);
+        const to = Math.min(25, from + Number(query.get('limit')));
+        return {
+          items: Array.from({ length: empty ? 0 : to - from }, (_, row) => ({
+            ...{ repository: query.get('repository'), digest: `sha256:${String(row % 10).repeat(64)}` },
+            ...((from + row) % 6 === 5 ? {} : { tag: from + row === 0 ? 'latest' : `8.${25 - from - row}.0` }),
+            ...{ size: row === 4 ? null : 61_200_000 + row * 1e6, platforms: row % 3 === 0 ? 2 : undefined },
+            lastPush: row === 7 ? null : ago(row * 50),
+            lastPull: row === 3 ? null : ago(row * 3),
+          })),
+          cursor: !empty && to < 25 ? String(to) : undefined,
+        };
       }
       case '/v1/unused': {
         const image = { repository: 'elk/kibana', tag: '7.0', lastPush: ago(2000), lastPull: null };
@@ -313,7 +333,7 @@ export async function startWorld(folder: string): Promise<World> {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://world');
     world.asked.push(pathname);
     const isPrivate =
-      /^\/v1\/(users|history|recommendations|pulls|pullers|model|quarantine|alerts|repositories|similar)/;
+      /^\/v1\/(users|history|recommendations|pulls|pullers|model|quarantine|alerts|repositories|similar|images|unused)/;
     if (world.mood === 'private' && isPrivate.test(pathname) && request.headers.authorization !== 'Bearer secret')
       return json(response, 401, { error: { code: 'unauthorized', message: 'Send the reader token.' } });
     if (request.method === 'DELETE' || pathname === '/v1/model/rollback') {
@@ -323,7 +343,7 @@ export async function startWorld(folder: string): Promise<World> {
       inService = searchParams.get('id') ?? inService;
       return json(response, 200, { user: searchParams.get('user'), rows: 130 });
     }
-    if (request.method === 'POST') {
+    if (request.method === 'POST' && pathname !== '/v1/recommendations') {
       const body = await request.setEncoding('utf8').toArray();
       world.posted.push(JSON.parse(body.join('')));
       return response.writeHead(world.answer, { 'Access-Control-Allow-Origin': '*' }).end();

@@ -2,22 +2,27 @@ import type { Pulls } from '../api.ts';
 
 export type Interval = 'day' | 'week' | 'month';
 
-/** Buckets without gaps up to today: the service leaves out those in which nothing happened. */
-export function withoutGaps(
+/** More than this would be no chart: the newest are drawn. */
+const mostBuckets = 400;
+const dayMs = 86_400_000;
+
+/** Where buckets begin, RFC 3339, without gaps up to `to`: the service leaves out those in which nothing happened. */
+export function bucketStarts(
   buckets: Pulls['buckets'],
   interval: Interval,
-  now: number,
-  from?: string,
-): Pulls['buckets'] {
-  const known = new Map(buckets.map((bucket) => [Date.parse(bucket.from ?? ''), bucket]));
-  const next = (time: number) => {
-    const date = new Date(time);
-    if (interval === 'month') return date.setUTCMonth(date.getUTCMonth() + 1);
-    return time + (interval === 'week' ? 7 : 1) * 86_400_000;
+  { from = Number.POSITIVE_INFINITY, to }: { from?: number; to: number },
+): string[] {
+  const known = buckets.map(({ from = '' }) => Date.parse(from));
+  const first = known.reduce((least, time) => Math.min(least, time), from);
+  const last = known.reduce((most, time) => Math.max(most, time), to);
+  const next = (time: number, steps: number) => {
+    if (interval === 'month') return new Date(time).setUTCMonth(new Date(time).getUTCMonth() + steps);
+    return time + steps * (interval === 'week' ? 7 : 1) * dayMs;
   };
-  const first = Math.min(...known.keys(), ...(from ? [Date.parse(from)] : []));
-  const whole: Pulls['buckets'] = [];
-  for (let time = first; time <= now; time = next(time))
-    whole.push(known.get(time) ?? { from: new Date(time).toISOString(), pulls: 0, raw: 0, pushes: 0, rawPushes: 0 });
-  return whole;
+  const least = { day: 1, week: 7, month: 28 }[interval] * dayMs;
+  const tooMany = Math.max(0, Math.floor((last - first) / least) + 1 - mostBuckets);
+  const starts: string[] = [];
+  for (let time = Number.isFinite(first) ? next(first, tooMany) : last + 1; time <= last; time = next(time, 1))
+    starts.push(new Date(time).toISOString());
+  return starts;
 }

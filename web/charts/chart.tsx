@@ -17,6 +17,8 @@ export interface Palette {
   surface: string;
   sans: string;
   mono: string;
+  /** A token of those that series are told apart by. */
+  series: (token: string) => string;
 }
 
 const palette = (): Palette => ({
@@ -28,6 +30,7 @@ const palette = (): Palette => ({
   surface: colour('surface'),
   sans: family('sans'),
   mono: family('mono'),
+  series: colour,
 });
 
 export interface ChartProps {

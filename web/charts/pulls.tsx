@@ -1,27 +1,26 @@
 // Honest pulls inside raw registry events, bucket by bucket: what a registry counts, and what people did.
 import type { Pulls } from '../api.ts';
-import { compact, count, day, plural } from '../format.ts';
-import { type Interval, withoutGaps } from './buckets.ts';
-import { axisStyle, Chart, type Palette } from './chart.tsx';
-import { wholeTicks } from './ticks.ts';
+import { count, day, plural } from '../format.ts';
+import type { Interval } from './buckets.ts';
+import { Chart } from './chart.tsx';
+import { overTime } from './time-axis.ts';
 
-export function PullsOverTime({
+const none = { pulls: 0, raw: 0, pushes: 0 };
+
+export function PullsInEvents({
   buckets,
+  starts,
   interval,
-  from,
-  height = 240,
+  height,
 }: {
   buckets: Pulls['buckets'];
+  /** Of every bucket, those without pulls too. */
+  starts: string[];
   interval: Interval;
-  /** UTC day the chart begins with; its first bucket's otherwise. */
-  from?: string;
-  height?: number;
+  height: number;
 }) {
-  const rows = withoutGaps(buckets, interval, Date.now(), from).map(({ from = '', ...counts }) => ({
-    ...counts,
-    from,
-  }));
-  const ticks = wholeTicks(Math.max(...rows.map(({ pulls, raw }) => Math.max(pulls, raw))));
+  const known = new Map(buckets.map((bucket) => [bucket.from, bucket]));
+  const rows = starts.map((from) => ({ ...(known.get(from) ?? none), from }));
   const sum = (of: 'pulls' | 'raw') => rows.reduce((total, row) => total + row[of], 0);
   return (
     <>
@@ -44,55 +43,23 @@ export function PullsOverTime({
           rows: rows.toReversed().map((row) => [day(row.from), count(row.pulls), count(row.raw), count(row.pushes)]),
         }}
         options={(palette, width) => {
-          const axis = axisStyle(palette);
-          // A date is some 50 pixels wide; more of them would run into each other.
-          const every = Math.ceil((rows.length * 56) / Math.max(1, width - 48));
-          const bar = { type: 'interval', animate: false };
+          const bar = (of: 'raw' | 'pulls', name: string, fill: string, color: string) => ({
+            ...{ type: 'interval', animate: false, encode: { x: 'from', y: of } },
+            style: { fill, fillOpacity: 1, radiusTopLeft: 3, radiusTopRight: 3, maxWidth: 44 },
+            tooltip: {
+              title: (row: { from: string }) => day(row.from),
+              items: [{ channel: 'y', name, color }],
+            },
+          });
           return {
-            type: 'view',
+            ...overTime(palette, {
+              ...{ width, buckets: rows.length },
+              most: Math.max(...rows.map(({ pulls, raw }) => Math.max(pulls, raw))),
+            }),
             data: rows,
-            margin: 0,
-            padding: 0,
-            paddingLeft: 44,
-            paddingBottom: 28,
-            paddingTop: 8,
-            legend: false,
-            // One domain for bars and labels: made nice, the axis would round it by another number of ticks than the bars.
-            scale: {
-              x: { type: 'band', padding: 0.24 },
-              y: { domain: [0, ticks[ticks.length - 1]], tickMethod: () => ticks },
-            },
-            axis: {
-              x: {
-                ...axis,
-                grid: false,
-                labelAutoHide: false,
-                labelAutoRotate: false,
-                labelFilter: (_: unknown, index: number) => index % every === 0 && index <= rows.length - every / 2,
-                labelFormatter: (from: string) => day(from),
-              },
-              y: { ...axis, labelFormatter: (value: number) => compact(value) },
-            },
-            interaction: { tooltip: { css: tooltip(palette) } },
             children: [
-              {
-                ...bar,
-                encode: { x: 'from', y: 'raw' },
-                style: { fill: palette.back, fillOpacity: 1, radiusTopLeft: 3, radiusTopRight: 3, maxWidth: 44 },
-                tooltip: {
-                  title: (row: { from: string }) => day(row.from),
-                  items: [{ channel: 'y', name: 'Registry events', color: palette.muted }],
-                },
-              },
-              {
-                ...bar,
-                encode: { x: 'from', y: 'pulls' },
-                style: { fill: palette.accent, fillOpacity: 1, radiusTopLeft: 3, radiusTopRight: 3, maxWidth: 44 },
-                tooltip: {
-                  title: (row: { from: string }) => day(row.from),
-                  items: [{ channel: 'y', name: 'Pulls', color: palette.accent }],
-                },
-              },
+              bar('raw', 'Registry events', palette.back, palette.muted),
+              bar('pulls', 'Pulls', palette.accent, palette.accent),
             ],
           };
         }}
@@ -100,18 +67,3 @@ export function PullsOverTime({
     </>
   );
 }
-
-/** G2's tooltip in the colours of the page. */
-export const tooltip = ({ surface, ink, muted, line, sans }: Palette) => ({
-  '.g2-tooltip': {
-    background: surface,
-    color: ink,
-    'font-family': sans,
-    'border-radius': '8px',
-    border: `1px solid ${line}`,
-    'box-shadow': 'none',
-  },
-  '.g2-tooltip-title': { color: muted },
-  '.g2-tooltip-list-item-name-label': { color: ink },
-  '.g2-tooltip-list-item-value': { color: ink },
-});

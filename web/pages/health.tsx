@@ -1,9 +1,12 @@
 // /health: what the owner wants to know in their words; what engineers want to know is folded below.
 import type { ComponentChildren } from 'preact';
-import { useCallback } from 'preact/hooks';
+import { useCallback, useState } from 'preact/hooks';
 import { get, type Reply } from '../api.ts';
 import { Card, Content, DataCard, More, Strip } from '../card.tsx';
-import { ago, count, percent, plural, span } from '../format.ts';
+import { Segments } from '../controls.tsx';
+import { countryName } from '../country.ts';
+import { Csv, Days, type Range } from '../csv.tsx';
+import { ago, count, percent, plural, span, utcDay } from '../format.ts';
 import { useEvery, useLoad, useNow, usePages } from '../load.ts';
 import { refusedText } from '../refused.ts';
 import { RegistryTokens } from '../registries.tsx';
@@ -25,6 +28,10 @@ interface Answer {
   question: string;
   says: ComponentChildren;
 }
+
+/** A hit without a location is counted and placed nowhere. */
+const whyNowhere =
+  'The others came from addresses of no known place, mostly private ones (10.0.0.0/8, 192.168.0.0/16, …): the setting networks says where an office or a VPN is. ';
 
 const oldTableSeconds = 60 * 86_400;
 
@@ -111,7 +118,7 @@ function answersOf(health: Health, now: number): Answer[] {
       says: (
         <>
           {hits > 0
-            ? `${percent(1 - health.unlocatedShare)} of hits have a location. `
+            ? `${percent(1 - health.unlocatedShare)} of hits have a location. ${health.unlocatedShare > 0 ? whyNowhere : ''}`
             : 'No hit has come that could have a location. '}
           {ipTable
             ? `The IP table was made ${ago(ipTable.at, now)}${table ? ': a newer release of Whalewatch brings a newer one' : ''}.`
@@ -251,8 +258,9 @@ function Details({ health, now }: { health: Health; now: number }) {
 
 function SetAside() {
   const now = useNow();
-  const pages = usePages('quarantine', (cursor, signal) =>
-    get('/v1/quarantine', { limit: cursor ? 100 : 10, cursor }, { signal, revalidate: true }),
+  const [range, setRange] = useState<Range>({});
+  const pages = usePages(`quarantine ${JSON.stringify(range)}`, (cursor, signal) =>
+    get('/v1/quarantine', { ...range, limit: cursor ? 100 : 10, cursor }, { signal, revalidate: true }),
   );
   const { reload, grown } = pages;
   useEvery(
@@ -260,10 +268,27 @@ function SetAside() {
     useCallback(() => grown || reload(), [grown, reload]),
   );
   return (
-    <DataCard id="aside" title="Quarantine" span={12} of={pages} what="The quarantine" lines={3}>
+    <DataCard
+      id="aside"
+      title="Quarantine"
+      span={12}
+      aside={
+        <span class="asides">
+          <Days value={range} onChange={setRange} />
+          <Csv path="/v1/quarantine" parameters={{ ...range, limit: 1000 }} name="quarantine" />
+        </span>
+      }
+      of={pages}
+      what="The quarantine"
+      lines={3}
+    >
       {(rows) =>
         rows.length === 0 ? (
-          <p class="muted">Nothing waits here: whatever came in was understood, or was put back through.</p>
+          <p class="muted">
+            {range.from || range.to
+              ? 'Nothing was quarantined in this time.'
+              : 'Nothing waits here: whatever came in was understood, or was put back through.'}
+          </p>
         ) : (
           <>
             <p class="muted">
@@ -297,6 +322,69 @@ function SetAside() {
   );
 }
 
+const sumsBy = [
+  ['day', 'Day'],
+  ['domain', 'Domain'],
+  ['country', 'Country'],
+  ['action', 'Action'],
+] as const;
+const hitDays = 29;
+
+/** The daily sums, for a spreadsheet more than for the eye. */
+function Hits() {
+  const [by, setBy] = useState<(typeof sumsBy)[number][0]>('day');
+  const [range, setRange] = useState<Range>({ from: utcDay(Date.now(), hitDays) });
+  const asked = { by, ...range };
+  const hits = usePages(`hits ${JSON.stringify(asked)}`, (cursor, signal) =>
+    get('/v1/hits', { ...asked, limit: cursor ? 100 : 10, cursor }, { signal }),
+  );
+  const keyOf = (key: string) => (by === 'country' ? countryName(key) || 'unknown' : key);
+  return (
+    <DataCard
+      id="hits"
+      title="Hits"
+      span={12}
+      aside={
+        <span class="asides">
+          <Segments label="Hits by" value={by} options={sumsBy} onChange={setBy} />
+          <Days value={range} onChange={setRange} />
+          <Csv path="/v1/hits" parameters={{ ...asked, limit: 10_000 }} name={`hits-by-${by}`} />
+        </span>
+      }
+      of={hits}
+      what="The hits"
+      lines={4}
+    >
+      {(rows) =>
+        rows.length === 0 ? (
+          <p class="muted">No hits in this time.</p>
+        ) : (
+          <>
+            <Table
+              rows={rows}
+              keyOf={({ day, key }) => `${day} ${key}`}
+              columns={[
+                { head: 'Day', as: 'text', cell: ({ day }) => day },
+                ...(by === 'day'
+                  ? []
+                  : [
+                      {
+                        head: sumsBy.find(([name]) => name === by)?.[1] ?? '',
+                        as: 'name' as const,
+                        cell: ({ key }: { key: string }) => keyOf(key),
+                      },
+                    ]),
+                { head: 'Hits', as: 'number', cell: ({ hits }) => count(hits) },
+              ]}
+            />
+            <More of={hits} what="Show more" />
+          </>
+        )
+      }
+    </DataCard>
+  );
+}
+
 function HealthPage() {
   const now = useNow(1000);
   const health = useLoad('health', (signal) => get('/v1/health', {}, { signal, revalidate: true, accept: [503] }));
@@ -320,6 +408,7 @@ function HealthPage() {
         )}
         <RegistryTokens />
         <SetAside />
+        <Hits />
         {health.data && <Details health={health.data} now={now} />}
       </div>
     </Page>

@@ -2,10 +2,10 @@
 import { useState } from 'preact/hooks';
 import { get, type Reply } from '../api.ts';
 import { Content, Note } from '../card.tsx';
-import { kindName } from '../charts/mix.tsx';
 import { Search, Segments } from '../controls.tsx';
 import { Csv } from '../csv.tsx';
 import { count } from '../format.ts';
+import { kindName } from '../kinds.ts';
 import { useEvery, useLoad, useNow, useQuery } from '../load.ts';
 import { mount, Page } from '../shell.tsx';
 import { Spark } from '../spark.tsx';
@@ -127,7 +127,15 @@ function People({ search, kind, sort }: Listed) {
 function PeoplePage() {
   const [query, change] = useQuery();
   const user = query.get('user');
-  if (user) return <OnePerson key={user} user={user} />;
+  if (user)
+    return (
+      <OnePerson
+        key={user}
+        user={user}
+        range={{ from: query.get('from') ?? undefined, to: query.get('to') ?? undefined }}
+        onRange={({ from, to }) => change({ from, to })}
+      />
+    );
   const search = query.get('search') ?? '';
   const kind = kinds.find(([name]) => name === query.get('kind'))?.[0] ?? 'human';
   const sort = sorts.find(([name]) => name === query.get('sort'))?.[0] ?? 'recent';

@@ -1,12 +1,15 @@
 // One person: what they pulled, what they will want next, and the way to forget them.
+
 import { useCallback, useEffect, useState } from 'preact/hooks';
+import { taughtClasses } from '#core/event.ts';
 import { change, get } from '../api.ts';
-import { Card, DataCard, More, Note, Strip } from '../card.tsx';
-import { className, Mix } from '../charts/mix.tsx';
+import { DataCard, More, Note, Strip } from '../card.tsx';
 import { OverTime } from '../charts/over-time.tsx';
 import { Recommended } from '../charts/recommended.tsx';
-import { Confirmed } from '../controls.tsx';
+import { Acts, Confirmed } from '../controls.tsx';
+import { Csv, Days, type Range } from '../csv.tsx';
 import { count, plural, utcDay } from '../format.ts';
+import { className } from '../kinds.ts';
 import { useEvery, useLoad, useNow, usePages } from '../load.ts';
 import { Page } from '../shell.tsx';
 import { Ago, ImageName, Table } from '../table.tsx';
@@ -17,10 +20,11 @@ const refreshMs = 10_000;
 /** As many as stand beside the recommendations. */
 const newestPulls = 8;
 
-function History({ user }: { user: string }) {
+function History({ user, range, span }: { user: string; range: Range; span: 5 | 12 }) {
   const now = useNow();
-  const pulls = usePages(`history ${user}`, (cursor, signal) =>
-    get('/v1/history', { user, limit: cursor ? 50 : newestPulls, cursor }, { signal }),
+  const asked = { user, ...range };
+  const pulls = usePages(`history ${JSON.stringify(asked)}`, (cursor, signal) =>
+    get('/v1/history', { ...asked, limit: cursor ? 50 : newestPulls, cursor }, { signal }),
   );
   const { reload, grown } = pulls;
   useEvery(
@@ -28,12 +32,18 @@ function History({ user }: { user: string }) {
     useCallback(() => grown || reload(), [grown, reload]),
   );
   return (
-    <DataCard id="history" title="Newest pulls" span={5} of={pulls} what="The history" lines={20}>
+    <DataCard
+      id="history"
+      title="Newest pulls"
+      span={span}
+      aside={<Csv path="/v1/history" parameters={{ ...asked, limit: 1000 }} name="pulls" />}
+      of={pulls}
+      what="The history"
+      lines={20}
+    >
       {(rows) =>
         rows.length === 0 ? (
-          <Note title="No pulls by this name.">
-            Names are as the registry reports them. <a href="./people">Look for another</a>
-          </Note>
+          <p class="muted">No pulls{range.from || range.to ? ' in this time' : ' yet'}.</p>
         ) : (
           <>
             <Table
@@ -111,23 +121,19 @@ function Wanted({ user, known }: { user: string; known: boolean }) {
 
 function Forget({ user, onDone }: { user: string; onDone: (rows: number) => void }) {
   return (
-    <Card id="forget" title="Privacy" span={12}>
-      <p class="muted">
-        To forget somebody deletes their history, the alerts about them and what was quarantined that names them; the
-        next training learns without them. A pull that comes in later starts a new history.
-      </p>
-      <div class="more">
-        <Confirmed
-          button="Forget this person"
-          danger
-          title={`Forget ${user}?`}
-          sure={`Forget ${user}`}
-          act={async () => onDone((await change('DELETE', '/v1/users', { user })).rows)}
-        >
-          Every pull of {user} is deleted, with all that is kept under that name. Nobody can bring it back.
-        </Confirmed>
-      </div>
-    </Card>
+    <Acts>
+      <Confirmed
+        button="Forget this person"
+        danger
+        title={`Forget ${user}?`}
+        sure={`Forget ${user}`}
+        typed={user}
+        act={async () => onDone((await change('DELETE', '/v1/users', { user })).rows)}
+      >
+        Their history, the alerts about them and what was quarantined that names them are deleted; the next training
+        learns without them. Nobody can bring it back. A pull that comes in later starts a new history.
+      </Confirmed>
+    </Acts>
   );
 }
 
@@ -142,15 +148,29 @@ function Forgotten({ user, rows }: { user: string; rows: number }) {
   );
 }
 
-export function OnePerson({ user }: { user: string }) {
+export function OnePerson({ user, range, onRange }: { user: string; range: Range; onRange: (range: Range) => void }) {
   const [forgotten, setForgotten] = useState<number>();
+  const [known, setKnown] = useState(false);
   useEffect(() => {
     document.title = `${user} - Whalewatch`;
   }, [user]);
   return (
-    <Page here="./people" title={<h1>{user}</h1>} crumb={{ href: './people', name: 'People' }}>
+    <Page
+      here="./people"
+      title={<h1>{user}</h1>}
+      crumb={{ href: './people', name: 'People' }}
+      aside={
+        known &&
+        forgotten === undefined && (
+          <>
+            <Days value={range} onChange={onRange} />
+            <Forget user={user} onDone={setForgotten} />
+          </>
+        )
+      }
+    >
       {forgotten === undefined ? (
-        <Person user={user} onForgotten={setForgotten} />
+        <Person user={user} range={range} onKnown={setKnown} />
       ) : (
         <Forgotten user={user} rows={forgotten} />
       )}
@@ -158,15 +178,22 @@ export function OnePerson({ user }: { user: string }) {
   );
 }
 
-function Person({ user, onForgotten }: { user: string; onForgotten: (rows: number) => void }) {
-  const byClass = useLoad(`class ${user}`, (signal) => get('/v1/pulls', { user, by: 'class' }, { signal }));
+function Person({ user, range, onKnown }: { user: string; range: Range; onKnown: (known: boolean) => void }) {
+  const byClass = useLoad(`class ${user} ${JSON.stringify(range)}`, (signal) =>
+    get('/v1/pulls', { user, ...range, by: 'class' }, { signal }),
+  );
   const lately = useLoad(`lately ${user}`, (signal) =>
     get('/v1/pulls', { user, from: utcDay(Date.now(), 29) }, { signal }),
   );
   useEvery(refreshMs, byClass.reload);
   useEvery(refreshMs, lately.reload);
   const total = byClass.data?.total;
-  if (total && total.raw + total.pulls + total.pushes === 0)
+  const isOpen = !range.from && !range.to;
+  const isNobody = total && isOpen && total.raw + total.pulls + total.pushes === 0;
+  useEffect(() => {
+    if (total) onKnown(!isNobody);
+  }, [total, isNobody, onKnown]);
+  if (isNobody)
     return (
       <div class="grid">
         <section class="card">
@@ -178,6 +205,8 @@ function Person({ user, onForgotten }: { user: string; onForgotten: (rows: numbe
         <Wanted user={user} known={false} />
       </div>
     );
+  // Of what scanners and builds fetch nobody is taught, and nothing is recommended to them.
+  const isTaught = !byClass.data || byClass.data.buckets.some(({ key, pulls }) => pulls > 0 && isTaughtClass(key));
   return (
     <div class="grid">
       <Strip
@@ -188,23 +217,12 @@ function Person({ user, onForgotten }: { user: string; onForgotten: (rows: numbe
           Pushes: total && count(total.pushes),
         }}
       />
-      <OverTime of={{ user }} />
-      <DataCard id="mix" title="What pulled" span={5} of={byClass} what="The kinds of pulls" lines={4}>
-        {({ buckets, total }) =>
-          total.pulls === 0 ? (
-            <p class="muted">No pulls yet.</p>
-          ) : (
-            <Mix
-              label="Pulls by kind of client"
-              parts={buckets.map(({ key = '', pulls }) => ({ name: className(key), number: pulls }))}
-            />
-          )
-        }
-      </DataCard>
+      <OverTime of={{ user }} range={range} first="all" />
       <OutdatedImages of={{ user }} />
-      <Wanted user={user} known />
-      <History user={user} />
-      <Forget user={user} onDone={onForgotten} />
+      {(isTaught || !isOpen) && <Wanted user={user} known />}
+      <History user={user} range={range} span={isTaught || !isOpen ? 5 : 12} />
     </div>
   );
 }
+
+const isTaughtClass = (key = '') => (taughtClasses as string[]).includes(key);

@@ -3,7 +3,7 @@ import { useState } from 'preact/hooks';
 import { get } from '../api.ts';
 import { Content, Note } from '../card.tsx';
 import { Search, Segments } from '../controls.tsx';
-import { Csv } from '../csv.tsx';
+import { Csv, type Range } from '../csv.tsx';
 import { count } from '../format.ts';
 import { useEvery, useLoad, useNow, useQuery } from '../load.ts';
 import { mount, Page } from '../shell.tsx';
@@ -87,16 +87,11 @@ function Ranked({ sort, search }: { sort: Sort; search: string }) {
 function RepositoriesPage() {
   const [query, change] = useQuery();
   const name = query.get('name');
-  if (name) return <OneRepository key={name} repository={name} />;
+  const range = { from: query.get('from') ?? undefined, to: query.get('to') ?? undefined };
+  const onRange = ({ from, to }: Range) => change({ from, to });
+  if (name) return <OneRepository key={name} repository={name} range={range} onRange={onRange} />;
   const digest = digestIn(query.get('digest') ?? '');
-  if (digest)
-    return (
-      <WhoPulled
-        digest={digest}
-        range={{ from: query.get('from') ?? undefined, to: query.get('to') ?? undefined }}
-        onRange={({ from, to }) => change({ from, to })}
-      />
-    );
+  if (digest) return <WhoPulled digest={digest} range={range} onRange={onRange} />;
   const search = query.get('search') ?? '';
   const unused = query.get('sort') === 'unused';
   const sort = sorts.find(([name]) => name === query.get('sort'))?.[0] ?? 'popular';
@@ -106,16 +101,21 @@ function RepositoriesPage() {
       title={<h1>Repositories</h1>}
       lead='One pull makes up to nine registry events. Pulls are what people and machines did; events are what the registry sent; "Pulled by" counts every name, scanners too.'
       aside={
-        !unused && (
-          <Search
-            label="Search a repository or a digest"
-            value={search}
-            onSearch={(text) => {
-              const digest = digestIn(text);
-              change(digest ? { digest, search: undefined } : { search: text || undefined });
-            }}
-          />
-        )
+        <>
+          <a class="button" href="./stack">
+            Complete my stack
+          </a>
+          {!unused && (
+            <Search
+              label="Search a repository or a digest"
+              value={search}
+              onSearch={(text) => {
+                const digest = digestIn(text);
+                change(digest ? { digest, search: undefined } : { search: text || undefined });
+              }}
+            />
+          )}
+        </>
       }
     >
       <section class="card" aria-label="Repositories">

@@ -1,15 +1,13 @@
-// One repository: how often it is pulled really, by what, by whom, and what goes with it.
+// One repository: how often it is pulled really, of which tags, by whom, and what goes with it.
 import { useEffect, useState } from 'preact/hooks';
-import { get, type Pulls, type Reply, ServiceError } from '../api.ts';
-import { DataCard, Strip } from '../card.tsx';
-import { className, kindName } from '../charts/mix.tsx';
+import { get, type Reply, ServiceError } from '../api.ts';
+import { DataCard, More, Strip } from '../card.tsx';
 import { OverTime } from '../charts/over-time.tsx';
 import { Shares } from '../charts/shares.tsx';
-import { Segments } from '../controls.tsx';
-import { countryName } from '../country.ts';
 import { Csv, Days, type Range } from '../csv.tsx';
-import { count, percent } from '../format.ts';
-import { useEvery, useLoad, useNow } from '../load.ts';
+import { bytes, count, plural } from '../format.ts';
+import { kindName } from '../kinds.ts';
+import { useEvery, useLoad, useNow, usePages } from '../load.ts';
 import { Page } from '../shell.tsx';
 import { Ago, Name, PersonName, repositoryPage, Table } from '../table.tsx';
 import { OutdatedImages } from './outdated.tsx';
@@ -17,47 +15,119 @@ import { OutdatedImages } from './outdated.tsx';
 /** How often a page that is seen asks for news. */
 const refreshMs = 10_000;
 
-const splits = [
-  ['tag', 'Tag'],
-  ['class', 'Kind'],
-  ['country', 'Country'],
-  ['client', 'Client'],
-] as const;
-type Split = (typeof splits)[number][0];
+type Image = Reply<'/v1/images'>['items'][number];
 
-function keyName(split: Split, key: string): string {
-  if (key === '') return 'unknown';
-  if (split === 'class') return className(key);
-  return split === 'country' ? countryName(key) : key;
+/** What a tag points to, as far as one line has room. */
+function Digest({ of: { digest, platforms, describes } }: { of: Image }) {
+  const notes = [platforms && plural(platforms, 'platform'), describes && `describes ${describes.slice(7, 19)}`].filter(
+    Boolean,
+  );
+  return (
+    <>
+      {digest && (
+        <a
+          class="mono"
+          href={`./repositories?digest=${encodeURIComponent(digest)}`}
+          title={`Who pulled ${digest}`}
+          aria-label={`Who pulled ${digest.slice(7, 19)}`}
+        >
+          {digest.slice(7, 19)}
+        </a>
+      )}
+      {notes.length > 0 && <span class="muted small">{`${digest ? ', ' : ''}${notes.join(', ')}`}</span>}
+    </>
+  );
 }
 
-function Pullers({ repository }: { repository: string }) {
+function Images({ repository }: { repository: string }) {
   const now = useNow();
-  const [range, setRange] = useState<Range>({});
-  const asked = { repository, ...range };
-  const pullers = useLoad(`pullers ${JSON.stringify(asked)}`, (signal) =>
-    get('/v1/pullers', { ...asked, limit: 20 }, { signal }).then(({ items }) => items),
+  const images = usePages(`images ${repository}`, (cursor, signal) =>
+    get('/v1/images', { repository, limit: cursor ? 100 : 10, cursor }, { signal }),
   );
-  useEvery(refreshMs, pullers.reload);
+  return (
+    <DataCard
+      id="images"
+      title="Tags"
+      span={12}
+      aside={<Csv path="/v1/images" parameters={{ repository, limit: 10_000 }} name="images" />}
+      of={images}
+      what="The tags"
+      lines={8}
+    >
+      {(rows) =>
+        rows.length === 0 ? (
+          <p class="muted">Nothing is there any more, or nothing was pushed or pulled yet.</p>
+        ) : (
+          <>
+            <Table
+              rows={rows}
+              keyOf={({ registry, tag, digest }) => `${registry} ${tag} ${digest}`}
+              columns={[
+                {
+                  head: 'Tag',
+                  as: 'name',
+                  cell: (row) => (
+                    <>
+                      {row.tag ? <span class="mono">{row.tag}</span> : <span class="muted">without a tag</span>}
+                      {row.registry && <span class="registry">{row.registry}</span>}
+                      <span class="under phone-only">
+                        <Digest of={row} />
+                      </span>
+                    </>
+                  ),
+                },
+                { head: 'Digest', as: 'text', wide: true, cell: (row) => <Digest of={row} /> },
+                { head: 'Size', as: 'number', cell: ({ size }) => (size === null ? '' : bytes(size)) },
+                {
+                  head: 'Pushed',
+                  as: 'when',
+                  wide: true,
+                  cell: ({ lastPush }) => (lastPush ? <Ago time={lastPush} now={now} /> : 'before'),
+                },
+                {
+                  head: 'Last pull',
+                  as: 'when',
+                  cell: ({ lastPull }) => (lastPull ? <Ago time={lastPull} now={now} /> : 'never'),
+                },
+              ]}
+            />
+            <More of={images} what="Show more tags" />
+          </>
+        )
+      }
+    </DataCard>
+  );
+}
+
+/** As many as a card shows at first, and at most. */
+const [fewPullers, mostPullers] = [10, 10_000];
+
+function Pullers({ repository, range }: { repository: string; range: Range }) {
+  const now = useNow();
+  const [limit, setLimit] = useState(fewPullers);
+  const asked = { repository, ...range };
+  const pullers = useLoad(`pullers ${limit} ${JSON.stringify(asked)}`, (signal) =>
+    get('/v1/pullers', { ...asked, limit }, { signal }).then(({ items }) => items),
+  );
+  useEvery(6 * refreshMs, pullers.reload);
   return (
     <DataCard
       id="pullers"
       title="Who pulled it"
       span={7}
-      aside={<Csv path="/v1/pullers" parameters={{ ...asked, limit: 10_000 }} name="pullers" />}
+      aside={<Csv path="/v1/pullers" parameters={{ ...asked, limit: mostPullers }} name="pullers" />}
       of={pullers}
       what="The list of people"
       lines={6}
     >
-      {(rows) => (
-        <>
-          <Days value={range} onChange={setRange} />
-          {rows.length === 0 ? (
-            <p class="muted">Nobody with a name{range.from || range.to ? ' in this time' : ' yet'}.</p>
-          ) : (
+      {(rows) =>
+        rows.length === 0 ? (
+          <p class="muted">Nobody with a name{range.from || range.to ? ' in this time' : ' yet'}.</p>
+        ) : (
+          <>
             <Table
               rows={rows}
-              keyOf={({ user }) => user}
+              keyOf={({ user, registry = '' }) => `${registry} ${user}`}
               columns={[
                 {
                   head: 'Name',
@@ -69,13 +139,28 @@ function Pullers({ repository }: { repository: string }) {
                     </span>
                   ),
                 },
+                {
+                  head: 'Newest',
+                  as: 'name',
+                  wide: true,
+                  cell: ({ tag, digest }) => (
+                    <span class="mono muted" title={digest}>
+                      {tag ?? digest?.slice(7, 19)}
+                    </span>
+                  ),
+                },
                 { head: 'Pulls', as: 'number', cell: ({ pulls }) => count(pulls) },
                 { head: 'Last pull', as: 'when', cell: ({ lastPull }) => <Ago time={lastPull} now={now} /> },
               ]}
             />
-          )}
-        </>
-      )}
+            {rows.length === limit && limit < mostPullers && (
+              <button type="button" class="button more" onClick={() => setLimit(limit * 10)}>
+                Show more
+              </button>
+            )}
+          </>
+        )
+      }
     </DataCard>
   );
 }
@@ -101,21 +186,24 @@ function SimilarOnes({ repository }: { repository: string }) {
         ) : (
           <>
             <p class="muted small lead">
-              How alike the model finds them after learning who pulls what; it is no share of people.
+              Nearest first, as the model learned from who pulls what. The number is how many people pulled both.
             </p>
             <Shares
-              rows={rows.map(({ repository, similarity }) => ({
-                key: repository,
+              rows={rows.map(({ repository, registry, similarity, shared }) => ({
+                key: `${registry} ${repository}`,
                 label: (
                   <span class="mono">
                     <Name of={repository} />
                   </span>
                 ),
                 number: similarity,
-                value: <span class="muted small">{percent(similarity)}</span>,
-                href: repositoryPage(repository),
+                value: <span class="muted small">{shared === undefined ? '' : count(shared)}</span>,
+                href: repositoryPage(repository, registry),
               }))}
             />
+            <p class="foot">
+              <a href={`./stack?with=${encodeURIComponent(repository)}`}>Complete a stack with it</a>
+            </p>
           </>
         )
       }
@@ -123,7 +211,15 @@ function SimilarOnes({ repository }: { repository: string }) {
   );
 }
 
-export function OneRepository({ repository }: { repository: string }) {
+export function OneRepository({
+  repository,
+  range,
+  onRange,
+}: {
+  repository: string;
+  range: Range;
+  onRange: (range: Range) => void;
+}) {
   useEffect(() => {
     document.title = `${repository} - Whalewatch`;
   }, [repository]);
@@ -136,23 +232,19 @@ export function OneRepository({ repository }: { repository: string }) {
         </h1>
       }
       crumb={{ href: './repositories', name: 'Repositories' }}
+      aside={<Days value={range} onChange={onRange} />}
     >
-      <Cards repository={repository} />
+      <Cards repository={repository} range={range} />
     </Page>
   );
 }
 
-function Cards({ repository }: { repository: string }) {
-  const [split, setSplit] = useState<Split>('tag');
-  const all = useLoad(`all ${repository} ${split}`, (signal) =>
-    get('/v1/pulls', { repository, by: split }, { signal }),
+function Cards({ repository, range }: { repository: string; range: Range }) {
+  const sums = useLoad(`sums ${repository} ${JSON.stringify(range)}`, (signal) =>
+    get('/v1/pulls', { repository, ...range, interval: 'month' }, { signal }),
   );
-  useEvery(refreshMs, all.reload);
-  // The sums are the same however they are split: they stay while the next split is on its way.
-  const [total, setTotal] = useState<Pulls['total']>();
-  useEffect(() => {
-    if (all.data) setTotal(all.data.total);
-  }, [all.data]);
+  useEvery(refreshMs, sums.reload);
+  const total = sums.data?.total;
   return (
     <div class="grid">
       <Strip
@@ -163,36 +255,10 @@ function Cards({ repository }: { repository: string }) {
           Pushes: total && count(total.pushes),
         }}
       />
-      <OverTime of={{ repository }} />
-      <DataCard
-        id="split"
-        title="Pulls by"
-        span={5}
-        aside={<Segments label="Pulls by" value={split} options={splits} onChange={setSplit} />}
-        of={all}
-        what="The split"
-        lines={6}
-      >
-        {({ buckets }) =>
-          buckets.length === 0 ? (
-            <p class="muted">No pulls yet.</p>
-          ) : (
-            <Shares
-              rows={buckets
-                .filter(({ pulls }) => pulls > 0)
-                .toSorted((a, b) => b.pulls - a.pulls)
-                .slice(0, 7)
-                .map(({ key = '', pulls }) => ({
-                  key,
-                  label: split === 'tag' ? <span class="mono">{key || 'by digest'}</span> : keyName(split, key),
-                  number: pulls,
-                }))}
-            />
-          )
-        }
-      </DataCard>
+      <OverTime of={{ repository }} range={range} first="tag" />
       <OutdatedImages of={{ repository }} />
-      <Pullers repository={repository} />
+      <Images repository={repository} />
+      <Pullers repository={repository} range={range} />
       <SimilarOnes repository={repository} />
     </div>
   );

@@ -283,6 +283,11 @@ function Setup() {
               <code>data-action="checkout"</code> names what was done. Leave your own visits out by opening the page
               once with <code>?whalewatch=off</code>.
             </p>
+            <p>
+              A hit from an office or a VPN is counted, but placed nowhere: the reply then says{' '}
+              <code>"location": "private address: no location"</code>. Say where your networks are in the setting{' '}
+              <code>{"networks: { '10.0.0.0/8': { lat: 52.5, lon: 13.4, name: 'Berlin' } }"}</code>.
+            </p>
           </div>
         </section>
         <section class="step" aria-labelledby="try">

@@ -2,10 +2,10 @@
 import { useEffect } from 'preact/hooks';
 import { get, type Reply } from '../api.ts';
 import { Content, Note } from '../card.tsx';
-import { kindName } from '../charts/mix.tsx';
 import { countryName } from '../country.ts';
 import { Csv, Days, type Range } from '../csv.tsx';
 import { count, full, plural } from '../format.ts';
+import { kindName } from '../kinds.ts';
 import { useLoad, useNow } from '../load.ts';
 import { Page } from '../shell.tsx';
 import { Ago, ImageName, PersonName, Table } from '../table.tsx';

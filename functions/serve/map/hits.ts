@@ -7,6 +7,7 @@ import { readManifest } from '#core/hits/manifest.ts';
 import { anonymousDocumentKey } from '#core/map/pointer.ts';
 import type { ObjectStore } from '#core/stores.ts';
 import { ApiError, notFound, wrongParameter } from '#http/errors.ts';
+import { csv, csvType, format, jsonOrCsv, nextPage } from '../csv.ts';
 import { afterTo, day, error, failures, json, limit, oneOf, pageOf, router } from '../parameters.ts';
 import { cacheControl } from '../replies.ts';
 
@@ -23,10 +24,11 @@ export const hits = createRoute({
       by: oneOf(['day', 'domain', 'country', 'action']).default('day'),
       limit: limit(100, 10_000),
       cursor: z.string().optional(),
+      format,
     }),
   },
   responses: {
-    200: json(pageOf(row), 'Sums'),
+    200: jsonOrCsv(pageOf(row), 'Sums; of CSV the header Link names the next page'),
     ...failures,
     404: json(error, 'The sums were just replaced by newer ones: ask again.'),
   },
@@ -68,7 +70,7 @@ export function hitRoutes({ objects, keepDays, seenBy, elsewhere }: HitOptions):
   const sumsOf = cachedSums(objects);
 
   app.openapi(hits, async (c) => {
-    const { from = '', to = '9999-12-31', by, limit, cursor } = c.req.valid('query');
+    const { from = '', to = '9999-12-31', by, limit, cursor, format } = c.req.valid('query');
     if (from > to) throw afterTo(from, to);
     if (by === 'domain' && seenBy(c) !== 'names') throw namesAreTheTeams();
     const { manifest } = await readManifest(objects);
@@ -77,6 +79,10 @@ export function hitRoutes({ objects, keepDays, seenBy, elsewhere }: HitOptions):
       .sort();
     const start = readCursor(cursor);
     const items: z.infer<typeof row>[] = [];
+    const reply = (cursor?: string) =>
+      format === 'json'
+        ? c.json({ items, cursor }, 200)
+        : c.body(csv(['day', 'key', 'hits'], items), 200, { ...csvType, ...nextPage(c.req.url, cursor) });
     for (const day of days) {
       if (day < start.day) continue;
       const sums = await sumsOf(manifest.hits[day]);
@@ -87,11 +93,11 @@ export function hitRoutes({ objects, keepDays, seenBy, elsewhere }: HitOptions):
           ? [[day, sums.total] as [string, number]].slice(first)
           : sums.top(by, first, limit - items.length + 1);
       for (const [index, [key, hits]] of rows.entries()) {
-        if (items.length === limit) return c.json({ items, cursor: writeCursor(day, first + index) }, 200);
+        if (items.length === limit) return reply(writeCursor(day, first + index));
         items.push({ day, key, hits });
       }
     }
-    return c.json({ items }, 200);
+    return reply();
   });
 
   app.openapi(points, async (c) => {

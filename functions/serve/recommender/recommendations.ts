@@ -108,7 +108,12 @@ export const forList = createRoute({
     },
   },
   responses: {
-    200: json(answer, 'Recommendations'),
+    200: json(
+      answer.extend({
+        unknown: z.array(z.string()).openapi({ description: 'Those of the list that nobody here pulled' }),
+      }),
+      'Recommendations',
+    ),
     ...failures,
     415: json(error, 'The Content-Type is not JSON.'),
   },
@@ -314,7 +319,9 @@ export function recommendationRoutes(options: RecommendationOptions): OpenAPIHon
     const own = repositories.flatMap((name) => registries.keys(name, registry));
     const pulled = new Map(own.map((key) => [key, 1]));
     const found = await recommend({ pulled, exclude: new Set(all(exclude)), registry, limit }, { catalogue, models });
-    return c.json({ id: listId('', found.items), ...dated(found, registries) }, 200);
+    const { rows } = await catalogue();
+    const unknown = repositories.filter((name) => !registries.keys(name, registry).some((key) => rows.has(key)));
+    return c.json({ id: listId('', found.items), ...dated(found, registries), unknown }, 200);
   });
 
   app.openapi(similar, async (c) => {

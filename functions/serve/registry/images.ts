@@ -2,7 +2,7 @@ import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { page, readCursor } from '#core/cursor.ts';
 import { imageId, listedImages } from '#core/registry/listed.ts';
 import type { SearchStore } from '#core/stores.ts';
-import { csv, csvType, format, jsonOrCsv } from '../csv.ts';
+import { csv, csvType, format, jsonOrCsv, nextPage } from '../csv.ts';
 import { failures, iso, limit, name, pageOf, router } from '../parameters.ts';
 import { type Registries, registriesOf, registry, registryShown } from '../registries.ts';
 
@@ -39,7 +39,7 @@ export const route = createRoute({
     }),
   },
   responses: {
-    200: jsonOrCsv(pageOf(image), 'Images, newest push first; CSV has no cursor: it is a single page'),
+    200: jsonOrCsv(pageOf(image), 'Images, newest push first; of CSV the header Link names the next page'),
     ...failures,
   },
 });
@@ -67,7 +67,8 @@ export function imageRoutes({ search, registries = registriesOf() }: ImageOption
       lastPull: lastPull === undefined ? null : iso(lastPull),
       ...{ platforms, describes },
     }));
-    if (format === 'csv') return c.body(csv(registries.columns(columns), items), 200, csvType);
+    if (format === 'csv')
+      return c.body(csv(registries.columns(columns), items), 200, { ...csvType, ...nextPage(c.req.url, next) });
     return c.json({ items, cursor: next }, 200);
   });
   return app;

@@ -1,11 +1,11 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import { page } from '#core/cursor.ts';
+import { page, pageWithin } from '#core/cursor.ts';
 import type { Pull } from '#core/event.ts';
 import { forgetPerson } from '#core/forget.ts';
 import { registryOf } from '#core/registry/name.ts';
 import type { AlertFeed, CredentialStore, EventStore, Page, SearchStore } from '#core/stores.ts';
 import { ApiError, badRequest } from '#http/errors.ts';
-import { csv, csvType, format, jsonOrCsv } from '../csv.ts';
+import { csv, csvType, format, jsonOrCsv, nextPage } from '../csv.ts';
 import {
   failures,
   from,
@@ -105,9 +105,12 @@ export const history = createRoute({
   path: '/v1/history',
   summary: "A person's pulls, newest first",
   request: {
-    query: z.object({ user: userName, registry, cursor: z.string().optional(), limit: limit(50, 1000), format }),
+    query: z.object({
+      ...{ user: userName, registry, from: from.optional(), to: to.optional() },
+      ...{ cursor: z.string().optional(), limit: limit(50, 1000), format },
+    }),
   },
-  responses: { 200: jsonOrCsv(pageOf(pull), 'Pulls; CSV has no cursor: it is a single page'), ...failures },
+  responses: { 200: jsonOrCsv(pageOf(pull), 'Pulls; of CSV the header Link names the next page'), ...failures },
 });
 
 // OCI image-spec, "Digests"; an empty one counts as left out.
@@ -155,12 +158,17 @@ export function peopleRoutes(options: PeopleOptions): OpenAPIHono {
   app.openapi(history, async (c) => {
     const { user, registry, format, ...page } = c.req.valid('query');
     registries.known(registry);
-    const found = await historyOf(events, user, registry, page);
+    inOrder(page, c.req.query());
+    const found = await pageWithin((page) => historyOf(events, user, registry, page), page);
     const items = found.items.map(({ id, time, repository, tag, digest, class: pullClass, client }) => ({
       ...{ id, time: iso(time), action: 'pull' as const, ...registries.shown(repository) },
       ...{ tag, digest, class: pullClass, client },
     }));
-    if (format === 'csv') return c.body(csv(registries.columns(pullColumns), items), 200, csvType);
+    if (format === 'csv')
+      return c.body(csv(registries.columns(pullColumns), items), 200, {
+        ...csvType,
+        ...nextPage(c.req.url, found.cursor),
+      });
     return c.json({ items, cursor: found.cursor }, 200);
   });
   app.openapi(pullers, async (c) => {

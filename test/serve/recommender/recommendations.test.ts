@@ -80,11 +80,18 @@ async function door(acts: Act[], service?: Service, daysLater = 0) {
   } as unknown as ServeOptions);
   const bodyOf = async (answer: Response) => {
     assert.equal(answer.status, 200, await answer.clone().text());
-    return (await answer.json()) as { id: string; items: Item[]; note?: string };
+    return (await answer.json()) as { id: string; items: Item[]; note?: string; unknown?: string[] };
   };
-  const itemsOf = async (answer: Response) => (await bodyOf(answer)).items;
   const whole = async (query: [string, string][]) =>
     bodyOf(await app.request(`/v1/recommendations?${new URLSearchParams(query)}`));
+  const ofList = async (body: object) =>
+    bodyOf(
+      await app.request('/v1/recommendations', {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify(body),
+      }),
+    );
   const similar = async (repository: string) =>
     bodyOf(await app.request(`/v1/similar?${new URLSearchParams({ repository })}`));
   return {
@@ -95,14 +102,7 @@ async function door(acts: Act[], service?: Service, daysLater = 0) {
     forUser: Object.assign(async (query: [string, string][]) => (await whole(query)).items, { whole }),
     similar,
     similarTo: async (name: string) => (await similar(name)).items.map(({ repository }) => repository),
-    forList: async (body: object) =>
-      itemsOf(
-        await app.request('/v1/recommendations', {
-          method: 'POST',
-          headers: { 'Content-Type': 'application/json' },
-          body: JSON.stringify(body),
-        }),
-      ),
+    forList: Object.assign(async (body: object) => (await ofList(body)).items, { whole: ofList }),
   };
 }
 
@@ -142,11 +142,16 @@ const acts = fc.array(
   { maxLength: 60, size: 'max' },
 );
 
-/** What the test holds of each list, told from the acts alone. */
-function judge(items: Item[], acts: Act[], { own, out, limit }: { own: Set<string>; out: Set<string>; limit: number }) {
+/** The pulls that teach, of what was not deleted since. */
+function taughtOf(acts: Act[]): Act[] {
   const newest = new Map(acts.map((act) => [act.repository, act]));
   const there = acts.filter((act) => !act.pushed && !act.deleted && !newest.get(act.repository)?.deleted);
-  const taught = there.filter((act) => act.user !== '' && taughtClasses.includes(act.class));
+  return there.filter((act) => act.user !== '' && taughtClasses.includes(act.class));
+}
+
+/** What the test holds of each list, told from the acts alone. */
+function judge(items: Item[], acts: Act[], { own, out, limit }: { own: Set<string>; out: Set<string>; limit: number }) {
+  const taught = taughtOf(acts);
   const left = new Set(taught.map(({ repository }) => repository).filter((name) => !out.has(name)));
   assert.equal(items.length, Math.min(limit, left.size), 'as many as are left');
   assert.equal(new Set(items.map(({ repository }) => repository)).size, items.length, 'no image twice');
@@ -221,7 +226,12 @@ test('a list of images is completed by the same rules', async () => {
       fc.integer({ min: 1, max: 14 }),
       async (history, kind, repositories, exclude, limit) => {
         const { forList } = await door(history, serviceFor(kind, history));
-        const items = await forList({ repositories, exclude, limit });
+        const { items, unknown } = await forList.whole({ repositories, exclude, limit });
+        const pulled = new Set(taughtOf(history).map(({ repository }) => repository));
+        assert.deepEqual(
+          unknown,
+          repositories.filter((name) => !pulled.has(name)),
+        );
         judge(items, history, { own: new Set(repositories), out: new Set([...repositories, ...exclude]), limit });
       },
     ),

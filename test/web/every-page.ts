@@ -1,0 +1,16 @@
+/** Addresses to look at, by a name for a file of it. */
+export const everyPage: Record<string, string> = {
+  map: '/',
+  people: '/people',
+  person: '/people?user=anna',
+  repositories: '/repositories',
+  unused: '/repositories?sort=unused',
+  repository: '/repositories?name=elk/elasticsearch',
+  stack: '/stack',
+  completed: '/stack?with=elk/elasticsearch',
+  digest: `/repositories?digest=sha256:${'a'.repeat(64)}`,
+  setup: '/setup',
+  health: '/health',
+  alerts: '/alerts',
+  models: '/models',
+};

@@ -1,0 +1,42 @@
+// An image as files write it, and the repository that a registry knows it by.
+
+export interface Reference {
+  /** As it was written. */
+  written: string;
+  /** What the repository may be called here, the likeliest first; none where the name can't be told. */
+  names: string[];
+}
+
+/** Docker's own registry: what has no host is there, and what has one part there is `library/` of it. */
+const hub = /^(?:(?:index|registry-1)\.)?docker\.io$/;
+// OCI distribution-spec: the form of a name, less its length.
+const component = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
+
+/** Reads `registry.example:5000/team/app:1.4@sha256:…`. A variable in the place of the host, the tag or the digest is no harm. */
+export function referenceOf(written: string): Reference {
+  const bare = written
+    .trim()
+    .replace(/^(?:docker|oci|docker-daemon|containers-storage):(?:\/\/)?/, '')
+    .replace(/@.*$/s, '')
+    .replace(/:[^/]*$/, '');
+  const parts = bare.split('/');
+  const [first] = parts;
+  const hosted = parts.length > 1 && (/[.:]|^localhost$/.test(first) || isVariable(first));
+  const name = hosted ? parts.slice(1) : parts;
+  if (!name.every((part) => component.test(part)) || name.join('/').length > 255) return { written, names: [] };
+  const path = name.join('/');
+  const official = name.length === 1 && (!hosted || hub.test(first));
+  if (official) return { written, names: [path, `library/${path}`] };
+  if (name.length === 2 && name[0] === 'library') return { written, names: [path, name[1]] };
+  return { written, names: [path] };
+}
+
+const isVariable = (part: string) => /^\$(?:\{[^}]*\}|\w+)$/.test(part);
+
+/** Fills in `${NAME}`, `${NAME:-default}` and `$NAME` by what is known; an unknown one without a default stays. */
+export function filled(text: string, known: ReadonlyMap<string, string> = new Map()): string {
+  return text.replace(
+    /\$(?:\{(\w+)(?::?[-+?]([^}]*))?\}|(\w+))/g,
+    (whole, braced, otherwise, plain) => known.get(braced ?? plain) ?? (otherwise || whole),
+  );
+}
