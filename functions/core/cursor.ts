@@ -59,7 +59,10 @@ export async function pageWithin<T extends { time: number }>(
   read: (page: { cursor?: string; limit: number }) => Promise<Page<T>>,
   { from, to, cursor, limit }: { from?: number; to?: number; cursor?: string; limit: number },
 ): Promise<Page<T>> {
-  const found = await read({ cursor: cursor ?? (to === undefined ? undefined : cursorAfter({ time: to, id: '' })), limit });
+  const found = await read({
+    cursor: cursor ?? (to === undefined ? undefined : cursorAfter({ time: to, id: '' })),
+    limit,
+  });
   if (from === undefined) return found;
   const items = found.items.filter(({ time }) => time >= from);
   return items.length < found.items.length ? { items } : found;
