@@ -221,10 +221,28 @@ test('a tile as a picture, and the badge and page for other sites', async () => 
   assert.match(svg, />5<\/text>/);
   assert.doesNotMatch(svg, /<b>/);
 
+  // Well-formed whatever the label holds, and wide enough for any script.
+  const drawn = async (label: string) => {
+    const text = await (await get(`/v1/embed/badge.svg?label=${encodeURIComponent(label)}`)).text();
+    assert.doesNotMatch(text, /(?!\n)\p{Cc}|\p{Noncharacter_Code_Point}|\u202e/u);
+    return { text, width: Number(/width="(\d+)"/.exec(text)?.[1]) };
+  };
+  assert.match((await drawn('a\u0000b\u0007\u202ec')).text, /<title>a b c: 5<\/title>/);
+  const widths = await Promise.all(['iiiiiiii', 'aaaaaaaa', 'MMMMMMMM', '活跃域名活跃域名'].map(drawn));
+  assert.deepEqual(
+    widths.map(({ width }) => width),
+    widths.map(({ width }) => width).toSorted((a, b) => a - b),
+  );
+  // A family is one emoji, a letter with its marks one letter.
+  assert.equal((await drawn('\u{1f468}\u200d\u{1f469}\u200d\u{1f467}')).width, (await drawn('\u{1f468}')).width);
+  assert.equal((await drawn('e\u0301\u0302')).width, (await drawn('e')).width);
+  assert.equal((await get('/v1/embed/badge.svg?label=%00%07')).status, 400);
+
   const page = await get('/v1/embed/map?theme=dark');
   assert.match(page.headers.get('content-security-policy') ?? '', /frame-ancestors \*/);
   const html = await page.text();
   assert.match(html, /5 active domains/);
+  assert.match(html, /href="https:\/\/db-ip\.com"[^>]*>IP Geolocation by DB-IP/);
   assert.match(html, /src="\.\.\/tiles\/s2\/1\/0\/0\.png\?theme=dark"/);
   assert.match(await (await served(false).get('/v1/embed/map')).text(), /No hits yet/);
 });
