@@ -8,9 +8,9 @@ import { blockAt, side, word } from './parameters.ts';
 import { Layout, runKernel } from './threads.ts';
 
 export interface FitOptions extends AlsOptions {
-  /** `exact` (Cholesky) or `cg`: a few conjugate gradient steps a row. Default exact. */
+  /** `exact` (up to single precision) or `cg`: a few conjugate gradient steps a row. Default exact. */
   solver?: 'exact' | 'cg';
-  /** Steps of `cg`. Default 2: in whitened coordinates they leave less loss than three plain ones. */
+  /** Steps of `cg` for people, one less for images. Default 2: in whitened coordinates they leave less loss than three plain ones. */
   steps?: number;
   /** Lambda times the number of a row's entries, as Spark has it ("ALS-WR"); exact only. Default false: Hu et al. */
   weightedLambda?: boolean;
@@ -24,6 +24,8 @@ const layoutPhases = 3;
 const pieces = 32;
 /** Entries of a row that is worth a group of four lanes of its own. */
 const splitAt = 2048;
+/** Entries whose rows a thread holds side by side: HELD of functions/train/assembly/rows.as. */
+const held = 1024;
 /** entries x rank^2 x half steps below which a second thread starts too late to help. */
 const worthThreads = 6e8;
 
@@ -75,7 +77,7 @@ function solve(
   const gramDouble = reserve(square * 8);
   const zeros = reserve(stride * 4);
   const scratchBytes = Math.max(
-    lanes ? (square + 6 * stride) * 16 : (stride + Math.max(64, stride) + 13) * stride * 4,
+    lanes ? (square + 6 * stride) * 16 : (Math.max(stride + Math.max(64, stride) + 8, 4 + held) + 5) * stride * 4,
     8192,
   );
   const scratch = reserve((Math.ceil(scratchBytes / 64) * 64 + 64) * threads);
@@ -87,8 +89,8 @@ function solve(
     rows,
     starts: reserve((rows + 1) * 4),
     // Whole vectors are read at a row's end.
-    columns: reserve(entries * 4 + 16),
-    values: reserve(entries * 4 + 16),
+    columns: reserve(entries * 4 + 32),
+    values: reserve(entries * 4 + 32),
     order: reserve(rows * 4),
     chunkStarts: reserve((rows + 1) * 4),
     factors: reserve(rows * stride * 4),

@@ -184,14 +184,19 @@ test('a last step of conjugate gradients goes as far as the loss falls', () => {
 });
 
 test('counts of a million keep each row at its least loss', () => {
-  for (const rank of [10, 33]) {
+  // In the last the images' rows are long enough for gradients, which must see that they can't.
+  for (const [rank, people, pulls] of [
+    [10, 50, 600],
+    [33, 50, 600],
+    [64, 120, 2400],
+  ]) {
     const random = seeded(rank);
     const pairs = new Map<string, Entry>();
-    for (const { user, item } of world(rank, 50, 40, 600))
+    for (const { user, item } of world(rank, people, 40, pulls))
       pairs.set(`${user} ${item}`, { user, item, value: random() < 0.2 ? 1e6 : 1 });
     const entries = [...pairs.values()];
     const options = { ...defaults, rank, iterations: 1 };
-    const { users, items } = fit(rowsOf(entries, 50), 40, options, seeded(1));
+    const { users, items } = fit(rowsOf(entries, people), 40, options, seeded(1));
     const byItem = compress(
       entries,
       40,
@@ -201,7 +206,7 @@ test('counts of a million keep each row at its least loss', () => {
     for (let item = 0; item < 40; item++) {
       const a = new Float64Array(rank * rank);
       const b = new Float64Array(rank);
-      for (let user = 0; user < 50; user++) {
+      for (let user = 0; user < people; user++) {
         const weight = pairs.get(`${user} ${item}`)?.value ?? 0;
         for (let i = 0; i < rank; i++) {
           if (weight) b[i] += (1 + weight) * users[user * rank + i];
@@ -217,9 +222,35 @@ test('counts of a million keep each row at its least loss', () => {
   }
 });
 
+test('one great count among many small ones leaves the others their scores', () => {
+  for (const great of [100, 1e4, 1e6, 1e7]) {
+    const random = seeded(3);
+    const entries: Entry[] = [];
+    for (let user = 0; user < 300; user++)
+      for (let item = 0; item < 60; item++)
+        if (random() < 0.7) entries.push({ user, item, value: user % 60 === item ? great : 1 });
+    const options = { ...defaults, rank: 48, iterations: 1 };
+    const ours = fit(rowsOf(entries, 300), 60, options, seeded(1));
+    const off = furthest(ours, reference(entries, 300, 60, options, seeded(1)));
+    assert.ok(off < 2e-3, `a count of ${great}: scores are off by ${off}`);
+  }
+});
+
+test('more factors than images, and two counts of hundreds, stay near the reference', () => {
+  const counts = [300, 300, 1, 1, 2, 1];
+  const entries = [0, 0, 1, 2, 3, 4].map((user, at) => ({ user, item: [0, 1, 2, 0, 3, 1][at], value: counts[at] }));
+  for (const rank of [10, 33, 64]) {
+    const options = { ...defaults, rank, iterations: 5 };
+    const off = furthest(fit(rowsOf(entries, 5), 4, options, seeded(1)), reference(entries, 5, 4, options, seeded(1)));
+    assert.ok(off < 0.01, `rank ${rank}: scores are off by ${off}`);
+  }
+});
+
 test('long rows are spread over lanes, and any number of threads gives the same bits', () => {
   const entries = distinct(world(3, 4000, 60, 90000));
-  for (const more of [{ rank: 7 }, { rank: 20 }, { rank: 7, solver: 'cg' }, { rank: 20, solver: 'cg' }] as const) {
+  const cg = { solver: 'cg' } as const;
+  // From rank 32 on `exact` solves long rows by gradients too.
+  for (const more of [{ rank: 7 }, { rank: 20 }, { rank: 40 }, { rank: 7, ...cg }, { rank: 20, ...cg }]) {
     const options = { ...defaults, ...more, steps: 20 };
     const rows = rowsOf(entries, 4000);
     const alone = fit(rows, 60, { ...options, threads: 1 }, seeded(1));

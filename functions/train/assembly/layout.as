@@ -2,6 +2,7 @@
 // entries, and chunks of them. Rows of people are cut into pieces of about equally many entries; a piece counts its entries
 // of each image, so that every piece knows where its own go: each image has its people in order, whoever moved them.
 import { BASE, CHUNKS, CHUNK_STARTS, COLUMNS, COUNTS, INVALID, ITEMS, LANES, ORDER, RANK, ROWS, SOLVER, SPARE, STARTS, USERS, VALUES, WEIGHTED, WHITEN, word } from './parameters';
+import { saved } from './rows';
 
 export const PIECES: u32 = 32;
 
@@ -158,15 +159,12 @@ function chunk(side: usize): void {
   store<u32>(BASE + ((side + CHUNKS) << 2), chunks);
 }
 
-/** Whether what short rows save by their dual is more than whitening the other side's rows: multiplications of both. */
+/** Whether what rows save is more than whitening the other side's rows: multiplications of both. */
 function worthWhitening(side: usize, other: usize): bool {
   const rank = <f64>word(RANK);
   const starts: usize = word(side + STARTS);
   const rows: usize = word(side + ROWS);
-  let saved = -rank * rank * <f64>word(other + ROWS);
-  for (let row: usize = 0; row < rows; row++) {
-    const n = <f64>entriesOf(starts, row);
-    if (n > 0 && n < 0.9 * rank) saved += (n * rank * rank - n * n * rank) / 2 + (rank * rank * rank - n * n * n) / 6;
-  }
-  return saved > 0;
+  let left = -rank * rank * <f64>word(other + ROWS);
+  for (let row: usize = 0; row < rows; row++) if (entriesOf(starts, row)) left += saved(entriesOf(starts, row));
+  return left > 0;
 }

@@ -3,16 +3,24 @@
 //
 //   (B + Y W YT) x = Y c   <=>   (I + Z W ZT) u = Z c,   W = diag(alpha r), c = 1 + alpha r
 //
-// Rows of fewer entries than 0.9 x rank solve, exactly too, the dual on the right: u = P (I + PT P)^-1 d with
-// P = Z W^1/2, d = c / w^1/2. Conjugate gradients iterate on the right from the last u: it costs entries x rank a step and
-// no product with G. Where whitening costs more than short rows gain, or lambda is another for each row, the left is solved
-// as it stands.
+// Short rows solve, exactly too, the dual on the right: u = P (I + PT P)^-1 d with P = Z W^1/2, d = c / w^1/2. Conjugate
+// gradients iterate on the right from the last u: it costs entries x rank a step and no product with G. A row is a part of
+// what G sums, so that its matrix is near the identity: a few steps are as exact as a factorization, and for long rows
+// cheaper. Where whitening costs more than rows gain, or lambda is another for each row, the left is solved as it stands.
 import { solveDouble } from './double';
-import { ALPHA, BASE, STEPS, COLUMNS, FACTORS, GRAM, IDENTITY, INVERSE, LAMBDA, LOWER, ORDER, RANK, SOLVER, STARTS, STRIDE, VALUES, WEIGHTED, WHITEN, WHITENED, ZEROS, word } from './parameters';
+import { ALPHA, BASE, ITEMS, STEPS, COLUMNS, FACTORS, GRAM, IDENTITY, INVERSE, LAMBDA, LOWER, ORDER, RANK, SOLVER, STARTS, STRIDE, VALUES, WEIGHTED, WHITEN, WHITENED, ZEROS, word } from './parameters';
 import { factorize, rankUpdate, substitute, sums, LOWER_TRIANGLE, timesMatrix } from './tiles';
 
 /** Entries gathered at a time: 64 x 64 floats fill half of a 32 KiB first-level cache. */
 export const BLOCK: u32 = 64;
+/** Entries whose rows of z are held side by side, a multiple of eight: 256 KiB at rank 64, half of a second-level cache. */
+export const HELD: u32 = 1024;
+/** Multiplications for each entry and factor of conjugate gradients to the end, as many as take the time of a tile's. */
+const GRADIENTS: f32 = 16;
+/** Square of the error beside u that single precision does not see. */
+const ENOUGH: f32 = 1e-12;
+const MOST_STEPS: u32 = 12;
+const MOST_STRETCH: f32 = 50;
 /** A weight of 0 has a root all the same, so that its entry's right side can be had from the weighted row. */
 const LEAST_WEIGHT: f32 = 1e-20;
 
@@ -24,17 +32,19 @@ export function solveRows(side: usize, other: usize, from: u32, to: u32, scratch
   const starts: usize = word(side + STARTS);
   const factors: usize = word(side + FACTORS);
   const whiten = word(side + WHITEN) != 0;
-  const gradients = whiten && word(SOLVER) == 1;
-  const dualBelow = <u32>(<f32>word(RANK) * 0.9);
-  // Behind a matrix, a panel and eight vectors: four u, a row nobody reads.
-  const u = scratch + (n + max<usize>(BLOCK, n) + 8) * bytes;
+  const cg = word(SOLVER) == 1;
+  // Of an image's many people none weighs much: its matrix is nearer to the identity than a person's.
+  const steps = side == ITEMS ? max<u32>(1, word(STEPS) - 1) : word(STEPS);
+  // Behind r, p, q and rows of z, or a matrix, a panel and eight vectors: four u, a row nobody reads.
+  const u = scratch + max<usize>(n + max<usize>(BLOCK, n) + 8, 4 + HELD) * bytes;
   const nowhere = u + 4 * bytes;
   for (let place = from; place < to; place += 4) {
     const row0 = load<u32>(order + (<usize>place << 2));
     const row1 = load<u32>(order + (<usize>min(place + 1, to - 1) << 2));
     const row2 = load<u32>(order + (<usize>min(place + 2, to - 1) << 2));
     const row3 = load<u32>(order + (<usize>min(place + 3, to - 1) << 2));
-    if (gradients)
+    const longest = load<u32>(starts + (<usize>row0 << 2) + 4) - load<u32>(starts + (<usize>row0 << 2));
+    if (whiten && (cg || wayOf(longest) == BY_GRADIENTS))
       timesMatrix(factors + row0 * bytes, factors + row1 * bytes, factors + row2 * bytes, factors + row3 * bytes, word(LOWER), n, LOWER_TRIANGLE, u, u + bytes, u + 2 * bytes, u + 3 * bytes);
     let x0 = nowhere, x1 = nowhere, x2 = nowhere, x3 = nowhere;
     const count = min<u32>(4, to - place);
@@ -44,9 +54,11 @@ export function solveRows(side: usize, other: usize, from: u32, to: u32, scratch
       const end = load<u32>(starts + (row << 2) + 4);
       const target = factors + row * bytes;
       const own = whiten ? u + e * bytes : target;
+      const way = wayOf(end - begin);
       if (begin == end) clear(own, bytes);
-      else if (gradients) solveGradients(side, own, begin, end, scratch);
-      else if (!(whiten && end - begin < dualBelow ? solveDual(side, own, begin, end, scratch) : solvePrimal(side, other, own, begin, end, scratch))) {
+      else if (whiten && cg) solveGradients(side, own, begin, end, steps, false, scratch);
+      else if (!(whiten && (way == BY_GRADIENTS ? solveGradients(side, own, begin, end, 0, true, scratch) : way == BY_DUAL && solveDual(side, own, begin, end, scratch)))
+        && !solvePrimal(side, other, own, begin, end, scratch)) {
         solveDouble(side, other, row, scratch);
         continue;
       }
@@ -57,6 +69,26 @@ export function solveRows(side: usize, other: usize, from: u32, to: u32, scratch
     }
     if (whiten) timesMatrix(u, u + bytes, u + 2 * bytes, u + 3 * bytes, word(INVERSE), n, LOWER_TRIANGLE, x0, x1, x2, x3);
   }
+}
+
+/** Ways to solve a whitened row: what is cheapest for so many entries. Long rows take gradients, or at low ranks the primal. */
+const BY_PRIMAL: u32 = 0;
+const BY_DUAL: u32 = 1;
+const BY_GRADIENTS: u32 = 2;
+
+@inline function wayOf(entries: u32): u32 {
+  const n = <f32>entries, r = <f32>word(RANK);
+  const isLong = n * n * r / 2 + n * n * n / 6 > GRADIENTS * n * r;
+  if (r >= 2 * GRADIENTS && isLong) return BY_GRADIENTS;
+  return n < 0.9 * r ? BY_DUAL : BY_PRIMAL;
+}
+
+/** What whitening saves of a row's multiplications. */
+export function saved(entries: u32): f64 {
+  const n = <f64>entries, r = <f64>word(RANK);
+  const primal = n * r * r / 2 + r * r * r / 6;
+  const way = wayOf(entries);
+  return way == BY_PRIMAL ? 0 : primal - (way == BY_DUAL ? n * n * r / 2 + n * n * n / 6 : GRADIENTS * n * r);
 }
 
 @inline function alphaOf(): f32 {
@@ -228,28 +260,38 @@ function solveDual(side: usize, u: usize, begin: u32, end: u32, scratch: usize):
   return true;
 }
 
-/** Some steps of conjugate gradients on (I + Z W ZT) u = Z c from the u given. */
-function solveGradients(side: usize, u: usize, begin: u32, end: u32, scratch: usize): void {
+/**
+ * Conjugate gradients on (I + Z W ZT) u = Z c from the u given: so many steps, or until u is as exact as single precision
+ * gives it. No eigenvalue is below 1, so the residual bounds the error. False when it takes too many steps, or when the
+ * matrix stretches a vector more than single precision affords.
+ */
+function solveGradients(side: usize, u: usize, begin: u32, end: u32, steps: u32, exactly: bool, scratch: usize): bool {
   const bytes: usize = <usize>word(STRIDE) << 2;
   const r = scratch;
   const p = r + bytes;
   const q = p + bytes;
+  if (end - begin <= HELD) gather(side, begin, end, bytes, scratch);
   // r = Z c - (I + Z W ZT) u
   for (let k: usize = 0; k < bytes; k += 16) v128.store(r + k, f32x4.neg(v128.load(u + k)));
-  product(side, begin, end, u, r, true, bytes, q + bytes);
+  product(side, begin, end, u, r, true, bytes, scratch);
   for (let k: usize = 0; k < bytes; k += 16) v128.store(p + k, v128.load(r + k));
   let size = dot(r, r, bytes);
-  const steps = word(STEPS);
-  for (let step: u32 = 1; step <= steps && size > 1e-20; step++) {
-    if (step == steps) {
+  let rate: f32 = 1;
+  for (let step: u32 = 1; size > 1e-20; step++) {
+    const wanted = ENOUGH * dot(u, u, bytes);
+    if (size <= wanted) return true;
+    if (exactly ? step > MOST_STEPS : step > steps) return !exactly;
+    if (exactly ? size * rate <= wanted : step == steps) {
       // The last step needs no more than its length.
-      const length = f32x4.splat(size / (dot(p, p, bytes) + bend(side, begin, end, p, bytes)));
+      const length = f32x4.splat(size / (dot(p, p, bytes) + bend(side, begin, end, p, bytes, scratch)));
       for (let k: usize = 0; k < bytes; k += 16) v128.store(u + k, f32x4.add(v128.load(u + k), f32x4.mul(length, v128.load(p + k))));
-      break;
+      return true;
     }
     for (let k: usize = 0; k < bytes; k += 16) v128.store(q + k, v128.load(p + k));
-    product(side, begin, end, p, q, false, bytes, q + bytes);
-    const length = f32x4.splat(size / dot(p, q, bytes));
+    product(side, begin, end, p, q, false, bytes, scratch);
+    const stretched = dot(p, q, bytes);
+    if (exactly && !(stretched < MOST_STRETCH * dot(p, p, bytes))) return false;
+    const length = f32x4.splat(size / stretched);
     let total = f32x4.splat(0);
     for (let k: usize = 0; k < bytes; k += 16) {
       v128.store(u + k, f32x4.add(v128.load(u + k), f32x4.mul(length, v128.load(p + k))));
@@ -258,73 +300,120 @@ function solveGradients(side: usize, u: usize, begin: u32, end: u32, scratch: us
       total = f32x4.add(total, f32x4.mul(left, left));
     }
     const next = sumOf(total);
-    const turn = f32x4.splat(next / size);
+    rate = next / size;
+    const turn = f32x4.splat(rate);
     for (let k: usize = 0; k < bytes; k += 16) v128.store(p + k, f32x4.add(v128.load(r + k), f32x4.mul(turn, v128.load(p + k))));
     size = next;
   }
+  return true;
 }
 
-/** Products of a vector with four rows, one a lane. */
-@inline function dots(v: usize, z0: usize, z1: usize, z2: usize, z3: usize, bytes: usize): v128 {
+/** Where `gather` puts rows of z: behind r, p, q and a word that nobody reads. */
+@inline function heldAt(bytes: usize, scratch: usize): usize {
+  return scratch + 4 * bytes;
+}
+
+/** Rows of z of some entries side by side, four by four: of each four columns one row after the other. Filled up to a
+ * multiple of eight with zeros. */
+function gather(side: usize, begin: u32, end: u32, bytes: usize, scratch: usize): void {
+  const columns: usize = word(side + COLUMNS);
+  const whitened: usize = word(WHITENED);
+  const zeros: usize = word(ZEROS);
+  let to = heldAt(bytes, scratch);
+  for (let n = begin; n < end; n += 8) {
+    // So many misses are under way at once.
+    if (!((n - begin) & (BLOCK - 1))) store<f32>(scratch + 3 * bytes, fetch(columns, n, min(n + BLOCK, end), whitened, bytes));
+    for (let e = n; e < n + 8; e += 4) {
+      const at = columns + (<usize>e << 2);
+      let z0 = e < end ? whitened + <usize>load<u32>(at) * bytes : zeros;
+      let z1 = e + 1 < end ? whitened + <usize>load<u32>(at, 4) * bytes : zeros;
+      let z2 = e + 2 < end ? whitened + <usize>load<u32>(at, 8) * bytes : zeros;
+      let z3 = e + 3 < end ? whitened + <usize>load<u32>(at, 12) * bytes : zeros;
+      const stop = to + (bytes << 2);
+      while (to < stop) {
+        v128.store(to, v128.load(z0)); v128.store(to, v128.load(z1), 16);
+        v128.store(to, v128.load(z2), 32); v128.store(to, v128.load(z3), 48);
+        v128.store(to, v128.load(z0, 16), 64); v128.store(to, v128.load(z1, 16), 80);
+        v128.store(to, v128.load(z2, 16), 96); v128.store(to, v128.load(z3, 16), 112);
+        z0 += 32; z1 += 32; z2 += 32; z3 += 32;
+        to += 128;
+      }
+    }
+  }
+}
+
+/** Products of a vector with four rows as `gather` leaves them, one a lane. */
+@inline function dots(v: usize, z: usize, bytes: usize): v128 {
   let d0 = f32x4.splat(0), d1 = d0, d2 = d0, d3 = d0, e0 = d0, e1 = d0, e2 = d0, e3 = d0;
-  for (let k: usize = 0; k < bytes; k += 32) {
-    const x = v128.load(v + k), y = v128.load(v + k, 16);
-    d0 = f32x4.add(d0, f32x4.mul(x, v128.load(z0 + k))); e0 = f32x4.add(e0, f32x4.mul(y, v128.load(z0 + k, 16)));
-    d1 = f32x4.add(d1, f32x4.mul(x, v128.load(z1 + k))); e1 = f32x4.add(e1, f32x4.mul(y, v128.load(z1 + k, 16)));
-    d2 = f32x4.add(d2, f32x4.mul(x, v128.load(z2 + k))); e2 = f32x4.add(e2, f32x4.mul(y, v128.load(z2 + k, 16)));
-    d3 = f32x4.add(d3, f32x4.mul(x, v128.load(z3 + k))); e3 = f32x4.add(e3, f32x4.mul(y, v128.load(z3 + k, 16)));
+  const stop = v + bytes;
+  while (v < stop) {
+    const x = v128.load(v), y = v128.load(v, 16);
+    d0 = f32x4.add(d0, f32x4.mul(x, v128.load(z))); d1 = f32x4.add(d1, f32x4.mul(x, v128.load(z, 16)));
+    d2 = f32x4.add(d2, f32x4.mul(x, v128.load(z, 32))); d3 = f32x4.add(d3, f32x4.mul(x, v128.load(z, 48)));
+    e0 = f32x4.add(e0, f32x4.mul(y, v128.load(z, 64))); e1 = f32x4.add(e1, f32x4.mul(y, v128.load(z, 80)));
+    e2 = f32x4.add(e2, f32x4.mul(y, v128.load(z, 96))); e3 = f32x4.add(e3, f32x4.mul(y, v128.load(z, 112)));
+    v += 32;
+    z += 128;
   }
   return sums(f32x4.add(d0, e0), f32x4.add(d1, e1), f32x4.add(d2, e2), f32x4.add(d3, e3));
 }
 
-/** to += Z W ZT v; as a residual: to += Z (c - W ZT v). Four entries at a time. */
+@inline function lane(v: v128, at: u8): v128 {
+  return at == 0 ? v128.shuffle<f32>(v, v, 0, 0, 0, 0) : at == 1 ? v128.shuffle<f32>(v, v, 1, 1, 1, 1)
+    : at == 2 ? v128.shuffle<f32>(v, v, 2, 2, 2, 2) : v128.shuffle<f32>(v, v, 3, 3, 3, 3);
+}
+
+/** to += Z W ZT v; as a residual: to += Z (c - W ZT v). Eight entries at a time. */
 function product(side: usize, begin: u32, end: u32, v: usize, to: usize, residual: bool, bytes: usize, scratch: usize): void {
-  const columns: usize = word(side + COLUMNS);
-  const values: usize = word(side + VALUES);
-  const whitened: usize = word(WHITENED);
-  const zeros: usize = word(ZEROS);
   const alpha = f32x4.splat(alphaOf());
-  for (let n: usize = begin; n < <usize>end; n += 4) {
-    if (residual && !((n - begin) & (BLOCK - 1))) store<f32>(scratch, fetch(columns, <u32>n, min(<u32>n + BLOCK, end), whitened, bytes));
-    const at = columns + (n << 2);
-    const left = <usize>end - n;
-    const z0 = whitened + <usize>load<u32>(at) * bytes;
-    const z1 = left > 1 ? whitened + <usize>load<u32>(at, 4) * bytes : zeros;
-    const z2 = left > 2 ? whitened + <usize>load<u32>(at, 8) * bytes : zeros;
-    const z3 = left > 3 ? whitened + <usize>load<u32>(at, 12) * bytes : zeros;
+  const one = f32x4.splat(1);
+  const four = bytes << 2;
+  const isHeld = end - begin <= HELD;
+  for (let from = begin; from < end; from += HELD) {
+    const last = min(from + HELD, end);
+    if (!isHeld) gather(side, from, last, bytes, scratch);
+    let z = heldAt(bytes, scratch);
+    let values: usize = <usize>word(side + VALUES) + (<usize>from << 2);
     // Values past the row's end meet zeros only; the arrays are padded, so that they can be read, and are finite.
-    const w = f32x4.mul(alpha, v128.load(values + (n << 2)));
-    let f = f32x4.mul(w, dots(v, z0, z1, z2, z3, bytes));
-    if (residual) f = f32x4.sub(f32x4.add(f32x4.splat(1), w), f);
-    const f0 = f32x4.splat(f32x4.extract_lane(f, 0)), f1 = f32x4.splat(f32x4.extract_lane(f, 1));
-    const f2 = f32x4.splat(f32x4.extract_lane(f, 2)), f3 = f32x4.splat(f32x4.extract_lane(f, 3));
-    for (let k: usize = 0; k < bytes; k += 32) {
-      v128.store(to + k, f32x4.add(v128.load(to + k), f32x4.add(
-        f32x4.add(f32x4.mul(f0, v128.load(z0 + k)), f32x4.mul(f1, v128.load(z1 + k))),
-        f32x4.add(f32x4.mul(f2, v128.load(z2 + k)), f32x4.mul(f3, v128.load(z3 + k))))));
-      v128.store(to + k, f32x4.add(v128.load(to + k, 16), f32x4.add(
-        f32x4.add(f32x4.mul(f0, v128.load(z0 + k, 16)), f32x4.mul(f1, v128.load(z1 + k, 16))),
-        f32x4.add(f32x4.mul(f2, v128.load(z2 + k, 16)), f32x4.mul(f3, v128.load(z3 + k, 16))))), 16);
+    for (const stop = values + (<usize>(last - from) << 2); values < stop; values += 32) {
+      const w = f32x4.mul(alpha, v128.load(values)), x = f32x4.mul(alpha, v128.load(values, 16));
+      let f = f32x4.mul(w, dots(v, z, bytes)), g = f32x4.mul(x, dots(v, z + four, bytes));
+      if (residual) {
+        f = f32x4.sub(f32x4.add(one, w), f);
+        g = f32x4.sub(f32x4.add(one, x), g);
+      }
+      const f0 = lane(f, 0), f1 = lane(f, 1), f2 = lane(f, 2), f3 = lane(f, 3);
+      const g0 = lane(g, 0), g1 = lane(g, 1), g2 = lane(g, 2), g3 = lane(g, 3);
+      let y = z + four;
+      const end = to + bytes;
+      for (let t = to; t < end; t += 16) {
+        v128.store(t, f32x4.add(v128.load(t), f32x4.add(
+          f32x4.add(f32x4.add(f32x4.mul(f0, v128.load(z)), f32x4.mul(f1, v128.load(z, 16))),
+            f32x4.add(f32x4.mul(f2, v128.load(z, 32)), f32x4.mul(f3, v128.load(z, 48)))),
+          f32x4.add(f32x4.add(f32x4.mul(g0, v128.load(y)), f32x4.mul(g1, v128.load(y, 16))),
+            f32x4.add(f32x4.mul(g2, v128.load(y, 32)), f32x4.mul(g3, v128.load(y, 48)))))));
+        z += 64;
+        y += 64;
+      }
+      z = y;
     }
   }
 }
 
 /** vT Z W ZT v. */
-function bend(side: usize, begin: u32, end: u32, v: usize, bytes: usize): f32 {
-  const columns: usize = word(side + COLUMNS);
-  const values: usize = word(side + VALUES);
-  const whitened: usize = word(WHITENED);
-  const zeros: usize = word(ZEROS);
+function bend(side: usize, begin: u32, end: u32, v: usize, bytes: usize, scratch: usize): f32 {
+  const isHeld = end - begin <= HELD;
   let total = f32x4.splat(0);
-  for (let n: usize = begin; n < <usize>end; n += 4) {
-    const at = columns + (n << 2);
-    const left = <usize>end - n;
-    const z0 = whitened + <usize>load<u32>(at) * bytes;
-    const z1 = left > 1 ? whitened + <usize>load<u32>(at, 4) * bytes : zeros;
-    const z2 = left > 2 ? whitened + <usize>load<u32>(at, 8) * bytes : zeros;
-    const z3 = left > 3 ? whitened + <usize>load<u32>(at, 12) * bytes : zeros;
-    const s = dots(v, z0, z1, z2, z3, bytes);
-    total = f32x4.add(total, f32x4.mul(v128.load(values + (n << 2)), f32x4.mul(s, s)));
+  for (let from = begin; from < end; from += HELD) {
+    const last = min(from + HELD, end);
+    if (!isHeld) gather(side, from, last, bytes, scratch);
+    let z = heldAt(bytes, scratch);
+    let values: usize = <usize>word(side + VALUES) + (<usize>from << 2);
+    for (const stop = values + (<usize>(last - from) << 2); values < stop; values += 16) {
+      const s = dots(v, z, bytes);
+      total = f32x4.add(total, f32x4.mul(v128.load(values), f32x4.mul(s, s)));
+      z += bytes << 2;
+    }
   }
   return alphaOf() * sumOf(total);
 }
