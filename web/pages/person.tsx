@@ -150,7 +150,7 @@ function Forgotten({ user, rows }: { user: string; rows: number }) {
 
 export function OnePerson({ user, range, onRange }: { user: string; range: Range; onRange: (range: Range) => void }) {
   const [forgotten, setForgotten] = useState<number>();
-  const [known, setKnown] = useState(false);
+  const [known, setKnown] = useState(true);
   useEffect(() => {
     document.title = `${user} - Whalewatch`;
   }, [user]);
