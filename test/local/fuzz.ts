@@ -155,6 +155,11 @@ export async function fuzz({ requests, seed }: { requests: number; seed: number 
         ...{ method, headers, body, redirect: 'manual', signal: hang.signal },
       });
       judge(what, answer.status, await answer.text());
+    } catch (cause) {
+      // A kept connection that the server closes just then, as after a pause of the machine. That it ended is looked for below.
+      const { code } = ((cause as Error).cause ?? {}) as { code?: string };
+      if (code !== 'ECONNRESET' && code !== 'UND_ERR_SOCKET') throw cause;
+      statuses.reset = (statuses.reset ?? 0) + 1;
     } finally {
       stop();
     }

@@ -32,6 +32,8 @@ export interface Soaked {
 }
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+/** A pause of the machine within a request ends it with 408: as if nothing had been heard. */
+const heard = (answer: Response | undefined) => (answer?.status === 408 ? undefined : answer);
 const hitsOfRequest = 5000;
 const domainsOfRequest = 10;
 const people = 40;
@@ -68,7 +70,7 @@ export async function soak(
         action: n % 3 === 0 ? 'login' : 'view',
       }));
       const from = `${1 + (request % 200)}.${(request * 7) % 250}.3.4`;
-      const answer = await running.post('/v1/hits', batch, { 'X-Forwarded-For': from }).catch(() => undefined);
+      const answer = heard(await running.post('/v1/hits', batch, { 'X-Forwarded-For': from }).catch(() => undefined));
       // As a back end does: what was refused is sent again.
       if (answer?.status === 503) {
         await pause(100);
@@ -87,7 +89,7 @@ export async function soak(
       await up;
       const batch = Array.from({ length: Math.min(20, events - n) }, (_, i) => event(n + i));
       // As a registry does: again and again until it is taken.
-      const answer = await running.post('/v1/registry-events', { events: batch }).catch(() => undefined);
+      const answer = heard(await running.post('/v1/registry-events', { events: batch }).catch(() => undefined));
       if (answer === undefined || answer.status === 503) continue;
       if (answer.status !== 202) throw new Error(`events were answered ${answer.status}`);
       for (const { actor, target } of batch) {
