@@ -13,28 +13,33 @@ interface ExpireOptions {
 
 /**
  * Step 6 of export, the only place where anything of the protocol is removed. Deltas go before the rows that name them:
- * a row without its delta is then always a folded one.
+ * a row without its delta is then always a folded one. What was folded since the manifest before stays: should this one or a
+ * segment of it be damaged, the one before takes its place, and it is folded again.
  */
-export async function expire(manifest: Manifest, { checkpoints, objects, clock }: ExpireOptions): Promise<void> {
-  for (const [shard, position] of Object.entries(manifest.positions)) {
+export async function expire(manifest: Manifest, before: Manifest | undefined, options: ExpireOptions): Promise<void> {
+  const { checkpoints, objects, clock } = options;
+  const positions = before?.positions ?? {};
+  for (const [shard, position] of Object.entries(positions)) {
     const rows = await checkpoints.after(shard, '0', rowsAtOnce);
     const newest = await checkpoints.latest(shard);
     const folded = rows.filter((row) => BigInt(row.last) <= BigInt(position) && row.previous !== newest?.previous);
     await objects.remove(folded.map((row) => row.delta));
     await checkpoints.remove(folded);
   }
-  const named = new Set([manifest.points, manifest.seen, ...Object.values(manifest.hits)]);
+  const named = new Set(
+    [manifest, before].flatMap((one) => (one ? [one.points, one.seen, ...Object.values(one.hits)] : [])),
+  );
   const old = (await objects.list('state/')).filter(
     ({ key, modified }) => key.endsWith('.bin') && !named.has(key) && modified < clock() - graceMs,
   );
   const orphans = (await objects.list('deltas/')).filter(
-    ({ key, modified }) => modified < clock() - graceMs && isFolded(key, manifest),
+    ({ key, modified }) => modified < clock() - graceMs && isFolded(key, positions),
   );
   await objects.remove([...old, ...orphans].map(({ key }) => key));
 }
 
 /** `deltas/SHARD/LAST-id`: one whose last record is folded, or can never be committed any more. */
-function isFolded(key: string, { positions }: Manifest): boolean {
+function isFolded(key: string, positions: Manifest['positions']): boolean {
   const [, shard, last] = /^deltas\/(.*)\/0*(\d+)-[^/]*$/.exec(key) ?? [];
   return shard in positions && BigInt(last) <= BigInt(positions[shard]);
 }

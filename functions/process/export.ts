@@ -9,12 +9,13 @@
 //
 // Two exports at once are harmless: one loses 4 and starts again at 1.
 import type { PointsBy } from '#core/hits/delta.ts';
-import { type Manifest, manifestKey, readManifest } from '#core/hits/manifest.ts';
+import { type Manifest, manifestKey, previousManifestKey } from '#core/hits/manifest.ts';
 import { otherAlert } from '#core/rules.ts';
 import type { AlertFeed, CheckpointStore, ObjectStore } from '#core/stores.ts';
 import { expire, graceMs } from './expire.ts';
 import { foldRows } from './fold.ts';
 import { type MapName, publish } from './publish.ts';
+import { doubtState, readState } from './state.ts';
 
 export interface ExportOptions {
   checkpoints: CheckpointStore;
@@ -39,6 +40,8 @@ export interface Exported {
   manifest: Manifest;
   /** Rows folded by this run. */
   folded: number;
+  /** What was damaged, and is made again from the state before. */
+  healed?: string;
 }
 
 /** Folds everything committed so far and publishes it. Throws when a row is missing in a chain, or a row's delta. */
@@ -46,28 +49,34 @@ export async function exportPoints(options: ExportOptions): Promise<Exported> {
   const { objects, newId, clock } = options;
   for (;;) {
     const began = clock();
-    const { manifest, etag } = await readManifest(objects);
+    const { manifest, etag, previous, previousEtag, healed } = await readState(options);
     try {
       const fold = await foldRows(manifest, options);
-      const next = fold.changed ? await fold.write(objects, newId) : manifest;
+      const changed = fold.changed || healed !== undefined;
+      const next = changed ? await fold.write(objects, newId) : manifest;
       // Segments that no manifest names yet are swept after the grace: a run as slow as that must not name them any more.
       if (clock() - began > graceMs / 2) throw new Error(`export took ${clock() - began} ms, too long to swap safely`);
-      if (fold.changed)
-        await objects.put(manifestKey, JSON.stringify(next), {
-          ...(etag === undefined ? { ifNoneMatch: '*' } : { ifMatch: etag }),
-          contentType: 'application/json',
-        });
+      if (changed) {
+        await objects.put(previousManifestKey, JSON.stringify(manifest), replaces(previousEtag));
+        await objects.put(manifestKey, JSON.stringify(next), replaces(etag));
+      }
       await publish(next, fold.points, options);
       if (next.grown && next.grown.other > 0 && !tells(manifest, next))
         await options.alerts?.add(otherAlert(next.grown.day, clock()));
-      await expire(next, options);
-      return { manifest: next, folded: fold.rows };
+      await expire(next, changed ? manifest : previous, options);
+      return { manifest: next, folded: fold.rows, ...(healed === undefined ? {} : { healed }) };
     } catch (cause) {
+      doubtState(objects);
       // Another export may have folded, swapped and expired meanwhile: then nothing is lost by what is missing here.
       if ((await objects.head(manifestKey))?.etag === etag) throw cause;
     }
   }
 }
+
+const replaces = (etag: string | undefined) => ({
+  ...(etag === undefined ? { ifNoneMatch: '*' as const } : { ifMatch: etag }),
+  contentType: 'application/json',
+});
 
 /** Was that day's alert sent with the manifest before? */
 const tells = ({ grown: before }: Manifest, { grown: now }: Manifest) =>

@@ -3,7 +3,7 @@ import { type Counters, type Delta, dayName, dayOf, decodeDelta, noCounters, typ
 import type { Manifest } from '#core/hits/manifest.ts';
 import { PointsState } from '#core/hits/points-state.ts';
 import { Seen } from '#core/hits/seen.ts';
-import type { Checkpoint, CheckpointStore, ObjectStore } from '#core/stores.ts';
+import { type Checkpoint, type CheckpointStore, Damaged, type ObjectStore } from '#core/stores.ts';
 
 /** Rows folded into one swap at the most; what is left is folded by the next export. */
 const mostRows = 5000;
@@ -60,7 +60,8 @@ export async function foldRows(manifest: Manifest, options: FoldOptions): Promis
   for (const shard of await checkpoints.shards()) {
     for (const row of await checkpoints.after(shard, positions[shard] ?? '0', mostRows - rows)) {
       if (row.previous !== (positions[shard] ?? '0'))
-        throw new Error(
+        throw new Damaged(
+          `checkpoints of ${shard}`,
           `the chain of ${shard} breaks after ${positions[shard] ?? '0'}: its next row starts at ${row.previous}`,
         );
       await add(await readDelta(objects, row));
@@ -159,14 +160,15 @@ async function segment<T>(
 ) {
   if (key === undefined) return empty();
   const found = await objects.get(key);
-  if (!found) throw new Error(`the manifest names ${key}, which is missing`);
+  if (!found) throw new Damaged(key, 'the manifest names it, and it is missing');
   return decode(found.body);
 }
 
 async function readDelta(objects: ObjectStore, row: Checkpoint): Promise<Delta> {
   const found = await objects.get(row.delta);
   if (!found)
-    throw new Error(
+    throw new Damaged(
+      row.delta,
       `row ${row.previous} of ${row.shard} names ${row.delta}, which is missing: nothing more is folded, so that no hit is lost unseen`,
     );
   const delta = decodeDelta(found.body);

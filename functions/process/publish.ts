@@ -79,8 +79,7 @@ export async function publish(manifest: Manifest, points: PointsState, options: 
 
 /** Returns the snapshot in service, and whether it is new. */
 async function publishKind(kind: Kind, manifest: Manifest, { objects, keepDays }: PublishOptions) {
-  const found = await objects.get(kind.pointerKey);
-  const current: Pointer | undefined = found && JSON.parse(new TextDecoder().decode(found.body));
+  const { current, etag } = await readPointer(objects, kind.pointerKey);
   const generation = manifest.pointsGeneration;
   if (generation === 0 || (current && current.generation >= generation && (await isWhole(objects, current.snapshot))))
     return { snapshot: current?.snapshot, fresh: false };
@@ -104,7 +103,7 @@ async function publishKind(kind: Kind, manifest: Manifest, { objects, keepDays }
   const pointer: Pointer = { snapshot, generation, updatedAt, points: columns.lat.length, ...kind.more };
   try {
     await objects.put(kind.pointerKey, JSON.stringify(pointer), {
-      ...(found ? { ifMatch: found.etag } : { ifNoneMatch: '*' }),
+      ...(etag === undefined ? { ifNoneMatch: '*' } : { ifMatch: etag }),
       contentType: 'application/json',
     });
   } catch (cause) {
@@ -112,6 +111,17 @@ async function publishKind(kind: Kind, manifest: Manifest, { objects, keepDays }
     if (!(cause instanceof PreconditionFailed)) throw cause;
   }
   return { snapshot, fresh: true };
+}
+
+/** A pointer that is damaged is made again: it follows from the state. */
+async function readPointer(objects: ObjectStore, key: string): Promise<{ current?: Pointer; etag?: string }> {
+  try {
+    const found = await objects.get(key);
+    return found ? { current: JSON.parse(new TextDecoder().decode(found.body)), etag: found.etag } : {};
+  } catch (cause) {
+    if (!(cause instanceof Damaged || cause instanceof SyntaxError)) throw cause;
+    return { etag: (await objects.head(key))?.etag };
+  }
 }
 
 /** Snapshots that are known to be there, by store. */

@@ -1,9 +1,11 @@
 // The one state object of export: what is folded, and where it lies. Replaced as a whole with If-Match.
 
-import type { ObjectStore } from '../stores.ts';
+import { Damaged, type ObjectStore } from '../stores.ts';
 import { type Counters, noCounters } from './delta.ts';
 
 export const manifestKey = 'state/manifest.json';
+/** The manifest before it. */
+export const previousManifestKey = 'state/manifest-previous.json';
 
 export interface Manifest {
   version: 1;
@@ -41,9 +43,20 @@ export const emptyManifest: Manifest = {
   pointsGeneration: 0,
 };
 
-/** What a reader of the state needs: the manifest as it stands, or an empty one. */
-export async function readManifest(objects: ObjectStore): Promise<{ manifest: Manifest; etag?: string }> {
-  const found = await objects.get(manifestKey);
+/** Returns the stored manifest, or an empty one without an ETag. Throws Damaged. */
+export async function readManifest(
+  objects: ObjectStore,
+  key = manifestKey,
+): Promise<{ manifest: Manifest; etag?: string }> {
+  const found = await objects.get(key);
   if (!found) return { manifest: emptyManifest };
-  return { manifest: JSON.parse(new TextDecoder().decode(found.body)), etag: found.etag };
+  return { manifest: parsed(key, found.body), etag: found.etag };
+}
+
+function parsed(key: string, body: Uint8Array): Manifest {
+  try {
+    const manifest: Manifest | null = JSON.parse(new TextDecoder().decode(body));
+    if (manifest?.positions && manifest.hits) return manifest;
+  } catch {}
+  throw new Damaged(key, 'it is not a manifest');
 }

@@ -1,6 +1,6 @@
 // The models that are kept, and which one is in service: one small object, replaced with If-Match.
 
-import type { ObjectStore } from '../stores.ts';
+import { Damaged, type ObjectStore } from '../stores.ts';
 import type { AlsOptions } from './als.ts';
 import type { ModelKind } from './model-file.ts';
 import type { Followed } from './shown.ts';
@@ -112,7 +112,11 @@ export const modelKey = (id: string) => `models/${id}/model.bin`;
 
 /** A list that is damaged is empty: the next training replaces it. */
 export async function readModels(objects: ObjectStore): Promise<{ list: ModelList; etag?: string }> {
-  const found = await objects.get(latestKey);
+  const found = await objects.get(latestKey).catch((cause) => {
+    if (!(cause instanceof Damaged)) throw cause;
+    return 'damaged' as const;
+  });
+  if (found === 'damaged') return { list: { cards: [] }, etag: (await objects.head(latestKey))?.etag };
   return found ? { list: parsed(found.body), etag: found.etag } : { list: { cards: [] } };
 }
 

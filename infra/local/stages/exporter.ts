@@ -10,7 +10,9 @@ import type { ThreadData } from './threads.ts';
 const { folder, settings } = workerData as ThreadData;
 const { checkpoints, objects, alerts } = openStores(folder, settings.opensearch);
 
-await repeat('export', settings.exportEvery, openLog(settings.log), async () => {
-  await exportPoints({ checkpoints, objects, alerts, ...mapSettings(settings), clock, newId });
+const log = openLog(settings.log);
+await repeat('export', settings.exportEvery, log, async () => {
+  const { healed } = await exportPoints({ checkpoints, objects, alerts, ...mapSettings(settings), clock, newId });
   count('exports');
+  if (healed) log.info(`export: ${healed}; it was made again from the state before it`);
 });
