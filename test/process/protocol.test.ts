@@ -3,9 +3,12 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { encodeHit } from '#core/hits/hit.ts';
+import { manifestKey } from '#core/hits/manifest.ts';
+import { pointerKey } from '#core/map/pointer.ts';
 import { exportPoints } from '#process/export.ts';
 import { processBatch } from '#process/process.ts';
-import { memoryCheckpoints, memoryObjects, open } from '../support/memory-stores.ts';
+import { memoryCheckpoints, memoryObjects, memoryStores, open } from '../support/memory-stores.ts';
 import { now, type Protocol, plainFold, runWorld, type World } from './chaos.ts';
 
 // More by a flag: WHALEWATCH_RUNS=20000 npm test
@@ -101,18 +104,6 @@ const mutations: { name: string; file: string; from: string | RegExp; to: string
     from: 'generation,\n      positions,',
     to: 'generation,',
   },
-  {
-    name: 'export swaps without If-Match',
-    file: 'export.ts',
-    from: /\.\.\.\(etag === undefined \? \{ ifNoneMatch: '\*' \} : \{ ifMatch: etag \}\),/,
-    to: '',
-  },
-  {
-    name: 'export expires what is not folded yet',
-    file: 'expire.ts',
-    from: 'BigInt(row.last) <= BigInt(position) && ',
-    to: '',
-  },
 ];
 
 for (const [index, { name, file, from, to }] of mutations.entries()) {
@@ -120,6 +111,76 @@ for (const [index, { name, file, from, to }] of mutations.entries()) {
     const protocol = await mutated(index, file, from, to);
     assert.ok(await counterexample(protocol, 3000), 'no run told the mutant from the protocol');
   });
+}
+
+test('an export that stalls before its swap while two others swap changes nothing; without If-Match it is found out', async () => {
+  const scenario = { key: manifestKey, before: 0, exports: true };
+  assert.equal(await stalled({ processBatch, exportPoints }, scenario), 'exact');
+  const from = /\.\.\.\(etag === undefined \? \{ ifNoneMatch: '\*' as const \} : \{ ifMatch: etag \}\),/;
+  assert.match(await stalled(await mutated(98, 'export.ts', from, ''), scenario), /the chain of s breaks/);
+});
+
+test('what is committed while an export publishes is not expired by it; expiring what is not folded is found out', async () => {
+  const scenario = { key: pointerKey, before: 1, exports: false };
+  assert.equal(await stalled({ processBatch, exportPoints }, scenario), 'exact');
+  const mutant = await mutated(99, 'expire.ts', 'BigInt(row.last) <= BigInt(position) && ', '');
+  assert.match(await stalled(mutant, scenario), /the chain of s breaks/);
+});
+
+/**
+ * An export of one batch that waits before it puts a key, while two more batches come, and are exported or not; `before`: so many
+ * batches and exports come first. Says whether the sums are exact.
+ */
+async function stalled(
+  { processBatch, exportPoints }: Protocol,
+  { key: at, before, exports }: { key: string; before: number; exports: boolean },
+): Promise<string> {
+  const clock = () => 9;
+  const stores = memoryStores(clock);
+  let made = 0;
+  let batches = 0;
+  const own = { keepDays: 7, privateHostsOn: [], clock, newId: () => `n${made++}` };
+  const locator = { locate: () => ({ lat: 1, lon: 2, country: 'DE' }) };
+  const batch = () => {
+    const line = encodeHit({ type: 'hit', time: ++batches, address: '1', domain: 'a.example', action: 'view' });
+    return processBatch('s', [{ sequenceNumber: `${batches}`, data: Buffer.from(line), arrivedAt: 9 }], {
+      ...{ ...stores, ...own, locator, classify: () => 'human', pullWindowSeconds: 2 },
+    });
+  };
+  const plain = () => exportPoints({ ...stores, ...own });
+  const reached = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
+  let stalls = true;
+  const objects: typeof stores.objects = {
+    ...stores.objects,
+    async put(key, ...rest) {
+      if (key === at && stalls) {
+        stalls = false;
+        reached.resolve();
+        await released.promise;
+      }
+      return stores.objects.put(key, ...rest);
+    },
+  };
+  for (let n = 0; n < before; n++) {
+    await batch();
+    await plain();
+  }
+  await batch();
+  const late = exportPoints({ ...stores, objects, ...own });
+  await reached.promise;
+  for (const _ of [1, 2]) {
+    await batch();
+    if (exports) await plain();
+  }
+  released.resolve();
+  try {
+    await late;
+    const { manifest } = await plain();
+    return manifest.counters.hits === batches ? 'exact' : `${manifest.counters.hits} hits of ${batches}`;
+  } catch (cause) {
+    return (cause as Error).message;
+  }
 }
 
 /** The protocol's files with one text replaced, loaded from a folder of their own inside the project. */
@@ -130,7 +191,7 @@ async function mutated(index: number, file: string, from: string | RegExp, to: s
   try {
     for (const name of ['process.ts', 'export.ts', 'fold.ts', 'expire.ts']) {
       const text = readFileSync(join(source, name), 'utf8').replaceAll(
-        /from '\.\/(forgotten|locate|pulls|publish)\.ts'/g,
+        /from '\.\/(forgotten|locate|pulls|publish|state)\.ts'/g,
         "from '#process/$1.ts'",
       );
       const changed = name === file ? text.replace(from, () => to) : text;
