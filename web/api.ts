@@ -87,6 +87,8 @@ const byRegistry = new Set<string>([
   '/v1/repositories',
   '/v1/unused',
   '/v1/images',
+  '/v1/alerts',
+  '/v1/quarantine',
 ] satisfies PathOf<'GET'>[]);
 
 const registryKey = 'whalewatch.registry';

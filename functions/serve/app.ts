@@ -75,8 +75,8 @@ export function serveApp(options: ServeOptions): OpenAPIHono {
   app.route('/', outdatedRoutes({ ...options, registries }));
   app.route('/', recommendationRoutes({ ...options, registries }));
   app.route('/', registryRoutes({ registries, credentials, clock }));
-  app.route('/', healthRoutes(options));
-  app.route('/', alertRoutes(options.alerts));
+  app.route('/', healthRoutes(options, registries));
+  app.route('/', alertRoutes(options.alerts, registries));
   app.route('/', credentialRoutes({ ...options.access, clock }));
   app.route('/', sessionRoutes({ ...options.access, clock, report }));
   const { metrics } = options;

@@ -1,8 +1,10 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { pageWithin } from '#core/cursor.ts';
+import type { Quarantined } from '#core/event.ts';
 import { emptyManifest, type Manifest, readManifest } from '#core/hits/manifest.ts';
 import { cardInService, readModels } from '#core/recommender/model-list.ts';
 import { knownAgent } from '#core/registry/classify.ts';
+import { defaultRegistry } from '#core/registry/name.ts';
 import { quarantineBounds } from '#core/registry/sealed.ts';
 import {
   type CheckpointStore,
@@ -17,8 +19,9 @@ import {
 } from '#core/stores.ts';
 import { ApiError } from '#http/errors.ts';
 import { csv, csvType, format, jsonOrCsv, nextPage } from './csv.ts';
+import { fittingPage } from './fitting.ts';
 import { failures, from, inOrder, iso, json, limit, pageOf, router, to } from './parameters.ts';
-import { registryShown } from './registries.ts';
+import { type Registries, registriesOf, registry, registryShown } from './registries.ts';
 import { renewed } from './renewed.ts';
 
 /** How far process is behind in one shard. */
@@ -152,7 +155,7 @@ export const quarantine = createRoute({
   summary: 'What could not be understood, and why; newest first',
   request: {
     query: z.object({
-      ...{ from: from.optional(), to: to.optional() },
+      ...{ from: from.optional(), to: to.optional(), registry },
       ...{ cursor: z.string().optional(), limit: limit(50, 1000), format },
     }),
   },
@@ -165,7 +168,7 @@ export const quarantine = createRoute({
   },
 });
 
-export function healthRoutes(options: HealthOptions): OpenAPIHono {
+export function healthRoutes(options: HealthOptions, registries: Registries = registriesOf()): OpenAPIHono {
   const { events, search, clock, report } = options;
   // A list for the owner, whose cost is not the health check's; that it could not be read is.
   const unknownAgents = renewed(
@@ -211,9 +214,13 @@ export function healthRoutes(options: HealthOptions): OpenAPIHono {
     return body.status === 'unhealthy' ? c.json(body, 503) : c.json(body, 200);
   });
   app.openapi(quarantine, async (c) => {
-    const { format, ...query } = c.req.valid('query');
+    const { format, registry, ...query } = c.req.valid('query');
+    registries.known(registry);
     inOrder(query, c.req.query());
-    const found = await pageWithin((page) => events.quarantined(page), query);
+    const read = (page: { cursor?: string; limit: number }) =>
+      pageWithin((one) => events.quarantined(one), { ...query, ...page });
+    const isOf = (entry: Quarantined) => (entry.registry ?? defaultRegistry) === registry;
+    const found = await (registry === undefined ? read(query) : fittingPage(read, isOf, query));
     const items = found.items.map((item) => ({ ...item, time: iso(item.time) }));
     if (format === 'json') return c.json({ items, cursor: found.cursor }, 200);
     const rows = items.map((item) => ({ ...item, body: item.body.slice(0, csvBody) }));

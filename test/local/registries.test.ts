@@ -92,6 +92,37 @@ test('two registries stay two, each speaks for itself, and tokens change without
   const { items } = await running.get<{ items: { registry?: string; reason: string }[] }>('/v1/quarantine');
   assert.deepEqual(items.map(({ registry }) => registry).sort(), ['east', 'east', 'west', undefined]);
   assert.ok(items.some(({ reason }) => reason === 'distribution: host "west.example" is not one of this registry\'s'));
+  // One registry's alone: what waits in quarantine, and the alerts of its first pulls.
+  type Alerts = { items: { data: { registry?: string; user?: string } }[] };
+  const fresh = (n: number, user: string) => ({ ...event(n, user, 'team/app'), timestamp: new Date().toISOString() });
+  for (const [n, [bearer, user]] of [
+    [token, 'dora'],
+    [east, 'emil'],
+    [west, 'wanda'],
+  ].entries())
+    assert.equal((await post(bearer, [fresh(20 + n, user)])).status, 202);
+  await eventually(
+    20,
+    () => running.get<Alerts>('/v1/alerts'),
+    ({ items }) => ['dora', 'emil', 'wanda'].every((name) => items.some(({ data }) => data.user === name)),
+  );
+  for (const [name, user] of Object.entries({ default: 'dora', east: 'emil', west: 'wanda' })) {
+    const waiting = await running.get<{ items: unknown[] }>(`/v1/quarantine?registry=${name}`);
+    assert.deepEqual(
+      waiting.items,
+      items.filter(({ registry = 'default' }) => registry === name),
+    );
+    const alerts = await running.get<Alerts>(`/v1/alerts?registry=${name}`);
+    assert.deepEqual(
+      alerts.items.map(({ data }) => data.user),
+      [user],
+    );
+  }
+  for (const path of ['/v1/quarantine', '/v1/alerts']) {
+    const unknown = await fetch(`${running.origin}${path}?registry=north`);
+    assert.equal(unknown.status, 400);
+    assert.match(await unknown.text(), /registry.*north.*must be one of default, east, west/);
+  }
 
   // A change of tokens: both count, then the newer alone; no restart.
   const next = (await tokens('rotate', '--registry', 'east')).output;

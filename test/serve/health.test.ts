@@ -4,6 +4,7 @@ import { type Card, latestKey } from '#core/recommender/model-list.ts';
 import { type EventStore, type QuarantineState, type SearchStore, StoreUnavailable } from '#core/stores.ts';
 import { healthRoutes } from '#serve/health.ts';
 import { modelSource } from '#serve/recommender/models.ts';
+import { registriesOf } from '#serve/registries.ts';
 import { memoryCheckpoints, memoryObjects, open } from '../support/memory-stores.ts';
 
 const hour = 3_600_000;
@@ -29,12 +30,15 @@ test('a quarantine whose entries left for want of room is said for a day', async
     [76 * hour - 1, false],
     [76 * hour, true],
   ] as const) {
-    const app = healthRoutes({
-      ...{ objects: memoryObjects(clock).through(open), clock, checkpoints: memoryCheckpoints().through(open) },
-      events: quarantining({ entries: 3, bytes: 9, dropped: 7, ...(droppedAt === undefined ? {} : { droppedAt }) }),
-      ...{ lag: async () => [], ipTableBuiltAt: async () => undefined, unhealthyAfterSeconds: 60 },
-      ...{ search: counting([]), report: (cause) => assert.fail(String(cause)) },
-    });
+    const app = healthRoutes(
+      {
+        ...{ objects: memoryObjects(clock).through(open), clock, checkpoints: memoryCheckpoints().through(open) },
+        events: quarantining({ entries: 3, bytes: 9, dropped: 7, ...(droppedAt === undefined ? {} : { droppedAt }) }),
+        ...{ lag: async () => [], ipTableBuiltAt: async () => undefined, unhealthyAfterSeconds: 60 },
+        ...{ search: counting([]), report: (cause) => assert.fail(String(cause)) },
+      },
+      registriesOf(),
+    );
     const body = (await (await app.request('/v1/health')).json()) as {
       status: string;
       reasons: string[];
@@ -50,11 +54,14 @@ test('a model is as old as its training, also when it was put back in service ju
   let now = 10 * hour;
   const clock = () => now;
   const objects = memoryObjects(clock).through(open);
-  const app = healthRoutes({
-    ...{ objects, clock, events: quarantining(), checkpoints: memoryCheckpoints().through(open) },
-    ...{ lag: async () => [], ipTableBuiltAt: async () => undefined, unhealthyAfterSeconds: 60 },
-    ...{ search: counting([]), report: (cause) => assert.fail(String(cause)) },
-  });
+  const app = healthRoutes(
+    {
+      ...{ objects, clock, events: quarantining(), checkpoints: memoryCheckpoints().through(open) },
+      ...{ lag: async () => [], ipTableBuiltAt: async () => undefined, unhealthyAfterSeconds: 60 },
+      ...{ search: counting([]), report: (cause) => assert.fail(String(cause)) },
+    },
+    registriesOf(),
+  );
   const model = async () => {
     const answer = await app.request('/v1/health');
     assert.equal(answer.status, 200);
@@ -75,11 +82,18 @@ test('clients that no rule knows are listed, most pulls first; a search that fai
   const clock = () => hour;
   const reported: unknown[] = [];
   const health = async (search: Pick<SearchStore, 'counts'>) => {
-    const app = healthRoutes({
-      ...{ objects: memoryObjects(clock).through(open), clock, events: quarantining(), search },
-      ...{ checkpoints: memoryCheckpoints().through(open), lag: async () => [], ipTableBuiltAt: async () => undefined },
-      ...{ unhealthyAfterSeconds: 60, report: (cause: unknown) => reported.push(cause) },
-    });
+    const app = healthRoutes(
+      {
+        ...{ objects: memoryObjects(clock).through(open), clock, events: quarantining(), search },
+        ...{
+          checkpoints: memoryCheckpoints().through(open),
+          lag: async () => [],
+          ipTableBuiltAt: async () => undefined,
+        },
+        ...{ unhealthyAfterSeconds: 60, report: (cause: unknown) => reported.push(cause) },
+      },
+      registriesOf(),
+    );
     const response = await app.request('/v1/health');
     const body = (await response.json()) as { status: string; reasons: string[]; unknownAgents: unknown };
     return { ...body, body, status: response.status };

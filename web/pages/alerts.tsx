@@ -1,6 +1,6 @@
 // /alerts: what the rules of the configuration sent.
 import { useCallback, useEffect } from 'preact/hooks';
-import { get } from '../api.ts';
+import { chosenRegistry, get } from '../api.ts';
 import { alertsSeen } from '../bell.tsx';
 import { Content, More, Note } from '../card.tsx';
 import { Code } from '../code.tsx';
@@ -74,7 +74,7 @@ function Alerts() {
             />
             <div class="foot">
               <More of={pages} what="Show older alerts" />
-              <Csv path="/v1/alerts" parameters={{ limit: mostRows }} name="alerts" />
+              <Csv path="/v1/alerts" parameters={{ registry: chosenRegistry(), limit: mostRows }} name="alerts" />
             </div>
           </>
         )
