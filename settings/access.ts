@@ -5,10 +5,12 @@ import type { ResolvedSettings } from './schema.ts';
 
 /** Who signs in how and sees what, with the defaults of a server that others reach, or that only its user does. */
 export function accessOf(settings: ResolvedSettings, reached: boolean): AccessSettings {
-  const { publicUrl, signIn, userPattern, roles, everyone = 'public', sessionHours } = settings;
+  const { publicUrl, signIn, userPattern, roles, everyone = 'public' } = settings;
+  const { publicMapLeast, sessionHours } = settings;
   const { userClaim = signIn && 'proxies' in signIn ? 'user' : 'preferred_username' } = settings;
   const { publicMap = reached ? 'anonymous' : false } = settings;
-  return { publicUrl, signIn, rules: { userClaim, userPattern, roles }, everyone, publicMap, sessionHours };
+  const rules = { userClaim, userPattern, roles };
+  return { publicUrl, signIn, rules, everyone, publicMap, publicMapLeast, sessionHours };
 }
 
 /** Throws SettingError where others could reach a server that nobody signs in to, unless the owner says so by name. */

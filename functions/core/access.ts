@@ -78,6 +78,8 @@ export interface AccessSettings {
   rules: RoleRules;
   everyone: Role;
   publicMap: PublicMap;
+  /** Hits a day below which nothing is on the anonymous map, nor in its sums. */
+  publicMapLeast: number;
   sessionHours: number;
 }
 
@@ -100,5 +102,6 @@ export const closedAccess: AccessSettings = {
   rules: { userClaim: 'preferred_username', roles: {} },
   everyone: 'public',
   publicMap: false,
+  publicMapLeast: 5,
   sessionHours: 12,
 };

@@ -64,7 +64,7 @@ export async function publish(manifest: Manifest, points: PointsState, options: 
         const isBusy = busiest
           ? (row: number) => busiest[row] >= anonymousLeast
           : await busyEnough(objects, manifest, shown, anonymousLeast);
-        return anonymousPoints(shown, isBusy);
+        return anonymousPoints(shown, isBusy, anonymousLeast);
       },
     });
   const published = [];

@@ -8,6 +8,8 @@ import { cacheControl } from './replies.ts';
 export interface Access {
   identify: (c: Context) => Promise<Identity>;
   publicMap: PublicMap;
+  /** Hits a day below which the anonymous map tells nothing. */
+  publicMapLeast: number;
 }
 
 /**

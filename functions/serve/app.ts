@@ -52,7 +52,7 @@ const listBytes = 2 * 1024 * 1024;
 /** Everything that is read: the map, people, images, and how the system itself is. */
 export function serveApp(options: ServeOptions): OpenAPIHono {
   const { snapshots, anonymousSnapshots = noSnapshots, clock, report } = options;
-  const { publicMap, credentials } = options.access;
+  const { publicMap, publicMapLeast, credentials } = options.access;
   const registries = registriesOf(options.registries);
   const app = router();
   answerErrors(app, report);
@@ -68,7 +68,7 @@ export function serveApp(options: ServeOptions): OpenAPIHono {
     '/',
     mapRoutes((c) => (seenBy(c) === 'names' ? snapshots : anonymousSnapshots), clock),
   );
-  app.route('/', hitRoutes({ ...options, seenBy }));
+  app.route('/', hitRoutes({ ...options, seenBy, least: publicMapLeast }));
   app.route('/', peopleRoutes({ ...options, credentials, registries }));
   app.route('/', repositoryRoutes({ ...options, registries }));
   app.route('/', imageRoutes({ ...options, registries }));

@@ -30,12 +30,12 @@ const unnamed = 'http://unnamed.invalid';
 
 export function openSignIn(options: SignInOptions): SignIn {
   const { settings, credentials, clock, peer, clientSecret, ownerToken, isOwnUser } = options;
-  const { publicUrl = unnamed, signIn, rules, everyone, publicMap, sessionHours } = settings;
+  const { publicUrl = unnamed, signIn, rules, everyone, publicMap, publicMapLeast, sessionHours } = settings;
   const byOpenId = signIn && 'issuer' in signIn ? signIn : undefined;
   const byProxy = signIn && 'proxies' in signIn ? signIn : undefined;
   const isProxy = proxyMatcher(byProxy?.proxies ?? []);
   return {
-    ...{ publicMap, publicUrl, sessionHours, rules, credentials },
+    ...{ publicMap, publicMapLeast, publicUrl, sessionHours, rules, credentials },
     // Told in the served document.
     everyone: isOwnUser && !signIn ? 'owner' : everyone,
     signIn: byOpenId ? 'openid' : byProxy && 'proxy',

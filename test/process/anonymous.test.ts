@@ -25,7 +25,7 @@ test('no name, no town, no minute of a point is left, and no domain below the le
   });
   fc.assert(
     fc.property(fc.array(row, { size: 'max', maxLength: 100 }), fc.nat(10), (rows, least) => {
-      const points = anonymousPoints(pointsOf(rows), (at) => rows[at].hits >= least);
+      const points = anonymousPoints(pointsOf(rows), (at) => rows[at].hits >= least, least);
       const kept = rows.filter(({ hits }) => hits >= least);
       assert.equal(points.lat.length, kept.length);
       assert.deepEqual([points.domains.utf8.length, points.domains.offsets.length], [0, kept.length + 1]);

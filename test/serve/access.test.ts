@@ -84,6 +84,7 @@ const settings: AccessSettings = {
   rules: { userClaim: 'name', roles: { team: { groups: ['dev'] }, owner: { groups: ['ops'] } } },
   everyone: 'public',
   publicMap: 'names',
+  publicMapLeast: 5,
   sessionHours: 12,
 };
 const sessions = { own: [], user: [], team: ['dev'], owner: ['dev', 'ops'] };

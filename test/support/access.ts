@@ -5,9 +5,9 @@ import type { SignIn } from '#serve/sign-in.ts';
 
 /** Every caller has this role. */
 export function accessAs(role: Role, user?: string): SignIn {
-  const { rules, publicMap, sessionHours } = closedAccess;
+  const { rules, publicMap, publicMapLeast, sessionHours } = closedAccess;
   return {
-    ...{ rules, publicMap, sessionHours, everyone: role },
+    ...{ rules, publicMap, publicMapLeast, sessionHours, everyone: role },
     publicUrl: 'http://127.0.0.1',
     credentials: openCredentials(':memory:', () => 0),
     identify: async () => ({ role, user, by: 'machine' }),

@@ -7,17 +7,26 @@ const hourMs = 3_600_000;
 
 /**
  * The points that `kept` says may be shown: without names, at rounded locations, at the beginning of their hour, in an
- * order that says nothing of the names' own.
+ * order that says nothing of the names' own. In a country that has fewer than `least` of them they have no country: one
+ * such as Monaco would be a town.
  */
-export function anonymousPoints(points: Points, kept: (row: number) => boolean): Points {
+export function anonymousPoints(points: Points, kept: (row: number) => boolean, least: number): Points {
+  const shown = Array.from(points.lat.keys()).filter(kept);
+  const codeOf = (row: number) => points.countries[points.country[row]];
+  const inCountry = new Map<string, number>();
+  for (const row of shown) inCountry.set(codeOf(row), (inCountry.get(codeOf(row)) ?? 0) + 1);
+  // A table of its own: the other's names countries of what is not shown.
+  const countries = [
+    '',
+    ...[...inCountry].filter(([code, rows]) => code && rows >= least).map(([code]) => code),
+  ].sort();
   const rounded = (degrees: number) => Math.round(degrees / step) * step + 0;
-  const rows = Array.from(points.lat.keys())
-    .filter(kept)
+  const rows = shown
     .map((row) => ({
       lat: rounded(points.lat[row]),
       lon: rounded(points.lon[row]),
       updatedAt: Math.floor(points.updatedAt[row] / hourMs) * hourMs,
-      country: points.country[row],
+      country: Math.max(0, countries.indexOf(codeOf(row))),
     }))
     .sort((a, b) => a.lat - b.lat || a.lon - b.lon || a.updatedAt - b.updatedAt || a.country - b.country);
   return {
@@ -26,6 +35,6 @@ export function anonymousPoints(points: Points, kept: (row: number) => boolean):
     lon: Float64Array.from(rows, ({ lon }) => lon),
     updatedAt: Float64Array.from(rows, ({ updatedAt }) => updatedAt),
     country: Uint16Array.from(rows, ({ country }) => country),
-    countries: points.countries,
+    countries,
   };
 }

@@ -16,7 +16,7 @@ const row = z.object({ day: z.string(), key: z.string(), hits: z.int() });
 export const hits = createRoute({
   method: 'get',
   path: '/v1/hits',
-  summary: 'Hits of each day, by domain, country or action; exact',
+  summary: 'Hits of each day, by domain, country or action; exact, but for who sees the anonymous map',
   request: {
     query: z.object({
       from: day.optional(),
@@ -28,7 +28,10 @@ export const hits = createRoute({
     }),
   },
   responses: {
-    200: jsonOrCsv(pageOf(row), 'Sums; of CSV the header Link names the next page'),
+    200: jsonOrCsv(
+      pageOf(row),
+      'Sums; of CSV the header Link names the next page. To those who see the anonymous map: multiples of `publicMapLeast`, of what had as many; by domain to nobody',
+    ),
     ...failures,
     404: json(error, 'The sums were just replaced by newer ones: ask again.'),
   },
@@ -60,12 +63,14 @@ export interface HitOptions {
   keepDays: number;
   /** What a caller sees of the map. */
   seenBy: (c: Context) => PublicMap;
+  /** Hits a day below which those who see the anonymous map are told of none. */
+  least: number;
   /** Where a document that no reply can hold is had with this method; undefined where a reply can hold it. */
   elsewhere?: (key: string, method: string) => Promise<string | undefined>;
 }
 
 /** The daily sums and the public export. */
-export function hitRoutes({ objects, keepDays, seenBy, elsewhere }: HitOptions): OpenAPIHono {
+export function hitRoutes({ objects, keepDays, seenBy, least, elsewhere }: HitOptions): OpenAPIHono {
   const app = router();
   const sumsOf = cachedSums(objects);
 
@@ -78,6 +83,7 @@ export function hitRoutes({ objects, keepDays, seenBy, elsewhere }: HitOptions):
       .filter((day) => day >= from && day <= to)
       .sort();
     const start = readCursor(cursor);
+    const exact = seenBy(c) === 'names';
     const items: z.infer<typeof row>[] = [];
     const reply = (cursor?: string) =>
       format === 'json'
@@ -88,10 +94,8 @@ export function hitRoutes({ objects, keepDays, seenBy, elsewhere }: HitOptions):
       const sums = await sumsOf(manifest.hits[day]);
       const first = day === start.day ? start.index : 0;
       // One more than fits shows whether there is a next page.
-      const rows: [string, number][] =
-        by === 'day'
-          ? [[day, sums.total] as [string, number]].slice(first)
-          : sums.top(by, first, limit - items.length + 1);
+      const most = limit - items.length + 1;
+      const rows = exact ? exactRows(sums, by, first, most) : coarseRows(sums, by, least).slice(first, first + most);
       for (const [index, [key, hits]] of rows.entries()) {
         if (items.length === limit) return reply(writeCursor(day, first + index));
         items.push({ day, key, hits });
@@ -119,6 +123,26 @@ export function hitRoutes({ objects, keepDays, seenBy, elsewhere }: HitOptions):
     return c.body((zipped ? found.body : gunzipSync(found.body)) as Uint8Array<ArrayBuffer>, 200) as never;
   });
   return app;
+}
+
+type Rows = [key: string, hits: number][];
+type By = z.infer<typeof hits.request.query>['by'];
+
+function exactRows(sums: DaySums, by: By, first: number, most: number): Rows {
+  const rows: Rows = [[sums.day, sums.total]];
+  return by === 'day' ? rows.slice(first, first + most) : sums.top(by, first, most);
+}
+
+/**
+ * What the anonymous map goes with: rounded down to multiples of `least`, and nothing of what had fewer. Neither the order,
+ * nor the total less its parts, nor two reads one after the other tell of a single hit. Countries and actions of a day are
+ * few (functions/core/hits/limits.ts).
+ */
+function coarseRows(sums: DaySums, by: By, least: number): Rows {
+  return exactRows(sums, by, 0, Number.POSITIVE_INFINITY)
+    .map(([key, hits]): Rows[number] => [key, hits - (hits % least)])
+    .filter(([, hits]) => hits > 0)
+    .sort(([a, more], [b, fewer]) => fewer - more || (a < b ? -1 : 1));
 }
 
 const namesAreTheTeams = () =>

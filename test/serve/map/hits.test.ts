@@ -12,7 +12,7 @@ test('points.json that no reply can hold is had elsewhere: each caller is sent t
   for (const key of ['points.json', 'points/anonymous.json']) await objects.put(key, gzipSync(`{"of":"${key}"}`));
   let large = true;
   const app = hitRoutes({
-    ...{ objects, keepDays: 7 },
+    ...{ objects, keepDays: 7, least: 5 },
     seenBy: (c) => (c.req.header('authorization') ? 'names' : 'anonymous'),
     async elsewhere(key, method) {
       asked.push(`${method} ${key}`);
