@@ -115,7 +115,7 @@ test('hits of each day by domain, country or action as CSV, page by page', async
     await objects.put(`hits/${at}`, sums.encode());
   }
   await objects.put(manifestKey, JSON.stringify({ ...emptyManifest, hits }));
-  const app = hitRoutes({ objects, keepDays: 7, seenBy: () => 'names' });
+  const app = hitRoutes({ objects, keepDays: 7, least: 5, seenBy: () => 'names' });
   answerErrors(app, (cause) => assert.fail(String(cause)));
   const [first, second] = [dayName(0), dayName(1)];
   const pages = await all(app, '/v1/hits?by=domain&limit=3&format=csv');
