@@ -150,7 +150,7 @@ export class Process extends Construct {
     handler.may(
       rightsTo(
         eventRights,
-        ...(['put', 'events', 'version', 'pulls', 'replacePulls', 'quarantine', 'forgotten', 'forget'] as const),
+        ...(['put', 'events', 'versions', 'pulls', 'replacePulls', 'quarantine', 'forgotten', 'forget'] as const),
       ),
       [stores.events.tableArn],
     );

@@ -48,7 +48,9 @@ async function fill(folder: string, { users, rows }: World): Promise<void> {
           ...{ class: 'human', client: 'docker', country: 'FI', events: 2 },
         });
     await Promise.all([
-      ...pulls.map((pull) => events.replacePulls(pull.user, pull.repository, 0, { remove: [], put: [pull] })),
+      events.replacePulls(
+        pulls.map((pull) => ({ user: pull.user, repository: pull.repository, version: 0, remove: [], put: [pull] })),
+      ),
       search.write(pulls.map((doc) => ({ kind: 'pull', id: doc.id, version: 1, doc }))),
     ]);
     if (first % 10_000 === 0)

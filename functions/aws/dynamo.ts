@@ -6,6 +6,7 @@ import {
   TransactionCanceledException,
 } from '@aws-sdk/client-dynamodb';
 import {
+  BatchGetCommand,
   BatchWriteCommand,
   type DynamoDBDocumentClient,
   GetCommand,
@@ -36,6 +37,34 @@ export async function queryAll(
   } while (ExclusiveStartKey && rows.length < most);
   return rows;
 }
+
+/** Rows by key, 100 a call, again what DynamoDB had no room for; only these attributes. What is not there is left out. */
+export async function getAll(
+  client: DynamoDBDocumentClient,
+  table: string,
+  keys: Key[],
+  attributes: string[],
+): Promise<Row[]> {
+  const rows: Row[] = [];
+  const ExpressionAttributeNames = Object.fromEntries(attributes.map((name) => [`#${name}`, name]));
+  const ProjectionExpression = attributes.map((name) => `#${name}`).join();
+  for (const some of inParts(keys, 100)) {
+    let left: Row[] = some.map(({ pk, sk }) => ({ pk, sk }));
+    for (let attempt = 0; left.length > 0; attempt++) {
+      if (attempt > 0) await backOff(attempt);
+      const asked = { Keys: left, ConsistentRead: true, ProjectionExpression, ExpressionAttributeNames };
+      const { Responses, UnprocessedKeys } = await client.send(
+        new BatchGetCommand({ RequestItems: { [table]: asked } }),
+      );
+      rows.push(...(Responses?.[table] ?? []));
+      left = UnprocessedKeys?.[table]?.Keys ?? [];
+    }
+  }
+  return rows;
+}
+
+export const inParts = <T>(items: T[], most: number): T[][] =>
+  Array.from({ length: Math.ceil(items.length / most) }, (_, part) => items.slice(part * most, (part + 1) * most));
 
 type WriteRequest = { DeleteRequest: { Key: Key } } | { PutRequest: { Item: Row } };
 

@@ -23,9 +23,9 @@ import {
 import { page, readCursor } from '#core/cursor.ts';
 import { type Pull, parseStoredEvent, type StoredEvent } from '#core/event.ts';
 import { inParallel } from '#core/parallel.ts';
-import { type EventStore, forgottenKeptMs } from '#core/stores.ts';
+import { type EventStore, forgottenKeptMs, type Replacement } from '#core/stores.ts';
 import { openDayKeys } from './day-keys.ts';
-import { deleteAll, type Key, putNew, queryAll, type Row, sortable, transact, writeAll } from './dynamo.ts';
+import { deleteAll, getAll, inParts, type Key, queryAll, type Row, sortable, transact, writeAll } from './dynamo.ts';
 import { listedBefore, placeOf } from './newest.ts';
 import { openQuarantine } from './quarantine.ts';
 
@@ -46,12 +46,13 @@ export interface EventsOptions {
 
 /** The rights that each method needs on the table, and on its index where it lists newest first. */
 export const eventRights = {
-  put: ['dynamodb:GetItem', 'dynamodb:PutItem'],
+  put: ['dynamodb:BatchGetItem', 'dynamodb:PutItem', 'dynamodb:BatchWriteItem'],
   events: ['dynamodb:Query'],
   eventsAfter: ['dynamodb:Query'],
   pairs: ['dynamodb:Scan'],
   rewrite: ['dynamodb:UpdateItem'],
   version: ['dynamodb:GetItem'],
+  versions: ['dynamodb:BatchGetItem'],
   pulls: ['dynamodb:Query'],
   replacePulls: ['dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem', 'dynamodb:ConditionCheckItem'],
   history: [],
@@ -78,8 +79,9 @@ export const eventKeyRights = {
 } satisfies Partial<Record<keyof EventStore, string[]>>;
 
 const dayMs = 86_400_000;
-/** One of the 100 actions of a transaction is the version's. */
-const changesAtOnce = 99;
+/** Of a transaction; one of them is the version's. */
+const actionsAtOnce = 100;
+const transactionsAtOnce = 8;
 const putsAtOnce = 32;
 /** Rows that one call of a scan looks at. */
 const scanAtOnce = 1000;
@@ -120,14 +122,63 @@ export function openEvents(options: EventsOptions): EventStore {
   /** A person's repositories must be listed before anything of them is stored, or forget would miss it. */
   const list = async (events: StoredEvent[]) => {
     const keys = new Map(events.map(({ user, repository }) => [pair(user, repository), versionKey(user, repository)]));
-    await inParallel([...keys.values()], putsAtOnce, async (Key) => {
-      const { Item } = await client.send(new GetCommand({ TableName, Key, ConsistentRead: true }));
-      if (!Item) await putNew(client, { TableName, Item: { ...Key, ...kept(clock()) } });
-    });
+    for (let done = false; !done; ) {
+      const listed = await getAll(client, table, [...keys.values()], ['pk', 'sk']);
+      const there = new Set(listed.map(({ pk, sk }) => JSON.stringify([pk, sk])));
+      const missing = [...keys.values()].filter(({ pk, sk }) => !there.has(JSON.stringify([pk, sk])));
+      const puts = missing.map((key) => ({
+        Put: { TableName, Item: { ...key, ...kept(clock()) }, ConditionExpression: 'attribute_not_exists(pk)' },
+      }));
+      // Another batch may list one of them first: then they are looked for again.
+      const parts = inParts(puts, actionsAtOnce);
+      const won = await inParallel(parts, transactionsAtOnce, (some) => transact(client, some));
+      done = won.every(Boolean);
+    }
   };
 
   const keys = openDayKeys({ client, table: keyTable, clock });
   const held = openQuarantine({ client, table, keys, keepEventsDays, mostBytes: mostQuarantineBytes, clock });
+
+  /** A replacement as actions of a transaction. */
+  const changeOf = ({ user, repository, version, remove, put }: Replacement): ChangeOfPulls => {
+    const pk = pullsOf(user, repository);
+    const changes = new Map<string, Action>();
+    for (const pull of remove) changes.set(placeOf(pull), { Delete: { TableName, Key: { pk, sk: placeOf(pull) } } });
+    for (const pull of put) {
+      const at = placeOf(pull);
+      const Item = { pk, sk: at, list: `user ${user}`, at, doc: JSON.stringify(pull), ...kept(pull.time) };
+      changes.set(at, { Put: { TableName, Item } });
+    }
+    const unchanged = {
+      TableName,
+      Key: versionKey(user, repository),
+      ExpressionAttributeNames: { '#version': 'version' },
+      ConditionExpression: version === 0 ? 'attribute_not_exists(#version)' : '#version = :version',
+    };
+    const values = version === 0 ? {} : { ':version': version };
+    const grow = {
+      ...unchanged,
+      // It goes after what it is the version of.
+      UpdateExpression: `SET #version = :next${keepEventsDays === undefined ? '' : ', expires = :expires'}`,
+      ExpressionAttributeValues: {
+        ...{ ...values, ':next': version + 1 },
+        ...(keepEventsDays === undefined ? {} : { ':expires': kept(clock()).expires }),
+      },
+    };
+    const check = { ...unchanged, ...(version === 0 ? {} : { ExpressionAttributeValues: values }) };
+    return { check, grow, items: [...changes.values()] };
+  };
+
+  /**
+   * What is more than one transaction goes in several, the version's growth last. If it stops between, the version still says
+   * that the pulls must be recomputed; they are a function of the events, so a retry repairs them.
+   */
+  const replaceOne = async ({ check, grow, items }: ChangeOfPulls): Promise<boolean> => {
+    const left = [...items];
+    while (left.length >= actionsAtOnce)
+      if (!(await transact(client, [{ ConditionCheck: check }, ...left.splice(0, actionsAtOnce - 1)]))) return false;
+    return transact(client, [{ Update: grow }, ...left]);
+  };
 
   return {
     async put(events) {
@@ -136,19 +187,27 @@ export function openEvents(options: EventsOptions): EventStore {
       const first = new Map<string, StoredEvent>();
       const keyOf = (event: StoredEvent) => JSON.stringify([placeOf(event), pair(event.user, event.repository)]);
       for (const event of events) if (!first.has(keyOf(event))) first.set(keyOf(event), event);
-      const origins = new Map<string, string>();
-      await inParallel([...first], putsAtOnce, async ([key, event]) => {
+      const rows = [...first].map(([key, event]) => {
         const { user, repository, origin } = event;
-        const Item = {
-          pk: eventsOf(user, repository),
-          sk: placeOf(event),
-          origin,
-          doc: JSON.stringify(event),
-          ...kept(event.time),
-        };
-        const held = await putNew(client, { TableName, Item });
-        origins.set(key, held ? String(held.origin) : origin);
+        const place = { pk: eventsOf(user, repository), sk: placeOf(event) };
+        return { key, place, Item: { ...place, origin, doc: JSON.stringify(event), ...kept(event.time) } };
       });
+      const found = await getAll(
+        client,
+        table,
+        rows.map(({ place }) => place),
+        ['pk', 'sk', 'origin'],
+      );
+      const nameOf = ({ pk, sk }: Row) => JSON.stringify([pk, sk]);
+      const held = new Map(found.map((row) => [nameOf(row), String(row.origin)]));
+      // Deliveries of one event come by one shard, in order: only a repeat of this very batch could be here as well.
+      const fresh = rows.filter(({ place }) => !held.has(nameOf(place)));
+      await writeAll(
+        client,
+        table,
+        fresh.map(({ Item }) => ({ PutRequest: { Item } })),
+      );
+      const origins = new Map(rows.map(({ key, place, Item }) => [key, held.get(nameOf(place)) ?? Item.origin]));
       return events.map((event) => origins.get(keyOf(event)) === event.origin);
     },
     async rewrite(events) {
@@ -213,47 +272,26 @@ export function openEvents(options: EventsOptions): EventStore {
       const { Item } = await client.send(new GetCommand({ TableName, Key, ConsistentRead: true }));
       return Number(Item?.version ?? 0);
     },
-    async replacePulls(user, repository, version, { remove, put }) {
-      const pk = pullsOf(user, repository);
-      const changes = new Map<string, NonNullable<TransactWriteCommandInput['TransactItems']>[number]>();
-      for (const pull of remove) changes.set(placeOf(pull), { Delete: { TableName, Key: { pk, sk: placeOf(pull) } } });
-      for (const pull of put) {
-        const at = placeOf(pull);
-        const Item = { pk, sk: at, list: `user ${user}`, at, doc: JSON.stringify(pull), ...kept(pull.time) };
-        changes.set(at, { Put: { TableName, Item } });
-      }
-      const unchanged = {
-        TableName,
-        Key: versionKey(user, repository),
-        ExpressionAttributeNames: { '#version': 'version' },
-        ConditionExpression: version === 0 ? 'attribute_not_exists(#version)' : '#version = :version',
-      };
-      // What is more than one transaction goes in several, the version's growth last. If it stops between, the version
-      // still says that the pulls must be recomputed; they are a function of the events, so a retry repairs them.
-      const items = [...changes.values()];
-      const values = version === 0 ? {} : { ExpressionAttributeValues: { ':version': version } };
-      while (items.length > changesAtOnce) {
-        const check = { ConditionCheck: { ...unchanged, ...values } };
-        if (!(await transact(client, [check, ...items.splice(0, changesAtOnce)]))) return false;
-      }
-      const grow = {
-        ...unchanged,
-        // It goes after what it is the version of.
-        UpdateExpression: `SET #version = :next${keepEventsDays === undefined ? '' : ', expires = :expires'}`,
-        ExpressionAttributeValues: {
-          ...values.ExpressionAttributeValues,
-          ':next': version + 1,
-          ...(keepEventsDays === undefined ? {} : { ':expires': kept(clock()).expires }),
-        },
-      };
-      if (items.length > 0) return transact(client, [{ Update: grow }, ...items]);
-      try {
-        await client.send(new UpdateCommand(grow));
-        return true;
-      } catch (cause) {
-        if (cause instanceof ConditionalCheckFailedException) return false;
-        throw cause;
-      }
+    async versions(pairs) {
+      const keys = pairs.map(({ user, repository }) => versionKey(user, repository));
+      const rows = await getAll(client, table, keys, ['pk', 'sk', 'version']);
+      const held = new Map(rows.map(({ pk, sk, version }) => [JSON.stringify([pk, sk]), Number(version ?? 0)]));
+      return keys.map(({ pk, sk }) => held.get(JSON.stringify([pk, sk])) ?? 0);
+    },
+    async replacePulls(replacements) {
+      const replaced: boolean[] = new Array(replacements.length).fill(false);
+      const changes = replacements.map((one, at) => ({ at, ...changeOf(one) }));
+      const small = changes.filter(({ items }) => items.length < actionsAtOnce);
+      await inParallel(packed(small), transactionsAtOnce, async (some) => {
+        const all = await transact(
+          client,
+          some.flatMap(({ grow, items }) => [{ Update: grow }, ...items]),
+        );
+        for (const one of some) replaced[one.at] = all || (some.length > 1 && (await replaceOne(one)));
+      });
+      for (const one of changes.filter(({ items }) => items.length >= actionsAtOnce))
+        replaced[one.at] = await replaceOne(one);
+      return replaced;
     },
     async history(user, { cursor, limit }) {
       return page(await newest<Pull>(`user ${user}`, cursor, limit), limit);
@@ -324,6 +362,29 @@ export function openEvents(options: EventsOptions): EventStore {
       );
     },
   };
+}
+
+type Action = NonNullable<TransactWriteCommandInput['TransactItems']>[number];
+interface ChangeOfPulls {
+  check: NonNullable<Action['ConditionCheck']>;
+  grow: NonNullable<Action['Update']>;
+  items: Action[];
+}
+
+/** As many changes to a transaction as it takes. */
+function packed<T extends ChangeOfPulls>(changes: T[]): T[][] {
+  const groups: T[][] = [];
+  let room = 0;
+  for (const change of changes) {
+    const actions = 1 + change.items.length;
+    if (actions > room) {
+      groups.push([]);
+      room = actionsAtOnce;
+    }
+    groups[groups.length - 1].push(change);
+    room -= actions;
+  }
+  return groups;
 }
 
 const docOf = <T>({ doc }: Row): T => JSON.parse(String(doc));

@@ -79,6 +79,16 @@ export interface QuarantineState {
   droppedAt?: number;
 }
 
+/** A change of one person's pulls of one repository. */
+export interface Replacement {
+  user: string;
+  repository: string;
+  /** What it was computed from. */
+  version: number;
+  remove: Pull[];
+  put: Pull[];
+}
+
 /** What keeps things for a time. */
 export interface Expiring {
   /** Removes what happened before a time, milliseconds since the epoch. Resolves when it is removed, or surely will be. */
@@ -99,17 +109,17 @@ export interface EventStore {
   eventsAfter(user: string, repository: string, after: number | undefined, limit: number): Promise<StoredEvent[]>;
   /** Events of one person and repository with from <= time <= to, sorted by (time, id). */
   events(user: string, repository: string, from: number, to: number): Promise<StoredEvent[]>;
-  /** Grows by one with every replacePulls of this person and repository; 0 at first. */
+  /** Grows by one with every replacement of this person's pulls of this repository; 0 at first. */
   version(user: string, repository: string): Promise<number>;
+  /** The same of several, in their order. */
+  versions(pairs: { user: string; repository: string }[]): Promise<number[]>;
   /** Pulls stored for one person and repository with from <= time <= to. */
   pulls(user: string, repository: string, from: number, to: number): Promise<Pull[]>;
-  /** Removes and puts in one step if the version is still `version`; false when another batch was first. */
-  replacePulls(
-    user: string,
-    repository: string,
-    version: number,
-    change: { remove: Pull[]; put: Pull[] },
-  ): Promise<boolean>;
+  /**
+   * Each removes and puts in one step if its version is still what it names; false when another batch was first. They share
+   * transactions, and each stands for itself. A person and repository is in the list once.
+   */
+  replacePulls(replacements: Replacement[]): Promise<boolean[]>;
   /** Newest first. An unreadable cursor throws BadCursor. */
   history(user: string, page: { cursor?: string; limit: number }): Promise<Page<Pull>>;
   /** Idempotent by id. Kept encrypted, within `quarantineBounds`: the oldest leave first. */
@@ -216,6 +226,21 @@ export interface CatalogueRow {
 
 /** After ten half-lives a pull weighs a thousandth: it is not recent. */
 export const recentHalfLives = 10;
+/** A pull's weight in `trending` halves with so many days. */
+export const halfLifeDays = 3;
+
+/** What is asked is read from sums, and those of what an older version stored are still being made. */
+export class NotSummed extends Error {
+  override name = 'NotSummed';
+  readonly done: number;
+  readonly total: number;
+  constructor(done: number, total: number) {
+    const share = Math.floor((100 * done) / Math.max(1, total));
+    super(`What was stored before is being summed: ${share} % of ${total} documents are done. Ask again in a moment.`);
+    this.done = done;
+    this.total = total;
+  }
+}
 
 export interface PullsQuery {
   /** Several: of all of these together. */
@@ -344,7 +369,7 @@ export interface SearchStore extends Expiring {
   users(query: UsersQuery): Promise<UserRow[]>;
   /**
    * Only repositories that were pulled or pushed and not deleted since.
-   * trending: pulls weighted by half-life `halfLifeMs` up to `now`.
+   * trending: each pull weighs half as much with every `halfLifeDays` between its UTC day and today.
    */
   repositories(query: {
     sort: 'popular' | 'trending' | 'name';
@@ -352,7 +377,6 @@ export interface SearchStore extends Expiring {
     registry?: string;
     limit: number;
     now: number;
-    halfLifeMs: number;
   }): Promise<RepositoryRow[]>;
   /** Every repository that a named user pulled by a class that training uses and that was not deleted since, sorted by name. */
   catalogue(query: { now: number; halfLifeMs: number }): Promise<CatalogueRow[]>;

@@ -2,6 +2,7 @@
 // pullsOf(the distinct events, sorted by time), whatever the order, batching or redelivery.
 import { createHmac } from 'node:crypto';
 import type { PullClass, RegistryEvent, StoredEvent } from '#core/event.ts';
+import { inParallel } from '#core/parallel.ts';
 import { type Classified, clientOf } from '#core/registry/classify.ts';
 import {
   isManifestPull,
@@ -44,14 +45,7 @@ export async function storeEvents(
   const stored = await Promise.all(delivered.map(({ event, origin }) => store(event, origin, digest, options)));
 
   const first = await options.events.put(stored);
-  const groups = byPersonAndRepository(stored).values();
-  const updateNext = async () => {
-    for (const touched of groups) await updatePulls(touched, options);
-  };
-  // All have stopped before a failure is reported: nothing may be written after the next try has removed or replaced it.
-  const ends = await Promise.allSettled(Array.from({ length: atOnce }, updateNext));
-  const failure = ends.find((end) => end.status === 'rejected');
-  if (failure) throw failure.reason;
+  await updatePulls(byPersonAndRepository(stored), options);
   return { duplicates: first.filter((isFirst) => !isFirst).length, stored };
 }
 
@@ -100,23 +94,43 @@ function byPersonAndRepository(events: StoredEvent[]): StoredEvent[][] {
   return [...groups.values()];
 }
 
-/** Recomputes the pulls that the touched events can change, and replaces what was stored of them. */
-async function updatePulls(touched: StoredEvent[], options: PullOptions): Promise<void> {
+/**
+ * Recomputes the pulls that the touched events of people and repositories can change, and replaces what was stored of them. All
+ * share the few transactions of a batch; who meets another batch is recomputed.
+ */
+async function updatePulls(groups: StoredEvent[][], options: PullOptions): Promise<void> {
   const { events, search, pullWindowSeconds: windowSeconds } = options;
-  const { user, repository } = touched[0];
-  const reader = {
-    events: (from: number, to: number) => events.events(user, repository, from, to),
-    pulls: (from: number, to: number) => events.pulls(user, repository, from, to),
-  };
-  const pushes = await pushDocuments(touched, reader);
-  for (;;) {
-    const version = await events.version(user, repository);
-    const change = await pullChange(touched, reader, { windowSeconds });
-    const changed = change.put.length + change.remove.length > 0;
-    if (changed && !(await events.replacePulls(user, repository, version, change))) continue;
-    await search.write([...documents(change, changed ? version + 1 : version), ...pushes]);
-    return;
+  const written: SearchChange[] = [];
+  let left = groups.map((touched) => ({ touched, user: touched[0].user, repository: touched[0].repository }));
+  await inParallel(left, atOnce, async ({ touched, user, repository }) => {
+    const reader = { events: (from: number, to: number) => events.events(user, repository, from, to) };
+    for (const change of await pushDocuments(touched, reader)) written.push(change);
+  });
+  while (left.length > 0) {
+    const versions = await events.versions(left);
+    const changes = left.map(({ user, repository }, at) => ({ user, repository, version: versions[at] }));
+    const computed: PullChange[] = [];
+    await inParallel([...left.entries()], atOnce, async ([at, { touched, user, repository }]) => {
+      const reader = {
+        events: (from: number, to: number) => events.events(user, repository, from, to),
+        pulls: (from: number, to: number) => events.pulls(user, repository, from, to),
+      };
+      computed[at] = await pullChange(touched, reader, { windowSeconds });
+    });
+    const changed = (at: number) => computed[at].put.length + computed[at].remove.length > 0;
+    const replacements = changes.flatMap((change, at) =>
+      changed(at) ? [{ ...change, remove: computed[at].remove, put: computed[at].put }] : [],
+    );
+    const replaced = replacements.length > 0 ? await events.replacePulls(replacements) : [];
+    let next = 0;
+    const again = left.filter((_, at) => {
+      if (changed(at) && !replaced[next++]) return true;
+      for (const one of documents(computed[at], versions[at] + (changed(at) ? 1 : 0))) written.push(one);
+      return false;
+    });
+    left = again;
   }
+  if (written.length > 0) await search.write(written);
 }
 
 /**

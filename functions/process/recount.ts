@@ -129,7 +129,9 @@ async function* steps(user: string, repository: string, start: number | undefine
         const version = await events.version(user, repository);
         const change = await pullsBetween(from, to, reader, { windowSeconds });
         const changes = change.put.length + change.remove.length;
-        if (changes > 0 && !(await events.replacePulls(user, repository, version, change))) continue;
+        const { remove, put } = change;
+        const replaced = changes === 0 || (await events.replacePulls([{ user, repository, version, remove, put }]))[0];
+        if (!replaced) continue;
         const pulls = documents(change, changes > 0 ? version + 1 : version);
         await search.write([...pulls, ...(await pushDocuments(now, reader))]);
         return changes;

@@ -5,6 +5,14 @@ import type { Pull } from '#core/event.ts';
 import { BadCursor, type EventStore, forgottenKeptMs } from '#core/stores.ts';
 import { byText, day, hour, ids, pages, pull, second, start, storedEvent } from './samples.ts';
 
+const replace = async (
+  store: EventStore,
+  user: string,
+  repository: string,
+  version: number,
+  change: { remove: Pull[]; put: Pull[] },
+) => (await store.replacePulls([{ user, repository, version, ...change }]))[0];
+
 /** `bounds`: so many bytes of quarantined entries. */
 type Make = (clock: () => number, bounds?: { mostQuarantineBytes: number }) => Promise<EventStore>;
 
@@ -101,23 +109,45 @@ export function eventContract(name: string, make: Make): void {
 
   test(`${name}: replacing pulls grows the version by one, and needs the one before`, async () => {
     const store = await open();
-    const replace = (version: number, ...put: Pull[]) =>
-      store.replacePulls('Ann', 'library/redis', version, { remove: [], put });
+    const replaceBy = (version: number, ...put: Pull[]) =>
+      replace(store, 'Ann', 'library/redis', version, { remove: [], put });
     assert.equal(await store.version('Ann', 'library/redis'), 0);
-    assert.equal(await replace(1, pull('1', start)), false);
-    assert.equal(await replace(0, pull('1', start)), true);
-    assert.equal(await replace(0, pull('2', start)), false);
-    assert.equal(await replace(1), true, 'also a change of nothing');
+    assert.equal(await replaceBy(1, pull('1', start)), false);
+    assert.equal(await replaceBy(0, pull('1', start)), true);
+    assert.equal(await replaceBy(0, pull('2', start)), false);
+    assert.equal(await replaceBy(1), true, 'also a change of nothing');
     assert.equal(await store.version('Ann', 'library/redis'), 2);
     assert.equal(await store.version('Bob', 'library/redis'), 0);
     assert.deepEqual(await store.pulls('Ann', 'library/redis', 0, start), [pull('1', start)]);
+  });
+
+  test(`${name}: changes of many share a call, and each stands for itself`, async () => {
+    const store = await open();
+    const pairs = Array.from({ length: 150 }, (_, n) => ({ user: `u${n % 7}`, repository: `r${n}` }));
+    const put = (version: number) =>
+      store.replacePulls(
+        pairs.map(({ user, repository }, n) => ({
+          ...{ user, repository, remove: [], version: n === 60 ? 5 : version },
+          put: [pull(`${n} ${version}`, start + version, { user, repository })],
+        })),
+      );
+    const won = await put(0);
+    assert.deepEqual([won.length, won.filter((one) => !one).length, won[60]], [150, 1, false]);
+    assert.equal((await put(1)).filter(Boolean).length, 149);
+    assert.deepEqual(
+      await store.versions([pairs[0], pairs[60], { user: 'nobody', repository: 'r0' }, pairs[149]]),
+      [2, 0, 0, 2],
+    );
+    assert.deepEqual(ids(await store.pulls('u0', 'r0', 0, start + hour)), ['0 0', '0 1']);
+    assert.deepEqual(await store.pulls('u4', 'r60', 0, start + hour), []);
+    assert.equal((await put(2)).filter(Boolean).length, 149);
   });
 
   test(`${name}: of changes that race from one version exactly one happens`, async () => {
     const store = await open();
     const won = await Promise.all(
       [1, 2, 3, 4, 5, 6].map((n) =>
-        store.replacePulls('Ann', 'library/redis', 0, { remove: [], put: [pull(`${n}`, start)] }),
+        replace(store, 'Ann', 'library/redis', 0, { remove: [], put: [pull(`${n}`, start)] }),
       ),
     );
     assert.equal(won.filter(Boolean).length, 1);
@@ -128,13 +158,13 @@ export function eventContract(name: string, make: Make): void {
   test(`${name}: a change removes and puts; what it does both to stays`, async () => {
     const store = await open();
     const [one, two, three] = [pull('1', start), pull('2', start + second), pull('3', start + 2 * second)];
-    await store.replacePulls('Ann', 'library/redis', 0, { remove: [], put: [one, two] });
+    await replace(store, 'Ann', 'library/redis', 0, { remove: [], put: [one, two] });
     const grown = { ...two, events: 9 };
-    await store.replacePulls('Ann', 'library/redis', 1, { remove: [one, two], put: [grown, three] });
+    await replace(store, 'Ann', 'library/redis', 1, { remove: [one, two], put: [grown, three] });
     assert.deepEqual(await store.pulls('Ann', 'library/redis', start, start + 2 * second), [grown, three]);
     assert.deepEqual((await store.history('Ann', { limit: 10 })).items, [three, grown]);
     const moved = { ...grown, time: start + 5 * second };
-    await store.replacePulls('Ann', 'library/redis', 2, { remove: [grown], put: [moved] });
+    await replace(store, 'Ann', 'library/redis', 2, { remove: [grown], put: [moved] });
     assert.deepEqual((await store.history('Ann', { limit: 10 })).items, [moved, three]);
   });
 
@@ -142,8 +172,8 @@ export function eventContract(name: string, make: Make): void {
     const store = await open();
     const before = Array.from({ length: 90 }, (_, n) => pull(`a${n}`, start + n));
     const after = Array.from({ length: 90 }, (_, n) => pull(`b${n}`, start + n));
-    assert.equal(await store.replacePulls('Ann', 'library/redis', 0, { remove: [], put: before }), true);
-    assert.equal(await store.replacePulls('Ann', 'library/redis', 1, { remove: before, put: after }), true);
+    assert.equal(await replace(store, 'Ann', 'library/redis', 0, { remove: [], put: before }), true);
+    assert.equal(await replace(store, 'Ann', 'library/redis', 1, { remove: before, put: after }), true);
     assert.deepEqual(await store.pulls('Ann', 'library/redis', start, start + hour), after);
     assert.equal(await store.version('Ann', 'library/redis'), 2);
   });
@@ -157,7 +187,7 @@ export function eventContract(name: string, make: Make): void {
       pull('d', start + 2),
       pull('e', start + 3),
     ];
-    await store.replacePulls('Ann', 'library/redis', 0, { remove: [], put });
+    await replace(store, 'Ann', 'library/redis', 0, { remove: [], put });
     assert.deepEqual(ids(await store.pulls('Ann', 'library/redis', start + 1, start + 2)), ['a', 'b', 'd']);
     assert.deepEqual(await store.pulls('Ann', 'library/other', 0, start + day), []);
   });
@@ -168,9 +198,9 @@ export function eventContract(name: string, make: Make): void {
       const put = Array.from({ length: 7 }, (_, n) =>
         pull(`${repository}${n}`, start + (n % 3) * second, { repository }),
       );
-      await store.replacePulls('Ann', repository, 0, { remove: [], put });
+      await replace(store, 'Ann', repository, 0, { remove: [], put });
     }
-    await store.replacePulls('Bob', 'a', 0, { remove: [], put: [pull('x', start, { user: 'Bob', repository: 'a' })] });
+    await replace(store, 'Bob', 'a', 0, { remove: [], put: [pull('x', start, { user: 'Bob', repository: 'a' })] });
     const whole = (await store.history('Ann', { limit: 100 })).items;
     assert.equal(new Set(ids(whole)).size, 21);
     for (let n = 1; n < whole.length; n++) assert.ok(whole[n].time <= whole[n - 1].time);
@@ -185,9 +215,9 @@ export function eventContract(name: string, make: Make): void {
   test(`${name}: a page after one that changed neither repeats nor leaves out what stayed`, async () => {
     const store = await open();
     const put = Array.from({ length: 10 }, (_, n) => pull(`${n}`, start + n));
-    await store.replacePulls('Ann', 'library/redis', 0, { remove: [], put });
+    await replace(store, 'Ann', 'library/redis', 0, { remove: [], put });
     const { items, cursor } = await store.history('Ann', { limit: 4 });
-    await store.replacePulls('Ann', 'library/redis', 1, { remove: [put[6], put[2]], put: [pull('new', start + hour)] });
+    await replace(store, 'Ann', 'library/redis', 1, { remove: [put[6], put[2]], put: [pull('new', start + hour)] });
     const rest = await pages((at) => store.history('Ann', { cursor: at ?? cursor, limit: 4 }));
     assert.deepEqual(
       [ids(items), ids(rest.flat())],
@@ -255,7 +285,7 @@ export function eventContract(name: string, make: Make): void {
         const own = { user, repository };
         await store.put([0, 1, 2].map((n) => storedEvent(`${user}${repository}${n}`, start, own)));
         const put = [0, 1].map((n) => pull(`${user}${repository}p${n}`, start, own));
-        await store.replacePulls(user, repository, 0, { remove: [], put });
+        await replace(store, user, repository, 0, { remove: [], put });
       }
     assert.ok((await store.forget('Ann')) >= 10);
     assert.equal(await store.forget('nobody'), 0);

@@ -11,9 +11,12 @@ test('events, pulls and quarantined entries go after keepEventsDays, with what w
   const events = openEvents(join(dataFolder(t), 'events.db'), () => now);
   const store = async (id: string, time: number, repository: string) => {
     await events.put([storedEvent(id, time, { repository })]);
-    await events.replacePulls('Ann', repository, await events.version('Ann', repository), {
-      ...{ remove: [], put: [pull(id, time, { repository })] },
-    });
+    await events.replacePulls([
+      {
+        ...{ user: 'Ann', repository, version: await events.version('Ann', repository), remove: [] },
+        put: [pull(id, time, { repository })],
+      },
+    ]);
     await events.quarantine([{ id, time, reason: 'x', position: 'x', body: '' }]);
   };
   await store('old', start - 31 * day, 'gone');

@@ -86,7 +86,8 @@ test('old data recounted equals a fresh replay, however often it is stopped', { 
           const told = own.map((event): StoredEvent => ({ ...event, class: 'scanner', client: 'old' }));
           stored.push(...told);
           const pulls = told.filter(isManifestPull).flatMap((event) => pullsOf([event]));
-          if (pulls.length > 0) await old.events.replacePulls(user, repository, 0, { remove: [], put: pulls });
+          if (pulls.length > 0)
+            await old.events.replacePulls([{ user, repository, version: 0, remove: [], put: pulls }]);
           const changes = pulls.map((doc): SearchChange => ({ kind: 'pull', id: doc.id, version: 1, doc }));
           await old.search.write(changes);
         }

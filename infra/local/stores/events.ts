@@ -84,8 +84,8 @@ export function openEvents(
       return transaction(database, () =>
         events.map((event) => {
           const { id, user, repository, time } = event;
-          putEvent.run(id, user, repository, time, event.origin, JSON.stringify(event));
-          return origin.get(id)?.origin === event.origin;
+          const isNew = putEvent.run(id, user, repository, time, event.origin, JSON.stringify(event)).changes === 1;
+          return isNew || origin.get(id)?.origin === event.origin;
         }),
       );
     },
@@ -117,14 +117,19 @@ export function openEvents(
     async pulls(user, repository, from, to) {
       return docs<Pull>(pullsOf.all(user, repository, from, to));
     },
-    async replacePulls(user, repository, expected, { remove, put }) {
-      return commit(() => {
-        if (versionOf(user, repository) !== expected) return false;
-        putVersion.run(user, repository, expected + 1);
-        for (const pull of remove) removePull.run(pull.id);
-        for (const pull of put) putPull.run(pull.id, user, repository, pull.time, JSON.stringify(pull));
-        return true;
-      });
+    async versions(pairs) {
+      return pairs.map(({ user, repository }) => versionOf(user, repository));
+    },
+    async replacePulls(replacements) {
+      return commit(() =>
+        replacements.map(({ user, repository, version, remove, put }) => {
+          if (versionOf(user, repository) !== version) return false;
+          putVersion.run(user, repository, version + 1);
+          for (const pull of remove) removePull.run(pull.id);
+          for (const pull of put) putPull.run(pull.id, user, repository, pull.time, JSON.stringify(pull));
+          return true;
+        }),
+      );
     },
     async history(user, { cursor, limit }) {
       const [time, id] = readCursor(cursor);
