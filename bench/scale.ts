@@ -1,0 +1,249 @@
+// What the past costs: the real local run with more and more pulls behind it, over HTTP. Pulls of 400 days by users and of
+// repositories whose popularity falls as in Zipf's law come in by `npm run import`; then each read is asked alone, and by six
+// readers at once while pulls come in, and a person is forgotten.
+//   npm run bench -- scale [--sizes 10000,100000,1000000,10000000] [--seconds 10] [--keep DIR]
+// --keep: the data folders stay in DIR, and one that is there is not made again. Last line: {sizes: {N: {importPerSecond,
+// healthy, alone: {read: p99 ms}, busy: {read: p99 ms}, forgetSeconds, rssMiB}}, exponents: {read: of p99 alone over N}};
+// healthy: whether /v1/health was never 503 while pulls came in.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createWriteStream, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as wait } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { seeded } from '#core/bytes/random.ts';
+
+const { values } = parseArgs({
+  options: {
+    sizes: { type: 'string', default: '10000,100000,1000000,10000000' },
+    seconds: { type: 'string', default: '10' },
+    keep: { type: 'string' },
+  },
+});
+const sizes = values.sizes.split(',').map(Number);
+const seconds = Number(values.seconds);
+const token = 'bench';
+const dayMs = 86_400_000;
+const days = 400;
+const readers = 6;
+const pullsPerSecond = 20;
+const asksAlone = 60;
+const root = values.keep ?? mkdtempSync(join(tmpdir(), 'whalewatch-scale-'));
+
+const results: Record<string, Awaited<ReturnType<typeof measured>>> = {};
+try {
+  for (const size of sizes) {
+    results[size] = await measured(size);
+    console.log(size, JSON.stringify(results[size]));
+  }
+} finally {
+  if (values.keep === undefined) rmSync(root, { recursive: true, force: true });
+}
+const names = Object.keys(results[sizes[0]].alone);
+const exponents = Object.fromEntries(
+  names.map((name) => [name, slope(sizes.map((size) => [Math.log(size), Math.log(results[size].alone[name])]))]),
+);
+console.log(JSON.stringify({ sizes: results, exponents }));
+
+/** Of the line through points that is nearest by least squares; 0 for a single point. */
+function slope(points: [number, number][]): number {
+  const mean = (at: 0 | 1) => points.reduce((sum, point) => sum + point[at], 0) / points.length;
+  const [x, y] = [mean(0), mean(1)];
+  const spread = points.reduce((sum, [px]) => sum + (px - x) ** 2, 0);
+  return spread === 0
+    ? 0
+    : Number((points.reduce((sum, [px, py]) => sum + (px - x) * (py - y), 0) / spread).toFixed(3));
+}
+
+async function measured(size: number) {
+  const folder = join(root, `pulls-${size}`);
+  const made = existsSync(folder);
+  mkdirSync(folder, { recursive: true });
+  const server = await start(folder);
+  try {
+    const imported = made ? {} : await bring(size, folder, server.origin);
+    const reads = await readsOf(server.origin);
+    const alone = await asked(server.origin, reads, 1, async (done) => done() >= asksAlone * Object.keys(reads).length);
+    const load = traffic(server.origin);
+    const ends = performance.now() + seconds * 1000;
+    const busy = await asked(server.origin, reads, readers, async () => performance.now() >= ends);
+    load();
+    const began = performance.now();
+    await get(server.origin, '/v1/users?user=user-7', 'DELETE');
+    const forgetSeconds = round((performance.now() - began) / 1000);
+    const rssMiB = Math.round(
+      Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${server.child.pid}/status`, 'utf8'))?.[1]) / 1024,
+    );
+    return { ...imported, alone, busy, forgetSeconds, rssMiB };
+  } finally {
+    server.child.kill();
+    await once(server.child, 'exit');
+  }
+}
+
+async function start(folder: string): Promise<{ child: ChildProcess; origin: string }> {
+  const child = spawn(
+    process.execPath,
+    [join(import.meta.dirname, '../infra/local/start.ts'), '--port', '0', '--data', folder, '--train-every', '8760'],
+    { env: { ...process.env, WHALEWATCH_TOKEN: token }, stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  for await (const line of createInterface(child.stdout))
+    if (line.startsWith('ready ')) return { child, origin: line.slice('ready '.length) };
+  throw new Error('the local run ended before it was ready');
+}
+
+/** Imports pulls; resolves when their counts are exact. */
+async function bring(size: number, folder: string, origin: string) {
+  const file = join(root, `pulls-${size}.csv`);
+  await write(file, size);
+  const began = performance.now();
+  const child = spawn(
+    process.execPath,
+    [join(import.meta.dirname, '../infra/local/commands/import.ts'), file, '--data', folder],
+    { stdio: ['ignore', 'ignore', 'inherit'] },
+  );
+  let healthy = true;
+  for (;;) {
+    const health = await fetch(`${origin}/v1/health`);
+    healthy &&= health.status === 200;
+    await health.arrayBuffer();
+    const { total } = (await get(origin, '/v1/pulls?interval=month')) as { total: { pulls: number } };
+    if (total.pulls === size) break;
+    await wait(250);
+  }
+  const importPerSecond = Math.round(size / ((performance.now() - began) / 1000));
+  if (child.exitCode === null) await once(child, 'exit');
+  rmSync(file);
+  return { importPerSecond, healthy };
+}
+
+/** The world: sorted by time, as an export of a registry is. */
+async function write(file: string, size: number): Promise<void> {
+  const random = seeded(size);
+  const users = zipf(Math.round(20 * size ** 0.5), 0.8);
+  const repositories = zipf(Math.round(5 * size ** 0.42), 1);
+  const agents = ['docker/27.3.1', 'containerd/1.7', 'skopeo/1.16', 'trivy/0.5', 'gitlab-runner 17', 'kubelet/v1.30'];
+  const end = Math.floor(Date.now() / dayMs) * dayMs;
+  const out = createWriteStream(file);
+  out.write('time,user,repository,tag,digest,userAgent\n');
+  let text = '';
+  for (let n = 0; n < size; n++) {
+    const time = end - days * dayMs + Math.floor((days * dayMs * n) / size + random() * 1000);
+    const [user, image] = [users(random()), repositories(random())];
+    // A new version a fortnight.
+    const version = Math.floor(n / ((size * 14) / days));
+    const tag = random() < 0.6 ? 'latest' : `1.${version}.${Math.floor(random() * 3)}`;
+    const digest = `${image}.${version}.${tag.length}`
+      .split('')
+      .map((letter) => letter.charCodeAt(0).toString(16))
+      .join('');
+    text += `${new Date(time).toISOString()},user-${user},team-${image % 40}/image-${image},${tag},sha256:${digest.padEnd(64, '0').slice(0, 64)},${agents[user % 11 < 6 ? 0 : user % 6]}\n`;
+    if (text.length < 1_000_000) continue;
+    if (!out.write(text)) await once(out, 'drain');
+    text = '';
+  }
+  out.end(text);
+  await once(out, 'close');
+}
+
+/** Draws from 0 to count - 1, n as often as 1 / (n + 1)^power. */
+function zipf(count: number, power: number): (random: number) => number {
+  const sums = new Float64Array(count);
+  let sum = 0;
+  for (let n = 0; n < count; n++) sums[n] = sum += 1 / (n + 1) ** power;
+  return (random) => {
+    let [low, high] = [0, count - 1];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (sums[middle] < random * sum) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  };
+}
+
+async function readsOf(origin: string): Promise<Record<string, string>> {
+  const [{ repository }] = (await get(origin, '/v1/repositories?limit=1')) as { repository: string }[];
+  const name = encodeURIComponent(repository);
+  return {
+    users: '/v1/users',
+    usersByPulls: '/v1/users?sort=pulls&limit=100',
+    repositories: '/v1/repositories',
+    trending: '/v1/repositories?sort=trending',
+    pulls: '/v1/pulls',
+    pullsOfRepository: `/v1/pulls?repository=${name}&interval=week`,
+    pullsByClient: '/v1/pulls?by=client',
+    pullsOfUser: '/v1/pulls?user=user-0',
+    pullers: `/v1/pullers?repository=${name}`,
+    history: '/v1/history?user=user-0',
+    unused: '/v1/unused',
+    recommendations: '/v1/recommendations?user=user-1',
+  };
+}
+
+async function get(origin: string, path: string, method = 'GET'): Promise<unknown> {
+  const answer = await fetch(origin + path, { method });
+  if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
+  return answer.json();
+}
+
+/** Readers ask one read after another until `over`; returns p99 by read, milliseconds. */
+async function asked(
+  origin: string,
+  reads: Record<string, string>,
+  count: number,
+  over: (done: () => number) => Promise<boolean>,
+): Promise<Record<string, number>> {
+  const took = Object.fromEntries(Object.keys(reads).map((name) => [name, [] as number[]]));
+  const all = Object.entries(reads);
+  // What a server reads once, it has read.
+  for (const [, path] of all) await get(origin, path);
+  let done = 0;
+  const one = async (_: unknown, first: number) => {
+    for (let turn = first * 2; !(await over(() => done)); turn++) {
+      const [name, path] = all[turn % all.length];
+      const began = performance.now();
+      await get(origin, path);
+      took[name].push(performance.now() - began);
+      done++;
+    }
+  };
+  await Promise.all(Array.from({ length: count }, one));
+  return Object.fromEntries(
+    Object.entries(took).map(([name, times]) => [
+      name,
+      round(times.sort((a, b) => a - b)[Math.floor(times.length * 0.99)]),
+    ]),
+  );
+}
+
+function round(value: number): number {
+  return Number(value.toPrecision(3));
+}
+
+/** Pulls by people of today, some a second, until the returned function is called. */
+function traffic(origin: string): () => void {
+  let sent = 0;
+  const timer = setInterval(() => {
+    const event = {
+      id: `traffic-${Date.now()}-${sent}`,
+      timestamp: new Date().toISOString(),
+      action: 'pull',
+      target: {
+        mediaType: 'application/vnd.oci.image.manifest.v1+json',
+        digest: `sha256:${'b'.repeat(64)}`,
+        ...{ repository: `team-${sent % 40}/image-${sent % 40}`, tag: 'latest' },
+      },
+      request: { addr: '81.2.69.142:5000', host: 'registry.example', method: 'GET', useragent: 'docker/28' },
+      actor: { name: `user-${sent++ % 300}` },
+      source: { addr: 'registry:5000' },
+    };
+    const headers = { 'Content-Type': 'application/json', Authorization: `Bearer ${token}` };
+    fetch(`${origin}/v1/registry-events`, { method: 'POST', headers, body: JSON.stringify({ events: [event] }) })
+      .then((answer) => answer.arrayBuffer())
+      .catch((cause) => console.error(cause));
+  }, 1000 / pullsPerSecond);
+  return () => clearInterval(timer);
+}
