@@ -8,6 +8,7 @@ const commands: Record<string, { does: string; run(): unknown }> = {
   import: { does: 'Brings pulls and hits of earlier times in.', run: () => import('./local/commands/import.ts') },
   replay: { does: 'Puts what is quarantined back through.', run: () => import('./local/commands/replay.ts') },
   recount: { does: 'Tells pulls apart again by new rules.', run: () => import('./local/commands/recount.ts') },
+  sums: { does: 'Makes the sums of search anew.', run: () => import('./local/commands/sums.ts') },
   tune: { does: 'Compares the candidates of training.', run: () => import('./local/commands/tune.ts') },
   pairs: { does: 'Writes what training reads and made.', run: () => import('./local/commands/pairs.ts') },
   token: { does: 'Makes an API token with a role.', run: () => import('./local/commands/token.ts') },

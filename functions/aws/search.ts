@@ -18,6 +18,7 @@ import { imagesIn, isDeleted, oldestUnused } from '#core/registry/unused.ts';
 import {
   type CatalogueRow,
   type Counts,
+  halfLifeDays,
   type ImageUse,
   mostRepositories,
   type PulledDays,
@@ -107,6 +108,15 @@ const weight = (now: number, halfLife: number) => ({
     script: {
       source: "Math.pow(0.5, Math.max(0, params.now - doc['time'].value) / params.halfLife)",
       params: { now, halfLife },
+    },
+  },
+});
+/** Halves with the UTC days between a pull and today. */
+const trend = (now: number) => ({
+  sum: {
+    script: {
+      source: "Math.pow(0.5, (params.today - Math.floor(doc['time'].value / 86400000.0)) / params.halfLife)",
+      params: { today: startOfDay(now) / dayMs, halfLife: halfLifeDays },
     },
   },
 });
@@ -224,9 +234,9 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
     await send();
   };
 
-  const repositoryRows = async (filter: Query[], order: object[], limit: number, now = 0, halfLifeMs = 1) => {
+  const repositoryRows = async (filter: Query[], order: object[], limit: number, now: number) => {
     const counted = {
-      pulls: { filter: isPull, aggs: { weight: weight(now, halfLifeMs) } },
+      pulls: { filter: isPull, aggs: { weight: trend(now) } },
       raw: { filter: isRaw },
       last: { filter: isPull, aggs: { latest: newestOf } },
     };
@@ -441,14 +451,14 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
           days.get(String(key.user))![(Number(key.from) - from) / dayMs] = doc_count;
       return rows.map(({ most, ...row }) => ({ ...row, days: days.get(row.user)! }));
     },
-    async repositories({ sort, search = '', registry, limit, now, halfLifeMs }) {
+    async repositories({ sort, search = '', registry, limit, now }) {
       const order = {
         popular: [{ pulls: 'desc' }, { _key: 'asc' }],
         trending: [{ 'pulls>weight': 'desc' }, { _key: 'asc' }],
         name: [{ _key: 'asc' }],
       }[sort];
       const filter = [...(search ? [namedLike(search)] : []), ...filterOf({ registry })];
-      return repositoryRows([...filter, ...(await present())], order, limit, now, halfLifeMs);
+      return repositoryRows([...filter, ...(await present())], order, limit, now);
     },
     async catalogue({ now, halfLifeMs }) {
       const today = startOfDay(now);

@@ -3,7 +3,7 @@ import type { Context, Env, Hono, Schema } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { quoted } from '#core/quoted.ts';
-import { BadCursor, StoreUnavailable } from '#core/stores.ts';
+import { BadCursor, NotSummed, StoreUnavailable } from '#core/stores.ts';
 
 /** A response other than 2xx. The message says what to fix and holds no personal data. */
 export class ApiError extends HTTPException {
@@ -52,6 +52,10 @@ export function answerErrors<E extends Env, S extends Schema, P extends string>(
       return fail(c, cause.status, cause.code, cause.message);
     }
     if (cause instanceof HTTPException) return fail(c, cause.status, 'bad_request', cause.message);
+    if (cause instanceof NotSummed) {
+      c.header('Retry-After', '10');
+      return fail(c, 503, 'not_summed', cause.message);
+    }
     if (cause instanceof BadCursor) return fail(c, 400, 'bad_request', cause.message);
     // The client has gone: not a failure of this server.
     if (isAborted(cause)) return fail(c, 400, 'aborted', 'The body ended before it was whole.');

@@ -2,6 +2,7 @@
 import { statfs } from 'node:fs/promises';
 import type { Fault } from '#serve/health.ts';
 import type { Thread } from './stages/threads.ts';
+import type { Sums } from './stores/sums.ts';
 
 /** A thread that failed once was started again: only what fails again and again holds its stage. */
 const manyFailures = 3;
@@ -31,4 +32,12 @@ export async function diskFaults(folder: string): Promise<Fault[]> {
   if (free >= lowBytes) return [];
   const reason = `the disk of ${folder} has ${Math.floor(free / mib)} MiB left: make room, or nothing more is taken`;
   return [{ reason, stands: free < leastBytes }];
+}
+
+/** What an older version stored is summed in the background: until then lists of users and counts are not read. */
+export function sumFaults(sums: Pick<Sums, 'missing'> | undefined): Fault[] {
+  const left = sums?.missing();
+  if (!left) return [];
+  const share = Math.floor((100 * left.done) / Math.max(1, left.total));
+  return [{ reason: `what was stored before is being summed: ${share} % of ${left.total} documents`, stands: false }];
 }

@@ -8,7 +8,7 @@ import type { ResolvedSettings } from '#settings/schema.ts';
 import { buildPages } from '../../web/build.ts';
 import { ipDatabaseBuiltAt } from './defaults.ts';
 import { demo } from './demo/demo.ts';
-import { diskFaults, threadFaults } from './faults.ts';
+import { diskFaults, sumFaults, threadFaults } from './faults.ts';
 import { keptToken, openFolder } from './folder.ts';
 import { holdFolder } from './hold.ts';
 import { openLog } from './log.ts';
@@ -54,7 +54,7 @@ async function start(settings: ResolvedSettings): Promise<void> {
     web,
     log,
     access,
-    faults: async () => [...threadFaults(threads), ...(await diskFaults(folder))],
+    faults: async () => [...threadFaults(threads), ...(await diskFaults(folder)), ...sumFaults(stores.sums)],
     metrics,
   });
   const { port, server } = await listen(app, settings.port, settings.listen);

@@ -72,6 +72,7 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
   const filled = () =>
     open(...world.events.map((doc) => eventChange(doc, 1, isApart(doc))), ...world.pulls.map((doc) => pullChange(doc)));
   const listed = { limit: 100, now: start, halfLifeMs: 7 * day };
+  const dayOf = (time: number) => Math.floor(time / day);
   const raw = world.events.filter(({ action, kind }) => action === 'pull' && kind === 'manifest');
   const pushes = world.events.filter(({ action, kind }) => action === 'push' && kind === 'manifest');
   const newestOf = (docs: Pull[]) => {
@@ -174,7 +175,7 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
     const weight = (repository: string) =>
       world.pulls
         .filter((doc) => doc.repository === repository)
-        .reduce((sum, { time }) => sum + 0.5 ** ((start - time) / listed.halfLifeMs), 0);
+        .reduce((sum, { time }) => sum + 0.5 ** ((dayOf(start) - dayOf(time)) / 3), 0);
     const order = {
       popular: (a: string, b: string) => repositoryRow(b).pulls - repositoryRow(a).pulls || byText(a, b),
       trending: (a: string, b: string) => weight(b) - weight(a),
@@ -204,7 +205,6 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
       assert.deepEqual(plain(await store.repositories({ sort, ...listed })), expected, sort);
   });
 
-  const dayOf = (time: number) => Math.floor(time / day);
   /** What the catalogue says of these pulls, told the plain way: users by the day of their newest pull. */
   const expectedCatalogue = (pulls: Pull[]) => {
     const taught = pulls.filter((doc) => ['human', 'cluster'].includes(doc.class) && doc.user !== '');

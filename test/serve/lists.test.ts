@@ -52,7 +52,7 @@ test('no text is a formula in a spreadsheet, and every text comes back as it was
 test("a person's pulls of some days only, as JSON and as CSV, page by page", async () => {
   const [events, search] = [openEvents(':memory:', () => start), openSearch(':memory:')];
   const put = Array.from({ length: 9 }, (_, at) => pull(`p${at}`, start + at * day, { user: 'Ольга', tag: `${at}` }));
-  await events.replacePulls('Ольга', 'library/redis', 0, { remove: [], put });
+  await events.replacePulls([{ user: 'Ольга', repository: 'library/redis', version: 0, remove: [], put }]);
   const app = peopleRoutes({ events, search, clock: () => start, report: (cause) => assert.fail(String(cause)) });
   answerErrors(app, (cause) => assert.fail(String(cause)));
   const path = `/v1/history?user=${encodeURIComponent('Ольга')}`;

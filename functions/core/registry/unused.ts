@@ -95,6 +95,11 @@ export async function oldestUnused(
   return oldest;
 }
 
+/** The oldest pushes of several lists, `limit` at most, oldest first. */
+export function oldestOf(lists: UnusedImage[][], limit: number): UnusedImage[] {
+  return lists.flat().sort(byPush).slice(0, limit);
+}
+
 function byPush(a: UnusedImage, b: UnusedImage): number {
   return (
     a.lastPush - b.lastPush ||

@@ -1,8 +1,7 @@
 // What may be recommended, and by how many it is pulled: read whole, so that a request waits for no aggregation.
 import { setImmediate as pause } from 'node:timers/promises';
-import type { CatalogueRow, SearchStore } from '#core/stores.ts';
+import { type CatalogueRow, halfLifeDays, type SearchStore } from '#core/stores.ts';
 import { type Renewed, renewed } from '../renewed.ts';
-import { trendingHalfLifeMs } from './repositories.ts';
 
 export interface Catalogue {
   /** Repositories by name; one that is missing was pulled by no class that training learns from, and is never recommended. */
@@ -29,7 +28,7 @@ export function catalogueSource(
   report: (cause: unknown) => void,
 ): CatalogueSource {
   const read = async (): Promise<Catalogue> => {
-    const rows = await search.catalogue({ now: clock(), halfLifeMs: trendingHalfLifeMs });
+    const rows = await search.catalogue({ now: clock(), halfLifeMs: halfLifeDays * 86_400_000 });
     const byName = new Map(rows.map((row) => [row.repository, row]));
     // Requests go between: each step takes some milliseconds of 10,000 repositories.
     await pause();

@@ -8,8 +8,6 @@ import { failures, from, inOrder, integer, integerOr, iso, limit, oneOf, router,
 import { type Registries, registriesOf, registry, registryShown } from '../registries.ts';
 
 const day = 86_400_000;
-/** A pull's weight in `trending` halves every three days. */
-export const trendingHalfLifeMs = 3 * day;
 
 const repository = z
   .object({
@@ -147,7 +145,7 @@ export function repositoryRoutes({ search, registries = registriesOf(), clock }:
   app.openapi(repositories, async (c) => {
     const { format, ...query } = c.req.valid('query');
     registries.known(query.registry);
-    const found = await search.repositories({ ...query, now: clock(), halfLifeMs: trendingHalfLifeMs });
+    const found = await search.repositories({ ...query, now: clock() });
     const rows = found.map((row) => ({
       ...row,
       ...registries.shown(row.repository),

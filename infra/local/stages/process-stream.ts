@@ -4,6 +4,7 @@ import { classifier } from '#core/registry/classify.ts';
 import { processHandler } from '#process/handler.ts';
 import { notifier } from '#process/notify.ts';
 import { openLog } from '../log.ts';
+import { openWriter } from '../stores/reading.ts';
 import { clock, type LocalStores, newId, openStores } from '../stores/stores.ts';
 import { count } from './count.ts';
 import { localLocator } from './locator.ts';
@@ -22,7 +23,7 @@ export interface StreamOptions {
 /** Processes one of the streams in this thread, until the main thread says stop. Returns the stores. */
 export async function pumpInto({ stream, shardPrefix, positions, windowSeconds }: StreamOptions): Promise<LocalStores> {
   const { folder, settings } = workerData as ThreadData;
-  const stores = openStores(folder, settings.opensearch);
+  const stores = openStores(folder, settings.opensearch, 'process', openWriter);
   const log = openLog(settings.log);
   const handler = processHandler({
     ...stores,

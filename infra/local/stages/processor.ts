@@ -1,10 +1,11 @@
 // The thread that processes what registries report, lets go what is too old, and sends alerts.
-import { workerData } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { eventExpiry } from '#process/expire-events.ts';
 import { registryShards } from '#process/handler.ts';
 import { openLog } from '../log.ts';
 import { receiversOf } from '../receivers/receiver.ts';
 import { clock, newId } from '../stores/stores.ts';
+import type { Sums } from '../stores/sums.ts';
 import { count } from './count.ts';
 import { deliver } from './deliver.ts';
 import { pumpInto } from './process-stream.ts';
@@ -31,6 +32,7 @@ const report = (text: string) => {
 };
 const { keepEventsDays } = settings;
 const repeated: Promise<void>[] = [repeat('expiry of the quarantine', 3600, log, stores.events.expireQuarantine)];
+if (stores.sums?.missing()) repeated.push(sumUp(stores.sums));
 if (keepEventsDays !== undefined) {
   const { events, search } = stores;
   repeated.push(repeat('expiry', 60, log, eventExpiry({ keepEventsDays, stores: [events, search], clock })));
@@ -43,3 +45,12 @@ if (receivers.length > 0)
     }),
   );
 await Promise.all(repeated);
+
+/** Sums what an older version stored, some at a time: batches go between. */
+async function sumUp(sums: Sums): Promise<void> {
+  let stopped = false;
+  parentPort?.once('message', () => {
+    stopped = true;
+  });
+  while (!stopped && sums.build()) await new Promise((resolve) => setTimeout(resolve, 20));
+}

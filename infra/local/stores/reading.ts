@@ -1,9 +1,9 @@
-// SQLite runs in the calling thread. Queries over many rows run in a thread of their own, so that no response of
-// the server waits for another's aggregation.
+// SQLite runs in the calling thread. Queries over many rows run in threads of their own, so that no response of the server waits
+// for another's, and writes of a batch in one more, so that the next batch is read meanwhile.
 import { Worker } from 'node:worker_threads';
-import type { SearchStore, ShownList } from '#core/stores.ts';
+import { NotSummed, type SearchStore, type ShownList } from '#core/stores.ts';
 import { unpacked } from './packed.ts';
-import { openSearch } from './search.ts';
+import { type LocalSearch, openSearch } from './search.ts';
 
 const longQueries = [
   'users',
@@ -17,7 +17,11 @@ const longQueries = [
   'deleted',
   'imageUse',
 ] as const;
-export type LongQuery = (typeof longQueries)[number] | 'saveShown';
+export type LongQuery = (typeof longQueries)[number] | 'saveShown' | 'write';
+/** What is derived from images is kept in memory: one thread is asked for it. */
+const ofImages: LongQuery[] = ['unused', 'repositories', 'catalogue', 'deleted'];
+/** Threads for all other reads. */
+const readers = 2;
 /** What users were shown is written this often: no request waits for the disk. */
 const saveEveryMs = 500;
 
@@ -30,6 +34,8 @@ export interface Answer {
   id: number;
   value?: unknown;
   failed?: string;
+  /** NotSummed. */
+  notSummed?: { done: number; total: number };
 }
 
 /**
@@ -38,9 +44,14 @@ export interface Answer {
  */
 export function openReader(file: string, report: (cause: unknown) => void = console.error): SearchStore {
   const search = openSearch(file);
-  const ask = asker(file);
+  const images = asker(file);
+  const others = Array.from({ length: readers }, () => asker(file));
+  const ask = (name: LongQuery, query: unknown) => {
+    const free = others.reduce((least, next) => (next.waiting() < least.waiting() ? next : least));
+    return (ofImages.includes(name) ? images : free).ask(name, query);
+  };
   // A thread of its own: it may wait long for the lock while training saves its lists, and no reading waits with it.
-  const askWriter = asker(file);
+  const { ask: askWriter } = asker(file);
   const long = Object.fromEntries(longQueries.map((name) => [name, (query: unknown) => ask(name, query)]));
   const unsaved = new Map<string, ShownList>();
   const save = async () => {
@@ -63,18 +74,37 @@ export function openReader(file: string, report: (cause: unknown) => void = cons
   return { ...search, ...shown, ...(long as unknown as Pick<SearchStore, Exclude<LongQuery, 'saveShown'>>) };
 }
 
+/** The search store of a file whose writes are made by a thread. */
+export function openWriter(file: string): LocalSearch {
+  const search = openSearch(file);
+  const { ask } = asker(file);
+  return {
+    ...search,
+    async write(changes) {
+      await ask('write', changes);
+    },
+  };
+}
+
+interface Asker {
+  ask(name: LongQuery, query: unknown): Promise<unknown>;
+  /** Questions without an answer yet. */
+  waiting(): number;
+}
+
 /** Asks a thread, which is started by the first question. */
-function asker(file: string): (name: LongQuery, query: unknown) => Promise<unknown> {
+function asker(file: string): Asker {
   const waiting = new Map<number, PromiseWithResolvers<unknown>>();
   let worker: Worker | undefined;
   let asked = 0;
 
   const start = () => {
     const started = new Worker(new URL('./reader.ts', import.meta.url), { workerData: file, name: 'reader' });
-    started.on('message', ({ id, value, failed }: Answer) => {
+    started.on('message', ({ id, value, failed, notSummed }: Answer) => {
       const question = waiting.get(id);
       waiting.delete(id);
-      if (failed === undefined) question?.resolve(unpacked(value));
+      if (notSummed) question?.reject(new NotSummed(notSummed.done, notSummed.total));
+      else if (failed === undefined) question?.resolve(unpacked(value));
       else question?.reject(new Error(failed));
       if (waiting.size === 0) started.unref();
     });
@@ -85,7 +115,7 @@ function asker(file: string): (name: LongQuery, query: unknown) => Promise<unkno
     });
     return started;
   };
-  return (name, query) => {
+  const ask = (name: LongQuery, query: unknown) => {
     const question = Promise.withResolvers<unknown>();
     waiting.set(++asked, question);
     worker ??= start();
@@ -94,4 +124,5 @@ function asker(file: string): (name: LongQuery, query: unknown) => Promise<unkno
     worker.postMessage({ id: asked, name, query } satisfies Question);
     return question.promise;
   };
+  return { ask, waiting: () => waiting.size };
 }

@@ -3,10 +3,10 @@ import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import type { Action, PullClass } from '#core/event.ts';
 import { clockSlackMs } from '#core/registry/image-graph.ts';
 import { type ManifestInfo, manifestsIn, platformsOf, type RepositoryImages, toldOf } from '#core/registry/images.ts';
-import { keyMark, prefixOf } from '#core/registry/name.ts';
+import { keyMark, prefixOf, registryOf } from '#core/registry/name.ts';
 import { type ImageChange, type ImagePulls, usingClasses } from '#core/registry/outdated.ts';
 import { withOthers } from '#core/registry/pullers.ts';
-import { imagesIn, isDeleted, oldestUnused } from '#core/registry/unused.ts';
+import { oldestOf } from '#core/registry/unused.ts';
 import {
   type CatalogueRow,
   type Counts,
@@ -23,23 +23,17 @@ import {
   type ShownList,
   sparkDays,
   type UserRow,
-  weakKinds,
 } from '#core/stores.ts';
-import { keepDays } from './pull-days.ts';
-import { groupCommit, openDatabase, removeOld, transaction } from './sqlite.ts';
+import { imagesRead, type Stamped } from './images-read.ts';
+import { groupCommit, openDatabase, transaction } from './sqlite.ts';
+import { type Change, dayMs, docColumns, docOf, keepSums, type Sums } from './sums.ts';
 import { wiper } from './wipe.ts';
 
 // One table for all documents: an `event` is a raw registry event, a `pull` one person's one act, and a `fact` what stays of
 // a forgotten user's events: that an image was pushed, pulled or deleted then, and nothing of whom.
 // `name` columns are folded to lower case, because SQLite folds ASCII only.
 const pushes = "kind = 'event' AND action = 'push' AND manifest = 1";
-const isOfImage = "kind IN ('event', 'fact')";
-const deletes = `${isOfImage} AND action = 'delete'`;
-const changed = `${isOfImage} AND (action = 'delete' OR action = 'push' AND manifest = 1)`;
-// What the images of a repository are derived from.
-const imageFact = `${isOfImage} AND (manifest = 1 OR action = 'delete')`;
 const used = usingClasses.map((name) => `'${name}'`).join();
-const weak = weakKinds.map((name) => `'${name}'`).join();
 const schema = `
   CREATE TABLE IF NOT EXISTS documents (
     kind TEXT, id TEXT, version INTEGER, gone INTEGER,
@@ -56,14 +50,12 @@ const schema = `
   CREATE INDEX IF NOT EXISTS documents_pushed ON documents (user, repository) WHERE ${pushes};
   DROP INDEX IF EXISTS documents_deleted;
   DROP INDEX IF EXISTS documents_changes;
-  CREATE INDEX IF NOT EXISTS image_deletes ON documents (repository, time) WHERE ${deletes};
-  CREATE INDEX IF NOT EXISTS image_changes ON documents (repository, action, tag, digest, time) WHERE ${changed};
+  DROP INDEX IF EXISTS image_deletes;
+  DROP INDEX IF EXISTS image_changes;
+  DROP INDEX IF EXISTS documents_images;
+  DROP INDEX IF EXISTS documents_taught;
   CREATE TABLE IF NOT EXISTS recommendations (user TEXT PRIMARY KEY, doc TEXT) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS shown (user TEXT PRIMARY KEY, doc TEXT) WITHOUT ROWID;`;
-/** All that unused images are derived from, in the order that it is read in. Its columns may be newer than the file. */
-const imageIndex = `CREATE INDEX IF NOT EXISTS documents_images
-  ON documents (repository, action, digest, tag, class, apart, time) WHERE ${imageFact}`;
-
 const pulls = "kind = 'pull' AND gone = 0";
 // Raw counts: distinct manifest events, GET and HEAD alike; documents are one an id already.
 const raw = "kind = 'event' AND action = 'pull' AND manifest = 1";
@@ -78,15 +70,20 @@ const bucketStart = {
   month: "CAST(strftime('%s', time / 1000, 'unixepoch', 'start of month') AS INTEGER) * 1000",
 };
 
-const dayMs = 86_400_000;
-const markAt = `instr(repositoryName, '${keyMark}')`;
-const bareName = `substr(repositoryName, iif(${markAt} = 0, 1, ${markAt} + ${keyMark.length}))`;
+/** The same of a day's sums. */
+const bucketOfDay = (interval: keyof typeof bucketStart) =>
+  bucketStart[interval].replaceAll(/\btime\b/g, '(day * 86400000)');
+const summed =
+  'SUM(pulls) AS pulls, SUM(uncertain) AS uncertain, SUM(raw) AS raw, SUM(pushes) AS pushes, SUM(rawPushes) AS rawPushes';
+
+export interface LocalSearch extends SearchStore {
+  sums: Sums;
+}
 
 /** The search store over SQLite: the queries of SearchStore, exact. */
-export function openSearch(file: string): SearchStore {
+export function openSearch(file: string): LocalSearch {
   const database = openDatabase(file, schema, { documents: { apart: 'INTEGER', uncertain: 'INTEGER' } });
-  database.exec(imageIndex);
-  keepDays(database);
+  const sums = keepSums(database);
   fillPlatforms(database);
   const commit = groupCommit(database);
   const wiped = wiper(file);
@@ -123,108 +120,156 @@ export function openSearch(file: string): SearchStore {
   );
 
   const rows = <T>(sql: string, ...values: SQLInputValue[]): T[] => database.prepare(sql).all(...values) as T[];
-  const repositoryRows = (where: string, order: string, values: SQLInputValue[], limit: number) =>
-    rows<RepositoryRow>(
-      `SELECT repository, SUM(${pulls}) AS pulls, SUM(${raw}) AS raw,
-         COUNT(DISTINCT CASE WHEN ${pulls} AND user <> '' THEN user END) AS pulledBy,
-         COALESCE(MAX(CASE WHEN ${pulls} THEN time END), 0) AS lastPull
-       FROM documents WHERE gone = 0 AND (kind = 'pull' OR (kind = 'event' AND manifest = 1)) ${where}
-       GROUP BY repository ORDER BY ${order} LIMIT ?`,
-      ...values,
-      limit,
-    );
-
-  /** Returns what is known of the images of one repository, or of all, sorted by name. */
-  function* images(only?: string): Iterable<RepositoryImages> {
-    const [where, values] = only === undefined ? ['', []] : ['AND repository = ?', [only]];
-    const facts = database.prepare(
-      `SELECT repository, action, digest, tag, class, apart, MAX(time) FROM documents INDEXED BY documents_images
-       WHERE ${imageFact} ${where} GROUP BY repository, action, digest, tag, class, apart`,
-    );
-    facts.setReturnArrays(true);
-    const manifests = database.prepare('SELECT doc FROM manifests WHERE repository = ?');
-    let open: RepositoryImages | undefined;
-    for (const row of facts.iterate(...values)) {
-      const [repository, action, digest, tag, kind, apart, time] = row as unknown as SQLInputValue[];
-      if (open?.repository !== repository) {
-        if (open) yield open;
-        const infos = manifests.all(repository).map(({ doc }) => JSON.parse(String(doc)) as ManifestInfo);
-        open = { repository: String(repository), facts: [], manifests: infos };
-      }
-      open.facts.push({
-        ...{ action: action as Action, class: kind as PullClass, apart: apart === 1, time: Number(time) },
+  const factsOf = database.prepare(
+    'SELECT action, digest, tag, class, apart, last FROM image_facts WHERE repository = ?',
+  );
+  factsOf.setReturnArrays(true);
+  const manifestsOf = database.prepare('SELECT doc FROM manifests WHERE repository = ?');
+  /** What is known of the images of one repository. */
+  function imagesOf(repository: string): RepositoryImages {
+    const facts = (factsOf.all(repository) as unknown as SQLInputValue[][]).map(
+      ([action, digest, tag, kind, apart, last]) => ({
+        ...{ action: action as Action, class: kind as PullClass, apart: apart === 1, time: Number(last) },
         ...(digest ? { digest: String(digest) } : {}),
         ...(tag ? { tag: String(tag) } : {}),
-      });
-    }
-    if (open) yield open;
+      }),
+    );
+    const manifests = manifestsOf.all(repository).map(({ doc }) => JSON.parse(String(doc)) as ManifestInfo);
+    return { repository, facts, manifests };
   }
+  const derived = imagesRead(imagesOf);
 
   function deleted(): string[] {
     // A look at the newest of each repository leaves few to be read whole.
     const last = (where: string) =>
-      `(SELECT MAX(time) FROM documents e WHERE e.kind IN ('event', 'fact') AND e.repository = d.repository AND ${where})`;
-    const quiet = rows<{ repository: string }>(
-      `SELECT repository FROM (SELECT repository, MAX(time) AS at FROM documents INDEXED BY image_deletes
-         WHERE ${deletes} GROUP BY repository) d
-       WHERE NOT COALESCE(${last("e.time > d.at AND e.action = 'push'")}, 0)
-         AND NOT COALESCE(${last(`e.time > d.at + ${clockSlackMs} AND e.action = 'pull'`)}, 0)
+      `COALESCE((SELECT MAX(last) FROM image_facts e WHERE e.repository = d.repository AND ${where}), -1e300)`;
+    const quiet = rows<Stamped>(
+      `SELECT repository, stamp FROM (SELECT repository, MAX(last) AS at FROM image_facts INDEXED BY image_facts_deletes
+         WHERE action = 'delete' GROUP BY repository) d JOIN repositories USING (repository)
+       WHERE ${last("e.action = 'push'")} <= d.at AND ${last("e.action = 'pull'")} <= d.at + ${clockSlackMs}
        ORDER BY repository`,
     );
-    return quiet.map(({ repository }) => repository).filter((repository) => [...images(repository)].some(isDeleted));
+    return quiet.filter(derived.isDeleted).map(({ repository }) => repository);
+  }
+
+  const held = database.prepare(`SELECT version, gone, ${docColumns} FROM documents WHERE kind = ? AND id = ?`);
+  held.setReturnArrays(true);
+  function putDocument(change: SearchChange, changed: Change): void {
+    const found = held.get(change.kind, change.id) as unknown as SQLInputValue[] | undefined;
+    if (found && Number(found[0]) > change.version) return;
+    const before = found && !found[1] ? docOf(found.slice(2)) : undefined;
+    const values = row(change);
+    put.run(...values);
+    changed.replace(change.kind, change.id, before, change.doc ? docOfRow(values) : undefined);
+  }
+
+  /** Counts of a time, by start of the interval and value of the field, from the documents themselves. */
+  function countedOf(query: PullsQuery, from: number, to: number): Counted[] {
+    if (from >= to) return [];
+    const { interval, by, user, repository } = query;
+    const { where, values } = filter({ ...query, from: undefined, to: undefined });
+    // Without a repository: each of those that there are, so that a short time is a few steps of an index.
+    const names = `repository IN (SELECT repository FROM ${user === undefined ? 'repositories' : 'mixes WHERE user = ?'})`;
+    const among = repository === undefined ? `AND ${names}` : '';
+    return rows<Counted>(
+      `SELECT ${interval ? bucketStart[interval] : 'NULL'} AS "from", ${by ? `COALESCE(${by}, '')` : "''"} AS "key", ${counts},
+         SUM(${pulls} AND uncertain IS 1) AS uncertain
+       FROM documents INDEXED BY ${user === undefined ? 'documents_repository' : 'documents_user'}
+       WHERE kind IN ('pull', 'event') AND gone = 0 ${where} ${among} AND time >= ? AND time < ? GROUP BY 1, 2`,
+      ...[...values, ...(repository === undefined && user !== undefined ? [user] : []), from, to],
+    );
+  }
+
+  /** The same of whole days from sums. */
+  function summedOf({ interval, by, user, repository, registry }: PullsQuery, from: number, to: number): Counted[] {
+    if (from >= to) return [];
+    const terms: [string, SQLInputValue][] = [];
+    let table = 'sums';
+    if (user === undefined) {
+      const names = repository === undefined ? undefined : [repository].flat();
+      const scopes = names
+        ? names.filter((name) => registry === undefined || registryOf(name) === registry).map((name) => `r ${name}`)
+        : registry !== undefined && [`g ${registry}`];
+      if (scopes) terms.push(['scope IN (SELECT value FROM json_each(?))', JSON.stringify(scopes)]);
+      else terms.push(["scope >= ? AND scope < 'g!'", 'g ']);
+      terms.push(['field = ?', by ?? '']);
+    } else if (repository === undefined && !by) {
+      table = 'user_days';
+      terms.push(['user = ?', user]);
+      if (registry !== undefined) terms.push(['registry = ?', registry]);
+    } else {
+      table = 'mixes';
+      terms.push(['user = ?', user], ...ofRegistry(registry));
+      if (repository !== undefined)
+        terms.push(['repository IN (SELECT value FROM json_each(?))', JSON.stringify([repository].flat())]);
+    }
+    if (Number.isFinite(from)) terms.push(['day >= ?', from / dayMs]);
+    if (Number.isFinite(to)) terms.push(['day < ?', to / dayMs]);
+    const key = user === undefined ? 'key' : (by ?? "''");
+    return rows<Counted>(
+      `SELECT ${interval ? bucketOfDay(interval) : 'NULL'} AS "from", ${key} AS "key", ${summed}
+       FROM ${table} WHERE ${terms.map(([sql]) => sql).join(' AND ')} GROUP BY 1, 2`,
+      ...terms.map(([, value]) => value),
+    );
   }
 
   return {
+    sums,
     async write(changes) {
       await commit(() => {
-        for (const change of changes) put.run(...row(change));
+        const changed = sums.begin();
+        for (const change of changes) putDocument(change, changed);
         for (const [repository, info] of manifestsIn(
           changes.flatMap(({ kind, doc }) => (kind === 'event' ? [doc] : [])),
         )) {
-          putManifest.run(repository, info.digest, toldOf(info), JSON.stringify(info));
+          if (putManifest.run(repository, info.digest, toldOf(info), JSON.stringify(info)).changes)
+            changed.told(repository);
           for (const platform of platformsOf(info)) putPlatform.run(platform, info.digest);
         }
+        changed.end();
       });
     },
     async users({ search = '', registry, kind, sort, limit, now }) {
-      const own = filter({ registry });
-      const order = { recent: 'lastPull DESC', pulls: 'pulls DESC', new: 'firstPull DESC', name: 'user' }[sort];
+      sums.whole();
+      const [index, order] = {
+        recent: ['INDEXED BY users_recent', 'lastPull DESC'],
+        pulls: ['INDEXED BY users_pulls', 'pulls DESC'],
+        new: ['INDEXED BY users_new', 'firstPull DESC'],
+        name: ['', 'user'],
+      }[sort];
       const found = rows<Omit<UserRow, 'days'>>(
-        `SELECT user, substr(MAX(printf('%012d', CASE WHEN class IN (${weak}) THEN 0 ELSE pulls END) || class), 13) AS kind,
-           SUM(pulls) AS pulls, MIN(firstPull) AS firstPull, MAX(lastPull) AS lastPull
-         FROM (SELECT user, class, COUNT(*) AS pulls, MIN(time) AS firstPull, MAX(time) AS lastPull FROM documents
-           WHERE ${pulls} AND user <> '' AND instr(userName, ?) > 0 ${own.where} GROUP BY user, class)
-         GROUP BY user HAVING ? IS NULL OR kind = ? ORDER BY ${order}, user LIMIT ?`,
-        ...[search.toLowerCase(), ...own.values, kind ?? null, kind ?? null, limit],
+        `SELECT user, kind, pulls, firstPull, lastPull FROM users ${index}
+         WHERE scope = ? AND instr(userName, ?) > 0 AND (?3 IS NULL OR kind = ?3) ORDER BY ${order}, user LIMIT ?`,
+        ...[registry ?? '', search.toLowerCase(), kind ?? null, limit],
       );
       const first = Math.floor(now / dayMs) - sparkDays + 1;
       const days = new Map(found.map(({ user }) => [user, new Array<number>(sparkDays).fill(0)]));
       for (const { user, day, count } of rows<{ user: string; day: number; count: number }>(
-        `SELECT user, CAST(time / 86400000 AS INTEGER) - ? AS day, COUNT(*) AS count FROM documents INDEXED BY documents_user
-         WHERE ${pulls} AND user IN (SELECT value FROM json_each(?)) AND time >= ? ${own.where}
-         GROUP BY user, day HAVING day < ${sparkDays}`,
-        ...[first, JSON.stringify([...days.keys()]), first * dayMs, ...own.values],
+        `SELECT user, day - ?1 AS day, SUM(pulls) AS count FROM user_days
+         WHERE user IN (SELECT value FROM json_each(?2)) AND day >= ?1 AND day < ?1 + ${sparkDays}
+           AND (?3 IS NULL OR registry = ?3) GROUP BY user, day`,
+        ...[first, JSON.stringify([...days.keys()]), registry ?? null],
       ))
         days.get(user)![day] = count;
       return found.map((row) => ({ ...row, days: days.get(row.user)! }));
     },
-    async repositories({ sort, search = '', registry, limit, now, halfLifeMs }) {
-      const order = {
-        popular: 'pulls DESC, repository',
-        // A document without a pull weighs nothing; a pull's weight halves with every half-life.
-        trending: `SUM(CASE WHEN ${pulls} THEN pow(0.5, max(0, ${now} - time) / ${halfLifeMs}.0) ELSE 0 END) DESC, repository`,
-        name: 'repository',
+    async repositories({ sort, search = '', registry, limit }) {
+      sums.whole();
+      const [index, order] = {
+        popular: ['INDEXED BY repositories_popular', 'pulls DESC, repository'],
+        trending: ['INDEXED BY repositories_trending', 'trend DESC, repository'],
+        name: ['', 'repository'],
       }[sort];
       const { where, values } = present(deleted());
-      const own = filter({ registry });
-      return repositoryRows(
-        `AND instr(${bareName}, ?) > 0 ${where} ${own.where}`,
-        order,
-        [search.toLowerCase(), ...values, ...own.values],
-        limit,
+      return rows<RepositoryRow>(
+        `SELECT repository, pulls, raw, pulledBy, lastPull FROM repositories ${index}
+         WHERE (pulls > 0 OR manifests > 0) AND instr(name, ?) > 0 AND (?2 IS NULL OR registry = ?2) ${where}
+         ORDER BY ${order} LIMIT ?`,
+        ...[search.toLowerCase(), registry ?? null, ...values, limit],
       );
     },
     async catalogue({ now, halfLifeMs }) {
+      sums.whole();
       const [today, halfLife] = [Math.floor(now / dayMs), halfLifeMs / dayMs];
       const { where, values } = present(deleted());
       return rows<CatalogueRow>(
@@ -240,6 +285,7 @@ export function openSearch(file: string): SearchStore {
       );
     },
     async pulledDays({ user, limit }) {
+      sums.whole();
       return rows<PulledDays>(
         `SELECT repository, COUNT(*) AS days FROM pull_days WHERE user = ?
          GROUP BY repository ORDER BY MAX(day) DESC, repository LIMIT ?`,
@@ -251,24 +297,37 @@ export function openSearch(file: string): SearchStore {
       return pushedBy.all(user).map(({ repository }) => String(repository));
     },
     async counts(query) {
-      const { where, values } = filter(query);
-      const from = `FROM documents WHERE gone = 0 ${where}`;
-      const [{ uncertain, ...sums }] = rows<Counts & { uncertain: number }>(
-        `SELECT ${counts}, SUM(${pulls} AND uncertain IS 1) AS uncertain ${from}`,
-        ...values,
-      );
-      const total = { total: exact(sums), uncertain: uncertain ?? 0 };
-      const group = [
-        ...(query.interval ? [`${bucketStart[query.interval]} AS "from"`] : []),
-        ...(query.by ? [`COALESCE(${query.by}, '') AS "key"`] : []),
-      ];
-      if (group.length === 0) return { ...total, buckets: [] };
-      const names = group.map((_, index) => index + 1).join();
-      const buckets = rows<{ from?: number; key?: string } & Counts>(
-        `SELECT ${group.join()}, ${counts} ${from} GROUP BY ${names} HAVING pulls + raw + rawPushes > 0 ORDER BY ${names}`,
-        ...values,
-      );
-      return { ...total, buckets: buckets.map((bucket) => ({ ...bucket })) };
+      sums.whole();
+      const { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY, interval, by } = query;
+      // Whole days from sums, and what is left before and after them from the documents.
+      let [first, end] = [Math.ceil(from / dayMs) * dayMs, Math.floor(to / dayMs) * dayMs];
+      // A user's tags are in no sum.
+      if (first > end || (query.user !== undefined && by === 'tag')) first = end = to;
+      const found = new Map<string, Counted>();
+      const none = { pulls: 0, uncertain: 0, raw: 0, pushes: 0, rawPushes: 0 };
+      const all: Counted = { from: null, key: '', ...none };
+      for (const part of [
+        countedOf(query, from, first),
+        summedOf(query, first, end),
+        countedOf(query, end, to),
+      ].flat()) {
+        const name = `${part.from} ${part.key}`;
+        const bucket = found.get(name) ?? { from: part.from, key: part.key, ...none };
+        found.set(name, bucket);
+        for (const sum of [bucket, all])
+          for (const name of ['pulls', 'uncertain', 'raw', 'pushes', 'rawPushes'] as const) sum[name] += part[name];
+      }
+      const total = { total: countsIn(all), uncertain: all.uncertain };
+      if (!interval && !by) return { ...total, buckets: [] };
+      const buckets = [...found.values()]
+        .filter(({ pulls, raw, rawPushes }) => pulls + raw + rawPushes > 0)
+        .sort((a, b) => Number(a.from) - Number(b.from) || byText(a.key, b.key))
+        .map(({ from, key, ...sums }) => ({
+          ...(interval ? { from: Number(from) } : {}),
+          ...(by ? { key } : {}),
+          ...countsIn(sums),
+        }));
+      return { ...total, buckets };
     },
     async pullers({ digest, limit, ...query }) {
       const { where, values } = filter(query);
@@ -281,6 +340,19 @@ export function openSearch(file: string): SearchStore {
           ...more,
           limit,
         ).map(pullerOf);
+      const { repository, from, to, registry } = query;
+      if (digest === undefined && repository !== undefined && from === undefined && to === undefined) {
+        sums.whole();
+        return [repository]
+          .flat()
+          .filter((name) => registry === undefined || registryOf(name) === registry)
+          .flatMap((name) =>
+            rows<Row>(`${pairsOf} WHERE repository = ? ORDER BY lastPull DESC, user LIMIT ?`, name, limit),
+          )
+          .map(pullerOf)
+          .sort((a, b) => b.lastPull - a.lastPull || byText(a.user, b.user) || byText(a.repository, b.repository))
+          .slice(0, limit);
+      }
       if (digest === undefined) return read(pulls);
       const related = rows<{ digest: string }>(
         'SELECT digest FROM platforms WHERE platform = ?1 UNION SELECT platform FROM platforms WHERE digest = ?1',
@@ -293,14 +365,32 @@ export function openSearch(file: string): SearchStore {
       // Fetched with something of which we don't know what it names.
       return withOthers(pulled, read(`${raw} AND apart IS NOT 1 AND digest = ?`, digest), limit);
     },
-    unused: (query) => oldestUnused(imagesIn(images(), query.registry), query),
-    images: async ({ repository }) =>
-      [repository]
+    async unused({ since, registry, limit }) {
+      sums.whole();
+      const pushed = rows<Stamped>(
+        `SELECT repository, stamp, lastPull FROM repositories WHERE manifests > 0 AND (?1 IS NULL OR registry = ?1)
+           AND EXISTS (SELECT 1 FROM image_facts e WHERE e.repository = repositories.repository AND action = 'push')`,
+        registry ?? null,
+      );
+      return oldestOf(
+        pushed.map((one) => derived.unused(one, since)),
+        limit,
+      );
+    },
+    async images({ repository }) {
+      sums.whole();
+      return [repository]
         .flat()
         .sort()
-        .flatMap((one) => [...images(one)]),
-    deleted: async () => deleted(),
+        .map(imagesOf)
+        .filter(({ facts }) => facts.length > 0);
+    },
+    async deleted() {
+      sums.whole();
+      return deleted();
+    },
     async imageUse(query) {
+      sums.whole();
       const names =
         'repository' in query
           ? [query.repository].flat()
@@ -318,8 +408,8 @@ export function openSearch(file: string): SearchStore {
           ...[JSON.stringify(names), query.from],
         ).map((row) => filled<ImagePulls>(row)),
         changes: rows<Row>(
-          `SELECT repository, action, tag, digest, MAX(time) AS last FROM documents INDEXED BY image_changes
-           WHERE ${changed} AND ${among} GROUP BY repository, action, tag, digest`,
+          `SELECT repository, action, tag, digest, MAX(last) AS last FROM image_facts
+           WHERE action IN ('push', 'delete') AND ${among} GROUP BY repository, action, tag, digest`,
           JSON.stringify(names),
         ).map((row) => filled<ImageChange>(row)),
       };
@@ -362,35 +452,71 @@ export function openSearch(file: string): SearchStore {
         yield JSON.parse(String(doc)) as ShownList;
     },
     // A removed pull's row stays: it keeps late writers out, and names nobody.
-    expire: (before) => removeOld(database, 'documents', 'kind, id', before, 'AND gone = 0'),
+    async expire(before) {
+      database.exec('CREATE INDEX IF NOT EXISTS documents_time ON documents (time)');
+      const old = database.prepare(
+        `SELECT id, ${docColumns} FROM documents WHERE time < ? AND gone = 0 LIMIT ${expiredAtOnce}`,
+      );
+      old.setReturnArrays(true);
+      const remove = database.prepare('DELETE FROM documents WHERE kind = ? AND id = ?');
+      const some = () => {
+        const found = old.all(before) as unknown as SQLInputValue[][];
+        const changed = sums.begin();
+        for (const [id, ...doc] of found) {
+          remove.run(doc[0], id);
+          changed.replace(String(doc[0]), String(id), docOf(doc), undefined);
+        }
+        changed.end();
+        return found.length;
+      };
+      while (transaction(database, some) > 0) await new Promise((resolve) => setImmediate(resolve));
+    },
     async forget(user) {
-      await wiped(forgetUser(database, user) > 0);
+      await wiped(transaction(database, () => forgetUser(database, user, sums.begin())) > 0);
     },
   };
 }
 
+/** Documents that go in one transaction: others write in between. */
+const expiredAtOnce = 2000;
+
 /** Returns how many rows were deleted. What is known of images stays, without whom. */
-function forgetUser(database: DatabaseSync, user: string): number {
-  return transaction(database, () => {
-    const facts = database.prepare(
-      `SELECT repository, action, manifest, digest, tag, class, apart, MAX(time) AS time FROM documents
-       INDEXED BY documents_user WHERE kind = 'event' AND user = ? AND (manifest = 1 OR action = 'delete')
-       GROUP BY repository, action, manifest, digest, tag, class, apart`,
-    );
-    const put = database.prepare(
-      `INSERT INTO documents (kind, id, version, gone, user, userName, repository, repositoryName, time, action, manifest,
-         tag, digest, class, country, client, apart, uncertain)
-       VALUES ('fact', ?, 0, 0, '', '', ?, ?, ?, ?, ?, ?, ?, ?, '', '', ?, 0)
-       ON CONFLICT (kind, id) DO UPDATE SET time = excluded.time WHERE excluded.time > documents.time`,
-    );
-    for (const { repository, action, manifest, digest, tag, class: kind, apart, time } of facts.all(user)) {
-      const id = hash('sha256', JSON.stringify([repository, action, digest, tag, kind, apart]), 'base64url');
-      put.run(id, repository, String(repository).toLowerCase(), time, action, manifest, tag, digest, kind, apart);
-    }
-    return ['documents', 'recommendations', 'shown']
-      .map((table) => Number(database.prepare(`DELETE FROM ${table} WHERE user = ?`).run(user).changes))
-      .reduce((sum, rows) => sum + rows);
-  });
+function forgetUser(database: DatabaseSync, user: string, changed: Change): number {
+  const facts = database.prepare(
+    `SELECT repository, action, manifest, digest, tag, class, apart, MAX(time) AS time FROM documents
+     INDEXED BY documents_user WHERE kind = 'event' AND user = ? AND (manifest = 1 OR action = 'delete')
+     GROUP BY repository, action, manifest, digest, tag, class, apart`,
+  );
+  const put = database.prepare(
+    `INSERT INTO documents (kind, id, version, gone, user, userName, repository, repositoryName, time, action, manifest,
+       tag, digest, class, country, client, apart, uncertain)
+     VALUES ('fact', ?, 0, 0, '', '', ?, ?, ?, ?, ?, ?, ?, ?, '', '', ?, 0)
+     ON CONFLICT (kind, id) DO UPDATE SET time = excluded.time WHERE excluded.time > documents.time`,
+  );
+  const held = database.prepare(`SELECT ${docColumns} FROM documents WHERE kind = 'fact' AND id = ?`);
+  held.setReturnArrays(true);
+  for (const { repository, action, manifest, digest, tag, class: kind, apart, time } of facts.all(user)) {
+    const id = hash('sha256', JSON.stringify([repository, action, digest, tag, kind, apart]), 'base64url');
+    const read = () => held.get(id) as unknown as SQLInputValue[] | undefined;
+    const before = read();
+    put.run(id, repository, String(repository).toLowerCase(), time, action, manifest, tag, digest, kind, apart);
+    changed.replace('fact', id, before && docOf(before), docOf(read()!));
+  }
+  const own = database.prepare(
+    `SELECT id, ${docColumns} FROM documents INDEXED BY documents_user WHERE kind IN ('event', 'pull') AND user = ?`,
+  );
+  own.setReturnArrays(true);
+  for (const [id, ...doc] of own.iterate(user) as unknown as Iterable<SQLInputValue[]>)
+    changed.replace(String(doc[0]), String(id), docOf(doc), undefined);
+  const deleted = [
+    "documents WHERE kind IN ('event', 'pull') AND user = ?",
+    'recommendations WHERE user = ?',
+    'shown WHERE user = ?',
+  ]
+    .map((rows) => Number(database.prepare(`DELETE FROM ${rows}`).run(user).changes))
+    .reduce((sum, rows) => sum + rows);
+  changed.end();
+  return deleted;
 }
 
 type Row = Record<string, unknown>;
@@ -421,10 +547,17 @@ function pullerOf({ tag, digest, class: kind, ...row }: Row): Puller {
 const filled = <T>(row: Row): T =>
   Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null && value !== '')) as T;
 
-/** Sums over no rows are NULL in SQL; here they are 0. */
-const exact = ({ pulls, raw, pushes, rawPushes }: Counts): Counts => ({
-  ...{ pulls: pulls ?? 0, raw: raw ?? 0, pushes: pushes ?? 0, rawPushes: rawPushes ?? 0 },
-});
+/** Counts of a start (of an interval) and a value of a field. */
+interface Counted extends Counts {
+  from: number | null;
+  key: string;
+  uncertain: number;
+}
+
+const countsIn = ({ pulls, raw, pushes, rawPushes }: Counts): Counts => ({ pulls, raw, pushes, rawPushes });
+const byText = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));
+const pairsOf = `SELECT user, repository, pulls, lastPull, tag, digest, class, client, country
+  FROM pairs INDEXED BY pairs_newest`;
 
 /** The condition that a repository is a registry's; none without one. */
 function ofRegistry(registry: string | undefined): [string, SQLInputValue][] {
@@ -481,4 +614,31 @@ function row(change: SearchChange): SQLInputValue[] {
     kind === 'event' && change.apart ? 1 : 0,
     kind === 'pull' && change.doc?.uncertain ? 1 : 0,
   ];
+}
+
+/** The document that such values are. */
+function docOfRow(values: SQLInputValue[]): ReturnType<typeof docOf> {
+  const [
+    kind,
+    ,
+    ,
+    ,
+    user,
+    ,
+    repository,
+    ,
+    time,
+    action,
+    manifest,
+    tag,
+    digest,
+    pullClass,
+    country,
+    client,
+    apart,
+    uncertain,
+  ] = values;
+  return docOf([
+    ...[kind, user, repository, time, action, manifest, tag, digest, pullClass, country, client, apart, uncertain],
+  ]);
 }

@@ -19,6 +19,8 @@ export function openDatabase(
     mkdirSync(dirname(file), { recursive: true });
     const database = new DatabaseSync(file, { timeout: 10_000 });
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;');
+    // A batch of 10,000 pulls changes some ten thousand pages: what does not fit is written and read again and again.
+    database.exec(`PRAGMA cache_size = -${cacheKiB}; PRAGMA wal_autocheckpoint = ${checkpointPages};`);
     database.exec(schema);
     for (const [table, columns] of Object.entries(added)) addColumns(database, table, columns);
     return database;
@@ -26,6 +28,11 @@ export function openDatabase(
     throw new SettingError(`${file} can't be used: ${(cause as Error).message}`, { cause });
   }
 }
+
+/** At most; taken as it is used. */
+const cacheKiB = 64 * 1024;
+/** A page that changes with each batch goes back into the file once in 64 MiB of the log. */
+const checkpointPages = 16_384;
 
 function addColumns(database: DatabaseSync, table: string, columns: Record<string, string>): void {
   const names = () =>

@@ -11,8 +11,9 @@ import { openCredentials } from './credentials.ts';
 import { type LocalEvents, openEvents } from './events.ts';
 import { openObjects } from './objects.ts';
 import { openRefusals } from './refusals.ts';
-import { openSearch } from './search.ts';
+import { type LocalSearch, openSearch } from './search.ts';
 import { type LocalStream, openStream } from './stream.ts';
+import type { Sums } from './sums.ts';
 
 /** Records are let go this long after the last batch took them. */
 const retentionMs = 10 * 60_000;
@@ -29,15 +30,20 @@ export interface LocalStores extends ProcessStores {
   alerts: Alerts;
   credentials: CredentialStore;
   refusals: RefusalStore;
+  /** Of the embedded search. */
+  sums?: Sums;
   /** Rejects while the data folder takes nothing: it is gone, full or read-only. */
   ready(): Promise<void>;
 }
 
+/** `open`: how the embedded search is opened. */
 export function openStores(
   folder: string,
   opensearch?: string,
   stage: keyof typeof searchTimeoutMs = 'process',
+  open: (file: string) => LocalSearch = openSearch,
 ): LocalStores {
+  const embedded = opensearch ? undefined : open(join(folder, 'search.db'));
   return {
     stream: openStream(join(folder, 'registry-stream'), { shards: 2, clock, retentionMs }),
     hits: openStream(join(folder, 'stream'), { shards: 2, clock, retentionMs }),
@@ -52,8 +58,7 @@ export function openStores(
       await writeFile(probe, 'x', { flush: true });
       await rm(probe);
     },
-    search: opensearch
-      ? openOpenSearch({ endpoint: opensearch, timeoutMs: searchTimeoutMs[stage] })
-      : openSearch(join(folder, 'search.db')),
+    search: embedded ?? openOpenSearch({ endpoint: String(opensearch), timeoutMs: searchTimeoutMs[stage] }),
+    sums: embedded?.sums,
   };
 }

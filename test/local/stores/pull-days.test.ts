@@ -8,6 +8,7 @@ import fc from 'fast-check';
 import type { PullClass } from '#core/event.ts';
 import type { SearchChange, SearchStore } from '#core/stores.ts';
 import { openSearch } from '#local/stores/search.ts';
+import { sumTables } from '#local/stores/sums.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'days-'));
 after(() => rmSync(root, { recursive: true }));
@@ -95,9 +96,8 @@ test('what an older version stored is counted when its file is opened', async ()
   await openSearch(file).write(docs.map((doc, id) => changeOf(id, 1, doc)));
   // As before these tables: a file without them, with the index that the catalogue was read from.
   const older = new DatabaseSync(file);
-  const names = ['documents_added', 'documents_changed', 'documents_removed', 'day_added', 'day_removed'];
-  for (const name of names) older.exec(`DROP TRIGGER ${name}`);
-  for (const name of ['pull_days', 'popularity', 'newest_days']) older.exec(`DROP TABLE ${name}`);
+  for (const name of ['day_added', 'day_removed']) older.exec(`DROP TRIGGER ${name}`);
+  for (const name of [...sumTables, 'summing']) older.exec(`DROP TABLE ${name}`);
   older.exec('CREATE INDEX documents_taught ON documents (repository, user, time, gone, class)');
   older.close();
   const store = openSearch(file);

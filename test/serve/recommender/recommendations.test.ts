@@ -280,7 +280,7 @@ test('what only machines pulled, and signatures, are recommended to nobody, howe
   ];
   const { forUser, forList, search } = await door(acts);
   // The page's list counts every honest pull; what is recommended counts people's and clusters'.
-  const all = await search.repositories({ sort: 'popular', limit: 10, now: timeOf(acts.length), halfLifeMs: 1 });
+  const all = await search.repositories({ sort: 'popular', limit: 10, now: timeOf(acts.length) });
   assert.equal(all.length, 7);
   for (const items of [await forUser([['user', 'a stranger']]), await forList({ repositories: ['nowhere'] })])
     assert.deepEqual(items.map(({ repository }) => repository).sort(), ['app', 'base']);

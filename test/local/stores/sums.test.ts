@@ -1,0 +1,150 @@
+// Sums kept are sums scanned: after any writes, redeliveries, removals, forgetting and expiry the tables are those that a file
+// with the same documents gets when it is summed from the beginning.
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { after, test } from 'node:test';
+import fc from 'fast-check';
+import { seeded } from '#core/bytes/random.ts';
+import type { Pull, StoredEvent } from '#core/event.ts';
+import { NotSummed, type SearchChange } from '#core/stores.ts';
+import { openSearch } from '#local/stores/search.ts';
+import { sumTables } from '#local/stores/sums.ts';
+import { pull, start, storedEvent } from '../../contracts/samples.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'sums-'));
+after(() => rmSync(root, { recursive: true }));
+let files = 0;
+const fresh = () => join(root, `${files++}.db`);
+const day = 86_400_000;
+
+/** All sums; of a repository of which nothing is left, nothing, and how often it changed says nothing of what it is. */
+function sumsIn(file: string): Record<string, unknown[]> {
+  const database = new DatabaseSync(file);
+  const found = Object.fromEntries(
+    sumTables.map((name) => [
+      name,
+      database
+        .prepare(`SELECT * FROM ${name}`)
+        .all()
+        .map(({ stamp, ...row }) => row)
+        .filter((row) => !(name === 'repositories' && row.pulls === 0 && row.manifests === 0))
+        .filter((row) => row.people !== 0)
+        .map((row) => JSON.stringify(row))
+        .sort(),
+    ]),
+  );
+  database.close();
+  return found;
+}
+
+const names = {
+  user: fc.constantFrom('ann', 'ann', 'bob', 'Zoë', ''),
+  repository: fc.constantFrom('a', 'a', 'b', 'east//a'),
+  class: fc.constantFrom('human', 'human', 'ci', 'cluster', 'signature', 'scanner'),
+  client: fc.constantFrom('docker', 'skopeo'),
+  country: fc.constantFrom('FI', ''),
+  tag: fc.constantFrom(undefined, '1', '2'),
+  digest: fc.constantFrom(undefined, 'sha256:1', 'sha256:2'),
+};
+const time = fc.record({ days: fc.nat(3), ms: fc.constantFrom(0, 0.5, 1000, 3_600_000) });
+const doc = fc.record({ ...names, time, uncertain: fc.constantFrom(undefined, true) });
+const event = fc.record({
+  ...{ ...names, time },
+  action: fc.constantFrom('pull', 'pull', 'push', 'delete'),
+  kind: fc.constantFrom('manifest', 'manifest', 'blob', 'other'),
+  apart: fc.boolean(),
+});
+const pullStep = fc.record({ pull: fc.nat(7), version: fc.nat(4), doc: fc.option(doc, { freq: 4 }) });
+const eventStep = fc.record({ event: fc.nat(7), version: fc.nat(4), doc: event });
+const step = fc.oneof(
+  { weight: 6, arbitrary: fc.array(fc.oneof(pullStep, eventStep), { minLength: 1, maxLength: 5 }) },
+  { weight: 1, arbitrary: fc.record({ forget: fc.constantFrom('ann', 'bob') }) },
+  { weight: 1, arbitrary: fc.record({ expire: fc.nat(3) }) },
+);
+
+/** Of two pulls at the same time either may be the newest: these have times of their own. */
+const at = ({ days, ms }: { days: number; ms: number }, n: number) => start + days * day + ms + 10 * n;
+function changeOf(one: NonNullable<unknown>): SearchChange {
+  if ('pull' in one) {
+    const {
+      pull: n,
+      version,
+      doc,
+    } = one as { pull: number; version: number; doc: { time: { days: number; ms: number } } | null };
+    return {
+      kind: 'pull',
+      id: `${n}`,
+      version,
+      doc: doc && pull(`${n}`, 0, { ...(doc as unknown as Partial<Pull>), time: at(doc.time, n) }),
+    };
+  }
+  const {
+    event: n,
+    version,
+    doc,
+  } = one as { event: number; version: number; doc: { time: { days: number; ms: number }; apart: boolean } };
+  const { apart, time, ...more } = doc;
+  return {
+    kind: 'event',
+    id: `${n}`,
+    version,
+    doc: storedEvent(`${n}`, 0, { ...(more as Partial<StoredEvent>), time: at(time, n) }),
+    apart,
+  };
+}
+
+async function summedAnew(file: string): Promise<void> {
+  const { sums } = openSearch(file);
+  sums.restart();
+  while (sums.build());
+}
+
+test('sums kept are sums scanned, whatever is written, removed, forgotten or let go', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 30, size: 'max' }), async (steps) => {
+      const file = fresh();
+      // A look at the tables wants a file.
+      const store = openSearch(file);
+      for (const one of steps) {
+        if (Array.isArray(one)) await store.write(one.map(changeOf));
+        else if ('forget' in one) await store.forget(one.forget);
+        else await store.expire(start + one.expire * day);
+      }
+      const kept = sumsIn(file);
+      await summedAnew(file);
+      assert.deepEqual(kept, sumsIn(file));
+    }),
+    { seed: 19, numRuns: 30, endOnFailure: true },
+  );
+});
+
+test('a file of before is summed in steps, and what is written meanwhile is neither missed nor counted twice', async () => {
+  const file = fresh();
+  const store = openSearch(file);
+  const random = seeded(3);
+  const pick = <T>(items: T[]): T => items[Math.floor(random() * items.length)];
+  const made = (n: number, version: number): SearchChange => ({
+    ...{ kind: 'pull', id: `${n}`, version },
+    doc: pull(`${n}`, start + Math.floor(random() * 5 * day), {
+      user: pick(['ann', 'bob']),
+      repository: pick(['a', 'b']),
+    }),
+  });
+  await store.write(Array.from({ length: 21_000 }, (_, n) => made(n, 1)));
+  store.sums.restart();
+  await assert.rejects(store.users({ sort: 'name', limit: 1, now: start }), NotSummed);
+  assert.deepEqual([store.sums.missing()?.done, store.sums.missing()?.total], [0, 21_000]);
+  let steps = 0;
+  while (store.sums.build()) {
+    steps++;
+    await store.write(Array.from({ length: 50 }, () => made(Math.floor(random() * 22_000), 2)));
+    await store.write([{ kind: 'pull', id: `${steps * 1000}`, version: 3, doc: null }]);
+  }
+  assert.ok(steps > 3);
+  const kept = sumsIn(file);
+  await summedAnew(file);
+  assert.deepEqual(kept, sumsIn(file));
+});
