@@ -37,7 +37,7 @@ export class Collect extends Construct {
 
   constructor(scope: Construct, id: string, { settings, stores, network }: CollectProps) {
     super(scope, id);
-    const { stream, retentionHours, trustedProxies, addressHeader, networks, domains, logDays } = settings;
+    const { stream, retentionHours, trustedProxies, addressHeader, networks, domains, refuseHits, logDays } = settings;
     const kept = {
       retentionPeriod: Duration.hours(retentionHours),
       // They hold addresses for their retention: encrypted, by the key that costs nothing.
@@ -64,6 +64,7 @@ export class Collect extends Construct {
       ADDRESS_HEADER: addressHeader,
       NETWORKS: JSON.stringify(networks),
       DOMAINS: domains.join(),
+      REFUSE_HITS: String(refuseHits),
       METRICS: stores.metrics,
       CREDENTIALS_TABLE: stores.credentials.tableName,
       REGISTRIES: JSON.stringify(settings.registries),

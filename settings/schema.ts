@@ -137,6 +137,10 @@ export const shared = {
       description:
         "Your portals' domains, `*` for any characters: hits of other domains are ignored. Anybody may send hits: name yours wherever others can reach the server.",
     }),
+  refuseHits: trueOrFalse().default(false).meta({
+    description:
+      'Takes no hits, against a flood of them or its bill: senders are told so and drop theirs. Registries go on.',
+  }),
   keepEventsDays: integer(1, 36_500).optional().meta({
     placeholder: 'DAYS',
     description:

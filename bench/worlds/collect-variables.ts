@@ -9,6 +9,7 @@ export const collectVariables: Variables = {
   ADDRESS_HEADER: 'X-Forwarded-For',
   NETWORKS: '{}',
   DOMAINS: '',
+  REFUSE_HITS: 'false',
   METRICS: 'Whalewatch',
   CREDENTIALS_TABLE: 'c',
   REGISTRIES: '[]',

@@ -34,6 +34,8 @@ export interface CollectOptions {
   networks: Networks;
   /** The owner's domains, `*` for any characters: hits of others are ignored. None: all are counted. */
   domains?: string[];
+  /** No hit is taken. */
+  refuseHits?: boolean;
   clock: () => number;
   newKey: () => string;
   report: (cause: unknown) => void;
@@ -57,7 +59,7 @@ export function collectApp(options: CollectOptions): Hono {
  * once is half of what a server can take.
  */
 export function addCollectRoutes(app: Hono, options: CollectOptions): void {
-  const { stream, hits, token, peer, clock, newKey, report } = options;
+  const { stream, hits, token, peer, clock, newKey, report, refuseHits = false } = options;
   const isOwn = domainFilter(options.domains ?? []);
   const isProxy = proxyMatcher(options.trustedProxies);
   const senderOf = senders({ ...options.senders, token, clock });
@@ -114,6 +116,8 @@ export function addCollectRoutes(app: Hono, options: CollectOptions): void {
   app.use('/v1/hits', (c, next) => (c.req.method === 'OPTIONS' ? preflight(c, next) : next()));
 
   const takeHits = async (c: Context) => {
+    // Not an error: a beacon would keep its hits and send them again.
+    if (refuseHits) return { accepted: 0, reason: 'hits are switched off here' };
     const { bytes, tooLong } = await readBody(c.req.raw, hitsBytes);
     if (tooLong)
       throw new ApiError(413, 'too_large', `The body is longer than ${hitsBytes} bytes: send fewer hits at once.`);

@@ -8,6 +8,7 @@ const names = [
   'ADDRESS_HEADER',
   'NETWORKS',
   'DOMAINS',
+  'REFUSE_HITS',
   'METRICS',
   'CREDENTIALS_TABLE',
   'REGISTRIES',

@@ -14,7 +14,7 @@ import type { Variables } from './env.ts';
 /** What the function and the server of a Fargate task have in common: collect over the stores on AWS. */
 export function optionsOf(variables: Omit<Variables, 'METRICS'>): Omit<CollectOptions, 'peer'> {
   const { REGISTRY_STREAM, HITS_STREAM, WEBHOOK_TOKEN_ID, CREDENTIALS_TABLE } = variables;
-  const { TRUSTED_PROXIES, ADDRESS_HEADER, NETWORKS, DOMAINS, REGISTRIES } = variables;
+  const { TRUSTED_PROXIES, ADDRESS_HEADER, NETWORKS, DOMAINS, REFUSE_HITS, REGISTRIES } = variables;
   const client = streamClient();
   const table = { client: dynamoClient(), table: CREDENTIALS_TABLE, clock };
   return {
@@ -27,6 +27,7 @@ export function optionsOf(variables: Omit<Variables, 'METRICS'>): Omit<CollectOp
     addressHeader: ADDRESS_HEADER,
     networks: JSON.parse(NETWORKS) as Networks,
     domains: DOMAINS.split(',').filter(Boolean),
+    refuseHits: REFUSE_HITS === 'true',
     ...{ clock, newKey: newId, report },
   };
 }

@@ -32,6 +32,7 @@ export interface ServerOptions {
     ResolvedSettings,
     | 'keepDays'
     | 'domains'
+    | 'refuseHits'
     | 'trustedProxies'
     | 'addressHeader'
     | 'networks'
@@ -90,6 +91,7 @@ export function localApp({ stores, settings, token, web, log, access, metrics, f
     addressHeader: settings.addressHeader,
     networks: settings.networks,
     domains: settings.domains,
+    refuseHits: settings.refuseHits,
     clock,
     newKey: newId,
     report,

@@ -45,6 +45,7 @@ test('a server told to stop under load has put exactly the hits that it answered
         ADDRESS_HEADER: 'X-Forwarded-For',
         NETWORKS: '{}',
         DOMAINS: '',
+        REFUSE_HITS: 'false',
         PORT: '0',
         METRICS: 'whalewatch',
         CREDENTIALS_TABLE: 'credentials',

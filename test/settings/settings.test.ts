@@ -78,6 +78,7 @@ const wrong: [name: keyof Settings | 'keepDay', value: unknown, line: string | R
     'networks is {"10.0.0.0/99":{"lat":1,"lon":2,"name":"x"}}: must have IP addresses or CIDR ranges as its names',
   ],
   ['networks', { '10.0.0.0/8': { lat: 91, lon: 2, name: 'x' } }, /lat is 91: must be a number from -90 to 90/],
+  ['refuseHits', 'yes', 'refuseHits is "yes": must be true or false'],
   ['privateHosts', 'yes', 'privateHosts is "yes": must be true or false'],
   ['addressHeader', 'a b', 'addressHeader is "a b": must be the name of a header'],
   ['imageRegistry', 'mirror.example', /^imageRegistry is "mirror\.example": must be public\.ecr\.aws, or the prefix/],
