@@ -2,6 +2,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { join } from 'node:path';
+import type { Fault } from '#serve/health.ts';
 import { localAccess } from '#settings/access.ts';
 import { SettingError } from '#settings/read.ts';
 import type { ResolvedSettings } from '#settings/schema.ts';
@@ -17,6 +18,7 @@ import { openMetrics } from './metrics.ts';
 import { lagOf, listen, localApp, unhealthyAfterSeconds } from './server.ts';
 import { help, readSettings } from './settings.ts';
 import { startThread, type Thread } from './stages/threads.ts';
+import { checkDatabases } from './stores/integrity.ts';
 import { openReader } from './stores/reading.ts';
 import { clock, openStores } from './stores/stores.ts';
 
@@ -42,6 +44,7 @@ async function start(settings: ResolvedSettings): Promise<void> {
   const stores = openStores(folder, settings.opensearch, 'serve');
   const search = settings.opensearch ? stores.search : openReader(join(folder, 'search.db'));
   let threads: Thread[] = [];
+  let damaged: Fault[] = [];
   const metrics = openMetrics({
     ...{ ...stores, search, folder, settings, clock, unhealthyAfterSeconds },
     lag: async () => lagOf(stores),
@@ -54,7 +57,12 @@ async function start(settings: ResolvedSettings): Promise<void> {
     web,
     log,
     access,
-    faults: async () => [...threadFaults(threads), ...(await diskFaults(folder)), ...sumFaults(stores.sums)],
+    faults: async () => [
+      ...threadFaults(threads),
+      ...(await diskFaults(folder)),
+      ...sumFaults(stores.sums),
+      ...damaged,
+    ],
     metrics,
   });
   const { port, server } = await listen(app, settings.port, settings.listen);
@@ -83,6 +91,10 @@ async function start(settings: ResolvedSettings): Promise<void> {
 `);
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop);
   console.log(`ready ${loopback}`);
+  checkDatabases(folder).then((faults) => {
+    damaged = faults;
+    for (const { reason } of faults) log.error(reason);
+  }, log.error);
   if (process.env.npm_lifecycle_event) endWithParent(() => process.kill(process.pid, 'SIGTERM'));
 
   function startDemo() {

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { checkDatabases, databasesOf } from '#local/stores/integrity.ts';
+import { openDatabase } from '#local/stores/sqlite.ts';
+import { dataFolder, eventually, startLocal } from '../../support/run.ts';
+
+const pageBytes = 4096;
+
+function fill(file: string): void {
+  const database = openDatabase(file, 'CREATE TABLE IF NOT EXISTS rows (id INTEGER PRIMARY KEY, text TEXT)');
+  const insert = database.prepare('INSERT INTO rows (text) VALUES (?)');
+  for (let n = 0; n < 500; n++) insert.run(`row ${n} `.repeat(20));
+  database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+  database.close();
+}
+
+function damage(file: string, page: number): void {
+  const handle = openSync(file, 'r+');
+  writeSync(handle, Buffer.alloc(pageBytes, 0x5a), 0, pageBytes, (page - 1) * pageBytes);
+  closeSync(handle);
+}
+
+test('a page that is not what was written is found wherever it lies, and named with the fix', async (t) => {
+  const folder = dataFolder(t);
+  const files = ['search.db', 'stream/0.db'].map((name) => join(folder, name));
+  for (const file of files) fill(file);
+  assert.deepEqual(databasesOf(folder), ['search.db', 'stream/0.db']);
+  assert.deepEqual(await checkDatabases(folder), []);
+
+  for (const page of [2, 10]) {
+    damage(files[1], page);
+    const [fault, ...others] = await checkDatabases(folder);
+    assert.equal(others.length, 0);
+    assert.ok(fault.stands);
+    assert.match(fault.reason, /stream.0\.db is damaged \(.+\): stop the server.*npm run restore/);
+  }
+});
+
+test('a server over a damaged database says so as soon as it has looked, whatever is asked of it', {
+  timeout: 120_000,
+}, async (t) => {
+  const folder = dataFolder(t);
+  fill(join(folder, 'events.db'));
+  damage(join(folder, 'events.db'), 10);
+  const running = await startLocal(folder);
+  t.after(() => running.kill());
+  const health = async () => {
+    const response = await fetch(`${running.origin}/v1/health`);
+    return { status: response.status, reasons: ((await response.json()) as { reasons: string[] }).reasons.join() };
+  };
+  const found = await eventually(60, health, ({ status }) => status === 503);
+  assert.match(found.reasons, /events\.db is damaged .*npm run restore/);
+});
