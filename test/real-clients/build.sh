@@ -18,13 +18,13 @@ registry github.com/distribution/distribution/v3/cmd/registry v3.1.2
 helm     helm.sh/helm/v3/cmd/helm v3.22.0
 cosign   github.com/sigstore/cosign/v3/cmd/cosign v3.1.3
 '
-oldest=1.26
+oldest=1.26.7
 
 command -v go >/dev/null || { echo "no go: install golang-go (.ci/run does)" >&2; exit 1; }
 version="$(go env GOVERSION)"
 if [ "$(printf '%s\n' "$oldest" "${version#go}" | sort -V | head -n 1)" != "$oldest" ]; then
   # As a newer Go does by itself: the toolchain is a module, whose files come without their x bit.
-  module="golang.org/toolchain@v0.0.1-go$oldest.0.$(go env GOOS)-$(go env GOARCH)"
+  module="golang.org/toolchain@v0.0.1-go$oldest.$(go env GOOS)-$(go env GOARCH)"
   root="$(go env GOMODCACHE)/$module"
   if [ ! -x "$root/bin/go" ]; then
     (cd "$(mktemp -d)" && GONOSUMDB=golang.org/toolchain GONOSUMCHECK=1 GOFLAGS=-mod=mod go mod download "$module")
