@@ -19,7 +19,7 @@ export const budgetKilobytes: Record<FunctionName, number> = {
   'train-spark': 667,
   'train-task': 631,
   serve: 1200,
-  tiles: 135,
+  tiles: 155,
 };
 
 const root = join(import.meta.dirname, '../..');
