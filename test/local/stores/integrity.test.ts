@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { checkDatabases, databasesOf } from '#local/stores/integrity.ts';
 import { openDatabase } from '#local/stores/sqlite.ts';
@@ -38,6 +39,20 @@ test('a page that is not what was written is found wherever it lies, and named w
   }
 });
 
+test('a file that is no database any more is found; one that another process holds alone is not damaged', async (t) => {
+  const folder = dataFolder(t);
+  const [held, broken] = ['held.db', 'broken.db'].map((name) => join(folder, name));
+  for (const file of [held, broken]) fill(file);
+  const holder = new DatabaseSync(held);
+  t.after(() => holder.close());
+  holder.exec('PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE');
+  damage(broken, 1);
+  assert.deepEqual(
+    (await checkDatabases(folder)).map(({ reason }) => reason.includes('broken.db is damaged')),
+    [true],
+  );
+});
+
 test('a server over a damaged database says so as soon as it has looked, whatever is asked of it', {
   timeout: 120_000,
 }, async (t) => {
@@ -51,5 +66,7 @@ test('a server over a damaged database says so as soon as it has looked, whateve
     return { status: response.status, reasons: ((await response.json()) as { reasons: string[] }).reasons.join() };
   };
   const found = await eventually(60, health, ({ status }) => status === 503);
+  // What the server holds alone itself is not damaged.
+  assert.equal(found.reasons.split('is damaged').length, 2, found.reasons);
   assert.match(found.reasons, /events\.db is damaged .*npm run restore/);
 });
