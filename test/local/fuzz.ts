@@ -20,6 +20,7 @@ export interface Fuzzed {
   requests: number;
   raw: number;
   statuses: Record<string, number>;
+  /** When half of the requests were sent, and at the end. */
   rssMiB: [before: number, after: number];
 }
 
@@ -204,12 +205,14 @@ export async function fuzz({ requests, seed }: { requests: number; seed: number 
       socket.end(`${line}\r\nHost: ${hostname}:${port}\r\nConnection: close\r\n\r\n${random() < 0.5 ? text() : ''}`);
     });
 
-  const before = rss();
+  let before = rss();
   let left = requests;
   let raws = 0;
   await Promise.all(
     Array.from({ length: 8 }, async () => {
       while (left-- > 0) {
+        // From here on everything that starts on demand runs.
+        if (left === Math.floor(requests / 2)) before = rss();
         if (random() < 0.1) {
           raws++;
           await raw();
