@@ -1,26 +1,15 @@
 // The calls of search when the domain does not respond as it should.
 import assert from 'node:assert/strict';
-import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { openCircuit } from '#aws/circuit.ts';
 import { OpenSearchUnavailable, openSearchCall } from '#aws/opensearch.ts';
 import { openSearch } from '#aws/search.ts';
-
-async function domain(t: TestContext, respond: RequestListener): Promise<string> {
-  const server = createServer(respond);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
+import { startService } from '../support/service.ts';
 
 test('a connection that breaks, a 429 and a 503 are tried again, three times in all', async (t) => {
   for (const failure of ['broken', 429, 503] as const) {
     let calls = 0;
-    const endpoint = await domain(t, (request, response) => {
+    const endpoint = await startService(t, (request, response) => {
       if (++calls === 3) return response.end('{"ok": true}');
       if (failure === 'broken') return request.socket.destroy();
       return response.writeHead(failure).end('{}');
@@ -32,7 +21,7 @@ test('a connection that breaks, a 429 and a 503 are tried again, three times in 
 
 test('a domain that does not respond in time is asked once a call, and said to be unavailable', async (t) => {
   let calls = 0;
-  const endpoint = await domain(t, () => {
+  const endpoint = await startService(t, () => {
     calls++;
   });
   await assert.rejects(openSearchCall({ endpoint, timeoutMs: 300 })('POST', '/documents/_search?a=b', {}), (cause) => {
@@ -47,7 +36,7 @@ test('of a domain that is down two calls in a row find it out; the next fail at 
   let now = 0;
   let calls = 0;
   let down = true;
-  const endpoint = await domain(t, (_, response) => {
+  const endpoint = await startService(t, (_, response) => {
     calls++;
     response.writeHead(down ? 503 : 200).end('{}');
   });
@@ -87,7 +76,7 @@ test('a circuit opens at the second failure in a row only; while it is half open
 });
 
 test('a domain that takes no writes is unavailable for them alone', async (t) => {
-  const endpoint = await domain(t, (request, response) => {
+  const endpoint = await startService(t, (request, response) => {
     if (request.method === 'GET') return response.end('{}');
     const error = { type: 'cluster_block_exception', reason: 'index [documents] blocked by: read-only' };
     response.writeHead(403).end(JSON.stringify({ error }));
@@ -102,7 +91,7 @@ test('a domain that takes no writes is unavailable for them alone', async (t) =>
 test('what a bulk was refused for want of room goes again, alone; what is wrong with a document is said', async (t) => {
   const bodies: string[][] = [];
   let reply: (line: number, bulk: number) => number = () => 200;
-  const endpoint = await domain(t, (request, response) => {
+  const endpoint = await startService(t, (request, response) => {
     let body = '';
     request.on('data', (chunk) => {
       body += chunk;
@@ -135,7 +124,7 @@ test('what a bulk was refused for want of room goes again, alone; what is wrong 
 
 test('a call that is wrong is not tried again', async (t) => {
   let calls = 0;
-  const endpoint = await domain(t, (_, response) => {
+  const endpoint = await startService(t, (_, response) => {
     calls++;
     response.writeHead(400).end('{"error": {"type": "parsing_exception", "reason": "no such field"}}');
   });

@@ -1,25 +1,14 @@
 import assert from 'node:assert/strict';
-import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { ConditionalCheckFailedException, DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb';
 import { GetObjectCommand, NoSuchKey, S3Client } from '@aws-sdk/client-s3';
 import { withUnavailable } from '#aws/unavailable.ts';
 import { StoreUnavailable } from '#core/stores.ts';
+import { startService } from '../support/service.ts';
 
 const options = {
   ...{ region: 'us-east-1', maxAttempts: 1, credentials: { accessKeyId: 'test', secretAccessKey: 'test' } },
 };
-
-async function service(t: TestContext, respond: RequestListener): Promise<string> {
-  const server = createServer(respond);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
 
 const readFrom = (endpoint: string) => {
   const client = withUnavailable(new DynamoDBClient({ ...options, endpoint }));
@@ -38,7 +27,7 @@ test('a table that fails, throttles or is not reached is unavailable; a call tha
     [400, 'AccessDeniedException', false],
   ];
   for (const [status, name, unavailable] of rows) {
-    const endpoint = await service(t, (_, response) => {
+    const endpoint = await startService(t, (_, response) => {
       response.writeHead(status, { 'content-type': 'application/x-amz-json-1.0' });
       response.end(JSON.stringify({ __type: `com.amazonaws.dynamodb.v20120810#${name}`, message: 'because' }));
     });
@@ -49,17 +38,17 @@ test('a table that fails, throttles or is not reached is unavailable; a call tha
     });
   }
   await assert.rejects(readFrom('http://127.0.0.1:1'), StoreUnavailable);
-  const broken = await service(t, (request) => request.socket.destroy());
+  const broken = await startService(t, (request) => request.socket.destroy());
   await assert.rejects(readFrom(broken), StoreUnavailable);
 });
 
 test('a condition that does not hold, and a key that is not there, stay what they are', async (t) => {
-  const conditional = await service(t, (_, response) => {
+  const conditional = await startService(t, (_, response) => {
     response.writeHead(400, { 'content-type': 'application/x-amz-json-1.0' });
     response.end(JSON.stringify({ __type: 'com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException' }));
   });
   await assert.rejects(readFrom(conditional), ConditionalCheckFailedException);
-  const bucket = await service(t, (_, response) => {
+  const bucket = await startService(t, (_, response) => {
     response.writeHead(404, { 'content-type': 'application/xml' });
     response.end('<Error><Code>NoSuchKey</Code><Message>none</Message></Error>');
   });
