@@ -1,6 +1,6 @@
 // The fold of hits in WebAssembly (functions/process/assembly), in one memory with the IP table: nothing crosses for a hit but
 // for lines in another spelling than encodeHit's, which are read here by JSON.parse. DeltaBuilder is the reference that its
-// deltas are compared with, byte for byte (test/process/kernel.test.ts), and what is used where there is no SIMD.
+// deltas are compared with, byte for byte (test/process/kernel.test.ts), and what is used on a platform without SIMD.
 import { randomInt } from 'node:crypto';
 import {
   type Counters,
@@ -21,7 +21,7 @@ const pageBytes = 65_536;
 const slack = 256;
 const newline = 10;
 const rowWords = 8;
-/** The longest text of an address: what is longer is none. */
+/** Characters of the longest address: a longer text is not an address. */
 const mostAddress = 45;
 
 interface Exports extends WebAssembly.Exports {

@@ -45,7 +45,7 @@ test('no text is a formula in a spreadsheet, and every text comes back as it was
     rows.map(({ name }) => name),
     [...formulas.map((formula) => `'${formula}`), ...names],
   );
-  // A number is none, whatever its sign.
+  // A number is not a formula, whatever its sign.
   assert.ok(rows.every(({ pulls }) => pulls === '-1'));
 });
 

@@ -278,7 +278,7 @@ export class DeltaBuilder implements HitSums {
     }
   }
 
-  /** The row of a domain's cell; -1 where there are no cells, or this would be one too many, or the location is none. */
+  /** The row of a domain's cell; -1 without cells, beyond the most cells of a domain, or without a location. */
   #cellRow(domain: number, location: number): number {
     const cells = this.#cells;
     if (!cells || location < 0 || !this.#locations.hasCoordinates(location)) return -1;
@@ -429,7 +429,7 @@ export function encodeSums(
   });
 }
 
-/** Coordinates and country + `first` of numbered locations; zeros where there is none. */
+/** Coordinates and country + `first` of numbered locations; zeros for an unknown location. */
 function placesOf(locations: Locations, numbers: Int32Array, first: number, isPlaced: (row: number) => boolean) {
   const lat = new Float64Array(numbers.length);
   const lon = new Float64Array(numbers.length);

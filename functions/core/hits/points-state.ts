@@ -83,7 +83,7 @@ export class PointsState {
   }
 
   /**
-   * Throws Torn when the bytes are no such state, or not the whole of one. What was kept the other way is converted: a domain
+   * Throws Torn when the bytes are not a whole state. What was kept the other way is converted: a domain
    * is in the cell of its newest hit, which is all that is known of its hits there; or where its newest cell is.
    */
   static decode(bytes: Uint8Array, by: PointsBy = 'domain'): PointsState {

@@ -1,5 +1,5 @@
 // Tiles in WebAssembly (functions/core/map/assembly), over a snapshot's file in the memory of its own. Pyramid.tile and encodeTile
-// are the reference that it is compared with, byte for byte (test/core/map/kernel.test.ts), and what is used where there is no SIMD.
+// are the reference that it is compared with, byte for byte (test/core/map/kernel.test.ts), and what is used on a platform without SIMD.
 import { kernelWasm } from './kernel.wasm.ts';
 import { layerHead } from './mvt.ts';
 import type { Pyramid, TileKernel } from './pyramid.ts';

@@ -4,7 +4,7 @@ import type { PullClass } from '../event.ts';
 import type { ImageFact, ManifestInfo, RepositoryImages } from './images.ts';
 import { isIndex } from './media-types.ts';
 
-/** Their pulls are no use of an image: they look at everything, or only whether there is something new. */
+/** A pull of theirs does not mean that an image is in use: they look at everything, or only for something new. */
 const bystanders: ReadonlySet<PullClass> = new Set(['scanner', 'mirror', 'signature', 'version-check']);
 
 /**

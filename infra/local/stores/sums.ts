@@ -150,7 +150,7 @@ export interface Sums {
 }
 
 export interface Change {
-  /** A document of this kind and id went from one to another; undefined: there is none. */
+  /** A document changed; undefined stands for a missing one, before or after. */
   replace(kind: string, id: string, before: Doc | undefined, after: Doc | undefined): void;
   /** What is told of this repository's manifests has changed. */
   told(repository: string): void;
