@@ -10,7 +10,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { openSearch } from '#aws/search.ts';
+import { openSearch } from '#aws/opensearch/search.ts';
 import { seeded } from '#core/bytes/random.ts';
 import type { RegistryEvent } from '#core/event.ts';
 import { openEvents } from '#local/stores/events.ts';

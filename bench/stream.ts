@@ -11,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { startPump } from '#local/stages/pump.ts';
-import { openDatabase } from '#local/stores/sqlite.ts';
+import { openDatabase } from '#local/stores/sqlite/sqlite.ts';
 import { openStream } from '#local/stores/stream.ts';
 
 const open = (folder: string) => openStream(join(folder, 'stream'), { clock: Date.now, retentionMs: 0 });

@@ -1,13 +1,13 @@
 // serve: answers from the stores; tiles: the map's pointer and tiles, from the points alone.
 import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
-import { alertRights } from '#aws/alerts.ts';
-import { checkpointRights } from '#aws/checkpoints.ts';
-import { credentialRights } from '#aws/credentials.ts';
-import { eventIndexRights, eventKeyRights, eventRights } from '#aws/events.ts';
-import { lagRights } from '#aws/lag.ts';
-import { bucketRights, objectRights } from '#aws/objects.ts';
-import { refusalRights } from '#aws/refusals.ts';
+import { alertRights } from '#aws/dynamodb/alerts.ts';
+import { checkpointRights } from '#aws/dynamodb/checkpoints.ts';
+import { credentialRights } from '#aws/dynamodb/credentials.ts';
+import { eventIndexRights, eventKeyRights, eventRights } from '#aws/dynamodb/events.ts';
+import { refusalRights } from '#aws/dynamodb/refusals.ts';
+import { lagRights } from '#aws/kinesis/lag.ts';
+import { bucketRights, objectRights } from '#aws/s3/objects.ts';
 import { secretRights } from '#aws/secret.ts';
 import type { AccessSettings } from '#core/access.ts';
 import type { TileVariables, Variables } from '#serve/env.ts';

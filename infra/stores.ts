@@ -19,7 +19,7 @@ import {
   ObjectOwnership,
 } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
-import { newestIndex } from '#aws/events.ts';
+import { newestIndex } from '#aws/dynamodb/events.ts';
 import type { ResolvedSettings } from '#settings/schema.ts';
 import { explain } from './explain.ts';
 

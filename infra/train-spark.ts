@@ -25,7 +25,7 @@ import {
 } from 'aws-cdk-lib/aws-stepfunctions';
 import { LambdaInvoke } from 'aws-cdk-lib/aws-stepfunctions-tasks';
 import type { Construct } from 'constructs';
-import { bucketRights, objectRights } from '#aws/objects.ts';
+import { bucketRights, objectRights } from '#aws/s3/objects.ts';
 import type { Variables } from '#train/env.ts';
 import { explain, wildcard } from './explain.ts';
 import { allow, rightsTo, StageFunction } from './function.ts';

@@ -6,7 +6,7 @@ import type { IScheduleTarget } from 'aws-cdk-lib/aws-scheduler';
 import { LambdaInvoke, type ScheduleTargetBaseProps } from 'aws-cdk-lib/aws-scheduler-targets';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
-import { bucketRights, objectRights } from '#aws/objects.ts';
+import { bucketRights, objectRights } from '#aws/s3/objects.ts';
 import type { ResolvedSettings } from '#settings/schema.ts';
 import type { Variables } from '#train/env.ts';
 import { rightsTo, StageFunction } from './function.ts';

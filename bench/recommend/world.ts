@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { seeded } from '#core/bytes/random.ts';
 import type { Pull } from '#core/event.ts';
 import { openEvents } from '#local/stores/events.ts';
-import { openSearch } from '#local/stores/search.ts';
+import { openSearch } from '#local/stores/search/search.ts';
 import { communities, type World } from '../als/worlds.ts';
 
 const days30 = 30 * 86_400_000;

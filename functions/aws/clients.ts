@@ -2,7 +2,7 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
-import { openSearch, searchTimeoutMs } from './search.ts';
+import { openSearch, searchTimeoutMs } from './opensearch/search.ts';
 import { withUnavailable } from './unavailable.ts';
 
 export const dynamoClient = () =>

@@ -1,11 +1,11 @@
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { dynamoClient } from '#aws/clients.ts';
 import { clock, newId } from '#aws/clock.ts';
-import { openCredentials } from '#aws/credentials.ts';
+import { openCredentials } from '#aws/dynamodb/credentials.ts';
+import { openRefusals } from '#aws/dynamodb/refusals.ts';
+import { openStream, streamClient } from '#aws/kinesis/stream.ts';
 import { report } from '#aws/log.ts';
-import { openRefusals } from '#aws/refusals.ts';
 import { openSecret } from '#aws/secret.ts';
-import { openStream, streamClient } from '#aws/stream.ts';
 import type { Networks } from '#core/networks.ts';
 import type { Registry } from '#core/registry/name.ts';
 import type { CollectOptions } from './app.ts';

@@ -1,13 +1,13 @@
 import { KinesisClient } from '@aws-sdk/client-kinesis';
 import { S3Client } from '@aws-sdk/client-s3';
-import { openAlerts } from '#aws/alerts.ts';
-import { openCheckpoints } from '#aws/checkpoints.ts';
 import { dynamoClient } from '#aws/clients.ts';
 import { clock, newId } from '#aws/clock.ts';
+import { openAlerts } from '#aws/dynamodb/alerts.ts';
+import { openCheckpoints } from '#aws/dynamodb/checkpoints.ts';
 import { number } from '#aws/env.ts';
-import { openLag, streamLag } from '#aws/lag.ts';
+import { openLag, streamLag } from '#aws/kinesis/lag.ts';
 import { counter, report } from '#aws/log.ts';
-import { openObjects } from '#aws/objects.ts';
+import { openObjects } from '#aws/s3/objects.ts';
 import type { PointsBy } from '#core/hits/delta.ts';
 import { cardInService, readModels } from '#core/recommender/model-list.ts';
 import { readExportVariables } from './env.ts';

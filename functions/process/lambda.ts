@@ -1,13 +1,13 @@
 import { S3Client } from '@aws-sdk/client-s3';
 import { SNSClient } from '@aws-sdk/client-sns';
-import { openAlerts } from '#aws/alerts.ts';
-import { openCheckpoints } from '#aws/checkpoints.ts';
 import { dynamoClient, searchStore } from '#aws/clients.ts';
 import { clock, newId } from '#aws/clock.ts';
+import { openAlerts } from '#aws/dynamodb/alerts.ts';
+import { openCheckpoints } from '#aws/dynamodb/checkpoints.ts';
+import { openEvents } from '#aws/dynamodb/events.ts';
 import { number } from '#aws/env.ts';
-import { openEvents } from '#aws/events.ts';
 import { counter, report } from '#aws/log.ts';
-import { openObjects } from '#aws/objects.ts';
+import { openObjects } from '#aws/s3/objects.ts';
 import { snsSender } from '#aws/sns.ts';
 import type { PointsBy } from '#core/hits/delta.ts';
 import type { Networks } from '#core/networks.ts';

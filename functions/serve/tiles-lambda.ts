@@ -3,7 +3,7 @@ import { clock } from '#aws/clock.ts';
 import { ownAccess } from '#aws/env.ts';
 import { gatewayHandler } from '#aws/gateway.ts';
 import { counter, report } from '#aws/log.ts';
-import { openReads } from '#aws/reads.ts';
+import { openReads } from '#aws/s3/reads.ts';
 import { openSigner } from '#aws/signed.ts';
 import { answerErrors } from '#http/errors.ts';
 import { readTileVariables } from './env.ts';

@@ -3,7 +3,7 @@ import { searchStore } from '#aws/clients.ts';
 import { clock, newId } from '#aws/clock.ts';
 import { number } from '#aws/env.ts';
 import { counter, info } from '#aws/log.ts';
-import { openObjects } from '#aws/objects.ts';
+import { openObjects } from '#aws/s3/objects.ts';
 import type { Card } from '#core/recommender/model-list.ts';
 import { readVariables } from './env.ts';
 import type { TrainOptions } from './train.ts';

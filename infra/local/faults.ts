@@ -2,7 +2,7 @@
 import { statfs } from 'node:fs/promises';
 import type { Fault } from '#serve/health.ts';
 import type { Thread } from './stages/threads.ts';
-import type { Sums } from './stores/sums.ts';
+import type { Sums } from './stores/search/sums.ts';
 
 /** A thread that failed once was started again: only what fails again and again holds its stage. */
 const manyFailures = 3;

@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { SettingError } from '#settings/read.ts';
-import { syncFolder } from './stores/secret.ts';
+import { syncFolder } from './stores/secrets/secret.ts';
 
 /**
  * Creates the data folder if it is missing; its files are its owner's only, also those of an earlier run.

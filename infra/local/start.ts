@@ -18,8 +18,8 @@ import { openMetrics } from './metrics.ts';
 import { lagOf, listen, localApp, unhealthyAfterSeconds } from './server.ts';
 import { help, readSettings } from './settings.ts';
 import { startThread, type Thread } from './stages/threads.ts';
-import { checkDatabases } from './stores/integrity.ts';
-import { openReader } from './stores/reading.ts';
+import { openReader } from './stores/search/reading.ts';
+import { checkDatabases } from './stores/sqlite/integrity.ts';
 import { clock, openStores } from './stores/stores.ts';
 
 unbreakableLog();

@@ -12,7 +12,7 @@ import { deliver } from '#local/stages/deliver.ts';
 import { reportWhenDue } from '#local/stages/report.ts';
 import { openAlerts } from '#local/stores/alerts.ts';
 import { openObjects } from '#local/stores/objects.ts';
-import { openSearch } from '#local/stores/search.ts';
+import { openSearch } from '#local/stores/search/search.ts';
 import { pullOf } from '../support/registry-event.ts';
 import { dataFolder, eventually, startLocal } from '../support/run.ts';
 

@@ -11,7 +11,7 @@ import { test } from 'node:test';
 import { classifier } from '#core/registry/classify.ts';
 import { normalise } from '#core/registry/normalise.ts';
 import { openEvents } from '#local/stores/events.ts';
-import { openSearch } from '#local/stores/search.ts';
+import { openSearch } from '#local/stores/search/search.ts';
 import { storeEvents } from '#process/pulls.ts';
 import { eventually } from '../support/run.ts';
 

@@ -10,7 +10,7 @@ import { pullsOf } from '#core/registry/pull.ts';
 import { openAlerts } from '#local/stores/alerts.ts';
 import { openCheckpoints } from '#local/stores/checkpoints.ts';
 import { openEvents } from '#local/stores/events.ts';
-import { openSearch } from '#local/stores/search.ts';
+import { openSearch } from '#local/stores/search/search.ts';
 import { notifier } from '#process/notify.ts';
 import { type ProcessOptions, processBatch, type ShardRecord } from '#process/process.ts';
 import { stored } from '../support/captured.ts';

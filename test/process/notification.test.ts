@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { classifier } from '#core/registry/classify.ts';
 import { openCheckpoints } from '#local/stores/checkpoints.ts';
 import { openEvents } from '#local/stores/events.ts';
-import { openSearch } from '#local/stores/search.ts';
+import { openSearch } from '#local/stores/search/search.ts';
 import { processBatch } from '#process/process.ts';
 import { readFixture } from '../support/captured.ts';
 import { memoryObjects, open } from '../support/memory-stores.ts';

@@ -8,7 +8,7 @@ import { pullsOf } from '#core/registry/pull.ts';
 import { coveredPushes } from '#core/registry/push.ts';
 import type { SearchChange } from '#core/stores.ts';
 import { openEvents } from '#local/stores/events.ts';
-import { openSearch } from '#local/stores/search.ts';
+import { openSearch } from '#local/stores/search/search.ts';
 import { type Delivered, storeEvents } from '#process/pulls.ts';
 import { stored } from '../support/captured.ts';
 

@@ -10,7 +10,7 @@ import { isManifestPull, pullsOf } from '#core/registry/pull.ts';
 import type { SearchChange } from '#core/stores.ts';
 import { openEvents } from '#local/stores/events.ts';
 import { openObjects } from '#local/stores/objects.ts';
-import { openSearch } from '#local/stores/search.ts';
+import { openSearch } from '#local/stores/search/search.ts';
 import { storeEvents } from '#process/pulls.ts';
 import { type RecountOptions, recount } from '#process/recount.ts';
 

@@ -5,7 +5,7 @@ import { forgetPerson } from '#core/forget.ts';
 import { classifier } from '#core/registry/classify.ts';
 import { openCheckpoints } from '#local/stores/checkpoints.ts';
 import { openEvents } from '#local/stores/events.ts';
-import { openSearch } from '#local/stores/search.ts';
+import { openSearch } from '#local/stores/search/search.ts';
 import { processBatch } from '#process/process.ts';
 import { userName } from '#serve/parameters.ts';
 import { memoryObjects, open } from '../support/memory-stores.ts';

@@ -7,7 +7,7 @@ import { DaySums } from '#core/hits/day-sums.ts';
 import { emptyManifest, manifestKey } from '#core/hits/manifest.ts';
 import { answerErrors } from '#http/errors.ts';
 import { openEvents } from '#local/stores/events.ts';
-import { openSearch } from '#local/stores/search.ts';
+import { openSearch } from '#local/stores/search/search.ts';
 import { csv } from '#serve/csv.ts';
 import { healthRoutes } from '#serve/health.ts';
 import { hitRoutes } from '#serve/map/hits.ts';

@@ -3,7 +3,7 @@
 import type { Checkpoint, CheckpointStore, ObjectStore } from '#core/stores.ts';
 import { PreconditionFailed } from '#core/stores.ts';
 import { openEvents } from '#local/stores/events.ts';
-import { openSearch } from '#local/stores/search.ts';
+import { openSearch } from '#local/stores/search/search.ts';
 
 export type Gate = <T>(name: string, effect: () => T) => Promise<T>;
 export const open: Gate = async (_name, effect) => effect();

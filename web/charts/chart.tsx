@@ -2,9 +2,9 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { ServiceError } from '../api.ts';
-import { Failed, Skeleton } from '../card.tsx';
+import { Failed, Skeleton } from '../components/card.tsx';
+import { Table } from '../components/table.tsx';
 import { useDark } from '../load.ts';
-import { Table } from '../table.tsx';
 import { colour, family } from '../tokens.ts';
 
 /** The page's tokens, as a chart needs them: a canvas knows no CSS variables. */

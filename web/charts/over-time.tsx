@@ -1,13 +1,13 @@
 // The card of somebody's or something's pulls by day, week or month, whole or split.
 import { useState } from 'preact/hooks';
 import { get } from '../api.ts';
-import { DataCard, Note } from '../card.tsx';
-import { Segments } from '../controls.tsx';
-import { countryName } from '../country.ts';
-import { Csv, type Range } from '../csv.tsx';
-import { utcDay } from '../format.ts';
-import { className } from '../kinds.ts';
+import { DataCard, Note } from '../components/card.tsx';
+import { Segments } from '../components/controls.tsx';
+import { Csv, type Range } from '../components/csv.tsx';
 import { useEvery, useLoad } from '../load.ts';
+import { countryName } from '../text/country.ts';
+import { utcDay } from '../text/format.ts';
+import { className } from '../text/kinds.ts';
 import { bucketStarts, type Interval } from './buckets.ts';
 import { PullsInEvents } from './pulls.tsx';
 import { mostKeys, SplitPulls } from './split.tsx';

@@ -1,6 +1,6 @@
 // Honest pulls inside raw registry events, bucket by bucket: what a registry counts, and what people did.
 import type { Pulls } from '../api.ts';
-import { count, day, plural } from '../format.ts';
+import { count, day, plural } from '../text/format.ts';
 import type { Interval } from './buckets.ts';
 import { Chart } from './chart.tsx';
 import { overTime } from './time-axis.ts';

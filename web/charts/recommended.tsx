@@ -2,8 +2,8 @@
 // the image matches, beside the best of its source: scores of different sources have no common scale, and what is only
 // popular or trending matches nobody in particular.
 import type { Recommendation } from '../api.ts';
-import { count, percent, plural } from '../format.ts';
-import { ImageName, repositoryPage } from '../table.tsx';
+import { ImageName, repositoryPage } from '../components/table.tsx';
+import { count, percent, plural } from '../text/format.ts';
 import { Chart } from './chart.tsx';
 import { matches } from './match.ts';
 

@@ -1,6 +1,6 @@
 // Rows that are their own bar chart.
 import type { ComponentChildren } from 'preact';
-import { count } from '../format.ts';
+import { count } from '../text/format.ts';
 
 export interface ShareRow {
   key: string;

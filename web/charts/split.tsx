@@ -1,7 +1,7 @@
 // Pulls by tag, kind, country or client, stacked bucket by bucket; the keys with their sums are the chart's legend.
 import type { ComponentChildren } from 'preact';
 import type { Pulls } from '../api.ts';
-import { count, day, percent, plural } from '../format.ts';
+import { count, day, percent, plural } from '../text/format.ts';
 import type { Interval } from './buckets.ts';
 import { Chart } from './chart.tsx';
 import { overTime } from './time-axis.ts';

@@ -1,5 +1,5 @@
 // What charts over time have alike: a band a bucket, whole numbers up, dates that don't run into each other.
-import { compact, day } from '../format.ts';
+import { compact, day } from '../text/format.ts';
 import { axisStyle, type Palette } from './chart.tsx';
 import { wholeTicks } from './ticks.ts';
 

@@ -1,7 +1,7 @@
 // Words for where a cluster lies.
 import { named } from 'virtual:basemap';
 import { useEffect, useState } from 'preact/hooks';
-import { plural } from '../format.ts';
+import { plural } from '../text/format.ts';
 import { degrees, type NameOf, namer } from './countries.ts';
 
 let names: Promise<NameOf> | undefined;

@@ -1,10 +1,10 @@
 // The map's facts as text: the domains with most hits, and those in view.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { type ClusterProperties, get, type Leaf } from '../api.ts';
-import { Content, Note, Skeleton } from '../card.tsx';
-import { shownDomain } from '../domain.ts';
-import { compact, day, since, utcDay } from '../format.ts';
+import { Content, Note, Skeleton } from '../components/card.tsx';
 import { useLoad, useNow } from '../load.ts';
+import { shownDomain } from '../text/domain.ts';
+import { compact, day, since, utcDay } from '../text/format.ts';
 import { around, useNames } from './around.ts';
 import type { Live } from './live.ts';
 import type { Picked, View } from './view.ts';

@@ -1,8 +1,8 @@
 // What surrounds the map: its state in words, the legend, the controls, the credit.
 import type { ComponentChildren, RefObject } from 'preact';
 import type { Latest } from '../api.ts';
-import { Segments } from '../controls.tsx';
-import { ago, plural } from '../format.ts';
+import { Segments } from '../components/controls.tsx';
+import { ago, plural } from '../text/format.ts';
 import { isQuiet, type Live } from './live.ts';
 import type { View } from './view.ts';
 

@@ -1,7 +1,7 @@
 // Keeps the map page up to date: polls the pointer, and reads the sums only when the pointer moved.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { get, type Latest, ServiceError } from '../api.ts';
-import { utcDay } from '../format.ts';
+import { utcDay } from '../text/format.ts';
 
 /** Milliseconds between two polls while the page is visible; an unchanged pointer costs a 304. */
 const seenEvery = 2000;

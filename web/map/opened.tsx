@@ -1,10 +1,10 @@
 // What a click opened: one domain, or the domains of a cluster, newest first.
 import { useEffect, useRef } from 'preact/hooks';
 import { get, type Leaf, ServiceError } from '../api.ts';
-import { Content, More } from '../card.tsx';
-import { shownDomain } from '../domain.ts';
-import { ago, since } from '../format.ts';
+import { Content, More } from '../components/card.tsx';
 import { useNow, usePages } from '../load.ts';
+import { shownDomain } from '../text/domain.ts';
+import { ago, since } from '../text/format.ts';
 import { around, useNames } from './around.ts';
 import type { Picked } from './view.ts';
 

@@ -1,6 +1,6 @@
 // The 30-day line: a few lines of SVG, for a chart library would weigh more than the map page's own script.
 import { useState } from 'preact/hooks';
-import { count, day } from '../format.ts';
+import { count, day } from '../text/format.ts';
 
 export function Spark({ days }: { days: { day: string; hits: number }[] }) {
   const [asTable, setAsTable] = useState(false);

@@ -1,6 +1,6 @@
 // The domains with most hits of several days, from the daily sums: the service keeps no sum over days.
 import { get } from '../api.ts';
-import { utcDay } from '../format.ts';
+import { utcDay } from '../text/format.ts';
 
 export interface DomainHits {
   domain: string;

@@ -1,13 +1,13 @@
 // /alerts: what the rules of the configuration sent.
 import { useCallback, useEffect } from 'preact/hooks';
 import { chosenRegistry, get } from '../api.ts';
-import { alertsSeen } from '../bell.tsx';
-import { Content, More, Note } from '../card.tsx';
-import { Code } from '../code.tsx';
-import { Csv } from '../csv.tsx';
+import { alertsSeen } from '../components/bell.tsx';
+import { Content, More, Note } from '../components/card.tsx';
+import { Code } from '../components/code.tsx';
+import { Csv } from '../components/csv.tsx';
+import { mount, Page } from '../components/shell.tsx';
+import { Ago, Name, PersonName, repositoryPage, Table } from '../components/table.tsx';
 import { useEvery, useNow, usePages } from '../load.ts';
-import { mount, Page } from '../shell.tsx';
-import { Ago, Name, PersonName, repositoryPage, Table } from '../table.tsx';
 
 const everyMs = 10_000;
 /** The service's own most. */

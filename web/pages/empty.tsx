@@ -1,5 +1,5 @@
 // What lists of pulls say before the first one.
-import { Note } from '../card.tsx';
+import { Note } from '../components/card.tsx';
 
 export const NoPulls = () => (
   <Note title="No pulls yet.">

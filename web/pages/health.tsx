@@ -2,16 +2,16 @@
 import type { ComponentChildren } from 'preact';
 import { useCallback, useState } from 'preact/hooks';
 import { get, type Reply } from '../api.ts';
-import { Card, Content, DataCard, More, Strip } from '../card.tsx';
-import { Segments } from '../controls.tsx';
-import { countryName } from '../country.ts';
-import { Csv, Days, type Range } from '../csv.tsx';
-import { ago, count, percent, plural, span, utcDay } from '../format.ts';
+import { Card, Content, DataCard, More, Strip } from '../components/card.tsx';
+import { Segments } from '../components/controls.tsx';
+import { Csv, Days, type Range } from '../components/csv.tsx';
+import { RegistryTokens } from '../components/registries.tsx';
+import { mount, Page } from '../components/shell.tsx';
+import { Ago, Table } from '../components/table.tsx';
 import { useEvery, useLoad, useNow, usePages } from '../load.ts';
-import { refusedText } from '../refused.ts';
-import { RegistryTokens } from '../registries.tsx';
-import { mount, Page } from '../shell.tsx';
-import { Ago, Table } from '../table.tsx';
+import { countryName } from '../text/country.ts';
+import { ago, count, percent, plural, span, utcDay } from '../text/format.ts';
+import { refusedText } from '../text/refused.ts';
 
 type Health = Reply<'/v1/health'>;
 type Age = Health['points'];

@@ -1,9 +1,9 @@
 // /: where the portal's hits come from, right now. /embed is the same map for an <iframe>.
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import type { Leaf, ServiceError } from '../api.ts';
-import { Failed, Note } from '../card.tsx';
-import { Segments } from '../controls.tsx';
-import { compact, span } from '../format.ts';
+import { Failed, Note } from '../components/card.tsx';
+import { Segments } from '../components/controls.tsx';
+import { MapPage, mount } from '../components/shell.tsx';
 import { useDark, useNow } from '../load.ts';
 import { InView, type List, lists, Visited } from '../map/domains.tsx';
 import { Controls, Credit, Legend, type Recent, Status, stateOf, Total } from '../map/frame.tsx';
@@ -12,7 +12,7 @@ import { Opened, type Opening } from '../map/opened.tsx';
 import { Spark, SparkBone } from '../map/spark.tsx';
 import { hasWebGL2, Still } from '../map/still.tsx';
 import type { Picked, View } from '../map/view.ts';
-import { MapPage, mount } from '../shell.tsx';
+import { compact, span } from '../text/format.ts';
 
 const embed = location.pathname.endsWith('/embed');
 const webgl = hasWebGL2();

@@ -1,6 +1,6 @@
 // The page for an address where nothing is.
-import { Note } from '../card.tsx';
-import { mount, Page } from '../shell.tsx';
+import { Note } from '../components/card.tsx';
+import { mount, Page } from '../components/shell.tsx';
 
 // Links are relative to the pages' folder, which may be above a deep address: the page's own script knows where it is.
 const address = location.pathname;

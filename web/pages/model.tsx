@@ -1,10 +1,10 @@
 // How good the recommendations are, which models are kept, and the way back to an earlier one.
 import { change, get, type ModelCard } from '../api.ts';
-import { DataCard, Note } from '../card.tsx';
-import { Confirmed } from '../controls.tsx';
-import { ago, count, full, percent, plural } from '../format.ts';
+import { DataCard, Note } from '../components/card.tsx';
+import { Confirmed } from '../components/controls.tsx';
+import { Ago, Table } from '../components/table.tsx';
 import { useEvery, useLoad, useNow } from '../load.ts';
-import { Ago, Table } from '../table.tsx';
+import { ago, count, full, percent, plural } from '../text/format.ts';
 
 /** Of what serves; cards of before the competition have that of their ALS. */
 const ndcgOf = ({ candidates, winner, evaluation }: ModelCard) =>

@@ -1,5 +1,5 @@
 // /models: the models of the recommender, how good they are, and which one serves.
-import { mount, Page } from '../shell.tsx';
+import { mount, Page } from '../components/shell.tsx';
 import { Model } from './model.tsx';
 
 mount(

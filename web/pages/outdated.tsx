@@ -1,9 +1,9 @@
 // Images that are still pulled though their tag was pushed again or deleted, or most others moved on: each with what says so.
 import { get, type Outdated } from '../api.ts';
-import { DataCard } from '../card.tsx';
-import { plural } from '../format.ts';
+import { DataCard } from '../components/card.tsx';
+import { Ago, ImageName, PersonName, Table } from '../components/table.tsx';
 import { useEvery, useLoad, useNow } from '../load.ts';
-import { Ago, ImageName, PersonName, Table } from '../table.tsx';
+import { plural } from '../text/format.ts';
 
 const refreshMs = 60_000;
 /** As many as a card shows; the API returns the others. */

@@ -1,15 +1,15 @@
 // /people: who pulls; /people?user= is one person's pulls and what they will want next.
 import { useState } from 'preact/hooks';
 import { get, type Reply } from '../api.ts';
-import { Content, Note } from '../card.tsx';
-import { Search, Segments } from '../controls.tsx';
-import { Csv } from '../csv.tsx';
-import { count } from '../format.ts';
-import { kindName } from '../kinds.ts';
+import { Content, Note } from '../components/card.tsx';
+import { Search, Segments } from '../components/controls.tsx';
+import { Csv } from '../components/csv.tsx';
+import { mount, Page } from '../components/shell.tsx';
+import { Spark } from '../components/spark.tsx';
+import { Ago, PersonName, Table } from '../components/table.tsx';
 import { useEvery, useLoad, useNow, useQuery } from '../load.ts';
-import { mount, Page } from '../shell.tsx';
-import { Spark } from '../spark.tsx';
-import { Ago, PersonName, Table } from '../table.tsx';
+import { count } from '../text/format.ts';
+import { kindName } from '../text/kinds.ts';
 import { NoPulls } from './empty.tsx';
 import { OnePerson } from './person.tsx';
 

@@ -3,16 +3,16 @@
 import { useCallback, useEffect, useState } from 'preact/hooks';
 import { taughtClasses } from '#core/event.ts';
 import { change, get } from '../api.ts';
-import { DataCard, More, Note, Strip } from '../card.tsx';
 import { OverTime } from '../charts/over-time.tsx';
 import { Recommended } from '../charts/recommended.tsx';
-import { Acts, Confirmed } from '../controls.tsx';
-import { Csv, Days, type Range } from '../csv.tsx';
-import { count, plural, utcDay } from '../format.ts';
-import { className } from '../kinds.ts';
+import { DataCard, More, Note, Strip } from '../components/card.tsx';
+import { Acts, Confirmed } from '../components/controls.tsx';
+import { Csv, Days, type Range } from '../components/csv.tsx';
+import { Page } from '../components/shell.tsx';
+import { Ago, ImageName, Table } from '../components/table.tsx';
 import { useEvery, useLoad, useNow, usePages } from '../load.ts';
-import { Page } from '../shell.tsx';
-import { Ago, ImageName, Table } from '../table.tsx';
+import { count, plural, utcDay } from '../text/format.ts';
+import { className } from '../text/kinds.ts';
 import { OutdatedImages } from './outdated.tsx';
 
 /** How often a page that is seen asks for news. */

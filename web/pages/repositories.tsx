@@ -1,13 +1,13 @@
 // /repositories: what is pulled; /repositories?name= is one repository: how often really, by what, by whom.
 import { useState } from 'preact/hooks';
 import { get } from '../api.ts';
-import { Content, Note } from '../card.tsx';
-import { Search, Segments } from '../controls.tsx';
-import { Csv, type Range } from '../csv.tsx';
-import { count } from '../format.ts';
+import { Content, Note } from '../components/card.tsx';
+import { Search, Segments } from '../components/controls.tsx';
+import { Csv, type Range } from '../components/csv.tsx';
+import { mount, Page } from '../components/shell.tsx';
+import { Ago, ImageName, Table } from '../components/table.tsx';
 import { useEvery, useLoad, useNow, useQuery } from '../load.ts';
-import { mount, Page } from '../shell.tsx';
-import { Ago, ImageName, Table } from '../table.tsx';
+import { count } from '../text/format.ts';
 import { NoPulls } from './empty.tsx';
 import { OneRepository } from './repository.tsx';
 import { UnusedImages } from './unused.tsx';

@@ -1,15 +1,15 @@
 // One repository: how often it is pulled really, of which tags, by whom, and what goes with it.
 import { useEffect, useState } from 'preact/hooks';
 import { get, type Reply, ServiceError } from '../api.ts';
-import { DataCard, More, Strip } from '../card.tsx';
 import { OverTime } from '../charts/over-time.tsx';
 import { Shares } from '../charts/shares.tsx';
-import { Csv, Days, type Range } from '../csv.tsx';
-import { bytes, count, plural } from '../format.ts';
-import { kindName } from '../kinds.ts';
+import { DataCard, More, Strip } from '../components/card.tsx';
+import { Csv, Days, type Range } from '../components/csv.tsx';
+import { Page } from '../components/shell.tsx';
+import { Ago, Name, PersonName, repositoryPage, Table } from '../components/table.tsx';
 import { useEvery, useLoad, useNow, usePages } from '../load.ts';
-import { Page } from '../shell.tsx';
-import { Ago, Name, PersonName, repositoryPage, Table } from '../table.tsx';
+import { bytes, count, plural } from '../text/format.ts';
+import { kindName } from '../text/kinds.ts';
 import { OutdatedImages } from './outdated.tsx';
 
 /** How often a page that is seen asks for news. */

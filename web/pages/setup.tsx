@@ -1,10 +1,10 @@
 // /setup: what to paste where, with this service's own address in it.
 import type { ComponentChildren } from 'preact';
-import { Code } from '../code.tsx';
-import { Segments } from '../controls.tsx';
+import { Code } from '../components/code.tsx';
+import { Segments } from '../components/controls.tsx';
+import { mount, Page } from '../components/shell.tsx';
+import { useArrivals, Waiting } from '../components/waiting.tsx';
 import { useQuery } from '../load.ts';
-import { mount, Page } from '../shell.tsx';
-import { useArrivals, Waiting } from '../waiting.tsx';
 
 const here = new URL('.', location.href).href.slice(0, -1);
 const webhook = `${here}/v1/registry-events`;

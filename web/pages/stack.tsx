@@ -2,14 +2,14 @@
 // repositories are sent, and nothing of them is kept.
 import { useEffect, useState } from 'preact/hooks';
 import { post, type Reply, type ServiceError } from '../api.ts';
-import { Card, Failed, Note } from '../card.tsx';
 import { Recommended } from '../charts/recommended.tsx';
-import { plural } from '../format.ts';
+import { Card, Failed, Note } from '../components/card.tsx';
+import { mount, Page } from '../components/shell.tsx';
+import { Name, repositoryPage } from '../components/table.tsx';
 import { useQuery } from '../load.ts';
-import { mount, Page } from '../shell.tsx';
 import { imagesIn, mostText, Unreadable } from '../stack/images.ts';
 import type { Reference } from '../stack/reference.ts';
-import { Name, repositoryPage } from '../table.tsx';
+import { plural } from '../text/format.ts';
 
 type Answer = Reply<'/v1/recommendations', 'POST'>;
 

@@ -1,13 +1,13 @@
 // Pushed, and in use by nobody since: what may go, and why.
 import { useState } from 'preact/hooks';
 import { get, type Reply } from '../api.ts';
-import { Content, Note } from '../card.tsx';
-import { Code } from '../code.tsx';
-import { Segments } from '../controls.tsx';
-import { Csv } from '../csv.tsx';
-import { bytes, count } from '../format.ts';
+import { Content, Note } from '../components/card.tsx';
+import { Code } from '../components/code.tsx';
+import { Segments } from '../components/controls.tsx';
+import { Csv } from '../components/csv.tsx';
+import { Ago, ImageName, Table } from '../components/table.tsx';
 import { useLoad, useNow } from '../load.ts';
-import { Ago, ImageName, Table } from '../table.tsx';
+import { bytes, count } from '../text/format.ts';
 
 const spans = [
   ['30', '30 days'],

@@ -1,14 +1,14 @@
 // The incident's question: who pulled this digest, when, and from what.
 import { useEffect } from 'preact/hooks';
 import { get, type Reply } from '../api.ts';
-import { Content, Note } from '../card.tsx';
-import { countryName } from '../country.ts';
-import { Csv, Days, type Range } from '../csv.tsx';
-import { count, full, plural } from '../format.ts';
-import { kindName } from '../kinds.ts';
+import { Content, Note } from '../components/card.tsx';
+import { Csv, Days, type Range } from '../components/csv.tsx';
+import { Page } from '../components/shell.tsx';
+import { Ago, ImageName, PersonName, Table } from '../components/table.tsx';
 import { useLoad, useNow } from '../load.ts';
-import { Page } from '../shell.tsx';
-import { Ago, ImageName, PersonName, Table } from '../table.tsx';
+import { countryName } from '../text/country.ts';
+import { count, full, plural } from '../text/format.ts';
+import { kindName } from '../text/kinds.ts';
 
 /** The service's own most. */
 const mostRows = 10_000;

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { KinesisStreamEvent } from 'aws-lambda';
-import { openSeal } from '../stores/seal.ts';
+import { openSeal } from '../stores/secrets/seal.ts';
 
 /** Why a batch was given up, as Lambda names it. */
 export type Condition = 'RetryAttemptsExhausted' | 'RecordAgeExceeded';

@@ -4,7 +4,7 @@ import { classifier } from '#core/registry/classify.ts';
 import { processHandler } from '#process/handler.ts';
 import { notifier } from '#process/notify.ts';
 import { openLog } from '../log.ts';
-import { openWriter } from '../stores/reading.ts';
+import { openWriter } from '../stores/search/reading.ts';
 import { clock, type LocalStores, newId, openStores } from '../stores/stores.ts';
 import { count } from './count.ts';
 import { localLocator } from './locator.ts';

@@ -5,7 +5,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { KinesisStreamBatchResponse, KinesisStreamEvent, KinesisStreamRecord } from 'aws-lambda';
 import { isDue } from '#core/age.ts';
-import { openDatabase } from '../stores/sqlite.ts';
+import { openDatabase } from '../stores/sqlite/sqlite.ts';
 import type { LocalStream, ReadRecord } from '../stores/stream.ts';
 import { type Condition, openFailures } from './failures.ts';
 

@@ -3,8 +3,8 @@
 import { page, readCursor } from '#core/cursor.ts';
 import type { Alert } from '#core/rules.ts';
 import { type AlertFeed, alertKeptMs, type ClaimStore, claimKeptMs } from '#core/stores.ts';
-import { openDatabase, transaction } from './sqlite.ts';
-import { wiper } from './wipe.ts';
+import { openDatabase, transaction } from './sqlite/sqlite.ts';
+import { wiper } from './sqlite/wipe.ts';
 
 const dayMs = 86_400_000;
 

@@ -23,7 +23,7 @@ import { pipeline } from 'node:stream/promises';
 import { setTimeout as wait } from 'node:timers/promises';
 import { SettingError } from '#settings/read.ts';
 import { holdFiles } from '../hold.ts';
-import { syncFolder } from './secret.ts';
+import { syncFolder } from './secrets/secret.ts';
 
 /** What a backup says of itself: written last, so that one which was cut short has none. */
 interface Manifest {

@@ -1,5 +1,5 @@
 import type { Checkpoint, CheckpointStore } from '#core/stores.ts';
-import { openDatabase, transaction } from './sqlite.ts';
+import { openDatabase, transaction } from './sqlite/sqlite.ts';
 
 // Sequence numbers have up to 128 digits: padded, their text order is their order as integers.
 const pad = (sequenceNumber: string) => sequenceNumber.padStart(128, '0');

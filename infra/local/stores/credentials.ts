@@ -1,6 +1,6 @@
 import type { Credential, CredentialStore } from '#core/stores.ts';
-import { openDatabase } from './sqlite.ts';
-import { wiper } from './wipe.ts';
+import { openDatabase } from './sqlite/sqlite.ts';
+import { wiper } from './sqlite/wipe.ts';
 
 export function openCredentials(file: string, clock: () => number): CredentialStore {
   const database = openDatabase(

@@ -2,12 +2,12 @@ import { hash } from 'node:crypto';
 import { page, readCursor } from '#core/cursor.ts';
 import { type Pull, parseStoredEvent } from '#core/event.ts';
 import { type EventStore, type Expiring, forgottenKeptMs } from '#core/stores.ts';
-import { openDayKeys } from './day-keys.ts';
 import { openQuarantine, type Quarantine } from './quarantine.ts';
-import { groupCommit, openDatabase, removeOld, transaction } from './sqlite.ts';
-import { steadyClock } from './steady-clock.ts';
-import { rowsATurn, turns } from './turns.ts';
-import { wiper } from './wipe.ts';
+import { openDayKeys } from './secrets/day-keys.ts';
+import { groupCommit, openDatabase, removeOld, transaction } from './sqlite/sqlite.ts';
+import { steadyClock } from './sqlite/steady-clock.ts';
+import { rowsATurn, turns } from './sqlite/turns.ts';
+import { wiper } from './sqlite/wipe.ts';
 
 const day = 86_400_000;
 /** Clocks of one machine and the next differ by less. */

@@ -9,8 +9,8 @@ import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { Damaged, type ObjectStore, PreconditionFailed } from '#core/stores.ts';
-import { syncFolder } from './secret.ts';
-import { openDatabase, transaction } from './sqlite.ts';
+import { syncFolder } from './secrets/secret.ts';
+import { openDatabase, transaction } from './sqlite/sqlite.ts';
 
 /** Bodies up to this many bytes are kept in the index. */
 const smallBytes = 64 * 1024;

@@ -11,9 +11,9 @@ import {
   sealEntry,
 } from '#core/registry/sealed.ts';
 import type { EventStore } from '#core/stores.ts';
-import type { openDayKeys } from './day-keys.ts';
-import { removeOld, transaction } from './sqlite.ts';
-import { bytesATurn, turns } from './turns.ts';
+import type { openDayKeys } from './secrets/day-keys.ts';
+import { removeOld, transaction } from './sqlite/sqlite.ts';
+import { bytesATurn, turns } from './sqlite/turns.ts';
 
 const dayMs = 86_400_000;
 /** Oldest entries that leave in one transaction. */

@@ -1,5 +1,5 @@
 import { type Refusal, type RefusalStore, refusalDays } from '#core/stores.ts';
-import { openDatabase, transaction } from './sqlite.ts';
+import { openDatabase, transaction } from './sqlite/sqlite.ts';
 
 const dayMs = 86_400_000;
 

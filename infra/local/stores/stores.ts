@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openSearch as openOpenSearch, searchTimeoutMs } from '#aws/search.ts';
+import { openSearch as openOpenSearch, searchTimeoutMs } from '#aws/opensearch/search.ts';
 import type { CredentialStore, RefusalStore } from '#core/stores.ts';
 import type { ProcessStores } from '#process/process.ts';
 import { type Alerts, openAlerts } from './alerts.ts';
@@ -11,9 +11,9 @@ import { openCredentials } from './credentials.ts';
 import { type LocalEvents, openEvents } from './events.ts';
 import { openObjects } from './objects.ts';
 import { openRefusals } from './refusals.ts';
-import { type LocalSearch, openSearch } from './search.ts';
+import { type LocalSearch, openSearch } from './search/search.ts';
+import type { Sums } from './search/sums.ts';
 import { type LocalStream, openStream } from './stream.ts';
-import type { Sums } from './sums.ts';
 
 /** Records are let go this long after the last batch took them. */
 const retentionMs = 10 * 60_000;

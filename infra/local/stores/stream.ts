@@ -9,8 +9,8 @@ import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { type StreamRecord, StreamRefused, type StreamWriter } from '#core/stores.ts';
 import { SettingError } from '#settings/read.ts';
 import { type News, openNews } from './news.ts';
-import { openSeal, type Seal } from './seal.ts';
-import { transaction } from './sqlite.ts';
+import { openSeal, type Seal } from './secrets/seal.ts';
+import { transaction } from './sqlite/sqlite.ts';
 
 export interface StreamOptions {
   /** Shards of a new stream; one that exists keeps its own. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { openEvents } from '#local/stores/events.ts';
-import { bytesATurn } from '#local/stores/turns.ts';
+import { bytesATurn } from '#local/stores/sqlite/turns.ts';
 import { dataFolder } from '../../support/run.ts';
 
 const hour = 3_600_000;

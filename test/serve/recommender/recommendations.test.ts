@@ -8,7 +8,7 @@ import { plainAls } from '#core/recommender/model-file.ts';
 import type { Card } from '#core/recommender/model-list.ts';
 import { indexPairs, rowsOf } from '#core/recommender/ratings.ts';
 import { openEvents } from '#local/stores/events.ts';
-import { openSearch } from '#local/stores/search.ts';
+import { openSearch } from '#local/stores/search/search.ts';
 import { storeEvents } from '#process/pulls.ts';
 import { type ServeOptions, serveApp } from '#serve/app.ts';
 import { type ModelSource, type Service, serviceOf } from '#serve/recommender/models.ts';

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { RegistryEvent } from '#core/event.ts';
 import { answerErrors } from '#http/errors.ts';
 import { openEvents } from '#local/stores/events.ts';
-import { openSearch } from '#local/stores/search.ts';
+import { openSearch } from '#local/stores/search/search.ts';
 import { storeEvents } from '#process/pulls.ts';
 import { router } from '#serve/parameters.ts';
 import { outdatedRoutes } from '#serve/registry/outdated.ts';

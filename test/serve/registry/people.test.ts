@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { answerErrors } from '#http/errors.ts';
 import { openEvents } from '#local/stores/events.ts';
-import { openSearch } from '#local/stores/search.ts';
+import { openSearch } from '#local/stores/search/search.ts';
 import { peopleRoutes } from '#serve/registry/people.ts';
 
 test('who calls to forget is told when not all was forgotten, and the owner why', async () => {

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { seeded } from '#core/bytes/random.ts';
-import { openDatabase, transaction } from '#local/stores/sqlite.ts';
-import { wipe } from '#local/stores/wipe.ts';
+import { openDatabase, transaction } from '#local/stores/sqlite/sqlite.ts';
+import { wipe } from '#local/stores/sqlite/wipe.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sqlite-'));
 after(() => rmSync(folder, { recursive: true }));

@@ -1,6 +1,6 @@
 // Lists as files, and the days that lists are of.
 import { useState } from 'preact/hooks';
-import { here, type Parameters, token } from './api.ts';
+import { here, type Parameters, token } from '../api.ts';
 
 /** Without it Excel takes UTF-8 for the code page of its country. */
 const byteOrderMark = '\uFEFF';

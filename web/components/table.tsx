@@ -1,6 +1,6 @@
 // Tables, and the cells that tables have alike.
 import type { ComponentChildren } from 'preact';
-import { ago, full } from './format.ts';
+import { ago, full } from '../text/format.ts';
 
 export interface Column<Row> {
   head: string;

@@ -6,7 +6,7 @@ import { request as overHttps } from 'node:https';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { ObjectStore } from '#core/stores.ts';
-import type { Signer } from './signed.ts';
+import type { Signer } from '../signed.ts';
 
 export interface ReadsOptions {
   /** `https://BUCKET.s3.REGION.amazonaws.com`, or with the bucket in its path. */

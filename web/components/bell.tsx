@@ -1,6 +1,6 @@
 // The way to the alerts, which says whether there is one that was not looked at.
 import { useEffect, useState } from 'preact/hooks';
-import { get, type Me } from './api.ts';
+import { get, type Me } from '../api.ts';
 
 const key = 'whalewatch.alerts';
 const everyMs = 60_000;

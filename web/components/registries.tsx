@@ -1,8 +1,8 @@
 // Several registries: which one is looked at, and their tokens.
 import { useEffect, useState } from 'preact/hooks';
-import { chooseRegistry, chosenRegistry, get, me } from './api.ts';
+import { chooseRegistry, chosenRegistry, get, me } from '../api.ts';
+import { useLoad, useNow } from '../load.ts';
 import { DataCard } from './card.tsx';
-import { useLoad, useNow } from './load.ts';
 import { Ago, Table } from './table.tsx';
 
 /** Choose one registry, or see all; nothing where there is only one. */

@@ -10,9 +10,9 @@ import fc from 'fast-check';
 import { seeded } from '#core/bytes/random.ts';
 import type { Pull, StoredEvent } from '#core/event.ts';
 import { NotSummed, type SearchChange } from '#core/stores.ts';
-import { openSearch } from '#local/stores/search.ts';
-import { sumTables } from '#local/stores/sums.ts';
-import { pull, start, storedEvent } from '../../contracts/samples.ts';
+import { openSearch } from '#local/stores/search/search.ts';
+import { sumTables } from '#local/stores/search/sums.ts';
+import { pull, start, storedEvent } from '../../../contracts/samples.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'sums-'));
 after(() => rmSync(root, { recursive: true }));

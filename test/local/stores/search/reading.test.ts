@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { openReader } from '#local/stores/reading.ts';
-import { dataFolder } from '../../support/run.ts';
+import { openReader } from '#local/stores/search/reading.ts';
+import { dataFolder } from '../../../support/run.ts';
 
 test('a long query that fails is told to its asker alone, and the next is answered', async (t) => {
   const search = openReader(join(dataFolder(t), 'search.db'));

@@ -16,8 +16,8 @@ import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { taughtClasses } from '#core/event.ts';
 import { partsOf, registryOf } from '#core/registry/name.ts';
 import { halfLifeDays, NotSummed, weakKinds } from '#core/stores.ts';
+import { transaction } from '../sqlite/sqlite.ts';
 import { catalogueTables, catalogueTriggers } from './pull-days.ts';
-import { transaction } from './sqlite.ts';
 
 export const dayMs = 86_400_000;
 const numbers = 'pulls INTEGER, uncertain INTEGER, raw INTEGER, pushes INTEGER, rawPushes INTEGER';

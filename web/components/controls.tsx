@@ -1,7 +1,7 @@
 // What a reader chooses, searches and confirms with.
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { ServiceError } from './api.ts';
+import type { ServiceError } from '../api.ts';
 
 export function Segments<T extends string>({
   label,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { domainToASCII } from 'node:url';
 import fc from 'fast-check';
-import { shownDomain } from '../../web/domain.ts';
+import { shownDomain } from '../../../web/text/domain.ts';
 
 for (const name of [
   'portal.example',

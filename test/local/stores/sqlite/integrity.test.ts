@@ -3,9 +3,9 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { checkDatabases, databasesOf } from '#local/stores/integrity.ts';
-import { openDatabase } from '#local/stores/sqlite.ts';
-import { dataFolder, eventually, startLocal } from '../../support/run.ts';
+import { checkDatabases, databasesOf } from '#local/stores/sqlite/integrity.ts';
+import { openDatabase } from '#local/stores/sqlite/sqlite.ts';
+import { dataFolder, eventually, startLocal } from '../../../support/run.ts';
 
 const pageBytes = 4096;
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { bucketStarts, type Interval } from '../../web/charts/buckets.ts';
-import { matches } from '../../web/charts/match.ts';
-import { wholeTicks } from '../../web/charts/ticks.ts';
-import { ago, compact, percent, plural, span, utcDay } from '../../web/format.ts';
+import { bucketStarts, type Interval } from '../../../web/charts/buckets.ts';
+import { matches } from '../../../web/charts/match.ts';
+import { wholeTicks } from '../../../web/charts/ticks.ts';
+import { ago, compact, percent, plural, span, utcDay } from '../../../web/text/format.ts';
 
 test('a time is said in the largest unit that fits, and never in the future', () => {
   const now = Date.UTC(2026, 10, 21, 12);

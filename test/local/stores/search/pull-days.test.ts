@@ -7,8 +7,8 @@ import { after, test } from 'node:test';
 import fc from 'fast-check';
 import type { PullClass } from '#core/event.ts';
 import type { SearchChange, SearchStore } from '#core/stores.ts';
-import { openSearch } from '#local/stores/search.ts';
-import { sumTables } from '#local/stores/sums.ts';
+import { openSearch } from '#local/stores/search/search.ts';
+import { sumTables } from '#local/stores/search/sums.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'days-'));
 after(() => rmSync(root, { recursive: true }));

@@ -1,5 +1,5 @@
 // Pulls of the last days as a line of bars.
-import { plural } from './format.ts';
+import { plural } from '../text/format.ts';
 
 const [width, height] = [120, 24];
 

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { sameToken } from '#http/bearer.ts';
 import { SettingError } from '#settings/read.ts';
-import { keptToken, openFolder } from '../../../infra/local/folder.ts';
-import { openSeal } from '../../../infra/local/stores/seal.ts';
-import { keptSecret } from '../../../infra/local/stores/secret.ts';
-import { dataFolder } from '../../support/run.ts';
+import { keptToken, openFolder } from '../../../../infra/local/folder.ts';
+import { openSeal } from '../../../../infra/local/stores/secrets/seal.ts';
+import { keptSecret } from '../../../../infra/local/stores/secrets/secret.ts';
+import { dataFolder } from '../../../support/run.ts';
 
 test('a secret is made once, and is the same for each who asks', (t) => {
   const folder = dataFolder(t);

@@ -1,8 +1,8 @@
 // OpenSearch over HTTP: the few calls that search needs, signed for Amazon OpenSearch Service. The client library is two
 // megabytes of generated calls, which a function would load at every cold start.
 import { StoreUnavailable } from '#core/stores.ts';
+import { openSigner, type SignerOptions } from '../signed.ts';
 import { openCircuit } from './circuit.ts';
-import { openSigner, type SignerOptions } from './signed.ts';
 
 export interface OpenSearchOptions {
   /** `https://…` of the domain. */

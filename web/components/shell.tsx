@@ -1,9 +1,9 @@
 // What every page wears: the bar, the head, and the way in for readers of private pages.
 import { type ComponentChildren, render } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { type Me, me, refused, signInAddress, signOut, token } from './api.ts';
+import { type Me, me, refused, signInAddress, signOut, token } from '../api.ts';
+import { turnTheme, useDark } from '../load.ts';
 import { Bell } from './bell.tsx';
-import { turnTheme, useDark } from './load.ts';
 import { RegistryChoice } from './registries.tsx';
 
 interface PageLink {

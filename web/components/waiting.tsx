@@ -1,9 +1,9 @@
 // Whether the first event has come, live: beside what to paste where.
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { get, type ServiceError } from './api.ts';
-import { ago, plural, since } from './format.ts';
-import { useEvery, useLoad, useNow } from './load.ts';
-import { type Refused, refusedText } from './refused.ts';
+import { get, type ServiceError } from '../api.ts';
+import { useEvery, useLoad, useNow } from '../load.ts';
+import { ago, plural, since } from '../text/format.ts';
+import { type Refused, refusedText } from '../text/refused.ts';
 
 const everyMs = 3000;
 

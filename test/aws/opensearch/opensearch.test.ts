@@ -1,10 +1,10 @@
 // The calls of search when the domain does not respond as it should.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { openCircuit } from '#aws/circuit.ts';
-import { OpenSearchUnavailable, openSearchCall } from '#aws/opensearch.ts';
-import { openSearch } from '#aws/search.ts';
-import { startService } from '../support/service.ts';
+import { openCircuit } from '#aws/opensearch/circuit.ts';
+import { OpenSearchUnavailable, openSearchCall } from '#aws/opensearch/opensearch.ts';
+import { openSearch } from '#aws/opensearch/search.ts';
+import { startService } from '../../support/service.ts';
 
 test('a connection that breaks, a 429 and a 503 are tried again, three times in all', async (t) => {
   for (const failure of ['broken', 429, 503] as const) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { packed, unpacked } from '#local/stores/packed.ts';
+import { packed, unpacked } from '#local/stores/search/packed.ts';
 
 const value = fc.oneof(
   fc.string({ unit: 'binary' }),

@@ -1,5 +1,5 @@
 // Why posts of registries did not count, in words, and what to do.
-import type { Reply } from './api.ts';
+import type { Reply } from '../api.ts';
 
 export type Refused = Reply<'/v1/health'>['refused'][number];
 

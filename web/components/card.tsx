@@ -1,7 +1,7 @@
 // A card, and the states its data can be in.
 import type { ComponentChildren } from 'preact';
-import type { ServiceError } from './api.ts';
-import type { Loaded, Pages } from './load.ts';
+import type { ServiceError } from '../api.ts';
+import type { Loaded, Pages } from '../load.ts';
 
 /** Lines of the final shape while data is on its way. */
 export function Skeleton({ lines = 4, height = 20 }: { lines?: number; height?: number }) {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { openReads } from '#aws/reads.ts';
+import { openReads } from '#aws/s3/reads.ts';
 import { openSigner } from '#aws/signed.ts';
 
 const credentials = {

@@ -24,10 +24,10 @@ import {
   sparkDays,
   type UserRow,
 } from '#core/stores.ts';
+import { groupCommit, openDatabase, transaction } from '../sqlite/sqlite.ts';
+import { wiper } from '../sqlite/wipe.ts';
 import { imagesRead, type Stamped } from './images-read.ts';
-import { groupCommit, openDatabase, transaction } from './sqlite.ts';
 import { type Change, dayMs, docColumns, docOf, keepSums, type Sums } from './sums.ts';
-import { wiper } from './wipe.ts';
 
 // One table for all documents: an `event` is a raw registry event, a `pull` one person's one act, and a `fact` what stays of
 // a forgotten user's events: that an image was pushed, pulled or deleted then, and nothing of whom.
