@@ -4,7 +4,8 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { App, Stack, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
-import { contextLayer, resolveLayers, SettingError } from '#settings/read.ts';
+import { SettingError } from '#settings/error.ts';
+import { contextLayer, resolveLayers } from '#settings/read.ts';
 import { awsSchema } from '#settings/schema.ts';
 import { Whalewatch } from './whalewatch.ts';
 

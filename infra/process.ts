@@ -33,7 +33,7 @@ import { IpTable } from '#geo/table.ts';
 import type { ExportVariables, Variables } from '#process/env.ts';
 import { registryShards } from '#process/handler.ts';
 import { accessOf, anonymousLeast, privateHostsOn } from '#settings/access.ts';
-import { SettingError } from '#settings/read.ts';
+import { SettingError } from '#settings/error.ts';
 import type { ResolvedSettings } from '#settings/schema.ts';
 import { explain, wildcard } from './explain.ts';
 import { allow, rightsTo, StageFunction } from './function.ts';

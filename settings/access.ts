@@ -1,6 +1,6 @@
 import type { AccessSettings } from '#core/access.ts';
 import { isLoopback } from '#core/address.ts';
-import { SettingError } from './read.ts';
+import { SettingError } from './error.ts';
 import type { ResolvedSettings } from './schema.ts';
 
 /** Who signs in how and sees what, with the defaults of a server that others reach, or that only its user does. */

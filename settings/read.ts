@@ -2,12 +2,8 @@
 
 import { z } from 'zod';
 import { quoted } from '#core/quoted.ts';
+import { SettingError } from './error.ts';
 import { awsSchema, flagSchemas, local, type ResolvedSettings, type Settings, schema, shared } from './schema.ts';
-
-/** What was set can't work. The message says what is wrong, the value, and what it must be; one line a setting. */
-export class SettingError extends Error {
-  override name = 'SettingError';
-}
 
 /** One place that settings come from. A later one wins over an earlier one, setting by setting. */
 export interface Layer {

@@ -3,6 +3,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import { openSearch, searchTimeoutMs } from './opensearch/search.ts';
+import { openSigner } from './signed.ts';
 import { withUnavailable } from './unavailable.ts';
 
 export const dynamoClient = () =>
@@ -17,5 +18,5 @@ export function searchStore(endpoint: string, signed: boolean, stage: keyof type
   const timeoutMs = searchTimeoutMs[stage];
   if (!signed) return openSearch({ endpoint, timeoutMs });
   const { credentials, region } = new DynamoDBClient({}).config;
-  return openSearch({ endpoint, timeoutMs, signer: { region, credentials } });
+  return openSearch({ endpoint, timeoutMs, sign: openSigner({ service: 'es', region, credentials }) });
 }

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { SettingError } from '#settings/read.ts';
+import { SettingError } from '#settings/error.ts';
 
 /** Files of the lock: of no use in a copy of the folder. */
 export const holdFiles = ['hold.db', 'hold.json'];

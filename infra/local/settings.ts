@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
-import { flagLayer, flags, type Layer, resolveLayers, SettingError, variableLayer } from '#settings/read.ts';
+import { SettingError } from '#settings/error.ts';
+import { flagLayer, flags, type Layer, resolveLayers, variableLayer } from '#settings/read.ts';
 import { localDefaults, type ResolvedSettings } from '#settings/schema.ts';
 
 export const help = `Whalewatch on one machine: registry notifications and portal hits in, live map, pull history and recommendations out.

@@ -4,7 +4,7 @@ import type { Server } from 'node:http';
 import { join } from 'node:path';
 import type { Fault } from '#serve/health.ts';
 import { localAccess } from '#settings/access.ts';
-import { SettingError } from '#settings/read.ts';
+import { SettingError } from '#settings/error.ts';
 import type { ResolvedSettings } from '#settings/schema.ts';
 import { buildPages } from '../../web/build.ts';
 import { ipDatabaseBuiltAt } from './defaults.ts';

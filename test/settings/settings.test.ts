@@ -3,17 +3,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { SettingError } from '#settings/error.ts';
 import { page } from '#settings/page.ts';
-import {
-  contextLayer,
-  flagLayer,
-  flags,
-  resolve,
-  resolveLayers,
-  SettingError,
-  variableLayer,
-  variableOf,
-} from '#settings/read.ts';
+import { contextLayer, flagLayer, flags, resolve, resolveLayers, variableLayer, variableOf } from '#settings/read.ts';
 import { awsSchema, localDefaults, type Settings, schema } from '#settings/schema.ts';
 import { readSettings } from '../../infra/local/settings.ts';
 import { dataFolder } from '../support/run.ts';

@@ -1,14 +1,14 @@
 // OpenSearch over HTTP: the few calls that search needs, signed for Amazon OpenSearch Service. The client library is two
 // megabytes of generated calls, which a function would load at every cold start.
 import { StoreUnavailable } from '#core/stores.ts';
-import { openSigner, type SignerOptions } from '../signed.ts';
+import type { Signer } from '../signed.ts';
 import { openCircuit } from './circuit.ts';
 
 export interface OpenSearchOptions {
   /** `https://…` of the domain. */
   endpoint: string;
-  /** AWS credentials to sign with; without them nothing is signed (a node without access control). */
-  signer?: Pick<SignerOptions, 'region' | 'credentials'>;
+  /** Signs each call; left out for a node without access control. */
+  sign?: Signer;
   /** Milliseconds that one try may take: it must fit into the function's own time. */
   timeoutMs?: number;
   /** Milliseconds, of a clock that never goes back. */
@@ -45,9 +45,8 @@ export type Call = <T>(method: string, path: string, body?: unknown) => Promise<
  * repeated, for it may be what keeps the domain busy. Throws OpenSearchUnavailable where a later try may succeed, else
  * OpenSearchError.
  */
-export function openSearchCall({ endpoint, signer, timeoutMs = 30_000, monotonic }: OpenSearchOptions): Call {
+export function openSearchCall({ endpoint, sign, timeoutMs = 30_000, monotonic }: OpenSearchOptions): Call {
   const { origin } = new URL(endpoint);
-  const sign = signer && openSigner({ service: 'es', ...signer });
   const circuit = openCircuit(monotonic);
 
   const once = async (method: string, path: string, body: string | undefined) => {

@@ -1,4 +1,4 @@
-import { SettingError } from '#settings/read.ts';
+import { SettingError } from '#settings/error.ts';
 import type { Copied } from '../stores/backup.ts';
 
 const megabytes = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });

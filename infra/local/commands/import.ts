@@ -1,7 +1,7 @@
 // npm run import -- FILE... [--zone ZONE] [--data DIR]: brings pulls and hits of earlier times in, through the same stream as all else.
 import { accessSync, constants, createReadStream, existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { SettingError } from '#settings/read.ts';
+import { SettingError } from '#settings/error.ts';
 import { openFolder } from '../folder.ts';
 import { clock, openStores } from '../stores/stores.ts';
 import { type Backfilled, backfill } from './backfill.ts';

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { cityDatabases, databaseBuiltAt } from '#geo/city.ts';
 import { buildTable } from '#geo/keep.ts';
-import { SettingError } from '#settings/read.ts';
+import { SettingError } from '#settings/error.ts';
 import { usedFolder } from '../folder.ts';
 import { bringTable } from '../ip-table.ts';
 import { runCommand } from './command.ts';

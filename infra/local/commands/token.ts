@@ -5,7 +5,7 @@ import { defaultRegistry } from '#core/registry/name.ts';
 import type { CredentialStore } from '#core/stores.ts';
 import { createToken } from '#serve/credentials.ts';
 import { addToken, endToken, rotateToken, tokenId, tokensOf } from '#serve/registry-tokens.ts';
-import { SettingError } from '#settings/read.ts';
+import { SettingError } from '#settings/error.ts';
 import { newKeptToken, usedFolder } from '../folder.ts';
 import { openCredentials } from '../stores/credentials.ts';
 import { clock } from '../stores/stores.ts';

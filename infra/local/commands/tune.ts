@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { taughtClasses as classes } from '#core/event.ts';
 import type { Pair } from '#core/stores.ts';
-import { flagLayer, resolveLayers, SettingError } from '#settings/read.ts';
+import { SettingError } from '#settings/error.ts';
+import { flagLayer, resolveLayers } from '#settings/read.ts';
 import type { ResolvedSettings } from '#settings/schema.ts';
 import { readPairs } from '#train/pairs.ts';
 import { advice, table, tune } from '#train/tune.ts';

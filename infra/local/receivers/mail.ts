@@ -1,21 +1,22 @@
 // Sends an alert by mail: plain text, its first line the subject.
-import { createTransport } from 'nodemailer';
 import type { Alert } from '#core/rules.ts';
 
 const waitMs = 10_000;
 const longestSubject = 150;
 
 export function mail(server: string, to: string[], from: string): (alert: Alert) => Promise<void> {
-  const transport = createTransport({
-    url: server,
-    ...{ connectionTimeout: waitMs, greetingTimeout: waitMs, socketTimeout: waitMs },
-    // What names people must not name files or addresses.
-    ...{ disableFileAccess: true, disableUrlAccess: true },
-  });
+  // Loaded by the first mail: most servers send none.
+  const transport = async () =>
+    (await import('nodemailer')).createTransport({
+      url: server,
+      ...{ connectionTimeout: waitMs, greetingTimeout: waitMs, socketTimeout: waitMs },
+      // Text that names people must not name files or addresses.
+      ...{ disableFileAccess: true, disableUrlAccess: true },
+    });
   return async ({ id, time, text, rule }) => {
     const [subject] = text.split('\n');
     try {
-      await transport.sendMail({
+      await (await transport()).sendMail({
         from: { name: 'Whalewatch', address: from },
         to,
         subject: subject.slice(0, longestSubject),

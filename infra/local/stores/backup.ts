@@ -21,7 +21,7 @@ import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { backup, DatabaseSync } from 'node:sqlite';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as wait } from 'node:timers/promises';
-import { SettingError } from '#settings/read.ts';
+import { SettingError } from '#settings/error.ts';
 import { holdFiles } from '../hold.ts';
 import { syncFolder } from './secrets/secret.ts';
 

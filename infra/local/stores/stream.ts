@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { type StreamRecord, StreamRefused, type StreamWriter } from '#core/stores.ts';
-import { SettingError } from '#settings/read.ts';
+import { SettingError } from '#settings/error.ts';
 import { type News, openNews } from './news.ts';
 import { openSeal, type Seal } from './secrets/seal.ts';
 import { transaction } from './sqlite/sqlite.ts';

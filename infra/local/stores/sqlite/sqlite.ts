@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { SettingError } from '#settings/read.ts';
+import { SettingError } from '#settings/error.ts';
 
 /**
  * Opens (and makes) a SQLite file in WAL mode. synchronous FULL: the stores lie in several files, and after a power cut

@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import test from 'node:test';
 import { sameToken } from '#http/bearer.ts';
-import { SettingError } from '#settings/read.ts';
+import { SettingError } from '#settings/error.ts';
 import { keptToken, openFolder } from '../../../../infra/local/folder.ts';
 import { openSeal } from '../../../../infra/local/stores/secrets/seal.ts';
 import { keptSecret } from '../../../../infra/local/stores/secrets/secret.ts';
