@@ -3,9 +3,11 @@
 // place) takes all free neighbours within the radius, and so on. The world is round: the antimeridian parts no neighbours.
 // Rows are as high as the radius at least, so neighbours lie in three rows, and two rows of level z+1 make one of level z by
 // merging two lists sorted by x: no search tree, no sort of everything. Sums are exact integers (MAX_POINTS), so nothing
-// depends on the order of the input but the order of leaves within one spot. About 0.15 us an item and level.
+// depends on the order of the input but the order of leaves within one spot.
+import { clusterRoom } from './cluster-kernel.ts';
 import { COORDINATE_BITS, latToY, lonToX, SIZE } from './mercator.ts';
-import { ITEM_WORDS, type Level, type Names, Pyramid, SINGLE, TIDY_ZOOM, TILE_PIXEL_BITS } from './pyramid.ts';
+import { type Clustered, columnBitsOf, type Merging, mergingOf } from './merging.ts';
+import { ITEM_WORDS, type Level, type Names, Pyramid, SINGLE, TIDY_ZOOM } from './pyramid.ts';
 
 export type { Names } from './pyramid.ts';
 
@@ -28,12 +30,6 @@ export interface Points {
 /** Sums of this many coordinates are exact in a double: 25 + 28 bits. */
 const MAX_POINTS = 2 ** 25;
 /**
- * Means move, so some merged items end up nearer than the radius. Far out (to TIDY_ZOOM), where there are few and all are
- * seen at once, a second round merges what is nearer than this part of it.
- */
-const TIDY_REACH = 0.95;
-
-/**
  * Clusters every zoom. radius: pixels of a 512-pixel tile, 16..256; maxZoom: the deepest zoom that merges, 0..16.
  * At most 2^25 points, so that sums stay exact in a double.
  */
@@ -52,14 +48,14 @@ export function buildPyramid(points: Points, { radius = 64, maxZoom = 16 } = {})
   ] as const)
     if (length !== size) throw new RangeError(`column ${name} has ${length} rows, lon has ${size}`);
 
-  const places = { x: new Uint32Array(size), y: new Uint32Array(size) };
+  const { places, cluster } = placesFor(size, mergingOf(size, radius, maxZoom));
   for (let i = 0; i < size; i++) {
     if (!Number.isFinite(lon[i]) || !Number.isFinite(lat[i]))
       throw new RangeError(`point ${i} is at ${lat[i]}, ${lon[i]}: coordinates must be finite degrees`);
     places.x[i] = lonToX(lon[i]);
     places.y[i] = latToY(lat[i]);
   }
-  const steps = cluster(places, radius, maxZoom);
+  const steps = cluster();
   let step = steps.next();
   while (!step.done) step = steps.next();
   const { levels, x, y, order } = step.value;
@@ -83,18 +79,31 @@ export async function clusterKept(
   const kept = new Uint32Array(base.size);
   let count = 0;
   for (let leaf = 0; leaf < base.size; leaf++) if (keeps(leaf)) kept[count++] = leaf;
-  const pick = (column: Uint32Array) => {
-    const picked = new Uint32Array(count);
-    for (let i = 0; i < count; i++) picked[i] = column[kept[i]];
-    return picked;
-  };
   await pause();
-  const steps = cluster({ x: pick(base.leafColumns.x), y: pick(base.leafColumns.y) }, base.radius, base.maxZoom);
+  const { places, cluster } = placesFor(count, mergingOf(count, base.radius, base.maxZoom));
+  const { x: columnX, y: columnY } = base.leafColumns;
+  for (let i = 0; i < count; i++) {
+    places.x[i] = columnX[kept[i]];
+    places.y[i] = columnY[kept[i]];
+  }
+  await pause();
+  const steps = cluster();
   let step = steps.next();
   for (; !step.done; step = steps.next()) await pause();
-  const { levels, x, y, order } = step.value;
+  const { levels, x, y, order } = ownCopies(step.value);
   for (let leaf = 0; leaf < count; leaf++) order[leaf] = base.row(kept[order[leaf]]);
   return base.filtered({ levels, x, y, order });
+}
+
+/** Copies: what is kept for long must not keep all the memory that it was made in. */
+function ownCopies({ levels, x, y, order }: Clustered): Clustered {
+  const copies = new Map<Level, Level>();
+  for (const level of levels)
+    if (!copies.has(level)) copies.set(level, { ...level, starts: level.starts.slice(), items: level.items.slice() });
+  return {
+    levels: levels.map((level) => copies.get(level) as Level),
+    ...{ x: x.slice(), y: y.slice(), order: order.slice() },
+  };
 }
 
 /** Units of a column of points. */
@@ -103,14 +112,17 @@ interface Places {
   y: Uint32Array<ArrayBuffer>;
 }
 
-/** The levels over these places, whose arrays are used up, and the leaves in their order; gives way after each level. */
-function* cluster(places: Places, radius: number, maxZoom: number) {
-  const size = places.x.length;
-  // Rows as high as the radius, but not many more than a quarter of the points: deep, sparse zooms have taller ones.
-  const tallest = COORDINATE_BITS - Math.max(0, Math.ceil(Math.log2((size + 1) / 4)));
-  const radiusBits = COORDINATE_BITS - TILE_PIXEL_BITS + Math.ceil(Math.log2(radius));
-  const rowBitsOf = (zoom: number) => Math.min(COORDINATE_BITS, Math.max(tallest, radiusBits - zoom));
+/** Room for so many places, and what clusters those that were written into it. */
+function placesFor(size: number, merging: Merging): { places: Places; cluster: () => Generator<void, Clustered> } {
+  const room = clusterRoom(size, 2 ** (COORDINATE_BITS - merging.rowBitsOf(merging.maxZoom + 1)));
+  if (room) return { places: room, cluster: () => room.cluster(merging) };
+  const places = { x: new Uint32Array(size), y: new Uint32Array(size) };
+  return { places, cluster: () => clusterPlaces(places, merging) };
+}
 
+/** The levels over these places, whose arrays are used up, and the leaves in their order; gives way after each level. */
+export function* clusterPlaces(places: Places, merging: Merging): Generator<void, Clustered> {
+  const { maxZoom, rowBitsOf } = merging;
   const { sorted, spare } = sortPlaces(places, rowBitsOf(maxZoom + 1));
   yield;
   let fine = spots(sorted, rowBitsOf(maxZoom + 1), maxZoom + 1);
@@ -118,9 +130,8 @@ function* cluster(places: Places, radius: number, maxZoom: number) {
   levels[maxZoom + 1] = fine.level;
   const work = workspace(sorted, spare);
   for (let zoom = maxZoom; zoom >= 0; zoom--) {
-    const reach = (radius * SIZE) / 2 ** (TILE_PIXEL_BITS + zoom);
-    const draft = coarsen(fine, zoom, reach, rowBitsOf(zoom), work);
-    const tidied = zoom > TIDY_ZOOM ? draft : coarsen(draft, zoom, reach * TIDY_REACH, rowBitsOf(zoom), work);
+    const draft = coarsen(fine, zoom, merging.reachOf(zoom), rowBitsOf(zoom), work);
+    const tidied = zoom > TIDY_ZOOM ? draft : coarsen(draft, zoom, merging.tidyReachOf(zoom), rowBitsOf(zoom), work);
     if (tidied !== draft) passParents(fine.level, draft.level);
     fine = tidied;
     levels[zoom] = fine.level;
@@ -202,11 +213,11 @@ function spots({ x, y }: Sorted, rowBits: number, zoom: number): Draft {
   return { level: indexLevel(items, rowBits), remainders: { x: new Uint32Array(1), y: new Uint32Array(1) } };
 }
 
-/** The table of row and column starts over sorted items: one bucket for four items or more, or one a row. */
+/** The table of row and column starts over sorted items. */
 function indexLevel(items: Uint32Array, rowBits: number): Level {
   const count = items.length / ITEM_WORDS;
   const rows = 2 ** (COORDINATE_BITS - rowBits);
-  const columnBits = Math.max(0, Math.min(14, Math.floor(Math.log2(count / rows / 4))));
+  const columnBits = columnBitsOf(count, rowBits);
   const starts = new Uint32Array(rows * 2 ** columnBits + 1);
   const columnShift = COORDINATE_BITS - columnBits;
   let bucket = 0;

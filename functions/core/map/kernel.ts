@@ -60,16 +60,9 @@ export function fileRoom(
   const blockBits = blockBytes === 0 ? 0 : Math.log2(blockBytes);
   if (!Number.isInteger(blockBits) || length > blockBytes * mostBlocks + (blockBytes === 0 ? Infinity : 0))
     return undefined;
-  if (!compiled || wasm !== kernelWasm) {
-    const binary = Uint8Array.from(atob(wasm), (letter) => letter.charCodeAt(0));
-    if (!WebAssembly.validate(binary)) {
-      if (!told) report('map: this platform has no WebAssembly SIMD: tiles are made by the slower code in TypeScript');
-      told = true;
-      return undefined;
-    }
-    compiled = new WebAssembly.Module(binary);
-  }
-  const exports = new WebAssembly.Instance(compiled, { env: { abort() {} } }).exports as Exports;
+  const module = kernelModule(wasm, report);
+  if (!module) return undefined;
+  const exports = instantiate(module) as Exports;
   const { memory, fileAt, hereAt } = exports;
   const pages = Math.ceil((fileAt.value + length + slack) / pageBytes);
   if (pages > mostPages) return undefined;
@@ -80,6 +73,26 @@ export function fileRoom(
     here: new Uint8Array(buffer, hereAt.value, blockBytes === 0 ? 0 : Math.ceil(length / blockBytes)),
     kernelOf: (pyramid) => openKernel(exports, pyramid, blockBits),
   };
+}
+
+/** The kernel's module; undefined where the platform has no SIMD, which is told once. */
+export function kernelModule(
+  wasm = kernelWasm,
+  report: (text: string) => void = console.warn,
+): WebAssembly.Module | undefined {
+  if (compiled && wasm === kernelWasm) return compiled;
+  const binary = Uint8Array.from(atob(wasm), (letter) => letter.charCodeAt(0));
+  if (!WebAssembly.validate(binary)) {
+    if (!told) report('map: this platform has no WebAssembly SIMD: tiles are made by the slower code in TypeScript');
+    told = true;
+    return undefined;
+  }
+  compiled = new WebAssembly.Module(binary);
+  return compiled;
+}
+
+export function instantiate(module: WebAssembly.Module): WebAssembly.Exports {
+  return new WebAssembly.Instance(module, { env: { abort() {} } }).exports;
 }
 
 function openKernel(exports: Exports, pyramid: Pyramid, blockBits: number): TileKernel {

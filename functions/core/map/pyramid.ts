@@ -51,7 +51,7 @@ export const TILE_PIXEL_BITS = 9;
 /** Units of a tile's own grid, 0..4095, as MVT's usual extent. */
 export const EXTENT = 4096;
 const EXTENT_BITS = 12;
-/** Zooms up to this one have two rounds of merging: see TIDY_REACH in cluster.ts. */
+/** Zooms up to this one have two rounds of merging: see merging.ts. */
 export const TIDY_ZOOM = 2;
 /** Added to the ids of a filtered pyramid, so that none of them is taken for one of all points. */
 const FILTERED_IDS = 2 ** 30;

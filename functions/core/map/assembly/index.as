@@ -3,6 +3,8 @@
 // the tile has too many items.
 import { COUNT_VALUES, DAYS, FILE, HEAD, HERE, ITEMS, LEVELS, MOST_ITEMS, OUT, OUT_END, SHARED_COUNTS, ZOOM_VALUES } from './layout';
 
+export * from './cluster';
+
 const COORDINATE_BITS: i32 = 28;
 const EXTENT_BITS: i32 = 12;
 const SIZE: f64 = 268_435_456;
