@@ -10,6 +10,7 @@ import { readBody } from '#http/body.ts';
 import { ApiError, answerErrors } from '#http/errors.ts';
 import { domainFilter } from './bounds.ts';
 import { readHits } from './hits.ts';
+import { readPlainHits } from './plain-hits.ts';
 import { refusalCounter } from './refusals.ts';
 import { type SenderOptions, senders } from './senders.ts';
 import { readWebhook, rejected, tokenOf } from './webhook.ts';
@@ -59,8 +60,8 @@ export function collectApp(options: CollectOptions): Hono {
  * once is half of what a server can take.
  */
 export function addCollectRoutes(app: Hono, options: CollectOptions): void {
-  const { stream, hits, token, peer, clock, newKey, report, refuseHits = false } = options;
-  const isOwn = domainFilter(options.domains ?? []);
+  const { stream, hits, token, peer, clock, newKey, report, refuseHits = false, domains = [] } = options;
+  const isOwn = domainFilter(domains);
   const isProxy = proxyMatcher(options.trustedProxies);
   const senderOf = senders({ ...options.senders, token, clock });
   const refusals = refusalCounter(options.refusals, clock, report);
@@ -115,6 +116,14 @@ export function addCollectRoutes(app: Hono, options: CollectOptions): void {
   const preflight = cors({ origin: '*', allowMethods: ['POST'], allowHeaders: ['Content-Type'], maxAge: 86_400 });
   app.use('/v1/hits', (c, next) => (c.req.method === 'OPTIONS' ? preflight(c, next) : next()));
 
+  const read = (bytes: Buffer, address: string): { data: Uint8Array[]; taken: number; ignored: number } => {
+    const now = clock();
+    const plain = readPlainHits(bytes, address, now, domains.length === 0 ? undefined : isOwn);
+    if (plain) return { ...plain, data: plain.data ? [plain.data] : [] };
+    const { lines, ignored } = readHits(bytes.toString('utf8'), address, now, isOwn);
+    return { data: packLines(lines), taken: lines.length, ignored };
+  };
+
   const takeHits = async (c: Context) => {
     // Not an error: a beacon would keep its hits and send them again.
     if (refuseHits) return { accepted: 0, reason: 'hits are switched off here' };
@@ -124,19 +133,19 @@ export function addCollectRoutes(app: Hono, options: CollectOptions): void {
     const given = c.req.header(addressHeader);
     const forwarded = addressHeader === 'forwarded' && given !== undefined ? forwardedFor(given) : given;
     const address = clientAddress(peer(c.req.raw, c.env), forwarded, isProxy);
-    const { lines, ignored } = readHits(bytes.toString('utf8'), address, clock(), isOwn);
+    const { taken, ignored, data } = read(bytes, address);
     // Pages send Origin, back ends don't: a crawler that runs the beacon is so distinguished from curl and its like.
     if (c.req.header('origin') !== undefined && isbot(c.req.header('user-agent')))
-      return { accepted: 0, ignored: lines.length + ignored, reason: 'the user agent is a bot' };
+      return { accepted: 0, ignored: taken + ignored, reason: 'the user agent is a bot' };
     // Many hits to a record: Kinesis bills and limits by the record, and process reads lines faster than records.
     await put(
       hits,
-      packLines(lines).map((data) => ({ key: newKey(), data })),
+      data.map((data) => ({ key: newKey(), data })),
     );
-    if (ignored > 0) return { accepted: lines.length, ignored, reason: 'hits of other domains are not counted here' };
+    if (ignored > 0) return { accepted: taken, ignored, reason: 'hits of other domains are not counted here' };
     if (isPrivateAddress(address) && !networkOf(address))
-      return { accepted: lines.length, location: 'private address: no location' };
-    return { accepted: lines.length };
+      return { accepted: taken, location: 'private address: no location' };
+    return { accepted: taken };
   };
 }
 
