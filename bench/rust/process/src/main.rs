@@ -91,19 +91,20 @@ impl Table {
 
     fn find_v6(&self, address: Ipv6Addr) -> u32 {
         let words = address.segments();
-        let mut step = words[0] as usize;
-        let mut word = 1;
-        loop {
+        self.deeper(words, DEEPER + u32::from(words[0]), 1)
+    }
+
+    /// The value of a step, where `word` is the first of the two that it compares.
+    fn deeper(&self, words: [u16; 8], mut value: u32, mut word: usize) -> u32 {
+        while value >= DEEPER {
+            let step = (value - DEEPER) as usize;
             let next = if word < 7 { words[word + 1] } else { 0 };
             let bits = (u32::from(words[word]) << 16) | u32::from(next);
             let (from, to) = (self.v6_bounds[step] as usize, self.v6_bounds[step + 1] as usize);
-            let value = self.v6_values[from + self.v6_starts[from..to].partition_point(|&start| start <= bits) - 1];
-            if value < DEEPER {
-                return value;
-            }
-            step = (value - DEEPER) as usize;
+            value = self.v6_values[from + self.v6_starts[from..to].partition_point(|&start| start <= bits) - 1];
             word += 2;
         }
+        value
     }
 }
 
