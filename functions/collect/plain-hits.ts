@@ -161,7 +161,7 @@ function hostEnd(body: Uint8Array, start: number): number {
 }
 
 const latin1 = (bytes: Uint8Array, start: number, end: number): string =>
-  Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).latin1Slice();
+  Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1');
 
 function copy(from: Uint8Array, start: number, end: number, out: number): number {
   for (let at = start; at < end; at++) scratch[out++] = from[at];

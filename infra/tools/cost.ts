@@ -56,8 +56,10 @@ export const measured = {
   /** npm run bench -- cost: processor time of collect for a request, and more for each hit in it. */
   collectCpuMs: 1.5,
   collectHitCpuMs: 0.005,
-  /** npm run bench -- process: parse, locate, fold; 0.54 us. */
-  processHitUs: 0.54,
+  /** npm run bench -- collect: requests of one hit that keep one processor of the collector on Fargate half busy. */
+  serverRequests: 1200,
+  /** npm run bench -- process: parse, locate, fold. */
+  processHitUs: 0.31,
   /** npm run bench -- cost: processor time to read, draw and gzip a tile, and its bytes, gzipped. */
   tileCpuMs: 0.3,
   tileBytes: 460,
@@ -67,7 +69,8 @@ export const measured = {
    */
   exportCpuSeconds: 0.27,
   exportDomainUs: 2.4,
-  snapshotDomainBytes: 174,
+  snapshotBytes: 146,
+  pointsJsonBytes: 28,
   /** Bytes of memory at the peak for each domain: 451 MB at a million. */
   exportDomainMemory: 400,
 };
@@ -88,8 +91,6 @@ export const assumed = {
   envelopeBytes: 590,
   /** Waiting of an export for its dozen reads and writes. */
   exportWaitMs: 300,
-  /** Requests that keep one processor of the collector on Fargate half busy: npm run bench -- collect, on a busy machine. */
-  serverRequests: 1200,
   /** Hits of different requests that share a record there: what comes in the milliseconds of a call, on one server. */
   gatherMs: 15,
   /** Requests that one connection to the load balancer carries: a beacon's one, a portal's many. */
@@ -108,20 +109,21 @@ export const assumed = {
   edgeHeaderBytes: 500,
 };
 
+const snapshotDomainBytes = measured.snapshotBytes + measured.pointsJsonBytes;
+
 /** Seconds of one export, megabytes that it leaves and gigabytes it takes, by the domains on the map. */
 export const exportOf = (domains: number) => ({
   seconds:
     assumed.exportWaitMs / 1000 +
     assumed.armFactor * (measured.exportCpuSeconds + measured.exportDomainUs * 1e-6 * domains),
-  megabytes: (measured.snapshotDomainBytes * domains) / 1e6,
+  megabytes: (snapshotDomainBytes * domains) / 1e6,
   /** Memory of the function: the default, or what so many domains need. */
   gigabytes: Math.max(1769, 60 + measured.exportDomainMemory * 1e-6 * domains) / 1024,
 });
 
 /** What the data bucket keeps of what exports overwrote: the state for `restoreDays`, snapshots for a day. */
 const versionsGB = (domains: number, exportEvery: number) =>
-  ((86_400 / exportEvery) * domains * (assumed.restoreDays * assumed.stateDomainBytes + measured.snapshotDomainBytes)) /
-  GiB;
+  ((86_400 / exportEvery) * domains * (assumed.restoreDays * assumed.stateDomainBytes + snapshotDomainBytes)) / GiB;
 
 /** An alarm is billed by its metrics: most watch two streams or functions at once. */
 const alarmMetrics = 46;
@@ -234,7 +236,7 @@ export function cost(given: Partial<Load> = {}): { parts: Record<string, number>
 
 /** Servers of the collector on Fargate, of one processor and 2 GB, and what they and the load balancer cost a month. */
 function serversFor(requestsPerSecond: number): { servers: number; dollars: number } {
-  const servers = Math.max(2, Math.ceil(requestsPerSecond / assumed.serverRequests));
+  const servers = Math.max(2, Math.ceil(requestsPerSecond / measured.serverRequests));
   const { processorHour, GBHour } = price.fargate;
   const units = Math.max(1, requestsPerSecond / assumed.perConnection / 25);
   const hour =
@@ -346,12 +348,41 @@ export function tables(): string {
         ...effects.map(([name, load]) => [name, signed(cost(load).total - floor)]),
       ],
     ),
+    table(['figure', 'value', 'by'], figures()),
   ].join('\n\n');
+}
+
+function figures(): string[][] {
+  const { hitBytes, collectCpuMs, collectHitCpuMs, serverRequests, processHitUs, tileCpuMs, tileBytes } = measured;
+  const { exportCpuSeconds, exportDomainUs, snapshotBytes, pointsJsonBytes } = measured;
+  const atTwentyThousand = exportCpuSeconds + 0.02 * exportDomainUs;
+  const bench = (words: string) => `\`npm run bench -- ${words}\``;
+  return [
+    ["a hit's line in the stream", `${hitBytes} bytes`, bench('cost')],
+    ['collect, processor time of a request', `${collectCpuMs} ms + ${collectHitCpuMs} ms a hit`, bench('cost')],
+    [
+      'a server of collect, half busy',
+      `${serverRequests.toLocaleString('en-US')} requests a second and processor`,
+      bench('collect'),
+    ],
+    ['process, processor time', `${processHitUs} us a hit`, bench('process')],
+    ['a tile: processor time, gzip in it; its bytes', `${tileCpuMs} ms, ${tileBytes} bytes`, bench('cost')],
+    [
+      'export: fold and publish',
+      `${atTwentyThousand.toFixed(2)} s at 20,000 domains; ${exportDomainUs} us a domain`,
+      bench('export --alone --domains …'),
+    ],
+    [
+      'a snapshot and points.json',
+      `${snapshotBytes} + ${pointsJsonBytes} bytes a domain`,
+      bench('export --alone --domains 20000'),
+    ],
+  ];
 }
 
 /** A table of Markdown, its columns as wide as their widest. */
 function table(head: string[], rows: string[][]): string {
-  const left = head[0] === 'setting';
+  const left = head[0] === 'setting' || head[0] === 'figure';
   const widths = head.map((name, at) => Math.max(...[name, ...rows.map((row) => row[at])].map((cell) => cell.length)));
   const line = (cells: string[]) =>
     `| ${cells.map((cell, at) => (left ? cell.padEnd(widths[at]) : cell.padStart(widths[at]))).join(' | ')} |`;
