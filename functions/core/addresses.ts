@@ -90,7 +90,25 @@ interface Read {
   ends: number[];
 }
 
-const escaped = /%[0-9a-f]{2}|\\+u[0-9a-f]{4}|\\+x[0-9a-f]{2}|&#x[0-9a-f]{1,6};?|&#\d{1,7};?/iy;
+const escaped = /%[0-9a-f]{2}|&#x[0-9a-f]{1,6};?|&#\d{1,7};?/iy;
+/** What follows any number of backslashes: each pass of an encoder doubles them. */
+const afterBackslashes = /u[0-9a-f]{4}|x[0-9a-f]{2}/iy;
+const backslash = 92;
+
+/** Returns where the escape that begins here ends, and where a text without one begins again after this. */
+function escapeAt(given: string, at: number): { end?: number; next: number } {
+  const code = given.charCodeAt(at);
+  // The whole run at once: a text of nothing but backslashes is read once, not once from each of them.
+  let start = at;
+  while (given.charCodeAt(start) === backslash) start++;
+  const pattern = start > at ? afterBackslashes : escaped;
+  pattern.lastIndex = start;
+  const found = start > at || code === 37 || code === 38 ? pattern.exec(given)?.[0] : undefined;
+  if (found) return { end: start + found.length, next: start + found.length };
+  return {
+    next: start > at ? start : at + (code < 128 ? 1 : String.fromCodePoint(given.codePointAt(at) as number).length),
+  };
+}
 
 /** The text as its escapes stand for it, also escapes of escapes: full width as ASCII, and what dots and colons look like. */
 function readEscapes(given: string): Read {
@@ -116,26 +134,35 @@ function pass(given: string, from: Read | undefined): Read {
     text += plain;
   };
   for (let at = 0; at < given.length; ) {
-    escaped.lastIndex = at;
-    const code = given.charCodeAt(at);
-    const found = code === 37 || code === 92 || code === 38 ? escaped.exec(given)?.[0] : undefined;
-    if (found) {
+    const { end, next } = escapeAt(given, at);
+    if (end !== undefined) {
+      const found = given.slice(at, end);
       const hex = /^%|[\\&#]*[ux]/i.test(found);
       const value = Number.parseInt(found.replace(/^(?:%|\\+[ux]|&#x?)/i, '').replace(';', ''), hex ? 16 : 10);
-      push(value < 0x11_0000 ? plainOf(String.fromCodePoint(value)) : '?', at, at + found.length);
-      at += found.length;
-    } else {
-      const letter = code < 128 ? given[at] : String.fromCodePoint(given.codePointAt(at) as number);
-      push(plainOf(letter), at, at + letter.length);
-      at += letter.length;
-    }
+      push(value < 0x11_0000 ? plainOf(String.fromCodePoint(value)) : '?', at, end);
+    } else if (given.charCodeAt(at) === backslash) for (let one = at; one < next; one++) push('\\', one, one + 1);
+    else push(plainOf(given.slice(at, next)), at, next);
+    at = next;
   }
   return { text, starts, ends };
 }
 
+const mostKnown = 4096;
+const known = new Map<string, string>();
+
 /** What hosts are read with: compatible forms are one (UTS 46), and ideographic full stops are dots. */
 function plainOf(letter: string): string {
   if (letter < '\x80') return letter;
+  let plain = known.get(letter);
+  if (plain === undefined) {
+    plain = readOf(letter);
+    if (known.size >= mostKnown) known.clear();
+    known.set(letter, plain);
+  }
+  return plain;
+}
+
+function readOf(letter: string): string {
   if (/[\u3002\uff0e\uff61\u2024\ufe52]/.test(letter)) return '.';
   // Left out of host names as if they were not there.
   if (/[\u00ad\u200b-\u200d\u2060\ufeff]/.test(letter)) return '';

@@ -9,6 +9,9 @@ const plain = /^(?!.*(?:^|\.)xn--)[a-z0-9_.-]*[a-z_-][a-z0-9_-]*$/;
 /** What the URL parser would take for something else than a host, strip, or decode. */
 const notInHost = /[\p{Cc}\p{Zs}/\\?#@%<>^|"`{}]/u;
 
+/** Characters of a spelling that may come to a host name: Unicode becomes Punycode, and a port goes. */
+const longestSpelling = 4 * maxDomain;
+
 const dot = 46;
 const hyphen = 45;
 
@@ -42,8 +45,10 @@ const isHost = (host: string): boolean => host.length <= maxDomain && host.split
  */
 export function canonicalDomain(text: string): string | undefined {
   if (isPlainHost(text)) return text;
+  // Before any pattern: a sender's text may have a megabyte.
+  if (text.length > longestSpelling) return undefined;
   if (plain.test(text) && !text.includes('..')) return isHost(text) ? text : undefined;
-  if (text.length > 4 * maxDomain || notInHost.test(text)) return undefined;
+  if (notInHost.test(text)) return undefined;
   // An IPv6 address may come bare, as a back end reads it from a socket.
   const bare = /^[\da-f:.]*:[\da-f:.]*:[\da-f:.]*$/i.test(text) ? `[${text}]` : text.replace(/(?<=.):\d{0,5}$/, '');
   let host: string;

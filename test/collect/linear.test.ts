@@ -1,0 +1,57 @@
+// No text that a sender chooses takes longer than in proportion to its length: with a pattern that backtracks, one of these would
+// hold the server up for minutes or hours, and the test ends before.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { readHits } from '#collect/hits.ts';
+import { readWebhook, tokenOf } from '#collect/webhook.ts';
+import { withoutAddresses } from '#core/addresses.ts';
+import { clientOf } from '#core/registry/classify.ts';
+import { clientAddress, forwardedFor, proxyMatcher } from '#http/address.ts';
+
+/** What patterns of ours look for, again and again; and what ends it otherwise. */
+const seeds = [
+  ...['x', '-', '.', 'a.', '1', '1.', '1.1.1.1', '1-1-1-', ':', '::', 'f:f', '0x1.', '12345678', '%31', '%25', '%'],
+  ...['\\', '\\\\u', '\\u0031', '&#49;', '&#', '１', '٣', 'é', '"', '=', 'for=', ',', ';', ' ', '[', '(', 'bot '],
+];
+const tails = ['', '!', 'x', '1', '.'];
+const texts = (length: number) =>
+  seeds.flatMap((seed) => tails.map((tail) => `${seed.repeat(length / seed.length)}${tail}`));
+const kib = 1024;
+
+test('hits: a field of hundreds of KiB, whatever is in it', { timeout: 60_000 }, () => {
+  for (const text of texts(256 * kib))
+    for (const name of ['domain', 'action', 'id', 'path'])
+      assert.throws(
+        () => readHits(JSON.stringify({ domain: 'a.example', [name]: text }), '', 0),
+        /characters|host name/,
+      );
+});
+
+test('registry events: a field of hundreds of KiB, whatever is in it', { timeout: 120_000 }, () => {
+  const target = { repository: 'team/app', mediaType: 'manifest' };
+  const event = { id: 'e', timestamp: '2026-11-28T12:00:00Z', action: 'pull', target, request: {} };
+  for (const text of texts(64 * kib)) {
+    const changes = [
+      { id: text },
+      { target: { ...target, repository: text } },
+      { actor: { name: text } },
+      { request: { useragent: text, addr: text } },
+    ];
+    for (const change of changes) {
+      const { accepted, quarantined } = readWebhook(JSON.stringify({ events: [{ ...event, ...change }] }), 0);
+      assert.equal(accepted + quarantined, 1);
+    }
+  }
+});
+
+test('what is masked, and headers: whatever is in them', { timeout: 60_000 }, () => {
+  const isProxy = proxyMatcher(['loopback']);
+  for (const text of texts(64 * kib)) for (const strict of [true, false]) assert.ok(withoutAddresses(text, { strict }));
+  for (const text of texts(16 * kib)) {
+    clientAddress('127.0.0.1', text, isProxy);
+    forwardedFor(text);
+    clientOf(text);
+    for (const scheme of ['Bearer', 'Basic'])
+      tokenOf((name) => (name === 'authorization' ? `${scheme} ${text}` : text));
+  }
+});
