@@ -77,62 +77,65 @@ test('a disk that is full at the first start opens nothing, and the next start m
     assert.equal((await running.post('/v1/registry-events', { events: [] }, { Authorization })).status, 401);
 });
 
-test('a disk that fills up, with the log on it: 503, then everything that was accepted is counted', async (t) => {
-  const disk = smallDisk(t, 96);
-  if (!disk) return t.skip('only root may mount a disk');
-  const folder = join(disk, 'data');
-  const log = openSync(join(disk, 'log'), 'a');
-  const child = spawn(
-    process.execPath,
-    [join(root, 'infra/local/start.ts'), '--port', '0', '--data', folder, '--export-every', '0.5'],
-    { cwd: root, env: { ...process.env, WHALEWATCH_TOKEN: 'test-token' }, stdio: ['ignore', log, log] },
-  );
-  t.after(() => child.kill('SIGKILL'));
-  const origin = await eventually(
-    60,
-    async () => /^ready (http\S+)$/m.exec(readFileSync(join(disk, 'log'), 'utf8'))?.[1] ?? '',
-    (found) => found !== '',
-  );
-  const post = async (path: string, body: unknown) => {
-    const headers = { 'Content-Type': 'application/json', Authorization: 'Bearer test-token' };
-    return fetch(origin + path, { method: 'POST', headers, body: JSON.stringify(body) });
-  };
-  const accepted = { hits: 0, events: 0 };
-  const refused = { hits: 0, events: 0 };
-  const send = async () => {
-    const hits = await post(
-      '/v1/hits',
-      Array.from({ length: 500 }, (_, n) => domain(`d${n % 20}`)),
+for (const where of ['on it', 'elsewhere'])
+  test(`a disk that fills up, with the log ${where}: 503, then everything that was accepted is counted`, async (t) => {
+    const disk = smallDisk(t, 96);
+    if (!disk) return t.skip('only root may mount a disk');
+    const folder = join(disk, 'data');
+    const logFile = join(where === 'on it' ? disk : dataFolder(t), 'log');
+    const log = openSync(logFile, 'a');
+    const child = spawn(
+      process.execPath,
+      [join(root, 'infra/local/start.ts'), '--port', '0', '--data', folder, '--export-every', '0.5'],
+      { cwd: root, env: { ...process.env, WHALEWATCH_TOKEN: 'test-token' }, stdio: ['ignore', log, log] },
     );
-    if (hits.status === 202) accepted.hits += 500;
-    else {
-      assert.equal(hits.status, 503);
-      refused.hits++;
-    }
-    const events = await post('/v1/registry-events', { events: [pullOf('ada', 'team/app')] });
-    if (events.status === 202) accepted.events++;
-    else {
-      assert.equal(events.status, 503);
-      assert.equal(events.headers.get('retry-after'), '2');
-      refused.events++;
-    }
-  };
-  await send();
-  const makeRoom = fill(disk);
-  for (let n = 0; n < 400 && (refused.hits === 0 || refused.events === 0); n++) await send();
-  assert.ok(refused.hits > 0 && refused.events > 0, JSON.stringify({ accepted, refused }));
-  const read = async () => (await (await fetch(`${origin}/v1/health`)).json()) as Health;
-  const ill = await eventually(20, read, ({ reasons }) => reasons?.some((reason) => reason.includes('the disk of')));
-  assert.equal(ill.status, 'unhealthy');
-  assert.equal(child.exitCode, null, 'no write error ended the process');
-  makeRoom();
-  await send();
-  await eventually(
-    60,
-    read,
-    ({ hits, registryEvents }) => hits === accepted.hits && registryEvents === accepted.events,
-  );
-});
+    t.after(() => child.kill('SIGKILL'));
+    const origin = await eventually(
+      60,
+      async () => /^ready (http\S+)$/m.exec(readFileSync(logFile, 'utf8'))?.[1] ?? '',
+      (found) => found !== '',
+    );
+    const post = async (path: string, body: unknown) => {
+      const headers = { 'Content-Type': 'application/json', Authorization: 'Bearer test-token' };
+      return fetch(origin + path, { method: 'POST', headers, body: JSON.stringify(body) });
+    };
+    const accepted = { hits: 0, events: 0 };
+    const refused = { hits: 0, events: 0 };
+    const send = async () => {
+      const hits = await post(
+        '/v1/hits',
+        Array.from({ length: 500 }, (_, n) => domain(`d${n % 20}`)),
+      );
+      if (hits.status === 202) accepted.hits += 500;
+      else {
+        assert.equal(hits.status, 503);
+        refused.hits++;
+      }
+      const events = await post('/v1/registry-events', { events: [pullOf('ada', 'team/app')] });
+      if (events.status === 202) accepted.events++;
+      else {
+        assert.equal(events.status, 503);
+        assert.equal(events.headers.get('retry-after'), '2');
+        refused.events++;
+      }
+    };
+    await send();
+    const makeRoom = fill(disk);
+    for (let n = 0; n < 400 && (refused.hits === 0 || refused.events === 0); n++) await send();
+    assert.ok(refused.hits > 0 && refused.events > 0, JSON.stringify({ accepted, refused }));
+    const read = async () => (await (await fetch(`${origin}/v1/health`)).json()) as Health;
+    const ill = await eventually(20, read, ({ reasons }) => reasons?.some((reason) => reason.includes('the disk of')));
+    assert.equal(ill.status, 'unhealthy');
+    assert.equal(child.exitCode, null, 'no write error ended the process');
+    makeRoom();
+    await send();
+    await eventually(
+      60,
+      read,
+      ({ hits, registryEvents }) => hits === accepted.hits && registryEvents === accepted.events,
+    );
+    if (where === 'elsewhere') assert.match(readFileSync(logFile, 'utf8'), /full|disk/, 'the log says why');
+  });
 
 test('a log whose reader went away ends nothing', async (t) => {
   const running = await start(t, dataFolder(t));
@@ -152,19 +155,44 @@ test('a log whose reader went away ends nothing', async (t) => {
   assert.equal(running.child.exitCode, null);
 });
 
-test('frozen for seconds under traffic: what waited is counted once', async (t) => {
+test('frozen for a minute under traffic: what had no answer is sent again, and everything is counted once', {
+  timeout: 240_000,
+}, async (t) => {
   const running = await start(t, dataFolder(t));
-  const sent: Promise<Response>[] = [];
-  for (let n = 0; n < 10; n++) sent.push(running.post('/v1/hits', { ...domain('a'), id: `one-${n}` }));
+  // Longer than a request may take: the server ends those that it had begun to read.
+  const send = async (n: number): Promise<void> => {
+    const answer = await running.post('/v1/hits', { ...domain('a'), id: `one-${n}` }).catch(() => undefined);
+    if (answer?.status === 202) return;
+    if (answer) assert.equal(answer.status, 408);
+    return send(n);
+  };
+  const report = async (n: number): Promise<void> => {
+    const events = [pullOf('ada', 'team/app', { id: `pull-${n}`, n })];
+    const answer = await running.post('/v1/registry-events', { events }).catch(() => undefined);
+    if (answer?.status === 202) return;
+    if (answer) assert.equal(answer.status, 408);
+    return report(n);
+  };
+  const sent: Promise<void>[] = [];
+  const sendSome = () => {
+    for (let n = 0; n < 10; n++) sent.push(send(sent.length), report(sent.length));
+  };
+  sendSome();
   running.child.kill('SIGSTOP');
-  for (let n = 10; n < 20; n++) sent.push(running.post('/v1/hits', { ...domain('a'), id: `one-${n}` }));
-  await new Promise((resolve) => setTimeout(resolve, 5000));
+  sendSome();
+  await new Promise((resolve) => setTimeout(resolve, 60_000));
+  sendSome();
   running.child.kill('SIGCONT');
-  for (const { status } of await Promise.all(sent)) assert.equal(status, 202);
+  await Promise.all(sent);
   await eventually(
-    30,
+    60,
     () => health(running),
-    ({ hits }) => hits === 20,
+    ({ hits, status }) => hits === 30 && status === 'ok',
+  );
+  await eventually(
+    60,
+    () => running.get<{ total: { pulls: number } }>('/v1/pulls'),
+    ({ total }) => total.pulls === 30,
   );
 });
 
@@ -212,6 +240,40 @@ test('slow headers, slow bodies and connections without end take nothing from ot
     30,
     () => health(running),
     ({ hits }) => hits === 2,
+  );
+});
+
+test('ten thousand connections of thirteen addresses: notifications and hits of others are taken', {
+  timeout: 240_000,
+}, async (t) => {
+  const running = await start(t, dataFolder(t));
+  const sockets: Socket[] = [];
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+  });
+  for (let n = 0; n < 10_000; n += 50)
+    sockets.push(
+      ...(await Promise.all(
+        Array.from({ length: 50 }, (_, more) => raw(running.origin, `127.0.1.${1 + ((n + more) % 13)}`)),
+      )),
+    );
+  const left = () => sockets.filter((socket) => !socket.destroyed && socket.readyState === 'open').length;
+  await eventually(
+    30,
+    async () => left(),
+    (open) => open <= 4000,
+  );
+  for (let n = 0; n < 20; n++) {
+    // A connection of its own each: none is kept from before.
+    const headers = { Connection: 'close' };
+    assert.equal((await running.post('/v1/hits', domain('a'), headers)).status, 202);
+    const events = [pullOf('ada', 'team/app', { id: `pull-${n}`, n })];
+    assert.equal((await running.post('/v1/registry-events', { events }, headers)).status, 202);
+  }
+  await eventually(
+    60,
+    () => health(running),
+    ({ hits, registryEvents }) => hits === 20 && registryEvents === 20,
   );
 });
 
