@@ -1,13 +1,18 @@
-// npm run mutate [-- --count 60 --seed 1]: changes one place of the code at a time, as a slip would, and runs the tests of
-// the file: a change that no test notices is printed. Sampled and seeded: the same numbers are the same changes.
+// npm run mutate [-- --count 60 --seed 1]: changes one place of the code at a time, as a slip would, and runs the tests that
+// reach it: a change that no test notices is printed. Sampled and seeded: the same numbers are the same changes. The change is
+// made as the file is loaded (mutant.ts); none is written.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { equivalents } from './mutants.ts';
 
 const root = join(import.meta.dirname, '..');
+const functionsUrl = pathToFileURL(join(root, 'functions/')).href;
+const hook = join(import.meta.dirname, 'mutant.ts');
 /** The rules. Adapters have contracts of their own. */
 const folders = ['functions/core', 'functions/process', 'functions/collect', 'functions/http', 'functions/serve'];
 /** Kernels are compared with brute force on seeded data, whose slips are not of this kind. */
@@ -60,23 +65,18 @@ function mutantsOf(file: string): Mutant[] {
   );
 }
 
-/** The tests that name the file, then those of its folder's mirror, which may reach it by others. */
-function testsOf(file: string, tests: Map<string, string>): string[] {
-  const imported = `#${file.replace(/^functions\//, '')}`;
-  const direct = [...tests].filter(([, text]) => text.includes(imported)).map(([name]) => name);
-  const mirror = `${dirname(file.replace(/^functions/, 'test'))}/`;
-  const others = [...tests.keys()].filter((name) => name.startsWith(mirror) && !direct.includes(name));
-  return [...direct, ...others];
-}
-
 /** Seconds that a test file may run; counted, so that a machine that sleeps meanwhile is not taken for a hang. */
 const patience = 900;
 
-const passes = (test: string): Promise<boolean> =>
+/** Runs a test file; what hangs was noticed. */
+const passes = (test: string, environment: Record<string, string> = {}): Promise<boolean> =>
   new Promise((resolve) => {
-    const child = spawn(process.execPath, [test], { cwd: root, stdio: 'ignore' });
+    const child = spawn(process.execPath, [test], {
+      cwd: root,
+      stdio: 'ignore',
+      env: { ...process.env, ...environment },
+    });
     let seconds = 0;
-    // What hangs was noticed.
     const late = setInterval(() => ++seconds > patience && child.kill('SIGKILL'), 1000);
     child.on('exit', (code) => {
       clearInterval(late);
@@ -84,20 +84,83 @@ const passes = (test: string): Promise<boolean> =>
     });
   });
 
-/** A test that fails without a change would kill everything. */
-const sound = new Set<string>();
-async function assertSound(test: string) {
-  for (let tries = 0; tries < 3 && !sound.has(test); tries++) if (await passes(test)) sound.add(test);
-  if (!sound.has(test)) throw new Error(`${test} fails without a change: make it pass first`);
+/** What a test file ran of the code: offsets where the count changes, by V8's block coverage. */
+interface Coverage {
+  seconds: number;
+  /** Hash of the text of the test and of each file it ran. */
+  hashes: Record<string, string>;
+  ranges: Record<string, [start: number, end: number, count: number][]>;
+}
+
+const hashOf = (file: string) =>
+  createHash('sha256')
+    .update(existsSync(join(root, file)) ? readFileSync(join(root, file)) : '')
+    .digest('hex');
+const cache = join(root, '.cache/mutate');
+
+/** Kept until the test or a file that it ran changes. Throws for a test that fails without a change: it would kill everything. */
+async function coverageOf(test: string): Promise<Coverage> {
+  const kept = join(cache, `${test.replaceAll('/', '+')}.json`);
+  if (existsSync(kept)) {
+    const coverage: Coverage = JSON.parse(readFileSync(kept, 'utf8'));
+    if (Object.entries(coverage.hashes).every(([file, hash]) => hashOf(file) === hash)) return coverage;
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'whalewatch-mutate-'));
+  try {
+    const began = performance.now();
+    let sound = false;
+    for (let tries = 0; tries < 3 && !sound; tries++) sound = await passes(test, { NODE_V8_COVERAGE: folder });
+    if (!sound) throw new Error(`${test} fails without a change: make it pass first`);
+    const coverage: Coverage = {
+      seconds: (performance.now() - began) / 1000,
+      hashes: { [test]: hashOf(test) },
+      ranges: {},
+    };
+    for (const name of readdirSync(folder)) {
+      const { result }: { result: { url: string; functions: { ranges: Range[] }[] }[] } = JSON.parse(
+        readFileSync(join(folder, name), 'utf8'),
+      );
+      for (const { url, functions } of result) {
+        if (!url.startsWith(functionsUrl)) continue;
+        const file = relative(root, fileURLToPath(url));
+        coverage.hashes[file] = hashOf(file);
+        coverage.ranges[file] ??= [];
+        for (const { ranges } of functions)
+          for (const { startOffset, endOffset, count } of ranges)
+            coverage.ranges[file].push([startOffset, endOffset, count]);
+      }
+    }
+    mkdirSync(cache, { recursive: true });
+    writeFileSync(kept, JSON.stringify(coverage));
+    return coverage;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+interface Range {
+  startOffset: number;
+  endOffset: number;
+  count: number;
+}
+
+/** Whether the smallest range around it ran. A process that used a function and one that did not count together. */
+function ran(ranges: Coverage['ranges'][string] | undefined, at: number): boolean {
+  let smallest = Number.POSITIVE_INFINITY;
+  let is = false;
+  for (const [start, end, count] of ranges ?? []) {
+    if (at < start || at >= end || end - start > smallest) continue;
+    is = count > 0 || (is && end - start === smallest);
+    smallest = end - start;
+  }
+  return is;
 }
 
 const { values } = parseArgs({
   options: { count: { type: 'string', default: '60' }, seed: { type: 'string', default: '1' } },
 });
-const tests = new Map(
-  filesIn('test')
-    .filter((name) => name.endsWith('.test.ts') && !/^test\/(local|aws|web|infra|real-clients|train)\//.test(name))
-    .map((name) => [name, readFileSync(join(root, name), 'utf8')]),
+const tests = filesIn('test').filter(
+  (name) => name.endsWith('.test.ts') && /^test\/(core|collect|http|process|serve)\//.test(name),
 );
 const rank = ({ file, line, change }: Mutant) =>
   createHash('sha256').update(`${values.seed} ${file} ${line} ${change}`).digest('hex');
@@ -112,35 +175,38 @@ const sample = folders
   .map(({ mutant }) => mutant);
 const judged = sample.filter((mutant) => !isEquivalent(mutant));
 
-/** Runs the tests on the code as it is changed, until one fails; returns that. */
+/** Runs the tests that reach the change, the quickest first, until one fails; returns that. */
 async function killerOf({ file, at, from, to }: Mutant): Promise<string | undefined> {
-  const path = join(root, file);
-  const text = readFileSync(path, 'utf8');
-  const restore = () => writeFileSync(path, text);
-  const interrupted = () => {
-    restore();
-    process.exit(1);
-  };
-  process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
-  try {
-    writeFileSync(path, text.slice(0, at) + to + text.slice(at + from.length));
-    for (const test of testsOf(file, tests)) if (!(await passes(test))) return test;
-  } finally {
-    restore();
-    process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
-  }
+  const reaching = [...coverages]
+    .filter(([, { ranges }]) => ran(ranges[file], at))
+    .sort(([, one], [, other]) => one.seconds - other.seconds);
+  const change = JSON.stringify({ file: pathToFileURL(join(root, file)).href, at, from, to });
+  for (const [test] of reaching)
+    if (!(await passes(test, { NODE_OPTIONS: `--import=${hook}`, WHALEWATCH_MUTANT: change }))) return test;
 }
 
+const coverages = new Map<string, Coverage>();
+await inParallel(tests, async (test) => {
+  coverages.set(test, await coverageOf(test));
+});
 let killed = 0;
-for (const mutant of judged) {
+await inParallel(judged, async (mutant) => {
   const { file, at, change } = mutant;
   const killer = await killerOf(mutant);
-  if (killer) await assertSound(killer);
   if (killer) killed++;
   const number = readFileSync(join(root, file), 'utf8').slice(0, at).split('\n').length;
   console.log(`${killer ? 'killed' : 'lives '} ${file}:${number}  ${change}  ${killer ?? mutant.line}`);
-}
+});
 const equivalent = sample.length - judged.length;
 console.log(
   JSON.stringify({ seed: values.seed, count: sample.length, equivalent, killed, share: killed / judged.length }),
 );
+
+async function inParallel<T>(all: T[], work: (one: T) => Promise<void>): Promise<void> {
+  const left = all.values();
+  await Promise.all(
+    Array.from({ length: availableParallelism() }, async () => {
+      for (const one of left) await work(one);
+    }),
+  );
+}

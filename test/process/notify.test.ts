@@ -221,3 +221,58 @@ test('a pattern is literal but for its stars', () => {
   assert.ok(fits('team/*', 'team/a/b') && fits('*', '') && fits('a*c', 'abc') && fits('a.b', 'a.b'));
   assert.ok(!fits('team/*', 'teams/a') && !fits('a.b', 'axb') && !fits('a', 'ab'));
 });
+
+/** `count` domains, each seen in these countries. */
+const seenIn =
+  (count: number, countries: string[], first = 0): Batch['locations'] =>
+  () =>
+    Array.from({ length: count }, (_, n) =>
+      countries.map((country) => [`d${first + n}.example`, 0, 0, country, now - 1000] as never),
+    ).flat();
+
+test('strangers cause a hundred alerts an hour, then one that says there are more; the next hour as many again', async () => {
+  const { start, sent } = world();
+  const notify = start();
+  for (let first = 0; first < 160; first += 40) {
+    await notify(batch({ locations: seenIn(40, ['DE'], first) }));
+    await notify(batch({ previous: '1', locations: seenIn(40, ['FR'], first) }));
+    if (first === 0) assert.equal(sent.length, 40);
+  }
+  assert.equal(sent.length, 101);
+  assert.match(sent[100].text, /more/i);
+  const hour = 3_600_000;
+  const later = { arrivedAt: now + hour };
+  await notify(batch({ ...later, locations: () => [['d0.example', 0, 0, 'IT', now + hour - 1000] as never] }));
+  assert.equal(sent.length, 102);
+});
+
+test('a batch looks at a thousand pairs of a domain and a country, a day at twenty thousand; the next day begins anew', async () => {
+  const { start } = world();
+  let asked = 0;
+  const claims = openAlerts(':memory:', () => now);
+  const notify = notifier({
+    ...{
+      rules: [{ name: 'countries', when: 'new-country' }],
+      newId: () => 'me',
+      report: () => {},
+      send: async () => {},
+    },
+    events: { history: async () => ({ items: [] }), events: async () => [] },
+    claims: {
+      ...claims,
+      claimAll: async (all) => {
+        if (all.some(({ key }) => key.includes('home '))) asked += all.length;
+        return claims.claimAll(all);
+      },
+    },
+  });
+  assert.ok(notify && start);
+  await notify(batch({ locations: seenIn(1000, ['DE']) }));
+  assert.equal(asked, 1000);
+  await notify(batch({ locations: seenIn(1001, ['DE'], 10_000) }));
+  assert.equal(asked, 2000, 'the one too many is not looked at');
+  for (let part = 2; part < 22; part++) await notify(batch({ locations: seenIn(1000, ['DE'], 100_000 + part * 1000) }));
+  assert.equal(asked, 20_000);
+  await notify(batch({ arrivedAt: now + 86_400_000, locations: seenIn(1000, ['DE'], 500_000) }));
+  assert.equal(asked, 21_000);
+});
