@@ -201,7 +201,10 @@ export function healthRoutes(options: HealthOptions, registries: Registries = re
     return c.json({ status: 'ok' as const }, 200);
   });
   app.openapi(health, async (c) => {
-    const [found, { agents, searchIsDown }] = await Promise.all([readHealth(options), unknownAgents()]);
+    const [found, { agents, searchIsDown }] = await Promise.all([
+      readHealth(options),
+      within(agentsMs, unknownAgents(), { agents: [], searchIsDown: false }),
+    ]);
     const body = {
       ...(searchIsDown ? degraded(found, searchReason) : found),
       refused: ((await options.refusals?.list().catch(nothing)) ?? []).map(({ reason, registry, posts, lastAt }) => ({
@@ -276,6 +279,18 @@ export async function readHealth(
     model: ageOf(model?.trainedAt, now),
     ipTable: ageOf(builtAt, now),
   };
+}
+
+/** What health waits for a list that says nothing of it: the next call has it. */
+const agentsMs = 1000;
+
+/** The value, or where it takes longer the other one. */
+async function within<T>(milliseconds: number, value: Promise<T>, other: T): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<T>((resolve) => {
+    timer = setTimeout(resolve, milliseconds, other);
+  });
+  return Promise.race([value, late]).finally(() => clearTimeout(timer));
 }
 
 const searchReason =

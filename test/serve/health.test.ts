@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { emptyManifest, type Manifest, manifestKey } from '#core/hits/manifest.ts';
 import { type Card, latestKey } from '#core/recommender/model-list.ts';
 import { type EventStore, type QuarantineState, type SearchStore, StoreUnavailable } from '#core/stores.ts';
-import { healthRoutes } from '#serve/health.ts';
+import { answerErrors } from '#http/errors.ts';
+import { type HealthOptions, healthRoutes } from '#serve/health.ts';
 import { modelSource } from '#serve/recommender/models.ts';
 import { registriesOf } from '#serve/registries.ts';
 import { memoryCheckpoints, memoryObjects, open } from '../support/memory-stores.ts';
@@ -133,4 +135,121 @@ test('clients that no rule knows are listed, most pulls first; a search that fai
   reported.length = 0;
   const failed = await health({ counts: () => Promise.reject(new Error('away')) });
   assert.deepEqual([failed.status, failed.unknownAgents, reported.length], [200, [], 1]);
+});
+
+/** Health over stores where nothing is wrong, but what `more` says. */
+function healthOver(more: Partial<HealthOptions>, clock = () => 100 * hour) {
+  return healthRoutes(
+    {
+      ...{ objects: memoryObjects(clock).through(open), clock, checkpoints: memoryCheckpoints().through(open) },
+      ...{ events: quarantining(), lag: async () => [], ipTableBuiltAt: async () => undefined },
+      ...{ unhealthyAfterSeconds: 60, search: counting([]), report: () => {}, ...more },
+    },
+    registriesOf(),
+  );
+}
+interface Report {
+  status: string;
+  reasons: string[];
+  warnings: string[];
+  shards: object[];
+}
+const reportOf = async (more: Partial<HealthOptions>, clock?: () => number) => {
+  const answer = await healthOver(more, clock).request('/v1/health');
+  return { code: answer.status, ...((await answer.json()) as Report) };
+};
+
+test('live says that the process runs, ready whether events are taken, and why not is in the log alone', async () => {
+  const reported: unknown[] = [];
+  const report = (cause: unknown) => reported.push(cause);
+  const live = await healthOver({}).request('/v1/health/live');
+  assert.deepEqual([live.status, await live.json()], [200, { status: 'ok' }]);
+  assert.equal(live.headers.get('cache-control'), 'no-store');
+  const ready = await healthOver({ report, ready: async () => {} }).request('/v1/health/ready');
+  assert.deepEqual([ready.status, await ready.json()], [200, { status: 'ok' }]);
+  assert.equal(ready.headers.get('cache-control'), 'no-store');
+  const full = new Error('the disk of /secret is full');
+  const app = healthOver({ report, ready: () => Promise.reject(full) });
+  answerErrors(app, report);
+  const not = await app.request('/v1/health/ready');
+  assert.equal(not.status, 503);
+  assert.doesNotMatch(await not.text(), /secret/);
+  assert.deepEqual(reported, [full]);
+  const objects = memoryObjects(() => 0).through(open);
+  const broken = healthOver({ report, objects: { ...objects, get: () => Promise.reject(full) } });
+  answerErrors(broken, report);
+  assert.equal((await broken.request('/v1/health/ready')).status, 503, 'stores that are not read take nothing');
+});
+
+test('a shard that is as far behind as may be is well, a moment more is unhealthy; so is a commit that was not folded', async () => {
+  for (const [seconds, status] of [
+    [60, 'ok'],
+    [60.5, 'unhealthy'],
+  ] as const) {
+    const found = await reportOf({ lag: async () => [{ shard: 's', seconds }] });
+    assert.deepEqual([found.status, found.code], [status, status === 'ok' ? 200 : 503]);
+    assert.deepEqual(found.shards, [{ shard: 's', lagSeconds: seconds }]);
+    assert.equal(found.reasons.length, status === 'ok' ? 0 : 1);
+    const checkpoints = memoryCheckpoints().through(open);
+    await checkpoints.commit({
+      shard: 's',
+      previous: '0',
+      last: '1',
+      delta: 'd',
+      committedAt: 100 * hour - seconds * 1000,
+    });
+    assert.equal((await reportOf({ checkpoints })).status, status);
+  }
+});
+
+test('a fault that holds a stage is unhealthy, one that does not is a warning', async () => {
+  const faults = async () => [
+    { reason: 'stuck', stands: true },
+    { reason: 'odd', stands: false },
+  ];
+  const found = await reportOf({ faults });
+  assert.deepEqual([found.status, found.reasons, found.warnings], ['unhealthy', ['stuck', 'odd'], ['odd']]);
+  const odd = await reportOf({ faults: async () => (await faults()).slice(1) });
+  assert.deepEqual([odd.status, odd.code, odd.reasons], ['degraded', 200, ['odd']]);
+});
+
+test('an IP table of 60 days is fresh, one of 61 is told of, and changes no status', async () => {
+  const day = 24 * hour;
+  for (const [days, warns] of [
+    [60, false],
+    [61, true],
+  ] as const) {
+    const found = await reportOf({ ipTableBuiltAt: async () => 1000 * day - days * day }, () => 1000 * day);
+    assert.deepEqual([found.status, found.warnings.length], ['ok', warns ? 1 : 0]);
+  }
+});
+
+test('new domains of a day, hits counted as other, held expiry and a clock that went back are each said', async () => {
+  const now = Date.parse('2026-11-28T12:00:00Z');
+  const over = async (change: Partial<Manifest>) => {
+    const objects = memoryObjects(() => now).through(open);
+    await objects.put(manifestKey, JSON.stringify({ ...emptyManifest, ...change }));
+    return reportOf({ objects }, () => now);
+  };
+  const grown = (day: string, rows: number, other = 0) => ({ grown: { day, rows, other } });
+  const rows: [Partial<Manifest>, RegExp | undefined][] = [
+    [grown('2026-11-28', 100_000), undefined],
+    [grown('2026-11-28', 100_001), /^100001 domains are new today/],
+    [grown('2026-11-27', 100_001, 5), undefined],
+    [grown('2026-11-28', 200_000, 1), /^1 hits of today are counted as "other"/],
+    [{ held: { domains: 7, since: now, ranMs: 0 } }, /^7 domains are due to leave/],
+    [{ clock: now + 5 * 60_000 }, undefined],
+    [{ clock: now + 5 * 60_000 + 1 }, /the clock is behind the last export's/],
+  ];
+  for (const [change, says] of rows) {
+    const found = await over(change);
+    assert.equal(found.status, says ? 'degraded' : 'ok', JSON.stringify(change));
+    assert.equal(found.warnings.length, says ? 1 : 0);
+    if (says) assert.match(found.warnings[0], says);
+  }
+});
+
+test('a search that takes long holds up no health check', async () => {
+  const search = { counts: () => new Promise<never>(() => {}) };
+  assert.equal((await reportOf({ search })).status, 'ok');
 });
