@@ -32,3 +32,27 @@ test('points.json that no reply can hold is had elsewhere: each caller is sent t
   const answer = await app.request('/points.json', { headers });
   assert.deepEqual(await answer.json(), { of: 'points.json' });
 });
+
+test('points.json is read once for all who ask for it, zipped or not, until there is a newer one', async () => {
+  const objects = memoryObjects(() => 0);
+  let gets = 0;
+  const counting = objects.through(async (name, effect) => {
+    if (name === 'get') gets++;
+    return effect();
+  });
+  const app = hitRoutes({ objects: counting, keepDays: 7, least: 5, seenBy: () => 'names' });
+  const read = async (headers: Record<string, string> = {}) => app.request('/points.json', { headers });
+  assert.deepEqual(((await (await read()).json()) as { points: object[] }).points, []);
+  await counting.put('points.json', gzipSync('{"of":1}'));
+  const answers = await Promise.all([read(), read(), read({ 'accept-encoding': 'gzip' })]);
+  for (const answer of answers.slice(0, 2)) assert.deepEqual(await answer.json(), { of: 1 });
+  assert.equal(answers[0].headers.get('content-encoding'), null);
+  assert.equal(answers[2].headers.get('content-encoding'), 'gzip');
+  assert.deepEqual(new Uint8Array(await answers[2].arrayBuffer()), new Uint8Array(gzipSync('{"of":1}')));
+  const etag = answers[0].headers.get('etag') as string;
+  assert.equal((await read({ 'if-none-match': etag })).status, 304);
+  assert.equal(gets, 1);
+  await counting.put('points.json', gzipSync('{"of":2}'));
+  assert.deepEqual(await (await read({ 'if-none-match': etag })).json(), { of: 2 });
+  assert.equal(gets, 2);
+});
