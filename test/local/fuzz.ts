@@ -1,10 +1,10 @@
 // Requests that no client would send, to every route: made from the OpenAPI document, and raw. No response of 5xx but 503, no
 // hang, no stack or path in a response, no growth. npm run fuzz -- --requests 100000 --seed 1
-import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { parseArgs } from 'node:util';
 import { seeded } from '#core/bytes/random.ts';
-import { dataFolder, type Running, startLocal } from '../support/run.ts';
+import { fairTime } from '../support/fair-time.ts';
+import { dataFolder, type Running, rssMiBOf, startLocal } from '../support/run.ts';
 
 interface Parameter {
   name: string;
@@ -22,21 +22,13 @@ export interface Fuzzed {
   statuses: Record<string, number>;
   /** When half of the requests were sent, and at the end. */
   rssMiB: [before: number, after: number];
+  /** The longest that a request waited, by `fairTime`, and which. */
+  slowestSeconds: number;
+  slowest: string;
 }
 
-/** Seconds without a response that are a hang; counted, so that a machine that sleeps meanwhile is not taken for one. */
-const patience = 20;
-
-/** Calls `late` after the patience; returns what stops it. */
-function afterPatience(late: () => void): () => void {
-  let seconds = 0;
-  const timer = setInterval(() => {
-    if (++seconds < patience) return;
-    clearInterval(timer);
-    late();
-  }, 1000);
-  return () => clearInterval(timer);
-}
+/** Seconds without a response that are a hang, by `fairTime`. */
+const patience = 10;
 /** What a response must not tell. */
 const internal =
   /\bat .+\.(?:ts|js):\d+|node:internal|node_modules|\/infra\/|\/functions\/|SQLITE|SqliteError|TypeError|RangeError/;
@@ -118,8 +110,26 @@ export async function fuzz({ requests, seed }: { requests: number; seed: number 
       Array.from({ length: Math.floor(random() * 5) }, () => [random() < 0.8 ? pick(names) : text(), value(depth + 1)]),
     );
   };
-  const rss = () =>
-    Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${running.child.pid}/status`, 'utf8'))?.[1]) / 1024;
+  const rss = () => rssMiBOf(running.child.pid);
+  const time = fairTime(running.child.pid);
+  let slowestSeconds = 0;
+  let slowest = '';
+  /** Calls `late` after the patience; returns what stops it. */
+  const afterPatience = (what: string, late: (cause: Error) => void) => {
+    const began = time.now();
+    const waited = () => time.now() - began;
+    const timer = setInterval(() => {
+      if (waited() < patience) return;
+      clearInterval(timer);
+      late(new Error(`seed ${seed}: ${what} hangs`));
+    }, 500);
+    return () => {
+      clearInterval(timer);
+      if (waited() < slowestSeconds) return;
+      slowestSeconds = waited();
+      slowest = what;
+    };
+  };
   const statuses: Record<string, number> = {};
   const judge = (what: string, status: number, body: string) => {
     statuses[status] = (statuses[status] ?? 0) + 1;
@@ -150,7 +160,7 @@ export async function fuzz({ requests, seed }: { requests: number; seed: number 
     if (method === 'DELETE' && path === '/v1/users') return;
     const what = `${method} ${url}?${query.join('&')} ${body?.slice(0, 200) ?? ''}`;
     const hang = new AbortController();
-    const stop = afterPatience(() => hang.abort(new Error(`seed ${seed}: ${what} hangs`)));
+    const stop = afterPatience(what, (cause) => hang.abort(cause));
     try {
       const answer = await fetch(`${running.origin}${url.replace(/\{\w+\}/g, 'x')}?${query.join('&')}`, {
         ...{ method, headers, body, redirect: 'manual', signal: hang.signal },
@@ -181,9 +191,8 @@ export async function fuzz({ requests, seed }: { requests: number; seed: number 
         `GET /${'a'.repeat(20_000)} HTTP/1.1`,
       ]);
       let read = '';
-      const stop = afterPatience(() =>
-        socket.destroy(new Error(`seed ${seed}: raw ${JSON.stringify(line.slice(0, 80))} hangs`)),
-      );
+      const what = `raw ${JSON.stringify(line.slice(0, 80))}`;
+      const stop = afterPatience(what, (cause) => socket.destroy(cause));
       socket.on('data', (chunk) => {
         read += chunk;
       });
@@ -196,7 +205,7 @@ export async function fuzz({ requests, seed }: { requests: number; seed: number 
         stop();
         const status = Number(/^HTTP\/1\.1 (\d+)/.exec(read)?.[1] ?? 0);
         try {
-          if (status > 0) judge(`raw ${JSON.stringify(line.slice(0, 80))}`, status, read);
+          if (status > 0) judge(what, status, read);
           resolve();
         } catch (cause) {
           reject(cause);
@@ -221,9 +230,13 @@ export async function fuzz({ requests, seed }: { requests: number; seed: number 
     }),
   );
   const after = rss();
+  time.stop();
   if (running.child.exitCode !== null)
     throw new Error(`seed ${seed}: the server ended: ${running.output().slice(-500)}`);
-  return { requests, raw: raws, statuses, rssMiB: [Math.round(before), Math.round(after)] };
+  return {
+    ...{ requests, raw: raws, statuses, rssMiB: [Math.round(before), Math.round(after)] },
+    ...{ slowestSeconds: Number(slowestSeconds.toFixed(1)), slowest },
+  };
 }
 
 if (import.meta.main) {

@@ -1,6 +1,6 @@
 // Starts the real thing, `infra/local/start.ts`, in a process of its own, as a user would.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -88,6 +88,11 @@ export async function startLocal(
       }),
   };
   return running;
+}
+
+/** Resident memory of a process. Linux. */
+export function rssMiBOf(pid: number | undefined): number {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
 }
 
 /** Asks again until the answer is right; fails with the last answer when it has not come after `seconds`. */
