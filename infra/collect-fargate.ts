@@ -17,12 +17,14 @@ import {
   SslPolicy,
   TargetGroupLoadBalancingAlgorithmType,
 } from 'aws-cdk-lib/aws-elasticloadbalancingv2';
+import { CfnWebACLAssociation } from 'aws-cdk-lib/aws-wafv2';
 import { Construct } from 'constructs';
 import type { ServerVariables } from '#collect/env.ts';
 import type { ResolvedSettings } from '#settings/schema.ts';
 import { explain } from './explain.ts';
 import type { Network } from './network.ts';
 import { StageTask } from './task.ts';
+import { WebAcl } from './web-acl.ts';
 
 const port = 8080;
 const minute = Duration.minutes(1);
@@ -98,6 +100,12 @@ export class CollectServers extends Construct {
       idleTimeout: minute,
     });
     explain(this.balancer, { ELB2: 'An access log holds addresses, against the privacy rule' });
+    const { requestsPerAddress } = settings;
+    if (requestsPerAddress !== undefined)
+      new CfnWebACLAssociation(this, 'Rate', {
+        resourceArn: this.balancer.loadBalancerArn,
+        webAclArn: new WebAcl(this, 'WebAcl', { scope: 'REGIONAL', requestsPerAddress }).arn,
+      });
     this.#listener = this.balancer.addListener('Https', {
       port: 443,
       certificates: [ListenerCertificate.fromArn(collectDomain.certificateArn)],

@@ -1,7 +1,7 @@
 // web: CloudFront in front of the pages, the points, the tiles and the API; each with the cache that fits it.
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { Duration, Names, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Duration, Names, RemovalPolicy, Stack, Token } from 'aws-cdk-lib';
 import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
 import {
   AllowedMethods,
@@ -33,11 +33,13 @@ import { Construct } from 'constructs';
 import { anonymousDocumentKey } from '#core/map/pointer.ts';
 import { cookieName } from '#serve/session.ts';
 import { accessOf } from '#settings/access.ts';
+import { SettingError } from '#settings/read.ts';
 import type { ResolvedSettings } from '#settings/schema.ts';
 import { contentSecurityPolicy } from '../web/policy.ts';
 import type { Api } from './api.ts';
 import { explain, wildcard } from './explain.ts';
 import type { Stores } from './stores.ts';
+import { WebAcl } from './web-acl.ts';
 
 export interface WebProps {
   settings: ResolvedSettings;
@@ -47,6 +49,10 @@ export interface WebProps {
   hits: string;
 }
 
+const regionName = (scope: Construct) => {
+  const { region } = Stack.of(scope);
+  return Token.isUnresolved(region) ? 'a region that is not named' : region;
+};
 const pagesFolder = join(import.meta.dirname, '../build/web');
 
 export class Web extends Construct {
@@ -106,12 +112,13 @@ export class Web extends Construct {
       cachePolicy: pages,
       functionAssociations: [{ function: this.#pageFile(), eventType: FunctionEventType.VIEWER_REQUEST }],
     };
+    const webAclId = settings.webAclId ?? this.#rateAcl(settings);
     this.distribution = new Distribution(this, 'Distribution', {
       comment: 'Whalewatch',
       defaultRootObject: 'index.html',
       priceClass: PriceClass.PRICE_CLASS_100,
       httpVersion: HttpVersion.HTTP2_AND_3,
-      webAclId: settings.webAclId,
+      webAclId,
       ...(settings.domainName
         ? {
             domainNames: [settings.domainName.name],
@@ -160,7 +167,7 @@ export class Web extends Construct {
     );
     const reasons = {
       CFR1: 'The map is for everybody',
-      CFR2: 'A web ACL costs $5 a month and $0.60 a million requests; add one with webAclId where it is wanted',
+      CFR2: 'A web ACL costs $6 a month and $0.60 a million requests: requestsPerAddress or webAclId where it is wanted',
       CFR3: 'Standard logs hold addresses and cannot leave them out; the API has a log without',
       CFR4: "CloudFront's own certificate: with domainName set TLS 1.2 is the least",
       CFR7: 'Both buckets have origin access control; the API origin is none',
@@ -170,6 +177,17 @@ export class Web extends Construct {
     this.url = `https://${this.host}`;
     api.serveBeacon(this.url);
     this.#upload(settings);
+  }
+
+  /** Undefined where the load balancer has one of its own, and the region has none for CloudFront. */
+  #rateAcl({ requestsPerAddress, collector }: ResolvedSettings): string | undefined {
+    if (requestsPerAddress === undefined) return undefined;
+    if (Stack.of(this).region === 'us-east-1')
+      return new WebAcl(this, 'WebAcl', { scope: 'CLOUDFRONT', requestsPerAddress }).arn;
+    if (collector === 'fargate') return undefined;
+    throw new SettingError(
+      `requestsPerAddress is ${requestsPerAddress}, and the stack is in ${regionName(this)}: AWS makes web ACLs of CloudFront in us-east-1 only. Deploy examples/aws/web-acl.yml there, and give its output as webAclId`,
+    );
   }
 
   /** Names of CloudFront count in the whole account: the same stack may stand in another region. */

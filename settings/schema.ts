@@ -493,7 +493,14 @@ export const aws = {
     }),
   webAclId: text('the ARN of a web ACL of scope CLOUDFRONT', /^arn:aws[\w-]*:wafv2:us-east-1:\d+:global\/webacl\//)
     .optional()
-    .meta({ description: 'A web ACL (WAF) in front of the pages: $5 a month, $1 a rule, $0.60 a million requests.' }),
+    .meta({
+      description:
+        'A web ACL (WAF) of yours in front of the pages and reads: $5 a month, $1 a rule, $0.60 a million requests. examples/aws/web-acl.yml makes one.',
+    }),
+  requestsPerAddress: integer(10, 2_000_000_000).optional().meta({
+    description:
+      "Requests of one address in five minutes, beyond which they get 403 from a web ACL (WAF) that the stack makes: in front of the pages and reads if it is in us-east-1 (elsewhere `webAclId`), and of hits with `collector: 'fargate'`. $6 a month each, $0.60 a million requests. An office or a portal's back end is one address; registries' posts are not counted.",
+  }),
   originShield: text('a region such as eu-west-1', /^[a-z]{2}(-[a-z]+)+-\d$/)
     .optional()
     .meta({

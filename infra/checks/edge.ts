@@ -143,6 +143,44 @@ export const edgeChecks: Check[] = [
         .filter((id) => resources[id].Properties.DisableExecuteApiEndpoint !== true),
   },
   {
+    id: 'acl-samples',
+    fact: 'A web ACL keeps samples of requests, with address and query, for three hours unless that is off, in each rule too',
+    document: 'waf/latest/developerguide/web-acl-testing-view-sample.html',
+    faults: each('WAFv2::WebACL', ({ VisibilityConfig, Rules }) =>
+      [VisibilityConfig, ...Rules.map((rule: Resource['Properties']) => rule.VisibilityConfig)].every(
+        ({ SampledRequestsEnabled }) => SampledRequestsEnabled === false,
+      ),
+    ),
+  },
+  {
+    id: 'acl-rate',
+    fact: 'A rate rule counts every request of an address that its scope-down statement lets through: not those of a registry, which sends its backlog from one',
+    document: 'waf/latest/developerguide/waf-rule-statement-type-rate-based.html',
+    faults: each('WAFv2::WebACL', ({ Rules }) =>
+      Rules.every(({ Statement }: Resource['Properties']) =>
+        JSON.stringify(Statement.RateBasedStatement.ScopeDownStatement?.NotStatement)?.includes(
+          '"/v1/registry-events"',
+        ),
+      ),
+    ),
+  },
+  {
+    id: 'acl-scope',
+    fact: 'CloudFront takes a web ACL of scope CLOUDFRONT only, a load balancer a REGIONAL one; an HTTP API takes none',
+    document: 'waf/latest/developerguide/how-aws-waf-works-resources.html',
+    faults: (resources) => {
+      const scopeOf = (value: unknown) => resources[target(value) ?? '']?.Properties.Scope;
+      const misplaced = (type: string, of: (properties: Resource['Properties']) => unknown, scope: string) =>
+        ofType(resources, type)
+          .filter(([, { Properties }]) => ![undefined, scope].includes(scopeOf(of(Properties))))
+          .map(([id]) => id);
+      return [
+        ...misplaced('CloudFront::Distribution', ({ DistributionConfig }) => DistributionConfig.WebACLId, 'CLOUDFRONT'),
+        ...misplaced('WAFv2::WebACLAssociation', ({ WebACLArn }) => WebACLArn, 'REGIONAL'),
+      ];
+    },
+  },
+  {
     id: 'cache-minimum',
     fact: 'With a minimum TTL above 0 CloudFront caches even what says no-store',
     document: `${cloudFront}/cache-key-understand-cache-policy.html`,

@@ -45,6 +45,9 @@ export const price = {
   /** CloudFront, an HTTPS request and a GB out, in its cheapest regions. */
   edgeRequest: 1.0e-6,
   edgeGB: 0.085,
+  /** A web ACL with one rule, and a request it looks at. */
+  webAclMonth: 6,
+  webAclRequest: 0.6e-6,
   secretMonth: 0.4,
   alarmMonth: 0.1,
 };
@@ -145,6 +148,8 @@ export interface Load {
   trainer: 'lambda' | 'fargate' | 'spark';
   /** OpenSearch of its own, or one that is paid for elsewhere. */
   search: boolean;
+  /** The web ACLs of `requestsPerAddress`, in us-east-1. */
+  webAcl: boolean;
 }
 
 export const defaults: Load = {
@@ -157,6 +162,7 @@ export const defaults: Load = {
   collector: 'lambda',
   trainer: 'lambda',
   search: true,
+  webAcl: false,
 };
 
 type Tiers = [number, number][];
@@ -176,7 +182,7 @@ function tiered(amount: number, tiers: Tiers): number {
 /** Dollars a month, part by part; `shards` is how many a provisioned stream needs, with half as many again to spare. */
 export function cost(given: Partial<Load> = {}): { parts: Record<string, number>; total: number; shards: number } {
   const load = { ...defaults, ...given };
-  const { hits, domains, perRequest, stream, exportEvery, batchWindow, search, collector, trainer } = load;
+  const { hits, domains, perRequest, stream, exportEvery, batchWindow, search, webAcl, collector, trainer } = load;
   const all = hits * monthSeconds;
   const requests = all / perRequest;
   const parts: Record<string, number> = {};
@@ -228,6 +234,11 @@ export function cost(given: Partial<Load> = {}): { parts: Record<string, number>
   const edgeGB = (assumed.tiles * (measured.tileBytes + assumed.edgeHeaderBytes)) / GiB;
   parts.CloudFront = assumed.tiles * price.edgeRequest + edgeGB * price.edgeGB;
   parts.training = 30 * training(trainer);
+  if (webAcl) {
+    parts['web ACLs'] = price.webAclMonth + assumed.tiles * price.webAclRequest;
+    // Hits come to CloudFront only to be sent on.
+    if (collector === 'fargate') parts['web ACLs'] += price.webAclMonth + requests * price.webAclRequest;
+  }
   if (search) parts.OpenSearch = monthHours * price.searchNodeHour + 10 * price.searchGBMonth;
   parts['secrets, alarms, logs'] = 2 * price.secretMonth + alarmMetrics * price.alarmMonth + 3;
   const total = Object.values(parts).reduce((sum, part) => sum + part, 0);
@@ -320,6 +331,7 @@ export function tables(): string {
     ['`batchWindow: 1`', { batchWindow: 1 }],
     ['`batchWindow: 60`', { batchWindow: 60 }],
     ["`collector: 'fargate'`", { collector: 'fargate' }],
+    ['`requestsPerAddress`', { webAcl: true }],
     ["`trainer: 'fargate'`, once a day", { trainer: 'fargate' }],
     ["`trainer: 'spark'`, once a day", { trainer: 'spark' }],
   ];
@@ -392,6 +404,7 @@ function table(head: string[], rows: string[][]): string {
 
 const help = `usage: npm run cost -- [--hits 1000] [--per-request 20] [--domains 20000] [--stream provisioned|onDemand]
   [--export-every SECONDS] [--batch-window SECONDS] [--collector lambda|fargate] [--trainer lambda|fargate|spark] [--no-search]
+  [--web-acl]
 
 Dollars a month of such a load. --tables prints the tables of docs/cost.md.`;
 
@@ -413,6 +426,7 @@ function print(): void {
     options: {
       ...{ hits: option, domains: option, 'per-request': option, stream: option, 'export-every': option },
       ...{ 'batch-window': option, collector: option, trainer: option, 'no-search': { type: 'boolean' as const } },
+      'web-acl': { type: 'boolean' },
       tables: { type: 'boolean' },
       help: { type: 'boolean', short: 'h' },
     },
@@ -431,6 +445,7 @@ function print(): void {
     collector: one('collector', values.collector, ['lambda', 'fargate']),
     trainer: one('trainer', values.trainer, ['lambda', 'fargate', 'spark']),
     search: !values['no-search'],
+    webAcl: values['web-acl'] ?? false,
   };
   const { parts, total, shards } = cost(load);
   console.log(

@@ -286,6 +286,22 @@ const undone: Record<string, Edit | [Name, Edit]> = {
     const [[ApiId]] = ofType(resources, 'ApiGatewayV2::Api');
     resources.Mapping = { Type: 'AWS::ApiGatewayV2::ApiMapping', Properties: { ApiId: { Ref: ApiId } } };
   },
+  'acl-samples': [
+    'spark',
+    every('WAFv2::WebACL', ({ Rules }) => {
+      Rules[0].VisibilityConfig.SampledRequestsEnabled = true;
+    }),
+  ],
+  'acl-rate': [
+    'spark',
+    every('WAFv2::WebACL', ({ Rules }) => delete Rules[0].Statement.RateBasedStatement.ScopeDownStatement),
+  ],
+  'acl-scope': [
+    'spark',
+    every('WAFv2::WebACL', (properties) => {
+      properties.Scope = 'REGIONAL';
+    }),
+  ],
   'cache-minimum': cache((config) => {
     config.MinTTL = 1;
   }),

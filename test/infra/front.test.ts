@@ -1,7 +1,11 @@
 // The front door of a deployment: the API's stage, CloudFront's caches and headers.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { before, test } from 'node:test';
+import { parse } from 'yaml';
 import { tileParameters } from '#serve/map/tiles.ts';
+import type { Settings } from '#settings/schema.ts';
 import { buildPages } from '../../web/build.ts';
 import { type Resource, resourcesOf, synthesise } from '../support/synthesise.ts';
 
@@ -194,4 +198,37 @@ test('hits that come to CloudFront are sent on to the API, which sees where from
   assert.match(answer.headers.location.value, /^https:\/\/.*execute-api.*\/v1\/hits$/);
   assert.equal(answer.headers['access-control-allow-origin'].value, '*');
   assert.equal(edge('/v1/hits', { method: 'GET', uri: '/v1/hits' }).uri, '/v1/hits');
+});
+
+test('requestsPerAddress makes a web ACL where AWS lets it, and elsewhere says which to deploy', () => {
+  const aclsIn = (settings: Settings, region: string) =>
+    Object.values(resourcesOf(synthesise(settings, region).stack)).filter(({ Type }) => Type === 'AWS::WAFv2::WebACL');
+  const limit = { requestsPerAddress: 1234 };
+  const certificateArn = 'arn:aws:acm:eu-west-1:111111111111:certificate/1';
+  const fargate: Settings = { collector: 'fargate', collectDomain: { name: 'hits.example', certificateArn } };
+  const [acl, ...others] = aclsIn(limit, 'us-east-1');
+  assert.equal(others.length, 0);
+  assert.equal(acl.Properties.Scope, 'CLOUDFRONT');
+  assert.equal(acl.Properties.Rules[0].Statement.RateBasedStatement.Limit, 1234);
+  assert.deepEqual(acl.Properties.Rules[0].Action, { Block: {} });
+  assert.throws(
+    () => aclsIn(limit, 'eu-west-1'),
+    /requestsPerAddress is 1234, and the stack is in eu-west-1.*web-acl\.yml/,
+  );
+  assert.deepEqual(
+    aclsIn({ ...limit, ...fargate }, 'eu-west-1').map(({ Properties }) => Properties.Scope),
+    ['REGIONAL'],
+  );
+  // One of the owner's own takes its place.
+  const webAclId = 'arn:aws:wafv2:us-east-1:111111111111:global/webacl/one/1';
+  assert.deepEqual(aclsIn({ ...limit, webAclId }, 'us-east-1'), []);
+});
+
+test('examples/aws/web-acl.yml is the web ACL that the stack makes', () => {
+  const [made] = Object.values(resourcesOf(synthesise({ requestsPerAddress: 2000 }).stack)).filter(
+    ({ Type }) => Type === 'AWS::WAFv2::WebACL',
+  );
+  const text = readFileSync(join(import.meta.dirname, '../../examples/aws/web-acl.yml'), 'utf8');
+  const plain = parse(text.replace('!Ref RequestsPerAddress', '2000').replace('!GetAtt WebAcl.Arn', 'arn'));
+  assert.deepEqual(plain.Resources.WebAcl.Properties, made.Properties);
 });

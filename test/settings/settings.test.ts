@@ -202,6 +202,7 @@ const wrong: [name: keyof Settings | 'keepDay', value: unknown, line: string | R
     'apiDomain.certificateArn is "x": must be the ARN of an ACM certificate in the stack\'s region',
   ],
   ['webAclId', 'x', 'webAclId is "x": must be the ARN of a web ACL of scope CLOUDFRONT'],
+  ['requestsPerAddress', 9, 'requestsPerAddress is 9: must be an integer from 10 to 2000000000'],
   ['originShield', 'Europe', 'originShield is "Europe": must be a region such as eu-west-1'],
   ['canary', 'no', 'canary is "no": must be true or false'],
   ['existing', { since: 'today' }, 'existing.since is "today": must be a time such as 2026-11-28T12:00:00Z'],

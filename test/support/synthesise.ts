@@ -14,7 +14,10 @@ const certificateArn = 'arn:aws:acm:us-east-1:111111111111:certificate/1';
 /** Between them they have every kind of resource that settings can make. */
 export const configurations = {
   default: {},
-  fargate: { trainer: 'fargate', collector: 'fargate', collectDomain: { name: 'hits.example', certificateArn } },
+  fargate: {
+    ...{ trainer: 'fargate', collector: 'fargate', collectDomain: { name: 'hits.example', certificateArn } },
+    requestsPerAddress: 2000,
+  },
   cached: {
     ...{ trainer: 'fargate', collector: 'fargate', collectDomain: { name: 'hits.example', certificateArn } },
     imageRegistry: '111111111111.dkr.ecr.eu-west-1.amazonaws.com/ecr-public',
@@ -22,7 +25,7 @@ export const configurations = {
     reservedConcurrency: { collect: 50, process: 10 },
     everyone: 'team',
   },
-  spark: { trainer: 'spark', exportEvery: 15, alarmEmail: 'team@example.com' },
+  spark: { trainer: 'spark', exportEvery: 15, alarmEmail: 'team@example.com', requestsPerAddress: 2000 },
   domains: {
     domainName: { name: 'map.example', certificateArn },
     apiDomain: { name: 'api.example', certificateArn },
@@ -44,13 +47,17 @@ export const regions: Partial<Record<keyof typeof configurations, string>> = {
   ...{ fargate: 'eu-west-1', spark: 'us-east-1', domains: 'ap-southeast-2' },
 };
 
+/** Only CloudFront's own region makes its web ACLs. */
+const regionFor = ({ requestsPerAddress }: Settings) => (requestsPerAddress === undefined ? undefined : 'us-east-1');
+const placed = (region: string | undefined) => (region ? { env: { account: '111111111111', region } } : {});
+
 /**
  * `region`: as a deployment knows it; without one the template refers to it. CDK's own validation of templates takes three
  * seconds to start and one a template: only `findings` wants it.
  */
-export function synthesise(settings: Settings = {}, region?: string) {
+export function synthesise(settings: Settings = {}, region = regionFor(settings)) {
   const app = new App({ context, builtinCloudFormationValidation: false });
-  const stack = new Stack(app, 'Test', region ? { env: { account: '111111111111', region } } : {});
+  const stack = new Stack(app, 'Test', placed(region));
   const whalewatch = new Whalewatch(stack, 'Whalewatch', settings);
   return { app, stack, whalewatch };
 }
@@ -71,7 +78,7 @@ export const resourcesOf = (stack: Stack): Record<string, Resource> => Template.
 export function findings(all: Settings[], change = (_: Stack) => {}): string[] {
   const app = new App({ context, builtinCloudFormationValidation: true });
   for (const [at, settings] of all.entries()) {
-    const stack = new Stack(app, `Test${at}`);
+    const stack = new Stack(app, `Test${at}`, placed(regionFor(settings)));
     new Whalewatch(stack, 'Whalewatch', settings);
     change(stack);
   }
