@@ -1,0 +1,168 @@
+// Made-up domains at full speed, as anybody may send them, while a registry reports pulls: the real local run
+// (infra/local/start.ts), over HTTP.
+//   npm run bench -- flood [--domains 1000000 --connections 4 --settle 120]
+// Each request names 1,000 new domains; what is refused with 503 is sent again. Beside it one pull after the other is posted and
+// looked for in its user's history, and the map is read: the newest snapshot, and a tile of it. Last line: {domains, seconds,
+// domainsPerSecond, refused, pulls, pullP50Ms, pullP99Ms, pullMaxMs, mapReads, mapFailures, mapP99Ms, liveMaxMs, rssMib, status,
+// reasons, drainSeconds}; rssMib: the most resident memory of the server; liveMaxMs: the slowest GET /v1/health/live, which waits
+// for nothing but the main thread; status and reasons: of health when the flood is over; drainSeconds: until all of it was folded.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as wait } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+
+const { values } = parseArgs({
+  options: {
+    domains: { type: 'string', default: '1000000' },
+    connections: { type: 'string', default: '4' },
+    settle: { type: 'string', default: '120' },
+  },
+});
+const perRequest = 1000;
+const token = 'bench';
+const headers = {
+  'Content-Type': 'application/json',
+  Authorization: `Bearer ${token}`,
+  'X-Forwarded-For': '81.2.69.142',
+};
+
+const folder = mkdtempSync(join(tmpdir(), 'whalewatch-flood-'));
+const child = spawn(
+  process.execPath,
+  [join(import.meta.dirname, '../infra/local/start.ts'), '--port', '0', '--data', folder],
+  { env: { ...process.env, WHALEWATCH_TOKEN: token }, stdio: ['ignore', 'pipe', 'inherit'] },
+);
+try {
+  console.log(JSON.stringify(await flood(await ready(child))));
+} finally {
+  child.kill();
+  await new Promise((resolve) => child.once('exit', resolve));
+  rmSync(folder, { recursive: true, force: true });
+}
+
+async function ready({ stdout }: ChildProcess & { stdout: NodeJS.ReadableStream }): Promise<string> {
+  for await (const line of createInterface(stdout)) if (line.startsWith('ready ')) return line.slice('ready '.length);
+  throw new Error('the local run ended before it was ready');
+}
+
+async function flood(origin: string) {
+  const requests = Math.ceil(Number(values.domains) / perRequest);
+  let next = 0;
+  let refused = 0;
+  let isOver = false;
+  let rssMib = 0;
+  const sampled = setInterval(() => {
+    const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
+    rssMib = Math.max(rssMib, Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024);
+  }, 250);
+
+  const send = async () => {
+    for (let request = next++; request < requests; request = next++) {
+      const hits = Array.from({ length: perRequest }, (_, n) => ({ domain: `made-up-${request}-${n}.example` }));
+      const body = JSON.stringify(hits);
+      while ((await post(origin, '/v1/hits', body)) === 503) {
+        refused++;
+        await wait(100);
+      }
+    }
+  };
+  const pulls: number[] = [];
+  const watchPulls = async () => {
+    while (!isOver) {
+      const user = `puller-${pulls.length}`;
+      const began = performance.now();
+      const body = JSON.stringify({ events: [pull(user)] });
+      if ((await post(origin, '/v1/registry-events', body)) !== 202) throw new Error('a notification was refused');
+      while (((await get<{ items: unknown[] }>(origin, `/v1/history?user=${user}`))?.items.length ?? 0) === 0)
+        await wait(10);
+      pulls.push(performance.now() - began);
+      await wait(20);
+    }
+  };
+  const maps: number[] = [];
+  let mapFailures = 0;
+  const watchMap = async () => {
+    while (!isOver) {
+      const began = performance.now();
+      const latest = await get<{ snapshot?: string }>(origin, '/v1/points/latest');
+      // There is none before the first export.
+      if (latest?.snapshot) {
+        const tile = await fetch(`${origin}/v1/tiles/${latest.snapshot}/0/0/0.mvt`);
+        await tile.arrayBuffer();
+        if (!tile.ok) mapFailures++;
+        maps.push(performance.now() - began);
+      } else if (maps.length > 0) mapFailures++;
+      await wait(250);
+    }
+  };
+  let liveMaxMs = 0;
+  const watchMain = async () => {
+    while (!isOver) {
+      const began = performance.now();
+      await get(origin, '/v1/health/live');
+      liveMaxMs = Math.max(liveMaxMs, performance.now() - began);
+      await wait(50);
+    }
+  };
+
+  const began = performance.now();
+  const watched = [watchPulls(), watchMap(), watchMain()];
+  await Promise.all(Array.from({ length: Number(values.connections) }, send));
+  const seconds = (performance.now() - began) / 1000;
+  // What was taken is still being processed: watched until it is on the map, too.
+  const end = performance.now() + Number(values.settle) * 1000;
+  const sentHits = requests * perRequest;
+  while (((await health(origin)).hits ?? 0) < sentHits && performance.now() < end) await wait(250);
+  const drainSeconds = (performance.now() - began) / 1000 - seconds;
+  const { status, reasons, hits } = await health(origin);
+  isOver = true;
+  await Promise.all(watched);
+  clearInterval(sampled);
+  if (hits !== sentHits) throw new Error(`${hits} hits were counted, not the ${sentHits} that were taken`);
+  const quantile = (all: number[], q: number) => Math.round(all.toSorted((a, b) => a - b)[Math.floor(all.length * q)]);
+  return {
+    ...{ domains: sentHits, seconds: Math.round(seconds), domainsPerSecond: Math.round(sentHits / seconds), refused },
+    ...{ pulls: pulls.length, pullP50Ms: quantile(pulls, 0.5), pullP99Ms: quantile(pulls, 0.99) },
+    pullMaxMs: Math.round(Math.max(...pulls)),
+    ...{ mapReads: maps.length, mapFailures, mapP99Ms: quantile(maps, 0.99), liveMaxMs: Math.round(liveMaxMs) },
+    ...{ rssMib: Math.round(rssMib), status, reasons, drainSeconds: Math.round(drainSeconds) },
+  };
+}
+
+async function health(origin: string): Promise<{ status: string; reasons: string[]; hits: number }> {
+  const answer = await fetch(`${origin}/v1/health`);
+  return (await answer.json()) as { status: string; reasons: string[]; hits: number };
+}
+
+async function post(origin: string, path: string, body: string): Promise<number> {
+  const answer = await fetch(origin + path, { method: 'POST', headers, body });
+  const text = await answer.text();
+  if (answer.status !== 202 && answer.status !== 503) throw new Error(`POST ${path}: ${answer.status} ${text}`);
+  return answer.status;
+}
+
+async function get<T>(origin: string, path: string): Promise<T | undefined> {
+  const answer = await fetch(origin + path);
+  const text = await answer.text();
+  return answer.ok ? (JSON.parse(text) as T) : undefined;
+}
+
+function pull(user: string) {
+  return {
+    id: user,
+    timestamp: new Date().toISOString(),
+    action: 'pull',
+    target: {
+      mediaType: 'application/vnd.oci.image.manifest.v1+json',
+      digest: `sha256:${'b'.repeat(64)}`,
+      repository: 'team/app',
+      tag: 'latest',
+    },
+    request: { id: user, addr: '81.2.69.142:55555', host: 'registry.example', method: 'GET', useragent: 'docker/28' },
+    actor: { name: user },
+    source: { addr: 'registry:5000', instanceID: 'one' },
+  };
+}
