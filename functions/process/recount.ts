@@ -11,8 +11,9 @@ import { documents, pushDocuments } from './pulls.ts';
 
 export interface RecountOptions {
   events: EventStore;
-  search: SearchStore;
-  objects: ObjectStore;
+  search: Pick<SearchStore, 'write' | 'forget'>;
+  /** Keeps how far it came; without, each run begins anew. */
+  objects?: ObjectStore;
   alerts?: Pick<AlertFeed, 'forget'>;
   classify: (event: Classified) => PullClass;
   pullWindowSeconds: number;
@@ -53,8 +54,14 @@ const digestOf = (text: string) => createHash('sha256').update(text).digest('bas
 /** Recounts everything, from where an earlier run stopped. */
 export async function recount(options: RecountOptions): Promise<Recounted> {
   const { events, objects, clock, progress } = options;
-  const position = (await readPosition(objects)) ?? { startedAt: clock(), pairs: 0, events: 0, changed: 0, done: [] };
-  const save = () => objects.put(progressKey, JSON.stringify(position));
+  const position = (objects && (await readPosition(objects))) ?? {
+    startedAt: clock(),
+    pairs: 0,
+    events: 0,
+    changed: 0,
+    done: [],
+  };
+  const save = () => objects?.put(progressKey, JSON.stringify(position));
   let cursor = await findPage(events, position);
   if (position.pairs > 0) options.continues?.(position);
   for (;;) {
@@ -79,7 +86,7 @@ export async function recount(options: RecountOptions): Promise<Recounted> {
     position.page = digestOf(cursor);
     position.done = [];
   }
-  await objects.remove([progressKey]);
+  await objects?.remove([progressKey]);
   const { startedAt, pairs, events: seen, changed } = position;
   return { startedAt, pairs, events: seen, changed };
 }

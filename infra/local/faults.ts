@@ -39,5 +39,7 @@ export function sumFaults(sums: Pick<Sums, 'missing'> | undefined): Fault[] {
   const left = sums?.missing();
   if (!left) return [];
   const share = Math.floor((100 * left.done) / Math.max(1, left.total));
+  if (left.filling)
+    return [{ reason: `search is being made again from events: ${share} % of ${left.total} events`, stands: false }];
   return [{ reason: `what was stored before is being summed: ${share} % of ${left.total} documents`, stands: false }];
 }

@@ -18,7 +18,8 @@ import { openMetrics } from './metrics.ts';
 import { lagOf, listen, localApp, unhealthyAfterSeconds } from './server.ts';
 import { help, readSettings } from './settings.ts';
 import { startThread, type Thread } from './stages/threads.ts';
-import { openReader } from './stores/search/reading.ts';
+import { eventsOfServer, openReader } from './stores/search/reading.ts';
+import { replaceLostSearch } from './stores/search/refill.ts';
 import { checkDatabases } from './stores/sqlite/integrity.ts';
 import { clock, openStores } from './stores/stores.ts';
 
@@ -41,7 +42,10 @@ async function start(settings: ResolvedSettings): Promise<void> {
   if (settings.opensearch) await lookFor(settings.opensearch, folder);
   const token = () => settings.token ?? keptToken(folder);
   const web = await buildPages({ begin: () => console.log('building the pages, once') });
-  const stores = openStores(folder, settings.opensearch, 'serve');
+  const lost = settings.opensearch ? undefined : replaceLostSearch(folder);
+  if (lost) log.error(`${join(folder, 'search.db')} ${lost}: it is made again from events`);
+  const opened = openStores(folder, settings.opensearch, 'serve');
+  const stores = { ...opened, events: eventsOfServer(join(folder, 'events.db'), opened.events) };
   const search = settings.opensearch ? stores.search : openReader(join(folder, 'search.db'));
   let threads: Thread[] = [];
   let damaged: Fault[] = [];

@@ -1,11 +1,13 @@
 // The thread that processes what registries report, lets go what is too old, and sends alerts.
 import { parentPort, workerData } from 'node:worker_threads';
+import { classifier } from '#core/registry/classify.ts';
 import { eventExpiry } from '#process/expire-events.ts';
 import { registryShards } from '#process/handler.ts';
 import { openLog } from '../log.ts';
 import { receiversOf } from '../receivers/receiver.ts';
+import { refill } from '../stores/search/refill.ts';
 import type { Sums } from '../stores/search/sums.ts';
-import { clock, newId } from '../stores/stores.ts';
+import { clock, type LocalStores, newId } from '../stores/stores.ts';
 import { count } from './count.ts';
 import { deliver } from './deliver.ts';
 import { pumpInto } from './process-stream.ts';
@@ -32,7 +34,7 @@ const report = (text: string) => {
 };
 const { keepEventsDays } = settings;
 const repeated: Promise<void>[] = [repeat('expiry of the quarantine', 3600, log, stores.events.expireQuarantine)];
-if (stores.sums?.missing()) repeated.push(sumUp(stores.sums));
+if (stores.sums?.missing()) repeated.push(sumUp({ ...stores, sums: stores.sums }));
 if (keepEventsDays !== undefined) {
   const { events, search } = stores;
   repeated.push(repeat('expiry', 60, log, eventExpiry({ keepEventsDays, stores: [events, search], clock })));
@@ -46,11 +48,21 @@ if (receivers.length > 0)
   );
 await Promise.all(repeated);
 
-/** Sums what an older version stored, some at a time: batches go between. */
-async function sumUp(sums: Sums): Promise<void> {
+/** Fills search where it is lost, and sums what is there, some at a time: batches go between. */
+async function sumUp({ sums, ...stores }: LocalStores & { sums: Sums }): Promise<void> {
   let stopped = false;
   parentPort?.once('message', () => {
     stopped = true;
   });
-  while (!stopped && sums.build()) await new Promise((resolve) => setTimeout(resolve, 20));
+  const rest = () => new Promise((resolve) => setTimeout(resolve, 20));
+  if (sums.missing()?.filling) {
+    log.info('search is made again from events');
+    const classify = classifier(settings.classRules);
+    const isDone = await refill(
+      { ...stores, sums, classify, pullWindowSeconds: settings.pullWindow, clock },
+      () => stopped,
+    );
+    if (isDone) log.info('search has all events again');
+  }
+  while (!stopped && sums.build()) await rest();
 }

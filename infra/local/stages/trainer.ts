@@ -8,7 +8,7 @@ import { repeat } from './repeat.ts';
 import type { ThreadData } from './threads.ts';
 
 const { folder, settings } = workerData as ThreadData;
-const { search, objects } = openStores(folder, settings.opensearch, 'train');
+const { search, objects, sums } = openStores(folder, settings.opensearch, 'train');
 const log = openLog(settings.log);
 
 /** A young store changes fast: half as many pulls again since the last training are reason enough not to wait. */
@@ -19,6 +19,8 @@ let wasRefused = false;
 
 const everySeconds = settings.trainEvery * 3600;
 await repeat('training', Math.min(everySeconds, 10), log, async () => {
+  // A part of the pulls is not what people pull.
+  if (sums?.missing()) return;
   const { total } = await search.counts({});
   const age = clock() - trainedAt;
   // A clock that was set back must not keep training from beginning.

@@ -79,6 +79,8 @@ export function openEvents(
   const docs = <T>(rows: Record<string, unknown>[]): T[] => rows.map((row) => JSON.parse(String(row.doc)));
   const storedEvents = (rows: Record<string, unknown>[]) => rows.map((row) => parseStoredEvent(String(row.doc)));
 
+  const pause = turns(rowsATurn);
+
   return {
     async put(events) {
       return transaction(database, () =>
@@ -133,7 +135,10 @@ export function openEvents(
     },
     async history(user, { cursor, limit }) {
       const [time, id] = readCursor(cursor);
-      return page(docs<Pull>(newest.all(user, time, id, limit + 1)), limit);
+      const found = docs<Pull>(newest.all(user, time, id, limit + 1));
+      // A reader of one page after the other lets others have a turn.
+      await pause(found.length);
+      return page(found, limit);
     },
     quarantine: held.quarantine,
     quarantined: held.quarantined,
@@ -146,7 +151,6 @@ export function openEvents(
     },
     async forget(user) {
       let rows = 0;
-      const pause = turns(rowsATurn);
       for (const [table, key] of [
         ['events', 'id'],
         ['pulls', 'id'],

@@ -1,15 +1,19 @@
-// The thread that runs the long queries of the search store: see openReader.
+// The thread that runs the long queries of the search store, or what serve writes to events: see reading.ts.
 import { parentPort, workerData } from 'node:worker_threads';
 import { NotSummed } from '#core/stores.ts';
+import { openEvents } from '../events.ts';
 import { packed } from './packed.ts';
-import type { Answer, LongQuery, Question } from './reading.ts';
+import type { Answer, Question, ReaderData } from './reading.ts';
 import { openSearch } from './search.ts';
 
-const search = openSearch(workerData as string);
+const { store, file } = workerData as ReaderData;
+const opened = (store === 'search' ? openSearch(file) : openEvents(file, () => Date.now())) as unknown as Record<
+  Question['name'],
+  (...values: unknown[]) => Promise<unknown>
+>;
 
-parentPort?.on('message', async ({ id, name, query }: Question) => {
-  const run = search[name] as (query: unknown) => ReturnType<(typeof search)[LongQuery]>;
-  const answer: Answer = await run(query).then(
+parentPort?.on('message', async ({ id, name, values }: Question) => {
+  const answer: Answer = await opened[name](...values).then(
     (value) => ({ id, value: packed(value) }),
     (cause) =>
       cause instanceof NotSummed

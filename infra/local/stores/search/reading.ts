@@ -1,7 +1,9 @@
-// SQLite runs in the calling thread. Queries over many rows run in threads of their own, so that no response of the server waits
-// for another's, and writes of a batch in one more, so that the next batch is read meanwhile.
+// SQLite runs in the calling thread, and waits there for the lock of a file. Queries over many rows run in threads of their own,
+// so that no response of the server waits for another's, writes of a batch in one more, so that the next batch is read
+// meanwhile, and forgetting in others: it waits for whoever writes, and for a file that is rewritten.
 import { Worker } from 'node:worker_threads';
 import { NotSummed, type SearchStore, type ShownList } from '#core/stores.ts';
+import type { LocalEvents } from '../events.ts';
 import { unpacked } from './packed.ts';
 import { type LocalSearch, openSearch } from './search.ts';
 
@@ -17,7 +19,9 @@ const longQueries = [
   'deleted',
   'imageUse',
 ] as const;
-export type LongQuery = (typeof longQueries)[number] | 'saveShown' | 'write';
+export type LongQuery = (typeof longQueries)[number] | 'saveShown' | 'write' | 'forget';
+/** What serve writes to events. */
+export type EventsWrite = 'forget' | 'markForgotten';
 /** What is derived from images is kept in memory: one thread is asked for it. */
 const ofImages: LongQuery[] = ['unused', 'repositories', 'catalogue', 'deleted'];
 /** Threads for all other reads. */
@@ -27,8 +31,13 @@ const saveEveryMs = 500;
 
 export interface Question {
   id: number;
-  name: LongQuery;
-  query: unknown;
+  name: LongQuery | EventsWrite;
+  values: unknown[];
+}
+/** Which store a thread opens. */
+export interface ReaderData {
+  store: 'search' | 'events';
+  file: string;
 }
 export interface Answer {
   id: number;
@@ -44,14 +53,15 @@ export interface Answer {
  */
 export function openReader(file: string, report: (cause: unknown) => void = console.error): SearchStore {
   const search = openSearch(file);
-  const images = asker(file);
-  const others = Array.from({ length: readers }, () => asker(file));
+  const thread = () => asker({ store: 'search', file });
+  const images = thread();
+  const others = Array.from({ length: readers }, thread);
   const ask = (name: LongQuery, query: unknown) => {
     const free = others.reduce((least, next) => (next.waiting() < least.waiting() ? next : least));
     return (ofImages.includes(name) ? images : free).ask(name, query);
   };
   // A thread of its own: it may wait long for the lock while training saves its lists, and no reading waits with it.
-  const { ask: askWriter } = asker(file);
+  const { ask: askWriter } = thread();
   const long = Object.fromEntries(longQueries.map((name) => [name, (query: unknown) => ask(name, query)]));
   const unsaved = new Map<string, ShownList>();
   const save = async () => {
@@ -66,9 +76,9 @@ export function openReader(file: string, report: (cause: unknown) => void = cons
       for (const list of lists) unsaved.set(list.user, list);
     },
     shown: async (user) => unsaved.get(user) ?? search.shown(user),
-    forget(user) {
+    async forget(user) {
       unsaved.delete(user);
-      return search.forget(user);
+      await askWriter('forget', user);
     },
   };
   return { ...search, ...shown, ...(long as unknown as Pick<SearchStore, Exclude<LongQuery, 'saveShown'>>) };
@@ -77,7 +87,7 @@ export function openReader(file: string, report: (cause: unknown) => void = cons
 /** The search store of a file whose writes are made by a thread. */
 export function openWriter(file: string): LocalSearch {
   const search = openSearch(file);
-  const { ask } = asker(file);
+  const { ask } = asker({ store: 'search', file });
   return {
     ...search,
     async write(changes) {
@@ -86,20 +96,32 @@ export function openWriter(file: string): LocalSearch {
   };
 }
 
+/** The events of a file; who is forgotten leaves them in a thread. */
+export function eventsOfServer(file: string, events: LocalEvents): LocalEvents {
+  const { ask } = asker({ store: 'events', file });
+  return {
+    ...events,
+    forget: async (user, repositories) => Number(await ask('forget', user, repositories)),
+    async markForgotten(user, at) {
+      await ask('markForgotten', user, at);
+    },
+  };
+}
+
 interface Asker {
-  ask(name: LongQuery, query: unknown): Promise<unknown>;
+  ask(name: Question['name'], ...values: unknown[]): Promise<unknown>;
   /** Questions without an answer yet. */
   waiting(): number;
 }
 
 /** Asks a thread, which is started by the first question. */
-function asker(file: string): Asker {
+function asker(data: ReaderData): Asker {
   const waiting = new Map<number, PromiseWithResolvers<unknown>>();
   let worker: Worker | undefined;
   let asked = 0;
 
   const start = () => {
-    const started = new Worker(new URL('./reader.ts', import.meta.url), { workerData: file, name: 'reader' });
+    const started = new Worker(new URL('./reader.ts', import.meta.url), { workerData: data, name: 'reader' });
     started.on('message', ({ id, value, failed, notSummed }: Answer) => {
       const question = waiting.get(id);
       waiting.delete(id);
@@ -115,13 +137,13 @@ function asker(file: string): Asker {
     });
     return started;
   };
-  const ask = (name: LongQuery, query: unknown) => {
+  const ask = (name: Question['name'], ...values: unknown[]) => {
     const question = Promise.withResolvers<unknown>();
     waiting.set(++asked, question);
     worker ??= start();
     // It keeps the process alive only while somebody waits.
     worker.ref();
-    worker.postMessage({ id: asked, name, query } satisfies Question);
+    worker.postMessage({ id: asked, name, values } satisfies Question);
     return question.promise;
   };
   return { ask, waiting: () => waiting.size };

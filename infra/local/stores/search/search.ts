@@ -1,5 +1,7 @@
 import { hash } from 'node:crypto';
-import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import { existsSync } from 'node:fs';
+import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Action, PullClass } from '#core/event.ts';
 import { clockSlackMs } from '#core/registry/image-graph.ts';
 import { type ManifestInfo, manifestsIn, platformsOf, type RepositoryImages, toldOf } from '#core/registry/images.ts';
@@ -25,6 +27,7 @@ import {
   type UserRow,
 } from '#core/stores.ts';
 import { groupCommit, openDatabase, transaction } from '../sqlite/sqlite.ts';
+import { rowsATurn } from '../sqlite/turns.ts';
 import { wiper } from '../sqlite/wipe.ts';
 import { imagesRead, type Stamped } from './images-read.ts';
 import { type Change, dayMs, docColumns, docOf, keepSums, type Sums } from './sums.ts';
@@ -471,21 +474,56 @@ export function openSearch(file: string): LocalSearch {
       };
       while (transaction(database, some) > 0) await new Promise((resolve) => setImmediate(resolve));
     },
+    // In parts: whoever writes to this file waits for one.
     async forget(user) {
-      await wiped(transaction(database, () => forgetUser(database, user, sums.begin())) > 0);
+      let rows = 0;
+      const some = () => forgetSome(database, user, sums.begin());
+      for (let part = transaction(database, some); part > 0; part = transaction(database, some)) {
+        rows += part;
+        await turn();
+      }
+      rows += Number(removeRecommendations.run(user).changes) + Number(removeShown.run(user).changes);
+      await wiped(rows > 0);
     },
   };
+}
+
+/**
+ * Makes the file of a search store without documents, but `total` events of which are to come (refill.ts), and with what can be
+ * read of the facts of the file `from`.
+ */
+export function emptySearch(file: string, total: number, from: string): void {
+  const database = openDatabase(file, schema);
+  keepSums(database);
+  database.prepare('INSERT INTO filling VALUES (0, ?)').run(total);
+  if (existsSync(from))
+    try {
+      const lost = new DatabaseSync(from, { readOnly: true, timeout: 10_000 });
+      const put = database.prepare(
+        `INSERT INTO documents (kind, id, version, gone, ${docColumns.replace('kind, ', '')}, userName, repositoryName)
+         VALUES ('fact', ?, 0, 0, '', ?, ?, ?, ?, ?, ?, ?, '', '', ?, 0, '', ?)`,
+      );
+      const facts = lost.prepare(`SELECT id, ${docColumns} FROM documents WHERE kind = 'fact'`);
+      facts.setReturnArrays(true);
+      for (const [id, ...row] of facts.iterate() as unknown as Iterable<SQLInputValue[]>) {
+        const { repository, time, action, manifest, tag, digest, class: pullClass, apart } = docOf(row);
+        const name = repository.toLowerCase();
+        put.run(...[id, repository, time, action, manifest, tag, digest, pullClass, apart, name]);
+      }
+      lost.close();
+    } catch {} // what can't be read is lost: an image that only forgotten users used may be listed as unused
+  database.exec('PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE');
+  database.close();
 }
 
 /** Documents that go in one transaction: others write in between. */
 const expiredAtOnce = 2000;
 
-/** Returns how many rows were deleted. What is known of images stays, without whom. */
-function forgetUser(database: DatabaseSync, user: string, changed: Change): number {
-  const facts = database.prepare(
-    `SELECT repository, action, manifest, digest, tag, class, apart, MAX(time) AS time FROM documents
-     INDEXED BY documents_user WHERE kind = 'event' AND user = ? AND (manifest = 1 OR action = 'delete')
-     GROUP BY repository, action, manifest, digest, tag, class, apart`,
+/** Removes documents of a user; returns how many, 0 when none is left. What is known of images stays, without whom. */
+function forgetSome(database: DatabaseSync, user: string, changed: Change): number {
+  const own = database.prepare(
+    `SELECT id, ${docColumns} FROM documents INDEXED BY documents_user
+     WHERE kind IN ('event', 'pull') AND user = ? LIMIT ${rowsATurn}`,
   );
   const put = database.prepare(
     `INSERT INTO documents (kind, id, version, gone, user, userName, repository, repositoryName, time, action, manifest,
@@ -494,29 +532,26 @@ function forgetUser(database: DatabaseSync, user: string, changed: Change): numb
      ON CONFLICT (kind, id) DO UPDATE SET time = excluded.time WHERE excluded.time > documents.time`,
   );
   const held = database.prepare(`SELECT ${docColumns} FROM documents WHERE kind = 'fact' AND id = ?`);
-  held.setReturnArrays(true);
-  for (const { repository, action, manifest, digest, tag, class: kind, apart, time } of facts.all(user)) {
-    const id = hash('sha256', JSON.stringify([repository, action, digest, tag, kind, apart]), 'base64url');
-    const read = () => held.get(id) as unknown as SQLInputValue[] | undefined;
-    const before = read();
-    put.run(id, repository, String(repository).toLowerCase(), time, action, manifest, tag, digest, kind, apart);
-    changed.replace('fact', id, before && docOf(before), docOf(read()!));
+  const remove = database.prepare('DELETE FROM documents WHERE kind = ? AND id = ?');
+  for (const statement of [own, held]) statement.setReturnArrays(true);
+  const found = own.all(user) as unknown as SQLInputValue[][];
+  for (const [id, ...row] of found) {
+    const doc = docOf(row);
+    const { kind, repository, action, manifest, digest, tag, class: pullClass, apart, time } = doc;
+    if (kind === 'event' && (manifest === 1 || action === 'delete')) {
+      const names = JSON.stringify([repository, action, digest, tag, pullClass, apart]);
+      const fact = hash('sha256', names, 'base64url');
+      const read = () => held.get(fact) as unknown as SQLInputValue[] | undefined;
+      const before = read();
+      const values = [time, action, manifest, tag, digest, pullClass, apart];
+      put.run(fact, repository, repository.toLowerCase(), ...values);
+      changed.replace('fact', fact, before && docOf(before), docOf(read()!));
+    }
+    remove.run(kind, String(id));
+    changed.replace(kind, String(id), doc, undefined);
   }
-  const own = database.prepare(
-    `SELECT id, ${docColumns} FROM documents INDEXED BY documents_user WHERE kind IN ('event', 'pull') AND user = ?`,
-  );
-  own.setReturnArrays(true);
-  for (const [id, ...doc] of own.iterate(user) as unknown as Iterable<SQLInputValue[]>)
-    changed.replace(String(doc[0]), String(id), docOf(doc), undefined);
-  const deleted = [
-    "documents WHERE kind IN ('event', 'pull') AND user = ?",
-    'recommendations WHERE user = ?',
-    'shown WHERE user = ?',
-  ]
-    .map((rows) => Number(database.prepare(`DELETE FROM ${rows}`).run(user).changes))
-    .reduce((sum, rows) => sum + rows);
   changed.end();
-  return deleted;
+  return found.length;
 }
 
 type Row = Record<string, unknown>;

@@ -47,6 +47,8 @@ const tables = `
   CREATE INDEX image_facts_deletes ON image_facts (repository) WHERE action = 'delete';
   CREATE TABLE summing (kind TEXT, id TEXT, done INTEGER, total INTEGER);
   ${catalogueTables}`;
+/** Has a row while documents are missing. */
+export const fillingTable = 'CREATE TABLE IF NOT EXISTS filling (done INTEGER, total INTEGER)';
 /** All but `summing`. */
 export const sumTables = [
   ...['sums', 'mixes', 'user_days', 'pairs', 'user_classes', 'users', 'repositories', 'image_facts'],
@@ -123,8 +125,10 @@ export const isSame = (a: Doc, b: Doc): boolean =>
   a.manifest === b.manifest &&
   a.action === b.action;
 
-/** How far a file of before is summed; undefined: it is. */
+/** How far a file of before is summed. */
 export interface Summing {
+  /** Documents are still missing: they are being read from events again (refill.ts). Nothing is summed until then. */
+  filling?: boolean;
   kind: string;
   id: string;
   done: number;
@@ -147,6 +151,8 @@ export interface Sums {
   build(): Summing | undefined;
   /** Forgets all sums: `build` makes them again. */
   restart(): void;
+  /** Events that were read again, of a file that is being filled; `over`: they all were. */
+  filled(events: number, over?: boolean): void;
 }
 
 export interface Change {
@@ -188,7 +194,7 @@ export function keepSums(database: DatabaseSync): Sums {
     build() {
       return transaction(database, () => {
         const at = missing();
-        if (!at) return undefined;
+        if (!at || at.filling) return undefined;
         const rows = prepare(
           `SELECT id, gone, ${docColumns} FROM documents WHERE (kind, id) > (?, ?) ORDER BY kind, id LIMIT ${stepRows}`,
         );
@@ -216,12 +222,23 @@ export function keepSums(database: DatabaseSync): Sums {
         begin();
       });
     },
+    filled(events, over) {
+      if (!over) prepare('UPDATE filling SET done = ?').run(events);
+      else
+        transaction(database, () => {
+          database.exec('DELETE FROM filling; DELETE FROM summing');
+          begin();
+        });
+    },
   };
+  database.exec(fillingTable);
   const left = missing();
   if (left && left.total - left.done < atOnce) while (sums.build());
   return sums;
 
   function missing(): Summing | undefined {
+    const filling = prepare('SELECT done, total FROM filling').get() as Pick<Summing, 'done' | 'total'> | undefined;
+    if (filling) return { kind: '', id: '', ...filling, filling: true };
     return prepare('SELECT * FROM summing').get() as Summing | undefined;
   }
 

@@ -4,6 +4,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Fault } from '#serve/health.ts';
+import { markSearchDamaged } from '../search/refill.ts';
 
 /** What `PRAGMA quick_check` said first of a database. */
 export interface Damage {
@@ -24,11 +25,15 @@ export function checkDatabases(folder: string): Promise<Fault[]> {
   worker.unref();
   return new Promise((resolve, reject) => {
     worker.once('error', reject);
-    worker.once('message', (damaged: Damage[]) => resolve(damaged.map(faultOf)));
+    worker.once('message', (damaged: Damage[]) => resolve(damaged.map((one) => faultOf(folder, one))));
   });
 }
 
-const faultOf = ({ file, found }: Damage): Fault => ({
-  reason: `${file} is damaged (${found}): stop the server, and restore the data folder from a backup: npm run restore`,
-  stands: true,
-});
+function faultOf(folder: string, { file, found }: Damage): Fault {
+  const isSearch = file === join(folder, 'search.db');
+  if (isSearch) markSearchDamaged(folder);
+  const fix = isSearch
+    ? 'start the server again, and it is made from events'
+    : 'stop the server, and restore the data folder from a backup: npm run restore';
+  return { reason: `${file} is damaged (${found}): ${fix}`, stands: true };
+}

@@ -148,3 +148,38 @@ test('a file of before is summed in steps, and what is written meanwhile is neit
   await summedAnew(file);
   assert.deepEqual(kept, sumsIn(file));
 });
+
+test('forgetting someone of many documents goes in parts, each of which leaves sums that are right', async () => {
+  const file = fresh();
+  const search = openSearch(file);
+  await search.write(
+    Array.from({ length: 2500 }, (_, n): SearchChange[] => {
+      const named = { user: n % 50 === 0 ? 'bob' : 'ann', repository: `app-${n % 7}`, time: start + n * 3_600_000 };
+      return [
+        { kind: 'pull', id: `p${n}`, version: 1, doc: pull(`p${n}`, named.time, named) },
+        {
+          ...{ kind: 'event', id: `e${n}`, version: 1 },
+          doc: storedEvent(`e${n}`, named.time, { ...named, action: n % 9 === 0 ? 'push' : 'pull', kind: 'manifest' }),
+        },
+      ];
+    }).flat(),
+  );
+  // Whoever else has a turn meanwhile finds sums of what is there, and it goes part by part.
+  const looks: number[] = [];
+  const forgetting = search.forget('ann');
+  let over = false;
+  forgetting.finally(() => {
+    over = true;
+  });
+  while (!over) {
+    const { total } = await search.counts({});
+    if (total.pulls !== looks.at(-1)) looks.push(total.pulls);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.ok(looks.length > 3, looks.join());
+  assert.equal(looks.at(-1), 50);
+  const kept = sumsIn(file);
+  search.sums.restart();
+  while (search.sums.build());
+  assert.deepEqual(sumsIn(file), kept);
+});
