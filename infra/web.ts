@@ -33,7 +33,7 @@ import { Construct } from 'constructs';
 import { anonymousDocumentKey } from '#core/map/pointer.ts';
 import { cookieName } from '#serve/session.ts';
 import { accessOf } from '#settings/access.ts';
-import { SettingError } from '#settings/read.ts';
+import { SettingError } from '#settings/error.ts';
 import type { ResolvedSettings } from '#settings/schema.ts';
 import { contentSecurityPolicy } from '../web/policy.ts';
 import type { Api } from './api.ts';

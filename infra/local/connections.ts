@@ -25,8 +25,8 @@ export function capConnections(server: Server, { ofAddress = mostOfAddress, all 
     if (count >= all) {
       const crowd = [...open.values()].reduce((one, other) => (other.size > one.size ? other : one));
       if (crowd.size < 2) return socket.destroy();
-      const [oldest] = crowd;
-      const given = crowd.values().find((one) => !busy.has(one)) ?? oldest;
+      const oldestFirst = [...crowd];
+      const given = oldestFirst.find((one) => !busy.has(one)) ?? oldestFirst[0];
       remove(holderOf(given.remoteAddress ?? ''), given);
       given.destroy();
     }

@@ -55,7 +55,7 @@ test('the connection of one address that is one too many is closed, those it has
 
 test('where all are too many, who has most loses the oldest that is idle, and a newcomer is served', async (t) => {
   const { open, ask, held } = await world(t, { ofAddress: 100, all: 6 });
-  const crowd = [];
+  const crowd: Socket[] = [];
   for (let n = 0; n < 4; n++) crowd.push(await open('127.0.0.2'));
   const others = [await open('127.0.0.3'), await open('127.0.0.3')];
   const held0 = ask(crowd[0], '/hold');
