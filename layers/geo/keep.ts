@@ -1,14 +1,15 @@
 // The table of the embedded databases, built once for each release of them and kept.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, statSync, utimesSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { constants, setPriority } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { kind } from './table.ts';
 
-/** Longer than any build: a lock this old was left by one that was killed. */
+/** A lock this old was left by one that was killed: who builds renews it, however slow the machine is. */
 const lockMs = 60_000;
+const renewMs = 10_000;
 
 const kept = join(import.meta.dirname, '../../build/geo');
 
@@ -35,10 +36,12 @@ export async function keptTable(report: (text: string) => void, path = tablePath
       await sleep(100);
       continue;
     }
+    const renewed = setInterval(() => utimesSync(lock, new Date(), new Date()), renewMs);
     try {
       report(`building the IP table ${path}, once`);
       await buildTable(path);
     } finally {
+      clearInterval(renewed);
       rmdirSync(lock);
     }
   }
