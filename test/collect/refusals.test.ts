@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { refusalCounter } from '#collect/refusals.ts';
+import type { RefusalReason } from '#core/stores.ts';
+
+type Row = { reason: RefusalReason; registry: string; posts: number; lastAt: number };
+
+function world({ failing = false } = {}) {
+  const written: Row[] = [];
+  const reported: unknown[] = [];
+  const time = { now: 1_000_000 };
+  const store = {
+    async add(row: Row) {
+      if (failing) throw new Error('down');
+      written.push(row);
+    },
+  };
+  const { count } = refusalCounter(
+    store as never,
+    () => time.now,
+    (cause) => reported.push(cause),
+  );
+  return { count, written, reported, time };
+}
+
+test('twenty refused posts are written at once, those of a flood in sums: one write a second and none is lost', async () => {
+  const { count, written, time } = world();
+  for (let n = 0; n < 20; n++) await count('wrong-token');
+  assert.equal(written.length, 20);
+  for (let n = 0; n < 1000; n++) await count('wrong-token', n % 2 ? 'east' : undefined);
+  assert.equal(written.length, 20);
+  time.now += 999;
+  await count('no-token');
+  assert.equal(written.length, 20, 'not a whole second later');
+  time.now += 1;
+  await count(undefined);
+  assert.deepEqual(
+    written.slice(20).map(({ reason, registry, posts }) => [reason, registry, posts]),
+    [
+      ['wrong-token', '', 500],
+      ['wrong-token', 'east', 500],
+      ['no-token', '', 1],
+    ],
+  );
+  await count('no-token');
+  assert.equal(written.length, 23, 'a second lets one write through');
+});
+
+test('a minute without posts lets twenty through again, not sixty', async () => {
+  const { count, written, time } = world();
+  for (let n = 0; n < 25; n++) await count('no-token');
+  assert.equal(written.length, 20);
+  time.now += 60_000;
+  for (let n = 0; n < 25; n++) await count('no-token');
+  assert.equal(written.length, 40);
+  assert.equal(
+    written.reduce((sum, { posts }) => sum + posts, 0),
+    45,
+    'the first of them brought what waited',
+  );
+});
+
+test('what no later post brings to the store a timer does', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const { count, written, time } = world();
+  for (let n = 0; n < 23; n++) await count('no-token');
+  assert.equal(written.length, 20);
+  time.now += 1000;
+  t.mock.timers.tick(1000);
+  await Promise.resolve();
+  assert.deepEqual(
+    written.slice(20).map(({ posts, lastAt }) => [posts, lastAt]),
+    [[3, 1_000_000]],
+  );
+});
+
+test('a store that fails is reported and refuses no post; without a store nothing is counted', async () => {
+  const { count, reported } = world({ failing: true });
+  await count('no-token');
+  assert.equal(reported.length, 1);
+  const none = refusalCounter(undefined, () => 0, assert.fail);
+  await none.count('no-token');
+});

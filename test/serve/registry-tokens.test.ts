@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { senders } from '#collect/senders.ts';
+import { digestOf } from '#http/bearer.ts';
+import { openCredentials } from '#local/stores/credentials.ts';
+import { addToken, endToken, rotateToken, TokenRefused, tokenId, tokensOf } from '#serve/registry-tokens.ts';
+
+const minute = 60_000;
+const start = 1000 * minute;
+
+test('a registry has two tokens at most, a third says which there are; another registry has its own', async () => {
+  const store = openCredentials(':memory:', () => start);
+  const [one, two] = [await addToken(store, 'east', start), await addToken(store, 'east', start + 1)];
+  assert.match(one.token, /^wr_[\w-]{43}$/);
+  await assert.rejects(addToken(store, 'east', start + 2), (cause: Error) => {
+    assert.ok(cause instanceof TokenRefused);
+    for (const { credential } of [one, two]) assert.ok(cause.message.includes(tokenId(credential)));
+    return true;
+  });
+  await addToken(store, 'west', start);
+  assert.deepEqual(
+    (await tokensOf(store, 'east')).map(tokenId),
+    [one, two].map(({ credential }) => tokenId(credential)),
+  );
+  assert.equal(await endToken(store, 'west', tokenId(one.credential)), undefined, "another's is not ended");
+  assert.equal(await endToken(store, 'east', 'none'), undefined);
+  assert.deepEqual(await endToken(store, 'east', tokenId(one.credential)), one.credential);
+  assert.equal((await tokensOf(store, 'east')).length, 1);
+});
+
+test('the older token ends once the newer was used, and not before: a minute is how exactly uses are known', async () => {
+  const rows: [older: number | undefined, newer: number | undefined, rotates: boolean][] = [
+    [undefined, undefined, false],
+    [start, undefined, false],
+    [undefined, start, true],
+    [start + 10 * minute, start + 9 * minute, true],
+    [start + 10 * minute, start + 9 * minute - 1, false],
+    [start, start + 1, true],
+  ];
+  for (const [olderUsed, newerUsed, rotates] of rows) {
+    const store = openCredentials(':memory:', () => start);
+    const older = (await rotateToken(store, 'east', start)).credential;
+    const newer = (await rotateToken(store, 'east', start + 1)).credential;
+    if (olderUsed) await store.used('registry', older.digest, olderUsed);
+    if (newerUsed) await store.used('registry', newer.digest, newerUsed);
+    if (rotates) {
+      const { credential } = await rotateToken(store, 'east', start + 2);
+      assert.deepEqual((await tokensOf(store, 'east')).map(tokenId), [tokenId(newer), tokenId(credential)]);
+    } else await assert.rejects(rotateToken(store, 'east', start + 2), /still sends its token/);
+  }
+});
+
+test('a token says which registry posts; its last use is noted once a minute; one of no registry of the settings is nobody', async () => {
+  let now = start;
+  const store = openCredentials(':memory:', () => now);
+  const [east, gone] = [await addToken(store, 'east', now), await addToken(store, 'gone', now)];
+  const uses: number[] = [];
+  const credentials = {
+    ...store,
+    used: async (kind: 'registry', digest: string, at: number) => {
+      uses.push(at);
+      await store.used(kind, digest, at);
+    },
+  };
+  const senderOf = senders({
+    ...{ token: async () => 'first', registries: [{ name: 'east', hosts: ['e.example'] }], clock: () => now },
+    credentials: credentials as never,
+  });
+  assert.deepEqual(await senderOf('first'), { name: 'default' });
+  assert.equal(await senderOf(''), undefined);
+  assert.equal(await senderOf('wrong'), undefined);
+  assert.equal(await senderOf(gone.token), undefined);
+  assert.equal(await senderOf(digestOf(east.token)), undefined, 'a digest is no token');
+  for (const [after, noted] of [
+    [0, 1],
+    [minute - 1, 1],
+    [minute, 2],
+    [minute + 1, 2],
+  ]) {
+    now = start + after;
+    assert.deepEqual(await senderOf(east.token), { name: 'east', hosts: ['e.example'] });
+    assert.equal(uses.length, noted, String(after));
+  }
+});
