@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import type { PublicMap } from '#core/access.ts';
@@ -92,6 +93,7 @@ export function hitRoutes({ objects, keepDays, seenBy, least, elsewhere }: HitOp
     for (const day of days) {
       if (day < start.day) continue;
       const sums = await sumsOf(manifest.hits[day]);
+      if (by !== 'day') await sums.inOrder(by, turn);
       const first = day === start.day ? start.index : 0;
       // One more than fits shows whether there is a next page.
       const most = limit - items.length + 1;

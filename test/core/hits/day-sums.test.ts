@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { packColumns } from '#core/bytes/columns.ts';
 import { DaySums } from '#core/hits/day-sums.ts';
 import { dayName } from '#core/hits/delta.ts';
 import { deltaOf, now } from '../../support/fold.ts';
@@ -53,4 +54,40 @@ test('sums go on growing after they were asked for, and survive being written', 
 test('a torn object is told from a day’s sums', () => {
   const bytes = DaySums.empty('2026-11-21').encode();
   assert.throws(() => DaySums.decode(bytes.subarray(0, bytes.length - 1)), /hits\/1 is torn: \d+ bytes of \d+/);
+});
+
+test('a day of many domains is put in order in steps, as it would be at once; of several who ask one does it', async () => {
+  const count = 30_000;
+  const names = Array.from({ length: count }, (_, n) => `d${(n * 7919) % count}.example`);
+  const day = (shuffled: string[]) => {
+    const utf8 = new TextEncoder().encode(shuffled.join(''));
+    const offsets = Uint32Array.from({ length: count + 1 }, (_, n) => (n === 0 ? 0 : shuffled[n - 1].length));
+    for (let n = 0; n < count; n++) offsets[n + 1] += offsets[n];
+    const hits = Float64Array.from(shuffled, (name) => 1 + (name.length % 3));
+    const none = { offsets: new Uint32Array(1), hits: new Float64Array(0), utf8: new Uint8Array(0) };
+    return DaySums.decode(
+      packColumns(
+        'hits/1',
+        { day: '2026-11-28' },
+        {
+          ...{ domainOffsets: offsets, domainNames: utf8, domainHits: hits },
+          ...{ countryOffsets: none.offsets, countryNames: none.utf8, countryHits: none.hits },
+          ...{ actionOffsets: none.offsets, actionNames: none.utf8, actionHits: none.hits },
+        },
+      ),
+    );
+  };
+  const [atOnce, inSteps] = [day(names), day(names)];
+  let pauses = 0;
+  const pause = async () => {
+    pauses++;
+  };
+  await Promise.all([inSteps.inOrder('domain', pause), inSteps.inOrder('domain', pause)]);
+  const once = pauses;
+  assert.ok(once > 8, `${once} pauses`);
+  await inSteps.inOrder('domain', pause);
+  assert.equal(pauses, once, 'it is in order');
+  assert.deepEqual(inSteps.top('domain'), atOnce.top('domain'));
+  await inSteps.inOrder('country', pause);
+  assert.deepEqual(inSteps.top('country'), []);
 });
