@@ -145,7 +145,7 @@ export class Stores extends Construct {
       OS3: 'No address list: the callers are functions without fixed addresses; roles decide',
       OS4: 'One node keeps the default under $30 a month; the setting search takes a larger instance',
       OS5: 'Without an access policy only roles with rights of their own get in; there is no anonymous access',
-      OS7: 'Everything searched can be made again from the events table (npm run replay)',
+      OS7: 'Everything searched can be made again from the events table (npm run recount:aws)',
       'OS9[LogExport::SEARCH_SLOW_LOGS]': 'Slow logs hold queries, which name people',
       'OS9[LogExport::INDEX_SLOW_LOGS]': 'Slow logs hold documents, which name people',
     };

@@ -6,6 +6,8 @@ import ipaddr from 'ipaddr.js';
 /** Node's own limits of a server, milliseconds: all headers, and the whole of a request. */
 export const timeouts = { headersTimeout: 10_000, requestTimeout: 30_000, connectionsCheckingInterval: 2000 };
 
+/** A response that is not read, or a connection over which nothing goes, for so long is closed. Forgetting may take minutes. */
+const silentMs = 5 * 60_000;
 /** Connections of one address, at most. A proxy in front needs far fewer: it reuses them. */
 const mostOfAddress = 1000;
 /** Connections of all addresses, at most: fewer than the files a process may open, so that the stores can always open theirs. */
@@ -16,6 +18,7 @@ const most = 4000;
  * oldest idle one of the address that has most, so that nobody keeps others out by holding all there are.
  */
 export function capConnections(server: Server, { ofAddress = mostOfAddress, all = most } = {}): void {
+  server.setTimeout(silentMs);
   const open = new Map<string, Set<Socket>>();
   const busy = new WeakSet<Socket>();
   let count = 0;

@@ -52,7 +52,11 @@ test('points.json is read once for all who ask for it, zipped or not, until ther
   const etag = answers[0].headers.get('etag') as string;
   assert.equal((await read({ 'if-none-match': etag })).status, 304);
   assert.equal(gets, 1);
+  // Of more than one part, too.
+  const long = JSON.stringify(Array.from({ length: 50_000 }, () => Math.random()));
+  await counting.put('points.json', gzipSync(long));
+  assert.equal(await (await read()).text(), long);
   await counting.put('points.json', gzipSync('{"of":2}'));
   assert.deepEqual(await (await read({ 'if-none-match': etag })).json(), { of: 2 });
-  assert.equal(gets, 2);
+  assert.equal(gets, 3);
 });
