@@ -78,6 +78,10 @@ test('a store that fails is reported and refuses no post; without a store nothin
   const { count, reported } = world({ failing: true });
   await count('no-token');
   assert.equal(reported.length, 1);
-  const none = refusalCounter(undefined, () => 0, assert.fail);
+  const none = refusalCounter(
+    undefined,
+    () => 0,
+    (cause) => assert.fail(String(cause)),
+  );
   await none.count('no-token');
 });
