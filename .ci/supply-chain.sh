@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What others' code the package brings: licences that are allowed, a software bill of materials (CycloneDX), known advisories.
+# Checks the packages that the package brings: allowed licences, a software bill of materials (CycloneDX), known advisories.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH="$PWD/node_modules/.bin:$PATH"

@@ -68,7 +68,7 @@ const python = join(venv, 'bin', 'python');
 install();
 const folder = mkdtempSync(join(tmpdir(), 'whalewatch-als-'));
 
-/** Name in the answer, process, solver; `least` is the rank below which the solver is another's. */
+/** Name in the results, process, solver; below rank `least` another solver runs. */
 const entrants = [
   { name: 'ours', by: 'ours', solver: 'exact', least: 1 },
   { name: 'oursCg', by: 'ours', solver: 'cg', least: 16 },
@@ -315,7 +315,7 @@ function speed(of: Map<Name, Result[]>) {
     ratioIrspack: round(seconds('irspack') / seconds('ours'), 2),
     ratioIrspackCg: round(seconds('irspackCg') / best('seconds'), 2),
     ratioOnedal: round(seconds('onedal') / seconds('oursWeighted'), 2),
-    // Processor time of all threads: what the ratio is when others share the machine.
+    // Processor time of all threads: the ratio to compare when others share the machine.
     processor: {
       oursS: round(seconds('ours', 'processorS')),
       ratioCholesky: round(seconds('implicit', 'processorS') / seconds('ours', 'processorS'), 2),

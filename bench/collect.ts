@@ -283,7 +283,7 @@ async function measure(rounds: number, ms: number, connections: number): Promise
           figure.wall.push(requests / seconds);
           figure.perRecord.push(requests / (after.records - before.records));
         });
-        // What the stream holds up must not wait for a connection.
+        // Requests that wait for the stream must not wait for a connection as well.
         const perSecond = Math.min(median(figure.wall) / 2, clientPerSecond);
         const took = await withClient(streamed[index], Math.ceil(perSecond / 10), (client) =>
           client.pace(perSecond, ms),

@@ -198,7 +198,7 @@ async function asked(
 ): Promise<Record<string, number>> {
   const took = Object.fromEntries(Object.keys(reads).map((name) => [name, [] as number[]]));
   const all = Object.entries(reads);
-  // What a server reads once, it has read.
+  // A server caches what it has read once.
   for (const [, path] of all) await get(origin, path);
   let done = 0;
   const one = async (_: unknown, first: number) => {

@@ -60,13 +60,14 @@ export class Api extends Construct {
     const toCollect = new HttpLambdaIntegration('Collect', collect);
     const toRegistry = new HttpLambdaIntegration('Registry', registry);
     const toServe = new HttpLambdaIntegration('Serve', serve);
-    // Who calls decides what they see, unless everyone sees all: only then can the function that knows nobody serve it.
+    // What a caller sees depends on who they are, unless everyone sees all: only then can the function that knows nobody
+    // serve it.
     const toTiles =
       accessOf(settings, true).publicMap === 'names' ? new HttpLambdaIntegration('Tiles', tiles) : toServe;
     const add = (path: string, methods: HttpMethod[], integration: HttpLambdaIntegration) =>
       this.api.addRoutes({ path, methods, integration, authorizer: new HttpNoneAuthorizer() });
     const routes = [
-      // ANY: what the app has no route for gets its own 404 or 405, not the gateway's.
+      // ANY: a path without a route gets the app's own 404 or 405, not the gateway's.
       ...add('/v1/registry-events', [HttpMethod.POST, HttpMethod.ANY], toRegistry),
       ...add('/v1/hits', [HttpMethod.POST, HttpMethod.OPTIONS], toCollect),
       ...add('/v1/tiles/{proxy+}', [HttpMethod.GET, HttpMethod.HEAD], toTiles),

@@ -156,7 +156,7 @@ export class Process extends Construct {
     );
     handler.may(rightsTo(eventIndexRights, 'history', 'quarantine', 'forget'), [`${stores.events.tableArn}/index/*`]);
     handler.may(rightsTo(eventKeyRights, 'digestKey', 'quarantine', 'forget'), [stores.keys.tableArn]);
-    // Who is forgotten while their batch is stored is removed again: as serve forgets.
+    // A user forgotten while their batch is being stored is removed again, as serve forgets.
     handler.may(rightsTo(alertRights, 'claim', 'claimAll', 'tally', 'add', 'forget'), [stores.alerts.tableArn]);
     handler.may(rightsTo(objectRights, 'put'), [stores.bucket.arnForObjects('deltas/*')]);
     handler.may(bucketRights, [stores.bucket.bucketArn]);
@@ -187,12 +187,12 @@ export class Process extends Construct {
   }
 
   /**
-   * Records that can never be processed are quarantined by process itself; what fails here is a store that is down. So it
+   * Records that can never be processed are quarantined by process itself; a failure here means that a store is down. So it
    * is tried for as long as the stream keeps the records, less four hours, and the shard waits.
    */
   #mapping(settings: ResolvedSettings, stream: Stream, handler: StageFunction<Variables>): string {
     const mapping = new KinesisEventSource(stream, {
-      // A restored deployment reads again what came after the moment it was restored to: a change replaces the mapping.
+      // A restored deployment reads the stream again from the moment it was restored to: a change replaces the mapping.
       ...(settings.existing.since
         ? {
             startingPosition: StartingPosition.AT_TIMESTAMP,

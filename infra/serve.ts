@@ -81,7 +81,7 @@ export class Serve extends Construct {
     stores.allowSearch(handler, {
       Get: ['whalewatch-recommendations/_doc/*'],
       Put: indices,
-      // What users were shown is written.
+      // For writing what users were shown.
       Post: [
         ...indices.flatMap((index) => ['_search', '_refresh', '_delete_by_query'].map((call) => `${index}/${call}`)),
         'whalewatch-recommendations/_bulk',
@@ -90,7 +90,7 @@ export class Serve extends Construct {
 
     if (settings.clientSecretArn) handler.may(secretRights, [settings.clientSecretArn]);
 
-    // What every visitor waits for: it parses a tenth of what serve does, and can read nothing but points.
+    // Every visitor waits for this function: it parses a tenth of what serve does, and can read nothing but points.
     const { bucketRegionalDomainName } = stores.bucket;
     this.tiles = new StageFunction<TileVariables>(this, 'Tiles', {
       name: 'tiles',

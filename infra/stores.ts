@@ -97,13 +97,14 @@ export class Stores extends Construct {
       blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
       objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
       enforceSSL: true,
-      // What was overwritten or removed can be had back for days (npm run restore:aws).
+      // Overwritten and removed objects can be restored for days (npm run restore:aws).
       versioned: true,
       removalPolicy: keep,
       // Export removes what it has folded; this catches what a crash left. A delta that is named is folded within days.
       lifecycleRules: [
         { prefix: 'deltas/', expiration: Duration.days(30), noncurrentVersionExpiration: restorable, ...unfinished },
-        // What training hands to Spark names people: it is removed once the model is published, and its versions a day later.
+        // The pairs that training hands to Spark name people: they are removed once the model is published, and their
+        // versions a day later.
         {
           prefix: 'training/',
           expiration: Duration.days(1),

@@ -1,4 +1,4 @@
-// What trains, and the plainest that does: a function of up to 15 minutes.
+// The training: the simplest trainer, a function of up to 15 minutes.
 
 import { Duration } from 'aws-cdk-lib';
 import { type IMetric, Stats } from 'aws-cdk-lib/aws-cloudwatch';
@@ -75,7 +75,7 @@ export const trainVariables = (stores: Stores, { als, model, trainBudget }: Reso
   METRICS: stores.metrics,
 });
 
-/** What training may do, of a function or a task. */
+/** The rights of training, as a function or a task. */
 export function mayTrain(to: { may(actions: string[], resources: string[]): void }, stores: Stores): void {
   to.may(bucketRights, [stores.bucket.bucketArn]);
   to.may(rightsTo(objectRights, 'get', 'head', 'put', 'remove'), [stores.bucket.arnForObjects('models/*')]);

@@ -96,7 +96,7 @@ export class Watch extends Construct {
       // Ids of metrics are one graph's, and all functions share one.
       both(`${name}Fails`, 'SUM', [...of.map(errors), own(`${name}5xx`)]);
     const exportMissing = Duration.seconds(Math.max(300, 5 * settings.exportEvery));
-    /** A metric of the mapping, which alone knows it: what the failure bucket took is not among what was dropped. */
+    /** A metric of the mapping, which alone knows it: records that went to the failure bucket don't count as dropped. */
     const ofMappings = (metricName: string) =>
       process.mappings.map(
         (mapping) =>

@@ -81,7 +81,7 @@ export class Web extends Construct {
         ...more,
       });
     const pages = caching('PageCache', Duration.days(365));
-    // What a tile depends on is part of its key, or a filtered one would be served as the whole.
+    // Everything a tile depends on is part of its key, or a filtered tile would be served as the whole.
     const tiles = caching('TileCache', Duration.days(365), {
       queryStringBehavior: CacheQueryStringBehavior.allowList('hours', 'country', 'theme', 'size', 'background'),
     });

@@ -88,14 +88,14 @@ function textLayer(textOf: (name: string) => string | boolean | undefined, label
 function errorLines(issues: z.core.$ZodIssue[], values: unknown, origin: Record<string, Layer>): string[] {
   return issues.flatMap((issue) => {
     if (issue.code === 'invalid_union') {
-      // The branch whose shape fits, if only one value in it is wrong; none in a union told apart by a field.
+      // The branch whose shape fits, if only one value in it is wrong; no branch where a field decides which one it is.
       const branch = issue.errors.find((errors) => errors.every(({ path }) => path.length > 0));
       if (branch) return errorLines(within(issue.path, branch), values, origin);
     }
     if (issue.code === 'unrecognized_keys') {
       const at = schemaAt(issue.path);
       if (at instanceof z.ZodUnion) {
-        // The keys are another branch's: what that one lacks is what is wrong.
+        // The keys belong to another branch: the error is what that branch lacks.
         const other = at.options.find((branch) => issue.keys.every((key) => key in shapeOf(branch)));
         const found = (other as z.ZodType | undefined)?.safeParse(valueAt(values, issue.path)).error;
         if (found) return errorLines(within(issue.path, found.issues), values, origin);
@@ -164,7 +164,7 @@ export function bare(of: z.core.$ZodType): z.core.$ZodType {
 
 /**
  * The value that a text stands for, as a flag, a variable or CDK's context gives it: a number, true or false, a text, JSON,
- * `a,b` for a list, `name=value,…` for an object. A text that is none of these stays one, for the schema to refuse.
+ * `a,b` for a list, `name=value,…` for an object. Any other text is returned unchanged, for the schema to refuse.
  */
 export function fromText(of: z.core.$ZodType, text: string): unknown {
   const plain = bare(of);

@@ -634,12 +634,12 @@ export const local = {
     }),
 };
 
-/** How flags and variables are read whose unit is not the setting's. */
+/** How to read flags and variables whose unit is not the setting's. */
 export const flagSchemas: Partial<Record<keyof Settings, z.ZodType>> = {
   trainEvery: number(1, 720 * 3600, ' of seconds').transform((seconds) => seconds / 3600),
 };
 
-/** What the local run has where nothing is set: what is fast on one machine, and what a first look should show. */
+/** The local run's defaults: fast on one machine, and such that a first look shows something. */
 export const localDefaults: Settings = {
   exportEvery: 5,
   trainEvery: 300 / 3600,

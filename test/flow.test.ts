@@ -91,7 +91,7 @@ for (const file of files) {
   });
 }
 
-// So few pulls tell nothing, and popularity would serve: the owner pins ALS.
+// So few pulls teach nothing, and popularity would serve: the owner pins ALS.
 test('a pull is in the history at once and in the recommendations after the next training', {
   timeout: 60_000,
 }, async (t) => {

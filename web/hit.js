@@ -23,8 +23,8 @@
       timer ||= setTimeout(send, milliseconds);
     };
 
-    // text/plain needs no preflight. The id lets a hit be sent again without being counted again. What a page sends while
-    // it is left must stay below 64 KiB: 15 hits with the longest paths do. Nothing is sent before the first view.
+    // text/plain needs no preflight. The id lets a hit be sent again without being counted again. Hits that a page sends
+    // while it is left must stay below 64 KiB: 15 hits with the longest paths do. Nothing is sent before the first view.
     const send = async (leaving) => {
       timer = clearTimeout(timer);
       // An id begins with the time in tenths of a millisecond. Nothing is kept for longer than a day.
@@ -79,7 +79,7 @@
       queue[14] && !failures ? send() : later(path ? 1e4 : 500);
     };
 
-    // What nobody sees is no view yet: a tab in the background, a page drawn ahead of its visit.
+    // A page that nobody sees is not a view yet: a tab in the background, a page drawn ahead of its visit.
     const view = () => {
       if (document.hidden || path === here()) return;
       hit();

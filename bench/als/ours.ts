@@ -27,7 +27,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     ...task,
     ...(solver === 'weighted' ? ({ solver: 'exact', weightedLambda: true } as const) : { solver }),
   };
-  // What an earlier fit left is not this one's: a training has a process of its own.
+  // A fit must not profit from an earlier one: a training has a process of its own.
   globalThis.gc?.();
   const before = process.cpuUsage();
   const began = performance.now();

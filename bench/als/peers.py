@@ -83,7 +83,7 @@ def irspack():
         model = IALSRecommender(read["rows"], n_components=task["rank"], alpha0=task["alpha"], reg=task["lambda"], nu=0,
                                 loss_type="ORIGINAL", solver_type="CG" if task["solver"] == "cg" else "CHOLESKY",
                                 train_epochs=task["iterations"], random_seed=task["seed"], n_threads=2)
-        # It draws its progress where the replies go.
+        # Its progress bar goes to stdout, where the replies go.
         with contextlib.redirect_stdout(io.StringIO()):
             model, reply = timed(model.learn)
         people, images = (np.asarray(side, np.float32) for side in (model.get_user_embedding(), model.get_item_embedding()))

@@ -17,7 +17,7 @@ export interface World {
   times?: Float64Array;
 }
 
-/** What is learned from, and what is to be found again. */
+/** The pairs to learn from, and the held-out pairs to find. */
 export interface Split {
   rows: Rows;
   held: Entry[];

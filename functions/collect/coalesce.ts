@@ -22,7 +22,7 @@ export interface Coalescer extends StreamWriter {
 const unitBytes = 25 * 1024 - 64;
 const recordBytes = 1024 * 1024;
 
-/** One put, whose records may come to lie in several of the stream's. */
+/** One put; the stream may pack several of these records into one of its own. */
 interface Request {
   left: number;
   failed?: unknown;

@@ -6,7 +6,7 @@ import type { RefusalReason, RefusalStore } from '#core/stores.ts';
 const burst = 20;
 const everyMs = 1000;
 
-/** `''`: no token that counts said whose post it is. */
+/** `''`: the post carried no token that says whose it is. */
 const nobody = '';
 
 export function refusalCounter(

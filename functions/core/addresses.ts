@@ -19,7 +19,7 @@ const fourNumbers = new RegExp(String.raw`${part}(?:\.${part}){3}(?:\.${part})*`
 const dashed = /\d{1,3}(?:-\d{1,3}){3,}/g;
 /** Hexadecimal characters and colons, and an IPv4 address among them. */
 const run = new RegExp(`(?:${fourNumbers.source}|[0-9a-f:])+`, 'gi');
-/** Two or three parts of which the last stands for several bytes: 203.0.28953; and one integer. */
+/** Two or three parts, the last of which stands for several bytes: 203.0.28953; and one integer. */
 const integer = /(?<![\w.])(?:0x[0-9a-f]{7,8}|0[0-7]{9,12}|\d{8,10})(?![\w.]|\.\d)/gi;
 /** A number of JSON, such as a time: `"timestamp": 1795262400`. */
 const jsonNumber = /"\s*:\s*$/;
@@ -40,7 +40,7 @@ export function withoutAddresses(text: string, { strict = false } = {}): string 
   for (const match of read.text.matchAll(run)) {
     const [whole] = match;
     const hasDots = whole.includes('.');
-    // IPv6 has eight groups, of which an IPv4 address ends two, or '::' for some of them.
+    // IPv6 has eight groups, or '::' for some of them; an IPv4 address may stand for the last two.
     const colons = whole.split(':').length - 1;
     if (strict ? isIP(whole.replace(/^:(?!:)|(?<!:):$/g, '')) : whole.includes('::') || colons >= (hasDots ? 6 : 7))
       add(match);
@@ -150,7 +150,7 @@ function pass(given: string, from: Read | undefined): Read {
 const mostKnown = 4096;
 const known = new Map<string, string>();
 
-/** What hosts are read with: compatible forms are one (UTS 46), and ideographic full stops are dots. */
+/** Hosts are normalised by UTS 46: compatible forms are one, and ideographic full stops are dots. */
 function plainOf(letter: string): string {
   if (letter < '\x80') return letter;
   let plain = known.get(letter);

@@ -24,7 +24,10 @@ export interface RegistryLine {
   event: RegistryEvent;
 }
 
-/** What collect could not understand. It goes through the stream and process quarantines it: collect needs no other store. */
+/**
+ * A body or item that collect could not understand. It goes through the stream and process quarantines it: collect needs no
+ * other store.
+ */
 export interface RejectedLine {
   type: 'rejected';
   receivedAt: number;

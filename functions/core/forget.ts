@@ -11,8 +11,8 @@ export interface PeopleStores {
 }
 
 /**
- * Forgets a person and what of theirs is on its way. The mark comes first: a batch that stored events of theirs before it
- * stored them before the removal, and every other batch sees the mark when it looks, once it has stored all
+ * Forgets a person, and events of theirs that are on the way. The mark comes first: a batch that stored events of theirs
+ * before it stored them before the removal, and every other batch sees the mark when it looks, once it has stored all
  * (process/forgotten.ts). Returns how many rows were deleted.
  */
 export async function forgetPerson(stores: PeopleStores, user: string, now: number): Promise<number> {

@@ -12,7 +12,7 @@ export interface Steady {
 
 /** A clock that is read more often than this jumped when it moved further: or nothing ran for so long, which looks the same. */
 export const jumpMs = 86_400_000;
-/** What time there is to set a wrong clock right. */
+/** How long an operator has to set a wrong clock right. */
 export const holdMs = 86_400_000;
 /** Between two readings while it runs no more time than this has passed for the hold. */
 export const mostStepMs = 15 * 60_000;

@@ -89,7 +89,7 @@ export interface Replacement {
   put: Pull[];
 }
 
-/** What keeps things for a time. */
+/** A store that keeps rows for a time. */
 export interface Expiring {
   /** Removes what happened before a time, milliseconds since the epoch. Resolves when it is removed, or surely will be. */
   expire(before: number): Promise<void>;
@@ -124,7 +124,7 @@ export interface EventStore {
   history(user: string, page: { cursor?: string; limit: number }): Promise<Page<Pull>>;
   /** Idempotent by id. Kept encrypted, within `quarantineBounds`: the oldest leave first. */
   quarantine(entries: Quarantined[]): Promise<void>;
-  /** Newest first; a page has `quarantineBounds.pageBytes` at most. What has lost its day's key is left out. */
+  /** Newest first; a page has `quarantineBounds.pageBytes` at most. Entries whose day's key is destroyed are left out. */
   quarantined(page: { cursor?: string; limit: number }): Promise<Page<Quarantined>>;
   quarantineState(): Promise<QuarantineState>;
   release(ids: string[]): Promise<void>;
@@ -158,7 +158,7 @@ export interface ObjectInfo {
 }
 
 export interface ObjectStore {
-  /** `range`: bytes start <= i < end; what lies behind the end is left out. */
+  /** `range`: bytes start <= i < end; a range may reach beyond the end of the object. */
   get(key: string, range?: { start: number; end: number }): Promise<{ body: Uint8Array; etag: string } | undefined>;
   head(key: string): Promise<ObjectInfo | undefined>;
   /** Throws PreconditionFailed when ifMatch or ifNoneMatch does not hold. */
@@ -179,7 +179,7 @@ export interface ObjectStore {
   remove(keys: string[]): Promise<void>;
 }
 
-/** What is stored is not what was put. */
+/** The stored bytes are not those that were put. */
 export class Damaged extends Error {
   override name = 'Damaged';
   constructor(key: string, how = 'it is not what was stored') {
@@ -209,8 +209,9 @@ export interface RepositoryRow {
 }
 
 /**
- * What recommendations know of a repository: who pulled it by a class that teaches (`taughtClasses`). Users and UTC days are
- * counted, never events: a user who pulls in a loop counts once, and pulls without a name count nothing.
+ * What recommendations need to know about a repository: who pulled it by a class that teaches (`taughtClasses`). Users and
+ * UTC days are counted, never events: a user who pulls in a loop counts once, and pulls without a name
+ * count nothing.
  */
 export interface CatalogueRow {
   repository: string;
@@ -229,7 +230,7 @@ export const recentHalfLives = 10;
 /** A pull's weight in `trending` halves with so many days. */
 export const halfLifeDays = 3;
 
-/** What is asked is read from sums, and those of what an older version stored are still being made. */
+/** The answer is read from sums, and the sums of what an older version stored are still being made. */
 export class NotSummed extends Error {
   override name = 'NotSummed';
   readonly done: number;
@@ -285,7 +286,7 @@ export interface Pair {
   lastPull: number;
 }
 
-/** Who pulled a repository how often, and what the newest of these pulls was of and came from. */
+/** Users of a repository with their number of pulls, and the image, client and country of their newest. */
 export interface Puller {
   user: string;
   repository: string;
@@ -314,7 +315,7 @@ export interface ShownItem {
   to: number;
 }
 
-/** What a user was shown recently; `list` is the id of the newest list. */
+/** Repositories that a user was shown recently; `list` is the id of the newest list. */
 export interface ShownList {
   user: string;
   list: string;
@@ -359,7 +360,7 @@ export interface UserRow {
   days: number[];
 }
 
-/** What people's own clients do too. */
+/** Classes that people's own clients belong to, among others. */
 export const weakKinds: PullClass[] = ['signature', 'version-check'];
 export const sparkDays = 30;
 
@@ -506,7 +507,7 @@ export const refusalReasons = [
 ] as const;
 export type RefusalReason = (typeof refusalReasons)[number];
 
-/** Posts of one reason; `registry` is whose token they carried, '' where they carried none that counts. */
+/** Refused posts of one reason; `registry` is the one whose token they carried, '' where they carried no valid token. */
 export interface Refusal {
   reason: RefusalReason;
   registry: string;

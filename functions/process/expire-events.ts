@@ -13,7 +13,7 @@ export interface ExpiryOptions {
   clock: () => number;
 }
 
-/** Makes what removes what is too old; called as often as one likes, it does so every six hours. */
+/** Returns a function that removes what is too old; it may be called at any rate and works every six hours. */
 export function eventExpiry({ keepEventsDays, stores, clock }: ExpiryOptions): () => Promise<void> {
   let expiredAt = Number.NEGATIVE_INFINITY;
   return async () => {

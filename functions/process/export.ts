@@ -40,7 +40,7 @@ export interface Exported {
   manifest: Manifest;
   /** Rows folded by this run. */
   folded: number;
-  /** What was damaged, and is made again from the state before. */
+  /** The damage that was found; the state was made again from the one before. */
   healed?: string;
 }
 

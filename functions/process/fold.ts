@@ -53,7 +53,7 @@ export async function foldRows(manifest: Manifest, options: FoldOptions): Promis
   const seen = await segment(objects, manifest.seen, Seen.decode, Seen.empty);
   const days = new Map<string, DaySums>();
   let rows = 0;
-  // Before anything is merged: what arrives now is newer than what a clock that was ahead stamped.
+  // Before anything is merged: hits that arrive now are newer than those a fast clock stamped.
   let pointsChanged = points.notAfter(now + aheadMs, now - aheadMs) > 0 || points.converted;
   let seenChanged = false;
 

@@ -16,9 +16,10 @@ export interface Arrived extends Delivered {
 }
 
 /**
- * A try that stored events before it saw the mark, and failed, leaves them to its next try: their records arrived before the
- * mark could be seen. A minute for a slow put of the mark and clocks that differ; what arrived later was never stored, and
- * to remove the person for it (an old failure put back through) would take what they did since.
+ * A try that stored events before it saw the mark, and then failed, leaves them for its next try to remove: their records
+ * arrived before the mark could be seen. The minute allows for a slow put of the mark and for clocks that differ. Records
+ * that arrived later than that were never stored, and removing the person because of them (an old failure put back through)
+ * would remove what they did since.
  */
 const unseenMs = 60_000;
 

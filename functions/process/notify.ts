@@ -33,7 +33,7 @@ export interface NotifyOptions {
   report: (cause: unknown) => void;
 }
 
-/** What a batch brought. */
+/** The events and hits of a batch. */
 export interface Batch {
   shard: string;
   /** Sequence number the batch starts after: with the shard it names the batch. */
@@ -56,7 +56,7 @@ const mostAlertsAnHour = 100;
 /** Users or events whose history is read at once. */
 const atOnce = 16;
 
-/** Makes what is called with each batch before it is committed; undefined when there are no rules. */
+/** Returns the function that is called with each batch before it is committed; undefined when there are no rules. */
 export function notifier(options: NotifyOptions): ((batch: Batch) => Promise<void>) | undefined {
   const { claims, events, send, newId, report } = options;
   const { rules } = options;
@@ -120,7 +120,7 @@ export function notifier(options: NotifyOptions): ((batch: Batch) => Promise<voi
       looked.pairs++;
     }
     if (pairs.length === 0) return;
-    // The country a domain is first seen in is where it is, not news; what came late is noted without a word.
+    // The country that a domain is first seen in is where it is, which is no alert; late hits are noted without an alert.
     const homes = await claims.claimAll(
       pairs.map(({ domain, country }) => ({ key: keyOf(rule, `home ${domain}`), by: country })),
     );
@@ -147,7 +147,7 @@ export function notifier(options: NotifyOptions): ((batch: Batch) => Promise<voi
     await put(rule, key, alert);
   }
 
-  /** What strangers can cause: so many an hour, then one that says that there are more. */
+  /** Alerts that strangers can cause: so many an hour, then one that says that there are more. */
   async function deliver(rule: Rule, key: string, alert: Omit<Alert, 'id' | 'rule'>, { arrivedAt }: Batch) {
     const hour = Math.floor(arrivedAt / 3_600_000);
     if (hour !== sent.hour) sent = { hour, alerts: 0 };

@@ -38,7 +38,7 @@ interface Kind {
   documentKey: string;
   prefix: string;
   points: () => Promise<Points>;
-  /** What its pointer says besides. */
+  /** More fields of its pointer. */
   more: Pick<Pointer, 'domains'>;
 }
 

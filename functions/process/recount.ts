@@ -91,7 +91,7 @@ export async function recount(options: RecountOptions): Promise<Recounted> {
   return { startedAt, pairs, events: seen, changed };
 }
 
-/** Returns the cursor whose digest was stored. If its user was forgotten meanwhile, everything is counted once more. */
+/** Returns the cursor whose digest was stored. If its user was forgotten meanwhile, counting starts again. */
 async function findPage(events: EventStore, position: Position): Promise<string | undefined> {
   if (position.page === undefined) return;
   for (let cursor: string | undefined; ; ) {
@@ -147,7 +147,7 @@ async function* steps(user: string, repository: string, start: number | undefine
   }
 }
 
-/** Whoever was forgotten while their events were in hand has been written to search again. */
+/** Somebody who was forgotten while their events were being recounted has been written to search again. */
 async function forgetAgain(user: string, repository: string, startedAt: number, stores: RecountOptions): Promise<void> {
   if (user === '') return;
   const mark = (await stores.events.forgotten([user])).get(user);

@@ -49,7 +49,7 @@ export async function readState(stores: Stores): Promise<State> {
     });
     return {
       ...beside,
-      // What is damaged had this generation: the next is newer.
+      // The damaged state had this generation: the next must be newer.
       manifest: { ...before, generation: before.generation + 1 },
       etag: (await objects.head(manifestKey))?.etag,
       healed: cause.message,

@@ -30,7 +30,7 @@ export const route = createRoute({
   },
 });
 
-/** Whether it is about a repository of this registry; what is about hits is about none. */
+/** Whether it is about a repository of this registry; an alert about hits is about no registry. */
 const isOf =
   (registry: string) =>
   ({ data }: Alert): boolean =>

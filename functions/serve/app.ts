@@ -39,7 +39,7 @@ export interface ServeOptions extends HealthOptions {
   models: ModelSource;
   /** Days after its newest hit that a domain leaves the map. */
   keepDays: number;
-  /** Where a document that no reply can hold is had (hits.ts). */
+  /** The URL of a document that no reply can hold (hits.ts). */
   elsewhere?: HitOptions['elsewhere'];
   /** What a Prometheus reads; left out where the platform counts. */
   metrics?: () => Promise<{ type: string; text: string }>;

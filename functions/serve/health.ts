@@ -31,7 +31,7 @@ export interface ShardLag {
   seconds: number;
 }
 
-/** Something of the machine that health names; `stands`: a stage is stuck. */
+/** A fault of the machine that health names; `stands`: a stage is stuck. */
 export interface Fault {
   reason: string;
   stands: boolean;
@@ -170,7 +170,7 @@ export const quarantine = createRoute({
 
 export function healthRoutes(options: HealthOptions, registries: Registries = registriesOf()): OpenAPIHono {
   const { events, search, clock, report } = options;
-  // A list for the owner, whose cost is not the health check's; that it could not be read is.
+  // A list for the owner may cost more than the health check; that it could not be read is part of the check.
   const unknownAgents = renewed(
     async () => {
       try {

@@ -31,10 +31,10 @@ export interface SigningProxy {
 }
 
 export interface Identity extends Caller {
-  /** What it was proven with. */
+  /** How the caller proved who they are. */
   by: 'token' | 'session' | 'proxy' | 'machine' | 'nothing';
   session?: Credential;
-  /** A token was given that is not known: no reason to go on as everyone. */
+  /** An unknown token was given: the caller is refused, not treated as everyone. */
   wrongToken?: boolean;
 }
 

@@ -13,7 +13,7 @@ export function router(): OpenAPIHono {
     defaultHook: (result) => {
       if (result.success) return;
       const [{ path, message }] = result.error.issues;
-      // What is wrong with a body as a whole is said by the schema alone.
+      // An error about the body as a whole has only the schema's message.
       if (path.length === 0) throw badRequest(message);
       const name = path.join('.');
       const value = path.reduce<unknown>((part, key) => (part as Record<PropertyKey, unknown>)[key], dataOf(result));

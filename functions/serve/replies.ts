@@ -2,7 +2,7 @@
 
 /** Values of Cache-Control. Failures are `no-store` (functions/http/errors.ts). */
 export const cacheControl = {
-  /** What a snapshot's name names never changes. */
+  /** A snapshot never changes under its name. */
   immutable: 'public, max-age=31536000, immutable',
   /** The pointer, and whatever follows it. */
   newest: 'public, max-age=2, stale-while-revalidate=10',

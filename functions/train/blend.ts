@@ -1,5 +1,5 @@
-// The blend: scores of several kinds of model, in units of their spread, added up. What one kind ranks wrongly the others often
-// don't, so that together they are as good as the best of them or better, whatever the pulls are like.
+// The blend: scores of several kinds of model, in units of their spread, added up. One kind often ranks right what another
+// ranks wrong, so that together they are as good as the best of them or better, whatever the pulls are like.
 
 import { servedModel } from '#core/recommender/served.ts';
 import { type BlendSetting, fitSetting, type PartSetting, type Training } from './candidates.ts';

@@ -220,8 +220,8 @@ export function settingOf(kind: Setting['kind'], settings: Shown): Setting {
 }
 
 /**
- * What was found by the sparse form, with the whole inverse where all of its weights can be served. Cut to the strongest
- * afterwards it is worse than the sparse form, which was fitted to do with few.
+ * The neighbours that the sparse form found, with the weights of the whole inverse where all of them can be served. Cut to
+ * the strongest afterwards it is worse than the sparse form, which was fitted to do with fewer.
  */
 export function finished<Of extends Setting>(setting: Of, items: number): Of {
   if (setting.kind !== 'ease') return setting;

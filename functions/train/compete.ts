@@ -41,7 +41,7 @@ export interface CompeteOptions {
   als: Setting;
   /** Name of the candidate that serves whatever comes out. */
   pinned?: string;
-  /** No setting is tried after two fifths of it; what is judged by then is judged to the end. */
+  /** No setting is tried after two fifths of the time; candidates judged by then are judged to the end. */
   budgetSeconds: number;
   memoryBytes: number;
   /** Settings tried for each family, at most; default 24. */
@@ -119,7 +119,7 @@ export function compete(lessons: Lessons, options: CompeteOptions): Outcome {
   const small = sampled(lessons, seed);
   const parts: PartSetting[] = [];
   const inFull = <Of extends Setting>(setting: Of) => finished(rescaled(setting, small.ratio), items.length);
-  // What one leaves of its time is the next one's; popularity takes next to none.
+  // A candidate that takes less than its time leaves the rest to the next; popularity takes next to none.
   const inTurns = all.toSorted(
     (a, b) => Number(b.starts[0].kind === 'popular') - Number(a.starts[0].kind === 'popular'),
   );
@@ -368,7 +368,10 @@ function newest(lessons: Lessons, entries: Entry[]): Judge[] {
   return fold ? [judgeOf(lessons, fold, lessons.seed, 1000)] : [];
 }
 
-/** Rounds of a tenth each that hold out `wanted` pulls, 5 at most: enough to tell one model from another. */
+/**
+ * Each round holds out a tenth of the pulls. Returns the rounds, 5 at most, that hold out `wanted` pulls together: enough to
+ * tell one model from another.
+ */
 export const roundsFor = (entries: number, wanted = 1000): number =>
   Math.min(5, Math.max(1, Math.ceil(wanted / Math.max(1, entries * heldOutShare))));
 
@@ -401,7 +404,7 @@ function keeping(fit: Fit): Fit {
   return once;
 }
 
-/** What was found on a share of the users, for all of them: sums over users grow by `ratio`. */
+/** Scales sums over a share of the users to all of them: they grow by `ratio`. */
 function rescaled<Of extends Setting>(setting: Of, ratio: number): Of {
   const times = (value: number) => Number((value * ratio).toPrecision(3));
   if (setting.kind === 'ease') return { ...setting, lambda: times(setting.lambda) };

@@ -52,10 +52,10 @@ export interface Judged {
 
 /**
  * Scores recommenders on one world. AUC: the chance that a held-out pull ranks above a random repository never pulled.
- * NDCG@10 (binary gains, ideal order as 1), recall@10 and recall@20 (share of the held-out found, of at most as many) leave
- * out what was pulled in training. Means over users; those who pulled nothing in training are not judged, as no model
- * knows them: they are served what is popular. Coverage: share of the repositories in anybody's list of ten. Of more than
- * `most` users the seed chooses.
+ * NDCG@10 (binary gains, ideal order as 1), recall@10 and recall@20 (share of the held-out pulls that are found, out of at
+ * most as many as the list is long) rank without the pairs pulled in training. Values are means over users; users who pulled
+ * nothing in training are not judged, because no model knows them: they are served what is popular. Coverage: share of the
+ * repositories that are in anybody's list of ten. If there are more than `most` users, the seed chooses.
  */
 export function judging({ users, items, train, test }: World, seed: number, most = mostPeople) {
   const heldBy = Map.groupBy(test, ({ user }) => user);
@@ -145,7 +145,7 @@ function aucOf(
   return sum / (wanted.size * others);
 }
 
-/** Scores as a model serves them; what weights say nothing of goes by popularity, as the list then does. */
+/** Scores as a model serves them; repositories without weights are ranked by popularity, as the served list does. */
 export function byServing(model: ServedModel, { starts, columns, values }: Rows): Recommender {
   const people = new Float64Array(model.items.length);
   if (model.personal && model.kind !== 'als') for (const column of columns) people[column]++;

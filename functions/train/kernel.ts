@@ -14,7 +14,7 @@ export interface FitOptions extends AlsOptions {
   steps?: number;
   /** Lambda times the number of a row's entries, as Spark has it ("ALS-WR"); exact only. Default false: Hu et al. */
   weightedLambda?: boolean;
-  /** Default: one a core, and one alone where the work is less than starting another. */
+  /** Default: one a core, but only one where starting another costs more than the work. */
   threads?: number;
 }
 

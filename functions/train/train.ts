@@ -211,7 +211,7 @@ export async function publish(
         items: lists(at).map(({ item, score }) => ({ repository: items[item], score })),
       });
     await search.saveRecommendations(batch.splice(0));
-    // Who was forgotten meanwhile must not come back: after this reading, forgetting finds the list itself.
+    // Somebody forgotten meanwhile must not come back: after this reading, forgetting finds the list itself.
     const known = new Set<string>();
     for await (const { user } of search.pairs({ classes })) known.add(user);
     for (const user of users) if (!known.has(user)) await save({ user, model: card.id, items: [] });

@@ -43,7 +43,7 @@ export function openLog(format: 'text' | 'json'): Log {
   };
 }
 
-/** Who sent an id of this form may find it in the log. */
+/** An id of this form that the client sent is kept, so that the client may find it in the log. */
 const givenId = /^[\w.-]{8,64}$/;
 
 /** Gives each request an id, in `X-Request-Id` too, and logs it by method and route: a query names people. */

@@ -70,7 +70,7 @@ function joined(args: string[]): string[] {
   return whole;
 }
 
-/** parseArgs, but what it says of a wrong flag is one line, in a SettingError. */
+/** parseArgs, with one line, in a SettingError, about a wrong flag. */
 export function parseFlags<const T extends ParseArgsConfig>(config: T) {
   try {
     return parseArgs(config);

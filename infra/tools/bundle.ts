@@ -8,7 +8,10 @@ import { bundleFolder, entries, type FunctionName } from '../bundles.ts';
 /** Tasks on Fargate fetch one file, and start seldom. */
 const oneFile = new Set(['collect-server', 'train-task']);
 
-/** Most kB of a function, all its files: what it had when this was written and a tenth; serve's OpenID client is a file that only sign-ins load. */
+/**
+ * Most kB of a function, all its files: its size when this was written plus a tenth; serve's OpenID client is a file that
+ * only sign-ins load.
+ */
 export const budgetKilobytes: Record<FunctionName, number> = {
   // Tokens of registries are in DynamoDB, whose client is a tenth of it.
   collect: 560,
@@ -71,7 +74,7 @@ export async function bundle(): Promise<Record<FunctionName, number>> {
 }
 
 /**
- * What is imported with `import()` (the SDK's other ways to credentials, half of it) is a file of its own, which no cold
+ * Modules loaded with `import()` (the SDK's other ways to credentials, half of it) are files of their own, which no cold
  * start parses: 70 ms a megabyte.
  */
 async function build(): Promise<Record<FunctionName, number>> {

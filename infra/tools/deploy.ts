@@ -36,7 +36,7 @@ async function deploy(given: string[]): Promise<number> {
 
   const app = values.app ? ['--app', values.app] : [];
   const from = [...app, '--output', output, ...context.flatMap((one) => ['-c', one])];
-  // CDK compares with what is deployed; what it synthesises here is what is deployed below.
+  // CDK compares what it synthesises here, which is what is deployed below, with what is deployed now.
   const shown = cdk('diff', from);
   if (shown !== 0) return shown;
   const name = context.findLast((one) => one.startsWith('stackName='))?.slice('stackName='.length) ?? 'Whalewatch';

@@ -146,7 +146,7 @@ async function removeBucket(Bucket: string): Promise<number> {
   const s3 = openS3();
   let removed = 0;
   for (;;) {
-    // What is listed is removed: the next list begins again.
+    // Listed objects are removed, so the next list begins again.
     const { Versions = [], DeleteMarkers = [] } = await s3.send(new ListObjectVersionsCommand({ Bucket }));
     const Objects = [...Versions, ...DeleteMarkers].map(({ Key = '', VersionId }) => ({ Key, VersionId }));
     if (Objects.length === 0) break;

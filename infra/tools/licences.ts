@@ -15,7 +15,7 @@ export const allowed = [
 /** Packages that one file of the server imports and uses little of: bundled into it, which spares 2,000 files to install. */
 export const bundledIntoServer = ['@smithy/signature-v4', 'prom-client'];
 
-/** Development dependencies of which something is bundled: into the server, the pages, the functions or the IP table. */
+/** Development dependencies of which some code is bundled: into the server, the pages, the functions or the IP table. */
 const bundled = [
   ...bundledIntoServer,
   ...['@antv/g2', '@fontsource-variable/inter', '@fontsource-variable/jetbrains-mono', 'maplibre-gl', 'preact'],

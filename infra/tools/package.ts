@@ -17,7 +17,7 @@ const dist = join(root, 'dist');
 const target = 'node22';
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
-/** What is bundled calls require for Node's own modules. */
+/** Bundled packages call require for Node's own modules. */
 const requireInModule = "import{createRequire as requireOf}from'node:module';const require=requireOf(import.meta.url);";
 
 /** A row of the command table. */
@@ -62,7 +62,7 @@ const fileByFile: Plugin = {
   },
 };
 
-/** In one file of `dist`, what stands for a source file's folder is the folder of that name in `dist`. */
+/** In a one-file bundle, `import.meta.dirname` becomes the folder of `dist` that has the source folder's name. */
 const oneFile: Plugin = {
   name: 'one-file',
   setup({ onLoad }) {
@@ -119,7 +119,8 @@ async function server(): Promise<void> {
     ...common,
     ...{ entryPoints: entries, bundle: true, packages: 'external', write: false, metafile: true, outdir: dist },
   });
-  // What is imported later on demand (the pages' builder, what asks AWS) may be missing; a command may not.
+  // A module that is imported later on demand (the pages' builder, what asks AWS) may be missing; one that a command imports
+  // may not.
   const reached = new Set([...entries, ...metafile.inputs['infra/command.ts'].imports.map(({ path }) => path)]);
   for (const file of reached)
     for (const { path, external, kind } of metafile.inputs[file]?.imports ?? []) {

@@ -33,7 +33,7 @@ export interface RestoreOptions {
   log: (line: string) => void;
 }
 
-/** What the manifest refers to, and what refers to the manifest comes last. */
+/** The manifest comes after the objects that it refers to, and before those that refer to it. */
 const prefixes = ['deltas/', 'models/', 'state/'];
 const manifest = /^state\/manifest/;
 /** Names a snapshot that may be gone: export publishes a new one where there is no pointer. */

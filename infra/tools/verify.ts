@@ -28,7 +28,7 @@ export class BadCall extends Error {
 }
 
 const media = 'application/vnd.docker.distribution.manifest.v2+json';
-/** What takes longer is named while it is waited for. */
+/** A wait longer than this is announced. */
 const quietMs = 3000;
 /** A map that is still empty so long after its hits were summed stays so: they had no location. */
 const noPlaceMs = 20_000;
@@ -319,7 +319,7 @@ function unreachable(base: string, flag: string, cause: Error & { cause?: unknow
 
 const mvt = 'application/vnd.mapbox-vector-tile';
 
-/** Where a domain is in points.json, which may be gigabytes: read piece by piece. Throws when it is no points.json. */
+/** Finds a domain in points.json, which may have gigabytes: reads it piece by piece. Throws when it is not a points.json. */
 async function placeIn(
   url: string,
   domain: string,

@@ -18,7 +18,7 @@ export const kind = 'ip-table/3';
 export const deeper = 0x80000000;
 /** A location's number is country << rowBits | row. */
 export const rowBits = 22;
-/** The row of a location whose country alone is known: the table has no such row. */
+/** The row of a location of which only the country is known: the table has no such row. */
 export const countryOnly = (1 << rowBits) - 1;
 /** Numbers from here on are given by no table: they are free for locations of another source. */
 export const beyondTable = 511 << rowBits;

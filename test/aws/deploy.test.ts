@@ -154,7 +154,7 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
     );
     return StackResources;
   };
-  /** What holds data, by the names that it has in the account. */
+  /** Resources that hold data, by the names that they have in the account. */
   const stateful = async () =>
     (await resources())
       .filter(({ ResourceType = '' }) => /Table|Bucket$|Stream|Secret$/.test(ResourceType))

@@ -44,7 +44,7 @@ function madeUp(random: () => number, count: number): { events: StoredEvent[]; p
       present(
         storedEvent(`event ${n}`, 0, {
           ...common(),
-          // A delete of one tag: what was deleted whole is in no list.
+          // A delete of one tag: a repository deleted whole is in no list.
           ...pick([
             { action: 'pull' },
             { action: 'pull' },
@@ -205,7 +205,7 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
       assert.deepEqual(plain(await store.repositories({ sort, ...listed })), expected, sort);
   });
 
-  /** What the catalogue says of these pulls, told the plain way: users by the day of their newest pull. */
+  /** The catalogue of these pulls, computed the plain way: users by the day of their newest pull. */
   const expectedCatalogue = (pulls: Pull[]) => {
     const taught = pulls.filter((doc) => ['human', 'cluster'].includes(doc.class) && doc.user !== '');
     return groups(taught, ({ repository }) => repository)

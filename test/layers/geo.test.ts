@@ -164,7 +164,7 @@ const almostAddress = fc.oneof(
 );
 
 test('an address is one where node:net says so, and no byte beyond its end is read', () => {
-  // Everywhere is one location: what has none is no address.
+  // Every address has one location: whatever has no location is not an address.
   const everywhere = { location: { latitude: 1, longitude: 2 }, country: { iso_code: 'DE' } };
   const world = new IpTable(
     buildTable([

@@ -54,7 +54,7 @@ test('a backup under traffic holds all that was accepted before it, nothing twic
     (now) => now.pulls >= first.pulls && now.hits >= first.hits,
   );
   assert.ok(held.pulls <= last.pulls && held.hits <= last.hits, JSON.stringify({ first, held, last }));
-  // One sender sends one after another: what is held is all up to a place, without a gap.
+  // One sender sends one request after another: the backup holds all of them up to one, without a gap.
   const tags = await copy.get<{ buckets: { key: string; pulls: number }[] }>('/v1/pulls?by=tag');
   assert.deepEqual(
     tags.buckets.map(({ key, pulls }) => [Number(key.slice(1)), pulls]).sort(([a], [b]) => a - b),

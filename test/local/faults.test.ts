@@ -50,7 +50,7 @@ function fill(folder: string): () => void {
     try {
       for (;;) writeFileSync(handle, Buffer.alloc(bytes));
     } catch {} // full
-  // While it is open its space is taken.
+  // While the file is open it takes its space.
   closeSync(handle);
   return () => rmSync(file);
 }

@@ -361,7 +361,7 @@ test('one call forgets a person everywhere, to the last byte of the data folder'
     () => running.get<{ items: { data: { user?: string } }[] }>('/v1/alerts'),
     ({ items }) => items.some(({ data }) => data.user === user),
   );
-  // It lies in another record than the events, perhaps of another shard.
+  // It is in another record than the events, perhaps of another shard.
   await eventually(
     10,
     () => running.get<{ items: unknown[] }>('/v1/quarantine'),

@@ -71,7 +71,7 @@ export async function soak(
       }));
       const from = `${1 + (request % 200)}.${(request * 7) % 250}.3.4`;
       const answer = heard(await running.post('/v1/hits', batch, { 'X-Forwarded-For': from }).catch(() => undefined));
-      // As a back end does: what was refused is sent again.
+      // As a back end does: refused hits are sent again.
       if (answer?.status === 503) {
         await pause(100);
         request--;

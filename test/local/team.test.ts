@@ -153,7 +153,7 @@ test('behind a default proxy_pass with no settings nothing is read or changed', 
     ['POST', '/v1/tokens?name=x&role=owner'],
   ])
     assert.equal((await fetch(`http://127.0.0.1:${port}${path}`, { method })).status, 421, path);
-  // What comes in comes in.
+  // Whatever arrives is accepted.
   const hits = await fetch(`http://127.0.0.1:${port}/v1/hits`, { method: 'POST', body: '{"domain":"a.example"}' });
   assert.equal(hits.status, 202);
 });
@@ -355,7 +355,7 @@ describe('signed in', () => {
       assert.equal(reply.status, 400, query);
       assert.doesNotMatch(reply.headers.get('set-cookie') ?? '', /whalewatch=[^;]/);
     }
-    // Who signs in elsewhere is not this machine's user here.
+    // A user who signs in elsewhere is not this machine's user here.
     assert.equal((await fetch(`${publicUrl}/v1/users`)).status, 401);
   });
 

@@ -128,7 +128,7 @@ test('who is forgotten while their events are stored is gone; who comes after co
       const around = unreliable(random, 0.03);
       const forget = async () => {
         for (let turns = wait; turns > 0; turns--) await null;
-        // Whoever is told that not all was forgotten calls again.
+        // A caller who hears that not everything was forgotten calls again.
         const through = {
           events: around(stores.events),
           search: around(stores.search),

@@ -40,7 +40,7 @@ const traffic = fc
     let time = start;
     return rows.map(({ gap, action, told, ...row }, at) => {
       time += gap;
-      // What a digest names is always the same; whether it is told is not.
+      // A digest names the same content always; whether the content is reported varies.
       const references = told ? (row.digest === 'root' ? ['amd', 'arm'] : []) : undefined;
       const kind = action === 'delete' ? ('other' as const) : ('manifest' as const);
       const base = { kind, mediaType: index, source: '' };

@@ -12,7 +12,7 @@ import { dataFolder } from '../support/run.ts';
 
 const certificateArn = 'arn:aws:acm:us-east-1:111111111111:certificate/1';
 
-/** What each setting refuses, and the whole line that says so. */
+/** A wrong value of each setting, and the whole error line. */
 const wrong: [name: keyof Settings | 'keepDay', value: unknown, line: string | RegExp][] = [
   ['keepDays', 0, 'keepDays is 0: must be an integer from 1 to 365'],
   ['keepDays', '7', 'keepDays is "7": must be an integer from 1 to 365'],

@@ -57,7 +57,7 @@ test('at every rank from 1 to 65 all scores are those of the reference', () => {
     const rows = rowsOf(entries, 60);
     for (const more of [{}, { solver: 'cg', steps: 80 }] satisfies Partial<FitOptions>[]) {
       const off = furthest(fit(rows, 40, { ...options, ...more }, seeded(rank)), expected);
-      // With more factors than the 40 images the equations hang on lambda alone: what rounding moves is divided by it.
+      // With more factors than the 40 images the equations depend on lambda alone: a rounding error is divided by it.
       const tolerance = rank <= 15 ? 1e-5 : rank <= 37 ? 5e-4 : 2e-3;
       assert.ok(off < tolerance, `rank ${rank} ${JSON.stringify(more)}: scores are off by ${off}`);
     }

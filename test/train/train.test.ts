@@ -153,7 +153,7 @@ test('the best of communities beats popularity, by chance and by time, and is pu
 test('the split by time holds out what was first pulled in the newest tenth, however often it is pulled since', async () => {
   const pairs = communities(40, 2, 12, 5);
   const newest = Math.max(...pairs.map(({ lastPull }) => lastPull));
-  // Everybody pulled everything of theirs again just now: only first pulls tell what was new.
+  // Everybody has just pulled everything of theirs again: only first pulls say what was new.
   const { options } = world(pairs.map((pair) => ({ ...pair, lastPull: newest })));
   const { users, items, entries, byTime } = await readLessons(options());
   const first = new Map(pairs.map(({ user, repository, firstPull }) => [`${user} ${repository}`, firstPull]));
@@ -198,7 +198,7 @@ test('where no pull tells anything of another, nothing worse than popularity ser
   const card = await train();
   const served = candidate(card, card.winner!).random!.ndcg!;
   assert.ok(served >= 0.995 * candidate(card, 'popular').random!.ndcg!);
-  // What was in service knows none of these repositories: it is judged on the same pulls, and goes.
+  // The model in service knows none of these repositories: it is judged on the same pulls, and goes.
   assert.ok(served > candidate(card, 'in-service').random!.ndcg!);
   assert.equal(card.refused, undefined);
   const source = modelSource(store, () => now.time, never);

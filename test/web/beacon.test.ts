@@ -152,7 +152,7 @@ async function visit(situation: Situation, wanted: number): Promise<{ row: Row; 
   };
   await open(situation.first ?? 'a');
   await situation.act?.({ key, row, page, context, open, go });
-  // Leaving sends all there is. What is wanted is waited for; what must not come has the time of another page's load.
+  // Leaving a page sends everything. Wanted hits are waited for; unwanted ones have the time of another page's load to come.
   row.headers = {};
   await page.goto('about:blank');
   for (let turn = 0; turn < 250 && row.hits.length < wanted; turn++)

@@ -21,7 +21,7 @@ export function because({ source, because }: Recommendation): string[] {
 /** Pixels; .recommended in charts.css has the same. */
 const rowHeight = 64;
 
-/** What follows the last slash says most of a name: what comes before it gives way where there is little room. */
+/** The part after the last slash says most of a name: where there is little room, the part before it is cut. */
 function Parted({ name }: { name: string }) {
   const last = name.lastIndexOf('/') + 1;
   return (

@@ -59,7 +59,7 @@ interface ContentProps<T> {
   children: (data: T) => ComponentChildren;
 }
 
-/** What is drawn of data by its state. What was loaded stays when a reload fails. */
+/** Draws data by its state. Loaded data stays when a reload fails. */
 export function Content<T>({ of, what, lines, children }: ContentProps<T>) {
   if (of.data !== undefined) return <>{children(of.data)}</>;
   if (of.error) return <Failed what={what} error={of.error} retry={of.reload} />;

@@ -59,7 +59,7 @@ export function Search({ label, value, onSearch }: { label: string; value: strin
   );
 }
 
-/** A button whose act is asked about first; what the service says against it shows in the question. */
+/** A button that asks before it acts; an error of the service shows in the question. */
 export function Confirmed({
   button,
   danger,

@@ -184,7 +184,10 @@ function SignIn({ onDone }: { onDone: () => void }) {
   );
 }
 
-/** A page of cards under its head; what asks the service must be drawn in it, for signing in asks anew. `open` is for pages that show something to those who may not see the rest as well. */
+/**
+ * A page of cards under its head; components that ask the service must be drawn in it, for signing in asks again. `open` is
+ * for pages that show something to readers who may not see the rest as well.
+ */
 export function Page({
   here,
   title,

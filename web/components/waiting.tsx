@@ -45,7 +45,7 @@ export function useArrivals(): Arrivals {
   }, [counts]);
   const isNew = (time: string) => Date.parse(time) >= opened - 60_000;
   const quarantined = (health.data?.quarantined ?? []).filter(({ time }) => isNew(time));
-  // What is in quarantine is shown with its own reason.
+  // Posts in quarantine are shown with their own reasons.
   const refused = (health.data?.refused ?? []).filter(
     ({ lastAt, reason }) => isNew(lastAt) && reason !== 'not-understood',
   );

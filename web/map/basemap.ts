@@ -74,7 +74,7 @@ const singles = (geometry: GeoJSON.Geometry): GeoJSON.Polygon[] =>
       ? geometry.coordinates.map((coordinates) => ({ type: 'Polygon', coordinates }))
       : [];
 
-/** Leaves out what lies nearer than `tolerance` degrees to the line through its neighbours (Douglas and Peucker, 1973). */
+/** Leaves out points nearer than `tolerance` degrees to the line through their neighbours (Douglas and Peucker, 1973). */
 function simplify(line: Position[], tolerance: number): Position[] {
   const kept = new Uint8Array(line.length);
   kept[0] = kept[line.length - 1] = 1;

@@ -6,7 +6,7 @@ interface Packed {
   countries: [name: string, rings: number[][]][];
 }
 
-/** Degrees; what is farther from any coast is at sea. */
+/** Degrees; a point farther from any coast is at sea. */
 const nearby = 6;
 
 export type NameOf = (lat: number, lon: number) => string;

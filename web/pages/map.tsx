@@ -59,7 +59,7 @@ function LiveMap() {
 
   const pick = useCallback((next: Picked) => {
     const { view, ...from } = newest.current;
-    // A cluster opens into its parts while there are any; what stays together is shown as a list.
+    // A cluster opens into its parts while there are any; one that stays together is shown as a list.
     if (next.point_count && next.point_count > 1 && next.expansion_zoom !== undefined) {
       view?.flyTo(next.lon, next.lat, next.expansion_zoom + 0.2);
       view?.mark();

@@ -6,7 +6,7 @@ import { Ago, Table } from '../components/table.tsx';
 import { useEvery, useLoad, useNow } from '../load.ts';
 import { ago, count, full, percent, plural } from '../text/format.ts';
 
-/** Of what serves; cards of before the competition have that of their ALS. */
+/** Of the model in service; cards from before the competition have that of their ALS. */
 const ndcgOf = ({ candidates, winner, evaluation }: ModelCard) =>
   (candidates?.find(({ name }) => name === winner)?.random ?? evaluation?.random.als)?.ndcg;
 

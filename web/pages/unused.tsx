@@ -21,7 +21,7 @@ const shown = 200;
 
 type Unused = Reply<'/v1/unused'>['items'];
 
-/** What deleting them would win. An image of several tags, and a platform of several images, counts once. */
+/** How many bytes deleting them would free. An image of several tags, and a platform of several images, counts once. */
 function Won({ of }: { of: Unused }) {
   const images = new Map(of.map((image) => [`${image.repository} ${image.digest ?? image.tag}`, image]));
   const parts = [...images.values()].filter(({ reason }) => !reason.startsWith('part of '));

@@ -3,7 +3,7 @@
 export interface Reference {
   /** As it was written. */
   written: string;
-  /** What the repository may be called here, the likeliest first; none where the name can't be told. */
+  /** Names that the repository may have here, the likeliest first; none where the name can't be told. */
   names: string[];
 }
 

@@ -38,7 +38,10 @@ export async function queryAll(
   return rows;
 }
 
-/** Rows by key, 100 a call, again what DynamoDB had no room for; only these attributes. What is not there is left out. */
+/**
+ * Reads rows by key, 100 a call, with only these attributes; keys that DynamoDB had no room for are asked again. Missing
+ * rows are left out.
+ */
 export async function getAll(
   client: DynamoDBDocumentClient,
   table: string,

@@ -170,8 +170,8 @@ export function openEvents(options: EventsOptions): EventStore {
   };
 
   /**
-   * What is more than one transaction goes in several, the version's growth last. If it stops between, the version still says
-   * that the pulls must be recomputed; they are a function of the events, so a retry repairs them.
+   * A change larger than one transaction goes in several, the version's growth last. If it stops between two, the version
+   * still says that the pulls must be recomputed; they are a function of the events, so a retry repairs them.
    */
   const replaceOne = async ({ check, grow, items }: ChangeOfPulls): Promise<boolean> => {
     const left = [...items];

@@ -21,7 +21,7 @@ const dayMs = 86_400_000;
 const atOnce = 32;
 /** Entries of one query: at most a megabyte of them comes in one. */
 const rowsAtOnce = 100;
-/** What is too old is looked for this often. */
+/** How often entries that are too old are looked for. */
 const agedEveryMs = 3_600_000;
 
 const list = 'quarantine';
@@ -164,7 +164,7 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
     async quarantineState() {
       const { Item = {} } = await client.send(new GetCommand({ TableName, Key: totalsKey }));
       return {
-        // What an older version put is not counted, but leaves.
+        // Entries of an older version are not counted, but leave too.
         ...{ entries: Math.max(0, Number(Item.entries ?? 0)), bytes: Math.max(0, Number(Item.bytes ?? 0)) },
         dropped: Number(Item.dropped ?? 0),
         ...(Item.droppedAt === undefined ? {} : { droppedAt: Number(Item.droppedAt) }),

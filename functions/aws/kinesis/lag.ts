@@ -11,7 +11,7 @@ import type { CheckpointStore } from '#core/stores.ts';
 export interface LagOptions {
   client: KinesisClient;
   stream: string;
-  /** What the shards' names begin with among the checkpoints. */
+  /** How the shards' names begin among the checkpoints. */
   shardPrefix?: string;
   checkpoints: Pick<CheckpointStore, 'latest'>;
   clock: () => number;

@@ -483,7 +483,7 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
         rows.push({
           repository: String(key.repository),
           pulledBy,
-          // What an older version wrote of a user and repository is one document without days.
+          // An older version wrote one document, without days, for a user and repository.
           days: Math.max(pulledBy, days?.doc_count ?? 0),
           recent: recent?.doc_count ?? 0,
           weight: recent?.weight?.value ?? 0,

@@ -14,8 +14,8 @@ export interface LargeObjectsOptions {
 }
 
 /**
- * Returns where an object above `replyBytes` is had with a method (GET or HEAD), for a minute and without further
- * credentials; undefined for one that fits into a reply, and for one that is not there.
+ * Returns a URL for an object above `replyBytes`, for one method (GET or HEAD), that is valid for a minute without further
+ * credentials; undefined for an object that fits into a reply or does not exist.
  */
 export function openLargeObjects({ client, bucket, objects }: LargeObjectsOptions) {
   return async (key: string, method: string): Promise<string | undefined> => {

@@ -588,7 +588,7 @@ export class Delta {
     this.counters = meta.counters;
     this.countries = meta.countries;
     this.byCountry = meta.byCountry;
-    // What settle() writes to is copied: the bytes may be a store's own.
+    // Copies what settle() writes to: the bytes may be a store's own.
     const own = columns.idLow.length > 0;
     const mine = <T extends Uint32Array | Float64Array | Uint16Array>(column: T) =>
       own ? (column.slice() as T) : column;

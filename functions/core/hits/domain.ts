@@ -6,7 +6,7 @@ const maxDomain = hitLimits.domain;
 const label = /^(?!-)[a-z0-9_-]{1,63}(?<!-)$/;
 /** Already canonical: ASCII, no label that UTS 46 would check, no last label that makes it an IPv4 address. */
 const plain = /^(?!.*(?:^|\.)xn--)[a-z0-9_.-]*[a-z_-][a-z0-9_-]*$/;
-/** What the URL parser would take for something else than a host, strip, or decode. */
+/** Characters that the URL parser would strip, decode, or take for something other than a host. */
 const notInHost = /[\p{Cc}\p{Zs}/\\?#@%<>^|"`{}]/u;
 
 /** Characters of a spelling that may come to a host name: Unicode becomes Punycode, and a port goes. */

@@ -65,7 +65,7 @@ function jsonText(text: string): string {
   return `"${text}"`;
 }
 
-/** Reads a record's lines. Never throws: what is not a line of ours goes to `bad` with a reason. */
+/** Reads a record's lines. Never throws: a line that is not ours goes to `bad` with a reason. */
 export function parseLines(data: Uint8Array, sink: LineSink): void {
   readLines(data, {
     hit: (hit) => sink.hit(hit.line()),

@@ -22,5 +22,5 @@ export const hitLimits = {
   actionsPerDay: 1000,
 };
 
-/** What hits are counted for whose domain or action is one too many. */
+/** The domain or action that hits are counted for when theirs is one too many. */
 export const other = 'other';

@@ -20,7 +20,7 @@ export interface Manifest {
   hits: Record<string, string>;
   /** Milliseconds since the epoch of the newest fold. */
   updatedAt: number;
-  /** What was added on a UTC day by our clock: rows of a domain on a day, and hits counted as `other`. Bounds what strangers add. */
+  /** Added on a UTC day by our clock: rows of a domain on a day, and hits counted as `other`. Bounds what strangers add. */
   grown?: { day: string; rows: number; other: number };
   /** Our clock at an export, milliseconds: by it a jump is distinguished from the passing of time. */
   clock?: number;

@@ -157,7 +157,7 @@ export class PointsState {
     for (let row = 0; row < domains.time.length; row++) {
       if (domains.time[row] < 0) continue;
       const [start, end] = [offsets[row], offsets[row + 1]];
-      // It stands for many domains, and so for no location.
+      // `other` stands for many domains, and so for no location.
       if (isOther(utf8, start, end)) continue;
       const location = { lat: domains.lat[row], lon: domains.lon[row], country: countries[domains.country[row]] };
       const of = { day: domains.day[row], hits: domains.hits[row] };

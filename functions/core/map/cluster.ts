@@ -70,7 +70,10 @@ export function buildPyramid(points: Points, { radius = 64, maxZoom = 16 } = {})
   });
 }
 
-/** Clusters the leaves that `keeps` keeps anew. `pause` is awaited after each level: of millions of leaves each takes a while. */
+/**
+ * Clusters again, with only the leaves that `keeps` keeps. `pause` is awaited after each level: with millions of leaves each
+ * takes a while.
+ */
 export async function clusterKept(
   base: Pyramid,
   keeps: (leaf: number) => boolean,
@@ -503,7 +506,10 @@ function takeNeighbours(
   }
 }
 
-/** What takeNeighbours does for the free neighbours on the other side of the antimeridian; sums are relative to the centre. */
+/**
+ * Does what takeNeighbours does, for the free neighbours on the other side of the antimeridian; sums are relative to the
+ * centre.
+ */
 function takeAcross(
   fine: Draft,
   centre: number,

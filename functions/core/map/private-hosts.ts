@@ -15,7 +15,7 @@ export function isPrivateHost(domain: string): boolean {
   return !domain.includes('.') || privateEndings.some((ending) => domain.endsWith(`.${ending}`));
 }
 
-/** The points whose domains are not private hosts; the same object when none is. */
+/** The points whose domains are not private hosts; the same object when no domain is. */
 export function withoutPrivateHosts<P extends Points & { busiest?: Float64Array }>(points: P): P {
   const { domains } = points;
   const kept: number[] = [];

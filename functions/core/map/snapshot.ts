@@ -117,7 +117,7 @@ export function openPyramid(file: Uint8Array): Pyramid {
   return viewPyramid(room.bytes, room);
 }
 
-/** What opening a file in part reads at first: of a large one the far-out zooms. */
+/** The part that is read first when a file is opened in part: the far-out zooms of a large one. */
 const FIRST_BYTES = 1 << 20;
 /** Files up to eight times that, some 40,000 points, are read whole: one more read is cheaper than a few small ones. */
 const WHOLE_PARTS = 8;

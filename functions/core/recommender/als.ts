@@ -14,7 +14,7 @@ export interface AlsOptions {
   alpha: number;
 }
 
-/** What the forerunner ran with. */
+/** The parameters of this project's predecessor. */
 export const alsDefaults: AlsOptions = { rank: 10, iterations: 5, lambda: 0.01, alpha: 1 };
 
 const most = 4096;

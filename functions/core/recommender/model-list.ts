@@ -24,7 +24,7 @@ export interface Scores {
   coverage?: number;
 }
 
-/** What cards of before the competition have: the model beside two baselines. */
+/** Fields of cards from before the competition: the model beside two baselines. */
 export type Evaluation = Record<'als' | 'similar' | 'popular', Scores>;
 
 /** What takes part in each competition; the setting `model` can name one. */
@@ -73,9 +73,9 @@ export interface Card extends AlsOptions {
   /** undefined when nothing could be held out. */
   auc?: number;
   popularityAuc?: number;
-  /** Cards of before the competition. */
+  /** Cards from before the competition. */
   evaluation?: { random: Evaluation; byTime?: Evaluation };
-  /** Name of the candidate that this model is; undefined on cards of before the competition (their ALS). */
+  /** Name of the candidate that this model is; undefined on cards from before the competition (their ALS). */
   winner?: string;
   kind?: ModelKind;
   /** What the winner was fitted with. */

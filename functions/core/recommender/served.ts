@@ -82,7 +82,7 @@ function byBlend({ items, models, shares }: BlendModel): ServedModel['taste'] {
   };
 }
 
-/** What makes the root mean square of the scores 1; 0 where all are 0. */
+/** The factor that makes the root mean square of the scores 1; 0 where all are 0. */
 function inSpreads(scores: ArrayLike<number>): number {
   let sum = 0;
   for (let item = 0; item < scores.length; item++) sum += scores[item] ** 2;

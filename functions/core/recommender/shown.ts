@@ -5,7 +5,7 @@ import type { ShownItem, ShownList } from '../stores.ts';
 const dayMs = 86_400_000;
 /** A first pull this long after a repository was last shown counts as following the suggestion. */
 export const followedWithinDays = 7;
-/** What was last shown longer ago is dropped. */
+/** Items last shown longer ago than this are dropped. */
 export const shownKeptDays = 30;
 /** Repositories kept for a user, so that nobody's list grows without bound. */
 const mostShown = 200;

@@ -232,8 +232,8 @@ const peoplesAgents =
   /^(docker|containers|libpod|podman|skopeo|nerdctl|finch|bootc|crane|go-containerregistry|oras|oras-go|helm|regclient|regctl|curl|wget|opentofu|terraform|import)(?=[/ (-]|$)/i;
 
 /**
- * Whether the table knows the class of a user agent, or of a client's name (`clientOf`). What it does not know is taken for
- * a person's, and listed for the owner.
+ * Whether the table knows the class of a user agent, or of a client's name (`clientOf`). An unknown client counts as a
+ * person's, and is listed for the owner.
  */
 export function knownAgent(agent: string): boolean {
   const forms = agent === '' ? [] : [agent, `${agent}/1`];
@@ -242,7 +242,7 @@ export function knownAgent(agent: string): boolean {
 
 const agentRules = classRules.flatMap(({ userAgent }) => (userAgent instanceof RegExp ? [userAgent] : []));
 
-/** Returns the class of an event: `overrides` come before the table, and what matches nothing is a human. */
+/** Returns the class of an event: `overrides` come before the table, and an event that matches nothing is a human's. */
 export function classifier(overrides: OwnClassRule[] = []): (event: Classified) => PullClass {
   const rules = [...overrides, ...classRules].map(compile);
   return (event) => rules.find(({ holds }) => holds(event))?.class ?? 'human';

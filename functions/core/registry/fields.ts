@@ -1,4 +1,5 @@
-// Reading the fields of parsed JSON; what can't be read is a Misread, whose message never holds a person or an address.
+// Readers of fields of parsed JSON. A field that can't be read throws Misread, whose message never holds a person or an
+// address.
 import { withoutAddresses } from '../addresses.ts';
 import type { Action } from '../event.ts';
 import { contentHash } from './content-hash.ts';

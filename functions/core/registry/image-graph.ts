@@ -8,8 +8,8 @@ import { isIndex } from './media-types.ts';
 const bystanders: ReadonlySet<PullClass> = new Set(['scanner', 'mirror', 'signature', 'version-check']);
 
 /**
- * Replicas of a registry stamp with clocks of their own: what is closer than this is not taken for later. A pull stamped
- * longer than this after a delete shows that a push between them was not reported.
+ * Replicas of a registry have clocks of their own: two times closer than this are in no order. A pull stamped longer than
+ * this after a delete shows that a push between them was not reported.
  */
 export const clockSlackMs = 60_000;
 
@@ -37,7 +37,7 @@ export interface Node {
 export const never = Number.NEGATIVE_INFINITY;
 export const byText = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 
-/** A manifest whose digest was never reported has its tag for a name. */
+/** A manifest whose digest was never reported is named by its tag. */
 const nameOf = ({ digest, tag }: Pick<ImageFact, 'digest' | 'tag'>): string | undefined =>
   digest ?? (tag && `tag ${tag}`);
 
@@ -105,7 +105,7 @@ export function graphOf({ facts, manifests }: RepositoryImages) {
       else if (deleted >= target.time) untaggedAt = Math.max(untaggedAt, deleted);
       else node.tags.set(tag, pushed);
     }
-    // Whoever deletes the last tag of a manifest deletes the manifest, though a registry keeps it until it collects.
+    // Deleting the last tag of a manifest deletes the manifest, though a registry keeps it until it collects garbage.
     node.left = node.gone || (node.tags.size === 0 && node.lastSeen <= untaggedAt);
     // A bare tag beside a manifest that has it now is the same thing.
     if (node.digest === undefined && pointed.get(name.slice(4))?.name !== name) node.gone = node.left = true;

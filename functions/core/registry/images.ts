@@ -45,7 +45,7 @@ function manifestInfoOf(event: StoredEvent): ManifestInfo | undefined {
   return info;
 }
 
-/** What events report of manifests: [repository, manifest], each once, with the most that was reported. */
+/** What events report about manifests: [repository, manifest], each once, in its fullest report. */
 export function manifestsIn(events: Iterable<StoredEvent>): [string, ManifestInfo][] {
   const found = new Map<string, [string, ManifestInfo]>();
   for (const event of events) {
@@ -58,7 +58,7 @@ export function manifestsIn(events: Iterable<StoredEvent>): [string, ManifestInf
   return [...found.values()];
 }
 
-/** What toldOf is at least when a manifest's references were reported. */
+/** The least toldOf of a report that names the manifest's references. */
 export const toldReferences = 8;
 
 /** Which of two tellings of one manifest says more: the greater. A registry's setting may change. */

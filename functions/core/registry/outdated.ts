@@ -4,13 +4,13 @@ import { clockSlackMs } from './image-graph.ts';
 import { imageText } from './name.ts';
 
 const dayMs = 86_400_000;
-/** Who pulled an image within this time still pulls it. */
+/** Somebody who pulled an image within this time still pulls it. */
 export const stillPullsDays = 30;
 /** Others' pulls are looked at this far back. */
 export const outdatedReachDays = 90;
 /** Whose pulls are use of an image, and so compared with each other. */
 export const usingClasses: PullClass[] = ['human', 'ci', 'cluster'];
-/** Fewer others than this are no majority. */
+/** With fewer other users than this there is no majority. */
 const fewestMoved = 2;
 
 /** A user's pulls of one image by one class; times are milliseconds since the epoch. */
@@ -48,8 +48,8 @@ export interface Outdated extends Omit<ImagePulls, 'firstPull'> {
 }
 
 /**
- * Returns what is outdated of what these users still pull, sorted by repository, user and tag. `of` limits whose rows are
- * returned; everybody's pulls are evidence.
+ * Returns the outdated images among those that these users still pull, sorted by repository, user and tag. `of` limits whose
+ * rows are returned; everybody's pulls are evidence.
  */
 export function outdated(
   pulls: ImagePulls[],
@@ -145,7 +145,7 @@ function deleted(row: ImagePulls, own: ImagePulls[], { pushes, deletes, current 
 const newestPush = (pushes: ImageChange[], digest: string | undefined) =>
   pushes.reduce((most, push) => (push.digest === digest ? Math.max(most, push.last) : most), Number.NEGATIVE_INFINITY);
 
-/** A digest that its tag no longer names was pulled after the tag was pushed anew, and the new one not since. */
+/** A digest that its tag no longer names was pulled after the tag moved, and the new digest has not been pulled since. */
 function pushedAnew(row: ImagePulls, own: ImagePulls[], { pushes, current }: Tags): Evidence | undefined {
   if (row.digest === undefined) return undefined;
   const named = pushes.filter(({ tag, digest }) => tag !== undefined && digest === row.digest);

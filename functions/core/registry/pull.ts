@@ -33,7 +33,7 @@ const readBackMs = 10_000;
 const readBackElsewhereMs = 1000;
 /** A check by tag; a second command takes longer to start (captured: skopeo delete, 534 ms after a push). */
 const readBackByTagMs = 400;
-/** What is fetched in order to write it is written this soon. */
+/** A client that fetches in order to write does so this soon. */
 const writeAfterMs = 2000;
 const writeElsewhereAfterMs = 1000;
 
@@ -54,7 +54,7 @@ export interface Act {
 }
 
 interface OpenAct extends Act {
-  /** What the pull is of: the opening event, until one comes that leads to it. */
+  /** The image that is pulled: the opening event's, until an event comes that leads to it. */
   root: StoredEvent;
 }
 
@@ -318,7 +318,7 @@ function evidence(kind: PullClass): number {
 
 /** Whether a fetch is the pusher's own look at what it has just pushed. */
 function isReadBack(push: StoredEvent, event: StoredEvent): boolean {
-  // Who names no client may be anybody.
+  // An event without a client's name may come from anybody.
   if (push.userAgent !== event.userAgent || event.userAgent === '' || !event.digest) return false;
   const here = sameAddress(push.addressDigests, event.addressDigests);
   if (!here && event.user === '') return false;

@@ -1,6 +1,6 @@
 import type { Puller } from '../stores.ts';
 
-/** Who pulled an image, and of those who only fetched a part of it the ones that are not among them; newest first. */
+/** Users who pulled an image; and those who only fetched a part of it, if they are not among the first. Newest first. */
 export function withOthers(pullers: Puller[], fetchers: Puller[], limit: number): Puller[] {
   const keyOf = ({ user, repository }: Puller) => JSON.stringify([user, repository]);
   const known = new Set(pullers.map(keyOf));

@@ -23,7 +23,7 @@ export function coveredPushes(events: StoredEvent[]): Map<string, string[]> {
   for (const push of pushes)
     for (const digest of push.references ?? [])
       if (ofDigest.has(digest)) naming.set(digest, [...(naming.get(digest) ?? []), push]);
-  // Whoever names no references may name anything; those near in time are looked at one by one.
+  // A report without references may refer to anything; those near in time are looked at one by one.
   const untold = pushes.filter((push) => !push.references && (push.tag || isIndex(push.mediaType))).sort(byTime);
   const covered = new Map<string, string[]>();
   for (const push of pushes) {

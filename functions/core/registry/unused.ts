@@ -19,7 +19,7 @@ export interface UnusedImage {
   lastPush: number;
   /** The newest pull by people, clusters or CI. */
   lastPull?: number;
-  /** Bytes of its layers; what other images share is not won by deleting it. */
+  /** Bytes of its layers; deleting it does not free layers that other images share. */
   size?: number;
   reason: string;
   /** `known`: all that could use it was reported. Only then deleting it breaks nothing that is in use. */
@@ -32,7 +32,7 @@ export function isDeleted(images: RepositoryImages): boolean {
   return images.facts.some(({ action }) => action === 'delete') && [...nodes.values()].every(({ left }) => left);
 }
 
-/** What was pushed before `since` and is connected to nothing that was pulled or pushed from then on; no order. */
+/** Images pushed before `since` that are connected to nothing pulled or pushed from then on; in no order. */
 export function unusedImages(images: RepositoryImages, since: number): UnusedImage[] {
   const { nodes, edges, parents } = graphOf(images);
   const there = [...nodes].filter(([, { gone }]) => !gone);
@@ -44,7 +44,7 @@ export function unusedImages(images: RepositoryImages, since: number): UnusedIma
   for (const [name, node] of there) {
     if (node.left || node.lastPush === never || node.lastPush >= since || used.has(group(name))) continue;
     const indices = (parents.get(name) ?? []).filter((parent) => !nodes.get(parent)?.left).sort(byText);
-    // What describes something we don't know of is kept as long as anything here is in use.
+    // A manifest that describes something unknown is kept as long as anything here is in use.
     const loose = isLoose(node, indices);
     if (loose && used.size > 0) continue;
     const subject = subjectOf(node);

@@ -65,7 +65,7 @@ export interface HitOptions {
   seenBy: (c: Context) => PublicMap;
   /** Hits a day below which those who see the anonymous map are told of none. */
   least: number;
-  /** Where a document that no reply can hold is had with this method; undefined where a reply can hold it. */
+  /** Returns the URL, for this method, of a document that no reply can hold; undefined where a reply can hold it. */
   elsewhere?: (key: string, method: string) => Promise<string | undefined>;
 }
 

@@ -89,7 +89,7 @@ export function objectSnapshots(
   }
 
   return {
-    // Who may see the anonymous map names no other's snapshots.
+    // A caller who may see only the anonymous map can't name other snapshots.
     open: async (snapshot) => (anonymous && !snapshot.startsWith(anonymousPrefix) ? undefined : open(snapshot)),
     async latest() {
       if (isDue(checkedAt, clock(), pointerAgeMs)) {
@@ -107,7 +107,7 @@ export function objectSnapshots(
   };
 }
 
-/** undefined when there is no such object; what is asked of it later is read as it is needed. */
+/** Returns undefined when there is no such object; its bytes are read as they are needed. */
 async function openObject(store: Reads, snapshot: string): Promise<Pyramid | undefined> {
   const read = async (start: number, end: number) => {
     const found = await store.get(snapshotKey(snapshot), { start, end });

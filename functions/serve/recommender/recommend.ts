@@ -49,7 +49,7 @@ export async function recommend(
   const [service, { rows, trending, popular, single }] = await Promise.all([models.current(), catalogue()]);
   const items: Recommendation[] = [];
   const judged = new Set<string>();
-  // A model may know images that were deleted since: what is in no store any more is not recommended.
+  // A model may know images that were deleted since: an image that is in no store any more is not recommended.
   const skip = (repository: string) =>
     pulled.has(repository) ||
     exclude.has(repository) ||
@@ -100,7 +100,7 @@ function modelSupplies(
   pulledBy: (repository: string) => number,
 ): Supply[] {
   const known = [...pulled.keys()].filter((repository) => model.index.has(repository));
-  // What only one user pulled says nothing about others: as a candidate, and as a reason for one.
+  // A repository that only one user pulled says nothing about others: neither as a candidate, nor as a reason for one.
   const several = (repository: string) => pulledBy(repository) >= sharedBy;
   if (!model.personal) return [sameForAll(model, several)];
   if (!known.some(several)) return [];

@@ -279,10 +279,11 @@ export function recommendationRoutes(options: RecommendationOptions): OpenAPIHon
       events.history(user, { limit: newestPulls }),
       orWithout(search.pushed(user), []),
     ]);
-    // Who pulls one repository in a loop pulled others, too, further back than the newest pulls reach.
+    // A user who pulls one repository in a loop pulled others, too, further back than the newest pulls reach.
     const older = cursor === undefined ? [] : await orWithout(search.pulledDays({ user, limit: mostRepositories }), []);
     const pulled = daysOf(pulls, older);
-    // Scanners' pulls and older ones teach nothing, but what was pulled or pushed at all is not new to anybody.
+    // Scanners' pulls and older ones teach nothing, but a repository pulled or pushed by anybody's client is not new to that
+    // user.
     const pulledBefore = async (repository: string) => (await events.version(user, repository)) > 0;
     const excluded = new Set([
       ...pulls.map(({ repository }) => repository),

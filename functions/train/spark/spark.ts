@@ -9,7 +9,7 @@ const folderOf = (run: string) => `training/${run}`;
 
 /** Writes what Spark is to fit into the run's folder; returns how many pairs there are. */
 export async function prepareSpark(run: string, options: TrainOptions): Promise<{ pairs: number }> {
-  // What an attempt before this one left is of other pairs.
+  // An earlier attempt may have left files of other pairs.
   await removeExchange(options.objects, folderOf(run));
   // Each split is a fit of its own: one round.
   const lessons = await readLessons(options, 1);

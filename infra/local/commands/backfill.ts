@@ -37,7 +37,7 @@ export interface Backfilled {
   hits: number;
   /** Pulls by nobody who signed in. */
   anonymous: number;
-  /** What an earlier import brought or the registry reported, and pulls that the file has twice. */
+  /** Rows that an earlier import brought or the registry reported, and pulls that the file has twice. */
   known: number;
   /** Lines of a log about anything but pulls and pushes. */
   other: number;

@@ -1,5 +1,5 @@
-// npm run replay [-- --data DIR]: puts what is quarantined back through, now that the code or the sender is fixed.
-// What is understood goes into the stream as new records and leaves the quarantine afterwards; the rest stays.
+// npm run replay [-- --data DIR]: puts quarantined entries back through, now that the code or the sender is fixed. Those
+// that are understood go into the stream as new records and then leave the quarantine; the rest stays.
 
 import { clock } from '../stores/stores.ts';
 import { runOnce } from './once.ts';

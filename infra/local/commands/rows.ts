@@ -184,7 +184,7 @@ async function* csvRows(lines: Lines): AsyncGenerator<NumberedRow> {
     line++;
     if (open === '') first = line;
     const whole = open === '' ? text : `${open}\n${text}`;
-    // An odd number of quotes: the row goes on. What is open has an odd number; only the new line is counted.
+    // An odd number of quotes: the row goes on. The open row has an odd number, so only the new line is counted.
     const odd = text.split('"').length % 2 === 0;
     if (odd === (open === '') && whole.length < 1_000_000) {
       open = whole;

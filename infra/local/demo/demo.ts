@@ -247,7 +247,7 @@ function pullOf(world: World, random: Random, who: Person, at: number, key: stri
   const make = maker(world, who.name, who.address, who.userAgent, key);
   const engine = who.userAgent !== people.podman;
   const events = [make(at, 'pull', engine ? 'HEAD' : 'GET', image.index, image.tag)];
-  // Half of the time what the tag points to is there already: an engine then asks no more.
+  // Half of the time the engine has the image already, and asks no more.
   if (random() < 0.5) return events;
   if (engine) events.push(make(at + 40, 'pull', 'GET', image.index));
   events.push(make(at + 70, 'pull', 'GET', image.manifest));

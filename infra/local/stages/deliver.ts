@@ -1,5 +1,5 @@
 // Hands alerts to the receivers, one after another and each at most once: an alert is marked as handed out before it is
-// sent. Of a storm a rule sends so many within an hour; what is more is summed up.
+// sent. In a storm a rule sends so many within an hour; the rest is summed up in a digest.
 import type { Receiver } from '../receivers/receiver.ts';
 import type { Alerts } from '../stores/alerts.ts';
 

@@ -21,7 +21,7 @@ const stores = await pumpInto({
   stream: 'stream',
   shardPrefix: registryShards,
   positions: 'registry-pump.db',
-  // A pull waits for no others: what comes meanwhile is the next batch.
+  // A pull does not wait for others: those that come meanwhile are the next batch.
   windowSeconds: 0.2,
 });
 

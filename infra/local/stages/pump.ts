@@ -28,7 +28,7 @@ export interface PumpOptions {
   maxRetries?: number;
   /** Age from which records are discarded instead of tried; -1: no limit. */
   maxRecordAgeSeconds?: number;
-  /** A handler that takes longer has failed. What it still does is the handler's own to make harmless. */
+  /** A handler that takes longer has failed. It must see to it itself that what it still does is harmless. */
   timeoutSeconds?: number;
   parallelizationFactor?: 1;
   /** Folder that keeps discarded batches, encrypted, for a day. Without one they are gone, as with Lambda. */

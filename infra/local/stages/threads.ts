@@ -10,7 +10,7 @@ export interface ThreadData {
 
 export type StageName = 'processor' | 'hits-processor' | 'exporter' | 'trainer';
 
-/** What a thread that failed, or whose work did, says of itself. */
+/** How a thread, or its work, failed. */
 export interface ThreadState {
   name: StageName;
   /** Failures in a row: a thread that runs for `steadyMs` has none. */

@@ -53,7 +53,7 @@ export function openObjects(folder: string, clock: () => number = Date.now): Obj
   const verified = new Set<string>();
   sweep();
 
-  /** Removes what a put left behind that was killed before it counted. */
+  /** Removes what a put that was killed before it counted left behind. */
   function sweep() {
     const known = new Set(
       database

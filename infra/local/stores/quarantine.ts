@@ -100,7 +100,7 @@ export function openQuarantine(
     }
   }
 
-  /** Lets the oldest go until what is left has its place. */
+  /** Removes the oldest entries until the rest fits. */
   async function makeRoom(): Promise<void> {
     const pause = turns(1);
     for (;;) {

@@ -62,8 +62,8 @@ export interface LocalStream extends StreamWriter {
   /** Changes when the stream may have: much cheaper than a read. */
   version(): number;
   /**
-   * Resolves after so long, when the signal aborts, or as soon as a thread of this process has written records. What another
-   * process writes is found by its version alone.
+   * Resolves after so long, when the signal aborts, or as soon as a thread of this process has written records. Records that
+   * another process writes are found by the file's version alone.
    */
   wait(milliseconds: number, signal: AbortSignal): Promise<void>;
   /** Puts what was taken and refuses what comes. */

@@ -81,7 +81,7 @@ test('by location each domain has its exact hits and its newest location in each
     fc.property(batches, keys, fc.boolean(), (batches, keys, flush) => {
       const order = batches.map((_, index) => index).sort((a, b) => keys[a] - keys[b]);
       const encoded = order.map((index) => encodedDelta(batches[index], now, undefined, 'location'));
-      // Folded by domain, what was processed by location is the same map as ever.
+      // Deltas by location, folded by domain, make the same map as deltas by domain.
       assert.deepEqual(fold(encoded.map(decodeDelta), flush), plainSums(batches.flat()));
       let points = PointsState.empty('location');
       const seen = Seen.empty();

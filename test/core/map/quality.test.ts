@@ -80,7 +80,7 @@ test('neighbouring tiles agree bit for bit on what both show', () => {
       for (let y = 0; y + 1 < Math.min(2 ** z, 20); y++) {
         const [own, east, south] = [seen(z, x, y), seen(z, x + 1, y), seen(z, x, y + 1)];
         for (const [id, place] of own) {
-          // Whatever lies in both tiles' margins is in both, at one place.
+          // A point in both tiles' margins is in both, at one place.
           const [px, py] = [place[0] - 4096 * x, place[1] - 4096 * y];
           if (px >= 4096 - 512) assert.deepEqual(east.get(id), place);
           if (py >= 4096 - 512) assert.deepEqual(south.get(id), place);

@@ -134,7 +134,7 @@ test('no word makes a person a machine', () => {
   const name = fc
     .tuple(fc.array(part, { minLength: 1, maxLength: 4 }), fc.constantFrom('.', '-', '_', ' ', ''))
     .map(([parts, between]) => parts.join(between))
-    // What products make for their machines is in the table above.
+    // Accounts that products make for their machines are in the table above.
     .filter((text) => !/^(gitlab-ci-token|(gitea|forgejo)-actions|service-account-.+|harbor-.+)$/.test(text));
   const domain = fc.tuple(part, fc.constantFrom('com', 'ci', 'io', 'bot', 'co.uk')).map((parts) => parts.join('.'));
   const person = fc.oneof(

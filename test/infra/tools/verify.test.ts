@@ -13,7 +13,7 @@ const address = '8.8.8.8';
 
 type Pages = { items: { user?: string; body?: string }[] };
 
-/** What a check left behind that tells of the person or the image it made up. */
+/** Rows that a check left behind about the person or the image it made up. */
 async function left({ get }: Running): Promise<unknown[]> {
   const people = await get<Pages>('/v1/users?search=verify-');
   const quarantined = await get<Pages>('/v1/quarantine');

@@ -108,7 +108,7 @@ test('a row of anything is named by its line, and the rows around it come in', a
 });
 
 test('a quote that is never closed costs no more than its rows', async () => {
-  // Counted anew for each line, the 90,000 rows after the quote were 40 thousand million letters.
+  // With a count from the start for each line, the 90,000 rows after the quote were 40 thousand million characters.
   const rows = Array.from({ length: 90_000 }, (_, at) => `r,${at}`).join('\n');
   const { done } = await world().run(`time,user,repository\n"open,ann,a/b\n${rows}\n`, 'csv');
   assert.deepEqual(done.bad, [{ line: 2, reason: 'a quote is opened and never closed' }]);

@@ -28,7 +28,7 @@ const methods = { push: 'PUT', pull: 'GET', delete: 'DELETE', mount: 'POST' };
 
 type Told = Pick<RegistryEvent, 'id' | 'time' | 'action' | 'repository'> & Partial<RegistryEvent>;
 
-/** An event of a registry that reports manifests only; what it leaves out is empty or absent. */
+/** An event of a registry that reports manifests only; fields that are left out are empty or absent. */
 export function manifestEvent({ id, time, action, repository, ...told }: Told): RegistryEvent {
   const event: RegistryEvent = {
     ...{ id, time, action, repository, kind: action === 'delete' ? 'other' : 'manifest', method: methods[action] },

@@ -1,4 +1,4 @@
-// What is derived from the images of a repository, kept in memory as long as nothing that it is derived from has changed: the
+// Results computed from the images of a repository, kept in memory until something that they were computed from changes: the
 // repository's stamp says so (sums.ts).
 import type { RepositoryImages } from '#core/registry/images.ts';
 import { isDeleted, type UnusedImage, unusedImages } from '#core/registry/unused.ts';

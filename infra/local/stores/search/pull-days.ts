@@ -1,5 +1,6 @@
-// Who pulled what on which days, so that the catalogue is read from sums: its reading costs what there are repositories,
-// however many pulls there were. Rows of `pull_days` come and go with the other sums (sums.ts); the rest follows by triggers.
+// Who pulled what on which days: the sums that the catalogue is read from, so that reading it costs as much as there are
+// repositories, however many pulls there were. Rows of `pull_days` come and go with the other sums (sums.ts); the rest follows
+// by triggers.
 //
 //   pull_days     one row a user, repository and UTC day with a pull that teaches
 //   popularity    of each repository: how many users, and how many such rows

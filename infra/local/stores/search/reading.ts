@@ -20,13 +20,13 @@ const longQueries = [
   'imageUse',
 ] as const;
 export type LongQuery = (typeof longQueries)[number] | 'saveShown' | 'write' | 'forget';
-/** What serve writes to events. */
+/** Writes of serve to events. */
 export type EventsWrite = 'forget' | 'markForgotten';
-/** What is derived from images is kept in memory: one thread is asked for it. */
+/** Results computed from images are kept in memory, so one thread answers all such queries. */
 const ofImages: LongQuery[] = ['unused', 'repositories', 'catalogue', 'deleted'];
 /** Threads for all other reads. */
 const readers = 2;
-/** What users were shown is written this often: no request waits for the disk. */
+/** How often what users were shown is written: no request waits for the disk. */
 const saveEveryMs = 500;
 
 export interface Question {
@@ -48,8 +48,8 @@ export interface Answer {
 }
 
 /**
- * The search store of a file whose long queries run in a thread, which is started by the first and again should it fail. What
- * users were shown is written by another a moment later: `report` is called should that fail.
+ * The search store of a file. Long queries run in a thread, which starts with the first of them and again if it fails;
+ * another thread writes what users were shown a moment later, and calls `report` if that fails.
  */
 export function openReader(file: string, report: (cause: unknown) => void = console.error): SearchStore {
   const search = openSearch(file);

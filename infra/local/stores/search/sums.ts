@@ -1,4 +1,4 @@
-// What search's reads are read from: sums of the documents, kept in the transaction that changes a document, so that a read
+// The sums that search reads: of the documents, kept in the transaction that changes a document, so that a read
 // costs what it returns, however much was pulled before. Days are UTC days since 1970.
 //
 //   sums            a scope by day, in all (`field` '') and by each field: scopes are 'r REPOSITORY' and 'g REGISTRY'
@@ -10,8 +10,8 @@
 //   image_facts     the newest of the events that say the same of an image
 //   pull_days       (pull-days.ts) who pulled what on which days, for the catalogue
 //
-// A file of before is summed in steps (`build`), in the order of its documents: what is written meanwhile is added at once if the
-// step was past it, and found by a later step if not.
+// A file that an older version wrote is summed in steps (`build`), in the order of its documents: a document written
+// meanwhile is added at once if the steps were past it, and found by a later step if not.
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { taughtClasses } from '#core/event.ts';
 import { partsOf, registryOf } from '#core/registry/name.ts';
@@ -125,7 +125,7 @@ export const isSame = (a: Doc, b: Doc): boolean =>
   a.manifest === b.manifest &&
   a.action === b.action;
 
-/** How far a file of before is summed. */
+/** How much of a file that an older version wrote is summed. */
 export interface Summing {
   /** Documents are still missing: they are being read from events again (refill.ts). Nothing is summed until then. */
   filling?: boolean;
@@ -147,7 +147,7 @@ export interface Sums {
   whole(): void;
   /** Collects changes of one transaction; `end` stores them. Documents are as the transaction leaves them by then. */
   begin(): Change;
-  /** Sums some more of a file of before, in a transaction of its own. */
+  /** Sums some more of a file that an older version wrote, in a transaction of its own. */
   build(): Summing | undefined;
   /** Forgets all sums: `build` makes them again. */
   restart(): void;
@@ -158,7 +158,7 @@ export interface Sums {
 export interface Change {
   /** A document changed; undefined stands for a missing one, before or after. */
   replace(kind: string, id: string, before: Doc | undefined, after: Doc | undefined): void;
-  /** What is told of this repository's manifests has changed. */
+  /** Reports about this repository's manifests have changed. */
   told(repository: string): void;
   end(): void;
 }
@@ -265,7 +265,7 @@ interface PairChange {
   pulls: number;
   first: number;
   newest?: Doc;
-  /** Something of it went: first and newest are read anew. */
+  /** A document was removed: first and newest are read again. */
   less: boolean;
 }
 interface RepositoryChange {
@@ -600,7 +600,7 @@ function storeRepository(prepare: Prepare, repository: string, own: RepositoryCh
 }
 
 const nothing = -1e300;
-/** What is older weighs less than a millionth of a millionth of a pull of the newest day. */
+/** An older pull weighs less than a millionth of a millionth of a pull of the newest day. */
 const weighedHalfLives = 40;
 
 /**

@@ -19,7 +19,8 @@ export function openDatabase(
     mkdirSync(dirname(file), { recursive: true });
     const database = new DatabaseSync(file, { timeout: 10_000 });
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;');
-    // A batch of 10,000 pulls changes some ten thousand pages: what does not fit is written and read again and again.
+    // A batch of 10,000 pulls changes some ten thousand pages: those that don't fit the cache are written and read again and
+    // again.
     database.exec(`PRAGMA cache_size = -${cacheKiB}; PRAGMA wal_autocheckpoint = ${checkpointPages};`);
     database.exec(schema);
     for (const [table, columns] of Object.entries(added)) addColumns(database, table, columns);

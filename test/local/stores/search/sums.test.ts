@@ -20,7 +20,10 @@ let files = 0;
 const fresh = () => join(root, `${files++}.db`);
 const day = 86_400_000;
 
-/** All sums; of a repository of which nothing is left, nothing, and how often it changed says nothing of what it is. */
+/**
+ * All sums; nothing of a repository of which nothing is left, and not how often it changed, which says nothing about its
+ * state.
+ */
 function sumsIn(file: string): Record<string, unknown[]> {
   const database = new DatabaseSync(file);
   const found = Object.fromEntries(

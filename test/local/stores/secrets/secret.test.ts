@@ -50,7 +50,7 @@ test('a secret that cannot be written whole leaves nothing behind, and the next 
       throw new Error('no space left');
     }),
   );
-  // What a killed writer left is no secret.
+  // A file that a killed writer left is not a secret.
   writeFileSync(join(folder, 'token-0123456789abcdef'), '');
   assert.deepEqual(readdirSync(folder), ['token-0123456789abcdef']);
   assert.equal(keptToken(folder), readFileSync(join(folder, 'token'), 'utf8').trim());

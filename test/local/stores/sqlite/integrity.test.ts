@@ -66,7 +66,7 @@ test('a server over a damaged database says so as soon as it has looked, whateve
     return { status: response.status, reasons: ((await response.json()) as { reasons: string[] }).reasons.join() };
   };
   const found = await eventually(60, health, ({ status }) => status === 503);
-  // What the server holds alone itself is not damaged.
+  // A database that the server itself holds is not damaged.
   assert.equal(found.reasons.split('is damaged').length, 2, found.reasons);
   assert.match(found.reasons, /events\.db is damaged .*npm run restore/);
 });

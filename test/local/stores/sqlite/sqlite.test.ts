@@ -49,7 +49,7 @@ test('wiped files hold nothing of removed rows, not even what SQLite left behind
   const reading = reader.prepare('SELECT * FROM log').iterate();
   reading.next();
   const wiped = wipe(file);
-  // Who still reads what was there holds it up, and is not disturbed.
+  // A reader of the removed rows holds the wipe up, and is not disturbed.
   setTimeout(() => assert.equal([...reading].length > 10_000, true), 200);
   await wiped;
   assert.ok(!holds('remove me'));
