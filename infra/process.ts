@@ -306,15 +306,23 @@ export function ipTable(file = tablePath()): { folder: string; file: string; bui
     mkdirSync(dirname(file), { recursive: true });
     execFileSync(process.execPath, [build, file], { stdio: ['ignore', 'ignore', 'inherit'] });
   }
-  const read = () => new IpTable(readFileSync(file)).meta.builtAt;
-  if (file === packedTable) return { folder: dirname(file), file: basename(file), builtAt: read() };
+  if (file === packedTable) return { folder: dirname(file), file: basename(file), builtAt: builtAtOf(file) };
   const folder = join(import.meta.dirname, '../build/layer-geo');
   const copy = join(folder, basename(file));
   if (!existsSync(copy) || statSync(copy).mtimeMs < statSync(file).mtimeMs) {
     mkdirSync(folder, { recursive: true });
     copyFileSync(file, copy);
   }
-  return { folder, file: basename(file), builtAt: read() };
+  return { folder, file: basename(file), builtAt: builtAtOf(file) };
+}
+
+const builtAt = new Map<string, number>();
+
+/** When a table was built: its 68 MB are read once a run of CDK, whatever number of constructs ask. Throws Torn. */
+function builtAtOf(file: string): number {
+  const version = `${file} ${statSync(file).mtimeMs}`;
+  if (!builtAt.has(version)) builtAt.set(version, new IpTable(readFileSync(file)).meta.builtAt);
+  return builtAt.get(version) as number;
 }
 
 /** A schedule's role may call every version of its function: CDK's own grant. */

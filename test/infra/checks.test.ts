@@ -8,7 +8,7 @@ import { checks, resourcesBelow } from '../../infra/checks/all.ts';
 import { ofType, type Resource, type Resources, target } from '../../infra/checks/check.ts';
 import { page } from '../../infra/tools/checks.ts';
 import { buildPages } from '../../web/build.ts';
-import { configurations, regions, resourcesOf, synthesise } from '../support/synthesise.ts';
+import { configurations, newStack, regions, resourcesOf, synthesise } from '../support/synthesise.ts';
 
 type Properties = Resource['Properties'];
 type Edit = (resources: Resources) => void;
@@ -368,7 +368,7 @@ for (const check of checks)
   });
 
 test('a fault stops the synthesis, and names check, resource and document', () => {
-  const { app, stack } = synthesise();
+  const { app, stack } = newStack();
   const stream = stack.node
     .findAll()
     .find((one) => CfnResource.isCfnResource(one) && one.cfnResourceType === 'AWS::Kinesis::Stream');
@@ -390,7 +390,7 @@ test('a fault stops the synthesis, and names check, resource and document', () =
 });
 
 test("somebody else's resources in the app are theirs", () => {
-  const { app } = synthesise();
+  const { app } = newStack();
   const theirs = new Stack(app, 'Theirs');
   new CfnResource(theirs, 'Stream', { type: 'AWS::Kinesis::Stream', properties: { RetentionPeriodHours: 1 } });
   app.synth();

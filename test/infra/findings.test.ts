@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Settings } from '#settings/schema.ts';
+import dev from '../../examples/aws/dev.config.ts';
+import prod from '../../examples/aws/prod.config.ts';
 import { buildPages } from '../../web/build.ts';
 import { configurations, findings } from '../support/synthesise.ts';
 
@@ -20,6 +22,10 @@ const combinations: Settings[] = [
   },
   { trainer: 'fargate' },
   collector,
+  // examples/aws, and examples/cdk, whose apps synthesise them without validation (test/examples.test.ts).
+  dev,
+  prod,
+  { keepDays: 14, rules: [{ name: 'releases', when: 'pushed', repository: 'release/*' }] },
 ];
 
 test('no finding is without a reason, with every kind of resource that settings can make', () =>

@@ -7,7 +7,9 @@ import { AwsSolutionsChecks } from 'cdk-nag';
 import type { Settings } from '#settings/schema.ts';
 import { Whalewatch } from '../../infra/whalewatch.ts';
 
-const { context } = JSON.parse(readFileSync(join(import.meta.dirname, '../../cdk.json'), 'utf8'));
+const project = JSON.parse(readFileSync(join(import.meta.dirname, '../../cdk.json'), 'utf8'));
+/** No copy of each asset (the IP table has 68 MB) is made in the output: templates name assets by their hashes. */
+export const context = { ...project.context, 'aws:cdk:disable-asset-staging': true };
 
 const certificateArn = 'arn:aws:acm:us-east-1:111111111111:certificate/1';
 
@@ -51,11 +53,21 @@ export const regions: Partial<Record<keyof typeof configurations, string>> = {
 const regionFor = ({ requestsPerAddress }: Settings) => (requestsPerAddress === undefined ? undefined : 'us-east-1');
 const placed = (region: string | undefined) => (region ? { env: { account: '111111111111', region } } : {});
 
+const made = new Map<string, ReturnType<typeof newStack>>();
+
+/** The stack of these settings, made once a file: whoever wants to change it takes a new one. */
+export function synthesise(settings: Settings = {}, region?: string) {
+  const key = JSON.stringify([settings, region]);
+  const one = made.get(key) ?? newStack(settings, region);
+  made.set(key, one);
+  return one;
+}
+
 /**
  * `region`: as a deployment knows it; without one the template refers to it. CDK's own validation of templates takes three
  * seconds to start and one a template: only `findings` wants it.
  */
-export function synthesise(settings: Settings = {}, region = regionFor(settings)) {
+export function newStack(settings: Settings = {}, region = regionFor(settings)) {
   const app = new App({ context, builtinCloudFormationValidation: false });
   const stack = new Stack(app, 'Test', placed(region));
   const whalewatch = new Whalewatch(stack, 'Whalewatch', settings);
