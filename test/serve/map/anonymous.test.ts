@@ -75,7 +75,7 @@ async function publicReads(hits: Hit[]): Promise<Map<string, string>> {
         await read(`/v1/clusters/leaves?cluster=${id}&limit=1000&${filter}`);
     }
     for (const file of ['mvt', 'json', 'png'])
-      for (const tile of ['0/0/0', '1/1/0', '1/0/1']) await read(`/v1/tiles/latest/${tile}.${file}?${filter}`);
+      for (const tile of ['0/0/0', '1/1/0', '1/0/1']) await read(`/v1/tiles/latest/${tile}.${file}?size=256&${filter}`);
   }
   return reads;
 }
