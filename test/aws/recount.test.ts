@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { dynamoClient, searchStore } from '#aws/clients.ts';
-import { newestIndex, openEvents } from '#aws/events.ts';
+import { newestIndex, openEvents } from '#aws/dynamodb/events.ts';
 import { readWebhook } from '#collect/webhook.ts';
 import type { RegistryLine } from '#core/event.ts';
 import { classifier } from '#core/registry/classify.ts';
