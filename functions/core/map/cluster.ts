@@ -325,6 +325,7 @@ function mergeRows({ items, starts, columnBits, rowBits: fineBits }: Level, rowB
 function findNear(count: number, rowStarts: Uint32Array, radius: number, work: Workspace): number {
   const { x, y, above, below, near } = work;
   near.fill(0, 0, count);
+  const reach = Math.floor(radius);
   const square = radius * radius;
   const rows = rowStarts.length - 1;
   let marked = 0;
@@ -338,8 +339,8 @@ function findNear(count: number, rowStarts: Uint32Array, radius: number, work: W
     for (let i = start; i < end; i++) {
       const ownX = x[i];
       const ownY = y[i];
-      const west = ownX - radius;
-      const east = ownX + radius;
+      const west = ownX - reach;
+      const east = ownX + reach;
       while (up < start && x[up] < west) up++;
       while (down < downEnd && x[down] < west) down++;
       above[i] = up;
@@ -354,7 +355,7 @@ function findNear(count: number, rowStarts: Uint32Array, radius: number, work: W
         const dy = y[j] - ownY;
         if (dx * dx + dy * dy <= square) found = j;
       }
-      if (found < 0 && (west < 0 || east >= SIZE)) found = firstAcross(x, y, rowStarts, row, radius, ownX, ownY);
+      if (found < 0 && (west < 0 || east >= SIZE)) found = firstAcross(x, y, rowStarts, row, reach, square, ownX, ownY);
       if (found < 0) continue;
       near[i] = 1;
       marked += near[found] === 0 ? 2 : 1;
@@ -389,17 +390,17 @@ function firstAcross(
   y: Int32Array,
   rowStarts: Uint32Array,
   row: number,
-  radius: number,
+  reach: number,
+  square: number,
   ownX: number,
   ownY: number,
 ): number {
-  const square = radius * radius;
   const last = Math.min(row + 1, rowStarts.length - 2);
   for (let at = Math.max(0, row - 1); at <= last; at++) {
     const [start, end] = [rowStarts[at], rowStarts[at + 1]];
-    for (let j = end - 1; j >= start && x[j] - SIZE >= ownX - radius; j--)
+    for (let j = end - 1; j >= start && x[j] - SIZE >= ownX - reach; j--)
       if ((x[j] - SIZE - ownX) ** 2 + (y[j] - ownY) ** 2 <= square) return j;
-    for (let j = start; j < end && x[j] + SIZE <= ownX + radius; j++)
+    for (let j = start; j < end && x[j] + SIZE <= ownX + reach; j++)
       if ((x[j] + SIZE - ownX) ** 2 + (y[j] - ownY) ** 2 <= square) return j;
   }
   return -1;
@@ -441,6 +442,7 @@ function takeNeighbours(
   const { x, y, source, above, below, claim, queue, merges } = work;
   const { items } = fine.level;
   const { x: remainderX, y: remainderY } = fine.remainders;
+  const reach = Math.floor(radius);
   const square = radius * radius;
   merges.length = 0;
   merges.taken = 0;
@@ -450,13 +452,13 @@ function takeNeighbours(
     if (claim[centre] !== 0) continue;
     const ownX = x[centre];
     const ownY = y[centre];
-    const east = ownX + radius;
+    const east = ownX + reach;
     const row = ownY >>> rowBits;
     const start = rowStarts[row];
     const end = rowStarts[row + 1];
     const mark = merges.length + 1;
     let first = centre;
-    while (first > start && x[first - 1] >= ownX - radius) first--;
+    while (first > start && x[first - 1] >= ownX - reach) first--;
     let members = 0;
     let count = 0;
     let sumX = 0;
@@ -481,7 +483,7 @@ function takeNeighbours(
         }
       }
     }
-    if (ownX < radius || east >= SIZE) {
+    if (ownX < reach || east >= SIZE) {
       const across = takeAcross(fine, centre, mark, rowStarts, radius, rowBits, work);
       members += across.members;
       count += across.count;
@@ -521,6 +523,7 @@ function takeAcross(
 ) {
   const { items } = fine.level;
   const [ownX, ownY] = [x[centre], y[centre]];
+  const reach = Math.floor(radius);
   const taken = { members: 0, count: 0, sumX: 0, sumY: 0 };
   const take = (j: number, dx: number) => {
     const dy = y[j] - ownY;
@@ -537,8 +540,8 @@ function takeAcross(
   const last = Math.min(row + 1, rowStarts.length - 2);
   for (let at = Math.max(0, row - 1); at <= last; at++) {
     const [start, end] = [rowStarts[at], rowStarts[at + 1]];
-    for (let j = end - 1; j >= start && x[j] - SIZE >= ownX - radius; j--) take(j, x[j] - SIZE - ownX);
-    for (let j = start; j < end && x[j] + SIZE <= ownX + radius; j++) take(j, x[j] + SIZE - ownX);
+    for (let j = end - 1; j >= start && x[j] - SIZE >= ownX - reach; j--) take(j, x[j] - SIZE - ownX);
+    for (let j = start; j < end && x[j] + SIZE <= ownX + reach; j++) take(j, x[j] + SIZE - ownX);
   }
   return taken;
 }

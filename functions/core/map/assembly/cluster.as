@@ -288,15 +288,14 @@ export function mergeRows(items: usize, starts: usize, columnBits: u32, both: bo
 }
 
 /** First item within the radius on the other side of the antimeridian; -1 when none is. */
-function firstAcross(rowCount: u32, row: u32, radius: f64, ownX: i32, ownY: i32): u32 {
-  const square = radius * radius;
+function firstAcross(rowCount: u32, row: u32, reach: i32, square: f64, ownX: i32, ownY: i32): u32 {
   const last = min(row + 1, rowCount - 1);
   for (let at = row > 0 ? row - 1 : 0; at <= last; at++) {
     const start = rowStart(at);
     const end = rowStart(at + 1);
-    for (let j = end; j-- > start && <f64>(placeX(j) - SIZE) >= <f64>ownX - radius; )
+    for (let j = end; j-- > start && placeX(j) - SIZE >= ownX - reach; )
       if (within(placeX(j) - SIZE - ownX, placeY(j) - ownY, square)) return j;
-    for (let j = start; j < end && <f64>placeX(j) + <f64>SIZE <= <f64>ownX + radius; j++)
+    for (let j = start; j < end && placeX(j) + SIZE <= ownX + reach; j++)
       if (within(placeX(j) + SIZE - ownX, placeY(j) - ownY, square)) return j;
   }
   return -1;
@@ -305,6 +304,7 @@ function firstAcross(rowCount: u32, row: u32, radius: f64, ownX: i32, ownY: i32)
 /** Marks items with a neighbour within the radius; returns how many in these rows. */
 export function findNear(radius: f64, rowCount: u32, from: u32, to: u32): u32 {
   if (from == 0) memory.fill(near, 0, placed + 8);
+  const reach = <i32>radius;
   const square = radius * radius;
   const squares = f64x2.splat(square);
   let marked: u32 = 0;
@@ -318,10 +318,8 @@ export function findNear(radius: f64, rowCount: u32, from: u32, to: u32): u32 {
     for (let i = start; i < end; i++) {
       const ownX = placeX(i);
       const ownY = placeY(i);
-      const westOf = <f64>ownX - radius;
-      const eastOf = <f64>ownX + radius;
-      const west = <i32>Math.ceil(westOf);
-      const east = <i32>Math.floor(eastOf);
+      const west = ownX - reach;
+      const east = ownX + reach;
       const wests = i32x4.splat(west);
       up = firstFrom(up, start, wests);
       down = firstFrom(down, downEnd, wests);
@@ -358,7 +356,7 @@ export function findNear(radius: f64, rowCount: u32, from: u32, to: u32): u32 {
               }
         }
       }
-      if (found == -1 && (westOf < 0 || eastOf >= <f64>SIZE)) found = firstAcross(rowCount, row, radius, ownX, ownY);
+      if (found == -1 && (west < 0 || east >= SIZE)) found = firstAcross(rowCount, row, reach, square, ownX, ownY);
       if (found == -1) continue;
       marked += 2 - <u32>load<u8>(near + <usize>found);
       store<u8>(near + <usize>i, 1);
@@ -451,28 +449,59 @@ export function takenCount(): u32 {
   sumY += y;
 }
 
-@inline function takeWithin(fine: usize, from: u32, to: u32, east: i32, ownX: i32, ownY: i32, square: f64, mark: u32): void {
-  for (let j = from; j < to; j++) {
-    const dx = placeX(j) - ownX;
-    if (dx + ownX > east) return;
-    const dy = placeY(j) - ownY;
-    if (load<u32>(claim + (<usize>j << 2)) == 0 && within(dx, dy, square)) take(fine, j, dx, dy, mark);
+/** Which of the four items from `from` on are free and near enough. */
+@inline function freeOfFour(from: u32, ownX: v128, ownY: v128, square: v128): u32 {
+  const free = i32x4.bitmask(i32x4.eq(v128.load(claim + (<usize>from << 2)), i32x4.splat(0)));
+  return free & nearOfFour(from, ownX, ownY, square);
+}
+
+@inline function takeLanes(fine: usize, from: u32, lanes: u32, ownX: i32, ownY: i32, mark: u32): void {
+  for (; lanes; lanes &= lanes - 1) {
+    const j = from + ctz(lanes);
+    take(fine, j, placeX(j) - ownX, placeY(j) - ownY, mark);
+  }
+}
+
+/** Takes the free items from `from` on, up to `to` and an x of east, that are near enough. */
+@inline function takeWithin(
+  fine: usize, from: u32, to: u32, easts: v128, xs: v128, ys: v128, squares: v128, ownX: i32, ownY: i32, mark: u32,
+): void {
+  for (; from < to; from += 4) {
+    const count = upToEast(from, to, easts);
+    takeLanes(fine, from, freeOfFour(from, xs, ys, squares) & ((1 << count) - 1), ownX, ownY, mark);
+    if (count < 4) return;
+  }
+}
+
+/** The same backwards from `to`, down to `from` and an x of west. */
+@inline function takeBefore(
+  fine: usize, from: u32, to: u32, wests: v128, xs: v128, ys: v128, squares: v128, ownX: i32, ownY: i32, mark: u32,
+): void {
+  while (to > from) {
+    // Of the first row what lies before it belongs to another array.
+    const at = max(to, 4) - 4;
+    const smaller = i32x4.bitmask(i32x4.lt_s(v128.load(placesX + (<usize>at << 2)), wests)) & ((1 << (to - at)) - 1);
+    // Lanes behind the last smaller one, and behind the row's start.
+    const skipped = max(32 - clz(smaller), from > at ? from - at : 0);
+    const lanes = ((1 << (to - at)) - 1) & ~((1 << skipped) - 1);
+    takeLanes(fine, at, freeOfFour(at, xs, ys, squares) & lanes, ownX, ownY, mark);
+    if (skipped) return;
+    to = at;
   }
 }
 
 /** takeWithin for the other side of the antimeridian. */
-function takeAcross(fine: usize, rowCount: u32, row: u32, radius: f64, ownX: i32, ownY: i32, mark: u32): void {
-  const square = radius * radius;
+function takeAcross(fine: usize, rowCount: u32, row: u32, reach: i32, square: f64, ownX: i32, ownY: i32, mark: u32): void {
   const last = min(row + 1, rowCount - 1);
   for (let at = row > 0 ? row - 1 : 0; at <= last; at++) {
     const start = rowStart(at);
     const end = rowStart(at + 1);
-    for (let j = end; j-- > start && <f64>(placeX(j) - SIZE) >= <f64>ownX - radius; ) {
+    for (let j = end; j-- > start && placeX(j) - SIZE >= ownX - reach; ) {
       const dx = placeX(j) - SIZE - ownX;
       const dy = placeY(j) - ownY;
       if (load<u32>(claim + (<usize>j << 2)) == 0 && within(dx, dy, square)) take(fine, j, dx, dy, mark);
     }
-    for (let j = start; j < end && <f64>placeX(j) + <f64>SIZE <= <f64>ownX + radius; j++) {
+    for (let j = start; j < end && placeX(j) + SIZE <= ownX + reach; j++) {
       const dx = placeX(j) + SIZE - ownX;
       const dy = placeY(j) - ownY;
       if (load<u32>(claim + (<usize>j << 2)) == 0 && within(dx, dy, square)) take(fine, j, dx, dy, mark);
@@ -486,29 +515,31 @@ export function takeNeighbours(fine: usize, radius: f64, rowBits: u32, rowCount:
     merged = taken = 0;
     memory.fill(claim, 0, placed << 2);
   }
+  const reach = <i32>radius;
   const square = radius * radius;
+  const squares = f64x2.splat(square);
   for (let q = from; q < to; q++) {
     const centre = load<u32>(queue + (<usize>q << 2));
     if (load<u32>(claim + (<usize>centre << 2))) continue;
     const ownX = placeX(centre);
     const ownY = placeY(centre);
-    const westOf = <f64>ownX - radius;
-    const eastOf = <f64>ownX + radius;
-    const west = <i32>Math.ceil(westOf);
-    const east = <i32>Math.floor(eastOf);
+    const west = ownX - reach;
+    const east = ownX + reach;
+    const xs = i32x4.splat(ownX);
+    const ys = i32x4.splat(ownY);
+    const easts = i32x4.splat(east);
     const row = <u32>ownY >> rowBits;
     const start = rowStart(row);
     const end = rowStart(row + 1);
     const mark = merged + 1;
-    let first = centre;
-    while (first > start && placeX(first - 1) >= west) first--;
     members = 0;
     weightSum = sumX = sumY = 0;
-    takeWithin(fine, first, end, east, ownX, ownY, square, mark);
-    takeWithin(fine, load<u32>(above + (<usize>centre << 2)), start, east, ownX, ownY, square, mark);
+    takeBefore(fine, start, centre, i32x4.splat(west), xs, ys, squares, ownX, ownY, mark);
+    takeWithin(fine, centre, end, easts, xs, ys, squares, ownX, ownY, mark);
+    takeWithin(fine, load<u32>(above + (<usize>centre << 2)), start, easts, xs, ys, squares, ownX, ownY, mark);
     const downEnd = row + 1 < rowCount ? rowStart(row + 2) : end;
-    takeWithin(fine, load<u32>(below + (<usize>centre << 2)), downEnd, east, ownX, ownY, square, mark);
-    if (westOf < 0 || eastOf >= <f64>SIZE) takeAcross(fine, rowCount, row, radius, ownX, ownY, mark);
+    takeWithin(fine, load<u32>(below + (<usize>centre << 2)), downEnd, easts, xs, ys, squares, ownX, ownY, mark);
+    if (west < 0 || east >= SIZE) takeAcross(fine, rowCount, row, reach, square, ownX, ownY, mark);
     // The centre is always taken; alone it goes back.
     if (members == 1) {
       store<u32>(claim + (<usize>centre << 2), 0);
