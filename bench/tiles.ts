@@ -1,9 +1,9 @@
 // The rasterizer against supercluster 9.1 (+ vt-pbf 3.1) on the same skewed points and the same tiles, z0-16, radius 64
-// of 512 pixels. npm run bench -- tiles [--points 20000,1000000,10000000]
+// of 512 pixels. npm run bench -- tiles [--points 20000,1000000,10000000] [--rust-only]
 // Last line: {n: {buildRatio, buildMs, buildWallMs, tileRatio, servedRatio, servedSameWriterRatio, servedUs, p99us, memoryRatio, coldMs,
 // rustBuildRatio, rustTileRatio, rust}}; a ratio is how many times less the rasterizer needs. rust: the ports supercluster 3
 // and supercluster-rs, built by cargo into .cache, on the same points and tiles, each a process of its own; its ratios are
-// against the faster of the two, and null where neither could be built. tile = the clusters alone; served = clusters + vector tile, by the rival's usual
+// against the faster of the two, and null where neither could be built. --rust-only leaves out supercluster: its ratios are null. tile = the clusters alone; served = clusters + vector tile, by the rival's usual
 // writer (vt-pbf) or by ours; p99us = 99th percentile of one served tile, ours, by the wall clock: each tile of a pass
 // timed once, the median of five passes.
 // memory = peak resident growth over the build, input aside, each in a process of its own; cold = a fresh process from
@@ -62,17 +62,19 @@ async function main(): Promise<void> {
   const sizes = (flag < 0 ? '20000,1000000,10000000' : process.argv[flag + 1]).split(',').map(Number);
   if (!sizes.every((size) => size > 0))
     throw new RangeError(`--points ${process.argv[flag + 1]}: give counts, as 20000,1000000`);
+  const rustOnly = process.argv.includes('--rust-only');
   const folder = mkdtempSync(join(tmpdir(), 'whalewatch-tiles-'));
   const table: Record<string, object> = {};
   try {
     for (const size of sizes) {
       const file = join(folder, `${size}.bin`);
-      const timed = await inTurns(size, file);
+      const timed = await inTurns(size, file, rustOnly);
       const { first } = timed;
       const start = (way: string) =>
         Array.from({ length: 9 }, () => child('cold', way, file, ...first)).sort((a, b) => a.ms - b.ms)[4];
       const [part, whole] = [start('part'), start('whole')];
-      const [ours, theirs] = [child('ours', size), child('theirs', size)];
+      const ours = child('ours', size);
+      const theirs = rustOnly ? { megabytes: Number.NaN } : child('theirs', size);
       console.log(`${size} points, file ${(timed.fileBytes / 1e6).toFixed(1)} MB`);
       console.log(
         `  build       ${ms(timed.of('build.ours'))} against ${ms(timed.of('build.theirs'))}, by the wall clock ${ms(timed.of('buildWall.ours'))} against ${ms(timed.of('buildWall.theirs'))}; encoding the file ${ms(timed.encode)}`,
@@ -83,7 +85,9 @@ async function main(): Promise<void> {
       console.log(
         `  served      ${us(timed.of('served.ours'))} against ${us(timed.of('served.theirs'))} (vt-pbf), ${us(timed.of('sameWriter.theirs'))} (our writer) us; p99 ${us(timed.of('p99.ours'))} us`,
       );
-      console.log(`  memory      ${ours.megabytes} against ${theirs.megabytes} MB at the peak of the build`);
+      console.log(
+        `  memory      ${ours.megabytes} against ${Number.isNaN(theirs.megabytes) ? '-' : theirs.megabytes} MB at the peak of the build`,
+      );
       console.log(
         `  cold        ${part.ms.toFixed(1)} ms to the first tile in ${part.reads} reads of ${(part.bytes / 1e6).toFixed(2)} MB; ${whole.ms.toFixed(1)} ms by reading the whole file`,
       );
@@ -176,14 +180,15 @@ type Measures = Record<string, () => number | object>;
  * Each side in a process of its own, as each would run: a collection of the rival's millions of objects is not at our
  * expense. They take turns, measure by measure, so that both meet the same machine.
  */
-async function inTurns(size: number, file: string) {
-  const sides = { ours: side('oursServing', size, file), theirs: side('theirsServing', size) };
+async function inTurns(size: number, file: string, rustOnly: boolean) {
+  const ours = side('oursServing', size, file);
+  const sides = { ours, theirs: rustOnly ? undefined : side('theirsServing', size) };
   const spent = new Map<string, number[]>();
   const note = (key: string, value: number) => spent.set(key, [...(spent.get(key) ?? []), value]);
   const ask = async (name: string, rounds: number, warmUp: number, of: ('ours' | 'theirs')[] = ['ours', 'theirs']) => {
     for (let round = 0; round < rounds + warmUp; round++)
       for (const whose of of) {
-        const answer = await sides[whose](name);
+        const answer = await sides[whose]?.(name);
         if (round < warmUp || answer === undefined) continue;
         if (typeof answer === 'number') note(`${name}.${whose}`, answer);
         else for (const [figure, value] of Object.entries(answer as object)) note(`${figure}.${whose}`, value);
@@ -194,12 +199,12 @@ async function inTurns(size: number, file: string) {
     await ask('build', 1, 0);
     await ask('build', ROUNDS - 1, 0, ['ours']);
   }
-  const { fileBytes, items, first, encode } = (await sides.ours('write')) as never as Written;
+  const { fileBytes, items, first, encode } = (await ours('write')) as never as Written;
   await ask('tile', ROUNDS, 1);
   await ask('served', ROUNDS, 1);
   await ask('sameWriter', ROUNDS, 1);
   await ask('p99', ROUNDS, 0);
-  for (const whose of Object.values(sides)) await whose('end');
+  for (const whose of Object.values(sides)) await whose?.('end');
   return { of: (name: string) => median(spent.get(name) ?? []), fileBytes, items, first, encode };
 }
 
@@ -302,7 +307,7 @@ function perTile(sample: Tile[], answer: (tile: Tile) => number): number {
 }
 
 function median(values: number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1];
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 }
 
 /** Tiles where points are: z even over 0..16, each the tile of a random point. */
@@ -430,11 +435,11 @@ function print(figures: object): void {
 }
 
 function ms(value: number): string {
-  return `${value.toFixed(0)} ms`;
+  return Number.isNaN(value) ? '-' : `${value.toFixed(0)} ms`;
 }
 
 function us(milliseconds: number): string {
-  return (milliseconds * 1000).toFixed(2);
+  return Number.isNaN(milliseconds) ? '-' : (milliseconds * 1000).toFixed(2);
 }
 
 function round(value: number): number {
