@@ -6,10 +6,10 @@ import { setTimeout } from 'node:timers/promises';
 import { type Browser, chromium } from 'playwright-core';
 
 /**
- * WebGL 2 without a graphics card, for the map alone: what else a page shows is drawn without it in half the time. No
- * sandbox, for containers run as root.
+ * WebGL 2 without a graphics card, for the map alone: everything else is drawn without it in half the time. No sandbox, for
+ * containers run as root. Pages of one site in one context share a process.
  */
-const args = ['--no-sandbox', '--enable-unsafe-swiftshader'];
+const args = ['--no-sandbox', '--enable-unsafe-swiftshader', '--process-per-site'];
 
 const systemPaths = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 

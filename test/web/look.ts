@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
 import { AxeBuilder } from '@axe-core/playwright';
-import type { Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { buildPages } from '../../web/build.ts';
 import { openBrowser } from './browser.ts';
 import { type Mood, startWorld } from './world.ts';
@@ -16,6 +16,18 @@ after(async () => {
   if (typeof browser !== 'string') await browser.close();
   await world.close();
 });
+
+/** All pages of a file share one process, which knows axe and the scripts by then: half of the processor. */
+const context = typeof browser === 'string' ? undefined : await sharedBy(browser);
+
+async function sharedBy(browser: Browser): Promise<BrowserContext> {
+  const context = await browser.newContext();
+  // A busy machine is slow to draw, not wrong.
+  context.setDefaultTimeout(90_000);
+  // A page that stays open keeps the process.
+  await (await context.newPage()).goto(`${world.url}/favicon.svg`);
+  return context;
+}
 
 interface Sight {
   width?: number;
@@ -32,16 +44,12 @@ export async function see(
   { width = 1280, height = 800, dark = false, mood = 'busy', before }: Sight,
   look: (page: Page) => Promise<void>,
 ): Promise<void> {
-  if (typeof browser === 'string') return;
+  if (!context) return;
   world.mood = mood;
-  const context = await browser.newContext({
-    viewport: { width, height },
-    colorScheme: dark ? 'dark' : 'light',
-    reducedMotion: 'reduce',
-  });
-  // A busy machine is slow to draw, not wrong.
-  context.setDefaultTimeout(90_000);
   const page = await context.newPage();
+  const session = await context.newCDPSession(page);
+  await page.setViewportSize({ width, height });
+  await page.emulateMedia({ colorScheme: dark ? 'dark' : 'light', reducedMotion: 'reduce' });
   if (before) await page.addInitScript(before);
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(error.message));
@@ -57,7 +65,10 @@ export async function see(
   try {
     await look(page);
   } finally {
-    await context.close();
+    // The next page finds nothing of this one.
+    await session.send('Storage.clearDataForOrigin', { origin: world.url, storageTypes: 'all' });
+    await session.send('Network.clearBrowserCache');
+    await page.close();
     world.mood = 'busy';
   }
   assert.deepEqual(complaints, []);
