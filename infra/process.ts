@@ -278,7 +278,7 @@ export function queue(
     visibilityTimeout,
     retentionPeriod,
   });
-  explain(made, { SQS3: 'It is the end of the line: what misses is made good by the next run' });
+  explain(made, { SQS3: 'It is the last queue: the next run makes up for a message that is lost' });
   return made;
 }
 

@@ -69,6 +69,6 @@ export class SignIn extends Construct {
       signIn: { issuer, clientId: client.userPoolClientId, scopes: ['openid', 'profile', 'email'] },
       rules: { userClaim: 'cognito:username', roles: { team: group('team'), owner: group('owner') } },
     };
-    new CfnOutput(this, 'UserPool', { value: this.pool.userPoolId, description: 'The pool of those who sign in' });
+    new CfnOutput(this, 'UserPool', { value: this.pool.userPoolId, description: 'The pool of the users who sign in' });
   }
 }

@@ -138,13 +138,12 @@ export const shared = {
         "Your portals' domains, `*` for any characters: hits of other domains are ignored. Anybody may send hits: name yours wherever others can reach the server.",
     }),
   refuseHits: trueOrFalse().default(false).meta({
-    description:
-      'Takes no hits, against a flood of them or its bill: senders are told so and drop theirs. Registries go on.',
+    description: 'Refuses all hits, to stop a flood of them or its bill: senders drop theirs. Registry events go on.',
   }),
   keepEventsDays: integer(1, 36_500).optional().meta({
     placeholder: 'DAYS',
     description:
-      'Days that registry events, pulls and what is quarantined are kept; left out: for ever. On AWS what was stored before it was set stays.',
+      'Days that registry events, pulls and what is quarantined are kept; left out: for ever. On AWS, events stored before it was set stay.',
   }),
   exportEvery: number(0.1, 86_400).default(60).meta({
     placeholder: 'SECONDS',
@@ -320,7 +319,7 @@ export const shared = {
     .meta({
       placeholder: 'JSON',
       description:
-        'Which values of which claims give a role; the headers of a proxy are the claims user and groups. Who signs in and has none of them is a user, unless user is listed too.',
+        'Which values of which claims give a role; the headers of a proxy are the claims user and groups. A person who signs in without any of them is a user, unless user is listed too.',
     }),
   everyone: oneOf('public', 'user', 'team', 'owner').optional().meta({
     placeholder: 'ROLE',

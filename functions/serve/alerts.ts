@@ -10,7 +10,7 @@ import { type Registries, registry } from './registries.ts';
 export const route = createRoute({
   method: 'get',
   path: '/v1/alerts',
-  summary: 'What the rules had to say; newest first',
+  summary: 'The alerts of the rules, newest first',
   request: { query: z.object({ cursor: z.string().optional(), limit: limit(20, 200), registry, format }) },
   responses: {
     200: jsonOrCsv(

@@ -68,7 +68,7 @@ export const makeToken = createRoute({
         .min(1, 'must not be empty')
         .max(100, 'must be at most 100 characters'),
       role: tokenRole,
-      user: userName.optional().openapi({ description: 'With the role user: whose history it may read' }),
+      user: userName.optional().openapi({ description: 'With the role user: the user whose history it may read' }),
       days: integer(1, 3650).optional().openapi({ description: 'Until it expires; never when left out' }),
     }),
   },

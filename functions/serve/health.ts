@@ -130,7 +130,7 @@ export const live = createRoute({
 export const ready = createRoute({
   method: 'get',
   path: '/v1/health/ready',
-  summary: 'Whether events can be taken and stores are read; records that wait are no reason to say no',
+  summary: 'Whether events can be taken and stores can be read; records that wait do not matter',
   responses: {
     200: json(state('Ready', 'ok'), 'Send'),
     503: json(z.object({ error: z.object({ code: z.string(), message: z.string() }) }), 'Do not send'),

@@ -56,13 +56,13 @@ export const callChecks: Check[] = [
   },
   {
     id: 'schedule-retries',
-    fact: 'A schedule retries 185 times unless told otherwise',
+    fact: 'A schedule retries 185 times by default',
     document: schedule,
     faults: each('Scheduler::Schedule', ({ Target }) => Target.RetryPolicy?.MaximumRetryAttempts <= 2),
   },
   {
     id: 'schedule-age',
-    fact: 'A schedule retries for 24 hours unless told otherwise; the least is 60 s',
+    fact: 'A schedule retries for 24 hours by default; the least is 60 s',
     document: schedule,
     faults: each(
       'Scheduler::Schedule',

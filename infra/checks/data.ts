@@ -216,7 +216,7 @@ export const dataChecks: Check[] = [
   },
   {
     id: 'bucket-etag',
-    fact: 'Only with SSE-S3 is an ETag the MD5 of the body, which tells whose a conditional put was',
+    fact: 'Only with SSE-S3 is an ETag the MD5 of the body, which shows whose conditional put won',
     document: 'AmazonS3/latest/API/API_Object.html',
     faults: each('S3::Bucket', ({ BucketEncryption }) => JSON.stringify(BucketEncryption)?.includes('"AES256"')),
   },

@@ -264,7 +264,7 @@ export const edgeChecks: Check[] = [
   },
   {
     id: 'origin-tls',
-    fact: 'CloudFront speaks plain HTTP to an origin unless told otherwise',
+    fact: 'CloudFront speaks plain HTTP to an origin by default',
     document: `${cloudFront}/using-https-cloudfront-to-custom-origin.html`,
     faults: ofDistribution(({ Origins }) =>
       (Origins as { CustomOriginConfig?: { OriginProtocolPolicy: string } }[]).every(

@@ -124,7 +124,7 @@ export const functionChecks: Check[] = [
   },
   {
     id: 'rights-head',
-    fact: 'HEAD wants s3:GetObject: whoever puts under deltas/ must be able to ask whose a lost put was',
+    fact: 'HEAD needs s3:GetObject: a writer under deltas/ must be able to check which put won',
     document: 'AmazonS3/latest/API/API_HeadObject.html',
     faults: (resources) =>
       roles(resources).flatMap((id) => {
@@ -203,7 +203,7 @@ export const functionChecks: Check[] = [
   },
   {
     id: 'task-drain',
-    fact: 'A load balancer lets a stopped server answer for 300 s unless told less; Fargate ends it after 30 s',
+    fact: 'A load balancer lets a stopping server respond for 300 s by default; Fargate ends it after 30 s',
     document: 'elasticloadbalancing/latest/application/edit-target-group-attributes.html#deregistration-delay',
     faults: each('ElasticLoadBalancingV2::TargetGroup', ({ TargetGroupAttributes = [] }) =>
       TargetGroupAttributes.some(

@@ -63,7 +63,7 @@ export const watchChecks: Check[] = [
   },
   {
     id: 'alarm-action',
-    fact: 'An alarm without an action changes its colour and tells nobody',
+    fact: 'An alarm without an action changes its colour and notifies nobody',
     document: 'AmazonCloudWatch/latest/monitoring/alarm-actions.html',
     faults: each('CloudWatch::Alarm', ({ AlarmActions }) => AlarmActions?.length > 0),
   },
@@ -183,7 +183,7 @@ export const watchChecks: Check[] = [
   },
   {
     id: 'search-dimensions',
-    fact: "A domain's metrics carry the account beside its name: without ClientId an alarm sees nothing",
+    fact: "A domain's metrics have the account as a dimension: without ClientId an alarm sees nothing",
     document: 'opensearch-service/latest/developerguide/managedomains-cloudwatchmetrics.html',
     faults: each('CloudWatch::Alarm', (properties) =>
       metrics(properties).every(
@@ -200,7 +200,7 @@ export const watchChecks: Check[] = [
   },
   {
     id: 'log-retention',
-    fact: 'A log group keeps everything for ever unless it says for how long',
+    fact: 'A log group keeps everything for ever unless it has a retention',
     document: 'AmazonCloudWatch/latest/logs/Working-with-log-groups-and-streams.html#SettingLogRetention',
     faults: each('Logs::LogGroup', ({ RetentionInDays }) => RetentionInDays > 0),
   },
@@ -219,7 +219,7 @@ export const watchChecks: Check[] = [
   },
   {
     id: 'budget-mail',
-    fact: 'A budget needs nobody else to tell: it mails its subscribers itself',
+    fact: 'A budget needs no topic: it mails its subscribers itself',
     document: 'cost-management/latest/userguide/budgets-sns-policy.html',
     faults: each('Budgets::Budget', ({ NotificationsWithSubscribers }) =>
       NotificationsWithSubscribers?.every(({ Subscribers }: { Subscribers: { SubscriptionType: string }[] }) =>

@@ -270,7 +270,7 @@ export async function verify({
     if (!newest)
       return log('    no hit had a location (a private network?): the map is empty; give --address to try it');
     const place = await comes(
-      'points.json is there, with the domain if its hits had a place',
+      'points.json is there, with the domain if its hits had a location',
       () => placeIn(`${api}/points.json`, domain, people),
       (found) => found !== undefined || !address,
     );
@@ -280,7 +280,7 @@ export async function verify({
     is('it is a vector tile unless there are no points', points === 0 || whole.type === mvt, whole.type);
     const refused = await ask(url, `/v1/tiles/${snapshot}/0/1/0.mvt`);
     is('a tile that can not be is 400', refused.status === 400, refused.status);
-    if (!place) return log('    the hits had no place (a private network?): not on the map; give --address');
+    if (!place) return log('    the hits had no location (a private network?): not on the map; give --address');
 
     const zoom = 16;
     const [x, y] = [lonToX(place.lon), latToY(place.lat)].map((unit) => Math.floor((unit / SIZE) * 2 ** zoom));

@@ -446,7 +446,7 @@ test(
       const field = page.getByRole('textbox');
       await field.fill('a: [1');
       await page.getByRole('button', { name: 'Complete it' }).click();
-      await page.getByRole('alert').getByText('The text is no YAML').waitFor();
+      await page.getByRole('alert').getByText('The text is not YAML').waitFor();
       await field.fill(
         'services:\n  a: { image: "r.example/elk/elasticsearch:8", environment: { SECRET: s3cret } }\n  b: { image: team/nobody }',
       );

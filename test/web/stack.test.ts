@@ -113,9 +113,9 @@ test('a text that is a trap or a mistake ends soon, and says what is wrong', asy
   for (const [text, message] of [
     ['x'.repeat(mostText + 1), /has 262145 characters, more than 262144/],
     [`a0: &a0 { image: x }\n${laughs.join('\n')}`, /Excessive alias count/],
-    [`a: ${'['.repeat(100_000)}`, /nested too deep|is no YAML/],
-    ['a: [1, 2\nb: {', /is no YAML, Dockerfile or list/],
-    ['image: *nothing', /is no YAML/],
+    [`a: ${'['.repeat(100_000)}`, /nested too deep|is not YAML/],
+    ['a: [1, 2\nb: {', /is not YAML, a Dockerfile or a list/],
+    ['image: *nothing', /is not YAML/],
     [Array.from({ length: 401 }, (_, at) => `team/app${at}`).join('\n'), /401 images, more than 400/],
   ] as const)
     await assert.rejects(

@@ -87,7 +87,7 @@ mount(
   <Page
     here="./alerts"
     title={<h1>Alerts</h1>}
-    lead="What your rules had to say, the newest first. Alerts are kept for 30 days."
+    lead="The alerts of your rules, newest first. Alerts are kept for 30 days."
   >
     <section class="card" aria-label="Alerts">
       <Alerts />

@@ -306,7 +306,7 @@ function Setup() {
           <b aria-hidden="true">4</b>
           <div>
             <h2 id="embed">Show the map elsewhere</h2>
-            <p>The map is public and can stand in any page; what follows the # is where it opens.</p>
+            <p>The map is public and can be embedded in any page; the part after # says where it opens.</p>
             <Code
               label="A frame with the map"
               text={`<iframe src="${here}/embed#2/30/10" title="Live map" width="100%" height="420"></iframe>`}

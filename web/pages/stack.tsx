@@ -60,7 +60,7 @@ function Read({ images, answer }: Completed) {
                 <Name of={names[0] ?? written} />
               </span>
             )}
-            {!known && <span class="chip">{names.length > 0 ? 'unknown here' : 'its name can’t be told'}</span>}
+            {!known && <span class="chip">{names.length > 0 ? 'unknown here' : 'its name can’t be read'}</span>}
           </li>
         ))}
       </ul>
@@ -99,7 +99,7 @@ function Stack({ first }: { first: string }) {
     try {
       const found = await complete(of);
       if (found.images.length === 0)
-        setWrong('No image was found in it: an image stands behind "image:", behind FROM, or alone on its line.');
+        setWrong('No image was found: an image follows "image:" or FROM, or stands alone on its line.');
       else setDone(found);
     } catch (cause) {
       if (cause instanceof Unreadable) setWrong(cause.message);

@@ -100,7 +100,7 @@ async function ofYaml(text: string): Promise<string[]> {
   } catch (cause) {
     if (cause instanceof RangeError) throw new Unreadable('The text is nested too deep to be read.');
     throw new Unreadable(
-      `The text is no YAML, Dockerfile or list of images: ${(cause as Error).message.split('\n')[0].replace(/:$/, '')}.`,
+      `The text is not YAML, a Dockerfile or a list of images: ${(cause as Error).message.split('\n')[0].replace(/:$/, '')}.`,
     );
   }
 }

@@ -61,7 +61,7 @@ export function unpackColumns<C extends Columns>(kind: string, bytes: Uint8Array
   const whole = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice();
   const view = new DataView(whole.buffer, whole.byteOffset, whole.byteLength);
   if (whole.length < HEAD_AT || view.getUint32(0, true) !== MAGIC)
-    throw new Torn(`these ${whole.length} bytes are no ${kind}: they do not begin with WHCL`);
+    throw new Torn(`these ${whole.length} bytes are not a ${kind}: they do not begin with WHCL`);
   const length = view.getFloat64(8, true);
   if (length !== whole.length) throw new Torn(`the ${kind} is torn: ${whole.length} bytes of ${length}`);
   const headLength = view.getUint32(4, true);

@@ -123,7 +123,7 @@ export const classRules: ClassRule[] = [
   },
   {
     class: 'version-check',
-    name: 'a HEAD by anything that is no container engine',
+    name: 'a HEAD by a client that is not a container engine',
     source: 'captured: crane digest is one HEAD; a docker or containerd HEAD opens, or is, a pull',
     method: 'HEAD',
     notUserAgent: engines,

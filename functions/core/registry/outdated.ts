@@ -93,7 +93,7 @@ export function sentenceOf({ user, repository, tag, digest, lastPull, evidence }
   };
   const pulled = `${user} last pulled ${image} ${days(lastPull)}`;
   if (evidence.reason === 'pushed-anew')
-    return `${pulled}; its tag was pushed anew ${days(evidence.pushedAt)} and is ${evidence.digest.slice(0, 19)} now.`;
+    return `${pulled}; its tag was pushed again ${days(evidence.pushedAt)} and is ${evidence.digest.slice(0, 19)} now.`;
   if (evidence.reason === 'deleted') return `${pulled}; the ${evidence.what} was deleted ${days(evidence.deletedAt)}.`;
   return `${pulled}; ${evidence.moved} of ${evidence.others} others moved from ${tag} to ${evidence.to}.`;
 }

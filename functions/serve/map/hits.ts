@@ -16,7 +16,7 @@ const row = z.object({ day: z.string(), key: z.string(), hits: z.int() });
 export const hits = createRoute({
   method: 'get',
   path: '/v1/hits',
-  summary: 'Hits of each day, by domain, country or action; exact, but for who sees the anonymous map',
+  summary: 'Hits of each day, by domain, country or action; exact, except for callers who see the anonymous map',
   request: {
     query: z.object({
       from: day.optional(),
@@ -30,7 +30,7 @@ export const hits = createRoute({
   responses: {
     200: jsonOrCsv(
       pageOf(row),
-      'Sums; of CSV the header Link names the next page. To those who see the anonymous map: multiples of `publicMapLeast`, of what had as many; by domain to nobody',
+      'Sums; with CSV the header Link names the next page. Callers who see the anonymous map get multiples of `publicMapLeast`, only for keys that have as many, and nothing by domain',
     ),
     ...failures,
     404: json(error, 'The sums were just replaced by newer ones: ask again.'),

@@ -110,7 +110,7 @@ export const forList = createRoute({
   responses: {
     200: json(
       answer.extend({
-        unknown: z.array(z.string()).openapi({ description: 'Those of the list that nobody here pulled' }),
+        unknown: z.array(z.string()).openapi({ description: 'Names in the list that nobody here pulled' }),
       }),
       'Recommendations',
     ),

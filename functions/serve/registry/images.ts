@@ -15,7 +15,10 @@ const image = z
     size: z.int().nullable().openapi({
       description: 'Bytes of its layers and config, where reported; of an index, of all its platforms',
     }),
-    lastPush: z.iso.datetime().nullable().openapi({ description: 'null: pushed before Whalewatch was told of pushes' }),
+    lastPush: z.iso
+      .datetime()
+      .nullable()
+      .openapi({ description: 'null: pushed before pushes were reported to Whalewatch' }),
     lastPull: z.iso.datetime().nullable().openapi({
       description: 'By people, clusters or CI, whatever tag they named; of an index also by one of its platforms',
     }),

@@ -32,7 +32,7 @@ export const route = createRoute({
   method: 'get',
   path: '/v1/outdated',
   summary:
-    'Images still pulled whose tag was pushed anew or deleted, or from which most others moved, with the evidence',
+    'Images still pulled whose tag was pushed again or deleted, or that most other users have left, with the evidence',
   request: {
     query: z.object({
       user: userName.optional(),

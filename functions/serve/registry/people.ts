@@ -91,7 +91,7 @@ export const users = createRoute({
       registry,
       kind: oneOf([...kinds]).optional(),
       sort: oneOf(['recent', 'pulls', 'new', 'name']).default('recent').openapi({
-        description: 'Newest pull first, most pulls first, newest first pull first, or by name',
+        description: 'The order: by newest pull, number of pulls, first pull (newest first), or name',
       }),
       limit: limit(20, 1000),
       format,
@@ -121,7 +121,8 @@ const digest = z.string().regex(/^([a-z0-9]+([+._-][a-z0-9]+)*:[\w=-]+)?$/, {
 export const pullers = createRoute({
   method: 'get',
   path: '/v1/pullers',
-  summary: 'Who pulled a repository, or a digest (also as part of an index), when last, what of it, and from what',
+  summary:
+    'Who pulled a repository, or a digest (also as part of an index), with the time, image and client of the newest pull',
   request: {
     query: z.object({
       digest: digest.optional(),

@@ -113,7 +113,7 @@ const unusedImage = z
 export const unused = createRoute({
   method: 'get',
   path: '/v1/unused',
-  summary: 'Images that nobody uses, why, and what deleting them would run',
+  summary: 'Images that nobody uses, the reason, and the call that would delete them',
   request: {
     query: z.object({
       days: integerOr(30, 1, 9999),

@@ -91,7 +91,7 @@ async function importFile(file: string, stores: ReturnType<typeof openStores>, z
     console.error(`${file}: ${plural(done.zoneless, 'time')} without a zone, read as ${zone.name} (--zone ZONE)`);
   if (done.rows === 0) console.error(`${file} holds no rows`);
   const parts = [`${plural(done.pulls, 'pull')} and ${plural(done.hits, 'hit')} of ${plural(done.rows, 'row')}`];
-  if (done.anonymous > 0) parts.push(`${done.anonymous} of the pulls by nobody who signed in`);
+  if (done.anonymous > 0) parts.push(`${done.anonymous} of the pulls without a user name`);
   if (done.known > 0) parts.push(`${plural(done.known, 'row')} ${done.known === 1 ? 'was' : 'were'} there already`);
   if (done.other > 0) parts.push(`${plural(done.other, 'line')} about other things`);
   if (done.bad.length > 0) parts.push(`${plural(done.bad.length, 'row')} left out: fix them and import again`);

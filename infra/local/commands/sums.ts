@@ -3,7 +3,7 @@ import { clock } from '../stores/stores.ts';
 import { runOnce } from './once.ts';
 
 const does =
-  'Makes the sums that lists of users, repositories and counts are read from anew, from the stored documents. Until it is done those reads respond 503. It may be stopped: a start of the server, or the next run, continues. The server may be running.';
+  'Recomputes, from the stored documents, the sums that lists of users, repositories and counts are read from. Until it is done those reads respond 503. It may be stopped: a start of the server, or the next run, continues. The server may be running.';
 
 await runOnce('sums', does, async ({ sums }) => {
   if (!sums) return 'OpenSearch keeps no sums: there is nothing to do';

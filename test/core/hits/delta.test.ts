@@ -203,5 +203,5 @@ test('a torn or foreign object is told from a delta', () => {
   for (let length = 0; length < bytes.length; length++)
     assert.throws(() => decodeDelta(bytes.subarray(0, length)), { name: 'Torn' });
   assert.throws(() => decodeDelta(PointsState.empty().encode()), /are a points\/1, not a delta\/1/);
-  assert.throws(() => decodeDelta(new TextEncoder().encode('{"some": "other object"}')), /are no delta/);
+  assert.throws(() => decodeDelta(new TextEncoder().encode('{"some": "other object"}')), /are not a delta/);
 });

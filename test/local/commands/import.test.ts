@@ -285,7 +285,7 @@ test('a first import says that the data folder is new; a second what was there a
   writeFileSync(file, pulls);
   const first = await runScript('local/commands/import.ts', [file, '--data', data]);
   assert.match(first.output, /data held no data and is a new data folder now: npm start -- --data DIR shows it\n/);
-  assert.match(first.output, /: 3 pulls and 0 hits of 3 rows, 1 of the pulls by nobody who signed in\n$/);
+  assert.match(first.output, /: 3 pulls and 0 hits of 3 rows, 1 of the pulls without a user name\n$/);
   const running = await startLocal(data);
   t.after(() => running.kill());
   await eventually(

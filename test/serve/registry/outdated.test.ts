@@ -77,7 +77,7 @@ test("a user's outdated images come with their evidence, and the images of other
       ['ann', 'old', '7', { reason: 'deleted', deletedAt: at(4), what: 'tag' }],
     ],
   );
-  assert.match(items[0].text, /ann last pulled app@sha256:aaaa\S* 2 days ago; its tag was pushed anew 6 days ago/);
+  assert.match(items[0].text, /ann last pulled app@sha256:aaaa\S* 2 days ago; its tag was pushed again 6 days ago/);
   assert.match(items[1].text, /3 of 4 others moved from 13 to 16/);
   assert.match(items[2].text, /old:7 9 days ago; the tag was deleted 4 days ago/);
   assert.deepEqual((await ask({ user: 'bob' })).items, []);
