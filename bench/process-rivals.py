@@ -76,8 +76,8 @@ def spark():
     atexit.register(shutil.rmtree, incoming)
     counted = []
     shape = "time BIGINT, address STRING, domain STRING, action STRING"
-    lines = F.explode(F.split(F.unbase64("value").cast("string"), "\n"))
-    hits = session.readStream.text(incoming).select(F.from_json(lines, shape).alias("hit")).select("hit.*")
+    lines = F.explode(F.split(F.unbase64("value").cast("string"), "\n")).alias("line")
+    hits = session.readStream.text(incoming).select(lines).select(F.from_json("line", shape).alias("hit")).select("hit.*")
     hits = hits.where("time > 0").withColumn("day", F.expr("time div 86400000"))
 
     def sums(batch, _number):

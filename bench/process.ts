@@ -45,7 +45,7 @@ const DOMAINS = 20_000;
 const SEED = 11;
 const engineRounds = 5;
 /** A JVM compiles what it has seen often. */
-const sparkRounds = 25;
+const sparkRounds = 20;
 const environments = join(import.meta.dirname, '..', '.venv');
 const now = Date.UTC(2026, 10, 21, 12);
 
