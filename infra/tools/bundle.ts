@@ -17,12 +17,13 @@ export const budgetKilobytes: Record<FunctionName, number> = {
   collect: 560,
   'collect-server': 550,
   process: 705,
-  export: 645,
+  // Clusters are made by a kernel and by its reference: so they are in tiles, for filters.
+  export: 680,
   train: 665,
   'train-spark': 667,
   'train-task': 631,
   serve: 1200,
-  tiles: 155,
+  tiles: 175,
 };
 
 const root = join(import.meta.dirname, '../..');
