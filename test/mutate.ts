@@ -1,6 +1,6 @@
-// npm run mutate [-- --count 60 --seed 1]: changes one place of the code at a time, as a slip would, and runs the tests that
+// npm run mutate [-- --count 60 --seed 1 --only core/hits]: changes one place of the code at a time, as a slip would, and runs the tests that
 // reach it: a change that no test notices is printed. Sampled and seeded: the same numbers are the same changes. The change is
-// made as the file is loaded (mutant.ts); none is written.
+// made as the file is loaded (mutant.ts); none is written. --only: what is below this folder, by its own tests alone.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -157,10 +157,17 @@ function ran(ranges: Coverage['ranges'][string] | undefined, at: number): boolea
 }
 
 const { values } = parseArgs({
-  options: { count: { type: 'string', default: '60' }, seed: { type: 'string', default: '1' } },
+  options: {
+    count: { type: 'string', default: '60' },
+    seed: { type: 'string', default: '1' },
+    only: { type: 'string', default: '' },
+  },
 });
 const tests = filesIn('test').filter(
-  (name) => name.endsWith('.test.ts') && /^test\/(core|collect|http|process|serve)\//.test(name),
+  (name) =>
+    name.endsWith('.test.ts') &&
+    /^test\/(core|collect|http|process|serve)\//.test(name) &&
+    name.startsWith(`test/${values.only}`),
 );
 const rank = ({ file, line, change }: Mutant) =>
   createHash('sha256').update(`${values.seed} ${file} ${line} ${change}`).digest('hex');
@@ -168,6 +175,7 @@ const isEquivalent = ({ file, line, change }: Mutant) =>
   equivalents.some((one) => one.file === file && one.change === change && line.includes(one.line));
 const sample = folders
   .flatMap(filesIn)
+  .filter((file) => file.startsWith(`functions/${values.only}`))
   .flatMap(mutantsOf)
   .map((mutant) => ({ mutant, rank: rank(mutant) }))
   .sort((a, b) => (a.rank < b.rank ? -1 : 1))
