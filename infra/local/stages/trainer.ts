@@ -4,8 +4,11 @@ import { trainSeed } from '../defaults.ts';
 import { openLog } from '../log.ts';
 import { clock, newId, openStores } from '../stores/stores.ts';
 import { count } from './count.ts';
+import { letOthersGoFirst } from './priority.ts';
 import { repeat } from './repeat.ts';
 import type { ThreadData } from './threads.ts';
+
+letOthersGoFirst();
 
 const { folder, settings } = workerData as ThreadData;
 const { search, objects, sums } = openStores(folder, settings.opensearch, 'train');
