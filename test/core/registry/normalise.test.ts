@@ -419,3 +419,11 @@ test('whatever the JSON, normalise answers and no reason holds a person or an ad
     { seed: 11, numRuns: 2000 },
   );
 });
+
+test('a quarantined text is cut before what may be an address, which is at most 128 characters long', () => {
+  const most = 65_536;
+  assert.equal(setAsideText('x'.repeat(most)).length, most);
+  assert.equal(setAsideText('x'.repeat(most + 1)).length, most - 128);
+  assert.equal(setAsideText(`${'x'.repeat(most - 1)} x`).length, most);
+  assert.equal(setAsideText(`${'x'.repeat(most - 50)} ${'x'.repeat(100)}`).length, most - 49);
+});

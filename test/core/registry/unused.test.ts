@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { ImageFact, ManifestInfo } from '#core/registry/images.ts';
-import { isDeleted, unusedImages } from '#core/registry/unused.ts';
+import { imagesIn, isDeleted, oldestOf, oldestUnused, unusedImages } from '#core/registry/unused.ts';
 
 const index = 'application/vnd.oci.image.index.v1+json';
 const manifest = 'application/vnd.oci.image.manifest.v1+json';
@@ -216,4 +216,46 @@ test('nothing listed is reachable from anything in use, and the order of facts d
     { seed: 1, numRuns: Number(process.env.FUZZ_RUNS ?? 3000) },
   );
   assert.ok(listed > 1000, 'the property was about something');
+});
+
+test('what is deleted at the moment of its last push is gone; a push or a pull a moment later brings it back', () => {
+  const gone = (...facts: ImageFact[]) => isDeleted({ repository: 'r', facts, manifests: [image('a')] });
+  assert.equal(gone(push('a', '1', day), remove('a', undefined, day)), true);
+  assert.equal(gone(push('a', '1', day), remove('a', undefined, day - 1)), false);
+  assert.equal(gone(push('a', '1', day), remove('a', undefined, day), push('a', '1', day + 1)), false);
+  assert.equal(gone(push('a', '1', day), remove(undefined, '1', day)), true);
+  assert.equal(gone(push('a', '1', day), remove(undefined, '1', day - 1)), false);
+});
+
+test('unused images of many repositories: the oldest pushes, so many, of one registry where it is named', async () => {
+  const repositories = ['east//a', 'b', 'east//c'].map((repository, n) => ({
+    ...{
+      repository,
+      facts: [push('a', '1', day + n), push('b', '2', day + 10 - n)],
+      manifests: [image('a'), image('b')],
+    },
+  }));
+  const of = async (registry?: string) => {
+    const found: string[] = [];
+    for await (const { repository } of imagesIn(repositories, registry)) found.push(repository);
+    return found;
+  };
+  assert.deepEqual(await of(), ['east//a', 'b', 'east//c']);
+  assert.deepEqual(await of('east'), ['east//a', 'east//c']);
+  assert.deepEqual(await of('default'), ['b']);
+  const all = await oldestUnused(repositories, { since, limit: 100 });
+  assert.deepEqual(
+    all.map(({ repository, tag }) => `${repository}:${tag}`),
+    ['east//a:1', 'b:1', 'east//c:1', 'east//c:2', 'b:2', 'east//a:2'],
+  );
+  assert.deepEqual(await oldestUnused(repositories, { since, limit: 2 }), all.slice(0, 2));
+  assert.deepEqual(oldestOf([all.slice(3), all.slice(0, 3)], 4), all.slice(0, 4));
+  // Far more than are asked for: what is cut meanwhile is none of the oldest.
+  const many = Array.from({ length: 1500 }, (_, n) => ({
+    ...{ repository: `r${n}`, facts: [push('a', '1', day + 1500 - n)], manifests: [image('a')] },
+  }));
+  assert.deepEqual(
+    (await oldestUnused(many, { since, limit: 2 })).map(({ repository }) => repository),
+    ['r1499', 'r1498'],
+  );
 });
