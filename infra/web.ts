@@ -35,7 +35,7 @@ import { cookieName } from '#serve/session.ts';
 import { accessOf } from '#settings/access.ts';
 import { SettingError } from '#settings/error.ts';
 import type { ResolvedSettings } from '#settings/schema.ts';
-import { contentSecurityPolicy } from '../web/policy.ts';
+import { contentSecurityPolicy, yandexFile } from '../web/policy.ts';
 import type { Api } from './api.ts';
 import { explain, wildcard } from './explain.ts';
 import type { Stores } from './stores.ts';
@@ -83,7 +83,14 @@ export class Web extends Construct {
     const pages = caching('PageCache', Duration.days(365));
     // Everything a tile depends on is part of its key, or a filtered tile would be served as the whole.
     const tiles = caching('TileCache', Duration.days(365), {
-      queryStringBehavior: CacheQueryStringBehavior.allowList('hours', 'country', 'theme', 'size', 'background'),
+      queryStringBehavior: CacheQueryStringBehavior.allowList(
+        'hours',
+        'since',
+        'country',
+        'theme',
+        'size',
+        'background',
+      ),
     });
     // People's answers say no-store; who asks is part of the key in any case.
     const answers = caching('AnswerCache', Duration.hours(1), {
@@ -126,10 +133,13 @@ export class Web extends Construct {
             certificate: Certificate.fromCertificateArn(this, 'Certificate', settings.domainName.certificateArn),
           }
         : {}),
-      defaultBehavior: { ...toPages, responseHeadersPolicy: this.#headers('Headers', false) },
+      defaultBehavior: { ...toPages, responseHeadersPolicy: this.#headers('Headers') },
       additionalBehaviors: {
         // The map alone, which other sites may frame.
-        '/embed': { ...toPages, responseHeadersPolicy: this.#headers('EmbedHeaders', true) },
+        '/embed': { ...toPages, responseHeadersPolicy: this.#headers('EmbedHeaders', { framed: true }) },
+        ...(settings.yandexMapsKey
+          ? { '/yandex': { ...toPages, responseHeadersPolicy: this.#headers('YandexHeaders', { withYandex: true }) } }
+          : {}),
         '/hit.js': { ...toPages, responseHeadersPolicy: this.#open('BeaconHeaders') },
         '/v1/tiles/*': { ...toApi, cachePolicy: tiles },
         '/v1/hits': {
@@ -195,11 +205,11 @@ export class Web extends Construct {
     return `${Names.uniqueResourceName(this, { maxLength: 30 })}-${id}-${Stack.of(this).region}`;
   }
 
-  #headers(id: string, framed: boolean) {
+  #headers(id: string, { framed = false, withYandex = false } = {}) {
     return new ResponseHeadersPolicy(this, id, {
       responseHeadersPolicyName: this.#named(id),
       securityHeadersBehavior: {
-        contentSecurityPolicy: { contentSecurityPolicy: contentSecurityPolicy({ framed }), override: true },
+        contentSecurityPolicy: { contentSecurityPolicy: contentSecurityPolicy({ framed, withYandex }), override: true },
         contentTypeOptions: { override: true },
         ...(framed ? {} : { frameOptions: { frameOption: HeadersFrameOption.DENY, override: false } }),
         referrerPolicy: { referrerPolicy: HeadersReferrerPolicy.STRICT_ORIGIN_WHEN_CROSS_ORIGIN, override: true },
@@ -304,7 +314,11 @@ function handler(event) {
     });
     const files = new BucketDeployment(this, 'Files', {
       ...common,
-      sources: [Source.asset(pagesFolder, { exclude: ['assets', '.inputs'] })],
+      sources: [
+        Source.asset(pagesFolder, { exclude: ['assets', '.inputs'] }),
+        // Takes the place of the built one.
+        ...(settings.yandexMapsKey ? [Source.jsonData(yandexFile.slice(1), { key: settings.yandexMapsKey })] : []),
+      ],
       cacheControl: [CacheControl.fromString('public, max-age=0, must-revalidate')],
     });
     // A page that came before the assets it names would be broken for as long.

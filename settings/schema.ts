@@ -118,7 +118,10 @@ const claimValues = () =>
 
 /** Used by both wirings. */
 export const shared = {
-  keepDays: integer(1, 365).default(7).meta({ description: 'Days after its newest hit that a domain leaves the map.' }),
+  keepDays: integer(1, 365).default(7).meta({
+    description:
+      'Days after its newest hit that a domain leaves the map. The map of each of the last days is kept as long.',
+  }),
   mostDomains: integer(1000, 20_000_000).default(500_000).meta({
     description:
       "Domains on the map and of a day's sums: the stalest leave the map first, and hits of a day's next domains are counted as `other`. A million takes half a gigabyte of memory while it is exported.",
@@ -338,6 +341,13 @@ export const shared = {
   publicMapLeast: integer(1, 1_000_000)
     .default(5)
     .meta({ description: 'Hits within a day below which a domain is left out of the anonymous map.' }),
+  yandexMapsKey: text("a key of Yandex' JavaScript API", /^[\w-]{1,100}$/)
+    .optional()
+    .meta({
+      placeholder: 'KEY',
+      description:
+        'A key of the JavaScript API 2.1 of Yandex Maps: with it the page /yandex shows the domains on their map. It is the only page that loads anything from another site, and is readable by all who see the page: limit it to your host at Yandex.',
+    }),
   sessionHours: integer(1, 720).default(12).meta({ placeholder: 'HOURS', description: 'Hours that a sign-in lasts.' }),
 };
 

@@ -20,6 +20,7 @@ const budgets: { what: string; most: number; files: RegExp }[] = [
   { what: 'base map, coarse', most: 25, files: /^assets\/land-110m-.*\.json$/ },
   { what: 'base map, fine', most: 162, files: /^assets\/land-50m-.*\.json$/ },
   { what: 'countries by name', most: 25, files: /^assets\/countries-.*\.json$/ },
+  { what: 'cities by name', most: 90, files: /^assets\/places-.*\.json$/ },
   { what: 'style', most: 8, files: /\.css$/ },
   { what: 'beacon', most: 1, files: /^hit\.js$/ },
 ];

@@ -15,6 +15,7 @@ export const pages: Record<string, Page> = {
   stack: { title: 'Complete my stack', script: 'stack' },
   alerts: { title: 'Alerts', script: 'alerts' },
   models: { title: 'Models', script: 'models' },
+  yandex: { title: 'Map by Yandex', script: 'yandex' },
   setup: { title: 'Set up', script: 'setup' },
   health: { title: 'Health', script: 'health' },
   missing: { title: 'Nothing is here', script: 'missing' },

@@ -31,6 +31,13 @@ export function useLoad<T>(key: string | null, load: (signal: AbortSignal) => Pr
   return state.key === key ? { data: state.data, error: state.error, reload } : { reload };
 }
 
+/** The last answer stays while that of another key is on its way. */
+export function useLast<T>(loaded: Loaded<T>): Loaded<T> {
+  const last = useRef(loaded.data);
+  last.current = loaded.data ?? last.current;
+  return { ...loaded, data: last.current };
+}
+
 export interface Page<T> {
   items: T[];
   /** Of the next page, if there is one. */

@@ -13,10 +13,33 @@ const policy = [
   "form-action 'none'",
 ];
 
-/** Any site may frame `/embed`, which is the map alone; the pages about people may not be framed. */
-export function contentSecurityPolicy({ framed = false } = {}): string {
-  return [...policy, `frame-ancestors ${framed ? '*' : "'none'"}`].join('; ');
+/** What the JavaScript API 2.1 of Yandex Maps loads, by their list for sites with such a policy; it evaluates text as code. */
+const yandex: Record<string, string> = {
+  'script-src':
+    "https://api-maps.yandex.ru https://*.maps.yandex.net https://yandex.ru https://yastatic.net 'unsafe-eval'",
+  'style-src': 'https://api-maps.yandex.ru https://yastatic.net blob:',
+  'img-src': 'https://api-maps.yandex.ru https://*.maps.yandex.net https://yandex.ru https://yastatic.net',
+  'font-src': 'https://yastatic.net',
+  'connect-src': 'https://api-maps.yandex.ru https://*.maps.yandex.net https://yandex.ru',
+};
+
+interface Policy {
+  /** Any site may frame `/embed`, which is the map alone; the pages about people may not be framed. */
+  framed?: boolean;
+  /** `/yandex`, where the setting yandexMapsKey opens it. */
+  withYandex?: boolean;
 }
+
+export function contentSecurityPolicy({ framed = false, withYandex = false }: Policy = {}): string {
+  const directives = policy.map((line) => {
+    const more = withYandex && yandex[line.split(' ')[0]];
+    return more ? `${line} ${more}` : line;
+  });
+  return [...directives, `frame-ancestors ${framed ? '*' : "'none'"}`].join('; ');
+}
+
+/** Where the page `/yandex` reads its key; the built one has none. */
+export const yandexFile = '/yandex.json';
 
 /** The file that a page's address stands for: `/people` is `/people.html`. */
 export function pageFile(path: string): string {

@@ -8,4 +8,6 @@ declare module 'virtual:basemap' {
   export const fine: string;
   /** Countries by name, to say in words where a point is. */
   export const named: string;
+  /** Cities by name, from zoom 4 on. */
+  export const places: string;
 }

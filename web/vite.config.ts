@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { defineConfig, minify, type Plugin } from 'vite';
 import { html, pages } from './html.ts';
-import { basemap, countries } from './map/basemap.ts';
+import { basemap, countries, places } from './map/basemap.ts';
 import { pageFile } from './policy.ts';
 
 const web = import.meta.dirname;
@@ -11,7 +11,7 @@ const root = join(web, '..');
 /** `virtual:basemap`: the addresses of the base maps, which stand beside the scripts under a name of their content. */
 function cutBasemap(): Plugin {
   const id = '\0virtual:basemap';
-  const files = { 'land-110m': () => basemap('110m'), 'land-50m': () => basemap('50m'), countries };
+  const files = { 'land-110m': () => basemap('110m'), 'land-50m': () => basemap('50m'), countries, places };
   let developing = false;
   return {
     name: 'basemap',
@@ -27,7 +27,8 @@ function cutBasemap(): Plugin {
           : `import.meta.ROLLUP_FILE_URL_${this.emitFile({ type: 'asset', name: `${name}.json`, source: files[name]() })}`;
       return `export const coarse = ${address('land-110m')};
 export const fine = ${address('land-50m')};
-export const named = ${address('countries')};`;
+export const named = ${address('countries')};
+export const places = ${address('places')};`;
     },
     configureServer({ middlewares }) {
       for (const [name, text] of Object.entries(files))

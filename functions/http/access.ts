@@ -13,6 +13,7 @@ const rows: Record<string, Needs> = {
 
   'GET /points.json': 'map',
   'GET /v1/points/latest': 'map',
+  'GET /v1/points/days': 'map',
   'GET /v1/tiles/:snapshot/:z/:x/:file': 'map',
   'GET /v1/clusters': 'map',
   'GET /v1/clusters/leaves': 'map',

@@ -10,6 +10,7 @@ import {
   anonymousDocumentKey,
   anonymousPointerKey,
   anonymousPrefix,
+  type KeptDay,
   type Pointer,
   pointerKey,
   snapshotKey,
@@ -70,19 +71,15 @@ export async function publish(manifest: Manifest, points: PointsState, options: 
   const published = [];
   for (const kind of kinds) published.push(await publishKind(kind, manifest, options));
   if (published.some(({ fresh }) => fresh))
-    await expireSnapshots(
-      objects,
-      published.map(({ snapshot }) => snapshot),
-      options.clock(),
-    );
+    await expireSnapshots(objects, new Set(published.flatMap(({ kept }) => kept)), options.clock());
 }
 
-/** Returns the snapshot in service, and whether it is new. */
+/** Returns the snapshots to keep, the one in service and those of earlier days, and whether the first is new. */
 async function publishKind(kind: Kind, manifest: Manifest, { objects, keepDays }: PublishOptions) {
   const { current, etag } = await readPointer(objects, kind.pointerKey);
   const generation = manifest.pointsGeneration;
   if (generation === 0 || (current && current.generation >= generation && (await isWhole(objects, current.snapshot))))
-    return { snapshot: current?.snapshot, fresh: false };
+    return { kept: current ? named(current) : [], fresh: false };
 
   const { updatedAt } = manifest;
   // The time makes a snapshot's name its own even if the data folder begins anew: browsers keep its tiles for ever.
@@ -100,7 +97,8 @@ async function publishKind(kind: Kind, manifest: Manifest, { objects, keepDays }
     cacheControl: 'public, max-age=10',
   });
 
-  const pointer: Pointer = { snapshot, generation, updatedAt, points: columns.lat.length, ...kind.more };
+  const days = daysKept(current, updatedAt, keepDays);
+  const pointer: Pointer = { snapshot, generation, updatedAt, points: columns.lat.length, ...kind.more, days };
   try {
     await objects.put(kind.pointerKey, JSON.stringify(pointer), {
       ...(etag === undefined ? { ifNoneMatch: '*' } : { ifMatch: etag }),
@@ -110,7 +108,22 @@ async function publishKind(kind: Kind, manifest: Manifest, { objects, keepDays }
     // Another export was quicker; if it published an older generation, the next export sets that right.
     if (!(cause instanceof PreconditionFailed)) throw cause;
   }
-  return { snapshot, fresh: true };
+  return { kept: [...named(pointer), ...(current ? named(current) : [])], fresh: true };
+}
+
+const named = ({ snapshot, days = [] }: Pointer) => [snapshot, ...days.map((kept) => kept.snapshot)];
+
+/**
+ * The days before the one of `updatedAt`, `keepDays` of them with it, each with its last snapshot: the one in service joins
+ * them once a newer day begins.
+ */
+export function daysKept(current: Pointer | undefined, updatedAt: number, keepDays: number): KeptDay[] {
+  if (!current) return [];
+  const last = { day: dayOf(current.updatedAt), snapshot: current.snapshot, points: current.points };
+  const [today, oldest] = [dayOf(updatedAt), dayOf(updatedAt - (keepDays - 1) * dayMs)];
+  return [...(current.days ?? []).filter(({ day }) => day !== last.day), last].filter(
+    ({ day }) => day >= oldest && day < today,
+  );
 }
 
 /** A pointer that is damaged is made again: it follows from the state. */
@@ -173,12 +186,10 @@ const zipped = (pieces: Iterable<Uint8Array>): Promise<Buffer> =>
   buffer(Readable.from(pieces).pipe(createGzip({ level: 1 })));
 
 /** Pages may still ask for an older snapshot's tiles for a while. */
-async function expireSnapshots(objects: ObjectStore, current: (string | undefined)[], now: number): Promise<void> {
+async function expireSnapshots(objects: ObjectStore, snapshots: Set<string>, now: number): Promise<void> {
+  const kept = new Set(Array.from(snapshots, snapshotKey));
   const old = (await objects.list('points/')).filter(
-    ({ key, modified }) =>
-      key.endsWith('/points.bin') &&
-      !current.some((snapshot) => snapshot !== undefined && key === snapshotKey(snapshot)) &&
-      modified < now - graceMs,
+    ({ key, modified }) => key.endsWith('/points.bin') && !kept.has(key) && modified < now - graceMs,
   );
   await objects.remove(old.map(({ key }) => key));
 }

@@ -66,7 +66,7 @@ export function serveApp(options: ServeOptions): OpenAPIHono {
   const seenBy = (c: Context) => mapFor(c.get('identity')?.role ?? 'public', publicMap);
   app.route(
     '/',
-    mapRoutes((c) => (seenBy(c) === 'names' ? snapshots : anonymousSnapshots), clock),
+    mapRoutes((c) => (seenBy(c) === 'names' ? snapshots : anonymousSnapshots), clock, options.keepDays),
   );
   app.route('/', hitRoutes({ ...options, seenBy, least: publicMapLeast }));
   app.route('/', peopleRoutes({ ...options, credentials, registries }));

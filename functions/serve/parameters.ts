@@ -3,6 +3,7 @@ import { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { quoted } from '#core/quoted.ts';
 import { ApiError, badRequest, wrongParameter } from '#http/errors.ts';
+import { isDay } from './replies.ts';
 
 /**
  * A router whose validation failures are a 400 of three parts: the parameter, the value, what it must be. A schema's
@@ -80,9 +81,7 @@ export const afterTo = (from = '', to = '') =>
 /** A UTC day, such as 2026-11-21. */
 export const day = z
   .string()
-  .refine((text) => /^\d{4}-\d{2}-\d{2}$/.test(text) && new Date(`${text}T00:00:00Z`).toJSON()?.startsWith(text), {
-    error: 'must be a day, such as 2026-11-21',
-  })
+  .refine(isDay, { error: 'must be a day, such as 2026-11-21' })
   .openapi({ example: '2026-11-21' });
 
 /** An integer in a range, as text. */

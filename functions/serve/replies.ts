@@ -11,5 +11,9 @@ export const cacheControl = {
   people: 'private, no-store',
 } as const;
 
+/** Is this a day of the calendar, such as 2026-11-21? */
+export const isDay = (text: string) =>
+  /^\d{4}-\d{2}-\d{2}$/.test(text) && new Date(`${text}T00:00:00Z`).toJSON()?.startsWith(text) === true;
+
 /** Text as HTML and SVG hold it, in attributes too. */
 export const escaped = (text: string) => text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);

@@ -18,7 +18,7 @@ import { objectSnapshots } from '#serve/map/snapshots.ts';
 import { modelSource } from '#serve/recommender/models.ts';
 import { openSignIn } from '#serve/sign-in.ts';
 import type { ResolvedSettings } from '#settings/schema.ts';
-import { cacheControl, contentSecurityPolicy, openHeaders, pageFile } from '../../web/policy.ts';
+import { cacheControl, contentSecurityPolicy, openHeaders, pageFile, yandexFile } from '../../web/policy.ts';
 import { capConnections, timeouts } from './connections.ts';
 import { ipTableBuiltAt } from './ip-table.ts';
 import type { Log } from './log.ts';
@@ -34,6 +34,7 @@ export interface ServerOptions {
     | 'domains'
     | 'refuseHits'
     | 'trustedProxies'
+    | 'yandexMapsKey'
     | 'addressHeader'
     | 'networks'
     | 'listen'
@@ -123,20 +124,31 @@ export function localApp({ stores, settings, token, web, log, access, metrics, f
       report,
     }),
   );
-  app.get('*', pageHeaders, serveStatic({ root: web, rewriteRequestPath: pageFile }), missingPage(web, base));
+  const { yandexMapsKey } = settings;
+  if (yandexMapsKey) app.get(yandexFile, pageHeaders(true), (c) => c.json({ key: yandexMapsKey }));
+  app.get(
+    '*',
+    pageHeaders(yandexMapsKey !== undefined),
+    serveStatic({ root: web, rewriteRequestPath: pageFile }),
+    missingPage(web, base),
+  );
   return app;
 }
 
 const incomingOf = (env: unknown) => (env as { incoming: IncomingMessage }).incoming;
 const peerOf = (env: unknown) => (env as { incoming?: IncomingMessage }).incoming?.socket.remoteAddress ?? '';
 
-const pageHeaders: MiddlewareHandler = async (c, next) => {
-  await next();
-  c.header('Content-Security-Policy', contentSecurityPolicy({ framed: c.req.path === '/embed' }));
-  c.header('Cache-Control', cacheControl(c.req.path));
-  c.header('X-Content-Type-Options', 'nosniff');
-  for (const [name, value] of Object.entries(openHeaders(c.req.path))) c.header(name, value);
-};
+const pageHeaders =
+  (hasYandex: boolean): MiddlewareHandler =>
+  async (c, next) => {
+    await next();
+    const { path } = c.req;
+    const policy = contentSecurityPolicy({ framed: path === '/embed', withYandex: hasYandex && path === '/yandex' });
+    c.header('Content-Security-Policy', policy);
+    c.header('Cache-Control', cacheControl(path));
+    c.header('X-Content-Type-Options', 'nosniff');
+    for (const [name, value] of Object.entries(openHeaders(path))) c.header(name, value);
+  };
 
 /** Responds where there is nothing: with a page to a browser, with the API's error to anything else. */
 const missingPage =

@@ -116,6 +116,27 @@ test('answers are kept apart by the whole query and by who asks; the token reach
   for (const path of ['/v1/tiles/*', '/v1/hits']) assert.ok(order.indexOf(path) < order.indexOf('/v1/*'), path);
 });
 
+test('the page on Yandex Maps has a policy and a key of its own, where one is set', () => {
+  assert.ok(!behaviours.has('/yandex'), 'no key, no other site');
+  assert.doesNotMatch(csp('*'), /yandex/);
+  const keyed = resourcesOf(synthesise({ yandexMapsKey: 'a-key-1' }).stack);
+  const [distribution] = Object.values(keyed).filter(({ Type }) => Type === 'AWS::CloudFront::Distribution');
+  const { DefaultCacheBehavior, CacheBehaviors } = distribution.Properties.DistributionConfig;
+  const policyOf = ({ ResponseHeadersPolicyId }: Behaviour) =>
+    keyed[ResponseHeadersPolicyId?.Ref ?? ''].Properties.ResponseHeadersPolicyConfig.SecurityHeadersConfig
+      .ContentSecurityPolicy.ContentSecurityPolicy;
+  for (const one of [DefaultCacheBehavior, ...CacheBehaviors.filter((one: Behaviour) => one.ResponseHeadersPolicyId)])
+    if (one.PathPattern === '/yandex') assert.match(policyOf(one), /script-src 'self' https:\/\/api-maps\.yandex\.ru/);
+    else if (one.PathPattern === undefined || one.PathPattern === '/embed')
+      assert.doesNotMatch(policyOf(one), /yandex/);
+  assert.ok(CacheBehaviors.some((one: Behaviour) => one.PathPattern === '/yandex'));
+  const uploads = Object.values(keyed).filter(({ Type }) => Type === 'Custom::CDKBucketDeployment');
+  assert.ok(
+    uploads.some(({ Properties }) => Properties.SourceBucketNames.length === 2),
+    'the file with the key',
+  );
+});
+
 test('any site may read the points, which come from the bucket', () => {
   const policy = behaviour('/points.json').ResponseHeadersPolicyId;
   assert.ok(policy);

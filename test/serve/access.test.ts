@@ -32,6 +32,7 @@ const table: Record<string, keyof typeof kinds> = {
   'POST /v1/hits': 'anyone',
   'GET /points.json': 'map',
   'GET /v1/points/latest': 'map',
+  'GET /v1/points/days': 'map',
   'GET /v1/tiles/latest/0/0/0.mvt': 'map',
   'GET /v1/clusters': 'map',
   'GET /v1/clusters/leaves': 'map',

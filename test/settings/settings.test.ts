@@ -228,6 +228,7 @@ const wrong: [name: keyof Settings | 'keepDay', value: unknown, line: string | R
     'reportDay is "mon": must be one of sunday, monday, tuesday, wednesday, thursday, friday, saturday',
   ],
   ['log', 'xml', 'log is "xml": must be one of text, json'],
+  ['yandexMapsKey', 'a key', 'yandexMapsKey is "a key": must be a key of Yandex\' JavaScript API'],
   ['openMetrics', 'yes', 'openMetrics is "yes": must be true or false'],
   ['token', 7, 'token is wrong: must be a text'],
   ['notifyUrl', 'http://a.example', 'notifySecret is missing: must be given with notifyUrl: alerts are signed with it'],

@@ -1,6 +1,8 @@
 /** Addresses to look at, by a name for a file of it. */
 export const everyPage: Record<string, string> = {
   map: '/',
+  embed: '/embed',
+  yandex: '/yandex',
   people: '/people',
   person: '/people?user=anna',
   repositories: '/repositories',

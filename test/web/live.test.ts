@@ -28,11 +28,11 @@ test('hits show on the open map without a reload, and pulls on the open page of 
   const send = (domain: string, address: string) =>
     running.post('/v1/hits', { domain, action: 'view' }, { 'X-Forwarded-For': address });
   assert.equal((await send('live.example', '8.8.8.8')).status, 202);
-  await map.getByText('in 30 days, 1 domain on the map').waitFor();
+  await map.getByText('in 7 days, from 1 domain').waitFor();
   await map.getByRole('button', { name: 'live.example' }).click();
   await map.getByRole('heading', { name: 'live.example' }).waitFor();
   assert.equal((await send('second.example', '1.1.1.1')).status, 202);
-  await map.getByText('in 30 days, 2 domains on the map').waitFor();
+  await map.getByText('in 7 days, from 2 domains').waitFor();
 
   const person = await context.newPage();
   await person.goto(`${running.origin}/people?user=anna`);

@@ -94,9 +94,29 @@ export async function startWorld(folder: string): Promise<World> {
       })),
     );
   let clusters = index();
-  /** The same clusters, of the last hours only. */
-  const within = (hours: string | null) =>
-    hours === null ? clusters : load(points.filter((point) => point.updatedAt > ago(Number(hours))));
+  /** The points that a filter keeps, newest first. */
+  const matching = (query: URLSearchParams) => {
+    const { hours, since } = Object.fromEntries(query);
+    const least = since ?? (hours ? ago(Number(hours)) : '');
+    return points
+      .filter(({ updatedAt }) => updatedAt > least)
+      .sort((a, b) => Number(a.updatedAt < b.updatedAt) - Number(a.updatedAt > b.updatedAt));
+  };
+  const within = (query: URLSearchParams) =>
+    query.has('hours') || query.has('since') ? load(matching(query)) : clusters;
+  const sumsOf = (name: string, query: URLSearchParams) => {
+    const rows: Record<string, [key: string, hits: number][]> = {
+      day: [[name, 40_000 + ((name.charCodeAt(9) * 7919) % 30) * 1000]],
+      action: [
+        ['view', 31_000],
+        ['login', 6000],
+      ],
+      domain: points.slice(0, 60).map(({ domain }, rank) => [domain, 9000 - rank * 100]),
+    };
+    return rows[query.get('by') ?? 'day']
+      .filter(([key]) => !query.has('domain') || key === query.get('domain'))
+      .map(([key, hits]) => ({ day: name, key, hits }));
+  };
 
   const expansion = (id: unknown) => clusters.getClusterExpansionZoom(id as number);
   const tile = (z: number, x: number, y: number): Uint8Array | undefined => {
@@ -112,6 +132,9 @@ export async function startWorld(folder: string): Promise<World> {
 
   let inService = 'm3';
   const day = (back: number) => new Date(Date.now() - back * 86_400_000).toISOString().slice(0, 10);
+  const keepDays = 7;
+  const dayNames = Array.from({ length: 60 }, (_, index) => day(59 - index));
+  const keptDays = dayNames.slice(-keepDays, -1);
   const data = (path: string, query: URLSearchParams, empty: boolean): unknown => {
     switch (path) {
       case '/v1/points/latest':
@@ -124,21 +147,21 @@ export async function startWorld(folder: string): Promise<World> {
         };
       case '/points.json':
         return { version, updatedAt, keepDays: 7, points };
-      case '/v1/hits':
+      case '/v1/points/days':
+        return { keepDays, items: empty ? [] : keptDays.map((name) => ({ day: name, snapshot: name, points: 300 })) };
+      case '/v1/hits': {
         if (empty) return { items: [] };
-        if (query.get('by') === 'day')
-          return {
-            items: Array.from({ length: 30 }, (_, back) => ({ day: day(back), key: '', hits: 40_000 + back * 1000 })),
-          };
+        const [from, to] = [query.get('from') ?? '', query.get('to') ?? '9999'];
+        const isLong = query.get('by') === 'domain' && !query.has('domain') && to !== day(0);
+        const cursor = isLong ? 'more' : undefined;
         return {
-          items: points
-            .slice(0, 60)
-            .map(({ domain }, rank) => ({ day: query.get('to'), key: domain, hits: 9000 - rank * 100 })),
-          cursor: query.get('to') === day(0) ? undefined : 'more',
+          items: dayNames.filter((name) => name >= from && name <= to).flatMap((name) => sumsOf(name, query)),
+          cursor,
         };
+      }
       case '/v1/clusters': {
         const box = (query.get('bbox') ?? '').split(',').map(Number) as [number, number, number, number];
-        const shown = within(query.get('hours'));
+        const shown = within(query);
         const features = empty ? [] : shown.getClusters(box, Number(query.get('zoom')));
         return {
           type: 'FeatureCollection',
@@ -153,12 +176,17 @@ export async function startWorld(folder: string): Promise<World> {
           })),
         };
       }
-      case '/v1/clusters/leaves':
+      case '/v1/clusters/leaves': {
+        if (!query.has('cluster')) {
+          const found = empty ? [] : matching(query);
+          return { total: found.length, items: found.slice(0, Number(query.get('limit'))) };
+        }
         return {
           items: clusters
             .getLeaves(Number(query.get('cluster')), Number(query.get('limit')), Number(query.get('offset')))
             .map(({ properties }) => properties),
         };
+      }
       case '/v1/users': {
         const search = query.get('search') ?? '';
         return {

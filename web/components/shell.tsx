@@ -260,15 +260,25 @@ export function Page({
 const Turn = ({ children }: { children: ComponentChildren }) => <>{children}</>;
 
 /** The map fills its page: the skip link leads past the canvas to the list. */
-export function MapPage({ embed, children }: { embed: boolean; children: ComponentChildren }) {
+export function MapPage({
+  embed,
+  here = './',
+  children,
+}: {
+  embed: boolean;
+  here?: string;
+  children: ComponentChildren;
+}) {
   return (
     <div class={embed ? 'map-page embed' : 'map-page'}>
       {!embed && (
         <>
-          <a class="skip" href="#domains">
-            Skip the map, to the list of domains
-          </a>
-          <Bar here="./" />
+          {here === './' && (
+            <a class="skip" href="#domains">
+              Skip the map, to the list of domains
+            </a>
+          )}
+          <Bar here={here} />
         </>
       )}
       <main class="map-stage">{children}</main>

@@ -1,28 +1,53 @@
-// Words for where a cluster lies.
-import { named } from 'virtual:basemap';
+// Words for where something lies.
+import { named, places as placesAddress } from 'virtual:basemap';
 import { useEffect, useState } from 'preact/hooks';
 import { plural } from '../text/format.ts';
 import { degrees, type NameOf, namer } from './countries.ts';
+import { cityNamer, unpackPlaces } from './places.ts';
 
-let names: Promise<NameOf> | undefined;
-
-/** Names of countries once they have come, which is when a list first needs them; degrees until then. */
-export function useNames(): NameOf {
-  const [nameOf, setNameOf] = useState<NameOf>(() => (lat: number, lon: number) => `at ${degrees(lat, lon)}`);
-  useEffect(() => {
-    names ??= fetch(named)
-      .then((response) => response.json())
-      .then(namer);
-    names.then(
-      (found) => setNameOf(() => found),
-      () => {
-        names = undefined;
-      },
-    );
-  }, []);
-  return nameOf;
+async function read<T>(address: string): Promise<T> {
+  const response = await fetch(address);
+  if (!response.ok) throw new Error(`${address} responded with ${response.status}`);
+  return response.json();
 }
 
-/** A cluster's middle lies in a country; its domains need not. */
-export const around = (number: number, where: string) =>
-  `${plural(number, 'domain')} ${where.replace(/^(in|near) /, 'around ')}`;
+/** Reads once; a failure is forgotten, so that the next asks again. */
+function once<T>(load: () => Promise<T>): () => Promise<T> {
+  let loaded: Promise<T> | undefined;
+  return () => {
+    loaded ??= load().catch((cause) => {
+      loaded = undefined;
+      throw cause;
+    });
+    return loaded;
+  };
+}
+
+const countries = once(() => read<Parameters<typeof namer>[0]>(named).then(namer));
+export const readPlaces = once(() => read<Parameters<typeof unpackPlaces>[0]>(placesAddress).then(unpackPlaces));
+
+const asDegrees: NameOf = (lat, lon) => `at ${degrees(lat, lon)}`;
+
+/** Names of countries, and of cities where the reader is `close` enough for them, once they have come; degrees until then. */
+export function useNames(close: boolean): NameOf {
+  const [country, setCountry] = useState<NameOf>(() => asDegrees);
+  const [city, setCity] = useState<NameOf>();
+  useEffect(() => {
+    countries().then(
+      (found) => setCountry(() => found),
+      () => {},
+    );
+  }, []);
+  useEffect(() => {
+    if (!close) return;
+    Promise.all([countries(), readPlaces()]).then(
+      ([land, places]) => setCity(() => cityNamer(land, places)),
+      () => {},
+    );
+  }, [close]);
+  return (close && city) || country;
+}
+
+/** A cluster's middle lies there; its domains need not. */
+const centredAt = (where: string) => `centred ${where.replace(/^in (?=.*,)/, 'near ')}`;
+export const centred = (number: number, where: string) => `${plural(number, 'domain')} ${centredAt(where)}`;

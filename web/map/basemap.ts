@@ -6,6 +6,7 @@ import { feature, mesh } from 'topojson-client';
 import type { GeometryCollection, Topology } from 'topojson-specification';
 import { LAND_BITS } from '#core/map/coast.ts';
 import { latToY, lonToX, SIZE } from '#core/map/mercator.ts';
+import type { PackedPlaces } from './places.ts';
 
 type Position = [lon: number, lat: number];
 type Atlas = Topology<{ countries: GeometryCollection<{ name: string }>; land: GeometryCollection }>;
@@ -169,6 +170,26 @@ export function landRings(): Uint8Array {
         }
       }
   return Uint8Array.from(bytes);
+}
+
+/** Cities of `places.tsv`, which comes from Natural Earth (public domain). */
+export function places(): string {
+  const rows = readFileSync(new URL('places.tsv', import.meta.url), 'utf8')
+    .split('\n')
+    .filter((line) => line && !line.startsWith('#'))
+    .map((line) => line.split('\t'));
+  const zooms = new Set(rows.map(([, , , zoom]) => Number(zoom)));
+  const countries = [...new Set(rows.map(([, , , , country]) => country))];
+  const packed: PackedPlaces = {
+    countries,
+    zooms: Array.from(zooms, (zoom) => {
+      const some = rows.filter((row) => Number(row[3]) === zoom);
+      const line = some.map(([, lon, lat]): Position => [Number(lon), Number(lat)]);
+      const codes = some.map(([, , , , country]) => countries.indexOf(country));
+      return [zoom, some.map(([name]) => name), steps(line, 2), codes];
+    }),
+  };
+  return JSON.stringify(packed);
 }
 
 /** Countries as `[name, polygons]`, to tell in words where a cluster lies. */

@@ -1,14 +1,12 @@
-// The map's facts as text: the domains with most hits, and those in view.
+// The map's facts as text: the domains with most hits, and the newest.
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { type ClusterProperties, get, type Leaf } from '../api.ts';
-import { Content, Note, Skeleton } from '../components/card.tsx';
-import { useLoad, useNow } from '../load.ts';
+import { get, type Leaf } from '../api.ts';
+import { Content, Note } from '../components/card.tsx';
+import { type Loaded, useLast, useLoad, useNow } from '../load.ts';
 import { shownDomain } from '../text/domain.ts';
-import { compact, day, since, utcDay } from '../text/format.ts';
-import { around, useNames } from './around.ts';
-import type { Live } from './live.ts';
-import type { Picked, View } from './view.ts';
-import { listed, mostVisited } from './visited.ts';
+import { compact, since } from '../text/format.ts';
+import { useSteady } from './steady.ts';
+import { type DomainHits, listed, mostVisited } from './visited.ts';
 
 /** The public export's coordinates, read once, when a reader first asks to be taken to a domain. */
 let coordinates: Promise<Map<string, Leaf>> | undefined;
@@ -19,29 +17,31 @@ function locate(domain: string): Promise<Leaf | undefined> {
 /** Past this the export is too large to load for one click. */
 const mostLocated = 100_000;
 
-/** The domains with most hits of so many days, or those in view. */
-export type List = '1' | '7' | '30' | 'view';
-export const lists = ({ sums }: Live): [List, string][] => [
-  ['1', !sums || sums.newest === utcDay(Date.now()) ? 'Today' : day(sums.newest)],
-  ['7', '7 days'],
-  ['30', '30 days'],
-  ['view', 'In view'],
-];
+const isSame = <T extends { domain: string }>(a: T, b: T) => (a.domain === b.domain ? 0 : Number.POSITIVE_INFINITY);
 
-export function Visited({ days, live, onGo }: { days: number; live: Live; onGo: (leaf: Leaf) => void }) {
+/** The domains with most hits of some days; `version` changes with the sums. */
+export function Visited({
+  days,
+  version,
+  points,
+  onGo,
+}: {
+  days: string[];
+  version: unknown;
+  points: number;
+  onGo: (leaf: Leaf) => void;
+}) {
   const [said, setSaid] = useState('');
-  // The sums of one day come with the page's own; longer spans are asked for when they are wanted, and with each new day's sum.
-  const longer = useLoad(days === 1 || !live.sums ? null : `${days} days`, (signal) => mostVisited(days, signal));
-  const { reload } = longer;
-  const asked = useRef(live.sums);
+  const loaded = useLoad(days.join(), (signal) => mostVisited(days, signal));
+  const shown = useLast(loaded);
+  const { reload } = loaded;
+  const asked = useRef(version);
   useEffect(() => {
-    if (asked.current && asked.current !== live.sums) reload();
-    asked.current = live.sums;
-  }, [live.sums, reload]);
-  if (!live.sums) return live.error ? null : <Skeleton lines={8} height={32} />;
-
-  const { domains } = live.sums;
-  const large = (live.latest?.points ?? 0) > mostLocated;
+    if (asked.current !== version) reload();
+    asked.current = version;
+  }, [version, reload]);
+  const { rows, inList } = useSteady<DomainHits>(isSame);
+  const large = points > mostLocated;
   const go = async (domain: string) => {
     setSaid('');
     try {
@@ -53,107 +53,67 @@ export function Visited({ days, live, onGo }: { days: number; live: Live; onGo: 
     }
     coordinates = undefined;
   };
-  const shown = days === 1 ? { data: { domains, whole: true }, reload: live.retry } : longer;
   return (
     <>
       <p class="small muted" role="status">
         {said}
       </p>
       <Content of={shown} what="The list of domains" lines={8}>
-        {({ domains: rows, whole }) => (
-          <>
-            <ul class="rows">
-              {rows.map(({ domain, hits }) => (
-                <li key={domain}>
-                  <button
-                    type="button"
-                    class="row"
-                    disabled={large}
-                    onClick={() => go(domain)}
-                    title={large ? domain : `Show ${shownDomain(domain)} on the map`}
-                  >
-                    <span class="label">
-                      <span class="fill" style={{ width: `${(hits / rows[0].hits) * 100}%` }} />
-                      {shownDomain(domain)}
-                    </span>
-                    <span class="value">{compact(hits)}</span>
-                  </button>
-                </li>
-              ))}
-            </ul>
-            {!whole && <p class="small muted">Counted from each day's {listed} most visited.</p>}
-          </>
-        )}
+        {({ domains, whole }) =>
+          domains.length === 0 ? (
+            <Note title="No hits.">None was counted in this time.</Note>
+          ) : (
+            <>
+              <ul class="rows" {...inList}>
+                {rows(domains).map(({ key, row: { domain, hits } }) => (
+                  <li key={key}>
+                    <button
+                      type="button"
+                      class="row"
+                      disabled={large}
+                      onClick={() => go(domain)}
+                      title={large ? domain : `Show ${shownDomain(domain)} on the map`}
+                    >
+                      <span class="label">
+                        <span class="fill" style={{ width: `${(hits / domains[0].hits) * 100}%` }} />
+                        {shownDomain(domain)}
+                      </span>
+                      <span class="value">{compact(hits)}</span>
+                    </button>
+                  </li>
+                ))}
+              </ul>
+              {!whole && <p class="small muted">Counted from each day's {listed} most visited.</p>}
+            </>
+          )
+        }
       </Content>
     </>
   );
 }
 
-/** Milliseconds without a move after which the list follows the map: a burst of zooms asks once. */
-const settleMs = 200;
-/** Rows of the list: the larger clusters. */
-const mostRows = 60;
-
-export function InView({
-  bounds,
-  snapshot,
-  hours,
-  onPick,
-}: {
-  bounds?: ReturnType<View['bounds']>;
-  snapshot: string;
-  hours?: number;
-  onPick: (picked: Picked) => void;
-}) {
-  const [area, setArea] = useState(bounds);
-  useEffect(() => {
-    const timer = setTimeout(() => setArea(bounds), settleMs);
-    return () => clearTimeout(timer);
-  }, [bounds]);
-  const query = { ...boxOf(area), snapshot, hours };
+/** Domains by their newest hit: of the last hour, whose hits are not counted by themselves. */
+export function Newest({ of, onGo }: { of: Loaded<{ items: Leaf[] }>; onGo: (leaf: Leaf) => void }) {
   const now = useNow();
-  const nameOf = useNames();
-  const loaded = useLoad(JSON.stringify(query), (signal) => get('/v1/clusters', query, { signal }));
-  // The list stays while the next is on its way.
-  const last = useRef(loaded.data);
-  last.current = loaded.data ?? last.current;
+  const { rows, inList } = useSteady<Leaf>(isSame);
   return (
-    <Content of={{ ...loaded, data: last.current }} what="The domains in view" lines={8}>
-      {({ features }) => {
-        const rows = features
-          .map(({ id, properties, geometry: { coordinates } }) => {
-            const carried: ClusterProperties = properties;
-            return { ...carried, id, lon: coordinates[0], lat: coordinates[1], number: carried.point_count ?? 1 };
-          })
-          .sort((a, b) => b.number - a.number)
-          .slice(0, mostRows);
-        if (rows.length === 0) return <Note title="No domain in view.">Move the map, or zoom out.</Note>;
-        return (
-          <ul class="rows">
-            {rows.map((row) => (
-              <li key={`${row.lon},${row.lat}`}>
-                <button type="button" class="row" onClick={() => onPick(row)}>
-                  <span class="label">
-                    <span class="fill" style={{ width: `${(row.number / rows[0].number) * 100}%` }} />
-                    {row.number === 1 ? shownDomain(row.domain) : around(row.number, nameOf(row.lat, row.lon))}
-                  </span>
-                  <span class="value muted small">
-                    {row.number === 1 && row.updatedAt && since(row.updatedAt, now)}
-                  </span>
+    <Content of={useLast(of)} what="The newest domains" lines={8}>
+      {({ items }) =>
+        items.length === 0 ? (
+          <Note title="No hits.">Nobody came within this hour.</Note>
+        ) : (
+          <ul class="rows" {...inList}>
+            {rows(items).map(({ key, row }) => (
+              <li key={key}>
+                <button type="button" class="row" onClick={() => onGo(row)}>
+                  <span class="label">{shownDomain(row.domain)}</span>
+                  <span class="value muted small">{since(row.updatedAt, now)}</span>
                 </button>
               </li>
             ))}
           </ul>
-        );
-      }}
+        )
+      }
     </Content>
   );
-}
-
-/** What is seen, as the service asks for it: longitudes wrapped, latitudes held to the poles. */
-function boxOf({ west, south, east, north, zoom } = { west: -180, south: -85, east: 180, north: 85, zoom: 1 }) {
-  const wrap = (lon: number) => ((((lon + 180) % 360) + 360) % 360) - 180;
-  const whole = east - west >= 360;
-  const box = [whole ? -180 : wrap(west), Math.max(-90, south), whole ? 180 : wrap(east), Math.min(90, north)];
-  return { bbox: box.map((value) => Number(value.toFixed(4))).join(), zoom: Math.max(0, Math.floor(zoom)) };
 }

@@ -1,9 +1,9 @@
 // What surrounds the map: its state in words, the legend, the controls, the credit.
-import type { ComponentChildren, RefObject } from 'preact';
+import type { ComponentChildren } from 'preact';
 import type { Latest } from '../api.ts';
-import { Segments } from '../components/controls.tsx';
-import { ago, plural } from '../text/format.ts';
+import { ago, compact, day as dayText, plural } from '../text/format.ts';
 import { isQuiet, type Live } from './live.ts';
+import type { Time } from './time.ts';
 import type { View } from './view.ts';
 
 export type State = 'loading' | 'empty' | 'live' | 'stale' | 'lost' | 'failed';
@@ -40,13 +40,16 @@ export function Status({ state, latest, now }: { state: State; latest?: Latest; 
   );
 }
 
-const spans = [
-  ['', 'All time'],
-  ['24', 'Last day'],
-  ['1', 'Last hour'],
-] as const;
-/** Hours back from the newest hit within which a domain must have been hit to be shown; '' shows all. */
-export type Recent = (typeof spans)[number][0];
+/** Of another day there is no state, but a way back. */
+export const Past = ({ day, onNow }: { day: string; onNow: () => void }) => (
+  <p class="status">
+    <span class="dot past" />
+    <span role="status">The end of {dayText(day)}, UTC</span>
+    <button type="button" class="quiet" onClick={onNow}>
+      Back to now
+    </button>
+  </p>
+);
 
 const sizes = [
   ['2-9', 10, 'c1'],
@@ -55,30 +58,19 @@ const sizes = [
   ['1,000+', 22, 'c4'],
 ] as const;
 
-export function Legend({
-  of,
-  recent,
-  onRecent,
-}: {
-  of: RefObject<HTMLElement | null>;
-  recent: Recent;
-  onRecent: (next: Recent) => void;
-}) {
-  return (
-    <section class="legend" aria-label="Legend" ref={of}>
-      <h2>In a cluster</h2>
-      <ul>
-        {sizes.map(([text, size, colour]) => (
-          <li key={text}>
-            <i style={{ width: `${size}px`, height: `${size}px`, background: `var(--${colour})` }} />
-            {text}
-          </li>
-        ))}
-      </ul>
-      <Segments label="Domains hit" options={spans} value={recent} onChange={onRecent} />
-    </section>
-  );
-}
+export const Legend = () => (
+  <section class="legend" aria-label="Legend">
+    <h2>In a cluster</h2>
+    <ul>
+      {sizes.map(([text, size, colour]) => (
+        <li key={text}>
+          <i style={{ width: `${size}px`, height: `${size}px`, background: `var(--${colour})` }} />
+          {text}
+        </li>
+      ))}
+    </ul>
+  </section>
+);
 
 function Control({ label, act, children }: { label: string; act: () => void; children: ComponentChildren }) {
   return (
@@ -130,12 +122,34 @@ export const Credit = ({ embed }: { embed: boolean }) => (
 );
 
 /** The one number, and what it counts. */
-export function Total({ hits, days, domains }: { hits: string; days: number; domains: number }) {
+export function Total({
+  time,
+  hits,
+  found,
+  what,
+  words,
+}: {
+  time: Time;
+  /** Of the days shown. */
+  hits: number;
+  /** Points that were hit in it; undefined: they are on their way. */
+  found?: number;
+  what: 'domain' | 'point';
+  words: string;
+}) {
+  const number = found === undefined ? '…' : plural(found, what);
+  if (time.span === 'hour')
+    return (
+      <>
+        <p class="big">{number}</p>
+        <p>hit {words}</p>
+      </>
+    );
   return (
     <>
-      <p class="big">{hits} hits</p>
+      <p class="big">{compact(hits)} hits</p>
       <p>
-        in {days} days, {plural(domains, 'domain')} on the map
+        {words}, from {number}
       </p>
     </>
   );

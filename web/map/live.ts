@@ -2,26 +2,32 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { get, type Latest, ServiceError } from '../api.ts';
 import { utcDay } from '../text/format.ts';
+import type { Kept } from './time.ts';
 
 /** Milliseconds between two polls while the page is visible; an unchanged pointer costs a 304. */
 const seenEvery = 2000;
 const hiddenEvery = 60_000;
 /** Sums move by the minute; reading them with each snapshot would be four requests a poll. */
 const sumsEvery = 10_000;
-export const sumDays = 30;
+/** Bars of the panel: a week at least, and no more than can be told apart. */
+const [leastBars, mostBars] = [7, 60];
 /** Without a new snapshot for this long there were no hits, or something is stuck: health tells which. */
 export const quietSeconds = 120;
 const healthEvery = 10_000;
 
 export interface Sums {
+  /** Hits of each day that has a bar, oldest first; the last is the newest day with hits. */
   days: { day: string; hits: number }[];
-  /** The newest day with hits, and its domains, most hits first. */
+  /** Of those and of the days before them that a span may reach back to. */
+  byDay: Map<string, number>;
+  /** The newest day with hits: just after midnight, UTC, that is the day before. */
   newest: string;
-  domains: { domain: string; hits: number }[];
 }
 
 export interface Live {
   latest?: Latest;
+  /** The days whose map is kept. */
+  kept?: Kept;
   sums?: Sums;
   /** There is no new snapshot because something is stuck, as health reports it. */
   isStuck?: boolean;
@@ -30,25 +36,18 @@ export interface Live {
   retry: () => void;
 }
 
-const mostDomains = 50;
-
-async function readSums(signal: AbortSignal): Promise<Sums> {
+async function readSums(signal: AbortSignal): Promise<{ kept: Kept; sums: Sums }> {
   const now = Date.now();
   const fresh = { signal, revalidate: true };
-  const [from, to] = [utcDay(now, sumDays - 1), utcDay(now)];
-  const byDay = await get('/v1/hits', { from, to, by: 'day', limit: sumDays }, fresh);
-  const hits = new Map(byDay.items.map((sum) => [sum.day, sum.hits]));
-  // Just after midnight, UTC, today has none yet, so the day before is shown.
-  const newest = byDay.items.findLast((sum) => sum.hits > 0)?.day ?? to;
-  const byDomain = await get('/v1/hits', { from: newest, to: newest, by: 'domain', limit: mostDomains }, fresh);
-  return {
-    days: Array.from({ length: sumDays }, (_, index) => utcDay(now, sumDays - 1 - index)).map((day) => ({
-      day,
-      hits: hits.get(day) ?? 0,
-    })),
-    newest,
-    domains: byDomain.items.map(({ key, hits }) => ({ domain: key, hits })).sort((a, b) => b.hits - a.hits),
-  };
+  const kept = await get('/v1/points/days', {}, fresh);
+  const bars = Math.min(mostBars, Math.max(leastBars, kept.keepDays));
+  const reach = bars + Math.max(leastBars, kept.keepDays);
+  const query = { from: utcDay(now, reach), to: utcDay(now), by: 'day', limit: reach + 1 };
+  const { items } = await get('/v1/hits', query, fresh);
+  const hits = new Map(items.map((sum) => [sum.day, sum.hits]));
+  const newest = items.findLast((sum) => sum.hits > 0)?.day ?? utcDay(now);
+  const days = Array.from({ length: bars }, (_, index) => utcDay(Date.parse(newest), bars - 1 - index));
+  return { kept, sums: { byDay: hits, days: days.map((day) => ({ day, hits: hits.get(day) ?? 0 })), newest } };
 }
 
 /** Before the first export there is no pointer: 404 is expected then. */
@@ -86,9 +85,9 @@ export function useLive(): Live {
         snapshot = latest.snapshot;
         setLive((last) => ({ ...last, latest, error: undefined }));
         if (snapshot !== sumsOf && Date.now() - sumsAt >= sumsEvery) {
-          const sums = await readSums(signal);
+          const read = await readSums(signal);
           [sumsOf, sumsAt] = [snapshot, Date.now()];
-          setLive((last) => ({ ...last, sums, error: undefined }));
+          setLive((last) => ({ ...last, ...read, error: undefined }));
         }
         if (!isQuiet(latest, Date.now())) setLive((last) => ({ ...last, isStuck: false }));
         else if (Date.now() - healthAt >= healthEvery) {

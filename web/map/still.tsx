@@ -4,6 +4,7 @@ import { coarse } from 'virtual:basemap';
 import { useEffect, useState } from 'preact/hooks';
 import { get } from '../api.ts';
 import { readLand } from './land.ts';
+import type { Filter } from './time.ts';
 
 const [width, height] = [1000, 640];
 const x = (lon: number) => ((lon + 180) / 360) * width;
@@ -12,7 +13,7 @@ const y = (lat: number) => {
   return (0.5 - Math.log((1 + sine) / (1 - sine)) / (4 * Math.PI)) * width - 120;
 };
 
-export function Still({ snapshot }: { snapshot?: string }) {
+export function Still({ snapshot, filter }: { snapshot?: string; filter?: Filter }) {
   const [land, setLand] = useState('');
   const [clusters, setClusters] = useState<{ coordinates: number[]; number: number }[]>([]);
   useEffect(() => {
@@ -28,9 +29,9 @@ export function Still({ snapshot }: { snapshot?: string }) {
   }, []);
   // A new snapshot is what asks again
   useEffect(() => {
-    if (!snapshot) return;
+    if (!snapshot || !filter) return;
     const controller = new AbortController();
-    const query = { bbox: '-180,-85,180,85', zoom: 1, snapshot };
+    const query = { bbox: '-180,-85,180,85', zoom: 1, snapshot, ...filter };
     get('/v1/clusters', query, { signal: controller.signal }).then(
       ({ features }) =>
         setClusters(
@@ -43,7 +44,7 @@ export function Still({ snapshot }: { snapshot?: string }) {
       () => {},
     );
     return () => controller.abort();
-  }, [snapshot]);
+  }, [snapshot, JSON.stringify(filter)]);
   return (
     <div class="still">
       <svg

@@ -18,15 +18,16 @@ import {
 import workerUrl from 'maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url';
 import { type ClusterProperties, here } from '../api.ts';
 import { colour } from '../tokens.ts';
+import { readPlaces } from './around.ts';
 import { readLand } from './land.ts';
 import { happened, pulse, pulseLayer, seen } from './pulse.ts';
+import type { Filter } from './time.ts';
+import { citiesZoom, mostZoom } from './zooms.ts';
 
 setWorkerUrl(workerUrl);
 
 /** From this zoom on the coarse coasts show their corners. */
 const fineZoom = 2.6;
-/** The deepest zoom of the tiles: what is one spot there stays one. */
-const mostZoom = 17;
 
 export interface Picked extends ClusterProperties {
   id?: number;
@@ -35,20 +36,38 @@ export interface Picked extends ClusterProperties {
 }
 
 export interface View {
-  /** Shows the domains of a snapshot, all or those hit in its last hours; the old ones stay until the new are there. */
-  show(snapshot: string, hours?: number): Promise<void>;
+  /** Shows the domains of a snapshot that the filter keeps; the old ones stay until the new are there. */
+  show(snapshot: string, filter: Filter): Promise<void>;
   recolour(): Promise<void>;
   flyTo(lon: number, lat: number, zoom: number): void;
   zoomBy(steps: number): void;
   world(): void;
   mark(point?: { lon: number; lat: number }): void;
-  bounds(): { west: number; south: number; east: number; north: number; zoom: number };
+  /** Moves no further than it must for the point to be seen. */
+  reveal(lon: number, lat: number): void;
+  /** Of what is seen: what the padding covers is not. */
+  bounds(): Bounds;
   remove(): void;
 }
+
+export interface Bounds {
+  west: number;
+  south: number;
+  east: number;
+  north: number;
+  zoom: number;
+  /** The middle of what is seen. */
+  lat: number;
+  lon: number;
+}
+
+export type Covered = Record<'top' | 'right' | 'bottom' | 'left', number>;
 
 export interface ViewOptions {
   container: HTMLElement;
   /** Pixels that something else covers. */
+  covered: () => Covered;
+  /** The same, and what keeps discs off the edge. */
   padding: () => PaddingOptions;
   onPick: (picked: Picked) => void;
   onMove: () => void;
@@ -89,6 +108,7 @@ function paint(): Record<string, Record<string, unknown>> {
     ice: { 'fill-color': colour('land') },
     borders: { 'line-color': colour('border') },
     names: { 'text-color': colour('muted'), 'text-halo-color': colour('land') },
+    cities: { 'text-color': colour('ink'), 'text-halo-color': colour('land') },
     clusters: { 'circle-color': byCount('c'), 'circle-stroke-color': colour('ring') },
     counts: { 'text-color': byCount('t') },
     pulse: { 'circle-stroke-color': colour('accent') },
@@ -96,9 +116,10 @@ function paint(): Record<string, Record<string, unknown>> {
   };
 }
 
-const tiles = (snapshot: string, hours?: number) => [
-  `${here('/v1/tiles/')}${encodeURIComponent(snapshot)}/{z}/{x}/{y}.mvt${hours ? `?hours=${hours}` : ''}`,
-];
+function tiles(snapshot: string, { hours, since }: Filter): string[] {
+  const query = hours ? `?hours=${hours}` : since ? `?since=${since}` : '';
+  return [`${here('/v1/tiles/')}${encodeURIComponent(snapshot)}/{z}/{x}/{y}.mvt${query}`];
+}
 const nothing: GeoJSON.FeatureCollection = { type: 'FeatureCollection', features: [] };
 
 function style(): StyleSpecification {
@@ -107,6 +128,7 @@ function style(): StyleSpecification {
     version: 8,
     sources: {
       base: { type: 'geojson', data: nothing, tolerance: 0.2, attribution: '' },
+      cities: { type: 'geojson', data: nothing },
       marked: { type: 'geojson', data: nothing },
       pulse: { type: 'geojson', data: nothing },
     },
@@ -136,6 +158,25 @@ function style(): StyleSpecification {
           'text-letter-spacing': 0.04,
         },
         paint: { 'text-halo-width': 1.2 },
+      },
+      {
+        id: 'cities',
+        type: 'symbol',
+        source: 'cities',
+        minzoom: citiesZoom,
+        filter: ['>=', ['zoom'], ['get', 'zoom']],
+        layout: {
+          'text-field': ['get', 'name'],
+          'text-font': font,
+          'text-size': ['interpolate', ['linear'], ['zoom'], 4, 11, 10, 15],
+          'text-max-width': 8,
+          'text-padding': 6,
+          // Larger cities come first in the file.
+          'symbol-sort-key': ['get', 'rank'],
+          'text-anchor': 'top',
+          'text-offset': [0, 0.2],
+        },
+        paint: { 'text-halo-width': 1.4, 'text-opacity': 0.82 },
       },
       pulseLayer,
       {
@@ -172,19 +213,33 @@ const clusterLayers: LayerSpecification[] = [
   },
 ];
 
+/** Is the world narrower than the map? Then it is drawn once and whole: a copy beside it would count its domains twice. */
+const isNarrow = ({ clientWidth }: HTMLElement, zoom: number) => 512 * 2 ** zoom < clientWidth;
+
 /**
  * The world fills the map's shorter side at least. Left to itself MapLibre fills the longer one, and a phone held upright
  * would never see America and Asia at once; the sea goes on above and below.
  */
-function constrained({ clientWidth, clientHeight }: HTMLElement, { lng, lat }: LngLat, zoom: number) {
+function constrained(container: HTMLElement, { lng, lat }: LngLat, zoom: number) {
+  const { clientWidth, clientHeight } = container;
   const least = Math.log2(Math.max(1, Math.min(clientWidth, clientHeight)) / 512);
   const held = Math.max(least, Math.min(mostZoom, zoom));
+  const middle = MercatorCoordinate.fromLngLat({ lng, lat });
   // Half of what is seen, as a part of the world's height; the poles stay at the edges where the world is higher than that.
   const half = clientHeight / 2 / (512 * 2 ** held);
   const [top, bottom] = half < 0.5 ? [half, 1 - half] : [0.3, 0.7];
-  const y = Math.max(top, Math.min(bottom, MercatorCoordinate.fromLngLat({ lng, lat }).y));
-  return { center: new LngLat(lng, new MercatorCoordinate(0, y).toLngLat().lat), zoom: held };
+  const y = Math.max(top, Math.min(bottom, middle.y));
+  const center = new LngLat(lng, new MercatorCoordinate(0, y).toLngLat().lat);
+  if (isNarrow(container, held)) {
+    const wide = clientWidth / 2 / (512 * 2 ** held);
+    const x = Math.max(1 - wide, Math.min(wide, middle.x - Math.floor(middle.x)));
+    center.lng = new MercatorCoordinate(x, y).toLngLat().lng;
+  }
+  return { center, zoom: held };
 }
+
+/** Pixels from the edge at which a disc is whole. */
+const edge = 24;
 
 const still = matchMedia('(prefers-reduced-motion: reduce)');
 
@@ -198,7 +253,9 @@ export async function openView(options: ViewOptions): Promise<View> {
   });
   const bare = style();
   // Asked before the map is made, for that writes its own.
-  const named = /^#[\d.]+\/-?[\d.]+\/-?[\d.]+/.test(location.hash);
+  const [named, zoom, where] = /^#(-?[\d.]+)(\/-?[\d.]+\/-?[\d.]+)/.exec(location.hash) ?? [];
+  // MapLibre ignores an address that is too deep, which an older one may be.
+  if (Number(zoom) > mostZoom) history.replaceState(null, '', `#${mostZoom}${where}`);
   const map = new MapLibre({
     container: options.container,
     style: { ...bare, layers: bare.layers.map(painted) },
@@ -208,7 +265,7 @@ export async function openView(options: ViewOptions): Promise<View> {
     pitchWithRotate: false,
     touchPitch: false,
     maxZoom: mostZoom,
-    minZoom: -1,
+    minZoom: -3,
     transformConstrain: (center, zoom) => constrained(options.container, center, zoom),
     fadeDuration: 0,
     localIdeographFontFamily: 'system-ui, sans-serif',
@@ -233,12 +290,40 @@ export async function openView(options: ViewOptions): Promise<View> {
       isFine = false;
     });
   };
+  let hasCities = false;
+  const nameCities = () => {
+    if (hasCities || map.getZoom() < citiesZoom) return;
+    hasCities = true;
+    readPlaces().then(
+      (found) =>
+        (map.getSource('cities') as GeoJSONSource | undefined)?.setData({
+          type: 'FeatureCollection',
+          features: found.map(({ name, lon, lat, zoom }, rank) => ({
+            type: 'Feature',
+            properties: { name, zoom, rank },
+            geometry: { type: 'Point', coordinates: [lon, lat] },
+          })),
+        }),
+      () => {
+        hasCities = false;
+      },
+    );
+  };
   map.once('style.load', async () => {
     const land = await coarseLand;
     if (!isFine) lay(land);
     refine();
+    nameCities();
     map.on('zoom', refine);
+    map.on('zoom', nameCities);
   });
+  const copies = () => {
+    const isWhole = !isNarrow(options.container, map.getZoom());
+    if (map.getRenderWorldCopies() !== isWhole) map.setRenderWorldCopies(isWhole);
+  };
+  copies();
+  map.on('zoom', copies);
+  map.on('resize', copies);
   map.on('moveend', options.onMove);
   // A tile that fails leaves the old one standing, and the pointer that is asked for all the time says what is wrong.
   map.on('error', () => {});
@@ -286,20 +371,38 @@ export async function openView(options: ViewOptions): Promise<View> {
     });
   };
 
+  /** What is seen, in pixels of the canvas: the padding is covered, but for the few that keep discs off the edge. */
+  const clear = () => {
+    const { clientWidth, clientHeight } = options.container;
+    const covered = options.covered();
+    const least = 40;
+    return {
+      left: Math.min(covered.left, clientWidth - least),
+      top: covered.top,
+      right: clientWidth - covered.right,
+      bottom: Math.max(covered.top + least, clientHeight - covered.bottom),
+    };
+  };
+  const fly = (lon: number, lat: number, zoom: number) => {
+    const target = { center: [lon, lat] as [number, number], zoom, padding: options.padding(), retainPadding: false };
+    still.matches ? map.jumpTo(target) : map.flyTo({ ...target, speed: 1.6 });
+  };
   let shown: string[] = [];
-  let shownHours: number | undefined;
+  let shownFilter = '';
   const styled = map.loaded() ? Promise.resolve() : map.once('style.load');
   return {
-    async show(snapshot, hours) {
-      const next = tiles(snapshot, hours);
+    async show(snapshot, filter) {
+      const next = tiles(snapshot, filter);
       if (next[0] === shown[0] || snapshot === '') return;
-      const sameFilter = hours === shownHours;
-      [shown, shownHours] = [next, hours];
+      const sameFilter = shownFilter === JSON.stringify(filter);
+      [shown, shownFilter] = [next, JSON.stringify(filter)];
       await styled;
       const source = map.getSource('clusters') as VectorTileSource | undefined;
       if (source) return sameFilter ? follow(source) : void source.setTiles(shown);
       map.addSource('clusters', { type: 'vector', tiles: shown, minzoom: 0, maxzoom: mostZoom });
       for (const layer of clusterLayers) map.addLayer(painted(layer), 'marked');
+      // Read by `npm run bench -- map`.
+      map.once('idle', () => performance.mark('clusters'));
     },
     async recolour() {
       await styled;
@@ -307,10 +410,7 @@ export async function openView(options: ViewOptions): Promise<View> {
         for (const [name, value] of Object.entries(properties))
           map.setPaintProperty(layer, name as 'circle-color', value as string);
     },
-    flyTo(lon, lat, zoom) {
-      const target = { center: [lon, lat] as [number, number], zoom, padding: options.padding(), retainPadding: false };
-      still.matches ? map.jumpTo(target) : map.flyTo({ ...target, speed: 1.6 });
-    },
+    flyTo: fly,
     zoomBy(by) {
       map.zoomTo(map.getZoom() + by, { animate: !still.matches });
     },
@@ -322,14 +422,22 @@ export async function openView(options: ViewOptions): Promise<View> {
           : nothing,
       );
     },
+    reveal(lon, lat) {
+      const { left, top, right, bottom } = clear();
+      // Of the copies of the world, the one that is nearest to the middle.
+      const middle = map.getCenter().lng;
+      const near = lon + 360 * Math.round((middle - lon) / 360);
+      const { x, y } = map.project([near, lat]);
+      if (x > left + edge && x < right - edge && y > top + edge && y < bottom - edge) return;
+      fly(near, lat, map.getZoom());
+    },
     bounds() {
-      const bounds = map.getBounds();
+      const { left, top, right, bottom } = clear();
+      const [northWest, southEast] = [map.unproject([left, top]), map.unproject([right, bottom])];
+      const middle = map.unproject([(left + right) / 2, (top + bottom) / 2]);
       return {
-        west: bounds.getWest(),
-        south: bounds.getSouth(),
-        east: bounds.getEast(),
-        north: bounds.getNorth(),
-        zoom: map.getZoom(),
+        ...{ west: northWest.lng, south: southEast.lat, east: southEast.lng, north: northWest.lat },
+        ...{ zoom: map.getZoom(), lat: middle.lat, lon: middle.wrap().lng },
       };
     },
     remove: () => map.remove(),

@@ -39,18 +39,17 @@ async function read(day: string, signal?: AbortSignal): Promise<Day> {
 }
 
 /**
- * Most visited first. What is in no day's list is missing, and what is in some days' lists only is counted from those:
+ * Most visited of these days first. What is in no day's list is missing, and what is in some days' lists only is counted from those:
  * `whole` says that no day had more domains than are read of it.
  */
 export async function mostVisited(
-  days: number,
+  wanted: string[],
   signal?: AbortSignal,
 ): Promise<{ domains: DomainHits[]; whole: boolean }> {
   const now = Date.now();
-  const wanted = Array.from({ length: days }, (_, back) => utcDay(now, back));
   const stale = wanted.filter((day) => {
     const readAt = known.get(day)?.readAt ?? Number.NEGATIVE_INFINITY;
-    return now - readAt >= (day === wanted[0] ? todayEveryMs : pastEveryMs);
+    return now - readAt >= (day === utcDay(now) ? todayEveryMs : pastEveryMs);
   });
   const queue = stale.values();
   await Promise.all(

@@ -1,18 +1,32 @@
 // /: where the portal's hits come from, right now. /embed is the same map for an <iframe>.
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
-import type { Leaf, ServiceError } from '../api.ts';
+import { get, type Leaf, type ServiceError } from '../api.ts';
 import { Failed, Note } from '../components/card.tsx';
 import { Segments } from '../components/controls.tsx';
 import { MapPage, mount } from '../components/shell.tsx';
-import { useDark, useNow } from '../load.ts';
-import { InView, type List, lists, Visited } from '../map/domains.tsx';
-import { Controls, Credit, Legend, type Recent, Status, stateOf, Total } from '../map/frame.tsx';
-import { sumDays, useLive } from '../map/live.ts';
-import { Opened, type Opening } from '../map/opened.tsx';
-import { Spark, SparkBone } from '../map/spark.tsx';
+import { useDark, useLoad, useNow } from '../load.ts';
+import { TimeBone, TimeControl } from '../map/bars.tsx';
+import { Newest, Visited } from '../map/domains.tsx';
+import { Controls, Credit, Legend, Past, Status, stateOf, Total } from '../map/frame.tsx';
+import { useLive } from '../map/live.ts';
+import type { Chosen, Opening } from '../map/opened.tsx';
 import { hasWebGL2, Still } from '../map/still.tsx';
-import type { Picked, View } from '../map/view.ts';
-import { compact, span } from '../text/format.ts';
+import {
+  now as current,
+  daysOf,
+  eachDay,
+  type Filter,
+  filterOf,
+  inWords,
+  ofDay,
+  readTime,
+  snapshotOf,
+  type Time,
+  writeTime,
+} from '../map/time.ts';
+import type { Bounds, Covered, Picked, View } from '../map/view.ts';
+import { citiesZoom, domainZoom, mostZoom } from '../map/zooms.ts';
+import { span } from '../text/format.ts';
 
 const embed = location.pathname.endsWith('/embed');
 const webgl = hasWebGL2();
@@ -20,55 +34,85 @@ const webgl = hasWebGL2();
 const sheet = matchMedia('(max-width: 600px), (max-width: 900px) and (min-height: 521px)');
 /** A cluster of more opens on the map alone: its list would be too long to read. */
 const mostListed = 200;
-/** The zoom at which a single domain is shown. */
-const domainZoom = 9;
+const newestRows = 50;
 
 type Height = 'peek' | 'half' | 'full';
 const nextHeight: Record<Height, Height> = { peek: 'half', half: 'full', full: 'peek' };
+/** Pixels of the sheet, as map.css has them. */
+const sheetPixels = (height: Height, stage: number) => (height === 'peek' ? 128 : stage * 0.46);
+
+type List = 'most' | 'view';
 
 function LiveMap() {
   const live = useLive();
-  const { latest, error } = live;
+  const { latest, kept, sums, error } = live;
   const now = useNow(1000);
   const dark = useDark();
   const state = stateOf(live);
   const canvas = useRef<HTMLDivElement>(null);
   const panel = useRef<HTMLElement>(null);
-  const legend = useRef<HTMLElement>(null);
   const [view, setView] = useState<View>();
   const [broken, setBroken] = useState<ServiceError>();
   const [attempt, setAttempt] = useState(0);
-  const [bounds, setBounds] = useState<ReturnType<View['bounds']>>();
+  const [bounds, setBounds] = useState<Bounds>();
   const [picked, setPicked] = useState<Opening>();
-  const [recent, setRecent] = useState<Recent>('');
-  const hours = recent ? Number(recent) : undefined;
-  const newest = useRef<{ view?: View; snapshot?: string; hours?: number }>({});
-  newest.current = { view, snapshot: latest?.snapshot || undefined, hours };
-  const [list, setList] = useState<List>('1');
+  const [later, setLater] = useState<typeof import('../map/later.ts')>();
+  const [time, setTime] = useState<Time>(() => (embed ? current : readTime(location.search)));
+  const [list, setList] = useState<List>('most');
   const [height, setHeight] = useState<Height>('peek');
 
-  const padding = useCallback(() => {
-    const covered = panel.current?.getBoundingClientRect();
-    if (embed || !covered) return { top: 24, right: 24, bottom: 24, left: 24 };
-    // The legend floats on the sheet.
-    const floating = 16 + (legend.current?.offsetHeight ?? 0);
+  const keepDays = kept?.keepDays ?? 1;
+  const today = sums?.newest ?? new Date(now).toISOString().slice(0, 10);
+  const days = daysOf(time, today, keepDays);
+  const words = inWords(time, today, keepDays);
+  const chosen: Chosen = { ...days, words };
+  // Which days those are is known once the sums have come; all that is kept needs none.
+  const filter = time.span === 'all' || sums ? filterOf(time, today, keepDays) : undefined;
+  const snapshot = snapshotOf(time, latest?.snapshot || undefined, kept);
+  const newest = useRef<{ view?: View; snapshot?: string; filter?: Filter; height: Height }>({ height });
+  Object.assign(newest.current, { view, snapshot, filter });
+
+  const covered = useCallback((): Covered => {
+    const box = panel.current?.getBoundingClientRect();
+    const stage = canvas.current?.clientHeight ?? innerHeight;
+    if (!box) return { top: 0, right: 0, bottom: 0, left: 0 };
+    // The chip lies in the southern sea; beside it in a low frame, above it in any other.
+    if (embed)
+      return innerWidth > 3 * innerHeight
+        ? { top: 0, right: 0, bottom: 0, left: box.right }
+        : { top: 0, right: 0, bottom: innerHeight - box.top, left: 0 };
     return sheet.matches
-      ? { top: 16, right: 16, bottom: Math.min(covered.height, innerHeight / 2) + floating, left: 16 }
-      : { top: 24, right: 24, bottom: 24, left: covered.right + 24 };
+      ? { top: 0, right: 0, bottom: sheetPixels(newest.current.height, stage), left: 0 }
+      : { top: 0, right: 0, bottom: 0, left: box.right };
+  }, []);
+  const padding = useCallback(() => {
+    const { left, bottom } = covered();
+    const room = embed ? 8 : sheet.matches ? 16 : 24;
+    return { top: room, right: room, bottom: bottom + room, left: left + room };
   }, []);
 
+  const raise = (to: Height) => {
+    newest.current.height = to;
+    setHeight(to);
+  };
   const pick = useCallback((next: Picked) => {
     const { view, ...from } = newest.current;
+    // First, for it covers a part of the map, in the rest of which the picked one is to be seen.
+    if (sheet.matches) raise('half');
     // A cluster opens into its parts while there are any; one that stays together is shown as a list.
-    if (next.point_count && next.point_count > 1 && next.expansion_zoom !== undefined) {
-      view?.flyTo(next.lon, next.lat, next.expansion_zoom + 0.2);
+    if (next.point_count && next.point_count > 1 && (next.expansion_zoom ?? mostZoom + 1) <= mostZoom) {
+      view?.flyTo(next.lon, next.lat, Math.min(mostZoom, (next.expansion_zoom ?? 0) + 0.2));
       view?.mark();
       if (next.point_count > mostListed) return setPicked(undefined);
-    } else view?.mark(next);
+    } else {
+      view?.mark(next);
+      view?.reveal(next.lon, next.lat);
+    }
     setPicked({ ...next, ...from });
-    if (sheet.matches) setHeight('half');
   }, []);
 
+  // What a click opens comes after the first paint, like the map.
+  useEffect(() => void import('../map/later.ts').then(setLater, setBroken), [attempt]);
   useEffect(() => {
     if (!webgl || !canvas.current) return;
     const container = canvas.current;
@@ -76,7 +120,7 @@ function LiveMap() {
     let gone = false;
     import('../map/view.ts')
       .then(({ openView }) =>
-        openView({ container, padding, onPick: pick, onMove: () => opened && setBounds(opened.bounds()) }),
+        openView({ container, covered, padding, onPick: pick, onMove: () => opened && setBounds(opened.bounds()) }),
       )
       .then(
         (next) => {
@@ -95,42 +139,107 @@ function LiveMap() {
     };
   }, [attempt]);
   useEffect(() => {
-    if (latest) void view?.show(latest.snapshot, hours);
-  }, [view, latest?.snapshot, hours]);
+    if (snapshot && filter) void view?.show(snapshot, filter);
+  }, [view, snapshot, JSON.stringify(filter)]);
   // The theme is read from the page's tokens
   useEffect(() => void view?.recolour(), [view, dark]);
+  // Another height of the sheet covers another part of the map
+  useEffect(() => void (view && setBounds(view.bounds())), [view, height, state]);
 
+  const change = (next: Time) => {
+    setTime(next);
+    setPicked(undefined);
+    view?.mark();
+    history.replaceState(null, '', `${location.pathname}${writeTime(next)}${location.hash}`);
+  };
   const close = useCallback(() => {
     setPicked(undefined);
     newest.current.view?.mark();
     document.getElementById('domains')?.focus({ preventScroll: true });
   }, []);
   const go = (leaf: Leaf) => {
+    if (sheet.matches) raise('half');
     view?.flyTo(leaf.lon, leaf.lat, domainZoom);
     view?.mark(leaf);
     setPicked({ domain: leaf.domain, lon: leaf.lon, lat: leaf.lat, updatedAt: leaf.updatedAt });
   };
-  const total = live.sums?.days.reduce((sum, { hits }) => sum + hits, 0);
+
+  // How many domains the time keeps, and of the last hour which: all that are kept are counted already.
+  const asked = snapshot && filter && time.span !== 'all' ? { snapshot, ...filter } : undefined;
+  const found = useLoad(asked ? JSON.stringify(asked) : null, (signal) =>
+    get('/v1/clusters/leaves', { ...asked, limit: time.span === 'hour' ? newestRows : 1 }, { signal }),
+  );
+  const lastFound = useRef<{ of: string; total: number }>(undefined);
+  const of = JSON.stringify([time, filter]);
+  if (found.data) lastFound.current = { of, total: found.data.total };
+  const domains = latest && 'domains' in latest ? latest.domains : undefined;
+  const total =
+    time.span !== 'all'
+      ? lastFound.current?.of === of
+        ? lastFound.current.total
+        : undefined
+      : time.day === undefined
+        ? (domains ?? latest?.points)
+        : kept?.items.find(({ day }) => day === time.day)?.points;
+  const byLocation = domains !== undefined && !(time.span === 'all' && time.day === undefined);
+  const hits = sums && eachDay(days).reduce((sum, day) => sum + (sums.byDay.get(day) ?? 0), 0);
+  const isGone = time.day !== undefined && kept !== undefined && snapshot === undefined;
+
+  // What is wrong, and what to do first, must be read without a touch.
+  const shownHeight = height === 'peek' && (state === 'empty' || error || broken) ? 'half' : height;
+  newest.current.height = shownHeight;
 
   const body = () => {
-    if (picked)
-      return <Opened key={`${picked.lon},${picked.lat},${picked.domain}`} picked={picked} onClose={close} onGo={go} />;
+    if (picked && later)
+      return (
+        <later.Opened
+          key={`${picked.lon},${picked.lat},${picked.domain}`}
+          picked={picked}
+          chosen={chosen}
+          onClose={close}
+          onGo={go}
+        />
+      );
     if (state === 'empty')
       return (
         <Note title="No hits yet.">
           Put the beacon on a page, and its visitors show here within seconds. <a href="./setup">How to</a>
         </Note>
       );
+    if (isGone)
+      return (
+        <Note title="The map of this day is not kept any more.">
+          It goes after {keepDays} days. <a href="./">To the map of now</a>
+        </Note>
+      );
     if (!latest && error) return null;
     return (
       <>
         <h2 class="hidden-text">Domains</h2>
-        <Segments label="Most hits, or in view" value={list} onChange={setList} options={lists(live)} />
+        <Segments
+          label="List"
+          value={list}
+          onChange={setList}
+          options={[
+            ['most', time.span === 'hour' ? 'Newest' : 'Most hits'],
+            ['view', 'In view'],
+          ]}
+        />
         {list === 'view' ? (
-          <InView bounds={bounds} snapshot={latest?.snapshot || 'latest'} hours={hours} onPick={pick} />
-        ) : (
-          <Visited key={list} days={Number(list)} live={live} onGo={go} />
-        )}
+          snapshot &&
+          filter &&
+          later && <later.InView bounds={bounds} snapshot={snapshot} filter={filter} onPick={pick} />
+        ) : time.span === 'hour' ? (
+          <Newest of={found} onGo={go} />
+        ) : sums ? (
+          <Visited
+            key={`${days.from} ${days.to}`}
+            days={eachDay(days)}
+            version={sums}
+            points={latest?.points ?? 0}
+            onGo={go}
+          />
+        ) : null}
       </>
     );
   };
@@ -138,30 +247,51 @@ function LiveMap() {
   return (
     <MapPage embed={embed}>
       <h1 class="hidden-text">Live map</h1>
-      {webgl ? <div class="map-canvas" ref={canvas} /> : <Still snapshot={latest?.snapshot} />}
-      <section class="panel" ref={panel} data-height={height} aria-label="Domains">
+      {webgl ? <div class="map-canvas" ref={canvas} /> : <Still snapshot={snapshot} filter={filter} />}
+      <section
+        class="panel"
+        ref={panel}
+        data-height={shownHeight}
+        data-picked={picked !== undefined}
+        aria-label="Domains"
+      >
         <button
           type="button"
           class="handle"
-          aria-label={height === 'full' ? 'Make the list small' : 'Make the list larger'}
-          onClick={() => setHeight(nextHeight[height])}
+          aria-label={shownHeight === 'full' ? 'Make the list small' : 'Make the list larger'}
+          onClick={() => raise(nextHeight[shownHeight])}
         />
         <div class="panel-top">
-          <Status state={state} latest={latest} now={now} />
-          {latest && total !== undefined ? (
-            <Total hits={compact(total)} days={sumDays} domains={latest.points} />
+          {time.day === undefined || error ? (
+            <Status state={state} latest={latest} now={now} />
+          ) : (
+            <Past day={time.day} onNow={() => change(ofDay(time, undefined))} />
+          )}
+          {state === 'empty' ? null : latest && hits !== undefined ? (
+            <Total time={time} hits={hits} found={total} what={byLocation ? 'point' : 'domain'} words={words} />
           ) : (
             !error && <span class="bone" style={{ width: '160px', height: '48px', margin: '16px 0 8px' }} />
           )}
-          {state === 'stale' && latest?.updatedAt && (
+          {!embed && state === 'stale' && latest?.updatedAt && (
             <p class="small muted">
               No hits for {span((now - Date.parse(latest.updatedAt)) / 1000)}. <a href="./health">See what is stuck</a>
             </p>
           )}
         </div>
-        {error && <Failed what="The newest domains" error={error} retry={live.retry} />}
-        {broken && <Failed what="The map" error={broken} retry={() => setAttempt(attempt + 1)} />}
-        {!embed && state !== 'empty' && (live.sums ? <Spark days={live.sums.days} /> : !error && <SparkBone />)}
+        {embed && (error || broken) && (
+          <button type="button" class="button" onClick={broken ? () => setAttempt(attempt + 1) : live.retry}>
+            Try again
+          </button>
+        )}
+        {!embed && error && <Failed what="The newest domains" error={error} retry={live.retry} />}
+        {!embed && broken && <Failed what="The map" error={broken} retry={() => setAttempt(attempt + 1)} />}
+        {!embed &&
+          state !== 'empty' &&
+          (sums && kept ? (
+            <TimeControl time={time} sums={sums} kept={kept} onChange={change} />
+          ) : (
+            !error && <TimeBone />
+          ))}
         {!embed && (
           <div class="panel-body" id="domains" tabIndex={-1}>
             {body()}
@@ -169,7 +299,8 @@ function LiveMap() {
         )}
       </section>
       {view && <Controls view={view} />}
-      {!embed && <Legend of={legend} recent={recent} onRecent={setRecent} />}
+      {!embed && latest?.updatedAt && <Legend />}
+      {later && bounds && bounds.zoom >= citiesZoom + 1 && <later.Where {...bounds} />}
       <Credit embed={embed} />
     </MapPage>
   );

@@ -11,6 +11,8 @@ export const count = (value: number) => whole.format(value);
 export const compact = (value: number) => short.format(value);
 /** 1 domain, 2 domains */
 export const plural = (value: number, one: string, many = `${one}s`) => `${count(value)} ${value === 1 ? one : many}`;
+/** With a capital. */
+export const sentence = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 const megabytes = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
 /** 12.3 MB, 4.5 GB */
 export const bytes = (value: number) =>

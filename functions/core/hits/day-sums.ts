@@ -76,6 +76,12 @@ export class DaySums {
     return this.#tallies.domain.of(domains);
   }
 
+  /** Hits of one key; 0 where it has none. */
+  hits(by: By, key: string): number {
+    const utf8 = encoder.encode(key);
+    return this.#tallies[by].of({ offsets: Uint32Array.of(0, utf8.length), utf8 })[0];
+  }
+
   /** How many different keys there are. */
   count(by: By): number {
     return this.#tallies[by].count;

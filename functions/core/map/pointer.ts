@@ -18,4 +18,14 @@ export interface Pointer {
   points: number;
   /** Where points are by location: how many domains have any. */
   domains?: number;
+  /** What was the newest snapshot at the end of each of the last days, oldest first. */
+  days?: KeptDay[];
+}
+
+/** The last snapshot that was published on a UTC day. */
+export interface KeptDay {
+  /** `2026-11-21` */
+  day: string;
+  snapshot: string;
+  points: number;
 }

@@ -302,6 +302,11 @@ export class Pyramid {
     return Math.max(0, Math.min(Math.floor(zoom), this.maxZoom + 1));
   }
 
+  /** All leaves. */
+  get whole(): Pick<Cluster, 'leafStart' | 'count'> {
+    return { leafStart: 0, count: this.size };
+  }
+
   /** The leaves of a cluster or single point, newest first (ties in leaf order); throws RangeError for an id of no item. */
   leaves(id: number, limit: number, offset: number, keeps?: (leaf: number) => boolean): Leaf[] {
     const { leafStart, count } = this.find(id);
@@ -448,7 +453,7 @@ export class Pyramid {
   }
 
   /** Leaves of a range, from the offset-th newest on. A selection over coarse buckets of time: O(range), not a sort of it. */
-  private newest(
+  newest(
     start: number,
     end: number,
     limit: number,

@@ -6,10 +6,10 @@ import { keeperOf } from '#core/map/filter.ts';
 import { clusterFeature, yandexCollection } from '#core/map/geojson.ts';
 import { type Box, boxShare, Pyramid } from '#core/map/pyramid.ts';
 import { ApiError } from '#http/errors.ts';
-import { failures as badParameter, error, integerOr, json, router } from '../parameters.ts';
+import { failures as badParameter, day, error, integerOr, json, router } from '../parameters.ts';
 import { cacheControl } from '../replies.ts';
 import { embedRoutes, themeQuery } from './embed.ts';
-import { filterOf, mapHeaders, noSnapshot, packed, shownOf } from './replies.ts';
+import { filterOf, mapHeaders, noSnapshot, packed, shownOf, type Wanted } from './replies.ts';
 import { SnapshotGone } from './snapshots.ts';
 import { type SourceOf, tileParameters, tileRoutes } from './tiles.ts';
 
@@ -46,6 +46,7 @@ const filterQuery = {
     .refine((hours) => hours >= 1, tileParameters.hours[1])
     .optional()
     .openapi({ type: 'string', example: '24', description: 'Only points of the last hours before the newest point.' }),
+  since: day.optional().openapi({ example: '2026-11-21', description: 'Only points of this UTC day or later.' }),
   country: z
     .string()
     .regex(...tileParameters.country)
@@ -101,6 +102,21 @@ export const latestRoute = createRoute({
       },
     },
     404: json(error, 'Nothing was exported yet.'),
+  },
+});
+
+export const daysRoute = createRoute({
+  method: 'get',
+  path: '/v1/points/days',
+  summary: 'The days whose last snapshot is kept, oldest first: as many as domains stay on the map',
+  responses: {
+    200: json(
+      z.object({
+        keepDays: z.number(),
+        items: z.array(z.object({ day: z.string(), snapshot: z.string(), points: z.number() })),
+      }),
+      'What the map was at the end of each; today is not among them.',
+    ),
   },
 });
 
@@ -178,14 +194,15 @@ export const clustersRoute = createRoute({
 export const leavesRoute = createRoute({
   method: 'get',
   path: '/v1/clusters/leaves',
-  summary: 'The domains in a cluster, newest first',
+  summary: 'The domains in a cluster or of the whole map, newest first',
   request: {
     query: z.object({
       cluster: z
-        .string({ error: 'give cluster=ID, an id from GET /v1/clusters' })
+        .string()
         .regex(/^\d{1,15}$/, 'must be the id of a cluster, from GET /v1/clusters')
         .transform(Number)
-        .openapi({ type: 'string' }),
+        .optional()
+        .openapi({ type: 'string', description: 'An id from GET /v1/clusters; all points when left out.' }),
       limit: integerOr(100, 1, MAX_LEAVES),
       offset: integerOr(0, 0, 2 ** 25),
       snapshot: snapshotQuery.openapi({ description: 'The snapshot the id came from.' }),
@@ -246,13 +263,19 @@ export const yandexRoute = createRoute({
   },
 });
 
-/** Everything below the map; mount it with app.route('/', ...). clock: milliseconds since the epoch. */
-export function mapRoutes(sourceOf: SourceOf, clock: () => number): OpenAPIHono {
+/** Everything below the map; mount it with app.route('/', ...). clock: milliseconds since the epoch; keepDays: of a domain. */
+export function mapRoutes(sourceOf: SourceOf, clock: () => number, keepDays: number): OpenAPIHono {
   const app = router();
-  for (const path of ['/v1/clusters', '/v1/clusters/*', '/v1/embed/*']) app.use(path, mapHeaders);
+  for (const path of ['/v1/clusters', '/v1/clusters/*', '/v1/embed/*', '/v1/points/days']) app.use(path, mapHeaders);
   app.route('/', tileRoutes(sourceOf, clock));
   for (const route of [latestRoute, tileRoute]) app.openAPIRegistry.registerPath(route);
   app.route('/', embedRoutes(sourceOf));
+
+  app.openapi(daysRoute, async (c) => {
+    const latest = await sourceOf(c).latest();
+    c.header('Cache-Control', cacheControl.newest);
+    return c.json({ keepDays, items: latest?.days ?? [] }, 200);
+  });
 
   app.openapi(clustersRoute, async (c) => {
     const { bbox, zoom, snapshot: wanted, ...filter } = c.req.valid('query');
@@ -272,21 +295,27 @@ export function mapRoutes(sourceOf: SourceOf, clock: () => number): OpenAPIHono 
     const found = await openWanted(c, wanted);
     try {
       const { pyramid } = found;
-      const { total, leaves } = Pyramid.isFiltered(cluster)
-        ? await filteredLeaves(pyramid, cluster, { limit, offset, filter })
-        : await pyramid.load(() => {
-            const { leafStart, count } = pyramid.find(cluster);
-            if (filter.hours !== undefined || filter.country !== undefined) pyramid.holdFilterColumns();
-            const keeps = keeperOf(pyramid, filterOf(pyramid, filter));
-            let total = keeps ? 0 : count;
-            if (keeps) for (let leaf = leafStart; leaf < leafStart + count; leaf++) if (keeps(leaf)) total++;
-            return { total, leaves: pyramid.leaves(cluster, limit, offset, keeps) };
-          });
+      const { total, leaves } =
+        cluster !== undefined && Pyramid.isFiltered(cluster)
+          ? await filteredLeaves(pyramid, cluster, { limit, offset, filter })
+          : await pyramid.load(() => {
+              const { leafStart, count } = cluster === undefined ? pyramid.whole : pyramid.find(cluster);
+              const asked = filterOf(pyramid, filter);
+              if (asked.since !== undefined || asked.country !== undefined) pyramid.holdFilterColumns();
+              const keeps = keeperOf(pyramid, asked);
+              let total = keeps ? 0 : count;
+              if (keeps) for (let leaf = leafStart; leaf < leafStart + count; leaf++) if (keeps(leaf)) total++;
+              const first = pyramid.newest(leafStart, leafStart + count, limit, offset, keeps);
+              return { total, leaves: first.map((leaf) => pyramid.leaf(leaf)) };
+            });
       const items = leaves.map((leaf) => ({ ...leaf, updatedAt: new Date(leaf.updatedAt).toISOString() }));
       return c.json({ total, items }, 200);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
-      const how = Pyramid.isFiltered(cluster) ? ' with this filter: give the hours and the country it came with' : '';
+      const how =
+        cluster !== undefined && Pyramid.isFiltered(cluster)
+          ? ' with this filter: give the hours, the day and the country it came with'
+          : '';
       throw new ApiError(404, 'no_cluster', `cluster "${cluster}" is not in snapshot ${found.snapshot}${how}`);
     }
   });
@@ -328,7 +357,7 @@ export function mapRoutes(sourceOf: SourceOf, clock: () => number): OpenAPIHono 
 async function filteredLeaves(
   pyramid: Pyramid,
   cluster: number,
-  { limit, offset, filter }: { limit: number; offset: number; filter: { hours?: number; country?: string } },
+  { limit, offset, filter }: { limit: number; offset: number; filter: Wanted },
 ) {
   const shown = await shownOf(pyramid, filter);
   return pyramid.load(() => ({ total: shown.find(cluster).count, leaves: shown.leaves(cluster, limit, offset) }));

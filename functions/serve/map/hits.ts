@@ -22,6 +22,9 @@ export const hits = createRoute({
       from: day.optional(),
       to: day.optional(),
       by: oneOf(['day', 'domain', 'country', 'action']).default('day'),
+      domain: z.string().min(1, 'must not be empty').max(253, 'must be at most 253 characters').optional().openapi({
+        description: 'With `by=domain`: the hits of this one, as the map spells it, on each day that has any.',
+      }),
       limit: limit(100, 10_000),
       cursor: z.string().optional(),
       format,
@@ -76,9 +79,15 @@ export function hitRoutes({ objects, keepDays, seenBy, least, elsewhere }: HitOp
   const documentOf = sharedDocument(objects);
 
   app.openapi(hits, async (c) => {
-    const { from = '', to = '9999-12-31', by, limit, cursor, format } = c.req.valid('query');
+    const { from = '', to = '9999-12-31', by, domain, limit, cursor, format } = c.req.valid('query');
     if (from > to) throw afterTo(from, to);
     if (by === 'domain' && seenBy(c) !== 'names') throw namesAreTheTeams();
+    if (domain !== undefined && by !== 'domain')
+      throw wrongParameter(
+        'by',
+        by,
+        'must be "domain" where a domain is given: actions and countries are those of all',
+      );
     const { manifest } = await readManifest(objects);
     const days = Object.keys(manifest.hits)
       .filter((day) => day >= from && day <= to)
@@ -97,7 +106,9 @@ export function hitRoutes({ objects, keepDays, seenBy, least, elsewhere }: HitOp
       const first = day === start.day ? start.index : 0;
       // One more than fits shows whether there is a next page.
       const most = limit - items.length + 1;
-      const rows = exact ? exactRows(sums, by, first, most) : coarseRows(sums, by, least).slice(first, first + most);
+      const rows = exact
+        ? exactRows(sums, by, first, most, domain)
+        : coarseRows(sums, by, least).slice(first, first + most);
       for (const [index, [key, hits]] of rows.entries()) {
         if (items.length === limit) return reply(writeCursor(day, first + index));
         items.push({ day, key, hits });
@@ -132,7 +143,9 @@ export function hitRoutes({ objects, keepDays, seenBy, least, elsewhere }: HitOp
 type Rows = [key: string, hits: number][];
 type By = z.infer<typeof hits.request.query>['by'];
 
-function exactRows(sums: DaySums, by: By, first: number, most: number): Rows {
+function exactRows(sums: DaySums, by: By, first: number, most: number, domain?: string): Rows {
+  if (domain !== undefined)
+    return [[domain, sums.hits('domain', domain)] as Rows[number]].filter(([, hits]) => hits > 0);
   const rows: Rows = [[sums.day, sums.total]];
   return by === 'day' ? rows.slice(first, first + most) : sums.top(by, first, most);
 }

@@ -13,14 +13,24 @@ export const mapHeaders: MiddlewareHandler = async (c, next) => {
 
 export const noSnapshot = () => new ApiError(404, 'no_snapshot', 'No points were exported yet: send a hit first.');
 
-/** The filter of a request: `hours` count back from the snapshot's newest point, not from now. */
-export const filterOf = (pyramid: Pyramid, { hours, country }: { hours?: number; country?: string }): Filter => ({
-  since: hours && pyramid.newestAt - hours * 3_600_000,
-  country,
-});
+/** What a request asks to be shown. */
+export interface Wanted {
+  /** Back from the snapshot's newest point, not from now. */
+  hours?: number;
+  /** A UTC day: points of that day or later. */
+  since?: string;
+  country?: string;
+}
+
+export function filterOf(pyramid: Pyramid, { hours, since, country }: Wanted): Filter {
+  const least = [hours && pyramid.newestAt - hours * 3_600_000, since && Date.parse(since)].filter(
+    (time) => typeof time === 'number',
+  );
+  return { since: least.length > 0 ? Math.max(...least) : undefined, country };
+}
 
 /** The pyramid of the points that a request's filter keeps. */
-export async function shownOf(pyramid: Pyramid, filter: { hours?: number; country?: string }): Promise<Pyramid> {
+export async function shownOf(pyramid: Pyramid, filter: Wanted): Promise<Pyramid> {
   try {
     return await filtered(pyramid, filterOf(pyramid, filter), () => setImmediate());
   } catch (cause) {

@@ -1,6 +1,13 @@
 // Snapshots of the points in the object store: `points/latest.json` points at `points/SNAPSHOT/points.bin`.
 import { isDue } from '#core/age.ts';
-import { anonymousPointerKey, anonymousPrefix, type Pointer, pointerKey, snapshotKey } from '#core/map/pointer.ts';
+import {
+  anonymousPointerKey,
+  anonymousPrefix,
+  type KeptDay,
+  type Pointer,
+  pointerKey,
+  snapshotKey,
+} from '#core/map/pointer.ts';
 import type { Pyramid } from '#core/map/pyramid.ts';
 import { BadSnapshot, openInPart } from '#core/map/snapshot.ts';
 import type { ObjectStore } from '#core/stores.ts';
@@ -123,9 +130,18 @@ async function openObject(store: Reads, snapshot: string): Promise<Pyramid | und
 function parsePointer(body: Uint8Array): LatestPoints | undefined {
   const value: unknown = JSON.parse(new TextDecoder().decode(body));
   if (typeof value !== 'object' || value === null) return undefined;
-  const { snapshot, updatedAt, points, domains } = value as Record<string, unknown>;
+  const { snapshot, updatedAt, points, domains, days } = value as Record<string, unknown>;
   if (typeof snapshot !== 'string' || !SNAPSHOT_NAME.test(snapshot)) return undefined;
   const time = typeof updatedAt === 'string' ? Date.parse(updatedAt) : updatedAt;
   if (typeof time !== 'number' || !Number.isFinite(time) || typeof points !== 'number') return undefined;
-  return { snapshot, updatedAt: time, points, ...(typeof domains === 'number' && { domains }) };
+  return {
+    ...{ snapshot, updatedAt: time, points },
+    ...(typeof domains === 'number' && { domains }),
+    ...(Array.isArray(days) && { days: days.filter(isKeptDay) }),
+  };
 }
+
+const isKeptDay = (value: unknown): value is KeptDay => {
+  const { day, snapshot, points } = (value ?? {}) as Record<string, unknown>;
+  return typeof day === 'string' && typeof snapshot === 'string' && typeof points === 'number';
+};

@@ -10,7 +10,7 @@ import { tileBytes } from '#core/map/mvt.ts';
 import { clear, drawLand, drawTile, encodePng, type Picture, type Theme } from '#core/map/png.ts';
 import { DEEPEST_ZOOM } from '#core/map/pyramid.ts';
 import { wrongParameter } from '#http/errors.ts';
-import { cacheControl } from '../replies.ts';
+import { cacheControl, isDay } from '../replies.ts';
 import { mapHeaders, noSnapshot, packed, shownOf } from './replies.ts';
 import { SNAPSHOT_NAME, SnapshotGone, type SnapshotSource } from './snapshots.ts';
 
@@ -26,6 +26,7 @@ export const tileParameters = {
   x: [/^\d{1,8}$/, 'must be an integer'],
   file: [/^\d{1,8}\.(mvt|json|png)$/, 'must be Y.mvt, Y.json or Y.png'],
   hours: [/^\d{1,5}$/, 'must be an integer from 1 to 99999, such as 24'],
+  since: [/^\d{4}-\d{2}-\d{2}$/, 'must be a day, such as 2026-11-21'],
   country: [/^[A-Za-z]{2}$/, 'must be a two-letter country code'],
   theme: [/^(light|dark)$/, 'must be light or dark'],
   size: [/^(256|512|1024)$/, 'must be 256, 512 or 1024'],
@@ -43,8 +44,9 @@ export function tileRoutes(sourceOf: SourceOf, clock: () => number): Hono {
     const latest = await sourceOf(c).latest();
     if (!latest) throw noSnapshot();
     c.header('Cache-Control', cacheControl.newest);
+    const { days: _, ...pointer } = latest;
     return c.json({
-      ...latest,
+      ...pointer,
       updatedAt: new Date(latest.updatedAt).toISOString(),
       staleSeconds: Math.max(0, Math.round((clock() - latest.updatedAt) / 1000)),
     });
@@ -52,14 +54,24 @@ export function tileRoutes(sourceOf: SourceOf, clock: () => number): Hono {
 
   app.get('/v1/tiles/:snapshot/:z/:x/:file', async (c) => {
     const { snapshot: wanted, z, x: column, file } = c.req.param();
-    const { hours, country, theme = 'light', size = '512', background = 'map' } = c.req.query();
+    const { hours, since, country, theme = 'light', size = '512', background = 'map' } = c.req.query();
     const look = { theme, size, background };
-    const given: Partial<Record<Name, string>> = { snapshot: wanted, z, x: column, file, hours, country, ...look };
+    const given: Partial<Record<Name, string>> = {
+      snapshot: wanted,
+      z,
+      x: column,
+      file,
+      hours,
+      since,
+      country,
+      ...look,
+    };
     for (const [name, value] of Object.entries(given) as [Name, string | undefined][]) {
       const [pattern, must] = tileParameters[name];
       if (value !== undefined && !pattern.test(value)) throw wrongParameter(name, value, must);
     }
     if (hours !== undefined && Number(hours) < 1) throw wrongParameter('hours', hours, tileParameters.hours[1]);
+    if (since !== undefined && !isDay(since)) throw wrongParameter('since', since, tileParameters.since[1]);
     const [zoom, x] = [Number(z), Number(column)];
     const [row, format] = file.split('.');
     const y = Number(row);
@@ -70,9 +82,9 @@ export function tileRoutes(sourceOf: SourceOf, clock: () => number): Hono {
     const source = sourceOf(c);
     const snapshot = wanted === 'latest' ? (await source.latest())?.snapshot : wanted;
     if (!snapshot) throw noSnapshot();
-    const filter = { hours: hours === undefined ? undefined : Number(hours), country: country?.toUpperCase() };
+    const filter = { hours: hours === undefined ? undefined : Number(hours), since, country: country?.toUpperCase() };
     const drawn = format === 'png' ? Object.values(look) : [];
-    const etag = `W/"${[snapshot, zoom, x, file, filter.hours, filter.country, ...drawn].join('/')}"`;
+    const etag = `W/"${[snapshot, zoom, x, file, filter.hours, since, filter.country, ...drawn].join('/')}"`;
     const held = c.req.header('If-None-Match')?.split(/,\s*/).includes(etag);
     const pyramid = held ? undefined : await source.open(snapshot);
     if (!held && !pyramid) throw new SnapshotGone(snapshot);

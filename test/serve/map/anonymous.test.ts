@@ -50,7 +50,7 @@ async function publicReads(hits: Hit[]): Promise<Map<string, string>> {
   const app = new Hono();
   app.route(
     '/',
-    mapRoutes(() => objectSnapshots(objects, clock, { anonymous: true }), clock),
+    mapRoutes(() => objectSnapshots(objects, clock, { anonymous: true }), clock, 7),
   );
   app.route('/', hitRoutes({ objects, keepDays: 7, least, seenBy: () => 'anonymous' }));
   const reads = new Map<string, string>();

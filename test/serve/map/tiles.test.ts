@@ -35,6 +35,7 @@ function mapApp(source: SnapshotSource) {
     mapRoutes(
       () => source,
       () => now,
+      7,
     ),
   );
 }

@@ -1,0 +1,136 @@
+// The map page in a real Chromium on the real local run: how long until the first clusters are drawn, the longest task that
+// keeps a reader waiting while they zoom, choose a time and read what is in view, and requests that leave the origin.
+//   npm run bench -- map [--domains 20000,1000000] [--runs 3]
+// CHROME_PATH names another browser. Last line: [{domains, firstClustersMs, longestTaskMs, tasks, foreign}], medians of the runs but
+// the longest task, which is that of all.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { parseArgs } from 'node:util';
+import { type Browser, chromium } from 'playwright-core';
+import { packColumns } from '#core/bytes/columns.ts';
+import { emptyManifest, manifestKey } from '#core/hits/manifest.ts';
+import { PointsState } from '#core/hits/points-state.ts';
+import { openObjects } from '#local/stores/objects.ts';
+import { publish } from '#process/publish.ts';
+import { skewedPoints } from './worlds/points.ts';
+
+const { values } = parseArgs({
+  options: { domains: { type: 'string', default: '20000,1000000' }, runs: { type: 'string', default: '3' } },
+});
+const executablePath = [process.env.CHROME_PATH, '/usr/bin/chromium', '/usr/bin/google-chrome'].find(
+  (path) => path && existsSync(path),
+);
+if (!executablePath) throw new Error('no browser: set CHROME_PATH to a Chromium');
+const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--enable-unsafe-swiftshader'] });
+const rows = [];
+for (const domains of values.domains.split(',').map(Number)) {
+  const folder = mkdtempSync(join(tmpdir(), 'whalewatch-map-'));
+  try {
+    await seed(folder, domains);
+    rows.push({ domains, ...(await measure(folder, domains)) });
+    console.log(rows.at(-1));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+await browser.close();
+console.log(JSON.stringify(rows));
+
+/** The state as export leaves it: points, and the sums of today. */
+async function seed(folder: string, count: number): Promise<void> {
+  const objects = openObjects(join(folder, 'objects'));
+  const now = Date.now();
+  const { domains, lat, lon, country, countries } = skewedPoints(count, 7);
+  const updatedAt = lat.map((_, row) => now - (row % 6) * 86_400_000);
+  const points = packColumns('points/1', { countries }, { ...domains, lat, lon, updatedAt, country });
+  const day = new Date(now).toISOString().slice(0, 10);
+  const one = { offsets: Uint32Array.of(0, 4), utf8: new TextEncoder().encode('view'), hits: Float64Array.of(count) };
+  const sums = packColumns(
+    'hits/1',
+    { day },
+    {
+      ...{ domainOffsets: domains.offsets, domainNames: domains.utf8, domainHits: lat.map((_, row) => count - row) },
+      ...{ countryOffsets: one.offsets, countryNames: one.utf8, countryHits: one.hits },
+      ...{ actionOffsets: one.offsets, actionNames: one.utf8, actionHits: one.hits },
+    },
+  );
+  await objects.put('state/points-1-a.bin', points);
+  await objects.put('state/hits-1-a.bin', sums);
+  const manifest = {
+    ...emptyManifest,
+    ...{ generation: 1, pointsGeneration: 1, updatedAt: now, clock: now },
+    ...{ points: 'state/points-1-a.bin', hits: { [day]: 'state/hits-1-a.bin' } },
+  };
+  await objects.put(manifestKey, JSON.stringify(manifest));
+  const options = { objects, keepDays: 7, clock: () => now, privateHostsOn: [] };
+  await publish(manifest, PointsState.decode(points), options);
+}
+
+async function measure(folder: string, domains: number) {
+  const flags = ['--port', '0', '--data', folder, '--most-domains', String(Math.max(1000, domains))];
+  const child = spawn(process.execPath, [join(import.meta.dirname, '../infra/local/start.ts'), ...flags], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  try {
+    const origin = await ready(child);
+    const runs = [];
+    for (let run = 0; run < Number(values.runs); run++) runs.push(await visit(browser, origin));
+    const first = runs.map(({ firstClustersMs }) => firstClustersMs).sort((a, b) => a - b);
+    return {
+      firstClustersMs: first[Math.floor(first.length / 2)],
+      longestTaskMs: Math.max(...runs.map(({ longestTaskMs }) => longestTaskMs)),
+      tasks: runs.flatMap(({ over }) => over),
+      foreign: runs.flatMap(({ foreign }) => foreign),
+    };
+  } finally {
+    child.kill();
+    await new Promise((resolve) => child.once('exit', resolve));
+  }
+}
+
+async function ready({ stdout }: ChildProcess & { stdout: NodeJS.ReadableStream }): Promise<string> {
+  for await (const line of createInterface(stdout)) if (line.startsWith('ready ')) return line.slice('ready '.length);
+  throw new Error('the local run ended before it was ready');
+}
+
+/** A reader's first minute, in a browser that has seen nothing yet. */
+async function visit(browser: Browser, origin: string) {
+  const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+  page.setDefaultTimeout(60_000);
+  const foreign: string[] = [];
+  page.on('request', (request) => new URL(request.url()).origin === origin || foreign.push(request.url()));
+  await page.addInitScript(() => {
+    const tasks: { at: number; ms: number }[] = [];
+    Object.assign(window, { tasks });
+    new PerformanceObserver((list) => {
+      for (const { startTime, duration } of list.getEntries()) tasks.push({ at: startTime, ms: duration });
+    }).observe({ type: 'longtask', buffered: true });
+  });
+  await page.goto(origin);
+  await page.waitForFunction(() => performance.getEntriesByName('clusters').length > 0);
+  const firstClustersMs = await page.evaluate(() => performance.getEntriesByName('clusters')[0].startTime);
+  const quiet = () => page.waitForLoadState('networkidle', { timeout: 1500 }).catch(() => {});
+  await page.getByRole('button', { name: 'In view' }).click();
+  for (let zoom = 0; zoom < 3; zoom++) {
+    await page.getByRole('button', { name: 'Zoom in' }).click();
+    await quiet();
+  }
+  await page.getByRole('button', { name: 'Show the whole world' }).click();
+  await quiet();
+  const filtered = page.waitForResponse(/mvt\?since=/);
+  await page.getByRole('button', { name: 'Day', exact: true }).click();
+  await filtered;
+  await quiet();
+  const tasks = await page.evaluate(() => (window as unknown as { tasks: { at: number; ms: number }[] }).tasks);
+  await page.close();
+  const rounded = tasks.map(({ at, ms }) => ({ at: Math.round(at), ms: Math.round(ms) }));
+  return {
+    firstClustersMs: Math.round(firstClustersMs),
+    longestTaskMs: Math.max(0, ...rounded.map(({ ms }) => ms)),
+    over: rounded.filter(({ ms }) => ms > 200),
+    foreign,
+  };
+}

@@ -1,0 +1,25 @@
+// Where one is on the map, in words, and a scale.
+import { sentence } from '../text/format.ts';
+import { useNames } from './around.ts';
+
+/** Metres of the scale's line, of the first that fits. */
+const scales = [1, 2, 5].flatMap((step) => [1e3, 1e4, 1e5].map((unit) => step * unit)).sort((a, b) => b - a);
+const longestScale = 96;
+
+/** The middle of what is seen: deep down there is little else to tell by. */
+export function Where({ lat, lon, zoom }: { lat: number; lon: number; zoom: number }) {
+  const nameOf = useNames(true);
+  const metre = (512 * 2 ** zoom) / (40_075_016 * Math.cos((lat * Math.PI) / 180));
+  const length = scales.find((metres) => metres * metre <= longestScale);
+  const where = sentence(nameOf(lat, lon).replace(/^(in|at) /, ''));
+  return (
+    <p class="where">
+      <span>{where}</span>
+      {length && (
+        <span class="scale" style={{ width: `${length * metre}px` }}>
+          {length / 1000} km
+        </span>
+      )}
+    </p>
+  );
+}
