@@ -18,8 +18,8 @@ const texts = (length: number) =>
   seeds.flatMap((seed) => tails.map((tail) => `${seed.repeat(length / seed.length)}${tail}`));
 const kib = 1024;
 
-test('hits: a field of hundreds of KiB, whatever is in it', { timeout: 60_000 }, () => {
-  for (const text of texts(256 * kib))
+test('hits: a field of many KiB, whatever is in it', { timeout: 60_000 }, () => {
+  for (const text of texts(64 * kib))
     for (const name of ['domain', 'action', 'id', 'path'])
       assert.throws(
         () => readHits(JSON.stringify({ domain: 'a.example', [name]: text }), '', 0),
@@ -27,10 +27,10 @@ test('hits: a field of hundreds of KiB, whatever is in it', { timeout: 60_000 },
       );
 });
 
-test('registry events: a field of hundreds of KiB, whatever is in it', { timeout: 120_000 }, () => {
+test('registry events: a field of many KiB, whatever is in it', { timeout: 120_000 }, () => {
   const target = { repository: 'team/app', mediaType: 'manifest' };
   const event = { id: 'e', timestamp: '2026-11-28T12:00:00Z', action: 'pull', target, request: {} };
-  for (const text of texts(64 * kib)) {
+  for (const text of texts(24 * kib)) {
     const changes = [
       { id: text },
       { target: { ...target, repository: text } },
@@ -46,7 +46,7 @@ test('registry events: a field of hundreds of KiB, whatever is in it', { timeout
 
 test('what is masked, and headers: whatever is in them', { timeout: 60_000 }, () => {
   const isProxy = proxyMatcher(['loopback']);
-  for (const text of texts(64 * kib)) for (const strict of [true, false]) assert.ok(withoutAddresses(text, { strict }));
+  for (const text of texts(32 * kib)) for (const strict of [true, false]) assert.ok(withoutAddresses(text, { strict }));
   for (const text of texts(16 * kib)) {
     clientAddress('127.0.0.1', text, isProxy);
     forwardedFor(text);
