@@ -19,6 +19,7 @@ const folders = ['functions/core', 'functions/process', 'functions/collect', 'fu
 const kernels = ['bytes/names', 'map/cluster', 'map/pyramid', 'map/png', 'recommender/als'].map(
   (name) => `functions/core/${name}.ts`,
 );
+/** Those that the compiler would not notice. */
 const slips: [RegExp, string][] = [
   [/ < (?=[\w(])/g, ' <= '],
   [/ <= /g, ' < '],
@@ -32,7 +33,6 @@ const slips: [RegExp, string][] = [
   [/ - 1\b/g, ' + 1'],
   [/\btrue\b/g, 'false'],
   [/\bfalse\b/g, 'true'],
-  [/return undefined;/g, 'return null as never;'],
 ];
 
 interface Mutant {
