@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { readWebhook, tokenOf } from '#collect/webhook.ts';
 import type { RegistryLine, RejectedLine } from '#core/event.ts';
+import { pullOf } from '../support/registry-event.ts';
 
 const now = Date.parse('2026-11-21T12:00:00Z');
 
@@ -129,4 +130,20 @@ test('a binary CloudEvent is read, and quarantined, with its attributes', () => 
     ...{ specversion: '1.0', id: 'a4152637', source: 'zotregistry.dev', type: 'zotregistry.tea' },
     data: { name: 'acme/api' },
   });
+});
+
+test('events of one user share a key, whose records keep their order; without a user those of one address, else of one repository', () => {
+  const keyOf = (user: string, addr: string, repository: string) => {
+    const event = { ...pullOf(user, repository, { n: 1, time: 0 }), request: { addr, method: 'GET', useragent: '' } };
+    const { records } = readWebhook(JSON.stringify({ events: [event] }), 0);
+    assert.equal(records.length, 1);
+    return records[0].key;
+  };
+  const [here, there] = ['192.0.2.1:1', '192.0.2.2:1'];
+  assert.equal(keyOf('ann', here, 'a'), keyOf('ann', there, 'b'));
+  assert.notEqual(keyOf('ann', here, 'a'), keyOf('bob', here, 'a'));
+  assert.equal(keyOf('', here, 'a'), keyOf('', here, 'b'));
+  assert.notEqual(keyOf('', here, 'a'), keyOf('', there, 'a'));
+  assert.equal(keyOf('', '', 'a'), keyOf('', '', 'a'));
+  assert.notEqual(keyOf('', '', 'a'), keyOf('', '', 'b'));
 });
