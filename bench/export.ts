@@ -259,7 +259,7 @@ async function makeState(folder: string, domains: number, changed: number, alone
     // The rival's batch: the same hits, and where they were.
     const delta = decodeDelta(bytes);
     delta.settle({ add: () => true });
-    const placed = new Map(delta.locations.map((location) => [location[0], location]));
+    const placed = new Map(Array.from(delta.locations, (location) => [location[0], location]));
     const plain = hits.map(({ domain, time, id }) => {
       const [, lat, lon, country] = placed.get(domain) as Row;
       return [domain, lat, lon, country, time, 'view', id];
