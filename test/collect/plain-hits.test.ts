@@ -137,3 +137,12 @@ test('as many hits as there may be domains take the quick path, and no more; nor
   assert.ok(!same(many(1000, { path: 'a'.repeat(300) })));
   assert.ok(!same(many(950, { id: 'a'.repeat(128), domain: `${'a.'.repeat(100)}example` })));
 });
+
+test('a label that may be Punycode is for the other path, wherever it stands; one that only looks so is not', () => {
+  for (const domain of ['xn--a.example', 'a.xn--b', 'a.xn--b.example', 'xn--']) {
+    const bytes = Buffer.from(JSON.stringify({ domain }));
+    assert.equal(readPlainHits(bytes, '', now, undefined), undefined, domain);
+  }
+  for (const domain of ['axn--b.example', 'yn--a.example', 'xm--a.example', 'a-xn--b.example'])
+    assert.ok(same(JSON.stringify({ domain })), domain);
+});
