@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { collectApp } from '#collect/app.ts';
 import { refusalCounter } from '#collect/refusals.ts';
-import type { RefusalReason } from '#core/stores.ts';
+import { type RefusalReason, StreamRefused } from '#core/stores.ts';
 
 type Row = { reason: RefusalReason; registry: string; posts: number; lastAt: number };
 
@@ -84,4 +85,37 @@ test('a store that fails is reported and refuses no post; without a store nothin
     (cause) => assert.fail(String(cause)),
   );
   await none.count('no-token');
+});
+
+test('a post is refused for having no token, a wrong one, a body that is not read, or a stream that takes nothing', async () => {
+  const written: string[] = [];
+  let isFull = false;
+  const put = async () => {
+    if (isFull) throw new StreamRefused('full');
+  };
+  const app = collectApp({
+    ...{ stream: { put }, hits: { put }, token: async () => 'token', peer: () => '192.0.2.1', trustedProxies: [] },
+    ...{ addressHeader: 'X-Forwarded-For', networks: {}, clock: () => 0, newKey: () => 'key' },
+    refusals: { add: async ({ reason, registry }) => void written.push(`${reason} ${registry}`) },
+    report: (cause) => assert.fail(String(cause)),
+  });
+  const post = async (body: string, Authorization?: string) =>
+    (
+      await app.request('/v1/registry-events', {
+        method: 'POST',
+        body,
+        headers: Authorization ? { Authorization } : {},
+      })
+    ).status;
+  assert.equal(await post('{}'), 401);
+  assert.equal(await post('{}', 'Bearer other'), 401);
+  assert.equal(await post('broken', 'Bearer token'), 202);
+  assert.equal(await post('{"x":1}', 'Bearer token'), 202);
+  assert.equal(await post(' '.repeat(4 * 1024 * 1024 + 1), 'Bearer token'), 202);
+  isFull = true;
+  assert.equal(await post('{"x":1}', 'Bearer token'), 503);
+  assert.deepEqual(written, [
+    ...['no-token ', 'wrong-token ', 'not-json default', 'not-understood default', 'too-large default'],
+    'stream-refused default',
+  ]);
 });

@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { senders } from '#collect/senders.ts';
-import { digestOf } from '#http/bearer.ts';
 import { openCredentials } from '#local/stores/credentials.ts';
 import { addToken, endToken, rotateToken, TokenRefused, tokenId, tokensOf } from '#serve/registry-tokens.ts';
 
@@ -47,38 +45,5 @@ test('the older token ends once the newer was used, and not before: a minute is 
       const { credential } = await rotateToken(store, 'east', start + 2);
       assert.deepEqual((await tokensOf(store, 'east')).map(tokenId), [tokenId(newer), tokenId(credential)]);
     } else await assert.rejects(rotateToken(store, 'east', start + 2), /still sends its token/);
-  }
-});
-
-test('a token says which registry posts; its last use is noted once a minute; one of no registry of the settings is nobody', async () => {
-  let now = start;
-  const store = openCredentials(':memory:', () => now);
-  const [east, gone] = [await addToken(store, 'east', now), await addToken(store, 'gone', now)];
-  const uses: number[] = [];
-  const credentials = {
-    ...store,
-    used: async (kind: 'registry', digest: string, at: number) => {
-      uses.push(at);
-      await store.used(kind, digest, at);
-    },
-  };
-  const senderOf = senders({
-    ...{ token: async () => 'first', registries: [{ name: 'east', hosts: ['e.example'] }], clock: () => now },
-    credentials: credentials as never,
-  });
-  assert.deepEqual(await senderOf('first'), { name: 'default' });
-  assert.equal(await senderOf(''), undefined);
-  assert.equal(await senderOf('wrong'), undefined);
-  assert.equal(await senderOf(gone.token), undefined);
-  assert.equal(await senderOf(digestOf(east.token)), undefined, 'a digest is no token');
-  for (const [after, noted] of [
-    [0, 1],
-    [minute - 1, 1],
-    [minute, 2],
-    [minute + 1, 2],
-  ]) {
-    now = start + after;
-    assert.deepEqual(await senderOf(east.token), { name: 'east', hosts: ['e.example'] });
-    assert.equal(uses.length, noted, String(after));
   }
 });
