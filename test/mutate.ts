@@ -65,11 +65,14 @@ function mutantsOf(file: string): Mutant[] {
   );
 }
 
-/** Seconds that a test file may run; counted, so that a machine that sleeps meanwhile is not taken for a hang. */
+/** Seconds that a test file may run at first; counted, so that a machine that sleeps meanwhile is not taken for a hang. */
 const patience = 900;
+/** With a change it may take so many times as long as without, and this on top. */
+const slower = 20;
+const leastPatience = 30;
 
 /** Runs a test file; what hangs was noticed. */
-const passes = (test: string, environment: Record<string, string> = {}): Promise<boolean> =>
+const passes = (test: string, environment: Record<string, string>, patience: number): Promise<boolean> =>
   new Promise((resolve) => {
     const child = spawn(process.execPath, [test], {
       cwd: root,
@@ -109,7 +112,8 @@ async function coverageOf(test: string): Promise<Coverage> {
   try {
     const began = performance.now();
     let sound = false;
-    for (let tries = 0; tries < 3 && !sound; tries++) sound = await passes(test, { NODE_V8_COVERAGE: folder });
+    for (let tries = 0; tries < 3 && !sound; tries++)
+      sound = await passes(test, { NODE_V8_COVERAGE: folder }, patience);
     if (!sound) throw new Error(`${test} fails without a change: make it pass first`);
     const coverage: Coverage = {
       seconds: (performance.now() - began) / 1000,
@@ -189,8 +193,9 @@ async function killerOf({ file, at, from, to }: Mutant): Promise<string | undefi
     .filter(([, { ranges }]) => ran(ranges[file], at))
     .sort(([, one], [, other]) => one.seconds - other.seconds);
   const change = JSON.stringify({ file: pathToFileURL(join(root, file)).href, at, from, to });
-  for (const [test] of reaching)
-    if (!(await passes(test, { NODE_OPTIONS: `--import=${hook}`, WHALEWATCH_MUTANT: change }))) return test;
+  const environment = { NODE_OPTIONS: `--import=${hook}`, WHALEWATCH_MUTANT: change };
+  for (const [test, { seconds }] of reaching)
+    if (!(await passes(test, environment, leastPatience + slower * seconds))) return test;
 }
 
 const coverages = new Map<string, Coverage>();
