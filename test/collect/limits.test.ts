@@ -25,7 +25,7 @@ function collecting() {
   const post = (path: string, body: string, headers: Record<string, string> = {}) =>
     app.request(path, { method: 'POST', body, headers: { Authorization: 'Bearer token', ...headers } });
   const lines = () => taken.flatMap(({ data }) => Buffer.from(data).toString().split('\n'));
-  return { post, lines };
+  return { app, post, lines };
 }
 
 const hitsOf = (fields: object | object[]) => {
@@ -101,6 +101,23 @@ test('hits: a body of 1 MiB is read, of a byte more it is 413, whether or not it
       if (status === 413) assert.match(await answer.text(), /longer than 1048576 bytes/);
     }
   assert.equal(lines().length, 2);
+});
+
+test('hits: a page of another site may ask before it sends, and send, and read what came of it; notifications it may not', async () => {
+  const { app } = collecting();
+  const ask = async (method: string, path: string) => {
+    const headers = { Origin: 'https://portal.example', 'Access-Control-Request-Method': 'POST' };
+    const body = method === 'POST' ? '{"domain":"a.example"}' : undefined;
+    const answer = await app.request(path, { method, headers, body });
+    return [
+      answer.status,
+      answer.headers.get('access-control-allow-origin'),
+      answer.headers.get('access-control-allow-methods'),
+    ];
+  };
+  assert.deepEqual(await ask('OPTIONS', '/v1/hits'), [204, '*', 'POST']);
+  assert.deepEqual(await ask('POST', '/v1/hits'), [202, '*', null]);
+  assert.deepEqual((await ask('OPTIONS', '/v1/registry-events')).slice(1), [null, null]);
 });
 
 test('registry events: a body of 4 MiB is read, of a byte more it is quarantined', async () => {
