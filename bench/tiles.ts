@@ -96,11 +96,6 @@ async function main(): Promise<void> {
         `  new file    ${ms(far.first)} to a reader's first tile, ${ms(far.next)} to one at zoom 12, of ${(far.bytes / 1e6).toFixed(2)} MB; ${ms(farWhole.first)} had the function to load all (${LATENCY_MS} ms a read, ${MEGABYTES_PER_SECOND} MB/s)`,
       );
       const rust = rustPorts(size, join(folder, 'points.bin'));
-      for (const [port, figures] of Object.entries(rust))
-        if (figures)
-          console.log(
-            `  ${port.padEnd(15)} build ${ms(figures.buildMs)}, by the wall clock ${ms(figures.buildWallMs)}, tile ${us(figures.tileMs)} us (Rust)`,
-          );
       const faster = (figure: 'buildMs' | 'tileMs', ours: string) => {
         const all = Object.values(rust).flatMap((figures) => (figures ? [figures[figure]] : []));
         return all.length === 0 ? null : round(Math.min(...all) / timed.of(ours));
@@ -152,14 +147,21 @@ function rustPorts(size: number, file: string): Record<string, RustFigures | nul
     if (!program) return null;
     const builds = size > LARGE ? 1 : ROUNDS;
     const { status, stdout, stderr } = spawnSync(program, [port, file, String(builds)], { encoding: 'utf8' });
-    if (status === 0) return JSON.parse(stdout) as RustFigures;
+    if (status === 0) {
+      const figures: RustFigures = JSON.parse(stdout);
+      const { buildMs, buildWallMs, tileMs } = figures;
+      console.log(
+        `  ${port.padEnd(15)} build ${ms(buildMs)}, by the wall clock ${ms(buildWallMs)}, tile ${us(tileMs)} us (Rust)`,
+      );
+      return figures;
+    }
     console.error(`the rival ${port} is missing: ${stderr.trim().split('\n').at(-1)}`);
     return null;
   };
   const fits = size <= LARGE || freemem() > RUST_BYTES;
   if (!fits)
     console.error(`the rival supercluster is missing: ${size} features take ${RUST_BYTES / 1e9} GB of free memory`);
-  return { supercluster: fits ? run('supercluster') : null, 'supercluster-rs': run('supercluster-rs') };
+  return { 'supercluster-rs': run('supercluster-rs'), supercluster: fits ? run('supercluster') : null };
 }
 
 /** The points and tiles as the Rust ports read them (bench/rust/tiles). */
