@@ -60,7 +60,7 @@ export const measured = {
   collectCpuMs: 1.5,
   collectHitCpuMs: 0.005,
   /** npm run bench -- collect: requests of one hit that keep one processor of the collector on Fargate half busy. */
-  serverRequests: 1200,
+  serverRequests: 6000,
   /** npm run bench -- process: parse, locate, fold. */
   processHitUs: 0.31,
   /** npm run bench -- cost: processor time to read, draw and gzip a tile, and its bytes, gzipped. */
