@@ -4,6 +4,9 @@ import { type ProcessOptions, processBatch } from './process.ts';
 /** Prefix of the shards of the stream that registries' events have for themselves. */
 export const registryShards = 'registry-';
 
+/** Prefix of the shards of what imports bring: how long it waits is no lag. */
+export const importShards = 'import-';
+
 export interface HandlerOptions extends ProcessOptions {
   /** What the shards' names begin with: streams number their shards alike, and each shard has a chain of commits of its own. */
   shardPrefix?: string;

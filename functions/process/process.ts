@@ -92,6 +92,7 @@ async function writeSums(
   const delivered: Arrived[] = [];
   const setAside: Quarantined[] = [];
   const hitsByMinute = new Map<number, number>();
+  const kept = keeper();
 
   for (const { sequenceNumber, data, arrivedAt } of records) {
     const position = (line: number) => `${shard}:${sequenceNumber}:${line}`;
@@ -157,14 +158,21 @@ async function writeSums(
 const aheadMs = 86_400_000;
 
 /**
- * An event as it is kept: no text in it holds an address. A name with accents can be written in two ways that look the same: both are one user. And no time
- * lies far in the future: what is kept by its time would be kept, and be the newest, until then.
+ * Returns what gives an event as it is kept: no text in it holds an address. A name with accents can be written in two ways that
+ * look the same: both are one user. And no time lies far in the future: what is kept by its time would be kept, and be the newest,
+ * until then. Texts are looked at once a batch: a few users and clients send most of it.
  */
-function kept(event: RegistryEvent, receivedAt: number): RegistryEvent {
-  const user = withoutAddresses(event.user.normalize('NFC'), { strict: true });
-  const userAgent = withoutAddresses(event.userAgent);
-  const time = event.time > receivedAt + aheadMs ? receivedAt : event.time;
-  return { ...event, user, userAgent, time };
+function keeper(): (event: RegistryEvent, receivedAt: number) => RegistryEvent {
+  const users = new Map<string, string>();
+  const agents = new Map<string, string>();
+  return (event, receivedAt) => {
+    const user = users.get(event.user) ?? withoutAddresses(event.user.normalize('NFC'), { strict: true });
+    const userAgent = agents.get(event.userAgent) ?? withoutAddresses(event.userAgent);
+    users.set(event.user, user);
+    agents.set(event.userAgent, userAgent);
+    const time = event.time > receivedAt + aheadMs ? receivedAt : event.time;
+    return { ...event, user, userAgent, time };
+  };
 }
 
 /** A text or its JSON; of what is nested too deep to write, what it is. A line that throws would hold its shard. */

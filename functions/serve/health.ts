@@ -45,6 +45,8 @@ export interface HealthOptions {
   objects: ObjectStore;
   search: Pick<SearchStore, 'counts'>;
   lag: () => Promise<ShardLag[]>;
+  /** Stream records of imports that wait. Left out: there are no imports. */
+  importing?: () => number;
   /** When the IP table was built, milliseconds; undefined when unknown. */
   ipTableBuiltAt: () => Promise<number | undefined>;
   /** Posts of registries that did not count. */
@@ -68,6 +70,10 @@ const report = z
       description: 'What works, and wants a look all the same; most make the status degraded, and are reasons too',
     }),
     shards: z.array(z.object({ shard: z.string(), lagSeconds: z.number() })),
+    importing: z.int().openapi({
+      description:
+        'Stream records of imports that are not counted yet. They are no lag: what is reported today does not wait for them',
+    }),
     hits: z.int(),
     registryEvents: z.int(),
     duplicates: z.int(),
@@ -267,6 +273,7 @@ export async function readHealth(
     reasons: [...reasons, ...warnings],
     warnings: [...warnings, ...ipWarnings(builtAt, now)],
     shards: shards.map(({ shard, seconds }) => ({ shard, lagSeconds: seconds })),
+    importing: options.importing?.() ?? 0,
     hits: counters.hits,
     registryEvents: counters.registryEvents,
     duplicates: counters.duplicates,

@@ -41,6 +41,20 @@ export function holdFolder(folder: string, as: string): void {
 
 const busyCode = 5;
 
+/** Whether a server has the folder. */
+export function isHeld(folder: string): boolean {
+  const database = new DatabaseSync(join(folder, holdFiles[0]), { timeout: 0 });
+  try {
+    database.exec('BEGIN EXCLUSIVE; ROLLBACK');
+    return false;
+  } catch (cause) {
+    if ((cause as { errcode?: number }).errcode !== busyCode) throw cause;
+    return true;
+  } finally {
+    database.close();
+  }
+}
+
 function holderOf(note: string): string {
   try {
     const { pid, host, as, since } = JSON.parse(readFileSync(note, 'utf8')) as Holder;

@@ -114,6 +114,7 @@ export function localApp({ stores, settings, token, web, log, access, metrics, f
       anonymousSnapshots: objectSnapshots(stores.objects, clock, { pointerAgeMs, anonymous: true }),
       models: modelSource(stores.objects, clock, report),
       lag: async () => lagOf(stores),
+      importing: () => stores.imports.pending()(),
       faults,
       ipTableBuiltAt: () => ipTableBuiltAt(settings.data),
       unhealthyAfterSeconds,

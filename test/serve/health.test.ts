@@ -37,17 +37,19 @@ test('a quarantine whose entries left for want of room is said for a day', async
         ...{ objects: memoryObjects(clock).through(open), clock, checkpoints: memoryCheckpoints().through(open) },
         events: quarantining({ entries: 3, bytes: 9, dropped: 7, ...(droppedAt === undefined ? {} : { droppedAt }) }),
         ...{ lag: async () => [], ipTableBuiltAt: async () => undefined, unhealthyAfterSeconds: 60 },
-        ...{ search: counting([]), report: (cause) => assert.fail(String(cause)) },
+        ...{ importing: () => 5, search: counting([]), report: (cause) => assert.fail(String(cause)) },
       },
       registriesOf(),
     );
     const body = (await (await app.request('/v1/health')).json()) as {
       status: string;
+      importing: number;
       reasons: string[];
       quarantine: object;
     };
     assert.deepEqual(body.quarantine, { entries: 3, bytes: 9, dropped: 7 });
     assert.equal(body.status, warns ? 'degraded' : 'ok');
+    assert.equal(body.importing, 5);
     assert.equal(/quarantine is full: 7 /.test(body.reasons.join()), warns);
   }
 });

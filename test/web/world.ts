@@ -337,6 +337,7 @@ export async function startWorld(folder: string): Promise<World> {
           status: unwell ? 'unhealthy' : 'ok',
           reasons: unwell ? ['process is 93 s behind in shard-1'] : [],
           warnings: [],
+          importing: 0,
           shards: [0, 1].map((shard) => ({ shard: `shard-${shard}`, lagSeconds: unwell ? 93 : 0 })),
           ...{
             hits: empty ? 0 : 912_345,

@@ -214,6 +214,7 @@ function Details({ health, now }: { health: Health; now: number }) {
           Quarantined: count(health.quarantined),
           'Too late or ahead': count(health.late + health.future),
           'Hits without a location': percent(health.unlocatedShare),
+          'Import records waiting': count(health.importing),
         }}
       />
       <div class="grid">

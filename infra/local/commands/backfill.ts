@@ -2,7 +2,7 @@
 // A row with a `repository` is a pull or a push, a row with a `domain` is a hit. Ids come from the content, so that a second
 // import of the same rows changes nothing: what was imported is remembered, day by day, under `imports/` in the objects,
 // and a registry event's id is kept for good.
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { packLines } from '#core/bytes/pack.ts';
 import type { HitLine, RegistryLine } from '#core/event.ts';
 import { encodeHit, validateHit } from '#core/hits/hit.ts';
@@ -144,7 +144,7 @@ export async function backfill(
   }
 }
 
-const digestOf = (content: string) => createHash('sha256').update(content).digest();
+const digestOf = (content: string) => hash('sha256', content, 'buffer');
 /** The first 53 bits. */
 const numberOf = (digest: Buffer) => digest.readUIntBE(0, 6) * 32 + (digest[6] >> 3);
 
@@ -162,7 +162,7 @@ function pullOf(row: Row, now: number, timed: (time: unknown) => unknown): Regis
   const content = [named, user ?? '', repository, tag ?? '', digest ?? '', action].map(String);
   if (row.method !== undefined) content.push(String(method));
   const event = {
-    id: `import-${createHash('sha256').update(JSON.stringify(content)).digest('base64url').slice(0, 24)}`,
+    id: `import-${hash('sha256', JSON.stringify(content), 'base64url').slice(0, 24)}`,
     timestamp,
     action,
     target: { mediaType, repository, tag, digest },
@@ -281,7 +281,7 @@ function add(batch: Batch, key: string, text: string) {
 function pack(batch: Batch): StreamRecord[] {
   const groups = new Map<string, string[]>();
   for (const [key, lines] of batch) {
-    const group = createHash('sha256').update(key).digest('hex').slice(0, 2);
+    const group = hash('sha256', key, 'hex').slice(0, 2);
     const together = groups.get(group) ?? [];
     for (const line of lines) together.push(line);
     groups.set(group, together);

@@ -1,9 +1,11 @@
 // npm run import -- FILE... [--zone ZONE] [--data DIR]: brings pulls and hits of earlier times in, through the same stream as all else.
 import { accessSync, constants, createReadStream, existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { SettingError } from '#settings/error.ts';
 import { openFolder } from '../folder.ts';
-import { clock, openStores } from '../stores/stores.ts';
+import { isHeld } from '../hold.ts';
+import { clock, type LocalStores, openStores } from '../stores/stores.ts';
 import { type Backfilled, backfill } from './backfill.ts';
 import { runCommand } from './command.ts';
 import { formatOf, linesOf, Unreadable } from './rows.ts';
@@ -11,7 +13,7 @@ import { Zone } from './times.ts';
 
 const help = `Brings pulls, pushes and hits of earlier times in. A second import of the same rows changes nothing.
 
-usage: npm run import -- FILE... [--zone ZONE] [--data DIR]
+usage: npm run import -- FILE... [--zone ZONE] [--no-wait] [--data DIR]
 
 FILE is one of these; which one, its encoding (UTF-8 or UTF-16) and a delimiter are found in the file:
   CSV or a JSON object a line, the first line of CSV names the columns:
@@ -23,13 +25,18 @@ FILE is one of these; which one, its encoding (UTF-8 or UTF-16) and a delimiter 
   Harbor's audit log: the JSON of GET /api/v2.0/audit-logs, or its columns as CSV
 Times are RFC 3339, such as 2026-11-21T08:00:00Z, a date, or seconds since 1970. --zone says where clocks showed the times that have no zone:
 Europe/Berlin, +02:00; UTC unless given. A pull without a user is anonymous. Other columns are ignored. An address is used for one look-up
-and dropped. A data folder that does not exist is created.`;
+and dropped. A data folder that does not exist is created. Where a server runs on the folder, the command ends when every row is
+counted, or at once with --no-wait; GET /v1/health then says what waits ("importing").`;
 
 const shownErrors = 20;
+const lookEveryMs = 250;
+const reportEveryMs = 10_000;
 const rules = new Intl.PluralRules('en');
 const plural = (count: number, noun: string) => `${count} ${rules.select(count) === 'one' ? noun : `${noun}s`}`;
 
-await runCommand(help, { zone: { type: 'string', default: 'UTC' } }, async (values, files) => {
+const flags = { zone: { type: 'string', default: 'UTC' }, 'no-wait': { type: 'boolean', default: false } } as const;
+
+await runCommand(help, flags, async (values, files) => {
   if (files.length === 0) throw new SettingError(`no file is named\n\n${help}`);
   for (const file of files) mayRead(file);
   const zone = zoneOf(values.zone);
@@ -38,10 +45,35 @@ await runCommand(help, { zone: { type: 'string', default: 'UTC' } }, async (valu
   const stores = openStores(folder);
   if (!used) console.error(`${folder} held no data and is a new data folder now: npm start -- --data DIR shows it`);
   for (const file of files) if (!(await importFile(file, stores, zone))) process.exitCode = 1;
+  await settled(folder, stores, !values['no-wait']);
   stores.stream.close();
   stores.hits.close();
+  stores.imports.close();
   return undefined;
 });
+
+/** Waits until what was put into the streams is counted, and says how far it is; or says who counts it. */
+async function settled(folder: string, { imports, hits }: LocalStores, waits: boolean): Promise<void> {
+  const left = [imports.pending(), hits.pending()];
+  const waiting = () => left.reduce((sum, pending) => sum + pending(), 0);
+  const all = waiting();
+  if (all === 0) return;
+  const share = () => `${Math.floor((100 * (all - waiting())) / all)} % counted`;
+  let shownAt = 0;
+  while (waits && waiting() > 0 && isHeld(folder)) {
+    if (process.stderr.isTTY) process.stderr.write(`\r${share()}`);
+    else if (clock() - shownAt >= reportEveryMs) {
+      if (shownAt > 0) console.error(share());
+      shownAt = clock();
+    }
+    await pause(lookEveryMs);
+  }
+  if (process.stderr.isTTY && waits) process.stderr.write('\r');
+  if (waiting() === 0) console.log('every row is counted');
+  else if (isHeld(folder))
+    console.log('rows are being counted: GET /v1/health says how many records wait ("importing")');
+  else console.log(`npm start -- --data ${folder} counts the rows`);
+}
 
 /** Before anything is made. Throws SettingError. */
 function mayRead(file: string) {
@@ -67,8 +99,8 @@ function zoneOf(name: string): Zone {
 }
 
 /** Returns whether every row of the file was good. */
-async function importFile(file: string, stores: ReturnType<typeof openStores>, zone: Zone): Promise<boolean> {
-  const { stream, hits, objects, events } = stores;
+async function importFile(file: string, stores: LocalStores, zone: Zone): Promise<boolean> {
+  const { imports, hits, objects, events } = stores;
   const input = createReadStream(file);
   const { size } = statSync(file);
   let shown = 0;
@@ -109,6 +141,14 @@ async function importFile(file: string, stores: ReturnType<typeof openStores>, z
       yield* head;
       yield* lines;
     }
-    return backfill(all(), formatOf(head.at(-1) ?? ''), { stream, hits, objects, events, clock, zone, progress });
+    return backfill(all(), formatOf(head.at(-1) ?? ''), {
+      stream: imports,
+      hits,
+      objects,
+      events,
+      clock,
+      zone,
+      progress,
+    });
   }
 }

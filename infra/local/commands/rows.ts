@@ -178,7 +178,7 @@ function delimiterOf(line: string): string {
 async function* csvRows(lines: Lines): AsyncGenerator<NumberedRow> {
   let columns: string[] | undefined;
   let audit = false;
-  let options: Options = {};
+  let options: Options & { delimiter: string } = { delimiter: ',' };
   let [line, first, open] = [0, 0, ''];
   for await (const text of lines) {
     line++;
@@ -215,7 +215,9 @@ async function* csvRows(lines: Lines): AsyncGenerator<NumberedRow> {
   if (open !== '') yield { line: first, wrong: 'a quote is opened and never closed' };
 }
 
-function fieldsOf(text: string, options: Options): string[] | undefined {
+function fieldsOf(text: string, options: Options & { delimiter: string }): string[] | undefined {
+  // Most rows quote nothing: the parser takes 100 us to begin one.
+  if (!text.includes('"')) return text.split(options.delimiter);
   try {
     return (parse(text, options) as string[][])[0];
   } catch {

@@ -4,4 +4,4 @@ import { pumpInto } from './process-stream.ts';
 
 letOthersGoFirst();
 
-await pumpInto({ stream: 'hits', shardPrefix: '', positions: 'pump.db', windowSeconds: 0.2 });
+await pumpInto([{ stream: 'hits', shardPrefix: '', positions: 'pump.db' }]);

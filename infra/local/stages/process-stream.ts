@@ -12,20 +12,22 @@ import { startPump } from './pump.ts';
 import type { ThreadData } from './threads.ts';
 
 export interface StreamOptions {
-  stream: 'stream' | 'hits';
+  stream: 'stream' | 'imports' | 'hits';
   /** What its shards' names begin with among the checkpoints. */
   shardPrefix: string;
   /** Name of the file of the positions reached. */
   positions: string;
-  windowSeconds: number;
 }
 
-/** Processes one of the streams in this thread, until the main thread says stop. Returns the stores. */
-export async function pumpInto({ stream, shardPrefix, positions, windowSeconds }: StreamOptions): Promise<LocalStores> {
+/** How long a record waits for others: what comes while a batch is processed is the next batch. */
+const windowSeconds = 0.2;
+
+/** Processes streams in this thread, until the main thread says stop. Returns the stores. */
+export async function pumpInto(streams: StreamOptions[]): Promise<LocalStores> {
   const { folder, settings } = workerData as ThreadData;
   const stores = openStores(folder, settings.opensearch, 'process', openWriter);
   const log = openLog(settings.log);
-  const handler = processHandler({
+  const options = {
     ...stores,
     locator: await localLocator({ folder, networks: settings.networks, report: log.error }),
     classify: classifier(settings.classRules),
@@ -44,26 +46,29 @@ export async function pumpInto({ stream, shardPrefix, positions, windowSeconds }
     }),
     clock,
     newId,
-    shardPrefix,
+  };
+  const pumps = streams.map(({ stream, shardPrefix, positions }) =>
+    startPump({
+      stream: stores[stream],
+      handler: processHandler({ ...options, shardPrefix }),
+      batchSize: 10_000,
+      windowSeconds,
+      restTimes: 2,
+      wait: stores[stream].wait,
+      bisect: true,
+      maxRetries: -1,
+      maxRecordAgeSeconds: -1,
+      onFailure: join(folder, 'failures'),
+      positions: join(folder, positions),
+      clock,
+      report(text) {
+        count('failures', 'process');
+        log.error(text);
+      },
+    }),
+  );
+  parentPort?.once('message', () => {
+    for (const pump of pumps) pump.stop();
   });
-  const pump = startPump({
-    stream: stores[stream],
-    handler,
-    batchSize: 10_000,
-    windowSeconds,
-    restTimes: 2,
-    wait: stores[stream].wait,
-    bisect: true,
-    maxRetries: -1,
-    maxRecordAgeSeconds: -1,
-    onFailure: join(folder, 'failures'),
-    positions: join(folder, positions),
-    clock,
-    report(text) {
-      count('failures', 'process');
-      log.error(text);
-    },
-  });
-  parentPort?.once('message', () => pump.stop());
   return stores;
 }

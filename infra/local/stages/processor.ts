@@ -1,8 +1,8 @@
-// The thread that processes what registries report, lets go what is too old, and sends alerts.
+// The thread that processes what registries report and imports bring, lets go what is too old, and sends alerts.
 import { parentPort, workerData } from 'node:worker_threads';
 import { classifier } from '#core/registry/classify.ts';
 import { eventExpiry } from '#process/expire-events.ts';
-import { registryShards } from '#process/handler.ts';
+import { importShards, registryShards } from '#process/handler.ts';
 import { openLog } from '../log.ts';
 import { receiversOf } from '../receivers/receiver.ts';
 import { refill } from '../stores/search/refill.ts';
@@ -17,13 +17,10 @@ import type { ThreadData } from './threads.ts';
 
 const { settings } = workerData as ThreadData;
 const log = openLog(settings.log);
-const stores = await pumpInto({
-  stream: 'stream',
-  shardPrefix: registryShards,
-  positions: 'registry-pump.db',
-  // A pull does not wait for others: those that come meanwhile are the next batch.
-  windowSeconds: 0.2,
-});
+const stores = await pumpInto([
+  { stream: 'stream', shardPrefix: registryShards, positions: 'registry-pump.db' },
+  { stream: 'imports', shardPrefix: importShards, positions: 'import-pump.db' },
+]);
 
 const receivers = receiversOf(settings, clock);
 const { alerts } = stores;

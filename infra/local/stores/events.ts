@@ -10,6 +10,11 @@ import { rowsATurn, turns } from './sqlite/turns.ts';
 import { wiper } from './sqlite/wipe.ts';
 
 const day = 86_400_000;
+/**
+ * The key of events and pulls: what is read together lies together, in two trees a row where a table by id has four. A file that
+ * an older version made keeps its tables by id; the statements hold for both.
+ */
+const inOrder = 'user, repository, time, id';
 /** Clocks of one machine and the next differ by less. */
 const aheadMs = 5 * 60_000;
 
@@ -27,10 +32,10 @@ export function openEvents(
   const database = openDatabase(
     file,
     `CREATE TABLE IF NOT EXISTS events (
-       id TEXT PRIMARY KEY, user TEXT, repository TEXT, time REAL, origin TEXT, doc TEXT) WITHOUT ROWID;
-     CREATE INDEX IF NOT EXISTS events_of ON events (user, repository, time, id);
-     CREATE TABLE IF NOT EXISTS pulls (id TEXT PRIMARY KEY, user TEXT, repository TEXT, time REAL, doc TEXT) WITHOUT ROWID;
-     CREATE INDEX IF NOT EXISTS pulls_of ON pulls (user, repository, time, id);
+       id TEXT NOT NULL UNIQUE, user TEXT, repository TEXT, time REAL, origin TEXT, doc TEXT,
+       PRIMARY KEY (user, repository, time, id)) WITHOUT ROWID;
+     CREATE TABLE IF NOT EXISTS pulls (
+       id TEXT, user TEXT, repository TEXT, time REAL, doc TEXT, PRIMARY KEY (user, repository, time, id)) WITHOUT ROWID;
      CREATE INDEX IF NOT EXISTS pulls_history ON pulls (user, time DESC, id DESC);
      CREATE TABLE IF NOT EXISTS versions (
        user TEXT, repository TEXT, version INTEGER, PRIMARY KEY (user, repository)) WITHOUT ROWID;
@@ -61,7 +66,7 @@ export function openEvents(
   const version = prepare('SELECT version FROM versions WHERE user = ? AND repository = ?');
   const putVersion = prepare('INSERT OR REPLACE INTO versions VALUES (?, ?, ?)');
   const putPull = prepare('INSERT OR REPLACE INTO pulls VALUES (?, ?, ?, ?, ?)');
-  const removePull = prepare('DELETE FROM pulls WHERE id = ?');
+  const removePull = prepare('DELETE FROM pulls WHERE user = ? AND repository = ? AND time = ? AND id = ?');
   const newest = prepare(
     'SELECT doc FROM pulls WHERE user = ? AND (time, id) < (?, ?) ORDER BY time DESC, id DESC LIMIT ?',
   );
@@ -127,7 +132,7 @@ export function openEvents(
         replacements.map(({ user, repository, version, remove, put }) => {
           if (versionOf(user, repository) !== version) return false;
           putVersion.run(user, repository, version + 1);
-          for (const pull of remove) removePull.run(pull.id);
+          for (const pull of remove) removePull.run(user, repository, pull.time, pull.id);
           for (const pull of put) putPull.run(pull.id, user, repository, pull.time, JSON.stringify(pull));
           return true;
         }),
@@ -152,12 +157,12 @@ export function openEvents(
     async forget(user) {
       let rows = 0;
       for (const [table, key] of [
-        ['events', 'id'],
-        ['pulls', 'id'],
-        ['versions', 'repository'],
+        ['events', inOrder],
+        ['pulls', inOrder],
+        ['versions', 'user, repository'],
       ]) {
         const some = prepare(
-          `DELETE FROM ${table} WHERE user = ?1 AND ${key} IN (SELECT ${key} FROM ${table} WHERE user = ?1 LIMIT ${rowsATurn})`,
+          `DELETE FROM ${table} WHERE (${key}) IN (SELECT ${key} FROM ${table} WHERE user = ? LIMIT ${rowsATurn})`,
         );
         for (let removed = rowsATurn; removed >= rowsATurn; rows += removed) {
           removed = Number(some.run(user).changes);
@@ -169,7 +174,7 @@ export function openEvents(
       return rows;
     },
     async expire(before) {
-      for (const table of ['events', 'pulls']) await removeOld(database, table, 'id', before);
+      for (const table of ['events', 'pulls']) await removeOld(database, table, inOrder, before);
       await held.expire(before);
       // A version is of what is there.
       prepare(

@@ -25,6 +25,8 @@ export interface LocalStores extends ProcessStores {
   events: LocalEvents;
   /** What registries report: a stream of its own, so that no flood of hits fills it, or delays what reads it. */
   stream: LocalStream;
+  /** What imports bring of the past: a stream of its own, so that today's events don't wait behind it. */
+  imports: LocalStream;
   /** Hits, and what an older version put here. */
   hits: LocalStream;
   alerts: Alerts;
@@ -46,6 +48,7 @@ export function openStores(
   const embedded = opensearch ? undefined : open(join(folder, 'search.db'));
   return {
     stream: openStream(join(folder, 'registry-stream'), { shards: 2, clock, retentionMs }),
+    imports: openStream(join(folder, 'import-stream'), { shards: 2, clock, retentionMs }),
     hits: openStream(join(folder, 'stream'), { shards: 2, clock, retentionMs }),
     checkpoints: openCheckpoints(join(folder, 'checkpoints.db')),
     events: openEvents(join(folder, 'events.db'), clock),

@@ -59,6 +59,8 @@ export interface LocalStream extends StreamWriter {
   trim(): number;
   /** Age of the oldest record not consumed, for each shard that is open or has one. */
   lag(): { shard: string; seconds: number }[];
+  /** How many of the records that are in the stream now are not consumed yet, whenever it is called. */
+  pending(): () => number;
   /** Changes when the stream may have: much cheaper than a read. */
   version(): number;
   /**
@@ -335,6 +337,14 @@ function streamOver(database: DatabaseSync, seal: Seal, options: StreamOptions, 
           seconds: waiting ? Math.max(0, now - Number(waiting.arrivedAt)) / 1000 : 0,
         };
       });
+    },
+    pending() {
+      const ends = new Map(shardRows(database).map(({ number, last }) => [number, last]));
+      return () =>
+        shardRows(database).reduce(
+          (sum, { number, consumed }) => sum + Math.max(0, (ends.get(number) ?? 0) - consumed),
+          0,
+        );
     },
     version() {
       return Number(dataVersion.get()?.data_version) + ownWrites;

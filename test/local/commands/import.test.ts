@@ -285,7 +285,10 @@ test('a first import says that the data folder is new; a second what was there a
   writeFileSync(file, pulls);
   const first = await runScript('local/commands/import.ts', [file, '--data', data]);
   assert.match(first.output, /data held no data and is a new data folder now: npm start -- --data DIR shows it\n/);
-  assert.match(first.output, /: 3 pulls and 0 hits of 3 rows, 1 of the pulls without a user name\n$/);
+  assert.match(
+    first.output,
+    /: 3 pulls and 0 hits of 3 rows, 1 of the pulls without a user name\nnpm start -- --data \S+ counts the rows\n$/,
+  );
   const running = await startLocal(data);
   t.after(() => running.kill());
   await eventually(
@@ -296,6 +299,21 @@ test('a first import says that the data folder is new; a second what was there a
   const second = await runScript('local/commands/import.ts', [file, '--data', data]);
   assert.match(second.output, /^.*pulls\.csv: 0 pulls and 0 hits of 3 rows, 3 rows were there already\n$/);
   assert.deepEqual([first.code, second.code], [0, 0]);
+
+  // Where a server runs, the command ends when its rows are counted.
+  const more = join(folder, 'more.csv');
+  const rows = Array.from(
+    { length: 500 },
+    (_, n) => `${new Date(n * 3_600_000).toISOString()},user-${n % 50},a/b-${n % 7},1,`,
+  );
+  writeFileSync(more, ['time,user,repository,tag,digest', ...rows].join('\n'));
+  const third = await runScript('local/commands/import.ts', [more, '--data', data]);
+  assert.match(third.output, /more\.csv: 500 pulls and 0 hits of 500 rows\nevery row is counted\n$/);
+  const [{ total }, { importing }] = await Promise.all([
+    running.get<{ total: { pulls: number } }>('/v1/pulls'),
+    running.get<{ importing: number }>('/v1/health'),
+  ]);
+  assert.deepEqual([total.pulls, importing], [503, 0]);
 });
 
 test('a second import before the first is processed brings nothing', async () => {

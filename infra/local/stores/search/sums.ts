@@ -17,7 +17,7 @@ import { taughtClasses } from '#core/event.ts';
 import { partsOf, registryOf } from '#core/registry/name.ts';
 import { halfLifeDays, NotSummed, weakKinds } from '#core/stores.ts';
 import { transaction } from '../sqlite/sqlite.ts';
-import { catalogueTables, catalogueTriggers } from './pull-days.ts';
+import { catalogueTables } from './pull-days.ts';
 
 export const dayMs = 86_400_000;
 const numbers = 'pulls INTEGER, uncertain INTEGER, raw INTEGER, pushes INTEGER, rawPushes INTEGER';
@@ -171,16 +171,16 @@ export function keepSums(database: DatabaseSync): Sums {
     prepared.set(sql, statement);
     return statement;
   };
+  // An older version kept the catalogue by triggers.
+  for (const name of ['documents_added', 'documents_changed', 'documents_removed', 'day_added', 'day_removed'])
+    database.exec(`DROP TRIGGER IF EXISTS ${name}`);
   const there = () => database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'summing'").get() !== undefined;
   if (!there())
     transaction(database, () => {
       // Another thread may have done the same: looked at again under the lock.
       if (there()) return;
-      for (const name of ['documents_added', 'documents_changed', 'documents_removed', 'day_added', 'day_removed'])
-        database.exec(`DROP TRIGGER IF EXISTS ${name}`);
       for (const name of ['pull_days', 'popularity', 'newest_days']) database.exec(`DROP TABLE IF EXISTS ${name}`);
       database.exec(tables);
-      database.exec(catalogueTriggers);
       begin();
     });
 
@@ -215,10 +215,8 @@ export function keepSums(database: DatabaseSync): Sums {
     },
     restart() {
       transaction(database, () => {
-        database.exec('DROP TRIGGER day_removed');
         for (const name of sumTables) database.exec(`DELETE FROM ${name}`);
-        database.exec('DROP TRIGGER day_added; DELETE FROM summing');
-        database.exec(catalogueTriggers);
+        database.exec('DELETE FROM summing');
         begin();
       });
     },
@@ -255,20 +253,35 @@ export function keepSums(database: DatabaseSync): Sums {
 type Prepare = (sql: string) => StatementSync;
 /** pulls, uncertain, raw, pushes, rawPushes */
 type Numbers = [number, number, number, number, number];
-interface Cell {
-  key: (string | number)[];
-  add: Numbers;
-}
 interface PairChange {
   user: string;
   repository: string;
+  registry: string;
   pulls: number;
   first: number;
   newest?: Doc;
   /** A document was removed: first and newest are read again. */
   less: boolean;
+  /** By day, class, client and country. */
+  mixes: Map<string, { day: number; class: string; client: string; country: string; add: Numbers }>;
+  /** Days with pulls that teach which came (false) or of which some went (true). */
+  days: Map<number, boolean>;
+}
+/** What changed of one user. */
+interface UserChange {
+  pairs: Map<string, PairChange>;
+  /** By day and registry. */
+  days: Map<string, { day: number; registry: string; add: Numbers }>;
+  /** By registry and class. */
+  classes: Map<string, { registry: string; class: string; pulls: number }>;
+}
+/** What changed of a scope on a day: in all, and by each of `sumFields`. */
+interface DayChange {
+  all: Numbers;
+  by: Map<string, Numbers>[];
 }
 interface RepositoryChange {
+  registry: string;
   pulls: number;
   raw: number;
   manifests: number;
@@ -276,6 +289,8 @@ interface RepositoryChange {
   last: number;
   less: boolean;
   stamp: number;
+  days: Map<number, DayChange>;
+  facts: Map<string, FactChange>;
 }
 interface FactChange {
   key: [string, string, string, string, string, number];
@@ -290,66 +305,91 @@ const never = Number.NEGATIVE_INFINITY;
 const taught = new Set<string>(taughtClasses);
 const taughtList = taughtClasses.map((name) => `'${name}'`).join();
 const sumNames = ['pulls', 'uncertain', 'raw', 'pushes', 'rawPushes'];
+const sumFields = ['class', 'client', 'country', 'tag'];
 const grow = sumNames.map((name) => `${name} = ${name} + excluded.${name}`).join();
 const isEmpty = 'pulls = 0 AND raw = 0 AND pushes = 0 AND rawPushes = 0';
-const keysOf = {
-  sums: ['scope', 'field', 'day', 'key'],
-  mixes: ['user', 'repository', 'day', 'class', 'client', 'country'],
-  user_days: ['user', 'day', 'registry'],
-};
-type Table = keyof typeof keysOf;
 const before = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b)) <= 0;
 const imageFact = "kind IN ('event', 'fact') AND (manifest = 1 OR action = 'delete')";
 
-function change(prepare: Prepare, at: Summing | undefined): Change {
-  const cells: Record<Table, Map<string, Cell>> = { sums: new Map(), mixes: new Map(), user_days: new Map() };
-  const pairs = new Map<string, PairChange>();
-  const classes = new Map<string, { key: [string, string, string]; pulls: number }>();
-  const repositories = new Map<string, RepositoryChange>();
-  const facts = new Map<string, FactChange>();
-  const days = new Map<string, { key: [string, string, number]; less: boolean }>();
+/** What a map has under a key, made where it has none. */
+function within<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  let found = map.get(key);
+  if (found === undefined) {
+    found = make();
+    map.set(key, found);
+  }
+  return found;
+}
 
-  const put = (table: Table, key: (string | number)[], add: Numbers, sign: number) => {
-    const name = key.join('\0');
-    const cell = cells[table].get(name);
-    if (cell) for (let index = 0; index < 5; index++) cell.add[index] += sign * add[index];
-    else cells[table].set(name, { key, add: add.map((value) => sign * value) as Numbers });
-  };
-  const repositoryChange = (repository: string): RepositoryChange => {
-    let found = repositories.get(repository);
-    if (!found) {
-      found = { pulls: 0, raw: 0, manifests: 0, pulledBy: 0, last: never, less: false, stamp: 0 };
-      repositories.set(repository, found);
-    }
-    return found;
-  };
+const zeros = (): Numbers => [0, 0, 0, 0, 0];
+const emptyDay = (): DayChange => ({ all: zeros(), by: sumFields.map(() => new Map()) });
+
+function increase(numbers: Numbers, add: Numbers, sign: number): void {
+  for (let index = 0; index < 5; index++) numbers[index] += sign * add[index];
+}
+
+const ofPull: Numbers = [1, 0, 0, 0, 0];
+const ofUncertainPull: Numbers = [1, 1, 0, 0, 0];
+const ofRaw: Numbers = [0, 0, 1, 0, 0];
+const ofPush: Numbers = [0, 0, 0, 1, 1];
+const ofPushApart: Numbers = [0, 0, 0, 0, 1];
+
+function change(prepare: Prepare, at: Summing | undefined): Change {
+  const users = new Map<string, UserChange>();
+  const repositories = new Map<string, RepositoryChange>();
+
+  const repositoryChange = (repository: string): RepositoryChange =>
+    within(repositories, repository, () => ({
+      ...{
+        registry: registryOf(repository),
+        pulls: 0,
+        raw: 0,
+        manifests: 0,
+        pulledBy: 0,
+        last: never,
+        less: false,
+        stamp: 0,
+      },
+      ...{ days: new Map(), facts: new Map() },
+    }));
 
   function count(doc: Doc, sign: 1 | -1) {
     const { kind, user, repository, time, action, manifest } = doc;
     const isPull = kind === 'pull';
-    if (!isPull && (manifest === 1 || action === 'delete')) fact(doc, sign);
-    if (kind === 'fact') return;
     const own = repositoryChange(repository);
+    if (!isPull && (manifest === 1 || action === 'delete')) fact(own, doc, sign);
+    if (kind === 'fact') return;
     if (!isPull && manifest === 1) own.manifests += sign;
     const isRaw = !isPull && manifest === 1 && action === 'pull';
     const isPush = !isPull && manifest === 1 && action === 'push';
     if (!isPull && !isRaw && !isPush) return;
-    const add: Numbers = isPull
-      ? [1, doc.uncertain === 1 ? 1 : 0, 0, 0, 0]
+    const add = isPull
+      ? doc.uncertain === 1
+        ? ofUncertainPull
+        : ofPull
       : isRaw
-        ? [0, 0, 1, 0, 0]
-        : [0, 0, 0, doc.apart === 1 ? 0 : 1, 1];
+        ? ofRaw
+        : doc.apart === 1
+          ? ofPushApart
+          : ofPush;
     const day = Math.floor(time / dayMs);
-    const registry = registryOf(repository);
-    for (const scope of [`r ${repository}`, `g ${registry}`]) {
-      put('sums', [scope, '', day, ''], add, sign);
-      put('sums', [scope, 'class', day, doc.class], add, sign);
-      put('sums', [scope, 'client', day, doc.client], add, sign);
-      put('sums', [scope, 'country', day, doc.country], add, sign);
-      put('sums', [scope, 'tag', day, doc.tag ?? ''], add, sign);
-    }
-    put('mixes', [user, repository, day, doc.class, doc.client, doc.country], add, sign);
-    put('user_days', [user, day, registry], add, sign);
+    const ofDay = within(own.days, day, emptyDay);
+    increase(ofDay.all, add, sign);
+    const keys = [doc.class, doc.client, doc.country, doc.tag ?? ''];
+    for (const [field, key] of keys.entries()) increase(within(ofDay.by[field], key, zeros), add, sign);
+
+    const { registry } = own;
+    const ofUser = within(users, user, () => ({ pairs: new Map(), days: new Map(), classes: new Map() }));
+    const pair = within(ofUser.pairs, repository, () => ({
+      ...{ user, repository, registry, pulls: 0, first: Number.POSITIVE_INFINITY, less: false },
+      ...{ mixes: new Map(), days: new Map() },
+    }));
+    const { class: kindOf, client, country } = doc;
+    const mix = within(pair.mixes, `${day}\0${kindOf}\0${client}\0${country}`, () => ({
+      ...{ day, class: kindOf, client, country, add: zeros() },
+    }));
+    increase(mix.add, add, sign);
+    increase(within(ofUser.days, `${day}\0${registry}`, () => ({ day, registry, add: zeros() })).add, add, sign);
     if (isRaw) own.raw += sign;
     if (!isPull) return;
     own.pulls += sign;
@@ -357,37 +397,29 @@ function change(prepare: Prepare, at: Summing | undefined): Change {
     else own.less = true;
     if (user === '') return;
 
-    const pairKey = `${user}\0${repository}`;
-    let pair = pairs.get(pairKey);
-    if (!pair) {
-      pair = { user, repository, pulls: 0, first: Number.POSITIVE_INFINITY, less: false };
-      pairs.set(pairKey, pair);
-    }
     pair.pulls += sign;
     if (sign < 0) pair.less = true;
     else {
       pair.first = Math.min(pair.first, time);
       if (!pair.newest || time >= pair.newest.time) pair.newest = doc;
     }
-    const classKey = `${user}\0${registry}\0${doc.class}`;
-    const kindOf = classes.get(classKey);
-    if (kindOf) kindOf.pulls += sign;
-    else classes.set(classKey, { key: [user, registry, doc.class], pulls: sign });
-    if (!taught.has(doc.class)) return;
-    const dayKey = `${pairKey}\0${day}`;
-    const touched = days.get(dayKey);
-    if (!touched) days.set(dayKey, { key: [user, repository, day], less: sign < 0 });
-    else if (sign < 0) touched.less = true;
+    within(ofUser.classes, `${registry}\0${kindOf}`, () => ({ registry, class: kindOf, pulls: 0 })).pulls += sign;
+    if (taught.has(kindOf)) pair.days.set(day, sign < 0 || (pair.days.get(day) ?? false));
   }
 
-  function fact({ repository, action, digest, tag, class: kind, apart, time }: Doc, sign: 1 | -1) {
-    const key: FactChange['key'] = [repository, action, digest ?? '', tag ?? '', kind, apart === 1 ? 1 : 0];
-    const name = key.join('\0');
-    let found = facts.get(name);
-    if (!found) {
-      found = { key, last: never, came: 0, less: never };
-      facts.set(name, found);
-    }
+  function fact(
+    own: RepositoryChange,
+    { repository, action, digest, tag, class: kind, apart, time }: Doc,
+    sign: 1 | -1,
+  ) {
+    const isApart = apart === 1 ? 1 : 0;
+    const found = within(
+      own.facts,
+      `${action}\0${digest ?? ''}\0${tag ?? ''}\0${kind}\0${isApart}`,
+      (): FactChange => ({
+        ...{ key: [repository, action, digest ?? '', tag ?? '', kind, isApart], last: never, came: 0, less: never },
+      }),
+    );
     if (sign > 0 && time > found.last) Object.assign(found, { last: time, came: 0 });
     if (time === found.last) found.came += sign;
     if (sign < 0) found.less = Math.max(found.less, time);
@@ -405,44 +437,134 @@ function change(prepare: Prepare, at: Summing | undefined): Change {
       repositoryChange(repository).stamp = 1;
     },
     end() {
-      for (const table of ['sums', 'mixes', 'user_days'] as const) storeCells(prepare, table, cells[table].values());
-      storeDays(prepare, days.values());
-      for (const pair of pairs.values()) storePair(prepare, pair, repositoryChange(pair.repository));
-      storeUsers(prepare, [...classes.values()], pairs);
-      for (const one of facts.values()) storeFact(prepare, one, repositoryChange(one.key[0]));
-      for (const [name, one] of repositories) storeRepository(prepare, name, one);
+      storeScopes(prepare, repositories);
+      const popularity = new Map<string, PopularityChange>();
+      for (const [user, own] of users) {
+        storeMixes(prepare, user, own);
+        if (user === '') continue;
+        for (const pair of own.pairs.values()) {
+          storeDays(prepare, pair, popularity);
+          storePair(prepare, pair, repositoryChange(pair.repository));
+        }
+        storeUser(prepare, user, own);
+      }
+      storePopularity(prepare, popularity);
+      for (const [name, own] of repositories) {
+        if (own.facts.size > 0) storeFacts(prepare, name, own);
+        storeRepository(prepare, name, own);
+      }
     },
   };
 }
 
-function storeCells(prepare: Prepare, table: Table, changed: Iterable<Cell>): void {
-  const keys = keysOf[table];
-  const columns = keys.length + sumNames.length;
-  const add = prepare(
-    `INSERT INTO ${table} VALUES (${Array.from({ length: columns }, () => '?').join()}) ON CONFLICT DO UPDATE SET ${grow}`,
-  );
+/** Stores what is added to a table of sums. */
+function adder(prepare: Prepare, table: string, keys: string[]): (key: (string | number)[], add: Numbers) => void {
+  const marks = Array.from({ length: keys.length + sumNames.length }, () => '?').join();
+  const add = prepare(`INSERT INTO ${table} VALUES (${marks}) ON CONFLICT DO UPDATE SET ${grow}`);
   const clear = prepare(`DELETE FROM ${table} WHERE ${keys.map((name) => `${name} = ?`).join(' AND ')} AND ${isEmpty}`);
-  for (const { key, add: numbers } of changed) {
-    if (numbers.every((value) => value === 0)) continue;
+  return (key, numbers) => {
+    if (numbers.every((value) => value === 0)) return;
     add.run(...key, ...numbers);
     if (numbers.some((value) => value < 0)) clear.run(...key);
+  };
+}
+
+function storeScopes(prepare: Prepare, repositories: Map<string, RepositoryChange>): void {
+  const store = adder(prepare, 'sums', ['scope', 'field', 'day', 'key']);
+  const storeScope = (scope: string, days: Map<number, DayChange>) => {
+    for (const [day, { all }] of days) store([scope, '', day, ''], all);
+    for (const [field, name] of sumFields.entries())
+      for (const [day, { by }] of days) for (const [key, numbers] of by[field]) store([scope, name, day, key], numbers);
+  };
+  const registries = new Map<string, Map<number, DayChange>>();
+  for (const [repository, { registry, days }] of repositories) {
+    storeScope(`r ${repository}`, days);
+    const ofRegistry = within(registries, registry, () => new Map<number, DayChange>());
+    for (const [day, { all, by }] of days) {
+      const sum = within(ofRegistry, day, emptyDay);
+      increase(sum.all, all, 1);
+      for (const [field, keys] of by.entries())
+        for (const [key, numbers] of keys) increase(within(sum.by[field], key, zeros), numbers, 1);
+    }
   }
+  for (const [registry, days] of registries) storeScope(`g ${registry}`, days);
+}
+
+function storeMixes(prepare: Prepare, user: string, { pairs, days }: UserChange): void {
+  const storeMix = adder(prepare, 'mixes', ['user', 'repository', 'day', 'class', 'client', 'country']);
+  for (const { repository, mixes } of pairs.values())
+    for (const { day, class: kind, client, country, add } of mixes.values())
+      storeMix([user, repository, day, kind, client, country], add);
+  const storeDay = adder(prepare, 'user_days', ['user', 'day', 'registry']);
+  for (const { day, registry, add } of days.values()) storeDay([user, day, registry], add);
+}
+
+/** What changes in `popularity` and `newest_days` of one repository. */
+interface PopularityChange {
+  people: number;
+  days: number;
+  /** Users whose newest day this is. */
+  newest: Map<number, number>;
 }
 
 /** After `mixes`, which say whether another pull of the day is left. */
-function storeDays(prepare: Prepare, days: Iterable<{ key: [string, string, number]; less: boolean }>): void {
+function storeDays(prepare: Prepare, pair: PairChange, popularity: Map<string, PopularityChange>): void {
+  const { user, repository, days } = pair;
+  if (days.size === 0) return;
+  const newestOf = prepare('SELECT MAX(day) AS day FROM pull_days WHERE user = ? AND repository = ?');
   const add = prepare('INSERT INTO pull_days VALUES (?, ?, ?) ON CONFLICT DO NOTHING');
-  const remove = prepare('DELETE FROM pull_days WHERE user = ? AND repository = ? AND day = ?');
-  const left = prepare(
-    `SELECT 1 FROM mixes WHERE user = ? AND repository = ? AND day = ? AND pulls > 0 AND class IN (${taughtList}) LIMIT 1`,
-  );
-  for (const { key, less } of days)
-    if (!less || left.get(...key)) add.run(...key);
-    else remove.run(...key);
+  const newest = () => newestOf.get(user, repository)?.day as number | null;
+  const was = newest();
+  let now = was;
+  let changed = 0;
+  for (const [day, less] of days) {
+    if (!less || stays(day)) {
+      changed += Number(add.run(user, repository, day).changes);
+      if (now === null || day > now) now = day;
+    } else {
+      const remove = prepare('DELETE FROM pull_days WHERE user = ? AND repository = ? AND day = ?');
+      changed -= Number(remove.run(user, repository, day).changes);
+      now = newest();
+    }
+  }
+  if (changed === 0 && now === was) return;
+  const own = within(popularity, repository, () => ({ people: 0, days: 0, newest: new Map() }));
+  own.days += changed;
+  own.people += Number(now !== null) - Number(was !== null);
+  if (now === was) return;
+  if (was !== null) own.newest.set(was, (own.newest.get(was) ?? 0) - 1);
+  if (now !== null) own.newest.set(now, (own.newest.get(now) ?? 0) + 1);
+
+  function stays(day: number): boolean {
+    const left = prepare(
+      `SELECT 1 FROM mixes WHERE user = ? AND repository = ? AND day = ? AND pulls > 0 AND class IN (${taughtList}) LIMIT 1`,
+    );
+    return left.get(user, repository, day) !== undefined;
+  }
 }
+
+function storePopularity(prepare: Prepare, changed: Map<string, PopularityChange>): void {
+  const store = prepare(
+    `INSERT INTO popularity VALUES (?, ?, ?)
+     ON CONFLICT DO UPDATE SET people = people + excluded.people, days = days + excluded.days`,
+  );
+  const storeNewest = prepare(
+    'INSERT INTO newest_days VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET people = people + excluded.people',
+  );
+  for (const [repository, { people, days, newest }] of changed) {
+    store.run(repository, people, days);
+    for (const [day, count] of newest) if (count !== 0) storeNewest.run(day, repository, count);
+  }
+}
+
+const ofPair =
+  "FROM documents INDEXED BY documents_user WHERE kind = 'pull' AND user = ? AND repository = ? AND gone = 0";
+const newestOfPair = `SELECT ${docColumns} ${ofPair} ORDER BY time DESC LIMIT 1`;
+const firstOfPair = `SELECT MIN(time) AS time ${ofPair}`;
 
 function storePair(prepare: Prepare, pair: PairChange, own: RepositoryChange): void {
   const { user, repository } = pair;
+  if (pair.pulls === 0 && !pair.newest && !pair.less) return;
   const found = prepare('SELECT pulls, firstPull, lastPull FROM pairs WHERE user = ? AND repository = ?').get(
     user,
     repository,
@@ -457,15 +579,17 @@ function storePair(prepare: Prepare, pair: PairChange, own: RepositoryChange): v
   let first = Math.min(pair.first, found?.firstPull ?? Number.POSITIVE_INFINITY);
   let newest = found && !pair.less && found.lastPull > (pair.newest?.time ?? never) ? undefined : pair.newest;
   if (pair.less) {
-    const ofPair =
-      "FROM documents INDEXED BY documents_user WHERE kind = 'pull' AND user = ? AND repository = ? AND gone = 0";
-    const last = prepare(`SELECT ${docColumns} ${ofPair} ORDER BY time DESC LIMIT 1`);
+    const last = prepare(newestOfPair);
     last.setReturnArrays(true);
     newest = docOf(last.get(user, repository) as unknown as SQLInputValue[]);
-    first = Number(prepare(`SELECT MIN(time) AS time ${ofPair}`).get(user, repository)?.time);
+    first = Number(prepare(firstOfPair).get(user, repository)?.time);
   }
   if (newest)
-    prepare('INSERT OR REPLACE INTO pairs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)').run(
+    prepare(
+      `INSERT INTO pairs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET pulls = excluded.pulls,
+         firstPull = excluded.firstPull, lastPull = excluded.lastPull, tag = excluded.tag, digest = excluded.digest,
+         class = excluded.class, client = excluded.client, country = excluded.country`,
+    ).run(
       ...[user, repository, pulls, first, newest.time],
       ...[newest.tag, newest.digest, newest.class, newest.client, newest.country],
     );
@@ -476,56 +600,56 @@ function storePair(prepare: Prepare, pair: PairChange, own: RepositoryChange): v
 }
 
 /** After `pairs`, which have a user's first and last pull where some went. */
-function storeUsers(
-  prepare: Prepare,
-  changed: { key: [string, string, string]; pulls: number }[],
-  pairs: Map<string, PairChange>,
-): void {
+function storeUser(prepare: Prepare, user: string, own: UserChange): void {
   const add = prepare(
     'INSERT INTO user_classes VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET pulls = pulls + excluded.pulls',
   );
   const clear = prepare('DELETE FROM user_classes WHERE user = ? AND registry = ? AND class = ? AND pulls = 0');
-  for (const { key, pulls } of changed) {
-    if (pulls !== 0) add.run(...key, pulls);
-    if (pulls < 0) clear.run(...key);
+  for (const { registry, class: kind, pulls } of own.classes.values()) {
+    if (pulls !== 0) add.run(user, registry, kind, pulls);
+    if (pulls < 0) clear.run(user, registry, kind);
   }
   const classesOf = prepare('SELECT registry, class, pulls FROM user_classes WHERE user = ? ORDER BY class');
   const pairsOf = prepare('SELECT repository, firstPull, lastPull FROM pairs WHERE user = ?');
   const held = prepare('SELECT firstPull, lastPull FROM users WHERE scope = ? AND user = ?');
-  const store = prepare('INSERT OR REPLACE INTO users VALUES (?, ?, ?, ?, ?, ?, ?)');
+  const store = prepare(
+    `INSERT INTO users VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET kind = excluded.kind, pulls = excluded.pulls,
+       firstPull = excluded.firstPull, lastPull = excluded.lastPull`,
+  );
   const remove = prepare('DELETE FROM users WHERE scope = ? AND user = ?');
-  const byUser = Map.groupBy(pairs.values(), ({ user }) => user);
-  for (const [user, own] of byUser) {
-    const rows = classesOf.all(user) as { registry: string; class: string; pulls: number }[];
-    const byClass = new Map<string, number>();
-    for (const row of rows) byClass.set(row.class, (byClass.get(row.class) ?? 0) + row.pulls);
-    const touched = new Set(['', ...own.map(({ repository }) => registryOf(repository))]);
-    const less = own.some((pair) => pair.less);
-    const all = less ? (pairsOf.all(user) as { repository: string; firstPull: number; lastPull: number }[]) : [];
-    for (const scope of touched) {
-      const kinds =
-        scope === ''
-          ? [...byClass]
-          : rows.filter((row) => row.registry === scope).map((row) => [row.class, row.pulls] as [string, number]);
-      if (kinds.length === 0) {
-        remove.run(scope, user);
-        continue;
-      }
-      const isIn = ({ repository }: { repository: string }) => scope === '' || registryOf(repository) === scope;
-      const times = less
-        ? all.filter(isIn).map(({ firstPull, lastPull }) => [firstPull, lastPull])
-        : [
-            ...own.filter(isIn).map((pair) => [pair.first, pair.newest!.time]),
-            ...(held.all(scope, user) as { firstPull: number; lastPull: number }[]).map((row) => [
-              row.firstPull,
-              row.lastPull,
-            ]),
-          ];
-      const first = times.reduce((least, [time]) => Math.min(least, time), Number.POSITIVE_INFINITY);
-      const last = times.reduce((most, [, time]) => Math.max(most, time), never);
-      const pulls = kinds.reduce((sum, [, count]) => sum + count, 0);
-      store.run(scope, user, user.toLowerCase(), kindOf(kinds), pulls, first, last);
+  const pairs = [...own.pairs.values()].filter((pair) => pair.newest || pair.less);
+  if (pairs.length === 0) return;
+  const rows = classesOf.all(user) as { registry: string; class: string; pulls: number }[];
+  const byClass = new Map<string, number>();
+  for (const row of rows) byClass.set(row.class, (byClass.get(row.class) ?? 0) + row.pulls);
+  const less = pairs.some((pair) => pair.less);
+  const all = less ? (pairsOf.all(user) as { repository: string; firstPull: number; lastPull: number }[]) : [];
+  for (const scope of new Set(['', ...pairs.map(({ registry }) => registry)])) {
+    const kinds =
+      scope === ''
+        ? [...byClass]
+        : rows.filter((row) => row.registry === scope).map((row) => [row.class, row.pulls] as [string, number]);
+    if (kinds.length === 0) {
+      remove.run(scope, user);
+      continue;
     }
+    const times = less
+      ? all
+          .filter(({ repository }) => scope === '' || registryOf(repository) === scope)
+          .map(({ firstPull, lastPull }) => [firstPull, lastPull])
+      : [
+          ...pairs
+            .filter(({ registry }) => scope === '' || registry === scope)
+            .map((pair) => [pair.first, pair.newest!.time]),
+          ...(held.all(scope, user) as { firstPull: number; lastPull: number }[]).map((row) => [
+            row.firstPull,
+            row.lastPull,
+          ]),
+        ];
+    const first = times.reduce((least, [time]) => Math.min(least, time), Number.POSITIVE_INFINITY);
+    const last = times.reduce((most, [, time]) => Math.max(most, time), never);
+    const pulls = kinds.reduce((sum, [, count]) => sum + count, 0);
+    store.run(scope, user, user.toLowerCase(), kindOf(kinds), pulls, first, last);
   }
 }
 
@@ -537,31 +661,43 @@ function kindOf(kinds: [string, number][]): string {
   )[0];
 }
 
-function storeFact(prepare: Prepare, { key, last, came, less }: FactChange, own: RepositoryChange): void {
-  const where = 'repository = ? AND action = ? AND digest = ? AND tag = ? AND class = ? AND apart = ?';
-  const held = prepare(`SELECT last FROM image_facts WHERE ${where}`).get(...key)?.last as number | undefined;
-  let now = Math.max(last, held ?? never);
-  if (less >= now && !(last === now && came > 0)) {
-    const [repository, action, digest, tag, kind, apart] = key;
-    // Seldom: what becomes of an event once more of its pull has come, and what is let go.
-    const index = digest ? 'documents_digest' : 'documents_repository';
-    const left = prepare(
-      `SELECT MAX(time) AS time FROM documents INDEXED BY ${index} WHERE ${imageFact} AND repository = ?1 AND action = ?2
-         AND digest ${digest ? '=' : 'IS'} ?3 AND COALESCE(tag, '') = ?4 AND class = ?5 AND (apart IS 1) = ?6`,
-    ).get(repository, action, digest || null, tag, kind, apart)?.time as number | null;
-    now = left ?? never;
-  }
-  if (now === held) return;
-  if (now === never) prepare(`DELETE FROM image_facts WHERE ${where}`).run(...key);
-  else prepare('INSERT OR REPLACE INTO image_facts VALUES (?, ?, ?, ?, ?, ?, ?)').run(...key, now);
-  // Once more on the day of the repository's newest pull: nothing that is derived from it changes (images-read.ts).
+const sameFact = 'repository = ? AND action = ? AND digest = ? AND tag = ? AND class = ? AND apart = ?';
+const lastOfFact = `SELECT last FROM image_facts WHERE ${sameFact}`;
+const removeFact = `DELETE FROM image_facts WHERE ${sameFact}`;
+
+function storeFacts(prepare: Prepare, repository: string, own: RepositoryChange): void {
+  const lastOf = prepare(lastOfFact);
+  const store = prepare(
+    'INSERT INTO image_facts VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET last = excluded.last',
+  );
   const day = (time: number) => Math.floor(time / dayMs);
-  const newest = prepare('SELECT lastPull FROM repositories WHERE repository = ?').get(key[0])?.lastPull as
+  const newest = prepare('SELECT lastPull FROM repositories WHERE repository = ?').get(repository)?.lastPull as
     | number
     | undefined;
-  const isSame = held !== undefined && now > held && day(now) === day(held) && !!newest && day(held) >= day(newest);
-  if (!isSame || prepare("SELECT 1 FROM image_facts WHERE repository = ? AND action = 'delete' LIMIT 1").get(key[0]))
-    own.stamp = 1;
+  let changed = false;
+  for (const { key, last, came, less } of own.facts.values()) {
+    const held = lastOf.get(...key)?.last as number | undefined;
+    let now = Math.max(last, held ?? never);
+    if (less >= now && !(last === now && came > 0)) {
+      const [, action, digest, tag, kind, apart] = key;
+      // Seldom: what becomes of an event once more of its pull has come, and what is let go.
+      const index = digest ? 'documents_digest' : 'documents_repository';
+      const left = prepare(
+        `SELECT MAX(time) AS time FROM documents INDEXED BY ${index} WHERE ${imageFact} AND repository = ?1 AND action = ?2
+           AND digest ${digest ? '=' : 'IS'} ?3 AND COALESCE(tag, '') = ?4 AND class = ?5 AND (apart IS 1) = ?6`,
+      ).get(repository, action, digest || null, tag, kind, apart)?.time as number | null;
+      now = left ?? never;
+    }
+    if (now === held) continue;
+    if (now === never) prepare(removeFact).run(...key);
+    else store.run(...key, now);
+    // Once more on the day of the repository's newest pull: nothing that is derived from it changes (images-read.ts).
+    const isSame = held !== undefined && now > held && day(now) === day(held) && !!newest && day(held) >= day(newest);
+    if (!isSame) own.stamp = 1;
+    else changed = true;
+  }
+  const deletes = "SELECT 1 FROM image_facts WHERE repository = ? AND action = 'delete' LIMIT 1";
+  if (changed && own.stamp === 0 && prepare(deletes).get(repository)) own.stamp = 1;
 }
 
 function storeRepository(prepare: Prepare, repository: string, own: RepositoryChange): void {

@@ -96,7 +96,6 @@ test('what an older version stored is counted when its file is opened', async ()
   await openSearch(file).write(docs.map((doc, id) => changeOf(id, 1, doc)));
   // As before these tables: a file without them, with the index that the catalogue was read from.
   const older = new DatabaseSync(file);
-  for (const name of ['day_added', 'day_removed']) older.exec(`DROP TRIGGER ${name}`);
   for (const name of [...sumTables, 'summing']) older.exec(`DROP TABLE ${name}`);
   older.exec('CREATE INDEX documents_taught ON documents (repository, user, time, gone, class)');
   older.close();
