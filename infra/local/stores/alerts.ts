@@ -35,7 +35,7 @@ export function openAlerts(file: string, clock: () => number): Alerts {
      CREATE INDEX IF NOT EXISTS notices_newest ON notices (time DESC, id DESC);
      CREATE INDEX IF NOT EXISTS notices_unsent ON notices (at) WHERE sent = 0;
      CREATE INDEX IF NOT EXISTS notices_recent ON notices (json_extract(doc, '$.rule'), sent, at);`,
-    { claims: { at: 'REAL' } },
+    { added: { claims: { at: 'REAL' } } },
   );
   database.exec('CREATE INDEX IF NOT EXISTS claims_oldest ON claims (at)');
   const wiped = wiper(file);

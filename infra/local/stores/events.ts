@@ -4,7 +4,7 @@ import { type Pull, parseStoredEvent } from '#core/event.ts';
 import { type EventStore, type Expiring, forgottenKeptMs } from '#core/stores.ts';
 import { openQuarantine, type Quarantine } from './quarantine.ts';
 import { openDayKeys } from './secrets/day-keys.ts';
-import { groupCommit, openDatabase, removeOld, transaction } from './sqlite/sqlite.ts';
+import { batchCacheMiB, groupCommit, openDatabase, removeOld, transaction } from './sqlite/sqlite.ts';
 import { steadyClock } from './sqlite/steady-clock.ts';
 import { rowsATurn, turns } from './sqlite/turns.ts';
 import { wiper } from './sqlite/wipe.ts';
@@ -27,7 +27,7 @@ export interface LocalEvents extends EventStore, Expiring {
 export function openEvents(
   file: string,
   clock: () => number,
-  { mostQuarantineBytes }: { mostQuarantineBytes?: number } = {},
+  { mostQuarantineBytes, cacheMiB = batchCacheMiB }: { mostQuarantineBytes?: number; cacheMiB?: number } = {},
 ): LocalEvents {
   const database = openDatabase(
     file,
@@ -40,6 +40,7 @@ export function openEvents(
      CREATE TABLE IF NOT EXISTS versions (
        user TEXT, repository TEXT, version INTEGER, PRIMARY KEY (user, repository)) WITHOUT ROWID;
      CREATE TABLE IF NOT EXISTS forgotten (person TEXT PRIMARY KEY, at REAL) WITHOUT ROWID;`,
+    { cacheMiB },
   );
   const commit = groupCommit(database);
   const wiped = wiper(file);

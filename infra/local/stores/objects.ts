@@ -40,7 +40,7 @@ export function openObjects(folder: string, clock: () => number = Date.now): Obj
     join(folder, 'index.db'),
     `CREATE TABLE IF NOT EXISTS objects (
        key TEXT PRIMARY KEY, version TEXT NOT NULL, size INTEGER NOT NULL, modified REAL NOT NULL, body BLOB, sum INTEGER)`,
-    { objects: { sum: 'INTEGER' } },
+    { added: { objects: { sum: 'INTEGER' } } },
   );
   const find = database.prepare('SELECT * FROM objects WHERE key = ?');
   const describe = database.prepare(

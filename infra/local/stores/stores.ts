@@ -13,6 +13,7 @@ import { openObjects } from './objects.ts';
 import { openRefusals } from './refusals.ts';
 import { type LocalSearch, openSearch } from './search/search.ts';
 import type { Sums } from './search/sums.ts';
+import { batchCacheMiB, readCacheMiB } from './sqlite/sqlite.ts';
 import { type LocalStream, openStream } from './stream.ts';
 
 /** Records are let go this long after the last batch took them. */
@@ -51,7 +52,9 @@ export function openStores(
     imports: openStream(join(folder, 'import-stream'), { shards: 2, clock, retentionMs }),
     hits: openStream(join(folder, 'stream'), { shards: 2, clock, retentionMs }),
     checkpoints: openCheckpoints(join(folder, 'checkpoints.db')),
-    events: openEvents(join(folder, 'events.db'), clock),
+    events: openEvents(join(folder, 'events.db'), clock, {
+      cacheMiB: stage === 'process' ? batchCacheMiB : readCacheMiB,
+    }),
     credentials: openCredentials(join(folder, 'credentials.db'), clock),
     refusals: openRefusals(join(folder, 'refusals.db'), clock),
     alerts: openAlerts(join(folder, 'notices.db'), clock),

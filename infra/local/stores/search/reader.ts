@@ -6,8 +6,10 @@ import { packed } from './packed.ts';
 import type { Answer, Question, ReaderData } from './reading.ts';
 import { openSearch } from './search.ts';
 
-const { store, file } = workerData as ReaderData;
-const opened = (store === 'search' ? openSearch(file) : openEvents(file, () => Date.now())) as unknown as Record<
+const { store, file, cacheMiB } = workerData as ReaderData;
+const opened = (store === 'search'
+  ? openSearch(file, cacheMiB)
+  : openEvents(file, () => Date.now(), { cacheMiB })) as unknown as Record<
   Question['name'],
   (...values: unknown[]) => Promise<unknown>
 >;

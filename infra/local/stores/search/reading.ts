@@ -4,6 +4,7 @@
 import { Worker } from 'node:worker_threads';
 import { NotSummed, type SearchStore, type ShownList } from '#core/stores.ts';
 import type { LocalEvents } from '../events.ts';
+import { batchCacheMiB, readCacheMiB } from '../sqlite/sqlite.ts';
 import { unpacked } from './packed.ts';
 import { type LocalSearch, openSearch } from './search.ts';
 
@@ -26,6 +27,8 @@ export type EventsWrite = 'forget' | 'markForgotten';
 const ofImages: LongQuery[] = ['unused', 'repositories', 'catalogue', 'deleted'];
 /** Threads for all other reads. */
 const readers = 2;
+/** For what is read by its key. */
+const smallCacheMiB = 4;
 /** How often what users were shown is written: no request waits for the disk. */
 const saveEveryMs = 500;
 
@@ -38,6 +41,7 @@ export interface Question {
 export interface ReaderData {
   store: 'search' | 'events';
   file: string;
+  cacheMiB: number;
 }
 export interface Answer {
   id: number;
@@ -52,16 +56,17 @@ export interface Answer {
  * another thread writes what users were shown a moment later, and calls `report` if that fails.
  */
 export function openReader(file: string, report: (cause: unknown) => void = console.error): SearchStore {
-  const search = openSearch(file);
-  const thread = () => asker({ store: 'search', file });
+  // Every thread has pages of its own.
+  const search = openSearch(file, smallCacheMiB);
+  const thread = (cacheMiB = readCacheMiB) => asker({ store: 'search', file, cacheMiB });
   const images = thread();
-  const others = Array.from({ length: readers }, thread);
+  const others = Array.from({ length: readers }, () => thread());
   const ask = (name: LongQuery, query: unknown) => {
     const free = others.reduce((least, next) => (next.waiting() < least.waiting() ? next : least));
     return (ofImages.includes(name) ? images : free).ask(name, query);
   };
   // A thread of its own: it may wait long for the lock while training saves its lists, and no reading waits with it.
-  const { ask: askWriter } = thread();
+  const { ask: askWriter } = thread(smallCacheMiB);
   const long = Object.fromEntries(longQueries.map((name) => [name, (query: unknown) => ask(name, query)]));
   const unsaved = new Map<string, ShownList>();
   const save = async () => {
@@ -86,8 +91,8 @@ export function openReader(file: string, report: (cause: unknown) => void = cons
 
 /** The search store of a file whose writes are made by a thread. */
 export function openWriter(file: string): LocalSearch {
-  const search = openSearch(file);
-  const { ask } = asker({ store: 'search', file });
+  const search = openSearch(file, smallCacheMiB);
+  const { ask } = asker({ store: 'search', file, cacheMiB: batchCacheMiB });
   return {
     ...search,
     async write(changes) {
@@ -98,7 +103,7 @@ export function openWriter(file: string): LocalSearch {
 
 /** The events of a file; who is forgotten leaves them in a thread. */
 export function eventsOfServer(file: string, events: LocalEvents): LocalEvents {
-  const { ask } = asker({ store: 'events', file });
+  const { ask } = asker({ store: 'events', file, cacheMiB: readCacheMiB });
   return {
     ...events,
     forget: async (user, repositories) => Number(await ask('forget', user, repositories)),

@@ -26,7 +26,7 @@ import {
   sparkDays,
   type UserRow,
 } from '#core/stores.ts';
-import { groupCommit, openDatabase, transaction } from '../sqlite/sqlite.ts';
+import { batchCacheMiB, groupCommit, openDatabase, transaction } from '../sqlite/sqlite.ts';
 import { rowsATurn } from '../sqlite/turns.ts';
 import { wiper } from '../sqlite/wipe.ts';
 import { imagesRead, type Stamped } from './images-read.ts';
@@ -83,8 +83,9 @@ export interface LocalSearch extends SearchStore {
 }
 
 /** The search store over SQLite: the queries of SearchStore, exact. */
-export function openSearch(file: string): LocalSearch {
-  const database = openDatabase(file, schema, { documents: { apart: 'INTEGER', uncertain: 'INTEGER' } });
+export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch {
+  const added = { documents: { apart: 'INTEGER', uncertain: 'INTEGER' } };
+  const database = openDatabase(file, schema, { added, cacheMiB });
   const sums = keepSums(database);
   fillPlatforms(database);
   const commit = groupCommit(database);

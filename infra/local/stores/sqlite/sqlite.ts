@@ -7,21 +7,19 @@ import { SettingError } from '#settings/error.ts';
 /**
  * Opens (and makes) a SQLite file in WAL mode. synchronous FULL: the stores lie in several files, and after a power cut
  * no position may be there without what was stored before it. secure_delete wipes what is removed.
- * `added`: columns, by table, that a file of an older version lacks.
+ * `added`: columns, by table, that a file of an older version lacks. `cacheMiB`: pages kept in memory, at most; taken as they are used.
  * Throws SettingError when the file is not a database or can't be written.
  */
 export function openDatabase(
   file: string,
   schema: string,
-  added: Record<string, Record<string, string>> = {},
+  { added = {}, cacheMiB = 8 }: { added?: Record<string, Record<string, string>>; cacheMiB?: number } = {},
 ): DatabaseSync {
   try {
     mkdirSync(dirname(file), { recursive: true });
     const database = new DatabaseSync(file, { timeout: 10_000 });
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;');
-    // A batch of 10,000 pulls changes some ten thousand pages: those that don't fit the cache are written and read again and
-    // again.
-    database.exec(`PRAGMA cache_size = -${cacheKiB}; PRAGMA wal_autocheckpoint = ${checkpointPages};`);
+    database.exec(`PRAGMA cache_size = -${1024 * cacheMiB}; PRAGMA wal_autocheckpoint = ${checkpointPages};`);
     database.exec(schema);
     for (const [table, columns] of Object.entries(added)) addColumns(database, table, columns);
     return database;
@@ -30,8 +28,10 @@ export function openDatabase(
   }
 }
 
-/** At most; taken as it is used. */
-const cacheKiB = 64 * 1024;
+/** A batch of 10,000 pulls changes some ten thousand pages: what does not fit is written and read again and again. */
+export const batchCacheMiB = 64;
+/** The pages that reads come back to. */
+export const readCacheMiB = 16;
 /** A page that changes with each batch goes back into the file once in 64 MiB of the log. */
 const checkpointPages = 16_384;
 

@@ -1,13 +1,25 @@
 // Leaves nothing of removed rows in a database's files.
+import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { Worker } from 'node:worker_threads';
+import { fileURLToPath } from 'node:url';
 
 /**
- * Rewrites a SQLite file without what was removed, and empties its log, in a thread of its own: collect goes on, writers
- * of this file wait. Throws when others keep reading or writing it for a minute; it may be called again.
+ * Overwrites what SQLite left of removed rows in a file, and empties its log, in a process of its own: the locks of a file are a
+ * process's, and who closes it gives them back for all of its threads. Readers go on, writers wait as long as the file is read
+ * once. Throws when others keep reading or writing it for a minute; it may be called again.
  */
 export async function wipe(file: string): Promise<void> {
-  await once(new Worker(new URL('./wiper.ts', import.meta.url), { workerData: file }), 'exit');
+  const child = fork(fileURLToPath(new URL('./wiper.ts', import.meta.url)), [file], {
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    // No flag of ours, such as one that profiles or debugs.
+    execArgv: [],
+  });
+  let said = '';
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    said = (said + text).slice(-2000);
+  });
+  const [code] = await once(child, 'close');
+  if (code !== 0) throw new Error(`removed rows may still be in ${file}: ${said.trim() || 'its wiper was ended'}`);
 }
 
 /**
