@@ -1,5 +1,5 @@
 // What the past costs: the real local run with more and more pulls behind it, over HTTP. Pulls of 400 days by users and of
-// repositories whose popularity falls as in Zipf's law come in by `npm run import`; then each read is asked alone, and by six
+// repositories whose popularity falls as in Zipf's law, and the pushes of what they pull, come in by `npm run import`; then each read is asked alone, and by six
 // readers at once while pulls come in, and a person is forgotten.
 //   npm run bench -- scale [--sizes 10000,100000,1000000,10000000] [--seconds 10] [--keep DIR]
 // --keep: the data folders stay in DIR, and one that is there is not made again. Last line: {sizes: {N: {importPerSecond,
@@ -127,7 +127,8 @@ async function write(file: string, size: number): Promise<void> {
   const agents = ['docker/27.3.1', 'containerd/1.7', 'skopeo/1.16', 'trivy/0.5', 'gitlab-runner 17', 'kubelet/v1.30'];
   const end = Math.floor(Date.now() / dayMs) * dayMs;
   const out = createWriteStream(file);
-  out.write('time,user,repository,tag,digest,userAgent\n');
+  out.write('time,user,repository,tag,digest,userAgent,action\n');
+  const pushed = new Set<string>();
   let text = '';
   for (let n = 0; n < size; n++) {
     const time = end - days * dayMs + Math.floor((days * dayMs * n) / size + random() * 1000);
@@ -139,7 +140,13 @@ async function write(file: string, size: number): Promise<void> {
       .split('')
       .map((letter) => letter.charCodeAt(0).toString(16))
       .join('');
-    text += `${new Date(time).toISOString()},user-${user},team-${image % 40}/image-${image},${tag},sha256:${digest.padEnd(64, '0').slice(0, 64)},${agents[user % 11 < 6 ? 0 : user % 6]}\n`;
+    const what = `team-${image % 40}/image-${image},${tag},sha256:${digest.padEnd(64, '0').slice(0, 64)}`;
+    // CI pushes it before anybody pulls it.
+    if (!pushed.has(`${version} ${what}`)) {
+      pushed.add(`${version} ${what}`);
+      text += `${new Date(time - 60_000).toISOString()},ci,${what},buildkit/0.17,push\n`;
+    }
+    text += `${new Date(time).toISOString()},user-${user},${what},${agents[user % 11 < 6 ? 0 : user % 6]},pull\n`;
     if (text.length < 1_000_000) continue;
     if (!out.write(text)) await once(out, 'drain');
     text = '';
@@ -178,7 +185,7 @@ async function readsOf(origin: string): Promise<Record<string, string>> {
     pullsOfUser: '/v1/pulls?user=user-0',
     pullers: `/v1/pullers?repository=${name}`,
     history: '/v1/history?user=user-0',
-    unused: '/v1/unused',
+    unused: '/v1/unused?days=30',
     recommendations: '/v1/recommendations?user=user-1',
   };
 }
