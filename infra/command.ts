@@ -9,6 +9,7 @@ const commands: Record<string, { does: string; run(): unknown }> = {
   replay: { does: 'Puts what is quarantined back through.', run: () => import('./local/commands/replay.ts') },
   recount: { does: 'Tells pulls apart again by new rules.', run: () => import('./local/commands/recount.ts') },
   sums: { does: 'Recomputes the sums that search reads.', run: () => import('./local/commands/sums.ts') },
+  migrate: { does: 'Moves search into newer indices.', run: () => import('./local/commands/migrate.ts') },
   tune: { does: 'Compares the candidates of training.', run: () => import('./local/commands/tune.ts') },
   pairs: { does: 'Writes what training reads and made.', run: () => import('./local/commands/pairs.ts') },
   token: { does: 'Makes an API token with a role.', run: () => import('./local/commands/token.ts') },

@@ -162,7 +162,6 @@ export class Process extends Construct {
     handler.may(bucketRights, [stores.bucket.bucketArn]);
     handler.may(topicRights, [this.messages.topicArn]);
     stores.allowSearch(handler, {
-      Put: ['whalewatch-documents', 'whalewatch-recommendations'],
       Post: [
         'whalewatch-documents/_bulk',
         ...['whalewatch-documents', 'whalewatch-recommendations'].flatMap((index) =>

@@ -80,7 +80,6 @@ export class Serve extends Construct {
     const indices = ['whalewatch-documents', 'whalewatch-recommendations'];
     stores.allowSearch(handler, {
       Get: ['whalewatch-recommendations/_doc/*'],
-      Put: indices,
       // For writing what users were shown.
       Post: [
         ...indices.flatMap((index) => ['_search', '_refresh', '_delete_by_query'].map((call) => `${index}/${call}`)),

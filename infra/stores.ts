@@ -20,6 +20,7 @@ import {
 } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { newestIndex } from '#aws/dynamodb/events.ts';
+import { documentsIndex, indexNamed, recommendationsIndex } from '#aws/opensearch/mapping.ts';
 import type { ResolvedSettings } from '#settings/schema.ts';
 import { explain } from './explain.ts';
 
@@ -31,6 +32,12 @@ const keyed = {
 /** Kept when the stack goes or a change replaces them; removed when their first deployment fails: nobody would know of them. */
 export const keep = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE;
 const unfinished = { abortIncompleteMultipartUploadAfter: Duration.days(1) };
+
+/** What whoever reads or writes search may make: its indices, behind aliases of these names. */
+const madeIndices = [
+  ['whalewatch-documents', documentsIndex] as const,
+  ['whalewatch-recommendations', recommendationsIndex] as const,
+].flatMap(([alias, index]) => [`${alias}/_mapping`, `_index_template/${alias}`, indexNamed(alias, index)]);
 
 export class Stores extends Construct {
   readonly checkpoints: ITable;
@@ -171,11 +178,11 @@ export class Stores extends Construct {
     );
   }
 
-  /** Lets a function call paths of search. */
+  /** Lets a function make the indices of search, and call these paths. */
   allowSearch(to: { may(actions: string[], resources: string[]): void }, calls: Record<string, string[]>): void {
     const { arn } = this.search;
     if (!arn) return;
-    for (const [method, paths] of Object.entries(calls))
+    for (const [method, paths] of Object.entries({ Put: madeIndices, ...calls }))
       to.may(
         [`es:ESHttp${method}`],
         paths.map((path) => `${arn}/${path}`),

@@ -120,7 +120,6 @@ function functions(scope: Construct, { settings, stores }: TrainProps) {
   prepare.may(rightsTo(objectRights, 'put'), [exchange]);
   prepare.may(bucketRights, [stores.bucket.bucketArn]);
   stores.allowSearch(prepare, {
-    Put: ['whalewatch-documents', 'whalewatch-recommendations'],
     Post: ['whalewatch-documents/_search'],
   });
   const publish = step('PublishFunction', 'index.publish', 'Train: judges and publishes what Spark fitted');

@@ -80,7 +80,6 @@ export function mayTrain(to: { may(actions: string[], resources: string[]): void
   to.may(bucketRights, [stores.bucket.bucketArn]);
   to.may(rightsTo(objectRights, 'get', 'head', 'put', 'remove'), [stores.bucket.arnForObjects('models/*')]);
   stores.allowSearch(to, {
-    Put: ['whalewatch-documents', 'whalewatch-recommendations'],
     Post: ['_search', '_bulk']
       .map((call) => `whalewatch-recommendations/${call}`)
       .concat('whalewatch-documents/_search'),

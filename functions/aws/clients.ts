@@ -2,7 +2,7 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
-import { openSearch, searchTimeoutMs } from './opensearch/search.ts';
+import { openSearch, type SearchOptions, searchTimeoutMs } from './opensearch/search.ts';
 import { openSigner } from './signed.ts';
 import { withUnavailable } from './unavailable.ts';
 
@@ -14,9 +14,14 @@ export const dynamoClient = () =>
 export const s3Client = () => withUnavailable(new S3Client({}));
 
 /** Search at `endpoint`; `signed` says whether the calls are signed with the function's own credentials. */
-export function searchStore(endpoint: string, signed: boolean, stage: keyof typeof searchTimeoutMs) {
-  const timeoutMs = searchTimeoutMs[stage];
-  if (!signed) return openSearch({ endpoint, timeoutMs });
+export function searchStore(
+  endpoint: string,
+  signed: boolean,
+  stage: keyof typeof searchTimeoutMs,
+  { setAside }: Pick<SearchOptions, 'setAside'> = {},
+) {
+  const options = { endpoint, timeoutMs: searchTimeoutMs[stage], setAside };
+  if (!signed) return openSearch(options);
   const { credentials, region } = new DynamoDBClient({}).config;
-  return openSearch({ endpoint, timeoutMs, sign: openSigner({ service: 'es', region, credentials }) });
+  return openSearch({ ...options, sign: openSigner({ service: 'es', region, credentials }) });
 }

@@ -18,6 +18,7 @@ import { eventExpiry } from './expire-events.ts';
 import { processHandler } from './handler.ts';
 import { openLocator } from './locate.ts';
 import { notifier } from './notify.ts';
+import { unindexed } from './unindexed.ts';
 
 const variables = readVariables();
 const client = dynamoClient();
@@ -26,9 +27,6 @@ const keepEventsDays =
   variables.KEEP_EVENTS_DAYS === '' ? undefined : number('KEEP_EVENTS_DAYS', variables.KEEP_EVENTS_DAYS);
 const tables = { table: variables.EVENTS_TABLE, keyTable: variables.KEYS_TABLE };
 const stored = openEvents({ client, ...tables, keepEventsDays, clock });
-const search = searchStore(variables.SEARCH_ENDPOINT, variables.SEARCH_SIGNED === 'true', 'process');
-// DynamoDB removes by itself.
-const expire = eventExpiry({ keepEventsDays, stores: [search], clock });
 const events: typeof stored = {
   ...stored,
   async quarantine(entries) {
@@ -37,6 +35,11 @@ const events: typeof stored = {
   },
 };
 
+const search = searchStore(variables.SEARCH_ENDPOINT, variables.SEARCH_SIGNED === 'true', 'process', {
+  setAside: unindexed(events, clock),
+});
+// DynamoDB removes by itself.
+const expire = eventExpiry({ keepEventsDays, stores: [search], clock });
 const alerts = openAlerts({ client, table: variables.ALERTS_TABLE, clock });
 const publish = snsSender(new SNSClient({}), variables.TOPIC);
 

@@ -22,6 +22,8 @@ import { openSearchCall } from '#aws/opensearch/opensearch.ts';
 import { openSearch } from '#aws/opensearch/search.ts';
 import { bucketRights, objectRights, openObjects } from '#aws/s3/objects.ts';
 import { openLargeObjects, replyBytes } from '#aws/s3/presign.ts';
+import { openSearch as openLocalSearch } from '#local/stores/search/search.ts';
+import { storeEvents } from '#process/pulls.ts';
 import { alertContract } from '../contracts/alerts.ts';
 import { checkpointContract } from '../contracts/checkpoints.ts';
 import { claimContract } from '../contracts/claims.ts';
@@ -29,6 +31,7 @@ import { credentialContract } from '../contracts/credentials.ts';
 import { eventContract } from '../contracts/events.ts';
 import { objectContract } from '../contracts/objects.ts';
 import { refusalContract } from '../contracts/refusals.ts';
+import { start, storedEvent } from '../contracts/samples.ts';
 import { searchContract } from '../contracts/search.ts';
 import { streamContract } from '../contracts/stream.ts';
 import { onIndex, watchCalls } from './rights.ts';
@@ -177,6 +180,64 @@ async function contracts() {
       assert.equal(answer.headers.get('content-type'), 'application/json');
       assert.equal((await answer.text()).length, method === 'GET' ? replyBytes + 1 : 0);
     }
+  });
+
+  test('a batch of events takes few calls: each list of keys and rows goes together, and only reads go one by one', async () => {
+    const [table, keyTable] = [
+      await makeTable(['pk', 'sk'], { name: newestIndex, keys: ['list', 'at'] }),
+      await makeTable(['pk', 'sk']),
+    ];
+    const calls = new Map<string, number>();
+    const counted = DynamoDBDocumentClient.from(new DynamoDBClient(settings), {
+      marshallOptions: { removeUndefinedValues: true },
+    });
+    counted.middlewareStack.add(
+      (next, { commandName = '' }) =>
+        (args) => {
+          calls.set(commandName, (calls.get(commandName) ?? 0) + 1);
+          return next(args);
+        },
+      { step: 'initialize', name: 'count' },
+    );
+    const options = {
+      events: openEvents({ client: counted, table, keyTable, clock: () => start }),
+      search: openLocalSearch(':memory:'),
+      ...{ locator: { locate: () => undefined }, classify: () => 'human' as const, pullWindowSeconds: 2 },
+    };
+    const [pairs, count] = [50, 500];
+    const batch = Array.from({ length: count }, (_, n) => {
+      const {
+        addressDigests,
+        country,
+        client,
+        class: kind,
+        origin,
+        ...event
+      } = storedEvent(`e${n}`, start + n * 120_000, {
+        ...{ user: `user-${n % pairs}`, repository: `app-${n % pairs}` },
+      });
+      return { event: { ...event, address: '' }, origin: `shard-0:${n}:0` };
+    });
+    await storeEvents(batch, options);
+    const pulls = (await options.search.counts({})).total.pulls;
+    assert.equal(pulls, count);
+    assert.deepEqual(Object.fromEntries([...calls].sort()), {
+      // The list of each person's repositories, the events, the versions: 100 keys a call.
+      BatchGetItemCommand: 1 + count / 100 + 1,
+      // 25 rows a call.
+      BatchWriteItemCommand: count / 25,
+      // Of each person and repository, the events and the pulls around.
+      QueryCommand: 2 * pairs,
+      // Transactions where something is conditional: 50 new entries of lists; versions and pulls, 99 at most of a whole person.
+      TransactWriteItemsCommand: 1 + Math.ceil(pairs / Math.floor(100 / (1 + count / pairs))),
+    });
+    const all = [...calls.values()].reduce((sum, number) => sum + number, 0);
+    assert.ok(all / count < 0.3, `${all / count} calls an event`);
+
+    // A batch that comes again writes nothing.
+    calls.clear();
+    await storeEvents(batch, options);
+    assert.deepEqual([...calls.keys()].sort(), ['BatchGetItemCommand', 'QueryCommand']);
   });
 
   test('each method of an adapter has the rights that its calls need, and no other', () => {

@@ -1,13 +1,21 @@
-// The two indices of search, in one place.
+// The two indices of search, in one place. Each lies behind an alias of its name without the version: what can be added to a mapping
+// is added to the index in use, what can't gets a new version here and `npm run migrate` (migrate.ts).
 //
 // One primary shard: only then are `terms` aggregations exact, whatever their order and size. A shard takes some 2 billion
 // documents; at 300 bytes each, 50 GB are 150 million pulls. Sorted by person and repository, so that reading all pairs
 // stops early on each page.
 
+export interface Index {
+  version: number;
+  settings: object;
+  mappings: object;
+}
+
 const keyword = { type: 'keyword', ignore_above: 1024 };
 
 /** Events, pulls, manifests and who pulled what: `kind` distinguishes them. `gone`: tombstone of a pull removed by recomputation. */
-export const documentsIndex = {
+export const documentsIndex: Index = {
+  version: 1,
   settings: {
     index: {
       number_of_shards: 1,
@@ -53,7 +61,19 @@ export const documentsIndex = {
 };
 
 /** Saved recommendations, one document a user; and what they were shown, one more, whose `model` is `shown` and the list's id. */
-export const recommendationsIndex = {
+export const recommendationsIndex: Index = {
+  version: 1,
   settings: { index: { number_of_shards: 1, number_of_replicas: 0, refresh_interval: '1s' } },
   mappings: { dynamic: 'strict', properties: { user: keyword, model: keyword, items: { enabled: false } } },
 };
+
+/** Name of the index behind an alias. */
+export const indexNamed = (alias: string, { version }: Index): string => `${alias}-v${version}`;
+
+/** Settings and mapping of every index of an alias, whoever makes it. */
+export const templateOf = (alias: string, { version, settings, mappings }: Index) => ({
+  index_patterns: [`${alias}-v*`],
+  version,
+  priority: 200,
+  template: { settings, mappings },
+});

@@ -35,7 +35,7 @@ import {
   type UserRow,
   weakKinds,
 } from '#core/stores.ts';
-import { documentsIndex, recommendationsIndex } from './mapping.ts';
+import { documentsIndex, type Index, indexNamed, recommendationsIndex, templateOf } from './mapping.ts';
 import {
   isPassing,
   OpenSearchError,
@@ -48,6 +48,18 @@ import {
 export interface SearchOptions extends OpenSearchOptions {
   /** Name before each index, `whalewatch` unless several share a domain. */
   prefix?: string;
+  /**
+   * Takes documents that the index refuses for what is in them, as where a field has another type there: without it a write of
+   * such a document throws, and what is written with it waits for ever.
+   */
+  setAside?: (documents: RefusedDocument[]) => Promise<void>;
+}
+
+export interface RefusedDocument {
+  id: string;
+  /** Why, without what is in it. */
+  reason: string;
+  doc: string;
 }
 
 /** Milliseconds that one try of a call may take, by the stage that waits: it fits into its function's time. */
@@ -71,6 +83,11 @@ interface Bucket {
   newest?: { hits: { hits: { _source: Pick<Puller, (typeof newestFields)[number]> }[] } };
 }
 type UserOrder = Pick<UserRow, 'pulls' | 'firstPull' | 'lastPull'>;
+interface BulkResult {
+  _id: string;
+  status: number;
+  error?: { type: string; reason?: string };
+}
 interface Found {
   aggregations?: Record<string, { buckets: Bucket[]; after_key?: Record<string, unknown> }> &
     Record<'pulls' | 'raw' | 'pushes' | 'rawPushes' | 'uncertain', { doc_count: number }>;
@@ -80,7 +97,10 @@ interface Found {
 const pageSize = 10_000;
 /** Lists of what users were shown that are read at once, of some 20 KB each at most. */
 const shownAtOnce = 500;
-const bulkBytes = 4 * 1024 * 1024;
+/** Bytes of a bulk body: some 5,000 documents. */
+const bulkBytes = 2 * 1024 * 1024;
+/** Bodies on their way at once: the domain indexes one while the next is made and sent. */
+const bulksAtOnce = 2;
 const bulkTries = 4;
 const dayMs = 86_400_000;
 const startOfDay = (time: number) => Math.floor(time / dayMs) * dayMs;
@@ -146,7 +166,7 @@ const contains = (field: string, text: string): Query => ({
   wildcard: { [field]: { value: `*${text.toLowerCase().replace(/[\\*?]/g, '\\$&')}*` } },
 });
 
-export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions): SearchStore {
+export function openSearch({ prefix = 'whalewatch', setAside, ...options }: SearchOptions): SearchStore {
   const call = openSearchCall(options);
   const documents = `${prefix}-documents`;
   const recommended = `${prefix}-recommendations`;
@@ -160,12 +180,19 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
     });
     return made;
   };
-  const make = (index: string, body: { mappings: object }) =>
-    call('PUT', `/${index}`, body).catch((cause) => {
-      if (!(cause instanceof OpenSearchError && cause.type === 'resource_already_exists_exception')) throw cause;
-      // An older version made it: what it lacks is added, what is there stays.
-      return call('PUT', `/${index}/_mapping`, body.mappings);
+  const make = async (alias: string, index: Index) => {
+    // What an older version made lacks fields: they are added, what is there stays. It may be an index of the alias's name. Where
+    // a field has another type, documents that fit go on, and others are set aside.
+    const added = call('PUT', `/${alias}/_mapping`, index.mappings).catch((cause) => {
+      if (cause instanceof OpenSearchError && cause.status === 400) return {};
+      throw cause;
     });
+    if (await orNothing(added, undefined)) return;
+    await call('PUT', `/_index_template/${alias}`, templateOf(alias, index));
+    await call('PUT', `/${indexNamed(alias, index)}`, { aliases: { [alias]: {} } }).catch((cause) => {
+      if (!(cause instanceof OpenSearchError && cause.type === 'resource_already_exists_exception')) throw cause;
+    });
+  };
 
   /** Returns the result of a search, or `nothing` while there is no index yet. */
   const orNothing = <T>(answer: Promise<T>, nothing: T): Promise<T> =>
@@ -197,41 +224,58 @@ export function openSearch({ prefix = 'whalewatch', ...options }: SearchOptions)
   }
 
   /**
-   * Lines go in bodies of some 4 MB. A conflict means that a newer version is there, or what is made once. What the domain had
+   * Lines go in bodies of some 2 MB. A conflict means that a newer version is there, or what is made once. What the domain had
    * no room for goes again, after a pause, alone.
    */
   const bulk = async (index: string, lines: { action: object; doc?: object }[]) => {
     await ready();
-    let body: string[] = [];
-    let bytes = 0;
-    const send = async () => {
+    const send = async (lines: string[]) => {
+      let body = lines;
       for (let attempt = 1; body.length > 0; attempt++) {
-        const { items } = await call<{ items: Record<string, { status: number; error?: { type: string } }>[] }>(
-          'POST',
-          `/${index}/_bulk`,
-          body.join(''),
-        );
+        const { items } = await call<{ items: Record<string, BulkResult>[] }>('POST', `/${index}/_bulk`, body.join(''));
         const refused: string[] = [];
+        const unfit: RefusedDocument[] = [];
         for (const [at, item] of items.entries()) {
-          const [{ status, error }] = Object.values(item);
+          const [{ status, error, _id }] = Object.values(item);
           if (!error || status === 409) continue;
+          if (status === 400 && setAside) {
+            const field = /\[([\w.]+)\]/.exec(error.reason ?? '')?.[1];
+            const reason = `search: ${error.type}${field ? ` of ${field}` : ''}`;
+            unfit.push({ id: _id, reason, doc: body[at].split('\n')[1] });
+            continue;
+          }
           const failed = new OpenSearchError(status, error.type, `bulk: ${status} ${error.type}`);
           if (!isPassing(status, error.type)) throw failed;
           if (attempt === bulkTries) throw new OpenSearchUnavailable(failed.message, { cause: failed });
           refused.push(body[at]);
         }
+        if (unfit.length > 0) await setAside?.(unfit);
         body = refused;
         if (body.length > 0) await pause(attempt);
       }
-      bytes = 0;
     };
-    for (const { action, doc } of lines) {
-      const line = `${JSON.stringify(action)}\n${doc ? `${JSON.stringify(doc)}\n` : ''}`;
-      body.push(line);
-      bytes += line.length;
-      if (bytes > bulkBytes) await send();
-    }
-    await send();
+    const bodies = function* (): Generator<string[]> {
+      let body: string[] = [];
+      let bytes = 0;
+      for (const { action, doc } of lines) {
+        const line = `${JSON.stringify(action)}\n${doc ? `${JSON.stringify(doc)}\n` : ''}`;
+        body.push(line);
+        bytes += line.length;
+        if (bytes < bulkBytes) continue;
+        yield body;
+        body = [];
+        bytes = 0;
+      }
+      if (body.length > 0) yield body;
+    };
+    // What a document's version says holds in any order. Who fails ends the others after what they have begun.
+    const waiting = bodies();
+    const some = async () => {
+      for (const body of waiting) await send(body);
+    };
+    const ends = await Promise.allSettled(Array.from({ length: bulksAtOnce }, some));
+    const failed = ends.find((end) => end.status === 'rejected');
+    if (failed) throw failed.reason;
   };
 
   const repositoryRows = async (filter: Query[], order: object[], limit: number, now: number) => {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { openSearch as openOpenSearch, searchTimeoutMs } from '#aws/opensearch/search.ts';
 import type { CredentialStore, RefusalStore } from '#core/stores.ts';
 import type { ProcessStores } from '#process/process.ts';
+import { unindexed } from '#process/unindexed.ts';
 import { type Alerts, openAlerts } from './alerts.ts';
 import { openCheckpoints } from './checkpoints.ts';
 import { openCredentials } from './credentials.ts';
@@ -47,14 +48,14 @@ export function openStores(
   open: (file: string) => LocalSearch = openSearch,
 ): LocalStores {
   const embedded = opensearch ? undefined : open(join(folder, 'search.db'));
+  const cacheMiB = stage === 'process' ? batchCacheMiB : readCacheMiB;
+  const events = openEvents(join(folder, 'events.db'), clock, { cacheMiB });
   return {
     stream: openStream(join(folder, 'registry-stream'), { shards: 2, clock, retentionMs }),
     imports: openStream(join(folder, 'import-stream'), { shards: 2, clock, retentionMs }),
     hits: openStream(join(folder, 'stream'), { shards: 2, clock, retentionMs }),
     checkpoints: openCheckpoints(join(folder, 'checkpoints.db')),
-    events: openEvents(join(folder, 'events.db'), clock, {
-      cacheMiB: stage === 'process' ? batchCacheMiB : readCacheMiB,
-    }),
+    events,
     credentials: openCredentials(join(folder, 'credentials.db'), clock),
     refusals: openRefusals(join(folder, 'refusals.db'), clock),
     alerts: openAlerts(join(folder, 'notices.db'), clock),
@@ -64,7 +65,11 @@ export function openStores(
       await writeFile(probe, 'x', { flush: true });
       await rm(probe);
     },
-    search: embedded ?? openOpenSearch({ endpoint: String(opensearch), timeoutMs: searchTimeoutMs[stage] }),
+    search:
+      embedded ??
+      openOpenSearch({
+        ...{ endpoint: String(opensearch), timeoutMs: searchTimeoutMs[stage], setAside: unindexed(events, clock) },
+      }),
     sums: embedded?.sums,
   };
 }

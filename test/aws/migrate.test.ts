@@ -1,0 +1,123 @@
+// Indices of search against a real node: versions behind aliases, moved while they are read and written, and documents that an
+// index refuses.
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { documentsIndex } from '#aws/opensearch/mapping.ts';
+import { migrateIndex } from '#aws/opensearch/migrate.ts';
+import { openSearchCall } from '#aws/opensearch/opensearch.ts';
+import { openSearch, type RefusedDocument } from '#aws/opensearch/search.ts';
+import { type SearchChange, StoreUnavailable } from '#core/stores.ts';
+import { pull, start } from '../contracts/samples.ts';
+import { notInstalled, startOpenSearch } from './servers.ts';
+
+const change = (n: number, more: object = {}): SearchChange => ({
+  ...{ kind: 'pull', id: `${n}`, version: 1 },
+  doc: pull(`${n}`, start + n * 1000, { user: `user-${n % 7}`, repository: `team/app-${n % 5}`, ...more }),
+});
+const changes = (from: number, to: number) => Array.from({ length: to - from }, (_, n) => change(from + n));
+
+if (notInstalled) test(`indices of search (install the servers with ${notInstalled})`, { skip: true });
+else await indices();
+
+async function indices() {
+  const node = await startOpenSearch();
+  after(() => node.stop());
+  const endpoint = node.url;
+  const call = openSearchCall({ endpoint });
+  const behind = async (alias: string) => Object.keys(await call<object>('GET', `/${alias}`));
+
+  test('a document that does not fit is set aside with its reason; all others are stored', async () => {
+    const refused: RefusedDocument[] = [];
+    const store = openSearch({
+      ...{ endpoint, prefix: 'unfit' },
+      setAside: async (documents) => {
+        refused.push(...documents);
+      },
+    });
+    const { mappings, settings } = structuredClone(documentsIndex) as typeof documentsIndex & {
+      mappings: { properties: Record<string, object> };
+    };
+    mappings.properties.country = { type: 'long' };
+    await call('PUT', '/unfit-documents', { mappings, settings });
+    const fitting = changes(0, 50).map((one) => ({ ...one, doc: { ...one.doc, country: '7' } }) as SearchChange);
+    await store.write([...fitting, change(50, { country: 'FI' })]);
+    await call('POST', '/unfit-documents/_refresh');
+    assert.equal((await store.counts({})).total.pulls, 50);
+    assert.deepEqual(
+      refused.map(({ reason }) => reason),
+      ['search: mapper_parsing_exception of country'],
+    );
+    assert.match(refused[0].doc, /"country":"FI"/);
+    const strict = openSearch({ endpoint, prefix: 'unfit' });
+    await assert.rejects(strict.write([change(51, { country: 'FI' })]), /bulk: 400 mapper_parsing_exception/);
+  });
+
+  test('an index of an older version moves behind the alias while it is read, written and forgotten from', async () => {
+    const { mappings, settings } = documentsIndex;
+    await call('PUT', '/moved-documents', { mappings, settings });
+    const store = openSearch({ endpoint, prefix: 'moved' });
+    await store.write(changes(0, 2000));
+    assert.deepEqual(await behind('moved-documents'), ['moved-documents']);
+
+    let version = 0;
+    let [written, reads, waited] = [2000, 0, 0];
+    const until = async (over: Promise<unknown>, work: () => Promise<void>) => {
+      let done = false;
+      const end = over.finally(() => {
+        done = true;
+      });
+      while (!done) await work();
+      await end;
+    };
+    const moved: unknown[] = [];
+    const migrating = (async () => {
+      for (version = 1; version <= 2; version++)
+        moved.push(await migrateIndex(call, 'moved-documents', { ...documentsIndex, version }, () => {}));
+    })();
+    await Promise.all([
+      until(migrating, async () => {
+        try {
+          await store.write(changes(written, written + 20));
+          written += 20;
+        } catch (cause) {
+          assert.ok(cause instanceof StoreUnavailable, String(cause));
+          waited++;
+        }
+      }),
+      until(migrating, async () => {
+        assert.ok((await store.counts({})).total.pulls > 1000);
+        reads++;
+      }),
+      // What is removed while it is copied does not come back.
+      (async () => {
+        for (;;) {
+          try {
+            return await store.forget('user-3');
+          } catch (cause) {
+            assert.ok(cause instanceof StoreUnavailable, String(cause));
+          }
+        }
+      })(),
+    ]);
+    await store.forget('user-3');
+    await call('POST', '/moved-documents/_refresh');
+    assert.deepEqual(await behind('moved-documents'), ['moved-documents-v2']);
+    assert.equal(moved.length, 2);
+    const kept = Array.from({ length: written }, (_, n) => n).filter((n) => n % 7 !== 3).length;
+    assert.equal((await store.counts({})).total.pulls, kept);
+    assert.ok(reads > 0);
+    assert.equal(await migrateIndex(call, 'moved-documents', { ...documentsIndex, version: 2 }, () => {}), undefined);
+    // Late writers are refused in the new index as in the old one.
+    await store.write([{ ...change(0, { user: 'somebody else' }), version: 0 }]);
+    await call('POST', '/moved-documents/_refresh');
+    assert.equal((await store.counts({ user: 'somebody else' })).total.pulls, 0);
+  });
+
+  test('a new index is made behind its alias, from the template', async () => {
+    const store = openSearch({ endpoint, prefix: 'new' });
+    await store.write(changes(0, 10));
+    assert.deepEqual(await behind('new-documents'), ['new-documents-v1']);
+    const found = await call<Record<string, { mappings: { dynamic: string } }>>('GET', '/new-documents/_mapping');
+    assert.equal(found['new-documents-v1'].mappings.dynamic, 'strict');
+  });
+}
