@@ -17,6 +17,8 @@ export interface StreamOptions {
   shardPrefix: string;
   /** Name of the file of the positions reached. */
   positions: string;
+  /** Most bytes of a batch; 6 MiB where left out. */
+  maxBytes?: number;
 }
 
 /** How long a record waits for others: what comes while a batch is processed is the next batch. */
@@ -47,11 +49,12 @@ export async function pumpInto(streams: StreamOptions[]): Promise<LocalStores> {
     clock,
     newId,
   };
-  const pumps = streams.map(({ stream, shardPrefix, positions }) =>
+  const pumps = streams.map(({ stream, shardPrefix, positions, maxBytes }) =>
     startPump({
       stream: stores[stream],
       handler: processHandler({ ...options, shardPrefix }),
       batchSize: 10_000,
+      maxBytes,
       windowSeconds,
       restTimes: 2,
       wait: stores[stream].wait,

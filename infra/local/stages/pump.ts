@@ -15,6 +15,8 @@ export interface PumpOptions {
   handler: (event: KinesisStreamEvent) => Promise<KinesisStreamBatchResponse | null | undefined>;
   /** Most records of a batch (1-10,000). A batch also closes at 6 MiB of event, and at its window. */
   batchSize: number;
+  /** Most bytes of a batch's event; Lambda's 6 MiB where left out. */
+  maxBytes?: number;
   /** Seconds a batch may wait, from its oldest record's arrival, for more records. Fractions are allowed here. */
   windowSeconds: number;
   /**
@@ -87,7 +89,13 @@ type Outcome = 'through' | { failedFrom: number; reason: string; whole: boolean 
 
 export function startPump(options: PumpOptions): Pump {
   const { stream, handler, batchSize, windowSeconds, clock } = options;
-  const { bisect = false, maxRetries = -1, maxRecordAgeSeconds = -1, timeoutSeconds = 60 } = options;
+  const {
+    maxBytes = maxEventBytes,
+    bisect = false,
+    maxRetries = -1,
+    maxRecordAgeSeconds = -1,
+    timeoutSeconds = 60,
+  } = options;
   const { sleep = sleepFor, wait = sleep, restTimes, report = console.error } = options;
   const positions = openPositions(options.positions);
   const failures = options.onFailure === undefined ? undefined : openFailures(options.onFailure, clock);
@@ -157,7 +165,7 @@ export function startPump(options: PumpOptions): Pump {
         const version = stream.version();
         if (end || version === seen || ahead.length >= batchSize) return;
         const last = ahead.at(-1)?.sequenceNumber ?? shard.position;
-        const next = stream.read(shard.shard, last, batchSize - ahead.length, maxEventBytes);
+        const next = stream.read(shard.shard, last, batchSize - ahead.length, maxBytes);
         ahead.push(...next.records);
         end = next.end;
         seen = version;
@@ -183,7 +191,7 @@ export function startPump(options: PumpOptions): Pump {
     let count = 0;
     for (const record of records) {
       bytes += eventBytes(record);
-      if (count === batchSize || (count > 0 && bytes > maxEventBytes) || isTooOld(record, now) !== tooOld) break;
+      if (count === batchSize || (count > 0 && bytes > maxBytes) || isTooOld(record, now) !== tooOld) break;
       count++;
     }
     return count;

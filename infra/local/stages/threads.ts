@@ -51,7 +51,11 @@ export function startThread(
   let next: NodeJS.Timeout | undefined;
   const start = () => {
     const began = performance.now();
-    worker = new Worker(file, { workerData: data, name });
+    worker = new Worker(file, {
+      ...{ workerData: data, name, resourceLimits: { maxYoungGenerationSizeMb: 32 } },
+      // What wipes files keeps them open (stores/sqlite/wipe.ts).
+      trackUnmanagedFds: false,
+    });
     worker.on('error', (cause) => {
       on.count({ count: 'failures', stage: name });
       const failures = performance.now() - began >= steadyMs ? 1 : (failed?.failures ?? 0) + 1;

@@ -31,6 +31,8 @@ const readers = 2;
 const smallCacheMiB = 4;
 /** How often what users were shown is written: no request waits for the disk. */
 const saveEveryMs = 500;
+/** A thread's newest objects: V8's own choice is three times as much in each of a dozen threads. */
+const resourceLimits = { maxYoungGenerationSizeMb: 16 };
 
 export interface Question {
   id: number;
@@ -126,7 +128,11 @@ function asker(data: ReaderData): Asker {
   let asked = 0;
 
   const start = () => {
-    const started = new Worker(new URL('./reader.ts', import.meta.url), { workerData: data, name: 'reader' });
+    const started = new Worker(new URL('./reader.ts', import.meta.url), {
+      ...{ workerData: data, name: 'reader', resourceLimits },
+      // What wipes files keeps them open (wipe.ts).
+      trackUnmanagedFds: false,
+    });
     started.on('message', ({ id, value, failed, notSummed }: Answer) => {
       const question = waiting.get(id);
       waiting.delete(id);

@@ -1,25 +1,28 @@
 // Leaves nothing of removed rows in a database's files.
-import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
+import { openSync } from 'node:fs';
+import { Worker } from 'node:worker_threads';
+
+export interface WiperData {
+  file: string;
+  descriptor: number;
+}
 
 /**
- * Overwrites what SQLite left of removed rows in a file, and empties its log, in a process of its own: the locks of a file are a
- * process's, and who closes it gives them back for all of its threads. Readers go on, writers wait as long as the file is read
- * once. Throws when others keep reading or writing it for a minute; it may be called again.
+ * Never closed: to close any descriptor of a file gives up the locks that all connections of the process hold on it, and
+ * another process would take the file for its own.
+ */
+const descriptors = new Map<string, number>();
+
+/**
+ * Overwrites what SQLite left of removed rows in a file, and empties its log, in a thread of its own. Readers go on, writers wait
+ * while the file is read once. Throws when others keep reading or writing it for a minute; it may be called again.
  */
 export async function wipe(file: string): Promise<void> {
-  const child = fork(fileURLToPath(new URL('./wiper.ts', import.meta.url)), [file], {
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    // No flag of ours, such as one that profiles or debugs.
-    execArgv: [],
-  });
-  let said = '';
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    said = (said + text).slice(-2000);
-  });
-  const [code] = await once(child, 'close');
-  if (code !== 0) throw new Error(`removed rows may still be in ${file}: ${said.trim() || 'its wiper was ended'}`);
+  const descriptor = descriptors.get(file) ?? openSync(file, 'r+');
+  descriptors.set(file, descriptor);
+  const workerData: WiperData = { file, descriptor };
+  await once(new Worker(new URL('./wiper.ts', import.meta.url), { workerData }), 'exit');
 }
 
 /**

@@ -1,16 +1,18 @@
-// The process of wipe.ts. A removal lies in the write-ahead log at first: until the log is written back the main file holds
+// The thread of wipe.ts. A removal lies in the write-ahead log at first: until the log is written back the main file holds
 // the rows as they were, and until it is cut the log does. And secure_delete overwrites removed rows, but no copies that
 // SQLite left in the unused middle of pages when it moved rows to others. VACUUM rewrites every page, in time that grows with
 // the file; overwriting the unused middles costs reading it: SQLite never looks at them.
-import { fdatasyncSync, openSync, readSync, statSync, writeSync } from 'node:fs';
+import { fdatasyncSync, readSync, statSync, writeSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+import { workerData } from 'node:worker_threads';
 import { mostPages, zeroUnused } from './pages.ts';
+import type { WiperData } from './wipe.ts';
 
 const patienceMs = 60_000;
 const busyCode = 5;
 const readBytes = 4 * 1024 * 1024;
 
-const file = process.argv[2];
+const { file, descriptor } = workerData as WiperData;
 const end = performance.now() + patienceMs;
 const database = new DatabaseSync(file, { timeout: 5000 });
 database.exec('PRAGMA cache_size = 8');
@@ -44,9 +46,7 @@ function overwritten(): boolean {
   return true;
 }
 
-/** The descriptor stays open as long as the connection: to close it would give up the connection's locks. */
 function overwrite(pageBytes: number): void {
-  const descriptor = openSync(file, 'r+');
   const bytes = Buffer.alloc(readBytes);
   for (let at = 0; ; ) {
     const length = readSync(descriptor, bytes, 0, readBytes, at);
