@@ -1,6 +1,6 @@
 // Leaves nothing of removed rows in a database's files.
 import { once } from 'node:events';
-import { openSync } from 'node:fs';
+import { fstatSync, openSync, statSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 
 export interface WiperData {
@@ -19,7 +19,9 @@ const descriptors = new Map<string, number>();
  * while the file is read once. Throws when others keep reading or writing it for a minute; it may be called again.
  */
 export async function wipe(file: string): Promise<void> {
-  const descriptor = descriptors.get(file) ?? openSync(file, 'r+');
+  let descriptor = descriptors.get(file);
+  // Another file may have its name now.
+  if (descriptor === undefined || fstatSync(descriptor).ino !== statSync(file).ino) descriptor = openSync(file, 'r+');
   descriptors.set(file, descriptor);
   const workerData: WiperData = { file, descriptor };
   await once(new Worker(new URL('./wiper.ts', import.meta.url), { workerData }), 'exit');
