@@ -103,6 +103,6 @@ export function token(scope: Construct, id: string, description: string): Secret
     generateSecretString: { passwordLength: 32, excludePunctuation: true },
     removalPolicy: RemovalPolicy.DESTROY,
   });
-  explain(secret, { SMG4: 'Whoever rotates it must change the registries with it; the runbook says how' });
+  explain(secret, { SMG4: 'Rotating it means changing the registries as well; the runbook says how' });
   return secret;
 }

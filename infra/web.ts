@@ -269,7 +269,7 @@ export class Web extends Construct {
   }
 
   /**
-   * The file a page's address stands for: `/people` is `/people.html` (web/policy.ts). What is no file is 404 with a page:
+   * The file a page's address stands for: `/people` is `/people.html` (web/policy.ts). A path without a file is 404 with a page:
    * S3 would answer with XML, and an error page of the distribution would take the place of the API's JSON too.
    */
   #pageFile() {

@@ -70,7 +70,7 @@ tests.on('test:fail', ({ todo }) => {
 });
 pipeline(tests, withSlowest, new spec(), process.stdout, { end: false });
 
-/** The events of a run, the slowest tests told before the summary. */
+/** The events of a run, with the slowest tests before the summary. */
 async function* withSlowest(events: AsyncIterable<TestEvent>) {
   for await (const event of events) {
     const { type, data } = event;

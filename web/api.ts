@@ -104,7 +104,7 @@ export function chosenRegistry(): string | undefined {
   }
 }
 
-/** Draws the page anew, of one registry or of all. */
+/** Draws the page again, for one registry or for all. */
 export function chooseRegistry(name: string | undefined): void {
   const address = new URL(location.href);
   address.searchParams.delete('registry');

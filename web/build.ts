@@ -65,7 +65,7 @@ export function sizes(output: Rolldown.RolldownOutput['output']): { what: string
   return rows;
 }
 
-/** Whoever held the lock for longer was killed. */
+/** A process that held the lock for longer was killed. */
 const lockStaleMs = 120_000;
 
 /** Runs `work` while no other process does for this folder of `build`: tests start side by side in a fresh clone. */

@@ -90,7 +90,7 @@ export function useEvery(milliseconds: number, reload: () => void): void {
   }, [milliseconds, reload]);
 }
 
-/** Milliseconds since the epoch, read anew every `everyMs`. */
+/** Milliseconds since the epoch, read again every `everyMs`. */
 export function useNow(everyMs = 30_000): number {
   const [now, setNow] = useState(() => Date.now());
   useEffect(() => {

@@ -12,7 +12,7 @@ import { documents, pushDocuments } from './pulls.ts';
 export interface RecountOptions {
   events: EventStore;
   search: Pick<SearchStore, 'write' | 'forget'>;
-  /** Keeps how far it came; without, each run begins anew. */
+  /** Keeps how far it came; without it each run starts again. */
   objects?: ObjectStore;
   alerts?: Pick<AlertFeed, 'forget'>;
   classify: (event: Classified) => PullClass;

@@ -5,7 +5,7 @@ export function unbreakableLog(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', () => {});
     const write = stream.write.bind(stream);
-    // A file is written at once: then it is write that throws.
+    // A write to a file is synchronous: an error is thrown here, not emitted.
     stream.write = ((...given: Parameters<typeof write>) => {
       try {
         return write(...given);

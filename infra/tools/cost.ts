@@ -187,7 +187,7 @@ export function cost(given: Partial<Load> = {}): { parts: Record<string, number>
   const requests = all / perRequest;
   const parts: Record<string, number> = {};
 
-  // On Fargate records are shared by requests.
+  // On Fargate several requests share a record.
   let records = requests;
   if (collector === 'fargate') {
     const { servers, dollars } = serversFor(requests / monthSeconds);

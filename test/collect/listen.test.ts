@@ -48,7 +48,7 @@ test('requests at the same time share records, each with the address that the lo
   assert.doesNotMatch(JSON.stringify(lines), /203\.0\.113/);
 });
 
-test('who is told to stop answers what it took, and takes nothing more', async (t) => {
+test('a server told to stop answers what it took, and takes nothing more', async (t) => {
   let taken = 0;
   let letGo = () => {};
   const open = new Promise<void>((resolve) => {

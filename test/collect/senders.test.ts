@@ -28,7 +28,7 @@ test('a token says which registry posts; its last use is noted once a minute; on
   assert.equal(await senderOf(''), undefined);
   assert.equal(await senderOf('wrong'), undefined);
   assert.equal(await senderOf(gone.token), undefined);
-  assert.equal(await senderOf(digestOf(east.token)), undefined, 'a digest is no token');
+  assert.equal(await senderOf(digestOf(east.token)), undefined, 'a digest is not a token');
   for (const [after, noted] of [
     [0, 1],
     [minute - 1, 1],

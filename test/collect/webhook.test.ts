@@ -18,7 +18,7 @@ function linesOf(body: string): (RegistryLine | RejectedLine)[] {
 
 const reasonOf = (body: string) => (linesOf(body)[0] as RejectedLine).reason;
 
-test('why a body is not JSON is told by its place, never by its text', () => {
+test('why a body is not JSON is reported by position, never by its text', () => {
   assert.equal(reasonOf(''), 'the body is not JSON: it ends too soon');
   assert.equal(reasonOf('{"a": 1, "b" 2}'), 'the body is not JSON from character 13 on');
   for (const body of [

@@ -71,7 +71,7 @@ export function checkpointContract(name: string, make: () => Promise<CheckpointS
     assert.deepEqual((await store.shards()).sort(), ['a', 'b', 'c']);
   });
 
-  test(`${name}: folded rows are removed, and removing them again is no error`, async () => {
+  test(`${name}: folded rows are removed, and removing them again is not an error`, async () => {
     const store = await make();
     const chain = Array.from({ length: 131 }, (_, n) => row(n === 0 ? '0' : long(n), long(n + 1)));
     for (const item of chain) await store.commit(item);

@@ -50,7 +50,7 @@ export function eventContract(name: string, make: Make): void {
     assert.deepEqual((await store.events('Ann', 'library/redis', start, start))[0], first);
   });
 
-  test(`${name}: of one id twice in a put the first stays`, async () => {
+  test(`${name}: of two events with one id in a put the first stays`, async () => {
     const store = await open();
     const twice = [storedEvent('1', start), storedEvent('1', start, { origin: 'shard-1:2:0' })];
     assert.deepEqual(await store.put(twice), [true, false]);

@@ -141,7 +141,7 @@ export function objectContract(name: string, make: () => Promise<ObjectStore>): 
     );
   });
 
-  test(`${name}: keys are any text, and removing what is not there is no error`, async () => {
+  test(`${name}: keys are any text, and removing a missing one is not an error`, async () => {
     const store = await make();
     const keys = ['a b+c', 'ä/ö', 'q?x=1&y#z', '%2F', "it's", '(1)', 'a//b', 'A', 'a'];
     for (const key of keys) await store.put(key, key);

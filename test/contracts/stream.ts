@@ -63,7 +63,7 @@ export function streamContract(name: string, make: () => Promise<StreamUnderTest
     assert.deepEqual(texts.sort(), put.map(({ data }) => data.toString()).sort());
   });
 
-  test(`${name}: a record over 1 MiB is an error that names its size, and no refusal to be tried again`, async () => {
+  test(`${name}: a record over 1 MiB is an error that names its size, and is not tried again`, async () => {
     const { stream, read } = await make();
     const put = stream.put([record('k', 'x'.repeat(1024 * 1024))]);
     await assert.rejects(put, (cause: Error) => !(cause instanceof StreamRefused) && /1048577/.test(cause.message));

@@ -99,7 +99,7 @@ test('an IPv6 address is masked in every notation, spelling and surrounding', ()
   );
 });
 
-test('what is no address stays as it is, to the letter', () => {
+test('text that is not an address stays as it is, to the letter', () => {
   for (const text of [
     '',
     'view',

@@ -279,7 +279,7 @@ test('when a database was built is read from its end', async (t) => {
   await assert.rejects(databaseBuiltAt(join(folder, 'none.mmdb')), /none\.mmdb is not a MaxMind DB/);
 });
 
-test('a torn table is told from a whole one', () => {
+test('a torn table is not taken for a whole one', () => {
   const whole = buildTable([maxmindShape()]);
   assert.throws(() => new IpTable(whole.subarray(0, whole.length - 8)), /ip-table\/3 is torn/);
 });

@@ -24,7 +24,7 @@ test("root's commands leave nothing in a folder that the server of another user 
   assert.equal(statSync(usedFolder(folder)).uid, 65532, 'what root serves is for root to work on');
 });
 
-test('a data folder that is no folder, or none, is named', (t) => {
+test('a data folder that is not a folder, or is missing, is named', (t) => {
   const folder = dataFolder(t);
   mkdirSync(folder, { recursive: true });
   const file = join(folder, 'file');

@@ -62,7 +62,7 @@ test('a taken port is one clear line and exit 1', { timeout: 30_000 }, async (t)
   assert.match(output, /^port \d+ is taken: give another with --port.*\n$/);
 });
 
-test('settings and folders that are no good are one clear line and exit 1', { timeout: 60_000 }, async (t) => {
+test('a wrong setting or folder is one clear line and exit 1', { timeout: 60_000 }, async (t) => {
   const folder = dataFolder(t);
   const file = join(folder, 'file');
   writeFileSync(file, '');

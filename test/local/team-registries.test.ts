@@ -120,7 +120,7 @@ test('two registries behind nginx: tokens change and a backup is taken under tra
   stopped = true;
   await Promise.all(pulling);
 
-  // Everything that the registries told is counted, in each by itself.
+  // Everything that the registries reported is counted, each registry by itself.
   type Counted = { total: { pulls: number; raw: number } };
   const raw = (origin?: string) =>
     Promise.all(names.map(async (name) => (await ask<Counted>(`/v1/pulls?registry=${name}`, origin)).total.raw));

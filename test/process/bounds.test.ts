@@ -117,7 +117,7 @@ test('the stalest leave the map first, and exactly as many as are too many', () 
   assert.equal(ages.filter((age) => age < 15).length, 30);
 });
 
-test('a flood of made-up domains: sums stay whole, the map keeps its bound, and the owner is told once a day', async () => {
+test('a flood of made-up domains: sums stay whole, the map keeps its bound, and the owner gets one alert a day', async () => {
   const stores = memoryStores();
   const alerts = new Map<string, string>();
   let sequence = 0;

@@ -6,7 +6,7 @@ import { eventExpiry } from '#process/expire-events.ts';
 import { day, pull, start, storedEvent } from '../contracts/samples.ts';
 import { dataFolder } from '../support/run.ts';
 
-test('events, pulls and quarantined entries go after keepEventsDays, with what was told of their repository', async (t) => {
+test('events, pulls and quarantined entries go after keepEventsDays, with the reports about their repository', async (t) => {
   let now = start;
   const events = openEvents(join(dataFolder(t), 'events.db'), () => now);
   const store = async (id: string, time: number, repository: string) => {

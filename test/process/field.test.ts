@@ -170,7 +170,7 @@ test('an index in use keeps its platforms, an image its signature and its SBOM',
   assert.deepEqual(signed.unused, []);
 });
 
-test('a delete command is offered only where all references were told', async () => {
+test('a delete command is offered only where all references were reported', async () => {
   const told = [{ mediaType: 'application/vnd.oci.image.config.v1+json', digest: hex('f'), size: 12 }];
   const [row] = (await world([notice({ action: 'push', ago: old, tag: 'v1', digest: hex('a'), references: told })]))
     .unused;

@@ -232,7 +232,7 @@ test('while one batch is read there is no second one, and none that is too large
   assert.equal(kernel.begin(9_000_000), undefined);
 });
 
-test('a platform without SIMD is told of, once, and reads with the reference', () => {
+test('a platform without SIMD is reported once, and reads with the reference', () => {
   const told: string[] = [];
   // A module of a newer kind, as SIMD is to an old platform.
   const wasm = Buffer.from([0, 0x61, 0x73, 0x6d, 9, 0, 0, 0]).toString('base64');

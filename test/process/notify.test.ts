@@ -41,7 +41,7 @@ function world(pulled: Pick<Pull, 'id' | 'user'>[] = []) {
       report: () => {},
     });
     assert.ok(notify);
-    // A batch is stored before it is told of.
+    // A batch is stored before its alerts are sent.
     return async (batch: Batch) => {
       const fresh = batch.events.filter(({ id }) => !stored.some((event) => event.id === id));
       stored.push(...fresh);
@@ -91,7 +91,7 @@ function event(change: Partial<StoredEvent>): StoredEvent {
 
 const push = (id: string, change: Partial<StoredEvent> = {}) => event({ id, action: 'push', method: 'PUT', ...change });
 
-test('a push of a matching repository is told once, its untagged platforms and old pushes are not', async () => {
+test('a push of a matching repository is one alert, its untagged platforms and old pushes are not', async () => {
   const { start, texts } = world();
   const notify = start();
   const events = [
@@ -108,7 +108,7 @@ test('a push of a matching repository is told once, its untagged platforms and o
   assert.deepEqual(texts(), ['team/app:1 was pushed by ann']);
 });
 
-test('a new person is told at the first pull; one with a history, a machine and nobody are not new', async () => {
+test('a new person is an alert at the first pull; one with a history, a machine and nobody are not new', async () => {
   const { start, texts } = world([{ id: 'before', user: 'old' }]);
   await start()(
     batch({
@@ -137,7 +137,7 @@ test('a crash after the events were stored still tells: the history then holds o
   assert.equal(texts().length, 1);
 });
 
-test("a domain's first country is no news, its second is, once, also for other processes", async () => {
+test("a domain's first country is no alert, its second is one alert, also with other processes", async () => {
   const { start, texts } = world();
   const seen = (domain: string, country: string, time = now) =>
     batch({ locations: () => [[domain, 0, 0, country, time]] });
@@ -168,7 +168,7 @@ test('hits of a minute are summed over shards and batches, a batch that comes ag
   assert.deepEqual(texts(), ['101 hits so far in the minute 2026-05-20 15:04 UTC, more than 100']);
 });
 
-test('whatever is repeated and whoever repeats it, each rule tells each happening at most once', async () => {
+test('each rule alerts at most once for each occurrence, whatever is repeated by whichever process', async () => {
   const happenings = fc.array(
     fc.record({
       process: fc.nat(2),
@@ -246,7 +246,7 @@ test('strangers cause a hundred alerts an hour, then one that says there are mor
   assert.equal(sent.length, 102);
 });
 
-test('a batch looks at a thousand pairs of a domain and a country, a day at twenty thousand; the next day begins anew', async () => {
+test('a batch looks at a thousand pairs of a domain and a country, a day at twenty thousand; the next day starts again', async () => {
   const { start } = world();
   let asked = 0;
   const claims = openAlerts(':memory:', () => now);

@@ -109,7 +109,7 @@ const mutations: { name: string; file: string; from: string | RegExp; to: string
 for (const [index, { name, file, from, to }] of mutations.entries()) {
   test(`mutation: ${name}: found out`, { timeout: 300_000 }, async () => {
     const protocol = await mutated(index, file, from, to);
-    assert.ok(await counterexample(protocol, 3000), 'no run told the mutant from the protocol');
+    assert.ok(await counterexample(protocol, 3000), 'no run found the mutant out');
   });
 }
 

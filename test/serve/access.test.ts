@@ -76,7 +76,7 @@ const table: Record<string, keyof typeof kinds> = {
   'POST /v1/session/logout': 'anyone',
   'GET /v1/openapi.json': 'anyone',
 };
-/** Pages hold no data: what they show they ask the routes above for, as whoever opened them. */
+/** Pages hold no data: they ask the routes above for it, as the reader who opened them. */
 const pageTable = Object.keys(pages).map((name) => `/${name === 'index' ? '' : name}`);
 
 const settings: AccessSettings = {

@@ -54,7 +54,7 @@ test('a quarantine whose entries left for want of room is said for a day', async
   }
 });
 
-test('a model is as old as its training, also when it was put back in service just now', async () => {
+test('a model’s age counts from its training, also after it was put back in service', async () => {
   let now = 10 * hour;
   const clock = () => now;
   const objects = memoryObjects(clock).through(open);
@@ -82,7 +82,7 @@ test('a model is as old as its training, also when it was put back in service ju
   assert.deepEqual(await model(), ofHour(4));
 });
 
-test('clients that no rule knows are listed, most pulls first; a search that fails is no reason to be unhealthy', async () => {
+test('clients that no rule knows are listed, most pulls first; a failing search does not make health unhealthy', async () => {
   const clock = () => hour;
   const reported: unknown[] = [];
   const health = async (search: Pick<SearchStore, 'counts'>) => {
@@ -215,7 +215,7 @@ test('a fault that holds a stage is unhealthy, one that does not is a warning', 
   assert.deepEqual([odd.status, odd.code, odd.reasons], ['degraded', 200, ['odd']]);
 });
 
-test('an IP table of 60 days is fresh, one of 61 is told of, and changes no status', async () => {
+test('an IP table of 60 days is fresh, one of 61 is reported, and changes no status', async () => {
   const day = 24 * hour;
   for (const [days, warns] of [
     [60, false],

@@ -13,7 +13,7 @@ interface Operation {
   responses: Record<string, unknown>;
 }
 
-/** Where whoever is not signed in has this role. */
+/** A deployment where callers who are not signed in have this role. */
 async function described(everyone: Role) {
   const access = {
     ...accessAs(everyone),

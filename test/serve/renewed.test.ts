@@ -144,7 +144,7 @@ test('a reading is as old as its beginning', async () => {
   assert.equal(await told(), 'waits');
 });
 
-test('without any reading every caller is told of the failure, of one reading for all at once', async () => {
+test('while nothing was ever read every caller gets the failure, from one reading for all', async () => {
   const { state, begun, current, told } = world();
   const answers = [current(), current(), current()];
   begun[0].reject(down);

@@ -83,7 +83,7 @@ test('who comes back is signed in: the secret is in a cookie, its digest in the 
   assert.equal(await credentials.find('session', digestOf(secret)), undefined);
 });
 
-test('signing in again ends the session of before; signing out without one is no error', async () => {
+test('signing in again ends the earlier session; signing out without one is not an error', async () => {
   const { call, credentials } = world();
   const first = await call('/v1/session/callback', { [login]: kept() });
   const secret = cookiesOf(first)[1]
@@ -132,7 +132,7 @@ test('what a browser brings back without having begun, or in pieces, signs nobod
   assert.deepEqual([finished, await credentials.list('session')], [[], []]);
 });
 
-test('where to go back to that is no text is left out', async () => {
+test('a return address that is not text is left out', async () => {
   const { call, finished } = world();
   const answer = await call('/v1/session/callback', { [login]: kept({ to: 7 }) });
   assert.deepEqual([answer.headers.get('location'), finished.length], [`${publicUrl}/`, 1]);

@@ -1,4 +1,4 @@
-// A real OpenID Connect provider on this machine. Whoever types a name at it is that person; groups are by name.
+// A real OpenID Connect provider on this machine. It signs anybody in under the name that they type; groups follow from the name.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Provider } from 'oidc-provider';

@@ -1,4 +1,4 @@
-// What factors look like to whoever reads the .npy files: the other direction of functions/core/recommender/npy.ts.
+// The factors as a reader of the .npy files gets them: the other direction of functions/core/recommender/npy.ts.
 
 /** Reads what encodeNpy writes, and any other 2-D '<f4' matrix in C order. Throws naming what else it found. */
 export function decodeNpy(bytes: Uint8Array): { values: Float32Array; rows: number; columns: number } {

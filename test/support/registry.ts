@@ -27,7 +27,7 @@ export interface RegistryOptions {
   program?: string;
   /** Turns it into a pull-through cache of another registry. */
   proxy?: { remoteurl: string; username?: string; password?: string };
-  /** Media types that the webhook is not told of. */
+  /** Media types that the registry does not report. */
   ignore?: string[];
 }
 

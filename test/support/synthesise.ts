@@ -55,7 +55,7 @@ const placed = (region: string | undefined) => (region ? { env: { account: '1111
 
 const made = new Map<string, ReturnType<typeof newStack>>();
 
-/** The stack of these settings, made once a file: whoever wants to change it takes a new one. */
+/** The stack of these settings, made once a file: to change one, take `newStack`. */
 export function synthesise(settings: Settings = {}, region?: string) {
   const key = JSON.stringify([settings, region]);
   const one = made.get(key) ?? newStack(settings, region);

@@ -130,7 +130,7 @@ test('the best of communities beats popularity, by chance and by time, and is pu
   assert.equal(card.auc, seed.random!.auc);
   assert.equal(card.popularityAuc, popular.random!.auc);
   for (const by of ['random', 'byTime'] as const) {
-    // Own repositories not pulled can't be told from those held out.
+    // A user's own repositories that were not pulled can't be distinguished from those held out.
     assert.ok(seed[by]!.auc! > 0.92 && seed[by]!.auc! > popular[by]!.auc! + 0.1);
     assert.ok(best[by]!.ndcg! > popular[by]!.ndcg! + 0.2, `${best[by]!.ndcg} against ${popular[by]!.ndcg}`);
     assert.ok(best[by]!.recall! > 0.9 && best[by]!.coverage! > 0.5 && best[by]!.coverage! <= 1);

@@ -25,7 +25,7 @@ async function unpacked(): Promise<string> {
       break;
     } catch {
       const held = statSync(lock, { throwIfNoEntry: false });
-      // Whoever held it for a minute was killed.
+      // A process that held it for a minute was killed.
       if (held && Date.now() - held.mtimeMs > 60_000) rmdirSync(lock);
       await setTimeout(100);
     }

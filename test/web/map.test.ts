@@ -197,7 +197,7 @@ test('cities have names from zoom 4 on, and the deepest zoom says where one is',
     await page.waitForFunction(() => location.hash.startsWith('#9/'));
     await page.getByText('Tokyo, Japan').waitFor();
     assert.equal(await page.locator('.scale').textContent(), '10 km');
-    // An address of before, when the map went deeper.
+    // An address of an older version, whose map went deeper.
     await page.goto(`${world.url}/?span=all#13/35.7/139.7`);
     await page.waitForFunction(() => location.hash.startsWith('#9/35.7'));
     await page.getByText('Tokyo, Japan').waitFor();

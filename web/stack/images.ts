@@ -1,7 +1,7 @@
 // The images that a pasted text names: a compose file, Kubernetes manifests, Helm values, a Dockerfile, or a plain list.
 import { filled, type Reference, referenceOf } from './reference.ts';
 
-/** As UTF-16 units: a larger file is no stack. */
+/** In UTF-16 units: a larger file is not a stack. */
 export const mostText = 256 * 1024;
 /** The service takes a thousand names, and an image may have two. */
 export const mostImages = 400;

@@ -12,7 +12,7 @@ const hub = /^(?:(?:index|registry-1)\.)?docker\.io$/;
 // OCI distribution-spec: the form of a name, less its length.
 const component = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
 
-/** Reads `registry.example:5000/team/app:1.4@sha256:…`. A variable in the place of the host, the tag or the digest is no harm. */
+/** Reads `registry.example:5000/team/app:1.4@sha256:…`. The host, the tag or the digest may be a variable. */
 export function referenceOf(written: string): Reference {
   const bare = written
     .trim()

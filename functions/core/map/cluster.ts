@@ -246,7 +246,7 @@ interface Workspace {
   near: Uint8Array;
   queue: Uint32Array;
   merges: Merges;
-  /** Of the level to make, and of the level it is made from once that is no spot: they swap. */
+  /** Of the level being made, and of the one it is made from (unless that is the spots): they swap. */
   remainders: [Remainders, Remainders];
 }
 

@@ -42,7 +42,7 @@ interface Kept {
   size: number;
 }
 const kept = new WeakMap<Pyramid, Map<string, Kept>>();
-/** They are made one at a time: whoever asks for many waits, and nobody else does. */
+/** They are made one at a time: a caller who asks for many waits, and no other does. */
 let last: Promise<unknown> = Promise.resolve();
 let waiting = 0;
 

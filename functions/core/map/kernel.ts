@@ -75,7 +75,7 @@ export function fileRoom(
   };
 }
 
-/** The kernel's module; undefined where the platform has no SIMD, which is told once. */
+/** The kernel's module; undefined where the platform has no SIMD, which is reported once. */
 export function kernelModule(
   wasm = kernelWasm,
   report: (text: string) => void = console.warn,

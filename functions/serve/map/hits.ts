@@ -66,7 +66,7 @@ export interface HitOptions {
   keepDays: number;
   /** What a caller sees of the map. */
   seenBy: (c: Context) => PublicMap;
-  /** Hits a day below which those who see the anonymous map are told of none. */
+  /** Hits a day below which callers who see the anonymous map get nothing. */
   least: number;
   /** Returns the URL, for this method, of a document that no reply can hold; undefined where a reply can hold it. */
   elsewhere?: (key: string, method: string) => Promise<string | undefined>;

@@ -1,4 +1,4 @@
-// npm run sums [-- --data DIR]: makes the sums that search is read from anew, from its documents.
+// npm run sums [-- --data DIR]: recomputes the sums that search reads, from its documents.
 import { clock } from '../stores/stores.ts';
 import { runOnce } from './once.ts';
 

@@ -51,7 +51,7 @@ test('sums go on growing after they were asked for, and survive being written', 
   assert.equal(again.total, 2);
 });
 
-test('a torn object is told from a day’s sums', () => {
+test('a torn object is not taken for a day’s sums', () => {
   const bytes = DaySums.empty('2026-11-21').encode();
   assert.throws(() => DaySums.decode(bytes.subarray(0, bytes.length - 1)), /hits\/1 is torn: \d+ bytes of \d+/);
 });

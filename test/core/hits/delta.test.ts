@@ -198,7 +198,7 @@ test('a delta holds no address and no id', () => {
   assert.doesNotMatch(text, /203|visitor-id/);
 });
 
-test('a torn or foreign object is told from a delta', () => {
+test('a torn or foreign object is not taken for a delta', () => {
   const bytes = encodedDelta([hit(), hit({ id: 'x' })]);
   for (let length = 0; length < bytes.length; length++)
     assert.throws(() => decodeDelta(bytes.subarray(0, length)), { name: 'Torn' });

@@ -126,7 +126,7 @@ test('a tile of more than the kernel holds is the reference’s', () => {
   assert.deepEqual(Buffer.from(tileBytes(pyramid, ...crowd)), Buffer.from(reference(pyramid, ...crowd)));
 });
 
-test('a platform without SIMD is told of, once, and opens files without the kernel', () => {
+test('a platform without SIMD is reported once, and opens files without the kernel', () => {
   const told: string[] = [];
   // A module of a newer kind, as SIMD is to an old platform.
   const wasm = btoa('\0asm\x09\0\0\0');

@@ -148,7 +148,7 @@ test('no word makes a person a machine', () => {
   );
 });
 
-test('agents that the table does not know are told from those it does', () => {
+test('agents that the table does not know are listed apart from those it does', () => {
   for (const agent of ['docker/27.3.1 go/go1.22.7', 'Helm/3.22.0', 'flux/v2', 'Go-http-client/1.1', 'trivy/0.57', ''])
     assert.ok(knownAgent(agent), agent);
   for (const agent of ['kitops-cli/1.5', 'acme-deployer/2', 'dockerish/1', 'python-requests/2.31'])

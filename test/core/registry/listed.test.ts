@@ -52,7 +52,7 @@ test('a tag is a row, an index with its platforms one, and a manifest without ei
   ]);
 });
 
-test('scanners, mirrors and read-backs are no pull, and an image from before the first push report has none', () => {
+test('scanners, mirrors and read-backs don’t count as pulls, and an image from before the first push report has no push', () => {
   const [row] = listed([
     fact('push', 'a', '1', 100),
     ...(['scanner', 'mirror', 'signature', 'version-check'] as const).map((kind) =>
@@ -64,7 +64,7 @@ test('scanners, mirrors and read-backs are no pull, and an image from before the
   assert.deepEqual(listed([fact('pull', 'a', '1', 100_000)]), [{ digest: 'a', tag: '1', lastPull: 100_000 }]);
 });
 
-test('what was deleted is no row, a tag that moved is one of its new digest, and a signature says what it is about', () => {
+test('a deleted image has no row, a tag that moved is one of its new digest, and a signature says what it is about', () => {
   const rows = listed([
     fact('push', 'a', '1', 100),
     fact('push', 'b', '1', 200),

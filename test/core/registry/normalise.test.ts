@@ -365,7 +365,7 @@ test('hostile texts take time in proportion to their length: a million letters, 
   }
 });
 
-test('times, digests and versions are no addresses', () => {
+test('times, digests and versions are not addresses', () => {
   const text = `2026-11-21T03:59:25.332Z sha256:${'12'.repeat(32)} go1.22.7 docker/27.3.1 a/b:1.2.3`;
   assert.equal(withoutAddresses(text), text);
 });

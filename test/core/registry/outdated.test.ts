@@ -47,7 +47,7 @@ test('a digest pulled after its tag was pushed anew is outdated, by tag or by di
     assert.deepEqual(found(pulls, changes), [], why);
 });
 
-test('a deleted tag, digest or repository is told, unless pushed or pulled since', () => {
+test('a deleted tag, digest or repository is reported, unless pushed or pulled since', () => {
   const pulls = [pulled('ann', '13@a', 30, 8)];
   const push = change('push', '13@a', 40);
   for (const [image, what] of [
@@ -68,7 +68,7 @@ test('a deleted tag, digest or repository is told, unless pushed or pulled since
   );
 });
 
-test('a majority that moved from one tag to another is told with its numbers', () => {
+test('a majority that moved from one tag to another is reported with its numbers', () => {
   const moved = (user: string, more?: Partial<ImagePulls>) => [
     pulled(user, '13@a', 60, 40, more),
     pulled(user, '16@b', 20, 2, more),
@@ -78,7 +78,7 @@ test('a majority that moved from one tag to another is told with its numbers', (
   const world = [ann, ...moved('bob'), ...moved('cid'), pulled('dan', '13@a', 50, 3)];
   assert.deepEqual(found(world, [], 'ann'), [['ann', '13', evidence]]);
   for (const [why, pulls] of [
-    ['one is no majority', [ann, ...moved('bob')]],
+    ['one user is not a majority', [ann, ...moved('bob')]],
     ['half is not most', [ann, ...moved('bob'), ...moved('cid'), pulled('dan', '13@a', 3), pulled('eve', '13@a', 3)]],
     ['others of another kind', [ann, ...moved('bob', { class: 'ci' }), ...moved('cid', { class: 'ci' })]],
     ['they still pull both', [ann, ...moved('bob'), pulled('cid', '13@a', 60, 1), pulled('cid', '16@b', 20, 2)]],
@@ -114,7 +114,7 @@ const history = fc.record({
   ),
 });
 
-test('nothing is told without its evidence, whatever the order of what was stored', () => {
+test('nothing is reported without its evidence, whatever the order of what was stored', () => {
   fc.assert(
     fc.property(history, ({ pulls, changes }) => {
       const rows = outdated(pulls, changes, { now });

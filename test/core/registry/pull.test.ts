@@ -291,7 +291,7 @@ test('the class is that of the strongest evidence', () => {
   assert.equal(classes('cluster', 'human'), 'cluster');
 });
 
-test('what one fetches of what one has just pushed is no pull', () => {
+test('fetching what one has just pushed is not a pull', () => {
   const [put, get, again, later, tagged] = events(
     [0, 'GET', undefined, 'root'],
     [0.1, 'GET', undefined, 'root'],
@@ -324,7 +324,7 @@ test('what one fetches of what one has just pushed is no pull', () => {
   );
 });
 
-test('what is fetched to be pushed or deleted at once by the same client is no pull', () => {
+test('a fetch that the same client pushes or deletes at once is not a pull', () => {
   const by = (userAgent: string, ...rows: Parameters<typeof events>) =>
     events(...rows).map((event) => ({ ...event, userAgent }));
   const [head, get, put, late] = by(

@@ -72,7 +72,7 @@ test('the referrers fall-back index is one as well', () => {
   assert.deepEqual(names(facts, [image('a'), image('b', { runs: false }), indexOf('c', 'b')]), []);
 });
 
-test('what was not told is listed without confidence', () => {
+test('images whose references were not reported are listed without confidence', () => {
   const confidence = (infos: ManifestInfo[]) =>
     unused([push('a', '1'), push('b', '2')], infos).map((row) => row.confidence);
   assert.deepEqual(confidence([image('a'), image('b')]), ['known', 'known']);

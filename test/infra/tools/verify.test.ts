@@ -46,7 +46,7 @@ test('the check of a deployment passes here too, down to the tile of a hit', { t
   assert.deepEqual(await left(running), []);
 });
 
-test('where no hit has a location the empty map is no failure, and what is waited for is named', {
+test('where no hit has a location an empty map is not a failure, and the wait is announced', {
   timeout: 60_000,
 }, async (t) => {
   const running = await startLocal(dataFolder(t), ['--export-every', '0.5']);

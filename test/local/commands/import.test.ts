@@ -323,7 +323,7 @@ test('a second import before the first is processed brings nothing', async () =>
   assert.deepEqual([done.pulls, done.known, lines.length], [0, 3, 0]);
 });
 
-test('times without a zone are told, and so are ambiguous ones as the file has them', async () => {
+test('times without a zone are reported, and so are ambiguous ones as the file has them', async () => {
   const { done, lines } = await world().run(
     'time,user,repository\n2026-05-01,ann,a/b\n1777716000,ann,a/b\n01.05.2026 10:00,ann,a/b\n2026-13-01 10:00:00,ann,a/b',
     'csv',

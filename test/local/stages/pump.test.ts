@@ -194,7 +194,7 @@ test('a batch that is not full closes when its window is over', async () => {
   assert.deepEqual(world.texts(), ['1 2', '3']);
 });
 
-test('a shard that has rested hands over at once, and its batches grow with what comes while it works', async () => {
+test('an idle shard hands a record over at once, and its batches grow with the records that come while it works', async () => {
   const world = setUp({
     windowSeconds: 5,
     restTimes: 2,

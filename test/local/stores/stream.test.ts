@@ -91,7 +91,7 @@ test('sequence numbers are 56 digits, unique in the stream', async () => {
   assert.equal(new Set(numbers).size, 100);
 });
 
-test('a stream that begins anew goes on above the one that was there', async () => {
+test('a stream that begins again continues above the numbers of the one before', async () => {
   const folder = newFolder();
   const old = open(folder, { shards: 1 });
   await old.put(many(100));
@@ -336,7 +336,7 @@ test('puts wait for a short lock and keep their order, over transactions', async
   );
 });
 
-test('a folder that is no stream gives one clear error', () => {
+test('a folder that is not a stream gives one clear error', () => {
   const garbage = newFolder();
   writeFileSync(join(garbage, 'stream.db'), 'not a database, '.repeat(100));
   assert.throws(() => open(garbage), /the stream in .* can't be used: file is not a database\. Fix/);

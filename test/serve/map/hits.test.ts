@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { hitRoutes } from '#serve/map/hits.ts';
 import { memoryObjects, open } from '../../support/memory-stores.ts';
 
-test('points.json that no reply can hold is had elsewhere: each caller is sent to the document of their map', async () => {
+test('points.json that no reply can hold is at another URL: each caller is sent to the document of their map', async () => {
   const clock = () => 0;
   const objects = memoryObjects(clock).through(open);
   const asked: string[] = [];

@@ -86,7 +86,7 @@ test('a tile of a snapshot is immutable, the same tile of latest is short-lived'
   assert.doesNotMatch(latest.headers.get('cache-control') ?? '', /immutable/);
 });
 
-test('whoever has the tile already gets 304 without a read of it; an empty tile is 204', async () => {
+test('a caller who has the tile already gets 304 without a read of it; an empty tile is 204', async () => {
   const { get, reads } = served();
   const etag = (await get('/v1/tiles/s2/0/0/0.mvt')).headers.get('etag') ?? '';
   reads.length = 0;

@@ -28,7 +28,7 @@ async function world(...ids: string[]) {
 }
 const inService = async (store: ObjectStore) => (await readModels(store)).list.current;
 
-test('whoever goes back is answered by that model from then on, also when the pointer was just being read', async () => {
+test('after going back to a model it answers from then on, also when the pointer was just being read', async () => {
   for (const underWay of [false, true]) {
     const { state, source } = await world('one', 'two');
     let hold: Promise<void> | undefined;
@@ -83,7 +83,7 @@ test('a store that fails leaves the pointer as it was, and says so', async () =>
   assert.equal(await inService(store), 'two');
 });
 
-test('a model that was not put in service is told of until one after it is', async () => {
+test('a model that was not put in service is reported until a later one is', async () => {
   const { state, store, train, source } = await world('one');
   const models = source();
   const refused = async () => {

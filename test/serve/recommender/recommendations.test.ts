@@ -319,7 +319,7 @@ test('a pull further back than a request reads is still never recommended', asyn
   }
 });
 
-test('what nobody else pulled is no reason: the list is what is popular', async () => {
+test('a repository that nobody else pulled is not a reason: the list is of popular ones', async () => {
   const pull = (user: string, repository: string): Act => ({ user, repository, class: 'human' });
   const others = ['ann', 'bob', 'cid'].flatMap((user) => ['a', 'b', 'c'].map((repository) => pull(user, repository)));
   const alone = [...others, pull('dan', 'own/image')];

@@ -34,7 +34,7 @@ test('many requests at once are one reading', async () => {
   assert.equal(state.readings, 1);
 });
 
-test('nobody is told what is more than two seconds old, and in use nobody waits for what is newer', async () => {
+test('no reply is more than two seconds old, and in use no caller waits for a newer one', async () => {
   const { state, names } = world();
   await names();
   state.rows = [row('b', 1, 0)];

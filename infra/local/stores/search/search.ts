@@ -475,7 +475,7 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
       };
       while (transaction(database, some) > 0) await new Promise((resolve) => setImmediate(resolve));
     },
-    // In parts: whoever writes to this file waits for one.
+    // In parts: other writers of this file wait for one part at most.
     async forget(user) {
       let rows = 0;
       const some = () => forgetSome(database, user, sums.begin());

@@ -6,7 +6,7 @@ export const rowsATurn = 500;
 /** Bytes of text that are decrypted and searched before others have a turn. */
 export const bytesATurn = 256 * 1024;
 
-/** Returns what is told of work done, in some unit, and lets others run when it comes to `most`. */
+/** Returns a function to report work to, in some unit: each time it adds up to `most`, others get to run. */
 export function turns(most: number): (work: number) => Promise<void> {
   let done = 0;
   return async (work) => {

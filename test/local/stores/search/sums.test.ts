@@ -124,7 +124,7 @@ test('sums kept are sums scanned, whatever is written, removed, forgotten or let
   );
 });
 
-test('a file of before is summed in steps, and what is written meanwhile is neither missed nor counted twice', async () => {
+test('a file that an older version wrote is summed in steps, and documents written meanwhile are neither missed nor counted twice', async () => {
   const file = fresh();
   const store = openSearch(file);
   const random = seeded(3);
@@ -167,7 +167,7 @@ test('forgetting someone of many documents goes in parts, each of which leaves s
       ];
     }).flat(),
   );
-  // Whoever else has a turn meanwhile finds sums of what is there, and it goes part by part.
+  // It goes part by part, and readers in between find sums of what is still there.
   const looks: number[] = [];
   const forgetting = search.forget('ann');
   let over = false;

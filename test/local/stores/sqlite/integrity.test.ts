@@ -39,7 +39,7 @@ test('a page that is not what was written is found wherever it lies, and named w
   }
 });
 
-test('a file that is no database any more is found; one that another process holds alone is not damaged', async (t) => {
+test('a file that is not a database any more is found; one that another process holds alone is not damaged', async (t) => {
   const folder = dataFolder(t);
   const [held, broken] = ['held.db', 'broken.db'].map((name) => join(folder, name));
   for (const file of [held, broken]) fill(file);

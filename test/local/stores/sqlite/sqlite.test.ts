@@ -10,7 +10,7 @@ import { wipe } from '#local/stores/sqlite/wipe.ts';
 const folder = mkdtempSync(join(tmpdir(), 'sqlite-'));
 after(() => rmSync(folder, { recursive: true }));
 
-test('a transaction that fails stores nothing, and its reason is told', () => {
+test('a transaction that fails stores nothing, and throws its reason', () => {
   const database = openDatabase(join(folder, 'a.db'), 'CREATE TABLE IF NOT EXISTS log (data BLOB)');
   const insert = database.prepare('INSERT INTO log VALUES (?)');
   const rows = () => database.prepare('SELECT count(*) AS rows FROM log').get()?.rows;
