@@ -19,7 +19,7 @@ function build(name: string): string | undefined {
   const manifest = join(import.meta.dirname, 'rust', name, 'Cargo.toml');
   const { status, stderr, error } = spawnSync('cargo', ['build', '--release', '--manifest-path', manifest], {
     encoding: 'utf8',
-    // Where a crate's own .cargo/config.toml is found.
+    // From here up bench/rust/.cargo/config.toml is found.
     cwd: dirname(manifest),
     env: { ...process.env, CARGO_TARGET_DIR: target },
   });
