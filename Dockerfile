@@ -13,11 +13,11 @@ COPY --from=build /app /app
 # A number, so that Kubernetes can tell that it isn't root.
 COPY --from=build --chown=65532:65532 /data /data
 USER 65532:65532
-ENV NODE_ENV=production WHALEWATCH_DATA=/data WHALEWATCH_LISTEN=0.0.0.0 WHALEWATCH_LOG=json
+ENV PATH=/app/node_modules/.bin:$PATH NODE_ENV=production WHALEWATCH_DATA=/data WHALEWATCH_LISTEN=0.0.0.0 WHALEWATCH_LOG=json
 WORKDIR /data
 VOLUME /data
 EXPOSE 8080
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD ["node", "-e", "fetch('http://127.0.0.1:8080/v1/health/live').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.WHALEWATCH_PORT ?? 8080) + '/v1/health/live').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["node", "--disable-warning=ExperimentalWarning", "/app/node_modules/whalewatch/dist/infra/command.js"]
 CMD ["start"]
