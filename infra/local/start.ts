@@ -99,7 +99,6 @@ async function start(settings: ResolvedSettings): Promise<void> {
     damaged = faults;
     for (const { reason } of faults) log.error(reason);
   }, log.error);
-  if (process.env.npm_lifecycle_event) endWithParent(() => process.kill(process.pid, 'SIGTERM'));
 
   function startDemo() {
     const marker = join(folder, 'demo');
@@ -125,18 +124,9 @@ async function start(settings: ResolvedSettings): Promise<void> {
     demonstration?.stop();
     server.close();
     await Promise.all(threads.map((thread) => thread.stop()));
+    console.log('stopped');
     process.exit(0);
   }
-}
-
-/** npm hands a signal to its shell, which ends and hands on nothing: who ends npm start means the server. */
-function endWithParent(stop: () => void): void {
-  const parent = process.ppid;
-  const watch = setInterval(() => {
-    if (process.ppid === parent) return;
-    clearInterval(watch);
-    stop();
-  }, 200).unref();
 }
 
 /** Where this machine itself finds the server. */

@@ -1,9 +1,11 @@
 // How a server is stopped, whoever started it.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { dataFolder, eventually } from '../support/run.ts';
+import { dataFolder, eventually, startLocal } from '../support/run.ts';
+import { pullTraffic } from '../support/traffic.ts';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -12,8 +14,9 @@ for (const [by, end] of [
   // A terminal sends it to all of them.
   ['Ctrl-C', (npm: number) => process.kill(-npm, 'SIGINT')],
 ] as const)
-  test(`npm start that is ended by ${by} ends its server, which finishes what it took`, async (t) => {
-    const npm = spawn('npm', ['start', '--', '--port', '0', '--data', dataFolder(t)], {
+  test(`npm start that is ended by ${by} under traffic ends its server, and nothing that was accepted is lost`, async (t) => {
+    const data = dataFolder(t);
+    const npm = spawn('npm', ['start', '--', '--port', '0', '--data', data], {
       cwd: root,
       // A group of its own: what the test leaves running after a failure goes with it.
       detached: true,
@@ -35,11 +38,61 @@ for (const [by, end] of [
       async () => /^ready (http\S+)$/m.exec(output) ?? [],
       (found) => found.length > 0,
     );
-    end(Number(npm.pid));
+    const traffic = pullTraffic(origin, readFileSync(join(data, 'token'), 'utf8').trim(), 'team/app');
     await eventually(
-      20,
-      () => fetch(origin).then(String, (cause) => cause.cause?.code),
-      (code) => code === 'ECONNREFUSED',
+      60,
+      async () => traffic.accepted,
+      (accepted) => accepted >= 50,
     );
-    assert.match(output, /^stopping: what was taken is being finished$/m);
+    end(Number(npm.pid));
+    await traffic.over;
+    // npm and its shell are gone before the server is: the pipes close with the last of them.
+    await new Promise((resolve) => npm.stdout.on('close', resolve));
+    assert.match(output, /^stopping: what was taken is being finished\n(?:.*\n)*stopped\n$/m);
+    assert.doesNotMatch(output, /Error/);
+
+    const again = await startLocal(data);
+    t.after(() => again.kill());
+    const { total } = await eventually(
+      60,
+      () => again.get<{ total: { pulls: number } }>('/v1/pulls?repository=team/app'),
+      ({ total }) => total.pulls >= traffic.accepted,
+    );
+    assert.ok(total.pulls <= traffic.sent, `${total.pulls} of ${traffic.sent}`);
   });
+
+test('npm start that is ended before its server is ready leaves none behind', {
+  skip: process.platform !== 'linux' && 'npm can be seen in /proc on Linux only',
+}, async (t) => {
+  const npm = spawn('npm', ['start', '--', '--port', '0', '--data', dataFolder(t)], {
+    cwd: root,
+    detached: true,
+    stdio: 'ignore',
+  });
+  t.after(() => {
+    try {
+      process.kill(-Number(npm.pid), 'SIGKILL');
+    } catch {
+      // Nothing of it is left.
+    }
+  });
+  const children = (pid: number) =>
+    readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
+  /** Whether npm hands SIGTERM on by now: before, it ends alone. */
+  const catches = (pid: number) => {
+    const [, caught] = /^SigCgt:\s*(\w+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+    return (BigInt(`0x${caught}`) >> 14n) & 1n;
+  };
+  // npm, its shell, and node, which may not have read a line yet.
+  const [node] = await eventually(
+    60,
+    async () => (catches(Number(npm.pid)) ? children(Number(npm.pid)).flatMap(children) : []),
+    (found) => found.length > 0,
+  );
+  process.kill(Number(npm.pid), 'SIGTERM');
+  await eventually(
+    60,
+    async () => existsSync(`/proc/${node}`),
+    (isThere) => !isThere,
+  );
+});

@@ -1,29 +1,17 @@
-// Alerts on one machine: claimed, kept for the page, and posted to a webhook when one is set.
+// Alerts on one machine: claimed, kept for the page, and handed out to be sent.
 
 import { page, readCursor } from '#core/cursor.ts';
-import type { Alert } from '#core/rules.ts';
-import { type AlertFeed, alertKeptMs, type ClaimStore, claimKeptMs } from '#core/stores.ts';
+import { type Alert, digestMs, digestOf, stormMs } from '#core/rules.ts';
+import { type AlertFeed, type AlertQueue, alertKeptMs, type ClaimStore, claimKeptMs } from '#core/stores.ts';
 import { openDatabase, transaction } from './sqlite/sqlite.ts';
 import { wiper } from './sqlite/wipe.ts';
 
 const dayMs = 86_400_000;
 
-export interface Alerts extends ClaimStore, AlertFeed {
-  /**
-   * Returns the oldest alert that nobody has taken, and takes it; none older than an hour. Of a rule that had `most` within
-   * the hour the rest is held back for a digest.
-   */
-  next(most: number): Alert | undefined;
-  /** Returns the digest of a rule whose first alert was held back an hour ago or longer, and takes it. */
-  digest(): Alert | undefined;
-}
+export type Alerts = ClaimStore & AlertFeed & AlertQueue;
 
 /** What became of an alert: column `sent`. */
 const became = { waiting: 0, sent: 1, held: 2, summedUp: 3 };
-const hourMs = 3_600_000;
-/** Alerts that were held back for longer, while nothing ran, are not sent any more. */
-const digestMs = 86_400_000;
-const shownInDigest = 10;
 
 export function openAlerts(file: string, clock: () => number): Alerts {
   const database = openDatabase(
@@ -94,22 +82,22 @@ export function openAlerts(file: string, clock: () => number): Alerts {
       expireAlerts.run(clock() - alertKeptMs);
       putAlert.run(alert.id, alert.time, clock(), alert.data.user ?? '', JSON.stringify(alert));
     },
-    next(most) {
+    async next(most) {
       return transaction(database, () => {
         const now = clock();
-        for (let row = unsent.get(now - hourMs); row; row = unsent.get(now - hourMs)) {
+        for (let row = unsent.get(now - stormMs); row; row = unsent.get(now - stormMs)) {
           const alert = JSON.parse(String(row.doc)) as Alert;
-          const held = Number(sentRecently.get(alert.rule, now - hourMs)?.count) >= most;
+          const held = Number(sentRecently.get(alert.rule, now - stormMs)?.count) >= most;
           mark.run(held ? became.held : became.sent, row.id);
           if (!held) return alert;
         }
         return undefined;
       });
     },
-    digest() {
+    async digest() {
       return transaction(database, () => {
         const now = clock();
-        const due = heldRules.all(now - digestMs).find(({ since }) => Number(since) <= now - hourMs);
+        const due = heldRules.all(now - digestMs).find(({ since }) => Number(since) <= now - stormMs);
         if (!due) return undefined;
         const held = heldOf.all(due.rule, now - digestMs);
         for (const { id } of held) mark.run(became.summedUp, id);
@@ -131,16 +119,4 @@ export function openAlerts(file: string, clock: () => number): Alerts {
       return rows;
     },
   };
-}
-
-function digestOf(alerts: Alert[]): Alert {
-  const [{ id, rule, time }] = alerts;
-  const since = new Date(time).toISOString().slice(0, 16).replace('T', ' ');
-  const more = alerts.length - shownInDigest;
-  const lines = [
-    `${alerts.length} more ${alerts.length === 1 ? 'alert' : 'alerts'} of the rule "${rule}" since ${since} UTC:`,
-    ...alerts.slice(0, shownInDigest).map(({ text }) => `- ${text}`),
-    ...(more > 0 ? [`and ${more} more`] : []),
-  ];
-  return { id: `${id}-digest`, time, rule, when: 'digest', text: lines.join('\n'), data: { alerts: alerts.length } };
 }

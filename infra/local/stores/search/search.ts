@@ -111,8 +111,8 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
   const recommendationsOf = database.prepare('SELECT doc FROM recommendations WHERE user = ?');
   // Without statistics SQLite would look through all pulls.
   const putShown = database.prepare(
-    `INSERT INTO shown SELECT ?1, ?2
-     WHERE EXISTS (SELECT 1 FROM documents INDEXED BY documents_user WHERE ${pulls} AND user = ?1)
+    `INSERT INTO shown SELECT ?, ?
+     WHERE EXISTS (SELECT 1 FROM documents INDEXED BY documents_user WHERE ${pulls} AND user = ?)
      ON CONFLICT DO UPDATE SET doc = excluded.doc`,
   );
   const removeShown = database.prepare('DELETE FROM shown WHERE user = ?');
@@ -243,18 +243,18 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
       }[sort];
       const found = rows<Omit<UserRow, 'days'>>(
         `SELECT user, kind, pulls, firstPull, lastPull FROM users ${index}
-         WHERE scope = ? AND instr(userName, ?) > 0 AND (?3 IS NULL OR kind = ?3) ORDER BY ${order}, user LIMIT ?`,
-        ...[registry ?? '', search.toLowerCase(), kind ?? null, limit],
+         WHERE scope = ? AND instr(userName, ?) > 0 ${kind ? 'AND kind = ?' : ''} ORDER BY ${order}, user LIMIT ?`,
+        ...[registry ?? '', search.toLowerCase(), ...(kind ? [kind] : []), limit],
       );
       const first = Math.floor(now / dayMs) - sparkDays + 1;
       const days = new Map(found.map(({ user }) => [user, new Array<number>(sparkDays).fill(0)]));
       for (const { user, day, count } of rows<{ user: string; day: number; count: number }>(
-        `SELECT user, day - ?1 AS day, SUM(pulls) AS count FROM user_days
-         WHERE user IN (SELECT value FROM json_each(?2)) AND day >= ?1 AND day < ?1 + ${sparkDays}
-           AND (?3 IS NULL OR registry = ?3) GROUP BY user, day`,
-        ...[first, JSON.stringify([...days.keys()]), registry ?? null],
+        `SELECT user, day, SUM(pulls) AS count FROM user_days
+         WHERE user IN (SELECT value FROM json_each(?)) AND day >= ? AND day < ?
+           ${registry === undefined ? '' : 'AND registry = ?'} GROUP BY user, day`,
+        ...[JSON.stringify([...days.keys()]), first, first + sparkDays, ...(registry === undefined ? [] : [registry])],
       ))
-        days.get(user)![day] = count;
+        days.get(user)![day - first] = count;
       return found.map((row) => ({ ...row, days: days.get(row.user)! }));
     },
     async repositories({ sort, search = '', registry, limit }) {
@@ -267,9 +267,9 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
       const { where, values } = present(deleted());
       return rows<RepositoryRow>(
         `SELECT repository, pulls, raw, pulledBy, lastPull FROM repositories ${index}
-         WHERE (pulls > 0 OR manifests > 0) AND instr(name, ?) > 0 AND (?2 IS NULL OR registry = ?2) ${where}
+         WHERE (pulls > 0 OR manifests > 0) AND instr(name, ?) > 0 ${registry === undefined ? '' : 'AND registry = ?'} ${where}
          ORDER BY ${order} LIMIT ?`,
-        ...[search.toLowerCase(), registry ?? null, ...values, limit],
+        ...[search.toLowerCase(), ...(registry === undefined ? [] : [registry]), ...values, limit],
       );
     },
     async catalogue({ now, halfLifeMs }) {
@@ -359,8 +359,8 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
       }
       if (digest === undefined) return read(pulls);
       const related = rows<{ digest: string }>(
-        'SELECT digest FROM platforms WHERE platform = ?1 UNION SELECT platform FROM platforms WHERE digest = ?1',
-        digest,
+        'SELECT digest FROM platforms WHERE platform = ? UNION SELECT platform FROM platforms WHERE digest = ?',
+        ...[digest, digest],
       ).map((row) => row.digest);
       const pulled = read(
         `${pulls} AND digest IN (SELECT value FROM json_each(?))`,
@@ -372,9 +372,9 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
     async unused({ since, registry, limit }) {
       sums.whole();
       const pushed = rows<Stamped>(
-        `SELECT repository, stamp, lastPull FROM repositories WHERE manifests > 0 AND (?1 IS NULL OR registry = ?1)
+        `SELECT repository, stamp, lastPull FROM repositories WHERE manifests > 0 ${registry === undefined ? '' : 'AND registry = ?'}
            AND EXISTS (SELECT 1 FROM image_facts e WHERE e.repository = repositories.repository AND action = 'push')`,
-        registry ?? null,
+        ...(registry === undefined ? [] : [registry]),
       );
       return oldestOf(
         pushed.map((one) => derived.unused(one, since)),
@@ -447,7 +447,7 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
     async saveShown(lists) {
       transaction(database, () => {
         for (const list of lists)
-          if (list.items.length > 0) putShown.run(list.user, JSON.stringify(list));
+          if (list.items.length > 0) putShown.run(list.user, JSON.stringify(list), list.user);
           else removeShown.run(list.user);
       });
     },

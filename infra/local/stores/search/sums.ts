@@ -683,8 +683,8 @@ function storeFacts(prepare: Prepare, repository: string, own: RepositoryChange)
       // Seldom: what becomes of an event once more of its pull has come, and what is let go.
       const index = digest ? 'documents_digest' : 'documents_repository';
       const left = prepare(
-        `SELECT MAX(time) AS time FROM documents INDEXED BY ${index} WHERE ${imageFact} AND repository = ?1 AND action = ?2
-           AND digest ${digest ? '=' : 'IS'} ?3 AND COALESCE(tag, '') = ?4 AND class = ?5 AND (apart IS 1) = ?6`,
+        `SELECT MAX(time) AS time FROM documents INDEXED BY ${index} WHERE ${imageFact} AND repository = ? AND action = ?
+           AND digest ${digest ? '=' : 'IS'} ? AND COALESCE(tag, '') = ? AND class = ? AND (apart IS 1) = ?`,
       ).get(repository, action, digest || null, tag, kind, apart)?.time as number | null;
       now = left ?? never;
     }

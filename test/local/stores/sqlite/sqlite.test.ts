@@ -61,3 +61,9 @@ test('wiped files hold nothing of removed rows, not even what SQLite left behind
   assert.ok(!holds('remove me'));
   assert.equal(database.prepare('PRAGMA integrity_check').get()?.integrity_check, 'ok');
 });
+
+test('no statement numbers its parameters: SQLite of Node before 22.20 and 24.9 can not bind them', () => {
+  const local = join(import.meta.dirname, '../../../../infra/local');
+  for (const name of readdirSync(local, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts')))
+    assert.doesNotMatch(readFileSync(join(local, name), 'utf8'), /(?<![\\\w)\]}])\?\d/, name);
+});
