@@ -55,7 +55,10 @@ export const token = {
     }
   },
   /** Throws where storage is turned off. */
-  set: (text: string) => sessionStorage.setItem(tokenKey, text),
+  set(text: string): void {
+    sessionStorage.setItem(tokenKey, text);
+    asked = undefined;
+  },
   clear: () => sessionStorage.removeItem(tokenKey),
 };
 
@@ -120,7 +123,7 @@ export function chooseRegistry(name: string | undefined): void {
 
 let asked: Promise<Me | undefined> | undefined;
 
-/** Asked once a page; undefined where the service doesn't say. */
+/** Asked once a page, and again for a token that is given; undefined where the service doesn't say. */
 export function me(): Promise<Me | undefined> {
   asked ??= get('/v1/me').catch(() => undefined);
   return asked;

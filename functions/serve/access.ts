@@ -3,6 +3,7 @@ import { mapFor, type PublicMap } from '#core/access.ts';
 import { may, needsOf } from '#http/access.ts';
 import { ApiError } from '#http/errors.ts';
 import { type Identity, isForeign } from './identify.ts';
+import { closedEmbeds } from './map/embed.ts';
 import { cacheControl } from './replies.ts';
 
 export interface Access {
@@ -33,7 +34,13 @@ export function access({ identify, publicMap }: Access): MiddlewareHandler {
     if (needs !== 'map') c.header('Cache-Control', cacheControl.people);
     if (identity.wrongToken && needs !== 'map' && needs !== 'anyone')
       throw unauthorized(c, 'This token is not known: it may have been removed, or have expired.');
-    if (!may(identity, needs, c.req.queries('user') ?? [], publicMap)) throw refusal(c, identity, needs);
+    if (!may(identity, needs, c.req.queries('user') ?? [], publicMap)) {
+      const error = refusal(c, identity, needs);
+      const closed = closedEmbeds[c.req.path];
+      if (!closed) throw error;
+      c.header('Cache-Control', cacheControl.people);
+      return closed(c, error.status);
+    }
     await next();
     if (needs !== 'map') return;
     c.header('Vary', 'Authorization, Cookie', { append: true });

@@ -96,11 +96,44 @@ for (const path of ['/people', '/people?user=anna', '/repositories', '/repositor
     }),
   );
 
-test('without the token, Health shows what is public and one way in', { skip }, () =>
+for (const mood of ['private', 'closed'] as const)
+  for (const path of [...pages, '/embed'].filter((path) => mood === 'closed' || !['/', '/embed'].includes(path)))
+    test(
+      `a visitor finds at ${path} of a map that is ${mood} why it is private and a way to sign in, and nothing is refused`,
+      {
+        skip,
+      },
+      () =>
+        see(path, { mood, before: noteMoves }, async (page) => {
+          const refused: string[] = [];
+          page.on('response', (response) => response.status() >= 400 && refused.push(response.url()));
+          await page.reload();
+          await page.getByText(/^This (page is private|map is not public)/).waitFor();
+          const ways = page.getByRole('main').getByRole('link', { name: 'Sign in' });
+          assert.equal(await ways.count(), 1);
+          const [to] = await ways.evaluateAll((links) => links.map((link) => link.getAttribute('href')));
+          assert.match(to ?? '', path === '/embed' ? /^\.\/$/ : /v1\/session\/login\?to=/);
+          assert.equal(await page.locator('.bone, [aria-busy=true]').count(), 0);
+          await settled(page);
+          await unmoved(page);
+          await accessible(page);
+          await page.setViewportSize({ width: 390, height: 700 });
+          await fits(page);
+          assert.deepEqual(refused, []);
+        }),
+    );
+
+test('on the closed map a token opens it where it is', { skip }, () =>
+  see('/', { mood: 'closed' }, async (page) => {
+    await page.getByLabel('API token').fill('secret');
+    await page.keyboard.press('Enter');
+    await page.getByRole('group', { name: 'Map controls' }).waitFor();
+    await page.getByText('Live', { exact: true }).waitFor();
+  }),
+);
+
+test('with the token, Health opens where it is', { skip }, () =>
   see('/health', { mood: 'private' }, async (page) => {
-    await page.getByText('All is well').waitFor();
-    await page.getByText('The quarantine: for readers with the token.').waitFor();
-    await accessible(page);
     await page.getByLabel('API token').fill('secret');
     await page.keyboard.press('Enter');
     await page.getByText('the body is not JSON').first().waitFor();

@@ -13,6 +13,7 @@ const moods: Record<Mood, string> = {
     stale: 'nothing new for minutes',
     quiet: 'no hits for minutes',
     private: 'not signed in',
+    closed: 'not signed in, the map not public',
     unwell: 'something is down',
   },
 };

@@ -7,7 +7,7 @@ import Supercluster from 'supercluster';
 import { fromGeojsonVt } from 'vt-pbf';
 import { contentSecurityPolicy, pageFile } from '../../web/policy.ts';
 
-export type Mood = 'busy' | 'empty' | 'failing' | 'stale' | 'quiet' | 'private' | 'unwell';
+export type Mood = 'busy' | 'empty' | 'failing' | 'stale' | 'quiet' | 'private' | 'closed' | 'unwell';
 
 export interface World {
   url: string;
@@ -362,8 +362,17 @@ export async function startWorld(folder: string): Promise<World> {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://world');
     world.asked.push(pathname);
     const isPrivate =
-      /^\/v1\/(users|history|recommendations|pulls|pullers|model|quarantine|alerts|repositories|similar|images|unused)/;
-    if (world.mood === 'private' && isPrivate.test(pathname) && request.headers.authorization !== 'Bearer secret')
+      /^\/v1\/(users|history|recommendations|pulls|pullers|model|quarantine|alerts|repositories|similar|images|unused|health|registries)/;
+    const isMap = /^\/(points|v1\/(points|tiles|clusters|hits|embed))/;
+    // Visitors: `private` leaves them the map, `closed` nothing.
+    const isVisitor = ['private', 'closed'].includes(world.mood) && request.headers.authorization !== 'Bearer secret';
+    if (pathname === '/v1/me')
+      return json(response, 200, {
+        role: isVisitor ? 'public' : 'owner',
+        map: isVisitor ? world.mood === 'private' && 'anonymous' : 'names',
+        ...{ signedIn: false, signIn: 'openid' },
+      });
+    if (isVisitor && (isPrivate.test(pathname) || (world.mood === 'closed' && isMap.test(pathname))))
       return json(response, 401, { error: { code: 'unauthorized', message: 'Send the reader token.' } });
     if (request.method === 'DELETE' || pathname === '/v1/model/rollback') {
       if (world.mood === 'failing')

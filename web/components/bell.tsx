@@ -24,7 +24,7 @@ export function alertsSeen(time: string): void {
   dispatchEvent(new Event(key));
 }
 
-export function Bell({ reader, here }: { reader?: Me; here: string }) {
+export function Bell({ reader, here }: { reader?: Me | null; here: string }) {
   const [newest, setNewest] = useState<string>();
   const [last, setLast] = useState(seen);
   const may = reader?.role === 'team' || reader?.role === 'owner';

@@ -1,43 +1,42 @@
 // What every page wears: the bar, the head, and the way in for readers of private pages.
 import { type ComponentChildren, render } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { type Me, me, refused, signInAddress, signOut, token } from '../api.ts';
+import { type Me, refused, signInAddress, signOut, token } from '../api.ts';
 import { turnTheme, useDark } from '../load.ts';
 import { Bell } from './bell.tsx';
+import { has, useReader } from './reader.ts';
 import { RegistryChoice } from './registries.tsx';
 
 interface PageLink {
   href: string;
   name: string;
   aside?: boolean;
-  /** Not for the role `user`, who would see nothing there. */
-  team?: boolean;
+  /** The role that sees something there. */
+  needs: Me['role'];
 }
 const pages: PageLink[] = [
-  { href: './', name: 'Map' },
-  { href: './people', name: 'People', team: true },
-  { href: './repositories', name: 'Repositories', team: true },
-  { href: './setup', name: 'Set up', aside: true, team: true },
-  { href: './health', name: 'Health', team: true },
+  { href: './', name: 'Map', needs: 'public' },
+  { href: './people', name: 'People', needs: 'team' },
+  { href: './repositories', name: 'Repositories', needs: 'team' },
+  { href: './setup', name: 'Set up', aside: true, needs: 'team' },
+  { href: './health', name: 'Health', needs: 'owner' },
 ];
 
-function useMe(): Me | undefined {
-  const [known, setKnown] = useState<Me>();
-  useEffect(() => {
-    me().then(setKnown);
-  }, []);
-  return known;
+/** What the reader can open. Who has only a token to give needs a page that asks for it. */
+function linksFor(reader: Me | null | undefined): PageLink[] {
+  if (!reader || (reader.role === 'public' && !reader.signIn)) return pages;
+  const { role, user } = reader;
+  const own = pages.filter(({ needs }) => has(reader, needs));
+  if (role === 'team') return [...own, { href: './models', name: 'Models', needs: 'team' }];
+  if (role !== 'user' || user === undefined) return own;
+  return [...own, { href: `./people?user=${encodeURIComponent(user)}`, name: 'Your pulls', needs: 'user' }];
 }
 
-function linksFor(reader: Me | undefined): PageLink[] {
-  if (reader?.role !== 'user') return pages;
-  const own = pages.filter(({ team }) => !team);
-  return reader.user === undefined
-    ? own
-    : [...own, { href: `./people?user=${encodeURIComponent(reader.user)}`, name: 'Your pulls' }];
+interface OfReader {
+  reader?: Me | null;
 }
 
-function Links({ here, reader }: { here: string; reader?: Me }) {
+function Links({ here, reader }: { here: string } & OfReader) {
   return linksFor(reader).map(({ href, name, aside }) => (
     <a
       key={href}
@@ -67,7 +66,7 @@ function Fluke() {
 }
 
 /** Out, for those who signed in; in, for those who can. */
-function SignInOrOut({ reader }: { reader?: Me }) {
+function SignInOrOut({ reader }: OfReader) {
   if (token.get() || reader?.signedIn)
     return (
       <button type="button" class="quiet" title={reader?.user} onClick={signOut}>
@@ -82,9 +81,8 @@ function SignInOrOut({ reader }: { reader?: Me }) {
   );
 }
 
-function Bar({ here }: { here: string }) {
+function Bar({ here, reader }: { here: string } & OfReader) {
   const dark = useDark();
-  const reader = useMe();
   return (
     <header class="bar">
       <a class="brand" href="./">
@@ -126,9 +124,8 @@ function Bar({ here }: { here: string }) {
   );
 }
 
-/** In the place of what only others may see: why, and the ways in. */
-function SignIn({ onDone }: { onDone: () => void }) {
-  const reader = useMe();
+/** In the place of what only others may see: why, and the ways in. `what` is private. */
+export function SignIn({ what, reader, onDone }: { what: string; onDone: () => void } & OfReader) {
   const wrong = token.get() !== null;
   const [text, setText] = useState('');
   const [said, setSaid] = useState(wrong ? 'The token was not accepted. It may have been replaced since.' : '');
@@ -146,7 +143,7 @@ function SignIn({ onDone }: { onDone: () => void }) {
         }
       }}
     >
-      <h2 id="sign-in">{reader?.signedIn ? 'This page is not for your role' : "People's pages are private"}</h2>
+      <h2 id="sign-in">{reader?.signedIn ? 'This page is not for your role' : what}</h2>
       {said && <p role="alert">{said}</p>}
       {reader?.signedIn && (
         <p>
@@ -185,8 +182,8 @@ function SignIn({ onDone }: { onDone: () => void }) {
 }
 
 /**
- * A page of cards under its head; components that ask the service must be drawn in it, for signing in asks again. `open` is
- * for pages that show something to readers who may not see the rest as well.
+ * A page of cards under its head; what asks the service must be drawn in it: it asks for nothing that the reader may not
+ * see, and signing in asks anew. `needs` is the role that sees all of it.
  */
 export function Page({
   here,
@@ -194,7 +191,7 @@ export function Page({
   lead,
   crumb,
   aside,
-  open,
+  needs,
   children,
 }: {
   here: string;
@@ -203,15 +200,18 @@ export function Page({
   crumb?: { href: string; name: string };
   /** At the right of the title. */
   aside?: ComponentChildren;
-  open?: boolean;
+  needs: Me['role'];
   children: ComponentChildren;
 }) {
-  const [locked, setLocked] = useState(false);
+  const [wasRefused, setRefused] = useState(false);
   const filtered = here === './people' || here === './repositories';
   // Signing in draws the content anew, so that everything in it asks again.
   const [turn, setTurn] = useState(0);
+  const reader = useReader(turn);
+  const isLocked = wasRefused || (reader !== undefined && !has(reader, needs));
+  const isOpen = reader !== undefined && !isLocked;
   useEffect(() => {
-    const lock = () => setLocked(true);
+    const lock = () => setRefused(true);
     refused.addEventListener('refused', lock);
     return () => refused.removeEventListener('refused', lock);
   }, []);
@@ -220,7 +220,7 @@ export function Page({
       <a class="skip" href="#main">
         Skip to the content
       </a>
-      <Bar here={here} />
+      <Bar here={here} reader={reader} />
       <main id="main" class="page" tabIndex={-1}>
         <div class="head">
           <div>
@@ -232,21 +232,23 @@ export function Page({
             {title}
             {lead && <p>{lead}</p>}
           </div>
-          {!locked && filtered ? (
+          {isOpen && filtered ? (
             <div class="head-aside">
               <RegistryChoice />
               {aside}
             </div>
           ) : (
-            !locked && aside
+            isOpen && aside
           )}
         </div>
-        {(!locked || open) && <Turn key={turn}>{children}</Turn>}
-        {locked && (
+        {isOpen && <Turn key={turn}>{children}</Turn>}
+        {isLocked && (
           <SignIn
             key={`sign-in ${turn}`}
+            what="This page is private"
+            reader={reader}
             onDone={() => {
-              setLocked(false);
+              setRefused(false);
               setTurn(turn + 1);
             }}
           />
@@ -263,12 +265,13 @@ const Turn = ({ children }: { children: ComponentChildren }) => <>{children}</>;
 export function MapPage({
   embed,
   here = './',
+  reader,
   children,
 }: {
   embed: boolean;
   here?: string;
   children: ComponentChildren;
-}) {
+} & OfReader) {
   return (
     <div class={embed ? 'map-page embed' : 'map-page'}>
       {!embed && (
@@ -278,7 +281,7 @@ export function MapPage({
               Skip the map, to the list of domains
             </a>
           )}
-          <Bar here={here} />
+          <Bar here={here} reader={reader} />
         </>
       )}
       <main class="map-stage">{children}</main>

@@ -4,6 +4,7 @@ import { get, type ServiceError } from '../api.ts';
 import { useEvery, useLoad, useNow } from '../load.ts';
 import { ago, plural, since } from '../text/format.ts';
 import { type Refused, refusedText } from '../text/refused.ts';
+import { has, useReader } from './reader.ts';
 
 const everyMs = 3000;
 
@@ -18,12 +19,16 @@ export interface Arrivals {
   refused: Refused[];
   /** Why nothing can be said. */
   error?: ServiceError;
+  /** Whether the reader is not the owner, who alone is told. */
+  isPrivate: boolean;
 }
 
 /** Asks every few seconds what has come in. */
 export function useArrivals(): Arrivals {
   const [opened] = useState(() => Date.now());
-  const health = useLoad('arrivals', async (signal) => {
+  const reader = useReader();
+  const isOwner = reader !== undefined && has(reader, 'owner');
+  const health = useLoad(isOwner ? 'arrivals' : null, async (signal) => {
     const [{ hits, registryEvents, refused = [] }, { items }] = await Promise.all([
       get('/v1/health', {}, { signal, revalidate: true, accept: [503] }),
       get('/v1/quarantine', { limit: 5 }, { signal, revalidate: true }),
@@ -49,26 +54,25 @@ export function useArrivals(): Arrivals {
   const refused = (health.data?.refused ?? []).filter(
     ({ lastAt, reason }) => isNew(lastAt) && reason !== 'not-understood',
   );
-  return { counts, grew, quarantined, refused, error: health.error };
+  return { counts, grew, quarantined, refused, error: health.error, isPrivate: reader !== undefined && !isOwner };
 }
 
 /** One line under what was pasted. `what` is one event of it. */
 export function Waiting({ of, kind, what }: { of: Arrivals; kind: 'registry' | 'hits'; what: string }) {
   const now = useNow(1000);
-  const { counts, grew, quarantined, refused, error } = of;
+  const { counts, grew, quarantined, refused, error, isPrivate } = of;
   const at = grew[kind];
-  const [state, text] = error
-    ? [
-        'failed',
-        error.isPrivate ? 'Only the owner sees here what comes in.' : `What comes in can't be said: ${error.message}`,
-      ]
-    : !counts
-      ? ['', 'Looking whether anything has come in']
-      : at !== undefined
-        ? ['live', `Received, ${since(at, now) === 'now' ? 'just now' : ago(at, now)}. ${total(counts[kind], what)}.`]
-        : counts[kind] > 0
-          ? ['live', `${total(counts[kind], what)}. Waiting for the next`]
-          : ['waits', `Waiting for the first ${what}`];
+  const [state, text] = isPrivate
+    ? ['', 'Only the owner sees here what comes in.']
+    : error
+      ? ['failed', `What comes in can't be said: ${error.message}`]
+      : !counts
+        ? ['', 'Looking whether anything has come in']
+        : at !== undefined
+          ? ['live', `Received, ${since(at, now) === 'now' ? 'just now' : ago(at, now)}. ${total(counts[kind], what)}.`]
+          : counts[kind] > 0
+            ? ['live', `${total(counts[kind], what)}. Waiting for the next`]
+            : ['waits', `Waiting for the first ${what}`];
   const moves = state === 'waits' || text.endsWith('next') || text.endsWith('in');
   return (
     <div class="arrivals">

@@ -1,6 +1,7 @@
 // Keeps the map page up to date: polls the pointer, and reads the sums only when the pointer moved.
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { get, type Latest, ServiceError } from '../api.ts';
+import { get, type Latest, type Me, ServiceError } from '../api.ts';
+import { has } from '../components/reader.ts';
 import { utcDay } from '../text/format.ts';
 import type { Kept } from './time.ts';
 
@@ -69,10 +70,15 @@ async function readIsStuck(signal: AbortSignal): Promise<boolean> {
   return health.status !== 'ok';
 }
 
-export function useLive(): Live {
+/** Asks nothing before the reader is known, and nothing of a map that is not theirs to see. */
+export function useLive(reader: Me | null | undefined): Live {
   const [live, setLive] = useState<Omit<Live, 'retry'>>({});
   const again = useRef(() => {});
+  const isOpen = reader !== undefined && reader?.map !== false;
+  // Only the owner is told how the stages are.
+  const seesHealth = reader !== undefined && has(reader, 'owner');
   useEffect(() => {
+    if (!isOpen) return;
     const controller = new AbortController();
     const { signal } = controller;
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -90,7 +96,7 @@ export function useLive(): Live {
           setLive((last) => ({ ...last, ...read, error: undefined }));
         }
         if (!isQuiet(latest, Date.now())) setLive((last) => ({ ...last, isStuck: false }));
-        else if (Date.now() - healthAt >= healthEvery) {
+        else if (seesHealth && Date.now() - healthAt >= healthEvery) {
           const isStuck = await readIsStuck(signal);
           healthAt = Date.now();
           setLive((last) => ({ ...last, isStuck }));
@@ -113,6 +119,6 @@ export function useLive(): Live {
       clearTimeout(timer);
       document.removeEventListener('visibilitychange', seen);
     };
-  }, []);
+  }, [isOpen, seesHealth]);
   return { ...live, retry: () => again.current() };
 }

@@ -86,6 +86,7 @@ function Alerts() {
 mount(
   <Page
     here="./alerts"
+    needs="team"
     title={<h1>Alerts</h1>}
     lead="The alerts of your rules, newest first. Alerts are kept for 30 days."
   >

@@ -386,34 +386,36 @@ function Hits() {
   );
 }
 
-function HealthPage() {
+function Now() {
   const now = useNow(1000);
   const health = useLoad('health', (signal) => get('/v1/health', {}, { signal, revalidate: true, accept: [503] }));
   useEvery(everyMs, health.reload);
   return (
-    <Page
-      here="./health"
-      title={<h1>Health</h1>}
-      lead="Whether data flows, how fresh it is, and what was refused."
-      open
-    >
-      <div class="grid">
-        {health.data ? (
-          <State health={health.data} now={now} />
-        ) : (
-          <section class={health.error ? 'card' : 'card awaited'} aria-label="State">
-            <Content of={health} what="The state of the service" lines={12}>
-              {() => null}
-            </Content>
-          </section>
-        )}
-        <RegistryTokens />
-        <SetAside />
-        <Hits />
-        {health.data && <Details health={health.data} now={now} />}
-      </div>
-    </Page>
+    <div class="grid">
+      {health.data ? (
+        <State health={health.data} now={now} />
+      ) : (
+        <section class={health.error ? 'card' : 'card awaited'} aria-label="State">
+          <Content of={health} what="The state of the service" lines={12}>
+            {() => null}
+          </Content>
+        </section>
+      )}
+      <RegistryTokens />
+      <SetAside />
+      <Hits />
+      {health.data && <Details health={health.data} now={now} />}
+    </div>
   );
 }
 
-mount(<HealthPage />);
+mount(
+  <Page
+    here="./health"
+    needs="owner"
+    title={<h1>Health</h1>}
+    lead="Whether data flows, how fresh it is, and what was refused."
+  >
+    <Now />
+  </Page>,
+);

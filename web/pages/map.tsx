@@ -3,7 +3,8 @@ import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { get, type Leaf, type ServiceError } from '../api.ts';
 import { Failed, Note } from '../components/card.tsx';
 import { Segments } from '../components/controls.tsx';
-import { MapPage, mount } from '../components/shell.tsx';
+import { has, useReader } from '../components/reader.ts';
+import { MapPage, mount, SignIn } from '../components/shell.tsx';
 import { useDark, useLoad, useNow } from '../load.ts';
 import { TimeBone, TimeControl } from '../map/bars.tsx';
 import { Newest, Visited } from '../map/domains.tsx';
@@ -44,7 +45,10 @@ const sheetPixels = (height: Height, stage: number) => (height === 'peek' ? 128 
 type List = 'most' | 'view';
 
 function LiveMap() {
-  const live = useLive();
+  const [turn, setTurn] = useState(0);
+  const reader = useReader(turn);
+  const isClosed = reader?.map === false;
+  const live = useLive(reader);
   const { latest, kept, sums, error } = live;
   const now = useNow(1000);
   const dark = useDark();
@@ -203,7 +207,8 @@ function LiveMap() {
     if (state === 'empty')
       return (
         <Note title="No hits yet.">
-          Put the beacon on a page, and its visitors show here within seconds. <a href="./setup">How to</a>
+          Put the beacon on a page, and its visitors show here within seconds.{' '}
+          {reader !== undefined && has(reader, 'team') && <a href="./setup">How to</a>}
         </Note>
       );
     if (isGone)
@@ -245,62 +250,78 @@ function LiveMap() {
   };
 
   return (
-    <MapPage embed={embed}>
+    <MapPage embed={embed} reader={reader}>
       <h1 class="hidden-text">Live map</h1>
       {webgl ? <div class="map-canvas" ref={canvas} /> : <Still snapshot={snapshot} filter={filter} />}
-      <section
-        class="panel"
-        ref={panel}
-        data-height={shownHeight}
-        data-picked={picked !== undefined}
-        aria-label="Domains"
-      >
-        <button
-          type="button"
-          class="handle"
-          aria-label={shownHeight === 'full' ? 'Make the list small' : 'Make the list larger'}
-          onClick={() => raise(nextHeight[shownHeight])}
-        />
-        <div class="panel-top">
-          {time.day === undefined || error ? (
-            <Status state={state} latest={latest} now={now} />
-          ) : (
-            <Past day={time.day} onNow={() => change(ofDay(time, undefined))} />
-          )}
-          {state === 'empty' ? null : latest && hits !== undefined ? (
-            <Total time={time} hits={hits} found={total} what={byLocation ? 'point' : 'domain'} words={words} />
-          ) : (
-            !error && <span class="bone" style={{ width: '160px', height: '48px', margin: '16px 0 8px' }} />
-          )}
-          {!embed && state === 'stale' && latest?.updatedAt && (
-            <p class="small muted">
-              No hits for {span((now - Date.parse(latest.updatedAt)) / 1000)}. <a href="./health">See what is stuck</a>
+      {isClosed ? (
+        <section class="panel closed" ref={panel} id="domains" tabIndex={-1} aria-label="Sign in">
+          {embed ? (
+            <p>
+              This map is not public.{' '}
+              <a href="./" target="_blank" rel="noopener">
+                Sign in
+              </a>
             </p>
-          )}
-        </div>
-        {embed && (error || broken) && (
-          <button type="button" class="button" onClick={broken ? () => setAttempt(attempt + 1) : live.retry}>
-            Try again
-          </button>
-        )}
-        {!embed && error && <Failed what="The newest domains" error={error} retry={live.retry} />}
-        {!embed && broken && <Failed what="The map" error={broken} retry={() => setAttempt(attempt + 1)} />}
-        {!embed &&
-          state !== 'empty' &&
-          (sums && kept ? (
-            <TimeControl time={time} sums={sums} kept={kept} onChange={change} />
           ) : (
-            !error && <TimeBone />
-          ))}
-        {!embed && (
-          <div class="panel-body" id="domains" tabIndex={-1}>
-            {body()}
+            <SignIn what="This map is not public" reader={reader} onDone={() => setTurn(turn + 1)} />
+          )}
+        </section>
+      ) : (
+        <section
+          class="panel"
+          ref={panel}
+          data-height={shownHeight}
+          data-picked={picked !== undefined}
+          aria-label="Domains"
+        >
+          <button
+            type="button"
+            class="handle"
+            aria-label={shownHeight === 'full' ? 'Make the list small' : 'Make the list larger'}
+            onClick={() => raise(nextHeight[shownHeight])}
+          />
+          <div class="panel-top">
+            {time.day === undefined || error ? (
+              <Status state={state} latest={latest} now={now} />
+            ) : (
+              <Past day={time.day} onNow={() => change(ofDay(time, undefined))} />
+            )}
+            {state === 'empty' ? null : latest && hits !== undefined ? (
+              <Total time={time} hits={hits} found={total} what={byLocation ? 'point' : 'domain'} words={words} />
+            ) : (
+              !error && <span class="bone" style={{ width: '160px', height: '48px', margin: '16px 0 8px' }} />
+            )}
+            {!embed && state === 'stale' && latest?.updatedAt && (
+              <p class="small muted">
+                No hits for {span((now - Date.parse(latest.updatedAt)) / 1000)}.{' '}
+                <a href="./health">See what is stuck</a>
+              </p>
+            )}
           </div>
-        )}
-      </section>
-      {view && <Controls view={view} />}
-      {!embed && latest?.updatedAt && <Legend />}
-      {later && bounds && bounds.zoom >= citiesZoom + 1 && <later.Where {...bounds} />}
+          {embed && (error || broken) && (
+            <button type="button" class="button" onClick={broken ? () => setAttempt(attempt + 1) : live.retry}>
+              Try again
+            </button>
+          )}
+          {!embed && error && <Failed what="The newest domains" error={error} retry={live.retry} />}
+          {!embed && broken && <Failed what="The map" error={broken} retry={() => setAttempt(attempt + 1)} />}
+          {!embed &&
+            state !== 'empty' &&
+            (sums && kept ? (
+              <TimeControl time={time} sums={sums} kept={kept} onChange={change} />
+            ) : (
+              !error && <TimeBone />
+            ))}
+          {!embed && (
+            <div class="panel-body" id="domains" tabIndex={-1}>
+              {body()}
+            </div>
+          )}
+        </section>
+      )}
+      {view && !isClosed && <Controls view={view} />}
+      {!embed && !isClosed && latest?.updatedAt && <Legend />}
+      {!isClosed && later && bounds && bounds.zoom >= citiesZoom + 1 && <later.Where {...bounds} />}
       <Credit embed={embed} />
     </MapPage>
   );

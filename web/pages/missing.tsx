@@ -7,7 +7,7 @@ const address = location.pathname;
 history.replaceState(null, '', new URL(/* @vite-ignore */ '../missing', import.meta.url).pathname);
 
 mount(
-  <Page here="" title={<h1>Nothing is here</h1>} open>
+  <Page here="" title={<h1>Nothing is here</h1>} needs="public">
     <section class="card" aria-label="Where to go">
       <Note title={`${address} is no page.`}>
         It may be mistyped, or the page was renamed. <a href="./">The map</a>, <a href="./people">people</a>,{' '}

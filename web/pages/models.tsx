@@ -5,6 +5,7 @@ import { Model } from './model.tsx';
 mount(
   <Page
     here="./health"
+    needs="team"
     crumb={{ href: './health', name: 'Health' }}
     title={<h1>Models</h1>}
     lead="At each training several models are judged on the same pulls that were held back. The best one serves, unless the one in service is better."

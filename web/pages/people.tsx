@@ -142,6 +142,7 @@ function PeoplePage() {
   return (
     <Page
       here="./people"
+      needs="team"
       title={<h1>People</h1>}
       lead="Who pulled from the registry. Open one for their history and what they may want next."
       aside={<Search label="Search a name" value={search} onSearch={(text) => change({ search: text || undefined })} />}

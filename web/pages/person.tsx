@@ -157,6 +157,7 @@ export function OnePerson({ user, range, onRange }: { user: string; range: Range
   return (
     <Page
       here="./people"
+      needs="user"
       title={<h1>{user}</h1>}
       crumb={{ href: './people', name: 'People' }}
       aside={

@@ -98,6 +98,7 @@ function RepositoriesPage() {
   return (
     <Page
       here="./repositories"
+      needs="team"
       title={<h1>Repositories</h1>}
       lead='One pull makes up to nine registry events. Pulls are what people and machines did; events are what the registry sent; "Pulled by" counts every name, scanners too.'
       aside={

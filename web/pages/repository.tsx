@@ -226,6 +226,7 @@ export function OneRepository({
   return (
     <Page
       here="./repositories"
+      needs="team"
       title={
         <h1 class="image">
           <Name of={repository} />

@@ -228,109 +228,106 @@ function Setup() {
   const { where, label, text, pulls }: Dialect = dialects[registry];
   const arrivals = useArrivals();
   return (
-    <Page
-      here="./setup"
-      title={<h1>Set up</h1>}
-      lead="Point a registry at the webhook and put the beacon on a page. Either can be done alone."
-      open
-    >
-      <div class="card">
-        <section class="step" aria-labelledby="registry">
-          <b aria-hidden="true">1</b>
-          <div>
-            <div class="card-head">
-              <h2 id="registry">Send the registry's notifications here</h2>
-            </div>
-            <Segments
-              label="Registry"
-              value={registry}
-              options={named(dialects)}
-              onChange={(next) => change({ registry: next })}
-            />
-            <p>
-              {where}
-              {!pulls && ' It reports pushes only, no pulls.'}
-            </p>
-            <Code label={label} text={text} />
-            <Waiting of={arrivals} kind="registry" what="registry event" />
-            <p>
-              Put the webhook's token in place of <code>TOKEN</code>. It is a secret and not shown here:{' '}
-              <code>npm start</code> prints it and keeps it in the data folder; on AWS it is in Secrets Manager, under
-              the name that <code>cdk deploy</code> prints. A registry whose log says 401 sends another one.
-            </p>
+    <div class="card">
+      <section class="step" aria-labelledby="registry">
+        <b aria-hidden="true">1</b>
+        <div>
+          <div class="card-head">
+            <h2 id="registry">Send the registry's notifications here</h2>
           </div>
-        </section>
-        <section class="step" aria-labelledby="beacon">
-          <b aria-hidden="true">2</b>
-          <div>
-            <h2 id="beacon">Put the beacon on a page</h2>
-            <p>
-              Under 1 KiB, no cookie, nothing kept of a visitor but the location of their network. Do Not Track and GPC
-              are kept.
-            </p>
-            <Segments
-              label="Page"
-              value={page}
-              options={named(frameworks)}
-              onChange={(next) => change({ page: next })}
-            />
-            <p>{frameworks[page].where}</p>
-            <Code label={`The beacon for ${frameworks[page].name}`} text={frameworks[page].text} />
-            <Waiting of={arrivals} kind="hits" what="hit" />
-            <p>
-              <code>data-domain="shop.example"</code> counts as another name than the page's host: name each tenant
-              where all share one host, or the map has one point (or set <code>points: 'location'</code>).{' '}
-              <code>data-action="checkout"</code> names what was done. Leave your own visits out by opening the page
-              once with <code>?whalewatch=off</code>.
-            </p>
-            <p>
-              A hit from an office or a VPN is counted, but placed nowhere: the reply then says{' '}
-              <code>"location": "private address: no location"</code>. Say where your networks are in the setting{' '}
-              <code>{"networks: { '10.0.0.0/8': { lat: 52.5, lon: 13.4, name: 'Berlin' } }"}</code>.
-            </p>
-          </div>
-        </section>
-        <section class="step" aria-labelledby="try">
-          <b aria-hidden="true">3</b>
-          <div>
-            <h2 id="try">See it arrive</h2>
-            <p>
-              Send one hit by hand. It shows on <a href="./">the map</a> within seconds; pulls show under{' '}
-              <a href="./people">People</a>. If nothing comes, <a href="./health">Health</a> says what was refused and
-              why.
-            </p>
-            <Code label="A command that sends one hit" text={`curl -d '{"domain": "shop.example"}' ${here}/v1/hits`} />
-          </div>
-        </section>
-        <section class="step" aria-labelledby="embed">
-          <b aria-hidden="true">4</b>
-          <div>
-            <h2 id="embed">Show the map elsewhere</h2>
-            <p>The map is public and can be embedded in any page; the part after # says where it opens.</p>
-            <Code
-              label="A frame with the map"
-              text={`<iframe src="${here}/embed#2/30/10" title="Live map" width="100%" height="420"></iframe>`}
-            />
-            <p>
-              Where scripts may not run, <code>{here}/v1/embed/map</code> shows it as pictures. A badge for a README:
-            </p>
-            <Code label="A badge in Markdown" text={`![Active domains](${here}/v1/embed/badge.svg)`} />
-          </div>
-        </section>
-        <section class="step" aria-labelledby="past">
-          <b aria-hidden="true">5</b>
-          <div>
-            <h2 id="past">Bring what was before</h2>
-            <p>Pulls or hits from a file, one a line, as CSV or JSON. The same line twice counts once.</p>
-            <Code
-              label="A command that imports a file"
-              text={`npm run import -- pulls.csv   # time,user,repository,tag,digest`}
-            />
-          </div>
-        </section>
-      </div>
-    </Page>
+          <Segments
+            label="Registry"
+            value={registry}
+            options={named(dialects)}
+            onChange={(next) => change({ registry: next })}
+          />
+          <p>
+            {where}
+            {!pulls && ' It reports pushes only, no pulls.'}
+          </p>
+          <Code label={label} text={text} />
+          <Waiting of={arrivals} kind="registry" what="registry event" />
+          <p>
+            Put the webhook's token in place of <code>TOKEN</code>. It is a secret and not shown here:{' '}
+            <code>npm start</code> prints it and keeps it in the data folder; on AWS it is in Secrets Manager, under the
+            name that <code>cdk deploy</code> prints. A registry whose log says 401 sends another one.
+          </p>
+        </div>
+      </section>
+      <section class="step" aria-labelledby="beacon">
+        <b aria-hidden="true">2</b>
+        <div>
+          <h2 id="beacon">Put the beacon on a page</h2>
+          <p>
+            Under 1 KiB, no cookie, nothing kept of a visitor but the location of their network. Do Not Track and GPC
+            are kept.
+          </p>
+          <Segments label="Page" value={page} options={named(frameworks)} onChange={(next) => change({ page: next })} />
+          <p>{frameworks[page].where}</p>
+          <Code label={`The beacon for ${frameworks[page].name}`} text={frameworks[page].text} />
+          <Waiting of={arrivals} kind="hits" what="hit" />
+          <p>
+            <code>data-domain="shop.example"</code> counts as another name than the page's host: name each tenant where
+            all share one host, or the map has one point (or set <code>points: 'location'</code>).{' '}
+            <code>data-action="checkout"</code> names what was done. Leave your own visits out by opening the page once
+            with <code>?whalewatch=off</code>.
+          </p>
+          <p>
+            A hit from an office or a VPN is counted, but placed nowhere: the reply then says{' '}
+            <code>"location": "private address: no location"</code>. Say where your networks are in the setting{' '}
+            <code>{"networks: { '10.0.0.0/8': { lat: 52.5, lon: 13.4, name: 'Berlin' } }"}</code>.
+          </p>
+        </div>
+      </section>
+      <section class="step" aria-labelledby="try">
+        <b aria-hidden="true">3</b>
+        <div>
+          <h2 id="try">See it arrive</h2>
+          <p>
+            Send one hit by hand. It shows on <a href="./">the map</a> within seconds; pulls show under{' '}
+            <a href="./people">People</a>. If nothing comes, <a href="./health">Health</a> says what was refused and
+            why.
+          </p>
+          <Code label="A command that sends one hit" text={`curl -d '{"domain": "shop.example"}' ${here}/v1/hits`} />
+        </div>
+      </section>
+      <section class="step" aria-labelledby="embed">
+        <b aria-hidden="true">4</b>
+        <div>
+          <h2 id="embed">Show the map elsewhere</h2>
+          <p>Where the map is public, it can be embedded in any page; the part after # says where it opens.</p>
+          <Code
+            label="A frame with the map"
+            text={`<iframe src="${here}/embed#2/30/10" title="Live map" width="100%" height="420"></iframe>`}
+          />
+          <p>
+            Where scripts may not run, <code>{here}/v1/embed/map</code> shows it as pictures. A badge for a README:
+          </p>
+          <Code label="A badge in Markdown" text={`![Active domains](${here}/v1/embed/badge.svg)`} />
+        </div>
+      </section>
+      <section class="step" aria-labelledby="past">
+        <b aria-hidden="true">5</b>
+        <div>
+          <h2 id="past">Bring what was before</h2>
+          <p>Pulls or hits from a file, one a line, as CSV or JSON. The same line twice counts once.</p>
+          <Code
+            label="A command that imports a file"
+            text={`npm run import -- pulls.csv   # time,user,repository,tag,digest`}
+          />
+        </div>
+      </section>
+    </div>
   );
 }
 
-mount(<Setup />);
+mount(
+  <Page
+    here="./setup"
+    needs="team"
+    title={<h1>Set up</h1>}
+    lead="Point a registry at the webhook and put the beacon on a page. Either can be done alone."
+  >
+    <Setup />
+  </Page>,
+);

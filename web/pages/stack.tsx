@@ -167,6 +167,7 @@ function StackPage() {
   return (
     <Page
       here="./repositories"
+      needs="user"
       crumb={{ href: './repositories', name: 'Repositories' }}
       title={<h1>Complete my stack</h1>}
       lead="Paste what you run: see what others pull together with it."

@@ -34,6 +34,7 @@ export function WhoPulled({
   return (
     <Page
       here="./repositories"
+      needs="team"
       crumb={{ href: './repositories', name: 'Repositories' }}
       title={<h1>Who pulled this digest</h1>}
       lead={<span class="mono whole-digest">{digest}</span>}

@@ -1,5 +1,7 @@
 // Pieces of the map for other people's pages: a badge and a picture-only map. Neither runs a script.
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { shortCount, type Theme } from '#core/map/png.ts';
 import { failures, router } from '../parameters.ts';
 import { cacheControl, escaped } from '../replies.ts';
@@ -37,6 +39,15 @@ const mapRoute = createRoute({
   responses: { 200: { description: 'A page.', content: { 'text/html': { schema: z.string() } } }, ...failures },
 });
 
+// An SVG opened by itself is a document: it may run nothing.
+const badgeHeaders = {
+  'Content-Type': 'image/svg+xml',
+  'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'",
+};
+const mapHeaders = {
+  'Content-Security-Policy': "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; frame-ancestors *",
+};
+
 /** Badge and picture map. */
 export function embedRoutes(sourceOf: SourceOf): OpenAPIHono {
   const app = router();
@@ -44,26 +55,30 @@ export function embedRoutes(sourceOf: SourceOf): OpenAPIHono {
   app.openapi(badgeRoute, async (c) => {
     const { label } = c.req.valid('query');
     const latest = await sourceOf(c).latest();
-    c.header('Content-Type', 'image/svg+xml');
     c.header('Cache-Control', cacheControl.minute);
-    // An SVG opened by itself is a document: it may run nothing.
-    c.header('Content-Security-Policy', "default-src 'none'; style-src 'unsafe-inline'");
-    return c.body(badge(label, latest ? shortCount(domainsOf(latest)) : 'none yet'), 200);
+    return c.body(badge(label, latest ? shortCount(domainsOf(latest)) : 'none yet'), 200, badgeHeaders);
   });
 
   app.openapi(mapRoute, async (c) => {
     const { theme } = c.req.valid('query');
     const latest = await sourceOf(c).latest();
     c.header('Cache-Control', cacheControl.minute);
-    c.header(
-      'Content-Security-Policy',
-      "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; frame-ancestors *",
-    );
-    return c.html(mapPage(latest?.snapshot, latest ? domainsOf(latest) : 0, theme), 200);
+    const domains = latest ? domainsOf(latest) : 0;
+    const text = latest ? `${whole.format(domains)} active ${domains === 1 ? 'domain' : 'domains'}` : 'No hits yet';
+    return c.html(mapPage(latest?.snapshot, text, theme), 200, mapHeaders);
   });
 
   return app;
 }
+
+/** What stands in other people's pages where the map is not for everyone: it says so, and is no broken picture. By path. */
+export const closedEmbeds: Record<string, (c: Context, status: ContentfulStatusCode) => Response> = {
+  [badgeRoute.path]: (c, status) => c.body(badge('map', 'not public'), status, badgeHeaders),
+  [mapRoute.path]: (c, status) => {
+    const theme = c.req.query('theme') === 'dark' ? 'dark' : 'light';
+    return c.html(mapPage(undefined, 'This map is not public', theme), status, mapHeaders);
+  },
+};
 
 /** Where points are by location a domain has several. */
 const domainsOf = ({ points, domains }: LatestPoints) => domains ?? points;
@@ -114,12 +129,11 @@ const whole = new Intl.NumberFormat('en');
  * The world at zoom 1 from 79 degrees north to 62 south, as large as the frame holds it whole, and again on both sides where
  * the frame is wider. The tiles of a snapshot never change.
  */
-function mapPage(snapshot: string | undefined, domains: number, theme: Theme): string {
+function mapPage(snapshot: string | undefined, text: string, theme: Theme): string {
   const colours = theme === 'dark' ? { sea: '#0b161d', ink: '#e7eff3' } : { sea: '#d9e6ec', ink: '#10222c' };
   const tiles = [0, 1].flatMap((y) =>
     [0, 1, 0, 1, 0, 1].map((x) => `<img src="../tiles/${snapshot}/1/${x}/${y}.png?theme=${theme}" alt="">`),
   );
-  const text = snapshot ? `${whole.format(domains)} active ${domains === 1 ? 'domain' : 'domains'}` : 'No hits yet';
   return `<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <meta http-equiv="refresh" content="60"><title>${text}</title>
