@@ -13,6 +13,7 @@ export const entries = {
   'train-task': 'functions/train/task.ts',
   serve: 'functions/serve/lambda.ts',
   tiles: 'functions/serve/tiles-lambda.ts',
+  alerts: 'functions/alerts/lambda.ts',
 };
 export type FunctionName = keyof typeof entries;
 

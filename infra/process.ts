@@ -27,7 +27,6 @@ import { checkpointRights } from '#aws/dynamodb/checkpoints.ts';
 import { eventIndexRights, eventKeyRights, eventRights } from '#aws/dynamodb/events.ts';
 import { lagRights, streamLagRights } from '#aws/kinesis/lag.ts';
 import { bucketRights, objectRights } from '#aws/s3/objects.ts';
-import { topicRights } from '#aws/sns.ts';
 import { packedTable, tablePath } from '#geo/keep.ts';
 import { IpTable } from '#geo/table.ts';
 import type { ExportVariables, Variables } from '#process/env.ts';
@@ -54,7 +53,7 @@ export class Process extends Construct {
   readonly failures: Bucket;
   /** Ids of the mappings from streams to functions. */
   readonly mappings: string[];
-  /** Messages of the rules. */
+  /** Where alerts are published; its name is that of its first version, so that subscriptions stay. */
   readonly messages: Topic;
   /** Calls of schedules that did not come through. */
   readonly undelivered: Queue;
@@ -129,7 +128,6 @@ export class Process extends Construct {
         ALERTS_TABLE: stores.alerts.tableName,
         BUCKET: stores.bucket.bucketName,
         ...stores.searchVariables(),
-        TOPIC: this.messages.topicArn,
         RULES: JSON.stringify(settings.rules),
         NETWORKS: JSON.stringify(settings.networks),
         CLASS_RULES: JSON.stringify(settings.classRules),
@@ -160,7 +158,6 @@ export class Process extends Construct {
     handler.may(rightsTo(alertRights, 'claim', 'claimAll', 'tally', 'add', 'forget'), [stores.alerts.tableArn]);
     handler.may(rightsTo(objectRights, 'put'), [stores.bucket.arnForObjects('deltas/*')]);
     handler.may(bucketRights, [stores.bucket.bucketArn]);
-    handler.may(topicRights, [this.messages.topicArn]);
     stores.allowSearch(handler, {
       Post: [
         'whalewatch-documents/_bulk',

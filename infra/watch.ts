@@ -21,6 +21,7 @@ import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import type { ResolvedSettings } from '#settings/schema.ts';
+import type { Alerts } from './alerts.ts';
 import type { Api } from './api.ts';
 import type { Collect } from './collect.ts';
 import type { Process } from './process.ts';
@@ -35,6 +36,7 @@ export interface WatchProps {
   stores: Stores;
   collect: Collect;
   process: Process;
+  alerts: Alerts;
   train: Train;
   serve: Serve;
   api: Api;
@@ -50,7 +52,7 @@ export class Watch extends Construct {
 
   constructor(scope: Construct, id: string, props: WatchProps) {
     super(scope, id);
-    const { settings, stores, collect, process, train, serve, api, rollout } = props;
+    const { settings, stores, collect, process, alerts, train, serve, api, rollout } = props;
     this.topic = new Topic(this, 'Alarms', { enforceSSL: true });
     // A topic policy replaces the default one, which lets CloudWatch publish: with the Deny of enforceSSL alone no alarm arrives.
     this.topic.addToResourcePolicy(
@@ -123,7 +125,11 @@ export class Watch extends Construct {
       statistic: Stats.SUM,
     });
     const lost = own('AlertsLost');
-    const undelivered = process.messages.metricNumberOfNotificationsFailed({ period: five });
+    const undelivered = both('Undelivered', 'SUM', [
+      process.messages.metricNumberOfNotificationsFailed({ period: five }),
+      own('AlertsRefused'),
+    ]);
+    const alertsFail = both('AlertsFail', 'SUM', [errors(alerts.handler), waiting(alerts.undelivered)]);
     const modelAge = own('ModelAgeHours', five, Stats.MAXIMUM);
 
     this.#alarm('ProcessBehind', behind, 300_000, 'Records wait for five minutes: process fails or is too slow', 3);
@@ -163,7 +169,8 @@ export class Watch extends Construct {
     const worse = own('ModelRefused', Duration.hours(1));
     this.#alarm('ModelRefused', worse, 1, 'A new model was not put in service');
     this.#alarm('AlertsLost', lost, 1, 'Alerts of the rules could not be kept or handed on');
-    this.#alarm('AlertsRefused', undelivered, 1, 'A subscriber of the alerts does not take them');
+    this.#alarm('AlertsFail', alertsFail, 3, 'Alerts are not sent: their function fails or is not called');
+    this.#alarm('AlertsRefused', undelivered, 1, 'A receiver of the alerts does not take them');
     if (stores.domain) this.#search(stores.domain, settings);
     if (settings.alarmEmail) this.#budget(settings.alarmEmail, settings);
     this.#dashboard(
@@ -183,6 +190,7 @@ export class Watch extends Construct {
           failures('Tiles', serve.tiles),
           batchesFailed,
           errors(process.export),
+          errors(alerts.handler),
           train.trainer.failures,
         ],
       ],

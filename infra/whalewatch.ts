@@ -4,6 +4,7 @@ import { Construct } from 'constructs';
 import { accessOf } from '#settings/access.ts';
 import { resolve } from '#settings/read.ts';
 import type { Settings } from '#settings/schema.ts';
+import { Alerts } from './alerts.ts';
 import { Api } from './api.ts';
 import { checkAtSynthesis } from './checks/all.ts';
 import { Collect } from './collect.ts';
@@ -41,6 +42,7 @@ export class Whalewatch extends Construct {
     if (settings.ecr) new Ecr(this, 'Ecr', { stream: collect.registryStream });
     const streams = { hits: collect.hitsStream, registry: collect.registryStream };
     const process = new Process(this, 'Process', { settings, stores, streams });
+    const alerts = new Alerts(this, 'Alerts', { settings, stores, topic: process.messages });
     const train = new Train(this, 'Train', { settings, stores, network });
     const serve = new Serve(this, 'Serve', { settings, stores });
     const rollout = new Rollout(this, 'Rollout', settings, {
@@ -53,7 +55,7 @@ export class Whalewatch extends Construct {
     const hits = collect.servers?.url ?? api.url;
     const web = new Web(this, 'Web', { settings, stores, api, hits });
     collect.servers?.serveBeacon(web.host);
-    new Watch(this, 'Watch', { settings, stores, collect, process, train, serve, api, web, rollout });
+    new Watch(this, 'Watch', { settings, stores, collect, process, alerts, train, serve, api, web, rollout });
 
     this.site = settings.publicUrl ?? web.url;
     const access = { ...accessOf(settings, true), publicUrl: this.site };

@@ -273,6 +273,29 @@ export const shared = {
       placeholder: 'URL',
       description: 'What browsers call this server; host names, links, cookies and the base path follow from it.',
     }),
+  mailTo: listOf(text('an e-mail address', /^[^@\s<>,]+@[^@\s<>,]+$/), "['team@example.com']")
+    .default([])
+    .meta({
+      placeholder: 'ADDRESS,…',
+      description: 'Who gets alerts by mail; needs a mail server.',
+    }),
+  mailFrom: text('an e-mail address', /^[^@\s<>,]+@[^@\s<>,]+$/)
+    .optional()
+    .meta({
+      placeholder: 'ADDRESS',
+      description: 'The sender of mails. Default: the first of mailTo.',
+    }),
+  alertsPerHour: integer(1, 1000).default(20).meta({
+    placeholder: 'NUMBER',
+    description: 'Alerts of one rule that are sent within an hour; the rest comes as one digest.',
+  }),
+  reportDay: oneOf(...weekdays)
+    .optional()
+    .meta({
+      placeholder: 'WEEKDAY',
+      description:
+        'The day on which, from 08:00 UTC, the weekly report goes where alerts go. Without it there is none.',
+    }),
   signIn: z
     .union(
       [
@@ -472,6 +495,12 @@ export const aws = {
     .meta({
       description: "The secret of Secrets Manager that holds the issuer's client secret, if it gave one.",
     }),
+  receiversSecretArn: text('the ARN of a secret', /^arn:aws[\w-]*:secretsmanager:/)
+    .optional()
+    .meta({
+      description:
+        'The secret of Secrets Manager that says where alerts go beside the topic: a JSON object of `slackUrl`, `notifyUrl` with `notifySecret`, and `mailServer`, as on one machine.',
+    }),
   throttle: object(
     {
       hits: integer(1, 100_000),
@@ -618,29 +647,6 @@ export const local = {
       secret: true,
       description: 'The mail server for alerts, with its user and password where it wants them.',
     }),
-  mailTo: listOf(text('an e-mail address', /^[^@\s<>,]+@[^@\s<>,]+$/), "['team@example.com']")
-    .default([])
-    .meta({
-      placeholder: 'ADDRESS,…',
-      description: 'Who gets alerts by mail; needs mailServer.',
-    }),
-  mailFrom: text('an e-mail address', /^[^@\s<>,]+@[^@\s<>,]+$/)
-    .optional()
-    .meta({
-      placeholder: 'ADDRESS',
-      description: 'The sender of mails. Default: the first of mailTo.',
-    }),
-  alertsPerHour: integer(1, 1000).default(20).meta({
-    placeholder: 'NUMBER',
-    description: 'Alerts of one rule that are sent within an hour; the rest comes as one digest.',
-  }),
-  reportDay: oneOf(...weekdays)
-    .optional()
-    .meta({
-      placeholder: 'WEEKDAY',
-      description:
-        'The day on which, from 08:00 UTC, the weekly report goes where alerts go. Without it there is none.',
-    }),
 };
 
 /** How to read flags and variables whose unit is not the setting's. */
@@ -665,8 +671,15 @@ export const schema = z.strictObject({ ...shared, ...aws, ...local }).check(({ v
   const wrong = wrongIn(issues);
   if (value.notifyUrl && !value.notifySecret)
     wrong(['notifySecret'], undefined, 'must be given with notifyUrl: alerts are signed with it');
-  if (issues.length === 0 && value.mailTo.length > 0 !== (value.mailServer !== undefined))
-    wrong([value.mailServer ? 'mailTo' : 'mailServer'], undefined, 'must be given: mails need mailServer and mailTo');
+  const { mailTo, mailServer, receiversSecretArn } = value;
+  if (issues.length === 0 && mailServer && mailTo.length === 0)
+    wrong(['mailTo'], undefined, 'must be given: mails need mailServer and mailTo');
+  if (issues.length === 0 && mailTo.length > 0 && !mailServer && !receiversSecretArn)
+    wrong(
+      ['mailServer'],
+      undefined,
+      'must be given: mails need mailServer and mailTo (on AWS the secret of receiversSecretArn has it)',
+    );
 });
 
 /** What AWS asks for beyond the range of a setting. */

@@ -4,7 +4,7 @@ import type { Alert } from '#core/rules.ts';
 /** The rights of a sender on the topic. */
 export const topicRights = ['sns:Publish'];
 
-/** Sends alerts to an SNS topic: text for mail, the whole as JSON, rule and kind as attributes for subscription filters. */
+/** Publishes alerts to an SNS topic: mails get the text, others the whole as JSON; rule and kind are attributes for subscription filters. */
 export function snsSender(client: Pick<SNSClient, 'send'>, topic: string): (alert: Alert) => Promise<void> {
   return async (alert) => {
     const { rule, when, text, time } = alert;
@@ -12,7 +12,11 @@ export function snsSender(client: Pick<SNSClient, 'send'>, topic: string): (aler
       new PublishCommand({
         TopicArn: topic,
         Subject: subjectOf(text),
-        Message: JSON.stringify({ ...alert, time: new Date(time).toISOString() }),
+        MessageStructure: 'json',
+        Message: JSON.stringify({
+          default: JSON.stringify({ ...alert, time: new Date(time).toISOString() }),
+          email: `${text}\n\n-- \nWhalewatch, ${rule}`,
+        }),
         MessageAttributes: {
           rule: { DataType: 'String', StringValue: rule },
           when: { DataType: 'String', StringValue: when },
@@ -26,6 +30,7 @@ export function snsSender(client: Pick<SNSClient, 'send'>, topic: string): (aler
 function subjectOf(text: string): string {
   return text
     .trim()
+    .split('\n')[0]
     .replace(/[^\x20-\x7e]/g, '?')
     .slice(0, 100);
 }

@@ -40,6 +40,25 @@ export interface Alert {
 /** Events that arrive later than this send no alert: an import must not. */
 export const newsMs = 3_600_000;
 
+/** Alerts of a rule within this time are a storm if they are many; what then was held back is summed up after it. */
+export const stormMs = 3_600_000;
+/** Alerts that were held back for longer, while nothing ran, are not sent any more. */
+export const digestMs = 86_400_000;
+const shownInDigest = 10;
+
+/** Sums up alerts of one rule, oldest first; at least one. */
+export function digestOf(alerts: Alert[]): Alert {
+  const [{ id, rule, time }] = alerts;
+  const since = new Date(time).toISOString().slice(0, 16).replace('T', ' ');
+  const more = alerts.length - shownInDigest;
+  const lines = [
+    `${alerts.length} more ${alerts.length === 1 ? 'alert' : 'alerts'} of the rule "${rule}" since ${since} UTC:`,
+    ...alerts.slice(0, shownInDigest).map(({ text }) => `- ${text}`),
+    ...(more > 0 ? [`and ${more} more`] : []),
+  ];
+  return { id: `${id}-digest`, time, rule, when: 'digest', text: lines.join('\n'), data: { alerts: alerts.length } };
+}
+
 /** Returns whether a name matches a pattern, in which `*` stands for any characters. */
 export const fits = (pattern: string, name: string): boolean => matcher(pattern)(name);
 

@@ -448,9 +448,20 @@ export const claimKeptMs = 90 * 86_400_000;
 /** How long alerts are kept. */
 export const alertKeptMs = 30 * 86_400_000;
 
-/** Messages as the page shows them. */
+/** What of the alerts was not sent yet. However many ask, each alert is handed out once. */
+export interface AlertQueue {
+  /**
+   * Returns the oldest alert that nobody has taken, and takes it; none older than `stormMs`. Of a rule that had `most`
+   * within that time the rest is held back for a digest.
+   */
+  next(most: number): Promise<Alert | undefined>;
+  /** Returns the digest of a rule whose first alert was held back `stormMs` ago or longer, and takes it. */
+  digest(): Promise<Alert | undefined>;
+}
+
+/** Alerts as the page shows them. */
 export interface AlertFeed {
-  /** Idempotent by id. */
+  /** Idempotent by id: what was added is in the queue once, too. */
   add(alert: Alert): Promise<void>;
   /** Newest first. An unreadable cursor throws BadCursor. */
   alerts(page: { cursor?: string; limit: number }): Promise<Page<Alert>>;

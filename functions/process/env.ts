@@ -8,7 +8,6 @@ const names = [
   'BUCKET',
   'SEARCH_ENDPOINT',
   'SEARCH_SIGNED',
-  'TOPIC',
   'RULES',
   'CLASS_RULES',
   'PULL_WINDOW_SECONDS',

@@ -1,5 +1,4 @@
 import { S3Client } from '@aws-sdk/client-s3';
-import { SNSClient } from '@aws-sdk/client-sns';
 import { dynamoClient, searchStore } from '#aws/clients.ts';
 import { clock, newId } from '#aws/clock.ts';
 import { openAlerts } from '#aws/dynamodb/alerts.ts';
@@ -8,7 +7,6 @@ import { openEvents } from '#aws/dynamodb/events.ts';
 import { number } from '#aws/env.ts';
 import { counter, report } from '#aws/log.ts';
 import { openObjects } from '#aws/s3/objects.ts';
-import { snsSender } from '#aws/sns.ts';
 import type { PointsBy } from '#core/hits/delta.ts';
 import type { Networks } from '#core/networks.ts';
 import { classifier, type OwnClassRule } from '#core/registry/classify.ts';
@@ -41,7 +39,6 @@ const search = searchStore(variables.SEARCH_ENDPOINT, variables.SEARCH_SIGNED ==
 // DynamoDB removes by itself.
 const expire = eventExpiry({ keepEventsDays, stores: [search], clock });
 const alerts = openAlerts({ client, table: variables.ALERTS_TABLE, clock });
-const publish = snsSender(new SNSClient({}), variables.TOPIC);
 
 const handle = processHandler({
   checkpoints: openCheckpoints({ client, table: variables.CHECKPOINTS_TABLE }),
@@ -57,9 +54,7 @@ const handle = processHandler({
     rules: JSON.parse(variables.RULES) as Rule[],
     claims: alerts,
     events,
-    send: async (alert) => {
-      await Promise.all([alerts.add(alert), publish(alert)]);
-    },
+    send: alerts.add,
     newId,
     report(cause) {
       count({ AlertsLost: 1 });

@@ -24,6 +24,8 @@ export const budgetKilobytes: Record<FunctionName, number> = {
   'train-task': 631,
   serve: 1200,
   tiles: 175,
+  // The mailer is a file that only mails load.
+  alerts: 945,
 };
 
 const root = join(import.meta.dirname, '../..');

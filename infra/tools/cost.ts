@@ -129,7 +129,10 @@ const versionsGB = (domains: number, exportEvery: number) =>
   ((86_400 / exportEvery) * domains * (assumed.restoreDays * assumed.stateDomainBytes + snapshotDomainBytes)) / GiB;
 
 /** An alarm is billed by its metrics: most watch two streams or functions at once. */
-const alarmMetrics = 46;
+const alarmMetrics = 49;
+
+/** The function that sends alerts, called once a minute: 0.1 s of half a gigabyte and two reads where nothing waits. */
+const alertCalls = () => (monthSeconds / 60) * (price.lambdaRequest + 0.05 * price.lambdaGBSecond + 2 * price.read);
 
 /** Lambda gives a function its share of a processor: 1769 MB is a whole one. */
 const shareOf = (gigabytes: number) => Math.min(1, (gigabytes * 1024) / 1769);
@@ -240,7 +243,7 @@ export function cost(given: Partial<Load> = {}): { parts: Record<string, number>
     if (collector === 'fargate') parts['web ACLs'] += price.webAclMonth + requests * price.webAclRequest;
   }
   if (search) parts.OpenSearch = monthHours * price.searchNodeHour + 10 * price.searchGBMonth;
-  parts['secrets, alarms, logs'] = 2 * price.secretMonth + alarmMetrics * price.alarmMonth + 3;
+  parts['secrets, alarms, logs'] = 2 * price.secretMonth + alarmMetrics * price.alarmMonth + alertCalls() + 3;
   const total = Object.values(parts).reduce((sum, part) => sum + part, 0);
   return { parts, total, shards };
 }

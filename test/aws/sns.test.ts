@@ -11,13 +11,17 @@ test('a message goes to the topic whole, with a subject that SNS takes', async (
     },
   };
   const send = snsSender(client as unknown as Parameters<typeof snsSender>[0], 'arn:topic');
-  const text = `  zoë\npulls for the first time: ${'x'.repeat(200)}`;
+  const text = `  zoë pulls for the first time: ${'x'.repeat(200)}\nmore`;
   await send({ id: 'i', time: 0, rule: 'people', when: 'first-pull', text, data: { user: 'zoë' } });
   const [{ input }] = published;
   assert.equal(input.TopicArn, 'arn:topic');
-  assert.match(input.Subject ?? '', /^zo\?\?pulls for the first time: x+$/);
+  assert.match(input.Subject ?? '', /^zo\? pulls for the first time: x+$/);
   assert.equal(input.Subject?.length, 100);
-  assert.deepEqual(JSON.parse(input.Message ?? ''), {
+  const message = JSON.parse(input.Message ?? '');
+  // Mails get the text, all others the whole.
+  assert.equal(input.MessageStructure, 'json');
+  assert.equal(message.email, `${text}\n\n-- \nWhalewatch, people`);
+  assert.deepEqual(JSON.parse(message.default), {
     id: 'i',
     time: '1970-01-01T00:00:00.000Z',
     rule: 'people',

@@ -1,11 +1,11 @@
 // The contract of the store of alerts: what every stage relies on, whichever way it is made. `make` gives a test an empty one.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Alert } from '#core/rules.ts';
-import { type AlertFeed, alertKeptMs, BadCursor, type Page } from '#core/stores.ts';
+import { type Alert, stormMs } from '#core/rules.ts';
+import { type AlertFeed, type AlertQueue, alertKeptMs, BadCursor, type Page } from '#core/stores.ts';
 import { pages, start } from './samples.ts';
 
-export function alertContract(name: string, make: (clock: () => number) => Promise<AlertFeed>): void {
+export function alertContract(name: string, make: (clock: () => number) => Promise<AlertFeed & AlertQueue>): void {
   const alert = (id: string, time: number, user?: string): Alert => ({
     ...{ id, time, rule: 'people', when: 'first-pull', text: `${user} pulls`, data: user ? { user } : {} },
   });
@@ -41,5 +41,76 @@ export function alertContract(name: string, make: (clock: () => number) => Promi
     assert.equal(await feed.forget('ann'), 2);
     assert.deepEqual(ids(await feed.alerts({ limit: 5 })), ['n2', 'n1']);
     assert.equal(await feed.forget('ann'), 0);
+  });
+
+  /** Takes until nothing is left; returns what was taken. */
+  async function taken(queue: AlertQueue, most: number): Promise<Alert[]> {
+    const all: Alert[] = [];
+    for (let one = await queue.next(most); one; one = await queue.next(most)) all.push(one);
+    return all;
+  }
+
+  test(`${name}: an alert is added once, whatever its time, and handed out once`, async () => {
+    const queue = await make(() => start);
+    await queue.add(alert('one', start));
+    await queue.add(alert('one', start - 5000));
+    assert.deepEqual(await taken(queue, 5), [alert('one', start)]);
+    await queue.add(alert('one', start));
+    assert.deepEqual(await taken(queue, 5), []);
+    assert.deepEqual(ids(await queue.alerts({ limit: 5 })), ['one']);
+  });
+
+  test(`${name}: however many take at once, a rule gives so many within the hour, and one digest gives the rest`, async () => {
+    let now = start;
+    const queue = await make(() => now);
+    const added = Array.from({ length: 15 }, (_, n) => alert(`n${String(n).padStart(2, '0')}`, start + n));
+    for (const one of added) await queue.add(one);
+    await queue.add({ ...alert('other', start), rule: 'pushes' });
+    const sent = (await Promise.all(Array.from({ length: 4 }, () => taken(queue, 5)))).flat();
+    assert.deepEqual(sent.map(({ id }) => id).sort(), [...added.slice(0, 5).map(({ id }) => id), 'other']);
+    now += stormMs - 1000;
+    assert.equal(await queue.digest(), undefined);
+    now += 2000;
+    const digests = await Promise.all(Array.from({ length: 4 }, () => queue.digest()));
+    const [digest, ...more] = digests.filter((one) => one !== undefined);
+    assert.equal(more.length, 0);
+    assert.deepEqual([digest.when, digest.rule, digest.data.alerts], ['digest', 'people', 10]);
+    assert.match(digest.text, /^10 more alerts of the rule "people" since /);
+    assert.equal(await queue.digest(), undefined);
+    // The hour is over.
+    await queue.add(alert('later', now));
+    assert.deepEqual(
+      (await taken(queue, 5)).map(({ id }) => id),
+      ['later'],
+    );
+  });
+
+  test(`${name}: what waited for more than an hour is not handed out`, async () => {
+    let now = start;
+    const queue = await make(() => now);
+    await queue.add(alert('old', start));
+    now += stormMs + 1000;
+    await queue.add(alert('new', now));
+    assert.deepEqual(
+      (await taken(queue, 5)).map(({ id }) => id),
+      ['new'],
+    );
+  });
+
+  test(`${name}: alerts of a forgotten person are in no queue and in no digest`, async () => {
+    let now = start;
+    const queue = await make(() => now);
+    for (const [n, user] of ['bob', 'ann', 'eve', 'ann'].entries()) await queue.add(alert(`n${n}`, start + n, user));
+    assert.deepEqual((await queue.next(1))?.id, 'n0');
+    assert.equal(await queue.next(1), undefined);
+    await queue.add(alert('n4', start + 4, 'ann'));
+    assert.equal(await queue.forget('ann'), 3);
+    assert.equal(await queue.next(1), undefined);
+    now += stormMs + 1000;
+    const digest = await queue.digest();
+    assert.deepEqual([digest?.data.alerts, digest?.text.split('\n').slice(1)], [1, ['- eve pulls']]);
+    // Whoever comes back is news again.
+    await queue.add(alert('n1', now, 'ann'));
+    assert.equal((await queue.next(1))?.id, 'n1');
   });
 }

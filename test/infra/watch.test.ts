@@ -57,7 +57,7 @@ test('what can go wrong rings, by an alarm that names a runbook section with mea
         'TrainMissed',
         'TrainFails',
       ],
-      ...['ModelStale', 'ModelRefused', 'AlertsLost', 'AlertsRefused', 'SearchFull', 'SearchRed'],
+      ...['ModelStale', 'ModelRefused', 'AlertsLost', 'AlertsFail', 'AlertsRefused', 'SearchFull', 'SearchRed'],
       ...['SearchBlocked', 'SearchMemory', 'SearchSnapshot', 'SearchCredits'],
     ]
       .map((name) => name.toLowerCase())

@@ -43,7 +43,6 @@ const processes = {
   'D/deltas/*': 's3:GetObject s3:PutObject',
   Failures: 's3:ListBucket',
   'Failures/*': 's3:PutObject',
-  Messages: 'sns:Publish',
   'S/_index_template/whalewatch-documents': 'es:ESHttpPut',
   'S/whalewatch-documents-v1': 'es:ESHttpPut',
   'S/whalewatch-documents/_mapping': 'es:ESHttpPut',
@@ -75,6 +74,12 @@ const expectedRights: Record<string, Record<string, string>> = {
     'D/points.json': 's3:DeleteObject s3:GetObject s3:PutObject',
     'D/points/*': 's3:DeleteObject s3:GetObject s3:PutObject',
     'D/state/*': 's3:DeleteObject s3:GetObject s3:PutObject',
+    Undelivered: 'sqs:SendMessage',
+  },
+  AlertsFunction: {
+    Logs: logs,
+    Notices: 'dynamodb:BatchWriteItem dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query',
+    Messages: 'sns:Publish',
     Undelivered: 'sqs:SendMessage',
   },
   TrainFunction: {
@@ -129,7 +134,7 @@ const expectedRights: Record<string, Record<string, string>> = {
 /** `<WhalewatchStoresData1234ABCD.Arn>/state/*` as the table above says it. */
 function placeOf(resource: string): string {
   const [, id = '', path = ''] = /^<Whalewatch(\w+?)[0-9A-F]{8}(?:\.Arn)?>(.*)$/.exec(resource) ?? [];
-  const name = id.replace(/^(Stores|Collect|Process|Train|Serve)(Function|Export|Tiles)?(?=[A-Z])/, '');
+  const name = id.replace(/^(Stores|Collect|Process|Alerts|Train|Serve)(Function|Export|Tiles)?(?=[A-Z])/, '');
   return `${{ Data: 'D', Search: 'S' }[name] ?? name}${path}`;
 }
 

@@ -145,6 +145,7 @@ const ringing: Record<string, string> = {
   ModelStale: 'whalewatch_model_trained_timestamp_seconds -9000x30',
   ModelRefused: 'whalewatch_models_refused_total 0+1x30',
   AlertsLost: 'whalewatch_alerts_lost_total 0+1x30',
+  AlertsFail: 'whalewatch_failures_total{stage="alerts"} 0+1x30',
   AlertsRefused: 'whalewatch_alerts_refused_total 0+1x30',
   SearchFull: 'whalewatch_disk_free_bytes 5e9x30',
   SearchBlocked: 'whalewatch_disk_free_bytes 4e8x30',

@@ -219,7 +219,12 @@ const wrong: [name: keyof Settings | 'keepDay', value: unknown, line: string | R
   ['slackUrl', 'chat', 'slackUrl is wrong: must be a URL: http://HOST:PORT or https://HOST/PATH'],
   ['mailServer', 'mail.example', 'mailServer is wrong: must be smtp://USER:PASSWORD@HOST:587 or smtps://…'],
   ['mailTo', ['team'], 'mailTo.0 is "team": must be an e-mail address'],
-  ['mailTo', ['team@a.example'], 'mailServer is missing: must be given: mails need mailServer and mailTo'],
+  [
+    'mailTo',
+    ['team@a.example'],
+    'mailServer is missing: must be given: mails need mailServer and mailTo (on AWS the secret of receiversSecretArn has it)',
+  ],
+  ['receiversSecretArn', 'x', 'receiversSecretArn is "x": must be the ARN of a secret'],
   ['mailFrom', 'x', 'mailFrom is "x": must be an e-mail address'],
   ['alertsPerHour', 0, 'alertsPerHour is 0: must be an integer from 1 to 1000'],
   [

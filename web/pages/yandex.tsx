@@ -2,7 +2,8 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { get, here, ServiceError } from '../api.ts';
 import { Failed, Note, Skeleton } from '../components/card.tsx';
-import { MapPage, mount } from '../components/shell.tsx';
+import { useReader } from '../components/reader.ts';
+import { MapPage, mount, SignIn } from '../components/shell.tsx';
 import { useEvery, useLoad } from '../load.ts';
 
 /** What is used of the JavaScript API 2.1. */
@@ -93,11 +94,18 @@ function YandexMap({ apiKey }: { apiKey: string }) {
 }
 
 function YandexPage() {
+  const [turn, setTurn] = useState(0);
+  const reader = useReader(turn);
+  const isClosed = reader?.map === false;
   const key = useLoad('key', readKey);
   return (
-    <MapPage embed={false} here="./yandex">
+    <MapPage embed={false} here="./yandex" reader={reader}>
       <h1 class="hidden-text">Map by Yandex</h1>
-      {key.data ? (
+      {reader === undefined ? null : isClosed ? (
+        <section class="panel closed" aria-label="Sign in">
+          <SignIn what="This map is not public" reader={reader} onDone={() => setTurn(turn + 1)} />
+        </section>
+      ) : key.data ? (
         <YandexMap apiKey={key.data} />
       ) : (
         <section class="panel" aria-label="Map by Yandex">

@@ -4,18 +4,22 @@
 //   claim KEY        -                   a claim that names nobody
 //   person P         claim DIGEST        a claim that names a person
 //   tally KEY        -                   parts of a sum
+//   alert ID         -                   says that this alert was added
 //   notices          time id             an alert; `doc` is its JSON
+//   waiting          time id             the same, while nobody has taken it to send it
+//   held             time id             the same, while it waits for the digest of its `rule`
 //   person P         notice time id      says that an alert names this user
+//   rules            RULE                `sent`: when its last alerts were sent; `since`: when the first was held back
 //
 // What names a person is found under the person: forgetting is one query, consistent, over nobody else's rows.
 import { createHash } from 'node:crypto';
 import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
-import { type DynamoDBDocumentClient, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import { type DynamoDBDocumentClient, GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { page, readCursor } from '#core/cursor.ts';
 import { inParallel } from '#core/parallel.ts';
-import type { Alert } from '#core/rules.ts';
-import { type AlertFeed, alertKeptMs, type ClaimStore, claimKeptMs } from '#core/stores.ts';
-import { deleteAll, type Key, queryAll, sortable } from './dynamo.ts';
+import { type Alert, digestMs, digestOf, newsMs, stormMs } from '#core/rules.ts';
+import { type AlertFeed, type AlertQueue, alertKeptMs, type ClaimStore, claimKeptMs } from '#core/stores.ts';
+import { deleteAll, type Key, queryAll, sortable, transact } from './dynamo.ts';
 
 export interface AlertsOptions {
   client: DynamoDBDocumentClient;
@@ -26,9 +30,19 @@ export interface AlertsOptions {
 
 const claimsAtOnce = 32;
 const dayMs = 86_400_000;
-const list = 'notices';
+const lists = { kept: 'notices', waiting: 'waiting', held: 'held' };
+const rules = 'rules';
+
+/** What is known of the alerts of a rule; `version` changes with each write. */
+interface RuleRow {
+  sent: number[];
+  since?: number;
+  version: number;
+}
 
 const personKey = (person: string) => `person ${person}`;
+const alertKey = (id: string) => `alert ${id}`;
+const notThere = 'attribute_not_exists(pk)';
 // A sort key is at most 1024 bytes, which a person's name in a rule's key may pass.
 const claimKey = (key: string, person?: string): Key =>
   person === undefined
@@ -42,10 +56,12 @@ export const alertRights = {
   tally: ['dynamodb:UpdateItem'],
   add: ['dynamodb:PutItem'],
   alerts: ['dynamodb:Query'],
+  next: ['dynamodb:Query', 'dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:DeleteItem'],
+  digest: ['dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:BatchWriteItem'],
   forget: ['dynamodb:Query', 'dynamodb:BatchWriteItem'],
-} satisfies Record<keyof (ClaimStore & AlertFeed), string[]>;
+} satisfies Record<keyof (ClaimStore & AlertFeed & AlertQueue), string[]>;
 
-export function openAlerts({ client, table, clock }: AlertsOptions): ClaimStore & AlertFeed {
+export function openAlerts({ client, table, clock }: AlertsOptions): ClaimStore & AlertFeed & AlertQueue {
   const TableName = table;
   const seconds = (ms: number) => Math.floor(ms / 1000);
 
@@ -69,6 +85,22 @@ export function openAlerts({ client, table, clock }: AlertsOptions): ClaimStore 
     }
   };
 
+  /** Replaces what is known of a rule, if nobody else has meanwhile. */
+  const putRule = (rule: string, old: RuleRow | undefined, next: Omit<RuleRow, 'version'>) => ({
+    TableName,
+    Item: {
+      ...{ pk: rules, sk: rule, ...next, version: (old?.version ?? 0) + 1 },
+      expires: seconds(clock() + 2 * digestMs),
+    },
+    ...(old
+      ? {
+          ConditionExpression: '#version = :version',
+          ExpressionAttributeNames: { '#version': 'version' },
+          ExpressionAttributeValues: { ':version': old.version },
+        }
+      : { ConditionExpression: notThere }),
+  });
+
   return {
     claim,
     claimAll: (claims) => inParallel(claims, claimsAtOnce, ({ key, by }) => claim(key, by)),
@@ -90,12 +122,90 @@ export function openAlerts({ client, table, clock }: AlertsOptions): ClaimStore 
     },
     async add(alert) {
       const sk = `${sortable(alert.time)} ${alert.id}`;
+      const doc = JSON.stringify(alert);
       const expires = seconds(clock() + alertKeptMs);
       const { user } = alert.data;
-      // Under the user first: forgetting must find every alert that exists.
-      if (user)
-        await client.send(new PutCommand({ TableName, Item: { pk: personKey(user), sk: `notice ${sk}`, expires } }));
-      await client.send(new PutCommand({ TableName, Item: { pk: list, sk, doc: JSON.stringify(alert), expires } }));
+      const put = (Item: object) => ({ Put: { TableName, Item: { expires, ...Item } } });
+      await transact(client, [
+        {
+          Put: { TableName, Item: { pk: alertKey(alert.id), sk: '-', expires }, ConditionExpression: notThere },
+        },
+        put({ pk: lists.kept, sk, doc }),
+        put({ pk: lists.waiting, sk, doc, expires: seconds(clock() + stormMs) }),
+        // Forgetting must find every alert that exists.
+        ...(user ? [put({ pk: personKey(user), sk: `notice ${sk}` })] : []),
+      ]);
+    },
+    async next(most) {
+      for (;;) {
+        const now = clock();
+        const [waiting] = await queryAll(
+          client,
+          {
+            TableName,
+            KeyConditionExpression: 'pk = :pk AND sk > :after',
+            FilterExpression: '#expires > :now',
+            ExpressionAttributeNames: { '#expires': 'expires' },
+            // None is about what is older: it may lie here for days until DynamoDB removes it.
+            ExpressionAttributeValues: {
+              ...{ ':pk': lists.waiting, ':now': seconds(now) },
+              ':after': sortable(now - newsMs - stormMs),
+            },
+            ConsistentRead: true,
+          },
+          1,
+        );
+        if (!waiting) return undefined;
+        const { doc, sk } = waiting;
+        const alert = JSON.parse(String(doc)) as Alert;
+        const { Item } = await client.send(
+          new GetCommand({ TableName, Key: { pk: rules, sk: alert.rule }, ConsistentRead: true }),
+        );
+        const row = Item as RuleRow | undefined;
+        const sent = row?.sent.filter((at) => at > now - stormMs) ?? [];
+        const isHeld = sent.length >= most;
+        const next = isHeld ? { sent, since: row?.since ?? now } : { sent: [...sent, now], since: row?.since };
+        const taken = await transact(client, [
+          { Delete: { TableName, Key: { pk: lists.waiting, sk }, ConditionExpression: 'attribute_exists(pk)' } },
+          { Put: putRule(alert.rule, row, next) },
+          ...(isHeld
+            ? [
+                {
+                  Put: {
+                    TableName,
+                    Item: { pk: lists.held, sk, rule: alert.rule, doc, expires: seconds(now + digestMs) },
+                  },
+                },
+              ]
+            : []),
+        ]);
+        if (taken && !isHeld) return alert;
+      }
+    },
+    async digest() {
+      for (;;) {
+        const now = clock();
+        const of = { TableName, KeyConditionExpression: 'pk = :pk', ConsistentRead: true };
+        const rows = await queryAll(client, { ...of, ExpressionAttributeValues: { ':pk': rules } });
+        const due = rows.find(({ since }) => since !== undefined && Number(since) <= now - stormMs);
+        if (!due) return undefined;
+        const row = due as unknown as RuleRow;
+        const rule = String(due.sk);
+        if (!(await transact(client, [{ Put: putRule(rule, row, { sent: row.sent, since: undefined }) }]))) continue;
+        const held = await queryAll(client, {
+          ...of,
+          FilterExpression: '#rule = :rule AND #expires > :now',
+          ExpressionAttributeNames: { '#rule': 'rule', '#expires': 'expires' },
+          ExpressionAttributeValues: { ':pk': lists.held, ':rule': rule, ':now': seconds(now) },
+        });
+        await deleteAll(
+          client,
+          table,
+          held.map(({ sk }) => ({ pk: lists.held, sk: String(sk) })),
+        );
+        // Those of a forgotten user are gone.
+        if (held.length > 0) return digestOf(held.map(({ doc }) => JSON.parse(String(doc)) as Alert));
+      }
     },
     async alerts({ cursor, limit }) {
       const [time, id] = readCursor(cursor);
@@ -107,7 +217,11 @@ export function openAlerts({ client, table, clock }: AlertsOptions): ClaimStore 
           // DynamoDB's own expiry may be two days late.
           FilterExpression: '#expires > :now',
           ExpressionAttributeNames: { '#expires': 'expires' },
-          ExpressionAttributeValues: { ':pk': list, ':before': `${sortable(time)} ${id}`, ':now': seconds(clock()) },
+          ExpressionAttributeValues: {
+            ':pk': lists.kept,
+            ':before': `${sortable(time)} ${id}`,
+            ':now': seconds(clock()),
+          },
           ScanIndexForward: false,
         },
         limit + 1,
@@ -125,13 +239,15 @@ export function openAlerts({ client, table, clock }: AlertsOptions): ClaimStore 
         ConsistentRead: true,
       });
       const keys = rows.map(({ pk, sk }) => ({ pk: String(pk), sk: String(sk) }));
-      const listed = keys.filter(({ sk }) => sk.startsWith('notice '));
-      await deleteAll(
-        client,
-        table,
-        listed.map(({ sk }) => ({ pk: list, sk: sk.slice('notice '.length) })),
-      );
-      await deleteAll(client, table, keys);
+      const alerts = keys.filter(({ sk }) => sk.startsWith('notice ')).map(({ sk }) => sk.slice('notice '.length));
+      const rowsIn = (list: string) => alerts.map((sk) => ({ pk: list, sk }));
+      // Out of what waits first: from there alerts move to those that are held back.
+      await deleteAll(client, table, rowsIn(lists.waiting));
+      await deleteAll(client, table, [...rowsIn(lists.held), ...rowsIn(lists.kept)]);
+      await deleteAll(client, table, [
+        ...alerts.map((sk) => ({ pk: alertKey(sk.slice(sk.indexOf(' ') + 1)), sk: '-' })),
+        ...keys,
+      ]);
       return keys.length;
     },
   };

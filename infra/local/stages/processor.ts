@@ -1,18 +1,18 @@
 // The thread that processes what registries report and imports bring, lets go what is too old, and sends alerts.
 import { parentPort, workerData } from 'node:worker_threads';
+import { deliver } from '#alerts/deliver.ts';
+import { receiversOf } from '#alerts/receivers/receiver.ts';
+import { reportWhenDue } from '#alerts/weekly.ts';
 import { classifier } from '#core/registry/classify.ts';
 import { eventExpiry } from '#process/expire-events.ts';
 import { importShards, registryShards } from '#process/handler.ts';
 import { openLog } from '../log.ts';
-import { receiversOf } from '../receivers/receiver.ts';
 import { refill } from '../stores/search/refill.ts';
 import type { Sums } from '../stores/search/sums.ts';
 import { clock, type LocalStores, newId } from '../stores/stores.ts';
 import { count } from './count.ts';
-import { deliver } from './deliver.ts';
 import { pumpInto } from './process-stream.ts';
 import { repeat } from './repeat.ts';
-import { reportWhenDue } from './report.ts';
 import type { ThreadData } from './threads.ts';
 
 const { settings } = workerData as ThreadData;

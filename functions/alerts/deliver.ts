@@ -1,24 +1,31 @@
 // Hands alerts to the receivers, one after another and each at most once: an alert is marked as handed out before it is
 // sent. In a storm a rule sends so many within an hour; the rest is summed up in a digest.
-import type { Receiver } from '../receivers/receiver.ts';
-import type { Alerts } from '../stores/alerts.ts';
+import type { AlertQueue } from '#core/stores.ts';
+import type { Receiver } from './receivers/receiver.ts';
 
 export interface DeliverOptions {
   receivers: Receiver[];
-  alerts: Pick<Alerts, 'next' | 'digest'>;
+  alerts: AlertQueue;
   /** Alerts of one rule, at most. */
   perHour: number;
   report: (text: string) => void;
+  /** Whether there is time for another one. Default: always. */
+  goesOn?: () => boolean;
 }
 
 /** Sends what waits and the digests that are due; resolves when nothing does. */
-export async function deliver({ receivers, alerts, perHour, report }: DeliverOptions): Promise<void> {
-  const next = () => alerts.next(perHour) ?? alerts.digest();
-  for (let alert = next(); alert; alert = next()) {
+export async function deliver({
+  receivers,
+  alerts,
+  perHour,
+  report,
+  goesOn = () => true,
+}: DeliverOptions): Promise<void> {
+  while (goesOn()) {
+    const alert = (await alerts.next(perHour)) ?? (await alerts.digest());
+    if (!alert) return;
     const { id } = alert;
-    const sent = await Promise.allSettled(
-      receivers.map((receiver) => receiver.send(alert as NonNullable<typeof alert>)),
-    );
+    const sent = await Promise.allSettled(receivers.map((receiver) => receiver.send(alert)));
     for (const [at, result] of sent.entries())
       if (result.status === 'rejected')
         report(`${receivers[at].name} did not take alert ${id}, which is not sent again: ${result.reason.message}`);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { weeklyReport } from '#alerts/report.ts';
 import { openSearch } from '#local/stores/search/search.ts';
-import { weeklyReport } from '#serve/report.ts';
 import { pull, storedEvent } from '../contracts/samples.ts';
 import { memoryObjects, open } from '../support/memory-stores.ts';
 

@@ -1,20 +1,20 @@
 // Puts the weekly report among the alerts, once a week.
 import { createHash } from 'node:crypto';
-import type { ClaimStore } from '#core/stores.ts';
-import { type ReportOptions, weeklyReport } from '#serve/report.ts';
-import type { ResolvedSettings } from '#settings/schema.ts';
-import type { Alerts } from '../stores/alerts.ts';
+import type { AlertFeed, ClaimStore } from '#core/stores.ts';
+import { type ReportOptions, weeklyReport } from './report.ts';
+
+export type Weekday = (typeof days)[number];
 
 export interface WeeklyOptions extends Omit<ReportOptions, 'now'> {
-  day: NonNullable<ResolvedSettings['reportDay']>;
-  alerts: ClaimStore & Pick<Alerts, 'add'>;
+  day: Weekday;
+  alerts: ClaimStore & Pick<AlertFeed, 'add'>;
   clock: () => number;
   newId: () => string;
 }
 
 const rule = 'weekly report';
 const firstHour = 8;
-const days = ['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday'];
+export const days = ['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday'] as const;
 
 /** Adds the report where it is due and nobody has claimed it; call it now and then. */
 export async function reportWhenDue({ day, alerts, clock, newId, ...stores }: WeeklyOptions): Promise<void> {
