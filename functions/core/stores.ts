@@ -27,7 +27,7 @@ export interface StreamWriter {
 
 export class StreamRefused extends Error {
   override name = 'StreamRefused';
-  /** Those of the put that were not taken, or may not have been; left out: all of them. */
+  /** The records that were, or may have been, refused; left out: all of the put. */
   readonly refused?: StreamRecord[];
   constructor(message: string, { refused, ...options }: ErrorOptions & { refused?: StreamRecord[] } = {}) {
     super(message, options);

@@ -131,7 +131,7 @@ test('a rule and a person whose names hold spaces are not taken for another pair
   assert.equal(sent.length, 4);
 });
 
-test('a crash after the events were stored still tells: the history then holds only the batch itself', async () => {
+test('a crash after the events were stored still sends the alert: the history then holds only the batch itself', async () => {
   const { start, texts } = world([{ id: '1', user: 'ann' }]);
   await start()(batch({ events: [event({ id: '1' }), event({ id: '2', tag: undefined })] }));
   assert.equal(texts().length, 1);

@@ -1,7 +1,7 @@
 // SQLite runs in the calling thread: long work there gives others a turn of the event loop after so much of it.
 import { setImmediate as turn } from 'node:timers/promises';
 
-/** Rows of one statement that others wait for: milliseconds. */
+/** Rows of one statement: those take milliseconds, which others can wait. */
 export const rowsATurn = 500;
 /** Bytes of text that are decrypted and searched before others have a turn. */
 export const bytesATurn = 256 * 1024;
