@@ -276,7 +276,6 @@ test('what is wrong with a request is said before anything is read', async () =>
     ['/v1/tiles/s2/0/0/0.png?size=9999', /size is "9999": must be 256/],
     ['/v1/embed/map?theme=blue', /theme is "blue": must be light or dark/],
     ['/v1/clusters/leaves?cluster=abc', /cluster is "abc": must be the id of a cluster, from GET \/v1\/clusters$/],
-    ['/v1/clusters/leaves', /cluster is missing: give cluster=ID/],
     ['/v1/clusters/yandex?zoom=1', /bbox is missing: give bbox=35,-10,60,30$/],
     ['/v1/tiles/s2/0/0/0.mvt?hours=x', /hours is "x": must be an integer from 1 to 99999, such as 24$/],
     ['/v1/clusters/leaves?cluster=1&limit=0', /limit is "0": must be an integer from 1 to 1000/],
