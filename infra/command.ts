@@ -11,10 +11,7 @@ const commands: Record<string, { does: string; run(): unknown }> = {
   sums: { does: 'Recomputes the sums that search reads.', run: () => import('./local/commands/sums.ts') },
   migrate: { does: 'Moves search into newer indices.', run: () => import('./local/commands/migrate.ts') },
   tune: { does: 'Compares the candidates of training.', run: () => import('./local/commands/tune.ts') },
-  pairs: {
-    does: 'Writes the pairs that training reads, and its factors.',
-    run: () => import('./local/commands/pairs.ts'),
-  },
+  pairs: { does: 'Writes the pairs of training, and its factors.', run: () => import('./local/commands/pairs.ts') },
   token: { does: 'Makes an API token with a role.', run: () => import('./local/commands/token.ts') },
   backup: { does: 'Copies the data folder while the server works.', run: () => import('./local/commands/backup.ts') },
   restore: { does: 'Makes a data folder of a backup.', run: () => import('./local/commands/restore.ts') },
