@@ -257,9 +257,15 @@ describe('packed', () => {
   test('the image and the services of compose.yaml: nobody of note, nothing to write to but the data, health, and a stop that loses nothing', {
     skip: missing.length > 0 && `not installed: ${missing.join(', ')}`,
   }, async (t) => {
-    const place = dataFolder(t);
+    // The containers go before the folder that says what they are.
+    const place = dataFolder({
+      after: (empty: () => void) =>
+        t.after(async () => {
+          await remove();
+          empty();
+        }),
+    });
     const { podman, build, base, argumentsOf, remove } = containers(place);
-    t.after(remove);
     const secret = 'a secret of the test';
     const compose = (environment: object) =>
       spawnSync('docker-compose', ['-f', join(root, 'compose.yaml'), 'config'], {

@@ -1,7 +1,7 @@
 // Images built and run here: podman and buildah with a store of their own, on bases made of this machine's files. No
 // registry of images is asked.
 import { execFile, execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, realpathSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, realpathSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -55,7 +55,8 @@ export function containers(folder: string): Containers {
       }
       mkdirSync(join(place, 'etc'), { recursive: true });
       writeFileSync(join(place, 'etc/passwd'), 'root:x:0:0::/root:/bin/sh\n');
-      mkdirSync(join(place, 'tmp'), { mode: 0o1777 });
+      mkdirSync(join(place, 'tmp'));
+      chmodSync(join(place, 'tmp'), 0o1777);
       more(place);
       writeFileSync(`${place}.file`, `FROM scratch\nCOPY . /\n${instructions}`);
       await build('-t', name, '-f', `${place}.file`, place);

@@ -96,8 +96,10 @@ for (const path of ['/people', '/people?user=anna', '/repositories', '/repositor
     }),
   );
 
+/** What everyone may see where only people are private. */
+const maps = ['/', '/embed', '/yandex'];
 for (const mood of ['private', 'closed'] as const)
-  for (const path of [...pages, '/embed'].filter((path) => mood === 'closed' || !['/', '/embed'].includes(path)))
+  for (const path of [...pages, '/embed'].filter((path) => mood === 'closed' || !maps.includes(path)))
     test(
       `a visitor finds at ${path} of a map that is ${mood} why it is private and a way to sign in, and nothing is refused`,
       {
