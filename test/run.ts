@@ -50,6 +50,12 @@ const groupOf = (file: string) =>
 const timesFile = join(root, 'build/test-seconds.json');
 const seconds: Record<string, number> = read(timesFile);
 
+/** The slowest files, slowest first: a fresh clone starts with them. */
+const slow = [
+  ...['web/pages', 'web/map', 'local/crash', 'local/faults', 'local/team', 'web/beacon', 'train/train', 'web/live'],
+  ...['process/forgotten', 'local/start', 'infra/tools/verify', 'local/soak', 'flow', 'infra/findings', 'examples'],
+].map((name) => `test/${name}.test.ts`);
+
 const wanted = positionals.length > 0 ? positionals : ['test'];
 const leftOut = new Set<string>();
 const files = [...new Set(wanted.flatMap(filesOf))].sort((a, b) => guess(b) - guess(a));
@@ -102,12 +108,6 @@ function remember(): void {
   mkdirSync(dirname(timesFile), { recursive: true });
   writeFileSync(timesFile, JSON.stringify(seconds, undefined, 1));
 }
-
-/** The slowest files, slowest first: a fresh clone starts with them. */
-const slow = [
-  ...['web/pages', 'web/map', 'local/crash', 'local/faults', 'local/team', 'web/beacon', 'train/train', 'web/live'],
-  ...['process/forgotten', 'local/start', 'infra/tools/verify', 'local/soak', 'flow', 'infra/findings', 'examples'],
-].map((name) => `test/${name}.test.ts`);
 
 /** Seconds that a file will take: as last time here, else by its place among the slow ones, else by what it starts. */
 function guess(file: string): number {
