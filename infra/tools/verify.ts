@@ -137,7 +137,8 @@ export async function verify({
       );
     const { status: may } = await forget();
     if (may !== 401) return;
-    const hint = "the owner's token, in the secret that the output OwnerToken names";
+    const hint =
+      "an owner's token: the one in the secret that the output OwnerToken names, or one that npm run token -- --name verify --role owner makes";
     throw new BadCall(reader ? `--reader is not right: give ${hint}` : `--reader is missing: give ${hint}`);
   }
 
@@ -268,7 +269,9 @@ export async function verify({
       (pointer) => pointer !== undefined || (!address && performance.now() > enough),
     );
     if (!newest)
-      return log('    no hit had a location (a private network?): the map is empty; give --address to try it');
+      return log(
+        '    no hit had a location (a private network?): the map is empty; give --address to try it, and --api past a proxy that replaces X-Forwarded-For',
+      );
     const place = await comes(
       'points.json is there, with the domain if its hits had a location',
       () => placeIn(`${api}/points.json`, domain, people),
@@ -280,7 +283,10 @@ export async function verify({
     is('it is a vector tile unless there are no points', points === 0 || whole.type === mvt, whole.type);
     const refused = await ask(url, `/v1/tiles/${snapshot}/0/1/0.mvt`);
     is('a tile that can not be is 400', refused.status === 400, refused.status);
-    if (!place) return log('    the hits had no location (a private network?): not on the map; give --address');
+    if (!place)
+      return log(
+        '    the hits had no location (a private network?): not on the map; give --address, and --api past a proxy that replaces X-Forwarded-For',
+      );
 
     const zoom = 16;
     const [x, y] = [lonToX(place.lon), latToY(place.lat)].map((unit) => Math.floor((unit / SIZE) * 2 ** zoom));

@@ -36,7 +36,9 @@ const whyNowhere =
 const oldTableSeconds = 60 * 86_400;
 
 function answersOf(health: Health, now: number): Answer[] {
-  const { hits, registryEvents, points, model, ipTable, quarantined, duplicates } = health;
+  const { hits, registryEvents, points, model, ipTable, duplicates } = health;
+  // What still waits, not what ever came: it was put through, forgotten, or left with its days.
+  const waiting = health.quarantine.entries;
   // What was not understood is in quarantine, which is counted already.
   const refused = (health.refused ?? []).filter(({ reason }) => reason !== 'not-understood');
   const arrived = hits + registryEvents > 0;
@@ -76,14 +78,14 @@ function answersOf(health: Health, now: number): Answer[] {
             : 'Nothing waits to be processed. The map begins with the first hit.',
     },
     {
-      tone: quarantined > 0 || refused.length > 0 ? 'stale' : arrived ? 'ok' : 'none',
+      tone: waiting > 0 || refused.length > 0 ? 'stale' : arrived ? 'ok' : 'none',
       question: 'Was anything refused?',
       says: (
         <>
-          {quarantined > 0 ? (
+          {waiting > 0 ? (
             <>
-              {plural(quarantined, 'entry', 'entries')} could not be understood and{' '}
-              {quarantined === 1 ? 'waits' : 'wait'} in <a href="#aside">quarantine</a>.
+              {plural(waiting, 'entry', 'entries')} could not be understood and {waiting === 1 ? 'waits' : 'wait'} in{' '}
+              <a href="#aside">quarantine</a>.
             </>
           ) : refused.length > 0 ? (
             'In the last 7 days:'

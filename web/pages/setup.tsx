@@ -250,7 +250,8 @@ function Setup() {
           <p>
             Put the webhook's token in place of <code>TOKEN</code>. It is a secret and not shown here:{' '}
             <code>npm start</code> prints it and keeps it in the data folder; on AWS it is in Secrets Manager, under the
-            name that <code>cdk deploy</code> prints. A registry whose log says 401 sends another one.
+            name that <code>cdk deploy</code> prints. A registry that the setting <code>registries</code> names has its
+            own: <code>npm run token -- add --registry NAME</code>. A registry whose log says 401 sends another one.
           </p>
         </div>
       </section>
