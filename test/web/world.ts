@@ -346,7 +346,8 @@ export async function startWorld(folder: string): Promise<World> {
             late: 0,
             future: 0,
           },
-          ...{ quarantined: empty ? 0 : 1, unlocatedShare: empty ? 0 : 0.01 },
+          ...{ quarantined: empty ? 0 : 3, unlocatedShare: empty ? 0 : 0.01 },
+          quarantine: empty ? { entries: 0, bytes: 0, dropped: 0 } : { entries: 1, bytes: 13, dropped: 0 },
           refused:
             world.mood === 'unwell' ? [{ reason: 'wrong-token', registry: '', posts: 3, lastAt: ago(0.001) }] : [],
           unknownAgents: empty ? [] : [{ client: 'acme.deployer', pulls: 12 }],
