@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { run } from 'node:test';
 import { spec, type TestEvent } from 'node:test/reporters';
 import { parseArgs } from 'node:util';
+import { keptTable } from '#geo/keep.ts';
 
 const root = join(import.meta.dirname, '..');
 const { values, positionals } = parseArgs({
@@ -69,12 +70,16 @@ interface Ran {
   file: string;
   seconds: number;
 }
+// Many tests start servers, each of which would build it, and others wait for it.
+const table = keptTable(console.error).catch(console.error);
+
 const ran: Ran[] = [];
 const tests = run({ files: files.map((file) => join(root, file)), concurrency: Number(values.concurrency), cwd: root });
 tests.on('test:fail', ({ todo }) => {
   if (todo === undefined) process.exitCode = 1;
 });
 pipeline(tests, withSlowest, new spec(), process.stdout, { end: false });
+await table;
 
 /** The events of a run, with the slowest tests before the summary. */
 async function* withSlowest(events: AsyncIterable<TestEvent>) {

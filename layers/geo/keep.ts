@@ -1,15 +1,14 @@
 // The table of the embedded databases, built once for each release of them and kept.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmdirSync, statSync, utimesSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { constants, setPriority } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { kind } from './table.ts';
 
-/** A lock this old was left by one that was killed: who builds renews it, however slow the machine is. */
-const lockMs = 60_000;
-const renewMs = 10_000;
+/** No build takes as long: a lock this old was left, and its process number is another's now. */
+const lockMs = 15 * 60_000;
 
 const kept = join(import.meta.dirname, '../../build/geo');
 
@@ -26,9 +25,13 @@ export function tablePath(folder = kept): string {
 
 /**
  * The path of the table, built first if it is not there: some seconds, 0.8 GB of memory, in a process of its own.
- * Of several callers one builds, the others wait.
+ * Of several callers one builds, the others wait, also for a build whose caller has ended. `behind`: nobody waits for it, so
+ * that other work of the machine goes first.
  */
-export async function keptTable(report: (text: string) => void, path = tablePath()): Promise<string> {
+export async function keptTable(
+  report: (text: string) => void,
+  { path = tablePath(), ...options }: { path?: string; behind?: boolean; databases?: string[] } = {},
+): Promise<string> {
   const lock = `${path}.lock`;
   mkdirSync(dirname(path), { recursive: true });
   while (!existsSync(path)) {
@@ -36,27 +39,40 @@ export async function keptTable(report: (text: string) => void, path = tablePath
       await sleep(100);
       continue;
     }
-    const renewed = setInterval(() => utimesSync(lock, new Date(), new Date()), renewMs);
     try {
       report(`building the IP table ${path}, once`);
-      await buildTable(path);
+      await buildTable(path, { ...options, started: (pid) => writeFileSync(lock, String(pid)) });
     } finally {
-      clearInterval(renewed);
-      rmdirSync(lock);
+      rmSync(lock, { force: true });
     }
   }
   return path;
 }
 
+/** The lock holds the number of the process that builds. */
 function take(lock: string): boolean {
   try {
-    mkdirSync(lock);
+    writeFileSync(lock, String(process.pid), { flag: 'wx' });
     return true;
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause;
-    const since = statSync(lock, { throwIfNoEntry: false })?.mtimeMs;
-    if (since !== undefined && since < Date.now() - lockMs) rmdirSync(lock);
+    if (!isHeld(lock)) rmSync(lock, { force: true, recursive: true });
     return false;
+  }
+}
+
+function isHeld(lock: string): boolean {
+  const file = statSync(lock, { throwIfNoEntry: false });
+  // A folder is an older version's.
+  if (!file?.isFile() || file.mtimeMs < Date.now() - lockMs) return false;
+  const pid = Number(readFileSync(lock, 'utf8'));
+  // It is being written.
+  if (pid === 0) return true;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (cause) {
+    return (cause as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 
@@ -64,12 +80,21 @@ function take(lock: string): boolean {
  * Builds the table at `path` from `databases`, or from the installed ones, in a process of its own: it takes 0.8 GB. Rejects
  * with what the build printed.
  */
-export function buildTable(path: string, databases: string[] = []): Promise<void> {
+export function buildTable(
+  path: string,
+  {
+    databases = [],
+    behind = false,
+    started,
+  }: { databases?: string[]; behind?: boolean; started?: (pid: number) => void } = {},
+): Promise<void> {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'build.ts'), path, ...databases], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
-  // Nobody waits for it: a running system asks the databases themselves, or the table that it had, meanwhile.
-  if (child.pid) setPriority(child.pid, constants.priority.PRIORITY_LOW);
+  if (child.pid) {
+    if (behind) setPriority(child.pid, constants.priority.PRIORITY_LOW);
+    started?.(child.pid);
+  }
   let problem = '';
   child.stderr.on('data', (chunk) => {
     problem += chunk;

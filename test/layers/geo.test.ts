@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { Reader } from 'maxmind';
 import { buildTable } from '#geo/build.ts';
@@ -227,6 +229,35 @@ const known: [string, ReturnType<typeof locationOf>][] = [
   ['2800::1', undefined],
   ['::ffff:81.2.69.142', { lat: 51.5142, lon: -0.0931, country: 'GB' }],
 ];
+
+test('a table is built once, whoever builds it lives, and again where that one was killed', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'whalewatch-geo-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const [path, database] = [join(folder, 'city.bin'), join(folder, 'city.mmdb')];
+  const lock = `${path}.lock`;
+  writeFileSync(database, maxmindShape());
+  const builds: string[] = [];
+  const kept = () => keptTable((text) => builds.push(text), { path, databases: [database] });
+
+  // A build that outlives who began it: its own process is in the lock.
+  const other = spawn('sleep', ['60']);
+  t.after(() => other.kill());
+  writeFileSync(lock, String(other.pid));
+  const waiting = Promise.all([kept(), kept()]);
+  await sleep(300);
+  assert.deepEqual([builds, existsSync(path)], [[], false]);
+  other.kill('SIGKILL');
+  await waiting;
+  assert.equal(builds.length, 1);
+  assert.deepEqual(readFileSync(path), Buffer.from(buildTable([maxmindShape()])));
+  assert.equal(existsSync(lock), false);
+
+  // What an older version left is a folder.
+  rmSync(path);
+  mkdirSync(lock);
+  await kept();
+  assert.equal(builds.length, 2);
+});
 
 test('a database of MaxMind’s shape does in its location, as it is and as a table', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'whalewatch-geo-'));

@@ -43,7 +43,7 @@ async function builtAtOf(file: string): Promise<number> {
 
 async function build(path: string, files: string[]): Promise<void> {
   try {
-    await buildTable(path, files);
+    await buildTable(path, { databases: files });
   } catch (cause) {
     throw new SettingError(`${files.join(', ')} can't be read: ${(cause as Error).message}`, { cause });
   }

@@ -23,7 +23,7 @@ export async function localLocator({ folder, networks, report }: LocatorOptions)
   let path = broughtTable(folder);
   let locator = await openLocator(path ? [path] : existsSync(tablePath()) ? [tablePath()] : ipDatabases, networks);
   if (!path && !existsSync(tablePath()))
-    keptTable(report)
+    keptTable(report, { behind: true })
       .then(async (built) => {
         const opened = await openLocator([built], networks);
         if (!path) locator = opened;

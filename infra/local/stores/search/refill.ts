@@ -63,6 +63,9 @@ function countOf(events: string): number {
   try {
     const there = database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'events'").get();
     return there ? Number(database.prepare('SELECT COUNT(*) AS total FROM events').get()?.total) : 0;
+  } catch {
+    // It is opened next, and says what is wrong with it.
+    return 0;
   } finally {
     database.close();
   }
