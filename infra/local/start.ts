@@ -93,7 +93,10 @@ async function start(settings: ResolvedSettings): Promise<void> {
   Beacon    <script defer src="${origin}/hit.js"></script>
   Data      ${folder}${settings.demo ? '\n  Demo      marked traffic (demo-…, *.demo.example) is being sent' : ''}
 `);
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop);
+  let isStopping = false;
+  // npm's end and whoever ended npm may both say so (ready.cjs): only a second Ctrl-C ends at once.
+  process.on('SIGTERM', stop);
+  process.once('SIGINT', stop);
   console.log(`ready ${loopback}`);
   checkDatabases(folder).then((faults) => {
     damaged = faults;
@@ -120,6 +123,8 @@ async function start(settings: ResolvedSettings): Promise<void> {
   }
 
   async function stop() {
+    if (isStopping) return;
+    isStopping = true;
     console.log('stopping: what was taken is being finished');
     demonstration?.stop();
     server.close();

@@ -83,7 +83,7 @@ export function shortfalls(needs: Needs, quotas: Quotas): { throttled: string[];
       );
     else if (value < wanted)
       throttled.push(
-        `This account runs ${value} functions at once. ${needs.background} are process, export and training; ${left} are left for requests: about ${perSecond} a second, of the ${needs.requests} that the throttles let through. What is above gets 503: registries send it again, hits are lost, tiles are asked for again. ${more(concurrency, Math.max(1000, wanted))}`,
+        `This account runs ${value} functions at once. ${needs.background} are process, export, training and alerts; ${left} are left for requests: about ${perSecond} a second, of the ${needs.requests} that the throttles let through. What is above gets 503: registries send it again, hits are lost, tiles are asked for again. ${more(concurrency, Math.max(1000, wanted))}`,
       );
   }
   if (requests && requests.value < needs.requests)

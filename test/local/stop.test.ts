@@ -90,9 +90,15 @@ test('npm start that is ended before its server is ready leaves none behind', {
     (found) => found.length > 0,
   );
   process.kill(Number(npm.pid), 'SIGTERM');
+  /** Of one that ended, until init has noted it, the state alone is left. */
+  const running = () => {
+    if (!existsSync(`/proc/${node}`)) return '';
+    const status = readFileSync(`/proc/${node}/status`, 'utf8');
+    return /^State:\s+[ZX]/m.test(status) ? '' : `${readFileSync(`/proc/${node}/cmdline`, 'utf8')} ${status}`;
+  };
   await eventually(
     60,
-    async () => existsSync(`/proc/${node}`),
-    (isThere) => !isThere,
+    async () => running(),
+    (left) => left === '',
   );
 });

@@ -24,7 +24,7 @@ const plenty: Quotas = {
 
 test('what a template needs is counted from its resources', () => {
   const { shards, background, requests, fargate, spark } = needs('default');
-  assert.equal(background, shards + 2, 'a batch a shard, export and training');
+  assert.equal(background, shards + 3, 'a batch a shard, export, training and alerts');
   assert.ok(requests >= 2200, 'every throttle of the stage');
   assert.deepEqual([fargate, spark], [0, 0]);
   // Ten servers of a processor, and a training of four.
