@@ -301,8 +301,13 @@ describe('packed', () => {
     // The image of the registry stands in for the one on the internet: Debian's of the same program.
     await base(
       'registry',
-      { '/usr/bin/docker-registry': '/bin/registry', '/etc/docker/registry/config.yml': '/etc/registry.yml' },
-      () => {},
+      { '/usr/bin/docker-registry': '/bin/registry' },
+      // Debian's own configuration asks for a password.
+      (image) =>
+        writeFileSync(
+          join(image, 'etc/registry.yml'),
+          'version: 0.1\nstorage: { filesystem: { rootdirectory: /var/lib/registry } }\nhttp: { addr: ":5000" }\n',
+        ),
       'VOLUME /var/lib/registry\nENTRYPOINT ["/bin/registry", "serve", "/etc/registry.yml"]\n',
     );
 
@@ -338,6 +343,15 @@ describe('packed', () => {
       );
     await ready();
     await podman('run', '--detach', ...argumentsOf('registry', registry));
+    await eventually(
+      60,
+      () =>
+        fetch(`http://127.0.0.1:${registryPort}/v2/`).then(
+          ({ status }) => status,
+          () => 0,
+        ),
+      (status) => status === 200,
+    );
 
     const script = `const { readFileSync, writeFileSync } = require('node:fs');
 const tried = (file) => { try { writeFileSync(file, ''); return 'written'; } catch ({ code }) { return code; } };
