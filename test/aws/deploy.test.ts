@@ -329,7 +329,8 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
       clients: { cloudFormation, cloudWatch, sns: new SNSClient(client), sqs: new SQSClient(client) },
       log: (line) => rung.push(line),
     });
-    assert.ok(rung.length >= 12, rung.join());
+    // Those on a sum of metrics are not there: MiniStack has none.
+    assert.ok(rung.length >= 11, rung.join());
     assert.equal(rung.length, before.length);
     assert.deepEqual(await states(), before);
   });
