@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { pull } from './worlds/pull.ts';
 
 const { values } = parseArgs({
   options: {
@@ -88,7 +89,7 @@ async function flood(origin: string) {
     while (!isOver) {
       const began = performance.now();
       const latest = await get<{ snapshot?: string }>(origin, '/v1/points/latest');
-      // There is none before the first export.
+      // Missing before the first export.
       if (latest?.snapshot) {
         const tile = await fetch(`${origin}/v1/tiles/${latest.snapshot}/0/0/0.mvt`);
         await tile.arrayBuffer();
@@ -148,21 +149,4 @@ async function get<T>(origin: string, path: string): Promise<T | undefined> {
   const answer = await fetch(origin + path);
   const text = await answer.text();
   return answer.ok ? (JSON.parse(text) as T) : undefined;
-}
-
-function pull(user: string) {
-  return {
-    id: user,
-    timestamp: new Date().toISOString(),
-    action: 'pull',
-    target: {
-      mediaType: 'application/vnd.oci.image.manifest.v1+json',
-      digest: `sha256:${'b'.repeat(64)}`,
-      repository: 'team/app',
-      tag: 'latest',
-    },
-    request: { id: user, addr: '81.2.69.142:55555', host: 'registry.example', method: 'GET', useragent: 'docker/28' },
-    actor: { name: user },
-    source: { addr: 'registry:5000', instanceID: 'one' },
-  };
 }

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { pull } from './worlds/pull.ts';
 
 const { values } = parseArgs({ options: { probes: { type: 'string', default: '40' } } });
 const probes = Number(values.probes);
@@ -124,23 +125,6 @@ async function probe(origin: string, count: number) {
     hitToTileP99Ms: quantile(hits, 0.99),
     pullToHistoryP50Ms: quantile(pulls, 0.5),
     pullToHistoryP99Ms: quantile(pulls, 0.99),
-  };
-}
-
-function pull(user: string) {
-  return {
-    id: user,
-    timestamp: new Date().toISOString(),
-    action: 'pull',
-    target: {
-      mediaType: 'application/vnd.oci.image.manifest.v1+json',
-      digest: `sha256:${'b'.repeat(64)}`,
-      repository: 'team/app',
-      tag: 'latest',
-    },
-    request: { id: user, addr: `${address}:55555`, host: 'registry.example', method: 'GET', useragent: 'docker/28' },
-    actor: { name: user },
-    source: { addr: 'registry:5000', instanceID: 'one' },
   };
 }
 

@@ -71,7 +71,7 @@ interface Ran {
   seconds: number;
 }
 // Many tests start servers, each of which would build it, and others wait for it.
-const table = keptTable(console.error).catch(console.error);
+const table = positionals.length === 0 ? keptTable(console.error).catch(console.error) : undefined;
 
 const ran: Ran[] = [];
 const tests = run({ files: files.map((file) => join(root, file)), concurrency: Number(values.concurrency), cwd: root });
