@@ -7,7 +7,7 @@ import { ofPairs, type World } from '../als/worlds.ts';
 /** Users and repositories with fewer pairs than these are left out, until none is left. */
 const leastOf = { user: 5, repository: 3 };
 
-/** Returns undefined where there is no package index (not Debian, or no `apt-get update` yet). */
+/** Returns undefined without a package index: not on Debian, or before the first `apt-get update`. */
 export function packages(): World | undefined {
   let text = '';
   try {

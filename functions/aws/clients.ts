@@ -18,9 +18,9 @@ export function searchStore(
   endpoint: string,
   signed: boolean,
   stage: keyof typeof searchTimeoutMs,
-  { setAside }: Pick<SearchOptions, 'setAside'> = {},
+  { quarantine }: Pick<SearchOptions, 'quarantine'> = {},
 ) {
-  const options = { endpoint, timeoutMs: searchTimeoutMs[stage], setAside };
+  const options = { endpoint, timeoutMs: searchTimeoutMs[stage], quarantine };
   if (!signed) return openSearch(options);
   const { credentials, region } = new DynamoDBClient({}).config;
   return openSearch({ ...options, sign: openSigner({ service: 'es', region, credentials }) });

@@ -5,7 +5,7 @@ import { structured } from '#core/registry/dialects/cloudevents.ts';
 import { jsonOf } from '#core/registry/fields.ts';
 import { defaultRegistry, eventOf, type Registry } from '#core/registry/name.ts';
 import { normalise } from '#core/registry/normalise.ts';
-import { setAsideText } from '#core/registry/quarantine.ts';
+import { quarantinedText } from '#core/registry/quarantine.ts';
 import type { RefusalReason, StreamRecord } from '#core/stores.ts';
 import { bearerOf } from '#http/bearer.ts';
 
@@ -89,7 +89,7 @@ export function rejected(
 }
 
 function rejectedLine(text: string, reason: string, receivedAt: number, { name }: Registry): string {
-  const line: RejectedLine = { type: 'rejected', receivedAt, reason, body: setAsideText(text) };
+  const line: RejectedLine = { type: 'rejected', receivedAt, reason, body: quarantinedText(text) };
   return JSON.stringify(name === defaultRegistry ? line : { ...line, registry: name });
 }
 

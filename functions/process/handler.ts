@@ -4,7 +4,7 @@ import { type ProcessOptions, processBatch } from './process.ts';
 /** Prefix of the shards of the stream that registries' events have for themselves. */
 export const registryShards = 'registry-';
 
-/** Prefix of the shards of what imports bring: how long it waits is no lag. */
+/** Prefix of the shards of what imports bring: how long it waits does not count as lag. */
 export const importShards = 'import-';
 
 export interface HandlerOptions extends ProcessOptions {

@@ -34,7 +34,7 @@ const events: typeof stored = {
 };
 
 const search = searchStore(variables.SEARCH_ENDPOINT, variables.SEARCH_SIGNED === 'true', 'process', {
-  setAside: unindexed(events, clock),
+  quarantine: unindexed(events, clock),
 });
 // DynamoDB removes by itself.
 const expire = eventExpiry({ keepEventsDays, stores: [search], clock });

@@ -56,7 +56,7 @@ const mostAlertsAnHour = 100;
 /** Users or events whose history is read at once. */
 const atOnce = 16;
 
-/** Returns the function that is called with each batch before it is committed; undefined when there are no rules. */
+/** Returns the function that is called with each batch before it is committed; undefined without rules. */
 export function notifier(options: NotifyOptions): ((batch: Batch) => Promise<void>) | undefined {
   const { claims, events, send, newId, report } = options;
   const { rules } = options;
@@ -120,7 +120,7 @@ export function notifier(options: NotifyOptions): ((batch: Batch) => Promise<voi
       looked.pairs++;
     }
     if (pairs.length === 0) return;
-    // The country that a domain is first seen in is where it is, which is no alert; late hits are noted without an alert.
+    // The first country of a domain is its home and sends no alert; late hits are noted and send none either.
     const homes = await claims.claimAll(
       pairs.map(({ domain, country }) => ({ key: keyOf(rule, `home ${domain}`), by: country })),
     );

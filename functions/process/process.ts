@@ -14,7 +14,7 @@ import { DeltaBuilder, decodeDelta, type HitSums, type PointsBy } from '#core/hi
 import { jsonOf } from '#core/registry/fields.ts';
 import { registryEventMisfit } from '#core/registry/line.ts';
 import { normalise } from '#core/registry/normalise.ts';
-import { setAsideText } from '#core/registry/quarantine.ts';
+import { quarantinedText } from '#core/registry/quarantine.ts';
 import type { AlertFeed, CheckpointStore, EventStore, ObjectStore, SearchStore } from '#core/stores.ts';
 import { type Arrived, anyForgotten, withoutForgotten } from './forgotten.ts';
 import { locationsOf } from './locate.ts';
@@ -90,15 +90,15 @@ async function writeSums(
 ): Promise<string> {
   const { events, objects, newId } = options;
   const delivered: Arrived[] = [];
-  const setAside: Quarantined[] = [];
+  const unread: Quarantined[] = [];
   const hitsByMinute = new Map<number, number>();
   const kept = keeper();
 
   for (const { sequenceNumber, data, arrivedAt } of records) {
     const position = (line: number) => `${shard}:${sequenceNumber}:${line}`;
     const quarantine = (line: number, reason: string, body: string, registry?: string) => {
-      const text = setAsideText(body);
-      setAside.push({
+      const text = quarantinedText(body);
+      unread.push({
         ...{ id: position(line), time: arrivedAt, reason, position: position(line), body: text },
         ...(registry === undefined ? {} : { registry }),
       });
@@ -136,8 +136,8 @@ async function writeSums(
   }
   sums.close();
 
-  sums.count('quarantined', setAside.length);
-  if (setAside.length > 0) await events.quarantine(setAside);
+  sums.count('quarantined', unread.length);
+  if (unread.length > 0) await events.quarantine(unread);
   const known = await withoutForgotten(delivered, options);
   const { duplicates, stored } = await storeEvents(known, options);
   sums.count('registryEvents', delivered.length);

@@ -1,6 +1,6 @@
 // What search can't index waits in quarantine with its reason: it holds up nothing else, and forgetting finds it there.
 import type { RefusedDocument } from '#aws/opensearch/search.ts';
-import { setAsideText } from '#core/registry/quarantine.ts';
+import { quarantinedText } from '#core/registry/quarantine.ts';
 import type { EventStore } from '#core/stores.ts';
 
 export const unindexed =
@@ -8,6 +8,6 @@ export const unindexed =
   (documents: RefusedDocument[]): Promise<void> =>
     events.quarantine(
       documents.map(({ id, reason, doc }) => ({
-        ...{ id: `search:${id}`, time: clock(), reason, position: 'search', body: setAsideText(doc) },
+        ...{ id: `search:${id}`, time: clock(), reason, position: 'search', body: quarantinedText(doc) },
       })),
     );

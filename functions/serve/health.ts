@@ -45,7 +45,7 @@ export interface HealthOptions {
   objects: ObjectStore;
   search: Pick<SearchStore, 'counts'>;
   lag: () => Promise<ShardLag[]>;
-  /** Stream records of imports that wait. Left out: there are no imports. */
+  /** Stream records of imports that wait. Left out where nothing imports. */
   importing?: () => number;
   /** When the IP table was built, milliseconds; undefined when unknown. */
   ipTableBuiltAt: () => Promise<number | undefined>;
@@ -72,7 +72,7 @@ const report = z
     shards: z.array(z.object({ shard: z.string(), lagSeconds: z.number() })),
     importing: z.int().openapi({
       description:
-        'Stream records of imports that are not counted yet. They are no lag: what is reported today does not wait for them',
+        'Stream records of imports that are not counted yet. They do not count as lag: what is reported today does not wait for them',
     }),
     hits: z.int(),
     registryEvents: z.int(),

@@ -26,11 +26,11 @@ async function indices() {
   const call = openSearchCall({ endpoint });
   const behind = async (alias: string) => Object.keys(await call<object>('GET', `/${alias}`));
 
-  test('a document that does not fit is set aside with its reason; all others are stored', async () => {
+  test('a document that does not fit is quarantined with its reason; all others are stored', async () => {
     const refused: RefusedDocument[] = [];
     const store = openSearch({
       ...{ endpoint, prefix: 'unfit' },
-      setAside: async (documents) => {
+      quarantine: async (documents) => {
         refused.push(...documents);
       },
     });

@@ -52,7 +52,7 @@ export interface SearchOptions extends OpenSearchOptions {
    * Takes documents that the index refuses for what is in them, as where a field has another type there: without it a write of
    * such a document throws, and what is written with it waits for ever.
    */
-  setAside?: (documents: RefusedDocument[]) => Promise<void>;
+  quarantine?: (documents: RefusedDocument[]) => Promise<void>;
 }
 
 export interface RefusedDocument {
@@ -166,7 +166,7 @@ const contains = (field: string, text: string): Query => ({
   wildcard: { [field]: { value: `*${text.toLowerCase().replace(/[\\*?]/g, '\\$&')}*` } },
 });
 
-export function openSearch({ prefix = 'whalewatch', setAside, ...options }: SearchOptions): SearchStore {
+export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: SearchOptions): SearchStore {
   const call = openSearchCall(options);
   const documents = `${prefix}-documents`;
   const recommended = `${prefix}-recommendations`;
@@ -182,7 +182,7 @@ export function openSearch({ prefix = 'whalewatch', setAside, ...options }: Sear
   };
   const make = async (alias: string, index: Index) => {
     // What an older version made lacks fields: they are added, what is there stays. It may be an index of the alias's name. Where
-    // a field has another type, documents that fit go on, and others are set aside.
+    // a field has another type, documents that fit go on, and others are quarantined.
     const added = call('PUT', `/${alias}/_mapping`, index.mappings).catch((cause) => {
       if (cause instanceof OpenSearchError && cause.status === 400) return {};
       throw cause;
@@ -238,7 +238,7 @@ export function openSearch({ prefix = 'whalewatch', setAside, ...options }: Sear
         for (const [at, item] of items.entries()) {
           const [{ status, error, _id }] = Object.values(item);
           if (!error || status === 409) continue;
-          if (status === 400 && setAside) {
+          if (status === 400 && quarantine) {
             const field = /\[([\w.]+)\]/.exec(error.reason ?? '')?.[1];
             const reason = `search: ${error.type}${field ? ` of ${field}` : ''}`;
             unfit.push({ id: _id, reason, doc: body[at].split('\n')[1] });
@@ -249,7 +249,7 @@ export function openSearch({ prefix = 'whalewatch', setAside, ...options }: Sear
           if (attempt === bulkTries) throw new OpenSearchUnavailable(failed.message, { cause: failed });
           refused.push(body[at]);
         }
-        if (unfit.length > 0) await setAside?.(unfit);
+        if (unfit.length > 0) await quarantine?.(unfit);
         body = refused;
         if (body.length > 0) await pause(attempt);
       }

@@ -10,7 +10,7 @@ export const stillPullsDays = 30;
 export const outdatedReachDays = 90;
 /** Whose pulls are use of an image, and so compared with each other. */
 export const usingClasses: PullClass[] = ['human', 'ci', 'cluster'];
-/** With fewer other users than this there is no majority. */
+/** So many other users make a majority; fewer prove nothing. */
 const fewestMoved = 2;
 
 /** A user's pulls of one image by one class; times are milliseconds since the epoch. */

@@ -8,7 +8,7 @@ const bodyLetters = 64 * 1024;
 const addressLetters = 128;
 
 /** The text that is quarantined: addresses masked, cut at 64 KiB, and not within an address. */
-export function setAsideText(text: string): string {
+export function quarantinedText(text: string): string {
   if (text.length <= bodyLetters) return withoutAddresses(text).slice(0, bodyLetters);
   let end = bodyLetters;
   while (end > bodyLetters - addressLetters && /[\w.:%\\-]/.test(text[end - 1])) end--;

@@ -68,7 +68,7 @@ export function openStores(
     search:
       embedded ??
       openOpenSearch({
-        ...{ endpoint: String(opensearch), timeoutMs: searchTimeoutMs[stage], setAside: unindexed(events, clock) },
+        ...{ endpoint: String(opensearch), timeoutMs: searchTimeoutMs[stage], quarantine: unindexed(events, clock) },
       }),
     sums: embedded?.sums,
   };

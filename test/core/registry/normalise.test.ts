@@ -7,7 +7,7 @@ import { addressOf } from '#core/registry/address.ts';
 import { registryEventMisfit } from '#core/registry/line.ts';
 import { normalise } from '#core/registry/normalise.ts';
 import { isManifestPull, isManifestPush } from '#core/registry/pull.ts';
-import { setAsideText } from '#core/registry/quarantine.ts';
+import { quarantinedText } from '#core/registry/quarantine.ts';
 import { captures, eventsOf, readCapture, readFixture } from '../../support/captured.ts';
 
 const context = { receivedAt: 1_800_000_000_000 };
@@ -319,11 +319,11 @@ test('an IPv6 address goes with the IPv4 address at its end', () => {
 test('what is quarantined is cut at 64 KiB, and never within an address', () => {
   for (const address of ['203.0.113.11', '2001:db8:77:1:2:3:4:5', encodeURIComponent('2001:db8:77:1:2:3:4:5')])
     for (let letters = 0; letters <= address.length; letters++) {
-      const kept = setAsideText(`${' '.repeat(65_536 - letters)}${address} and more`);
+      const kept = quarantinedText(`${' '.repeat(65_536 - letters)}${address} and more`);
       assert.ok(kept.length <= 65_536);
       assert.equal(kept.trim().replace('[address]'.slice(0, letters), ''), '', `${letters} letters of ${address}`);
     }
-  for (const times of [20_000, 65_536]) assert.equal(setAsideText(':: '.repeat(times)).length, 65_536);
+  for (const times of [20_000, 65_536]) assert.equal(quarantinedText(':: '.repeat(times)).length, 65_536);
 });
 
 test('hostile texts take time in proportion to their length: a million letters, where squared takes minutes', () => {
@@ -422,8 +422,8 @@ test('whatever the JSON, normalise answers and no reason holds a person or an ad
 
 test('a quarantined text is cut before what may be an address, which is at most 128 characters long', () => {
   const most = 65_536;
-  assert.equal(setAsideText('x'.repeat(most)).length, most);
-  assert.equal(setAsideText('x'.repeat(most + 1)).length, most - 128);
-  assert.equal(setAsideText(`${'x'.repeat(most - 1)} x`).length, most);
-  assert.equal(setAsideText(`${'x'.repeat(most - 50)} ${'x'.repeat(100)}`).length, most - 49);
+  assert.equal(quarantinedText('x'.repeat(most)).length, most);
+  assert.equal(quarantinedText('x'.repeat(most + 1)).length, most - 128);
+  assert.equal(quarantinedText(`${'x'.repeat(most - 1)} x`).length, most);
+  assert.equal(quarantinedText(`${'x'.repeat(most - 50)} ${'x'.repeat(100)}`).length, most - 49);
 });
