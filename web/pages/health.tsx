@@ -259,7 +259,7 @@ function Details({ health, now }: { health: Health; now: number }) {
   );
 }
 
-function SetAside() {
+function Quarantine() {
   const now = useNow();
   const [range, setRange] = useState<Range>({});
   const pages = usePages(`quarantine ${JSON.stringify(range)}`, (cursor, signal) =>
@@ -404,7 +404,7 @@ function Now() {
         </section>
       )}
       <RegistryTokens />
-      <SetAside />
+      <Quarantine />
       <Hits />
       {health.data && <Details health={health.data} now={now} />}
     </div>
