@@ -46,3 +46,46 @@ export function unpacked(value: unknown): unknown {
     return row;
   });
 }
+
+export type Cell = string | number | null;
+
+/** Rows of cells as columns. Each text is there once, however many cells have it: a batch has few names, and many cells. */
+export interface PackedTable {
+  rows: number;
+  /** Numbers; or of each text its place among the texts, 0 for null. */
+  columns: (Float64Array | Uint32Array)[];
+  /** All texts in one, and where each ends. */
+  text: string;
+  ends: Uint32Array;
+}
+
+/** A column holds numbers, or texts and null. */
+export function packedTable(rows: Cell[][]): PackedTable {
+  const places = new Map<Cell, number>([[null, 0]]);
+  const placeOf = (cell: Cell) => {
+    const known = places.get(cell);
+    if (known !== undefined) return known;
+    places.set(cell, places.size);
+    return places.size - 1;
+  };
+  const columns = (rows[0] ?? []).map((first, column) =>
+    typeof first === 'number'
+      ? Float64Array.from(rows, (row) => row[column] as number)
+      : Uint32Array.from(rows, (row) => placeOf(row[column])),
+  );
+  const texts = [...places.keys()].slice(1) as string[];
+  let end = 0;
+  const ends = Uint32Array.from(texts, (text) => {
+    end += text.length;
+    return end;
+  });
+  return { rows: rows.length, columns, text: texts.join(''), ends };
+}
+
+export function unpackedTable({ rows, columns, text, ends }: PackedTable): Cell[][] {
+  const texts: Cell[] = [null];
+  for (const [at, end] of ends.entries()) texts.push(text.slice(at === 0 ? 0 : ends[at - 1], end));
+  return Array.from({ length: rows }, (_, row) =>
+    columns.map((column) => (column instanceof Float64Array ? column[row] : texts[column[row]])),
+  );
+}

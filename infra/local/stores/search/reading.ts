@@ -6,7 +6,7 @@ import { NotSummed, type SearchStore, type ShownList } from '#core/stores.ts';
 import type { LocalEvents } from '../events.ts';
 import { batchCacheMiB, readCacheMiB } from '../sqlite/sqlite.ts';
 import { unpacked } from './packed.ts';
-import { type LocalSearch, openSearch } from './search.ts';
+import { type LocalSearch, openSearch, rowsOf } from './search.ts';
 
 const longQueries = [
   'users',
@@ -20,7 +20,9 @@ const longQueries = [
   'deleted',
   'imageUse',
 ] as const;
-export type LongQuery = (typeof longQueries)[number] | 'saveShown' | 'write' | 'forget';
+export type LongQuery = (typeof longQueries)[number] | 'saveShown' | 'forget';
+/** Of the writer of search. */
+type SearchWrite = 'writeRows';
 /** Writes of serve to events. */
 export type EventsWrite = 'forget' | 'markForgotten';
 /** Results computed from images are kept in memory, so one thread answers all such queries. */
@@ -36,7 +38,7 @@ const resourceLimits = { maxYoungGenerationSizeMb: 16 };
 
 export interface Question {
   id: number;
-  name: LongQuery | EventsWrite;
+  name: LongQuery | SearchWrite | EventsWrite;
   values: unknown[];
 }
 /** Which store a thread opens. */
@@ -98,7 +100,7 @@ export function openWriter(file: string): LocalSearch {
   return {
     ...search,
     async write(changes) {
-      await ask('write', changes);
+      await ask('writeRows', rowsOf(changes));
     },
   };
 }

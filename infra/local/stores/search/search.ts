@@ -30,11 +30,14 @@ import { batchCacheMiB, groupCommit, openDatabase, transaction } from '../sqlite
 import { rowsATurn } from '../sqlite/turns.ts';
 import { wiper } from '../sqlite/wipe.ts';
 import { imagesRead, type Stamped } from './images-read.ts';
-import { type Change, dayMs, docColumns, docOf, keepSums, type Sums } from './sums.ts';
+import { type Cell, type PackedTable, packedTable, unpackedTable } from './packed.ts';
+import { type Change, dayMs, docColumns, docOf, eachOfField, keepSums, type Sums } from './sums.ts';
 
 // One table for all documents: an `event` is a raw registry event, a `pull` one person's one act, and a `fact` what stays of
 // a forgotten user's events: that an image was pushed, pulled or deleted then, and nothing of whom.
 // An entry of an index of a table with row ids holds 8 bytes for the row, not its whole key: two thirds of a write were indices.
+// An event and its pull lie side by side in each of them: a batch then changes half as many pages. A file that an older version made keeps
+// its indices, which begin with the kind; the statements hold for both.
 const pushes = "kind = 'event' AND action = 'push' AND manifest = 1";
 const used = usingClasses.map((name) => `'${name}'`).join();
 const schema = `
@@ -46,9 +49,9 @@ const schema = `
     repository TEXT, digest TEXT, told INTEGER, doc TEXT, PRIMARY KEY (repository, digest)) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS platforms (
     platform TEXT, digest TEXT, PRIMARY KEY (platform, digest)) WITHOUT ROWID;
-  CREATE INDEX IF NOT EXISTS documents_user ON documents (kind, user, repository, time);
-  CREATE INDEX IF NOT EXISTS documents_repository ON documents (kind, repository, time);
-  CREATE INDEX IF NOT EXISTS documents_digest ON documents (kind, digest) WHERE digest IS NOT NULL;
+  CREATE INDEX IF NOT EXISTS documents_user ON documents (user, repository, time, kind);
+  CREATE INDEX IF NOT EXISTS documents_repository ON documents (repository, time, kind);
+  CREATE INDEX IF NOT EXISTS documents_digest ON documents (digest) WHERE digest IS NOT NULL;
   CREATE INDEX IF NOT EXISTS documents_pushed ON documents (user, repository) WHERE ${pushes};
   DROP INDEX IF EXISTS documents_deleted;
   DROP INDEX IF EXISTS documents_changes;
@@ -58,6 +61,10 @@ const schema = `
   DROP INDEX IF EXISTS documents_taught;
   CREATE TABLE IF NOT EXISTS recommendations (user TEXT PRIMARY KEY, doc TEXT) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS shown (user TEXT PRIMARY KEY, doc TEXT) WITHOUT ROWID;`;
+const columns = [
+  ...['kind', 'id', 'version', 'gone', 'user', 'repository', 'time', 'action', 'manifest', 'tag', 'digest', 'class'],
+  ...['country', 'client', 'apart', 'uncertain'],
+];
 const pulls = "kind = 'pull' AND gone = 0";
 // Raw counts: distinct manifest events, GET and HEAD alike; documents are one an id already.
 const raw = "kind = 'event' AND action = 'pull' AND manifest = 1";
@@ -80,6 +87,20 @@ const summed =
 
 export interface LocalSearch extends SearchStore {
   sums: Sums;
+  writeRows(rows: WrittenRows): Promise<void>;
+}
+
+/** What `write` stores: rows of `documents`, and reports about manifests. */
+export interface WrittenRows {
+  documents: PackedTable;
+  manifests: [string, ManifestInfo][];
+}
+
+export function rowsOf(changes: SearchChange[]): WrittenRows {
+  return {
+    documents: packedTable(changes.map(row)),
+    manifests: manifestsIn(changes.flatMap(({ kind, doc }) => (kind === 'event' ? [doc] : []))),
+  };
 }
 
 /** The search store over SQLite: the queries of SearchStore, exact. */
@@ -90,16 +111,11 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
   fillPlatforms(database);
   const commit = groupCommit(database);
   const wiped = wiper(file);
-  const put = database.prepare(
-    `INSERT INTO documents (kind, id, version, gone, user, repository, time, action, manifest, tag, digest, class, country,
-       client, apart, uncertain)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-     ON CONFLICT (kind, id) DO UPDATE SET
-       version = excluded.version, gone = excluded.gone, user = excluded.user, repository = excluded.repository, time = excluded.time,
-       action = excluded.action, manifest = excluded.manifest, tag = excluded.tag, digest = excluded.digest,
-       class = excluded.class, country = excluded.country, client = excluded.client, apart = excluded.apart,
-       uncertain = excluded.uncertain
-     WHERE excluded.version >= documents.version`,
+  const add = database.prepare(
+    `INSERT INTO documents (${columns.join()}) VALUES (${columns.map(() => '?').join()}) ON CONFLICT (kind, id) DO NOTHING`,
+  );
+  const update = database.prepare(
+    `UPDATE documents SET ${columns.map((name) => `${name} = ?`).join()} WHERE kind = ? AND id = ?`,
   );
   const putManifest = database.prepare(
     `INSERT INTO manifests VALUES (?, ?, ?, ?) ON CONFLICT (repository, digest) DO UPDATE SET
@@ -158,13 +174,31 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
 
   const held = database.prepare(`SELECT version, gone, ${docColumns} FROM documents WHERE kind = ? AND id = ?`);
   held.setReturnArrays(true);
-  function putDocument(change: SearchChange, changed: Change): void {
-    const found = held.get(change.kind, change.id) as unknown as SQLInputValue[] | undefined;
-    if (found && Number(found[0]) > change.version) return;
-    const before = found && !found[1] ? docOf(found.slice(2)) : undefined;
-    const values = row(change);
-    put.run(...values);
-    changed.replace(change.kind, change.id, before, change.doc ? docOfRow(values) : undefined);
+  function putDocument(values: Cell[], changed: Change): void {
+    const [kind, id, version, gone] = values;
+    const now = gone ? undefined : docOfRow(values);
+    let before: ReturnType<typeof docOf> | undefined;
+    // Most are new.
+    if (add.run(...values).changes === 0) {
+      const [stored, isGone, ...doc] = held.get(kind, id) as unknown as SQLInputValue[];
+      if (Number(stored) > Number(version)) return;
+      update.run(...values, kind, id);
+      if (!isGone) before = docOf(doc);
+    }
+    changed.replace(String(kind), String(id), before, now);
+  }
+
+  async function writeRows({ documents, manifests }: WrittenRows): Promise<void> {
+    await commit(() => {
+      const changed = sums.begin();
+      for (const values of unpackedTable(documents)) putDocument(values, changed);
+      for (const [repository, info] of manifests) {
+        if (putManifest.run(repository, info.digest, toldOf(info), JSON.stringify(info)).changes)
+          changed.told(repository);
+        for (const platform of platformsOf(info)) putPlatform.run(platform, info.digest);
+      }
+      changed.end();
+    });
   }
 
   /** Counts of a time, by start of the interval and value of the field, from the documents themselves. */
@@ -188,30 +222,33 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
   function summedOf({ interval, by, user, repository, registry }: PullsQuery, from: number, to: number): Counted[] {
     if (from >= to) return [];
     const terms: [string, SQLInputValue][] = [];
-    let table = 'sums';
-    if (user === undefined) {
-      const names = repository === undefined ? undefined : [repository].flat();
-      const scopes = names
-        ? names.filter((name) => registry === undefined || registryOf(name) === registry).map((name) => `r ${name}`)
-        : registry !== undefined && [`g ${registry}`];
-      if (scopes) terms.push(['scope IN (SELECT value FROM json_each(?))', JSON.stringify(scopes)]);
+    let [table, key, columns] = ['sums', 'key', summed];
+    const names = repository === undefined ? undefined : [repository].flat();
+    if (user === undefined && names) {
+      table = 'repository_days';
+      key = "''";
+      if (by) ({ from: table, key, summed: columns } = eachOfField(by));
+      const own = names.filter((name) => registry === undefined || registryOf(name) === registry);
+      terms.push(['repository IN (SELECT value FROM json_each(?))', JSON.stringify(own)]);
+    } else if (user === undefined) {
+      if (registry !== undefined) terms.push(['scope = ?', `g ${registry}`]);
       else terms.push(["scope >= ? AND scope < 'g!'", 'g ']);
       terms.push(['field = ?', by ?? '']);
-    } else if (repository === undefined && !by) {
+    } else if (names === undefined && !by) {
       table = 'user_days';
+      key = "''";
       terms.push(['user = ?', user]);
       if (registry !== undefined) terms.push(['registry = ?', registry]);
     } else {
       table = 'mixes';
+      key = by ?? "''";
       terms.push(['user = ?', user], ...ofRegistry(registry));
-      if (repository !== undefined)
-        terms.push(['repository IN (SELECT value FROM json_each(?))', JSON.stringify([repository].flat())]);
+      if (names) terms.push(['repository IN (SELECT value FROM json_each(?))', JSON.stringify(names)]);
     }
     if (Number.isFinite(from)) terms.push(['day >= ?', from / dayMs]);
     if (Number.isFinite(to)) terms.push(['day < ?', to / dayMs]);
-    const key = user === undefined ? 'key' : (by ?? "''");
     return rows<Counted>(
-      `SELECT ${interval ? bucketOfDay(interval) : 'NULL'} AS "from", ${key} AS "key", ${summed}
+      `SELECT ${interval ? bucketOfDay(interval) : 'NULL'} AS "from", ${key} AS "key", ${columns}
        FROM ${table} WHERE ${terms.map(([sql]) => sql).join(' AND ')} GROUP BY 1, 2`,
       ...terms.map(([, value]) => value),
     );
@@ -219,20 +256,8 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
 
   return {
     sums,
-    async write(changes) {
-      await commit(() => {
-        const changed = sums.begin();
-        for (const change of changes) putDocument(change, changed);
-        for (const [repository, info] of manifestsIn(
-          changes.flatMap(({ kind, doc }) => (kind === 'event' ? [doc] : [])),
-        )) {
-          if (putManifest.run(repository, info.digest, toldOf(info), JSON.stringify(info)).changes)
-            changed.told(repository);
-          for (const platform of platformsOf(info)) putPlatform.run(platform, info.digest);
-        }
-        changed.end();
-      });
-    },
+    write: (changes) => writeRows(rowsOf(changes)),
+    writeRows,
     async users({ search = '', registry, kind, sort, limit, now }) {
       sums.whole();
       const [index, order] = {
@@ -422,8 +447,8 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
       yield* database
         .prepare(
           `SELECT user, repository, COUNT(*) AS pulls, COUNT(DISTINCT CAST(time / 86400000 AS INTEGER)) AS days,
-             MIN(time) AS firstPull, MAX(time) AS lastPull FROM documents
-           WHERE ${pulls} AND user <> '' AND time >= ? AND time < ? AND substr(repository, 1, ?) = ?
+             MIN(time) AS firstPull, MAX(time) AS lastPull FROM documents INDEXED BY documents_user
+           WHERE ${pulls} AND user > '' AND time >= ? AND time < ? AND substr(repository, 1, ?) = ?
              AND class IN (${classes.map(() => '?').join()})
            GROUP BY user, repository ORDER BY user, repository`,
         )
@@ -622,7 +647,8 @@ function filter({ repository, registry, user, from, to }: PullsQuery): { where: 
   return { where: given.map(([sql]) => `AND ${sql}`).join(' '), values: given.map(([, value]) => value) };
 }
 
-function row(change: SearchChange): SQLInputValue[] {
+/** In the order of `columns`. */
+function row(change: SearchChange): Cell[] {
   const { kind, id, version, doc } = change;
   if (!doc) return [kind, id, version, 1, '', '', 0, '', 0, null, null, '', '', '', 0, 0];
   const { action, manifest } =
@@ -651,7 +677,7 @@ function row(change: SearchChange): SQLInputValue[] {
 }
 
 /** The document that such values are. */
-function docOfRow(values: SQLInputValue[]): ReturnType<typeof docOf> {
+function docOfRow(values: Cell[]): ReturnType<typeof docOf> {
   const [kind, , , , ...doc] = values;
   return docOf([kind, ...doc]);
 }

@@ -1,7 +1,9 @@
 // The sums that search reads: of the documents, kept in the transaction that changes a document, so that a read
 // costs what it returns, however much was pulled before. Days are UTC days since 1970.
 //
-//   sums            a scope by day, in all (`field` '') and by each field: scopes are 'r REPOSITORY' and 'g REGISTRY'
+//   sums            a registry by day, in all (`field` '') and by each field; scopes are 'g REGISTRY'
+//   repository_days a repository by day, in all and, in one text, by each field: most of its days have a few pulls, and a row for each
+//                   value of each field would be half of all that a write costs
 //   mixes           a user's repository by day, class, client and country
 //   user_days       a user by day and registry
 //   pairs           pulls of a repository by a named user: first, newest, and what the newest was of
@@ -20,10 +22,17 @@ import { transaction } from '../sqlite/sqlite.ts';
 import { catalogueTables } from './pull-days.ts';
 
 export const dayMs = 86_400_000;
+/**
+ * What a change of what is known of a repository's images adds to its `stamp`. A fact that moves on within the day of the repository's
+ * newest pull adds 1: little that is derived from it changes (images-read.ts).
+ */
+export const stampChange = 2 ** 20;
 const numbers = 'pulls INTEGER, uncertain INTEGER, raw INTEGER, pushes INTEGER, rawPushes INTEGER';
 const tables = `
   CREATE TABLE sums (scope TEXT, field TEXT, day INTEGER, key TEXT, ${numbers},
     PRIMARY KEY (scope, field, day, key)) WITHOUT ROWID;
+  CREATE TABLE repository_days (repository TEXT, day INTEGER, ${numbers}, fields TEXT,
+    PRIMARY KEY (repository, day)) WITHOUT ROWID;
   CREATE TABLE mixes (user TEXT, repository TEXT, day INTEGER, class TEXT, client TEXT, country TEXT, ${numbers},
     PRIMARY KEY (user, repository, day, class, client, country)) WITHOUT ROWID;
   CREATE TABLE user_days (user TEXT, day INTEGER, registry TEXT, ${numbers},
@@ -51,7 +60,7 @@ const tables = `
 export const fillingTable = 'CREATE TABLE IF NOT EXISTS filling (done INTEGER, total INTEGER)';
 /** All but `summing`. */
 export const sumTables = [
-  ...['sums', 'mixes', 'user_days', 'pairs', 'user_classes', 'users', 'repositories', 'image_facts'],
+  ...['sums', 'repository_days', 'mixes', 'user_days', 'pairs', 'user_classes', 'users', 'repositories', 'image_facts'],
   ...['pull_days', 'popularity', 'newest_days'],
 ];
 
@@ -174,12 +183,13 @@ export function keepSums(database: DatabaseSync): Sums {
   // An older version kept the catalogue by triggers.
   for (const name of ['documents_added', 'documents_changed', 'documents_removed', 'day_added', 'day_removed'])
     database.exec(`DROP TRIGGER IF EXISTS ${name}`);
-  const there = () => database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'summing'").get() !== undefined;
+  const there = () =>
+    database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'repository_days'").get() !== undefined;
   if (!there())
     transaction(database, () => {
       // Another thread may have done the same: looked at again under the lock.
       if (there()) return;
-      for (const name of ['pull_days', 'popularity', 'newest_days']) database.exec(`DROP TABLE IF EXISTS ${name}`);
+      for (const name of [...sumTables, 'summing']) database.exec(`DROP TABLE IF EXISTS ${name}`);
       database.exec(tables);
       begin();
     });
@@ -434,7 +444,7 @@ function change(prepare: Prepare, at: Summing | undefined): Change {
       if (now) count(now, 1);
     },
     told(repository) {
-      repositoryChange(repository).stamp = 1;
+      repositoryChange(repository).stamp = stampChange;
     },
     end() {
       storeScopes(prepare, repositories);
@@ -470,24 +480,67 @@ function adder(prepare: Prepare, table: string, keys: string[]): (key: (string |
 }
 
 function storeScopes(prepare: Prepare, repositories: Map<string, RepositoryChange>): void {
+  const registries = new Map<string, Map<number, DayChange>>();
+  for (const [repository, { registry, days }] of repositories) {
+    const ofRegistry = within(registries, registry, () => new Map<number, DayChange>());
+    for (const [day, change] of days) {
+      const sum = within(ofRegistry, day, emptyDay);
+      increase(sum.all, change.all, 1);
+      for (const [field, keys] of change.by.entries())
+        for (const [key, numbers] of keys) increase(within(sum.by[field], key, zeros), numbers, 1);
+      storeDay(prepare, repository, day, change);
+    }
+  }
   const store = adder(prepare, 'sums', ['scope', 'field', 'day', 'key']);
-  const storeScope = (scope: string, days: Map<number, DayChange>) => {
+  for (const [registry, days] of registries) {
+    const scope = `g ${registry}`;
     for (const [day, { all }] of days) store([scope, '', day, ''], all);
     for (const [field, name] of sumFields.entries())
       for (const [day, { by }] of days) for (const [key, numbers] of by[field]) store([scope, name, day, key], numbers);
-  };
-  const registries = new Map<string, Map<number, DayChange>>();
-  for (const [repository, { registry, days }] of repositories) {
-    storeScope(`r ${repository}`, days);
-    const ofRegistry = within(registries, registry, () => new Map<number, DayChange>());
-    for (const [day, { all, by }] of days) {
-      const sum = within(ofRegistry, day, emptyDay);
-      increase(sum.all, all, 1);
-      for (const [field, keys] of by.entries())
-        for (const [key, numbers] of keys) increase(within(sum.by[field], key, zeros), numbers, 1);
-    }
   }
-  for (const [registry, days] of registries) storeScope(`g ${registry}`, days);
+}
+
+const isNothing = (numbers: Numbers) => numbers.every((value) => value === 0);
+
+/** Adds what is stored of the day to the change. */
+function storeDay(prepare: Prepare, repository: string, day: number, { all, by }: DayChange): void {
+  if (isNothing(all) && by.every((keys) => [...keys.values()].every(isNothing))) return;
+  // Most days are new.
+  const add = prepare('INSERT INTO repository_days VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING');
+  if (add.run(repository, day, ...all, fieldsText(by)).changes === 1) return;
+  const found = prepare(`SELECT ${sumNames.join()}, fields FROM repository_days WHERE repository = ? AND day = ?`);
+  found.setReturnArrays(true);
+  const held = found.get(repository, day) as unknown as [...Numbers, string];
+  const fields = JSON.parse(held.pop() as string) as [string, ...Numbers][][];
+  increase(all, held as unknown as Numbers, 1);
+  for (const [field, rows] of fields.entries())
+    for (const [key, ...numbers] of rows) increase(within(by[field], key, zeros), numbers, 1);
+  if (isNothing(all)) prepare('DELETE FROM repository_days WHERE repository = ? AND day = ?').run(repository, day);
+  else
+    prepare(
+      `UPDATE repository_days SET ${sumNames.map((name) => `${name} = ?`).join()}, fields = ? WHERE repository = ? AND day = ?`,
+    ).run(...all, fieldsText(by), repository, day);
+}
+
+/** Of each of `sumFields` the values and their numbers, sorted: [[["human",1,0,2,0,0]],…]. `eachOfField` reads it. */
+function fieldsText(by: Map<string, Numbers>[]): string {
+  return JSON.stringify(
+    by.map((keys) =>
+      [...keys]
+        .filter(([, numbers]) => !isNothing(numbers))
+        .map(([key, numbers]) => [key, ...numbers])
+        .sort(([a], [b]) => (a < b ? -1 : 1)),
+    ),
+  );
+}
+
+/** The rows of a field of `repository_days`, and in SQL what they are: the value and its sums. */
+export function eachOfField(field: string): { from: string; key: string; summed: string } {
+  return {
+    from: `repository_days, json_each(fields, '$[${sumFields.indexOf(field)}]')`,
+    key: 'value ->> 0',
+    summed: sumNames.map((name, at) => `SUM(value ->> ${at + 1}) AS ${name}`).join(),
+  };
 }
 
 function storeMixes(prepare: Prepare, user: string, { pairs, days }: UserChange): void {
@@ -674,7 +727,7 @@ function storeFacts(prepare: Prepare, repository: string, own: RepositoryChange)
   const newest = prepare('SELECT lastPull FROM repositories WHERE repository = ?').get(repository)?.lastPull as
     | number
     | undefined;
-  let changed = false;
+  let moved = false;
   for (const { key, last, came, less } of own.facts.values()) {
     const held = lastOf.get(...key)?.last as number | undefined;
     let now = Math.max(last, held ?? never);
@@ -691,18 +744,19 @@ function storeFacts(prepare: Prepare, repository: string, own: RepositoryChange)
     if (now === held) continue;
     if (now === never) prepare(removeFact).run(...key);
     else store.run(...key, now);
-    // Once more on the day of the repository's newest pull: nothing that is derived from it changes (images-read.ts).
+    // Once more on the day of the repository's newest pull.
     const isSame = held !== undefined && now > held && day(now) === day(held) && !!newest && day(held) >= day(newest);
-    if (!isSame) own.stamp = 1;
-    else changed = true;
+    if (!isSame) own.stamp = stampChange;
+    else moved = true;
   }
+  if (!moved || own.stamp > 0) return;
   const deletes = "SELECT 1 FROM image_facts WHERE repository = ? AND action = 'delete' LIMIT 1";
-  if (changed && own.stamp === 0 && prepare(deletes).get(repository)) own.stamp = 1;
+  own.stamp = prepare(deletes).get(repository) ? stampChange : 1;
 }
 
 function storeRepository(prepare: Prepare, repository: string, own: RepositoryChange): void {
   const { pulls, raw, manifests, pulledBy } = own;
-  const stamp = own.less ? 1 : own.stamp;
+  const stamp = own.less ? stampChange : own.stamp;
   const held = prepare('SELECT lastPull FROM repositories WHERE repository = ?').get(repository)?.lastPull as
     | number
     | undefined;
@@ -745,12 +799,12 @@ const weighedHalfLives = 40;
  */
 function trendOf(prepare: Prepare, repository: string): number {
   const newest = prepare(
-    `SELECT day FROM sums WHERE scope = ? AND field = '' AND pulls > 0 ORDER BY day DESC LIMIT 1`,
-  ).get(`r ${repository}`)?.day as number | undefined;
+    'SELECT day FROM repository_days WHERE repository = ? AND pulls > 0 ORDER BY day DESC LIMIT 1',
+  ).get(repository)?.day as number | undefined;
   if (newest === undefined) return nothing;
   const rows = prepare(
-    `SELECT day, pulls FROM sums WHERE scope = ? AND field = '' AND day > ? AND pulls > 0 ORDER BY day DESC`,
-  ).all(`r ${repository}`, newest - weighedHalfLives * halfLifeDays) as { day: number; pulls: number }[];
+    'SELECT day, pulls FROM repository_days WHERE repository = ? AND day > ? AND pulls > 0 ORDER BY day DESC',
+  ).all(repository, newest - weighedHalfLives * halfLifeDays) as { day: number; pulls: number }[];
   const weight = rows.reduce((sum, { day, pulls }) => sum + pulls * 2 ** ((day - newest) / halfLifeDays), 0);
   return Math.log2(weight) + newest / halfLifeDays;
 }

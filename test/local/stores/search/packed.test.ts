@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { packed, unpacked } from '#local/stores/search/packed.ts';
+import { packed, packedTable, unpacked, unpackedTable } from '#local/stores/search/packed.ts';
 
 const value = fc.oneof(
   fc.string({ unit: 'binary' }),
@@ -18,6 +18,16 @@ test('rows arrive as they were sent, whatever they hold', () => {
   fc.assert(
     fc.property(fc.oneof(alike, any, other), (sent) => {
       assert.deepEqual(unpacked(structuredClone(packed(sent))), structuredClone(sent));
+    }),
+    { seed: 6, numRuns: 1000 },
+  );
+});
+
+test('a table arrives as it was sent', () => {
+  const text = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('', 'a', 'b'), fc.constant(null));
+  fc.assert(
+    fc.property(fc.array(fc.tuple(text, fc.double(), text)), (sent) => {
+      assert.deepEqual(unpackedTable(structuredClone(packedTable(sent))), sent);
     }),
     { seed: 6, numRuns: 1000 },
   );
