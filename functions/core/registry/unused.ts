@@ -95,12 +95,39 @@ export async function oldestUnused(
   return oldest;
 }
 
-/** The oldest pushes of several lists, `limit` at most, oldest first. */
+/**
+ * The oldest pushes of several lists that are sorted by `byPush`, `limit` at most, oldest first. Costs what it returns and a
+ * look at each list: a heap of lists, that with the oldest image left on top.
+ */
 export function oldestOf(lists: UnusedImage[][], limit: number): UnusedImage[] {
-  return lists.flat().sort(byPush).slice(0, limit);
+  const heap = lists.filter((list) => list.length > 0).map((list) => ({ list, at: 0 }));
+  const isBefore = (a: number, b: number) => byPush(heap[a].list[heap[a].at], heap[b].list[heap[b].at]) < 0;
+  const sink = (from: number) => {
+    for (let parent = from; ; ) {
+      const [left, right] = [2 * parent + 1, 2 * parent + 2];
+      if (left >= heap.length) return;
+      const child = right < heap.length && isBefore(right, left) ? right : left;
+      if (!isBefore(child, parent)) return;
+      [heap[parent], heap[child]] = [heap[child], heap[parent]];
+      parent = child;
+    }
+  };
+  for (let parent = (heap.length >> 1) - 1; parent >= 0; parent--) sink(parent);
+  const oldest: UnusedImage[] = [];
+  while (oldest.length < limit && heap.length > 0) {
+    const { list, at } = heap[0];
+    oldest.push(list[at]);
+    if (at + 1 < list.length) heap[0].at++;
+    else {
+      const last = heap.pop()!;
+      if (heap.length > 0) heap[0] = last;
+    }
+    sink(0);
+  }
+  return oldest;
 }
 
-function byPush(a: UnusedImage, b: UnusedImage): number {
+export function byPush(a: UnusedImage, b: UnusedImage): number {
   return (
     a.lastPush - b.lastPush ||
     byText(a.repository, b.repository) ||

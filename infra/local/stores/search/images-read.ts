@@ -1,8 +1,8 @@
 // Results computed from the images of a repository, kept in memory until something that they were computed from changes: the
-// repository's stamp says so (sums.ts).
+// repository's stamp says so (`stampChange` in sums.ts).
 import type { RepositoryImages } from '#core/registry/images.ts';
-import { isDeleted, type UnusedImage, unusedImages } from '#core/registry/unused.ts';
-import { dayMs } from './sums.ts';
+import { byPush, isDeleted, type UnusedImage, unusedImages } from '#core/registry/unused.ts';
+import { dayMs, stampChange } from './sums.ts';
 
 export interface Stamped {
   repository: string;
@@ -11,43 +11,49 @@ export interface Stamped {
 }
 
 interface Unused {
+  /** Exact to the moves of facts within a day, or to changes alone. */
   stamp: number;
+  isExact: boolean;
   /** The result is the same for all from < since <= to. */
   from: number;
   to: number;
+  /** The oldest push first. */
   rows: UnusedImage[];
 }
 
 /** Results of one repository that are kept: pages ask for a few numbers of days. */
 const kept = 4;
+const changesOf = (stamp: number) => Math.floor(stamp / stampChange);
 
 export function imagesRead(read: (repository: string) => RepositoryImages | undefined) {
   const unused = new Map<string, Unused[]>();
-  const deleted = new Map<string, { stamp: number; is: boolean }>();
+  const deleted = new Map<string, { changes: number; is: boolean }>();
   return {
     unused({ repository, stamp, lastPull }: Stamped, since: number): UnusedImage[] {
-      const own = (unused.get(repository) ?? []).filter((one) => one.stamp === stamp);
+      const changes = changesOf(stamp);
+      const own = (unused.get(repository) ?? []).filter((one) => one.stamp === (one.isExact ? stamp : changes));
       const found = own.find(({ from, to }) => from < since && since <= to);
       if (found) return found.rows;
       const images = read(repository);
-      const rows = images ? unusedImages(images, since) : [];
-      let [from, to] = [
-        Number.NEGATIVE_INFINITY,
-        lastPull ? Math.floor(lastPull / dayMs) * dayMs : Number.POSITIVE_INFINITY,
-      ];
+      const rows = images ? unusedImages(images, since).sort(byPush) : [];
+      // Facts that move within the day of the newest pull say nothing new to who asks what is in use since before that day.
+      const newest = lastPull ? Math.floor(lastPull / dayMs) * dayMs : Number.POSITIVE_INFINITY;
+      const isExact = since > newest;
+      let [from, to] = [Number.NEGATIVE_INFINITY, isExact ? Number.POSITIVE_INFINITY : newest];
       for (const { time } of images?.facts ?? [])
         if (time < since) from = Math.max(from, time);
         else to = Math.min(to, time);
-      // On the day of the newest pull facts move on without a stamp.
-      if (since <= to) unused.set(repository, [{ stamp, from, to, rows }, ...own].slice(0, kept));
+      const result = { stamp: isExact ? stamp : changes, isExact, from, to, rows };
+      unused.set(repository, [result, ...own].slice(0, kept));
       return rows;
     },
     isDeleted({ repository, stamp }: Pick<Stamped, 'repository' | 'stamp'>): boolean {
+      const changes = changesOf(stamp);
       const found = deleted.get(repository);
-      if (found?.stamp === stamp) return found.is;
+      if (found?.changes === changes) return found.is;
       const images = read(repository);
       const is = images !== undefined && isDeleted(images);
-      deleted.set(repository, { stamp, is });
+      deleted.set(repository, { changes, is });
       return is;
     },
   };

@@ -1,0 +1,48 @@
+// What is kept in memory of a repository's images is what a look at the file says, whatever was written since.
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { Action, PullClass } from '#core/event.ts';
+import type { SearchChange } from '#core/stores.ts';
+import { openSearch } from '#local/stores/search/search.ts';
+import { pull, start, storedEvent } from '../../../contracts/samples.ts';
+import { dataFolder } from '../../../support/run.ts';
+
+const day = 86_400_000;
+const event = fc.record({
+  day: fc.nat(4),
+  ms: fc.nat(3),
+  repository: fc.constantFrom('a', 'b'),
+  digest: fc.constantFrom('sha256:1', 'sha256:2'),
+  tag: fc.constantFrom(undefined, '1', '2'),
+  action: fc.constantFrom<Action[]>('pull', 'pull', 'push', 'push', 'delete'),
+  class: fc.constantFrom<PullClass[]>('human', 'mirror'),
+});
+const step = fc.record({ events: fc.array(event, { minLength: 1, maxLength: 3 }), since: fc.nat(5) });
+
+test('unused images read again and again are those of a first look', async (t) => {
+  const folder = dataFolder(t);
+  let files = 0;
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 2, maxLength: 12, size: 'max' }), async (steps) => {
+      const file = join(folder, `${files++}.db`);
+      const search = openSearch(file);
+      let id = 0;
+      for (const { events, since } of steps) {
+        await search.write(
+          events.flatMap(({ day: days, ms, action, ...more }): SearchChange[] => {
+            const [name, time] = [`${id++}`, start + days * day + ms * 1000];
+            const doc = storedEvent(name, time, { ...more, action, kind: action === 'delete' ? 'other' : 'manifest' });
+            const event: SearchChange = { kind: 'event', id: name, version: 1, doc };
+            if (action !== 'pull') return [event];
+            return [event, { kind: 'pull', id: name, version: 1, doc: pull(name, time, more) }];
+          }),
+        );
+        const query = { since: start + since * day, limit: 100 };
+        assert.deepEqual(await search.unused(query), await openSearch(file).unused(query));
+      }
+    }),
+    { seed: 19, numRuns: 60, endOnFailure: true },
+  );
+});
