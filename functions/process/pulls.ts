@@ -144,7 +144,7 @@ export function documents({ events, pullOf }: Pick<PullChange, 'events' | 'pullO
     if (!isManifestPull(event)) return [{ kind: 'event', id, version: 0, doc: event }];
     const pull = pullOf.get(id);
     if (pull === undefined) return [];
-    const doc = pull ? { ...event, class: pull.class } : event;
+    const doc = pull && pull.class !== event.class ? { ...event, class: pull.class } : event;
     return [
       { kind: 'event', id, version, doc, apart: pull === null },
       { kind: 'pull', id, version, doc: pull?.id === id ? pull : null },

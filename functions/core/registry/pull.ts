@@ -195,7 +195,7 @@ function difference(stored: Pull[], wanted: Pull[]): Pick<PullChange, 'remove' |
   const ids = new Set(wanted.map(({ id }) => id));
   return {
     remove: stored.filter(({ id }) => !ids.has(id)),
-    put: wanted.filter((pull) => texts.get(pull.id) !== contentOf(pull)),
+    put: wanted.filter((pull) => !texts.has(pull.id) || texts.get(pull.id) !== contentOf(pull)),
   };
 }
 

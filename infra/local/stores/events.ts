@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { page, readCursor } from '#core/cursor.ts';
-import { type Pull, parseStoredEvent } from '#core/event.ts';
+import { type Pull, parseStoredEvent, type StoredEvent } from '#core/event.ts';
 import { type EventStore, type Expiring, forgottenKeptMs } from '#core/stores.ts';
 import { openQuarantine, type Quarantine } from './quarantine.ts';
 import { openDayKeys } from './secrets/day-keys.ts';
@@ -21,6 +21,11 @@ const aheadMs = 5 * 60_000;
 export interface LocalEvents extends EventStore, Expiring {
   /** Removes what is quarantined for too long. */
   expireQuarantine(): Promise<void>;
+}
+
+interface Put {
+  event: StoredEvent;
+  text: string;
 }
 
 /** Registry events, the pulls derived from them, the quarantine and the keys of days, in one SQLite file. */
@@ -51,7 +56,7 @@ export function openEvents(
   const putEvent = prepare('INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?)');
   const origin = prepare('SELECT origin FROM events WHERE id = ?');
   const eventsOf = prepare(
-    'SELECT doc FROM events WHERE user = ? AND repository = ? AND time BETWEEN ? AND ? ORDER BY time, id',
+    'SELECT id, doc FROM events WHERE user = ? AND repository = ? AND time BETWEEN ? AND ? ORDER BY time, id',
   );
   const later = prepare(
     'SELECT doc FROM events WHERE user = ? AND repository = ? AND time > ? ORDER BY time, id LIMIT ?',
@@ -65,7 +70,10 @@ export function openEvents(
     'SELECT doc FROM pulls WHERE user = ? AND repository = ? AND time BETWEEN ? AND ? ORDER BY time, id',
   );
   const version = prepare('SELECT version FROM versions WHERE user = ? AND repository = ?');
-  const putVersion = prepare('INSERT OR REPLACE INTO versions VALUES (?, ?, ?)');
+  const firstVersion = prepare('INSERT INTO versions VALUES (?, ?, 1) ON CONFLICT DO NOTHING');
+  const nextVersion = prepare(
+    'UPDATE versions SET version = version + 1 WHERE user = ? AND repository = ? AND version = ?',
+  );
   const putPull = prepare('INSERT OR REPLACE INTO pulls VALUES (?, ?, ?, ?, ?)');
   const removePull = prepare('DELETE FROM pulls WHERE user = ? AND repository = ? AND time = ? AND id = ?');
   const newest = prepare(
@@ -84,21 +92,30 @@ export function openEvents(
   const versionOf = (user: string, repository: string) => Number(version.get(user, repository)?.version ?? 0);
   const docs = <T>(rows: Record<string, unknown>[]): T[] => rows.map((row) => JSON.parse(String(row.doc)));
   const storedEvents = (rows: Record<string, unknown>[]) => rows.map((row) => parseStoredEvent(String(row.doc)));
+  /** The events of the last two puts by id, with their texts: a batch reads back what it has just put. */
+  let [last, lastButOne] = [new Map<string, Put>(), new Map<string, Put>()];
+  const readBack = ({ id, doc }: Record<string, unknown>): StoredEvent => {
+    const put = last.get(String(id)) ?? lastButOne.get(String(id));
+    return put !== undefined && put.text === doc ? put.event : parseStoredEvent(String(doc));
+  };
 
   const pause = turns(rowsATurn);
 
   return {
     async put(events) {
+      [last, lastButOne] = [new Map(), last];
       return transaction(database, () =>
         events.map((event) => {
           const { id, user, repository, time } = event;
-          const isNew = putEvent.run(id, user, repository, time, event.origin, JSON.stringify(event)).changes === 1;
+          const text = JSON.stringify(event);
+          last.set(id, { event, text });
+          const isNew = putEvent.run(id, user, repository, time, event.origin, text).changes === 1;
           return isNew || origin.get(id)?.origin === event.origin;
         }),
       );
     },
     async events(user, repository, from, to) {
-      return storedEvents(eventsOf.all(user, repository, from, to));
+      return eventsOf.all(user, repository, from, to).map(readBack);
     },
     async rewrite(events) {
       transaction(database, () => {
@@ -131,8 +148,9 @@ export function openEvents(
     async replacePulls(replacements) {
       return commit(() =>
         replacements.map(({ user, repository, version, remove, put }) => {
-          if (versionOf(user, repository) !== version) return false;
-          putVersion.run(user, repository, version + 1);
+          const { changes } =
+            version === 0 ? firstVersion.run(user, repository) : nextVersion.run(user, repository, version);
+          if (changes === 0) return false;
           for (const pull of remove) removePull.run(user, repository, pull.time, pull.id);
           for (const pull of put) putPull.run(pull.id, user, repository, pull.time, JSON.stringify(pull));
           return true;
