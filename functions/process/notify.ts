@@ -88,7 +88,10 @@ export function notifier(options: NotifyOptions): ((batch: Batch) => Promise<voi
   }
 
   async function firstPull(rule: Rule & { when: 'first-pull' }, batch: Batch) {
-    const pulls = batch.events.filter((event) => isManifestPull(event) && event.class === 'human' && event.user !== '');
+    // What is no news opens no alert: an import of the past reads nobody's history.
+    const pulls = batch.events.filter(
+      (event) => isManifestPull(event) && event.class === 'human' && event.user !== '' && isNews(event.time, batch),
+    );
     const byUser = [...Map.groupBy(pulls, (event) => event.user)];
     await inParallel(byUser, atOnce, async ([user, own]) => {
       if (known.has(keyOf(rule, `person ${user}`))) return;
@@ -97,7 +100,7 @@ export function notifier(options: NotifyOptions): ((batch: Batch) => Promise<voi
       const { items } = await events.history(user, { limit: own.length + 1 });
       const first = own.filter(({ id }) => items.some((pull) => pull.id === id)).sort(byTime)[0];
       if (items.length === 0) return;
-      if (first && isNews(first.time, batch) && items.every(({ id }) => ids.has(id)))
+      if (first && items.every(({ id }) => ids.has(id)))
         await tell(rule, `person ${user}`, firstPullAlert(first), user);
       note(keyOf(rule, `person ${user}`));
     });
