@@ -19,8 +19,9 @@ const { settings } = workerData as ThreadData;
 const log = openLog(settings.log);
 const stores = await pumpInto([
   { stream: 'stream', shardPrefix: registryShards, positions: 'registry-pump.db' },
-  // Some 4,000 rows: two shards' batches and what comes of them lie in memory at once, and today's events go between.
-  { stream: 'imports', shardPrefix: importShards, positions: 'import-pump.db', maxBytes: 3 * 1024 * 1024 },
+  // Some 8,000 rows: the more, the more of them change the same page. Two shards' batches and what comes of them lie in memory at once,
+  // and today's events go between.
+  { stream: 'imports', shardPrefix: importShards, positions: 'import-pump.db', maxBytes: 6 * 1024 * 1024 },
 ]);
 
 const receivers = receiversOf(settings, clock);

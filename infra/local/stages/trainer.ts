@@ -11,7 +11,7 @@ import type { ThreadData } from './threads.ts';
 letOthersGoFirst();
 
 const { folder, settings } = workerData as ThreadData;
-const { search, objects, sums } = openStores(folder, settings.opensearch, 'train');
+const { search, objects, sums, imports } = openStores(folder, settings.opensearch, 'train');
 const log = openLog(settings.log);
 
 /** A young store changes fast: half as many pulls again since the last training are reason enough not to wait. */
@@ -22,8 +22,8 @@ let wasRefused = false;
 
 const everySeconds = settings.trainEvery * 3600;
 await repeat('training', Math.min(everySeconds, 10), log, async () => {
-  // A part of the pulls is not what people pull.
-  if (sums?.missing()) return;
+  // A part of the pulls is not what people pull: the rest is being summed or imported.
+  if (sums?.missing() || imports.pending()() > 0) return;
   const { total } = await search.counts({});
   const age = clock() - trainedAt;
   // A clock that was set back must not keep training from beginning.
