@@ -36,7 +36,7 @@ import type { ProcessOptions } from '#process/process.ts';
 import { bundled } from './bundled.ts';
 import { cargo } from './cargo.ts';
 
-const FLAGS = ['--max-semi-space-size=4', '--max-old-space-size=64'];
+const FLAGS = ['--max-semi-space-size=1', '--max-old-space-size=48'];
 const EVENTS = 4;
 const RECORDS = 36;
 const LINES = 1000;

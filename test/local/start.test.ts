@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { dataFolder, runScript, startLocal } from '../support/run.ts';
@@ -35,6 +35,22 @@ test('it prints the page, the webhook with its token, the beacon, and one ready 
   for (const path of ['/', '/people', '/repositories', '/setup', '/health', '/hit.js'])
     assert.equal((await fetch(running.origin + path)).status, 200, path);
   assert.equal(await running.stop(), 0);
+});
+
+test('its allocator gives back what is freed, unless the owner has set it', {
+  skip: process.platform !== 'linux',
+  timeout: 60_000,
+}, async (t) => {
+  for (const [own, expected] of [
+    [undefined, '262144'],
+    ['4194304', '4194304'],
+  ]) {
+    const running = await startLocal(dataFolder(t), [], own ? { MALLOC_MMAP_THRESHOLD_: own } : {});
+    t.after(() => running.kill());
+    const environment = readFileSync(`/proc/${running.child.pid}/environ`, 'utf8').split('\0');
+    assert.ok(environment.includes(`MALLOC_MMAP_THRESHOLD_=${expected}`));
+    assert.equal(await running.stop(), 0);
+  }
 });
 
 test('a token that was made is kept over a restart', { timeout: 30_000 }, async (t) => {

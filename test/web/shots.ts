@@ -53,10 +53,13 @@ async function shoot(
   await page.goto(`${world.url}${everyPage[name]}`);
   await page.waitForFunction(() => !document.querySelector('.bone, [aria-busy=true]') && document.querySelector('h1'));
   await page.evaluate(() => document.fonts.ready);
-  // Charts are drawn once their script has come; the map is never still.
+  // Charts are drawn once their script has come, discs once the land below them is there.
   await page.waitForFunction(() =>
     [...document.querySelectorAll('.chart:not([hidden])')].every((chart) => chart.querySelector('canvas')),
   );
+  // Where there are none to draw, whoever looks at the picture sees whether that is right.
+  const discs = () => performance.getEntriesByName('clusters').length > 0;
+  if (await page.$('.maplibregl-canvas')) await page.waitForFunction(discs, null, { timeout: 15_000 }).catch(() => {});
   const path = join(folder, `${name}-${mood}-${theme}-${width}.png`);
   await page.screenshot({ path, fullPage: name !== 'map', animations: 'disabled' });
   await page.close();

@@ -16,7 +16,7 @@ let rings: Int32Array[] | undefined;
  * Every line through the pixels' rows is cut with all edges (a scanline fill); along a line coverage is exact.
  */
 export function landCover(zoom: number, tileX: number, tileY: number, size: number): Float32Array {
-  rings ??= readRings(Uint8Array.from(atob(LAND), (letter) => letter.charCodeAt(0)));
+  rings ??= readRings(Buffer.from(LAND, 'base64'));
   const scale = (size * 2 ** zoom) / 2 ** LAND_BITS;
   const [left, top] = [tileX * size, tileY * size];
   const cuts: number[][] = Array.from({ length: LINES * size }, () => []);

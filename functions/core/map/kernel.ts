@@ -81,7 +81,7 @@ export function kernelModule(
   report: (text: string) => void = console.warn,
 ): WebAssembly.Module | undefined {
   if (compiled && wasm === kernelWasm) return compiled;
-  const binary = Uint8Array.from(atob(wasm), (letter) => letter.charCodeAt(0));
+  const binary = Buffer.from(wasm, 'base64');
   if (!WebAssembly.validate(binary)) {
     if (!told) report('map: this platform has no WebAssembly SIMD: tiles are made by the slower code in TypeScript');
     told = true;

@@ -111,10 +111,19 @@ export function encodePyramid(pyramid: Pyramid): Uint8Array<ArrayBuffer> {
 export function openPyramid(file: Uint8Array): Pyramid {
   const { length } = readHead(file);
   if (length !== file.length) throw new BadSnapshot(`points.bin is torn: ${file.length} bytes of ${length}`);
-  const room = fileRoom(file.length);
-  if (!room) return viewPyramid(file.byteOffset % 8 === 0 ? file : file.slice());
-  room.bytes.set(file);
-  return viewPyramid(room.bytes, room);
+  return openWhole([file], length);
+}
+
+/** Parts one after the other go straight to where tiles are made from: each page of another copy costs. */
+function openWhole(parts: Uint8Array[], length: number): Pyramid {
+  const room = fileRoom(length);
+  const bytes = room?.bytes ?? new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return viewPyramid(bytes, room);
 }
 
 /** The part that is read first when a file is opened in part: the far-out zooms of a large one. */
@@ -138,12 +147,9 @@ export async function openInPart(
   if (first.length !== firstBytes || headEnd > firstBytes)
     throw new BadSnapshot(`points.bin is torn: ${first.length} bytes of ${length}`);
   if (length <= WHOLE_PARTS * firstBytes) {
-    const file = new Uint8Array(length);
-    file.set(first);
     const rest = await read(firstBytes, length);
     if (rest.length !== length - firstBytes) throw new BadSnapshot(`points.bin is torn: it ends before byte ${length}`);
-    file.set(rest, firstBytes);
-    return openPyramid(file);
+    return openWhole([first, rest], length);
   }
   const room = fileRoom(length, blockBytes);
   const pages = new Pages(length, read, blockBytes, room);

@@ -1,0 +1,166 @@
+// The whole flow on one machine, as start.ts begins it. The stages share nothing but the stores of the data folder.
+import { existsSync, writeFileSync } from 'node:fs';
+import type { Server } from 'node:http';
+import { join } from 'node:path';
+import type { Fault } from '#serve/health.ts';
+import { localAccess } from '#settings/access.ts';
+import { SettingError } from '#settings/error.ts';
+import type { ResolvedSettings } from '#settings/schema.ts';
+import { buildPages } from '../../web/build.ts';
+import { ipDatabaseBuiltAt } from './defaults.ts';
+import { demo } from './demo/demo.ts';
+import { diskFaults, sumFaults, threadFaults } from './faults.ts';
+import { keptToken, openFolder } from './folder.ts';
+import { holdFolder } from './hold.ts';
+import { openLog } from './log.ts';
+import { unbreakableLog } from './logging.ts';
+import { openMetrics } from './metrics.ts';
+import { lagOf, listen, localApp, unhealthyAfterSeconds } from './server.ts';
+import { help, readSettings } from './settings.ts';
+import { startThread, type Thread } from './stages/threads.ts';
+import { eventsOfServer, openReader } from './stores/search/reading.ts';
+import { replaceLostSearch } from './stores/search/refill.ts';
+import { checkDatabases } from './stores/sqlite/integrity.ts';
+import { clock, openStores } from './stores/stores.ts';
+
+unbreakableLog();
+
+try {
+  const settings = await readSettings(process.argv.slice(2), process.env);
+  if (settings) await start(settings);
+  else console.log(help);
+} catch (cause) {
+  console.error(explain(cause));
+  process.exit(1);
+}
+
+async function start(settings: ResolvedSettings): Promise<void> {
+  const access = localAccess(settings);
+  const log = openLog(settings.log);
+  const folder = openFolder(settings.data);
+  holdFolder(folder, 'npm start');
+  if (settings.opensearch) await lookFor(settings.opensearch, folder);
+  const token = () => settings.token ?? keptToken(folder);
+  const web = await buildPages({ begin: () => console.log('building the pages, once') });
+  const lost = settings.opensearch ? undefined : replaceLostSearch(folder);
+  if (lost) log.error(`${join(folder, 'search.db')} ${lost}: it is made again from events`);
+  const opened = openStores(folder, settings.opensearch, 'serve');
+  const stores = { ...opened, events: eventsOfServer(join(folder, 'events.db'), opened.events) };
+  const search = settings.opensearch ? stores.search : openReader(join(folder, 'search.db'));
+  let threads: Thread[] = [];
+  let damaged: Fault[] = [];
+  const metrics = openMetrics({
+    ...{ ...stores, search, folder, settings, clock, unhealthyAfterSeconds },
+    lag: async () => lagOf(stores),
+    ipTableBuiltAt: ipDatabaseBuiltAt,
+  });
+  const app = localApp({
+    stores: { ...stores, search },
+    settings,
+    token,
+    web,
+    log,
+    access,
+    faults: async () => [
+      ...threadFaults(threads),
+      ...(await diskFaults(folder)),
+      ...sumFaults(stores.sums),
+      ...damaged,
+    ],
+    metrics,
+  });
+  const { port, server } = await listen(app, settings.port, settings.listen);
+  metrics.watch(server as Server);
+  const loopback = loopbackUrl(settings.listen, port);
+  const origin = access.publicUrl ?? loopback;
+
+  threads = (['processor', 'hits-processor', 'exporter', 'trainer'] as const).map((name) =>
+    startThread(
+      name,
+      { folder, settings },
+      { report: log.error, count: ({ count, stage }) => metrics.count(count, stage) },
+    ),
+  );
+  const demonstration = settings.demo ? startDemo() : undefined;
+
+  const named = settings.registries
+    .map(({ name }) => `\n            ${name}: npm run token -- add --registry ${name}`)
+    .join('');
+  console.log(`
+  Page      ${origin}/
+  Webhook   ${origin}/v1/registry-events
+            Authorization: Bearer ${token()}${named}
+  Beacon    <script defer src="${origin}/hit.js"></script>
+  Data      ${folder}${settings.demo ? '\n  Demo      marked traffic (demo-…, *.demo.example) is being sent' : ''}
+`);
+  let isStopping = false;
+  // npm's end and whoever ended npm may both say so (ready.cjs): only a second Ctrl-C ends at once.
+  process.on('SIGTERM', stop);
+  process.once('SIGINT', stop);
+  console.log(`ready ${loopback}`);
+  checkDatabases(folder).then((faults) => {
+    damaged = faults;
+    for (const { reason } of faults) log.error(reason);
+  }, log.error);
+
+  function startDemo() {
+    const marker = join(folder, 'demo');
+    const running = demo({ seed: 1, now: clock, send, filledBefore: existsSync(marker) });
+    running.filled
+      .then((whole) => whole && writeFileSync(marker, 'The demo has sent its two weeks.\n'))
+      .catch(log.error);
+    return running;
+  }
+
+  async function send(path: string, body: unknown, from?: string): Promise<void> {
+    const headers = {
+      'Content-Type': 'application/json',
+      Authorization: `Bearer ${token()}`,
+      ...(from ? { 'X-Forwarded-For': from } : {}),
+    };
+    const answer = await fetch(loopback + path, { method: 'POST', headers, body: JSON.stringify(body) });
+    if (!answer.ok) throw new Error(`demo traffic was answered ${answer.status}: ${await answer.text()}`);
+  }
+
+  async function stop() {
+    if (isStopping) return;
+    isStopping = true;
+    console.log('stopping: what was taken is being finished');
+    demonstration?.stop();
+    server.close();
+    await Promise.all(threads.map((thread) => thread.stop()));
+    console.log('stopped');
+    process.exit(0);
+  }
+}
+
+/** Where this machine itself finds the server. */
+function loopbackUrl(host: string, port: number): string {
+  const name = ['0.0.0.0', '::'].includes(host) ? '127.0.0.1' : host;
+  return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
+}
+
+/**
+ * Where OpenSearch does not respond, a first start is refused: its URL may be wrong. Later ones go on: the map needs none, and
+ * pulls wait for it.
+ */
+async function lookFor(opensearch: string, folder: string): Promise<void> {
+  try {
+    await fetch(opensearch, { signal: AbortSignal.timeout(5000) });
+  } catch (cause) {
+    const { message } = ((cause as Error).cause ?? cause) as Error;
+    const found = `--opensearch ${opensearch} does not respond: ${message}`;
+    if (!existsSync(join(folder, 'checkpoints.db'))) throw new SettingError(found, { cause });
+    console.error(`${found}; pulls wait until it does`);
+  }
+}
+
+/** Returns one line for what the user can fix, and the whole error for a fault of ours. */
+function explain(cause: unknown): unknown {
+  if (cause instanceof SettingError) return cause.message;
+  const { code } = cause as NodeJS.ErrnoException;
+  const { port } = cause as { port?: number };
+  if (code === 'EADDRINUSE') return `port ${port} is taken: give another with --port, or --port 0 for any free one`;
+  if (code === 'EACCES') return `port ${port} is not allowed to this user: give one above 1023 with --port`;
+  return cause;
+}
