@@ -34,4 +34,40 @@ export const equivalents: Equivalent[] = [
     change: '< -> <=',
     why: 'JSON writes DEL as it is, and a line is the same by either path',
   },
+  {
+    file: 'functions/collect/plain-hits.ts',
+    line: 'if (at === idStart || at - idStart > mostId) return undefined;',
+    change: '> -> >=',
+    why: 'what this path declines the other reads, into the same lines',
+  },
+  {
+    file: 'functions/collect/plain-hits.ts',
+    line: 'if (out + headLength + at - domainStart + lineBytes + mostDomain + mostId > scratch.length) return undefined;',
+    change: '> -> >=',
+    why: 'what this path declines the other reads, into the same lines',
+  },
+  {
+    file: 'functions/collect/plain-hits.ts',
+    line: 'if (at === label || at - label > 63 || body[at - 1] === hyphen) return -1;',
+    change: '> -> >=',
+    why: 'what this path declines the other reads, into the same lines',
+  },
+  {
+    file: 'functions/process/notify.ts',
+    line: 'if (known.size >= knownPairs) known.clear();',
+    change: '>= -> >',
+    why: 'a cache of one entry more: what it lacks is asked of the claims',
+  },
+  {
+    file: 'functions/process/fold.ts',
+    line: 'if (ranMs >= holdMs) return { changed: true };',
+    change: 'true -> false',
+    why: 'some domains are older than they may be, so their leaving changes the points anyway',
+  },
+  {
+    file: 'functions/process/kernel.ts',
+    line: 'for (let row = 0, at = exports.place(which) / 4; row < count; row++, at += rowWords) {',
+    change: '< -> <=',
+    why: 'one row more is written beyond the columns, and the last offset right after',
+  },
 ];

@@ -133,11 +133,16 @@ test('what comes while the stream is called shares the next call, up to a billed
     [100, 25_024, 25_024, 25_024, 25_024],
   );
   assert.equal(new Set(to.taken.map(({ key }) => key)).size, 5, 'full records may lie in different shards');
+  assert.deepEqual(
+    to.taken.slice(0, 2).map(({ key }) => key),
+    ['any0', 'any1'],
+    'the first keeps the key that they were given',
+  );
 });
 
 test('a stream that does not answer does not fill the memory', async () => {
   const to = stream();
-  const coalescer = coalesce(to, { gather: settled as () => Promise<void>, newKey: () => 'any', mostBytes: 250 });
+  const coalescer = coalesce(to, { gather: settled as () => Promise<void>, newKey: () => 'any', mostBytes: 200 });
   const put = () => coalescer.put([{ key: 'a', data: Buffer.alloc(100) }]);
   const held = [put(), put()];
   await assert.rejects(put(), StreamRefused);
@@ -156,9 +161,11 @@ test('a record too large for the stream fails its own request only', async () =>
   const to = stream();
   const coalescer = coalesce(to, { gather: settled as () => Promise<void>, newKey: () => 'any' });
   const small = coalescer.put([{ key: 'a', data: Buffer.alloc(100) }]);
-  await assert.rejects(coalescer.put([{ key: 'b', data: Buffer.alloc(2 ** 20) }]), /more than 1048576/);
+  // The key counts, by its bytes.
+  await assert.rejects(coalescer.put([{ key: '\u00e9', data: Buffer.alloc(2 ** 20 - 1) }]), /more than 1048576/);
+  const largest = coalescer.put([{ key: '\u00e9', data: Buffer.alloc(2 ** 20 - 2) }]);
   await settled();
   await settled();
   to.finish('taken');
-  await small;
+  await Promise.all([small, largest]);
 });

@@ -147,3 +147,10 @@ test('events of one user share a key, whose records keep their order; without a 
   assert.equal(keyOf('', '', 'a'), keyOf('', '', 'a'));
   assert.notEqual(keyOf('', '', 'a'), keyOf('', '', 'b'));
 });
+
+test('what is quarantined of a registry with a name has that name', () => {
+  const read = (registry?: Parameters<typeof readWebhook>[3]) =>
+    JSON.parse(Buffer.from(readWebhook('{', now, undefined, registry).records[0].data).toString());
+  assert.equal('registry' in read(), false);
+  assert.equal(read({ name: 'east', hosts: [] }).registry, 'east');
+});

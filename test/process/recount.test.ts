@@ -121,7 +121,8 @@ test('who is forgotten while it runs stays so', async () => {
   const search = {
     ...stores.search,
     async write(changes: SearchChange[]) {
-      await stores.events.markForgotten('ann', start + 1);
+      // In the very moment in which it began.
+      await stores.events.markForgotten('ann', start);
       await stores.events.forget('ann');
       await stores.search.forget('ann');
       await stores.search.write(changes);
@@ -129,4 +130,48 @@ test('who is forgotten while it runs stays so', async () => {
   };
   await recount({ ...stores, ...options, search, objects: openObjects(join(root, 'forgotten')), clock: () => start });
   assert.equal((await stores.search.counts({ user: 'ann' })).total.raw, 0);
+});
+
+test('a run that was stopped goes on in the page of pairs in which it was, and says how far it had come', async () => {
+  const stores = { events: openEvents(':memory:', () => start), search: openSearch(':memory:') };
+  const options = { locator: { locate: () => undefined }, classify, pullWindowSeconds: 2 };
+  const pairs = 250;
+  const more = { userAgent: 'docker/27', address: '', source: '', action: 'pull', kind: 'manifest' } as const;
+  const events = Array.from({ length: pairs }, (_, n) => ({
+    event: { id: `${n}`, time: start, method: 'GET', tag: '1', user: 'ann', repository: `r${n}`, ...more } as const,
+    origin: `s:${n}:0`,
+  }));
+  await storeEvents(events, { ...stores, ...options });
+  const objects = openObjects(join(root, 'pages'));
+  const counted: string[] = [];
+  let left = 0;
+  const run = async (until: number, continues?: (pairs: number) => void) => {
+    left = until;
+    const events = {
+      ...stores.events,
+      async eventsAfter(...[user, repository, after, limit]: Parameters<typeof stores.events.eventsAfter>) {
+        if (after === undefined) {
+          if (left-- === 0) throw new Error('killed');
+          counted.push(repository);
+        }
+        return stores.events.eventsAfter(user, repository, after, limit);
+      },
+    };
+    return recount({
+      ...{ ...stores, ...options, events, objects, clock: () => start },
+      continues: (done) => continues?.(done.pairs),
+    });
+  };
+  const continued: number[] = [];
+  // In the first page, and in the second.
+  for (const until of [30, 120])
+    await assert.rejects(
+      run(until, (pairs) => continued.push(pairs)),
+      /killed/,
+    );
+  const { pairs: done, events: seen } = await run(pairs, (pairs) => continued.push(pairs));
+  assert.deepEqual([done, seen], [pairs, pairs]);
+  assert.deepEqual(continued, [29, 149], 'a first run continues nothing; the pair that was under way is not done');
+  assert.equal(new Set(counted).size, pairs);
+  assert.equal(counted.length, pairs, 'what is done is not done again');
 });
