@@ -178,9 +178,26 @@ test('a sender reads which field is wrong, its value and what it must be', () =>
     [{}, /domain is missing/],
     [{ domain: 'https://portal.example' }, /domain is "https:\/\/portal.example": must be a host name/],
     [{ domain: 'a.example', time: 'soon' }, /time is "soon": must be an RFC 3339 time/],
-    [{ domain: 'a.example', action: 'a'.repeat(65) }, /1 to 64 characters/],
-    [{ domain: 'a.example', id: '' }, /1 to 128 characters/],
+    ...[-1, -0.5, 8.64e15, 1e300, Number.NaN, null, true, {}, '', '1969-12-31T23:59:59Z'].map(
+      (time): [unknown, RegExp] => [{ domain: 'a.example', time }, /^time is .*: must be an RFC 3339 time/],
+    ),
+    ...['', 'a'.repeat(65), 7, null].map((action): [unknown, RegExp] => [
+      { domain: 'a.example', action },
+      /^action is .*1 to 64 characters/,
+    ]),
+    ...['', 'a'.repeat(129), 7, null].map((id): [unknown, RegExp] => [
+      { domain: 'a.example', id },
+      /^id is .*1 to 128 characters/,
+    ]),
+    ...['a'.repeat(2049), 7, null].map((path): [unknown, RegExp] => [
+      { domain: 'a.example', path },
+      /^path is .*at most 2048 characters/,
+    ]),
+    ...[null, [], 7].map((value): [unknown, RegExp] => [value, /an object/]),
   ];
+  const most = { action: 'a'.repeat(64), id: 'a'.repeat(128), path: 'a'.repeat(2048) };
+  for (const time of [0, 8.64e15 - 1])
+    assert.ok(!('reason' in check({ domain: 'a.example', time, ...most })), 'at its limits each is taken');
   for (const [value, reason] of reasons) {
     const read = check(value);
     assert.ok('reason' in read);
