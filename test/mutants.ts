@@ -70,4 +70,16 @@ export const equivalents: Equivalent[] = [
     change: '< -> <=',
     why: 'one row more is written beyond the columns, and the last offset right after',
   },
+  {
+    file: 'functions/core/address.ts',
+    line: 'if (length < 2 || length > 39) return false;',
+    change: '|| -> &&',
+    why: 'it ends sooner: the groups are counted, and their digits, so that no such text is an address',
+  },
+  {
+    file: 'functions/serve/map/hits.ts',
+    line: '.sort(([a, more], [b, fewer]) => fewer - more || (a < b ? -1 : 1));',
+    change: '< -> <=',
+    why: 'no two rows have the same key',
+  },
 ];

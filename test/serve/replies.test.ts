@@ -10,6 +10,7 @@ import type { ObjectStore } from '#core/stores.ts';
 import { openCredentials } from '#local/stores/credentials.ts';
 import { storeEvents } from '#process/pulls.ts';
 import { type ServeOptions, serveApp } from '#serve/app.ts';
+import type { Identity } from '#serve/identify.ts';
 import { noSnapshots } from '#serve/map/snapshots.ts';
 import { modelSource } from '#serve/recommender/models.ts';
 import { accessAs } from '../support/access.ts';
@@ -20,7 +21,9 @@ const now = Date.UTC(2026, 10, 28, 12);
 const at = (daysAgo: number) => new Date(now - daysAgo * day).toISOString();
 const digest = (letter: string) => `sha256:${letter.repeat(64)}`;
 
-async function world(objects?: ObjectStore) {
+const owner: Identity = { role: 'owner', by: 'machine' };
+
+async function world({ objects, identity = owner }: { objects?: ObjectStore; identity?: Identity } = {}) {
   const clock = () => now;
   const memory = memoryStores(clock);
   const stores = { ...memory, objects: objects ?? memory.objects };
@@ -58,7 +61,7 @@ async function world(objects?: ObjectStore) {
   const app = serveApp({
     ...{ ...stores, clock, registries: [{ name: 'east' }], keepDays: 7, snapshots: noSnapshots },
     models: modelSource(stores.objects, clock, (cause) => assert.fail(String(cause))),
-    access: { ...accessAs('owner'), credentials },
+    access: { ...accessAs(identity.role), credentials, identify: async () => identity },
     report: (cause: unknown) => assert.fail(String(cause)),
   } as unknown as ServeOptions);
   return {
@@ -267,6 +270,46 @@ test('the models that are kept, which one is in service, and one that was refuse
     ...{ id, trainedAt: at(daysAgo), auc, popularityAuc: null, current },
   });
   const [two, one, three] = [shown('two', 1, false, 0.9), shown('one', 2, true), shown('three', 0.5, false)];
-  const { ask: again } = await world(objects);
+  const { ask: again } = await world({ objects });
   assert.deepEqual(await again('/v1/model'), ok({ current: one, held: false, items: [two, one], refused: three }));
+});
+
+test('who is refused reads what is needed, and what they have', async () => {
+  const own = 'With the role "user" only your own pulls can be read: ';
+  const needs = (least: string, role: string) => `This needs the role "${least}"; yours is "${role}".`;
+  const signIn = 'Sign in, or send an API token as "Authorization: Bearer TOKEN".';
+  const by = 'session' as const;
+  const ann = { role: 'user' as const, user: 'ann', by };
+  const rows: [Identity, path: string, status: number, message: string][] = [
+    [{ role: 'public', by: 'nothing' }, '/v1/history?user=bob', 401, signIn],
+    [{ role: 'user', by: 'nothing' }, '/v1/users', 401, signIn],
+    [ann, '/v1/history?user=bob', 403, `${own}yours is user=ann.`],
+    [{ role: 'user', by }, '/v1/pulls?user=bob', 403, `${own}you have no user name of the registry.`],
+    [{ role: 'public', by }, '/v1/history?user=bob', 403, needs('user', 'public')],
+    [{ role: 'public', by }, '/points.json', 403, needs('user', 'public')],
+    [ann, '/v1/users', 403, needs('team', 'user')],
+    [{ role: 'team', by }, '/v1/quarantine', 403, needs('owner', 'team')],
+  ];
+  for (const [identity, path, status, message] of rows) {
+    const answer = await (await world({ identity })).ask(path);
+    assert.deepEqual([answer.status, answer.body.error.message], [status, message], path);
+  }
+});
+
+test('who calls is told who they are here', async () => {
+  const me = async (identity: Identity) => (await (await world({ identity })).ask('/v1/me')).body;
+  assert.deepEqual(await me(owner), { role: 'owner', map: 'names', signedIn: false });
+  for (const by of ['token', 'proxy', 'nothing'] as const)
+    assert.equal((await me({ role: 'team', by })).signedIn, false, by);
+  assert.deepEqual(await me({ role: 'user', user: 'ann', by: 'session' }), {
+    ...{ role: 'user', user: 'ann', map: 'anonymous', signedIn: true },
+  });
+});
+
+test('hits of one domain are asked for by domain', async () => {
+  const { ask } = await world();
+  assert.deepEqual(await ask('/v1/hits?by=domain&domain=a.example'), ok({ items: [] }));
+  for (const by of ['day', 'country', 'action'])
+    assert.match((await ask(`/v1/hits?by=${by}&domain=a.example`)).body.error.message, /^by is ".*": must be "domain"/);
+  assert.deepEqual(await ask('/v1/hits?by=country'), ok({ items: [] }));
 });

@@ -114,4 +114,14 @@ test('a torn or foreign file is refused before a tile is asked of it', async () 
   const mixed = file.slice();
   mixed.set(other.subarray(other.length - 5000), file.length - 5000);
   await assert.rejects(open(mixed), /its end belongs to another file/);
+  // A store that gives less than was asked for, at each of the reads.
+  for (const short of [1, 2, 3]) {
+    const { read } = distant();
+    let reads = 0;
+    const less: typeof read = async (start, end) => read(start, ++reads === short ? end - 1 : end);
+    const opened = openInPart(less, 1024, 8192).then((pyramid) => pyramid.load(() => pyramid.tile(...deep)));
+    await assert.rejects(opened, short < 3 ? BadSnapshot : Error);
+  }
+  // One whose header is said to be longer than the part that is read first.
+  await assert.rejects(openInPart(distant().read, 1024, 256), BadSnapshot);
 });

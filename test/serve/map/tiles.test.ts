@@ -155,6 +155,31 @@ test('leaves of a cluster are paged, newest first, with their total', async () =
   assert.equal((await get('/v1/clusters/leaves?cluster=28800')).status, 404);
 });
 
+test('a cluster of a filtered map is found with that filter, and the refusal says so', async () => {
+  const { get } = served();
+  const ask = async (query: string) => {
+    const answer = await get(`/v1/clusters/leaves?${query}`);
+    return { status: answer.status, body: await answer.json() };
+  };
+  const { features } = await (await get('/v1/clusters?bbox=0,40,30,60&zoom=0&country=DE')).json();
+  const { id } = features[0];
+  assert.equal((await ask(`cluster=${id}&country=DE`)).body.total, 3);
+  const refused = async (query: string) => {
+    const { status, body } = await ask(query);
+    assert.equal(status, 404, query);
+    return body.error.message;
+  };
+  const how = ': give the hours, the day and the country it came with';
+  assert.equal(await refused(`cluster=${id}`), `cluster "${id}" is not in snapshot s2 with this filter${how}`);
+  assert.equal(
+    await refused(`cluster=${id}&country=FJ`),
+    `cluster "${id}" is not in snapshot s2 with this filter${how}`,
+  );
+  assert.equal(await refused('cluster=28800'), 'cluster "28800" is not in snapshot s2');
+  // Without a cluster: all points.
+  assert.equal((await ask('')).body.total, rows.length);
+});
+
 test('hours and country filter tiles, boxes and leaves alike', async () => {
   const { get } = served();
   const domains = async (path: string) =>
