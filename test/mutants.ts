@@ -82,4 +82,16 @@ export const equivalents: Equivalent[] = [
     change: '< -> <=',
     why: 'no two rows have the same key',
   },
+  {
+    file: 'functions/core/hits/points-state.ts',
+    line: 'for (let row = 0, into = 0; row < count; row++) if (this.#updatedAt[row] >= time) order[into++] = row;',
+    change: '< -> <=',
+    why: 'a row beyond the last would be written behind the end of the list, which is dropped',
+  },
+  {
+    file: 'functions/core/recommender/ratings.ts',
+    line: 'for (let row = 0; row + 1 < starts.length; row++)',
+    change: '+ 1 -> - 1',
+    why: 'a row behind the last has no end, and so no entries',
+  },
 ];

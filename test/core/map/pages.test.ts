@@ -83,6 +83,22 @@ test('a tile reads what it needs once, in few reads, and a small file is read wh
     [0, 1 << 20],
     [1 << 20, file.length],
   ]);
+  // Up to eight times what is read first, and no further.
+  for (const [first, reads] of [
+    [
+      file.length / 8,
+      [
+        [0, file.length / 8],
+        [file.length / 8, file.length],
+      ],
+    ],
+    [file.length / 8 - 1, undefined],
+  ] as const) {
+    const edge = distant();
+    await openInPart(edge.read, 1024, first);
+    if (reads) assert.deepEqual(edge.reads, reads);
+    else assert.ok(edge.readBytes() < file.length / 2);
+  }
 });
 
 test('a read that fails or comes short is an error, and the next try reads again', async () => {

@@ -67,6 +67,16 @@ test('an image keeps what describes it, by tag and by subject, and one that noth
   assert.match(of('b')?.reason ?? '', /^describes sha256:aaaaaaaaaaaa, which is not in use either; never pulled$/);
 });
 
+test('a tag that was pulled without its digest is the manifest that has it, and no image beside it', () => {
+  const bare: ImageFact = { ...pull('a', '1'), digest: undefined, time: 2 * day };
+  const only: ImageFact = { ...fact('push', undefined, '2', day) };
+  assert.deepEqual(names([push('a', '1'), bare], [image('a')]), ['1@a']);
+  assert.deepEqual(names([bare, push('a', '1', 3 * day)], [image('a')]), ['1@a']);
+  // Whose digest was never reported is known by its tag.
+  assert.deepEqual(names([only], []), ['2@']);
+  assert.deepEqual(names([only, { ...bare, tag: '2' }], []), ['2@']);
+});
+
 test('the referrers fall-back index is one as well', () => {
   const facts = [push('a', '1'), push('b'), push('c', `sha256-${'a'.repeat(64)}`), pull('a', '1')];
   assert.deepEqual(names(facts, [image('a'), image('b', { runs: false }), indexOf('c', 'b')]), []);

@@ -80,3 +80,18 @@ test('what is read of people is in no cache and for no page of another site', as
     assert.equal(answer.headers.get('access-control-allow-origin'), null);
   }
 });
+
+test('where the map is not for everyone, what stands in pages of others says so, in their theme', async () => {
+  const { app } = await appOf(false);
+  for (const [query, colour] of [
+    ['', '#d9e6ec'],
+    ['?theme=light', '#d9e6ec'],
+    ['?theme=dark', '#0b161d'],
+  ]) {
+    const answer = await app.request(`/v1/embed/map${query}`);
+    const html = await answer.text();
+    assert.deepEqual([answer.status, answer.headers.get('cache-control')], [401, cacheControl.people]);
+    assert.ok(html.includes('This map is not public') && html.includes(colour), query);
+  }
+  assert.match(await (await app.request('/v1/embed/badge.svg')).text(), /not public/);
+});
