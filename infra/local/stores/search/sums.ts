@@ -664,7 +664,9 @@ function storeUser(prepare: Prepare, user: string, own: UserChange): void {
   }
   const classesOf = prepare('SELECT registry, class, pulls FROM user_classes WHERE user = ? ORDER BY class');
   const pairsOf = prepare('SELECT repository, firstPull, lastPull FROM pairs WHERE user = ?');
-  const held = prepare('SELECT firstPull, lastPull FROM users WHERE scope = ? AND user = ?');
+  const heldOf = prepare('SELECT kind, firstPull, lastPull FROM users WHERE scope = ? AND user = ?');
+  // Two of the three indices: the first pull stays.
+  const more = prepare('UPDATE users SET pulls = pulls + ?, lastPull = ? WHERE scope = ? AND user = ?');
   const store = prepare(
     `INSERT INTO users VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET kind = excluded.kind, pulls = excluded.pulls,
        firstPull = excluded.firstPull, lastPull = excluded.lastPull`,
@@ -672,32 +674,38 @@ function storeUser(prepare: Prepare, user: string, own: UserChange): void {
   const remove = prepare('DELETE FROM users WHERE scope = ? AND user = ?');
   const pairs = [...own.pairs.values()].filter((pair) => pair.newest || pair.less);
   if (pairs.length === 0) return;
-  const rows = classesOf.all(user) as { registry: string; class: string; pulls: number }[];
-  const byClass = new Map<string, number>();
-  for (const row of rows) byClass.set(row.class, (byClass.get(row.class) ?? 0) + row.pulls);
   const less = pairs.some((pair) => pair.less);
   const all = less ? (pairsOf.all(user) as { repository: string; firstPull: number; lastPull: number }[]) : [];
+  let rows: { registry: string; class: string; pulls: number }[] | undefined;
   for (const scope of new Set(['', ...pairs.map(({ registry }) => registry)])) {
-    const kinds =
-      scope === ''
-        ? [...byClass]
-        : rows.filter((row) => row.registry === scope).map((row) => [row.class, row.pulls] as [string, number]);
+    const isMeant = ({ registry }: { registry: string }) => scope === '' || registry === scope;
+    const held = heldOf.get(scope, user) as { kind: string; firstPull: number; lastPull: number } | undefined;
+    if (held && !less) {
+      // More of what they pulled most before.
+      const came = [...own.classes.values()].filter(isMeant);
+      const times = pairs.filter(isMeant).map((pair) => [pair.first, pair.newest!.time]);
+      if (came.every((row) => row.class === held.kind) && times.every(([first]) => first >= held.firstPull)) {
+        const pulls = came.reduce((sum, row) => sum + row.pulls, 0);
+        const last = times.reduce((most, [, time]) => Math.max(most, time), held.lastPull);
+        more.run(pulls, last, scope, user);
+        continue;
+      }
+    }
+    rows ??= classesOf.all(user) as { registry: string; class: string; pulls: number }[];
+    const byClass = new Map<string, number>();
+    for (const row of rows.filter(isMeant)) byClass.set(row.class, (byClass.get(row.class) ?? 0) + row.pulls);
+    const kinds = [...byClass];
     if (kinds.length === 0) {
       remove.run(scope, user);
       continue;
     }
     const times = less
       ? all
-          .filter(({ repository }) => scope === '' || registryOf(repository) === scope)
+          .filter(({ repository }) => isMeant({ registry: registryOf(repository) }))
           .map(({ firstPull, lastPull }) => [firstPull, lastPull])
       : [
-          ...pairs
-            .filter(({ registry }) => scope === '' || registry === scope)
-            .map((pair) => [pair.first, pair.newest!.time]),
-          ...(held.all(scope, user) as { firstPull: number; lastPull: number }[]).map((row) => [
-            row.firstPull,
-            row.lastPull,
-          ]),
+          ...pairs.filter(isMeant).map((pair) => [pair.first, pair.newest!.time]),
+          ...(held ? [[held.firstPull, held.lastPull]] : []),
         ];
     const first = times.reduce((least, [time]) => Math.min(least, time), Number.POSITIVE_INFINITY);
     const last = times.reduce((most, [, time]) => Math.max(most, time), never);
@@ -720,15 +728,19 @@ const removeFact = `DELETE FROM image_facts WHERE ${sameFact}`;
 
 function storeFacts(prepare: Prepare, repository: string, own: RepositoryChange): void {
   const lastOf = prepare(lastOfFact);
-  const store = prepare(
-    'INSERT INTO image_facts VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET last = excluded.last',
-  );
+  const add = prepare('INSERT INTO image_facts VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING');
+  const move = prepare(`UPDATE image_facts SET last = ? WHERE ${sameFact}`);
   const day = (time: number) => Math.floor(time / dayMs);
   const newest = prepare('SELECT lastPull FROM repositories WHERE repository = ?').get(repository)?.lastPull as
     | number
     | undefined;
   let moved = false;
   for (const { key, last, came, less } of own.facts.values()) {
+    // Most are new.
+    if (less === never && add.run(...key, last).changes === 1) {
+      own.stamp = stampChange;
+      continue;
+    }
     const held = lastOf.get(...key)?.last as number | undefined;
     let now = Math.max(last, held ?? never);
     if (less >= now && !(last === now && came > 0)) {
@@ -743,7 +755,8 @@ function storeFacts(prepare: Prepare, repository: string, own: RepositoryChange)
     }
     if (now === held) continue;
     if (now === never) prepare(removeFact).run(...key);
-    else store.run(...key, now);
+    else if (held === undefined) add.run(...key, now);
+    else move.run(now, ...key);
     // Once more on the day of the repository's newest pull.
     const isSame = held !== undefined && now > held && day(now) === day(held) && !!newest && day(held) >= day(newest);
     if (!isSame) own.stamp = stampChange;
