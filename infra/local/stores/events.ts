@@ -92,10 +92,10 @@ export function openEvents(
   const versionOf = (user: string, repository: string) => Number(version.get(user, repository)?.version ?? 0);
   const docs = <T>(rows: Record<string, unknown>[]): T[] => rows.map((row) => JSON.parse(String(row.doc)));
   const storedEvents = (rows: Record<string, unknown>[]) => rows.map((row) => parseStoredEvent(String(row.doc)));
-  /** The events of the last two puts by id, with their texts: a batch reads back what it has just put. */
-  let [last, lastButOne] = [new Map<string, Put>(), new Map<string, Put>()];
+  /** The events of the last put by id, with their texts: a batch reads back what it has just put, until it replaces pulls. */
+  let latest = new Map<string, Put>();
   const readBack = ({ id, doc }: Record<string, unknown>): StoredEvent => {
-    const put = last.get(String(id)) ?? lastButOne.get(String(id));
+    const put = latest.get(String(id));
     return put !== undefined && put.text === doc ? put.event : parseStoredEvent(String(doc));
   };
 
@@ -103,12 +103,12 @@ export function openEvents(
 
   return {
     async put(events) {
-      [last, lastButOne] = [new Map(), last];
+      latest = new Map();
       return transaction(database, () =>
         events.map((event) => {
           const { id, user, repository, time } = event;
           const text = JSON.stringify(event);
-          last.set(id, { event, text });
+          latest.set(id, { event, text });
           const isNew = putEvent.run(id, user, repository, time, event.origin, text).changes === 1;
           return isNew || origin.get(id)?.origin === event.origin;
         }),
@@ -146,6 +146,7 @@ export function openEvents(
       return pairs.map(({ user, repository }) => versionOf(user, repository));
     },
     async replacePulls(replacements) {
+      latest = new Map();
       return commit(() =>
         replacements.map(({ user, repository, version, remove, put }) => {
           const { changes } =
