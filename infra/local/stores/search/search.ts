@@ -526,15 +526,15 @@ export function emptySearch(file: string, total: number, from: string): void {
     try {
       const lost = new DatabaseSync(from, { readOnly: true, timeout: 10_000 });
       const put = database.prepare(
-        `INSERT INTO documents (kind, id, version, gone, ${docColumns.replace('kind, ', '')}, userName, repositoryName)
-         VALUES ('fact', ?, 0, 0, '', ?, ?, ?, ?, ?, ?, ?, '', '', ?, 0, '', ?)`,
+        `INSERT INTO documents (kind, id, version, gone, user, repository, time, action, manifest, tag, digest, class, country, client,
+           apart, uncertain)
+         VALUES ('fact', ?, 0, 0, '', ?, ?, ?, ?, ?, ?, ?, '', '', ?, 0)`,
       );
       const facts = lost.prepare(`SELECT id, ${docColumns} FROM documents WHERE kind = 'fact'`);
       facts.setReturnArrays(true);
       for (const [id, ...row] of facts.iterate() as unknown as Iterable<SQLInputValue[]>) {
         const { repository, time, action, manifest, tag, digest, class: pullClass, apart } = docOf(row);
-        const name = repository.toLowerCase();
-        put.run(...[id, repository, time, action, manifest, tag, digest, pullClass, apart, name]);
+        put.run(...[id, repository, time, action, manifest, tag, digest, pullClass, apart]);
       }
       lost.close();
     } catch {} // what can't be read is lost: an image that only forgotten users used may be listed as unused

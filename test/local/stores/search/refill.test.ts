@@ -4,8 +4,9 @@ import { closeSync, existsSync, openSync, rmSync, statSync, writeSync } from 'no
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { replaceLostSearch } from '#local/stores/search/refill.ts';
+import { markSearchDamaged, replaceLostSearch } from '#local/stores/search/refill.ts';
 import { openStores } from '#local/stores/stores.ts';
+import { storedEvent } from '../../../contracts/samples.ts';
 import { pullOf } from '../../../support/registry-event.ts';
 import { dataFolder, eventually, type Running, startLocal } from '../../../support/run.ts';
 
@@ -114,6 +115,25 @@ test('search that is missing, empty, unreadable or damaged is as before after a 
   await send(20);
   sent -= forgotten;
   await whole();
+});
+
+test("what is known of a forgotten user's images is in no event, and comes along", async (t) => {
+  const folder = dataFolder(t);
+  const { search } = openStores(folder);
+  const doc = storedEvent('e1', days, { action: 'push' });
+  await search.write([{ kind: 'event', id: 'e1', version: 1, doc }]);
+  await search.forget(doc.user);
+  new DatabaseSync(join(folder, 'events.db')).exec(`INSERT INTO events VALUES ('e2', 'Bob', 'app', ${days}, '', '{}')`);
+  markSearchDamaged(folder);
+  assert.equal(replaceLostSearch(folder), 'is damaged');
+  const { sums, search: made } = openStores(folder);
+  sums?.filled(1, true);
+  while (sums?.build());
+  const [{ facts }] = await made.images({ repository: doc.repository });
+  assert.deepEqual(
+    facts.map(({ action, digest, time }) => ({ action, digest, time })),
+    [{ action: 'push', digest: doc.digest, time: days }],
+  );
 });
 
 test('while search is being filled its reads say so, training waits, and a stop begins it again', async (t) => {
