@@ -102,6 +102,8 @@ const bulkBytes = 2 * 1024 * 1024;
 /** Bodies on their way at once: the domain indexes one while the next is made and sent. */
 const bulksAtOnce = 2;
 const bulkTries = 4;
+/** A third of what is responded otherwise. */
+const bulkResult = 'items.*._id,items.*.status,items.*.error';
 const dayMs = 86_400_000;
 const startOfDay = (time: number) => Math.floor(time / dayMs) * dayMs;
 
@@ -232,7 +234,8 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
     const send = async (lines: string[]) => {
       let body = lines;
       for (let attempt = 1; body.length > 0; attempt++) {
-        const { items } = await call<{ items: Record<string, BulkResult>[] }>('POST', `/${index}/_bulk`, body.join(''));
+        const path = `/${index}/_bulk?filter_path=${bulkResult}`;
+        const { items } = await call<{ items: Record<string, BulkResult>[] }>('POST', path, body.join(''));
         const refused: string[] = [];
         const unfit: RefusedDocument[] = [];
         for (const [at, item] of items.entries()) {
