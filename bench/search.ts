@@ -1,8 +1,8 @@
 // Documents into a real OpenSearch on this machine: as process brings them there (registry events become pulls, in an embedded
 // events store, and documents), beside a bare loop that sends the very bodies that process sent.
 //   npm run bench -- search [--events 20000] [--batch 2000] [--rounds 5]
-// Needs test/aws/install.sh. Last line: {documents, documentsPerSecond, bareDocumentsPerSecond, ratio}, medians; bare: one body
-// of process after another, each when the one before was answered. The indices are new in each round, on both sides.
+// Needs test/aws/install.sh. Last line: {documents, documentsPerSecond, bareDocumentsPerSecond, ratio}, medians; bare: the bodies of
+// process, two on their way at once, as process has the batches of two shards. The indices are new in each round, on both sides.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -13,6 +13,7 @@ import { parseArgs } from 'node:util';
 import { openSearch } from '#aws/opensearch/search.ts';
 import { seeded } from '#core/bytes/random.ts';
 import type { RegistryEvent } from '#core/event.ts';
+import { inParallel } from '#core/parallel.ts';
 import { openEvents } from '#local/stores/events.ts';
 import { storeEvents } from '#process/pulls.ts';
 
@@ -25,6 +26,7 @@ const { values } = parseArgs({
 });
 const [count, batch, rounds] = [values.events, values.batch, values.rounds].map(Number);
 const [users, repositories] = [2000, 500];
+const atOnce = 2;
 
 const scripts = join(import.meta.dirname, '../test/opensearch');
 const folder = mkdtempSync(join(tmpdir(), 'whalewatch-search-'));
@@ -93,15 +95,17 @@ function pulls(): RegistryEvent[] {
   }));
 }
 
-/** Batches one after another, as from one shard. */
+/** Batches of two shards, as a stream has: those of one go one after another. */
 async function byProcess(events: RegistryEvent[], endpoint: string, prefix: string): Promise<void> {
   const file = join(folder, `${prefix}.db`);
   const stores = { events: openEvents(file, () => Date.UTC(2026, 10, 2)), search: openSearch({ endpoint, prefix }) };
-  for (let from = 0; from < events.length; from += batch)
-    await storeEvents(
+  const starts = Array.from({ length: Math.ceil(events.length / batch) }, (_, n) => n * batch);
+  await inParallel(starts, atOnce, (from) =>
+    storeEvents(
       events.slice(from, from + batch).map((event, at) => ({ event, origin: `shard-0:${from + at}:0` })),
       { ...stores, locator: { locate: () => undefined }, classify: () => 'human', pullWindowSeconds: 2 },
-    );
+    ),
+  );
 }
 
 /** The bodies that process sends of these events, in order. */
@@ -124,11 +128,11 @@ async function recorded(events: RegistryEvent[]): Promise<string[]> {
 }
 
 async function send(bodies: string[], url: string): Promise<void> {
-  for (const body of bodies) {
+  await inParallel(bodies, atOnce, async (body) => {
     const response = await fetch(url, { method: 'POST', headers: { 'Content-Type': 'application/x-ndjson' }, body });
     if (!response.ok) throw new Error(`${response.status}: ${await response.text()}`);
     await response.json();
-  }
+  });
 }
 
 async function stored(endpoint: string, index: string): Promise<number> {
