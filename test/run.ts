@@ -39,6 +39,10 @@ const groups: Record<string, Group> = {
     what: 'packs, installs and runs the package',
     holds: (file) => file === 'test/package.test.ts',
   },
+  'test:firefox': {
+    what: 'the beacon in Firefox',
+    holds: (file) => file === 'test/web/beacon/firefox.test.ts',
+  },
   'test:clients': {
     what: 'eleven clients on real registries',
     holds: (file) => file.startsWith('test/real-clients/'),
@@ -53,7 +57,16 @@ const seconds: Record<string, number> = read(timesFile);
 
 /** The slowest files, slowest first: a fresh clone starts with them. */
 const slow = [
-  ...['web/pages', 'web/map', 'local/crash', 'local/faults', 'local/team', 'web/beacon', 'train/train', 'web/live'],
+  ...[
+    'web/pages',
+    'web/map',
+    'local/crash',
+    'local/faults',
+    'local/team',
+    'web/beacon/chromium',
+    'train/train',
+    'web/live',
+  ],
   ...['process/forgotten', 'local/start', 'infra/tools/verify', 'local/soak', 'flow', 'infra/findings', 'examples'],
 ].map((name) => `test/${name}.test.ts`);
 

@@ -1,115 +1,46 @@
-// The beacon in a real browser: a table of situations and the hits each must make.
+// Situations that pages are in, and the hits that each must make: tried in real browsers.
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
-import { after, test } from 'node:test';
-import type { BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
-import { buildPages } from '../../web/build.ts';
-import { openBrowser } from './browser.ts';
+import { type Row, service, tag } from './site.ts';
 
-interface Hit {
-  domain: string;
-  action: string;
-  path: string;
-  id: string;
+/** What a situation does with a page, in whichever browser. */
+export interface Tab {
+  goto(url: string): Promise<unknown>;
+  // biome-ignore lint/suspicious/noExplicitAny: whatever the page's own code gives and takes, as in the browsers' libraries.
+  evaluate(work: string | ((argument: any) => unknown), argument?: unknown): Promise<any>;
+  // biome-ignore lint/suspicious/noExplicitAny: the same.
+  waitForFunction(test: (argument: any) => unknown, argument?: unknown): Promise<unknown>;
+  click(selector: string): Promise<void>;
+  reload(): Promise<unknown>;
+  goBack(): Promise<unknown>;
+  frames(): Pick<Tab, 'waitForFunction'>[];
 }
 
-interface Post {
-  path: string;
-  status: number | 'none';
-  hits: Hit[];
-  bytes: number;
-  headers: IncomingMessage['headers'];
-}
-
-const browser = await openBrowser();
-const skip = typeof browser === 'string' && browser;
-const script = readFileSync(join(await buildPages(), 'hit.js'));
-const frameworks = join(import.meta.dirname, '../../build/frameworks');
-const noRouters = !skip && !existsSync(frameworks) && 'build the routers: test/web/frameworks/install.sh';
-
-/** What the server of one row was sent, and how it responds: a status, or nothing at all. */
-class Row {
-  posts: Post[] = [];
-  status: number | 'none' = 202;
-  headers: Record<string, string> = {};
-  html: (path: string) => string = () => '';
-  /** What was accepted. */
-  get hits(): Hit[] {
-    return this.posts.flatMap(({ status, hits }) => (status === 202 ? hits : []));
-  }
-}
-const rows = new Map<string, Row>();
-
-/** One server is portal and Whalewatch under two names, each row below a folder of its own. */
-const server = createServer(async (request: IncomingMessage, response: ServerResponse) => {
-  const path = decodeURI((request.url ?? '/').split('?')[0]);
-  const key = path.split('/')[1];
-  const row = rows.get(key);
-  if (path.endsWith('/hit.js')) {
-    response.writeHead(200, {
-      'Content-Type': 'text/javascript',
-      'Access-Control-Allow-Origin': '*',
-      'Cross-Origin-Resource-Policy': 'cross-origin',
-    });
-    return response.end(script);
-  }
-  if (row && request.method === 'POST') {
-    const body = await new Response(request as never).text();
-    row.posts.push({
-      path,
-      status: row.status,
-      hits: JSON.parse(body),
-      bytes: Buffer.byteLength(body),
-      headers: request.headers,
-    });
-    if (row.status === 'none') return response.destroy();
-    return response.writeHead(row.status, { 'Access-Control-Allow-Origin': '*' }).end();
-  }
-  const file = join(frameworks, path);
-  if (/\.(js|css|html)$/.test(path) && existsSync(file)) {
-    const type = path.endsWith('.html') ? 'text/html' : path.endsWith('.css') ? 'text/css' : 'text/javascript';
-    return response.writeHead(200, { 'Content-Type': type }).end(readFileSync(file));
-  }
-  if (!row) return response.writeHead(404).end();
-  response.writeHead(200, { 'Content-Type': 'text/html', ...row.headers }).end(`<!doctype html>${row.html(path)}`);
-});
-await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-const { port } = server.address() as AddressInfo;
-/** The portal is another origin than the service, as it is out there. */
-const portal = `http://localhost:${port}`;
-const service = `http://127.0.0.1:${port}`;
-
-after(async () => {
-  if (typeof browser !== 'string') await browser.close();
-  server.closeAllConnections();
-  server.close();
-});
-
-const tag = (key: string, attributes = '') => `<script defer src="${service}/${key}/hit.js" ${attributes}></script>`;
-
-interface Visit {
+export interface Visit {
   key: string;
   row: Row;
-  page: Page;
-  context: BrowserContext;
+  page: Tab;
   /** Opens a path of the portal. */
   open(path: string): Promise<unknown>;
   /** Clicks and waits for the address. */
   go(name: string): Promise<unknown>;
+  /** Lets minutes pass in the page, in steps between which responses arrive: with `fakeClock` alone. */
+  pass(minutes: number, steps?: number): Promise<void>;
 }
 
-interface Situation {
+export interface Situation {
   /** What the server sends for a path; a beacon and nothing else when left out. */
   html?: (key: string, path: string) => string;
   headers?: Record<string, string>;
   /** Runs in the page before anything else does. */
   before?: () => void;
-  options?: BrowserContextOptions;
+  /** What the browser calls itself. */
+  userAgent?: string;
+  /** A browser that has seen nothing yet, and keeps what it is told. */
+  fresh?: true;
   /** Time passes only when the row says so. */
   fakeClock?: true;
+  /** Only Chromium draws pages ahead. */
+  prerenders?: true;
   /** The browser says that it is automated. */
   automated?: boolean;
   /** The row's folder where the pages name it; else a folder of its own. */
@@ -120,49 +51,11 @@ interface Situation {
   check?: (row: Row, key: string) => void;
 }
 
-/** A browser that does not call itself automated, as the test's own does. */
-const person = { userAgent: 'Mozilla/5.0 Chrome/153.0' };
-/** Situations that need no options of their own share one: a context of its own costs a second. */
-const shared = typeof browser === 'string' ? Promise.reject(browser) : browser.newContext(person);
-shared.catch(() => {});
+/** A hit is its path below the row's own folder, or its action and that. */
+export type Expected = string | [action: string, path: string];
 
-let count = 0;
-
-/** Visits the portal in one situation; returns the hits that came until it was left. */
-async function visit(situation: Situation, wanted: number): Promise<{ row: Row; key: string }> {
-  if (typeof browser === 'string') throw new Error(browser);
-  const key = situation.key ?? `row${++count}`;
-  const row = new Row();
-  rows.set(key, row);
-  row.html = (path) => situation.html?.(key, path) ?? tag(key);
-  row.headers = situation.headers ?? {};
-  const own = situation.options ?? (situation.fakeClock && {});
-  const context = own ? await browser.newContext({ ...person, ...own }) : await shared;
-  const page = await context.newPage();
-  if (!situation.automated)
-    await page.addInitScript(() => Object.defineProperty(navigator, 'webdriver', { get: () => false }));
-  if (situation.before) await page.addInitScript(situation.before);
-  const errors: Error[] = [];
-  page.on('pageerror', (error) => errors.push(error));
-  const open = (path: string) => page.goto(`${portal}/${key}/${path}`);
-  if (situation.fakeClock) await page.clock.install();
-  const go = async (name: string) => {
-    await page.click(`#to-${name}`);
-    await page.waitForFunction((name) => new RegExp(`/${name}(\\.html)?$`).test(location.href), name);
-  };
-  await open(situation.first ?? 'a');
-  await situation.act?.({ key, row, page, context, open, go });
-  // Leaving a page sends everything. Wanted hits are waited for; unwanted ones have the time of another page's load to come.
-  row.headers = {};
-  await page.goto('about:blank');
-  for (let turn = 0; turn < 250 && row.hits.length < wanted; turn++)
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  await page.goto(`${service}/${key}/hit.js`);
-  await (own ? context : page).close();
-  rows.delete(key);
-  assert.deepEqual(errors, [], 'nothing is thrown into the page');
-  return { row, key };
-}
+/** A situation, and the hits it must make, in order. */
+export type Case = [what: string, situation: Situation, hits: Expected[]];
 
 const long = `p${'x'.repeat(3000)}`;
 
@@ -184,8 +77,7 @@ const hidden = () => {
 /** The oldest browsers that are served have no Navigation API. */
 const withoutNavigation = () => Object.defineProperty(globalThis, 'navigation', { value: undefined });
 
-// Situation -> paths of the hits in order, below the row's own folder; or [action, path].
-const table: [what: string, Situation, hits: (string | [action: string, path: string])[]][] = [
+export const table: Case[] = [
   ['a visit', {}, ['a']],
   ['the tag twice', { html: (key) => tag(key) + tag(key) }, ['a']],
   ['the tag twice, one of them a module', { html: (key) => tag(key) + tag(key, 'type="module"') }, ['a']],
@@ -374,6 +266,7 @@ const table: [what: string, Situation, hits: (string | [action: string, path: st
   [
     'a page drawn ahead of its visit, and its acts before that',
     {
+      prerenders: true,
       html: (key, path) =>
         path.endsWith('/a')
           ? `<script type="speculationrules">{"prerender": [{"source": "list", "urls": ["b"]}]}</script><a id="to-b" href="b">b</a>${tag(key)}`
@@ -385,6 +278,7 @@ const table: [what: string, Situation, hits: (string | [action: string, path: st
   [
     'a page drawn ahead that nobody visits',
     {
+      prerenders: true,
       html: (key, path) =>
         path.endsWith('/a')
           ? `<script type="speculationrules">{"prerender": [{"source": "list", "urls": ["b"]}]}</script>${tag(key)}`
@@ -463,7 +357,7 @@ const table: [what: string, Situation, hits: (string | [action: string, path: st
   [
     'a visit of the owner, until it is on again',
     {
-      options: {},
+      fresh: true,
       act: async ({ open }) => {
         await open('b?whalewatch=off');
         await open('c');
@@ -472,11 +366,7 @@ const table: [what: string, Situation, hits: (string | [action: string, path: st
     },
     ['a', 'd'],
   ],
-  [
-    'a crawler is for the server to judge',
-    { options: { userAgent: 'Mozilla/5.0 (compatible; Examplebot/2.1)' } },
-    ['a'],
-  ],
+  ['a crawler is for the server to judge', { userAgent: 'Mozilla/5.0 (compatible; Examplebot/2.1)' }, ['a']],
 
   ['a page without fetch', { before: () => Object.defineProperty(globalThis, 'fetch', { value: undefined }) }, []],
   [
@@ -537,13 +427,13 @@ const table: [what: string, Situation, hits: (string | [action: string, path: st
     'an outage of five hours',
     {
       fakeClock: true,
-      act: async ({ page, row }) => {
+      act: async ({ page, row, pass }) => {
         row.status = 503;
-        await pass(page, 5 * 60);
+        await pass(5 * 60);
         assert.ok(row.posts.length > 10 && row.posts.length < 60, `${row.posts.length} tries`);
         row.status = 202;
         await page.evaluate("whalewatch('later')");
-        await pass(page, 10);
+        await pass(10);
       },
     },
     ['a', ['later', 'a']],
@@ -552,11 +442,11 @@ const table: [what: string, Situation, hits: (string | [action: string, path: st
     'a server that is away for two hours',
     {
       fakeClock: true,
-      act: async ({ page, row }) => {
+      act: async ({ row, pass }) => {
         row.status = 'none';
-        await pass(page, 2 * 60);
+        await pass(2 * 60);
         row.status = 202;
-        await pass(page, 10);
+        await pass(10);
       },
     },
     ['a'],
@@ -565,13 +455,13 @@ const table: [what: string, Situation, hits: (string | [action: string, path: st
     'an outage of two days: what is older than a day is dropped',
     {
       fakeClock: true,
-      act: async ({ page, row }) => {
+      act: async ({ page, row, pass }) => {
         row.status = 503;
-        await pass(page, 47 * 60, 40);
+        await pass(47 * 60, 40);
         await page.evaluate("whalewatch('later')");
-        await pass(page, 60, 10);
+        await pass(60, 10);
         row.status = 202;
-        await pass(page, 10);
+        await pass(10);
       },
     },
     [['later', 'a']],
@@ -580,12 +470,12 @@ const table: [what: string, Situation, hits: (string | [action: string, path: st
     'a request that is blocked for good ends',
     {
       fakeClock: true,
-      act: async ({ page, row }) => {
+      act: async ({ row, pass }) => {
         row.status = 'none';
-        await pass(page, 12 * 60);
+        await pass(12 * 60);
         const tries = row.posts.length;
         assert.ok(tries > 10 && tries < 60, `${tries} tries`);
-        await pass(page, 6 * 60);
+        await pass(6 * 60);
         assert.equal(row.posts.length, tries);
       },
     },
@@ -595,11 +485,11 @@ const table: [what: string, Situation, hits: (string | [action: string, path: st
     'too many requests',
     {
       fakeClock: true,
-      act: async ({ page, row }) => {
+      act: async ({ row, pass }) => {
         row.status = 429;
-        await pass(page, 1);
+        await pass(1);
         row.status = 202;
-        await pass(page, 2);
+        await pass(2);
       },
     },
     ['a'],
@@ -608,9 +498,9 @@ const table: [what: string, Situation, hits: (string | [action: string, path: st
     'a refusal is not sent again',
     {
       fakeClock: true,
-      act: async ({ page, row }) => {
+      act: async ({ page, row, pass }) => {
         row.status = 400;
-        await pass(page, 60);
+        await pass(60);
         assert.equal(row.posts.length, 1);
         row.status = 202;
         await page.evaluate("whalewatch('later')");
@@ -619,14 +509,6 @@ const table: [what: string, Situation, hits: (string | [action: string, path: st
     [['later', 'a']],
   ],
 ];
-
-/** Lets minutes pass in the page, in steps between which responses arrive. */
-async function pass(page: Page, minutes: number, steps = 40): Promise<void> {
-  for (let step = 0; step < steps; step++) {
-    await page.clock.runFor((minutes * 60_000) / steps);
-    await page.evaluate((url) => fetch(url), `${service}/none/hit.js`);
-  }
-}
 
 /** Four pages by links and one step back. */
 const walk: Situation['act'] = async ({ go, page }) => {
@@ -641,7 +523,7 @@ const routed =
   (name: string, attributes = '', before = '') =>
   (key: string) =>
     `<body data-base="/${key}" ${attributes}><div id="app"></div>${before}${tag(key, attributes)}<script src="/${name}.js"></script>`;
-const routers: typeof table = [
+export const routers: Case[] = [
   [
     'Turbo',
     { html: (key) => `<head><script src="/turbo.js"></script>${tag(key)}</head>${links(key)}`, act: walk },
@@ -675,29 +557,3 @@ const routers: typeof table = [
   ['a router of the Navigation API', { html: (key) => routed('navigation', '', links(key))(key), act: walk }, walked],
   ['Astro view transitions', { key: 'astro', first: 'a.html', act: walk }, walked.map((name) => `${name}.html`)],
 ];
-
-const expected = (key: string, hits: (typeof table)[number][2]) =>
-  hits.map((hit): [string, string] => {
-    const [action, path] = typeof hit === 'string' ? ['view', hit] : hit;
-    return [action, `/${key}/${path}`.slice(0, 2000)];
-  });
-
-for (const [name, situations, missing] of [
-  ['a situation makes exactly the hits of its row', table, skip],
-  ['each router makes one hit a page', routers, skip || noRouters],
-] as const)
-  test(name, { skip: missing, concurrency: 3 }, async (t) => {
-    await Promise.all(
-      situations.map(([what, situation, hits]) =>
-        t.test(what, async () => {
-          const { row, key } = await visit(situation, hits.length);
-          assert.deepEqual(
-            row.hits.map(({ action, path }): [string, string] => [action, path]),
-            expected(key, hits),
-          );
-          assert.equal(new Set(row.hits.map(({ id }) => id)).size, hits.length, 'each hit has an id of its own');
-          situation.check?.(row, key);
-        }),
-      ),
-    );
-  });
