@@ -11,7 +11,7 @@ const read = (name: string) => readFileSync(join(root, name), 'utf8');
 const documents = globSync(['*.md', 'docs/**/*.md', 'examples/**/*.md', 'layers/**/*.md'], { cwd: root });
 const { scripts, version } = JSON.parse(read('package.json')) as { scripts: Record<string, string>; version: string };
 
-test('every link of a document leads to a file that is there, and to a heading that is in it', () => {
+test('every link in a document leads to an existing file and heading', () => {
   for (const document of documents)
     for (const [, target] of read(document).matchAll(/\]\(([^)\s]+)\)/g)) {
       if (/^[a-z]+:/.test(target)) continue;
@@ -24,14 +24,14 @@ test('every link of a document leads to a file that is there, and to a heading t
     }
 });
 
-/** As GitHub makes a heading's address. */
+/** The anchor that GitHub gives a heading. */
 const anchorOf = (text: string) =>
   text
     .toLowerCase()
     .replace(/[^\p{L}\p{N} _-]/gu, '')
     .replaceAll(' ', '-');
 
-test('every file and script that a document names is there', () => {
+test('every file and script that a document names exists', () => {
   for (const document of documents.filter((name) => name !== 'CHANGELOG.md' && !name.startsWith('docs/decisions'))) {
     for (const [, path] of read(document).matchAll(
       /`((?:functions|infra|settings|layers|web|test|bench|examples)\/[\w./-]+\.\w+)`/g,
@@ -48,7 +48,7 @@ test('the README is short, and this version has release notes', () => {
   assert.throws(() => releaseNotes(read('CHANGELOG.md'), '99.0.0'), /has no section "## 99.0.0"/);
 });
 
-test("the README's commands do what it says", { timeout: 120_000 }, async (t) => {
+test("the README's commands do what the README says", { timeout: 120_000 }, async (t) => {
   const folder = dataFolder(t);
   const data = join(folder, 'data');
   const blocks = [...read('README.md').matchAll(/```sh\n([\s\S]*?)```/g)].map(([, text]) => text.trim());
@@ -58,7 +58,7 @@ test("the README's commands do what it says", { timeout: 120_000 }, async (t) =>
     return block.replace('npm ci && ', '');
   };
 
-  // npm's own process would not pass the signal on.
+  // npm itself would not pass the signal on.
   const start = of('npm ci && npm start').replace('npm start --', scripts.start);
   const server = spawn('sh', ['-c', `exec ${start} --port 0 --data '${data}'`], { cwd: root });
   const ended = new Promise((resolve) => server.on('exit', resolve));
@@ -89,12 +89,12 @@ test("the README's commands do what it says", { timeout: 120_000 }, async (t) =>
   server.kill();
   await ended;
 
-  // What is run elsewhere: `npm test` is this, and test/aws/deploy.test.ts deploys.
+  // Commands that run elsewhere: `npm test` is this run, and test/aws/deploy.test.ts deploys.
   const elsewhere = ['npm ci && npm test', 'npm run deploy'];
   const known = ['npm ci && npm start', 'curl', 'npm run import', ...elsewhere];
   for (const block of blocks)
     assert.ok(
       known.some((start) => block.startsWith(start)),
-      `nothing runs ${block}`,
+      `no test runs ${block}`,
     );
 });

@@ -14,13 +14,16 @@ import { context, type Resource, resourcesOf, synthesise } from './support/synth
 const examples = join(import.meta.dirname, '../examples');
 const read = (name: string) => readFileSync(join(examples, name), 'utf8');
 
-/** Runs a CDK app as its command does, without what test/infra/findings.test.ts does with the same settings: CDK's own validation. */
+/**
+ * Runs a CDK app as its command does, but without CDK's own validation: test/infra/findings.test.ts runs that with the
+ * same settings.
+ */
 function synthesiseBy(app: string, out: string, more = {}) {
   const env = { CDK_OUTDIR: out, CDK_VALIDATION: 'false', CDK_CONTEXT_JSON: JSON.stringify({ ...context, ...more }) };
   execFileSync(process.execPath, [app], { env: { ...process.env, ...env }, stdio: 'pipe' });
 }
 
-test('examples/cdk: the construct lies in another app', { timeout: 120_000 }, (t) => {
+test('examples/cdk: the construct works in another app', { timeout: 120_000 }, (t) => {
   const out = dataFolder(t);
   synthesiseBy(join(examples, 'cdk/app.ts'), out);
   const template = JSON.parse(readFileSync(join(out, 'Platform.template.json'), 'utf8'));
@@ -32,7 +35,7 @@ test('examples/cdk: the construct lies in another app', { timeout: 120_000 }, (t
 const example = (name: string) => join(examples, 'aws', name);
 const onAws = (name: string) => readFileSync(example(name), 'utf8');
 
-/** Days that logs are kept, by the settings of an environment, which each log group's tag names. */
+/** How many days each log group keeps logs, from the settings of the environment that its tag names. */
 const logDays = { dev: 7, prod: 90 };
 
 function assertLogs(resources: Record<string, Resource>, environment: keyof typeof logDays) {
@@ -56,7 +59,7 @@ test('examples/aws: the settings of dev synthesise', () => {
   assertLogs(resourcesOf(synthesise(dev).stack), 'dev');
 });
 
-test('a file of settings that is not there is named', () => {
+test('a missing file of settings is named', () => {
   const context = JSON.stringify({ config: 'whalewatch.porduction.ts' });
   const { status, stderr } = spawnSync(process.execPath, [join(examples, '../infra/app.ts')], {
     env: { ...process.env, CDK_CONTEXT_JSON: context },
@@ -79,7 +82,7 @@ test('examples/aws: the workflow calls scripts, flags and files that exist, and 
       runs.some((run) => run.includes(needed)),
       needed,
     );
-  // Flags are those that the tools know.
+  // The flags are ones that the tools know.
   for (const [tool, pattern] of [
     ['deploy', /npm run deploy -- ([^\n]*)/g],
     ['verify', /npm run verify -- ([^\n]*)/g],
@@ -93,7 +96,7 @@ test('examples/aws: the workflow calls scripts, flags and files that exist, and 
   assert.doesNotMatch(onAws('deploy.yml'), /AKIA|aws-access-key-id|secrets\./);
 });
 
-test('examples/portal: a sign-in is a hit from the visitor, and the portal serves without Whalewatch too', {
+test("examples/portal: a sign-in is counted as a hit at the visitor's location, and the portal also works without Whalewatch", {
   timeout: 60_000,
 }, async (t) => {
   const running = await startLocal(dataFolder(t), ['--export-every', '0.5']);
@@ -120,7 +123,7 @@ test('examples/portal: a sign-in is a hit from the visitor, and the portal serve
 });
 
 const missing = notInstalled('docker-registry', 'skopeo');
-test('examples/registry: what is pushed to a registry with this configuration is counted', {
+test('examples/registry: pushes to a registry with this configuration are counted', {
   timeout: 60_000,
   skip: missing.length > 0 && `not installed: ${missing.join(', ')}`,
 }, async (t) => {
@@ -148,7 +151,7 @@ test('examples/registry: what is pushed to a registry with this configuration is
   await eventually(20, pulls, ({ total }) => total.pushes === 1);
 });
 
-test('every example is listed, and the README shows the notifications of the registry as they are tested', () => {
+test('every example is listed, and the README shows the tested registry configuration', () => {
   const folders = readdirSync(examples, { withFileTypes: true }).filter((entry) => entry.isDirectory());
   for (const { name } of folders) assert.ok(read('README.md').includes(`[${name}](`), name);
   const [notifications] = /^notifications:\n(?: .*\n)+/m.exec(read('registry/config.yml')) as RegExpExecArray;

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { pullOf } from './support/registry-event.ts';
 import { dataFolder, eventually, type Running, runScript, startLocal, token } from './support/run.ts';
 
-// Notification in, recommendation out: through the front door, on the real thing.
+// A notification goes in and a recommendation comes out, over HTTP, on the real server.
 const fixtures = join(import.meta.dirname, 'fixtures/registry');
 const expected = JSON.parse(readFileSync(join(fixtures, 'expected-counts.json'), 'utf8'));
 const files = ['distribution-2.8.ndjson', 'distribution-2.8-noauth.ndjson', 'distribution-3.ndjson'];
@@ -33,7 +33,7 @@ function replay(running: Running, file: string, ...flags: string[]): Promise<str
   return new Promise((resolve) => child.on('close', () => resolve(output)));
 }
 
-/** Repositories of which nothing is left at the end of a capture. */
+/** Repositories without any image left at the end of a capture. */
 const deleted: Record<string, string[]> = {
   'distribution-2.8.ndjson': ['library/kibana', 'tmp/to-delete'],
   'distribution-2.8-noauth.ndjson': [],
@@ -91,7 +91,7 @@ for (const file of files) {
   });
 }
 
-// So few pulls teach nothing, and popularity would serve: the owner pins ALS.
+// With so few pulls popularity would win: the owner pins ALS.
 test('a pull is in the history at once and in the recommendations after the next training', {
   timeout: 60_000,
 }, async (t) => {
@@ -150,7 +150,7 @@ test('a pull is in the history at once and in the recommendations after the next
     'nothing already pulled',
   );
 
-  // From a newcomer's first pull to a list that follows from it: no training lies between.
+  // From a newcomer's first pull to a list based on it, without a training in between.
   type List = { items: { source: string; because: { repository: string; share: number }[] }[] };
   const list = () => running.get<List>('/v1/recommendations?user=newcomer');
   assert.ok((await list()).items.every(({ source }) => source === 'trending'));
@@ -161,7 +161,7 @@ test('a pull is in the history at once and in the recommendations after the next
   assert.deepEqual(changed.items[0].because, [{ repository: 'web/node', share: 1 }]);
 });
 
-test('a hit is on the map moments later at --export-every 1', { timeout: 60_000 }, async (t) => {
+test('with --export-every 1 a hit is on the map moments later', { timeout: 60_000 }, async (t) => {
   const running = await startLocal(dataFolder(t), ['--export-every', '1']);
   t.after(() => running.kill());
   const sent = await running.post('/v1/hits', { domain: 'Portal.Example' }, { 'X-Forwarded-For': '81.2.69.142' });

@@ -3,7 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
-// Which folder may import which; "ARCHITECTURE.md" says why. A file in none of them may import nothing of the project.
+// Which folder may import which; "ARCHITECTURE.md" says why. A file outside of these folders may not import anything of
+// the project.
 const stages = ['collect', 'process', 'train', 'serve', 'alerts'];
 const allowed: Record<string, string[]> = {
   'functions/core': [],
@@ -56,7 +57,7 @@ const forbidden = (graph: Map<string, string[]>): string[] =>
     return targets.filter((to) => !may.some((one) => within(to, one))).map((to) => `${file} imports ${to}`);
   });
 
-/** The first circle of each file that closes one: `a > b > a`. */
+/** The import circles: for each file that closes one, the first, as `a > b > a`. */
 function circles(graph: Map<string, string[]>): string[] {
   const found: string[] = [];
   const done = new Set<string>();
@@ -76,7 +77,7 @@ const graph = new Map(files.map((file) => [file, importsOf(file, readFileSync(jo
 
 test('imports follow the arrows', () => assert.deepEqual(forbidden(graph), []));
 
-test('no file imports itself through others, by types neither', () => assert.deepEqual(circles(graph), []));
+test('no file imports itself through others, not even types', () => assert.deepEqual(circles(graph), []));
 
 test('a forbidden import and a circle are found', () => {
   const file = 'functions/core/cursor.ts';
@@ -100,7 +101,7 @@ test('core knows no HTTP', () => {
     assert.doesNotMatch(readFileSync(join(root, file), 'utf8'), /from '(@?hono|node:http)/, file);
 });
 
-test('core is browser-safe: no node: module, no clock, no Math.random', () => {
+test('core runs in browsers: no node: module, no clock, no Math.random', () => {
   for (const file of sources('functions/core')) {
     const text = readFileSync(join(root, file), 'utf8');
     for (const banned of [/from 'node:/, /Date\.now\(\)/, /Math\.random\(\)/, /\bprocess\.env\b/])
@@ -113,7 +114,7 @@ test('web takes only types from functions/serve: no schema reaches a browser', (
     assert.doesNotMatch(readFileSync(join(root, file), 'utf8'), /\bimport(?! type\b)[^;]*?'[^']*serve\//, file);
 });
 
-test('no local branch in functions', () => {
+test('functions has no branch for the local run', () => {
   // One file lists the endings of private hosts, this machine's among them.
   for (const file of sources('functions').filter((name) => name !== 'functions/core/map/private-hosts.ts'))
     assert.doesNotMatch(readFileSync(join(root, file), 'utf8'), /isLocal|if \(local\)|localhost|127\.0\.0\.1/, file);
@@ -124,8 +125,8 @@ test('only env.ts reads process.env', () => {
     assert.doesNotMatch(readFileSync(join(root, file), 'utf8'), /process\.env/, file);
 });
 
-// npm drops an optional package from the lock file when the registry does not answer for it, and then refuses `npm ci`.
-test('the lock file names every optional package, for any machine, and no registry', () => {
+// If the registry fails for an optional package, npm drops it from the lock file, and then refuses `npm ci`.
+test('the lock file has every optional package for any platform, and names no registry', () => {
   const text = readFileSync(join(root, 'package-lock.json'), 'utf8');
   assert.doesNotMatch(text, /"resolved"/);
   const { packages } = JSON.parse(text) as {

@@ -1,4 +1,5 @@
-// Changes one place of one file as it is loaded: `npm run mutate` has each process and thread of a test begin with this.
+// Changes one place of one file as it is loaded: `npm run mutate` makes each process and thread of a test load this
+// first.
 import { registerHooks } from 'node:module';
 
 const { file, at, from, to }: { file: string; at: number; from: string; to: string } = JSON.parse(

@@ -1,8 +1,8 @@
-// Changes that alter nothing anybody can observe, each with the reason: `npm run mutate` leaves them out.
+// Mutations without an observable effect, each with the reason: `npm run mutate` skips them.
 
 export interface Equivalent {
   file: string;
-  /** A part of the line. */
+  /** A part of the mutated line. */
   line: string;
   /** As `npm run mutate` prints it. */
   change: string;

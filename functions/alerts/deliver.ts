@@ -1,19 +1,19 @@
 // Hands alerts to the receivers, one after another and each at most once: an alert is marked as handed out before it is
-// sent. In a storm a rule sends so many within an hour; the rest is summed up in a digest.
+// sent. In a storm of alerts a rule sends at most `perHour` within an hour; a digest sums up the rest.
 import type { AlertQueue } from '#core/stores.ts';
 import type { Receiver } from './receivers/receiver.ts';
 
 export interface DeliverOptions {
   receivers: Receiver[];
   alerts: AlertQueue;
-  /** Alerts of one rule, at most. */
+  /** The most alerts that one rule sends in an hour. */
   perHour: number;
   report: (text: string) => void;
-  /** Whether there is time for another one. Default: always. */
+  /** Whether there is time for another alert. Default: always. */
   goesOn?: () => boolean;
 }
 
-/** Sends what waits and the digests that are due; resolves when nothing does. */
+/** Sends the waiting alerts and the digests that are due; resolves when none is left. */
 export async function deliver({
   receivers,
   alerts,

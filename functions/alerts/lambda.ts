@@ -13,7 +13,7 @@ import { readVariables } from './env.ts';
 import { type Receiver, receiversOf, secretReceivers } from './receivers/receiver.ts';
 import { reportWhenDue, type Weekday } from './weekly.ts';
 
-/** The next call goes on with what is left. */
+/** The next call continues with the remaining alerts. */
 const takesForMs = 50_000;
 
 const variables = readVariables();
@@ -30,7 +30,10 @@ const mailFrom = variables.MAIL_FROM || undefined;
 const perHour = number('ALERTS_PER_HOUR', variables.ALERTS_PER_HOUR);
 const day = variables.REPORT_DAY as Weekday | '';
 
-/** The other receivers; none while the secret can't be read: the topic does not wait for it. */
+/**
+ * The receivers besides the topic. While the secret can't be read there are none, so that the topic need not wait for
+ * it.
+ */
 async function others(): Promise<Receiver[]> {
   try {
     return receiversOf({ ...secretReceivers(await secret()), mailTo, mailFrom }, clock);
@@ -45,7 +48,7 @@ function refused(cause: unknown): void {
   report(cause);
 }
 
-/** Called by the schedule, once a minute. Two at once are harmless: each alert is handed out once. */
+/** The schedule calls this once a minute. Two calls at once are harmless: each alert is handed out once. */
 export async function handler(): Promise<void> {
   const until = clock() + takesForMs;
   if (day)

@@ -14,7 +14,7 @@ const dayMs = 86_400_000;
 const shown = 5;
 const unusedDays = 30;
 const mostUnused = 1000;
-/** Repositories whose images are looked at: the most pulled ones. */
+/** How many repositories are checked for unused and outdated images: the most pulled ones. */
 const lookedAt = 20;
 
 interface Sum {
@@ -24,7 +24,7 @@ interface Sum {
   first: number;
 }
 
-/** The text, a line a subject. */
+/** The text, one line a subject. */
 export async function weeklyReport({ search, objects, now }: ReportOptions): Promise<string> {
   const from = now - 7 * dayMs;
   const week = new Map<string, Sum>();
@@ -76,7 +76,7 @@ export async function weeklyReport({ search, objects, now }: ReportOptions): Pro
 const rules = new Intl.PluralRules('en');
 const listed = (one: string, many: string, count: number) => `${count} ${rules.select(count) === 'one' ? one : many}`;
 
-/** The first few, and how many more. */
+/** The first few names, and how many more there are. */
 function names(all: string[]): string {
   if (all.length === 0) return 'none';
   const more = all.length - shown;

@@ -16,7 +16,7 @@ const rule = 'weekly report';
 const firstHour = 8;
 export const days = ['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday'] as const;
 
-/** Adds the report where it is due and nobody has claimed it; call it now and then. */
+/** Adds the report if it is due and no other process has claimed it; to be called regularly. */
 export async function reportWhenDue({ day, alerts, clock, newId, ...stores }: WeeklyOptions): Promise<void> {
   const now = clock();
   const date = new Date(now);

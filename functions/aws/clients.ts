@@ -1,4 +1,5 @@
-// The clients a function uses, made once at its cold start; region, credentials and end points are the environment's.
+// The clients that a function uses, made once at its cold start; region, credentials and endpoints come from the
+// environment.
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';

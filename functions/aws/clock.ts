@@ -1,4 +1,4 @@
-// Time and chance of a function: in a file without clients, so that what needs only these loads no SDK.
+// A function's clock and randomness, in a file without clients, so that code that needs only these loads no SDK.
 import { randomUUID } from 'node:crypto';
 
 export const clock = () => Date.now();

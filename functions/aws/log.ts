@@ -1,4 +1,5 @@
-// One JSON line an event in CloudWatch Logs, no personal data; metrics in the embedded format, which need no call.
+// Writes JSON lines without personal data to CloudWatch Logs, and metrics in the embedded metric format, which needs no
+// API call.
 import { withoutAddresses } from '#core/addresses.ts';
 
 /** Logs a failure with its causes; addresses in the texts are masked. */
@@ -6,7 +7,7 @@ export function report(cause: unknown): void {
   console.error(JSON.stringify({ level: 'error', ...describe(cause) }));
 }
 
-/** A failure as a log line has it. */
+/** A failure as it is written in a log line. */
 export function describe(cause: unknown): Record<string, unknown> {
   if (!(cause instanceof Error)) return { message: withoutAddresses(String(cause)) };
   return {
@@ -23,7 +24,7 @@ export function info(message: string): void {
 
 export type Count = (values: Record<string, number>) => void;
 
-/** Metrics in a deployment's own namespace, one a name, without dimensions. */
+/** Emits metrics, without dimensions, in a deployment's own namespace. */
 export function counter(Namespace: string, clock: () => number): Count {
   return (values) => {
     const Metrics = Object.keys(values).map((Name) => ({ Name }));

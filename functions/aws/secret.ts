@@ -5,12 +5,12 @@ import { isDue } from '#core/age.ts';
 export const secretRights = ['secretsmanager:GetSecretValue'];
 
 const freshMs = 5 * 60_000;
-/** Less is a secret that was cut short or cleared: it must open nothing. */
+/** A shorter secret was truncated or cleared: it must not be accepted. */
 const leastCharacters = 8;
 
 /**
- * A secret's text, kept for five minutes: a rotated token counts after that. When Secrets Manager fails, the last one
- * known goes on serving.
+ * A secret's text, cached for five minutes: a rotated token is valid after that. While Secrets Manager fails, the last
+ * known text is used.
  */
 export function openSecret(
   client: Pick<SecretsManagerClient, 'send'>,
@@ -24,7 +24,7 @@ export function openSecret(
     try {
       const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId: id }));
       if (!SecretString || SecretString.trim().length < leastCharacters)
-        throw new Error(`secret ${id} holds no text of at least ${leastCharacters} characters`);
+        throw new Error(`secret ${id} has no text of at least ${leastCharacters} characters`);
       held = { value: SecretString, at: clock() };
       return SecretString;
     } catch (cause) {

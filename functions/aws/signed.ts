@@ -1,4 +1,5 @@
-// Signature Version 4 for plain HTTP calls: for services whose client in the SDK costs a cold start more than it is worth.
+// Signature Version 4 for plain HTTP calls: for services where loading the SDK's client would make the cold start too
+// slow.
 import { createHash, createHmac } from 'node:crypto';
 import { SignatureV4 } from '@smithy/signature-v4';
 
@@ -9,7 +10,7 @@ export interface SignerOptions {
   service: string;
   region: Init['region'];
   credentials: Init['credentials'];
-  /** Milliseconds since the epoch; the machine's own time when left out. */
+  /** Milliseconds since the epoch; default: the machine's clock. */
   clock?: () => number;
 }
 
@@ -22,7 +23,7 @@ interface Unsigned {
 /** Returns a request's headers with those that sign it, without `host`, which every client sets itself. */
 export type Signer = (url: URL, request: Unsigned) => Promise<Record<string, string>>;
 
-/** `service` s3 signs the path as it is sent; all others sign it encoded once more. */
+/** The service s3 signs the path as it is sent; all others sign it URL-encoded once more. */
 export function openSigner({ service, region, credentials, clock }: SignerOptions): Signer {
   const uriEscapePath = service !== 's3';
   const signature = new SignatureV4({ service, region, credentials, sha256: Sha256, uriEscapePath });
@@ -37,7 +38,7 @@ export function openSigner({ service, region, credentials, clock }: SignerOption
   };
 }
 
-/** SHA-256 in the shape SignatureV4 asks for. */
+/** SHA-256 with the interface that SignatureV4 needs. */
 class Sha256 {
   #hash;
   constructor(secret?: string | ArrayBuffer | ArrayBufferView) {

@@ -4,7 +4,10 @@ import type { Alert } from '#core/rules.ts';
 /** The rights of a sender on the topic. */
 export const topicRights = ['sns:Publish'];
 
-/** Publishes alerts to an SNS topic: mails get the text, others the whole as JSON; rule and kind are attributes for subscription filters. */
+/**
+ * Publishes alerts to an SNS topic: e-mail subscribers get the text, others the whole alert as JSON; rule and kind are
+ * attributes for subscription filters.
+ */
 export function snsSender(client: Pick<SNSClient, 'send'>, topic: string): (alert: Alert) => Promise<void> {
   return async (alert) => {
     const { rule, when, text, time } = alert;

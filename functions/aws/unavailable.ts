@@ -1,6 +1,6 @@
 import { StoreUnavailable } from '#core/stores.ts';
 
-/** What the SDK's errors have in common, and those of Node's sockets. */
+/** What errors of the SDK and of Node's sockets have in common. */
 interface Failure extends Error {
   code?: string;
   $fault?: 'client' | 'server';
@@ -11,7 +11,7 @@ interface Failure extends Error {
 const throttled = /Throttl|TooManyRequests|ProvisionedThroughputExceeded|RequestLimitExceeded|SlowDown/;
 const connection = /^(E(CONN|PIPE|HOST|NET|TIMEDOUT|AI_)|UND_)/;
 
-/** Whether the same call may succeed later: the service failed, was too busy or was not reached. */
+/** Whether the same call may succeed later: the service failed, was overloaded or was not reached. */
 function isPassing({ name, code = '', $fault, $retryable, $metadata }: Failure): boolean {
   const status = $metadata?.httpStatusCode ?? 0;
   if ($retryable !== undefined || $fault === 'server' || status >= 500 || status === 429) return true;
@@ -25,7 +25,10 @@ interface Client {
   };
 }
 
-/** The same client; what it can't reach after its own retries rejects with StoreUnavailable. */
+/**
+ * Wraps a client: a call that fails after the client's own retries because the service is unavailable rejects with
+ * StoreUnavailable.
+ */
 export function withUnavailable<T extends Client>(client: T): T {
   const middleware = (next: (args: unknown) => Promise<unknown>) => async (args: unknown) => {
     try {

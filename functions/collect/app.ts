@@ -16,26 +16,31 @@ import { type SenderOptions, senders } from './senders.ts';
 import { readWebhook, rejected, tokenOf } from './webhook.ts';
 
 export interface CollectOptions {
-  /** What registries report. */
+  /** The stream of registry events. */
   stream: StreamWriter;
-  /** Hits: a stream of their own, so that a flood of them neither fills nor delays the registries'. */
+  /** Hits have their own stream, so that a flood of them neither fills nor delays that of the registries. */
   hits: StreamWriter;
-  /** The token of the default registry, read for each request so that a rotated one counts at once. */
+  /** The token of the default registry, read for each request so that a rotated token is valid at once. */
   token: () => Promise<string>;
-  /** The tokens that registries were given since, and registries with names. */
+  /** Tokens made later for registries, and the registries with names. */
   senders?: Omit<SenderOptions, 'token' | 'clock'>;
-  /** Where posts that did not count are counted. */
+  /** Counts refused posts. */
   refusals?: Pick<RefusalStore, 'add'>;
   /** Address of the connection a request came over. */
   peer: (request: Request, env: unknown) => string;
-  /** Proxies whose forwarded addresses are believed: addresses, ranges, `loopback`. */
+  /** Proxies whose forwarded addresses are trusted: addresses, ranges or `loopback`. */
   trustedProxies: string[];
-  /** The header they are in: X-Forwarded-For, Forwarded (RFC 7239), or one that names the client alone. */
+  /**
+   * The header with the forwarded addresses: X-Forwarded-For, Forwarded (RFC 7239), or one that contains only the
+   * client's.
+   */
   addressHeader: string;
   networks: Networks;
-  /** The owner's domains, `*` for any characters: hits of others are ignored. None: all are counted. */
+  /**
+   * The owner's domains, with `*` for any characters: hits of others are ignored. If empty, all domains are counted.
+   */
   domains?: string[];
-  /** No hit is taken. */
+  /** Refuse all hits. */
   refuseHits?: boolean;
   clock: () => number;
   newKey: () => string;
@@ -46,7 +51,8 @@ const webhookBytes = 4 * 1024 * 1024;
 const hitsBytes = 1024 * 1024;
 
 /**
- * The two ways in. Everything that arrives becomes stream records; beside the stream only the store of tokens is asked.
+ * The endpoints for registry events and hits. Everything that arrives becomes stream records; the only store that is
+ * read is that of tokens.
  */
 export function collectApp(options: CollectOptions): Hono {
   const app = new Hono();
@@ -56,8 +62,8 @@ export function collectApp(options: CollectOptions): Hono {
 }
 
 /**
- * The routes of collectApp in an app that handles errors (answerErrors). No middleware goes before them: that a response is made
- * once is half of what a server can take.
+ * The routes of collectApp in an app that handles errors (answerErrors). No middleware runs before them: building each
+ * response only once doubles what a server can take.
  */
 export function addCollectRoutes(app: Hono, options: CollectOptions): void {
   const { stream, hits, token, peer, clock, newKey, report, refuseHits = false, domains = [] } = options;
@@ -73,8 +79,8 @@ export function addCollectRoutes(app: Hono, options: CollectOptions): void {
       if (records.length > 0) await stream.put(records);
     } catch (cause) {
       if (!(cause instanceof StreamRefused)) throw cause;
-      // A registry keeps what it could not deliver.
-      const message = 'The stream takes nothing just now. Keep the event and send it again.';
+      // The registry keeps the event and sends it again.
+      const message = 'The stream accepts nothing at the moment. Keep the event and send it again.';
       throw new ApiError(503, 'stream_refused', message, { retryAfterSeconds: 2 });
     }
   };
@@ -111,8 +117,8 @@ export function addCollectRoutes(app: Hono, options: CollectOptions): void {
     }
   });
 
-  // Any page may send hits; who may read their sums is not decided here.
-  // What the beacon needs and no more: a page of another site can't name an address by a header.
+  // Any page may send hits; who may read their sums is decided in serve. These CORS headers allow only what the beacon
+  // needs: a page of another site can't set a header with an address.
   const preflight = cors({ origin: '*', allowMethods: ['POST'], allowHeaders: ['Content-Type'], maxAge: 86_400 });
   app.use('/v1/hits', (c, next) => (c.req.method === 'OPTIONS' ? preflight(c, next) : next()));
 
@@ -134,10 +140,11 @@ export function addCollectRoutes(app: Hono, options: CollectOptions): void {
     const forwarded = addressHeader === 'forwarded' && given !== undefined ? forwardedFor(given) : given;
     const address = clientAddress(peer(c.req.raw, c.env), forwarded, isProxy);
     const { taken, ignored, data } = read(bytes, address);
-    // Pages send Origin, back ends don't: a crawler that runs the beacon is so distinguished from curl and its like.
+    // Browsers send Origin, back ends don't: so a crawler that runs the beacon is refused, but not a back end that uses
+    // curl.
     if (c.req.header('origin') !== undefined && isbot(c.req.header('user-agent')))
       return { accepted: 0, ignored: taken + ignored, reason: 'the user agent is a bot' };
-    // Many hits to a record: Kinesis bills and limits by the record, and process reads lines faster than records.
+    // Many hits share a record: Kinesis bills and limits by the record, and process reads lines faster than records.
     await put(
       hits,
       data.map((data) => ({ key: newKey(), data })),
@@ -152,6 +159,6 @@ export function addCollectRoutes(app: Hono, options: CollectOptions): void {
 const anyOrigin = 'Access-Control-Allow-Origin';
 const acceptedHeaders = { 'Content-Type': 'application/json', [anyOrigin]: '*' };
 
-/** c.json would make a Headers of more than one header. */
+/** c.json would build a Headers object, because there is more than one header. */
 const accepted = (counts: object): Response =>
   new Response(JSON.stringify(counts), { status: 202, headers: acceptedHeaders });

@@ -5,13 +5,13 @@ import { matcher } from '#core/rules.ts';
 const { domainsPerRequest, daysPerRequest } = hitLimits;
 const dayMs = 86_400_000;
 
-/** The owner's own domains; all where none is named. */
+/** The owner's domains; all domains if none is named. */
 export function domainFilter(domains: string[]): (domain: string) => boolean {
   const own = domains.map((pattern) => matcher(pattern.toLowerCase()));
   return (domain) => own.length === 0 || own.some((isOwn) => isOwn(domain));
 }
 
-/** Counts hits of a request as `other` from the domain or day on that is one too many. */
+/** Counts a request's hits as `other` once it has more domains or days than allowed. */
 export function requestBounds(): (hit: HitLine) => HitLine {
   const domains = new Set<string>();
   const days = new Set<number>();
@@ -22,7 +22,7 @@ export function requestBounds(): (hit: HitLine) => HitLine {
   };
 }
 
-/** Whether the set has it, after it was added where there was room. */
+/** Whether the set has the value; adds it if there is room. */
 function has<T>(set: Set<T>, one: T, most: number): boolean {
   if (set.has(one)) return true;
   if (set.size >= most) return false;

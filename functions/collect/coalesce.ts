@@ -1,20 +1,26 @@
-// Many requests' lines in few stream records, where one process serves many requests at a time: Kinesis bills and limits by the
-// record. A request is answered when the record that holds its lines was taken, and refused when that record was.
+// Puts the lines of many concurrent requests into few stream records, because Kinesis bills and limits by the record. A
+// request gets its response when the record with its lines was accepted, and is refused if that record was.
 import { grouped, joined } from '#core/bytes/pack.ts';
 import { type StreamRecord, StreamRefused, type StreamWriter } from '#core/stores.ts';
 
 export interface CoalesceOptions {
-  /** Waits for more requests to share a put with; a few milliseconds. */
+  /** Waits a few milliseconds for more requests to share a put with. */
   gather: () => Promise<void>;
   newKey: () => string;
-  /** Bytes that may wait for the stream; more is refused at once, so that a stream that is down does not fill the memory. */
+  /**
+   * The most bytes that may wait for the stream; more are refused at once, so that a stream that is down does not fill
+   * the memory.
+   */
   mostBytes?: number;
 }
 
 export interface Coalescer extends StreamWriter {
-  /** Key for records that may lie in any shard: those that wait at the same time share it, and so share records. */
+  /**
+   * The key of lines that may go to any shard: lines that wait at the same time have the same key, and so share
+   * records.
+   */
   anyKey(): string;
-  /** Resolves when everything put so far is answered. */
+  /** Resolves when everything put so far was accepted or refused. */
   drained(): Promise<void>;
 }
 
@@ -22,7 +28,7 @@ export interface Coalescer extends StreamWriter {
 const unitBytes = 25 * 1024 - 64;
 const recordBytes = 1024 * 1024;
 
-/** One put; the stream may pack several of these records into one of its own. */
+/** A put that waits for its records: `left` of them are not settled yet. */
 interface Request {
   left: number;
   failed?: unknown;
@@ -35,8 +41,8 @@ interface Part {
 }
 
 /**
- * One put to the stream at a time: what comes meanwhile is gathered for the next, so that batches grow with the load, and
- * records of one key are offered in the order they came in.
+ * One put to the stream at a time: lines that come meanwhile are gathered for the next, so that batches grow with the
+ * load, and records of one key are put in the order of their arrival.
  */
 export function coalesce(stream: StreamWriter, options: CoalesceOptions): Coalescer {
   const { gather, newKey, mostBytes = 64 * 1024 * 1024 } = options;
@@ -59,7 +65,7 @@ export function coalesce(stream: StreamWriter, options: CoalesceOptions): Coales
 
   const send = async (batch: Map<string, Part[]>, shared: string) => {
     const packed = [...batch].flatMap(([key, parts]) =>
-      // Full records of the shared key go to shards of their own.
+      // Full records of the shared key get separate keys, so that they go to different shards.
       grouped(parts, ({ data }) => data.length, unitBytes).map((pack, at) => ({
         pack,
         record: { key: key === shared && at > 0 ? newKey() : key, data: joined(pack.map(({ data }) => data)) },

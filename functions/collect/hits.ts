@@ -7,8 +7,8 @@ import { requestBounds } from './bounds.ts';
 const { action: mostAction, perRequest: mostHits, daysBack: mostDaysBack } = hitLimits;
 
 /**
- * The stream lines of a request's hits: one hit or an array of them. Those of other domains than the owner's are ignored.
- * Throws a 400 that names the hit, the field and the fix; none of the request's hits is taken then.
+ * The stream lines of a request's hits: one hit or an array of them. Hits of domains other than the owner's are
+ * ignored. Throws a 400 that names the hit, the field and the fix; then none of the request's hits is accepted.
  */
 export function readHits(
   text: string,
@@ -38,7 +38,7 @@ export function readHits(
         `hit ${index}: time ${new Date(read.time).toISOString()} is more than ${mostDaysBack} days ago: bring older hits in with npm run import.`,
       );
     if (!isOwn(read.domain)) continue;
-    // The hit is this request's own: no copy of each is made.
+    // The hit belongs to this request alone, so it is not copied.
     read.action = withoutAddresses(read.action).slice(0, mostAction);
     lines.push(encodeHit(bounded(read)));
   }

@@ -1,4 +1,4 @@
-// collect as a server of its own, for thousands of requests a second.
+// collect as a separate server, for thousands of requests a second.
 import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -9,19 +9,25 @@ import { coalesce } from './coalesce.ts';
 
 export interface ListenOptions extends Omit<CollectOptions, 'peer'> {
   port: number;
-  /** Milliseconds that the first of a batch waits for others. */
+  /** Milliseconds that the first request of a batch waits for others. */
   gatherMs?: number;
 }
 
 export interface Listening {
   port: number;
-  /** Takes no more connections, responds to what was taken, and resolves when everything is in the stream or refused. */
+  /**
+   * Accepts no more connections, responds to the requests already accepted, and resolves when everything is in the
+   * stream or refused.
+   */
   stop(): Promise<void>;
 }
 
-/** The load balancer keeps idle connections for 60 s: if the server closed one first, a request on its way would be lost. */
+/**
+ * The load balancer keeps idle connections for 60 s: if the server closed one first, a request in transit would be
+ * lost.
+ */
 const keepAliveMs = 75_000;
-/** Fargate ends what still runs 30 s after the signal to stop. */
+/** Fargate kills a server that still runs 30 s after the signal to stop. */
 const patienceMs = 20_000;
 
 export async function listen({ port, gatherMs = 5, ...options }: ListenOptions): Promise<Listening> {
@@ -37,7 +43,7 @@ export async function listen({ port, gatherMs = 5, ...options }: ListenOptions):
     newKey: hits.anyKey,
     peer: (_request, env) => (env as { incoming: IncomingMessage }).incoming.socket.remoteAddress ?? '',
   });
-  // What the load balancer asks: never through its listener.
+  // The load balancer's health check, which never comes through its listener.
   app.get('/ready', (c) => c.text(stopping ? 'stopping' : 'ready', stopping ? 503 : 200));
 
   const server = await new Promise<ServerType>((resolve, reject) => {

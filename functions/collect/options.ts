@@ -11,7 +11,7 @@ import type { Registry } from '#core/registry/name.ts';
 import type { CollectOptions } from './app.ts';
 import type { Variables } from './env.ts';
 
-/** What the function and the server of a Fargate task have in common: collect over the stores on AWS. */
+/** The options that the Lambda function and the Fargate server share: collect with the stores on AWS. */
 export function optionsOf(variables: Omit<Variables, 'METRICS'>): Omit<CollectOptions, 'peer'> {
   const { REGISTRY_STREAM, HITS_STREAM, WEBHOOK_TOKEN_ID, CREDENTIALS_TABLE } = variables;
   const { TRUSTED_PROXIES, ADDRESS_HEADER, NETWORKS, DOMAINS, REFUSE_HITS, REGISTRIES } = variables;

@@ -1,12 +1,12 @@
-// The hits of a request straight from its bytes into the lines of a record: no string or object for a hit. It knows one
-// spelling: JSON.stringify's of hits with domain, action, id and path in any order, in ASCII without escapes, and with nothing
-// in them that needs a second look. Whatever differs in a byte goes through readHits (hits.ts), which alone says what a hit is:
-// this takes a subset of what it takes, with the same lines (test/collect/plain-hits.test.ts).
+// The quick path for hits: turns a request's bytes into the lines of a record, without a string or object per hit. It
+// accepts only what JSON.stringify writes for hits with domain, action, id and path in any order, in ASCII without
+// escapes, and without values that need further checks. Any other body goes through readHits (hits.ts), which alone
+// defines what a hit is: the quick path accepts a subset, with the same lines (test/collect/plain-hits.test.ts).
 import { packBytes } from '#core/bytes/pack.ts';
 import { hitLimits } from '#core/hits/limits.ts';
 
 export interface PlainHits {
-  /** The lines, as a record holds them; undefined when there are none. */
+  /** The lines, as in a record; undefined if there are none. */
   data: Uint8Array<ArrayBuffer> | undefined;
   taken: number;
   ignored: number;
@@ -28,10 +28,10 @@ const [d, a, i, p] = Buffer.from('daip');
 const [zero, nine, x, n] = Buffer.from('09xn');
 
 const { domain: mostDomain, action: mostAction, id: mostId, path: mostPath, domainsPerRequest } = hitLimits;
-/** More than a line has beside the texts of its hit and the address. */
+/** An upper bound of a line's bytes without the texts of its hit and the address. */
 const lineBytes = 128;
 
-// Written and copied out within one call.
+// Shared by all calls: written and copied out within one call.
 const scratch = Buffer.alloc(packBytes);
 const keys = ['"domain":"', '"action":"', '"id":"', '"path":"'].map((key) => Buffer.from(key));
 const [domainKey, actionKey, idKey, pathKey] = keys;
@@ -40,7 +40,7 @@ const toAction = Buffer.from('","action":"');
 const toId = Buffer.from('","id":"');
 const plainAddress = /^[\da-f:.]{0,45}$/;
 
-/** Undefined when the body is not for this path. */
+/** Undefined if the body is not for this path. */
 export function readPlainHits(
   body: Uint8Array,
   address: string,
@@ -55,7 +55,7 @@ export function readPlainHits(
     0,
     'latin1',
   );
-  // Where the head lies that is copied for the next line.
+  // Where the beginning of a line is that is copied for the next line.
   let head = 0;
   let out = 0;
   let taken = 0;
@@ -71,7 +71,7 @@ export function readPlainHits(
     let idEnd = -1;
     let hasPath = false;
     do {
-      // A comma, or the brace at first.
+      // A comma, or for the first field the brace.
       at++;
       const letter = body[at + 1];
       if (letter === d && domainStart < 0 && follows(body, at, domainKey)) {
@@ -104,7 +104,7 @@ export function readPlainHits(
     if (body[at] !== endBrace || domainStart < 0) return undefined;
     at++;
 
-    // Domains of a request beyond those are `other`: see requestBounds.
+    // A request's further domains are `other`: see requestBounds.
     if (taken + ignored === domainsPerRequest) return undefined;
     if (isOwn && !isOwn(latin1(body, domainStart, domainEnd))) ignored++;
     else {
@@ -140,7 +140,7 @@ function follows(body: Uint8Array, at: number, key: Uint8Array): boolean {
   return true;
 }
 
-/** Where the host name that begins at `start` ends; -1 when it is not in its canonical form (core/hits/domain.ts). */
+/** Where the host name that begins at `start` ends; -1 if it is not in canonical form (core/hits/domain.ts). */
 function hostEnd(body: Uint8Array, start: number): number {
   let label = start;
   let digits = true;
@@ -148,7 +148,7 @@ function hostEnd(body: Uint8Array, start: number): number {
     const code = body[at];
     if (classes[code] & name || code === hyphen) {
       if (code < zero || code > nine) digits = false;
-      // Punycode is for UTS 46 to check.
+      // Punycode must be checked by UTS 46.
       if (code === hyphen && (at === label || (at === label + 3 && body[label] === x && body[label + 1] === n)))
         return -1;
       continue;

@@ -1,12 +1,12 @@
-// Posts that did not count are counted, so that an owner sees that a registry knocks with a wrong token. Anybody may post:
-// there is one row a reason, registry and day, and a flood is written in sums.
+// Counts refused posts, so that an owner can see that a registry sends a wrong token. Anybody may post, so there is one
+// row per reason, registry and day, and a flood is written in sums.
 import type { RefusalReason, RefusalStore } from '#core/stores.ts';
 
-/** So many single writes at once; then one a second. */
+/** This many posts are written one by one; then one write a second. */
 const burst = 20;
 const everyMs = 1000;
 
-/** `''`: the post carried no token that says whose it is. */
+/** '' if the post had no valid token of a registry. */
 const nobody = '';
 
 export function refusalCounter(
@@ -24,7 +24,7 @@ export function refusalCounter(
     const now = clock();
     allowance = Math.min(burst, allowance + Math.max(0, now - refilledAt) / everyMs);
     refilledAt = now;
-    // On Lambda the timer may come late, or never: the next post saves then.
+    // On Lambda the timer may fire late or never: then the next post saves.
     if (allowance < 1) {
       if (!isDue)
         setTimeout(() => {
@@ -42,7 +42,7 @@ export function refusalCounter(
   };
 
   return {
-    /** Counts a post; without a reason it only brings what was counted before to the store. */
+    /** Counts a post. Without a reason, it only writes what was counted before to the store. */
     async count(reason: RefusalReason | undefined, registry = nobody): Promise<void> {
       if (reason) {
         const key = `${reason} ${registry}`;

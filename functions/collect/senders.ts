@@ -1,14 +1,14 @@
-// Which registry posts: its token says so, nothing in the body does.
+// Finds the registry that posts: its token identifies it, never the body.
 import { defaultRegistry, type Registry } from '#core/registry/name.ts';
 import type { CredentialStore } from '#core/stores.ts';
 import { digestOf, sameToken } from '#http/bearer.ts';
 
 export interface SenderOptions {
-  /** The token that the default registry has from the beginning. */
+  /** The default registry's first token. */
   token: () => Promise<string>;
-  /** Where digests of the tokens are that were made since. */
+  /** The store with the digests of all other tokens. */
   credentials?: Pick<CredentialStore, 'find' | 'used'>;
-  /** Those with names. */
+  /** The registries with names. */
   registries?: Registry[];
   clock: () => number;
 }
@@ -16,7 +16,10 @@ export interface SenderOptions {
 /** A token's last use is noted once a minute. */
 const notedEveryMs = 60_000;
 
-/** Makes what returns the registry that a token belongs to, undefined when it is nobody's. Tokens made or ended count at once. */
+/**
+ * Returns a function that finds the registry of a token; undefined if it belongs to none. New and ended tokens take
+ * effect at once.
+ */
 export function senders({ token, credentials, registries = [], clock }: SenderOptions) {
   const byName = new Map([{ name: defaultRegistry }, ...registries].map((one): [string, Registry] => [one.name, one]));
 

@@ -1,4 +1,4 @@
-// The server of a Fargate task: on a signal to stop it responds to what it has taken and ends.
+// The server of a Fargate task: on a signal to stop it responds to the requests it has accepted, and ends.
 import { number } from '#aws/env.ts';
 import { info } from '#aws/log.ts';
 import { readServerVariables } from './env.ts';

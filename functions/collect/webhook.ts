@@ -9,14 +9,14 @@ import { quarantinedText } from '#core/registry/quarantine.ts';
 import type { RefusalReason, StreamRecord } from '#core/stores.ts';
 import { bearerOf } from '#http/bearer.ts';
 
-/** Keeps what is stored of an event below the 400 KB of a DynamoDB item. */
+/** Keeps a stored event below the 400 KB of a DynamoDB item. */
 const eventBytes = 320 * 1024;
 
-/** A request header by its name in lower case. */
+/** Returns a request header by its lower-case name. */
 export type Header = (name: string) => string | undefined;
 
 /**
- * The token that a request carries: `Authorization: Bearer TOKEN`, or where a registry can't send that, the
+ * The token that a request carries: `Authorization: Bearer TOKEN`, or, for registries that can't send that, the
  * password of the URL (Docker Hub, Quay and GitHub: https://whalewatch:TOKEN@…, sent as Basic) or Artifactory's secret.
  */
 export function tokenOf(header: Header): string | undefined {
@@ -30,13 +30,13 @@ export function tokenOf(header: Header): string | undefined {
   return bearerOf(authorization) ?? password ?? header('x-jfrog-event-auth');
 }
 
-/** What a webhook body becomes: stream records, and how many events were accepted, ignored and quarantined. */
+/** The result of a webhook body: stream records, and how many events were accepted, ignored and quarantined. */
 export interface Webhook {
   records: StreamRecord[];
   accepted: number;
   ignored: number;
   quarantined: number;
-  /** Why some of it was quarantined. */
+  /** Why part of the body was quarantined. */
   refused?: RefusalReason;
 }
 
@@ -69,7 +69,7 @@ export function readWebhook(text: string, now: number, header = noHeader, regist
   return { records: pack(lines), ...counts, refused: isForeign ? 'unknown-host' : 'not-understood' };
 }
 
-/** Where JSON.parse stopped; the rest of its message quotes the body. */
+/** Where JSON.parse stopped. The rest of its message is dropped, because it quotes the body. */
 function placeOf({ message }: Error): string {
   const character = /at position (\d+)/.exec(message)?.[1];
   if (character) return ` from character ${character} on`;
@@ -93,7 +93,7 @@ function rejectedLine(text: string, reason: string, receivedAt: number, { name }
   return JSON.stringify(name === defaultRegistry ? line : { ...line, registry: name });
 }
 
-/** One person's events keep their order: they share a partition key. */
+/** One user's events share a partition key, so that they keep their order. */
 const key = (event: RegistryEvent) =>
   createHash('sha256')
     .update(event.user || event.address || event.repository)

@@ -1,10 +1,10 @@
-// Roles, and how a signed-in person gets one. What each role may call: functions/http/access.ts.
+// Roles, and how a signed-in user gets one. functions/http/access.ts says what each role may call.
 
-/** Each role may do all that those before it may. */
+/** Each role includes the rights of those before it. */
 export const roles = ['public', 'user', 'team', 'owner'] as const;
 export type Role = (typeof roles)[number];
 
-/** Who calls. */
+/** The caller of a request. */
 export interface Caller {
   role: Role;
   /** The registry's user name; undefined for everyone and for scripts. */
@@ -13,7 +13,7 @@ export interface Caller {
 
 export const atLeast = (role: Role, least: Role): boolean => roles.indexOf(role) >= roles.indexOf(least);
 
-/** What those who are not signed in see of the map. */
+/** What callers without the role team see of the map. */
 export type PublicMap = 'names' | 'anonymous' | false;
 
 /** What a caller sees of the map: domain names are for the team, unless the owner opens them to everyone. */
@@ -29,13 +29,19 @@ export type Claims = Record<string, string[]>;
 export interface RoleRules {
   /** The claim that holds the user name. */
   userClaim: string;
-  /** What the whole claim must match; its first group is the user name, or all of it. A claim that doesn't match names nobody. */
+  /**
+   * What the whole claim must match; the user name is its first group, or the whole claim. A claim that doesn't match
+   * names nobody.
+   */
   userPattern?: string;
-  /** Values of claims that give a role; any one is enough. Without `user` everybody who signs in has that role. */
+  /**
+   * For each role, claims and values that give it; any one is enough. Without `user`, everybody who signs in has the
+   * role user.
+   */
   roles: { [R in Exclude<Role, 'public'>]?: Record<string, string[]> };
 }
 
-/** The claims that the rules ask for; `email` only where the issuer doesn't say that it is unverified. */
+/** The claims that the rules use; `email` only if the issuer doesn't say that it is unverified. */
 export function claimsFor({ userClaim, roles }: RoleRules, given: Record<string, unknown>): Claims {
   const names = new Set([userClaim, ...Object.values(roles).flatMap((rule) => Object.keys(rule ?? {}))]);
   const claims: Claims = {};
@@ -59,7 +65,9 @@ function claimAt(given: Record<string, unknown>, name: string): unknown {
   return value;
 }
 
-/** The caller of these claims. Several user names name nobody: whose history would it be? */
+/**
+ * The caller of these claims. With several user names the caller has none: it would be unclear whose history is theirs.
+ */
 export function callerOf(claims: Claims, { userClaim, userPattern, roles }: RoleRules): Caller {
   const names = claims[userClaim] ?? [];
   const match = names.length === 1 ? new RegExp(`^(?:${userPattern ?? '.+'})$`, 's').exec(names[0]) : null;
@@ -70,15 +78,15 @@ export function callerOf(claims: Claims, { userClaim, userPattern, roles }: Role
   return { role, ...(user ? { user } : {}) };
 }
 
-/** Who signs in how, and what each may see: the settings of both wirings, checked and with their defaults. */
+/** How people sign in and what each role may see: the settings of both wirings, checked and with their defaults. */
 export interface AccessSettings {
-  /** `https://NAME[/BASE]`; undefined where nobody but this machine's user calls. */
+  /** `https://NAME[/BASE]`; undefined if only this machine's user calls. */
   publicUrl?: string;
   signIn?: OpenIdSettings | ProxySettings;
   rules: RoleRules;
   everyone: Role;
   publicMap: PublicMap;
-  /** Hits a day below which nothing is on the anonymous map, nor in its sums. */
+  /** The fewest hits a day that something needs to be on the anonymous map or in its sums. */
   publicMapLeast: number;
   sessionHours: number;
 }
@@ -91,13 +99,13 @@ export interface OpenIdSettings {
 
 /** A proxy that signs people in itself, such as oauth2-proxy or Authelia. */
 export interface ProxySettings {
-  /** Addresses, ranges or `loopback` that the headers are believed from. */
+  /** Addresses, ranges or `loopback` from which the headers are trusted. */
   proxies: string[];
   userHeader: string;
   groupsHeader?: string;
 }
 
-/** The access of a server that only its own user reaches: everybody else sees nothing. */
+/** The access settings of a server for this machine's user only: everybody else sees nothing. */
 export const closedAccess: AccessSettings = {
   rules: { userClaim: 'preferred_username', roles: {} },
   everyone: 'public',

@@ -1,5 +1,5 @@
-// The syntax of IP addresses and ranges: ipaddr.js decides. What nearly all addresses look like is read here from the
-// characters alone, with the same result (test/core/address.test.ts), because every hit has one.
+// The syntax of IP addresses and ranges: ipaddr.js decides. Every hit has an address, so the common notations are
+// parsed here directly, with the same result (test/core/address.test.ts).
 import ipaddr from 'ipaddr.js';
 
 const mapped = '::ffff:';
@@ -19,8 +19,8 @@ export const isLoopback = (address = ''): boolean =>
   ipaddr.isValid(address) && ipaddr.process(address).range() === 'loopback';
 
 /**
- * The one spelling of an address: IPv4 dotted, IPv6 by RFC 5952, an IPv4 one inside IPv6 as IPv4. Undefined when the text
- * is not an address.
+ * The canonical spelling of an address: IPv4 dotted, IPv6 by RFC 5952, an IPv4 one inside IPv6 as IPv4. Undefined when
+ * the text is not an address.
  */
 export function canonicalAddress(text: string): string | undefined {
   if (dotted(text, 0) >= 0) return text;
@@ -29,7 +29,7 @@ export function canonicalAddress(text: string): string | undefined {
   return ipaddr.isValid(text) ? ipaddr.process(text).toString() : undefined;
 }
 
-/** Is an address in one of the ranges? An IPv4 one inside IPv6 is an IPv4 address here, too. */
+/** Whether an address is in one of the ranges. An IPv4-mapped IPv6 address counts as IPv4 here, too. */
 export function rangeMatcher(ranges: [ipaddr.IPv4 | ipaddr.IPv6, number][]): (address: string) => boolean {
   const four = ranges
     .filter(([network]) => network.kind() === 'ipv4')
@@ -46,7 +46,9 @@ export function rangeMatcher(ranges: [ipaddr.IPv4 | ipaddr.IPv6, number][]): (ad
   };
 }
 
-/** An address of a private network, this machine's or a carrier's own: no database knows where it is. */
+/**
+ * Whether an address is private, of this machine or of a carrier's internal network: no database knows its location.
+ */
 export const isPrivateAddress = rangeMatcher(
   [
     ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12', '192.168.0.0/16'],
@@ -54,7 +56,10 @@ export const isPrivateAddress = rangeMatcher(
   ].map((range) => ipaddr.parseCIDR(range)),
 );
 
-/** The 32 bits of four decimal numbers without leading zeros from `at` to the end of the text; -1 when it holds others. */
+/**
+ * The 32 bits of four decimal numbers without leading zeros from `at` to the end of the text; -1 if the text is
+ * anything else.
+ */
 function dotted(text: string, at: number): number {
   const { length } = text;
   if (length - at < 7 || length - at > 15) return -1;
@@ -74,10 +79,10 @@ function dotted(text: string, at: number): number {
   return value;
 }
 
-/** The address that readGroups read. */
+/** The address that readGroups has read. */
 const groups = new Uint16Array(8);
 
-/** Reads hexadecimal groups with at most one `::`. False: another spelling, or no address. */
+/** Reads hexadecimal groups with at most one `::`. Returns false for any other notation or text. */
 function readGroups(text: string): boolean {
   const { length } = text;
   if (length < 2 || length > 39) return false;
@@ -109,7 +114,7 @@ function readGroups(text: string): boolean {
     }
   }
   if (gap < 0) return count === 8;
-  // `::` of no group, as ipaddr.js refuses it.
+  // `::` that stands for no group is refused, as by ipaddr.js.
   if (count >= 8) return false;
   groups.copyWithin(8 - count + gap, gap, count);
   groups.fill(0, gap, 8 - count + gap);
@@ -127,7 +132,7 @@ const isMapped = (): boolean =>
 
 const ipv4Inside = (): string => `${groups[6] >> 8}.${groups[6] & 255}.${groups[7] >> 8}.${groups[7] & 255}`;
 
-/** The first longest run of two zero groups or more is `::`. */
+/** The first of the longest runs of at least two zero groups becomes `::`. */
 function writeGroups(): string {
   let start = 8;
   let end = 8;

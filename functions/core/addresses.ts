@@ -1,33 +1,34 @@
-// The one recogniser of IP addresses in texts that senders choose. An address has many notations: dotted, with hexadecimal or
-// octal parts, as one integer, IPv6 in all its forms, and each of those in full width, percent-encoded or escaped. A text is
-// first read as what its escapes stand for, character by character, and what is found there is masked where it came from.
+// Finds IP addresses in texts that senders choose; nothing else does. An address has many notations: dotted, with
+// hexadecimal or octal parts, as one integer, IPv6 in all its forms, and each of those in full-width characters,
+// percent-encoded or escaped. A text is first decoded character by character; an address found there is masked at its
+// place in the original text.
 //
-// It errs on the side of masking: whatever stands around an address, and four-part versions, may go with it; times, digests,
-// versions of three parts, ports, and numbers of JSON stay.
+// It errs on the side of masking: adjacent characters and four-part versions may be masked too; times, digests,
+// three-part versions, ports and JSON numbers are kept.
 
 import { canonicalAddress } from './address.ts';
 
 const mask = '[address]';
 
-/** A text without any of these cannot hold an address: most texts stop here. */
+/** A text without any of these can't contain an address: most texts stop here. */
 const hint = /[\d:]|[^\0-\x7f]|%[0-9a-f]{2}|[\\&][ux#]/i;
 
 const part = String.raw`(?:0x[0-9a-f]{1,8}|\d{1,11})`;
-// Neither pattern can fail after it has taken anything but a few characters, so each reads a text once.
+// Neither pattern can fail after matching more than a few characters, so each reads a text once.
 const fourNumbers = new RegExp(String.raw`${part}(?:\.${part}){3}(?:\.${part})*`, 'gi');
 /** An address in a host name: ec2-203-0-113-25. */
 const dashed = /\d{1,3}(?:-\d{1,3}){3,}/g;
 /** Hexadecimal characters and colons, and an IPv4 address among them. */
 const run = new RegExp(`(?:${fourNumbers.source}|[0-9a-f:])+`, 'gi');
-/** Two or three parts, the last of which stands for several bytes: 203.0.28953; and one integer. */
+/** Two or three parts, the last of which stands for several bytes (203.0.28953), or a single integer. */
 const integer = /(?<![\w.])(?:0x[0-9a-f]{7,8}|0[0-7]{9,12}|\d{8,10})(?![\w.]|\.\d)/gi;
-/** A number of JSON, such as a time: `"timestamp": 1795262400`. */
+/** A JSON number, such as a time: `"timestamp": 1795262400`. */
 const jsonNumber = /"\s*:\s*$/;
 const fewParts = new RegExp(String.raw`(?<![\w.])${part}\.${part}(?:\.${part})?(?![\w.]*\w)`, 'gi');
 
 /**
- * Text with every IP address in it masked. `strict`, for names of users: only what is an address and nothing else, so that
- * two names do not become one: names may be numbers, or hold colons (arn:aws:sts::1234).
+ * Returns the text with every IP address masked. `strict`, for user names: masks only what can be nothing but an
+ * address, so that two names do not become one; names may be numbers or contain colons (arn:aws:sts::1234).
  */
 export function withoutAddresses(text: string, { strict = false } = {}): string {
   if (!hint.test(text)) return text;
@@ -40,7 +41,7 @@ export function withoutAddresses(text: string, { strict = false } = {}): string 
   for (const match of read.text.matchAll(run)) {
     const [whole] = match;
     const hasDots = whole.includes('.');
-    // IPv6 has eight groups, or '::' for some of them; an IPv4 address may stand for the last two.
+    // IPv6 has eight groups, or '::' in place of some; an IPv4 address may replace the last two.
     const colons = whole.split(':').length - 1;
     if (strict ? isIP(whole.replace(/^:(?!:)|(?<!:):$/g, '')) : whole.includes('::') || colons >= (hasDots ? 6 : 7))
       add(match);
@@ -70,13 +71,16 @@ const isFour = (parts: string[]) =>
 
 const isIP = (text: string) => text.includes(':') && canonicalAddress(text) !== undefined;
 
-/** Is this one integer an address that hosts have? Smaller numbers are counts and ports. */
+/** Whether a single integer is an address that hosts have. Smaller numbers are counts and ports. */
 const isWhole = (digits: string) => {
   const value = /^0[0-7]+$/.test(digits) ? Number.parseInt(digits, 8) : Number(digits);
   return value >= 2 ** 24 && value < 2 ** 32;
 };
 
-/** `203.28953`, `203.0.28953`: the last part stands for several bytes; versions and fractions have smaller or other ones. */
+/**
+ * `203.28953`, `203.0.28953`: the last part stands for several bytes; in versions and fractions it is smaller or has
+ * another form.
+ */
 function isFew(text: string): boolean {
   const parts = text.split('.').map((digits) => (/^0\d/.test(digits) ? Number.parseInt(digits, 8) : Number(digits)));
   const last = parts.pop() as number;
@@ -85,20 +89,20 @@ function isFew(text: string): boolean {
 
 interface Read {
   text: string;
-  /** Where each character of it begins and ends in what was given. */
+  /** Where each of its characters begins and ends in the original text. */
   starts: number[];
   ends: number[];
 }
 
 const escaped = /%[0-9a-f]{2}|&#x[0-9a-f]{1,6};?|&#\d{1,7};?/iy;
-/** What follows any number of backslashes: each pass of an encoder doubles them. */
+/** An escape after any number of backslashes, which each pass of an encoder doubles. */
 const afterBackslashes = /u[0-9a-f]{4}|x[0-9a-f]{2}/iy;
 const backslash = 92;
 
-/** Returns where the escape that begins here ends, and where a text without one begins again after this. */
+/** Returns the end of the escape that begins here; if there is none, where to go on reading. */
 function escapeAt(given: string, at: number): { end?: number; next: number } {
   const code = given.charCodeAt(at);
-  // The whole run at once: a text of nothing but backslashes is read once, not once from each of them.
+  // Skips the whole run at once: a text of only backslashes is read once, not once from each of them.
   let start = at;
   while (given.charCodeAt(start) === backslash) start++;
   const pattern = start > at ? afterBackslashes : escaped;
@@ -110,7 +114,10 @@ function escapeAt(given: string, at: number): { end?: number; next: number } {
   };
 }
 
-/** The text as its escapes stand for it, also escapes of escapes: full width as ASCII, and what dots and colons look like. */
+/**
+ * The text with its escapes decoded, also nested ones; full-width characters and look-alikes of dots and colons become
+ * ASCII.
+ */
 function readEscapes(given: string): Read {
   let read = pass(given, undefined);
   // %2532 is an escaped escape. Each pass makes it shorter.
@@ -150,7 +157,7 @@ function pass(given: string, from: Read | undefined): Read {
 const mostKnown = 4096;
 const known = new Map<string, string>();
 
-/** Hosts are normalised by UTS 46: compatible forms are one, and ideographic full stops are dots. */
+/** As UTS 46 normalises hosts: compatible forms are the same, and ideographic full stops are dots. */
 function plainOf(letter: string): string {
   if (letter < '\x80') return letter;
   let plain = known.get(letter);
@@ -164,7 +171,7 @@ function plainOf(letter: string): string {
 
 function readOf(letter: string): string {
   if (/[\u3002\uff0e\uff61\u2024\ufe52]/.test(letter)) return '.';
-  // Left out of host names as if they were not there.
+  // Characters that are ignored in host names.
   if (/[\u00ad\u200b-\u200d\u2060\ufeff]/.test(letter)) return '';
   const digit = digitOf(letter);
   return digit ?? letter.normalize('NFKC');
@@ -174,7 +181,7 @@ function readOf(letter: string): string {
 function digitOf(letter: string): string | undefined {
   if (!/^\p{Nd}$/u.test(letter)) return undefined;
   const code = letter.codePointAt(0) as number;
-  // Digits of a script follow each other, from a zero on.
+  // The digits of a script are consecutive, from its zero on.
   let zero = code;
   while (code - zero < 9 && /^\p{Nd}$/u.test(String.fromCodePoint(zero - 1))) zero--;
   return String(code - zero);

@@ -1,6 +1,6 @@
 /**
- * Is what was read at `since` due, `longestMs` later? Also where the clock went back: what is younger than nothing would stay
- * for as long as the clock went back.
+ * Whether a value that was read at `since` is due to be read again, `longestMs` later. It is also due if `since` is in
+ * the future: otherwise, after the clock was set back, it would stay for as long as the clock was ahead.
  */
 export const isDue = (since: number, now: number, longestMs: number): boolean =>
   now < since || now - since >= longestMs;

@@ -6,7 +6,7 @@ interface Dated {
   id: string;
 }
 
-/** A page of at most `limit` of the rows; one row more says that there is another page. */
+/** Makes a page of at most `limit` rows; one further row shows that there is another page. */
 export function page<T extends Dated>(rows: T[], limit: number): Page<T> {
   if (rows.length <= limit) return { items: rows };
   const items = rows.slice(0, limit);
@@ -14,7 +14,8 @@ export function page<T extends Dated>(rows: T[], limit: number): Page<T> {
 }
 
 /**
- * A page of entries as they come, newest first: at most `limit` of them, and of `bytes` as JSON, unless the first alone has more.
+ * Makes a page from entries as they come, newest first: at most `limit` entries, and at most `bytes` as JSON unless the
+ * first alone has more.
  */
 export async function shortPage<T extends Dated>(
   entries: AsyncIterable<T>,
@@ -34,7 +35,10 @@ export async function shortPage<T extends Dated>(
 
 const cursorAfter = ({ time, id }: Dated) => toBase64Url(JSON.stringify([time, id]));
 
-/** Returns the time and id before which the page begins: without a cursor, after everything. Throws BadCursor. */
+/**
+ * Returns the time and id that the page's rows come before; without a cursor, a time after everything. Throws
+ * BadCursor.
+ */
 export function readCursor(cursor?: string): [number, string] {
   if (cursor === undefined) return [Number.MAX_VALUE, ''];
   try {
@@ -54,7 +58,7 @@ function fromBase64Url(text: string): string {
   return new TextDecoder().decode(Uint8Array.from(bytes, (character) => character.charCodeAt(0)));
 }
 
-/** Reads a page of what is of from <= time < to, in a list that is newest first. */
+/** Reads a page of rows with from <= time < to from a list sorted newest first. */
 export async function pageWithin<T extends { time: number }>(
   read: (page: { cursor?: string; limit: number }) => Promise<Page<T>>,
   { from, to, cursor, limit }: { from?: number; to?: number; cursor?: string; limit: number },

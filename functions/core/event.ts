@@ -1,5 +1,5 @@
-// What flows: the lines of a stream record, and what is kept of them.
-// A stream record is newline-delimited JSON, one HitLine or RegistryLine a line, at most 1 MiB.
+// The lines of a stream record, and what is stored of them. A stream record is newline-delimited JSON, one HitLine or
+// RegistryLine a line, at most 1 MiB.
 
 /** One visit of the portal, as collect streams it. `address` is used for one look-up and dropped by process. */
 export interface HitLine {
@@ -12,7 +12,7 @@ export interface HitLine {
   domain: string;
   /** What was done; `view` unless the sender says otherwise. */
   action: string;
-  /** Given by senders that retry: the same id within an hour counts once. */
+  /** Set by senders that retry: hits with the same id within an hour count once. */
   id?: string;
 }
 
@@ -25,8 +25,8 @@ export interface RegistryLine {
 }
 
 /**
- * A body or item that collect could not understand. It goes through the stream and process quarantines it: collect needs no
- * other store.
+ * A body or item that collect could not understand. It goes through the stream, and process quarantines it, so that
+ * collect needs no other store.
  */
 export interface RejectedLine {
   type: 'rejected';
@@ -38,7 +38,10 @@ export interface RejectedLine {
   registry?: string;
 }
 
-/** A notification as the registry wrote it, put into the stream past collect (EventBridge on AWS): process normalises it. */
+/**
+ * A notification as the registry wrote it, put into the stream without collect (EventBridge on AWS): process normalises
+ * it.
+ */
 export interface NotificationLine {
   type: 'notification';
   body: unknown;
@@ -46,7 +49,7 @@ export interface NotificationLine {
 
 export type Action = 'pull' | 'push' | 'delete' | 'mount';
 
-/** A registry event normalised at the edge, whichever registry sent it. */
+/** A normalised registry event, the same for every kind of registry. */
 export interface RegistryEvent {
   /** The registry's own id: the same at every redelivery. */
   id: string;
@@ -56,7 +59,7 @@ export interface RegistryEvent {
   /** `manifest` counts; `blob` is a layer or config; `other` is a delete, which has no media type. */
   kind: 'manifest' | 'blob' | 'other';
   method: string;
-  /** The registry's name for it; from collect on, the key of a repository in a named registry (registry/name.ts). */
+  /** The registry's name for the repository; from collect on, for a named registry, its key (registry/name.ts). */
   repository: string;
   tag?: string;
   digest?: string;
@@ -69,7 +72,7 @@ export interface RegistryEvent {
   subject?: string;
   /** Bytes of the layers and the config that the manifest names, when the registry says so. */
   size?: number;
-  /** '' when the registry knows no actor. */
+  /** '' if the registry reports no actor. */
   user: string;
   /** What kind of account the registry says it is (GitLab: `build` is a CI job); absent elsewhere. */
   userType?: string;
@@ -83,7 +86,7 @@ export interface RegistryEvent {
 /** What kind of client a pull came from. */
 export type PullClass = 'human' | 'ci' | 'cluster' | 'scanner' | 'mirror' | 'signature' | 'version-check';
 
-/** Classes of pulls that the recommender is trained on and recommends for. */
+/** Classes of pulls that the recommender learns from. */
 export const taughtClasses: PullClass[] = ['human', 'cluster'];
 
 /** A registry event as stored: keyed per-day digests replace the IP address. */
@@ -118,7 +121,7 @@ export interface Pull {
   country: string;
   /** Distinct registry events that make up this pull. */
   events: number;
-  /** Its source names neither client nor address: several acts may look like this one, or one like several. */
+  /** Its source reports neither client nor address: several acts may have become this pull, or one act several. */
   uncertain?: true;
 }
 
@@ -127,7 +130,7 @@ export interface Quarantined {
   id: string;
   time: number;
   reason: string;
-  /** Where it came from: `collect`, or `shard:sequenceNumber:line`. */
+  /** Where it was found: `collect`, or `shard:sequenceNumber:line`. */
   position: string;
   /** The offending text with addresses removed, cut at 64 KiB. */
   body: string;

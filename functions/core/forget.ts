@@ -5,15 +5,15 @@ import type { AlertFeed, CredentialStore, EventStore, SearchStore } from './stor
 export interface PeopleStores {
   events: Pick<EventStore, 'forget' | 'markForgotten' | 'forgotten'>;
   search: Pick<SearchStore, 'forget'>;
-  /** Messages, where there are any. */
+  /** The alerts, if alerts are kept. */
   alerts?: Pick<AlertFeed, 'forget'>;
-  /** Sessions and tokens, where people sign in. */
+  /** Sessions and tokens, if people sign in. */
   credentials?: Pick<CredentialStore, 'forget'>;
 }
 
 /**
- * Forgets a person, and events of theirs that are on the way. The mark comes first: a batch that stored events of theirs
- * before it stored them before the removal, and every other batch sees the mark when it looks, once it has stored all
+ * Forgets a person, including their events that are on the way. The mark is put first: a batch that stored their events
+ * before the mark stored them before the removal, and any other batch sees the mark when it checks after storing
  * (process/forgotten.ts). Returns how many rows were deleted.
  */
 export async function forgetPerson(stores: PeopleStores, user: string, now: number): Promise<number> {
@@ -21,7 +21,10 @@ export async function forgetPerson(stores: PeopleStores, user: string, now: numb
   return removePerson(stores, user);
 }
 
-/** Removes what is stored of a person. `repositories`: where something may be stored that isn't listed yet. */
+/**
+ * Removes what is stored about a person. `repositories`: further ones, where something may be stored that isn't listed
+ * yet.
+ */
 export async function removePerson(
   { events, search, alerts, credentials }: PeopleStores,
   user: string,

@@ -300,7 +300,7 @@ export async function verify({
         const { items } = await read<Leaves>(`/v1/clusters/leaves?cluster=${id}&snapshot=${snapshot}&limit=1000`);
         domains.push(...items.map((leaf) => leaf.domain));
       }
-    is('the domain is in it, or in a cluster of it', domains.includes(domain), domains.slice(0, 20));
+    is('the domain is in the tile, or in a cluster of it', domains.includes(domain), domains.slice(0, 20));
     const box = [place.lon - 0.01, place.lat - 0.01, place.lon + 0.01, place.lat + 0.01].join();
     const near = await read<Clusters>(`/v1/clusters?bbox=${box}&zoom=${zoom}`);
     is('there are clusters in a box around it', near.features.length > 0, near.features);

@@ -1,4 +1,5 @@
-// Alerts as people get them: real receivers over real sockets, storms summed up, the weekly report.
+// Alerts as people get them: real receivers over real sockets, storms of alerts summed up in a digest, the weekly
+// report.
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
@@ -30,7 +31,7 @@ interface Posted {
   body: string;
 }
 
-/** An HTTP server that keeps what it is sent, and responds 500 where the body has the word. */
+/** An HTTP server that keeps what it is sent, and responds 500 to a body that contains the word. */
 async function startHook(t: { after(work: () => void): void }, refuses = 'refused') {
   const posted: Posted[] = [];
   const server = createServer((request, response) => {
@@ -48,7 +49,7 @@ async function startHook(t: { after(work: () => void): void }, refuses = 'refuse
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, posted };
 }
 
-/** A mail server that wants a password and refuses one address. */
+/** A mail server that requires a password and refuses one address. */
 async function startMail(t: { after(work: () => void): void }) {
   const mails: { from: string; to: string[]; text: string }[] = [];
   const server = new SMTPServer({
@@ -80,7 +81,7 @@ async function startMail(t: { after(work: () => void): void }) {
   return { url, mails };
 }
 
-test('an alert goes once to each receiver: the signed webhook, Slack, mail; who refuses is reported, others get it', async (t) => {
+test('an alert goes once to each receiver (signed webhook, Slack, mail); one that refuses is reported, the others still get it', async (t) => {
   let now = start;
   const [hook, chat, mail] = [await startHook(t), await startHook(t, 'never'), await startMail(t)];
   const alerts = openAlerts(':memory:', () => now);
@@ -124,18 +125,18 @@ test('an alert goes once to each receiver: the signed webhook, Slack, mail; who 
   const [first] = mail.mails;
   assert.deepEqual([first.from, first.to], ['team@team.example', ['team@team.example', 'ops@team.example']]);
   const [head] = first.text.split('\r\n\r\n');
-  // A name adds no header.
+  // A name can't inject a header.
   assert.doesNotMatch(head, /^bcc:/im);
   assert.match(head, /^Message-ID: <good@whalewatch>$/im);
   assert.match(head, /^Content-Type: text\/plain/im);
   assert.deepEqual(reports, ['the webhook did not take alert refused, which is not sent again: it responded 500']);
 });
 
-test('what a server of a receiver does wrong is said without its URL or password', async (t) => {
+test("an error of a receiver's server is reported without its URL or password", async (t) => {
   const now = start;
   const mail = await startMail(t);
   const refused = await startHook(t, '');
-  // Nothing listens there.
+  // Nothing listens on this port.
   const gone = 'http://127.0.0.1:4/secret-path';
   const of = async (settings: object) => {
     const alerts = openAlerts(':memory:', () => now);
@@ -161,7 +162,7 @@ test('what a server of a receiver does wrong is said without its URL or password
   assert.match(await of({ mailServer: 'smtp://whale:p%40ss@127.0.0.1:9' }), /it can't be reached: ESOCKET$|ECONN/);
 });
 
-test('however alerts storm, a rule sends at most so many an hour, then one digest of all the others', async () => {
+test('in a storm of alerts a rule sends at most its hourly limit, then one digest of all the others', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.integer({ min: 1, max: 5 }),
@@ -192,7 +193,7 @@ test('however alerts storm, a rule sends at most so many an hour, then one diges
           for (const [index, { at }] of digests.entries())
             if (index > 0) assert.ok(at - digests[index - 1].at >= hour, 'one digest an hour');
           const summed = digests.reduce((sum, { alert: { data } }) => sum + Number(data.alerts), 0);
-          // Each is sent or in one digest.
+          // Each alert was sent, or is in exactly one digest.
           assert.equal(single.length + summed, storm.filter((one) => one.rule === rule).length);
         }
       },
@@ -201,7 +202,7 @@ test('however alerts storm, a rule sends at most so many an hour, then one diges
   );
 });
 
-test('a digest shows the first ten, and the feed keeps them all', async () => {
+test('a digest shows the first ten alerts, and the feed keeps all of them', async () => {
   let now = start;
   const alerts = openAlerts(':memory:', () => now);
   for (let at = 0; at < 15; at++) await alerts.add(alert(`n${String(at).padStart(2, '0')}`));
@@ -219,7 +220,7 @@ test('a digest shows the first ten, and the feed keeps them all', async () => {
   assert.equal((await alerts.alerts({ limit: 100 })).items.length, 15);
 });
 
-test('the weekly report says what is new, most pulled, unused, outdated and followed; once, on its day', async () => {
+test('the weekly report lists what is new, most pulled, unused, outdated and followed, once, on its day', async () => {
   const folder = dataFolder({ after: (work) => process.on('exit', work) });
   // A Monday.
   let now = Date.UTC(2026, 10, 30, 7, 59);
@@ -264,7 +265,7 @@ test('the weekly report says what is new, most pulled, unused, outdated and foll
   assert.equal((await alerts.alerts({ limit: 10 })).items.length, 1);
 });
 
-test('a server sends what its rules say to Slack and by mail', async (t) => {
+test('a running server sends the alerts of its rules to Slack and by mail', async (t) => {
   const [chat, mail] = [await startHook(t), await startMail(t)];
   const running = await startLocal(dataFolder(t), ['--mail-to', 'team@team.example', '--alerts-per-hour', '1'], {
     WHALEWATCH_SLACK_URL: `${chat.url}/chat`,

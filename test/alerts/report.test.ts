@@ -8,7 +8,7 @@ import { memoryObjects, open } from '../support/memory-stores.ts';
 const now = Date.parse('2026-11-28T12:00:00Z');
 const day = 86_400_000;
 
-test('the week: pulls, what and who is new, the most pulled five, what is unused; nobody is named', async () => {
+test('the weekly report: pulls, new repositories and users, the five most pulled, what is unused; no user is named', async () => {
   const search = openSearch(':memory:');
   let id = 0;
   const pulled = async (user: string, repository: string, ago: number, times = 1) => {

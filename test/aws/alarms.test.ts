@@ -1,4 +1,4 @@
-// npm run verify -- --alarms, against alarms and topics that speak AWS's protocols.
+// `npm run verify -- --alarms`, against an emulator of CloudWatch's alarms and SNS's topics.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { CloudFormationClient, CreateStackCommand, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
@@ -48,14 +48,14 @@ async function deployed(StackName: string, resources: (topic: object) => object)
   };
 }
 
-test('each alarm of the stack rings once, is as it was afterwards, and nothing of the test is left', {
+test('each alarm of the stack rings once and returns to its state, and the check leaves nothing behind', {
   skip,
 }, async () => {
   const clients = await deployed('Rings', (topic) => ({ One: alarm([topic]), Two: alarm([topic]) }));
   const { cloudWatch, sns, sqs } = clients;
   const alarms = async () => (await cloudWatch.send(new DescribeAlarmsCommand({}))).MetricAlarms ?? [];
   const [first] = await alarms();
-  // One is off already: it acts when its state changes.
+  // One alarm is in ALARM already; it acts only when its state changes.
   await cloudWatch.send(
     new SetAlarmStateCommand({ AlarmName: first.AlarmName, StateValue: 'ALARM', StateReason: 'for real' }),
   );
@@ -69,7 +69,7 @@ test('each alarm of the stack rings once, is as it was afterwards, and nothing o
   assert.deepEqual((await sqs.send(new ListQueuesCommand({}))).QueueUrls ?? [], []);
 });
 
-test('an alarm that tells nobody is named before anything is set off', { skip }, async () => {
+test('an alarm without a subscriber is named before any alarm is set off', { skip }, async () => {
   const clients = await deployed('Dumb', (topic) => ({ One: alarm([topic]), Two: alarm([]) }));
   const call = alarmsRing({ stack: 'Dumb', clients, log: (line) => assert.fail(line) });
   await assert.rejects(call, /^Error: without a topic, and so without a message: Dumb-Two-\S+$/);

@@ -1,4 +1,4 @@
-// The function that sends alerts, against servers that speak AWS's protocols and real receivers.
+// The function that sends alerts, against an emulator of AWS and real receivers.
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -99,7 +99,7 @@ async function sending() {
     ...{ id: `n${n}`, time: Date.now() + n, rule: 'people', when: 'first-pull', text: `user ${n} pulls` },
     data: { user: `user ${n}` },
   });
-  /** What the subscriber of the topic got, once there are so many. */
+  /** What the topic's subscriber got, once it has this many messages. */
   const published = async (number: number) => {
     const all: { id: string; when: string; text: string }[] = [];
     return eventually(
@@ -116,7 +116,7 @@ async function sending() {
     );
   };
   const logged: string[] = [];
-  // As many instances of the function as calls: none has the secret of before.
+  // Each call gets a fresh instance of the function, so that none still has the previous secret.
   let instances = 0;
   const [log, error] = [console.log, console.error];
   const call = async () => {
@@ -129,7 +129,7 @@ async function sending() {
     }
   };
 
-  test('a secret that is not what it must be is reported without its text, and the topic gets the alert', async () => {
+  test('an invalid secret is reported without its text, and the topic still gets the alert', async () => {
     await alerts.add({ ...alert(0), rule: 'before' });
     await call();
     assert.deepEqual(
@@ -141,7 +141,7 @@ async function sending() {
     assert.doesNotMatch(logged.join('\n'), /not quite JSON/);
   });
 
-  test('a storm goes to all receivers as so many alerts, and an hour later one digest', async () => {
+  test('in a storm all receivers get the hourly limit of alerts, and an hour later one digest', async () => {
     const { port } = mailServer.server.address() as AddressInfo;
     const SecretString = JSON.stringify({
       ...{ slackUrl: `${url}/slack`, notifyUrl: `${url}/hook`, notifySecret: 'secret' },
@@ -150,7 +150,7 @@ async function sending() {
     await secrets.send(new PutSecretValueCommand({ SecretId: secret, SecretString }));
     for (let n = 1; n <= 8; n++) await alerts.add(alert(n));
     logged.length = 0;
-    // Two at once, as a schedule may.
+    // Two calls at once, as a schedule may cause.
     await Promise.all([call(), call()]);
     const ids = ['n1', 'n2', 'n3'];
     assert.deepEqual((await published(3)).map(({ id }) => id).sort(), ids);
@@ -173,7 +173,7 @@ async function sending() {
     assert.equal(createHmac('sha256', 'secret').update(`${seconds}.${body}`).digest('hex'), hex);
 
     await alerts.forget('user 8');
-    // As if it had been an hour ago.
+    // Moves the alerts an hour into the past.
     await client.send(
       new UpdateCommand({
         TableName: 'alerts',

@@ -1,5 +1,5 @@
-// infra/app.ts as MiniStack can deploy it: what the emulator lacks is taken out of the template after its synthesis, so
-// that the constructs know nothing of it. docs/deploy.md lists it.
+// infra/app.ts as MiniStack can deploy it: what the emulator lacks is removed from the template after synthesis, so
+// that the constructs need not know about it. docs/deploy.md lists what is removed.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Resource, Resources } from '../../infra/checks/check.ts';
@@ -7,10 +7,16 @@ import type { Resource, Resources } from '../../infra/checks/check.ts';
 await import('../../infra/app.ts');
 
 const { CDK_OUTDIR = '', EMULATOR = '{}' } = process.env;
-/** Where the IP table is, for layers are not under /opt; where S3 is, for a bucket has no host name of its own. */
+/**
+ * Where the IP table is, as MiniStack does not unpack layers under /opt; where S3 is, as its buckets have no host names
+ * of their own.
+ */
 const { ipTable, s3 } = JSON.parse(EMULATOR) as { ipTable: string; s3: string };
 
-/** CDK's own functions want Python's AWS CLI and the runtime's SDK (npm run destroy empties the pages itself); the others are types that MiniStack does not know, as are alarms on a sum of metrics. */
+/**
+ * CDK's own functions need the AWS CLI of Python and the SDK of the Lambda runtime (npm run destroy empties the pages
+ * itself); the others are types that MiniStack does not know, as are alarms on a sum of metrics.
+ */
 const lacking = /^(Custom::CDKBucketDeployment|Custom::S3AutoDeleteObjects|AWS::CodeDeploy::.*|AWS::Budgets::Budget)$/;
 const uploader = /^CustomCDKBucketDeployment/;
 
@@ -26,7 +32,7 @@ for (const resource of Object.values(template.Resources) as (Resource & { Depend
 writeFileSync(file, JSON.stringify(template));
 
 function adapt({ Type, Properties }: Resource): void {
-  // It speaks plain HTTP.
+  // MiniStack speaks plain HTTP.
   if (Type === 'AWS::S3::BucketPolicy' || Type === 'AWS::SNS::TopicPolicy' || Type === 'AWS::SQS::QueuePolicy') {
     const { PolicyDocument } = Properties;
     PolicyDocument.Statement = PolicyDocument.Statement.filter(({ Effect }: { Effect: string }) => Effect === 'Allow');

@@ -1,4 +1,5 @@
-// The collector's server as Fargate runs it: the bundle, a process of its own, Kinesis and Secrets Manager of MiniStack.
+// The collector's server as Fargate runs it: the bundle in a process of its own, with Kinesis and Secrets Manager of
+// MiniStack.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
@@ -18,7 +19,7 @@ import { awsEnvironment, notInstalled, startMiniStack } from './servers.ts';
 
 const skip = notInstalled && `install the servers with ${notInstalled}`;
 
-test('a server told to stop under load has put exactly the hits that it answered 202', {
+test('a server stopped under load has put exactly the hits that it answered with 202', {
   skip,
   timeout: 120_000,
 }, async (t) => {
@@ -86,7 +87,7 @@ test('a server told to stop under load has put exactly the hits that it answered
       );
       if (status === 202) answered.add(domain);
       if (answered.size === 1000) server.kill('SIGTERM');
-      // No new connection is taken any more.
+      // New connections are refused by now.
       if (status === 0) return;
       assert.equal(status, 202);
     }
@@ -103,7 +104,7 @@ test('a server told to stop under load has put exactly the hits that it answered
       new GetShardIteratorCommand({ StreamName: 'hits', ShardId, ShardIteratorType: 'TRIM_HORIZON' }),
     );
     for (;;) {
-      // The emulator cuts longer answers.
+      // The emulator truncates longer responses.
       const { Records = [], NextShardIterator } = await kinesis.send(
         new GetRecordsCommand({ ShardIterator, Limit: 5 }),
       );

@@ -1,4 +1,5 @@
-// The saved objects of examples/opensearch: what they name is there, and every panel's query runs on a real node.
+// The saved objects of examples/opensearch: everything they refer to exists, and every panel's query runs on a real
+// node.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -29,7 +30,7 @@ const saved = readFileSync(file, 'utf8')
 const ofType = (type: string) => saved.filter((one) => one.type === type);
 const aggregationsOf = ({ attributes }: Saved) => (JSON.parse(attributes.visState) as { aggs: Aggregation[] }).aggs;
 
-test('each saved object names others that are there, and fields that documents have', () => {
+test('each saved object refers to objects that exist, and to fields that documents have', () => {
   const ids = new Set(saved.map(({ type, id }) => `${type} ${id}`));
   for (const { references } of saved) for (const { type, id } of references) assert.ok(ids.has(`${type} ${id}`), id);
   const { properties } = documentsIndex.mappings as { properties: Record<string, object> };
@@ -70,7 +71,7 @@ test(`each panel shows what is stored${notInstalled ? ` (install the servers wit
           type === 'terms' ? { terms: { field, size } } : { date_histogram: { field, calendar_interval: 'day' } },
         ]),
     );
-    // Both query languages read these alike.
+    // These queries mean the same in both query languages.
     const text = query.query.replaceAll(' and not ', ' AND NOT ').replaceAll(' and ', ' AND ');
     const found = await call<{
       hits: { total: { value: number } };

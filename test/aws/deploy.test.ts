@@ -1,5 +1,6 @@
 // npm run test:aws: the real stacks, deployed by the real CDK to MiniStack, beside a real OpenSearch: traffic through the
-// HTTP API, export and training, everything read back; a person forgotten; an update of code that keeps the data; the end.
+// HTTP API, export and training, everything read back; a person forgotten; an update of the code that keeps the data;
+// removal.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -40,7 +41,7 @@ import { awsEnvironment, notInstalled, type Server, startMiniStack, startOpenSea
 const root = join(import.meta.dirname, '../..');
 const skip = notInstalled && `install the servers with ${notInstalled}`;
 
-/** Where visits come from, and the domain visited. */
+/** The address that each hit comes from, and the domain it is for. */
 const visits = [
   ['london.example', '81.2.69.142'],
   ['linkoping.example', '89.160.20.112'],
@@ -49,17 +50,17 @@ const visits = [
 ];
 const person = 'zoë.to-be-forgotten';
 
-test('the whole system deploys, works, takes an update and goes', { skip, timeout: 720_000 }, async (t) => {
+test('the whole system is deployed, works, is updated and is removed', { skip, timeout: 720_000 }, async (t) => {
   const folder = join(root, `build/deploy-${process.pid}`);
   mkdirSync(folder, { recursive: true });
   t.after(() => rmSync(folder, { recursive: true, force: true }));
-  /** Stopped at the end, also where another did not start. */
+  /** Stopped at the end, even if the other server did not start. */
   const started = async <Started extends Server>(starting: Promise<Started>) => {
     const server = await starting;
     t.after(() => server.stop());
     return server;
   };
-  // What CDK packs is built while the servers start.
+  // The bundles that CDK packs are built while the servers start.
   const servers = [started(startMiniStack()), started(startOpenSearch())] as const;
   const [ministack, opensearch] = await Promise.all([...servers, buildPages(), bundle()]);
   const emulator = JSON.stringify({ ipTable: tablePath(), s3: ministack.url });
@@ -85,16 +86,16 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
   const settings = {
     search: { endpoint: opensearch.url, signed: false },
     batchWindow: 1,
-    // Visits of the test come over loopback and say where from.
+    // The test's hits come over loopback and name their client's address in a header.
     trustedProxies: ['127.0.0.1'],
     rules: [{ name: 'people', when: 'first-pull' }],
   };
   const flags = (more: object = {}) => [
-    // The app with what the emulator lacks left out of its template.
+    // The app, without what the emulator lacks.
     ...['--output', join(folder, 'cdk.out'), '--app', 'node test/aws/app.ts'],
     ...Object.entries({ ...settings, ...more }).flatMap(([name, value]) => ['-c', `${name}=${JSON.stringify(value)}`]),
   ];
-  /** What the last deployment printed. */
+  /** The output of the last deployment. */
   let said = '';
   const deploy = async (project: string, more?: object) => {
     const file = join(folder, 'outputs.json');
@@ -154,7 +155,7 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
     );
     return StackResources;
   };
-  /** Resources that hold data, by the names that they have in the account. */
+  /** Resources that hold data, by their names in the account. */
   const stateful = async () =>
     (await resources())
       .filter(({ ResourceType = '' }) => /Table|Bucket$|Stream|Secret$/.test(ResourceType))
@@ -183,16 +184,16 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
   type Pulls = { total: { pulls: number; raw: number; rawPushes: number } };
   const pulls = (query: Record<string, string> = {}) => get<Pulls>(`/v1/pulls?${new URLSearchParams(query)}`);
 
-  await t.test('a deployment shows what changes, and what the quotas of the account throttle, before it begins', () => {
+  await t.test("before it begins, a deployment shows its changes and the account's quotas that are too small", () => {
     const at = ['AWS::Kinesis::Stream', 'Quotas of the account', 'Outputs:'].map((text) => said.indexOf(text));
     assert.ok(at[0] >= 0 && at[0] < at[1] && at[1] < at[2], `${at} in ${said.slice(0, 4000)}`);
   });
 
-  await t.test('hits go in; the schedule of export brings them on the map while the rest goes on', async () => {
+  await t.test('hits are sent; the export schedule puts them on the map while the other tests go on', async () => {
     for (const [domain, address] of visits) await hit(domain, address);
   });
 
-  await t.test('captured registry traffic comes out as its expected counts', async () => {
+  await t.test('captured registry traffic gives the expected counts', async () => {
     const posts = captures.flatMap((name) => readCapture(name));
     for (const { headers, body } of posts)
       await notify(body, headers.find(([name]) => name.toLowerCase() === 'content-type')?.[1]);
@@ -224,8 +225,8 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
     }
   });
 
-  await t.test('the map has each domain where its visitors are, and their hits', async () => {
-    // No call of export before: its schedule does it, once a minute.
+  await t.test("the map has each domain at its visitors' location, with its hits", async () => {
+    // The test does not invoke export: its schedule does, once a minute.
     const { points } = await eventually(map, ({ points }) => points.length === visits.length, 130);
     const table = new IpTable(readFileSync(tablePath()));
     for (const [domain, address] of visits) {
@@ -244,7 +245,7 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
   });
 
   const check = async () => {
-    // Invoked beside its schedule: twice at once is harmless.
+    // Invoked while its schedule runs too: two exports at once are harmless.
     const stop = setInterval(() => invoke(outputs.ExportFunction).catch(() => {}), 3000);
     try {
       await verify({ url, token, reader, address: '8.8.8.8', seconds: 60, log: (line) => t.diagnostic(line) });
@@ -260,11 +261,11 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
   type Advice = { items: { repository: string; source: string }[] };
   const recommended = (user: string) =>
     get<Advice>(`/v1/recommendations?${new URLSearchParams({ user })}`).then(({ items }) =>
-      // A function keeps the catalogue for a while: what the check for accounts pulled and forgot may still be in it.
+      // A function caches the catalogue for a while: it may still have what the check for accounts pulled and forgot.
       items.map(({ repository }) => repository).filter((repository) => !repository.startsWith('verify/')),
     );
 
-  await t.test('training publishes a model, and recommendations come of it', async () => {
+  await t.test('training publishes a model, and recommendations come from it', async () => {
     await notify(JSON.stringify({ events: [pull('team-a/api'), pull('own/image'), pull('odd', { action: 5 })] }));
     await eventually(
       () => get<{ items: { text: string }[] }>('/v1/alerts?limit=200'),
@@ -281,10 +282,13 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
     assert.ok((await recommended('nobody-yet')).length > 0, 'a new person gets what is popular');
     const { items } = await get<Advice>(`/v1/recommendations?${new URLSearchParams({ user: person })}`);
     assert.ok(items.length > 0 && items.every(({ repository }) => !['team-a/api', 'own/image'].includes(repository)));
-    assert.ok(['trending', 'popular'].includes(items[0].source), 'too few pulls to tell: popularity serves');
+    assert.ok(
+      ['trending', 'popular'].includes(items[0].source),
+      'with too few pulls to judge models, popularity is served',
+    );
   });
 
-  await t.test('a forgotten person is in no table, bucket, index or log any more; an address never was', async () => {
+  await t.test('a forgotten person is no longer in any table, bucket, index or log; an address never was', async () => {
     const before = await readEverything(client, opensearch.url);
     const kinds = new Set(
       before.holding(person).map((place) => place.replace(/(table .*(Events|Notices)|index \S+).*/, '$1')),
@@ -316,7 +320,7 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
     assert.deepEqual(holding('"level":"error"'), []);
   });
 
-  await t.test('every alarm rings, and is as it was afterwards', async () => {
+  await t.test('every alarm rings, and then returns to its state', async () => {
     const cloudWatch = new CloudWatchClient(client);
     const states = async () => {
       const { MetricAlarms = [] } = await cloudWatch.send(new DescribeAlarmsCommand({}));
@@ -329,13 +333,13 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
       clients: { cloudFormation, cloudWatch, sns: new SNSClient(client), sqs: new SQSClient(client) },
       log: (line) => rung.push(line),
     });
-    // Those on a sum of metrics are not there: MiniStack has none.
+    // Without the alarms on a sum of metrics, which MiniStack does not support.
     assert.ok(rung.length >= 11, rung.join());
     assert.equal(rung.length, before.length);
     assert.deepEqual(await states(), before);
   });
 
-  await t.test('CloudFront lets /embed be framed and no other page', async () => {
+  await t.test('CloudFront allows only /embed in a frame', async () => {
     const s3 = new S3Client({ ...client, forcePathStyle: true });
     for (const page of ['index', 'embed', 'people'])
       await s3.send(
@@ -388,7 +392,7 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
     ])
       cpSync(join(root, part), join(project, part), { recursive: true });
     mkdirSync(join(project, 'build'));
-    // Not a link: names of bundled files hash where their modules lie, and only serve is to be new.
+    // A copy, not a link: the names of bundled files depend on the paths of their modules, and only serve may change.
     execFileSync('cp', ['-al', realpathSync(join(root, 'node_modules')), join(project, 'node_modules')]);
     for (const part of ['build/geo', 'build/layer-geo', 'build/web'])
       symlinkSync(realpathSync(join(root, part)), join(project, part));
@@ -408,7 +412,7 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
       alerts: await get('/v1/alerts'),
     });
     await invoke(outputs.ExportFunction);
-    // Only the person who was forgotten pulled it; the catalogue in the function is at most seconds old.
+    // Only the forgotten person had pulled it; the function's cached catalogue is at most seconds old.
     await eventually(
       () => recommended('alice'),
       (list) => !list.includes('own/image'),
@@ -420,7 +424,7 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
     assert.ok(keptBefore.length >= 8, String(keptBefore));
     assert.deepEqual(await deploy(project, { keepDays: 3 }), outputs);
     assert.deepEqual(await stateful(), keptBefore);
-    // Serve alone has new code: its alias moved to a new version, the others stayed.
+    // Only serve has new code: its alias moved to a new version, the others did not.
     const moved = (await live()).filter((version, at) => version !== liveBefore[at]);
     assert.equal(moved.length, 1, String(moved));
     assert.equal(await eventually(title, (title) => title !== 'Whalewatch'), 'Whalewatch, changed');
@@ -428,7 +432,7 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
     await check();
     await hit('after.example', '81.2.69.142');
     const old = before.map.map(({ domain }) => domain);
-    // The check's own hits are on the map as well.
+    // The hits of the check for accounts are on the map as well.
     const isThere = (points: Point[], domain: string) => points.some((point) => point.domain === domain);
     await eventually(
       map,
@@ -437,7 +441,7 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
     );
   });
 
-  await t.test('a restore brings back a lost table and a lost object', async () => {
+  await t.test('a restore recovers a lost table and a lost object', async () => {
     await invoke(outputs.ExportFunction);
     const before = { map: (await map()).points, pulls: await pulls(), history: await get('/v1/history?user=alice') };
     const moment = new Date(Date.now() + 1000);
@@ -462,7 +466,7 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
       [existing.events, existing.checkpoints].every((name) => TableNames.includes(name)),
       steps.join('\n'),
     );
-    // `since` stays out: MiniStack knows no AT_TIMESTAMP of a mapping that it replaces.
+    // Without `since`: MiniStack does not support AT_TIMESTAMP when it replaces a mapping.
     const { since: _, ...tables } = existing;
     await deploy(root, { keepDays: 3, existing: tables });
     await resume({ stack: 'Whalewatch', clients: { cloudFormation, lambda: new LambdaClient(client) } });
@@ -472,7 +476,7 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
     assert.deepEqual(await get('/v1/history?user=alice'), before.history);
   });
 
-  await t.test('destroy says what it keeps, and keeps that alone', async () => {
+  await t.test('destroy lists what it keeps, and keeps nothing else', async () => {
     const s3 = new S3Client({ ...client, forcePathStyle: true });
     const { KeyCount = 0 } = await s3.send(new ListObjectsV2Command({ Bucket: outputs.Pages }));
     assert.ok(KeyCount > 0, 'there are pages');
@@ -483,7 +487,7 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
       TableNames.filter((name) => said.includes(`delete-table --table-name ${name}`)),
       TableNames,
     );
-    // Events and checkpoints as the stack made them and as they were restored, and credentials.
+    // Events and checkpoints (the stack's own tables and the restored ones), and credentials.
     assert.equal(TableNames.length, 5, String(TableNames));
     const [, command] = said.match(/Stores\/Data +npm run destroy -- (.+)/) ?? [];
     assert.equal(command, `--delete-bucket ${outputs.Data}`);
@@ -491,7 +495,7 @@ test('the whole system deploys, works, takes an update and goes', { skip, timeou
       new CloudFormationClient(client).send(new DescribeStacksCommand({ StackName: 'Whalewatch' })),
       /does not exist/,
     );
-    // It holds several versions of its objects.
+    // The bucket has several versions of its objects.
     await run(root, join(root, 'infra/tools/destroy.ts'), ['--force', ...command.split(' ')]);
     await assert.rejects(s3.send(new HeadBucketCommand({ Bucket: outputs.Data })));
   });

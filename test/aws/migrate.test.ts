@@ -1,4 +1,4 @@
-// Indices of search against a real node: versions behind aliases, moved while they are read and written, and documents that an
+// Search indices on a real node: versions behind aliases, moved while they are read and written, and documents that an
 // index refuses.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
@@ -16,7 +16,7 @@ const change = (n: number, more: object = {}): SearchChange => ({
 });
 const changes = (from: number, to: number) => Array.from({ length: to - from }, (_, n) => change(from + n));
 
-if (notInstalled) test(`indices of search (install the servers with ${notInstalled})`, { skip: true });
+if (notInstalled) test(`search indices (install the servers with ${notInstalled})`, { skip: true });
 else await indices();
 
 async function indices() {
@@ -88,7 +88,7 @@ async function indices() {
         assert.ok((await store.counts({})).total.pulls > 1000);
         reads++;
       }),
-      // What is removed while it is copied does not come back.
+      // A document that is removed while the index is copied does not come back.
       (async () => {
         for (let left = 1000; ; left--) {
           try {
@@ -107,13 +107,13 @@ async function indices() {
     assert.equal((await store.counts({})).total.pulls, kept);
     assert.ok(reads > 0);
     assert.equal(await migrateIndex(call, 'moved-documents', { ...documentsIndex, version: 2 }, () => {}), undefined);
-    // Late writers are refused in the new index as in the old one.
+    // The new index refuses late writers as the old one did.
     await store.write([{ ...change(0, { user: 'somebody else' }), version: 0 }]);
     await call('POST', '/moved-documents/_refresh');
     assert.equal((await store.counts({ user: 'somebody else' })).total.pulls, 0);
   });
 
-  test('a new index is made behind its alias, from the template', async () => {
+  test('a new index is made from the template, behind its alias', async () => {
     const store = openSearch({ endpoint, prefix: 'new' });
     await store.write(changes(0, 10));
     assert.deepEqual(await behind('new-documents'), ['new-documents-v1']);

@@ -1,4 +1,4 @@
-// Search of a deployment, lost and written again from its events.
+// The search index of a deployment is lost, and rebuilt from its events.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
@@ -14,7 +14,7 @@ import { pullOf } from '../support/registry-event.ts';
 import { eventually } from '../support/run.ts';
 import { awsEnvironment, notInstalled, startMiniStack, startOpenSearch } from './servers.ts';
 
-test('search that lost all has every pull again', { skip: notInstalled, timeout: 300_000 }, async (t) => {
+test('an empty search index gets every pull back', { skip: notInstalled, timeout: 300_000 }, async (t) => {
   const [ministack, opensearch] = await Promise.all([startMiniStack(), startOpenSearch()]);
   t.after(() => Promise.all([ministack.stop(), opensearch.stop()]));
   Object.assign(process.env, awsEnvironment(ministack.url));

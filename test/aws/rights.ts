@@ -1,7 +1,8 @@
-// Which rights the calls of an adapter's methods need, seen while its contract runs, beside those that the adapter lists.
+// Compares the rights that an adapter lists for each method with the calls that the method makes while its contract
+// runs.
 import { AsyncLocalStorage } from 'node:async_hooks';
 
-/** As every client of the SDK is. */
+/** The part of an SDK client that is needed here. */
 interface Client {
   middlewareStack: {
     add(
@@ -22,7 +23,7 @@ const ofOthers: Record<string, string> = {
   ...{ DeleteObjects: 's3:DeleteObject', ListObjectsV2: 's3:ListBucket', PutRecords: 'kinesis:PutRecords' },
 };
 
-/** The IAM actions that a call needs; those on an index are listed by themselves. */
+/** The IAM actions that a call needs; those on an index are listed apart. */
 function actionsOf(command: string, { IndexName, TransactItems = [] }: Input): string[] {
   const name = command.replace(/Command$/, '');
   if (/^TransactWrite/.test(name))
@@ -37,7 +38,7 @@ export const onIndex = (rights: Rights): Rights =>
     Object.entries(rights).map(([method, actions]) => [method, actions.map((action) => `${action} on the index`)]),
   );
 
-/** Notes what calls go through the clients while a method of a watched store runs. */
+/** Records the calls that go through the clients while a method of a watched store runs. */
 export function watchCalls(...clients: unknown[]) {
   const running = new AsyncLocalStorage<(action: string) => void>();
   for (const client of clients as Client[])
@@ -52,7 +53,7 @@ export function watchCalls(...clients: unknown[]) {
   const called = new Map<string, { needs: Set<string>; listed: Set<string> }>();
 
   return {
-    /** The store as it is, its calls noted beside the rights that each method lists. */
+    /** Wraps a store: its calls are recorded by method, beside the rights that the method lists. */
     store<Store extends object>(name: string, store: Store, ...lists: object[]): Store {
       return new Proxy(store, {
         get(target, method) {
@@ -70,7 +71,7 @@ export function watchCalls(...clients: unknown[]) {
         },
       });
     },
-    /** Calls without a right, and rights that no call needed: a line each. */
+    /** A line for each call without a right, and for each right that no call needed. */
     faults: () =>
       [...called].flatMap(([id, { needs, listed }]) => [
         ...[...needs].filter((action) => !listed.has(action)).map((action) => `${id} lacks ${action}`),

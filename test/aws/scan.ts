@@ -1,4 +1,4 @@
-// Every byte that a deployment stores, looked through for a text: tables, buckets, search, logs.
+// Searches every byte that a deployment stores for a text: tables, buckets, search, logs.
 import { gunzipSync } from 'node:zlib';
 import { DynamoDBClient, paginateListTables, paginateScan } from '@aws-sdk/client-dynamodb';
 import { GetObjectCommand, ListBucketsCommand, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
@@ -9,7 +9,10 @@ export interface ClientSettings {
   credentials: { accessKeyId: string; secretAccessKey: string };
 }
 
-/** Reads it all once; the answer says where a text is: `table NAME`, `object BUCKET/KEY`, `index NAME`, `log GROUP`. */
+/**
+ * Reads everything once. The function it returns says where a text is: `table NAME`, `object BUCKET/KEY`, `index NAME`,
+ * `log GROUP`.
+ */
 export async function readEverything(settings: ClientSettings, opensearch: string) {
   const found: [string, Buffer][] = [];
   const add = (place: string, bytes: Uint8Array | string) => found.push([place, Buffer.from(bytes as Uint8Array)]);

@@ -1,5 +1,5 @@
-// The search store fails in every way while registries and portals go on: a real OpenSearch behind a proxy that can be slow
-// or lose replies, and the whole system before it.
+// The search store fails in every way while registries and portals go on: a real OpenSearch behind a proxy that can be
+// slow or lose replies, and the whole system in front of it.
 import assert from 'node:assert/strict';
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -11,10 +11,10 @@ import { type Node, notInstalled, startOpenSearch } from './servers.ts';
 const skip = notInstalled && `install the servers with ${notInstalled}`;
 const awaySeconds = 60;
 
-/** `lossy`: what is asked is done, and every second reply lost. */
+/** `lossy`: each request is carried out, but every second reply is lost. */
 type Mode = 'through' | 'slow' | 'lossy';
 
-/** A proxy in front of the node. */
+/** A proxy in front of the OpenSearch node. */
 async function proxyOf(t: TestContext, node: string) {
   const state = { mode: 'through' as Mode };
   let requests = 0;
@@ -48,7 +48,7 @@ const block = (node: Node, setting: string, value: boolean | null) =>
     body: JSON.stringify({ [`index.blocks.${setting}`]: value }),
   }).then(async (response) => assert.ok(response.ok, await response.text()));
 
-test('while the search store is down, slow, full or loses replies the map goes on, reads say so, and counts are exact after', {
+test('while search is down, slow, full or loses replies, the map goes on and reads report it; afterwards all counts are exact', {
   skip,
   timeout: 600_000,
 }, async (t) => {
@@ -74,7 +74,7 @@ test('while the search store is down, slow, full or loses replies the map goes o
       await sleep(50);
     }
   })();
-  // A failure of the traffic is the test's, as soon as it is looked at.
+  // If the traffic fails, the test fails as soon as it awaits this.
   traffic.catch(() => {});
 
   const hitsCounted = async () => {
@@ -86,7 +86,7 @@ test('while the search store is down, slow, full or loses replies the map goes o
     const target = sent.pulls;
     await eventually(60, pullsCounted, ({ raw }) => raw >= target);
   };
-  /** What everybody reads during an outage. `reads`: of search itself. */
+  /** The requests made during an outage. `reads`: those that need search itself. */
   const look = async (what: string, reads: 'respond' | 'are 503' | 'either') => {
     const before = await hitsCounted();
     await eventually(20, hitsCounted, (counted) => counted > before);
@@ -127,7 +127,7 @@ test('while the search store is down, slow, full or loses replies the map goes o
   await eventually(30, health, ({ reasons }) => !/search store/.test(reasons.join()));
   await look('back', 'respond');
 
-  // What OpenSearch does itself when its disk is full, and what an operator does.
+  // The block that OpenSearch sets itself when its disk is full, and that an operator can set.
   for (const setting of ['read_only_allow_delete', 'write']) {
     await block(node, setting, true);
     await look(setting, 'respond');
@@ -156,7 +156,7 @@ test('while the search store is down, slow, full or loses replies the map goes o
   assert.ok(sent.pulls > 500 && sent.hits > 5000, `too little traffic to prove anything: ${JSON.stringify(sent)}`);
 });
 
-/** One docker-like pull of its own. To user-1 there is always something left to recommend. */
+/** A pull of its own, as docker makes it. There is always something left to recommend to user-1. */
 function pullEvent(n: number) {
   return {
     id: `event-${n}`,

@@ -1,5 +1,5 @@
-// The servers that speak AWS's protocols, for the AWS side of the contract suite and for the deploy test:
-// MiniStack (`.venv`, from PyPI) and OpenSearch (`test/opensearch`, from Maven Central). `.ci/run` installs both.
+// Emulators of AWS's services, for the AWS side of the contract suite and for the deploy test: MiniStack (`.venv`, from
+// PyPI) and OpenSearch (`test/opensearch`, from Maven Central). `.ci/run` installs both.
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -19,7 +19,7 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-/** MiniStack on a free port, its state in memory. Everything of AWS' SDK then reaches it with `awsEnvironment(url)`. */
+/** Starts MiniStack on a free port, its state in memory. AWS SDK clients reach it with `awsEnvironment(url)`. */
 export async function startMiniStack(environment: Record<string, string> = {}): Promise<Server & { log(): string }> {
   const port = await freePort();
   const folder = mkdtempSync(join(tmpdir(), 'ministack-'));
@@ -51,27 +51,27 @@ export async function startMiniStack(environment: Record<string, string> = {}): 
 }
 
 export interface Node extends Server {
-  /** kill -9; what it stored stays. */
+  /** kill -9; the stored data stays. */
   kill(): void;
-  /** Starts it again where it was. */
+  /** Starts it again on the same port and data. */
   start(): void;
 }
 
-/** A real OpenSearch node on a free port. */
+/** Starts a real OpenSearch node on a free port. */
 export async function startOpenSearch(): Promise<Node> {
   const [port, transport] = [await freePort(), await freePort()];
   const folder = mkdtempSync(join(tmpdir(), 'opensearch-'));
   const script = (name: string) =>
     execFileSync(join(root, 'test/opensearch', name), [String(port), folder], {
       stdio: ['ignore', 'ignore', 'inherit'],
-      // The first compiler alone: the second takes longer than all that a test asks of it.
+      // Only the JVM's first compiler: compiling with the second takes longer than everything a test asks of the node.
       env: { TIER: '1', ...process.env, TRANSPORT_PORT: String(transport) },
     });
   const start = () => {
     try {
       script('start.sh');
     } catch (cause) {
-      // One that is not ready in time is still there.
+      // A node that is not ready in time still runs.
       script('stop.sh');
       throw cause;
     }
@@ -90,7 +90,7 @@ export async function startOpenSearch(): Promise<Node> {
   };
 }
 
-/** What makes SDK, CDK and functions talk to MiniStack. */
+/** The environment that makes the SDK, CDK and functions use MiniStack. */
 export const awsEnvironment = (url: string): Record<string, string> => ({
   AWS_ENDPOINT_URL: url,
   AWS_ACCESS_KEY_ID: 'test',

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { PublishCommand } from '@aws-sdk/client-sns';
 import { snsSender } from '#aws/sns.ts';
 
-test('a message goes to the topic whole, with a subject that SNS takes', async () => {
+test('a message goes to the topic whole, with a subject that SNS accepts', async () => {
   const published: PublishCommand[] = [];
   const client = {
     send: async (command: PublishCommand) => {
@@ -18,7 +18,7 @@ test('a message goes to the topic whole, with a subject that SNS takes', async (
   assert.match(input.Subject ?? '', /^zo\? pulls for the first time: x+$/);
   assert.equal(input.Subject?.length, 100);
   const message = JSON.parse(input.Message ?? '');
-  // Mails get the text, all others the whole.
+  // E-mail subscribers get the text, all others the whole message as JSON.
   assert.equal(input.MessageStructure, 'json');
   assert.equal(message.email, `${text}\n\n-- \nWhalewatch, people`);
   assert.deepEqual(JSON.parse(message.default), {

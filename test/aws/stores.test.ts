@@ -1,4 +1,4 @@
-// The contract of the stores on AWS' side: the adapters against MiniStack and a real OpenSearch.
+// The contracts of the stores on AWS: the adapters against MiniStack and a real OpenSearch.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
@@ -37,12 +37,12 @@ import { streamContract } from '../contracts/stream.ts';
 import { onIndex, watchCalls } from './rights.ts';
 import { notInstalled, startMiniStack, startOpenSearch } from './servers.ts';
 
-if (notInstalled) test(`the stores on AWS' side (install the servers with ${notInstalled})`, { skip: true });
+if (notInstalled) test(`the stores on AWS (install the servers with ${notInstalled})`, { skip: true });
 else await contracts();
 
-/** Rights for what no contract can bring about. */
+/** Rights for situations that no contract can cause. */
 const beyondContract = new Set([
-  // A put whose answer was lost asks whose the object is.
+  // After a put whose reply was lost, the adapter reads whose object is stored.
   'objects.put needs no s3:GetObject',
 ]);
 
@@ -54,7 +54,7 @@ async function contracts() {
     region: 'us-east-1',
     credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
   };
-  // Over HTTP/2, its default, MiniStack cuts answers at 64 KiB.
+  // Over HTTP/2, the default, MiniStack truncates responses at 64 KiB.
   const kinesis = new KinesisClient({ ...settings, requestHandler: new NodeHttpHandler() });
   const s3 = new S3Client({ ...settings, forcePathStyle: true });
   const dynamo = new DynamoDBClient(settings);
@@ -102,7 +102,7 @@ async function contracts() {
             for (const { SequenceNumber = '', PartitionKey = '', Data } of Records)
               records.push({
                 shard: ShardId,
-                // MiniStack's have leading zeros, those of Kinesis do not.
+                // MiniStack's sequence numbers have leading zeros, those of Kinesis do not.
                 sequenceNumber: SequenceNumber.replace(/^0+/, ''),
                 key: PartitionKey,
                 data: Data ?? new Uint8Array(),
@@ -163,7 +163,7 @@ async function contracts() {
     return watch.store('objects', openObjects({ client: s3, bucket }), objectRights, { list: bucketRights });
   });
 
-  test('an object that no reply can hold has an address of its own, for GET and for HEAD, which needs no credentials', async () => {
+  test('an object too large for a reply has a signed URL, for GET and for HEAD, which needs no credentials', async () => {
     const bucket = fresh();
     await s3.send(new CreateBucketCommand({ Bucket: bucket }));
     const objects = openObjects({ client: s3, bucket });
@@ -182,7 +182,7 @@ async function contracts() {
     }
   });
 
-  test('a batch of events takes few calls: each list of keys and rows goes together, and only reads go one by one', async () => {
+  test('a batch of events takes few calls: keys and rows are sent as lists, and only queries go one by one', async () => {
     const [table, keyTable] = [
       await makeTable(['pk', 'sk'], { name: newestIndex, keys: ['list', 'at'] }),
       await makeTable(['pk', 'sk']),
@@ -222,25 +222,26 @@ async function contracts() {
     const pulls = (await options.search.counts({})).total.pulls;
     assert.equal(pulls, count);
     assert.deepEqual(Object.fromEntries([...calls].sort()), {
-      // The list of each person's repositories, the events, the versions: 100 keys a call.
+      // Lists of users' repositories, events and versions: 100 keys a call.
       BatchGetItemCommand: 1 + count / 100 + 1,
       // 25 rows a call.
       BatchWriteItemCommand: count / 25,
-      // Of each person and repository, the events and the pulls around.
+      // For each user and repository: the events and the pulls around them.
       QueryCommand: 2 * pairs,
-      // Transactions where something is conditional: 50 new entries of lists; versions and pulls, 99 at most of a whole person.
+      // Conditional writes are transactions: 50 new entries of lists each; versions and pulls, at most 99 rows, never
+      // splitting a user.
       TransactWriteItemsCommand: 1 + Math.ceil(pairs / Math.floor(100 / (1 + count / pairs))),
     });
     const all = [...calls.values()].reduce((sum, number) => sum + number, 0);
     assert.ok(all / count < 0.3, `${all / count} calls an event`);
 
-    // A batch that comes again writes nothing.
+    // A repeated batch writes nothing.
     calls.clear();
     await storeEvents(batch, options);
     assert.deepEqual([...calls.keys()].sort(), ['BatchGetItemCommand', 'QueryCommand']);
   });
 
-  test('each method of an adapter has the rights that its calls need, and no other', () => {
+  test('each method of an adapter lists exactly the rights that its calls need', () => {
     assert.ok(watch.called().length >= 30, String(watch.called()));
     const faults = watch.faults().filter((line) => !beyondContract.has(line));
     assert.deepEqual(faults, []);

@@ -15,7 +15,7 @@ const readFrom = (endpoint: string) => {
   return client.send(new GetItemCommand({ TableName: 'events', Key: { pk: { S: 'a' } } }));
 };
 
-test('a table that fails, throttles or is not reached is unavailable; a call that is wrong is not', async (t) => {
+test("a table that fails, throttles or can't be reached is unavailable; an invalid call is not", async (t) => {
   const rows: [number, string, boolean][] = [
     [500, 'InternalServerError', true],
     [503, 'ServiceUnavailable', true],
@@ -42,7 +42,7 @@ test('a table that fails, throttles or is not reached is unavailable; a call tha
   await assert.rejects(readFrom(broken), StoreUnavailable);
 });
 
-test('a condition that does not hold, and a key that is not there, stay what they are', async (t) => {
+test('a failed condition and a missing key are not reported as unavailable', async (t) => {
   const conditional = await startService(t, (_, response) => {
     response.writeHead(400, { 'content-type': 'application/x-amz-json-1.0' });
     response.end(JSON.stringify({ __type: 'com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException' }));

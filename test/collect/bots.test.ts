@@ -59,7 +59,7 @@ for (const [who, headers, accepted] of [
     assert.equal(records.length > 0, accepted > 0);
   });
 
-test('a hit from a private address is counted, and its sender is told why nothing appears on the map', async () => {
+test('a hit from a private address is counted, and the response says why nothing appears on the map', async () => {
   const from = (address: string) =>
     collectApp({
       ...{

@@ -4,14 +4,14 @@ import fc from 'fast-check';
 import { coalesce } from '#collect/coalesce.ts';
 import { type StreamRecord, StreamRefused } from '#core/stores.ts';
 
-/** Everything that can happen without the world outside has happened. */
+/** Resolves when every pending microtask has run. */
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 const text = ({ data }: { data: Uint8Array }) => Buffer.from(data).toString();
 
-/** How a call of the stream ends: taken; refused but for some (seeded by a number); down; or broken. */
+/** How a call to the stream ends: accepted; some records refused (chosen by a seed); down; or broken. */
 type End = 'taken' | 'down' | 'broken' | number;
 
-/** A stream whose calls end when they are told to. */
+/** A stream whose calls end when the test says so. */
 function stream() {
   const taken: StreamRecord[] = [];
   let call: { records: StreamRecord[]; end: (end: End) => void } | undefined;
@@ -46,13 +46,13 @@ const end = fc.oneof(
 const action = fc.oneof(
   {
     weight: 4,
-    // Keys of the records of one put: '' is any.
+    // Keys of the records of one put; '' stands for any key.
     arbitrary: fc.record({ put: fc.array(fc.constantFrom('', '', 'a', 'b', 'c'), { maxLength: 4 }) }),
   },
   fc.record({ finish: end }),
 );
 
-test('each line is in one record of the stream, in order, and exactly those are answered whose records were taken', async () => {
+test('each line is in one record, in order, and exactly the requests whose records were accepted succeed', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(action, { maxLength: 60, size: 'max' }), fc.boolean(), async (actions, big) => {
       const to = stream();
@@ -98,7 +98,7 @@ test('each line is in one record of the stream, in order, and exactly those are 
         const all = lines.every(({ text }) => where.has(text));
         assert.equal(answer === 'taken', all, `${answer}: ${lines.map(({ text }) => text.slice(0, 9))}`);
       }
-      // A key that was given stays, and its lines keep their order.
+      // A given key stays, and its lines keep their order.
       for (const key of ['a', 'b', 'c']) {
         const own = found
           .filter(({ line }) => line.startsWith(key))
@@ -114,7 +114,7 @@ test('each line is in one record of the stream, in order, and exactly those are 
   );
 });
 
-test('what comes while the stream is called shares the next call, up to a billed unit a record', async () => {
+test('requests that come during a call to the stream share the next one, in records of up to one billed unit', async () => {
   const to = stream();
   let keys = 0;
   const coalescer = coalesce(to, { gather: settled as () => Promise<void>, newKey: () => `any${keys++}` });
@@ -140,7 +140,7 @@ test('what comes while the stream is called shares the next call, up to a billed
   );
 });
 
-test('a stream that does not answer does not fill the memory', async () => {
+test('a stream that does not respond does not fill the memory', async () => {
   const to = stream();
   const coalescer = coalesce(to, { gather: settled as () => Promise<void>, newKey: () => 'any', mostBytes: 200 });
   const put = () => coalescer.put([{ key: 'a', data: Buffer.alloc(100) }]);
@@ -157,7 +157,7 @@ test('a stream that does not answer does not fill the memory', async () => {
   await again;
 });
 
-test('a record too large for the stream fails its own request only', async () => {
+test('a record too large for the stream fails only its own request', async () => {
   const to = stream();
   const coalescer = coalesce(to, { gather: settled as () => Promise<void>, newKey: () => 'any' });
   const small = coalescer.put([{ key: 'a', data: Buffer.alloc(100) }]);

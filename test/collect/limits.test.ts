@@ -1,4 +1,4 @@
-// Every limit of what comes in: what is just within it, and one more.
+// Every limit on input: a value just within it, and one beyond.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { collectApp } from '#collect/app.ts';
@@ -34,7 +34,7 @@ const hitsOf = (fields: object | object[]) => {
 };
 const domain = (length: number) => `${'a.'.repeat(length / 2 - 1)}${'b'.repeat(2 + (length % 2))}`;
 
-/** What a hit may have: within, and one more. The reason names the field. */
+/** The limits of a hit's fields. The reason names the field. */
 const ofHit: [string, (size: number) => unknown, number][] = [
   ['domain', domain, hitLimits.domain],
   ['domain', (size) => `${'a'.repeat(size)}.example`, 63],
@@ -43,13 +43,13 @@ const ofHit: [string, (size: number) => unknown, number][] = [
   ['path', (size) => 'x'.repeat(size), hitLimits.path],
 ];
 for (const [name, value, most] of ofHit)
-  test(`hits: ${name} of ${most} characters is taken, of one more it is 400`, () => {
+  test(`hits: ${name} of ${most} characters is accepted, one more is 400`, () => {
     const hit = (size: number) => ({ domain: 'portal.example', [name]: value(size) });
     assert.equal(hitsOf(hit(most)).length, 1);
     assert.throws(() => hitsOf(hit(most + 1)), new RegExp(`${name} is `));
   });
 
-test('hits: an action or id that is empty is 400, one character is taken; a path may be empty', () => {
+test('hits: an empty action or id is 400, one character is accepted; a path may be empty', () => {
   for (const name of ['action', 'id']) {
     assert.throws(() => hitsOf({ domain: 'a.example', [name]: '' }), new RegExp(`${name} is ""`));
     assert.equal(hitsOf({ domain: 'a.example', [name]: 'x' }).length, 1);
@@ -57,13 +57,13 @@ test('hits: an action or id that is empty is 400, one character is taken; a path
   assert.equal(hitsOf({ domain: 'a.example', path: '' }).length, 1);
 });
 
-test(`hits: ${hitLimits.perRequest} in a request are taken, one more are none`, () => {
+test(`hits: ${hitLimits.perRequest} in a request are accepted; with one more, none is`, () => {
   const hits = (count: number) => Array.from({ length: count }, () => ({ domain: 'a.example' }));
   assert.equal(hitsOf(hits(hitLimits.perRequest)).length, hitLimits.perRequest);
   assert.throws(() => hitsOf(hits(hitLimits.perRequest + 1)), /10001 hits in one request: send at most 10000/);
 });
 
-test(`hits: a time of ${hitLimits.daysBack} days ago is taken, a millisecond more is 400; one ahead is taken as it is`, () => {
+test(`hits: a time ${hitLimits.daysBack} days ago is accepted, a millisecond more is 400; a future time is accepted as it is`, () => {
   const hit = (time: number | string) => ({ domain: 'a.example', time });
   const oldest = now - hitLimits.daysBack * dayMs;
   assert.equal(hitsOf(hit(oldest))[0].time, oldest);
@@ -72,12 +72,12 @@ test(`hits: a time of ${hitLimits.daysBack} days ago is taken, a millisecond mor
   for (const time of [8.64e15, -1, 'x']) assert.throws(() => hitsOf(hit(time)), /time is /);
 });
 
-test(`hits: ${hitLimits.domainsPerRequest} domains and ${hitLimits.daysPerRequest} days of a request are its own, hits of more are "${other}"`, () => {
+test(`hits: ${hitLimits.domainsPerRequest} domains and ${hitLimits.daysPerRequest} days of a request are counted as sent, further ones as "${other}"`, () => {
   const domains = (count: number) => hitsOf(Array.from({ length: count }, (_, n) => ({ domain: `d${n}.example` })));
   const othersOf = (hits: { domain: string }[]) => hits.filter(({ domain }) => domain === other).length;
   assert.equal(othersOf(domains(hitLimits.domainsPerRequest)), 0);
   assert.equal(othersOf(domains(hitLimits.domainsPerRequest + 1)), 1);
-  // One that is known already is its own however many there were.
+  // A domain seen before the limit is still counted under its name.
   const again = [...Array.from({ length: 1001 }, (_, n) => ({ domain: `d${n}.example` })), { domain: 'd0.example' }];
   assert.equal(hitsOf(again).at(-1)?.domain, 'd0.example');
   const days = (count: number) =>
@@ -86,7 +86,7 @@ test(`hits: ${hitLimits.domainsPerRequest} domains and ${hitLimits.daysPerReques
   assert.equal(othersOf(days(hitLimits.daysPerRequest + 1)), 1);
 });
 
-test('hits: a body of 1 MiB is read, of a byte more it is 413, whether or not it said so before', async () => {
+test('hits: a body of 1 MiB is read, one byte more is 413, with or without Content-Length', async () => {
   const { post, lines } = collecting();
   const most = 1024 * 1024;
   const body = (size: number) => '{"domain": "a.example"}'.padEnd(size, ' ');
@@ -103,7 +103,7 @@ test('hits: a body of 1 MiB is read, of a byte more it is 413, whether or not it
   assert.equal(lines().length, 2);
 });
 
-test('hits: a page of another site may ask before it sends, and send, and read what came of it; notifications it may not', async () => {
+test('hits: a page of another site may preflight, send and read the response; for notifications it may not', async () => {
   const { app } = collecting();
   const ask = async (method: string, path: string) => {
     const headers = { Origin: 'https://portal.example', 'Access-Control-Request-Method': 'POST' };
@@ -120,7 +120,7 @@ test('hits: a page of another site may ask before it sends, and send, and read w
   assert.deepEqual((await ask('OPTIONS', '/v1/registry-events')).slice(1), [null, null]);
 });
 
-test('registry events: a body of 4 MiB is read, of a byte more it is quarantined', async () => {
+test('registry events: a body of 4 MiB is read, one byte more is quarantined', async () => {
   const { post, lines } = collecting();
   const body = (size: number) => JSON.stringify({ events: [pullOf('ann', 'team/app')] }).padEnd(size, ' ');
   const counts = async (size: number) => (await post('/v1/registry-events', body(size))).json();
@@ -139,7 +139,7 @@ const read = (...events: object[]) => {
 type Sample = ReturnType<typeof pullOf>;
 const target = (more: object) => ({ target: { ...pullOf('ann', 'team/app').target, ...more } });
 
-/** What an event of a Distribution registry may have: within, and one more. The reason names the field. */
+/** The limits of a Distribution event's fields. The reason names the field. */
 const ofEvent: [string, (size: number) => Partial<Sample>, number][] = [
   ['id', (size) => ({ id: 'x'.repeat(size) }), eventLimits.id],
   ['repository', (size) => target({ repository: 'x'.repeat(size) }) as never, eventLimits.name],
@@ -148,7 +148,7 @@ const ofEvent: [string, (size: number) => Partial<Sample>, number][] = [
   ['tag', (size) => target({ tag: 'x'.repeat(size) }) as never, eventLimits.tag],
 ];
 for (const [name, fields, most] of ofEvent)
-  test(`registry events: ${name} of ${most} characters is taken, of one more it is quarantined`, () => {
+  test(`registry events: ${name} of ${most} characters is accepted, one more is quarantined`, () => {
     const event = (size: number) => ({ ...pullOf('ann', 'team/app'), ...fields(size) });
     assert.equal(read(event(most)).accepted, 1);
     const { quarantined, lines } = read(event(most + 1));
@@ -156,7 +156,7 @@ for (const [name, fields, most] of ofEvent)
     assert.match(lines[0].reason, new RegExp(`${name}.*${most + 1} characters, more than ${most}`));
   });
 
-test(`registry events: a user of ${eventLimits.name} characters is kept, a longer one is cut and stays another than those that begin alike`, () => {
+test(`registry events: a user of ${eventLimits.name} characters is kept, a longer one is cut but stays distinct from others that begin alike`, () => {
   const userOf = (name: string) => String(read(pullOf(name, 'team/app')).lines[0].event.user);
   const most = 'u'.repeat(eventLimits.name);
   assert.equal(userOf(most), most);
@@ -166,7 +166,7 @@ test(`registry events: a user of ${eventLimits.name} characters is kept, a longe
   assert.ok(one.startsWith('u'.repeat(eventLimits.name - 33)));
 });
 
-test('registry events: 20,000 in a body are read, one more are quarantined together', () => {
+test('registry events: 20,000 in a body are read; with one more, the whole body is quarantined', () => {
   const many = (count: number) => Array.from({ length: count }, () => ({}));
   assert.equal(read(...many(20_000)).quarantined, 20_000);
   const { quarantined, lines } = read(...many(20_001));
@@ -174,7 +174,7 @@ test('registry events: 20,000 in a body are read, one more are quarantined toget
   assert.match(lines[0].reason, /20001 events in one body, more than 20000/);
 });
 
-test('registry events: an index keeps 2,000 of its manifests, and 100 types of what it names', () => {
+test('registry events: of an index, 2,000 manifests and 100 media types are kept', () => {
   const references = (count: number) =>
     Array.from({ length: count }, (_, n) => ({ mediaType: `manifest/${n}`, digest: `sha256:${n}` }));
   const counts = (count: number) => {
@@ -187,8 +187,8 @@ test('registry events: an index keeps 2,000 of its manifests, and 100 types of w
   assert.deepEqual(counts(2001), [2000, 100]);
 });
 
-test('registry events: 320 KiB as a line are taken, a byte more is quarantined', () => {
-  // Digests of an index fill it: each has 150 characters, and as many more as are left to spread.
+test('registry events: a line of 320 KiB is accepted, a byte more is quarantined', () => {
+  // An index's digests fill the line: each has 150 characters, plus its share of the rest.
   const event = (more: number) => {
     let left = more;
     const references = Array.from({ length: 2000 }, (_, n) => {

@@ -27,14 +27,14 @@ async function listening(t: TestContext, put: (records: StreamRecord[]) => Promi
 const linesOf = (records: StreamRecord[]) =>
   records.flatMap(({ data }) => Buffer.from(data).toString().split('\n')).map((line) => JSON.parse(line));
 
-test('requests at the same time share records, each with the address that the load balancer saw', async (t) => {
+test('concurrent requests share records, each hit with the address that the load balancer saw', async (t) => {
   const taken: StreamRecord[] = [];
   const server = await listening(t, async (records) => {
     taken.push(...records);
   });
   const answers = await Promise.all(
     Array.from({ length: 200 }, (_, n) =>
-      // The first entry is what the sender claims, the last what the load balancer adds.
+      // The first entry is the sender's claim, the last is added by the load balancer.
       hits(server.port, { domain: `d${n}.example` }, { 'x-forwarded-for': `203.0.113.9, 198.51.100.${n}` }),
     ),
   );
@@ -48,7 +48,7 @@ test('requests at the same time share records, each with the address that the lo
   assert.doesNotMatch(JSON.stringify(lines), /203\.0\.113/);
 });
 
-test('a server told to stop answers what it took, and takes nothing more', async (t) => {
+test('a stopping server responds to the requests it accepted, and accepts no more', async (t) => {
   let taken = 0;
   let letGo = () => {};
   const open = new Promise<void>((resolve) => {
@@ -75,7 +75,7 @@ test('a server told to stop answers what it took, and takes nothing more', async
   assert.equal(taken, 2);
 });
 
-test('a stream that refuses is 503 for those whose hits it refused, and for them alone', async (t) => {
+test('when the stream refuses records, exactly the requests whose hits were in them get 503', async (t) => {
   const server = await listening(t, async (records) => {
     const refused = records.filter(({ data }) => Buffer.from(data).includes('"registry"'));
     if (refused.length > 0) throw new StreamRefused('no room', { refused });

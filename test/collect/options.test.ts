@@ -8,7 +8,7 @@ const variables = {
   REGISTRIES: '[]',
 };
 
-test('the variables of a function are the options of collect: lists may be empty, hits are refused by the word true alone', () => {
+test("collect's options come from the function's variables: lists may be empty, and only the word true refuses hits", () => {
   process.env.AWS_REGION = 'us-east-1';
   const none = optionsOf(variables);
   assert.deepEqual([none.trustedProxies, none.domains, none.refuseHits, none.networks], [[], [], false, {}]);

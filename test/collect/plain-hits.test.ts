@@ -8,7 +8,7 @@ import { packLines } from '#core/bytes/pack.ts';
 const now = Date.UTC(2026, 10, 21, 12);
 const isOwn = (domain: string) => !domain.startsWith('x');
 
-/** What the quick path takes is what readHits takes; returns whether it took it. */
+/** Checks that whatever the quick path accepts, readHits reads alike; returns whether the quick path accepted it. */
 function same(body: string | Uint8Array, address = '198.51.100.7', own?: typeof isOwn): boolean {
   const bytes = Buffer.from(body);
   const plain = readPlainHits(bytes, address, now, own);
@@ -75,7 +75,7 @@ const hit = fc.record(
   { requiredKeys: ['domain'] },
 );
 
-test('hits that the quick path takes are as readHits has them', () => {
+test('hits that the quick path accepts are the ones that readHits reads', () => {
   let taken = 0;
   fc.assert(
     fc.property(
@@ -94,7 +94,7 @@ test('hits that the quick path takes are as readHits has them', () => {
   assert.ok(taken > 400, `${taken} only`);
 });
 
-test('a body with a byte changed, lost or doubled is read alike', () => {
+test('a body with a byte changed, removed or doubled is read alike by both paths', () => {
   const body = Buffer.from(
     JSON.stringify([
       { domain: 'portal.example', action: 'open', path: '/a', id: '17900000000000.25' },
@@ -120,7 +120,7 @@ test('a body with a byte changed, lost or doubled is read alike', () => {
   );
 });
 
-test('what the beacon and back ends send takes the quick path', () => {
+test('bodies of the beacon and of back ends take the quick path', () => {
   const beacon = { domain: 'portal.example', action: 'view', path: '/team/app', id: '17900000000000.123456' };
   for (const body of [beacon, [beacon, beacon], { domain: 'a-1.example' }, { action: 'log in', domain: 'localhost' }])
     assert.ok(same(JSON.stringify(body)), JSON.stringify(body));
@@ -128,7 +128,7 @@ test('what the beacon and back ends send takes the quick path', () => {
   assert.ok(same(JSON.stringify([{ domain: 'x.example' }]), '::1', isOwn));
 });
 
-test('as many hits as there may be domains take the quick path, and no more; nor does what fills a record', () => {
+test('a request with as many hits as it may have domains takes the quick path; one with more hits, or that fills a record, does not', () => {
   const many = (count: number, extra: object = {}) =>
     JSON.stringify(Array.from({ length: count }, (_, n) => ({ domain: `p${n}.example`, ...extra })));
   assert.ok(same(many(1000)));
@@ -138,7 +138,7 @@ test('as many hits as there may be domains take the quick path, and no more; nor
   assert.ok(!same(many(950, { id: 'a'.repeat(128), domain: `${'a.'.repeat(100)}example` })));
 });
 
-test('a label that may be Punycode is for the other path, wherever it stands; one that only looks so is not', () => {
+test('a domain with a label that may be Punycode takes the other path; one whose label only looks like it does not', () => {
   for (const domain of ['xn--a.example', 'a.xn--b', 'a.xn--b.example', 'xn--']) {
     const bytes = Buffer.from(JSON.stringify({ domain }));
     assert.equal(readPlainHits(bytes, '', now, undefined), undefined, domain);

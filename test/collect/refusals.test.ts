@@ -24,7 +24,7 @@ function world({ failing = false } = {}) {
   return { count, written, reported, time };
 }
 
-test('twenty refused posts are written at once, those of a flood in sums: one write a second and none is lost', async () => {
+test('twenty refused posts are counted at once, a flood in sums: one write a second, and none is lost', async () => {
   const { count, written, time } = world();
   for (let n = 0; n < 20; n++) await count('wrong-token');
   assert.equal(written.length, 20);
@@ -32,7 +32,7 @@ test('twenty refused posts are written at once, those of a flood in sums: one wr
   assert.equal(written.length, 20);
   time.now += 999;
   await count('no-token');
-  assert.equal(written.length, 20, 'not a whole second later');
+  assert.equal(written.length, 20, 'less than a second later');
   time.now += 1;
   await count(undefined);
   assert.deepEqual(
@@ -44,10 +44,10 @@ test('twenty refused posts are written at once, those of a flood in sums: one wr
     ],
   );
   await count('no-token');
-  assert.equal(written.length, 23, 'a second lets one write through');
+  assert.equal(written.length, 23, 'each second allows one write');
 });
 
-test('a minute without posts lets twenty through again, not sixty', async () => {
+test('a minute without posts allows twenty writes again, not sixty', async () => {
   const { count, written, time } = world();
   for (let n = 0; n < 25; n++) await count('no-token');
   assert.equal(written.length, 20);
@@ -57,11 +57,11 @@ test('a minute without posts lets twenty through again, not sixty', async () => 
   assert.equal(
     written.reduce((sum, { posts }) => sum + posts, 0),
     45,
-    'the first of them brought what waited',
+    'the first of them also wrote what had waited',
   );
 });
 
-test('what no later post brings to the store a timer does', async (t) => {
+test('a timer writes what no later post brings along', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   const { count, written, time } = world();
   for (let n = 0; n < 23; n++) await count('no-token');
@@ -75,7 +75,7 @@ test('what no later post brings to the store a timer does', async (t) => {
   );
 });
 
-test('a store that fails is reported and refuses no post; without a store nothing is counted', async () => {
+test('a failing store is reported and refuses no post; without a store nothing is counted', async () => {
   const { count, reported } = world({ failing: true });
   await count('no-token');
   assert.equal(reported.length, 1);
@@ -87,7 +87,7 @@ test('a store that fails is reported and refuses no post; without a store nothin
   await none.count('no-token');
 });
 
-test('a post is refused for having no token, a wrong one, a body that is not read, or a stream that takes nothing', async () => {
+test('each reason for a refusal is counted: no token, a wrong one, an unreadable body, a stream that accepts nothing', async () => {
   const written: string[] = [];
   let isFull = false;
   const put = async () => {

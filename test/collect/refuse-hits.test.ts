@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { collectApp } from '#collect/app.ts';
 import type { StreamRecord } from '#core/stores.ts';
 
-test('where hits are switched off none is taken, senders drop theirs, and registries go on', async () => {
+test('with hits switched off none is accepted, senders drop theirs, and registry events still are', async () => {
   const taken = { registries: [] as StreamRecord[], hits: [] as StreamRecord[] };
   const into = (records: StreamRecord[]) => ({
     async put(more: StreamRecord[]) {
@@ -17,7 +17,7 @@ test('where hits are switched off none is taken, senders drop theirs, and regist
       ...{ clock: () => Date.UTC(2026, 10, 28), newKey: () => 'key', report: (cause) => assert.fail(String(cause)) },
     });
     const hits = await app.request('/v1/hits', { method: 'POST', body: '[{"domain": "portal.example"}]' });
-    // Not an error, which a beacon answers by sending again.
+    // Not an error: a beacon would send the hits again.
     assert.deepEqual([hits.status, hits.headers.get('access-control-allow-origin')], [202, '*']);
     const { accepted, reason } = (await hits.json()) as { accepted: number; reason?: string };
     assert.deepEqual(

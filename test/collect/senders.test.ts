@@ -8,7 +8,7 @@ import { addToken } from '#serve/registry-tokens.ts';
 const minute = 60_000;
 const start = 1000 * minute;
 
-test('a token says which registry posts; its last use is noted once a minute; one of no registry of the settings is nobody', async () => {
+test('a token identifies its registry; its last use is noted once a minute; a token of a registry that is not in the settings is unknown', async () => {
   let now = start;
   const store = openCredentials(':memory:', () => now);
   const [east, gone] = [await addToken(store, 'east', now), await addToken(store, 'gone', now)];
@@ -28,7 +28,7 @@ test('a token says which registry posts; its last use is noted once a minute; on
   assert.equal(await senderOf(''), undefined);
   assert.equal(await senderOf('wrong'), undefined);
   assert.equal(await senderOf(gone.token), undefined);
-  assert.equal(await senderOf(digestOf(east.token)), undefined, 'a digest is not a token');
+  assert.equal(await senderOf(digestOf(east.token)), undefined, 'a stored digest does not work as a token');
   for (const [after, noted] of [
     [0, 1],
     [minute - 1, 1],

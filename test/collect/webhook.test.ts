@@ -6,7 +6,7 @@ import { pullOf } from '../support/registry-event.ts';
 
 const now = Date.parse('2026-11-21T12:00:00Z');
 
-/** The lines that a body becomes. */
+/** The stream lines made from a body. */
 function linesOf(body: string): (RegistryLine | RejectedLine)[] {
   return readWebhook(body, now).records.flatMap(({ data }) =>
     Buffer.from(data)
@@ -18,7 +18,7 @@ function linesOf(body: string): (RegistryLine | RejectedLine)[] {
 
 const reasonOf = (body: string) => (linesOf(body)[0] as RejectedLine).reason;
 
-test('why a body is not JSON is reported by position, never by its text', () => {
+test("a JSON error is reported by its position, never with the body's text", () => {
   assert.equal(reasonOf(''), 'the body is not JSON: it ends too soon');
   assert.equal(reasonOf('{"a": 1, "b" 2}'), 'the body is not JSON from character 13 on');
   for (const body of [
@@ -42,7 +42,7 @@ const event = (change: object = {}, target: object = {}) => ({
   ...change,
 });
 
-test('what is nested as deep as a body allows is quarantined as it came, and what stands beside it is taken', () => {
+test('an event nested as deep as a body allows is quarantined unchanged, and the events beside it are accepted', () => {
   const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
   const bodies = [
     deep,
@@ -62,14 +62,14 @@ test('what is nested as deep as a body allows is quarantined as it came, and wha
   assert.deepEqual([beside.accepted, beside.quarantined], [1, 1]);
 });
 
-test('an event that is too long for what is stored of one is quarantined with its size', () => {
+test('an event too long to be stored is quarantined with its size', () => {
   const reference = (at: number) => ({
     mediaType: 'application/vnd.oci.image.manifest.v1+json',
     digest: `sha256:${String(at).padStart(64, '0')}`,
   });
   const references = Array.from({ length: 14_500 }, (_, at) => reference(at));
   assert.equal(readWebhook(JSON.stringify({ events: [event({}, { references })] }), now).accepted, 1);
-  // Three bytes a letter.
+  // Three bytes a character.
   const wide = references.map((each, at) => ({ ...each, digest: String(at).padStart(255, '€') }));
   const body = JSON.stringify({ events: [event({}, { references: wide.slice(0, 3000) }), event({ id: 'two' })] });
   const { accepted, quarantined } = readWebhook(body, now);
@@ -79,7 +79,7 @@ test('an event that is too long for what is stored of one is quarantined with it
   assert.ok(kept.length <= 65_536 && !kept.includes('203.0.113.7'));
 });
 
-test('a body becomes records that the stream takes, however much of it is quarantined', () => {
+test('a body becomes records that the stream accepts, however much of it is quarantined', () => {
   const bodies = [
     JSON.stringify({ events: new Array(1_000_000).fill(7) }),
     JSON.stringify({ events: Array.from({ length: 3000 }, () => event({ action: '\u0001'.repeat(150) })) }),
@@ -115,7 +115,7 @@ test('a token comes as Bearer, as the password of the URL, or as the secret of A
     assert.ok(!carries(headers), JSON.stringify(headers));
 });
 
-test('a binary CloudEvent is read, and quarantined, with its attributes', () => {
+test('a binary CloudEvent is read with the attributes in its headers, and quarantined with them', () => {
   const headers: Record<string, string> = {
     'ce-specversion': '1.0',
     'ce-type': 'zotregistry.tea',
@@ -132,7 +132,7 @@ test('a binary CloudEvent is read, and quarantined, with its attributes', () => 
   });
 });
 
-test('events of one user share a key, whose records keep their order; without a user those of one address, else of one repository', () => {
+test('events share a partition key, and so keep their order, by user; without a user by address, else by repository', () => {
   const keyOf = (user: string, addr: string, repository: string) => {
     const event = { ...pullOf(user, repository, { n: 1, time: 0 }), request: { addr, method: 'GET', useragent: '' } };
     const { records } = readWebhook(JSON.stringify({ events: [event] }), 0);

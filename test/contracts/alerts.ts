@@ -1,4 +1,5 @@
-// The contract of the store of alerts: what every stage relies on, whichever way it is made. `make` gives a test an empty one.
+// The contract of the store of alerts: what every stage relies on in each implementation. `make` returns an empty store
+// for a test.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Alert, stormMs } from '#core/rules.ts';
@@ -11,7 +12,7 @@ export function alertContract(name: string, make: (clock: () => number) => Promi
   });
   const ids = ({ items }: Page<Alert>) => items.map(({ id }) => id);
 
-  test(`${name}: messages come newest first, page by page, each once`, async () => {
+  test(`${name}: alerts come newest first, page by page, each once`, async () => {
     const feed = await make(() => start);
     const added = Array.from({ length: 12 }, (_, n) => alert(`n${n}`, start - Math.floor(n / 2) * 1000.5, 'ann'));
     for (const one of [...added].reverse().concat(added[3])) await feed.add(one);
@@ -25,7 +26,7 @@ export function alertContract(name: string, make: (clock: () => number) => Promi
     await assert.rejects(feed.alerts({ cursor: 'x', limit: 1 }), BadCursor);
   });
 
-  test(`${name}: a message is gone when it has been kept for its time`, async () => {
+  test(`${name}: an alert is gone after its retention time`, async () => {
     let now = start;
     const feed = await make(() => now);
     await feed.add(alert('old', start));
@@ -34,7 +35,7 @@ export function alertContract(name: string, make: (clock: () => number) => Promi
     assert.deepEqual(ids(await feed.alerts({ limit: 5 })), ['new']);
   });
 
-  test(`${name}: messages that name a forgotten person go, no others`, async () => {
+  test(`${name}: alerts that name a forgotten user go, and no others`, async () => {
     const feed = await make(() => start);
     for (const [n, user] of ['ann', 'annette', undefined, 'ann'].entries())
       await feed.add(alert(`n${n}`, start + n, user));
@@ -43,14 +44,14 @@ export function alertContract(name: string, make: (clock: () => number) => Promi
     assert.equal(await feed.forget('ann'), 0);
   });
 
-  /** Takes until nothing is left; returns what was taken. */
+  /** Takes alerts until none is left, and returns them. */
   async function taken(queue: AlertQueue, most: number): Promise<Alert[]> {
     const all: Alert[] = [];
     for (let one = await queue.next(most); one; one = await queue.next(most)) all.push(one);
     return all;
   }
 
-  test(`${name}: an alert is added once, whatever its time, and handed out once`, async () => {
+  test(`${name}: an alert added twice, even with another time, is handed out once`, async () => {
     const queue = await make(() => start);
     await queue.add(alert('one', start));
     await queue.add(alert('one', start - 5000));
@@ -60,7 +61,7 @@ export function alertContract(name: string, make: (clock: () => number) => Promi
     assert.deepEqual(ids(await queue.alerts({ limit: 5 })), ['one']);
   });
 
-  test(`${name}: however many take at once, a rule gives so many within the hour, and one digest gives the rest`, async () => {
+  test(`${name}: with any number of concurrent takers, a rule hands out its hourly limit, and one digest the rest`, async () => {
     let now = start;
     const queue = await make(() => now);
     const added = Array.from({ length: 15 }, (_, n) => alert(`n${String(n).padStart(2, '0')}`, start + n));
@@ -77,7 +78,7 @@ export function alertContract(name: string, make: (clock: () => number) => Promi
     assert.deepEqual([digest.when, digest.rule, digest.data.alerts], ['digest', 'people', 10]);
     assert.match(digest.text, /^10 more alerts of the rule "people" since /);
     assert.equal(await queue.digest(), undefined);
-    // The hour is over.
+    // An hour later.
     await queue.add(alert('later', now));
     assert.deepEqual(
       (await taken(queue, 5)).map(({ id }) => id),
@@ -85,7 +86,7 @@ export function alertContract(name: string, make: (clock: () => number) => Promi
     );
   });
 
-  test(`${name}: what waited for more than an hour is not handed out`, async () => {
+  test(`${name}: an alert that waited for more than an hour is not handed out`, async () => {
     let now = start;
     const queue = await make(() => now);
     await queue.add(alert('old', start));
@@ -97,7 +98,7 @@ export function alertContract(name: string, make: (clock: () => number) => Promi
     );
   });
 
-  test(`${name}: alerts of a forgotten person are in no queue and in no digest`, async () => {
+  test(`${name}: alerts of a forgotten user are in no queue and no digest`, async () => {
     let now = start;
     const queue = await make(() => now);
     for (const [n, user] of ['bob', 'ann', 'eve', 'ann'].entries()) await queue.add(alert(`n${n}`, start + n, user));
@@ -109,7 +110,7 @@ export function alertContract(name: string, make: (clock: () => number) => Promi
     now += stormMs + 1000;
     const digest = await queue.digest();
     assert.deepEqual([digest?.data.alerts, digest?.text.split('\n').slice(1)], [1, ['- eve pulls']]);
-    // Whoever comes back is news again.
+    // A user who comes back after being forgotten is new again.
     await queue.add(alert('n1', now, 'ann'));
     assert.equal((await queue.next(1))?.id, 'n1');
   });

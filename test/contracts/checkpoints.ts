@@ -1,4 +1,5 @@
-// The contract of the checkpoint store: what every stage relies on, whichever way it is made. `make` gives a test an empty one.
+// The contract of the checkpoint store: what every stage relies on in each implementation. `make` returns an empty
+// store for a test.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Checkpoint, CheckpointStore } from '#core/stores.ts';
@@ -29,7 +30,7 @@ export function checkpointContract(name: string, make: () => Promise<CheckpointS
     assert.equal(await store.latest('shard-2'), undefined);
   });
 
-  test(`${name}: a second row of the same place is refused and changes nothing`, async () => {
+  test(`${name}: a second row with the same previous row is refused and changes nothing`, async () => {
     const store = await make();
     await store.commit(row('0', long(1)));
     assert.equal(await store.commit({ ...row('0', long(9)), delta: 'other' }), false);
@@ -38,7 +39,7 @@ export function checkpointContract(name: string, make: () => Promise<CheckpointS
     assert.equal(await store.commit(row('0', long(2), 'shard-2')), true);
   });
 
-  test(`${name}: of racing rows of the same place exactly one wins`, async () => {
+  test(`${name}: of racing rows with the same previous row exactly one wins`, async () => {
     const store = await make();
     const rows = Array.from({ length: 8 }, (_, n) => ({ ...row('0', long(n + 1)), delta: `delta ${n}` }));
     const won = await Promise.all(rows.map((item) => store.commit(item)));

@@ -1,10 +1,11 @@
-// The contract of the claim store: what every stage relies on, whichever way it is made. `make` gives a test an empty one.
+// The contract of the claim store: what every stage relies on in each implementation. `make` returns an empty store for
+// a test.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AlertFeed, ClaimStore } from '#core/stores.ts';
 
 export function claimContract(name: string, make: () => Promise<ClaimStore & Pick<AlertFeed, 'forget'>>): void {
-  test(`${name}: a key is claimed by the first, for good, and the first may ask again`, async () => {
+  test(`${name}: the first to claim a key keeps it, and may claim it again`, async () => {
     const claims = await make();
     assert.equal(await claims.claim('k', 'a'), 'a');
     assert.equal(await claims.claim('k', 'b'), 'a');
@@ -12,7 +13,7 @@ export function claimContract(name: string, make: () => Promise<ClaimStore & Pic
     assert.equal(await claims.claim('["Zoë","k"]', 'b'), 'b');
   });
 
-  test(`${name}: of many that claim a key at once, one has it`, async () => {
+  test(`${name}: of many concurrent claims of a key, one wins`, async () => {
     const claims = await make();
     const names = Array.from({ length: 20 }, (_, index) => `claimant ${index}`);
     const holders = new Set(await Promise.all(names.map((by) => claims.claim('k', by))));
@@ -20,7 +21,7 @@ export function claimContract(name: string, make: () => Promise<ClaimStore & Pic
     assert.ok(names.includes([...holders][0]));
   });
 
-  test(`${name}: parts of a sum count once each, whoever sets them`, async () => {
+  test(`${name}: each part of a sum counts once, whoever sets it`, async () => {
     const claims = await make();
     assert.equal(await claims.tally('k', 'shard-0:0', 5), 5);
     assert.equal(await claims.tally('k', 'shard-1:0', 2), 7);
@@ -29,7 +30,7 @@ export function claimContract(name: string, make: () => Promise<ClaimStore & Pic
     assert.equal(await claims.claim('k', 'a'), 'a');
   });
 
-  test(`${name}: a claim that names a person is theirs, and free again when they are forgotten`, async () => {
+  test(`${name}: a claim that names a user is free again when the user is forgotten`, async () => {
     const claims = await make();
     const people = ['ann', 'annette', 'zoë "z"', 'x'.repeat(255), '🐳'.repeat(255)];
     const key = (rule: string, person: string) => JSON.stringify([rule, `person ${person}`]);

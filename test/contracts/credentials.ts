@@ -11,7 +11,7 @@ const session = (digest: string, more: Partial<Credential> = {}): Credential => 
 });
 
 export function credentialContract(name: string, make: (clock: () => number) => Promise<CredentialStore>): void {
-  test(`${name}: what was put is found by its kind and digest only`, async () => {
+  test(`${name}: a credential is found only by its kind and digest`, async () => {
     const store = await make(() => start);
     const put = session('d1', { expiresAt: start + 1000 });
     await store.put(put);
@@ -20,7 +20,7 @@ export function credentialContract(name: string, make: (clock: () => number) => 
     assert.equal(await store.find('session', 'd2'), undefined);
   });
 
-  test(`${name}: it is there until the moment it expires, in find and in list`, async () => {
+  test(`${name}: find and list return a credential until the moment it expires`, async () => {
     let now = start;
     const store = await make(() => now);
     await store.put(session('d1', { expiresAt: start + 1000 }));
@@ -39,7 +39,7 @@ export function credentialContract(name: string, make: (clock: () => number) => 
     );
   });
 
-  test(`${name}: the last use grows, and brings nothing back`, async () => {
+  test(`${name}: the time of the last use only grows, and noting it does not bring back a removed credential`, async () => {
     const store = await make(() => start);
     await store.put({ kind: 'token', digest: 'd1', name: 'ci', role: 'team', createdAt: start });
     assert.equal((await store.find('token', 'd1'))?.usedAt, undefined);
@@ -52,7 +52,7 @@ export function credentialContract(name: string, make: (clock: () => number) => 
     assert.deepEqual(await store.list('token'), []);
   });
 
-  test(`${name}: removing tells whether it was there`, async () => {
+  test(`${name}: removing returns whether the credential existed`, async () => {
     const store = await make(() => start);
     await store.put(session('d1'));
     assert.equal(await store.remove('token', 'd1'), false);
@@ -61,7 +61,7 @@ export function credentialContract(name: string, make: (clock: () => number) => 
     assert.equal(await store.find('session', 'd1'), undefined);
   });
 
-  test(`${name}: forgetting a user removes what speaks for them, of every kind, and nothing else`, async () => {
+  test(`${name}: forgetting a user removes every kind of credential that acts for them, and nothing else`, async () => {
     const store = await make(() => start);
     await store.put(session('d1'));
     await store.put(session('d2'));

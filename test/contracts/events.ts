@@ -1,4 +1,5 @@
-// The contract of the event store: what every stage relies on, whichever way it is made. `make` gives a test an empty one.
+// The contract of the event store: what every stage relies on in each implementation. `make` returns an empty store for
+// a test.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Pull } from '#core/event.ts';
@@ -13,7 +14,7 @@ const replace = async (
   change: { remove: Pull[]; put: Pull[] },
 ) => (await store.replacePulls([{ user, repository, version, ...change }]))[0];
 
-/** `bounds`: so many bytes of quarantined entries. */
+/** `bounds`: limits of the quarantine, in bytes. */
 type Make = (clock: () => number, bounds?: { mostQuarantineBytes: number }) => Promise<EventStore>;
 
 export function eventContract(name: string, make: Make): void {
@@ -40,17 +41,17 @@ export function eventContract(name: string, make: Make): void {
     assert.deepEqual(await store.events('', 'library/redis', start, start + 2), [bare]);
   });
 
-  test(`${name}: the first delivery of an id stays, and each put says whether it was that`, async () => {
+  test(`${name}: the first delivery of an id stays, and each put returns whether it was the first`, async () => {
     const store = await open();
     const first = storedEvent('1', start);
     const again = storedEvent('1', start, { origin: 'shard-2:7:0', class: 'ci' });
     assert.deepEqual(await store.put([first]), [true]);
     assert.deepEqual(await store.put([again, storedEvent('2', start)]), [false, true]);
-    assert.deepEqual(await store.put([first]), [true], 'a retried batch gets the same answer');
+    assert.deepEqual(await store.put([first]), [true], 'a retried batch gets the same result');
     assert.deepEqual((await store.events('Ann', 'library/redis', start, start))[0], first);
   });
 
-  test(`${name}: of two events with one id in a put the first stays`, async () => {
+  test(`${name}: of two events with one id in the same put, the first stays`, async () => {
     const store = await open();
     const twice = [storedEvent('1', start), storedEvent('1', start, { origin: 'shard-1:2:0' })];
     assert.deepEqual(await store.put(twice), [true, false]);
@@ -58,7 +59,7 @@ export function eventContract(name: string, make: Make): void {
     assert.deepEqual(await store.events('Ann', 'library/redis', 0, start), [twice[0]]);
   });
 
-  test(`${name}: a put of hundreds answers each`, async () => {
+  test(`${name}: a put of hundreds of events returns a result for each`, async () => {
     const store = await open();
     const events = Array.from({ length: 230 }, (_, n) =>
       storedEvent(`${n % 200}`, start, { origin: `shard-1:${n}:0` }),
@@ -69,7 +70,7 @@ export function eventContract(name: string, make: Make): void {
     assert.equal((await store.events('Ann', 'library/redis', start, start)).length, 200);
   });
 
-  test(`${name}: events of one person and repository come by (time, id), both ends included`, async () => {
+  test(`${name}: events of one user and repository are sorted by (time, id), both ends of the range included`, async () => {
     const store = await open();
     await store.put([
       storedEvent('c', start + 2),
@@ -85,7 +86,7 @@ export function eventContract(name: string, make: Make): void {
     assert.deepEqual(ids(await store.events('Ann', 'library/redis', start + 1.4995, start + 2)), ['d', 'a', 'b', 'c']);
   });
 
-  test(`${name}: what is stored is rewritten, pair by pair and page by page; what is not stays away`, async () => {
+  test(`${name}: stored events are rewritten, pair by pair and page by page; events that are not stored are not added`, async () => {
     const store = await open();
     const pairs = Array.from({ length: 7 }, (_, n) => ({ user: n < 4 ? 'Ann' : '', repository: `r ${n}` }));
     const events = pairs.flatMap((pair, n) => [
@@ -107,7 +108,7 @@ export function eventContract(name: string, make: Make): void {
     assert.deepEqual(await store.events('Ann', 'r 1', 0, start + 9), [changed, events[4], events[5]]);
   });
 
-  test(`${name}: replacing pulls grows the version by one, and needs the one before`, async () => {
+  test(`${name}: replacing pulls increments the version, and requires the current one`, async () => {
     const store = await open();
     const replaceBy = (version: number, ...put: Pull[]) =>
       replace(store, 'Ann', 'library/redis', version, { remove: [], put });
@@ -115,13 +116,13 @@ export function eventContract(name: string, make: Make): void {
     assert.equal(await replaceBy(1, pull('1', start)), false);
     assert.equal(await replaceBy(0, pull('1', start)), true);
     assert.equal(await replaceBy(0, pull('2', start)), false);
-    assert.equal(await replaceBy(1), true, 'also a change of nothing');
+    assert.equal(await replaceBy(1), true, 'an empty change, too');
     assert.equal(await store.version('Ann', 'library/redis'), 2);
     assert.equal(await store.version('Bob', 'library/redis'), 0);
     assert.deepEqual(await store.pulls('Ann', 'library/redis', 0, start), [pull('1', start)]);
   });
 
-  test(`${name}: changes of many share a call, and each stands for itself`, async () => {
+  test(`${name}: changes of many users share a call, and each succeeds or fails on its own`, async () => {
     const store = await open();
     const pairs = Array.from({ length: 150 }, (_, n) => ({ user: `u${n % 7}`, repository: `r${n}` }));
     const put = (version: number) =>
@@ -143,7 +144,7 @@ export function eventContract(name: string, make: Make): void {
     assert.equal((await put(2)).filter(Boolean).length, 149);
   });
 
-  test(`${name}: of changes that race from one version exactly one happens`, async () => {
+  test(`${name}: of racing changes from one version exactly one succeeds`, async () => {
     const store = await open();
     const won = await Promise.all(
       [1, 2, 3, 4, 5, 6].map((n) =>
@@ -155,7 +156,7 @@ export function eventContract(name: string, make: Make): void {
     assert.equal(await store.version('Ann', 'library/redis'), 1);
   });
 
-  test(`${name}: a change removes and puts; what it does both to stays`, async () => {
+  test(`${name}: a change removes and puts; a pull that it both removes and puts stays`, async () => {
     const store = await open();
     const [one, two, three] = [pull('1', start), pull('2', start + second), pull('3', start + 2 * second)];
     await replace(store, 'Ann', 'library/redis', 0, { remove: [], put: [one, two] });
@@ -168,7 +169,7 @@ export function eventContract(name: string, make: Make): void {
     assert.deepEqual((await store.history('Ann', { limit: 10 })).items, [moved, three]);
   });
 
-  test(`${name}: a change may hold more than a transaction of DynamoDB`, async () => {
+  test(`${name}: a change may have more rows than a DynamoDB transaction`, async () => {
     const store = await open();
     const before = Array.from({ length: 90 }, (_, n) => pull(`a${n}`, start + n));
     const after = Array.from({ length: 90 }, (_, n) => pull(`b${n}`, start + n));
@@ -178,7 +179,7 @@ export function eventContract(name: string, make: Make): void {
     assert.equal(await store.version('Ann', 'library/redis'), 2);
   });
 
-  test(`${name}: pulls of a range come by (time, id), both ends included`, async () => {
+  test(`${name}: pulls of a range are sorted by (time, id), both ends included`, async () => {
     const store = await open();
     const put = [
       pull('b', start + 1),
@@ -192,7 +193,7 @@ export function eventContract(name: string, make: Make): void {
     assert.deepEqual(await store.pulls('Ann', 'library/other', 0, start + day), []);
   });
 
-  test(`${name}: history is one person's pulls of all repositories, newest first, page by page`, async () => {
+  test(`${name}: the history has one user's pulls of all repositories, newest first, page by page`, async () => {
     const store = await open();
     for (const repository of ['b', 'a', 'c']) {
       const put = Array.from({ length: 7 }, (_, n) =>
@@ -212,7 +213,7 @@ export function eventContract(name: string, make: Make): void {
     assert.deepEqual(await pages((cursor) => store.history('nobody', { cursor, limit: 5 })), [[]]);
   });
 
-  test(`${name}: a page after one that changed neither repeats nor leaves out what stayed`, async () => {
+  test(`${name}: when rows change between two pages, no remaining row is repeated or left out`, async () => {
     const store = await open();
     const put = Array.from({ length: 10 }, (_, n) => pull(`${n}`, start + n));
     await replace(store, 'Ann', 'library/redis', 0, { remove: [], put });
@@ -228,7 +229,7 @@ export function eventContract(name: string, make: Make): void {
     );
   });
 
-  test(`${name}: a cursor nobody handed out is a BadCursor`, async () => {
+  test(`${name}: a made-up cursor is a BadCursor`, async () => {
     const store = await open();
     for (const cursor of ['', 'x', 'e30', 'bnVsbA', Buffer.from('[1]').toString('base64url'), '%%', '💥']) {
       await assert.rejects(store.history('Ann', { cursor, limit: 1 }), BadCursor, JSON.stringify(cursor));
@@ -264,7 +265,7 @@ export function eventContract(name: string, make: Make): void {
     const key = await store.digestKey('2026-11-21');
     assert.ok(key.length >= 16);
     assert.notDeepEqual(await store.digestKey('2026-11-22'), key);
-    // As while it runs: a clock that jumps is another matter.
+    // In steps, as while the server runs: a clock that jumps is treated differently.
     for (; now < start + 2 * day; now += 6 * hour) assert.deepEqual(await store.digestKey('2026-11-21'), key);
     now = start + 2 * day - 1;
     assert.deepEqual(await store.digestKey('2026-11-21'), key);
@@ -272,13 +273,13 @@ export function eventContract(name: string, make: Make): void {
     assert.notDeepEqual(await store.digestKey('2026-11-21'), key);
   });
 
-  test(`${name}: callers that race for a day's first digest key get the same one`, async () => {
+  test(`${name}: concurrent callers get the same first digest key of a day`, async () => {
     const store = await open();
     const keys = await Promise.all(Array.from({ length: 6 }, () => store.digestKey('2026-11-21')));
     for (const key of keys) assert.deepEqual(key, keys[0]);
   });
 
-  test(`${name}: a forgotten person has no events and no pulls, and nobody else is touched`, async () => {
+  test(`${name}: a forgotten user has no events and no pulls left, and no other user loses any`, async () => {
     const store = await open();
     for (const user of ['Ann', 'Bob'])
       for (const repository of ['a', 'b']) {
@@ -298,7 +299,7 @@ export function eventContract(name: string, make: Make): void {
     assert.equal((await store.history('Bob', { limit: 10 })).items.length, 4);
   });
 
-  test(`${name}: what was quarantined and names a forgotten person goes too`, async () => {
+  test(`${name}: quarantined entries that name a forgotten user go too`, async () => {
     const store = await open();
     const naming = aside('1', '{"events": [{"actor": {"name": "Zoë \\"Z\\""}, "action": 5}]}');
     const others = [aside('2', '{"actor": {"name": "Zoë"}}'), aside('3', 'no JSON, Zoë here')];
@@ -308,7 +309,7 @@ export function eventContract(name: string, make: Make): void {
     assert.deepEqual(items.map(({ id }) => id).sort(), ['2', '3']);
   });
 
-  test(`${name}: who was forgotten is known for as long as records may come back, the newest time of each`, async () => {
+  test(`${name}: forgotten users are remembered for as long as records may come back, each with the newest time`, async () => {
     let now = start;
     const store = await make(() => now);
     assert.deepEqual(await store.forgotten(['ann']), new Map());
@@ -328,10 +329,10 @@ export function eventContract(name: string, make: Make): void {
     now = start + forgottenKeptMs + 1;
     assert.deepEqual(await store.forgotten(asked), new Map([['ann', start + 5]]));
     now = start + 6;
-    assert.deepEqual(await store.forgotten(asked), new Map([['ann', start + 5]]), 'a mark is gone for good');
+    assert.deepEqual(await store.forgotten(asked), new Map([['ann', start + 5]]), 'a mark is removed for good');
   });
 
-  test(`${name}: a quarantined text is readable for its days, and then for nobody`, async () => {
+  test(`${name}: a quarantined text is readable for its days, and afterwards by nobody`, async () => {
     let now = start + day + hour;
     const store = await make(() => now);
     await store.quarantine([aside('1', 'older', start), aside('2', 'newer', start + day)]);
@@ -349,7 +350,7 @@ export function eventContract(name: string, make: Make): void {
     assert.deepEqual(await bodies(), ['newest'], 'their keys are gone for good');
   });
 
-  test(`${name}: the oldest leave a quarantine that has no room, and are counted`, async () => {
+  test(`${name}: a full quarantine drops its oldest entries, and counts them`, async () => {
     const store = await make(() => start, { mostQuarantineBytes: 50_000 });
     assert.deepEqual(await store.quarantineState(), { entries: 0, bytes: 0, dropped: 0 });
     const body = 'x'.repeat(900);
@@ -364,13 +365,17 @@ export function eventContract(name: string, make: Make): void {
     await store.release(ids(read.slice(0, 10)));
     assert.equal((await store.quarantineState()).entries, read.length - 10);
     await store.quarantine([{ ...aside('alone', 'y'.repeat(60_000), start + day) }]);
-    assert.equal((await store.quarantineState()).entries, 0, 'what alone has no room leaves too');
+    assert.equal(
+      (await store.quarantineState()).entries,
+      0,
+      'an entry larger than the whole quarantine is dropped too',
+    );
     assert.equal((await store.quarantineState()).bytes, 0);
   });
 
-  test(`${name}: a page of the quarantine has a megabyte at most, and the pages have everything`, async () => {
+  test(`${name}: a page of the quarantine has at most a megabyte, and together the pages have everything`, async () => {
     const store = await open();
-    // As JSON each of these characters is six.
+    // Each of these characters takes six in JSON.
     const entries = Array.from({ length: 40 }, (_, n) => aside(`${n}`, '\u0001'.repeat(64 * 1024), start + n));
     await store.quarantine(entries);
     const read = await pages((cursor) => store.quarantined({ cursor, limit: 1000 }));

@@ -1,4 +1,5 @@
-// The contract of the object store: what every stage relies on, whichever way it is made. `make` gives a test an empty one.
+// The contract of the object store: what every stage relies on in each implementation. `make` returns an empty store
+// for a test.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type ObjectStore, PreconditionFailed } from '#core/stores.ts';
@@ -7,7 +8,7 @@ import { byText } from './samples.ts';
 export function objectContract(name: string, make: () => Promise<ObjectStore>): void {
   const text = (found: { body: Uint8Array } | undefined) => found && Buffer.from(found.body).toString();
 
-  test(`${name}: what was put is got, with its ETag and size`, async () => {
+  test(`${name}: get returns what was put, with its ETag and size`, async () => {
     const store = await make();
     const body = Uint8Array.from({ length: 100_000 }, (_, index) => index % 251);
     const options = { contentType: 'application/json', cacheControl: 'max-age=2', contentEncoding: 'gzip' };
@@ -17,10 +18,10 @@ export function objectContract(name: string, make: () => Promise<ObjectStore>): 
     const info = await store.head('points.bin');
     assert.deepEqual([info!.key, info!.etag, info!.size], ['points.bin', etag, 100_000]);
     assert.ok(Number.isFinite(info!.modified));
-    assert.match(etag, /^"[^"]+"$/, 'as an HTTP header has it');
+    assert.match(etag, /^"[^"]+"$/, 'quoted, as in an HTTP header');
   });
 
-  test(`${name}: text is stored as UTF-8, and nothing is a body, too`, async () => {
+  test(`${name}: text is stored as UTF-8, and a body may be empty`, async () => {
     const store = await make();
     await store.put('text', '🐳');
     await store.put('empty', '');
@@ -28,7 +29,7 @@ export function objectContract(name: string, make: () => Promise<ObjectStore>): 
     assert.deepEqual([text(await store.get('empty')), (await store.head('empty'))!.size], ['', 0]);
   });
 
-  test(`${name}: what is not there is undefined`, async () => {
+  test(`${name}: a missing object is undefined`, async () => {
     const store = await make();
     assert.equal(await store.get('nothing'), undefined);
     assert.equal(await store.get('nothing', { start: 0, end: 5 }), undefined);
@@ -58,7 +59,7 @@ export function objectContract(name: string, make: () => Promise<ObjectStore>): 
         );
     });
 
-  test(`${name}: If-None-Match puts only what is not there`, async () => {
+  test(`${name}: If-None-Match puts only a new object`, async () => {
     const store = await make();
     await store.put('key', 'first', { ifNoneMatch: '*' });
     await assert.rejects(store.put('key', 'second', { ifNoneMatch: '*' }), PreconditionFailed);
@@ -68,7 +69,7 @@ export function objectContract(name: string, make: () => Promise<ObjectStore>): 
     assert.equal(text(await store.get('key')), 'third');
   });
 
-  test(`${name}: If-Match replaces only what it names`, async () => {
+  test(`${name}: If-Match replaces only the version that it names`, async () => {
     const store = await make();
     await assert.rejects(store.put('key', 'x', { ifMatch: '"0"' }), PreconditionFailed, 'nothing is there');
     const first = await store.put('key', 'first');
@@ -81,7 +82,7 @@ export function objectContract(name: string, make: () => Promise<ObjectStore>): 
     await assert.rejects(store.put('key', 'fourth', { ifMatch: second.etag }), PreconditionFailed);
   });
 
-  test(`${name}: of writers that count in one object at once, none overwrites another's count`, async () => {
+  test(`${name}: of concurrent writers that increment a count in one object, none overwrites another's`, async () => {
     const store = await make();
     const count = async () => {
       for (let won = 0; won < 3; ) {
@@ -99,7 +100,7 @@ export function objectContract(name: string, make: () => Promise<ObjectStore>): 
     assert.equal(text(await store.get('counter')), '12');
   });
 
-  test(`${name}: a list holds the keys under a prefix, sorted, all of them`, async () => {
+  test(`${name}: a list has all keys under a prefix, sorted`, async () => {
     const store = await make();
     const keys = [
       'deltas',
@@ -125,7 +126,7 @@ export function objectContract(name: string, make: () => Promise<ObjectStore>): 
     assert.equal((await store.list('')).length, keys.length);
   });
 
-  test(`${name}: a list and a removal go beyond a thousand keys`, async () => {
+  test(`${name}: listing and removing work beyond a thousand keys`, async () => {
     const store = await make();
     const keys = Array.from({ length: 1003 }, (_, n) => `many/${String(n).padStart(4, '0')}`);
     for (let from = 0; from < keys.length; from += 50)
@@ -141,7 +142,7 @@ export function objectContract(name: string, make: () => Promise<ObjectStore>): 
     );
   });
 
-  test(`${name}: keys are any text, and removing a missing one is not an error`, async () => {
+  test(`${name}: a key may be any text, and removing a missing one is not an error`, async () => {
     const store = await make();
     const keys = ['a b+c', 'ä/ö', 'q?x=1&y#z', '%2F', "it's", '(1)', 'a//b', 'A', 'a'];
     for (const key of keys) await store.put(key, key);

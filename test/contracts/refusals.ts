@@ -21,7 +21,7 @@ export function refusalContract(name: string, make: (clock: () => number) => Pro
     ]);
   });
 
-  test(`${name}: what is older than seven days does not count any more`, async () => {
+  test(`${name}: posts older than seven days no longer count`, async () => {
     let now = noon;
     const store = await make(() => now);
     await store.add({ reason: 'no-token', registry: '', posts: 7, lastAt: noon });

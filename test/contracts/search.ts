@@ -1,4 +1,5 @@
-// The contract of the search store: what every stage relies on, whichever way it is made. `make` gives a test an empty one.
+// The contract of the search store: what every stage relies on in each implementation. `make` returns an empty store
+// for a test.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seeded } from '#core/bytes/random.ts';
@@ -8,7 +9,7 @@ import { byText, day, hour, pull, start, storedEvent } from './samples.ts';
 
 export interface SearchUnderTest {
   store: SearchStore;
-  /** Resolves when what was written is found. */
+  /** Resolves when searches find everything that was written. */
   settled(): Promise<void>;
 }
 
@@ -25,7 +26,7 @@ async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
   return result;
 }
 
-/** Documents of a made-up fortnight: few names, so that every query has ties and groups. */
+/** Two weeks of made-up documents with few names, so that every query has ties and groups. */
 function madeUp(random: () => number, count: number): { events: StoredEvent[]; pulls: Pull[] } {
   const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)];
   const common = () => ({
@@ -44,7 +45,7 @@ function madeUp(random: () => number, count: number): { events: StoredEvent[]; p
       present(
         storedEvent(`event ${n}`, 0, {
           ...common(),
-          // A delete of one tag: a repository deleted whole is in no list.
+          // A delete of one tag only: a wholly deleted repository is in no list.
           ...pick([
             { action: 'pull' },
             { action: 'pull' },
@@ -93,7 +94,7 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
   const repositories = [...new Set(world.pulls.map(({ repository }) => repository))].sort(byText);
   const groups = (docs: Pull[], key: (doc: Pull) => string) => [...Map.groupBy(docs, key).values()];
 
-  test(`${name}: a store of nothing answers nothing`, async () => {
+  test(`${name}: an empty store returns empty results`, async () => {
     const { store } = await open();
     assert.deepEqual(await store.users({ sort: 'recent', limit: 10, now: start }), []);
     for (const sort of ['popular', 'trending', 'name'] as const)
@@ -111,7 +112,7 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
     await store.forget('Ann');
   });
 
-  test(`${name}: users are those with a name and pulls, by any part of the name in any case, of a kind, in an order`, async () => {
+  test(`${name}: users have a name and pulls; they are found by any part of the name in any case, by kind, and sorted`, async () => {
     const { store } = await filled();
     const orders = {
       name: () => 0,
@@ -154,7 +155,7 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
     assert.deepEqual(two, expected({ sort: 'recent' }).slice(0, 2));
   });
 
-  test(`${name}: a user is of a kind that says much, if they have one`, async () => {
+  test(`${name}: a user's kind is the most telling one that their pulls give`, async () => {
     const kinds = ['version-check', 'version-check', 'signature', 'ci'] as const;
     const { store } = await open(
       ...kinds.map((kind, n) => pullChange(pull(`a${n}`, start, { user: 'a', class: kind }))),
@@ -170,7 +171,7 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
     );
   });
 
-  test(`${name}: repositories come by pulls, by name, and by pulls whose weight halves`, async () => {
+  test(`${name}: repositories are sorted by pulls, by name, or by pulls whose weight halves with age`, async () => {
     const { store } = await filled();
     const weight = (repository: string) =>
       world.pulls
@@ -205,7 +206,7 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
       assert.deepEqual(plain(await store.repositories({ sort, ...listed })), expected, sort);
   });
 
-  /** The catalogue of these pulls, computed the plain way: users by the day of their newest pull. */
+  /** The catalogue of these pulls, computed naively: users by the day of their newest pull. */
   const expectedCatalogue = (pulls: Pull[]) => {
     const taught = pulls.filter((doc) => ['human', 'cluster'].includes(doc.class) && doc.user !== '');
     return groups(taught, ({ repository }) => repository)
@@ -226,12 +227,12 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
   const catalogueOf = async (store: SearchStore) =>
     plain(await store.catalogue(listed)).map((row) => ({ ...row, weight: row.weight.toFixed(9) }));
 
-  test(`${name}: the catalogue counts users and days, however often one pulls and in whatever order it is written`, async () => {
+  test(`${name}: the catalogue counts users and days, however often a user pulls and in whatever order pulls are stored`, async () => {
     const extra = [
       pull('scanned', start, { repository: 'scanned', class: 'scanner' }),
       ...Array.from({ length: 300 }, (_, n) => pull(`anonymous ${n}`, start, { repository: 'z/anonymous', user: '' })),
       ...Array.from({ length: 300 }, (_, n) => pull(`loop ${n}`, start - n * hour, { repository: 'z/loop' })),
-      // A pull of tomorrow weighs no more than one of today.
+      // A pull dated tomorrow weighs no more than one of today.
       pull('tomorrow', start + day, { repository: 'z/tomorrow', user: 'ann' }),
       pull('long ago', start - 400 * day, { repository: 'z/old' }),
     ];
@@ -254,11 +255,11 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
     await settled();
     assert.ok(
       (await store.catalogue(listed)).every(({ repository }) => repository !== 'z/old'),
-      'without what is gone',
+      'without the removed ones',
     );
   });
 
-  test(`${name}: what a person pushed are the repositories of their manifests`, async () => {
+  test(`${name}: the repositories that a user pushed are those of their manifests`, async () => {
     const push = (id: string, more: Partial<StoredEvent>) =>
       eventChange(storedEvent(id, start, { action: 'push', ...more }));
     const { store } = await open(
@@ -355,7 +356,7 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
     }
   });
 
-  test(`${name}: who pulled a digest also got it with an index, by a platform, or with what names nothing`, async () => {
+  test(`${name}: who pulled a digest includes pulls by index, by platform, and of parents whose references were not reported`, async () => {
     const index = {
       mediaType: 'application/vnd.oci.image.index.v1+json',
       digest: 'sha256:i',
@@ -395,7 +396,7 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
     assert.deepEqual(await who('sha256:x'), []);
   });
 
-  test(`${name}: unused is what was pushed and is connected to nothing that was used since`, async () => {
+  test(`${name}: unused images were pushed, and are connected to nothing that was used since`, async () => {
     const manifest = 'application/vnd.oci.image.manifest.v1+json';
     const index = 'application/vnd.oci.image.index.v1+json';
     const image = ['application/vnd.oci.image.config.v1+json'];
@@ -509,7 +510,7 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
     assert.deepEqual(await names(), { deleted: ['digest', 'tag'], catalogue: both, popular: both, trending: both });
   });
 
-  test(`${name}: forgetting who pushed, pulled or deleted changes nothing of what is known of the images`, async () => {
+  test(`${name}: forgetting the user who pushed, pulled or deleted images changes nothing that is known about the images`, async () => {
     const event = (id: string, action: 'push' | 'pull' | 'delete', time: number, more: Partial<StoredEvent>) =>
       eventChange(
         storedEvent(id, time, { action, kind: action === 'delete' ? 'other' : 'manifest', user: 'gone', ...more }),
@@ -517,16 +518,16 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
     const told = { mediaType: 'application/vnd.oci.image.manifest.v1+json', references: [] as string[] };
     const image = (digest: string, tag?: string) => ({ digest, tag, ...told });
     const { store, settled } = await open(
-      // Deleted, then pushed again by the one who is forgotten.
+      // Deleted, then pushed again by the forgotten user.
       event('1', 'push', start, { repository: 'back', user: 'Ann', ...image('sha256:1', '1') }),
       event('2', 'delete', start + 1, { repository: 'back', user: 'Ann', tag: undefined, digest: undefined }),
       event('3', 'push', start + 2, { repository: 'back', ...image('sha256:1', '1') }),
       pullChange(pull('4', start, { repository: 'back', user: 'Ann' })),
-      // Deleted by the one who is forgotten.
+      // Deleted by the forgotten user.
       event('5', 'push', start, { repository: 'away', user: 'Ann', ...image('sha256:1', '1') }),
       event('6', 'delete', start + 1, { repository: 'away', tag: undefined, digest: undefined }),
       pullChange(pull('7', start, { repository: 'away', user: 'Ann' })),
-      // In use by the one who is forgotten, and not in use.
+      // Used by the forgotten user, and not used.
       event('8', 'push', start, { repository: 'used', user: 'Ann', ...image('sha256:1', '1') }),
       event('9', 'pull', start + 2 * day, { repository: 'used', ...image('sha256:1', '1') }),
       event('10', 'push', start, { repository: 'used', ...image('sha256:2', '2') }),
@@ -560,7 +561,7 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
     assert.deepEqual(await known(), before);
   });
 
-  test(`${name}: pairs are every person's pulls of a repository, sorted, of the classes asked`, async () => {
+  test(`${name}: pairs have every user's pulls of each repository, of the classes asked for, sorted`, async () => {
     const { store } = await filled();
     for (const query of [
       { classes: ['human'] },
@@ -593,7 +594,7 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
     }
   });
 
-  test(`${name}: pairs go beyond any page, in their order`, async () => {
+  test(`${name}: pairs stay in order over many pages`, async () => {
     const pulls = Array.from({ length: 2300 }, (_, n) =>
       pull(`${n}`, start, { user: `user ${(n * 7919) % 2300}`, repository: `r${n % 3}` }),
     );
@@ -602,7 +603,7 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
     assert.deepEqual(users, pulls.map(({ user }) => user).sort(byText));
   });
 
-  test(`${name}: a late writer can't undo a newer version, nor bring back what is gone`, async () => {
+  test(`${name}: a late writer can't undo a newer version, nor bring back a removed document`, async () => {
     const { store, settled } = await open(pullChange(pull('1', start, { repository: 'new' }), 5));
     const names = async () => {
       await settled();
@@ -622,7 +623,7 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
     assert.deepEqual(await names(), ['newest']);
   });
 
-  test(`${name}: of versions in one write the highest stays, and an event may have a pull's id`, async () => {
+  test(`${name}: of several versions in one write the highest stays, and an event may have the same id as a pull`, async () => {
     const { store } = await open(
       pullChange(pull('1', start, { repository: 'two' }), 2),
       pullChange(pull('1', start, { repository: 'one' }), 1),
@@ -633,7 +634,7 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
     assert.deepEqual(names, ['event', 'two']);
   });
 
-  test(`${name}: a user's days of each repository, newest first, at most as many as asked`, async () => {
+  test(`${name}: the days on which a user pulled each repository, newest first, up to a limit`, async () => {
     const { store } = await filled();
     for (const user of ['ann', 'Zoë', 'nobody']) {
       const own = world.pulls.filter((doc) => doc.user === user && ['human', 'cluster'].includes(doc.class));
@@ -649,7 +650,7 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
     }
   });
 
-  test(`${name}: who uses which images, and what became of these`, async () => {
+  test(`${name}: who uses which images, and whether these were pushed or deleted since`, async () => {
     const { store } = await filled();
     const from = start - 20 * day;
     const using = world.pulls.filter(
@@ -716,13 +717,17 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
     await settled();
     assert.deepEqual(plain(await store.shown('ann')), shown('ann', 'two', 'b'));
     assert.deepEqual(await stored(2), [shown('ann', 'two', 'b'), shown('bobby', 'one')]);
-    assert.equal(await store.recommendations('ann'), undefined, 'it is not what training saved');
+    assert.equal(
+      await store.recommendations('ann'),
+      undefined,
+      'shown lists are stored apart from those that training saved',
+    );
     await store.forget('bobby');
     assert.deepEqual(await stored(1), [shown('ann', 'two', 'b')]);
     assert.equal(await store.shown('bobby'), undefined);
   });
 
-  test(`${name}: saved recommendations replace those before; an empty list leaves none`, async () => {
+  test(`${name}: saved recommendations replace earlier ones; an empty list removes them`, async () => {
     const { store, settled } = await open();
     const saved = (user: string, model: string) => ({ user, model, items: [{ repository: 'a/redis', score: 0.5 }] });
     await store.saveRecommendations([saved('Ann', 'm1'), saved('Bob', 'm1')]);
@@ -736,7 +741,7 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
     assert.equal(await store.recommendations('ann'), undefined);
   });
 
-  test(`${name}: one registry only, where it is named; the same repository in two is two`, async () => {
+  test(`${name}: a query may name one registry; the same repository in two registries counts as two`, async () => {
     const common = { user: 'ann', class: 'human' as const, tag: '1', digest: 'sha256:1' };
     const keys = ['team/app', 'east//team/app', 'west//team/app', 'east//east/one'];
     const { store } = await open(
@@ -749,7 +754,7 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
     assert.deepEqual(await names({}), [...keys].sort());
     assert.deepEqual(await names({ registry: 'east' }), ['east//east/one', 'east//team/app']);
     assert.deepEqual(await names({ registry: 'default' }), ['team/app']);
-    assert.deepEqual(await names({ search: 'EAST' }), ['east//east/one'], 'of names, not of registries');
+    assert.deepEqual(await names({ search: 'EAST' }), ['east//east/one'], 'the search is in names, not in registries');
     assert.deepEqual(await names({ search: 'am/a', registry: 'west' }), ['west//team/app']);
     const pulls = async (query: PullsQuery) => (await store.counts(query)).total.pulls;
     assert.equal(await pulls({}), 5);
@@ -768,7 +773,7 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
     assert.equal((await store.pullers({ ...digest, registry: 'west' })).length, 2);
   });
 
-  test(`${name}: what happened before a time goes, and nothing else`, async () => {
+  test(`${name}: documents from before a given time are removed, and nothing else`, async () => {
     const { store, settled } = await filled();
     const before = start - 20 * day;
     await store.expire(before);
@@ -781,7 +786,7 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
     assert.equal((await store.counts({ to: before })).total.pulls, 0);
   });
 
-  test(`${name}: a forgotten person is in no answer, and nobody else is touched`, async () => {
+  test(`${name}: a forgotten user is in no result, and results about others stay the same`, async () => {
     const { store, settled } = await filled();
     const saved = (user: string) => ({ user, model: 'm', items: [{ repository: 'a', score: 1 }] });
     await store.saveRecommendations([saved('bobby'), saved('Bob')]);
@@ -798,7 +803,7 @@ export function searchContract(name: string, make: () => Promise<SearchUnderTest
   });
 }
 
-/** The same values without prototypes: SQLite's rows have none of ours. */
+/** The same values as plain objects: SQLite's rows have no prototype. */
 const plain = <T>(value: T): T => JSON.parse(JSON.stringify(value));
 
 function bucketStart(time: number, interval: 'day' | 'week' | 'month'): number {

@@ -1,18 +1,19 @@
-// The contract of the stream: what every stage relies on, whichever way it is made. `make` gives a test an empty one.
+// The contract of the stream: what every stage relies on in each implementation. `make` returns an empty store for a
+// test.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { StreamRefused, type StreamWriter } from '#core/stores.ts';
 
 export interface StreamUnderTest {
   stream: StreamWriter;
-  /** Every record put, shard by shard, in the order a reader gets them. */
+  /** Every record, shard by shard, in the order in which a reader gets them. */
   read(): Promise<{ shard: string; sequenceNumber: string; key: string; data: Uint8Array }[]>;
 }
 
 export function streamContract(name: string, make: () => Promise<StreamUnderTest>): void {
   const record = (key: string, data: string) => ({ key, data: Buffer.from(data) });
 
-  test(`${name}: what was put is read again, byte by byte`, async () => {
+  test(`${name}: records are read back byte for byte`, async () => {
     const { stream, read } = await make();
     const bytes = Uint8Array.from({ length: 256 }, (_, index) => index);
     await stream.put([{ key: 'Zoë', data: bytes }]);
@@ -21,13 +22,13 @@ export function streamContract(name: string, make: () => Promise<StreamUnderTest
     assert.deepEqual([key, Uint8Array.from(data)], ['Zoë', bytes]);
   });
 
-  test(`${name}: putting nothing is done`, async () => {
+  test(`${name}: putting no records resolves`, async () => {
     const { stream, read } = await make();
     await stream.put([]);
     assert.deepEqual(await read(), []);
   });
 
-  test(`${name}: records of one key lie in one shard, in the order of the puts`, async () => {
+  test(`${name}: records of one key are in one shard, in the order of the puts`, async () => {
     const { stream, read } = await make();
     for (let n = 0; n < 5; n++)
       await stream.put(['a', 'b', 'c', 'd', 'e', 'f'].map((key) => record(key, `${key}${n}`)));
@@ -42,7 +43,7 @@ export function streamContract(name: string, make: () => Promise<StreamUnderTest
     }
   });
 
-  test(`${name}: sequence numbers are decimals that grow within a shard`, async () => {
+  test(`${name}: sequence numbers are decimal and grow within a shard`, async () => {
     const { stream, read } = await make();
     for (let n = 0; n < 4; n++) await stream.put(Array.from({ length: 8 }, (_, k) => record(`key ${k}`, `${n}`)));
     const records = await read();
@@ -54,7 +55,7 @@ export function streamContract(name: string, make: () => Promise<StreamUnderTest
     }
   });
 
-  test(`${name}: one put may hold more records and bytes than one call of Kinesis`, async () => {
+  test(`${name}: one put may have more records and bytes than one call to Kinesis takes`, async () => {
     const { stream, read } = await make();
     const big = 'x'.repeat(700_000);
     const put = Array.from({ length: 1203 }, (_, n) => record(`key ${n}`, n < 10 ? `${n}${big}` : `${n}`));
@@ -63,7 +64,7 @@ export function streamContract(name: string, make: () => Promise<StreamUnderTest
     assert.deepEqual(texts.sort(), put.map(({ data }) => data.toString()).sort());
   });
 
-  test(`${name}: a record over 1 MiB is an error that names its size, and is not tried again`, async () => {
+  test(`${name}: a record over 1 MiB is refused with its size, and not tried again`, async () => {
     const { stream, read } = await make();
     const put = stream.put([record('k', 'x'.repeat(1024 * 1024))]);
     await assert.rejects(put, (cause: Error) => !(cause instanceof StreamRefused) && /1048577/.test(cause.message));

@@ -34,13 +34,13 @@ const oddIpv4 = fc.constantFrom(
   '.1.2.3',
   '00.1.2.3',
 );
-/** An address with a character taken out, put in or changed. */
+/** An address with a character removed, inserted or changed. */
 const mutated = fc
   .tuple(fc.oneof(ipv4, ipv6), fc.nat(40), fc.constantFrom('', '0', ':', '.', 'f', 'g', '%', ' ', '-', '/'), fc.nat(1))
   .map(([text, at, put, take]) => text.slice(0, at) + put + text.slice(at + take));
 const spelling = fc.oneof(ipv4, ipv6, oddIpv4, mutated, fc.string());
 
-test('an address read from its characters is what ipaddr.js makes of it', () => {
+test('an address is parsed as ipaddr.js parses it', () => {
   fc.assert(
     fc.property(spelling, (text) => {
       const canonical = canonicalAddress(text);
@@ -51,14 +51,14 @@ test('an address read from its characters is what ipaddr.js makes of it', () => 
   );
 });
 
-test('an address is in a range where ipaddr.js says so', () => {
+test('an address is in a range exactly when ipaddr.js says so', () => {
   const range = fc
     .tuple(fc.oneof(ipv4, ipv6, oddIpv4), fc.nat(128))
     .map(([text, bits]) => addressRange(`${text}/${text.includes(':') ? bits : bits % 33}`))
     .filter((found) => found !== undefined);
   fc.assert(
     fc.property(fc.array(range, { maxLength: 3 }), spelling, ipv4, (ranges, text, near) => {
-      // Addresses of the ranges themselves, so that some match.
+      // Includes addresses from the ranges, so that some match.
       for (const address of [text, near, ...ranges.map(([network]) => network.toString())]) {
         const parsed = ipaddr.isValid(address) ? ipaddr.process(address) : undefined;
         const expected = ranges.some(

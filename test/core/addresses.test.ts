@@ -8,7 +8,7 @@ const four = fc.tuple(fc.integer({ min: 1, max: 223 }), byte, byte, byte);
 const sum = (bytes: number[]) => bytes.reduce((value, part) => value * 256 + part, 0);
 const dotted = (bytes: number[], part: (value: number) => string) => bytes.map(part).join('.');
 
-/** IPv4, in the notations that inet_aton, browsers, logs and host names have for it. */
+/** An IPv4 address in the notations of inet_aton, browsers, logs and host names. */
 const v4Notations: ((bytes: number[]) => string)[] = [
   (bytes) => dotted(bytes, String),
   (bytes) => dotted(bytes, (part) => `0x${part.toString(16)}`),
@@ -42,7 +42,7 @@ const v6Notations: ((groups: number[]) => string)[] = [
   (groups) => `${groups.map((part) => part.toString(16)).join(':')}%eth0`,
 ];
 const hex2 = (code: number) => code.toString(16).padStart(2, '0');
-/** Ways in which a text writes an address. */
+/** Ways to encode an address in a text. */
 const spellings: ((text: string) => string)[] = [
   (text) => text,
   (text) => text.replace(/[0-9a-z.:]/gi, (letter) => `%${hex2(letter.charCodeAt(0))}`),
@@ -73,7 +73,7 @@ function check(address: string, spell: (text: string) => string, [before, after]
   assert.ok(clean.startsWith(before) || before === 'user=' || before === 'client ', `${text} -> ${clean}`);
 }
 
-test('an IPv4 address is masked in every notation, spelling and surrounding', () => {
+test('an IPv4 address is masked in every notation and spelling, whatever surrounds it', () => {
   fc.assert(
     fc.property(
       four,
@@ -86,7 +86,7 @@ test('an IPv4 address is masked in every notation, spelling and surrounding', ()
   );
 });
 
-test('an IPv6 address is masked in every notation, spelling and surrounding', () => {
+test('an IPv6 address is masked in every notation and spelling, whatever surrounds it', () => {
   fc.assert(
     fc.property(
       eight,
@@ -99,7 +99,7 @@ test('an IPv6 address is masked in every notation, spelling and surrounding', ()
   );
 });
 
-test('text that is not an address stays as it is, to the letter', () => {
+test('text without an address stays exactly as it is', () => {
   for (const text of [
     '',
     'view',
@@ -119,7 +119,7 @@ test('text that is not an address stays as it is, to the letter', () => {
     assert.equal(withoutAddresses(text), text);
 });
 
-test('of a name only a whole address is masked', () => {
+test('in a name, only a whole address is masked', () => {
   for (const name of [
     'arn:aws:sts::111122223333:assumed-role/dev/alice',
     '12345678',
@@ -140,7 +140,7 @@ test('of a name only a whole address is masked', () => {
   );
 });
 
-test('a long text is read in time, whatever is in it', () => {
+test('a long text is masked in linear time, whatever is in it', () => {
   for (const piece of ['1.', '0x', '%25', '::', '1-', '\\u', '&#', '1', 'a:', '%2e1', '０．', '0.0x1.'])
     withoutAddresses(piece.repeat(64 * 1024).slice(0, 64 * 1024));
 });

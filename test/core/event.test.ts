@@ -6,7 +6,7 @@ import { storedEvent } from '../contracts/samples.ts';
 
 const aside = (body: string, reason = 'the body is not JSON') => ({ id: '1', time: 0, reason, position: '1', body });
 
-test('what was quarantined names a person however a sender spells them', () => {
+test('a quarantined entry that names a user is recognised however the sender spelled the name', () => {
   const rows: [string, string][] = [
     ['PlainQPerson', '{"actor": {"name": "PlainQPerson"}, "action": 5}'],
     ['PlainQPerson', 'PlainQPerson pulled lib/a'],
@@ -31,7 +31,7 @@ test('what was quarantined names a person however a sender spells them', () => {
   assert.ok(namesPerson(aside('{', 'Unexpected token, "PlainQPerson pulled" is not valid JSON'), 'PlainQPerson'));
 });
 
-test('a word that holds a name, or words of ours, name nobody', () => {
+test('a word that merely contains a name, or a word of our own reasons, names nobody', () => {
   const rows: [string, string][] = [
     ['an', 'another man pulled an_image and can'],
     ['ann', '{"name": "annette"}'],
@@ -45,7 +45,7 @@ test('a word that holds a name, or words of ours, name nobody', () => {
   for (const [user, body] of rows) assert.ok(!namesPerson(aside(body), user), `${user}: ${body}`);
 });
 
-test('an event stored before 0.2.0 has its digests, called places then', () => {
+test('an event stored before 0.2.0 keeps its address digests, which were called places then', () => {
   const { addressDigests, ...event } = storedEvent('1', 0, { addressDigests: ['p', 'q'] });
   assert.deepEqual(parseStoredEvent(JSON.stringify({ ...event, places: ['p', 'q'] })), { ...event, addressDigests });
   assert.deepEqual(parseStoredEvent(JSON.stringify({ ...event, addressDigests })), { ...event, addressDigests });

@@ -4,7 +4,7 @@ import { networkFinder } from '#core/networks.ts';
 
 const at = (name: string) => ({ lat: 1, lon: 2, country: 'DE', name });
 
-test('an address is in the narrowest network that holds it, in every notation of an address', () => {
+test('an address belongs to the narrowest network that contains it, in every notation of the address', () => {
   const find = networkFinder({
     '10.0.0.0/8': at('all'),
     '10.20.0.0/16': at('Berlin'),
@@ -25,7 +25,7 @@ test('an address is in the narrowest network that holds it, in every notation of
     assert.equal(find(address)?.name, name, address);
 });
 
-test('a range that is not one is named', () => {
+test('an invalid range is named', () => {
   assert.throws(
     () => networkFinder({ '10.0.0.0/99': at('x') }),
     /networks: "10\.0\.0\.0\/99" must be an IP address or/,

@@ -1,11 +1,11 @@
-// Helpers that everything leans on.
+// Small helpers that are used everywhere.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { inParallel } from '#core/parallel.ts';
 import { quoted } from '#core/quoted.ts';
 import { accountName, isTime, jsonOf, quote, text, timestamp } from '#core/registry/fields.ts';
 
-test('a value in a message is its JSON, cut after sixty characters; what JSON has none of is named all the same', () => {
+test("a value in a message is its JSON, cut after sixty characters; a value that JSON can't write is described", () => {
   assert.equal(quoted('x'), '"x"');
   assert.equal(quoted('x'.repeat(58)), `"${'x'.repeat(58)}"`);
   assert.equal(quoted('x'.repeat(59)), `"${'x'.repeat(59)}…`);
@@ -17,7 +17,7 @@ test('a value in a message is its JSON, cut after sixty characters; what JSON ha
   assert.equal(jsonOf(deep), undefined);
 });
 
-test('so many are in flight and no more, results keep the order, a failure comes when all workers have ended', async () => {
+test('at most the limit is in flight, results keep their order, and a failure rejects after all workers have ended', async () => {
   let flying = 0;
   let most = 0;
   const work = async (n: number) => {
@@ -34,7 +34,7 @@ test('so many are in flight and no more, results keep the order, a failure comes
   assert.equal(flying, 0);
 });
 
-test('a text has so many characters at most, and is not empty', () => {
+test('a text has at most the given number of characters, and is not empty', () => {
   assert.equal(text({ a: 'x'.repeat(4096) }, 'a').length, 4096);
   assert.throws(() => text({ a: 'x'.repeat(4097) }, 'a'), /a has 4097 characters, more than 4096/);
   assert.throws(() => text({ a: '' }, 'a'), /a is empty/);
@@ -43,7 +43,7 @@ test('a text has so many characters at most, and is not empty', () => {
   assert.equal(accountName({}, 'a'), '');
 });
 
-test('times are those from 1970 to 9999, microseconds kept', () => {
+test('times from 1970 to 9999 are read, with microseconds', () => {
   assert.equal(timestamp('1970-01-01T00:00:00Z', 't'), 0);
   assert.equal(timestamp('2026-11-28T12:00:00.1234567Z', 't'), Date.parse('2026-11-28T12:00:00Z') + 123.456);
   assert.equal(timestamp('9999-12-31T23:59:59.999Z', 't'), 253_402_300_799_999);
@@ -58,7 +58,7 @@ test('times are those from 1970 to 9999, microseconds kept', () => {
   ]);
 });
 
-test('a quoted name has forty characters at most, and no address', () => {
+test('a quoted name has at most forty characters, and its addresses are masked', () => {
   assert.equal(quote('x'.repeat(40)), `"${'x'.repeat(40)}"`);
   assert.equal(quote('x'.repeat(41)), `"${'x'.repeat(40)}…"`);
   assert.equal(quote('from 192.0.2.7'), '"from [address]"');

@@ -4,7 +4,7 @@ import { clientAddress, forwardedFor, proxyMatcher } from '#http/address.ts';
 
 const isProxy = proxyMatcher(['loopback', '198.51.100.0/24']);
 
-test('the client is the last entry that no proxy of ours added, and the peer itself where that is no proxy', () => {
+test('the client is the last entry that is not a trusted proxy, or the peer itself if that is not a trusted proxy', () => {
   for (const [peer, forwarded, client] of [
     ['203.0.113.1', '192.0.2.1', '203.0.113.1'],
     ['127.0.0.1', undefined, '127.0.0.1'],
@@ -12,7 +12,7 @@ test('the client is the last entry that no proxy of ours added, and the peer its
     ['::ffff:127.0.0.1', '192.0.2.9, 192.0.2.1:80, 198.51.100.7', '192.0.2.1'],
     ['127.0.0.1', '192.0.2.9, nonsense', '127.0.0.1'],
     ['127.0.0.1', '[2001:DB8::1]:443', '2001:db8::1'],
-    // Private hops behind a proxy of ours are not where the client is, unless there is nothing else.
+    // Private addresses behind a trusted proxy are not the client, unless there is no other entry.
     ['127.0.0.1', '192.0.2.1, 10.0.0.5, 192.168.1.1', '192.0.2.1'],
     ['127.0.0.1', '10.0.0.5', '10.0.0.5'],
     ['127.0.0.1', 'unknown, 10.0.0.5', '10.0.0.5'],
@@ -21,7 +21,7 @@ test('the client is the last entry that no proxy of ours added, and the peer its
     assert.equal(clientAddress(peer, forwarded, isProxy), client, forwarded);
 });
 
-test('of a long list of forwarders no more is read than is believed', () => {
+test('of a long list of forwarded addresses, only the believed part is read', () => {
   let asked = 0;
   const counted = (address: string) => {
     asked++;
@@ -30,11 +30,11 @@ test('of a long list of forwarders no more is read than is believed', () => {
   const forwarded = `${','.repeat(10_000_000)}192.0.2.1, 198.51.100.7`;
   assert.equal(clientAddress('127.0.0.1', forwarded, counted), '192.0.2.1');
   assert.equal(asked, 3);
-  // Ten million entries read as addresses would take minutes.
+  // Parsing ten million entries would take minutes.
   assert.equal(clientAddress('203.0.113.1', forwarded, isProxy), '203.0.113.1');
 });
 
-test('the Forwarded header is read as RFC 7239 writes it', () => {
+test('the Forwarded header is parsed as RFC 7239 specifies', () => {
   for (const [header, list] of [
     ['for=192.0.2.60;proto=http;by=203.0.113.43', '192.0.2.60'],
     ['for=192.0.2.43, for=198.51.100.17', '192.0.2.43,198.51.100.17'],
@@ -53,7 +53,7 @@ test('the Forwarded header is read as RFC 7239 writes it', () => {
   );
 });
 
-test('a range ends where its bits end, within a byte and within a group of IPv6 too', () => {
+test('a range ends exactly at its prefix length, also within a byte or an IPv6 group', () => {
   for (const [range, inside, outside] of [
     ['198.51.100.0/25', '198.51.100.127', '198.51.100.128'],
     ['172.16.0.0/12', '172.31.255.255', '172.32.0.0'],

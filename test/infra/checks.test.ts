@@ -1,4 +1,5 @@
-// Every check of AWS's facts (infra/checks) holds in the templates, and fails once what it holds is undone.
+// Every check of a documented AWS rule (infra/checks) passes on the templates, and fails once the template breaks its
+// rule.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -28,7 +29,7 @@ const remove =
   };
 const noAlarm = (metric: string) =>
   remove('CloudWatch::Alarm', (properties) => JSON.stringify(properties).includes(`"MetricName":"${metric}"`));
-/** Only the mapping of the stream has a starting position. */
+/** Only the stream's event source mapping has a starting position. */
 const mapping = (edit: (properties: Properties) => void) =>
   every('Lambda::EventSourceMapping', (properties) => properties.StartingPosition && edit(properties));
 const kept = (type: string, edit: (resource: Resource) => void) =>
@@ -51,7 +52,7 @@ const cache = (edit: (config: Properties) => void) =>
 const stage = (edit: (properties: Properties) => void) => every('ApiGatewayV2::Stage', edit);
 const noSecure = replaced(/"aws:SecureTransport":"false"/, '"aws:SecureTransport":"true"');
 
-/** What undoes each fact; the template it is tried on where it is not the default one. */
+/** For each check, a change that breaks its rule, and the template it is tried on if not the default one. */
 const undone: Record<string, Edit | [Name, Edit]> = {
   'alarm-topic-policy': replaced(/"Service":"cloudwatch.amazonaws.com"/, '"Service":"other.amazonaws.com"'),
   'alarm-topic-account': every('SNS::TopicPolicy', ({ PolicyDocument }) => {
@@ -349,7 +350,7 @@ before(async () => {
   }
 });
 
-test('there are at least 60 checks, each with its own ID, its document, and what undoes it', () => {
+test('there are at least 60 checks, each with a unique ID, a document, and a change that breaks its rule', () => {
   const ids = checks.map(({ id }) => id);
   assert.ok(ids.length >= 60);
   assert.deepEqual(ids, [...new Set(ids)]);
@@ -364,10 +365,10 @@ for (const check of checks)
     const [name, undo] = Array.isArray(entry) ? entry : (['default', entry] as const);
     const broken = structuredClone(templates[name]);
     undo(broken);
-    assert.ok(check.faults(broken).length > 0, `${check.id} does not see that it was undone`);
+    assert.ok(check.faults(broken).length > 0, `${check.id} does not notice that its rule is broken`);
   });
 
-test('a fault stops the synthesis, and names check, resource and document', () => {
+test('a failed check stops the synthesis, and names the check, the resource and the document', () => {
   const { app, stack } = newStack();
   const stream = stack.node
     .findAll()
@@ -389,7 +390,7 @@ test('a fault stops the synthesis, and names check, resource and document', () =
   assert.ok(said.length > 0);
 });
 
-test("somebody else's resources in the app are theirs", () => {
+test('resources of other stacks in the app are not checked', () => {
   const { app } = newStack();
   const theirs = new Stack(app, 'Theirs');
   new CfnResource(theirs, 'Stream', { type: 'AWS::Kinesis::Stream', properties: { RetentionPeriodHours: 1 } });
@@ -401,7 +402,7 @@ test('docs/aws-checks.md is the table of the checks', () => {
   assert.equal(text, page(), 'npm run build:checks writes it');
 });
 
-test('a reference is found wherever it stands', () => {
+test('a reference is found wherever it is in the template', () => {
   assert.equal(target({ 'Fn::Join': ['', ['arn:', { Ref: 'A' }, '/*']] }), 'A');
   assert.equal(target({ 'Fn::GetAtt': ['B', 'Arn'] }), 'B');
   assert.equal(target('text'), undefined);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { resourcesOf, synthesise } from '../support/synthesise.ts';
 
-test("ECR's events go into the stream as notifications, pulls among them; only where it is set", () => {
+test("ECR's events, pulls included, go into the stream as notifications, only if the setting ecr is on", () => {
   const { stack } = synthesise({ ecr: true });
   const rules = Object.values(resourcesOf(stack)).filter(
     ({ Type, Properties }) => Type === 'AWS::Events::Rule' && Properties.EventPattern?.source?.includes('aws.ecr'),

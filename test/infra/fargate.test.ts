@@ -1,4 +1,4 @@
-// The stages on Fargate: what the settings `trainer` and `collector` make of the stack.
+// The stages on Fargate: how the settings `trainer` and `collector` change the stack.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ const combinations: Record<string, Settings> = {
 };
 
 for (const [name, settings] of Object.entries(combinations)) {
-  test(`${name}: no Docker, no NAT gateway, alarms in the runbook`, () => {
+  test(`${name}: needs no Docker and no NAT gateway, and its alarms are in the runbook`, () => {
     const { app, stack } = synthesise(settings);
     const resources = resourcesOf(stack);
     const types = new Set(Object.values(resources).map(({ Type }) => Type));
@@ -39,7 +39,7 @@ for (const [name, settings] of Object.entries(combinations)) {
   });
 }
 
-test('the trainer on Fargate may do what the function may, and fetch its own code', () => {
+test("the trainer on Fargate has the function's rights, and may fetch its own code", () => {
   const asFunction = resourcesOf(synthesise().stack);
   const asTask = resourcesOf(synthesise({ trainer: 'fargate' }).stack);
   const actions = actionsOf(asTask, 'WhalewatchTrainTaskRole');
@@ -52,7 +52,7 @@ test('the trainer on Fargate may do what the function may, and fetch its own cod
   assert.ok(!Object.keys(asTask).some((id) => id.startsWith('WhalewatchTrainFunction')));
 });
 
-test('the trainer on Fargate is of its size, runs on the schedule without retrying for long, and its failures ring', () => {
+test('the trainer on Fargate has the configured size, runs on the schedule without long retries, and its failures raise an alarm', () => {
   const template = Template.fromStack(
     synthesise({ trainer: 'fargate', trainEvery: 6, trainTask: { cpu: 8192, memory: 32_768 } }).stack,
   );
@@ -83,7 +83,7 @@ test('the trainer on Fargate is of its size, runs on the schedule without retryi
   assert.deepEqual([Object.keys(ingress).length, Object.keys(alarm).length], [0, 1]);
 });
 
-test('with Spark each step may do its own: read the pulls, fit, publish', () => {
+test('with Spark each step has only its own rights: read the pulls, fit, publish', () => {
   const resources = resourcesOf(synthesise({ trainer: 'spark' }).stack);
   const search = ['es:ESHttpPost', 'es:ESHttpPut'];
   const objects = ['s3:DeleteObject', 's3:GetObject', 's3:ListBucket', 's3:PutObject'];
@@ -105,13 +105,13 @@ test('with Spark each step may do its own: read the pulls, fit, publish', () => 
       Object.entries(resources).filter(([name, { Type }]) => name.startsWith(id) && Type.endsWith('Policy')),
     );
   assert.doesNotMatch(read('WhalewatchTrainJobRole') + read('WhalewatchTrainPrepareFunctionRole'), /models\//);
-  // The files name people.
+  // The files contain user names.
   const bucket = Object.entries(resources).find(([id]) => id.startsWith('WhalewatchStoresData'))?.[1];
   const rule = bucket?.Properties.LifecycleConfiguration.Rules.find(({ Prefix = '' }) => Prefix === 'training/');
   assert.equal(rule.ExpirationInDays, 1);
 });
 
-test('with Spark the schedule starts a state machine that waits for the fit, which stops by itself', () => {
+test('with Spark the schedule starts a state machine that waits for the fit; the fit stops by itself', () => {
   const template = Template.fromStack(
     synthesise({ trainer: 'spark', trainSpark: { processors: 64, gigabytes: 256 } }).stack,
   );
@@ -128,7 +128,7 @@ test('with Spark the schedule starts a state machine that waits for the fit, whi
   assert.match(schedules, /WhalewatchTrainMachine/);
 });
 
-test('the servers of collect may do what the function may, fetch their code, and are called by their load balancer only', () => {
+test("the servers of collect have the function's rights, may fetch their code, and are reached only through their load balancer", () => {
   const { stack } = synthesise(collector);
   const [resources, template] = [resourcesOf(stack), Template.fromStack(stack)];
   const actions = ['dynamodb:GetItem', 'dynamodb:UpdateItem', 'kinesis:PutRecords', 'secretsmanager:GetSecretValue'];
@@ -151,13 +151,13 @@ test('the servers of collect may do what the function may, fetch their code, and
   );
 });
 
-test('the servers of collect: as many as the load wants, TLS only, no log of addresses, time to answer before they end', () => {
+test('the servers of collect scale with the load, accept TLS only, log no addresses, and have time to respond before they end', () => {
   const template = Template.fromStack(
     synthesise({ ...collector, collectTasks: { cpu: 512, memory: 1024, least: 3, most: 30 } }).stack,
   );
   template.hasResourceProperties('AWS::ApplicationAutoScaling::ScalableTarget', { MinCapacity: 3, MaxCapacity: 30 });
   const [service] = Object.values(template.findResources('AWS::ECS::Service'));
-  assert.ok(!('DesiredCount' in service.Properties), 'an update keeps as many as run');
+  assert.ok(!('DesiredCount' in service.Properties), 'an update keeps the current number of servers');
   const listeners = Object.values(template.findResources('AWS::ElasticLoadBalancingV2::Listener'));
   assert.deepEqual(
     listeners.map(({ Properties }) => [Properties.Port, Properties.Protocol]),
@@ -176,7 +176,7 @@ test('the servers of collect: as many as the load wants, TLS only, no log of add
   assert.equal(beacon[1].Value, 'https://hits.example/hit.js');
 });
 
-test('the collector on Fargate has a floor, and is the cheaper from some tens of requests a second', () => {
+test('the collector on Fargate has a minimum cost, and is cheaper than Lambda from some tens of requests a second', () => {
   const dollars = (hits: number, collector: 'lambda' | 'fargate') => cost({ hits, collector }).total;
   const floor = dollars(1, 'fargate') - dollars(1, 'lambda');
   assert.ok(floor > 80 && floor < 100, String(floor));

@@ -1,4 +1,4 @@
-// What cdk-nag and CDK's own validation find in the templates: nothing that nobody explained.
+// What cdk-nag and CDK's own validation find in the templates: nothing without a documented reason.
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
@@ -22,15 +22,15 @@ const combinations: Settings[] = [
   },
   { trainer: 'fargate' },
   collector,
-  // examples/aws, and examples/cdk, whose apps synthesise them without validation (test/examples.test.ts).
+  // The settings of examples/aws and examples/cdk, whose apps test/examples.test.ts synthesises without validation.
   dev,
   prod,
   { keepDays: 14, rules: [{ name: 'releases', when: 'pushed', repository: 'release/*' }] },
 ];
 
-test('no finding is without a reason, with every kind of resource that settings can make', () =>
+test('every finding has a documented reason, for every kind of resource that settings can create', () =>
   assert.deepEqual(findings(combinations), []));
 
-test('a finding without a reason is found', () => {
+test('a finding without a reason is reported', () => {
   assert.throws(() => findings([{}], (stack) => new Bucket(stack, 'Open')), /Validation failed/);
 });

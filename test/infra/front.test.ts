@@ -45,7 +45,7 @@ before(async () => {
   ]);
 });
 
-test('a flood of hits never throttles a registry, and the access log holds no address and no name', () => {
+test('a flood of hits never throttles a registry, and the access log contains no address and no name', () => {
   const [{ Properties }] = of('AWS::ApiGatewayV2::Stage');
   assert.equal(Properties.StageName, '$default');
   assert.equal(Properties.RouteSettings['POST /v1/hits'].ThrottlingRateLimit, 50);
@@ -70,7 +70,7 @@ test('a flood of hits never throttles a registry, and the access log holds no ad
   );
 });
 
-test('any site may load the beacon and the points, also under Cross-Origin-Embedder-Policy', () => {
+test('any site may load the beacon and the points, also a site with Cross-Origin-Embedder-Policy', () => {
   for (const path of ['/hit.js', '/points.json']) {
     const policy = behaviour(path).ResponseHeadersPolicyId;
     assert.ok(policy, path);
@@ -83,7 +83,7 @@ test('any site may load the beacon and the points, also under Cross-Origin-Embed
   }
 });
 
-test('no cache keeps what its origin says not to: minimum and default are 0', () => {
+test('no cache keeps a response longer than its origin allows: minimum and default TTL are 0', () => {
   for (const { Properties } of of('AWS::CloudFront::CachePolicy')) {
     const { MinTTL, DefaultTTL, ParametersInCacheKeyAndForwardedToOrigin: parameters } = Properties.CachePolicyConfig;
     assert.equal(MinTTL, 0);
@@ -92,7 +92,7 @@ test('no cache keeps what its origin says not to: minimum and default are 0', ()
   }
 });
 
-test('tiles of a snapshot are kept for a year, under everything that a tile depends on', () => {
+test('tiles of a snapshot are cached for a year, with everything that a tile depends on in the cache key', () => {
   const { snapshot: _snapshot, z: _z, x: _x, file: _file, ...query } = tileParameters;
   const { MaxTTL, ParametersInCacheKeyAndForwardedToOrigin: forwarded } = key('/v1/tiles/*');
   assert.equal(MaxTTL, 365 * 86_400);
@@ -101,7 +101,7 @@ test('tiles of a snapshot are kept for a year, under everything that a tile depe
   assert.equal(forwarded.CookiesConfig.CookieBehavior, 'none');
 });
 
-test('answers are kept apart by the whole query and by who asks; the token reaches the API, its foreign host does not', () => {
+test('responses are cached by the whole query and the caller; the token is passed to the API, the Host header is not', () => {
   const { MaxTTL, ParametersInCacheKeyAndForwardedToOrigin: forwarded } = key('/v1/*');
   assert.ok(MaxTTL <= 3600);
   assert.equal(forwarded.QueryStringsConfig.QueryStringBehavior, 'all');
@@ -111,13 +111,13 @@ test('answers are kept apart by the whole query and by who asks; the token reach
   for (const path of ['/v1/*', '/v1/tiles/*', '/v1/hits'])
     assert.equal(behaviour(path).OriginRequestPolicyId, 'b689b0a8-53d0-40ab-baf2-68738e2966ac', path);
   assert.ok(behaviour('/v1/*').AllowedMethods?.includes('DELETE'));
-  // CloudFront takes the first pattern that fits.
+  // CloudFront uses the first pattern that matches.
   const order = [...behaviours.keys()];
   for (const path of ['/v1/tiles/*', '/v1/hits']) assert.ok(order.indexOf(path) < order.indexOf('/v1/*'), path);
 });
 
-test('the page on Yandex Maps has a policy and a key of its own, where one is set', () => {
-  assert.ok(!behaviours.has('/yandex'), 'no key, no other site');
+test('the page on Yandex Maps has its own policy, and the key if one is set', () => {
+  assert.ok(!behaviours.has('/yandex'), 'without a key, no other site');
   assert.doesNotMatch(csp('*'), /yandex/);
   const keyed = resourcesOf(synthesise({ yandexMapsKey: 'a-key-1' }).stack);
   const [distribution] = Object.values(keyed).filter(({ Type }) => Type === 'AWS::CloudFront::Distribution');
@@ -137,7 +137,7 @@ test('the page on Yandex Maps has a policy and a key of its own, where one is se
   );
 });
 
-test('any site may read the points, which come from the bucket', () => {
+test('any site may read the points, which are served from the bucket', () => {
   const policy = behaviour('/points.json').ResponseHeadersPolicyId;
   assert.ok(policy);
   const { CorsConfig } = at(policy).ResponseHeadersPolicyConfig;
@@ -145,7 +145,7 @@ test('any site may read the points, which come from the bucket', () => {
   assert.equal(key('/points.json').ParametersInCacheKeyAndForwardedToOrigin.HeadersConfig.HeaderBehavior, 'none');
 });
 
-test('a page may run what it has and draw the map, and only /embed may be framed', () => {
+test('a page may run its own scripts and draw the map, and only /embed may be framed', () => {
   for (const path of ['*', '/embed']) {
     const rules = new Map(
       csp(path)
@@ -154,12 +154,13 @@ test('a page may run what it has and draw the map, and only /embed may be framed
     );
     assert.deepEqual(rules.get('default-src'), ["'none'"]);
     assert.deepEqual(rules.get('script-src'), ["'self'"]);
-    // MapLibre: a worker of our own origin (setWorkerUrl), tiles by fetch, sprites and its control's icons as data.
+    // MapLibre needs: a worker from our own origin (setWorkerUrl), tiles by fetch, sprites and its controls' icons as
+    // data URLs.
     assert.ok(rules.get('worker-src')?.includes("'self'"));
     assert.ok(rules.get('connect-src')?.includes("'self'"));
     assert.ok(rules.get('img-src')?.includes('data:'));
     assert.deepEqual(rules.get('frame-ancestors'), [path === '/embed' ? '*' : "'none'"]);
-    assert.ok(csp(path).length < 1783, 'CloudFront takes no longer one');
+    assert.ok(csp(path).length < 1783, 'CloudFront accepts no longer one');
   }
   const frames = (path: string) =>
     at(behaviour(path).ResponseHeadersPolicyId as { Ref: string }).ResponseHeadersPolicyConfig.SecurityHeadersConfig
@@ -168,7 +169,7 @@ test('a page may run what it has and draw the map, and only /embed may be framed
   assert.equal(frames('/embed'), undefined);
 });
 
-test('an error is not kept: what came back is seen at once', () => {
+test('an error is not cached: after a recovery the page works at once', () => {
   const [{ Properties }] = of('AWS::CloudFront::Distribution');
   const errors = Properties.DistributionConfig.CustomErrorResponses as {
     ErrorCode: number;
@@ -178,7 +179,7 @@ test('an error is not kept: what came back is seen at once', () => {
     assert.ok((errors.find(({ ErrorCode }) => ErrorCode === status)?.ErrorCachingMinTTL ?? 10) <= 1, String(status));
 });
 
-test('the buckets behind CloudFront are read by its own signature alone', () => {
+test('the buckets behind CloudFront can be read only with its own signature', () => {
   const [{ Properties }] = of('AWS::CloudFront::Distribution');
   const origins = Properties.DistributionConfig.Origins as {
     S3OriginConfig?: object;
@@ -196,7 +197,7 @@ test('the buckets behind CloudFront are read by its own signature alone', () => 
     });
 });
 
-/** Runs a CloudFront function as the edge does. */
+/** Runs a CloudFront function as CloudFront does. */
 function edge(path: string, request: { method: string; uri: string }) {
   const [{ FunctionARN }] = behaviour(path).FunctionAssociations ?? [];
   const { FunctionCode } = resources[FunctionARN['Fn::GetAtt'][0]].Properties;
@@ -207,13 +208,13 @@ function edge(path: string, request: { method: string; uri: string }) {
   return new Function('event', `${code}; return handler(event);`)({ request });
 }
 
-test('a page is asked for by its plain name', () => {
+test('a page is requested by its name without .html', () => {
   assert.equal(edge('*', { method: 'GET', uri: '/people' }).uri, '/people.html');
   assert.equal(edge('*', { method: 'GET', uri: '/assets/a.js' }).uri, '/assets/a.js');
   assert.equal(edge('/embed', { method: 'GET', uri: '/embed' }).uri, '/embed.html');
 });
 
-test('hits that come to CloudFront are sent on to the API, which sees where from; sums are read here', () => {
+test("hits sent to CloudFront are redirected to the API, which sees the sender's address; reading sums is not", () => {
   const answer = edge('/v1/hits', { method: 'POST', uri: '/v1/hits' });
   assert.equal(answer.statusCode, 308);
   assert.match(answer.headers.location.value, /^https:\/\/.*execute-api.*\/v1\/hits$/);
@@ -221,7 +222,7 @@ test('hits that come to CloudFront are sent on to the API, which sees where from
   assert.equal(edge('/v1/hits', { method: 'GET', uri: '/v1/hits' }).uri, '/v1/hits');
 });
 
-test('requestsPerAddress makes a web ACL where AWS lets it, and elsewhere says which to deploy', () => {
+test('requestsPerAddress makes a web ACL in the region where AWS allows it, and elsewhere says which one to deploy', () => {
   const aclsIn = (settings: Settings, region: string) =>
     Object.values(resourcesOf(synthesise(settings, region).stack)).filter(({ Type }) => Type === 'AWS::WAFv2::WebACL');
   const limit = { requestsPerAddress: 1234 };
@@ -240,12 +241,12 @@ test('requestsPerAddress makes a web ACL where AWS lets it, and elsewhere says w
     aclsIn({ ...limit, ...fargate }, 'eu-west-1').map(({ Properties }) => Properties.Scope),
     ['REGIONAL'],
   );
-  // One of the owner's own takes its place.
+  // A web ACL given by the owner replaces it.
   const webAclId = 'arn:aws:wafv2:us-east-1:111111111111:global/webacl/one/1';
   assert.deepEqual(aclsIn({ ...limit, webAclId }, 'us-east-1'), []);
 });
 
-test('examples/aws/web-acl.yml is the web ACL that the stack makes', () => {
+test('examples/aws/web-acl.yml equals the web ACL that the stack makes', () => {
   const [made] = Object.values(resourcesOf(synthesise({ requestsPerAddress: 2000 }).stack)).filter(
     ({ Type }) => Type === 'AWS::WAFv2::WebACL',
   );

@@ -1,4 +1,4 @@
-// What cfn-lint, AWS's own reader of templates, finds in ours: nothing, in regions that differ in what they offer.
+// What cfn-lint, AWS's own linter, finds in the templates: nothing, in regions that offer different services.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,7 +12,7 @@ const root = join(import.meta.dirname, '../..');
 const lint = join(root, '.venv/lint/bin/cfn-lint');
 const skip = !existsSync(lint) && 'install cfn-lint with test/aws/install.sh';
 
-/** Returns what cfn-lint printed and its status. */
+/** Returns the output and exit status of cfn-lint. */
 function linted(files: string[], flags: string[] = []): { stdout: string; status: number | null } {
   const all = [...flags, '--regions', 'eu-west-1', 'us-east-1', 'ap-southeast-2', '--', ...files];
   return spawnSync(lint, all, { encoding: 'utf8' });
@@ -28,7 +28,8 @@ test('cfn-lint finds nothing, with every trainer and collector', { skip }, async
     writeFileSync(file, JSON.stringify({ Resources: resourcesOf(stack) }));
     return file;
   });
-  // W3005: CDK says twice that a function comes after its role. W3010: it writes out the zones it looked up.
+  // W3005: CDK declares twice that a function depends on its role. W3010: CDK hard-codes the availability zones it
+  // looked up.
   const { stdout, status } = linted(files, ['--ignore-checks', 'W3005,W3010']);
   assert.equal(stdout, '');
   assert.equal(status, 0);

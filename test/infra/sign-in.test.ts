@@ -1,4 +1,4 @@
-// Signing in on AWS: a pool of the deployment's own where no issuer is named, and nothing that waits for itself.
+// Signing in on AWS: a user pool of the deployment's own if no issuer is named, and no circular dependency.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AccessSettings } from '#core/access.ts';
@@ -34,7 +34,7 @@ const cases: [string, Settings, boolean][] = [
   ['with one', { signIn: issuer, roles: { owner: { groups: ['ops'] } }, publicMap: 'names' }, false],
 ];
 for (const [name, settings, pool] of cases)
-  test(`${name}: a pool ${pool ? 'is' : 'is not'} made, and nothing waits for itself`, () => {
+  test(`${name}: a user pool ${pool ? 'is' : 'is not'} made, and no resource depends on itself`, () => {
     const resources = resourcesOf(synthesise(settings).stack);
     const types = Object.values(resources).map(({ Type }) => Type);
     assert.equal(types.includes('AWS::Cognito::UserPool'), pool);
@@ -51,7 +51,7 @@ for (const [name, settings, pool] of cases)
     const waiting = new Set<string>();
     const done = new Set<string>();
     const visit = (id: string) => {
-      assert.ok(!waiting.has(id), `${id} waits for itself: ${[...waiting].join(' -> ')}`);
+      assert.ok(!waiting.has(id), `${id} depends on itself: ${[...waiting].join(' -> ')}`);
       if (done.has(id) || !resources[id]) return;
       waiting.add(id);
       for (const other of new Set(references(resources[id]))) visit(other);
@@ -61,7 +61,7 @@ for (const [name, settings, pool] of cases)
     for (const id of Object.keys(resources)) visit(id);
   });
 
-test('tiles are served by the function that knows nobody only where everyone sees names', () => {
+test('tiles are served by the function without sign-in only if everyone may see names', () => {
   const target = (settings: Settings) => {
     const resources = resourcesOf(synthesise(settings).stack);
     const route = Object.values(resources).find(({ Properties }) => Properties?.RouteKey === 'GET /v1/tiles/{proxy+}');

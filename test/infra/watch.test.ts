@@ -17,7 +17,7 @@ before(async () => {
   resources = resourcesOf(synthesise({ alarmEmail, rules: [{ name: 'people', when: 'first-pull' }] }).stack);
 });
 
-test('what can go wrong rings, by an alarm that names a runbook section with means, look and fix', () => {
+test('every failure has an alarm, which names a runbook section with means, look and fix', () => {
   const sections = new Map(
     runbook
       .split(/^## /m)
@@ -66,7 +66,7 @@ test('what can go wrong rings, by an alarm that names a runbook section with mea
   assert.equal(of('AWS::Budgets::Budget').length, 1);
 });
 
-test('records that were given up are counted by the mappings, which alone know', () => {
+test('discarded records are counted by the event source mappings, as only they know', () => {
   const mappings = of('AWS::Lambda::EventSourceMapping').filter(([, { Properties }]) => Properties.StartingPosition);
   assert.equal(mappings.length, 2);
   const alarm = of('AWS::CloudWatch::Alarm').find(([id]) => id.includes('RecordsGivenUp'))?.[1].Properties;
@@ -79,7 +79,7 @@ test('records that were given up are counted by the mappings, which alone know',
   }
 });
 
-test('what the functions count is what the alarms look at, in a namespace of the deployment', () => {
+test("the alarms use the metrics that the functions emit, in the deployment's namespace", () => {
   const lines: string[] = [];
   const log = console.log;
   console.log = (line: string) => lines.push(line);
@@ -107,10 +107,10 @@ test('there is one dashboard', () => {
   assert.equal(of('AWS::CloudWatch::Dashboard').length, 1);
 });
 
-test('each function writes to a log group of its own, and each log group forgets', () => {
+test('each function writes to its own log group, and each log group expires', () => {
   const groups = of('AWS::Logs::LogGroup');
   for (const [id, { Properties }] of groups) assert.equal(Properties.RetentionInDays, 30, id);
-  // CDK's own function that empties the pages' bucket has the log group that Lambda makes.
+  // CDK's own function that empties the pages' bucket uses the log group that Lambda makes.
   const ours = of('AWS::Lambda::Function').filter(([id]) => !id.startsWith('CustomS3AutoDelete'));
   const written = ours.map(([id, { Properties }]) => {
     assert.ok(Properties.LoggingConfig?.LogGroup, id);

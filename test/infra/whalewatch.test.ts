@@ -14,7 +14,7 @@ import { type Resource, resourcesOf, synthesise } from '../support/synthesise.ts
 
 before(() => buildPages());
 
-test('each function has a budget of size and keeps it', async () => {
+test('each function stays within its size budget', async () => {
   for (const [name, bytes] of Object.entries(await bundle())) {
     const most = budgetKilobytes[name as FunctionName];
     assert.ok(most <= 1200, `${name} may have ${most} kB`);
@@ -29,7 +29,7 @@ const collects = {
   Token: 'secretsmanager:GetSecretValue',
   Credentials: 'dynamodb:GetItem dynamodb:UpdateItem',
 };
-/** Of Lambda itself, which reads the stream in the function's name. */
+/** Needed by Lambda itself, which reads the stream with the function's role. */
 const reads =
   'kinesis:DescribeStream kinesis:DescribeStreamConsumer kinesis:DescribeStreamSummary kinesis:GetRecords kinesis:GetShardIterator kinesis:ListShards kinesis:ListStreams kinesis:SubscribeToShard';
 const processes = {
@@ -56,7 +56,7 @@ const processes = {
   'S/whalewatch-recommendations/_refresh': 'es:ESHttpPost',
 };
 
-/** The rights of each role: actions by what they are allowed on. `D` is the data bucket, `S` the search domain. */
+/** The rights of each role: actions by resource. `D` is the data bucket, `S` the search domain. */
 const expectedRights: Record<string, Record<string, string>> = {
   CollectFunction: { Logs: logs, ...collects },
   CollectRegistry: { RegistryLogs: logs, ...collects },
@@ -131,14 +131,14 @@ const expectedRights: Record<string, Record<string, string>> = {
   ServeTiles: { Logs: logs, D: 's3:ListBucket', 'D/points/*': 's3:GetObject' },
 };
 
-/** `<WhalewatchStoresData1234ABCD.Arn>/state/*` as the table above says it. */
+/** Shortens `<WhalewatchStoresData1234ABCD.Arn>/state/*` to the form of the table above. */
 function placeOf(resource: string): string {
   const [, id = '', path = ''] = /^<Whalewatch(\w+?)[0-9A-F]{8}(?:\.Arn)?>(.*)$/.exec(resource) ?? [];
   const name = id.replace(/^(Stores|Collect|Process|Alerts|Train|Serve)(Function|Export|Tiles)?(?=[A-Z])/, '');
   return `${{ Data: 'D', Search: 'S' }[name] ?? name}${path}`;
 }
 
-test('each function may do what its stage does, on what its stage has, and nothing else', () => {
+test("each function has the rights of its stage, on its stage's resources, and no others", () => {
   const resources = resourcesOf(synthesise().stack);
   for (const [role, expected] of Object.entries(expectedRights)) {
     const id = Object.keys(resources).find((id) => new RegExp(`^Whalewatch${role}Role[0-9A-F]{8}$`).test(id)) ?? '';
@@ -155,7 +155,7 @@ test('each function may do what its stage does, on what its stage has, and nothi
   }
 });
 
-test("it stands in somebody else's app, twice in one stack, each with names and metrics of its own", () => {
+test('it works in another app, twice in one stack, each with its own names and metrics', () => {
   const app = new App({ context: {}, builtinCloudFormationValidation: false });
   const stack = new Stack(app, 'Theirs');
   const one = new Whalewatch(stack, 'One', { keepDays: 3 });
@@ -170,7 +170,7 @@ test("it stands in somebody else's app, twice in one stack, each with names and 
   const text = JSON.stringify(Resources);
   assert.match(text, /"METRICS":"Theirs\/One"/);
   assert.match(text, /"METRICS":"Theirs\/Two"/);
-  // CloudFront's policies have names that count in the whole account.
+  // The names of CloudFront's policies must be unique in the account.
   const names = (Object.values(Resources) as Resource[])
     .filter(({ Type }) => /CloudFront::(?!Distribution)/.test(Type))
     .map(({ Properties }) =>
@@ -180,7 +180,7 @@ test("it stands in somebody else's app, twice in one stack, each with names and 
   assert.equal(new Set(names).size, names.length);
 });
 
-test('the mapping never gives up before the stream does, and keeps failures whole for a week', () => {
+test('the event source mapping retries as long as the stream keeps a record, and failures are kept whole for a week', () => {
   const { stack } = synthesise({ retentionHours: 48 });
   const template = Template.fromStack(stack);
   template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
@@ -200,7 +200,7 @@ test('the mapping never gives up before the stream does, and keeps failures whol
   });
 });
 
-test('tables are on demand; what counts is kept and backed up, what must be forgotten is neither', () => {
+test('tables are on demand; lasting data is retained and backed up, data that must be forgotten is not', () => {
   const tables = Object.entries(resourcesOf(synthesise().stack)).filter(
     ([, { Type }]) => Type === 'AWS::DynamoDB::Table',
   );
@@ -210,13 +210,13 @@ test('tables are on demand; what counts is kept and backed up, what must be forg
     assert.equal(Properties.BillingMode, 'PAY_PER_REQUEST', id);
     assert.equal(DeletionPolicy, kept ? 'RetainExceptOnCreate' : 'Delete', id);
     assert.equal(Properties.PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled, kept, id);
-    // Sessions end, tokens stay.
+    // Sessions expire, tokens stay.
     const expires = !kept || /Credentials/.test(id);
     assert.equal(Properties.TimeToLiveSpecification?.Enabled, expires || undefined, id);
   }
 });
 
-test('a new account deploys it: no reserved concurrency, nothing above 3008 MB, no Docker', () => {
+test('a new account can deploy it: no reserved concurrency, no function above 3008 MB, no Docker', () => {
   const { app, stack } = synthesise();
   for (const { Type, Properties } of Object.values(resourcesOf(stack)))
     if (Type === 'AWS::Lambda::Function') {
@@ -227,7 +227,7 @@ test('a new account deploys it: no reserved concurrency, nothing above 3008 MB, 
   assert.deepEqual(JSON.parse(readFileSync(join(app.outdir, 'Test.assets.json'), 'utf8')).dockerImages, {});
 });
 
-test('a schedule does not try for long: what is missed is made good by the next run, or rings', () => {
+test('a schedule does not retry for long: the next run makes up for a missed one, or an alarm rings', () => {
   for (const { Type, Properties } of Object.values(resourcesOf(synthesise().stack))) {
     if (Type !== 'AWS::Scheduler::Schedule') continue;
     const { RetryPolicy, DeadLetterConfig } = Properties.Target;
@@ -236,7 +236,7 @@ test('a schedule does not try for long: what is missed is made good by the next 
   }
 });
 
-test('an export several times a minute is one call of the scheduler', () => {
+test('several exports a minute are one call of the scheduler', () => {
   const { stack } = synthesise({ exportEvery: 15 });
   const schedules = Object.values(Template.fromStack(stack).findResources('AWS::Scheduler::Schedule'));
   const ticks = schedules.find(({ Properties }) => JSON.stringify(Properties).includes('sendMessageBatch'));
@@ -252,7 +252,7 @@ test('a thousand hits a second, twenty to a request, stay below $250 a month', (
   assert.ok(cost().total < 75, 'the floor');
 });
 
-test('the tables of docs/cost.md are what the script says', () => {
+test("the tables of docs/cost.md equal the script's output", () => {
   const text = readFileSync(join(import.meta.dirname, '../../docs/cost.md'), 'utf8');
   for (const table of tables().split('\n\n')) assert.ok(text.includes(table), `npm run cost -- --tables:\n${table}`);
 });

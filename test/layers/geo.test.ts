@@ -42,7 +42,7 @@ test('the table agrees with maxmind on random IPv4 addresses', () => {
   );
 });
 
-test('the table agrees with maxmind on random IPv6 addresses, most where addresses are given out', () => {
+test('the table agrees with maxmind on random IPv6 addresses, mostly in allocated ranges', () => {
   const word = fc.nat(0xffff);
   const first = fc.oneof({ weight: 9, arbitrary: fc.integer({ min: 0x2000, max: 0x2fff }) }, word);
   const groups = fc.tuple(first, word, word, word, word, word, word, word);
@@ -55,7 +55,7 @@ test('the table agrees with maxmind on random IPv6 addresses, most where address
 test('the table agrees with maxmind on both sides of range borders, at every depth', () => {
   const { v4Bounds, v4Starts, v6Bounds, v6Starts, v6Values } = table.columns;
   for (let upper = 1; upper < 65_536; upper++) {
-    // One range of each /16, another each time.
+    // One range of each /16, a different one each time.
     const range = v4Bounds[upper] + (upper % (v4Bounds[upper + 1] - v4Bounds[upper]));
     const border = upper * 65_536 + v4Starts[range];
     agree(v4(border));
@@ -81,7 +81,7 @@ test('the table agrees with maxmind on both sides of range borders, at every dep
   assert.ok(steps > 6000, `${steps} steps`);
 });
 
-test('addresses looked up together are where each of them is', () => {
+test('a batch look-up gives the same locations as single look-ups', () => {
   const word = fc.oneof(fc.nat(0xffff), fc.constantFrom(0, 1, 0xffff));
   const first = fc.oneof({ weight: 9, arbitrary: fc.integer({ min: 0x2000, max: 0x2fff }) }, word);
   const address = fc.oneof(
@@ -133,7 +133,7 @@ test('private, reserved and invalid addresses have no location', () => {
   assert.notEqual(table.locate('8.8.8.8'), undefined);
 });
 
-test('an IPv4 address mapped into IPv6 is where the IPv4 address is', async () => {
+test('an IPv4-mapped IPv6 address has the location of the IPv4 address', async () => {
   assert.deepEqual(table.locate('::ffff:8.8.8.8'), table.locate('8.8.8.8'));
   assert.deepEqual(table.locate('::FFFF:808:808'), table.locate('8.8.8.8'));
 });
@@ -165,7 +165,7 @@ const almostAddress = fc.oneof(
     .map(([address, at, put]) => address.slice(0, at) + put + address.slice(at + 1)),
 );
 
-test('an address is one where node:net says so, and no byte beyond its end is read', () => {
+test('a text is an address exactly when node:net says so, and no byte beyond its end is read', () => {
   // Every address has one location: whatever has no location is not an address.
   const everywhere = { location: { latitude: 1, longitude: 2 }, country: { iso_code: 'DE' } };
   const world = new IpTable(
@@ -190,7 +190,7 @@ test('an address is one where node:net says so, and no byte beyond its end is re
   );
 });
 
-test('readV6 takes the first and the last group, and no empty text', () => {
+test('readV6 reads the first and the last group, and refuses an empty text', () => {
   assert.equal(readV6(bytes('1:2:3:4:5:6:7:8'), 0, 15), true);
   assert.equal(readV6(bytes('::'), 0, 2), true);
   assert.equal(readV6(bytes(':'), 0, 1), false);
@@ -230,7 +230,7 @@ const known: [string, ReturnType<typeof locationOf>][] = [
   ['::ffff:81.2.69.142', { lat: 51.5142, lon: -0.0931, country: 'GB' }],
 ];
 
-test('a table is built once, whoever builds it lives, and again where that one was killed', async (t) => {
+test('a table is built once; while its builder lives others wait, and if the builder was killed it is built again', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'whalewatch-geo-'));
   t.after(() => rmSync(folder, { recursive: true }));
   const [path, database] = [join(folder, 'city.bin'), join(folder, 'city.mmdb')];
@@ -239,7 +239,7 @@ test('a table is built once, whoever builds it lives, and again where that one w
   const builds: string[] = [];
   const kept = () => keptTable((text) => builds.push(text), { path, databases: [database] });
 
-  // A build that outlives who began it: its own process is in the lock.
+  // A build that outlives the process that started it: the lock names the build's own process.
   const other = spawn('sleep', ['60']);
   t.after(() => other.kill());
   writeFileSync(lock, String(other.pid));
@@ -252,14 +252,14 @@ test('a table is built once, whoever builds it lives, and again where that one w
   assert.deepEqual(readFileSync(path), Buffer.from(buildTable([maxmindShape()])));
   assert.equal(existsSync(lock), false);
 
-  // What an older version left is a folder.
+  // An older version left a folder as its lock.
   rmSync(path);
   mkdirSync(lock);
   await kept();
   assert.equal(builds.length, 2);
 });
 
-test('a database of MaxMind’s shape does in its location, as it is and as a table', async (t) => {
+test('a database with MaxMind’s own schema works, as a file and as a table', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'whalewatch-geo-'));
   t.after(() => rmSync(folder, { recursive: true }));
   writeFileSync(join(folder, 'city.mmdb'), maxmindShape());
@@ -271,7 +271,7 @@ test('a database of MaxMind’s shape does in its location, as it is and as a ta
   }
 });
 
-test('networks of the owner come before any database, as it is and as a table, for texts and for bytes', async (t) => {
+test("the owner's networks take precedence over a database, as a file and as a table, for texts and for bytes", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'whalewatch-geo-'));
   t.after(() => rmSync(folder, { recursive: true }));
   writeFileSync(join(folder, 'city.mmdb'), maxmindShape());
@@ -299,7 +299,7 @@ test('networks of the owner come before any database, as it is and as a table, f
   }
 });
 
-test('when a database was built is read from its end', async (t) => {
+test('the build time of a database is read from its end', async (t) => {
   for (const [index, file] of cityDatabases().entries())
     assert.equal(await databaseBuiltAt(file), [readerV4, readerV6][index].metadata.buildEpoch.getTime());
   const folder = mkdtempSync(join(tmpdir(), 'whalewatch-geo-'));
@@ -310,7 +310,7 @@ test('when a database was built is read from its end', async (t) => {
   await assert.rejects(databaseBuiltAt(join(folder, 'none.mmdb')), /none\.mmdb is not a MaxMind DB/);
 });
 
-test('a torn table is not taken for a whole one', () => {
+test('a truncated table is not read as a whole one', () => {
   const whole = buildTable([maxmindShape()]);
   assert.throws(() => new IpTable(whole.subarray(0, whole.length - 8)), /ip-table\/3 is torn/);
 });

@@ -1,4 +1,4 @@
-// Hits and what registries report meet nowhere before the stores: a stream each, a thread each.
+// Hits and registry events are kept apart up to the stores: each has its own stream and thread.
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { collectApp } from '#collect/app.ts';
@@ -13,7 +13,7 @@ const full = {
   },
 };
 
-test('a stream of hits that is full refuses hits, and no notification; and the other way round', async () => {
+test('a full stream of hits refuses hits but no notifications, and the other way round', async () => {
   const taken: StreamRecord[] = [];
   const free = {
     async put(records: StreamRecord[]) {
@@ -44,7 +44,7 @@ test('a stream of hits that is full refuses hits, and no notification; and the o
   assert.equal(taken.length, 2);
 });
 
-test('a backlog of hits that an older version left in the one stream is counted, and pulls go past it', async (t) => {
+test('a backlog of hits that an older version left in the shared stream is counted, and does not delay pulls', async (t) => {
   const folder = dataFolder(t);
   const before = openStores(folder);
   const line = (n: number) =>

@@ -10,7 +10,7 @@ import { dataFolder, eventually, type Running, runScript, startLocal } from '../
 
 const args = ['--export-every', '0.3', '--train-every', '2'];
 
-test('a backup under traffic holds all that was accepted before it, nothing twice, and refuses nobody', {
+test('a backup under traffic has everything that was accepted before it, nothing twice, and no request is refused meanwhile', {
   timeout: 180_000,
 }, async (t) => {
   const folder = dataFolder(t);
@@ -42,7 +42,7 @@ test('a backup under traffic holds all that was accepted before it, nothing twic
   assert.equal(back.code, 0, back.output);
   const copy = await startLocal(restored, args);
   t.after(() => copy.kill());
-  // What was in the stream is processed; then the counts stay.
+  // The records in the stream are processed; then the counts no longer change.
   await eventually(
     30,
     () => copy.get<{ shards: { lagSeconds: number }[] }>('/v1/health'),
@@ -54,14 +54,14 @@ test('a backup under traffic holds all that was accepted before it, nothing twic
     (now) => now.pulls >= first.pulls && now.hits >= first.hits,
   );
   assert.ok(held.pulls <= last.pulls && held.hits <= last.hits, JSON.stringify({ first, held, last }));
-  // One sender sends one request after another: the backup holds all of them up to one, without a gap.
+  // A sender sends its requests one after another: the backup has all of them up to some point, without a gap.
   const tags = await copy.get<{ buckets: { key: string; pulls: number }[] }>('/v1/pulls?by=tag');
   assert.deepEqual(
     tags.buckets.map(({ key, pulls }) => [Number(key.slice(1)), pulls]).sort(([a], [b]) => a - b),
     Array.from({ length: held.pulls }, (_, n) => [n, 1]),
   );
 
-  // Senders that did not hear of it send all again: each counts once.
+  // Senders don't know about the restore and send everything again: each counts once.
   for (let n = 0; n < traffic.taken.pulls; n++) assert.equal((await copy.post(...pull(n))).status, 202);
   for (let n = 0; n < traffic.taken.hits; n++) assert.equal((await copy.post(...hit(n))).status, 202);
   const same = (now: Counts) => now.pulls === traffic.taken.pulls && now.hits === traffic.taken.hits;
@@ -69,10 +69,10 @@ test('a backup under traffic holds all that was accepted before it, nothing twic
   await eventually(30, () => counts(copy), same);
 });
 
-test('a backup that was changed, or is not whole, is not restored; nothing is overwritten', async (t) => {
+test('a changed or incomplete backup is not restored, and nothing is overwritten', async (t) => {
   const folder = dataFolder(t);
   const { objects, events } = openStores(folder);
-  // Large bodies are files of their own.
+  // Large objects are separate files.
   await objects.put('large', new Uint8Array(4_000_000).fill(7));
   await events.markForgotten('ann', 1);
   const [to, back] = [join(dataFolder(t), 'backup'), join(dataFolder(t), 'data')];
@@ -121,7 +121,7 @@ async function counts(server: Running): Promise<Counts> {
   return { pulls: total.pulls, hits: items.reduce((sum, { hits }) => sum + hits, 0) };
 }
 
-/** Sends pulls and hits, each sort one after another, until it is stopped. */
+/** Sends pulls one after another, and hits beside them, until it is stopped. */
 function send(server: Running) {
   const [begun, taken] = [
     { pulls: 0, hits: 0 },

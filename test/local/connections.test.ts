@@ -1,4 +1,4 @@
-// Whose connections are closed when there are too many.
+// Which connections are closed when there are too many.
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
@@ -28,7 +28,7 @@ async function world(t: TestContext, caps: { ofAddress: number; all: number }) {
     await new Promise((resolve) => socket.once('connect', resolve).once('close', resolve));
     return socket;
   };
-  /** Asks over a connection; undefined where it was closed. */
+  /** Sends a request over a connection; returns undefined if it was closed. */
   const ask = (socket: Socket, path = '/') =>
     new Promise<string | undefined>((resolve) => {
       if (socket.destroyed) return resolve(undefined);
@@ -39,7 +39,7 @@ async function world(t: TestContext, caps: { ofAddress: number; all: number }) {
   return { open, ask, held };
 }
 
-test('the connection of one address that is one too many is closed, those it has and others go on', async (t) => {
+test("the connection beyond an address's limit is closed, and all others go on", async (t) => {
   const { open, ask } = await world(t, { ofAddress: 3, all: 100 });
   const own = [await open('127.0.0.2'), await open('127.0.0.2'), await open('127.0.0.2')];
   assert.equal(await ask(await open('127.0.0.2')), undefined);
@@ -53,7 +53,7 @@ test('the connection of one address that is one too many is closed, those it has
   );
 });
 
-test('where all are too many, who has most loses the oldest that is idle, and a newcomer is served', async (t) => {
+test('beyond the total limit, the address with the most connections loses its oldest idle one, and the newcomer is served', async (t) => {
   const { open, ask, held } = await world(t, { ofAddress: 100, all: 6 });
   const crowd: Socket[] = [];
   for (let n = 0; n < 4; n++) crowd.push(await open('127.0.0.2'));
@@ -64,7 +64,7 @@ test('where all are too many, who has most loses the oldest that is idle, and a 
     async () => held.length,
     (count) => count === 1,
   );
-  // One that answers is not idle: the next oldest goes.
+  // A connection with a request in progress is not idle: the next oldest is closed.
   assert.match((await ask(await open('127.0.0.4'))) ?? '', /200 OK/);
   await eventually(5, async () => crowd[1].destroyed, Boolean);
   assert.deepEqual(
@@ -73,20 +73,20 @@ test('where all are too many, who has most loses the oldest that is idle, and a 
   );
   held[0]();
   assert.match((await held0) ?? '', /held/);
-  // It is idle again, and the oldest.
+  // It is idle again, and so it is the oldest.
   assert.match((await ask(await open('127.0.0.5'))) ?? '', /200 OK/);
   await eventually(5, async () => crowd[0].destroyed, Boolean);
   for (const socket of others) assert.match((await ask(socket)) ?? '', /200 OK/);
 });
 
-test('where each has one, no newcomer takes it', async (t) => {
+test('if every address has one connection, a newcomer is refused', async (t) => {
   const { open, ask } = await world(t, { ofAddress: 100, all: 3 });
   const own = [await open('127.0.0.2'), await open('127.0.0.3'), await open('127.0.0.4')];
   assert.equal(await ask(await open('127.0.0.5')), undefined);
   for (const socket of own) assert.match((await ask(socket)) ?? '', /200 OK/);
 });
 
-test('an address of IPv6 is its network of 64 bits, and one of IPv4 is itself however it is written', () => {
+test('an IPv6 address counts by its /64 network, and an IPv4 address by itself, in any notation', () => {
   assert.equal(holderOf('192.0.2.7'), '192.0.2.7');
   assert.equal(holderOf('::ffff:192.0.2.7'), '192.0.2.7');
   assert.equal(holderOf('2001:db8:1:2:3:4:5:6'), holderOf('2001:db8:1:2:ffff::1'));

@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import { pullOf } from '../support/registry-event.ts';
 import { dataFolder, eventually, type Running, startLocal } from '../support/run.ts';
 
-// kill -9 at any moment, under traffic: nothing that was answered 2xx is lost or counted twice. Senders do what real ones
-// do: they send again, with the same ids, what was not answered.
+// kill -9 at any moment, under traffic: nothing that got a 2xx response is lost or counted twice. As real senders do,
+// these send again, with the same ids, whatever got no response.
 const kills = 20;
 
 test(`${kills} times kill -9 under traffic: every hit and pull counts exactly once`, {
@@ -19,7 +19,7 @@ test(`${kills} times kill -9 under traffic: every hit and pull counts exactly on
   const sent = { hits: 0, pulls: 0 };
   let delivered = 0;
 
-  /** Sends until it is answered 2xx, over crashes and restarts. */
+  /** Sends until the response is 2xx, across crashes and restarts. */
   async function deliver(path: string, body: unknown) {
     for (;;) {
       const answer = await running.post(path, body).catch(() => undefined);
@@ -52,7 +52,8 @@ test(`${kills} times kill -9 under traffic: every hit and pull counts exactly on
   })();
 
   for (let n = 0; n < kills; n++) {
-    // Some deliveries into each life, at a moment of its own: a slow machine gets as much traffic as a quick one.
+    // The kill comes after a number of deliveries that differs each time: a slow machine gets as much traffic as a
+    // quick one.
     const enough = delivered + 20 + ((n * 7919) % 60);
     while (delivered < enough) await new Promise((resolve) => setTimeout(resolve, 1));
     await new Promise((resolve) => setTimeout(resolve, (n * 31) % 97));
@@ -80,6 +81,6 @@ test(`${kills} times kill -9 under traffic: every hit and pull counts exactly on
   await eventually(20, counts, ({ total }) => total.raw === sent.pulls && total.pulls === sent.pulls);
 });
 
-/** Each of another repository's tag, and a second after the one before: no two merge. */
+/** Each pull is of another tag, a second after the one before, so that no two merge. */
 const pullEvent = (n: number) =>
   pullOf(`user-${n % 7}`, `team/image-${n % 50}`, { n, time: Date.UTC(2026, 0, 1) + n * 1000 });

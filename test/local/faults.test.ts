@@ -1,5 +1,5 @@
-// What a stranger, a clock or a disk does to the real server, and what is left afterwards: nothing lost, nothing open.
-// docs/faults.md is the table; a fault that has a test elsewhere points to it there.
+// What strangers, wrong clocks and full disks do to the real server: afterwards nothing is lost and nothing exposed.
+// docs/faults.md is the table; it names the test of each fault, here or elsewhere.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -26,7 +26,7 @@ const start = async (t: TestContext, folder: string, environment: Record<string,
 const health = async ({ origin }: Running) => (await (await fetch(`${origin}/v1/health`)).json()) as Health;
 const domain = (name: string) => ({ domain: `${name}.example` });
 
-/** A disk of so many megabytes; undefined where this user may mount none. */
+/** Mounts a disk of so many megabytes; undefined if this user may not mount. */
 function smallDisk(t: TestContext, megabytes: number): string | undefined {
   const folder = mkdtempSync(join(tmpdir(), 'whalewatch-disk-'));
   try {
@@ -42,7 +42,7 @@ function smallDisk(t: TestContext, megabytes: number): string | undefined {
   return folder;
 }
 
-/** Fills a disk to the last byte; returns what makes room again. */
+/** Fills a disk to the last byte; returns a function that frees the space. */
 function fill(folder: string): () => void {
   const file = join(folder, 'filler');
   const handle = openSync(file, 'w');
@@ -50,12 +50,12 @@ function fill(folder: string): () => void {
     try {
       for (;;) writeFileSync(handle, Buffer.alloc(bytes));
     } catch {} // full
-  // While the file is open it takes its space.
+  // An open file keeps its space even when it is removed.
   closeSync(handle);
   return () => rmSync(file);
 }
 
-test('a disk that is full at the first start opens nothing, and the next start makes the token', async (t) => {
+test('with a full disk at the first start nothing is exposed, and the next start makes the token', async (t) => {
   const disk = smallDisk(t, 200);
   if (!disk) return t.skip('only root may mount a disk');
   const folder = join(disk, 'data');
@@ -69,7 +69,7 @@ test('a disk that is full at the first start opens nothing, and the next start m
     });
   const code = await new Promise((resolve) => run().on('exit', resolve));
   assert.equal(code, 1);
-  assert.ok(!existsSync(join(folder, 'token')), 'no half a token is left');
+  assert.ok(!existsSync(join(folder, 'token')), 'no partial token is left');
   makeRoom();
   const running = await start(t, folder, { WHALEWATCH_TOKEN: '' });
   assert.ok(readFileSync(join(folder, 'token'), 'utf8').trim().length >= 32);
@@ -78,7 +78,7 @@ test('a disk that is full at the first start opens nothing, and the next start m
 });
 
 for (const where of ['on it', 'elsewhere'])
-  test(`a disk that fills up, with the log ${where}: 503, then everything that was accepted is counted`, async (t) => {
+  test(`when the disk fills up, with the log ${where}, requests get 503; later everything that was accepted is counted`, async (t) => {
     const disk = smallDisk(t, 96);
     if (!disk) return t.skip('only root may mount a disk');
     const folder = join(disk, 'data');
@@ -137,11 +137,11 @@ for (const where of ['on it', 'elsewhere'])
     if (where === 'elsewhere') assert.match(readFileSync(logFile, 'utf8'), /full|disk/, 'the log says why');
   });
 
-test('a log whose reader went away ends nothing', async (t) => {
+test("the server survives the end of its log's reader", async (t) => {
   const running = await start(t, dataFolder(t));
   running.child.stdout?.destroy();
   running.child.stderr?.destroy();
-  // An alert that can't be posted, a body that can't be read: each writes a line.
+  // An alert that can't be posted and a body that can't be read each write a log line.
   for (let n = 0; n < 20; n++) {
     await running.post('/v1/registry-events', 'broken');
     await fetch(`${running.origin}/v1/hits`, { method: 'POST', body: '{' });
@@ -155,11 +155,11 @@ test('a log whose reader went away ends nothing', async (t) => {
   assert.equal(running.child.exitCode, null);
 });
 
-test('frozen for a minute under traffic: what had no answer is sent again, and everything is counted once', {
+test('after a minute of SIGSTOP under traffic, unanswered requests are sent again and everything is counted once', {
   timeout: 240_000,
 }, async (t) => {
   const running = await start(t, dataFolder(t));
-  // Longer than a request may take: the server ends those that it had begun to read.
+  // Longer than the request timeout: the server ends requests that it had begun to read.
   const send = async (n: number): Promise<void> => {
     const answer = await running.post('/v1/hits', { ...domain('a'), id: `one-${n}` }).catch(() => undefined);
     if (answer?.status === 202) return;
@@ -196,7 +196,7 @@ test('frozen for a minute under traffic: what had no answer is sent again, and e
   );
 });
 
-/** A raw connection from an address of this machine's own. */
+/** A raw connection from one of this machine's own addresses. */
 function raw(origin: string, localAddress = '127.0.0.1'): Promise<Socket> {
   const { port, hostname } = new URL(origin);
   return new Promise((resolve) => {
@@ -207,7 +207,7 @@ function raw(origin: string, localAddress = '127.0.0.1'): Promise<Socket> {
 const closed = (socket: Socket) =>
   new Promise<void>((resolve) => (socket.destroyed ? resolve() : socket.once('close', resolve)));
 
-test('slow headers, slow bodies and connections without end take nothing from others', {
+test('slow headers, slow bodies and countless connections do not affect others', {
   timeout: 120_000,
 }, async (t) => {
   const running = await start(t, dataFolder(t));
@@ -226,7 +226,7 @@ test('slow headers, slow bodies and connections without end take nothing from ot
     slowBody.write(' ');
   }, 1000);
   t.after(() => clearInterval(drip));
-  // More than one address may have; another is served meanwhile.
+  // More connections than one address may have; another address is served meanwhile.
   for (let n = 0; n < 1100; n++) sockets.push(await raw(running.origin, '127.0.0.2'));
   await eventually(
     20,
@@ -243,7 +243,7 @@ test('slow headers, slow bodies and connections without end take nothing from ot
   );
 });
 
-test('ten thousand connections of thirteen addresses: notifications and hits of others are taken', {
+test('during ten thousand connections from thirteen addresses, notifications and hits of others are accepted', {
   timeout: 240_000,
 }, async (t) => {
   const running = await start(t, dataFolder(t));
@@ -264,7 +264,7 @@ test('ten thousand connections of thirteen addresses: notifications and hits of 
     (open) => open <= 4000,
   );
   for (let n = 0; n < 20; n++) {
-    // A connection of its own each: none is kept from before.
+    // Each request has its own connection: no earlier one is kept alive.
     const headers = { Connection: 'close' };
     assert.equal((await running.post('/v1/hits', domain('a'), headers)).status, 202);
     const events = [pullOf('ada', 'team/app', { id: `pull-${n}`, n })];
@@ -277,7 +277,7 @@ test('ten thousand connections of thirteen addresses: notifications and hits of 
   );
 });
 
-test('aborted uploads, deep and huge bodies: each has its answer, and no word of it in the log', async (t) => {
+test('aborted uploads, deep and huge bodies each get their response, and the log contains nothing of them', async (t) => {
   const running = await start(t, dataFolder(t));
   for (let n = 0; n < 50; n++) {
     const socket = await raw(running.origin);
@@ -320,7 +320,7 @@ for (const [step, name] of [
   ['+8d', 'eight days ahead'],
   ['+1y', 'a year ahead'],
 ] as const)
-  test(`a clock that steps ${name} while the server runs: the map goes on, and is whole when it is right again`, async (t) => {
+  test(`when the clock steps ${name} while the server runs, the map goes on, and is complete once the clock is right again`, async (t) => {
     if (!fakeTime) return t.skip('needs libfaketime');
     const folder = dataFolder(t);
     const file = join(mkdtempSync(join(tmpdir(), 'whalewatch-clock-')), 'offset');
@@ -340,7 +340,7 @@ for (const [step, name] of [
     writeFileSync(file, step);
     await hit('a', '89.160.20.112');
     await hit('new', '81.2.69.142');
-    // It is on the map at once, and nothing has left it.
+    // The new hit is on the map at once, and nothing has left the map.
     const placeOf = (found: typeof before) => found.find((point) => point.domain === 'a.example')?.lat;
     await eventually(30, points, (found) => found.length === 4 && placeOf(found) !== placeOf(before));
     writeFileSync(file, '+0');

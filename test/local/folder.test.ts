@@ -1,4 +1,4 @@
-// Commands beside a server: as the user that the data folder belongs to.
+// Commands beside a server run as the user that owns the data folder.
 import assert from 'node:assert/strict';
 import { chownSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,8 +6,8 @@ import { test } from 'node:test';
 import { usedFolder } from '../../infra/local/folder.ts';
 import { dataFolder, runScript } from '../support/run.ts';
 
-test("root's commands leave nothing in a folder that the server of another user could not read", {
-  skip: process.getuid?.() !== 0 && 'only root can be in the way of another user',
+test("root's commands leave no file that another user's server could not read", {
+  skip: process.getuid?.() !== 0 && "only root can leave files that another user can't read",
 }, async (t) => {
   const folder = dataFolder(t);
   mkdirSync(folder, { recursive: true });
@@ -21,7 +21,7 @@ test("root's commands leave nothing in a folder that the server of another user 
   }
   assert.deepEqual(readdirSync(folder), ['events.db']);
   chownSync(join(folder, 'events.db'), 0, 0);
-  assert.equal(statSync(usedFolder(folder)).uid, 65532, 'what root serves is for root to work on');
+  assert.equal(statSync(usedFolder(folder)).uid, 65532, 'root may use a data folder whose files belong to root');
 });
 
 test('a data folder that is not a folder, or is missing, is named', (t) => {

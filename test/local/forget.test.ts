@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { pullOf } from '../support/registry-event.ts';
 import { dataFolder, eventually, startLocal } from '../support/run.ts';
 
-test('who is forgotten while others hold the databases delays no other request', { timeout: 120_000 }, async (t) => {
+test('forgetting a user while others lock the databases delays no other request', { timeout: 120_000 }, async (t) => {
   const folder = dataFolder(t);
   const running = await startLocal(folder);
   t.after(() => running.kill());
@@ -26,7 +26,7 @@ test('who is forgotten while others hold the databases delays no other request',
     isForgotten = true;
     return answer;
   });
-  // Each comes in after the one before: were the first held up by the lock, so would be all.
+  // The requests come one after another: if the lock delayed the first, it would delay all.
   for (let n = 0; n < 20; n++) assert.equal(await pulls('bob'), 1);
   assert.equal(isForgotten, false);
   for (const database of held) {

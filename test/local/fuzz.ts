@@ -1,5 +1,6 @@
-// Requests that no client would send, to every route: made from the OpenAPI document, and raw. No response of 5xx but 503, no
-// hang, no stack or path in a response, no growth. npm run fuzz -- --requests 100000 --seed 1
+// Requests that no client would send, to every route: made from the OpenAPI document, and raw. Checks that no response
+// is 5xx except 503, nothing hangs, no response has a stack trace or path, and memory does not grow. npm run fuzz --
+// --requests 100000 --seed 1
 import { connect } from 'node:net';
 import { parseArgs } from 'node:util';
 import { seeded } from '#core/bytes/random.ts';
@@ -20,16 +21,16 @@ export interface Fuzzed {
   requests: number;
   raw: number;
   statuses: Record<string, number>;
-  /** When half of the requests were sent, and at the end. */
+  /** Resident memory after half of the requests, and at the end. */
   rssMiB: [before: number, after: number];
-  /** The longest that a request waited, by `fairTime`, and which. */
+  /** The longest wait for a response, by `fairTime`, and its request. */
   slowestSeconds: number;
   slowest: string;
 }
 
-/** Seconds without a response that are a hang, by `fairTime`. */
+/** A request without a response for this many seconds, by `fairTime`, is a hang. */
 const patience = 10;
-/** What a response must not tell. */
+/** What a response must not reveal. */
 const internal =
   /\bat .+\.(?:ts|js):\d+|node:internal|node_modules|\/infra\/|\/functions\/|SQLITE|SqliteError|TypeError|RangeError/;
 
@@ -114,7 +115,7 @@ export async function fuzz({ requests, seed }: { requests: number; seed: number 
   const time = fairTime(running.child.pid);
   let slowestSeconds = 0;
   let slowest = '';
-  /** Calls `late` after the patience; returns what stops it. */
+  /** Calls `late` after the patience; returns a function that stops it. */
   const afterPatience = (what: string, late: (cause: Error) => void) => {
     const began = time.now();
     const waited = () => time.now() - began;
@@ -133,10 +134,9 @@ export async function fuzz({ requests, seed }: { requests: number; seed: number 
   const statuses: Record<string, number> = {};
   const judge = (what: string, status: number, body: string) => {
     statuses[status] = (statuses[status] ?? 0) + 1;
-    if (status >= 500 && status !== 503)
-      throw new Error(`seed ${seed}: ${what} was answered ${status}: ${body.slice(0, 300)}`);
+    if (status >= 500 && status !== 503) throw new Error(`seed ${seed}: ${what} got ${status}: ${body.slice(0, 300)}`);
     if (status >= 400 && internal.test(body))
-      throw new Error(`seed ${seed}: ${what} tells what is inside: ${body.slice(0, 300)}`);
+      throw new Error(`seed ${seed}: ${what} reveals internals: ${body.slice(0, 300)}`);
   };
 
   const bySchema = async () => {
@@ -156,7 +156,7 @@ export async function fuzz({ requests, seed }: { requests: number; seed: number 
     };
     if (random() < 0.7) headers.Authorization = 'Bearer test-token';
     if (random() < 0.1) headers['X-Forwarded-For'] = encodeURIComponent(text().toWellFormed());
-    // Forgetting rewrites the files each time: the test of it is elsewhere.
+    // Forgetting rewrites the files each time: it is tested elsewhere.
     if (method === 'DELETE' && path === '/v1/users') return;
     const what = `${method} ${url}?${query.join('&')} ${body?.slice(0, 200) ?? ''}`;
     const hang = new AbortController();
@@ -167,7 +167,8 @@ export async function fuzz({ requests, seed }: { requests: number; seed: number 
       });
       judge(what, answer.status, await answer.text());
     } catch (cause) {
-      // A kept connection that the server closes just then, as after a pause of the machine. That it ended is looked for below.
+      // A kept-alive connection that the server closes at this moment, as after a pause of the machine. Whether the
+      // server ended is checked below.
       const { code } = ((cause as Error).cause ?? {}) as { code?: string };
       if (code !== 'ECONNRESET' && code !== 'UND_ERR_SOCKET') throw cause;
       statuses.reset = (statuses.reset ?? 0) + 1;
@@ -176,7 +177,7 @@ export async function fuzz({ requests, seed }: { requests: number; seed: number 
     }
   };
 
-  /** Bytes instead of HTTP: the server answers or closes. */
+  /** Bytes instead of HTTP: the server responds or closes. */
   const raw = () =>
     new Promise<void>((resolve, reject) => {
       const { hostname, port } = new URL(running.origin);
@@ -220,7 +221,7 @@ export async function fuzz({ requests, seed }: { requests: number; seed: number 
   await Promise.all(
     Array.from({ length: 8 }, async () => {
       while (left-- > 0) {
-        // From here on everything that starts on demand runs.
+        // From here on everything that starts on demand is running.
         if (left === Math.floor(requests / 2)) before = rss();
         if (random() < 0.1) {
           raws++;

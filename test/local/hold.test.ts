@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { dataFolder, runScript, startLocal } from '../support/run.ts';
 
-test('a second server on one data folder says which process holds it and ends; a killed one holds nothing', async (t) => {
+test('a second server on one data folder names the process that uses it and ends; a killed process does not block the folder', async (t) => {
   const folder = dataFolder(t);
   const first = await startLocal(folder);
   t.after(() => first.kill());

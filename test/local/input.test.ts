@@ -9,11 +9,11 @@ interface Failure {
   error: { code: string; message: string };
 }
 
-test('what a sender gets wrong is named; what a registry gets wrong is quarantined', { timeout: 60_000 }, async (t) => {
+test("a sender's mistakes are named in the response; a registry's are quarantined", { timeout: 60_000 }, async (t) => {
   const running = await startLocal(dataFolder(t), ['--export-every', '0.3']);
   t.after(() => running.kill());
 
-  await t.test('hits: 400 names the hit, the field and what it must be; nothing of the request is taken', async () => {
+  await t.test('hits: 400 names the hit, the field and the rule; no hit of the request is accepted', async () => {
     const rows: [unknown, RegExp][] = [
       ['{', /not JSON/],
       [[], /./],
@@ -42,7 +42,7 @@ test('what a sender gets wrong is named; what a registry gets wrong is quarantin
     assert.equal((await running.post('/v1/hits', `"${'x'.repeat(1_100_000)}"`)).status, 413);
   });
 
-  await t.test('hits: open to every site, without a preflight', async () => {
+  await t.test('hits: every site may send them, without a preflight', async () => {
     const answer = await fetch(`${running.origin}/v1/hits`, {
       method: 'POST',
       headers: { 'Content-Type': 'text/plain', Origin: 'https://portal.example' },
@@ -63,7 +63,7 @@ test('what a sender gets wrong is named; what a registry gets wrong is quarantin
     assert.equal(preflight.headers.get('access-control-allow-headers'), 'Content-Type');
   });
 
-  await t.test('a page of another site may send hits, but names no address and reads and changes nothing', async () => {
+  await t.test("a page of another site may send hits, but can't name an address, read or change anything", async () => {
     const asks = (method: string, path: string, headers: Record<string, string>) =>
       fetch(running.origin + path, { method, headers });
     for (const name of ['X-Forwarded-For', 'Forwarded', 'Authorization']) {
@@ -90,7 +90,7 @@ test('what a sender gets wrong is named; what a registry gets wrong is quarantin
     assert.equal((await asks('GET', '/points.json', { Origin: running.origin })).status, 200);
   });
 
-  await t.test('registry: no or a wrong token is 401', async () => {
+  await t.test('registry: a missing or wrong token is 401', async () => {
     for (const header of ['', 'Bearer wrong', 'Basic d3Jvbmc=', 'Bearer test-tokem'])
       assert.equal(
         (await running.post('/v1/registry-events', { events: [] }, { Authorization: header })).status,
@@ -100,7 +100,7 @@ test('what a sender gets wrong is named; what a registry gets wrong is quarantin
   });
 
   await t.test(
-    'registry: with the token everything is 202, and what is not understood is in quarantine with a reason',
+    "registry: with the token everything is 202, and what can't be understood is quarantined with a reason",
     async () => {
       const bodies = [
         'no json from 203.0.113.77',
@@ -140,10 +140,10 @@ test('what a sender gets wrong is named; what a registry gets wrong is quarantin
     },
   );
 
-  /** What the calls below answered, as method, path and status: the document must know it. */
+  /** Method, path and status of the responses below: the OpenAPI document must list them. */
   const seen: [string, string, number][] = [];
 
-  await t.test('the served document has every call, those that come in too', async () => {
+  await t.test('the OpenAPI document has every call, also those of collect', async () => {
     const { paths } = await running.get<{ paths: Record<string, Record<string, unknown>> }>('/v1/openapi.json');
     assert.deepEqual(Object.keys(paths['/v1/hits']).sort(), ['get', 'post']);
     assert.ok(paths['/v1/registry-events'].post);
@@ -192,7 +192,7 @@ test('what a sender gets wrong is named; what a registry gets wrong is quarantin
       assert.match(body.error.message, message, path);
     }
     const within = await fetch(`${running.origin}/v1/pulls?from=2026-02-02&to=2026-02-02&anything=else`);
-    assert.equal(within.status, 200, 'a day is within itself, and what is unknown is ignored');
+    assert.equal(within.status, 200, 'a range may be one day, and unknown parameters are ignored');
     const wrong = await fetch(`${running.origin}/v1/registry-events`);
     assert.equal(wrong.status, 405);
     assert.equal(wrong.headers.get('allow'), 'POST');
@@ -224,7 +224,7 @@ test('what a sender gets wrong is named; what a registry gets wrong is quarantin
     }
   });
 
-  await t.test('a list of repositories: what is wrong is named with a hint', async () => {
+  await t.test('a list of repositories: an error is named with a hint', async () => {
     const rows: [unknown, RegExp][] = [
       ['{"repositories": ', /^the body is not JSON: send {"repositories": \["team\/app"\]}$/],
       [[1], /^the body is not an object: send/],
@@ -254,7 +254,7 @@ test('what a sender gets wrong is named; what a registry gets wrong is quarantin
     );
   });
 
-  await t.test('the document names every status that was seen', async () => {
+  await t.test('the document lists every status that was seen', async () => {
     type Operations = Partial<Record<string, { responses: Record<string, unknown> }>>;
     const { paths } = await running.get<{ paths: Record<string, Operations> }>('/v1/openapi.json');
     const operations = Object.entries(paths).map(([path, known]): [RegExp, Operations] => [
@@ -267,7 +267,7 @@ test('what a sender gets wrong is named; what a registry gets wrong is quarantin
     }
   });
 
-  assert.equal(running.child.exitCode, null, 'nothing of it ended the process');
+  assert.equal(running.child.exitCode, null, 'none of these requests ended the process');
 });
 
 test('an address is in no store and no log', { timeout: 60_000 }, async (t) => {
@@ -294,7 +294,7 @@ test('an address is in no store and no log', { timeout: 60_000 }, async (t) => {
   const events = [event(addresses[2], {}), event(addresses[3], { action: 5 })];
   assert.equal((await running.post('/v1/registry-events', { events })).status, 202);
   await running.post('/v1/registry-events', `broken {"addr": "${addresses[3]}:4444"`);
-  // As errors of Go, URLs and headers write them; all of it is quarantined.
+  // Addresses as in errors of Go, URLs and headers; all of it is quarantined.
   const [four, six] = ['203.0.113.201', '2001:db8:77::17'];
   addresses.push(four, six, encodeURIComponent(six));
   const written = [`read tcp ${four}:5000->${four}:41000: i/o timeout`, `remote:${six}`, `[${six}]:443: reset`];
@@ -361,7 +361,7 @@ test('one call forgets a person everywhere, to the last byte of the data folder'
     () => running.get<{ items: { data: { user?: string } }[] }>('/v1/alerts'),
     ({ items }) => items.some(({ data }) => data.user === user),
   );
-  // It is in another record than the events, perhaps of another shard.
+  // The quarantined text is in another record than the events, perhaps in another shard.
   await eventually(
     10,
     () => running.get<{ items: unknown[] }>('/v1/quarantine'),

@@ -7,7 +7,7 @@ import { localLocator } from '#local/stages/locator.ts';
 import { writeMmdb } from '../support/mmdb.ts';
 import { dataFolder, eventually, runScript } from '../support/run.ts';
 
-test('a newer IP table is taken while the server runs; a file that is none changes nothing', async (t) => {
+test('a newer IP table is used while the server runs; an invalid file changes nothing', async (t) => {
   const folder = dataFolder(t);
   writeFileSync(join(folder, 'events.db'), '');
   const locator = await localLocator({ folder, networks: {}, report: assert.ifError });
@@ -38,7 +38,7 @@ test('a newer IP table is taken while the server runs; a file that is none chang
   );
   assert.notEqual(await ipTableBuiltAt(folder), packaged);
 
-  // The tables before the last two go.
+  // Only the last two tables are kept.
   for (const n of [1, 2, 3]) {
     await bringTable(folder, n, async (path) => copyFileSync(broughtTable(folder)!, path));
     await new Promise((resolve) => setImmediate(resolve));

@@ -1,4 +1,4 @@
-// What a team watches a server by: probes, metrics, alert rules, the dashboard and the log.
+// What a team monitors a server with: probes, metrics, alert rules, the dashboard and the log.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,7 +13,7 @@ const read = (name: string) => readFileSync(join(root, name), 'utf8');
 const rules = read('examples/team/prometheus-rules.yml');
 const names = [...rules.matchAll(/^ +- alert: (\w+)$/gm)].map(([, name]) => name);
 
-test('metrics hold what rules and dashboard ask for, logs are JSON without names, probes tell dead from not ready', async (t) => {
+test('metrics have all that rules and dashboard use, logs are JSON without names, probes distinguish dead from not ready', async (t) => {
   const folder = dataFolder(t);
   const running = await startLocal(folder, ['--log', 'json', '--open-metrics', '--export-every', '0.2']);
   t.after(() => running.kill());
@@ -49,14 +49,14 @@ test('metrics hold what rules and dashboard ask for, logs are JSON without names
     rules,
     ...dashboard.panels.flatMap(({ targets }: { targets: { expr: string }[] }) => targets.map(({ expr }) => expr)),
   ].flatMap((text) => text.match(/\b(whalewatch|process|nodejs)_[a-z0-9_]+\b/g) ?? []);
-  // Of the model there is nothing before the first training.
+  // There are no metrics of a model before the first training.
   for (const name of new Set(asked))
     assert.match(metrics, new RegExp(`^${name.replace(/_bucket$/, '')}(_bucket)?[ {]|^# TYPE ${name} `, 'm'), name);
 
   const probe = (kind: string) =>
     fetch(`${running.origin}/v1/health/${kind}`, { headers: { Host: 'a.probe.example', Via: '1.1 proxy' } });
   for (const kind of ['live', 'ready']) assert.equal((await probe(kind)).status, 200, kind);
-  // Nothing can be stored any more: not ready, and alive.
+  // Nothing can be stored any more: live, but not ready.
   rmSync(folder, { recursive: true });
   await eventually(
     20,
@@ -81,13 +81,13 @@ test('metrics hold what rules and dashboard ask for, logs are JSON without names
   assert.doesNotMatch(JSON.stringify(lines), /secret|192\.0\.2\.7/);
 });
 
-test('without the setting, metrics are the owner’s, by a token also where nobody signs in', async (t) => {
+test('without the setting, metrics are for the owner only, with a token even where nobody signs in', async (t) => {
   const folder = dataFolder(t);
   const running = await startLocal(folder);
   t.after(() => running.kill());
   const make = async (role: string) =>
     (await runScript('local/commands/token.ts', ['--data', folder, '--name', role, '--role', role])).output.trim();
-  // As a Prometheus behind a proxy: not this machine's own user.
+  // A Prometheus behind a proxy: not the user of this machine.
   const scrape = async (token?: string) =>
     (
       await fetch(`${running.origin}/metrics`, {
@@ -105,7 +105,7 @@ test('every alarm on AWS has an alert rule of its name, and the runbook a sectio
   const { stack } = synthesise({ collector: 'fargate', collectDomain: { name: 'hits.example', certificateArn } });
   const alarms = Object.values(resourcesOf(stack)).filter(({ Type }) => Type === 'AWS::CloudWatch::Alarm');
   const sections = alarms.map(({ Properties }) => /runbook\.md#(\w+)$/.exec(Properties.AlarmDescription)?.[1]);
-  // What only credits of a burstable instance and hourly snapshots of the service can do.
+  // Only AWS has CPU credits of burstable instances and hourly snapshots by the service.
   const onAwsOnly = ['searchcredits', 'searchsnapshot'];
   assert.deepEqual(
     names
@@ -119,7 +119,7 @@ test('every alarm on AWS has an alert rule of its name, and the runbook a sectio
     assert.match(runbook.find((text) => text.startsWith(`${name}\n`)) ?? '', /^\*\*One machine\*\* \S/m, name);
 });
 
-/** Series on which each rule must ring after half an hour, beside a server that is well. */
+/** Series that make each rule fire after half an hour, beside those of a healthy server. */
 const ringing: Record<string, string> = {
   ProcessBehind: 'whalewatch_lag_seconds{shard="0"} 301x30',
   ProcessFails: 'whalewatch_failures_total{stage="process"} 0+1x30',
@@ -155,7 +155,7 @@ const ringing: Record<string, string> = {
 const well =
   'whalewatch_lag_seconds{shard="0"} 1x30; whalewatch_failures_total{stage="process"} 0x30; whalewatch_given_up_batches 0x30; whalewatch_quarantined_total 3x30; whalewatch_responses_total{stage="collect",class="5xx"} 0x30; whalewatch_responses_total{stage="collect",class="2xx"} 0+60x30; whalewatch_responses_total{stage="serve",class="5xx"} 0x30; nodejs_eventloop_lag_p99_seconds 0.01x30; process_cpu_seconds_total 0+10x30; whalewatch_processors 2x30; up{job="whalewatch"} 1x30; whalewatch_exports_total 0+6x30; whalewatch_export_interval_seconds 5x30; whalewatch_model_trained_timestamp_seconds 0x30; whalewatch_train_interval_seconds 300x30; whalewatch_models_refused_total 0x30; whalewatch_alerts_lost_total 0x30; whalewatch_disk_free_bytes 9e10x30; whalewatch_disk_size_bytes 1e11x30; whalewatch_search_up 1x30; process_resident_memory_bytes 4e8x30; whalewatch_memory_bytes 8e9x30';
 
-test('promtool: the rules are good, quiet when all is well, and each rings', {
+test('promtool: the rules are valid, silent on a healthy server, and each fires', {
   skip: spawnSync('promtool', ['--version']).error && 'promtool is not installed',
 }, (t) => {
   const folder = dataFolder(t);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { dataFolder, startLocal } from '../support/run.ts';
 
-test('at an address where nothing is, a browser gets a page and anything else the error', {
+test('at an unknown path, a browser gets a page and any other client the JSON error', {
   timeout: 120_000,
 }, async (t) => {
   const running = await startLocal(dataFolder(t));

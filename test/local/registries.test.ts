@@ -7,14 +7,14 @@ import { dataFolder, eventually, type Running, runScript, startLocal, token } fr
 const registries = [{ name: 'east', hosts: ['east.example:5000'] }, { name: 'west' }];
 const at = Date.UTC(2026, 10, 20);
 
-/** A pull that both registries could report with the same id. */
+/** An event that both registries report with the same id. */
 const event = (n: number, user: string, repository: string, host = 'east.example:5000') =>
   pullOf(user, repository, {
     ...{ n, time: at + n * 60_000, source: undefined },
     request: { addr: '81.2.69.142:1', host, method: 'GET', useragent: 'docker/27' },
   });
 
-test('two registries stay two, each speaks for itself, and tokens change without a gap', {
+test('two registries are kept apart, each reports only for itself, and tokens change without a gap', {
   timeout: 300_000,
 }, async (t) => {
   const folder = dataFolder(t);
@@ -53,7 +53,7 @@ test('two registries stay two, each speaks for itself, and tokens change without
   ]);
   await everywhere(running);
 
-  // Nobody speaks for another, whatever the body says.
+  // No registry reports for another, whatever the body says.
   for (const [bearer, body, found] of [
     [token, [event(3, 'eve', 'east//team/app')], { quarantined: 1 }],
     [west, [event(3, 'eve', 'east//team/app')], { quarantined: 1 }],
@@ -71,7 +71,7 @@ test('two registries stay two, each speaks for itself, and tokens change without
     ({ total }) => total.pulls === 3,
   );
 
-  // What is refused is counted, by reason.
+  // Refused posts are counted by reason.
   for (let n = 0; n < 30; n++) assert.equal((await post('wrong', [])).status, 401);
   assert.equal((await fetch(`${running.origin}/v1/registry-events`, { method: 'POST' })).status, 401);
   type Refused = { reason: string; registry?: string; posts: number; lastAt: string };
@@ -92,7 +92,7 @@ test('two registries stay two, each speaks for itself, and tokens change without
   const { items } = await running.get<{ items: { registry?: string; reason: string }[] }>('/v1/quarantine');
   assert.deepEqual(items.map(({ registry }) => registry).sort(), ['east', 'east', 'west', undefined]);
   assert.ok(items.some(({ reason }) => reason === 'distribution: host "west.example" is not one of this registry\'s'));
-  // One registry's alone: what waits in quarantine, and the alerts of its first pulls.
+  // One registry only: its quarantined entries, and the alerts of its first pulls.
   type Alerts = { items: { data: { registry?: string; user?: string } }[] };
   const fresh = (n: number, user: string) => ({ ...event(n, user, 'team/app'), timestamp: new Date().toISOString() });
   for (const [n, [bearer, user]] of [
@@ -124,7 +124,7 @@ test('two registries stay two, each speaks for itself, and tokens change without
     assert.match(await unknown.text(), /registry.*north.*must be one of default, east, west/);
   }
 
-  // A change of tokens: both count, then the newer alone; no restart.
+  // A change of tokens: both are valid, then only the newer one, without a restart.
   const next = (await tokens('rotate', '--registry', 'east')).output;
   const refusal = await tokens('rotate', '--registry', 'east');
   assert.equal(refusal.code, 1);
@@ -160,7 +160,7 @@ test('two registries stay two, each speaks for itself, and tokens change without
     assert.match((await tokens(...args)).output, message);
 });
 
-/** One registry only, on every list; all where none is named. */
+/** Every list can be of one registry; without a name it is of all. */
 async function everywhere(running: Running) {
   const get = <T>(path: string) => running.get<T>(path);
   type Items = { items: { user?: string; repository?: string; registry?: string; pulls?: number }[] };
@@ -188,7 +188,7 @@ async function everywhere(running: Running) {
   assert.deepEqual(await Promise.all(['', 'registry=east', 'search=east', 'search=APP'].map(listed)), [3, 1, 0, 3]);
   assert.deepEqual((await get<Items>('/v1/unused?registry=east')).items, []);
   assert.deepEqual((await get<Items>('/v1/outdated?user=ann&registry=east')).items, []);
-  // Bob knows east's; the others are two of their own, which may be recommended.
+  // Bob pulled from east; the same repositories of the other registries count separately, and may be recommended.
   const { items } = await get<Items>('/v1/recommendations?user=bob');
   assert.deepEqual(items.map(({ registry }) => registry).sort(), ['default', 'west']);
   assert.deepEqual(await names('/v1/recommendations?user=bob&registry=west'), ['west']);

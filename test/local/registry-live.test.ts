@@ -25,7 +25,7 @@ function skopeo(user: string, from: string, to: string, ...flags: string[]) {
 
 // --- the test ---------------------------------------------------------------------------------------------------------
 
-test('what a real registry and skopeo do comes out exactly, also across a kill -9', {
+test('what a real registry and skopeo do is counted exactly, also across a kill -9', {
   timeout: 120_000,
   skip: missing.length > 0 && `not installed: ${missing.join(', ')}`,
 }, async (t) => {
@@ -49,7 +49,7 @@ test('what a real registry and skopeo do comes out exactly, also across a kill -
   await skopeo('alice', `oci:${multi}:made`, `${registry}/team/multi:1`, '--all');
   await skopeo('bob', `${registry}/team/app:1`, pulledTo('a'));
   await running.kill();
-  // Nobody listens: the registry keeps these and tries again.
+  // Nothing listens: the registry keeps these events and tries again.
   await skopeo('bob', `${registry}/team/multi:1`, pulledTo('b'));
   await skopeo('carol', `${registry}/team/multi:1`, pulledTo('c'), '--all');
   running = await start();

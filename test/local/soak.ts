@@ -1,6 +1,7 @@
 // npm run soak [-- --hits 10000000 --events 20000 --kills 20 --hostile --minutes 60]: traffic through the running local stack while
-// it is killed at random; then every sum is compared with what was sent, and memory with what it was. --hostile: strangers, odd
-// bodies, held connections and pauses beside it. --minutes spreads the traffic over that time, and ends it then.
+// it is killed at random; then every sum is compared with what was sent, and memory with the first half's. --hostile:
+// strangers, odd bodies, held connections and pauses beside it. --minutes spreads the traffic over that time, and then
+// stops it.
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { parseArgs } from 'node:util';
@@ -15,7 +16,7 @@ export interface Soak {
   seed: number;
   /** Strangers, odd bodies and pauses beside the traffic. */
   hostile?: boolean;
-  /** Time that the traffic is spread over; without it, it is sent as fast as it is taken. */
+  /** The time over which the traffic is spread; if left out, traffic is sent as fast as it is accepted. */
   minutes?: number;
   log?: (text: string) => void;
 }
@@ -25,14 +26,14 @@ export interface Soaked {
   events: number;
   kills: number;
   seconds: number;
-  /** Requests that a kill left without an answer: each must be counted whole or not at all. */
+  /** Requests that got no response because of a kill: each must be counted whole or not at all. */
   unanswered: number;
   /** Highest resident memory of the first and of the second half, MiB. */
   rssMiB: [number, number];
 }
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-/** A pause of the machine within a request ends it with 408: as if nothing had been heard. */
+/** A pause of the machine during a request ends it with 408: treated as no response. */
 const heard = (answer: Response | undefined) => (answer?.status === 408 ? undefined : answer);
 const hitsOfRequest = 5000;
 const domainsOfRequest = 10;
@@ -51,7 +52,7 @@ export async function soak(
   let up = Promise.resolve();
   const requests = Math.ceil(hits / hitsOfRequest);
   const spent = () => (minutes > 0 ? (performance.now() - began) / (minutes * 60_000) : 0);
-  /** Waits until a part of the traffic is due; false when the time is over. */
+  /** Waits until this part of the traffic is due; returns false when the time is over. */
   const due = async (part: number) => {
     while (minutes > 0 && spent() < part) await pause(20);
     return spent() < 1;
@@ -77,8 +78,7 @@ export async function soak(
         request--;
         continue;
       }
-      if (answer && answer.status !== 202)
-        throw new Error(`hits were answered ${answer.status}: ${await answer.text()}`);
+      if (answer && answer.status !== 202) throw new Error(`hits got ${answer.status}: ${await answer.text()}`);
       answered[request] = answer !== undefined;
       done = Math.max((request + 1) / requests, spent());
     }
@@ -88,10 +88,10 @@ export async function soak(
     for (let n = 0; n < events && (await due(n / events)); ) {
       await up;
       const batch = Array.from({ length: Math.min(20, events - n) }, (_, i) => event(n + i));
-      // As a registry does: again and again until it is taken.
+      // As a registry does: again and again until it is accepted.
       const answer = heard(await running.post('/v1/registry-events', { events: batch }).catch(() => undefined));
       if (answer === undefined || answer.status === 503) continue;
-      if (answer.status !== 202) throw new Error(`events were answered ${answer.status}`);
+      if (answer.status !== 202) throw new Error(`events got ${answer.status}`);
       for (const { actor, target } of batch) {
         const key = `${actor.name} ${target.repository}`;
         pulls.set(key, (pulls.get(key) ?? 0) + 1);
@@ -106,7 +106,7 @@ export async function soak(
       const mib = Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
       const half = done < 0.5 ? 0 : 1;
       rss[half] = Math.max(rss[half], mib);
-    } catch {} // between a kill and the next start there is none
+    } catch {} // no server runs between a kill and the next start
   }, 250);
   const kill = async () => {
     for (let n = 0; n < kills; n++) {
@@ -137,7 +137,10 @@ export async function soak(
     await running.kill();
   }
 
-  /** Until all hits are sent: what test/local/faults.test.ts does one by one, at random. Nothing of it counts as a hit or pull. */
+  /**
+   * Until all hits are sent: the faults of test/local/faults.test.ts in random order. None of them counts as a hit or
+   * pull.
+   */
   async function harass() {
     const odd = seeded(seed + 1);
     const acts = [
@@ -160,7 +163,7 @@ export async function soak(
       async () => {
         const { child } = running;
         child.kill('SIGSTOP');
-        // Now and then as long as a virtual machine that is moved.
+        // Sometimes as long as the migration of a virtual machine takes.
         await pause((odd() < 0.02 ? 20_000 : 1000) * odd());
         child.kill('SIGCONT');
       },
@@ -174,7 +177,7 @@ export async function soak(
     }
   }
 
-  /** Hits of each request, once everything accepted is folded. */
+  /** The counted hits of each request, once everything accepted is folded. */
   async function countedDomains(answered: boolean[]): Promise<number[]> {
     const read = async () => {
       const sums = new Array<number>(requests).fill(0);
@@ -190,7 +193,7 @@ export async function soak(
     };
     const settled = (sums: number[]) => answered.every((was, request) => (was ? sums[request] >= hitsOfRequest : true));
     await eventually(900, read, settled);
-    // What was not answered may still be on its way: two equal readings a few exports apart.
+    // Requests without a response may still be on their way: waits for two equal readings a few exports apart.
     for (let last = ''; ; ) {
       const sums = await read();
       if (JSON.stringify(sums) === last) return sums;

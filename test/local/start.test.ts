@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { dataFolder, runScript, startLocal } from '../support/run.ts';
 
-test('--help lists every flag and variable, and ends well', async () => {
+test('--help lists every flag and variable, and exits with 0', async () => {
   const { code, output } = await runScript('local/start.ts', ['--help']);
   assert.equal(code, 0);
   for (const name of [
@@ -22,7 +22,7 @@ test('--help lists every flag and variable, and ends well', async () => {
     assert.ok(output.includes(name), name);
 });
 
-test('it prints the page, the webhook with its token, the beacon, and one ready line', {
+test("it prints the page's address, the webhook with its token, the beacon, and one ready line", {
   timeout: 30_000,
 }, async (t) => {
   const running = await startLocal(dataFolder(t));
@@ -65,7 +65,7 @@ test('a token that was made is kept over a restart', { timeout: 30_000 }, async 
   assert.equal(tokens[0], tokens[1]);
 });
 
-test('a taken port is one clear line and exit 1', { timeout: 30_000 }, async (t) => {
+test('a port in use gives one clear line and exit 1', { timeout: 30_000 }, async (t) => {
   const running = await startLocal(dataFolder(t));
   t.after(() => running.kill());
   const { code, output } = await runScript('local/start.ts', [
@@ -78,7 +78,7 @@ test('a taken port is one clear line and exit 1', { timeout: 30_000 }, async (t)
   assert.match(output, /^port \d+ is taken: give another with --port.*\n$/);
 });
 
-test('a wrong setting or folder is one clear line and exit 1', { timeout: 60_000 }, async (t) => {
+test('a wrong setting or folder gives one clear line and exit 1', { timeout: 60_000 }, async (t) => {
   const folder = dataFolder(t);
   const file = join(folder, 'file');
   writeFileSync(file, '');
@@ -104,7 +104,7 @@ test('a wrong setting or folder is one clear line and exit 1', { timeout: 60_000
   }
 });
 
-test('a command says what it does, and a folder that was never used is named', { timeout: 60_000 }, async (t) => {
+test('each command explains itself, and names a data folder that was never used', { timeout: 60_000 }, async (t) => {
   const missing = join(dataFolder(t), 'nothere');
   for (const command of ['export', 'train', 'replay', 'pairs', 'tune']) {
     const asked = await runScript(`local/commands/${command}.ts`, ['--help']);
@@ -121,7 +121,7 @@ test('a command says what it does, and a folder that was never used is named', {
   }
 });
 
-test('a damaged data folder is one clear line and exit 1', { timeout: 30_000 }, async (t) => {
+test('a damaged data folder gives one clear line and exit 1', { timeout: 30_000 }, async (t) => {
   const folder = dataFolder(t);
   writeFileSync(join(folder, 'events.db'), 'this is no database, whatever its name says. '.repeat(100));
   const { code, output } = await runScript('local/start.ts', ['--port', '0', '--data', folder]);

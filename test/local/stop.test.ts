@@ -1,4 +1,4 @@
-// How a server is stopped, whoever started it.
+// How a server is stopped, by npm or by signals to any of its processes.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -11,21 +11,21 @@ const root = join(import.meta.dirname, '../..');
 
 for (const [by, end] of [
   ['kill', (npm: number) => process.kill(npm, 'SIGTERM')],
-  // A terminal sends it to all of them.
+  // A terminal sends SIGINT to the whole process group.
   ['Ctrl-C', (npm: number) => process.kill(-npm, 'SIGINT')],
 ] as const)
   test(`npm start that is ended by ${by} under traffic ends its server, and nothing that was accepted is lost`, async (t) => {
     const data = dataFolder(t);
     const npm = spawn('npm', ['start', '--', '--port', '0', '--data', data], {
       cwd: root,
-      // A group of its own: what the test leaves running after a failure goes with it.
+      // Its own process group: killing it after a failed test ends everything the test started.
       detached: true,
     });
     t.after(() => {
       try {
         process.kill(-Number(npm.pid), 'SIGKILL');
       } catch {
-        // Nothing of it is left.
+        // None of its processes is left.
       }
     });
     let output = '';
@@ -46,7 +46,7 @@ for (const [by, end] of [
     );
     end(Number(npm.pid));
     await traffic.over;
-    // npm and its shell are gone before the server is: the pipes close with the last of them.
+    // npm and its shell end before the server: the pipes close when the last of them ends.
     await new Promise((resolve) => npm.stdout.on('close', resolve));
     assert.match(output, /^stopping: what was taken is being finished\n(?:.*\n)*stopped\n$/m);
     assert.doesNotMatch(output, /Error/);
@@ -61,8 +61,8 @@ for (const [by, end] of [
     assert.ok(total.pulls <= traffic.sent, `${total.pulls} of ${traffic.sent}`);
   });
 
-test('npm start that is ended before its server is ready leaves none behind', {
-  skip: process.platform !== 'linux' && 'npm can be seen in /proc on Linux only',
+test('npm start that is ended before its server is ready leaves no server behind', {
+  skip: process.platform !== 'linux' && "npm's processes can be found only in Linux's /proc",
 }, async (t) => {
   const npm = spawn('npm', ['start', '--', '--port', '0', '--data', dataFolder(t)], {
     cwd: root,
@@ -73,24 +73,24 @@ test('npm start that is ended before its server is ready leaves none behind', {
     try {
       process.kill(-Number(npm.pid), 'SIGKILL');
     } catch {
-      // Nothing of it is left.
+      // None of its processes is left.
     }
   });
   const children = (pid: number) =>
     readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
-  /** Whether npm hands SIGTERM on by now: before, it ends alone. */
+  /** Whether npm already forwards SIGTERM: before that, npm ends alone. */
   const catches = (pid: number) => {
     const [, caught] = /^SigCgt:\s*(\w+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
     return (BigInt(`0x${caught}`) >> 14n) & 1n;
   };
-  // npm, its shell, and node, which may not have read a line yet.
+  // npm, its shell, and node, which may not have run any code yet.
   const [node] = await eventually(
     60,
     async () => (catches(Number(npm.pid)) ? children(Number(npm.pid)).flatMap(children) : []),
     (found) => found.length > 0,
   );
   process.kill(Number(npm.pid), 'SIGTERM');
-  /** Of one that ended, until init has noted it, the state alone is left. */
+  /** A process that ended but was not reaped yet is listed as a zombie. */
   const running = () => {
     if (!existsSync(`/proc/${node}`)) return '';
     const status = readFileSync(`/proc/${node}/status`, 'utf8');

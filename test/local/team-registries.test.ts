@@ -1,5 +1,5 @@
-// What a team runs: nginx with TLS and a base path, sign-in, two real registries with tokens of their own. Their tokens are
-// changed under traffic, and a backup is taken: nothing is refused, nothing lost, nothing counted twice.
+// What a team runs: nginx, sign-in, and two real registries, each with its own token. The tokens are changed under
+// traffic, and a backup is taken: nothing is refused, lost or counted twice.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -17,7 +17,7 @@ const run = promisify(execFile);
 const missing = notInstalled('docker-registry', 'skopeo').concat(existsSync('/usr/sbin/nginx') ? [] : ['nginx']);
 const people = ['ann', 'bob'];
 
-test('two registries behind nginx: tokens change and a backup is taken under traffic, and all of it counts once', {
+test('two registries behind nginx: tokens are changed and a backup is taken under traffic, and everything counts once', {
   timeout: 400_000,
   skip: missing.length > 0 && `not installed: ${missing.join(', ')}`,
 }, async (t) => {
@@ -28,7 +28,7 @@ test('two registries behind nginx: tokens change and a backup is taken under tra
   t.after(() => issuer.stop());
   const settings = {
     ...{ publicUrl, signIn: { issuer: issuer.issuer, clientId: 'whalewatch' } },
-    // Each command is a pull, however soon it follows.
+    // Each command counts as a pull, however soon it follows the one before.
     ...{ roles: { owner: { groups: ['ops'] } }, registries: [{ name: 'east' }, { name: 'west' }], pullWindow: 0 },
   };
   const config = join(folder, 'whalewatch.json');
@@ -52,7 +52,7 @@ test('two registries behind nginx: tokens change and a backup is taken under tra
   };
   assert.equal((await fetch(`${publicUrl}/v1/users`)).status, 401, 'a stranger');
 
-  // Two registries, real ones; each posts through a relay that adds its token of the moment, as its configuration would.
+  // Two real registries; each posts through a relay that adds its current token, as its configuration would.
   const names = ['east', 'west'] as const;
   const tokens = { east: '', west: '' };
   const statuses: number[] = [];
@@ -81,7 +81,7 @@ test('two registries behind nginx: tokens change and a backup is taken under tra
     }),
   );
 
-  // Pulls of both, one after another, until all is done.
+  // Pulls from both, one after another, until everything else is done.
   let stopped = false;
   const pulled = [0, 0];
   const pulling = registries.map(async ({ host }, at) => {
@@ -100,7 +100,7 @@ test('two registries behind nginx: tokens change and a backup is taken under tra
     );
   };
   await goOn(2);
-  // The next token is made; the registry goes over to it when it is told; the one before ends when it did.
+  // A new token is made; the registry's relay switches to it; once it was used the old one ends.
   for (const name of names) {
     const next = await script('token', 'rotate', '--registry', name);
     await goOn(1);
@@ -109,7 +109,7 @@ test('two registries behind nginx: tokens change and a backup is taken under tra
     const [older, newer] = (
       await ask<{ items: { id: string; usedAt?: string }[] }>(`/v1/registries/tokens?registry=${name}`)
     ).items;
-    assert.ok(newer.usedAt, 'its use is noted');
+    assert.ok(newer.usedAt, 'the use of the new token is noted');
     await script('token', 'revoke', '--registry', name, '--id', older.id);
     await goOn(1);
   }
@@ -120,7 +120,7 @@ test('two registries behind nginx: tokens change and a backup is taken under tra
   stopped = true;
   await Promise.all(pulling);
 
-  // Everything that the registries reported is counted, each registry by itself.
+  // Everything that the registries reported is counted, separately for each.
   type Counted = { total: { pulls: number; raw: number } };
   const raw = (origin?: string) =>
     Promise.all(names.map(async (name) => (await ask<Counted>(`/v1/pulls?registry=${name}`, origin)).total.raw));
@@ -147,7 +147,8 @@ test('two registries behind nginx: tokens change and a backup is taken under tra
   const { refused } = await ask<{ refused: unknown[] }>('/v1/health');
   assert.deepEqual(refused, []);
 
-  // The restored folder holds what was accepted before the backup; after a redelivery of everything it is the same.
+  // The restored folder has what was accepted before the backup; after a redelivery of everything it has the same
+  // counts.
   const restored = join(folder, 'restored');
   const back = await runScript('local/commands/restore.ts', [backup, '--data', restored]);
   assert.equal(back.code, 0, back.output);
@@ -181,7 +182,7 @@ function copy(user: string, from: string, to: string) {
   return run('skopeo', ['copy', '--insecure-policy', '--override-arch=amd64', ...access, from, to]);
 }
 
-/** The example, without its TLS: team.test.ts has that. */
+/** The example configuration without TLS, which team.test.ts covers. */
 async function startNginx(t: { after(work: () => void): void }, folder: string, port: number, to: number) {
   const server = readFileSync(join(import.meta.dirname, '../../examples/proxy/nginx.conf'), 'utf8')
     .replace('listen 443 ssl', `listen 127.0.0.1:${port}`)

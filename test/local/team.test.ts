@@ -23,7 +23,7 @@ async function freePort(): Promise<number> {
 const missing = (command: string) =>
   spawnSync(command, ['-v'], { stdio: 'ignore' }).error ? `${command} is not installed` : false;
 
-/** Starts a proxy in the foreground; ends with the test. */
+/** Starts a proxy in the foreground; it ends with the test. */
 async function startProxy(t: { after(work: () => void): void }, command: string, args: string[], port: number) {
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, HOME: '/tmp' } });
   let output = '';
@@ -45,7 +45,7 @@ async function startProxy(t: { after(work: () => void): void }, command: string,
   });
 }
 
-/** GETs over TLS at a name that resolves nowhere, without checking the certificate. */
+/** A GET over TLS to a host name that does not resolve, without checking the certificate. */
 function getOver(port: number, path: string, host: string, headers: Record<string, string> = {}, method = 'GET') {
   return new Promise<{ status: number; body: string; headers: Record<string, unknown> }>((resolve, reject) => {
     const asked = httpsRequest(
@@ -70,7 +70,7 @@ function getOver(port: number, path: string, host: string, headers: Record<strin
   });
 }
 
-/** Browsers find names under localhost on this machine. */
+/** Browsers resolve names under localhost to this machine. */
 const name = 'whales.localhost';
 
 function certificate(folder: string): { crt: string; key: string } {
@@ -101,7 +101,7 @@ function certificate(folder: string): { crt: string; key: string } {
   return { crt, key };
 }
 
-/** An nginx with this server block, all of its files in the folder. */
+/** An nginx with this server block, with all its files in the folder. */
 function nginxConfig(folder: string, server: string): string {
   mkdirSync(join(folder, 'logs'), { recursive: true });
   const file = join(folder, 'nginx.conf');
@@ -132,7 +132,7 @@ const domains = [
   '/v1/tiles/latest/0/0/0.json',
 ];
 
-test('behind a default proxy_pass with no settings nothing is read or changed', {
+test('behind a default proxy_pass, without settings, nothing can be read or changed', {
   skip: missing('nginx'),
 }, async (t) => {
   const folder = dataFolder(t);
@@ -153,12 +153,12 @@ test('behind a default proxy_pass with no settings nothing is read or changed', 
     ['POST', '/v1/tokens?name=x&role=owner'],
   ])
     assert.equal((await fetch(`http://127.0.0.1:${port}${path}`, { method })).status, 421, path);
-  // Whatever arrives is accepted.
+  // Registry events and hits are still accepted.
   const hits = await fetch(`http://127.0.0.1:${port}/v1/hits`, { method: 'POST', body: '{"domain":"a.example"}' });
   assert.equal(hits.status, 202);
 });
 
-test('a page of another site reads nothing of a server on loopback', async (t) => {
+test("a page of another site can't read anything from a server on loopback", async (t) => {
   const running = await startLocal(dataFolder(t));
   t.after(() => running.kill());
   for (const path of [...people, ...domains]) {
@@ -178,7 +178,7 @@ test('a page of another site reads nothing of a server on loopback', async (t) =
   }
 });
 
-test('others reach no server that nobody signs in to, unless the owner says so', async (t) => {
+test("a server without sign-in can't be reached by others unless the owner allows it", async (t) => {
   const folder = dataFolder(t);
   const start = (...args: string[]) => runScript('local/start.ts', ['--port', '0', '--data', folder, ...args]);
   for (const args of [
@@ -194,7 +194,7 @@ test('others reach no server that nobody signs in to, unless the owner says so',
   assert.match(output, /publicUrl is missing/);
 });
 
-test('npm run token makes tokens of a role, which work while the server runs', async (t) => {
+test('npm run token makes a token for a role, which works at once on a running server', async (t) => {
   const folder = dataFolder(t);
   const running = await startLocal(folder, ['--everyone', 'public', '--public-url', 'http://127.0.0.1']);
   t.after(() => running.kill());
@@ -255,7 +255,8 @@ describe('signed in', () => {
       .replace(/ssl_certificate_key \S+;/, `ssl_certificate_key ${key};`);
     await startProxy(t, 'nginx', ['-c', nginxConfig(folder, example), '-p', folder], proxyPort);
 
-    // A stranger: the map without names, and nothing else; also straight at the port, past the proxy.
+    // A visitor who is not signed in gets the map without names and nothing else, also directly at the port, past the
+    // proxy.
     const ask = (path: string, headers = {}) => getOver(proxyPort, `/map${path}`, name, headers);
     for (const path of people) {
       assert.equal((await ask(path)).status, 401, path);
@@ -289,7 +290,7 @@ describe('signed in', () => {
     const [cookie] = (await context.cookies()).filter(({ name }) => name === '__Secure-whalewatch');
     assert.deepEqual([cookie.httpOnly, cookie.secure, cookie.sameSite, cookie.path], [true, true, 'Lax', '/map/']);
 
-    // A restart keeps who is signed in; signing out ends it, for whoever holds the cookie.
+    // Sessions survive a restart; signing out ends the session, even for a copy of the cookie.
     await running.stop();
     running = await start();
     const held = { Cookie: `${cookie.name}=${cookie.value}` };
@@ -321,7 +322,7 @@ describe('signed in', () => {
     assert.equal(await statusOf(owner, '/v1/users'), 401);
   });
 
-  test('a callback that nobody began, or of another browser, signs nobody in', async (t) => {
+  test('a callback that was not started here, or comes from another browser, signs nobody in', async (t) => {
     const folder = dataFolder(t);
     const port = await freePort();
     const publicUrl = `http://127.0.0.1:${port}`;
@@ -355,11 +356,11 @@ describe('signed in', () => {
       assert.equal(reply.status, 400, query);
       assert.doesNotMatch(reply.headers.get('set-cookie') ?? '', /whalewatch=[^;]/);
     }
-    // A user who signs in elsewhere is not this machine's user here.
+    // With sign-in configured, a request from this machine has no rights of its own.
     assert.equal((await fetch(`${publicUrl}/v1/users`)).status, 401);
   });
 
-  test('a proxy that signs people in is believed at its address alone; Caddy with TLS', {
+  test('a proxy that signs people in is trusted only at its own address; Caddy with TLS', {
     skip: missing('caddy'),
   }, async (t) => {
     const folder = dataFolder(t);
@@ -387,7 +388,7 @@ describe('signed in', () => {
       .replace('127.0.0.1:8080', `127.0.0.1:${port}`);
     writeFileSync(join(folder, 'Caddyfile'), example);
     await startProxy(t, 'caddy', ['run', '--config', join(folder, 'Caddyfile'), '--adapter', 'caddyfile'], proxyPort);
-    // Straight from the proxy's address, as the proxy would say it.
+    // Directly from the proxy's address, with the proxy's headers.
     const as = (user: string, groups = '') =>
       fetch(`${running.origin}/v1/history?user=ann`, {
         headers: { 'X-Forwarded-User': user, 'X-Forwarded-Groups': groups },
@@ -401,7 +402,7 @@ describe('signed in', () => {
       ],
       [200, 403, 200, 401],
     );
-    // Through the example, a stranger's own headers say nothing.
+    // Through the example's proxy, headers that a stranger sends are ignored.
     const forged = await getOver(proxyPort, '/v1/users', name, {
       'X-Forwarded-User': 'bob',
       'X-Forwarded-Groups': 'ops',

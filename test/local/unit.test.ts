@@ -1,4 +1,4 @@
-// The systemd unit is understood by systemd, and hardened.
+// The systemd unit is valid and hardened.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -16,7 +16,7 @@ test('systemd-analyze finds nothing wrong with the unit', { skip }, () => {
   assert.equal(stderr, '');
 });
 
-test('the unit gives an attacker little: at most 2 of 10 points of exposure', { skip }, (t) => {
+test('the unit has an exposure level of at most 2 of 10', { skip }, (t) => {
   const exposed = (file: string) => {
     const { stdout } = analyze('security', '--offline=true', '--no-pager', file);
     return Number(/Overall exposure level for \S+: ([\d.]+)/.exec(stdout)?.[1]);

@@ -1,4 +1,5 @@
-// Everything that /v1/unused offers is deleted from a real registry (Debian's docker-registry); what was in use still works.
+// Everything that /v1/unused lists is deleted from a real registry (Debian's docker-registry); what was in use still
+// works.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -20,7 +21,7 @@ const skip = found ? false : 'docker-registry is not installed';
 const day = 86_400_000;
 const oci = (name: string) => `application/vnd.oci.image.${name}`;
 
-test('what is unused is deleted, and every tag and platform in use is still pulled', {
+test('unused images are deleted, and every tag and platform in use can still be pulled', {
   skip,
   timeout: 60_000,
 }, async (t) => {
@@ -89,7 +90,7 @@ notifications:
   const pull = (reference: string) => call('GET', `/v2/${repository}/manifests/${reference}`, undefined, accept);
   const describing = (digest: string, end = '') => digest.replace(':', '-') + end;
 
-  /** An index of two platforms with an attestation, signed, with an SBOM by the referrers fall-back. */
+  /** A signed index of two platforms with an attestation, and an SBOM by the referrers fallback. */
   const release = async (version: string) => {
     const platforms = [
       await image(`${version} amd`),
@@ -122,7 +123,7 @@ notifications:
   const pulls = async () => told().filter(({ action, time }) => action === 'pull' && time >= pulledFrom - 1);
   await eventually(10, pulls, ({ length }) => length >= 4);
 
-  // As if all was pushed forty days ago.
+  // As if everything had been pushed forty days ago.
   const aged = told().map((event) => (event.action === 'push' ? { ...event, time: event.time - 40 * day } : event));
   const stores = { events: openEvents(':memory:', Date.now), search: openSearch(':memory:') };
   await storeEvents(
@@ -132,7 +133,7 @@ notifications:
   const unused = await stores.search.unused({ since: Date.now() - 30 * day, limit: 1000 });
   assert.deepEqual([...new Set(unused.map(({ confidence }) => confidence))], ['known']);
   const digests = new Set(unused.map(({ digest }) => digest!));
-  // The old release whole (its index, three platforms, signature, SBOM and the index of it), and the former `latest`.
+  // The whole old release (its index, three platforms, signature, SBOM and the SBOM's index), and the former `latest`.
   assert.equal(digests.size, 8, JSON.stringify(unused, undefined, 1));
   assert.ok(digests.has(before.digest) && !digests.has(latest.digest));
 

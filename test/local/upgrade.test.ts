@@ -5,17 +5,17 @@ import { test } from 'node:test';
 import { startingAt } from '../support/clock.ts';
 import { dataFolder, eventually, startLocal } from '../support/run.ts';
 
-// What an older version stored opens with today's code. Each fixtures/data-VERSION/make.mjs says what is in its folder.
+// Data stored by an older version opens with today's code. fixtures/data-VERSION/make.mjs says what is in each folder.
 const fixtures = join(import.meta.dirname, '../fixtures');
 
 type Answer = Record<string, unknown>;
 interface Old {
-  /** Milliseconds since the epoch when the folder was left. */
+  /** When the folder was made, milliseconds since the epoch. */
   at: number;
   answers: Record<string, Answer>;
 }
 
-/** Ages, and what the new model or the waiting records change, are looked at one by one below. */
+/** Ages, and values that the new model or the waiting records change, are checked one by one below. */
 const changing = /^\/v1\/(health|model|points\/latest|recommendations|similar)\b/;
 /** Paths that were renamed since. */
 const today = (path: string) => path.replace('/v1/notices', '/v1/alerts');
@@ -52,7 +52,7 @@ for (const name of readdirSync(fixtures).filter((name) => name.startsWith('data-
       (now) => isHeldBy(now, counters),
     );
 
-    // A start trains; the models of then stay, and can be put back.
+    // A start trains a model; the earlier models stay, and can be put back.
     const { current, items: models } = answers['/v1/model'] as { current: Answer; items: Answer[] };
     await eventually(
       30,
@@ -66,7 +66,7 @@ for (const name of readdirSync(fixtures).filter((name) => name.startsWith('data-
     }
     assert.equal((await running.post('/v1/model/rollback', {})).status, 200);
     holds(await get('/v1/model'), { current }, 'the model after a rollback');
-    // By the old model, though by today's rules of what is listed.
+    // From the old model, but by today's rules of what is listed.
     const lists = Object.entries(answers).filter(([path]) => /^\/v1\/(recommendations|similar)/.test(path));
     assert.ok(lists.length > 0);
     for (const [path, { user, model, items }] of lists) {
@@ -77,7 +77,7 @@ for (const name of readdirSync(fixtures).filter((name) => name.startsWith('data-
     const token = readFileSync(join(folder, 'token'), 'utf8').trim();
     assert.match(running.output(), new RegExp(`Bearer ${token}\\n`));
 
-    // Counting goes on where it was left.
+    // Counting continues where it stopped.
     const sent = await running.post('/v1/hits', { domain: 'new.example' }, { 'X-Forwarded-For': '81.2.69.142' });
     assert.equal(sent.status, 202);
     const domains = async () => {

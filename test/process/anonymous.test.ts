@@ -1,4 +1,5 @@
-// The map that everyone sees where names are the team's: published beside the other, from hit to tile.
+// The anonymous map, which everyone sees if names are for the team only: published beside the full map, tested from hit
+// to tile.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
@@ -14,7 +15,7 @@ import { dataFolder } from '../support/run.ts';
 
 const now = Date.UTC(2026, 10, 28, 9, 41, 17);
 
-test('no name, no town, no minute of a point is left, and no domain below the least', () => {
+test('no name, town or minute of a point is left, and no domain below the minimum of hits', () => {
   const row = fc.record({
     domain: fc.domain(),
     lon: fc.double({ min: -180, max: 180, noNaN: true }),
@@ -32,7 +33,7 @@ test('no name, no town, no minute of a point is left, and no domain below the le
       for (const column of [points.lat, points.lon])
         for (const degrees of column) assert.ok(Number.isInteger(degrees * 2));
       for (const at of points.updatedAt) assert.equal(at % 3_600_000, 0);
-      // Nothing of the order of names: the rows are sorted by what they say.
+      // The order reveals nothing about names: rows are sorted by their visible values.
       const said = [...points.lat.keys()].map((at) => [points.lat[at], points.lon[at], points.updatedAt[at]]);
       assert.deepEqual(
         said,
@@ -43,7 +44,7 @@ test('no name, no town, no minute of a point is left, and no domain below the le
   );
 });
 
-test('both maps are published; who may see the anonymous one opens no other', async (t) => {
+test("both maps are published; a caller who may see only the anonymous map can't open the other", async (t) => {
   const objects = openObjects(dataFolder(t));
   const checkpoints = memoryCheckpoints().through(open);
   const hits = [...Array(5).fill('busy.example'), ...Array(4).fill('quiet.example'), ...Array(9).fill('nas.local')].map(
@@ -70,11 +71,12 @@ test('both maps are published; who may see the anonymous one opens no other', as
   assert.ok(await anonymous.open(some?.snapshot ?? ''));
 });
 
-test('by location the export has a row for each cell, and the least holds in each cell', async (t) => {
+test('by location the export has a row for each cell, and the minimum applies in each cell', async (t) => {
   const objects = openObjects(dataFolder(t));
   const checkpoints = memoryCheckpoints().through(open);
   const cities = { '1': { lat: 52.52, lon: 13.4, country: 'DE' }, '2': { lat: 48.85, lon: 2.35, country: 'FR' } };
-  // Five in Berlin within two days; in Paris five over three days, of which no two that follow each other have five.
+  // Five hits in Berlin within two days; in Paris five over three days, with fewer than five on any two consecutive
+  // days.
   const day = 86_400_000;
   const visits = [
     ...[0, 0, 0, day, day].map((ago) => ({ ago, address: '1' })),
@@ -110,5 +112,5 @@ test('by location the export has a row for each cell, and the least holds in eac
   const pyramid = await named.open(latest?.snapshot ?? '');
   assert.deepEqual([0, 1].map((leaf) => pyramid?.leaf(leaf).hits).sort(), [5, 5]);
   const anonymous = await objectSnapshots(objects, () => now, { anonymous: true }).latest();
-  assert.equal(anonymous?.points, 1, 'Paris had two hits on one day and one on the day before');
+  assert.equal(anonymous?.points, 1, 'Paris had two hits on one day and one on the previous day');
 });

@@ -1,4 +1,5 @@
-// What a stranger chooses is bounded: domains, days and actions of a request, a batch and a day, and the domains on the map.
+// What strangers choose is bounded: domains, days and actions of a request, of a batch and of a day, and domains on the
+// map.
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { domainFilter } from '#collect/bounds.ts';
@@ -40,7 +41,7 @@ const domainsOf = (lines: string[]) => {
   return counts;
 };
 
-test('a request has its first domains and days; every further hit is counted, as other', () => {
+test('a request keeps its first domains and days; further hits are counted as other', () => {
   const many = Array.from({ length: 5000 }, (_, n) => ({ domain: `d${n % 2500}.example` }));
   const domains = domainsOf(readHits(JSON.stringify(many), '1', now).lines);
   assert.equal(domains.size, hitLimits.domainsPerRequest + 1);
@@ -58,7 +59,7 @@ test('a request has its first domains and days; every further hit is counted, as
   );
 });
 
-test('hits of domains that the owner did not name are ignored and counted as such', () => {
+test('hits of domains that the owner did not name are ignored, and counted as ignored', () => {
   const isOwn = domainFilter(['portal.example', '*.Shop.example']);
   const rows: [string, boolean][] = [
     ['portal.example', true],
@@ -75,7 +76,7 @@ test('hits of domains that the owner did not name are ignored and counted as suc
   assert.equal(domainFilter([])('anything'), true);
 });
 
-test('a batch has its first domains; every further hit is counted, as other, and no dot stands for them', () => {
+test('a batch keeps its first domains; further hits are counted as other, and have no dot', () => {
   const more = 1000;
   const lines = Array.from({ length: hitLimits.domainsPerBatch + more }, (_, n) => line(`d${n}.example`));
   const delta = deltaOf([...lines, ...lines.slice(0, 10)]);
@@ -90,7 +91,7 @@ test('a batch has its first domains; every further hit is counted, as other, and
   assert.equal(points.size, hitLimits.domainsPerBatch);
 });
 
-test('a day has its first domains and actions; those that it has go on being counted', () => {
+test('a day keeps its first domains and actions, and goes on counting these', () => {
   const sums = DaySums.empty('2026-11-28');
   const hits = (from: number, to: number) =>
     deltaOf(Array.from({ length: to - from }, (_, n) => line(`d${from + n}.example`, { action: `a${from + n}` })));
@@ -106,7 +107,7 @@ test('a day has its first domains and actions; those that it has go on being cou
   assert.equal(sums.total, 20_200);
 });
 
-test('the stalest leave the map first, and exactly as many as are too many', () => {
+test('the domains with the oldest hits leave the map first, exactly as many as exceed the limit', () => {
   const points = PointsState.empty();
   for (let n = 0; n < 100; n++) points.merge(deltaOf([line(`d${n}.example`, { time: now - (n % 50) * 1000 })]));
   assert.equal(points.keepNewest(100), 0);
@@ -117,7 +118,7 @@ test('the stalest leave the map first, and exactly as many as are too many', () 
   assert.equal(ages.filter((age) => age < 15).length, 30);
 });
 
-test('a flood of made-up domains: sums stay whole, the map keeps its bound, and the owner gets one alert a day', async () => {
+test('in a flood of made-up domains sums stay complete, the map keeps its limit, and the owner gets one alert a day', async () => {
   const stores = memoryStores();
   const alerts = new Map<string, string>();
   let sequence = 0;

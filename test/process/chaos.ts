@@ -1,6 +1,7 @@
-// One chaotic run of the commit protocol: every store call is a step that waits its turn; a seeded hand picks the next one
-// and may make it fail before it takes effect (throttled), after it took effect (timed out), or kill its caller.
-// Batches come again, overlap, are split and race each other as a mapping and its zombies do; two exports run at once.
+// One chaotic run of the commit protocol: every store call is a step that waits its turn; a seeded scheduler picks the
+// next step and may make it fail before it takes effect (throttled), after it took effect (timed out), or kill its
+// caller. Batches are repeated, overlap, are split and race each other, as an event source mapping and its zombies
+// cause; two exports run at once.
 
 import { seeded } from '#core/bytes/random.ts';
 import type { HitLine } from '#core/event.ts';
@@ -26,7 +27,7 @@ export interface Protocol {
   exportPoints: typeof ExportPoints;
 }
 
-/** What export publishes in the end: every sum and every point, as plain data. */
+/** What export has published at the end: every sum and every point, as plain data. */
 export type Result = Record<string, number | string>;
 
 export const now = Date.UTC(2026, 10, 21);
@@ -35,7 +36,7 @@ const place = (address: string) =>
     ? undefined
     : { lat: Number(address), lon: -Number(address), country: Number(address) % 2 ? 'DE' : 'FR' };
 
-/** Runs the world through the protocol with every mishap, then once more without any, and answers what is published. */
+/** Runs the world through the protocol with failures, then once more without any, and returns what is published. */
 export async function runWorld(
   { seed, shards, points }: World,
   { processBatch, exportPoints }: Protocol,
@@ -49,7 +50,7 @@ export async function runWorld(
   const records = shards.map((hits) =>
     hits.map(
       (lines, index): ShardRecord => ({
-        // Numbers longer than a double holds exactly: a comparison as number or text would be found out.
+        // Sequence numbers longer than a double can represent: comparing them as numbers or texts would fail the test.
         sequenceNumber: String(9_007_199_254_740_990n * 10n + BigInt(index * 3 + 1)),
         data: new TextEncoder().encode(lines.map(encodeHit).join('\n')),
         arrivedAt: now,
@@ -57,17 +58,17 @@ export async function runWorld(
     ),
   );
 
-  // Far more steps than any sound run takes: a protocol that goes round in circles is wrong, too.
+  // Far more steps than any correct run takes: a protocol that loops for ever is wrong, too.
   let budget = 20_000;
   const step = <T>(effect: () => T): T => {
-    if (--budget < 0) throw new Error('the protocol does not come to an end');
+    if (--budget < 0) throw new Error('the protocol does not terminate');
     return effect();
   };
   const counted: Gate = async (_name, effect) => step(effect);
   const steps: (() => void)[] = [];
-  /** Share of calls that go wrong: some worlds are calm enough for long runs to come through, some are not. */
+  /** Share of calls that fail: low enough in some worlds for long runs to succeed, high in others. */
   const danger = 0.2 * random() ** 2;
-  /** A gate of one run of one function: a kill ends all its calls. */
+  /** The gate of one function invocation: a kill ends all its calls. */
   const gate = (died: () => void): Gate => {
     let dead = false;
     return (_name, effect) =>
@@ -119,7 +120,8 @@ export async function runWorld(
       newId,
     });
 
-  // The mapping of a shard: moves on only when a batch is through; a batch that seems dead may still be alive (a zombie).
+  // The event source mapping of a shard: it advances only when a batch succeeded; a batch that seems dead may still run
+  // (a zombie).
   const through = records.map(() => 0);
   const mapShard = async (shard: number) => {
     for (let tries = 0; tries < 30 && through[shard] < records[shard].length; tries++) {
@@ -182,7 +184,7 @@ async function published(
 const pointOf = (by: PointsBy, domain: string, { lat, lon }: { lat: number; lon: number }) =>
   by === 'domain' ? `point ${domain}` : `point ${domain} in ${cellOf(lat, lon)}`;
 
-/** The same by a plain fold over the distinct records. */
+/** The same, computed by a plain fold over the distinct records. */
 export function plainFold({ shards, points: by }: World): Result {
   const result: Result = { hits: 0 };
   const newest: Record<string, { time: number; lat: number; lon: number }> = {};

@@ -1,4 +1,4 @@
-// Clocks are wrong now and then: by days, in both directions.
+// Clocks that are wrong by days, in both directions.
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { encodeHit } from '#core/hits/hit.ts';
@@ -52,12 +52,12 @@ function world() {
   };
 }
 
-test('a clock that jumps by a week or a year empties no map; set right, all is as it was', async () => {
+test('a clock that jumps by a week or a year does not empty the map; once it is corrected, all is as before', async () => {
   for (const jump of [8 * dayMs, 365 * dayMs]) {
     const { set, hit, export: exported } = world();
     for (let n = 0; n < 20; n++) await hit(`d${n}.example`);
     assert.equal((await exported()).rows.size, 20);
-    // It runs so for hours, with exports every ten minutes.
+    // The clock stays wrong for hours, with exports every ten minutes.
     for (let minutes = 0; minutes < 6 * 60; minutes += 10) {
       set(start + jump + minutes * minuteMs);
       const { rows, manifest } = await exported();
@@ -74,7 +74,7 @@ test('a clock that jumps by a week or a year empties no map; set right, all is a
   }
 });
 
-test('where nothing ran for days what is old leaves a day of exports later', async () => {
+test('after days without any run, old domains leave the map only after a day of exports', async () => {
   const { set, hit, export: exported } = world();
   for (let n = 0; n < 20; n++) await hit(`d${n}.example`);
   await exported();
@@ -84,7 +84,7 @@ test('where nothing ran for days what is old leaves a day of exports later', asy
   }
 });
 
-test('what is old leaves as ever when time passes', async () => {
+test('when time passes normally, old domains leave the map as usual', async () => {
   const { set, hit, export: exported } = world();
   await hit('early.example');
   for (let hours = 0; hours < keepDays * 24 + 2; hours += 6) {
@@ -95,7 +95,7 @@ test('what is old leaves as ever when time passes', async () => {
   }
 });
 
-test('a clock that goes back by two days freezes no dot: the newest by arrival wins', async () => {
+test('a clock that goes back by two days freezes no dot: the latest arrival wins', async () => {
   const { set, hit, export: exported } = world();
   await hit('a.example', { lat: 1 });
   await exported();
@@ -104,7 +104,7 @@ test('a clock that goes back by two days freezes no dot: the newest by arrival w
   assert.deepEqual((await exported()).rows.get('a.example'), { lat: 2, updatedAt: start - 2 * dayMs + minuteMs });
 });
 
-test('a hit that is stamped ahead pins no dot, not even for minutes', async () => {
+test('a hit with a future time does not pin its dot, not even for minutes', async () => {
   const { set, hit, export: exported } = world();
   for (const ahead of [1000, 4 * minuteMs, 6 * minuteMs, 365 * dayMs, 8e15 - start]) {
     await hit('a.example', { lat: 1, time: start + ahead });
@@ -115,7 +115,7 @@ test('a hit that is stamped ahead pins no dot, not even for minutes', async () =
   }
 });
 
-test('the manifest notes the clock once an hour, not at each idle export', async () => {
+test('the manifest records the clock once an hour, not at each idle export', async () => {
   const { stores, set, hit, export: exported } = world();
   await hit('a.example');
   await exported();

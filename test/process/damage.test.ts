@@ -1,4 +1,4 @@
-// Damage is noticed where it is opened, healed where that is possible, and named by health where it is not.
+// Damage is noticed when an object is opened, repaired if possible, and otherwise named by health.
 import assert from 'node:assert/strict';
 import { cpSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -49,7 +49,7 @@ async function world(t: { after(work: () => void): void }) {
   return { folder, reopened, exported, manifest, pointer, change };
 }
 
-test('a snapshot that is damaged or gone is made again from the state by the next export of a process', async (t) => {
+test('a damaged or missing snapshot is rebuilt from the state by the first export of a process', async (t) => {
   const { folder, reopened, exported, pointer, change } = await world(t);
   for (const harm of ['changed', 'removed']) {
     if (harm === 'changed') change(snapshotKey(pointer.snapshot));
@@ -63,7 +63,7 @@ test('a snapshot that is damaged or gone is made again from the state by the nex
   assert.ok(readdirSync(join(folder, 'bodies')).length > 0);
 });
 
-test('a state that is damaged, and has none before it, stops export loudly: nothing is lost or believed', async (t) => {
+test('a damaged state without a predecessor stops export with an error: nothing is lost, and nothing damaged is used', async (t) => {
   const { reopened, exported, manifest, change } = await world(t);
   for (const key of [String(manifest.points), Object.values(manifest.hits)[0], manifestKey]) {
     await reopened().objects.remove([previousManifestKey]);
@@ -75,7 +75,10 @@ test('a state that is damaged, and has none before it, stops export loudly: noth
 const day = 86_400_000;
 const domains = 40;
 
-/** A folder after several batches of two shards and exports, the last batch not folded yet; and what opens its stores. */
+/**
+ * A data folder after several batches of two shards and several exports, the last batch not folded yet; and a function
+ * that opens its stores.
+ */
 async function history(t: { after(work: () => void): void }) {
   const folder = dataFolder(t);
   let made = 0;
@@ -114,7 +117,7 @@ async function history(t: { after(work: () => void): void }) {
   return { folder, opened, exported, hits, stores };
 }
 
-/** Every hit in the sums of all days. */
+/** All hits in the sums of all days. */
 async function sumOf(manifest: Manifest, objects: ReturnType<typeof openObjects>) {
   let sum = 0;
   for (const key of Object.values(manifest.hits)) {
@@ -124,7 +127,7 @@ async function sumOf(manifest: Manifest, objects: ReturnType<typeof openObjects>
   return sum;
 }
 
-test('whatever object is damaged or gone: the sums are exact once more, or export says what to do and publishes nothing', async (t) => {
+test('whichever object is damaged or missing, either the sums become exact again, or export says what to do and publishes nothing', async (t) => {
   const { folder, opened, exported, hits, stores } = await history(t);
   const keys = (await stores.objects.list('')).map(({ key }) => key);
   assert.ok(keys.includes(previousManifestKey) && keys.filter((key) => key.startsWith('deltas/')).length >= 2);

@@ -1,4 +1,4 @@
-// The last snapshot of each day: kept as long as a domain is, and exact beside the day's sums.
+// The last snapshot of each day is kept as long as a domain is, and agrees with the day's sums.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Hono } from 'hono';
@@ -19,7 +19,7 @@ const start = Date.UTC(2026, 10, 20, 22);
 const keepDays = 4;
 const dayAt = (index: number) => new Date(start + index * dayMs).toISOString().slice(0, 10);
 
-test('each day has the map of its end, whose domains of that day are those with hits in its sums', async (t) => {
+test('each day has the map of its end, and the domains hit on that day are those in its sums', async (t) => {
   let now = start;
   const objects = openObjects(dataFolder(t), () => now);
   const checkpoints = memoryCheckpoints().through(open);
@@ -67,7 +67,7 @@ test('each day has the map of its end, whose domains of that day are those with 
   const { items } = await get('/v1/points/days');
   assert.deepEqual(
     items.map(({ day }: { day: string }) => day),
-    // On the fourth day nothing was published, and the last is today.
+    // On the fourth day nothing was published, and the last day is today.
     [dayAt(4), dayAt(5)],
   );
   for (const { day, snapshot } of items) {
@@ -83,7 +83,7 @@ test('each day has the map of its end, whose domains of that day are those with 
     );
     assert.equal(count, sums.length, day);
   }
-  assert.equal((await get('/v1/points/latest')).days, undefined, 'the pointer is asked for every other second');
+  assert.equal((await get('/v1/points/latest')).days, undefined, 'the pointer is read at most once a second');
   const one = await get('/v1/hits?by=domain&domain=b.example');
   assert.deepEqual(
     one.items.map(({ day, hits }: { day: string; hits: number }) => [day, hits]),
@@ -98,7 +98,8 @@ test('each day has the map of its end, whose domains of that day are those with 
   const wrong = await get(`/v1/tiles/${items[0].snapshot}/0/0/0.json?since=2026-02-31`);
   assert.match(wrong.error.message, /since is "2026-02-31": must be a day/);
 
-  // A day on, what is older than the grace is gone but the days kept, what is in service, and what was before it.
+  // A day later, snapshots older than the grace period are gone, except the kept days, the current one, and the one
+  // before it.
   await pass(7, ['a.example']);
   const kept = (await get('/v1/points/days')).items;
   assert.deepEqual(
@@ -110,12 +111,12 @@ test('each day has the map of its end, whose domains of that day are those with 
   assert.ok(files.length <= kept.length + 2, files.join());
 });
 
-test('however exports follow each other, a day is kept once, in order, and for as many days as domains are', () => {
+test('whatever the times of exports, each day is kept once, in order, and as long as domains are', () => {
   const pointer = (at: number, days?: Pointer['days']): Pointer => ({
     ...{ snapshot: `s${at}`, generation: 1, updatedAt: at, points: 1, days },
   });
   let current: Pointer | undefined;
-  // Hours between one export and the next; the clock is set back twice.
+  // Hours between exports; the clock is set back twice.
   for (const hours of [1, 5, 30, 2, -3, 24, 24, 49, 1, -26, 26, 24, 24, 200, 1]) {
     const at = (current?.updatedAt ?? start) + hours * 3_600_000;
     const days = daysKept(current, at, keepDays);

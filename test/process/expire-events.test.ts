@@ -6,7 +6,7 @@ import { eventExpiry } from '#process/expire-events.ts';
 import { day, pull, start, storedEvent } from '../contracts/samples.ts';
 import { dataFolder } from '../support/run.ts';
 
-test('events, pulls and quarantined entries go after keepEventsDays, with the reports about their repository', async (t) => {
+test('after keepEventsDays events, pulls, quarantined entries and the versions of their repositories are removed', async (t) => {
   let now = start;
   const events = openEvents(join(dataFolder(t), 'events.db'), () => now);
   const store = async (id: string, time: number, repository: string) => {
@@ -39,7 +39,7 @@ test('events, pulls and quarantined entries go after keepEventsDays, with the re
   now += 2 * day;
   await expire();
   assert.deepEqual(await held(), []);
-  // At most every six hours.
+  // Runs at most every six hours.
   await store('late', start - 99 * day, 'late');
   now += 3_600_000;
   await expire();

@@ -1,4 +1,5 @@
-// Situations that people who run registries reported in public, each through the whole stage: what is posted, what is read.
+// Situations that registry operators reported in public, each through the whole stage: from the posted notification to
+// the API's results.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { classifier } from '#core/registry/classify.ts';
@@ -103,7 +104,7 @@ const counts: [string, object[], { pulls: number; raw: number; pushes: number; r
   ],
   ['buildx push of one tag', multi, { pulls: 0, raw: 0, pushes: 1, rawPushes: 4 }],
   [
-    'a pull-through cache asks for the tag twice',
+    'a pull-through cache requests the tag twice',
     [
       notice({ method: 'HEAD', ago: 900, tag: '1', digest: hex('a') }),
       notice({ ago: 850, tag: '1', digest: hex('a') }),
@@ -111,7 +112,7 @@ const counts: [string, object[], { pulls: number; raw: number; pushes: number; r
     { pulls: 1, raw: 2, pushes: 0, rawPushes: 0 },
   ],
   [
-    'Harbor tells of an index and its platform apart',
+    'Harbor reports an index and its platform separately',
     [harbor(0, hex('3'), hex('3')), harbor(0, hex('4'), hex('4'))],
     { pulls: 1, raw: 2, pushes: 0, rawPushes: 0 },
   ],
@@ -128,7 +129,7 @@ for (const [name, posts, total] of counts)
     assert.equal(pulls.upperBound, name.startsWith('Harbor'));
   });
 
-test('HEAD then GET is one pull of the class of the GET, whatever the client', async () => {
+test("a HEAD followed by a GET is one pull of the GET's class, whatever the client", async () => {
   for (const client of ['Helm/4.0.0', 'OpenTofu/1.10.0', 'kitops-cli/1.5', 'something/1']) {
     const { pulls } = await world([
       notice({ method: 'HEAD', ago: 900, tag: '1', digest: hex('e'), client }),
@@ -143,7 +144,7 @@ test('HEAD then GET is one pull of the class of the GET, whatever the client', a
   }
 });
 
-test('an index in use keeps its platforms, an image its signature and its SBOM', async () => {
+test('an index in use keeps its platforms, and an image its signature and SBOM', async () => {
   const { unused } = await world([
     ...multi,
     notice({ method: 'HEAD', tag: '2.0', digest: hex('5'), mediaType: index }),
@@ -170,7 +171,7 @@ test('an index in use keeps its platforms, an image its signature and its SBOM',
   assert.deepEqual(signed.unused, []);
 });
 
-test('a delete command is offered only where all references were reported', async () => {
+test('a delete command is offered only if all references were reported', async () => {
   const told = [{ mediaType: 'application/vnd.oci.image.config.v1+json', digest: hex('f'), size: 12 }];
   const [row] = (await world([notice({ action: 'push', ago: old, tag: 'v1', digest: hex('a'), references: told })]))
     .unused;
@@ -182,7 +183,7 @@ test('a delete command is offered only where all references were reported', asyn
   assert.deepEqual([other.confidence, other.dryRun, other.size], ['unknown references', undefined, null]);
 });
 
-test('deleted is deleted: by digest, by tag, the whole repository', async () => {
+test('a deletion counts: by digest, by tag, or of the whole repository', async () => {
   const push = (ago: number) => notice({ action: 'push', ago, tag: 'old', digest: hex('6') });
   for (const gone of [{ digest: hex('6') }, { tag: 'old' }, {}]) {
     const { unused, popular, pulls } = await world([push(old), notice({ action: 'delete', ago: old - 5000, ...gone })]);

@@ -1,4 +1,4 @@
-// Forgetting a person while their events are on their way leaves nothing of them, whatever the order of steps and failures.
+// Forgetting a user while their events are on the way leaves nothing of them, whatever the order of steps and failures.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -34,7 +34,7 @@ function event(n: number, random: () => number): RegistryEvent {
   return { ...base, id: `e${n}`, time: start + n * 700, action, user, repository, tag: '1', digest: 'd' };
 }
 
-/** A machine: the stores, a clock that tells every look at it apart, and a stream of one shard. */
+/** A server: the stores, a clock that advances with every reading, and a stream of one shard. */
 function world(random: () => number) {
   let now = start;
   const clock = () => ++now;
@@ -78,7 +78,7 @@ function world(random: () => number) {
       }),
     };
   };
-  /** Everything in the stream in batches, each again until it is through. */
+  /** Processes everything in the stream in batches, each repeated until it succeeds. */
   const processAll = async (around: <T extends object>(store: T) => T) => {
     const once = options(around);
     for (let from = 0; from < records.length; ) {
@@ -93,7 +93,10 @@ function world(random: () => number) {
   return { stores, records, take, processAll, clock };
 }
 
-/** A store whose calls take turns as the seed says, now and then very many, and fail before or after they took effect. */
+/**
+ * A store whose calls take a seeded number of turns, sometimes very many, and may fail before or after they took
+ * effect.
+ */
 const unreliable = (random: () => number, failing: number) => {
   const turns = async () => {
     for (let left = random() * (random() < 0.1 ? 150 : 4); left > 1; left--) await null;
@@ -114,7 +117,7 @@ const unreliable = (random: () => number, failing: number) => {
     });
 };
 
-test('who is forgotten while their events are stored is gone; who comes after counts', {
+test('a user forgotten while their events are being stored is gone; events from afterwards count', {
   timeout: 600_000,
 }, async () => {
   const cases = fc.record({ seed: fc.integer({ min: 1 }), before: fc.nat(30), after: fc.nat(8), wait: fc.nat(300) });
@@ -128,7 +131,7 @@ test('who is forgotten while their events are stored is gone; who comes after co
       const around = unreliable(random, 0.03);
       const forget = async () => {
         for (let turns = wait; turns > 0; turns--) await null;
-        // A caller who hears that not everything was forgotten calls again.
+        // A caller who is told that not everything was forgotten calls again.
         const through = {
           events: around(stores.events),
           search: around(stores.search),
@@ -178,7 +181,7 @@ test('who is forgotten while their events are stored is gone; who comes after co
   );
 });
 
-test('what of a forgotten person is put into the stream again stays forgotten, and takes nothing newer along', async () => {
+test('events of a forgotten user that are put into the stream again stay forgotten, without affecting newer ones', async () => {
   const random = seeded(7);
   const { stores, take, processAll, clock, records } = world(random);
   const around = <T extends object>(store: T) => store;
@@ -195,7 +198,7 @@ test('what of a forgotten person is put into the stream again stays forgotten, a
   assert.deepEqual(await held(), ['e3', 'e4', 'e5']);
 });
 
-test('a batch that is stored in the middle of a removal leaves nothing', async () => {
+test('a batch that is stored during a removal leaves nothing', async () => {
   const random = seeded(8);
   const { stores, take, processAll, clock } = world(random);
   const search = {

@@ -21,7 +21,7 @@ const table = new IpTable(room);
 const kernel = kernelOf(table) as Kernel;
 const range = { shard: 's', previous: '0', last: '1' };
 
-/** What a batch gives: its delta, and what was handed on. */
+/** The result of a batch: its delta, and the lines that were passed on. */
 function outcome(sums: HitSums, records: Uint8Array[], arrivedAt: number) {
   const handed: unknown[] = [];
   for (const data of records) {
@@ -43,7 +43,7 @@ function same(records: Uint8Array[], arrivedAt = now): void {
   assert.deepEqual(found.handed, expected.handed);
   if (found.bytes.equals(expected.bytes)) return;
   assert.deepEqual(decodeDelta(found.bytes), decodeDelta(expected.bytes));
-  assert.fail('the deltas have other bytes');
+  assert.fail('the deltas differ');
 }
 
 const encoder = new TextEncoder();
@@ -125,7 +125,7 @@ const anyHit: fc.Arbitrary<HitLine> = fc
   })
   .map(({ id, ...rest }) => ({ type: 'hit', ...rest, ...(id === null ? {} : { id }) }));
 
-test('batches of any hits come to the same bytes as the reference', () => {
+test('batches of any hits give the same bytes as the reference', () => {
   fc.assert(
     fc.property(fc.array(fc.array(anyHit, { maxLength: 40, size: 'max' }), { maxLength: 4 }), (records) =>
       same(records.map(lines)),
@@ -151,7 +151,7 @@ const edit = fc.record({
   put: fc.oneof(fc.constant([]), fc.constantFrom(...odd), fc.array(fc.nat(255), { maxLength: 3 })),
 });
 
-test('lines changed in any byte come to the same bytes as the reference', () => {
+test('lines with any byte changed give the same bytes as the reference', () => {
   fc.assert(
     fc.property(fc.array(anyHit, { minLength: 1, maxLength: 6 }), fc.array(edit, { maxLength: 5 }), (hits, edits) => {
       const data = Array.from(lines(hits));
@@ -162,7 +162,7 @@ test('lines changed in any byte come to the same bytes as the reference', () => 
   );
 });
 
-test('each byte at each place, and each place as the end, come to the same bytes as the reference', () => {
+test('any byte at any position, and an end at any position, give the same bytes as the reference', () => {
   const hit = { type: 'hit', time: now, address: '203.0.113.7', domain: 'a-b.c', action: 'view', id: 'i' } as const;
   const data = lines([hit]);
   for (let at = 0; at <= data.length; at++) {
@@ -178,7 +178,7 @@ test('each byte at each place, and each place as the end, come to the same bytes
   }
 });
 
-test('every length of a text is read as the reference reads it', () => {
+test('texts of every length are read as the reference reads them', () => {
   const hit = (more: Partial<HitLine>): HitLine => ({
     ...{ type: 'hit', time: now, address: '8.8.8.8', domain: 'a.example', action: 'view' },
     ...more,
@@ -190,7 +190,7 @@ test('every length of a text is read as the reference reads it', () => {
   }
 });
 
-test('more hits than a block, many domains, days and countries come to the same bytes as the reference', () => {
+test('more hits than fit into a block, many domains, days and countries give the same bytes as the reference', () => {
   const random = Array.from({ length: 40_000 }, (_, index) => Math.imul(index + 1, 0x9e3779b1) >>> 0);
   const hits: HitLine[] = random.map((number, index) => ({
     ...{ type: 'hit', time: now - (number % 500) * 3_600_000, address: v4(Math.imul(number, 2_654_435_769) >>> 0) },
@@ -201,7 +201,7 @@ test('more hits than a block, many domains, days and countries come to the same 
     same([lines(hits.slice(from, from + 6500)), lines(hits.slice(from + 6500, from + 13_000))]);
 });
 
-test('of one domain too many, and of one action too many, hits are counted as other, as the reference has it', () => {
+test('hits of the first domain or action beyond the limit are counted as other, as by the reference', () => {
   const { domainsPerBatch } = hitLimits;
   const hits: HitLine[] = Array.from({ length: domainsPerBatch + 300 }, (_, index) => ({
     ...{ type: 'hit', time: now - (index % 3 === 0 ? day : 0), address: '8.8.8.8' },
@@ -212,7 +212,7 @@ test('of one domain too many, and of one action too many, hits are counted as ot
   same(records);
 });
 
-test('a tie in time goes by latitude, longitude and country as the reference has it', () => {
+test('a tie in time is broken by latitude, longitude and country, as by the reference', () => {
   const hits: HitLine[] = Array.from({ length: 3000 }, (_, index) => ({
     ...{ type: 'hit', time: now, address: v4(Math.imul(index + 1, 0x9e3779b1) >>> 0) },
     ...{ domain: `d${index % 3}`, action: 'view' },
@@ -221,7 +221,7 @@ test('a tie in time goes by latitude, longitude and country as the reference has
   same([lines(hits.toReversed())]);
 });
 
-test('while one batch is read there is no second one, and none that is too large', () => {
+test('the kernel takes no second batch at once, and none that is too large', () => {
   const first = kernel.begin(100) as HitSums;
   assert.equal(kernel.begin(100), undefined);
   first.close();
@@ -232,9 +232,9 @@ test('while one batch is read there is no second one, and none that is too large
   assert.equal(kernel.begin(9_000_000), undefined);
 });
 
-test('a platform without SIMD is reported once, and reads with the reference', () => {
+test('without SIMD the reference reads, which is reported once', () => {
   const told: string[] = [];
-  // A module of a newer kind, as SIMD is to an old platform.
+  // A module with an unknown section, as SIMD looks to an old platform.
   const wasm = Buffer.from([0, 0x61, 0x73, 0x6d, 9, 0, 0, 0]).toString('base64');
   const { bytes, kernelOf } = kernelRoom(64, { wasm, report: (text) => told.push(text) });
   assert.equal(bytes.length, 64);

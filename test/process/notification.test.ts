@@ -8,7 +8,7 @@ import { processBatch } from '#process/process.ts';
 import { readFixture } from '../support/captured.ts';
 import { memoryObjects, open } from '../support/memory-stores.ts';
 
-test('notifications that came into the stream past collect are events; what is not understood is quarantined', async () => {
+test("notifications put into the stream without collect become events; those that can't be understood are quarantined", async () => {
   const now = Date.parse('2024-10-28T00:00:00Z');
   const clock = () => now;
   const events = openEvents(':memory:', clock);

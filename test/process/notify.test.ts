@@ -14,7 +14,7 @@ const rules: Rule[] = [
   { name: 'rush', when: 'hits-per-minute', over: 100 },
 ];
 
-/** Processes that share claims and a history, as retries, zombies and other shards do. */
+/** Runs of process that share claims and a history, as retries, zombies and other shards do. */
 function world(pulled: Pick<Pull, 'id' | 'user'>[] = []) {
   const sent: Alert[] = [];
   const claims = openAlerts(':memory:', () => now);
@@ -91,7 +91,7 @@ function event(change: Partial<StoredEvent>): StoredEvent {
 
 const push = (id: string, change: Partial<StoredEvent> = {}) => event({ id, action: 'push', method: 'PUT', ...change });
 
-test('a push of a matching repository is one alert, its untagged platforms and old pushes are not', async () => {
+test('a push to a matching repository is one alert; its untagged platforms and old pushes are none', async () => {
   const { start, texts } = world();
   const notify = start();
   const events = [
@@ -108,7 +108,7 @@ test('a push of a matching repository is one alert, its untagged platforms and o
   assert.deepEqual(texts(), ['team/app:1 was pushed by ann']);
 });
 
-test('a new person is an alert at the first pull; one with a history, a machine and nobody are not new', async () => {
+test('a new user is an alert at the first pull; a user with a history, a machine and an anonymous user are not new', async () => {
   const { start, texts } = world([{ id: 'before', user: 'old' }]);
   await start()(
     batch({
@@ -124,20 +124,20 @@ test('a new person is an alert at the first pull; one with a history, a machine 
   assert.deepEqual(texts(), ['ann pulls for the first time: team/app']);
 });
 
-test('a rule and a person whose names hold spaces are not taken for another pair', async () => {
+test('names with spaces do not mix up pairs of a rule and a user', async () => {
   const { start, sent } = world();
   const rules: Rule[] = ['new', 'new people'].map((name) => ({ name, when: 'first-pull' }));
   await start({ rules })(batch({ events: [event({ id: '1', user: 'people ann' }), event({ id: '2', user: 'ann' })] }));
   assert.equal(sent.length, 4);
 });
 
-test('a crash after the events were stored still sends the alert: the history then holds only the batch itself', async () => {
+test('after a crash once the events were stored, the alert is still sent: the history then has only the batch itself', async () => {
   const { start, texts } = world([{ id: '1', user: 'ann' }]);
   await start()(batch({ events: [event({ id: '1' }), event({ id: '2', tag: undefined })] }));
   assert.equal(texts().length, 1);
 });
 
-test("a domain's first country is no alert, its second is one alert, also with other processes", async () => {
+test("a domain's first country is no alert, its second is one, also across processes", async () => {
   const { start, texts } = world();
   const seen = (domain: string, country: string, time = now) =>
     batch({ locations: () => [[domain, 0, 0, country, time]] });
@@ -153,7 +153,7 @@ test("a domain's first country is no alert, its second is one alert, also with o
   assert.deepEqual(texts(), ['shop.example has its first visit from JP']);
 });
 
-test('hits of a minute are summed over shards and batches, a batch that comes again counts once', async () => {
+test('hits of a minute are summed over shards and batches, and a repeated batch counts once', async () => {
   const { start, texts } = world();
   const minute = Date.parse('2026-05-20T15:04:00Z');
   const hits = (shard: string, previous: string, count: number) =>
@@ -168,7 +168,7 @@ test('hits of a minute are summed over shards and batches, a batch that comes ag
   assert.deepEqual(texts(), ['101 hits so far in the minute 2026-05-20 15:04 UTC, more than 100']);
 });
 
-test('each rule alerts at most once for each occurrence, whatever is repeated by whichever process', async () => {
+test('each rule alerts at most once for an occurrence, whichever processes repeat whatever batches', async () => {
   const happenings = fc.array(
     fc.record({
       process: fc.nat(2),
@@ -206,18 +206,18 @@ test('each rule alerts at most once for each occurrence, whatever is repeated by
   );
 });
 
-test('a message that could not be sent is not sent again and does not stop the batch', async () => {
+test('an alert that could not be stored is not tried again and does not stop the batch', async () => {
   const { start, sent } = world();
   await start({ failing: true })(batch({ events: [push('1')] }));
   await start()(batch({ events: [push('1')] }));
   assert.deepEqual(sent, []);
 });
 
-test('no rules mean no work at all', () => {
+test('without rules there is no notifier', () => {
   assert.equal(notifier({ rules: [] as Rule[] } as Parameters<typeof notifier>[0]), undefined);
 });
 
-test('a pattern is literal but for its stars', () => {
+test('a pattern is literal except for its stars', () => {
   assert.ok(fits('team/*', 'team/a/b') && fits('*', '') && fits('a*c', 'abc') && fits('a.b', 'a.b'));
   assert.ok(!fits('team/*', 'teams/a') && !fits('a.b', 'axb') && !fits('a', 'ab'));
 });
@@ -230,7 +230,7 @@ const seenIn =
       countries.map((country) => [`d${first + n}.example`, 0, 0, country, now - 1000] as never),
     ).flat();
 
-test('strangers cause a hundred alerts an hour, then one that says there are more; the next hour as many again', async () => {
+test('strangers can cause a hundred alerts an hour, then one that says there are more; the next hour a hundred again', async () => {
   const { start, sent } = world();
   const notify = start();
   for (let first = 0; first < 160; first += 40) {
@@ -246,7 +246,7 @@ test('strangers cause a hundred alerts an hour, then one that says there are mor
   assert.equal(sent.length, 102);
 });
 
-test('a batch looks at a thousand pairs of a domain and a country, a day at twenty thousand; the next day starts again', async () => {
+test('a batch checks at most a thousand pairs of domain and country, a day at most twenty thousand; the next day starts again', async () => {
   const { start } = world();
   let asked = 0;
   const claims = openAlerts(':memory:', () => now);
@@ -270,7 +270,7 @@ test('a batch looks at a thousand pairs of a domain and a country, a day at twen
   await notify(batch({ locations: seenIn(1000, ['DE']) }));
   assert.equal(asked, 1000);
   await notify(batch({ locations: seenIn(1001, ['DE'], 10_000) }));
-  assert.equal(asked, 2000, 'the one too many is not looked at');
+  assert.equal(asked, 2000, 'the pair beyond the limit is not checked');
   for (let part = 2; part < 22; part++) await notify(batch({ locations: seenIn(1000, ['DE'], 100_000 + part * 1000) }));
   assert.equal(asked, 20_000);
   await notify(batch({ arrivedAt: now + 86_400_000, locations: seenIn(1000, ['DE'], 500_000) }));

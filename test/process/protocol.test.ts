@@ -11,7 +11,7 @@ import { processBatch } from '#process/process.ts';
 import { memoryCheckpoints, memoryObjects, memoryStores, open } from '../support/memory-stores.ts';
 import { now, type Protocol, plainFold, runWorld, type World } from './chaos.ts';
 
-// More by a flag: WHALEWATCH_RUNS=20000 npm test
+// For more runs: WHALEWATCH_RUNS=20000 npm test
 const numRuns = Number(process.env.WHALEWATCH_RUNS ?? 1000);
 const seed = 20261121;
 
@@ -29,7 +29,7 @@ const world: fc.Arbitrary<World> = fc.record({
   points: fc.constantFrom('domain', 'location'),
 });
 
-/** The first of `runs` worlds that does not come out as the plain fold; undefined when all do. */
+/** The first of `runs` worlds whose result differs from the plain fold; undefined if none does. */
 async function counterexample(protocol: Protocol, runs: number): Promise<World | undefined> {
   const checked = await fc.check(
     fc.asyncProperty(world, async (world) => {
@@ -44,7 +44,7 @@ test(`${numRuns} chaotic runs end in the sums of a plain fold`, { timeout: 600_0
   assert.equal(await counterexample({ processBatch, exportPoints }, numRuns), undefined);
 });
 
-test('a row that is missing in its chain, and a delta that a row names, stop export loudly', async () => {
+test('a row missing from its chain, or a missing delta, stops export with an error', async () => {
   const rows = [
     { shard: 's', previous: '0', last: '5', delta: 'deltas/s/5', committedAt: now },
     { shard: 's', previous: '6', last: '9', delta: 'deltas/s/9', committedAt: now },
@@ -59,7 +59,7 @@ test('a row that is missing in its chain, and a delta that a row names, stop exp
   await assert.rejects(attempt(rows.slice(1)), /the chain of s breaks after 0: its next row starts at 6/);
 });
 
-// Each line takes one step of the protocol away or swaps two: the test above must find out every one of them.
+// Each mutation removes a step of the protocol or swaps two: the test above must detect every one.
 const mutations: { name: string; file: string; from: string | RegExp; to: string }[] = [
   {
     name: 'process does not read its position',
@@ -74,19 +74,19 @@ const mutations: { name: string; file: string; from: string | RegExp; to: string
     to: 'true',
   },
   {
-    name: 'sequence numbers are compared as numbers',
+    name: 'sequence numbers are compared as doubles',
     file: 'process.ts',
     from: 'BigInt(record.sequenceNumber) > BigInt(previous)',
     to: 'Number(record.sequenceNumber) > Number(previous)',
   },
   {
-    name: 'a lost commit is taken for won',
+    name: 'a lost commit is treated as won',
     file: 'process.ts',
     from: 'return row?.previous === previous && row.delta === delta;',
     to: 'return true;',
   },
   {
-    name: 'a commit that timed out is taken for lost',
+    name: 'a commit that timed out is treated as lost',
     file: 'process.ts',
     from: 'if (await commit(shard, previous, last, delta, options)) return;',
     to: 'await commit(shard, previous, last, delta, options).catch(() => false); return;',
@@ -107,20 +107,20 @@ const mutations: { name: string; file: string; from: string | RegExp; to: string
 ];
 
 for (const [index, { name, file, from, to }] of mutations.entries()) {
-  test(`mutation: ${name}: found out`, { timeout: 300_000 }, async () => {
+  test(`mutation: ${name}: is detected`, { timeout: 300_000 }, async () => {
     const protocol = await mutated(index, file, from, to);
-    assert.ok(await counterexample(protocol, 3000), 'no run found the mutant out');
+    assert.ok(await counterexample(protocol, 3000), 'no run detected the mutation');
   });
 }
 
-test('an export that stalls before its swap while two others swap changes nothing; without If-Match it is found out', async () => {
+test('an export that stalls before its swap while two others swap changes nothing; without If-Match this test fails', async () => {
   const scenario = { key: manifestKey, before: 0, exports: true };
   assert.equal(await stalled({ processBatch, exportPoints }, scenario), 'exact');
   const from = /\.\.\.\(etag === undefined \? \{ ifNoneMatch: '\*' as const \} : \{ ifMatch: etag \}\),/;
   assert.match(await stalled(await mutated(98, 'export.ts', from, ''), scenario), /the chain of s breaks/);
 });
 
-test('what is committed while an export publishes is not expired by it; expiring what is not folded is found out', async () => {
+test('an export does not expire what is committed while it publishes; expiring unfolded rows is detected', async () => {
   const scenario = { key: pointerKey, before: 1, exports: false };
   assert.equal(await stalled({ processBatch, exportPoints }, scenario), 'exact');
   const mutant = await mutated(99, 'expire.ts', 'BigInt(row.last) <= BigInt(position) && ', '');
@@ -128,8 +128,8 @@ test('what is committed while an export publishes is not expired by it; expiring
 });
 
 /**
- * An export of one batch that waits before it puts a key, while two more batches come, and are exported or not; `before`: so many
- * batches and exports come first. Says whether the sums are exact.
+ * Runs an export of one batch that waits before it puts a key, while two more batches are committed, and perhaps
+ * exported, after `before` batches with exports. Returns whether the sums are exact.
  */
 async function stalled(
   { processBatch, exportPoints }: Protocol,
@@ -183,7 +183,7 @@ async function stalled(
   }
 }
 
-/** The protocol's files with one text replaced, loaded from a folder of their own inside the project. */
+/** Loads copies of the protocol's files with one text replaced, from a temporary folder inside the project. */
 async function mutated(index: number, file: string, from: string | RegExp, to: string): Promise<Protocol> {
   const source = join(import.meta.dirname, '../../functions/process');
   const folder = join(import.meta.dirname, `../../build/mutants/${process.pid}-${index}`);

@@ -1,4 +1,5 @@
-// Delivered registry events end as the pulls of all of them, in the events store and in search, whatever happens between.
+// Delivered registry events end as the pulls of all events together, in the events store and in search, whatever
+// happens on the way.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -16,7 +17,7 @@ const runs = Number(process.env.WHALEWATCH_RUNS ?? 1000) / 4;
 const start = Date.parse('2026-05-20T23:57:00Z');
 const index = 'application/vnd.oci.image.index.v1+json';
 
-/** Events so alike and close that they interact in every way, over a midnight. */
+/** Events so similar and close together that they interact in every way, around midnight. */
 const traffic = fc
   .array(
     fc.record({
@@ -41,7 +42,7 @@ const traffic = fc
     });
   });
 
-/** A store whose calls take turns as the seed says, and fail now and then: before they take effect, or after. */
+/** A store whose calls take a seeded number of turns, and sometimes fail, before or after they took effect. */
 function unreliable<T extends object>(store: T, random: () => number): T {
   return new Proxy(store, {
     get(target, name) {
@@ -57,7 +58,7 @@ function unreliable<T extends object>(store: T, random: () => number): T {
   });
 }
 
-test('stored pulls and counts are those of the distinct events', { timeout: 600_000 }, async () => {
+test('stored pulls and counts equal those of the distinct events', { timeout: 600_000 }, async () => {
   const deliveries = fc.record({ events: traffic, seed: fc.nat(), shuffle: fc.boolean() });
   await fc.assert(
     fc.asyncProperty(deliveries, async ({ events, seed, shuffle }) => {
@@ -74,7 +75,7 @@ test('stored pulls and counts are those of the distinct events', { timeout: 600_
         classify: classifier(),
         pullWindowSeconds: 2,
       };
-      // Every event is delivered once and some twice, in batches of two shards that run beside each other.
+      // Every event is delivered once, some twice, in concurrent batches of two shards.
       const order = [...events, ...events.filter(() => random() < 0.3)];
       if (shuffle) order.sort(() => random() - 0.5);
       const delivered = order.map((event, at): Delivered => ({ event, origin: `s:${at}:0` }));
@@ -84,7 +85,7 @@ test('stored pulls and counts are those of the distinct events', { timeout: 600_
         shards.map(async (shard) => {
           while (shard.length > 0) {
             const batch = shard.slice(0, 1 + Math.floor(random() * 5));
-            // A batch that failed comes again, perhaps with more than before.
+            // A failed batch is repeated, perhaps with more records than before.
             const done = await storeEvents(batch, process).then(
               () => true,
               () => false,
@@ -110,7 +111,7 @@ test('stored pulls and counts are those of the distinct events', { timeout: 600_
   );
 });
 
-test('a platform whose document is written late stays part of its index', async () => {
+test('a platform whose document is stored late stays part of its index', async () => {
   const stores = { events: openEvents(':memory:', () => start), search: openSearch(':memory:') };
   const options = { ...stores, locator: { locate: () => undefined }, classify: classifier(), pullWindowSeconds: 2 };
   const base = { action: 'push', kind: 'manifest', mediaType: index, method: 'PUT', userAgent: 'docker/27' } as const;
@@ -155,5 +156,5 @@ test('names that hold a line feed keep people and repositories apart', async () 
     assert.equal((await events.pulls(user, repository, 0, Number.MAX_SAFE_INTEGER)).length, 1, user);
 });
 
-/** As JSON keeps it: without what is undefined. */
+/** As JSON stores it: without undefined fields. */
 const plain = <T>(value: T): T => JSON.parse(JSON.stringify(value));

@@ -1,4 +1,4 @@
-// What an older version stored, recounted in whatever steps, is what a fresh replay of the same events stores.
+// Recounting what an older version stored, in any steps, gives what a fresh replay of the same events stores.
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -40,7 +40,7 @@ const traffic = fc
     let time = start;
     return rows.map(({ gap, action, told, ...row }, at) => {
       time += gap;
-      // A digest names the same content always; whether the content is reported varies.
+      // A digest always names the same content; whether the content is reported varies.
       const references = told ? (row.digest === 'root' ? ['amd', 'arm'] : []) : undefined;
       const kind = action === 'delete' ? ('other' as const) : ('manifest' as const);
       const base = { kind, mediaType: index, source: '' };
@@ -48,7 +48,7 @@ const traffic = fc
     });
   });
 
-/** By a rule that says something else than today's. */
+/** Classified by a rule that differs from today's. */
 const classify: RecountOptions['classify'] = ({ method, user }) =>
   method === 'HEAD' ? 'version-check' : user === 'bo' ? 'ci' : 'human';
 
@@ -68,7 +68,7 @@ async function contents(events: ReturnType<typeof openEvents>, search: ReturnTyp
   return { counts, pulls, classes, unused: await search.unused({ since: start + 1e10, limit: 100 }) };
 }
 
-test('old data recounted equals a fresh replay, however often it is stopped', { timeout: 300_000 }, async () => {
+test('recounting old data equals a fresh replay, however often it is stopped', { timeout: 300_000 }, async () => {
   let runs = 0;
   await fc.assert(
     fc.asyncProperty(traffic, fc.integer({ min: 1, max: 5 }), fc.nat(6), async (list, eventsAtOnce, stopAfter) => {
@@ -77,7 +77,7 @@ test('old data recounted equals a fresh replay, however often it is stopped', { 
       const delivered = list.map((event, at) => ({ event, origin: `s:${at}:0` }));
       await storeEvents(delivered, { ...fresh, ...options });
 
-      // The older version: another class, every event a pull of its own, no manifests and no word of what is apart.
+      // The older version: another class, each event a separate pull, no manifests, and no `apart`.
       const old = { events: openEvents(':memory:', () => start), search: openSearch(':memory:') };
       const stored: StoredEvent[] = [];
       for (const user of ['ann', 'bo', ''])
@@ -106,13 +106,13 @@ test('old data recounted equals a fresh replay, however often it is stopped', { 
       const run = () => recount({ ...options, ...old, search, objects, clock: () => start, eventsAtOnce });
       await run().catch(run);
       assert.deepEqual(await contents(old.events, old.search), await contents(fresh.events, fresh.search));
-      assert.deepEqual(await objects.list('recount/'), [], 'nothing is left of its progress');
+      assert.deepEqual(await objects.list('recount/'), [], 'its progress is removed');
     }),
     { seed: 1, numRuns: Number(process.env.FUZZ_RUNS ?? 60) },
   );
 });
 
-test('who is forgotten while it runs stays so', async () => {
+test('a user forgotten while it runs stays forgotten', async () => {
   const stores = { events: openEvents(':memory:', () => start), search: openSearch(':memory:') };
   const options = { locator: { locate: () => undefined }, classify, pullWindowSeconds: 2 };
   const event = { id: '1', time: start, action: 'pull', kind: 'manifest', method: 'GET', tag: '1' } as const;

@@ -19,7 +19,7 @@ const event = (id: string, user: string): RegistryEvent => ({
   ...{ tag: '1', digest: 'd', user, userAgent: 'docker/27', source: '', address: '' },
 });
 
-test('two spellings of a name that look the same are one user, and both are forgotten', async () => {
+test('two spellings of a name that look the same are one user, and are forgotten together', async () => {
   const stores = {
     ...{ events: openEvents(':memory:', clock), search: openSearch(':memory:') },
     ...{ checkpoints: openCheckpoints(':memory:'), objects: memoryObjects(clock).through(open) },
@@ -38,12 +38,12 @@ test('two spellings of a name that look the same are one user, and both are forg
   );
   const [row] = await stores.search.catalogue({ now: clock(), halfLifeMs: 1 });
   assert.equal(row.pulledBy, 1);
-  // Both spellings ask for the same user.
+  // Both spellings query the same user.
   for (const user of [composed, decomposed]) {
     const { items } = await stores.events.history(userName.parse(user), { limit: 10 });
     assert.equal(items.length, 3);
   }
-  // An older version stored a name as it was spelled.
+  // An older version stored names as they were spelled.
   await stores.search.write([
     {
       ...{ kind: 'pull', id: 'older', version: 1 },

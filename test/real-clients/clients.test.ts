@@ -19,7 +19,7 @@ const programs = ['skopeo', 'podman', 'buildah', 'ctr', 'helm', 'oras', 'crane',
 const missing = notInstalled('docker-registry', 'registry', 'containerd', ...programs);
 const run = promisify(execFile);
 
-/** What is pushed before a row, by somebody else. */
+/** What somebody else pushes before a row runs. */
 const seeds: Record<NonNullable<Row['seed']>, string> = {
   nothing: ':',
   image: 'skopeo copy $SINGLE docker://$IMAGE:1; skopeo copy $SINGLE docker://$IMAGE:2',
@@ -30,7 +30,7 @@ const seeds: Record<NonNullable<Row['seed']>, string> = {
   signed: 'skopeo copy $SINGLE docker://$IMAGE:1; cp $KEYS/cosign.* .; cosign sign $IMAGE@$DIGEST',
 };
 
-/** Why a row can't run here. */
+/** Why a row can't run here; undefined if it can. */
 function skipped(row: Row, ...needed: string[]): string | false {
   const script = `${seeds[row.seed ?? 'image']} ${row.run}`;
   for (const program of programs) if (new RegExp(`\\b${program}\\b`).test(script)) needed.push(program);
@@ -41,7 +41,7 @@ function skipped(row: Row, ...needed: string[]): string | false {
 
 interface Ran {
   row: Row;
-  /** What the commands printed, when they failed. */
+  /** The output of the commands, shown if they fail. */
   failed?: string;
   counts?: Counted;
   other?: Counted;
@@ -53,10 +53,10 @@ interface Counted {
 }
 
 interface Setup {
-  /** Names the capture. */
+  /** Name of the captured file. */
   name: string;
   program: string;
-  /** The program of the pull-through cache: 2.8 can only cache a registry that asks for no password. */
+  /** The program of the pull-through cache: 2.8 can only cache a registry that requires no password. */
   cacheProgram: string;
   signedIn: boolean;
 }
@@ -90,7 +90,7 @@ for (const setup of setups)
         const { failed, counts, other } = ran.get(row)!;
         assert.equal(failed, undefined, failed);
         const { pulls, raw, pushes = 0 } = expected(row, name);
-        // Without users the counts hold what was pushed before, too.
+        // Without users the counts include what was pushed before.
         if (!signedIn) assert.deepEqual({ pulls: counts?.pulls, raw: counts?.raw }, { pulls, raw });
         else {
           assert.deepEqual(counts, { pulls, raw, pushes });
@@ -145,7 +145,7 @@ async function startWorld({ name, program, cacheProgram, signedIn }: Setup): Pro
 
   const bash = async (script: string, role: string, row: Row) => {
     const work = mkdtempSync(join(folder, 'row-'));
-    // Images of its own: containerd keeps content by digest.
+    // Images of its own for each row, as containerd keeps content by digest.
     const [single, index] = ['image', 'index'].map((kind) => join(folder, kind, slug(row)));
     const digests = { image: writeImage(single, ['amd64']), index: writeImage(index, ['amd64', 'arm64']) };
     const env = {
@@ -174,7 +174,7 @@ async function startWorld({ name, program, cacheProgram, signedIn }: Setup): Pro
       }
     },
     async settle() {
-      // A registry reports one event after another, and events of one user are processed in their order.
+      // A registry reports events one after another, and events of one user are processed in order.
       for (const user of users) {
         const path = `rows/last-of-${user}`;
         const sentinel = { row: path, run: '', pulls: {}, raw: 0 };

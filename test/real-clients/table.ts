@@ -1,18 +1,19 @@
-// What each command of each client is: how many pulls, of which class, from how many registry events, and how many pushes.
-// A row says what the operator of the registry would say who watched the command being typed. `clients.test.ts` runs the
-// rows against real registries; `test/core/registry/clients.test.ts` replays the traffic that was captured that way.
+// What each command of each client counts as: how many pulls, of which class, from how many registry events, and how
+// many pushes. A row says what a registry's operator who saw the command being typed would expect. `clients.test.ts`
+// runs the rows against real registries; `test/core/registry/clients.test.ts` replays the traffic that was captured
+// that way.
 import type { PullClass } from '#core/event.ts';
 
 export type Counts = Partial<Record<PullClass, number>>;
 
 export interface Row {
-  /** A name of its own: its repository is called after it. */
+  /** A unique name; the row's repository is named after it. */
   row: string;
   /** Bash, run as `user`; see `prelude.sh` for its variables and functions. */
   run: string;
-  /** What the repository holds before, pushed by somebody else: tags 1 and 2. */
+  /** What somebody else pushed to the repository before: tags 1 and 2. */
   seed?: 'image' | 'index' | 'chart' | 'artifact' | 'described' | 'signed' | 'nothing';
-  /** Whom the registry sees. */
+  /** The user that the registry reports. */
   user?: 'alice' | 'cache';
   /** Pulls of the row's repository. */
   pulls: Counts;
@@ -22,13 +23,13 @@ export interface Row {
   pushes?: number;
   /** The same of `$OTHER`. */
   other?: { pulls: Counts; raw: number; pushes: number };
-  /** What is different with registry 3. */
+  /** What differs with registry 3. */
   in3?: Partial<Pick<Row, 'pulls' | 'raw' | 'pushes'>>;
-  /** Where the counts are not obvious. */
+  /** An explanation where the counts are not obvious. */
   because?: string;
 }
 
-/** What a row says of a registry. */
+/** What is expected of a registry. */
 export const expected = (row: Row, registry: string): Row => ({ ...row, ...(registry === '3' ? row.in3 : {}) });
 
 export const rows: Row[] = [
@@ -333,7 +334,7 @@ export const rows: Row[] = [
     pulls: { signature: 2 },
     raw: 2,
     pushes: 1,
-    because: 'the image is asked for by digest twice',
+    because: 'the image is requested by digest twice',
   },
   {
     row: 'cosign verify',
@@ -341,7 +342,7 @@ export const rows: Row[] = [
     run: 'cosign verify $IMAGE:1',
     pulls: { signature: 2 },
     raw: 6,
-    because: 'the image and its signature, each asked for twice',
+    because: 'the image and its signature, each requested twice',
   },
   // a pull-through cache
   {

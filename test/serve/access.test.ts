@@ -1,4 +1,5 @@
-// The access table: every route and page, called as every role, about oneself and about others, on both wirings.
+// The access table: every route and page, called as every role, for the caller's own name and for others, on both
+// wirings.
 import assert from 'node:assert/strict';
 import type { IncomingMessage } from 'node:http';
 import { describe, test } from 'node:test';
@@ -15,7 +16,7 @@ import { type ServeOptions, serveApp } from '#serve/app.ts';
 import { openSignIn } from '#serve/sign-in.ts';
 import { pages } from '../../web/html.ts';
 
-// What each row lets through. `own` of a user is what names ann in user=.
+// The roles that each row allows. For `own`, a user's calls must name ann in user=.
 const none = { public: false, own: false, user: false, team: false, owner: false };
 const kinds = {
   anyone: { public: true, own: true, user: true, team: true, owner: true },
@@ -76,7 +77,7 @@ const table: Record<string, keyof typeof kinds> = {
   'POST /v1/session/logout': 'anyone',
   'GET /v1/openapi.json': 'anyone',
 };
-/** Pages hold no data: they ask the routes above for it, as the reader who opened them. */
+/** Pages contain no data: they request it from the routes above, as the reader who opened them. */
 const pageTable = Object.keys(pages).map((name) => `/${name === 'index' ? '' : name}`);
 
 const settings: AccessSettings = {
@@ -90,13 +91,13 @@ const settings: AccessSettings = {
 };
 const sessions = { own: [], user: [], team: ['dev'], owner: ['dev', 'ops'] };
 
-/** Stores that fail whatever is asked of them: who gets this far was let through. */
+/** Stores whose every call fails: a request that reaches them was allowed. */
 const closed = new Proxy(
   {},
   { get: (_, name) => (name === 'then' ? undefined : async () => Promise.reject(new Error('reached'))) },
 );
 
-/** The local stream tells its lag at once. */
+/** The local stream returns its lag synchronously. */
 const closedStream = new Proxy(
   {},
   {
@@ -231,12 +232,12 @@ for (const wiring of ['local', 'aws'] as const)
             const about = role === 'own' ? '?user=ann' : '?user=bob';
             const status = await call(method, path + about, headers(role));
             assert.equal(!refused(status), may, `${role} by ${by}, ${about}: ${status}`);
-            assert.notEqual(status, 404, `${route} is no route`);
+            assert.notEqual(status, 404, `${route} is not a route`);
             if (role !== 'public' && !may && kind !== 'webhook') assert.equal(status, 403);
           }
       });
 
-    test('what is your own is named once, and by the whole name', async () => {
+    test("a user's own name must be given once, and whole", async () => {
       const { call } = (await wirings())[wiring];
       for (const query of [
         '',
@@ -252,7 +253,7 @@ for (const wiring of ['local', 'aws'] as const)
           assert.equal(await call('GET', route.split(' ')[1] + query, callers.session('user')), 403, route + query);
     });
 
-    test('a token or session that is not known, or has ended, is nobody', async () => {
+    test('an unknown or expired token or session counts as not signed in', async () => {
       const { call } = (await wirings())[wiring];
       for (const headers of [
         { Authorization: 'Bearer nope' },
@@ -265,7 +266,7 @@ for (const wiring of ['local', 'aws'] as const)
         assert.equal(await call('GET', '/v1/users', headers), 401, JSON.stringify(headers));
     });
 
-    test('a page of another site changes nothing, whoever is signed in', async () => {
+    test("a page of another site can't change anything, whoever is signed in", async () => {
       const { call } = (await wirings())[wiring];
       const changes = Object.keys(table).filter(
         (route) =>
@@ -283,7 +284,7 @@ for (const wiring of ['local', 'aws'] as const)
         }
     });
 
-    test('the map is open to those whom the owner opens it to', async () => {
+    test('the map is open to those for whom the owner opens it', async () => {
       const opened: [PublicMap, Record<string, boolean>][] = [
         ['names', { public: true, user: true, team: true }],
         ['anonymous', { public: true, user: true, team: true }],
@@ -311,7 +312,7 @@ for (const wiring of ['local', 'aws'] as const)
       }
     });
 
-    test('everyone may have a role, but never by a token that is not known', async () => {
+    test('everyone may have a role, but not with an unknown token', async () => {
       const { call } = (await wirings({ everyone: 'team', signIn: undefined }))[wiring];
       assert.ok(!refused(await call('GET', '/v1/users', {})));
       assert.equal(await call('DELETE', '/v1/users?user=ann', {}), 401);
@@ -319,7 +320,7 @@ for (const wiring of ['local', 'aws'] as const)
     });
   });
 
-test('every route that is served has a row here, and every page', async () => {
+test('every served route and every page has a row here', async () => {
   const { local, aws } = await wirings();
   const pattern = (route: string) => route.replace('/latest/0/0/0.mvt', '/:snapshot/:z/:x/:file');
   const served = (app: Hono) =>

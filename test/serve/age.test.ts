@@ -1,4 +1,4 @@
-// What is kept for a moment is asked again after it, also when the clock went back.
+// A cached value is read again when it is due, also when the clock was set back.
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { isDue } from '#core/age.ts';
@@ -7,7 +7,7 @@ import { renewed } from '#serve/renewed.ts';
 
 const dayMs = 86_400_000;
 
-test('what is due is due on both sides', () => {
+test('a value is due when the clock moved either way', () => {
   assert.deepEqual(
     [999, 1000, 1001, -1].map((age) => isDue(5000, 5000 + age, 1000)),
     [false, true, true, true],
@@ -15,7 +15,7 @@ test('what is due is due on both sides', () => {
 });
 
 for (const step of [-2 * dayMs, 8 * dayMs, -365 * dayMs])
-  test(`a clock that steps by ${step / dayMs} days freezes neither the map nor what is read for all`, async () => {
+  test(`a clock that steps by ${step / dayMs} days freezes neither the map nor shared readings`, async () => {
     let now = Date.parse('2026-11-28T12:00:00Z');
     let heads = 0;
     let reads = 0;

@@ -28,7 +28,7 @@ function storeOf(items: Item[]) {
   };
 }
 
-test('page by page it gives what fits, each once and in order', async () => {
+test('the pages have every fitting item, once and in order', async () => {
   const item = fc.record({ time: fc.integer({ min: 0, max: 50 }), fits: fc.boolean() });
   await fc.assert(
     fc.asyncProperty(fc.array(item, { maxLength: 60 }), fc.integer({ min: 1, max: 9 }), async (items, limit) => {
@@ -49,7 +49,7 @@ test('page by page it gives what fits, each once and in order', async () => {
   );
 });
 
-test('what does not fit is not read without end: an empty page says where to go on', async () => {
+test('when nothing fits, a page ends after a limited read, and its cursor says where to continue', async () => {
   const items = Array.from({ length: 5000 }, (_, at) => ({ id: String(at), time: at, fits: at === 0 }));
   const store = storeOf(items);
   const pages: number[] = [];

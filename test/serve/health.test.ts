@@ -11,7 +11,7 @@ import { memoryCheckpoints, memoryObjects, open } from '../support/memory-stores
 
 const hour = 3_600_000;
 
-/** A search that knows pulls by client. */
+/** A search store that returns only pulls by client. */
 const counting = (clients: [string, number][]): Pick<SearchStore, 'counts'> => ({
   async counts({ by }) {
     assert.equal(by, 'client');
@@ -21,11 +21,11 @@ const counting = (clients: [string, number][]): Pick<SearchStore, 'counts'> => (
   },
 });
 
-/** An event store that says so of its quarantine. */
+/** An event store whose quarantine has these sizes. */
 const quarantining = (state: Partial<QuarantineState> = {}) =>
   ({ quarantineState: async () => ({ entries: 0, bytes: 0, dropped: 0, ...state }) }) as unknown as EventStore;
 
-test('a quarantine whose entries left for want of room is said for a day', async () => {
+test('a quarantine that dropped entries for lack of room is reported for a day', async () => {
   const clock = () => 100 * hour;
   for (const [droppedAt, warns] of [
     [undefined, false],
@@ -54,7 +54,7 @@ test('a quarantine whose entries left for want of room is said for a day', async
   }
 });
 
-test('a model’s age counts from its training, also after it was put back in service', async () => {
+test('a model’s age counts from its training, also after a rollback to it', async () => {
   let now = 10 * hour;
   const clock = () => now;
   const objects = memoryObjects(clock).through(open);
@@ -82,7 +82,7 @@ test('a model’s age counts from its training, also after it was put back in se
   assert.deepEqual(await model(), ofHour(4));
 });
 
-test('clients that no rule knows are listed, most pulls first; a failing search does not make health unhealthy', async () => {
+test('clients unknown to all rules are listed, most pulls first; a failing search does not make health unhealthy', async () => {
   const clock = () => hour;
   const reported: unknown[] = [];
   const health = async (search: Pick<SearchStore, 'counts'>) => {
@@ -139,7 +139,7 @@ test('clients that no rule knows are listed, most pulls first; a failing search 
   assert.deepEqual([failed.status, failed.unknownAgents, reported.length], [200, [], 1]);
 });
 
-/** Health over stores where nothing is wrong, but what `more` says. */
+/** Health of stores where nothing is wrong except what `more` sets. */
 function healthOver(more: Partial<HealthOptions>, clock = () => 100 * hour) {
   return healthRoutes(
     {
@@ -161,7 +161,7 @@ const reportOf = async (more: Partial<HealthOptions>, clock?: () => number) => {
   return { code: answer.status, ...((await answer.json()) as Report) };
 };
 
-test('live says that the process runs, ready whether events are taken, and why not is in the log alone', async () => {
+test('live says that the process runs, ready whether events are accepted; the reason why not is only in the log', async () => {
   const reported: unknown[] = [];
   const report = (cause: unknown) => reported.push(cause);
   const live = await healthOver({}).request('/v1/health/live');
@@ -180,10 +180,14 @@ test('live says that the process runs, ready whether events are taken, and why n
   const objects = memoryObjects(() => 0).through(open);
   const broken = healthOver({ report, objects: { ...objects, get: () => Promise.reject(full) } });
   answerErrors(broken, report);
-  assert.equal((await broken.request('/v1/health/ready')).status, 503, 'stores that are not read take nothing');
+  assert.equal(
+    (await broken.request('/v1/health/ready')).status,
+    503,
+    "a server whose stores can't be read is not ready",
+  );
 });
 
-test('a shard that is as far behind as may be is well, a moment more is unhealthy; so is a commit that was not folded', async () => {
+test('a shard behind by just the limit is healthy, a moment more is unhealthy; the same holds for an unfolded commit', async () => {
   for (const [seconds, status] of [
     [60, 'ok'],
     [60.5, 'unhealthy'],
@@ -204,7 +208,7 @@ test('a shard that is as far behind as may be is well, a moment more is unhealth
   }
 });
 
-test('a fault that holds a stage is unhealthy, one that does not is a warning', async () => {
+test('a fault that stops a stage is unhealthy, any other is a warning', async () => {
   const faults = async () => [
     { reason: 'stuck', stands: true },
     { reason: 'odd', stands: false },
@@ -226,7 +230,7 @@ test('an IP table of 60 days is fresh, one of 61 is reported, and changes no sta
   }
 });
 
-test('new domains of a day, hits counted as other, held expiry and a clock that went back are each said', async () => {
+test('the number of new domains in a day, hits counted as other, suspended expiry and a clock set back are each reported', async () => {
   const now = Date.parse('2026-11-28T12:00:00Z');
   const over = async (change: Partial<Manifest>) => {
     const objects = memoryObjects(() => now).through(open);
@@ -251,7 +255,7 @@ test('new domains of a day, hits counted as other, held expiry and a clock that 
   }
 });
 
-test('a search that takes long holds up no health check', async () => {
+test('a slow search delays no health check', async () => {
   const search = { counts: () => new Promise<never>(() => {}) };
   assert.equal((await reportOf({ search })).status, 'ok');
 });

@@ -1,4 +1,4 @@
-// Lists as CSV and of a range of days: what a spreadsheet gets, and that pages follow each other there too.
+// Lists as CSV and of a range of days: what a spreadsheet gets, page by page.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { OpenAPIHono } from '@hono/zod-openapi';
@@ -33,7 +33,7 @@ async function all(app: OpenAPIHono, first: string): Promise<Record<string, stri
   return found;
 }
 
-test('no text is a formula in a spreadsheet, and every text comes back as it was', () => {
+test('no text becomes a formula in a spreadsheet, and every text can be restored', () => {
   const formulas = ['=1+1', '+1', '-1', '@SUM(A1)', '\t=1', '\r=1', '=HYPERLINK("http://evil.example","a")'];
   const names = ['Zoë', 'Ольга', '李雷', 'مريم', '🐳', 'a,b', 'a"b', 'two\nlines', ' =1', 'a=1'];
   const text = csv(
@@ -49,7 +49,7 @@ test('no text is a formula in a spreadsheet, and every text comes back as it was
   assert.ok(rows.every(({ pulls }) => pulls === '-1'));
 });
 
-test("a person's pulls of some days only, as JSON and as CSV, page by page", async () => {
+test("a user's pulls of a range of days, as JSON and as CSV, page by page", async () => {
   const [events, search] = [openEvents(':memory:', () => start), openSearch(':memory:')];
   const put = Array.from({ length: 9 }, (_, at) => pull(`p${at}`, start + at * day, { user: 'Ольга', tag: `${at}` }));
   await events.replacePulls([{ user: 'Ольга', repository: 'library/redis', version: 0, remove: [], put }]);
@@ -76,7 +76,7 @@ test("a person's pulls of some days only, as JSON and as CSV, page by page", asy
   assert.deepEqual([wrong.status, /from is .* after to/.test(await wrong.text())], [400, true]);
 });
 
-test('the quarantine as CSV: of some days, with its reasons, its bodies cut', async () => {
+test('the quarantine of a range of days as CSV, with reasons and shortened bodies', async () => {
   const events = openEvents(':memory:', () => start);
   await events.quarantine(
     Array.from({ length: 5 }, (_, at) => ({

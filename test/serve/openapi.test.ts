@@ -13,7 +13,7 @@ interface Operation {
   responses: Record<string, unknown>;
 }
 
-/** A deployment where callers who are not signed in have this role. */
+/** The document of a deployment where callers who are not signed in have this role. */
 async function described(everyone: Role) {
   const access = {
     ...accessAs(everyone),
@@ -33,7 +33,7 @@ async function described(everyone: Role) {
 
 const withoutToken = ({ security = [] }: Operation) => security.some((each) => Object.keys(each).length === 0);
 
-test('every operation has an id of its own', async () => {
+test('every operation has a unique id', async () => {
   const { operations } = await described('public');
   const ids = operations.map(({ operationId }) => operationId);
   assert.equal(new Set(ids).size, ids.length);
@@ -41,7 +41,7 @@ test('every operation has an id of its own', async () => {
   assert.ok(ids.includes('getClustersLeaves'));
 });
 
-test('a call that asks for a role says so, and which', async () => {
+test('a call that needs a role says so, and which one', async () => {
   const { app, operations, schemes } = await described('public');
   let asking = 0;
   for (const operation of operations) {
@@ -55,7 +55,7 @@ test('a call that asks for a role says so, and which', async () => {
   assert.ok(asking > 20);
 });
 
-test('where everyone may call, the document says so', async () => {
+test('if everyone may call, the document says so', async () => {
   const { operations } = await described('team');
   const find = (id: string) => operations.find(({ operationId }) => operationId === id) as Operation;
   assert.ok(withoutToken(find('getUsers')) && withoutToken(find('postRecommendations')));
@@ -65,7 +65,7 @@ test('where everyone may call, the document says so', async () => {
     if (operation.security && operation['x-needs'] !== 'token') assert.ok(withoutToken(operation));
 });
 
-test('the limits that collect keeps are the ones the document names', async () => {
+test('the document states the limits that collect enforces', async () => {
   const text = JSON.stringify((await described('public')).document);
   assert.ok(text.includes(`a tag of more than ${eventLimits.tag}, a repository`));
   assert.ok(text.includes(`"maxLength":${hitLimits.action}`) && text.includes(`"maxLength":${hitLimits.id}`));

@@ -6,7 +6,7 @@ import { addToken, endToken, rotateToken, TokenRefused, tokenId, tokensOf } from
 const minute = 60_000;
 const start = 1000 * minute;
 
-test('a registry has two tokens at most, a third says which there are; another registry has its own', async () => {
+test('a registry has at most two tokens, and a third is refused with their ids; each registry has its own', async () => {
   const store = openCredentials(':memory:', () => start);
   const [one, two] = [await addToken(store, 'east', start), await addToken(store, 'east', start + 1)];
   assert.match(one.token, /^wr_[\w-]{43}$/);
@@ -20,13 +20,17 @@ test('a registry has two tokens at most, a third says which there are; another r
     (await tokensOf(store, 'east')).map(tokenId),
     [one, two].map(({ credential }) => tokenId(credential)),
   );
-  assert.equal(await endToken(store, 'west', tokenId(one.credential)), undefined, "another's is not ended");
+  assert.equal(
+    await endToken(store, 'west', tokenId(one.credential)),
+    undefined,
+    "another registry's token can't be ended",
+  );
   assert.equal(await endToken(store, 'east', 'none'), undefined);
   assert.deepEqual(await endToken(store, 'east', tokenId(one.credential)), one.credential);
   assert.equal((await tokensOf(store, 'east')).length, 1);
 });
 
-test('the older token ends once the newer was used, and not before: a minute is how exactly uses are known', async () => {
+test('the older token can be ended only once the newer one was used since, to the minute in which uses are noted', async () => {
   const rows: [older: number | undefined, newer: number | undefined, rotates: boolean][] = [
     [undefined, undefined, false],
     [start, undefined, false],

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { renewed } from '#serve/renewed.ts';
 
-/** Readings that end when the test says, on a clock of the test's; a reading serves 1000 ms. */
+/** Readings that end when the test says, on the test's clock; a reading is used for 1000 ms. */
 function world() {
   const state = { now: 0, reports: 0 };
   const begun: PromiseWithResolvers<string>[] = [];
@@ -14,7 +14,7 @@ function world() {
     },
     { clock: () => state.now, report: () => state.reports++, longestMs: 1000 },
   );
-  /** What the answer is now, or that there is none yet. */
+  /** The current result, or that there is none yet. */
   const told = async (answer = current()) => {
     let found = 'waits';
     answer.then(
@@ -37,7 +37,7 @@ function world() {
 }
 const down = new Error('down');
 
-test('after expire() the next call waits for a reading that begins then, not for one under way', async () => {
+test('after expire() the next call waits for a new reading, not for one in progress', async () => {
   for (const held of [false, true]) {
     const { state, begun, current, told, first } = world();
     if (held) await first();
@@ -49,7 +49,7 @@ test('after expire() the next call waits for a reading that begins then, not for
     old.resolve('old');
     assert.equal(await early, 'old');
     assert.equal(await told(late), 'waits');
-    assert.equal(await told(), 'waits', 'what was read before counts for nobody else');
+    assert.equal(await told(), 'waits', 'nobody else gets what was read before');
     renewal.resolve('new');
     assert.equal(await late, 'new');
     state.now += 499;
@@ -58,7 +58,7 @@ test('after expire() the next call waits for a reading that begins then, not for
   }
 });
 
-test('an earlier reading that ends last, well or badly, changes nothing', async () => {
+test('an earlier reading that ends last, whether it succeeds or fails, changes nothing', async () => {
   for (const end of ['resolve', 'reject']) {
     const { state, begun, current, told, first } = world();
     await first();
@@ -73,13 +73,13 @@ test('an earlier reading that ends last, well or badly, changes nothing', async 
     else begun[1].reject(down);
     await early;
     assert.equal(await told(), 'new');
-    assert.equal(begun.length, 4, 'the next reading begins when it would have');
+    assert.equal(begun.length, 4, 'the next reading begins when it is due');
     assert.equal(await told(), 'new');
     assert.equal(begun.length, 4, 'one at a time');
   }
 });
 
-test('while a store is down one request in half a reading’s time tries it, and none waits', async () => {
+test('while the store is down, a request tries it once per half period, and none waits', async () => {
   const { state, begun, current, told, first } = world();
   await first();
   state.now = 5000;
@@ -92,9 +92,9 @@ test('while a store is down one request in half a reading’s time tries it, and
   assert.equal(await told(), 'first');
   assert.deepEqual([begun.length, state.reports], [2, 1]);
   state.now = 8500;
-  assert.equal(await told(), 'first', 'the next try is beside the requests');
+  assert.equal(await told(), 'first', 'the next attempt runs beside the requests');
   assert.equal(begun.length, 3);
-  // It hangs for longer than a reading serves.
+  // The attempt hangs for longer than a reading is used.
   state.now = 12_000;
   for (let request = 0; request < 10; request++) assert.equal(await told(), 'first');
   begun[2].reject(down);
@@ -122,7 +122,7 @@ test('after a failure and a pause the first request waits again', async () => {
   assert.equal(await late, 'again');
 });
 
-test('expire() is heard while a store is down', async () => {
+test('expire() works while a store is down', async () => {
   const { state, begun, current, told, first } = world();
   await first();
   state.now = 1000;
@@ -134,7 +134,7 @@ test('expire() is heard while a store is down', async () => {
   assert.equal(await told(), 'waits');
 });
 
-test('a reading is as old as its beginning', async () => {
+test("a reading's age counts from its start", async () => {
   const { state, begun, current, told } = world();
   const answer = current();
   state.now = 900;
@@ -144,7 +144,7 @@ test('a reading is as old as its beginning', async () => {
   assert.equal(await told(), 'waits');
 });
 
-test('while nothing was ever read every caller gets the failure, from one reading for all', async () => {
+test('before the first success every caller gets the failure, from one shared reading', async () => {
   const { state, begun, current, told } = world();
   const answers = [current(), current(), current()];
   begun[0].reject(down);

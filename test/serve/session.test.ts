@@ -1,4 +1,4 @@
-// Signing in and out, up to the issuer: what cookies are set and taken, and where a browser is sent back to.
+// Signing in and out, without the issuer: which cookies are set and accepted, and where the browser is redirected.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Hono } from 'hono';
@@ -52,7 +52,7 @@ const [session, login] = ['__Secure-whalewatch', '__Secure-whalewatch-login'];
 const cookiesOf = (answer: Response) => answer.headers.getSetCookie();
 const kept = (more: object = {}) => Buffer.from(JSON.stringify({ ...pending, ...more })).toString('base64url');
 
-test('signing in sends a browser to the issuer, with what it must bring back in a cookie of 15 minutes', async () => {
+test('signing in redirects the browser to the issuer, and keeps what it must bring back in a cookie for 15 minutes', async () => {
   const { call } = world();
   const answer = await call('/v1/session/login?to=people');
   assert.equal(answer.status, 302);
@@ -64,7 +64,7 @@ test('signing in sends a browser to the issuer, with what it must bring back in 
   assert.deepEqual(JSON.parse(Buffer.from(value, 'base64url').toString()), { ...pending, to: 'people' });
 });
 
-test('who comes back is signed in: the secret is in a cookie, its digest in the store', async () => {
+test('a browser that comes back is signed in: the secret is in a cookie, its digest in the store', async () => {
   const { call, credentials, finished } = world();
   const answer = await call('/v1/session/callback?code=1&state=s', { [login]: kept({ to: 'people?x=1#y' }) });
   assert.deepEqual([answer.status, answer.headers.get('location')], [303, `${publicUrl}/people?x=1#y`]);
@@ -111,7 +111,7 @@ test('a session is named by the user, else by the claim, else unnamed', async ()
   }
 });
 
-test('what a browser brings back without having begun, or in pieces, signs nobody in', async () => {
+test('a callback without a start, or an incomplete one, signs nobody in', async () => {
   const { call, credentials, finished } = world();
   const wrong = [
     undefined,
@@ -132,13 +132,13 @@ test('what a browser brings back without having begun, or in pieces, signs nobod
   assert.deepEqual([finished, await credentials.list('session')], [[], []]);
 });
 
-test('a return address that is not text is left out', async () => {
+test('a return address that is not text is ignored', async () => {
   const { call, finished } = world();
   const answer = await call('/v1/session/callback', { [login]: kept({ to: 7 }) });
   assert.deepEqual([answer.headers.get('location'), finished.length], [`${publicUrl}/`, 1]);
 });
 
-test('an issuer that is down, one that says no, a person without a role, and a fault of ours each say so', async () => {
+test('an unavailable issuer, a refusal, a user without a role, and an internal error each have their message', async () => {
   const failing = (cause: Error) =>
     world({ openId: { start: () => Promise.reject(cause), finish: () => Promise.reject(cause) } });
   const down = failing(new IssuerDown('issuer.example: refused'));
@@ -164,7 +164,7 @@ test('an issuer that is down, one that says no, a person without a role, and a f
   assert.equal(broken.reported.length, 1);
 });
 
-test('where nobody signs in both are 404', async () => {
+test('without sign-in configured, both routes are 404', async () => {
   const { call } = world({ openId: null });
   for (const path of ['login', 'callback']) assert.equal((await call(`/v1/session/${path}`)).status, 404);
 });
@@ -175,7 +175,7 @@ test('cookies have the prefix that their address allows', () => {
   assert.equal(cookieName('http://127.0.0.1:8080', 'whalewatch-login'), 'whalewatch-login');
 });
 
-test('a page to come back to is one of this server', () => {
+test('the page to return to must be on this server', () => {
   const base = new URL(`${publicUrl}/`);
   const home = base.href;
   const pages: [string | undefined, string][] = [
@@ -194,7 +194,7 @@ test('a page to come back to is one of this server', () => {
   for (const [to, page] of pages) assert.equal(ownPage(to, base), page, String(to));
 });
 
-test('where to come back to has 2,048 characters at most', async () => {
+test('the path to return to has at most 2,048 characters', async () => {
   const { call } = world();
   assert.equal((await call(`/v1/session/login?to=${'x'.repeat(2048)}`)).status, 302);
   assert.equal((await call(`/v1/session/login?to=${'x'.repeat(2049)}`)).status, 400);

@@ -1,4 +1,4 @@
-// What responds, and how, while the search store is down.
+// How each route responds while the search store is down.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type SearchStore, StoreUnavailable } from '#core/stores.ts';
@@ -64,7 +64,7 @@ test('recommendations go on with the last known catalogue, and say that they are
   assert.equal((await list()).partial, undefined);
 });
 
-test('before anything was read of it there is nothing to go on with: 503, as all that only search knows', async () => {
+test('before the first reading there is nothing to serve: 503, as for everything that only search has', async () => {
   const { app, state, reported } = await shop();
   state.down = true;
   for (const path of [

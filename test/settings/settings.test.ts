@@ -12,7 +12,7 @@ import { dataFolder } from '../support/run.ts';
 
 const certificateArn = 'arn:aws:acm:us-east-1:111111111111:certificate/1';
 
-/** A wrong value of each setting, and the whole error line. */
+/** A wrong value for each setting, and the whole error line. */
 const wrong: [name: keyof Settings | 'keepDay', value: unknown, line: string | RegExp][] = [
   ['keepDays', 0, 'keepDays is 0: must be an integer from 1 to 365'],
   ['keepDays', '7', 'keepDays is "7": must be an integer from 1 to 365'],
@@ -261,14 +261,14 @@ test('every wrong setting is named at once, and a long value is cut', () => {
   );
 });
 
-test('what is left out has its default; the defaults of both wirings are valid', () => {
+test('a setting that is left out has its default, and the defaults of both wirings are valid', () => {
   assert.equal(resolve({ keepDays: undefined }).keepDays, 7);
   assert.deepEqual(resolve({ als: { rank: 48 } }).als, { rank: 48, iterations: 5, lambda: 0.01, alpha: 1 });
   assert.deepEqual(resolve(resolve({})), resolve({}));
   assert.deepEqual(resolveLayers([{ values: localDefaults }]).trustedProxies, ['loopback']);
 });
 
-test('a value is the same from a file, a flag, a variable and the context of CDK', () => {
+test("a value means the same in a file, a flag, a variable and CDK's context", () => {
   const given: Settings = {
     keepDays: 14,
     als: { rank: 12, lambda: 0.5 },
@@ -301,7 +301,7 @@ test('a value is the same from a file, a flag, a variable and the context of CDK
   });
 });
 
-test('the flag of trainEvery is in seconds, as its variable', () => {
+test('the flag of trainEvery is in seconds, like its variable', () => {
   for (const layer of [flagLayer({ 'train-every': '1800' }), variableLayer({ WHALEWATCH_TRAIN_EVERY: '1800' })])
     assert.equal(resolveLayers([layer]).trainEvery, 0.5);
   assert.throws(() => flagLayer({ 'train-every': '0' }), {
@@ -309,7 +309,7 @@ test('the flag of trainEvery is in seconds, as its variable', () => {
   });
 });
 
-test('whatever text a setting is given, it is read or refused in words', () => {
+test('any text for a setting is either read or refused with a message', () => {
   const texts = fc.oneof(
     fc.string(),
     fc.double().map(String),

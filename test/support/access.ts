@@ -1,4 +1,4 @@
-// Ways to call serve, for tests: as one role, or through everything there is to sign in with.
+// Ways for tests to call serve: as a fixed role, or with every way of signing in.
 import { closedAccess, type Role } from '#core/access.ts';
 import { openCredentials } from '#local/stores/credentials.ts';
 import type { SignIn } from '#serve/sign-in.ts';

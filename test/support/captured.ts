@@ -1,4 +1,4 @@
-// The captured registry traffic, and the events of it as process stores them.
+// The captured registry traffic, and its events as process stores them.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RegistryEvent, StoredEvent } from '#core/event.ts';
@@ -8,7 +8,7 @@ import { normalise } from '#core/registry/normalise.ts';
 export interface Captured {
   label: string;
   receivedAt: string;
-  /** What the receiver of the capture answered: `ok` or a failure, after which the registry repeats. */
+  /** How the receiver responded during the capture: `ok`, or a failure, after which the registry repeats. */
   answered: string | number;
   headers: [string, string][];
   body: string;
@@ -32,7 +32,7 @@ export function readCapture(name: string): Captured[] {
 
 const classOf = classifier();
 
-/** Address digests stand in for themselves here: tests look at addresses, stores never. */
+/** Addresses serve as their own digests here: tests look at addresses, stores never do. */
 export function stored({ address, ...event }: RegistryEvent): StoredEvent {
   return {
     ...event,
@@ -44,7 +44,7 @@ export function stored({ address, ...event }: RegistryEvent): StoredEvent {
   };
 }
 
-/** Distinct events of some posts. */
+/** The distinct events of these posts. */
 export function eventsOf(posts: Pick<Captured, 'body'>[]): StoredEvent[] {
   const byId = new Map<string, StoredEvent>();
   for (const { body } of posts)
@@ -52,7 +52,7 @@ export function eventsOf(posts: Pick<Captured, 'body'>[]): StoredEvent[] {
   return [...byId.values()];
 }
 
-/** Events grouped by person and repository, as the pull rule wants them. */
+/** Events grouped by user and repository, as the pull rule needs them. */
 export function byPersonAndRepository(events: StoredEvent[]): StoredEvent[][] {
   return [...Map.groupBy(events, ({ user, repository }) => JSON.stringify([user, repository])).values()];
 }

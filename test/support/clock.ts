@@ -1,5 +1,5 @@
 // node --import test/support/clock.ts: the clock of a process and its threads is WHALEWATCH_CLOCK_OFFSET milliseconds
-// ahead. Stored data ages, and a test that opens some must find it as old on any day.
+// ahead. Stored data ages: with this, a test finds old data equally old on any day.
 const offset = Number(process.env.WHALEWATCH_CLOCK_OFFSET ?? 0);
 const now = Date.now.bind(Date);
 

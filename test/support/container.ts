@@ -1,5 +1,5 @@
-// Images built and run here: podman and buildah with a store of their own, on bases made of this machine's files. No
-// registry of images is asked.
+// Images built and run here: podman and buildah with their own storage, on base images made from this machine's files.
+// No image registry is needed.
 import { execFile, execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdirSync, realpathSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** What compose.yaml says of a service, as `docker-compose config` resolves it. */
+/** The definition of a service in compose.yaml, as `docker-compose config` resolves it. */
 export interface Service {
   image: string;
   read_only?: boolean;
@@ -21,14 +21,17 @@ export interface Service {
 export interface Containers {
   podman(...args: string[]): Promise<string>;
   build(...args: string[]): Promise<string>;
-  /** Makes an image of programs of this machine, with the libraries they load. */
+  /** Makes an image from programs of this machine, with the libraries they load. */
   base(
     name: string,
     files: Record<string, string>,
     more: (folder: string) => void,
     instructions: string,
   ): Promise<void>;
-  /** The arguments of `podman run` for a service: in this machine's network, since a network of its own needs rights that CI may lack. */
+  /**
+   * The arguments of `podman run` for a service: in the host's network, since a separate one needs rights that CI may
+   * lack.
+   */
   argumentsOf(name: string, service: Service): string[];
   remove(): Promise<void>;
 }
@@ -80,7 +83,7 @@ export function containers(folder: string): Containers {
   };
 }
 
-/** What the loader finds for a program; none for one that is linked statically or is a script. */
+/** The libraries that the loader finds for a program; none for a script or a statically linked one. */
 function librariesOf(file: string): string[] {
   try {
     return [...execFileSync('ldd', [realpathSync(file)], { encoding: 'utf8', stdio: 'pipe' }).matchAll(/\/\S+/g)].map(

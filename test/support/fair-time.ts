@@ -1,8 +1,8 @@
-// A clock for what may hang on a machine that is busy with other work: a second in which a thread was ready to run and got no
-// processor does not count.
+// A clock to detect hangs on a busy machine: time in which a thread was ready to run but got no processor does not
+// count.
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Seconds of each thread that it was ready to run and waited for a processor. Linux. */
+/** For each thread, seconds in which it was ready to run but waited for a processor. Linux only. */
 function waits(pid: number, into: Map<string, number>): void {
   for (const thread of readdirSync(`/proc/${pid}/task`))
     try {
@@ -10,7 +10,9 @@ function waits(pid: number, into: Map<string, number>): void {
     } catch {} // a thread that ended
 }
 
-/** Seconds less those that the most starved thread of this process and of `pid` waited for a processor. */
+/**
+ * Elapsed seconds, minus those in which the most starved thread of this process and of `pid` waited for a processor.
+ */
 export function fairTime(pid: number | undefined): { now(): number; stop(): void } {
   const step = 0.25;
   let fair = 0;
@@ -24,7 +26,7 @@ export function fairTime(pid: number | undefined): { now(): number; stop(): void
         waits(each as number, after);
       } catch {} // a process that ended
     const starved = Math.max(0, ...[...after].map(([thread, seconds]) => seconds - (before.get(thread) ?? seconds)));
-    // A machine that slept lets many steps pass at once.
+    // After a sleep of the machine many steps pass at once.
     fair += Math.max(0, Math.min((now - last) / 1000, 2 * step) - starved);
     last = now;
     before = after;

@@ -1,4 +1,4 @@
-// Hits through a delta, and the plain sums they must come to.
+// Runs hits through a delta, and computes the plain sums that they must give.
 
 import type { HitLine } from '#core/event.ts';
 import { cellOf } from '#core/hits/cells.ts';
@@ -7,7 +7,7 @@ import { encodeHit, readLines } from '#core/hits/hit.ts';
 
 export const now = Date.UTC(2026, 10, 21, 12);
 
-/** Six locations; two share their coordinates but for the country, of one the country alone is known. */
+/** Six locations: two have the same coordinates but different countries, and of one only the country is known. */
 const known = [
   { lat: 1, lon: 1, country: 'DE' },
   { lat: 1, lon: 2, country: 'FR' },
@@ -18,10 +18,10 @@ const known = [
 ];
 const countries = ['FR', 'DE', 'BR', ''];
 
-/** The same locations by the text of an address. */
+/** The same locations by an address's text. */
 export const locate = (address: string) => (address === '' ? undefined : known[Number(address)]);
 
-/** Finds location n for the address n, none for any other. */
+/** Finds location n for the address n, and none for any other address. */
 export const locations: Locations = {
   countries,
   find: (bytes, start, end) =>
@@ -32,7 +32,7 @@ export const locations: Locations = {
   country: (location) => countries.indexOf(known[location].country),
 };
 
-/** The delta of hits that arrived together. */
+/** The delta of a batch of hits. */
 export function deltaOf(hits: HitLine[], arrivedAt = now, from: Locations = locations, by?: PointsBy): Delta {
   return decodeDelta(encodedDelta(hits, arrivedAt, from, by));
 }
@@ -49,7 +49,7 @@ export function encodedDelta(hits: HitLine[], arrivedAt = now, from: Locations =
   return builder.encode({ shard: 's', previous: '0', last: '1' });
 }
 
-/** Hits of each day by domain, country and action, and each domain's newest location: by objects, one hit after another. */
+/** Hits of each day by domain, country and action, and each domain's newest location: computed naively, hit by hit. */
 export function plainSums(hits: HitLine[], arrivedAt = now) {
   const sums: Record<string, number> = {};
   const newest: Record<string, [number, number, number, string]> = {};
@@ -71,7 +71,7 @@ export function plainSums(hits: HitLine[], arrivedAt = now) {
   return { sums, newest };
 }
 
-/** Each domain's hits in each cell with the newest location there: by objects, one hit after another. */
+/** Each domain's hits in each cell with the newest location there: computed naively, hit by hit. */
 export function plainCells(hits: HitLine[], arrivedAt = now) {
   const cells: Record<
     string,

@@ -1,4 +1,5 @@
-// A real OpenID Connect provider on this machine. It signs anybody in under the name that they type; groups follow from the name.
+// A real OpenID Connect provider on this machine. It signs anybody in with the name that they type, and derives groups
+// from the name.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Provider } from 'oidc-provider';

@@ -1,5 +1,5 @@
 // Stores in memory whose every call goes through a gate: a test can order the calls, and make one fail before it takes
-// effect (throttled), after it took effect (timed out), or never come back (the function was killed).
+// effect (throttled), fail after it took effect (timed out), or never return (the function was killed).
 import type { Checkpoint, CheckpointStore, ObjectStore } from '#core/stores.ts';
 import { PreconditionFailed } from '#core/stores.ts';
 import { openEvents } from '#local/stores/events.ts';
@@ -43,7 +43,7 @@ export function memoryCheckpoints() {
   return { rows, through };
 }
 
-/** `clock` stamps what is put. */
+/** `clock` gives the time of each put. */
 export function memoryObjects(clock: () => number) {
   const held = new Map<string, { body: Uint8Array; etag: string; modified: number }>();
   let version = 0;

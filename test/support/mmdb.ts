@@ -27,8 +27,8 @@ function field(value: Value, numberType: 'double' | 'uint' = 'double'): number[]
 type Node = [Node | number, Node | number];
 
 /**
- * A database of networks: `bits` spells a network's prefix ('0101'), `same` makes one prefix lead where another does, as
- * MaxMind's files do for IPv4 in IPv6.
+ * A database of networks: `bits` is a network's prefix in binary ('0101'); `same` makes one prefix an alias of another,
+ * as MaxMind's files do for IPv4 in IPv6.
  */
 export function writeMmdb(
   ipVersion: 4 | 6,
@@ -91,7 +91,7 @@ export function writeMmdb(
   ]);
 }
 
-/** The bits of an address's or network's first `length` bits. */
+/** The first `length` bits of an address or network. */
 export const bitsOf = (words: number[], size: 8 | 16, length: number): string =>
   words
     .map((word) => word.toString(2).padStart(size, '0'))

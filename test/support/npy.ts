@@ -1,9 +1,9 @@
-// The factors as a reader of the .npy files gets them: the other direction of functions/core/recommender/npy.ts.
+// Reads factors from .npy files: the reverse of functions/core/recommender/npy.ts.
 
 /** Reads what encodeNpy writes, and any other 2-D '<f4' matrix in C order. Throws naming what else it found. */
 export function decodeNpy(bytes: Uint8Array): { values: Float32Array; rows: number; columns: number } {
   const latin = (from: number, to: number) => String.fromCharCode(...bytes.subarray(from, to));
-  if (bytes.length < 10 || latin(0, 6) !== '\x93NUMPY') throw new Error('this is no .npy file');
+  if (bytes.length < 10 || latin(0, 6) !== '\x93NUMPY') throw new Error('this is not a .npy file');
   if (bytes[6] !== 1) throw new Error(`.npy format version ${bytes[6]}, not 1: save it with numpy.save`);
   const start = 10 + new DataView(bytes.buffer, bytes.byteOffset).getUint16(8, true);
   const head = latin(10, Math.min(start, 4096)).trim();
@@ -13,6 +13,6 @@ export function decodeNpy(bytes: Uint8Array): { values: Float32Array; rows: numb
   const [rows, columns] = [Number(shape[1]), Number(shape[2])];
   if (bytes.length - start !== rows * columns * 4)
     throw new Error(`${bytes.length - start} bytes of data, not those of a ${rows} x ${columns} matrix`);
-  // A copy: the slice of a Node Buffer would share its pool.
+  // A copy: a slice of a Node Buffer would share its memory pool.
   return { values: new Float32Array(new Uint8Array(bytes.subarray(start)).buffer), rows, columns };
 }

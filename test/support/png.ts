@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { crc32, inflateSync } from 'node:zlib';
 import type { Picture } from '#core/map/png.ts';
 
-/** Reads back what encodePng writes, checking every chunk's sum. */
+/** Decodes what encodePng writes, checking every chunk's checksum. */
 export function decode(png: Uint8Array): Picture {
   assert.deepEqual([...png.subarray(0, 8)], [137, 80, 78, 71, 13, 10, 26, 10]);
   const chunks = new Map<string, Uint8Array>();

@@ -1,8 +1,8 @@
 let made = 0;
 
 /**
- * An event of a pull of its own, as a Distribution registry reports it: no two merge, but with the same `n` they are one
- * event. `more` replaces fields.
+ * An event, as a Distribution registry reports it, that is a pull by itself: events with different `n` never merge, and
+ * with the same `n` they are one event. `more` replaces fields.
  */
 export function pullOf(
   user: string,

@@ -17,15 +17,15 @@ export const notInstalled = (...names: string[]): string[] =>
   names.filter((name) => !(process.env.PATH ?? '').split(delimiter).some((folder) => existsSync(join(folder, name))));
 
 export interface RegistryOptions {
-  /** Its own, made if missing: configuration and images. */
+  /** The registry's own folder, for its configuration and images; made if missing. */
   folder: string;
-  /** Who may sign in with `password`; nobody has to where it is empty. */
+  /** Users who may sign in with `password`; if empty, the registry is open. */
   users: string[];
-  /** Notified of everything, with the webhook token. */
+  /** A URL that gets every notification, with the webhook token. */
   webhook?: string;
-  /** Docker-registry of Debian is 2.8; a `registry` built from source is 3. */
+  /** The program: Debian's docker-registry is 2.8; a `registry` built from source is 3. */
   program?: string;
-  /** Turns it into a pull-through cache of another registry. */
+  /** Makes it a pull-through cache of this registry. */
   proxy?: { remoteurl: string; username?: string; password?: string };
   /** Media types that the registry does not report. */
   ignore?: string[];
@@ -34,7 +34,7 @@ export interface RegistryOptions {
 export interface Registry {
   /** `127.0.0.1:PORT` */
   host: string;
-  /** Bodies that it also posted to the test itself. */
+  /** The bodies that it posted to the test. */
   posted: Post[];
   stop(): void;
 }

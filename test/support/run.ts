@@ -17,7 +17,7 @@ export function dataFolder(t: { after(work: () => void): void }): string {
 export interface Running {
   origin: string;
   child: ChildProcess;
-  /** All it printed so far. */
+  /** Its output so far. */
   output(): string;
   /** A clean stop. */
   stop(): Promise<number | null>;
@@ -95,7 +95,7 @@ export function rssMiBOf(pid: number | undefined): number {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
 }
 
-/** Asks again until the answer is right; fails with the last answer when it has not come after `seconds`. */
+/** Calls `read` again until its result is right; fails with the last result after `seconds`. */
 export async function eventually<T>(seconds: number, read: () => Promise<T>, right: (value: T) => boolean): Promise<T> {
   const end = performance.now() + seconds * 1000;
   for (;;) {
@@ -103,7 +103,7 @@ export async function eventually<T>(seconds: number, read: () => Promise<T>, rig
     if (!(value instanceof Error) && right(value)) return value;
     if (performance.now() > end)
       throw new Error(
-        `not so within ${seconds} s: ${value instanceof Error ? value.message : JSON.stringify(value).slice(0, 2000)}`,
+        `the condition did not hold within ${seconds} s: ${value instanceof Error ? value.message : JSON.stringify(value).slice(0, 2000)}`,
       );
     await new Promise((resolve) => setTimeout(resolve, 50));
   }

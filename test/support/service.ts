@@ -1,4 +1,4 @@
-// A service on this machine that responds as a test says, until the test is over.
+// A local HTTP server that responds as a test says, until the test is over.
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';

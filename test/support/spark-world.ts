@@ -1,4 +1,4 @@
-// What training on Spark is tested with: pairs of communities, and stores whose objects are files as Spark reads them.
+// Test data for training on Spark: pairs of communities, and stores whose objects are files that Spark can read.
 import assert from 'node:assert/strict';
 import {
   existsSync,
@@ -15,7 +15,7 @@ import { dirname, join } from 'node:path';
 import { seeded } from '#core/bytes/random.ts';
 import type { ObjectStore, Pair, SavedRecommendations, SearchStore } from '#core/stores.ts';
 
-/** Objects as files, where Spark on one machine finds them. */
+/** Objects as files, where a local Spark finds them. */
 function files(folder: string): ObjectStore {
   const path = (key: string) => join(folder, key);
   return {
@@ -39,7 +39,7 @@ function files(folder: string): ObjectStore {
   };
 }
 
-/** Groups of images whose people pull most of them, and now and then one of another group. */
+/** Groups of repositories whose users pull most of their group's, and sometimes one of another group. */
 export function communities(): Pair[] {
   const random = seeded(5);
   const pairs: Pair[] = [];

@@ -1,4 +1,4 @@
-// A stack's template, and who may do what in it.
+// A stack's template, and the rights of its roles.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { App, Stack, Validations } from 'aws-cdk-lib';
@@ -8,12 +8,12 @@ import type { Settings } from '#settings/schema.ts';
 import { Whalewatch } from '../../infra/whalewatch.ts';
 
 const project = JSON.parse(readFileSync(join(import.meta.dirname, '../../cdk.json'), 'utf8'));
-/** No copy of each asset (the IP table has 68 MB) is made in the output: templates name assets by their hashes. */
+/** Does not copy assets (the IP table has 68 MB) into the output: templates name assets by their hashes. */
 export const context = { ...project.context, 'aws:cdk:disable-asset-staging': true };
 
 const certificateArn = 'arn:aws:acm:us-east-1:111111111111:certificate/1';
 
-/** Between them they have every kind of resource that settings can make. */
+/** Together these stacks have every kind of resource that settings can create. */
 export const configurations = {
   default: {},
   fargate: {
@@ -44,18 +44,18 @@ export const configurations = {
   },
 } satisfies Record<string, Settings>;
 
-/** The configurations that are synthesised for a region; the others refer to theirs. */
+/** Configurations that are synthesised for a region; the others are region-agnostic. */
 export const regions: Partial<Record<keyof typeof configurations, string>> = {
   ...{ fargate: 'eu-west-1', spark: 'us-east-1', domains: 'ap-southeast-2' },
 };
 
-/** Only CloudFront's own region makes its web ACLs. */
+/** CloudFront's web ACLs can only be made in its own region. */
 const regionFor = ({ requestsPerAddress }: Settings) => (requestsPerAddress === undefined ? undefined : 'us-east-1');
 const placed = (region: string | undefined) => (region ? { env: { account: '111111111111', region } } : {});
 
 const made = new Map<string, ReturnType<typeof newStack>>();
 
-/** The stack of these settings, made once a file: to change one, take `newStack`. */
+/** The stack of these settings, made once per test file: to change a stack, use `newStack`. */
 export function synthesise(settings: Settings = {}, region?: string) {
   const key = JSON.stringify([settings, region]);
   const one = made.get(key) ?? newStack(settings, region);
@@ -64,8 +64,8 @@ export function synthesise(settings: Settings = {}, region?: string) {
 }
 
 /**
- * `region`: as a deployment knows it; without one the template refers to it. CDK's own validation of templates takes three
- * seconds to start and one a template: only `findings` wants it.
+ * `region`: as a deployment knows it; without one the template is region-agnostic. CDK's own validation takes three
+ * seconds to start and one per template: only `findings` runs it.
  */
 export function newStack(settings: Settings = {}, region = regionFor(settings)) {
   const app = new App({ context, builtinCloudFormationValidation: false });
@@ -84,8 +84,8 @@ export interface Resource {
 export const resourcesOf = (stack: Stack): Record<string, Resource> => Template.fromStack(stack).toJSON().Resources;
 
 /**
- * What cdk-nag and CDK's own checks of templates find in a stack of each settings and nobody explained, errors and warnings
- * alike; `change` may add to a stack.
+ * Errors and warnings that cdk-nag and CDK's own validation report in a stack of each of these settings, without a
+ * documented reason; `change` may add to a stack.
  */
 export function findings(all: Settings[], change = (_: Stack) => {}): string[] {
   const app = new App({ context, builtinCloudFormationValidation: true });

@@ -1,11 +1,11 @@
-// Traffic that goes on until the server takes no more: what a stop must lose nothing of.
+// Traffic that goes on until the server accepts no more: a stop must lose none of it.
 import { pullOf } from './registry-event.ts';
 
 export interface Traffic {
-  /** Posts that were responded 202. */
+  /** Posts with response 202. */
   accepted: number;
   sent: number;
-  /** Resolves when the server takes no more. */
+  /** Resolves when the server accepts no more. */
   over: Promise<void>;
 }
 

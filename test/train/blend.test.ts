@@ -23,7 +23,7 @@ const settings = families(30, 1e9)
   .map(({ starts }) => starts[0])
   .filter(isPart);
 
-test("a blend's scores are the sums of its reasons, and of its parts in units of their spread", () => {
+test("a blend's scores are the sums of its reasons, and of its parts' scores divided by their spread", () => {
   const training = trainingOf(names, entries);
   const parts = settings.map((setting, n) => ({ share: (n + 1) / 6, setting }));
   const blend = servedModel(fitSetting({ kind: 'blend', parts }, training, 1));
@@ -45,7 +45,7 @@ test("a blend's scores are the sums of its reasons, and of its parts in units of
   }
 });
 
-test('the shares chosen are the best of all, as the blend is served', () => {
+test('the chosen shares are the best of all, judged as the blend is served', () => {
   const worlds = foldsOf(entries, 2, seeded(2)).map((fold) => judgeOf(names, fold, 1, 1000));
   const scoreOf = (shares: number[]) => {
     const parts = shares
@@ -67,7 +67,7 @@ test('the shares chosen are the best of all, as the blend is served', () => {
     }
 });
 
-test('what a card shows of a blend is read back as the same setting', () => {
+test('the settings of a blend are read back unchanged from its model card', () => {
   const parts = settings.map((setting, n) => ({ share: (n + 1) / 6, setting }));
   const setting = { kind: 'blend', parts } as const;
   assert.deepEqual(settingOf('blend', JSON.parse(JSON.stringify(shown(setting)))), setting);

@@ -1,4 +1,4 @@
-// How good a model is: every figure beside the same figure taken the slow way.
+// How good a model is: every figure compared with a naive computation.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -9,7 +9,7 @@ import type { Scores } from '#core/recommender/model-list.ts';
 import { type Entry, split } from '#core/recommender/ratings.ts';
 import { byFolding, popular, scorer, type World } from '#train/evaluate.ts';
 
-/** A small world with few scores, so that ties are many. */
+/** A small world with few different scores, so that there are many ties. */
 const worlds = fc.record({
   users: fc.integer({ min: 1, max: 6 }),
   items: fc.integer({ min: 1, max: 30 }),
@@ -39,7 +39,7 @@ function worldOf({
 const itemsOf = (entries: Entry[], user: number) => entries.filter((one) => one.user === user).map(({ item }) => item);
 const meanOf = (values: number[]) => (values.length === 0 ? undefined : values.reduce((a, b) => a + b) / values.length);
 
-/** Pair by pair, and by sorting everything. */
+/** Computed pair by pair, and by sorting everything. */
 function slowly({ users, items, train, test }: World, scores: Float32Array[]): Scores {
   const aucs: number[] = [];
   const ndcgs: number[] = [];
@@ -84,7 +84,7 @@ function assertNear(actual: object, expected: object) {
   }
 }
 
-test('AUC, NDCG, recall and coverage are those of comparing every pair and sorting every image', () => {
+test('AUC, NDCG, recall and coverage equal those from comparing every pair and sorting every repository', () => {
   fc.assert(
     fc.property(worlds, (shape) => {
       const { world, scores } = worldOf(shape);
@@ -97,7 +97,7 @@ test('AUC, NDCG, recall and coverage are those of comparing every pair and sorti
   );
 });
 
-test('AUC alone is the share of pairs in the right order, means over people, ties half', () => {
+test('AUC alone is the mean over users of the share of pairs in the right order; ties count half', () => {
   fc.assert(
     fc.property(worlds, (shape) => {
       const { world, scores } = worldOf(shape);
@@ -108,7 +108,7 @@ test('AUC alone is the share of pairs in the right order, means over people, tie
         (user) => new Set([...itemsOf(world.train, user), ...itemsOf(world.test, user)]),
         (user) => scores[user],
       );
-      // One image more, pulled by everybody in training: nobody is left unjudged, and no pair is added.
+      // One more repository, pulled by everybody in training: then everybody is judged, and no pair is added.
       for (let user = 0; user < world.users; user++) known.train.push({ user, item: world.items, value: 1 });
       known.items++;
       const expected = slowly(
@@ -133,7 +133,7 @@ test('popularity is the count of users', () => {
   );
 });
 
-test('of many people 2,000 are judged, the same ones for a seed, others for another', () => {
+test('of many users 2,000 are judged, the same ones for the same seed', () => {
   const users = 3000;
   const pull = (item: (user: number) => number) =>
     Array.from({ length: users }, (_, user) => ({ user, item: item(user), value: 1 }));
@@ -156,7 +156,7 @@ test('of many people 2,000 are judged, the same ones for a seed, others for anot
   assert.notDeepEqual(judgedBy(2), first);
 });
 
-test('who pulled nothing in training is not judged: they are served what is popular', () => {
+test('a user without pulls in training is not judged: they are served what is popular', () => {
   const entry = (user: number, item: number) => ({ user, item, value: 1 });
   const world = { users: 2, items: 3, train: [entry(0, 0)], test: [entry(0, 1), entry(1, 2)] };
   assert.deepEqual(
@@ -169,8 +169,8 @@ test('who pulled nothing in training is not judged: they are served what is popu
   );
 });
 
-test('NDCG, recall and coverage of a list known by eye', () => {
-  // One person pulled image 0, and is to find 1 and 3 again; the order shown is 2, 1, 4, 3.
+test('NDCG, recall and coverage of a list computed by hand', () => {
+  // One user pulled 0, and 1 and 3 are held out; the list is 2, 1, 4, 3.
   const score = scorer(
     {
       ...{ users: 1, items: 5 },
@@ -184,7 +184,7 @@ test('NDCG, recall and coverage of a list known by eye', () => {
   assert.deepEqual({ ...score, ndcg: 0 }, { people: 1, auc: 0.25, ndcg: 0, recall: 1, recall20: 1, coverage: 4 / 5 });
 });
 
-test('communities are learned nearly as well as if they were told', () => {
+test('communities are learned nearly as well as if they were given', () => {
   const random = seeded(1);
   const entries = Array.from({ length: 120 * 12 }, (_, n) => {
     const user = Math.floor(n / 12);

@@ -26,7 +26,7 @@ const scores = ({ rank, users, items }: Factors) => {
     }
   return all;
 };
-/** The largest difference of two models' scores, as a share of the largest score. */
+/** The largest difference between two models' scores, relative to the largest score. */
 const furthest = (a: Factors, b: Factors) => {
   const other = scores(b);
   const largest = other.reduce((most, score) => Math.max(most, Math.abs(score)), 1);
@@ -49,7 +49,7 @@ test('each committed kernel is what its source compiles to', async () => {
     assert.ok((await compileKernel(kernel)) === readFileSync(kernel.target, 'utf8'), 'run npm run build:kernel');
 });
 
-test('at every rank from 1 to 65 all scores are those of the reference', () => {
+test('at every rank from 1 to 65 all scores equal those of the reference', () => {
   for (let rank = 1; rank <= 65; rank++) {
     const entries = distinct(world(rank, 60, 40, 900));
     const options = { ...defaults, rank };
@@ -57,7 +57,8 @@ test('at every rank from 1 to 65 all scores are those of the reference', () => {
     const rows = rowsOf(entries, 60);
     for (const more of [{}, { solver: 'cg', steps: 80 }] satisfies Partial<FitOptions>[]) {
       const off = furthest(fit(rows, 40, { ...options, ...more }, seeded(rank)), expected);
-      // With more factors than the 40 images the equations depend on lambda alone: a rounding error is divided by it.
+      // With more factors than the 40 images, only lambda makes the equations solvable: a rounding error is divided by
+      // it.
       const tolerance = rank <= 15 ? 1e-5 : rank <= 37 ? 5e-4 : 2e-3;
       assert.ok(off < tolerance, `rank ${rank} ${JSON.stringify(more)}: scores are off by ${off}`);
     }
@@ -73,7 +74,7 @@ const shape = fc.record({
   cg: fc.boolean(),
 });
 
-test('random shapes: empty rows, one person, one image', () => {
+test('random shapes, with empty rows, one user or one image, equal the reference', () => {
   fc.assert(
     fc.property(shape, ({ users, items, count, rank, seed, cg }) => {
       const entries = distinct(world(seed, users, items, count));
@@ -88,7 +89,7 @@ test('random shapes: empty rows, one person, one image', () => {
   );
 });
 
-test('folding everybody in is one half step of the reference', () => {
+test('folding in all users is one half step of the reference', () => {
   fc.assert(
     fc.property(shape, ({ users, items, count, rank, seed, cg }) => {
       const entries = distinct(world(seed, users, items, count));
@@ -105,8 +106,8 @@ test('folding everybody in is one half step of the reference', () => {
   );
 });
 
-test('a pair that comes again counts again', () => {
-  // No more factors than people or images: else a hundred times the same pair leaves everything but its one direction to
+test('a repeated pair counts again', () => {
+  // No more factors than users or images: otherwise a pair repeated a hundred times leaves all other directions to
   // lambda, and the last bits of single precision decide (3 people, 1 image, rank 64: scores differ by a tenth).
   fc.assert(
     fc.property(shape, ({ users, items, count, rank, seed, cg }) => {
@@ -121,8 +122,8 @@ test('a pair that comes again counts again', () => {
   );
 });
 
-test('rows of many lengths, long ones included, keep their order in the lay-out', () => {
-  // Images of 0 to 5,000 people: more than one digit of the sort, more than one piece of the lay-out.
+test('rows of many lengths, long ones included, keep their order in memory', () => {
+  // Images of 0 to 5,000 users: more than one digit of the radix sort, more than one chunk of memory.
   const entries: Entry[] = [];
   for (let user = 0; user < 5000; user++)
     for (let item = 0; item < 8; item++)
@@ -137,7 +138,7 @@ test('rows of many lengths, long ones included, keep their order in the lay-out'
   }
 });
 
-/** A row's share of the loss, and the least it can be: x from the normal equations in double precision. */
+/** A row's share of the loss, and its minimum: from x of the normal equations in double precision. */
 function rowLoss(
   rows: Rows,
   row: number,
@@ -158,7 +159,7 @@ function rowLoss(
   return loss;
 }
 
-test('a last step of conjugate gradients goes as far as the loss falls', () => {
+test('the last step of conjugate gradients goes as far as the loss decreases', () => {
   for (const rank of [10, 24]) {
     const rows = rowsOf(distinct(world(rank, 60, 40, 900)), 60);
     const options: FitOptions = { ...defaults, rank, iterations: 1, solver: 'cg', steps: 1 };
@@ -183,8 +184,9 @@ test('a last step of conjugate gradients goes as far as the loss falls', () => {
   }
 });
 
-test('counts of a million keep each row at its least loss', () => {
-  // In the last the images' rows are long enough for gradients, which must see that they can't.
+test('with counts of a million each row still has its minimal loss', () => {
+  // In the last case the images' rows are long enough for conjugate gradients, which must notice that they can't solve
+  // them.
   for (const [rank, people, pulls] of [
     [10, 50, 600],
     [33, 50, 600],
@@ -222,7 +224,7 @@ test('counts of a million keep each row at its least loss', () => {
   }
 });
 
-test('one great count among many small ones leaves the others their scores', () => {
+test("one huge count among many small ones does not change the others' scores", () => {
   for (const great of [100, 1e4, 1e6, 1e7]) {
     const random = seeded(3);
     const entries: Entry[] = [];
@@ -236,7 +238,7 @@ test('one great count among many small ones leaves the others their scores', () 
   }
 });
 
-test('more factors than images, and two counts of hundreds, stay near the reference', () => {
+test("with more factors than images and two counts of hundreds the scores stay near the reference's", () => {
   const counts = [300, 300, 1, 1, 2, 1];
   const entries = [0, 0, 1, 2, 3, 4].map((user, at) => ({ user, item: [0, 1, 2, 0, 3, 1][at], value: counts[at] }));
   for (const rank of [10, 33, 64]) {
@@ -246,10 +248,10 @@ test('more factors than images, and two counts of hundreds, stay near the refere
   }
 });
 
-test('long rows are spread over lanes, and any number of threads gives the same bits', () => {
+test('long rows are split over SIMD lanes, and any number of threads gives the same bits', () => {
   const entries = distinct(world(3, 4000, 60, 90000));
   const cg = { solver: 'cg' } as const;
-  // From rank 32 on `exact` solves long rows by gradients too.
+  // From rank 32 on `exact` also solves long rows by conjugate gradients.
   for (const more of [{ rank: 7 }, { rank: 20 }, { rank: 40 }, { rank: 7, ...cg }, { rank: 20, ...cg }]) {
     const options = { ...defaults, ...more, steps: 20 };
     const rows = rowsOf(entries, 4000);
@@ -260,8 +262,8 @@ test('long rows are spread over lanes, and any number of threads gives the same 
   }
 });
 
-test('lambda weighted by count is lambda times the entries of a row', () => {
-  // Everybody has three entries, so that the weighted lambda is three times the plain one on the side of the people.
+test("lambda weighted by count equals lambda times a row's number of entries", () => {
+  // Every user has three entries, so that for users the weighted lambda is three times the plain one.
   const users = 20;
   const entries = Array.from({ length: users * 3 }, (_, n) => ({
     user: n % users,
@@ -278,7 +280,7 @@ test('lambda weighted by count is lambda times the entries of a row', () => {
   }
 });
 
-test('a checkerboard is learned: even people like even images', () => {
+test('a checkerboard is learned: even users like even images', () => {
   const entries: Entry[] = [];
   for (let user = 0; user < 16; user++)
     for (let item = 0; item < 16; item++)
@@ -292,7 +294,7 @@ test('a checkerboard is learned: even people like even images', () => {
     }
 });
 
-test('what cannot be fitted is refused by name', () => {
+test("an input that can't be fitted is refused with its name", () => {
   const rows = rowsOf([{ user: 0, item: 0, value: 1 }], 1);
   const attempt = (more: Partial<FitOptions>, items = 1) => fit(rows, items, { ...defaults, ...more }, seeded(1));
   assert.throws(() => attempt({ rank: 0 }), /rank is 0: must be an integer/);

@@ -1,4 +1,4 @@
-// Whatever kind of model won, a repository is similar only to what at least two users pulled with it.
+// Whichever kind of model won, a repository is similar only to those that at least two users pulled with it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seeded } from '#core/bytes/random.ts';
@@ -7,7 +7,7 @@ import { families, fitSetting } from '#train/candidates.ts';
 import { trainingOf } from '#train/evaluate.ts';
 import { neighboursOf } from '#train/neighbours.ts';
 
-test('neighbours are shared by two users, counted, nearest first, never the repository itself', () => {
+test('neighbours share at least two users, have that count, come nearest first, and never include the repository itself', () => {
   const random = seeded(3);
   const users = Array.from({ length: 40 }, (_, at) => `user${at}`);
   const items = Array.from({ length: 24 }, (_, at) => `repository${at}`);
@@ -38,7 +38,7 @@ test('neighbours are shared by two users, counted, nearest first, never the repo
     assert.deepEqual(
       served.similar(23, 50, () => false),
       [],
-      `${name}: one user alone tells nothing`,
+      `${name}: a single user is not enough`,
     );
   }
 });

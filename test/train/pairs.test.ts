@@ -22,7 +22,7 @@ const pairs = fc
     ),
   );
 
-test('pairs are read as they were written, whatever the names hold', () => {
+test('pairs are read back unchanged, whatever the names contain', () => {
   fc.assert(
     fc.property(pairs, fc.constantFrom('csv' as const, 'ndjson' as const), (written, format) => {
       const text = pairHead(format) + written.map((pair) => pairLine(pair, format)).join('');
@@ -32,14 +32,14 @@ test('pairs are read as they were written, whatever the names hold', () => {
   );
 });
 
-test('public sets are read by the names of their columns; a pair that comes again is added up', () => {
+test('public data sets are read by their column names, and repeated pairs are summed', () => {
   assert.deepEqual(readPairs('\ufeffuser,item,rating\r\n1,10,4\r\n1,20,\r\n1,10,2', 'csv'), [
     { user: '1', repository: '10', pulls: 6, firstPull: 1, lastPull: 3 },
     { user: '1', repository: '20', pulls: 1, firstPull: 2, lastPull: 2 },
   ]);
 });
 
-test('training learns from days, where they are known', () => {
+test('training learns from days if they are known', () => {
   const pairs = readPairs('user,repository,pulls,days\na,loop,3000,2\na,file,5,', 'csv');
   assert.deepEqual(
     indexPairs(pairs).entries.map(({ value }) => value),
@@ -47,7 +47,7 @@ test('training learns from days, where they are known', () => {
   );
 });
 
-test('a file that gives one time gives both, as older files do', () => {
+test('a file with only one time per row, as in older versions, uses it as first and last', () => {
   const [day, later] = [Date.UTC(2026, 10, 1), Date.UTC(2026, 10, 2)];
   const of = (columns: string, ...times: number[]) =>
     readPairs(`user,repository,${columns}\na,b,${times.map((time) => new Date(time).toISOString())}`, 'csv')[0];
@@ -57,7 +57,7 @@ test('a file that gives one time gives both, as older files do', () => {
   assert.deepEqual(of('lastPull,firstPull', later, day), { ...pair, firstPull: day, lastPull: later });
 });
 
-test('a bad line is named', () => {
+test('an invalid line is named', () => {
   for (const [text, format, reason] of [
     ['time,repository\n1,a', 'csv', /must begin with "user,repository,pulls,days,firstPull,lastPull"/],
     ['user,repository\na', 'csv', /Invalid Record Length: expect 2, got 1 on line 2/],
@@ -84,7 +84,7 @@ test('a bad line is named', () => {
     assert.throws(() => readPairs(text, format), reason);
 });
 
-test('factors are read as they were written, and the header is what NumPy wants', () => {
+test('factors are read back unchanged, and the header is what NumPy expects', () => {
   fc.assert(
     fc.property(fc.nat(20), fc.nat(70), (rows, columns) => {
       const values = Float32Array.from({ length: rows * columns }, (_, at) => at / 3);

@@ -1,5 +1,5 @@
-// What goes out is read by Python, and what Python writes is read back: its csv and json modules, and NumPy where it is
-// installed; elsewhere the .npy header is read as what the format says it is, a Python literal.
+// Python reads what we export, and we read what Python writes: with its csv and json modules, and with NumPy if
+// installed; otherwise the .npy header is parsed as a Python literal, as the format specifies.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -42,7 +42,7 @@ const pairs = names.map(
   }),
 );
 
-test('pairs travel through the csv and json modules of Python and back', { skip }, () => {
+test("pairs survive a round trip through Python's csv and json modules", { skip }, () => {
   for (const format of ['csv', 'ndjson'] as const)
     writeFileSync(
       join(folder, `pairs.${format}`),
@@ -75,7 +75,7 @@ print(json.dumps(rows))`),
     assert.deepEqual(readPairs(readFileSync(join(folder, `back.${format}`), 'utf8'), format), pairs);
 });
 
-test('factors travel through Python and back, bit by bit', { skip }, () => {
+test('factors survive a round trip through Python bit for bit', { skip }, () => {
   const values = Float32Array.of(0, -0, 1 / 3, -1e-45, 3.4e38, 2 ** -149, 7);
   for (const [rows, columns] of [
     [7, 1],

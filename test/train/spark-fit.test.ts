@@ -13,12 +13,12 @@ const root = join(import.meta.dirname, '../..');
 const python = join(root, '.venv/spark/bin/python');
 const skip = !existsSync(python) && 'install Spark with test/aws/install.sh';
 
-test('a model fitted by Spark is as good as ours, and published by the same step', {
+test('a model fitted by Spark is as good as ours, and is published by the same step', {
   skip,
   timeout: 300_000,
 }, async (t) => {
   const pairs = communities();
-  // Spark fits one split by chance; so few pairs would be judged on two.
+  // Spark fits a single random split; with so few pairs, our training would use two.
   const here = world(folder(t), pairs).options;
   const ours = await publish(await readLessons(here, 1), seedAls(), { ...here, families: popularFamilies });
   const data = folder(t);
@@ -32,7 +32,7 @@ test('a model fitted by Spark is as good as ours, and published by the same step
     String(value),
   ]);
   const home = execFileSync(python, ['-c', 'import pyspark; print(pyspark.__path__[0])'], { encoding: 'utf8' }).trim();
-  // The first compiler alone: the second takes longer than so small a fit.
+  // Only the JVM's first compiler: compiling with the second takes longer than so small a fit.
   const java = 'spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC';
   const quick = ['spark.ui.enabled=false', 'spark.sql.shuffle.partitions=2', java].flatMap((conf) => ['--conf', conf]);
   execFileSync(join(home, 'bin/spark-submit'), ['--master', 'local[2]', ...quick, ...job, ...numbers], {
@@ -48,5 +48,5 @@ test('a model fitted by Spark is as good as ours, and published by the same step
   assert.equal(card.popularityAuc, ours.popularityAuc, 'judged on the same pairs');
   assert.ok((card.candidates?.find(({ name }) => name === 'als')?.byTime?.auc ?? 0) > 0.6);
   assert.equal(saved.size, 400);
-  assert.deepEqual(await options.objects.list('training/'), [], 'nothing that names people is left');
+  assert.deepEqual(await options.objects.list('training/'), [], 'no file with user names is left');
 });

@@ -6,7 +6,7 @@ import { prepareSpark } from '#train/spark/spark.ts';
 import { readLessons } from '#train/train.ts';
 import { communities, folder, world } from '../support/spark-world.ts';
 
-test('what is handed to Spark is read back as it was, split by split', async (t) => {
+test('the pairs handed to Spark are read back unchanged, split by split', async (t) => {
   for (const pairs of [communities(), communities().map((pair) => ({ ...pair, firstPull: 7, lastPull: 7 }))]) {
     const { options } = world(folder(t), pairs);
     const lessons = await readLessons(options, 1);
@@ -15,7 +15,7 @@ test('what is handed to Spark is read back as it was, split by split', async (t)
   }
 });
 
-test('factors are read row by row, zeros for who has none, and another rank is refused', async (t) => {
+test('factors are read row by row, a missing row is zeros, and another rank is refused', async (t) => {
   const { options } = world(folder(t), []);
   const lessons = { items: ['a', 'b', 'c'] } as Awaited<ReturnType<typeof readLessons>>;
   await options.objects.put('f/factors/all/part-0.txt', '2,0.5,-1\n');
@@ -32,7 +32,7 @@ test('factors are read row by row, zeros for who has none, and another rank is r
   assert.deepEqual([...none], [0, 0, 0, 0, 0, 0]);
 });
 
-test('preparing again leaves nothing of the attempt before', async (t) => {
+test('preparing again removes everything of the previous attempt', async (t) => {
   const { options } = world(folder(t), communities().slice(0, 9));
   await options.objects.put('training/run/pairs/999999999999.csv', '0,0,1,1,1\n');
   await options.objects.put('training/run/factors/all/part-0.txt', '0,1\n');

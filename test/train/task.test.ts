@@ -8,7 +8,7 @@ import type { Card } from '#core/recommender/model-list.ts';
 
 const entry = join(import.meta.dirname, '../../functions/train/task.ts');
 
-/** Runs the task against a search and an S3 that answer every call with this. */
+/** Runs the task against servers for search and S3 that give this response to every call. */
 async function run(status: number, type: string): Promise<{ code: number | null; output: string }> {
   const server = createServer((request, response) => {
     request.resume();
@@ -43,20 +43,20 @@ async function run(status: number, type: string): Promise<{ code: number | null;
   return { code, output };
 }
 
-test('the task ends well when there is nothing to learn from yet, and rings no alarm', async () => {
+test('without anything to learn from yet, the task succeeds and raises no alarm', async () => {
   const { code, output } = await run(404, 'index_not_found_exception');
   assert.equal(code, 0, output);
   assert.match(output, /"ModelRefused":0/);
   assert.match(output, /no pulls to learn from yet/);
 });
 
-test('the task fails when training does, and says why', async () => {
+test('the task fails with the reason when training fails', async () => {
   const { code, output } = await run(400, 'parsing_exception');
   assert.equal(code, 1, output);
   assert.match(output, /"level":"error".*_search.*400/);
 });
 
-test('a model that is published or refused is counted as that', async (t) => {
+test('a published model and a refused one are counted in metrics', async (t) => {
   Object.assign(process.env, {
     ...{
       BUCKET: 'data',

@@ -8,27 +8,28 @@ import { topLists } from '#train/top.ts';
 
 const shape = fc.record({
   users: fc.integer({ min: 1, max: 9 }),
-  /** More than the first blocks, now and then. */
+  /** Sometimes more than the first blocks. */
   items: fc.oneof({ weight: 9, arbitrary: fc.integer({ min: 1, max: 40 }) }, fc.integer({ min: 1000, max: 3000 })),
   rank: fc.integer({ min: 1, max: 65 }),
   n: fc.integer({ min: 1, max: 12 }),
-  /** Few values make many ties. */
+  /** Few different values, for many ties. */
   values: fc.constantFrom(2, 3, 1000),
   seed: fc.nat(),
 });
 
-test('everybody has the list that scoring every image and sorting gives, ties and all', () => {
+test("every user's list equals that of scoring and sorting every image, ties included", () => {
   fc.assert(
     fc.property(shape, ({ users, items, rank, n, values, seed }) => {
       const random = seeded(seed);
       const drawn = (length: number) =>
         Float32Array.from({ length }, () => Math.floor(random() * values) / values - 0.4);
       const factors = { rank, users: drawn(users * rank), items: drawn(items * rank) };
-      // Images of very different lengths, so that the search does end early; a person or image of no length.
+      // Images with vectors of very different lengths, so that the search ends early; also a user or image of length
+      // zero.
       for (let item = 0; item < items; item++)
         for (let k = 0; k < rank; k++) factors.items[item * rank + k] *= item % 7 === 3 ? 0 : 2 ** -(item % 5);
       if (seed % 3 === 0) factors.users.fill(0, 0, rank);
-      // So small that squares underflow.
+      // Values so small that their squares underflow.
       if (seed % 5 === 0) for (let k = 0; k < rank; k++) factors.users[(users - 1) * rank + k] *= 1e-30;
       const entries: Entry[] = [];
       for (let user = 0; user < users; user++)
@@ -57,14 +58,14 @@ test('everybody has the list that scoring every image and sorting gives, ties an
   );
 });
 
-test('images that differ by less than single precision are told apart in double', () => {
+test('images whose scores differ by less than single precision are ordered in double precision', () => {
   const rank = 24;
   const random = seeded(1);
   const one = Float32Array.from({ length: rank }, () => random() - 0.5);
   const items = new Float32Array(500 * rank);
   for (let item = 0; item < 500; item++) {
     items.set(one, item * rank);
-    // The last bit of one factor.
+    // Changes the last bit of one factor.
     items[item * rank + (item % rank)] *= 1 + ((item * 7) % 5) * 2 ** -23;
   }
   const factors = { rank, users: one, items };
@@ -76,7 +77,7 @@ test('images that differ by less than single precision are told apart in double'
   );
 });
 
-test('lists that cannot be made are refused by name', () => {
+test("lists that can't be made are refused with the wrong value's name", () => {
   const factors = { rank: 2, users: new Float32Array(2), items: new Float32Array(4) };
   const rows = (column: number) => ({
     starts: Uint32Array.of(0, 1),

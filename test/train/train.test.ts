@@ -47,7 +47,7 @@ function objects(clock: () => number): ObjectStore {
   };
 }
 
-/** A world to train in, whose pulls a test may change between trainings. */
+/** A world to train on, whose pulls a test may change between trainings. */
 function world(pairs: Pair[]) {
   const saved = new Map<string, SavedRecommendations>();
   const search: Partial<SearchStore> = {
@@ -73,7 +73,7 @@ function world(pairs: Pair[]) {
   };
   const store = objects(() => now.time);
   let ids = 0;
-  // Nothing is tuned: each family's first settings compete.
+  // No tuning: each family of models competes with its first settings.
   const options = (more: Partial<TrainOptions> = {}): TrainOptions => {
     const clock = () => now.time;
     return {
@@ -88,7 +88,7 @@ function world(pairs: Pair[]) {
   };
 }
 
-/** Groups of images whose people pull most of them, and nothing of the other groups. */
+/** Groups of repositories whose users pull most of their own group's, and none of the others'. */
 function communities(people: number, groups: number, images: number, seed: number): Pair[] {
   const random = seeded(seed);
   return Array.from({ length: people }, (_, user) =>
@@ -103,7 +103,7 @@ function communities(people: number, groups: number, images: number, seed: numbe
   ).flat();
 }
 
-/** No pull tells anything about another. */
+/** Random pulls: none says anything about another. */
 function noise(people: number, images: number): Pair[] {
   const random = seeded(9);
   return Array.from({ length: people * 8 }, (_, n) => ({
@@ -120,7 +120,7 @@ function noise(people: number, images: number): Pair[] {
 
 const candidate = (card: Card, name: string) => card.candidates!.find((one) => one.name === name)!;
 
-test('the best of communities beats popularity, by chance and by time, and is put in service', async () => {
+test('in communities the best model beats popularity on both splits, random and by time, and is put in service', async () => {
   const pairs = communities(120, 4, 12, 1);
   const { train, models, saved } = world(pairs);
   const card = await train();
@@ -130,7 +130,7 @@ test('the best of communities beats popularity, by chance and by time, and is pu
   assert.equal(card.auc, seed.random!.auc);
   assert.equal(card.popularityAuc, popular.random!.auc);
   for (const by of ['random', 'byTime'] as const) {
-    // A user's own repositories that were not pulled can't be distinguished from those held out.
+    // Repositories of the user's own group that they did not pull can't be distinguished from held-out ones.
     assert.ok(seed[by]!.auc! > 0.92 && seed[by]!.auc! > popular[by]!.auc! + 0.1);
     assert.ok(best[by]!.ndcg! > popular[by]!.ndcg! + 0.2, `${best[by]!.ndcg} against ${popular[by]!.ndcg}`);
     assert.ok(best[by]!.recall! > 0.9 && best[by]!.coverage! > 0.5 && best[by]!.coverage! <= 1);
@@ -150,10 +150,10 @@ test('the best of communities beats popularity, by chance and by time, and is pu
   assert.ok(saved.size > 110, `${saved.size} have a list`);
 });
 
-test('the split by time holds out what was first pulled in the newest tenth, however often it is pulled since', async () => {
+test('the split by time holds out the newest tenth of first pulls, however often they were repeated since', async () => {
   const pairs = communities(40, 2, 12, 5);
   const newest = Math.max(...pairs.map(({ lastPull }) => lastPull));
-  // Everybody has just pulled everything of theirs again: only first pulls say what was new.
+  // Everybody has just repeated all their pulls: only first pulls say what was new.
   const { options } = world(pairs.map((pair) => ({ ...pair, lastPull: newest })));
   const { users, items, entries, byTime } = await readLessons(options());
   const first = new Map(pairs.map(({ user, repository, firstPull }) => [`${user} ${repository}`, firstPull]));
@@ -164,7 +164,7 @@ test('the split by time holds out what was first pulled in the newest tenth, how
   assert.ok(Math.max(...timesOf(train)) < Math.min(...timesOf(test)));
 });
 
-test('with too few pulls to tell popularity serves, and the card says so', async () => {
+test('with too few pulls to judge, popularity is served, and the card says so', async () => {
   const pair = (user: string, repository: string): Pair => {
     return { user, repository, pulls: 1, firstPull: 5, lastPull: 5 };
   };
@@ -190,7 +190,7 @@ test('with too few pulls to tell popularity serves, and the card says so', async
   }
 });
 
-test('where no pull tells anything of another, nothing worse than popularity serves', async () => {
+test('when pulls are random, no model worse than popularity is served', async () => {
   const { train, now, store } = world(communities(120, 4, 12, 1));
   await train();
   now.pairs = noise(200, 60);
@@ -198,21 +198,21 @@ test('where no pull tells anything of another, nothing worse than popularity ser
   const card = await train();
   const served = candidate(card, card.winner!).random!.ndcg!;
   assert.ok(served >= 0.995 * candidate(card, 'popular').random!.ndcg!);
-  // The model in service knows none of these repositories: it is judged on the same pulls, and goes.
+  // The model in service knows none of these repositories: it is judged on the same pulls, and is replaced.
   assert.ok(served > candidate(card, 'in-service').random!.ndcg!);
   assert.equal(card.refused, undefined);
   const source = modelSource(store, () => now.time, never);
   assert.equal((await source.current())?.card.id, card.id);
 });
 
-test('what is in service stays where it foretold the pulls since better, and the page shows why', async () => {
+test('the model in service stays if it predicted the pulls since its training better, and the page shows why', async () => {
   const pairs = communities(240, 4, 12, 1).map((pair) => ({ ...pair, firstPull: day, lastPull: day }));
   const { train, now, store, options } = world(pairs);
   const good = await train();
   const random = seeded(2);
   now.pairs = pairs.map((pair) => (random() < 0.25 ? { ...pair, firstPull: 1001 * day, lastPull: 1001 * day } : pair));
   now.time += 2 * day;
-  // A training that mixes up what it learns from.
+  // A training that shuffles its input.
   const worse = await publish(await readLessons(options()), seedAls(), {
     ...options(),
     fit: (setting, { byUser, ...training }) => {
@@ -234,7 +234,7 @@ test('what is in service stays where it foretold the pulls since better, and the
   assert.equal(answer.refused.refused, worse.refused);
 });
 
-test('a model of few pulls does not keep a better one out', async () => {
+test('a model trained on few pulls does not prevent a better one', async () => {
   const { train, now, store } = world(communities(16, 4, 12, 1));
   await train();
   now.time += 1000;
@@ -245,7 +245,7 @@ test('a model of few pulls does not keep a better one out', async () => {
   assert.equal((await modelSource(store, () => now.time, never).current())?.card.id, card.id);
 });
 
-test('the owner pins a candidate, whatever is best', async () => {
+test('a pinned candidate is published, whichever is best', async () => {
   const { train, now, store } = world(communities(120, 4, 12, 1));
   for (const name of ['als-seed', 'als', 'knn', 'ease', 'blend', 'popular', 'popular-recent'] as const) {
     now.time += 1000;
@@ -258,7 +258,7 @@ test('the owner pins a candidate, whatever is best', async () => {
   await assert.rejects(train({ model: 'svd' as 'als' }), /model is "svd": must be auto or one of als-seed, als/);
 });
 
-test('what is saved for a person is what they are served', async () => {
+test('the list saved for a user equals the list that they are served', async () => {
   const pairs = communities(60, 4, 12, 2);
   for (const name of ['als-seed', 'als', 'knn', 'ease', 'blend'] as const) {
     const { train, models, saved } = world(pairs);
@@ -271,7 +271,8 @@ test('what is saved for a person is what they are served', async () => {
       const pulled = own.map(({ repository }) => model.index.get(repository)!);
       const taste = model.taste({ items: pulled, counts: own.map(({ pulls }) => pulls) });
       const list = taste.best(50, (item) => pulled.includes(item));
-      // Saved in single precision: as many, with the same scores, and the same order where those differ at all.
+      // Saved in single precision: the same number of items and the same scores, in the same order wherever scores
+      // differ.
       assert.equal(list.length, items.length);
       list.forEach(({ item, score }, at) => {
         assert.ok(Math.abs(score - items[at].score) < 1e-4, `${user}: ${score} is served, ${items[at].score} saved`);
@@ -282,7 +283,7 @@ test('what is saved for a person is what they are served', async () => {
   }
 });
 
-test("counts of zero, below zero, huge or not a number bend nobody's list", async () => {
+test("counts that are zero, negative, huge or not a number distort nobody's list", async () => {
   const pairs = communities(60, 4, 12, 2);
   const [zero, below, none, huge, endless] = [0, -3, Number.NaN, 1e300, Number.POSITIVE_INFINITY];
   const odd = [zero, below, none].map((pulls, at) => ({ ...pairs[at], repository: `odd${at}`, pulls }));
@@ -296,7 +297,7 @@ test("counts of zero, below zero, huge or not a number bend nobody's list", asyn
     const card = await train({ model: name });
     assert.equal(card.refused, undefined, name);
     const { model } = (await models.current())!;
-    assert.ok(!model.items.some((item) => item.startsWith('odd')), `${name} knows what was never pulled`);
+    assert.ok(!model.items.some((item) => item.startsWith('odd')), `${name} has a repository that was never pulled`);
     assert.ok(saved.size > 50);
     for (const { user, items } of saved.values())
       for (const { repository, score } of items) {
@@ -306,7 +307,7 @@ test("counts of zero, below zero, huge or not a number bend nobody's list", asyn
   }
 });
 
-test('factors past single precision are refused, with the mend', async () => {
+test('factors that overflow single precision are refused, with the fix', async () => {
   const { train, models } = world(communities(40, 4, 8, 1).map((pair) => ({ ...pair, pulls: 1e30 })));
   const card = await train({ als: { alpha: 1e38 }, model: 'als-seed' });
   assert.match(card.refused!, /past single precision: raise lambda \(0\.01\) or lower rank \(10\)/);
@@ -314,7 +315,7 @@ test('factors past single precision are refused, with the mend', async () => {
   assert.equal(await models.current(), undefined);
 });
 
-test('a model that was gone back to stays in service until the owner lifts it', async () => {
+test('after a rollback the model stays in service until the owner lifts the rollback', async () => {
   const { train, now, store } = world(communities(40, 4, 8, 1));
   const first = await train();
   now.time += 30 * day;
@@ -335,13 +336,13 @@ test('a model that was gone back to stays in service until the owner lifts it', 
   assert.equal(await served(), first.id);
   await source.lift();
   await assert.rejects(source.lift(), /No model is held/);
-  assert.equal(await served(), first.id, 'lifting changes nothing by itself');
+  assert.equal(await served(), first.id, 'lifting the rollback does not change the model by itself');
   const next = await train();
   assert.equal(next.refused, undefined);
   assert.equal(await served(), next.id);
 });
 
-test('of two trainings at once the one that ends first wins, and the other leaves nothing', async () => {
+test('of two concurrent trainings the first to end wins, and the other leaves nothing behind', async () => {
   const { options, store, models } = world(communities(40, 4, 8, 1));
   const lessons = await readLessons(options());
   const [one, two] = await Promise.allSettled([1, 2].map(() => publish(lessons, seedAls(), options())));
@@ -373,13 +374,13 @@ test('the file of a training that failed is removed a day later', async () => {
   await store.put(modelKey('failed'), 'x');
   now.time += day - 1;
   await train();
-  assert.ok(await store.get(modelKey('failed')), 'it may be under way');
+  assert.ok(await store.get(modelKey('failed')), 'the training may still be running');
   now.time += 2;
   await train();
   assert.equal(await store.get(modelKey('failed')), undefined);
 });
 
-test('who is forgotten during training does not come back with its lists', async () => {
+test('a user forgotten during training does not come back with the saved lists', async () => {
   const { train, saved, now } = world(communities(40, 4, 8, 1));
   const forget = () => {
     now.pairs = now.pairs.filter(({ user }) => user !== 'user7');
@@ -394,7 +395,7 @@ test('who is forgotten during training does not come back with its lists', async
   assert.ok(!saved.has('user7'));
 });
 
-test('what no memory holds is refused with the reason, and the page shows it', async () => {
+test('a model too large for memory is refused with the reason, and the page shows it', async () => {
   const { train, models } = world(communities(40, 4, 8, 1));
   const good = await train();
   const als = { rank: 4096, iterations: 1 };
@@ -405,17 +406,17 @@ test('what no memory holds is refused with the reason, and the page shows it', a
   );
   assert.equal((await models.current())?.card.id, good.id);
   const others = await train({ als });
-  assert.equal(others.refused, undefined, 'the others compete all the same');
+  assert.equal(others.refused, undefined, 'the other candidates still compete');
   assert.match(candidate(others, 'als-seed').skipped!, /lower the rank/);
 });
 
-test('a setting that no training takes is named', async () => {
+test('an invalid training setting is named', async () => {
   const { train } = world(communities(40, 4, 8, 1));
   await assert.rejects(train({ als: { rank: 0 } }), /rank is 0: must be an integer from 1 to 4096/);
   await assert.rejects(train({ als: { lambda: Number.NaN } }), /lambda is NaN: must be above 0/);
 });
 
-test('the last five are kept, and can be gone back to', async () => {
+test('the last five models are kept, and a rollback to any of them works', async () => {
   const { train, models, now, store } = world(communities(40, 4, 8, 1));
   const cards: Card[] = [];
   for (let n = 0; n < 7; n++) {
@@ -441,7 +442,7 @@ test('the last five are kept, and can be gone back to', async () => {
   assert.equal(decodeModel(found!.body).items.length, 32);
 });
 
-test('a model that cannot be read leaves the last good one in service', async () => {
+test('an unreadable model is not put in service, and the last good one stays', async () => {
   const { train, now, store } = world(communities(40, 4, 8, 1));
   const reports: string[] = [];
   let time = 0;
@@ -460,7 +461,7 @@ test('a model that cannot be read leaves the last good one in service', async ()
   assert.match(reports.join(), /not a model file/);
 });
 
-test('the card says by source how much of what was shown was pulled then; lists of who is forgotten go', async () => {
+test('the card counts, by source, how many shown repositories were pulled afterwards; lists of forgotten users are removed', async () => {
   const pairs = communities(40, 2, 12, 5);
   const { now, train } = world(pairs);
   const [one, two] = pairs.filter(({ user }) => user === 'user3').sort((a, b) => b.firstPull - a.firstPull);

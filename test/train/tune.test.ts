@@ -14,7 +14,7 @@ const pairs = Array.from({ length: 60 }, (_, user) =>
     }),
 ).flat();
 
-/** A clock that goes on by a second whenever it is read. */
+/** A clock that advances by a second with each reading. */
 function run(options: Partial<TuneOptions> = {}) {
   let time = 0;
   const lines: string[] = [];
@@ -30,7 +30,7 @@ function run(options: Partial<TuneOptions> = {}) {
 
 const names = ['als', 'als-seed', 'blend', 'ease', 'knn', 'popular', 'popular-recent'];
 
-test('all candidates are tried, each with its settings, and come best first whoever wins', () => {
+test('all candidates are tried with their settings, and are listed best first', () => {
   for (const by of ['chance', 'time'] as const) {
     const { candidates, winner } = run({ by }).outcome;
     assert.deepEqual(candidates.map(({ name }) => name).sort(), names);
@@ -52,19 +52,19 @@ test('the advice names the winner', () => {
   assert.match(advice(outcome), new RegExp(`^${outcome.winner.name} is .*--model ${outcome.winner.name}`, 's'));
 });
 
-test('the same seed gives the same table, whatever the clock, while it lets everything be tried', () => {
+test('the same seed gives the same table, whatever the clock, if there is time to try everything', () => {
   const figures = ({ outcome }: ReturnType<typeof run>) =>
     outcome.candidates.map(({ seconds, ...candidate }) => candidate);
   const slow = run({ clock: () => 0 });
   assert.deepEqual(figures(run({ seconds: 1e6 })), figures(slow));
 });
 
-test('without time each family has its first settings', () => {
+test('without time for tuning each family has its first settings', () => {
   const { outcome } = run({ seconds: 0 });
   assert.ok(outcome.candidates.every(({ tried }) => tried === 1));
 });
 
-test('next to no pairs: all is said to be too few', () => {
+test('with almost no pairs, it says that there are too few', () => {
   for (const few of [[], pairs.slice(0, 1), pairs.slice(0, 9)]) {
     const outcome = tune({
       ...{ pairs: few, trials: 3, seconds: 10, seed: 1, by: 'chance', clock: () => 0, log: () => {} },

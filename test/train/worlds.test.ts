@@ -1,4 +1,4 @@
-// Worlds whose answer is known by eye, for the kernel and for the reference.
+// Worlds with an obvious answer, tried with the kernel and the reference.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seeded } from '#core/bytes/random.ts';
@@ -12,10 +12,13 @@ const pull = (user: number, item: number, value = 1): Entry => ({ user, item, va
 const range = (count: number) => Array.from({ length: count }, (_, at) => at);
 
 const models = { reference, kernel: fitEntries };
-/** As many factors as the world has directions: with more, a tenth of a hundred cells is learned by heart. */
+/**
+ * As many factors as the world has dimensions: with more, the model would memorise which tenth of the hundred cells is
+ * missing.
+ */
 const few = (rank: number) => ({ rank, iterations: 30 });
 
-/** Tells of each model and of four starts: the best of everybody, without what they pulled. */
+/** For each model and four seeds: every user's best images, without those they pulled. */
 function forEach(
   { users, items, entries, options }: { users: number; items: number; entries: Entry[]; options?: Partial<AlsOptions> },
   see: (best: (user: number, count: number) => number[], factors: Factors, name: string) => void,
@@ -32,7 +35,7 @@ function forEach(
     }
 }
 
-test('a checkerboard with holes: everybody is shown the holes of their own colour, and AUC is 1', () => {
+test('a checkerboard with holes: every user is shown the holes of their own colour, and AUC is 1', () => {
   const isHole = (user: number, item: number) => (user * 5 + item * 3) % 7 === 0;
   const squares = range(16).flatMap((user) =>
     range(16)
@@ -55,8 +58,8 @@ test('a checkerboard with holes: everybody is shown the holes of their own colou
   assert.equal(als.recall, 1);
 });
 
-test('islands: the own one is shown to its last image before any other', () => {
-  // Islands of five, seven and nine images; everybody lacks two images of their own.
+test("islands: every image of a user's own island comes before any other", () => {
+  // Islands of five, seven and nine images; every user lacks two images of their own island.
   const island = (item: number) => Math.floor(Math.sqrt(item));
   const items = 25;
   const entries = range(60).flatMap((user) => {
@@ -75,16 +78,16 @@ test('islands: the own one is shown to its last image before any other', () => {
   });
 });
 
-test('a staircase: with one factor, who pulled the first n images is shown the next', () => {
+test('a staircase: with one factor, a user who pulled the first n images is shown the next', () => {
   const entries = range(12).flatMap((user) => range(user + 1).map((item) => pull(user, item)));
   forEach({ users: 12, items: 13, entries, options: few(1) }, (best, _, name) => {
     for (const user of range(11)) assert.equal(best(user, 1)[0], user + 1, `${name}, person ${user}`);
-    // Nobody pulled the last image: nothing is known of it, and it comes last.
+    // Nobody pulled the last image, so nothing is known about it, and it comes last.
     assert.equal(best(0, 12).at(-1), 12, name);
   });
 });
 
-test('a ring: who pulled six in a row is shown those on either side', () => {
+test('a ring: a user who pulled six in a row is shown those on either side', () => {
   const size = 24;
   const wrap = (item: number) => (item + size) % size;
   const entries = range(size).flatMap((user) => range(6).map((step) => pull(user, wrap(user + step))));
@@ -98,7 +101,7 @@ test('a ring: who pulled six in a row is shown those on either side', () => {
   });
 });
 
-test('what was pulled often weighs more: the companions of a daily image come before those of a chance one', () => {
+test('frequent pulls weigh more: the companions of an image pulled daily come before those of one pulled once', () => {
   // Images 0-3 go together, and 4-7; the last two people pulled one of each, one of them a hundred times.
   const groups = range(20).flatMap((user) => range(4).map((item) => pull(user, (user % 2) * 4 + item)));
   const entries = [...groups, pull(20, 0, 100), pull(20, 4), pull(21, 0), pull(21, 4, 100)];

@@ -6,16 +6,18 @@ import { setTimeout } from 'node:timers/promises';
 import { type Browser, chromium } from 'playwright-core';
 
 /**
- * WebGL 2 without a graphics card, for the map alone: everything else is drawn without it in half the time. No sandbox, for
+ * WebGL 2 in software, only for the map: without it everything else is drawn in half the time. No sandbox, because
  * containers run as root. Pages of one site in one context share a process.
  */
 const args = ['--no-sandbox', '--enable-unsafe-swiftshader', '--process-per-site'];
 
 const systemPaths = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
-/** Where the npm package unpacks its browser. Test files run side by side and it does so without a lock: one at a time. */
+/**
+ * Where the npm package unpacks its browser. It does so without a lock, and test files run side by side: so we lock.
+ */
 async function unpacked(): Promise<string> {
-  // It brings the system libraries it needs only where it believes to run on Lambda.
+  // It unpacks the system libraries it needs only if it detects Lambda.
   process.env.AWS_EXECUTION_ENV ??= 'AWS_Lambda_nodejs24.x';
   const lock = join(tmpdir(), 'whalewatch-chromium.lock');
   const { default: packed } = await import('@sparticuz/chromium');
@@ -25,7 +27,7 @@ async function unpacked(): Promise<string> {
       break;
     } catch {
       const held = statSync(lock, { throwIfNoEntry: false });
-      // A process that held it for a minute was killed.
+      // A process that has held the lock for a minute was killed.
       if (held && Date.now() - held.mtimeMs > 60_000) rmdirSync(lock);
       await setTimeout(100);
     }
@@ -37,11 +39,11 @@ async function unpacked(): Promise<string> {
   }
 }
 
-/** A browser, or why there is none. */
+/** A browser, or the reason why there is none. */
 export async function openBrowser(): Promise<Browser | string> {
   try {
     const named = process.env.CHROME_PATH;
-    if (named && !existsSync(named)) return `CHROME_PATH "${named}" is no file`;
+    if (named && !existsSync(named)) return `CHROME_PATH "${named}" is not a file`;
     const executablePath = named ?? systemPaths.find((path) => existsSync(path)) ?? (await unpacked());
     return await chromium.launch({ executablePath, headless: true, args });
   } catch (cause) {

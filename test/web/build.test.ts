@@ -7,7 +7,7 @@ import { buildPages } from '../../web/build.ts';
 import { basemap, countries } from '../../web/map/basemap.ts';
 import { namer } from '../../web/map/countries.ts';
 
-// Throws when a page, the map, the charts or the beacon weighs more than its budget.
+// Throws when a page, the map, the charts or the beacon exceeds its size budget.
 const folder = await buildPages();
 
 test('a second build with the same inputs writes nothing', async () => {
@@ -21,7 +21,7 @@ test('the beacon is at most 1 KiB gzipped', () => {
   assert.ok(bytes <= 1024, `${bytes} bytes`);
 });
 
-test('the pages hold nothing a strict content security policy would refuse', () => {
+test('the pages contain nothing that a strict content security policy would refuse', () => {
   for (const name of readdirSync(folder).filter((name) => name.endsWith('.html'))) {
     const html = readFileSync(join(folder, name), 'utf8');
     assert.doesNotMatch(html, /<script(?![^>]* src=)|<style|\son\w+=|style=|https?:\/\//, name);
@@ -40,7 +40,7 @@ test('the base map is cut at the antimeridian: no line runs across the world', (
         lon += line[i] * unit;
         lat += line[i + 1] * unit;
         assert.ok(Math.abs(lon) <= 180.001 && Math.abs(lat) <= 90.001, `${scale}: ${lon}, ${lat}`);
-        // Antarctica's lower edge follows the map's own: the one line that may be long.
+        // Antarctica's lower edge follows the edge of the map: the only line that may be long.
         if (i > 0 && lat > -85)
           assert.ok(Math.abs(line[i] * unit) < 90, `${scale}: a step of ${line[i] * unit} at ${lat}`);
       }
@@ -48,7 +48,7 @@ test('the base map is cut at the antimeridian: no line runs across the world', (
   }
 });
 
-test('land is where it belongs, and the Caspian Sea is no land', () => {
+test('land is where it belongs, and the Caspian Sea is not land', () => {
   const { unit, land } = JSON.parse(basemap('110m')) as { unit: number; land: number[][][] };
   const inside = (ring: number[], x: number, y: number) => {
     let odd = false;
@@ -70,7 +70,7 @@ test('land is where it belongs, and the Caspian Sea is no land', () => {
   assert.ok(!isLand(-20, -179), 'the sea east of Fiji');
 });
 
-test('a point is named by its country, by the nearest one off its coast, and by degrees at sea', () => {
+test('a point is named by its country, near a coast by the nearest country, and at sea by degrees', () => {
   const nameOf = namer(JSON.parse(countries()));
   assert.equal(nameOf(52.5, 13.4), 'in Germany');
   assert.equal(nameOf(-1.3, 36.8), 'in Kenya');

@@ -1,4 +1,4 @@
-/** Addresses to look at, by a name for a file of it. */
+/** The address of every page, by a name for its picture. */
 export const everyPage: Record<string, string> = {
   map: '/',
   embed: '/embed',

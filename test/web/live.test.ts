@@ -6,7 +6,7 @@ import { pullOf } from '../support/registry-event.ts';
 import { dataFolder, startLocal } from '../support/run.ts';
 import { openBrowser } from './browser.ts';
 
-// The pages on the real service: a hit that the beacon sends is on the map, a notification in its sender's history.
+// The pages with the real server: a hit that the beacon sends shows on the map, a notification in its user's history.
 const browser = await openBrowser();
 const skip = typeof browser === 'string' && browser;
 
@@ -14,7 +14,7 @@ after(async () => {
   if (typeof browser !== 'string') await browser.close();
 });
 
-test('hits show on the open map without a reload, and pulls on the open page of a person', { skip }, async (t) => {
+test('without a reload, hits show on the open map, and pulls on the open page of a user', { skip }, async (t) => {
   if (typeof browser === 'string') return;
   const running = await startLocal(dataFolder(t), ['--export-every', '0.5']);
   t.after(() => running.kill());
@@ -41,7 +41,7 @@ test('hits show on the open map without a reload, and pulls on the open page of 
   await person.getByRole('link', { name: 'team/app' }).waitFor();
 });
 
-test('a page of another origin counts by its beacon', { skip }, async (t) => {
+test('a page of another origin is counted by its beacon', { skip }, async (t) => {
   if (typeof browser === 'string') return;
   const running = await startLocal(dataFolder(t), ['--export-every', '0.5']);
   t.after(() => running.kill());
@@ -49,7 +49,8 @@ test('a page of another origin counts by its beacon', { skip }, async (t) => {
   t.after(() => context.close());
   context.setDefaultTimeout(90_000);
   await context.addInitScript(() => Object.defineProperty(navigator, 'webdriver', { get: () => false }));
-  // Another port is another origin. A name out there would not do: browsers keep such pages away from this machine.
+  // Another port is another origin. A public host name would not work: browsers block such pages from this machine's
+  // addresses.
   const server = createServer((_, response) =>
     response
       .writeHead(200, { 'Content-Type': 'text/html' })

@@ -1,4 +1,4 @@
-// What the page tests have in common: a browser on a small world, and a look at one page of it.
+// What the page tests share: a browser with a small world of data, and `look`, which opens a page in it.
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
 import { AxeBuilder } from '@axe-core/playwright';
@@ -17,14 +17,14 @@ after(async () => {
   await world.close();
 });
 
-/** All pages of a file share one process, which knows axe and the scripts by then: half of the processor. */
+/** All pages of a file share one process, which has axe and the scripts compiled already: half the processor time. */
 const context = typeof browser === 'string' ? undefined : await sharedBy(browser);
 
 async function sharedBy(browser: Browser): Promise<BrowserContext> {
   const context = await browser.newContext();
   // A busy machine is slow to draw, not wrong.
   context.setDefaultTimeout(90_000);
-  // A page that stays open keeps the process.
+  // A page that stays open keeps the process alive.
   await (await context.newPage()).goto(`${world.url}/favicon.svg`);
   return context;
 }
@@ -34,7 +34,7 @@ interface Sight {
   height?: number;
   dark?: boolean;
   mood?: Mood;
-  /** Runs in the page before anything else does, at each load. */
+  /** Runs in the page before anything else, at each load. */
   before?: () => void;
 }
 
@@ -54,7 +54,7 @@ export async function see(
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('console', (message) => {
-    // A refused request is what the moods are about; the console repeats it by itself.
+    // The moods cause refused requests, which the console reports by itself.
     if (
       ['error', 'warning'].includes(message.type()) &&
       !/Failed to load resource|GPU stall|GL Driver/.test(message.text())
@@ -65,7 +65,7 @@ export async function see(
   try {
     await look(page);
   } finally {
-    // The next page finds nothing of this one.
+    // The next page must not find anything of this one.
     await session.send('Storage.clearDataForOrigin', { origin: world.url, storageTypes: 'all' });
     await session.send('Network.clearBrowserCache');
     await page.close();
@@ -74,15 +74,16 @@ export async function see(
   assert.deepEqual(complaints, []);
 }
 
-/** Everything has come: no skeleton, no chart still to draw, the map's controls there. */
+/** Waits until everything has loaded: no skeleton, no chart still to draw, the map's controls present. */
 export async function settled(page: Page): Promise<void> {
   await page.waitForFunction(() => !document.querySelector('.bone, [aria-busy=true]') && document.querySelector('h1'));
   await page.evaluate(() => document.fonts.ready);
 }
 
-/** Fails on what axe finds; `rules`: only by these, all when left out. */
+/** Fails on violations that axe finds; `rules`: only these, default all. */
 export async function accessible(page: Page, rules?: string[]): Promise<void> {
-  // No page here has frames of another origin: for those axe opens a page of its own each time, at half of its cost.
+  // Legacy mode: the default opens another page each time for frames of other origins, which no page here has, and
+  // takes twice as long.
   const axe = new AxeBuilder({ page }).setLegacyMode().options({ resultTypes: ['violations'] });
   if (rules) axe.withRules(rules);
   const { violations } = await axe.analyze();

@@ -9,7 +9,7 @@ const asked = (page: Page, what: RegExp) => page.waitForRequest((request) => wha
 const today = new Date().toISOString().slice(0, 10);
 const dayBefore = (days: number) => new Date(Date.parse(today) - days * 86_400_000).toISOString().slice(0, 10);
 
-test('one choice of time governs discs, totals, list and bars', { skip }, () =>
+test('one choice of time applies to discs, totals, list and bars', { skip }, () =>
   see('/', {}, async (page) => {
     await settled(page);
     await page.locator('.controls').waitFor();
@@ -39,7 +39,7 @@ test('one choice of time governs discs, totals, list and bars', { skip }, () =>
     assert.ok((await page.evaluate(() => location.search)).endsWith(`span=day&day=${dayBefore(2)}`));
     await accessible(page);
 
-    // An hour is not kept of another day: it leads back to now.
+    // Hours of past days are not kept: choosing the hour leads back to now.
     tile = asked(page, /\.mvt\?hours=1$/);
     await page.getByRole('button', { name: 'Hour', exact: true }).click();
     await tile;
@@ -52,7 +52,7 @@ test('one choice of time governs discs, totals, list and bars', { skip }, () =>
     assert.equal(await page.locator('.time-table tr.shown').count(), 1);
     await accessible(page);
 
-    // The address leads there again.
+    // The page's address restores the choice.
     const again = asked(page, /\.mvt\?hours=1$/);
     await page.reload();
     await again;
@@ -60,7 +60,7 @@ test('one choice of time governs discs, totals, list and bars', { skip }, () =>
   }),
 );
 
-test('the slider goes to days that are kept only, and back to now', { skip }, () =>
+test('the slider reaches only days that are kept, and now', { skip }, () =>
   see(`/?span=day&day=${dayBefore(40)}`, {}, async (page) => {
     await settled(page);
     await page.getByText('The map of this day is not kept any more.').waitFor();
@@ -68,14 +68,14 @@ test('the slider goes to days that are kept only, and back to now', { skip }, ()
     const slider = page.getByRole('slider', { name: 'Day shown' });
     await slider.focus();
     await page.keyboard.press('Home');
-    // The oldest that is kept.
+    // The oldest kept day.
     await page.waitForFunction((day) => location.search.includes(day), dayBefore(6));
     await page.keyboard.press('End');
     await page.waitForFunction(() => location.search === '?span=day');
   }),
 );
 
-test('the map says when it is stale, and when the connection is lost, and keeps its data', { skip }, () =>
+test('the map says when it is stale or the connection is lost, and keeps its data', { skip }, () =>
   see('/', { mood: 'stale' }, async (page) => {
     await settled(page);
     await page.getByText('Stale', { exact: true }).waitFor();
@@ -89,7 +89,7 @@ test('the map says when it is stale, and when the connection is lost, and keeps 
   }),
 );
 
-test('an hour without hits is no warning while all is well', { skip }, () =>
+test('an hour without hits is not a warning while the server is healthy', { skip }, () =>
   see('/', { mood: 'quiet' }, async (page) => {
     const asked = page.waitForResponse(`${world.url}/v1/health`);
     await settled(page);
@@ -100,7 +100,7 @@ test('an hour without hits is no warning while all is well', { skip }, () =>
   }),
 );
 
-test('the list covers neither the legend nor most of the map, whatever the size of the window', { skip }, () =>
+test('the list covers neither the legend nor most of the map in any window size', { skip }, () =>
   see('/', {}, async (page) => {
     await settled(page);
     await page.locator('.controls').waitFor();
@@ -121,13 +121,13 @@ test('the list covers neither the legend nor most of the map, whatever the size 
       }
       assert.ok(panel.width * panel.height < 0.4 * stage.width * stage.height, boxes);
       const hidden = await page.locator('.time .segments').evaluate((found) => found.scrollWidth - found.clientWidth);
-      assert.equal(hidden, 0, 'pixels of the choices that do not fit');
+      assert.equal(hidden, 0, 'pixels of the time choices that do not fit');
       await accessible(page);
     }
   }),
 );
 
-/** The box of the newest request for what is in view. */
+/** The bounding box of the latest request for the view. */
 function boxes(page: Page): () => number[] {
   let newest: number[] = [];
   page.on('request', (request) => {
@@ -137,7 +137,7 @@ function boxes(page: Page): () => number[] {
   return () => newest;
 }
 
-test('in view is what is seen: neither what the panel covers nor what the sheet does', { skip }, async () => {
+test('"in view" excludes what the panel or the sheet covers', { skip }, async () => {
   await see('/#5/50/10', {}, async (page) => {
     const box = boxes(page);
     await settled(page);
@@ -165,7 +165,7 @@ test('in view is what is seen: neither what the panel covers nor what the sheet 
   });
 });
 
-test('a picked cluster stays visible on a phone, above the sheet', { skip }, () =>
+test('on a phone a selected cluster stays visible above the sheet', { skip }, () =>
   see('/#3.2/-20/179', { width: 390, height: 780 }, async (page) => {
     await settled(page);
     await page.locator('.controls').waitFor();
@@ -183,13 +183,13 @@ test('a picked cluster stays visible on a phone, above the sheet', { skip }, () 
   }),
 );
 
-test('cities have names from zoom 4 on, and the deepest zoom says where one is', { skip }, () =>
+test('cities are labelled from zoom 4 on, and the deepest zoom says where a point is', { skip }, () =>
   see('/#3/35.7/139.7', {}, async (page) => {
     const hasCities = () =>
       page.evaluate(() => performance.getEntriesByType('resource').some(({ name }) => /places-.*json/.test(name)));
     await settled(page);
     await page.locator('.controls').waitFor();
-    assert.equal(await hasCities(), false, 'nobody waits for names that are not shown');
+    assert.equal(await hasCities(), false, 'names that are not shown are not loaded');
     const file = asked(page, /\/places-.*\.json$/);
     await page.getByRole('button', { name: 'Zoom in' }).click();
     await file;
@@ -197,7 +197,7 @@ test('cities have names from zoom 4 on, and the deepest zoom says where one is',
     await page.waitForFunction(() => location.hash.startsWith('#9/'));
     await page.getByText('Tokyo, Japan').waitFor();
     assert.equal(await page.locator('.scale').textContent(), '10 km');
-    // An address of an older version, whose map went deeper.
+    // An address from an older version, whose map had deeper zooms.
     await page.goto(`${world.url}/?span=all#13/35.7/139.7`);
     await page.waitForFunction(() => location.hash.startsWith('#9/35.7'));
     await page.getByText('Tokyo, Japan').waitFor();
@@ -205,7 +205,7 @@ test('cities have names from zoom 4 on, and the deepest zoom says where one is',
   }),
 );
 
-test('a new domain shows without a reload: the number, the tiles of the new snapshot', { skip }, () =>
+test('a new domain shows without a reload: in the number and in the tiles of the new snapshot', { skip }, () =>
   see('/', {}, async (page) => {
     await settled(page);
     await page.locator('.controls').waitFor();
@@ -221,10 +221,10 @@ test('the old clusters stay until the new ones are there: nothing flickers', { s
   see('/#4/51.5/0', {}, async (page) => {
     await settled(page);
     await page.locator('.controls').waitFor();
-    // Where London's cluster is, and nothing that moves.
+    // A part of the map with London's cluster, where nothing moves.
     const clip = { x: 560, y: 360, width: 160, height: 140 };
     const look = () => picture(page, clip);
-    // The first tiles are there once two looks agree, and on something else than bare land.
+    // The first tiles are drawn once two screenshots agree and show more than bare land.
     let before = await look();
     for (let next = await look(); next.digest !== before.digest || !before.cluster; next = await look()) before = next;
     let release = () => {};
@@ -234,15 +234,15 @@ test('the old clusters stay until the new ones are there: nothing flickers', { s
     const asked = page.waitForRequest((request) => /\/v1\/tiles\//.test(request.url()));
     world.add('another.example', 51.5, 0);
     await asked;
-    assert.equal((await look()).digest, before.digest, 'while the new tiles are on their way');
+    assert.equal((await look()).digest, before.digest, 'while the new tiles are loading');
     release();
     let after = await look();
     for (let turn = 0; turn < 100 && after.digest === before.digest; turn++) after = await look();
-    assert.notEqual(after.digest, before.digest, 'once they are there');
+    assert.notEqual(after.digest, before.digest, 'once the new tiles are loaded');
   }),
 );
 
-/** A part of the page as a digest, and whether a cluster is in it. */
+/** A digest of a part of the page, and whether it shows a cluster. */
 async function picture(page: Page, clip: { x: number; y: number; width: number; height: number }) {
   const bytes = await page.screenshot({ clip });
   const cluster = await page.evaluate(async (base64) => {
@@ -254,7 +254,7 @@ async function picture(page: Page, clip: { x: number; y: number; width: number; 
     const context = canvas.getContext('2d') as CanvasRenderingContext2D;
     context.drawImage(image, 0, 0);
     const { data } = context.getImageData(0, 0, image.width, image.height);
-    // Green well above red is in no other part of the light map.
+    // Nothing else on the light map is much greener than red.
     let found = 0;
     for (let at = 0; at < data.length; at += 4) if (data[at + 1] - data[at] > 60) found++;
     return found > 100;
@@ -262,7 +262,7 @@ async function picture(page: Page, clip: { x: number; y: number; width: number; 
   return { digest: createHash('sha256').update(bytes).digest('hex'), cluster };
 }
 
-test('the address says where the map is, and leads there again', { skip }, () =>
+test("the address contains the map's position, and restores it", { skip }, () =>
   see('/#5/35.7/139.7', {}, async (page) => {
     await page.getByRole('button', { name: 'Zoom in' }).click();
     await page.waitForFunction(() => location.hash.startsWith('#6/'));
@@ -270,7 +270,7 @@ test('the address says where the map is, and leads there again', { skip }, () =>
   }),
 );
 
-test('without a mouse: past the map to the list, from a domain on it to the map, and back with Escape', { skip }, () =>
+test('by keyboard: skip the map to the list, from a listed domain to the map, and back with Escape', { skip }, () =>
   see('/', {}, async (page) => {
     await settled(page);
     await page.locator('.controls').waitFor();
@@ -313,12 +313,12 @@ test('a click on a cluster goes to the zoom at which it falls apart', { skip }, 
     const { features } = (await answer.json()) as { features: { properties: ClusterProperties }[] };
     const [london] = features.toSorted((a, b) => (b.properties.point_count ?? 1) - (a.properties.point_count ?? 1));
     const zoom = (london.properties.expansion_zoom ?? 0) + 0.2;
-    // Until the tile is drawn there is nothing to hit.
+    // Before the tile is drawn there is nothing to click.
     while (!(await page.evaluate(() => location.hash)).startsWith(`#${zoom}/`)) await page.mouse.click(640, 428);
   }),
 );
 
-test('a burst of zooms leaves no tile under way that is not seen', { skip }, () =>
+test('after a burst of zooms no tile out of view is still loading', { skip }, () =>
   see('/#1/51.5/0', {}, async (page) => {
     await page.locator('.controls').waitFor();
     const underWay = new Set<string>();
@@ -339,12 +339,12 @@ test('a burst of zooms leaves no tile under way that is not seen', { skip }, () 
     const zooms = new Set(Array.from(underWay, (url) => Number(/tiles\/[^/]+\/(\d+)/.exec(url)?.[1])));
     release();
     assert.ok(asked > 12, `${asked} tiles were asked for`);
-    // A window of 1280 by 744 pixels holds at most 4 by 3 tiles of 512.
+    // A window of 1280 by 744 pixels shows at most 4 by 3 tiles of 512.
     assert.ok(underWay.size <= 12, `${underWay.size} tiles under way, of zooms ${[...zooms].join()}`);
   }),
 );
 
-test('a long list of a cluster comes page by page', { skip }, () =>
+test("a cluster's long list is loaded page by page", { skip }, () =>
   see('/', {}, async (page) => {
     await settled(page);
     await page.locator('.controls').waitFor();
@@ -362,7 +362,7 @@ test('a long list of a cluster comes page by page', { skip }, () =>
   }),
 );
 
-test('on a phone held upright the whole world is seen', { skip }, () =>
+test('on an upright phone the whole world is visible', { skip }, () =>
   see('/', { width: 390, height: 780 }, async (page) => {
     await page.locator('.controls').waitFor();
     await page.getByRole('button', { name: 'Zoom out' }).click();
@@ -370,7 +370,7 @@ test('on a phone held upright the whole world is seen', { skip }, () =>
   }),
 );
 
-test('what is in view is listed as text, and a cluster opens into its parts', { skip }, () =>
+test('items in view are listed as text, and a cluster opens into its parts', { skip }, () =>
   see('/', {}, async (page) => {
     await settled(page);
     await page.locator('.controls').waitFor();
@@ -389,7 +389,7 @@ test('what is in view is listed as text, and a cluster opens into its parts', { 
   }),
 );
 
-test('the card of a domain has its hits, its 30-day line and its city, and says what is not counted', { skip }, () =>
+test('the card of a domain has its hits, 30-day line and city, and says what is not counted by domain', { skip }, () =>
   see('/', {}, async (page) => {
     await settled(page);
     await page.locator('.controls').waitFor();
@@ -408,7 +408,7 @@ test('a click on a cluster of the map does the same', { skip }, () =>
     await settled(page);
     await page.locator('.controls').waitFor();
     const heading = page.getByRole('heading', { name: /^\d+ domains centred / });
-    // The tiles come when they come: a click on the sea opens nothing.
+    // Tiles load at any time: until then a click opens nothing.
     while ((await heading.count()) === 0) await page.mouse.click(640, 428);
   }),
 );
@@ -417,7 +417,7 @@ const withoutWebGL = () => {
   HTMLCanvasElement.prototype.getContext = () => null as never;
 };
 
-test('without WebGL 2 the map is a picture and the list is whole', { skip }, () =>
+test('without WebGL 2 the map is a picture and the list is complete', { skip }, () =>
   see('/', { before: withoutWebGL }, async (page) => {
     await page.waitForFunction(() => document.querySelectorAll('.still circle').length > 5);
     await page.getByRole('button', { name: /london-0\.example/ }).waitFor();
@@ -426,7 +426,7 @@ test('without WebGL 2 the map is a picture and the list is whole', { skip }, () 
   }),
 );
 
-test('embedded, the map shows its number and its credit, and nothing else, in a frame of any size', { skip }, () =>
+test('the embedded map shows only its number and attribution, in a frame of any size', { skip }, () =>
   see('/embed', { width: 500, height: 320 }, async (page) => {
     await page.getByText(/in 7 days, from \d+ domains/).waitFor();
     await page.locator('.controls').waitFor();
@@ -455,14 +455,14 @@ test('embedded, the map shows its number and its credit, and nothing else, in a 
     await page.getByText('Connection lost').waitFor();
     const again = page.getByRole('button', { name: 'Try again' });
     await again.waitFor();
-    assert.equal(await page.locator('.panel a').count(), 0, 'no page that may not be framed');
+    assert.equal(await page.locator('.panel a').count(), 0, 'no link to a page that may not be framed');
     world.mood = 'empty';
     await again.click();
     await page.getByText('Waiting for the first hit').waitFor();
   }),
 );
 
-test('on a phone the list is a sheet of three heights', { skip }, () =>
+test('on a phone the list is a sheet with three heights', { skip }, () =>
   see('/', { width: 390, height: 700 }, async (page) => {
     await settled(page);
     const height = () => page.locator('.panel').evaluate((element) => element.getBoundingClientRect().height);
@@ -475,7 +475,7 @@ test('on a phone the list is a sheet of three heights', { skip }, () =>
   }),
 );
 
-test('focus and order of a list stay while newer data comes', { skip }, () =>
+test('focus and order of a list stay when newer data arrives', { skip }, () =>
   see('/', {}, async (page) => {
     await settled(page);
     await page.locator('.controls').waitFor();
@@ -483,11 +483,11 @@ test('focus and order of a list stay while newer data comes', { skip }, () =>
     const rows = page.locator('.rows .row');
     await rows.nth(3).waitFor();
     await rows.nth(3).focus();
-    // Numbers follow the data; what they are of, and in which order, stays.
+    // Numbers follow the data; the rows and their order stay.
     const labels = async () =>
       (await page.locator('.rows .label').allTextContents()).map((text) => text.replace(/^\d+/, ''));
     const before = await labels();
-    // The last cluster becomes the largest.
+    // Makes the last cluster the largest.
     for (let add = 0; add < 150; add++) world.add(`new-${add}.example`, -18 + (add % 10) / 10, 178 + add / 300);
     await page.waitForFunction(() =>
       [...document.querySelectorAll('.rows .value')].some(({ textContent }) => Number(textContent) > 150),

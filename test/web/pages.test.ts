@@ -6,7 +6,7 @@ import { accessible, fits, see, settled, skip, world } from './look.ts';
 
 const pages = Object.values(everyPage);
 
-/** Sums up by how much what is on the page moves while it loads. */
+/** Sums the layout shifts of a page while it loads. */
 const noteMoves = () => {
   const moved = globalThis as unknown as { moved: number };
   moved.moved = 0;
@@ -15,21 +15,21 @@ const noteMoves = () => {
   }).observe({ type: 'layout-shift', buffered: true });
 };
 
-/** Fails when something moved. Up to 0.1 counts as good in the web vitals. */
+/** Fails if the layout shifted. Web Vitals rates up to 0.1 as good. */
 async function unmoved(page: Page): Promise<void> {
   const moved = await page.evaluate(() => (globalThis as unknown as { moved: number }).moved);
   assert.ok(moved < 0.05, `the page moved by ${moved}`);
 }
 
 for (const path of pages)
-  test(`${path} has no axe violation in either theme, fits phones, and nothing moves while it loads`, { skip }, () =>
+  test(`${path} has no axe violation in either theme, fits phones, and does not shift while it loads`, { skip }, () =>
     see(path, { before: noteMoves }, async (page) => {
       await settled(page);
       await unmoved(page);
       await accessible(page);
       await page.emulateMedia({ colorScheme: 'dark' });
       await settled(page);
-      // Only the colours differ.
+      // Only the colours differ between the themes.
       await accessible(page, ['color-contrast', 'link-in-text-block']);
       await page.setViewportSize({ width: 390, height: 700 });
       await page.reload();
@@ -43,7 +43,7 @@ for (const path of pages)
     }),
   );
 
-// A frame on another site has no room to say it (test/web/map.test.ts), and Yandex is not asked without a key.
+// Not /embed, which is too small for it (test/web/map.test.ts), nor the Yandex page, which loads nothing without a key.
 for (const mood of ['empty', 'failing'] as const)
   for (const path of pages.filter((path) => !['/setup', '/stack', '/embed', '/yandex'].includes(path)))
     test(`${path} says what to do when the service is ${mood}`, { skip }, () =>
@@ -65,7 +65,7 @@ for (const mood of ['empty', 'failing'] as const)
       }),
     );
 
-test('a card that failed loads when asked again, without loading the page', { skip }, () =>
+test('a card that failed can be loaded again without reloading the page', { skip }, () =>
   see('/people', { mood: 'failing' }, async (page) => {
     await page.getByRole('alert').waitFor();
     world.mood = 'busy';
@@ -75,7 +75,7 @@ test('a card that failed loads when asked again, without loading the page', { sk
 );
 
 for (const path of ['/people', '/people?user=anna', '/repositories', '/repositories?name=elk/kibana'])
-  test(`${path} asks for the reader's token once, says where it is, and keeps it in the tab alone`, { skip }, () =>
+  test(`${path} asks for the reader's token once, says where to find it, and keeps it only in this tab`, { skip }, () =>
     see(path, { mood: 'private' }, async (page) => {
       const field = page.getByLabel('API token');
       const open = page.getByRole('button', { name: 'Use token' });
@@ -98,12 +98,12 @@ for (const path of ['/people', '/people?user=anna', '/repositories', '/repositor
     }),
   );
 
-/** What everyone may see where only people are private. */
+/** The pages that everyone may see if only people are private. */
 const maps = ['/', '/embed', '/yandex'];
 for (const mood of ['private', 'closed'] as const)
   for (const path of [...pages, '/embed'].filter((path) => mood === 'closed' || !maps.includes(path)))
     test(
-      `a visitor finds at ${path} of a map that is ${mood} why it is private and a way to sign in, and nothing is refused`,
+      `on a map that is ${mood}, a visitor to ${path} reads why it is private and how to sign in, and no request is refused`,
       {
         skip,
       },
@@ -127,7 +127,7 @@ for (const mood of ['private', 'closed'] as const)
         }),
     );
 
-test('on the closed map a token opens it where it is', { skip }, () =>
+test('on the closed map a token opens the page in place', { skip }, () =>
   see('/', { mood: 'closed' }, async (page) => {
     await page.getByLabel('API token').fill('secret');
     await page.keyboard.press('Enter');
@@ -136,7 +136,7 @@ test('on the closed map a token opens it where it is', { skip }, () =>
   }),
 );
 
-test('with the token, Health opens where it is', { skip }, () =>
+test('with the token, Health opens in place', { skip }, () =>
   see('/health', { mood: 'private' }, async (page) => {
     await page.getByLabel('API token').fill('secret');
     await page.keyboard.press('Enter');
@@ -144,7 +144,7 @@ test('with the token, Health opens where it is', { skip }, () =>
   }),
 );
 
-test('a person is forgotten after a question that names them', { skip }, () =>
+test('a user is forgotten after a question that contains their name', { skip }, () =>
   see('/people?user=anna', {}, async (page) => {
     await settled(page);
     const ask = page.getByRole('button', { name: 'Forget this person' });
@@ -177,32 +177,26 @@ test('a person is forgotten after a question that names them', { skip }, () =>
   }),
 );
 
-test(
-  'the models that are kept show their scores, the refused one its reason, and an earlier one is put back',
-  { skip },
-  () =>
-    see('/models', {}, async (page) => {
-      await settled(page);
-      const card = page.locator('section[aria-labelledby=model]');
-      const text = (await card.textContent()) ?? '';
-      assert.match(
-        text,
-        /was not put in service\.its AUC 0\.600 is below popularity's 0\.800 \(model m4, AUC 0\.600\)/,
-      );
-      assert.deepEqual(await card.locator('tbody tr').first().locator('td').allTextContents(), [
-        ...['m3trained 59 min ago, rank 10, 15 iterations, λ 0.01, α 40', '0.910', '0.520', '190', 'in service'],
-      ]);
-      await card.getByRole('row', { name: /m2/ }).getByRole('button', { name: 'Put back' }).click();
-      await page.getByRole('dialog').getByText('Recommendations come at once from m2').waitFor();
-      await accessible(page);
-      await page.getByRole('button', { name: 'Put it back' }).click();
-      await page.getByText('An earlier model is in service.').waitFor();
-      assert.match((await card.getByRole('row', { name: /m2/ }).textContent()) ?? '', /in service/);
-      assert.deepEqual(world.changed.splice(0), ['POST /v1/model/rollback?id=m2']);
-    }),
+test('kept models show their scores, a refused one its reason, and an earlier one can be put back', { skip }, () =>
+  see('/models', {}, async (page) => {
+    await settled(page);
+    const card = page.locator('section[aria-labelledby=model]');
+    const text = (await card.textContent()) ?? '';
+    assert.match(text, /was not put in service\.its AUC 0\.600 is below popularity's 0\.800 \(model m4, AUC 0\.600\)/);
+    assert.deepEqual(await card.locator('tbody tr').first().locator('td').allTextContents(), [
+      ...['m3trained 59 min ago, rank 10, 15 iterations, λ 0.01, α 40', '0.910', '0.520', '190', 'in service'],
+    ]);
+    await card.getByRole('row', { name: /m2/ }).getByRole('button', { name: 'Put back' }).click();
+    await page.getByRole('dialog').getByText('Recommendations come at once from m2').waitFor();
+    await accessible(page);
+    await page.getByRole('button', { name: 'Put it back' }).click();
+    await page.getByText('An earlier model is in service.').waitFor();
+    assert.match((await card.getByRole('row', { name: /m2/ }).textContent()) ?? '', /in service/);
+    assert.deepEqual(world.changed.splice(0), ['POST /v1/model/rollback?id=m2']);
+  }),
 );
 
-test('what was quarantined is listed with its reason, page by page', { skip }, () =>
+test('quarantined entries are listed with their reasons, page by page', { skip }, () =>
   see('/health', {}, async (page) => {
     await settled(page);
     const card = page.locator('section[aria-labelledby=aside]');
@@ -234,7 +228,7 @@ test('older pulls follow the newest, page by page, each once', { skip }, () =>
   }),
 );
 
-test('recommendations say how many others pulled each and why, as a chart and as a table', { skip }, () =>
+test('each recommendation says how many others pulled it and why, as a chart and as a table', { skip }, () =>
   see('/people?user=anna', {}, async (page) => {
     await settled(page);
     const card = page.locator('section[aria-labelledby=recommended]');
@@ -244,7 +238,7 @@ test('recommendations say how many others pulled each and why, as a chart and as
     await link.focus();
     await page.keyboard.press('Tab');
     assert.equal(await page.evaluate(() => document.activeElement?.textContent), 'elk/logstash');
-    // The whole row leads there: name, count, bar and reason.
+    // The whole row is a link: name, count, bar and reason.
     const row = (await card.locator('.recommended li').first().boundingBox()) as {
       x: number;
       y: number;
@@ -271,7 +265,7 @@ test('recommendations say how many others pulled each and why, as a chart and as
   }),
 );
 
-/** Notes each label of a chart as it is drawn: a canvas does not say what it wrote where. */
+/** Records each label of a chart as it is drawn, because a canvas can't be asked for its texts. */
 const noteLabels = () => {
   const labels: Record<string, number> = {};
   Object.assign(globalThis, { labels });
@@ -283,7 +277,7 @@ const noteLabels = () => {
   };
 };
 
-test('the bars of pulls over time are as high as the labels beside them say', { skip }, () =>
+test('the bars of pulls over time are as high as the axis labels say', { skip }, () =>
   see('/people?user=anna', { before: noteLabels }, async (page) => {
     await settled(page);
     const { labels, tops, bottom } = await page
@@ -294,7 +288,7 @@ test('the bars of pulls over time are as high as the labels beside them say', { 
           ...([0, 0, canvas.width, canvas.height] as const),
         );
         const { labels } = globalThis as unknown as { labels: Record<string, number> };
-        // The accent of the light theme: only bars of pulls have it.
+        // The accent colour of the light theme: only bars of pulls have it.
         const isBar = (x: number, y: number) => {
           const at = 4 * (y * canvas.width + x);
           return data[at] === 0x0b && data[at + 1] === 0x75 && data[at + 2] === 0x70;
@@ -305,7 +299,7 @@ test('the bars of pulls over time are as high as the labels beside them say', { 
           const rows = Array.from({ length: canvas.height }, (_, y) => y).filter((y) => isBar(x, y));
           if (rows.length > 0) {
             bottom = rows[rows.length - 1] + 1;
-            // Its corners are round: its highest column counts.
+            // A bar has round corners: its highest column of pixels counts.
             if (before) tops.push(Math.min(tops.pop() ?? rows[0], rows[0]));
             else tops.push(rows[0]);
           }
@@ -323,7 +317,7 @@ test('the bars of pulls over time are as high as the labels beside them say', { 
   }),
 );
 
-test('of an unknown name a page says so once, and what newcomers are recommended', { skip }, () =>
+test('for an unknown name the page says so once, and shows what is recommended to newcomers', { skip }, () =>
   see('/people?user=nobody', { mood: 'empty' }, async (page) => {
     await page.getByText('Nothing is known of this name.').waitFor();
     await settled(page);
@@ -332,7 +326,7 @@ test('of an unknown name a page says so once, and what newcomers are recommended
   }),
 );
 
-test('a name is searched for as it is typed, and the back button undoes it', { skip }, () =>
+test('a search runs as the name is typed, and the back button undoes it', { skip }, () =>
   see('/people', {}, async (page) => {
     await page.getByRole('link', { name: 'bruno' }).waitFor();
     await page.getByRole('searchbox').fill('ann');
@@ -340,12 +334,12 @@ test('a name is searched for as it is typed, and the back button undoes it', { s
     await page.getByRole('link', { name: 'bruno' }).waitFor({ state: 'detached' });
     await page.goBack();
     await page.getByRole('link', { name: 'bruno' }).waitFor();
-    // Else the field would soon ask for its text again.
+    // Otherwise the field would soon search for its text again.
     assert.equal(await page.getByRole('searchbox').inputValue(), '');
   }),
 );
 
-test('a repository shows its honest pulls beside the raw events, split as asked', { skip }, () =>
+test('a repository shows its pulls beside the raw events, split as chosen', { skip }, () =>
   see('/repositories?name=elk/elasticsearch', {}, async (page) => {
     await settled(page);
     const numbers = await page.locator('.strip').textContent();
@@ -356,7 +350,7 @@ test('a repository shows its honest pulls beside the raw events, split as asked'
   }),
 );
 
-test('what nobody pulls is listed with the calls that would delete it', { skip }, () =>
+test('unused images are listed with the calls that would delete them', { skip }, () =>
   see('/repositories', {}, async (page) => {
     await page.getByRole('button', { name: 'Unused' }).click();
     await page.getByRole('link', { name: 'elk/kibana' }).waitFor();
@@ -366,7 +360,7 @@ test('what nobody pulls is listed with the calls that would delete it', { skip }
   }),
 );
 
-test('a chosen theme stays over pages and loads', { skip }, () =>
+test('a chosen theme is kept across pages and reloads', { skip }, () =>
   see('/people', {}, async (page) => {
     await page.getByRole('button', { name: 'Use dark colours' }).click();
     await page.goto(`${world.url}/setup`);
@@ -377,7 +371,7 @@ test('a chosen theme stays over pages and loads', { skip }, () =>
   }),
 );
 
-test('the set-up page names this very service', { skip }, () =>
+test("the set-up page has this server's own addresses", { skip }, () =>
   see('/setup', {}, async (page) => {
     const text = (await page.locator('main').textContent()) ?? '';
     assert.ok(text.includes(`url: ${world.url}/v1/registry-events`));
@@ -385,7 +379,7 @@ test('the set-up page names this very service', { skip }, () =>
   }),
 );
 
-test("the health page answers the owner's questions, and names the clients that no rule knows", { skip }, () =>
+test("the health page answers the owner's questions, and lists the clients that no rule knows", { skip }, () =>
   see('/health', { mood: 'unwell' }, async (page) => {
     await settled(page);
     const text = (await page.locator('main').textContent()) ?? '';
@@ -405,7 +399,7 @@ test("the health page answers the owner's questions, and names the clients that 
   }),
 );
 
-test('before anything arrived nothing is well, but ready', { skip }, () =>
+test('before anything arrives the health page says that nothing has come in, not that all is well', { skip }, () =>
   see('/health', { mood: 'empty' }, async (page) => {
     await settled(page);
     const text = (await page.locator('main').textContent()) ?? '';
@@ -414,7 +408,7 @@ test('before anything arrived nothing is well, but ready', { skip }, () =>
   }),
 );
 
-test('people come by kind and in an order, which the address keeps', { skip }, () =>
+test('people can be filtered by kind and sorted, and the address keeps both', { skip }, () =>
   see('/people', {}, async (page) => {
     await page.getByRole('link', { name: 'bruno' }).waitFor();
     const machine = page.getByRole('link', { name: /^a-very-long-name/ });
@@ -430,7 +424,7 @@ test('people come by kind and in an order, which the address keeps', { skip }, (
   }),
 );
 
-test('a digest that is searched for says who pulled it, when, and from what', { skip }, () =>
+test('searching for a digest shows who pulled it, when, and with which client', { skip }, () =>
   see('/repositories', {}, async (page) => {
     const digest = `sha256:${'0f'.repeat(32)}`;
     await page.getByRole('searchbox').fill(`registry.example/elk/kibana@${digest}`);
@@ -447,7 +441,7 @@ test('a digest that is searched for says who pulled it, when, and from what', { 
   }),
 );
 
-test('the set-up page waits for the first event and says when it has come', { skip }, () =>
+test('the set-up page waits for the first event and says when it has arrived', { skip }, () =>
   see('/setup', { mood: 'empty' }, async (page) => {
     await page.getByText('Waiting for the first registry event').waitFor();
     await page.getByText('Waiting for the first hit').waitFor();
@@ -462,7 +456,7 @@ test('the set-up page waits for the first event and says when it has come', { sk
   }),
 );
 
-test('alerts have a page of their own, with what they are about', { skip }, () =>
+test('alerts have their own page, with links to what they are about', { skip }, () =>
   see('/people', {}, async (page) => {
     await page.getByRole('link', { name: 'Alerts' }).click();
     await page.getByText('anna pulls for the first time').waitFor();
@@ -472,7 +466,7 @@ test('alerts have a page of their own, with what they are about', { skip }, () =
 );
 
 test(
-  'a pasted stack says which images are known here and what others pull with them, and sends names alone',
+  'for a pasted stack the page says which images are known and what others pull with them, and only names are sent',
   { skip },
   () =>
     see('/repositories', {}, async (page) => {
@@ -504,7 +498,7 @@ test(
     }),
 );
 
-test('a list is saved as a file that a spreadsheet reads as UTF-8', { skip }, () =>
+test('a list can be saved as a file that a spreadsheet reads as UTF-8', { skip }, () =>
   see('/people', {}, async (page) => {
     const saved = page.waitForEvent('download');
     await page.getByRole('link', { name: 'CSV' }).click();

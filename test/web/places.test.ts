@@ -8,7 +8,7 @@ import { citiesZoom, mostZoom } from '../../web/map/zooms.ts';
 const all = unpackPlaces(JSON.parse(places()));
 const nameOf = cityNamer(namer(JSON.parse(countries())), all);
 
-test('cities have names from the first such zoom on, and all of them at the deepest', () => {
+test('cities are labelled from their zoom on, and all of them at the deepest', () => {
   assert.ok(all.length > 7000, `${all.length} cities`);
   for (const { name, lon, lat, zoom } of all) {
     assert.ok(name && Math.abs(lon) <= 180 && Math.abs(lat) <= 90, name);
@@ -30,10 +30,10 @@ test('the nearest city is found on the other side of the date line too', () => {
   assert.equal(nearest([], 0, 0), undefined);
 });
 
-test('a location is said by its city and country, by its country where no city is near, or by degrees', () => {
+test('a location is named by city and country, by country if no city is near, or by degrees', () => {
   assert.equal(nameOf(52.5, 13.4), 'in Berlin, Germany');
   assert.equal(nameOf(52.75, 13.4), 'near Berlin, Germany');
-  // A city that is a country is said once.
+  // A city state is named once.
   assert.equal(nameOf(1.3, 103.85), 'in Singapore');
   assert.equal(nameOf(25.5, 23), 'in Libya');
   assert.equal(nameOf(-45, -120), 'at 45° S, 120° W');

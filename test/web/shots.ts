@@ -1,4 +1,4 @@
-// npm run shots [-- FOLDER [NAME…]]: a picture of every page in every state, to be looked at; all pages unless some are named.
+// npm run shots [-- FOLDER [NAME…]]: makes a picture of every page in every state, to look at; all pages unless some are named.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';

@@ -6,7 +6,7 @@ import { referenceOf } from '../../web/stack/reference.ts';
 
 const written = async (text: string) => (await imagesIn(text)).map(({ written }) => written);
 
-test('a name is told from its host, tag and digest, whatever form it has', () => {
+test("a repository's name is separated from host, tag and digest in every form", () => {
   const digest = `sha256:${'a'.repeat(64)}`;
   for (const [image, ...names] of [
     ['registry.example/team/app:1.4', 'team/app'],
@@ -33,7 +33,7 @@ test('a name is told from its host, tag and digest, whatever form it has', () =>
     assert.deepEqual(referenceOf(image).names, names, image);
 });
 
-test('a compose file names the images of its services, with what variables stand for by default', async () => {
+test('a compose file gives the images of its services, with the default values of variables', async () => {
   const text = `
 x-base: &base { image: "registry.example/team/base:\${TAG:-1}" }
 services:
@@ -47,7 +47,7 @@ services:
   assert.deepEqual(await written(text), ['registry.example/team/base:1', 'postgres:17', 'docker.io/redis:7']);
 });
 
-test('Kubernetes manifests of many documents name those of every kind of container', async () => {
+test('Kubernetes manifests with several documents give the images of every kind of container', async () => {
   const text = `
 apiVersion: apps/v1
 kind: Deployment
@@ -81,7 +81,7 @@ images: [{ name: team/old, newName: team/new }, { name: team/tagged, newTag: "2"
   ]);
 });
 
-test('a Dockerfile names what it is built from, and not its own stages', async () => {
+test('a Dockerfile gives its base images, but not its own stages', async () => {
   const text = `# syntax=docker/dockerfile:1
 ARG VERSION=24 BASE="registry.example/team/base"
 from --platform=$BUILDPLATFORM node:\${VERSION}-slim AS build
@@ -103,12 +103,12 @@ FROM scratch
   ]);
 });
 
-test('a plain list is one, whatever stands between its names', async () => {
+test('a plain list is read with any separator between its names', async () => {
   const text = '# mine\n- team/app:1\n* nginx # the proxy\n"quay.io/a/b@sha256:0f", redis:7 team/app:1\r\n\n';
   assert.deepEqual(await written(text), ['team/app:1', 'nginx', 'quay.io/a/b@sha256:0f', 'redis:7']);
 });
 
-test('a text that is a trap or a mistake ends soon, and says what is wrong', async () => {
+test('a hostile or mistaken text is refused quickly, with the reason', async () => {
   const laughs = Array.from({ length: 30 }, (_, at) => `a${at + 1}: &a${at + 1} [${`*a${at},`.repeat(9)}]`);
   for (const [text, message] of [
     ['x'.repeat(mostText + 1), /has 262145 characters, more than 262144/],
@@ -127,7 +127,7 @@ test('a text that is a trap or a mistake ends soon, and says what is wrong', asy
   assert.deepEqual(await written('a: &a { b: *a, image: x }').catch(() => ['x']), ['x']);
 });
 
-test('no text breaks it but with a reason', async () => {
+test('any text either gives names or an error with a reason', async () => {
   const piece = fc.constantFrom(
     'image:',
     'FROM ',

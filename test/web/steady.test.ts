@@ -6,7 +6,7 @@ interface Row {
   at: number;
   number: number;
 }
-/** Further than 10 it is another one. */
+/** Rows more than 10 apart are different rows. */
 const distance = (before: Row, now: Row) => {
   const away = Math.abs(before.at - now.at);
   return away < 10 ? away : Number.POSITIVE_INFINITY;
@@ -18,14 +18,14 @@ const newKeys = () => {
 };
 const said = (list: Keyed<Row>[]) => list.map(({ key, row }) => `${key}: ${row.number} at ${row.at}`);
 
-test('a row that moved a little is the same row; another is a new one', () => {
+test('a row that moved a little is the same row; one further away is new', () => {
   const newKey = newKeys();
   const first = steady([], rows([100, 9], [200, 5]), distance, false, newKey);
   const second = steady(first, rows([203, 12], [98, 9], [300, 1]), distance, false, newKey);
   assert.deepEqual(said(second), ['key 2: 12 at 203', 'key 1: 9 at 98', 'key 3: 1 at 300']);
 });
 
-test('while somebody is in the list, what was there stays in its order, and what is new follows', () => {
+test('while the list is in use, present rows keep their order, and new ones follow', () => {
   const newKey = newKeys();
   const first = steady([], rows([100, 9], [200, 5], [300, 4]), distance, false, newKey);
   const second = steady(first, rows([400, 20], [201, 12], [100, 9]), distance, true, newKey);
@@ -33,11 +33,11 @@ test('while somebody is in the list, what was there stays in its order, and what
   assert.deepEqual(
     said(steady(second, rows([400, 20], [201, 12], [100, 9]), distance, false, newKey)),
     ['key 4: 20 at 400', 'key 2: 12 at 201', 'key 1: 9 at 100'],
-    'once they have left, the order is that of now',
+    'once it is no longer in use, the order is the current one',
   );
 });
 
-test('no row is two rows: each takes the nearest that is still free', () => {
+test('no row matches two rows: each takes the nearest that is still free', () => {
   const newKey = newKeys();
   const first = steady([], rows([100, 9]), distance, false, newKey);
   const second = steady(first, rows([101, 5], [102, 4]), distance, false, newKey);

@@ -21,7 +21,7 @@ const of = (time: Time) => ({
   words: inWords(time, today, keepDays),
 });
 
-test('what is asked of the map is of the same days as the sums, and so are the words', () => {
+test('map requests, sums and the description are of the same days', () => {
   assert.deepEqual(of({ span: 'hour' }), { from: today, to: today, filter: { hours: 1 }, words: 'in the last hour' });
   assert.deepEqual(of({ span: 'day' }), { from: today, to: today, filter: { since: today }, words: 'on Nov 29' });
   assert.deepEqual(of({ span: 'day', day: '2026-11-21' }), {
@@ -32,19 +32,19 @@ test('what is asked of the map is of the same days as the sums, and so are the w
     ...{ from: '2026-11-15', to: '2026-11-21' },
     ...{ filter: { since: '2026-11-15' }, words: 'in 7 days' },
   });
-  // All that a snapshot has is all that was kept.
+  // A snapshot's whole range is the whole kept time.
   assert.deepEqual(of({ span: 'all' }), { from: '2026-11-21', to: today, filter: {}, words: 'in 9 days' });
   assert.deepEqual(eachDay({ from: '2026-02-27', to: '2026-03-01' }), ['2026-03-01', '2026-02-28', '2026-02-27']);
 });
 
-test('no choice contradicts another: an hour is now, and another day is no hour', () => {
+test("choices can't contradict each other: an hour means now, and a past day has no hour", () => {
   assert.deepEqual(ofSpan({ span: 'day', day: '2026-11-21' }, 'hour'), { span: 'hour' });
   assert.deepEqual(ofDay({ span: 'hour' }, '2026-11-21'), { span: 'day', day: '2026-11-21' });
   assert.deepEqual(ofDay({ span: 'week' }, '2026-11-21'), { span: 'week', day: '2026-11-21' });
   assert.deepEqual(ofDay({ span: 'week', day: '2026-11-21' }, undefined), { span: 'week' });
 });
 
-test('an address says the time, and leads to it again; nonsense is now', () => {
+test('an address contains the chosen time and restores it; an invalid one means now', () => {
   for (const span of ['hour', 'day', 'week', 'all'] as const)
     for (const day of [undefined, '2026-11-21']) {
       const time = ofDay({ span }, day);
@@ -54,7 +54,7 @@ test('an address says the time, and leads to it again; nonsense is now', () => {
   assert.deepEqual(readTime('?span=year&day=yesterday'), { span: 'all' });
 });
 
-test('a day shows its own snapshot, and none once it is not kept any more', () => {
+test('a day shows its own snapshot, and none once it is no longer kept', () => {
   const kept = { keepDays, items: [{ day: '2026-11-21', snapshot: 'old', points: 3 }] };
   assert.equal(snapshotOf({ span: 'day' }, 'new', kept), 'new');
   assert.equal(snapshotOf({ span: 'day', day: '2026-11-21' }, 'new', kept), 'old');

@@ -1,4 +1,5 @@
-// A small, seeded world behind the pages: the public surface's shapes, in any state a page can meet.
+// A small, seeded world behind the pages: responses with the shapes of the real API, in every state that a page can
+// meet.
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -11,19 +12,19 @@ export type Mood = 'busy' | 'empty' | 'failing' | 'stale' | 'quiet' | 'private' 
 
 export interface World {
   url: string;
-  /** What the service is like from the next request on. */
+  /** The state of the service from the next request on. */
   mood: Mood;
   /** Puts one more domain on the map: a new snapshot. */
   add(domain: string, lat: number, lon: number): void;
   /** While this is pending, tiles wait for it. */
   tilesWait: Promise<void>;
-  /** Bodies posted to /v1/hits, in order. */
+  /** The bodies posted to /v1/hits, in order. */
   posted: unknown[][];
   /** Status of the next posts to /v1/hits. */
   answer: number;
-  /** Paths asked for. */
+  /** The requested paths. */
   asked: string[];
-  /** What was changed: method, path and query. */
+  /** The requests that change something: method, path and query. */
   changed: string[];
   close(): Promise<void>;
 }
@@ -67,7 +68,7 @@ interface Point {
 /** Serves the built pages in `folder` and the world's data on a free port of this machine. */
 export async function startWorld(folder: string): Promise<World> {
   const ago = (hours: number) => new Date(Date.now() - hours * 3_600_000).toISOString();
-  // A golden-ratio walk: evenly scattered, and the same each time.
+  // A golden-ratio sequence: evenly scattered, and the same each time.
   const spread = (index: number, step: number) => ((index * step) % 1) - 0.5;
   const points: Point[] = Array.from({ length: 400 }, (_, index) => {
     const [name, lat, lon] = cities[index % cities.length];
@@ -94,7 +95,7 @@ export async function startWorld(folder: string): Promise<World> {
       })),
     );
   let clusters = index();
-  /** The points that a filter keeps, newest first. */
+  /** The points that pass a filter, newest first. */
   const matching = (query: URLSearchParams) => {
     const { hours, since } = Object.fromEntries(query);
     const least = since ?? (hours ? ago(Number(hours)) : '');

@@ -1,5 +1,6 @@
-// The page on Yandex Maps, on the real service. Their API cannot be had here: what stands for it does what this page uses of it,
-// which is to ask our endpoint as RemoteObjectManager's documentation says, under the policy that the page is served with.
+// The page on Yandex Maps, with the real server. Their API is not available here: a stand-in does the part that the
+// page uses, which is to request our endpoint as RemoteObjectManager's documentation says, under the page's own content
+// security policy.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { dataFolder, startLocal } from '../support/run.ts';
@@ -29,7 +30,7 @@ const api = `
     RemoteObjectManager,
   };`;
 
-test('with a key the page loads their API, and shows the domains by our endpoint', { skip }, async (t) => {
+test('with a key the page loads their API, and shows the domains from our endpoint', { skip }, async (t) => {
   if (typeof browser === 'string') return;
   const running = await startLocal(dataFolder(t), ['--export-every', '0.5', '--yandex-maps-key', 'a-key-1']);
   t.after(() => running.kill());
@@ -47,7 +48,7 @@ test('with a key the page loads their API, and shows the domains by our endpoint
   await running.post('/v1/hits', { domain: 'live.example', action: 'view' }, { 'X-Forwarded-For': '8.8.8.8' });
   const page = await context.newPage();
   const refused: string[] = [];
-  // Until the first export there is no map: that is no fault of the policy.
+  // Until the first export there is no map, which is not the policy's fault.
   page.on('console', (message) => /Content Security Policy/.test(message.text()) && refused.push(message.text()));
   const reply = await page.goto(`${running.origin}/yandex`);
   assert.match(reply?.headers()['content-security-policy'] ?? '', /script-src 'self' https:\/\/api-maps\.yandex\.ru/);
@@ -61,7 +62,7 @@ test('with a key the page loads their API, and shows the domains by our endpoint
   }
 });
 
-test('without a key nothing is loaded from another site, and the page says what to set', { skip }, () =>
+test('without a key nothing is loaded from another site, and the page says which setting is missing', { skip }, () =>
   see('/yandex', {}, async (page) => {
     const foreign: string[] = [];
     page.on('request', (request) => request.url().startsWith(world.url) || foreign.push(request.url()));

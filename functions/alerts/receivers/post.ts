@@ -1,4 +1,4 @@
-/** Posts JSON. Throws what the server responded, without its URL: that may be a secret. */
+/** Posts JSON. Throws an error with the server's response but without its URL, which may be a secret. */
 export async function post(url: string, body: string, headers: Record<string, string> = {}): Promise<void> {
   const response = await fetch(url, {
     method: 'POST',

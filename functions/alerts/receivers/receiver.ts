@@ -1,4 +1,4 @@
-// Where alerts go: each receiver has a file that takes an alert, or throws and says what its server responded.
+// Where alerts go: each kind of receiver has a file. It sends an alert, or throws an error with its server's response.
 import type { Alert } from '#core/rules.ts';
 import { mail } from './mail.ts';
 import { slack } from './slack.ts';
@@ -21,25 +21,25 @@ export interface ReceiverSettings {
 
 const secretNames = ['notifyUrl', 'notifySecret', 'slackUrl', 'mailServer'] as const;
 
-/** Reads the settings that are secrets from a secret's text. Throws where it is not a JSON object of them. */
+/** Reads the secret settings from the text of a stored secret. Throws unless it is a JSON object of such settings. */
 export function secretReceivers(text: string): Pick<ReceiverSettings, (typeof secretNames)[number]> {
-  const must = `must be a JSON object of texts, such as {"slackUrl": "https://…"}, with no others than ${secretNames.join(', ')}`;
+  const must = `must be a JSON object of texts, such as {"slackUrl": "https://…"}, with keys from ${secretNames.join(', ')}`;
   let read: unknown;
   try {
     read = JSON.parse(text);
   } catch {
-    // Its message would repeat the secret.
+    // The parser's message would contain the secret.
     throw new Error(`the secret of receiversSecretArn is not JSON: ${must}`);
   }
   const entries = Object.entries(read ?? {});
   if (typeof read !== 'object' || entries.some(([name, value]) => !isOneOf(name) || typeof value !== 'string'))
-    throw new Error(`the secret of receiversSecretArn holds something else: ${must}`);
+    throw new Error(`the secret of receiversSecretArn is wrong: ${must}`);
   return Object.fromEntries(entries);
 }
 
 const isOneOf = (name: string) => (secretNames as readonly string[]).includes(name);
 
-/** The receivers that are set. Throws where a part is missing. */
+/** The receivers in the settings. Throws if part of one is missing. */
 export function receiversOf(settings: ReceiverSettings, clock: () => number): Receiver[] {
   const { notifyUrl, notifySecret, slackUrl, mailServer, mailTo, mailFrom } = settings;
   if (mailServer && mailTo.length === 0) throw new Error('mailServer has nobody to write to: mailTo must name them');

@@ -1,5 +1,5 @@
 // Posts an alert as JSON, signed. A receiver checks `X-Whalewatch-Signature: t=SECONDS,v1=HEX`, where HEX is the
-// HMAC-SHA256 of "SECONDS.BODY" under the shared secret, and refuses old seconds.
+// HMAC-SHA256 of "SECONDS.BODY" under the shared secret, and refuses old timestamps.
 import { createHmac } from 'node:crypto';
 import type { Alert } from '#core/rules.ts';
 import { post } from './post.ts';

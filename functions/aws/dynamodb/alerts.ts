@@ -11,7 +11,7 @@
 //   person P         notice time id      says that an alert names this user
 //   rules            RULE                `sent`: when its last alerts were sent; `since`: when the first was held back
 //
-// What names a person is found under the person: forgetting is one query, consistent, over nobody else's rows.
+// Rows that name a person are under the person's key: forgetting is one consistent query that reads nobody else's rows.
 import { createHash } from 'node:crypto';
 import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
 import { type DynamoDBDocumentClient, GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
@@ -43,7 +43,7 @@ interface RuleRow {
 const personKey = (person: string) => `person ${person}`;
 const alertKey = (id: string) => `alert ${id}`;
 const notThere = 'attribute_not_exists(pk)';
-// A sort key is at most 1024 bytes, which a person's name in a rule's key may pass.
+// A sort key has at most 1024 bytes; a claim's key with a long name may exceed that.
 const claimKey = (key: string, person?: string): Key =>
   person === undefined
     ? { pk: `claim ${key}`, sk: '-' }
@@ -71,7 +71,7 @@ export function openAlerts({ client, table, clock }: AlertsOptions): ClaimStore 
         new PutCommand({
           TableName,
           Item: { ...claimKey(key, person), by, expires: seconds(clock() + claimKeptMs) },
-          // `= :by`: a put that timed out and came through is still ours when the client tries it again.
+          // `= :by`: a put that timed out but succeeded is still ours when the client tries it again.
           ConditionExpression: 'attribute_not_exists(pk) OR #by = :by',
           ExpressionAttributeNames: { '#by': 'by' },
           ExpressionAttributeValues: { ':by': by },
@@ -85,7 +85,7 @@ export function openAlerts({ client, table, clock }: AlertsOptions): ClaimStore 
     }
   };
 
-  /** Replaces what is known of a rule, if nobody else has meanwhile. */
+  /** Replaces what is known of a rule, unless another process has replaced it meanwhile. */
   const putRule = (rule: string, old: RuleRow | undefined, next: Omit<RuleRow, 'version'>) => ({
     TableName,
     Item: {
@@ -105,7 +105,7 @@ export function openAlerts({ client, table, clock }: AlertsOptions): ClaimStore 
     claim,
     claimAll: (claims) => inParallel(claims, claimsAtOnce, ({ key, by }) => claim(key, by)),
     async tally(key, part, count) {
-      // One attribute a part: setting it twice is setting it once, and the response holds all parts.
+      // One attribute per part: setting it twice has no further effect, and the response has all parts.
       const { Attributes = {} } = await client.send(
         new UpdateCommand({
           TableName,
@@ -146,7 +146,7 @@ export function openAlerts({ client, table, clock }: AlertsOptions): ClaimStore 
             KeyConditionExpression: 'pk = :pk AND sk > :after',
             FilterExpression: '#expires > :now',
             ExpressionAttributeNames: { '#expires': 'expires' },
-            // None is about what is older: it may lie here for days until DynamoDB removes it.
+            // Older alerts are never handed out: DynamoDB may keep them for days before it removes them.
             ExpressionAttributeValues: {
               ...{ ':pk': lists.waiting, ':now': seconds(now) },
               ':after': sortable(now - newsMs - stormMs),
@@ -203,7 +203,7 @@ export function openAlerts({ client, table, clock }: AlertsOptions): ClaimStore 
           table,
           held.map(({ sk }) => ({ pk: lists.held, sk: String(sk) })),
         );
-        // Those of a forgotten user are gone.
+        // Alerts of a forgotten user are gone.
         if (held.length > 0) return digestOf(held.map(({ doc }) => JSON.parse(String(doc)) as Alert));
       }
     },
@@ -241,7 +241,7 @@ export function openAlerts({ client, table, clock }: AlertsOptions): ClaimStore 
       const keys = rows.map(({ pk, sk }) => ({ pk: String(pk), sk: String(sk) }));
       const alerts = keys.filter(({ sk }) => sk.startsWith('notice ')).map(({ sk }) => sk.slice('notice '.length));
       const rowsIn = (list: string) => alerts.map((sk) => ({ pk: list, sk }));
-      // Out of what waits first: from there alerts move to those that are held back.
+      // Removed from the waiting alerts first, because alerts move from there to the held ones.
       await deleteAll(client, table, rowsIn(lists.waiting));
       await deleteAll(client, table, [...rowsIn(lists.held), ...rowsIn(lists.kept)]);
       await deleteAll(client, table, [

@@ -1,4 +1,4 @@
-// Checkpoint rows in DynamoDB: one partition a shard, sorted by `previous`; one more partition lists the shards.
+// Checkpoint rows in DynamoDB: one partition per shard, sorted by `previous`; one more partition lists the shards.
 import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
 import { type DynamoDBDocumentClient, PutCommand } from '@aws-sdk/lib-dynamodb';
 import type { Checkpoint, CheckpointStore } from '#core/stores.ts';
@@ -48,7 +48,7 @@ export function openCheckpoints({ client, table }: CheckpointsOptions): Checkpoi
     async commit({ shard, previous, last, delta, committedAt }) {
       const Item = { pk: ofShard(shard), sk: pad(previous), previous, last, delta, committedAt };
       const put = { TableName, Item, ConditionExpression: notThere };
-      // A shard's first row and its name in the list come together, or a shard could be folded by nobody.
+      // A shard's first row and its entry in the list are written together; otherwise a shard might never be folded.
       if (previous === '0')
         return transact(client, [{ Put: put }, { Put: { TableName, Item: { pk: shardList, sk: shard } } }]);
       try {
@@ -82,7 +82,7 @@ export function openCheckpoints({ client, table }: CheckpointsOptions): Checkpoi
       return rows.map((row) => read(shard, row));
     },
     async remove(rows) {
-      // A row that is not the newest never becomes the newest again: the result holds while rows are deleted.
+      // A row that is not the newest can never become the newest again, so this stays true while rows are deleted.
       for (const shard of new Set(rows.map((row) => row.shard))) {
         const kept = await newest(shard);
         if (rows.some((row) => row.shard === shard && row.previous === kept?.previous))

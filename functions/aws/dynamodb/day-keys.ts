@@ -1,4 +1,5 @@
-// Secrets that are destroyed after their days: of address digests, and of what is quarantined. Their table has no backups.
+// Keys that are destroyed some days after their day: those of address digests and of quarantined entries. Their table
+// has no backups.
 //
 //   digest key         day, or `quarantine` and day     the key; `expiresAt` is when it is destroyed
 import { randomBytes } from 'node:crypto';
@@ -20,14 +21,14 @@ export function openDayKeys({ client, table, clock }: DayKeysOptions) {
   const isOver = (row: Row, now: number) => Number(row.expiresAt) <= now;
 
   return {
-    /** Undefined: it was destroyed, or never made. */
+    /** Undefined if it was destroyed, or never made. */
     async find(name: string): Promise<Uint8Array | undefined> {
       const { Item } = await client.send(
         new GetCommand({ TableName: table, Key: { pk, sk: name }, ConsistentRead: true }),
       );
       return Item && !isOver(Item, clock()) ? bytesOf(Item) : undefined;
     },
-    /** Made on first use; `expiresAt` is given the time. */
+    /** Made on first use; `expiresAt` is called with the current time. */
     async of(name: string, expiresAt: (now: number) => number): Promise<Uint8Array> {
       const now = clock();
       const keys = await queryAll(client, {

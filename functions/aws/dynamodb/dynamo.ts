@@ -1,4 +1,5 @@
-// What the tables share: reading all pages of a query, deleting many rows, transactions that meet others, sortable times.
+// What the tables share: reading all pages of a query, deleting many rows, retrying transactions that conflict,
+// sortable times.
 import { setTimeout as wait } from 'node:timers/promises';
 import {
   type CancellationReason,
@@ -18,7 +19,7 @@ import {
 } from '@aws-sdk/lib-dynamodb';
 
 export type Row = Record<string, unknown>;
-/** The keys every table of ours but the claims has: partition and sort key, both text. */
+/** The keys of all our tables except the claims: partition and sort key, both text. */
 export type Key = { pk: string; sk: string };
 
 /** All rows of a query, page by page (DynamoDB returns at most 1 MB at once); at most `most` of them. */
@@ -39,8 +40,8 @@ export async function queryAll(
 }
 
 /**
- * Reads rows by key, 100 a call, with only these attributes; keys that DynamoDB had no room for are asked again. Missing
- * rows are left out.
+ * Reads rows by key, 100 a call, with only these attributes; keys that DynamoDB left unprocessed are requested again.
+ * Missing rows are left out.
  */
 export async function getAll(
   client: DynamoDBDocumentClient,
@@ -92,7 +93,7 @@ export function deleteAll(client: DynamoDBDocumentClient, table: string, keys: K
   return writeAll(client, table, requests);
 }
 
-/** Writes rows without conditions, 25 a call, again what DynamoDB had no room for. */
+/** Writes rows without conditions, 25 a call; rows that DynamoDB left unprocessed are sent again. */
 export async function writeAll(client: DynamoDBDocumentClient, table: string, requests: WriteRequest[]): Promise<void> {
   for (let start = 0; start < requests.length; start += 25) {
     let left = requests.slice(start, start + 25);
@@ -105,8 +106,8 @@ export async function writeAll(client: DynamoDBDocumentClient, table: string, re
 }
 
 /**
- * Writes all or nothing: true when written, false when a condition did not hold. Meeting another transaction says
- * nothing about the conditions: it is tried again.
+ * Writes all or nothing: true when written, false when a condition did not hold. A conflict with another transaction
+ * says nothing about the conditions, so the write is tried again.
  */
 export async function transact(
   client: DynamoDBDocumentClient,

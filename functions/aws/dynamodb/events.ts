@@ -1,14 +1,15 @@
-// Registry events, the pulls derived from them and the quarantine in one DynamoDB table; the keys of days in one without backups.
+// Registry events, the pulls derived from them and the quarantine in one DynamoDB table; the daily keys are in another
+// one, without backups.
 //
 //   pk                         sk             what
 //   user U                     repository     the pair's version; lists the repositories of a person
 //   events of R U              time id        an event; `doc` is it, as JSON
 //   pulls of R U               time id        a pull; in the index `newest` under `user U`
 //   quarantine ID              -              a quarantined entry, encrypted; in the index `newest` under `quarantine`
-//   quarantined                -              how many there are, their bytes, and how many left for want of room
-//   forgotten                  digest time    of a person's name; `forgottenAt` is the time
+//   quarantined                -              how many there are, their bytes, and how many were dropped for lack of room
+//   forgotten                  digest time    a digest of a forgotten name; `forgottenAt` is the time
 //
-// An event's id, person, repository and time are the same at every redelivery, so that they are its key. A table key is
+// An event's id, person, repository and time are the same at every redelivery, so they make up its key. A table key is
 // at most 2048 + 1024 bytes: collect takes names up to 255 and ids up to 256 characters.
 import { createHash } from 'node:crypto';
 import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
@@ -34,11 +35,11 @@ export { newestIndex } from './newest.ts';
 export interface EventsOptions {
   client: DynamoDBDocumentClient;
   table: string;
-  /** Table of the keys of days: no point-in-time recovery, or a key could be had after its day. */
+  /** Table of the daily keys. It must have no point-in-time recovery, which could restore a destroyed key. */
   keyTable: string;
-  /** Events, pulls and quarantined entries go after so many days (DynamoDB's time to live); undefined: never. */
+  /** Events, pulls and quarantined entries expire after so many days (DynamoDB's time to live); undefined: never. */
   keepEventsDays?: number;
-  /** Bytes of quarantined entries that are kept. */
+  /** The most bytes of quarantined entries that are kept. */
   mostQuarantineBytes?: number;
   /** Milliseconds since the epoch. */
   clock: () => number;
@@ -79,14 +80,14 @@ export const eventKeyRights = {
 } satisfies Partial<Record<keyof EventStore, string[]>>;
 
 const dayMs = 86_400_000;
-/** Of a transaction; one of them is the version's. */
+/** Actions of a transaction; one of them sets the version. */
 const actionsAtOnce = 100;
 const transactionsAtOnce = 8;
 const putsAtOnce = 32;
-/** Rows that one call of a scan looks at. */
+/** Rows that one call of a scan reads. */
 const scanAtOnce = 1000;
 
-// The length makes the key unique also where names hold spaces.
+// The length makes the key unique even if names contain spaces.
 const pair = (user: string, repository: string) => `of ${repository.length} ${repository} ${user}`;
 const eventsOf = (user: string, repository: string) => `events ${pair(user, repository)}`;
 const pullsOf = (user: string, repository: string) => `pulls ${pair(user, repository)}`;
@@ -99,7 +100,7 @@ const digestLetters = 43;
 export function openEvents(options: EventsOptions): EventStore {
   const { client, table, keyTable, keepEventsDays, clock, mostQuarantineBytes } = options;
   const TableName = table;
-  /** The attribute of a row that goes some days after a time. */
+  /** The attribute that makes a row expire some days after a time. */
   const kept = (time: number) =>
     keepEventsDays === undefined ? {} : { expires: Math.ceil((time + keepEventsDays * dayMs) / 1000) };
 
@@ -107,7 +108,7 @@ export function openEvents(options: EventsOptions): EventStore {
     return queryAll(client, {
       TableName,
       KeyConditionExpression: 'pk = :pk AND sk BETWEEN :from AND :to',
-      // '!' is the letter after the space between time and id: every id of the last time is inside.
+      // '!' is the character after the space between time and id, so the range includes every id of the last time.
       ExpressionAttributeValues: { ':pk': pk, ':from': sortable(from), ':to': `${sortable(to)}!` },
       ConsistentRead: true,
     });
@@ -129,7 +130,7 @@ export function openEvents(options: EventsOptions): EventStore {
       const puts = missing.map((key) => ({
         Put: { TableName, Item: { ...key, ...kept(clock()) }, ConditionExpression: 'attribute_not_exists(pk)' },
       }));
-      // Another batch may list one of them first: then they are looked for again.
+      // Another batch may list one of them first; then the list is read again.
       const parts = inParts(puts, actionsAtOnce);
       const won = await inParallel(parts, transactionsAtOnce, (some) => transact(client, some));
       done = won.every(Boolean);
@@ -158,7 +159,7 @@ export function openEvents(options: EventsOptions): EventStore {
     const values = version === 0 ? {} : { ':version': version };
     const grow = {
       ...unchanged,
-      // It goes after what it is the version of.
+      // It expires later than the rows it is the version of.
       UpdateExpression: `SET #version = :next${keepEventsDays === undefined ? '' : ', expires = :expires'}`,
       ExpressionAttributeValues: {
         ...{ ...values, ':next': version + 1 },
@@ -170,8 +171,9 @@ export function openEvents(options: EventsOptions): EventStore {
   };
 
   /**
-   * A change larger than one transaction goes in several, the version's growth last. If it stops between two, the version
-   * still says that the pulls must be recomputed; they are a function of the events, so a retry repairs them.
+   * A change larger than one transaction is split, and the version is incremented in the last part. If it stops in
+   * between, the old version shows that the pulls must be recomputed; they are a function of the events, so a retry
+   * repairs them.
    */
   const replaceOne = async ({ check, grow, items }: ChangeOfPulls): Promise<boolean> => {
     const left = [...items];
@@ -183,7 +185,7 @@ export function openEvents(options: EventsOptions): EventStore {
   return {
     async put(events) {
       await list(events);
-      // Where a put holds a key twice, only the first is written.
+      // If a put has the same key twice, only the first is written.
       const first = new Map<string, StoredEvent>();
       const keyOf = (event: StoredEvent) => JSON.stringify([placeOf(event), pair(event.user, event.repository)]);
       for (const event of events) if (!first.has(keyOf(event))) first.set(keyOf(event), event);
@@ -200,7 +202,8 @@ export function openEvents(options: EventsOptions): EventStore {
       );
       const nameOf = ({ pk, sk }: Row) => JSON.stringify([pk, sk]);
       const held = new Map(found.map((row) => [nameOf(row), String(row.origin)]));
-      // Deliveries of one event come by one shard, in order: only a repeat of this very batch could be here as well.
+      // Deliveries of one event come from one shard, in order: only a repeat of this same batch can run at the same
+      // time.
       const fresh = rows.filter(({ place }) => !held.has(nameOf(place)));
       await writeAll(
         client,
@@ -301,8 +304,8 @@ export function openEvents(options: EventsOptions): EventStore {
     quarantineState: held.quarantineState,
     release: held.release,
     async digestKey(day) {
-      // A day's key lives until a day after its end; for a day long past (late events) until a day from now.
-      // Never longer than of today: the day is the sender's to choose.
+      // A day's key lives until a day after the day's end; for a day long past (late events), until a day from now. It
+      // never lives longer than today's key, because the sender chooses the day.
       return keys.of(day, (now) => Math.min(Math.max(Date.parse(day) + 2 * dayMs, now + dayMs), now + 2 * dayMs));
     },
     async forget(user, repositories = []) {
@@ -332,12 +335,12 @@ export function openEvents(options: EventsOptions): EventStore {
       return count + (await held.forget(user));
     },
     async markForgotten(user, at) {
-      // With the time in its key an older mark never takes a newer one's place.
+      // The time is part of the key, so an older mark never replaces a newer one.
       const sk = `${digestOf(user)} ${sortable(at)}`;
       await writeAll(client, table, [{ PutRequest: { Item: { pk: forgottenList, sk, forgottenAt: at } } }]);
     },
     async forgotten(users) {
-      // Few are forgotten within days: one query of all of them is less than one read a person.
+      // Few people are forgotten within these days: one query of all marks is cheaper than a read for each person.
       const rows = await queryAll(client, {
         TableName,
         KeyConditionExpression: 'pk = :pk',
@@ -351,7 +354,7 @@ export function openEvents(options: EventsOptions): EventStore {
         rows.filter(expired).map(({ sk }) => ({ pk: forgottenList, sk: String(sk) })),
       );
       const marks = new Map<string, number>();
-      // A person's marks come by time: the newest stays.
+      // A person's marks are sorted by time, so the newest is kept.
       for (const row of rows)
         if (!expired(row)) marks.set(String(row.sk).slice(0, digestLetters), Number(row.forgottenAt));
       return new Map(
@@ -371,7 +374,7 @@ interface ChangeOfPulls {
   items: Action[];
 }
 
-/** As many changes to a transaction as it takes. */
+/** Puts as many changes into a transaction as fit. */
 function packed<T extends ChangeOfPulls>(changes: T[]): T[][] {
   const groups: T[][] = [];
   let room = 0;

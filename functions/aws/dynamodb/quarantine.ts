@@ -1,5 +1,6 @@
-// The quarantine of the events table: each entry encrypted with its day's key, so many bytes and days of them, the oldest leave
-// first. No row of it expires by DynamoDB: what is counted here must leave here, and its text is gone with its day's key.
+// The quarantine of the events table: each entry is encrypted with its day's key. Bytes and days are limited; the
+// oldest entries are dropped first. DynamoDB's time to live is not used: a counted entry must be uncounted when it
+// leaves, and its text is unreadable once its day's key is destroyed.
 import { DeleteCommand, type DynamoDBDocumentClient, GetCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { readCursor, shortPage } from '#core/cursor.ts';
 import type { Quarantined } from '#core/event.ts';
@@ -19,9 +20,9 @@ import { listedBefore, placeOf, placeRead } from './newest.ts';
 
 const dayMs = 86_400_000;
 const atOnce = 32;
-/** Entries of one query: at most a megabyte of them comes in one. */
+/** Entries of one query, which returns at most a megabyte. */
 const rowsAtOnce = 100;
-/** How often entries that are too old are looked for. */
+/** How often entries that are too old are removed. */
 const agedEveryMs = 3_600_000;
 
 const list = 'quarantine';
@@ -48,7 +49,7 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
   const TableName = table;
   let agedAt = Number.NEGATIVE_INFINITY;
 
-  /** A key once a call: an entry after it is destroyed must not be read. */
+  /** Each key is read once a call and not kept: a destroyed key must not decrypt anything. */
   const keyReader = () => {
     const found = new Map<string, Promise<Uint8Array | undefined>>();
     return (name: string) => {
@@ -58,7 +59,7 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
     };
   };
 
-  /** Undefined: its key is destroyed. As text: as an older version stored it. */
+  /** Undefined if its key was destroyed. An older version stored entries as text. */
   async function opened(row: Row, keyOf: ReturnType<typeof keyReader>): Promise<Quarantined | undefined> {
     if (typeof row.doc === 'string') return JSON.parse(row.doc);
     const key = await keyOf(quarantineKeyName(Number(row.time)));
@@ -97,7 +98,9 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
     return Number(Attributes?.bytes ?? 0);
   };
 
-  /** Returns how many of these were there, and their bytes: of several that remove the same each entry is counted once. */
+  /**
+   * Returns how many of these existed, and their bytes: if several callers remove the same entry, it is counted once.
+   */
   const remove = async (ids: string[]) => {
     const gone = { entries: 0, bytes: 0 };
     await inParallel(ids, atOnce, async (id) => {
@@ -111,7 +114,7 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
     return gone;
   };
 
-  /** Lets the oldest go: what is too old, and what has no room. */
+  /** Drops the oldest entries: those that are too old, and those beyond the limit of bytes. */
   const tidy = async (total: number) => {
     const tooOld = clock() - Math.min(quarantineBounds.days, keepEventsDays) * dayMs;
     for (let bytes = total; ; ) {
@@ -164,7 +167,7 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
     async quarantineState() {
       const { Item = {} } = await client.send(new GetCommand({ TableName, Key: totalsKey }));
       return {
-        // Entries of an older version are not counted, but leave too.
+        // Entries of an older version are not counted, but are dropped too.
         ...{ entries: Math.max(0, Number(Item.entries ?? 0)), bytes: Math.max(0, Number(Item.bytes ?? 0)) },
         dropped: Number(Item.dropped ?? 0),
         ...(Item.droppedAt === undefined ? {} : { droppedAt: Number(Item.droppedAt) }),

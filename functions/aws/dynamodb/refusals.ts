@@ -1,5 +1,5 @@
-// Counts of refused posts in the table of credentials, which both who counts and who shows them may use: pk is `refused`, sk
-// the UTC day, reason and registry.
+// Counts of refused posts. They are in the table of credentials, which both collect (which counts) and serve (which
+// shows) may use: pk is `refused`, sk the UTC day, reason and registry.
 import { UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { type Refusal, type RefusalReason, type RefusalStore, refusalDays } from '#core/stores.ts';
 import type { CredentialsOptions } from './credentials.ts';
@@ -32,7 +32,7 @@ export function openRefusals({ client, table, clock }: CredentialsOptions): Refu
       const rows = await queryAll(client, {
         TableName,
         KeyConditionExpression: 'pk = :pk AND sk > :before',
-        // The space after a day sorts before every letter of the next: all of the oldest day's rows are behind it.
+        // The bare day sorts before all rows of that day, so the query includes the whole oldest day.
         ExpressionAttributeValues: { ':pk': pk, ':before': dayOf(clock() - (refusalDays - 1) * dayMs) },
         ConsistentRead: true,
       });

@@ -1,4 +1,5 @@
-// How far process is behind: export measures it at the stream and writes a row; the health page reads that row, not the stream.
+// How far process is behind. Export measures it on the stream and writes a row; the health page reads that row, not the
+// stream.
 import {
   GetRecordsCommand,
   GetShardIteratorCommand,
@@ -11,7 +12,7 @@ import type { CheckpointStore } from '#core/stores.ts';
 export interface LagOptions {
   client: KinesisClient;
   stream: string;
-  /** How the shards' names begin among the checkpoints. */
+  /** The prefix of this stream's shards in the checkpoint table. */
   shardPrefix?: string;
   checkpoints: Pick<CheckpointStore, 'latest'>;
   clock: () => number;
@@ -19,14 +20,14 @@ export interface LagOptions {
 
 export interface Lag {
   shard: string;
-  /** Age of the oldest record that is not processed; 0 when none waits. */
+  /** Age of the oldest unprocessed record; 0 if there is none. */
   seconds: number;
 }
 
 /** The rights to measure, on the stream. */
 export const streamLagRights = ['kinesis:ListShards', 'kinesis:GetShardIterator', 'kinesis:GetRecords'];
 
-/** GetRecords may return nothing several times before a position that has records. */
+/** GetRecords may return no records several times before it reaches some. */
 const mostEmptyReads = 5;
 
 /** How far process is behind in each shard: the age of the first record after its newest checkpoint, seconds. */
@@ -75,7 +76,7 @@ export function openLag({
       const Item = { ...key, measuredAt: clock(), shards: JSON.stringify(shards) };
       await client.send(new PutCommand({ TableName: table, Item }));
     },
-    /** A shard that was behind has fallen behind by the time since; empty before the first export. */
+    /** Adds the time since the measurement to the lag of a shard that was behind; empty before the first export. */
     async read(): Promise<Lag[]> {
       const { Item } = await client.send(new GetCommand({ TableName: table, Key: key }));
       if (!Item) return [];

@@ -10,7 +10,8 @@ export interface StreamOptions {
 /** The rights of a writer on the stream. */
 export const streamRights = ['kinesis:PutRecords'];
 
-// PutRecords takes 500 records and 10 MiB; half of the bytes, so that one call does not fill four shards' second.
+// PutRecords takes 500 records and 10 MiB. We send at most half of these bytes, because 10 MiB would use up ten shards
+// for a second.
 const recordsAtOnce = 500;
 const bytesAtOnce = 5 * 1024 * 1024;
 const recordBytes = 1024 * 1024;

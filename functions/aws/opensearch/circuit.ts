@@ -1,12 +1,12 @@
 // The circuit breaker (M. Nygard, Release It!): while a service is down, callers fail at once instead of waiting for it.
 
-/** So many calls in a row that failed open the circuit. */
+/** After this many failed calls in a row the circuit opens. */
 const failuresToOpen = 2;
-/** Milliseconds that it stays open; then one call is let through, whose end decides. */
+/** Milliseconds that it stays open; then one call is let through, whose result closes or reopens it. */
 const restMs = 3000;
 
 export interface Circuit {
-  /** Whether a call may be made; of one that may, the end must be reported. */
+  /** Whether a call may be made; if so, its result must be reported. */
   lets(): boolean;
   succeeded(): void;
   failed(): void;
@@ -20,7 +20,7 @@ export function openCircuit(monotonic: () => number = () => performance.now()): 
     lets() {
       if (failures < failuresToOpen) return true;
       if (monotonic() < closesAt) return false;
-      // The others wait for what becomes of this one, or as long again if it never ends.
+      // Other calls are refused until this one ends, or for the same time again if it never does.
       closesAt = monotonic() + restMs;
       return true;
     },

@@ -1,9 +1,9 @@
-// The two indices of search, in one place. Each lies behind an alias of its name without the version: what can be added to a mapping
-// is added to the index in use, what can't gets a new version here and `npm run migrate` (migrate.ts).
+// The mappings of search's two indices. Each index is behind an alias, its name without the version. New fields are
+// added to the index in use; any other change needs a new version here and `npm run migrate` (migrate.ts).
 //
-// One primary shard: only then are `terms` aggregations exact, whatever their order and size. A shard takes some 2 billion
-// documents; at 300 bytes each, 50 GB are 150 million pulls. Sorted by person and repository, so that reading all pairs
-// stops early on each page.
+// One primary shard: only then are `terms` aggregations exact, whatever their order and size. A shard takes some 2
+// billion documents; at 300 bytes each, 50 GB are 150 million pulls. Sorted by person and repository, so that reading
+// all pairs stops early on each page.
 
 export interface Index {
   version: number;
@@ -13,7 +13,10 @@ export interface Index {
 
 const keyword = { type: 'keyword', ignore_above: 1024 };
 
-/** Events, pulls, manifests and who pulled what: `kind` distinguishes them. `gone`: tombstone of a pull removed by recomputation. */
+/**
+ * Events, pulls, manifests and who pulled what: `kind` says which one a document is. `gone`: tombstone of a pull
+ * removed by recomputation.
+ */
 export const documentsIndex: Index = {
   version: 1,
   settings: {
@@ -60,7 +63,10 @@ export const documentsIndex: Index = {
   },
 };
 
-/** Saved recommendations, one document a user; and what they were shown, one more, whose `model` is `shown` and the list's id. */
+/**
+ * Saved recommendations, one document per user; and one more with what they were shown, whose `model` is `shown` and
+ * the list's id.
+ */
 export const recommendationsIndex: Index = {
   version: 1,
   settings: { index: { number_of_shards: 1, number_of_replicas: 0, refresh_interval: '1s' } },
@@ -70,7 +76,7 @@ export const recommendationsIndex: Index = {
 /** Name of the index behind an alias. */
 export const indexNamed = (alias: string, { version }: Index): string => `${alias}-v${version}`;
 
-/** Settings and mapping of every index of an alias, whoever makes it. */
+/** Settings and mapping of every index behind an alias, whoever creates it. */
 export const templateOf = (alias: string, { version, settings, mappings }: Index) => ({
   index_patterns: [`${alias}-v*`],
   version,

@@ -1,14 +1,14 @@
-// Brings an index's documents into the version of its mapping that mapping.ts has, behind the alias that all read and write.
-// Reads go on all the time; writes wait (as for a domain without room) while the last pass is made, and nothing is lost:
+// Moves an index's documents to the mapping version in mapping.ts, behind the alias that all readers and writers use.
+// Reads always work; writes wait during the last pass, as they do for a full domain, and nothing is lost:
 //
 //   1 make     the new index, beside the old one
 //   2 copy     what the old one has, with its versions, while it is written on
-//   3 block    the old one takes no more writes
-//   4 copy     what has changed since: a document of the same version is there already
-//   5 remove   from the new one what was removed from the old one meanwhile, as by forgetting
-//   6 swap     the alias, and the old index is removed, in one step
+//   3 block    the old one accepts no more writes
+//   4 copy     what has changed since: documents of the same version are skipped
+//   5 remove   from the new one what was removed from the old one meanwhile, such as by forgetting
+//   6 swap     the alias, and remove the old index, in one step
 //
-// Each step may be made again: after a stop it is begun from the start.
+// Each step may be repeated: after an interruption, run it again from the start.
 import { setTimeout as wait } from 'node:timers/promises';
 import { type Index, indexNamed, templateOf } from './mapping.ts';
 import { type Call, OpenSearchError } from './opensearch.ts';
@@ -22,7 +22,7 @@ export interface Migrated {
 const pollMs = 500;
 const idsAtOnce = 5000;
 
-/** Returns what was moved; undefined where the newest version is in use, or nothing is stored. */
+/** Returns what was moved; undefined if the newest version is in use already, or nothing is stored. */
 export async function migrateIndex(
   call: Call,
   alias: string,
@@ -30,7 +30,7 @@ export async function migrateIndex(
   report: (text: string) => void,
 ): Promise<Migrated | undefined> {
   const to = indexNamed(alias, index);
-  // The alias's index, or one of the alias's own name, which is how it was before there were aliases.
+  // The index behind the alias, or an index with the alias's name, as before there were aliases.
   const found = await call<Record<string, unknown>>('GET', `/${alias}`).catch(missing);
   const [from] = Object.keys(found ?? {});
   if (from === undefined || from === to) return undefined;
@@ -44,10 +44,12 @@ export async function migrateIndex(
   try {
     report(`${from}: ${await copied(call, from, to)} more`);
     const removed = await removedSince(call, from, to);
-    if (removed > 0) report(`${to}: ${removed} that went meanwhile removed`);
+    if (removed > 0) report(`${to}: removed ${removed} documents that were removed from ${from} meanwhile`);
     const documents = await count(call, to);
     if (documents !== (await count(call, from)))
-      throw new Error(`${to} has ${documents} documents and ${from} another number: nothing was changed, try again`);
+      throw new Error(
+        `${to} has ${documents} documents and ${from} a different number: nothing was changed, try again`,
+      );
     const actions = [{ add: { index: to, alias } }, { remove_index: { index: from } }];
     await call('POST', '/_aliases', { actions });
     return { from, to, documents };

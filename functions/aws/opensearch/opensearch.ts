@@ -1,5 +1,5 @@
-// OpenSearch over HTTP: the few calls that search needs, signed for Amazon OpenSearch Service. The client library is two
-// megabytes of generated calls, which a function would load at every cold start.
+// OpenSearch over HTTP: the few calls that search needs, signed for Amazon OpenSearch Service. The official client has
+// two megabytes of generated calls, which a function would load at every cold start.
 import { StoreUnavailable } from '#core/stores.ts';
 import type { Signer } from '../signed.ts';
 import { openCircuit } from './circuit.ts';
@@ -7,9 +7,9 @@ import { openCircuit } from './circuit.ts';
 export interface OpenSearchOptions {
   /** `https://…` of the domain. */
   endpoint: string;
-  /** Signs each call; left out for a node without access control. */
+  /** Signs each call; omitted for a node without access control. */
   sign?: Signer;
-  /** Milliseconds that one try may take: it must fit into the function's own time. */
+  /** Milliseconds that one attempt may take: it must fit into the function's timeout. */
   timeoutMs?: number;
   /** Milliseconds, of a clock that never goes back. */
   monotonic?: () => number;
@@ -27,7 +27,7 @@ export class OpenSearchError extends Error {
   }
 }
 
-/** The domain did not respond, had no room, or takes no writes: its disk is full, or it is read-only. */
+/** The domain did not respond, was overloaded, or accepts no writes because its disk is full or it is read-only. */
 export class OpenSearchUnavailable extends StoreUnavailable {
   override name = 'OpenSearchUnavailable';
 }
@@ -41,9 +41,9 @@ const tries = 3;
 export type Call = <T>(method: string, path: string, body?: unknown) => Promise<T>;
 
 /**
- * Returns parsed JSON. A broken connection, a 429 and a 5xx are tried three times; a call that is not answered in time is not
- * repeated, for it may be what keeps the domain busy. Throws OpenSearchUnavailable where a later try may succeed, else
- * OpenSearchError.
+ * Returns parsed JSON. A broken connection, a 429 and a 5xx are tried three times; a call that times out is not
+ * repeated, because it may be what keeps the domain busy. Throws OpenSearchUnavailable if a later call may succeed,
+ * otherwise OpenSearchError.
  */
 export function openSearchCall({ endpoint, sign, timeoutMs = 30_000, monotonic }: OpenSearchOptions): Call {
   const { origin } = new URL(endpoint);
@@ -59,7 +59,7 @@ export function openSearchCall({ endpoint, sign, timeoutMs = 30_000, monotonic }
   return async <T>(method: string, path: string, body?: unknown): Promise<T> => {
     const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
     const what = `${method} ${path.split('?')[0]}`;
-    if (!circuit.lets()) throw new OpenSearchUnavailable(`${what}: not tried, the calls before it failed`);
+    if (!circuit.lets()) throw new OpenSearchUnavailable(`${what}: not tried, because the calls before it failed`);
     for (let attempt = 1; ; attempt++) {
       const answer = await once(method, path, text).catch((cause: Error) => cause);
       if (!(answer instanceof Error)) {

@@ -1,5 +1,5 @@
-// The search store over OpenSearch. Every result is exact: `terms` on the one shard, `composite` for what may be long,
-// no `cardinality`.
+// The search store over OpenSearch. Every result is exact: `terms` on the single shard, `composite` for results that
+// may be long, and no `cardinality`.
 import { createHash } from 'node:crypto';
 import { type Action, type PullClass, taughtClasses } from '#core/event.ts';
 import { clockSlackMs } from '#core/registry/image-graph.ts';
@@ -46,11 +46,11 @@ import {
 } from './opensearch.ts';
 
 export interface SearchOptions extends OpenSearchOptions {
-  /** Name before each index, `whalewatch` unless several share a domain. */
+  /** Prefix of the index names; `whalewatch` unless several deployments share a domain. */
   prefix?: string;
   /**
-   * Takes documents that the index refuses for what is in them, as where a field has another type there: without it a write of
-   * such a document throws, and what is written with it waits for ever.
+   * Called with documents that the index refuses because of their content, for example because a field has another type
+   * there. Without it, writing such a document throws, and everything written with it waits for ever.
    */
   quarantine?: (documents: RefusedDocument[]) => Promise<void>;
 }
@@ -62,7 +62,7 @@ export interface RefusedDocument {
   doc: string;
 }
 
-/** Milliseconds that one try of a call may take, by the stage that waits: it fits into its function's time. */
+/** Milliseconds that one attempt of a call may take, by stage: it fits into the timeout of the stage's function. */
 export const searchTimeoutMs = { serve: 8000, process: 30_000, train: 60_000 };
 
 type Query = Record<string, unknown>;
@@ -95,11 +95,11 @@ interface Found {
 
 /** Buckets of a composite page; the smallest domain returns one in about 20 ms. */
 const pageSize = 10_000;
-/** Lists of what users were shown that are read at once, of some 20 KB each at most. */
+/** How many lists of what users were shown are read at once; each has at most some 20 KB. */
 const shownAtOnce = 500;
 /** Bytes of a bulk body: some 5,000 documents. */
 const bulkBytes = 2 * 1024 * 1024;
-/** Bodies on their way at once: the domain indexes one while the next is made and sent. */
+/** How many bulk bodies are in flight: the domain indexes one while the next is made and sent. */
 const bulksAtOnce = 2;
 const bulkTries = 4;
 /** A third of what is responded otherwise. */
@@ -109,7 +109,7 @@ const startOfDay = (time: number) => Math.floor(time / dayMs) * dayMs;
 
 const term = (field: string, value: unknown): Query => ({ term: { [field]: value } });
 const isPull: Query = { bool: { filter: [term('kind', 'pull'), term('gone', false)] } };
-/** Raw counts: distinct manifest events, GET and HEAD alike; documents are one an id already. */
+/** Raw counts: distinct manifest events, GET and HEAD alike; there is one document per id already. */
 const manifestEvent = (action: string): Query => ({
   bool: { filter: [term('kind', 'event'), term('action', action), term('manifest', true)] },
 });
@@ -133,7 +133,7 @@ const weight = (now: number, halfLife: number) => ({
     },
   },
 });
-/** Halves with the UTC days between a pull and today. */
+/** A weight that halves with the UTC days between a pull and today. */
 const trend = (now: number) => ({
   sum: {
     script: {
@@ -150,7 +150,10 @@ const countsOf = {
   rawPushes: { filter: isPush },
 };
 const isUncertain: Query = { bool: { filter: [isPull, term('uncertain', true)] } };
-/** Events, and the facts that stay of a forgotten user's: that an image was pushed, pulled or deleted, and nothing of whom. */
+/**
+ * Events, and the facts that remain of a forgotten user's events: that an image was pushed, pulled or deleted, but not
+ * by whom.
+ */
 const isOfImage: Query = { terms: { kind: ['event', 'fact'] } };
 const isDelete: Query = { bool: { filter: [isOfImage, term('action', 'delete')] } };
 const isManifest: Query = { bool: { filter: [isOfImage, term('manifest', true)] } };
@@ -158,7 +161,7 @@ const isImage: Query = { bool: { should: [isManifest, isDelete], minimum_should_
 const isChange: Query = {
   bool: { should: [{ bool: { filter: [isManifest, term('action', 'push')] } }, isDelete], minimum_should_match: 1 },
 };
-/** A query takes 65,536 terms. */
+/** A query may have at most 65,536 terms. */
 const termsAtOnce = 60_000;
 const among = (field: string, names: string[]): Query[] =>
   Array.from({ length: Math.ceil(names.length / termsAtOnce) }, (_, part) => ({
@@ -174,7 +177,7 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
   const recommended = `${prefix}-recommendations`;
 
   let made: Promise<unknown> | undefined;
-  /** Makes the indices before the first write; a writer elsewhere may be first. */
+  /** Makes the indices before the first write; another writer may make them first. */
   const ready = () => {
     made ??= Promise.all([make(documents, documentsIndex), make(recommended, recommendationsIndex)]).catch((cause) => {
       made = undefined;
@@ -183,8 +186,8 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
     return made;
   };
   const make = async (alias: string, index: Index) => {
-    // What an older version made lacks fields: they are added, what is there stays. It may be an index of the alias's name. Where
-    // a field has another type, documents that fit go on, and others are quarantined.
+    // An index made by an older version, perhaps named like the alias, lacks fields: they are added, and its documents
+    // stay. If a field has another type there, documents that fit are stored and others are quarantined.
     const added = call('PUT', `/${alias}/_mapping`, index.mappings).catch((cause) => {
       if (cause instanceof OpenSearchError && cause.status === 400) return {};
       throw cause;
@@ -226,8 +229,8 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
   }
 
   /**
-   * Lines go in bodies of some 2 MB. A conflict means that a newer version is there, or what is made once. What the domain had
-   * no room for goes again, after a pause, alone.
+   * Sends the lines in bodies of some 2 MB. A conflict means that a newer version exists, or a document that is created
+   * only once. Documents that the domain was too busy for are sent again, by themselves, after a pause.
    */
   const bulk = async (index: string, lines: { action: object; doc?: object }[]) => {
     await ready();
@@ -271,7 +274,7 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
       }
       if (body.length > 0) yield body;
     };
-    // What a document's version says holds in any order. Who fails ends the others after what they have begun.
+    // Versions make the order irrelevant. If one sender fails, the others stop after their current body.
     const waiting = bodies();
     const some = async () => {
       for (const body of waiting) await send(body);
@@ -347,7 +350,7 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
     if (open) yield open;
   }
 
-  /** Sorted by repository. A bucket is one reference of a manifest, or a manifest without any. */
+  /** Sorted by repository. A bucket is one reference of a manifest, or a manifest without references. */
   async function* manifests(only: Query[]): AsyncIterable<{ repository: string; info: ManifestInfo }> {
     const sources = ['mediaType', 'runs', 'subject', 'told', 'references'].map((field) => source(field, true));
     let open: { repository: string; info: ManifestInfo } | undefined;
@@ -372,7 +375,7 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
     if (open) yield open;
   }
 
-  /** Digests of the indices that name a manifest, and of what it names as an index. */
+  /** Digests of the indices that name a manifest and, if it is an index itself, of what it names. */
   async function related(image: string): Promise<string[]> {
     const found: string[] = [];
     for (const [field, other] of [
@@ -387,7 +390,9 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
     return found;
   }
 
-  /** Repositories with a delete behind which nothing was pushed or pulled: few, of which the images are then read. */
+  /**
+   * Repositories in which nothing was pushed or pulled after a delete: these are few, so their images are then read.
+   */
   async function quietSinceDelete(): Promise<string[]> {
     const deletedAt = new Map<string, number>();
     for await (const { key, last } of composite([isDelete], [source('repository')], { last: newestOf }))
@@ -412,7 +417,7 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
     return found.sort(byText);
   }
 
-  /** Stores what a user's events say about images, without the user. */
+  /** Stores the facts about images in a user's events, without the user. */
   async function keepFacts(user: string): Promise<void> {
     const lines: { action: object; doc: object }[] = [];
     for await (const { key, last } of composite(
@@ -469,7 +474,7 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
         const most = weakKinds.includes(one.kind) ? 0 : doc_count;
         const row = { ...one, firstPull: first?.value ?? 0, lastPull: last?.value ?? 0, most };
         const before = found.get(one.user);
-        // Classes of a user come in the order of their names.
+        // The classes of a user are sorted by name.
         const leading = before && before.most > most ? before : row;
         found.set(one.user, {
           ...{ ...row, kind: leading.kind, most: leading.most, pulls: row.pulls + (before?.pulls ?? 0) },
@@ -530,7 +535,7 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
         rows.push({
           repository: String(key.repository),
           pulledBy,
-          // An older version wrote one document, without days, for a user and repository.
+          // An older version wrote one document per user and repository, without days.
           days: Math.max(pulledBy, days?.doc_count ?? 0),
           recent: recent?.doc_count ?? 0,
           weight: recent?.weight?.value ?? 0,
@@ -565,7 +570,7 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
         ...(interval ? [{ from: { date_histogram: { field: 'at', calendar_interval: interval } } }] : []),
         ...(by ? [{ key: { terms: { field: by, missing_bucket: true } } }] : []),
       ];
-      // A document without a tag and one with an empty one fall into one bucket.
+      // Documents without a tag and with an empty tag are in the same bucket.
       const merged = new Map<string, { from?: number; key?: string } & Counts>();
       for await (const bucket of composite([...filter, term('gone', false)], sources, countsOf)) {
         const { pulls, raw, pushes, rawPushes } = countsIn(bucket);
@@ -604,7 +609,7 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
       if (digest === undefined) return read([isPull]);
       const digests = [digest, ...(await related(digest))];
       const pulled = await read([isPull, { terms: { digest: digests } }]);
-      // Fetched with something of which we don't know what it names.
+      // Fetched as part of something whose references are unknown.
       const isPart: Query = { bool: { filter: [isRaw, term('digest', digest)], must_not: [term('apart', true)] } };
       return withOthers(pulled, await read([isPart]), limit);
     },
@@ -697,14 +702,14 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
       } while (after);
     },
     async expire(before) {
-      // It may take minutes: OpenSearch goes on by itself.
+      // This may take minutes: OpenSearch continues by itself.
       const path = `/${documents}/_delete_by_query?conflicts=proceed&wait_for_completion=false`;
       await orNothing(call<unknown>('POST', path, { query: { range: { time: { lt: before } } } }), undefined);
     },
     async forget(user) {
       await orNothing(call<unknown>('POST', `/${documents}/_refresh`), undefined);
       await keepFacts(user);
-      // Again until nothing is left: what was written meanwhile conflicts once.
+      // Repeated until nothing is left: documents written meanwhile cause a conflict.
       for (const index of [documents, recommended])
         for (let left = 1; left > 0; ) {
           const query = { query: term('user', user) };
@@ -720,7 +725,7 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
 }
 
 const digest = (text: string) => createHash('sha256').update(text).digest('base64url');
-/** Marks what a user was shown, which lies beside their saved recommendations. */
+/** Marks the document of what a user was shown, which is in the index of saved recommendations. */
 const shownMark = 'shown ';
 const shownId = (user: string) => `shown-${digest(user)}`;
 const shownOf = ({ user, model, items }: SavedRecommendations): ShownList => ({
@@ -731,7 +736,7 @@ const source = (field: string, missing = false) => ({
   [field]: { terms: { field, ...(missing ? { missing_bucket: true } : {}) } },
 });
 
-/** A version below the stored one is refused; names of ids are hashed, for they may be longer than OpenSearch takes. */
+/** A version below the stored one is refused. Ids are hashes of names, which may be longer than OpenSearch allows. */
 function line(change: SearchChange): { action: object; doc: object } {
   const { kind, id, version, doc } = change;
   const action = { index: { _id: `${kind}-${digest(id)}`, version, version_type: 'external_gte' } };
@@ -757,7 +762,7 @@ function line(change: SearchChange): { action: object; doc: object } {
   };
 }
 
-/** One document a manifest; only a telling that says more takes the place of another. */
+/** One document per manifest; only a fuller report replaces an earlier one. */
 function manifestLine([repository, info]: [string, ManifestInfo]): { action: object; doc: object } {
   const told = toldOf(info);
   return {
@@ -773,10 +778,10 @@ function manifestLine([repository, info]: [string, ManifestInfo]): { action: obj
 }
 
 /**
- * One document a repository and user who pulled it, and one for each day they did, so that people and days are counted by
- * counting documents. The first holds their newest day: its version is the day, so that a late writer changes nothing. They
- * stay when a pull is recomputed: it joins another of the same user and repository, so that one is always left. Only
- * forgetting the user removes them.
+ * One document for each repository and user who pulled it, and one for each day on which they did, so that people and
+ * days are counted by counting documents. The first has their newest day, which is also its version, so that a late
+ * writer changes nothing. These documents stay when a pull is recomputed, because it can only merge into another pull
+ * of the same user and repository. Only forgetting the user removes them.
  */
 function people(changes: SearchChange[]): { action: object; doc: object }[] {
   const newest = new Map<string, { kind: 'person'; user: string; repository: string; time: number }>();
@@ -808,7 +813,7 @@ function namedLike(search: string): Query {
   return { bool: { should: [unnamed, ofNamed], minimum_should_match: 1 } };
 }
 
-/** The condition that a repository is a registry's. */
+/** The condition that a repository belongs to a registry. */
 function ofRegistry(registry: string): Query {
   const prefix = prefixOf(registry);
   return prefix ? { prefix: { repository: prefix } } : { bool: { must_not: contains('repository', keyMark) } };

@@ -17,8 +17,9 @@ export interface ObjectsOptions {
 }
 
 /**
- * The rights that each method needs on the keys. A missing key is 404 only to those who may list the bucket, 403 to others;
- * a lost put asks with HEAD, which is GetObject, whose the object is.
+ * The rights that each method needs on the keys. S3 responds 404 for a missing key only to callers that may list the
+ * bucket, and 403 to others. A put whose reply was lost finds out by HEAD, which needs GetObject, whose object is
+ * stored.
  */
 export const objectRights = {
   get: ['s3:GetObject'],
@@ -27,7 +28,7 @@ export const objectRights = {
   list: [],
   remove: ['s3:DeleteObject'],
 } satisfies Record<keyof ObjectStore, string[]>;
-/** And on the bucket, whatever it calls. */
+/** The right on the bucket, for every method. */
 export const bucketRights = ['s3:ListBucket'];
 
 const keysAtOnce = 1000;
@@ -78,16 +79,17 @@ export function openObjects({ client, bucket }: ObjectsOptions): ObjectStore {
         );
         return { etag: ETag };
       } catch (cause) {
-        // 409: another conditional put of this key was under way. 404: what should match is not there.
+        // 409: another conditional put of this key was in progress. 404: the object to match does not exist.
         const status = statusOf(cause);
         if (status !== 412 && status !== 409 && !(status === 404 && ifMatch !== undefined)) throw cause;
-        // A first try may have come through unheard, and the client's second met its own object: then it is ours.
+        // The client's first attempt may have succeeded without a reply, so that its second one met its own object:
+        // then the put succeeded.
         if (triesOf(cause) > 1) {
           const held = await head(Key);
           const etag = `"${createHash('md5').update(bytes).digest('hex')}"`;
           if (held?.etag === etag) return { etag };
         }
-        const expected = ifMatch === undefined ? 'is there already' : `is not, or no longer, ${ifMatch}`;
+        const expected = ifMatch === undefined ? 'already exists' : `is not ${ifMatch}, or no longer`;
         throw new PreconditionFailed(`${Key} ${expected}`, { cause });
       }
     },

@@ -1,9 +1,9 @@
-// Addresses of objects that a function's reply can't hold: Lambda sends 6 MB at most, and base64 is a third longer.
+// URLs of objects that are too large for a function's reply: Lambda sends at most 6 MB, and base64 adds a third.
 import { GetObjectCommand, HeadObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import type { ObjectStore } from '#core/stores.ts';
 
-/** Bytes of a body that fit into a reply, with its headers around it. */
+/** The most bytes of a body that fit into a reply with its headers. */
 export const replyBytes = 4_000_000;
 const expiresIn = 60;
 

@@ -1,6 +1,6 @@
-// Reads of one S3 bucket over Node's own HTTP, for tiles: the SDK's client would be 70 ms of a cold start that somebody
-// waits for, and fetch hands a body of 3 MB on in three times the time (docs/decisions/0004-tiles-are-a-function.md).
-// Whatever writes uses objects.ts.
+// Reads one S3 bucket with Node's own HTTP client, for tiles: the SDK's client would add 70 ms to a cold start that
+// somebody waits for, and fetch takes three times as long to deliver a body of 3 MB
+// (docs/decisions/0004-tiles-are-a-function.md). Code that writes uses objects.ts.
 import { request as overHttp } from 'node:http';
 import { request as overHttps } from 'node:https';
 import { buffer } from 'node:stream/consumers';
@@ -11,7 +11,7 @@ import type { Signer } from '../signed.ts';
 export interface ReadsOptions {
   /** `https://BUCKET.s3.REGION.amazonaws.com`, or with the bucket in its path. */
   bucketUrl: string;
-  /** For the service s3. */
+  /** Must sign for the service s3. */
   sign: Signer;
 }
 
@@ -40,12 +40,12 @@ export function openReads({ bucketUrl, sign }: ReadsOptions): Pick<ObjectStore, 
     });
   };
 
-  /** undefined: not there. Throttled, failed and unanswered calls are tried again. */
+  /** Returns undefined if the object does not exist. Throttled, failed and timed-out calls are tried again. */
   const ask = async (method: string, key: string, headers: Record<string, string> = {}) => {
     for (let attempt = 1; ; attempt++) {
       const answer = await once(method, key, headers).catch((cause: Error) => cause);
       if (answer instanceof Error) {
-        if (attempt === attempts) throw new Error(`S3 does not answer ${method} ${key}`, { cause: answer });
+        if (attempt === attempts) throw new Error(`S3 does not respond to ${method} ${key}`, { cause: answer });
       } else {
         const { status } = answer;
         if (status < 300 || status === 416) return answer;

@@ -1,10 +1,11 @@
-// One binary shape for everything the stages keep: a JSON head that names typed columns, then the columns themselves.
+// The one binary format for everything the stages store: a JSON head that names typed columns, then the columns
+// themselves.
 //
 //   0   u32   magic "WHCL"        8   f64  length of the whole in bytes
 //   4   u32   length of the head  16  the head, JSON, UTF-8; then the columns, each at a multiple of 8
 //
-// Little-endian, as every machine that runs this is. The whole length is written down, so that a torn object is recognised
-// from a whole one; what is bit-rotten is the object store's to find (S3 checks on every read).
+// Little-endian, like every machine that runs this. The whole length is stored, so that a truncated object is
+// recognised; changed bytes are for the object store to detect (S3 checks on every read).
 
 export type Column = Uint8Array | Int32Array | Uint16Array | Uint32Array | Float64Array;
 type Columns = Record<string, Column>;
@@ -21,14 +22,14 @@ interface Head {
   columns: [name: string, type: TypeName, offset: number, length: number][];
 }
 
-/** Bytes that are of no such kind, of another version, or torn. */
+/** Thrown for bytes of another kind or version, or truncated ones. */
 export class Torn extends Error {
   override name = 'Torn';
 }
 
 const align = (offset: number) => Math.ceil(offset / 8) * 8;
 
-/** `kind` names what it is and its version: `delta/1`. */
+/** `kind` is the kind of object and its version, such as `delta/1`. */
 export function packColumns(kind: string, meta: unknown, columns: Columns): Uint8Array<ArrayBuffer> {
   const head: Head = { kind, meta, columns: [] };
   let length = 0;
@@ -52,7 +53,7 @@ export function packColumns(kind: string, meta: unknown, columns: Columns): Uint
   return bytes;
 }
 
-/** Do these first bytes (4 or more) begin something that packColumns made? */
+/** Whether these first bytes (at least 4) are the beginning of something that packColumns made. */
 export const isColumns = (bytes: Uint8Array): boolean =>
   [0x57, 0x48, 0x43, 0x4c].every((byte, at) => bytes[at] === byte);
 

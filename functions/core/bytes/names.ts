@@ -1,12 +1,13 @@
-// A hash table of names keyed by their bytes: it makes no string and no object for a name.
+// A hash table of names, keyed by their bytes, so that no name becomes a string or object.
 //
 // Open addressing, linear probing, at most half full: slots[hash & mask] is a name's number + 1, or 0. A name is the
-// bytes utf8[offsets[n] .. offsets[n + 1]) together with its tag (a day, or 0). Numbers are given in order of first sight.
+// bytes utf8[offsets[n] .. offsets[n + 1]) together with its tag (a day, or 0). Numbers are given in order of first
+// sight.
 import type { Names } from '../map/cluster.ts';
 
 /**
- * A hash of bytes[start .. end), four bytes at a step; the last step may read some of them again. The table mixes it
- * once more, so that its low bits are good.
+ * A hash of bytes[start .. end), four bytes at a step; the last step may read some bytes again. The table mixes it once
+ * more, so that its low bits are well distributed.
  */
 export function hashBytes(view: DataView, start: number, end: number): number {
   let hash = end - start;
@@ -17,13 +18,13 @@ export function hashBytes(view: DataView, start: number, end: number): number {
   return hash;
 }
 
-/** The rotation keeps a word's upper bits from meeting the next word's only. */
+/** The rotation makes a word's upper bits affect more than those of the next word. */
 function step(hash: number, word: number): number {
   const product = Math.imul(hash ^ word, 0x9e3779b1);
   return (product << 15) | (product >>> 17);
 }
 
-/** Are two stretches of the same length equal? */
+/** Whether two stretches of the same length are equal. */
 function sameBytes(a: DataView, start: number, end: number, b: DataView, from: number): boolean {
   const words = end - 4;
   const shift = from - start;
@@ -35,7 +36,7 @@ function sameBytes(a: DataView, start: number, end: number, b: DataView, from: n
 
 export const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-/** A name of its own, hashed. */
+/** A separate name, with its hash. */
 export interface Name {
   view: DataView;
   hash: number;
@@ -63,10 +64,13 @@ export class NameTable {
     this.#hashes = new Int32Array(capacity);
   }
 
-  /** A table of these names, with tag 0 where none are given, which must differ. Copies; hashes them when the first is asked for. */
+  /**
+   * A table of these names, which must differ, with tag 0 if no tags are given. Copies them, and hashes them at the
+   * first look-up.
+   */
   static from({ offsets, utf8 }: Names, tags?: Int32Array): NameTable {
     const count = offsets.length - 1;
-    // Room for a few more, so that a fold that adds some does not copy everything again.
+    // Room for more, so that a fold that adds a few does not copy everything again.
     const table = new NameTable(Math.max(512, Math.ceil(count * 1.05)));
     table.count = count;
     table.offsets.set(offsets);
@@ -76,7 +80,7 @@ export class NameTable {
     return table;
   }
 
-  /** Room for this many names. Columns beside the table grow with it. */
+  /** The table has room for this many names. Columns beside the table must grow with it. */
   get capacity(): number {
     return this.tags.length;
   }
@@ -86,7 +90,7 @@ export class NameTable {
     this.#view = viewOf(utf8);
   }
 
-  /** The number of a name, given one if it is new (then it is the old `count`). `hash` is hashBytes of it. */
+  /** The number of a name. A new name gets the next number, the old `count`. `hash` is its hashBytes. */
   intern(bytes: DataView, start: number, end: number, hash: number, tag: number): number {
     const slots = this.#slots ?? this.#rehash();
     const { offsets, tags } = this;
@@ -120,7 +124,7 @@ export class NameTable {
     );
   }
 
-  /** The number of a name; undefined when it is not there. */
+  /** The number of a name; undefined if it is not in the table. */
   find(bytes: DataView, start: number, end: number, hash: number, tag: number): number | undefined {
     const slots = this.#slots ?? this.#rehash();
     const mixed = mix(hash, tag);
@@ -137,7 +141,7 @@ export class NameTable {
     return undefined;
   }
 
-  /** Has this number that name? */
+  /** Whether the name with this number equals that one. */
   isNamed(number: number, { view }: Name): boolean {
     const from = this.offsets[number];
     const length = this.offsets[number + 1] - from;
@@ -195,7 +199,7 @@ export class NameTable {
     return decoder.decode(this.#utf8.subarray(this.offsets[number], this.offsets[number + 1]));
   }
 
-  /** The names so far, as views. */
+  /** Views of the names so far. */
   names(): Names {
     return {
       offsets: this.offsets.subarray(0, this.count + 1),
@@ -217,7 +221,7 @@ export class NameTable {
   }
 }
 
-// A name with a byte order mark in front is another name.
+// Keeps a byte order mark: with it, a name is another name.
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 export const nameAt = ({ offsets, utf8 }: Names, number: number): string =>

@@ -1,11 +1,17 @@
-// Lines into the records of a stream.
+// Packs lines into the records of a stream.
 
-/** Bytes of the lines that a record gets, unless one line has more: half of what a stream takes, so that keys and joins fit. */
+/**
+ * The most bytes of lines in a record, unless a single line has more: half of a stream's limit, which leaves room for
+ * keys and line feeds.
+ */
 export const packBytes = 512 * 1024;
 
 const lineFeed = 10;
 
-/** Groups parts in their order, each group as large as `most` bytes with a byte between parts allow, never empty. */
+/**
+ * Groups parts in order. Each group is as large as fits into `most` bytes, with one byte between parts, and never
+ * empty.
+ */
 export function grouped<Part>(parts: Iterable<Part>, bytesOf: (part: Part) => number, most: number): Part[][] {
   const groups: Part[][] = [];
   let size = most;
@@ -21,7 +27,7 @@ export function grouped<Part>(parts: Iterable<Part>, bytesOf: (part: Part) => nu
   return groups;
 }
 
-/** Parts with a line feed between them, none at the end: what a record holds. */
+/** Joins parts with line feeds, none at the end: the data of a record. */
 export function joined(parts: Uint8Array[]): Uint8Array {
   if (parts.length === 1) return parts[0];
   const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length + 1, -1));
@@ -36,7 +42,7 @@ export function joined(parts: Uint8Array[]): Uint8Array {
 
 const encoder = new TextEncoder();
 
-/** The data of records that hold these lines, in their order. A line longer than `most` bytes has a record of its own. */
+/** The data of records with these lines, in order. A line longer than `most` bytes gets its own record. */
 export function packLines(lines: string[], most = packBytes): Uint8Array[] {
   const characters = lines.reduce((sum, { length }) => sum + length + 1, -1);
   // Nearly all fit into one record for sure: a character has at most three bytes.

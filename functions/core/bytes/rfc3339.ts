@@ -4,7 +4,7 @@ const DAYS = 64;
 const dayText = new Uint8Array(24 * DAYS);
 const dayOf = new Float64Array(DAYS).fill(Number.NaN);
 
-/** Letters that writeTime writes. */
+/** The number of characters that writeTime writes. */
 export const TIME_LETTERS = 24;
 
 /**

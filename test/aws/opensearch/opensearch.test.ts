@@ -1,4 +1,4 @@
-// The calls of search when the domain does not respond as it should.
+// Calls to OpenSearch when it fails, is slow or refuses writes.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openCircuit } from '#aws/opensearch/circuit.ts';
@@ -6,7 +6,7 @@ import { OpenSearchUnavailable, openSearchCall } from '#aws/opensearch/opensearc
 import { openSearch } from '#aws/opensearch/search.ts';
 import { startService } from '../../support/service.ts';
 
-test('a connection that breaks, a 429 and a 503 are tried again, three times in all', async (t) => {
+test('after a broken connection, a 429 or a 503 a call is tried again, three times in all', async (t) => {
   for (const failure of ['broken', 429, 503] as const) {
     let calls = 0;
     const endpoint = await startService(t, (request, response) => {
@@ -19,7 +19,7 @@ test('a connection that breaks, a 429 and a 503 are tried again, three times in 
   }
 });
 
-test('a domain that does not respond in time is asked once a call, and said to be unavailable', async (t) => {
+test('a call that times out is not tried again, and is reported as unavailable', async (t) => {
   let calls = 0;
   const endpoint = await startService(t, () => {
     calls++;
@@ -32,7 +32,7 @@ test('a domain that does not respond in time is asked once a call, and said to b
   assert.equal(calls, 1);
 });
 
-test('of a domain that is down two calls in a row find it out; the next fail at once, until one is let through', async (t) => {
+test('while OpenSearch is down, two calls in a row wait for it; later ones fail at once, until one is let through', async (t) => {
   let now = 0;
   let calls = 0;
   let down = true;
@@ -53,7 +53,7 @@ test('of a domain that is down two calls in a row find it out; the next fail at 
   assert.equal(calls, 14);
 });
 
-test('a circuit opens at the second failure in a row only; while it is half open one call is let through', () => {
+test('a circuit opens only at the second failure in a row; while it is half-open it lets one call through', () => {
   let now = 0;
   const circuit = openCircuit(() => now);
   for (let n = 0; n < 3; n++) {
@@ -68,14 +68,14 @@ test('a circuit opens at the second failure in a row only; while it is half open
   assert.equal(circuit.lets(), false);
   now = 3000;
   assert.deepEqual([circuit.lets(), circuit.lets()], [true, false]);
-  // The one that was let through never ended.
+  // The call that was let through never ended.
   now = 6000;
   assert.deepEqual([circuit.lets(), circuit.lets()], [true, false]);
   circuit.succeeded();
   assert.deepEqual([circuit.lets(), circuit.lets()], [true, true]);
 });
 
-test('a domain that takes no writes is unavailable for them alone', async (t) => {
+test('when OpenSearch accepts no writes, only writes are unavailable', async (t) => {
   const endpoint = await startService(t, (request, response) => {
     if (request.method === 'GET') return response.end('{}');
     const error = { type: 'cluster_block_exception', reason: 'index [documents] blocked by: read-only' };
@@ -88,7 +88,7 @@ test('a domain that takes no writes is unavailable for them alone', async (t) =>
   }
 });
 
-test('what a bulk was refused for want of room goes again, alone; what is wrong with a document is said', async (t) => {
+test('of a bulk request, only the documents refused for lack of room are sent again; a faulty document is named with its reason', async (t) => {
   const bodies: string[][] = [];
   let reply: (line: number, bulk: number) => number = () => 200;
   const endpoint = await startService(t, (request, response) => {
@@ -122,7 +122,7 @@ test('what a bulk was refused for want of room goes again, alone; what is wrong 
   assert.equal(bodies.length, before + 1);
 });
 
-test('a call that is wrong is not tried again', async (t) => {
+test('an invalid call is not tried again', async (t) => {
   let calls = 0;
   const endpoint = await startService(t, (_, response) => {
     calls++;

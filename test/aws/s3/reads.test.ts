@@ -15,14 +15,17 @@ const sign = openSigner({
 });
 
 // The first example of "Signature Calculations for the Authorization Header" in the Amazon S3 API Reference.
-test("a signature is that of Amazon's own example", async () => {
+test("the signature of Amazon's own example is reproduced", async () => {
   const headers = { range: 'bytes=0-9' };
   const signed = await sign(new URL('https://examplebucket.s3.amazonaws.com/test.txt'), { method: 'GET', headers });
   assert.match(signed.authorization, /SignedHeaders=host;range;x-amz-content-sha256;x-amz-date, /);
   assert.match(signed.authorization, /Signature=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41$/);
 });
 
-/** A bucket `b` with one object of ten bytes, which first answers `failures`; 0 breaks the connection. */
+/**
+ * A bucket `b` with one object of ten bytes. It first responds with the statuses in `failures`; 0 breaks the
+ * connection.
+ */
 async function bucket(t: TestContext, failures: number[] = []) {
   const asked: { url?: string; method?: string; headers: IncomingHttpHeaders }[] = [];
   const body = Buffer.from('0123456789');
@@ -47,7 +50,7 @@ async function bucket(t: TestContext, failures: number[] = []) {
 }
 const key = 'points/a b+/points.bin';
 
-test('an object and its parts are read, signed, and what is not there is undefined', async (t) => {
+test('objects and ranges are read by signed requests; a missing object is undefined', async (t) => {
   const { asked, reads } = await bucket(t);
   const text = async (...range: [{ start: number; end: number }?]) => {
     const found = await reads.get(key, ...range);
@@ -67,7 +70,7 @@ test('an object and its parts are read, signed, and what is not there is undefin
   for (const { headers } of asked) assert.match(headers.authorization ?? '', /^AWS4-HMAC-SHA256 Credential=AKIAI/);
 });
 
-test('what passes is tried again; what does not is said with its key', async (t) => {
+test('a temporary failure is tried again; a lasting one is reported with its key', async (t) => {
   const passing = await bucket(t, [503, 0]);
   assert.equal((await passing.reads.get(key))?.body.length, 10);
   assert.equal(passing.asked.length, 3);
@@ -77,5 +80,5 @@ test('what passes is tried again; what does not is said with its key', async (t)
   await assert.rejects(denied.reads.head(key), /S3 responds 403 to HEAD points\/a b\+/);
   assert.equal(denied.asked.length, 1);
   const broken = await bucket(t, [0, 0, 0]);
-  await assert.rejects(broken.reads.get(key), /S3 does not answer GET/);
+  await assert.rejects(broken.reads.get(key), /S3 does not respond to GET/);
 });

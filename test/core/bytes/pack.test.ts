@@ -3,10 +3,10 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { packLines } from '#core/bytes/pack.ts';
 
-/** UTF-16 and UTF-8 lengths differ: a packer that measures one and adds the other is off. */
+/** UTF-16 and UTF-8 lengths differ: a packer that mixes them packs wrongly. */
 const line = fc.string({ unit: fc.constantFrom('a', 'é', '猫', '😀'), maxLength: 30, size: 'max' });
 
-test('records hold all lines in their order, none is empty, none is larger than asked but for a single line', () => {
+test('records contain all lines in order; none is empty, and only a record of one long line exceeds the limit', () => {
   fc.assert(
     fc.property(fc.array(line, { maxLength: 60, size: 'max' }), fc.integer({ min: 1, max: 200 }), (lines, most) => {
       const records = packLines(lines, most).map((data) => Buffer.from(data));
@@ -24,7 +24,7 @@ test('records hold all lines in their order, none is empty, none is larger than 
   );
 });
 
-test('a long first line makes no empty record; no lines make no record', () => {
+test('a long first line makes no empty record, and without lines there is no record', () => {
   assert.deepEqual(
     packLines(['x'.repeat(100), 'y'], 10).map(({ length }) => length),
     [100, 1],

@@ -8,7 +8,7 @@ import { deltaOf, now } from '../../support/fold.ts';
 const hit = (domain: string, time = now) =>
   ({ type: 'hit', time, address: domain.length > 9 ? '0' : '', domain, action: 'view' }) as const;
 
-test('a day has its hits by domain, country and action, most first, ties by key', () => {
+test('the sums of a day are by domain, country and action, most hits first, ties by key', () => {
   const sums = DaySums.empty('2026-11-21');
   sums.merge(deltaOf(['b.example', 'a.example', 'c.example', 'c.example', 'longer.example'].map((d) => hit(d))));
   sums.merge(deltaOf([hit('c.example', now - 86_400_000)]));
@@ -26,7 +26,7 @@ test('a day has its hits by domain, country and action, most first, ties by key'
   assert.equal(sums.total, 5);
 });
 
-test('pages of the list put together are the list', () => {
+test('the pages of a list together make the whole list', () => {
   const sums = DaySums.empty(dayName(0));
   sums.merge(deltaOf(Array.from({ length: 900 }, (_, index) => hit(`d${(index * index) % 101}.example`, 5))));
   const whole = sums.top('domain');
@@ -39,7 +39,7 @@ test('pages of the list put together are the list', () => {
   );
 });
 
-test('sums go on growing after they were asked for, and survive being written', () => {
+test('sums go on growing after a read, and survive encoding', () => {
   const sums = DaySums.empty('2026-11-21');
   const delta = deltaOf([hit('a.example')]);
   sums.merge(delta);
@@ -51,12 +51,12 @@ test('sums go on growing after they were asked for, and survive being written', 
   assert.equal(again.total, 2);
 });
 
-test('a torn object is not taken for a day’s sums', () => {
+test('a truncated object is not read as a day’s sums', () => {
   const bytes = DaySums.empty('2026-11-21').encode();
   assert.throws(() => DaySums.decode(bytes.subarray(0, bytes.length - 1)), /hits\/1 is torn: \d+ bytes of \d+/);
 });
 
-test('a day of many domains is put in order in steps, as it would be at once; of several who ask one does it', async () => {
+test('a day of many domains is sorted in steps, with the same result as in one go; concurrent callers share one sort', async () => {
   const count = 30_000;
   const names = Array.from({ length: count }, (_, n) => `d${(n * 7919) % count}.example`);
   const day = (shuffled: string[]) => {
@@ -86,7 +86,7 @@ test('a day of many domains is put in order in steps, as it would be at once; of
   const once = pauses;
   assert.ok(once > 8, `${once} pauses`);
   await inSteps.inOrder('domain', pause);
-  assert.equal(pauses, once, 'it is in order');
+  assert.equal(pauses, once, 'it is sorted');
   assert.deepEqual(inSteps.top('domain'), atOnce.top('domain'));
   await inSteps.inOrder('country', pause);
   assert.deepEqual(inSteps.top('country'), []);

@@ -21,7 +21,7 @@ const hit = (more: Partial<HitLine> = {}): HitLine => ({
   ...more,
 });
 
-/** A hit whose id says everything about it, as a sender's retries do. */
+/** A hit whose id is derived from its content, so that a retry has the same id. */
 const anyHit = fc
   .record({
     time: fc.constantFrom(now, now - 1, now - 13 * hour, now - 40 * 24 * hour, now + 60_000, now + 48 * hour, 0),
@@ -32,7 +32,7 @@ const anyHit = fc
   })
   .map(({ id, ...rest }) => hit({ ...rest, ...(id === null ? {} : { id: `${id} ${JSON.stringify(rest)}` }) }));
 
-/** Folds deltas into state, written and read back after each `flush`. */
+/** Folds deltas into a state that is encoded and decoded after each `flush`. */
 function fold(deltas: Delta[], flush: boolean) {
   let points = PointsState.empty();
   let seen = Seen.empty();
@@ -59,7 +59,7 @@ function fold(deltas: Delta[], flush: boolean) {
   return { sums, newest };
 }
 
-test('hits cut into batches in any way, located in either way, folded in any order, come to the plain sums', () => {
+test('hits give the plain sums however they are batched, located and folded', () => {
   const batches = fc.array(fc.array(anyHit, { maxLength: 12 }), { minLength: 1, maxLength: 5 });
   const keys = fc.array(fc.nat(), { minLength: 5, maxLength: 5 });
   fc.assert(
@@ -74,7 +74,7 @@ test('hits cut into batches in any way, located in either way, folded in any ord
   );
 });
 
-test('by location each domain has its exact hits and its newest location in each cell, and the sums stay the same', () => {
+test('by location, each domain has its exact hits and newest location in each cell, and the same sums', () => {
   const batches = fc.array(fc.array(anyHit, { maxLength: 12 }), { minLength: 1, maxLength: 5 });
   const keys = fc.array(fc.nat(), { minLength: 5, maxLength: 5 });
   fc.assert(
@@ -115,7 +115,7 @@ test('by location each domain has its exact hits and its newest location in each
   );
 });
 
-test('of more cells than a batch may have, hits are counted for their domain and not placed', () => {
+test('in cells beyond the limit of a batch, hits are counted for their domain but not located', () => {
   const many = {
     countries: ['DE'],
     find: (_bytes: Uint8Array, start: number) => start,
@@ -147,7 +147,7 @@ test('of more cells than a batch may have, hits are counted for their domain and
   }
 });
 
-test('many domains, days and actions are told apart', () => {
+test('many domains, days and actions are kept apart', () => {
   const hits = Array.from({ length: 5000 }, (_, index) =>
     hit({
       time: now - (index % 700) * 24 * hour,
@@ -160,7 +160,7 @@ test('many domains, days and actions are told apart', () => {
   assert.deepEqual(fold([deltaOf(hits.slice(0, 4000)), deltaOf(hits.slice(4000))], true), plainSums(hits));
 });
 
-test('late hits count on their own day, future ones at their arrival, both are counted', () => {
+test('late hits count on their own day, future ones on the day of their arrival', () => {
   const delta = deltaOf([
     hit({ time: now - 25 * hour }),
     hit({ time: now - 23 * hour }),
@@ -175,7 +175,7 @@ test('late hits count on their own day, future ones at their arrival, both are c
   assert.equal(points.rows()[0][4], now);
 });
 
-test('a repeated id contributes nothing and is counted, within an hour of its arrival', () => {
+test('within an hour, a repeated id adds nothing and is counted as a duplicate', () => {
   const seen = Seen.empty();
   const settled = (arrivedAt: number) => {
     const delta = deltaOf([hit({ id: 'x' }), hit({ id: 'x', address: '' }), hit({ id: 'y', address: '' })], arrivedAt);
@@ -188,7 +188,7 @@ test('a repeated id contributes nothing and is counted, within an hour of its ar
   assert.deepEqual(settled(now + 2 * hour - 1), [0, 3, 0]);
 });
 
-test('the same batch gives the same bytes again', () => {
+test('the same batch always gives the same bytes', () => {
   const hits = [hit(), hit({ time: now + 99 * hour }), hit({ id: 'x' })];
   assert.deepEqual(encodedDelta(hits), encodedDelta(hits));
 });
@@ -198,7 +198,7 @@ test('a delta holds no address and no id', () => {
   assert.doesNotMatch(text, /203|visitor-id/);
 });
 
-test('a torn or foreign object is not taken for a delta', () => {
+test('a truncated or foreign object is not read as a delta', () => {
   const bytes = encodedDelta([hit(), hit({ id: 'x' })]);
   for (let length = 0; length < bytes.length; length++)
     assert.throws(() => decodeDelta(bytes.subarray(0, length)), { name: 'Torn' });

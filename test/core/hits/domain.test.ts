@@ -13,19 +13,19 @@ for (const [text, canonical] of [
   ['localhost:3000', 'localhost'],
   ['a_b.example', 'a_b.example'],
   ['1.portal', '1.portal'],
-  // Unicode: the same name composed, decomposed, full-width, with other dots, and in ASCII.
+  // Unicode: the same name composed, decomposed, in full-width characters, with other dots, and in ASCII.
   ['müller.example', 'xn--mller-kva.example'],
   ['mu\u0308ller.example', 'xn--mller-kva.example'],
   ['MÜLLER.example', 'xn--mller-kva.example'],
   ['XN--MLLER-KVA.example', 'xn--mller-kva.example'],
   ['ｐｏｒｔａｌ．example', 'portal.example'],
   ['portal。example', 'portal.example'],
-  // Non-transitional: the German sharp s and the final sigma are letters of their own.
+  // Non-transitional: the German sharp s and the final sigma stay distinct letters.
   ['straße.example', 'xn--strae-oqa.example'],
   ['strasse.example', 'strasse.example'],
   ['βόλος.example', 'xn--nxasmm1c.example'],
   ['例え.テスト', 'xn--r8jz45g.xn--zckzah'],
-  // Addresses, however they are written.
+  // IP addresses in any notation.
   ['192.0.2.1', '192.0.2.1'],
   ['192.0.2.1:80', '192.0.2.1'],
   ['192.0.2.1.', '192.0.2.1'],
@@ -53,10 +53,10 @@ for (const text of [
 const letters = fc.constantFrom(...'aAzZ09-_üÜßẞςσΣéÉе́ｅ．。.ıİİǅ㎏ﬁ例え한글उ\u0308\u200d\u200c');
 const host = fc.string({ unit: letters, minLength: 1, maxLength: 40, size: 'max' });
 
-/** The name as Node's own UTS 46 has it, where that is a host name at all. */
+/** The name as Node's UTS 46 implementation maps it, if the result is a host name. */
 const byNode = (text: string) => domainToASCII(text).replace(/\.$/, '');
 
-test('two names are one exactly when UTS 46 says so', () => {
+test('two names are the same domain exactly when UTS 46 maps them alike', () => {
   let equal = 0;
   fc.assert(
     fc.property(host, host, fc.boolean(), (one, other, same) => {
@@ -71,7 +71,7 @@ test('two names are one exactly when UTS 46 says so', () => {
   assert.ok(equal > 1000, `${equal} pairs were equal`);
 });
 
-test('the form is stable, ASCII and what Node makes of the name', () => {
+test('the normalised name is stable, ASCII, and the one that Node gives', () => {
   fc.assert(
     fc.property(host, (text) => {
       const canonical = canonicalDomain(text);
@@ -84,7 +84,7 @@ test('the form is stable, ASCII and what Node makes of the name', () => {
   );
 });
 
-test('any text is taken or refused, without a throw', () => {
+test('any text is accepted or refused without throwing', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', maxLength: 2000, size: 'max' }), (text) => {
       canonicalDomain(text);
@@ -93,7 +93,7 @@ test('any text is taken or refused, without a throw', () => {
   );
 });
 
-test('a plain host name is itself, and nothing else skips UTS 46', () => {
+test('only a plain ASCII host name skips UTS 46', () => {
   const label = /^(?!-)[a-z0-9_-]{1,63}(?<!-)$/;
   const plain = /^(?!.*(?:^|\.)xn--)[a-z0-9_.-]*[a-z_-][a-z0-9_-]*$/;
   const part = fc.oneof(

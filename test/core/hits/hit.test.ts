@@ -11,7 +11,7 @@ function outcomes(data: Uint8Array): Outcome[] {
   const found: Outcome[] = [];
   readLines(data, {
     hit(view) {
-      // Sums are told apart by these hashes: a wrong one would split a domain in two.
+      // Sums are keyed by these hashes: a wrong one would split a domain in two.
       assert.equal(view.domainHash, hashBytes(view.view, view.domainStart, view.domainEnd));
       assert.equal(view.actionHash, hashBytes(view.view, view.actionStart, view.actionEnd));
       found.push({ hit: view.line() });
@@ -64,7 +64,7 @@ const anyHit = fc.record(
   { requiredKeys: ['type', 'time', 'address', 'domain', 'action'] },
 );
 
-test('a hit that was encoded is read back as it was', () => {
+test('an encoded hit is read back unchanged', () => {
   fc.assert(
     fc.property(fc.array(anyHit, { maxLength: 5 }), (hits) => {
       const expected = hits.map((hit) => ({ hit: JSON.parse(encodeHit(hit)) }));
@@ -97,7 +97,9 @@ const edit = fc.record({
   put: fc.oneof(fc.constant([]), fc.constantFrom(...alphabet), fc.array(fc.nat(255), { maxLength: 3 })),
 });
 
-test('lines mutated in any byte are read as JSON.parse reads them, and reading ends', { timeout: 60_000 }, () => {
+test('lines with any byte mutated are read as JSON.parse reads them, and parsing terminates', {
+  timeout: 60_000,
+}, () => {
   fc.assert(
     fc.property(fc.array(anyHit, { minLength: 1, maxLength: 3 }), fc.array(edit, { maxLength: 4 }), (hits, edits) => {
       const data = Array.from(bytes(hits.map(encodeHit).join('\n')));
@@ -116,7 +118,7 @@ test('a line cut off anywhere is read as JSON.parse reads it', () => {
   }
 });
 
-test('each byte at each place of a line is read as JSON.parse reads it', () => {
+test('a line with any byte at any position is read as JSON.parse reads it', () => {
   const data = bytes(encodeHit({ ...hit, domain: 'a-b.c', id: 'i' }));
   for (let at = 0; at < data.length; at++)
     for (let byte = 0; byte < 256; byte++) {
@@ -126,7 +128,7 @@ test('each byte at each place of a line is read as JSON.parse reads it', () => {
     }
 });
 
-test('what is not a hit is quarantined with a reason', () => {
+test('a line that is not a valid hit is quarantined with a reason', () => {
   const wrong: [Partial<Record<keyof HitLine, unknown>>, RegExp][] = [
     [{ time: '2026' }, /time/],
     [{ time: -1 }, /time/],
@@ -154,7 +156,7 @@ test('what is not a hit is quarantined with a reason', () => {
   }
 });
 
-test('other lines are handed on parsed, with their line number', () => {
+test('lines of other types are passed on parsed, with their line number', () => {
   const found: unknown[] = [];
   parseLines(bytes(`\n${encodeHit(hit)}\n{"type":"registry","event":{}}\nnull\n{`), {
     hit: (hit) => found.push(hit),
@@ -164,7 +166,7 @@ test('other lines are handed on parsed, with their line number', () => {
   assert.deepEqual(found, [hit, { type: 'registry', event: {} }, 2, 'null', 3, '{', 4]);
 });
 
-test('a sender reads which field is wrong, its value and what it must be', () => {
+test('the error names the wrong field, its value and what it must be', () => {
   const check = (value: unknown) => validateHit(value, { address: '203.0.113.7', now: 5 });
   assert.deepEqual(check({ domain: 'Portal.Example.' }), { ...hit, time: 5, domain: 'portal.example' });
   assert.deepEqual(check({ domain: 'हिन्दी.example', time: '1970-01-01T00:00:01Z', id: 'x' }), {
@@ -205,7 +207,7 @@ test('a sender reads which field is wrong, its value and what it must be', () =>
   }
 });
 
-test('a line is spelled as JSON.stringify spells it', () => {
+test('a line is encoded as JSON.stringify encodes it', () => {
   const text = fc.oneof(
     fc.string(),
     fc.string({ unit: 'binary' }),

@@ -9,14 +9,14 @@ const hit = (domain: string, time: number, address = '0') =>
   ({ type: 'hit', time, address, domain, action: 'view' }) as const;
 const day = 86_400_000;
 
-test('the newest hit gives the place, whatever the order', () => {
+test('the newest hit gives the location, whatever the order', () => {
   const points = PointsState.empty();
   assert.equal(points.merge(deltaOf([hit('a.example', now - 5, '4')])), 1);
-  assert.equal(points.merge(deltaOf([hit('a.example', now - 9, '0')])), 0, 'an older one changes nothing');
+  assert.equal(points.merge(deltaOf([hit('a.example', now - 9, '0')])), 0, 'an older hit changes nothing');
   assert.deepEqual(points.rows(), [['a.example', -3.5, 7, 'BR', now - 5]]);
 });
 
-test('a hit without coordinates leaves the place as it was', () => {
+test('a hit without coordinates leaves the location unchanged', () => {
   const points = PointsState.empty();
   points.merge(deltaOf([hit('a.example', now - 5), hit('a.example', now, ''), hit('b.example', now, '')]));
   assert.deepEqual(points.rows(), [['a.example', 1, 1, 'DE', now - 5]]);
@@ -40,7 +40,7 @@ test('domains are dropped when their newest hit is too old, and may come back', 
   assert.equal(rows.get('d17.example'), now - 7 * day);
 });
 
-test('the columns hold what the rows say', () => {
+test('the columns have the values of the rows', () => {
   const points = PointsState.empty();
   points.merge(deltaOf([hit('a.example', now, '1'), hit('bücher.example', now - 1, '3')]));
   const { domains, lat, lon, updatedAt, country, countries } = points.columns();
@@ -51,7 +51,7 @@ test('the columns hold what the rows say', () => {
   assert.equal(countries[0], '');
 });
 
-test('state decoded from bytes never writes to them', () => {
+test('a state decoded from bytes never writes to those bytes', () => {
   const points = PointsState.empty();
   points.merge(deltaOf([hit('a.example', now - 5)]));
   const bytes = points.encode();
@@ -60,7 +60,7 @@ test('state decoded from bytes never writes to them', () => {
   assert.deepEqual(bytes, before);
 });
 
-test('bytes that are not aligned are read all the same', () => {
+test('unaligned bytes are read, too', () => {
   const points = PointsState.empty();
   points.merge(deltaOf([hit('a.example', now)]));
   const shifted = new Uint8Array(points.encode().length + 3);
@@ -68,7 +68,7 @@ test('bytes that are not aligned are read all the same', () => {
   assert.deepEqual(PointsState.decode(shifted.subarray(3)).rows(), points.rows());
 });
 
-test('what was kept by domain is read by location, and back: a domain is in the cell of its newest hit', () => {
+test('a state kept by domain is read by location, and back: a domain is in the cell of its newest hit', () => {
   const byDomain = PointsState.empty();
   byDomain.merge(deltaOf([hit('a.example', now - 5, '4'), hit('b.example', now - 9, '0')]));
   const cells = PointsState.decode(byDomain.encode(), 'location');
@@ -100,7 +100,7 @@ test('what was kept by domain is read by location, and back: a domain is in the 
   assert.equal(PointsState.decode(cells.encode(), 'location').converted, false);
 });
 
-test('a domain has at most so many cells: hits in any more are told apart, and there is room again once one is dropped', () => {
+test('a domain has a limited number of cells: hits in further ones are counted apart, and a dropped cell makes room', () => {
   const { cellsPerDomain } = hitLimits;
   hitLimits.cellsPerDomain = 2;
   try {

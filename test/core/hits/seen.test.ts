@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { Seen, seenMs } from '#core/hits/seen.ts';
 
-test('each id counts once within an hour, in any order, through growth and writing', () => {
+test('each id counts once within an hour, in any order, also when the table grows or is encoded', () => {
   const arrivals = fc.array(fc.tuple(fc.nat(40), fc.nat(2), fc.nat(seenMs - 1)), { maxLength: 200, size: 'max' });
   fc.assert(
     fc.property(arrivals, (arrivals) => {
@@ -27,7 +27,7 @@ test('an id counts again after an hour', () => {
   assert.equal(seen.add(1, 2, 2 * seenMs - 1), false);
 });
 
-test('ids are let go after the hour and an hour of lag', () => {
+test('ids are dropped after an hour plus an hour of lag', () => {
   const seen = Seen.empty();
   for (let id = 0; id < 5000; id++) seen.add(id, 0, id);
   assert.equal(seen.expire(2 * seenMs + 4000), 4000);

@@ -12,7 +12,7 @@ import { pointsOf, type Row } from '../../support/points-of.ts';
 
 const edge = (low: number, high: number) =>
   fc.oneof(fc.constantFrom(low, 0, high), fc.double({ min: low, max: high, noNaN: true }));
-/** Worlds with duplicates, poles, +-180, one spot, one point and none. */
+/** Worlds with duplicates, poles, longitudes of +-180, a single location, a single point and no point. */
 const world = fc.oneof(
   fc.array(fc.record({ lon: edge(-180, 180), lat: edge(-90, 90) }), { maxLength: 60, size: 'max' }),
   fc
@@ -52,7 +52,7 @@ function leafRange(start: number, count: number): number[] {
   return Array.from({ length: count }, (_, i) => start + i);
 }
 
-/** Is -off / count, modulo `count` worlds, in [0, 1): is the place the floor of the mean? */
+/** Whether `place` is the floor of the mean: whether -off / count, modulo `count` worlds, is in [0, 1). */
 function floorOf(off: bigint, count: bigint): boolean {
   const worlds = BigInt(SIZE) * count;
   const left = ((-off % worlds) + worlds) % worlds;
@@ -75,14 +75,14 @@ test('every point is in exactly one item of every zoom, and means are exact', ()
           const own = leafRange(item.leafStart, item.count).map((leaf) => rows[pyramid.row(leaf)]);
           const count = BigInt(item.count);
           assert.equal(BigInt(item.y), own.reduce((sum, { lat }) => sum + BigInt(latToY(lat)), 0n) / count);
-          // Each leaf may be taken a world further east or west: the mean is exact but for a whole number of worlds.
+          // Each leaf may be counted a world further east or west: the mean is exact up to a whole number of worlds.
           const sum = own.reduce((sum, { lon }) => sum + BigInt(lonToX(lon)), 0n);
           const off = BigInt(item.x) * count - sum;
           assert.ok(
             own.some((_, worlds) => floorOf(off - BigInt(worlds) * BigInt(SIZE), count)),
             `${item.x}`,
           );
-          // From zoom 4 on leaves are near enough to tell where each is taken.
+          // From zoom 4 on the leaves are near enough to know in which world each is counted.
           if (zoom < 4) continue;
           const near = own.map(({ lon }) => {
             const away = lonToX(lon) - item.x;
@@ -97,11 +97,11 @@ test('every point is in exactly one item of every zoom, and means are exact', ()
   );
 });
 
-test('a tile holds what lies in it and a margin of one radius, wherever the world repeats', () => {
+test('a tile has the items in it and in a margin of one radius, also across the antimeridian', () => {
   fc.assert(
     fc.property(world, fc.integer({ min: 0, max: DEEPEST_ZOOM }), fc.nat(), fc.nat(), (places, z, anyX, anyY) => {
       const pyramid = buildPyramid(pointsOf(times(places)));
-      // Half of the tiles asked for hold a point.
+      // Half of the requested tiles contain a point.
       const near = places[anyX % Math.max(1, places.length)];
       const hit = near !== undefined && anyY % 2 === 0;
       const x = hit ? Math.floor((lonToX(near.lon) / SIZE) * 2 ** z) : anyX % 2 ** z;
@@ -138,7 +138,7 @@ function byText(a: number[], b: number[]): number {
   return a.join() < b.join() ? -1 : 1;
 }
 
-test('a box holds what lies in it, across the antimeridian, at any zoom', () => {
+test('a box query returns the items in the box, across the antimeridian, at any zoom', () => {
   const longitude = fc.oneof(edge(-180, 180), fc.double({ min: -720, max: 720, noNaN: true }));
   const zooms = fc.oneof(fc.double({ min: -5, max: 30, noNaN: true }), fc.constantFrom(-1e300, 1e300));
   fc.assert(
@@ -154,7 +154,7 @@ test('a box holds what lies in it, across the antimeridian, at any zoom', () => 
         const [south, north] = [Math.min(a, b), Math.max(a, b)];
         const box: Box = [west, south, east, north];
         const level = Math.max(0, Math.min(17, Math.floor(zoom)));
-        // As supercluster 9 reads a box.
+        // Bounds are read as supercluster 9 reads them.
         const wrap = (lon: number) => ((((lon + 180) % 360) + 360) % 360) - 180;
         const inWorld = (lon: number) => (lon >= -180 && lon < 180 ? lon : wrap(lon));
         const [first, last] = [inWorld(west), east === 180 ? 180 : inWorld(east)];
@@ -173,7 +173,7 @@ test('a box holds what lies in it, across the antimeridian, at any zoom', () => 
   );
 });
 
-test('180 to 180 is the whole world, -190 to -170 a strip over the antimeridian, and the poles hold latitudes', () => {
+test('180 to 180 is the whole world, -190 to -170 a strip across the antimeridian, and latitudes end at the poles', () => {
   const at = (lon: number, lat: number) => ({ lon, lat, domain: `${lon}`, updatedAt: 1, country: '' });
   const pyramid = buildPyramid(pointsOf([at(-175, 80), at(0, 0), at(175, -80)]));
   const found = (box: Box) =>
@@ -193,12 +193,14 @@ test('180 to 180 is the whole world, -190 to -170 a strip over the antimeridian,
 interface Judged {
   x: bigint;
   y: bigint;
-  /** Of the sums, beyond x and y times the count. */
+  /** The remainder of the coordinate sums beyond x and y times the count. */
   over: [x: bigint, y: bigint];
   domains: string[];
 }
 
-/** The rule of cluster.ts, each item compared with each other on a round world, in big integers. */
+/**
+ * The rule of cluster.ts by brute force: each item is compared with each other on a wrapping world, in big integers.
+ */
 function judged(items: Judged[], reach: number, rowBits: number): Judged[] {
   const size = BigInt(SIZE);
   const away = (from: bigint, to: bigint) => {
@@ -235,7 +237,7 @@ function judged(items: Judged[], reach: number, rowBits: number): Judged[] {
   return [...left, ...next];
 }
 
-test('clusters are those of brute force on a round world, over the antimeridian too', () => {
+test('clusters equal those of brute force on a wrapping world, across the antimeridian too', () => {
   fc.assert(
     fc.property(
       fc.array(
@@ -281,7 +283,7 @@ test('clusters are those of brute force on a round world, over the antimeridian 
   );
 });
 
-test('the smallest box around a cluster holds its leaves, over the antimeridian too', () => {
+test('the bounding box of a cluster contains its leaves, across the antimeridian too', () => {
   const at = (lon: number, lat: number) => ({ lon, lat, domain: `${lon}`, updatedAt: 1, country: '' });
   const pyramid = buildPyramid(pointsOf([at(179, -17), at(-178, -16), at(-179.5, -18), at(20, 50), at(21, 51)]));
   const boxes = pyramid
@@ -336,7 +338,7 @@ test('the leaves of a cluster come newest first, page by page', () => {
   );
 });
 
-test('a leaf tells its own domain, place, time and country', () => {
+test('a leaf has its own domain, location, time and country', () => {
   const rows: Row[] = [
     { domain: 'ä.example', lon: 13.4, lat: 52.5, updatedAt: 1_700_000_000_001, country: 'DE' },
     { domain: 'b.example', lon: -179.9, lat: -16, updatedAt: 1_700_000_999_999, country: 'FJ' },
@@ -354,7 +356,7 @@ test('a leaf tells its own domain, place, time and country', () => {
   }
 });
 
-test('the order of the input changes nothing but the order of leaves within one spot', () => {
+test('the order of the input changes only the order of leaves at one location', () => {
   fc.assert(
     fc.property(world, (places) => {
       const forward = buildPyramid(pointsOf(times(places)));
@@ -365,7 +367,7 @@ test('the order of the input changes nothing but the order of leaves within one 
   );
 });
 
-test('an opened file answers as the pyramid it was made from, and encodes to itself', () => {
+test('an opened file gives the same results as the pyramid it was made from, and encodes to the same bytes', () => {
   const built = buildPyramid(skewedPoints(5000, 7));
   const file = encodePyramid(built);
   const opened = openPyramid(file);
@@ -377,7 +379,7 @@ test('an opened file answers as the pyramid it was made from, and encodes to its
   assert.equal(openPyramid(unaligned.subarray(3)).size, built.size);
 });
 
-test('points by location keep their hits in a file, filtered or not; a file without them is the older version', async () => {
+test('points by location keep their hits in a file, filtered or not; a file without hits has the older format version', async () => {
   const points = skewedPoints(3000, 8);
   const hits = Float64Array.from({ length: 3000 }, (_, row) => row * 3 + 1);
   const built = buildPyramid({ ...points, hits });
@@ -395,14 +397,14 @@ test('points by location keep their hits in a file, filtered or not; a file with
   assert.equal('hits' in openPyramid(plain).leaf(0), false);
 });
 
-test('times further apart than 32 bits of milliseconds lose at most their unit', () => {
+test('times more than 32 bits of milliseconds apart are rounded by at most their unit', () => {
   const rows = [0, 1e12, 1.8e12].map((updatedAt, i) => ({ domain: `${i}`, lon: i, lat: 0, updatedAt, country: '' }));
   const opened = openPyramid(encodePyramid(buildPyramid(pointsOf(rows))));
   for (const leaf of [0, 1, 2].map((index) => opened.leaf(index)))
     assert.ok(Math.abs(leaf.updatedAt - rows[Number(leaf.domain)].updatedAt) <= opened.timeUnit);
 });
 
-test('a torn or foreign file is refused with what is wrong', () => {
+test('a truncated or foreign file is refused with the reason', () => {
   const file = encodePyramid(buildPyramid(skewedPoints(300, 8)));
   const other = encodePyramid(buildPyramid(skewedPoints(300, 9)));
   const changed = (at: number, value: number) => {
@@ -429,7 +431,7 @@ test('a torn or foreign file is refused with what is wrong', () => {
   assert.throws(() => openPyramid(mixed), BadSnapshot);
 });
 
-test('what cannot be asked or built is refused with the value', () => {
+test('an impossible query or world is refused with the wrong value', () => {
   const pyramid = buildPyramid(skewedPoints(100, 10));
   assert.throws(() => pyramid.tile(25, 0, 0), /zoom is 25/);
   assert.throws(() => pyramid.tile(1.5, 0, 0), /zoom is 1\.5/);
@@ -444,7 +446,7 @@ test('what cannot be asked or built is refused with the value', () => {
   assert.throws(() => buildPyramid({ ...pointsOf([row]), domains: packNames([]) }), /domains has 0 rows/);
 });
 
-test('units and degrees turn into each other', () => {
+test('units and degrees convert into each other', () => {
   fc.assert(
     fc.property(
       fc.double({ min: -180, max: 180, noNaN: true }),

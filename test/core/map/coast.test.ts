@@ -5,7 +5,7 @@ import { LAND_ZOOM, landCover } from '#core/map/coast.ts';
 import { latToY, lonToX, SIZE } from '#core/map/mercator.ts';
 import { landFile } from '../../../web/land.ts';
 
-/** Share of land at a place, in the tile of a zoom that holds it. */
+/** Share of land at a location, in the tile of a zoom that contains it. */
 function landAt(lon: number, lat: number, zoom: number): number {
   const [x, y] = [lonToX(lon), latToY(lat)].map((unit) => (unit / SIZE) * 2 ** zoom);
   const cover = landCover(zoom, Math.floor(x), Math.floor(y), 256);
@@ -24,13 +24,13 @@ const places: [name: string, lon: number, lat: number, land: number][] = [
   ['Fiji sea on the antimeridian', 180, -30, 0],
 ];
 
-test('towns are on land and seas are not, at every zoom that has a background', () => {
+test('towns are on land and points at sea are not, at every zoom with a background', () => {
   for (const [name, lon, lat, land] of places)
     for (let zoom = 0; zoom <= LAND_ZOOM; zoom++)
       assert.equal(Math.round(landAt(lon, lat, zoom)), land, `${name} at zoom ${zoom}`);
 });
 
-test('four tiles hold as much land as the one they come from, pixel for pixel', () => {
+test('four tiles have as much land as their parent tile, pixel for pixel', () => {
   const whole = landCover(1, 1, 0, 128);
   const parts = [0, 1].map((y) => [0, 1].map((x) => landCover(2, 2 + x, y, 128)));
   for (let y = 0; y < 128; y++)
@@ -47,6 +47,6 @@ test('four tiles hold as much land as the one they come from, pixel for pixel', 
     }
 });
 
-test('the committed coasts are what the build makes of world-atlas', () => {
+test('the committed coasts are what the build makes from world-atlas', () => {
   assert.equal(readFileSync(new URL('../../../functions/core/map/land.ts', import.meta.url), 'utf8'), landFile());
 });

@@ -70,7 +70,7 @@ test('a filtered map is the map of the points that match: clusters, means, leave
   );
 });
 
-test('a file opened in part is filtered as the whole is, names and all', async () => {
+test('a partly read file is filtered as a whole one is, names included', async () => {
   const file = encodePyramid(buildPyramid(skewedPoints(4000, 3)));
   const ask = async (pyramid: Pyramid) => {
     const found = await filtered(pyramid, { country: 'BR' }, setImmediate);
@@ -86,7 +86,7 @@ test('a file opened in part is filtered as the whole is, names and all', async (
   assert.ok(whole.size > 50 && whole.tile.length > 100);
 });
 
-test('a filter is made once while it is asked for, and too many at once are refused', async () => {
+test('a filtered map is built once for concurrent requests, and too many at once are refused', async () => {
   const pyramid = buildPyramid(skewedPoints(2000, 4));
   const [one, same] = await Promise.all([0, 1].map(() => filtered(pyramid, { country: 'FR' }, setImmediate)));
   assert.equal(one, same);
@@ -96,6 +96,6 @@ test('a filter is made once while it is asked for, and too many at once are refu
   const refused = outcomes.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[];
   assert.ok(refused.length > 0 && refused.length < 40);
   assert.ok(refused.every(({ reason }) => reason instanceof TooManyFilters));
-  // Those that were refused are made when they are asked for again.
+  // A refused filter is built when it is requested again.
   assert.equal((await filtered(pyramid, { since: 39 }, setImmediate)).size, pyramid.size);
 });

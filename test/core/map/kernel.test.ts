@@ -10,7 +10,7 @@ import { encodePyramid, openInPart, openPyramid } from '#core/map/snapshot.ts';
 
 const now = Date.UTC(2026, 10, 21, 12);
 
-/** Points in crowds, at the edges of the world, on one spot, and with names and times of many lengths. */
+/** Points in crowds, at the edges of the world, at one location, and with names and times of many lengths. */
 function world(size: number, seed: number): Points {
   const random = seeded(seed);
   const encoder = new TextEncoder();
@@ -56,7 +56,7 @@ for (const [size, radius, maxZoom] of [
   [9000, 256, 12],
   [9000, 33.3, 16],
 ])
-  test(`tiles of ${size} points, radius ${radius}, to zoom ${maxZoom} are the reference's`, () => {
+  test(`tiles of ${size} points, radius ${radius}, to zoom ${maxZoom} equal the reference's`, () => {
     const pyramid = openPyramid(encodePyramid(buildPyramid(world(size, 3), { radius, maxZoom })));
     let bytes = 0;
     for (let z = 0; z <= 4; z++)
@@ -77,7 +77,7 @@ for (const [size, radius, maxZoom] of [
     );
   });
 
-test('a file read in blocks gives the same tiles, and asks for no block twice', async () => {
+test('a file read in blocks gives the same tiles, and reads no block twice', async () => {
   const file = encodePyramid(buildPyramid(world(20_000, 7)));
   const whole = openPyramid(file);
   for (const blockBytes of [512, 4096, 65_536, 5000]) {
@@ -98,13 +98,13 @@ test('a file read in blocks gives the same tiles, and asks for no block twice', 
     ]) {
       const bytes = await part.load(() => tileBytes(part, z, x, y));
       assert.deepEqual(Buffer.from(bytes), Buffer.from(reference(whole, z, x, y)), `${blockBytes}: ${z}/${x}/${y}`);
-      // Once it is there, the kernel makes it.
+      // Once the whole file is in memory, the kernel makes the tile.
       if (blockBytes !== 5000) assert.ok(part.encodedTile(z, x, y));
     }
   }
 });
 
-test('a tile outlives those that are made after it', () => {
+test("a tile's bytes stay unchanged when later tiles are made", () => {
   const pyramid = openPyramid(encodePyramid(buildPyramid(world(9000, 3))));
   const tiles = Array.from({ length: 3000 }, (_, index) => [5, index % 32, (index >> 5) % 32] as const);
   const made = tiles.map((tile) => tileBytes(pyramid, ...tile));
@@ -112,7 +112,7 @@ test('a tile outlives those that are made after it', () => {
     assert.deepEqual(Buffer.from(made[index]), Buffer.from(reference(pyramid, ...tile)));
 });
 
-test('a tile of more than the kernel holds is the reference’s', () => {
+test('a tile too large for the kernel is made by the reference', () => {
   const size = 40_000;
   const points = world(size, 3);
   for (let row = 0; row < size; row++) {
@@ -126,9 +126,9 @@ test('a tile of more than the kernel holds is the reference’s', () => {
   assert.deepEqual(Buffer.from(tileBytes(pyramid, ...crowd)), Buffer.from(reference(pyramid, ...crowd)));
 });
 
-test('a platform without SIMD is reported once, and opens files without the kernel', () => {
+test('without SIMD files open without the kernel, which is reported once', () => {
   const told: string[] = [];
-  // A module of a newer kind, as SIMD is to an old platform.
+  // A module with an unknown section, as SIMD looks to an old platform.
   const wasm = btoa('\0asm\x09\0\0\0');
   for (let again = 0; again < 2; again++)
     assert.equal(fileRoom(64, 0, { wasm, report: (text) => told.push(text) }), undefined);

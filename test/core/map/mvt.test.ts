@@ -9,7 +9,7 @@ import { encodePyramid, openPyramid } from '#core/map/snapshot.ts';
 import { skewedPoints } from '../../../bench/worlds/points.ts';
 import { pointsOf } from '../../support/points-of.ts';
 
-test('a reader of vector tiles sees the items of the tile, as the GeoJSON form has them', () => {
+test("a vector tile decodes to the same items as the tile's GeoJSON form", () => {
   const built = buildPyramid(skewedPoints(20_000, 1));
   for (const pyramid of [built, openPyramid(encodePyramid(built))]) {
     for (const [z, x, y] of [
@@ -43,7 +43,7 @@ test('a reader of vector tiles sees the items of the tile, as the GeoJSON form h
   }
 });
 
-test('names of any length and script, times before 1970 and points that share one spot are written', () => {
+test('names of any length and script, times before 1970 and points at one location are encoded', () => {
   const row = { lon: 10, lat: 50, updatedAt: -86_400_001, country: '' };
   const long = `${'ü'.repeat(400)}.example`;
   const alone = buildPyramid(pointsOf([{ ...row, domain: long }]));

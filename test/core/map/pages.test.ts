@@ -10,11 +10,11 @@ import { skewedPoints } from '../../../bench/worlds/points.ts';
 
 const file = encodePyramid(buildPyramid(skewedPoints(20_000, 4)));
 const whole = openPyramid(file);
-/** A tile of zoom 9 with a point in it. */
+/** A tile of zoom 9 that contains a point. */
 const tileOf = (unit: number) => Math.floor((unit / SIZE) * 2 ** 9);
 const deep: [number, number, number] = [9, tileOf(whole.leafColumns.x[10_000]), tileOf(whole.leafColumns.y[10_000])];
 
-/** The file behind reads that are counted. */
+/** A file whose reads are counted. */
 function distant(bytes = file) {
   const reads: [start: number, end: number][] = [];
   const read = async (start: number, end: number) => {
@@ -28,7 +28,7 @@ function distant(bytes = file) {
   };
 }
 
-test('a file opened in part answers everything as the whole file does', async () => {
+test('a partly read file gives the same results as the whole file', async () => {
   const { read } = distant();
   const part = await openInPart(read, 1024, 8192);
   const random = seeded(1);
@@ -58,7 +58,7 @@ test('a file opened in part answers everything as the whole file does', async ()
   );
 });
 
-test('a tile reads what it needs once, in few reads, and a small file is read whole', async () => {
+test('a tile reads only what it needs, once and in few reads, and a small file is read whole', async () => {
   const { read, reads, readBytes } = distant();
   const part = await openInPart(read, 1024, 8192);
   assert.deepEqual(reads.length, 2);
@@ -101,7 +101,7 @@ test('a tile reads what it needs once, in few reads, and a small file is read wh
   }
 });
 
-test('a read that fails or comes short is an error, and the next try reads again', async () => {
+test('a failed or short read is an error, and the next attempt reads again', async () => {
   const { read } = distant();
   let broken = false;
   const part = await openInPart(
@@ -121,7 +121,7 @@ test('a read that fails or comes short is an error, and the next try reads again
   assert.ok((await part.load(() => part.tile(...deep))).length > 0);
 });
 
-test('a torn or foreign file is refused before a tile is asked of it', async () => {
+test('a truncated or foreign file is refused when it is opened', async () => {
   const open = (bytes: Uint8Array<ArrayBuffer>) => openInPart(distant(bytes).read, 1024, 8192);
   await assert.rejects(open(file.slice(0, -1000)), BadSnapshot);
   await assert.rejects(open(file.slice(0, 5000)), BadSnapshot);

@@ -7,13 +7,13 @@ import { skewedPoints } from '../../../bench/worlds/points.ts';
 import { decode } from '../../support/png.ts';
 import { pointsOf } from '../../support/points-of.ts';
 
-test('a picture survives its file', () => {
+test('a picture decodes to the pixels that were encoded', () => {
   const pyramid = buildPyramid(skewedPoints(3000, 1));
   const picture = drawTile(pyramid.tile(1, 1, 0), clear(256), 'dark');
   assert.deepEqual(decode(encodePng(picture, (bytes) => deflateSync(bytes))), picture);
 });
 
-test('a lone point is a disc of the theme at its place, and the rest is clear', () => {
+test("a lone point is a disc in the theme's colour at its location, and the rest is transparent", () => {
   const pyramid = buildPyramid(pointsOf([{ domain: 'a', lon: 0, lat: 0, updatedAt: 0, country: '' }]));
   const { pixels } = drawTile(pyramid.tile(0, 0, 0), clear(512), 'light');
   const at = (x: number, y: number) => [...pixels.subarray(4 * (512 * y + x), 4 * (512 * y + x) + 4)];
@@ -21,14 +21,14 @@ test('a lone point is a disc of the theme at its place, and the rest is clear', 
   assert.deepEqual(at(240, 256), [0, 0, 0, 0]);
 });
 
-test('land lies under the discs in the colours of the theme', () => {
+test("land is drawn under the discs in the theme's colours", () => {
   const { pixels } = drawLand(0, 0, 0, 256, 'dark');
   const at = (x: number, y: number) => [...pixels.subarray(4 * (256 * y + x), 4 * (256 * y + x) + 4)];
   assert.deepEqual(at(142, 122), [26, 43, 54, 255], 'the Congo');
   assert.deepEqual(at(10, 128), [11, 22, 29, 255], 'the Pacific');
 });
 
-test('a disc on the border of two tiles is cut exactly where they meet', () => {
+test('a disc on the border of two tiles is cut exactly at the border', () => {
   const place = { domain: 'a', lat: 20, updatedAt: 0, country: '' };
   // On the border between tiles 0 and 1 of zoom 1, and once in the middle of a tile of zoom 0.
   const border = buildPyramid(pointsOf([{ ...place, lon: 0 }]));
@@ -43,7 +43,7 @@ test('a disc on the border of two tiles is cut exactly where they meet', () => {
     for (let d = 0; d < 10; d++) assert.ok(Math.abs(joined(511 - d, y) - joined(512 + d, y)) <= 1);
 });
 
-test('counts are written in four letters at most', () => {
+test('counts are written with at most four characters', () => {
   const cases: [number, string][] = [
     [2, '2'],
     [999, '999'],

@@ -18,7 +18,7 @@ const point = fc.record({
   updatedAt: time,
 });
 
-test('points.json is what JSON.stringify makes of the points, whatever the names', () => {
+test('points.json equals JSON.stringify of the points, whatever the names', () => {
   fc.assert(
     fc.property(fc.array(point, { maxLength: 60, size: 'max' }), time, fc.nat(400), (points, updatedAt, keepDays) => {
       const columns = {
@@ -43,7 +43,7 @@ test('points.json is what JSON.stringify makes of the points, whatever the names
   );
 });
 
-test('a time is written as Date has it', () => {
+test('a time is written as Date writes it', () => {
   const bytes = new Uint8Array(TIME_LETTERS + 2);
   fc.assert(
     fc.property(time, (at) => {

@@ -17,14 +17,14 @@ const reachable = [
   ...['8.8.8.8', '81.2.69.142', '[2a02:6b8::1]'],
 ];
 
-test('hosts that only a private network resolves are local, in every spelling that is counted as theirs', () => {
+test('hosts that only a private network resolves are private, in every spelling that counts for them', () => {
   for (const domain of local) assert.equal(isPrivateHost(canonicalDomain(domain) ?? ''), true, domain);
   for (const domain of ['LOCALHOST:3000', 'Portal.', '0x7f.1', '2130706433', 'NAS.Local.', '[::1]:8080'])
     assert.equal(isPrivateHost(canonicalDomain(domain) ?? ''), true, domain);
   for (const domain of reachable) assert.equal(isPrivateHost(canonicalDomain(domain) ?? ''), false, domain);
 });
 
-test('the points without private hosts are those that are not private, in their order', () => {
+test('the points without private hosts are the others, in the same order', () => {
   const row = fc.record({
     domain: fc.oneof(fc.constantFrom(...local, ...reachable), fc.domain()),
     lon: fc.integer({ min: -180, max: 180 }),
@@ -37,7 +37,7 @@ test('the points without private hosts are those that are not private, in their 
       const points = pointsOf(rows);
       const kept = rows.filter(({ domain }) => !isPrivateHost(domain));
       const shown = withoutPrivateHosts(points);
-      // Only the columns: a country that nobody has any more may stay in the list.
+      // Only the columns: a country that no point has any more may stay in the list.
       const { countries } = shown;
       const plain = ({ lat, lon, updatedAt, country, domains }: typeof points) => [
         ...[lat, lon, updatedAt].map((column) => [...column]),

@@ -5,13 +5,13 @@ import { buildPyramid } from '#core/map/cluster.ts';
 import { latToY, lonToX, SIZE } from '#core/map/mercator.ts';
 import { skewedPoints } from '../../../bench/worlds/points.ts';
 
-// At zoom 1 there are about 95 items, so one world is luck: the mean of a few is what a viewer can expect.
+// At zoom 1 there are about 95 items, so one world says little: the mean of several is what a viewer can expect.
 const seeds = Array.from({ length: 6 }, (_, i) => i + 5);
 const zooms = Array.from({ length: 10 }, (_, i) => i + 1);
 
 type Place = [x: number, y: number];
 
-/** Share of places with another one nearer than the radius. */
+/** Share of items that have another one within the radius. */
 function crowded(places: Place[], radius: number): number {
   const cells = new Map<number, Place[]>();
   const cellOf = (x: number, y: number) => Math.floor(x / radius) * 2 ** 20 + Math.floor(y / radius);
@@ -30,7 +30,7 @@ function crowded(places: Place[], radius: number): number {
   return near.length / places.length;
 }
 
-test('clusters are no more crowded than supercluster makes them, and as many within a tenth, at z1-z10', () => {
+test("at z1-z10 clusters are no more crowded than supercluster's, and as many within 10 %", () => {
   const ours = zooms.map(() => ({ crowded: 0, items: 0 }));
   const theirs = zooms.map(() => ({ crowded: 0, items: 0 }));
   for (const seed of seeds) {
@@ -62,11 +62,11 @@ test('clusters are no more crowded than supercluster makes them, and as many wit
   });
 });
 
-test('neighbouring tiles agree bit for bit on what both show', () => {
+test('neighbouring tiles agree bit for bit on items that both contain', () => {
   const pyramid = buildPyramid(skewedPoints(50_000, 3));
   const seen = (z: number, x: number, y: number) => {
     const tile = pyramid.tile(z, x, y);
-    // Place on the zoom's own grid, so that tiles can be compared.
+    // Position on the zoom's grid, so that tiles can be compared.
     return new Map(
       Array.from({ length: tile.length }, (_, i) => [
         `${tile.leafStart(i)}/${tile.formed(i)}/${tile.count(i)}`,
@@ -80,7 +80,7 @@ test('neighbouring tiles agree bit for bit on what both show', () => {
       for (let y = 0; y + 1 < Math.min(2 ** z, 20); y++) {
         const [own, east, south] = [seen(z, x, y), seen(z, x + 1, y), seen(z, x, y + 1)];
         for (const [id, place] of own) {
-          // A point in both tiles' margins is in both, at one place.
+          // A point in both tiles' margins is in both, at the same position.
           const [px, py] = [place[0] - 4096 * x, place[1] - 4096 * y];
           if (px >= 4096 - 512) assert.deepEqual(east.get(id), place);
           if (py >= 4096 - 512) assert.deepEqual(south.get(id), place);

@@ -8,7 +8,7 @@ import { decodeModel, encodeModel, type Model, plainAls } from '#core/recommende
 import { compress, type Entry, split } from '#core/recommender/ratings.ts';
 import { folding, ranking, scoresOf, sharesOf, topN } from '#core/recommender/recommend.ts';
 
-/** People pull the images of their own parity, each but one of them. */
+/** Each user pulls all images of their own parity but one. */
 function checkerboard(size: number): Entry[] {
   const entries: Entry[] = [];
   for (let user = 0; user < size; user++)
@@ -19,7 +19,7 @@ function checkerboard(size: number): Entry[] {
 
 const vector = (factors: Float32Array, row: number, rank: number) => factors.subarray(row * rank, (row + 1) * rank);
 
-/** Hu, Koren, Volinsky's objective, every cell of the matrix looked at. */
+/** The objective of Hu, Koren and Volinsky, over every cell of the matrix. */
 function loss(entries: Entry[], users: number, items: number, factors: ReturnType<typeof fit>, lambda: number) {
   const pulls = new Map(entries.map(({ user, item, value }) => [user * items + item, value]));
   let sum = 0;
@@ -45,7 +45,7 @@ const world = fc
     return { users, items, entries, seed };
   });
 
-test('on a checkerboard everybody is shown the one image of their colour that they lack', () => {
+test('on a checkerboard every user is shown the one image of their colour that they lack', () => {
   const size = 20;
   const entries = checkerboard(size);
   const factors = fit(entries, size, size, { ...alsDefaults, rank: 3 }, seeded(1));
@@ -56,7 +56,7 @@ test('on a checkerboard everybody is shown the one image of their colour that th
   }
 });
 
-test('a half step solves the normal equations, and no other factors have a smaller loss', () => {
+test('a half step solves the normal equations: no other factors have a smaller loss', () => {
   fc.assert(
     fc.property(world, fc.integer({ min: 1, max: 12 }), ({ users, items, entries, seed }, rank) => {
       const options = { rank, iterations: 1, lambda: 0.1, alpha: 1 };
@@ -79,7 +79,7 @@ test('a half step solves the normal equations, and no other factors have a small
   );
 });
 
-test('the same seed gives the same factors; a person without pulls has none', () => {
+test('the same seed gives the same factors; a user without pulls has none', () => {
   const entries = checkerboard(9);
   const once = fit(entries, 10, 9, alsDefaults, seeded(7));
   assert.deepEqual(fit(entries, 10, 9, alsDefaults, seeded(7)), once);
@@ -87,7 +87,7 @@ test('the same seed gives the same factors; a person without pulls has none', ()
   assert.ok(vector(once.users, 9, once.rank).every((x) => x === 0));
 });
 
-test('a person folded in has the factors of a training half step, and shares that add up to each score', () => {
+test('folding in a user gives the factors of a training half step, and shares that add up to each score', () => {
   fc.assert(
     fc.property(world, fc.integer({ min: 1, max: 12 }), ({ users, items, entries, seed }, rank) => {
       const options = { ...alsDefaults, rank };
@@ -115,7 +115,7 @@ test('a person folded in has the factors of a training half step, and shares tha
   );
 });
 
-test('the best n are those of a full sort, ties by index, and none that is skipped', () => {
+test('the best n equal those of a full sort, ties by index, without the skipped ones', () => {
   fc.assert(
     fc.property(
       fc.array(fc.integer({ min: -3, max: 3 }), { maxLength: 60, size: 'max' }),
@@ -136,7 +136,7 @@ test('the best n are those of a full sort, ties by index, and none that is skipp
   );
 });
 
-test('AUC is the share of held-out and never-pulled image pairs in the right order, ties half', () => {
+test('AUC is the share of pairs (held-out image, never pulled image) in the right order; ties count half', () => {
   fc.assert(
     fc.property(world, ({ users, items, entries, seed }) => {
       const { test: held } = split(entries, 0.3, seeded(seed));
@@ -161,7 +161,7 @@ test('AUC is the share of held-out and never-pulled image pairs in the right ord
   );
 });
 
-test('a model file is read as it was written, from any place in memory; a torn one is refused', () => {
+test('a model file is read back unchanged at any alignment; a truncated one is refused', () => {
   const items = ['a/ü b', '猫', ''];
   const neighbours = {
     ...{ starts: Uint32Array.of(0, 1, 1, 1), columns: Uint32Array.of(2) },
@@ -201,7 +201,7 @@ test('a model file is read as it was written, from any place in memory; a torn o
   }
 });
 
-test('a model file of version 1 is read as the plain ALS it is', () => {
+test('a model file of version 1 is read as plain ALS', () => {
   const head = { ...alsDefaults, rank: 2, items: ['a/ü b', '猫'] };
   const header = new TextEncoder().encode(JSON.stringify(head));
   const factors = Float32Array.of(1, 2, 3, -4);
@@ -215,7 +215,7 @@ test('a model file of version 1 is read as the plain ALS it is', () => {
   assert.deepEqual(decodeModel(bytes), { ...plainAls, ...head, factors });
 });
 
-test('the ranking of a vector is that of all its scores, whatever the lengths, ties and what is skipped', () => {
+test('ranking a vector gives the order of all its scores, with any lengths, ties and skipped images', () => {
   const value = fc.integer({ min: -3, max: 3 });
   fc.assert(
     fc.property(
@@ -234,7 +234,7 @@ test('the ranking of a vector is that of all its scores, whatever the lengths, t
   );
 });
 
-test('the reasons are those of the definition, by inverting the whole system', () => {
+test('the reasons equal those of the definition, computed by inverting the whole system', () => {
   const [rank, items, alpha, lambda] = [3, 12, 2, 0.1];
   const random = seeded(9);
   const y = Float32Array.from({ length: items * rank }, () => random() - 0.3);
@@ -269,7 +269,7 @@ test('the reasons are those of the definition, by inverting the whole system', (
     });
 });
 
-test('shares are parts of what speaks for an image, greatest first, and together at most the whole', () => {
+test('shares are fractions of the positive contributions, greatest first, and add up to at most 1', () => {
   assert.deepEqual(sharesOf([0.1, -5, 0.3, 0, 0.6], 2), [
     { at: 4, share: 0.6 },
     { at: 2, share: 0.3 },

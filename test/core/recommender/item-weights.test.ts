@@ -1,4 +1,4 @@
-// Item weights beside the slow way: every pair of items counted and every equation solved in double.
+// Item weights compared with brute force: every pair of items counted, every equation solved in double precision.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -39,7 +39,7 @@ function matrix({ users, items, density, seed }: Shape) {
   return { counts, rows: rowsOf(entries, users) };
 }
 
-/** Row-major, from item to item; zeros where there is no weight. */
+/** A row-major matrix from item to item, zero where there is no weight. */
 function dense({ starts, columns, weights }: ItemWeights, items: number): Float64Array {
   const all = new Float64Array(items * items);
   for (let i = 0; i < items; i++)
@@ -50,7 +50,7 @@ function dense({ starts, columns, weights }: ItemWeights, items: number): Float6
   return all;
 }
 
-test('the n-th greatest is that of sorting', () => {
+test('the n-th greatest equals that of a sort', () => {
   fc.assert(
     fc.property(
       fc.array(fc.integer({ min: -5, max: 5 }), { minLength: 1, maxLength: 300, size: 'max' }),
@@ -64,7 +64,7 @@ test('the n-th greatest is that of sorting', () => {
   );
 });
 
-test('the strongest are kept, of equals the first, whatever order they come in', () => {
+test('the strongest weights are kept, of equal ones the first, in any order of input', () => {
   const targets = new ByTarget(6, 2);
   for (const [source, weight] of [
     [5, 1],
@@ -86,7 +86,7 @@ test('the strongest are kept, of equals the first, whatever order they come in',
   );
 });
 
-test('nearest neighbours are those of counting every pair', () => {
+test('nearest neighbours equal those of counting every pair', () => {
   const options = fc.record<KnnOptions>({
     k: fc.integer({ min: 1, max: 30 }),
     shrink: fc.constantFrom(0, 2),
@@ -123,7 +123,7 @@ test('nearest neighbours are those of counting every pair', () => {
         const bar = expected.toSorted((a, b) => b - a)[given.k - 1] ?? 0;
         for (let i = 0; i < items; i++) {
           const own = found[i * items + j];
-          // At the bar rounding decides who is kept.
+          // At the threshold, rounding decides which are kept.
           if (Math.abs(expected[i] - bar) <= 1e-5 * bar) assert.ok(own === 0 || Math.abs(own - expected[i]) <= 1e-5);
           else
             assert.ok(
@@ -144,7 +144,7 @@ const easeOptions = fc.record({
   keep: fc.constant(1000),
 });
 
-test('EASE by blocks is that of solving in double, with the same bits on every number of threads', () => {
+test('EASE by blocks equals the solution in double precision, with the same bits on any number of threads', () => {
   const sizes = fc.record({
     ...{ users: fc.integer({ min: 0, max: 60 }), density: fc.double({ min: 0, max: 0.5, noNaN: true }) },
     seed: fc.nat(),
@@ -166,7 +166,7 @@ test('EASE by blocks is that of solving in double, with the same bits on every n
   );
 });
 
-test('the sparse form is a ridge regression on the nearest alone', () => {
+test('the sparse form is a ridge regression on the nearest neighbours only', () => {
   fc.assert(
     fc.property(shapes, easeOptions, fc.integer({ min: 1, max: 12 }), (shape, options, near) => {
       const { items } = shape;
@@ -204,7 +204,7 @@ test('the sparse form is a ridge regression on the nearest alone', () => {
   );
 });
 
-test('counts are finite and above 0, whatever was given', () => {
+test('counts are finite and above 0, whatever the input', () => {
   for (const scale of ['linear', 'log', 'binary'] as const) {
     for (const none of [0, -1, Number.NaN, Number.NEGATIVE_INFINITY]) assert.equal(scaled(scale, none), 0);
     for (const huge of [1e30, Number.MAX_VALUE, Number.POSITIVE_INFINITY]) assert.ok(scaled(scale, huge) <= 1e6);
@@ -212,7 +212,7 @@ test('counts are finite and above 0, whatever was given', () => {
   }
 });
 
-test('lambda keeps EASE solvable, and what no memory holds is refused with the next step', () => {
+test('lambda keeps EASE solvable, and a catalogue too large for memory is refused with a hint', () => {
   const rows: Rows = { starts: Uint32Array.of(0, 0), columns: new Uint32Array(), values: new Float32Array() };
   const options = { lambda: 1, denoise: 0, countScale: 'binary' as const, keep: 10 };
   for (const lambda of [0, -1, Number.NaN, Number.POSITIVE_INFINITY])

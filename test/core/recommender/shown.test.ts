@@ -34,11 +34,11 @@ test('a list is stored once a day, and again when it shows something new', () =>
   assert.deepEqual(
     old?.items.map(({ repository }) => repository),
     ['z'],
-    'what was shown long ago is dropped',
+    'repositories shown long ago are dropped',
   );
 });
 
-test('what is stored of a user is bounded, however often and whatever is asked', () => {
+test('what is stored of a user is bounded, whatever and however often they ask', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 1, max: 100 }), (requests, length) => {
       let known: ShownList | undefined;
@@ -56,7 +56,7 @@ test('what is stored of a user is bounded, however often and whatever is asked',
   );
 });
 
-test('a first pull within days of being shown follows the source that suggested it; others do not', () => {
+test('a first pull within days of being shown counts for the source that suggested it; other pulls do not', () => {
   const shown = { source: 'ease', from: now - 9 * day, to: now - 8 * day };
   const items = [
     { ...shown, repository: 'followed' },

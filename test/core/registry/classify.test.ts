@@ -44,7 +44,7 @@ const cases: [string, Partial<Classified>, PullClass][] = [
   ['grype', { userAgent: 'grype/0.80' }, 'scanner'],
   ['a scanner in a cluster', { userAgent: 'containerd/1.7', user: 'robot$trivy-scanner' }, 'scanner'],
   ['Harbor replicates', { userAgent: 'harbor-registry-client' }, 'mirror'],
-  ['Harbor replicates anew', { userAgent: 'harbor-replication-service' }, 'mirror'],
+  ['Harbor replicates, newer user agent', { userAgent: 'harbor-replication-service' }, 'mirror'],
   ['werf builds', { userAgent: 'werf/v2.7.3 go-containerregistry/v0.19.1' }, 'ci'],
   ['a GitHub app', { user: 'deploy[bot]' }, 'ci'],
   ['a Harbor robot', { user: 'robot$library+ci' }, 'ci'],
@@ -52,7 +52,7 @@ const cases: [string, Partial<Classified>, PullClass][] = [
   ['a GitLab job', { user: 'alice', userType: 'build' }, 'ci'],
   ['a GitLab person', { user: 'alice', userType: 'personal_access_token' }, 'human'],
   ['buildkit', { userAgent: 'buildkit/v0.17', method: 'HEAD' }, 'ci'],
-  ['names that only hold the letters', { user: 'abbott.marcia' }, 'human'],
+  ['names that only contain the characters', { user: 'abbott.marcia' }, 'human'],
   ['Flux fetches', { userAgent: 'flux/v2 go-containerregistry/v0.20.3' }, 'cluster'],
   ['Flux fetches a chart', { userAgent: 'flux/v2/helm/v4/oras/v2' }, 'cluster'],
   ['Flux asks', { userAgent: 'flux/v2', method: 'HEAD' }, 'version-check'],
@@ -110,7 +110,7 @@ const machines: [string, PullClass][] = [
 for (const [user, expected] of machines)
   test(`the account ${user}: ${expected}`, () => assert.equal(classOf(event({ user })), expected));
 
-test('people keep their class, whatever their names hold', () => {
+test('people keep their class, whatever their names contain', () => {
   for (const user of [
     ...['katie.jenkins@example.com', 'j.bot@example.nl', 'clair.dupont@example.fr', 'kouadio@societe.ci', 'robotham'],
     ...['drone.pilot@example.com', 'anchore@example.com', 'trivy-fan', 'ci.garcia', 'abot', 'bot', 'Robot Müller'],
@@ -124,7 +124,7 @@ test('people keep their class, whatever their names hold', () => {
     assert.equal(classOf(event({ user })), 'human', user);
 });
 
-test('no word makes a person a machine', () => {
+test('no word in a name makes a person a machine', () => {
   const word = fc.constantFrom(
     ...['ci', 'cicd', 'robot', 'bot', 'jenkins', 'drone', 'clair', 'trivy', 'grype', 'anchore', 'scanner', 'teamcity'],
     ...['buildkite', 'tekton', 'github', 'gitlab', 'harbor', 'runner', 'token', 'deploy', 'argo', 'flux', 'mirror'],
@@ -134,7 +134,7 @@ test('no word makes a person a machine', () => {
   const name = fc
     .tuple(fc.array(part, { minLength: 1, maxLength: 4 }), fc.constantFrom('.', '-', '_', ' ', ''))
     .map(([parts, between]) => parts.join(between))
-    // Accounts that products make for their machines are in the table above.
+    // The names of products' machine accounts are in the table above.
     .filter((text) => !/^(gitlab-ci-token|(gitea|forgejo)-actions|service-account-.+|harbor-.+)$/.test(text));
   const domain = fc.tuple(part, fc.constantFrom('com', 'ci', 'io', 'bot', 'co.uk')).map((parts) => parts.join('.'));
   const person = fc.oneof(
@@ -148,7 +148,7 @@ test('no word makes a person a machine', () => {
   );
 });
 
-test('agents that the table does not know are listed apart from those it does', () => {
+test('unknown user agents are listed apart from known ones', () => {
   for (const agent of ['docker/27.3.1 go/go1.22.7', 'Helm/3.22.0', 'flux/v2', 'Go-http-client/1.1', 'trivy/0.57', ''])
     assert.ok(knownAgent(agent), agent);
   for (const agent of ['kitops-cli/1.5', 'acme-deployer/2', 'dockerish/1', 'python-requests/2.31'])
@@ -158,12 +158,12 @@ test('agents that the table does not know are listed apart from those it does', 
 for (const [name, change, expected] of cases)
   test(`${name}: ${expected}`, () => assert.equal(classOf(event(change)), expected));
 
-test('every rule has a source and a name of its own', () => {
+test('every rule has a source and a unique name', () => {
   assert.equal(new Set(classRules.map(({ name }) => name)).size, classRules.length);
   for (const { source } of classRules) assert.ok(source.length > 0);
 });
 
-test('overrides are asked first, as patterns or their texts', () => {
+test('overrides are tried first, given as regular expressions or their texts', () => {
   const own = classifier([
     { class: 'ci', name: 'our builders', source: 'the platform team', user: '^builder-\\d+$' },
     { class: 'human', name: 'laptops run containerd', source: 'the platform team', userAgent: /^containerd\/2/ },
@@ -178,12 +178,12 @@ test('an override that matches everything or is not a regular expression is refu
   assert.throws(() => classifier([{ class: 'ci', name: 'bad', source: '-', user: '(' }]), /"bad": user "\("/);
 });
 
-test('a pattern with state still answers the same twice', () => {
+test('a regular expression with state (g flag) gives the same result twice', () => {
   const own = classifier([{ class: 'ci', name: 'sticky', source: '-', user: /alice/g }]);
   assert.deepEqual([own(event({})), own(event({}))], ['ci', 'ci']);
 });
 
-test('clients are named as people know them', () => {
+test('clients have the names that people know', () => {
   for (const [userAgent, client] of [
     ['docker/27.3.1 go/go1.22.7', 'docker'],
     ['Docker-Client/28.2.2 (linux)', 'docker'],
@@ -202,7 +202,7 @@ test('clients are named as people know them', () => {
     assert.equal(clientOf(userAgent), client, userAgent);
 });
 
-test('captured clients fall into their classes', () => {
+test('captured clients get their classes', () => {
   const classes: Record<string, string[]> = {};
   for (const { client, class: kind } of eventsOf(readCapture('distribution-2.8.ndjson')))
     classes[client] = [...new Set([...(classes[client] ?? []), kind])].sort();
@@ -218,8 +218,8 @@ test('captured clients fall into their classes', () => {
   });
 });
 
-test('a client is named as the pattern of its rule says, without the time that the pattern takes', () => {
-  // The lazy pattern is the rule in one line; in 512 letters of spaces it tries 22 million ways.
+test("a client is named as its rule's pattern says, without the time that the pattern takes", () => {
+  // The lazy pattern states the rule in one line; on 512 spaces it tries 22 million ways.
   const pattern = /^[\s"']*([\p{L}\d][\p{L}\d._ -]*?)\s*(?:[/(;,"]|$|\s+v?\d)/u;
   const agent = fc.string({
     unit: fc.constantFrom('a', 'é', ' ', ' ', '\t', '/', 'v', '1', '.', '"', '!'),

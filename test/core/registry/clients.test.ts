@@ -1,4 +1,4 @@
-// The rows of test/real-clients/table.ts as captured, so that they can be checked without the clients.
+// Checks the rows of test/real-clients/table.ts by captured traffic, without the clients.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isManifestPull, pullsOf } from '#core/registry/pull.ts';

@@ -1,4 +1,4 @@
-// Each dialect against the examples made from its documentation (test/fixtures/registry/NAME.json).
+// Each dialect, tested on examples made from its documentation (test/fixtures/registry/NAME.json).
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
@@ -78,7 +78,7 @@ for (const [name, expected] of Object.entries(rows))
       expected,
     );
     for (const { kind, action } of events) assert.equal(kind, action === 'delete' ? 'other' : 'manifest');
-    // Sent again, each is the same event.
+    // A notification sent again gives the same events.
     const again = examples(name).flatMap((example) => read(structuredClone(example)).events);
     assert.deepEqual(
       again.map(({ id }) => id),
@@ -109,7 +109,7 @@ const detail = (at: number, change: object) => ({
   detail: { ...(examples('ecr')[at].body.detail as object), ...change },
 });
 
-test("Azure's Event Grid brings the same events, as CloudEvents and in arrays of its own schema", () => {
+test("Azure's Event Grid sends the same events, as CloudEvents and in arrays of its own schema", () => {
   const bodies = examples('acr').map(({ body }) => body);
   const plain = bodies.map((body) => normalise(body, { receivedAt }).events);
   const type = 'Microsoft.ContainerRegistry.ImagePushed';
@@ -122,7 +122,7 @@ test("Azure's Event Grid brings the same events, as CloudEvents and in arrays of
   assert.equal(rejected.length, 1);
 });
 
-test('what says nothing about pulls or pushes is ignored', () => {
+test('notifications that are not about pulls or pushes are ignored', () => {
   const none: [string, ReturnType<typeof read>][] = [
     ['ACR ping', read({ headers: {}, body: { id: 'a', timestamp: '2024-10-27T03:33:20Z', action: 'ping' } })],
     ['ACR chart', change('acr', { action: 'chart_push' })],
@@ -155,7 +155,7 @@ test('what says nothing about pulls or pushes is ignored', () => {
     assert.deepEqual({ events, ignored, rejected }, { events: [], ignored: 1, rejected: [] }, name);
 });
 
-test('what nobody knows is quarantined with its name', () => {
+test('an unknown action or type is quarantined with its name', () => {
   for (const [result, reason] of [
     [change('acr', { action: 'brew' }), 'acr: action is "brew": must be pull, push, delete or mount'],
     [change('artifactory', { event_type: 'brewed' }), 'artifactory: event_type "brewed" is unknown'],
@@ -178,7 +178,7 @@ test('what nobody knows is quarantined with its name', () => {
     );
 });
 
-test("Harbor 1.x's types are pushes, pulls and deletes", () => {
+test('the types of Harbor 1.x are read as pushes, pulls and deletes', () => {
   for (const [type, action] of [
     ['pushImage', 'push'],
     ['pullImage', 'pull'],
@@ -190,14 +190,14 @@ test("Harbor 1.x's types are pushes, pulls and deletes", () => {
     );
 });
 
-test('Docker Hub wrote times as floats, Quay tags as an object', () => {
+test('older forms are read: times as floats (Docker Hub), tags as an object (Quay)', () => {
   const push = { pushed_at: '1.385141110E9', pusher: 'alice', tag: 'latest' };
   assert.equal(change('dockerhub', { push_data: push }).events[0].time, 1_385_141_110_000);
   const tags = change('quay', { updated_tags: { latest: 'ab', v1: 'cd' } }).events.map(({ tag }) => tag);
   assert.deepEqual(tags, ['latest', 'v1']);
 });
 
-test('ECR: a call for several images is as many pulls, by whom and from where', () => {
+test('ECR: a call for several images is as many pulls, with user and address', () => {
   const request = {
     repositoryName: 'acme/api',
     imageIds: [{ imageTag: '1' }, { imageDigest: `sha256:${'d'.repeat(64)}` }],
@@ -216,7 +216,7 @@ test('ECR: a call for several images is as many pulls, by whom and from where', 
   assert.deepEqual([by.user, by.address], ['ecs-tasks.amazonaws.com', '']);
 });
 
-test('zot: the references of the manifest in an update', () => {
+test('zot: an update has the references of its manifest', () => {
   const example = structuredClone(examples('zot')[0]);
   const manifests = [{ digest: 'sha256:aa', mediaType: 'application/vnd.oci.image.manifest.v1+json' }];
   example.body.manifest = JSON.stringify({ schemaVersion: 2, manifests, subject: { digest: 'sha256:bb' } });
@@ -224,7 +224,7 @@ test('zot: the references of the manifest in an update', () => {
   assert.deepEqual([references, subject], [['sha256:aa'], 'sha256:bb']);
 });
 
-test('Distribution: without a media type the URL or the tag tells a manifest', () => {
+test('Distribution: without a media type, the URL or the tag identifies a manifest', () => {
   const event = (target: object) => ({
     ...{ id: 'a', timestamp: '2024-10-27T03:33:20Z', action: 'pull', request: { method: 'GET' } },
     target: { repository: 'a/b', digest: `sha256:${'a'.repeat(64)}`, ...target },
@@ -247,7 +247,7 @@ test('long names are cut, keep a hash of the whole, and stay apart', () => {
   assert.equal(change('harbor', { operator: 'é'.repeat(255) }).events[0].user, 'é'.repeat(255));
 });
 
-test('no body makes a dialect throw, and every event is one that process takes', () => {
+test('no body makes a dialect throw, and process accepts every event', () => {
   const all = Object.keys(rows).flatMap((name) => examples(name));
   const leaf = fc.oneof(
     fc.constant(undefined),

@@ -29,7 +29,7 @@ const listed = (facts: ImageFact[], manifests: ManifestInfo[] = []) =>
     digest: digest?.[7],
   }));
 
-test('a tag is a row, an index with its platforms one, and a manifest without either its own', () => {
+test('a row is a tag, an index with its platforms, or a manifest that belongs to neither', () => {
   const facts = [
     fact('push', 'a', undefined, 100),
     fact('push', 'b', undefined, 100),
@@ -52,7 +52,7 @@ test('a tag is a row, an index with its platforms one, and a manifest without ei
   ]);
 });
 
-test('scanners, mirrors and read-backs don’t count as pulls, and an image from before the first push report has no push', () => {
+test('scanners, mirrors and read-backs don’t count as pulls, and an image from before the first reported push has no push', () => {
   const [row] = listed([
     fact('push', 'a', '1', 100),
     ...(['scanner', 'mirror', 'signature', 'version-check'] as const).map((kind) =>
@@ -64,7 +64,7 @@ test('scanners, mirrors and read-backs don’t count as pulls, and an image from
   assert.deepEqual(listed([fact('pull', 'a', '1', 100_000)]), [{ digest: 'a', tag: '1', lastPull: 100_000 }]);
 });
 
-test('a deleted image has no row, a tag that moved is one of its new digest, and a signature says what it is about', () => {
+test('a deleted image has no row, a moved tag has its new digest, and a signature names its subject', () => {
   const rows = listed([
     fact('push', 'a', '1', 100),
     fact('push', 'b', '1', 200),

@@ -29,7 +29,7 @@ function event(change: object = {}, target: object = {}) {
 const reasons = (body: unknown) => normalise(body, context).rejected.map(({ reason }) => reason);
 
 for (const name of captures) {
-  test(`${name} comes to the expected counts of distinct manifest events`, () => {
+  test(`${name} gives the expected counts of distinct manifest events`, () => {
     const posts = readCapture(name);
     const counts = readFixture('expected-counts.json')[name];
     const got: Record<string, Record<string, Record<string, number>>> = {};
@@ -47,7 +47,7 @@ for (const name of captures) {
     assert.deepEqual(got, counts.manifests);
   });
 
-  test(`${name}: every event is kept or ignored, none rejected, and only deletes are neither blob nor manifest`, () => {
+  test(`${name}: every event is kept or ignored, none quarantined, and only deletes are neither blob nor manifest`, () => {
     const counts = readFixture('expected-counts.json')[name];
     const ids = new Set<string>();
     let [ignored, deletes] = [0, 0];
@@ -91,7 +91,7 @@ test('an event keeps who, what and when, to the microsecond', () => {
   ]);
 });
 
-test('an index keeps the digests of its platforms, a manifest only the types of its layers', () => {
+test('of an index the digests of its platforms are kept, of a manifest only the types of its layers', () => {
   const platform = { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest: 'sha256:1' };
   const layer = { mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip', digest: 'sha256:2' };
   const config = { mediaType: 'application/vnd.oci.image.config.v1+json', digest: 'sha256:3' };
@@ -102,7 +102,7 @@ test('an index keeps the digests of its platforms, a manifest only the types of 
   assert.equal(read(undefined).references, undefined);
 });
 
-test('one envelope may hold any number of events, good and bad', () => {
+test('one envelope may have any number of events, valid and invalid', () => {
   const blob = event({ id: 'blob' }, { mediaType: 'application/octet-stream', tag: undefined });
   const { events, ignored, rejected } = normalise({ events: [event(), blob, 7, event({ id: 'second' })] }, context);
   assert.deepEqual(
@@ -114,7 +114,7 @@ test('one envelope may hold any number of events, good and bad', () => {
   assert.deepEqual(normalise({ events: [] }, context), { events: [], ignored: 0, rejected: [] });
 });
 
-test('a rejected event names the field that is wrong', () => {
+test('a quarantined event names the field that is wrong', () => {
   for (const [change, reason] of [
     [{ id: 7 }, 'id is number, not a string'],
     [{ id: '' }, 'id is empty'],
@@ -134,14 +134,14 @@ test('a rejected event names the field that is wrong', () => {
   ]);
 });
 
-test('a body of no known registry is rejected with its fields named', () => {
+test('a body of an unknown registry is quarantined with its fields named', () => {
   assert.deepEqual(reasons([]), ['body is an array, not a JSON object']);
   assert.deepEqual(reasons(null), ['body is null, not a JSON object']);
   assert.deepEqual(reasons('{"events":'), ['body is string, not a JSON object']);
   assert.deepEqual(reasons({ tea: 1, milk: 2 }), ['not a notification of a known registry: its fields are tea, milk']);
 });
 
-test('of thousands of references the first are kept, and none that is too long to be one', () => {
+test('of thousands of references the first are kept, without those that are too long', () => {
   const mediaType = 'application/vnd.oci.image.manifest.v1+json';
   const references = [
     { mediaType, digest: 'x'.repeat(256) },
@@ -150,14 +150,14 @@ test('of thousands of references the first are kept, and none that is too long t
     ...Array.from({ length: 500 }, (_, at) => ({ mediaType: `text/${at}`, digest })),
   ];
   const [{ references: kept, referenceTypes }] = normalise({ events: [event({}, { references })] }, context).events;
-  // One of a type that is too long is still a manifest by its name.
+  // A manifest whose media type is too long is still recognised by its reference.
   assert.deepEqual(kept?.slice(0, 2), ['long', 'sha256:0']);
   assert.equal(kept?.length, 2000);
   assert.equal(referenceTypes?.length, 100);
   assert.ok(referenceTypes.includes(mediaType));
 });
 
-test('what is nested too deep to be written is rejected, and so are thousands of events or artifacts at once', () => {
+test('a body nested too deep to be written is quarantined, and so are thousands of events or artifacts in one', () => {
   let deep: unknown[] = [];
   for (let level = 0; level < 100_000; level++) deep = [deep];
   const { body } = readFixture('harbor.json').examples[0];
@@ -214,7 +214,7 @@ test('Harbor: CloudEvents keep their id and time', () => {
   );
 });
 
-test('Harbor: one notification of several artifacts is as many events; scans and quotas are ignored', () => {
+test('Harbor: a notification of several artifacts gives as many events; scans and quotas are ignored', () => {
   const { body } = readFixture('harbor.json').examples[0];
   const [resource] = body.event_data.resources;
   const two = { ...body, event_data: { ...body.event_data, resources: [resource, { ...resource, tag: '7.3' }] } };
@@ -228,12 +228,12 @@ test('Harbor: one notification of several artifacts is as many events; scans and
   assert.deepEqual(reasons({ type: 'TEA', event_data: {} }), ['harbor: type "TEA" is unknown']);
 });
 
-test('GitLab: the kind of account is kept', () => {
+test('GitLab: the type of account is kept', () => {
   const [pull] = normalise(readFixture('gitlab.json').examples[0].body, context).events;
   assert.deepEqual([pull.user, pull.address, pull.tag], ['alice', '203.0.113.9', 'latest']);
 });
 
-test('an address loses its port, brackets and zone; what is none is empty', () => {
+test('an address loses its port, brackets and zone; anything else becomes empty', () => {
   for (const [addr, address] of [
     ['192.0.2.7:45784', '192.0.2.7'],
     ['192.0.2.7', '192.0.2.7'],
@@ -254,12 +254,12 @@ test('an address loses its port, brackets and zone; what is none is empty', () =
     assert.equal(addressOf(addr), address, String(addr));
 });
 
-test('every generated address is read from each form it comes in, and taken out of texts', () => {
+test('every generated address is read in each of its forms, and masked in texts', () => {
   fc.assert(
     fc.property(fc.ipV4(), fc.ipV6(), fc.integer({ min: 1, max: 65535 }), (four, six, port) => {
       assert.equal(addressOf(`${four}:${port}`), four);
       assert.equal(addressOf(four), four);
-      // fast-check also writes the last 32 bits as IPv4.
+      // fast-check sometimes writes the last 32 bits as IPv4.
       const expected = addressOf(six);
       assert.notEqual(expected, '');
       assert.equal(addressOf(`[${six}]:${port}`), expected);
@@ -271,7 +271,7 @@ test('every generated address is read from each form it comes in, and taken out 
   );
 });
 
-/** Every part of a text that node:net takes for an address. */
+/** Every part of a text that is an address for node:net. */
 function addressesIn(text: string): string[] {
   const found: string[] = [];
   for (let from = 0; from < text.length; from++)
@@ -281,7 +281,7 @@ function addressesIn(text: string): string[] {
   return found;
 }
 
-test('no address survives in a text, whatever it is written against', () => {
+test('no address survives in a text, whatever it is adjacent to', () => {
   const around = fc.array(
     fc.constantFrom(
       ...['read tcp ', '->', ': i/o timeout', 'remote:', 'Forwarded:', ':443', ':443: refused', '=', ',', ';', '/32'],
@@ -311,12 +311,12 @@ test('no address survives in a text, whatever it is written against', () => {
   );
 });
 
-test('an IPv6 address goes with the IPv4 address at its end', () => {
+test('an IPv6 address is masked together with the IPv4 address at its end', () => {
   for (const network of ['::ffff:', '64:ff9b::', '2001:db8:1:2:3:4:'])
     assert.equal(withoutAddresses(`from ${network}203.0.113.5, port 1`), 'from [address], port 1');
 });
 
-test('what is quarantined is cut at 64 KiB, and never within an address', () => {
+test('a quarantined text is cut at 64 KiB, but never within an address', () => {
   for (const address of ['203.0.113.11', '2001:db8:77:1:2:3:4:5', encodeURIComponent('2001:db8:77:1:2:3:4:5')])
     for (let letters = 0; letters <= address.length; letters++) {
       const kept = quarantinedText(`${' '.repeat(65_536 - letters)}${address} and more`);
@@ -326,7 +326,7 @@ test('what is quarantined is cut at 64 KiB, and never within an address', () => 
   for (const times of [20_000, 65_536]) assert.equal(quarantinedText(':: '.repeat(times)).length, 65_536);
 });
 
-test('hostile texts take time in proportion to their length: a million letters, where squared takes minutes', () => {
+test('hostile texts take time in proportion to their length: a million characters, where quadratic time would be minutes', () => {
   for (const part of [
     '.',
     '1',
@@ -370,7 +370,7 @@ test('times, digests and versions are not addresses', () => {
   assert.equal(withoutAddresses(text), text);
 });
 
-test('every normalised event fits; a changed one names what is wrong', () => {
+test('every normalised event is valid; a changed one names what is wrong', () => {
   const [good] = normalise({ events: [event()] }, context).events;
   for (const name of captures)
     for (const { body } of readCapture(name))
@@ -391,7 +391,7 @@ test('every normalised event fits; a changed one names what is wrong', () => {
   for (const odd of [undefined, null, 7, 'x', []]) assert.ok(registryEventMisfit(odd));
 });
 
-test('whatever the JSON, normalise answers and no reason holds a person or an address', () => {
+test('whatever the JSON, normalise returns, and no reason contains a user or an address', () => {
   const leaf = fc.oneof(fc.jsonValue(), fc.constantFrom('alice@example.test', '192.0.2.7:80', '[2001:db8::5]:1'));
   const odd = fc.record(
     {
@@ -420,7 +420,7 @@ test('whatever the JSON, normalise answers and no reason holds a person or an ad
   );
 });
 
-test('a quarantined text is cut before what may be an address, which is at most 128 characters long', () => {
+test('a quarantined text is cut before what may be an address, at most 128 characters earlier', () => {
   const most = 65_536;
   assert.equal(quarantinedText('x'.repeat(most)).length, most);
   assert.equal(quarantinedText('x'.repeat(most + 1)).length, most - 128);

@@ -7,7 +7,7 @@ const day = 86_400_000;
 const now = 1000 * day;
 const ago = (days: number) => now - days * day;
 
-/** A user's pulls of `tag` (or of a digest alone), first and last so many days ago. */
+/** A user's pulls of `tag` (or of a digest alone); the first and last are so many days ago. */
 const pulled = (
   user: string,
   image: string,
@@ -30,7 +30,7 @@ const change = (action: 'push' | 'delete', image: string, days: number): ImageCh
 const found = (pulls: ImagePulls[], changes: ImageChange[] = [], of?: string) =>
   outdated(pulls, changes, { now, of }).map(({ user, tag = '', evidence }) => [user, tag, evidence]);
 
-test('a digest pulled after its tag was pushed anew is outdated, by tag or by digest', () => {
+test('a digest is outdated when its tag has been pushed again since, whether pulled by tag or by digest', () => {
   const pushes = [change('push', '13@old', 20), change('push', '13@new', 6)];
   const evidence = { reason: 'pushed-anew', pushedAt: ago(6), digest: 'new' };
   assert.deepEqual(found([pulled('ann', '@old', 30, 2)], pushes), [['ann', '', evidence]]);
@@ -58,8 +58,8 @@ test('a deleted tag, digest or repository is reported, unless pushed or pulled s
     const changes = [push, change('delete', image, 5)];
     assert.deepEqual(found(pulls, changes), [['ann', '13', { reason: 'deleted', deletedAt: ago(5), what }]], what);
     assert.deepEqual(found(pulls, [...changes, change('push', '13@b', 4)]), [], 'pushed since');
-    assert.deepEqual(found([...pulls, pulled('ann', '14@c', 2)], changes), [], 'another is pulled since');
-    assert.deepEqual(found([pulled('ann', '13@a', 30, 3)], changes), [], 'it was pulled since: it is there');
+    assert.deepEqual(found([...pulls, pulled('ann', '14@c', 2)], changes), [], 'another tag is pulled since');
+    assert.deepEqual(found([pulled('ann', '13@a', 30, 3)], changes), [], 'it was pulled since, so it exists');
   }
   assert.deepEqual(
     found(pulls, [push, change('delete', '12', 5), change('delete', '@z', 5)]),
@@ -68,7 +68,7 @@ test('a deleted tag, digest or repository is reported, unless pushed or pulled s
   );
 });
 
-test('a majority that moved from one tag to another is reported with its numbers', () => {
+test('when most users moved from one tag to another, this is reported with the numbers', () => {
   const moved = (user: string, more?: Partial<ImagePulls>) => [
     pulled(user, '13@a', 60, 40, more),
     pulled(user, '16@b', 20, 2, more),
@@ -79,9 +79,12 @@ test('a majority that moved from one tag to another is reported with its numbers
   assert.deepEqual(found(world, [], 'ann'), [['ann', '13', evidence]]);
   for (const [why, pulls] of [
     ['one user is not a majority', [ann, ...moved('bob')]],
-    ['half is not most', [ann, ...moved('bob'), ...moved('cid'), pulled('dan', '13@a', 3), pulled('eve', '13@a', 3)]],
+    [
+      'half is not a majority',
+      [ann, ...moved('bob'), ...moved('cid'), pulled('dan', '13@a', 3), pulled('eve', '13@a', 3)],
+    ],
     ['others of another kind', [ann, ...moved('bob', { class: 'ci' }), ...moved('cid', { class: 'ci' })]],
-    ['they still pull both', [ann, ...moved('bob'), pulled('cid', '13@a', 60, 1), pulled('cid', '16@b', 20, 2)]],
+    ['the others still pull both', [ann, ...moved('bob'), pulled('cid', '13@a', 60, 1), pulled('cid', '16@b', 20, 2)]],
     ['ann pulls it, too', [...world, pulled('ann', '16@b', 10)]],
     ['ann moved elsewhere', [...world, pulled('ann', '17@c', 0.5)]],
     ['they moved to different tags', [ann, ...moved('bob'), pulled('cid', '13@a', 60, 40), pulled('cid', '17@c', 2)]],
@@ -114,7 +117,7 @@ const history = fc.record({
   ),
 });
 
-test('nothing is reported without its evidence, whatever the order of what was stored', () => {
+test('nothing is reported without evidence, in whatever order things were stored', () => {
   fc.assert(
     fc.property(history, ({ pulls, changes }) => {
       const rows = outdated(pulls, changes, { now });

@@ -12,7 +12,7 @@ import { byPersonAndRepository, captures, eventsOf, fixtures, readCapture } from
 const index = 'application/vnd.oci.image.index.v1+json';
 const manifest = 'application/vnd.oci.image.manifest.v1+json';
 
-/** [seconds, method, tag, digest, references?] by one docker at one address. */
+/** [seconds, method, tag, digest, references?] of one docker client at one address. */
 function events(...rows: (readonly [number, 'HEAD' | 'GET', string | undefined, string, string[]?])[]): StoredEvent[] {
   return rows.map(([seconds, method, tag, digest, references], position) => ({
     id: `e${position}`,
@@ -43,8 +43,8 @@ function pullsOfAll(list: StoredEvent[], windowSeconds?: number) {
   return byPersonAndRepository(list).flatMap((group) => pullsOf(group, { windowSeconds }));
 }
 
-// What each captured command did, in manifests: one for a pull, whatever it took; nothing for a push.
-// `docker pull --all-tags` pulls two tags. Several curl requests and several people share a label where named.
+// The pulls of each captured command: one for a pull, however many requests it made; none for a push. `docker pull
+// --all-tags` pulls two tags. Several curl requests and several people share a label where named.
 const commands: Record<string, Record<string, number>> = {
   'distribution-2.8.ndjson': {
     'push-single': 0,
@@ -62,7 +62,7 @@ const commands: Record<string, Record<string, number>> = {
     'crane-copy-mount': 1,
     'skopeo-copy-registry-to-registry': 1,
     'crane-tag': 0,
-    // A GET for the copy on disk, then a HEAD to see what is there: two commands.
+    // A GET for the copy on disk, then a HEAD to see what exists: two commands.
     'crane-repush-same': 2,
     'docker-pull-1st': 1,
     'docker-pull-again': 1,
@@ -138,7 +138,7 @@ for (const name of captures)
     assert.deepEqual(got, commands[name]);
   });
 
-test('no command is lost or split in the whole capture, but the same one repeated within 2 s', () => {
+test('in the whole capture no command is lost or split, except a repetition within 2 s', () => {
   for (const name of captures) {
     const all = eventsOf(readCapture(name));
     const apart = Object.values(commands[name]).reduce((sum, count) => sum + count, 0);
@@ -155,7 +155,7 @@ for (const flags of [
   ['--seed', '4', '--client', 'skopeo', '--blobs', '--dup', '0.2'],
   ['--seed', '5', '--users', '3', '--repos', '10', '--pulls', '3000', '--refs', '--anonymous', '0.5'],
 ])
-  test(`generated traffic ${flags.join(' ')} comes to the commands that made it`, () => {
+  test(`generated traffic ${flags.join(' ')} gives the commands that made it`, () => {
     const folder = mkdtempSync(join(tmpdir(), 'whalewatch-traffic-'));
     try {
       const made = spawnSync(
@@ -192,7 +192,7 @@ test('docker: HEAD by tag, GET by digest, GET of the platform are one pull with 
   assert.deepEqual([pull.id, pull.tag, pull.digest, pull.events], ['e0', '1', 'root', 3]);
 });
 
-test('without references an index takes any other manifest of the next minute, but not itself again', () => {
+test('without references, an index takes in any other manifest of the next minute, but not itself again', () => {
   assert.deepEqual(sizes(events([0, 'GET', '1', 'root', ['unknown']], [1, 'GET', undefined, 'amd'])), [2]);
   assert.deepEqual(
     sizes(events([0, 'GET', undefined, 'root', ['unknown']], [1, 'GET', undefined, 'root', ['unknown']])),
@@ -210,7 +210,7 @@ test('a pull is open for 60 s from its first event', () => {
   );
 });
 
-test('the same tag, digest and method within the window is the same pull, counted from the first', () => {
+test('the same tag, digest and method within the window from the first event are the same pull', () => {
   const polls = events(
     [0, 'GET', '1', 'root'],
     [1.5, 'GET', '1', 'root'],
@@ -230,7 +230,7 @@ test('the same tag, digest and method within the window is the same pull, counte
   assert.throws(() => pullsOf([], { windowSeconds: Number.NaN }), RangeError);
 });
 
-test('another user agent makes another pull; an address known by two digests is one', () => {
+test("another user agent makes another pull; two digests of one address don't", () => {
   const [head, get] = events([0, 'HEAD', '1', 'root'], [1, 'GET', undefined, 'root']);
   assert.equal(pullsOf([head, { ...get, userAgent: 'docker/28' }]).length, 2);
   assert.equal(
@@ -249,7 +249,7 @@ test('another user agent makes another pull; an address known by two digests is 
   );
 });
 
-test("a named user's act may come from two addresses; nobody's may not, and two nodes are two", () => {
+test("a named user's pull may come from two addresses; an anonymous one may not, and two nodes make two pulls", () => {
   const [head, get, platform] = events(
     [0, 'HEAD', '1', 'root', ['amd']],
     [0.1, 'GET', undefined, 'root', ['amd']],
@@ -291,7 +291,7 @@ test('the class is that of the strongest evidence', () => {
   assert.equal(classes('cluster', 'human'), 'cluster');
 });
 
-test('fetching what one has just pushed is not a pull', () => {
+test('fetching what the same client has just pushed is not a pull', () => {
   const [put, get, again, later, tagged] = events(
     [0, 'GET', undefined, 'root'],
     [0.1, 'GET', undefined, 'root'],
@@ -302,7 +302,7 @@ test('fetching what one has just pushed is not a pull', () => {
   const push: StoredEvent = { ...put, action: 'push', method: 'PUT' };
   assert.deepEqual(sizes([push, get, again, tagged]), []);
   assert.deepEqual(sizes([push, later]), [1]);
-  assert.deepEqual(sizes([push, { ...tagged, time: 401 }]), [1], 'a command of its own takes longer to start');
+  assert.deepEqual(sizes([push, { ...tagged, time: 401 }]), [1], 'a separate command starts later than that');
   assert.deepEqual(sizes([push, { ...get, digest: 'other' }]), [1]);
   assert.deepEqual(sizes([push, { ...get, userAgent: 'docker/28' }]), [1]);
   assert.deepEqual(
@@ -324,7 +324,7 @@ test('fetching what one has just pushed is not a pull', () => {
   );
 });
 
-test('a fetch that the same client pushes or deletes at once is not a pull', () => {
+test('a fetch of what the same client then pushes or deletes at once is not a pull', () => {
   const by = (userAgent: string, ...rows: Parameters<typeof events>) =>
     events(...rows).map((event) => ({ ...event, userAgent }));
   const [head, get, put, late] = by(
@@ -348,7 +348,7 @@ test('a fetch that the same client pushes or deletes at once is not a pull', () 
   assert.deepEqual(sizes(docker), [2], 'docker pull, docker push');
 });
 
-test('a source that names no client: what one user fetches of a repository within seconds is one pull', () => {
+test('from a source that names no client, all that a user fetches from a repository within seconds is one pull', () => {
   const bare = (...rows: Parameters<typeof events>) =>
     events(...rows).map((event) => ({ ...event, userAgent: '', addressDigests: [], mediaType: undefined }));
   const [pull, ...more] = pullsOf(
@@ -359,12 +359,12 @@ test('a source that names no client: what one user fetches of a repository withi
   assert.deepEqual(sizes(bare([0, 'GET', '7', 'a'], [1, 'GET', '8', 'b'])), [1, 1]);
   assert.deepEqual(sizes(bare([0, 'GET', undefined, 'a'], [5.001, 'GET', undefined, 'b'])), [1, 1]);
   const nobody = bare([0, 'GET', undefined, 'a'], [0, 'GET', undefined, 'b']).map((event) => ({ ...event, user: '' }));
-  assert.deepEqual(sizes(nobody), [1, 1], 'nobody is not one');
+  assert.deepEqual(sizes(nobody), [1, 1], 'an anonymous user is not one user');
 });
 
 // --- properties -----------------------------------------------------------------------------------------------------
 
-/** Events so alike and so close that they interact in every way; gaps up to 100 s. */
+/** Events so similar and close together that they interact in every way; gaps of up to 100 s. */
 const traffic = fc
   .tuple(
     fc.constantFrom('alice', 'alice', ''),
@@ -403,7 +403,7 @@ const traffic = fc
 
 const runs = Number(process.env.FUZZ_RUNS ?? 2000);
 
-test('the order of events and repeats of them do not matter', () => {
+test('the order and repetition of events do not matter', () => {
   const shuffled = traffic.chain((list) =>
     fc.tuple(fc.constant(list), fc.shuffledSubarray([...list, ...list], { minLength: list.length * 2 })),
   );
@@ -413,7 +413,7 @@ test('the order of events and repeats of them do not matter', () => {
   );
 });
 
-test('parts cut at gaps wider than the reach are independent', () => {
+test('sequences separated by more than the reach are independent', () => {
   fc.assert(
     fc.property(traffic, fc.constantFrom(0, 2, 60), (list, windowSeconds) => {
       const parts = segments(list);
@@ -427,7 +427,7 @@ test('parts cut at gaps wider than the reach are independent', () => {
   );
 });
 
-test('every pull event is in one pull, or a look at what was just pushed, or for what is written at once; a pull begins with the event that names it', () => {
+test('every pull event is in one pull, or reads back a push, or prepares a write; a pull begins with the event that gives its id', () => {
   fc.assert(
     fc.property(traffic, (list) => {
       const acts = actsOf(list);
@@ -449,7 +449,7 @@ test('every pull event is in one pull, or a look at what was just pushed, or for
   );
 });
 
-test('the pulls are those of the rule written out naively', () => {
+test('the pulls equal those of a naive implementation of the rule', () => {
   fc.assert(
     fc.property(traffic, fc.constantFrom(0, 2), (list, windowSeconds) =>
       assert.deepEqual(
@@ -461,7 +461,7 @@ test('the pulls are those of the rule written out naively', () => {
   );
 });
 
-/** One person's and repository's events and pulls, and how many events were ever read. */
+/** The events and pulls of one user and repository; counts the events that were read. */
 class Shelf {
   kept = new Map<string, StoredEvent>();
   opened = new Map<string, Pull>();
@@ -481,7 +481,7 @@ class Shelf {
     for (const event of events) this.kept.set(event.id, event);
   }
 
-  /** The change of a touched batch, stored. */
+  /** Stores the change that a batch makes. */
   async update(touched: StoredEvent[]) {
     const { remove, put } = await pullChange(touched, this);
     for (const { id } of remove) this.opened.delete(id);
@@ -489,7 +489,7 @@ class Shelf {
   }
 }
 
-test('whatever the order, batches, redelivery and crashes, the stored pulls are those of all events', async () => {
+test('whatever the order, batches, redelivery and crashes, the stored pulls are those of all events together', async () => {
   const deliveries = traffic.chain((list) =>
     fc.record({
       list: fc.constant(list),
@@ -510,7 +510,7 @@ test('whatever the order, batches, redelivery and crashes, the stored pulls are 
       batches.push(list.filter(({ id }) => !order.some((event) => event.id === id)));
       for (const [position, batch] of batches.filter(({ length }) => length > 0).entries()) {
         shelf.put(batch);
-        // A crash after the events are stored: other batches come by before this one is tried again.
+        // A crash after the events are stored: other batches are processed before this one is tried again.
         if (crashes[position % crashes.length]) again.push(batch);
         else await shelf.update(batch);
       }
@@ -521,7 +521,7 @@ test('whatever the order, batches, redelivery and crashes, the stored pulls are 
   );
 });
 
-test('a repeated change looks at the same events again, so that a crash after storing it loses nothing', async () => {
+test('a repeated change reads the same events again, so that a crash after storing them loses nothing', async () => {
   await fc.assert(
     fc.asyncProperty(
       traffic.filter((list) => list.length > 0),
@@ -546,7 +546,7 @@ test('a repeated change looks at the same events again, so that a crash after st
   );
 });
 
-test('a steady puller costs no more the longer it goes on', async () => {
+test('the cost of a steady puller does not grow over time', async () => {
   const shelf = new Shelf();
   const steady = events(...Array.from({ length: 3000 }, (_, at) => [at * 20, 'GET', '1', 'root'] as const));
   shelf.put(steady);
@@ -557,7 +557,7 @@ test('a steady puller costs no more the longer it goes on', async () => {
   assert.ok(shelf.read < 50, `${shelf.read} events read`);
 });
 
-/** The rule, clause by clause, looking at every earlier pull. */
+/** The rule, clause by clause, tried on every earlier pull. */
 function naive(list: StoredEvent[], windowSeconds: number) {
   const pulls: { own: StoredEvent[]; root: StoredEvent }[] = [];
   const sorted = [...list].sort((a, b) => a.time - b.time || (a.id < b.id ? -1 : 1));

@@ -1,4 +1,4 @@
-// What is a retry, or a part, of another push: each border of it.
+// When a push is a retry, or a part, of another one: each edge case.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { StoredEvent } from '#core/event.ts';
@@ -14,10 +14,10 @@ const push = (id: string, after: number, more: Partial<StoredEvent> = {}) =>
     ...{ digest: 'sha256:1', tag: '1', mediaType: type, references: [] },
     ...more,
   });
-/** Ids of those that count for nothing of their own. */
+/** Ids of the pushes that do not count on their own. */
 const covered = (...pushes: StoredEvent[]) => [...coveredPushes(pushes).keys()].sort();
 
-test('the same again is a retry for so long: the later one counts for nothing, of two at once that of the later id', () => {
+test('the same push again within the window is a retry: the later one does not count, of two at the same time the one with the later id', () => {
   assert.deepEqual(covered(push('a', 0), push('b', retryMs)), ['b']);
   assert.deepEqual(covered(push('a', 0), push('b', retryMs + 1)), []);
   assert.deepEqual(covered(push('a', 0), push('b', 1)), ['b']);
@@ -28,7 +28,7 @@ test('the same again is a retry for so long: the later one counts for nothing, o
     assert.deepEqual(covered(push('a', 0), push('b', 1, more)), [], JSON.stringify(more));
 });
 
-test('a manifest that an index names, or that is tagged as well, is a part of it within reach, and not beyond', () => {
+test('a manifest that an index names, or that is also pushed with a tag, is a part of that push within the window, and not beyond', () => {
   const part = (after: number) => push('part', after, { tag: undefined, digest: 'sha256:2' });
   const whole = push('whole', 0, { mediaType: index, references: ['sha256:2'] });
   for (const after of [-pushReachMs, 0, pushReachMs])
@@ -36,11 +36,15 @@ test('a manifest that an index names, or that is tagged as well, is a part of it
   for (const after of [-pushReachMs - 1, pushReachMs + 1]) assert.deepEqual(covered(part(after), whole), []);
   const other = push('other', 0, { mediaType: index, references: ['sha256:3'] });
   assert.deepEqual(covered(part(0), other), []);
-  assert.deepEqual(covered(push('part', 0, { digest: 'sha256:2' }), whole), [], 'one with a tag is whole itself');
+  assert.deepEqual(
+    covered(push('part', 0, { digest: 'sha256:2' }), whole),
+    [],
+    'a tagged manifest is a push of its own',
+  );
   assert.deepEqual(covered(push('part', 1, { tag: undefined }), push('whole', 0)), ['part']);
 });
 
-test('the size of an image is the sum of its layers, of those whose size is one', () => {
+test('the size of an image is the sum of the valid sizes of its layers', () => {
   const sized = (...sizes: unknown[]) =>
     referencesOf(sizes.map((size) => ({ mediaType: 'layer', digest: 'd', size }))).size;
   assert.equal(sized(7, 5), 12);

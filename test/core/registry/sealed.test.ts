@@ -13,7 +13,7 @@ const start = Date.UTC(2026, 10, 21);
 const key = new Uint8Array(32).fill(7);
 const entry = { id: 'shard:1:0', time: start, reason: 'odd', position: 'shard:1:0', body: 'Zoë 🐳 was here' };
 
-test('an entry is read back by its key and id alone', async () => {
+test('an entry can be read back only with its key and id', async () => {
   const sealed = await sealEntry(entry, key);
   assert.deepEqual(await openEntry(entry.id, sealed, key), entry);
   assert.ok(!Buffer.from(sealed).includes('was here'));
@@ -24,13 +24,17 @@ test('an entry is read back by its key and id alone', async () => {
     changed[at] ^= 1;
     await assert.rejects(openEntry(entry.id, changed, key), `byte ${at}`);
   }
-  assert.notDeepEqual(await sealEntry(entry, key), sealed, 'a nonce of its own');
+  assert.notDeepEqual(await sealEntry(entry, key), sealed, 'each time a new nonce');
 });
 
-test('a key lives for the days of its entries, whatever time they carry', () => {
+test('a key lives for the retention of its entries, whatever times they have', () => {
   const lives = (quarantineBounds.days + 1) * day;
   assert.equal(quarantineKeyName(start + day - 1), 'quarantine 2026-11-21');
   assert.equal(quarantineKeyExpiry(start + 5, start + 9), start + lives);
   assert.equal(quarantineKeyExpiry(start + 365 * day, start), start + lives, 'dated ahead');
-  assert.equal(quarantineKeyExpiry(start - 365 * day, start), start + day, 'long past: long enough to be read');
+  assert.equal(
+    quarantineKeyExpiry(start - 365 * day, start),
+    start + day,
+    'long past, but kept long enough to be read',
+  );
 });

@@ -8,7 +8,7 @@ const bucket = (from: number | undefined, key: string, pulls: number, raw = pull
   ...{ key, pulls, raw, pushes: 1, rawPushes: 2 },
 });
 
-test('the keys with most pulls in all keep their buckets, and the others become one a time', () => {
+test('the keys with the most pulls keep their buckets, and the others are summed into one per time', () => {
   const buckets = [bucket(1, 'a', 1), bucket(1, 'b', 5), bucket(1, '', 2), bucket(2, 'a', 9), bucket(2, 'c', 1)];
   assert.deepEqual(topBuckets(buckets, 2), [
     ...[bucket(1, 'a', 1), bucket(1, 'b', 5), bucket(2, 'a', 9)],
@@ -21,7 +21,7 @@ test('the keys with most pulls in all keep their buckets, and the others become 
   ]);
 });
 
-test('nothing is lost, and never are there more keys than asked for', () => {
+test('no pull is lost, and there are never more keys than asked for', () => {
   const rows = fc.array(
     fc.tuple(fc.integer({ min: 0, max: 3 }), fc.constantFrom('', 'a', 'b', 'c', 'd'), fc.nat(9), fc.nat(9)),
   );

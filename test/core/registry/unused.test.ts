@@ -1,4 +1,5 @@
-// What is in use, and what is left: on small repositories with a known answer, then on random ones against reachability.
+// What is in use and what is unused: on small repositories with a known answer, then on random ones compared with
+// reachability.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -52,7 +53,7 @@ test('use flows along references both ways', () => {
   assert.deepEqual(names([...multi, pull('a', undefined, { class: 'scanner' })], multiInfos).length, 3);
 });
 
-test('an image keeps what describes it, by tag and by subject, and one that nothing names', () => {
+test('an image in use keeps what describes it: by tag, by subject, or with neither', () => {
   const facts = [push('a', '1'), push('b', `sha256-${'a'.repeat(64)}.sig`), push('c'), push('d')];
   const loose = image('d', { runs: false });
   const infos = [image('a'), image('b', { runs: false }), image('c', { runs: false, subject: hex('a') }), loose];
@@ -96,7 +97,7 @@ test('images whose references were not reported are listed without confidence', 
   );
 });
 
-test('a tag that moved leaves its old image, and a pull of the tag is one of where it pointed', () => {
+test('a moved tag leaves its old image, and a pull of the tag uses the image it pointed to then', () => {
   const facts = [push('a', 'latest'), push('b', 'latest', 2 * day), pull('b', 'latest')];
   const [row, ...more] = unused(facts, [image('a'), image('b')]);
   assert.deepEqual(more, []);
@@ -106,9 +107,9 @@ test('a tag that moved leaves its old image, and a pull of the tag is one of whe
   assert.deepEqual(names([...facts, bare], [image('a'), image('b')]), [], 'which of both was pulled is not known');
 });
 
-test('what was deleted is gone until it is pushed again', () => {
+test('a deleted image is gone until it is pushed again', () => {
   const infos = multiInfos;
-  assert.deepEqual(names([...multi, remove('c')], infos), [], 'an index takes its platforms along');
+  assert.deepEqual(names([...multi, remove('c')], infos), [], 'deleting an index deletes its platforms');
   assert.deepEqual(names([...multi, remove(undefined, 'multi')], infos), []);
   assert.deepEqual(names([...multi, remove()], infos), []);
   for (const gone of [remove('c'), remove(undefined, 'multi'), remove()]) {
@@ -165,7 +166,7 @@ const world = fc.record({
   ),
 });
 
-test('nothing listed is reachable from anything in use, and the order of facts does not matter', () => {
+test('no listed image is reachable from one in use, and the order of facts does not matter', () => {
   let listed = 0;
   fc.assert(
     fc.property(world, fc.infiniteStream(fc.nat()), ({ infos, facts }, random) => {
@@ -179,7 +180,8 @@ test('nothing listed is reachable from anything in use, and the order of facts d
       const key = (row: object) => JSON.stringify(row);
       assert.deepEqual(again.map(key).sort(), rows.map(key).sort());
 
-      // By brute force: whatever was used, and is there, reaches along references, subjects and tags, both ways.
+      // By brute force: every existing image that was used reaches others along references, subjects and tags, in both
+      // directions.
       const use = facts.filter(
         ({ action, class: kind, apart, time }) =>
           time >= since &&
@@ -225,10 +227,10 @@ test('nothing listed is reachable from anything in use, and the order of facts d
     }),
     { seed: 1, numRuns: Number(process.env.FUZZ_RUNS ?? 3000) },
   );
-  assert.ok(listed > 1000, 'the property was about something');
+  assert.ok(listed > 1000, 'enough unused images were listed to prove anything');
 });
 
-test('what is deleted at the moment of its last push is gone; a push or a pull a moment later brings it back', () => {
+test('an image deleted at the moment of its last push is gone; a push or a pull a moment later brings it back', () => {
   const gone = (...facts: ImageFact[]) => isDeleted({ repository: 'r', facts, manifests: [image('a')] });
   assert.equal(gone(push('a', '1', day), remove('a', undefined, day)), true);
   assert.equal(gone(push('a', '1', day), remove('a', undefined, day - 1)), false);
@@ -237,7 +239,7 @@ test('what is deleted at the moment of its last push is gone; a push or a pull a
   assert.equal(gone(push('a', '1', day), remove(undefined, '1', day - 1)), false);
 });
 
-test('unused images of many repositories: the oldest pushes, so many, of one registry where it is named', async () => {
+test('of the unused images of many repositories the oldest pushes are listed, up to the limit, of one registry if it is named', async () => {
   const repositories = ['east//a', 'b', 'east//c'].map((repository, n) => ({
     ...{
       repository,
@@ -260,7 +262,7 @@ test('unused images of many repositories: the oldest pushes, so many, of one reg
   );
   assert.deepEqual(await oldestUnused(repositories, { since, limit: 2 }), all.slice(0, 2));
   assert.deepEqual(oldestOf([all.slice(3), all.slice(0, 3)], 4), all.slice(0, 4));
-  // Far more than are asked for: what is cut meanwhile is none of the oldest.
+  // Far more images than are asked for: none of the oldest may be cut on the way.
   const many = Array.from({ length: 1500 }, (_, n) => ({
     ...{ repository: `r${n}`, facts: [push('a', '1', day + 1500 - n)], manifests: [image('a')] },
   }));

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { besides, unread } from '../../../infra/tools/destroy.ts';
 
-test('what keeps npm run destroy from reading the stack is said with its mend', () => {
+test("if npm run destroy can't read the stack, it says why and how to fix it", () => {
   const rows: [string, string, RegExp][] = [
     ['Error', 'Region is missing', /^Mine can not be read: Region is missing: set AWS_REGION/],
     ['CredentialsProviderError', 'Could not load credentials', /: run aws configure sso, or set AWS_PROFILE$/],
@@ -13,7 +13,7 @@ test('what keeps npm run destroy from reading the stack is said with its mend', 
     assert.match(unread('Mine', Object.assign(new Error(message), { name })), says);
 });
 
-test('tables and buckets of the setting existing are named, and what they were restored from', () => {
+test('tables and buckets in the setting `existing` are named, together with those they were restored from', () => {
   const template = (Variables: object) => ({
     Resources: { F: { Type: '', Properties: { Environment: { Variables } } } },
   });

@@ -1,4 +1,4 @@
-// What a deployment says of the account's quotas before it begins.
+// What a deployment reports about the account's quotas before it begins.
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -24,19 +24,19 @@ const plenty: Quotas = {
 
 test('what a template needs is counted from its resources', () => {
   const { shards, background, requests, fargate, spark } = needs('default');
-  assert.equal(background, shards + 3, 'a batch a shard, export, training and alerts');
-  assert.ok(requests >= 2200, 'every throttle of the stage');
+  assert.equal(background, shards + 3, 'one batch per shard, export, training and alerts');
+  assert.ok(requests >= 2200, "the sum of the stage's throttles");
   assert.deepEqual([fargate, spark], [0, 0]);
-  // Ten servers of a processor, and a training of four.
+  // Ten servers of one vCPU, and a training of four.
   assert.equal(needs('fargate').fargate, 14);
   assert.equal(needs('spark').spark, 16);
 });
 
-test('an account with enough of each hears nothing', () => {
+test('an account whose quotas are large enough gets no message', () => {
   assert.deepEqual(shortfalls(needs('fargate'), plenty), { throttled: [], refused: [] });
 });
 
-test('each quota that is too small is named, with what comes of it and how to ask for more', () => {
+test('each quota that is too small is named, with its consequence and how to request more', () => {
   const { throttled, refused } = shortfalls(
     { background: 3, reserved: 0, requests: 2200, shards: 4, fargate: 14, spark: 32 },
     { concurrency: quota(10), requests: quota(2000), shards: quota(2), fargate: quota(6), spark: quota(16) },
@@ -50,14 +50,14 @@ test('each quota that is too small is named, with what comes of it and how to as
   assert.match(refused.join(), /want 4 shards, this account may have 2/);
 });
 
-test('a reservation that leaves the account less than Lambda keeps is refused before it is tried', () => {
+test("a concurrency reservation that leaves the account less than Lambda's minimum is refused in advance", () => {
   const reserved = { background: 3, reserved: 5, requests: 0, shards: 1, fargate: 0, spark: 0 };
   const { refused } = shortfalls(reserved, { ...plenty, concurrency: quota(10) });
   assert.match(refused.join(), /reservedConcurrency is 5 together: this account runs 10.* --desired-value 105/);
   assert.deepEqual(shortfalls(reserved, { ...plenty, concurrency: quota(105) }).refused, []);
 });
 
-/** Service Quotas and Lambda as their SDK meets them: the protocol over HTTP. */
+/** Stands in for Service Quotas and Lambda: speaks their protocol over HTTP. */
 async function account(t: TestContext, concurrent: number, listed: Record<string, [string, number][]>) {
   const server = createServer(async (request, reply) => {
     reply.setHeader('content-type', 'application/x-amz-json-1.1');
@@ -67,7 +67,7 @@ async function account(t: TestContext, concurrent: number, listed: Record<string
     const quotas = listed[ServiceCode];
     if (!quotas)
       return reply.writeHead(400).end(JSON.stringify({ __type: 'AccessDeniedException', message: 'no right' }));
-    // A page each.
+    // One quota a page.
     const at = Number(NextToken ?? 0);
     const [QuotaName, Value] = quotas[at];
     const next = at + 1 < quotas.length ? { NextToken: String(at + 1) } : {};
@@ -83,7 +83,7 @@ async function account(t: TestContext, concurrent: number, listed: Record<string
   return { quotas: new ServiceQuotasClient(client), lambda: new LambdaClient(client) };
 }
 
-test('quotas are read by name, page by page; Lambda itself says how many functions run at once', async (t) => {
+test('quotas are read by name, page by page; the concurrency limit comes from Lambda itself', async (t) => {
   const clients = await account(t, 10, {
     lambda: [
       ['Asynchronous payload', 256],
@@ -96,10 +96,10 @@ test('quotas are read by name, page by page; Lambda itself says how many functio
   assert.deepEqual(unread, []);
   assert.deepEqual(quotas.concurrency, { service: 'lambda', code: 'L-1', value: 10 });
   assert.equal(quotas.shards?.value, 200);
-  assert.equal(quotas.fargate, undefined, 'not asked for: nothing runs there');
+  assert.equal(quotas.fargate, undefined, 'not requested: nothing needs it');
 });
 
-test('a quota that may not be read is said, and stops nothing', async (t) => {
+test('a quota that may not be read is reported, and stops nothing', async (t) => {
   const clients = await account(t, 1000, { lambda: [['Concurrent executions', 1000]], kinesis: [['Other', 1]] });
   const { quotas, unread } = await quotasOf(needs('default'), clients);
   assert.equal(quotas.concurrency?.value, 1000);

@@ -8,12 +8,12 @@ import { test } from 'node:test';
 import { verify } from '../../../infra/tools/verify.ts';
 import { dataFolder, eventually, type Running, runScript, startLocal, token } from '../../support/run.ts';
 
-/** Has a place in the IP table: a resolver that everybody knows. */
+/** A public DNS resolver, which has a location in the IP table. */
 const address = '8.8.8.8';
 
 type Pages = { items: { user?: string; body?: string }[] };
 
-/** Rows that a check left behind about the person or the image it made up. */
+/** Rows that a check left behind about its made-up user or image. */
 async function left({ get }: Running): Promise<unknown[]> {
   const people = await get<Pages>('/v1/users?search=verify-');
   const quarantined = await get<Pages>('/v1/quarantine');
@@ -23,7 +23,9 @@ async function left({ get }: Running): Promise<unknown[]> {
   return [...people.items, ...quarantined.items, ...repositories, ...told];
 }
 
-test('the check of a deployment passes here too, down to the tile of a hit', { timeout: 60_000 }, async (t) => {
+test('the check for deployments passes on the local server too, down to the tile of a hit', {
+  timeout: 60_000,
+}, async (t) => {
   const folder = dataFolder(t);
   const day = new Date().toISOString().slice(0, 10);
   const rows = [1, 2, 3].flatMap((ago) =>
@@ -41,12 +43,16 @@ test('the check of a deployment passes here too, down to the tile of a hit', { t
   );
   const lines: string[] = [];
   await verify({ url: running.origin, token, address, seconds: 20, log: (line) => lines.push(line) });
-  for (const what of ['both hits are summed', 'the domain is in it, or in a cluster of it', 'the person is forgotten'])
+  for (const what of [
+    'both hits are summed',
+    'the domain is in the tile, or in a cluster of it',
+    'the person is forgotten',
+  ])
     assert.ok(lines.includes(`ok  ${what}`), `${what}: ${lines.join('\n')}`);
   assert.deepEqual(await left(running), []);
 });
 
-test('where no hit has a location an empty map is not a failure, and the wait is announced', {
+test('if no hit has a location, an empty map is not a failure, and the wait is announced', {
   timeout: 60_000,
 }, async (t) => {
   const running = await startLocal(dataFolder(t), ['--export-every', '0.5']);
@@ -60,11 +66,13 @@ test('where no hit has a location an empty map is not a failure, and the wait is
   assert.ok(at(/^ok {2}the person is forgotten/) > empty);
 });
 
-test('what is broken is named, with what was found, and the person is forgotten', { timeout: 60_000 }, async (t) => {
+test('a broken part is named, with what was found, and the made-up user is forgotten', {
+  timeout: 60_000,
+}, async (t) => {
   const running = await startLocal(dataFolder(t), ['--export-every', '0.5']);
   t.after(() => running.kill());
   const broken = async (path: RegExp, says: RegExp) => {
-    // Before the system, so that one path alone fails.
+    // A proxy in front of the system, so that only one path fails.
     const proxy = createServer(async (request, reply) => {
       const { url = '', method } = request;
       if (path.test(`${method} ${url}`)) return reply.writeHead(502).end('broken');
@@ -86,7 +94,7 @@ test('what is broken is named, with what was found, and the person is forgotten'
   await broken(/\/v1\/health/, /GET http.*\/v1\/health is 502 and no answer of Whalewatch: give --url/);
 });
 
-test('an error is short, however long the answer', { timeout: 60_000 }, async (t) => {
+test('an error is short, however long the response', { timeout: 60_000 }, async (t) => {
   const answer = JSON.stringify({ status: 'ok', items: Array.from({ length: 10_000 }, () => ({ repository: 'a/b' })) });
   const server = createServer(({ method, url }, reply) => {
     const status = url === '/v1/registry-events' ? (++notified === 1 ? 401 : 202) : method === 'POST' ? 202 : 200;
@@ -102,7 +110,7 @@ test('an error is short, however long the answer', { timeout: 60_000 }, async (t
   });
 });
 
-test('what was given wrongly is named with its mend', { timeout: 60_000 }, async (t) => {
+test('a wrong argument is named with its fix', { timeout: 60_000 }, async (t) => {
   const running = await startLocal(dataFolder(t));
   t.after(() => running.kill());
   const rows: [string[], RegExp][] = [

@@ -7,7 +7,7 @@ import { type ObjectStore, PreconditionFailed, type StreamRecord } from '#core/s
 import { backfill } from '#local/commands/backfill.ts';
 import { dataFolder, eventually, runScript, startLocal } from '../../support/run.ts';
 
-/** A stream and an object store that remember. */
+/** A stream and an object store in memory. */
 function world() {
   const records: StreamRecord[] = [];
   const held = new Map<string, { body: Uint8Array; etag: string }>();
@@ -60,7 +60,7 @@ const pulls = `time,user,repository,tag,digest
 2026-05-02T10:00:00+02:00,,library/redis,latest,
 `;
 
-test('a time that is none, and one in the future, are named as the file has them', async () => {
+test('an invalid time and a future one are quoted as in the file', async () => {
   const text = `time,user,repository
 not a time,alice,library/redis
 2026-05-21T00:00:01Z,alice,library/redis
@@ -77,7 +77,7 @@ not a time,alice,library/redis
   );
 });
 
-test('a row of anything is named by its line, and the rows around it come in', async () => {
+test('a row with any content is named by its line, and the rows around it are imported', async () => {
   const deep = `${'['.repeat(50_000)}${']'.repeat(50_000)}`;
   const good = (user: string) => `{"time": "2026-05-01T10:00:00Z", "user": "${user}", "repository": "a/b"}`;
   const odd = ['time', 'user', 'repository', 'tag', 'digest', 'action', 'userAgent', 'address'].flatMap((name) => [
@@ -95,7 +95,7 @@ test('a row of anything is named by its line, and the rows around it come in', a
   );
   const { done, lines } = await world().run([good('ann'), ...odd, ...hits, good('bo')].join('\n'), 'ndjson');
   const users = lines.map((line) => (line as RegistryLine).event.user);
-  // A user agent of any length is cut, and so is a name, which keeps a hash of the whole.
+  // A long user agent is cut, and so is a long name, which keeps a hash of the whole.
   assert.deepEqual(users.map((user) => user.replace(/^x{222}~[0-9a-f]{32}$/, 'long')).sort(), [
     'ann',
     'bo',
@@ -107,8 +107,8 @@ test('a row of anything is named by its line, and the rows around it come in', a
   assert.deepEqual(done.bad[0], { line: 2, reason: 'time is an object or a list: write text' });
 });
 
-test('a quote that is never closed costs no more than its rows', async () => {
-  // With a count from the start for each line, the 90,000 rows after the quote were 40 thousand million characters.
+test('a quote that is never closed takes linear time', async () => {
+  // If each line were counted from the start, the 90,000 rows after the quote would be 40 thousand million characters.
   const rows = Array.from({ length: 90_000 }, (_, at) => `r,${at}`).join('\n');
   const { done } = await world().run(`time,user,repository\n"open,ann,a/b\n${rows}\n`, 'csv');
   assert.deepEqual(done.bad, [{ line: 2, reason: 'a quote is opened and never closed' }]);
@@ -128,7 +128,7 @@ test('pulls of a CSV file become registry events, anonymous ones too', async () 
   );
 });
 
-test('pulls that are stored already are counted as hits are, and a row that stands twice is one pull', async () => {
+test('pulls that are already stored are reported as for hits, and a repeated row is one pull', async () => {
   const { run, stored } = world();
   const { lines, done } = await run(`${pulls}${pulls.split('\n')[1]}\n`, 'csv');
   assert.deepEqual([done.rows, done.pulls, done.anonymous, done.known], [4, 3, 1, 1]);
@@ -137,7 +137,7 @@ test('pulls that are stored already are counted as hits are, and a row that stan
   assert.deepEqual([again.done.pulls, again.done.known], [1, 3]);
 });
 
-test('a column that must be there and is not refuses the file; one that means nothing is passed over', async () => {
+test('a file without a required column is refused; an unknown column is ignored', async () => {
   const rows: [string, RegExp][] = [
     ['user,repository', /^line 1: there is no column time$/],
     ['domain,user', /^line 1: there is no column time$/],
@@ -148,7 +148,7 @@ test('a column that must be there and is not refuses the file; one that means no
   assert.deepEqual([done.pulls, done.anonymous, [...done.ignored], done.bad], [1, 1, ['digst'], []]);
 });
 
-test('a pull has the same id at every import, whatever form it comes in', async () => {
+test('a pull has the same id at every import, in every file format', async () => {
   const ids = ({ lines }: { lines: (HitLine | RegistryLine)[] }) =>
     lines.map((line) => (line as RegistryLine).event.id);
   const csv = ids(await world().run(pulls, 'csv'));
@@ -170,7 +170,7 @@ const hits = `time,domain,action,address
 2026-05-02T10:00:00Z,other.example,login,
 `;
 
-test('hits of a CSV file come in once, equal rows as often as the file has them', async () => {
+test('hits of a CSV file are imported once, equal rows as often as the file has them', async () => {
   const { run, held } = world();
   const { done, lines } = await run(hits, 'csv');
   assert.deepEqual([done.hits, done.known], [4, 0]);
@@ -191,7 +191,7 @@ test('hits of a CSV file come in once, equal rows as often as the file has them'
   }
 });
 
-test('two imports at once remember the hits of both', async () => {
+test('two imports at once both remember their hits', async () => {
   const { run } = world();
   await Promise.all([run(hits, 'csv'), run('{"time":"2026-05-01T11:00:00Z","domain":"third.example"}', 'ndjson')]);
   assert.equal((await run(hits, 'csv')).done.known, 4);
@@ -199,7 +199,7 @@ test('two imports at once remember the hits of both', async () => {
   assert.equal(third.done.known, 1);
 });
 
-test('a bad row is named by its line and reason, and the good ones go in', async () => {
+test('an invalid row is named by its line and reason, and the valid ones are imported', async () => {
   const { done } = await world().run(
     [
       '{"time":"2026-05-01T10:00:00Z","user":"alice","repository":"a/b"}',
@@ -238,7 +238,7 @@ test('a bad row is named by its line and reason, and the good ones go in', async
   );
 });
 
-test('CSV: quoted line breaks, a byte order mark, CR LF already cut; wrong counts and open quotes are named', async () => {
+test('CSV: quoted line breaks, a byte order mark and CR LF are read; wrong numbers of columns and open quotes are named', async () => {
   const text = `\uFEFFuser,time,repository
 "a
 b",2026-05-01T10:00:00Z,x/y
@@ -255,7 +255,7 @@ bo,2026-05-01T10:00:00Z,x/y
   await assert.rejects(world().run('one,two\n1,2', 'csv'), /line 1 names no columns/);
 });
 
-test('files that can not be read, hold nothing or are folders are one line, and make no data folder', {
+test("a file that can't be read, is empty or is a folder gives one line, and no data folder is made", {
   timeout: 60_000,
 }, async (t) => {
   const folder = dataFolder(t);
@@ -277,7 +277,7 @@ test('files that can not be read, hold nothing or are folders are one line, and 
   assert.equal(code, 1);
 });
 
-test('a first import says that the data folder is new; a second what was there already', {
+test('a first import says that the data folder is new; a second one says what was already imported', {
   timeout: 60_000,
 }, async (t) => {
   const folder = dataFolder(t);
@@ -300,7 +300,7 @@ test('a first import says that the data folder is new; a second what was there a
   assert.match(second.output, /^.*pulls\.csv: 0 pulls and 0 hits of 3 rows, 3 rows were there already\n$/);
   assert.deepEqual([first.code, second.code], [0, 0]);
 
-  // Where a server runs, the command ends when its rows are counted.
+  // While a server runs, the command ends when its rows are counted.
   const more = join(folder, 'more.csv');
   const rows = Array.from(
     { length: 500 },
@@ -316,14 +316,14 @@ test('a first import says that the data folder is new; a second what was there a
   assert.deepEqual([total.pulls, importing], [503, 0]);
 });
 
-test('a second import before the first is processed brings nothing', async () => {
+test('a second import before the first is processed adds nothing', async () => {
   const here = world();
   await here.run(pulls, 'csv');
   const { done, lines } = await here.run(pulls, 'csv');
   assert.deepEqual([done.pulls, done.known, lines.length], [0, 3, 0]);
 });
 
-test('times without a zone are reported, and so are ambiguous ones as the file has them', async () => {
+test('times without a zone are reported, and ambiguous ones are quoted as in the file', async () => {
   const { done, lines } = await world().run(
     'time,user,repository\n2026-05-01,ann,a/b\n1777716000,ann,a/b\n01.05.2026 10:00,ann,a/b\n2026-13-01 10:00:00,ann,a/b',
     'csv',
@@ -342,7 +342,9 @@ test('times without a zone are reported, and so are ambiguous ones as the file h
   );
 });
 
-test('an access log, a zone and a file of nothing but other lines, by the command', { timeout: 60_000 }, async (t) => {
+test('the command reads an access log, takes a time zone, and refuses a file without usable lines', {
+  timeout: 60_000,
+}, async (t) => {
   const folder = dataFolder(t);
   const [log, rows, data] = ['access.log', 'rows.csv', 'data'].map((name) => join(folder, name));
   const line = (path: string) =>

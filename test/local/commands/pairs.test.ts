@@ -6,7 +6,7 @@ import { latestKey } from '#core/recommender/model-list.ts';
 import { openObjects } from '#local/stores/objects.ts';
 import { dataFolder, runScript } from '../../support/run.ts';
 
-test('tune and pairs say in one line what they cannot do, and fail', { timeout: 120_000 }, async (t) => {
+test("tune and pairs say in one line why they can't run, and fail", { timeout: 120_000 }, async (t) => {
   const folder = dataFolder(t);
   const used = join(folder, 'used');
   mkdirSync(used);
@@ -20,7 +20,7 @@ test('tune and pairs say in one line what they cannot do, and fail', { timeout: 
       ['--data', used, '--opensearch', 'there'],
       /^--opensearch is "there": must be a URL: [^\n]*\n$/,
     ],
-    // Nobody listens there: the pulls of the data folder are not taken instead.
+    // Nothing listens there: the command must not use the data folder's pulls instead.
     [
       'local/commands/tune.ts',
       ['--data', used, '--opensearch', 'http://127.0.0.1:9'],
@@ -47,7 +47,7 @@ test('tune and pairs say in one line what they cannot do, and fail', { timeout: 
   }
 });
 
-test('pairs tells a model whose file is missing from none', { timeout: 60_000 }, async (t) => {
+test('pairs distinguishes a model whose file is missing from no model', { timeout: 60_000 }, async (t) => {
   const folder = dataFolder(t);
   writeFileSync(join(folder, 'events.db'), '');
   const out = join(folder, 'out');

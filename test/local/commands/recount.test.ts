@@ -1,4 +1,4 @@
-// What version 0.1.0 stored, recounted by the command, whatever stopped it on the way.
+// The command recounts what version 0.1.0 stored, even if it is stopped on the way.
 import assert from 'node:assert/strict';
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ const old = join(import.meta.dirname, '../../fixtures/data-0.1.0/folder');
 const classify = classifier();
 const always = [0, Number.MAX_SAFE_INTEGER] as const;
 
-/** All pulls that are stored, and those of a replay of the same events by today's rules. */
+/** All stored pulls, and the pulls of a replay of the same events by today's rules. */
 async function readAll(folder: string) {
   const { events, search } = openStores(folder);
   const stored: Pull[] = [];
@@ -58,7 +58,7 @@ async function readAll(folder: string) {
   };
 }
 
-test('recount brings the data of 0.1.0 to what a replay counts, and goes on where it was stopped', async (t) => {
+test('recounting the data of 0.1.0 gives what a replay counts, and continues where it was stopped', async (t) => {
   const folder = dataFolder(t);
   cpSync(old, folder, { recursive: true });
   const stores = openStores(folder);

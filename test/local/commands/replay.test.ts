@@ -41,7 +41,7 @@ async function replay(...bodies: string[]) {
   return { ...result, left: [...held.keys()], lines: lines.map((line) => JSON.parse(line)), order };
 }
 
-test('an event, an envelope and a stream line go back through; the rest stays with its reason', async () => {
+test('an event, an envelope and a stream line are replayed; the rest stays in quarantine with its reason', async () => {
   const { released, kept, left, lines } = await replay(
     JSON.stringify(event),
     JSON.stringify({ events: [event, { ...event, id: 'e2' }] }),
@@ -56,12 +56,12 @@ test('an event, an envelope and a stream line go back through; the rest stays wi
   );
 });
 
-test('what is understood now but needs no storing leaves too', async () => {
+test('an entry that is understood now but needs no storing leaves the quarantine too', async () => {
   const { released, lines } = await replay('{"events":[]}');
   assert.deepEqual([released, lines], [1, []]);
 });
 
-test('a page is in the stream before it leaves the quarantine', async () => {
+test('a page of entries is in the stream before it leaves the quarantine', async () => {
   const { order } = await replay(JSON.stringify(event), 'x', JSON.stringify(event));
   assert.deepEqual(order, ['put', 'release', 'put', 'release']);
 });

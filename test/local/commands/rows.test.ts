@@ -33,7 +33,7 @@ for (const [name, bytes] of [
       assert.deepEqual(await read(bytes, size), [{ line: 2, row }], `${encodingOf(bytes)} in chunks of ${size}`);
   });
 
-test('lines are those of the whole text, however it comes in chunks', async () => {
+test('lines are the same however the text is split into chunks', async () => {
   const text = fc.string({ unit: fc.constantFrom('a', 'é', '😀', ',', '\n', '\r\n', '"'), maxLength: 60, size: 'max' });
   await fc.assert(
     fc.asyncProperty(text, fc.integer({ min: 1, max: 9 }), async (text, size) => {
@@ -47,7 +47,7 @@ test('lines are those of the whole text, however it comes in chunks', async () =
   );
 });
 
-test('bytes that are not text are named by their encoding', async () => {
+test('bytes that are not text are refused, with the expected encoding', async () => {
   await assert.rejects(read(Buffer.from([0x1f, 0x8b, 8, 0, 0xff, 0xfe, 0x80])), (cause: Error) => {
     assert.ok(cause instanceof Unreadable);
     assert.equal(cause.message, 'it is not UTF-8 text: save it as UTF-8, or unpack it first');
@@ -59,7 +59,7 @@ test('bytes that are not text are named by their encoding', async () => {
 const combined = (method: string, path: string, status: number, more = '') =>
   `192.0.2.7 - alice [21/Nov/2026:03:59:25 +0100] "${method} ${path} HTTP/1.1" ${status} 1234 "-" "docker/27.3.1 go/go1.22.7"${more}`;
 
-test('the combined format: answered requests for manifests are rows, the rest is not', async () => {
+test("the combined format: successful requests for manifests become rows, others don't", async () => {
   const digest = `sha256:${'a'.repeat(64)}`;
   const rows = await read(
     [
@@ -132,7 +132,7 @@ test('the combined format: answered requests for manifests are rows, the rest is
   ]);
 });
 
-test("Distribution's JSON log: the user is in one line, the answer in another", async () => {
+test("Distribution's JSON log: the user is in one line, the response in another", async () => {
   const line = (more: object) => JSON.stringify({ level: 'info', time: '2026-11-21T03:59:25.5Z', ...more });
   const request = { 'http.request.id': 'r1', 'http.request.method': 'GET', 'http.request.uri': '/v2/a/b/manifests/1' };
   const rows = await read(
@@ -168,7 +168,7 @@ test("Distribution's JSON log: the user is in one line, the answer in another", 
   );
 });
 
-test("Harbor's audit log, of its API and as CSV", async () => {
+test("Harbor's audit log, from its API and as CSV", async () => {
   const entry = { id: 1, username: 'alice', resource_type: 'artifact', op_time: '2026-11-21T03:59:25.123Z' };
   const api = [
     { ...entry, resource: 'library/redis:7.2', operation: 'pull' },
@@ -219,7 +219,7 @@ for (const [written, expected] of [
       expected,
     ));
 
-test('a zone brings every clock time back to the moment that shows it', () => {
+test('a time zone maps every clock time to a moment when its clocks show that time', () => {
   for (const name of ['Europe/Berlin', 'America/St_Johns', 'Australia/Lord_Howe', 'Asia/Kathmandu', 'UTC', '-03:30']) {
     const zone = new Zone(name);
     const format = name.startsWith('-')
@@ -231,7 +231,7 @@ test('a zone brings every clock time back to the moment that shows it', () => {
           ? format.format(seconds * 1000)
           : new Date(seconds * 1000 - 12_600_000).toISOString().slice(0, 19).replace('T', ' ');
         const back = Date.parse(String(rfc3339Of(shown, zone, () => {})));
-        // The same clock time twice a year: then the first is as good.
+        // When a clock time occurs twice, either moment is right.
         assert.ok(
           back === seconds * 1000 || (format?.format(back) === shown && back < seconds * 1000),
           `${name} ${shown}`,

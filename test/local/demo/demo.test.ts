@@ -15,7 +15,7 @@ const read = envelopes.map((body) => normalise(body, { receivedAt: now }));
 const events = read.flatMap((result) => result.events).map(stored);
 const pulls = byPersonAndRepository(events).flatMap((group) => pullsOf(group));
 
-test('its registry events are understood, marked, distinct and of the two weeks before now', () => {
+test('its registry events are understood, marked as demo, distinct and from the last two weeks', () => {
   assert.deepEqual(
     read.flatMap(({ rejected }) => rejected),
     [],
@@ -43,7 +43,7 @@ test('some 50 people pull some 60 repositories, beside builds, clusters, scanner
   assert.ok(events.some((event) => isManifestPush(event) && event.class === 'ci'));
 });
 
-test('who pulls logstash pulls kibana more often than others do', () => {
+test('users who pull logstash pull kibana more often than others do', () => {
   const of = (repository: string) =>
     new Set(
       pulls
@@ -55,7 +55,7 @@ test('who pulls logstash pulls kibana more often than others do', () => {
   assert.ok(share(logstash) > 1.5 * share(everybody));
 });
 
-test('more than 2,000 marked domains are hit from all over the world', () => {
+test('more than 2,000 domains, marked as demo, get hits from all over the world', () => {
   const domains = visits.flatMap(({ body }) => (body as { domain: string }[]).map(({ domain }) => domain));
   assert.ok(new Set(domains).size > 2000);
   assert.ok(new Set(visits.map(({ from }) => from)).size > 400);
@@ -69,7 +69,7 @@ test('more than 2,000 marked domains are hit from all over the world', () => {
   assert.equal(new Set(places).size, places.length);
 });
 
-test('the same seed and time make the same traffic, the next day repeats the events of the day before', () => {
+test('the same seed and time make the same traffic; on the next day the events of the day before are the same', () => {
   assert.deepEqual(backFill(demoWorld(1), now), posts);
   assert.notDeepEqual(backFill(demoWorld(2), now), posts);
   const ids = new Set(events.map(({ id }) => id));
@@ -80,7 +80,7 @@ test('the same seed and time make the same traffic, the next day repeats the eve
   assert.ok(again.length > 1000 && again.every(({ id }) => ids.has(id)));
 });
 
-test('the trickle is understood and marked too', () => {
+test('the continuous traffic is understood and marked too', () => {
   const random = seeded('trickle');
   const made = Array.from({ length: 200 }, (_, second) => trickle(demoWorld(1), random, now + second * 1000)).flat();
   const results = made
@@ -94,7 +94,7 @@ test('the trickle is understood and marked too', () => {
   assert.ok(made.length - results.length >= 200);
 });
 
-test('started again on the same data it sends no hits of the past again', async () => {
+test('when it is started again on the same data, it does not send past hits again', async () => {
   const sent: string[] = [];
   const send = async (path: string) => {
     sent.push(path);
@@ -105,7 +105,7 @@ test('started again on the same data it sends no hits of the past again', async 
   assert.deepEqual([...new Set(sent)], ['/v1/registry-events']);
 });
 
-test('it fills, then trickles each second until it is stopped; a refusal is reported and not the end', async () => {
+test('it sends the past, then new traffic each second until it is stopped; a refusal is reported and does not end it', async () => {
   mock.timers.enable({ apis: ['setInterval'] });
   try {
     const sent: Post[] = [];

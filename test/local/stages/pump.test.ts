@@ -1,4 +1,4 @@
-// Each test states one rule of a Lambda event source mapping. Time is by hand: nothing here sleeps.
+// Each test states one rule of a Lambda event source mapping. The test sets the time: nothing here sleeps.
 import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,7 +15,7 @@ after(async () => {
   for (const close of closing.reverse()) await close();
 });
 
-/** A clock that moves only when told, and sleepers that wake in their order. */
+/** A clock that moves only when the test says so, and sleepers that wake in order. */
 function manualTime() {
   let now = Date.UTC(2026, 10, 21);
   const sleepers = new Set<{ at: number; wake: () => void }>();
@@ -38,7 +38,7 @@ function manualTime() {
         sleepers.add(sleeper);
       });
     },
-    /** Lets so much time pass, waking every sleeper at its time. */
+    /** Advances the time by so much, waking every sleeper at its time. */
     async advance(milliseconds: number) {
       const until = now + milliseconds;
       for (;;) {
@@ -51,7 +51,7 @@ function manualTime() {
       }
       now = until;
     },
-    /** Lets so much time pass unseen, as when the machine slept. */
+    /** Advances the time by so much without waking anybody, as when the machine was asleep. */
     async jump(milliseconds: number) {
       now += milliseconds;
       for (const { at, wake } of [...sleepers]) if (at <= now) wake();
@@ -63,7 +63,7 @@ function manualTime() {
 type Answer = KinesisStreamBatchResponse | null | undefined;
 type Handler = (texts: string[], event: KinesisStreamEvent) => Answer | Promise<Answer>;
 
-/** A stream with a pump on it, whose calls are noted as the texts of their records. */
+/** A stream with a pump; notes each call of the handler as the texts of its records. */
 function setUp(options: Partial<Omit<PumpOptions, 'handler'>> & { handler?: Handler; shards?: number } = {}) {
   const { handler = () => undefined, shards = 1, ...rest } = options;
   const folder = mkdtempSync(join(tmpdir(), 'pump-'));
@@ -120,7 +120,7 @@ const report = (...itemIdentifiers: unknown[]) =>
   ({ batchItemFailures: itemIdentifiers.map((itemIdentifier) => ({ itemIdentifier })) }) as KinesisStreamBatchResponse;
 const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, n) => `${from + n}`);
 
-test('the event has the shape of a Kinesis event of Lambda', async () => {
+test("the event has the shape of Lambda's Kinesis event", async () => {
   const world = setUp();
   await world.stream.put([{ key: 'portal.example', data: Buffer.from('{"type":"hit"}\n') }]);
   const arrived = world.clock();
@@ -157,7 +157,7 @@ test('reading begins at the oldest record (TRIM_HORIZON)', async () => {
   assert.deepEqual(world.texts(), ['before the start']);
 });
 
-test('a record put while all is idle is handed over within 100 ms', async () => {
+test('a record put while the pump is idle is delivered within 100 ms', async () => {
   const world = setUp();
   world.start();
   await world.advance(10_000);
@@ -170,7 +170,7 @@ test('a record put while all is idle is handed over within 100 ms', async () => 
   assert.ok(world.calls[0].at - at <= 100);
 });
 
-test('a batch closes at its size', async () => {
+test('a batch is delivered when it has reached its size', async () => {
   const world = setUp({ batchSize: 3, windowSeconds: 300 });
   await put(world.stream, ...numbers(1, 8));
   world.start();
@@ -178,7 +178,7 @@ test('a batch closes at its size', async () => {
   assert.deepEqual(world.texts(), ['1 2 3', '4 5 6']);
 });
 
-test('a batch that is not full closes when its window is over', async () => {
+test('a batch that is not full is delivered when its window ends', async () => {
   const world = setUp({ windowSeconds: 5 });
   world.start();
   await put(world.stream, '1');
@@ -194,7 +194,7 @@ test('a batch that is not full closes when its window is over', async () => {
   assert.deepEqual(world.texts(), ['1 2', '3']);
 });
 
-test('an idle shard hands a record over at once, and its batches grow with the records that come while it works', async () => {
+test('an idle shard delivers a record at once, and its batches grow with the records that come while it works', async () => {
   const world = setUp({
     windowSeconds: 5,
     restTimes: 2,
@@ -211,7 +211,7 @@ test('an idle shard hands a record over at once, and its batches grow with the r
     await put(world.stream, text);
     await world.advance(250);
   }
-  assert.deepEqual(world.texts(), ['1'], 'it worked for 300 ms, so it rests for 600');
+  assert.deepEqual(world.texts(), ['1'], 'after 300 ms of work it rests for 600 ms');
   await world.advance(200);
   assert.deepEqual(world.texts(), ['1', '2 3 4']);
   await world.advance(2000);
@@ -221,7 +221,7 @@ test('an idle shard hands a record over at once, and its batches grow with the r
   await world.advance(4900);
   assert.equal(world.calls.length, 3);
   await world.advance(200);
-  assert.equal(world.calls.length, 4, 'its window is the longest that it rests');
+  assert.equal(world.calls.length, 4, 'it rests at most for its window');
 });
 
 test('the last batch of a closed shard does not wait', async () => {
@@ -233,7 +233,7 @@ test('the last batch of a closed shard does not wait', async () => {
   assert.deepEqual(world.texts(), ['1']);
 });
 
-test('a clock that is set back holds no batch longer than its window', async () => {
+test('when the clock is set back, no batch waits longer than its window', async () => {
   const world = setUp({ windowSeconds: 5 });
   await put(world.stream, '1');
   await world.jump(-3_600_000);
@@ -242,11 +242,11 @@ test('a clock that is set back holds no batch longer than its window', async () 
   assert.deepEqual(world.texts(), ['1']);
 });
 
-test('a batch closes before its event exceeds 6 MiB', async () => {
+test('a batch is delivered before its event exceeds 6 MiB', async () => {
   const world = setUp({ batchSize: 10_000, windowSeconds: 30 });
   const big = 'x'.repeat(1_000_000);
   await put(world.stream, ...numbers(1, 9).map((n) => n + big));
-  // 590 bytes around each small record: their number, too, makes an event large.
+  // Each record adds 590 bytes of envelope: many small ones also make a large event.
   await put(world.stream, ...numbers(1, 12_000));
   world.start();
   await world.advance(1000);
@@ -280,7 +280,7 @@ test('records of a shard come in order, one batch at a time', async () => {
   );
 });
 
-test('shards are worked on in parallel, each batch of one shard only', async () => {
+test('shards are processed in parallel, and each batch is of one shard', async () => {
   const gate = Promise.withResolvers<Answer>();
   const world = setUp({ shards: 2, handler: () => gate.promise });
   await world.stream.put(numbers(1, 50).map((key) => ({ key, data: Buffer.from(key) })));
@@ -299,7 +299,7 @@ for (const [name, answer] of Object.entries({
   'a null list': { batchItemFailures: null } as unknown as KinesisStreamBatchResponse,
   'an empty list': { batchItemFailures: [] },
 }))
-  test(`${name} is success`, async () => {
+  test(`${name} means success`, async () => {
     const world = setUp({ handler: () => answer });
     await put(world.stream, '1', '2');
     const pump = world.start();
@@ -308,7 +308,7 @@ for (const [name, answer] of Object.entries({
     assert.equal(pump.status().records, 2);
   });
 
-test('of several reported failures the lowest counts, and everything from it on comes again', async () => {
+test('of several reported failures the lowest counts, and everything from it on is delivered again', async () => {
   const world = setUp({
     handler: (_, event) =>
       world.calls.length === 1 ? report(...[3, 1, 4].map((index) => sequence(event, index))) : undefined,
@@ -345,7 +345,7 @@ for (const [name, answer] of Object.entries({
     assert.deepEqual(world.texts(), ['1 2', '1 2']);
   });
 
-test('a throw fails the whole batch, which comes again as it was', async () => {
+test('an exception fails the whole batch, which is delivered again unchanged', async () => {
   const world = setUp({
     handler() {
       if (world.calls.length < 3) throw new Error('the store is down');
@@ -364,7 +364,7 @@ test('a throw fails the whole batch, which comes again as it was', async () => {
   );
 });
 
-test('with bisect a throw halves the batch, until the bad record stands alone', async () => {
+test('with bisect an exception halves the batch, until the failing record is alone', async () => {
   const world = setUp({
     bisect: true,
     maxRetries: 0,
@@ -380,7 +380,7 @@ test('with bisect a throw halves the batch, until the bad record stands alone', 
   assert.equal(world.failures().length, 1);
 });
 
-test('with bisect a partial answer splits at the reported record, and the rest comes again', async () => {
+test('with bisect a partial failure splits the batch at the reported record, and the rest is delivered again', async () => {
   const world = setUp({
     bisect: true,
     maxRetries: 0,
@@ -393,7 +393,7 @@ test('with bisect a partial answer splits at the reported record, and the rest c
   assert.equal(pump.status().discarded, 0, 'splitting costs no retry');
 });
 
-test('splitting costs no retry, trying the same records again does', async () => {
+test('splitting does not count as a retry, trying the same records again does', async () => {
   const world = setUp({
     bisect: true,
     maxRetries: 2,
@@ -407,7 +407,7 @@ test('splitting costs no retry, trying the same records again does', async () =>
   assert.deepEqual(world.texts(), ['1 2', '1', '1', '1', '2', '2', '2']);
 });
 
-test('a first record that is reported alone costs a retry and does not halve', async () => {
+test('reporting only the first record counts as a retry and does not halve the batch', async () => {
   const world = setUp({ bisect: true, maxRetries: 1, handler: (_, event) => report(sequence(event, 0)) });
   await put(world.stream, '1', '2');
   const pump = world.start();
@@ -416,7 +416,7 @@ test('a first record that is reported alone costs a retry and does not halve', a
   assert.equal(pump.status().discarded, 2);
 });
 
-test('without limits a failing batch is tried for ever, ever more slowly up to 10 s', async () => {
+test('without limits a failing batch is retried for ever, with a backoff of up to 10 s', async () => {
   const world = setUp({
     handler() {
       throw new Error('down');
@@ -433,7 +433,7 @@ test('without limits a failing batch is tried for ever, ever more slowly up to 1
   assert.equal(pump.status().discarded, 0);
 });
 
-test('while a batch comes again its shard stands still and the other shards go on', async () => {
+test('while a batch is retried its shard waits and the other shards go on', async () => {
   let down = true;
   const world = setUp({
     shards: 2,
@@ -465,7 +465,7 @@ test('while a batch comes again its shard stands still and the other shards go o
   );
 });
 
-test('after maxRetries the rest of the batch goes whole to the failure destination, and the shard goes on', async () => {
+test('after maxRetries the whole rest of the batch goes to the failure destination, and the shard goes on', async () => {
   const world = setUp({
     maxRetries: 2,
     handler: (texts, event) => (texts.includes('3') ? report(sequence(event, texts.indexOf('3'))) : undefined),
@@ -486,7 +486,7 @@ test('after maxRetries the rest of the batch goes whole to the failure destinati
   assert.deepEqual([pump.status().records, pump.status().discarded], [3, 3]);
 });
 
-test('a batch whose oldest record grew too old while it was tried is discarded', async () => {
+test('a batch whose oldest record becomes too old during retries is discarded', async () => {
   const world = setUp({
     maxRecordAgeSeconds: 60,
     handler(texts) {
@@ -509,7 +509,7 @@ test('a batch whose oldest record grew too old while it was tried is discarded',
   assert.equal(world.calls.length, tries + 1);
 });
 
-test('records that are too old when they are read are never handed over, and take no fresh ones with them', async () => {
+test('records that are too old when they are read are never delivered, and no fresh ones are discarded with them', async () => {
   const world = setUp({ maxRecordAgeSeconds: 60 });
   await put(world.stream, 'old', 'older');
   await world.advance(61_000);
@@ -520,7 +520,7 @@ test('records that are too old when they are read are never handed over, and tak
   assert.equal(world.failures()[0].event.Records.length, 2);
 });
 
-test('a batch is let go only after the failure destination has it', async () => {
+test('a failed batch is given up only after the failure destination has stored it', async () => {
   const world = setUp({
     maxRetries: 0,
     handler() {
@@ -540,7 +540,7 @@ test('a batch is let go only after the failure destination has it', async () => 
   assert.equal(world.failures().length, 1);
 });
 
-test('the failure destination is encrypted and forgets after a day', async () => {
+test('the failure destination is encrypted, and expires entries after a day', async () => {
   const world = setUp({
     maxRetries: 0,
     handler() {
@@ -562,7 +562,7 @@ test('the failure destination is encrypted and forgets after a day', async () =>
   assert.deepEqual(readdirSync(failures), ['key']);
 });
 
-test('a handler that takes too long has failed, and its late answer counts for nothing', async () => {
+test('a handler that times out has failed, and its late result is ignored', async () => {
   const answers: ((answer: Answer) => void)[] = [];
   const world = setUp({
     timeoutSeconds: 30,
@@ -583,7 +583,7 @@ test('a handler that takes too long has failed, and its late answer counts for n
   assert.equal(world.calls.length, 2);
 });
 
-test('a parent shard is finished before its children begin', async () => {
+test('a parent shard is finished before its children start', async () => {
   let down = true;
   const world = setUp({
     batchSize: 2,
@@ -611,7 +611,7 @@ test('a parent shard is finished before its children begin', async () => {
   );
 });
 
-test('a shard that is split while it is read goes on in its children, also after a restart', async () => {
+test('reading a shard that is split continues in its children, also after a restart', async () => {
   const world = setUp();
   world.start();
   await put(world.stream, '1');
@@ -630,7 +630,7 @@ test('a shard that is split while it is read goes on in its children, also after
   assert.deepEqual(world.texts(), ['1', '2', '3', '4']);
 });
 
-test('a pump that starts again goes on where it was', async () => {
+test('a restarted pump continues where it was', async () => {
   const world = setUp();
   await put(world.stream, '1', '2');
   world.start();
@@ -642,7 +642,7 @@ test('a pump that starts again goes on where it was', async () => {
   assert.deepEqual(world.texts(), ['1 2', '3']);
 });
 
-test('records before a reported one are through, also for a pump that starts again', async () => {
+test('records before a reported failure are done, also after a restart', async () => {
   const world = setUp({
     handler: (texts, event) => (texts.includes('3') ? report(sequence(event, texts.indexOf('3'))) : undefined),
   });
@@ -656,7 +656,7 @@ test('records before a reported one are through, also for a pump that starts aga
   assert.deepEqual(world.texts(), ['1 2 3', '3']);
 });
 
-test('a pump that lost its positions reads again what the stream keeps', async () => {
+test('a pump that lost its positions reads everything in the stream again', async () => {
   const world = setUp();
   await put(world.stream, '1');
   world.start();
@@ -668,7 +668,7 @@ test('a pump that lost its positions reads again what the stream keeps', async (
   assert.equal(world.texts().at(-1)!.split(' ').at(-1), '2');
 });
 
-test('what is through and old enough leaves the stream, also when nothing more comes', async () => {
+test('processed records that are old enough leave the stream, even if no new ones come', async () => {
   const world = setUp();
   await put(world.stream, '1', '2');
   world.start();
@@ -676,7 +676,7 @@ test('what is through and old enough leaves the stream, also when nothing more c
   assert.equal(world.stream.read('shardId-000000000000', '0', 10).records.length, 0);
 });
 
-test('a stop waits for the running batch and begins no other', async () => {
+test('a stop waits for the running batch and starts no other', async () => {
   const gate = Promise.withResolvers<Answer>();
   const world = setUp({ batchSize: 1, handler: () => gate.promise });
   await put(world.stream, '1', '2');
@@ -695,7 +695,7 @@ test('a stop waits for the running batch and begins no other', async () => {
   assert.deepEqual(world.texts(), ['1']);
 });
 
-test('a stop abandons a batch that runs on for 3 s, and it comes again', async () => {
+test('a stop abandons a batch that runs for another 3 s, and it is delivered again after a restart', async () => {
   const never = new Promise<Answer>(() => {});
   const world = setUp({ handler: () => (world.calls.length === 1 ? never : undefined) });
   await put(world.stream, '1');
@@ -710,14 +710,14 @@ test('a stop abandons a batch that runs on for 3 s, and it comes again', async (
   assert.deepEqual(world.texts(), ['1', '1']);
 });
 
-test('a stop leaves no sleeper behind', async () => {
+test('a stop leaves no timer behind', async () => {
   const world = setUp({ timeoutSeconds: 3600 });
   const pump = world.start();
   for (let n = 0; n < 5; n++) {
     await put(world.stream, `${n}`);
     await world.advance(100);
   }
-  assert.equal(world.asleep(), 2, 'one a shard and one that looks for shards');
+  assert.equal(world.asleep(), 2, 'one per shard, and one that looks for shards');
   await pump.stop();
   assert.equal(world.asleep(), 0);
 });
@@ -736,7 +736,7 @@ test('a stop does not wait out a backoff', async () => {
   await stopping;
 });
 
-test('whatever fails and however, every record is through or discarded, in order and once', async () => {
+test('whatever fails and however, every record is processed or discarded, in order and once', async () => {
   const failure = fc.constantFrom('none', 'throw', 'report', 'empty');
   await fc.assert(
     fc.asyncProperty(

@@ -8,11 +8,11 @@ import { threadFaults } from '#local/faults.ts';
 import { pauseMs, startThread, type ThreadData } from '#local/stages/threads.ts';
 import { eventually } from '../../support/run.ts';
 
-test('a thread that fails again and again waits longer each time, a minute at most', () => {
+test('a thread that keeps failing waits longer each time, up to a minute', () => {
   assert.deepEqual([1, 2, 3, 7, 50].map(pauseMs), [1000, 2000, 4000, 60_000, 60_000]);
 });
 
-test('a thread that crashes is started again, and says so until it is well', async (t) => {
+test('a crashed thread is restarted, and is reported until it works', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'whalewatch-'));
   const file = join(folder, 'stage.mjs');
   writeFileSync(

@@ -22,7 +22,7 @@ function newFolder() {
 
 const large = (fill: number) => new Uint8Array(200_000).fill(fill);
 
-test('no key reaches outside of the folder, and all are told apart', async () => {
+test('no key reaches outside of the folder, and all keys are distinct', async () => {
   const parent = newFolder();
   const folder = join(parent, 'a', 'objects');
   const objects = openObjects(folder);
@@ -51,7 +51,7 @@ test('a replaced or removed body leaves no file behind', async () => {
   assert.equal(readdirSync(join(folder, 'bodies')).length, 0);
 });
 
-test('a body that a killed put left behind goes an hour later', async () => {
+test('a body that a killed put left behind is removed an hour later', async () => {
   const folder = newFolder();
   await openObjects(folder).put('key', large(1));
   const bodies = join(folder, 'bodies');
@@ -64,7 +64,7 @@ test('a body that a killed put left behind goes an hour later', async () => {
   assert.equal((await objects.get('key'))!.body[0], 1);
 });
 
-test('a body that somebody removed is named, not waited for', async () => {
+test('a body that somebody removed is reported, not waited for', async () => {
   const folder = newFolder();
   const objects = openObjects(folder);
   await objects.put('key', large(1));
@@ -72,7 +72,7 @@ test('a body that somebody removed is named, not waited for', async () => {
   await assert.rejects(objects.get('key'), /"key" is damaged: the body is missing/);
 });
 
-test('a key of no bytes, too many, or no valid text is refused', async () => {
+test('a key that is empty, too long or not valid text is refused', async () => {
   const objects = openObjects(newFolder());
   await assert.rejects(objects.put('', 'x'), /1 to 1024 bytes, not 0/);
   await assert.rejects(objects.put('é'.repeat(600), 'x'), /not 1200/);
@@ -98,7 +98,7 @@ const writer = `
   }`;
 
 for (const bytes of [8, 100_000])
-  test(`of threads that count in one object of ${bytes} bytes, none overwrites another's count`, async () => {
+  test(`of threads that increment a count in one object of ${bytes} bytes, none overwrites another's`, async () => {
     const folder = newFolder();
     const file = new URL('../../../infra/local/stores/objects.ts', import.meta.url).href;
     await Promise.all(

@@ -12,7 +12,7 @@ const day = 24 * hour;
 const start = Date.UTC(2026, 10, 21);
 const aside = (id: string, body: string, time = start) => ({ id, time, reason: `of "${body}"`, position: id, body });
 
-test('no file of the folder holds a text that is quarantined', async (t) => {
+test('no file in the data folder contains a quarantined text', async (t) => {
   const folder = dataFolder(t);
   const store = openEvents(join(folder, 'events.db'), () => start);
   await store.quarantine([aside('1', 'the-secret-of-a-stranger')]);
@@ -23,7 +23,7 @@ test('no file of the folder holds a text that is quarantined', async (t) => {
   }
 });
 
-test('what an older version quarantined is read as it is, counted, and expires', async (t) => {
+test('entries that an older version quarantined are readable, counted, and expire', async (t) => {
   const file = join(dataFolder(t), 'events.db');
   const older = new DatabaseSync(file);
   older.exec('CREATE TABLE quarantine (id TEXT PRIMARY KEY, time REAL, doc TEXT) WITHOUT ROWID');
@@ -48,7 +48,7 @@ test('what an older version quarantined is read as it is, counted, and expires',
 });
 
 for (const jump of [8 * day, 365 * day])
-  test(`a clock that is ${jump / day} days ahead for hours destroys no key and no mark, and keeps none longer`, async (t) => {
+  test(`a clock that is ${jump / day} days ahead for hours neither destroys keys and marks early nor keeps them longer`, async (t) => {
     let now = start + hour;
     const store = openEvents(join(dataFolder(t), 'events.db'), () => now);
     const key = await store.digestKey('2026-11-21');
@@ -71,14 +71,14 @@ for (const jump of [8 * day, 365 * day])
         ['ann', start],
         ['bob', now],
       ]),
-      'who was forgotten in the meantime is forgotten until now, not until then',
+      "a user forgotten meanwhile is forgotten as of the true time, not the clock's",
     );
     for (const end = now + 3 * day; now < end; now += 6 * hour) await store.expireQuarantine();
     const again = await store.digestKey(new Date(start + 2 * hour + jump + 18 * hour).toISOString().slice(0, 10));
-    assert.notDeepEqual(again, ahead, 'the key of the day ahead is gone in time');
+    assert.notDeepEqual(again, ahead, 'the key of the future day is gone on time');
   });
 
-test('forgetting, paging and making room give others a turn after each part', async (t) => {
+test('forgetting, paging and making room yield to other work after each part', async (t) => {
   const store = openEvents(join(dataFolder(t), 'events.db'), () => start);
   const body = 'x'.repeat(60_000);
   const entries = Array.from({ length: 100 }, (_, n) => aside(`${n}`, body, start + n));

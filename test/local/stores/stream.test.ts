@@ -36,7 +36,7 @@ function open(folder = newFolder(), options: Partial<Parameters<typeof openStrea
 const text = (record: ReadRecord) => Buffer.from(record.data).toString();
 const record = (key: string, data: string) => ({ key, data: Buffer.from(data) });
 const all = (stream: LocalStream) => stream.shards().flatMap(({ id }) => stream.read(id, '0', Infinity).records);
-/** Text that does not pack. */
+/** Incompressible text. */
 const noise = (length: number) =>
   randomBytes(length)
     .toString('latin1')
@@ -44,7 +44,7 @@ const noise = (length: number) =>
 const many = (count: number, data = (n: number) => `record ${n}`) =>
   Array.from({ length: count }, (_, n) => record(`key ${n}`, data(n)));
 
-test('what was put is read again, with its key and the time it arrived', async () => {
+test('records are read back with their key and arrival time', async () => {
   const stream = open();
   await stream.put([record('Zoë', 'one'), record('b', '')]);
   const read = all(stream).sort((a, b) => (a.key < b.key ? -1 : 1));
@@ -57,7 +57,7 @@ test('what was put is read again, with its key and the time it arrived', async (
   );
 });
 
-test('a shard holds the keys whose MD5 lies in its range, and the ranges cover everything', async () => {
+test('a shard has the keys whose MD5 is in its range, and the ranges cover everything', async () => {
   const stream = open(undefined, { shards: 3 });
   const shards = stream.shards();
   assert.equal(shards[0].startingHash, '0'.repeat(32));
@@ -72,7 +72,7 @@ test('a shard holds the keys whose MD5 lies in its range, and the ranges cover e
   }
 });
 
-test('records of one key keep their order, over puts and blocks', async () => {
+test('records of one key keep their order, across puts and blocks', async () => {
   const stream = open();
   const big = 'x'.repeat(400_000);
   const texts = Array.from({ length: 20 }, (_, n) => `${n} ${n % 3 === 0 ? big : ''}`);
@@ -91,7 +91,7 @@ test('sequence numbers are 56 digits, unique in the stream', async () => {
   assert.equal(new Set(numbers).size, 100);
 });
 
-test('a stream that begins again continues above the numbers of the one before', async () => {
+test('a recreated stream continues above the sequence numbers of the previous one', async () => {
   const folder = newFolder();
   const old = open(folder, { shards: 1 });
   await old.put(many(100));
@@ -124,7 +124,7 @@ test('reading goes on after any record, whatever the size of a read', async () =
   }
 });
 
-test('a read stops at its bytes, but gives one record at least', async () => {
+test('a read stops at its byte limit, but returns at least one record', async () => {
   const stream = open(undefined, { shards: 1 });
   const [{ id }] = stream.shards();
   await stream.put(many(10, () => 'x'.repeat(100)));
@@ -172,7 +172,7 @@ test('a record over 1 MiB is refused by its size, and the stream goes on', async
   assert.equal(all(stream).length, 1);
 });
 
-test('records live until they are consumed and old enough, and their place is used again', async () => {
+test('records are kept until they are consumed and old enough, and then their space is reused', async () => {
   const folder = newFolder();
   const stream = open(folder, { shards: 1, retentionMs: 1000 });
   const [{ id }] = stream.shards();
@@ -197,7 +197,7 @@ test('records live until they are consumed and old enough, and their place is us
   now = start;
 });
 
-test('what was let go is wiped, not only unlisted', async () => {
+test('removed records are overwritten, not only unlisted', async () => {
   const folder = newFolder();
   const stream = open(folder, { shards: 1, retentionMs: 0 });
   await stream.put(many(10, () => noise(500)));
@@ -213,7 +213,7 @@ test('what was let go is wiped, not only unlisted', async () => {
   assert.equal(inFile(), false);
 });
 
-test('consumed never goes back, nor beyond what there is', async () => {
+test('the consumed position never goes back, nor beyond the last record', async () => {
   const stream = open(undefined, { shards: 1, retentionMs: 0 });
   const [{ id }] = stream.shards();
   await stream.put(many(10));
@@ -246,7 +246,7 @@ test('lag is the age of the oldest record not consumed', async () => {
   now = start;
 });
 
-test('version changes with every put, also of another connection', async () => {
+test('`version` changes with every put, also of another connection', async () => {
   const folder = newFolder();
   const [mine, other] = [open(folder), open(folder)];
   const before = mine.version();
@@ -271,7 +271,7 @@ test('no address, key or text is found in the files of the folder', async () => 
   assert.equal(statSync(join(folder, 'key')).mode & 0o777, 0o600);
 });
 
-test('what was put is there after the stream is closed and opened again', async () => {
+test('records are still there after the stream is closed and opened again', async () => {
   const folder = newFolder();
   const stream = open(folder);
   const put = stream.put(many(50));
@@ -281,7 +281,7 @@ test('what was put is there after the stream is closed and opened again', async 
   assert.equal(all(open(folder)).length, 50);
 });
 
-test('a full stream refuses, and takes records again when there is room', async () => {
+test('a full stream refuses records, and accepts them again when there is room', async () => {
   const stream = open(undefined, { shards: 1, maxBytes: 500_000, retentionMs: 0 });
   const [{ id }] = stream.shards();
   await stream.put(many(600, () => noise(2000)));
@@ -294,7 +294,7 @@ test('a full stream refuses, and takes records again when there is room', async 
   await stream.put(many(1));
 });
 
-test('a stream that another process holds too long refuses', async () => {
+test('a stream that another process locks too long refuses records', async () => {
   const folder = newFolder();
   const stream = open(folder, { patienceMs: 0 });
   const other = new DatabaseSync(join(folder, 'stream.db'));
@@ -307,7 +307,7 @@ test('a stream that another process holds too long refuses', async () => {
   assert.equal(all(stream).length, 1);
 });
 
-test('hits take little room', async () => {
+test('hits take little space', async () => {
   const folder = newFolder();
   const stream = open(folder);
   const hit = (n: number) =>
@@ -320,12 +320,12 @@ test('hits take little room', async () => {
   assert.match(text(first), /^\{"type":"hit",.*\n$/);
 });
 
-test('puts wait for a short lock and keep their order, over transactions', async () => {
+test('puts wait for a short lock and keep their order, across transactions', async () => {
   const folder = newFolder();
   const stream = open(folder, { shards: 1, patienceMs: 10_000 });
   const other = new DatabaseSync(join(folder, 'stream.db'));
   other.exec('BEGIN IMMEDIATE');
-  // More than one transaction takes.
+  // More than fits into one transaction.
   const texts = Array.from({ length: 10 }, (_, n) => `${n}${'x'.repeat(1_000_000)}`);
   const puts = texts.map((item) => stream.put([record('k', item)]));
   setTimeout(() => other.exec('ROLLBACK'));
@@ -352,7 +352,7 @@ test('a folder that is not a stream gives one clear error', () => {
   assert.throws(() => open(newer), /format 9 and this is format 1/);
 });
 
-test('a lost key shows when the stream is opened', async () => {
+test('a lost key is reported when the stream is opened', async () => {
   const folder = newFolder();
   const stream = open(folder, { shards: 1 });
   await stream.put(many(1));
@@ -370,7 +370,7 @@ const writer = `
     await stream.put([{ key: name, data: Buffer.from(n + '') }, { key: name + n, data: Buffer.from('other') }]);
   stream.close();`;
 
-test('threads and processes that open and write at once lose nothing and keep the order of each', async () => {
+test("threads and processes that open and write at once lose nothing, and each one's order is kept", async () => {
   const folder = newFolder();
   const streamFile = new URL('../../../infra/local/stores/stream.ts', import.meta.url).href;
   const threads = ['a', 'b', 'c', 'd'].map((name) => {
@@ -392,7 +392,7 @@ test('threads and processes that open and write at once lose nothing and keep th
     );
 });
 
-test('who waits for records is woken by a put of any thread, and by nothing else before its time', async () => {
+test('a wait for records ends at a put by any thread, and otherwise only at its time', async () => {
   const folder = newFolder();
   const [mine, other] = [open(folder), open(folder)];
   const long = 3_600_000;

@@ -1,5 +1,5 @@
-// What a stranger can learn from the anonymous map, by every read of it: two worlds that differ in nothing but what they must
-// not learn answer alike, byte by byte.
+// What a stranger can learn from the anonymous map, by every route: two worlds that differ only in what must stay
+// hidden give the same responses, byte for byte.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -24,7 +24,7 @@ interface Hit {
   action: string;
 }
 
-/** Everything that somebody who is not signed in reads of these hits, by its address. */
+/** All responses about these hits that a visitor who is not signed in can get, by URL. */
 async function publicReads(hits: Hit[]): Promise<Map<string, string>> {
   const clock = () => now;
   const objects = memoryObjects(clock).through(open);
@@ -83,7 +83,7 @@ async function publicReads(hits: Hit[]): Promise<Map<string, string>> {
 type Made<Of> = Of extends fc.Arbitrary<infer Value> ? Value : never;
 
 const place = fc.record({
-  // At least a thousandth of a degree from the border of a cell of half a degree.
+  // At least a thousandth of a degree from the border of a half-degree cell.
   cell: fc.tuple(fc.integer({ min: -80, max: 80 }), fc.integer({ min: -300, max: 300 })),
   within: fc.tuple(
     fc.double({ min: -0.24, max: 0.24, noNaN: true }),
@@ -95,7 +95,7 @@ const located = ({ cell: [y, x], within: [up, right] }: Made<typeof place>) => (
   lon: Math.round((x / 2 + right) * 10_000) / 10_000,
 });
 
-/** A domain: its hits, all of one hour. */
+/** Hits of a domain, all within one hour. */
 const site = fc.record({
   hours: fc.integer({ min: 1, max: 20 }),
   minutes: fc.integer({ min: 0, max: 59 }),
@@ -113,13 +113,14 @@ const hitsOf = ({ hours, minutes, hits, place, country, action }: Site, domain: 
     ...located(place),
   }));
 
-test('names, exact locations, minutes, and domains below the least are in no read, nor in the difference of two', async () => {
+test('names, exact locations, minutes, and domains below the minimum are in no response, nor in the difference of two', async () => {
   const other = fc.record({ minutes: fc.integer({ min: 0, max: 59 }), within: place });
   await fc.assert(
     fc.asyncProperty(fc.array(fc.tuple(site, other), { maxLength: 8 }), fc.integer(), async (sites, seed) => {
       const one = sites.flatMap(([each], n) => hitsOf(each, `a${n}.example`));
       const two = sites.flatMap(([each, change], n) => {
-        // Below the least, anywhere and at any hour of that day's sums; above it, within the cell and the hour.
+        // Domains below the minimum may move anywhere and to any hour of the day; those above it within their cell and
+        // hour.
         const isSmall = each.hits < least;
         const moved = isSmall ? change.within : { cell: each.place.cell, within: change.within.within };
         return hitsOf(
@@ -138,7 +139,7 @@ test('names, exact locations, minutes, and domains below the least are in no rea
   );
 });
 
-test('a visit more, of the same day, is in no sum, nor in what remains of the total', async () => {
+test('another hit on the same day shows in no sum, nor in the rest of the total', async () => {
   const of = (country: string, action: string, hits: number): Hit[] =>
     Array.from({ length: hits }, (_, n) => ({
       ...{ domain: `of-${country.toLowerCase()}.example`, country, action, lat: 50, lon: 10 },

@@ -1,11 +1,11 @@
-// The public export, where a reply can't hold it.
+// The public export when it is too large for a reply.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { hitRoutes } from '#serve/map/hits.ts';
 import { memoryObjects, open } from '../../support/memory-stores.ts';
 
-test('points.json that no reply can hold is at another URL: each caller is sent to the document of their map', async () => {
+test('a points.json too large for a reply is redirected: each caller to the document of their map', async () => {
   const clock = () => 0;
   const objects = memoryObjects(clock).through(open);
   const asked: string[] = [];
@@ -23,7 +23,7 @@ test('points.json that no reply can hold is at another URL: each caller is sent 
   const anybody = await app.request('/points.json');
   assert.equal(anybody.status, 302);
   assert.equal(anybody.headers.get('location'), 'https://bucket.example/points/anonymous.json?signature');
-  // The address is signed for a minute, and for this caller.
+  // The URL is signed for a minute, and only for this caller.
   assert.equal(anybody.headers.get('cache-control'), 'no-store');
   const team = await app.request('/points.json', { method: 'HEAD', headers });
   assert.equal(team.headers.get('location'), 'https://bucket.example/points.json?signature');
@@ -33,7 +33,7 @@ test('points.json that no reply can hold is at another URL: each caller is sent 
   assert.deepEqual(await answer.json(), { of: 'points.json' });
 });
 
-test('points.json is read once for all who ask for it, zipped or not, until there is a newer one', async () => {
+test('points.json is read once for all callers, compressed or not, until there is a newer one', async () => {
   const objects = memoryObjects(() => 0);
   let gets = 0;
   const counting = objects.through(async (name, effect) => {
@@ -52,7 +52,7 @@ test('points.json is read once for all who ask for it, zipped or not, until ther
   const etag = answers[0].headers.get('etag') as string;
   assert.equal((await read({ 'if-none-match': etag })).status, 304);
   assert.equal(gets, 1);
-  // Of more than one part, too.
+  // Also when it has several parts.
   const long = JSON.stringify(Array.from({ length: 50_000 }, () => Math.random()));
   await counting.put('points.json', gzipSync(long));
   assert.equal(await (await read()).text(), long);

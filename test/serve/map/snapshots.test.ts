@@ -56,7 +56,7 @@ function world() {
   };
 }
 
-test('the pointer is asked for at most once a second, and a new snapshot is followed', async () => {
+test('the pointer is read at most once a second, and a new snapshot is opened', async () => {
   const { store, clock, pass, put, reads } = world();
   const source = objectSnapshots(store, clock);
   assert.equal(await source.latest(), undefined);
@@ -76,7 +76,7 @@ test('the pointer is asked for at most once a second, and a new snapshot is foll
   assert.equal(await source.open('never'), undefined);
 });
 
-test('a torn, foreign or missing snapshot leaves the last good one in service and is reported', async () => {
+test('a truncated, foreign or missing snapshot is reported, and the last good one stays in service', async () => {
   const { store, clock, pass, put, point } = world();
   const bad: string[] = [];
   const source = objectSnapshots(store, clock, {
@@ -101,7 +101,7 @@ test('a torn, foreign or missing snapshot leaves the last good one in service an
   assert.equal((await source.latest())?.snapshot, 'mended');
 });
 
-test('a store that is down does not take a good snapshot out of service, and is asked once a second', async () => {
+test('while the store is down a good snapshot stays in service, and the store is tried once a second', async () => {
   const { store, clock, pass, put, breakDown, reads } = world();
   const source = objectSnapshots(store, clock);
   breakDown(true);

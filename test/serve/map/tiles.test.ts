@@ -24,7 +24,7 @@ const rows: Row[] = [
   { domain: 'west.example', lon: -170, lat: -17, updatedAt: now - 2 * day, country: 'WS' },
 ];
 
-/** The routes with the errors of the app that mounts them. */
+/** The routes in an app with error handlers, as the real app mounts them. */
 function mapApp(source: SnapshotSource) {
   const app = new Hono();
   answerErrors(app, (cause) => {
@@ -86,7 +86,7 @@ test('a tile of a snapshot is immutable, the same tile of latest is short-lived'
   assert.doesNotMatch(latest.headers.get('cache-control') ?? '', /immutable/);
 });
 
-test('a caller who has the tile already gets 304 without a read of it; an empty tile is 204', async () => {
+test('a caller who already has the tile gets 304 without it being read; an empty tile is 204', async () => {
   const { get, reads } = served();
   const etag = (await get('/v1/tiles/s2/0/0/0.mvt')).headers.get('etag') ?? '';
   reads.length = 0;
@@ -99,7 +99,7 @@ test('a caller who has the tile already gets 304 without a read of it; an empty 
   assert.equal((await empty.arrayBuffer()).byteLength, 0);
 });
 
-test('tiles are gzipped only for those who take gzip', async () => {
+test('tiles are gzipped only for clients that accept gzip', async () => {
   const { get } = served();
   const plain = new Uint8Array(
     await (await get('/v1/tiles/s2/3/4/2.json', { 'Accept-Encoding': 'br, gzip;q=0' })).arrayBuffer(),
@@ -222,7 +222,7 @@ test("Yandex Maps' manager gets its own form, as JSONP when it names a function"
   );
 });
 
-test('a tile as a picture, and the badge and page for other sites', async () => {
+test('a tile as a picture, and the badge and the embedded page for other sites', async () => {
   const { get } = served();
   const png = await get('/v1/tiles/s2/0/0/0.png?theme=dark&size=256');
   assert.equal(png.headers.get('content-type'), 'image/png');
@@ -230,9 +230,9 @@ test('a tile as a picture, and the badge and page for other sites', async () => 
   assert.equal(new DataView(bytes.buffer).getUint32(16), 256);
   assert.notEqual(png.headers.get('etag'), (await get('/v1/tiles/s2/0/0/0.png')).headers.get('etag'));
 
-  // A corner of the world without points: land and sea all the same, but nothing on clear.
+  // A corner of the world without points: still land and sea, but empty in the theme without a background.
   assert.equal((await get('/v1/tiles/s2/5/0/31.png')).status, 200);
-  // A client that can't show nothing gets a clear picture.
+  // A client that needs a picture gets a transparent one.
   for (const path of ['5/0/31.png?background=none', '6/0/63.png', '6/0/63.png?size=256']) {
     const reply = await get(`/v1/tiles/s2/${path}`);
     assert.deepEqual([reply.status, reply.headers.get('content-type')], [200, 'image/png']);
@@ -247,7 +247,7 @@ test('a tile as a picture, and the badge and page for other sites', async () => 
   assert.match(svg, />5<\/text>/);
   assert.doesNotMatch(svg, /<b>/);
 
-  // Well-formed whatever the label holds, and wide enough for any script.
+  // Well-formed whatever the label contains, and wide enough for any script.
   const drawn = async (label: string) => {
     const text = await (await get(`/v1/embed/badge.svg?label=${encodeURIComponent(label)}`)).text();
     assert.doesNotMatch(text, /(?!\n)\p{Cc}|\p{Noncharacter_Code_Point}|\u202e/u);
@@ -259,7 +259,7 @@ test('a tile as a picture, and the badge and page for other sites', async () => 
     widths.map(({ width }) => width),
     widths.map(({ width }) => width).toSorted((a, b) => a - b),
   );
-  // A family is one emoji, a letter with its marks one letter.
+  // A family is one emoji, and a letter with combining marks is one letter.
   assert.equal((await drawn('\u{1f468}\u200d\u{1f469}\u200d\u{1f467}')).width, (await drawn('\u{1f468}')).width);
   assert.equal((await drawn('e\u0301\u0302')).width, (await drawn('e')).width);
   assert.equal((await get('/v1/embed/badge.svg?label=%00%07')).status, 400);
@@ -273,7 +273,7 @@ test('a tile as a picture, and the badge and page for other sites', async () => 
   assert.match(await (await served(false).get('/v1/embed/map')).text(), /No hits yet/);
 });
 
-test('what is wrong with a request is said before anything is read', async () => {
+test('an invalid request is refused before anything is read', async () => {
   const { get, reads } = served();
   const bad: [string, RegExp][] = [
     ['/v1/tiles/s2/x/0/0.mvt', /z is "x": must be an integer/],
@@ -321,7 +321,7 @@ test('what is wrong with a request is said before anything is read', async () =>
   assert.deepEqual(reads, []);
 });
 
-test('a snapshot that was swept while it was open is 404 too', async () => {
+test('an open snapshot that was deleted meanwhile is 404 too', async () => {
   const objects = new Map([
     [pointerKey, new TextEncoder().encode(JSON.stringify({ snapshot: 'old', updatedAt: now, points: 1 }))],
     [snapshotKey('old'), encodePyramid(buildPyramid(skewedPoints(60_000, 1)))],
@@ -342,7 +342,7 @@ test('a snapshot that was swept while it was open is 404 too', async () => {
   assert.match((await reply.json()).error.message, /"old" is not kept any more/);
 });
 
-test('a snapshot nobody has is 404, and is not to be cached', async () => {
+test('an unknown snapshot is 404, and must not be cached', async () => {
   const { get } = served();
   const reply = await get('/v1/tiles/gone/0/0/0.mvt');
   assert.equal(reply.status, 404);

@@ -9,7 +9,7 @@ import { type Gate, memoryObjects, open } from '../../support/memory-stores.ts';
 
 const cardOf = (id: string, trainedAt: number) => ({ id, trainedAt }) as Card;
 
-/** A store of models, the last named newest and in service. */
+/** A store of these models; the last one is the newest and in service. */
 async function world(...ids: string[]) {
   const state = { now: 0 };
   const clock = () => state.now;
@@ -28,7 +28,7 @@ async function world(...ids: string[]) {
 }
 const inService = async (store: ObjectStore) => (await readModels(store)).list.current;
 
-test('after going back to a model it answers from then on, also when the pointer was just being read', async () => {
+test('after a rollback that model serves from then on, also when the pointer was just being read', async () => {
   for (const underWay of [false, true]) {
     const { state, source } = await world('one', 'two');
     let hold: Promise<void> | undefined;
@@ -57,7 +57,7 @@ test('after going back to a model it answers from then on, also when the pointer
   }
 });
 
-test('who goes back while a training ends loses neither: the way back is taken from the newer list', async () => {
+test('a rollback while a training ends loses neither model: it is applied to the newer list', async () => {
   const { store, train, source } = await world('one', 'two');
   let trained = false;
   const models = source(async (name, effect) => {
@@ -72,7 +72,7 @@ test('who goes back while a training ends loses neither: the way back is taken f
   assert.deepEqual([list.current, list.cards.map(({ id }) => id)], ['two', ['three', 'two', 'one']]);
 });
 
-test('a store that fails leaves the pointer as it was, and says so', async () => {
+test('if the store fails, the pointer stays unchanged and the error is returned', async () => {
   const { store, source } = await world('one', 'two');
   let fails = 1;
   const models = source(async (name, effect) => {
@@ -83,7 +83,7 @@ test('a store that fails leaves the pointer as it was, and says so', async () =>
   assert.equal(await inService(store), 'two');
 });
 
-test('a model that was not put in service is reported until a later one is', async () => {
+test('a refused model is reported until a later one is put in service', async () => {
   const { state, store, train, source } = await world('one');
   const models = source();
   const refused = async () => {

@@ -1,4 +1,5 @@
-// Recommendations through the real app over the embedded stores: registry events in as process stores them, lists out.
+// Recommendations of the real app over the embedded stores: registry events go in as process stores them, lists come
+// out.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -25,11 +26,11 @@ interface Item {
   shared?: number;
 }
 
-/** One registry event, a pull unless it says pushed or (the whole repository) deleted, of a client of this class. */
+/** One registry event by a client of this class: a pull, unless `pushed` or `deleted` (the whole repository) is set. */
 type Act = { user: string; repository: string; class: PullClass; pushed?: true; deleted?: true };
 
 const start = Date.UTC(2026, 10, 1);
-/** Further apart than any two events of one pull. */
+/** Further apart than two events of one pull can be. */
 const apart = 61_000;
 const timeOf = (at: number) => start + at * apart;
 
@@ -43,7 +44,7 @@ const eventOf = ({ user, repository, class: client, pushed, deleted }: Act, at: 
       }),
 });
 
-/** Trained on these acts; the kinds that the competition knows, at their first settings. */
+/** Models trained on these acts: every kind in the competition, with its first settings. */
 function trained(acts: Act[], kind: (typeof fitted)[number] = 'als-seed'): Service {
   const taught = acts.filter(
     (act) => !act.pushed && !act.deleted && act.user !== '' && taughtClasses.includes(act.class),
@@ -56,12 +57,12 @@ function trained(acts: Act[], kind: (typeof fitted)[number] = 'als-seed'): Servi
   const parts = ['ease', 'knn', 'als'].map((name) => ({ share: 1 / 3, setting: first(name) as PartSetting }));
   const setting = kind === 'blend' ? ({ kind, parts } as const) : first(kind);
   const model = fitSetting(setting ?? seedAls(), { items, entries, byUser }, 1);
-  // As a file of version 1, the seed's has no neighbours.
+  // The model file of the seed is of version 1, without neighbours.
   if (setting) model.neighbours = neighboursOf(model, byUser);
   return serviceOf(model, { id: 'm1', trainedAt: 0 } as Card);
 }
 
-/** The app over stores that hold these acts, oldest first. */
+/** The app over stores with these acts, oldest first. */
 async function door(acts: Act[], service?: Service, daysLater = 0) {
   const [events, search] = [openEvents(':memory:', () => start), openSearch(':memory:')];
   await storeEvents(
@@ -131,29 +132,29 @@ const act = fc.record(
   },
   { requiredKeys: ['user', 'repository', 'class'] },
 );
-// Mostly pulls: fast-check leaves an optional key out half the time only.
+// Mostly pulls: fast-check would leave out an optional key only half of the time.
 const acts = fc.array(
   fc.oneof(
     { weight: 8, arbitrary: act.map(({ pushed, ...pull }): Act => pull) },
     { weight: 2, arbitrary: act.map((pull): Act => pull) },
     { weight: 1, arbitrary: act.map(({ pushed, ...rest }): Act => ({ ...rest, deleted: true })) },
   ),
-  // Without a size fast-check takes ten at most.
+  // Without a size fast-check makes at most ten.
   { maxLength: 60, size: 'max' },
 );
 
-/** The pulls that teach, of what was not deleted since. */
+/** The pulls that models learn from, without repositories deleted since. */
 function taughtOf(acts: Act[]): Act[] {
   const newest = new Map(acts.map((act) => [act.repository, act]));
   const there = acts.filter((act) => !act.pushed && !act.deleted && !newest.get(act.repository)?.deleted);
   return there.filter((act) => act.user !== '' && taughtClasses.includes(act.class));
 }
 
-/** What the test holds of each list, told from the acts alone. */
+/** What must hold of each list, derived from the acts alone. */
 function judge(items: Item[], acts: Act[], { own, out, limit }: { own: Set<string>; out: Set<string>; limit: number }) {
   const taught = taughtOf(acts);
   const left = new Set(taught.map(({ repository }) => repository).filter((name) => !out.has(name)));
-  assert.equal(items.length, Math.min(limit, left.size), 'as many as are left');
+  assert.equal(items.length, Math.min(limit, left.size), 'as many as are available');
   assert.equal(new Set(items.map(({ repository }) => repository)).size, items.length, 'no image twice');
   for (const { repository, pulledBy, because, score } of items) {
     assert.ok(left.has(repository), repository);
@@ -161,9 +162,10 @@ function judge(items: Item[], acts: Act[], { own, out, limit }: { own: Set<strin
     const people = taught.filter((act) => act.repository === repository);
     assert.ok(pulledBy > 0, 'somebody pulled it');
     assert.equal(pulledBy, new Set(people.map((act) => act.user)).size, repository);
-    for (const reason of because) assert.ok(own.has(reason.repository) && reason.share > 0, 'a reason is an own pull');
+    for (const reason of because)
+      assert.ok(own.has(reason.repository) && reason.share > 0, "each reason is a pull of the user's own");
     const shares = because.map(({ share }) => share);
-    assert.ok(shares.reduce((sum, share) => sum + share, 0) <= 1 + 1e-12, 'shares are parts of a whole');
+    assert.ok(shares.reduce((sum, share) => sum + share, 0) <= 1 + 1e-12, 'shares add up to at most 1');
     assert.deepEqual(
       shares,
       shares.toSorted((a, b) => b - a),
@@ -172,22 +174,22 @@ function judge(items: Item[], acts: Act[], { own, out, limit }: { own: Set<strin
 }
 
 const fitted = ['als-seed', 'als', 'ease', 'knn', 'blend', 'popular', 'popular-recent'] as const;
-const odd = ['none', 'images since deleted', 'other catalogue', 'no images'] as const;
+const odd = ['none', 'images deleted since', 'other catalogue', 'no images'] as const;
 const kinds = [...fitted, ...odd];
 const serviceFor = (kind: (typeof kinds)[number], history: Act[]): Service | undefined =>
   (
     ({
       ...Object.fromEntries(fitted.map((kind) => [kind, () => trained(history, kind)])),
       none: () => undefined,
-      // Known beside what is still there, so that the model would put them first.
-      'images since deleted': () =>
+      // Pulled together with repositories that still exist, so that the model would rank them first.
+      'images deleted since': () =>
         trained(history.flatMap((act) => [act, { ...act, repository: `deleted/${act.repository}` }])),
       'other catalogue': () => trained(history.map((act) => ({ ...act, repository: `other/${act.repository}` }))),
       'no images': () => trained([]),
     }) as Record<string, () => Service | undefined>
   )[kind]();
 
-test('never empty while something is left, never one already pulled or pushed, never one excluded', async () => {
+test('never empty while something is left, never with a repository already pulled or pushed, nor an excluded one', async () => {
   await fc.assert(
     fc.asyncProperty(
       acts,
@@ -198,7 +200,7 @@ test('never empty while something is left, never one already pulled or pushed, n
       fc.integer({ min: 1, max: 14 }),
       async (history, kind, user, excluded, together, limit) => {
         const { forUser } = await door(history, serviceFor(kind, history));
-        // A comma parts two names, so a name that holds one is given alone.
+        // A comma separates names, so a name with a comma is given alone.
         const whole = together ? excluded.filter((name) => !name.includes(',')) : excluded;
         const exclude = together ? [whole.join()] : whole;
         const items = await forUser([
@@ -216,7 +218,7 @@ test('never empty while something is left, never one already pulled or pushed, n
   );
 });
 
-test('a list of images is completed by the same rules', async () => {
+test('completing a list of images follows the same rules', async () => {
   await fc.assert(
     fc.asyncProperty(
       acts,
@@ -263,13 +265,13 @@ test('a new pull changes the list at once, and is the reason given', async () =>
       [items[0].source, items[0].pulledBy, items[0].because],
       ['als', 6, [{ repository: pull, share: 1 }]],
     );
-    // A scanner's pull is not recommended again, but teaches nothing.
+    // What a scanner pulled is not recommended to its user again, but models don't learn from it.
     const fallback = await listOf([...before, { user: 'new', repository: pull, class: 'scanner' }]);
     assert.ok(fallback.every(({ source, repository }) => source === 'trending' && repository !== pull));
   }
 });
 
-test('what only machines pulled, and signatures, are recommended to nobody, however often', async () => {
+test('signatures and what only machines pulled are recommended to nobody, however often pulled', async () => {
   const machines: PullClass[] = ['scanner', 'mirror', 'signature', 'ci', 'version-check'];
   const acts: Act[] = [
     ...machines.flatMap((kind) =>
@@ -279,14 +281,14 @@ test('what only machines pulled, and signatures, are recommended to nobody, howe
     { user: 'bob', repository: 'base', class: 'cluster' },
   ];
   const { forUser, forList, search } = await door(acts);
-  // The page's list counts every honest pull; what is recommended counts people's and clusters'.
+  // The repositories page counts every pull; recommendations count those of people and clusters.
   const all = await search.repositories({ sort: 'popular', limit: 10, now: timeOf(acts.length) });
   assert.equal(all.length, 7);
   for (const items of [await forUser([['user', 'a stranger']]), await forList({ repositories: ['nowhere'] })])
     assert.deepEqual(items.map(({ repository }) => repository).sort(), ['app', 'base']);
 });
 
-test('what a person pushed is not recommended to them, but to others', async () => {
+test('what a user pushed is recommended to others, but not to them', async () => {
   const acts: Act[] = [
     ...community('e', ['app', 'base']),
     { user: 'maker', repository: 'app', class: 'human', pushed: true },
@@ -297,7 +299,7 @@ test('what a person pushed is not recommended to them, but to others', async () 
   assert.equal((await forUser([['user', 'a stranger']])).length, 2);
 });
 
-test('what nobody pulls any more is popular, not trending', async () => {
+test('a repository that nobody pulls any more may be popular, but is not trending', async () => {
   const acts = community('o', ['old/one', 'old/two']);
   const sources = async (daysLater: number) =>
     (await (await door(acts, undefined, daysLater)).forUser([['user', 'a stranger']])).map(({ source }) => source);
@@ -305,7 +307,7 @@ test('what nobody pulls any more is popular, not trending', async () => {
   assert.deepEqual(await sources(30), ['popular', 'popular']);
 });
 
-test('a pull further back than a request reads is still never recommended', async () => {
+test('a repository pulled longer ago than a request reads is still never recommended', async () => {
   const old = ['r0', 'r1', 'r2'].map((repository): Act => ({ user: 'ann', repository, class: 'human' }));
   const newest = Array.from({ length: 600 }, (): Act => ({ user: 'ann', repository: 'r3', class: 'human' }));
   const others = ['r0', 'r1', 'r2', 'r3', 'r4'].map((repository): Act => ({ user: 'bob', repository, class: 'human' }));
@@ -319,7 +321,7 @@ test('a pull further back than a request reads is still never recommended', asyn
   }
 });
 
-test('a repository that nobody else pulled is not a reason: the list is of popular ones', async () => {
+test('a repository that nobody else pulled is not a reason: the list has popular ones', async () => {
   const pull = (user: string, repository: string): Act => ({ user, repository, class: 'human' });
   const others = ['ann', 'bob', 'cid'].flatMap((user) => ['a', 'b', 'c'].map((repository) => pull(user, repository)));
   const alone = [...others, pull('dan', 'own/image')];
@@ -332,7 +334,7 @@ test('a repository that nobody else pulled is not a reason: the list is of popul
   assert.equal(first.source, 'als');
 });
 
-test('without a model that can be read, the list that training saved stands in', async () => {
+test('without a readable model, the list that training saved is served', async () => {
   const pull = (user: string, repository: string): Act => ({ user, repository, class: 'human' });
   const acts = ['a', 'b', 'c', 'd', 'e'].map((repository) => pull('ann', repository));
   const { forUser, search } = await door([...acts, pull('bob', 'a')]);
@@ -352,7 +354,7 @@ test('without a model that can be read, the list that training saved stands in',
   );
 });
 
-test('similar images are there to pull, and alike at all', async () => {
+test('similar images exist, and have a positive similarity', async () => {
   const factors = {
     base: [1, 0],
     near: [1, 0.5],
@@ -378,7 +380,7 @@ test('similar images are there to pull, and alike at all', async () => {
 
 const pull = (user: string, repository: string): Act => ({ user, repository, class: 'human' });
 
-test("one user in a loop and thousands of pulls without a name top nobody's list", async () => {
+test('neither one user pulling in a loop nor thousands of anonymous pulls put a repository at the top of a list', async () => {
   const acts = [
     ...Array.from({ length: 300 }, () => pull('loop', 'in a loop')),
     ...Array.from({ length: 300 }, () => pull('', 'anonymous')),
@@ -389,14 +391,14 @@ test("one user in a loop and thousands of pulls without a name top nobody's list
       for (const days of [0, 40]) {
         const items = await (await door(acts, service, days)).forUser([['user', user]]);
         const names = items.map(({ repository }) => repository);
-        assert.ok(!names.includes('anonymous'), 'nobody is known to pull it');
+        assert.ok(!names.includes('anonymous'), 'no named user pulled it');
         assert.ok(names.indexOf('in a loop') <= 0 || names.at(-1) === 'in a loop');
         if (user !== 'ann') assert.deepEqual(names.slice(0, 2).sort(), ['app', 'base']);
         assert.ok(items.every(({ pulledBy }) => pulledBy > 0));
       }
 });
 
-test('six hundred repeats of a base image do not change what a user is recommended', async () => {
+test("six hundred repeated pulls of a base image do not change a user's recommendations", async () => {
   const others = [
     ...community('e', ['elk/logstash', 'elk/elasticsearch', 'elk/kibana']),
     ...community('s', ['spark', 'hadoop', 'hive', 'base']),
@@ -414,7 +416,7 @@ test('six hundred repeats of a base image do not change what a user is recommend
   );
 });
 
-test('what is deleted is in no list from the next reading of the catalogue on', async () => {
+test('a deleted repository is in no list once the catalogue was read again', async () => {
   const acts = community('c', ['kept', 'deleted', 'own']);
   const service = trained(acts);
   const { forUser, similarTo, search, tick } = await door([...acts, pull('ann', 'own')], service);
@@ -436,7 +438,7 @@ test('what is deleted is in no list from the next reading of the catalogue on', 
   assert.deepEqual(await similarTo('own'), ['kept']);
 });
 
-test('two users must share a repository before anything goes with it, and the answer says so', async () => {
+test('similar repositories need at least two common users, and the response says so', async () => {
   const acts = [pull('ann', 'a'), pull('ann', 'b'), pull('bob', 'c'), pull('bob', 'd')];
   const { forUser, similar } = await door(acts, trained(acts));
   for (const repository of ['a', 'b', 'c']) {
@@ -449,7 +451,7 @@ test('two users must share a repository before anything goes with it, and the an
   assert.match(note ?? '', /None of these repositories was pulled by 2 users/);
 });
 
-test('what one user alone pulled together is not similar, however many pulled either', async () => {
+test('repositories that only one user pulled together are not similar, however many users pulled either', async () => {
   const alone = [pull('ann', 'a'), pull('ann', 'b'), pull('bob', 'a'), pull('cid', 'b')];
   for (const kind of ['als', 'ease', 'knn', 'blend'] as const) {
     const { similarTo } = await door(alone, trained(alone, kind));
@@ -464,7 +466,7 @@ test('what one user alone pulled together is not similar, however many pulled ei
     );
     assert.equal(note, undefined);
   }
-  // A model that names them as neighbours all the same is not believed.
+  // A model that lists them as neighbours anyway is ignored.
   const neighbours = {
     ...{ starts: Uint32Array.of(0, 1, 2), columns: Uint32Array.of(1, 0), shared: Uint32Array.of(1, 1) },
     similarities: Float32Array.of(0.9, 0.9),
@@ -474,7 +476,7 @@ test('what one user alone pulled together is not similar, however many pulled ei
   assert.deepEqual(await similarTo('a'), []);
 });
 
-test('popularity that won the competition serves its own order, to everybody but what they pulled', async () => {
+test('when popularity wins the competition, everybody gets its order, without what they pulled', async () => {
   const acts = community('p', ['a', 'b', 'c']);
   const scores = Float32Array.from([1, 3, 2]);
   const service = serviceOf({ kind: 'popular', items: ['a', 'b', 'c'], scores }, { id: 'm', trainedAt: 0 } as Card);
@@ -484,7 +486,7 @@ test('popularity that won the competition serves its own order, to everybody but
   assert.deepEqual(await names('ann'), ['c', 'a']);
 });
 
-test('a list has an id and is kept for the users who pull, once a day; a stranger leaves nothing', async () => {
+test('a list has an id, and is stored once a day for users with pulls, not for unknown names', async () => {
   const acts = community('c', ['x', 'y', 'z']);
   const { forUser, search, tick } = await door([...acts, pull('ann', 'x')], trained(acts));
   const { id, items } = await forUser.whole([['user', 'ann']]);

@@ -57,7 +57,7 @@ const pushes = [
   event('pull', { tag: '1.0', digest: hex('a') }, 1),
 ];
 
-test('a tag has its digest, size, newest push and newest pull, the newest push first', async () => {
+test('each tag has its digest, size, newest push and newest pull; the newest push comes first', async () => {
   const ask = await served(pushes);
   const row = { repository: 'team/app' };
   assert.deepEqual((await ask('/v1/images', { repository: 'team/app' })).items, [
@@ -69,7 +69,7 @@ test('a tag has its digest, size, newest push and newest pull, the newest push f
   assert.deepEqual((await ask('/v1/images', { repository: 'team/other' })).items, []);
 });
 
-test('pages follow each other, each image once, in a page of any size', async () => {
+test('pages have each image once, whatever the page size', async () => {
   const ask = await served(pushes);
   for (const limit of [1, 2, 3, 4, 9]) {
     const tags: string[] = [];
@@ -88,7 +88,7 @@ test('pages follow each other, each image once, in a page of any size', async ()
   }
 });
 
-test('as CSV no tag is a formula, and of several registries each row names its own', async () => {
+test('as CSV no tag becomes a formula, and with several registries each row names its own', async () => {
   const ask = await served(pushes);
   const { text } = await ask('/v1/images', { repository: 'team/app', format: 'csv' });
   const [head, first] = text.split('\r\n');
@@ -108,7 +108,7 @@ test('as CSV no tag is a formula, and of several registries each row names its o
   ]);
 });
 
-test('what is missing or wrong is named', async () => {
+test('a missing or wrong parameter is named', async () => {
   const ask = await served([]);
   for (const [path, query, message] of [
     ['/v1/images', {}, /^repository is missing: give repository=NAME/],

@@ -49,7 +49,7 @@ interface Answer {
 }
 
 const events = [
-  // `app:1` is pushed anew six days ago; ann still pulls the old digest by its digest.
+  // `app:1` was pushed again six days ago; ann still pulls the old digest by its digest.
   event('push', 'maker', 'app:1@a', 30),
   event('pull', 'ann', 'app:1@a', 20),
   event('push', 'maker', 'app:1@b', 6),
@@ -84,7 +84,7 @@ test("a user's outdated images come with their evidence, and the images of other
   assert.deepEqual((await ask({ user: 'a stranger' })).items, []);
 });
 
-test('of a repository everybody who is outdated is listed', async () => {
+test('for a repository, all users with outdated images are listed', async () => {
   const ask = await served(events);
   assert.deepEqual(
     (await ask({ repository: 'app' })).items.map(({ user }) => user),
@@ -94,7 +94,7 @@ test('of a repository everybody who is outdated is listed', async () => {
   assert.deepEqual((await ask({ repository: 'nothing' })).items, []);
 });
 
-test('what is missing or wrong is named', async () => {
+test('a missing or wrong parameter is named', async () => {
   const ask = await served([]);
   for (const [query, message] of [
     [{}, /give user= or repository=/],

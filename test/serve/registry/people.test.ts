@@ -5,7 +5,7 @@ import { openEvents } from '#local/stores/events.ts';
 import { openSearch } from '#local/stores/search/search.ts';
 import { peopleRoutes } from '#serve/registry/people.ts';
 
-test('a caller hears when not everything was forgotten, and the owner hears why', async () => {
+test('the caller is told when not everything was forgotten, and the log says why', async () => {
   const reported: unknown[] = [];
   const [events, search] = [openEvents(':memory:', () => 0), openSearch(':memory:')];
   const full = async () => {

@@ -21,7 +21,7 @@ export interface Visit {
   page: Tab;
   /** Opens a path of the portal. */
   open(path: string): Promise<unknown>;
-  /** Clicks and waits for the address. */
+  /** Clicks, and waits for the new address. */
   go(name: string): Promise<unknown>;
   /** Lets minutes pass in the page, in steps between which responses arrive: with `fakeClock` alone. */
   pass(minutes: number, steps?: number): Promise<void>;
@@ -31,7 +31,7 @@ export interface Situation {
   /** What the server sends for a path; a beacon and nothing else when left out. */
   html?: (key: string, path: string) => string;
   headers?: Record<string, string>;
-  /** Runs in the page before anything else does. */
+  /** Runs in the page before anything else. */
   before?: () => void;
   /** What the browser calls itself. */
   userAgent?: string;
@@ -43,9 +43,9 @@ export interface Situation {
   prerenders?: true;
   /** The browser says that it is automated. */
   automated?: boolean;
-  /** The row's folder where the pages name it; else a folder of its own. */
+  /** The row's folder, if its pages name it; default: a generated one. */
   key?: string;
-  /** The first page to open; `a` when left out. */
+  /** The first page to open; default: `a`. */
   first?: string;
   act?: (visit: Visit) => Promise<unknown>;
   check?: (row: Row, key: string) => void;
@@ -61,7 +61,7 @@ const long = `p${'x'.repeat(3000)}`;
 
 const push = (...paths: string[]) => paths.map((path) => `history.pushState(null, '', '${path}');`).join('\n');
 
-/** Pages that are hidden until `show()`. */
+/** Makes pages hidden until `show()`. */
 const hidden = () => {
   Object.defineProperty(document, 'visibilityState', { get: () => 'hidden', configurable: true });
   Object.defineProperty(document, 'hidden', { get: () => true, configurable: true });
@@ -74,7 +74,7 @@ const hidden = () => {
   });
 };
 
-/** The oldest browsers that are served have no Navigation API. */
+/** The oldest supported browsers have no Navigation API. */
 const withoutNavigation = () => Object.defineProperty(globalThis, 'navigation', { value: undefined });
 
 export const table: Case[] = [
@@ -85,7 +85,7 @@ export const table: Case[] = [
   ['a module', { html: (key) => tag(key, 'type="module"') }, ['a']],
   ['a tag with crossorigin', { html: (key) => tag(key, 'crossorigin') }, ['a']],
   [
-    'a tag that a script puts in',
+    'a tag that a script inserts',
     {
       html: (key) =>
         `<script>const s = document.createElement('script'); s.src = '${service}/${key}/hit.js'; document.head.append(s)</script>`,
@@ -125,7 +125,11 @@ export const table: Case[] = [
     },
     ['a'],
   ],
-  ['a page whose policy forbids the request', { headers: { 'Content-Security-Policy': "connect-src 'none'" } }, []],
+  [
+    'a page whose content security policy forbids the request',
+    { headers: { 'Content-Security-Policy': "connect-src 'none'" } },
+    [],
+  ],
   [
     'a page in a frame',
     {
@@ -148,7 +152,7 @@ export const table: Case[] = [
     ['a', 'b', 'a'],
   ],
   [
-    'steps within a single page; query and hash are not',
+    'navigation within a single page; changes of query and hash are not hits',
     {
       act: async ({ page }) => {
         await page.evaluate(push('b', 'b?sort=name', 'b#part', 'c'));
@@ -172,7 +176,7 @@ export const table: Case[] = [
     ['a', 'b', 'c', 'b'],
   ],
   [
-    'history wrapped before the beacon came',
+    'history wrapped before the beacon loads',
     {
       html: (key) =>
         `<script>{const {pushState} = history; history.pushState = (...change) => pushState.apply(history, change)}</script>${tag(key)}`,
@@ -181,7 +185,7 @@ export const table: Case[] = [
     ['a', 'b'],
   ],
   [
-    'history wrapped after the beacon came',
+    'history wrapped after the beacon loads',
     {
       act: ({ page }) =>
         page.evaluate(
@@ -204,7 +208,7 @@ export const table: Case[] = [
     ['a', 'b'],
   ],
   [
-    'pushState taken aside before the beacon came',
+    'a reference to pushState kept before the beacon loads',
     {
       html: (key) => `<script>globalThis.aside = history.pushState.bind(history)</script>${tag(key)}`,
       act: ({ page }) => page.evaluate("aside(null, '', 'b')"),
@@ -221,9 +225,9 @@ export const table: Case[] = [
     { act: ({ page }) => page.evaluate("history.replaceState({ scroll: 1 }, '')") },
     ['a'],
   ],
-  ['routes in the hash, not asked for', { act: ({ page }) => page.evaluate("location.hash = '#/b'") }, ['a']],
+  ['routes in the hash, without data-hash', { act: ({ page }) => page.evaluate("location.hash = '#/b'") }, ['a']],
   [
-    'routes in the hash, asked for',
+    'routes in the hash, with data-hash',
     {
       html: (key) => tag(key, 'data-hash'),
       act: async ({ page }) => {
@@ -247,15 +251,15 @@ export const table: Case[] = [
     ['a', 'a#/b'],
   ],
 
-  ['a tab in the background that nobody looks at', { before: hidden }, []],
-  ['a tab in the background, looked at later', { before: hidden, act: ({ page }) => page.evaluate('show()') }, ['a']],
+  ['a background tab that is never shown', { before: hidden }, []],
+  ['a background tab that is shown later', { before: hidden, act: ({ page }) => page.evaluate('show()') }, ['a']],
   [
-    'a tab that moved on before it was looked at',
+    'a background tab that navigates before it is shown',
     { before: hidden, act: ({ page }) => page.evaluate(`${push('b', 'c')} show()`) },
     ['c'],
   ],
   [
-    'an act before the first look',
+    'an action before the tab is shown',
     { before: hidden, act: ({ page }) => page.evaluate("whalewatch('download'); show()") },
     [
       ['download', 'a'],
@@ -264,7 +268,7 @@ export const table: Case[] = [
   ],
 
   [
-    'a page drawn ahead of its visit, and its acts before that',
+    'a prerendered page that is visited, and its actions before that',
     {
       prerenders: true,
       html: (key, path) =>
@@ -276,7 +280,7 @@ export const table: Case[] = [
     ['a', 'b', ['early', 'b']],
   ],
   [
-    'a page drawn ahead that nobody visits',
+    'a prerendered page that is never visited',
     {
       prerenders: true,
       html: (key, path) =>
@@ -288,7 +292,7 @@ export const table: Case[] = [
   ],
 
   [
-    'an act of the page',
+    'an action of the page',
     { act: ({ page }) => page.evaluate("whalewatch('download')") },
     [
       ['view', 'a'],
@@ -296,7 +300,7 @@ export const table: Case[] = [
     ],
   ],
   [
-    'acts before the script came',
+    'actions before the script loads',
     {
       html: (key) =>
         `<script>window.whalewatch = window.whalewatch || function () { (whalewatch.q = whalewatch.q || []).push(arguments) }; whalewatch('early'); whalewatch('earlier')</script>${tag(key)}`,
@@ -308,7 +312,7 @@ export const table: Case[] = [
     ],
   ],
   [
-    'whatever it is called with',
+    'calls with any argument',
     {
       act: ({ page }) =>
         page.evaluate(
@@ -355,7 +359,7 @@ export const table: Case[] = [
     ['a'],
   ],
   [
-    'a visit of the owner, until it is on again',
+    "an owner's visit, until counting is on again",
     {
       fresh: true,
       act: async ({ open }) => {
@@ -402,7 +406,7 @@ export const table: Case[] = [
     ['a'],
   ],
   [
-    'the referrer stays',
+    'neither referrer nor cookie is sent',
     {
       act: ({ page }) => page.evaluate(push('b')),
       check: (row) => {
@@ -467,7 +471,7 @@ export const table: Case[] = [
     [['later', 'a']],
   ],
   [
-    'a request that is blocked for good ends',
+    'a request that stays blocked is given up',
     {
       fakeClock: true,
       act: async ({ row, pass }) => {
@@ -518,7 +522,7 @@ const walk: Situation['act'] = async ({ go, page }) => {
 };
 const walked = ['a', 'b', 'c', 'a', 'c'];
 const links = (key: string) => ['a', 'b', 'c'].map((to) => `<a id="to-${to}" href="/${key}/${to}">${to}</a>`).join(' ');
-/** A page that the router draws into. */
+/** A page that the router renders into. */
 const routed =
   (name: string, attributes = '', before = '') =>
   (key: string) =>

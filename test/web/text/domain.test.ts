@@ -35,10 +35,10 @@ for (const [what, name] of [
     assert.equal(shownDomain(ascii), ascii || '');
   });
 
-test('only the label in doubt stays in ASCII', () =>
+test('only the suspicious label stays in ASCII', () =>
   assert.equal(shownDomain(domainToASCII('müller.pаypal.example')), `müller.${domainToASCII('pаypal.example')}`));
 
-test('what is shown leads to the same domain, whatever the label', () => {
+test('the displayed form leads to the same domain, whatever the label', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'grapheme', maxLength: 30 }), (text) => {
       const ascii = domainToASCII(text);

@@ -6,7 +6,7 @@ import { matches } from '../../../web/charts/match.ts';
 import { wholeTicks } from '../../../web/charts/ticks.ts';
 import { ago, compact, percent, plural, span, utcDay } from '../../../web/text/format.ts';
 
-test('a time is said in the largest unit that fits, and never in the future', () => {
+test('a time is given in the largest unit that fits, and never as in the future', () => {
   const now = Date.UTC(2026, 10, 21, 12);
   const said = [0, 4, 59, 60, 3599, 3600, 86_399, 86_400, 86_400 * 59, 86_400 * 70, 86_400 * 800].map((seconds) =>
     ago(now - seconds * 1000, now),
@@ -19,13 +19,13 @@ test('a time is said in the largest unit that fits, and never in the future', ()
   assert.equal(span(240), '4 min');
 });
 
-test('numbers are short where they are read at a glance, and exact in rows', () => {
+test('numbers are short in headlines, and exact in rows', () => {
   assert.deepEqual([0, 999, 1200, 19_996, 3_600_000].map(compact), ['0', '999', '1.2K', '20K', '3.6M']);
   assert.equal(plural(1, 'domain'), '1 domain');
   assert.equal(plural(19_996, 'domain'), '19,996 domains');
 });
 
-test('a share that is there is never 0 %', () => {
+test('a share above zero is never shown as 0 %', () => {
   assert.deepEqual([0, 0.001, 0.014, 0.5, 1, 1.2].map(percent), ['0 %', 'under 1 %', '1 %', '50 %', '100 %', '100 %']);
 });
 
@@ -56,12 +56,12 @@ test('a chart has a bucket for every day, week or month, whether or not anything
     '2026-11-01',
   ]);
   assert.deepEqual(starts('day', []), []);
-  // A range that somebody typed may begin at the year 1.
+  // A typed range may begin in the year 1.
   const long = starts('day', ['2026-11-19'], '0001-01-01');
   assert.deepEqual([long.length, long[399]], [400, '2026-11-21']);
 });
 
-test('an axis of counts has two to five whole ticks at even steps, from 0 to the most or just above it', () => {
+test('an axis of counts has two to five whole ticks at even steps, from 0 to the maximum or just above it', () => {
   assert.deepEqual([0, 1, 3, 4, 5, 14, 128, 9000].map(wholeTicks), [
     ...[
       [0, 1],
@@ -86,7 +86,7 @@ test('an axis of counts has two to five whole ticks at even steps, from 0 to the
   );
 });
 
-test('bars of a list grow shorter downwards, and what is only popular has none', () => {
+test('bars of a list get shorter downwards, and rows that are only popular have none', () => {
   const of = (source: string, score: number) => ({ source, score });
   const list = [of('als', 4), of('als', 2), of('similar', 0.5), of('trending', 9), of('popular', 90)];
   assert.deepEqual(matches(list), [1, 0.5, 0.5, 0, 0]);

@@ -11,7 +11,7 @@ const value = fc.oneof(
   fc.constant(null),
 );
 
-test('rows arrive as they were sent, whatever they hold', () => {
+test('rows arrive unchanged, whatever they contain', () => {
   const alike = fc.array(fc.record({ name: fc.string({ unit: 'binary' }), count: fc.double() }));
   const any = fc.array(fc.dictionary(fc.constantFrom('a', 'b', 'c'), value));
   const other = fc.oneof(value, fc.array(value), fc.record({ total: fc.nat(), rows: alike }));

@@ -25,7 +25,8 @@ interface Doc {
   day: number;
 }
 
-// Few of each, so that documents meet: the same id again moves to another day, user or class, or goes.
+// Few values of each field, so that documents interact: the same id again moves to another day, user or class, or is
+// removed.
 const doc = fc.record({
   user: fc.constantFrom('ann', 'ann', 'ann', 'bob', ''),
   repository: fc.constantFrom('a', 'a', 'b'),
@@ -37,7 +38,7 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ forget: fc.constantFrom('ann', 'bob') }) },
 );
 
-/** The catalogue of these documents, counted the plain way. */
+/** The catalogue of these documents, counted naively. */
 function expected(docs: Doc[]) {
   const taught = docs.filter((doc) => doc.user !== '' && (doc.class === 'human' || doc.class === 'cluster'));
   return ['a', 'b'].flatMap((repository) => {
@@ -64,7 +65,7 @@ const changeOf = (id: number, version: number, doc: Doc | null): SearchChange =>
   },
 });
 
-test('users and days stay exact whatever is stored again, recomputed, reclassed or forgotten', async () => {
+test('counts of users and days stay exact whatever is stored again, recomputed, reclassified or forgotten', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 40, size: 'max' }), async (steps) => {
       const store = openSearch(':memory:');
@@ -84,7 +85,7 @@ test('users and days stay exact whatever is stored again, recomputed, reclassed 
   );
 });
 
-test('what an older version stored is counted when its file is opened', async () => {
+test('documents that an older version stored are counted when its file is opened', async () => {
   const file = join(root, 'older.db');
   const docs = Array.from(
     { length: 60 },
@@ -94,7 +95,7 @@ test('what an older version stored is counted when its file is opened', async ()
     }),
   );
   await openSearch(file).write(docs.map((doc, id) => changeOf(id, 1, doc)));
-  // As before these tables: a file without them, with the index that the catalogue was read from.
+  // A file as before these tables existed: without them, with the index that the catalogue was read from then.
   const older = new DatabaseSync(file);
   for (const name of [...sumTables, 'summing']) older.exec(`DROP TABLE ${name}`);
   older.exec('CREATE INDEX documents_taught ON documents (repository, user, time, gone, class)');

@@ -1,4 +1,4 @@
-// Search is lost, and made again from events when the server starts.
+// A lost search store is rebuilt from events when the server starts.
 import assert from 'node:assert/strict';
 import { closeSync, existsSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,7 +17,7 @@ function remove(folder: string): void {
   for (const file of files(folder)) rmSync(file, { force: true });
 }
 
-/** What people see of search. */
+/** What people see of the search store. */
 async function seen(running: Running) {
   const [users, repositories, pulls] = await Promise.all([
     running.get<{ items: object[] }>('/v1/users?sort=name'),
@@ -35,7 +35,7 @@ function damage(file: string): void {
   closeSync(handle);
 }
 
-test('search that is missing, empty, unreadable or damaged is as before after a start, and pulls meanwhile count', {
+test('a search store that is missing, empty, unreadable or damaged is rebuilt at a start, and pulls meanwhile count', {
   timeout: 300_000,
 }, async (t) => {
   const folder = dataFolder(t);
@@ -57,7 +57,7 @@ test('search that is missing, empty, unreadable or damaged is as before after a 
     );
   await send(300);
   await whole();
-  // Who is forgotten stays so.
+  // Forgotten users stay forgotten.
   await fetch(`${running.origin}/v1/users?user=user-3`, { method: 'DELETE' });
   const forgotten = 43;
   sent -= forgotten;
@@ -92,7 +92,7 @@ test('search that is missing, empty, unreadable or damaged is as before after a 
     assert.equal(health.status, 'ok', health.reasons.join());
   }
 
-  // Found by the look at every page beside the server; the next start heals it.
+  // The check of every page, which runs beside the server, finds it; the next start repairs it.
   await running.stop();
   new DatabaseSync(files(folder)[0]).exec('PRAGMA wal_checkpoint(TRUNCATE)');
   damage(files(folder)[0]);
@@ -152,12 +152,12 @@ test('while search is being filled its reads say so, training waits, and a stop 
   await running.kill();
   remove(folder);
   assert.equal(replaceLostSearch(folder), 'is missing');
-  assert.equal(replaceLostSearch(folder), undefined, 'what is being filled is not lost');
+  assert.equal(replaceLostSearch(folder), undefined, 'a store that is being rebuilt is not treated as lost');
   const { search, sums } = openStores(folder);
   assert.deepEqual(sums?.missing(), { kind: '', id: '', done: 0, total: 50, filling: true });
   await assert.rejects(search.counts({}), { name: 'NotSummed' });
   assert.equal(sums?.build(), undefined);
-  assert.ok(sums?.missing()?.filling, 'summing does not end it');
+  assert.ok(sums?.missing()?.filling, 'the end of summing does not end the rebuild');
 });
 
 function writeFileOver(file: string): void {

@@ -1,5 +1,5 @@
-// Sums kept are sums scanned: after any writes, redeliveries, removals, forgetting and expiry the tables are those that a file
-// with the same documents gets when it is summed from the beginning.
+// Kept sums equal scanned sums: after any writes, redeliveries, removals, forgetting and expiry the tables equal those
+// of a file with the same documents that is summed from the beginning.
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -21,7 +21,7 @@ const fresh = () => join(root, `${files++}.db`);
 const day = 86_400_000;
 
 /**
- * All sums; nothing of a repository of which nothing is left, and not how often it changed, which says nothing about its
+ * All sums, without repositories that have nothing left, and without the number of changes, which is not part of the
  * state.
  */
 function sumsIn(file: string): Record<string, unknown[]> {
@@ -68,7 +68,7 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ expire: fc.nat(3) }) },
 );
 
-/** Of two pulls at the same time either may be the newest: these have times of their own. */
+/** Of two pulls at the same time either may be the newest: so each of these has a different time. */
 const at = ({ days, ms }: { days: number; ms: number }, n: number) => start + days * day + ms + 10 * n;
 function changeOf(one: NonNullable<unknown>): SearchChange {
   if ('pull' in one) {
@@ -105,11 +105,11 @@ async function summedAnew(file: string): Promise<void> {
   while (sums.build());
 }
 
-test('sums kept are sums scanned, whatever is written, removed, forgotten or let go', async () => {
+test('kept sums equal scanned sums, whatever is written, removed, forgotten or expired', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 30, size: 'max' }), async (steps) => {
       const file = fresh();
-      // A look at the tables wants a file.
+      // The tables can only be read from a file.
       const store = openSearch(file);
       for (const one of steps) {
         if (Array.isArray(one)) await store.write(one.map(changeOf));
@@ -152,7 +152,7 @@ test('a file that an older version wrote is summed in steps, and documents writt
   assert.deepEqual(kept, sumsIn(file));
 });
 
-test('forgetting someone of many documents goes in parts, each of which leaves sums that are right', async () => {
+test('forgetting a user with many documents goes in parts, each of which leaves correct sums', async () => {
   const file = fresh();
   const search = openSearch(file);
   await search.write(
@@ -167,7 +167,7 @@ test('forgetting someone of many documents goes in parts, each of which leaves s
       ];
     }).flat(),
   );
-  // It goes part by part, and readers in between find sums of what is still there.
+  // It goes part by part, and reads in between get the sums of the remaining documents.
   const looks: number[] = [];
   const forgetting = search.forget('ann');
   let over = false;

@@ -9,7 +9,7 @@ import { openSeal } from '../../../../infra/local/stores/secrets/seal.ts';
 import { keptSecret } from '../../../../infra/local/stores/secrets/secret.ts';
 import { dataFolder } from '../../../support/run.ts';
 
-test('a secret is made once, and is the same for each who asks', (t) => {
+test('a secret is made once, and is the same for every caller', (t) => {
   const folder = dataFolder(t);
   const token = keptToken(folder);
   assert.ok(token.length >= 32);
@@ -35,7 +35,7 @@ test('an empty, short or unreadable token refuses to start, and names the file a
   }
 });
 
-test('a key that was cut short opens nothing', (t) => {
+test('a truncated key is refused', (t) => {
   const folder = dataFolder(t);
   for (const bytes of [0, 1, 31, 33]) {
     writeFileSync(join(folder, 'key'), Buffer.alloc(bytes));
@@ -43,7 +43,7 @@ test('a key that was cut short opens nothing', (t) => {
   }
 });
 
-test('a secret that cannot be written whole leaves nothing behind, and the next try makes it', (t) => {
+test("a secret that can't be written completely leaves nothing behind, and the next attempt makes it", (t) => {
   const folder = dataFolder(t);
   assert.throws(() =>
     keptSecret(folder, 'token', () => {
@@ -56,12 +56,12 @@ test('a secret that cannot be written whole leaves nothing behind, and the next 
   assert.equal(keptToken(folder), readFileSync(join(folder, 'token'), 'utf8').trim());
 });
 
-test('a secret that is empty opens nothing, whatever is given', () => {
+test('an empty secret never matches, whatever is given', () => {
   for (const given of ['', 'x', ' ']) assert.equal(sameToken(given, ''), false);
   assert.equal(sameToken('x', 'x'), true);
 });
 
-test('a data folder and its files are closed to others, also those of an earlier run', (t) => {
+test('a data folder and its files, also those of an earlier run, are not readable by other users', (t) => {
   const folder = dataFolder(t);
   const before = process.umask(0o022);
   t.after(() => process.umask(before));

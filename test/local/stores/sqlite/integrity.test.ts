@@ -23,7 +23,7 @@ function damage(file: string, page: number): void {
   closeSync(handle);
 }
 
-test('a page that is not what was written is found wherever it lies, and named with the fix', async (t) => {
+test('a changed page is found wherever it is, and reported with the fix', async (t) => {
   const folder = dataFolder(t);
   const files = ['search.db', 'stream/0.db'].map((name) => join(folder, name));
   for (const file of files) fill(file);
@@ -39,7 +39,7 @@ test('a page that is not what was written is found wherever it lies, and named w
   }
 });
 
-test('a file that is not a database any more is found; one that another process holds alone is not damaged', async (t) => {
+test('a file that is no longer a database is found; one that another process has locked is not reported as damaged', async (t) => {
   const folder = dataFolder(t);
   const [held, broken] = ['held.db', 'broken.db'].map((name) => join(folder, name));
   for (const file of [held, broken]) fill(file);
@@ -53,7 +53,7 @@ test('a file that is not a database any more is found; one that another process 
   );
 });
 
-test('a server over a damaged database says so as soon as it has looked, whatever is asked of it', {
+test('a server with a damaged database reports it as soon as it has checked, whatever requests it gets', {
   timeout: 120_000,
 }, async (t) => {
   const folder = dataFolder(t);
@@ -66,7 +66,7 @@ test('a server over a damaged database says so as soon as it has looked, whateve
     return { status: response.status, reasons: ((await response.json()) as { reasons: string[] }).reasons.join() };
   };
   const found = await eventually(60, health, ({ status }) => status === 503);
-  // A database that the server itself holds is not damaged.
+  // A database that the server itself has locked is not damaged.
   assert.equal(found.reasons.split('is damaged').length, 2, found.reasons);
   assert.match(found.reasons, /events\.db is damaged .*npm run restore/);
 });

@@ -28,12 +28,12 @@ test('a transaction that fails stores nothing, and throws its reason', () => {
   assert.equal(rows(), 1);
 });
 
-test('wiped files hold nothing of removed rows, not even what SQLite left behind when it moved them', async () => {
+test('wiped files contain nothing of removed rows, not even copies that SQLite left when it moved them', async () => {
   const file = join(folder, 'wiped.db');
   const database = openDatabase(file, 'CREATE TABLE IF NOT EXISTS log (key TEXT PRIMARY KEY, data TEXT) WITHOUT ROWID');
   const insert = database.prepare('INSERT INTO log VALUES (?, ?)');
   const random = seeded(1);
-  // In the order of no key and of all lengths: pages are split and balanced.
+  // In random key order and of many lengths, so that pages are split and balanced.
   for (let batch = 0; batch < 60; batch++)
     transaction(database, () => {
       for (let n = 0; n < 200; n++) {
@@ -49,14 +49,14 @@ test('wiped files hold nothing of removed rows, not even what SQLite left behind
   const reading = reader.prepare('SELECT * FROM log').iterate();
   reading.next();
   const wiped = wipe(file);
-  // A reader of the removed rows holds the wipe up, and is not disturbed.
+  // A reader of the removed rows delays the wipe, and is not disturbed.
   setTimeout(() => assert.equal([...reading].length > 10_000, true), 200);
   await wiped;
   assert.ok(!holds('remove me'));
   assert.equal(readFileSync(`${file}-wal`).length, 0);
   assert.ok(holds('keep me'));
   insert.run('z', 'still open');
-  // What a connection had in its cache before does not come back with what it writes.
+  // Another connection's cache from before does not bring removed rows back when it writes.
   database.exec("UPDATE log SET data = 'keep us' || substr(data, 8); PRAGMA wal_checkpoint(TRUNCATE)");
   assert.ok(!holds('remove me'));
   assert.equal(database.prepare('PRAGMA integrity_check').get()?.integrity_check, 'ok');

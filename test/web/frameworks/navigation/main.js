@@ -1,4 +1,4 @@
-// A router of the Navigation API alone: links are intercepted, nothing calls pushState.
+// A router that uses only the Navigation API: links are intercepted, nothing calls pushState.
 const show = () => {
   document.getElementById('app').textContent = location.pathname;
 };
