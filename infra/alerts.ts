@@ -23,7 +23,7 @@ export interface AlertsProps {
 
 export class Alerts extends Construct {
   readonly handler: StageFunction<Variables>;
-  /** Calls of the schedule that did not come through. */
+  /** The queue of the schedule's failed calls. */
   readonly undelivered: Queue;
 
   constructor(scope: Construct, id: string, { settings, stores, topic }: AlertsProps) {

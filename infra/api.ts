@@ -1,4 +1,4 @@
-// The one way in: an HTTP API, with a throttle for each way so that a flood of hits never throttles a registry.
+// The HTTP API, with a throttle for each kind of route, so that a flood of hits never throttles a registry.
 import { RemovalPolicy, Stack } from 'aws-cdk-lib';
 import {
   CfnApiMapping,
@@ -18,10 +18,10 @@ import { accessOf } from '#settings/access.ts';
 import type { ResolvedSettings } from '#settings/schema.ts';
 import { explain } from './explain.ts';
 
-/** No address: `$context.identity.sourceIp` is left out, and so are names in the query. */
+/** Contains no address (no `$context.identity.sourceIp`) and no names (no query). */
 const accessLog = {
   time: '$context.requestTime',
-  /** First in each line of the function's log. */
+  /** Also in each line of the function's log. */
   functionRequest: '$context.integration.requestId',
   request: '$context.requestId',
   route: '$context.routeKey',
@@ -44,12 +44,12 @@ export class Api extends Construct {
   /** `https://…`, without a slash at the end. */
   readonly url: string;
   readonly host: string;
-  /** The name that `apiDomain` must be an alias of. */
+  /** The host name that `apiDomain` must point to. */
   readonly domain?: DomainName;
 
   constructor(scope: Construct, id: string, { settings, collect, registry, serve, tiles }: ApiProps) {
     super(scope, id);
-    // CORS is the app's, the same as on one machine; API Gateway would overwrite it.
+    // The app sends the CORS headers, as on one machine; API Gateway's own would overwrite them.
     const { apiDomain } = settings;
     this.api = new HttpApi(this, 'Api', {
       createDefaultStage: false,
@@ -60,8 +60,8 @@ export class Api extends Construct {
     const toCollect = new HttpLambdaIntegration('Collect', collect);
     const toRegistry = new HttpLambdaIntegration('Registry', registry);
     const toServe = new HttpLambdaIntegration('Serve', serve);
-    // What a caller sees depends on who they are, unless everyone sees all: only then can the function that knows nobody
-    // serve it.
+    // What callers see depends on who they are, unless everyone sees everything: only then can the function without
+    // sign-in serve it.
     const toTiles =
       accessOf(settings, true).publicMap === 'names' ? new HttpLambdaIntegration('Tiles', tiles) : toServe;
     const add = (path: string, methods: HttpMethod[], integration: HttpLambdaIntegration) =>
@@ -114,7 +114,10 @@ export class Api extends Construct {
     this.url = `https://${this.host}`;
   }
 
-  /** The beacon script lies with the pages and is asked for here: it sends its hits to where it came from, past CloudFront. */
+  /**
+   * The beacon script is stored with the pages but served here, because it sends its hits to its own origin, without
+   * CloudFront.
+   */
   serveBeacon(site: string): void {
     const routes = this.api.addRoutes({
       path: '/hit.js',

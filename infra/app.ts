@@ -14,14 +14,14 @@ const { stackName, config = 'whalewatch.config.ts', ...context } = app.node.getA
 
 try {
   const stack = new Stack(app, stackName ?? 'Whalewatch', {
-    // npm run destroy switches it off, on its flag.
+    // npm run destroy switches termination protection off.
     terminationProtection: true,
     description: 'A live map of who uses your portal, and honest pull counts for your registry',
     env: { account: process.env.CDK_DEFAULT_ACCOUNT, region: process.env.CDK_DEFAULT_REGION },
   });
   const settings = resolveLayers([{ values: await written(config), from: config }, contextLayer(context)], awsSchema);
   const whalewatch = new Whalewatch(stack, 'Whalewatch', settings);
-  // Alone in its stack, its outputs have their plain names.
+  // The construct is alone in its stack, so its outputs need no prefix.
   for (const output of whalewatch.outputs) output.overrideLogicalId(output.node.id);
 } catch (cause) {
   if (!(cause instanceof SettingError)) throw cause;

@@ -1,4 +1,4 @@
-// The functions of AWS: what each is bundled from, and where it lies. `tools/bundle.ts` builds them.
+// The bundles of the Lambda functions: their entry files, and their folders. `tools/bundle.ts` builds them.
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,8 +23,8 @@ const builder = join(import.meta.dirname, 'tools/bundle.ts');
 let bundled = false;
 
 /**
- * Builds the bundles once a run of CDK; esbuild's plugins want a promise, so in a process of its own. The installed
- * package has them, and no builder.
+ * Builds the bundles once per run of CDK, in a separate process, because esbuild's plugins are asynchronous. The
+ * installed package contains the bundles and no builder.
  */
 export function bundles(): void {
   if (!bundled && existsSync(builder))

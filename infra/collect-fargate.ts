@@ -1,5 +1,5 @@
-// The collector as servers of its own: an Application Load Balancer before tasks on Fargate. Neither CloudFront nor API
-// Gateway stands before it: both are paid by the request ($1 a million), which is what this saves.
+// The collector as servers: an Application Load Balancer in front of tasks on Fargate, without CloudFront and API
+// Gateway. Both are billed by the request ($1 a million), which is what this saves.
 import { Duration } from 'aws-cdk-lib';
 import { type IMetric, MathExpression, Stats } from 'aws-cdk-lib/aws-cloudwatch';
 import { Peer, Port, SecurityGroup } from 'aws-cdk-lib/aws-ec2';
@@ -54,7 +54,7 @@ export class CollectServers extends Construct {
     this.task = new StageTask<ServerVariables>(this, 'Task', {
       name: 'collect-server',
       does: 'Collect: takes notifications and hits into the stream',
-      // The load balancer is the only one in the network who calls; its entry of X-Forwarded-For is the last.
+      // Only the load balancer can call from within the network; its entry in X-Forwarded-For is the last.
       environment: {
         ...environment,
         TRUSTED_PROXIES: [network.cidr, environment.TRUSTED_PROXIES].filter(Boolean).join(),
@@ -76,7 +76,7 @@ export class CollectServers extends Construct {
       circuitBreaker: { rollback: true },
       healthCheckGracePeriod: minute,
     });
-    // As many as run now: an update under load must not go back to the least.
+    // No desired count: an update under load must keep the current number, not reset it to the minimum.
     (service.node.defaultChild as CfnService).desiredCount = undefined;
     service
       .autoScaleTaskCount({ minCapacity: least, maxCapacity: most })
@@ -145,7 +145,7 @@ export class CollectServers extends Construct {
     this.processor = service.metricCpuUtilization({ period: Duration.minutes(5) });
   }
 
-  /** The beacon script lies with the pages; it sends its hits to where it was asked for, which is here. */
+  /** The beacon script is stored with the pages, but served here, because it sends its hits to its own origin. */
   serveBeacon(site: string): void {
     this.#listener.addAction('Beacon', {
       priority: 2,

@@ -1,4 +1,4 @@
-// collect: what comes in goes to the stream.
+// The collect stage: puts what comes in into the streams.
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { Stream, StreamEncryption, StreamMode } from 'aws-cdk-lib/aws-kinesis';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
@@ -22,17 +22,17 @@ export interface CollectProps {
 }
 
 export class Collect extends Construct {
-  /** Hits, and what was put here before registries had a stream of their own. */
+  /** The stream of hits, and of registry events that were put here before these had their own stream. */
   readonly hitsStream: Stream;
-  /** What registries report: no flood of hits fills it, or delays what reads it. */
+  /** The stream of registry events: a flood of hits can't fill it or delay its readers. */
   readonly registryStream: Stream;
   readonly token: Secret;
-  /** Takes hits. */
+  /** The function that accepts hits. */
   readonly handler: StageFunction<Variables>;
-  /** Takes what registries report, at a concurrency of its own. */
+  /** The function that accepts registry events, with its own concurrency. */
   readonly registry: StageFunction<Variables>;
 
-  /** Beside the functions, where the setting says so. */
+  /** The servers beside the functions, if the setting collector says so. */
   readonly servers?: CollectServers;
 
   constructor(scope: Construct, id: string, { settings, stores, network }: CollectProps) {
@@ -40,7 +40,7 @@ export class Collect extends Construct {
     const { stream, retentionHours, trustedProxies, addressHeader, networks, domains, refuseHits, logDays } = settings;
     const kept = {
       retentionPeriod: Duration.hours(retentionHours),
-      // They hold addresses for their retention: encrypted, by the key that costs nothing.
+      // The streams contain addresses for their retention time, so they are encrypted, with the free AWS key.
       encryption: StreamEncryption.MANAGED,
       removalPolicy: RemovalPolicy.DESTROY,
     };
@@ -50,7 +50,7 @@ export class Collect extends Construct {
         : { streamMode: StreamMode.PROVISIONED, shardCount: stream.shards }),
       ...kept,
     });
-    // 1,000 records a second are more pulls than a registry serves.
+    // One shard takes 1,000 records a second, more than a registry serves pulls.
     this.registryStream = new Stream(this, 'RegistryStream', {
       ...{ streamMode: StreamMode.PROVISIONED, shardCount: 1 },
       ...kept,
@@ -87,7 +87,7 @@ export class Collect extends Construct {
     for (const takes of [this.handler, this.registry, this.servers?.task]) {
       takes?.may(streamRights, [this.hitsStream.streamArn, this.registryStream.streamArn]);
       takes?.may(secretRights, [this.token.secretArn]);
-      // Tokens of registries are looked up, and their last use and what is refused noted.
+      // Looks up registries' tokens, and stores their last use and refused posts.
       takes?.may(
         [...rightsTo(credentialRights, 'find', 'used'), ...rightsTo(refusalRights, 'add')],
         [stores.credentials.tableArn],
@@ -96,7 +96,7 @@ export class Collect extends Construct {
   }
 }
 
-/** A random secret of 32 characters, made at the first deploy and kept. */
+/** A random secret of 32 characters, made at the first deployment and kept. */
 export function token(scope: Construct, id: string, description: string): Secret {
   const secret = new Secret(scope, id, {
     description,

@@ -1,23 +1,26 @@
 #!/usr/bin/env -S node --disable-warning=ExperimentalWarning
 // The `whalewatch` command of the installed package. In a clone the scripts of package.json run the same files.
-/** One line a command; each reads its own arguments, `--help` among them. */
+/** One line for each command; each reads its own arguments, including `--help`. */
 const commands: Record<string, { does: string; run(): unknown }> = {
   start: { does: 'Runs all of Whalewatch on this machine.', run: () => import('./local/start.ts') },
   train: { does: 'Trains once on the stored pulls.', run: () => import('./local/commands/train.ts') },
   export: { does: 'Publishes the map once.', run: () => import('./local/commands/export.ts') },
-  import: { does: 'Brings pulls and hits of earlier times in.', run: () => import('./local/commands/import.ts') },
-  replay: { does: 'Puts what is quarantined back through.', run: () => import('./local/commands/replay.ts') },
-  recount: { does: 'Tells pulls apart again by new rules.', run: () => import('./local/commands/recount.ts') },
+  import: { does: 'Imports past pulls and hits.', run: () => import('./local/commands/import.ts') },
+  replay: { does: 'Replays quarantined events.', run: () => import('./local/commands/replay.ts') },
+  recount: { does: 'Recomputes pulls by new rules.', run: () => import('./local/commands/recount.ts') },
   sums: { does: 'Recomputes the sums that search reads.', run: () => import('./local/commands/sums.ts') },
-  migrate: { does: 'Moves search into newer indices.', run: () => import('./local/commands/migrate.ts') },
+  migrate: { does: 'Moves search to newer indices.', run: () => import('./local/commands/migrate.ts') },
   tune: { does: 'Compares the candidates of training.', run: () => import('./local/commands/tune.ts') },
-  pairs: { does: 'Writes the pairs of training, and its factors.', run: () => import('./local/commands/pairs.ts') },
-  token: { does: 'Makes an API token with a role.', run: () => import('./local/commands/token.ts') },
-  backup: { does: 'Copies the data folder while the server works.', run: () => import('./local/commands/backup.ts') },
-  restore: { does: 'Makes a data folder of a backup.', run: () => import('./local/commands/restore.ts') },
-  'ip-update': { does: 'Brings a newer IP table in.', run: () => import('./local/commands/ip-update.ts') },
+  pairs: {
+    does: 'Exports the pulls that training reads, and its factors.',
+    run: () => import('./local/commands/pairs.ts'),
+  },
+  token: { does: 'Makes an API token for a role.', run: () => import('./local/commands/token.ts') },
+  backup: { does: 'Copies the data folder while the server runs.', run: () => import('./local/commands/backup.ts') },
+  restore: { does: 'Restores a data folder from a backup.', run: () => import('./local/commands/restore.ts') },
+  'ip-update': { does: 'Installs a newer IP table.', run: () => import('./local/commands/ip-update.ts') },
   verify: { does: 'Tests a running server from outside.', run: async () => (await import('./tools/verify.ts')).main() },
-  cost: { does: 'Reckons what AWS would cost.', run: async () => (await import('./tools/cost.ts')).main() },
+  cost: { does: 'Estimates the cost on AWS.', run: async () => (await import('./tools/cost.ts')).main() },
 };
 
 const help = `usage: whalewatch COMMAND [flags]

@@ -1,5 +1,5 @@
-// Amazon ECR beside the webhook: EventBridge puts what ECR and CloudTrail report into the stream itself, as lines of the
-// type `notification`; process normalises them by the dialect `ecr`.
+// Amazon ECR, which has no webhook: EventBridge puts the events of ECR and CloudTrail into the stream, as lines of the
+// type `notification`; process normalises them with the dialect `ecr`.
 import { Duration } from 'aws-cdk-lib';
 import { CfnRule } from 'aws-cdk-lib/aws-events';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
@@ -8,7 +8,9 @@ import { Construct } from 'constructs';
 
 /** Pushes and deletes. */
 const actions = { source: ['aws.ecr'], 'detail-type': ['ECR Image Action'] };
-/** Pulls. CloudTrail must record management events; reads among them reach EventBridge only by the rule's state below. */
+/**
+ * Pulls. CloudTrail must record management events; its read events reach EventBridge only with the rule's state below.
+ */
 const pulls = {
   source: ['aws.ecr'],
   'detail-type': ['AWS API Call via CloudTrail'],
@@ -26,7 +28,7 @@ export class Ecr extends Construct {
         targets: [
           {
             ...{ id: 'Stream', arn: stream.streamArn, roleArn: role.roleArn },
-            // A line of a stream record. One key keeps ECR's events in order in one shard.
+            // A line of a stream record. All have the same key, so that ECR's events stay in order in one shard.
             inputTransformer: { inputTemplate: '{"type":"notification","body":<aws.events.event.json>}\n' },
             kinesisParameters: { partitionKeyPath: '$.source' },
             retryPolicy: { maximumEventAgeInSeconds: Duration.days(1).toSeconds(), maximumRetryAttempts: 185 },

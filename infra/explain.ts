@@ -1,14 +1,14 @@
-// Findings of cdk-nag that are accepted, each with its reason.
+// Accepted findings of cdk-nag, each with its reason.
 import { Stack, Validations } from 'aws-cdk-lib';
 import type { IConstruct } from 'constructs';
 
-/** `reasons`: rule -> why the finding is accepted for this construct and what is in it. */
+/** `reasons`: rule -> why its finding is accepted for this construct and everything in it. */
 export function explain(construct: IConstruct, reasons: Record<string, string>): void {
   for (const [rule, reason] of Object.entries(reasons))
     Validations.of(construct).acknowledge({ id: `AwsSolutions::AwsSolutions-${rule}`, reason });
 }
 
-/** The finding that a role may use every resource that fits a pattern, as cdk-nag names it. */
+/** cdk-nag's name for the finding that a role may use every resource that matches a pattern. */
 export function wildcard(scope: IConstruct, resource: string): string {
   return `IAM5[Resource::${text(Stack.of(scope).resolve(resource))}]`;
 }

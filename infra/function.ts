@@ -1,4 +1,4 @@
-// The house defaults of a function: one bundle, arm64, its own log group, and no right but those given one by one.
+// The defaults of all functions: one bundle, arm64, their own log group, and only rights that are granted one by one.
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { Effect, PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import {
@@ -16,7 +16,7 @@ import { bundleFolder, bundles, type FunctionName } from './bundles.ts';
 import { explain, wildcard } from './explain.ts';
 
 export interface StageFunctionProps<Variables extends Record<string, string>> {
-  /** Which of the bundles. */
+  /** The name of the bundle. */
   name: FunctionName;
   does: string;
   /** Default `index.handler`. */
@@ -28,7 +28,7 @@ export interface StageFunctionProps<Variables extends Record<string, string>> {
   logDays: number;
   /** Traces in X-Ray. */
   tracing: boolean;
-  /** Concurrency that is kept for it, and that it never exceeds. */
+  /** Concurrency that is reserved for it, and that it never exceeds. */
   reserved?: number;
   layers?: ILayerVersion[];
 }
@@ -70,7 +70,7 @@ export class StageFunction<Variables extends Record<string, string>> extends Lam
     if (props.tracing) explain(role, { 'IAM5[Resource::*]': 'X-Ray knows no narrower resource' });
   }
 
-  /** Allows actions on resources, written out. */
+  /** Allows these actions on these resources, listed explicitly. */
   may(actions: string[], resources: string[]): void {
     this.addToRolePolicy(allow(actions, resources));
     for (const resource of resources.filter((arn) => arn.includes('*')))
@@ -80,7 +80,7 @@ export class StageFunction<Variables extends Record<string, string>> extends Lam
   }
 }
 
-/** The rights of some methods of a store, which its adapter lists. */
+/** Grants the rights that a store's adapter lists for these methods. */
 export const rightsTo = <Name extends string>(rights: Record<Name, string[]>, ...methods: Name[]): string[] => [
   ...new Set(methods.flatMap((method) => rights[method])),
 ];

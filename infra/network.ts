@@ -1,5 +1,5 @@
 // Where Fargate's tasks run: two public subnets and no NAT gateway ($33 a month each), so that nothing is paid while
-// nothing runs. What the tasks fetch from S3 goes through a gateway endpoint, which is free.
+// nothing runs. Tasks reach S3 through a gateway endpoint, which is free.
 import {
   GatewayVpcEndpointAwsService,
   IpAddresses,
@@ -18,7 +18,7 @@ import { explain } from './explain.ts';
 const cidr = '10.76.0.0/20';
 
 export class Network extends Construct {
-  /** Addresses of everything inside. */
+  /** The address ranges of the network. */
   readonly cidr = cidr;
   readonly vpc: Vpc;
   readonly cluster: Cluster;
@@ -28,12 +28,12 @@ export class Network extends Construct {
     super(scope, id);
     this.vpc = new Vpc(this, 'Vpc', {
       ipAddresses: IpAddresses.cidr(cidr),
-      // The load balancer answers both; addresses of IPv6 cost nothing.
+      // The load balancer uses both; IPv6 addresses are free.
       ipProtocol: IpProtocol.DUAL_STACK,
       maxAzs: 2,
       natGateways: 0,
       subnetConfiguration: [{ name: 'Public', subnetType: SubnetType.PUBLIC, cidrMask: 24 }],
-      // Nothing is ever put into the default group; closing it would take a function of CDK's own.
+      // Nothing uses the default group, and closing it would need one of CDK's own functions.
       restrictDefaultSecurityGroup: false,
       gatewayEndpoints: { S3: { service: GatewayVpcEndpointAwsService.S3 } },
     });
@@ -42,7 +42,9 @@ export class Network extends Construct {
     explain(this.cluster, { ECS4: 'Paid by the metric; failed tasks and processor time ring without it' });
   }
 
-  /** A group that nobody may call and that may call these ports of anybody: AWS and search have no fixed addresses. */
+  /**
+   * A security group without inbound rules that may call these ports anywhere: AWS and search have no fixed addresses.
+   */
   group(scope: Construct, id: string, description: string, ports: number[] = [443]): ISecurityGroup {
     const group = new SecurityGroup(scope, id, { vpc: this.vpc, description, allowAllOutbound: false });
     for (const port of new Set(ports)) group.addEgressRule(Peer.anyIpv4(), Port.tcp(port), 'AWS and search');

@@ -1,4 +1,5 @@
-// process: from the stream to the stores, a batch of one shard at a time; export: from the stores to the map.
+// The process stage (from the streams to the stores, one batch of one shard at a time) and export (from the stores to
+// the map).
 
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
@@ -45,17 +46,17 @@ export interface ProcessProps {
 }
 
 export class Process extends Construct {
-  /** Processes the stream of hits. */
+  /** The function that processes hits. */
   readonly handler: StageFunction<Variables>;
-  /** Processes the registries' stream. */
+  /** The function that processes registry events. */
   readonly registry: StageFunction<Variables>;
   readonly export: StageFunction<ExportVariables>;
   readonly failures: Bucket;
-  /** Ids of the mappings from streams to functions. */
+  /** Ids of the event source mappings. */
   readonly mappings: string[];
-  /** Where alerts are published; its name is that of its first version, so that subscriptions stay. */
+  /** The topic of alerts. It keeps the name of its first version, so that subscriptions stay. */
   readonly messages: Topic;
-  /** Calls of schedules that did not come through. */
+  /** The queue of the schedules' failed calls. */
   readonly undelivered: Queue;
 
   constructor(scope: Construct, id: string, props: ProcessProps) {
@@ -103,13 +104,13 @@ export class Process extends Construct {
       rightsTo(objectRights, 'get', 'head', 'put', 'list', 'remove'),
       ['state/*', 'deltas/*', 'points/*', 'points.json'].map((keys) => stores.bucket.arnForObjects(keys)),
     );
-    // How far process is behind, for the health page.
+    // To measure how far process is behind, for the health page.
     this.export.may(
       streamLagRights,
       Object.values(props.streams).map(({ streamArn }) => streamArn),
     );
     this.export.may(rightsTo(lagRights, 'write'), [stores.checkpoints.tableArn]);
-    // The model's age, for an alarm.
+    // To read the model's age, for an alarm.
     this.export.may(rightsTo(objectRights, 'get'), [stores.bucket.arnForObjects('models/latest.json')]);
     this.undelivered = queue(this, 'Undelivered', Duration.minutes(1));
     callOnce(this.export, this.undelivered);
@@ -154,7 +155,7 @@ export class Process extends Construct {
     );
     handler.may(rightsTo(eventIndexRights, 'history', 'quarantine', 'forget'), [`${stores.events.tableArn}/index/*`]);
     handler.may(rightsTo(eventKeyRights, 'digestKey', 'quarantine', 'forget'), [stores.keys.tableArn]);
-    // A user forgotten while their batch is being stored is removed again, as serve forgets.
+    // To remove a user who is forgotten while a batch with their events is being stored, as serve does.
     handler.may(rightsTo(alertRights, 'claim', 'claimAll', 'tally', 'add', 'forget'), [stores.alerts.tableArn]);
     handler.may(rightsTo(objectRights, 'put'), [stores.bucket.arnForObjects('deltas/*')]);
     handler.may(bucketRights, [stores.bucket.bucketArn]);
@@ -169,7 +170,10 @@ export class Process extends Construct {
     return handler;
   }
 
-  /** Batches that could not be processed while the stream kept them, whole, for a week: one of two places with addresses. */
+  /**
+   * Keeps whole batches that could not be processed in the stream's retention time, for a week: one of the two stores
+   * with addresses.
+   */
   #failures() {
     const bucket = new Bucket(this, 'Failures', {
       encryption: BucketEncryption.S3_MANAGED,
@@ -183,12 +187,12 @@ export class Process extends Construct {
   }
 
   /**
-   * Records that can never be processed are quarantined by process itself; a failure here means that a store is down. So it
-   * is tried for as long as the stream keeps the records, less four hours, and the shard waits.
+   * process itself quarantines records that can never be processed, so a failure here means that a store is down. A
+   * batch is therefore retried for as long as the stream keeps its records, minus four hours, while the shard waits.
    */
   #mapping(settings: ResolvedSettings, stream: Stream, handler: StageFunction<Variables>): string {
     const mapping = new KinesisEventSource(stream, {
-      // A restored deployment reads the stream again from the moment it was restored to: a change replaces the mapping.
+      // A restored deployment reads the stream again from the restored time; changing this replaces the mapping.
       ...(settings.existing.since
         ? {
             startingPosition: StartingPosition.AT_TIMESTAMP,
@@ -209,7 +213,7 @@ export class Process extends Construct {
     return mapping.eventSourceMappingId;
   }
 
-  /** Twice at once is harmless, a lost one is made good by the next: so nothing is tried again for long. */
+  /** Two exports at once are harmless, and the next makes up for a lost one, so retries are short. */
   #schedule(everySeconds: number): void {
     if (everySeconds >= 60) {
       new Schedule(this, 'Every', {
@@ -224,8 +228,8 @@ export class Process extends Construct {
       versions(this.export);
       return;
     }
-    // EventBridge Scheduler knows whole minutes: once a minute it sends messages that wait 0, 15, 30 ... seconds.
-    // A tick that found no room within a minute has been made good by the next: ticks must not pile up.
+    // EventBridge Scheduler supports only whole minutes: once a minute it sends messages with delays of 0, 15, 30 ...
+    // seconds. Messages expire after a minute, because a later one makes up for them and they must not pile up.
     const ticks = queue(this, 'Ticks', Duration.seconds(360), Duration.minutes(1));
     this.export.addEventSource(new SqsEventSource(ticks, { batchSize: 1, maxConcurrency: 2 }));
     const delays = Array.from({ length: 60 / everySeconds }, (_, n) => n * everySeconds);
@@ -249,14 +253,14 @@ export class Process extends Construct {
 }
 
 /**
- * Bounds what Lambda itself does with a call of a schedule: left alone it tries errors twice more and throttled calls for
- * six hours, so that calls pile up. Here a call is tried once, within a minute; what fails goes to the queue.
+ * Limits Lambda's own retries of a schedule's calls: by default it retries errors twice and throttled calls for six
+ * hours, so that calls pile up. Here a call is tried once, within a minute; failed calls go to the queue.
  */
 export function callOnce(handler: StageFunction<never>, failures: Queue): void {
   handler.configureAsyncInvoke({
     retryAttempts: 0,
     maxEventAge: Duration.seconds(60),
-    // CDK's own SqsDestination grants reading the queue too.
+    // Not CDK's own SqsDestination, which also grants reading the queue.
     onFailure: { bind: () => ({ destination: failures.queueArn }) },
   });
   handler.may(['sqs:SendMessage'], [failures.queueArn]);
@@ -278,7 +282,7 @@ export function queue(
   return made;
 }
 
-/** The failed batch with its records, and no right to delete (CDK's own destination grants it). */
+/** Stores failed batches with their records, without the right to delete, which CDK's own destination grants. */
 class WholeRecords implements IEventSourceDlq {
   readonly #bucket: Bucket;
   readonly #handler: StageFunction<Variables>;
@@ -293,7 +297,7 @@ class WholeRecords implements IEventSourceDlq {
   }
 }
 
-/** The folder to make a layer of, the table's file in it, and when it was built. */
+/** The folder of the layer, the table's file in it, and when it was built. */
 export function ipTable(file = tablePath()): { folder: string; file: string; builtAt: number } {
   if (!existsSync(file)) {
     if (file !== tablePath())
@@ -314,14 +318,14 @@ export function ipTable(file = tablePath()): { folder: string; file: string; bui
 
 const builtAt = new Map<string, number>();
 
-/** When a table was built: its 68 MB are read once a run of CDK, whatever number of constructs ask. Throws Torn. */
+/** When a table was built: its 68 MB are read once per run of CDK, for any number of constructs. Throws Torn. */
 function builtAtOf(file: string): number {
   const version = `${file} ${statSync(file).mtimeMs}`;
   if (!builtAt.has(version)) builtAt.set(version, new IpTable(readFileSync(file)).meta.builtAt);
   return builtAt.get(version) as number;
 }
 
-/** A schedule's role may call every version of its function: CDK's own grant. */
+/** Accepts CDK's own grant, which lets a schedule's role call every version of its function. */
 export function versions(handler: StageFunction<never>): void {
   explain(Stack.of(handler), { [wildcard(handler, `${handler.functionArn}:*`)]: 'All versions of one function' });
 }

@@ -1,4 +1,5 @@
-// How new code reaches the API: a tenth of the requests for five minutes, then all; back at once when an alarm goes off.
+// How new code reaches the API: a tenth of the requests for five minutes, then all; rolled back at once when an alarm
+// goes off.
 import type { Alarm } from 'aws-cdk-lib/aws-cloudwatch';
 import { LambdaApplication, LambdaDeploymentConfig, LambdaDeploymentGroup } from 'aws-cdk-lib/aws-codedeploy';
 import { Alias, type IFunction, type Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
@@ -7,7 +8,7 @@ import type { ResolvedSettings } from '#settings/schema.ts';
 import { explain } from './explain.ts';
 
 export class Rollout<Name extends string = string> extends Construct {
-  /** What the API calls: an alias of each function, or the function itself where there is no canary. */
+  /** What the API calls: an alias of each function, or the function itself without the setting canary. */
   readonly called: Record<Name, IFunction>;
   readonly #groups = new Map<string, LambdaDeploymentGroup>();
 

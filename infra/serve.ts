@@ -1,4 +1,4 @@
-// serve: answers from the stores; tiles: the map's pointer and tiles, from the points alone.
+// The function serve responds from the stores; the function tiles serves the map's pointer and tiles, from points only.
 import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
 import { alertRights } from '#aws/dynamodb/alerts.ts';
@@ -37,7 +37,7 @@ export class Serve extends Construct {
         CREDENTIALS_TABLE: stores.credentials.tableName,
         OWNER_TOKEN_ID: this.token.secretArn,
         CLIENT_SECRET_ID: settings.clientSecretArn ?? '',
-        // Set by opens, once the name of the site is known.
+        // Set by opens() once the site's name is known.
         ACCESS: '',
         REGISTRIES: JSON.stringify(settings.registries),
         KEEP_DAYS: String(keepDays),
@@ -74,7 +74,7 @@ export class Serve extends Construct {
       rightsTo(objectRights, 'get', 'head'),
       ['state/*', 'points/*', 'points.json', 'models/*'].map((keys) => stores.bucket.arnForObjects(keys)),
     );
-    // Going back to an earlier model.
+    // For rollbacks to an earlier model.
     handler.may(rightsTo(objectRights, 'put'), [stores.bucket.arnForObjects('models/latest.json')]);
     handler.may(secretRights, [this.token.secretArn]);
     const indices = ['whalewatch-documents', 'whalewatch-recommendations'];
@@ -89,7 +89,7 @@ export class Serve extends Construct {
 
     if (settings.clientSecretArn) handler.may(secretRights, [settings.clientSecretArn]);
 
-    // Every visitor waits for this function: it parses a tenth of what serve does, and can read nothing but points.
+    // Every visitor waits for this function, so it loads a tenth of serve's code; it can read only points.
     const { bucketRegionalDomainName } = stores.bucket;
     this.tiles = new StageFunction<TileVariables>(this, 'Tiles', {
       name: 'tiles',
@@ -104,12 +104,12 @@ export class Serve extends Construct {
       tracing,
       reserved: reservedConcurrency.tiles,
     });
-    // Without the right to list, S3 answers 403 to what is not there.
+    // Without the right to list, S3 responds 403 for a missing key.
     this.tiles.may(bucketRights, [stores.bucket.bucketArn]);
     this.tiles.may(rightsTo(objectRights, 'get', 'head'), [stores.bucket.arnForObjects('points/*')]);
   }
 
-  /** Who signs in how and sees what, at the site's address. */
+  /** Sets how people sign in and what they see, at the site's address. */
   opens(access: AccessSettings): void {
     this.handler.addEnvironment('ACCESS', JSON.stringify(access));
   }

@@ -1,4 +1,4 @@
-// Where people sign in on AWS when the settings name no issuer: a Cognito user pool of the deployment's own.
+// Sign-in on AWS if the settings name no issuer: a Cognito user pool of the deployment's own.
 import { CfnOutput, Duration, Names, Stack } from 'aws-cdk-lib';
 import { AccountRecovery, CfnUserPoolGroup, Mfa, OAuthScope, UserPool } from 'aws-cdk-lib/aws-cognito';
 import { Construct } from 'constructs';
@@ -19,7 +19,8 @@ export class SignIn extends Construct {
   constructor(scope: Construct, id: string, { site, access }: SignInProps) {
     super(scope, id);
     this.pool = new UserPool(this, 'Pool', {
-      // Nobody signs up: the owner makes accounts, whose name is the user name at the registry and can't be changed.
+      // Nobody can sign up: the owner makes accounts, whose names are the user names at the registry and can't be
+      // changed.
       selfSignUpEnabled: false,
       signInAliases: { username: true, email: true },
       accountRecovery: AccountRecovery.EMAIL_ONLY,
@@ -52,7 +53,7 @@ export class SignIn extends Construct {
       .replace(/cognito|aws|amazon/g, 'x');
     this.pool.addDomain('Domain', { cognitoDomain: { domainPrefix: `${name}-${Stack.of(this).account}` } });
     const client = this.pool.addClient('Client', {
-      // PKCE stands for the secret of the client.
+      // PKCE replaces the client secret.
       generateSecret: false,
       oAuth: {
         flows: { authorizationCodeGrant: true },

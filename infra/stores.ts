@@ -29,11 +29,14 @@ const keyed = {
   sortKey: { name: 'sk', type: AttributeType.STRING },
 };
 
-/** Kept when the stack goes or a change replaces them; removed when their first deployment fails: nobody would know of them. */
+/**
+ * Kept when the stack is deleted or a change replaces them, but removed if their first deployment fails, because nobody
+ * would know about them.
+ */
 export const keep = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE;
 const unfinished = { abortIncompleteMultipartUploadAfter: Duration.days(1) };
 
-/** What whoever reads or writes search may make: its indices, behind aliases of these names. */
+/** The index paths that readers and writers of search may create: indices behind aliases of these names. */
 const madeIndices = [
   ['whalewatch-documents', documentsIndex] as const,
   ['whalewatch-recommendations', recommendationsIndex] as const,
@@ -43,13 +46,13 @@ export class Stores extends Construct {
   readonly checkpoints: ITable;
   readonly events: ITable;
   readonly keys: Table;
-  /** Claims and messages. */
+  /** Claims and alerts. */
   readonly alerts: Table;
   /** Sessions, API tokens and registries' tokens: digests only. */
   readonly credentials: Table;
   readonly bucket: IBucket;
   readonly search: { endpoint: string; signed: boolean; arn?: string };
-  /** The search domain, where it is the deployment's own. */
+  /** The search domain, if it is the deployment's own. */
   domain?: Domain;
   /** Namespace of the metrics: each deployment has its own. */
   readonly metrics: string;
@@ -96,7 +99,7 @@ export class Stores extends Construct {
   }
 
   #data({ restoreDays }: ResolvedSettings): Bucket {
-    /** How long an overwritten or removed object can be had back: each export writes the map's state anew. */
+    /** How long an overwritten or removed object can be recovered: each export writes the map's state anew. */
     const restorable = Duration.days(restoreDays);
     const bucket = new Bucket(this, 'Data', {
       // SSE-S3: the ETag is then the MD5 that the objects adapter compares with.
@@ -107,11 +110,12 @@ export class Stores extends Construct {
       // Overwritten and removed objects can be restored for days (npm run restore:aws).
       versioned: true,
       removalPolicy: keep,
-      // Export removes what it has folded; this catches what a crash left. A delta that is named is folded within days.
+      // Export removes what it has folded; this rule removes what a crash left. A delta that is in use is folded within
+      // days.
       lifecycleRules: [
         { prefix: 'deltas/', expiration: Duration.days(30), noncurrentVersionExpiration: restorable, ...unfinished },
-        // The pairs that training hands to Spark name people: they are removed once the model is published, and their
-        // versions a day later.
+        // The pairs that training passes to Spark contain user names: they are removed once the model is published, and
+        // their versions a day later.
         {
           prefix: 'training/',
           expiration: Duration.days(1),
@@ -123,7 +127,7 @@ export class Stores extends Construct {
           noncurrentVersionExpiration: restorable,
           expiredObjectDeleteMarker: true,
         })),
-        // Snapshots of the map follow from the state: an old version is of no use. points/ and points*.json.
+        // Snapshots of the map (points/ and points*.json) follow from the state, so old versions are useless.
         { prefix: 'points', noncurrentVersionExpiration: Duration.days(1), expiredObjectDeleteMarker: true },
       ],
     });
@@ -145,7 +149,7 @@ export class Stores extends Construct {
       enforceHttps: true,
       tlsSecurityPolicy: TLSSecurityPolicy.TLS_1_2_PFS,
       removalPolicy: keep,
-      // Without it a newer engine version replaces the domain, and its documents are gone.
+      // Without it a newer engine version replaces the domain, and its documents are lost.
       enableVersionUpgrade: true,
     });
     const reasons = {
@@ -162,7 +166,7 @@ export class Stores extends Construct {
     return { endpoint: `https://${domain.domainEndpoint}`, signed: true, arn: domain.domainArn };
   }
 
-  /** Adds to the data bucket's policy; one that was there already gets a policy of ours, in place of its own. */
+  /** Adds a statement to the data bucket's policy; an existing bucket gets our policy instead of its own. */
   allowData(statement: PolicyStatement): void {
     if (this.bucket.addToResourcePolicy(statement).statementAdded) return;
     const { document } = new BucketPolicy(this, 'OwnDataPolicy', { bucket: this.bucket });
@@ -178,7 +182,7 @@ export class Stores extends Construct {
     );
   }
 
-  /** Lets a function make the indices of search, and call these paths. */
+  /** Lets a function create the indices of search and call these paths. */
   allowSearch(to: { may(actions: string[], resources: string[]): void }, calls: Record<string, string[]>): void {
     const { arn } = this.search;
     if (!arn) return;

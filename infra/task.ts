@@ -1,5 +1,5 @@
-// The house defaults of a Fargate task: a public image of the Node that everything here runs on, arm64, its own log group
-// and role, and the bundle as an asset in S3: no Docker on the machine that deploys.
+// The defaults of a Fargate task: a public image of the same Node version, arm64, its own log group and role, and the
+// bundle as an asset in S3, so that the deploying machine needs no Docker.
 import { join } from 'node:path';
 import { Aws, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import {
@@ -21,7 +21,7 @@ import { explain, wildcard } from './explain.ts';
 import { allow } from './function.ts';
 
 export interface StageTaskProps<Variables extends Record<string, string>> {
-  /** Which of the bundles. */
+  /** The name of the bundle. */
   name: FunctionName;
   does: string;
   environment: Variables;
@@ -33,8 +33,8 @@ export interface StageTaskProps<Variables extends Record<string, string>> {
 }
 
 /**
- * Pinned by digest: a tag may name another image tomorrow. Each digest is of the list of platforms, from the tag that
- * stands beside it: node as in package.json, slim.
+ * Pinned by digest, because a tag may name another image tomorrow. Each digest is of the tag's index of platforms: the
+ * version of node in package.json, slim.
  */
 export const images = {
   node: {
@@ -62,9 +62,9 @@ export class StageTask<Variables extends Record<string, string>> extends Constru
     const log = new LogGroup(this, 'Logs', { retention: props.logDays, removalPolicy: RemovalPolicy.DESTROY });
     const assumedBy = new ServicePrincipal('ecs-tasks.amazonaws.com');
     this.#role = new Role(this, 'Role', { assumedBy, description: `What ${does.toLowerCase()} may do` });
-    // Not one key: during a rollout, and after it is rolled back, servers of the last deployment start too.
+    // Not only the current key: during a rollout, and after a rollback, servers of the last deployment start too.
     this.may(['s3:GetObject'], [`${code.bucket.bucketArn}/*.mjs`]);
-    // What Fargate itself does to run it: the images are public, so it writes logs only.
+    // The rights of Fargate itself: the images are public, so it only writes logs.
     const logs = new PolicyDocument({
       statements: [allow(['logs:CreateLogStream', 'logs:PutLogEvents'], [log.logGroupArn])],
     });
@@ -76,7 +76,7 @@ export class StageTask<Variables extends Record<string, string>> extends Constru
         allow(
           [
             ...['ecr:BatchCheckLayerAvailability', 'ecr:GetDownloadUrlForLayer', 'ecr:BatchGetImage'],
-            // The first pull of an image makes its repository and fetches it.
+            // The first pull of an image creates its repository and imports it.
             ...['ecr:CreateRepository', 'ecr:BatchImportUpstreamImage'],
           ],
           Object.values(images).map(({ image }) => `${cache}/${image.split('@')[0]}`),
@@ -91,7 +91,7 @@ export class StageTask<Variables extends Record<string, string>> extends Constru
       cpu: size.cpu,
       memoryLimitMiB: size.memory,
       runtimePlatform: { cpuArchitecture: CpuArchitecture.ARM64, operatingSystemFamily: OperatingSystemFamily.LINUX },
-      // CDK adds rights to the roles it is given: these say all themselves.
+      // CDK would add rights to these roles, which already list all of theirs.
       taskRole: this.#role.withoutPolicyUpdates(),
       executionRole: executionRole.withoutPolicyUpdates(),
       volumes: [{ name: 'code' }],
@@ -108,7 +108,7 @@ export class StageTask<Variables extends Record<string, string>> extends Constru
     fetch.addMountPoints({ sourceVolume: 'code', containerPath: folder, readOnly: false });
     this.container = this.definition.addContainer('Node', {
       image: image('node'),
-      // Node takes half of the memory by itself; what is left here is for what lies outside its heap.
+      // By default Node uses only half of the memory; the rest here is for memory outside of its heap.
       command: ['node', `--max-old-space-size=${Math.floor(size.memory * 0.75)}`, `${folder}/index.mjs`],
       environment: { AWS_REGION: region, ...props.environment },
       logging: logging('node'),
@@ -120,7 +120,7 @@ export class StageTask<Variables extends Record<string, string>> extends Constru
     this.container.addContainerDependencies({ container: fetch, condition: ContainerDependencyCondition.SUCCESS });
   }
 
-  /** Allows actions on resources, written out. */
+  /** Allows these actions on these resources, listed explicitly. */
   may(actions: string[], resources: string[]): void {
     this.#role.addToPolicy(allow(actions, resources));
     for (const resource of resources.filter((arn) => arn.includes('*')))

@@ -58,7 +58,7 @@ export class FargateTrainer implements Trainer {
   target(options: ScheduleTargetBaseProps): IScheduleTarget {
     const { cluster, subnets } = this.#network;
     const { definition } = this.#task;
-    // The role of the schedule, made by CDK, may run every revision of the one definition.
+    // The schedule's role, made by CDK, may run every revision of this one definition.
     explain(Stack.of(cluster), {
       [wildcard(cluster, `${definition.taskDefinitionArn}`)]: 'All revisions of one task definition',
     });

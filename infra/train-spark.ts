@@ -1,5 +1,5 @@
-// The trainer with Spark MLlib: a state machine that has a function write the pairs, EMR Serverless fit them, and a function
-// judge and publish what came of it. Nothing runs, and nothing is paid, between trainings.
+// The trainer with Spark MLlib: a state machine in which a function writes the pairs, EMR Serverless fits them, and a
+// function judges and publishes the result. Nothing runs, and nothing is paid, between trainings.
 import { join } from 'node:path';
 import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import type { IMetric } from 'aws-cdk-lib/aws-cloudwatch';
@@ -128,7 +128,7 @@ function functions(scope: Construct, { settings, stores }: TrainProps) {
   return { prepare, publish };
 }
 
-/** The application, the job's own role, the state that runs it, and what the state machine may do for that. */
+/** The application, the job's role, the state that runs it, and the state machine's rights for that. */
 function sparkJob(scope: Construct, { settings, stores }: TrainProps) {
   const { processors, gigabytes } = settings.trainSpark;
   const { partition, region, account } = Stack.of(scope);
@@ -179,7 +179,7 @@ function sparkJob(scope: Construct, { settings, stores }: TrainProps) {
     allow(['emr-serverless:StartJobRun'], [application.attrArn]),
     allow(['emr-serverless:GetJobRun', 'emr-serverless:CancelJobRun'], [runs]),
     allow(['iam:PassRole'], [role.roleArn]),
-    // How the state machine hears that a job has ended.
+    // How the state machine learns that a job has ended.
     allow(
       ['events:PutTargets', 'events:PutRule', 'events:DescribeRule'],
       [`arn:${partition}:events:${region}:${account}:rule/StepFunctionsGetEventsForEMRServerlessJobRule`],

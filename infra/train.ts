@@ -10,7 +10,7 @@ import { LambdaTrainer, type Trainer, type TrainProps } from './trainer.ts';
 
 export class Train extends Construct {
   readonly trainer: Trainer;
-  /** Calls of the schedule that did not come through, and tasks that failed. */
+  /** The queue of the schedule's failed calls, and of failed tasks. */
   readonly undelivered: Queue;
 
   constructor(scope: Construct, id: string, props: TrainProps) {

@@ -17,7 +17,7 @@ import type { Stores } from './stores.ts';
 export interface TrainProps {
   settings: ResolvedSettings;
   stores: Stores;
-  /** There when something runs on Fargate. */
+  /** Set if something runs on Fargate. */
   network?: Network;
 }
 
@@ -61,7 +61,7 @@ export class LambdaTrainer implements Trainer {
   }
 }
 
-/** Trainings that failed, of a trainer that says so in a message to this queue. */
+/** Failed trainings, for a trainer that sends a message to this queue for each. */
 export const messagesOf = (failed: Queue): IMetric =>
   failed.metricNumberOfMessagesSent({ period: Duration.hours(1), statistic: Stats.SUM });
 

@@ -71,7 +71,7 @@ export class Watch extends Construct {
     const { handler } = process;
     const own = (metricName: string, period = five, statistic = Stats.SUM) =>
       new Metric({ namespace: stores.metrics, metricName, period, statistic });
-    /** Both streams, both functions: one alarm for each kind of trouble. */
+    /** For both streams and both functions: one alarm for each kind of trouble. */
     const both = (label: string, combine: 'SUM' | 'MAX', metrics: IMetric[], period = five) => {
       const names = metrics.map((_, at) => `${label.toLowerCase()}${at}`);
       return new MathExpression({
@@ -93,12 +93,12 @@ export class Watch extends Construct {
     const behind = both('Behind', 'MAX', ages, minute);
     const errors = (of: LambdaFunction) => of.metricErrors({ period: five });
     const batchesFailed = both('BatchesFailed', 'SUM', handlers.map(errors));
-    /** Errors that were thrown, and responses of 5xx, which Lambda counts as successes. */
+    /** Exceptions, and 5xx responses, which Lambda counts as successes. */
     const failures = (name: string, ...of: LambdaFunction[]) =>
       // Ids of metrics are one graph's, and all functions share one.
       both(`${name}Fails`, 'SUM', [...of.map(errors), own(`${name}5xx`)]);
     const exportMissing = Duration.seconds(Math.max(300, 5 * settings.exportEvery));
-    /** A metric of the mapping, which alone knows it: records that went to the failure bucket don't count as dropped. */
+    /** A metric of the event source mapping: records in the failure bucket don't count as dropped elsewhere. */
     const ofMappings = (metricName: string) =>
       process.mappings.map(
         (mapping) =>
@@ -133,9 +133,9 @@ export class Watch extends Construct {
     const modelAge = own('ModelAgeHours', five, Stats.MAXIMUM);
 
     this.#alarm('ProcessBehind', behind, 300_000, 'Records wait for five minutes: process fails or is too slow', 3);
-    this.#alarm('ProcessFails', batchesFailed, 3, 'Batches fail and are tried again: a store is down');
-    this.#alarm('RecordsGivenUp', givenUp, 1, 'Records were given up and wait in the failure bucket');
-    this.#alarm('RecordsLost', dropped, 1, 'Records were given up and the failure bucket did not take them');
+    this.#alarm('ProcessFails', batchesFailed, 3, 'Batches fail and are retried: a store is down');
+    this.#alarm('RecordsGivenUp', givenUp, 1, 'Records were discarded and are in the failure bucket');
+    this.#alarm('RecordsLost', dropped, 1, 'Records were discarded and could not be put into the failure bucket');
     this.#alarm('Quarantine', own('Quarantined'), 20, 'Events that cannot be understood are quarantined');
     this.#alarm('StreamFull', refused, 1, 'The stream refuses records: give it more shards', 2);
     const collectFailures = failures('Collect', collect.handler, collect.registry);
@@ -143,7 +143,7 @@ export class Watch extends Construct {
     for (const name of ['collect', 'registry'] as const) rollout.backOn(name, collectFails);
     if (collect.servers) {
       const { failures, healthy, processor } = collect.servers;
-      this.#alarm('CollectorFails', failures, 5, 'The servers of collect answer 5xx');
+      this.#alarm('CollectorFails', failures, 5, 'The servers of collect respond 5xx');
       this.#alarm('CollectorMissing', healthy, settings.collectTasks.least, 'Servers of collect are missing', 5, {
         comparisonOperator: ComparisonOperator.LESS_THAN_THRESHOLD,
         treatMissingData: TreatMissingData.BREACHING,
@@ -158,19 +158,19 @@ export class Watch extends Construct {
     rollout.backOn('tiles', this.#alarm('TilesFail', failures('Tiles', serve.tiles), 3, 'The map gets no tiles'));
     this.#alarm('ApiFails', api.api.metricServerError({ period: five }), 5, 'The API answers 5xx');
     this.#alarm('ExportFails', errors(process.export), 2, 'Export fails');
-    this.#alarm('PointsStale', own('Exported', exportMissing), 1, 'The map is not brought up to date', 1, {
+    this.#alarm('PointsStale', own('Exported', exportMissing), 1, 'The map is not updated', 1, {
       comparisonOperator: ComparisonOperator.LESS_THAN_THRESHOLD,
       treatMissingData: TreatMissingData.BREACHING,
     });
     this.#alarm('ExportMissed', waiting(process.undelivered), 1, 'The scheduler could not start export');
     this.#alarm('TrainMissed', waiting(train.undelivered), 1, 'The scheduler could not start training');
-    this.#alarm('TrainFails', train.trainer.failures, 1, 'Training fails: recommendations grow old');
+    this.#alarm('TrainFails', train.trainer.failures, 1, 'Training fails: recommendations get old');
     this.#alarm('ModelStale', modelAge, 2 * settings.trainEvery + 2, 'The model in service is old', 3);
     const worse = own('ModelRefused', Duration.hours(1));
     this.#alarm('ModelRefused', worse, 1, 'A new model was not put in service');
-    this.#alarm('AlertsLost', lost, 1, 'Alerts of the rules could not be kept or handed on');
+    this.#alarm('AlertsLost', lost, 1, 'Alerts of the rules could not be stored or passed on');
     this.#alarm('AlertsFail', alertsFail, 3, 'Alerts are not sent: their function fails or is not called');
-    this.#alarm('AlertsRefused', undelivered, 1, 'A receiver of the alerts does not take them');
+    this.#alarm('AlertsRefused', undelivered, 1, 'A receiver does not accept alerts');
     if (stores.domain) this.#search(stores.domain, settings);
     if (settings.alarmEmail) this.#budget(settings.alarmEmail, settings);
     this.#dashboard(
@@ -232,9 +232,9 @@ export class Watch extends Construct {
       1,
       below,
     );
-    this.#alarm('SearchBlocked', most('ClusterIndexWritesBlocked'), 1, 'Search takes no more writes');
+    this.#alarm('SearchBlocked', most('ClusterIndexWritesBlocked'), 1, 'Search accepts no more writes');
     this.#alarm('SearchRed', most('ClusterStatus.red', minute), 1, 'Search has lost data', 5);
-    this.#alarm('SearchMemory', most('JVMMemoryPressure'), 95, 'Search runs out of memory', 3);
+    this.#alarm('SearchMemory', most('JVMMemoryPressure'), 95, 'Search is running out of memory', 3);
     this.#alarm(
       'SearchSnapshot',
       most('AutomatedSnapshotFailure', minute),

@@ -1,4 +1,4 @@
-// A web ACL (WAF) with a rate rule: so many requests of one address, and no more.
+// A web ACL (WAF) with a rate rule: a limit of requests per address.
 import { CfnWebACL } from 'aws-cdk-lib/aws-wafv2';
 import { Construct } from 'constructs';
 
@@ -6,7 +6,7 @@ import { Construct } from 'constructs';
 const windowSeconds = 300;
 
 export interface WebAclProps {
-  /** CLOUDFRONT is made in us-east-1 only, REGIONAL in the stack's region. */
+  /** CLOUDFRONT only works in us-east-1, REGIONAL in the stack's region. */
   scope: 'CLOUDFRONT' | 'REGIONAL';
   requestsPerAddress: number;
 }
@@ -36,7 +36,7 @@ export class WebAcl extends Construct {
               limit: requestsPerAddress,
               evaluationWindowSec: windowSeconds,
               aggregateKeyType: 'IP',
-              // A registry that sends its backlog is one address.
+              // A registry that sends its backlog has one address.
               scopeDownStatement: {
                 notStatement: {
                   statement: {

@@ -1,4 +1,4 @@
-// web: CloudFront in front of the pages, the points, the tiles and the API; each with the cache that fits it.
+// web: CloudFront in front of the pages, the points, the tiles and the API; each with its own caching.
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Duration, Names, RemovalPolicy, Stack, Token } from 'aws-cdk-lib';
@@ -75,7 +75,7 @@ export class Web extends Construct {
 
     const caching = (name: string, maxAge: Duration, more: object = {}) =>
       new CachePolicy(this, name, {
-        // A minimum above 0 would cache even what says no-store.
+        // A minimum above 0 would cache even responses with no-store.
         ...{ minTtl: Duration.seconds(0), defaultTtl: Duration.seconds(0), maxTtl: maxAge },
         ...{ enableAcceptEncodingGzip: true, enableAcceptEncodingBrotli: true },
         ...more,
@@ -92,7 +92,7 @@ export class Web extends Construct {
         'background',
       ),
     });
-    // People's answers say no-store; who asks is part of the key in any case.
+    // Responses about people have no-store; the caller is part of the key in any case.
     const answers = caching('AnswerCache', Duration.hours(1), {
       queryStringBehavior: CacheQueryStringBehavior.all(),
       headerBehavior: CacheHeaderBehavior.allowList('Authorization', 'Origin'),
@@ -135,7 +135,7 @@ export class Web extends Construct {
         : {}),
       defaultBehavior: { ...toPages, responseHeadersPolicy: this.#headers('Headers') },
       additionalBehaviors: {
-        // The map alone, which other sites may frame.
+        // Only the map, which other sites may frame.
         '/embed': { ...toPages, responseHeadersPolicy: this.#headers('EmbedHeaders', { framed: true }) },
         ...(settings.yandexMapsKey
           ? { '/yandex': { ...toPages, responseHeadersPolicy: this.#headers('YandexHeaders', { withYandex: true }) } }
@@ -163,7 +163,7 @@ export class Web extends Construct {
                 ...(publicMap === 'anonymous' ? { functionAssociations: [this.#anonymousDocument()] } : {}),
               },
       },
-      // CloudFront keeps errors for 10 s whatever they say: a page that came back is seen at once.
+      // By default CloudFront caches errors for 10 s whatever their headers; after a recovery a page must work at once.
       errorResponses: [404, 405, 500, 502, 503, 504].map((httpStatus) => ({ httpStatus, ttl: Duration.seconds(1) })),
     });
     stores.allowData(
@@ -189,7 +189,7 @@ export class Web extends Construct {
     this.#upload(settings);
   }
 
-  /** Undefined where the load balancer has one of its own, and the region has none for CloudFront. */
+  /** Undefined if the load balancer has its own, and the region allows none for CloudFront. */
   #rateAcl({ requestsPerAddress, collector }: ResolvedSettings): string | undefined {
     if (requestsPerAddress === undefined) return undefined;
     if (Stack.of(this).region === 'us-east-1')
@@ -200,7 +200,7 @@ export class Web extends Construct {
     );
   }
 
-  /** Names of CloudFront count in the whole account: the same stack may stand in another region. */
+  /** Names in CloudFront must be unique in the account: the same stack may exist in another region. */
   #named(id: string): string {
     return `${Names.uniqueResourceName(this, { maxLength: 30 })}-${id}-${Stack.of(this).region}`;
   }
@@ -250,8 +250,8 @@ export class Web extends Construct {
   }
 
   /**
-   * A hit that comes here is sent on to the API itself: through CloudFront it would cost twice, and its address would be
-   * CloudFront's. A browser repeats a POST after 308.
+   * A hit that comes here is redirected to the API: through CloudFront it would cost twice and have CloudFront's
+   * address. A browser repeats a POST after 308.
    */
   #hitsElsewhere(url: string) {
     const code = `function handler(event) {
@@ -269,8 +269,8 @@ export class Web extends Construct {
   }
 
   /**
-   * The file a page's address stands for: `/people` is `/people.html` (web/policy.ts). A path without a file is 404 with a page:
-   * S3 would answer with XML, and an error page of the distribution would take the place of the API's JSON too.
+   * Maps a page's address to its file: `/people` is `/people.html` (web/policy.ts). A path without a file gets a 404
+   * page: S3 would respond with XML, and an error page of the distribution would replace the API's JSON too.
    */
   #pageFile() {
     const files = existsSync(pagesFolder) ? readdirSync(pagesFolder).filter((name) => /\.\w+$/.test(name)) : [];
@@ -302,7 +302,7 @@ function handler(event) {
     });
     const common = {
       destinationBucket: this.bucket,
-      // Pages are asked for again at each view and assets have names of their own: nothing waits for an invalidation.
+      // Pages are revalidated at each view and assets have unique names, so no invalidation is needed.
       prune: false,
       memoryLimit: 512,
       logGroup,
@@ -316,12 +316,12 @@ function handler(event) {
       ...common,
       sources: [
         Source.asset(pagesFolder, { exclude: ['assets', '.inputs'] }),
-        // Takes the place of the built one.
+        // Replaces the built one.
         ...(settings.yandexMapsKey ? [Source.jsonData(yandexFile.slice(1), { key: settings.yandexMapsKey })] : []),
       ],
       cacheControl: [CacheControl.fromString('public, max-age=0, must-revalidate')],
     });
-    // A page that came before the assets it names would be broken for as long.
+    // Uploaded after the assets: a page without its assets would be broken.
     files.node.addDependency(assets);
     const stack = Stack.of(this);
     const uploader = stack.node.children.find(({ node }) => node.id.startsWith('Custom::CDKBucketDeployment'));

@@ -1,4 +1,4 @@
-// Read first: each stage hands on what the next takes.
+// Read this first: each stage passes on what the next one needs.
 import { CfnOutput, Tags } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
 import { accessOf } from '#settings/access.ts';
@@ -21,13 +21,13 @@ import { Web } from './web.ts';
 
 export type { Settings } from '#settings/schema.ts';
 
-/** The whole system, in an app of your own too: `new Whalewatch(stack, 'Whalewatch', { keepDays: 14 })`. */
+/** The whole system, also for your own app: `new Whalewatch(stack, 'Whalewatch', { keepDays: 14 })`. */
 export class Whalewatch extends Construct {
   /** Where the pages are. */
   readonly site: string;
-  /** What the registry calls. */
+  /** The URL that registries notify. */
   readonly webhook: string;
-  /** What to do next, by name (the last part of each one's path): Site, Webhook, WebhookToken, OwnerToken, … */
+  /** The stack's outputs, by name (the last part of each one's path): Site, Webhook, WebhookToken, OwnerToken, … */
   readonly outputs: CfnOutput[] = [];
 
   constructor(scope: Construct, id: string, props: Settings = {}) {
@@ -68,23 +68,22 @@ export class Whalewatch extends Construct {
       this.outputs.push(new CfnOutput(outputs, name, { value, description }));
     output('Site', this.site, 'The map');
     output('Webhook', this.webhook, 'URL of the registry notification endpoint');
-    output('WebhookToken', collect.token.secretArn, 'The secret that holds the webhook token');
-    output('OwnerToken', serve.token.secretArn, "The secret that holds the owner's API token");
+    output('WebhookToken', collect.token.secretArn, 'The secret with the webhook token');
+    output('OwnerToken', serve.token.secretArn, "The secret with the owner's API token");
     if (collect.servers)
       output(
         'Balancer',
         collect.servers.balancer.loadBalancerDnsName,
-        'What the name in collectDomain is to be an alias of',
+        'The host name that collectDomain must point to',
       );
     output('Beacon', `${hits}/hit.js`, 'The beacon script: <script defer src="...">');
     output('Api', api.url, 'Hits, notifications and the API, without CloudFront');
-    if (api.domain)
-      output('ApiAlias', api.domain.regionalDomainName, 'What the name in apiDomain is to be an alias of');
+    if (api.domain) output('ApiAlias', api.domain.regionalDomainName, 'The host name that apiDomain must point to');
     output('Data', stores.bucket.bucketName, 'The bucket of points, sums and models');
     output('Pages', web.bucket.bucketName, 'The bucket of the pages');
     output('Stream', collect.hitsStream.streamName, 'The stream of hits');
-    output('RegistryStream', collect.registryStream.streamName, 'The stream of what registries report');
-    output('ExportFunction', process.export.functionName, 'Brings the map up to date when invoked');
+    output('RegistryStream', collect.registryStream.streamName, 'The stream of registry events');
+    output('ExportFunction', process.export.functionName, 'Updates the map when invoked');
     const { name, value, description } = train.trainer.byHand;
     output(name, value, description);
   }

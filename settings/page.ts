@@ -1,4 +1,4 @@
-// npm run build:settings: writes docs/settings.md from the schema; a test holds them equal.
+// npm run build:settings: writes docs/settings.md from the schema; a test keeps them equal.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { z } from 'zod';

@@ -1,23 +1,23 @@
-// From what an owner wrote, in a file, on a command line or in the environment, to settings with their defaults.
+// Reads settings from a file, a command line or the environment, and adds their defaults.
 
 import { z } from 'zod';
 import { quoted } from '#core/quoted.ts';
 import { SettingError } from './error.ts';
 import { awsSchema, flagSchemas, local, type ResolvedSettings, type Settings, schema, shared } from './schema.ts';
 
-/** One place that settings come from. A later one wins over an earlier one, setting by setting. */
+/** A source of settings. A later source overrides an earlier one, setting by setting. */
 export interface Layer {
   values: object;
-  /** How errors call the setting here: `--keep-days`. Default: its name. */
+  /** The setting's name in errors of this source, such as `--keep-days`. Default: its name. */
   label?(name: string): string;
-  /** Stands after an error of this place: the name of the file. */
+  /** Appended to errors of this source: the name of the file. */
   from?: string;
 }
 
 /** Settings of a deployment, with their defaults. Throws SettingError. */
 export const resolve = (settings: Settings): ResolvedSettings => resolveLayers([{ values: settings }], awsSchema);
 
-/** Settings of several places, with their defaults. Throws SettingError that names every wrong setting. */
+/** Settings of several sources, with their defaults. Throws SettingError that names every wrong setting. */
 export function resolveLayers(layers: Layer[], by: typeof schema = schema): ResolvedSettings {
   const values: Record<string, unknown> = {};
   const origin: Record<string, Layer> = {};
@@ -37,7 +37,7 @@ export const variableOf = (name: string) => `WHALEWATCH_${kebab(name).replaceAll
 
 const localNames = Object.entries<z.ZodType>({ ...local, ...shared });
 
-/** Flags of the local run, without `--`: of each setting that it uses, secrets aside. */
+/** Flags of the local run, without `--`: one for each setting that it uses, except secrets. */
 export const flags = localNames
   .filter(([, of]) => !of.meta()?.secret)
   .map(([name, of]) => {
@@ -47,18 +47,18 @@ export const flags = localNames
     return { name, flag: kebab(name), type, usage, description };
   });
 
-/** What flags gave, by their names without `--`. Throws SettingError. */
+/** Settings from flags, by their names without `--`. Throws SettingError. */
 export const flagLayer = (given: Record<string, string | boolean | undefined>): Layer =>
   textLayer(
     (name) => given[kebab(name)],
     (name) => `--${kebab(name)}`,
   );
 
-/** What the environment gave; an empty variable is one that is not set. Throws SettingError. */
+/** Settings from the environment; an empty variable counts as not set. Throws SettingError. */
 export const variableLayer = (environment: Record<string, string | undefined>): Layer =>
   textLayer((name) => environment[variableOf(name)] || undefined, variableOf);
 
-/** What CDK's context gave. Its own names have @, : or / in them; all others must be settings. */
+/** Settings from CDK's context. CDK's own names contain @, : or /; all others must be settings. */
 export const contextLayer = (context: Record<string, unknown>): Layer => ({
   values: Object.fromEntries(
     Object.entries(context)
@@ -88,14 +88,14 @@ function textLayer(textOf: (name: string) => string | boolean | undefined, label
 function errorLines(issues: z.core.$ZodIssue[], values: unknown, origin: Record<string, Layer>): string[] {
   return issues.flatMap((issue) => {
     if (issue.code === 'invalid_union') {
-      // The branch whose shape fits, if only one value in it is wrong; no branch where a field decides which one it is.
+      // The branch of a union whose shape fits, if only one value in it is wrong; none if a field decides the branch.
       const branch = issue.errors.find((errors) => errors.every(({ path }) => path.length > 0));
       if (branch) return errorLines(within(issue.path, branch), values, origin);
     }
     if (issue.code === 'unrecognized_keys') {
       const at = schemaAt(issue.path);
       if (at instanceof z.ZodUnion) {
-        // The keys belong to another branch: the error is what that branch lacks.
+        // The keys belong to another branch: the error says what that branch lacks.
         const other = at.options.find((branch) => issue.keys.every((key) => key in shapeOf(branch)));
         const found = (other as z.ZodType | undefined)?.safeParse(valueAt(values, issue.path)).error;
         if (found) return errorLines(within(issue.path, found.issues), values, origin);
@@ -128,7 +128,7 @@ function valueAt(values: unknown, path: PropertyKey[]): unknown {
 
 const shapeOf = (of: z.core.$ZodType): Record<string, z.ZodType> => (of instanceof z.ZodObject ? of.shape : {});
 
-/** What the schema has at a path; `never` where that is no field of an object. */
+/** The schema at a path; `never` if that is not a field of an object. */
 const schemaAt = (path: PropertyKey[]): z.core.$ZodType =>
   path.reduce((at: z.core.$ZodType, key) => bare(shapeOf(at)[String(key)] ?? z.never()), schema);
 
@@ -155,7 +155,7 @@ function edits(a: string, b: string): number {
   return row[b.length];
 }
 
-/** What takes the value itself: without default, optional, transform and the like. */
+/** The inner schema, without default, optional, transform and the like. */
 export function bare(of: z.core.$ZodType): z.core.$ZodType {
   const { innerType, in: input } = of._zod.def as { innerType?: z.core.$ZodType; in?: z.core.$ZodType };
   const inner = innerType ?? input;
@@ -163,8 +163,8 @@ export function bare(of: z.core.$ZodType): z.core.$ZodType {
 }
 
 /**
- * The value that a text stands for, as a flag, a variable or CDK's context gives it: a number, true or false, a text, JSON,
- * `a,b` for a list, `name=value,…` for an object. Any other text is returned unchanged, for the schema to refuse.
+ * The value of a text from a flag, a variable or CDK's context: a number, true or false, a text, JSON, `a,b` for a
+ * list, `name=value,…` for an object. Any other text is returned unchanged, for the schema to refuse.
  */
 export function fromText(of: z.core.$ZodType, text: string): unknown {
   const plain = bare(of);
@@ -182,7 +182,7 @@ export function fromText(of: z.core.$ZodType, text: string): unknown {
   return text;
 }
 
-/** Reads `name=value,…`; returns the text itself where it is not that. */
+/** Reads `name=value,…`; returns any other text unchanged. */
 function fields({ shape }: z.ZodObject, text: string): unknown {
   const pairs = text.split(',').map((part) => /^\s*(\w+)\s*=\s*(\S+)\s*$/.exec(part));
   if (!pairs.every((pair) => pair !== null)) return text;

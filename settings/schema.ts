@@ -1,10 +1,10 @@
-// Every setting, once: its type, default, range, error text and description. whalewatch.config.ts, CDK's
-// `-c NAME=VALUE`, and the flags, environment and `--config FILE` of the local run are all read by this schema.
+// Every setting, once: its type, default, range, error text and description. whalewatch.config.ts, CDK's `-c
+// NAME=VALUE`, and the flags, environment and `--config FILE` of the local run are all read by this schema.
 //
-// To add a setting: declare it here, in the group of the wirings that use it, and use it where it takes effect: infra/*.ts
-// and infra/local/*.ts get every setting as `settings`. `npm run build:settings` then writes docs/settings.md. The flag,
-// the environment variable, the line of --help and the checks come from the declaration; test/settings/settings.test.ts
-// wants one wrong value of it.
+// To add a setting: declare it here, in the group of the wirings that use it, and use it where it takes effect:
+// infra/*.ts and infra/local/*.ts get every setting as `settings`. `npm run build:settings` then writes
+// docs/settings.md. The flag, the environment variable, the line of --help and the checks come from the declaration;
+// test/settings/settings.test.ts needs one wrong value of it.
 import { z } from 'zod';
 import { addressRange } from '#core/address.ts';
 import { alsDefaults } from '#core/recommender/als.ts';
@@ -27,9 +27,9 @@ import {
 
 declare module 'zod' {
   interface GlobalMeta {
-    /** What stands for the value of the local run's flag in --help. */
+    /** The placeholder of the flag's value in --help. */
     placeholder?: string;
-    /** Read from the environment or the file only, and never repeated in an error. */
+    /** Read only from the environment or the file, and never quoted in an error. */
     secret?: boolean;
   }
 }
@@ -37,7 +37,7 @@ declare module 'zod' {
 const pattern = () =>
   text('a regular expression', /./s).refine(isPattern, { error: 'must be a regular expression' }).optional();
 
-/** A class rule of the owner's (functions/core/registry/classify.ts): what is given must match. */
+/** An owner's class rule (functions/core/registry/classify.ts): every given field must match. */
 const classRule = object(
   {
     name: text('a name'),
@@ -120,15 +120,15 @@ const claimValues = () =>
 export const shared = {
   keepDays: integer(1, 365).default(7).meta({
     description:
-      'Days after its newest hit that a domain leaves the map. The map of each of the last days is kept as long.',
+      'Days after its newest hit that a domain leaves the map. The maps of the last days are kept for the same time.',
   }),
   mostDomains: integer(1000, 20_000_000).default(500_000).meta({
     description:
-      "Domains on the map and of a day's sums: the stalest leave the map first, and hits of a day's next domains are counted as `other`. A million takes half a gigabyte of memory while it is exported.",
+      "The most domains on the map and in a day's sums. Domains with the oldest hits leave the map first, and hits of a day's further domains are counted as `other`. During export a million domains take half a gigabyte of memory.",
   }),
   points: oneOf('domain', 'location').default('domain').meta({
     description:
-      'What a point of the map is: `domain`, where its newest visitor was, or `location`, a domain in each city-sized cell that hits come from, for a portal with one host name. Bounded by mostDomains.',
+      "What a point of the map is: `domain` (a domain at its newest visitor's location), or `location` (a domain in each city-sized cell that hits come from, for a portal with one host name). Limited by mostDomains.",
   }),
   domains: listOf(
     text('a domain, "*" for any characters', /^[\p{L}\p{M}\p{N}*._:[\]-]{1,253}$/u),
@@ -138,15 +138,16 @@ export const shared = {
     .meta({
       placeholder: 'NAME,…',
       description:
-        "Your portals' domains, `*` for any characters: hits of other domains are ignored. Anybody may send hits: name yours wherever others can reach the server.",
+        "Your portals' domains, `*` for any characters: hits of other domains are ignored. Anybody may send hits: name yours if others can reach the server.",
     }),
   refuseHits: trueOrFalse().default(false).meta({
-    description: 'Refuses all hits, to stop a flood of them or its bill: senders drop theirs. Registry events go on.',
+    description:
+      'Refuses all hits, to stop a flood of them or its cost; senders drop theirs. Registry events are still accepted.',
   }),
   keepEventsDays: integer(1, 36_500).optional().meta({
     placeholder: 'DAYS',
     description:
-      'Days that registry events, pulls and what is quarantined are kept; left out: for ever. On AWS, events stored before it was set stay.',
+      'Days that registry events, pulls and quarantined entries are kept; default: for ever. On AWS, events stored before it was set stay.',
   }),
   exportEvery: number(0.1, 86_400).default(60).meta({
     placeholder: 'SECONDS',
@@ -155,7 +156,7 @@ export const shared = {
   }),
   trainEvery: number(0.0002, 720).default(24).meta({
     placeholder: 'SECONDS',
-    description: 'Hours between two trainings; the flag takes seconds. On AWS whole hours.',
+    description: 'Hours between two trainings; the flag is in seconds. On AWS whole hours.',
   }),
   als: object(
     {
@@ -170,42 +171,42 @@ export const shared = {
     .meta({
       placeholder: 'NAME=VALUE,…',
       description:
-        'Options of the ALS that every training fits and judges beside the others (rank, iterations, lambda, alpha).',
+        'Options of the ALS model that every training fits and judges beside the other models (rank, iterations, lambda, alpha).',
     }),
   model: oneOf('auto', ...candidateNames)
     .default('auto')
     .meta({
       placeholder: 'NAME',
       description:
-        'The model that serves: the best of each competition (auto), or always this candidate. `npm run tune` compares them.',
+        'The model to put in service: the best of each competition (auto), or always this candidate. `npm run tune` compares them.',
     }),
   trainBudget: integer(1, 36_000).default(60).meta({
     placeholder: 'SECONDS',
-    description: 'Seconds that the competition of models may take, about; two fifths of it are for trying settings.',
+    description: 'About how many seconds the competition of models may take; two fifths are for trying settings.',
   }),
   pullWindow: number(0, 60).default(2).meta({
     placeholder: 'SECONDS',
-    description: 'Seconds within which an identical tagged event is the same pull; 0 turns merging off.',
+    description: 'Identical events of a tag within this many seconds are one pull; 0 turns merging off.',
   }),
   classRules: listOf(classRule, "[{ name: 'our deployer', class: 'ci', userAgent: '^acme-deployer/' }]")
     .default([])
     .meta({
       placeholder: 'JSON',
       description:
-        'What kind of client an account or a user agent is, asked before the built-in table; patterns ignore case. GET /v1/health lists clients that no rule knows.',
+        'Which class of client an account or user agent is, tried before the built-in rules; patterns ignore case. GET /v1/health lists clients that no rule knows.',
     }),
   rules: listOf(rule, "[{ name: 'pushes', when: 'pushed', repository: '*' }]")
     .check(noNameTwice('must not be the name of another rule: alerts that were sent are remembered by it'))
     .default([])
-    .meta({ placeholder: 'JSON', description: 'What sends an alert (docs/alerts.md).' }),
+    .meta({ placeholder: 'JSON', description: 'Rules that send alerts (docs/alerts.md).' }),
   trustedProxies: listOf(proxy(), '["10.0.0.0/8"], [] for none').default([]).meta({
     placeholder: 'RANGE,…',
-    description: 'Proxies in front of collect whose forwarded addresses are believed: addresses, ranges or "loopback".',
+    description: 'Proxies in front of collect whose forwarded addresses are trusted: addresses, ranges or "loopback".',
   }),
   addressHeader: headerName().default('X-Forwarded-For').meta({
     placeholder: 'NAME',
     description:
-      'The header that trusted proxies name the client in: X-Forwarded-For, Forwarded (RFC 7239), or one such as CF-Connecting-IP or X-Real-IP.',
+      'The header in which trusted proxies name the client: X-Forwarded-For, Forwarded (RFC 7239), or one such as CF-Connecting-IP or X-Real-IP.',
   }),
   networks: kind("an object such as { '10.0.0.0/8': { lat: 52.52, lon: 13.4, name: 'Berlin' } }", (error) =>
     z.record(
@@ -238,11 +239,11 @@ export const shared = {
     .meta({
       placeholder: 'JSON',
       description:
-        'Where addresses of your own networks are, which no database knows: offices and VPNs. The narrowest range that holds an address is taken.',
+        'Locations of your own networks, which no database knows: offices and VPNs. The narrowest range that contains an address is used.',
     }),
   privateHosts: trueOrFalse().default(false).meta({
     description:
-      'Whether hosts that only your own network resolves (localhost, one label, *.local, *.internal, private addresses) are on a map that everybody sees. Their hits count either way.',
+      'Whether hosts that only your own network resolves (localhost, one label, *.local, *.internal, private addresses) are on a map that everybody sees. Their hits are counted in any case.',
   }),
   registries: listOf(
     object(
@@ -262,7 +263,7 @@ export const shared = {
     .meta({
       placeholder: 'JSON',
       description:
-        'Registries with names and webhook tokens of their own (docs/team.md). With `hosts`, events that name another host are quarantined. Beside them the one without a name goes on: `default`.',
+        'Further registries with their own names and webhook tokens (docs/team.md). With `hosts`, events that name another host are quarantined. The registry without a name is `default`.',
     }),
   publicUrl: text(
     'https://NAME or https://NAME/BASE, without a slash at the end (http:// on loopback only)',
@@ -271,7 +272,8 @@ export const shared = {
     .optional()
     .meta({
       placeholder: 'URL',
-      description: 'What browsers call this server; host names, links, cookies and the base path follow from it.',
+      description:
+        'The URL of this server for browsers; host names, links, cookies and the base path are derived from it.',
     }),
   mailTo: listOf(text('an e-mail address', /^[^@\s<>,]+@[^@\s<>,]+$/), "['team@example.com']")
     .default([])
@@ -287,14 +289,14 @@ export const shared = {
     }),
   alertsPerHour: integer(1, 1000).default(20).meta({
     placeholder: 'NUMBER',
-    description: 'Alerts of one rule that are sent within an hour; the rest comes as one digest.',
+    description: 'The most alerts of one rule that are sent within an hour; the rest is sent as one digest.',
   }),
   reportDay: oneOf(...weekdays)
     .optional()
     .meta({
       placeholder: 'WEEKDAY',
       description:
-        'The day on which, from 08:00 UTC, the weekly report goes where alerts go. Without it there is none.',
+        'The weekday on which, from 08:00 UTC, the weekly report is sent to the receivers of alerts; default: no report.',
     }),
   signIn: z
     .union(
@@ -323,12 +325,12 @@ export const shared = {
       takes: signInTakes,
       placeholder: 'JSON',
       description:
-        'How people sign in (docs/team.md): at an OpenID Connect issuer, or at a proxy in front that names them in headers. On AWS without it: a Cognito user pool is made.',
+        'How people sign in (docs/team.md): at an OpenID Connect issuer, or at a proxy in front that names them in headers. On AWS the default is a new Cognito user pool.',
     }),
   userClaim: text('the name of a claim').optional().meta({
     placeholder: 'CLAIM',
     description:
-      "The claim that is a person's user name at the registry. Default preferred_username; user where a proxy signs in.",
+      "The claim with a person's user name at the registry. Default preferred_username; user if a proxy signs people in.",
   }),
   userPattern: kind('a regular expression', (error) => z.string({ error }).refine(isPattern, { error }))
     .optional()
@@ -350,7 +352,7 @@ export const shared = {
   everyone: oneOf('public', 'user', 'team', 'owner').optional().meta({
     placeholder: 'ROLE',
     description:
-      'The role of those who are not signed in. Default public. To open a server where nobody signs in, it must be named.',
+      'The role of callers who are not signed in. Default public. Must be set explicitly to open a server without sign-in.',
   }),
   publicMap: z
     .union([oneOf('names', 'anonymous'), z.literal(false)], { error: 'must be "names", "anonymous" or false' })
@@ -359,7 +361,7 @@ export const shared = {
       takes: '"names", "anonymous" or false',
       placeholder: 'names|anonymous|false',
       description:
-        'What those who are not signed in see of the map. Default anonymous where others can reach it: no names, rounded locations, times by the hour, no domain with fewer than publicMapLeast hits a day.',
+        'What callers who are not signed in see of the map. Default anonymous if others can reach the server: no names, rounded locations, times by the hour, no domain with fewer than publicMapLeast hits a day.',
     }),
   publicMapLeast: integer(1, 1_000_000)
     .default(5)
@@ -369,7 +371,7 @@ export const shared = {
     .meta({
       placeholder: 'KEY',
       description:
-        'A key of the JavaScript API 2.1 of Yandex Maps: with it the page /yandex shows the domains on their map. It is the only page that loads anything from another site, and is readable by all who see the page: limit it to your host at Yandex.',
+        'A key for the JavaScript API 2.1 of Yandex Maps, with which the page /yandex shows the domains on their map. It is the only page that loads anything from another site. Everybody who sees the page can read the key, so limit it to your host at Yandex.',
     }),
   sessionHours: integer(1, 720).default(12).meta({ placeholder: 'HOURS', description: 'Hours that a sign-in lasts.' }),
 };
@@ -378,10 +380,11 @@ export const shared = {
 export const aws = {
   ecr: trueOrFalse().default(false).meta({
     description:
-      "Whether EventBridge puts Amazon ECR's pulls, pushes and deletes of this account and region into the stream; CloudTrail must record management events for the pulls.",
+      'Whether EventBridge puts the pulls, pushes and deletes of Amazon ECR in this account and region into the stream. For pulls, CloudTrail must record management events.',
   }),
   exportMemory: integer(512, 10_240).default(1769).meta({
-    description: 'Megabytes of export: 1769 do for about 4 million domains, 10 million want about 4200 (docs/cost.md).',
+    description:
+      'Megabytes of memory for export: 1769 are enough for about 4 million domains, 10 million need about 4200 (docs/cost.md).',
   }),
   trainer: oneOf('lambda', 'fargate', 'spark').default('lambda').meta({
     description:
@@ -393,7 +396,7 @@ export const aws = {
   }),
   trainTask: object(taskSize, '{ cpu: 4096, memory: 16384 }').default({ cpu: 4096, memory: 16_384 }).meta({
     description:
-      'Size of the trainer on Fargate: 1024 of `cpu` is a processor, `memory` in megabytes. The default costs $0.19 an hour.',
+      'Size of the trainer on Fargate: `cpu` 1024 is one vCPU, `memory` in megabytes. The default costs $0.19 an hour.',
   }),
   trainSpark: object(
     { processors: integer(8, 4000), gigabytes: integer(32, 30_000) },
@@ -405,7 +408,7 @@ export const aws = {
     }),
   collector: oneOf('lambda', 'fargate').default('lambda').meta({
     description:
-      'Where hits come in. `lambda`: the HTTP API, paid by the request. `fargate`: a load balancer and servers beside it, from $95 a month; cheaper from about 30 requests a second. Needs `collectDomain`.',
+      'What receives hits. `lambda`: the HTTP API, paid by the request. `fargate`: a load balancer and servers beside it, from $95 a month; cheaper from about 30 requests a second. Needs `collectDomain`.',
   }),
   collectDomain: object(
     {
@@ -428,7 +431,8 @@ export const aws = {
   )
     .default({ cpu: 1024, memory: 2048, least: 2, most: 10 })
     .meta({
-      description: 'Servers of the collector on Fargate: their size, and between which numbers the load scales them.',
+      description:
+        'Servers of the collector on Fargate: their size, and the least and greatest number to which the load scales them.',
     }),
   imageRegistry: text(
     'public.ecr.aws, or the prefix of a pull-through cache such as 111111111111.dkr.ecr.eu-west-1.amazonaws.com/ecr-public',
@@ -447,12 +451,12 @@ export const aws = {
     .meta({
       takes: '"onDemand" or an object such as { shards: 1 }',
       description:
-        'The stream of hits: a number of shards (1 MB or 1000 records a second and $11 a month each; one deployment at most doubles or halves it) or on demand ($29 and by use). What registries report has a shard of its own.',
+        'The stream of hits: a number of shards (1 MB or 1000 records a second and $11 a month each; one deployment can at most double or halve it) or on demand ($29 plus usage). Registry events have a separate shard.',
     }),
   retentionHours: integer(24, 168).default(24).meta({ description: 'Hours that the stream keeps records.' }),
   batchWindow: integer(1, 60)
     .default(5)
-    .meta({ description: 'Seconds that process waits to fill a batch; 60 saves a few dollars where little comes in.' }),
+    .meta({ description: 'Seconds that process waits to fill a batch; 60 saves a few dollars with little traffic.' }),
   search: z
     .union(
       [
@@ -474,7 +478,7 @@ export const aws = {
     .meta({
       takes: "an object such as { gigabytes: 10 } or { endpoint: 'https://HOST', signed: true }",
       description:
-        'Search: an OpenSearch Service domain of its own (default: one t3.small.search with 10 GiB, $27 a month), or one that is there: `signed` when it wants AWS signatures.',
+        'Search: a new OpenSearch Service domain (default: one t3.small.search with 10 GiB, $27 a month), or an existing one: `signed` if it needs AWS signatures.',
     }),
   domainName: object(
     {
@@ -485,10 +489,10 @@ export const aws = {
   )
     .optional()
     .meta({
-      description: "Host name of the pages, with its certificate's ARN in us-east-1. Without it CloudFront's own name.",
+      description: "Host name of the pages, with its certificate's ARN in us-east-1. Default: CloudFront's own name.",
     }),
   ipDatabase: text('the path of a file made by `node layers/geo/build.ts OUT YOUR.mmdb`').optional().meta({
-    description: 'An IP table made by `node layers/geo/build.ts OUT YOUR.mmdb`. Without it DB-IP City Lite, CC-BY-4.0.',
+    description: 'An IP table made by `node layers/geo/build.ts OUT YOUR.mmdb`. Default: DB-IP City Lite, CC-BY-4.0.',
   }),
   clientSecretArn: text('the ARN of a secret', /^arn:aws[\w-]*:secretsmanager:/)
     .optional()
@@ -499,7 +503,7 @@ export const aws = {
     .optional()
     .meta({
       description:
-        'The secret of Secrets Manager that says where alerts go beside the topic: a JSON object of `slackUrl`, `notifyUrl` with `notifySecret`, and `mailServer`, as on one machine.',
+        'The secret in Secrets Manager with further receivers of alerts beside the topic: a JSON object of `slackUrl`, `notifyUrl` with `notifySecret`, and `mailServer`, as on one machine.',
     }),
   throttle: object(
     {
@@ -510,10 +514,10 @@ export const aws = {
     '{ hits: 1000, registryEvents: 200, tiles: 500 }',
   )
     .default({ hits: 1000, registryEvents: 200, tiles: 500 })
-    .meta({ description: 'Requests a second that each endpoint takes in the steady state.' }),
+    .meta({ description: 'Requests a second that each endpoint accepts in the steady state.' }),
   alarmEmail: text('an e-mail address', /^[^@\s]+@[^@\s]+$/)
     .optional()
-    .meta({ description: 'Where alarms and alerts are mailed. Without it nowhere: subscribe to the topics yourself.' }),
+    .meta({ description: 'The e-mail address for alarms and alerts. Without it, subscribe to the topics yourself.' }),
   monthlyBudget: number(1, 10_000_000)
     .default(100)
     .meta({ description: "Dollars a month above which the budget's alarm goes off; needs `alarmEmail`." }),
@@ -527,7 +531,7 @@ export const aws = {
     .optional()
     .meta({
       description:
-        "Host name of the API, webhook and beacon, with its certificate's ARN in the stack's region. The API's first name is then off.",
+        "Host name of the API, webhook and beacon, with its certificate's ARN in the stack's region. The API's default host name is then switched off.",
     }),
   webAclId: text('the ARN of a web ACL of scope CLOUDFRONT', /^arn:aws[\w-]*:wafv2:us-east-1:\d+:global\/webacl\//)
     .optional()
@@ -537,7 +541,7 @@ export const aws = {
     }),
   requestsPerAddress: integer(10, 2_000_000_000).optional().meta({
     description:
-      "Requests of one address in five minutes, beyond which they get 403 from a web ACL (WAF) that the stack makes: in front of the pages and reads if it is in us-east-1 (elsewhere `webAclId`), and of hits with `collector: 'fargate'`. $6 a month each, $0.60 a million requests. An office or a portal's back end is one address; registries' posts are not counted.",
+      "The most requests of one address in five minutes; further ones get 403 from a web ACL (WAF) that the stack makes: in front of the pages and reads if it is in us-east-1 (elsewhere `webAclId`), and of hits with `collector: 'fargate'`. $6 a month each, $0.60 a million requests. An office or a portal's back end is one address; registries' posts are not counted.",
   }),
   originShield: text('a region such as eu-west-1', /^[a-z]{2}(-[a-z]+)+-\d$/)
     .optional()
@@ -557,7 +561,7 @@ export const aws = {
     .meta({
       takes: 'an object such as { collect: 50, process: 10 }',
       description:
-        'How often each function may run at once; as much is kept for it, whatever the rest of the account does. Together at most 100 less than the quota of the account, which a new one with its 10 has not. `process` needs one a shard, `export` two.',
+        "Reserved concurrency of functions: how often each may run at once, reserved for it in the account. Together at most the account's quota minus 100, so a new account with its quota of 10 can't use it. `process` needs one per shard, `export` two.",
     }),
   canary: trueOrFalse().default(true).meta({
     description:
@@ -575,11 +579,11 @@ export const aws = {
     .default({})
     .meta({
       description:
-        'Tables and data bucket that are there already: of an earlier deployment, or restored (`npm run restore:aws`). `since` reads the stream again from that time.',
+        'Existing tables and data bucket to use: from an earlier deployment, or restored (`npm run restore:aws`). With `since` the stream is read again from that time.',
     }),
   restoreDays: integer(1, 35).default(7).meta({
     description:
-      'Days that the data bucket keeps what was overwritten or removed; at 10 million domains each costs some $7 a month.',
+      'Days that the data bucket keeps overwritten and removed objects; with 10 million domains each day costs some $7 a month.',
   }),
   tracing: trueOrFalse().default(false).meta({
     description: 'Traces of the functions in X-Ray: $5 a million, 100,000 a month free.',
@@ -603,7 +607,7 @@ export const local = {
     .default('127.0.0.1')
     .meta({
       placeholder: 'HOST',
-      description: 'Address to listen at. Any but loopback needs signIn or everyone (docs/team.md).',
+      description: 'Address to listen on. Any other than loopback needs signIn or everyone (docs/team.md).',
     }),
   clientSecret: text('a text')
     .optional()
@@ -618,16 +622,16 @@ export const local = {
   log: oneOf('text', 'json').default('text').meta({
     placeholder: 'text|json',
     description:
-      'How the log is written: for people, or a JSON object a line with level, time and request id, and a line for each request.',
+      'Format of the log: text for people, or JSON lines with level, time and request id, and a line for each request.',
   }),
   openMetrics: trueOrFalse().default(false).meta({
     description:
-      "Whether GET /metrics asks for no role: for a Prometheus where nobody else reaches the port. If not, it asks for the owner's.",
+      'Whether GET /metrics needs no role, for a Prometheus if nobody else can reach the port. Otherwise it needs the role owner.',
   }),
-  demo: trueOrFalse().default(false).meta({ description: 'Feed the system with marked, seeded demo traffic.' }),
+  demo: trueOrFalse().default(false).meta({ description: 'Send seeded demo traffic, marked as such, to the system.' }),
   token: text('a text').optional().meta({
     secret: true,
-    description: "The webhook's token. Without it one is made, kept in the data folder and printed.",
+    description: "The webhook's token. Default: one is made, stored in the data folder and printed.",
   }),
   notifyUrl: httpUrl().optional().meta({
     placeholder: 'URL',
@@ -639,22 +643,22 @@ export const local = {
   slackUrl: httpUrl().optional().meta({
     secret: true,
     description:
-      'An incoming webhook of Slack or Mattermost for alerts, or of Discord with /slack at its end. Who has the URL may post.',
+      'An incoming webhook of Slack or Mattermost for alerts, or of Discord with /slack appended. Whoever has the URL may post.',
   }),
   mailServer: text('smtp://USER:PASSWORD@HOST:587 or smtps://…', /^smtps?:\/\/\S+$/)
     .optional()
     .meta({
       secret: true,
-      description: 'The mail server for alerts, with its user and password where it wants them.',
+      description: 'The mail server for alerts, with user and password if it needs them.',
     }),
 };
 
-/** How to read flags and variables whose unit is not the setting's. */
+/** How to read flags and variables whose unit differs from the setting's. */
 export const flagSchemas: Partial<Record<keyof Settings, z.ZodType>> = {
   trainEvery: number(1, 720 * 3600, ' of seconds').transform((seconds) => seconds / 3600),
 };
 
-/** The local run's defaults: fast on one machine, and such that a first look shows something. */
+/** The local run's defaults: frequent on one machine, so that a first look shows something. */
 export const localDefaults: Settings = {
   exportEvery: 5,
   trainEvery: 300 / 3600,
@@ -682,7 +686,7 @@ export const schema = z.strictObject({ ...shared, ...aws, ...local }).check(({ v
     );
 });
 
-/** What AWS asks for beyond the range of a setting. */
+/** AWS's further requirements for settings. */
 export const awsSchema = schema.check(({ value, issues }) => {
   const wrong = wrongIn(issues);
   const { exportEvery, trainEvery, trainTask, trainSpark, collector, collectDomain, collectTasks } = value;
@@ -694,7 +698,7 @@ export const awsSchema = schema.check(({ value, issues }) => {
     if (!sizes.includes(memory))
       wrong([name, 'memory'], memory, `must be one of ${sizes.join(', ')} with cpu ${cpu} on Fargate`);
   }
-  // Driver and one executor of EMR's own size are 4 processors and 16 GB each.
+  // The driver and an executor in EMR's default size have 4 processors and 16 GB each.
   if (trainSpark.gigabytes < 4 * trainSpark.processors)
     wrong(
       ['trainSpark', 'gigabytes'],
@@ -728,7 +732,7 @@ const wrongIn = (issues: Issues) => (path: string[], input: unknown, message: st
 const steps = (from: number, to: number, step: number) =>
   Array.from({ length: (to - from) / step + 1 }, (_, n) => from + n * step);
 
-/** Megabytes that Fargate offers, by 1/1024 of a processor. */
+/** Megabytes of memory that Fargate offers, by vCPU in units of 1/1024. */
 const fargateMemory: Record<number, number[]> = {
   256: [512, 1024, 2048],
   512: steps(1024, 4096, 1024),

@@ -1,4 +1,4 @@
-// Kinds of values that settings have. Each names what it takes, for errors ("must be …") and for docs/settings.md.
+// The types of settings' values. Each describes what it accepts, for errors ("must be …") and for docs/settings.md.
 import { z } from 'zod';
 import { addressRange } from '#core/address.ts';
 
@@ -53,7 +53,7 @@ export const object = <Shape extends z.core.$ZodLooseShape>(shape: Shape, exampl
     z.strictObject(shape, { error: (issue) => (issue.code === 'invalid_type' ? error : undefined) }),
   );
 
-/** A check of a list of things with names: `message` is about the second of two with one name. */
+/** Checks a list of named things: `message` is about the second of two with the same name. */
 export const noNameTwice =
   (message: string) =>
   ({ value, issues }: z.core.ParsePayload<{ name: string }[]>): void => {

@@ -6,9 +6,9 @@ export interface Network {
   /** Degrees. */
   lat: number;
   lon: number;
-  /** Two-letter code, '' when not given. */
+  /** Two-letter code, '' if not given. */
   country: string;
-  /** What people call it. */
+  /** The name shown to people. */
   name: string;
 }
 
@@ -16,8 +16,8 @@ export interface Network {
 export type Networks = Readonly<Record<string, Network>>;
 
 /**
- * Finds the network of an address: of several that hold it the narrowest; undefined when none does or the text is not an
- * address. Throws when a range is not one.
+ * Finds the narrowest network that contains an address; undefined if none does or the text is not an address. Throws
+ * for an invalid range.
  */
 export function networkFinder(networks: Networks): (address: string) => Network | undefined {
   const ranges = Object.entries(networks)

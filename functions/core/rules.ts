@@ -21,10 +21,10 @@ export interface Alert {
   /** Milliseconds since the epoch. */
   time: number;
   rule: string;
-  /** What the rule looks at; a limit that was reached; a digest of a storm, or the weekly report. */
+  /** The kind of event that the rule is about, a reached limit, a digest of a storm, or the weekly report. */
   when: Rule['when'] | 'limit' | 'digest' | 'report';
   text: string;
-  /** What the text is made of; `user` names a person. */
+  /** The values in the text; `user` names a person. */
   data: {
     user?: string;
     repository?: string;
@@ -37,12 +37,12 @@ export interface Alert {
   };
 }
 
-/** Events that arrive later than this send no alert: an import must not. */
+/** Events that arrive later than this send no alert, because imports must not. */
 export const newsMs = 3_600_000;
 
-/** Alerts of a rule within this time are a storm if they are many; what then was held back is summed up after it. */
+/** Many alerts of a rule within this time are a storm; those held back are summed up after it. */
 export const stormMs = 3_600_000;
-/** Alerts that were held back for longer, while nothing ran, are not sent any more. */
+/** Alerts that were held back for longer, because nothing ran, are never sent. */
 export const digestMs = 86_400_000;
 const shownInDigest = 10;
 
@@ -69,7 +69,7 @@ export function matcher(pattern: string): (name: string) => boolean {
   return (name) => expression.test(name);
 }
 
-/** A repository, and its registry if that has a name. */
+/** A repository, with its registry if that has a name. */
 function placeOf(key: string) {
   const { registry, repository } = partsOf(key);
   return { repository, ...(registry === defaultRegistry ? {} : { registry }) };

@@ -2,8 +2,8 @@
 import { atLeast, type Caller, mapFor, type PublicMap, type Role } from '#core/access.ts';
 
 /**
- * What a route asks of its caller. `token`: the webhook's own. `map`: what the owner opens of the map. `own`: a user's
- * own name in `user=`; anything else of people is the team's.
+ * What a route needs from its caller. `token`: a webhook token. `map`: whoever may see the map. `own`: role user for
+ * the caller's own name in `user=`; other data about people is for the team.
  */
 export type Needs = 'anyone' | 'token' | 'map' | 'own' | Exclude<Role, 'public'>;
 
@@ -67,23 +67,23 @@ const patterns = Object.entries(rows).map(([route, needs]) => {
   return { method, needs, path: new RegExp(`^${path.replaceAll('.', '\\.').replace(/:\w+/g, '[^/]+')}$`) };
 });
 
-/** What a call needs; undefined where no route is. */
+/** What a call needs; undefined if there is no such route. */
 export function needsOf(method: string, path: string): Needs | undefined {
   const asked = method === 'HEAD' ? 'GET' : method;
   return rows[`${asked} ${path}`] ?? patterns.find((row) => row.method === asked && row.path.test(path))?.needs;
 }
 
-/** Throws for a route that has no row, so that none is served before it is decided who may call it. */
+/** Throws for a route without a row, so that no route is served before it is decided who may call it. */
 export function assertRow(method: string, path: string): void {
   if (!Object.hasOwn(rows, `${method} ${path.replace(/\{(\w+)\}/g, ':$1')}`))
     throw new Error(`${method} ${path} has no row in functions/http/access.ts: say there who may call it`);
 }
 
-/** May this caller make a call? `users` are the values of `user=`. */
+/** Whether this caller may make the call. `users` are the values of `user=`. */
 export function may({ role, user }: Caller, needs: Needs, users: string[], publicMap: PublicMap): boolean {
   if (needs === 'anyone' || needs === 'token') return true;
   if (needs === 'map') return mapFor(role, publicMap) !== false;
   if (needs !== 'own') return atLeast(role, needs);
-  // A name given twice is not own: which of the two is meant?
+  // A repeated `user=` is refused: it would be unclear which one is meant.
   return atLeast(role, 'team') || (role === 'user' && user !== undefined && users.length === 1 && users[0] === user);
 }

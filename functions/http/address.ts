@@ -1,6 +1,6 @@
 import { addressRange, canonicalAddress, isPrivateAddress, rangeMatcher } from '#core/address.ts';
 
-/** Is this peer one of the proxies whose forwarded addresses we believe? `loopback` and CIDR ranges are understood. */
+/** Returns whether a peer is a trusted proxy. Entries may be addresses, CIDR ranges or `loopback`. */
 export function proxyMatcher(trusted: string[]): (address: string) => boolean {
   return rangeMatcher(
     trusted
@@ -14,9 +14,8 @@ export function proxyMatcher(trusted: string[]): (address: string) => boolean {
 }
 
 /**
- * The client's address: the connection's own, unless that is a trusted proxy; then the last of the forwarded addresses
- * that is neither a trusted proxy's nor, with others before it, a private one. An entry that is not an address ends the
- * search.
+ * The client's address: the connection's own unless that is a trusted proxy. Then it is the last forwarded address that
+ * is not a trusted proxy's, nor a private one with others before it. An entry that is not an address ends the search.
  */
 export function clientAddress(
   peer: string,
@@ -25,7 +24,7 @@ export function clientAddress(
 ): string {
   let address = addressIn(peer) ?? withoutPort(peer);
   if (forwarded === undefined || !isProxy(address)) return address;
-  // One at a time from the end: anybody may send thousands.
+  // Read one at a time from the end, because anybody may send thousands.
   for (let end = forwarded.length; end >= 0; ) {
     const comma = end === 0 ? -1 : forwarded.lastIndexOf(',', end - 1);
     const next = addressIn(forwarded.slice(comma + 1, end).trim());
@@ -39,7 +38,7 @@ export function clientAddress(
 
 const addressIn = (text: string): string | undefined => canonicalAddress(text) ?? canonicalAddress(withoutPort(text));
 
-/** Without port and brackets. */
+/** Removes port and brackets. */
 const withoutPort = (text: string): string =>
   text.replace(/^\[(.*)\](:\d+)?$/, '$1').replace(/^(\d+\.\d+\.\d+\.\d+):\d+$/, '$1');
 

@@ -5,12 +5,12 @@ export const bearerOf = (header: string | undefined): string | undefined => head
 
 const digest = (text: string) => createHash('sha256').update(text).digest();
 
-/** Compared in constant time, whatever the lengths. A secret that is empty opens nothing. */
+/** Compares in constant time, whatever the lengths. An empty secret never matches. */
 export const sameToken = (given: string, token: string): boolean =>
   token !== '' && timingSafeEqual(digest(given), digest(token));
 
-/** What is kept of a secret: 256 random bits can't be guessed from it. */
+/** The digest that is stored of a secret: 256 random bits can't be guessed from it. */
 export const digestOf = (secret: string): string => digest(secret).toString('base64url');
 
-/** 256 random bits; by `prefix` people and secret scanners recognise it. */
+/** Makes a secret of 256 random bits; people and secret scanners recognise it by its `prefix`. */
 export const newSecret = (prefix = ''): string => prefix + randomBytes(32).toString('base64url');

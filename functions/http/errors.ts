@@ -5,7 +5,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { quoted } from '#core/quoted.ts';
 import { BadCursor, NotSummed, StoreUnavailable } from '#core/stores.ts';
 
-/** A response other than 2xx. The message says what to fix and holds no personal data. */
+/** A response other than 2xx. The message says what to fix and contains no personal data. */
 export class ApiError extends HTTPException {
   readonly code: string;
   readonly retryAfterSeconds?: number;
@@ -24,14 +24,14 @@ export class ApiError extends HTTPException {
 export const badRequest = (message: string) => new ApiError(400, 'bad_request', message);
 export const notFound = (message: string) => new ApiError(404, 'not_found', message);
 
-/** 400 for a parameter: its name, the value that came, and what it must be. */
+/** A 400 for a parameter: its name, the given value, and what it must be. */
 export const wrongParameter = (name: string, value: unknown, must: string) =>
   badRequest(`${name} is ${quoted(value)}: ${must}`);
 
-/** After so long a store that was down is asked again. */
+/** After how many seconds a client should try again when a store is down. */
 const unavailableSeconds = 5;
 
-/** The response of every failure. No cache keeps it, whatever the route had said of its success. */
+/** The response for every failure. No cache may keep it, whatever the route had set for success. */
 function fail(c: Context, status: ContentfulStatusCode, code: string, message: string) {
   c.header('Cache-Control', 'no-store');
   c.header('ETag', undefined);
@@ -39,8 +39,8 @@ function fail(c: Context, status: ContentfulStatusCode, code: string, message: s
 }
 
 /**
- * The handlers an app needs so that each failure is `{error: {code, message}}`. Unexpected failures go to
- * `report` only: their text may hold what a caller must not see.
+ * The handlers an app needs so that each failure is `{error: {code, message}}`. Unexpected failures go to `report`
+ * only: their text may contain what a caller must not see.
  */
 export function answerErrors<E extends Env, S extends Schema, P extends string>(
   app: Hono<E, S, P>,
@@ -58,7 +58,7 @@ export function answerErrors<E extends Env, S extends Schema, P extends string>(
     }
     if (cause instanceof BadCursor) return fail(c, 400, 'bad_request', cause.message);
     // The client has gone: not a failure of this server.
-    if (isAborted(cause)) return fail(c, 400, 'aborted', 'The body ended before it was whole.');
+    if (isAborted(cause)) return fail(c, 400, 'aborted', 'The body ended before it was complete.');
     report(cause);
     if (cause instanceof StoreUnavailable) {
       c.header('Retry-After', String(unavailableSeconds));
@@ -77,7 +77,7 @@ export function answerErrors<E extends Env, S extends Schema, P extends string>(
 
 const isAborted = (cause: Error & { code?: string }) => cause.code === 'ECONNRESET' || cause.name === 'AbortError';
 
-/** Methods that the app has a route for at this path. */
+/** The methods for which the app has a route at this path. */
 function methodsOf<E extends Env, S extends Schema, P extends string>(app: Hono<E, S, P>, c: Context): string[] {
   const found = ['GET', 'POST', 'PUT', 'DELETE', 'OPTIONS'].filter((method) =>
     app.router.match(method, c.req.path)[0].some(([[, route]]) => route.method === method && !route.path.endsWith('*')),

@@ -1,8 +1,8 @@
-// What the owner keeps for so many days only: events, pulls and what search knows of them.
+// Expires what the owner keeps only for some days: events, pulls and their search documents.
 import type { Expiring } from '#core/stores.ts';
 
 const dayMs = 86_400_000;
-/** Looked at this often; what is old is old by the day. */
+/** How often expiry runs; ages are in days. */
 const everyMs = 6 * 3_600_000;
 
 export interface ExpiryOptions {
@@ -18,7 +18,7 @@ export function eventExpiry({ keepEventsDays, stores, clock }: ExpiryOptions): (
   let expiredAt = Number.NEGATIVE_INFINITY;
   return async () => {
     const now = clock();
-    // A clock that was set back must not stop it.
+    // After the clock was set back it must go on, too.
     if (keepEventsDays === undefined || Math.abs(now - expiredAt) < everyMs) return;
     expiredAt = now;
     for (const store of stores) await store.expire(now - keepEventsDays * dayMs);

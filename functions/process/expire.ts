@@ -1,7 +1,7 @@
 import type { Manifest } from '#core/hits/manifest.ts';
 import type { CheckpointStore, ObjectStore } from '#core/stores.ts';
 
-/** A reader that began with an older manifest or pointer has this long to finish. */
+/** How long a reader that began with an older manifest or pointer has to finish. */
 export const graceMs = 10 * 60_000;
 const rowsAtOnce = 1000;
 
@@ -12,9 +12,10 @@ interface ExpireOptions {
 }
 
 /**
- * Step 6 of export, the only place where anything of the protocol is removed. Deltas go before the rows that name them:
- * a row without its delta is then always a folded one. What was folded since the manifest before stays: should this one or a
- * segment of it be damaged, the one before takes its place, and it is folded again.
+ * Step 6 of export, the only place where anything of the protocol is removed. Deltas are removed before the rows that
+ * name them, so a row without its delta is always a folded one. Whatever was folded since the previous manifest stays:
+ * if this manifest or one of its segments is damaged, the previous one takes its place, and these rows are folded
+ * again.
  */
 export async function expire(manifest: Manifest, before: Manifest | undefined, options: ExpireOptions): Promise<void> {
   const { checkpoints, objects, clock } = options;
@@ -38,7 +39,7 @@ export async function expire(manifest: Manifest, before: Manifest | undefined, o
   await objects.remove([...old, ...orphans].map(({ key }) => key));
 }
 
-/** `deltas/SHARD/LAST-id`: one whose last record is folded, or can never be committed any more. */
+/** `deltas/SHARD/LAST-id`: a delta whose last record is folded, or that can never be committed any more. */
 function isFolded(key: string, positions: Manifest['positions']): boolean {
   const [, shard, last] = /^deltas\/(.*)\/0*(\d+)-[^/]*$/.exec(key) ?? [];
   return shard in positions && BigInt(last) <= BigInt(positions[shard]);

@@ -44,9 +44,9 @@ const mostDomains = number('MOST_DOMAINS', MOST_DOMAINS);
 const alerts = openAlerts({ client, table: ALERTS_TABLE, clock });
 const anonymousLeast = ANONYMOUS_LEAST === '' ? undefined : number('ANONYMOUS_LEAST', ANONYMOUS_LEAST);
 
-/** Called by the schedule, or where `exportEvery` is under a minute by the queue, since schedules are not that fine. */
+/** Called by the schedule or, if `exportEvery` is under a minute, by the queue, since schedules are not that fine. */
 export async function handler(): Promise<{ folded: number }> {
-  // The map does not wait for a stream that is down.
+  // The map must not wait for a stream that is down.
   await measured().then(lag.write).catch(report);
   const { folded } = await exportPoints({
     checkpoints,

@@ -1,7 +1,8 @@
 // Export folds committed deltas into the state and publishes the points. docs/commit-protocol.md has the argument.
 //
 //   1 read     the manifest: positions (what is folded, for each shard), counters, and the keys of its segments
-//   2 fold     the rows after each position, in order, each with its delta, into segments: points, hits of a day, seen ids
+//   2 fold     the rows after each position, in order, each with its delta, into segments: points, hits of a day, seen
+//              ids
 //   3 write    changed segments under new keys; nothing refers to them yet
 //   4 swap     the manifest with If-Match: state and positions move together, or not at all
 //   5 publish  the snapshot, then the pointer to it
@@ -22,15 +23,15 @@ export interface ExportOptions {
   objects: ObjectStore;
   /** Days after its newest hit that a domain leaves the map. */
   keepDays: number;
-  /** Domains on the map and of a day's sums. */
+  /** The most domains on the map and in a day's sums. */
   mostDomains?: number;
-  /** What a point is: `domain` where left out. */
+  /** What a point is; default: `domain`. */
   points?: PointsBy;
-  /** Where the owner reads that hits are counted as `other`. */
+  /** Tells the owner that hits are counted as `other`. */
   alerts?: Pick<AlertFeed, 'add'>;
-  /** Hits within a day that a domain needs to be on the anonymous map; undefined: there is no such map. */
+  /** The hits within a day that a domain needs to be on the anonymous map; undefined if there is no such map. */
   anonymousLeast?: number;
-  /** The maps that hosts of private networks are on. */
+  /** Which maps show hosts of private networks. */
   privateHostsOn: MapName[];
   clock: () => number;
   newId: () => string;
@@ -38,13 +39,16 @@ export interface ExportOptions {
 
 export interface Exported {
   manifest: Manifest;
-  /** Rows folded by this run. */
+  /** How many rows this run folded. */
   folded: number;
-  /** The damage that was found; the state was made again from the one before. */
+  /** The damage that was found; the state was rebuilt from the previous one. */
   healed?: string;
 }
 
-/** Folds everything committed so far and publishes it. Throws when a row is missing in a chain, or a row's delta. */
+/**
+ * Folds everything committed so far and publishes it. Throws if a row is missing in a chain, or a row's delta is
+ * missing.
+ */
 export async function exportPoints(options: ExportOptions): Promise<Exported> {
   const { objects, newId, clock } = options;
   for (;;) {
@@ -54,7 +58,8 @@ export async function exportPoints(options: ExportOptions): Promise<Exported> {
       const fold = await foldRows(manifest, options);
       const changed = fold.changed || healed !== undefined;
       const next = changed ? await fold.write(objects, newId) : manifest;
-      // Segments that no manifest names yet are swept after the grace: a run as slow as that must not name them any more.
+      // Segments that no manifest names are removed after the grace period, so a run slower than that must not name
+      // them.
       if (clock() - began > graceMs / 2) throw new Error(`export took ${clock() - began} ms, too long to swap safely`);
       if (changed) {
         await objects.put(previousManifestKey, JSON.stringify(manifest), replaces(previousEtag));
@@ -67,7 +72,7 @@ export async function exportPoints(options: ExportOptions): Promise<Exported> {
       return { manifest: next, folded: fold.rows, ...(healed === undefined ? {} : { healed }) };
     } catch (cause) {
       doubtState(objects);
-      // Another export may have folded, swapped and expired meanwhile: then nothing is lost by what is missing here.
+      // Another export may have folded, swapped and expired meanwhile: then something missing here is not a loss.
       if ((await objects.head(manifestKey))?.etag === etag) throw cause;
     }
   }
@@ -78,6 +83,6 @@ const replaces = (etag: string | undefined) => ({
   contentType: 'application/json',
 });
 
-/** Was that day's alert sent with the manifest before? */
+/** Whether that day's alert was sent with the previous manifest. */
 const tells = ({ grown: before }: Manifest, { grown: now }: Manifest) =>
   before?.day === now?.day && (before?.other ?? 0) > 0;

@@ -5,7 +5,7 @@ import { PointsState } from '#core/hits/points-state.ts';
 import { Seen } from '#core/hits/seen.ts';
 import { type Checkpoint, type CheckpointStore, Damaged, type ObjectStore } from '#core/stores.ts';
 
-/** Rows folded into one swap at the most; what is left is folded by the next export. */
+/** The most rows folded into one swap; the next export folds the rest. */
 const mostRows = 5000;
 const dayMs = 86_400_000;
 
@@ -13,7 +13,10 @@ export interface FoldOptions {
   checkpoints: CheckpointStore;
   objects: ObjectStore;
   keepDays: number;
-  /** Domains on the map, and of a day's sums; the stalest leave the map first, a day's next are counted as `other`. */
+  /**
+   * The most domains on the map, and in a day's sums. Those with the oldest hits leave the map first; a day's further
+   * domains are counted as `other`.
+   */
   mostDomains?: number;
   /** What a point is. */
   points?: PointsBy;
@@ -21,9 +24,9 @@ export interface FoldOptions {
 }
 
 export const defaultMostDomains = 500_000;
-/** New rows of a domain on a day that one day may bring, in parts of `mostDomains`: hits may be dated a year back. */
+/** How many new rows of (domain, day) one day may add, in multiples of `mostDomains`: hits may be dated a year back. */
 const mostGrowth = 4;
-/** The map may grow past its most by this while rows are folded, so that it is sorted now and then only. */
+/** By how much the map may exceed its limit while rows are folded, so that it need not be sorted after each row. */
 const slack = 1.25;
 
 /** The state after the fold, in memory; nothing is written until `write`. */
@@ -40,7 +43,7 @@ export async function foldRows(manifest: Manifest, options: FoldOptions): Promis
   const { checkpoints, objects, keepDays, mostDomains = defaultMostDomains, points: by = 'domain', clock } = options;
   const now = clock();
   const positions = { ...manifest.positions };
-  // A manifest of an older version lacks some.
+  // A manifest of an older version lacks some counters.
   const counters = { ...noCounters(), ...manifest.counters };
   const today = dayName(dayOf(now));
   const grown = manifest.grown?.day === today ? { ...manifest.grown } : { day: today, rows: 0, other: 0 };
@@ -53,7 +56,7 @@ export async function foldRows(manifest: Manifest, options: FoldOptions): Promis
   const seen = await segment(objects, manifest.seen, Seen.decode, Seen.empty);
   const days = new Map<string, DaySums>();
   let rows = 0;
-  // Before anything is merged: hits that arrive now are newer than those a fast clock stamped.
+  // Done before anything is merged, so that hits that arrive now are newer than those that a fast clock stamped.
   let pointsChanged = points.notAfter(now + aheadMs, now - aheadMs) > 0 || points.converted;
   let seenChanged = false;
 
@@ -125,19 +128,19 @@ export async function foldRows(manifest: Manifest, options: FoldOptions): Promis
   }
 }
 
-/** Clocks of one machine and the next differ by less. */
+/** The clocks of two machines differ by less than this. */
 const aheadMs = 5 * 60_000;
-/** Exports are minutes apart: further apart, the clock jumped or nothing ran. */
+/** Exports are minutes apart: after a longer gap, the clock jumped or nothing ran. */
 const jumpMs = 86_400_000;
 const notedEveryMs = 3_600_000;
-/** What time there is to set a wrong clock right, in which exports run. */
+/** How much time, during which exports run, an operator has to correct a wrong clock. */
 const holdMs = 86_400_000;
-/** Between two exports that both ran, no more time than this has passed for the hold. */
+/** At most this much of the time between two exports counts for the hold. */
 const mostStepMs = 15 * 60_000;
 
 /**
- * Whether the expiry of domains is held: a clock that is set wrong by a week must not empty the map. A jump lets none go,
- * until hits of the new time bring them back, the clock is set right, or exports have run for a day.
+ * Decides whether the expiry of domains is held, because a clock that is a week ahead must not empty the map. After a
+ * jump no domain leaves until new hits renew it, the clock is corrected, or exports have run for a day.
  */
 function expiryOf(
   { clock: last = 0, held }: Manifest,
@@ -160,7 +163,7 @@ async function segment<T>(
 ) {
   if (key === undefined) return empty();
   const found = await objects.get(key);
-  if (!found) throw new Damaged(key, 'the manifest names it, and it is missing');
+  if (!found) throw new Damaged(key, 'the manifest names it, but it is missing');
   return decode(found.body);
 }
 
@@ -169,7 +172,7 @@ async function readDelta(objects: ObjectStore, row: Checkpoint): Promise<Delta> 
   if (!found)
     throw new Damaged(
       row.delta,
-      `row ${row.previous} of ${row.shard} names ${row.delta}, which is missing: nothing more is folded, so that no hit is lost unseen`,
+      `row ${row.previous} of ${row.shard} names ${row.delta}, which is missing: export stops here, so that no hit is lost unnoticed`,
     );
   const delta = decodeDelta(found.body);
   if (delta.shard !== row.shard || delta.previous !== row.previous || delta.last !== row.last)

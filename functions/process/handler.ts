@@ -1,20 +1,22 @@
 import type { KinesisStreamBatchResponse, KinesisStreamEvent } from 'aws-lambda';
 import { type ProcessOptions, processBatch } from './process.ts';
 
-/** Prefix of the shards of the stream that registries' events have for themselves. */
+/** The shard prefix of the stream for registry events only. */
 export const registryShards = 'registry-';
 
-/** Prefix of the shards of what imports bring: how long it waits does not count as lag. */
+/** The shard prefix of the stream of imports, whose waiting time does not count as lag. */
 export const importShards = 'import-';
 
 export interface HandlerOptions extends ProcessOptions {
-  /** What the shards' names begin with: streams number their shards alike, and each shard has a chain of commits of its own. */
+  /**
+   * A prefix of the shards' names. Streams number their shards alike, but each shard needs its own chain of commits.
+   */
   shardPrefix?: string;
 }
 
 /**
- * What a Kinesis event source mapping calls with a batch of one shard. Records that can never be processed are set
- * aside inside; a throw means that a store is down, and the mapping tries the batch again.
+ * What a Kinesis event source mapping calls with a batch of one shard. Records that can never be processed are
+ * quarantined; an exception means that a store is down, and the mapping retries the batch.
  */
 export function processHandler({ shardPrefix = '', ...options }: HandlerOptions) {
   return async ({ Records }: KinesisStreamEvent): Promise<KinesisStreamBatchResponse> => {

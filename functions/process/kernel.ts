@@ -1,6 +1,7 @@
-// The fold of hits in WebAssembly (functions/process/assembly), in one memory with the IP table: nothing crosses for a hit but
-// for lines in another spelling than encodeHit's, which are read here by JSON.parse. DeltaBuilder is the reference that its
-// deltas are compared with, byte for byte (test/process/kernel.test.ts), and what is used on a platform without SIMD.
+// The fold of hits in WebAssembly (functions/process/assembly), in one memory with the IP table. Hits never leave this
+// memory, except lines that encodeHit would write differently, which JSON.parse reads here. DeltaBuilder is the
+// reference: its deltas are the same byte for byte (test/process/kernel.test.ts), and it is used on a platform without
+// SIMD.
 import { randomInt } from 'node:crypto';
 import {
   type Counters,
@@ -17,11 +18,11 @@ import type { IpTable } from '#geo/table.ts';
 import { kernelWasm } from './kernel.wasm.ts';
 
 const pageBytes = 65_536;
-/** What is read beyond a record or a table. */
+/** How many bytes may be read beyond a record or table. */
 const slack = 256;
 const newline = 10;
 const rowWords = 8;
-/** Characters of the longest address: a longer text is not an address. */
+/** The length of the longest address. */
 const mostAddress = 45;
 
 interface Exports extends WebAssembly.Exports {
@@ -50,8 +51,8 @@ interface Exports extends WebAssembly.Exports {
 }
 
 /**
- * Room for an IP table of so many bytes, and the kernel of the table that was read into it: undefined where the platform
- * has no SIMD, which is told once.
+ * Memory for an IP table of so many bytes, and the kernel for the table that was read into it; undefined if the
+ * platform has no SIMD, which is reported once.
  */
 export function kernelRoom(
   tableBytes: number,
@@ -65,7 +66,7 @@ export function kernelRoom(
   const module = new WebAssembly.Module(binary);
   const exports = new WebAssembly.Instance(module, { env: { abort() {} } }).exports as Exports;
   const { memory, tableAt } = exports;
-  // All that is ever needed: it never grows, and pages that nobody touches cost nothing.
+  // The most that is ever needed: the memory never grows, and untouched pages cost nothing.
   memory.grow(Math.ceil((tableAt.value + tableBytes + slack - memory.buffer.byteLength) / pageBytes));
   const bytes = new Uint8Array(memory.buffer as ArrayBuffer, tableAt.value, tableBytes);
   return { bytes, kernelOf: (table) => new Kernel(exports, table) };
@@ -96,7 +97,7 @@ export class Kernel {
     exports.open(...columns.map(({ byteOffset }) => byteOffset), seed(), seed(), written);
   }
 
-  /** Sums of a batch of so many bytes; undefined when that is too much, and while other sums are read. */
+  /** Starts the sums of a batch of so many bytes; undefined if the batch is too large or the kernel is in use. */
   begin(bytes: number): HitSums | undefined {
     if (this.#inUse || bytes > this.exports.mostBytes.value) return undefined;
     this.#inUse = true;
@@ -161,7 +162,7 @@ class KernelSums implements HitSums {
     exports.readOne(hit.time, address, domain, action, id, idStart < 0 ? 0 : put(idStart, idEnd), arrivedAt);
   }
 
-  /** Copies the sums out: the memory is free for the next batch. */
+  /** Copies the sums out, so that the memory is free for the next batch. */
   close(): void {
     if (this.#columns) return;
     this.#columns = this.#copied();
@@ -196,7 +197,7 @@ class KernelSums implements HitSums {
     };
   }
 
-  /** Names and what every row of names has. */
+  /** Names, and the columns that every row of names has. */
   #rows(which: number, count: number, nameBytes: number) {
     const { bytes, exports, words } = this.#kernel;
     const names = exports.place(which + 1);
@@ -212,7 +213,7 @@ class KernelSums implements HitSums {
     return { names: { offsets, utf8: bytes.slice(names, names + nameBytes) }, day, hits };
   }
 
-  /** Days in order of first sight, of each the countries in order. */
+  /** Days in order of first occurrence, and for each the countries in order. */
   #byCountry(count: number): CountryRow[] {
     const { exports, words } = this.#kernel;
     const days = new Map<number, CountryRow[]>();

@@ -36,7 +36,7 @@ const events: typeof stored = {
 const search = searchStore(variables.SEARCH_ENDPOINT, variables.SEARCH_SIGNED === 'true', 'process', {
   quarantine: unindexed(events, clock),
 });
-// DynamoDB removes by itself.
+// DynamoDB expires rows itself.
 const expire = eventExpiry({ keepEventsDays, stores: [search], clock });
 const alerts = openAlerts({ client, table: variables.ALERTS_TABLE, clock });
 

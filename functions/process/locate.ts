@@ -8,15 +8,21 @@ import { beyondTable, IpTable } from '#geo/table.ts';
 import { kernelRoom } from './kernel.ts';
 
 export interface Locator {
-  /** Where an address is, perhaps its country alone; undefined when it is private, unknown or not an address. */
+  /**
+   * Returns the location of an address, perhaps only its country; undefined if it is private, unknown or not an
+   * address.
+   */
   locate(address: string): Location | undefined;
-  /** The same for addresses as bytes, when the locator has numbered its locations. */
+  /** The same for addresses as bytes, if the locator numbers its locations. */
   readonly locations?: Locations;
-  /** Begins the sums of a batch of so many bytes, when the locator has a quick way to; undefined where it is in use or too small. */
+  /**
+   * Starts the sums of a batch of so many bytes, if the locator has a kernel; undefined if the kernel is in use or too
+   * small.
+   */
   begin?(bytes: number): HitSums | undefined;
 }
 
-/** A locator's locations by number; numbered as they are met, when it has no numbers of its own. */
+/** A locator's locations by number; if it has no numbers itself, locations are numbered as they occur. */
 export function locationsOf(locator: Locator): Locations {
   if (locator.locations) return locator.locations;
   const met: Location[] = [];
@@ -40,9 +46,9 @@ export function locationsOf(locator: Locator): Locations {
 }
 
 /**
- * Opens the table that layers/geo/build.ts made, or City databases as they are (MaxMind's own shape or DB-IP's flat one);
- * of several the first that knows an address is taken. Both give the same; the table is far quicker. The owner's networks
- * come before either.
+ * Opens a table made by layers/geo/build.ts, or City databases directly (MaxMind's own schema or DB-IP's flat one). Of
+ * several databases the first that knows an address is used. Tables and databases give the same locations, but a table
+ * is far quicker. The owner's networks take precedence over both.
  */
 export async function openLocator(files: string[], networks: Networks = {}): Promise<Locator> {
   const locator = await openFiles(files);
@@ -74,7 +80,7 @@ async function openFiles(files: string[]): Promise<Locator> {
   };
 }
 
-/** Asks for the owner's networks first. Their locations are numbered beyond those of a table. */
+/** Looks in the owner's networks first. Their locations are numbered after those of a table. */
 function withNetworks(locator: Locator, networks: Networks): Locator {
   const find = networkFinder(networks);
   const locate = (address: string): Location | undefined => {
@@ -127,7 +133,7 @@ async function isTable(file: string): Promise<boolean> {
 }
 
 function lookUp(reader: Reader<CityResponse & FlatResponse>, address: string): Location | undefined {
-  // An IPv6 address in a database of IPv4 ones is unknown, not wrong.
+  // An IPv6 address in an IPv4-only database is unknown, not an error.
   if (address.includes(':') && reader.metadata.ipVersion === 4) return undefined;
   return locationOf(reader.get(address));
 }

@@ -1,6 +1,6 @@
-// Alerts, at most one for each rule and occurrence: process may see a record again, so an alert
-// is sent only by whoever claims its key first. The claim comes before the alert; a crash between the two loses
-// the alert and never doubles it.
+// Alerts, at most one for each rule and occurrence: process may see a record again, so only the first to claim an
+// alert's key sends it. The claim comes before the alert; a crash between the two loses the alert, but never doubles
+// it.
 import { createHash } from 'node:crypto';
 import type { StoredEvent } from '#core/event.ts';
 import type { Delta } from '#core/hits/delta.ts';
@@ -26,9 +26,9 @@ export interface NotifyOptions {
   rules: Rule[];
   claims: ClaimStore;
   events: Pick<EventStore, 'history' | 'events'>;
-  /** A failure loses the alert, and must not hold the shard: it is reported. */
+  /** A failure loses the alert. It is reported, and must not stop the shard. */
   send: (alert: Alert) => Promise<void>;
-  /** A name nobody else claims by. */
+  /** A unique name to claim by. */
   newId: () => string;
   report: (cause: unknown) => void;
 }
@@ -36,31 +36,34 @@ export interface NotifyOptions {
 /** The events and hits of a batch. */
 export interface Batch {
   shard: string;
-  /** Sequence number the batch starts after: with the shard it names the batch. */
+  /** The sequence number that the batch starts after; with the shard it identifies the batch. */
   previous: string;
   /** Milliseconds since the epoch when the stream took the batch's last record. */
   arrivedAt: number;
   /** Registry events, already stored. */
   events: StoredEvent[];
-  /** Each domain's newest place. A country that a domain had for less than a batch may go unseen. */
+  /** Each domain's newest location. A country that a domain had only within one batch may go unnoticed. */
   locations: () => Delta['locations'];
-  /** Hits, but late ones, by the minute they arrived in, milliseconds of its beginning. */
+  /** Hits that were not late, by the minute of their arrival (milliseconds of its beginning). */
   hitsByMinute: Map<number, number>;
 }
 
 const knownPairs = 200_000;
-/** New pairs of a domain and a country that are looked at: more are not reported, so that a flood of made-up names costs nothing. */
+/**
+ * The most new pairs of domain and country that are checked; further ones are not reported, so that a flood of made-up
+ * names costs nothing.
+ */
 const mostPairsABatch = 1000;
 const mostPairsADay = 20_000;
 const mostAlertsAnHour = 100;
-/** Users or events whose history is read at once. */
+/** How many users or events have their history read at the same time. */
 const atOnce = 16;
 
 /** Returns the function that is called with each batch before it is committed; undefined without rules. */
 export function notifier(options: NotifyOptions): ((batch: Batch) => Promise<void>) | undefined {
   const { claims, events, send, newId, report } = options;
   const { rules } = options;
-  /** Domains and countries whose claims are known to be taken: most batches bring nothing else. */
+  /** Domains and countries that are known to be claimed: most batches have no others. */
   const known = new Set<string>();
   let looked = { day: 0, pairs: 0 };
   let sent = { hour: 0, alerts: 0 };
@@ -70,7 +73,7 @@ export function notifier(options: NotifyOptions): ((batch: Batch) => Promise<voi
     for (const rule of rules) await by[rule.when](rule as never, batch);
   };
 
-  /** A tag, once however often its PUT was tried: an index's platforms have none, and signatures send no alert of their own. */
+  /** A tag, once however often its PUT was retried. An index's platforms have no tag, and signatures send no alert. */
   async function pushed(rule: Rule & { when: 'pushed' }, batch: Batch) {
     const pushes = batch.events.filter(
       (event) =>
@@ -96,7 +99,7 @@ export function notifier(options: NotifyOptions): ((batch: Batch) => Promise<voi
     await inParallel(byUser, atOnce, async ([user, own]) => {
       if (known.has(keyOf(rule, `person ${user}`))) return;
       const ids = new Set(own.map(({ id }) => id));
-      // Somebody who pulled before the rule was made is not new; reading back what one has just pushed is not a pull.
+      // A user who pulled before the rule was made is not new, and reading back a push is not a pull.
       const { items } = await events.history(user, { limit: own.length + 1 });
       const first = own.filter(({ id }) => items.some((pull) => pull.id === id)).sort(byTime)[0];
       if (items.length === 0) return;
@@ -106,7 +109,7 @@ export function notifier(options: NotifyOptions): ((batch: Batch) => Promise<voi
     });
   }
 
-  /** Strangers choose the domains: their claims are taken together, and no more of them than the bounds allow. */
+  /** Strangers choose the domains, so their claims are made together, and no more than the limits allow. */
   async function newCountry(rule: Rule & { when: 'new-country' }, batch: Batch) {
     const day = Math.floor(batch.arrivedAt / 86_400_000);
     if (day !== looked.day) looked = { day, pairs: 0 };
@@ -123,7 +126,7 @@ export function notifier(options: NotifyOptions): ((batch: Batch) => Promise<voi
       looked.pairs++;
     }
     if (pairs.length === 0) return;
-    // The first country of a domain is its home and sends no alert; late hits are noted and send none either.
+    // The first country of a domain is its home and sends no alert; late hits are recorded, but send none either.
     const homes = await claims.claimAll(
       pairs.map(({ domain, country }) => ({ key: keyOf(rule, `home ${domain}`), by: country })),
     );
@@ -150,7 +153,7 @@ export function notifier(options: NotifyOptions): ((batch: Batch) => Promise<voi
     await put(rule, key, alert);
   }
 
-  /** Alerts that strangers can cause: so many an hour, then one that says that there are more. */
+  /** Alerts that strangers can cause: at most so many an hour, then one that says that there are more. */
   async function deliver(rule: Rule, key: string, alert: Omit<Alert, 'id' | 'rule'>, { arrivedAt }: Batch) {
     const hour = Math.floor(arrivedAt / 3_600_000);
     if (hour !== sent.hour) sent = { hour, alerts: 0 };

@@ -3,10 +3,10 @@
 //   1 read     the shard's newest checkpoint row: everything up to its `last` is done
 //   2 drop     records at or below it
 //   3 write    events, pulls, search documents, quarantine: all by id, so that writing twice is writing once
-//   4 delta    ONE immutable object with the batch's sums; without a row that names it, it does not exist
+//   4 delta    ONE immutable object with the batch's sums, which is ignored until a row names it
 //   5 commit   the row (shard, previous) -> (last, delta), only if there is no such row: one batch wins
 //
-// A batch that loses 5 has changed nothing: it starts again at 1 and finds out what is left of it.
+// A batch that loses at step 5 has changed nothing: it starts again at 1, which shows what is left to do.
 
 import { withoutAddresses } from '#core/addresses.ts';
 import type { NotificationLine, Quarantined, RegistryEvent, RegistryLine, RejectedLine } from '#core/event.ts';
@@ -26,17 +26,17 @@ export interface ProcessStores {
   events: EventStore;
   objects: ObjectStore;
   search: SearchStore;
-  /** Messages, where there are any: a person may be forgotten while theirs are made. */
+  /** The alerts, if alerts are kept: a user may be forgotten while alerts about them are made. */
   alerts?: Pick<AlertFeed, 'forget'>;
 }
 
 export interface ProcessOptions extends ProcessStores, PullOptions {
-  /** What a point of the map is: `domain` where left out. */
+  /** What a point of the map is; default: `domain`. */
   points?: PointsBy;
-  /** Sends messages about a batch (notify.ts). */
+  /** Sends the alerts of a batch (notify.ts). */
   notify?: (batch: Batch) => Promise<void>;
   clock: () => number;
-  /** A name no other delta of this shard has. */
+  /** A unique name for a delta of this shard. */
   newId: () => string;
 }
 
@@ -44,11 +44,14 @@ export interface ProcessOptions extends ProcessStores, PullOptions {
 export interface ShardRecord {
   sequenceNumber: string;
   data: Uint8Array;
-  /** Milliseconds since the epoch when the stream took it: the clock of everything that must come out the same on a retry. */
+  /**
+   * When the stream accepted it, milliseconds since the epoch: the clock for everything that must be the same on a
+   * retry.
+   */
   arrivedAt: number;
 }
 
-/** Processes a batch of one shard, in order of sequence numbers. Throws when a store fails: nothing is then committed. */
+/** Processes a batch of one shard, in order of sequence numbers. Throws if a store fails; then nothing is committed. */
 export async function processBatch(shard: string, records: ShardRecord[], options: ProcessOptions): Promise<void> {
   for (;;) {
     const previous = (await options.checkpoints.latest(shard))?.last ?? '0';
@@ -60,7 +63,7 @@ export async function processBatch(shard: string, records: ShardRecord[], option
   }
 }
 
-/** Steps 3 and 4: everything the batch says, stored by id; returns the key of its delta. */
+/** Steps 3 and 4: stores everything in the batch by id; returns the key of its delta. */
 async function write(
   shard: string,
   previous: string,
@@ -70,7 +73,7 @@ async function write(
 ): Promise<string> {
   const { locator, points } = options;
   const bytes = records.reduce((sum, { data }) => sum + data.length, 0);
-  // The kernel sums by domain.
+  // The kernel only sums by domain.
   const kernel = points === 'location' ? undefined : locator.begin?.(bytes);
   const sums = kernel ?? new DeltaBuilder(locationsOf(locator), points);
   try {
@@ -115,7 +118,7 @@ async function writeSums(
               event: kept(event, arrivedAt),
               ...{ receivedAt: arrivedAt, arrivedAt, origin: position(number) },
             });
-          // A line has one entry in the quarantine: the first reason, and all of the body.
+          // A line has one entry in the quarantine, with the first reason and the whole body.
           if (rejected.length > 0) quarantine(number, rejected[0].reason, textOf(parsed.body));
         } else {
           const misfit = registryEventMisfit(parsed.event);
@@ -148,19 +151,20 @@ async function writeSums(
   const { arrivedAt } = records[records.length - 1];
   const locations = () => decodeDelta(bytes).locations;
   await options.notify?.({ shard, previous, arrivedAt, events: stored, locations, hitsByMinute });
-  // Somebody was forgotten meanwhile: again, without them.
+  // A user was forgotten meanwhile: start again, without them.
   if (await anyForgotten(known, options)) return write(shard, previous, last, records, options);
   await objects.put(key, bytes, { ifNoneMatch: '*' });
   return key;
 }
 
-/** A registry's clock may be ahead of ours by so much; what is further ahead happened when we received it. */
+/** A registry's clock may be ahead of ours by this much; an event further ahead gets the time when we received it. */
 const aheadMs = 86_400_000;
 
 /**
- * Returns what gives an event as it is kept: no text in it holds an address. A name with accents can be written in two ways that
- * look the same: both are one user. And no time lies far in the future: what is kept by its time would be kept, and be the newest,
- * until then. Texts are looked at once a batch: a few users and clients send most of it.
+ * Returns a function that prepares an event for storing. Addresses in its texts are masked. Names are normalised,
+ * because a name with accents has two spellings that look the same, and both are one user. A time far in the future is
+ * replaced, because the event would be kept, and be the newest, until then. Each text is checked once per batch: a few
+ * users and clients send most events.
  */
 function keeper(): (event: RegistryEvent, receivedAt: number) => RegistryEvent {
   const users = new Map<string, string>();
@@ -175,14 +179,17 @@ function keeper(): (event: RegistryEvent, receivedAt: number) => RegistryEvent {
   };
 }
 
-/** A text or its JSON; of what is nested too deep to write, what it is. A line that throws would hold its shard. */
+/**
+ * Returns a text, or any other value as JSON, or a description of what is nested too deep. It must not throw: that
+ * would block the shard.
+ */
 function textOf(value: unknown): string {
   if (typeof value === 'string') return value;
   if (value === undefined) return '';
   return jsonOf(value) ?? `${typeof value}, nested too deep to be written`;
 }
 
-/** Step 5. A commit that timed out may have succeeded: the row itself says whose it is. */
+/** Step 5. A commit that timed out may have succeeded: the stored row shows whose it is. */
 async function commit(shard: string, previous: string, last: string, delta: string, options: ProcessOptions) {
   const { checkpoints, clock } = options;
   if (await checkpoints.commit({ shard, previous, last, delta, committedAt: clock() })) return true;

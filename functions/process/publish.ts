@@ -25,28 +25,28 @@ interface PublishOptions {
   objects: ObjectStore;
   keepDays: number;
   clock: () => number;
-  /** Hits within a day that a domain needs to be on the anonymous map; undefined: there is no such map. */
+  /** The hits within a day that a domain needs to be on the anonymous map; undefined if there is no such map. */
   anonymousLeast?: number;
-  /** The maps that hosts of private networks are on (functions/core/map/private-hosts.ts). */
+  /** Which maps show hosts of private networks (functions/core/map/private-hosts.ts). */
   privateHostsOn: MapName[];
 }
 
 export type MapName = 'names' | 'anonymous';
 
-/** One of the two maps: where its pointer and export lie, and what its snapshots' names begin with. */
+/** One of the two maps: the keys of its pointer and export, and the prefix of its snapshots' names. */
 interface Kind {
   pointerKey: string;
   documentKey: string;
   prefix: string;
   points: () => Promise<Points>;
-  /** More fields of its pointer. */
+  /** Further fields of its pointer. */
   more: Pick<Pointer, 'domains'>;
 }
 
 /**
  * Step 5 of export: the snapshot (`points.bin`, which tiles are served from, and the public `points.json`), then the
- * pointer; and, where the owner shows it, the same of the anonymous map. Does nothing when the pointer is there already,
- * and never takes it back to an older generation.
+ * pointer; and, if the owner shows it, the same for the anonymous map. Does nothing if the pointer has this generation
+ * already, and never sets it back to an older one.
  */
 export async function publish(manifest: Manifest, points: PointsState, options: PublishOptions): Promise<void> {
   const { objects, anonymousLeast, privateHostsOn } = options;
@@ -74,7 +74,7 @@ export async function publish(manifest: Manifest, points: PointsState, options: 
     await expireSnapshots(objects, new Set(published.flatMap(({ kept }) => kept)), options.clock());
 }
 
-/** Returns the snapshots to keep, the one in service and those of earlier days, and whether the first is new. */
+/** Returns the snapshots to keep (the current one and those of earlier days), and whether the current one is new. */
 async function publishKind(kind: Kind, manifest: Manifest, { objects, keepDays }: PublishOptions) {
   const { current, etag } = await readPointer(objects, kind.pointerKey);
   const generation = manifest.pointsGeneration;
@@ -82,7 +82,8 @@ async function publishKind(kind: Kind, manifest: Manifest, { objects, keepDays }
     return { kept: current ? named(current) : [], fresh: false };
 
   const { updatedAt } = manifest;
-  // The time makes a snapshot's name its own even if the data folder begins anew: browsers keep its tiles for ever.
+  // The time makes a snapshot's name unique even if the data folder is recreated, because browsers cache its tiles for
+  // ever.
   const snapshot = `${kind.prefix}${updatedAt.toString(36)}-${generation}`;
   const columns = await kind.points();
   const pyramid = buildPyramid(columns);
@@ -105,7 +106,7 @@ async function publishKind(kind: Kind, manifest: Manifest, { objects, keepDays }
       contentType: 'application/json',
     });
   } catch (cause) {
-    // Another export was quicker; if it published an older generation, the next export sets that right.
+    // Another export was quicker. If it published an older generation, the next export corrects that.
     if (!(cause instanceof PreconditionFailed)) throw cause;
   }
   return { kept: [...named(pointer), ...(current ? named(current) : [])], fresh: true };
@@ -114,8 +115,8 @@ async function publishKind(kind: Kind, manifest: Manifest, { objects, keepDays }
 const named = ({ snapshot, days = [] }: Pointer) => [snapshot, ...days.map((kept) => kept.snapshot)];
 
 /**
- * The days before the one of `updatedAt`, `keepDays` of them with it, each with its last snapshot: the one in service joins
- * them once a newer day begins.
+ * The last `keepDays` days up to that of `updatedAt`, each with its last snapshot; the current snapshot joins them once
+ * a newer day begins.
  */
 export function daysKept(current: Pointer | undefined, updatedAt: number, keepDays: number): KeptDay[] {
   if (!current) return [];
@@ -126,7 +127,7 @@ export function daysKept(current: Pointer | undefined, updatedAt: number, keepDa
   );
 }
 
-/** A pointer that is damaged is made again: it follows from the state. */
+/** A damaged pointer is rebuilt: it follows from the state. */
 async function readPointer(objects: ObjectStore, key: string): Promise<{ current?: Pointer; etag?: string }> {
   try {
     const found = await objects.get(key);
@@ -137,7 +138,7 @@ async function readPointer(objects: ObjectStore, key: string): Promise<{ current
   }
 }
 
-/** Snapshots that are known to be there, by store. */
+/** Snapshots that are known to exist, by store. */
 const wholeOnes = new WeakMap<ObjectStore, Set<string>>();
 
 function wholeOf(objects: ObjectStore): Set<string> {
@@ -147,7 +148,7 @@ function wholeOf(objects: ObjectStore): Set<string> {
   return whole;
 }
 
-/** Once a process: a snapshot that is missing or damaged is made again from the state. */
+/** Checked once per process: a missing or damaged snapshot is rebuilt from the state. */
 async function isWhole(objects: ObjectStore, snapshot: string): Promise<boolean> {
   if (wholeOf(objects).has(snapshot)) return true;
   const found = await objects.get(snapshotKey(snapshot), { start: 0, end: 1 }).catch((cause) => {
@@ -160,7 +161,10 @@ async function isWhole(objects: ObjectStore, snapshot: string): Promise<boolean>
 const dayMs = 86_400_000;
 const dayOf = (time: number) => new Date(time).toISOString().slice(0, 10);
 
-/** Had a domain enough hits on the day of its newest, or on the day before? A busy one must not vanish at midnight. */
+/**
+ * Whether a domain had enough hits on the day of its newest hit, or on the day before: a busy domain must not vanish at
+ * midnight.
+ */
 async function busyEnough(objects: ObjectStore, manifest: Manifest, { domains, updatedAt }: Points, least: number) {
   const days = new Set(Array.from(updatedAt, dayOf).flatMap((day) => [day, dayOf(Date.parse(day) - dayMs)]));
   const busy = new Map<string, Float64Array>();
@@ -185,7 +189,7 @@ function once<T>(make: () => T): () => T {
 const zipped = (pieces: Iterable<Uint8Array>): Promise<Buffer> =>
   buffer(Readable.from(pieces).pipe(createGzip({ level: 1 })));
 
-/** Pages may still ask for an older snapshot's tiles for a while. */
+/** Pages may still request an older snapshot's tiles for a while. */
 async function expireSnapshots(objects: ObjectStore, snapshots: Set<string>, now: number): Promise<void> {
   const kept = new Set(Array.from(snapshots, snapshotKey));
   const old = (await objects.list('points/')).filter(

@@ -1,5 +1,5 @@
-// From delivered registry events to stored pulls. What is stored for a person and repository is always
-// pullsOf(the distinct events, sorted by time), whatever the order, batching or redelivery.
+// From delivered registry events to stored pulls. What is stored for a user and repository is always pullsOf(the
+// distinct events, sorted by time), whatever the order, batching or redelivery.
 import { createHmac } from 'node:crypto';
 import type { PullClass, RegistryEvent, StoredEvent } from '#core/event.ts';
 import { inParallel } from '#core/parallel.ts';
@@ -21,7 +21,7 @@ export interface PullOptions {
   search: SearchStore;
   locator: Locator;
   classify: (event: Classified) => PullClass;
-  /** Seconds within which an identical tagged event is the same pull. */
+  /** An identical tagged event within so many seconds belongs to the same pull. */
   pullWindowSeconds: number;
 }
 
@@ -32,10 +32,13 @@ export interface Delivered {
   origin: string;
 }
 
-/** People and repositories brought up to date at the same time: they don't touch each other. */
+/** How many pairs of user and repository are updated at the same time; they are independent. */
 const atOnce = 64;
 
-/** Stores events and brings the pulls around them up to date; idempotent. Answers them as stored, and how many were redeliveries. */
+/**
+ * Stores events and brings the pulls around them up to date; idempotent. Returns the stored events, and how many were
+ * redeliveries.
+ */
 export async function storeEvents(
   delivered: Delivered[],
   options: PullOptions,
@@ -66,8 +69,9 @@ async function store(
 }
 
 /**
- * Digests that distinguish addresses of one day, keyed by that day's secret. Within the rule's reach after midnight an
- * event carries yesterday's too, so that a pull that began before midnight still finds its events.
+ * Digests that distinguish the addresses of one day, keyed with that day's secret. Shortly after midnight, within the
+ * pull rule's reach, an event also has the digest of the day before, so that a pull that began before midnight still
+ * finds its events.
  */
 function addressDigests(events: EventStore) {
   const keys = new Map<string, Promise<Uint8Array>>();
@@ -95,8 +99,8 @@ function byPersonAndRepository(events: StoredEvent[]): StoredEvent[][] {
 }
 
 /**
- * Recomputes the pulls that the touched events of people and repositories can change, and replaces what was stored of them. All
- * share the few transactions of a batch; who meets another batch is recomputed.
+ * Recomputes the pulls that the touched events of users and repositories can change, and replaces the stored ones. All
+ * changes share a few transactions; those that conflict with another batch are recomputed.
  */
 async function updatePulls(groups: StoredEvent[][], options: PullOptions): Promise<void> {
   const { events, search, pullWindowSeconds: windowSeconds } = options;
@@ -134,8 +138,9 @@ async function updatePulls(groups: StoredEvent[][], options: PullOptions): Promi
 }
 
 /**
- * The search documents of what was looked at: each pull event with its pull's class, and for each the pull it opens or the
- * word that it opens none. Saying the latter too makes a write complete by itself, whatever an earlier one left behind.
+ * The search documents of the recomputed events: each pull event with its pull's class, and for each the pull that it
+ * opens, or a tombstone if it opens none. The tombstones make a write complete by itself, whatever an earlier one left
+ * behind.
  */
 export function documents({ events, pullOf }: Pick<PullChange, 'events' | 'pullOf'>, version: number): SearchChange[] {
   return events.flatMap((event): SearchChange[] => {
@@ -153,8 +158,8 @@ export function documents({ events, pullOf }: Pick<PullChange, 'events' | 'pullO
 }
 
 /**
- * The documents of pushes that are new, and of those that they take in. What is taken in has the greater version: whoever
- * does not see the index yet can't undo it.
+ * The documents of new pushes, and of those that are part of them. Being part of another push has the greater version,
+ * so that a writer that does not see the index yet can't undo it.
  */
 export async function pushDocuments(
   touched: StoredEvent[],

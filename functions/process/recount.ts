@@ -1,6 +1,6 @@
-// Brings what is stored to the rules of this version: each event is classified again, its pulls and pushes are recomputed from the
-// distinct events anew, and search is written again. The result is that of a fresh replay of the stored events. It may stop
-// at any time and goes on where it was; batches may be processed meanwhile, for both replace pulls by their version.
+// Recomputes stored data by the rules of this version: classifies each event again, recomputes pulls and pushes from
+// the distinct events, and writes search again. The result equals a fresh replay of the stored events. It may stop at
+// any time and then continues where it was; batches may be processed meanwhile, because both replace pulls by version.
 import { createHash } from 'node:crypto';
 import type { PullClass, StoredEvent } from '#core/event.ts';
 import { removePerson } from '#core/forget.ts';
@@ -12,38 +12,38 @@ import { documents, pushDocuments } from './pulls.ts';
 export interface RecountOptions {
   events: EventStore;
   search: Pick<SearchStore, 'write' | 'forget'>;
-  /** Keeps how far it came; without it each run starts again. */
+  /** Stores the progress; without it each run starts from the beginning. */
   objects?: ObjectStore;
   alerts?: Pick<AlertFeed, 'forget'>;
   classify: (event: Classified) => PullClass;
   pullWindowSeconds: number;
   clock: () => number;
-  /** Called with what an earlier run has done. */
+  /** Called with the progress of an earlier run. */
   continues?: (done: Recounted) => void;
   /** Called after each step. */
   progress?: (done: Recounted) => void;
-  /** Events looked at in one step. */
+  /** How many events are processed in one step. */
   eventsAtOnce?: number;
 }
 
-/** How far it came. */
+/** The progress so far. */
 export interface Recounted {
   /** Milliseconds since the epoch. */
   startedAt: number;
-  /** Users' repositories, and events, looked at. */
+  /** Pairs of user and repository, and events, that were processed. */
   pairs: number;
   events: number;
-  /** Pulls removed or put. */
+  /** How many pulls were removed or put. */
   changed: number;
 }
 
-/** The progress as it is stored. It names nobody: a user who is forgotten meanwhile must not stay here. */
+/** The progress as it is stored. It contains no names, because a user may be forgotten meanwhile. */
 interface Position extends Recounted {
-  /** Digest of the cursor of the page of pairs that is under way. */
+  /** Digest of the cursor of the current page of pairs. */
   page?: string;
-  /** Digests of those of the page that are done. */
+  /** Digests of the page's pairs that are done. */
   done: string[];
-  /** How far the next pair is done: the time of its last event that was recounted. */
+  /** How far the next pair is done: the time of its last recounted event. */
   after?: number;
 }
 
@@ -91,7 +91,7 @@ export async function recount(options: RecountOptions): Promise<Recounted> {
   return { startedAt, pairs, events: seen, changed };
 }
 
-/** Returns the cursor whose digest was stored. If its user was forgotten meanwhile, counting starts again. */
+/** Returns the cursor whose digest was stored. If its user was forgotten meanwhile, the recount starts again. */
 async function findPage(events: EventStore, position: Position): Promise<string | undefined> {
   if (position.page === undefined) return;
   for (let cursor: string | undefined; ; ) {
@@ -108,7 +108,7 @@ async function readPosition(objects: ObjectStore): Promise<Position | undefined>
   return found && (JSON.parse(Buffer.from(found.body).toString()) as Position);
 }
 
-/** Recounts the events of one user and repository in order of time, some at once. */
+/** Recounts the events of one user and repository in order of time, several at a time. */
 async function* steps(user: string, repository: string, start: number | undefined, options: RecountOptions) {
   const { events, search, pullWindowSeconds: windowSeconds, eventsAtOnce = 2000 } = options;
   const fresh = (event: StoredEvent): StoredEvent => ({
@@ -123,7 +123,7 @@ async function* steps(user: string, repository: string, start: number | undefine
     const some = await events.eventsAfter(user, repository, after, eventsAtOnce);
     if (some.length === 0) return;
     const [from, to] = [some[0].time, some.at(-1)!.time];
-    // Those of the last moment that the limit cut off, too.
+    // Also the events of the last moment that the limit cut off.
     const old = await events.events(user, repository, from, to);
     const now = old.map(fresh);
     await events.rewrite(now.filter((event, at) => event.class !== old[at].class || event.client !== old[at].client));
@@ -147,7 +147,7 @@ async function* steps(user: string, repository: string, start: number | undefine
   }
 }
 
-/** Somebody who was forgotten while their events were being recounted has been written to search again. */
+/** A user who was forgotten during the recount of their events was written to search again. */
 async function forgetAgain(user: string, repository: string, startedAt: number, stores: RecountOptions): Promise<void> {
   if (user === '') return;
   const mark = (await stores.events.forgotten([user])).get(user);

@@ -1,5 +1,6 @@
-// The state that export goes on from: the manifest, or where that or a segment of it is damaged or gone, the one before it, which is
-// kept beside. Rows and deltas are kept from there on (expire.ts), so that folding them again comes to the same sums.
+// The state that export continues from: the manifest or, if it or one of its segments is damaged or missing, the
+// previous one, which is kept too. Rows and deltas are kept from there on (expire.ts), so that folding them again gives
+// the same sums.
 import { type Manifest, manifestKey, previousManifestKey, readManifest } from '#core/hits/manifest.ts';
 import { type CheckpointStore, Damaged, type ObjectStore } from '#core/stores.ts';
 
@@ -10,22 +11,22 @@ interface Stores {
 
 export interface State {
   manifest: Manifest;
-  /** Of the stored manifest, which the next replaces. */
+  /** ETag of the stored manifest, which the next one replaces. */
   etag?: string;
-  /** The manifest before this one, where it is known. */
+  /** The previous manifest, if known. */
   previous?: Manifest;
   previousEtag?: string;
-  /** Why the manifest before it took its place. */
+  /** Why the previous manifest took its place. */
   healed?: string;
 }
 
-/** Stores whose state this process has found whole. */
+/** Stores whose state this process has found undamaged. */
 const found = new WeakSet<ObjectStore>();
 
-/** After a failure all is looked at again. */
+/** After a failure everything is checked again. */
 export const doubtState = (objects: ObjectStore): boolean => found.delete(objects);
 
-/** Throws Damaged, which says what is and what to do, where the state before is not whole either. */
+/** If the previous state is damaged too, throws Damaged, which says what is damaged and what to do. */
 export async function readState(stores: Stores): Promise<State> {
   const { objects } = stores;
   const previous = await readManifest(objects, previousManifestKey).catch(unlessDamaged);
@@ -49,7 +50,7 @@ export async function readState(stores: Stores): Promise<State> {
     });
     return {
       ...beside,
-      // The damaged state had this generation: the next must be newer.
+      // The damaged state's generation: the next one must be newer.
       manifest: { ...before, generation: before.generation + 1 },
       etag: (await objects.head(manifestKey))?.etag,
       healed: cause.message,
@@ -57,9 +58,9 @@ export async function readState(stores: Stores): Promise<State> {
   }
 }
 
-/** Looks for every object that the manifest names, and for the newest row of each of its shards, which never expires. */
+/** Checks every object that the manifest names, and the newest row of each of its shards, which never expires. */
 async function assertWhole(manifest: Manifest, { checkpoints, objects }: Stores): Promise<void> {
-  // A part of it: the store looks at the whole when it opens it.
+  // Reads a part: the store checks the whole object when it opens it.
   for (const key of [manifest.points, manifest.seen, ...Object.values(manifest.hits)])
     if (key !== undefined && !(await objects.get(key, { start: 0, end: 1 }))) throw new Damaged(key, 'it is missing');
   for (const [shard, position] of Object.entries(manifest.positions)) {

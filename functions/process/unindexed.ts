@@ -1,4 +1,5 @@
-// What search can't index waits in quarantine with its reason: it holds up nothing else, and forgetting finds it there.
+// Documents that search can't index are quarantined with the reason: they block nothing else, and forgetting finds them
+// there.
 import type { RefusedDocument } from '#aws/opensearch/search.ts';
 import { quarantinedText } from '#core/registry/quarantine.ts';
 import type { EventStore } from '#core/stores.ts';

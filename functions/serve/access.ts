@@ -9,13 +9,13 @@ import { cacheControl } from './replies.ts';
 export interface Access {
   identify: (c: Context) => Promise<Identity>;
   publicMap: PublicMap;
-  /** Hits a day below which the anonymous map tells nothing. */
+  /** The fewest hits a day that something needs to show on the anonymous map. */
   publicMapLeast: number;
 }
 
 /**
- * Lets a call through to its route if functions/http/access.ts says so, and names the caller to it. What is read of people
- * is stored in no cache; the map only in caches of those who may see it. A page of another origin changes nothing.
+ * Lets a call through to its route if functions/http/access.ts says so, and passes on the caller. Data about people is
+ * never cached; the map is cached only by callers who may see it. A page of another origin can't change anything.
  */
 export function access({ identify, publicMap }: Access): MiddlewareHandler {
   return async (c, next) => {
@@ -26,14 +26,14 @@ export function access({ identify, publicMap }: Access): MiddlewareHandler {
       throw new ApiError(403, 'cross_site', 'Another site may not change anything here.');
     const openMap = needs === 'map' && mapFor('public', publicMap) !== false;
     if (openMap) c.header('Access-Control-Allow-Origin', '*');
-    // Everybody sees the same: no store is asked who calls.
+    // Everybody sees the same, so no store is read to identify the caller.
     if (openMap && publicMap === 'names') return next();
 
     const identity = await identify(c);
     c.set('identity', identity);
     if (needs !== 'map') c.header('Cache-Control', cacheControl.people);
     if (identity.wrongToken && needs !== 'map' && needs !== 'anyone')
-      throw unauthorized(c, 'This token is not known: it may have been removed, or have expired.');
+      throw unauthorized(c, 'This token is unknown: it may have been removed, or have expired.');
     if (!may(identity, needs, c.req.queries('user') ?? [], publicMap)) {
       const error = refusal(c, identity, needs);
       const closed = closedEmbeds[c.req.path];
@@ -45,7 +45,7 @@ export function access({ identify, publicMap }: Access): MiddlewareHandler {
     if (needs !== 'map') return;
     c.header('Vary', 'Authorization, Cookie', { append: true });
     if (mapFor(identity.role, publicMap) === publicMap) return;
-    // Not what everybody sees: kept by the caller's own browser at most.
+    // Not what everybody sees, so only the caller's own browser may cache it.
     c.res.headers.delete('Access-Control-Allow-Origin');
     c.header('Cache-Control', c.res.headers.get('Cache-Control')?.replace('public', 'private') ?? cacheControl.people);
   };
@@ -55,7 +55,7 @@ function refusal(c: Context, { role, user, by }: Identity, needs: string): ApiEr
   if (by === 'nothing') return unauthorized(c, 'Sign in, or send an API token as "Authorization: Bearer TOKEN".');
   const yours = user === undefined ? 'you have no user name of the registry' : `yours is user=${user}`;
   if (needs === 'own' && role === 'user')
-    return new ApiError(403, 'forbidden', `With the role "user" only your own pulls can be read: ${yours}.`);
+    return new ApiError(403, 'forbidden', `The role "user" can read only its own pulls: ${yours}.`);
   const least = needs === 'own' || needs === 'map' ? 'user' : needs;
   return new ApiError(403, 'forbidden', `This needs the role "${least}"; yours is "${role}".`);
 }

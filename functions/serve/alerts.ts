@@ -30,13 +30,13 @@ export const route = createRoute({
   },
 });
 
-/** Whether it is about a repository of this registry; an alert about hits is about no registry. */
+/** Whether an alert is about a repository of this registry; alerts about hits belong to no registry. */
 const isOf =
   (registry: string) =>
   ({ data }: Alert): boolean =>
     data.repository !== undefined && (data.registry ?? defaultRegistry) === registry;
 
-/** The alerts that the rules sent; none without a feed. */
+/** The routes of alerts; without a feed the list is empty. */
 export function alertRoutes(feed: AlertFeed | undefined, registries: Registries): OpenAPIHono {
   const app = router();
   app.openapi(route, async (c) => {

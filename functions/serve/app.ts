@@ -27,29 +27,29 @@ import { cookieName, sessionRoutes } from './session.ts';
 import type { SignIn } from './sign-in.ts';
 
 export interface ServeOptions extends HealthOptions {
-  /** Those with names, of the settings. */
+  /** The registries with names in the settings. */
   registries?: Registry[];
   access: SignIn;
   search: SearchStore;
-  /** Messages of the rules, where they are kept for the page. */
+  /** The alerts of the rules, if they are kept for the page. */
   alerts?: AlertFeed;
   snapshots: SnapshotSource;
-  /** The same without names, for those who may not see them. */
+  /** The anonymous map, for callers who may not see names. */
   anonymousSnapshots?: SnapshotSource;
   models: ModelSource;
   /** Days after its newest hit that a domain leaves the map. */
   keepDays: number;
-  /** The URL of a document that no reply can hold (hits.ts). */
+  /** The URL of a document that is too large for a reply (hits.ts). */
   elsewhere?: HitOptions['elsewhere'];
-  /** What a Prometheus reads; left out where the platform counts. */
+  /** The metrics for Prometheus; omitted on AWS, which has its own. */
   metrics?: () => Promise<{ type: string; text: string }>;
   report: (cause: unknown) => void;
 }
 
-/** A thousand names of a thousand letters, twice. */
+/** Twice a thousand names of a thousand characters. */
 const listBytes = 2 * 1024 * 1024;
 
-/** Everything that is read: the map, people, images, and how the system itself is. */
+/** All routes for reading: the map, people, images, and the system's own health. */
 export function serveApp(options: ServeOptions): OpenAPIHono {
   const { snapshots, anonymousSnapshots = noSnapshots, clock, report } = options;
   const { publicMap, publicMapLeast, credentials } = options.access;

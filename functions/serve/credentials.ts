@@ -1,4 +1,4 @@
-// Who is signed in, and the tokens of scripts: the owner's to see, make and end.
+// Who is signed in, and the tokens of scripts: the owner can list, make and end them.
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { type Caller, mapFor, type PublicMap, roles } from '#core/access.ts';
 import { quoted } from '#core/quoted.ts';
@@ -10,7 +10,7 @@ import { error, failures, integer, iso, json, oneOf, router, userName } from './
 export interface CredentialOptions {
   credentials: CredentialStore;
   publicMap: PublicMap;
-  /** How people sign in, if they do: by a page of ours, or at the proxy in front. */
+  /** How people sign in, if at all: at our page, or at the proxy in front. */
   signIn?: 'openid' | 'proxy';
   clock: () => number;
 }
@@ -21,7 +21,7 @@ const tokenRole = oneOf(['user', 'team', 'owner']);
 export const me = createRoute({
   method: 'get',
   path: '/v1/me',
-  summary: 'Who you are here, and what you may see',
+  summary: 'Who the caller is, and what they may see',
   responses: {
     200: json(
       z.object({
@@ -30,7 +30,7 @@ export const me = createRoute({
         map: z
           .union([z.enum(['names', 'anonymous']), z.literal(false)])
           .openapi({ description: 'What you see of the map' }),
-        signedIn: z.boolean().openapi({ description: 'By a session, which POST /v1/session/logout ends' }),
+        signedIn: z.boolean().openapi({ description: 'Whether by a session, which POST /v1/session/logout ends' }),
         signIn: z.enum(['openid', 'proxy']).optional().openapi({ description: 'How people sign in here' }),
       }),
       'You',
@@ -99,10 +99,10 @@ export const endSessions = createRoute({
   path: '/v1/sessions',
   summary: "Ends all of a person's sessions",
   request: { query: z.object({ user: userName }) },
-  responses: { 200: json(z.object({ user: z.string(), ended: z.int() }), 'How many ended'), ...failures },
+  responses: { 200: json(z.object({ user: z.string(), ended: z.int() }), 'How many sessions were ended'), ...failures },
 });
 
-/** A token's public name: the beginning of its digest. */
+/** A token's public id: the beginning of its digest. */
 const idOf = ({ digest }: Credential) => digest.slice(0, 12);
 
 export interface NewToken extends Caller {
@@ -135,7 +135,7 @@ export function credentialRoutes({ credentials, publicMap, signIn, clock }: Cred
   app.openapi(makeToken, async (c) => {
     const { name, role, user, days } = c.req.valid('query');
     if (user !== undefined && role !== 'user')
-      throw wrongParameter('user', user, `goes with role=user only; ${role} reads everybody's history`);
+      throw wrongParameter('user', user, `may be given only with role=user; ${role} reads everybody's history`);
     const made = await createToken(credentials, { name, role, ...(user ? { user } : {}), days }, clock());
     return c.json({ ...tokenOf(made.credential), token: made.token }, 201);
   });

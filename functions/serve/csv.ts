@@ -2,7 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import { oneOf } from './parameters.ts';
 
-/** The parameter of every list that can be had as CSV. */
+/** The parameter of every list that is available as CSV. */
 export const format = oneOf(['json', 'csv']).default('json');
 
 /** The reply of such a list. */
@@ -11,7 +11,7 @@ export const jsonOrCsv = <T extends z.ZodType>(schema: T, description: string) =
   content: { 'application/json': { schema }, 'text/csv': { schema: z.string() } },
 });
 
-/** The next page of a list, for those who read it as CSV: RFC 8288. */
+/** The link to the next page of a list in CSV (RFC 8288). */
 export const nextPage = (url: string, cursor: string | undefined): Record<string, string> => {
   if (cursor === undefined) return {};
   const { pathname, searchParams } = new URL(url);
@@ -27,7 +27,7 @@ export function csv<T extends object>(columns: readonly (keyof T & string)[], ro
   return [columns.join(), ...lines, ''].join('\r\n');
 }
 
-/** A text that a spreadsheet would run as a formula is kept a text. */
+/** Marks a text that a spreadsheet would run as a formula, so that it stays text. */
 function csvCell(value: string | number): string {
   const text = typeof value === 'string' && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value);
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;

@@ -1,4 +1,4 @@
-// One page of what fits, from a store that lists everything.
+// A page of the items that fit, from a store that lists all items.
 import { page as pageOf } from '#core/cursor.ts';
 import type { Page } from '#core/stores.ts';
 
@@ -9,10 +9,13 @@ interface Asked {
 
 /** An entry of the quarantine may have 64 KiB. */
 const readAtOnce = 200;
-/** So many pages of the store are read for one; what fits may come later still, and the cursor says where to go on. */
+/**
+ * How many pages of the store are read for one page; more fitting items may follow, so the cursor says where to
+ * continue.
+ */
 const mostRead = 10;
 
-/** Newest first, as the store has it. A page may hold fewer than `limit`, or none, and still have a cursor. */
+/** Newest first, as in the store. A page may have fewer than `limit` items, or none, and still have a cursor. */
 export async function fittingPage<T extends { time: number; id: string }>(
   read: (asked: Asked) => Promise<Page<T>>,
   fits: (item: T) => boolean,

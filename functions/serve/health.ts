@@ -27,7 +27,7 @@ import { renewed } from './renewed.ts';
 /** How far process is behind in one shard. */
 export interface ShardLag {
   shard: string;
-  /** Age of the oldest record not yet processed; 0 when none waits. */
+  /** Age of the oldest record not yet processed; 0 if none waits. */
   seconds: number;
 }
 
@@ -38,22 +38,22 @@ export interface Fault {
 }
 
 export interface HealthOptions {
-  /** Faults of the machine beneath, where the wiring knows of any. */
+  /** Faults of the machine that the wiring reports. */
   faults?: () => Promise<Fault[]>;
   checkpoints: CheckpointStore;
   events: EventStore;
   objects: ObjectStore;
   search: Pick<SearchStore, 'counts'>;
   lag: () => Promise<ShardLag[]>;
-  /** Stream records of imports that wait. Left out where nothing imports. */
+  /** How many stream records of imports wait. Omitted if nothing is imported. */
   importing?: () => number;
-  /** When the IP table was built, milliseconds; undefined when unknown. */
+  /** When the IP table was built, milliseconds; undefined if unknown. */
   ipTableBuiltAt: () => Promise<number | undefined>;
-  /** Posts of registries that did not count. */
+  /** Refused posts of registries. */
   refusals?: Pick<RefusalStore, 'list'>;
-  /** Seconds of lag or of unfolded commits from which the answer is 503. */
+  /** From how many seconds of lag, or of unfolded commits, health is 503. */
   unhealthyAfterSeconds: number;
-  /** Rejects while collect could not take an event. Left out: whenever the stores are read. */
+  /** Rejects while collect can't accept events. Default: ready whenever the stores can be read. */
   ready?: () => Promise<void>;
   clock: () => number;
   report: (cause: unknown) => void;
@@ -63,16 +63,16 @@ const age = z.object({ at: z.iso.datetime(), seconds: z.int() }).nullable();
 const report = z
   .object({
     status: z.enum(['ok', 'degraded', 'unhealthy']).openapi({
-      description: '`degraded`: it works, and `reasons` says what needs a look',
+      description: '`degraded`: it works, but `reasons` says what to check',
     }),
     reasons: z.array(z.string()),
     warnings: z.array(z.string()).openapi({
-      description: 'What works, and wants a look all the same; most make the status degraded, and are reasons too',
+      description: 'What works but should be checked; most warnings make the status degraded, and are in `reasons` too',
     }),
     shards: z.array(z.object({ shard: z.string(), lagSeconds: z.number() })),
     importing: z.int().openapi({
       description:
-        'Stream records of imports that are not counted yet. They do not count as lag: what is reported today does not wait for them',
+        "Stream records of imports that are not counted yet. They do not count as lag, because today's events do not wait for them",
     }),
     hits: z.int(),
     registryEvents: z.int(),
@@ -84,10 +84,10 @@ const report = z
         bytes: z.int(),
         dropped: z
           .int()
-          .openapi({ description: 'Entries that left before their time, the oldest first: there was no room' }),
+          .openapi({ description: 'Entries that were dropped early, the oldest first, for lack of room' }),
       })
       .openapi({
-        description: `What is kept: ${quarantineBounds.days} days and ${quarantineBounds.bytes / 1024 ** 2} MiB at most`,
+        description: `Entries are kept for ${quarantineBounds.days} days, and at most ${quarantineBounds.bytes / 1024 ** 2} MiB of them`,
       }),
     late: z.int(),
     future: z.int(),
@@ -99,7 +99,7 @@ const report = z
       .array(
         z.object({
           reason: z.enum(refusalReasons),
-          registry: z.string().optional().openapi({ description: 'Whose token the posts carried' }),
+          registry: z.string().optional().openapi({ description: 'The registry whose token the posts had' }),
           posts: z.int(),
           lastAt: z.iso.datetime(),
         }),
@@ -117,9 +117,9 @@ const report = z
 export const health = createRoute({
   method: 'get',
   path: '/v1/health',
-  summary: 'Whether what comes in goes out again, and what was dropped or quarantined on the way',
+  summary: 'Whether incoming data is processed and published, and what was dropped or quarantined on the way',
   responses: {
-    200: json(report, 'All is well, or works with a fault that `reasons` names'),
+    200: json(report, 'Everything is well, or works with a fault that `reasons` names'),
     503: json(report, 'Something is stuck or down; `reasons` says what'),
   },
 });
@@ -129,17 +129,17 @@ const state = (name: string, says: string) => z.object({ status: z.literal(says)
 export const live = createRoute({
   method: 'get',
   path: '/v1/health/live',
-  summary: 'Whether the process runs; if not, start it again',
+  summary: 'Whether the process runs; if not, restart it',
   responses: { 200: json(state('Live', 'ok'), 'It runs') },
 });
 
 export const ready = createRoute({
   method: 'get',
   path: '/v1/health/ready',
-  summary: 'Whether events can be taken and stores can be read; records that wait do not matter',
+  summary: 'Whether events can be accepted and stores can be read; waiting records do not matter',
   responses: {
     200: json(state('Ready', 'ok'), 'Send'),
-    503: json(z.object({ error: z.object({ code: z.string(), message: z.string() }) }), 'Do not send'),
+    503: json(z.object({ error: z.object({ code: z.string(), message: z.string() }) }), 'Send no requests'),
   },
 });
 
@@ -152,13 +152,13 @@ const entry = z.object({
   registry: registryShown,
 });
 const entryColumns = ['time', 'reason', 'registry', 'position', 'id', 'body'] as const;
-/** A cell of a spreadsheet holds 32,767 characters, and a reason needs few of them. */
+/** A spreadsheet cell has at most 32,767 characters, and the first few show the reason. */
 const csvBody = 1000;
 
 export const quarantine = createRoute({
   method: 'get',
   path: '/v1/quarantine',
-  summary: 'What could not be understood, and why; newest first',
+  summary: 'What could not be understood, with the reason, newest first',
   request: {
     query: z.object({
       ...{ from: from.optional(), to: to.optional(), registry },
@@ -168,7 +168,7 @@ export const quarantine = createRoute({
   responses: {
     200: jsonOrCsv(
       pageOf(entry),
-      `What is quarantined; of CSV the header Link names the next page, and bodies end after ${csvBody} characters`,
+      `Quarantined entries; with CSV the header Link names the next page, and bodies are cut after ${csvBody} characters`,
     ),
     ...failures,
   },
@@ -176,7 +176,7 @@ export const quarantine = createRoute({
 
 export function healthRoutes(options: HealthOptions, registries: Registries = registriesOf()): OpenAPIHono {
   const { events, search, clock, report } = options;
-  // A list for the owner may cost more than the health check; that it could not be read is part of the check.
+  // A list for the owner may be slower than the health check; if it can't be read, health says so.
   const unknownAgents = renewed(
     async () => {
       try {
@@ -188,12 +188,12 @@ export function healthRoutes(options: HealthOptions, registries: Registries = re
     },
     { clock, report, longestMs: 10_000, times: 100 },
   );
-  // The same holds for what others knocked with.
+  // The same holds for refused posts.
   const nothing = (cause: unknown) => {
     report(cause);
     return [];
   };
-  // Asked by anyone, as often as they like: the stores are asked once a second.
+  // Anyone may call this as often as they like, so the stores are read at most once a second.
   const whetherReady = renewed(() => checkReady(options), { clock, report, longestMs: 1000 });
   const app = router();
   app.openapi(live, (c) => {
@@ -202,7 +202,7 @@ export function healthRoutes(options: HealthOptions, registries: Registries = re
   });
   app.openapi(ready, async (c) => {
     if (!(await whetherReady()))
-      throw new ApiError(503, 'not_ready', 'Events can not be taken now: the log has the cause.');
+      throw new ApiError(503, 'not_ready', "Events can't be accepted now: the log has the cause.");
     c.header('Cache-Control', 'no-store');
     return c.json({ status: 'ok' as const }, 200);
   });
@@ -238,7 +238,7 @@ export function healthRoutes(options: HealthOptions, registries: Registries = re
   return app;
 }
 
-/** What `GET /v1/health` says, without what strangers sent. */
+/** The result of `GET /v1/health` without the lists of what strangers sent. */
 export async function readHealth(
   options: Omit<HealthOptions, 'search' | 'report' | 'events'> & { events: Pick<EventStore, 'quarantineState'> },
 ) {
@@ -288,10 +288,10 @@ export async function readHealth(
   };
 }
 
-/** What health waits for a list that says nothing of it: the next call has it. */
+/** How long health waits for a list that does not affect its status; the next call has it. */
 const agentsMs = 1000;
 
-/** The value, or where it takes longer the other one. */
+/** The value or, if it takes longer, the other one. */
 async function within<T>(milliseconds: number, value: Promise<T>, other: T): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<T>((resolve) => {
@@ -301,14 +301,14 @@ async function within<T>(milliseconds: number, value: Promise<T>, other: T): Pro
 }
 
 const searchReason =
-  'the search store does not respond: pulls wait for it and none is lost; people and repositories can not be read, recommendations are partial';
+  "the search store does not respond: pulls wait for it and none is lost; people and repositories can't be read, and recommendations are partial";
 
 function degraded<T extends Awaited<ReturnType<typeof readHealth>>>(found: T, reason: string): T {
   const status = found.status === 'ok' ? 'degraded' : found.status;
   return { ...found, status, reasons: [...found.reasons, reason], warnings: [...found.warnings, reason] };
 }
 
-/** Whether events can be taken; reports why not. */
+/** Whether events can be accepted; reports why not. */
 async function checkReady({ objects, ready, report }: HealthOptions): Promise<boolean> {
   try {
     await Promise.all([ready?.(), readManifest(objects)]);
@@ -319,10 +319,10 @@ async function checkReady({ objects, ready, report }: HealthOptions): Promise<bo
   }
 }
 
-/** So many rows of a domain on a day, new in one day, are a flood rather than a portal's. */
+/** More new rows of (domain, day) within one day than this are a flood, not real portals. */
 const manyNew = 100_000;
 
-/** What works, but needs a look. */
+/** What works, but should be checked. */
 function warningsOf({ grown, held, clock: exportedAt = 0 }: Manifest, now: number): string[] {
   const warnings: string[] = [];
   const today = grown?.day === iso(now).slice(0, 10) ? grown : undefined;
@@ -332,10 +332,10 @@ function warningsOf({ grown, held, clock: exportedAt = 0 }: Manifest, now: numbe
   else if (today && today.rows > manyNew) warnings.push(`${today.rows} domains are new today; ${name}`);
   if (held)
     warnings.push(
-      `${held.domains} domains are due to leave the map at once, and are kept: the clock jumped, or nothing ran for days; set the clock right, or wait a day`,
+      `${held.domains} domains are due to leave the map at once, but are kept, because the clock jumped or nothing ran for days: correct the clock, or wait a day`,
     );
   if (exportedAt > now + aheadMs)
-    warnings.push(`the clock is behind the last export's, ${iso(exportedAt)}: set the clock right`);
+    warnings.push(`the clock is behind that of the last export, ${iso(exportedAt)}: correct the clock`);
   return warnings;
 }
 
@@ -343,20 +343,22 @@ const dayMs = 86_400_000;
 
 function fullWarnings({ dropped, droppedAt }: Pick<QuarantineState, 'dropped' | 'droppedAt'>, now: number): string[] {
   if (droppedAt === undefined || now - droppedAt > dayMs) return [];
-  return [`quarantine is full: ${dropped} of its oldest entries have left; fix what sends them, then npm run replay`];
+  return [
+    `quarantine is full: ${dropped} of its oldest entries were dropped; fix what sends them, then run npm run replay`,
+  ];
 }
 
-/** An IP table older than this is said to be old. */
+/** An IP table older than this is reported as old. */
 const freshIpDays = 60;
 
-/** An old IP table is not the service's fault: it changes no status. */
+/** An old IP table is not a fault of the service, so it does not change the status. */
 function ipWarnings(builtAt: number | undefined, now: number): string[] {
   const days = builtAt === undefined ? 0 : Math.floor((now - builtAt) / dayMs);
   if (days <= freshIpDays) return [];
-  return [`the IP table is ${days} days old, more than ${freshIpDays}: npm run ip-update -- FILE brings a newer one`];
+  return [`the IP table is ${days} days old, more than ${freshIpDays}: npm run ip-update -- FILE installs a newer one`];
 }
 
-/** Clocks differ by less. */
+/** Clocks of different machines differ by less. */
 const aheadMs = 5 * 60_000;
 
 const ageOf = (at: number | undefined, now: number) =>

@@ -1,4 +1,5 @@
-// Who calls: an API token, this machine's own user, a session, or what a named proxy says; else everyone.
+// Identifies the caller: by an API token, as this machine's own user, by a session, or by the headers of a trusted
+// proxy; otherwise everyone.
 import type { Context } from 'hono';
 import { getCookie } from 'hono/cookie';
 import { type Caller, callerOf, type Role, type RoleRules } from '#core/access.ts';
@@ -10,23 +11,23 @@ export interface IdentifyOptions {
   credentials: CredentialStore;
   clock: () => number;
   rules: RoleRules;
-  /** The role of those who are not signed in. */
+  /** The role of callers who are not signed in. */
   everyone: Role;
-  /** Name of the session's cookie, where people sign in. */
+  /** The name of the session cookie, if people sign in. */
   cookie?: string;
-  /** An owner's token that the deployment keeps elsewhere. */
+  /** An owner's token that is stored elsewhere in the deployment. */
   ownerToken?: () => Promise<string>;
   proxy?: SigningProxy;
-  /** Does this machine's own user call, directly? Nobody else is the owner without signing in. */
+  /** Whether this machine's own user calls directly. Nobody else is the owner without signing in. */
   isOwnUser?: (c: Context) => Promise<boolean>;
 }
 
-/** A proxy that signs people in and names them in a header. */
+/** A proxy that signs people in and passes their names in a header. */
 export interface SigningProxy {
   userHeader: string;
-  /** Groups with commas between. */
+  /** The header of the groups, separated by commas. */
   groupsHeader?: string;
-  /** Is this connection the proxy's? From anybody else the headers mean nothing. */
+  /** Whether this connection is the proxy's. From anybody else the headers are ignored. */
   isProxy: (c: Context) => boolean;
 }
 
@@ -34,7 +35,7 @@ export interface Identity extends Caller {
   /** How the caller proved who they are. */
   by: 'token' | 'session' | 'proxy' | 'machine' | 'nothing';
   session?: Credential;
-  /** An unknown token was given: the caller is refused, not treated as everyone. */
+  /** Thrown for an unknown token: the caller is refused, not treated as everyone. */
   wrongToken?: boolean;
 }
 
@@ -44,7 +45,7 @@ declare module 'hono' {
   }
 }
 
-/** The claims that a proxy's headers are read as. */
+/** Reads a proxy's headers as claims. */
 export const proxyClaims = { user: 'user', groups: 'groups' } as const;
 
 const notedEveryMs = 60_000;
@@ -81,7 +82,7 @@ export function identifier(options: IdentifyOptions): (c: Context) => Promise<Id
 
 function headerClaims(c: Context, { userHeader, groupsHeader }: SigningProxy) {
   const user = c.req.header(userHeader);
-  // A header sent twice arrives joined by a comma: one of the two is not the proxy's.
+  // A repeated header arrives joined by a comma: one of the two is not from the proxy.
   if (!user || user.includes(',')) return undefined;
   const groups =
     (groupsHeader &&
@@ -93,7 +94,10 @@ function headerClaims(c: Context, { userHeader, groupsHeader }: SigningProxy) {
   return { [proxyClaims.user]: [user], [proxyClaims.groups]: groups.filter(Boolean) };
 }
 
-/** Does a page of another origin make this call? Following a link to here does not count: the page can't read the reply. */
+/**
+ * Whether a page of another origin makes this call. Following a link to here does not count: the page can't read the
+ * reply.
+ */
 export function isForeign(c: Context): boolean {
   const site = c.req.header('sec-fetch-site');
   if (site === undefined || site === 'same-origin' || site === 'none') return false;

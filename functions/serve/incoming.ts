@@ -1,4 +1,4 @@
-// What comes in, for the served document only: collect responds to these calls, with guards of its own (functions/collect).
+// The routes of collect, for the OpenAPI document only: collect handles these calls itself (functions/collect).
 import { type OpenAPIHono, z } from '@hono/zod-openapi';
 import { hitLimits } from '#core/hits/limits.ts';
 import { eventLimits } from '#core/registry/limits.ts';
@@ -16,7 +16,7 @@ const hit = z
       .min(1)
       .max(hitLimits.id)
       .optional()
-      .openapi({ description: 'Of two hits with the same id one counts.' }),
+      .openapi({ description: 'Of hits with the same id only one counts.' }),
     time: z
       .union([z.string(), z.int()])
       .optional()
@@ -29,7 +29,7 @@ const hit = z
 
 const refused = (description: string) => json(error, description);
 
-/** Adds the calls that collect responds to, to the document of an app. */
+/** Adds collect's calls to the document of an app. */
 export function describeIncoming({ openAPIRegistry: registry }: OpenAPIHono): void {
   registry.registerComponent('securitySchemes', 'webhook', { type: 'http', scheme: 'bearer' });
   registry.registerPath({
@@ -39,14 +39,14 @@ export function describeIncoming({ openAPIRegistry: registry }: OpenAPIHono): vo
     security: [{ webhook: [] }],
     request: {
       body: {
-        description: `The registry's own envelope. What can't be understood is quarantined, event by event: also an id of more than ${eventLimits.id} characters, a tag of more than ${eventLimits.tag}, a repository, digest or media type of more than ${eventLimits.name}.`,
+        description: `The registry's own envelope. What can't be understood is quarantined, event by event. So is an event with an id of more than ${eventLimits.id} characters, a tag of more than ${eventLimits.tag}, or a repository, digest or media type of more than ${eventLimits.name}.`,
         content: { 'application/json': { schema: z.looseObject({}) } },
       },
     },
     responses: {
       202: json(z.object({ accepted: z.int(), ignored: z.int(), quarantined: z.int() }), 'Taken.'),
       401: refused('No token, or a wrong one.'),
-      503: refused('The stream took nothing: send again after Retry-After.'),
+      503: refused('The stream accepted nothing: send again after Retry-After.'),
     },
   });
   registry.registerPath({
@@ -54,7 +54,7 @@ export function describeIncoming({ openAPIRegistry: registry }: OpenAPIHono): vo
     path: '/v1/hits',
     summary: `A portal's hits: one, or an array of up to ${hitLimits.perRequest.toLocaleString('en')}`,
     description:
-      'A hit is placed by the address of the connection; a back end passes its visitor on in X-Forwarded-For (or the setting addressHeader), and is named in the setting trustedProxies. One bad hit refuses the whole array.',
+      "A hit's location is that of the connection's address. A back end passes its visitor's address in X-Forwarded-For (or the header in the setting addressHeader), and must be in the setting trustedProxies. One invalid hit refuses the whole array.",
     request: {
       body: {
         content: {
@@ -69,13 +69,13 @@ export function describeIncoming({ openAPIRegistry: registry }: OpenAPIHono): vo
           accepted: z.int(),
           ignored: z.int().optional(),
           reason: z.string().optional(),
-          location: z.string().optional().openapi({ description: 'Why the hits place nothing on the map.' }),
+          location: z.string().optional().openapi({ description: 'Why the hits do not show on the map.' }),
         }),
         'Taken.',
       ),
-      400: refused('A hit is wrong; the message names it and the field.'),
+      400: refused('A hit is invalid; the message names the hit and the field.'),
       413: refused('The body is too large.'),
-      503: refused('The stream took nothing: send again after Retry-After.'),
+      503: refused('The stream accepted nothing: send again after Retry-After.'),
     },
   });
 }

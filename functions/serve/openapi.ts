@@ -1,4 +1,4 @@
-// The served OpenAPI document: what the routes say of themselves, and what holds for all of them.
+// The OpenAPI document: what the routes declare, and what holds for all of them.
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { PublicMap, Role } from '#core/access.ts';
 import { may, needsOf } from '#http/access.ts';
@@ -11,7 +11,7 @@ const failure = (description: string) => ({
   content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
 });
 
-/** Every operation with an id of its own, what it needs of its caller, and what `access` responds. */
+/** Gives every operation a unique id, the role that it needs, and the responses of `access`. */
 export function openApiDocument(app: OpenAPIHono, { everyone, publicMap }: { everyone: Role; publicMap: PublicMap }) {
   const document = app.getOpenAPI31Document({
     openapi: '3.1.0',
@@ -25,11 +25,13 @@ export function openApiDocument(app: OpenAPIHono, { everyone, publicMap }: { eve
       if (needs === undefined) throw new Error(`${method} ${path} has no row in functions/http/access.ts`);
       operation['x-needs'] = needs;
       if (needs === 'token' || needs === 'anyone') continue;
-      // An empty one among them says that everyone may call.
+      // An empty requirement says that everyone may call.
       const open = may({ role: everyone }, needs, [], publicMap);
       operation.security = [{ apiToken: [] }, { session: [] }, ...(open ? [{}] : [])];
-      operation.responses[401] = failure('Nobody is signed in, or the token is not known.');
-      operation.responses[403] ??= failure('The role is not enough; or another site asked for a change.');
+      operation.responses[401] = failure('Not signed in, or an unknown token.');
+      operation.responses[403] ??= failure(
+        'The role is not sufficient, or a page of another site tried to change something.',
+      );
     }
   return document;
 }
@@ -40,7 +42,7 @@ function operationId(method: string, path: string): string {
   return method + words.map((word) => word[0].toUpperCase() + word.slice(1)).join('');
 }
 
-/** The schemes that operations name. */
+/** The security schemes that operations refer to. */
 export function describeTokens({ openAPIRegistry: registry }: OpenAPIHono, cookie: string): void {
   registry.registerComponent('securitySchemes', 'apiToken', {
     type: 'http',

@@ -4,10 +4,10 @@ import { claimsFor, type RoleRules } from '#core/access.ts';
 import { IssuerDown, type OpenId, SignInRefused } from './session.ts';
 
 export interface OpenIdOptions {
-  /** Where `/.well-known/openid-configuration` is found. */
+  /** The URL below which `/.well-known/openid-configuration` is found. */
   issuer: string;
   clientId: string;
-  /** undefined: a public client, which PKCE alone secures. */
+  /** Undefined for a public client, which only PKCE secures. */
   clientSecret?: () => Promise<string>;
   scopes: string[];
   rules: RoleRules;
@@ -18,7 +18,7 @@ const timeoutSeconds = 10;
 export function openOpenId({ issuer, clientId, clientSecret, scopes, rules }: OpenIdOptions): OpenId {
   let known: Promise<openid.Configuration> | undefined;
 
-  /** Asked once; again after a failure. */
+  /** Discovered once; again after a failure. */
   const configuration = () => {
     known ??= discover().catch((cause) => {
       known = undefined;
@@ -60,7 +60,7 @@ export function openOpenId({ issuer, clientId, clientSecret, scopes, rules }: Op
         });
         const identity = tokens.claims() as openid.IDToken;
         const claims = claimsFor(rules, identity);
-        // Many issuers keep all but the subject out of the ID token.
+        // Many issuers put only the subject into the ID token.
         if (!config.serverMetadata().userinfo_endpoint || claims[rules.userClaim]) return claims;
         const more = await openid.fetchUserInfo(config, tokens.access_token, identity.sub);
         return claimsFor(rules, { ...more, ...identity });
@@ -71,7 +71,9 @@ export function openOpenId({ issuer, clientId, clientSecret, scopes, rules }: Op
   };
 }
 
-/** Sends the client secret in the header, the default of OpenID Connect, unless the issuer takes it in the body only. */
+/**
+ * Sends the client secret in the header, the default of OpenID Connect, unless the issuer accepts it only in the body.
+ */
 const secretAuth =
   (secret: string): openid.ClientAuth =>
   (server, ...rest) => {
@@ -80,20 +82,20 @@ const secretAuth =
     return auth(secret)(server, ...rest);
   };
 
-/** What went wrong, without anything of the person's. */
+/** What went wrong, without data about the person. */
 function reasonOf(cause: unknown): string {
   if (cause instanceof openid.AuthorizationResponseError || cause instanceof openid.ResponseBodyError)
     return cause.error_description ? `${cause.error} (${cause.error_description})` : cause.error;
-  // Of a connection that failed, fetch has the reason in its cause alone.
+  // If the connection failed, fetch has the reason only in its cause.
   let root = cause;
   while (root instanceof Error && root.cause instanceof Error) root = root.cause;
   const { message = String(root), code = '' } = root as Partial<NodeJS.ErrnoException>;
   return untrusted.includes(code)
-    ? `${message}: where your own authority signs, name its certificate in NODE_EXTRA_CA_CERTS=FILE`
+    ? `${message}: if your own authority signed the certificate, give the authority's in NODE_EXTRA_CA_CERTS=FILE`
     : message || code;
 }
 
-/** What Node calls a certificate by an authority that it does not know. */
+/** Node's error codes for a certificate from an unknown authority. */
 const untrusted = [
   ...['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'SELF_SIGNED_CERT_IN_CHAIN'],
   'DEPTH_ZERO_SELF_SIGNED_CERT',

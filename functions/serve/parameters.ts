@@ -1,4 +1,4 @@
-// Query parameters and replies that several routes share, as the schemas that validate and document them.
+// Query parameters and replies that several routes share, as schemas that validate and document them.
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { quoted } from '#core/quoted.ts';
@@ -31,12 +31,12 @@ export function router(): OpenAPIHono {
   });
 }
 
-/** What was validated: the hook is handed it, though its type doesn't say so. */
+/** The validated value: the hook gets it, although its type doesn't say so. */
 const dataOf = (result: object): unknown => ('data' in result ? result.data : {});
 
 /**
- * Before a route that takes JSON: another type is 415 and a body that isn't JSON 400, with `example` as a hint. The
- * schema checks the rest.
+ * Runs before a route that accepts JSON: another content type is 415, and a body that isn't JSON is 400, with `example`
+ * as a hint. The schema checks the rest.
  */
 export const jsonBody = (example: string) => async (c: Context, next: () => Promise<void>) => {
   const type = c.req.header('content-type') ?? '';
@@ -64,15 +64,15 @@ const timeOf = (bareDayMs: number, description: string) =>
     })
     .openapi({ type: 'string', example: '2026-11-21', description });
 
-/** Where a range begins, as milliseconds: an RFC 3339 time or a UTC day. */
+/** The beginning of a range in milliseconds, from an RFC 3339 time or a UTC day. */
 export const from = timeOf(0, 'RFC 3339 time or UTC day, inclusive');
-/** Where a range ends, as milliseconds, exclusive; a bare day is included whole. */
+/** The exclusive end of a range in milliseconds; a day is included whole. */
 export const to = timeOf(86_400_000, 'RFC 3339 time, exclusive, or UTC day, included whole');
 
-/** Throws when a range ends before it begins; `given` are the same parameters as they were written. */
+/** Throws if a range ends before it begins; `given` are the same parameters as written. */
 export function inOrder(range: { from?: number; to?: number }, given: { from?: string; to?: string }): void {
   const { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY } = range;
-  // A day is included whole, so that its end is the next one's beginning.
+  // A day is included whole, so its end is the beginning of the next one.
   if (from > to || (from === to && bareDay.test(given.to ?? ''))) throw afterTo(given.from, given.to);
 }
 export const afterTo = (from = '', to = '') =>
@@ -99,16 +99,16 @@ export const integer = (least: number, most: number) =>
 export const integerOr = (fallback: number, least: number, most: number) =>
   integer(least, most).prefault(String(fallback)).openapi({ default: fallback });
 
-/** How many items a list may have. */
+/** The limit of a list's items. */
 export const limit = (fallback: number, most: number) => integerOr(fallback, 1, most);
 
 const atMost = (characters: number) => ({
   error: ({ input }: { input?: unknown }) => `must be at most ${characters} characters, not ${String(input).length}`,
 });
 
-/** A name that is required; `hint` is how to give it. */
+/** A required name; `hint` says how to give it. */
 export const name = (hint: string) => z.string({ error: hint }).min(1, { error: hint }).max(1024, atMost(1024));
-/** A name in NFC, as names are stored: a letter with an accent has two spellings in Unicode. */
+/** A name in NFC, as names are stored: a character with an accent has two spellings in Unicode. */
 export const userName = name('give user=NAME, the name as the registry reports it').normalize('NFC');
 
 /** Part of a name. */
@@ -119,14 +119,14 @@ export const oneOf = <const T extends [string, ...string[]]>(values: T) =>
 
 export const error = z.object({ error: z.object({ code: z.string(), message: z.string() }) }).openapi('Error');
 
-/** The failure that every route with parameters may reply with. */
+/** The failure response of every route with parameters. */
 export const failures = {
   400: {
     description: 'A parameter is wrong; the message names it.',
     content: { 'application/json': { schema: error } },
   },
   503: {
-    description: 'A store is not available now: again after the seconds of `Retry-After`.',
+    description: 'A store is not available now: try again after `Retry-After` seconds.',
     content: { 'application/json': { schema: error } },
   },
 };
@@ -136,7 +136,7 @@ export const json = <T extends z.ZodType>(schema: T, description: string) => ({
   content: { 'application/json': { schema } },
 });
 
-/** A page of a longer list; `cursor` asks for the next. */
+/** A page of a longer list; `cursor` is for the next one. */
 export const pageOf = <T extends z.ZodType>(item: T) =>
   z.object({ items: z.array(item), cursor: z.string().optional() });
 

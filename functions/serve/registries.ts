@@ -1,5 +1,5 @@
-// Registries as callers name them: `registry=` in, `registry` beside each `repository` out. The stores know keys
-// (functions/core/registry/name.ts); none of them leaves through here.
+// Registries as callers name them: `registry=` in requests, `registry` beside each `repository` in replies. The stores
+// use keys (functions/core/registry/name.ts), which no reply contains.
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { quoted } from '#core/quoted.ts';
 import { defaultRegistry, keyOf, partsOf, type Registry } from '#core/registry/name.ts';
@@ -8,26 +8,26 @@ import { ApiError, notFound, wrongParameter } from '#http/errors.ts';
 import { error, failures, iso, json, oneOf, router } from './parameters.ts';
 import { addToken, endToken, registryNames, rotateToken, TokenRefused, tokenId, tokensOf } from './registry-tokens.ts';
 
-/** One registry only. */
+/** Only this registry. */
 export const registry = z
   .string()
   .optional()
   .openapi({ description: 'Only of this registry: a name in the setting `registries`, or `default`' });
 
-/** Beside `repository`, where there are several registries. */
-export const registryShown = z.string().optional().openapi({ description: 'Where there are several: its registry' });
+/** The field beside `repository`, if there are several registries. */
+export const registryShown = z.string().optional().openapi({ description: 'Its registry, if there are several' });
 
 export interface Registries {
   names: string[];
-  /** A `registry=` that is known. Throws a 400 otherwise. */
+  /** Checks a `registry=`. Throws a 400 if it is unknown. */
   known(registry: string | undefined): string | undefined;
-  /** What the stores are asked for: one repository of one registry or of all, or all of one registry. */
+  /** The query for the stores: one repository of one registry or of all, or all repositories of one registry. */
   scope(asked: { registry?: string; repository?: string }): { registry?: string; repository?: string | string[] };
   /** The keys of a repository, in one registry or in all, the default one first. */
   keys(repository: string, registry?: string): string[];
-  /** A key as it is shown. */
+  /** A key as replies show it. */
   shown(key: string): { repository: string; registry?: string };
-  /** Columns of a CSV: the registry where there are several. */
+  /** Columns of a CSV: the registry, if there are several. */
   columns<Name extends string>(names: readonly Name[]): (Name | 'registry')[];
 }
 
@@ -69,7 +69,7 @@ export const list = createRoute({
   responses: {
     200: json(
       z.object({ items: z.array(z.object({ name: z.string() })) }),
-      'The one without a name of its own first: `default`',
+      'Starts with `default`, the one without its own name',
     ),
   },
 });
@@ -89,7 +89,7 @@ const refused = { 409: json(error, 'Two tokens are valid already; the message sa
 export const tokens = createRoute({
   method: 'get',
   path: '/v1/registries/tokens',
-  summary: 'The webhook tokens that were made for registries, with their last use',
+  summary: 'The webhook tokens made for registries, with their last use',
   request: { query: z.object({ registry }) },
   responses: { 200: json(z.object({ items: z.array(token) }), 'Tokens, oldest first'), ...failures },
 });
@@ -97,13 +97,13 @@ export const tokens = createRoute({
 export const makeToken = createRoute({
   method: 'post',
   path: '/v1/registries/tokens',
-  summary: 'Makes a webhook token, which the reply alone ever shows; the one before stays valid',
+  summary: 'Makes a webhook token, which only this reply ever shows; the previous one stays valid',
   request: {
     query: z.object({
       registry: required,
       rotate: oneOf(['true', 'false'])
         .default('false')
-        .openapi({ description: 'Of two the older one ends, once the newer was used' }),
+        .openapi({ description: 'If there are two, the older one ends, provided that the newer one was used' }),
     }),
   },
   responses: { 201: json(token.extend({ token: z.string() }), 'The token'), ...failures, ...refused },

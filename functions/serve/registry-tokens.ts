@@ -1,31 +1,31 @@
-// The webhook tokens of registries: two of one are valid at a time, so that a registry changes from one to the next without a
-// post refused. Digests only are stored.
+// The webhook tokens of registries. Two tokens of a registry may be valid at a time, so that it can change from one to
+// the next without a refused post. Only digests are stored.
 import { defaultRegistry } from '#core/registry/name.ts';
 import type { Credential, CredentialStore } from '#core/stores.ts';
 import { digestOf, newSecret } from '#http/bearer.ts';
 
 export type TokenStore = Pick<CredentialStore, 'put' | 'list' | 'remove'>;
 
-/** What was asked for can't be done now; the message says what to do first. */
+/** Thrown if a request is not possible now; the message says what to do first. */
 export class TokenRefused extends Error {
   override name = 'TokenRefused';
 }
 
 export const mostTokens = 2;
 
-/** A token's public name: the beginning of its digest. */
+/** A token's public id: the beginning of its digest. */
 export const tokenId = ({ digest }: Credential): string => digest.slice(0, 12);
 
 /** A registry's tokens, oldest first. */
 export const tokensOf = async (store: Pick<TokenStore, 'list'>, registry: string): Promise<Credential[]> =>
   (await store.list('registry')).filter(({ name }) => name === registry);
 
-/** Makes a token beside what there is. Throws TokenRefused when that would be more than two. */
+/** Makes a further token. Throws TokenRefused if there are two already. */
 export async function addToken(store: TokenStore, registry: string, now: number) {
   const held = await tokensOf(store, registry);
   if (held.length >= mostTokens)
     throw new TokenRefused(
-      `${registry} has ${held.length} tokens, ${held.map(tokenId).join(' and ')}: end the one that its registry does not send any more`,
+      `${registry} has ${held.length} tokens, ${held.map(tokenId).join(' and ')}: end the one that the registry no longer sends`,
     );
   const token = newSecret('wr_');
   const credential: Credential = { kind: 'registry', name: registry, digest: digestOf(token), createdAt: now };
@@ -34,8 +34,8 @@ export async function addToken(store: TokenStore, registry: string, now: number)
 }
 
 /**
- * Makes the next token; the one before stays valid. Of two the older one ends, once the newer was used: then the registry
- * has changed over. Throws TokenRefused before that.
+ * Makes the next token; the previous one stays valid. If there are two, the older one ends, provided that the newer was
+ * used, which shows that the registry has switched. Otherwise throws TokenRefused.
  */
 export async function rotateToken(store: TokenStore, registry: string, now: number) {
   const held = await tokensOf(store, registry);
@@ -50,10 +50,10 @@ export async function rotateToken(store: TokenStore, registry: string, now: numb
   return addToken(store, registry, now);
 }
 
-/** Last uses are noted once a minute. */
+/** Last uses are recorded once a minute. */
 const notedMs = 60_000;
 
-/** Ends a token at once; undefined when the registry has none of that id. */
+/** Ends a token at once; undefined if the registry has none with that id. */
 export async function endToken(store: TokenStore, registry: string, id: string): Promise<Credential | undefined> {
   const found = (await tokensOf(store, registry)).find((credential) => tokenId(credential) === id);
   return found && (await store.remove('registry', found.digest)) ? found : undefined;

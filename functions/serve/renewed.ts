@@ -1,31 +1,35 @@
-// A value that is read now and then for all requests, so that none of them waits while the value is in use (stale-while-revalidate).
+// A value that is read regularly for all requests, so that none of them waits while the value is in use
+// (stale-while-revalidate).
 
 export interface RenewedOptions {
   clock: () => number;
-  /** Called with a failed reading while an earlier one is in use. */
+  /** Called with the error of a failed reading while an earlier one is in use. */
   report: (cause: unknown) => void;
-  /** A reading serves this long, milliseconds; the next begins at half of that, beside the requests. */
+  /** How long a reading is used, milliseconds; the next one begins after half of that, beside the requests. */
   longestMs: number;
-  /** A reading that takes long serves this many times as long. */
+  /** A slow reading is used for this many times as long as it took. */
   times?: number;
 }
 
 export interface Renewed<T> {
-  /** The newest reading; waits for one when there is none, or none young enough. */
+  /** Returns the newest reading; waits for one if there is none, or none young enough. */
   (): Promise<T>;
-  /** The next call waits for a reading that begins after this; one under way counts only for those who wait for it. */
+  /**
+   * The next call waits for a reading that begins after this; a reading in progress is only for those who already wait
+   * for it.
+   */
   expire(): void;
 }
 
 /**
- * One reading at a time. A failed one leaves the last in use, however old, and for as long as a good one would the next is
- * not waited for; without any the call rejects.
+ * One reading is in progress at a time. If it fails, the last value stays in use, however old, and no caller waits for
+ * another period; without any value the call rejects.
  */
 export function renewed<T>(
   read: () => Promise<T>,
   { clock, report, longestMs, times = 0 }: RenewedOptions,
 ): Renewed<T> {
-  /** `since`: when its reading began; or, where a later one failed, when it did. */
+  /** `since`: when its reading began or, if a later one failed, when that failed. */
   let latest: { value: T; since: number; longest: number; failed: boolean } | undefined;
   let reading: Promise<T> | undefined;
   let generation = 0;
@@ -57,9 +61,9 @@ export function renewed<T>(
   const current = async () => {
     if (!latest) return anew();
     const now = clock();
-    // A clock that went back: as old as can be.
+    // If the clock was set back, the value counts as too old.
     const age = now < latest.since ? latest.longest : now - latest.since;
-    // After a failure the next try may hang as long as the store is down: only after a pause is it waited for.
+    // After a failure the next attempt may hang while the store is down, so callers wait for it only after a pause.
     if (age >= latest.longest && !(latest.failed && reading)) return anew();
     if (2 * age >= latest.longest) void anew();
     return latest.value;

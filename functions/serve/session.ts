@@ -1,4 +1,4 @@
-// Signing in and out in a browser. The session is a random secret in a cookie; the store keeps its digest.
+// Signing in and out in a browser. The session is a random secret in a cookie; the store has its digest.
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie';
@@ -10,34 +10,34 @@ import { type ApiError, notFound } from '#http/errors.ts';
 import { error, json, router } from './parameters.ts';
 import { escaped } from './replies.ts';
 
-/** What the browser keeps between leaving for the issuer and coming back. */
+/** What the browser keeps while it is at the issuer. */
 export interface Pending {
   state: string;
   nonce: string;
   verifier: string;
 }
 
-/** The issuer can't be reached, or isn't one. */
+/** Thrown if the issuer can't be reached, or is not an OpenID issuer. */
 export class IssuerDown extends Error {
   override name = 'IssuerDown';
 }
 
-/** The issuer, or the person at it, said no; or what came back is not the answer to what was asked. */
+/** Thrown if the issuer or the person refused, or if the callback does not belong to the request. */
 export class SignInRefused extends Error {
   override name = 'SignInRefused';
 }
 
 export interface OpenId {
-  /** Throws IssuerDown where the issuer does not respond as one. */
+  /** Throws IssuerDown if the issuer does not respond as an OpenID issuer. */
   reach(): Promise<void>;
-  /** Where to send the browser. Throws IssuerDown. */
+  /** Returns the URL to send the browser to. Throws IssuerDown. */
   start(redirectUri: string): Promise<{ url: URL; pending: Pending }>;
-  /** The claims of the person who came back to `url`. Throws SignInRefused or IssuerDown. */
+  /** Returns the claims of the person who came back to `url`. Throws SignInRefused or IssuerDown. */
   finish(url: URL, pending: Pending): Promise<Claims>;
 }
 
 export interface SessionOptions {
-  /** Sign-in by OpenID Connect; undefined where nobody signs in. */
+  /** Sign-in by OpenID Connect; undefined if nobody signs in. */
   openId?: OpenId;
   /** `https://NAME[/BASE]`, without a slash at the end: what browsers call this server. */
   publicUrl: string;
@@ -84,11 +84,11 @@ const callback = createRoute({
 const logout = createRoute({
   method: 'post',
   path: '/v1/session/logout',
-  summary: 'Ends the session of this browser, at once',
-  responses: { 204: { description: 'Signed out.' }, 403: json(error, 'Another site asked.') },
+  summary: "Ends this browser's session at once",
+  responses: { 204: { description: 'Signed out.' }, 403: json(error, 'The request came from another site.') },
 });
 
-/** Cookies that only this host and, over HTTPS, only HTTPS may set: their prefixes make browsers see to it. */
+/** Cookies that only this host and, over HTTPS, only HTTPS may set: browsers enforce this by the prefix of the name. */
 export function cookieName(publicUrl: string, name: 'whalewatch' | 'whalewatch-login'): string {
   const { protocol, pathname } = new URL(publicUrl);
   if (protocol === 'http:') return name;
@@ -127,7 +127,7 @@ export function sessionRoutes(options: SessionOptions): OpenAPIHono {
     try {
       const { to, ...kept } = readPending(getCookie(c, pending));
       deleteCookie(c, pending, cookie);
-      // From the settings: the Host header is the caller's to choose.
+      // From the settings, because the caller chooses the Host header.
       const claims = await openId.finish(new URL(redirectUri + new URL(c.req.url).search), kept);
       const { role, user } = callerOf(claims, rules);
       if (role === 'public')
@@ -169,7 +169,7 @@ export function sessionRoutes(options: SessionOptions): OpenAPIHono {
     return tell(c, 400, 'The sign-in failed', cause.message);
   }
 
-  /** A page: a browser is here, on its way from the issuer. */
+  /** A page, because a browser arrives here from the issuer. */
   function tell<Status extends 400 | 403 | 502>(c: Context, status: Status, title: string, text: string) {
     c.header('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'");
     const again = `<a href="${escaped(`${publicUrl}/v1/session/login`)}">Sign in again</a>`;
@@ -190,12 +190,12 @@ function readPending(text: string | undefined): Pending & { to?: string } {
     if ([state, nonce, verifier].every((each) => typeof each === 'string' && each !== ''))
       return { state, nonce, verifier, ...(typeof to === 'string' ? { to } : {}) };
   } catch {
-    // A reply that is not JSON does not answer what we asked either.
+    // A reply that is not JSON is not an issuer's reply either.
   }
   throw new SignInRefused('It took longer than 15 minutes, or was started in another browser or tab.');
 }
 
-/** The page to come back to; the map when it lies outside this server. */
+/** The page to return to; the map if it is outside this server. */
 export function ownPage(to: string | undefined, base: URL): string {
   if (to === undefined || !URL.canParse(to, base)) return base.href;
   const { origin, pathname, search, hash } = new URL(to, base);

@@ -1,4 +1,4 @@
-// From the settings of access to what serve needs: who calls, how people sign in, what everyone sees.
+// Turns the access settings into what serve needs: who calls, how people sign in, what everyone sees.
 import type { Context } from 'hono';
 import type { AccessSettings, Role } from '#core/access.ts';
 import type { CredentialStore } from '#core/stores.ts';
@@ -16,16 +16,16 @@ export interface SignInOptions {
   /** Address of the connection a call came over. */
   peer: (c: Context) => string;
   clientSecret?: () => Promise<string>;
-  /** An owner's token that the deployment keeps elsewhere. */
+  /** An owner's token that is stored elsewhere in the deployment. */
   ownerToken?: () => Promise<string>;
-  /** Does this machine's own user call? Asked only where nobody signs in. */
+  /** Whether this machine's own user calls. Used only if nobody signs in. */
   isOwnUser?: (c: Context) => Promise<boolean>;
 }
 
 export type SignIn = Access & { everyone: Role } & Pick<CredentialOptions, 'credentials' | 'signIn'> &
   Omit<SessionOptions, 'clock' | 'report'>;
 
-/** Where nobody signs in no link to here is made. */
+/** If nobody signs in, no link to here is made. */
 const unnamed = 'http://unnamed.invalid';
 
 export function openSignIn(options: SignInOptions): SignIn {
@@ -36,7 +36,7 @@ export function openSignIn(options: SignInOptions): SignIn {
   const isProxy = proxyMatcher(byProxy?.proxies ?? []);
   return {
     ...{ publicMap, publicMapLeast, publicUrl, sessionHours, rules, credentials },
-    // Told in the served document.
+    // Stated in the OpenAPI document.
     everyone: isOwnUser && !signIn ? 'owner' : everyone,
     signIn: byOpenId ? 'openid' : byProxy && 'proxy',
     openId: byOpenId && openIdLater({ ...byOpenId, clientSecret, rules }),
@@ -49,7 +49,7 @@ export function openSignIn(options: SignInOptions): SignIn {
   };
 }
 
-/** Loaded by the first who signs in: no cold start waits for it. */
+/** Loaded at the first sign-in, so that no cold start waits for it. */
 function openIdLater(options: OpenIdOptions): OpenId {
   let opened: Promise<OpenId> | undefined;
   const open = () => {

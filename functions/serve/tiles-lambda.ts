@@ -16,7 +16,7 @@ const reads = openReads({ bucketUrl: BUCKET_URL, sign });
 
 const app = new Hono();
 answerErrors(app, report);
-// It serves only where everyone sees the map with its names (infra/api.ts): any site may read it.
+// It is used only if everyone may see the map with its names (infra/api.ts), so any site may read it.
 app.use(async (c, next) => {
   await next();
   c.header('Access-Control-Allow-Origin', '*');

@@ -34,7 +34,7 @@ type JsonOf<Content> = Content extends
   ? z.output<Schema>
   : never;
 
-/** The JSON that a call replies with when it succeeds, by method and path: `Replies['GET /v1/users']`. */
+/** The JSON reply of a successful call, by method and path: `Replies['GET /v1/users']`. */
 export type Replies = {
   [R in Route as `${Uppercase<R['method']>} ${R['path']}`]: R['responses'] extends { 200: { content: infer Content } }
     ? JsonOf<Content>

@@ -1,14 +1,15 @@
-// The blend: scores of several kinds of model, in units of their spread, added up. One kind often ranks right what another
-// ranks wrong, so that together they are as good as the best of them or better, whatever the pulls are like.
+// The blend: a weighted sum of the scores of several kinds of model, each divided by its spread. One kind often ranks
+// correctly what another ranks wrongly, so together they are at least as good as the best of them, whatever the pulls
+// are like.
 
 import { servedModel } from '#core/recommender/served.ts';
 import { type BlendSetting, fitSetting, type PartSetting, type Training } from './candidates.ts';
 import { byServing, type Judge } from './evaluate.ts';
 
-/** Shares are multiples of one such part. */
+/** Shares are multiples of 1 / this. */
 const steps = 8;
 
-/** The shares of two kinds or more with the best NDCG@10 on the worlds; a kind that does not help is left out. */
+/** The shares of at least two kinds with the best NDCG@10 on the worlds; a kind that does not help is left out. */
 export function bestBlend(settings: PartSetting[], worlds: Judge[], seed: number): BlendSetting {
   const ways = sharesOf(settings.length, steps).filter((shares) => shares.filter((share) => share > 0).length > 1);
   const sums = ways.map(() => 0);
@@ -33,7 +34,10 @@ export function bestBlend(settings: PartSetting[], worlds: Judge[], seed: number
   return { kind: 'blend', parts: parts.filter(({ share }) => share > 0) };
 }
 
-/** Scores of the users of a world by one part alone, in units of their spread; kept, as every blend adds up the same ones. */
+/**
+ * The scores of a world's users by one part, divided by their spread; cached, because every blend adds up the same
+ * scores.
+ */
 function scoresOfPart(setting: PartSetting, training: Training, seed: number): (user: number) => Float32Array {
   const alone: BlendSetting = { kind: 'blend', parts: [{ share: 1, setting }] };
   const recommend = byServing(servedModel(fitSetting(alone, training, seed)), training.byUser);
@@ -47,7 +51,7 @@ function scoresOfPart(setting: PartSetting, training: Training, seed: number): (
   };
 }
 
-/** All ways to share `left` among so many parts. */
+/** All ways to distribute `left` among so many parts. */
 function sharesOf(parts: number, left: number): number[][] {
   if (parts === 1) return [[left]];
   return Array.from({ length: left + 1 }, (_, first) =>

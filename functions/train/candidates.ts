@@ -1,4 +1,4 @@
-// What can take part in the competition: a kind of model with its settings, fitted on some entries.
+// The candidates of the competition: kinds of models with settings, fitted on some entries.
 
 import { seeded } from '#core/bytes/random.ts';
 import { type AlsOptions, checkedAls } from '#core/recommender/als.ts';
@@ -24,10 +24,13 @@ import { fit } from './kernel.ts';
 
 type AlsSetting = AlsOptions & Pick<FactorModel, 'kind' | 'weightedLambda' | 'countScale'>;
 type KnnSetting = { kind: 'knn' } & KnnOptions;
-/** `near` 0 inverts the whole Gram matrix, else each repository is fitted on its nearest so many; `among` 0 takes all repositories, else the most pulled so many. */
+/**
+ * `near`: 0 inverts the whole Gram matrix, otherwise each repository is fitted on this many nearest ones; `among`: 0
+ * uses all repositories, otherwise this many of the most pulled.
+ */
 type EaseSetting = { kind: 'ease'; near: number; among: number } & EaseOptions;
 type PopularSetting = { kind: 'popular'; days: number };
-/** What can be part of a blend: one of each kind. */
+/** The parts of a blend: at most one of each kind. */
 export type PartSetting = AlsSetting | KnnSetting | EaseSetting;
 export type BlendSetting = { kind: 'blend'; parts: { share: number; setting: PartSetting }[] };
 export type Setting = PartSetting | PopularSetting | BlendSetting;
@@ -36,7 +39,7 @@ export type Setting = PartSetting | PopularSetting | BlendSetting;
 export interface Training {
   items: string[];
   entries: Entry[];
-  /** The same entries, a row a user. */
+  /** The same entries with a row per user. */
   byUser: Rows;
 }
 
@@ -52,7 +55,7 @@ const dayMs = 86_400_000;
 /**
  * Fits one setting. The same seed gives the same bits.
  *
- * @throws RangeError for what no memory holds, or single precision doesn't.
+ * @throws RangeError if it does not fit into memory, or overflows single precision.
  */
 export function fitSetting(setting: Setting, { items, entries, byUser }: Training, seed: number): Model {
   if (setting.kind === 'popular') return popularModel(setting, items, entries);
@@ -63,7 +66,7 @@ export function fitSetting(setting: Setting, { items, entries, byUser }: Trainin
     const { items: factors } = fit(rows, items.length, setting, seeded(seed));
     if (!factors.every(Number.isFinite))
       throw new RangeError(
-        `its factors are past single precision: raise lambda (${setting.lambda}) or lower rank (${setting.rank})`,
+        `its factors overflow single precision: raise lambda (${setting.lambda}) or lower rank (${setting.rank})`,
       );
     return { ...setting, items, factors };
   }
@@ -72,7 +75,7 @@ export function fitSetting(setting: Setting, { items, entries, byUser }: Trainin
   return { kind, countScale, settings, items, ...weights } as WeightModel;
 }
 
-/** The blend of what `fit` returns for each part, in the order of the setting. */
+/** The blend of the models that `fit` returns for each part, in the order of the setting. */
 export function blended({ parts }: BlendSetting, items: string[], fit: (part: PartSetting) => Model): BlendModel {
   const models = parts.map(({ setting }) => {
     const { items: _, neighbours: __, ...part } = fit(setting);
@@ -124,21 +127,21 @@ function ease({ near, among, ...options }: EaseSetting, byUser: Rows, items: num
   return { starts: sources, columns: block.columns.map((column) => chosen[column]), weights: block.weights };
 }
 
-/** A family of settings: where the search begins (at the best of `starts`), and the values that each can take, in order. */
+/** A family of settings: the search begins at the best of `starts`; each axis has its possible values in order. */
 export interface Family {
   name: string;
   starts: Setting[];
   axes: Record<string, readonly (number | string | boolean)[]>;
 }
 
-/** Weights kept for each repository, at most. */
+/** The most weights kept for each repository. */
 const keep = 200;
-/** Repositories up to which the whole Gram matrix is inverted and every weight kept: a file of 34 MB at most. */
+/** Up to this many repositories the whole Gram matrix is inverted and every weight kept: a file of at most 34 MB. */
 const mostDense = 2048;
-/** Nearest repositories of the sparse form, by which settings are tried. */
+/** The number of nearest repositories in the sparse form, with which settings are tried. */
 const near = 100;
 
-/** Those that compete: as large as `items` repositories and `memoryBytes` allow. */
+/** The families that compete, as large as `items` repositories and `memoryBytes` allow. */
 export function families(items: number, memoryBytes: number): Family[] {
   const fits = Math.floor(Math.sqrt(memoryBytes / 2 / 4));
   const among = easeBytes(items) <= memoryBytes / 2 ? 0 : fits;
@@ -220,15 +223,18 @@ export function settingOf(kind: Setting['kind'], settings: Shown): Setting {
 }
 
 /**
- * The neighbours that the sparse form found, with the weights of the whole inverse where all of them can be served. Cut to
- * the strongest afterwards it is worse than the sparse form, which was fitted to do with fewer.
+ * The setting found with the sparse form, but with the whole inverse if all of its weights can be served. If the
+ * weights had to be cut to the strongest, the sparse form would be better, because it is fitted to use fewer.
  */
 export function finished<Of extends Setting>(setting: Of, items: number): Of {
   if (setting.kind !== 'ease') return setting;
   return items <= mostDense ? { ...setting, near: 0, keep: items } : setting;
 }
 
-/** Settings as a card shows them: without the kind, and what does not apply. Those of a part are named `ease.lambda`. */
+/**
+ * Settings as a card shows them: without the kind and what does not apply. Those of a part are named like
+ * `ease.lambda`.
+ */
 export function shown(setting: Setting): Shown {
   if (setting.kind === 'blend')
     return Object.fromEntries(

@@ -1,5 +1,5 @@
-// The competition: every family looks for its best settings on a split of what may be learned from, then all are judged on
-// the same pulls that none has seen, and the best NDCG@10 wins.
+// The competition: every family searches for its best settings on a split of the training pulls. Then all are judged on
+// the same held-out pulls, and the best NDCG@10 wins.
 
 import { seeded } from '#core/bytes/random.ts';
 import type { Model } from '#core/recommender/model-file.ts';
@@ -28,38 +28,38 @@ export interface Lessons {
   users: string[];
   items: string[];
   entries: Entry[];
-  /** What reading took. */
+  /** Seconds that reading the pulls took. */
   readSeconds: number;
-  /** A tenth held out by chance, by `foldsOf` and `seed`; other tenths too where one holds few pulls. */
+  /** A random tenth held out, by `foldsOf` and `seed`; further tenths if one has few pulls. */
   random: Split[];
-  /** Held out: the newest tenth of the pairs by their first pull. Not there where all are of one time. */
+  /** The newest tenth of the pairs, by first pull, held out; undefined if all have the same time. */
   byTime?: Split;
 }
 
 export interface CompeteOptions {
-  /** Settings of the ALS that is always trained. */
+  /** The settings of the ALS that is always trained. */
   als: Setting;
-  /** Name of the candidate that serves whatever comes out. */
+  /** The name of the candidate that the owner pinned. */
   pinned?: string;
-  /** No setting is tried after two fifths of the time; candidates judged by then are judged to the end. */
+  /** The time for trying settings ends at two fifths of this; judging goes on to its end. */
   budgetSeconds: number;
   memoryBytes: number;
-  /** Settings tried for each family, at most; default 24. */
+  /** The most settings tried for each family; default 24. */
   mostTried?: number;
   clock: () => number;
   log: (text: string) => void;
   inService?: InService;
   fit: Fit;
-  /** Default: all that fit into the memory. */
+  /** Default: all that fit into memory. */
   families?: Family[];
 }
 
-/** What is fitted: everything, and what is learned from in each split. */
+/** The data to fit on: everything, and the training part of each split. */
 export type Part = 'all' | 'random' | 'byTime';
-/** Fits a setting on one part of what there is. */
+/** Fits a setting on one of these parts. */
 export type Fit = (setting: Setting, training: Training, part: Part) => Model;
 
-/** What is in service: judged beside the others, and its settings are fitted again. */
+/** The model in service: it is judged beside the others, and its settings are fitted again. */
 export interface InService {
   id: string;
   /** Milliseconds since the epoch. */
@@ -70,30 +70,36 @@ export interface InService {
 
 export interface Outcome {
   winner: { name: string; setting: Setting };
-  /** Best NDCG@10 first; those that were skipped last. */
+  /** Best NDCG@10 first; skipped ones last. */
   candidates: Candidate[];
   margin?: Margin;
   why: string;
   heldOut: number;
 }
 
-/** With fewer held-out pulls, or fewer users who have some, a score means nothing. */
+/** With fewer held-out pulls, or fewer users who have any, a score means nothing. */
 const enough = { pulls: 100, users: 20 };
-/** Within this share of the best NDCG@10, who is better by time wins. */
+/** Of candidates within this share of the best NDCG@10, the one that is better by time wins. */
 const alike = 0.005;
 const defaultTried = 24;
-/** For trying settings, so many pairs and repositories are enough. */
+/** This many pairs and repositories are enough for trying settings. */
 const sample = { pairs: 300_000, items: 2500 };
 const tuningShare = 0.4;
 const mostTenths = 10;
 const heldOutShare = 1 / mostTenths;
-/** Settings differ by less than kinds do: they are chosen on more held-out pulls. */
+/** Settings differ less than kinds do, so they are chosen on more held-out pulls. */
 const enoughToTune = 8000;
-/** Scores of each part that are kept to choose the shares of a blend by, at most. */
+/** The most scores of each part that are kept for choosing the shares of a blend. */
 const tuningScores = 1.2e7;
-/** About the time that the lists of all users take; a blend that would need more than a fifth of the budget is left out. */
+/**
+ * An estimate of the operations a second for the lists of all users; a blend that would need more than a fifth of the
+ * budget is left out.
+ */
 const secondsPerBlendedScore = 5e-8;
-/** Operations a second of one ALS fit, about; a setting whose fit would take more than a fifth of the budget is not tried. */
+/**
+ * About how many operations a second an ALS fit does; a setting whose fit would take more than a fifth of the budget is
+ * not tried.
+ */
 const operationsPerSecond = 3e10;
 
 interface Contestant {
@@ -106,7 +112,7 @@ interface Contestant {
   byTime?: Judged;
 }
 
-/** Lets all families compete; `fitAll` of the outcome's setting is what serves. */
+/** Lets all families compete; the outcome's setting is then fitted on everything and put in service. */
 export function compete(lessons: Lessons, options: CompeteOptions): Outcome {
   const { seed, items, random, byTime } = lessons;
   const { clock, log, budgetSeconds, memoryBytes, inService, fit, mostTried = defaultTried } = options;
@@ -119,7 +125,7 @@ export function compete(lessons: Lessons, options: CompeteOptions): Outcome {
   const small = sampled(lessons, seed);
   const parts: PartSetting[] = [];
   const inFull = <Of extends Setting>(setting: Of) => finished(rescaled(setting, small.ratio), items.length);
-  // A candidate that takes less than its time leaves the rest to the next; popularity takes next to none.
+  // A candidate that takes less than its time leaves the rest to the next; popularity takes almost none.
   const inTurns = all.toSorted(
     (a, b) => Number(b.starts[0].kind === 'popular') - Number(a.starts[0].kind === 'popular'),
   );
@@ -167,7 +173,7 @@ export function compete(lessons: Lessons, options: CompeteOptions): Outcome {
   }
   const candidates = contestants.map(candidateOf);
   if (inService) {
-    // It may have learned from what is held out: shown, and compared on what came since by the gate.
+    // It may have learned from the held-out pulls, so it is only shown here, and compared below on the pulls since.
     const served = servedModel(inService.model);
     const scores = pooled(
       judges.map(({ training, judge }) => judge(translated(served, items, training.byUser))),
@@ -180,9 +186,9 @@ export function compete(lessons: Lessons, options: CompeteOptions): Outcome {
 }
 
 /**
- * Why the winner must not replace what is in service, or undefined. Both are judged on pulls that neither has seen: those first
- * made since that model was trained, the winner's settings being fitted on what was before. It is worse when it is by more
- * than two standard errors.
+ * Why the winner must not replace the model in service, or undefined. Both are judged on pulls that neither has seen:
+ * first pulls since that model was trained; for this the winner's settings are fitted on the pulls before. The winner
+ * is worse if it is worse by more than two standard errors.
  */
 export function worseThanInService(
   lessons: Lessons,
@@ -203,7 +209,7 @@ export function worseThanInService(
   return `on the ${test.length} pulls since model ${id} was trained, that one has NDCG@10 ${old.scores.ndcg?.toFixed(3)} and this one ${next.scores.ndcg?.toFixed(3)}`;
 }
 
-/** Who serves, and why. */
+/** Which candidate is chosen, and why. */
 function decide(contestants: Contestant[], heldOut: number, pinned?: string): Omit<Outcome, 'candidates' | 'heldOut'> {
   const named = (name: string) => contestants.find((one) => one.name === name) as Contestant;
   const popular = named('popular');
@@ -218,11 +224,11 @@ function decide(contestants: Contestant[], heldOut: number, pinned?: string): Om
   if (!chosen && (heldOut < enough.pulls || users < enough.users))
     return {
       winner: popular,
-      why: `too few pulls to tell: ${heldOut} held out of ${users} users, ${enough.pulls} of ${enough.users} are needed; what is popular serves`,
+      why: `too few pulls to tell: ${heldOut} held out of ${users} users, ${enough.pulls} of ${enough.users} are needed; popularity is served`,
     };
   const isBlend = ({ setting }: Contestant) => setting.kind === 'blend';
   const alone = ranked.find((one) => !isBlend(one)) ?? popular;
-  // A blend costs more to serve, and needs more to be sure of: it serves if it is ahead beyond doubt.
+  // A blend costs more to serve, so it is chosen only if it is clearly ahead.
   const blend = ranked.find(isBlend);
   const lead = blend && marginOf(blend, alone);
   const best = blend && lead && lead.ndcg > 2 * lead.error ? blend : alone;
@@ -239,7 +245,7 @@ function decide(contestants: Contestant[], heldOut: number, pinned?: string): Om
     ? `the owner chose ${winner.name} by the setting model: ${on}`
     : winner === best
       ? `${winner.name} is best: ${on}${lead && best === alone && lead.ndcg > 0 ? `; blend is ${figure(lead.ndcg)} ± ${figure(lead.error)} ahead, which may be chance` : ''}`
-      : `${winner.name} is as good as ${best.name} by chance and better by time: ${on}`;
+      : `${winner.name} is as good as ${best.name} on random pulls and better by time: ${on}`;
   return { winner, margin, why };
 }
 
@@ -260,8 +266,9 @@ function paired(a: Float64Array, b: Float64Array): { mean: number; error: number
 }
 
 /**
- * The best settings of a family: from the best start on, one axis after the other, one value up or down, as long as it gets
- * better. Deterministic but for `timeLeft`; the first start is always tried where there is anything to try it on.
+ * The best settings of a family: from the best start on, one axis after the other, one value up or down, as long as the
+ * score improves. Deterministic except for `timeLeft`; the first start is always tried if there is anything to try it
+ * on.
  */
 function search(
   { starts, axes }: Family,
@@ -314,8 +321,8 @@ function search(
 }
 
 /**
- * Splits to choose settings by: other tenths than those that all are judged on, so that a setting is chosen on as much as a
- * judged model learns from. Of large worlds a sample of users and repositories.
+ * Splits for choosing settings: other tenths than those for judging, so that settings are chosen with as much training
+ * data as a judged model has. For large worlds a sample of users and repositories.
  */
 function sampled(lessons: Lessons, seed: number) {
   let { users, items, entries } = lessons;
@@ -351,7 +358,7 @@ function sampled(lessons: Lessons, seed: number) {
   return { worlds, ratio };
 }
 
-/** Holds out the newest tenth by first pulls; undefined where all are of one time. */
+/** Holds out the newest tenth by first pulls; undefined if all have the same time. */
 export function byFirstPull(entries: Entry[]): Split | undefined {
   const times = Float64Array.from(entries, ({ firstPull = 0 }) => firstPull).sort();
   const from = times[Math.floor(times.length * (1 - heldOutShare))];
@@ -362,7 +369,7 @@ export function byFirstPull(entries: Entry[]): Split | undefined {
   };
 }
 
-/** The newest tenth of what may be learned from. */
+/** The newest tenth of the training pulls. */
 function newest(lessons: Lessons, entries: Entry[]): Judge[] {
   const fold = byFirstPull(entries);
   return fold ? [judgeOf(lessons, fold, lessons.seed, 1000)] : [];
@@ -375,7 +382,7 @@ function newest(lessons: Lessons, entries: Entry[]): Judge[] {
 export const roundsFor = (entries: number, wanted = 1000): number =>
   Math.min(5, Math.max(1, Math.ceil(wanted / Math.max(1, entries * heldOutShare))));
 
-/** Each round holds out another tenth by chance. */
+/** Each round holds out another random tenth. */
 export function foldsOf(entries: Entry[], rounds: number, random: () => number): Split[] {
   const tenths = tenthsOf(entries.length, random);
   return Array.from({ length: rounds }, (_, round) => heldOutTenth(entries, tenths, round));
@@ -389,7 +396,7 @@ const heldOutTenth = (entries: Entry[], tenths: Uint8Array, tenth: number): Spli
   test: entries.filter((_, at) => tenths[at] === tenth),
 });
 
-/** Fits each setting once for each training: a blend is made of what was judged before it. */
+/** Fits each setting once on each part: a blend uses the models that were judged before it. */
 function keeping(fit: Fit): Fit {
   const kept = new Map<Training, Map<string, Model>>();
   const once: Fit = (setting, training, part) => {
@@ -404,7 +411,7 @@ function keeping(fit: Fit): Fit {
   return once;
 }
 
-/** Scales sums over a share of the users to all of them: they grow by `ratio`. */
+/** Scales sums over a part of the users to all users, by `ratio`. */
 function rescaled<Of extends Setting>(setting: Of, ratio: number): Of {
   const times = (value: number) => Number((value * ratio).toPrecision(3));
   if (setting.kind === 'ease') return { ...setting, lambda: times(setting.lambda) };
@@ -412,14 +419,14 @@ function rescaled<Of extends Setting>(setting: Of, ratio: number): Of {
   return setting;
 }
 
-/** Multiplications and additions of one fit, about. */
+/** About how many multiplications and additions one fit needs. */
 function operations(setting: Setting, { users, items, entries }: Lessons): number {
   if (setting.kind !== 'als') return 0;
   const { rank, iterations } = setting;
   return iterations * (2 * entries.length * rank ** 2 + ((users.length + items.length) * rank ** 3) / 3);
 }
 
-/** Several rounds as one: each user of each round counts alike. */
+/** Combines several rounds: each user of each round has the same weight. */
 function pooled(rounds: Judged[]): Judged {
   const people = rounds.reduce((sum, { scores }) => sum + scores.people, 0);
   const mean = (name: Exclude<keyof Scores, 'people'>) => {
@@ -440,7 +447,7 @@ function pooled(rounds: Judged[]): Judged {
   return { scores, ndcgs: Float64Array.from(rounds.flatMap(({ ndcgs }) => [...ndcgs])) };
 }
 
-/** A model that numbers repositories otherwise; those it does not know score 0. */
+/** Adapts a model with other indices of repositories; repositories that it does not know score 0. */
 function translated(model: ServedModel, items: string[], { starts, columns, values }: Training['byUser']): Recommender {
   const place = items.map((item) => model.index.get(item) ?? -1);
   const scores = new Float64Array(items.length);
@@ -470,4 +477,4 @@ const byNdcg = (a: Candidate, b: Candidate) => (b.random?.ndcg ?? -1) - (a.rando
 const line = ({ name, random, byTime, seconds, skipped }: Contestant) =>
   skipped
     ? `${name}: skipped, ${skipped}`
-    : `${name}: NDCG@10 ${random?.scores.ndcg?.toFixed(4)} by chance, ${byTime?.scores.ndcg?.toFixed(4) ?? '-'} by time, AUC ${random?.scores.auc?.toFixed(4)}, ${seconds.toFixed(1)} s`;
+    : `${name}: NDCG@10 ${random?.scores.ndcg?.toFixed(4)} on random pulls, ${byTime?.scores.ndcg?.toFixed(4) ?? '-'} by time, AUC ${random?.scores.auc?.toFixed(4)}, ${seconds.toFixed(1)} s`;

@@ -1,5 +1,6 @@
-// EASE on the WebAssembly kernel (functions/train/assembly/blocks.as), on all cores: `dense` inverts the whole Gram matrix,
-// `sparse` fits each item on its nearest alone. functions/core/recommender/item-weights.ts has the readable reference.
+// EASE on the WebAssembly kernel (functions/train/assembly/blocks.as), on all cores: `dense` inverts the whole Gram
+// matrix, `sparse` fits each item only on its nearest ones. functions/core/recommender/item-weights.ts has the readable
+// reference implementation.
 import { availableParallelism } from 'node:os';
 import { ByTarget, type EaseOptions, type ItemWeights, knn, scaledRows } from '#core/recommender/item-weights.ts';
 import { type Rows, transposed } from '#core/recommender/ratings.ts';
@@ -17,7 +18,7 @@ export const easeBytes = (items: number) => (Math.ceil(items / blockSide) * bloc
 /**
  * Weights by inverting the whole Gram matrix: items^3 operations.
  *
- * @throws RangeError when lambda is too small for single precision, or more than 4 GiB would be needed.
+ * @throws RangeError if lambda is too small for single precision, or more than 4 GiB would be needed.
  */
 export function easeDense(
   byUser: Rows,
@@ -79,9 +80,9 @@ export function easeDense(
 
 /**
  * Weights of each item from its `near` nearest items by cosine: a ridge regression each, items x near^3 / 3 operations
- * instead of items^3. With `near` of all items it is EASE itself.
+ * instead of items^3. With `near` equal to the number of items it is EASE itself.
  *
- * @throws RangeError when more than 4 GiB would be needed.
+ * @throws RangeError if more than 4 GiB would be needed.
  */
 export function easeSparse(
   byUser: Rows,
@@ -128,7 +129,7 @@ export function easeSparse(
   return targets.weights();
 }
 
-/** The matrix as the kernel reads it: both sides' rows, and for each item its ridge and its scale. */
+/** Lays out the matrix for the kernel: both sides' rows, and the ridge and scale of each item. */
 class Matrix {
   readonly scales: Float32Array;
   readonly #items: number;
@@ -138,13 +139,13 @@ class Matrix {
 
   constructor(layout: Layout, byUser: Rows, items: number, { lambda, denoise, countScale }: EaseOptions) {
     if (!(Number.isFinite(lambda) && lambda > 0))
-      throw new RangeError(`lambda is ${lambda}: must be above 0, it keeps the equations solvable`);
+      throw new RangeError(`lambda is ${lambda}: must be above 0 to keep the equations solvable`);
     const rows = scaledRows(byUser, items, countScale);
     const own = new Float64Array(items);
     for (let at = 0; at < rows.columns.length; at++) own[rows.columns[at]] += rows.values[at] ** 2;
     this.#items = items;
     this.#ridges = Float32Array.from(own, (sum) => lambda + denoise * sum);
-    // Rows and columns are scaled to a diagonal of ones: single precision then loses least.
+    // Rows and columns are scaled to a diagonal of ones: this loses the least precision.
     this.scales = Float32Array.from(own, (sum, at) => 1 / Math.sqrt(sum + this.#ridges[at]));
     this.#sides = [rows, transposed(rows, items)].map((rows) => ({
       rows,

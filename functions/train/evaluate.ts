@@ -8,26 +8,26 @@ import { folding, type ItemModel, scoresOf, topN } from '#core/recommender/recom
 import type { ServedModel } from '#core/recommender/served.ts';
 import type { Training } from './candidates.ts';
 
-/** Scores of every image for one person; valid until the next call. */
+/** Returns the scores of every repository for one user; valid until the next call. */
 export type Recommender = (user: number) => ArrayLike<number>;
 
 export interface World {
   users: number;
   items: number;
-  /** What may be learned from. */
+  /** The training pairs. */
   train: Entry[];
-  /** What is to be found again; no pair is in both. */
+  /** The held-out pairs; no pair is in both. */
   test: Entry[];
 }
 
-/** Length of the lists that NDCG, recall and coverage look at. */
+/** The length of the lists for NDCG, recall and coverage. */
 const listLength = 10;
-/** The length of the lists of recall@20. */
+/** The length of the lists for recall@20. */
 const longList = 20;
-/** People judged at most, chosen by the seed: AUC then moves by about 0.003 from one choice to the next. */
+/** The most users that are judged, chosen by the seed: AUC varies by about 0.003 with the choice. */
 const mostPeople = 2000;
 
-/** Scores as they are served: a person's factors follow from their pulls and the images' factors. */
+/** Scores as they are served: a user's factors are folded in from their pulls. */
 export function byFolding(model: ItemModel, { users, train }: World, options: AlsOptions): Recommender {
   const { starts, columns, values } = rowsOf(train, users);
   const fold = folding(model, options);
@@ -44,7 +44,7 @@ export function popular({ items, train }: World): Recommender {
   return () => people;
 }
 
-/** What one recommender came to; `ndcgs` user by user, so that two can be compared on the same users. */
+/** The result of one recommender; `ndcgs` has a value per user, so that two can be compared on the same users. */
 export interface Judged {
   scores: Scores;
   ndcgs: Float64Array;
@@ -52,10 +52,11 @@ export interface Judged {
 
 /**
  * Scores recommenders on one world. AUC: the chance that a held-out pull ranks above a random repository never pulled.
- * NDCG@10 (binary gains, ideal order as 1), recall@10 and recall@20 (share of the held-out pulls that are found, out of at
- * most as many as the list is long) rank without the pairs pulled in training. Values are means over users; users who pulled
- * nothing in training are not judged, because no model knows them: they are served what is popular. Coverage: share of the
- * repositories that are in anybody's list of ten. If there are more than `most` users, the seed chooses.
+ * NDCG@10 (binary gains, ideal order as 1), recall@10 and recall@20 (the found share of the held-out pulls, of which at
+ * most as many count as the list is long) are of lists without the pairs pulled in training. Values are means over
+ * users; users without pulls in training are not judged, because no model knows them: they are served what is popular.
+ * Coverage: the share of repositories that are in at least one list of ten. If there are more than `most` users, the
+ * seed chooses.
  */
 export function judging({ users, items, train, test }: World, seed: number, most = mostPeople) {
   const heldBy = Map.groupBy(test, ({ user }) => user);
@@ -115,7 +116,9 @@ export function scorer(world: World, seed: number): (recommender: Recommender) =
   return (recommender) => judge(recommender).scores;
 }
 
-/** One user's AUC, every repository that was never pulled compared; ties half. undefined where there is none. */
+/**
+ * One user's AUC, compared with every repository that they never pulled; ties count half. Undefined if there is none.
+ */
 function aucOf(
   scores: ArrayLike<number>,
   items: number,
@@ -160,7 +163,7 @@ export function byServing(model: ServedModel, { starts, columns, values }: Rows)
   };
 }
 
-/** `count` of the values, each as likely as the other, in their order. */
+/** A random choice of `count` values, all equally likely, in order. */
 function chosen(values: number[], count: number, random: () => number): number[] {
   let left = count;
   return values.filter((_, at) => {
@@ -175,7 +178,7 @@ interface Names {
   items: string[];
 }
 
-/** What is learned from, and what is held out. */
+/** The training part and the held-out part. */
 export interface Split {
   train: Entry[];
   test: Entry[];
@@ -185,7 +188,7 @@ export function trainingOf({ users, items }: Names, entries: Entry[]): Training 
   return { items, entries, byUser: rowsOf(entries, users.length) };
 }
 
-/** A split: what is learned from, and the judge of what was. */
+/** A split: the training part, and the judge for the held-out part. */
 export interface Judge {
   training: Training;
   judge: ReturnType<typeof judging>;

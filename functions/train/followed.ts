@@ -1,4 +1,4 @@
-// How often users pulled what they were shown, from what is stored anyway: the lists that were shown, and first pulls.
+// How often users pulled what they were shown, from data that is stored anyway: the shown lists, and first pulls.
 
 import type { Entry } from '#core/recommender/ratings.ts';
 import { addFollowed, type Followed } from '#core/recommender/shown.ts';
@@ -11,8 +11,8 @@ interface Pulled {
 }
 
 /**
- * Returns the sums by source. `entries` come user by user, as they are read. Lists of users who have no pulls that teach, such
- * as who was forgotten while a list was made, are removed.
+ * Returns the sums by source. `entries` must be grouped by user. Lists of users without pulls that models learn from
+ * are removed, such as a user forgotten while a list was made.
  */
 export async function followed(
   { users, items, entries }: Pulled,

@@ -1,5 +1,5 @@
-// The fast fit: lays the matrix out in shared memory and runs the WebAssembly kernel (functions/train/assembly) on all
-// cores. functions/core/recommender/als.ts is the readable reference that it is tested against.
+// The fast fit: puts the matrix into shared memory and runs the WebAssembly kernel (functions/train/assembly) on all
+// cores. functions/core/recommender/als.ts is the readable reference implementation that it is tested against.
 import { availableParallelism } from 'node:os';
 import { type AlsOptions, checkedAls, type Factors, randomStart } from '#core/recommender/als.ts';
 import { compress, type Entry, type Rows } from '#core/recommender/ratings.ts';
@@ -10,11 +10,17 @@ import { Layout, runKernel } from './threads.ts';
 export interface FitOptions extends AlsOptions {
   /** `exact` (up to single precision) or `cg`: a few conjugate gradient steps a row. Default exact. */
   solver?: 'exact' | 'cg';
-  /** Steps of `cg` for people, one less for images. Default 2: in whitened coordinates they leave less loss than three plain ones. */
+  /**
+   * Steps of `cg` for users, one less for images. Default 2: in whitened coordinates these leave less loss than three
+   * plain steps.
+   */
   steps?: number;
-  /** Lambda times the number of a row's entries, as Spark has it ("ALS-WR"); exact only. Default false: Hu et al. */
+  /**
+   * Multiplies lambda by the number of a row's entries, as Spark does ("ALS-WR"); only with `exact`. Default false, as
+   * in Hu et al.
+   */
   weightedLambda?: boolean;
-  /** Default: one a core, but only one where starting another costs more than the work. */
+  /** Default: one per core, but only one if starting another costs more than the work. */
   threads?: number;
 }
 
@@ -22,18 +28,19 @@ const lanesRank = 15;
 const gramChunks = 64;
 const layoutPhases = 3;
 const pieces = 32;
-/** Entries of a row that is worth a group of four lanes of its own. */
+/** From how many entries on a row uses all four lanes by itself. */
 const splitAt = 2048;
-/** Entries whose rows a thread holds side by side: HELD of functions/train/assembly/rows.as. */
+/** How many entries' rows a thread copies side by side: HELD in functions/train/assembly/rows.as. */
 const held = 1024;
 /** entries x rank^2 x half steps below which a second thread starts too late to help. */
 const worthThreads = 6e8;
 
 /**
- * Fits users x items rows (a user a row) and returns row-major factors: the reference's up to single precision, and the
- * same bits for the same `random` whatever the number of threads. Runs on the calling thread too, which it holds until done.
+ * Fits users x items rows (a user a row) and returns row-major factors: those of the reference up to single precision,
+ * and the same bits for the same `random` with any number of threads. Runs on the calling thread too, which it blocks
+ * until done.
  *
- * @throws RangeError for options or counts that can't be fitted, and when more than 4 GiB would be needed.
+ * @throws RangeError for options or counts that can't be fitted, and if more than 4 GiB would be needed.
  */
 export function fit(byUser: Rows, items: number, options: FitOptions, random: () => number): Factors {
   check(byUser, options);
@@ -41,7 +48,7 @@ export function fit(byUser: Rows, items: number, options: FitOptions, random: ()
 }
 
 /**
- * Everybody's factors against the images', users x rank: what people get at request time, all at once.
+ * Folds in all users at once: their factors, users x rank, as at request time.
  *
  * @throws RangeError as `fit` does.
  */
@@ -51,7 +58,7 @@ export function foldIn(byUser: Rows, { rank, items }: ItemModel, options: FitOpt
   return solve(byUser, items.length / rank, given, 1, () => items).users;
 }
 
-/** Half steps from the images' factors on: people, images, people, … */
+/** Half steps, starting from the images' factors: users, images, users, … */
 function solve(
   byUser: Rows,
   items: number,
@@ -96,7 +103,7 @@ function solve(
     factors: reserve(rows * stride * 4),
   }));
   const memory = layout.memory(
-    `${users} people x ${items} images with ${entries} pairs at rank ${rank}`,
+    `${users} users x ${items} images with ${entries} pairs at rank ${rank}`,
     'lower the rank, or train with Spark (setting trainer: spark)',
   );
   const failure = runKernel(memory, threads, 'run', () => {
@@ -151,7 +158,7 @@ function solve(
       for (let k = 0; k < rank; k++) first[item * stride + k] = start[item * rank + k];
   });
   if (failure !== 0) {
-    // The first entry that a piece of the lay-out found.
+    // The first invalid entry that a piece of the layout found.
     const n = new Uint32Array(memory.buffer, invalid, pieces).find((entry) => entry > 0) as number;
     throw new RangeError(
       `entry ${n - 1}: column ${byUser.columns[n - 1]} must be below ${items}, value ${byUser.values[n - 1]} finite and 0 or more`,
@@ -163,7 +170,7 @@ function solve(
   return { rank, users: ofUsers, items: ofItems };
 }
 
-/** The same from entries, with the reference's signature. */
+/** The same for a list of entries, with the reference's signature. */
 export function fitEntries(
   entries: Entry[],
   users: number,

@@ -1,4 +1,4 @@
-// What `/v1/similar` serves: each repository's nearest by the model that won, only where users share both.
+// What `/v1/similar` serves: each repository's nearest ones by the model that won, if enough users pulled both.
 import { knn } from '#core/recommender/item-weights.ts';
 import type { BlendModel, FactorModel, Model, Neighbours, WeightModel } from '#core/recommender/model-file.ts';
 import { type Rows, transposed } from '#core/recommender/ratings.ts';
@@ -7,10 +7,10 @@ import { topLists } from './top.ts';
 /** Fewest users who pulled both: one alone says something about that user, not about the repositories. */
 const leastShared = 2;
 const most = 50;
-/** Looked at for each repository before those that too few users share are left out. */
+/** How many are considered for each repository, before those with too few common users are left out. */
 const looked = 200;
 
-/** The nearest repositories, nearest first, ties by place; those that fewer than two users share are left out. */
+/** The nearest repositories, nearest first, ties by index, without those that have fewer than two common users. */
 export function neighboursOf(model: Model, byUser: Rows): Neighbours {
   const items = model.items.length;
   const byItem = transposed(byUser, items);
@@ -49,7 +49,10 @@ function strongest({ items, shares, models }: BlendModel): FactorModel | WeightM
 
 type Near = { other: number; similarity: number }[];
 
-/** Returns what is nearest to a repository, nearest first: by weights, by the cosine of factors, or, for popularity, by shared users. */
+/**
+ * Returns what is nearest to a repository, nearest first: by weights, by the cosine of factors or, for popularity, by
+ * common users.
+ */
 function nearestOf(model: Exclude<Model, BlendModel>, byUser: Rows): (item: number) => Near {
   const items = model.items.length;
   if (model.kind === 'als') {

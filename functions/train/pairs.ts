@@ -7,7 +7,7 @@ export type PairFormat = 'csv' | 'ndjson';
 const header = 'user,repository,pulls,days,firstPull,lastPull';
 const columns = new Set([...header.split(','), 'item', 'rating']);
 
-/** One pair as a line with its line feed; its times are RFC 3339. */
+/** A pair as a line, with line feed; times are RFC 3339. */
 export function pairLine({ user, repository, pulls, days, ...times }: Pair, format: PairFormat): string {
   const firstPull = new Date(times.firstPull).toISOString();
   const lastPull = new Date(times.lastPull).toISOString();
@@ -15,13 +15,13 @@ export function pairLine({ user, repository, pulls, days, ...times }: Pair, form
   return `${[user, repository, pulls, days ?? '', firstPull, lastPull].map(cell).join()}\n`;
 }
 
-/** The line before the first pair, with its line feed; none in NDJSON. */
+/** The header line, with line feed; empty for NDJSON. */
 export const pairHead = (format: PairFormat): string => (format === 'csv' ? `${header}\n` : '');
 
 /**
- * Returns the pairs of a file. Columns: user, repository (or item), pulls (or rating; 1 when left out), days (on how many days), firstPull
- * and lastPull (RFC 3339). Where only one time is given it is both; where none is, the line number is, so that a split by time
- * follows the file. A pair that comes again is added up. Throws at the first bad line, naming it.
+ * Returns the pairs of a file. Columns: user, repository (or item), pulls (or rating; 1 when left out), days (on how
+ * many days), firstPull and lastPull (RFC 3339). A single time is used as both; without any, the line number is, so
+ * that a split by time follows the file. Repeated pairs are summed. Throws at the first invalid line, naming it.
  */
 export function readPairs(text: string, format: PairFormat): Pair[] {
   const found = new Map<string, Pair>();

@@ -1,20 +1,20 @@
-// The parameter block: what the host writes before the first thread starts, at one place, the same for every thread. This
-// list makes both halves: `word` and `side` for the host, and the constants that the kernel's source imports.
-// Addresses and sizes are bytes unless said otherwise.
+// The parameter block, which the host writes before the first thread starts and every thread reads. This list defines
+// it for both sides: `word` and `side` for the host, and the constants that the kernel's source imports. Addresses and
+// sizes are bytes unless said otherwise.
 
-/** Where the block is, bytes. */
+/** The address of the block in bytes. */
 export const blockAt = 1024;
 
-/** Name, words of four bytes, and what it holds. */
+/** Name, number of four-byte words, and meaning. */
 const block = [
   ['rank', 1],
   ['stride', 1, 'Floats from one row of factors to the next: the rank rounded up to whole vectors, the rest zero.'],
-  ['halfSteps', 1, 'Users first, then items, in turns.'],
+  ['halfSteps', 1, 'Users first, then items, alternating.'],
   ['solver', 1, '0 exact, 1 conjugate gradients.'],
-  ['weighted', 1, "1: lambda times the number of a row's entries, as Spark has it."],
-  ['steps', 1, 'Of conjugate gradients.'],
-  ['splitAt', 1, 'Rows of more entries are spread over the four lanes.'],
-  ['phases', 1, 'Pairs of u32 a phase: chunks handed out, chunks done.'],
+  ['weighted', 1, "1: lambda is multiplied by the number of a row's entries, as in Spark."],
+  ['steps', 1, 'Steps of conjugate gradients.'],
+  ['splitAt', 1, 'Rows with more entries are split over the four lanes.'],
+  ['phases', 1, 'Two u32 per phase: chunks handed out, chunks done.'],
   ['gramParts', 1],
   ['gram', 1],
   ['lower', 1, "L of the other side's Gram matrix and lambda."],
@@ -29,13 +29,13 @@ const block = [
   ['alpha', 2, 'f64'],
   ['gramDouble', 1, 'The whole Gram matrix in f64, lower triangle.'],
   ['identity', 1],
-  ['lanes', 1, '1: four rows at once, one a lane.'],
+  ['lanes', 1, '1: four rows at once, each in a lane.'],
   // Parameters of lists for everybody (top.ts).
   ['listLength', 1],
-  ['head', 1, 'Columns of factors that are multiplied out for all items, a multiple of 8.'],
-  ['turn', 1, 'Turns factors so that most of their length is in the head; panels.'],
-  ['heads', 1, 'Items by falling length, eight by eight: the head in a panel.'],
-  ['tails', 1, 'Lengths of the eight tails.'],
+  ['head', 1, 'The number of factor columns that are multiplied for all items, a multiple of 8.'],
+  ['turn', 1, 'The matrix that rotates factors so that most of their length is in the head; in panels.'],
+  ['heads', 1, 'Items by descending length in blocks of eight: the heads in a panel.'],
+  ['tails', 1, 'The lengths of the eight tails.'],
   ['lengths', 1, "Lengths of the items' factors in that order."],
   ['listed', 1, 'Entries of the result, one user after the other.'],
   ['users', 16, 'A side.'],
@@ -43,7 +43,7 @@ const block = [
   ['ready', 2, '1: threads may start.'],
   ['listItems', 1],
   ['listScores', 1],
-  ['places', 1, 'Of each item, its place among the items by falling length.'],
+  ['places', 1, 'For each item, its position among the items by descending length.'],
   // Parameters of the layout (layout.as).
   ['counts', 1, "A count of each item's entries for each piece."],
   ['spare', 1, 'A place for each row of both sides.'],
@@ -51,38 +51,38 @@ const block = [
   [
     'precise',
     1,
-    'A word a half step: 1 where the Gram matrix is summed in double. A late thread may still read an early one.',
+    'A word per half step: 1 if the Gram matrix is summed in double precision. A late thread may still read an earlier one.',
   ],
   // Parameters of weights between items (blocks.as).
   ['square', 1, 'Row-major square, or blocks.'],
   ['width', 1, 'Floats from one row of the row-major square to the next.'],
   ['blocks', 1, 'Blocks to a side.'],
-  ['scales', 1, 'f32 an item: what its row and column are multiplied by.'],
-  ['ridges', 1, 'f32 an item: what is added to the diagonal, before the scales.'],
+  ['scales', 1, 'An f32 per item: the factor of its row and column.'],
+  ['ridges', 1, 'An f32 per item, added to the diagonal before scaling.'],
   ['diagonals', 1, 'Diagonal blocks of the inverse.'],
-  ['unsound', 1, '1 where a pivot was too poor for single precision.'],
-  ['near', 1, 'Of the regressions: how many items each has at most, their places, and the weights found.'],
+  ['unsound', 1, '1 if a pivot was too small for single precision.'],
+  ['near', 1, 'For the regressions: the most items of each, their indices, and the resulting weights.'],
   ['nearItems', 1],
   ['nearWeights', 1],
   ['nearCounts', 1],
 ] as const;
 
-/** Parameters of a side, from `users` or `items` on. */
+/** Parameters of one side, from `users` or `items` on. */
 const sideBlock = [
   ['rows', 1],
   ['starts', 1],
   ['columns', 1],
   ['values', 1],
-  ['order', 1, 'Rows by falling number of entries.'],
+  ['order', 1, 'Rows by descending number of entries.'],
   ['chunkStarts', 1, 'Places in `order` where a chunk of work starts, and one more.'],
   ['chunks', 1],
   ['factors', 1],
-  ['whiten', 1, '1 where the side is solved in whitened coordinates.'],
+  ['whiten', 1, '1 if the side is solved in whitened coordinates.'],
 ] as const;
 
 type Field = readonly [name: string, words: number, holds?: string];
 
-/** The word at which each field begins. */
+/** The index of each field's first word. */
 function offsets<const Fields extends readonly Field[]>(fields: Fields): Record<Fields[number][0], number> {
   let at = 0;
   const found: Record<string, number> = {};
@@ -96,7 +96,7 @@ function offsets<const Fields extends readonly Field[]>(fields: Fields): Record<
 export const word = offsets(block);
 export const side = offsets(sideBlock);
 
-/** The same as AssemblyScript, for `import … from './parameters'`. */
+/** The same list as AssemblyScript, for `import … from './parameters'`. */
 export function parametersSource(): string {
   const constants = Object.entries({ ...word, ...side }).map(
     ([name, at]) => `export const ${name.replace(/[A-Z]/g, (capital) => `_${capital}`).toUpperCase()}: usize = ${at};`,

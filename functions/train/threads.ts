@@ -6,7 +6,7 @@ import { blockAt, word } from './parameters.ts';
 const pageBytes = 65536;
 const mostPages = 65536;
 
-/** Hands out places in one memory, each on a cache line of its own. Fresh memory is zeros. */
+/** Allocates parts of one memory, each aligned to a cache line. Fresh memory is zeros. */
 export class Layout {
   private end = 4096;
 
@@ -16,7 +16,7 @@ export class Layout {
     return at;
   }
 
-  /** @throws RangeError when it would be more than 4 GiB; `what` needs them, `mend` says what to do. */
+  /** @throws RangeError if it would be more than 4 GiB; `what` names what needs them, `mend` says what to do. */
   memory(what: string, mend: string): WebAssembly.Memory {
     const pages = Math.ceil(this.end / pageBytes);
     if (pages > mostPages)
@@ -41,7 +41,7 @@ let compiled: WebAssembly.Module | undefined;
 
 /**
  * Calls `entry` on `threads` threads, this one included, which it holds until done. The others start while `layOut`
- * fills the memory; the kernel's phases wait for nobody. Answers what the kernel does.
+ * fills the memory; the kernel's phases do not wait for late threads. Returns what the kernel returns.
  */
 export function runKernel(
   memory: WebAssembly.Memory,
@@ -60,7 +60,7 @@ export function runKernel(
         execArgv: [],
         workerData: { module: compiled, memory, entry, thread, ready, failed },
       });
-      // One that can't start is not missed: without a listener its error would end the process.
+      // A thread that can't start is not needed, but without a listener its error would end the process.
       worker.on('error', () => {});
       worker.unref();
       workers.push(worker);

@@ -1,4 +1,4 @@
-// Everybody's best images, exactly, by the WebAssembly kernel on all cores: functions/train/assembly/top.as.
+// Every user's best images, exactly, by the WebAssembly kernel on all cores: functions/train/assembly/top.as.
 import { availableParallelism } from 'node:os';
 import type { Factors } from '#core/recommender/als.ts';
 import type { Rows } from '#core/recommender/ratings.ts';
@@ -6,9 +6,9 @@ import { blockAt, side, word } from './parameters.ts';
 import { Layout, runKernel } from './threads.ts';
 
 export interface TopLists {
-  /** How many a person has: `n`, or fewer where fewer images are left. */
+  /** How many images each user's list has: `n`, or fewer if fewer images are left. */
   counts: Uint32Array;
-  /** Images and their scores, `n` a person, most first. */
+  /** Images and their scores, `n` per user, highest first. */
   items: Uint32Array;
   scores: Float32Array;
 }
@@ -19,10 +19,10 @@ const span = 128;
 const worthThreads = 1e7;
 
 /**
- * The best `n` images of each person, without those in their row of `byUser`. Most first, ties by index: the same as
+ * The best `n` images of each person, without those in their row of `byUser`. Highest first, ties by index: the same as
  * scoring every image in double precision, rounding to single, and sorting.
  *
- * @throws RangeError for an `n` that is no whole number above 0, rows that don't fit the factors, or more than 4 GiB.
+ * @throws RangeError for an `n` that is not an integer above 0, rows that don't fit the factors, or more than 4 GiB.
  */
 export function topLists(
   { rank, users, items }: Factors,
@@ -37,7 +37,7 @@ export function topLists(
   for (const column of byUser.columns)
     if (column >= images) throw new RangeError(`image ${column} must be below ${images}`);
   const stride = Math.ceil(rank / 8) * 8;
-  // Half the columns decide about most images; up to 16 are soon multiplied out.
+  // Half of the columns decide about most images; up to 16 are quick to multiply.
   const head = stride <= 16 ? stride : Math.ceil(stride / 16) * 8;
   const padded = Math.ceil(images / 8) * 8;
   const length = Math.min(n, Math.max(images, 1));
@@ -124,7 +124,7 @@ function lengthOf(values: Float32Array, from: number, rank: number): number {
   return Math.sqrt(sum);
 }
 
-/** Lists of `length` as lists of `n`. */
+/** Shortens lists of `length` to lists of `n`. */
 function spread<A extends Uint32Array | Float32Array>(lists: A, length: number, n: number): A {
   if (length === n) return lists.slice() as A;
   const wider = new (lists.constructor as new (length: number) => A)((lists.length / length) * n);

@@ -1,5 +1,5 @@
-// Training: read the pulls by a search query, split, let models compete, and publish the best one unless what is in service
-// is better.
+// Training: read the pulls by a search query, split, let models compete, and publish the best one unless the model in
+// service is better.
 
 import { seeded } from '#core/bytes/random.ts';
 import { taughtClasses as classes } from '#core/event.ts';
@@ -39,11 +39,11 @@ import { topLists } from './top.ts';
 export interface TrainOptions {
   /** Settings of the ALS that is always trained; default: alsDefaults. */
   als?: Partial<AlsOptions>;
-  /** The candidate that serves: a name on the card, or the best (`auto`, the default). */
+  /** The candidate to publish: a name on the card, or the best (`auto`, the default). */
   model?: CandidateName | 'auto';
-  /** What the competition may take; default 60. */
+  /** Seconds that the competition may take; default 60. */
   budgetSeconds?: number;
-  /** What a fit may take of memory; default 2 GB. */
+  /** How much memory a fit may use; default 2 GB. */
   memoryBytes?: number;
   search: SearchStore;
   objects: ObjectStore;
@@ -54,7 +54,7 @@ export interface TrainOptions {
   log?: (text: string) => void;
 }
 
-/** A model's file that no card names is of a training that is still under way, or of one that failed. */
+/** A model file that no card names belongs to a training that still runs or failed; after this time it is removed. */
 const underWayMs = 24 * 3_600_000;
 const saved = 50;
 
@@ -71,7 +71,7 @@ export async function train(options: TrainOptions): Promise<Card> {
   return publish(await readLessons(options), setting, options);
 }
 
-/** Reads the pulls, and splits them: as many rounds as hold out enough, or as many as given. */
+/** Reads the pulls, and splits them: in as many rounds as hold out enough pulls, or as many as given. */
 export async function readLessons(
   { search, clock, seed, log = () => {} }: TrainOptions,
   rounds?: number,
@@ -87,7 +87,7 @@ export async function readLessons(
   return { began, seed, users, items, entries, random, readSeconds: read, ...(byTime && { byTime }) };
 }
 
-/** Lets models compete, and puts the best in service unless what is there is better; returns the card. */
+/** Lets models compete, and puts the best in service unless the current one is better; returns the card. */
 export async function publish(
   lessons: Lessons,
   als: Setting,
@@ -156,7 +156,7 @@ export async function publish(
   if (card.images === 0) return refuse('there are no pulls to learn from yet');
   if (list.held)
     return refuse(
-      `the owner went back to model ${list.current}: DELETE /v1/model/rollback lets training put others in service again`,
+      `the owner rolled back to model ${list.current}: DELETE /v1/model/rollback lets training put others in service again`,
     );
   const better = model === 'auto' && inService && worseThanInService(lessons, outcome.winner.setting, inService, fit);
   stage('gate');
@@ -191,7 +191,7 @@ export async function publish(
   log(`published ${card.id}`);
   return card;
 
-  /** The files of models that can't be gone back to any more, and what failed trainings left. */
+  /** Removes the files of models that are no longer kept, and those that failed trainings left. */
   async function removeOthers(): Promise<void> {
     const dropped = new Set(cards.slice(keepModels).map(({ id }) => modelKey(id)));
     const kept = new Set(next.cards.map(({ id }) => modelKey(id)));
@@ -211,7 +211,7 @@ export async function publish(
         items: lists(at).map(({ item, score }) => ({ repository: items[item], score })),
       });
     await search.saveRecommendations(batch.splice(0));
-    // Somebody forgotten meanwhile must not come back: after this reading, forgetting finds the list itself.
+    // A user forgotten meanwhile must not come back: after this check, forgetting finds the saved list itself.
     const known = new Set<string>();
     for await (const { user } of search.pairs({ classes })) known.add(user);
     for (const user of users) if (!known.has(user)) await save({ user, model: card.id, items: [] });
@@ -219,7 +219,7 @@ export async function publish(
   }
 }
 
-/** What is in service, to be judged beside the others; undefined where there is none, or it can't be read. */
+/** The model in service, to be judged beside the others; undefined if there is none, or it can't be read. */
 async function modelInService(
   list: ModelList,
   objects: ObjectStore,
@@ -244,7 +244,7 @@ const alsOf = (setting: Setting): AlsOptions => {
   return { rank, iterations, lambda, alpha };
 };
 
-/** Everybody's best, as they are served: by factors all at once on the kernel, else one by one. */
+/** Every user's list, as it is served: with factors all at once on the kernel, otherwise one by one. */
 function listsOf(model: Model, byUser: Rows): (user: number) => { item: number; score: number }[] {
   if (model.kind === 'als') {
     const rows = scaledRows(byUser, model.items.length, model.countScale);

@@ -1,4 +1,4 @@
-// `npm run tune`: the competition of training on more rounds and with more time. It prints; it changes nothing.
+// `npm run tune`: the competition of training, with more rounds and more time. It only prints, and changes nothing.
 
 import { seeded } from '#core/bytes/random.ts';
 import type { Candidate } from '#core/recommender/model-list.ts';
@@ -9,21 +9,21 @@ import { byFirstPull, compete, foldsOf, type Outcome, roundsFor } from './compet
 
 export interface TuneOptions {
   pairs: Pair[];
-  /** Settings tried for each family, at most. */
+  /** The most settings tried for each family. */
   trials: number;
-  /** Two fifths of it are for trying settings. */
+  /** Two fifths of this are for trying settings. */
   seconds: number;
   seed: number;
-  /** What the table is sorted by: pulls held out by chance, or the newest first pulls. */
+  /** The split that the table is sorted by: randomly held-out pulls, or the newest first pulls. */
   by: 'chance' | 'time';
   clock: () => number;
   log: (line: string) => void;
 }
 
-/** Rounds by chance, at least. */
+/** The fewest random rounds. */
 const rounds = 3;
 
-/** Lets all candidates compete; the table comes best first. */
+/** Lets all candidates compete; the table is sorted best first. */
 export function tune({ pairs, trials, seconds, seed, by, clock, log }: TuneOptions): Outcome {
   const { users, items, entries } = indexPairs(pairs);
   log(`${entries.length} pairs of ${users.length} users and ${items.length} repositories; seed ${seed}`);
@@ -40,7 +40,7 @@ export function tune({ pairs, trials, seconds, seed, by, clock, log }: TuneOptio
   return { ...outcome, candidates: outcome.candidates.toSorted((a, b) => ndcg(b) - ndcg(a)) };
 }
 
-/** The candidates as text, in the order given. */
+/** The candidates as text, in the given order. */
 export function table(candidates: Candidate[]): string {
   const figure = (value: number | undefined, width: number) => (value?.toFixed(4) ?? '-').padStart(width);
   return [
@@ -53,6 +53,6 @@ export function table(candidates: Candidate[]): string {
   ].join('\n');
 }
 
-/** What follows for training. */
+/** The advice for training. */
 export const advice = ({ winner, why }: Outcome): string =>
-  `${why}\ntraining chooses by itself; to serve ${winner.name} whatever comes out: npm start -- --model ${winner.name}\non AWS, in whalewatch.config.ts: model: '${winner.name}'`;
+  `${why}\ntraining chooses by itself; to always serve ${winner.name}: npm start -- --model ${winner.name}\non AWS, in whalewatch.config.ts: model: '${winner.name}'`;

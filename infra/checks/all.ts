@@ -26,13 +26,13 @@ export const groups: Record<string, Check[]> = {
 };
 export const checks: Check[] = Object.values(groups).flat();
 
-/** Where a check's document is. */
+/** The URL of a check's document. */
 export const documentUrl = ({ document }: Check): string => `https://docs.aws.amazon.com/${document}`;
 
-/** The constructs to check of each app: somebody else's resources in it are theirs. */
+/** The constructs to check in each app: other resources in the app are not checked. */
 const scopes = new WeakMap<Stage, Set<IConstruct>>();
 
-/** Checks the resources below a construct at each synthesis of its app; a fault stops it. */
+/** Checks the resources below a construct at each synthesis of its app; a failed check stops the synthesis. */
 export function checkAtSynthesis(scope: IConstruct): void {
   const app = Stage.of(scope) as Stage;
   const known = scopes.get(app);
@@ -45,7 +45,7 @@ export function checkAtSynthesis(scope: IConstruct): void {
   Validations.of(app).addPlugins(new AwsChecks(first));
 }
 
-/** Those of a template's resources that lie below a construct. */
+/** The template's resources that are below a construct. */
 export function resourcesBelow(scope: IConstruct, resources: Resources): Resources {
   const elements = scope.node.findAll().filter(CfnElement.isCfnElement);
   const ids = new Set(elements.map((element) => element.stack.resolve(element.logicalId)));

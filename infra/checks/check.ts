@@ -1,4 +1,4 @@
-// A check: a fact about AWS that the design leans on, the document that states it, and what holds it in a template.
+// A check: a fact about AWS that the design relies on, the document that states it, and a test of the template for it.
 
 /** A resource of a template. */
 export interface Resource {
@@ -13,12 +13,12 @@ export interface Resource {
 export type Resources = Record<string, Resource>;
 
 export interface Check {
-  /** What the table, the report of a synthesis and the tests call it. */
+  /** Its name in the table, in the report of a synthesis and in the tests. */
   id: string;
   fact: string;
   /** Path of the document below docs.aws.amazon.com. */
   document: string;
-  /** Returns what is wrong: a logical ID, and why where that is not the fact itself. */
+  /** Returns what is wrong: a logical ID, and the reason if it is not the fact itself. */
   faults(resources: Resources): string[];
 }
 
@@ -28,7 +28,7 @@ type Test = (properties: Resource['Properties'], resource: Resource, id: string,
 export const ofType = (resources: Resources, type: string): [string, Resource][] =>
   Object.entries(resources).filter(([, resource]) => resource.Type === `AWS::${type}`);
 
-/** Faults where a resource of the type does not pass the test. */
+/** Faults for each resource of the type that does not pass the test. */
 export const each =
   (type: string, test: Test) =>
   (resources: Resources): string[] =>
@@ -36,7 +36,7 @@ export const each =
       .filter(([id, resource]) => !test(resource.Properties ?? {}, resource, id, resources))
       .map(([id]) => id);
 
-/** Faults where resources of the type exist and none passes the test. */
+/** A fault if resources of the type exist but none passes the test. */
 export const some =
   (type: string, test: Test) =>
   (resources: Resources): string[] => {
@@ -46,7 +46,7 @@ export const some =
       : [`none of the ${all.length} resources of ${type}`];
   };
 
-/** The logical ID that `Ref` or `Fn::GetAtt` names, wherever it stands in a value. */
+/** The logical ID that a `Ref` or `Fn::GetAtt` names, anywhere in a value. */
 export function target(value: unknown): string | undefined {
   const text = JSON.stringify(value) ?? '';
   return /"(?:Ref":"|Fn::GetAtt":\[")([^":]+)"/.exec(text)?.[1];
@@ -83,7 +83,7 @@ export const statementsOf = (document: { Statement: Record<string, unknown>[] } 
     Condition,
   }));
 
-/** What a role may do: its inline policies and those attached to it. */
+/** The statements of a role: in its inline policies and in those attached to it. */
 export function rightsOf(resources: Resources, role: string): Statement[] {
   const inline = (resources[role]?.Properties.Policies ?? []) as { PolicyDocument: { Statement: never[] } }[];
   const attached = ofType(resources, 'IAM::Policy').filter(([, { Properties }]) =>
@@ -95,5 +95,5 @@ export function rightsOf(resources: Resources, role: string): Statement[] {
   ];
 }
 
-/** Stands in facts for a resource whose data must outlive the stack. */
+/** The word in facts for resources whose data must outlive the stack. */
 export const isKept = ({ DeletionPolicy }: Resource): boolean => /^Retain/.test(DeletionPolicy ?? '');

@@ -25,7 +25,7 @@ const behaviors = ({ DistributionConfig }: Resource['Properties']): Behavior[] =
   DistributionConfig.DefaultCacheBehavior,
   ...(DistributionConfig.CacheBehaviors ?? []),
 ];
-/** Origins that are no bucket: the API. */
+/** Origins that are not buckets: the API. */
 const apiOrigins = ({ DistributionConfig }: Resource['Properties']): string[] =>
   DistributionConfig.Origins.filter(
     ({ CustomOriginConfig }: { CustomOriginConfig?: unknown }) => CustomOriginConfig,
@@ -49,7 +49,7 @@ const apiFunctions = (resources: Resources) =>
       .filter((id) => resources[id]?.Type === 'AWS::Lambda::Function'),
   );
 
-/** Managed policy: everything of the viewer but Host. */
+/** The managed policy that forwards everything of the viewer except Host. */
 const exceptHost = 'b689b0a8-53d0-40ab-baf2-68738e2966ac';
 
 export const edgeChecks: Check[] = [

@@ -5,7 +5,7 @@ const quotas = 'lambda/latest/dg/gettingstarted-limits.html';
 const fargate = 'AmazonECS/latest/developerguide/fargate-tasks-services.html';
 
 const roles = (resources: Resources) => ofType(resources, 'IAM::Role').map(([id]) => id);
-/** Faults where a role may do what the test forbids. */
+/** Faults for each role that has a right the test forbids. */
 const noRight =
   (test: (action: string, resource: string) => unknown) =>
   (resources: Resources): string[] =>
@@ -15,7 +15,7 @@ const noRight =
       ),
     );
 
-/** Memory that Fargate offers with a processor, from and to, in steps of, megabytes. */
+/** Memory that Fargate offers for each processor size, in megabytes: from, to, step. */
 const fargateMemory: Record<string, [number, number, number]> = {
   256: [512, 2048, 512],
   512: [1024, 4096, 1024],

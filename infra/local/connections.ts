@@ -1,21 +1,24 @@
-// What a connection may take: strangers open as many as they like, and send as slowly as they like.
+// Limits of connections, because strangers may open many and send slowly.
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
-/** Node's own limits of a server, milliseconds: all headers, and the whole of a request. */
+/** Limits that Node enforces, milliseconds: for all headers, and for a whole request. */
 export const timeouts = { headersTimeout: 10_000, requestTimeout: 30_000, connectionsCheckingInterval: 2000 };
 
-/** A response that is not read, or a connection over which nothing goes, for so long is closed. Forgetting may take minutes. */
+/** After this long without traffic a connection is closed, even during a response. Forgetting may take minutes. */
 const silentMs = 5 * 60_000;
-/** Connections of one address, at most. A proxy in front needs far fewer: it reuses them. */
+/** The most connections of one address. A proxy in front needs far fewer, because it reuses them. */
 const mostOfAddress = 1000;
-/** Connections of all addresses, at most: fewer than the files a process may open, so that the stores can always open theirs. */
+/**
+ * The most connections of all addresses: fewer than the files that a process may open, so that the stores can always
+ * open theirs.
+ */
 const most = 4000;
 
 /**
- * Closes connections that are too many: the newest of an address that has too many, and where all together are too many, the
- * oldest idle one of the address that has most, so that nobody keeps others out by holding all there are.
+ * Closes excess connections: the newest of an address that exceeds its limit, and if all together exceed theirs, the
+ * oldest idle one of the address with the most, so that nobody can keep others out.
  */
 export function capConnections(server: Server, { ofAddress = mostOfAddress, all = most } = {}): void {
   server.setTimeout(silentMs);
@@ -51,7 +54,7 @@ export function capConnections(server: Server, { ofAddress = mostOfAddress, all 
   }
 }
 
-/** Whose an address is: of IPv6 the first half, as everybody has at least as many addresses as the other half counts. */
+/** What counts as one address: for IPv6 its first half, because everybody has at least a /64 network. */
 export function holderOf(address: string): string {
   if (!address.includes(':')) return address;
   const parsed = ipaddr.process(address);

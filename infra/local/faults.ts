@@ -1,10 +1,10 @@
-// What this machine does to the server, for the health page.
+// Faults of the machine and its threads, for the health page.
 import { statfs } from 'node:fs/promises';
 import type { Fault } from '#serve/health.ts';
 import type { Thread } from './stages/threads.ts';
 import type { Sums } from './stores/search/sums.ts';
 
-/** A thread that failed once was started again: only what fails again and again holds its stage. */
+/** A thread that failed once was restarted: only repeated failures stop its stage. */
 const manyFailures = 3;
 
 export function threadFaults(threads: Pick<Thread, 'state'>[]): Fault[] {
@@ -22,7 +22,7 @@ export function threadFaults(threads: Pick<Thread, 'state'>[]): Fault[] {
 }
 
 const mib = 2 ** 20;
-/** The last commits of every store, and their logs, want room. */
+/** Space for the last commits of every store, and their logs. */
 const leastBytes = 64 * mib;
 const lowBytes = 512 * mib;
 
@@ -30,16 +30,18 @@ export async function diskFaults(folder: string): Promise<Fault[]> {
   const { bavail, bsize } = await statfs(folder);
   const free = bavail * bsize;
   if (free >= lowBytes) return [];
-  const reason = `the disk of ${folder} has ${Math.floor(free / mib)} MiB left: make room, or nothing more is taken`;
+  const reason = `the disk of ${folder} has ${Math.floor(free / mib)} MiB left: make room, or nothing more is accepted`;
   return [{ reason, stands: free < leastBytes }];
 }
 
-/** What an older version stored is summed in the background: until then lists of users and counts are not read. */
+/** Documents of an older version are summed in the background: until then lists of users and counts can't be read. */
 export function sumFaults(sums: Pick<Sums, 'missing'> | undefined): Fault[] {
   const left = sums?.missing();
   if (!left) return [];
   const share = Math.floor((100 * left.done) / Math.max(1, left.total));
   if (left.filling)
-    return [{ reason: `search is being made again from events: ${share} % of ${left.total} events`, stands: false }];
-  return [{ reason: `what was stored before is being summed: ${share} % of ${left.total} documents`, stands: false }];
+    return [{ reason: `search is being rebuilt from events: ${share} % of ${left.total} events`, stands: false }];
+  return [
+    { reason: `documents of an older version are being summed: ${share} % of ${left.total} documents`, stands: false },
+  ];
 }

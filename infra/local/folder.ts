@@ -18,12 +18,12 @@ import { SettingError } from '#settings/error.ts';
 import { syncFolder } from './stores/secrets/secret.ts';
 
 /**
- * Creates the data folder if it is missing; its files are its owner's only, also those of an earlier run.
- * Throws SettingError when it can't be created, read or written.
+ * Creates the data folder if it is missing. Only its owner may read its files, also those of an earlier run. Throws
+ * SettingError if it can't be created, read or written.
  */
 export function openFolder(data: string): string {
   const folder = resolve(data);
-  // For the whole process: SQLite makes files beside its own, and so does each thread.
+  // Set for the whole process, because SQLite makes further files, and so does each thread.
   process.umask(0o077);
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -35,7 +35,7 @@ export function openFolder(data: string): string {
   return folder;
 }
 
-/** Takes the rights of group and others away. */
+/** Removes the rights of group and others. */
 function close(folder: string): void {
   restrict(folder, 0o700);
   for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true }))
@@ -43,7 +43,7 @@ function close(folder: string): void {
       restrict(join(entry.parentPath, entry.name), entry.isDirectory() ? 0o700 : 0o600);
 }
 
-/** What another process removes meanwhile needs no rights; what is another user's is refused where it is opened. */
+/** Ignores files that another process removes meanwhile; another user's files fail when they are opened. */
 function restrict(path: string, mode: number): void {
   try {
     if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, mode);
@@ -52,7 +52,10 @@ function restrict(path: string, mode: number): void {
   }
 }
 
-/** Returns the data folder of an earlier run. Throws SettingError where there was none, a typo must not give an empty result, and for root in another's. */
+/**
+ * Returns the data folder of an earlier run. Throws SettingError if there is none, because a typo must not give an
+ * empty result, and for root in another user's folder.
+ */
 export function usedFolder(data: string): string {
   const folder = resolve(data);
   const written = used(folder);
@@ -64,7 +67,7 @@ export function usedFolder(data: string): string {
   throw new SettingError(`--data ${folder} holds no data: name the folder that npm start -- --data DIR uses`);
 }
 
-/** What a server wrote into the folder, for whose it is. Throws SettingError when the folder can't be read. */
+/** A file that a server wrote into the folder, to find its owner. Throws SettingError if the folder can't be read. */
 function used(folder: string) {
   try {
     return statSync(join(folder, 'events.db'), { throwIfNoEntry: false });
@@ -73,12 +76,12 @@ function used(folder: string) {
   }
 }
 
-/** A shorter token was cut short by a full disk, or its file was emptied. */
+/** A shorter token was truncated on a full disk, or its file was emptied. */
 const tokenCharacters = 32;
 
 /**
- * The default registry's token: made once, kept readable by its owner only. Read each time: a new one counts at once. Throws
- * SettingError when the file holds no whole token.
+ * The default registry's token, made once and readable only by its owner. It is read each time, so that a new one is
+ * valid at once. Throws SettingError if the file has no complete token.
  */
 export function keptToken(folder: string): string {
   const file = join(folder, 'token');
@@ -91,12 +94,12 @@ export function keptToken(folder: string): string {
   return token;
 }
 
-/** Makes another token in its place. Throws SettingError when it can't be written whole: nothing is changed then. */
+/** Replaces the token. Throws SettingError, and changes nothing, if the new one can't be written completely. */
 export function newKeptToken(folder: string, flag: 'w' | 'wx' = 'w'): void {
   const [file, draft] = [join(folder, 'token'), join(folder, `token-${randomBytes(8).toString('hex')}`)];
   try {
     writeFileSync(draft, `${randomBytes(24).toString('base64url')}\n`, { flag: 'wx', mode: 0o600, flush: true });
-    // Whole or not at all: the server may be reading it.
+    // Replaced atomically, because the server may be reading it.
     if (flag === 'w') renameSync(draft, file);
     else linkSync(draft, file);
     syncFolder(folder);

@@ -1,26 +1,26 @@
-// One server a data folder. The lock is SQLite's own on a file of the folder: the system gives it back when the process ends,
-// however it ends, so that no stale lock is ever in the way.
+// Allows only one server per data folder. The lock is SQLite's own, on a file in the folder: the system releases it
+// when the process ends for any reason, so there is never a stale lock.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { SettingError } from '#settings/error.ts';
 
-/** Files of the lock: of no use in a copy of the folder. */
+/** Files of the lock, which a copy of the folder does not need. */
 export const holdFiles = ['hold.db', 'hold.json'];
 
 interface Holder {
   pid: number;
   host: string;
-  /** What it does: `npm start`. */
+  /** What the process runs: `npm start`. */
   as: string;
   since: string;
 }
 
-/** Kept open: a connection that is collected would give the lock back. */
+/** Kept referenced: a garbage-collected connection would release the lock. */
 const held: DatabaseSync[] = [];
 
-/** Takes a data folder for this process, until it ends. Throws SettingError that names the process which has it. */
+/** Locks a data folder for this process until it ends. Throws SettingError, with the process that has locked it. */
 export function holdFolder(folder: string, as: string): void {
   const [lock, note] = holdFiles.map((name) => join(folder, name));
   const database = new DatabaseSync(lock, { timeout: 0 });
@@ -41,7 +41,7 @@ export function holdFolder(folder: string, as: string): void {
 
 const busyCode = 5;
 
-/** Whether a server has the folder. */
+/** Whether a server has locked the folder. */
 export function isHeld(folder: string): boolean {
   const database = new DatabaseSync(join(folder, holdFiles[0]), { timeout: 0 });
   try {
@@ -60,7 +60,7 @@ function holderOf(note: string): string {
     const { pid, host, as, since } = JSON.parse(readFileSync(note, 'utf8')) as Holder;
     return `process ${pid}${host === hostname() ? '' : ` of ${host}`} (${as}, since ${since})`;
   } catch {
-    // It has the lock and has not written its note yet.
+    // It has the lock but has not written its note yet.
     return 'another process';
   }
 }

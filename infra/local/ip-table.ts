@@ -1,4 +1,5 @@
-// The IP table that an owner brought in by npm run ip-update: beside the data, in place of the embedded databases.
+// The IP table that an owner installed with npm run ip-update. It is in the data folder and replaces the embedded
+// databases.
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ipDatabaseBuiltAt } from './defaults.ts';
@@ -16,7 +17,7 @@ const pointerOf = (data: string) => join(folderOf(data), 'current.json');
 const readPointer = (data: string): Pointer | undefined =>
   existsSync(pointerOf(data)) ? (JSON.parse(readFileSync(pointerOf(data), 'utf8')) as Pointer) : undefined;
 
-/** Path of the table; undefined where none was brought in. */
+/** Path of the table; undefined if none was installed. */
 export function broughtTable(data: string): string | undefined {
   const pointer = readPointer(data);
   return pointer && join(folderOf(data), pointer.file);
@@ -27,8 +28,8 @@ export const ipTableBuiltAt = async (data: string): Promise<number> =>
   readPointer(data)?.builtAt ?? ipDatabaseBuiltAt();
 
 /**
- * Puts a table in use: `make` writes it to the path that it is given. The server takes it within seconds, and goes on with
- * the one before should this fail.
+ * Installs a table: `make` writes it to the given path. The server uses it within seconds; if this fails, it goes on
+ * with the previous one.
  */
 export async function bringTable(data: string, builtAt: number, make: (path: string) => Promise<void>): Promise<void> {
   const folder = folderOf(data);
@@ -39,7 +40,7 @@ export async function bringTable(data: string, builtAt: number, make: (path: str
   const draft = `${pointerOf(data)}.draft`;
   writeFileSync(draft, `${JSON.stringify({ file, builtAt } satisfies Pointer)}\n`, { flush: true });
   renameSync(draft, pointerOf(data));
-  // The one before stays for who is opening it; older ones go.
+  // The previous table stays for a reader that is opening it; older ones are removed.
   for (const name of readdirSync(folder))
     if (name.endsWith('.bin') && name !== file && name !== before) rmSync(join(folder, name), { force: true });
 }

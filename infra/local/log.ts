@@ -1,4 +1,4 @@
-// What the server writes for its operator: on stderr, for people or as JSON lines; no addresses, no names.
+// The server's log for its operator: on stderr, as text or JSON lines, without addresses and names.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import type { MiddlewareHandler } from 'hono';
@@ -8,15 +8,15 @@ import { needsOf } from '#http/access.ts';
 
 export interface Log {
   info(text: string): void;
-  /** Logs a text, or what was thrown. */
+  /** Logs a text or an error. */
   error(cause: unknown): void;
-  /** Gives requests an id and logs them; nothing where the log is for people. */
+  /** Gives requests an id and logs them; does nothing if the log is text. */
   middleware(clock: () => number): MiddlewareHandler[];
 }
 
 const requests = new AsyncLocalStorage<string>();
 
-/** `json`: {level, time, message} a line, with the `requestId` of the request that it is about. */
+/** `json`: {level, time, message} per line, with the `requestId` of its request. */
 export function openLog(format: 'text' | 'json'): Log {
   if (format === 'text') return { info: console.log, error: console.error, middleware: () => [] };
   const logger = pino(
@@ -30,7 +30,7 @@ export function openLog(format: 'text' | 'json'): Log {
         return requestId === undefined ? {} : { requestId };
       },
     },
-    // Threads write too, and the last line before an end must not be lost.
+    // Written synchronously: threads write too, and the last line before an exit must not be lost.
     pino.destination({ dest: 2, sync: true }),
   );
   return {
@@ -43,10 +43,13 @@ export function openLog(format: 'text' | 'json'): Log {
   };
 }
 
-/** An id of this form that the client sent is kept, so that the client may find it in the log. */
+/** An id of this form from the client is kept, so that the client can find it in the log. */
 const givenId = /^[\w.-]{8,64}$/;
 
-/** Gives each request an id, in `X-Request-Id` too, and logs it by method and route: a query names people. */
+/**
+ * Gives each request an id, in `X-Request-Id` too, and logs it by method and route, without the query, which may name
+ * people.
+ */
 function logRequests(log: (line: object) => void, clock: () => number): MiddlewareHandler {
   return (c, next) => {
     const given = c.req.header('x-request-id') ?? '';
@@ -56,7 +59,7 @@ function logRequests(log: (line: object) => void, clock: () => number): Middlewa
       await next();
       c.header('X-Request-Id', id);
       const { method, path } = c.req;
-      // A path that is not a route may be anything that a stranger wrote.
+      // A path that is not a route may contain anything that a stranger wrote.
       const known = needsOf(method, path) !== undefined || /^\/[a-z]*$/.test(path);
       log({ method, path: known ? path : 'other', status: c.res.status, milliseconds: clock() - began });
     });

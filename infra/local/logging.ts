@@ -1,6 +1,6 @@
-// The log is for people; no failure to write it ends the server. Where it can't be written, lines are lost and nothing else.
+// A failure to write the log must not end the server: then only log lines are lost.
 
-/** Ignores that the log can't be written: a full disk, a pipe whose reader went away. */
+/** Ignores write errors of the log: a full disk, or a pipe whose reader has closed it. */
 export function unbreakableLog(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', () => {});

@@ -1,7 +1,7 @@
 import { anonymousLeast, localAccess, privateHostsOn } from '#settings/access.ts';
 import type { ResolvedSettings } from '#settings/schema.ts';
 
-/** What export asks of the settings. */
+/** The settings that export needs. */
 export const mapSettings = (settings: ResolvedSettings) => ({
   keepDays: settings.keepDays,
   mostDomains: settings.mostDomains,

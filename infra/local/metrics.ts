@@ -1,4 +1,4 @@
-// GET /metrics on one machine: what CloudWatch counts on AWS, for a Prometheus. No label is a name that a stranger chose.
+// GET /metrics on one machine: for Prometheus, what CloudWatch counts on AWS. No label is a name chosen by a stranger.
 import { readdir, statfs } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { availableParallelism, totalmem } from 'node:os';
@@ -16,7 +16,7 @@ export interface MetricsOptions extends Omit<HealthOptions, 'report'> {
 export interface Metrics {
   /** Adds one to a counter of the stages. */
   count(name: CounterName, stage?: string): void;
-  /** Counts and times the requests of a server: beside the app, so that a hit costs no more for it. */
+  /** Counts and times the requests of a server, outside of the app, so that hits do not get slower. */
   watch(server: Pick<Server, 'on'>): void;
   read(): Promise<{ type: string; text: string }>;
 }
@@ -28,13 +28,13 @@ const stageOf = (method: string, url: string) =>
       ? 'tiles'
       : 'serve';
 
-/** What each counter of the stages says. */
+/** The description of each counter of the stages. */
 const help: Record<CounterName, string> = {
-  failures: 'Failures of a stage; each is tried again',
+  failures: 'Failures of a stage, each of which is retried',
   exports: 'Exports of the map',
-  models_refused: 'Models that were trained and not put in service',
-  alerts_lost: 'Alerts of the rules that could not be kept',
-  alerts_refused: 'Alerts that a receiver did not take',
+  models_refused: 'Models that were trained but not put in service',
+  alerts_lost: 'Alerts of the rules that could not be stored',
+  alerts_refused: 'Alerts that a receiver did not accept',
 };
 
 export function openMetrics(options: MetricsOptions): Metrics {
@@ -51,9 +51,9 @@ export function openMetrics(options: MetricsOptions): Metrics {
   const counters = Object.fromEntries(
     Object.entries(help).map(([name, text]) => [name, counter(name, text, name === 'failures' ? ['stage'] : [])]),
   ) as Record<CounterName, Counter>;
-  // A counter that appears with its first failure has not risen, for rate().
+  // Starts at 0: for rate(), a counter that appears with its first failure has not increased.
   for (const stage of ['process', 'export', 'training', 'alerts', 'serve']) counters.failures.inc({ stage }, 0);
-  const responses = counter('responses', 'Responses by what was asked for and the first digit of the status', [
+  const responses = counter('responses', 'Responses by kind of request and first digit of the status', [
     'stage',
     'class',
   ]);
@@ -65,22 +65,22 @@ export function openMetrics(options: MetricsOptions): Metrics {
     buckets: [0.005, 0.02, 0.1, 0.5, 2, 10],
     registers,
   });
-  const lag = gauge('lag_seconds', 'Age of the oldest record that process has not taken', ['shard']);
+  const lag = gauge('lag_seconds', 'Age of the oldest record that process has not processed', ['shard']);
   const sums = {
     hits: counter('hits', 'Hits that were summed'),
     registryEvents: counter('registry_events', 'Registry events that were stored'),
-    duplicates: counter('duplicates', 'Records that came again and were dropped'),
+    duplicates: counter('duplicates', 'Repeated records that were dropped'),
     quarantined: counter('quarantined', 'Events that could not be understood'),
   };
   const times = {
-    points: gauge('points_updated_timestamp_seconds', 'When the map was last brought up to date'),
+    points: gauge('points_updated_timestamp_seconds', 'When the map was last updated'),
     model: gauge('model_trained_timestamp_seconds', 'When the model in service was trained'),
-    ipTable: gauge('ip_table_built_timestamp_seconds', 'When the IP table was made'),
+    ipTable: gauge('ip_table_built_timestamp_seconds', 'When the IP table was built'),
   };
-  const searchUp = gauge('search_up', 'Whether search responds: 1 or 0');
+  const searchUp = gauge('search_up', 'Whether search responds: 1 if so, else 0');
   const givenUp = gauge('given_up_batches', 'Batches in the failure folder');
-  const free = gauge('disk_free_bytes', 'Bytes free where the data folder is');
-  const size = gauge('disk_size_bytes', 'Bytes of the disk that the data folder is on');
+  const free = gauge('disk_free_bytes', 'Free bytes on the disk of the data folder');
+  const size = gauge('disk_size_bytes', 'Size in bytes of the disk of the data folder');
   gauge('export_interval_seconds', 'The setting exportEvery').set(settings.exportEvery);
   gauge('train_interval_seconds', 'The setting trainEvery').set(settings.trainEvery * 3600);
   gauge('processors', 'Processors that this process may use').set(availableParallelism());

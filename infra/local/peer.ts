@@ -1,18 +1,18 @@
-// Who is at the other end of a connection over loopback. A reverse proxy is there too, with the world behind it, and need
-// not say so: nginx' default proxy_pass sends nothing that a browser on this machine doesn't send.
+// Finds out who is at the other end of a loopback connection. It may be a reverse proxy with the whole world behind it,
+// without any sign: nginx's default proxy_pass sends nothing that a local browser would not send.
 import { readFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { isLoopback } from '#core/address.ts';
 
-/** Undefined: this machine's own user, directly. Otherwise what speaks against it, as the end of a sentence. */
+/** Undefined if it is this machine's own user, directly. Otherwise why it is not, as the end of a sentence. */
 export async function notLocalUser(incoming: IncomingMessage): Promise<string | undefined> {
   const { socket, headers, httpVersion } = incoming;
   if (!isLoopback(socket.remoteAddress)) return 'comes from another machine';
   const forwarded = Object.keys(headers).find((name) => proxyHeader.test(name));
   if (forwarded) return `came through a proxy (it has the header ${forwarded})`;
-  // nginx' default before 1.29.7; browsers and tools have long been past it.
+  // nginx's default before 1.29.7; browsers and tools use newer versions.
   if (httpVersion === '1.0') return 'came through a proxy (it speaks HTTP/1.0)';
   const users = [process.getuid?.(), 0, Number(process.env.SUDO_UID ?? Number.NaN)];
   const uid = await userOf(socket);
@@ -25,7 +25,10 @@ const proxyHeader = /^(forwarded|via|x-forwarded.*|x-real-ip|x-client-ip|x-origi
 
 const known = new WeakMap<Socket, Promise<number | undefined>>();
 
-/** The user who owns the other end; undefined where the system doesn't say (only Linux does). Asked once a connection. */
+/**
+ * The user who owns the other end; undefined if the system doesn't say (only Linux does). Looked up once per
+ * connection.
+ */
 function userOf(socket: Socket): Promise<number | undefined> {
   const user = known.get(socket) ?? lookUp(socket);
   known.set(socket, user);
@@ -41,12 +44,12 @@ async function lookUp({ localAddress = '', localPort, remoteAddress = '', remote
 
 type End = [address: string, port: number];
 
-/** No user has this id. */
+/** An id that no user has. */
 const nobodysId = -1;
 
 /**
- * The user of a connection's remote end, from lines of /proc/net/tcp and tcp6; undefined where they don't hold this
- * connection at all. An end that is closing has no user any more.
+ * The user of a connection's remote end, from lines of /proc/net/tcp and tcp6; undefined if the lines don't have this
+ * connection. A closing end no longer has a user.
  */
 export function connectionUser(tables: string, local: End, remote: End): number | undefined {
   const [here, there] = [written(local), written(remote)];
@@ -59,7 +62,7 @@ export function connectionUser(tables: string, local: End, remote: End): number 
   return listed ? nobodysId : undefined;
 }
 
-/** Returns an address as the kernel writes it, an IPv4 address also mapped into IPv6: words of 32 bits, little-endian. */
+/** Returns an address as the kernel writes it, for IPv4 also IPv6-mapped: 32-bit words, little-endian. */
 function written([address, port]: End): string[] {
   const parsed = ipaddr.process(address);
   const forms = parsed.kind() === 'ipv4' ? [parsed, (parsed as ipaddr.IPv4).toIPv4MappedAddress()] : [parsed];

@@ -43,23 +43,23 @@ export interface ServerOptions {
     | 'openMetrics'
     | 'data'
   >;
-  /** The default registry's webhook token, asked for each post. */
+  /** Returns the default registry's webhook token; called for each post. */
   token: () => string;
   web: string;
   log: Log;
   access: AccessSettings;
-  /** Faults of the machine beneath, for the health page. */
+  /** Faults of the machine, for the health page. */
   faults?: HealthOptions['faults'];
   metrics: Metrics;
 }
 
-/** Health turns 503 when records or commits have waited this long. */
+/** Health becomes 503 when records or commits have waited this long. */
 export const unhealthyAfterSeconds = 60;
 
-/** A look at the pointer is one read of a file here. */
+/** Checking the pointer only reads a file here. */
 const pointerAgeMs = 25;
 
-/** Age of what waits in both streams. */
+/** The age of the oldest waiting record in both streams. */
 export const lagOf = ({ stream, hits }: Pick<LocalStores, 'stream' | 'hits'>) => [
   ...stream.lag().map(({ shard, seconds }) => ({ shard: registryShards + shard, seconds })),
   ...hits.lag(),
@@ -78,9 +78,9 @@ export function localApp({ stores, settings, token, web, log, access, metrics, f
     clientSecret: clientSecret === undefined ? undefined : async () => clientSecret,
     isOwnUser: isClosed(access, host) ? async (c) => !(await notLocalUser(incomingOf(c.env))) : undefined,
   });
-  // Reported at the start, not when the first person wants to sign in.
+  // Reported at the start, not only at the first sign-in.
   signIn.openId?.reach().catch((cause: Error) => report(cause.message));
-  // Before everything that is done about who may read.
+  // Runs before all checks of who may read.
   addCollectRoutes(app, {
     stream: stores.stream,
     hits: stores.hits,
@@ -151,42 +151,46 @@ const pageHeaders =
     for (const [name, value] of Object.entries(openHeaders(path))) c.header(name, value);
   };
 
-/** Responds where there is nothing: with a page to a browser, with the API's error to anything else. */
+/** Responds to unknown paths: to a browser with a page, to any other client with the API's error. */
 const missingPage =
   (web: string, base: string): MiddlewareHandler =>
   async (c, next) => {
     const isPage = !c.req.path.startsWith('/v1/') && c.req.header('accept')?.includes('text/html');
     const html = isPage && (await readFile(join(web, 'missing.html'), 'utf8').catch(() => undefined));
-    // However deep the address is, the page's files are at the base.
+    // The page's files are at the base, however deep the address is.
     return html ? c.html(html.replaceAll('="./', `="${base}`), 404) : next();
   };
 
-/** Open to this machine's own user only, who needs no sign-in. */
+/** Allows only this machine's own user, without sign-in. */
 const isClosed = ({ publicUrl, signIn }: AccessSettings, host: string) =>
   !publicUrl && !signIn && (host === 'localhost' || isLoopback(host));
 
 const loopbackNames = ['127.0.0.1', 'localhost', '[::1]'];
 const hostNameOf = (c: Context) => (c.req.header('host') ?? '').replace(/:\d+$/, '').toLowerCase();
 
-/** The endpoints have tokens of their own, or take from anybody: they are reached by any name, through anything. */
+/**
+ * The endpoints of collect check tokens themselves, or accept from anybody, so they may be reached by any host name and
+ * proxy.
+ */
 function isEndpoint({ req: { method, path } }: Context): boolean {
   const needs = needsOf(method === 'OPTIONS' ? 'POST' : method, path);
   return path === '/hit.js' || needs === 'token' || needs === 'anyone';
 }
 
-/** A Prometheus runs as a user of its own, and shows a token. */
+/** Prometheus runs as another user, and sends a token. */
 const isScrape = ({ req }: Context) => req.path === '/metrics' && req.header('authorization') !== undefined;
 
 /**
- * Here nobody signs in. A page of another site must not reach people's pages by a name of its own that resolves to
- * 127.0.0.1, and nobody on the far side of a proxy may.
+ * Without sign-in, data about people must be reachable neither by a page of another site whose host name resolves to
+ * 127.0.0.1, nor by anybody behind a proxy.
  */
 const localUserOnly: MiddlewareHandler = async (c, next) => {
   if (isEndpoint(c) || isScrape(c)) return next();
   const host = hostNameOf(c);
   if (!loopbackNames.includes(host))
     throw new ApiError(421, 'wrong_host', `This server responds to 127.0.0.1 and localhost, not to "${host}". ${fix}`);
-  // Browsers that don't send Sec-Fetch-Site (functions/serve/identify.ts) send this with all but plain reads.
+  // Browsers that don't send Sec-Fetch-Site (functions/serve/identify.ts) send Origin with all requests except plain
+  // reads.
   const origin = c.req.header('origin');
   if (origin !== undefined && origin !== `http://${c.req.header('host')}`)
     throw new ApiError(403, 'cross_site', 'A page of another site may neither read nor change anything here.');
@@ -201,7 +205,7 @@ const localUserOnly: MiddlewareHandler = async (c, next) => {
 };
 const fix = 'To open it to others, start it with --public-url https://NAME and the setting signIn (docs/team.md).';
 
-/** A name that isn't ours is a mistake of a proxy, or a page that has its own name resolve to here. */
+/** A foreign host name is a mistake of a proxy, or a page whose own name resolves to here. */
 function ownHostOnly(publicUrl: string | undefined, host: string): MiddlewareHandler {
   if (!publicUrl) return (_, next) => next();
   const names = [new URL(publicUrl).hostname, ...loopbackNames, host.includes(':') ? `[${host}]` : host];
@@ -216,18 +220,18 @@ function ownHostOnly(publicUrl: string | undefined, host: string): MiddlewareHan
   };
 }
 
-/** A proxy may take the base path off, or leave it: both are served. */
+/** A proxy may remove the base path or keep it: both are served. */
 function withoutBase(path: string, base: string): string {
   return base !== '/' && path.startsWith(base) ? path.slice(base.length - 1) : path;
 }
 
-/** Pages name their files relative to themselves. */
+/** Pages refer to their files relatively. */
 const slashAfterBase =
   (base: string): MiddlewareHandler =>
   async (c, next) =>
     c.req.path === base.slice(0, -1) ? c.redirect(base, 308) : next();
 
-/** Listens; rejects when the port is taken. Returns the real port. */
+/** Listens, and returns the actual port; rejects if the port is in use. */
 export function listen(app: Hono, port: number, hostname: string): Promise<{ port: number; server: ServerType }> {
   return new Promise((resolve, reject) => {
     const server = serve({ fetch: app.fetch as never, hostname, port, serverOptions: timeouts }, (info) =>

@@ -23,7 +23,7 @@ also: npm run export, npm run train, npm run tune, npm run pairs -- FOLDER, npm 
 npm run recount, npm run backup -- DIR, npm run restore -- DIR, npm run ip-update -- FILE
 (each takes --data DIR; export, train, tune and pairs take --opensearch URL)`;
 
-/** Reads flags, environment and --config. Throws SettingError; undefined when help was asked for. */
+/** Reads flags, environment and --config. Throws SettingError; undefined if --help was given. */
 export async function readSettings(
   argv: string[],
   environment: NodeJS.ProcessEnv,
@@ -45,7 +45,7 @@ export async function readSettings(
   ]);
 }
 
-/** Throws SettingError when the file is missing or exports no settings. */
+/** Throws SettingError if the file is missing or exports no settings. */
 async function fileLayer(file: string): Promise<Layer> {
   const path = resolve(file);
   let values: unknown;
@@ -61,7 +61,7 @@ async function fileLayer(file: string): Promise<Layer> {
   return { values, from: file };
 }
 
-/** `--port -1` is a value, not a flag of its own, and so is judged like any other. */
+/** The -1 in `--port -1` is a value, not a flag, and is checked like any other value. */
 function joined(args: string[]): string[] {
   const whole: string[] = [];
   for (let at = 0; at < args.length; at++)
@@ -70,7 +70,7 @@ function joined(args: string[]): string[] {
   return whole;
 }
 
-/** parseArgs, with one line, in a SettingError, about a wrong flag. */
+/** parseArgs, but a wrong flag is a SettingError with one line. */
 export function parseFlags<const T extends ParseArgsConfig>(config: T) {
   try {
     return parseArgs(config);

@@ -1,4 +1,4 @@
-// npm run verify -- --alarms: sets each alarm of a stack off, sees its message come out of the topic, and sets it back.
+// npm run verify -- --alarms: sets each alarm of a stack off, checks that its message comes out of the topic, and sets it back.
 import { randomUUID } from 'node:crypto';
 import { CloudFormationClient, paginateListStackResources } from '@aws-sdk/client-cloudformation';
 import { CloudWatchClient, paginateDescribeAlarms, SetAlarmStateCommand } from '@aws-sdk/client-cloudwatch';
@@ -36,8 +36,8 @@ export interface AlarmOptions {
 }
 
 /**
- * Throws with the names of alarms whose message did not arrive. Subscribers get the messages too: each says that it is a
- * test. CloudWatch evaluates each alarm again within its period, so that a real fault is not hidden for long.
+ * Throws with the names of alarms whose message did not arrive. Subscribers get the messages too; each says that it is
+ * a test. CloudWatch evaluates each alarm again within its period, so that a real fault is not hidden for long.
  */
 export async function alarmsRing({ stack, clients, seconds = 120, log }: AlarmOptions): Promise<void> {
   const { cloudWatch, sns, sqs } = clients;
@@ -65,7 +65,7 @@ export async function alarmsRing({ stack, clients, seconds = 120, log }: AlarmOp
     }
     const missing = new Map(alarms.map((alarm) => [alarm.name, alarm]));
     for (const { name, state } of alarms) {
-      // An alarm acts when its state changes.
+      // An alarm acts only when its state changes.
       if (state === 'ALARM') await set(name, 'OK', reason);
       await set(name, 'ALARM', reason);
     }
@@ -106,7 +106,7 @@ async function described(names: string[], client: CloudWatchClient) {
   return found;
 }
 
-/** Lets the topics, and nobody else, send to the test's own queue; returns its ARN. */
+/** Lets only the topics send to the test's own queue; returns its ARN. */
 async function openTo(topics: string[], QueueUrl: string, sqs: SQSClient): Promise<string> {
   const { Attributes } = await sqs.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['QueueArn'] }));
   const Resource = Attributes?.QueueArn ?? '';
@@ -124,7 +124,7 @@ async function openTo(topics: string[], QueueUrl: string, sqs: SQSClient): Promi
   return Resource;
 }
 
-/** Names of the alarms whose messages came in. */
+/** The names of the alarms whose messages arrived. */
 async function received(sqs: SQSClient, QueueUrl: string): Promise<string[]> {
   const { Messages = [] } = await sqs.send(
     new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10, WaitTimeSeconds: 5 }),

@@ -5,26 +5,26 @@ import { build as esbuild, type Plugin } from 'esbuild';
 import { alone, hashOf } from '../../web/build.ts';
 import { bundleFolder, entries, type FunctionName } from '../bundles.ts';
 
-/** Tasks on Fargate fetch one file, and start seldom. */
+/** Tasks on Fargate fetch one file, and start rarely. */
 const oneFile = new Set(['collect-server', 'train-task']);
 
 /**
- * Most kB of a function, all its files: its size when this was written plus a tenth; serve's OpenID client is a file that
- * only sign-ins load.
+ * The size budget of each function in kB, all files together: its size when this was written plus a tenth. serve's
+ * OpenID client is a file that only sign-ins load.
  */
 export const budgetKilobytes: Record<FunctionName, number> = {
-  // Tokens of registries are in DynamoDB, whose client is a tenth of it.
+  // Includes the DynamoDB client (a tenth of it) for registries' tokens.
   collect: 560,
   'collect-server': 550,
   process: 705,
-  // Clusters are made by a kernel and by its reference: so they are in tiles, for filters.
+  // Includes the clustering kernel and its reference, for filters in tiles.
   export: 680,
   train: 665,
   'train-spark': 667,
   'train-task': 631,
   serve: 1200,
   tiles: 175,
-  // The mailer is a file that only mails load.
+  // The mailer is a file that is loaded only to send mail.
   alerts: 945,
 };
 
@@ -42,8 +42,8 @@ const english: Plugin = {
 };
 
 /**
- * The SDK describes every shape of a service by arrays whose keys are constants, `{ [_B]: 0 }`: no bundler leaves out what
- * might call toString. With the names written out, what no call of ours uses goes: nine tenths of S3's.
+ * The SDK describes every shape of a service by arrays whose keys are constants, `{ [_B]: 0 }`: no bundler removes code
+ * that might call toString. With literal names, unused shapes are removed: nine tenths of S3's.
  */
 const unusedShapes: Plugin = {
   name: 'unused-shapes',
@@ -60,8 +60,8 @@ const unusedShapes: Plugin = {
 };
 
 /**
- * Builds all functions unless they are there already; returns the bytes of each, all its files together. Several processes
- * at once build them once.
+ * Builds all functions unless they are built already; returns the bytes of each, all files together. Concurrent
+ * processes build them once.
  */
 export async function bundle(): Promise<Record<FunctionName, number>> {
   const folder = join(root, 'build/functions');
@@ -77,8 +77,8 @@ export async function bundle(): Promise<Record<FunctionName, number>> {
 }
 
 /**
- * Modules loaded with `import()` (the SDK's other ways to credentials, half of it) are files of their own, which no cold
- * start parses: 70 ms a megabyte.
+ * Modules loaded with `import()` (the SDK's other credential providers, half of it) are separate files, which no cold
+ * start parses: 70 ms per megabyte.
  */
 async function build(): Promise<Record<FunctionName, number>> {
   const sizes = Object.entries(entries).map(async ([name, entry]) => {
@@ -91,20 +91,20 @@ async function build(): Promise<Record<FunctionName, number>> {
       bundle: true,
       splitting: !oneFile.has(name),
       minify: true,
-      // Without names the stack in a log says nothing; they are 4 ms of collect's cold start.
+      // Without names a stack trace in a log says nothing; they cost 4 ms of collect's cold start.
       keepNames: true,
       platform: 'node',
       target: 'node24',
       format: 'esm',
       mainFields: ['module', 'main'],
-      // Some of AWS' packages are CommonJS inside and ask for Node's own modules.
+      // Some AWS packages are CommonJS inside and require Node's own modules.
       banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
       plugins: [english, unusedShapes],
       metafile: true,
       logLevel: 'warning',
     });
     const files = Object.entries(metafile.outputs).map(([path, { bytes }]) => ({ file: basename(path), bytes }));
-    // Removes what earlier builds left: only then is the same source the same asset.
+    // Removes files of earlier builds, so that the same source gives the same asset.
     for (const file of readdirSync(outdir))
       if (!files.some((made) => made.file === file)) rmSync(join(outdir, file), { force: true });
     return [name, files.reduce((sum, { bytes }) => sum + bytes, 0)] as const;

@@ -1,6 +1,6 @@
 // npm run cost [-- --hits 1000 --domains 20000 --per-request 20 …]: dollars a month from list prices of us-east-1, free
-// tiers aside. Every price, every measured figure and every assumption is named here. Put in your own.
-// npm run cost -- --tables: the tables of docs/cost.md; a test holds them equal.
+// tiers aside. All prices, measured figures and assumptions are listed here. Replace them by your own.
+// npm run cost -- --tables: the tables of docs/cost.md; a test keeps them equal.
 import { parseArgs } from 'node:util';
 
 /** List prices, dollars; us-east-1, as believed in November 2026. */
@@ -52,9 +52,9 @@ export const price = {
   alarmMonth: 0.1,
 };
 
-/** Figures of this repository's benches, on x86 with a busy machine around them; the command stands at each. */
+/** Figures from this repository's benches, measured on a busy x86 machine; each names its command. */
 export const measured = {
-  /** npm run bench -- cost: a hit's line in the stream, its end included. */
+  /** npm run bench -- cost: bytes of a hit's line in the stream, including its line feed. */
   hitBytes: 117,
   /** npm run bench -- cost: processor time of collect for a request, and more for each hit in it. */
   collectCpuMs: 1.5,
@@ -78,43 +78,43 @@ export const measured = {
   exportDomainMemory: 400,
 };
 
-/** Assumptions, where nothing here can be measured: waiting for AWS, and what people do. */
+/** Assumptions about what can't be measured here: waiting for AWS, and what people do. */
 export const assumed = {
-  /** Times that a processor of Lambda, arm64, takes as long as one here. */
+  /** How many times longer than the measuring machine an arm64 processor of Lambda takes. */
   armFactor: 1,
-  /** Waiting of a request to collect for PutRecords. */
+  /** How long a request to collect waits for PutRecords. */
   collectWaitMs: 8,
   collectGB: 0.25,
-  /** The answer to a request, with its headers. */
+  /** The response to a request, with its headers. */
   answerBytes: 350,
   processGB: 1.728,
-  /** Waiting of a batch: delta, checkpoint, commit. */
+  /** How long a batch waits: delta, checkpoint, commit. */
   batchMs: 60,
-  /** Record of a Lambda event beside its data. */
+  /** Bytes of a record in a Lambda event without its data. */
   envelopeBytes: 590,
-  /** Waiting of an export for its dozen reads and writes. */
+  /** How long an export waits for its dozen reads and writes. */
   exportWaitMs: 300,
-  /** Hits of different requests that share a record there: what comes in the milliseconds of a call, on one server. */
+  /** How many requests' hits share a record on a server: those that come in the milliseconds of a call. */
   gatherMs: 15,
-  /** Requests that one connection to the load balancer carries: a beacon's one, a portal's many. */
+  /** Requests per connection to the load balancer: one from a beacon, many from a portal. */
   perConnection: 1,
-  /** Seconds of a training, once a day; on Fargate a minute and on Spark two are waited for machines. */
+  /** Seconds of a training, once a day; plus waiting for machines, a minute on Fargate and two on Spark. */
   trainSeconds: 60,
-  /** Bytes of a domain in the state that each export writes anew, and the days that S3 keeps what it replaced. */
+  /** Bytes per domain of the state that each export writes anew, and how many days S3 keeps replaced objects. */
   stateDomainBytes: 40,
   restoreDays: 7,
-  /** Tiles a month that readers ask for, and the share CloudFront has. */
+  /** Tiles a month that readers request, and the share that CloudFront has cached. */
   tiles: 4e6,
   tileHit: 0.85,
-  /** Waiting of a tile for S3, of one that CloudFront does not have. */
+  /** How long a tile that CloudFront does not have waits for S3. */
   tileWaitMs: 20,
-  /** Headers of an answer of CloudFront. */
+  /** Bytes of the headers of a CloudFront response. */
   edgeHeaderBytes: 500,
 };
 
 const snapshotDomainBytes = measured.snapshotBytes + measured.pointsJsonBytes;
 
-/** Seconds of one export, megabytes that it leaves and gigabytes it takes, by the domains on the map. */
+/** By the number of domains on the map: seconds of an export, megabytes that it writes, and gigabytes of memory. */
 export const exportOf = (domains: number) => ({
   seconds:
     assumed.exportWaitMs / 1000 +
@@ -124,14 +124,14 @@ export const exportOf = (domains: number) => ({
   gigabytes: Math.max(1769, 60 + measured.exportDomainMemory * 1e-6 * domains) / 1024,
 });
 
-/** What the data bucket keeps of what exports overwrote: the state for `restoreDays`, snapshots for a day. */
+/** Bytes of overwritten objects that the data bucket keeps: the state for `restoreDays`, snapshots for a day. */
 const versionsGB = (domains: number, exportEvery: number) =>
   ((86_400 / exportEvery) * domains * (assumed.restoreDays * assumed.stateDomainBytes + snapshotDomainBytes)) / GiB;
 
 /** An alarm is billed by its metrics: most watch two streams or functions at once. */
 const alarmMetrics = 49;
 
-/** The function that sends alerts, called once a minute: 0.1 s of half a gigabyte and two reads where nothing waits. */
+/** The function that sends alerts, called once a minute: 0.1 s of half a gigabyte, and two reads if no alert waits. */
 const alertCalls = () => (monthSeconds / 60) * (price.lambdaRequest + 0.05 * price.lambdaGBSecond + 2 * price.read);
 
 /** Lambda gives a function its share of a processor: 1769 MB is a whole one. */
@@ -149,7 +149,7 @@ export interface Load {
   batchWindow: number;
   collector: 'lambda' | 'fargate';
   trainer: 'lambda' | 'fargate' | 'spark';
-  /** OpenSearch of its own, or one that is paid for elsewhere. */
+  /** Whether OpenSearch is the deployment's own, or paid for elsewhere. */
   search: boolean;
   /** The web ACLs of `requestsPerAddress`, in us-east-1. */
   webAcl: boolean;
@@ -182,7 +182,7 @@ function tiered(amount: number, tiers: Tiers): number {
   return sum;
 }
 
-/** Dollars a month, part by part; `shards` is how many a provisioned stream needs, with half as many again to spare. */
+/** Dollars a month by part; `shards` is how many a provisioned stream needs, with half as many again in reserve. */
 export function cost(given: Partial<Load> = {}): { parts: Record<string, number>; total: number; shards: number } {
   const load = { ...defaults, ...given };
   const { hits, domains, perRequest, stream, exportEvery, batchWindow, search, webAcl, collector, trainer } = load;
@@ -206,17 +206,17 @@ export function cost(given: Partial<Load> = {}): { parts: Record<string, number>
   const perSecond = records / monthSeconds;
   const shards = Math.max(1, Math.ceil(1.5 * Math.max(perSecond / 1000, (perSecond * recordBytes) / 2 ** 20)));
   parts['answers out'] = tiered((requests * assumed.answerBytes) / GiB, price.egressGB);
-  // One more shard is the registries' own.
+  // One more shard is for registry events.
   const hitsStream =
     stream === 'onDemand'
-      ? // Each record is billed as whole KiB.
+      ? // Each record is billed in whole KiB.
         monthHours * price.onDemandStreamHour +
         ((records * Math.ceil(recordBytes / 1024)) / 2 ** 20) * price.onDemandGiBIn +
         ((all * measured.hitBytes) / GiB) * price.onDemandGiBOut
       : shards * monthHours * price.shardHour + records * Math.ceil(recordBytes / 25_600) * price.putUnit;
   parts.streams = monthHours * price.shardHour + hitsStream;
 
-  // A batch ends when the window is over, or when it is full: 6 MB of event, base64, or 10,000 records.
+  // A batch ends with its window, or when it is full: 6 MB of event, base64, or 10,000 records.
   const readers = stream === 'onDemand' ? Math.max(4, 2 * shards) : shards;
   const full = Math.max(perSecond / 10_000, (perSecond * (recordBytes * 1.34 + assumed.envelopeBytes)) / 5.5e6);
   const batches = Math.min(records, Math.max(readers / batchWindow, full) * monthSeconds);
@@ -239,7 +239,7 @@ export function cost(given: Partial<Load> = {}): { parts: Record<string, number>
   parts.training = 30 * training(trainer);
   if (webAcl) {
     parts['web ACLs'] = price.webAclMonth + assumed.tiles * price.webAclRequest;
-    // Hits come to CloudFront only to be sent on.
+    // Hits that come to CloudFront are only redirected.
     if (collector === 'fargate') parts['web ACLs'] += price.webAclMonth + requests * price.webAclRequest;
   }
   if (search) parts.OpenSearch = monthHours * price.searchNodeHour + 10 * price.searchGBMonth;

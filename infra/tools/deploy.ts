@@ -36,7 +36,7 @@ async function deploy(given: string[]): Promise<number> {
 
   const app = values.app ? ['--app', values.app] : [];
   const from = [...app, '--output', output, ...context.flatMap((one) => ['-c', one])];
-  // CDK compares what it synthesises here, which is what is deployed below, with what is deployed now.
+  // CDK compares the template synthesised here, which is deployed below, with the deployed one.
   const shown = cdk('diff', from);
   if (shown !== 0) return shown;
   const name = context.findLast((one) => one.startsWith('stackName='))?.slice('stackName='.length) ?? 'Whalewatch';
@@ -50,7 +50,7 @@ async function deploy(given: string[]): Promise<number> {
   return cdk('deploy', ['--app', output, '--require-approval', 'never', ...outputs]);
 }
 
-/** What was given, or what is wrong with it. */
+/** The given arguments, or what is wrong with them. */
 function read(args: string[]) {
   const text = { type: 'string' } as const;
   const flag = { type: 'boolean' } as const;
@@ -69,7 +69,7 @@ function read(args: string[]) {
   }
 }
 
-/** Says what the account's quotas will throttle; false where AWS would refuse the deployment. */
+/** Prints what the account's quotas will throttle; false if AWS would refuse the deployment. */
 async function preflight(templateFile: string): Promise<boolean> {
   const { Resources } = JSON.parse(readFileSync(templateFile, 'utf8'));
   const needs = needsOf(Resources);

@@ -1,4 +1,4 @@
-// npm run destroy [-- --force -c stackName=…]: says what stays and how to delete it, then CDK takes the rest down.
+// npm run destroy [-- --force -c stackName=…]: says what stays and how to delete it, then CDK deletes the rest.
 // --delete-bucket NAME: deletes a bucket that stayed, with every version in it.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
@@ -32,7 +32,7 @@ interface Template {
 }
 
 const deleteTable = (name: string) => `aws dynamodb delete-table --table-name ${name}`;
-/** `aws s3 rb --force` leaves the versions of objects, and so the bucket. */
+/** `aws s3 rb --force` does not delete versions of objects, and so can't delete the bucket. */
 const deleteBucket = (name: string) => `npm run destroy -- --delete-bucket ${name}`;
 const deleting: Record<string, (name: string) => string> = {
   'AWS::DynamoDB::Table': deleteTable,
@@ -42,7 +42,7 @@ const deleting: Record<string, (name: string) => string> = {
 };
 const line = (place: string, command: string) => `${place.padEnd(20)} ${command}`;
 
-/** What CloudFormation keeps of a stack when it is deleted: a line each, with the command that deletes it. */
+/** What CloudFormation keeps of a deleted stack: a line each, with the command that deletes it. */
 export function kept({ Resources }: Template, names: Map<string, string>): string[] {
   return Object.entries(Resources)
     .filter(([, { DeletionPolicy }]) => DeletionPolicy === 'Retain' || DeletionPolicy === 'RetainExceptOnCreate')
@@ -56,15 +56,15 @@ export function kept({ Resources }: Template, names: Map<string, string>): strin
 }
 
 /**
- * What the functions use and the stack does not own (the setting `existing`): tables and buckets by their names, and the
- * names that restored tables were restored from, which may be gone.
+ * What the functions use but the stack does not own (the setting `existing`): names of tables and buckets, and of the
+ * tables that restored ones came from, which may be gone.
  */
 export function besides({ Resources }: Template): { tables: string[]; buckets: string[]; restoredFrom: string[] } {
   const given = (...variables: string[]) => {
     const values = Object.values(Resources).flatMap(({ Properties }) =>
       variables.map((name) => Properties?.Environment?.Variables?.[name]),
     );
-    // The stack's own are references.
+    // The stack's own resources are references.
     return [...new Set(values.filter((value): value is string => typeof value === 'string'))].sort();
   };
   const tables = given('EVENTS_TABLE', 'CHECKPOINTS_TABLE');
@@ -77,10 +77,10 @@ function origins(table: string): string[] {
   return from === undefined ? [] : [from, ...origins(from)];
 }
 
-/** An endpoint of one's own has no host name for each bucket. */
+/** A custom endpoint has no host names for buckets. */
 const openS3 = () => new S3Client({ forcePathStyle: process.env.AWS_ENDPOINT_URL !== undefined });
 
-/** Empties the buckets that go with the stack: CloudFormation deletes no bucket that holds objects. */
+/** Empties the buckets that are deleted with the stack: CloudFormation deletes no bucket with objects. */
 async function emptied(StackName: string): Promise<void> {
   const client = new CloudFormationClient({});
   const s3 = openS3();
@@ -146,7 +146,7 @@ async function removeBucket(Bucket: string): Promise<number> {
   const s3 = openS3();
   let removed = 0;
   for (;;) {
-    // Listed objects are removed, so the next list begins again.
+    // Listed objects are removed, so the next list starts from the beginning.
     const { Versions = [], DeleteMarkers = [] } = await s3.send(new ListObjectVersionsCommand({ Bucket }));
     const Objects = [...Versions, ...DeleteMarkers].map(({ Key = '', VersionId }) => ({ Key, VersionId }));
     if (Objects.length === 0) break;
@@ -184,14 +184,14 @@ async function main(given: string[]): Promise<number> {
   const stack = given.find((text) => text.startsWith('stackName='))?.slice('stackName='.length) ?? 'Whalewatch';
   try {
     const lines = await keptOf(stack);
-    console.log(`Of ${stack} this stays, and is billed until you delete it yourself:`);
+    console.log(`These resources of ${stack} stay, and are billed until you delete them yourself:`);
     for (const line of lines) console.log(`  ${line}`);
   } catch (cause) {
     console.error(unread(stack, cause as Error));
     return 1;
   }
   if (!forced && !(await isMeant(stack, `Type ${stack} to delete all the rest: `))) return 1;
-  // Until here nothing could delete it by mistake.
+  // Only from here on can the stack be deleted.
   const EnableTerminationProtection = false;
   await new CloudFormationClient({}).send(
     new UpdateTerminationProtectionCommand({ StackName: stack, EnableTerminationProtection }),

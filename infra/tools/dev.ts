@@ -1,4 +1,4 @@
-// npm run dev [-- FLAGS OF npm start]: the server starts again when its code changes, the pages change while you look.
+// npm run dev [-- FLAGS OF npm start]: the server restarts when its code changes, and the pages reload.
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createServer } from 'vite';
@@ -11,7 +11,7 @@ const watched = ['functions', 'infra', 'layers'].map((folder) => `--watch-path=$
 
 const server = spawn(
   process.execPath,
-  // Stages run in threads, whose files --watch alone does not see.
+  // Stages run in threads, whose files --watch alone does not watch.
   [...watched, 'infra/local/start.ts', '--port', String(port), ...process.argv.slice(2)],
   { cwd: root, stdio: 'inherit' },
 );

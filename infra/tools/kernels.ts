@@ -5,11 +5,11 @@ import asc from 'assemblyscript/asc';
 import { parametersSource } from '#train/parameters.ts';
 
 interface Kernel {
-  /** Of the sources, index.as first. */
+  /** A hash of the sources, index.as first. */
   folder: string;
   target: string;
   flags: string[];
-  /** Sources that are made. */
+  /** Generated sources. */
   made?: Record<string, () => string>;
 }
 
@@ -37,7 +37,7 @@ export const kernels: Record<'train' | 'process' | 'map', Kernel> = {
 if (import.meta.main)
   for (const kernel of Object.values(kernels)) writeFileSync(kernel.target, await compileKernel(kernel));
 
-/** The text of the module; throws with the compiler's words when a source does not compile. */
+/** The text of the module; throws with the compiler's message if a source does not compile. */
 export async function compileKernel({ folder, flags, made = {} }: Kernel): Promise<string> {
   let binary: Uint8Array | undefined;
   const { error, stderr } = await asc.main(

@@ -6,13 +6,13 @@ import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '../..');
 
-/** Those that ask for no more than their text beside the copy. */
+/** Licences that require only their text beside the copy. */
 export const allowed = [
   ...['MIT', 'ISC', 'BSD-2-Clause', 'BSD-3-Clause', '0BSD', 'Apache-2.0', 'BlueOak-1.0.0', 'CC-BY-4.0', 'CC0-1.0'],
   ...['OFL-1.1', 'Unlicense', 'Python-2.0', 'MIT-0'],
 ];
 
-/** Packages that one file of the server imports and uses little of: bundled into it, which spares 2,000 files to install. */
+/** Packages of which one file of the server uses a little: bundled into it, which saves installing 2,000 files. */
 export const bundledIntoServer = ['@smithy/signature-v4', 'prom-client'];
 
 /** Development dependencies of which some code is bundled: into the server, the pages, the functions or the IP table. */
@@ -37,10 +37,10 @@ export interface Brought {
   licence: string;
 }
 
-/** The SPDX expression; of `SEE LICENSE IN FILE (CC-BY-4.0)` what stands in brackets. */
+/** The SPDX expression; of `SEE LICENSE IN FILE (CC-BY-4.0)` the part in brackets. */
 const named = (license = 'none') => /^SEE LICENSE IN .*\((.*)\)$/.exec(license)?.[1] ?? license;
 
-/** Each package that the installed one brings, by name. */
+/** The packages that the installed package contains or depends on, by name. */
 export function brought(): Brought[] {
   const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
     packages: Record<string, Locked>;
@@ -58,7 +58,7 @@ export function brought(): Brought[] {
   }
   return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
 
-  /** Looks where Node does: in the nearest node_modules above. */
+  /** Looks where Node does: in the nearest node_modules folder upwards. */
   function placeOf(name: string, from: string): string | undefined {
     for (let at = from; ; at = at.slice(0, Math.max(0, at.lastIndexOf('/node_modules/')))) {
       const path = `${at === '' ? '' : `${at}/`}node_modules/${name}`;
@@ -69,7 +69,7 @@ export function brought(): Brought[] {
   }
 }
 
-/** An expression such as `(MIT OR Apache-2.0)` is allowed when one of it is. */
+/** An expression such as `(MIT OR Apache-2.0)` is allowed if one of its licences is. */
 export const isAllowed = (licence: string): boolean =>
   licence
     .replace(/[()]/g, '')

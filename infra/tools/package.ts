@@ -1,7 +1,7 @@
-// npm pack, before it packs: writes `dist`, what the installed package holds.
+// Runs before `npm pack`: writes `dist`, the content of the installed package.
 //
-// The server and its commands as JavaScript, file by file; the CDK construct as one file, for import and for require; the
-// pages, the functions of AWS and the IP table, built. Nothing of it needs a development dependency.
+// The server and its commands as JavaScript, file by file; the CDK construct as one file, for import and for require;
+// the pages, the functions of AWS and the IP table, built. None of it needs a development dependency.
 import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { build, type Plugin } from 'esbuild';
@@ -20,12 +20,15 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 /** Bundled packages call require for Node's own modules. */
 const requireInModule = "import{createRequire as requireOf}from'node:module';const require=requireOf(import.meta.url);";
 
-/** A row of the command table. */
+/** Matches a row of the command table. */
 const commands = [
   ...readFileSync(join(root, 'infra/command.ts'), 'utf8').matchAll(/^ {2}'?(\w[\w-]*)'?: \{ does: /gm),
 ].map(([, name]) => name);
 
-/** Texts name commands as a clone has them, `npm run token -- --name ci`; here they are `whalewatch token --name ci`. */
+/**
+ * Texts name commands as in a clone, `npm run token -- --name ci`; in the package they are `whalewatch token --name
+ * ci`.
+ */
 export function installedNames(text: string): string {
   const names = commands.join('|');
   return text.replace(
@@ -34,7 +37,7 @@ export function installedNames(text: string): string {
   );
 }
 
-/** Node 22 has no import.meta.main, and files beside a file are JavaScript here. */
+/** Node 22 has no import.meta.main, and the files in `dist` are JavaScript. */
 function installed(text: string): string {
   return installedNames(text)
     .replaceAll('import.meta.main', '(process.argv[1] === import.meta.filename)')
@@ -43,12 +46,12 @@ function installed(text: string): string {
     .join('\n');
 }
 
-/** Of the modules that `import` names. */
+/** Paths of the modules that `import` names. */
 const packageOf = (path: string) => /^(@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? path;
 
 const isBundled = (path: string) => bundledIntoServer.includes(packageOf(path));
 
-/** Files stay files, packages stay packages but for those that are bundled. */
+/** Files stay separate files, and packages stay imports except for the bundled ones. */
 const fileByFile: Plugin = {
   name: 'file-by-file',
   setup({ onResolve, onLoad }) {
@@ -104,7 +107,7 @@ async function pack(): Promise<void> {
   writeFileSync(join(dist, 'LICENCES.md'), licences());
 }
 
-/** npm says nothing itself for the minute that this takes. */
+/** npm prints nothing during the minute that this takes. */
 function step(what: string): void {
   console.error(`building ${what}`);
 }
@@ -114,12 +117,12 @@ async function server(): Promise<void> {
   const threads = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
   const entries = ['infra/command.ts', 'layers/geo/build.ts', ...threads.map((name) => `infra/local/${name}`)];
   const common = { absWorkingDir: root, platform: 'node', target, format: 'esm', logLevel: 'warning' } as const;
-  // First what belongs to it: all that the entries reach.
+  // First finds what belongs to the package: all that the entries reach.
   const { metafile } = await build({
     ...common,
     ...{ entryPoints: entries, bundle: true, packages: 'external', write: false, metafile: true, outdir: dist },
   });
-  // A module that is imported later on demand (the pages' builder, what asks AWS) may be missing; one that a command imports
+  // A module that is imported on demand (the pages' builder, AWS clients) may be missing; one that a command imports
   // may not.
   const reached = new Set([...entries, ...metafile.inputs['infra/command.ts'].imports.map(({ path }) => path)]);
   for (const file of reached)

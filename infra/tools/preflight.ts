@@ -1,28 +1,29 @@
-// Before a deployment: what the account's quotas will throttle or refuse of a template. A new account runs ten functions at once.
+// Checks before a deployment what of a template the account's quotas will throttle or refuse. A new account runs ten
+// functions at once.
 import { GetAccountSettingsCommand, type LambdaClient } from '@aws-sdk/client-lambda';
 import { paginateListServiceQuotas, type ServiceQuotasClient } from '@aws-sdk/client-service-quotas';
 import { ofType, type Resources } from '../checks/check.ts';
 
-/** What a template needs at once. */
+/** What a template needs concurrently. */
 export interface Needs {
-  /** Functions that run whatever is asked: a batch a shard, export, training. */
+  /** Functions that run without requests: a batch per shard, export, training. */
   background: number;
   /** Sum of reserved concurrency. */
   reserved: number;
   /** Requests a second that the throttles let through to functions. */
   requests: number;
   shards: number;
-  /** Processors of Fargate: the servers at their most, and a training. */
+  /** vCPUs of Fargate: the most servers, and a training. */
   fargate: number;
   /** Processors that Spark may take. */
   spark: number;
 }
 
-/** What an account may have at once; undefined is a quota that could not be read. */
+/** What an account may have concurrently; undefined if the quota could not be read. */
 export type Quotas = Record<keyof typeof quotaNames, Quota | undefined>;
 interface Quota {
   value: number;
-  /** The code in Service Quotas, which a request for more names. */
+  /** The code in Service Quotas, needed to request more. */
   service: string;
   code: string;
 }
@@ -38,7 +39,7 @@ const quotaNames = {
 
 /** Lambda keeps 100 of an account's 1,000 for functions without a reservation. */
 const leastUnreserved = 100;
-/** Seconds that a request to collect takes of a function. */
+/** How many seconds a request to collect takes in a function. */
 const requestSeconds = 0.02;
 /** Shards that a stream on demand starts with. */
 const onDemandShards = 4;
@@ -67,7 +68,7 @@ export function needsOf(resources: Resources): Needs {
   };
 }
 
-/** A line each for what will be throttled, and for what AWS will refuse. */
+/** A line for each thing that will be throttled, or that AWS will refuse. */
 export function shortfalls(needs: Needs, quotas: Quotas): { throttled: string[]; refused: string[] } {
   const throttled: string[] = [];
   const refused: string[] = [];
@@ -83,12 +84,12 @@ export function shortfalls(needs: Needs, quotas: Quotas): { throttled: string[];
       );
     else if (value < wanted)
       throttled.push(
-        `This account runs ${value} functions at once. ${needs.background} are process, export, training and alerts; ${left} are left for requests: about ${perSecond} a second, of the ${needs.requests} that the throttles let through. What is above gets 503: registries send it again, hits are lost, tiles are asked for again. ${more(concurrency, Math.max(1000, wanted))}`,
+        `This account runs ${value} functions at once. ${needs.background} are process, export, training and alerts; ${left} are left for requests: about ${perSecond} a second, of the ${needs.requests} that the throttles let through. Further requests get 503: registries send them again, hits are lost, tiles are requested again. ${more(concurrency, Math.max(1000, wanted))}`,
       );
   }
   if (requests && requests.value < needs.requests)
     throttled.push(
-      `All APIs of this account together take ${requests.value} requests a second, the throttles let ${needs.requests} through: what is above gets 429. ${more(requests, needs.requests)}`,
+      `All APIs of this account together take ${requests.value} requests a second, the throttles let ${needs.requests} through: further ones get 429. ${more(requests, needs.requests)}`,
     );
   if (shards && shards.value < needs.shards)
     refused.push(
@@ -96,7 +97,7 @@ export function shortfalls(needs: Needs, quotas: Quotas): { throttled: string[];
     );
   if (fargate && fargate.value < needs.fargate)
     throttled.push(
-      `Fargate gives this account ${fargate.value} processors, servers and training want ${needs.fargate}: what is above does not start. ${more(fargate, needs.fargate)}`,
+      `Fargate gives this account ${fargate.value} processors, servers and training want ${needs.fargate}: further ones do not start. ${more(fargate, needs.fargate)}`,
     );
   if (spark && spark.value < needs.spark)
     throttled.push(
@@ -113,7 +114,7 @@ export interface QuotaClients {
   lambda: LambdaClient;
 }
 
-/** What the account may have of what is needed; `unread` says what could not be read, and why. */
+/** The account's quotas for what is needed; `unread` says what could not be read, and why. */
 export async function quotasOf(needs: Needs, { quotas, lambda }: QuotaClients) {
   const unread: string[] = [];
   const read = async (name: keyof Quotas): Promise<Quota | undefined> => {
@@ -140,7 +141,7 @@ export async function quotasOf(needs: Needs, { quotas, lambda }: QuotaClients) {
       Object.entries(wanted).map(async ([name, is]) => [name, is ? await read(name as keyof Quotas) : undefined]),
     ),
   ) as Quotas;
-  // Lambda itself knows best: Service Quotas may list the default of an account that was given less.
+  // Read from Lambda itself: Service Quotas may list the default even if the account has less.
   const own = await lambda.send(new GetAccountSettingsCommand({})).catch((cause: Error) => {
     unread.push(`Concurrent executions (lambda GetAccountSettings): ${cause.message}`);
     return undefined;

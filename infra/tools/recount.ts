@@ -1,5 +1,4 @@
-// npm run recount:aws [-- --stack Whalewatch]: search written again from the stored events, by the rules of this version and of
-// the deployment; with the credentials of the environment, beside the running stack. It may be stopped: the next run goes on.
+// npm run recount:aws [-- --stack Whalewatch]: recomputes pulls and rewrites search from the stored events, by the rules of this version and of the deployment, with the credentials of the environment, while the stack runs. It may be stopped: the next run continues.
 import { parseArgs } from 'node:util';
 import { CloudFormationClient, paginateListStackResources } from '@aws-sdk/client-cloudformation';
 import { GetFunctionConfigurationCommand, LambdaClient } from '@aws-sdk/client-lambda';
@@ -45,7 +44,7 @@ export type RecountVariable =
   | 'CLASS_RULES'
   | 'PULL_WINDOW_SECONDS';
 
-/** The variables of the stack's process function. Throws where there is none. */
+/** The variables of the stack's process function. Throws if there is none. */
 export async function processVariables(
   stack: string,
   clients: { cloudFormation: CloudFormationClient; lambda: LambdaClient },

@@ -1,5 +1,4 @@
-// npm run restore:aws -- --to TIME: tables and data bucket as they were at a time, back to how long the bucket keeps versions
-// (`restoreDays`). Prints the setting `existing` for the deployment that uses them. --resume: lets export and process run again.
+// npm run restore:aws -- --to TIME: restores tables and data bucket as they were at a time within `restoreDays`, for which the bucket keeps versions. Prints the setting `existing` for the deployment that uses them. --resume: lets export and process run again.
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { CloudFormationClient, GetTemplateCommand, paginateListStackResources } from '@aws-sdk/client-cloudformation';
@@ -36,10 +35,13 @@ export interface RestoreOptions {
 /** The manifest comes after the objects that it refers to, and before those that refer to it. */
 const prefixes = ['deltas/', 'models/', 'state/'];
 const manifest = /^state\/manifest/;
-/** Names a snapshot that may be gone: export publishes a new one where there is no pointer. */
+/** The pointers, which may name removed snapshots, are removed: without a pointer export publishes a new snapshot. */
 const pointer = 'points/latest.json';
 
-/** Restores beside what is there, and returns the setting `existing`. Export and process are paused from here to `resume`. */
+/**
+ * Restores beside the existing tables, and returns the setting `existing`. Export and process are paused until
+ * `resume`.
+ */
 export async function restore({ stack, to, clients, log }: RestoreOptions) {
   const found = await resourcesOf(stack, clients.cloudFormation);
   for (const { name } of paused(found))
@@ -75,7 +77,8 @@ export async function resume({
     Resources: Record<string, { Properties: { ReservedConcurrentExecutions?: number } }>;
   };
   for (const { id, name: FunctionName } of paused(await resourcesOf(stack, clients.cloudFormation))) {
-    // As the template has it (reservedConcurrency): CloudFormation sees no change there, and would not set it again.
+    // Resets it to the template's value (reservedConcurrency): CloudFormation sees no change there and would not set
+    // it.
     const { ReservedConcurrentExecutions } = Resources[id].Properties;
     if (ReservedConcurrentExecutions === undefined)
       await clients.lambda.send(new DeleteFunctionConcurrencyCommand({ FunctionName }));
@@ -99,7 +102,9 @@ async function settled(dynamo: DynamoDBClient, TableName: string, log: (line: st
   );
 }
 
-/** Puts the version of each object that was the newest at `to` on top; removes what there was not. */
+/**
+ * Makes the version of each object that was current at `to` the current one; removes objects that did not exist then.
+ */
 async function bucketAt(s3: S3Client, Bucket: string, to: Date): Promise<{ copied: number; removed: number }> {
   let [copied, removed] = [0, 0];
   for (const Prefix of prefixes) {
@@ -162,7 +167,7 @@ async function resourcesOf(StackName: string, client: CloudFormationClient): Pro
   return found;
 }
 
-/** The functions that write what is restored. */
+/** The functions that write the restored data. */
 const paused = (found: Found) =>
   found.filter(({ id, type }) => type === 'AWS::Lambda::Function' && /Process(Function|Registry|Export)/.test(id));
 

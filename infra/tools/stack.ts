@@ -11,7 +11,10 @@ export interface Deployed {
   reader: string;
 }
 
-/** Addresses and tokens of the stack, read with the credentials of the environment. Throws what AWS says, or the output that is missing. */
+/**
+ * Addresses and tokens of the stack, read with the credentials of the environment. Throws AWS's error, or the name of
+ * the missing output.
+ */
 export async function deployed(
   StackName: string,
   cloudFormation = new CloudFormationClient({}),

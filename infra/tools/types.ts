@@ -1,5 +1,5 @@
 // The types of the installed library: the construct's declaration as tsc writes it, and the settings written out from
-// their schema with what docs/settings.md says of each, so that an app needs no package but CDK to read them.
+// their schema with what docs/settings.md says of each, so that an app needs only CDK to use them.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,7 +9,7 @@ import { schema } from '#settings/schema.ts';
 
 const root = join(import.meta.dirname, '../..');
 
-/** What of JSON Schema zod makes of the settings. */
+/** The part of JSON Schema that zod produces for the settings. */
 interface Shape {
   type?: string;
   enum?: unknown[];
@@ -59,7 +59,7 @@ function objectText({ properties = {}, required = [] }: Shape, indent: string, o
   return `{\n${lines.join('\n')}\n${outer}}`;
 }
 
-/** The declaration of a file's exports, alone in its file. */
+/** The declaration of a file's exports, as a single file. */
 export function typesOf(file: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'whalewatch-types-'));
   try {

@@ -1,6 +1,4 @@
-// npm run verify -- --url https://… --token … [--reader …] [--api https://…]: sends hits and notifications through a
-// deployment's front door and reads map, tiles, history and recommendations back. Used by the deploy test, by
-// test/infra/tools/verify.test.ts, and on an account.
+// npm run verify -- --url https://… --token … [--reader …] [--api https://…]: sends hits and notifications to a deployment over HTTP and reads map, tiles, history and recommendations back. Used on real accounts, by the deploy test, and by test/infra/tools/verify.test.ts.
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -13,16 +11,16 @@ export interface VerifyOptions {
   api?: string;
   /** The webhook's token. */
   token: string;
-  /** The reader's token; left out where there is none (one machine). */
+  /** The reader's token; omitted if there is none (one machine). */
   reader?: string;
-  /** Sent as X-Forwarded-For, where the caller is a proxy that is trusted: a visitor's address that has a place. */
+  /** Sent as X-Forwarded-For, if the caller is a trusted proxy: a visitor's address that has a location. */
   address?: string;
-  /** Seconds to wait for each thing to come out: more than `exportEvery` and `batchWindow`. */
+  /** Seconds to wait for each result: more than `exportEvery` and `batchWindow`. */
   seconds?: number;
   log: (line: string) => void;
 }
 
-/** What was given can't be right, or nothing responds there; the message names the fix. */
+/** Thrown if an argument can't be right, or nothing responds there; the message names the fix. */
 export class BadCall extends Error {
   override name = 'BadCall';
 }
@@ -30,14 +28,14 @@ export class BadCall extends Error {
 const media = 'application/vnd.docker.distribution.manifest.v2+json';
 /** A wait longer than this is announced. */
 const quietMs = 3000;
-/** A map that is still empty so long after its hits were summed stays so: they had no location. */
+/** A map that is still empty this long after its hits were summed stays empty: the hits had no location. */
 const noPlaceMs = 20_000;
-/** Characters of a response that an error repeats: a list of ten thousand rows helps nobody. */
+/** The most characters of a response that an error quotes. */
 const shownLetters = 300;
 
 /**
- * Throws with the first thing that is not so. The person and the image that it makes up are forgotten in any case; the two
- * hits stay in the sums and on the map, as those of `verify-….example`.
+ * Throws at the first failure. The made-up user and image are forgotten in any case; the two hits stay in the sums and
+ * on the map, for the domain `verify-….example`.
  */
 export async function verify({
   url,
@@ -53,7 +51,7 @@ export async function verify({
   const user = `verify-${mark}`;
   const people = reader ? { Authorization: `Bearer ${reader}` } : undefined;
 
-  /** Which flag gave each address. */
+  /** The flag that each address came from. */
   const flags = new Map([
     [api, '--api'],
     [url, '--url'],
@@ -107,7 +105,7 @@ export async function verify({
       addr: '192.0.2.1:5000',
       host: 'registry.example',
       method: 'GET',
-      // By a scanner: counted like any other pull, but no model learns from it and it is recommended to nobody.
+      // A scanner's pull: counted like any other, but no model learns from it and it is recommended to nobody.
       useragent: 'trivy/0 (npm run verify)',
     },
     actor: { name: user },
@@ -116,7 +114,7 @@ export async function verify({
 
   type History = { items: { repository: string }[] };
   const history = () => read<History>(`/v1/history?user=${user}`, people);
-  /** Pulls that were taken, and so come out sooner or later. */
+  /** The accepted pulls, which will appear sooner or later. */
   let taken = 0;
 
   await before();
@@ -127,13 +125,13 @@ export async function verify({
     throw cause;
   }
 
-  /** Is this Whalewatch, and will it forget the person again? Asked before anything is sent. */
+  /** Checks, before anything is sent, that this is Whalewatch and will forget the person again. */
   async function before() {
     const health = await ask(url, '/v1/health', { headers: people });
     const { status } = (await health.json().catch(() => ({}))) as { status?: string };
     if (health.status !== 401 && !['ok', 'unhealthy'].includes(status ?? ''))
       throw new BadCall(
-        `GET ${url}/v1/health is ${health.status} and no answer of Whalewatch: give --url the output Site or Api`,
+        `GET ${url}/v1/health is ${health.status} and not a response of Whalewatch: give --url the output Site or Api`,
       );
     const { status: may } = await forget();
     if (may !== 401) return;
@@ -145,7 +143,7 @@ export async function verify({
   async function checks() {
     const without = await send('/v1/registry-events', { events: [event('a')] }, {});
     is('a notification without the token is 401', without.status === 401, without.status);
-    // The media type arrives base64 at an HTTP API; so does none at all.
+    // With this media type, or none, a body arrives base64-encoded from an HTTP API.
     for (const version of ['v1', 'v2']) {
       const type = `application/vnd.docker.distribution.events.${version}+json`;
       const began = performance.now();
@@ -162,14 +160,14 @@ export async function verify({
       taken++;
       log(`    in ${Math.round(performance.now() - began)} ms`);
     }
-    // It names the person, and so goes with them.
+    // It names the person, so it is forgotten with them.
     const cut = `{"events": [{"actor": {"name": "${user}"}}`;
     const junk = await send('/v1/registry-events', cut, { ...bearer, 'Content-Type': 'text/plain' });
-    is('what can not be understood is 202, quarantined', junk.status === 202, junk.status);
+    is("what can't be understood is 202 and quarantined", junk.status === 202, junk.status);
     const today = new Date().toISOString().slice(0, 10);
     const hits = await send('/v1/hits', [{ domain }, { domain }], {
       'Content-Type': 'text/plain',
-      // As a page sends them: hits of a page whose user agent is a bot are not counted.
+      // With a browser's user agent: a page's hits are not counted if the user agent is a bot.
       Origin: 'https://a.example',
       'User-Agent': 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/153.0 Safari/537.36',
       ...(address ? { 'X-Forwarded-For': address } : {}),
@@ -215,7 +213,7 @@ export async function verify({
     is('and nothing is left of the history', items.length === 0, items.length);
   }
 
-  /** Hits of the domain since a day. A day may hold more domains than one answer. */
+  /** Hits of the domain since a day. A day may have more domains than one response. */
   async function hitsSince(day: string): Promise<number> {
     type Sums = { items: { key: string; hits: number }[]; cursor?: string };
     let sum = 0;
@@ -229,7 +227,7 @@ export async function verify({
     return sum;
   }
 
-  /** After a failure: pulls still on their way would bring the person back, so these are waited for. */
+  /** After a failure: waits for pulls that are still on the way, because they would bring the person back. */
   async function forgetAnyway() {
     const end = performance.now() + Math.min(seconds, 30) * 1000;
     const here = async () => (await history().catch(() => ({ items: [] }))).items.length >= taken;
@@ -242,11 +240,11 @@ export async function verify({
     log(
       all && status === 200
         ? `    ${user} and verify/${mark} are forgotten again`
-        : `    not sure that ${user} is forgotten: DELETE /v1/users?user=${user} once all is well`,
+        : `    not sure that ${user} is forgotten: DELETE /v1/users?user=${user} once everything works`,
     );
   }
 
-  /** The map, by every way to it: pointer, points.json, tiles of the newest snapshot, clusters and their leaves. */
+  /** Checks every route of the map: pointer, points.json, tiles of the newest snapshot, clusters and their leaves. */
   async function map() {
     type Latest = { snapshot: string; points: number };
     type Clusters = { features: { id: number; properties: { domain?: string; point_count?: number } }[] };
@@ -258,7 +256,8 @@ export async function verify({
       is('its cache-control is right', cached.test(control ?? ''), control);
       return { status, type: headers.get('content-type'), bytes: new Uint8Array(await answer.arrayBuffer()) };
     };
-    // A location in the IP table is what puts a domain on the map: a private network has none, and the first makes the map.
+    // Only a hit with a location puts a domain on the map: a private network has none, and without any there is no map
+    // yet.
     const enough = performance.now() + Math.min(noPlaceMs, seconds * 500);
     const newest = await comes(
       'the pointer is there, if a hit ever had a location',
@@ -282,7 +281,7 @@ export async function verify({
     const whole = await tile(`${snapshot}/0/0/0.mvt`, /immutable/);
     is('it is a vector tile unless there are no points', points === 0 || whole.type === mvt, whole.type);
     const refused = await ask(url, `/v1/tiles/${snapshot}/0/1/0.mvt`);
-    is('a tile that can not be is 400', refused.status === 400, refused.status);
+    is("a tile that can't exist is 400", refused.status === 400, refused.status);
     if (!place)
       return log(
         '    the hits had no location (a private network?): not on the map; give --address, and --api past a proxy that replaces X-Forwarded-For',
@@ -307,25 +306,25 @@ export async function verify({
   }
 }
 
-/** What was found, as an error shows it. */
+/** A found value as an error quotes it. */
 function short(found: unknown): string {
   const text = JSON.stringify(found) ?? String(found);
   return text.length > shownLetters ? `${text.slice(0, shownLetters)}… (${text.length} characters)` : text;
 }
 
 function unreachable(base: string, flag: string, cause: Error & { cause?: unknown }): string {
-  if (cause.name === 'TimeoutError') return `${flag} ${base} took more than 30 s to answer: is it up?`;
+  if (cause.name === 'TimeoutError') return `${flag} ${base} took more than 30 s to respond: is it running?`;
   const { code, message } = (cause.cause ?? cause) as NodeJS.ErrnoException;
   const hints: Record<string, string> = {
-    ECONNREFUSED: 'nothing listens there: is it up, and the port right?',
+    ECONNREFUSED: 'nothing listens there: is it running, and is the port right?',
     ENOTFOUND: 'no such host: is the name right?',
   };
-  return `${flag} ${base} can not be reached, ${hints[code ?? ''] ?? message}`;
+  return `${flag} ${base} can't be reached, ${hints[code ?? ''] ?? message}`;
 }
 
 const mvt = 'application/vnd.mapbox-vector-tile';
 
-/** Finds a domain in points.json, which may have gigabytes: reads it piece by piece. Throws when it is not a points.json. */
+/** Finds a domain in points.json, which may have gigabytes: reads it in pieces. Throws if it is not a points.json. */
 async function placeIn(
   url: string,
   domain: string,
@@ -344,7 +343,7 @@ async function placeIn(
     }
     const point = /"lat":(-?[\d.e-]+),"lon":(-?[\d.e-]+)[,}]/.exec(text.split(`"domain":"${domain}",`)[1] ?? '');
     if (point) found ??= { lat: Number(point[1]), lon: Number(point[2]) };
-    // Enough that no point is cut.
+    // Keeps enough text that no point is split.
     text = text.slice(-2000);
   }
   if (!text.endsWith(']}')) throw new Error(`${url} ends with ${text.slice(-40)}`);
@@ -383,7 +382,7 @@ export async function main(): Promise<void> {
     }
     const seconds = Number(values.seconds);
     if (!(seconds > 0)) throw new BadCall(`--seconds is "${values.seconds}": must be a number above 0`);
-    // Clients of AWS are loaded only where they are used.
+    // AWS clients are loaded only if they are used.
     if (values.alarms) {
       const { alarmsRing, openAlarmClients } = await import('./alarms.ts');
       await alarmsRing({ stack: values.stack ?? 'Whalewatch', clients: openAlarmClients(), seconds, log: console.log });

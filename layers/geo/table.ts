@@ -1,13 +1,14 @@
 // The IP table: a City database flattened to sorted columns, so that a look-up is one index and one binary search.
 //
-// An address is cut into a first step of 16 bits, then steps of 32 bits (IPv4: the last 16 bits alone). Of a step, ranges
-// of equal value are kept by where they begin; `bounds` says where a step's ranges lie. A value is
+// An address is split into a first step of 16 bits, then steps of 32 bits (IPv4: only the last 16 bits). A step has
+// ranges of equal value, stored by their starts; `bounds` says where a step's ranges are. A value is
 //   0                no location
-//   n < 2^31         location n - 1; a location's upper 9 bits are its country, so that hits are summed by country without
+//   n < 2^31         location n - 1; a location's upper 9 bits are its country, so that hits are summed by country
+//   without
 //                    a look at its row; the last row number stands for "somewhere in this country"
 //   n >= 2^31        the location differs further down: step n - 2^31 decides by the next 32 bits
-// Steps: IPv4 0..65535 by the first 16 bits; IPv6 0..65535 likewise, then those further down. A range holds until the next
-// begins; each step's first range begins at 0.
+// Steps: IPv4 0..65535 by the first 16 bits; IPv6 0..65535 likewise, followed by those further down. A range ends where
+// the next begins; each step's first range begins at 0.
 //
 // The file is that, little-endian: magic, version, head (JSON: columns, countries, sources), columns at multiples of 8.
 import { unpackColumns } from '#core/bytes/columns.ts';
@@ -18,12 +19,12 @@ export const kind = 'ip-table/3';
 export const deeper = 0x80000000;
 /** A location's number is country << rowBits | row. */
 export const rowBits = 22;
-/** The row of a location of which only the country is known: the table has no such row. */
+/** The row number of locations of which only the country is known; the table has no such row. */
 export const countryOnly = (1 << rowBits) - 1;
-/** Numbers from here on are given by no table: they are free for locations of another source. */
+/** Numbers from here on are never used by a table, so they are free for locations of other sources. */
 export const beyondTable = 511 << rowBits;
 const rowMask = countryOnly;
-/** Every 16th start of IPv6 is kept once more, close together: most of a search stays in the cache. */
+/** Every 16th start of IPv6 is stored once more, close together, so that most of a search stays in the cache. */
 const stride = 16;
 
 export type TableColumns = {
@@ -45,7 +46,7 @@ export interface TableMeta {
   sources: string[];
 }
 
-/** Locations of a table by number; `find` reads an address from bytes and makes nothing. */
+/** Locations of a table by number; `find` reads an address from bytes and allocates nothing. */
 export class IpTable implements Locations {
   readonly countries: readonly string[];
   readonly meta: TableMeta;
@@ -58,7 +59,7 @@ export class IpTable implements Locations {
   readonly #v6Values: Uint32Array;
   readonly #v6Sample: Uint32Array;
 
-  /** `bytes` is what buildTable made; the columns are views of it. Throws Torn. */
+  /** `bytes` are from buildTable; the columns are views of them. Throws Torn. */
   constructor(bytes: Uint8Array) {
     const { meta, columns } = unpackColumns<TableColumns>(kind, bytes);
     this.meta = meta as TableMeta;
@@ -90,7 +91,10 @@ export class IpTable implements Locations {
     return location >>> rowBits;
   }
 
-  /** Where an address is, perhaps its country alone; undefined when it is private, unknown or not an address. */
+  /**
+   * Returns the location of an address, perhaps only its country; undefined if it is private, unknown or not an
+   * address.
+   */
   locate(address: string): Location | undefined {
     const bytes = new TextEncoder().encode(address);
     const location = this.find(bytes, 0, bytes.length);
@@ -105,8 +109,8 @@ export class IpTable implements Locations {
   }
 
   /**
-   * In passes over many addresses: the processor begins to wait for one's memory while another's is on its way, which it
-   * does not where all of one address is done before the next.
+   * In passes over many addresses, so that the waits for memory overlap, which they would not if each address were
+   * finished before the next.
    */
   findAll(bytes: Uint8Array, starts: Int32Array, ends: Int32Array, count: number, found: Int32Array): void {
     for (let begin = 0; begin < count; begin += blockSize) {
@@ -148,7 +152,7 @@ export class IpTable implements Locations {
     for (let at = 0; at < count; at++) found[which4[at]] = values[from[at]] - 1;
   }
 
-  /** A round decides all that are decided by as many bits; the rest go a step further down. */
+  /** Each round settles the addresses that these bits decide; the others go one step further. */
   #findAllV6(count: number, found: Int32Array): void {
     const { which6, words, steps, rows, from, to } = block;
     const bounds = this.#v6Bounds;
@@ -179,7 +183,7 @@ export class IpTable implements Locations {
 
   /** Location number of an IPv6 address in eight words of 16 bits, or -1. */
   findV6(words: Uint16Array): number {
-    // An IPv4 address mapped into IPv6 (::ffff:0:0/96) is where the IPv4 address is.
+    // An IPv4-mapped IPv6 address (::ffff:0:0/96) has the location of the IPv4 address.
     if (isMapped(words)) return this.findV4(words[6], words[7]);
     let step = words[0];
     for (let word = 1; ; word += 2) {
@@ -206,7 +210,7 @@ export class IpTable implements Locations {
 }
 
 const blockSize = 256;
-/** Scratch of findAll: the position of an address in the call, and what is known of it. */
+/** Scratch for findAll: the index of an address in the call, and its state. */
 const block = {
   which4: new Int32Array(blockSize),
   upper: new Uint16Array(blockSize),
@@ -219,8 +223,8 @@ const block = {
   to: new Uint32Array(blockSize),
 };
 
-// The last of starts[from .. to) that is not after `bits`; the first is not. One function for each kind of column: the
-// compiler makes one for both slower.
+// The last of starts[from .. to) that is not after `bits`; the first is not. One function for each kind of column,
+// because a shared one would be compiled to slower code.
 function searchV4(starts: Uint16Array, from: number, to: number, bits: number): number {
   while (to - from > 1) {
     const middle = (from + to) >>> 1;
@@ -245,7 +249,7 @@ const bitsAt = (words: Uint16Array, at: number, word: number): number =>
 const isMapped = (words: Uint16Array): boolean =>
   (words[0] | words[1] | words[2] | words[3] | words[4]) === 0 && words[5] === 0xffff;
 
-/** Four decimal numbers: the 32 bits of an IPv4 address. -1: anything else, which is IPv6 or none. */
+/** Returns the 32 bits of an IPv4 address in dotted decimal; -1 for anything else. */
 function readV4(bytes: Uint8Array, start: number, end: number): number {
   let at = start;
   let address = 0;
@@ -267,13 +271,13 @@ function readV4(bytes: Uint8Array, start: number, end: number): number {
 const words = new Uint16Array(8);
 
 /**
- * Reads an IPv6 address (RFC 4291: hexadecimal groups, one `::`, perhaps an IPv4 tail; no zone) into `words`.
- * False when it is none.
+ * Reads an IPv6 address (RFC 4291: hexadecimal groups, one `::`, perhaps an IPv4 tail; no zone) into `words`. Returns
+ * false if it is not one.
  */
 export function readV6(bytes: Uint8Array, start: number, end: number): boolean {
   let at = start;
   let count = 0;
-  /** Groups before the `::`; -1: there was none. */
+  /** The number of groups before the `::`; -1 if there was none. */
   let gap = -1;
   if (end - start < 2 || end - start > 45) return false;
   if (bytes[at] === colon) {

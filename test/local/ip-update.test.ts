@@ -25,7 +25,7 @@ test('a newer IP table is used while the server runs; an invalid file changes no
   const refused = await update(wrong);
   assert.equal(refused.code, 1);
   assert.match(refused.output, /wrong\.mmdb is not a City database/);
-  assert.match((await update(join(folder, 'nothing'))).output, /nothing is not there: name an \.mmdb file/);
+  assert.match((await update(join(folder, 'nothing'))).output, /nothing does not exist: name an \.mmdb file/);
   assert.equal(broughtTable(folder), undefined);
   assert.equal(await ipTableBuiltAt(folder), packaged);
 

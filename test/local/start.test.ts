@@ -75,7 +75,7 @@ test('a port in use gives one clear line and exit 1', { timeout: 30_000 }, async
     dataFolder(t),
   ]);
   assert.equal(code, 1);
-  assert.match(output, /^port \d+ is taken: give another with --port.*\n$/);
+  assert.match(output, /^port \d+ is in use: give another with --port.*\n$/);
 });
 
 test('a wrong setting or folder gives one clear line and exit 1', { timeout: 60_000 }, async (t) => {

@@ -48,7 +48,7 @@ for (const [by, end] of [
     await traffic.over;
     // npm and its shell end before the server: the pipes close when the last of them ends.
     await new Promise((resolve) => npm.stdout.on('close', resolve));
-    assert.match(output, /^stopping: what was taken is being finished\n(?:.*\n)*stopped\n$/m);
+    assert.match(output, /^stopping: finishing what was accepted\n(?:.*\n)*stopped\n$/m);
     assert.doesNotMatch(output, /Error/);
 
     const again = await startLocal(data);

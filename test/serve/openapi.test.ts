@@ -67,6 +67,6 @@ test('if everyone may call, the document says so', async () => {
 
 test('the document states the limits that collect enforces', async () => {
   const text = JSON.stringify((await described('public')).document);
-  assert.ok(text.includes(`a tag of more than ${eventLimits.tag}, a repository`));
+  assert.ok(text.includes(`a tag of more than ${eventLimits.tag}, or a repository`));
   assert.ok(text.includes(`"maxLength":${hitLimits.action}`) && text.includes(`"maxLength":${hitLimits.id}`));
 });

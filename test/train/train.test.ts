@@ -310,8 +310,8 @@ test("counts that are zero, negative, huge or not a number distort nobody's list
 test('factors that overflow single precision are refused, with the fix', async () => {
   const { train, models } = world(communities(40, 4, 8, 1).map((pair) => ({ ...pair, pulls: 1e30 })));
   const card = await train({ als: { alpha: 1e38 }, model: 'als-seed' });
-  assert.match(card.refused!, /past single precision: raise lambda \(0\.01\) or lower rank \(10\)/);
-  assert.match(candidate(card, 'als-seed').skipped!, /past single precision/);
+  assert.match(card.refused!, /overflow single precision: raise lambda \(0\.01\) or lower rank \(10\)/);
+  assert.match(candidate(card, 'als-seed').skipped!, /overflow single precision/);
   assert.equal(await models.current(), undefined);
 });
 
@@ -332,10 +332,10 @@ test('after a rollback the model stays in service until the owner lifts the roll
   assert.equal(await served(), first.id);
 
   now.time += 30 * day;
-  assert.match((await train()).refused!, /the owner went back to model/);
+  assert.match((await train()).refused!, /the owner rolled back to model/);
   assert.equal(await served(), first.id);
   await source.lift();
-  await assert.rejects(source.lift(), /No model is held/);
+  await assert.rejects(source.lift(), /There is no rollback to lift/);
   assert.equal(await served(), first.id, 'lifting the rollback does not change the model by itself');
   const next = await train();
   assert.equal(next.refused, undefined);

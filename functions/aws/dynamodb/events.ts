@@ -6,8 +6,8 @@
 //   events of R U              time id        an event; `doc` is it, as JSON
 //   pulls of R U               time id        a pull; in the index `newest` under `user U`
 //   quarantine ID              -              a quarantined entry, encrypted; in the index `newest` under `quarantine`
-//   quarantined                -              how many there are, their bytes, and how many were dropped for lack of room
-//   forgotten                  digest time    a digest of a forgotten name; `forgottenAt` is the time
+//   quarantined                -              how many there are, their bytes, and how many were dropped for lack of
+//   room forgotten                  digest time    a digest of a forgotten name; `forgottenAt` is the time
 //
 // An event's id, person, repository and time are the same at every redelivery, so they make up its key. A table key is
 // at most 2048 + 1024 bytes: collect takes names up to 255 and ids up to 256 characters.

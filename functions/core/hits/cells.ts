@@ -1,29 +1,32 @@
-// Where the map's points are by location, a point is a domain in a city-sized cell of a fixed grid: it stays the same cell
-// whatever table of addresses is brought in.
+// If the map's points are by location, a point is a domain in a city-sized cell of a fixed grid. The grid does not
+// change with the IP table.
 
-/** Degrees of a cell's sides: 28 km from north to south. */
+/** The size of a cell in degrees: 28 km from north to south. */
 const step = 0.25;
 const columns = 360 / step;
 
-/** The cell of a location: below 2^20. */
+/** The number of a location's cell, below 2^20. */
 export function cellOf(lat: number, lon: number): number {
   const row = Math.min(180 / step - 1, Math.floor((lat + 90) / step));
   return row * columns + (Math.floor((lon + 180) / step) % columns);
 }
 
-/** Numbers pairs of a domain's row and a cell in order of first sight: a hash table, linear probing, at most half full. */
+/**
+ * Numbers pairs of a domain's row and a cell in order of first occurrence: a hash table, linear probing, at most half
+ * full.
+ */
 export class CellRows {
   count = 0;
   domains = new Int32Array(512);
   cells = new Int32Array(512);
   #slots = new Int32Array(1024);
 
-  /** Room for this many. Columns beside grow with it. */
+  /** The table has room for this many pairs. Columns beside the table must grow with it. */
   get capacity(): number {
     return this.domains.length;
   }
 
-  /** The number of a pair, given one if it is new (then it is the old `count`); -1: it would be one more than `most`. */
+  /** The number of a pair. A new pair gets the next number, the old `count`; -1 if there are `most` pairs already. */
   rowOf(domain: number, cell: number, most: number): number {
     let mask = this.#slots.length - 1;
     let slot = hash(domain, cell) & mask;

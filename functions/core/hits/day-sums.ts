@@ -26,7 +26,7 @@ export class DaySums {
     return new DaySums(day, { domain: new Tally(), country: new Tally(), action: new Tally() });
   }
 
-  /** Throws Torn when the bytes are no day's sums, or not the whole of them. */
+  /** Throws Torn if the bytes are not a day's sums, or are truncated. */
   static decode(bytes: Uint8Array): DaySums {
     const { meta, columns } = unpackColumns<Record<string, Column>>(kind, bytes);
     const tally = (by: By) =>
@@ -50,8 +50,8 @@ export class DaySums {
   }
 
   /**
-   * Adds the delta's hits of this day. Commutes, any order gives the same sums, as long as there are fewer than `mostDomains`:
-   * hits of any more are counted as `other`. Returns how many were.
+   * Adds the delta's hits of this day. Deltas may be added in any order, with the same sums, as long as there are fewer
+   * than `mostDomains` domains: hits of further ones are counted as `other`. Returns how many were.
    */
   merge({ domains, actions, byCountry, countries }: Delta, mostDomains = Number.POSITIVE_INFINITY): number {
     const day = dayNumber(this.day);
@@ -87,7 +87,9 @@ export class DaySums {
     return this.#tallies[by].count;
   }
 
-  /** Puts keys in order for `top`, some at a time: of half a million it takes a second. `pause` lets others run meanwhile. */
+  /**
+   * Sorts the keys for `top` in steps: sorting half a million takes a second. `pause` lets other work run in between.
+   */
   inOrder(by: By, pause: () => Promise<void>): Promise<void> {
     return this.#tallies[by].inOrder(pause);
   }
@@ -98,7 +100,7 @@ export class DaySums {
   }
 }
 
-/** Rows that are sorted or merged before others have a turn: some 10 ms. */
+/** Rows sorted or merged in one step, before other work has a turn: some 10 ms. */
 const sortedAtOnce = 8192;
 const encoder = new TextEncoder();
 const otherName = nameOf(other);
@@ -106,7 +108,7 @@ const otherName = nameOf(other);
 class Tally {
   readonly #table: NameTable;
   #hits: Float64Array;
-  /** Rows, most hits first, ties by the bytes of the name; made when asked for. */
+  /** Rows with most hits first, ties by the bytes of the name; computed on demand. */
   #order: Uint32Array | undefined;
   #ordering: Promise<Uint32Array> | undefined;
 
@@ -130,7 +132,7 @@ class Tally {
     return this.#hits.subarray(0, this.#table.count);
   }
 
-  /** Adds what falls on the day; returns how many hits were counted as `other`. */
+  /** Adds the hits of the day; returns how many were counted as `other`. */
   add(
     { names, day, hits }: { names: Names; day: Int32Array; hits: Uint32Array },
     onDay: number,
@@ -162,7 +164,7 @@ class Tally {
 
   async inOrder(pause: () => Promise<void>): Promise<void> {
     while (!this.#order) {
-      // Of several who ask at once the first does it.
+      // Of concurrent callers the first one sorts.
       this.#ordering ??= this.#sorted(pause).finally(() => {
         this.#ordering = undefined;
       });
@@ -176,7 +178,7 @@ class Tally {
     return Array.from(rows, (row): [string, number] => [this.#table.text(row), this.#hits[row]]);
   }
 
-  /** Merge sort whose steps are short. */
+  /** A merge sort in short steps. */
   async #sorted(pause: () => Promise<void>): Promise<Uint32Array> {
     const before = this.#before();
     let rows = Uint32Array.from({ length: this.count }, (_, row) => row);

@@ -1,15 +1,16 @@
 // One batch's sums: what process commits and export folds.
 //
-// A hit is one look-up in a table of (day, domain), one in a table of (day, action), and a few adds in columns beside
-// them; no object or string is made for it. The day is the hit's own UTC day, under this rule:
+// Each hit costs one look-up in a table of (day, domain), one in a table of (day, action), and a few additions in
+// columns; it makes no object or string. The day is the hit's own UTC day, under this rule:
 //   late    stamped more than a day before its record arrived: counts on its own day, and as `late`
 //   future  stamped more than five minutes after its record arrived: counts at the record's arrival, and as `future`
-// The record's arrival is the only clock, so that a batch which runs again gives the same delta.
+// The record's arrival is the only clock, so that a repeated batch gives the same delta.
 //
-// Where points are by location, a domain's located hits are summed in rows by cell (cells.ts) of their own, in the same columns:
-// whoever sums over a domain's rows gets the same, and each row's newest location is that of its cell.
+// If points are by location, a domain's located hits are summed in further rows of the same columns, one per cell
+// (cells.ts): the sum over all of a domain's rows is the same, and each row has the newest location in its cell.
 //
-// A hit with an id is listed by itself: only export, which knows the ids of the last hours, can say whether it counts.
+// A hit with an id is listed separately: only export, which knows the ids of the last hours, can decide whether it
+// counts.
 
 import { packColumns, unpackColumns } from '../bytes/columns.ts';
 import { grown, NameTable, nameAt, nameOf } from '../bytes/names.ts';
@@ -26,13 +27,13 @@ export interface Location {
   country: string;
 }
 
-/** Where addresses are, as numbers: what the fold needs of an IP table. */
+/** Locations of addresses, by number: what the fold needs from an IP table. */
 export interface Locations {
   /** Returns the number of the location of the address in bytes[start .. end); -1 when it is private, unknown or not an address. */
   find(bytes: Uint8Array, start: number, end: number): number;
-  /** find of `count` addresses, into `found`: quicker where each would wait for the memory alone. */
+  /** `find` for `count` addresses, into `found`: quicker, because memory accesses overlap. */
   findAll?(bytes: Uint8Array, starts: Int32Array, ends: Int32Array, count: number, found: Int32Array): void;
-  /** False when only its country is known: the hit counts for the country and places nothing. */
+  /** False if only the country is known: the hit counts for the country, but not for a location on the map. */
   hasCoordinates(location: number): boolean;
   lat(location: number): number;
   lon(location: number): number;
@@ -51,7 +52,7 @@ export interface Counters {
   late: number;
   /** Hits stamped more than five minutes after they arrived: counted on the day of arrival. */
   future: number;
-  /** Hits whose domain, or whose domain's cell, was one too many (limits.ts): counted as `other`. */
+  /** Hits whose domain, or cell of a domain, exceeded a limit (limits.ts): counted as `other`. */
   other: number;
   registryEvents: number;
   quarantined: number;
@@ -80,8 +81,8 @@ export const dayName = (day: number) => new Date(day * dayMs).toISOString().slic
 export const dayNumber = (name: string) => dayOf(Date.parse(name));
 
 /**
- * Does this location replace the held one? Newest wins; ties go by latitude, longitude and country, so that the order in
- * which locations come does not matter.
+ * Whether this location replaces the current one. The newest wins; ties are broken by latitude, longitude and country,
+ * so that the order in which locations come does not matter.
  */
 export function wins(time: number, location: Location, heldTime: number, held: Location): boolean {
   if (time !== heldTime) return time > heldTime;
@@ -90,7 +91,10 @@ export function wins(time: number, location: Location, heldTime: number, held: L
   return location.country > held.country;
 }
 
-/** What a point of the map is: a domain where its newest hit came from, or a domain in each city-sized cell (cells.ts). */
+/**
+ * What a point of the map is: a domain at the location of its newest hit, or a domain in each city-sized cell
+ * (cells.ts).
+ */
 export type PointsBy = 'domain' | 'location';
 
 const kind = 'delta/1';
@@ -99,11 +103,11 @@ const blockHits = 256;
 
 /** Adds up a batch's hits, record by record, and encodes the sums as a delta. */
 export interface HitSums {
-  /** Adds up a record's hits, and hands its other lines on. */
+  /** Adds up a record's hits, and passes on its other lines. */
   read(data: Uint8Array, arrivedAt: number, sink: Omit<LineSink, 'hit'>): void;
-  /** Hits read so far that did not come late, those with an id included. */
+  /** Hits read so far that were not late, including those with an id. */
   readonly promptHits: number;
-  /** Nothing more is read. */
+  /** Encodes the delta; nothing may be added afterwards. */
   close(): void;
   count(name: keyof Counters, by: number): void;
   encode(range: DeltaRange): Uint8Array<ArrayBuffer>;
@@ -115,18 +119,23 @@ export interface DeltaRange {
   last: string;
 }
 
-/** The reference: functions/process/kernel.ts gives the same bytes, sooner. */
+/** The reference implementation: functions/process/kernel.ts gives the same bytes faster. */
 export class DeltaBuilder implements HitSums {
   readonly #locations: Locations;
   readonly #counters = noCounters();
 
-  /** Rows of (domain, day), with the hits that count for sure and the newest location among them. */
+  /**
+   * Rows of (domain, day), with the hits without an id, which count in any case, and the newest location among them.
+   */
   readonly #domains = new NameTable();
   #hits = new Uint32Array(this.#domains.capacity);
   #time = new Float64Array(this.#domains.capacity).fill(-1);
   #location = new Int32Array(this.#domains.capacity);
 
-  /** Rows of (domain's row, cell), with the hits that count for sure and the newest location; undefined where points are by domain. */
+  /**
+   * Rows of (domain's row, cell), with the hits without an id and the newest location; undefined if points are by
+   * domain.
+   */
   readonly #cells: CellRows | undefined;
   #cellHits = new Uint32Array(512);
   #cellTime = new Float64Array(512).fill(-1);
@@ -136,7 +145,7 @@ export class DeltaBuilder implements HitSums {
   readonly #actions = new NameTable(16);
   #actionHits = new Uint32Array(this.#actions.capacity);
 
-  /** Hits by country + 1 (0: unknown), for each day. */
+  /** For each day, hits by index of country + 1 (0: unknown). */
   readonly #days = new Map<number, Uint32Array<ArrayBuffer>>();
   #day = -1;
   #countryHits = new Uint32Array(0);
@@ -151,7 +160,7 @@ export class DeltaBuilder implements HitSums {
   readonly #found = new Int32Array(blockHits);
   readonly #times = new Float64Array(blockHits);
   readonly #hitDays = new Int32Array(blockHits);
-  /** Row of the domain; of a hit with an id, its row there as ~row. */
+  /** Row of the domain; for a hit with an id, ~row, where row is that of the hit itself. */
   readonly #rows = new Int32Array(blockHits);
 
   constructor(locations: Locations, points: PointsBy = 'domain') {
@@ -173,9 +182,9 @@ export class DeltaBuilder implements HitSums {
     return this.#counters.hits + this.#identified.count - this.#counters.late;
   }
 
-  /** Adds a hit up; `arrivedAt` is the arrival of its record, in milliseconds. */
+  /** Adds a hit; `arrivedAt` is the arrival of its record, in milliseconds. */
   hit(hit: HitBytes, arrivedAt: number): void {
-    // Never later than its arrival: a sender whose clock is ahead must not stay the newest.
+    // Never later than the arrival, so that a hit from a sender whose clock is ahead does not stay the newest.
     const time = Math.min(hit.time, arrivedAt);
     if (hit.time > arrivedAt + futureMs) this.#counters.future++;
     else if (time < arrivedAt - lateMs) this.#counters.late++;
@@ -244,7 +253,7 @@ export class DeltaBuilder implements HitSums {
     this.#waiting = 0;
   }
 
-  /** Counts a hit for its country, and its domain is where its newest hit came from. */
+  /** Counts a hit for its country, and updates its domain's newest location. */
   #place(domain: number, time: number, location: number): void {
     if (location < 0) {
       this.#counters.unlocated++;
@@ -278,7 +287,10 @@ export class DeltaBuilder implements HitSums {
     }
   }
 
-  /** The row of a domain's cell; -1 without cells, beyond the most cells of a domain, or without a location. */
+  /**
+   * The row of a domain's cell; -1 if points are by domain, the domain has the most cells already, or there is no
+   * location.
+   */
   #cellRow(domain: number, location: number): number {
     const cells = this.#cells;
     if (!cells || location < 0 || !this.#locations.hasCoordinates(location)) return -1;
@@ -335,7 +347,7 @@ export class DeltaBuilder implements HitSums {
     });
   }
 
-  /** Rows of (domain, day), and after them those of its cells: a located hit is in one of the latter. */
+  /** Rows of (domain, day), followed by rows of their cells, which contain the located hits. */
   #rowsByCell() {
     const { count } = this.#domains;
     const rows = {
@@ -373,7 +385,7 @@ export interface SumColumns {
     names: Names;
     day: Int32Array;
     hits: Uint32Array;
-    /** Of the newest located hit; -1: none is, and `location` says nothing. */
+    /** Time of the newest located hit; -1 if there is none, and `location` is meaningless. */
     time: Float64Array;
     location: Int32Array;
   };
@@ -388,7 +400,7 @@ export interface SumColumns {
     action: Uint32Array;
     /** -1: none. */
     location: Int32Array;
-    /** Rows of which the country alone counts: their cell was one too many. */
+    /** Rows of which only the country counts, because their cell exceeded the limit. */
     unplaced?: number[];
   };
 }
@@ -399,10 +411,13 @@ export function encodeSums(
   { counters, byCountry, domains, actions, identified }: SumColumns,
 ): Uint8Array<ArrayBuffer> {
   const places = placesOf(locations, domains.location, 1, (row) => domains.time[row] >= 0);
-  /** 0: not located; else country + 2, so that an unknown country with coordinates keeps them. A country alone: NaN. */
+  /**
+   * 0: not located; otherwise index of country + 2, so that coordinates with an unknown country are kept. With only a
+   * country, coordinates are NaN.
+   */
   const idPlaces = placesOf(locations, identified.location, 2, (row) => identified.location[row] >= 0);
   for (const row of identified.unplaced ?? []) idPlaces.lat[row] = Number.NaN;
-  // Last: asking for a location's country may number a new one.
+  // Must be last, because looking up a location's country may add a new country.
   const meta: Meta = { ...range, counters, countries: ['', ...locations.countries], byCountry };
   return packColumns(kind, meta, {
     domainOffsets: domains.names.offsets,
@@ -460,7 +475,7 @@ class Identified {
   #domain = new Uint32Array(16);
   #action = new Uint32Array(16);
   #location = new Int32Array(16);
-  /** Row of the domain's cell; -1: none. */
+  /** Row of the domain's cell; -1 if there is none. */
   #cell = new Int32Array(16);
 
   add(
@@ -474,7 +489,7 @@ class Identified {
   ): number {
     const row = this.count++;
     if (row === this.#low.length) this.#grow(row * 2);
-    // 64 bits: two folds with different steps, each stirred with the other's end.
+    // A 64-bit hash: two folds with different steps, each mixed with the other's result.
     let low = 0x9747b28c;
     let high = 0x3c6ef372;
     for (let at = start; at < end; at++) {
@@ -511,7 +526,7 @@ class Identified {
     this.#cell = grown(this.#cell, length);
   }
 
-  /** `before`: pairs of a domain and a day, after which come the rows of cells; undefined: there are none. */
+  /** `before`: pairs of a domain and a day, which precede the rows of cells; undefined if there are no cells. */
   columns(before: number | undefined): SumColumns['identified'] {
     const { count } = this;
     const domain = this.#domain.slice(0, count);
@@ -533,7 +548,7 @@ class Identified {
   }
 }
 
-/** The finalizer of MurmurHash3 (public domain), with a second word stirred in. */
+/** The finalizer of MurmurHash3 (public domain), with a second word mixed in. */
 function stir(word: number, other: number): number {
   let mixed = word ^ Math.imul(other, 0x9e3779b1);
   mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
@@ -588,7 +603,7 @@ export class Delta {
     this.counters = meta.counters;
     this.countries = meta.countries;
     this.byCountry = meta.byCountry;
-    // Copies what settle() writes to: the bytes may be a store's own.
+    // Copies the columns that settle() writes to: the bytes may belong to a store.
     const own = columns.idLow.length > 0;
     const mine = <T extends Uint32Array | Float64Array | Uint16Array>(column: T) =>
       own ? (column.slice() as T) : column;
@@ -614,12 +629,15 @@ export class Delta {
     return [...new Set(this.actions.day)];
   }
 
-  /** Each domain's newest location among its hits of a day, those without an id (or settled): [domain, lat, lon, country, time]. */
+  /**
+   * Each domain's newest location among its hits of a day without an id, or with a settled one: [domain, lat, lon,
+   * country, time].
+   */
   get locations(): Iterable<[domain: string, lat: number, lon: number, country: string, time: number]> {
     return this.#located();
   }
 
-  /** One at a time: of a flood's fifty thousand few are looked at. */
+  /** Made one at a time: in a flood of fifty thousand domains, few are read. */
   *#located(): Generator<[domain: string, lat: number, lon: number, country: string, time: number]> {
     const { names, time, lat, lon, country } = this.domains;
     for (let row = 0; row < time.length; row++)
@@ -632,8 +650,8 @@ export class Delta {
   }
 
   /**
-   * Adds up the hits with an id that the window has not seen within the hour, and counts the rest as duplicates. To be
-   * called once, before the delta is merged into any state.
+   * Adds the hits whose id was not seen within the hour, and counts the others as duplicates. Must be called once,
+   * before the delta is merged into any state.
    */
   settle(seen: IdWindow): void {
     const { idLow, idHigh, idArrivedAt, idTime, idDomain, idAction, idLat, idLon, idCountry } = this.#columns;
@@ -694,7 +712,7 @@ type DeltaColumns = {
   idCountry: Uint16Array;
 };
 
-/** Throws Torn when the bytes are no delta, or not the whole of one. */
+/** Throws Torn if the bytes are not a delta, or are truncated. */
 export function decodeDelta(bytes: Uint8Array): Delta {
   const { meta, columns } = unpackColumns<DeltaColumns>(kind, bytes);
   return new Delta(meta as Meta, columns);

@@ -1,21 +1,24 @@
-// One form for each domain: two spellings that UTS 46 calls equal are counted as one.
+// The canonical form of a domain: two spellings that UTS 46 maps alike are counted as one.
 import { hitLimits } from './limits.ts';
 
 const maxDomain = hitLimits.domain;
 
 const label = /^(?!-)[a-z0-9_-]{1,63}(?<!-)$/;
-/** Already canonical: ASCII, no label that UTS 46 would check, no last label that makes it an IPv4 address. */
+/**
+ * A name that is already canonical: ASCII, without a label that UTS 46 would check or a last label that makes it an
+ * IPv4 address.
+ */
 const plain = /^(?!.*(?:^|\.)xn--)[a-z0-9_.-]*[a-z_-][a-z0-9_-]*$/;
 /** Characters that the URL parser would strip, decode, or take for something other than a host. */
 const notInHost = /[\p{Cc}\p{Zs}/\\?#@%<>^|"`{}]/u;
 
-/** Characters of a spelling that may come to a host name: Unicode becomes Punycode, and a port goes. */
+/** The longest spelling that may become a host name: Unicode becomes Punycode, and a port is removed. */
 const longestSpelling = 4 * maxDomain;
 
 const dot = 46;
 const hyphen = 45;
 
-/** Labels of a host name that `plain` and isHost take, read at once: what nearly every sender gives. */
+/** A quick check for what nearly every sender gives: a host name that both `plain` and isHost accept. */
 function isPlainHost(text: string): boolean {
   const { length } = text;
   if (length > maxDomain) return false;
@@ -28,7 +31,7 @@ function isPlainHost(text: string): boolean {
       start = at + 1;
       digits = true;
     } else if (code >= 97 ? code <= 122 : code === 95 || (code === hyphen && at > start)) {
-      // The label may be Punycode, which is for UTS 46 to check.
+      // The label may be Punycode, which UTS 46 must check.
       if (code === hyphen && at === start + 3 && text.startsWith('xn-', start)) return false;
       digits = false;
     } else if (code < 48 || code > 57) return false;
@@ -39,17 +42,17 @@ function isPlainHost(text: string): boolean {
 const isHost = (host: string): boolean => host.length <= maxDomain && host.split('.').every((part) => label.test(part));
 
 /**
- * The canonical form of a host name or IP address as a sender spells it: the ASCII form of UTS 46 (non-transitional,
- * as the URL standard has it), without port and without the trailing dot; IPv4 dotted, IPv6 compressed in brackets.
- * Undefined when the text is not a host.
+ * The canonical form of a host name or IP address as a sender spells it: the ASCII form of UTS 46 (non-transitional, as
+ * the URL standard has it), without port and without the trailing dot; IPv4 dotted, IPv6 compressed in brackets.
+ * Undefined if the text is not a host.
  */
 export function canonicalDomain(text: string): string | undefined {
   if (isPlainHost(text)) return text;
-  // Before any pattern: a sender's text may have a megabyte.
+  // Checked before any pattern runs: a sender's text may have a megabyte.
   if (text.length > longestSpelling) return undefined;
   if (plain.test(text) && !text.includes('..')) return isHost(text) ? text : undefined;
   if (notInHost.test(text)) return undefined;
-  // An IPv6 address may come bare, as a back end reads it from a socket.
+  // An IPv6 address may come without brackets, as a back end reads it from a socket.
   const bare = /^[\da-f:.]*:[\da-f:.]*:[\da-f:.]*$/i.test(text) ? `[${text}]` : text.replace(/(?<=.):\d{0,5}$/, '');
   let host: string;
   try {

@@ -1,8 +1,9 @@
-// One hit: a visit of the portal, as a sender gives it and as a stream line carries it.
+// A hit as a sender gives it, and as a line of a stream record.
 //
-// A record's lines are read straight from its bytes. The fast path knows one spelling, encodeHit's: keys in that order,
-// no space, plain ASCII without escapes. Whatever differs in a byte goes through JSON.parse and `misfit`, which alone
-// decide what a line is: the fast path takes a subset of what they take, with the same values (test/core/hits/hit.test.ts).
+// A record's lines are read directly from its bytes. The fast path accepts only what encodeHit writes: keys in that
+// order, no spaces, plain ASCII without escapes. Any other line goes through JSON.parse and `misfit`, which alone
+// define what is valid: the fast path accepts a subset of what they accept, with the same values
+// (test/core/hits/hit.test.ts).
 
 import { hashBytes, viewOf } from '../bytes/names.ts';
 import type { HitLine } from '../event.ts';
@@ -10,7 +11,7 @@ import { quoted } from '../quoted.ts';
 import { canonicalDomain } from './domain.ts';
 import { hitLimits } from './limits.ts';
 
-/** What the lines of a record are handed to. */
+/** Receives the lines of a record. */
 export interface LineSink<Hit = HitLine> {
   hit(hit: Hit): void;
   /** A line of another type, parsed. */
@@ -18,10 +19,10 @@ export interface LineSink<Hit = HitLine> {
   bad(text: string, number: number, reason: string): void;
 }
 
-/** A hit as it lies in the bytes. One object is used for all hits of a process: what is to last must be copied. */
+/** A hit as positions in the bytes. One object is reused for all hits of a process: copy what must last. */
 export class HitBytes {
   bytes: Uint8Array = new Uint8Array(0);
-  /** Of the bytes. */
+  /** A hash of the bytes. */
   view: DataView = viewOf(this.bytes);
   time = 0;
   addressStart = 0;
@@ -50,7 +51,7 @@ export class HitBytes {
   }
 }
 
-/** One line, without newline, in the order of keys that the parser reads fastest. */
+/** Returns a hit as one line, without newline, with its keys in the order that the parser reads fastest. */
 export function encodeHit({ time, address, domain, action, id }: HitLine): string {
   const line = `{"type":"hit","time":${time},"address":${jsonText(address)},"domain":${jsonText(domain)},"action":${jsonText(action)}`;
   return id === undefined ? `${line}}` : `${line},"id":${jsonText(id)}}`;
@@ -65,7 +66,7 @@ function jsonText(text: string): string {
   return `"${text}"`;
 }
 
-/** Reads a record's lines. Never throws: a line that is not ours goes to `bad` with a reason. */
+/** Reads a record's lines. Never throws: an invalid line goes to `bad` with a reason. */
 export function parseLines(data: Uint8Array, sink: LineSink): void {
   readLines(data, {
     hit: (hit) => sink.hit(hit.line()),
@@ -74,7 +75,7 @@ export function parseLines(data: Uint8Array, sink: LineSink): void {
   });
 }
 
-/** parseLines without a string or an object for a hit; the sink must be done with the hit when it returns. */
+/** Like parseLines, but makes no string or object for a hit; the sink must not use the hit after it returns. */
 export function readLines(data: Uint8Array, sink: LineSink<HitBytes>): void {
   const view = viewOf(data);
   for (let start = 0, number = 0; start < data.length; number++) {
@@ -97,7 +98,7 @@ const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 
 const bytesOf = (text: string): Uint8Array => encoder.encode(text);
 
-// The fixed parts of the spelling, compared four bytes at a time. By luck each but the first is three words long.
+// The fixed parts of a line, compared four bytes at a time. Each except the first happens to be three words long.
 const wordsOf = (text: string): number[] =>
   Array.from({ length: text.length >> 2 }, (_, word) => viewOf(bytesOf(text)).getInt32(4 * word, true));
 const [head0, head1, head2, head3, head4] = wordsOf('{"type":"hit","time"');
@@ -110,7 +111,7 @@ const keyLength = 12;
 const idKeyLength = 8;
 const shortest = '{"type":"hit","time":1,"address":"","domain":"a","action":"a"}'.length;
 
-// The classes of bytes that the fast path knows. Everything else is left to JSON.parse.
+// The classes of bytes that the fast path knows. It leaves everything else to JSON.parse.
 const plain = 1; // in any string: printable ASCII but " and \
 const name = 2; // in a host name's label
 const kinds = new Uint8Array(256);
@@ -122,7 +123,10 @@ const colon = 58;
 const comma = 44;
 const brace = 125;
 
-/** Reads the hit that begins at `at`. Answers where its line ends (newline or end of data), or -1: not for this path. */
+/**
+ * Reads the hit that begins at `at`. Returns where its line ends (newline or end of data), or -1 if it is not for this
+ * path.
+ */
 function fastHit(data: Uint8Array, view: DataView, at: number, hit: HitBytes): number {
   const last = data.length;
   if (
@@ -240,7 +244,7 @@ export function readLine(bytes: Uint8Array, number: number, sink: LineSink<HitBy
   else sink.bad(text, number, `type is ${given(type)}: must be hit, registry, notification or rejected`);
 }
 
-/** The hit's texts back to back, as the fast path would have found them. */
+/** The hit's texts one after another, as the fast path would find them. */
 function layOut({ time, address, domain, action, id = '' }: HitLine): HitBytes {
   const texts = [address, domain, action, id].map(bytesOf);
   const [addressEnd, domainEnd, actionEnd, idEnd] = texts.map((_, index) =>
@@ -274,7 +278,7 @@ const { domain: maxDomain, action: mostAction, id: mostId, path: mostPath } = hi
 const latest = 8.64e15;
 const label = /^(?!-)[\p{L}\p{M}\p{N}_-]{1,63}(?<!-)$/u;
 
-/** Wider than canonicalDomain: lines written before 0.2.0 hold names in Unicode. */
+/** Accepts more than canonicalDomain: lines written before 0.2.0 contain names in Unicode. */
 const isHost = (domain: string) =>
   domain.length <= maxDomain &&
   (domain.startsWith('[') ? canonicalDomain(domain) === domain : domain.split('.').every((part) => label.test(part)));
@@ -293,7 +297,9 @@ function misfit({ time, address, domain, action, id }: HitLine): string | undefi
 
 const given = (value: unknown) => (value === undefined ? 'missing' : quoted(value));
 
-/** Returns a hit as a sender gave it, checked; or the reason why it is invalid: the field, its value and what it must be. */
+/**
+ * Checks a hit as a sender gives it. Returns the hit, or why it is invalid: the field, its value and what it must be.
+ */
 export function validateHit(
   value: unknown,
   { address, now }: { address: string; now: number },

@@ -1,4 +1,4 @@
-// The one state object of export: what is folded, and where it lies. Replaced as a whole with If-Match.
+// Export's state: what is folded, and the keys of its segments. One object, replaced as a whole with If-Match.
 
 import { Damaged, type ObjectStore } from '../stores.ts';
 import { type Counters, noCounters } from './delta.ts';
@@ -9,7 +9,7 @@ export const previousManifestKey = 'state/manifest-previous.json';
 
 export interface Manifest {
   version: 1;
-  /** Grows by one with every swap. */
+  /** Incremented with every swap. */
   generation: number;
   /** Sequence number folded through, for each shard. */
   positions: Record<string, string>;
@@ -20,16 +20,19 @@ export interface Manifest {
   hits: Record<string, string>;
   /** Milliseconds since the epoch of the newest fold. */
   updatedAt: number;
-  /** Added on a UTC day by our clock: rows of a domain on a day, and hits counted as `other`. Bounds what strangers add. */
+  /**
+   * What was added on one UTC day of our clock: new rows of domain and day, and hits counted as `other`. Limits what
+   * strangers can add.
+   */
   grown?: { day: string; rows: number; other: number };
-  /** Our clock at an export, milliseconds: by it a jump is distinguished from the passing of time. */
+  /** Our clock at the last export, milliseconds, to distinguish a jump of the clock from the passing of time. */
   clock?: number;
   /**
-   * Domains whose expiry is held, because the clock jumped, or nothing ran for days: how many, since when by our clock, and for
-   * how long exports have run since, milliseconds.
+   * Set while the expiry of domains is held because the clock jumped or nothing ran for days: how many domains are due,
+   * since when by our clock, and for how long exports have run since, milliseconds.
    */
   held?: { domains: number; since: number; ranMs: number };
-  /** Generation whose points were last changed: what the pointer must come to. */
+  /** The last generation that changed the points, which the pointer must reach. */
   pointsGeneration: number;
 }
 

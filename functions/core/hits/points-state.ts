@@ -1,6 +1,6 @@
-// The map's state: each domain's newest location, or, where points are by location, that of each domain in each cell, with its
-// hits there, in columns. The file is the columns, so that a million domains are read,
-// merged with some thousands of changes and written in a fraction of a second.
+// The map's state in columns: each domain's newest location or, if points are by location, that of each domain in each
+// cell, with its hits there. The file is the columns themselves, so that a million domains are read, merged with some
+// thousands of changes and written in a fraction of a second.
 
 import { packColumns, unpackColumns } from '../bytes/columns.ts';
 import { grown, hashBytes, NameTable, viewOf } from '../bytes/names.ts';
@@ -20,10 +20,10 @@ type PointColumns = {
   country: Uint16Array;
 };
 
-/** What a point by location has besides. */
+/** The further columns of points by location. */
 type CellColumns = {
   cell: Int32Array;
-  /** Since it came onto the map. */
+  /** Hits since the point came onto the map. */
   hits: Float64Array;
   /** The newest UTC day with hits, those of that day, and of the day before. */
   day: Int32Array;
@@ -31,7 +31,7 @@ type CellColumns = {
   beforeHits: Float64Array;
 };
 
-/** The map's points, and what the anonymous map asks about those by location. */
+/** The map's points and, for the anonymous map, the hits of those by location. */
 export interface StatePoints extends Points {
   /** Hits on the day of the newest one or on the day before, whichever has more. */
   busiest?: Float64Array;
@@ -49,12 +49,12 @@ export class PointsState {
   #lon: Float64Array;
   #updatedAt: Float64Array;
   #country: Uint16Array;
-  /** Undefined where points are by domain. The cell is the name's tag. */
+  /** Undefined if points are by domain. The cell is the name's tag. */
   #counts: Omit<CellColumns, 'cell'> | undefined;
-  /** How many cells each domain has; made when it is needed. */
+  /** How many cells each domain has; computed on demand. */
   #cellsOf: { domains: NameTable; count: Int32Array } | undefined;
   #others = 0;
-  /** It was read as it is not kept any more. */
+  /** Whether it was converted when it was read, and so must be written again. */
   readonly converted: boolean;
   /** '' comes first. */
   readonly #countries: string[];
@@ -83,8 +83,9 @@ export class PointsState {
   }
 
   /**
-   * Throws Torn when the bytes are not a whole state. What was kept the other way is converted: a domain
-   * is in the cell of its newest hit, which is all that is known of its hits there; or where its newest cell is.
+   * Throws Torn if the bytes are not a whole state. A state of the other kind is converted: to points by location, a
+   * domain is in the cell of its newest hit, the only one known there; to points by domain, it is at its newest cell's
+   * location.
    */
   static decode(bytes: Uint8Array, by: PointsBy = 'domain'): PointsState {
     const { meta, columns } = unpackColumns<PointColumns & Partial<CellColumns>>(kind, bytes);
@@ -147,8 +148,8 @@ export class PointsState {
   }
 
   /**
-   * Takes over the delta's newer locations; returns how many points changed. Commutes: any order gives the same rows, as long
-   * as no domain has more cells than it may.
+   * Takes over the delta's newer locations; returns how many points changed. Any order of deltas gives the same rows,
+   * as long as no domain exceeds its limit of cells.
    */
   merge({ domains, countries }: Delta): number {
     const { offsets } = domains.names;
@@ -157,7 +158,7 @@ export class PointsState {
     for (let row = 0; row < domains.time.length; row++) {
       if (domains.time[row] < 0) continue;
       const [start, end] = [offsets[row], offsets[row + 1]];
-      // `other` stands for many domains, and so for no location.
+      // `other` stands for many domains, so it has no location.
       if (isOther(utf8, start, end)) continue;
       const location = { lat: domains.lat[row], lon: domains.lon[row], country: countries[domains.country[row]] };
       const of = { day: domains.day[row], hits: domains.hits[row] };
@@ -166,7 +167,7 @@ export class PointsState {
     return changed;
   }
 
-  /** `of`: the hits to count, where points are by location. Returns whether a point changed. */
+  /** `of`: the hits to count, if points are by location. Returns whether a point changed. */
   #put(
     utf8: DataView,
     start: number,
@@ -203,7 +204,7 @@ export class PointsState {
     return true;
   }
 
-  /** Hits merged so far that are not on the map, for they were in a cell too many of their domain. */
+  /** Hits merged so far that are not on the map, because their domain had too many cells. */
   get others(): number {
     return this.#others;
   }
@@ -281,7 +282,10 @@ export class PointsState {
     return since;
   }
 
-  /** Removes the stalest until there are at most `most`, ties by the order they came in; returns how many. */
+  /**
+   * Removes the points with the oldest hits until there are at most `most`, ties by order of arrival; returns how many
+   * it removed.
+   */
   keepNewest(most: number): number {
     const { count } = this.#domains;
     if (count <= most) return 0;
@@ -299,8 +303,8 @@ export class PointsState {
   }
 
   /**
-   * Sets what was seen later than `latest` to `time`, and returns how many domains: where a clock was ahead for a while, they
-   * would stay the newest until then.
+   * Sets times later than `latest` to `time`, and returns for how many domains: after a clock was ahead for a while,
+   * they would otherwise stay the newest until then.
    */
   notAfter(latest: number, time: number): number {
     let changed = 0;
@@ -334,7 +338,7 @@ export class PointsState {
     this.#country = pick(this.#country, new Uint16Array(capacity));
   }
 
-  /** The state as columns, in the shape that clusters are built from: views, good until the next merge or drop. */
+  /** The state as the columns that clusters are built from: views, valid until the next merge or drop. */
   columns(): StatePoints {
     const { count } = this.#domains;
     const counts = this.#counts;

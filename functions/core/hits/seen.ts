@@ -1,13 +1,13 @@
-// Ids seen within the last hour: a hit that carries an id counts once, a repeated id contributes nothing.
+// Ids seen within the last hour: a hit with an id counts once, and a repeated id adds nothing.
 //
-// An id is known by a 64-bit hash: among a million ids of an hour two are taken for one with a chance of 1 in 37 million.
-// A repeat is judged by when its record arrived, never by the wall clock. Within an hour it does not matter in which
-// order an id's hits are folded: one counts. (Which one, if a sender gives different hits the same id, is the one that is
-// folded first; the order within a shard is fixed, and a sender's retries are equal.)
+// Ids are stored as 64-bit hashes: among a million ids of an hour, the chance that two collide is 1 in 37 million. What
+// matters is when the records arrived, never the wall clock. Within an hour exactly one of an id's hits counts, in
+// whatever order they are folded. (If a sender gives different hits the same id, it is the one folded first; the order
+// within a shard is fixed, and a sender's retries are equal.)
 import { packColumns, unpackColumns } from '../bytes/columns.ts';
 import { grown } from '../bytes/names.ts';
 
-/** How long a repeated id is known as such. */
+/** How long a repeated id is recognised. */
 export const seenMs = 3_600_000;
 /** Ids are kept longer than that, so that a shard which lags behind still finds them. */
 const lagMs = seenMs;
@@ -39,7 +39,7 @@ export class Seen {
     return new Seen({ low: new Int32Array(0), high: new Int32Array(0), arrivedAt: new Float64Array(0) });
   }
 
-  /** Throws Torn when the bytes are no such window, or not the whole of one. */
+  /** Throws Torn if the bytes are not such a window, or are truncated. */
   static decode(bytes: Uint8Array): Seen {
     return new Seen(unpackColumns<SeenColumns>(kind, bytes).columns);
   }
@@ -57,7 +57,7 @@ export class Seen {
     return this.#count;
   }
 
-  /** True when the id, by its hash, did not count within an hour of `arrivedAt` (ms): then it counts now. */
+  /** Returns true if no hit with this hashed id counted within an hour of `arrivedAt` (ms): then this one counts. */
   add(low: number, high: number, arrivedAt: number): boolean {
     const mask = this.#slots.length - 1;
     let slot = low & mask;
@@ -78,7 +78,7 @@ export class Seen {
     return true;
   }
 
-  /** Lets go of ids that are older than the hour and an hour's lag at `now` (ms); returns how many. */
+  /** Drops ids that are older than an hour plus an hour of lag at `now` (ms); returns how many. */
   expire(now: number): number {
     let kept = 0;
     for (let entry = 0; entry < this.#count; entry++) {

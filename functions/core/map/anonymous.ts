@@ -1,21 +1,21 @@
-// The map for those who may not see names.
+// The anonymous map, for callers who may not see names.
 import type { Points } from './cluster.ts';
 
-/** Degrees; about 55 km, so that a dot says a region and not a town. */
+/** Degrees; about 55 km, so that a dot shows a region and not a town. */
 const step = 0.5;
 const hourMs = 3_600_000;
 
 /**
- * The points that `kept` says may be shown: without names, at rounded locations, at the beginning of their hour, in an
- * order that says nothing of the names' own. In a country that has fewer than `least` of them they have no country: one
- * such as Monaco would be a town.
+ * The points that `kept` selects: without names, at rounded locations, at the beginning of their hour, and in an order
+ * that reveals nothing about the names' order. If a country has fewer than `least` of them, their country is left out:
+ * a country such as Monaco is a town.
  */
 export function anonymousPoints(points: Points, kept: (row: number) => boolean, least: number): Points {
   const shown = Array.from(points.lat.keys()).filter(kept);
   const codeOf = (row: number) => points.countries[points.country[row]];
   const inCountry = new Map<string, number>();
   for (const row of shown) inCountry.set(codeOf(row), (inCountry.get(codeOf(row)) ?? 0) + 1);
-  // A table of its own: the other's names countries of what is not shown.
+  // A separate list of countries: the original also names countries of points that are not shown.
   const countries = [
     '',
     ...[...inCountry].filter(([code, rows]) => code && rows >= least).map(([code]) => code),

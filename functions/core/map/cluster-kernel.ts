@@ -1,5 +1,5 @@
-// The levels of a pyramid in WebAssembly (functions/core/map/assembly/cluster.as). cluster.ts is the reference that they are
-// compared with, word for word (test/core/map/cluster-kernel.test.ts), and what is used on a platform without SIMD.
+// The levels of a pyramid in WebAssembly (functions/core/map/assembly/cluster.as). cluster.ts is the reference: its
+// results are the same word for word (test/core/map/cluster-kernel.test.ts), and it is used on a platform without SIMD.
 import { instantiate, kernelModule } from './kernel.ts';
 import { COORDINATE_BITS } from './mercator.ts';
 import { type Clustered, columnBitsOf, type Merging } from './merging.ts';
@@ -7,9 +7,12 @@ import { ITEM_WORDS, type Level, TIDY_ZOOM } from './pyramid.ts';
 
 const pageBytes = 65_536;
 const itemBytes = 4 * ITEM_WORDS;
-/** Of one memory, 4 GiB, each point takes at most 18 levels' items with their starts, and the work on them. */
+/**
+ * The most points for one memory of 4 GiB: each point takes items in up to 18 levels with their starts, and working
+ * memory.
+ */
 const mostPoints = 11_000_000;
-/** What one call goes over: V8 puts the optimised code in place between calls. */
+/** How much one call processes: V8 switches to optimised code between calls. */
 const part = 1 << 14;
 
 type Work = (...words: number[]) => number;
@@ -58,15 +61,15 @@ interface Held {
   items: number;
 }
 
-/** Room for points, and what clusters them. */
+/** Memory for points, and the functions that cluster them. */
 export interface ClusterRoom {
   x: Uint32Array<ArrayBuffer>;
   y: Uint32Array<ArrayBuffer>;
-  /** What `cluster` does, in memory that lives as long as any of its levels. */
+  /** Does what `cluster` does, in memory that lives as long as any of its levels. */
   cluster(merging: Merging): Generator<void, Clustered>;
 }
 
-/** Undefined where the platform has no SIMD, and for more points than a memory holds. */
+/** Undefined if the platform has no SIMD, or for more points than fit into a memory. */
 export function clusterRoom(size: number, mostRows: number): ClusterRoom | undefined {
   const module = size <= mostPoints ? kernelModule() : undefined;
   if (!module) return undefined;
@@ -153,7 +156,7 @@ function sort(kernel: Exports, size: number, rowBits: number, zoom: number, rese
   return made;
 }
 
-/** A level of which the items are to come. */
+/** A level whose items are not made yet. */
 function level(items: number, count: number, rowBits: number, reserve: Reserve): Held {
   const columnBits = columnBitsOf(count, rowBits);
   const starts = reserve(4 * startsLength({ rowBits, columnBits }));
@@ -187,7 +190,7 @@ function coarsen(kernel: Exports, fine: Held, zoom: number, reach: number, rowBi
   return made;
 }
 
-/** Turns parents into leafStart, level by level from the top, and lines the points up in leaf order. */
+/** Turns parents into leafStart, level by level from the top, and puts the points into leaf order. */
 function numberLeaves(kernel: Exports, levels: Held[]): void {
   let flip = 0;
   levels.forEach(({ items, count }, zoom) => {

@@ -1,9 +1,9 @@
-// Makes the map's clusters (pyramid.ts) from points, all zooms at once, level z from level z+1:
-// an item with no neighbour within the radius is copied; of the rest the heaviest (by power of two of its count, then by
-// place) takes all free neighbours within the radius, and so on. The world is round: the antimeridian parts no neighbours.
-// Rows are as high as the radius at least, so neighbours lie in three rows, and two rows of level z+1 make one of level z by
-// merging two lists sorted by x: no search tree, no sort of everything. Sums are exact integers (MAX_POINTS), so nothing
-// depends on the order of the input but the order of leaves within one spot.
+// Makes the map's clusters (pyramid.ts) from points, all zooms at once, level z from level z+1: an item without a
+// neighbour within the radius is copied; of the others the heaviest (by power of two of its count, then by position)
+// takes all free neighbours within the radius, and so on. The world wraps: the antimeridian does not separate
+// neighbours. Rows are at least as high as the radius, so neighbours are in three rows, and two rows of level z+1 make
+// one of level z by merging two lists sorted by x: no search tree, no sort of everything. Sums are exact integers
+// (MAX_POINTS), so only the order of leaves within one spot depends on the order of the input.
 import { clusterRoom } from './cluster-kernel.ts';
 import { COORDINATE_BITS, latToY, lonToX, SIZE } from './mercator.ts';
 import { type Clustered, columnBitsOf, type Merging, mergingOf } from './merging.ts';
@@ -11,7 +11,7 @@ import { ITEM_WORDS, type Level, type Names, Pyramid, SINGLE, TIDY_ZOOM } from '
 
 export type { Names } from './pyramid.ts';
 
-/** Columns of n places. */
+/** Columns with a row for each point. */
 export interface Points {
   domains: Names;
   /** Degrees. */
@@ -23,7 +23,7 @@ export interface Points {
   country: Uint16Array;
   /** Two-letter codes; '' is unknown and comes first. */
   countries: string[];
-  /** Where a point is a domain in a cell: its hits there. */
+  /** If a point is a domain in a cell: its hits there. */
   hits?: Float64Array;
 }
 
@@ -71,8 +71,8 @@ export function buildPyramid(points: Points, { radius = 64, maxZoom = 16 } = {})
 }
 
 /**
- * Clusters again, with only the leaves that `keeps` keeps. `pause` is awaited after each level: with millions of leaves each
- * takes a while.
+ * Clusters again, with only the leaves for which `keeps` is true. `pause` is awaited after each level, because levels
+ * of millions of leaves take a while.
  */
 export async function clusterKept(
   base: Pyramid,
@@ -98,7 +98,7 @@ export async function clusterKept(
   return base.filtered({ levels, x, y, order });
 }
 
-/** Copies: what is kept for long must not keep all the memory that it was made in. */
+/** Copies, because the result lives long and must not hold on to all the memory that it was made in. */
 function ownCopies({ levels, x, y, order }: Clustered): Clustered {
   const copies = new Map<Level, Level>();
   for (const level of levels)
@@ -109,13 +109,13 @@ function ownCopies({ levels, x, y, order }: Clustered): Clustered {
   };
 }
 
-/** Units of a column of points. */
+/** Converts a column of coordinates to grid units. */
 interface Places {
   x: Uint32Array<ArrayBuffer>;
   y: Uint32Array<ArrayBuffer>;
 }
 
-/** Room for so many places, and what clusters those that were written into it. */
+/** Memory for so many points, and the function that clusters the points written into it. */
 function placesFor(size: number, merging: Merging): { places: Places; cluster: () => Generator<void, Clustered> } {
   const room = clusterRoom(size, 2 ** (COORDINATE_BITS - merging.rowBitsOf(merging.maxZoom + 1)));
   if (room) return { places: room, cluster: () => room.cluster(merging) };
@@ -123,7 +123,9 @@ function placesFor(size: number, merging: Merging): { places: Places; cluster: (
   return { places, cluster: () => clusterPlaces(places, merging) };
 }
 
-/** The levels over these places, whose arrays are used up, and the leaves in their order; gives way after each level. */
+/**
+ * Makes the levels over these points, whose arrays it overwrites, and the order of the leaves; yields after each level.
+ */
 export function* clusterPlaces(places: Places, merging: Merging): Generator<void, Clustered> {
   const { maxZoom, rowBitsOf } = merging;
   const { sorted, spare } = sortPlaces(places, rowBitsOf(maxZoom + 1));
@@ -146,11 +148,11 @@ export function* clusterPlaces(places: Places, merging: Merging): Generator<void
 interface Sorted {
   x: Uint32Array<ArrayBuffer>;
   y: Uint32Array<ArrayBuffer>;
-  /** Row of the input. */
+  /** The row in the input. */
   order: Uint32Array<ArrayBuffer>;
 }
 
-/** Places by (row, x, y): a radix sort from the lowest digit up, each pass stable. `spare`: arrays to use again. */
+/** Points sorted by (row, x, y): a radix sort from the lowest digit up, each pass stable. `spare`: arrays to reuse. */
 function sortPlaces({ x, y }: Places, rowBits: number): { sorted: Sorted; spare: Sorted } {
   const size = x.length;
   let from: Sorted = { x, y, order: new Uint32Array(size) };
@@ -184,8 +186,8 @@ function radixPass(from: Sorted, to: Sorted, key: Uint32Array, low: number, mask
 }
 
 /**
- * A level in the making. Sum of an item's x = x * count + remainderX, exactly: 0 for a single point, else the remainder whose
- * number stands in the item's fourth word until the level above puts the item's parent there.
+ * A level in the making. The exact sum of an item's x is x * count + remainderX. The remainder is 0 for a single point;
+ * for others its index is in the item's fourth word, until the level above puts the item's parent there.
  */
 interface Draft {
   level: Level;
@@ -232,9 +234,9 @@ function indexLevel(items: Uint32Array, rowBits: number): Level {
   return { count, rowBits, columnBits, starts, items, pages: undefined };
 }
 
-/** Arrays as long as there are points (those of merged items: half of it) that every level's merging uses again. */
+/** Arrays with an entry per point (half as many for merged items) that the merging of every level reuses. */
 interface Workspace {
-  /** Places in (row, x) order of the level to make, and the fine item each came from. */
+  /** Positions in (row, x) order of the level to make, and the fine item each came from. */
   x: Int32Array;
   y: Int32Array;
   source: Uint32Array;
@@ -246,17 +248,17 @@ interface Workspace {
   near: Uint8Array;
   queue: Uint32Array;
   merges: Merges;
-  /** Of the level being made, and of the one it is made from (unless that is the spots): they swap. */
+  /** Remainders of the level being made, and of the one it is made from (unless that has the spots): they swap. */
   remainders: [Remainders, Remainders];
 }
 
-/** Takes the memory of the sorted places, which the deepest level holds by now, and of the sort's spare. */
+/** Reuses the memory of the sorted points, which the deepest level has copied by now, and of the sort. */
 function workspace(sorted: Sorted, { x, y, order }: Sorted): Workspace {
   const count = x.length;
   const half = count >>> 1;
   const column = () => new Uint32Array(half);
   return {
-    // Coordinates are below 2^28: signed, so that differences of them stay whole numbers of 32 bits.
+    // Coordinates are below 2^28: signed, so that their differences stay 32-bit integers.
     x: new Int32Array(x.buffer),
     y: new Int32Array(y.buffer),
     source: order,
@@ -291,13 +293,13 @@ function coarsen(fine: Draft, zoom: number, radius: number, rowBits: number, wor
   return emit(fine, rowStarts, zoom, rowBits, work);
 }
 
-/** After a second round at one zoom: fine items skip the draft between, and point at its items' parents. */
+/** After a second round at one zoom, fine items skip the draft level in between and point at its items' parents. */
 function passParents(fine: Level, draft: Level): void {
   for (let at = 3; at < fine.items.length; at += ITEM_WORDS)
     fine.items[at] = draft.items[ITEM_WORDS * fine.items[at] + 3];
 }
 
-/** Fills work.x, y, source in (row, x) order: two neighbouring fine rows, both sorted by x, make one. */
+/** Fills work.x, y, source in (row, x) order: merges two neighbouring fine rows, both sorted by x, into one. */
 function mergeRows({ items, starts, columnBits, rowBits: fineBits }: Level, rowBits: number, work: Workspace) {
   const { x, y, source } = work;
   const rows = 2 ** (COORDINATE_BITS - rowBits);
@@ -346,7 +348,7 @@ function findNear(count: number, rowStarts: Uint32Array, radius: number, work: W
       above[i] = up;
       below[i] = down;
       if (near[i] !== 0) continue;
-      // The first neighbour is enough, so a crowd costs no more than a pair.
+      // One neighbour is enough, so a crowd costs no more than a pair.
       let found = firstWithin(x, y, i + 1, end, east, ownX, ownY, square);
       if (found < 0) found = firstWithin(x, y, down, downEnd, east, ownX, ownY, square);
       if (found < 0) found = firstWithin(x, y, up, start, east, ownX, ownY, square);
@@ -365,7 +367,7 @@ function findNear(count: number, rowStarts: Uint32Array, radius: number, work: W
   return marked;
 }
 
-/** First of the items from..to, up to an x of `east`, that is near enough; -1 when none is. */
+/** The first of the items from..to, up to an x of `east`, within the radius; -1 if none is. */
 function firstWithin(
   x: Int32Array,
   y: Int32Array,
@@ -384,7 +386,7 @@ function firstWithin(
   return -1;
 }
 
-/** First item within the radius on the other side of the antimeridian; -1 when none is. */
+/** The first item within the radius on the other side of the antimeridian; -1 if none is. */
 function firstAcross(
   x: Int32Array,
   y: Int32Array,
@@ -406,7 +408,7 @@ function firstAcross(
   return -1;
 }
 
-/** The marked items into work.queue, heaviest power of two first, each in place order. */
+/** Puts the marked items into work.queue, the heaviest power of two first, each group in (row, x) order. */
 function queueByWeight({ items, count }: Level, { near, source, queue }: Workspace): void {
   const next = new Uint32Array(34);
   for (let i = 0; i < count; i++) {
@@ -490,7 +492,7 @@ function takeNeighbours(
       sumX += across.sumX;
       sumY += across.sumY;
     }
-    // The centre is always taken; alone it goes back.
+    // The centre is always taken; if it stays alone, it is released.
     if (members === 1) {
       claim[centre] = 0;
       continue;
@@ -588,7 +590,7 @@ function emit(fine: Draft, rowStarts: Uint32Array, zoom: number, rowBits: number
   return { level: indexLevel(items, rowBits), remainders };
 }
 
-/** The new level's order: free item i as i, merge k as fineCount + k. Written over work.above, which is done with. */
+/** The new level's order: free item i as i, merge k as fineCount + k. Reuses work.above, which is no longer needed. */
 function lineUp(fineCount: number, rowStarts: Uint32Array, rowBits: number, work: Workspace) {
   const { x, claim, merges, above: line } = work;
   const order = sortMerges(merges, rowBits);
@@ -633,8 +635,8 @@ function sortMerges({ length, x, y }: Merges, rowBits: number): Uint32Array {
 }
 
 /**
- * Turns parents into leafStart, level by level from the top, and lines the points up in leaf order: in arrays of the workspace,
- * which is done with.
+ * Turns parents into leafStart, level by level from the top, and puts the points into leaf order, in arrays of the
+ * workspace, which is no longer needed.
  */
 function numberLeaves(levels: Level[], sortedOrder: Uint32Array, work: Workspace) {
   let next = new Uint32Array(levels[0].count);

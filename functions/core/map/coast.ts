@@ -1,19 +1,19 @@
-// Land under the pictures of far-out tiles: the coasts of Natural Earth 1:110 m, filled with soft edges.
+// Land in the background of pictures of low zooms: the coasts of Natural Earth 1:110 m, filled with soft edges.
 import { LAND } from './land.ts';
 
-/** log2 of the units of the world's width that the coasts are kept in. */
+/** The coasts are in units of 2^-LAND_BITS of the world's width. */
 export const LAND_BITS = 16;
-/** Deeper in, coasts of this scale would put towns into the sea. */
+/** The deepest zoom with a background: at deeper ones, coasts of this scale would put towns into the sea. */
 export const LAND_ZOOM = 5;
-/** Lines within a row of pixels at which what is covered is measured. */
+/** At how many lines within a row of pixels the coverage is measured. */
 const LINES = 4;
 
 /** Rings as x, y, x, y, ... in units of 2^-LAND_BITS of the world; made on first use. */
 let rings: Int32Array[] | undefined;
 
 /**
- * How much of each pixel is land, 0..1, row by row; size: pixels of the tile's side. Even-odd, so that lakes are holes.
- * Every line through the pixels' rows is cut with all edges (a scanline fill); along a line coverage is exact.
+ * Returns how much of each pixel is land, 0..1, row by row; size: pixels of the tile's side. Even-odd rule, so that
+ * lakes are holes. A scanline fill: every line is intersected with all edges; along a line coverage is exact.
  */
 export function landCover(zoom: number, tileX: number, tileY: number, size: number): Float32Array {
   rings ??= readRings(Buffer.from(LAND, 'base64'));
@@ -25,7 +25,7 @@ export function landCover(zoom: number, tileX: number, tileY: number, size: numb
     let y0 = (ring[ring.length - 1] * scale - top) * LINES;
     for (let i = 0; i < ring.length; i += 2) {
       const [x1, y1] = [ring[i] * scale - left, (ring[i + 1] * scale - top) * LINES];
-      // Lines lie at half units, so that no corner is on one twice.
+      // Lines are at half units, so that no corner is exactly on a line.
       const first = Math.max(0, Math.ceil(Math.min(y0, y1) - 0.5));
       const end = Math.min(cuts.length, Math.ceil(Math.max(y0, y1) - 0.5));
       for (let line = first; line < end; line++) cuts[line].push(x0 + ((line + 0.5 - y0) / (y1 - y0)) * (x1 - x0));

@@ -1,5 +1,5 @@
-// What a filter leaves of a pyramid: its leaves that match, clustered anew, so that what lies nearer than the radius is one
-// cluster here too, and every number, mean and expansion zoom is that of the points that match.
+// A filtered pyramid: the matching leaves of another one, clustered again, so that the radius holds here too, and every
+// count, mean and expansion zoom is of the matching points.
 import { clusterKept } from './cluster.ts';
 import type { Pyramid } from './pyramid.ts';
 
@@ -10,13 +10,16 @@ export interface Filter {
   country?: string;
 }
 
-/** Which leaves the filter keeps; undefined: it asks for nothing. Their columns must be in memory: Pyramid.holdFilterColumns. */
+/**
+ * Returns which leaves the filter keeps; undefined if the filter is empty. The columns must be in memory:
+ * Pyramid.holdFilterColumns.
+ */
 export function keeperOf(pyramid: Pyramid, { since, country }: Filter): ((leaf: number) => boolean) | undefined {
   if (since === undefined && country === undefined) return undefined;
   const { updatedAt, country: countries } = pyramid.leafColumns;
   const least = since === undefined ? -Infinity : (since - pyramid.timeBase) / pyramid.timeUnit;
   const code = country === undefined ? -1 : pyramid.countries.indexOf(country);
-  // A country that no point has keeps nothing.
+  // A country without points keeps no leaf.
   if (country !== undefined && code < 0) return () => false;
   return (leaf) => {
     const row = pyramid.row(leaf);
@@ -24,14 +27,14 @@ export function keeperOf(pyramid: Pyramid, { since, country }: Filter): ((leaf: 
   };
 }
 
-/** Filtered pyramids that are kept for one of all points. */
+/** How many filtered pyramids are cached for a pyramid of all points. */
 const mostKept = 8;
-/** Points of theirs together: each takes some 80 bytes. The newest is kept whatever its size. */
+/** How many points they may have together: each takes some 80 bytes. The newest pyramid is kept whatever its size. */
 const mostPoints = 2_000_000;
-/** Filters that wait to be made: with more, the next is refused. */
+/** How many filters may wait to be made; further ones are refused. */
 const mostWaiting = 16;
 
-/** Too many filters are asked for at once. */
+/** Thrown when too many filters are requested at once. */
 export class TooManyFilters extends Error {
   override name = 'TooManyFilters';
 }
@@ -42,18 +45,21 @@ interface Kept {
   size: number;
 }
 const kept = new WeakMap<Pyramid, Map<string, Kept>>();
-/** They are made one at a time: a caller who asks for many waits, and no other does. */
+/** A caller's pyramids are made one at a time, so that only a caller who requests many waits. */
 let last: Promise<unknown> = Promise.resolve();
 let waiting = 0;
 
-/** The pyramid of the points that match; the same one where nothing is asked for. `pause` lets others run meanwhile. */
+/**
+ * Returns the pyramid of the matching points, or the same pyramid for an empty filter. `pause` lets other work run in
+ * between.
+ */
 export async function filtered(pyramid: Pyramid, filter: Filter, pause: () => Promise<void>): Promise<Pyramid> {
   if (filter.since === undefined && filter.country === undefined) return pyramid;
   const known = kept.get(pyramid) ?? new Map<string, Kept>();
   kept.set(pyramid, known);
   const key = `${filter.since} ${filter.country}`;
   const held = known.get(key) ?? { made: inTurn(() => build(pyramid, filter, pause)), size: 0 };
-  // Last used goes last, first out.
+  // Moves it to the end: the least recently used is first and is dropped first.
   known.delete(key);
   known.set(key, held);
   try {

@@ -21,7 +21,7 @@ export function clusterFeature(pyramid: Pyramid, cluster: Cluster): ClusterFeatu
   };
 }
 
-/** The items of a tile with the places its vector form draws, margin and all. */
+/** The items of a tile, at the positions of its vector form, including the margin. */
 export function tileFeatures(pyramid: Pyramid, tile: TileItems, z: number, x: number, y: number): ClusterFeature[] {
   const unit = SIZE / (EXTENT * 2 ** z);
   return Array.from({ length: tile.length }, (_, i) => {
@@ -42,7 +42,7 @@ export function tileFeatures(pyramid: Pyramid, tile: TileItems, z: number, x: nu
   });
 }
 
-/** What RemoteObjectManager reads: single points as Feature, the rest as Cluster; coordinates are lat, lon. */
+/** The form that RemoteObjectManager reads: single points as Feature, others as Cluster; coordinates are lat, lon. */
 export function yandexCollection(pyramid: Pyramid, clusters: Cluster[]): object {
   return {
     type: 'FeatureCollection',
@@ -58,7 +58,7 @@ export function yandexCollection(pyramid: Pyramid, clusters: Cluster[]): object 
           properties: { hintContent: domain, updatedAt: new Date(pyramid.updatedAt(cluster.leafStart)).toISOString() },
         };
       }
-      // What Yandex zooms to on a click.
+      // The bounds that Yandex zooms to on a click.
       const [west, south, east, north] = pyramid.bounds(cluster).map(degrees);
       return {
         type: 'Cluster',

@@ -1,15 +1,16 @@
-// Tiles in WebAssembly (functions/core/map/assembly), over a snapshot's file in the memory of its own. Pyramid.tile and encodeTile
-// are the reference that it is compared with, byte for byte (test/core/map/kernel.test.ts), and what is used on a platform without SIMD.
+// Tiles in WebAssembly (functions/core/map/assembly), from a snapshot's file in the kernel's own memory. Pyramid.tile
+// and encodeTile are the reference: their results are the same byte for byte (test/core/map/kernel.test.ts), and they
+// are used on a platform without SIMD.
 import { kernelWasm } from './kernel.wasm.ts';
 import { layerHead } from './mvt.ts';
 import type { Pyramid, TileKernel } from './pyramid.ts';
 
 const pageBytes = 65_536;
 const mostPages = 65_536;
-/** What is read beyond a file. */
+/** How many bytes may be read beyond a file. */
 const slack = 64;
 const levelWords = 4;
-/** Blocks that there is a byte for. */
+/** The most blocks, as each has a byte. */
 const mostBlocks = 65_536;
 const slabBytes = 1 << 18;
 
@@ -36,12 +37,12 @@ interface Exports extends WebAssembly.Exports {
   fileAt: WebAssembly.Global<'i32'>;
 }
 
-/** Room for a file in a kernel's memory. */
+/** A kernel's memory for a file. */
 export interface FileRoom {
   bytes: Uint8Array<ArrayBuffer>;
   /** A byte for each block: 1 where it is in memory. */
   here: Uint8Array<ArrayBuffer>;
-  /** The kernel of the pyramid that is a view of the bytes. */
+  /** Returns the kernel for a pyramid that is a view of these bytes. */
   kernelOf(pyramid: Pyramid): TileKernel;
 }
 
@@ -49,8 +50,8 @@ let compiled: WebAssembly.Module | undefined;
 let told = false;
 
 /**
- * Room for a file of so many bytes, read in blocks of `blockBytes` or all at once (0). Undefined where the platform has no
- * SIMD, which is told once, and for what no kernel can hold.
+ * Returns memory for a file of so many bytes, read in blocks of `blockBytes` or all at once (0). Undefined if the
+ * platform has no SIMD, which is reported once, or the file is too large for a kernel.
  */
 export function fileRoom(
   length: number,
@@ -75,7 +76,7 @@ export function fileRoom(
   };
 }
 
-/** The kernel's module; undefined where the platform has no SIMD, which is reported once. */
+/** The kernel's module; undefined if the platform has no SIMD, which is reported once. */
 export function kernelModule(
   wasm = kernelWasm,
   report: (text: string) => void = console.warn,
@@ -123,7 +124,7 @@ function openKernel(exports: Exports, pyramid: Pyramid, blockBits: number): Tile
   };
 }
 
-// Tiles are copied into slabs: memory for each alone costs as much as a small tile does.
+// Tiles are copied into shared slabs: allocating memory for each would cost as much as making a small tile.
 let slab = new ArrayBuffer(0);
 let slabEnd = 0;
 

@@ -5,12 +5,12 @@
 export const COORDINATE_BITS = 28;
 export const SIZE = 2 ** COORDINATE_BITS;
 
-/** Degrees east to units, 0..SIZE-1. Outside +-180 is held at the edge. */
+/** Degrees east to units, 0..SIZE-1. Values beyond +-180 are clamped to the edge. */
 export function lonToX(lon: number): number {
   return hold((lon / 360 + 0.5) * SIZE);
 }
 
-/** Degrees north to units, 0..SIZE-1. The poles, which Mercator cannot show, are held at the edge. */
+/** Degrees north to units, 0..SIZE-1. The poles, which Mercator can't show, are clamped to the edge. */
 export function latToY(lat: number): number {
   const sin = Math.sin((lat * Math.PI) / 180);
   return hold((0.5 - (0.25 * Math.log((1 + sin) / (1 - sin))) / Math.PI) * SIZE);

@@ -1,10 +1,11 @@
-// What the two ways to cluster (cluster.ts and cluster-kernel.ts) have in common: how high rows are and how far items reach.
+// What both implementations of clustering (cluster.ts and cluster-kernel.ts) share: how high rows are and how far items
+// reach.
 import { COORDINATE_BITS, SIZE } from './mercator.ts';
 import { type Level, TILE_PIXEL_BITS } from './pyramid.ts';
 
 /**
- * Means move, so some merged items end up nearer than the radius. Far out (to TIDY_ZOOM), where there are few and all are
- * seen at once, a second round merges what is nearer than this part of it.
+ * Means move, so some merged items end up within the radius of each other. At low zooms (up to TIDY_ZOOM), where the
+ * few items are all seen at once, a second round merges items that are nearer than this share of the radius.
  */
 const TIDY_REACH = 0.95;
 
@@ -13,9 +14,9 @@ export interface Merging {
   maxZoom: number;
   /** log2 of a row's height at a zoom. */
   rowBitsOf(zoom: number): number;
-  /** Units within which items merge at a zoom. */
+  /** The distance, in units, within which items merge at a zoom. */
   reachOf(zoom: number): number;
-  /** The same of a second round. */
+  /** The same for a second round. */
   tidyReachOf(zoom: number): number;
 }
 
@@ -29,7 +30,8 @@ export interface Clustered {
 
 /** radius: pixels of a 512-pixel tile. */
 export function mergingOf(size: number, radius: number, maxZoom: number): Merging {
-  // Rows as high as the radius, but not many more than a quarter of the points: deep, sparse zooms have taller ones.
+  // Rows are as high as the radius, but there are not many more rows than a quarter of the points: deep, sparse zooms
+  // have higher rows.
   const tallest = COORDINATE_BITS - Math.max(0, Math.ceil(Math.log2((size + 1) / 4)));
   const radiusBits = COORDINATE_BITS - TILE_PIXEL_BITS + Math.ceil(Math.log2(radius));
   const reachOf = (zoom: number) => (radius * SIZE) / 2 ** (TILE_PIXEL_BITS + zoom);
@@ -41,7 +43,7 @@ export function mergingOf(size: number, radius: number, maxZoom: number): Mergin
   };
 }
 
-/** log2 of a row's columns: one bucket for four items or more, or one a row. */
+/** log2 of a row's columns: a bucket has at least four items on average, or there is one bucket per row. */
 export function columnBitsOf(count: number, rowBits: number): number {
   const rows = 2 ** (COORDINATE_BITS - rowBits);
   return Math.max(0, Math.min(14, Math.floor(Math.log2(count / rows / 4))));

@@ -1,6 +1,6 @@
-// A tile's items as a Mapbox Vector Tile (spec 2.1): one layer `clusters`, points only, written in one pass.
-// Clusters carry point_count and, when they can split, expansion_zoom; single points carry domain and updatedAt.
-// Values are interleaved with the features that first use them: fields of a protobuf message may come in any order.
+// A tile's items as a Mapbox Vector Tile (spec 2.1): one layer `clusters`, points only, written in one pass. Clusters
+// carry point_count and, when they can split, expansion_zoom; single points carry domain and updatedAt. Values are
+// interleaved with the features that first use them: the fields of a protobuf message may be in any order.
 
 import { TIME_LETTERS, writeTime } from '../bytes/rfc3339.ts';
 import { EXTENT, type Pyramid, SINGLE, type TileItems } from './pyramid.ts';
@@ -9,9 +9,9 @@ const KEYS = ['point_count', 'expansion_zoom', 'domain', 'updatedAt'];
 const VERSION = 2;
 /** Room before the layer's fields for its own tag and length. */
 const HEAD_BYTES = 8;
-/** More than any feature with its values but the name. */
+/** An upper bound of a feature's bytes with its values, except the name. */
 const FEATURE_BYTES = 96;
-/** Counts below this share one value; larger ones are rare and get one each. */
+/** Equal counts below this share one value; larger counts are rare and get a value each. */
 const SHARED_COUNTS = 4096;
 
 /** The layer's name and keys. */
@@ -22,9 +22,9 @@ export const layerHead = Uint8Array.from([
   ...[5 << 3, (EXTENT & 127) | 128, EXTENT >>> 7],
 ]);
 
-// Written and copied out within one call.
+// Shared by all calls: written and copied out within one call.
 let buffer = new Uint8Array(1 << 16);
-/** Index of the value of a count or zoom in this tile, valid when its stamp is the tile's. */
+/** Index of the value of a count or zoom in this tile, valid if its stamp is the tile's. */
 const countValue = new Int32Array(SHARED_COUNTS);
 const countStamp = new Float64Array(SHARED_COUNTS);
 const zoomValue = new Int32Array(32);

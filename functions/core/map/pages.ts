@@ -9,7 +9,7 @@ interface View {
   BYTES_PER_ELEMENT: number;
 }
 
-/** A reader of the bytes asks holds() first; what was not there is `lacking` until the next begin(). */
+/** A reader of the bytes calls holds() first; missing blocks are `lacking` until the next begin(). */
 export class Pages {
   readonly bytes: Uint8Array<ArrayBuffer>;
   private readonly read: ReadRange;
@@ -18,7 +18,7 @@ export class Pages {
   private readonly coming = new Map<number, Promise<void>>();
   private missing = new Set<number>();
 
-  /** `room`: zeroed memory for the bytes, and for a byte that says of each block whether it is here. */
+  /** `room`: zeroed memory for the bytes, and for a byte per block that says whether it is in memory. */
   constructor(
     length: number,
     read: ReadRange,
@@ -31,7 +31,7 @@ export class Pages {
     this.here = room?.here ?? new Uint8Array(Math.ceil(length / blockBytes));
   }
 
-  /** Bytes that were read already; blocks they cover whole are here from now on. */
+  /** Adds bytes that were read already; blocks that they cover completely are in memory from now on. */
   fill(start: number, part: Uint8Array): void {
     this.bytes.set(part, start);
     const end = start + part.length;
@@ -47,7 +47,7 @@ export class Pages {
     return this.missing.size > 0;
   }
 
-  /** Whether elements from..to-1 of a view over the bytes are here. */
+  /** Whether elements from..to-1 of a view over the bytes are in memory. */
   holds(view: View, from: number, to: number): boolean {
     const size = view.BYTES_PER_ELEMENT;
     const start = view.byteOffset - this.bytes.byteOffset;
@@ -61,7 +61,10 @@ export class Pages {
     return all;
   }
 
-  /** Reads what is lacking: runs of neighbouring blocks in one go, all at once. Nothing is read twice at a time. */
+  /**
+   * Reads the lacking blocks: a run of neighbouring blocks in one read, all reads at the same time. A block that is
+   * being read is not read again.
+   */
   async load(): Promise<void> {
     const blocks = [...this.missing].sort((a, b) => a - b);
     for (let i = 0; i < blocks.length; ) {

@@ -1,5 +1,5 @@
-// A tile as a picture, for places that cannot run WebGL: e-mail, READMEs, old browsers. Discs with their count, on land and sea
-// or on clear.
+// A tile as a picture, for places that cannot run WebGL: e-mail, READMEs, old browsers. Discs with their count, on land
+// and sea or on a transparent background.
 import { landCover } from './coast.ts';
 import { EXTENT, type TileItems } from './pyramid.ts';
 
@@ -18,7 +18,7 @@ interface Style {
 }
 type Colour = [red: number, green: number, blue: number];
 
-/** Fewer to more, as the map page has them: darker on light, lighter on dark. */
+/** From few to many, with the map page's colours: darker on light, lighter on dark. */
 const styles: Record<Theme, { sea: Colour; land: Colour; ring: Colour; classes: Style[] }> = {
   light: {
     sea: [217, 230, 236],
@@ -44,14 +44,17 @@ const styles: Record<Theme, { sea: Colour; land: Colour; ring: Colour; classes: 
   },
 };
 
-/** Class and disc radius (in pixels of a 512-pixel tile) by count: steps of ten. The largest is well within the margin. */
+/**
+ * Colour class and disc radius (in pixels of a 512-pixel tile) by count, in powers of ten. The largest disc is well
+ * within the margin.
+ */
 function sizeOf(count: number): { step: number; radius: number } {
   if (count === 1) return { step: 0, radius: 5 };
   const digits = Math.log10(count);
   return { step: Math.min(3, Math.floor(digits)), radius: Math.min(30, 11 + 4.5 * digits) };
 }
 
-/** Land and sea of a tile, to draw its items on. Exact up to LAND_ZOOM. */
+/** The land and sea of a tile, as the background of its items. Exact up to LAND_ZOOM. */
 export function drawLand(zoom: number, x: number, y: number, size: number, theme: Theme): Picture {
   const { sea, land } = styles[theme];
   const cover = landCover(zoom, x, y, size);
@@ -63,17 +66,17 @@ export function drawLand(zoom: number, x: number, y: number, size: number, theme
   return { width: size, height: size, pixels };
 }
 
-/** A picture with nothing on it. */
+/** An empty picture. */
 export function clear(size: number): Picture {
   return { width: size, height: size, pixels: new Uint8Array(4 * size * size) };
 }
 
-/** Draws a tile's items on a picture. Neighbouring pictures fit: both draw what crosses a border. */
+/** Draws a tile's items on a picture. Neighbouring pictures fit together: both draw what crosses their border. */
 export function drawTile(tile: TileItems, picture: Picture, theme: Theme): Picture {
   const size = picture.width;
   const scale = size / EXTENT;
   const { ring, classes } = styles[theme];
-  // Small ones last, and ties by leaf: the same order in every tile that shares them.
+  // Draws small items last, ties by leaf: the same order in every tile that has them.
   const order = Array.from({ length: tile.length }, (_, i) => i).sort(
     (a, b) => tile.count(b) - tile.count(a) || tile.leafStart(a) - tile.leafStart(b),
   );
@@ -108,7 +111,7 @@ function disc(picture: Picture, x: number, y: number, radius: number, colour: Co
   );
 }
 
-// Letters as strokes in a box 4 wide and 6 high, y down; curves are drawn by enough corners.
+// Characters as strokes in a box 4 wide and 6 high, y down; curves are polylines.
 const STROKES: Record<string, number[][]> = {
   0: [[2, 0, 3.3, 0.5, 4, 2, 4, 4, 3.3, 5.5, 2, 6, 0.7, 5.5, 0, 4, 0, 2, 0.7, 0.5, 2, 0]],
   1: [[0.6, 1.2, 2.3, 0, 2.3, 6]],
@@ -141,7 +144,7 @@ const STROKES: Record<string, number[][]> = {
 };
 const widths: Record<string, number> = { '.': 0.6, M: 4.6, k: 3.6 };
 
-/** Text in the middle of x, y; height in pixels. */
+/** Draws text centred on x, y; height in pixels. */
 function write(picture: Picture, x: number, y: number, text: string, height: number, colour: Colour): void {
   const unit = height / 7.5;
   const half = 0.42 * unit + 0.25;
@@ -172,7 +175,10 @@ function write(picture: Picture, x: number, y: number, text: string, height: num
   }
 }
 
-/** Lays a colour over the picture where `inside` (pixels from the edge, positive within) says so; the edge is softened. */
+/**
+ * Blends a colour into the picture where `inside` (the distance from the edge in pixels, positive inside) is positive;
+ * the edge is antialiased.
+ */
 function paint(
   { width, height, pixels }: Picture,
   west: number,
@@ -208,7 +214,7 @@ export function encodePng(
   view.setUint32(0, width);
   view.setUint32(4, height);
   head.set([8, 6, 0, 0, 0], 8);
-  // Every row filtered "up": clear rows and the insides of discs become zeros.
+  // Every row uses the filter "up": transparent rows and the insides of discs become zeros.
   const stride = 4 * width;
   const rows = new Uint8Array((stride + 1) * height);
   for (let y = 0; y < height; y++) {

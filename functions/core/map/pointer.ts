@@ -1,24 +1,24 @@
 // Which snapshot of the points is the newest: one small object, replaced with If-Match.
 
 export const pointerKey = 'points/latest.json';
-/** The same for those who may not see names, whose snapshots have names of their own. */
+/** The same for the anonymous map, whose snapshots have other names. */
 export const anonymousPointerKey = 'points/latest-anonymous.json';
 export const anonymousPrefix = 'anonymous-';
-/** Their export. */
+/** The public export of the anonymous map. */
 export const anonymousDocumentKey = 'points/anonymous.json';
 export const snapshotKey = (snapshot: string) => `points/${snapshot}/points.bin`;
 
-/** What the map asks for again and again. */
+/** The pointer to the newest snapshot, which the map requests regularly. */
 export interface Pointer {
   snapshot: string;
-  /** Grows with every change of the points. */
+  /** Incremented with every change of the points. */
   generation: number;
   /** Milliseconds since the epoch: when the export ran. */
   updatedAt: number;
   points: number;
-  /** Where points are by location: how many domains have any. */
+  /** If points are by location: how many domains have points. */
   domains?: number;
-  /** What was the newest snapshot at the end of each of the last days, oldest first. */
+  /** The newest snapshot at the end of each of the last days, oldest first. */
   days?: KeptDay[];
 }
 

@@ -1,12 +1,12 @@
-// points.json, the public export, straight as UTF-8: a million points are 100 MB of text, which need neither lie in memory at
-// once nor become strings and objects first.
+// Writes points.json, the public export, directly as UTF-8 in pieces: a million points are 100 MB of text, which should
+// neither be in memory at once nor become strings and objects first.
 
 import { nameAt } from '../bytes/names.ts';
 import { TIME_LETTERS, writeTime } from '../bytes/rfc3339.ts';
 import type { Points } from './cluster.ts';
 
 const PIECE_BYTES = 1 << 18;
-/** Keys, two numbers and a time: more than any row but the name. */
+/** Keys, two numbers and a time: an upper bound of a row's bytes without the name. */
 const ROW_BYTES = 160;
 
 const encoder = new TextEncoder();
@@ -25,7 +25,7 @@ export function* pointsDocument(
   let at = 0;
   for (let row = 0; row < lat.length; row++) {
     const nameLength = domains.offsets[row + 1] - domains.offsets[row];
-    // A letter that JSON escapes takes six at most.
+    // A character that JSON escapes takes at most six bytes.
     const needed = ROW_BYTES + 6 * nameLength;
     if (at + needed > piece.length) {
       if (at > 0) yield piece.subarray(0, at);

@@ -1,4 +1,4 @@
-// Hosts that only the owner's own network resolves: they are counted, and on the map only if the owner wants them there.
+// Hosts that only the owner's own network resolves: they are counted, but are on the map only if the owner wants that.
 import ipaddr from 'ipaddr.js';
 import { isPrivateAddress } from '../address.ts';
 import { nameAt } from '../bytes/names.ts';
@@ -7,7 +7,7 @@ import type { Names, Points } from './cluster.ts';
 /** RFC 6761 and 6762 (appendix G), RFC 8375, and ICANN's .internal. */
 const privateEndings = ['localhost', 'local', 'internal', 'intranet', 'private', 'corp', 'home', 'lan', 'home.arpa'];
 
-/** Is this canonical domain a host of a private network: one label, a local ending, or a private address? */
+/** Whether this canonical domain is a host of a private network: one label, a local ending, or a private address. */
 export function isPrivateHost(domain: string): boolean {
   const address = domain.startsWith('[') ? domain.slice(1, -1) : domain;
   if (ipaddr.isValid(address) && (domain.startsWith('[') || ipaddr.IPv4.isValidFourPartDecimal(address)))
@@ -30,7 +30,7 @@ export function withoutPrivateHosts<P extends Points & { busiest?: Float64Array 
 const dot = 46;
 const lastBytes = new Set(privateEndings.map((ending) => ending.charCodeAt(ending.length - 1)));
 
-/** Cheap and never false for a local domain: millions of names are looked at in each export. */
+/** A cheap test that is never false for a private domain, because each export checks millions of names. */
 function mayBePrivate({ offsets, utf8 }: Names, row: number): boolean {
   const last = utf8[offsets[row + 1] - 1];
   // A digit or ] ends an address; a name without a dot may end in anything.

@@ -1,14 +1,15 @@
-// The map's clusters: one immutable index that gives any tile of any zoom from typed arrays. cluster.ts makes it,
-// snapshot.ts keeps it in a file. It has levels 0..maxZoom+1. Level maxZoom+1 holds the *spots*: points with the same grid
-// unit are one item. Each level above merges the one below; zooms past maxZoom show the spots. Invariants:
+// The map's clusters: one immutable index in typed arrays that gives any tile of any zoom. cluster.ts makes it,
+// snapshot.ts stores it in a file. It has levels 0..maxZoom+1. Level maxZoom+1 holds the *spots*: points with the same
+// grid unit are one item. Each level above merges the one below; zooms past maxZoom show the spots. Invariants:
 //
-//  1. An item is 4 words: x, y, count << 5 | formed, leafStart. (x, y) is the floor of the exact mean of its leaves, those on
+// 1. An item is 4 words: x, y, count << 5 | formed, leafStart. (x, y) is the floor of the exact mean of its leaves,
+// those on
 //     the other side of the antimeridian taken as beyond the edge; a mean beyond the edge is on the other side.
 //     `formed` is the level it was merged at (SINGLE for one point), so it splits at formed + 1.
-//  2. Items of a level are sorted by (row, x); a row is a band of 2^rowBits units, at least as high as the radius.
+// 2. Items of a level are sorted by (row, x); a row is a band of 2^rowBits units, at least as high as the radius.
 //     `starts[row << columnBits | column]` is the first item of that bucket.
-//  3. Leaves (points) are in depth-first order: an item's leaves are leafStart .. leafStart + count - 1, at every level.
-//  4. Each point is in exactly one item of every level, so counts add up to `size` whatever the zoom.
+// 3. Leaves (points) are in depth-first order: an item's leaves are leafStart .. leafStart + count - 1, at every level.
+// 4. Each point is in exactly one item of every level, so counts add up to `size` whatever the zoom.
 import { COORDINATE_BITS, latToY, lonToX, SIZE, xToLon, yToLat } from './mercator.ts';
 import type { Pages } from './pages.ts';
 
@@ -24,7 +25,7 @@ export interface Leaf {
   lat: number;
   updatedAt: number;
   country: string;
-  /** Where a point is a domain in a cell: its hits there. */
+  /** If a point is a domain in a cell: its hits there. */
   hits?: number;
 }
 
@@ -34,9 +35,9 @@ export interface Cluster {
   x: number;
   y: number;
   count: number;
-  /** The zoom at which it is more than one item; undefined for a single point, or points that all share one spot. */
+  /** The zoom at which it splits into several items; undefined for a single point or a single spot. */
   expansionZoom: number | undefined;
-  /** First of its `count` leaves. */
+  /** The first of its `count` leaves. */
   leafStart: number;
 }
 
@@ -48,14 +49,14 @@ export const ITEM_WORDS = 4;
 export const SINGLE = 31;
 /** log2 of the pixels in a tile that `radius` counts in: 512, MapLibre's vector tile size. */
 export const TILE_PIXEL_BITS = 9;
-/** Units of a tile's own grid, 0..4095, as MVT's usual extent. */
+/** Units of a tile's own grid, 0..4095, MVT's usual extent. */
 export const EXTENT = 4096;
 const EXTENT_BITS = 12;
 /** Zooms up to this one have two rounds of merging: see merging.ts. */
 export const TIDY_ZOOM = 2;
-/** Added to the ids of a filtered pyramid, so that none of them is taken for one of all points. */
+/** Added to the ids of a filtered pyramid, so that none of them equals an id of the pyramid of all points. */
 const FILTERED_IDS = 2 ** 30;
-/** Deepest zoom a tile can be asked for. */
+/** The deepest zoom of a tile that can be requested. */
 export const DEEPEST_ZOOM = 24;
 
 export interface Level {
@@ -64,7 +65,7 @@ export interface Level {
   columnBits: number;
   starts: Uint32Array;
   items: Uint32Array;
-  /** Which parts of a file are in memory; undefined when all are. */
+  /** Which parts of a file are in memory; undefined if all are. */
   pages: Pages | undefined;
 }
 
@@ -75,13 +76,13 @@ export interface Leaves {
   updatedAt: Float64Array | Uint32Array;
   country: Uint16Array;
   names: Names;
-  /** Hits, where a point is a domain in a cell. */
+  /** Hits, if a point is a domain in a cell. */
   hits?: Float64Array;
-  /** Leaf -> row of updatedAt, country, names and hits; undefined when these are in leaf order already. */
+  /** Leaf -> row of updatedAt, country, names and hits; undefined if these are in leaf order already. */
   order: Uint32Array | undefined;
 }
 
-/** Items of one tile or box, copied out: 4 words each. */
+/** Copies of the items of one tile or box: 4 words each. */
 export class TileItems {
   readonly words: Int32Array;
 
@@ -116,7 +117,10 @@ export class TileItems {
   }
 }
 
-/** Makes tiles from the same bytes sooner (kernel.ts). Undefined where it can't: a part is not in memory, or there is too much. */
+/**
+ * Makes the same tiles faster (kernel.ts). Its functions return undefined if they can't: a part is not in memory, or
+ * the tile is too large.
+ */
 export interface TileKernel {
   /** The words of the tile's items. */
   tile(z: number, x: number, y: number): Int32Array | undefined;
@@ -124,7 +128,7 @@ export interface TileKernel {
   encode(z: number, x: number, y: number): Uint8Array<ArrayBuffer> | undefined;
 }
 
-// Filled by scan(), copied out before anybody else can run: no state outlives a call.
+// Filled by scan() and copied out before any other code can run, so that no state outlives a call.
 let scratch = new Int32Array(4096);
 
 export class Pyramid {
@@ -138,9 +142,9 @@ export class Pyramid {
   readonly timeUnit: number;
   readonly levels: Level[];
   readonly leafColumns: Leaves;
-  /** Milliseconds: the newest point; 0 without points. */
+  /** Time of the newest point, milliseconds; 0 without points. */
   readonly newestAt: number;
-  /** Of the first leaf as a cluster of level 0: what ids begin with. */
+  /** The id of the first leaf as a cluster of level 0: where ids begin. */
   readonly idBase: number;
   private readonly pages: Pages | undefined;
   private kernel: TileKernel | undefined;
@@ -154,7 +158,7 @@ export class Pyramid {
     levels: Level[];
     leaves: Leaves;
     idBase?: number;
-    /** Of the leaf columns; undefined when they are in memory. */
+    /** Which parts of the leaf columns are in memory; undefined if all are. */
     pages?: Pages;
   }) {
     this.size = parts.leaves.x.length;
@@ -170,7 +174,7 @@ export class Pyramid {
     this.pages = parts.pages;
   }
 
-  /** A pyramid of some of its leaves: `order` has their rows. */
+  /** Makes a pyramid of some of its leaves: `order` has their rows. */
   filtered({ levels, ...leaves }: Pick<Leaves, 'x' | 'y' | 'order'> & { levels: Level[] }): Pyramid {
     return new Pyramid({
       ...this,
@@ -181,14 +185,15 @@ export class Pyramid {
     });
   }
 
-  /** Is this an id of a filtered pyramid? */
+  /** Whether this is an id of a filtered pyramid. */
   static isFiltered(id: number): boolean {
     return id >= FILTERED_IDS;
   }
 
   /**
-   * Returns what `ask` returns once all that it reads is in memory. It may run several times: after each, the blocks that it
-   * missed are fetched. Only a pyramid that was opened in part needs this: there every other method may return too little.
+   * Calls `ask`, and returns its result once all that it reads is in memory. `ask` may run several times: after each
+   * run, the blocks that were missing are fetched. Only a partly read pyramid needs this; there every other method may
+   * return too little.
    */
   async load<T>(ask: () => T): Promise<T> {
     const { pages } = this;
@@ -207,16 +212,17 @@ export class Pyramid {
 
   /**
    * Items of a tile and of a margin of one radius around it, so that a symbol on the border is drawn whole by both
-   * tiles. Places are cut to the zoom's pixel grid before the tile's corner is taken off: neighbours agree bit for bit.
+   * tiles. Positions are rounded to the zoom's pixel grid before the tile's corner is subtracted, so that neighbours
+   * agree bit for bit.
    */
   tile(z: number, x: number, y: number): TileItems {
     checkTile(z, x, y);
-    // Of a file that is read in blocks the names of single points are asked for, too.
+    // For a file that is read in blocks, the names of single points are requested too.
     const found = this.pages ? undefined : this.kernel?.tile(z, x, y);
     return found ? new TileItems(found) : this.scanTile(z, x, y);
   }
 
-  /** The tile's bytes as encodeTile gives them; undefined when it is for encodeTile to make them. */
+  /** The tile's bytes as encodeTile gives them; undefined if the kernel can't make them. */
   encodedTile(z: number, x: number, y: number): Uint8Array<ArrayBuffer> | undefined {
     checkTile(z, x, y);
     return this.kernel?.encode(z, x, y);
@@ -226,7 +232,7 @@ export class Pyramid {
     this.kernel = kernel;
   }
 
-  /** The reference of `tile`. */
+  /** The reference implementation of `tile`. */
   scanTile(z: number, x: number, y: number): TileItems {
     const span = 2 ** (COORDINATE_BITS - z);
     const margin = (this.radius * span) / 2 ** TILE_PIXEL_BITS;
@@ -239,7 +245,7 @@ export class Pyramid {
     const top = y * EXTENT;
     let length = scan(level, Math.max(0, west), north, Math.min(SIZE, east), south, 0);
     toTileGrid(0, length, z, left, top);
-    // The world repeats: the first and last column show the margin of the other side.
+    // The world wraps: the first and last column show the margin from the other side.
     if (west < 0) {
       const from = length;
       length = scan(level, SIZE + west, north, SIZE, south, length);
@@ -261,7 +267,7 @@ export class Pyramid {
     if (this.pages?.lacking) throw new Error('the columns to filter by are not in memory yet');
   }
 
-  /** Asks for the names and times of single points among scratch words: drawing the tile reads them. */
+  /** Requests the names and times of single points among the scratch words, because drawing the tile reads them. */
   private wantSingles(length: number): void {
     for (let at = 0; at < length; at += ITEM_WORDS) {
       if ((scratch[at + 2] & 31) !== SINGLE) continue;
@@ -285,7 +291,10 @@ export class Pyramid {
     return count;
   }
 
-  /** Items whose place is inside the box. Any finite zoom: rounded down, and held to 0..maxZoom+1. */
+  /**
+   * Items whose position is inside the box. The zoom may be any finite number: it is rounded down and clamped to
+   * 0..maxZoom+1.
+   */
   clusters(box: Box, zoom: number): Cluster[] {
     const level = this.levels[this.levelOf(zoom)];
     const found: Cluster[] = [];
@@ -307,13 +316,15 @@ export class Pyramid {
     return { leafStart: 0, count: this.size };
   }
 
-  /** The leaves of a cluster or single point, newest first (ties in leaf order); throws RangeError for an id of no item. */
+  /**
+   * The leaves of a cluster or single point, newest first (ties in leaf order); throws RangeError for an unknown id.
+   */
   leaves(id: number, limit: number, offset: number, keeps?: (leaf: number) => boolean): Leaf[] {
     const { leafStart, count } = this.find(id);
     return this.newest(leafStart, leafStart + count, limit, offset, keeps).map((leaf) => this.leaf(leaf));
   }
 
-  /** The smallest box around a cluster's leaves; west > east where they lie on both sides of the antimeridian. */
+  /** The smallest box around a cluster's leaves; west > east if they are on both sides of the antimeridian. */
   bounds({ x, leafStart, count }: Cluster): Box {
     const { x: columnX, y: columnY } = this.leafColumns;
     const end = leafStart + count;
@@ -323,7 +334,7 @@ export class Pyramid {
     }
     let [west, north, east, south] = [Infinity, Infinity, -Infinity, -Infinity];
     for (let leaf = leafStart; leaf < end; leaf++) {
-      // Beyond the edge where that is nearer to the cluster's own place.
+      // Taken as beyond the edge if that is nearer to the cluster's own position.
       const away = columnX[leaf] - x;
       const from = away > SIZE / 2 ? away - SIZE : away < -SIZE / 2 ? away + SIZE : away;
       west = Math.min(west, from);
@@ -334,12 +345,12 @@ export class Pyramid {
     return [xToLon((x + west) & (SIZE - 1)), yToLat(south), xToLon((x + east) & (SIZE - 1)), yToLat(north)];
   }
 
-  /** The zoom at which the cluster is more than one item; undefined when it never is. */
+  /** The zoom at which the cluster splits into several items; undefined if it never does. */
   expansionZoom(id: number): number | undefined {
     return this.find(id).expansionZoom;
   }
 
-  /** The item an id names; throws RangeError when there is none. */
+  /** The item with an id; throws RangeError if there is none. */
   find(id: number): Cluster {
     const leafStart = Math.floor((id - this.idBase) / 32);
     const formed = (id - this.idBase) % 32;
@@ -358,7 +369,7 @@ export class Pyramid {
     return this.cluster(items, at);
   }
 
-  /** First word of the item of a level that holds a leaf. */
+  /** The first word of the item of a level that contains a leaf. */
   private itemOf(zoom: number, leaf: number): number {
     if (this.pages && !this.holdsPlace(leaf)) throw new Error(`leaf ${leaf} is not in memory yet`);
     const level = this.levels[zoom];
@@ -378,8 +389,8 @@ export class Pyramid {
   }
 
   /**
-   * How far an item's place can be from its leaves, units. One round moves the mean of what it takes by less than two radii;
-   * rounds of deeper zooms add a half, a quarter, ... of that. Zooms to TIDY_ZOOM have two rounds.
+   * How far an item's position can be from its leaves, in units. One round moves a mean by less than two radii; the
+   * rounds of deeper zooms add a half, a quarter, ... of that. Zooms up to TIDY_ZOOM have two rounds.
    */
   private reach(zoom: number): number {
     const radius = (this.radius * SIZE) / 2 ** (TILE_PIXEL_BITS + zoom);
@@ -388,7 +399,7 @@ export class Pyramid {
 
   private holdsPlace(leaf: number): boolean {
     const { x, y } = this.leafColumns;
-    // A filtered pyramid has places of its own, in memory.
+    // A filtered pyramid has its own positions, in memory.
     if (!this.pages || this.idBase > 0) return true;
     const holds = this.pages.holds(x, leaf, leaf + 1);
     return this.pages.holds(y, leaf, leaf + 1) && holds;
@@ -408,7 +419,7 @@ export class Pyramid {
     };
   }
 
-  /** `{hits}` where points are by location. */
+  /** `{hits}` if points are by location. */
   hitsOf(leaf: number): { hits?: number } {
     const { hits } = this.leafColumns;
     if (!hits) return {};
@@ -428,7 +439,7 @@ export class Pyramid {
     return this.timeBase + this.timeUnit * this.leafColumns.updatedAt[this.row(leaf)];
   }
 
-  /** Row of a leaf in the columns that stay in input order until they are encoded. */
+  /** The row of a leaf in those columns that stay in input order until they are encoded. */
   row(leaf: number): number {
     const { order } = this.leafColumns;
     return order ? order[leaf] : leaf;
@@ -452,7 +463,10 @@ export class Pyramid {
     };
   }
 
-  /** Leaves of a range, from the offset-th newest on. A selection over coarse buckets of time: O(range), not a sort of it. */
+  /**
+   * Leaves of a range, from the offset-th newest on. Selects with coarse buckets of time, in O(range), instead of
+   * sorting.
+   */
   newest(
     start: number,
     end: number,
@@ -461,7 +475,7 @@ export class Pyramid {
     keeps: (leaf: number) => boolean = () => true,
   ): number[] {
     const { updatedAt, order } = this.leafColumns;
-    // Rows of a filtered pyramid's leaves lie anywhere; those are in memory since it was made.
+    // The rows of a filtered pyramid's leaves are scattered, but in memory since it was made.
     if (this.pages && !order && !this.pages.holds(updatedAt, start, end)) return [];
     let count = 0;
     for (let leaf = start; leaf < end; leaf++) if (keeps(leaf)) count++;
@@ -477,7 +491,7 @@ export class Pyramid {
     const bucket = (leaf: number) => Math.floor((high - updatedAt[this.row(leaf)]) * scale);
     const sizes = new Uint32Array(65536);
     for (let leaf = start; leaf < end; leaf++) if (keeps(leaf)) sizes[bucket(leaf)]++;
-    // Buckets first..final hold the wanted ranks; `before` is the number of leaves newer than them.
+    // Buckets first..final contain the wanted ranks; `before` is the number of newer leaves.
     let first = 0;
     let before = 0;
     while (before + sizes[first] <= offset) before += sizes[first++];
@@ -507,8 +521,9 @@ function checkTile(z: number, x: number, y: number): void {
 }
 
 /**
- * Half-open rectangles in units, [west, north, east, south): two when the box crosses the antimeridian. As supercluster reads a
- * box: latitudes are held to the poles, longitudes wrap; a western edge of 180 is -180, an eastern one stays 180.
+ * Half-open rectangles in units, [west, north, east, south): two if the box crosses the antimeridian. Read as
+ * supercluster does: latitudes are clamped to the poles, longitudes wrap; a western edge of 180 is -180, an eastern one
+ * stays 180.
  */
 function boxUnits([west, south, east, north]: Box): [number, number, number, number][] {
   if (!(south <= north)) throw new RangeError(`box has its south ${south} above its north ${north}`);
@@ -524,7 +539,7 @@ function boxUnits([west, south, east, north]: Box): [number, number, number, num
   ];
 }
 
-/** The wider of a box's sides, as a part of the world. */
+/** The longer of a box's sides, as a share of the world. */
 export function boxShare(box: Box): number {
   const parts = boxUnits(box);
   const width = parts.reduce((sum, [west, , east]) => sum + east - west, 0);
@@ -534,7 +549,7 @@ export function boxShare(box: Box): number {
 
 const degrees = (value: number, most: number) => Math.max(-most, Math.min(most, value));
 
-/** The inclusive range of x that may go beyond the world's edges, as ranges within it. */
+/** Splits an inclusive range of x that may go beyond the world's edges into ranges within it. */
 function around(west: number, east: number): [west: number, east: number][] {
   if (east - west >= SIZE) return [[0, SIZE - 1]];
   if (west < 0)
@@ -550,7 +565,7 @@ function around(west: number, east: number): [west: number, east: number][] {
   return [[west, east]];
 }
 
-/** First item of a row with x >= wanted. */
+/** The first item of a row with x >= wanted. */
 function searchRow(level: Level, row: number, wanted: number): number {
   const { starts, columnBits, items } = level;
   const bucket = (row << columnBits) | (wanted >>> (COORDINATE_BITS - columnBits));
@@ -578,7 +593,7 @@ function holdsRow(level: Level, pages: Pages, row: number, west: number, east: n
 function scan(level: Level, west: number, north: number, east: number, south: number, length: number): number {
   if (west >= east || north >= south) return length;
   const { items, starts, rowBits, columnBits, pages } = level;
-  // Bounds may be fractions of a unit beyond zoom 19; places are whole, so rounding up keeps both ends right.
+  // Beyond zoom 19 bounds may be fractions of a unit; positions are integers, so rounding up is right for both ends.
   const [left, right, top, bottom] = [Math.ceil(west), Math.ceil(east), Math.ceil(north), Math.ceil(south)];
   if (left >= SIZE || top >= SIZE) return length;
   const lastRow = (bottom - 1) >>> rowBits;
@@ -611,7 +626,7 @@ function countScan(level: Level, west: number, north: number, east: number, sout
     if (pages && !holdsRow(level, pages, row, west, Math.min(SIZE, east + 1))) continue;
     const from = searchRow(level, row, west);
     const to = east >= SIZE ? starts[(row + 1) << columnBits] : searchRow(level, row, east);
-    // Only the first and last row can stick out of the box.
+    // Only the first and last row can extend beyond the box.
     if (row > firstRow && row < lastRow) count += to - from;
     else
       for (let i = from; i < to; i++)

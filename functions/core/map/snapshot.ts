@@ -1,4 +1,4 @@
-// points.bin: a pyramid as one file that is the index itself. Opening it makes views, it parses nothing but the header.
+// points.bin: a pyramid as one file that is the index itself. Opening it makes views and parses only the header.
 // Little-endian; every section starts at a multiple of 8. docs/tiles.md has the format as a table.
 
 import { type FileRoom, fileRoom } from './kernel.ts';
@@ -6,26 +6,26 @@ import { Pages, type ReadRange } from './pages.ts';
 import { type Level, type Names, Pyramid } from './pyramid.ts';
 
 const MAGIC = 0x504c4857; // "WHLP"
-/** Version 2 has hits too: of points by location. */
+/** Version 2 also has the hits of points by location. */
 const VERSIONS = [1, 2];
 const HEADER_BYTES = 72;
 const LEVEL_BYTES = 32;
 /** x, y, updatedAt, country, name offsets, names; and hits in version 2. */
 const sectionsOf = (version: number) => (version === 1 ? 6 : 7);
 const SECTION_BYTES = 16;
-/** The magic and the header's checksum again. */
+/** The magic and the header's checksum, repeated at the end. */
 const TAIL_BYTES = 8;
-/** Names put in order at once; see gatherNames. */
+/** How many names are reordered in one block; see gatherNames. */
 const GATHERED = 128;
-// Written and never read: what is fetched early must not look needless.
+// Written and never read, so that prefetching reads are not optimised away.
 const heads = new Uint8Array(GATHERED);
 
-/** A points.bin that cannot be served: foreign, of another version, or torn. */
+/** Thrown for a points.bin that can't be served: foreign, of another version, or truncated. */
 export class BadSnapshot extends Error {
   override name = 'BadSnapshot';
 }
 
-/** The bytes of points.bin. Columns still in input order are put in leaf order on the way. */
+/** Encodes points.bin. Columns that are still in input order are put into leaf order. */
 export function encodePyramid(pyramid: Pyramid): Uint8Array<ArrayBuffer> {
   const { leafColumns, levels, size } = pyramid;
   const { base, unit } = timeScale(pyramid);
@@ -126,15 +126,18 @@ function openWhole(parts: Uint8Array[], length: number): Pyramid {
   return viewPyramid(bytes, room);
 }
 
-/** The part that is read first when a file is opened in part: the far-out zooms of a large one. */
+/** How much of a large file is read first: its low zooms. */
 const FIRST_BYTES = 1 << 20;
-/** Files up to eight times that, some 40,000 points, are read whole: one more read is cheaper than a few small ones. */
+/**
+ * Files up to eight times that size, some 40,000 points, are read whole: one more read is cheaper than several small
+ * ones.
+ */
 const WHOLE_PARTS = 8;
 const BLOCK_BYTES = 65_536;
 
 /**
- * Opens points.bin of any size with two reads; the rest is read in blocks when it is asked for, through Pyramid.load.
- * Throws BadSnapshot as openPyramid does, for the beginning and the end.
+ * Opens a points.bin of any size with two reads; the rest is read in blocks on demand, by Pyramid.load. Throws
+ * BadSnapshot as openPyramid does, for the beginning and the end.
  */
 export async function openInPart(
   read: ReadRange,
@@ -248,7 +251,7 @@ function headerEnd(view: DataView): number {
   );
 }
 
-/** Times as 32-bit numbers: whole milliseconds up to a span of 49 days, coarser only beyond. */
+/** Times as 32-bit numbers: whole milliseconds up to a span of 49 days, coarser beyond. */
 function timeScale(pyramid: Pyramid): { base: number; unit: number } {
   let [first, last] = [Infinity, -Infinity];
   for (let leaf = 0; leaf < pyramid.size; leaf++) {
@@ -261,7 +264,7 @@ function timeScale(pyramid: Pyramid): { base: number; unit: number } {
   return { base: pyramid.timeBase + pyramid.timeUnit * first, unit };
 }
 
-/** Names in leaf order, copied four bytes at a time: the next name overwrites what was copied too much. */
+/** Names in leaf order, copied four bytes at a time: the next name overwrites the excess bytes. */
 function gatherNames({ offsets, utf8 }: Names, order: Uint32Array | undefined, to: Names): void {
   if (!order) {
     to.offsets.set(offsets);
@@ -271,8 +274,8 @@ function gatherNames({ offsets, utf8 }: Names, order: Uint32Array | undefined, t
   const from = new DataView(utf8.buffer, utf8.byteOffset, utf8.byteLength);
   const into = new DataView(to.utf8.buffer, to.utf8.byteOffset, to.utf8.byteLength);
   const last = utf8.length - 4;
-  // Of millions of names each lies elsewhere in memory. A block's positions first, then its bytes: the processor fetches many
-  // at once where it would wait for one after the other.
+  // Millions of names are scattered in memory. Reading a block's positions first, then its bytes, lets the processor
+  // fetch many at once instead of waiting for one after the other.
   const starts = new Uint32Array(GATHERED);
   const lengths = new Uint32Array(GATHERED);
   let end = 0;
@@ -297,7 +300,7 @@ function gatherNames({ offsets, utf8 }: Names, order: Uint32Array | undefined, t
   }
 }
 
-/** FNV-1a over the header but its own checksum at byte 8. */
+/** FNV-1a over the header, except its own checksum at byte 8. */
 function checksum(bytes: Uint8Array, end: number): number {
   let sum = 0x811c9dc5;
   for (let i = 0; i < end; i++) if (i < 8 || i >= 12) sum = Math.imul(sum ^ bytes[i], 0x01000193);

@@ -1,10 +1,10 @@
 // Alternating least squares for implicit feedback: Hu, Koren, Volinsky, "Collaborative Filtering for Implicit Feedback
-// Datasets" (ICDM 2008). A pull count r is confidence 1 + alpha r in the preference 1; what was not pulled has
-// preference 0 with confidence 1. With the other side's factors Y fixed, a row's factors are
+// Datasets" (ICDM 2008). A pull count r is confidence 1 + alpha r in the preference 1; a repository that was not pulled
+// has preference 0 with confidence 1. With the other side's factors Y fixed, a row's factors are
 //
 //   x = (YtY + Yt(C - I)Y + lambda I)^-1 Yt C p
 //
-// where C - I is alpha r on the few columns pulled, so that each row costs its entries x rank^2 + rank^3.
+// where C - I is alpha r in the few pulled columns and 0 elsewhere, so that a row costs entries x rank^2 + rank^3.
 import { compress, type Entry, type Rows } from './ratings.ts';
 
 export interface AlsOptions {
@@ -19,7 +19,10 @@ export const alsDefaults: AlsOptions = { rank: 10, iterations: 5, lambda: 0.01, 
 
 const most = 4096;
 
-/** The options given, and the defaults for the rest. @throws RangeError that names the option, its value and what it must be. */
+/**
+ * Returns the given options, with defaults for the rest. @throws RangeError that names the option, its value and what
+ * it must be.
+ */
 export function checkedAls(given: Partial<AlsOptions>): AlsOptions {
   const options = { ...alsDefaults, ...given };
   for (const name of Object.keys(given))
@@ -30,7 +33,7 @@ export function checkedAls(given: Partial<AlsOptions>): AlsOptions {
     if (!Number.isInteger(value) || value < 1 || value > most)
       throw new RangeError(`${name} is ${value}: must be an integer from 1 to ${most}`);
   if (!(Number.isFinite(lambda) && lambda > 0))
-    throw new RangeError(`lambda is ${lambda}: must be above 0, it keeps the equations solvable`);
+    throw new RangeError(`lambda is ${lambda}: must be above 0 to keep the equations solvable`);
   if (!(Number.isFinite(alpha) && alpha >= 0)) throw new RangeError(`alpha is ${alpha}: must be 0 or more`);
   return options;
 }
@@ -71,7 +74,7 @@ export function fit(
   return factors;
 }
 
-/** People are solved first, from the images' factors alone: only those need a start. Row-major, items x rank. */
+/** The images' first factors, row-major, items x rank. Users are solved first, from these alone, so they need none. */
 export function randomStart(items: number, rank: number, random: () => number): Float32Array {
   const start = new Float32Array(items * rank);
   for (let k = 0; k < start.length; k++) start[k] = (random() - 0.5) / rank;
@@ -89,7 +92,7 @@ export function solveSide(rows: Rows, other: Float32Array, target: Float32Array,
   }
 }
 
-/** A solver of single rows against fixed factors: its result is valid until the next call. */
+/** Returns a solver of single rows against fixed factors; its result is valid until the next call. */
 export function rowSolver(other: Float32Array, { rank, lambda, alpha }: Omit<AlsOptions, 'iterations'>) {
   const gram = gramOf(other, rank);
   const a = new Float64Array(rank * rank);
@@ -120,13 +123,13 @@ export function gramOf(factors: Float32Array, rank: number): Float64Array {
   return gram;
 }
 
-/** Solves A x = b in place, A symmetric positive definite, its lower triangle given. */
+/** Solves A x = b in place, for a symmetric positive definite A given as its lower triangle. */
 export function choleskySolve(a: Float64Array, b: Float64Array, n: number): Float64Array {
   choleskyFactor(a, n);
   return choleskySubstitute(a, b, n);
 }
 
-/** A = L LT in place, in the lower triangle. */
+/** Factorizes A = L LT in place, in the lower triangle. */
 export function choleskyFactor(a: Float64Array, n: number): void {
   for (let j = 0; j < n; j++) {
     let pivot = a[j * n + j];
@@ -147,7 +150,7 @@ export function choleskySubstitute(l: Float64Array, b: Float64Array, n: number):
     for (let k = 0; k < i; k++) b[i] -= l[i * n + k] * b[k];
     b[i] /= l[i * n + i];
   }
-  // By rows of L, as they lie in memory: what is solved is taken from all above it.
+  // Goes by rows of L, as they are in memory: each solved value is subtracted from all above it.
   for (let i = n - 1; i >= 0; i--) {
     b[i] /= l[i * n + i];
     for (let k = 0; k < i; k++) b[k] -= l[i * n + k] * b[i];

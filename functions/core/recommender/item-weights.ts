@@ -5,27 +5,27 @@ import { type CountScale, type Rows, scaled, transposed } from './ratings.ts';
 
 export interface ItemWeights {
   starts: Uint32Array;
-  /** Rising within a row. */
+  /** Ascending within a row. */
   columns: Uint32Array;
   weights: Float32Array;
 }
 
-/** How much a user's pulls weigh: all alike, or less the more they pulled (idf: log, degree: inverse). */
+/** How much a user's pulls weigh: the same for all, or less for users who pulled more (idf: log, degree: inverse). */
 export type UserWeight = 'none' | 'idf' | 'degree';
 
 export interface KnnOptions {
-  /** Sources kept for each item, the strongest. */
+  /** How many sources are kept for each item: the strongest. */
   k: number;
-  /** Added to the denominator: what few users share counts less. */
+  /** Added to the denominator, so that similarity between items with few common users counts less. */
   shrink: number;
-  /** Powers of both items' own sums in the denominator: 0.5 and 0.5 are the cosine. */
+  /** Exponents of both items' own sums in the denominator: 0.5 and 0.5 give the cosine. */
   sourcePower: number;
   targetPower: number;
   userWeight: UserWeight;
   countScale: CountScale;
 }
 
-/** The same rows with counts as they are to count; with `userWeight`, times the root of the user's weight. */
+/** The same rows with scaled counts; with `userWeight`, multiplied by the square root of the user's weight. */
 export function scaledRows(
   { starts, columns, values }: Rows,
   items: number,
@@ -45,8 +45,8 @@ export function scaledRows(
 }
 
 /**
- * Item-based nearest neighbours. With s the sum over users of weight x count x count, the weight from i to j is
- * s_ij / (s_ii^a s_jj^b + shrink). Items are taken one by one: memory is one row of sums.
+ * Item-based nearest neighbours. With s the sum over users of weight x count x count, the weight from i to j is s_ij /
+ * (s_ii^a s_jj^b + shrink). Items are processed one by one, so memory for one row of sums is enough.
  */
 export function knn(byUser: Rows, items: number, options: KnnOptions): ItemWeights {
   const { k, shrink, sourcePower, targetPower, countScale, userWeight } = options;
@@ -82,7 +82,10 @@ export function knn(byUser: Rows, items: number, options: KnnOptions): ItemWeigh
   return targets.weights();
 }
 
-/** Collects weights item by item as they are fitted, by target; keeps the strongest `k` of each; gives them by source. */
+/**
+ * Collects weights by target, item by item, as they are fitted; keeps the strongest `k` of each; returns them by
+ * source.
+ */
 export class ByTarget {
   readonly #items: number;
   readonly #k: number;
@@ -91,7 +94,7 @@ export class ByTarget {
   #values: Float32Array;
   #count = 0;
   #target = 0;
-  /** The sums of the target under way. */
+  /** The sums of the current target. */
   readonly #from: Uint32Array;
   readonly #weights: Float32Array;
   readonly #strengths: Float32Array;
@@ -109,13 +112,13 @@ export class ByTarget {
     this.#strengths = new Float32Array(items);
   }
 
-  /** A weight of the item under way; every source comes once at most. */
+  /** Adds a weight of the current item; every source may come at most once. */
   add(source: number, weight: number): void {
     this.#from[this.#found] = source;
     this.#weights[this.#found++] = weight;
   }
 
-  /** Goes on with the next item. */
+  /** Continues with the next item. */
   end(): void {
     const found = this.#found;
     const kept = Math.min(found, this.#k);
@@ -138,7 +141,7 @@ export class ByTarget {
         if (strength > bar) take(at);
         else if (strength === bar) equal.push(at);
       }
-      // Equal weights: the first sources win, whatever order they came in.
+      // Of equal weights the first sources win, in whatever order they came.
       const left = before + kept - this.#count;
       if (left < equal.length) equal.sort((a, b) => this.#from[a] - this.#from[b]);
       for (const at of equal.slice(0, left)) take(at);
@@ -168,7 +171,7 @@ export class ByTarget {
   }
 }
 
-/** The n-th greatest (0 is the greatest) of the first `count` values, which are moved about. */
+/** The n-th greatest (0 is the greatest) of the first `count` values, which it reorders. */
 export function nthGreatest(values: Float32Array, count: number, n: number): number {
   let low = 0;
   let high = count - 1;
@@ -195,16 +198,20 @@ export function nthGreatest(values: Float32Array, count: number, n: number): num
 export interface EaseOptions {
   /** Added to the diagonal of the Gram matrix. */
   lambda: number;
-  /** And so many times each diagonal element: Steck's denoising form (dropout p gives p / (1 - p)). 0 is plain EASE. */
+  /**
+   * Also added: this multiple of each diagonal element, Steck's denoising form (dropout p gives p / (1 - p)). 0 is
+   * plain EASE.
+   */
   denoise: number;
   countScale: CountScale;
-  /** Weights kept for each item, the strongest. */
+  /** How many weights are kept for each item: the strongest. */
   keep: number;
 }
 
 /**
- * The reference of EASE, in double, all weights: B = I - P diag(P)^-1 with P = (XtX + ridges)^-1 (Steck, "Embarrassingly
- * Shallow Autoencoders for Sparse Data", WWW 2019). Row-major, from item to item. items^3: for tests and small numbers of items.
+ * The reference implementation of EASE, in double precision, with all weights: B = I - P diag(P)^-1 with P = (XtX +
+ * ridges)^-1 (Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019). Row-major, from item to item.
+ * Takes items^3 operations: only for tests and few items.
  */
 export function referenceEase(byUser: Rows, items: number, { lambda, denoise, countScale }: EaseOptions): Float64Array {
   const { starts, columns, values } = scaledRows(byUser, items, countScale);

@@ -1,9 +1,9 @@
-// A trained model as one file. Users are not in it: what they are recommended follows from their pulls at request time, so
-// forgetting a user needs no change to any model. `docs/recommender.md` holds the table of bytes.
+// A trained model as one file. Users are not in it: what they are recommended follows from their pulls at request time,
+// so forgetting a user needs no change to any model. `docs/recommender.md` has the table of bytes.
 import type { AlsOptions } from './als.ts';
 import type { CountScale } from './ratings.ts';
 
-/** What is nearest to each repository: row r is columns[starts[r] .. starts[r + 1]), nearest first. */
+/** The nearest repositories of each repository: row r is columns[starts[r] .. starts[r + 1]), nearest first. */
 export interface Neighbours {
   starts: Uint32Array;
   columns: Uint32Array;
@@ -13,7 +13,7 @@ export interface Neighbours {
 }
 
 interface Named {
-  /** Repositories; everything else in a model names them by their place in this list. */
+  /** Repositories; everything else in a model refers to them by their index in this list. */
   items: string[];
   /** Missing in files of version 1. */
   neighbours?: Neighbours;
@@ -29,13 +29,16 @@ export interface FactorModel extends Named, AlsOptions {
   factors: Float32Array;
 }
 
-/** Weights between repositories: a score is the sum over one's own pulls of scaled count x weight. */
+/** Weights between repositories: a score is the sum, over the user's pulls, of scaled count x weight. */
 export interface WeightModel extends Named {
   kind: 'knn' | 'ease';
-  /** What it was fitted with, for the card. */
+  /** The settings it was fitted with, for the card. */
   settings: Record<string, number | string>;
   countScale: CountScale;
-  /** Row r holds what a pull of repository r adds to others: columns rise, so that a weight is found by bisection. */
+  /**
+   * Row r holds what a pull of repository r adds to others: columns ascend, so that a weight can be found by binary
+   * search.
+   */
   starts: Uint32Array;
   columns: Uint32Array;
   weights: Float32Array;
@@ -44,19 +47,19 @@ export interface WeightModel extends Named {
 /** The same list for everybody. */
 export interface PopularModel extends Named {
   kind: 'popular';
-  /** Pulls older than so many days don't count; undefined: all do. */
+  /** Pulls older than so many days don't count; undefined: all count. */
   days?: number;
   /** One score for each repository. */
   scores: Float32Array;
 }
 
-/** One of the models of a blend: it numbers the repositories as the blend does. */
+/** One of the models of a blend, with the same indices of repositories as the blend. */
 export type BlendPart = Omit<FactorModel, keyof Named> | Omit<WeightModel, keyof Named>;
 
-/** Several models as one: a user's scores by each, divided by their spread, are added up by its share. */
+/** Several models as one: the weighted sum, by share, of a user's scores from each model, divided by their spread. */
 export interface BlendModel extends Named {
   kind: 'blend';
-  /** Above 0; one for each of `models`. */
+  /** One for each of `models`, above 0. */
   shares: number[];
   models: BlendPart[];
 }
@@ -64,7 +67,7 @@ export interface BlendModel extends Named {
 export type Model = FactorModel | WeightModel | PopularModel | BlendModel;
 export type ModelKind = Model['kind'];
 
-/** The ALS of Hu, Koren and Volinsky with counts as they are: what files of version 1 hold. */
+/** The ALS of Hu, Koren and Volinsky with unscaled counts: the content of files of version 1. */
 export const plainAls = { kind: 'als', weightedLambda: false, countScale: 'linear' } as const;
 
 const magic = 'WHALEALS';
@@ -103,7 +106,7 @@ export function encodeModel(model: Model): Uint8Array {
   return bytes;
 }
 
-/** A copy without the arrays of numbers, which are added to `found` with their paths. */
+/** Returns a copy without the arrays of numbers, which it adds to `found` with their paths. */
 function withoutArrays(value: object, path: string, found: [path: string, array: Values][]): object {
   const rest: Record<string, unknown> = {};
   for (const [name, own] of Object.entries(value)) {
@@ -115,7 +118,7 @@ function withoutArrays(value: object, path: string, found: [path: string, array:
   return rest;
 }
 
-/** @throws Error when the bytes are torn, are not a model, or are of a version that is not known. */
+/** @throws Error if the bytes are truncated, are not a model, or are of an unknown version. */
 export function decodeModel(bytes: Uint8Array): Model {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length < headBytes || new TextDecoder().decode(bytes.subarray(0, 8)) !== magic)
@@ -132,7 +135,7 @@ export function decodeModel(bytes: Uint8Array): Model {
   const wanted = given.reduce((sum, [, , length]) => sum + length * 4, 0);
   if (bytes.length - start !== wanted)
     throw new Error(`model file is torn: ${bytes.length - start} bytes of numbers, expected ${wanted}`);
-  // Views where the bytes lie on a number's boundary, as they do in a file read whole.
+  // Uses views if the bytes are aligned, as they are in a file that was read whole.
   const numbers = (bytes.byteOffset + start) % 4 === 0 ? bytes.subarray(start) : bytes.slice(start);
   let at = numbers.byteOffset;
   const model: Tree = { ...(written === 1 ? plainAls : {}), ...head };

@@ -1,4 +1,4 @@
-// NumPy's .npy, format version 1.0 (numpy.lib.format): how factors travel to other tools.
+// NumPy's .npy, format version 1.0 (numpy.lib.format), for exchanging factors with other tools.
 
 const magic = '\x93NUMPY';
 

@@ -1,4 +1,4 @@
-// Who pulled what how often, as a sparse matrix in compressed rows.
+// Who pulled what and how often, as a sparse matrix in compressed rows.
 import type { Pair } from '../stores.ts';
 
 /** Row r holds columns[starts[r] .. starts[r + 1]) with as many values. */
@@ -8,13 +8,13 @@ export interface Rows {
   values: Float32Array;
 }
 
-/** How a number of pulls counts: as it is, by its logarithm, or once however often. */
+/** How a number of pulls counts: unscaled, by its logarithm, or as one. */
 export type CountScale = 'linear' | 'log' | 'binary';
 
-/** Past this a count says no more, and single precision would. */
+/** Larger counts say no more, and would exceed single precision. */
 const mostCount = 1e6;
 
-/** Returns what a number of pulls counts: finite and 0 or more. Anything but a positive number counts 0. */
+/** Returns the scaled count of a number of pulls: finite and at least 0. Anything but a positive number counts 0. */
 export function scaled(scale: CountScale, pulls: number): number {
   if (!(pulls > 0)) return 0;
   const count = Math.min(pulls, mostCount);
@@ -25,13 +25,13 @@ export interface Entry {
   user: number;
   item: number;
   value: number;
-  /** Milliseconds since the epoch; missing where nothing has a time. */
+  /** Milliseconds since the epoch; missing if no entry has a time. */
   firstPull?: number;
 }
 
 /**
- * Names become indices in the order they first come; entries are in the order given. A pair's value is on how many days it was
- * pulled, as in a request; where only pulls are known, those.
+ * Names become indices in order of first occurrence; entries keep their order. A pair's value is its number of days
+ * with a pull, as in a request, or its number of pulls if days are unknown.
  */
 export function indexPairs(pairs: Iterable<Pair>): Indexed {
   const { add, indexed } = indexing();
@@ -45,7 +45,7 @@ interface Indexed {
   entries: Entry[];
 }
 
-/** The same for pairs that come one by one, of which millions need not be kept. */
+/** The same for pairs that come one by one, so that millions need not be in memory. */
 export function indexing(): { add: (pair: Pair) => void; indexed: () => Indexed } {
   const users = new Map<string, number>();
   const items = new Map<string, number>();
@@ -64,7 +64,7 @@ export function indexing(): { add: (pair: Pair) => void; indexed: () => Indexed 
   };
 }
 
-/** Compressed rows of the entries, by `row` of each. */
+/** The entries as compressed rows, by each entry's `row`. */
 export function compress(
   entries: Entry[],
   rows: number,
@@ -94,7 +94,7 @@ export const rowsOf = (entries: Entry[], users: number): Rows =>
     ({ item }) => item,
   );
 
-/** Columns become rows: within one, the former rows rise. */
+/** Transposes: columns become rows, in which the former rows ascend. */
 export function transposed({ starts, columns, values }: Rows, count: number): Rows {
   const ends = new Uint32Array(count + 1);
   for (let at = 0; at < columns.length; at++) ends[columns[at] + 1]++;

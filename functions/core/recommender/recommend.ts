@@ -1,4 +1,4 @@
-// What a person will want next, from factors of images.
+// What a user will want next, from the factors of repositories.
 import { choleskyFactor, choleskySubstitute, gramOf } from './als.ts';
 
 export interface Scored {
@@ -12,7 +12,7 @@ export interface ItemModel {
   items: Float32Array;
 }
 
-/** The best `n` items by score, most first, ties by index; what `skip` says is left out. */
+/** The best `n` items by score, highest first, ties by index, without those that `skip` selects. */
 export function topN(scores: ArrayLike<number>, n: number, skip: (item: number) => boolean): Scored[] {
   const found: Scored[] = [];
   for (let item = 0; n > 0 && item < scores.length; item++) {
@@ -38,24 +38,26 @@ export function scoresOf({ rank, items }: ItemModel, factors: ArrayLike<number>)
   return scores;
 }
 
-/** Pulls that are added to a person's system at once. */
+/** How many pulls are added to a user's system at once. */
 const together = 4;
-/** Images scored at once: four sums that don't wait for each other. */
+/** How many images are scored at once: four independent sums. */
 const block = 4;
-/** Scores are rounded to float32 and the bound is not: it may be too small by a few of its last bits. */
+/**
+ * Scores are rounded to float32 but the bound is not, so it may be too small by its last bits: this makes up for it.
+ */
 const rounding = 1 + 1e-6;
 
 /**
- * The best items of a vector of factors, the same as topN(scoresOf(model, factors), n, skip), mostly without scoring every
- * item: by Cauchy-Schwarz no score is above |x||y|, so with the items by falling |y|, laid out once a model, the search
- * ends where that bound is below the worst of the list.
+ * The best items of a vector of factors, the same as topN(scoresOf(model, factors), n, skip), but usually without
+ * scoring every item. By Cauchy-Schwarz no score is above |x||y|. Items are sorted by descending |y| once per model, so
+ * the search ends when that bound is below the worst score in the list.
  */
 export function ranking({ rank, items }: ItemModel) {
   const count = items.length / rank;
   const lengths = new Float64Array(count);
   for (let item = 0; item < count; item++) lengths[item] = lengthOf(items.subarray(item * rank, (item + 1) * rank));
   const order = Uint32Array.from(lengths.keys()).sort((a, b) => lengths[b] - lengths[a] || a - b);
-  // Whole blocks: the last is filled up with items of no length, which are never looked at.
+  // Whole blocks: the last is padded with zero vectors, which are never returned.
   const sorted = new Float32Array(Math.ceil(count / block) * block * rank);
   order.forEach((item, at) => {
     sorted.set(items.subarray(item * rank, (item + 1) * rank), at * rank);
@@ -89,7 +91,7 @@ export function ranking({ rank, items }: ItemModel) {
   };
 }
 
-/** Keeps `found` the best n, ties by index, whatever the order in which items come. */
+/** Keeps the best n in `found`, ties by index, in whatever order items come. */
 function insert(
   found: Scored[],
   n: number,
@@ -112,17 +114,18 @@ function lengthOf(values: ArrayLike<number>): number {
   return Math.sqrt(sum);
 }
 
-/** A person as the model sees them. */
+/** A user as the model sees them. */
 export interface Person {
   factors: Float64Array;
-  /** The shares of their own pulls in the score of `item`, in the order given; they add up to the score. */
+  /** The contributions of their pulls to the score of `item`, in the given order; they add up to the score. */
   explain(item: number): number[];
 }
 
 /**
- * Folds people in at request time: their factors from their pulls against fixed items, what training would give them in
- * its last half step. The Gram matrix is made once a model, so that a person costs their pulls x rank^2 + rank^3.
- * The shares are those of Hu, Koren, Volinsky, section 5: score = y^T (YtCY + lambda I)^-1 sum over pulled u of c_u y_u.
+ * Folds in users at request time: computes their factors from their pulls with fixed item factors, as training would in
+ * its last half step. The Gram matrix is computed once per model, so a user costs pulls x rank^2 + rank^3. The
+ * contributions are those of Hu, Koren, Volinsky, section 5: score = y^T (YtCY + lambda I)^-1 sum over pulled u of c_u
+ * y_u.
  */
 export function folding(
   { rank, items }: ItemModel,
@@ -131,11 +134,11 @@ export function folding(
   const gram = gramOf(items, rank);
   return (pulled: number[], pulls: number[]): Person => {
     const a = gram.slice();
-    // As in training, but a user without pulls must not be singular.
+    // As in training, but the system of a user without pulls must not be singular.
     const ridge = weightedLambda ? lambda * Math.max(1, pulled.length) : lambda;
     for (let i = 0; i < rank; i++) a[i * rank + i] += ridge;
     const factors = new Float64Array(rank);
-    // Four pulls at a time: each cell of the matrix is read and written once for four products.
+    // Adds four pulls at a time, so that each cell of the matrix is read and written once for four products.
     const weights = new Float64Array(together);
     const rows = Array.from({ length: together }, () => new Float64Array(rank));
     const [y0, y1, y2, y3] = rows;
@@ -170,8 +173,8 @@ export function folding(
 }
 
 /**
- * The `n` greatest parts of a score as shares of what speaks for it. A part below zero speaks against and has no share:
- * the positive ones alone add up to 1, so that a few of them never add up to more. Ties by index.
+ * The `n` greatest contributions to a score, as shares of all positive ones. Negative contributions are dropped: the
+ * positive ones add up to 1, so that some of them never add up to more. Ties by index.
  */
 export function sharesOf(parts: number[], n: number): { at: number; share: number }[] {
   let whole = 0;
@@ -179,7 +182,7 @@ export function sharesOf(parts: number[], n: number): { at: number; share: numbe
   return topN(parts, n, (at) => !(parts[at] > 0)).map(({ item, score }) => ({ at: item, share: score / whole }));
 }
 
-/** Cosine of every item with one vector. */
+/** The cosine of every item with a vector. */
 export function similarity({ rank, items }: ItemModel, to: ArrayLike<number>): Float32Array {
   const cosines = scoresOf({ rank, items }, to);
   const length = lengthOf(to);

@@ -1,39 +1,42 @@
-// A model ready to serve. Whatever kind won the competition, it is used through this one interface: by requests, by the
-// lists that training saves, and by the judge, so that a model is judged exactly as it is served.
+// A model ready to serve. Every kind of model is used through this interface: by requests, for the lists that training
+// saves, and by the judge, so that a model is judged exactly as it is served.
 import type { BlendModel, BlendPart, Model, ModelKind } from './model-file.ts';
 import { scaled } from './ratings.ts';
 import { folding, ranking, type Scored, scoresOf, similarity, topN } from './recommend.ts';
 
-/** What a user pulled: places in the model's `items`, each once, and how often. Order does not matter. */
+/** What a user pulled: indices in the model's `items`, each once, and how often. The order does not matter. */
 export interface History {
   items: number[];
   counts: number[];
 }
 
-/** One user as the model sees them; valid until the model is asked for another one. */
+/** A user as the model sees them; valid until the model is called for another user. */
 export interface Taste {
-  /** The best `n` repositories that `skip` lets through, best first, ties by place; only those that something speaks for. */
+  /**
+   * The best `n` repositories that `skip` does not exclude, best first, ties by index; only those with a positive
+   * score.
+   */
   best(n: number, skip: (item: number) => boolean): Scored[];
-  /** What each pull of the history adds to the score of `item`, in the order given; negative values speak against it. */
+  /** What each pull of the history adds to the score of `item`, in the given order; may be negative. */
   parts(item: number): number[];
   /** Scores of all repositories. */
   scores(): ArrayLike<number>;
 }
 
 export interface Similar extends Scored {
-  /** How many users pulled both; undefined for models that did not keep it (files of version 1). */
+  /** How many users pulled both; undefined for models that did not store it (files of version 1). */
   shared?: number;
 }
 
 export interface ServedModel {
   kind: ModelKind;
   items: string[];
-  /** Place of a repository in `items`. */
+  /** Index of a repository in `items`. */
   index: Map<string, number>;
   /** False for popularity: the same list for everybody, without reasons. */
   personal: boolean;
   taste(history: History): Taste;
-  /** Nearest repositories, nearest first; `score` is the similarity, above 0. */
+  /** The nearest repositories, nearest first; `score` is the similarity, above 0. */
   similar(item: number, n: number, skip: (item: number) => boolean): Similar[];
 }
 
@@ -58,7 +61,7 @@ export function servedModel(model: Model): ServedModel {
   return { ...common, personal: true, taste, similar: near };
 }
 
-/** Scores of each model in units of their spread, added up by its share. */
+/** The weighted sum, by share, of each model's scores divided by their spread. */
 function byBlend({ items, models, shares }: BlendModel): ServedModel['taste'] {
   const tastes = models.map((model) => (model.kind === 'als' ? byFactors(model) : byWeights(model, items.length)));
   const sums = new Float64Array(items.length);
@@ -82,7 +85,7 @@ function byBlend({ items, models, shares }: BlendModel): ServedModel['taste'] {
   };
 }
 
-/** The factor that makes the root mean square of the scores 1; 0 where all are 0. */
+/** The factor that makes the root mean square of the scores 1; 0 if all are 0. */
 function inSpreads(scores: ArrayLike<number>): number {
   let sum = 0;
   for (let item = 0; item < scores.length; item++) sum += scores[item] ** 2;
@@ -104,7 +107,7 @@ function byFactors(model: Extract<BlendPart, { kind: 'als' }>): ServedModel['tas
   };
 }
 
-/** Recommends by the factors alone: all that a file of version 1 has. */
+/** Recommends by factors alone, which is all that a file of version 1 has. */
 function byCosine({ rank, factors: items }: Extract<BlendPart, { kind: 'als' }>): ServedModel['similar'] {
   return (item, n, skip) => {
     const cosines = similarity({ rank, items }, items.subarray(item * rank, (item + 1) * rank));
@@ -117,7 +120,7 @@ function byWeights(
   items: number,
 ): ServedModel['taste'] {
   const sums = new Float64Array(items);
-  /** Place of the weight of `from` for `to`, or -1. */
+  /** Index of the weight from `from` to `to`, or -1. */
   const find = (from: number, to: number) => {
     let low = starts[from];
     let high = starts[from + 1];

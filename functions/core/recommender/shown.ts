@@ -1,18 +1,21 @@
-// What users were shown, so that the model card can say how often a suggestion is followed by a pull. Nothing new is learned
-// about anybody: a list is made from their pulls, and whether one was followed is read from their pulls.
+// What users were shown, so that the model card can say how often a suggestion is followed by a pull. This stores
+// nothing new about anybody: a list is made from the user's pulls, and so is whether a suggestion was followed.
 import type { ShownItem, ShownList } from '../stores.ts';
 
 const dayMs = 86_400_000;
-/** A first pull this long after a repository was last shown counts as following the suggestion. */
+/** A first pull within this time after a repository was last shown counts as following the suggestion. */
 export const followedWithinDays = 7;
 /** Items last shown longer ago than this are dropped. */
 export const shownKeptDays = 30;
-/** Repositories kept for a user, so that nobody's list grows without bound. */
+/** The most repositories kept for a user. */
 const mostShown = 200;
 
 const startOfDay = (time: number) => Math.floor(time / dayMs) * dayMs;
 
-/** Returns what to store after a list was shown; undefined where that is stored already: a user costs one write a day. */
+/**
+ * Returns what to store after a list was shown; undefined if that is stored already, so that a user costs one write a
+ * day.
+ */
 export function withShown(
   known: ShownList | undefined,
   { user, list, items }: { user: string; list: string; items: Pick<ShownItem, 'repository' | 'source'>[] },
@@ -36,8 +39,8 @@ export interface Followed {
 }
 
 /**
- * Adds to the sums, by the source that suggested it, what a user was shown recently, and what of it they pulled then.
- * `firstPull`: when they first pulled a repository, milliseconds since the epoch.
+ * Adds to the sums, by source, the repositories that a user was shown recently, and which of them they pulled
+ * afterwards. `firstPull`: when they first pulled a repository, milliseconds since the epoch.
  */
 export function addFollowed(
   sums: Record<string, Followed>,

@@ -11,7 +11,7 @@ function isV6(text: string): boolean {
   return tail === undefined ? count === 8 : count < 8;
 }
 
-/** The IP address of `ip:port`, `[v6]:port` or a bare address; '' when there is none. */
+/** The IP address in `ip:port`, `[v6]:port` or a bare address; '' if there is none. */
 export function addressOf(addr: unknown): string {
   if (typeof addr !== 'string') return '';
   const bracketed = /^\[([^\]]+)\](?::\d+)?$/.exec(addr);

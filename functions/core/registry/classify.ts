@@ -1,5 +1,5 @@
-// What kind of client a registry event came from: one table, the first match wins, each rule with its source.
-// It looks only at what registries report: method, user agent, account, tag, media types.
+// Classifies the client of a registry event by one table of rules, each with its source: the first match wins. Rules
+// look only at what registries report: method, user agent, account, tag, media types.
 import type { PullClass, RegistryEvent } from '../event.ts';
 
 export type Classified = Pick<
@@ -7,7 +7,7 @@ export type Classified = Pick<
   'method' | 'repository' | 'tag' | 'mediaType' | 'referenceTypes' | 'user' | 'userType' | 'userAgent'
 >;
 
-/** Holds when every given field matches. A pattern is a RegExp or, from a configuration, its text (case is ignored). */
+/** Matches if every given field matches. A pattern is a RegExp or, from the settings, its text (ignoring case). */
 export interface ClassRule {
   class: PullClass;
   name: string;
@@ -21,21 +21,22 @@ export interface ClassRule {
   userType?: RegExp | string;
   repository?: RegExp | string;
   tag?: RegExp | string;
-  /** The manifest's own media type or that of anything it names. */
+  /** The media type of the manifest or of anything it references. */
   mediaType?: RegExp | string;
 }
 
-/** A rule of the owner's, from the settings: it needs no source. */
+/** A rule in the owner's settings; it needs no source. */
 export type OwnClassRule = Omit<ClassRule, 'source'> & Partial<Pick<ClassRule, 'source'>>;
 
-/** Clients that keep what they pull, to run or build on it. */
+/** Clients that keep what they pull, to run it or build on it. */
 export const keepsImages =
   /^(docker|containerd|containers|cri-o|libpod|podman|buildah|buildkit|kaniko|nerdctl|bootc)\b/i;
-/** Clients whose HEAD is the first half of a pull, or the whole of an unchanged one. */
+/** Clients whose HEAD is the first half of a pull, or the whole pull if the image has not changed. */
 const engines = new RegExp(`${keepsImages.source}|^skopeo\\b`, 'i');
 
-// A person's name may hold any word: an account is a machine's only in a form that its registry documents for machines.
-// What no rule knows is a person; `knownAgent` says which clients the table knows, so that an owner can add a rule.
+// A person's name may contain any word, so an account counts as a machine's only in a form that its registry documents
+// for machines. Whatever matches no rule is a person; `knownAgent` says which clients the table knows, so that an owner
+// can add rules.
 export const classRules: ClassRule[] = [
   {
     class: 'signature',
@@ -227,7 +228,10 @@ export const classRules: ClassRule[] = [
   },
 ];
 
-/** Clients of people and machines alike, and `import`, of rows that name none: their class follows from the account. */
+/**
+ * Clients that both people and machines use, and `import`, for rows without a client: their class depends on the
+ * account.
+ */
 const peoplesAgents =
   /^(docker|containers|libpod|podman|skopeo|nerdctl|finch|bootc|crane|go-containerregistry|oras|oras-go|helm|regclient|regctl|curl|wget|opentofu|terraform|import)(?=[/ (-]|$)/i;
 
@@ -279,7 +283,7 @@ function pattern(rule: OwnClassRule, field: Exclude<keyof ClassRule, 'class' | '
   const value = rule[field];
   if (value === undefined) return;
   try {
-    // A RegExp with a `g` or `y` flag would remember where it stopped.
+    // A RegExp with the flag `g` or `y` would remember where it stopped.
     return value instanceof RegExp
       ? new RegExp(value.source, value.flags.replace(/[gy]/g, ''))
       : new RegExp(value, 'i');
@@ -293,20 +297,20 @@ function pattern(rule: OwnClassRule, field: Exclude<keyof ClassRule, 'class' | '
   }
 }
 
-/** The client's name in a user agent, lower case: `docker`, `containerd`, `skopeo`, …; '' when it gives none. */
+/** The client's name in a user agent, lower case: `docker`, `containerd`, `skopeo`, …; '' if it has none. */
 export function clientOf(agent: string): string {
   // regctl, regsync and regbot put their project first.
   const userAgent = agent.replace(/^regclient\/(?=reg)/i, '');
   const [, words = ''] = /^[\s"']*([\p{L}\d][\p{L}\d._ -]*)/u.exec(userAgent) ?? [];
   const rest = userAgent.slice(userAgent.indexOf(words) + words.length);
-  // A version ends the name, as do these marks; before any other character it is not a name.
+  // A version or one of these characters must follow the name; otherwise it is not a name.
   const version = words.search(/ v?\d/);
   if (version < 0 && !/^\s*(?:[/(;,"]|$)|^\s+v?\d/.test(rest)) return '';
   const product = (version < 0 ? words : words.slice(0, version)).trimEnd().toLowerCase();
   return (clientNames[product] ?? product).slice(0, 40);
 }
 
-/** Products that call themselves by more than one name. */
+/** Products with more than one name. */
 const clientNames: Partial<Record<string, string>> = {
   'docker-client': 'docker',
   'go-containerregistry': 'crane',

@@ -1,4 +1,7 @@
-/** 128 bits of a text, as hex: two independent 64-bit FNV-1a sums over UTF-16 units. Distinguishes contents; not a secret. */
+/**
+ * 128 bits of a text, as hex: two independent 64-bit FNV-1a sums over UTF-16 units. Distinguishes contents; it is not
+ * cryptographic.
+ */
 export function contentHash(content: string): string {
   const prime = 0x100000001b3n;
   let [a, b] = [0xcbf29ce484222325n, 0x84222325cbf29ce4n];

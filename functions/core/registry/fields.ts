@@ -1,5 +1,5 @@
-// Readers of fields of parsed JSON. A field that can't be read throws Misread, whose message never holds a person or an
-// address.
+// Readers of fields of parsed JSON. A field that can't be read throws Misread, whose message never contains a user or
+// an address.
 import { withoutAddresses } from '../addresses.ts';
 import type { Action } from '../event.ts';
 import { contentHash } from './content-hash.ts';
@@ -21,7 +21,10 @@ export function kindOf(value: unknown): string {
   return value === null ? 'null' : Array.isArray(value) ? 'an array' : value === undefined ? 'missing' : typeof value;
 }
 
-/** JSON of something parsed, undefined when it is nested too deep: V8 parses any depth, but writes only some thousand levels. */
+/**
+ * Returns a parsed value as JSON; undefined if it is nested too deep: V8 parses any depth, but writes only some
+ * thousand levels.
+ */
 export function jsonOf(value: unknown): string | undefined {
   try {
     return JSON.stringify(value);
@@ -31,7 +34,7 @@ export function jsonOf(value: unknown): string | undefined {
   }
 }
 
-/** Parsed JSON, undefined when it is not JSON. */
+/** Returns parsed JSON; undefined if the text is not JSON. */
 export function jsonParsed(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -40,7 +43,7 @@ export function jsonParsed(text: string): unknown {
   }
 }
 
-/** A short value for a reason; only for fields that hold no person. */
+/** A short quote of a value for a reason; only for fields that never contain a user. */
 export function quote(value: string): string {
   const clean = withoutAddresses(value.slice(0, 200));
   return JSON.stringify(clean.length > 40 ? `${clean.slice(0, 40)}…` : clean);
@@ -69,7 +72,7 @@ export function optionalText(from: Fields, name: string, longest: number): strin
   return value === undefined || value === null || value === '' ? undefined : text(from, name, longest);
 }
 
-/** Milliseconds of the years 1970 to 9999: every day of them is written in ten characters. */
+/** Milliseconds of the years 1970 to 9999, whose days are all written with ten characters. */
 export function isTime(value: unknown): value is number {
   return typeof value === 'number' && value >= 0 && value < 253_402_300_800_000;
 }
@@ -94,8 +97,8 @@ export const isShort = (value: unknown): value is string =>
 const longestName = eventLimits.name;
 
 /**
- * The name of an account, '' when there is none. A longer one is cut and ends in a hash of the whole, so that two that
- * begin alike stay two: cloud roles and certificate subjects have hundreds of characters.
+ * The name of an account, '' if there is none. A long name is cut and ends with a hash of the whole, so that names that
+ * begin alike stay distinct: cloud roles and certificate subjects have hundreds of characters.
  */
 export function accountName(from: Fields, name: string): string {
   const whole = optionalText(from, name, Number.POSITIVE_INFINITY) ?? '';

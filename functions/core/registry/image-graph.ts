@@ -1,15 +1,15 @@
-// Manifests as the nodes of a graph: an index names its platforms; a signature, attestation or SBOM names what it describes, by
-// its subject or by its tag (sha256-HEX.sig).
+// Manifests as the nodes of a graph: an index names its platforms; a signature, attestation or SBOM names what it
+// describes by its subject or its tag (sha256-HEX.sig).
 import type { PullClass } from '../event.ts';
 import type { ImageFact, ManifestInfo, RepositoryImages } from './images.ts';
 import { isIndex } from './media-types.ts';
 
-/** A pull of theirs does not mean that an image is in use: they look at everything, or only for something new. */
+/** Classes whose pulls don't mean that an image is in use: they fetch everything, or only check for something new. */
 const bystanders: ReadonlySet<PullClass> = new Set(['scanner', 'mirror', 'signature', 'version-check']);
 
 /**
- * Replicas of a registry have clocks of their own: two times closer than this are in no order. A pull stamped longer than
- * this after a delete shows that a push between them was not reported.
+ * The clocks of a registry's replicas differ: two times closer than this have no known order. A pull later than this
+ * after a delete shows that a push in between was not reported.
  */
 export const clockSlackMs = 60_000;
 
@@ -21,16 +21,19 @@ export interface Node {
   lastPush: number;
   lastPull: number;
   lastSeen: number;
-  /** Newest fetch by each class of bystander. */
+  /** The newest fetch by each class whose pulls don't mean use. */
   watched: Map<PullClass, number>;
   deletedAt: number;
   /** Tags that point here now, with their newest push here. */
   tags: Map<string, number>;
-  /** A tag pointed here, and points elsewhere now. */
+  /** A tag pointed here before, and points elsewhere now. */
   moved: boolean;
   /** Deleted by its digest, or with the repository. */
   gone: boolean;
-  /** Gone, or left behind by a delete of its tags or index: not listed, though a registry keeps it and what it needs for a while. */
+  /**
+   * Deleted, or left behind when its tags or index were deleted: not listed, though a registry keeps it and what it
+   * needs for a while.
+   */
   left: boolean;
 }
 
@@ -41,7 +44,7 @@ export const byText = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 const nameOf = ({ digest, tag }: Pick<ImageFact, 'digest' | 'tag'>): string | undefined =>
   digest ?? (tag && `tag ${tag}`);
 
-/** The manifests by digest, or by tag where no digest was reported; their references; and the indices that name each. */
+/** The manifests by digest, or by tag if no digest was reported; their references; and the indices that name each. */
 export function graphOf({ facts, manifests }: RepositoryImages) {
   const infos = new Map(manifests.map((info) => [info.digest, info]));
   const nodes = new Map<string, Node>();
@@ -81,13 +84,13 @@ export function graphOf({ facts, manifests }: RepositoryImages) {
     const at = pushedAs.get(name) ?? new Map<string, number>();
     pushedAs.set(name, at.set(tag, Math.max(at.get(tag) ?? never, action === 'push' ? time : never)));
     const target = pointed.get(tag);
-    // A pull of a tag without a digest says nothing of where the tag points.
+    // A pull of a tag without a digest does not show where the tag points.
     const isBare = target?.name.startsWith('tag ');
     const isNewer = !target || target.time < seen || (target.time === seen && target.name < name);
     if (!target || (digest ? isBare || isNewer : isBare && isNewer)) pointed.set(tag, { name, time: seen });
   }
 
-  // A pull that names only a tag is one of whatever had it.
+  // A pull that names only a tag counts for whatever manifest the tag pointed at.
   for (const [name, tags] of pushedAs)
     for (const tag of tags.keys()) {
       const bare = nodes.get(`tag ${tag}`);
@@ -107,7 +110,7 @@ export function graphOf({ facts, manifests }: RepositoryImages) {
     }
     // Deleting the last tag of a manifest deletes the manifest, though a registry keeps it until it collects garbage.
     node.left = node.gone || (node.tags.size === 0 && node.lastSeen <= untaggedAt);
-    // A bare tag beside a manifest that has it now is the same thing.
+    // A node for a tag without a digest is the same as the manifest that has the tag now.
     if (node.digest === undefined && pointed.get(name.slice(4))?.name !== name) node.gone = node.left = true;
   }
 
@@ -133,7 +136,7 @@ function see(node: Node, { class: kind, apart, time }: ImageFact): void {
   else node.lastPull = Math.max(node.lastPull, time);
 }
 
-/** An index that was deleted takes its platforms with it: those that no tag and no other index holds, and nobody saw since. */
+/** A deleted index takes its platforms with it: those without a tag or another index, which nobody fetched since. */
 function forgetPlatforms(nodes: Map<string, Node>, parents: Map<string, string[]>): void {
   for (let changed = true; changed; ) {
     changed = false;
@@ -157,7 +160,7 @@ export function sizeOf({ info }: Node, nodes: Map<string, Node>): number | undef
   return told.length > 0 ? told.reduce((sum, size) => sum + size) : undefined;
 }
 
-/** The digest that a tag says its manifest describes. */
+/** The digest of what a manifest describes, according to its tag. */
 function describedBy(tag: string): string | undefined {
   const [, hex] = describing.exec(tag) ?? [];
   return hex && `sha256:${hex}`;

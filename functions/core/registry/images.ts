@@ -1,29 +1,29 @@
-// What is known of the images of a repository: what happened to them, and what each manifest is.
+// What is known about the images of a repository: what happened to them, and what each manifest is.
 import type { Action, PullClass, StoredEvent } from '../event.ts';
 import { isIndex } from './media-types.ts';
 import { isManifestPull, isManifestPush } from './pull.ts';
 
-/** The newest of the events that are alike in all of this. */
+/** The newest of the events that are equal in all these fields. */
 export interface ImageFact {
   action: Action;
   digest?: string;
   tag?: string;
   /** The class of the pull that the fetch belongs to. */
   class: PullClass;
-  /** Reading back what one has just pushed is not use. */
+  /** A client that reads back its own push: this is not use. */
   apart: boolean;
   /** Milliseconds since the epoch. */
   time: number;
 }
 
-/** What a manifest is: the same whoever pushes or pulls it, for its digest is of its content. */
+/** What a manifest is. It does not depend on who pushes or pulls it, because a digest identifies the content. */
 export interface ManifestInfo {
   digest: string;
   /** Undefined: not reported. */
   mediaType?: string;
   /** Manifests that it names; undefined: not reported. */
   references?: string[];
-  /** Its config is that of a container image, as far as was reported. */
+  /** Whether its config is that of a container image, as far as reported. */
   runs?: boolean;
   subject?: string;
   /** Bytes of its layers and config. */
@@ -45,7 +45,7 @@ function manifestInfoOf(event: StoredEvent): ManifestInfo | undefined {
   return info;
 }
 
-/** What events report about manifests: [repository, manifest], each once, in its fullest report. */
+/** What events report about manifests: [repository, manifest], each once, with the fullest report. */
 export function manifestsIn(events: Iterable<StoredEvent>): [string, ManifestInfo][] {
   const found = new Map<string, [string, ManifestInfo]>();
   for (const event of events) {
@@ -58,20 +58,23 @@ export function manifestsIn(events: Iterable<StoredEvent>): [string, ManifestInf
   return [...found.values()];
 }
 
-/** The least toldOf of a report that names the manifest's references. */
+/** The lowest toldOf of a report that names the manifest's references. */
 export const toldReferences = 8;
 
-/** Which of two tellings of one manifest says more: the greater. A registry's setting may change. */
+/**
+ * How full a report about a manifest is: of two reports the one with the greater value says more. They may differ,
+ * because a registry's settings may change.
+ */
 export function toldOf({ mediaType, references, subject, size }: ManifestInfo): number {
   return (references ? toldReferences : 0) + (subject ? 4 : 0) + (mediaType ? 2 : 0) + (size === undefined ? 0 : 1);
 }
 
-/** What an index holds. */
+/** What an index contains. */
 export function platformsOf({ mediaType, references }: ManifestInfo): string[] {
   return isIndex(mediaType) ? (references ?? []) : [];
 }
 
-/** All that is known of one repository. */
+/** All that is known about one repository. */
 export interface RepositoryImages {
   repository: string;
   facts: ImageFact[];

@@ -1,7 +1,7 @@
-/** What a registry event may have, in characters; an item that has more is quarantined. */
+/** The limits of a registry event, in characters; an item beyond them is quarantined. */
 export const eventLimits = {
   id: 256,
-  /** Repository, digest, media type, host. A user's longer name is cut, and ends in a hash of the whole. */
+  /** Repository, digest, media type, host. A longer user name is cut, and ends with a hash of the whole. */
   name: 255,
   tag: 128,
   /** Names of a type, an account or a region. */

@@ -1,6 +1,9 @@
 import { isAction, isObject, isTime, kindOf } from './fields.ts';
 
-/** Returns why a stream line's event is invalid, or undefined. Process asks this, since the stream is shared. */
+/**
+ * Returns why a stream line's event is invalid, or undefined. Process checks this, because others may write to the
+ * stream.
+ */
 export function registryEventMisfit(event: unknown): string | undefined {
   if (!isObject(event)) return `registry: event is ${kindOf(event)}, not an object`;
   const { time, action, kind, references, referenceTypes, size } = event;

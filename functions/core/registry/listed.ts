@@ -1,4 +1,4 @@
-// The images of a repository as a list: its tags, and the manifests that stand without one.
+// The images of a repository as a list: its tags, and the manifests without a tag.
 import { byText, graphOf, type Node, never, sizeOf, subjectOf } from './image-graph.ts';
 import { platformsOf, type RepositoryImages } from './images.ts';
 
@@ -8,19 +8,19 @@ export interface ListedImage {
   digest?: string;
   /** Milliseconds since the epoch, as is lastPull. Undefined: pushed before anything was reported. */
   lastPush?: number;
-  /** By people, clusters or CI, whatever tag they named; of an index also by one of its platforms. */
+  /** The newest pull by people, clusters or CI, by whatever tag; for an index also of one of its platforms. */
   lastPull?: number;
   /** Bytes of its layers and config; of an index, of all its platforms. */
   size?: number;
-  /** How many manifests an index holds. */
+  /** How many manifests an index has. */
   platforms?: number;
   /** The digest that a signature, attestation or SBOM is about. */
   describes?: string;
 }
 
 /**
- * What is there now, newest push first, ties by tag and digest. The platforms of an index are part of its row, unless they have
- * a tag of their own.
+ * The images that exist now, newest push first, ties by tag and digest. The platforms of an index are part of its row,
+ * unless they have their own tag.
  */
 export function listedImages(repositories: RepositoryImages[]): ListedImage[] {
   const rows = repositories.flatMap(imagesOf);
@@ -50,7 +50,7 @@ function imagesOf(images: RepositoryImages): ListedImage[] {
   return rows;
 }
 
-/** Tells the rows of a list apart; the order of those pushed at the same time. */
+/** Identifies a row of a list, and orders rows pushed at the same time. */
 export const imageId = ({ repository, tag = '', digest = '' }: ListedImage) => `${tag}\n${digest}\n${repository}`;
 
 const newest = (nodes: (Node | undefined)[]) => Math.max(...nodes.map((node) => node?.lastPull ?? never));

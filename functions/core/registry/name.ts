@@ -1,24 +1,24 @@
-// Several registries: each has a name, and the same repository in two of them stays two. The stores know a repository of a
-// named registry as `REGISTRY//REPOSITORY`, so that whatever is computed by repository is computed by registry too. No
-// repository has an empty part in its name (normalise.ts refuses it), so that no registry can speak for another.
+// Several registries: each has a name, and the same repository in two of them counts as two. In the stores a repository
+// of a named registry is `REGISTRY//REPOSITORY`, so that everything computed by repository is computed by registry too.
+// No repository has an empty part in its name (normalise.ts refuses it), so no registry can report for another.
 import type { RegistryEvent } from '../event.ts';
 import { contentHash } from './content-hash.ts';
 
-/** The registry without a name of its own: the only one where the settings name none. */
+/** The registry without its own name: the only one if the settings name none. */
 export const defaultRegistry = 'default';
-/** Between a registry's name and what is its own. */
+/** The separator between a registry's name and its repository or id. */
 const mark = '//';
 
 /** A registry that the owner names in the settings. */
 export interface Registry {
   name: string;
-  /** Its host names: events that name another are quarantined. */
+  /** Its host names: events that name another host are quarantined. */
   hosts?: string[];
 }
 
 export const isAmbiguous = (repository: string): boolean => repository.includes(mark);
 
-/** The name that the stores know a registry's repository by. */
+/** The key of a registry's repository in the stores. */
 export const keyOf = (registry: string, repository: string): string =>
   registry === defaultRegistry ? repository : registry + mark + repository;
 
@@ -31,7 +31,7 @@ export function partsOf(key: string): { registry: string; repository: string } {
 
 export const registryOf = (key: string): string => partsOf(key).registry;
 
-/** What all keys of a named registry begin with; those of the default one hold no `keyMark` at all. */
+/** The prefix of all keys of a named registry; keys of the default registry have no `keyMark`. */
 export const prefixOf = (registry: string): string | undefined =>
   registry === defaultRegistry ? undefined : registry + mark;
 export const keyMark = mark;
@@ -42,7 +42,7 @@ export function imageText(key: string, image = ''): string {
   return `${repository}${image}${registry === defaultRegistry ? '' : ` in ${registry}`}`;
 }
 
-/** An event as the stores know it: two registries may give the same id to events of theirs. */
+/** An event with the keys that the stores use: two registries may give their events the same id. */
 export function eventOf<Event extends Pick<RegistryEvent, 'id' | 'repository'>>(registry: string, event: Event): Event {
   if (registry !== defaultRegistry)
     return { ...event, id: registry + mark + event.id, repository: keyOf(registry, event.repository) };

@@ -1,6 +1,6 @@
-// Registry notifications of every dialect, normalised once at the edge.
-// A dialect is chosen by the shape of the body, not by its Content-Type: Distribution 2.8 says v1 and 3 says v2 for the
-// same body, and proxies rewrite the header.
+// Normalises registry notifications of every dialect, once, when they arrive. A dialect is chosen by the shape of the
+// body, not by its Content-Type: for the same body, Distribution 2.8 declares v1 and Distribution 3 v2, and proxies
+// rewrite the header.
 import { withoutAddresses } from '../addresses.ts';
 import type { RegistryEvent } from '../event.ts';
 import type { Dialect, RegistryContext } from './dialects/dialect.ts';
@@ -10,9 +10,12 @@ import { isAmbiguous } from './name.ts';
 
 export interface Normalised {
   events: RegistryEvent[];
-  /** Understood, but nothing to keep: blobs, mounts, scan reports. */
+  /** Events that were understood but need no storing: blobs, mounts, scan reports. */
   ignored: number;
-  /** Not understood. `reason` names the field and never holds a person or an address; `event` is verbatim. */
+  /**
+   * Events that were not understood. `reason` names the field and never contains a user or an address; `event` is
+   * verbatim.
+   */
   rejected: { reason: string; event: unknown; unknownHost?: true }[];
 }
 
@@ -60,7 +63,7 @@ export function normalise(body: unknown, context: RegistryContext): Normalised {
   return result;
 }
 
-/** Returns a host that a notification names, if none that it names is its registry's; undefined otherwise. */
+/** If a notification names hosts but none of its registry's, returns one of them; otherwise undefined. */
 function unknownHost(
   { hosts = () => [] }: Dialect,
   item: unknown,
@@ -74,7 +77,7 @@ function unknownHost(
   return named.some(isKnown) ? undefined : named[0];
 }
 
-/** More than fit in the 4 MiB that collect reads, if each is an event. */
+/** More real events than fit into the 4 MiB that collect reads. */
 const mostItems = 20_000;
 
 function unknownBody(body: unknown): string {

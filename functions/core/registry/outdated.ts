@@ -1,16 +1,16 @@
-// What a user should know of the images they still pull: derived from pulls, pushes and deletes alone, each with its evidence.
+// Finds outdated images that users still pull, from pulls, pushes and deletes alone, each with its evidence.
 import type { PullClass } from '../event.ts';
 import { clockSlackMs } from './image-graph.ts';
 import { imageText } from './name.ts';
 
 const dayMs = 86_400_000;
-/** Somebody who pulled an image within this time still pulls it. */
+/** A user who pulled an image within this time counts as still pulling it. */
 export const stillPullsDays = 30;
-/** Others' pulls are looked at this far back. */
+/** How far back others' pulls are considered. */
 export const outdatedReachDays = 90;
-/** Whose pulls are use of an image, and so compared with each other. */
+/** The classes whose pulls count as use of an image, and are compared. */
 export const usingClasses: PullClass[] = ['human', 'ci', 'cluster'];
-/** So many other users make a majority; fewer prove nothing. */
+/** The fewest other users that can make a majority. */
 const fewestMoved = 2;
 
 /** A user's pulls of one image by one class; times are milliseconds since the epoch. */
@@ -24,7 +24,7 @@ export interface ImagePulls {
   lastPull: number;
 }
 
-/** Pushes or deletes of one tag and digest of a repository; without both, a delete is of the whole repository. */
+/** Pushes or deletes of one tag and digest in a repository; a delete without either is of the whole repository. */
 export interface ImageChange {
   repository: string;
   action: 'push' | 'delete';
@@ -34,11 +34,11 @@ export interface ImageChange {
   last: number;
 }
 
-/** Why an image is outdated, and what says so. */
+/** Why an image is outdated, and the evidence. */
 export type Evidence =
-  /** `digest` was pushed as the tag, after which another digest was still pulled. */
+  /** `digest` was pushed with the tag, and another digest was still pulled afterwards. */
   | { reason: 'pushed-anew'; pushedAt: number; digest: string }
-  /** Of `others` users of the same class who pulled the tag, `moved` pull `to` since, and the tag no more. */
+  /** Of `others` users of the same class who pulled the tag, `moved` now pull `to` and no longer this tag. */
   | { reason: 'others-moved'; to: string; moved: number; others: number }
   /** The tag, its digest or the whole repository was deleted, and not pushed or pulled since. */
   | { reason: 'deleted'; deletedAt: number; what: 'tag' | 'digest' | 'repository' };
@@ -48,8 +48,8 @@ export interface Outdated extends Omit<ImagePulls, 'firstPull'> {
 }
 
 /**
- * Returns the outdated images among those that these users still pull, sorted by repository, user and tag. `of` limits whose
- * rows are returned; everybody's pulls are evidence.
+ * Returns the outdated images among those that these users still pull, sorted by repository, user and tag. `of` limits
+ * the users whose rows are returned; everybody's pulls are used as evidence.
  */
 export function outdated(
   pulls: ImagePulls[],
@@ -114,7 +114,7 @@ function tagsOf(changes: ImageChange[]): Tags {
     const { tag, digest, last } = push;
     if (!tag || !digest) continue;
     const known = current.get(tag);
-    // Of two at the same time either may be the newer: it is the same one whatever the order.
+    // Of two at the same time either may be the newer: the choice does not depend on the order.
     if (!known || known.last < last || (known.last === last && (known.digest ?? '') < digest)) current.set(tag, push);
   }
   return { pushes, deletes: changes.filter(({ action }) => action === 'delete'), current };
@@ -149,7 +149,7 @@ const newestPush = (pushes: ImageChange[], digest: string | undefined) =>
 function pushedAnew(row: ImagePulls, own: ImagePulls[], { pushes, current }: Tags): Evidence | undefined {
   if (row.digest === undefined) return undefined;
   const named = pushes.filter(({ tag, digest }) => tag !== undefined && digest === row.digest);
-  // A digest that some tag still names is as new as that tag; of two pushed at once none is.
+  // A digest that some tag still names is as new as that tag; of two pushed at the same time neither is outdated.
   if (named.some(({ tag, last }) => current.get(tag as string)?.last === last)) return undefined;
   let found: Extract<Evidence, { reason: 'pushed-anew' }> | undefined;
   for (const { tag } of named) {
@@ -162,17 +162,17 @@ function pushedAnew(row: ImagePulls, own: ImagePulls[], { pushes, current }: Tag
   return found;
 }
 
-/** A user's pulls of a tag, whatever its digests. */
+/** A user's pulls of a tag, with any digest. */
 interface TagPulls {
   tag: string;
   first: number;
   last: number;
 }
 
-/** Tells whether most others of one class and repository moved from a tag to another. */
+/** Returns a function that says whether most other users of a class and repository moved from a tag to another one. */
 function movesOf(byUser: Map<string, ImagePulls[]>) {
   const tagsBy = new Map([...byUser].map(([user, rows]) => [user, byTag(rows)]));
-  /** For each tag: who pulled it, and to which tag they moved, if they did. */
+  /** For each tag: who pulled it, and the tag to which they moved, if they did. */
   const from = new Map<string, Map<string, string | undefined>>();
   for (const [user, tags] of tagsBy) {
     const newest = newestTag(tags);
@@ -185,7 +185,7 @@ function movesOf(byUser: Map<string, ImagePulls[]>) {
   return (user: string, row: ImagePulls, own: ImagePulls[]): Evidence | undefined => {
     const tags = tagsBy.get(user) ?? byTag(own);
     if (row.tag === undefined || newestTag(tags)?.tag !== row.tag) return undefined;
-    // One row a tag: of its digests the newest.
+    // Keeps one row per tag: that of the newest of its digests.
     if (own.some((other) => other.tag === row.tag && other.lastPull > row.lastPull)) return undefined;
     const users = from.get(row.tag) ?? new Map<string, string | undefined>();
     const others = users.size - (users.has(user) ? 1 : 0);

@@ -1,66 +1,76 @@
-// A pull is one person's one act; a registry reports it as 1-9 manifest events (HEAD, GET, an index's platforms).
-// The rule, found with real clients (test/fixtures/registry/README.md, "One pull command, many events"):
+// A pull is one act of one user; a registry reports it as 1-9 manifest events (HEAD, GET, an index's platforms). The
+// rule, found with real clients (test/fixtures/registry/README.md, "One pull command, many events"):
 //   - an event WITH a tag opens a pull, unless it repeats the tag, digest and method that opened one at most
-//     `windowSeconds` ago (clients ask twice in one command), or is the GET after that HEAD (caches and helm ask by tag);
+//     `windowSeconds` ago (clients ask twice in one command), or is the GET after that HEAD (caches and helm ask by
+//     tag);
 //   - an event WITHOUT a tag joins the newest pull opened at most 60 s ago whose digest it fetches (after a HEAD)
 //     or which names it among its references (without references: which opened with an index);
-//   - what the same client fetches of what it has just pushed is its own check, and opens nothing;
-//   - what a client fetches only to push or delete that very digest at once (crane tag, oras tag, skopeo delete) is part of
-//     the writing, and opens nothing;
+//   - when a client fetches what it has just pushed, this is its own check, and opens nothing;
+//   - what a client fetches only to push or delete that very digest at once (crane tag, oras tag, skopeo delete) is
+//     part of the writing, and opens nothing;
 //   - else it opens a pull by digest.
-// Only events of the same user, repository, user agent and address meet. Three exceptions, each as narrow as its cause:
-//   - two ways in: a named user's act may come through two ingress addresses, so what a pull has not fetched yet may come
-//     from another address soon after;
-//   - two clocks: replicas' clocks differ by up to a second, so a HEAD (or an index) may follow what it leads to;
+// Only events of the same user, repository, user agent and address belong together, with three exceptions, each as
+// narrow as its cause:
+//   - two addresses: a named user's act may come through two ingress addresses, so what a pull has not fetched yet may
+//     come from another address soon after;
+//   - two clocks: replicas' clocks differ by up to a second, so a HEAD (or an index) may have a later time than the
+//     fetch it leads to;
 //   - no client at all (Harbor): one user's fetches of one repository within seconds are one pull.
-// All times are measured from the event that OPENED the pull, never from the last that joined it: a client that polls each
-// second makes a pull each window, not one endless pull. An event joins the NEWEST pull that takes it; so what a pull is
-// made of depends on nothing older than itself, which is why changes can be computed locally (pullChange).
+// All times are measured from the event that OPENED the pull, never from the last that joined it: a client that polls
+// each second makes a pull each window, not one endless pull. An event joins the NEWEST pull that accepts it. So a pull
+// depends on nothing older than itself, which is why changes can be computed locally (pullChange).
 import type { Pull, PullClass, StoredEvent } from '../event.ts';
 import { keepsImages } from './classify.ts';
 import { isIndex } from './media-types.ts';
 
-/** No event touches a pull opened longer ago than this: what a gap wider than it parts is independent. */
+/** No event joins a pull opened longer ago than this, so events separated by a wider gap are independent. */
 export const pullReachMs = 60_000;
-/** A named user's act may be completed from another address this soon: layers are fetched after the manifests. */
+/**
+ * A named user's pull may be completed from another address within this time: layers are fetched after the manifests.
+ */
 const otherAddressMs = 10_000;
 /** How far the clocks of a registry's replicas may differ. */
 const skewMs = 1000;
-/** Acts of sources that name no client: index and platform are fetched one after another. */
+/** For sources that name no client: index and platform are fetched within this time. */
 const uncertainMs = 5000;
-/** A check by digest comes with the push. From another address only when it follows at once. */
+/** A check by digest follows the push within this time; from another address it must follow at once. */
 const readBackMs = 10_000;
 const readBackElsewhereMs = 1000;
-/** A check by tag; a second command takes longer to start (captured: skopeo delete, 534 ms after a push). */
+/**
+ * A check by tag follows within this time; a second command takes longer to start (captured: skopeo delete, 534 ms
+ * after a push).
+ */
 const readBackByTagMs = 400;
-/** A client that fetches in order to write does so this soon. */
+/** A client that fetches in order to write does so within this time. */
 const writeAfterMs = 2000;
 const writeElsewhereAfterMs = 1000;
 
 export interface PullOptions {
-  /** An identical tagged event this soon after the opening one is the same pull; 0: never. At most 60. */
+  /**
+   * An identical tagged event within so many seconds of the opening one belongs to the same pull; 0: never. At most 60.
+   */
   windowSeconds?: number;
   /**
-   * What an earlier call decided: of the events before this time (milliseconds), those named opened a pull and no other
-   * did. Since nothing reaches back further than pullReachMs, the pulls from `before` on come out as of the whole.
+   * The result of an earlier call: of the events before this time (milliseconds), exactly those listed opened a pull.
+   * Since nothing reaches back further than pullReachMs, the pulls from `before` on are the same as with all events.
    */
   settled?: { before: number; opened: ReadonlySet<string> };
 }
 
-/** A pull and the events that are it, the opening one first. */
+/** A pull and its events, the opening one first. */
 export interface Act {
   pull: Pull;
   events: StoredEvent[];
 }
 
 interface OpenAct extends Act {
-  /** The image that is pulled: the opening event's, until an event comes that leads to it. */
+  /** The pulled image: the opening event's, until an event comes that led to it. */
   root: StoredEvent;
 }
 
 /**
- * The pulls in the events of ONE person and repository, sorted by (time, id). A pure function of the set: order and
- * repeats (by id) don't matter, and what is neither a manifest pull nor a push is passed over.
+ * The pulls in the events of ONE user and repository, sorted by (time, id). A pure function of the set of events: order
+ * and repeats (by id) don't matter, and events that are neither pulls nor pushes of manifests are ignored.
  *
  * Invariant: cut the sorted events wherever two neighbours are more than pullReachMs apart, and the pulls of the parts,
  * one after another, are the pulls of the whole (see `segments`).
@@ -110,26 +120,29 @@ export function segments(events: StoredEvent[]): StoredEvent[][] {
 export interface PullChange {
   remove: Pull[];
   put: Pull[];
-  /** The events that were looked at again, and the pulls as they now are, both from <= time <= to. */
+  /** The events that were read again, and the current pulls, both with from <= time <= to. */
   events: StoredEvent[];
   pulls: Pull[];
-  /** For each manifest pull event looked at, its pull; null: of none. Not there: of a pull opened before `from`. */
+  /**
+   * For each manifest pull event that was read, its pull, or null if it belongs to none. Missing if its pull was opened
+   * before `from`.
+   */
   pullOf: Map<string, Pull | null>;
 }
 
-/** What is stored of one person and repository, from <= time <= to. */
+/** What is stored of one user and repository, from <= time <= to. */
 export interface PullReader {
   events(from: number, to: number): Promise<StoredEvent[]>;
   pulls(from: number, to: number): Promise<Pull[]>;
 }
 
 /**
- * What must change in the stored pulls when `touched` events, already stored, are new. It reads only around them: back by
- * the reach, forth until the newest minute of pulls is the same as stored and as without the touched events; what comes
- * after sees nothing of what came before. So a repository that is pulled every second for a year costs no more than a
- * quiet one, and a repeated call looks at (at least) the same events again, whatever was stored meanwhile.
+ * What must change in the stored pulls when `touched` events, already stored, are new. It reads only around them: back
+ * by the reach, and forward until the newest minute of pulls is the same as stored and the same as without the touched
+ * events; later pulls can't be affected. So a repository that is pulled every second for a year costs no more than a
+ * quiet one, and a repeated call reads (at least) the same events again, whatever was stored meanwhile.
  *
- * When every stored event has been touched in a call whose change was then stored, pulls are pullsOf(all events).
+ * Once every stored event was touched in a call whose change was stored, the stored pulls are pullsOf(all events).
  */
 export async function pullChange(
   touched: StoredEvent[],
@@ -137,13 +150,14 @@ export async function pullChange(
   { windowSeconds }: Pick<PullOptions, 'windowSeconds'> = {},
 ): Promise<PullChange> {
   const times = touched.map(({ time }) => time);
-  // A write shows what the fetches just before it were for.
+  // A write shows the purpose of the fetches just before it.
   const first = times.reduce((a, b) => Math.min(a, b)) - writeAfterMs;
   const from = first - pullReachMs;
   const ids = new Set(touched.map(({ id }) => id));
   for (let ahead = pullReachMs; ; ahead *= 2) {
     const to = times.reduce((a, b) => Math.max(a, b)) + ahead;
-    // Pulls opened up to `to` are wanted whole: their events end a reach later. Pushes count a little before, writes after.
+    // Pulls opened up to `to` must be complete: their events end a reach later. Pushes a little before and writes a
+    // little after matter too.
     const read = await reader.events(from - readBackMs, to + pullReachMs + writeAfterMs);
     const stored = await reader.pulls(from, to);
     const options = { windowSeconds, settled: { before: first, opened: new Set(stored.map(({ id }) => id)) } };
@@ -163,8 +177,8 @@ export async function pullChange(
 }
 
 /**
- * The change that makes the stored pulls of from <= time <= to those of all events, when the stored ones before are: the
- * way to bring the past to a new rule, step by step in the order of time.
+ * The change that makes the stored pulls of from <= time <= to equal to those of all events, given that the earlier
+ * stored ones already are. Used to recompute the past by a new rule, step by step in order of time.
  */
 export async function pullsBetween(
   from: number,
@@ -182,7 +196,7 @@ export async function pullsBetween(
   return { ...difference(stored.filter(isInside), pulls), events, pulls, pullOf: pullOfEach(events, acts, from) };
 }
 
-/** `from`: events before it that no act holds may belong to an older one. */
+/** `from`: events before it that no pull here has may belong to an older one. */
 function pullOfEach(events: StoredEvent[], acts: Act[], from: number): Map<string, Pull | null> {
   const pullOf = new Map<string, Pull | null>();
   for (const event of events) if (isManifestPull(event) && event.time >= from) pullOf.set(event.id, null);
@@ -199,7 +213,7 @@ function difference(stored: Pull[], wanted: Pull[]): Pick<PullChange, 'remove' |
   };
 }
 
-/** The same text for the same pull, whatever order a store gives its fields back in. */
+/** Gives the same text for the same pull, whatever the order of its fields in a store's result. */
 function contentOf(pull: Pull): string {
   const { id, time, user, repository, tag, digest, class: kind, client, country, events, uncertain } = pull;
   return JSON.stringify([id, time, user, repository, tag, digest, kind, client, country, events, uncertain]);
@@ -225,8 +239,9 @@ function distinct(events: StoredEvent[]): StoredEvent[] {
 }
 
 /**
- * Ids of what was fetched only to be pushed or deleted by its digest. Each write takes the newest fetch before it, and the
- * HEAD by tag that led to one by digest. So it depends on nothing older than the fetch, and on nothing newer than writeAfterMs.
+ * Ids of events that fetched something only to push or delete its digest. Each write claims the newest fetch before it,
+ * and the HEAD by tag that led to a fetch by digest. So the result depends on nothing older than the fetch, and on
+ * nothing newer than writeAfterMs.
  */
 function fetchedToWrite(sorted: StoredEvent[]): Set<string> {
   const found = new Set<string>();
@@ -246,7 +261,7 @@ function fetchedToWrite(sorted: StoredEvent[]): Set<string> {
   return found;
 }
 
-/** Engines that keep images pull and push as commands of their own. */
+/** Engines that keep images pull and push by separate commands. */
 function isFetchedFor(write: StoredEvent, fetch: StoredEvent): boolean {
   if (write.userAgent !== fetch.userAgent || write.userAgent === '') return false;
   if (write.action === 'push' && keepsImages.test(write.userAgent)) return false;
@@ -254,7 +269,7 @@ function isFetchedFor(write: StoredEvent, fetch: StoredEvent): boolean {
   return write.user !== '' && write.time - fetch.time <= writeElsewhereAfterMs;
 }
 
-/** The order of everything here: time, then id where the clock says nothing. */
+/** The order of everything here: by time, then by id. */
 export function byTime(a: { time: number; id: string }, b: { time: number; id: string }): number {
   return a.time - b.time || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
 }
@@ -265,7 +280,8 @@ function takes({ root, events }: OpenAct, event: StoredEvent, windowMs: number):
   const age = event.time - opener.time;
   if (opener.userAgent !== event.userAgent) return false;
   if (!sameAddress(opener.addressDigests, event.addressDigests)) {
-    // Two nodes of one user pull the same image side by side: only what this act lacks can be its own.
+    // Two nodes of one user may pull the same image side by side: an event from another address joins only if this pull
+    // still lacks it.
     if (event.user === '' || age > otherAddressMs || events.some((other) => isSameRequest(other, event))) return false;
   }
   if (event.tag && event.tag === root.tag)
@@ -280,20 +296,23 @@ function isRepeat([opener]: StoredEvent[], event: StoredEvent, age: number, wind
   return windowMs > 0 && age <= windowMs && (event.method === opener.method || opener.method === 'HEAD');
 }
 
-/** The HEAD before that GET, stamped behind it. One replica's own order is right: crane pull, crane push is two commands. */
+/**
+ * The HEAD that led to that GET, but with a later time. Within one replica the order is right: crane pull, crane push
+ * are two commands.
+ */
 function isLateHead(events: StoredEvent[], event: StoredEvent, age: number): boolean {
   if (event.method !== 'HEAD' || events.some(({ method }) => method === 'HEAD')) return false;
   return age === 0 || (age <= skewMs && event.source !== events[0].source);
 }
 
-/** Whether an untagged event fetches what `root` asked for or names. */
+/** Whether an untagged event fetches what `root` requested or references. */
 function isLedBy(event: StoredEvent, root: StoredEvent): boolean {
   if (!event.digest) return false;
   if (event.digest === root.digest) return root.method === 'HEAD';
   return root.references ? root.references.includes(event.digest) : isIndex(root.mediaType);
 }
 
-/** Whether `event` is what leads to `root`, which was stamped before it: a HEAD by tag, or the index of a platform. */
+/** Whether `event` led to `root`, although its time is later: a HEAD by tag, or the index of a platform. */
 function leads(event: StoredEvent, root: StoredEvent): boolean {
   if (!root.digest) return false;
   if (event.digest === root.digest) return event.tag !== undefined && event.method === 'HEAD' && root.method !== 'HEAD';
@@ -311,12 +330,14 @@ function join(act: OpenAct, event: StoredEvent): void {
   if (event.digest) pull.digest = event.digest;
 }
 
-/** How much an event says of who pulls: a HEAD may be anybody's, and signatures come along with images. */
+/**
+ * How much an event says about the client: any client may send a HEAD, and signatures are fetched along with images.
+ */
 function evidence(kind: PullClass): number {
   return kind === 'version-check' ? 0 : kind === 'signature' ? 1 : 2;
 }
 
-/** Whether a fetch is the pusher's own look at what it has just pushed. */
+/** Whether a fetch is a client's check of what it has just pushed. */
 function isReadBack(push: StoredEvent, event: StoredEvent): boolean {
   // An event without a client's name may come from anybody.
   if (push.userAgent !== event.userAgent || event.userAgent === '' || !event.digest) return false;
@@ -338,7 +359,7 @@ function sameAddress(a: string[], b: string[]): boolean {
   return a.length === 0 ? b.length === 0 : a.some((digest) => b.includes(digest));
 }
 
-/** Its source reports a user, and nothing that distinguishes one act of theirs from another. */
+/** Whether its source reports a user, but nothing that distinguishes one of their acts from another. */
 function isUncertain({ user, userAgent, addressDigests, references, mediaType, digest }: StoredEvent): boolean {
   return (
     userAgent === '' && addressDigests.length === 0 && !references && !mediaType && user !== '' && digest !== undefined

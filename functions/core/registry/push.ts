@@ -1,20 +1,22 @@
-// What `pushes` counts: tags, and manifests pushed without one that nothing else takes in. A client PUTs the platforms of an
-// index before the index, helm PUTs a digest before its tag, and each is one push of one thing; `rawPushes` counts the PUTs.
+// What `pushes` counts: tags, and manifests pushed without a tag that are not part of another push. A client PUTs the
+// platforms of an index before the index, and helm PUTs a digest before its tag; each of these is one push. `rawPushes`
+// counts the PUTs.
 import type { StoredEvent } from '../event.ts';
 import { isIndex } from './media-types.ts';
 import { byTime, isManifestPush } from './pull.ts';
 
-/** Platforms come before their index by as long as their layers take. */
+/** Platforms precede their index by as long as uploading their layers takes. */
 export const pushReachMs = 3_600_000;
-/** Manifests of a push that names neither references nor clients follow one another. */
+/** Manifests of a push without references or clients follow one another within this time. */
 const untoldMs = 60_000;
 const uncertainMs = 5000;
-/** The same PUT again this soon is a retry. */
+/** The same PUT again within this time is a retry. */
 export const retryMs = 2000;
 
 /**
- * The manifest pushes of ONE person and repository that are part (or a retry) of others, by id, with the ids of those.
- * More events only ever add to it, so that whoever sees the most is right, in whatever order they write.
+ * The manifest pushes of ONE user and repository that are part (or a retry) of others: by id, with the ids of those
+ * others. Further events only ever add entries, so of several writers the one that has seen the most events is right,
+ * in whatever order they write.
  */
 export function coveredPushes(events: StoredEvent[]): Map<string, string[]> {
   const pushes = events.filter(isManifestPush);
@@ -23,7 +25,7 @@ export function coveredPushes(events: StoredEvent[]): Map<string, string[]> {
   for (const push of pushes)
     for (const digest of push.references ?? [])
       if (ofDigest.has(digest)) naming.set(digest, [...(naming.get(digest) ?? []), push]);
-  // A report without references may refer to anything; those near in time are looked at one by one.
+  // A report without references may refer to anything, so those near in time are checked one by one.
   const untold = pushes.filter((push) => !push.references && (push.tag || isIndex(push.mediaType))).sort(byTime);
   const covered = new Map<string, string[]>();
   for (const push of pushes) {
@@ -35,7 +37,7 @@ export function coveredPushes(events: StoredEvent[]): Map<string, string[]> {
   return covered;
 }
 
-/** Those of sorted events that are at most untoldMs away. */
+/** The events, of sorted ones, that are at most untoldMs away. */
 function near(sorted: StoredEvent[], { time }: StoredEvent): StoredEvent[] {
   let [low, high] = [0, sorted.length];
   while (low < high) {

@@ -1,13 +1,13 @@
-// The text that quarantine keeps (addresses masked, cut), and whom it names.
+// The text of a quarantine entry (addresses masked, length limited), and whether it names a user.
 import { withoutAddresses } from '../addresses.ts';
 import type { Quarantined } from '../event.ts';
 
-/** Characters of a quarantined text that are kept. */
+/** The most characters of a quarantined text that are kept. */
 const bodyLetters = 64 * 1024;
-/** No address is longer, however it is escaped. */
+/** No escaped address is longer. */
 const addressLetters = 128;
 
-/** The text that is quarantined: addresses masked, cut at 64 KiB, and not within an address. */
+/** Returns the text to quarantine: addresses masked, cut at 64 KiB, but not within an address. */
 export function quarantinedText(text: string): string {
   if (text.length <= bodyLetters) return withoutAddresses(text).slice(0, bodyLetters);
   let end = bodyLetters;
@@ -16,9 +16,9 @@ export function quarantinedText(text: string): string {
 }
 
 /**
- * Returns whether a quarantined entry names a user: as a whole word in its body or in a quoted part of its reason, so that
- * forgetting "an" leaves "anna" alone. Escapes of JSON and URLs are resolved too. A body that was cut within the name
- * matches from three characters on.
+ * Returns whether a quarantined entry names a user: as a whole word in its body or in a quoted part of its reason, so
+ * that forgetting "an" leaves "anna" alone. JSON and URL escapes are decoded too. If the body was cut within the name,
+ * three characters are enough to match.
  */
 export function namesPerson({ body, reason }: Pick<Quarantined, 'body' | 'reason'>, user: string): boolean {
   const alone = (name: string) => new RegExp(`(?<![\\p{L}\\p{M}\\p{N}_])${name}(?![\\p{L}\\p{M}\\p{N}_])`, 'u');
@@ -36,7 +36,10 @@ export function namesPerson({ body, reason }: Pick<Quarantined, 'body' | 'reason
   return [...readings(body), ...readings(quoted)].some((text) => whole.test(text)) || readings(body).some(cut);
 }
 
-/** Returns the text as it came, with escapes of JSON resolved once and twice (JSON within JSON), and with those of URLs. */
+/**
+ * Returns the text unchanged, with JSON escapes decoded once and twice (JSON within JSON), and with URL escapes
+ * decoded.
+ */
 function readings(text: string): string[] {
   const once = unescaped(text.replace(/\\(u[0-9a-f]{0,3})?$/i, ''));
   const url = text.replaceAll('+', ' ').replace(/(%[0-9a-f]{2})+/gi, (run) => {

@@ -6,7 +6,10 @@ interface Bucket extends Counts {
   key?: string;
 }
 
-/** The buckets of the `top` keys with most pulls in all; those of all others are one a time, with how many keys it sums. */
+/**
+ * The buckets of the `top` keys with the most pulls. All other keys are summed into one bucket per time, with how many
+ * keys it sums.
+ */
 export function topBuckets(buckets: Bucket[], top: number): (Bucket & { others?: number })[] {
   const sums = new Map<string, { pulls: number; raw: number }>();
   for (const { key = '', pulls, raw } of buckets) {

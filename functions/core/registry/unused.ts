@@ -1,8 +1,8 @@
 // Which images are in use.
 //
-// Use flows along the references of manifests both ways: an index that is pulled keeps its platforms, a platform that is pulled
-// by digest keeps the index and the others, an image keeps what describes it. What is connected to nothing that was pulled or
-// pushed recently is unused.
+// Use spreads along the references of manifests in both directions: a pulled index keeps its platforms, a platform
+// pulled by digest keeps the index and its other platforms, and an image keeps what describes it. What is connected to
+// nothing that was pulled or pushed recently is unused.
 import type { PullClass } from '../event.ts';
 import { byText, graphOf, type Node, never, sizeOf, subjectOf } from './image-graph.ts';
 import type { RepositoryImages } from './images.ts';
@@ -19,10 +19,10 @@ export interface UnusedImage {
   lastPush: number;
   /** The newest pull by people, clusters or CI. */
   lastPull?: number;
-  /** Bytes of its layers; deleting it does not free layers that other images share. */
+  /** Bytes of its layers; deleting the image does not free layers that other images share. */
   size?: number;
   reason: string;
-  /** `known`: all that could use it was reported. Only then deleting it breaks nothing that is in use. */
+  /** `known`: everything that could use the image was reported. Only then is deleting it safe for what is in use. */
   confidence: (typeof confidences)[number];
 }
 
@@ -44,7 +44,7 @@ export function unusedImages(images: RepositoryImages, since: number): UnusedIma
   for (const [name, node] of there) {
     if (node.left || node.lastPush === never || node.lastPush >= since || used.has(group(name))) continue;
     const indices = (parents.get(name) ?? []).filter((parent) => !nodes.get(parent)?.left).sort(byText);
-    // A manifest that describes something unknown is kept as long as anything here is in use.
+    // A manifest that describes something unknown is kept while anything in the repository is in use.
     const loose = isLoose(node, indices);
     if (loose && used.size > 0) continue;
     const subject = subjectOf(node);
@@ -69,7 +69,7 @@ export function unusedImages(images: RepositoryImages, since: number): UnusedIma
   return rows;
 }
 
-/** The repositories of one registry; all without one. */
+/** Only repositories of this registry; all if left out. */
 export async function* imagesIn(
   repositories: AsyncIterable<RepositoryImages> | Iterable<RepositoryImages>,
   registry: string | undefined,
@@ -78,7 +78,7 @@ export async function* imagesIn(
     if (registry === undefined || registryOf(images.repository) === registry) yield images;
 }
 
-/** The oldest pushes of the unused images of many repositories, `limit` at most, oldest first. */
+/** The unused images of many repositories with the oldest pushes, at most `limit`, oldest first. */
 export async function oldestUnused(
   repositories: AsyncIterable<RepositoryImages> | Iterable<RepositoryImages>,
   { since, limit }: { since: number; limit: number },
@@ -160,7 +160,7 @@ function components(edges: [string, string][]): (name: string) => string {
 const isTold = ({ info }: Node) => info?.references !== undefined && info.references.length < mostReferences;
 const mayBeIndex = ({ info }: Node) => info?.mediaType === undefined || isIndex(info.mediaType);
 
-/** Without a tag, in no index, and no image: it describes something, and nothing says what. */
+/** A manifest without a tag, in no index, that is not an image: it describes something unknown. */
 function isLoose(node: Node, indices: string[]): boolean {
   const { info, tags } = node;
   if (tags.size > 0 || indices.length > 0 || info?.subject || info?.references?.length) return false;

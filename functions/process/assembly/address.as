@@ -1,7 +1,10 @@
-// IP addresses as text: layers/geo/table.ts says which are some.
+// IP addresses as text: layers/geo/table.ts defines which texts are addresses.
 import { LEASTS, NIBBLES, SHUFFLES, WORDS } from './layout';
 
-/** For each four lengths of an IPv4 address' parts: where their digits go, the last part first, and the least value of each. */
+/**
+ * For each combination of the four parts' lengths in an IPv4 address: a shuffle of the digits, the last part first, and
+ * the least value of each part.
+ */
 export function fillPatterns(): void {
   for (let pattern: u32 = 0; pattern < 81; pattern++) {
     let rest = pattern;
@@ -15,13 +18,13 @@ export function fillPatterns(): void {
       for (let digit: u32 = 0; digit < 3; digit++)
         store<u8>(lane + 1 + digit, digit + length < 3 ? 0x80 : <u8>(at + digit + length - 3));
       at += length + 1;
-      // More digits than one have no zero before.
+      // A part of several digits has no leading zero.
       store<u32>(LEASTS + (<usize>pattern << 4) + ((3 - part) << 2), length == 3 ? 100 : length == 2 ? 10 : 0);
     }
   }
 }
 
-/** The 32 bits of an IPv4 address; -1: anything else. Reads sixteen bytes. */
+/** Returns the 32 bits of an IPv4 address; -1 for anything else. Reads sixteen bytes. */
 @inline export function readV4(at: usize, end: usize): i64 {
   const length = <u32>(end - at);
   if (length > 15) return -1;
@@ -38,7 +41,7 @@ export function fillPatterns(): void {
   const b = <u32>(second - first - 2);
   const c = <u32>(third - second - 2);
   const d = <u32>(length - third - 2);
-  // Each is 0 to 2; what is below 0 is large.
+  // Each is 0 to 2; a negative number becomes large as unsigned.
   if (a > 2 || b > 2 || c > 2 || d > 2) return -1;
   const pattern: usize = a * 27 + b * 9 + c * 3 + d;
   const places = i8x16.swizzle(digits, v128.load(SHUFFLES + (pattern << 4)));
@@ -55,7 +58,7 @@ export function fillPatterns(): void {
   return <i64><u32>i32x4.extract_lane(bytes, 0);
 }
 
-/** Reads an IPv6 address into WORDS, eight of 16 bits; false when it is none. */
+/** Reads an IPv6 address into WORDS, eight of 16 bits; false if it is not one. */
 export function readV6(at: usize, end: usize): bool {
   const length = end - at;
   if (length < 2 || length > 45) return false;
@@ -74,7 +77,7 @@ export function readV6(at: usize, end: usize): bool {
   const within = (<u64>1 << length) - 1;
   colons &= within;
   letters &= within;
-  // A tail in IPv4's spelling comes behind a colon.
+  // A tail in IPv4 notation follows a colon.
   let tail: i64 = -1;
   let most: u32 = 8;
   let limit = length;
@@ -107,7 +110,7 @@ export function readV6(at: usize, end: usize): bool {
     count++;
     place = stop;
     if (place == limit) break;
-    // A colon: one between two groups, or two once, or the one before the tail.
+    // A colon: between two groups, doubled at most once, or before the tail.
     place++;
     if (place == limit) {
       if (tail < 0) return false;

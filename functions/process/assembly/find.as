@@ -1,10 +1,10 @@
-// Look-ups in the IP table (layers/geo/table.ts) of a block's addresses, in passes: the processor waits for many places of the
-// memory at once, and no branch depends on what an address is.
+// Look-ups in the IP table (layers/geo/table.ts) of a block's addresses, in passes, so that the waits for memory
+// overlap and no branch depends on an address.
 import { readV4, readV6 } from './address';
 import { ACTIVE, ADDRESSES, ADDRESS_ENDS, BITS4, BITS6, FOUND, FROM4, FROM6, LEFT4, LEFT6, ROWS6, WHICH4, WHICH6, WORDS, WORDS6 } from './layout';
 
 const DEEPER: u32 = 0x8000_0000;
-/** So many starts are compared at once in the end. */
+/** How many range starts the last step compares at once. */
 const LAST4: u32 = 16;
 const LAST6: u32 = 8;
 
@@ -28,7 +28,7 @@ export function openTable(bounds4: usize, starts4: usize, values4: usize, bounds
   return column + (index << 2);
 }
 
-/** Fills FOUND: the number of each address' location, or -1. */
+/** Fills FOUND with the number of each address's location, or -1. */
 export function findAll(count: usize): void {
   let four: usize = 0;
   let six: usize = 0;
@@ -90,7 +90,7 @@ function findV4(count: usize): void {
     const left = load<u32>(at32(LEFT4, at));
     const starts = v4Starts + (<usize>from << 1);
     const bits = i16x8.splat(load<i16>(at32(BITS4, at)));
-    // Of the first `left`, those that begin at or before the address: all but the last of them are passed.
+    // Counts the ranges among the first `left` that begin at or before the address; the last of these contains it.
     const lowInside = i16x8.lt_s(lanes, i16x8.splat(<i16>left));
     const highInside = i16x8.lt_s(lanes, i16x8.splat(<i16>left - 8));
     const low = v128.and(i16x8.le_u(v128.load(starts), bits), lowInside);
@@ -101,7 +101,7 @@ function findV4(count: usize): void {
     store<u32>(at32(FOUND, load<u32>(at32(WHICH4, at))), load<u32>(at32(v4Values, load<u32>(at32(FROM4, at)))) - 1);
 }
 
-/** A round decides all that are decided by as many bits; the rest go a step further down. */
+/** Each round settles the addresses that these bits decide; the others go one step further. */
 function findV6(count: usize): void {
   for (let at: usize = 0; at < count; at++) {
     store<u32>(at32(ROWS6, at), <u32>at);
@@ -111,7 +111,7 @@ function findV6(count: usize): void {
     let active: usize = 0;
     for (let at: usize = 0; at < count; at++) {
       const words = WORDS6 + (<usize>load<u32>(at32(ROWS6, at)) << 4) + (word << 1);
-      // The last step has but 16 bits left: they are the upper ones.
+      // In the last step only 16 bits are left, in the upper half.
       store<u32>(at32(BITS6, at), (<u32>load<u16>(words) << 16) | (word < 7 ? <u32>load<u16>(words, 2) : 0));
       const bounds = at32(v6Bounds, load<u32>(at32(FROM6, at)));
       const from = load<u32>(bounds);

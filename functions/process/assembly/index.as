@@ -1,5 +1,5 @@
-// Hits of a batch become sums: what DeltaBuilder (functions/core/hits/delta.ts) does, over columns in one memory. Hits go
-// through in blocks: read, find where they are, name, add up.
+// Sums the hits of a batch, as DeltaBuilder (functions/core/hits/delta.ts) does, in columns in one memory. Hits are
+// processed in blocks: read, locate, look up names, add up.
 import { fillPatterns } from './address';
 import { findAll, openTable } from './find';
 import { ACTIONS, ACTIONS_AT, ACTION_LENGTHS, ACTION_NAMES, ACTION_ROWS, ACTION_SLOTS, ADDRESSES, ADDRESS_ENDS, COUNTRIES, COUNTRY_ORDER, COUNTRY_SLOTS, DATA, DAYS, DOMAINS, DOMAIN_NAMES, DOMAIN_ROWS, DOMAIN_SLOTS, FOUND, HASHES, IDS_AT, ID_ACTION, ID_ARRIVED, ID_DOMAIN, ID_HIGH, ID_LENGTHS, ID_LOCATION, ID_LOW, ID_TIME, MOST_BYTES, NAMES_AT, NAME_LENGTHS, OTHER, RANKS, TABLE, TEXTS, TIMES } from './layout';
@@ -35,7 +35,7 @@ export function open(
   seedNames(seedLow, seedHigh, OTHER, otherLength);
 }
 
-/** A new batch. */
+/** Starts a new batch. */
 export function begin(mostDomains: u32, mostActions: u32): void {
   hits = unlocated = late = future = others = 0;
   identified = 0;
@@ -46,8 +46,8 @@ export function begin(mostDomains: u32, mostActions: u32): void {
 }
 
 /**
- * Adds up the hits from `at` on, whose record arrived then, and answers how many lines: all up to `last`, or up to one that
- * is for TypeScript to read, at nextAt().
+ * Adds the hits from `at` on, with their record's arrival, and returns how many lines it read: all up to `last`, or up
+ * to one that TypeScript must read, at nextAt().
  */
 export function read(at: usize, last: usize, arrivedAt: f64): u32 {
   let lines: u32 = 0;
@@ -66,7 +66,7 @@ export function nextAt(): usize {
   return nextLine;
 }
 
-/** Adds up one hit whose texts lie one after another in TEXTS. */
+/** Adds one hit whose texts are one after another in TEXTS. */
 export function readOne(time: f64, address: u32, domain: u32, action: u32, id: usize, idLength: u32, arrivedAt: f64): void {
   store<f64>(TIMES, time);
   store<u32>(ADDRESSES, <u32>TEXTS);
@@ -87,7 +87,7 @@ function addBlock(count: usize, arrivedAt: f64): void {
   let sum: u32 = 0;
   for (let at: usize = 0; at < count; at++) {
     const stamp = load<f64>(TIMES + (at << 3));
-    // Never later than its arrival: whoever stamps ahead must not stay the newest.
+    // Never later than the arrival, so that a hit from a sender whose clock is ahead does not stay the newest.
     const time = min(stamp, arrivedAt);
     if (stamp > arrivedAt + FUTURE_MS) future++;
     else if (time < arrivedAt - DAY_MS) late++;
@@ -150,7 +150,7 @@ function winsTie(location: u32, held: u32): bool {
   return load<u16>(RANKS + (<usize>(location >> ROW_BITS) << 1)) > load<u16>(RANKS + (<usize>(held >> ROW_BITS) << 1));
 }
 
-/** A slot is day and country, hits, and 1 for being taken. */
+/** A slot has day and country, hits, and 1 if it is in use. */
 @inline function countCountry(day: i32, country: u32): void {
   const key = (<u64><u32>day << 10) | country;
   let slot = (<u32>(key ^ (key >> 10) * 0x9e3779b1)) & (COUNTRY_SLOTS - 1);
@@ -167,7 +167,7 @@ function winsTie(location: u32, held: u32): bool {
   }
 }
 
-/** The finalizer of MurmurHash3 (public domain), with a second word stirred in. */
+/** The finalizer of MurmurHash3 (public domain), with a second word mixed in. */
 @inline function stir(word: u32, other: u32): u32 {
   let mixed = word ^ (other * 0x9e3779b1);
   mixed = (mixed ^ (mixed >> 16)) * 0x85ebca6b;
@@ -220,7 +220,7 @@ export function figure(which: u32): u32 {
   }
 }
 
-/** Where the columns begin, in that order: rows and names of domains and of actions, hits with an id, countries. */
+/** Where the columns begin, in this order: rows and names of domains and of actions, hits with an id, countries. */
 export function place(which: u32): usize {
   switch (which) {
     case 0: return DOMAIN_ROWS;

@@ -1,11 +1,11 @@
-// Where everything lies in the kernel's memory. All of it is bounded by what a batch may have (kernel.ts), and memory that
-// nobody touches costs nothing.
+// The layout of the kernel's memory. Everything is bounded by the limits of a batch (kernel.ts), and untouched memory
+// costs nothing.
 
-/** Hits that go through the passes together: what is known of them stays in the first cache. */
+/** How many hits go through the passes together: their data stays in the first-level cache. */
 export const BLOCK: usize = 256;
-/** Bytes of all records of a batch. */
+/** The most bytes of all records in a batch. */
 export const MOST_BYTES: usize = 8_000_000;
-/** A batch of so many bytes has fewer hits: the shortest line of one has 61 characters. */
+/** The most hits of such a batch: the shortest line of a hit has 61 characters. */
 const MOST_ROWS: usize = 1 << 17;
 
 // Tables of constants, written by `open`.
@@ -14,13 +14,13 @@ export const LEASTS: usize = 0x2800;
 export const RIGHTS: usize = 0x3000;
 /** The text `other`. */
 export const OTHER: usize = 0x3200;
-/** Values of an IPv6 address' letters, with room before and behind, and then its words. */
+/** Values of an IPv6 address's characters, with room before and after, followed by its words. */
 export const NIBBLES: usize = 0x3300;
 export const WORDS: usize = 0x33c0;
 /** Heads of the tables of names. */
 export const DOMAINS: usize = 0x3400;
 export const ACTIONS: usize = 0x3440;
-/** Of each country, its place among the countries by their text: two bytes for each of at most 512. */
+/** For each country, its rank in order of text: two bytes for each of at most 512. */
 export const RANKS: usize = 0x3500;
 
 // Columns of a block.
@@ -32,12 +32,12 @@ export const NAME_LENGTHS: usize = NAMES_AT + 4 * BLOCK;
 export const HASHES: usize = NAME_LENGTHS + 4 * BLOCK;
 export const ACTIONS_AT: usize = HASHES + 4 * BLOCK;
 export const ACTION_LENGTHS: usize = ACTIONS_AT + 4 * BLOCK;
-/** Where the id begins; 0: there is none. */
+/** Where the id begins; 0 if there is none. */
 export const IDS_AT: usize = ACTION_LENGTHS + 4 * BLOCK;
 export const ID_LENGTHS: usize = IDS_AT + 4 * BLOCK;
 export const DAYS: usize = ID_LENGTHS + 4 * BLOCK;
 export const FOUND: usize = DAYS + 4 * BLOCK;
-// Of the look-up: IPv4 addresses, then IPv6 ones.
+// For the look-up: IPv4 addresses, then IPv6 ones.
 export const WHICH4: usize = FOUND + 4 * BLOCK;
 export const BITS4: usize = WHICH4 + 4 * BLOCK;
 export const FROM4: usize = BITS4 + 4 * BLOCK;
@@ -59,12 +59,12 @@ export const ID_DOMAIN: usize = ID_TIME + 8 * MOST_ROWS;
 export const ID_ACTION: usize = ID_DOMAIN + 4 * MOST_ROWS;
 export const ID_LOCATION: usize = ID_ACTION + 4 * MOST_ROWS;
 
-// Hits by day and country: slots, and which of them are taken, in order of first sight.
+// Hits by day and country: slots, and which of them are in use, in order of first occurrence.
 export const COUNTRY_SLOTS: u32 = 2 * <u32>MOST_ROWS;
 export const COUNTRIES: usize = ID_LOCATION + 4 * MOST_ROWS;
 export const COUNTRY_ORDER: usize = COUNTRIES + 16 * <usize>COUNTRY_SLOTS;
 
-// Names: slots of 8 bytes, rows of 32, and their bytes. A byte that is no UTF-8 becomes three.
+// Names: slots of 8 bytes, rows of 32, and their bytes. An invalid UTF-8 byte becomes three bytes.
 const SLOT_BYTES: usize = 8 * 4 * MOST_ROWS;
 const ROW_BYTES: usize = 32 * MOST_ROWS;
 export const DOMAIN_SLOTS: usize = COUNTRY_ORDER + 4 * MOST_ROWS;
@@ -76,7 +76,7 @@ export const ACTION_NAMES: usize = ACTION_ROWS + ROW_BYTES;
 
 /** The texts of a hit that TypeScript read. */
 export const TEXTS: usize = ACTION_NAMES + 3 * MOST_BYTES;
-/** A record, with room behind. */
+/** A record, with room after it. */
 export const DATA: usize = TEXTS + 4096;
 /** The IP table. */
 export const TABLE: usize = (DATA + MOST_BYTES + 4096) & ~<usize>4095;

@@ -1,7 +1,7 @@
-// A hash table of names with tags, as functions/core/bytes/names.ts has it: numbers are given in order of first sight, so
-// that what comes out does not depend on the hash, which here is seeded: nobody can choose names that meet in one slot.
+// A hash table of names with tags, like functions/core/bytes/names.ts. Numbers are given in order of first occurrence,
+// so the result does not depend on the hash. The hash is seeded here, so that nobody can choose names that collide.
 
-// Of a table's head.
+// Fields of a table's head.
 const COUNT: usize = 0;
 const MASK: usize = 4;
 const END: usize = 8;
@@ -10,7 +10,7 @@ const ROWS: usize = 16;
 const NAMES: usize = 20;
 const MOST: usize = 24;
 
-// Of a row.
+// Fields of a row.
 export const NAME: usize = 0;
 export const LENGTH: usize = 4;
 export const TAG: usize = 8;
@@ -18,7 +18,7 @@ export const HITS: usize = 12;
 export const TIME: usize = 16;
 export const LOCATION: usize = 24;
 const HASH: usize = 28;
-/** In a row's length: the name is `other`. */
+/** A flag in a row's length: the name is `other`. */
 export const IS_OTHER: u32 = 0x8000_0000;
 
 const FIRST_SLOTS: u32 = 8192;
@@ -58,7 +58,7 @@ export function emptyNames(table: usize, slots: usize, rows: usize, names: usize
   return load<u32>(table, END);
 }
 
-/** Reads up to 7 bytes behind the name. */
+/** Reads up to 7 bytes past the name. */
 @inline export function hashName(at: usize, length: u32): u32 {
   let hash = seed ^ length;
   if (length < 8) {
@@ -79,7 +79,7 @@ export function emptyNames(table: usize, slots: usize, rows: usize, names: usize
   return <u32>(((<u64>hash | (<u64><u32>tag << 32)) * L) >> 31);
 }
 
-/** Reads up to 15 bytes behind both. */
+/** Reads up to 15 bytes past both. */
 @inline function same(a: usize, b: usize, length: u32): bool {
   if (length <= 16) {
     const equal = i8x16.bitmask(i8x16.eq(v128.load(a), v128.load(b)));
@@ -91,7 +91,10 @@ export function emptyNames(table: usize, slots: usize, rows: usize, names: usize
   return i8x16.all_true(i8x16.eq(v128.load(last), v128.load(last + shift)));
 }
 
-/** The row of a name, made if it is new. `mixed` is its hash with the tag. Once there are the most, a new one is `other`. */
+/**
+ * Returns the row of a name, and makes it if it is new. `mixed` is the hash of name and tag. Beyond the limit, a new
+ * name is `other`.
+ */
 export function intern(table: usize, at: usize, length: u32, mixed: u32, tag: i32): u32 {
   const slots: usize = load<u32>(table, SLOTS);
   const rows: usize = load<u32>(table, ROWS);
@@ -149,7 +152,7 @@ function widen(table: usize): void {
   store<u32>(table, mask, MASK);
 }
 
-/** Touches the slots of many names, so that they come from the memory together. */
+/** Touches the slots of many names, so that the waits for memory overlap. */
 @inline export function touch(table: usize, mixed: u32): u32 {
   return load<u32>(<usize>load<u32>(table, SLOTS) + (<usize>(mixed & load<u32>(table, MASK)) << 3), 4);
 }

@@ -1,11 +1,11 @@
-// Lines of hits in encodeHit's spelling (functions/core/hits/hit.ts), sixteen bytes at a step. Takes a subset of what the
-// reader in TypeScript takes, with the same values; stops at any other line.
+// Reads lines of hits as encodeHit writes them (functions/core/hits/hit.ts), sixteen bytes at a step. Accepts a subset
+// of what the reader in TypeScript accepts, with the same values; stops at any other line.
 import { ADDRESSES, ADDRESS_ENDS, ACTIONS_AT, ACTION_LENGTHS, BLOCK, HASHES, IDS_AT, ID_LENGTHS, NAMES_AT, NAME_LENGTHS, RIGHTS, TIMES } from './layout';
 import { hashName } from './names';
 
 const QUOTE: i8 = 34;
 
-/** For each number of digits, a shuffle that moves them to the right, with zeros before. */
+/** For each number of digits, a shuffle that right-aligns them with leading zeros. */
 export function fillRights(): void {
   for (let digits = 0; digits < 16; digits++)
     for (let at = 0; at < 16; at++) {
@@ -14,7 +14,7 @@ export function fillRights(): void {
     }
 }
 
-/** Where printable ASCII other than " and \ ends. */
+/** The end of the printable ASCII other than " and \. */
 @inline function plainEnd(at: usize): usize {
   let mask = 0;
   for (; ; at += 16) {
@@ -29,15 +29,15 @@ export function fillRights(): void {
   return at + <usize>ctz(mask);
 }
 
-/** Do twelve bytes stand there? */
+/** Whether these twelve bytes are at a position. */
 @inline function key(at: usize, text: v128): bool {
   return (i8x16.bitmask(i8x16.eq(v128.load(at), text)) & 0xfff) == 0xfff;
 }
 
-/** Where `scan` stopped: at a line that is not for it, or at the end. */
+/** Where `scan` stopped: at a line that it does not accept, or at the end. */
 export let stoppedAt: usize = 0;
 
-/** Reads at most a block of lines; answers how many. Behind `last` there are zeros. */
+/** Reads at most a block of lines; returns how many. Zeros must follow `last`. */
 export function scan(at: usize, last: usize): u32 {
   // {"type":"hit","time":
   const head = i8x16(123, 34, 116, 121, 112, 101, 34, 58, 34, 104, 105, 116, 34, 44, 34, 116);
@@ -83,7 +83,7 @@ export function scan(at: usize, last: usize): u32 {
       const low = i8x16.sub(text, i8x16.splat(45));
       const dot = i8x16.eq(text, i8x16.splat(46));
       const hyphen = i8x16.eq(text, i8x16.splat(45));
-      // a-z, _, and of - . / 0-9 all but the slash.
+      // a-z, _ and the range from - to 9 without the slash.
       const name = v128.or(
         v128.or(i8x16.le_u(i8x16.sub(text, i8x16.splat(97)), i8x16.splat(25)), i8x16.eq(text, i8x16.splat(95))),
         v128.andnot(i8x16.le_u(low, i8x16.splat(12)), i8x16.eq(low, i8x16.splat(2))),
@@ -96,13 +96,13 @@ export function scan(at: usize, last: usize): u32 {
         break;
       }
     }
-    // A longer name has labels to measure.
+    // The labels of a longer name must be measured.
     if (length == 0 || length > 63) break;
     const within = (<u64>1 << length) - 1;
     dots &= within;
     const starts = (dots << 1) | 1;
     const ends = (dots >> 1) | (<u64>1 << (length - 1));
-    // No label is empty, and none begins or ends with a hyphen.
+    // A label must not be empty, nor begin or end with a hyphen.
     if ((starts & (dots | hyphens)) & within || ends & hyphens || (dots >> (length - 1)) & 1) break;
     store<u32>(NAMES_AT + (count << 2), <u32>domain);
     store<u32>(NAME_LENGTHS + (count << 2), <u32>length);

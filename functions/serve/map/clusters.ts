@@ -1,4 +1,4 @@
-// The map's routes beside the tiles: clusters of a box, leaves, Yandex Maps; and the description of all of them.
+// The map's routes except tiles: clusters of a box, leaves, Yandex Maps; and the OpenAPI descriptions of all of them.
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { LAND_ZOOM } from '#core/map/coast.ts';
@@ -19,7 +19,7 @@ const MAX_LEAVES = 1000;
 const failures = { ...badParameter, 404: json(error, 'No such snapshot.') };
 
 const snapshotName = z.string().regex(...tileParameters.snapshot);
-const snapshotQuery = snapshotName.optional().openapi({ description: 'A snapshot; the latest one when left out.' });
+const snapshotQuery = snapshotName.optional().openapi({ description: 'A snapshot; default: the latest.' });
 
 const bboxQuery = (example: string) =>
   z.string({ error: `give bbox=${example}` }).transform((text, context) => {
@@ -36,7 +36,7 @@ const zoomQuery = z
     context.addIssue('must be a number, such as 4.5');
     return z.NEVER;
   })
-  .openapi({ type: 'string', example: '4.5', description: 'Rounded down and held to the zooms there are.' });
+  .openapi({ type: 'string', example: '4.5', description: 'Rounded down, and clamped to the existing zooms.' });
 
 const filterQuery = {
   hours: z
@@ -55,7 +55,7 @@ const filterQuery = {
     .openapi({ type: 'string', example: 'DE' }),
 };
 const hitsField = z.number().optional().openapi({
-  description: 'Where points are by location (setting `points`): hits from there since it came onto the map.',
+  description: 'If points are by location (setting `points`): hits from there since the point came onto the map.',
 });
 const featureSchema = z
   .object({
@@ -73,7 +73,7 @@ const collectionSchema = z
     type: z.literal('FeatureCollection'),
     snapshot: z.string(),
     zoom: z.number().openapi({
-      description: `The zoom that was answered: lower than asked when the box would hold more than ${MAX_FEATURES} items.`,
+      description: `The zoom of the result: lower than requested if the box would have more than ${MAX_FEATURES} items.`,
     }),
     features: z.array(featureSchema),
   })
@@ -93,15 +93,14 @@ export const latestRoute = createRoute({
             updatedAt: z.string(),
             points: z.number(),
             domains: z.number().optional().openapi({
-              description:
-                'Where a point is a domain in a city-sized cell (setting `points`): how many domains there are.',
+              description: 'If a point is a domain in a city-sized cell (setting `points`): the number of domains.',
             }),
             staleSeconds: z.number(),
           }),
         },
       },
     },
-    404: json(error, 'Nothing was exported yet.'),
+    404: json(error, 'Nothing has been exported yet.'),
   },
 });
 
@@ -115,7 +114,7 @@ export const daysRoute = createRoute({
         keepDays: z.number(),
         items: z.array(z.object({ day: z.string(), snapshot: z.string(), points: z.number() })),
       }),
-      'What the map was at the end of each; today is not among them.',
+      'The map at the end of each day, without today.',
     ),
   },
 });
@@ -141,12 +140,12 @@ export const tileRoute = createRoute({
         .enum(['256', '512', '1024'])
         .optional()
         .default('512')
-        .openapi({ description: "Pixels of a PNG's side." }),
+        .openapi({ description: 'Width and height of a PNG, in pixels.' }),
       background: z
         .enum(['map', 'none'])
         .optional()
         .default('map')
-        .openapi({ description: `Of a PNG: land and sea, to zoom ${LAND_ZOOM}, or clear.` }),
+        .openapi({ description: `Background of a PNG: land and sea, up to zoom ${LAND_ZOOM}, or transparent.` }),
     }),
   },
   responses: {
@@ -159,7 +158,7 @@ export const tileRoute = createRoute({
       },
     },
     204: {
-      description: 'A vector tile without points. GeoJSON and PNG are 200: an empty collection, a clear picture.',
+      description: 'A vector tile without points. GeoJSON and PNG are 200: an empty collection or an empty picture.',
     },
     304: { description: 'Not changed.' },
     ...failures,
@@ -178,7 +177,7 @@ export const clustersRoute = createRoute({
           type: 'string',
           example: '-10,35,30,60',
           description:
-            'W,S,E,N: west > east crosses the antimeridian, longitudes wrap, latitudes are held to the poles.',
+            'W,S,E,N: west > east crosses the antimeridian, longitudes wrap, latitudes are clamped to the poles.',
         }),
       zoom: zoomQuery,
       snapshot: snapshotQuery,
@@ -202,7 +201,7 @@ export const leavesRoute = createRoute({
         .regex(/^\d{1,15}$/, 'must be the id of a cluster, from GET /v1/clusters')
         .transform(Number)
         .optional()
-        .openapi({ type: 'string', description: 'An id from GET /v1/clusters; all points when left out.' }),
+        .openapi({ type: 'string', description: 'An id from GET /v1/clusters; default: all points.' }),
       limit: integerOr(100, 1, MAX_LEAVES),
       offset: integerOr(0, 0, 2 ** 25),
       snapshot: snapshotQuery.openapi({ description: 'The snapshot the id came from.' }),
@@ -244,7 +243,7 @@ export const yandexRoute = createRoute({
         .refine(([south, , north]) => south <= north, 'must be lat,lon,lat,lon with first <= third')
         .openapi({ type: 'string', example: '35,-10,60,30', description: 'What %b stands for: lat,lon,lat,lon.' }),
       zoom: zoomQuery,
-      // Letters that cannot end a script or call anything but a function by name.
+      // Characters that can only name a function: they can't end the script or call anything else.
       callback: z
         .string()
         .regex(/^[A-Za-z_$][\w$]*(\.[A-Za-z_$][\w$]*)*$/, 'must be the name of a function')
@@ -256,14 +255,17 @@ export const yandexRoute = createRoute({
   },
   responses: {
     200: {
-      description: 'JSONP when `callback` is given.',
+      description: 'JSONP if `callback` is given.',
       content: { 'application/json': { schema: z.object({}) }, 'text/javascript': { schema: z.string() } },
     },
     ...failures,
   },
 });
 
-/** Everything below the map; mount it with app.route('/', ...). clock: milliseconds since the epoch; keepDays: of a domain. */
+/**
+ * All routes of the map; mount them with app.route('/', ...). clock: milliseconds since the epoch; keepDays: of a
+ * domain.
+ */
 export function mapRoutes(sourceOf: SourceOf, clock: () => number, keepDays: number): OpenAPIHono {
   const app = router();
   for (const path of ['/v1/clusters', '/v1/clusters/*', '/v1/embed/*', '/v1/points/days']) app.use(path, mapHeaders);
@@ -331,7 +333,8 @@ export function mapRoutes(sourceOf: SourceOf, clock: () => number, keepDays: num
     );
     const body = JSON.stringify(collection);
     if (!callback) return packed(c, body, 'application/json');
-    // The comment keeps the reply from being read as another file type that begins with letters of the caller's choice.
+    // The comment prevents the reply from being read as another file type, because otherwise the caller chooses its
+    // first characters.
     return packed(
       c,
       `/**/${callback}(${body.replace(/[\u2028\u2029]/g, (character) => `\\u${character.charCodeAt(0).toString(16)}`)});`,
@@ -353,7 +356,7 @@ export function mapRoutes(sourceOf: SourceOf, clock: () => number, keepDays: num
   return app;
 }
 
-/** The leaves of a cluster that came with a filter, whose ids hold with that filter only. */
+/** The leaves of a cluster from a filtered map, whose ids are valid only with the same filter. */
 async function filteredLeaves(
   pyramid: Pyramid,
   cluster: number,
@@ -364,8 +367,9 @@ async function filteredLeaves(
 }
 
 /**
- * The clusters of a box, at the deepest zoom up to the one asked that needs no more than MAX_FEATURES. Starts where the box
- * is a few tiles wide, which are never too many, and goes up: a wide box at a deep zoom never reads the deep levels.
+ * The clusters of a box, at the deepest zoom up to the requested one that has at most MAX_FEATURES. Starts at a zoom
+ * where the box is a few tiles wide, which never has too many, and goes deeper, so that a wide box never reads the deep
+ * levels.
  */
 function boxClusters(pyramid: Pyramid, box: Box, zoom: number) {
   const share = boxShare(box);

@@ -1,4 +1,4 @@
-// Pieces of the map for other people's pages: a badge and a picture-only map. Neither runs a script.
+// Parts of the map for other people's pages: a badge and a map of pictures. Neither runs a script.
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
@@ -22,7 +22,7 @@ const badgeRoute = createRoute({
         .string()
         .max(40, 'must be at most 40 characters')
         .transform(shownText)
-        .refine((text) => text !== '', 'must have a character that can be seen')
+        .refine((text) => text !== '', 'must have a visible character')
         .optional()
         .default('active domains')
         .openapi({ type: 'string', example: 'active domains' }),
@@ -34,12 +34,12 @@ const badgeRoute = createRoute({
 const mapRoute = createRoute({
   method: 'get',
   path: '/v1/embed/map',
-  summary: 'The map as pictures, for an <iframe> that cannot run WebGL or scripts',
+  summary: "The map as pictures, for an <iframe> that can't run WebGL or scripts",
   request: { query: z.object({ theme: themeQuery }) },
   responses: { 200: { description: 'A page.', content: { 'text/html': { schema: z.string() } } }, ...failures },
 });
 
-// An SVG opened by itself is a document: it may run nothing.
+// An SVG opened directly is a document: it must not run anything.
 const badgeHeaders = {
   'Content-Type': 'image/svg+xml',
   'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'",
@@ -48,7 +48,7 @@ const mapHeaders = {
   'Content-Security-Policy': "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; frame-ancestors *",
 };
 
-/** Badge and picture map. */
+/** The routes of the badge and the map of pictures. */
 export function embedRoutes(sourceOf: SourceOf): OpenAPIHono {
   const app = router();
 
@@ -71,7 +71,10 @@ export function embedRoutes(sourceOf: SourceOf): OpenAPIHono {
   return app;
 }
 
-/** What stands in other people's pages where the map is not for everyone: it says so, and is no broken picture. By path. */
+/**
+ * The responses, by path, if the map is not public: they say so, so that other people's pages don't show a broken
+ * picture.
+ */
 export const closedEmbeds: Record<string, (c: Context, status: ContentfulStatusCode) => Response> = {
   [badgeRoute.path]: (c, status) => c.body(badge('map', 'not public'), status, badgeHeaders),
   [mapRoute.path]: (c, status) => {
@@ -80,10 +83,13 @@ export const closedEmbeds: Record<string, (c: Context, status: ContentfulStatusC
   },
 };
 
-/** Where points are by location a domain has several. */
+/** If points are by location, a domain has several. */
 const domainsOf = ({ points, domains }: LatestPoints) => domains ?? points;
 
-/** Without what XML may not hold, what can't be seen, and what turns the direction of the text after it. */
+/**
+ * Removes characters that XML does not allow, invisible ones, and those that change the direction of the following
+ * text.
+ */
 function shownText(text: string): string {
   return text
     .toWellFormed()
@@ -93,7 +99,7 @@ function shownText(text: string): string {
 }
 
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
-/** Pixels of a character of 11 px Verdana, or of what stands in for it, by its class; the first that fits. */
+/** The width in pixels of a character in 11 px Verdana or a fallback font, by class; the first matching class. */
 const widths: [RegExp, number][] = [
   [/^\p{Extended_Pictographic}|^\p{Regional_Indicator}/u, 14],
   [/^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\u3000-\u30ff\uff01-\uff60]/u, 11.5],
@@ -110,7 +116,7 @@ const widthOf = (text: string) =>
     ).reduce((sum, width) => sum + width, 0),
   );
 
-/** textLength makes any font fit; from the middle, so that text from right to left stands in its part too. */
+/** textLength makes any font fit; anchored in the middle, so that right-to-left text stays in its part too. */
 function badge(label: string, value: string): string {
   const [left, right] = [label, value].map((text) => widthOf(text) + 12);
   const part = (text: string, x: number, width: number) =>
@@ -126,7 +132,7 @@ function badge(label: string, value: string): string {
 const whole = new Intl.NumberFormat('en');
 
 /**
- * The world at zoom 1 from 79 degrees north to 62 south, as large as the frame holds it whole, and again on both sides where
+ * The world at zoom 1 from 79 degrees north to 62 south, as large as fits into the frame, and repeated on both sides if
  * the frame is wider. The tiles of a snapshot never change.
  */
 function mapPage(snapshot: string | undefined, text: string, theme: Theme): string {

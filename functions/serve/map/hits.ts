@@ -16,14 +16,14 @@ const row = z.object({ day: z.string(), key: z.string(), hits: z.int() });
 export const hits = createRoute({
   method: 'get',
   path: '/v1/hits',
-  summary: 'Hits of each day, by domain, country or action; exact, except for callers who see the anonymous map',
+  summary: 'Hits of each day by domain, country or action; exact, except for callers who see the anonymous map',
   request: {
     query: z.object({
       from: day.optional(),
       to: day.optional(),
       by: oneOf(['day', 'domain', 'country', 'action']).default('day'),
       domain: z.string().min(1, 'must not be empty').max(253, 'must be at most 253 characters').optional().openapi({
-        description: 'With `by=domain`: the hits of this one, as the map spells it, on each day that has any.',
+        description: 'With `by=domain`: only this domain, as the map spells it, on each day with hits.',
       }),
       limit: limit(100, 10_000),
       cursor: z.string().optional(),
@@ -33,17 +33,17 @@ export const hits = createRoute({
   responses: {
     200: jsonOrCsv(
       pageOf(row),
-      'Sums; with CSV the header Link names the next page. Callers who see the anonymous map get multiples of `publicMapLeast`, only for keys that have as many, and nothing by domain',
+      'Sums; with CSV the header Link names the next page. Callers who see the anonymous map get multiples of `publicMapLeast`, only for keys with at least that many hits, and nothing by domain',
     ),
     ...failures,
-    404: json(error, 'The sums were just replaced by newer ones: ask again.'),
+    404: json(error, 'The sums were just replaced by newer ones: try again.'),
   },
 });
 
 export const points = createRoute({
   method: 'get',
   path: '/points.json',
-  summary: 'The public export: every point on the map; where points are by location a domain has one for each cell',
+  summary: 'The public export: every point on the map; if points are by location, a domain has one for each cell',
   responses: {
     200: json(
       z.object({
@@ -56,7 +56,7 @@ export const points = createRoute({
       }),
       'Points',
     ),
-    302: { description: 'On AWS, where it is larger than a reply may be: to an address that holds for a minute.' },
+    302: { description: 'On AWS, if it is too large for a reply: to a URL that is valid for a minute.' },
     304: { description: 'Not changed.' },
   },
 });
@@ -64,11 +64,11 @@ export const points = createRoute({
 export interface HitOptions {
   objects: ObjectStore;
   keepDays: number;
-  /** What a caller sees of the map. */
+  /** What the caller sees of the map. */
   seenBy: (c: Context) => PublicMap;
-  /** Hits a day below which callers who see the anonymous map get nothing. */
+  /** The fewest hits a day that callers who see the anonymous map get. */
   least: number;
-  /** Returns the URL, for this method, of a document that no reply can hold; undefined where a reply can hold it. */
+  /** Returns the URL, for this method, of a document that is too large for a reply; undefined if it fits. */
   elsewhere?: (key: string, method: string) => Promise<string | undefined>;
 }
 
@@ -86,7 +86,7 @@ export function hitRoutes({ objects, keepDays, seenBy, least, elsewhere }: HitOp
       throw wrongParameter(
         'by',
         by,
-        'must be "domain" where a domain is given: actions and countries are those of all',
+        'must be "domain" if a domain is given: actions and countries are counted for all domains',
       );
     const { manifest } = await readManifest(objects);
     const days = Object.keys(manifest.hits)
@@ -104,7 +104,7 @@ export function hitRoutes({ objects, keepDays, seenBy, least, elsewhere }: HitOp
       const sums = await sumsOf(manifest.hits[day]);
       if (by !== 'day') await sums.inOrder(by, turn);
       const first = day === start.day ? start.index : 0;
-      // One more than fits shows whether there is a next page.
+      // One item more than the limit shows whether there is a next page.
       const most = limit - items.length + 1;
       const rows = exact
         ? exactRows(sums, by, first, most, domain)
@@ -151,9 +151,9 @@ function exactRows(sums: DaySums, by: By, first: number, most: number, domain?: 
 }
 
 /**
- * What the anonymous map goes with: rounded down to multiples of `least`, and nothing of what had fewer. Neither the order,
- * nor the total less its parts, nor two reads one after the other tell of a single hit. Countries and actions of a day are
- * few (functions/core/hits/limits.ts).
+ * The sums for callers who see the anonymous map: rounded down to multiples of `least`, without keys that had fewer.
+ * Neither the order, nor the total minus its parts, nor two reads in sequence reveal a single hit. A day has few
+ * countries and actions (functions/core/hits/limits.ts).
  */
 function coarseRows(sums: DaySums, by: By, least: number): Rows {
   return exactRows(sums, by, 0, Number.POSITIVE_INFINITY)
@@ -165,17 +165,17 @@ function coarseRows(sums: DaySums, by: By, least: number): Rows {
 const namesAreTheTeams = () =>
   new ApiError(403, 'forbidden', 'by is "domain": names are for the role "team", so give day, country or action');
 
-/** Rows of segments that stay decoded together, some 50 bytes each; the newest stays whatever it has. */
+/** The most rows of segments that stay decoded, some 50 bytes each; the newest segment stays whatever its size. */
 const mostRows = 2_000_000;
 
-/** Segments never change under their key: the last few stay decoded. */
+/** Segments never change under their key, so the last few stay decoded. */
 function cachedSums(objects: ObjectStore, most = 64) {
   const held = new Map<string, { sums: Promise<DaySums>; rows: number }>();
   return async (key: string): Promise<DaySums> => {
     const entry = held.get(key) ?? {
       sums: objects.get(key).then((found) => {
         if (found) return DaySums.decode(found.body);
-        throw notFound('These sums were just replaced by newer ones: ask again.');
+        throw notFound('These sums were just replaced by newer ones: try again.');
       }),
       rows: 0,
     };
@@ -200,7 +200,7 @@ function cachedSums(objects: ObjectStore, most = 64) {
 
 const partBytes = 64 * 1024;
 
-/** The same bytes, not a copy of them: however many read them, and however slowly, they are in memory once. */
+/** Streams the same bytes without a copy: they are in memory once, however many readers there are and however slow. */
 function inParts(bytes: Uint8Array<ArrayBuffer>): ReadableStream<Uint8Array<ArrayBuffer>> {
   let at = 0;
   return new ReadableStream({
@@ -212,7 +212,7 @@ function inParts(bytes: Uint8Array<ArrayBuffer>): ReadableStream<Uint8Array<Arra
   });
 }
 
-/** The newest document, read once for all who ask for it: it has megabytes, and anybody may ask. */
+/** The newest document, read once for all callers: it has megabytes, and anybody may request it. */
 function sharedDocument(objects: ObjectStore) {
   const held = new Map<string, { etag: string; found: ReturnType<ObjectStore['get']> }>();
   return async (key: string): ReturnType<ObjectStore['get']> => {

@@ -13,9 +13,9 @@ export const mapHeaders: MiddlewareHandler = async (c, next) => {
 
 export const noSnapshot = () => new ApiError(404, 'no_snapshot', 'No points were exported yet: send a hit first.');
 
-/** What a request asks to be shown. */
+/** What a request wants to see. */
 export interface Wanted {
-  /** Back from the snapshot's newest point, not from now. */
+  /** Counted back from the snapshot's newest point, not from now. */
   hours?: number;
   /** A UTC day: points of that day or later. */
   since?: string;
@@ -29,13 +29,13 @@ export function filterOf(pyramid: Pyramid, { hours, since, country }: Wanted): F
   return { since: least.length > 0 ? Math.max(...least) : undefined, country };
 }
 
-/** The pyramid of the points that a request's filter keeps. */
+/** The pyramid of the points that match a request's filter. */
 export async function shownOf(pyramid: Pyramid, filter: Wanted): Promise<Pyramid> {
   try {
     return await filtered(pyramid, filterOf(pyramid, filter), () => setImmediate());
   } catch (cause) {
     if (!(cause instanceof TooManyFilters)) throw cause;
-    throw new ApiError(503, 'busy', 'Too many different filters are asked for at once: try again in a few seconds.', {
+    throw new ApiError(503, 'busy', 'Too many different filters are requested at once: try again in a few seconds.', {
       retryAfterSeconds: 3,
     });
   }
@@ -44,7 +44,7 @@ export async function shownOf(pyramid: Pyramid, filter: Wanted): Promise<Pyramid
 /** A response whose body no schema types: it fits every route. */
 export type Untyped = Response & TypedResponse<never, never, never>;
 
-/** The body, gzipped when the caller takes that: the CDN in front does not compress vector tiles itself. */
+/** The body, gzipped if the caller accepts that: the CDN in front does not compress vector tiles itself. */
 export function packed(c: Context, body: string | Uint8Array<ArrayBuffer>, type: string): Untyped {
   c.header('Content-Type', type);
   c.header('Vary', 'Accept-Encoding');

@@ -15,21 +15,25 @@ import { ApiError } from '#http/errors.ts';
 
 export type LatestPoints = Omit<Pointer, 'generation'>;
 
-/** What the tile routes ask of wherever snapshots are kept. */
+/** What the tile routes need from a store of snapshots. */
 export interface SnapshotSource {
   /** The newest snapshot that can be opened; undefined before the first export. */
   latest(): Promise<LatestPoints | undefined>;
-  /** undefined when there is no such snapshot. */
+  /** Undefined if there is no such snapshot. */
   open(snapshot: string): Promise<Pyramid | undefined>;
 }
 
-/** Where nothing is exported. */
+/** For a deployment that exports nothing. */
 export const noSnapshots: SnapshotSource = { latest: async () => undefined, open: async () => undefined };
 
-/** 404: a snapshot that never was, or was swept, perhaps while it was open. */
+/** A 404: the snapshot never existed, or was removed, perhaps while it was open. */
 export class SnapshotGone extends ApiError {
   constructor(snapshot: string) {
-    super(404, 'unknown_snapshot', `snapshot "${snapshot}" is not kept any more, or never was: ask /v1/points/latest`);
+    super(
+      404,
+      'unknown_snapshot',
+      `snapshot "${snapshot}" is no longer kept, or never existed: get the newest from /v1/points/latest`,
+    );
   }
 }
 
@@ -39,10 +43,9 @@ export const SNAPSHOT_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 type Reads = Pick<ObjectStore, 'get' | 'head'>;
 
 /**
- * Keeps the newest few pyramids open, each read in blocks as tiles ask for them: a new snapshot costs a reader what its own
- * tile needs, not the file. See docs/decisions/0003-points-file.md.
- * The pointer is read again once it is `pointerAgeMs` old. A new one is followed only once its snapshot opens: until then the
- * last good one serves.
+ * Keeps the newest few pyramids open, each read in blocks as tiles need them: of a new snapshot only what a tile needs
+ * is read, not the whole file. See docs/decisions/0003-points-file.md. The pointer is read again once it is
+ * `pointerAgeMs` old. A new snapshot is served only once it could be opened: until then the last good one is.
  */
 export function objectSnapshots(
   store: Reads,
@@ -59,7 +62,7 @@ export function objectSnapshots(
   function open(snapshot: string): Promise<Pyramid | undefined> {
     const known = opened.get(snapshot);
     if (known) {
-      // Last used goes last, first out.
+      // Moves it to the end: the least recently used is first and is dropped first.
       opened.delete(snapshot);
       opened.set(snapshot, known);
       return known;
@@ -76,7 +79,7 @@ export function objectSnapshots(
   }
 
   async function check(): Promise<void> {
-    // The first time there is nothing to compare with: one way to the store less before the first tile.
+    // The first time there is nothing to compare with, which saves a round trip to the store before the first tile.
     const head = etag === '' ? undefined : await store.head(pointer);
     if (etag === '' || (head && head.etag !== etag)) {
       const found = await store.get(pointer);
@@ -103,7 +106,7 @@ export function objectSnapshots(
         checking ??= check().finally(() => {
           checking = undefined;
         });
-        // A store that is down does not take a good snapshot out of service, and is asked no more often.
+        // While the store is down a good snapshot stays in service, and the store is not read more often.
         await checking.catch((error: unknown) => {
           if (!current) throw error;
           checkedAt = clock();
@@ -114,7 +117,7 @@ export function objectSnapshots(
   };
 }
 
-/** Returns undefined when there is no such object; its bytes are read as they are needed. */
+/** Returns undefined if there is no such object; its bytes are read on demand. */
 async function openObject(store: Reads, snapshot: string): Promise<Pyramid | undefined> {
   const read = async (start: number, end: number) => {
     const found = await store.get(snapshotKey(snapshot), { start, end });

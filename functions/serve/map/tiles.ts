@@ -1,7 +1,7 @@
 // The map's two hot routes: the pointer and the tiles. Everything is checked before anything is read.
 //
-// They are a function of their own on AWS and load no schema library (docs/decisions/0004-tiles-are-a-function.md): tileParameters
-// holds what each parameter must be, and clusters.ts documents them from there.
+// On AWS they are a separate function and load no schema library (docs/decisions/0004-tiles-are-a-function.md):
+// tileParameters defines each parameter, and clusters.ts documents them from it.
 import { deflateSync } from 'node:zlib';
 import { type Context, Hono } from 'hono';
 import { LAND_ZOOM } from '#core/map/coast.ts';
@@ -37,7 +37,7 @@ type Name = keyof typeof tileParameters;
 /** The pointer and the tiles; mount it with app.route('/', ...). clock: milliseconds since the epoch. */
 export function tileRoutes(sourceOf: SourceOf, clock: () => number): Hono {
   const app = new Hono();
-  // Named one by one: mounted beside people's routes, a '*' here would open those to every site.
+  // Listed one by one: a '*' here would open the routes about people, which are mounted beside, to every site.
   for (const path of ['/v1/points/*', '/v1/tiles/*']) app.use(path, mapHeaders);
 
   app.get('/v1/points/latest', async (c) => {

@@ -19,12 +19,12 @@ export interface Service {
   card: Card;
 }
 
-/** The models as serve sees them. */
+/** The models, as serve uses them. */
 export interface ModelSource {
   /** The model in service with its card; undefined before the first training. */
   current(): Promise<Service | undefined>;
   list(): Promise<ModelList>;
-  /** The newest model that training did not put in service, if it is newer than the one that is. */
+  /** The newest model that training did not put in service, if it is newer than the one in service. */
   refused(): Promise<Card | undefined>;
   /** Puts a kept model back in service: the named one, or the one before the current. */
   rollback(id?: string): Promise<Card>;
@@ -32,14 +32,14 @@ export interface ModelSource {
   lift(): Promise<Card>;
 }
 
-/** How old the knowledge of which model is in service may be. */
+/** How long it may take until a change of the model in service is noticed. */
 const longestMs = 1000;
 
 export const serviceOf = (model: Model, card: Card): Service => ({ model: servedModel(model), card });
 
-/** Looks at the pointer at most once a second; a model that can't be read leaves the last good one in service. */
+/** Reads the pointer at most once a second; while a model can't be read, the last good one stays in service. */
 export function modelSource(objects: ObjectStore, clock: () => number, report: (cause: unknown) => void): ModelSource {
-  /** The last good one. */
+  /** The last good model. */
   let decoded: Service | undefined;
 
   const check = async (): Promise<{ list: ModelList; service?: Service }> => {
@@ -56,7 +56,7 @@ export function modelSource(objects: ObjectStore, clock: () => number, report: (
     }
     return { list, service: decoded };
   };
-  /** Replaces the list of models; tries again where somebody else replaced it meanwhile. */
+  /** Replaces the list of models; tries again if another process replaced it meanwhile. */
   const change = async (decide: (list: ModelList) => { card: Card; next: ModelList }): Promise<Card> => {
     for (;;) {
       const { list, etag } = await readModels(objects);
@@ -102,7 +102,7 @@ export function modelSource(objects: ObjectStore, clock: () => number, report: (
     async lift() {
       return change(({ held, ...list }) => {
         const card = cardInService(list);
-        if (!held || !card) throw notFound('No model is held: there was no rollback, or it was lifted already.');
+        if (!held || !card) throw notFound('There is no rollback to lift.');
         return { card, next: list };
       });
     },

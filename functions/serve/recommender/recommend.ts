@@ -1,5 +1,5 @@
-// Never empty, and says why: the model on the newest pulls -> similar -> trending -> popular. Without a model that can be
-// read, the list that training saved stands in for the first two.
+// Makes a list that is never empty and says why: from the model with the newest pulls -> similar -> trending ->
+// popular. Without a readable model, the list that training saved replaces the first two.
 import type { ModelKind } from '#core/recommender/model-file.ts';
 import { sharesOf } from '#core/recommender/recommend.ts';
 import type { Similar } from '#core/recommender/served.ts';
@@ -9,15 +9,15 @@ import { type Catalogue, type CatalogueSource, sharedBy } from '../registry/cata
 import type { ModelSource, Service } from './models.ts';
 
 export interface Wanted {
-  /** What they pulled and on how many days, newest first. */
+  /** What the user pulled and on how many days, newest first. */
   pulled: Map<string, number>;
   exclude: Set<string>;
-  /** Only of this one. */
+  /** Only repositories of this registry. */
   registry?: string;
   limit: number;
-  /** Asked of each candidate where `pulled` and `exclude` don't hold everything that was ever pulled. */
+  /** Called for each candidate if `pulled` and `exclude` don't have everything that was ever pulled. */
   pulledBefore?: (repository: string) => Promise<boolean>;
-  /** The person's list as training saved it; asked for where there is no model. */
+  /** Returns the user's list as training saved it; called if there is no model. */
   saved?: () => Promise<SavedRecommendations | undefined>;
 }
 
@@ -26,19 +26,22 @@ export interface Recommendation {
   score: number;
   /** The model's kind, or the step of the fallback. */
   source: ModelKind | 'similar' | 'trending' | 'popular';
-  /** Other people who pulled it. */
+  /** How many other people pulled it. */
   pulledBy: number;
-  /** The greatest shares of the person's own pulls in what speaks for it; together at most 1. */
+  /** The user's own pulls with the greatest shares of its positive score; together at most 1. */
   because: { repository: string; share: number }[];
 }
 
 type Candidate = Omit<Recommendation, 'pulledBy'>;
-/** At most `count` candidates that `skip` lets through, best first; fewer only when there are no more. */
+/** At most `count` candidates that `skip` does not exclude, best first; fewer only if there are no more. */
 type Supply = (count: number, skip: (repository: string) => boolean) => Candidate[];
 
 const reasons = 3;
 
-/** Enough users pulled both. Files of version 1 don't hold how many: there both must be pulled by several. */
+/**
+ * Whether enough users pulled both. Files of version 1 don't have this number: then each must have been pulled by
+ * several.
+ */
 export const isSupported = ({ shared }: Similar, pulledBy: number): boolean => (shared ?? pulledBy) >= sharedBy;
 
 /** At most `limit` images that were neither pulled nor excluded, best first. */
@@ -49,7 +52,7 @@ export async function recommend(
   const [service, { rows, trending, popular, single }] = await Promise.all([models.current(), catalogue()]);
   const items: Recommendation[] = [];
   const judged = new Set<string>();
-  // A model may know images that were deleted since: an image that is in no store any more is not recommended.
+  // A model may know images that were deleted since: these are not recommended.
   const skip = (repository: string) =>
     pulled.has(repository) ||
     exclude.has(repository) ||
@@ -82,16 +85,16 @@ export async function recommend(
   return { items, model: service && { id: service.card.id, trainedAt: service.card.trainedAt }, note };
 }
 
-/** Why the model says nothing about these pulls; undefined where it does. */
+/** Why the model says nothing about these pulls; undefined if it does. */
 function tooLittle(
   { model }: Service,
   pulled: Map<string, number>,
   pulledBy: (repository: string) => number,
 ): string | undefined {
   const names = [...pulled.keys()];
-  if (names.length === 0) return 'No pull to learn from yet: this is what others pull.';
+  if (names.length === 0) return 'There are no pulls to learn from yet: this is what others pull.';
   if (names.some((name) => model.index.has(name) && pulledBy(name) >= sharedBy)) return undefined;
-  return `None of these repositories was pulled by ${sharedBy} users when the model was trained: this is what others pull.`;
+  return `None of these repositories had been pulled by ${sharedBy} users when the model was trained: this is what others pull.`;
 }
 
 function modelSupplies(
@@ -100,7 +103,7 @@ function modelSupplies(
   pulledBy: (repository: string) => number,
 ): Supply[] {
   const known = [...pulled.keys()].filter((repository) => model.index.has(repository));
-  // A repository that only one user pulled says nothing about others: neither as a candidate, nor as a reason for one.
+  // A repository that only one user pulled says nothing about others: it is neither a candidate nor a reason for one.
   const several = (repository: string) => pulledBy(repository) >= sharedBy;
   if (!model.personal) return [sameForAll(model, several)];
   if (!known.some(several)) return [];
@@ -126,7 +129,7 @@ function modelSupplies(
   ];
 }
 
-/** Popularity won the competition: its order serves everybody. */
+/** Popularity won the competition: everybody gets its order. */
 function sameForAll(model: Service['model'], several: (repository: string) => boolean): Supply {
   const { best } = model.taste({ items: [], counts: [] });
   return (count, skip) =>
@@ -135,7 +138,7 @@ function sameForAll(model: Service['model'], several: (repository: string) => bo
     }));
 }
 
-/** The list as training scored it; training keeps no reasons. */
+/** The list as training scored it; training stores no reasons. */
 function ofList({ items }: SavedRecommendations): Supply {
   return (count, skip) =>
     items

@@ -21,9 +21,9 @@ export interface RecommendationOptions {
   report: (cause: unknown) => void;
 }
 
-/** Newest pulls that a request reads. */
+/** How many of the newest pulls a request reads. */
 const newestPulls = 500;
-/** Distinct repositories that a list is made from, newest first. */
+/** From how many distinct repositories, newest first, a list is made. */
 const mostRepositories = 500;
 const dayMs = 86_400_000;
 
@@ -33,28 +33,28 @@ const item = z
     registry: registryShown,
     score: z.number(),
     source: z.enum(['als', 'knn', 'ease', 'blend', 'similar', 'trending', 'popular']),
-    pulledBy: z.int().openapi({ description: 'How many other people pulled it, themselves or by a cluster' }),
+    pulledBy: z.int().openapi({ description: 'How many other people pulled it, themselves or with a cluster' }),
     because: z.array(z.object({ repository: z.string(), registry: registryShown, share: z.number() })).openapi({
-      description: 'The greatest shares of their own pulls in what speaks for it; together at most 1',
+      description: "The user's own pulls with the greatest shares of its positive score; together at most 1",
     }),
   })
   .openapi('Recommendation');
 const answer = z.object({
-  id: z.string().openapi({ description: 'Of this list; the same list has the same id' }),
+  id: z.string().openapi({ description: 'The id of this list; the same list has the same id' }),
   user: z.string().optional(),
   model: z.object({ id: z.string(), trainedAt: z.iso.datetime() }).nullable(),
   items: z.array(item),
   note: z.string().optional().openapi({ description: 'Why no item comes from the model' }),
   partial: z.literal(true).optional().openapi({
     description:
-      'The search store is down: made from the model and the newest pulls alone, with the last known counts of others',
+      'The search store is down: the list is made only from the model and the newest pulls, with the last known counts of others',
   }),
 });
 
 export const forUser = createRoute({
   method: 'get',
   path: '/v1/recommendations',
-  summary: 'What a person will want next, fresh from their newest pull',
+  summary: 'What a user will want next, based on their pulls up to the newest',
   request: {
     query: z.object({
       user: userName,
@@ -63,7 +63,10 @@ export const forUser = createRoute({
       exclude: z
         .union([z.string(), z.array(z.string())])
         .optional()
-        .openapi({ type: 'string', description: 'Repositories to leave out: separated by commas, or given again' }),
+        .openapi({
+          type: 'string',
+          description: 'Repositories to leave out: separated by commas, or as repeated parameters',
+        }),
     }),
   },
   responses: { 200: json(answer, 'Recommendations'), ...failures },
@@ -110,7 +113,7 @@ export const forList = createRoute({
   responses: {
     200: json(
       answer.extend({
-        unknown: z.array(z.string()).openapi({ description: 'Names in the list that nobody here pulled' }),
+        unknown: z.array(z.string()).openapi({ description: 'Names in the list that no user pulled here' }),
       }),
       'Recommendations',
     ),
@@ -122,7 +125,7 @@ export const forList = createRoute({
 export const similar = createRoute({
   method: 'get',
   path: '/v1/similar',
-  summary: 'The images nearest to one by the model',
+  summary: 'The repositories nearest to a given one, by the model',
   request: {
     query: z.object({ repository: name('give repository=NAME, such as team/app'), registry, limit: limit(10, 100) }),
   },
@@ -142,12 +145,12 @@ export const similar = createRoute({
               .openapi({ description: 'How many users pulled both, when the model was trained' }),
           }),
         ),
-        note: z.string().optional().openapi({ description: 'Why there is none' }),
+        note: z.string().optional().openapi({ description: 'Why the list is empty' }),
       }),
       'Repositories, nearest first',
     ),
     ...failures,
-    404: json(error, 'The model does not know the repository yet.'),
+    404: json(error, 'The model does not know this repository yet.'),
   },
 });
 
@@ -157,7 +160,7 @@ const scores = z.object({
   ndcg: z.number().optional().openapi({ description: 'NDCG of lists of ten' }),
   recall: z.number().optional().openapi({ description: 'Recall of lists of ten' }),
   recall20: z.number().optional().openapi({ description: 'Recall of lists of twenty' }),
-  coverage: z.number().optional().openapi({ description: "Share of the images in anybody's list" }),
+  coverage: z.number().optional().openapi({ description: 'Share of the repositories that are in at least one list' }),
 });
 const evaluation = z.object({ als: scores, similar: scores, popular: scores });
 const kind = z.enum(['als', 'knn', 'ease', 'blend', 'popular']);
@@ -167,11 +170,11 @@ const candidate = z
     name: z.string(),
     kind,
     settings,
-    random: scores.optional().openapi({ description: 'On pulls held out by chance' }),
+    random: scores.optional().openapi({ description: 'On randomly held-out pulls' }),
     byTime: scores.optional().openapi({ description: 'On the newest first pulls' }),
     seconds: z.number(),
-    tried: z.int().openapi({ description: 'How many settings were tried for it' }),
-    skipped: z.string().optional().openapi({ description: 'Why it did not take part' }),
+    tried: z.int().openapi({ description: 'How many settings of it were tried' }),
+    skipped: z.string().optional().openapi({ description: 'Why it was skipped' }),
   })
   .openapi('Candidate');
 
@@ -191,15 +194,15 @@ const card = z
     auc: z.number().nullable(),
     popularityAuc: z.number().nullable(),
     evaluation: z.object({ random: evaluation, byTime: evaluation.optional() }).optional(),
-    winner: z.string().optional().openapi({ description: 'The candidate that this model is' }),
+    winner: z.string().optional().openapi({ description: 'Which candidate this model is' }),
     kind: kind.optional(),
-    settings: settings.optional().openapi({ description: 'What it was fitted with' }),
-    candidates: z.array(candidate).optional().openapi({ description: 'All that took part, best NDCG@10 first' }),
-    why: z.string().optional().openapi({ description: 'Why this candidate serves' }),
+    settings: settings.optional().openapi({ description: 'The settings it was fitted with' }),
+    candidates: z.array(candidate).optional().openapi({ description: 'All candidates, best NDCG@10 first' }),
+    why: z.string().optional().openapi({ description: 'Why this candidate was chosen' }),
     margin: z
       .object({ over: z.string(), ndcg: z.number(), error: z.number() })
       .optional()
-      .openapi({ description: 'How far it is ahead in NDCG@10, with the standard error' }),
+      .openapi({ description: 'By how much it is ahead in NDCG@10, with the standard error' }),
     pinned: z.boolean().optional().openapi({ description: 'The owner chose it by the setting `model`' }),
     followed: z
       .record(z.string(), z.object({ shown: z.int(), followed: z.int() }))
@@ -224,7 +227,7 @@ export const model = createRoute({
         current: card.nullable(),
         held: z
           .boolean()
-          .openapi({ description: 'The owner went back to it: it stays in service until that is lifted' }),
+          .openapi({ description: 'The owner rolled back to it: it stays in service until the rollback is lifted' }),
         items: z.array(card),
         refused: card.nullable(),
       }),
@@ -236,7 +239,7 @@ export const model = createRoute({
 export const rollback = createRoute({
   method: 'post',
   path: '/v1/model/rollback',
-  summary: 'Puts an earlier model back in service: the named one, or the one before',
+  summary: 'Puts an earlier model back in service: the named one, or the previous one',
   request: {
     query: z.object({
       id: z.string().max(64, 'must be the id of a model that GET /v1/model lists').optional(),
@@ -245,15 +248,15 @@ export const rollback = createRoute({
   responses: {
     200: json(card, 'The model now in service'),
     ...failures,
-    404: json(error, 'No such model is kept.'),
+    404: json(error, 'There is no such model.'),
   },
 });
 
 export const lift = createRoute({
   method: 'delete',
   path: '/v1/model/rollback',
-  summary: 'Ends the hold of a rollback: the next training may put another model in service',
-  responses: { 200: json(card, 'The model in service'), ...failures, 404: json(error, 'No model is held.') },
+  summary: 'Lifts a rollback: the next training may put another model in service',
+  responses: { 200: json(card, 'The model in service'), ...failures, 404: json(error, 'There is no rollback.') },
 });
 
 export function recommendationRoutes(options: RecommendationOptions): OpenAPIHono {
@@ -279,11 +282,11 @@ export function recommendationRoutes(options: RecommendationOptions): OpenAPIHon
       events.history(user, { limit: newestPulls }),
       orWithout(search.pushed(user), []),
     ]);
-    // A user who pulls one repository in a loop pulled others, too, further back than the newest pulls reach.
+    // A user who pulls one repository in a loop may have pulled others before the newest pulls.
     const older = cursor === undefined ? [] : await orWithout(search.pulledDays({ user, limit: mostRepositories }), []);
     const pulled = daysOf(pulls, older);
-    // Scanners' pulls and older ones teach nothing, but a repository pulled or pushed by anybody's client is not new to that
-    // user.
+    // Models don't learn from scanners' pulls or old ones, but a repository that a user's client ever pulled or pushed
+    // is not new to that user.
     const pulledBefore = async (repository: string) => (await events.version(user, repository)) > 0;
     const excluded = new Set([
       ...pulls.map(({ repository }) => repository),
@@ -308,7 +311,7 @@ export function recommendationRoutes(options: RecommendationOptions): OpenAPIHon
       { catalogue, models },
     );
     const list = listId(user, found.items);
-    // A list for a name that never pulled is nobody's: nothing is kept of it.
+    // A list for a name without pulls belongs to no user, so it is not stored.
     if (pulls.length > 0 && !partial) await shown({ user, list, items: found.items }).catch(report);
     return c.json({ id: list, user, ...dated(found, registries), ...(partial ? { partial } : {}) }, 200);
   });
@@ -335,14 +338,14 @@ export function recommendationRoutes(options: RecommendationOptions): OpenAPIHon
       throw notFound(`The model does not know "${asked}" yet: it is trained on pulls by people.`);
     const { model } = service;
     const pulledBy = (name: string) => rows.get(name)?.pulledBy ?? 0;
-    // As in a user's list: nothing that was deleted since, nothing that a single user pulled.
+    // As in a user's list: nothing that was deleted since or that only one user pulled.
     const nearest = model
       .similar(at, model.items.length, (other) => pulledBy(model.items[other]) < sharedBy)
       .filter((near) => pulledBy(repository) >= sharedBy && isSupported(near, pulledBy(model.items[near.item])))
       .filter(({ item }) => registry === undefined || registryOf(model.items[item]) === registry)
       .slice(0, limit)
       .map(({ item, score, shared }) => ({ ...registries.shown(model.items[item]), similarity: score, shared }));
-    const note = `No other repository was pulled by ${sharedBy} users who also pulled "${asked}": too few to tell what goes with it.`;
+    const note = `No other repository was pulled by ${sharedBy} users who also pulled "${asked}": that is too few to know what goes with it.`;
     return c.json({ ...registries.shown(repository), items: nearest, ...(nearest.length === 0 ? { note } : {}) }, 200);
   });
 
@@ -358,7 +361,11 @@ export function recommendationRoutes(options: RecommendationOptions): OpenAPIHon
   app.openapi(rollback, async (c) => {
     const { id } = c.req.valid('query');
     if (id === '')
-      throw wrongParameter('id', id, 'must be the id of a model that GET /v1/model lists, or left out to go one back');
+      throw wrongParameter(
+        'id',
+        id,
+        'must be the id of a model that GET /v1/model lists, or left out for the previous one',
+      );
     const restored = await models.rollback(id);
     return c.json(cardOf(restored, restored.id), 200);
   });
@@ -393,7 +400,7 @@ function daysOf(pulls: Pull[], older: PulledDays[]): Map<string, number> {
   return new Map([...pulled].slice(0, mostRepositories));
 }
 
-/** The same list has the same id: it says nothing but what the list itself does. */
+/** The same list has the same id, so the id reveals nothing more than the list. */
 const listId = (user: string, items: { repository: string }[]): string =>
   createHash('sha256')
     .update(JSON.stringify([user, ...items.map(({ repository }) => repository)]))

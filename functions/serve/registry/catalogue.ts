@@ -1,16 +1,20 @@
-// What may be recommended, and by how many it is pulled: read whole, so that a request waits for no aggregation.
+// What may be recommended, and by how many users it is pulled: kept in memory as a whole, so that no request waits for
+// an aggregation.
 import { setImmediate as pause } from 'node:timers/promises';
 import { type CatalogueRow, halfLifeDays, type SearchStore } from '#core/stores.ts';
 import { type Renewed, renewed } from '../renewed.ts';
 
 export interface Catalogue {
-  /** Repositories by name; one that is missing was pulled by no class that training learns from, and is never recommended. */
+  /**
+   * Repositories by name. One that is missing was not pulled by any class that training learns from, and is never
+   * recommended.
+   */
   rows: Map<string, CatalogueRow>;
-  /** Pulled by most users first, then on most days; only what several pulled. */
+  /** Most users first, then most days; only repositories that several users pulled. */
   popular: CatalogueRow[];
-  /** Greatest weight first; only what several pulled recently. */
+  /** Greatest weight first; only repositories that several users pulled recently. */
   trending: CatalogueRow[];
-  /** What a single user pulled, by name: how often one pulls says nothing about others. */
+  /** Repositories that only one user pulled, by name: how often one user pulls says nothing about others. */
   single: CatalogueRow[];
 }
 
@@ -21,7 +25,10 @@ export const sharedBy = 2;
 /** The weight of one user's pull a half-life ago. */
 const trend = 0.5;
 
-/** Returns the catalogue, at most 2 s old or 20 times what a reading takes: in use, one reads a tenth of the time. */
+/**
+ * Returns the catalogue, at most 2 s old or 20 times what a reading takes: while it is in use, at most a tenth of the
+ * time is spent reading.
+ */
 export function catalogueSource(
   search: Pick<SearchStore, 'catalogue'>,
   clock: () => number,
@@ -30,9 +37,9 @@ export function catalogueSource(
   const read = async (): Promise<Catalogue> => {
     const rows = await search.catalogue({ now: clock(), halfLifeMs: halfLifeDays * 86_400_000 });
     const byName = new Map(rows.map((row) => [row.repository, row]));
-    // Requests go between: each step takes some milliseconds of 10,000 repositories.
+    // Other requests run in between: with 10,000 repositories each step takes some milliseconds.
     await pause();
-    // Sorting is stable and rows come by name: ties are in the order of names.
+    // Sorting is stable and rows are sorted by name, so ties are in order of names.
     const popular = rows
       .filter(({ pulledBy }) => pulledBy >= sharedBy)
       .sort((a, b) => b.pulledBy - a.pulledBy || b.days - a.days);

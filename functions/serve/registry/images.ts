@@ -13,17 +13,20 @@ const image = z
     tag: z.string().optional(),
     digest: z.string().optional(),
     size: z.int().nullable().openapi({
-      description: 'Bytes of its layers and config, where reported; of an index, of all its platforms',
+      description: 'Bytes of its layers and config, if reported; for an index, those of all its platforms',
     }),
     lastPush: z.iso
       .datetime()
       .nullable()
-      .openapi({ description: 'null: pushed before pushes were reported to Whalewatch' }),
+      .openapi({ description: 'null if it was pushed before Whalewatch got reports of pushes' }),
     lastPull: z.iso.datetime().nullable().openapi({
-      description: 'By people, clusters or CI, whatever tag they named; of an index also by one of its platforms',
+      description: 'By people, clusters or CI, by whatever tag; for an index also of one of its platforms',
     }),
-    platforms: z.int().optional().openapi({ description: 'How many manifests an index holds' }),
-    describes: z.string().optional().openapi({ description: 'What a signature, attestation or SBOM is about' }),
+    platforms: z.int().optional().openapi({ description: 'How many manifests an index has' }),
+    describes: z
+      .string()
+      .optional()
+      .openapi({ description: 'The digest that a signature, attestation or SBOM describes' }),
   })
   .openapi('Image');
 const columns = Object.keys(image.shape) as (keyof z.infer<typeof image>)[];
@@ -42,7 +45,7 @@ export const route = createRoute({
     }),
   },
   responses: {
-    200: jsonOrCsv(pageOf(image), 'Images, newest push first; of CSV the header Link names the next page'),
+    200: jsonOrCsv(pageOf(image), 'Images, newest push first; with CSV the header Link names the next page'),
     ...failures,
   },
 });

@@ -13,11 +13,11 @@ const evidence = z.discriminatedUnion('reason', [
   z.object({
     reason: z.literal('pushed-anew'),
     pushedAt: z.iso.datetime(),
-    digest: z.string().openapi({ description: 'What the tag names now' }),
+    digest: z.string().openapi({ description: 'The digest that the tag names now' }),
   }),
   z.object({
     reason: z.literal('others-moved'),
-    to: z.string().openapi({ description: 'The tag they pull since' }),
+    to: z.string().openapi({ description: 'The tag that they pull since then' }),
     moved: z.int(),
     others: z.int().openapi({ description: 'Other users of the same class who pulled the tag' }),
   }),

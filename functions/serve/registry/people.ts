@@ -72,7 +72,10 @@ const puller = z
       .string()
       .optional()
       .openapi({ description: 'Time of the newest pull; the fields after it are of that pull too' }),
-    digest: z.string().optional().openapi({ description: 'What was asked for: of an image in an index, the index' }),
+    digest: z
+      .string()
+      .optional()
+      .openapi({ description: 'The digest that was requested: for an image in an index, that of the index' }),
     class: z.enum(kinds),
     client: z.string(),
     country: z.string().openapi({ description: 'Two letters, empty when unknown' }),
@@ -84,7 +87,7 @@ const pullColumns = Object.keys(pull.shape) as (keyof z.infer<typeof pull>)[];
 export const users = createRoute({
   method: 'get',
   path: '/v1/users',
-  summary: 'Users whose name contains a text, with what kind of account each is',
+  summary: 'Users whose name contains a text, with the kind of each account',
   request: {
     query: z.object({
       search,
@@ -110,10 +113,10 @@ export const history = createRoute({
       ...{ cursor: z.string().optional(), limit: limit(50, 1000), format },
     }),
   },
-  responses: { 200: jsonOrCsv(pageOf(pull), 'Pulls; of CSV the header Link names the next page'), ...failures },
+  responses: { 200: jsonOrCsv(pageOf(pull), 'Pulls; with CSV the header Link names the next page'), ...failures },
 });
 
-// OCI image-spec, "Digests"; an empty one counts as left out.
+// OCI image-spec, "Digests"; an empty parameter counts as left out.
 const digest = z.string().regex(/^([a-z0-9]+([+._-][a-z0-9]+)*:[\w=-]+)?$/, {
   error: 'must be a digest in full, such as sha256:2c26b46b68ff…',
 });
@@ -142,10 +145,10 @@ export const forget = createRoute({
   path: '/v1/users',
   summary: 'Forgets a person everywhere',
   request: { query: z.object({ user: userName }) },
-  responses: { 200: json(z.object({ user: z.string(), rows: z.int() }), 'How many rows went'), ...failures },
+  responses: { 200: json(z.object({ user: z.string(), rows: z.int() }), 'How many rows were deleted'), ...failures },
 });
 
-/** What is known of people. */
+/** The routes about people. */
 export function peopleRoutes(options: PeopleOptions): OpenAPIHono {
   const { events, search, registries = registriesOf(), alerts, credentials, clock, report } = options;
   const app = router();
@@ -192,17 +195,24 @@ export function peopleRoutes(options: PeopleOptions): OpenAPIHono {
     const { user } = c.req.valid('query');
     const rows = await forgetPerson({ events, search, alerts, credentials }, user, clock()).catch((cause) => {
       report(cause);
-      throw new ApiError(500, 'not_forgotten', 'Nothing or not all was forgotten; the log has the cause. Call again.');
+      throw new ApiError(
+        500,
+        'not_forgotten',
+        'Nothing or not everything was forgotten; the log has the cause. Call again.',
+      );
     });
     return c.json({ user, rows }, 200);
   });
   return app;
 }
 
-/** Pages of the store that one call reads: of a registry with few pulls a page may have less than asked, and a cursor. */
+/**
+ * How many pages of the store one call reads. For a registry with few pulls, a page may have fewer rows than requested,
+ * and a cursor.
+ */
 const mostReads = 20;
 
-/** A page of a person's pulls, of one registry only where it is named. */
+/** A page of a user's pulls, only of one registry if it is named. */
 async function historyOf(
   events: Pick<EventStore, 'history'>,
   user: string,

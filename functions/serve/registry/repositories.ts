@@ -23,7 +23,7 @@ const repository = z
 export const repositories = createRoute({
   method: 'get',
   path: '/v1/repositories',
-  summary: 'Repositories with their honest and raw pulls',
+  summary: 'Repositories with their pulls, and the raw events behind them',
   request: {
     query: z.object({
       sort: oneOf(['popular', 'trending', 'name']).default('popular'),
@@ -45,7 +45,7 @@ const counts = {
 const bucket = z.object({
   from: z.iso.datetime().optional(),
   key: z.string().optional(),
-  others: z.int().optional().openapi({ description: 'Instead of a key: how many are summed here' }),
+  others: z.int().optional().openapi({ description: 'Instead of `key`: how many keys are summed here' }),
   ...counts,
 });
 
@@ -64,7 +64,7 @@ export const pulls = createRoute({
       by: oneOf(['tag', 'class', 'country', 'client']).optional(),
       top: integer(1, 100)
         .optional()
-        .openapi({ description: 'With `by`: so many keys, those with most pulls; all others are summed as one' }),
+        .openapi({ description: 'With `by`: how many keys with the most pulls to list; all others are summed' }),
       format,
     }),
   },
@@ -77,7 +77,7 @@ export const pulls = createRoute({
             total: z.object(counts),
             upperBound: z.boolean().openapi({
               description:
-                "Some of `pulls` come from a registry that doesn't tell acts apart: there were no more than these",
+                "Some of `pulls` come from a registry that doesn't distinguish acts, so their number is only approximate",
             }),
             buckets: z.array(bucket),
           }),
@@ -98,14 +98,17 @@ const unusedImage = z
     lastPush: z.iso.datetime(),
     lastPull: z.iso.datetime().nullable().openapi({ description: 'By people, clusters or CI' }),
     size: z.int().nullable().openapi({
-      description: 'Bytes of its layers and config, where reported; layers that other images share are not won',
+      description:
+        'Bytes of its layers and config, where reported; deleting it does not free layers that other images share',
     }),
     reason: z.string().openapi({ description: 'Why it is listed' }),
     confidence: z.enum(confidences).openapi({
-      description: '`known`: all that could use it was reported. Else deleting it may break something in use.',
+      description:
+        '`known`: everything that could use it was reported. Otherwise deleting it may break something in use.',
     }),
     dryRun: z.string().optional().openapi({
-      description: 'The registry call that would delete it, only where the confidence is `known`; nothing here runs it',
+      description:
+        'The registry call that would delete it, only if the confidence is `known`; Whalewatch never runs it',
     }),
   })
   .openapi('UnusedImage');

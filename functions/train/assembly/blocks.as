@@ -1,13 +1,14 @@
 // Weights between items: Gram matrices of a sparse matrix, the inverse of one (EASE: Steck, WWW 2019), and many small
-// ridge regressions (its sparse form). Phases and chunks as in index.as: the same bits whatever the number of threads.
+// ridge regressions (its sparse form). Phases and chunks work as in index.as, so the result has the same bits for any
+// number of threads.
 //
-// The inverse is taken in blocks of 128 x 128, each in panels of 8 columns (tiles.as). With A = Ut U and W = U^-T, row I
-// of blocks is, for columns J > I of U and J < I of W alike,
+// The inverse is taken in blocks of 128 x 128, each in panels of 8 columns (tiles.as). With A = Ut U and W = U^-T, row
+// I of blocks is, for columns J > I of U and J < I of W alike,
 //
 //   X_IJ = V_IIt (A_IJ - sum over K < I of U_KIt X_KJ),   V = U^-1, A_IJ = 0 where J < I
 //
-// so U fills the upper and W the lower blocks of one square, in place. At last P_IJ = sum over K >= J of W_KIt W_KJ takes the
-// place of U: n^3 operations in all, each a product of tiles.
+// so U fills the upper and W the lower blocks of one square, in place. Finally P_IJ = sum over K >= J of W_KIt W_KJ
+// replaces U: n^3 operations in all, each a product of tiles.
 import { BASE, BLOCKS, COLUMNS, DIAGONALS, ITEMS, NEAR, NEAR_COUNTS, NEAR_ITEMS, NEAR_WEIGHTS, PHASES, RIDGES, ROWS, SCALES, SCRATCH, SCRATCH_BYTES, SQUARE, STARTS, UNSOUND, USERS, VALUES, WIDTH, word } from './parameters';
 import { allDone, finish, take } from './phases';
 import { addBlock, factorize, substitute, takeOffBlock } from './tiles';
@@ -29,7 +30,7 @@ const ROWS_AT_ONCE: u32 = 16;
   return (rows + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE;
 }
 
-/** Sums over users of both values, of one item with all: `row` is cleared first. */
+/** For one item and all others: the sums over users of the product of both values. Clears `row` first. */
 function gramRow(item: usize, row: usize): void {
   const itemStarts: usize = word(ITEMS + STARTS);
   const userStarts: usize = word(USERS + STARTS);
@@ -64,7 +65,9 @@ export function gramRows(thread: u32): u32 {
   return allDone(counters, chunks) ? 0 : 1;
 }
 
-/** The inverse of the scaled Gram matrix with ridges, in place: upper blocks, and diagonal ones apart. */
+/**
+ * The inverse of the scaled Gram matrix with ridges, in place: the upper blocks, with the diagonal ones stored apart.
+ */
 export function invert(thread: u32): u32 {
   const scratch: usize = <usize>word(SCRATCH) + <usize>thread * <usize>word(SCRATCH_BYTES);
   const side = word(BLOCKS);
@@ -86,7 +89,7 @@ export function invert(thread: u32): u32 {
     counters += 8;
     chunks = side - 1;
     for (let chunk = take(counters); chunk < chunks; chunk = take(counters)) {
-      // The longest first.
+      // The longest work first.
       eliminateBlock(i, chunk < i ? chunk : chunk + 1, scratch);
       finish(counters, chunks);
     }
@@ -105,7 +108,7 @@ export function invert(thread: u32): u32 {
   return allDone(counters, chunks) ? 0 : 1;
 }
 
-/** A row of the matrix into its upper blocks; padding is the identity. */
+/** Copies a row of the matrix into its upper blocks; padding is the identity. */
 function scatterRow(item: usize, scratch: usize): void {
   const items: usize = word(ITEMS + ROWS);
   const i = item / B;
@@ -134,7 +137,10 @@ function scatterRow(item: usize, scratch: usize): void {
   }
 }
 
-/** U_II of what is left of A_II, and V_II = U_II^-1 into its place of `DIAGONALS`; W_II, its transpose, into A_II's. */
+/**
+ * Factorizes what is left of A_II into U_II; puts V_II = U_II^-1 into `DIAGONALS`, and its transpose W_II in place of
+ * A_II.
+ */
 function diagonal(i: usize): void {
   const own = block(i, i);
   for (let k: usize = 0; k < i; k++) takeOffBlock(own, block(k, i), block(k, i), PANEL, B);
@@ -174,8 +180,8 @@ function product(i: usize, j: usize): void {
 }
 
 /**
- * The sparse form: each item's weights from its nearest alone, (G_NN + ridges) w = G_N,item, N being those. G is the
- * row-major square. What is too near singular for single precision gets NaN.
+ * The sparse form: each item's weights from its nearest items only, (G_NN + ridges) w = G_N,item, N being those. G is
+ * the row-major square. Systems too near singular for single precision give NaN.
  */
 export function regress(thread: u32): u32 {
   const scratch: usize = <usize>word(SCRATCH) + <usize>thread * <usize>word(SCRATCH_BYTES);

@@ -1,5 +1,5 @@
-// One row in double precision, plainly: for the few whose equations are too near singular for single (huge counts against a
-// small lambda, one person alone, the same pair many times).
+// Solves one row in double precision, without vector code: for the few rows whose equations are too near singular for
+// single precision (huge counts with a small lambda, a single user, the same pair many times).
 import { ALPHA, BASE, COLUMNS, FACTORS, GRAM_DOUBLE, LAMBDA, RANK, STARTS, STRIDE, VALUES, WEIGHTED, word } from './parameters';
 
 /** A pivot that keeps less than this of its diagonal has lost more than single precision can afford. */

@@ -1,10 +1,10 @@
-// YtY of one side's factors: chunks of rows into places of their own, f64, summed in order.
+// YtY of one side's factors: each chunk of rows is summed separately in f64, then the chunks in order.
 import { FACTORS, GRAM_PARTS, LANES, RANK, ROWS, STRIDE, word } from './parameters';
 import { BLOCK } from './rows';
 import { rankUpdate } from './tiles';
 
 const GRAM_CHUNKS: u32 = 64;
-/** Rows whose products are summed in single precision before they join a double. */
+/** How many rows' products are summed in single precision before they are added to a double. */
 const GRAM_BLOCK: u32 = 2 * BLOCK;
 
 @inline function gramRows(rows: u32): u32 {
@@ -18,8 +18,8 @@ export function gramChunks(side: usize): u32 {
 }
 
 /**
- * YtY of a chunk of rows into its own place, f64: the lower triangle row by row where rows go by lanes, else in panels.
- * `precise`: products in double too, at four times the time; by lanes always.
+ * YtY of a chunk of rows, stored separately in f64: the lower triangle row by row if rows are solved in lanes,
+ * otherwise in panels. `precise`: products in double precision too, which takes four times as long; in lanes always so.
  */
 export function gram(side: usize, chunk: u32, scratch: usize, precise: bool): void {
   const rank: usize = word(RANK);
@@ -38,7 +38,7 @@ export function gram(side: usize, chunk: u32, scratch: usize, precise: bool): vo
       const y = factors + row * bytes;
       for (let i: usize = 0; i < rank; i++) {
         const yi = f64x2.splat(<f64>load<f32>(y + (i << 2)));
-        // By lanes row i up to the diagonal, else column i of the upper triangle, the columns being panels of eight.
+        // In lanes: row i up to the diagonal; otherwise: column i of the upper triangle, in panels of eight columns.
         const line = part + i * (stride << 3);
         for (let j: usize = lanes ? 0 : i & ~7; lanes ? j <= i : j < stride; j += 2) {
           const at = lanes ? line + (j << 3) : part + (inPanels(i, j, stride) << 3);
@@ -80,7 +80,7 @@ export function gram(side: usize, chunk: u32, scratch: usize, precise: bool): vo
   return (j >> 3) * (n << 3) + (i << 3) + (j & 7);
 }
 
-/** The sum of all parts, in the first. */
+/** Sums all parts into the first. */
 export function sumParts(side: usize): void {
   const bytes = <usize>word(STRIDE) * <usize>word(STRIDE) * 8;
   const parts: usize = word(GRAM_PARTS);

@@ -1,5 +1,5 @@
-// The phases of a fit, run by every thread alike. What a chunk computes does not depend on who computes it, and sums are
-// taken over chunks in order: the same bits whatever the number of threads.
+// The phases of a fit, run by every thread alike. The result of a chunk does not depend on the thread that computes it,
+// and chunks are summed in order, so the result has the same bits for any number of threads.
 import { arrange, count, invalid, move, PIECES, place } from './layout';
 import { solveLanes } from './lanes';
 import { BASE, CHUNKS, CHUNK_STARTS, FACTORS, FAILED, GRAM, GRAM_DOUBLE, GRAM_PARTS, INVERSE, ITEMS, HALF_STEPS, LAMBDA, LANES, LOWER, PHASES, PRECISE, RANK, ROWS, SCRATCH, SCRATCH_BYTES, STRIDE, USERS, WEIGHTED, WHITEN, WHITENED, WHITENER, word } from './parameters';
@@ -11,13 +11,13 @@ import { LOWER_TRIANGLE, timesMatrix, UPPER_TRIANGLE } from './tiles';
 export { gramRows, invert, regress } from './blocks';
 export { top } from './top';
 
-/** Single precision's sums of 128 products are off by up to a few millionths. */
+/** Sums of 128 products in single precision have an error of up to a few millionths. */
 const POOR_GRAM: f64 = 1e-4;
 /** Phases before the first iteration. */
 const LAYOUT: u32 = 3;
 const WHITEN_ROWS: u32 = 512;
 
-/** Runs all phases; returns 1 when another thread has failed, 2 when an entry cannot be. */
+/** Runs all phases; returns 1 if another thread has failed, 2 if an entry is invalid. */
 export function run(thread: u32): u32 {
   const scratch: usize = <usize>word(SCRATCH) + <usize>thread * <usize>word(SCRATCH_BYTES);
   const counted: usize = word(PHASES);
@@ -70,8 +70,9 @@ function solve(side: usize, other: usize, chunk: u32, scratch: usize): void {
 }
 
 /**
- * The parts' sum, as f64 and as f32; L of G + lambda I = L LT, taken in f64, and for whitening its inverse. Where a pivot
- * of L keeps too little of its diagonal for products in single precision, `precise` asks for the sum again in double.
+ * Sums the parts, in f64 and f32; factorizes G + lambda I = L LT in f64 and, for whitening, inverts L. If a pivot of L
+ * has lost too much of its diagonal for products in single precision, sets `precise`, so that the sum is repeated in
+ * double.
  */
 function prepare(side: usize, other: usize, scratch: usize, again: bool, precise: usize): void {
   const rank: usize = word(RANK);
@@ -148,7 +149,7 @@ function whiten(side: usize, chunk: u32): void {
   const from = chunk * WHITEN_ROWS;
   const to = min(from + WHITEN_ROWS, word(side + ROWS));
   for (let row = from; row < to; row += 4) {
-    // A last group is filled up with its last row.
+    // An incomplete last group is filled with its last row.
     const r0 = row * <u32>bytes, r1 = min(row + 1, to - 1) * <u32>bytes, r2 = min(row + 2, to - 1) * <u32>bytes, r3 = min(row + 3, to - 1) * <u32>bytes;
     timesMatrix(factors + r0, factors + r1, factors + r2, factors + r3, word(WHITENER), stride, UPPER_TRIANGLE, whitened + r0, whitened + r1, whitened + r2, whitened + r3);
   }

@@ -1,11 +1,12 @@
-// Ranks up to 15: four rows of the matrix at once, one a SIMD lane, so that the normal equations, their Cholesky factor
-// and both triangular solves all run on whole vectors. Rows come ordered by length: the four are about equally long.
+// For ranks up to 15: solves four rows of the matrix at once, each in a SIMD lane, so that the normal equations, their
+// Cholesky factor and both triangular solves all run on whole vectors. Rows are sorted by length, so the four are about
+// equally long.
 //
 // Scratch of a thread, in v128: A (stride x stride), y of four entries (4 x stride), b and x (stride).
 import { POOR, solveDouble } from './double';
 import { ALPHA, BASE, COLUMNS, FACTORS, GRAM, LAMBDA, ORDER, RANK, SPLIT_AT, STARTS, STRIDE, VALUES, WEIGHTED, ZEROS, word } from './parameters';
 
-/** Four vectors of rows into four of columns. */
+/** Transposes four vectors. */
 @inline function transposed(from: usize, to: usize, a: v128, b: v128, c: v128, d: v128): void {
   const ab0 = v128.shuffle<f32>(a, b, 0, 4, 1, 5);
   const ab1 = v128.shuffle<f32>(a, b, 2, 6, 3, 7);
@@ -17,7 +18,7 @@ import { ALPHA, BASE, COLUMNS, FACTORS, GRAM, LAMBDA, ORDER, RANK, SPLIT_AT, STA
   v128.store(to, v128.shuffle<i64>(ab1, cd1, 1, 3), 48);
 }
 
-/** One row's factors as v128 a factor, from four rows of floats. */
+/** Four rows of floats, transposed: a v128 per factor. */
 @inline function gather(to: usize, a: usize, b: usize, c: usize, d: usize, bytes: usize): void {
   for (let k: usize = 0; k < bytes; k += 16)
     transposed(0, to + (k << 2), v128.load(a + k), v128.load(b + k), v128.load(c + k), v128.load(d + k));
@@ -34,7 +35,7 @@ export function solveLanes(side: usize, other: usize, from: u32, to: u32, scratc
     const begin = load<u32>(starts + (<usize>row << 2));
     const end = load<u32>(starts + (<usize>row << 2) + 4);
     if (end - begin > splitAt) {
-      // A quarter of the entries a lane.
+      // Each lane gets a quarter of the entries.
       const quarter = (end - begin + 3) >> 2;
       const second = begin + quarter;
       const third = second + quarter;
@@ -55,7 +56,7 @@ export function solveLanes(side: usize, other: usize, from: u32, to: u32, scratc
   }
 }
 
-/** Reads a word of the rows that up to 16 entries from `from` on want, for no other reason than to have them near. */
+/** Prefetches the rows of up to 16 entries from `from` on, by reading a word of each. */
 @inline function fetch(columns: usize, factors: usize, rowBytes: usize, from: u32, to: u32): f32 {
   let sum: f32 = 0;
   const last = min(from + 16, to);
@@ -89,10 +90,10 @@ function four(
   const y2 = y1 + vectors;
   const y3 = y2 + vectors;
   const b = y3 + vectors;
-  // Rows in twos below: an odd rank takes one padding row along, all zeros.
+  // Rows are processed in pairs below; with an odd rank the last is a padding row of zeros.
   const even = (rank + 1) & ~1;
 
-  // A = 0, b = 0: Gram and lambda come last, so that a split row has them once.
+  // A = 0, b = 0: Gram and lambda are added last, so that a split row has them once.
   for (let i: usize = 0; i < even; i++) {
     for (let j: usize = 0; j <= (i | 1); j++) v128.store(a + i * vectors + (j << 4), f32x4.splat(0));
     v128.store(b + (i << 4), f32x4.splat(0));
@@ -190,7 +191,7 @@ function four(
   }
   const sound = cholesky(a, b, rank, vectors, ridge);
 
-  // Lanes back to rows. A row that filled up a group of four is written again with the same values.
+  // Transposes lanes back to rows. A row that filled a group of four is written again with the same values.
   for (let i = rank; i < stride; i++) v128.store(b + (i << 4), f32x4.splat(0));
   const target: usize = word(side + FACTORS);
   const x0 = target + <usize>row0 * rowBytes, x1 = target + <usize>row1 * rowBytes;
@@ -239,7 +240,7 @@ function cholesky(a: usize, b: usize, rank: usize, vectors: usize, least: v128):
       right = f32x4.sub(right, f32x4.mul(l, v128.load(b + k)));
     }
     if (!i32x4.all_true(f32x4.ge(pivot, enough))) sound = false;
-    // No pivot is below A's least eigenvalue, and that not below lambda: where one is, it is by rounding.
+    // No pivot is below A's least eigenvalue, which is at least lambda: a smaller pivot is a rounding error.
     const inverse = f32x4.div(one, f32x4.sqrt(f32x4.max(pivot, least)));
     v128.store(line + i, inverse);
     v128.store(b + i, f32x4.mul(right, inverse));

@@ -1,6 +1,7 @@
-// What a fit needs besides the rows it is given: the same entries image by image, both sides' rows by falling number of
-// entries, and chunks of them. Rows of people are cut into pieces of about equally many entries; a piece counts its entries
-// of each image, so that every piece knows where its own go: each image has its people in order, whoever moved them.
+// Computes what a fit needs besides the given rows: the same entries by image, both sides' rows sorted by descending
+// number of entries, and chunks of them. Users' rows are cut into pieces with about equally many entries. Each piece
+// counts its entries of each image, so that every piece knows where its own go: each image has its users in order,
+// whichever thread moved them.
 import { BASE, CHUNKS, CHUNK_STARTS, COLUMNS, COUNTS, INVALID, ITEMS, LANES, ORDER, RANK, ROWS, SOLVER, SPARE, STARTS, USERS, VALUES, WEIGHTED, WHITEN, word } from './parameters';
 import { saved } from './rows';
 
@@ -21,7 +22,7 @@ function pieceStart(piece: u32): u32 {
   return low;
 }
 
-/** Counts a piece's entries of each image; leaves the number of its first entry that cannot be, and one, in INVALID. */
+/** Counts a piece's entries of each image; sets INVALID to 1 + the index of the piece's first invalid entry. */
 export function count(piece: u32): void {
   const starts: usize = word(USERS + STARTS);
   const columns: usize = word(USERS + COLUMNS);
@@ -42,7 +43,7 @@ export function count(piece: u32): void {
   }
 }
 
-/** Whether any piece has found an entry that cannot be. */
+/** Whether any piece has found an invalid entry. */
 export function invalid(): bool {
   for (let piece: u32 = 0; piece < PIECES; piece++) if (load<u32>(<usize>word(INVALID) + (<usize>piece << 2))) return true;
   return false;
@@ -88,7 +89,10 @@ export function move(piece: u32): void {
   }
 }
 
-/** A side's rows by falling number of entries, equals by index, in chunks; whether they are worth whitening. */
+/**
+ * Sorts a side's rows by descending number of entries, ties by index, cuts them into chunks, and decides whether
+ * whitening is worth it.
+ */
 export function arrange(side: usize, other: usize, scratch: usize): void {
   sort(side, scratch);
   chunk(side);
@@ -100,7 +104,7 @@ export function arrange(side: usize, other: usize, scratch: usize): void {
   return load<u32>(starts + (row << 2) + 4) - load<u32>(starts + (row << 2));
 }
 
-/** Radix sort, eleven bits at a time, the low ones first: few sides have rows of more than 2^11 entries. */
+/** A radix sort by eleven bits, low ones first: few sides have rows with more than 2^11 entries. */
 function sort(side: usize, scratch: usize): void {
   const rows: usize = word(side + ROWS);
   const starts: usize = word(side + STARTS);
@@ -135,7 +139,7 @@ function sort(side: usize, scratch: usize): void {
   }
 }
 
-/** Chunks of about equal work, whole groups of four rows where they can be. */
+/** Cuts rows into chunks of about equal work, in whole groups of four rows if possible. */
 function chunk(side: usize): void {
   const rows = word(side + ROWS);
   const rank: u64 = word(RANK);
@@ -159,7 +163,7 @@ function chunk(side: usize): void {
   store<u32>(BASE + ((side + CHUNKS) << 2), chunks);
 }
 
-/** Whether what rows save is more than whitening the other side's rows: multiplications of both. */
+/** Whether the rows save more than it costs to whiten the other side's rows, counted in multiplications. */
 function worthWhitening(side: usize, other: usize): bool {
   const rank = <f64>word(RANK);
   const starts: usize = word(side + STARTS);

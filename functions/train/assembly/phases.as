@@ -1,5 +1,5 @@
-// Work is cut into chunks that every thread takes from a shared counter; a phase ends when all of its chunks are done. A
-// thread that starts late finds less to do, one that never starts delays nobody.
+// Work is cut into chunks that every thread takes from a shared counter; a phase ends when all of its chunks are done.
+// A thread that starts late finds less to do, and one that never starts delays no other.
 import { BASE, FAILED, word } from './parameters';
 
 /** The next chunk of the phase whose counters are there: chunks handed out, chunks done. */
@@ -11,7 +11,7 @@ import { BASE, FAILED, word } from './parameters';
   if (atomic.add<u32>(counters, 1, 4) + 1 == chunks) atomic.notify(counters + 4, -1);
 }
 
-/** Waits for the others' chunks; false when another thread has failed. */
+/** Waits for the chunks of other threads; returns false if another thread has failed. */
 export function allDone(counters: usize, chunks: u32): bool {
   let spins = 0;
   for (let done = atomic.load<u32>(counters, 4); done < chunks; done = atomic.load<u32>(counters, 4)) {

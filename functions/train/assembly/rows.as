@@ -1,30 +1,38 @@
-// Rows of the matrix one at a time, for ranks where a single row's equations fill the vectors. With the Gram matrix and
-// lambda as B = G + lambda I = L LT, z = L^-1 y (the other side's factors, whitened once a half step) and u = LT x:
+// Solves rows of the matrix one at a time, for ranks where a single row's equations fill the SIMD vectors. With the
+// Gram matrix and lambda as B = G + lambda I = L LT, z = L^-1 y (the other side's factors, whitened once a half step)
+// and u = LT x:
 //
 //   (B + Y W YT) x = Y c   <=>   (I + Z W ZT) u = Z c,   W = diag(alpha r), c = 1 + alpha r
 //
-// Short rows solve, exactly too, the dual on the right: u = P (I + PT P)^-1 d with P = Z W^1/2, d = c / w^1/2. Conjugate
-// gradients iterate on the right from the last u: it costs entries x rank a step and no product with G. A row is a part of
-// what G sums, so that its matrix is near the identity: a few steps are as exact as a factorization, and for long rows
-// cheaper. Where whitening costs more than rows gain, or lambda is another for each row, the left is solved as it stands.
+// Short rows solve the dual on the right, which is exact too: u = P (I + PT P)^-1 d with P = Z W^1/2, d = c / w^1/2.
+// Conjugate gradients iterate on the right, starting from the last u: a step costs entries x rank, without a product
+// with G. A row is a part of what G sums, so its matrix is near the identity: a few steps are as exact as a
+// factorization, and cheaper for long rows. If whitening costs more than the rows gain, or lambda differs by row, the
+// left side is solved directly.
 import { solveDouble } from './double';
 import { ALPHA, BASE, ITEMS, STEPS, COLUMNS, FACTORS, GRAM, IDENTITY, INVERSE, LAMBDA, LOWER, ORDER, RANK, SOLVER, STARTS, STRIDE, VALUES, WEIGHTED, WHITEN, WHITENED, ZEROS, word } from './parameters';
 import { factorize, rankUpdate, substitute, sums, LOWER_TRIANGLE, timesMatrix } from './tiles';
 
-/** Entries gathered at a time: 64 x 64 floats fill half of a 32 KiB first-level cache. */
+/** How many entries are gathered at a time: 64 x 64 floats fill half of a 32 KiB first-level cache. */
 export const BLOCK: u32 = 64;
-/** Entries whose rows of z are held side by side, a multiple of eight: 256 KiB at rank 64, half of a second-level cache. */
+/**
+ * How many entries' rows of z are copied side by side, a multiple of eight: 256 KiB at rank 64, half of a second-level
+ * cache.
+ */
 export const HELD: u32 = 1024;
-/** Multiplications for each entry and factor of conjugate gradients to the end, as many as take the time of a tile's. */
+/** The cost of complete conjugate gradients per entry and factor, in multiplications as fast as those of a tile. */
 const GRADIENTS: f32 = 16;
-/** Square of the error beside u that single precision does not see. */
+/** The square of the relative error of u that is below single precision. */
 const ENOUGH: f32 = 1e-12;
 const MOST_STEPS: u32 = 12;
 const MOST_STRETCH: f32 = 50;
-/** A weight of 0 has a root all the same, so that its entry's right side can be had from the weighted row. */
+/** A weight of 0 gets a tiny root, so that its entry's right side can be computed from the weighted row. */
 const LEAST_WEIGHT: f32 = 1e-20;
 
-/** Solves the rows at places from..to of the order, in fours: what takes them in and out of u is a product of matrices. */
+/**
+ * Solves the rows at positions from..to of the order in groups of four, so that converting between x and u is a product
+ * of matrices.
+ */
 export function solveRows(side: usize, other: usize, from: u32, to: u32, scratch: usize): void {
   const n: usize = word(STRIDE);
   const bytes = n << 2;
@@ -33,9 +41,9 @@ export function solveRows(side: usize, other: usize, from: u32, to: u32, scratch
   const factors: usize = word(side + FACTORS);
   const whiten = word(side + WHITEN) != 0;
   const cg = word(SOLVER) == 1;
-  // Of an image's many people none weighs much: its matrix is nearer to the identity than a person's.
+  // None of an image's many users weighs much, so its matrix is nearer to the identity than a user's.
   const steps = side == ITEMS ? max<u32>(1, word(STEPS) - 1) : word(STEPS);
-  // Behind r, p, q and rows of z, or a matrix, a panel and eight vectors: four u, a row nobody reads.
+  // After r, p, q and rows of z, or after a matrix, a panel and eight vectors: four u, and a row that is never read.
   const u = scratch + max<usize>(n + max<usize>(BLOCK, n) + 8, 4 + HELD) * bytes;
   const nowhere = u + 4 * bytes;
   for (let place = from; place < to; place += 4) {
@@ -71,7 +79,10 @@ export function solveRows(side: usize, other: usize, from: u32, to: u32, scratch
   }
 }
 
-/** Ways to solve a whitened row: what is cheapest for so many entries. Long rows take gradients, or at low ranks the primal. */
+/**
+ * The cheapest way to solve a whitened row with so many entries. Long rows use conjugate gradients or, at low ranks,
+ * the primal.
+ */
 const BY_PRIMAL: u32 = 0;
 const BY_DUAL: u32 = 1;
 const BY_GRADIENTS: u32 = 2;
@@ -83,7 +94,7 @@ const BY_GRADIENTS: u32 = 2;
   return n < 0.9 * r ? BY_DUAL : BY_PRIMAL;
 }
 
-/** What whitening saves of a row's multiplications. */
+/** How many of a row's multiplications whitening saves. */
 export function saved(entries: u32): f64 {
   const n = <f64>entries, r = <f64>word(RANK);
   const primal = n * r * r / 2 + r * r * r / 6;
@@ -100,8 +111,8 @@ export function saved(entries: u32): f64 {
 }
 
 /**
- * Reads a word of each cache line of some entries' rows and returns their sum, for no other reason than that the rows are
- * near when they are worked on: these short steps have many misses under way at once, the work itself only a few.
+ * Prefetches some entries' rows by reading a word of each cache line; returns the sum of these words so that the reads
+ * are not optimised away. Many cache misses overlap here, but only a few in the work itself.
  */
 @inline function fetch(columns: usize, from: u32, to: u32, rows: usize, bytes: usize): f32 {
   let sum: f32 = 0;
@@ -112,7 +123,7 @@ export function saved(entries: u32): f64 {
   return sum;
 }
 
-/** The left side, or (I + Z W ZT) u = Z c where the side is whitened. False when too near singular. */
+/** The left side, or (I + Z W ZT) u = Z c if the side is whitened. Returns false if it is too near singular. */
 function solvePrimal(side: usize, other: usize, x: usize, begin: u32, end: u32, scratch: usize): bool {
   const n: usize = word(STRIDE);
   const bytes = n << 2;
@@ -176,7 +187,7 @@ function solvePrimal(side: usize, other: usize, x: usize, begin: u32, end: u32, 
   if (!whiten) {
     let lambda = <f32>load<f64>(BASE + (LAMBDA << 2));
     if (word(WEIGHTED)) {
-      // The Gram matrix comes without.
+      // The Gram matrix does not include lambda.
       lambda *= <f32>(end - begin);
       const rank: usize = word(RANK);
       for (let i: usize = 0; i < rank; i++) {
@@ -191,7 +202,7 @@ function solvePrimal(side: usize, other: usize, x: usize, begin: u32, end: u32, 
   return true;
 }
 
-/** u = P (I + PT P)^-1 d. False when too near singular. */
+/** u = P (I + PT P)^-1 d. Returns false if it is too near singular. */
 function solveDual(side: usize, u: usize, begin: u32, end: u32, scratch: usize): bool {
   const n: usize = word(STRIDE);
   const bytes = n << 2;
@@ -219,7 +230,7 @@ function solveDual(side: usize, u: usize, begin: u32, end: u32, scratch: usize):
     store<f32>(roots + (e << 2), root);
     store<f32>(d + (e << 2), ratio);
   }
-  // P, a row a factor: four entries' z by four factors at a time, turned round.
+  // P with a row per factor: transposes z of four entries and four factors at a time.
   for (let e: usize = 0; e < wide; e += 4) {
     const at = columns + ((<usize>begin + e) << 2);
     let z0 = e < count ? whitened + <usize>load<u32>(at) * bytes : zeros;
@@ -261,9 +272,9 @@ function solveDual(side: usize, u: usize, begin: u32, end: u32, scratch: usize):
 }
 
 /**
- * Conjugate gradients on (I + Z W ZT) u = Z c from the u given: so many steps, or until u is as exact as single precision
- * gives it. No eigenvalue is below 1, so the residual bounds the error. False when it takes too many steps, or when the
- * matrix stretches a vector more than single precision affords.
+ * Conjugate gradients on (I + Z W ZT) u = Z c from the u given: for the given number of steps, or until u is as exact
+ * as single precision allows. No eigenvalue is below 1, so the residual bounds the error. Returns false if it takes too
+ * many steps, or if the matrix stretches a vector more than single precision allows.
  */
 function solveGradients(side: usize, u: usize, begin: u32, end: u32, steps: u32, exactly: bool, scratch: usize): bool {
   const bytes: usize = <usize>word(STRIDE) << 2;
@@ -282,7 +293,7 @@ function solveGradients(side: usize, u: usize, begin: u32, end: u32, steps: u32,
     if (size <= wanted) return true;
     if (exactly ? step > MOST_STEPS : step > steps) return !exactly;
     if (exactly ? size * rate <= wanted : step == steps) {
-      // The last step needs no more than its length.
+      // For the last step only its length is needed.
       const length = f32x4.splat(size / (dot(p, p, bytes) + bend(side, begin, end, p, bytes, scratch)));
       for (let k: usize = 0; k < bytes; k += 16) v128.store(u + k, f32x4.add(v128.load(u + k), f32x4.mul(length, v128.load(p + k))));
       return true;
@@ -308,20 +319,22 @@ function solveGradients(side: usize, u: usize, begin: u32, end: u32, steps: u32,
   return true;
 }
 
-/** Where `gather` puts rows of z: behind r, p, q and a word that nobody reads. */
+/** Where `gather` puts rows of z: after r, p, q and a word that is never read. */
 @inline function heldAt(bytes: usize, scratch: usize): usize {
   return scratch + 4 * bytes;
 }
 
-/** Rows of z of some entries side by side, four by four: of each four columns one row after the other. Filled up to a
- * multiple of eight with zeros. */
+/**
+ * Copies some entries' rows of z side by side in groups of four: for each four columns one row after the other. Padded
+ * with zeros to a multiple of eight.
+ */
 function gather(side: usize, begin: u32, end: u32, bytes: usize, scratch: usize): void {
   const columns: usize = word(side + COLUMNS);
   const whitened: usize = word(WHITENED);
   const zeros: usize = word(ZEROS);
   let to = heldAt(bytes, scratch);
   for (let n = begin; n < end; n += 8) {
-    // So many misses are under way at once.
+    // So many cache misses overlap.
     if (!((n - begin) & (BLOCK - 1))) store<f32>(scratch + 3 * bytes, fetch(columns, n, min(n + BLOCK, end), whitened, bytes));
     for (let e = n; e < n + 8; e += 4) {
       const at = columns + (<usize>e << 2);
@@ -342,7 +355,7 @@ function gather(side: usize, begin: u32, end: u32, bytes: usize, scratch: usize)
   }
 }
 
-/** Products of a vector with four rows as `gather` leaves them, one a lane. */
+/** Products of a vector with four rows from `gather`, one in each lane. */
 @inline function dots(v: usize, z: usize, bytes: usize): v128 {
   let d0 = f32x4.splat(0), d1 = d0, d2 = d0, d3 = d0, e0 = d0, e1 = d0, e2 = d0, e3 = d0;
   const stop = v + bytes;
@@ -374,7 +387,8 @@ function product(side: usize, begin: u32, end: u32, v: usize, to: usize, residua
     if (!isHeld) gather(side, from, last, bytes, scratch);
     let z = heldAt(bytes, scratch);
     let values: usize = <usize>word(side + VALUES) + (<usize>from << 2);
-    // Values past the row's end meet zeros only; the arrays are padded, so that they can be read, and are finite.
+    // Values past the row's end are only multiplied by zeros; the arrays are padded, so that they can be read and are
+    // finite.
     for (const stop = values + (<usize>(last - from) << 2); values < stop; values += 32) {
       const w = f32x4.mul(alpha, v128.load(values)), x = f32x4.mul(alpha, v128.load(values, 16));
       let f = f32x4.mul(w, dots(v, z, bytes)), g = f32x4.mul(x, dots(v, z + four, bytes));

@@ -1,11 +1,12 @@
-// Higher ranks: dense kernels on tiles of 4 x 8 numbers that stay in the 16 vector registers.
+// For higher ranks: dense kernels on tiles of 4 x 8 numbers, which stay in the 16 vector registers.
 //
-// A matrix lies in panels of 8 columns, each row by row: a row of a panel is 32 bytes, and the innermost loop walks two
-// panels by constant steps. A panel's length is given in bytes where it can differ. Symmetric matrices hold their upper
-// triangle; what lies below it in a diagonal tile is scratch. Columns come in eights, rows and depths in fours.
+// A matrix is stored in panels of 8 columns, each row by row: a row of a panel is 32 bytes, and the innermost loop
+// walks two panels by constant steps. A panel's length is given in bytes if it can differ. Of symmetric matrices only
+// the upper triangle is used; the rest of a diagonal tile is scratch. Columns are multiples of eight, rows and depths
+// of four.
 //
-// Four steps of depth are written out in a loop. `if (!depth) break` between them never happens: it keeps the optimizers
-// from collecting the four steps of one sum, which would wait for each other and spill the rest.
+// Loops are unrolled by four steps of depth. The `if (!depth) break` between them never happens: it prevents the
+// optimizers from grouping the four steps of one sum, which would wait for each other and spill registers.
 import { POOR } from './double';
 
 /** C = F + Pt P in the upper triangle: C and F are n x n, P is depth x n. */
@@ -168,8 +169,8 @@ export function takeOffBlock(c: usize, l: usize, r: usize, panel: usize, n: usiz
 
 /**
  * A = Ut U in the upper triangle, each diagonal element inverted; A is n x n. Four rows at a time: all earlier rows are
- * taken off (left-looking), then the four among themselves. `least` is a bound below A's eigenvalues, and so below its
- * pivots: one that is less is so by rounding. False when A is too near singular for single precision.
+ * subtracted (left-looking), then the four from each other. `least` is a lower bound of A's eigenvalues, and so of its
+ * pivots: a smaller pivot is a rounding error. Returns false if A is too near singular for single precision.
  */
 export function factorize(a: usize, n: usize, least: f32): bool {
   const panel = n << 5;
@@ -270,7 +271,7 @@ export function substitute(a: usize, b: usize, n: usize): void {
   }
 }
 
-/** Where a matrix has other numbers than zeros. */
+/** Where a matrix is not zero. */
 export const LOWER_TRIANGLE: u32 = 1;
 export const UPPER_TRIANGLE: u32 = 2;
 export const ANYWHERE: u32 = 0;

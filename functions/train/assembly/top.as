@@ -1,10 +1,11 @@
-// The best images of everybody, exactly, without scoring every image. By Cauchy-Schwarz no score is above |x||y|: with the
-// images by falling |y|, a person's search ends where that is below the worst of the list. All factors are turned into the
-// images' principal axes first, which changes no score and puts most of it into the first columns, the head: an image whose
-// head's score plus |x's tail||y's tail| is not enough is never scored whole.
+// Every user's best images, exactly, without scoring every image. By Cauchy-Schwarz no score is above |x||y|: with the
+// images sorted by descending |y|, a user's search ends when that is below the worst score in the list. All factors are
+// first rotated to the images' principal axes, which changes no score and concentrates it in the first columns, the
+// head: an image whose head score plus |x's tail||y's tail| is too low is never scored completely.
 //
-// All of this is in single precision with a slack for its rounding, and only chooses candidates. Those are scored in double
-// from the factors as given, one column after the other, rounded to single: bit for bit what scoring every image gives.
+// All of this is in single precision, with a slack for rounding, and only selects candidates. These are scored in
+// double precision from the original factors, one column after the other, and rounded to single: bit for bit what
+// scoring every image gives.
 import { gram, gramChunks, inPanels, sumParts } from './gram';
 import { COLUMNS, FACTORS, GRAM_PARTS, HEAD, HEADS, ITEMS, LENGTHS, LISTED, LIST_ITEMS, LIST_LENGTH, LIST_SCORES, ORDER, PHASES, PLACES, RANK, ROWS, SCRATCH, SCRATCH_BYTES, STARTS, STRIDE, TAILS, TURN, USERS, word } from './parameters';
 import { allDone, finish, take } from './phases';
@@ -12,11 +13,14 @@ import { ANYWHERE, sums, timesMatrix } from './tiles';
 
 const USERS_CHUNK: u32 = 256;
 const ITEMS_CHUNK: u32 = 512;
-/** Blocks of eight images whose heads are scored first: the best by head set the bar. Later, a quarter at a time. */
+/**
+ * How many blocks of eight images have their heads scored first, to set the threshold; later, a quarter of that at a
+ * time.
+ */
 const SPAN: u32 = 128;
 const SWEEPS: u32 = 6;
 
-/** Runs all phases; returns 1 when another thread has failed. */
+/** Runs all phases; returns 1 if another thread has failed. */
 export function top(thread: u32): u32 {
   const scratch: usize = <usize>word(SCRATCH) + <usize>thread * <usize>word(SCRATCH_BYTES);
   for (let phase: u32 = 0; phase < 4; phase++) {
@@ -35,7 +39,9 @@ export function top(thread: u32): u32 {
   return 0;
 }
 
-/** Jacobi's rotations on YtY, some rounds: any orthogonal matrix would do, and near enough is as good. */
+/**
+ * Some rounds of Jacobi rotations on YtY: any orthogonal matrix would be correct, so approximate axes are good enough.
+ */
 function principalAxes(): void {
   const rank: usize = word(RANK);
   const stride: usize = word(STRIDE);
@@ -128,8 +134,8 @@ function lists(chunk: u32, scratch: usize): void {
   return (at + 63) & ~63;
 }
 
-// Of a person: the length of their factors and of the tail, the slack, the bar that a candidate must reach, the best score
-// that is not in the list, the number of candidates, 1 for a person whose factors are all 0.
+// Per user: the length of the factors and of their tail, the slack, the threshold for candidates, the best score that
+// is not in the list, the number of candidates, and 1 if all factors are 0.
 const LENGTH: usize = 0;
 const TAIL: usize = 4;
 const SLACK: usize = 8;
@@ -138,7 +144,10 @@ const NEXT: usize = 16;
 const FOUND: usize = 20;
 const NOTHING: usize = 24;
 
-/** Lists of four people. Scratch, in bytes: 16 rows of factors (the turned people's, one in f64), then as laid out below. */
+/**
+ * Makes the lists of four users. Scratch, in bytes: 16 rows of factors (the rotated users, one in f64), then as laid
+ * out below.
+ */
 function fourLists(first: u32, people: u32, scratch: usize): void {
   const rank: usize = word(RANK);
   const stride: usize = word(STRIDE);
@@ -149,7 +158,7 @@ function fourLists(first: u32, people: u32, scratch: usize): void {
   const n: usize = word(LIST_LENGTH);
   const lengths: usize = word(LENGTHS);
   const factors: usize = word(USERS + FACTORS);
-  // A byte an image, by place: bit e for what person e pulled.
+  // A byte per image, by position: bit e is set if user e pulled it.
   const pulled = scratch + 16 * bytes;
   const panel = align(pulled + count + 8);
   const headScores = align(panel + (head << 2));
@@ -160,13 +169,14 @@ function fourLists(first: u32, people: u32, scratch: usize): void {
   const candidates = best + 4 * listBytes;
   const candidateBytes = align(count << 3);
 
-  // Turn the four; their heads into a panel of four columns.
+  // Rotates the four users; puts their heads into a panel of four columns.
   const x0 = factors + <usize>first * bytes;
   const x1 = people > 1 ? x0 + bytes : x0;
   const x2 = people > 2 ? x1 + bytes : x0;
   const x3 = people > 3 ? x2 + bytes : x0;
   timesMatrix(x0, x1, x2, x3, word(TURN), stride, ANYWHERE, scratch, scratch + bytes, scratch + 2 * bytes, scratch + 3 * bytes);
-  // |x'y' - xy| of turned and rounded factors, summed in any order, is at most this times |x||y|; four times that is the slack.
+  // |x'y' - xy| of rotated and rounded factors, summed in any order, is at most this times |x||y|; four times that is
+  // the slack.
   const rounding: f32 = 4 * (2 * <f32>(rank + 2) * sqrt<f32>(<f32>rank) + <f32>rank + 8) * 5.960464477539063e-8;
   for (let e: u32 = 0; e < people; e++) {
     const x = scratch + e * bytes;
@@ -181,10 +191,10 @@ function fourLists(first: u32, people: u32, scratch: usize): void {
     const length = sqrt(square);
     store<f32>(own, length, LENGTH);
     store<f32>(own, sqrt(tail), TAIL);
-    // Squares that underflow bound nothing: then everything is a candidate.
+    // If squares underflow there is no bound: then every image is a candidate.
     const sound = length > 1e-15 && load<f32>(lengths) > 1e-15;
     store<f32>(own, sound ? rounding * length * load<f32>(lengths) : Infinity, SLACK);
-    // Without factors every score is 0, and nothing needs to be looked at.
+    // Without factors every score is 0, so nothing needs scoring.
     const nothing = isZero(factors + <usize>(first + e) * bytes, bytes);
     store<f32>(own, nothing ? Infinity : -Infinity, BAR);
     store<u32>(own, nothing ? 1 : 0, NOTHING);
@@ -193,7 +203,7 @@ function fourLists(first: u32, people: u32, scratch: usize): void {
     mark(first + e, pulled, <u8>((<u32>1) << e));
   }
 
-  // A span of blocks at a time: all heads, then each person's survivors.
+  // Processes a span of blocks at a time: all heads, then each user's survivors.
   for (let from: u32 = 0, span = SPAN; from < blocks; from += span, span = SPAN / 4) {
     const longest = load<f32>(lengths + (<usize>from << 5));
     let anybody = false;
@@ -221,7 +231,7 @@ function isZero(x: usize, bytes: usize): bool {
   return true;
 }
 
-/** Sets the bytes of what a person pulled: to have a bit more, or to nothing. */
+/** Sets a user's bit in the bytes of what they pulled, or clears these bytes. */
 function mark(user: u32, pulled: usize, bit: u8): void {
   const starts: usize = word(USERS + STARTS);
   const columns: usize = word(USERS + COLUMNS);
@@ -233,7 +243,7 @@ function mark(user: u32, pulled: usize, bit: u8): void {
   }
 }
 
-/** Four people's head scores of the images of blocks from..to: 8 floats a person, 32 a block. */
+/** Four users' head scores of the images in blocks from..to: 8 floats per user, 32 per block. */
 function scoreHeads(from: u32, to: u32, panel: usize, head: usize, headScores: usize): void {
   const blockBytes = (head + 4) << 3;
   for (let block = from; block < to; block++) scoreBlock(<usize>word(HEADS) + <usize>block * blockBytes, panel, head, headScores + (<usize>(block - from) << 7));
@@ -274,13 +284,16 @@ function scoreHeads(from: u32, to: u32, panel: usize, head: usize, headScores: u
   v128.store(to, a20, 64); v128.store(to, a21, 80); v128.store(to, a30, 96); v128.store(to, a31, 112);
 }
 
-/** Of the eight images of a block: bits of those that person e has not pulled. */
+/** For the eight images of a block: a bit for each that user e has not pulled. */
 @inline function free(e: u32, pulled: usize, block: u32): u32 {
   const bytes = (load<u64>(pulled + (<usize>block << 3)) >> <u64>e) & 0x0101010101010101;
   return ~<u32>((bytes * 0x0102040810204080) >> 56);
 }
 
-/** Sets the bar by the n images of the first blocks with the best heads: the n-th best of all is at least their worst. */
+/**
+ * Sets the threshold from the n images of the first blocks with the best head scores: the n-th best of all images is at
+ * least their worst.
+ */
 function seed(e: u32, blocks: u32, scratch: usize, pulled: usize, headScores: usize, own: usize, best: usize): void {
   const n = word(LIST_LENGTH);
   const count = word(ITEMS + ROWS);
@@ -315,7 +328,7 @@ function seed(e: u32, blocks: u32, scratch: usize, pulled: usize, headScores: us
   store<f32>(own, bar - load<f32>(own, SLACK), BAR);
 }
 
-/** Writes the places of those images of blocks from..to whose bound reaches the bar, and returns how many. */
+/** Writes the positions of those images in blocks from..to whose bound reaches the threshold, and returns how many. */
 function sift(e: u32, from: u32, to: u32, pulled: usize, headScores: usize, own: usize, survivors: usize): u32 {
   const head: usize = <usize>word(HEAD) << 2;
   const blockBytes = (head + 4) << 3;
@@ -330,7 +343,7 @@ function sift(e: u32, from: u32, to: u32, pulled: usize, headScores: usize, own:
   for (let block = from; block < to && length * load<f32>(lengths) >= bar; block++) {
     const bits = free(e, pulled, block) & (i32x4.bitmask(f32x4.ge(f32x4.add(v128.load(at), f32x4.mul(tail, v128.load(tails))), least))
       | (i32x4.bitmask(f32x4.ge(f32x4.add(v128.load(at, 16), f32x4.mul(tail, v128.load(tails, 16))), least)) << 4));
-    // No branch that could be guessed wrong: each place is written, and stays where its bit is set.
+    // Avoids branches that could be mispredicted: each position is written, and kept if its bit is set.
     const place = block << 3;
     store<u32>(passed, place); passed += (bits & 1) << 2;
     store<u32>(passed, place + 1); passed += (bits & 2) << 1;
@@ -351,7 +364,7 @@ function sift(e: u32, from: u32, to: u32, pulled: usize, headScores: usize, own:
   return load<f32>(headScores + (<usize>((place >> 3) - from) << 7) + (e << 5) + ((place & 7) << 2));
 }
 
-/** The scores of four images, whose heads are scored from block `from` on. */
+/** Completes the scores of four images, whose heads were scored from block `from` on. */
 function wholes(e: u32, p0: u32, p1: u32, p2: u32, p3: u32, from: u32, scratch: usize, headScores: usize): v128 {
   const head: usize = <usize>word(HEAD) << 2;
   const bytes: usize = <usize>word(STRIDE) << 2;
@@ -371,7 +384,9 @@ function wholes(e: u32, p0: u32, p1: u32, p2: u32, p3: u32, from: u32, scratch: 
   return f32x4.add(heads, sums(s0, s1, s2, s3));
 }
 
-/** Scores survivors whole; those that reach the bar become candidates, the best n of them are kept in order. */
+/**
+ * Scores survivors completely; those that reach the threshold become candidates, of which the best n are kept in order.
+ */
 function judge(e: u32, from: u32, passed: u32, survivors: usize, scratch: usize, headScores: usize, own: usize, best: usize, candidates: usize): void {
   const n = word(LIST_LENGTH);
   const count = word(ITEMS + ROWS);
@@ -408,7 +423,7 @@ function judge(e: u32, from: u32, passed: u32, survivors: usize, scratch: usize,
   store<u32>(own, found, FOUND);
 }
 
-/** The list of a person whose scores are all 0: the first images by index that person e has not pulled. */
+/** The list of a user whose scores are all 0: the first images, by index, that user e has not pulled. */
 function writeFirst(user: u32, e: u32, pulled: usize): void {
   const n = word(LIST_LENGTH);
   const count: usize = word(ITEMS + ROWS);
@@ -429,7 +444,10 @@ function writeFirst(user: u32, e: u32, pulled: usize): void {
   return load<u32>(order + (<usize>load<u32>(list + (<usize>at << 3), 4) << 2));
 }
 
-/** Scores the list in double and writes it, most first, ties by index; all candidates where another is as near as rounding. */
+/**
+ * Scores the list in double precision and writes it, highest first, ties by index. Scores all candidates if another one
+ * is within the rounding error.
+ */
 function write(user: u32, own: usize, double: usize, best: usize, candidates: usize): void {
   const bytes: usize = <usize>word(STRIDE) << 2;
   const n = word(LIST_LENGTH);

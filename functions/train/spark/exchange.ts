@@ -1,4 +1,5 @@
-// What a training hands to Spark and takes back: objects under one folder, forms in als.py and README.md.
+// What training passes to Spark and reads back: objects under one folder, in the formats described in als.py and
+// README.md.
 import type { Entry } from '#core/recommender/ratings.ts';
 import type { ItemModel } from '#core/recommender/recommend.ts';
 import type { ObjectStore } from '#core/stores.ts';
@@ -11,7 +12,7 @@ interface Head extends Pick<Lessons, 'began' | 'seed' | 'users' | 'items' | 'rea
   byTime: boolean;
 }
 
-/** Writes lessons.json and pairs/*.csv, a row an entry. */
+/** Writes lessons.json and pairs/*.csv, with a row per entry. */
 export async function writeLessons(objects: ObjectStore, folder: string, lessons: Lessons): Promise<void> {
   const { began, seed, users, items, entries, random, byTime, readSeconds } = lessons;
   const learned = new Set(random[0].train);
@@ -32,7 +33,7 @@ export async function writeLessons(objects: ObjectStore, folder: string, lessons
   await objects.put(`${folder}/lessons.json`, JSON.stringify(head));
 }
 
-/** The lessons as they were written. */
+/** Reads the lessons back. */
 export async function readLessonsBack(objects: ObjectStore, folder: string): Promise<Lessons> {
   const { byTime, ...head } = JSON.parse(decoder.decode(await body(objects, `${folder}/lessons.json`))) as Head;
   const entries: Entry[] = [];
@@ -50,8 +51,8 @@ export async function readLessonsBack(objects: ObjectStore, folder: string): Pro
 }
 
 /**
- * The images' factors of one part; what has none there has zeros. Throws where a row is not of this rank, and where the
- * fit on everything has no row: Spark wrote none, and a model of zeros would recommend nothing.
+ * The images' factors of one part; images without factors there get zeros. Throws if a row has another rank, or if the
+ * fit on everything has no row: then Spark wrote none, and a model of zeros would recommend nothing.
  */
 export async function readFactors(
   objects: ObjectStore,
@@ -73,7 +74,7 @@ export async function readFactors(
   return { rank, items: factors };
 }
 
-/** Removes everything of the folder: it names people. */
+/** Removes the whole folder, because it contains user names. */
 export async function removeExchange(objects: ObjectStore, folder: string): Promise<void> {
   await objects.remove((await objects.list(`${folder}/`)).map(({ key }) => key));
 }
@@ -82,7 +83,7 @@ const decoder = new TextDecoder();
 
 async function body(objects: ObjectStore, key: string): Promise<Uint8Array> {
   const found = await objects.get(key);
-  if (!found) throw new Error(`${key} is not there`);
+  if (!found) throw new Error(`${key} is missing`);
   return found.body;
 }
 

@@ -1,4 +1,4 @@
-// Training with the fit on Spark: the same reading before it, the same judging and publishing after it.
+// Training with the fit on Spark: reading before it, and judging and publishing after it, are the same as usual.
 import type { Card } from '#core/recommender/model-list.ts';
 import { fitSetting, popularFamilies, seedAls } from '../candidates.ts';
 import type { Part } from '../compete.ts';
@@ -11,13 +11,13 @@ const folderOf = (run: string) => `training/${run}`;
 export async function prepareSpark(run: string, options: TrainOptions): Promise<{ pairs: number }> {
   // An earlier attempt may have left files of other pairs.
   await removeExchange(options.objects, folderOf(run));
-  // Each split is a fit of its own: one round.
+  // Each split is a separate fit, so there is only one round.
   const lessons = await readLessons(options, 1);
   if (lessons.entries.length > 0) await writeLessons(options.objects, folderOf(run), lessons);
   return { pairs: lessons.entries.length };
 }
 
-/** Judges and publishes what Spark made of it, and removes the folder. */
+/** Judges and publishes the models that Spark fitted, and removes the folder. */
 export async function publishSpark(run: string, options: Omit<TrainOptions, 'seed'>): Promise<Card> {
   const { objects } = options;
   // Spark's lambda is multiplied by a row's number of entries.

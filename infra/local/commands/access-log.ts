@@ -1,8 +1,8 @@
-// The past as registries and proxies wrote it down: rows of pulls and pushes from access logs and Harbor's audit log.
-// The formats: Distribution's JSON log (configuration `log.formatter: json`; internal/dcontext/http.go names the fields),
-// the combined format of nginx, Apache and Distribution's own access log, Harbor's GET /api/v2.0/audit-logs.
+// Past pulls and pushes from access logs of registries and proxies, and from Harbor's audit log. The formats:
+// Distribution's JSON log (configuration `log.formatter: json`; internal/dcontext/http.go names the fields), the
+// combined format of nginx, Apache and Distribution's own access log, Harbor's GET /api/v2.0/audit-logs.
 
-/** What a line of a log says: a row for `backfill`, or nothing to count. */
+/** The content of a log line: a row for `backfill`, or nothing to count. */
 export type LogRow = Record<string, unknown> | undefined;
 
 const manifestPath = /\/v2\/(.+)\/manifests\/([^/?#]+)(?:[?#]|$)/;
@@ -19,7 +19,7 @@ interface LoggedRequest {
   mediaType?: unknown;
 }
 
-/** Only what a registry reports itself: answered requests for manifests. */
+/** Only what a registry itself would report: successful requests for manifests. */
 function rowOf({ method, uri, status, ...logged }: LoggedRequest): LogRow {
   const path = manifestPath.exec(uri);
   const action = actions[method];
@@ -49,7 +49,7 @@ const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', '
 /** Whether a line is in the combined (or common) format. */
 export const isCombined = (line: string): boolean => combined.test(line);
 
-/** The row of a line in the combined format; a text says why the line can't be read. */
+/** The row of a line in the combined format, or a text with the reason why the line can't be read. */
 export function combinedRow(line: string): LogRow | string {
   const found = combined.exec(line);
   if (!found) return 'it is not in the combined log format';
@@ -70,11 +70,11 @@ type Fields = Record<string, unknown>;
 export const isDistributionLog = (row: Fields): boolean =>
   typeof row.msg === 'string' && ('http.request.uri' in row || 'go.version' in row || 'level' in row);
 
-/** More requests than a registry has under way. */
+/** More requests than a registry handles at a time. */
 const mostUnderWay = 10_000;
 
 /**
- * Reads Distribution's JSON log line by line. A request's user is in one line ("authorized request"), what became of it in
+ * Reads Distribution's JSON log line by line. A request's user is in one line ("authorized request") and its outcome in
  * a later one ("response completed"); both have the request's id.
  */
 export function distributionLog(): (row: Fields) => LogRow {
@@ -103,7 +103,7 @@ export function distributionLog(): (row: Fields) => LogRow {
   };
 }
 
-/** Whether a row is one of Harbor's audit log, from its API or its table. */
+/** Whether a row is from Harbor's audit log, as its API or its table writes it. */
 export const isHarborAudit = (row: Fields): boolean => 'op_time' in row && 'operation' in row && 'resource' in row;
 
 const operations: Partial<Record<string, string>> = { pull: 'pull', create: 'push', push: 'push' };

@@ -1,7 +1,7 @@
-// Rows of a file as stream records: what `npm run import` puts into the stream.
-// A row with a `repository` is a pull or a push, a row with a `domain` is a hit. Ids come from the content, so that a second
-// import of the same rows changes nothing: what was imported is remembered, day by day, under `imports/` in the objects,
-// and a registry event's id is kept for good.
+// Turns a file's rows into stream records, for `npm run import`. A row with a `repository` is a pull or a push, a row
+// with a `domain` is a hit. Ids are derived from the content, so that a second import of the same rows changes nothing:
+// imported hits are remembered, by day, under `imports/` in the object store, and ids of registry events are stored for
+// good.
 import { hash } from 'node:crypto';
 import { packLines } from '#core/bytes/pack.ts';
 import type { HitLine, RegistryLine } from '#core/event.ts';
@@ -19,13 +19,13 @@ import { type Format, type Row, rowsOf } from './rows.ts';
 import { rfc3339Of, Zone } from './times.ts';
 
 export interface BackfillOptions {
-  /** Takes pulls and pushes. */
+  /** The stream of pulls and pushes. */
   stream: StreamWriter;
   hits: StreamWriter;
   objects: ObjectStore;
   events: Pick<EventStore, 'events'>;
   clock: () => number;
-  /** Where clocks showed the times that have no zone; UTC unless given. */
+  /** The zone of times without one; default UTC. */
   zone?: Zone;
   /** Called after each batch. */
   progress?: (so: Backfilled) => void;
@@ -35,15 +35,15 @@ export interface Backfilled {
   rows: number;
   pulls: number;
   hits: number;
-  /** Pulls by nobody who signed in. */
+  /** Anonymous pulls. */
   anonymous: number;
-  /** Rows that an earlier import brought or the registry reported, and pulls that the file has twice. */
+  /** Rows that were imported or reported before, and pulls that the file repeats. */
   known: number;
   /** Lines of a log about anything but pulls and pushes. */
   other: number;
   /** Times without a zone. */
   zoneless: number;
-  /** Columns and fields that mean nothing here. */
+  /** Columns and fields that are ignored. */
   ignored: Set<string>;
   /** Rows left out: fix them and import the file again. */
   bad: { line: number; reason: string }[];
@@ -64,7 +64,10 @@ const pullColumns = [
 const hitColumns = ['time', 'domain', 'action', 'address', 'path', 'id'];
 const batchRows = 10_000;
 
-/** Puts every good row into the stream. Throws Unreadable for a file that has none, as a CSV file without a header. */
+/**
+ * Puts every valid row into the stream. Throws Unreadable for a file that can't be read as a whole, such as a CSV file
+ * without a header.
+ */
 export async function backfill(
   lines: AsyncIterable<string> | Iterable<string>,
   format: Format,
@@ -77,7 +80,7 @@ export async function backfill(
   };
   const imported = new Imported(objects, 'hits');
   const importedPulls = new Imported(objects, 'pulls');
-  /** How often this file has had the same hit, by digest: equal rows are as many hits. */
+  /** How often this file had the same hit so far, by digest: equal rows are separate hits. */
   const occurrences = new Map<number, number>();
   let pullBatch: Batch = new Map();
   let hitBatch: Batch = new Map();
@@ -113,7 +116,7 @@ export async function backfill(
       const line = pullOf(row, clock(), timed);
       if (typeof line === 'string') return line;
       const { id, user, repository, time } = line.event;
-      // An earlier import may not be processed yet, or be older than what is remembered.
+      // An earlier import may not be processed yet, or its hits may no longer be remembered.
       const isNew = await importedPulls.isNew(time, digestOf(id));
       const stored = async () => (await events.events(user, repository, time, time)).some((event) => event.id === id);
       if (!isNew || (await stored())) {
@@ -127,7 +130,7 @@ export async function backfill(
     if (!('domain' in row)) return 'it has neither a repository (a pull) nor a domain (a hit)';
     const hit = hitOf({ ...row, time: timed(row.time) }, clock());
     if (typeof hit === 'string') return hit;
-    // Without the address: what is remembered must not show one.
+    // Without the address, which must not be derivable from what is remembered.
     const content = `${hit.time} ${hit.domain} ${hit.action}`;
     const first = digestOf(`${content} 0`);
     const occurrence = occurrences.get(numberOf(first)) ?? 0;
@@ -138,7 +141,7 @@ export async function backfill(
       return undefined;
     }
     done.hits++;
-    // Within the hour a crash between stream and memory is made good by the id.
+    // If a crash happens before the hits are remembered, their ids prevent double counting for an hour.
     const id = `import-${digest.toString('base64url', 0, 12)}`;
     return { key: hit.domain, text: encodeHit({ ...hit, id }), hit: true };
   }
@@ -148,7 +151,7 @@ const digestOf = (content: string) => hash('sha256', content, 'buffer');
 /** The first 53 bits. */
 const numberOf = (digest: Buffer) => digest.readUIntBE(0, 6) * 32 + (digest[6] >> 3);
 
-/** RFC 3339, and with the blank that many tools write: the id of such a row has the time as it is in the file. */
+/** RFC 3339, also with the space that many tools write: the id of such a row uses the time as written. */
 const asBefore = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i;
 
 function pullOf(row: Row, now: number, timed: (time: unknown) => unknown): RegistryLine | string {
@@ -178,7 +181,7 @@ function pullOf(row: Row, now: number, timed: (time: unknown) => unknown): Regis
   return { type: 'registry', receivedAt: now, event: events[0] };
 }
 
-/** The time as the file has it, and what to do. */
+/** Quotes the time as written, and says what to do. */
 function badTime(time: unknown): string {
   if (time === undefined) return 'is missing: write 2026-11-21T08:00:00Z';
   const [, first, second] = /^(\d\d?)[./-](\d\d?)[./-]\d{2,4}/.exec(String(time)) ?? [];
@@ -197,7 +200,10 @@ function hitOf(row: Row, now: number): HitLine | string {
 
 const shown = (value: unknown) => JSON.stringify(value)?.slice(0, 80);
 
-/** Returns why a row is bad that has an object or list in one of these columns; it is named, not shown: JSON.stringify may overflow. */
+/**
+ * Returns the reason why a row is invalid if one of these columns has an object or list. The value is not quoted,
+ * because JSON.stringify may overflow.
+ */
 function nested(row: Row, columns: string[]): string | undefined {
   const name = columns.find((name) => typeof row[name] === 'object' && row[name] !== null);
   return name && `${name} is an object or a list: write text`;
@@ -210,7 +216,7 @@ function badAddress({ address }: Row): string | undefined {
 
 // --- what was imported ----------------------------------------------------------------------------------------------
 
-/** What imports brought of a kind, a set of 53-bit digests for each UTC day. */
+/** What was imported of a kind: a set of 53-bit digests for each UTC day. */
 class Imported {
   readonly #objects: ObjectStore;
   readonly #kind: 'hits' | 'pulls';
@@ -221,7 +227,7 @@ class Imported {
     this.#kind = kind;
   }
 
-  /** Remembers it; returns whether it was new. */
+  /** Remembers a digest; returns whether it was new. */
   async isNew(time: number, digest: Buffer): Promise<boolean> {
     const name = new Date(time).toISOString().slice(0, 10);
     const day = this.#days.get(name) ?? { ...(await this.#load(name)), changed: false };
@@ -246,7 +252,7 @@ class Imported {
           Object.assign(day, { etag, changed: false });
         } catch (cause) {
           if (!(cause instanceof PreconditionFailed)) throw cause;
-          // Another import was here: both sets count.
+          // Another import wrote meanwhile: both sets are kept.
           const { digests, etag } = await this.#load(name);
           for (const digest of digests) day.digests.add(digest);
           day.etag = etag;
@@ -268,7 +274,7 @@ class Imported {
 
 // --- records --------------------------------------------------------------------------------------------------------
 
-/** Lines by the key that keeps their order. */
+/** Lines by partition key, which keeps their order. */
 type Batch = Map<string, string[]>;
 
 function add(batch: Batch, key: string, text: string) {
@@ -277,7 +283,9 @@ function add(batch: Batch, key: string, text: string) {
   else batch.set(key, [text]);
 }
 
-/** Lines of one key stay in order; those of a few dozen keys share a record's worth of partition key. */
+/**
+ * Lines of one key stay in order; the many keys are mapped to a few dozen partition keys, so that lines share records.
+ */
 function pack(batch: Batch): StreamRecord[] {
   const groups = new Map<string, string[]>();
   for (const [key, lines] of batch) {

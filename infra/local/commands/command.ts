@@ -1,4 +1,4 @@
-// What the commands of a data folder have in common: --data, --help, and how they end.
+// What all commands on a data folder share: --data, --help, and how they end.
 import type { ParseArgsConfig, parseArgs } from 'node:util';
 import { parseFlags } from '../settings.ts';
 
@@ -7,7 +7,7 @@ const shared = { data: { type: 'string' }, help: { type: 'boolean', short: 'h' }
 type Options = NonNullable<ParseArgsConfig['options']>;
 type Values<O extends Options> = ReturnType<typeof parseArgs<{ options: O }>>['values'];
 
-/** Runs a command with flags of its own beside --data and --help, and ends the process. `work` returns what to print. */
+/** Runs a command with its own flags, --data and --help, and ends the process. `work` returns what to print. */
 export async function runCommand<const O extends Options>(
   help: string,
   options: O,
@@ -22,8 +22,8 @@ export async function runCommand<const O extends Options>(
 }
 
 /**
- * Prints what `work` returns, and ends the process: with its exit code, or with 1 and one line for what a user can fix. A
- * bug shows its stack.
+ * Prints what `work` returns, and ends the process: with its exit code, or with 1 and one line for an error that a user
+ * can fix. A bug prints its stack.
  */
 export async function ending(work: () => Promise<string | undefined>): Promise<never> {
   try {

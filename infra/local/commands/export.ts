@@ -4,7 +4,7 @@ import { mapSettings } from '../map-settings.ts';
 import { clock, newId } from '../stores/stores.ts';
 import { runOnce } from './once.ts';
 
-const does = 'Folds what is committed into the points and sums and publishes the map, once. The server may be running.';
+const does = 'Folds committed batches into points and sums, and publishes the map, once. The server may be running.';
 
 await runOnce('export', does, async ({ checkpoints, objects }, settings) => {
   const { folded, manifest } = await exportPoints({ checkpoints, objects, ...mapSettings(settings), clock, newId });

@@ -1,4 +1,4 @@
-// npm run import -- FILE... [--zone ZONE] [--data DIR]: brings pulls and hits of earlier times in, through the same stream as all else.
+// npm run import -- FILE... [--zone ZONE] [--data DIR]: imports past pulls and hits, through the same stream as all others.
 import { accessSync, constants, createReadStream, existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -11,7 +11,7 @@ import { runCommand } from './command.ts';
 import { formatOf, linesOf, Unreadable } from './rows.ts';
 import { Zone } from './times.ts';
 
-const help = `Brings pulls, pushes and hits of earlier times in. A second import of the same rows changes nothing.
+const help = `Imports past pulls, pushes and hits. A second import of the same rows changes nothing.
 
 usage: npm run import -- FILE... [--zone ZONE] [--no-wait] [--data DIR]
 
@@ -43,7 +43,7 @@ await runCommand(help, flags, async (values, files) => {
   const folder = openFolder(values.data);
   const used = existsSync(join(folder, 'events.db'));
   const stores = openStores(folder);
-  if (!used) console.error(`${folder} held no data and is a new data folder now: npm start -- --data DIR shows it`);
+  if (!used) console.error(`${folder} had no data and is a new data folder now: npm start -- --data DIR shows it`);
   for (const file of files) if (!(await importFile(file, stores, zone))) process.exitCode = 1;
   await settled(folder, stores, !values['no-wait']);
   stores.stream.close();
@@ -52,7 +52,7 @@ await runCommand(help, flags, async (values, files) => {
   return undefined;
 });
 
-/** Waits until what was put into the streams is counted, and says how far it is; or says who counts it. */
+/** Waits until the imported records are counted, and prints the progress; or says what counts them. */
 async function settled(folder: string, { imports, hits }: LocalStores, waits: boolean): Promise<void> {
   const left = [imports.pending(), hits.pending()];
   const waiting = () => left.reduce((sum, pending) => sum + pending(), 0);
@@ -75,7 +75,7 @@ async function settled(folder: string, { imports, hits }: LocalStores, waits: bo
   else console.log(`npm start -- --data ${folder} counts the rows`);
 }
 
-/** Before anything is made. Throws SettingError. */
+/** Checks the files before anything is made. Throws SettingError. */
 function mayRead(file: string) {
   const at = statSync(file, { throwIfNoEntry: false });
   if (!at) throw new SettingError(`${file} does not exist`);
@@ -98,7 +98,7 @@ function zoneOf(name: string): Zone {
   }
 }
 
-/** Returns whether every row of the file was good. */
+/** Returns whether every row of the file was valid. */
 async function importFile(file: string, stores: LocalStores, zone: Zone): Promise<boolean> {
   const { imports, hits, objects, events } = stores;
   const input = createReadStream(file);
@@ -124,7 +124,7 @@ async function importFile(file: string, stores: LocalStores, zone: Zone): Promis
   if (done.rows === 0) console.error(`${file} holds no rows`);
   const parts = [`${plural(done.pulls, 'pull')} and ${plural(done.hits, 'hit')} of ${plural(done.rows, 'row')}`];
   if (done.anonymous > 0) parts.push(`${done.anonymous} of the pulls without a user name`);
-  if (done.known > 0) parts.push(`${plural(done.known, 'row')} ${done.known === 1 ? 'was' : 'were'} there already`);
+  if (done.known > 0) parts.push(`${plural(done.known, 'row')} ${done.known === 1 ? 'was' : 'were'} already known`);
   if (done.other > 0) parts.push(`${plural(done.other, 'line')} about other things`);
   if (done.bad.length > 0) parts.push(`${plural(done.bad.length, 'row')} left out: fix them and import again`);
   if (done.rows > 0) console.log(`${file}: ${parts.join(', ')}`);

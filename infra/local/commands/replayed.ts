@@ -11,8 +11,8 @@ export interface ReplayOptions {
 }
 
 /**
- * Puts every quarantined entry that is understood now into the stream, then releases it: a crash between the two puts
- * an entry in twice, which its ids make harmless. Returns how many were released and, by reason, how many stay.
+ * Puts every quarantined entry that is understood now into the stream, then releases it: a crash between the two
+ * replays an entry twice, which its ids make harmless. Returns how many were released and, by reason, how many stay.
  */
 export async function replayed({ events, stream, clock, registries }: ReplayOptions) {
   let released = 0;
@@ -35,7 +35,7 @@ export async function replayed({ events, stream, clock, registries }: ReplayOpti
   return { released, kept };
 }
 
-/** Stream records of a quarantined line, webhook body or single event; undefined when it is still not understood. */
+/** Stream records of a quarantined line, webhook body or single event; undefined if it is still not understood. */
 function recordsOf(id: string, body: string, now: number, registry: Registry): StreamRecord[] | undefined {
   const line = lineOf(id, body);
   if (line) return [{ key: id, data: Buffer.from(line) }];

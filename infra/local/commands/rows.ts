@@ -1,4 +1,5 @@
-// The rows of a file, whatever wrote it: encoding, kind, delimiter and column names are found in its first bytes and line.
+// Reads the rows of a file from any tool: encoding, format, delimiter and column names are detected from its first
+// bytes and line.
 import { type Options, parse } from 'csv-parse/sync';
 import {
   combinedRow,
@@ -12,24 +13,24 @@ import {
 export type Row = Record<string, unknown>;
 
 export interface NumberedRow {
-  /** Counted from 1; of a row that spans lines, its first. */
+  /** The row's first line, counted from 1. */
   line: number;
-  /** Absent when the line says nothing to count: a blob, a refused request. */
+  /** Absent if the line has nothing to count: a blob or a refused request. */
   row?: Row;
-  /** Why the row can't be read. */
+  /** Set if the row can't be read: the reason. */
   wrong?: string;
 }
 
 export type Format = 'csv' | 'ndjson' | 'combined';
 
-/** A file that can't be read as a whole; the message says why and what to do. */
+/** Thrown for a file that can't be read as a whole; the message says why and what to do. */
 export class Unreadable extends Error {
   override name = 'Unreadable';
 }
 
 // --- encoding -------------------------------------------------------------------------------------------------------
 
-/** The encoding of a file by its byte order mark or, of UTF-16 without one, by its zero bytes. */
+/** The encoding of a file, from its byte order mark or, for UTF-16 without one, from its zero bytes. */
 export function encodingOf(head: Uint8Array): 'utf-8' | 'utf-16le' | 'utf-16be' {
   if (head[0] === 0xff && head[1] === 0xfe) return 'utf-16le';
   if (head[0] === 0xfe && head[1] === 0xff) return 'utf-16be';
@@ -43,7 +44,7 @@ export function encodingOf(head: Uint8Array): 'utf-8' | 'utf-16le' | 'utf-16be' 
 /** Bytes that are enough to recognise an encoding. */
 const headBytes = 256;
 
-/** The same bytes; the first chunk has at least so many, if there are. */
+/** The same bytes, but the first chunk has at least so many bytes if the file has. */
 async function* withHead(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let head: Uint8Array | undefined = new Uint8Array();
   for await (const bytes of chunks) {
@@ -58,7 +59,7 @@ async function* withHead(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint
   if (head) yield head;
 }
 
-/** Lines of a file. Throws Unreadable for bytes that are not text in a known encoding. */
+/** The lines of a file. Throws Unreadable if the bytes are not text in a known encoding. */
 export async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
   let decoder: TextDecoder | undefined;
   let encoding: string | undefined;
@@ -85,7 +86,7 @@ export async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerato
 
 // --- kinds ----------------------------------------------------------------------------------------------------------
 
-/** The format of a file by its first line with anything in it. */
+/** The format of a file, from its first line that is not empty. */
 export function formatOf(line: string): Format {
   if (/^\s*[[{]/.test(line)) return 'ndjson';
   return isCombined(line) ? 'combined' : 'csv';
@@ -108,7 +109,10 @@ async function* combinedRows(lines: Lines): AsyncGenerator<NumberedRow> {
   }
 }
 
-/** An object a line, or one array of objects: Harbor's API. Distribution's log and Harbor's are recognised by their fields. */
+/**
+ * One object per line, or one array of objects, as from Harbor's API. The logs of Distribution and Harbor are
+ * recognised by their fields.
+ */
 async function* jsonRows(lines: Lines): AsyncGenerator<NumberedRow> {
   const requests = distributionLog();
   const numbered = (line: number, value: unknown): NumberedRow => {
@@ -148,7 +152,7 @@ const withoutMark = (text: string) => text.replace(/^\uFEFF/, '');
 
 // --- CSV ------------------------------------------------------------------------------------------------------------
 
-/** Columns by the other names that exports give them, compared without case, blanks and marks. */
+/** Columns by other names that exports use, compared without case, spaces and punctuation. */
 const synonyms: Record<string, string[]> = {
   time: ['timestamp', 'date', 'datetime', 'when', 'at', 'pulledat', 'createdat', 'eventtime', 'optime'],
   user: ['username', 'actor', 'account', 'login', 'operator', 'puller', 'principal', 'pulledby'],
@@ -174,7 +178,7 @@ function delimiterOf(line: string): string {
   return delimiters.reduce((best, next) => (count(next) > count(best) ? next : best));
 }
 
-/** RFC 4180 with any delimiter: a quoted field may hold line breaks; the first row names the columns. */
+/** RFC 4180 with any delimiter: a quoted field may contain line breaks; the first row names the columns. */
 async function* csvRows(lines: Lines): AsyncGenerator<NumberedRow> {
   let columns: string[] | undefined;
   let audit = false;
@@ -184,7 +188,8 @@ async function* csvRows(lines: Lines): AsyncGenerator<NumberedRow> {
     line++;
     if (open === '') first = line;
     const whole = open === '' ? text : `${open}\n${text}`;
-    // An odd number of quotes: the row goes on. The open row has an odd number, so only the new line is counted.
+    // With an odd number of quotes the row continues. The open row has an odd number, so only the new line's quotes are
+    // counted.
     const odd = text.split('"').length % 2 === 0;
     if (odd === (open === '') && whole.length < 1_000_000) {
       open = whole;
@@ -205,7 +210,7 @@ async function* csvRows(lines: Lines): AsyncGenerator<NumberedRow> {
       yield { line: first, wrong: `it has ${count}, the first line names ${columns.length} columns` };
       continue;
     }
-    // An empty field is an absent one, but the user: an anonymous pull has none.
+    // An empty field counts as absent, except the user: an anonymous pull has an empty one.
     const given = columns
       .map((name, at): [string, string] => [name, fields[at]])
       .filter(([name, value]) => value !== '' || name === 'user' || name === 'repository');
@@ -216,7 +221,7 @@ async function* csvRows(lines: Lines): AsyncGenerator<NumberedRow> {
 }
 
 function fieldsOf(text: string, options: Options & { delimiter: string }): string[] | undefined {
-  // Most rows quote nothing: the parser takes 100 us to begin one.
+  // Most rows have no quotes: starting the parser takes 100 us.
   if (!text.includes('"')) return text.split(options.delimiter);
   try {
     return (parse(text, options) as string[][])[0];
@@ -230,7 +235,7 @@ function columnsOf(names: string[]): string[] {
   const columns: string[] = [];
   for (const name of names) {
     const column = known.get(name.toLowerCase().replace(/[\s_.-]/g, '')) ?? name;
-    // Two columns for one thing: the first has it, the other keeps its name.
+    // If two columns mean the same, the first is used, and the other keeps its own name.
     columns.push(columns.includes(column) ? name : column);
   }
   if (!columns.includes('repository') && !columns.includes('domain'))

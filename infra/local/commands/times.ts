@@ -1,6 +1,6 @@
-// Times as exports write them, to RFC 3339.
+// Converts times as exports write them to RFC 3339.
 
-/** How a `--zone` names its zone: IANA's name, UTC or an offset. */
+/** The name of a zone in `--zone`: an IANA name, UTC or an offset. */
 export class Zone {
   readonly name: string;
   readonly #offset: (utc: number) => number;
@@ -25,11 +25,13 @@ export class Zone {
     };
   }
 
-  /** The moment that clocks of the zone show as `local` (milliseconds, read as UTC). Of an hour that comes twice, the first. */
+  /**
+   * The moment at which clocks of the zone show `local` (milliseconds, read as UTC); in a repeated hour, the first one.
+   */
   utc(local: number): number {
     const before = local - this.#offset(local - 86_400_000);
     const after = local - this.#offset(local + 86_400_000);
-    // The zone's offset at either candidate decides; a time that a jump leaves out counts from before it.
+    // The zone's offset at either candidate decides; a time that is skipped by a jump uses the offset before it.
     return [before, after].find((utc) => utc + this.#offset(utc) === local) ?? before;
   }
 }
@@ -38,8 +40,9 @@ const written =
   /^(\d{4})[-/](\d\d?)[-/](\d\d?)(?:(?:[Tt]| +)(\d\d?):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?)? *(Z|UTC|[+-]\d\d(?::?\d\d)?)?$/i;
 
 /**
- * Returns an RFC 3339 time for one written with a blank, slashes, no seconds, no time of day or no zone, or as seconds,
- * milliseconds, microseconds or nanoseconds since 1970; anything else as it is. `zoneless` is called where `zone` decided.
+ * Returns an RFC 3339 time for a time with a space, slashes, without seconds, time of day or zone, or in seconds,
+ * milliseconds, microseconds or nanoseconds since 1970; anything else unchanged. `zoneless` is called if `zone` was
+ * needed.
  */
 export function rfc3339Of(time: unknown, zone: Zone, zoneless: () => void): unknown {
   const text = typeof time === 'number' ? String(time) : typeof time === 'string' ? time.trim() : undefined;
@@ -56,7 +59,7 @@ export function rfc3339Of(time: unknown, zone: Zone, zoneless: () => void): unkn
   if (offset)
     return `${local}${rest}${/^(z|utc)$/i.test(offset) ? 'Z' : offset.replace(/^(...):?(..)?$/, (_, hours, minutes = '00') => `${hours}:${minutes}`)}`;
   const asUtc = Date.parse(`${local}Z`);
-  // A day that does not exist is the reader's to name.
+  // The caller reports a day that does not exist.
   if (Number.isNaN(asUtc) || new Date(asUtc).getUTCDate() !== Number(day)) return time;
   zoneless();
   return `${new Date(zone.utc(asUtc)).toISOString().slice(0, 19)}${rest}Z`;

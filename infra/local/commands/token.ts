@@ -14,7 +14,7 @@ import { runCommand } from './command.ts';
 const help = `usage: npm run token -- --name NAME --role user|team|owner [--user USER] [--days DAYS] [--data DIR]
 
 Makes an API token and prints it, once. Scripts send it as "Authorization: Bearer TOKEN". A token of the role user reads
-the history of --user. The owner sees and ends tokens at /v1/tokens.
+the history of --user. The owner lists and ends tokens at /v1/tokens.
 
 usage: npm run token -- add|rotate|list --registry NAME [--data DIR]
        npm run token -- revoke --registry NAME --id ID [--data DIR]
@@ -32,7 +32,7 @@ const flags = { name: text, role: text, user: text, days: text, registry: text, 
 await runCommand(help, flags, async ({ data, ...values }, [action, ...more]) => {
   const folder = usedFolder(data);
   const credentials = openCredentials(join(folder, 'credentials.db'), clock);
-  if (more.length > 0) throw new SettingError(`"${more[0]}" is too much: one action at a time`);
+  if (more.length > 0) throw new SettingError(`"${more[0]}" is not expected: give one action at a time`);
   return action === undefined ? apiToken(credentials, values) : registryToken(credentials, folder, action, values);
 });
 
@@ -42,7 +42,8 @@ async function apiToken(credentials: CredentialStore, { name, user, days, ...val
   const role = roles.find((each) => each === values.role && each !== 'public');
   if (!name) throw new SettingError('--name is missing: must say what the token is for');
   if (!role) throw new SettingError(`--role is "${values.role ?? ''}": must be user, team or owner`);
-  if (user !== undefined && role !== 'user') throw new SettingError(`--user is "${user}": goes with --role user only`);
+  if (user !== undefined && role !== 'user')
+    throw new SettingError(`--user is "${user}": may be given only with --role user`);
   if (days !== undefined && !/^[1-9]\d{0,3}$/.test(days))
     throw new SettingError(`--days is "${days}": must be an integer from 1 to 9999`);
   const given = { name, role, ...(user ? { user } : {}), ...(days ? { days: Number(days) } : {}) };
@@ -66,14 +67,14 @@ async function registryToken(store: CredentialStore, folder: string, action: str
   if (!id) throw new SettingError('--id is missing: npm run token -- list shows the ids');
   if (id === kept && registry === defaultRegistry) {
     newKeptToken(folder);
-    return `ended; another is in ${join(folder, 'token')}. A token in WHALEWATCH_TOKEN goes on: that is changed there`;
+    return `ended; another is in ${join(folder, 'token')}. A token in WHALEWATCH_TOKEN stays valid: change it there`;
   }
   if (!(await endToken(store, registry, id)))
     throw new SettingError(`--id is "${id}": ${registry} has no such token, npm run token -- list shows them`);
   return `ended ${id}`;
 }
 
-/** A time to the minute: uses are noted no finer. */
+/** A time to the minute, because uses are recorded by the minute. */
 function shown(time: number): string {
   return `${new Date(time).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 }

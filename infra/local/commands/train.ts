@@ -5,7 +5,7 @@ import { clock, newId } from '../stores/stores.ts';
 import { runOnce } from './once.ts';
 
 const does =
-  'Trains on the stored pulls, once: models compete, and the best is published if it is no worse than the one in service. The server may be running.\n--model NAME serves one candidate whatever comes out, this once: give it to npm start too.';
+  'Trains once on the stored pulls: models compete, and the best is published if it is no worse than the one in service. The server may be running.\n--model NAME publishes this candidate instead of the best, for this training only: give it to npm start too.';
 
 await runOnce('train', does, async ({ search, objects }, { als, model, trainBudget }) => {
   const { id, refused, people, images } = await train({

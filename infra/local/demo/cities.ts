@@ -1,6 +1,7 @@
-// Where the demo's visitors sit: the first three bytes of public IPv4 networks, by country. Picked at random from those
-// that dbip-city places in a town, apart from each other; a country has networks by its number of internet users to the
-// power 0.62, so that large countries lead without hiding the rest. Only the demo uses them, as made-up visitors.
+// Locations of the demo's visitors: the first three bytes of public IPv4 networks, by country. They were picked at
+// random from networks that dbip-city locates in a town, apart from each other. The number of a country's networks
+// grows with its internet users to the power 0.62, so that large countries lead without hiding the others. Only the
+// demo uses them, as made-up visitors.
 const networks: Record<string, string> = {
   AE: '109.174.142 209.242.216',
   AM: '46.241.243',
@@ -114,5 +115,5 @@ const networks: Record<string, string> = {
   ZW: '154.120.226',
 };
 
-/** Every network as `a.b.c`. */
+/** Every network, as `a.b.c`. */
 export const places: string[] = Object.values(networks).flatMap((list) => list.split(' '));

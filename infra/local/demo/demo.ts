@@ -1,27 +1,27 @@
 // npm start -- --demo: made-up traffic, so that a first look is never empty. Everything in it is marked: people and
-// accounts hold `demo-`, repositories begin `demo/`, domains end `.demo.example`. It goes in through the front door, like
-// anybody's: registry envelopes as Distribution 3 sends them, hits as a portal's servers send them.
+// accounts hold `demo-`, repositories begin `demo/`, domains end `.demo.example`. It is sent over HTTP like any other
+// traffic: registry events as Distribution 3 sends them, hits as a portal's servers send them.
 //
-// First the two weeks before now, many events to a request; then a trickle until it is stopped.
+// First it sends the two weeks before now, many events per request; then a trickle until it is stopped.
 import { createHash } from 'node:crypto';
 import { places } from './cities.ts';
 
 export interface DemoOptions {
-  /** Equal seeds make equal people, repositories and domains. */
+  /** The same seed makes the same people, repositories and domains. */
   seed: number;
   /** Milliseconds since the epoch. */
   now: () => number;
-  /** Whether the two weeks are in already: only their registry events are then sent again, whose ids are the same. */
+  /** Whether the two weeks were sent before: then only their registry events are sent again, with the same ids. */
   filledBefore?: boolean;
-  /** Posts a JSON body; `from` is the visitor's address, to be sent as X-Forwarded-For. */
+  /** Posts a JSON body; `from` is the visitor's address, sent as X-Forwarded-For. */
   send: (path: string, body: unknown, from?: string) => Promise<void>;
   report?: (cause: unknown) => void;
 }
 
 export interface Demo {
-  /** Resolves when the two weeks are sent, with false when it was stopped before. */
+  /** Resolves when the two weeks are sent; with false if it was stopped before. */
   filled: Promise<boolean>;
-  /** Ends it; what is under way is finished. */
+  /** Stops it after the current requests. */
   stop(): void;
 }
 
@@ -46,7 +46,8 @@ export function demo({ seed, now, send, filledBefore = false, report = console.e
     for (const post of lane) if (!stopped) await attempt(post);
   };
   const fill = async () => {
-    // The map is looked at first. Portals come side by side; one post of a registry is under way at a time, as in life.
+    // Hits are sent first, because people look at the map first. Portals send concurrently; a registry has one post in
+    // progress at a time, as in reality.
     const hits = filledBefore ? [] : posts.filter(({ path }) => path === hitsPath);
     await Promise.all(Array.from({ length: 8 }, (_, lane) => inTurn(hits.filter((_post, at) => at % 8 === lane))));
     await inTurn(posts.filter(({ path }) => path === registryPath));
@@ -77,7 +78,7 @@ const registryPath = '/v1/registry-events';
 const hitsPath = '/v1/hits';
 const eventsInPost = 250;
 
-/** Everything of the two weeks before `now`. */
+/** All traffic of the two weeks before `now`. */
 export function backFill(world: World, now: number): Post[] {
   const today = Math.floor(now / dayMs) * dayMs;
   const events: Registered[] = [];
@@ -91,7 +92,7 @@ export function backFill(world: World, now: number): Post[] {
   return posts;
 }
 
-/** One second's worth of what goes on: a hit or three, and a pull every few seconds. */
+/** The traffic of one second: one to three hits, and a pull every few seconds. */
 export function trickle(world: World, random: Random, now: number): Post[] {
   const posts: Post[] = [];
   for (let hits = 1 + below(random, 3); hits > 0; hits--) {
@@ -150,7 +151,7 @@ interface Domain {
   rank: number;
 }
 
-/** What is pulled together, the most popular first. */
+/** Repositories that are pulled together, the most popular first. */
 const communities: Record<string, string> = {
   logs: 'elasticsearch logstash kibana spark filebeat metricbeat apm-server curator',
   web: 'nginx node redis traefik caddy varnish php-fpm memcached',
@@ -185,7 +186,7 @@ export function demoWorld(seed: number): World {
   return {
     seed,
     people: names.split(' ').map((name) => person(random, name)),
-    // One address a network: their domains share a request.
+    // One address per network: domains with the same address share a request.
     domains: domains.map((domain, rank) => ({ domain, rank, address: `${pick(random, places)}.77` })),
   };
 }
@@ -223,8 +224,8 @@ const types = {
 };
 
 /**
- * A day's events, the same however often it is asked for: a demo that is started again on the same data sends
- * what the registry already reported, with the same ids.
+ * A day's events. They are always the same: a demo that is started again on the same data sends the same events with
+ * the same ids.
  */
 export function eventsOfDay(world: World, day: number): Registered[] {
   const random = seeded(`${world.seed} day ${day}`);
@@ -247,7 +248,7 @@ function pullOf(world: World, random: Random, who: Person, at: number, key: stri
   const make = maker(world, who.name, who.address, who.userAgent, key);
   const engine = who.userAgent !== people.podman;
   const events = [make(at, 'pull', engine ? 'HEAD' : 'GET', image.index, image.tag)];
-  // Half of the time the engine has the image already, and asks no more.
+  // Half of the time the engine already has the image, and sends only a HEAD.
   if (random() < 0.5) return events;
   if (engine) events.push(make(at + 40, 'pull', 'GET', image.index));
   events.push(make(at + 70, 'pull', 'GET', image.manifest));
@@ -293,7 +294,7 @@ interface Target {
   references?: { mediaType: string; digest: string; size: number }[];
 }
 
-/** What a tag of a repository points to at a time: a new version each week, on a weekday of its own. */
+/** What a repository's tag points to at a time: a new version each week, on the repository's own weekday. */
 function imageOf(name: string, at: number, latest: boolean) {
   const repository = `demo/${name}`;
   const week = Math.floor((at / dayMs + (name.length % 7)) / 7) - (latest ? 0 : 1);
@@ -386,7 +387,7 @@ function shuffle<T>(random: Random, items: T[]): T[] {
   return shuffled;
 }
 
-/** How often something happens that happens `mean` times on average (Knuth's product of uniforms). */
+/** A random count with this mean (Poisson, by Knuth's product of uniforms). */
 function poisson(random: Random, mean: number): number {
   let count = 0;
   for (let product = random(); product > Math.exp(-mean); product *= random()) count++;

@@ -1,4 +1,4 @@
-// From a stage's thread to the counters of /metrics, which the main thread has (infra/local/metrics.ts).
+// Sends counts from a stage's thread to the main thread, which has the counters of /metrics (infra/local/metrics.ts).
 import { parentPort } from 'node:worker_threads';
 
 export type CounterName = 'failures' | 'exports' | 'models_refused' | 'alerts_lost' | 'alerts_refused';

@@ -17,5 +17,5 @@ const log = openLog(settings.log);
 await repeat('export', settings.exportEvery, log, async () => {
   const { healed } = await exportPoints({ checkpoints, objects, alerts, ...mapSettings(settings), clock, newId });
   count('exports');
-  if (healed) log.info(`export: ${healed}; it was made again from the state before it`);
+  if (healed) log.info(`export: ${healed}; it was rebuilt from the previous state`);
 });

@@ -1,4 +1,4 @@
-// The failure destination of the local run: discarded batches, whole, encrypted, for one day.
+// The failure destination of the local run: keeps whole discarded batches, encrypted, for one day.
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ export interface FailedBatch {
 
 export interface Failures {
   keep(batch: FailedBatch): void;
-  /** Removes what is older than a day; opening and keeping do so, too. */
+  /** Removes batches older than a day; opening and adding do so, too. */
   expire(): void;
   /** Oldest first. */
   list(): FailedBatch[];

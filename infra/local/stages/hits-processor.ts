@@ -1,4 +1,4 @@
-// The thread that processes hits, beside the registries' own: a flood of them takes this thread's time, not the other's.
+// The thread that processes hits. Registry events have another thread, so that a flood of hits does not delay them.
 import { letOthersGoFirst } from './priority.ts';
 import { pumpInto } from './process-stream.ts';
 

@@ -5,7 +5,7 @@ import { type Locator, openLocator } from '#process/locate.ts';
 import { ipDatabases } from '../defaults.ts';
 import { broughtTable } from '../ip-table.ts';
 
-/** A table that was brought in is looked for this often. */
+/** How often it looks for an installed table. */
 const lookMs = 2000;
 
 export interface LocatorOptions {
@@ -16,8 +16,9 @@ export interface LocatorOptions {
 }
 
 /**
- * The locator of the table that the owner brought in, as soon as there is one; else of the embedded databases' table. The
- * first run builds that beside its other work, and asks the databases themselves until it is there: both answer the same.
+ * The locator of the table that the owner installed, as soon as there is one; otherwise of the embedded databases'
+ * table. The first run builds that table in the background, and until then uses the databases themselves, which give
+ * the same locations.
  */
 export async function localLocator({ folder, networks, report }: LocatorOptions): Promise<Locator> {
   let path = broughtTable(folder);

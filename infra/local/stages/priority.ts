@@ -1,15 +1,16 @@
-// Notifications of registries and reads come before the map and models: where there are fewer processors than there is work,
-// the threads of those wait.
+// Registry notifications and reads have priority over the map and models: if there are too few processors, the threads
+// of these wait.
 import { readlinkSync, stat } from 'node:fs';
 import { setPriority } from 'node:os';
 import { basename } from 'node:path';
 
-/** A third of the share of others, at the most, while these want to run. */
+/** At most about a third of the share of other threads that want to run. */
 const behind = 5;
 
-/** Lets the other threads go before this one. Only Linux has priorities of threads; elsewhere nothing changes. */
+/** Lowers the priority of this thread. Only Linux has thread priorities; elsewhere nothing changes. */
 export function letOthersGoFirst(): void {
-  // The pool that serves every thread's files starts with its first use and takes the priority of whoever that is.
+  // The thread pool for file access, which all threads share, starts at its first use and inherits the priority of that
+  // thread.
   stat('.', () => {});
   try {
     setPriority(Number(basename(readlinkSync('/proc/thread-self'))), behind);

@@ -13,18 +13,18 @@ import type { ThreadData } from './threads.ts';
 
 export interface StreamOptions {
   stream: 'stream' | 'imports' | 'hits';
-  /** What its shards' names begin with among the checkpoints. */
+  /** The prefix of its shards' names in the checkpoints. */
   shardPrefix: string;
-  /** Name of the file of the positions reached. */
+  /** Name of the file with the positions reached. */
   positions: string;
-  /** Most bytes of a batch; 6 MiB where left out. */
+  /** The most bytes of a batch; default 6 MiB. */
   maxBytes?: number;
 }
 
-/** How long a record waits for others: what comes while a batch is processed is the next batch. */
+/** How long a record waits for others; records that come during a batch form the next one. */
 const windowSeconds = 0.2;
 
-/** Processes streams in this thread, until the main thread says stop. Returns the stores. */
+/** Processes streams in this thread until the main thread stops it. Returns the stores. */
 export async function pumpInto(streams: StreamOptions[]): Promise<LocalStores> {
   const { folder, settings } = workerData as ThreadData;
   const stores = openStores(folder, settings.opensearch, 'process', openWriter);

@@ -1,4 +1,4 @@
-// The thread that processes what registries report and imports bring, lets go what is too old, and sends alerts.
+// The thread that processes registry events and imports, expires old data, and sends alerts.
 import { parentPort, workerData } from 'node:worker_threads';
 import { deliver } from '#alerts/deliver.ts';
 import { receiversOf } from '#alerts/receivers/receiver.ts';
@@ -47,7 +47,7 @@ if (receivers.length > 0)
   );
 await Promise.all(repeated);
 
-/** Fills search where it is lost, and sums what is there, some at a time: batches go between. */
+/** Rebuilds a lost search store and computes missing sums, in steps, so that batches are processed in between. */
 async function sumUp({ sums, ...stores }: LocalStores & { sums: Sums }): Promise<void> {
   let stopped = false;
   parentPort?.once('message', () => {
@@ -55,7 +55,7 @@ async function sumUp({ sums, ...stores }: LocalStores & { sums: Sums }): Promise
   });
   const rest = () => new Promise((resolve) => setTimeout(resolve, 20));
   if (sums.missing()?.filling) {
-    log.info('search is made again from events');
+    log.info('search is rebuilt from events');
     const classify = classifier(settings.classRules);
     const isDone = await refill(
       { ...stores, sums, classify, pullWindowSeconds: settings.pullWindow, clock },

@@ -1,7 +1,7 @@
 // The local shard pump: calls process with what a Lambda event source mapping of a Kinesis stream gives it.
 //
-// Each shard has its own loop: gather a batch, hand it over until it is through, move the position. A batch that fails
-// is a stack of parts: splitting replaces a part by smaller ones, a retry leaves it, success and discard remove it.
+// Each shard has its own loop: gather a batch, deliver it until it succeeds, advance the position. A failing batch is a
+// stack of parts: splitting replaces a part by smaller ones, a retry leaves it, success and discard remove it.
 import { setTimeout as pause } from 'node:timers/promises';
 import type { KinesisStreamBatchResponse, KinesisStreamEvent, KinesisStreamRecord } from 'aws-lambda';
 import { isDue } from '#core/age.ts';
@@ -11,31 +11,38 @@ import { type Condition, openFailures } from './failures.ts';
 
 export interface PumpOptions {
   stream: LocalStream;
-  /** What Lambda would call. No answer is success; `batchItemFailures` names the first record to come again. */
+  /**
+   * The handler that Lambda would call. No result means success; `batchItemFailures` names the first record to deliver
+   * again.
+   */
   handler: (event: KinesisStreamEvent) => Promise<KinesisStreamBatchResponse | null | undefined>;
-  /** Most records of a batch (1-10,000). A batch also closes at 6 MiB of event, and at its window. */
+  /**
+   * The most records of a batch (1-10,000). A batch is also complete at 6 MiB of event, or at the end of its window.
+   */
   batchSize: number;
-  /** Most bytes of a batch's event; Lambda's 6 MiB where left out. */
+  /** The most bytes of a batch's event; default 6 MiB, as in Lambda. */
   maxBytes?: number;
-  /** Seconds a batch may wait, from its oldest record's arrival, for more records. Fractions are allowed here. */
+  /** Seconds that a batch may wait for more records, from its oldest record's arrival. Fractions are allowed here. */
   windowSeconds: number;
   /**
-   * A batch closes before its window is over once its shard has rested this many times as long as the last batch took: at
-   * once while little comes, with more in a batch the more comes. Lambda has nothing like it.
+   * A batch is delivered before the end of its window once its shard has rested this many times as long as the last
+   * batch took: at once with little traffic, in larger batches with more. Lambda has nothing like it.
    */
   restTimes?: number;
-  /** Halve a batch that throws, and split one that names a failed record there. Splitting costs no retry. */
+  /**
+   * Halves a batch when the handler throws, and splits it at a reported record. Splitting does not count as a retry.
+   */
   bisect?: boolean;
-  /** Tries after the first before a batch is discarded; -1: no limit. */
+  /** Retries before a batch is discarded; -1: no limit. */
   maxRetries?: number;
-  /** Age from which records are discarded instead of tried; -1: no limit. */
+  /** The age from which records are discarded without trying; -1: no limit. */
   maxRecordAgeSeconds?: number;
-  /** A handler that takes longer has failed. It must see to it itself that what it still does is harmless. */
+  /** A handler that takes longer has failed; whatever it still does must be harmless. */
   timeoutSeconds?: number;
   parallelizationFactor?: 1;
-  /** Folder that keeps discarded batches, encrypted, for a day. Without one they are gone, as with Lambda. */
+  /** A folder that keeps discarded batches, encrypted, for a day. Without one they are lost, as with Lambda. */
   onFailure?: string;
-  /** SQLite file of the positions reached. Losing it means reading again what the stream still keeps. */
+  /** The SQLite file with the positions reached. If it is lost, everything in the stream is read again. */
   positions: string;
   /** Milliseconds since the epoch. */
   clock: () => number;
@@ -43,16 +50,16 @@ export interface PumpOptions {
   sleep?: (milliseconds: number, signal: AbortSignal) => Promise<void>;
   /** Waits for records: as `sleep`, but may resolve earlier when there are some. */
   wait?: (milliseconds: number, signal: AbortSignal) => Promise<void>;
-  /** Called on each failed try and discarded batch, never with what is in it. */
+  /** Called for each failed attempt and discarded batch, never with their content. */
   report?: (text: string) => void;
 }
 
 export interface ShardStatus {
   shard: string;
-  /** Sequence number of the last record dealt with; '0' before the first. */
+  /** The sequence number of the last finished record; '0' before the first. */
   position: string;
   state: 'idle' | 'running' | 'retrying' | 'finished';
-  /** Failed tries in a row. */
+  /** Failed attempts in a row. */
   failures: number;
 }
 
@@ -65,7 +72,10 @@ export interface PumpStatus {
 }
 
 export interface Pump {
-  /** Begins no further batch; resolves when the running ones are through or abandoned (3 s). What was abandoned comes again. */
+  /**
+   * Starts no further batch; resolves when the running ones have ended or were abandoned (3 s). Abandoned batches are
+   * delivered again after a restart.
+   */
   stop(): Promise<void>;
   status(): PumpStatus;
 }
@@ -84,7 +94,7 @@ interface Part {
   retries: number;
 }
 
-/** How a try ended: the index of the first record that failed, 0 when a throw or an odd answer fails all. */
+/** The result of an attempt: the index of the first failed record, 0 if an exception or invalid result fails all. */
 type Outcome = 'through' | { failedFrom: number; reason: string; whole: boolean };
 
 export function startPump(options: PumpOptions): Pump {
@@ -105,7 +115,7 @@ export function startPump(options: PumpOptions): Pump {
 
   const running = watch();
 
-  /** Starts a loop for each shard as soon as its parent is finished, and lets go what is old. */
+  /** Starts a loop for each shard as soon as its parent is finished, and removes old records. */
   async function watch() {
     let seen: number | undefined;
     let trimmedAt = -Infinity;
@@ -129,7 +139,7 @@ export function startPump(options: PumpOptions): Pump {
     for (const { id, parent } of shards) {
       if (status.shards.some(({ shard }) => shard === id)) continue;
       const before = status.shards.find(({ shard }) => shard === parent);
-      // A parent that is not listed any more was let go: its records are long through.
+      // A parent that is no longer listed was removed: its records were processed long ago.
       if (shards.some((shard) => shard.id === parent) && before?.state !== 'finished') continue;
       const shard: ShardStatus = { shard: id, position: positions.get(id), state: 'idle', failures: 0 };
       status.shards.push(shard);
@@ -153,8 +163,8 @@ export function startPump(options: PumpOptions): Pump {
   }
 
   /**
-   * Waits for a batch: from the first record on, until it is full, its window is over or the shard has rested. `ahead` keeps
-   * what is over.
+   * Waits for a batch: from the first record on, until it is full, its window is over or the shard has rested. `ahead`
+   * keeps excess records.
    */
   async function gather(shard: ShardStatus, ahead: ReadRecord[], restedAt: number): Promise<ReadRecord[] | 'end'> {
     let closesAt = Infinity;
@@ -184,7 +194,10 @@ export function startPump(options: PumpOptions): Pump {
     return [];
   }
 
-  /** How many records go into one event: by number, by bytes, and never too old ones together with fresh ones. */
+  /**
+   * How many records go into one event: limited by number and bytes, and never too old records together with fresh
+   * ones.
+   */
   function batchLength(records: ReadRecord[], now: number): number {
     const tooOld = isTooOld(records[0], now);
     let bytes = 0;
@@ -200,7 +213,7 @@ export function startPump(options: PumpOptions): Pump {
   const isTooOld = ({ arrivedAt }: ReadRecord, now: number) =>
     maxRecordAgeSeconds >= 0 && now - arrivedAt > maxRecordAgeSeconds * 1000;
 
-  /** Tries a batch until every record of it is through or discarded. */
+  /** Tries a batch until each of its records is processed or discarded. */
   async function deliver(shard: ShardStatus, records: ReadRecord[]) {
     const parts: Part[] = records.length === 0 ? [] : [{ records, retries: 0 }];
     while (parts.length > 0 && !stopping.signal.aborted) {
@@ -242,7 +255,7 @@ export function startPump(options: PumpOptions): Pump {
     shard.state = 'idle';
   }
 
-  /** One call of the handler; undefined when the pump was stopped and did not wait for its end. */
+  /** One call of the handler; undefined if the pump was stopped and did not wait for its end. */
   async function attempt(shard: string, records: ReadRecord[]): Promise<Outcome | undefined> {
     status.calls++;
     const over = new AbortController();
@@ -276,7 +289,7 @@ export function startPump(options: PumpOptions): Pump {
     });
   }
 
-  /** Keeps the part at the failure destination first, and only then goes on behind it. */
+  /** Stores the part at the failure destination first, and only then continues after it. */
   async function discard(shard: ShardStatus, { records, retries }: Part, condition: Condition) {
     const kept = await persist(shard.shard, shard, () => {
       failures?.keep({
@@ -294,7 +307,7 @@ export function startPump(options: PumpOptions): Pump {
     await advance(shard, records);
   }
 
-  /** Does a step on files again and again until it succeeds (true) or the pump stops (false). */
+  /** Repeats a step on files until it succeeds (true) or the pump stops (false). */
   async function persist(what: string, shard: ShardStatus | undefined, step: () => void): Promise<boolean> {
     for (let failed = 1; !stopping.signal.aborted || failed === 1; failed++) {
       try {
@@ -325,7 +338,10 @@ export function startPump(options: PumpOptions): Pump {
   };
 }
 
-/** Reads a result by Lambda's rules: nothing failed, everything from the lowest number on, or everything. */
+/**
+ * Reads a result by Lambda's rules: nothing failed, everything failed from the lowest sequence number on, or everything
+ * failed.
+ */
 function judge(answer: KinesisStreamBatchResponse | null | undefined, records: ReadRecord[]): Outcome {
   const items: unknown = answer?.batchItemFailures ?? [];
   if (!Array.isArray(items)) return { failedFrom: 0, reason: 'batchItemFailures is not a list', whole: true };
@@ -335,7 +351,7 @@ function judge(answer: KinesisStreamBatchResponse | null | undefined, records: R
   for (const item of items) {
     const index = indices.get(item?.itemIdentifier);
     if (index === undefined)
-      return { failedFrom: 0, reason: 'the answer names a record that is not in the batch', whole: true };
+      return { failedFrom: 0, reason: 'the result names a record that is not in the batch', whole: true };
     failedFrom = Math.min(failedFrom, index);
   }
   return { failedFrom, reason: 'the handler reported it', whole: false };
@@ -384,7 +400,7 @@ const backoff = (failed: number) => Math.min(maxBackoffMs, firstBackoffMs * 2 **
 
 const messageOf = (cause: unknown) => (cause instanceof Error ? cause.message : String(cause));
 
-/** Resolves when `signal` aborts; forgets about it when `unless` does. */
+/** Resolves when `signal` aborts; stops listening when `unless` does. */
 function aborted(signal: AbortSignal, unless: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve();

@@ -1,9 +1,12 @@
-// A stage that runs at an interval inside its thread: once at the start, then again and again, never twice at a time.
+// Runs a stage at an interval inside its thread: first at the start, never twice at a time.
 import { parentPort } from 'node:worker_threads';
 import type { Log } from '../log.ts';
 import { count } from './count.ts';
 
-/** Runs `work` every `seconds` until the main thread says stop. A failure is logged and counted; the next run tries again. */
+/**
+ * Runs `work` every `seconds` until the main thread stops it. A failure is logged and counted; the next run tries
+ * again.
+ */
 export async function repeat(name: string, seconds: number, log: Log, work: () => Promise<void>): Promise<void> {
   const stop = Promise.withResolvers<void>();
   let stopped = false;
@@ -18,7 +21,7 @@ export async function repeat(name: string, seconds: number, log: Log, work: () =
       (cause) => {
         count('failures', name);
         log.error(new Error(`${name} failed, and is tried again when it is due`, { cause }));
-        // Health says so: what fails again and again holds its stage.
+        // Reported to health, because repeated failures stop the stage.
         parentPort?.postMessage({ failed: cause instanceof Error ? cause.message : String(cause) });
       },
     );

@@ -1,4 +1,4 @@
-// process, export and train each run in a thread of their own, so that no long computation delays a response.
+// Runs process, export and train each in a separate thread, so that no long computation delays a response.
 import { Worker } from 'node:worker_threads';
 import type { ResolvedSettings } from '#settings/schema.ts';
 import type { Counted } from './count.ts';
@@ -10,10 +10,10 @@ export interface ThreadData {
 
 export type StageName = 'processor' | 'hits-processor' | 'exporter' | 'trainer';
 
-/** How a thread, or its work, failed. */
+/** How a thread or its work fails. */
 export interface ThreadState {
   name: StageName;
-  /** Failures in a row: a thread that runs for `steadyMs` has none. */
+  /** Failures in a row; 0 again after a thread has run for `steadyMs`. */
   failures: number;
   /** The message of the last failure; never what the thread worked on. */
   reason: string;
@@ -22,21 +22,21 @@ export interface ThreadState {
 export interface Thread {
   /** Undefined while all is well. */
   state(): ThreadState | undefined;
-  /** Asks it to finish what it has begun; resolves when it is gone. */
+  /** Asks it to finish its current work; resolves when it has ended. */
   stop(): Promise<void>;
 }
 
 const firstPauseMs = 1000;
 const longestPauseMs = 60_000;
-/** A thread that has run for so long is well again. */
+/** A thread that has run for this long counts as working again. */
 const steadyMs = 60_000;
 
-/** How long a thread that failed so often in a row waits before it starts again. */
+/** How long a thread waits before it is restarted, by its failures in a row. */
 export const pauseMs = (failures: number) => Math.min(longestPauseMs, firstPauseMs * 2 ** (failures - 1));
 
 /**
- * Starts a stage's thread. A thread that fails is reported and started again, the later the more often it failed in a row:
- * everything it does is safe to do twice.
+ * Starts a stage's thread. A failed thread is reported and restarted, with longer pauses the more often it failed in a
+ * row: everything it does is safe to do twice.
  */
 export function startThread(
   name: StageName,
@@ -53,7 +53,7 @@ export function startThread(
     const began = performance.now();
     worker = new Worker(file, {
       ...{ workerData: data, name, resourceLimits: { maxYoungGenerationSizeMb: 32 } },
-      // What wipes files keeps them open (stores/sqlite/wipe.ts).
+      // Code that wipes files keeps them open (stores/sqlite/wipe.ts).
       trackUnmanagedFds: false,
     });
     worker.on('error', (cause) => {

@@ -14,7 +14,7 @@ const { folder, settings } = workerData as ThreadData;
 const { search, objects, sums, imports } = openStores(folder, settings.opensearch, 'train');
 const log = openLog(settings.log);
 
-/** A young store changes fast: half as many pulls again since the last training are reason enough not to wait. */
+/** A young store changes fast: if pulls have grown by half since the last training, it does not wait. */
 const growth = 1.5;
 let trainedAt = Number.NEGATIVE_INFINITY;
 let trainedOn = 0;
@@ -34,6 +34,6 @@ await repeat('training', Math.min(everySeconds, 10), log, async () => {
   const { als, model, trainBudget: budgetSeconds } = settings;
   const { refused } = await train({ search, objects, clock, newId, seed: trainSeed, als, model, budgetSeconds });
   if (refused) count('models_refused');
-  if (refused && !wasRefused) log.info(`training: the model before stays in service, ${refused}`);
+  if (refused && !wasRefused) log.info(`training: the previous model stays in service, ${refused}`);
   wasRefused = refused !== undefined;
 });

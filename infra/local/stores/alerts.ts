@@ -1,4 +1,4 @@
-// Alerts on one machine: claimed, kept for the page, and handed out to be sent.
+// Alerts on one machine: claims, the list for the page, and the queue to send.
 
 import { page, readCursor } from '#core/cursor.ts';
 import { type Alert, digestMs, digestOf, stormMs } from '#core/rules.ts';
@@ -10,7 +10,7 @@ const dayMs = 86_400_000;
 
 export type Alerts = ClaimStore & AlertFeed & AlertQueue;
 
-/** What became of an alert: column `sent`. */
+/** The state of an alert: column `sent`. */
 const became = { waiting: 0, sent: 1, held: 2, summedUp: 3 };
 
 export function openAlerts(file: string, clock: () => number): Alerts {
@@ -29,7 +29,7 @@ export function openAlerts(file: string, clock: () => number): Alerts {
   const wiped = wiper(file);
   const prepare = (sql: string) => database.prepare(sql);
   const putClaim = prepare('INSERT OR IGNORE INTO claims VALUES (?, ?, ?)');
-  // Claims of an older version have no time: they count from now on.
+  // Claims of an older version have no time, so they count as new.
   const dateClaims = prepare('UPDATE claims SET at = ? WHERE at IS NULL');
   const expireClaims = prepare('DELETE FROM claims WHERE at < ?');
   const putNaming = prepare('INSERT OR IGNORE INTO claims_naming VALUES (?, ?)');

@@ -1,5 +1,5 @@
-// A copy of a data folder while a server works on it: the state of one moment, as a power cut would leave it. Everything here
-// survives that (test/local/crash.test.ts), so that nothing accepted before the moment is lost and nothing counts twice.
+// Copies a data folder while a server uses it: the state of one moment, as a power cut would leave it. The stores
+// survive that (test/local/crash.test.ts), so nothing accepted before the moment is lost and nothing counts twice.
 //
 //   1. take the write lock of every database, which takes milliseconds: nothing is written anywhere now
 //   2. begin a reading of each, and link the bodies of objects: this is the moment
@@ -25,10 +25,10 @@ import { SettingError } from '#settings/error.ts';
 import { holdFiles } from '../hold.ts';
 import { syncFolder } from './secrets/secret.ts';
 
-/** What a backup says of itself: written last, so that one which was cut short has none. */
+/** The manifest of a backup: written last, so that an incomplete backup has none. */
 interface Manifest {
   format: typeof format;
-  /** When everything in it was so, RFC 3339. */
+  /** The moment of the backup, RFC 3339. */
   at: string;
   /** SHA-256 of each file, hexadecimal, by its path. */
   files: Record<string, string>;
@@ -36,9 +36,12 @@ interface Manifest {
 
 const format = 1;
 const manifestName = 'backup.json';
-/** A long write of the server (a training, forgetting) is waited for this long. */
+/** How long to wait for a long write of the server (a training, forgetting). */
 const patienceMs = 120_000;
-/** The server's writes wait behind the locks that are held already: each next one is waited for this long, then all are given back. */
+/**
+ * The server's writes wait while some locks are held: so each further lock is waited for only this long, then all are
+ * released.
+ */
 const lockMs = 250;
 
 export interface Copied {
@@ -48,7 +51,7 @@ export interface Copied {
 }
 
 /**
- * Copies a data folder to a new folder. Throws SettingError where that one is not empty, or the databases stay in use.
+ * Copies a data folder to a new folder. Throws SettingError if that is not empty, or the databases stay in use.
  * `clock`: milliseconds since the epoch.
  */
 export async function takeBackup(folder: string, to: string, clock: () => number): Promise<Copied> {
@@ -71,7 +74,7 @@ export async function takeBackup(folder: string, to: string, clock: () => number
       bytes += size;
     };
     for (const [name, reading] of moment.databases) await add(name, (copied) => backup(reading, copied));
-    // A failed batch that is a day old may have been let go meanwhile; bodies of objects are linked.
+    // A failed batch that is a day old may have been removed meanwhile; bodies of objects are linked.
     for (const [name, path] of moment.files)
       if (existsSync(path)) await add(name, (copied) => copyFile(path, copied, constants.COPYFILE_FICLONE));
     const manifest: Manifest = { format, at: new Date(moment.at).toISOString(), files };
@@ -91,7 +94,7 @@ export async function takeBackup(folder: string, to: string, clock: () => number
   }
 }
 
-/** Copies a backup to a new data folder, after all of it was checked. Throws SettingError that names what is wrong. */
+/** Copies a backup to a new data folder after checking all of it. Throws SettingError with what is wrong. */
 export async function restoreBackup(from: string, to: string): Promise<Copied> {
   const manifest = readManifest(from);
   const target = resolve(to);
@@ -140,14 +143,14 @@ function readManifest(folder: string): Manifest {
 
 interface Moment {
   at: number;
-  /** Readings of the moment, by the database's path in the folder. */
+  /** The read transactions of the moment, by the database's path in the folder. */
   databases: Map<string, DatabaseSync>;
-  /** Where the other files of the moment are, by their path in the folder. */
+  /** Links to the other files of the moment, by their path in the folder. */
   files: Map<string, string>;
   end(): void;
 }
 
-/** Files of SQLite's own and of the lock, and bodies of objects: those go by their index. */
+/** Not copied as files: SQLite's own files, those of the lock, and bodies of objects, which the index lists. */
 const bodies = join('objects', 'bodies');
 const linked = join('objects', 'backup-');
 const isLeftOut = (name: string) =>
@@ -161,7 +164,7 @@ async function freeze(folder: string, clock: () => number): Promise<Moment> {
     .filter((entry) => entry.isFile())
     .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
     .filter((name) => !isLeftOut(name));
-  // The stream last: collect waits behind its lock.
+  // The stream last, because collect waits for its lock.
   const paths = names.filter((name) => name.endsWith('.db')).sort((a, b) => order(a) - order(b));
   const locks = paths.map((name) => new DatabaseSync(join(folder, name), { timeout: lockMs }));
   const databases = new Map(paths.map((name) => [name, new DatabaseSync(join(folder, name), { readOnly: true })]));
@@ -201,7 +204,7 @@ function removeLeftovers(objects: string): void {
 
 const order = (name: string) => (basename(name) === 'stream.db' ? 1 : 0);
 
-/** Takes all write locks or none: who waits for one that is long held must not hold up the others. */
+/** Takes all write locks or none, so that waiting for one does not block the others. */
 async function lockAll(locks: DatabaseSync[]): Promise<void> {
   const end = performance.now() + patienceMs;
   for (;;) {
@@ -224,7 +227,7 @@ async function lockAll(locks: DatabaseSync[]): Promise<void> {
 
 const busyCode = 5;
 
-/** Names of the bodies that lie beside the index of objects. */
+/** Names of the bodies that are beside the index of objects. */
 function bodiesIn(databases: Map<string, DatabaseSync>): string[] {
   const index = databases.get(join('objects', 'index.db'));
   return (index?.prepare('SELECT version FROM objects WHERE body IS NULL').all() ?? []).map(({ version }) =>
@@ -232,7 +235,7 @@ function bodiesIn(databases: Map<string, DatabaseSync>): string[] {
   );
 }
 
-/** Brings a copied file to the disk; returns its size and SHA-256. */
+/** Flushes a copied file to the disk; returns its size and SHA-256. */
 async function synced(path: string): Promise<{ size: number; sum: string }> {
   const hash = createHash('sha256');
   await pipeline(createReadStream(path), hash);

@@ -11,15 +11,15 @@ import { wiper } from './sqlite/wipe.ts';
 
 const day = 86_400_000;
 /**
- * The key of events and pulls: what is read together lies together, in two trees a row where a table by id has four. A file that
- * an older version made keeps its tables by id; the statements hold for both.
+ * The primary key of events and pulls: rows that are read together are stored together, with two index entries per row
+ * where a table by id has four. Files of an older version keep their tables by id; the statements work for both.
  */
 const inOrder = 'user, repository, time, id';
-/** Clocks of one machine and the next differ by less. */
+/** Clocks of two machines differ by less. */
 const aheadMs = 5 * 60_000;
 
 export interface LocalEvents extends EventStore, Expiring {
-  /** Removes what is quarantined for too long. */
+  /** Removes entries that were quarantined for too long. */
   expireQuarantine(): Promise<void>;
 }
 
@@ -161,7 +161,7 @@ export function openEvents(
     async history(user, { cursor, limit }) {
       const [time, id] = readCursor(cursor);
       const found = docs<Pull>(newest.all(user, time, id, limit + 1));
-      // A reader of one page after the other lets others have a turn.
+      // A reader of all pages yields to other work after each page.
       await pause(found.length);
       return page(found, limit);
     },
@@ -196,7 +196,7 @@ export function openEvents(
     async expire(before) {
       for (const table of ['events', 'pulls']) await removeOld(database, table, inOrder, before);
       await held.expire(before);
-      // A version is of what is there.
+      // A version without rows is removed.
       prepare(
         `DELETE FROM versions WHERE NOT EXISTS (
            SELECT 1 FROM events WHERE events.user = versions.user AND events.repository = versions.repository)`,
@@ -210,7 +210,7 @@ export function openEvents(
       if (users.length === 0) return new Map();
       const before = time() - forgottenKeptMs;
       if (oldMark.get(before)) expireMarks.run(before);
-      // A clock that was ahead marked them: they would stay forgotten until then.
+      // Marks set by a clock that was ahead: otherwise these users would stay forgotten until then.
       const now = clock();
       if (lateMark.get(now + aheadMs)) lowerMarks.run(now, now + aheadMs);
       const marks = users.map((user): [string, unknown] => [user, mark.get(digest(user))?.at]);

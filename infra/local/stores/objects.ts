@@ -1,8 +1,9 @@
-// The embedded object store: bodies in files of a folder, and what they are in an index beside them.
+// The embedded object store: bodies are files in a folder, with an index beside them.
 //
-// A body's file never changes: a put writes a new one, and the index row that names it is the moment it counts. So a
-// reader sees one version or the other, of writers with the same If-Match one wins, and a key can be any text: it is
-// never part of a path. Small bodies, as most deltas are, stay in the row: that is one flush to disk instead of three.
+// A body's file never changes: a put writes a new file, and takes effect with the index row that names it. So a reader
+// sees one version or the other, one of several writers with the same If-Match wins, and a key can be any text, because
+// it is never part of a path. Small bodies, such as most deltas, are stored in the row: one flush to disk instead of
+// three.
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
@@ -14,11 +15,11 @@ import { openDatabase, transaction } from './sqlite/sqlite.ts';
 
 /** Bodies up to this many bytes are kept in the index. */
 const smallBytes = 64 * 1024;
-/** Versions that are known to be whole. */
+/** Versions that are known to be undamaged. */
 const mostVerified = 10_000;
 /** S3's limit, in bytes of UTF-8. */
 const maxKeyBytes = 1024;
-/** A file without a row is a put that never ended, or one that is under way: after an hour the former. */
+/** A file without a row belongs to a put that is in progress or, after an hour, to one that never ended. */
 const abandonedMs = 3_600_000;
 
 interface Row {
@@ -26,13 +27,13 @@ interface Row {
   version: string;
   size: number;
   modified: number;
-  /** null: in the file of that version. */
+  /** null if the body is in the file of that version. */
   body: Uint8Array | null;
-  /** CRC-32 of the body; null: stored by an older version. */
+  /** CRC-32 of the body; null if an older version stored it. */
   sum: number | null;
 }
 
-/** Opens (and makes) a folder of objects. Each put has an ETag of its own, also when the body is the same. */
+/** Opens (and makes) a folder of objects. Each put gets a new ETag, also with the same body. */
 export function openObjects(folder: string, clock: () => number = Date.now): ObjectStore {
   const bodies = join(folder, 'bodies');
   mkdirSync(bodies, { recursive: true });
@@ -53,7 +54,7 @@ export function openObjects(folder: string, clock: () => number = Date.now): Obj
   const verified = new Set<string>();
   sweep();
 
-  /** Removes what a put that was killed before it counted left behind. */
+  /** Removes files that killed puts left behind. */
   function sweep() {
     const known = new Set(
       database
@@ -67,7 +68,9 @@ export function openObjects(folder: string, clock: () => number = Date.now): Obj
     }
   }
 
-  /** The whole body, when this process opens that version for the first time: also where a part of it is asked for. */
+  /**
+   * Checks the whole body when this process opens that version for the first time, even if only a part is requested.
+   */
   async function verify({ key, version, size, body, sum }: Row) {
     if (sum === null || verified.has(version)) return;
     const bytes =
@@ -75,14 +78,14 @@ export function openObjects(folder: string, clock: () => number = Date.now): Obj
       (await readPart(file(version), 0, size).catch((cause: Error) => {
         throw new Damaged(key, cause.message);
       }));
-    // Replaced between the two looks, or removed: the reading finds out.
+    // It was replaced or removed meanwhile: reading it shows which.
     if (!bytes) return;
     if (bytes.length !== size || crc32(bytes) !== sum) throw new Damaged(key);
     if (verified.size >= mostVerified) verified.clear();
     verified.add(version);
   }
 
-  /** A reader may still have it open, which some systems forbid to remove: then the sweep does. */
+  /** A reader may still have it open, and some systems forbid removing open files: then the sweep removes it later. */
   const drop = (version: string) => rm(file(version), { force: true }).catch(() => {});
 
   async function write(version: string, bytes: Uint8Array) {
@@ -107,7 +110,7 @@ export function openObjects(folder: string, clock: () => number = Date.now): Obj
         const start = Math.min(row.size, range?.start ?? 0);
         const end = Math.max(start, Math.min(row.size, range?.end ?? row.size));
         const body = row.body?.subarray(start, end) ?? (await readPart(file(row.version), start, end));
-        // Without a file it was replaced between the two looks.
+        // Without its file it was replaced meanwhile.
         if (body) return { body, etag: etagOf(row) };
       }
     },
@@ -163,7 +166,7 @@ function checkKey(key: string) {
   if (bytes < 1 || bytes > maxKeyBytes) throw new RangeError(`a key has 1 to ${maxKeyBytes} bytes, not ${bytes}`);
 }
 
-/** Returns bytes start <= i < end of a file, or undefined when the file is missing. */
+/** Returns bytes start <= i < end of a file, or undefined if the file is missing. */
 async function readPart(path: string, start: number, end: number): Promise<Uint8Array | undefined> {
   const handle = await open(path).catch((cause) => {
     if (cause.code !== 'ENOENT') throw cause;
@@ -173,7 +176,7 @@ async function readPart(path: string, start: number, end: number): Promise<Uint8
     const bytes = Buffer.allocUnsafeSlow(end - start);
     for (let read = 0; read < bytes.length; ) {
       const { bytesRead } = await handle.read(bytes, read, bytes.length - read, start + read);
-      if (bytesRead === 0) throw new Error(`${path} is cut short: ${start + read} of ${end} bytes`);
+      if (bytesRead === 0) throw new Error(`${path} is truncated: ${start + read} of ${end} bytes`);
       read += bytesRead;
     }
     return bytes;

@@ -1,4 +1,5 @@
-// The quarantine of events.db: each entry encrypted with its day's key, so many bytes and days of them, the oldest leave first.
+// The quarantine of events.db: each entry is encrypted with its day's key. Bytes and days are limited; the oldest
+// entries are dropped first.
 import type { DatabaseSync } from 'node:sqlite';
 import { readCursor, shortPage } from '#core/cursor.ts';
 import type { Quarantined } from '#core/event.ts';
@@ -16,28 +17,28 @@ import { removeOld, transaction } from './sqlite/sqlite.ts';
 import { bytesATurn, turns } from './sqlite/turns.ts';
 
 const dayMs = 86_400_000;
-/** Oldest entries that leave in one transaction. */
+/** How many of the oldest entries are dropped in one transaction. */
 const leavingAtOnce = 100;
 
 interface Row {
   id: string;
   time: number;
-  /** Sealed; text: as an older version stored it. */
+  /** Encrypted; text if an older version stored it. */
   doc: Uint8Array | string;
 }
 
 export interface QuarantineOptions {
   keys: ReturnType<typeof openDayKeys>;
-  /** What expiry goes by, milliseconds since the epoch. */
+  /** The clock for expiry, milliseconds since the epoch. */
   time: () => number;
-  /** Bytes that are kept. */
+  /** The most bytes that are kept. */
   mostBytes?: number;
 }
 
 export type Quarantine = Pick<EventStore, 'quarantine' | 'quarantined' | 'quarantineState' | 'release'> & {
   /** Deletes entries that name a person; returns how many. */
   forget(user: string): Promise<number>;
-  /** Removes what is older than `before`, and what is too old anyhow. */
+  /** Removes entries older than `before`, and those beyond their retention. */
   expire(before?: number): Promise<void>;
 };
 
@@ -67,7 +68,7 @@ export function openQuarantine(
   const totals = database.prepare('SELECT entries, bytes, dropped, dropped_at FROM quarantined');
   const drop = database.prepare('UPDATE quarantined SET dropped = dropped + ?, dropped_at = ?');
 
-  /** Rows before a place, until their bytes come to a turn's worth. */
+  /** Rows before a position, up to as many bytes as are read in one turn. */
   function someBefore(place: [number, string]): Row[] {
     const rows: Row[] = [];
     let bytes = 0;
@@ -79,14 +80,14 @@ export function openQuarantine(
     return rows;
   }
 
-  /** Undefined: its key is destroyed. */
+  /** Undefined if its key was destroyed. */
   async function opened({ id, time, doc }: Row): Promise<Quarantined | undefined> {
     if (typeof doc === 'string') return JSON.parse(doc);
     const key = keys.find(quarantineKeyName(time));
     return key && openEntry(id, doc, key);
   }
 
-  /** Every entry before a place, newest first; others have a turn now and then. */
+  /** Every entry before a position, newest first; yields to other work regularly. */
   async function* entries(place: [number, string]) {
     const pause = turns(bytesATurn);
     for (let rows = someBefore(place); rows.length > 0; ) {

@@ -3,7 +3,7 @@ import { openDatabase, transaction } from './sqlite/sqlite.ts';
 
 const dayMs = 86_400_000;
 
-/** Counts of refused posts: one row a UTC day, reason and registry. */
+/** Counts of refused posts: one row per UTC day, reason and registry. */
 export function openRefusals(file: string, clock: () => number): RefusalStore {
   const database = openDatabase(
     file,

@@ -17,7 +17,7 @@ import type { Sums } from './search/sums.ts';
 import { batchCacheMiB, readCacheMiB } from './sqlite/sqlite.ts';
 import { type LocalStream, openStream } from './stream.ts';
 
-/** Records are let go this long after the last batch took them. */
+/** How long records are kept after the last batch has processed them. */
 const retentionMs = 10 * 60_000;
 
 export const clock = () => Date.now();
@@ -25,18 +25,18 @@ export const newId = () => randomUUID();
 
 export interface LocalStores extends ProcessStores {
   events: LocalEvents;
-  /** What registries report: a stream of its own, so that no flood of hits fills it, or delays what reads it. */
+  /** The stream of registry events: separate, so that a flood of hits can't fill it or delay its readers. */
   stream: LocalStream;
-  /** What imports bring of the past: a stream of its own, so that today's events don't wait behind it. */
+  /** The stream of imports: separate, so that today's events don't wait for them. */
   imports: LocalStream;
-  /** Hits, and what an older version put here. */
+  /** The stream of hits, and of events that an older version put here. */
   hits: LocalStream;
   alerts: Alerts;
   credentials: CredentialStore;
   refusals: RefusalStore;
-  /** Of the embedded search. */
+  /** The sums of the embedded search. */
   sums?: Sums;
-  /** Rejects while the data folder takes nothing: it is gone, full or read-only. */
+  /** Rejects while the data folder can't be written: it is gone, full or read-only. */
   ready(): Promise<void>;
 }
 

@@ -1,7 +1,8 @@
 // The embedded stream: what Kinesis is on AWS, as a log in one SQLite file that threads and processes share.
 //
-// Records are kept in blocks: what one transaction put into one shard, packed and encrypted as one, at most about
-// 1 MiB: hits shrink to a tenth. A block's key is shard * 2^42 + number of its last record, so that "the block after record n" is one search of the key.
+// Records are stored in blocks: what one transaction put into one shard, compressed and encrypted together, at most
+// about 1 MiB. Hits shrink to a tenth. A block's key is shard * 2^42 + number of its last record, so that "the block
+// after record n" is one search of the key.
 import { hash } from 'node:crypto';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -13,11 +14,11 @@ import { openSeal, type Seal } from './secrets/seal.ts';
 import { transaction } from './sqlite/sqlite.ts';
 
 export interface StreamOptions {
-  /** Shards of a new stream; one that exists keeps its own. */
+  /** The number of shards of a new stream; an existing one keeps its own. */
   shards?: number;
   /** Milliseconds since the epoch. */
   clock: () => number;
-  /** A record is let go when it is consumed and this old; 24 h, as with Kinesis. What is not consumed stays. */
+  /** A record is removed when it is consumed and this old; default 24 h, as with Kinesis. Unconsumed records stay. */
   retentionMs?: number;
   /** Bytes of unconsumed and retained records from which puts are refused (4 GiB). */
   maxBytes?: number;
@@ -28,9 +29,9 @@ export interface StreamOptions {
 export interface Shard {
   id: string;
   parent?: string;
-  /** Takes no more records: it was split. */
+  /** It accepts no more records, because it was split. */
   closed: boolean;
-  /** MD5 of the partition keys it holds, first and last, 32 hexadecimal digits. */
+  /** The range of MD5 hashes of its partition keys, first and last, 32 hexadecimal digits. */
   startingHash: string;
   endingHash: string;
 }
@@ -47,28 +48,28 @@ export interface ReadRecord {
 export interface LocalStream extends StreamWriter {
   shards(): Shard[];
   /**
-   * Records after a sequence number ('0': from the oldest kept), at most `limit` and `maxBytes` of data, but one at
-   * least. `end`: the shard is closed and these are its last.
+   * Records after a sequence number ('0': from the oldest kept), at most `limit` and `maxBytes` of data, but at least
+   * one. `end`: the shard is closed and these are its last.
    */
   read(shard: string, after: string, limit: number, maxBytes?: number): { records: ReadRecord[]; end: boolean };
   /** Closes a shard and opens two in its place; a reader finishes it before its children. Returns their ids. */
   splitShard(shard: string): string[];
-  /** Everything up to this sequence number has been dealt with: it may be let go once it is old enough. */
+  /** Everything up to this sequence number is processed, and may be removed once it is old enough. */
   consumed(shard: string, sequenceNumber: string): void;
-  /** Deletes records that may be deleted; returns how many. */
+  /** Deletes records that are consumed and old enough; returns how many. */
   trim(): number;
   /** Age of the oldest record not consumed, for each shard that is open or has one. */
   lag(): { shard: string; seconds: number }[];
-  /** How many of the records that are in the stream now are not consumed yet, whenever it is called. */
+  /** Returns a function that says how many of the records now in the stream are still not consumed. */
   pending(): () => number;
-  /** Changes when the stream may have: much cheaper than a read. */
+  /** Changes whenever the stream may have changed; much cheaper than a read. */
   version(): number;
   /**
-   * Resolves after so long, when the signal aborts, or as soon as a thread of this process has written records. Records that
-   * another process writes are found by the file's version alone.
+   * Resolves after so long, when the signal aborts, or as soon as a thread of this process has written records. Records
+   * from another process are noticed only by the file's version.
    */
   wait(milliseconds: number, signal: AbortSignal): Promise<void>;
-  /** Puts what was taken and refuses what comes. */
+  /** Stores the accepted records, and refuses further ones. */
   close(): void;
 }
 
@@ -128,7 +129,7 @@ export function openStream(folder: string, options: StreamOptions): LocalStream 
       try {
         setUpLog(database, options);
         const stream = streamOver(database, seal, options, openNews(folder));
-        // A lost key shows at once, not when the first record is due.
+        // A lost key is reported at once, not only at the first read.
         for (const { id } of stream.shards()) stream.read(id, '0', 1);
         return stream;
       } catch (cause) {
@@ -157,7 +158,7 @@ function setUpLog(database: DatabaseSync, { shards = 2, clock }: StreamOptions) 
       database.exec(`PRAGMA user_version = ${schemaVersion}`);
     });
   }
-  // FULL: a put that resolved survives a power cut, too. secure_delete: what was let go is not left in free pages.
+  // FULL: a put that resolved also survives a power cut. secure_delete: removed records are not left in free pages.
   database.exec('PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA journal_size_limit = 67108864');
 }
 
@@ -179,7 +180,9 @@ function streamOver(database: DatabaseSync, seal: Seal, options: StreamOptions, 
   const queue: Waiting[] = [];
   let queued = 0;
   let timer: NodeJS.Timeout | undefined;
-  /** When the next transaction may begin: as long after the last as that one took, so that other work gets its turn. */
+  /**
+   * When the next transaction may begin: after a pause as long as the last one took, so that other work gets its turn.
+   */
   let notBefore = 0;
   let closed = false;
   /** data_version counts other connections' transactions only. */
@@ -316,7 +319,7 @@ function streamOver(database: DatabaseSync, seal: Seal, options: StreamOptions, 
       for (const { number, consumed } of shardRows(database)) {
         const start = number * shardRecords;
         for (;;) {
-          // A few at a time: writers wait while records are wiped.
+          // A few at a time, because writers wait while records are overwritten.
           const rows = spent.all(start, start + consumed, clock() - retentionMs);
           if (rows.length === 0) break;
           whenFree(() => transaction(database, () => rows.map(({ id }) => removeBlock.run(id))));
@@ -383,12 +386,15 @@ function ranges(from: bigint, to: bigint, parts: number): [string, string][] {
   return Array.from({ length: parts }, (_, part) => [hex(cut(part)), hex(cut(part + 1) - 1n)]);
 }
 
-/** The time a shard was made leads: a new stream continues above what process committed of the old one. */
+/**
+ * Starts with the time when the shard was made, so that a new stream continues above the positions committed for the
+ * old one.
+ */
 const prefix = ({ number, madeAt }: ShardRow) =>
   `49${String(madeAt).padStart(13, '0')}${String(number).padStart(6, '0')}`;
 const sequenceNumber = (row: ShardRow, record: number) => prefix(row) + String(record).padStart(35, '0');
 
-/** Which record of the shard it is; 0 for '0' and for another stream's. */
+/** The number of the record in the shard; 0 for '0' and for a record of another stream. */
 function recordNumber(row: ShardRow, sequence: string): number {
   const head = prefix(row);
   return sequence.length === head.length + 35 && sequence.startsWith(head) ? Number(sequence.slice(head.length)) : 0;
@@ -430,11 +436,11 @@ function openBlock(seal: Seal, sealed: Uint8Array, name: string, shard: string):
   }
 }
 
-// zstd's magic number. A block of records begins with the length of a key, which is never that great.
+// zstd's magic number. An uncompressed block begins with the length of a key, which is never that great.
 const packedMark = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
 const packOptions = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
-/** Packed if that is shorter; a few hundred bytes are not worth the 20 us. */
+/** Compresses if that is shorter; a few hundred bytes are not worth the 20 us. */
 function pack(bytes: Buffer): Buffer {
   const packed = bytes.length > 400 ? zstdCompressSync(bytes, packOptions) : bytes;
   return packed.length < bytes.length ? packed : bytes;
@@ -473,9 +479,9 @@ function* decode(bytes: Buffer): Generator<{ index: number; key: string; data: U
 /** SQLITE_BUSY, in any of its extended forms. */
 const isBusy = (cause: unknown) => ((cause as { errcode?: number }).errcode ?? 0) % 256 === 5;
 
-/** Says why nothing was taken, without what was to be stored. */
+/** Says why nothing was accepted, without the data. */
 const refusal = (cause: unknown) =>
-  isBusy(cause) ? 'another process holds the stream' : `the stream can't be written: ${(cause as Error).message}`;
+  isBusy(cause) ? 'another process has locked the stream' : `the stream can't be written: ${(cause as Error).message}`;
 
 /** Runs work that needs the write lock, waiting up to 50 times the connection's timeout for other writers. */
 function whenFree<T>(work: () => T): T {

@@ -91,7 +91,7 @@ test('a broken part is named, with what was found, and the made-up user is forgo
   await broken(/\/v1\/tiles\/.*mvt/, /the tile latest\/0\/0\/0\.mvt is there: found 502/);
   await broken(/points\.json/, /points\.json is there.*within 3 s: found GET .*502/);
   await broken(/\/v1\/hits\?/, /both hits are summed, within 3 s: found GET .*502/);
-  await broken(/\/v1\/health/, /GET http.*\/v1\/health is 502 and no answer of Whalewatch: give --url/);
+  await broken(/\/v1\/health/, /GET http.*\/v1\/health is 502 and not a response of Whalewatch: give --url/);
 });
 
 test('an error is short, however long the response', { timeout: 60_000 }, async (t) => {
@@ -118,9 +118,9 @@ test('a wrong argument is named with its fix', { timeout: 60_000 }, async (t) =>
     [['--token', 'x'], /^--url is missing\n/],
     [['--url', running.origin], /^--token is missing\n/],
     [['--url', running.origin, '--token', 'x', '--seconds', 'two'], /^--seconds is "two": must be a number above 0\n$/],
-    [['--url', 'http://127.0.0.1:4', '--token', 'x'], /^--url http:\S+ can not be reached, nothing listens there/],
+    [['--url', 'http://127.0.0.1:4', '--token', 'x'], /^--url http:\S+ can't be reached, nothing listens there/],
     [['--url', running.origin, '--token', 'x'], /^--token is not right: .*npm start prints/m],
-    [['--url', running.origin, '--api', 'http://127.0.0.1:4', '--token', 'x'], /^--api http:\S+ can not be reached/m],
+    [['--url', running.origin, '--api', 'http://127.0.0.1:4', '--token', 'x'], /^--api http:\S+ can't be reached/m],
   ];
   for (const [args, says] of rows) {
     const { code, output } = await runScript('tools/verify.ts', args);

@@ -284,7 +284,7 @@ test('a first import says that the data folder is new; a second one says what wa
   const [file, data] = ['pulls.csv', 'data'].map((name) => join(folder, name));
   writeFileSync(file, pulls);
   const first = await runScript('local/commands/import.ts', [file, '--data', data]);
-  assert.match(first.output, /data held no data and is a new data folder now: npm start -- --data DIR shows it\n/);
+  assert.match(first.output, /data had no data and is a new data folder now: npm start -- --data DIR shows it\n/);
   assert.match(
     first.output,
     /: 3 pulls and 0 hits of 3 rows, 1 of the pulls without a user name\nnpm start -- --data \S+ counts the rows\n$/,
@@ -297,7 +297,7 @@ test('a first import says that the data folder is new; a second one says what wa
     ({ total }) => total.raw === 3,
   );
   const second = await runScript('local/commands/import.ts', [file, '--data', data]);
-  assert.match(second.output, /^.*pulls\.csv: 0 pulls and 0 hits of 3 rows, 3 rows were there already\n$/);
+  assert.match(second.output, /^.*pulls\.csv: 0 pulls and 0 hits of 3 rows, 3 rows were already known\n$/);
   assert.deepEqual([first.code, second.code], [0, 0]);
 
   // While a server runs, the command ends when its rows are counted.

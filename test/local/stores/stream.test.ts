@@ -300,7 +300,7 @@ test('a stream that another process locks too long refuses records', async () =>
   const other = new DatabaseSync(join(folder, 'stream.db'));
   other.exec('BEGIN IMMEDIATE');
   await assert.rejects(stream.put(many(1)), (cause: Error) => {
-    return cause instanceof StreamRefused && /another process holds the stream/.test(cause.message);
+    return cause instanceof StreamRefused && /another process has locked the stream/.test(cause.message);
   });
   other.exec('ROLLBACK');
   await stream.put(many(1));

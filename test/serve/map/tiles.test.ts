@@ -339,7 +339,7 @@ test('an open snapshot that was deleted meanwhile is 404 too', async () => {
   objects.delete(snapshotKey('old'));
   const reply = await app.request('/v1/clusters?bbox=-180,-90,180,90&zoom=7&snapshot=old');
   assert.equal(reply.status, 404);
-  assert.match((await reply.json()).error.message, /"old" is not kept any more/);
+  assert.match((await reply.json()).error.message, /"old" is no longer kept/);
 });
 
 test('an unknown snapshot is 404, and must not be cached', async () => {

@@ -444,7 +444,7 @@ test('similar repositories need at least two common users, and the response says
   for (const repository of ['a', 'b', 'c']) {
     const { items, note } = await similar(repository);
     assert.deepEqual(items, []);
-    assert.match(note ?? '', /too few to tell/);
+    assert.match(note ?? '', /too few to know/);
   }
   const { items, note } = await forUser.whole([['user', 'ann']]);
   assert.deepEqual(new Set(items.map(({ source }) => source)), new Set(['popular']));

@@ -20,7 +20,7 @@ test('the caller is told when not everything was forgotten, and the log says why
   };
   const { status, body } = await ask({ forget: full });
   assert.equal(status, 500);
-  assert.match(body, /not all was forgotten.*Call again/);
+  assert.match(body, /not everything was forgotten.*Call again/);
   assert.ok(!body.includes('disk'));
   assert.match(String(reported), /disk is full/);
   assert.deepEqual(await ask({}), { status: 200, body: '{"user":"ann","rows":0}' });

@@ -1,25 +1,26 @@
-// The levels of a pyramid from its points: what cluster (functions/core/map/cluster.ts) does, step by step, with the same words.
-// Each function goes over a part of its work, so that it may be replaced by its optimised self on the way. An item has 16 bytes:
-// x, y, count << 5 | formed, and the index of its remainder until the level above puts the item's parent there.
+// The levels of a pyramid from its points: the same steps, with the same results, as cluster
+// (functions/core/map/cluster.ts). Each call of a function does a part of its work, so that V8 can switch to optimised
+// code between calls. An item has 16 bytes: x, y, count << 5 | formed, and the index of its remainder until the level
+// above puts the item's parent there.
 import { ITEMS } from './layout';
 
 const COORDINATE_BITS: u32 = 28;
 const SIZE: i32 = 1 << 28;
 const SINGLE: u32 = 31;
-/** Of the sort: a count for each digit of each pass. */
+/** Bytes for the sort: a count for each digit of each pass. */
 const DIGITS: usize = ITEMS;
 const PASS_BYTES: usize = 4 << 12;
 const PASSES: i32 = 5;
-/** Where memory is free; a snapshot's file is not in this one. */
+/** Where free memory begins; a snapshot's file is not in this memory. */
 export const freeAt: usize = DIGITS + PASS_BYTES * PASSES;
 
-// Arrays as long as there are points; those of merges and their remainders half of it.
+// Arrays with an entry per point; those of merges and their remainders have half as many.
 let points: u32 = 0;
 let order: usize = 0;
 let orderB: usize = 0;
 let keysA: usize = 0;
 let keysB: usize = 0;
-/** Places in (row, x) order of the level to make, and the fine item each came from. */
+/** Positions in (row, x) order of the level to make, and the fine item each came from. */
 let placesX: usize = 0;
 let placesY: usize = 0;
 let source: usize = 0;
@@ -29,16 +30,16 @@ let below: usize = 0;
 /** 0: free; k: member of merge k - 1. */
 let claim: usize = 0;
 let queue: usize = 0;
-/** Of the marked items, then of those that are still free. */
+/** A list of the marked items, later of those that are still free. */
 let list: usize = 0;
 let near: usize = 0;
 let rows: usize = 0;
-/** 24 bytes a merge: x, y, count, the two remainders, its place in the new level. */
+/** 24 bytes per merge: x, y, count, the two remainders, its index in the new level. */
 let merges: usize = 0;
 let mergeKeys: usize = 0;
 let mergeOrder: usize = 0;
 let spareOrder: usize = 0;
-/** Two numbers a merged item: of the level to make, and of the level it is made from. */
+/** Two numbers per merged item: of the level to make, and of the level it is made from. */
 let remainders: usize = 0;
 let fineRemainders: usize = 0;
 
@@ -47,7 +48,7 @@ const MERGE: usize = 24;
 /** Lays the arrays out from `at`; `mostRows` of a level. Returns where they end; x and y of the points go to `columns()`. */
 export function begin(count: u32, mostRows: u32, at: usize): usize {
   const half = <usize>(count >> 1) + 1;
-  // What reads four at a time reads beyond the ends.
+  // Code that reads four at a time reads beyond the ends.
   const all = (<usize>count + 12) & ~3;
   points = count;
   order = at;
@@ -110,12 +111,12 @@ export function makeKeys(rowBits: u32, from: u32, to: u32): void {
   }
 }
 
-/** Counts of digits into the places where each begins. */
+/** Turns counts of digits into the positions where each begins. */
 export function startDigits(): void {
   startsOf(DIGITS, PASS_BYTES * PASSES);
 }
 
-/** Each pass' counts, which are PASS_BYTES long, into the sums of those before. */
+/** Turns each pass's counts, PASS_BYTES long, into the sums of the counts before. */
 function startsOf(at: usize, bytes: usize): void {
   for (let pass: usize = 0; pass < bytes; pass += PASS_BYTES) {
     let sum: u32 = 0;
@@ -171,12 +172,12 @@ export function spots(rowBits: u32, zoom: u32, items: usize, from: u32, to: u32)
   return <u32>((spotEnd + 16 - items) >> 4);
 }
 
-/** What a spot has: none. */
+/** The remainders of a spot: none. */
 export function clearRemainders(): void {
   store<u64>(fineRemainders, 0);
 }
 
-/** Notes in the table of row and column starts, which begins with zeros, what ends where; `startsFrom` completes it. */
+/** Notes in the table of row and column starts, initially zeros, where each bucket ends; `startsFrom` completes it. */
 export function index(items: usize, rowBits: u32, columnBits: u32, starts: usize, from: u32, to: u32): void {
   const columnShift = COORDINATE_BITS - columnBits;
   for (let i = from; i < to; i++) {
@@ -189,7 +190,7 @@ export function index(items: usize, rowBits: u32, columnBits: u32, starts: usize
   store<u32>(starts + (<usize>bucket << 2), i + 1, 4);
 }
 
-/** A bucket in which nothing ends is as the one before. */
+/** An empty bucket starts where the one before ends. */
 export function startsFrom(starts: usize, from: u32, to: u32): void {
   let last = from == 0 ? 0 : load<u32>(starts + (<usize>(from - 1) << 2));
   for (let bucket = <usize>from; bucket < <usize>to; bucket++) {
@@ -207,7 +208,7 @@ let placed: usize = 0;
   store<u32>(source + (out << 2), <u32>from);
 }
 
-/** Two neighbouring fine rows, both sorted by x, make one; or each is one, where `both` is false. */
+/** Merges two neighbouring fine rows, both sorted by x, into one; if `both` is false, each stays one. */
 export function mergeRows(items: usize, starts: usize, columnBits: u32, both: bool, from: u32, to: u32): void {
   if (from == 0) {
     placed = 0;
@@ -249,7 +250,7 @@ export function mergeRows(items: usize, starts: usize, columnBits: u32, both: bo
   return <f64>dx * <f64>dx + <f64>dy * <f64>dy <= square;
 }
 
-/** First of the items from..to, up to an x of `east`, that is near enough; -1 when none is. */
+/** The first of the items from..to, up to an x of `east`, within the radius; -1 if none is. */
 @inline function firstWithin(from: u32, to: u32, east: i32, ownX: i32, ownY: i32, square: f64): u32 {
   for (let j = from; j < to; j++) {
     const x = placeX(j);
@@ -269,12 +270,12 @@ export function mergeRows(items: usize, starts: usize, columnBits: u32, both: bo
   return min(from, to);
 }
 
-/** How many of the four items from `from` on, up to `to`, have x <= east. */
+/** How many of the four items from `from` on, before `to`, have x <= east. */
 @inline function upToEast(from: u32, to: u32, east: v128): u32 {
   return min(to - from, ctz(~i32x4.bitmask(i32x4.le_s(v128.load(placesX + (<usize>from << 2)), east))));
 }
 
-/** Which of the four items from `from` on are near enough. */
+/** Which of the four items from `from` on are within the radius. */
 @inline function nearOfFour(from: u32, ownX: v128, ownY: v128, square: v128): u32 {
   const dx = i32x4.sub(v128.load(placesX + (<usize>from << 2)), ownX);
   const dy = i32x4.sub(v128.load(placesY + (<usize>from << 2)), ownY);
@@ -287,7 +288,7 @@ export function mergeRows(items: usize, starts: usize, columnBits: u32, both: bo
   return i64x2.bitmask(f64x2.le(f64x2.add(f64x2.mul(x, x), f64x2.mul(y, y)), square));
 }
 
-/** First item within the radius on the other side of the antimeridian; -1 when none is. */
+/** The first item within the radius on the other side of the antimeridian; -1 if none is. */
 function firstAcross(rowCount: u32, row: u32, reach: i32, square: f64, ownX: i32, ownY: i32): u32 {
   const last = min(row + 1, rowCount - 1);
   for (let at = row > 0 ? row - 1 : 0; at <= last; at++) {
@@ -326,7 +327,7 @@ export function findNear(radius: f64, rowCount: u32, from: u32, to: u32): u32 {
       store<u32>(above + (<usize>i << 2), up);
       store<u32>(below + (<usize>i << 2), down);
       if (load<u8>(near + <usize>i)) continue;
-      // The first few of each row are looked at together: most items have none, and no guess of the processor's is wrong.
+      // Checks the first few of each row together: most items have no neighbour, and no branch is mispredicted.
       const easts = i32x4.splat(east);
       const own = upToEast(i + 1, end, easts);
       const ofDown = upToEast(down, downEnd, easts);
@@ -344,7 +345,7 @@ export function findNear(radius: f64, rowCount: u32, from: u32, to: u32): u32 {
           const lane = ctz(hits);
           found = (lane < 4 ? i + 1 : lane < 8 ? down : up) + (lane & 3);
         } else {
-          // The first neighbour is enough, so a crowd costs no more than a pair.
+          // One neighbour is enough, so a crowd costs no more than a pair.
           if (own == 4) found = firstWithin(i + 5, end, east, ownX, ownY, square);
           if (found == -1 && ofDown == 4) found = firstWithin(down + 4, downEnd, east, ownX, ownY, square);
           if (found == -1 && ofUp == 4) found = firstWithin(up + 4, start, east, ownX, ownY, square);
@@ -368,7 +369,7 @@ export function findNear(radius: f64, rowCount: u32, from: u32, to: u32): u32 {
 
 let listed: u32 = 0;
 
-/** Lists the marked items; where none of eight is, all are skipped. Items beyond `to` are not marked. */
+/** Lists the marked items; eight unmarked ones are skipped at once. Items beyond `to` are not marked. */
 export function listNear(from: u32, to: u32): void {
   let out = from == 0 ? 0 : listed;
   for (let i = from; i < to; i += 8) {
@@ -381,7 +382,7 @@ export function listNear(from: u32, to: u32): void {
   listed = out;
 }
 
-// How many marked items have so many leading zeros in their count; then where they begin in the queue.
+// The number of marked items by the leading zeros of their count; then where each group begins in the queue.
 const WEIGHTS: usize = DIGITS;
 
 @inline function weightSlot(fine: usize, i: usize): usize {
@@ -405,7 +406,7 @@ export function startWeights(): void {
   }
 }
 
-/** The marked items into the queue, heaviest power of two first, each in place order. */
+/** Puts the marked items into the queue, the heaviest power of two first, each group in (row, x) order. */
 export function fillQueue(fine: usize, from: u32, to: u32): void {
   for (let k = <usize>from; k < <usize>to; k++) {
     const i = load<u32>(list + (k << 2));
@@ -449,7 +450,7 @@ export function takenCount(): u32 {
   sumY += y;
 }
 
-/** Which of the four items from `from` on are free and near enough. */
+/** Which of the four items from `from` on are free and within the radius. */
 @inline function freeOfFour(from: u32, ownX: v128, ownY: v128, square: v128): u32 {
   const free = i32x4.bitmask(i32x4.eq(v128.load(claim + (<usize>from << 2)), i32x4.splat(0)));
   return free & nearOfFour(from, ownX, ownY, square);
@@ -462,7 +463,7 @@ export function takenCount(): u32 {
   }
 }
 
-/** Takes the free items from `from` on, up to `to` and an x of east, that are near enough. */
+/** Takes the free items from `from` on, before `to` and up to an x of east, that are within the radius. */
 @inline function takeWithin(
   fine: usize, from: u32, to: u32, easts: v128, xs: v128, ys: v128, squares: v128, ownX: i32, ownY: i32, mark: u32,
 ): void {
@@ -478,10 +479,10 @@ export function takenCount(): u32 {
   fine: usize, from: u32, to: u32, wests: v128, xs: v128, ys: v128, squares: v128, ownX: i32, ownY: i32, mark: u32,
 ): void {
   while (to > from) {
-    // Of the first row what lies before it belongs to another array.
+    // The memory before the first row belongs to another array.
     const at = max(to, 4) - 4;
     const smaller = i32x4.bitmask(i32x4.lt_s(v128.load(placesX + (<usize>at << 2)), wests)) & ((1 << (to - at)) - 1);
-    // Lanes behind the last smaller one, and behind the row's start.
+    // Lanes after the last smaller one, and after the row's start.
     const skipped = max(32 - clz(smaller), from > at ? from - at : 0);
     const lanes = ((1 << (to - at)) - 1) & ~((1 << skipped) - 1);
     takeLanes(fine, at, freeOfFour(at, xs, ys, squares) & lanes, ownX, ownY, mark);
@@ -540,7 +541,7 @@ export function takeNeighbours(fine: usize, radius: f64, rowBits: u32, rowCount:
     const downEnd = row + 1 < rowCount ? rowStart(row + 2) : end;
     takeWithin(fine, load<u32>(below + (<usize>centre << 2)), downEnd, easts, xs, ys, squares, ownX, ownY, mark);
     if (west < 0 || east >= SIZE) takeAcross(fine, rowCount, row, reach, square, ownX, ownY, mark);
-    // The centre is always taken; alone it goes back.
+    // The centre is always taken; if it stays alone, it is released.
     if (members == 1) {
       store<u32>(claim + (<usize>centre << 2), 0);
       continue;
@@ -559,7 +560,7 @@ export function takeNeighbours(fine: usize, radius: f64, rowBits: u32, rowCount:
   }
 }
 
-/** The order of merges by (row, x) into mergeOrder, their keys into mergeKeys: above or below, which are done with. */
+/** Sorts merges by (row, x) into mergeOrder, and their keys into mergeKeys, which reuse the arrays above and below. */
 export function sortMerges(rowBits: u32): void {
   const bits = COORDINATE_BITS + COORDINATE_BITS - rowBits;
   const passes = (bits + 10) / 11;
@@ -612,7 +613,7 @@ export function listFree(from: u32, to: u32): void {
     store<u32>(list + (<usize>out << 2), i);
     out += <u32>(load<u32>(claim + (<usize>i << 2)) == 0);
   }
-  // emit looks at the one behind the last, and at its item.
+  // emit reads one entry past the last, and its item.
   store<u32>(list + (<usize>out << 2), 0);
   free = out;
 }
@@ -626,8 +627,9 @@ let withRemainder: usize = 0;
 }
 
 /**
- * Items from..to-1 of the new level: free items as they are and merges, in (row, x) order, and what they end in the table of
- * starts. Fine items get their parent. Nothing branches: which comes next can't be guessed.
+ * Writes items from..to-1 of the new level: unchanged free items and merges, in (row, x) order, and the ends of their
+ * buckets in the table of starts. Fine items get their parent. Without branches, because the next kind of item can't be
+ * predicted.
  */
 export function emit(fine: usize, items: usize, zoom: u32, rowBits: u32, columnBits: u32, starts: usize, from: u32, to: u32): void {
   if (from == 0) nextFree = nextMerge = withRemainder = 0;
@@ -669,14 +671,14 @@ export function claimed(fine: usize, from: u32, to: u32): void {
   }
 }
 
-/** The level that was made is the one to make the next from. */
+/** The new level becomes the one to make the next from. */
 export function swapRemainders(): void {
   const own = remainders;
   remainders = fineRemainders;
   fineRemainders = own;
 }
 
-/** After a second round at one zoom: fine items skip the draft between, and point at its items' parents. */
+/** After a second round at one zoom, fine items skip the draft level in between and point at its items' parents. */
 export function passParents(fine: usize, count: u32, draft: usize): void {
   for (let i: usize = 0; i < <usize>count; i++) {
     const item = fine + (i << 4);
@@ -684,7 +686,10 @@ export function passParents(fine: usize, count: u32, draft: usize): void {
   }
 }
 
-/** Parents of a level's items into their first leaves, which are kept for the level below; `top`: the items have no parents. */
+/**
+ * Replaces the parents of a level's items by their first leaves, which are kept for the level below; `top`: the items
+ * have no parents.
+ */
 export function firstLeaves(items: usize, top: bool, flip: bool, from: u32, to: u32): void {
   const next = flip ? claim : source;
   const own = flip ? source : claim;

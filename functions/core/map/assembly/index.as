@@ -1,6 +1,6 @@
-// Tiles of a snapshot straight from its file's bytes: what Pyramid.tile (functions/core/map/pyramid.ts) and encodeTile
-// (functions/core/map/mvt.ts) do, with the same bytes. Answers -1 where they must: a block of the file is not in memory, or
-// the tile has too many items.
+// Tiles of a snapshot straight from its file's bytes: the same bytes as Pyramid.tile (functions/core/map/pyramid.ts)
+// and encodeTile (functions/core/map/mvt.ts). Returns -1 if these must be used: a block of the file is not in memory,
+// or the tile has too many items.
 import { COUNT_VALUES, DAYS, FILE, HEAD, HERE, ITEMS, LEVELS, MOST_ITEMS, OUT, OUT_END, SHARED_COUNTS, ZOOM_VALUES } from './layout';
 
 export * from './cluster';
@@ -10,7 +10,7 @@ const EXTENT_BITS: i32 = 12;
 const SIZE: f64 = 268_435_456;
 const SINGLE: u32 = 31;
 const NONE: u32 = 0xffff_ffff;
-/** More than any feature with its values but the name, and what is copied too much. */
+/** An upper bound of a feature's bytes with its values, except the name, plus what is copied in excess. */
 const FEATURE_BYTES: usize = 128;
 
 let radius: f64 = 0;
@@ -24,7 +24,7 @@ let names: usize = 0;
 let headLength: usize = 0;
 let stamp: u32 = 0;
 let missing: bool = false;
-/** What was touched, so that it is. */
+/** A sum of the bytes touched, so that the reads are not optimised away. */
 let touched: u32 = 0;
 
 /** Blocks of 2^bits bytes are looked up in HERE; 0: all of the file is in memory. */
@@ -67,7 +67,7 @@ export function tile(z: i32, x: i32, y: i32): i32 {
   const top = <i64>y << EXTENT_BITS;
   const around = <i64>1 << (EXTENT_BITS + z);
   let end = scan(level, max(0, west), north, min(SIZE, east), south, ITEMS, z, left, top);
-  // The world repeats: the first and last column show the margin of the other side.
+  // The world wraps: the first and last column show the margin from the other side.
   if (west < 0) end = scan(level, SIZE + west, north, SIZE, south, end, z, left + around, top);
   if (east > SIZE) end = scan(level, 0, north, east - SIZE, south, end, z, left - around, top);
   if (missing || end == 0) return -1;
@@ -91,7 +91,7 @@ function scan(level: usize, west: f64, north: f64, east: f64, south: f64, out: u
   const most = ITEMS + (MOST_ITEMS << 4);
   const shift = COORDINATE_BITS - EXTENT_BITS - z;
   const corner = i32x4.replace_lane(i32x4.replace_lane(i32x4.splat(0), 0, <i32>left), 1, <i32>top);
-  // All rows are touched first, where all of the file is here: the processor waits for their memory at once.
+  // Touches all rows first, if the whole file is in memory, so that the waits for memory overlap.
   if (blockBits == 0) {
     const column = first >> columnShift;
     let sum: u32 = 0;
@@ -111,7 +111,7 @@ function scan(level: usize, west: f64, north: f64, east: f64, south: f64, out: u
       const to = load<u32>(rowStart + (<usize>((behind - 1) >> columnShift) << 2), 4);
       if (!holds(items + (<usize>low << 4), items + (<usize>to << 4))) continue;
     }
-    // The first few items may begin before the tile: they are left out one by one.
+    // The first few items may be before the tile: they are skipped one by one.
     for (let high = load<u32>(bucket, 4); high - low > 4; ) {
       const middle = (low + high) >> 1;
       if (load<u32>(items + (<usize>middle << 4)) < first) low = middle + 1;
@@ -136,7 +136,7 @@ function scan(level: usize, west: f64, north: f64, east: f64, south: f64, out: u
   return out;
 }
 
-/** The tile as MVT: its bytes begin at tileStart(); how many, 0 for a tile without items, or -1. */
+/** Makes the tile as MVT from tileStart() on. Returns its number of bytes, 0 for a tile without items, or -1. */
 export function encode(z: i32, x: i32, y: i32): i32 {
   const count = tile(z, x, y);
   if (count <= 0) return count;
@@ -247,7 +247,7 @@ export function tileStart(): usize {
   return writeVarint(at + 3, value);
 }
 
-/** Value { string_value = 1 }; up to 15 bytes behind the name are copied and written over. */
+/** Value { string_value = 1 }; up to 15 bytes after the name are copied too, and overwritten later. */
 @inline function writeName(at: usize, name: usize, length: usize): usize {
   store<u8>(at, (4 << 3) | 2);
   at = writeVarint(at + 1, 1 + varintLength(<u32>length) + <u32>length);

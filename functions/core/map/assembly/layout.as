@@ -1,12 +1,12 @@
-// Where everything lies in the memory of a snapshot: the file comes last. Memory that nobody touches costs nothing.
+// The layout of a snapshot's memory; the file comes last. Untouched memory costs nothing.
 
 /** For each level 16 bytes: starts, items, row bits, column bits. */
 export const LEVELS: usize = 0x2000;
-/** The layer's first fields, with room before for its tag and length. */
+/** The layer's first fields, preceded by room for its tag and length. */
 export const HEAD: usize = 0x2200;
-/** Days that were written: the day's number, and its text in 24 letters. */
+/** A cache of written days: the day's number, and its text in 24 characters. */
 export const DAYS: usize = 0x3000;
-/** Of a count or a zoom in this tile: the tile's stamp and the index of its value. */
+/** For each count or zoom: the stamp of the last tile with it, and the index of its value there. */
 export const ZOOM_VALUES: usize = 0x4000;
 export const COUNT_VALUES: usize = 0x8000;
 /** Counts below this share one value. */
@@ -14,7 +14,7 @@ export const SHARED_COUNTS: u32 = 4096;
 /** A byte for each block of a file that is read in blocks: 1 where it is in memory. */
 export const HERE: usize = 0x10000;
 export const ITEMS: usize = 0x20000;
-/** A tile of more is for TypeScript. */
+/** The most items of a tile; larger ones are made in TypeScript. */
 export const MOST_ITEMS: usize = 32768;
 export const OUT: usize = ITEMS + 16 * MOST_ITEMS;
 const OUT_BYTES: usize = 16 << 20;

@@ -1,5 +1,5 @@
 // Azure Container Registry: https://learn.microsoft.com/azure/container-registry/container-registry-webhook-reference.
-// One event of Distribution's form without the envelope; charts, quarantine and `ping` beside. It reports no pulls.
+// An event in Distribution's format without the envelope; also charts, quarantine and `ping`. It reports no pulls.
 // Event Grid wraps the same event, as CloudEvents or in its own schema (an array):
 // https://learn.microsoft.com/azure/event-grid/event-schema-container-registry.
 import { type Fields, isObject, text } from '../fields.ts';

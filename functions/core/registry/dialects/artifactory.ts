@@ -1,5 +1,6 @@
-// JFrog Artifactory, events of the domain `docker`: https://jfrog.com/help/r/jfrog-platform-administration-documentation,
-// "Docker webhook payloads". No pulls, no time, no id. A repository is REPO_KEY/IMAGE, as it is pulled.
+// JFrog Artifactory, events of the domain `docker`:
+// https://jfrog.com/help/r/jfrog-platform-administration-documentation, "Docker webhook payloads". They report no
+// pulls, time or id. A repository is REPO_KEY/IMAGE, as in a pull.
 
 import { accountName, type Fields, isObject, object, optionalObject, optionalText, quote, text } from '../fields.ts';
 import { eventLimits } from '../limits.ts';
@@ -12,10 +13,10 @@ export const artifactory: Dialect = {
   items: whole,
   read: (item, { receivedAt }) => {
     const body = item as Fields;
-    // Artifacts, builds, release bundles: other webhooks of the platform.
+    // Other webhooks of the platform: artifacts, builds, release bundles.
     if (text(body, 'domain') !== 'docker') return [];
     const type = text(body, 'event_type');
-    // A promotion is followed by the push that it is.
+    // A promotion is followed by its own push event, so it is ignored here.
     const types = { pushed: 'push', deleted: 'delete', promoted: 'ignored' } as const;
     const action = actionOf(types, type, `event_type ${quote(type)}`);
     if (!action) return [];
@@ -24,7 +25,8 @@ export const artifactory: Dialect = {
     const context = optionalObject(body, 'userContext');
     return [
       manifestEvent({
-        // A tag that is pushed, deleted and pushed again looks the same. One that is sent again counts again.
+        // A tag that is pushed, deleted and pushed again gives the same body, so every delivery counts, even a repeated
+        // one.
         id: contentId('artifactory', body, receivedAt),
         time: receivedAt,
         action,

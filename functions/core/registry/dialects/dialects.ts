@@ -11,8 +11,8 @@ import { quay } from './quay.ts';
 import { zot } from './zot.ts';
 
 /**
- * The dialects in the order they are asked: the first that fits reads the body. A new one is a file, its fixture in
- * test/fixtures/registry and a line here.
+ * The dialects in the order they are tried: the first that fits reads the body. A new dialect needs a file, a fixture
+ * in test/fixtures/registry and a line here.
  */
 export const dialects: Dialect[] = [
   distribution,

@@ -27,7 +27,7 @@ export const distribution: Dialect = {
   fits: (body) => Array.isArray(body.events),
   items: (body) => body.events as unknown[],
   read: readDistribution,
-  // The name that the client asked for; the source is often the name of a container.
+  // The host that the client asked for; `source` is often a container's name.
   hosts: (item) => {
     const { request, source } = item as Fields;
     const named = [isObject(request) && request.host, isObject(source) && source.addr];
@@ -54,7 +54,7 @@ export function readDistribution(item: unknown): RegistryEvent[] {
     method: optionalText(request, 'method', 16) ?? '',
     repository: text(target, 'repository', eventLimits.name),
     user: accountName(actor, 'name'),
-    // Clients write what they like here; one that is cut still distinguishes clients.
+    // Clients may write anything here; a truncated user agent still distinguishes clients.
     userAgent: (optionalText(request, 'useragent', Number.POSITIVE_INFINITY) ?? '').slice(0, 512),
     address: addressOf(request.addr),
     source: (
@@ -79,16 +79,16 @@ export function readDistribution(item: unknown): RegistryEvent[] {
   return [event];
 }
 
-/** Without a media type, the URL says what was asked for; a blob never has a tag. */
+/** Without a media type, the URL shows what was requested; a blob never has a tag. */
 function isManifestTarget(target: Fields, mediaType?: string): boolean {
   if (mediaType) return isManifest(mediaType);
   return /\/manifests\/[^/]*$/.test(optionalText(target, 'url', eventLimits.text) ?? '') || Boolean(target.tag);
 }
 
 /**
- * Only manifests that a manifest names are kept by digest: the pull rule asks for no others, and layers would be most of
- * what is stored. Types are kept of all, once each. An index has a dozen platforms; of one with thousands the first are
- * kept, so that an event fits in an item of DynamoDB (400 KB).
+ * Of a manifest's references only manifests are kept, by digest: the pull rule needs no others, and layers would be
+ * most of what is stored. Media types are kept of all, once each. An index usually has a dozen platforms; if it has
+ * thousands, only the first are kept, so that an event fits into an item of DynamoDB (400 KB).
  */
 export function referencesOf(references: unknown): Pick<RegistryEvent, 'references' | 'referenceTypes' | 'size'> {
   if (references === undefined || references === null) return {};

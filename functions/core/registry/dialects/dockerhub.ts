@@ -15,7 +15,7 @@ export const dockerHub: Dialect = {
     const tag = optionalText(push, 'tag', eventLimits.tag);
     const user = accountName(push, 'pusher');
     const time = push.pushed_at === undefined ? receivedAt : secondsOf(push.pushed_at, 'pushed_at');
-    // The rest of the body, stars and descriptions, may differ when it is sent again.
+    // The rest of the body, such as stars and descriptions, may differ when it is sent again.
     const id = contentId('docker-hub', [name, tag, user, time]);
     return [manifestEvent({ id, time, action: 'push', repository: name, tag, user, source: 'docker hub' })];
   },

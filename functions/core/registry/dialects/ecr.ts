@@ -1,5 +1,6 @@
-// Amazon ECR through EventBridge: https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html (pushes and
-// deletes, by nobody) and CloudTrail's BatchGetImage (pulls: who, from where, by which client; not what came back).
+// Amazon ECR through EventBridge: https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html (pushes
+// and deletes, without a user) and CloudTrail's BatchGetImage (pulls with user, address and client, but without the
+// result).
 
 import type { RegistryEvent } from '../../event.ts';
 import { addressOf } from '../address.ts';
@@ -28,7 +29,7 @@ export const ecr: Dialect = {
     const type = text(body, 'detail-type');
     if (type === 'AWS API Call via CloudTrail') return readCall(body, object(body, 'detail'));
     if (type === 'ECR Image Action') return readAction(body, object(body, 'detail'));
-    // Scans, replication, pull-through caching, settings.
+    // Other types: scans, replication, pull-through caching, settings.
     if (
       /^ECR (Image Scan|Scan Resource Change|Replication Action|Pull Through Cache Action|Referrer Action)$/.test(type)
     )
@@ -60,11 +61,12 @@ function readAction(body: Fields, detail: Fields): RegistryEvent[] {
   ];
 }
 
-/** Images that one call may ask for: 100, says the API reference. */
+/** The most images in one call: 100, according to the API reference. */
 const mostImages = 100;
 
 function readCall(body: Fields, detail: Fields): RegistryEvent[] {
-  // PutImage and BatchDeleteImage are reported as image actions, too. A refused call pulls nothing.
+  // PutImage and BatchDeleteImage are also reported as image actions, so they are ignored here. A refused call pulls
+  // nothing.
   if (text(detail, 'eventName', eventLimits.tag) !== 'BatchGetImage' || detail.errorCode !== undefined) return [];
   const request = object(detail, 'requestParameters');
   const images = request.imageIds;
@@ -83,7 +85,7 @@ function readCall(body: Fields, detail: Fields): RegistryEvent[] {
       digest: optionalText(image, 'imageDigest', eventLimits.name),
       user: accountName(identity, 'arn') || accountName(identity, 'invokedBy'),
       userAgent: optionalText(detail, 'userAgent', Number.POSITIVE_INFINITY)?.slice(0, 512),
-      // A service's name stands here when a service calls.
+      // Has the service's name if a service made the call.
       address: addressOf(detail.sourceIPAddress),
       source: sourceOf(body),
     });

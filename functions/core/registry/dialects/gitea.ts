@@ -1,5 +1,5 @@
-// Gitea (https://docs.gitea.com/usage/webhooks, modules/structs/hook.go, PackagePayload) and Forgejo: packages created and
-// deleted, of every type. `version` is a tag or a digest.
+// Gitea (https://docs.gitea.com/usage/webhooks, modules/structs/hook.go, PackagePayload) and Forgejo: packages of every
+// type, created and deleted. `version` is a tag or a digest.
 
 import {
   accountName,
@@ -29,7 +29,7 @@ export const gitea: Dialect = {
     return [
       manifestEvent({
         id: contentId('gitea', body),
-        // `created_at` of what is deleted is when it was made.
+        // The `created_at` of a deleted package is when it was made.
         time: action === 'delete' || created === undefined ? receivedAt : timestamp(created, 'package.created_at'),
         action,
         repository: `${text(object(found, 'owner'), 'login', eventLimits.name)}/${text(found, 'name', eventLimits.name)}`,

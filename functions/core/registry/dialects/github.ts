@@ -1,5 +1,5 @@
-// GitHub Packages: https://docs.github.com/webhooks/webhook-events-and-payloads, `registry_package` and the older `package`.
-// Versions published and updated; no event for a download. A `ping` has `zen` and `hook`.
+// GitHub Packages: https://docs.github.com/webhooks/webhook-events-and-payloads, `registry_package` and the older
+// `package`. They report published and updated versions, but no downloads. A `ping` has `zen` and `hook`.
 
 import {
   accountName,
@@ -28,7 +28,7 @@ export const github: Dialect = {
     const type = text(body, 'action');
     const action = actionOf({ published: 'push', updated: 'push' }, type, `action ${quote(type)}`)!;
     const found = object(body, isObject(body.registry_package) ? 'registry_package' : 'package');
-    // npm, Maven and the others come the same way; `docker` is the registry before ghcr.io.
+    // npm, Maven and other packages come the same way; `docker` is the registry before ghcr.io.
     if (!/^(container|docker)$/i.test(text(found, 'package_type', eventLimits.word))) return [];
     const version = object(found, 'package_version');
     const container = optionalObject(version, 'container_metadata');
@@ -41,7 +41,7 @@ export const github: Dialect = {
     const named = optionalText(version, 'version', eventLimits.name);
     return [
       manifestEvent({
-        // The same body when it is delivered again.
+        // A redelivery has the same body.
         id: contentId('github', body),
         time: time === undefined || time === null ? receivedAt : timestamp(time, 'package_version.updated_at'),
         action,

@@ -44,8 +44,8 @@ export const harborDefault: Dialect = {
     const type = text(body, 'type');
     if (otherTypes.test(type)) return [];
     const action = actionOf(defaultTypes, type, `type ${quote(type)}`)!;
-    // This form has no id. The job service repeats a failed post verbatim; two like pulls by one person within a second
-    // can't be told apart.
+    // This form has no id. The job service repeats a failed post verbatim; two equal pulls by one user within a second
+    // can't be distinguished.
     return readHarbor(action, body, object(body, 'event_data'), {
       id: contentId('harbor', body),
       time: body.occur_at === undefined ? receivedAt : secondsOf(body.occur_at, 'occur_at'),
@@ -61,7 +61,7 @@ const defaultTypes: Record<string, Action> = {
   pullImage: 'pull',
   deleteImage: 'delete',
 };
-/** Charts of ChartMuseum, scans, quotas, replication: nothing about images of the registry. */
+/** ChartMuseum's charts, scans, quotas, replication: not about images in the registry. */
 const otherTypes =
   /^(SCANNING_\w+|QUOTA_\w+|REPLICATION|TAG_RETENTION|QUARANTINE|(UPLOAD|DOWNLOAD|DELETE)_CHART|(upload|download|delete)Chart|scanning\w+|projectQuota\w*)$/;
 const cloudEventsTypes: Record<string, Action> = {
@@ -84,7 +84,7 @@ function readHarbor(action: Action, body: Fields, data: Fields, { id, time }: { 
     return manifestEvent({
       ...{ id: index === 0 ? id : `${id}:${index}`, time, action, repository, user: accountName(body, 'operator') },
       source: (optionalText(resource, 'resource_url', 2048) ?? '').split('/', 1)[0],
-      // Docker asks by digest after a HEAD that Harbor does not report: the tag of such a pull is its digest.
+      // Docker requests a digest after a HEAD that Harbor does not report: such a pull has its digest as its tag.
       ...referenceOf(optionalText(resource, 'tag', eventLimits.name)),
       digest: optionalText(resource, 'digest', eventLimits.name),
     });

@@ -19,7 +19,8 @@ export const quay: Dialect = {
     if (names.length > mostTags) throw new Misread(`updated_tags has ${names.length} tags, more than ${mostTags}`);
     const repository = text(body, 'repository', eventLimits.name);
     const source = text(body, 'docker_url').split('/', 1)[0];
-    // The next push of a tag looks the same: its moment makes it another. One that Quay sends again counts again.
+    // The next push of a tag has the same body, so the time of arrival distinguishes it. A notification that Quay sends
+    // again counts again.
     const id = contentId('quay', body, receivedAt);
     return names.map((tag, at) =>
       manifestEvent({ id: `${id}:${at}`, time: receivedAt, action: 'push', repository, tag, source }),

@@ -1,4 +1,5 @@
-// zot's events extension, CloudEvents: project-zot/zot pkg/extensions/events. No pulls. An update has the whole manifest.
+// zot's events extension, CloudEvents: project-zot/zot pkg/extensions/events. It reports no pulls. An update has the
+// whole manifest.
 
 import type { RegistryEvent } from '../../event.ts';
 import { addressOf } from '../address.ts';
@@ -59,7 +60,7 @@ const types = {
   'zotregistry.image.scanned': 'ignored',
 } as const;
 
-/** What the manifest itself names: an index's manifests, an image's configuration and layers, what it describes. */
+/** What the manifest references: an index's manifests, an image's configuration and layers, its subject. */
 function references(text: unknown): Partial<RegistryEvent> {
   const manifest = typeof text === 'string' ? jsonParsed(text) : text;
   if (!isObject(manifest)) return {};

@@ -21,7 +21,7 @@ interface Unused {
   rows: UnusedImage[];
 }
 
-/** Results of one repository that are kept: pages ask for a few numbers of days. */
+/** How many results are kept for a repository: pages use only a few numbers of days. */
 const kept = 4;
 const changesOf = (stamp: number) => Math.floor(stamp / stampChange);
 

@@ -1,10 +1,10 @@
-// Rows on their way from one thread to another. Node copies objects one by one, 17 ms of the receiving thread for 10,000 rows;
-// as columns it takes 1 ms, so that no request waits for them.
+// Packs rows for sending to another thread. Node copies objects one by one, which takes the receiving thread 17 ms for
+// 10,000 rows; as columns it takes 1 ms, so that requests don't wait.
 
 interface Column {
   name: string;
   numbers?: Float64Array;
-  /** All texts in one, and where each ends. */
+  /** All texts concatenated, and where each ends. */
   text?: string;
   ends?: Uint32Array;
 }
@@ -35,7 +35,7 @@ export function packed(value: unknown): unknown {
   return { packedRows: value.length, columns } satisfies Packed;
 }
 
-/** Returns what was packed. */
+/** Returns the rows that were packed. */
 export function unpacked(value: unknown): unknown {
   const { packedRows, columns } = (value ?? {}) as Partial<Packed>;
   if (packedRows === undefined || columns === undefined) return value;

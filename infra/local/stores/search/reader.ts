@@ -1,4 +1,4 @@
-// The thread that runs the long queries of the search store, or what serve writes to events: see reading.ts.
+// The thread that runs long queries of the search store, or serve's writes to events: see reading.ts.
 import { parentPort, workerData } from 'node:worker_threads';
 import { NotSummed } from '#core/stores.ts';
 import { openEvents } from '../events.ts';

@@ -1,6 +1,6 @@
-// SQLite runs in the calling thread, and waits there for the lock of a file. Queries over many rows run in threads of their own,
-// so that no response of the server waits for another's, writes of a batch in one more, so that the next batch is read
-// meanwhile, and forgetting in others: it waits for whoever writes, and for a file that is rewritten.
+// SQLite runs, and waits for the lock of a file, in the calling thread. So queries over many rows run in other threads,
+// so that no response waits for another; a batch's writes run in one more thread, so that the next batch is read
+// meanwhile; and forgetting runs in others, because it waits for writers and rewrites files.
 import { Worker } from 'node:worker_threads';
 import { NotSummed, type SearchStore, type ShownList } from '#core/stores.ts';
 import type { LocalEvents } from '../events.ts';
@@ -25,15 +25,15 @@ export type LongQuery = (typeof longQueries)[number] | 'saveShown' | 'forget';
 type SearchWrite = 'writeRows';
 /** Writes of serve to events. */
 export type EventsWrite = 'forget' | 'markForgotten';
-/** Results computed from images are kept in memory, so one thread answers all such queries. */
+/** Results computed from images are cached in memory, so one thread runs all such queries. */
 const ofImages: LongQuery[] = ['unused', 'repositories', 'catalogue', 'deleted'];
 /** Threads for all other reads. */
 const readers = 2;
-/** For what is read by its key. */
+/** The thread for reads by key. */
 const smallCacheMiB = 4;
-/** How often what users were shown is written: no request waits for the disk. */
+/** How often the lists that users were shown are written, so that no request waits for the disk. */
 const saveEveryMs = 500;
-/** A thread's newest objects: V8's own choice is three times as much in each of a dozen threads. */
+/** Size of a thread's young generation: V8's default is three times as much in each of a dozen threads. */
 const resourceLimits = { maxYoungGenerationSizeMb: 16 };
 
 export interface Question {
@@ -56,11 +56,11 @@ export interface Answer {
 }
 
 /**
- * The search store of a file. Long queries run in a thread, which starts with the first of them and again if it fails;
- * another thread writes what users were shown a moment later, and calls `report` if that fails.
+ * The search store of a file. Long queries run in a thread, which starts with the first query, and again after a
+ * failure. Another thread writes what users were shown, a moment later, and calls `report` if that fails.
  */
 export function openReader(file: string, report: (cause: unknown) => void = console.error): SearchStore {
-  // Every thread has pages of its own.
+  // Every thread has its own page cache.
   const search = openSearch(file, smallCacheMiB);
   const thread = (cacheMiB = readCacheMiB) => asker({ store: 'search', file, cacheMiB });
   const images = thread();
@@ -69,7 +69,7 @@ export function openReader(file: string, report: (cause: unknown) => void = cons
     const free = others.reduce((least, next) => (next.waiting() < least.waiting() ? next : least));
     return (ofImages.includes(name) ? images : free).ask(name, query);
   };
-  // A thread of its own: it may wait long for the lock while training saves its lists, and no reading waits with it.
+  // A separate thread: it may wait long for the lock while training saves its lists, and no read must wait with it.
   const { ask: askWriter } = thread(smallCacheMiB);
   const long = Object.fromEntries(longQueries.map((name) => [name, (query: unknown) => ask(name, query)]));
   const unsaved = new Map<string, ShownList>();
@@ -93,7 +93,7 @@ export function openReader(file: string, report: (cause: unknown) => void = cons
   return { ...search, ...shown, ...(long as unknown as Pick<SearchStore, Exclude<LongQuery, 'saveShown'>>) };
 }
 
-/** The search store of a file whose writes are made by a thread. */
+/** The search store of a file, with writes in a thread. */
 export function openWriter(file: string): LocalSearch {
   const search = openSearch(file, smallCacheMiB);
   const { ask } = asker({ store: 'search', file, cacheMiB: batchCacheMiB });
@@ -105,7 +105,7 @@ export function openWriter(file: string): LocalSearch {
   };
 }
 
-/** The events of a file; who is forgotten leaves them in a thread. */
+/** The events store of a file, with forgetting in a thread. */
 export function eventsOfServer(file: string, events: LocalEvents): LocalEvents {
   const { ask } = asker({ store: 'events', file, cacheMiB: readCacheMiB });
   return {
@@ -119,11 +119,11 @@ export function eventsOfServer(file: string, events: LocalEvents): LocalEvents {
 
 interface Asker {
   ask(name: Question['name'], ...values: unknown[]): Promise<unknown>;
-  /** Questions without an answer yet. */
+  /** Calls without a result yet. */
   waiting(): number;
 }
 
-/** Asks a thread, which is started by the first question. */
+/** Calls a thread, which the first call starts. */
 function asker(data: ReaderData): Asker {
   const waiting = new Map<number, PromiseWithResolvers<unknown>>();
   let worker: Worker | undefined;
@@ -132,7 +132,7 @@ function asker(data: ReaderData): Asker {
   const start = () => {
     const started = new Worker(new URL('./reader.ts', import.meta.url), {
       ...{ workerData: data, name: 'reader', resourceLimits },
-      // What wipes files keeps them open (wipe.ts).
+      // Code that wipes files keeps them open (wipe.ts).
       trackUnmanagedFds: false,
     });
     started.on('message', ({ id, value, failed, notSummed }: Answer) => {
@@ -154,7 +154,7 @@ function asker(data: ReaderData): Asker {
     const question = Promise.withResolvers<unknown>();
     waiting.set(++asked, question);
     worker ??= start();
-    // It keeps the process alive only while somebody waits.
+    // It keeps the process alive only while a caller waits.
     worker.ref();
     worker.postMessage({ id: asked, name, values } satisfies Question);
     return question.promise;

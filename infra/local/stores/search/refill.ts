@@ -1,5 +1,5 @@
-// Search is made of events: where its file is missing or damaged, it is made again from them. Reads of search respond 503 until
-// all events are back, and health says how many are.
+// The search store is derived from events: if its file is missing or damaged, it is rebuilt from them. Reads of search
+// respond 503 until all events are back, and health says how many are.
 import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -9,27 +9,27 @@ import { syncFolder } from '../secrets/secret.ts';
 import { emptySearch } from './search.ts';
 import type { Sums } from './sums.ts';
 
-/** Is there while search.db is known to be damaged. */
+/** Exists while search.db is known to be damaged. */
 const markOf = (folder: string) => join(folder, 'search.damaged');
 
-/** Has the next start make search again. */
+/** Makes the next start rebuild search. */
 export function markSearchDamaged(folder: string): void {
-  writeFileSync(markOf(folder), 'npm start makes search.db again from events.db.\n');
+  writeFileSync(markOf(folder), 'npm start rebuilds search.db from events.db.\n');
 }
 
 /**
- * Puts an empty search.db that is to be filled in the place of one that is missing, unreadable or marked, where there are events.
- * Returns what was wrong. Nobody may have it open.
+ * If there are events, replaces a search.db that is missing, unreadable or marked as damaged by an empty one to be
+ * filled. Returns what was wrong. Nobody may have the file open.
  */
 export function replaceLostSearch(folder: string): string | undefined {
   const [file, events, draft] = ['search.db', 'events.db', 'search-new.db'].map((name) => join(folder, name));
   if (!existsSync(events)) return;
   const lost = lostBy(folder, file);
   const total = lost === undefined ? 0 : countOf(events);
-  // An unreadable file without events to make it of is opened, and says what is wrong with it.
+  // Without events to rebuild it from, an unreadable file is kept: opening it reports what is wrong.
   if (total === 0) return;
   for (const name of filesOf(draft)) rmSync(name, { force: true });
-  // What it keeps of forgotten users' images is in no event.
+  // Its facts about images of forgotten users are in no event.
   emptySearch(draft, total, file);
   for (const name of filesOf(file)) rmSync(name, { force: true });
   renameSync(draft, file);
@@ -49,7 +49,7 @@ function lostBy(folder: string, file: string): string | undefined {
     const has = (table: string) =>
       database!.prepare('SELECT 1 FROM sqlite_master WHERE name = ?').get(table) !== undefined &&
       database!.prepare(`SELECT 1 FROM ${table} LIMIT 1`).get() !== undefined;
-    // As after a command that found none.
+    // As after a command that found no search.db and made one.
     return has('documents') || has('filling') ? undefined : 'has no documents';
   } catch (cause) {
     return `can't be read: ${(cause as Error).message}`;
@@ -64,17 +64,17 @@ function countOf(events: string): number {
     const there = database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'events'").get();
     return there ? Number(database.prepare('SELECT COUNT(*) AS total FROM events').get()?.total) : 0;
   } catch {
-    // It is opened next, and says what is wrong with it.
+    // Opening it later reports what is wrong.
     return 0;
   } finally {
     database.close();
   }
 }
 
-/** Documents that are written at once. */
+/** How many documents are written at once. */
 const writtenAtOnce = 2000;
 
-/** Writes the documents of all events; returns false where it was stopped: the next start begins again. */
+/** Writes the documents of all events; returns false if it was stopped: then the next start begins again. */
 export async function refill(
   { sums, search, ...options }: Omit<RecountOptions, 'objects'> & { sums: Pick<Sums, 'filled'> },
   isStopped: () => boolean,

@@ -66,7 +66,7 @@ const columns = [
   ...['country', 'client', 'apart', 'uncertain'],
 ];
 const pulls = "kind = 'pull' AND gone = 0";
-// Raw counts: distinct manifest events, GET and HEAD alike; documents are one an id already.
+// Raw counts: distinct manifest events, GET and HEAD alike; there is one document per id already.
 const raw = "kind = 'event' AND action = 'pull' AND manifest = 1";
 // A document that an older version wrote has no `apart`.
 const counts = `SUM(${pulls}) AS pulls, SUM(${raw}) AS raw, SUM(${pushes} AND apart IS NOT 1) AS pushes,
@@ -79,7 +79,7 @@ const bucketStart = {
   month: "CAST(strftime('%s', time / 1000, 'unixepoch', 'start of month') AS INTEGER) * 1000",
 };
 
-/** The same of a day's sums. */
+/** The same for a day's sums. */
 const bucketOfDay = (interval: keyof typeof bucketStart) =>
   bucketStart[interval].replaceAll(/\btime\b/g, '(day * 86400000)');
 const summed =
@@ -103,7 +103,7 @@ export function rowsOf(changes: SearchChange[]): WrittenRows {
   };
 }
 
-/** The search store over SQLite: the queries of SearchStore, exact. */
+/** The search store over SQLite, with exact results. */
 export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch {
   const added = { documents: { apart: 'INTEGER', uncertain: 'INTEGER' } };
   const database = openDatabase(file, schema, { added, cacheMiB });
@@ -125,7 +125,7 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
   const putRecommendations = database.prepare('INSERT OR REPLACE INTO recommendations VALUES (?, ?)');
   const removeRecommendations = database.prepare('DELETE FROM recommendations WHERE user = ?');
   const recommendationsOf = database.prepare('SELECT doc FROM recommendations WHERE user = ?');
-  // Without statistics SQLite would look through all pulls.
+  // Without statistics SQLite would scan all pulls.
   const putShown = database.prepare(
     `INSERT INTO shown SELECT ?, ?
      WHERE EXISTS (SELECT 1 FROM documents INDEXED BY documents_user WHERE ${pulls} AND user = ?)
@@ -145,7 +145,7 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
   );
   factsOf.setReturnArrays(true);
   const manifestsOf = database.prepare('SELECT doc FROM manifests WHERE repository = ?');
-  /** What is known of the images of one repository. */
+  /** What is known about the images of one repository. */
   function imagesOf(repository: string): RepositoryImages {
     const facts = (factsOf.all(repository) as unknown as SQLInputValue[][]).map(
       ([action, digest, tag, kind, apart, last]) => ({
@@ -160,7 +160,7 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
   const derived = imagesRead(imagesOf);
 
   function deleted(): string[] {
-    // A look at the newest of each repository leaves few to be read whole.
+    // Checking the newest fact of each repository leaves only a few repositories to read completely.
     const last = (where: string) =>
       `COALESCE((SELECT MAX(last) FROM image_facts e WHERE e.repository = d.repository AND ${where}), -1e300)`;
     const quiet = rows<Stamped>(
@@ -201,12 +201,12 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
     });
   }
 
-  /** Counts of a time, by start of the interval and value of the field, from the documents themselves. */
+  /** Counts of a time range, by start of the interval and value of the field, from the documents themselves. */
   function countedOf(query: PullsQuery, from: number, to: number): Counted[] {
     if (from >= to) return [];
     const { interval, by, user, repository } = query;
     const { where, values } = filter({ ...query, from: undefined, to: undefined });
-    // Without a repository: each of those that there are, so that a short time is a few steps of an index.
+    // Without a repository: each existing one, so that a short range needs only a few steps of an index.
     const names = `repository IN (SELECT repository FROM ${user === undefined ? 'repositories' : 'mixes WHERE user = ?'})`;
     const among = repository === undefined ? `AND ${names}` : '';
     return rows<Counted>(
@@ -218,7 +218,7 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
     );
   }
 
-  /** The same of whole days from sums. */
+  /** The same for whole days, from sums. */
   function summedOf({ interval, by, user, repository, registry }: PullsQuery, from: number, to: number): Counted[] {
     if (from >= to) return [];
     const terms: [string, SQLInputValue][] = [];
@@ -328,9 +328,9 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
     async counts(query) {
       sums.whole();
       const { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY, interval, by } = query;
-      // Whole days from sums, and what is left before and after them from the documents.
+      // Reads whole days from sums, and the rest before and after them from the documents.
       let [first, end] = [Math.ceil(from / dayMs) * dayMs, Math.floor(to / dayMs) * dayMs];
-      // A user's tags are in no sum.
+      // There are no sums of a user's tags.
       if (first > end || (query.user !== undefined && by === 'tag')) first = end = to;
       const found = new Map<string, Counted>();
       const none = { pulls: 0, uncertain: 0, raw: 0, pushes: 0, rawPushes: 0 };
@@ -391,7 +391,7 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
         `${pulls} AND digest IN (SELECT value FROM json_each(?))`,
         JSON.stringify([digest, ...related]),
       );
-      // Fetched with something of which we don't know what it names.
+      // Fetched as part of something whose references are unknown.
       return withOthers(pulled, read(`${raw} AND apart IS NOT 1 AND digest = ?`, digest), limit);
     },
     async unused({ since, registry, limit }) {
@@ -480,7 +480,7 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
       for (const { doc } of database.prepare('SELECT doc FROM shown ORDER BY user').iterate())
         yield JSON.parse(String(doc)) as ShownList;
     },
-    // A removed pull's row stays: it keeps late writers out, and names nobody.
+    // A removed pull's row stays without names, so that late writers can't restore it.
     async expire(before) {
       database.exec('CREATE INDEX IF NOT EXISTS documents_time ON documents (time)');
       const old = database.prepare(
@@ -500,7 +500,7 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
       };
       while (transaction(database, some) > 0) await new Promise((resolve) => setImmediate(resolve));
     },
-    // In parts: other writers of this file wait for one part at most.
+    // In parts, so that other writers of this file wait for at most one part.
     async forget(user) {
       let rows = 0;
       const some = () => forgetSome(database, user, sums.begin());
@@ -515,8 +515,8 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
 }
 
 /**
- * Makes the file of a search store without documents, but `total` events of which are to come (refill.ts), and with what can be
- * read of the facts of the file `from`.
+ * Makes the file of an empty search store that is to be filled from `total` events (refill.ts), with all facts that can
+ * be read from the file `from`.
  */
 export function emptySearch(file: string, total: number, from: string): void {
   const database = openDatabase(file, schema);
@@ -537,15 +537,15 @@ export function emptySearch(file: string, total: number, from: string): void {
         put.run(...[id, repository, time, action, manifest, tag, digest, pullClass, apart]);
       }
       lost.close();
-    } catch {} // what can't be read is lost: an image that only forgotten users used may be listed as unused
+    } catch {} // facts that can't be read are lost: an image that only forgotten users used may be listed as unused
   database.exec('PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE');
   database.close();
 }
 
-/** Documents that go in one transaction: others write in between. */
+/** How many documents are changed in one transaction, so that others can write in between. */
 const expiredAtOnce = 2000;
 
-/** Removes documents of a user; returns how many, 0 when none is left. What is known of images stays, without whom. */
+/** Removes documents of a user; returns how many, 0 if none is left. Facts about images stay, without the user. */
 function forgetSome(database: DatabaseSync, user: string, changed: Change): number {
   const own = database.prepare(
     `SELECT id, ${docColumns} FROM documents INDEXED BY documents_user
@@ -582,7 +582,7 @@ function forgetSome(database: DatabaseSync, user: string, changed: Change): numb
 
 type Row = Record<string, unknown>;
 
-/** Fills the platforms of a file that an older version wrote. */
+/** Fills the table of platforms in a file of an older version. */
 function fillPlatforms(database: DatabaseSync): void {
   if (database.prepare('SELECT 1 FROM platforms LIMIT 1').get()) return;
   transaction(database, () => {
@@ -594,7 +594,7 @@ function fillPlatforms(database: DatabaseSync): void {
   });
 }
 
-/** SQLite takes the other columns of a group from its row with the greatest time. */
+/** SQLite takes a group's other columns from the row with the greatest time. */
 function pullerOf({ tag, digest, class: kind, ...row }: Row): Puller {
   return {
     ...(row as Pick<Puller, 'user' | 'repository' | 'pulls' | 'lastPull' | 'client' | 'country'>),
@@ -604,11 +604,11 @@ function pullerOf({ tag, digest, class: kind, ...row }: Row): Puller {
   };
 }
 
-/** A row without its empty columns. */
+/** Returns a row without its empty columns. */
 const filled = <T>(row: Row): T =>
   Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null && value !== '')) as T;
 
-/** Counts of a start (of an interval) and a value of a field. */
+/** Counts for the start of an interval and a value of a field. */
 interface Counted extends Counts {
   from: number | null;
   key: string;
@@ -620,7 +620,7 @@ const byText = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.f
 const pairsOf = `SELECT user, repository, pulls, lastPull, tag, digest, class, client, country
   FROM pairs INDEXED BY pairs_newest`;
 
-/** The condition that a repository is a registry's; none without one. */
+/** The condition that a repository belongs to a registry; none if all are meant. */
 function ofRegistry(registry: string | undefined): [string, SQLInputValue][] {
   if (registry === undefined) return [];
   const prefix = prefixOf(registry);

@@ -1,5 +1,5 @@
-// The sums that search reads: of the documents, kept in the transaction that changes a document, so that a read
-// costs what it returns, however much was pulled before. Days are UTC days since 1970.
+// The sums that search reads. They are updated in the transaction that changes a document, so that the cost of a read
+// depends on its result, not on the number of past pulls. Days are UTC days since 1970.
 //
 //   sums            a registry by day, in all (`field` '') and by each field; scopes are 'g REGISTRY'
 //   repository_days a repository by day, in all and, in one text, by each field: most of its days have a few pulls, and a row for each
@@ -7,13 +7,13 @@
 //   mixes           a user's repository by day, class, client and country
 //   user_days       a user by day and registry
 //   pairs           pulls of a repository by a named user: first, newest, and what the newest was of
-//   user_classes    pulls of a named user by registry and class; `users` is what people's pages list, by registry and in all ('')
-//   repositories    what repositories' pages list; `stamp` grows with what is known of its images
-//   image_facts     the newest of the events that say the same of an image
-//   pull_days       (pull-days.ts) who pulled what on which days, for the catalogue
+//   user_classes    pulls of a named user by registry and class; `users` is what people's pages list, by registry and
+//   in all ('') repositories    what repositories' pages list; `stamp` grows with what is known of its images
+//   image_facts     the newest of the events that say the same of an image pull_days       (pull-days.ts) who pulled
+//   what on which days, for the catalogue
 //
-// A file that an older version wrote is summed in steps (`build`), in the order of its documents: a document written
-// meanwhile is added at once if the steps were past it, and found by a later step if not.
+// A file of an older version is summed in steps (`build`), in the order of its documents. A document written meanwhile
+// is added at once if the steps have passed it; otherwise a later step finds it.
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { taughtClasses } from '#core/event.ts';
 import { partsOf, registryOf } from '#core/registry/name.ts';
@@ -56,7 +56,7 @@ const tables = `
   CREATE INDEX image_facts_deletes ON image_facts (repository) WHERE action = 'delete';
   CREATE TABLE summing (kind TEXT, id TEXT, done INTEGER, total INTEGER);
   ${catalogueTables}`;
-/** Has a row while documents are missing. */
+/** Has a row while some documents are not summed. */
 export const fillingTable = 'CREATE TABLE IF NOT EXISTS filling (done INTEGER, total INTEGER)';
 /** All but `summing`. */
 export const sumTables = [
@@ -64,7 +64,7 @@ export const sumTables = [
   ...['pull_days', 'popularity', 'newest_days'],
 ];
 
-/** What sums are made of: a row of `documents`. */
+/** The input of sums: a row of `documents`. */
 export interface Doc {
   kind: string;
   user: string;
@@ -119,7 +119,7 @@ export function docOf(row: SQLInputValue[]): Doc {
   };
 }
 
-/** Whether two documents add the same to every sum. */
+/** Whether two documents contribute the same to every sum. */
 export const isSame = (a: Doc, b: Doc): boolean =>
   a.time === b.time &&
   a.class === b.class &&
@@ -134,9 +134,9 @@ export const isSame = (a: Doc, b: Doc): boolean =>
   a.manifest === b.manifest &&
   a.action === b.action;
 
-/** How much of a file that an older version wrote is summed. */
+/** How much of a file of an older version is summed. */
 export interface Summing {
-  /** Documents are still missing: they are being read from events again (refill.ts). Nothing is summed until then. */
+  /** Documents are still being rebuilt from events (refill.ts); nothing is summed until that is done. */
   filling?: boolean;
   kind: string;
   id: string;
@@ -144,35 +144,35 @@ export interface Summing {
   total: number;
 }
 
-/** Documents of one step. */
+/** How many documents are summed in one step. */
 const stepRows = 4000;
-/** A file of fewer documents is summed as it is opened. */
+/** A file with fewer documents is summed when it is opened. */
 const atOnce = 20_000;
 
 export interface Sums {
-  /** What is missing; undefined when every document is summed. */
+  /** What is missing; undefined if every document is summed. */
   missing(): Summing | undefined;
   /** Throws NotSummed. */
   whole(): void;
-  /** Collects changes of one transaction; `end` stores them. Documents are as the transaction leaves them by then. */
+  /** Collects the changes of one transaction; `end` stores them, when the documents have their final state. */
   begin(): Change;
-  /** Sums some more of a file that an older version wrote, in a transaction of its own. */
+  /** Sums some more documents of a file of an older version, in a separate transaction. */
   build(): Summing | undefined;
-  /** Forgets all sums: `build` makes them again. */
+  /** Drops all sums; `build` recomputes them. */
   restart(): void;
-  /** Events that were read again, of a file that is being filled; `over`: they all were. */
+  /** Records how many events were read again for a file that is being filled; `over`: all of them. */
   filled(events: number, over?: boolean): void;
 }
 
 export interface Change {
-  /** A document changed; undefined stands for a missing one, before or after. */
+  /** Records a changed document; undefined stands for a missing one, before or after. */
   replace(kind: string, id: string, before: Doc | undefined, after: Doc | undefined): void;
-  /** Reports about this repository's manifests have changed. */
+  /** Records that reports about this repository's manifests have changed. */
   told(repository: string): void;
   end(): void;
 }
 
-/** The sums of a database that has `documents`: tables are made, and what a small file lacks is summed. */
+/** Opens the sums of a database with `documents`: makes the tables, and sums a small file at once. */
 export function keepSums(database: DatabaseSync): Sums {
   const prepared = new Map<string, StatementSync>();
   const prepare = (sql: string): StatementSync => {
@@ -180,14 +180,14 @@ export function keepSums(database: DatabaseSync): Sums {
     prepared.set(sql, statement);
     return statement;
   };
-  // An older version kept the catalogue by triggers.
+  // An older version maintained the catalogue with triggers.
   for (const name of ['documents_added', 'documents_changed', 'documents_removed', 'day_added', 'day_removed'])
     database.exec(`DROP TRIGGER IF EXISTS ${name}`);
   const there = () =>
     database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'repository_days'").get() !== undefined;
   if (!there())
     transaction(database, () => {
-      // Another thread may have done the same: looked at again under the lock.
+      // Another thread may have done the same, so it is checked again under the lock.
       if (there()) return;
       for (const name of [...sumTables, 'summing']) database.exec(`DROP TABLE IF EXISTS ${name}`);
       database.exec(tables);
@@ -250,7 +250,7 @@ export function keepSums(database: DatabaseSync): Sums {
     return prepare('SELECT * FROM summing').get() as Summing | undefined;
   }
 
-  /** All that is there is to be summed. */
+  /** Everything stored must be summed. */
   function begin() {
     database.exec(
       `INSERT INTO summing SELECT '', '', 0, total FROM (SELECT COUNT(*) AS total FROM documents) WHERE total > 0`,
@@ -270,14 +270,14 @@ interface PairChange {
   pulls: number;
   first: number;
   newest?: Doc;
-  /** A document was removed: first and newest are read again. */
+  /** Set if a document was removed: then first and newest are read again. */
   less: boolean;
   /** By day, class, client and country. */
   mixes: Map<string, { day: number; class: string; client: string; country: string; add: Numbers }>;
-  /** Days with pulls that teach which came (false) or of which some went (true). */
+  /** Days with added pulls of `taughtClasses` (false), or of which some were removed (true). */
   days: Map<number, boolean>;
 }
-/** What changed of one user. */
+/** The changes of one user. */
 interface UserChange {
   pairs: Map<string, PairChange>;
   /** By day and registry. */
@@ -285,7 +285,7 @@ interface UserChange {
   /** By registry and class. */
   classes: Map<string, { registry: string; class: string; pulls: number }>;
 }
-/** What changed of a scope on a day: in all, and by each of `sumFields`. */
+/** The changes of a scope on a day: in total, and by each of `sumFields`. */
 interface DayChange {
   all: Numbers;
   by: Map<string, Numbers>[];
@@ -305,9 +305,9 @@ interface RepositoryChange {
 interface FactChange {
   key: [string, string, string, string, string, number];
   last: number;
-  /** Documents that came with this time, less those that went. */
+  /** Documents added with this time, minus those removed. */
   came: number;
-  /** The greatest that went. */
+  /** The greatest removed time. */
   less: number;
 }
 
@@ -321,7 +321,7 @@ const isEmpty = 'pulls = 0 AND raw = 0 AND pushes = 0 AND rawPushes = 0';
 const before = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b)) <= 0;
 const imageFact = "kind IN ('event', 'fact') AND (manifest = 1 OR action = 'delete')";
 
-/** What a map has under a key, made where it has none. */
+/** Returns a map's value for a key, and makes it if there is none. */
 function within<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   let found = map.get(key);
   if (found === undefined) {
@@ -437,7 +437,7 @@ function change(prepare: Prepare, at: Summing | undefined): Change {
 
   return {
     replace(kind, id, old, now) {
-      // A later step of the build comes to it.
+      // A later step of the build will sum it.
       if (at && !(before(kind, at.kind) && (kind !== at.kind || before(id, at.id)))) return;
       if (old && now && isSame(old, now)) return;
       if (old) count(old, -1);
@@ -467,7 +467,7 @@ function change(prepare: Prepare, at: Summing | undefined): Change {
   };
 }
 
-/** Stores what is added to a table of sums. */
+/** Adds the changes to a table of sums. */
 function adder(prepare: Prepare, table: string, keys: string[]): (key: (string | number)[], add: Numbers) => void {
   const marks = Array.from({ length: keys.length + sumNames.length }, () => '?').join();
   const add = prepare(`INSERT INTO ${table} VALUES (${marks}) ON CONFLICT DO UPDATE SET ${grow}`);
@@ -552,15 +552,15 @@ function storeMixes(prepare: Prepare, user: string, { pairs, days }: UserChange)
   for (const { day, registry, add } of days.values()) storeDay([user, day, registry], add);
 }
 
-/** What changes in `popularity` and `newest_days` of one repository. */
+/** The changes in `popularity` and `newest_days` for one repository. */
 interface PopularityChange {
   people: number;
   days: number;
-  /** Users whose newest day this is. */
+  /** How many users have this as their newest day. */
   newest: Map<number, number>;
 }
 
-/** After `mixes`, which say whether another pull of the day is left. */
+/** Must run after `mixes`, which show whether another pull of the day is left. */
 function storeDays(prepare: Prepare, pair: PairChange, popularity: Map<string, PopularityChange>): void {
   const { user, repository, days } = pair;
   if (days.size === 0) return;
@@ -652,7 +652,7 @@ function storePair(prepare: Prepare, pair: PairChange, own: RepositoryChange): v
     );
 }
 
-/** After `pairs`, which have a user's first and last pull where some went. */
+/** Must run after `pairs`, which have a user's first and last pull if some were removed. */
 function storeUser(prepare: Prepare, user: string, own: UserChange): void {
   const add = prepare(
     'INSERT INTO user_classes VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET pulls = pulls + excluded.pulls',
@@ -714,7 +714,7 @@ function storeUser(prepare: Prepare, user: string, own: UserChange): void {
   }
 }
 
-/** The class of most pulls; one that says little only if there is no other. Ties: the last by name. */
+/** The class with the most pulls; a class that says little only if there is no other. Ties: the last by name. */
 function kindOf(kinds: [string, number][]): string {
   const weigh = ([kind, pulls]: [string, number]) => ((weakKinds as string[]).includes(kind) ? 0 : pulls);
   return kinds.reduce((best, next) =>
@@ -745,7 +745,7 @@ function storeFacts(prepare: Prepare, repository: string, own: RepositoryChange)
     let now = Math.max(last, held ?? never);
     if (less >= now && !(last === now && came > 0)) {
       const [, action, digest, tag, kind, apart] = key;
-      // Seldom: what becomes of an event once more of its pull has come, and what is let go.
+      // Happens rarely: when an event is recomputed because more of its pull has come, or expires.
       const index = digest ? 'documents_digest' : 'documents_repository';
       const left = prepare(
         `SELECT MAX(time) AS time FROM documents INDEXED BY ${index} WHERE ${imageFact} AND repository = ? AND action = ?
@@ -803,12 +803,12 @@ function storeRepository(prepare: Prepare, repository: string, own: RepositoryCh
 }
 
 const nothing = -1e300;
-/** An older pull weighs less than a millionth of a millionth of a pull of the newest day. */
+/** An older pull weighs less than 10^-12 of a pull on the newest day. */
 const weighedHalfLives = 40;
 
 /**
- * The logarithm (base 2) of the pulls' weights, as on the day 0: what halves with the days halves for all alike, so that the order
- * holds on every day.
+ * The base-2 logarithm of the pulls' weights as of day 0. All weights halve at the same rate, so the order is the same
+ * on every day.
  */
 function trendOf(prepare: Prepare, repository: string): number {
   const newest = prepare(

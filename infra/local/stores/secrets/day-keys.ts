@@ -1,10 +1,10 @@
-// Secrets that are destroyed after their days: of address digests, and of what is quarantined.
+// Keys that are destroyed some days after their day: those of address digests and of quarantined entries.
 import { randomBytes } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
 
 const keyBytes = 32;
 
-/** `time`: what expires goes by. */
+/** `time`: the clock for expiry. */
 export function openDayKeys(database: DatabaseSync, time: () => number) {
   database.exec('CREATE TABLE IF NOT EXISTS digest_keys (day TEXT PRIMARY KEY, key BLOB, expires REAL) WITHOUT ROWID');
   const find = database.prepare('SELECT key FROM digest_keys WHERE day = ?');
@@ -14,7 +14,7 @@ export function openDayKeys(database: DatabaseSync, time: () => number) {
 
   const expire = () => {
     const now = time();
-    // Asked first: a delete that removes nothing takes the lock of writers all the same.
+    // Checked first, because a delete that removes nothing also takes the write lock.
     if (expired.get(now)) remove.run(now);
     return now;
   };
@@ -22,12 +22,12 @@ export function openDayKeys(database: DatabaseSync, time: () => number) {
 
   return {
     expire,
-    /** Undefined: it was destroyed, or never made. */
+    /** Undefined if it was destroyed, or never made. */
     find(name: string): Uint8Array | undefined {
       expire();
       return held(name);
     },
-    /** Made on first use; `expiresAt` is given the time. */
+    /** Made on first use; `expiresAt` is called with the current time. */
     of(name: string, expiresAt: (now: number) => number): Uint8Array {
       const now = expire();
       const known = held(name);

@@ -1,12 +1,15 @@
-// Encryption at rest for what holds addresses for a time: records of the stream and batches that failed.
+// Encryption at rest for data that contains addresses for a while: records of the stream, and failed batches.
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { keptSecret } from './secret.ts';
 
 export interface Seal {
-  /** Encrypts; `about` is not kept, and opening needs the same again, so that sealed bytes can't change places. */
+  /**
+   * Encrypts; `about` is authenticated but not stored, and opening needs the same value, so that encrypted bytes can't
+   * be swapped.
+   */
   close(plain: Uint8Array, about: string): Uint8Array;
-  /** Throws when the bytes were changed, or were sealed with another key or for another place. */
+  /** Throws if the bytes were changed, or were encrypted with another key or another `about`. */
   open(sealed: Uint8Array, about: string): Buffer;
 }
 
@@ -19,7 +22,7 @@ export function openSeal(folder: string): Seal {
   const key = keptKey(folder);
   return {
     close(plain, about) {
-      // Random nonces: safe for 2^32 messages of one key; a message is a block of records, not a record.
+      // Random nonces are safe for 2^32 messages per key; a message is a block of records, not a record.
       const nonce = randomBytes(nonceBytes);
       const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(about));
       return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);

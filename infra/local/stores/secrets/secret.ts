@@ -1,4 +1,4 @@
-// Secrets of the data folder: each is made once, whole or not at all, and is readable by its owner only.
+// Secrets of the data folder: each is made once, completely or not at all, and readable only by its owner.
 import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
@@ -14,8 +14,8 @@ import {
 import { join } from 'node:path';
 
 /**
- * Returns what `folder`/`name` holds; `make` makes it on first use. Throws when it can't be written whole (a full disk):
- * nothing is left then, so that the next start tries again. The caller checks what was kept.
+ * Returns the content of `folder`/`name`; `make` makes it on first use. Throws, and leaves nothing behind, if it can't
+ * be written completely (a full disk), so that the next start tries again. The caller must check the content.
  */
 export function keptSecret(folder: string, name: string, make: () => Uint8Array | string): Buffer {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -28,7 +28,7 @@ export function keptSecret(folder: string, name: string, make: () => Uint8Array 
   return makeSecret(folder, file, make());
 }
 
-/** A link appears whole or not at all and never replaces: of several openers at once, one makes the secret of all. */
+/** A link appears atomically and never replaces: of several concurrent callers, one makes the secret for all. */
 function makeSecret(folder: string, file: string, secret: Uint8Array | string): Buffer {
   const draft = `${file}-${randomBytes(8).toString('hex')}`;
   const handle = openSync(draft, 'wx', 0o600);
@@ -54,7 +54,7 @@ function readIfThere(file: string): Buffer | undefined {
   }
 }
 
-/** Makes a new or renamed entry of a folder survive a power cut. Windows has no such call and doesn't need one. */
+/** Makes a new or renamed entry of a folder survive a power cut. Windows has no such call and does not need one. */
 export function syncFolder(folder: string): void {
   if (process.platform === 'win32') return;
   const handle = openSync(folder, 'r');

@@ -3,7 +3,10 @@ import { DatabaseSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Damage } from './integrity.ts';
 
-/** SQLite's result codes of a damaged file: IOERR, CORRUPT, NOTADB. Any other, such as BUSY, says nothing of its pages. */
+/**
+ * SQLite's result codes of a damaged file: IOERR, CORRUPT, NOTADB. Any other, such as BUSY, says nothing about its
+ * pages.
+ */
 const damageCodes = [10, 11, 26];
 
 function damageOf(file: string): string | undefined {

@@ -1,24 +1,24 @@
-// Whether the databases of a data folder are whole, looked at beside the running server: SQLite itself finds a damaged page only
-// when it comes upon it.
+// Checks the databases of a data folder for damage, beside the running server: SQLite itself notices a damaged page
+// only when it reads it.
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Fault } from '#serve/health.ts';
 import { markSearchDamaged } from '../search/refill.ts';
 
-/** What `PRAGMA quick_check` said first of a database. */
+/** The first finding of `PRAGMA quick_check` for a database. */
 export interface Damage {
   file: string;
   found: string;
 }
 
-/** The databases of a folder and what is below it, named from there. */
+/** The databases in a folder and its subfolders, by relative path. */
 export const databasesOf = (folder: string): string[] =>
   readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.db'))
     .sort();
 
-/** Reads every page of every database once, in a thread of its own; returns the faults for the health page. */
+/** Reads every page of every database once, in a separate thread; returns the faults for the health page. */
 export function checkDatabases(folder: string): Promise<Fault[]> {
   const files = databasesOf(folder).map((name) => join(folder, name));
   const worker = new Worker(new URL('./integrity-check.ts', import.meta.url), { workerData: files, name: 'integrity' });
@@ -33,7 +33,7 @@ function faultOf(folder: string, { file, found }: Damage): Fault {
   const isSearch = file === join(folder, 'search.db');
   if (isSearch) markSearchDamaged(folder);
   const fix = isSearch
-    ? 'start the server again, and it is made from events'
+    ? 'restart the server, which rebuilds it from events'
     : 'stop the server, and restore the data folder from a backup: npm run restore';
   return { reason: `${file} is damaged (${found}): ${fix}`, stands: true };
 }

@@ -11,14 +11,15 @@ const fileHeaderBytes = 100;
 const zeros = Buffer.alloc(65_536);
 
 /**
- * Files of more pages may have others that look like these: those of long values begin with the number of their next page, whose
- * first byte then is no longer 0.
+ * In files with more pages, other pages may look like these: pages of long values begin with the number of their next
+ * page, whose first byte is then no longer 0.
  */
 export const mostPages = 2 ** 25 - 1;
 
 /**
- * Sets the unused bytes between the list of a page's cells and their content to zero, where any is not; returns which, or undefined.
- * `first`: it is the file's first page. Not for a file with auto_vacuum, which has pages of another form.
+ * Zeroes the unused bytes between a page's list of cells and their content; returns their range, or undefined if they
+ * are zero already. `first`: it is the file's first page. Not for files with auto_vacuum, which have other kinds of
+ * pages.
  */
 export function zeroUnused(page: Buffer, first: boolean): { from: number; to: number } | undefined {
   const start = first ? fileHeaderBytes : 0;

@@ -1,14 +1,14 @@
-// One way to open a database of the data folder: several threads and processes read and write it at once.
+// Opens the databases of the data folder, which several threads and processes read and write at once.
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { SettingError } from '#settings/error.ts';
 
 /**
- * Opens (and makes) a SQLite file in WAL mode. synchronous FULL: the stores lie in several files, and after a power cut
- * no position may be there without what was stored before it. secure_delete wipes what is removed.
- * `added`: columns, by table, that a file of an older version lacks. `cacheMiB`: pages kept in memory, at most; taken as they are used.
- * Throws SettingError when the file is not a database or can't be written.
+ * Opens (and makes) a SQLite file in WAL mode. synchronous FULL: the stores are in several files, and after a power cut
+ * a position must not exist without the data stored before it. secure_delete overwrites removed rows. `added`: columns,
+ * by table, that a file of an older version lacks. `cacheMiB`: the most memory for cached pages. Throws SettingError if
+ * the file is not a database or can't be written.
  */
 export function openDatabase(
   file: string,
@@ -28,11 +28,14 @@ export function openDatabase(
   }
 }
 
-/** A batch of 10,000 pulls changes some ten thousand pages: what does not fit is written and read again and again. */
+/**
+ * A batch of 10,000 pulls changes some ten thousand pages: those that do not fit into the cache are written and read
+ * repeatedly.
+ */
 export const batchCacheMiB = 64;
-/** The pages that reads come back to. */
+/** The cache for pages that are read repeatedly. */
 export const readCacheMiB = 16;
-/** A page that changes with each batch goes back into the file once in 64 MiB of the log. */
+/** A page that changes with each batch is copied back into the file only once per 64 MiB of log. */
 const checkpointPages = 16_384;
 
 function addColumns(database: DatabaseSync, table: string, columns: Record<string, string>): void {
@@ -44,7 +47,7 @@ function addColumns(database: DatabaseSync, table: string, columns: Record<strin
         .map(({ name }) => String(name)),
     );
   if (Object.keys(columns).every((name) => names().has(name))) return;
-  // Another process may be doing the same: looked at again under the lock.
+  // Another process may be doing the same, so it is checked again under the lock.
   transaction(database, () => {
     const there = names();
     for (const [name, type] of Object.entries(columns))
@@ -52,7 +55,7 @@ function addColumns(database: DatabaseSync, table: string, columns: Record<strin
   });
 }
 
-/** Runs work in one write transaction: all of it is stored, or none. */
+/** Runs work in one write transaction: everything is stored, or nothing. */
 export function transaction<T>(database: DatabaseSync, work: () => T): T {
   database.exec('BEGIN IMMEDIATE');
   try {
@@ -60,15 +63,15 @@ export function transaction<T>(database: DatabaseSync, work: () => T): T {
     database.exec('COMMIT');
     return result;
   } catch (cause) {
-    // A full disk has ended the transaction already.
+    // A full disk has already ended the transaction.
     if (database.isTransaction) database.exec('ROLLBACK');
     throw cause;
   }
 }
 
 /**
- * Group commit: works asked for in one turn of the event loop share one transaction, and so one wait for the disk.
- * A work that throws takes none of the others with it.
+ * Group commit: pieces of work from one turn of the event loop share a transaction, and so one wait for the disk. One
+ * that throws does not affect the others.
  */
 export function groupCommit(database: DatabaseSync): <T>(work: () => T) => Promise<T> {
   let queue: (() => unknown)[] = [];
@@ -93,10 +96,10 @@ export function groupCommit(database: DatabaseSync): <T>(work: () => T) => Promi
   };
 }
 
-/** Rows that go in one transaction: others write in between. */
+/** How many rows are removed in one transaction, so that others can write in between. */
 const oldAtOnce = 2000;
 
-/** Removes rows of a time before, some at a time. `where`: which of them alone. */
+/** Removes rows from before a time, in steps. `where`: a further condition. */
 export async function removeOld(
   database: DatabaseSync,
   table: string,

@@ -1,11 +1,12 @@
-// The clock that a database's rows expire by (functions/core/steady.ts), kept in the database: all who open it share what is known.
+// The clock that a database's rows expire by (functions/core/steady.ts), stored in the database, so that all processes
+// that open it share its state.
 import type { DatabaseSync } from 'node:sqlite';
 import { type Steady, steady } from '#core/steady.ts';
 
-/** Noted this often while nothing happens: less than the step that counts while it runs. */
+/** How often it is stored while nothing happens: less than the step that counts as running time. */
 const noteMs = 60_000;
 
-/** Returns what reads the time to expire by, milliseconds since the epoch. */
+/** Returns a function that reads the time for expiry, milliseconds since the epoch. */
 export function steadyClock(database: DatabaseSync, clock: () => number): () => number {
   database.exec('CREATE TABLE IF NOT EXISTS clock (id INTEGER PRIMARY KEY, clock REAL, time REAL, ran REAL)');
   const read = database.prepare('SELECT clock, time, ran FROM clock WHERE id = 1');

@@ -1,4 +1,4 @@
-// Leaves nothing of removed rows in a database's files.
+// Removes all traces of deleted rows from a database's files.
 import { once } from 'node:events';
 import { fstatSync, openSync, statSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
@@ -9,18 +9,19 @@ export interface WiperData {
 }
 
 /**
- * Never closed: to close any descriptor of a file gives up the locks that all connections of the process hold on it, and
- * another process would take the file for its own.
+ * Never closed, because closing any descriptor of a file releases the locks of all connections of the process on it,
+ * and another process could then use the file.
  */
 const descriptors = new Map<string, number>();
 
 /**
- * Overwrites what SQLite left of removed rows in a file, and empties its log, in a thread of its own. Readers go on, writers wait
- * while the file is read once. Throws when others keep reading or writing it for a minute; it may be called again.
+ * Overwrites what SQLite left of removed rows in a file, and empties its log, in a separate thread. Readers go on;
+ * writers wait while the file is read once. Throws if others keep reading or writing it for a minute; it may be called
+ * again.
  */
 export async function wipe(file: string): Promise<void> {
   let descriptor = descriptors.get(file);
-  // Another file may have its name now.
+  // Another file may have this name now.
   if (descriptor === undefined || fstatSync(descriptor).ino !== statSync(file).ino) descriptor = openSync(file, 'r+');
   descriptors.set(file, descriptor);
   const workerData: WiperData = { file, descriptor };
@@ -28,8 +29,8 @@ export async function wipe(file: string): Promise<void> {
 }
 
 /**
- * Makes what is called after each removal, and says whether it removed anything: the file is wiped then, and as long as
- * that has not come through once.
+ * Returns a function to call after each removal with whether anything was removed: then it wipes the file, and if that
+ * fails, again at later calls until it succeeds.
  */
 export function wiper(file: string): (removed: boolean) => Promise<void> {
   let clean = false;

@@ -1,7 +1,7 @@
-// The thread of wipe.ts. A removal lies in the write-ahead log at first: until the log is written back the main file holds
-// the rows as they were, and until it is cut the log does. And secure_delete overwrites removed rows, but no copies that
-// SQLite left in the unused middle of pages when it moved rows to others. VACUUM rewrites every page, in time that grows with
-// the file; overwriting the unused middles costs reading it: SQLite never looks at them.
+// The thread of wipe.ts. A removal is first in the write-ahead log: the main file still has the rows until the log is
+// written back, and the log has them until it is truncated. Moreover, secure_delete overwrites removed rows, but not
+// copies that SQLite left in the unused middle of pages when it moved rows. VACUUM rewrites every page, in time that
+// grows with the file; overwriting the unused middles costs only reading the file: SQLite never reads them.
 import { fdatasyncSync, readSync, statSync, writeSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { workerData } from 'node:worker_threads';
@@ -17,7 +17,7 @@ const end = performance.now() + patienceMs;
 const database = new DatabaseSync(file, { timeout: 5000 });
 database.exec('PRAGMA cache_size = 8');
 const pragma = (name: string) => Number(database.prepare(`PRAGMA ${name}`).get()?.[name]);
-// Busy is an expected result, not an error: somebody still reads the log.
+// Busy is an expected result, not an error: another connection still reads the log.
 const emptyLog = () => database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()?.busy === 0;
 if (pragma('auto_vacuum') > 0 || pragma('page_count') > mostPages) {
   patiently(() => {
@@ -28,7 +28,7 @@ if (pragma('auto_vacuum') > 0 || pragma('page_count') > mostPages) {
 } else patiently(overwritten);
 database.close();
 
-/** Returns false when somebody wrote meanwhile. */
+/** Returns false if another connection wrote meanwhile. */
 function overwritten(): boolean {
   patiently(emptyLog);
   // Nobody writes from here on.
@@ -36,7 +36,7 @@ function overwritten(): boolean {
   try {
     if (statSync(`${file}-wal`, { throwIfNoEntry: false })?.size) return false;
     overwrite(pragma('page_size'));
-    // A commit, so that no connection keeps a page as it was: it would write it back with what was in it.
+    // A commit, so that no connection keeps an old page in its cache, which it could write back.
     const version = pragma('user_version');
     database.exec(`PRAGMA user_version = ${version + 1}; PRAGMA user_version = ${version}`);
   } finally {
@@ -60,7 +60,7 @@ function overwrite(pageBytes: number): void {
   fdatasyncSync(descriptor);
 }
 
-/** Does the work again until it is done; each try waits for others itself. */
+/** Repeats the work until it succeeds; each attempt waits for others itself. */
 function patiently(work: () => boolean): void {
   for (;;) {
     try {

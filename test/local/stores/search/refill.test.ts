@@ -81,7 +81,7 @@ test('a search store that is missing, empty, unreadable or damaged is rebuilt at
     lose();
     running = await startLocal(folder);
     assert.match(running.output(), reason, name);
-    assert.match(running.output(), /it is made again from events/);
+    assert.match(running.output(), /it is rebuilt from events/);
     const now = await eventually(
       120,
       () => seen(running),
@@ -97,14 +97,14 @@ test('a search store that is missing, empty, unreadable or damaged is rebuilt at
   new DatabaseSync(files(folder)[0]).exec('PRAGMA wal_checkpoint(TRUNCATE)');
   damage(files(folder)[0]);
   running = await startLocal(folder);
-  if (!/it is made again from events/.test(running.output())) {
+  if (!/it is rebuilt from events/.test(running.output())) {
     const health = async () => (await (await fetch(`${running.origin}/v1/health`)).json()) as { reasons: string[] };
     const { reasons } = await eventually(60, health, ({ reasons }) => /search\.db is damaged/.test(reasons.join()));
-    assert.match(reasons.join(), /start the server again, and it is made from events/);
+    assert.match(reasons.join(), /restart the server, which rebuilds it from events/);
     assert.ok(existsSync(join(folder, 'search.damaged')));
     await running.kill();
     running = await startLocal(folder);
-    assert.match(running.output(), /search\.db is damaged: it is made again from events/);
+    assert.match(running.output(), /search\.db is damaged: it is rebuilt from events/);
   }
   assert.equal(existsSync(join(folder, 'search.damaged')), false);
   await eventually(
