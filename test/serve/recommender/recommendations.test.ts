@@ -448,7 +448,7 @@ test('similar repositories need at least two common users, and the response says
   }
   const { items, note } = await forUser.whole([['user', 'ann']]);
   assert.deepEqual(new Set(items.map(({ source }) => source)), new Set(['popular']));
-  assert.match(note ?? '', /None of these repositories was pulled by 2 users/);
+  assert.match(note ?? '', /None of these repositories had been pulled by 2 users/);
 });
 
 test('repositories that only one user pulled together are not similar, however many users pulled either', async () => {
