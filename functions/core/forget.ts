@@ -1,4 +1,5 @@
-// Forgetting a person in every store that holds people. docs/deploy.md, "Forgetting a person", says what it reaches.
+// Forgets a person in every store that has data about people. docs/deploy.md, "Forgetting a person", says what is
+// removed.
 import { inParallel } from './parallel.ts';
 import type { AlertFeed, CredentialStore, EventStore, SearchStore } from './stores.ts';
 
@@ -30,7 +31,7 @@ export async function removePerson(
   user: string,
   repositories: string[] = [],
 ): Promise<number> {
-  // Older versions stored a name with accents as it was spelled.
+  // Older versions did not normalise the spelling of names with accents.
   const names = [...new Set([user, user.normalize('NFC'), user.normalize('NFD')])];
   // Side by side: on one machine each reads its whole file, so that nothing of the person is left in it.
   const stores = [

@@ -1,4 +1,4 @@
-// The whole flow on one machine, as start.ts begins it. The stages share nothing but the stores of the data folder.
+// The whole flow on one machine, as start.ts begins it. The stages share only the stores of the data folder.
 import { existsSync, writeFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { join } from 'node:path';
@@ -43,7 +43,7 @@ async function start(settings: ResolvedSettings): Promise<void> {
   const token = () => settings.token ?? keptToken(folder);
   const web = await buildPages({ begin: () => console.log('building the pages, once') });
   const lost = settings.opensearch ? undefined : replaceLostSearch(folder);
-  if (lost) log.error(`${join(folder, 'search.db')} ${lost}: it is made again from events`);
+  if (lost) log.error(`${join(folder, 'search.db')} ${lost}: it is rebuilt from events`);
   const opened = openStores(folder, settings.opensearch, 'serve');
   const stores = { ...opened, events: eventsOfServer(join(folder, 'events.db'), opened.events) };
   const search = settings.opensearch ? stores.search : openReader(join(folder, 'search.db'));
@@ -94,7 +94,7 @@ async function start(settings: ResolvedSettings): Promise<void> {
   Data      ${folder}${settings.demo ? '\n  Demo      marked traffic (demo-…, *.demo.example) is being sent' : ''}
 `);
   let isStopping = false;
-  // npm's end and whoever ended npm may both say so (ready.cjs): only a second Ctrl-C ends at once.
+  // The signal may come twice, from npm and from whoever ended npm (ready.cjs), so only a second Ctrl-C ends at once.
   process.on('SIGTERM', stop);
   process.once('SIGINT', stop);
   console.log(`ready ${loopback}`);
@@ -119,13 +119,13 @@ async function start(settings: ResolvedSettings): Promise<void> {
       ...(from ? { 'X-Forwarded-For': from } : {}),
     };
     const answer = await fetch(loopback + path, { method: 'POST', headers, body: JSON.stringify(body) });
-    if (!answer.ok) throw new Error(`demo traffic was answered ${answer.status}: ${await answer.text()}`);
+    if (!answer.ok) throw new Error(`demo traffic got ${answer.status}: ${await answer.text()}`);
   }
 
   async function stop() {
     if (isStopping) return;
     isStopping = true;
-    console.log('stopping: what was taken is being finished');
+    console.log('stopping: finishing what was accepted');
     demonstration?.stop();
     server.close();
     await Promise.all(threads.map((thread) => thread.stop()));
@@ -134,15 +134,15 @@ async function start(settings: ResolvedSettings): Promise<void> {
   }
 }
 
-/** Where this machine itself finds the server. */
+/** The server's address for this machine itself. */
 function loopbackUrl(host: string, port: number): string {
   const name = ['0.0.0.0', '::'].includes(host) ? '127.0.0.1' : host;
   return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
 }
 
 /**
- * Where OpenSearch does not respond, a first start is refused: its URL may be wrong. Later ones go on: the map needs none, and
- * pulls wait for it.
+ * If OpenSearch does not respond, a first start is refused, because its URL may be wrong. Later starts go on: the map
+ * does not need it, and pulls wait for it.
  */
 async function lookFor(opensearch: string, folder: string): Promise<void> {
   try {
@@ -155,12 +155,12 @@ async function lookFor(opensearch: string, folder: string): Promise<void> {
   }
 }
 
-/** Returns one line for what the user can fix, and the whole error for a fault of ours. */
+/** Returns one line for an error that the user can fix, and the whole error for an internal one. */
 function explain(cause: unknown): unknown {
   if (cause instanceof SettingError) return cause.message;
   const { code } = cause as NodeJS.ErrnoException;
   const { port } = cause as { port?: number };
-  if (code === 'EADDRINUSE') return `port ${port} is taken: give another with --port, or --port 0 for any free one`;
+  if (code === 'EADDRINUSE') return `port ${port} is in use: give another with --port, or --port 0 for any free one`;
   if (code === 'EACCES') return `port ${port} is not allowed to this user: give one above 1023 with --port`;
   return cause;
 }

@@ -132,7 +132,7 @@ test('requests that come during a call to the stream share the next one, in reco
     to.taken.map(({ data }) => data.length),
     [100, 25_024, 25_024, 25_024, 25_024],
   );
-  assert.equal(new Set(to.taken.map(({ key }) => key)).size, 5, 'full records may lie in different shards');
+  assert.equal(new Set(to.taken.map(({ key }) => key)).size, 5, 'full records may go to different shards');
   assert.deepEqual(
     to.taken.slice(0, 2).map(({ key }) => key),
     ['any0', 'any1'],

@@ -53,7 +53,7 @@ test('its allocator gives back what is freed, unless the owner has set it', {
   }
 });
 
-test('a token that was made is kept over a restart', { timeout: 30_000 }, async (t) => {
+test('a generated token is kept across restarts', { timeout: 30_000 }, async (t) => {
   const folder = dataFolder(t);
   const tokens: (string | undefined)[] = [];
   for (let n = 0; n < 2; n++) {

@@ -28,7 +28,7 @@ interface Put {
   text: string;
 }
 
-/** Registry events, the pulls derived from them, the quarantine and the keys of days, in one SQLite file. */
+/** Registry events, the pulls derived from them, the quarantine and the daily keys, in one SQLite file. */
 export function openEvents(
   file: string,
   clock: () => number,

@@ -78,7 +78,7 @@ test('a tag that was pulled without its digest is the manifest that has it, and 
   assert.deepEqual(names([only, { ...bare, tag: '2' }], []), ['2@']);
 });
 
-test('the referrers fall-back index is one as well', () => {
+test('an index of the referrers fallback keeps what it lists', () => {
   const facts = [push('a', '1'), push('b'), push('c', `sha256-${'a'.repeat(64)}`), pull('a', '1')];
   assert.deepEqual(names(facts, [image('a'), image('b', { runs: false }), indexOf('c', 'b')]), []);
 });

@@ -14,7 +14,7 @@ interface Unused {
   /** Exact to the moves of facts within a day, or to changes alone. */
   stamp: number;
   isExact: boolean;
-  /** The result is the same for all from < since <= to. */
+  /** The result is the same for any `since` with from < since <= to. */
   from: number;
   to: number;
   /** The oldest push first. */

@@ -33,11 +33,11 @@ import { imagesRead, type Stamped } from './images-read.ts';
 import { type Cell, type PackedTable, packedTable, unpackedTable } from './packed.ts';
 import { type Change, dayMs, docColumns, docOf, eachOfField, keepSums, type Sums } from './sums.ts';
 
-// One table for all documents: an `event` is a raw registry event, a `pull` one person's one act, and a `fact` what stays of
-// a forgotten user's events: that an image was pushed, pulled or deleted then, and nothing of whom.
-// An entry of an index of a table with row ids holds 8 bytes for the row, not its whole key: two thirds of a write were indices.
-// An event and its pull lie side by side in each of them: a batch then changes half as many pages. A file that an older version made keeps
-// its indices, which begin with the kind; the statements hold for both.
+// One table for all documents. An `event` is a raw registry event, a `pull` is one act of one user, and a `fact` is
+// what remains of a forgotten user's events: that an image was pushed, pulled or deleted then, but not by whom. With
+// row ids, an index entry has 8 bytes for the row instead of its whole key: before, indices were two thirds of a write.
+// An event and its pull lie side by side in each of them: a batch then changes half as many pages. A file that an older
+// version made keeps its indices, which begin with the kind; the statements hold for both.
 const pushes = "kind = 'event' AND action = 'push' AND manifest = 1";
 const used = usingClasses.map((name) => `'${name}'`).join();
 const schema = `
@@ -676,7 +676,7 @@ function row(change: SearchChange): Cell[] {
   ];
 }
 
-/** The document that such values are. */
+/** The document with these values. */
 function docOfRow(values: Cell[]): ReturnType<typeof docOf> {
   const [kind, , , , ...doc] = values;
   return docOf([kind, ...doc]);

@@ -2,7 +2,8 @@
 // depends on its result, not on the number of past pulls. Days are UTC days since 1970.
 //
 //   sums            a registry by day, in all (`field` '') and by each field; scopes are 'g REGISTRY'
-//   repository_days a repository by day, in all and, in one text, by each field: most of its days have a few pulls, and a row for each
+//   repository_days a repository by day, in all and, in one text, by each field: most of its days have a few pulls, and
+//   a row for each
 //                   value of each field would be half of all that a write costs
 //   mixes           a user's repository by day, class, client and country
 //   user_days       a user by day and registry

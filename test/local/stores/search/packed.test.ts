@@ -33,7 +33,7 @@ test('a table arrives as it was sent', () => {
   );
 });
 
-test('alike rows travel as columns', () => {
+test('rows of the same shape are sent as columns', () => {
   const rows = Array.from({ length: 1000 }, (_, at) => ({
     repository: `team/image${at}`,
     pulledBy: at,

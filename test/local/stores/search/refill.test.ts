@@ -136,7 +136,7 @@ test("what is known of a forgotten user's images is in no event, and comes along
   );
 });
 
-test('while search is being filled its reads say so, training waits, and a stop begins it again', async (t) => {
+test('while search is being rebuilt its reads say so, training waits, and after a stop it starts from the beginning', async (t) => {
   const folder = dataFolder(t);
   const running = await startLocal(folder);
   t.after(() => running.kill());
