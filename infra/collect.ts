@@ -9,10 +9,10 @@ import { streamRights } from '#aws/kinesis/stream.ts';
 import { secretRights } from '#aws/secret.ts';
 import type { Variables } from '#collect/env.ts';
 import type { ResolvedSettings } from '#settings/schema.ts';
-import { CollectServers } from './collect-fargate.ts';
 import { explain } from './explain.ts';
+import { CollectServers } from './fargate/collect.ts';
+import type { Network } from './fargate/network.ts';
 import { rightsTo, StageFunction } from './function.ts';
-import type { Network } from './network.ts';
 import type { Stores } from './stores.ts';
 
 export interface CollectProps {

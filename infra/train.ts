@@ -3,8 +3,8 @@ import { Duration } from 'aws-cdk-lib';
 import { Schedule, ScheduleExpression } from 'aws-cdk-lib/aws-scheduler';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
+import { FargateTrainer } from './fargate/train.ts';
 import { queue } from './process.ts';
-import { FargateTrainer } from './train-fargate.ts';
 import { SparkTrainer } from './train-spark.ts';
 import { LambdaTrainer, type Trainer, type TrainProps } from './trainer.ts';
 

@@ -9,8 +9,8 @@ import type { Construct } from 'constructs';
 import { bucketRights, objectRights } from '#aws/s3/objects.ts';
 import type { ResolvedSettings } from '#settings/schema.ts';
 import type { Variables } from '#train/env.ts';
+import type { Network } from './fargate/network.ts';
 import { rightsTo, StageFunction } from './function.ts';
-import type { Network } from './network.ts';
 import { callOnce, versions } from './process.ts';
 import type { Stores } from './stores.ts';
 

@@ -9,7 +9,7 @@ import { Api } from './api.ts';
 import { checkAtSynthesis } from './checks/all.ts';
 import { Collect } from './collect.ts';
 import { Ecr } from './ecr.ts';
-import { Network } from './network.ts';
+import { Network } from './fargate/network.ts';
 import { Process } from './process.ts';
 import { Rollout } from './rollout.ts';
 import { Serve } from './serve.ts';

@@ -62,7 +62,7 @@ const slow = [
     'web/map',
     'local/crash',
     'local/faults',
-    'local/team',
+    'local/team/team',
     'web/beacon/chromium',
     'train/train',
     'web/live',

@@ -8,10 +8,10 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { isManifestPull } from '#core/registry/pull.ts';
-import { eventsOf } from '../support/captured.ts';
-import { clientSecret, startIssuer } from '../support/issuer.ts';
-import { freePort, notInstalled, password, startRegistry, writeImage } from '../support/registry.ts';
-import { dataFolder, eventually, runScript, startLocal } from '../support/run.ts';
+import { eventsOf } from '../../support/captured.ts';
+import { clientSecret, startIssuer } from '../../support/issuer.ts';
+import { freePort, notInstalled, password, startRegistry, writeImage } from '../../support/registry.ts';
+import { dataFolder, eventually, runScript, startLocal } from '../../support/run.ts';
 
 const run = promisify(execFile);
 const missing = notInstalled('docker-registry', 'skopeo').concat(existsSync('/usr/sbin/nginx') ? [] : ['nginx']);
@@ -184,7 +184,7 @@ function copy(user: string, from: string, to: string) {
 
 /** The example configuration without TLS, which team.test.ts covers. */
 async function startNginx(t: { after(work: () => void): void }, folder: string, port: number, to: number) {
-  const server = readFileSync(join(import.meta.dirname, '../../examples/proxy/nginx.conf'), 'utf8')
+  const server = readFileSync(join(import.meta.dirname, '../../../examples/proxy/nginx.conf'), 'utf8')
     .replace('listen 443 ssl', `listen 127.0.0.1:${port}`)
     .replace('location / {', 'location /map/ {')
     .replace(/ssl_certificate(_key)? \S+;/g, '')

@@ -9,10 +9,10 @@ import { EcsRunFargateTask, type ScheduleTargetBaseProps } from 'aws-cdk-lib/aws
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import type { Variables } from '#train/env.ts';
-import { explain, wildcard } from './explain.ts';
+import { explain, wildcard } from '../explain.ts';
+import { mayTrain, messagesOf, type Trainer, type TrainProps, trainVariables } from '../trainer.ts';
 import type { Network } from './network.ts';
 import { StageTask } from './task.ts';
-import { mayTrain, messagesOf, type Trainer, type TrainProps, trainVariables } from './trainer.ts';
 
 export class FargateTrainer implements Trainer {
   readonly failures: IMetric;

@@ -13,7 +13,7 @@ import {
 } from 'aws-cdk-lib/aws-ec2';
 import { Cluster, ContainerInsights } from 'aws-cdk-lib/aws-ecs';
 import { Construct } from 'constructs';
-import { explain } from './explain.ts';
+import { explain } from '../explain.ts';
 
 const cidr = '10.76.0.0/20';
 

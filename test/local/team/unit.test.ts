@@ -4,9 +4,9 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { dataFolder } from '../support/run.ts';
+import { dataFolder } from '../../support/run.ts';
 
-const unit = join(import.meta.dirname, '../../examples/team/whalewatch.service');
+const unit = join(import.meta.dirname, '../../../examples/team/whalewatch.service');
 const analyze = (...args: string[]) => spawnSync('systemd-analyze', args, { encoding: 'utf8' });
 const skip = analyze('--version').error && 'systemd-analyze is not installed';
 

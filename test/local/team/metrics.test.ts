@@ -4,11 +4,11 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { pullOf } from '../support/registry-event.ts';
-import { dataFolder, eventually, runScript, startLocal } from '../support/run.ts';
-import { resourcesOf, synthesise } from '../support/synthesise.ts';
+import { pullOf } from '../../support/registry-event.ts';
+import { dataFolder, eventually, runScript, startLocal } from '../../support/run.ts';
+import { resourcesOf, synthesise } from '../../support/synthesise.ts';
 
-const root = join(import.meta.dirname, '../..');
+const root = join(import.meta.dirname, '../../..');
 const read = (name: string) => readFileSync(join(root, name), 'utf8');
 const rules = read('examples/team/prometheus-rules.yml');
 const names = [...rules.matchAll(/^ +- alert: (\w+)$/gm)].map(([, name]) => name);

@@ -21,10 +21,10 @@ import { CfnWebACLAssociation } from 'aws-cdk-lib/aws-wafv2';
 import { Construct } from 'constructs';
 import type { ServerVariables } from '#collect/env.ts';
 import type { ResolvedSettings } from '#settings/schema.ts';
-import { explain } from './explain.ts';
+import { explain } from '../explain.ts';
+import { WebAcl } from '../web-acl.ts';
 import type { Network } from './network.ts';
 import { StageTask } from './task.ts';
-import { WebAcl } from './web-acl.ts';
 
 const port = 8080;
 const minute = Duration.minutes(1);

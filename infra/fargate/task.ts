@@ -16,9 +16,9 @@ import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Asset } from 'aws-cdk-lib/aws-s3-assets';
 import { Construct } from 'constructs';
 import type { TaskSize } from '#settings/schema.ts';
-import { bundleFolder, bundles, type FunctionName } from './bundles.ts';
-import { explain, wildcard } from './explain.ts';
-import { allow } from './function.ts';
+import { bundleFolder, bundles, type FunctionName } from '../bundles.ts';
+import { explain, wildcard } from '../explain.ts';
+import { allow } from '../function.ts';
 
 export interface StageTaskProps<Variables extends Record<string, string>> {
   /** The name of the bundle. */

@@ -6,11 +6,11 @@ import { request as httpsRequest } from 'node:https';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { clientSecret, startIssuer } from '../support/issuer.ts';
-import { dataFolder, eventually, runScript, startLocal } from '../support/run.ts';
-import { openBrowser } from '../web/browser.ts';
+import { clientSecret, startIssuer } from '../../support/issuer.ts';
+import { dataFolder, eventually, runScript, startLocal } from '../../support/run.ts';
+import { openBrowser } from '../../web/browser.ts';
 
-const root = join(import.meta.dirname, '../..');
+const root = join(import.meta.dirname, '../../..');
 
 async function freePort(): Promise<number> {
   const server = createServer();
