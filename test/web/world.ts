@@ -292,7 +292,11 @@ export async function startWorld(folder: string): Promise<World> {
         return {
           items: empty
             ? []
-            : repositories.slice(1, 5).map((repository, rank) => ({ repository, similarity: 0.9 - rank / 10 })),
+            : repositories.slice(1, 5).map((repository, rank) => ({
+                repository,
+                similarity: 0.9 - rank / 10,
+                shared: 24 - 5 * rank,
+              })),
         };
       case '/v1/model': {
         const models = ['m3', 'm2', 'm1'].map((id, back) => ({

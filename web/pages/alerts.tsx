@@ -61,7 +61,8 @@ function Alerts() {
                             <a href={repositoryPage(String(data.repository))}>
                               <Name of={String(data.repository)} />
                             </a>
-                          )}{' '}
+                          )}
+                          {data.repository && data.user && ' · '}
                           {data.user && <PersonName user={String(data.user)} />}
                         </span>
                       )}

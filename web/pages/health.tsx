@@ -331,7 +331,8 @@ const sumsBy = [
   ['country', 'Country'],
   ['action', 'Action'],
 ] as const;
-const hitDays = 29;
+/** Ten days to today: as many rows as are shown at first. */
+const hitDays = 9;
 
 /** The daily sums, for a spreadsheet more than for the eye. */
 function Hits() {

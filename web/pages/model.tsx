@@ -4,7 +4,7 @@ import { DataCard, Note } from '../components/card.tsx';
 import { Confirmed } from '../components/controls.tsx';
 import { Ago, Table } from '../components/table.tsx';
 import { useEvery, useLoad, useNow } from '../load.ts';
-import { ago, count, full, percent, plural } from '../text/format.ts';
+import { ago, count, full, percent, plural, sentence } from '../text/format.ts';
 
 /** Of the model in service; cards from before the competition have that of their ALS. */
 const ndcgOf = ({ candidates, winner, evaluation }: ModelCard) =>
@@ -70,7 +70,8 @@ export function Model({ everyMs }: { everyMs: number }) {
             <Worth {...current} />
             {refused && (
               <Note title={`The training of ${ago(refused.trainedAt, now)} was not put in service.`}>
-                {refused.refused} (model {refused.id}, AUC {score(refused.auc)}). The one before goes on.
+                {sentence(refused.refused ?? 'no reason is kept')} (model {refused.id}, AUC {score(refused.auc)}). The model before it stays in
+                service.
               </Note>
             )}
             {!items[0].current && (

@@ -82,7 +82,7 @@ function Images({ repository }: { repository: string }) {
                   head: 'Pushed',
                   as: 'when',
                   wide: true,
-                  cell: ({ lastPush }) => (lastPush ? <Ago time={lastPush} now={now} /> : 'before'),
+                  cell: ({ lastPush }) => (lastPush ? <Ago time={lastPush} now={now} /> : 'unknown'),
                 },
                 {
                   head: 'Last pull',

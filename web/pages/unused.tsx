@@ -38,7 +38,7 @@ function Won({ of }: { of: Unused }) {
         <dd>{count(sure.length)}</dd>
       </div>
       <div>
-        <dt>To win at most</dt>
+        <dt>Frees at most</dt>
         <dd>{size > 0 ? bytes(size) : 'unknown'}</dd>
       </div>
     </dl>
@@ -105,7 +105,7 @@ export function UnusedImages() {
                 <Csv path="/v1/unused" parameters={{ days, limit: mostRows }} name="unused" />
               </div>
               <details class="dry-run">
-                <summary>Registry calls that would delete those that nothing unknown can be using</summary>
+                <summary>Registry calls that delete the safe ones</summary>
                 <Code
                   label="Registry calls that would delete the unused images"
                   text={[...new Set(items.flatMap(({ dryRun }) => dryRun ?? []))].join('\n')}
