@@ -182,7 +182,7 @@ test('kept models show their scores, a refused one its reason, and an earlier on
     await settled(page);
     const card = page.locator('section[aria-labelledby=model]');
     const text = (await card.textContent()) ?? '';
-    assert.match(text, /was not put in service\.its AUC 0\.600 is below popularity's 0\.800 \(model m4, AUC 0\.600\)/);
+    assert.match(text, /was not put in service\.Its AUC 0\.600 is below popularity's 0\.800 \(model m4, AUC 0\.600\)/);
     assert.deepEqual(await card.locator('tbody tr').first().locator('td').allTextContents(), [
       ...['m3trained 59 min ago, rank 10, 15 iterations, λ 0.01, α 40', '0.910', '0.520', '190', 'in service'],
     ]);
@@ -354,7 +354,7 @@ test('unused images are listed with the calls that would delete them', { skip },
   see('/repositories', {}, async (page) => {
     await page.getByRole('button', { name: 'Unused' }).click();
     await page.getByRole('link', { name: 'elk/kibana' }).waitFor();
-    await page.getByText('Registry calls that would delete those').click();
+    await page.getByText('Registry calls that delete the safe ones').click();
     await page.getByText('DELETE /v2/elk/kibana/manifests/sha256:1').waitFor();
     await accessible(page);
   }),

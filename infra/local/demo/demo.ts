@@ -78,12 +78,13 @@ const registryPath = '/v1/registry-events';
 const hitsPath = '/v1/hits';
 const eventsInPost = 250;
 
-/** All traffic of the two weeks before `now`. */
+/** All traffic of the two weeks before `now`, and pushes of the months before that, of images nobody uses. */
 export function backFill(world: World, now: number): Post[] {
   const today = Math.floor(now / dayMs) * dayMs;
   const events: Registered[] = [];
   for (let day = today - daysBack * dayMs; day <= today; day += dayMs) events.push(...eventsOfDay(world, day));
   const past = events.filter(({ at }) => at <= now && at > now - daysBack * dayMs).sort((a, b) => a.at - b.at);
+  past.unshift(...leftBehind(world, now));
   const posts: Post[] = [];
   for (let start = 0; start < past.length; start += eventsInPost)
     posts.push(envelope(past.slice(start, start + eventsInPost)));
@@ -104,6 +105,7 @@ export function trickle(world: World, random: Random, now: number): Post[] {
     const made = pullOf(world, random, person, now, `live ${now} ${random()}`).filter(({ at }) => at <= now + 1000);
     posts.push(envelope(made));
   }
+  if (random() < 0.04) posts.push(envelope(pushOf(world, pick(random, repositories), now, `live ${now} ${random()}`)));
   return posts;
 }
 
@@ -256,20 +258,37 @@ function pullOf(world: World, random: Random, who: Person, at: number, key: stri
   return events;
 }
 
+const repositories = [...new Set(Object.values(communities).flatMap((list) => list.split(' ')))];
+
+/** A build pushes the version of a time, and tags it as the latest. */
+function pushOf(world: World, repository: string, at: number, key: string, tags = ['latest']): Registered[] {
+  const image = imageOf(repository, at, true);
+  const make = maker(world, 'robot$demo-ci', '198.51.100.7', 'buildkit/v0.17', `robot$demo-ci ${key} ${repository}`);
+  return [
+    make(at, 'push', 'PUT', image.blob),
+    make(at + 200, 'push', 'PUT', image.manifest),
+    ...[image.version, ...tags].map((tag) => make(at + 400, 'push', 'PUT', image.index, tag)),
+  ];
+}
+
+/** Versions that were pushed one and a half to four months ago and that nobody pulls: the list of unused images. */
+function leftBehind(world: World, now: number): Registered[] {
+  return repositories
+    .filter((_repository, at) => at % 4 === 1)
+    .flatMap((repository, at) => pushOf(world, repository, now - (45 + 6 * at) * dayMs, 'left behind', []))
+    .sort((a, b) => a.at - b.at);
+}
+
 /** Clients that are not people: builds that push, a cluster, a scanner, a signature check, an updater. */
 function machinesOfDay(world: World, random: Random, day: number): Registered[] {
-  const repositories = [...new Set(Object.values(communities).flatMap((list) => list.split(' ')))];
   const events: Registered[] = [];
   const machine = (name: string, userAgent: string, network: string, key: string) =>
     maker(world, name, network, userAgent, `${name} ${day} ${key}`);
   repositories.forEach((repository, at) => {
     const image = imageOf(repository, day + dayMs - 1, true);
     const start = day + (at * 60 + 50 * random()) * 1000;
-    if (imageOf(repository, day - 1, true).index.digest !== image.index.digest) {
-      const make = machine('robot$demo-ci', 'buildkit/v0.17', '198.51.100.7', repository);
-      events.push(make(start, 'push', 'PUT', image.blob), make(start + 200, 'push', 'PUT', image.manifest));
-      for (const tag of [image.version, 'latest']) events.push(make(start + 400, 'push', 'PUT', image.index, tag));
-    }
+    if (imageOf(repository, day - 1, true).index.digest !== image.index.digest)
+      events.push(...pushOf(world, repository, start, `${day}`));
     const scan = machine('demo-scanner', 'trivy/0.57.0', '198.51.100.8', repository);
     events.push(scan(start + 3_600_000, 'pull', 'GET', image.index, 'latest'));
     events.push(scan(start + 3_600_100, 'pull', 'GET', image.manifest));

@@ -22,11 +22,22 @@ test('its registry events are understood, marked as demo, distinct and from the 
   );
   assert.ok(read.some(({ ignored }) => ignored > 0));
   assert.equal(new Set(events.map(({ id }) => id)).size, events.length);
-  for (const { user, repository, time } of events) {
+  for (const { user, repository, time, action } of events) {
     assert.match(user, /^(robot\$)?demo-/);
     assert.match(repository, /^demo\//);
-    assert.ok(time <= now && time > now - 14 * 86_400_000);
+    assert.ok(time <= now && time > now - (action === 'push' ? 150 : 14) * 86_400_000);
   }
+});
+
+test('some images were pushed months ago and are pulled by nobody', () => {
+  const old = events.filter(({ time }) => time < now - 30 * 86_400_000);
+  assert.ok(old.length > 20);
+  assert.deepEqual(new Set(old.map(({ action }) => action)), new Set(['push']));
+  const digests = new Set(old.map(({ digest }) => digest));
+  assert.deepEqual(
+    events.filter(({ action, digest }) => action === 'pull' && digests.has(digest)),
+    [],
+  );
 });
 
 test('some 50 people pull some 60 repositories, beside builds, clusters, scanners and updaters', () => {
