@@ -70,8 +70,8 @@ export function Model({ everyMs }: { everyMs: number }) {
             <Worth {...current} />
             {refused && (
               <Note title={`The training of ${ago(refused.trainedAt, now)} was not put in service.`}>
-                {sentence(refused.refused ?? 'no reason is kept')} (model {refused.id}, AUC {score(refused.auc)}). The model before it stays in
-                service.
+                {sentence(refused.refused ?? 'no reason is kept')} (model {refused.id}, AUC {score(refused.auc)}). The
+                model before it stays in service.
               </Note>
             )}
             {!items[0].current && (
