@@ -183,9 +183,12 @@ test('kept models show their scores, a refused one its reason, and an earlier on
     const card = page.locator('section[aria-labelledby=model]');
     const text = (await card.textContent()) ?? '';
     assert.match(text, /was not put in service\.Its AUC 0\.600 is below popularity's 0\.800 \(model m4, AUC 0\.600\)/);
-    assert.deepEqual(await card.locator('tbody tr').first().locator('td').allTextContents(), [
-      ...['m3trained 59 min ago, rank 10, 15 iterations, λ 0.01, α 40', '0.910', '0.520', '190', 'in service'],
-    ]);
+    assert.match(text, /Best NDCG by chance, and by time\. Ahead of als by 0\.021 ± 0\.006 NDCG\./);
+    const row = (name: RegExp) => card.getByRole('row', { name }).locator('td').allTextContents();
+    assert.deepEqual(await row(/^ease/), ['ease serves', '0.541', '0.379', '0.649', '0.921', '85 %', '12']);
+    assert.deepEqual(await row(/^blend/), ['blend Its lists take too long here', ...Array(5).fill('–'), '12']);
+    assert.deepEqual(await row(/^m3/), ['m3ease, trained 59 min ago', '0.921', '0.541', '190', 'in service']);
+    assert.deepEqual((await row(/^m2/))[0], 'm2trained 1 h ago, rank 10, 15 iterations, λ 0.01, α 40');
     await card.getByRole('row', { name: /m2/ }).getByRole('button', { name: 'Put back' }).click();
     await page.getByRole('dialog').getByText('Recommendations come at once from m2').waitFor();
     await accessible(page);

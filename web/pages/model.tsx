@@ -6,13 +6,12 @@ import { Ago, Table } from '../components/table.tsx';
 import { useEvery, useLoad, useNow } from '../load.ts';
 import { ago, count, full, percent, plural, sentence } from '../text/format.ts';
 
-/** Of the model in service; cards from before the competition have that of their ALS. */
-const ndcgOf = ({ candidates, winner, evaluation }: ModelCard) =>
-  (candidates?.find(({ name }) => name === winner)?.random ?? evaluation?.random.als)?.ndcg;
+/** Of the candidate that a model is; cards from before the competition have that of their ALS. */
+const scoresOf = ({ candidates, winner, evaluation, auc }: ModelCard) =>
+  candidates?.find(({ name }) => name === winner)?.random ?? { ...evaluation?.random.als, auc };
 
 const score = (value: number | null | undefined) => (value === null || value === undefined ? '–' : value.toFixed(3));
 
-/** On pulls that were held back from training, against always naming the popular. */
 /** How often users pulled what they were shown. */
 function Followed({ of }: { of: NonNullable<ModelCard['followed']> }) {
   const sources = Object.entries(of).filter(([, { shown }]) => shown > 0);
@@ -21,13 +20,17 @@ function Followed({ of }: { of: NonNullable<ModelCard['followed']> }) {
   return <p class="muted">Pulled within a week of being shown: {text.join(', ')}.</p>;
 }
 
-function Worth({ auc, popularityAuc, people, images, pairs, followed }: ModelCard) {
+/** On pulls that were held back from training, against always naming the popular. */
+function Worth(card: ModelCard) {
+  const { candidates, popularityAuc, people, images, pairs, followed } = card;
+  const { auc } = scoresOf(card);
+  const popular = candidates?.find(({ name }) => name === 'popular')?.random?.auc ?? popularityAuc;
   return (
     <>
-      {auc !== null && (
+      {typeof auc === 'number' && (
         <p>
           It ranks a pull it has not seen above an image that was not pulled in <strong>{percent(auc)}</strong> of cases
-          {popularityAuc !== null && <>; naming the popular does so in {percent(popularityAuc)}</>}.
+          {popular !== null && <>; naming the popular does so in {percent(popular)}</>}.
         </p>
       )}
       <p class="muted">
@@ -35,6 +38,51 @@ function Worth({ auc, popularityAuc, people, images, pairs, followed }: ModelCar
         and NDCG (of lists of ten) are taken on pulls held back from training.
       </p>
       {followed && <Followed of={followed} />}
+    </>
+  );
+}
+
+/** What was judged when the model in service was trained, and why that one serves. */
+function Competition({ candidates = [], winner, why, margin, pinned }: ModelCard) {
+  return (
+    <>
+      <p>
+        {pinned && 'Chosen by the setting model. '}
+        {why && `${sentence(why)}${why.endsWith('.') ? '' : '.'} `}
+        {margin && (
+          <span class="muted">
+            Ahead of {margin.over} by {score(margin.ndcg)} ± {score(margin.error)} NDCG.
+          </span>
+        )}
+      </p>
+      <Table
+        rows={candidates}
+        keyOf={({ name }) => name}
+        caption="Candidates of the newest competition, best first"
+        columns={[
+          {
+            head: 'Candidate',
+            as: 'name',
+            cell: ({ name, skipped }) => (
+              <>
+                <span class="mono">{name}</span> {name === winner && <span class="chip current">serves</span>}
+                {skipped && <span class="under">{sentence(skipped)}</span>}
+              </>
+            ),
+          },
+          { head: 'NDCG', as: 'number', cell: ({ random }) => score(random?.ndcg) },
+          { head: 'On the newest', as: 'number', wide: true, cell: ({ byTime }) => score(byTime?.ndcg) },
+          { head: 'Recall of 20', as: 'number', wide: true, cell: ({ random }) => score(random?.recall20) },
+          { head: 'AUC', as: 'number', cell: ({ random }) => score(random?.auc) },
+          {
+            head: 'Coverage',
+            as: 'number',
+            wide: true,
+            cell: ({ random }) => (random?.coverage === undefined ? '–' : percent(random.coverage)),
+          },
+          { head: 'Settings tried', as: 'number', wide: true, cell: ({ tried }) => count(tried) },
+        ]}
+      />
     </>
   );
 }
@@ -79,6 +127,8 @@ export function Model({ everyMs }: { everyMs: number }) {
                 The next training that is good enough takes its place.
               </Note>
             )}
+            {current.candidates && <Competition {...current} />}
+            <h3>Kept models</h3>
             <Table
               rows={items}
               keyOf={({ id }) => id}
@@ -87,18 +137,18 @@ export function Model({ everyMs }: { everyMs: number }) {
                 {
                   head: 'Model',
                   as: 'name',
-                  cell: ({ id, trainedAt, rank, iterations, lambda, alpha }) => (
+                  cell: ({ id, trainedAt, winner, rank, iterations, lambda, alpha }) => (
                     <>
                       <span class="mono">{id}</span>
                       <span class="under">
-                        trained <Ago time={trainedAt} now={now} />, rank {rank}, {plural(iterations, 'iteration')}, λ{' '}
-                        {lambda}, α {alpha}
+                        {winner && `${winner}, `}trained <Ago time={trainedAt} now={now} />
+                        {!winner && `, rank ${rank}, ${plural(iterations, 'iteration')}, λ ${lambda}, α ${alpha}`}
                       </span>
                     </>
                   ),
                 },
-                { head: 'AUC', as: 'number', cell: ({ auc }) => score(auc) },
-                { head: 'NDCG', as: 'number', wide: true, cell: (card) => score(ndcgOf(card)) },
+                { head: 'AUC', as: 'number', cell: (card) => score(scoresOf(card).auc) },
+                { head: 'NDCG', as: 'number', wide: true, cell: (card) => score(scoresOf(card).ndcg) },
                 { head: 'Pairs', as: 'number', wide: true, cell: ({ pairs }) => count(pairs) },
                 {
                   head: 'In service',

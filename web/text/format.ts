@@ -13,10 +13,12 @@ export const compact = (value: number) => short.format(value);
 export const plural = (value: number, one: string, many = `${one}s`) => `${count(value)} ${value === 1 ? one : many}`;
 /** With a capital. */
 export const sentence = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
-const megabytes = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
-/** 12.3 MB, 4.5 GB */
-export const bytes = (value: number) =>
-  value < 1e9 ? `${megabytes.format(value / 1e6)} MB` : `${megabytes.format(value / 1e9)} GB`;
+const oneDigit = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
+/** 12.3 kB, 12.3 MB, 4.5 GB */
+export const bytes = (value: number) => {
+  const [unit, name] = value < 1e5 ? [1e3, 'kB'] : value < 1e9 ? [1e6, 'MB'] : [1e9, 'GB'];
+  return `${oneDigit.format(value / Number(unit))} ${name}`;
+};
 /** 21 Nov, of a UTC day or time. */
 export const day = (time: string | number) => dayName.format(new Date(time));
 /** Nov 21, 2026, 8:04 AM, in the reader's zone. */

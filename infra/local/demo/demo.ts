@@ -328,7 +328,7 @@ function imageOf(name: string, at: number, latest: boolean) {
   const reference = (mediaType: string, part: string) => ({
     mediaType,
     digest: digestOf(`${repository} ${week} ${part}`),
-    size: 400,
+    size: part === 'layer' ? (20 + ((name.length * 53 + week) % 90) * 4) * 1_000_000 : 400,
   });
   return {
     tag: latest ? 'latest' : version,

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { bucketStarts, type Interval } from '../../../web/charts/buckets.ts';
 import { matches } from '../../../web/charts/match.ts';
 import { wholeTicks } from '../../../web/charts/ticks.ts';
-import { ago, compact, percent, plural, span, utcDay } from '../../../web/text/format.ts';
+import { ago, bytes, compact, percent, plural, span, utcDay } from '../../../web/text/format.ts';
 
 test('a time is given in the largest unit that fits, and never as in the future', () => {
   const now = Date.UTC(2026, 10, 21, 12);
@@ -21,6 +21,7 @@ test('a time is given in the largest unit that fits, and never as in the future'
 
 test('numbers are short in headlines, and exact in rows', () => {
   assert.deepEqual([0, 999, 1200, 19_996, 3_600_000].map(compact), ['0', '999', '1.2K', '20K', '3.6M']);
+  assert.deepEqual([0, 842, 99_000, 12_300_000, 4.5e9].map(bytes), ['0 kB', '0.8 kB', '99 kB', '12.3 MB', '4.5 GB']);
   assert.equal(plural(1, 'domain'), '1 domain');
   assert.equal(plural(19_996, 'domain'), '19,996 domains');
 });
