@@ -86,8 +86,8 @@ export function UnusedImages() {
                       <span class="muted">{confidence === 'known' ? reason : `${reason} (${confidence})`}</span>
                     ),
                   },
-                  { head: 'Size', as: 'number', wide: true, cell: ({ size }) => (size === null ? '' : bytes(size)) },
-                  { head: 'Pushed', as: 'when', cell: ({ lastPush }) => <Ago time={lastPush} now={now} /> },
+                  { head: 'Size', as: 'number', cell: ({ size }) => (size === null ? '' : bytes(size)) },
+                  { head: 'Pushed', as: 'when', wide: true, cell: ({ lastPush }) => <Ago time={lastPush} now={now} /> },
                   {
                     head: 'Last pull',
                     as: 'when',
