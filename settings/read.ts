@@ -166,7 +166,7 @@ export function bare(of: z.core.$ZodType): z.core.$ZodType {
  * The value of a text from a flag, a variable or CDK's context: a number, true or false, a text, JSON, `a,b` for a
  * list, `name=value,…` for an object. Any other text is returned unchanged, for the schema to refuse.
  */
-export function fromText(of: z.core.$ZodType, text: string): unknown {
+function fromText(of: z.core.$ZodType, text: string): unknown {
   const plain = bare(of);
   // Written as JSON where a text is expected: -c trainer='"spark"'.
   if (/^".*"$/s.test(text)) return parsed(text) ?? text;

@@ -118,8 +118,7 @@ export function useQuery(): [URLSearchParams, (changes: Record<string, string | 
 }
 
 const darkWish = matchMedia('(prefers-color-scheme: dark)');
-export const isDark = () =>
-  (document.documentElement.dataset.theme ?? (darkWish.matches ? 'dark' : 'light')) === 'dark';
+const isDark = () => (document.documentElement.dataset.theme ?? (darkWish.matches ? 'dark' : 'light')) === 'dark';
 
 /** Turns to the other theme, and remembers it unless that is what the system wishes anyway. */
 export function turnTheme(): void {

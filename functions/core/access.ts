@@ -104,12 +104,3 @@ export interface ProxySettings {
   userHeader: string;
   groupsHeader?: string;
 }
-
-/** The access settings of a server for this machine's user only: everybody else sees nothing. */
-export const closedAccess: AccessSettings = {
-  rules: { userClaim: 'preferred_username', roles: {} },
-  everyone: 'public',
-  publicMap: false,
-  publicMapLeast: 5,
-  sessionHours: 12,
-};

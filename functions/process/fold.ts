@@ -23,7 +23,7 @@ export interface FoldOptions {
   clock: () => number;
 }
 
-export const defaultMostDomains = 500_000;
+const defaultMostDomains = 500_000;
 /** How many new rows of (domain, day) one day may add, in multiples of `mostDomains`: hits may be dated a year back. */
 const mostGrowth = 4;
 /** By how much the map may exceed its limit while rows are folded, so that it need not be sorted after each row. */

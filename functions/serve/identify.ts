@@ -46,7 +46,7 @@ declare module 'hono' {
 }
 
 /** Reads a proxy's headers as claims. */
-export const proxyClaims = { user: 'user', groups: 'groups' } as const;
+const proxyClaims = { user: 'user', groups: 'groups' } as const;
 
 const notedEveryMs = 60_000;
 

@@ -11,7 +11,7 @@ export class TokenRefused extends Error {
   override name = 'TokenRefused';
 }
 
-export const mostTokens = 2;
+const mostTokens = 2;
 
 /** A token's public id: the beginning of its digest. */
 export const tokenId = ({ digest }: Credential): string => digest.slice(0, 12);

@@ -48,7 +48,7 @@ export const isPart = (setting: Setting): setting is PartSetting =>
 
 export const seedAls = (given: Partial<AlsOptions> = {}): AlsSetting => ({ ...plainAls, ...checkedAls(given) });
 const all = Number.POSITIVE_INFINITY;
-export const popularOf = (days: number = all): PopularSetting => ({ kind: 'popular', days });
+const popularOf = (days: number = all): PopularSetting => ({ kind: 'popular', days });
 
 const dayMs = 86_400_000;
 

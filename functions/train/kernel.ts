@@ -2,7 +2,7 @@
 // cores. functions/core/recommender/als.ts is the readable reference implementation that it is tested against.
 import { availableParallelism } from 'node:os';
 import { type AlsOptions, checkedAls, type Factors, randomStart } from '#core/recommender/als.ts';
-import { compress, type Entry, type Rows } from '#core/recommender/ratings.ts';
+import type { Rows } from '#core/recommender/ratings.ts';
 import type { ItemModel } from '#core/recommender/recommend.ts';
 import { blockAt, side, word } from './parameters.ts';
 import { Layout, runKernel } from './threads.ts';
@@ -168,23 +168,6 @@ function solve(
     unpadded(new Float32Array(memory.buffer, factors, rows * stride), rows, rank, stride),
   );
   return { rank, users: ofUsers, items: ofItems };
-}
-
-/** The same for a list of entries, with the reference's signature. */
-export function fitEntries(
-  entries: Entry[],
-  users: number,
-  items: number,
-  options: FitOptions,
-  random: () => number,
-): Factors {
-  const byUser = compress(
-    entries,
-    users,
-    ({ user }) => user,
-    ({ item }) => item,
-  );
-  return fit(byUser, items, options, random);
 }
 
 function check({ starts, columns, values }: Rows, options: FitOptions): void {

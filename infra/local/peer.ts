@@ -51,7 +51,7 @@ const nobodysId = -1;
  * The user of a connection's remote end, from lines of /proc/net/tcp and tcp6; undefined if the lines don't have this
  * connection. A closing end no longer has a user.
  */
-export function connectionUser(tables: string, local: End, remote: End): number | undefined {
+function connectionUser(tables: string, local: End, remote: End): number | undefined {
   const [here, there] = [written(local), written(remote)];
   let listed = false;
   for (const line of tables.split('\n')) {

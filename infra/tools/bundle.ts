@@ -8,26 +8,6 @@ import { bundleFolder, entries, type FunctionName } from '../bundles.ts';
 /** Tasks on Fargate fetch one file, and start rarely. */
 const oneFile = new Set(['collect-server', 'train-task']);
 
-/**
- * The size budget of each function in kB, all files together: its size when this was written plus a tenth. serve's
- * OpenID client is a file that only sign-ins load.
- */
-export const budgetKilobytes: Record<FunctionName, number> = {
-  // Includes the DynamoDB client (a tenth of it) for registries' tokens.
-  collect: 560,
-  'collect-server': 550,
-  process: 705,
-  // Includes the clustering kernel and its reference, for filters in tiles.
-  export: 680,
-  train: 665,
-  'train-spark': 667,
-  'train-task': 631,
-  serve: 1200,
-  tiles: 175,
-  // The mailer is a file that is loaded only to send mail.
-  alerts: 945,
-};
-
 const root = join(import.meta.dirname, '../..');
 
 /** zod's messages in 50 languages are a quarter of a megabyte; ours are English. */

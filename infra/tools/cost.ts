@@ -4,7 +4,7 @@
 import { parseArgs } from 'node:util';
 
 /** List prices, dollars; us-east-1, as believed in November 2026. */
-export const price = {
+const price = {
   /** HTTP API, a request: up to 300 million a month, then more. */
   httpApi: [
     [300e6, 1.0e-6],
@@ -115,7 +115,7 @@ export const assumed = {
 const snapshotDomainBytes = measured.snapshotBytes + measured.pointsJsonBytes;
 
 /** By the number of domains on the map: seconds of an export, megabytes that it writes, and gigabytes of memory. */
-export const exportOf = (domains: number) => ({
+const exportOf = (domains: number) => ({
   seconds:
     assumed.exportWaitMs / 1000 +
     assumed.armFactor * (measured.exportCpuSeconds + measured.exportDomainUs * 1e-6 * domains),

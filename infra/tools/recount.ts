@@ -45,7 +45,7 @@ export type RecountVariable =
   | 'PULL_WINDOW_SECONDS';
 
 /** The variables of the stack's process function. Throws if there is none. */
-export async function processVariables(
+async function processVariables(
   stack: string,
   clients: { cloudFormation: CloudFormationClient; lambda: LambdaClient },
 ): Promise<Variables> {

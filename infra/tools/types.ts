@@ -26,7 +26,7 @@ interface Shape {
 }
 
 /** The interface `Settings`. */
-export function settingsType(): string {
+function settingsType(): string {
   return `export interface Settings ${typeText(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as Shape, '')}`;
 }
 

@@ -21,7 +21,7 @@ export interface VerifyOptions {
 }
 
 /** Thrown if an argument can't be right, or nothing responds there; the message names the fix. */
-export class BadCall extends Error {
+class BadCall extends Error {
   override name = 'BadCall';
 }
 

@@ -6,13 +6,33 @@ import { App, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import type { FunctionName } from '../../infra/bundles.ts';
 import { rightsOf } from '../../infra/checks/check.ts';
-import { budgetKilobytes, bundle } from '../../infra/tools/bundle.ts';
+import { bundle } from '../../infra/tools/bundle.ts';
 import { cost, tables } from '../../infra/tools/cost.ts';
 import { Whalewatch } from '../../infra/whalewatch.ts';
 import { buildPages } from '../../web/build.ts';
 import { type Resource, resourcesOf, synthesise } from '../support/synthesise.ts';
 
 before(() => buildPages());
+
+/**
+ * The size budget of each function in kB, all files together: its size when this was written plus a tenth. serve's
+ * OpenID client is a file that only sign-ins load.
+ */
+const budgetKilobytes: Record<FunctionName, number> = {
+  // Includes the DynamoDB client (a tenth of it) for registries' tokens.
+  collect: 560,
+  'collect-server': 550,
+  process: 705,
+  // Includes the clustering kernel and its reference, for filters in tiles.
+  export: 680,
+  train: 665,
+  'train-spark': 667,
+  'train-task': 631,
+  serve: 1200,
+  tiles: 175,
+  // The mailer is a file that is loaded only to send mail.
+  alerts: 945,
+};
 
 test('each function stays within its size budget', async () => {
   for (const [name, bytes] of Object.entries(await bundle())) {

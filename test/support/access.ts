@@ -1,7 +1,16 @@
 // Ways for tests to call serve: as a fixed role, or with every way of signing in.
-import { closedAccess, type Role } from '#core/access.ts';
+import type { AccessSettings, Role } from '#core/access.ts';
 import { openCredentials } from '#local/stores/credentials.ts';
 import type { SignIn } from '#serve/sign-in.ts';
+
+/** The access settings of a server for this machine's user only: everybody else sees nothing. */
+const closedAccess: AccessSettings = {
+  rules: { userClaim: 'preferred_username', roles: {} },
+  everyone: 'public',
+  publicMap: false,
+  publicMapLeast: 5,
+  sessionHours: 12,
+};
 
 /** Every caller has this role. */
 export function accessAs(role: Role, user?: string): SignIn {

@@ -6,7 +6,7 @@ import { type AlsOptions, alsDefaults, type Factors, fit as reference } from '#c
 import type { Entry } from '#core/recommender/ratings.ts';
 import { topN } from '#core/recommender/recommend.ts';
 import { byFolding, scorer } from '#train/evaluate.ts';
-import { fitEntries } from '#train/kernel.ts';
+import { fitEntries } from '../support/fit-entries.ts';
 
 const pull = (user: number, item: number, value = 1): Entry => ({ user, item, value });
 const range = (count: number) => Array.from({ length: count }, (_, at) => at);

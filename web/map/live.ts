@@ -13,7 +13,7 @@ const sumsEvery = 10_000;
 /** Bars of the panel: a week at least, and no more than can be told apart. */
 const [leastBars, mostBars] = [7, 60];
 /** Without a new snapshot for this long there were no hits, or something is stuck: health tells which. */
-export const quietSeconds = 120;
+const quietSeconds = 120;
 const healthEvery = 10_000;
 
 export interface Sums {

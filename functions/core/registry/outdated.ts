@@ -5,7 +5,7 @@ import { imageText } from './name.ts';
 
 const dayMs = 86_400_000;
 /** A user who pulled an image within this time counts as still pulling it. */
-export const stillPullsDays = 30;
+const stillPullsDays = 30;
 /** How far back others' pulls are considered. */
 export const outdatedReachDays = 90;
 /** The classes whose pulls count as use of an image, and are compared. */

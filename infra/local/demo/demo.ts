@@ -229,7 +229,7 @@ const types = {
  * A day's events. They are always the same: a demo that is started again on the same data sends the same events with
  * the same ids.
  */
-export function eventsOfDay(world: World, day: number): Registered[] {
+function eventsOfDay(world: World, day: number): Registered[] {
   const random = seeded(`${world.seed} day ${day}`);
   const events: Registered[] = [];
   // People work less at weekends.

@@ -75,7 +75,7 @@ export interface LocalStream extends StreamWriter {
 
 const mib = 1024 * 1024;
 /** Kinesis's limit of a record: data and key together. */
-export const maxRecordBytes = mib;
+const maxRecordBytes = mib;
 const blockBytes = mib;
 const transactionBytes = 8 * mib;
 const queueBytes = 64 * mib;

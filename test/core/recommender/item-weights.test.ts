@@ -4,16 +4,10 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { seeded } from '#core/bytes/random.ts';
 import { choleskySolve } from '#core/recommender/als.ts';
-import {
-  ByTarget,
-  type ItemWeights,
-  type KnnOptions,
-  knn,
-  nthGreatest,
-  referenceEase,
-} from '#core/recommender/item-weights.ts';
+import { ByTarget, type ItemWeights, type KnnOptions, knn, nthGreatest } from '#core/recommender/item-weights.ts';
 import { type Rows, rowsOf, scaled } from '#core/recommender/ratings.ts';
 import { easeDense, easeSparse } from '#train/ease.ts';
+import { referenceEase } from '../../support/reference-ease.ts';
 
 interface Shape {
   users: number;

@@ -58,7 +58,7 @@ const tables = `
   CREATE TABLE summing (kind TEXT, id TEXT, done INTEGER, total INTEGER);
   ${catalogueTables}`;
 /** Has a row while some documents are not summed. */
-export const fillingTable = 'CREATE TABLE IF NOT EXISTS filling (done INTEGER, total INTEGER)';
+const fillingTable = 'CREATE TABLE IF NOT EXISTS filling (done INTEGER, total INTEGER)';
 /** All but `summing`. */
 export const sumTables = [
   ...['sums', 'repository_days', 'mixes', 'user_days', 'pairs', 'user_classes', 'users', 'repositories', 'image_facts'],
