@@ -28,6 +28,8 @@ export interface Thread {
 
 const firstPauseMs = 1000;
 const longestPauseMs = 60_000;
+/** For threads that hold a batch at most: V8 lets a heap that may take 2 GiB or more grow to four times of what is in use. */
+const mostHeapMb: Partial<Record<StageName, number>> = { processor: 1024, 'hits-processor': 1024 };
 /** A thread that has run for this long counts as working again. */
 const steadyMs = 60_000;
 
@@ -52,7 +54,11 @@ export function startThread(
   const start = () => {
     const began = performance.now();
     worker = new Worker(file, {
-      ...{ workerData: data, name, resourceLimits: { maxYoungGenerationSizeMb: 32 } },
+      ...{
+        workerData: data,
+        name,
+        resourceLimits: { maxYoungGenerationSizeMb: 32, maxOldGenerationSizeMb: mostHeapMb[name] },
+      },
       // Code that wipes files keeps them open (stores/sqlite/wipe.ts).
       trackUnmanagedFds: false,
     });

@@ -273,14 +273,14 @@ interface PairChange {
   newest?: Doc;
   /** Set if a document was removed: then first and newest are read again. */
   less: boolean;
-  /** By day, class, client and country. */
-  mixes: Map<string, { day: number; class: string; client: string; country: string; add: Numbers }>;
   /** Days with added pulls of `taughtClasses` (false), or of which some were removed (true). */
   days: Map<number, boolean>;
 }
 /** The changes of one user. */
 interface UserChange {
   pairs: Map<string, PairChange>;
+  /** By repository, day, class, client and country. */
+  mixes: Map<string, { repository: string; day: number; class: string; client: string; country: string; add: Numbers }>;
   /** By day and registry. */
   days: Map<string, { day: number; registry: string; add: Numbers }>;
   /** By registry and class. */
@@ -289,7 +289,8 @@ interface UserChange {
 /** The changes of a scope on a day: in total, and by each of `sumFields`. */
 interface DayChange {
   all: Numbers;
-  by: Map<string, Numbers>[];
+  /** By the place of the field in `sumFields`, a digit, and the value. */
+  by: Map<string, Numbers>;
 }
 interface RepositoryChange {
   registry: string;
@@ -333,7 +334,7 @@ function within<K, V>(map: Map<K, V>, key: K, make: () => V): V {
 }
 
 const zeros = (): Numbers => [0, 0, 0, 0, 0];
-const emptyDay = (): DayChange => ({ all: zeros(), by: sumFields.map(() => new Map()) });
+const emptyDay = (): DayChange => ({ all: zeros(), by: new Map() });
 
 function increase(numbers: Numbers, add: Numbers, sign: number): void {
   for (let index = 0; index < 5; index++) numbers[index] += sign * add[index];
@@ -386,18 +387,20 @@ function change(prepare: Prepare, at: Summing | undefined): Change {
     const day = Math.floor(time / dayMs);
     const ofDay = within(own.days, day, emptyDay);
     increase(ofDay.all, add, sign);
-    const keys = [doc.class, doc.client, doc.country, doc.tag ?? ''];
-    for (const [field, key] of keys.entries()) increase(within(ofDay.by[field], key, zeros), add, sign);
+    for (const key of [`0${doc.class}`, `1${doc.client}`, `2${doc.country}`, `3${doc.tag ?? ''}`])
+      increase(within(ofDay.by, key, zeros), add, sign);
 
     const { registry } = own;
-    const ofUser = within(users, user, () => ({ pairs: new Map(), days: new Map(), classes: new Map() }));
+    const ofUser = within(users, user, () => ({
+      ...{ pairs: new Map(), mixes: new Map(), days: new Map(), classes: new Map() },
+    }));
     const pair = within(ofUser.pairs, repository, () => ({
       ...{ user, repository, registry, pulls: 0, first: Number.POSITIVE_INFINITY, less: false },
-      ...{ mixes: new Map(), days: new Map() },
+      days: new Map(),
     }));
     const { class: kindOf, client, country } = doc;
-    const mix = within(pair.mixes, `${day}\0${kindOf}\0${client}\0${country}`, () => ({
-      ...{ day, class: kindOf, client, country, add: zeros() },
+    const mix = within(ofUser.mixes, `${repository}\0${day}\0${kindOf}\0${client}\0${country}`, () => ({
+      ...{ repository, day, class: kindOf, client, country, add: zeros() },
     }));
     increase(mix.add, add, sign);
     increase(within(ofUser.days, `${day}\0${registry}`, () => ({ day, registry, add: zeros() })).add, add, sign);
@@ -487,17 +490,17 @@ function storeScopes(prepare: Prepare, repositories: Map<string, RepositoryChang
     for (const [day, change] of days) {
       const sum = within(ofRegistry, day, emptyDay);
       increase(sum.all, change.all, 1);
-      for (const [field, keys] of change.by.entries())
-        for (const [key, numbers] of keys) increase(within(sum.by[field], key, zeros), numbers, 1);
+      for (const [key, numbers] of change.by) increase(within(sum.by, key, zeros), numbers, 1);
       storeDay(prepare, repository, day, change);
     }
   }
   const store = adder(prepare, 'sums', ['scope', 'field', 'day', 'key']);
   for (const [registry, days] of registries) {
     const scope = `g ${registry}`;
-    for (const [day, { all }] of days) store([scope, '', day, ''], all);
-    for (const [field, name] of sumFields.entries())
-      for (const [day, { by }] of days) for (const [key, numbers] of by[field]) store([scope, name, day, key], numbers);
+    for (const [day, { all, by }] of days) {
+      store([scope, '', day, ''], all);
+      for (const [key, numbers] of by) store([scope, sumFields[Number(key[0])], day, key.slice(1)], numbers);
+    }
   }
 }
 
@@ -505,7 +508,7 @@ const isNothing = (numbers: Numbers) => numbers.every((value) => value === 0);
 
 /** Adds what is stored of the day to the change. */
 function storeDay(prepare: Prepare, repository: string, day: number, { all, by }: DayChange): void {
-  if (isNothing(all) && by.every((keys) => [...keys.values()].every(isNothing))) return;
+  if (isNothing(all) && [...by.values()].every(isNothing)) return;
   // Most days are new.
   const add = prepare('INSERT INTO repository_days VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING');
   if (add.run(repository, day, ...all, fieldsText(by)).changes === 1) return;
@@ -515,7 +518,7 @@ function storeDay(prepare: Prepare, repository: string, day: number, { all, by }
   const fields = JSON.parse(held.pop() as string) as [string, ...Numbers][][];
   increase(all, held as unknown as Numbers, 1);
   for (const [field, rows] of fields.entries())
-    for (const [key, ...numbers] of rows) increase(within(by[field], key, zeros), numbers, 1);
+    for (const [key, ...numbers] of rows) increase(within(by, `${field}${key}`, zeros), numbers, 1);
   if (isNothing(all)) prepare('DELETE FROM repository_days WHERE repository = ? AND day = ?').run(repository, day);
   else
     prepare(
@@ -524,15 +527,13 @@ function storeDay(prepare: Prepare, repository: string, day: number, { all, by }
 }
 
 /** Of each of `sumFields` the values and their numbers, sorted: [[["human",1,0,2,0,0]],…]. `eachOfField` reads it. */
-function fieldsText(by: Map<string, Numbers>[]): string {
-  return JSON.stringify(
-    by.map((keys) =>
-      [...keys]
-        .filter(([, numbers]) => !isNothing(numbers))
-        .map(([key, numbers]) => [key, ...numbers])
-        .sort(([a], [b]) => (a < b ? -1 : 1)),
-    ),
-  );
+function fieldsText(by: Map<string, Numbers>): string {
+  const fields: [string, ...Numbers][][] = sumFields.map(() => []);
+  for (const key of [...by.keys()].sort()) {
+    const numbers = by.get(key)!;
+    if (!isNothing(numbers)) fields[Number(key[0])].push([key.slice(1), ...numbers]);
+  }
+  return JSON.stringify(fields);
 }
 
 /** The rows of a field of `repository_days`, and in SQL what they are: the value and its sums. */
@@ -544,11 +545,10 @@ export function eachOfField(field: string): { from: string; key: string; summed:
   };
 }
 
-function storeMixes(prepare: Prepare, user: string, { pairs, days }: UserChange): void {
+function storeMixes(prepare: Prepare, user: string, { mixes, days }: UserChange): void {
   const storeMix = adder(prepare, 'mixes', ['user', 'repository', 'day', 'class', 'client', 'country']);
-  for (const { repository, mixes } of pairs.values())
-    for (const { day, class: kind, client, country, add } of mixes.values())
-      storeMix([user, repository, day, kind, client, country], add);
+  for (const { repository, day, class: kind, client, country, add } of mixes.values())
+    storeMix([user, repository, day, kind, client, country], add);
   const storeDay = adder(prepare, 'user_days', ['user', 'day', 'registry']);
   for (const { day, registry, add } of days.values()) storeDay([user, day, registry], add);
 }
