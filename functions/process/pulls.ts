@@ -47,8 +47,9 @@ export async function storeEvents(
   const digest = addressDigests(options.events);
   const stored = await Promise.all(delivered.map(({ event, origin }) => store(event, origin, digest, options)));
 
-  const first = await options.events.put(stored);
-  await updatePulls(byPersonAndRepository(stored), options);
+  const sorted = byPerson(stored);
+  const first = await options.events.put(sorted);
+  await updatePulls(byPersonAndRepository(sorted), options);
   return { duplicates: first.filter((isFirst) => !isFirst).length, stored };
 }
 
@@ -91,6 +92,16 @@ function addressDigests(events: EventStore) {
       ),
     );
   };
+}
+
+/**
+ * Sorted by user and repository, as stores keep them: a batch then comes to each page of a tree that is larger than memory once. Where
+ * two have one id the first is to stay, and all stay as they are.
+ */
+function byPerson(events: StoredEvent[]): StoredEvent[] {
+  if (new Set(events.map(({ id }) => id)).size < events.length) return events;
+  const order = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+  return events.toSorted((a, b) => order(a.user, b.user) || order(a.repository, b.repository));
 }
 
 function byPersonAndRepository(events: StoredEvent[]): StoredEvent[][] {
