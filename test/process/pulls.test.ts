@@ -156,5 +156,20 @@ test('names that hold a line feed keep people and repositories apart', async () 
     assert.equal((await events.pulls(user, repository, 0, Number.MAX_SAFE_INTEGER)).length, 1, user);
 });
 
+test('of two events with one id in a batch the first stays, whoever it names', async () => {
+  const events = openEvents(':memory:', () => start);
+  const options = { events, search: openSearch(':memory:'), locator: { locate: () => undefined } };
+  const base = { action: 'pull', kind: 'manifest', mediaType: index, method: 'GET', userAgent: 'docker/27' } as const;
+  const delivered = ['zoe', 'ann'].map(
+    (user, at): Delivered => ({
+      event: { ...base, id: 'one', time: start, user, repository: 'a', tag: '1', address: '', source: '' },
+      origin: `s:${at}:0`,
+    }),
+  );
+  await storeEvents(delivered, { ...options, classify: classifier(), pullWindowSeconds: 2 });
+  const of = (user: string) => events.events(user, 'a', 0, Number.MAX_SAFE_INTEGER);
+  assert.deepEqual([(await of('zoe')).length, (await of('ann')).length], [1, 0]);
+});
+
 /** As JSON stores it: without undefined fields. */
 const plain = <T>(value: T): T => JSON.parse(JSON.stringify(value));
