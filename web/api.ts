@@ -1,4 +1,4 @@
-// The public surface, as the pages use it; GET /v1/openapi.json describes it whole.
+// The part of the API that the pages use; GET /v1/openapi.json describes all of it.
 
 import type { Replies } from '#serve/types.ts';
 
@@ -8,7 +8,7 @@ type PathOf<M extends Method> = keyof Replies extends infer Key
     ? Path
     : never
   : never;
-/** What a path replies with, by the route's own schema. */
+/** The reply of a path, from the route's own schema. */
 export type Reply<Path extends string, M extends Method = 'GET'> = Replies[`${M} ${Path}` & keyof Replies];
 /** One row of a list. */
 type Item<Path extends string> = Reply<Path> extends { items: (infer Row)[] } ? Row : never;
@@ -28,7 +28,7 @@ export type ModelCard = Item<'/v1/model'>;
 /** Before the first export there is none. */
 export type Latest = Reply<'/v1/points/latest'> | { snapshot: ''; updatedAt: null; points: 0; staleSeconds: null };
 
-/** What the service said, or that it could not be reached (status 0). */
+/** The service's error, or status 0 if it could not be reached. */
 export class ServiceError extends Error {
   override name = 'ServiceError';
   status: number;
@@ -37,7 +37,7 @@ export class ServiceError extends Error {
     this.status = status;
   }
 
-  /** Asks to sign in, or for another role. */
+  /** Whether it needs sign-in or another role. */
   get isPrivate(): boolean {
     return this.status === 401 || this.status === 403;
   }
@@ -45,7 +45,7 @@ export class ServiceError extends Error {
 
 const tokenKey = 'whalewatch.token';
 
-/** An API token: in this tab's session storage only, so that it goes when the tab is closed. */
+/** An API token, stored only in this tab's session storage, so that it is gone when the tab is closed. */
 export const token = {
   get(): string | null {
     try {
@@ -62,10 +62,10 @@ export const token = {
   clear: () => sessionStorage.removeItem(tokenKey),
 };
 
-/** Told of every answer that asks to sign in, or for a role that the reader hasn't. */
+/** Called for every response that needs sign-in, or a role that the reader does not have. */
 export const refused = new EventTarget();
 
-/** Where a path of the service is: beside the pages, under whatever base path those are. */
+/** The URL of a path of the service, which is beside the pages, under any base path. */
 export const here = (path: string): string => new URL(`.${path}`, location.href).href;
 
 export type Parameters = Record<string, string | number | undefined>;
@@ -78,7 +78,7 @@ export const get = <Path extends PathOf<'GET'>>(
 ): Promise<Reply<Path>> =>
   ask('GET', path, byRegistry.has(path) ? { registry: chosenRegistry(), ...parameters } : parameters, options);
 
-/** Paths that can be asked about one registry. */
+/** Paths that accept a registry. */
 const byRegistry = new Set<string>([
   '/v1/users',
   '/v1/history',
@@ -96,7 +96,7 @@ const byRegistry = new Set<string>([
 
 const registryKey = 'whalewatch.registry';
 
-/** The registry that the reader looks at: the address names it, or it was chosen in this tab; undefined: all. */
+/** The selected registry, from the address or chosen in this tab; undefined for all. */
 export function chosenRegistry(): string | undefined {
   const named = new URLSearchParams(location.search).get('registry');
   if (named !== null) return named || undefined;
@@ -107,7 +107,7 @@ export function chosenRegistry(): string | undefined {
   }
 }
 
-/** Draws the page again, for one registry or for all. */
+/** Redraws the page for one registry or for all. */
 export function chooseRegistry(name: string | undefined): void {
   const address = new URL(location.href);
   address.searchParams.delete('registry');
@@ -123,7 +123,7 @@ export function chooseRegistry(name: string | undefined): void {
 
 let asked: Promise<Me | undefined> | undefined;
 
-/** Asked once a page, and again for a token that is given; undefined where the service doesn't say. */
+/** Requested once per page, and again with a new token; undefined if the service doesn't say. */
 export function me(): Promise<Me | undefined> {
   asked ??= get('/v1/me').catch(() => undefined);
   return asked;
@@ -135,21 +135,21 @@ export const signInAddress = (): string => {
   return `${here('/v1/session/login')}?to=${encodeURIComponent(page + location.search)}`;
 };
 
-/** Ends the session and drops the token, then draws the page as others see it. */
+/** Ends the session and drops the token, then redraws the page as visitors see it. */
 export async function signOut(): Promise<void> {
   token.clear();
   if ((await me())?.signedIn) await fetch(here('/v1/session/logout'), { method: 'POST' });
   location.reload();
 }
 
-/** Changes something; parameters stand in the query, as everywhere in this API. */
+/** Sends a change; parameters are in the query, as everywhere in this API. */
 export const change = <M extends 'POST' | 'DELETE', Path extends PathOf<M>>(
   method: M,
   path: Path,
   parameters: Parameters = {},
 ): Promise<Reply<Path, M>> => ask(method, path, parameters, {});
 
-/** Asks with a body of JSON, for what an address has no room for. */
+/** Sends a request with a JSON body, for data that is too long for a URL. */
 export const post = <Path extends PathOf<'POST'>>(
   path: Path,
   body: Parameters | object,
@@ -187,7 +187,7 @@ async function ask<T>(
     throw new ServiceError(
       0,
       navigator.onLine
-        ? 'The service cannot be reached: is it running, and does nothing on the way block it?'
+        ? "The service can't be reached: is it running, and is anything in between blocking it?"
         : 'This computer is offline.',
     );
   }
@@ -205,7 +205,7 @@ async function ask<T>(
   return body;
 }
 
-/** What a proxy on the way responds by itself. */
+/** Errors that a proxy in between sends itself. */
 function statusText(status: number): string {
   if (status === 429) return 'Too many requests in a short time: wait a minute.';
   if (status === 502 || status === 503 || status === 504)

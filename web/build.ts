@@ -11,7 +11,7 @@ const root = join(web, '..');
 export const outDir = join(root, 'build/web');
 const stamp = join(outDir, '.inputs');
 
-/** Most gzipped KiB of what a reader waits for. The files of a row load together. */
+/** The size budgets, in gzipped KiB, of what a reader waits for. The files of a row load together. */
 const budgets: { what: string; most: number; files: RegExp }[] = [
   { what: 'map', most: 290, files: /^assets\/view-.*\.js$/ },
   { what: 'map worker', most: 145, files: /^assets\/maplibre-gl-worker.*\.js$/ },
@@ -68,7 +68,7 @@ export function sizes(output: Rolldown.RolldownOutput['output']): { what: string
 /** A process that held the lock for longer was killed. */
 const lockStaleMs = 120_000;
 
-/** Runs `work` while no other process does for this folder of `build`: tests start side by side in a fresh clone. */
+/** Runs `work` while no other process does so for this folder of `build`: in a fresh clone tests start side by side. */
 export async function alone<T>(folder: string, work: () => Promise<T>): Promise<T> {
   const lock = `${folder}.lock`;
   mkdirSync(dirname(lock), { recursive: true });
@@ -94,16 +94,16 @@ const isBuilt = (now: string) => existsSync(stamp) && readFileSync(stamp, 'utf8'
 
 type Size = ReturnType<typeof sizes>[number];
 
-/** Builds the pages unless they are there already; returns their folder. */
+/** Builds the pages unless they are built already; returns their folder. */
 export async function buildPages(on: { begin?: () => void; end?: (sizes: Size[]) => void } = {}): Promise<string> {
-  // The installed package holds the pages, and nothing to build them of.
+  // The installed package contains the pages but not their sources.
   if (!existsSync(join(web, 'vite.config.ts'))) return outDir;
   const now = hashOf('web', 'package-lock.json');
   if (isBuilt(now)) return outDir;
   await alone(outDir, async () => {
     if (isBuilt(now)) return;
     on.begin?.();
-    // Built beside and put in place whole: nobody is ever served half of it.
+    // Built beside and then swapped in, so that nobody is ever served half of it.
     const fresh = `${outDir}.new`;
     // Loaded only when there is something to build: it takes longer than all the rest of a start.
     const { build } = await import('vite');

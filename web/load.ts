@@ -3,13 +3,13 @@ import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import type { ServiceError } from './api.ts';
 
 export interface Loaded<T> {
-  /** The last answer; stays while a newer one is asked for, and when that fails. */
+  /** The last result; it stays while a newer one is requested, and if that fails. */
   data?: T;
   error?: ServiceError;
   reload: () => void;
 }
 
-/** Loads when `key` changes; an answer that a newer question has overtaken is dropped. A null key loads nothing. */
+/** Loads when `key` changes; an outdated response is dropped. A null key loads nothing. */
 export function useLoad<T>(key: string | null, load: (signal: AbortSignal) => Promise<T>): Loaded<T> {
   const [state, setState] = useState<{ key: string | null; data?: T; error?: ServiceError }>({ key });
   const [turn, setTurn] = useState(0);
@@ -82,7 +82,7 @@ export function usePages<T>(
   };
 }
 
-/** Asks again every `milliseconds` while the page is seen. */
+/** Repeats the request every `milliseconds` while the page is visible. */
 export function useEvery(milliseconds: number, reload: () => void): void {
   useEffect(() => {
     const timer = setInterval(() => document.hidden || reload(), milliseconds);

@@ -2,7 +2,7 @@ import type { Pulls } from '../api.ts';
 
 export type Interval = 'day' | 'week' | 'month';
 
-/** More than this would be no chart: the newest are drawn. */
+/** The most buckets of a chart: the newest are drawn. */
 const mostBuckets = 400;
 const dayMs = 86_400_000;
 

@@ -1,7 +1,9 @@
-/** What is recommended for no taste of one's own. */
+/** Sources of recommendations that don't depend on the user's pulls. */
 const general = ['trending', 'popular'];
 
-/** How well each item matches beside the best of its source, from 0 to 1, and never better than the one before. */
+/**
+ * How well each item matches compared with the best of its source, from 0 to 1, and never better than the item before.
+ */
 export function matches(items: { source: string; score: number }[]): number[] {
   const best = new Map<string, number>();
   for (const { source, score } of items) best.set(source, Math.max(best.get(source) ?? 0, score));

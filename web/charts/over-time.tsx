@@ -1,4 +1,4 @@
-// The card of somebody's or something's pulls by day, week or month, whole or split.
+// A card with pulls by day, week or month, in total or split.
 import { useState } from 'preact/hooks';
 import { get } from '../api.ts';
 import { DataCard, Note } from '../components/card.tsx';

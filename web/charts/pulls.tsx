@@ -1,4 +1,4 @@
-// Honest pulls inside raw registry events, bucket by bucket: what a registry counts, and what people did.
+// Pulls compared with raw registry events, bucket by bucket: what people did, and what a registry counts.
 import type { Pulls } from '../api.ts';
 import { count, day, plural } from '../text/format.ts';
 import type { Interval } from './buckets.ts';

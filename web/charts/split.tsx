@@ -6,7 +6,7 @@ import type { Interval } from './buckets.ts';
 import { Chart } from './chart.tsx';
 import { overTime } from './time-axis.ts';
 
-/** As many keys as there are colours, the last of which is for all others. */
+/** The number of keys: one for each colour, the last of which is for all others. */
 export const mostKeys = 6;
 /** Tokens of the style, told apart in both themes also beside each other. */
 const series = ['c3', 'c2', 'warn', 'c4', 'c1', 'muted'] as const;

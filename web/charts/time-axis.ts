@@ -1,4 +1,4 @@
-// What charts over time have alike: a band a bucket, whole numbers up, dates that don't run into each other.
+// What charts over time share: a band for each bucket, integers on the y axis, dates that don't overlap.
 import { compact, day } from '../text/format.ts';
 import { axisStyle, type Palette } from './chart.tsx';
 import { wholeTicks } from './ticks.ts';

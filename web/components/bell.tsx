@@ -1,4 +1,4 @@
-// The way to the alerts, which says whether there is one that was not looked at.
+// The link to the alerts, which shows whether there are unread ones.
 import { useEffect, useState } from 'preact/hooks';
 import { get, type Me } from '../api.ts';
 

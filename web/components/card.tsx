@@ -18,7 +18,7 @@ export function Skeleton({ lines = 4, height = 20 }: { lines?: number; height?: 
   );
 }
 
-/** What is so, and what to do about it. */
+/** The state, and what to do about it. */
 export function Note({ title, children }: { title: ComponentChildren; children?: ComponentChildren }) {
   return (
     <div class="note">
@@ -103,7 +103,7 @@ export function DataCard<T>({ of, what, lines, children, ...card }: CardProps & 
   );
 }
 
-/** The way to a list's next page. */
+/** The button for a list's next page. */
 export function More<T>({ of, what, quiet }: { of: Pages<T>; what: string; quiet?: boolean }) {
   if (!of.more) return null;
   if (of.moreError) return <Failed what="The next page" error={of.moreError} retry={of.more} />;

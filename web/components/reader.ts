@@ -1,4 +1,4 @@
-// Who looks at the page, and so what it may ask the service for.
+// The reader of the page, which decides what the page may request.
 import { useEffect, useState } from 'preact/hooks';
 import { type Me, me } from '../api.ts';
 
@@ -17,6 +17,6 @@ export function useReader(turn = 0): Me | null | undefined {
   return known?.turn === turn ? known.reader : undefined;
 }
 
-/** Whether a reader has a role; where nobody says, the service decides. */
+/** Whether a reader has a role; if it is unknown, the service decides. */
 export const has = (reader: Me | null, role: Me['role']): boolean =>
   reader === null || roles.indexOf(reader.role) >= roles.indexOf(role);

@@ -1,4 +1,4 @@
-// What every page wears: the bar, the head, and the way in for readers of private pages.
+// What every page has: the bar, the heading, and the sign-in for private pages.
 import { type ComponentChildren, render } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { type Me, refused, signInAddress, signOut, token } from '../api.ts';
@@ -22,7 +22,7 @@ const pages: PageLink[] = [
   { href: './health', name: 'Health', needs: 'owner' },
 ];
 
-/** What the reader can open. Who has only a token to give needs a page that asks for it. */
+/** What the reader can open. A reader with only a token needs a page that asks for it. */
 function linksFor(reader: Me | null | undefined): PageLink[] {
   if (!reader || (reader.role === 'public' && !reader.signIn)) return pages;
   const { role, user } = reader;
@@ -124,7 +124,7 @@ function Bar({ here, reader }: { here: string } & OfReader) {
   );
 }
 
-/** In the place of what only others may see: why, and the ways in. `what` is private. */
+/** Shown instead of a private part: why it is private, and how to sign in. `what` is private. */
 export function SignIn({ what, reader, onDone }: { what: string; onDone: () => void } & OfReader) {
   const wrong = token.get() !== null;
   const [text, setText] = useState('');

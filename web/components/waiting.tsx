@@ -1,4 +1,4 @@
-// Whether the first event has come, live: beside what to paste where.
+// Shows live whether the first event has arrived, beside the set-up instructions.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { get, type ServiceError } from '../api.ts';
 import { useEvery, useLoad, useNow } from '../load.ts';
@@ -19,7 +19,7 @@ export interface Arrivals {
   refused: Refused[];
   /** Why nothing can be said. */
   error?: ServiceError;
-  /** Whether the reader is not the owner, who alone is told. */
+  /** Whether the reader is not the owner; only the owner may see this. */
   isPrivate: boolean;
 }
 
@@ -65,9 +65,9 @@ export function Waiting({ of, kind, what }: { of: Arrivals; kind: 'registry' | '
   const [state, text] = isPrivate
     ? ['', 'Only the owner sees here what comes in.']
     : error
-      ? ['failed', `What comes in can't be said: ${error.message}`]
+      ? ['failed', `The incoming events can't be read: ${error.message}`]
       : !counts
-        ? ['', 'Looking whether anything has come in']
+        ? ['', 'Checking whether anything has arrived']
         : at !== undefined
           ? ['live', `Received, ${since(at, now) === 'now' ? 'just now' : ago(at, now)}. ${total(counts[kind], what)}.`]
           : counts[kind] > 0

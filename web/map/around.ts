@@ -1,4 +1,4 @@
-// Words for where something lies.
+// Names for locations.
 import { named, places as placesAddress } from 'virtual:basemap';
 import { useEffect, useState } from 'preact/hooks';
 import { plural } from '../text/format.ts';
@@ -11,7 +11,7 @@ async function read<T>(address: string): Promise<T> {
   return response.json();
 }
 
-/** Reads once; a failure is forgotten, so that the next asks again. */
+/** Reads once; after a failure the next call reads again. */
 function once<T>(load: () => Promise<T>): () => Promise<T> {
   let loaded: Promise<T> | undefined;
   return () => {

@@ -1,4 +1,4 @@
-// What surrounds the map: its state in words, the legend, the controls, the credit.
+// What surrounds the map: its state in words, the legend, the controls, the attribution.
 import type { ComponentChildren } from 'preact';
 import type { Latest } from '../api.ts';
 import { ago, compact, day as dayText, plural } from '../text/format.ts';
@@ -40,7 +40,7 @@ export function Status({ state, latest, now }: { state: State; latest?: Latest; 
   );
 }
 
-/** Of another day there is no state, but a way back. */
+/** A past day has no state, but a button back to now. */
 export const Past = ({ day, onNow }: { day: string; onNow: () => void }) => (
   <p class="status">
     <span class="dot past" />

@@ -12,7 +12,7 @@ const hiddenEvery = 60_000;
 const sumsEvery = 10_000;
 /** Bars of the panel: a week at least, and no more than can be told apart. */
 const [leastBars, mostBars] = [7, 60];
-/** Without a new snapshot for this long there were no hits, or something is stuck: health tells which. */
+/** After this long without a new snapshot, either there were no hits or something is stuck: health says which. */
 const quietSeconds = 120;
 const healthEvery = 10_000;
 
@@ -75,7 +75,7 @@ export function useLive(reader: Me | null | undefined): Live {
   const [live, setLive] = useState<Omit<Live, 'retry'>>({});
   const again = useRef(() => {});
   const isOpen = reader !== undefined && reader?.map !== false;
-  // Only the owner is told how the stages are.
+  // Only the owner may see the state of the stages.
   const seesHealth = reader !== undefined && has(reader, 'owner');
   useEffect(() => {
     if (!isOpen) return;

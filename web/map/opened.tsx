@@ -47,9 +47,9 @@ export function Opened({
     const offset = Number(cursor);
     const query = { cluster: id, snapshot, ...filter, limit: leavesAPage, offset };
     const { items } = await get('/v1/clusters/leaves', query, { signal }).catch((cause) => {
-      // Only the newest few snapshots are kept, and an id holds in its own.
+      // Only the newest few snapshots are kept, and an id is valid only in its own.
       if (!(cause instanceof ServiceError) || cause.status !== 404) throw cause;
-      throw new ServiceError(404, 'The map has moved on since. Close this list and choose the cluster again.');
+      throw new ServiceError(404, 'The map has been updated since. Close this list and choose the cluster again.');
     });
     const read = offset + items.length;
     return { items, cursor: items.length > 0 && read < number ? String(read) : undefined };

@@ -1,4 +1,4 @@
-// The map itself: loaded after the page's first paint, for MapLibre weighs more than all the rest.
+// The map itself: loaded after the page's first paint, because MapLibre is larger than all the rest.
 
 import { coarse, fine } from 'virtual:basemap';
 import {
@@ -43,9 +43,9 @@ export interface View {
   zoomBy(steps: number): void;
   world(): void;
   mark(point?: { lon: number; lat: number }): void;
-  /** Moves no further than it must for the point to be seen. */
+  /** Moves only as far as needed to make the point visible. */
   reveal(lon: number, lat: number): void;
-  /** Of what is seen: what the padding covers is not. */
+  /** Bounds of the visible part, without what the padding covers. */
   bounds(): Bounds;
   remove(): void;
 }

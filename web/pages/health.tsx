@@ -1,4 +1,4 @@
-// /health: what the owner wants to know in their words; what engineers want to know is folded below.
+// /health: what an owner wants to know, in plain words; technical details are folded below.
 import type { ComponentChildren } from 'preact';
 import { useCallback, useState } from 'preact/hooks';
 import { get, type Reply } from '../api.ts';
@@ -29,7 +29,7 @@ interface Answer {
   says: ComponentChildren;
 }
 
-/** A hit without a location is counted and placed nowhere. */
+/** A hit without a location is counted, but is not on the map. */
 const whyNowhere =
   'The others came from addresses of no known place, mostly private ones (10.0.0.0/8, 192.168.0.0/16, …): the setting networks says where an office or a VPN is. ';
 
@@ -37,7 +37,7 @@ const oldTableSeconds = 60 * 86_400;
 
 function answersOf(health: Health, now: number): Answer[] {
   const { hits, registryEvents, points, model, ipTable, duplicates } = health;
-  // What still waits, not what ever came: it was put through, forgotten, or left with its days.
+  // Only entries that still wait: others were replayed, forgotten, or have expired.
   const waiting = health.quarantine.entries;
   // What was not understood is in quarantine, which is counted already.
   const refused = (health.refused ?? []).filter(({ reason }) => reason !== 'not-understood');
@@ -290,7 +290,7 @@ function Quarantine() {
           <p class="muted">
             {range.from || range.to
               ? 'Nothing was quarantined in this time.'
-              : 'Nothing waits here: whatever came in was understood, or was put back through.'}
+              : 'Nothing waits here: everything that came in was understood, or was replayed.'}
           </p>
         ) : (
           <>

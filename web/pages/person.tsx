@@ -206,7 +206,7 @@ function Person({ user, range, onKnown }: { user: string; range: Range; onKnown:
         <Wanted user={user} known={false} />
       </div>
     );
-  // Of what scanners and builds fetch nobody is taught, and nothing is recommended to them.
+  // Models don't learn from what scanners and builds fetch, and nothing is recommended to them.
   const isTaught = !byClass.data || byClass.data.buckets.some(({ key, pulls }) => pulls > 0 && isTaughtClass(key));
   return (
     <div class="grid">

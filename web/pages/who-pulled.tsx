@@ -1,4 +1,4 @@
-// The incident's question: who pulled this digest, when, and from what.
+// Answers the question of an incident: who pulled this digest, when, and with which client.
 import { useEffect } from 'preact/hooks';
 import { get, type Reply } from '../api.ts';
 import { Content, Note } from '../components/card.tsx';
