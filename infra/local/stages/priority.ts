@@ -1,7 +1,7 @@
 // Registry notifications and reads have priority over the map and models: if there are too few processors, the threads
 // of these wait.
 import { readlinkSync, stat } from 'node:fs';
-import { setPriority } from 'node:os';
+import { getPriority, setPriority } from 'node:os';
 import { basename } from 'node:path';
 
 /** At most about a third of the share of other threads that want to run. */
@@ -13,6 +13,6 @@ export function letOthersGoFirst(): void {
   // thread.
   stat('.', () => {});
   try {
-    setPriority(Number(basename(readlinkSync('/proc/thread-self'))), behind);
+    setPriority(Number(basename(readlinkSync('/proc/thread-self'))), Math.min(19, getPriority() + behind));
   } catch {}
 }
