@@ -229,7 +229,7 @@ function byFactors(factors: Factors): Recommender {
   return (user) => scoresOf(factors, factors.users.subarray(user * factors.rank, (user + 1) * factors.rank));
 }
 
-/** Cosine of the columns, summed over one's own pulls. */
+/** A score is the sum of the columns' cosines over the user's own pulls. */
 function similarTo({ users, items, train }: { users: number; items: number; train: Entry[] }): Recommender {
   const names = { users: Array.from({ length: users }, String), items: Array.from({ length: items }, String) };
   const training = trainingOf(names, train);

@@ -26,7 +26,7 @@ import { citiesZoom, mostZoom } from './zooms.ts';
 
 setWorkerUrl(workerUrl);
 
-/** From this zoom on the coarse coasts show their corners. */
+/** From this zoom on the corners of the coarse coasts are visible. */
 const fineZoom = 2.6;
 
 export interface Picked extends ClusterProperties {

@@ -260,7 +260,7 @@ export function mergeRows(items: usize, starts: usize, columnBits: u32, both: bo
   return -1;
 }
 
-/** First of from..to-1 with x >= west, looked for from `from` on. */
+/** The first of from..to-1 with x >= west, found by a search that starts at `from`. */
 @inline function firstFrom(from: u32, to: u32, west: v128): u32 {
   while (from < to) {
     const smaller = i32x4.bitmask(i32x4.lt_s(v128.load(placesX + (<usize>from << 2)), west));
