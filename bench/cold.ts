@@ -1,6 +1,7 @@
-// A function's cold start: its bundle in a bare Node process, from the start of that process to the first answer: a hit that
-// is in the stream (202), a tile that is drawn (200). The stream and the bucket are this process, over plain HTTP: what
-// AWS adds (its own start of the sandbox, TLS, the way to the store) is not in it. npm run bench -- cold
+// A function's cold start: its bundle in a bare Node process, from the start of that process to its first response: for
+// a hit that is in the stream (202), or a drawn tile (200). This process stands in for the stream and the bucket, over
+// plain HTTP: what AWS adds (starting the sandbox, TLS, the network to the store) is not included. npm run bench --
+// cold
 //
 // Milliseconds by the started process' own clock, whose zero is its start; `cpu` is user and system time of it, which
 // is steady on a busy machine; medians of 15 starts. `bare` is a process that does nothing.

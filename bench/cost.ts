@@ -1,8 +1,9 @@
-// What infra/tools/cost.ts reckons with: processor time of a request to collect and of a tile, in the deployed bundles, warm; the
-// bytes of a hit in the stream and of a tile. npm run bench -- cost [--domains 20000]
+// The figures that infra/tools/cost.ts uses: processor time of a request to collect and of a tile, in the deployed
+// bundles, warm; the bytes of a hit in the stream and of a tile. npm run bench -- cost [--domains 20000]
 //
-// The stream and the bucket answer at once, in the process that starts the bundle; so what a request waits for is not in
-// it. Processor time is user and system, helper threads included; each figure is the median of nine times a hundred requests.
+// The stream and the bucket answer at once, in the process that starts the bundle; so what a request waits for is not
+// in it. Processor time is user and system, helper threads included; each figure is the median of nine times a hundred
+// requests.
 import { execFile } from 'node:child_process';
 import { createServer } from 'node:http';
 import { createServer as createHttp2Server } from 'node:http2';

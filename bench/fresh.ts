@@ -1,8 +1,9 @@
-// How long until what came in is seen: a hit as a point of a tile, a pull in its user's history. The real local run
-// (infra/local/start.ts --export-every 0.2), over HTTP, at rest and while 1,000 hits a second come in.
+// How long it takes until incoming data is visible: a hit as a point in a tile, a pull in its user's history. The real
+// local run (infra/local/start.ts --export-every 0.2), over HTTP, at rest and while 1,000 hits a second come in.
 //   npm run bench -- fresh [--probes 40]
 // A probe is a new domain (a new user) and asks every few milliseconds. Last line: {hitToTileP50Ms, hitToTileP99Ms,
-// pullToHistoryP50Ms, pullToHistoryP99Ms, restProcessor, loaded: {the same, processor}}; processor: processor seconds a second.
+// pullToHistoryP50Ms, pullToHistoryP99Ms, restProcessor, loaded: {the same, processor}}; processor: processor seconds a
+// second.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

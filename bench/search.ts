@@ -46,7 +46,7 @@ try {
   const ours: number[] = [];
   const bare: number[] = [];
   let documents = 0;
-  // The first warms both sides up.
+  // The first round warms both sides up.
   for (let round = 0; round <= rounds; round++) {
     const sides = [
       async () => {

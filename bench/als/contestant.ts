@@ -52,7 +52,7 @@ export class Contestant {
     }
   }
 
-  /** It ends by itself when nothing more is to come. */
+  /** It ends by itself when there is no more input. */
   async end(): Promise<void> {
     const ended = new Promise((resolve) => this.#child.once('exit', resolve));
     this.#child.stdin?.end();

@@ -27,7 +27,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     ...task,
     ...(solver === 'weighted' ? ({ solver: 'exact', weightedLambda: true } as const) : { solver }),
   };
-  // A fit must not profit from an earlier one: a training has a process of its own.
+  // A fit must not benefit from an earlier one, because a real training runs in its own process.
   globalThis.gc?.();
   const before = process.cpuUsage();
   const began = performance.now();
@@ -43,7 +43,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   console.log(JSON.stringify(reply));
 }
 
-/** VmHWM of proc(5): getrusage's maximum has in it what the parent held when it started this process. */
+/** VmHWM of proc(5): getrusage's maximum includes the parent's memory at the time when it started this process. */
 function peak(): number | undefined {
   try {
     return Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) * 1024;

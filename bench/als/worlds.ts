@@ -1,4 +1,5 @@
-// What the recommenders are compared on: seeded communities of people, a public set, or anybody's file of pairs.
+// The data on which the recommenders are compared: seeded communities of people, a public set, or anybody's file of
+// pairs.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

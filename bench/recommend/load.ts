@@ -1,5 +1,5 @@
-// An open loop: requests leave when they are due, however late the answers, and each is timed from when it was due. A
-// server that stops for a second is charged for all that came meanwhile.
+// An open loop: requests are sent when they are due, however late the responses are, and each is timed from when it was
+// due. So a server that stops for a second is charged for all requests due meanwhile.
 import { Agent, get } from 'node:http';
 
 export interface Load {

@@ -17,7 +17,7 @@ async function hit(domain, action, address) {
     const response = await fetch(hits, {
       method: 'POST',
       signal: AbortSignal.timeout(5000),
-      // Whalewatch believes this header from the proxies that its setting trustedProxies names; here from loopback.
+      // Whalewatch trusts this header only from the proxies in its setting trustedProxies, here loopback.
       headers: { 'Content-Type': 'application/json', 'X-Forwarded-For': address },
       // The id makes a repeated send harmless.
       body: JSON.stringify({ domain, action, id: crypto.randomUUID() }),

@@ -258,7 +258,7 @@ export function Page({
   );
 }
 
-/** Children that a new key draws anew. */
+/** Redraws its children when the key changes. */
 const Turn = ({ children }: { children: ComponentChildren }) => <>{children}</>;
 
 /** The map fills its page: the skip link leads past the canvas to the list. */
