@@ -94,4 +94,10 @@ export const equivalents: Equivalent[] = [
     change: '+ 1 -> - 1',
     why: 'a row behind the last has no end, and so no entries',
   },
+  {
+    file: 'functions/serve/map/clusters.ts',
+    line: "'W,S,E,N: west > east crosses the antimeridian, longitudes wrap, latitudes are held to the poles.',",
+    change: '> -> >=',
+    why: 'words of the document, not code',
+  },
 ];

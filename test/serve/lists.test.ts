@@ -11,6 +11,7 @@ import { openSearch } from '#local/stores/search/search.ts';
 import { csv } from '#serve/csv.ts';
 import { healthRoutes } from '#serve/health.ts';
 import { hitRoutes } from '#serve/map/hits.ts';
+import { registriesOf } from '#serve/registries.ts';
 import { peopleRoutes } from '#serve/registry/people.ts';
 import { pull, start } from '../contracts/samples.ts';
 import { deltaOf } from '../support/fold.ts';
@@ -74,6 +75,35 @@ test("a user's pulls of a range of days, as JSON and as CSV, page by page", asyn
   );
   const wrong = await app.request(`${path}&from=${dayName(5)}&to=${dayName(2)}`);
   assert.deepEqual([wrong.status, /from is .* after to/.test(await wrong.text())], [400, true]);
+});
+
+test("a person's pulls of a registry with few: none is left out, however many of others are between", async () => {
+  const [events, search] = [openEvents(':memory:', () => start), openSearch(':memory:')];
+  const others = Array.from({ length: 2500 }, (_, at) => pull(`p${at}`, start + at, { repository: 'a' }));
+  await events.replacePulls([{ user: 'Ann', repository: 'a', version: 0, remove: [], put: others }]);
+  // The newest of all, one in the middle, and the oldest.
+  const put = [2500, 1000.5, -1].map((at, n) => pull(`e${n}`, start + at, { repository: 'east//a' }));
+  await events.replacePulls([{ user: 'Ann', repository: 'east//a', version: 0, remove: [], put }]);
+  const registries = registriesOf([{ name: 'east' }]);
+  const app = peopleRoutes({
+    events,
+    search,
+    registries,
+    clock: () => start,
+    report: (cause) => assert.fail(String(cause)),
+  });
+  for (const limit of [1, 2, 3, 4]) {
+    const found: string[][] = [];
+    for (let cursor: string | undefined = ''; cursor !== undefined; ) {
+      const more: string = cursor ? `&cursor=${encodeURIComponent(cursor)}` : '';
+      const answer = await app.request(`/v1/history?user=Ann&registry=east&limit=${limit}${more}`);
+      const page = (await answer.json()) as { items: { id: string }[]; cursor?: string };
+      found.push(page.items.map(({ id }) => id));
+      cursor = page.cursor;
+      assert.ok(found.length < 9 && page.items.length <= limit);
+    }
+    assert.deepEqual(found.flat(), ['e0', 'e1', 'e2'], `${limit}`);
+  }
 });
 
 test('the quarantine of a range of days as CSV, with reasons and shortened bodies', async () => {

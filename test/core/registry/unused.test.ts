@@ -73,6 +73,7 @@ test('a tag that was pulled without its digest is the manifest that has it, and 
   const only: ImageFact = { ...fact('push', undefined, '2', day) };
   assert.deepEqual(names([push('a', '1'), bare], [image('a')]), ['1@a']);
   assert.deepEqual(names([bare, push('a', '1', 3 * day)], [image('a')]), ['1@a']);
+  assert.deepEqual(names([fact('push', undefined, '1', day), push('a', '1', 3 * day)], [image('a')]), ['1@a']);
   // Whose digest was never reported is known by its tag.
   assert.deepEqual(names([only], []), ['2@']);
   assert.deepEqual(names([only, { ...bare, tag: '2' }], []), ['2@']);
