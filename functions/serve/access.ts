@@ -11,18 +11,23 @@ export interface Access {
   publicMap: PublicMap;
   /** The fewest hits a day that something needs to show on the anonymous map. */
   publicMapLeast: number;
+  /** What browsers call this server; `unnamed` where nothing says so. */
+  publicUrl: string;
 }
+
+export const unnamed = 'http://unnamed.invalid';
 
 /**
  * Lets a call through to its route if functions/http/access.ts says so, and passes on the caller. Data about people is
  * never cached; the map is cached only by callers who may see it. A page of another origin can't change anything.
  */
-export function access({ identify, publicMap }: Access): MiddlewareHandler {
+export function access({ identify, publicMap, publicUrl }: Access): MiddlewareHandler {
+  const own = publicUrl === unnamed ? undefined : new URL(publicUrl).origin;
   return async (c, next) => {
     c.header('X-Content-Type-Options', 'nosniff');
     const needs = needsOf(c.req.method, c.req.path);
     if (needs === undefined || needs === 'token') return next();
-    if (!['GET', 'HEAD'].includes(c.req.method) && isForeign(c))
+    if (!['GET', 'HEAD'].includes(c.req.method) && isForeign(c, own))
       throw new ApiError(403, 'cross_site', 'Another site may not change anything here.');
     const openMap = needs === 'map' && mapFor('public', publicMap) !== false;
     if (openMap) c.header('Access-Control-Allow-Origin', '*');

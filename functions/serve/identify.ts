@@ -95,11 +95,13 @@ function headerClaims(c: Context, { userHeader, groupsHeader }: SigningProxy) {
 }
 
 /**
- * Whether a page of another origin makes this call. Following a link to here does not count: the page can't read the
- * reply.
+ * Whether a page of another origin than `own` makes this call. Following a link to here does not count: the page can't read
+ * the reply. Older browsers, and all of them over plain HTTP, send no Sec-Fetch-Site, but an Origin with all but plain reads.
  */
-export function isForeign(c: Context): boolean {
+export function isForeign(c: Context, own?: string): boolean {
   const site = c.req.header('sec-fetch-site');
+  const origin = c.req.header('origin');
+  if (site === undefined && own !== undefined && origin !== undefined) return origin !== own;
   if (site === undefined || site === 'same-origin' || site === 'none') return false;
   return c.req.method !== 'GET' || c.req.header('sec-fetch-mode') !== 'navigate';
 }

@@ -3,7 +3,7 @@ import type { Context } from 'hono';
 import type { AccessSettings, Role } from '#core/access.ts';
 import type { CredentialStore } from '#core/stores.ts';
 import { proxyMatcher } from '#http/address.ts';
-import type { Access } from './access.ts';
+import { type Access, unnamed } from './access.ts';
 import type { CredentialOptions } from './credentials.ts';
 import { identifier } from './identify.ts';
 import type { OpenIdOptions } from './openid.ts';
@@ -24,9 +24,6 @@ export interface SignInOptions {
 
 export type SignIn = Access & { everyone: Role } & Pick<CredentialOptions, 'credentials' | 'signIn'> &
   Omit<SessionOptions, 'clock' | 'report'>;
-
-/** If nobody signs in, no link to here is made. */
-const unnamed = 'http://unnamed.invalid';
 
 export function openSignIn(options: SignInOptions): SignIn {
   const { settings, credentials, clock, peer, clientSecret, ownerToken, isOwnUser } = options;

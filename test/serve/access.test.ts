@@ -274,13 +274,18 @@ for (const wiring of ['local', 'aws'] as const)
       );
       assert.ok(changes.length > 4);
       for (const route of changes)
-        for (const site of ['cross-site', 'same-site']) {
+        for (const [foreign, own] of [
+          [{ 'Sec-Fetch-Site': 'cross-site' }, { 'Sec-Fetch-Site': 'same-origin' }],
+          [{ 'Sec-Fetch-Site': 'same-site' }, { 'Sec-Fetch-Site': 'none' }],
+          // As browsers send over plain HTTP, and old ones always.
+          ...['https://evil.example', 'https://evil.whales.example', 'http://whales.example', 'null'].map(
+            (Origin) => [{ Origin }, { Origin: 'https://whales.example' }] as const,
+          ),
+        ] as [Record<string, string>, Record<string, string>][]) {
           const [method, path] = route.split(' ');
-          assert.equal(await call(method, path, { ...callers.session('owner'), 'Sec-Fetch-Site': site }), 403, route);
-          assert.ok(
-            !refused(await call(method, path, { ...callers.session('owner'), 'Sec-Fetch-Site': 'same-origin' })),
-            route,
-          );
+          const which = `${route} ${JSON.stringify(foreign)}`;
+          assert.equal(await call(method, path, { ...callers.session('owner'), ...foreign }), 403, which);
+          assert.ok(!refused(await call(method, path, { ...callers.session('owner'), ...own })), which);
         }
     });
 

@@ -136,3 +136,21 @@ test('a page of another site is told apart by what browsers say of it', async ()
     assert.equal(await answer.json(), foreign, `${method} ${site} ${mode}`);
   }
 });
+
+test('without that, an Origin that is not ours tells', async () => {
+  const app = new Hono();
+  app.all('/x', (c) => c.json([isForeign(c, 'https://whales.example'), isForeign(c)]));
+  const rows: [headers: Record<string, string>, foreign: boolean][] = [
+    [{}, false],
+    [{ Origin: 'https://whales.example' }, false],
+    [{ Origin: 'https://whales.example:8443' }, true],
+    [{ Origin: 'http://whales.example' }, true],
+    [{ Origin: 'https://evil.example' }, true],
+    [{ Origin: 'null' }, true],
+    [{ Origin: 'https://evil.example', 'Sec-Fetch-Site': 'same-origin' }, false],
+  ];
+  for (const [headers, foreign] of rows) {
+    const answer = await app.request('/x', { method: 'POST', headers });
+    assert.deepEqual(await answer.json(), [foreign, false], JSON.stringify(headers));
+  }
+});
