@@ -229,7 +229,7 @@ test('tokens: each with its role, its user and its end, shown once, and gone whe
   assert.deepEqual(body.items.sort(byName), [two, one]);
   for (const role of ['team', 'owner'])
     assert.deepEqual((await ask(`/v1/tokens?name=x&user=ann&role=${role}`, 'POST')).body.error, {
-      ...{ code: 'bad_request', message: `user is "ann": goes with role=user only; ${role} reads everybody's history` },
+      ...{ code: 'bad_request', message: `user is "ann": may be given only with role=user; ${role} reads everybody's history` },
     });
   assert.deepEqual(await ask(`/v1/tokens?id=${id}`, 'DELETE'), ok(one));
   assert.equal((await ask(`/v1/tokens?id=${id}`, 'DELETE')).status, 404);
@@ -275,7 +275,7 @@ test('the models that are kept, which one is in service, and one that was refuse
 });
 
 test('who is refused reads what is needed, and what they have', async () => {
-  const own = 'With the role "user" only your own pulls can be read: ';
+  const own = 'The role "user" can read only its own pulls: ';
   const needs = (least: string, role: string) => `This needs the role "${least}"; yours is "${role}".`;
   const signIn = 'Sign in, or send an API token as "Authorization: Bearer TOKEN".';
   const by = 'session' as const;
