@@ -229,7 +229,10 @@ test('tokens: each with its role, its user and its end, shown once, and gone whe
   assert.deepEqual(body.items.sort(byName), [two, one]);
   for (const role of ['team', 'owner'])
     assert.deepEqual((await ask(`/v1/tokens?name=x&user=ann&role=${role}`, 'POST')).body.error, {
-      ...{ code: 'bad_request', message: `user is "ann": may be given only with role=user; ${role} reads everybody's history` },
+      ...{
+        code: 'bad_request',
+        message: `user is "ann": may be given only with role=user; ${role} reads everybody's history`,
+      },
     });
   assert.deepEqual(await ask(`/v1/tokens?id=${id}`, 'DELETE'), ok(one));
   assert.equal((await ask(`/v1/tokens?id=${id}`, 'DELETE')).status, 404);
