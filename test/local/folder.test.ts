@@ -4,6 +4,7 @@ import { chownSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } fr
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { usedFolder } from '../../infra/local/folder.ts';
+import { openStores } from '../../infra/local/stores/stores.ts';
 import { dataFolder, runScript } from '../support/run.ts';
 
 test("root's commands leave no file that another user's server could not read", {
@@ -32,4 +33,9 @@ test('a data folder that is not a folder, or is missing, is named', (t) => {
   t.after(() => rmSync(file, { force: true }));
   for (const data of [file, join(folder, 'nothing')])
     assert.throws(() => usedFolder(data), /^SettingError: --data \S+ holds no data: name the folder/);
+});
+
+test('many may look at once whether the folder takes what is written', async (t) => {
+  const { ready } = openStores(dataFolder(t));
+  for (let round = 0; round < 5; round++) await Promise.all(Array.from({ length: 20 }, () => ready()));
 });

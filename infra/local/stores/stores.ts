@@ -63,7 +63,8 @@ export function openStores(
     ready: async () => {
       const probe = join(folder, '.ready');
       await writeFile(probe, 'x', { flush: true });
-      await rm(probe);
+      // Of several who look at once, another may have removed it.
+      await rm(probe, { force: true });
     },
     search:
       embedded ??
