@@ -26,7 +26,19 @@ const mib = 2 ** 20;
 const leastBytes = 64 * mib;
 const lowBytes = 512 * mib;
 
-export async function diskFaults(folder: string): Promise<Fault[]> {
+/** `write`: rejects while the folder takes nothing. */
+export async function diskFaults(folder: string, write: () => Promise<void>): Promise<Fault[]> {
+  const refused = await write().then(
+    () => undefined,
+    (cause: NodeJS.ErrnoException) => cause,
+  );
+  if (refused && refused.code !== 'ENOSPC')
+    return [
+      {
+        reason: `${folder} can't be written (${refused.message}): stop the server, repair the disk or mount it for writing, and start again`,
+        stands: true,
+      },
+    ];
   const { bavail, bsize } = await statfs(folder);
   const free = bavail * bsize;
   if (free >= lowBytes) return [];

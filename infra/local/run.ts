@@ -63,7 +63,7 @@ async function start(settings: ResolvedSettings): Promise<void> {
     access,
     faults: async () => [
       ...threadFaults(threads),
-      ...(await diskFaults(folder)),
+      ...(await diskFaults(folder, opened.ready)),
       ...sumFaults(stores.sums),
       ...damaged,
     ],

@@ -1,11 +1,11 @@
 // What strangers, wrong clocks and full disks do to the real server: afterwards nothing is lost and nothing exposed.
 // docs/faults.md is the table; it names the test of each fault, here or elsewhere.
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { pullOf } from '../support/registry-event.ts';
 import { dataFolder, eventually, type Running, startLocal } from '../support/run.ts';
@@ -274,6 +274,94 @@ test('during ten thousand connections from thirteen addresses, notifications and
     60,
     () => health(running),
     ({ hits, registryEvents }) => hits === 20 && registryEvents === 20,
+  );
+});
+
+/** A disk whose file system goes read-only at its first error, as most are set up; undefined where this user may mount none. */
+function carefulDisk(t: TestContext): { folder: string; fail(): void; repair(): void } | undefined {
+  const work = mkdtempSync(join(tmpdir(), 'whalewatch-disk-'));
+  const [image, folder] = [join(work, 'image'), join(work, 'mounted')];
+  const run = (command: string, ...args: string[]) => execFileSync(command, args, { encoding: 'utf8', stdio: 'pipe' });
+  const mount = () => run('mount', '-o', 'loop,errors=remount-ro', image, folder);
+  mkdirSync(folder);
+  try {
+    // Sparse: some megabytes of it are taken.
+    run('truncate', '--size', '1G', image);
+    run('mkfs.ext4', '-q', image);
+    mount();
+  } catch {
+    rmSync(work, { recursive: true });
+    return undefined;
+  }
+  t.after(() => {
+    run('umount', '--lazy', folder);
+    rmSync(work, { recursive: true, force: true });
+  });
+  const device = basename(run('findmnt', '--noheadings', '--output', 'SOURCE', folder).trim());
+  return {
+    folder,
+    fail: () => writeFileSync(`/sys/fs/ext4/${device}/trigger_fs_error`, '1'),
+    // The kernel lets nobody write to it before it was unmounted.
+    repair() {
+      run('umount', folder);
+      // 1: it mended something.
+      assert.ok(spawnSync('e2fsck', ['-fp', image]).status! <= 1);
+      mount();
+    },
+  };
+}
+
+test('a disk that goes read-only: 503, reads go on, and all that was accepted is counted once it is repaired', {
+  timeout: 180_000,
+}, async (t) => {
+  const disk = carefulDisk(t);
+  if (!disk) return t.skip('only root may mount a disk');
+  const folder = join(disk.folder, 'data');
+  const running = await start(t, folder);
+  const hits = Array.from({ length: 500 }, (_, n) => domain(`d${n % 20}`));
+  const accepted = { hits: 0, events: 0 };
+  const send = async (n: number) => {
+    const answers = [
+      await running.post('/v1/hits', hits),
+      await running.post('/v1/registry-events', { events: [pullOf('ada', 'team/app', { id: `pull-${n}`, n })] }),
+    ];
+    if (answers[0].status === 202) accepted.hits += hits.length;
+    if (answers[1].status === 202) accepted.events++;
+    return answers;
+  };
+  await send(0);
+  await eventually(
+    30,
+    () => health(running),
+    (found) => found.hits === 500 && found.registryEvents === 1,
+  );
+  // Some are under way when it happens.
+  for (let n = 1; n <= 20; n++) await send(n);
+  disk.fail();
+  for (let n = 21; n <= 40; n++)
+    for (const answer of await send(n)) {
+      assert.equal(answer.status, 503);
+      assert.equal(answer.headers.get('retry-after'), '2');
+    }
+  const ill = await eventually(
+    30,
+    () => health(running),
+    ({ reasons }) => reasons?.some((reason) => reason.includes("can't be written (EROFS")),
+  );
+  assert.equal(ill.status, 'unhealthy');
+  assert.equal((await fetch(`${running.origin}/v1/health/live`)).status, 200);
+  assert.equal((await fetch(`${running.origin}/v1/health/ready`)).status, 503);
+  assert.equal((await fetch(`${running.origin}/points.json`)).status, 200);
+  assert.equal((await running.post('/v1/registry-events', {}, { Authorization: 'Bearer ' })).status, 401);
+  assert.equal(running.child.exitCode, null, 'no write error ended the process');
+
+  await running.stop();
+  disk.repair();
+  const again = await start(t, folder);
+  await eventually(
+    60,
+    () => health(again),
+    (found) => found.hits === accepted.hits && found.registryEvents === accepted.events && found.status === 'ok',
   );
 });
 
