@@ -1,49 +1,19 @@
 // A server for a team: real proxies with TLS and a base path, a real issuer, a real browser.
 import assert from 'node:assert/strict';
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { request as httpsRequest } from 'node:https';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { clientSecret, startIssuer } from '../../support/issuer.ts';
+import { certificate, freePort, nginxConfig, startProxy } from '../../support/proxy.ts';
 import { dataFolder, eventually, runScript, startLocal } from '../../support/run.ts';
 import { openBrowser } from '../../web/browser.ts';
 
 const root = join(import.meta.dirname, '../../..');
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
 const missing = (command: string) =>
   spawnSync(command, ['-v'], { stdio: 'ignore' }).error ? `${command} is not installed` : false;
-
-/** Starts a proxy in the foreground; it ends with the test. */
-async function startProxy(t: { after(work: () => void): void }, command: string, args: string[], port: number) {
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, HOME: '/tmp' } });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (chunk) => {
-      output += chunk;
-    });
-  t.after(() => child.kill('SIGTERM'));
-  await eventually(
-    20,
-    () =>
-      fetch(`http://127.0.0.1:${port}/`).then(
-        ({ status }) => status,
-        (cause) => (String(cause.cause?.code) === 'ECONNREFUSED' ? 0 : 1),
-      ),
-    (status) => status > 0,
-  ).catch((cause) => {
-    throw new Error(`${command} does not listen: ${cause.message}\n${output}`);
-  });
-}
 
 /** A GET over TLS to a host name that does not resolve, without checking the certificate. */
 function getOver(port: number, path: string, host: string, headers: Record<string, string> = {}, method = 'GET') {
@@ -72,48 +42,6 @@ function getOver(port: number, path: string, host: string, headers: Record<strin
 
 /** Browsers resolve names under localhost to this machine. */
 const name = 'whales.localhost';
-
-function certificate(folder: string): { crt: string; key: string } {
-  const [crt, key] = [join(folder, 'tls.crt'), join(folder, 'tls.key')];
-  execFileSync(
-    'openssl',
-    [
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:prime256v1',
-      '-nodes',
-      '-days',
-      '2',
-      '-subj',
-      `/CN=${name}`,
-      '-addext',
-      `subjectAltName=DNS:${name}`,
-      '-keyout',
-      key,
-      '-out',
-      crt,
-    ],
-    { stdio: 'ignore' },
-  );
-  return { crt, key };
-}
-
-/** An nginx with this server block, with all its files in the folder. */
-function nginxConfig(folder: string, server: string): string {
-  mkdirSync(join(folder, 'logs'), { recursive: true });
-  const file = join(folder, 'nginx.conf');
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-    (kind) => `${kind}_temp_path ${folder}/${kind};`,
-  );
-  writeFileSync(
-    file,
-    `daemon off; pid ${folder}/nginx.pid; error_log stderr; ${process.getuid?.() === 0 ? 'user root;' : ''} events {}\nhttp { access_log off; ${temporary.join(' ')}\n${server}\n}`,
-  );
-  return file;
-}
 
 const people = [
   '/v1/users',
@@ -245,7 +173,7 @@ describe('signed in', () => {
     let running = await start();
     t.after(() => running.kill());
 
-    const { crt, key } = certificate(folder);
+    const { crt, key } = certificate(folder, name);
     const example = readFileSync(join(root, 'examples/proxy/nginx.conf'), 'utf8')
       .replace('server_name whales.example.com', `server_name ${name}`)
       .replace('listen 443 ssl', `listen 127.0.0.1:${proxyPort} ssl`)
@@ -379,7 +307,7 @@ describe('signed in', () => {
       ]);
     let running = await start(['loopback']);
     t.after(() => running.kill());
-    const { crt, key } = certificate(folder);
+    const { crt, key } = certificate(folder, name);
     const example = readFileSync(join(root, 'examples/proxy/Caddyfile'), 'utf8')
       .replace(
         'whales.example.com {',
