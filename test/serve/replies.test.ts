@@ -66,6 +66,7 @@ async function world({ objects, identity = owner }: { objects?: ObjectStore; ide
   } as unknown as ServeOptions);
   return {
     objects: stores.objects,
+    credentials,
     async ask(path: string, method = 'GET') {
       const answer = await app.request(path, { method });
       const isJson = answer.headers.get('content-type')?.includes('json');
@@ -315,4 +316,22 @@ test('hits of one domain are asked for by domain', async () => {
   for (const by of ['day', 'country', 'action'])
     assert.match((await ask(`/v1/hits?by=${by}&domain=a.example`)).body.error.message, /^by is ".*": must be "domain"/);
   assert.deepEqual(await ask('/v1/hits?by=country'), ok({ items: [] }));
+});
+
+test("a person's sessions are ended, and nobody else's", async () => {
+  const { ask, credentials } = await world();
+  for (const [digest, name, createdAt] of [
+    ['a', 'ann', now - 2],
+    ['b', 'bob', now - 1],
+    ['c', 'ann', now],
+  ] as const)
+    await credentials.put({ kind: 'session', digest, name, claims: {}, createdAt, expiresAt: now + day });
+  const session = (user: string, before: number) => ({
+    ...{ user, createdAt: new Date(now - before).toISOString(), expiresAt: at(-1) },
+  });
+  const all = [session('ann', 2), session('bob', 1), session('ann', 0)];
+  assert.deepEqual(await ask('/v1/sessions'), ok({ items: all }));
+  assert.deepEqual(await ask('/v1/sessions?user=an', 'DELETE'), ok({ user: 'an', ended: 0 }));
+  assert.deepEqual(await ask('/v1/sessions?user=ann', 'DELETE'), ok({ user: 'ann', ended: 2 }));
+  assert.deepEqual(await ask('/v1/sessions'), ok({ items: [all[1]] }));
 });
