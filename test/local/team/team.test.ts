@@ -116,7 +116,7 @@ test("a server without sign-in can't be reached by others unless the owner allow
   ]) {
     const { code, output } = await start(...args);
     assert.equal(code, 1);
-    assert.match(output, /must have signIn beside it.*--everyone public/);
+    assert.match(output, /needs signIn.*--everyone public/);
   }
   const { output } = await start('--sign-in', '{"issuer":"https://id.example","clientId":"w"}');
   assert.match(output, /publicUrl is missing/);
