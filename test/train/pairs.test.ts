@@ -96,6 +96,6 @@ test('factors are read back unchanged, and the header is what NumPy expects', ()
     }),
     { seed: 6 },
   );
-  assert.throws(() => decodeNpy(new Uint8Array(20)), /no \.npy file/);
+  assert.throws(() => decodeNpy(new Uint8Array(20)), /not a \.npy file/);
   assert.throws(() => decodeNpy(encodeNpy(Float32Array.of(1, 2), 1, 2).subarray(0, -1)), /7 bytes/);
 });
