@@ -3,13 +3,13 @@
 // Each thread has parts of some hundred KiB to some MiB come and go. glibc keeps those for the thread that freed them, each thread
 // its own: of a flood of a million domains 200 MiB stay. From a threshold on it takes memory from the system and gives it back,
 // but raises the threshold to 32 MiB by itself unless it is set, which is possible only when a process begins. So this one begins
-// once more, in place: same process number, same command line.
-import { readFileSync } from 'node:fs';
-
+// once more, in place: same process number, same flags.
 const threshold = 'MALLOC_MMAP_THRESHOLD_';
-const commandLine = () => readFileSync('/proc/self/cmdline', 'utf8').split('\0').slice(0, -1);
 
 // A parent's channel, as node --watch has one, would be closed.
 if (process.platform === 'linux' && process.env[threshold] === undefined && process.execve && !process.channel)
-  process.execve(process.execPath, commandLine(), { ...process.env, [threshold]: String(256 * 1024) });
+  process.execve(process.execPath, [process.argv0, ...process.execArgv, ...process.argv.slice(1)], {
+    ...process.env,
+    [threshold]: String(256 * 1024),
+  });
 await import('./run.ts');
