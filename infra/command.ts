@@ -11,10 +11,7 @@ const commands: Record<string, { does: string; run(): unknown }> = {
   sums: { does: 'Recomputes the sums that search reads.', run: () => import('./local/commands/sums.ts') },
   migrate: { does: 'Moves search to newer indices.', run: () => import('./local/commands/migrate.ts') },
   tune: { does: 'Compares the candidates of training.', run: () => import('./local/commands/tune.ts') },
-  pairs: {
-    does: 'Exports the pulls that training reads, and its factors.',
-    run: () => import('./local/commands/pairs.ts'),
-  },
+  pairs: { does: 'Exports the pairs of training, and its factors.', run: () => import('./local/commands/pairs.ts') },
   token: { does: 'Makes an API token for a role.', run: () => import('./local/commands/token.ts') },
   backup: { does: 'Copies the data folder while the server runs.', run: () => import('./local/commands/backup.ts') },
   restore: { does: 'Restores a data folder from a backup.', run: () => import('./local/commands/restore.ts') },

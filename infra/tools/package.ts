@@ -22,7 +22,7 @@ const requireInModule = "import{createRequire as requireOf}from'node:module';con
 
 /** Matches a row of the command table. */
 const commands = [
-  ...readFileSync(join(root, 'infra/command.ts'), 'utf8').matchAll(/^ {2}'?(\w[\w-]*)'?: \{ does: /gm),
+  ...readFileSync(join(root, 'infra/command.ts'), 'utf8').matchAll(/^ {2}'?(\w[\w-]*)'?: \{\s+does: /gm),
 ].map(([, name]) => name);
 
 /**
