@@ -11,6 +11,7 @@ import { openAlerts } from '#local/stores/alerts.ts';
 import { openCheckpoints } from '#local/stores/checkpoints.ts';
 import { openEvents } from '#local/stores/events.ts';
 import { openSearch } from '#local/stores/search/search.ts';
+import { anyForgotten, withoutForgotten } from '#process/forgotten.ts';
 import { notifier } from '#process/notify.ts';
 import { type ProcessOptions, processBatch, type ShardRecord } from '#process/process.ts';
 import { stored } from '../support/captured.ts';
@@ -211,4 +212,21 @@ test('a batch that is stored during a removal leaves nothing', async () => {
   await forgetPerson({ ...stores, search }, 'ann', clock());
   assert.deepEqual(await stores.events.events('ann', 'a', ...whole), []);
   assert.deepEqual(await stores.events.pulls('ann', 'a', ...whole), []);
+});
+
+test('what was received up to the millisecond of the mark is forgotten, what came after it counts', async () => {
+  const { stores } = world(seeded(3));
+  const mark = start + 5000;
+  await forgetPerson(stores, 'ann', mark);
+  const received = (receivedAt: number, user = 'ann') => ({
+    ...{ receivedAt, arrivedAt: receivedAt, origin: 'shard' },
+    event: { ...event(receivedAt - start, () => 0.5), user },
+  });
+  const kept = await withoutForgotten([received(mark - 1), received(mark), received(mark + 1)], stores);
+  assert.deepEqual(
+    kept.map(({ receivedAt }) => receivedAt),
+    [mark + 1],
+  );
+  assert.equal(await anyForgotten([received(mark)], stores), true);
+  assert.equal(await anyForgotten([received(mark + 1), received(mark, 'bo'), received(mark, '')], stores), false);
 });
