@@ -1,4 +1,6 @@
-// npm run recount:aws [-- --stack Whalewatch]: recomputes pulls and rewrites search from the stored events, by the rules of this version and of the deployment, with the credentials of the environment, while the stack runs. It may be stopped: the next run continues.
+// npm run recount:aws [-- --stack Whalewatch]: recomputes pulls and rewrites search from the stored events, by the
+// rules of this version and of the deployment, with the credentials of the environment, while the stack runs. It may be
+// stopped: the next run continues.
 import { parseArgs } from 'node:util';
 import { CloudFormationClient, paginateListStackResources } from '@aws-sdk/client-cloudformation';
 import { GetFunctionConfigurationCommand, LambdaClient } from '@aws-sdk/client-lambda';

@@ -1,4 +1,6 @@
-// npm run restore:aws -- --to TIME: restores tables and data bucket as they were at a time within `restoreDays`, for which the bucket keeps versions. Prints the setting `existing` for the deployment that uses them. --resume: lets export and process run again.
+// npm run restore:aws -- --to TIME: restores tables and data bucket as they were at a time within `restoreDays`, for
+// which the bucket keeps versions. Prints the setting `existing` for the deployment that uses them. --resume: lets
+// export and process run again.
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { CloudFormationClient, GetTemplateCommand, paginateListStackResources } from '@aws-sdk/client-cloudformation';

@@ -1,4 +1,6 @@
-// npm run verify -- --url https://… --token … [--reader …] [--api https://…]: sends hits and notifications to a deployment over HTTP and reads map, tiles, history and recommendations back. Used on real accounts, by the deploy test, and by test/infra/tools/verify.test.ts.
+// npm run verify -- --url https://… --token … [--reader …] [--api https://…]: sends hits and notifications to a
+// deployment over HTTP and reads map, tiles, history and recommendations back. Used on real accounts, by the deploy
+// test, and by test/infra/tools/verify.test.ts.
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';

