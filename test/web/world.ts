@@ -305,6 +305,7 @@ export async function startWorld(folder: string): Promise<World> {
               })),
         };
       case '/v1/model': {
+        const why = 'ease is best: NDCG@10 0.541 on 190 held-out pulls, 0.021 ± 0.006 ahead of als';
         const candidates = [
           ...[candidate('ease', 0.541, 0.921), candidate('als', 0.52, 0.91), candidate('knn', 0.487, 0.884)],
           {
@@ -319,8 +320,7 @@ export async function startWorld(folder: string): Promise<World> {
           ...{ id, trainedAt: ago(back + 1), people: 25, images: 20, pairs: 190 - back, auc: 0.91, popularityAuc: 0.8 },
           ...{ rank: 10, iterations: 15, lambda: 0.01, alpha: 40 },
           evaluation: { random: { als: { auc: 0.91, ndcg: 0.52 }, popular: { auc: 0.8, ndcg: 0.13 } } },
-          ...(back === 0 && { winner: 'ease', candidates, why: 'best NDCG by chance, and by time' }),
-          ...(back === 0 && { margin: { over: 'als', ndcg: 0.021, error: 0.006 } }),
+          ...(back === 0 && { winner: 'ease', candidates, why }),
           current: id === inService,
         }));
         const refused = { ...models[0], id: 'm4', auc: 0.6, refused: "its AUC 0.600 is below popularity's 0.800" };

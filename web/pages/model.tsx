@@ -43,18 +43,10 @@ function Worth(card: ModelCard) {
 }
 
 /** What was judged when the model in service was trained, and why that one serves. */
-function Competition({ candidates = [], winner, why, margin, pinned }: ModelCard) {
+function Competition({ candidates = [], winner, why }: ModelCard) {
   return (
     <>
-      <p>
-        {pinned && 'Chosen by the setting model. '}
-        {why && `${sentence(why)}${why.endsWith('.') ? '' : '.'} `}
-        {margin && (
-          <span class="muted">
-            Ahead of {margin.over} by {score(margin.ndcg)} ± {score(margin.error)} NDCG.
-          </span>
-        )}
-      </p>
+      {why && <p>{sentence(why)}.</p>}
       <Table
         rows={candidates}
         keyOf={({ name }) => name}
