@@ -4,6 +4,7 @@ import { createHmac } from 'node:crypto';
 import type { PullClass, RegistryEvent, StoredEvent } from '#core/event.ts';
 import { inParallel } from '#core/parallel.ts';
 import { type Classified, clientOf } from '#core/registry/classify.ts';
+import { byText } from '#core/registry/image-graph.ts';
 import {
   isManifestPull,
   isManifestPush,
@@ -95,13 +96,12 @@ function addressDigests(events: EventStore) {
 }
 
 /**
- * Sorted by user and repository, as stores keep them: a batch then comes to each page of a tree that is larger than memory once. Where
- * two have one id the first is to stay, and all stay as they are.
+ * Sorts events by user and repository, as stores keep them, so that a batch comes to each page of a large tree only once.
+ * If two have the same id, the order is kept: the first of them is the one to store.
  */
 function byPerson(events: StoredEvent[]): StoredEvent[] {
   if (new Set(events.map(({ id }) => id)).size < events.length) return events;
-  const order = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
-  return events.toSorted((a, b) => order(a.user, b.user) || order(a.repository, b.repository));
+  return events.toSorted((a, b) => byText(a.user, b.user) || byText(a.repository, b.repository));
 }
 
 function byPersonAndRepository(events: StoredEvent[]): StoredEvent[][] {

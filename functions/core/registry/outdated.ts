@@ -1,6 +1,6 @@
 // Finds outdated images that users still pull, from pulls, pushes and deletes alone, each with its evidence.
 import type { PullClass } from '../event.ts';
-import { clockSlackMs } from './image-graph.ts';
+import { byText, clockSlackMs } from './image-graph.ts';
 import { imageText } from './name.ts';
 
 const dayMs = 86_400_000;
@@ -73,14 +73,13 @@ export function outdated(
       }
     }
   }
-  const order = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
   return found.sort(
     (a, b) =>
-      order(a.repository, b.repository) ||
-      order(a.user, b.user) ||
-      order(a.tag ?? '', b.tag ?? '') ||
-      order(a.digest ?? '', b.digest ?? '') ||
-      order(a.class, b.class),
+      byText(a.repository, b.repository) ||
+      byText(a.user, b.user) ||
+      byText(a.tag ?? '', b.tag ?? '') ||
+      byText(a.digest ?? '', b.digest ?? '') ||
+      byText(a.class, b.class),
   );
 }
 
