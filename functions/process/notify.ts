@@ -91,7 +91,7 @@ export function notifier(options: NotifyOptions): ((batch: Batch) => Promise<voi
   }
 
   async function firstPull(rule: Rule & { when: 'first-pull' }, batch: Batch) {
-    // What is no news opens no alert: an import of the past reads nobody's history.
+    // Old pulls cause no alert, so that an import of the past reads no histories.
     const pulls = batch.events.filter(
       (event) => isManifestPull(event) && event.class === 'human' && event.user !== '' && isNews(event.time, batch),
     );

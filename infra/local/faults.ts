@@ -26,7 +26,7 @@ const mib = 2 ** 20;
 const leastBytes = 64 * mib;
 const lowBytes = 512 * mib;
 
-/** `write`: rejects while the folder takes nothing. */
+/** `write`: a small write to the folder; rejects if it fails. */
 export async function diskFaults(folder: string, write: () => Promise<void>): Promise<Fault[]> {
   const refused = await write().then(
     () => undefined,

@@ -7,7 +7,7 @@ import { IssuerDown } from '#serve/session.ts';
 
 const rules = { userClaim: 'sub', roles: {} };
 
-test('an issuer that can not be reached, or is none, is named with the reason', async (t) => {
+test('an issuer that is away, or is not an OpenID provider, is named with the reason', async (t) => {
   const server = createServer((_, response) => response.end('{}'));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;

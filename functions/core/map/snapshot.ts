@@ -114,7 +114,7 @@ export function openPyramid(file: Uint8Array): Pyramid {
   return openWhole([file], length);
 }
 
-/** Parts one after the other go straight to where tiles are made from: each page of another copy costs. */
+/** Copies the parts of a file only once, to where tiles are made from: each page of a copy costs a page fault. */
 function openWhole(parts: Uint8Array[], length: number): Pyramid {
   const room = fileRoom(length);
   const bytes = room?.bytes ?? new Uint8Array(length);
