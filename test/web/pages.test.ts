@@ -376,6 +376,7 @@ test('a chosen theme is kept across pages and reloads', { skip }, () =>
 
 test("the set-up page has this server's own addresses", { skip }, () =>
   see('/setup', {}, async (page) => {
+    await settled(page);
     const text = (await page.locator('main').textContent()) ?? '';
     assert.ok(text.includes(`url: ${world.url}/v1/registry-events`));
     assert.ok(text.includes(`<script defer src="${world.url}/hit.js"></script>`));
