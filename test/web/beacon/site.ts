@@ -31,9 +31,14 @@ export class Row {
   status: number | 'none' = 202;
   headers: Record<string, string> = {};
   html: (path: string) => string = () => '';
-  /** What was accepted. */
+  /**
+   * The hits that count, each id once as in the service: a request that is under way when its page is left may look failed to the
+   * page, which then sends its hits again.
+   */
   get hits(): Hit[] {
-    return this.posts.flatMap(({ status, hits }) => (status === 202 ? hits : []));
+    const accepted = this.posts.flatMap(({ status, hits }) => (status === 202 ? hits : []));
+    const ids = accepted.map(({ id }) => id);
+    return accepted.filter(({ id }, at) => ids.indexOf(id) === at);
   }
 }
 export const rows = new Map<string, Row>();
