@@ -11,13 +11,20 @@ import { canonicalAddress } from './address.ts';
 const mask = '[address]';
 
 /** A text without any of these can't contain an address: most texts stop here. */
-const hint = /[\d:]|[^\0-\x7f]|%[0-9a-f]{2}|[\\&][ux#]/i;
+const hint = /[\d:]|[^\0-\x7f]|%u?[0-9a-f]{2}|[\\&][ux#]/i;
 
 const part = String.raw`(?:0x[0-9a-f]{1,8}|\d{1,11})`;
 // Neither pattern can fail after matching more than a few characters, so each reads a text once.
 const fourNumbers = new RegExp(String.raw`${part}(?:\.${part}){3}(?:\.${part})*`, 'gi');
 /** An address in a host name: ec2-203-0-113-25. */
 const dashed = /\d{1,3}(?:-\d{1,3}){3,}/g;
+/** Where dots are not allowed: ip_203_0_113_25. */
+const underscored = /(?<!\d)\d{1,3}(?:_\d{1,3}){3}(?!\d)/g;
+/** An IPv6 address in a host name: 2001-db8-0-0-0-0-0-1, 2001-db8--1.ipv6-literal.net. */
+const dashedSix =
+  /(?<![0-9a-z])(?:[0-9a-f]{1,4}(?:-[0-9a-f]{1,4}){7}(?![0-9a-z])|[0-9a-f-]{2,39}(?=(?:s[0-9a-z]{1,16})?\.ipv6-literal))/gi;
+/** In the reverse zone, from its last hexadecimal digit on: 1.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa. */
+const reversedSix = /(?<![0-9a-z])[0-9a-f](?:\.[0-9a-f]){11,31}(?![0-9a-z])/gi;
 /** Hexadecimal characters and colons, and an IPv4 address among them. */
 const run = new RegExp(`(?:${fourNumbers.source}|[0-9a-f:])+`, 'gi');
 /** Two or three parts, the last of which stands for several bytes (203.0.28953), or a single integer. */
@@ -38,6 +45,9 @@ export function withoutAddresses(text: string, { strict = false } = {}): string 
     found.push([match.index! + offset, match.index! + offset + length]);
 
   for (const match of read.text.matchAll(dashed)) if (!strict || isFour(match[0].split('-'))) add(match);
+  for (const match of read.text.matchAll(underscored)) if (isFour(match[0].split('_'))) add(match);
+  for (const match of read.text.matchAll(dashedSix)) if (!strict || isIP(match[0].replaceAll('-', ':'))) add(match);
+  for (const match of read.text.matchAll(reversedSix)) if (!strict || match[0].length === 63) add(match);
   for (const match of read.text.matchAll(run)) {
     const [whole] = match;
     const hasDots = whole.includes('.');
@@ -94,9 +104,17 @@ interface Read {
   ends: number[];
 }
 
-const escaped = /%[0-9a-f]{2}|&#x[0-9a-f]{1,6};?|&#\d{1,7};?/iy;
+/** The escaped bytes of a character, of which the further ones begin with `again`. */
+const utf8 = (first: string, again: string) =>
+  [
+    `${first}[cd][0-9a-f]${again}[89ab][0-9a-f]`,
+    `${first}e[0-9a-f](?:${again}[89ab][0-9a-f]){2}`,
+    `${first}f[0-7](?:${again}[89ab][0-9a-f]){3}`,
+    `${first}[0-9a-f]{2}`,
+  ].join('|');
+const escaped = new RegExp(`${utf8('%', '%')}|%u[0-9a-f]{4}|&#x0{0,16}[0-9a-f]{1,6};?|&#0{0,16}\\d{1,7};?`, 'iy');
 /** An escape after any number of backslashes, which each pass of an encoder doubles. */
-const afterBackslashes = /u[0-9a-f]{4}|x[0-9a-f]{2}/iy;
+const afterBackslashes = new RegExp(`u[0-9a-f]{4}|u\\{0{0,16}[0-9a-f]{1,6}\\}|${utf8('x', '\\\\{1,16}x')}`, 'iy');
 const backslash = 92;
 
 /** Returns the end of the escape that begins here; if there is none, where to go on reading. */
@@ -143,15 +161,22 @@ function pass(given: string, from: Read | undefined): Read {
   for (let at = 0; at < given.length; ) {
     const { end, next } = escapeAt(given, at);
     if (end !== undefined) {
-      const found = given.slice(at, end);
-      const hex = /^%|[\\&#]*[ux]/i.test(found);
-      const value = Number.parseInt(found.replace(/^(?:%|\\+[ux]|&#x?)/i, '').replace(';', ''), hex ? 16 : 10);
+      const value = codeOf(given.slice(at, end));
       push(value < 0x11_0000 ? plainOf(String.fromCodePoint(value)) : '?', at, end);
     } else if (given.charCodeAt(at) === backslash) for (let one = at; one < next; one++) push('\\', one, one + 1);
     else push(plainOf(given.slice(at, next)), at, next);
     at = next;
   }
   return { text, starts, ends };
+}
+
+/** The character that an escape stands for; a character of several bytes has as many escapes. */
+function codeOf(escaped: string): number {
+  const [first, ...more] = escaped.match(/[0-9a-f]+(?=;?}?$|[%\\])/gi) as string[];
+  const value = Number.parseInt(first, /^&#\d/.test(escaped) ? 10 : 16);
+  // The leading ones of the first byte say how many follow.
+  const bits = more.length === 0 ? value : value & (0x3f >> more.length);
+  return more.reduce((sum, byte) => (sum << 6) | (Number.parseInt(byte, 16) & 0x3f), bits);
 }
 
 const mostKnown = 4096;
@@ -173,13 +198,13 @@ function readOf(letter: string): string {
   if (/[\u3002\uff0e\uff61\u2024\ufe52]/.test(letter)) return '.';
   // Characters that are ignored in host names.
   if (/[\u00ad\u200b-\u200d\u2060\ufeff]/.test(letter)) return '';
-  const digit = digitOf(letter);
-  return digit ?? letter.normalize('NFKC');
+  const plain = letter.normalize('NFKC');
+  return digitOf(plain) ?? plain;
 }
 
 /** Decimal digits of other scripts, as people type them. */
 function digitOf(letter: string): string | undefined {
-  if (!/^\p{Nd}$/u.test(letter)) return undefined;
+  if (!/^\p{Nd}$/u.test(letter) || letter < '\x80') return undefined;
   const code = letter.codePointAt(0) as number;
   // The digits of a script are consecutive, from its zero on.
   let zero = code;

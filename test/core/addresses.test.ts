@@ -20,6 +20,7 @@ const v4Notations: ((bytes: number[]) => string)[] = [
   (bytes) => `0${sum(bytes).toString(8).padStart(10, '0')}`,
   (bytes) => bytes.join('-'),
   (bytes) => `ec2-${bytes.join('-')}.compute.example`,
+  (bytes) => `ip_${bytes.join('_')}`,
   (bytes) => `${[...bytes].reverse().join('.')}.in-addr.arpa`,
   (bytes) => `::ffff:${bytes.join('.')}`,
   (bytes) => `64:ff9b::${bytes.join('.')}`,
@@ -40,15 +41,33 @@ const v6Notations: ((groups: number[]) => string)[] = [
       .join(':')}::${groups[7].toString(16)}`,
   (groups) => `[${groups.map((part) => part.toString(16)).join(':')}]:443`,
   (groups) => `${groups.map((part) => part.toString(16)).join(':')}%eth0`,
+  (groups) => `${groups.map((part) => part.toString(16)).join('-')}.dynamic.example`,
+  (groups) => `${groups[0].toString(16)}--${groups[7].toString(16)}s4.ipv6-literal.net`,
+  (groups) => {
+    const digits = groups.map((part) => part.toString(16).padStart(4, '0')).join('');
+    return `${[...digits].reverse().join('.')}.ip6.arpa`;
+  },
 ];
 const hex2 = (code: number) => code.toString(16).padStart(2, '0');
+const wide = (text: string) => text.replace(/[!-~]/g, (letter) => String.fromCharCode(letter.charCodeAt(0) + 0xfee0));
+const inBytes = (text: string, each: (hex: string) => string) =>
+  [...new TextEncoder().encode(text)].map((byte) => each(hex2(byte))).join('');
 /** Ways to encode an address in a text. */
 const spellings: ((text: string) => string)[] = [
   (text) => text,
   (text) => text.replace(/[0-9a-z.:]/gi, (letter) => `%${hex2(letter.charCodeAt(0))}`),
   (text) => text.replace(/[0-9.:]/g, (letter) => `%25${hex2(letter.charCodeAt(0)).toUpperCase()}`),
   (text) => text.replace(/[.:]/g, (letter) => `%${hex2(letter.charCodeAt(0)).toUpperCase()}`),
-  (text) => text.replace(/[!-~]/g, (letter) => String.fromCharCode(letter.charCodeAt(0) + 0xfee0)),
+  wide,
+  (text) => inBytes(wide(text), (hex) => `%${hex}`),
+  (text) => inBytes(wide(text), (hex) => `%25${hex}`),
+  (text) => inBytes(wide(text), (hex) => `\\x${hex}`),
+  (text) => text.replaceAll('.', '%c0%ae').replaceAll(':', '%e0%80%ba'),
+  (text) => text.replace(/[.:]/g, (letter) => `%u00${hex2(letter.charCodeAt(0))}`),
+  (text) => text.replace(/[.:]/g, (letter) => `\\u{${hex2(letter.charCodeAt(0))}}`),
+  (text) => text.replace(/[0-9.:]/g, (letter) => `&#0000000${letter.charCodeAt(0)};`),
+  // The digits of five typefaces follow each other.
+  (text) => text.replace(/\d/g, (digit) => String.fromCodePoint(0x1d7d8 + Number(digit))),
   (text) => text.replaceAll('.', '\u3002'),
   (text) => text.replace(/[0-9.:]/g, (letter) => `\\u00${hex2(letter.charCodeAt(0))}`),
   (text) => text.replace(/[.:]/g, (letter) => `&#${letter.charCodeAt(0)};`),
@@ -114,6 +133,9 @@ test('text without an address stays exactly as it is', () => {
     'ada.lovelace-2',
     '3.14159',
     '12:34',
+    '550e8400-e29b-41d4-a716-446655440000',
+    'export_2026_11_30_12',
+    '%e4%b8%ad na%C3%AFve \\xe4\\xb8\\xad',
     'order 1234567',
   ])
     assert.equal(withoutAddresses(text), text);
@@ -126,12 +148,19 @@ test('in a name, only a whole address is masked', () => {
     'v1.2.3.4.5',
     'job-1-2-3-4-5',
     'a::b::c',
+    'team-a-b-c-d-e-f-a-b',
+    'a.b.c.d.e.f.a.b.c.d.e.f',
+    'job_2026_11_30_12',
   ])
     assert.equal(withoutAddresses(name, { strict: true }), name);
   fc.assert(
     fc.property(four, eight, (bytes, groups) => {
       const six = groups.map((part) => part.toString(16)).join(':');
-      for (const address of [bytes.join('.'), bytes.join('-'), six, `${six.slice(0, 9).replace(/:$/, '')}::1`]) {
+      const typeset = bytes.join('.').replace(/\d/g, (digit) => String.fromCodePoint(0x1d7d8 + Number(digit)));
+      for (const address of [
+        ...[bytes.join('.'), bytes.join('-'), bytes.join('_'), typeset],
+        ...[six, six.replaceAll(':', '-'), `${six.slice(0, 9).replace(/:$/, '')}::1`],
+      ]) {
         assert.equal(withoutAddresses(`robot ${address}`, { strict: true }), 'robot [address]');
         assert.equal(withoutAddresses(address, { strict: true }), '[address]');
       }
@@ -141,6 +170,26 @@ test('in a name, only a whole address is masked', () => {
 });
 
 test('a long text is masked in linear time, whatever is in it', () => {
-  for (const piece of ['1.', '0x', '%25', '::', '1-', '\\u', '&#', '1', 'a:', '%2e1', '０．', '0.0x1.'])
+  for (const piece of [
+    '1.',
+    '0x',
+    '%25',
+    '::',
+    '1-',
+    '\\u',
+    '&#',
+    '1',
+    'a:',
+    '%2e1',
+    '０．',
+    '0.0x1.',
+    '-',
+    'a-',
+    'a.',
+    '1_',
+    '\\x',
+    '%e0%80',
+    'a-s',
+  ])
     withoutAddresses(piece.repeat(64 * 1024).slice(0, 64 * 1024));
 });

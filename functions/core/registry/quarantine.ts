@@ -5,14 +5,15 @@ import type { Quarantined } from '../event.ts';
 /** The most characters of a quarantined text that are kept. */
 const bodyLetters = 64 * 1024;
 /** No escaped address is longer. */
-const addressLetters = 128;
+const addressLetters = 1024;
 
 /** Returns the text to quarantine: addresses masked, cut at 64 KiB, but not within an address. */
 export function quarantinedText(text: string): string {
-  if (text.length <= bodyLetters) return withoutAddresses(text).slice(0, bodyLetters);
-  let end = bodyLetters;
-  while (end > bodyLetters - addressLetters && /[\w.:%\\-]/.test(text[end - 1])) end--;
-  return withoutAddresses(text.slice(0, end)).slice(0, bodyLetters);
+  const most = bodyLetters + addressLetters;
+  const masked = withoutAddresses(text.slice(0, most));
+  // What ends here may be the beginning of an address.
+  const end = text.length <= most ? masked.length : masked.length - addressLetters;
+  return masked.slice(0, Math.min(bodyLetters, end));
 }
 
 /**
