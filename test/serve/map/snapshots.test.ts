@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { buildPyramid } from '#core/map/cluster.ts';
-import { pointerKey, snapshotKey } from '#core/map/pointer.ts';
+import { anonymousPointerKey, anonymousPrefix, pointerKey, snapshotKey } from '#core/map/pointer.ts';
 import { encodePyramid } from '#core/map/snapshot.ts';
 import type { ObjectStore } from '#core/stores.ts';
-import { objectSnapshots } from '#serve/map/snapshots.ts';
+import { noSnapshots, objectSnapshots, SNAPSHOT_NAME } from '#serve/map/snapshots.ts';
 import { skewedPoints } from '../../../bench/worlds/points.ts';
 
 function world() {
@@ -130,4 +130,92 @@ test('only the newest few snapshots stay open, and the current one always does',
   await source.open('a');
   assert.equal(reads.length, 1);
   assert.equal(objects.size, 4);
+});
+
+test('what a pointer says is taken as far as it can be', async () => {
+  const { store, clock, objects } = world();
+  const whole = { snapshot: 'one', updatedAt: 5, points: 3 };
+  objects.set(snapshotKey('one'), encodePyramid(buildPyramid(skewedPoints(3, 1))));
+  const latest = async (pointer: unknown) => {
+    objects.set(pointerKey, new TextEncoder().encode(JSON.stringify(pointer)));
+    return objectSnapshots(store, clock).latest();
+  };
+  const day = { day: '2026-05-20', snapshot: 'old', points: 2 };
+  for (const [given, taken] of [
+    [whole, whole],
+    [{ ...whole, generation: 4 }, whole],
+    [
+      { ...whole, updatedAt: '2026-05-20T00:00:00Z' },
+      { ...whole, updatedAt: Date.UTC(2026, 4, 20) },
+    ],
+    [
+      { ...whole, domains: 2 },
+      { ...whole, domains: 2 },
+    ],
+    [{ ...whole, domains: '2' }, whole],
+    [{ ...whole, days: day }, whole],
+    [
+      { ...whole, days: [day] },
+      { ...whole, days: [day] },
+    ],
+    ...[null, 'day', ...Object.keys(day)].map((field) => {
+      const odd = typeof field === 'string' && field in day ? { ...day, [field]: null } : field;
+      return [
+        { ...whole, days: [odd, day, odd] },
+        { ...whole, days: [day] },
+      ];
+    }),
+  ])
+    assert.deepEqual(await latest(given), taken, JSON.stringify(given));
+  for (const odd of [
+    ...[null, 7, 'one', [], {}],
+    ...[undefined, 7, '', '../one', 'a'.repeat(65)].map((snapshot) => ({ ...whole, snapshot })),
+    ...[undefined, null, 'soon', {}].map((updatedAt) => ({ ...whole, updatedAt })),
+    ...[undefined, '3'].map((points) => ({ ...whole, points })),
+  ])
+    assert.equal(await latest(odd), undefined, JSON.stringify(odd));
+});
+
+test('a name of a snapshot has at most 64 characters and leads to no other folder', () => {
+  for (const name of ['a', 'A-1_b.c', 'a'.repeat(64)]) assert.match(name, SNAPSHOT_NAME);
+  for (const name of ['', '.', '..', '-a', '_a', 'a/b', 'a b', 'a\n', 'a'.repeat(65)])
+    assert.doesNotMatch(name, SNAPSHOT_NAME);
+});
+
+test('who may see only the anonymous map opens no other snapshot, and has its own pointer', async () => {
+  const { store, clock, objects, put } = world();
+  put('one', 3);
+  const name = `${anonymousPrefix}one`;
+  objects.set(snapshotKey(name), objects.get(snapshotKey('one'))!);
+  const source = objectSnapshots(store, clock, { anonymous: true });
+  assert.equal(await source.open('one'), undefined);
+  assert.equal((await source.open(name))?.size, 3);
+  assert.equal(await source.latest(), undefined);
+  objects.set(
+    anonymousPointerKey,
+    new TextEncoder().encode(JSON.stringify({ snapshot: name, updatedAt: 5, points: 3 })),
+  );
+  assert.equal((await objectSnapshots(store, clock, { anonymous: true }).latest())?.snapshot, name);
+  assert.equal((await objectSnapshots(store, clock).latest())?.snapshot, 'one');
+});
+
+test('a store that fails otherwise is no bad snapshot, and a deployment without exports has none', async () => {
+  const { store, clock, put, pass, breakDown } = world();
+  const source = objectSnapshots(store, clock, { onBad: () => assert.fail('reported') });
+  put('one', 3);
+  await source.latest();
+  put('two', 3);
+  pass(1000);
+  const { get } = store;
+  store.get = async (key, range) => {
+    if (key === snapshotKey('two')) throw new Error('torn away');
+    return get(key, range);
+  };
+  assert.equal((await source.latest())?.snapshot, 'one');
+  store.get = get;
+  breakDown(false);
+  pass(1000);
+  assert.equal((await source.latest())?.snapshot, 'two', 'it is tried again');
+  assert.equal(await noSnapshots.latest(), undefined);
+  assert.equal(await noSnapshots.open('one'), undefined);
 });
