@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { packColumns } from '#core/bytes/columns.ts';
 import { DaySums } from '#core/hits/day-sums.ts';
 import { dayName } from '#core/hits/delta.ts';
@@ -90,4 +91,52 @@ test('a day of many domains is sorted in steps, with the same result as in one g
   assert.deepEqual(inSteps.top('domain'), atOnce.top('domain'));
   await inSteps.inOrder('country', pause);
   assert.deepEqual(inSteps.top('country'), []);
+});
+
+const byBytes = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));
+
+test('whatever hits come, sums, order and pages are those of a plain count, also read back and beyond the most domains', async () => {
+  const name = fc.string({ unit: fc.constantFrom('a', 'b', 'ab', '-', 'é'), minLength: 1, maxLength: 4 });
+  const row = fc.record({
+    domain: name.map((text) => `${text.replaceAll(/[-é]/g, '_')}`),
+    action: name,
+    day: fc.nat(1),
+  });
+  const batches = fc.array(fc.array(row, { maxLength: 12 }), { maxLength: 4 });
+  await fc.assert(
+    fc.asyncProperty(batches, fc.integer({ min: 1, max: 12 }), fc.boolean(), async (list, most, inSteps) => {
+      let sums = DaySums.empty(dayName(20_000));
+      const want = { domain: new Map<string, number>(), action: new Map<string, number>() };
+      const add = (by: keyof typeof want, key: string) => want[by].set(key, (want[by].get(key) ?? 0) + 1);
+      let [others, wantOthers, total] = [0, 0, 0];
+      for (const batch of list) {
+        const hits = batch.map(({ domain, action, day }) => ({
+          ...({ type: 'hit', address: '', domain, action, time: (20_000 + day) * 86_400_000 } as const),
+        }));
+        others += sums.merge(deltaOf(hits), most);
+        for (const { domain, action } of batch.filter(({ day }) => day === 0)) {
+          total++;
+          add('action', action);
+          const key = want.domain.has(domain) || want.domain.size < most ? domain : 'other';
+          if (key === 'other') wantOthers++;
+          add('domain', key);
+        }
+        if (inSteps) sums = DaySums.decode(sums.encode());
+      }
+      assert.equal(sums.total, total);
+      assert.equal(others, wantOthers);
+      for (const by of ['domain', 'action'] as const) {
+        const whole = [...want[by]].sort((a, b) => b[1] - a[1] || byBytes(a[0], b[0]));
+        if (inSteps) await sums.inOrder(by, async () => {});
+        assert.equal(sums.count(by), whole.length);
+        assert.deepEqual(sums.top(by), whole);
+        for (const start of [0, 1, whole.length])
+          for (const limit of [0, 1, whole.length])
+            assert.deepEqual(sums.top(by, start, limit), whole.slice(start, start + limit));
+        for (const [key, hits] of whole) assert.equal(sums.hits(by, key), hits);
+        assert.equal(sums.hits(by, 'never'), 0);
+      }
+    }),
+    { seed: 16, numRuns: 300 },
+  );
 });
