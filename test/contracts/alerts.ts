@@ -30,7 +30,9 @@ export function alertContract(name: string, make: (clock: () => number) => Promi
     let now = start;
     const feed = await make(() => now);
     await feed.add(alert('old', start));
-    now += alertKeptMs + 1000;
+    // By steps in which no clock jumped.
+    for (const end = now + alertKeptMs + 1000; now < end; now = Math.min(end, now + 86_400_000))
+      await feed.add(alert('old', start));
     await feed.add(alert('new', start - 1000));
     assert.deepEqual(ids(await feed.alerts({ limit: 5 })), ['new']);
   });

@@ -36,7 +36,8 @@ const repeated: Promise<void>[] = [repeat('expiry of the quarantine', 3600, log,
 if (stores.sums?.missing()) repeated.push(sumUp({ ...stores, sums: stores.sums }));
 if (keepEventsDays !== undefined) {
   const { events, search } = stores;
-  repeated.push(repeat('expiry', 60, log, eventExpiry({ keepEventsDays, stores: [events, search], clock })));
+  const expire = eventExpiry({ keepEventsDays, stores: [events, search], clock: events.time });
+  repeated.push(repeat('expiry', 60, log, expire));
 }
 if (receivers.length > 0)
   repeated.push(

@@ -4,9 +4,12 @@ import { page, readCursor } from '#core/cursor.ts';
 import { type Alert, digestMs, digestOf, stormMs } from '#core/rules.ts';
 import { type AlertFeed, type AlertQueue, alertKeptMs, type ClaimStore, claimKeptMs } from '#core/stores.ts';
 import { openDatabase, transaction } from './sqlite/sqlite.ts';
+import { steadyClock } from './sqlite/steady-clock.ts';
 import { wiper } from './sqlite/wipe.ts';
 
 const dayMs = 86_400_000;
+/** Clocks of two machines differ by less. */
+const aheadMs = 5 * 60_000;
 
 export type Alerts = ClaimStore & AlertFeed & AlertQueue;
 
@@ -21,12 +24,14 @@ export function openAlerts(file: string, clock: () => number): Alerts {
      CREATE TABLE IF NOT EXISTS tallies (key TEXT, part TEXT, count INTEGER, at REAL, PRIMARY KEY (key, part)) WITHOUT ROWID;
      CREATE TABLE IF NOT EXISTS notices (id TEXT PRIMARY KEY, time REAL, at REAL, user TEXT, sent INTEGER, doc TEXT) WITHOUT ROWID;
      CREATE INDEX IF NOT EXISTS notices_newest ON notices (time DESC, id DESC);
+     CREATE INDEX IF NOT EXISTS notices_added ON notices (at);
      CREATE INDEX IF NOT EXISTS notices_unsent ON notices (at) WHERE sent = 0;
      CREATE INDEX IF NOT EXISTS notices_recent ON notices (json_extract(doc, '$.rule'), sent, at);`,
     { added: { claims: { at: 'REAL' } } },
   );
   database.exec('CREATE INDEX IF NOT EXISTS claims_oldest ON claims (at)');
   const wiped = wiper(file);
+  const time = steadyClock(database, clock);
   const prepare = (sql: string) => database.prepare(sql);
   const putClaim = prepare('INSERT OR IGNORE INTO claims VALUES (?, ?, ?)');
   // Claims of an older version have no time, so they count as new.
@@ -42,6 +47,8 @@ export function openAlerts(file: string, clock: () => number): Alerts {
   const newest = prepare('SELECT doc FROM notices WHERE (time, id) < (?, ?) ORDER BY time DESC, id DESC LIMIT ?');
   const unsent = prepare('SELECT id, doc FROM notices WHERE sent = 0 AND at > ? ORDER BY at, id LIMIT 1');
   const mark = prepare('UPDATE notices SET sent = ? WHERE id = ?');
+  const late = prepare('SELECT 1 FROM notices WHERE at > ? LIMIT 1');
+  const lower = prepare('UPDATE notices SET at = ? WHERE at > ?');
   const ofRule = "json_extract(doc, '$.rule') = ?";
   const sentRecently = prepare(`SELECT count(*) AS count FROM notices WHERE ${ofRule} AND sent = 1 AND at > ?`);
   const heldRules = prepare(
@@ -64,7 +71,7 @@ export function openAlerts(file: string, clock: () => number): Alerts {
     },
     async claimAll(claims) {
       return transaction(database, () => {
-        expireClaims.run(clock() - claimKeptMs);
+        expireClaims.run(time() - claimKeptMs);
         return claims.map(({ key, by }) => {
           putClaim.run(key, by, clock());
           return String(claimed.get(key)?.by);
@@ -73,18 +80,20 @@ export function openAlerts(file: string, clock: () => number): Alerts {
     },
     async tally(key, part, count) {
       return transaction(database, () => {
-        expireTallies.run(clock() - dayMs);
+        expireTallies.run(time() - dayMs);
         putTally.run(key, part, count, clock());
         return Number(sum.get(key)?.sum);
       });
     },
     async add(alert) {
-      expireAlerts.run(clock() - alertKeptMs);
+      expireAlerts.run(time() - alertKeptMs);
       putAlert.run(alert.id, alert.time, clock(), alert.data.user ?? '', JSON.stringify(alert));
     },
     async next(most) {
       return transaction(database, () => {
         const now = clock();
+        // Those that a clock that was ahead has dated: otherwise they would count as recent until then.
+        if (late.get(now + aheadMs)) lower.run(now, now + aheadMs);
         for (let row = unsent.get(now - stormMs); row; row = unsent.get(now - stormMs)) {
           const alert = JSON.parse(String(row.doc)) as Alert;
           const held = Number(sentRecently.get(alert.rule, now - stormMs)?.count) >= most;

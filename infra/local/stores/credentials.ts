@@ -1,5 +1,6 @@
 import type { Credential, CredentialStore } from '#core/stores.ts';
 import { openDatabase } from './sqlite/sqlite.ts';
+import { steadyClock } from './sqlite/steady-clock.ts';
 import { wiper } from './sqlite/wipe.ts';
 
 export function openCredentials(file: string, clock: () => number): CredentialStore {
@@ -11,6 +12,7 @@ export function openCredentials(file: string, clock: () => number): CredentialSt
      CREATE INDEX IF NOT EXISTS credentials_expiring ON credentials (expires_at) WHERE expires_at IS NOT NULL;`,
   );
   const wiped = wiper(file);
+  const time = steadyClock(database, clock);
   const prepare = (sql: string) => database.prepare(sql);
   const put = prepare('INSERT OR REPLACE INTO credentials VALUES (?, ?, ?, ?, ?, ?, ?)');
   const expire = prepare('DELETE FROM credentials WHERE expires_at <= ?');
@@ -23,7 +25,8 @@ export function openCredentials(file: string, clock: () => number): CredentialSt
 
   return {
     async put(credential) {
-      expire.run(clock());
+      // Whoever signs in while the clock is ahead must not end what lasts until then.
+      expire.run(time());
       const { kind, digest, user = null, createdAt, expiresAt = null, usedAt = null } = credential;
       put.run(kind, digest, user, createdAt, expiresAt, usedAt, JSON.stringify(credential));
     },

@@ -19,6 +19,8 @@ const inOrder = 'user, repository, time, id';
 const aheadMs = 5 * 60_000;
 
 export interface LocalEvents extends EventStore, Expiring {
+  /** The clock that rows expire by, milliseconds since the epoch: it does not follow a jump ahead at once. */
+  time(): number;
   /** Removes entries that were quarantined for too long. */
   expireQuarantine(): Promise<void>;
 }
@@ -202,6 +204,7 @@ export function openEvents(
            SELECT 1 FROM events WHERE events.user = versions.user AND events.repository = versions.repository)`,
       ).run();
     },
+    time,
     expireQuarantine: () => held.expire(),
     async markForgotten(user, at) {
       putMark.run(digest(user), at);

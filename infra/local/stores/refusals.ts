@@ -1,5 +1,6 @@
 import { type Refusal, type RefusalStore, refusalDays } from '#core/stores.ts';
 import { openDatabase, transaction } from './sqlite/sqlite.ts';
+import { steadyClock } from './sqlite/steady-clock.ts';
 
 const dayMs = 86_400_000;
 
@@ -19,16 +20,17 @@ export function openRefusals(file: string, clock: () => number): RefusalStore {
     `SELECT reason, registry, SUM(posts) AS posts, MAX(last_at) AS lastAt FROM refusals WHERE day > ?
      GROUP BY reason, registry ORDER BY lastAt DESC, reason, registry`,
   );
-  const oldest = () => Math.floor(clock() / dayMs) - refusalDays;
+  const time = steadyClock(database, clock);
+  const oldest = (now: number) => Math.floor(now / dayMs) - refusalDays;
   return {
     async add({ reason, registry, posts, lastAt }) {
       transaction(database, () => {
-        expire.run(oldest());
+        expire.run(oldest(time()));
         add.run(Math.floor(lastAt / dayMs), reason, registry, posts, lastAt);
       });
     },
     async list() {
-      return list.all(oldest()).map((row) => ({ ...row })) as unknown as Refusal[];
+      return list.all(oldest(clock())).map((row) => ({ ...row })) as unknown as Refusal[];
     },
   };
 }
