@@ -5,6 +5,7 @@ import {
   constants,
   existsSync,
   linkSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -35,12 +36,23 @@ export function openFolder(data: string): string {
   return folder;
 }
 
-/** Removes the rights of group and others. */
+/** The names of what the server and its commands write into a data folder. */
+const own =
+  /^(?:[\w-]+\.(?:db(?:-\w+)?|damaged)|token(?:-\w+)?|(?:hold|backup)\.json|(?:registry-|import-)?stream|objects|failures|geo|demo|\.ready)$/;
+
+/** Removes the rights of group and others; what somebody else keeps in the folder stays as it is. */
 function close(folder: string): void {
-  restrict(folder, 0o700);
-  for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true }))
-    if (entry.isDirectory() || entry.isFile())
-      restrict(join(entry.parentPath, entry.name), entry.isDirectory() ? 0o700 : 0o600);
+  const names = readdirSync(folder);
+  if (names.every((name) => own.test(name) || name === 'lost+found')) restrict(folder, 0o700);
+  for (const name of names) if (own.test(name)) closeAll(join(folder, name));
+}
+
+function closeAll(path: string): void {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found?.isFile()) restrict(path, 0o600);
+  if (!found?.isDirectory()) return;
+  restrict(path, 0o700);
+  for (const name of readdirSync(path)) closeAll(join(path, name));
 }
 
 /** Ignores files that another process removes meanwhile; another user's files fail when they are opened. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { sameToken } from '#http/bearer.ts';
@@ -72,4 +72,30 @@ test('a data folder and its files, also those of an earlier run, are not readabl
   for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true }))
     assert.equal(statSync(join(entry.parentPath, entry.name)).mode & 0o077, 0, entry.name);
   assert.equal(statSync(folder).mode & 0o777, 0o700);
+});
+
+test('what somebody else keeps in the folder stays as it is, as in a home or a project', (t) => {
+  const folder = dataFolder(t);
+  mkdirSync(join(folder, 'bin'));
+  mkdirSync(join(folder, 'objects'));
+  const modes: [name: string, before: number, after: number][] = [
+    ['', 0o755, 0o755],
+    ['bin', 0o755, 0o755],
+    ['bin/tool', 0o755, 0o755],
+    ['notes.md', 0o644, 0o644],
+    ['events.db', 0o644, 0o600],
+    ['events.db-wal', 0o644, 0o600],
+    ['token', 0o644, 0o600],
+    ['objects', 0o755, 0o700],
+    ['objects/index.db', 0o644, 0o600],
+  ];
+  for (const [name, mode] of modes) {
+    if (!['', 'bin', 'objects'].includes(name)) writeFileSync(join(folder, name), 'x');
+    chmodSync(join(folder, name), mode);
+  }
+  symlinkSync(join(folder, 'bin/tool'), join(folder, 'search.db'));
+  const before = process.umask();
+  t.after(() => process.umask(before));
+  openFolder(folder);
+  for (const [name, , mode] of modes) assert.equal(statSync(join(folder, name)).mode & 0o777, mode, name);
 });
