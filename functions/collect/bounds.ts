@@ -1,13 +1,13 @@
 import type { HitLine } from '#core/event.ts';
+import { domainMatcher } from '#core/hits/domain.ts';
 import { hitLimits, other } from '#core/hits/limits.ts';
-import { matcher } from '#core/rules.ts';
 
 const { domainsPerRequest, daysPerRequest } = hitLimits;
 const dayMs = 86_400_000;
 
 /** The owner's domains; all domains if none is named. */
 export function domainFilter(domains: string[]): (domain: string) => boolean {
-  const own = domains.map((pattern) => matcher(pattern.toLowerCase()));
+  const own = domains.map(domainMatcher);
   return (domain) => own.length === 0 || own.some((isOwn) => isOwn(domain));
 }
 

@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import type { StoredEvent } from '#core/event.ts';
 import type { Delta } from '#core/hits/delta.ts';
+import { domainMatcher } from '#core/hits/domain.ts';
 import { inParallel } from '#core/parallel.ts';
 import { partsOf } from '#core/registry/name.ts';
 import { byTime, isManifestPull, isManifestPush } from '#core/registry/pull.ts';
@@ -13,7 +14,6 @@ import {
   firstPullAlert,
   fits,
   hitsAlert,
-  matcher,
   moreAlert,
   newCountryAlert,
   newsMs,
@@ -113,7 +113,7 @@ export function notifier(options: NotifyOptions): ((batch: Batch) => Promise<voi
   async function newCountry(rule: Rule & { when: 'new-country' }, batch: Batch) {
     const day = Math.floor(batch.arrivedAt / 86_400_000);
     if (day !== looked.day) looked = { day, pairs: 0 };
-    const isMeant = matcher(rule.domain ?? '*');
+    const isMeant = domainMatcher(rule.domain ?? '*');
     const pairs = [];
     const met = new Set<string>();
     for (const [domain, , , country, time] of batch.locations()) {

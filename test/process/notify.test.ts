@@ -222,6 +222,17 @@ test('a pattern is literal except for its stars', () => {
   assert.ok(!fits('team/*', 'teams/a') && !fits('a.b', 'axb') && !fits('a', 'ab'));
 });
 
+test('a pattern of any stars means what the regular expression of it means', () => {
+  const text = fc.string({ unit: fc.constantFrom('a', 'b', '.', '*'), maxLength: 8, size: 'max' });
+  fc.assert(
+    fc.property(text, text, (pattern, name) => {
+      const expression = new RegExp(`^${pattern.replaceAll('.', '\\.').replaceAll('*', '.*')}$`);
+      assert.equal(fits(pattern, name), expression.test(name), `${pattern} ${name}`);
+    }),
+    { seed: 16, numRuns: 3000 },
+  );
+});
+
 /** `count` domains, each seen in these countries. */
 const seenIn =
   (count: number, countries: string[], first = 0): Batch['locations'] =>

@@ -1,4 +1,5 @@
 // The canonical form of a domain: two spellings that UTS 46 maps alike are counted as one.
+import { matcher } from '../rules.ts';
 import { hitLimits } from './limits.ts';
 
 const maxDomain = hitLimits.domain;
@@ -63,4 +64,13 @@ export function canonicalDomain(text: string): string | undefined {
   if (host.startsWith('[')) return host;
   const name = host.endsWith('.') ? host.slice(0, -1) : host;
   return isHost(name) ? name : undefined;
+}
+
+/**
+ * Returns whether a canonical domain matches a pattern in which `*` stands for any characters. The pattern may be spelled
+ * as people do, with capitals, accents, a port or a trailing dot.
+ */
+export function domainMatcher(pattern: string): (domain: string) => boolean {
+  const label = (text: string) => (/[^\0-\x7f]/.test(text) && canonicalDomain(text)) || text.toLowerCase();
+  return matcher(canonicalDomain(pattern) ?? pattern.split('.').map(label).join('.'));
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { domainToASCII, domainToUnicode } from 'node:url';
 import fc from 'fast-check';
-import { canonicalDomain } from '#core/hits/domain.ts';
+import { canonicalDomain, domainMatcher } from '#core/hits/domain.ts';
 
 for (const [text, canonical] of [
   ['portal.example', 'portal.example'],
@@ -109,4 +109,23 @@ test('only a plain ASCII host name skips UTS 46', () => {
     }),
     { numRuns: 20_000, seed: 20 },
   );
+});
+
+test('a pattern is read as people spell it', () => {
+  for (const [pattern, fitting, others] of [
+    ['portal.example', ['portal.example'], ['a.portal.example', 'portal.example.org', 'portalxexample']],
+    ['Portal.Example.', ['portal.example'], ['a.portal.example']],
+    ['portal.example:8443', ['portal.example'], []],
+    ['müller.example', ['xn--mller-kva.example'], ['mller.example']],
+    ['*.Müller.example', ['a.xn--mller-kva.example', 'a.b.xn--mller-kva.example'], ['xn--mller-kva.example']],
+    ['*.example.com', ['a.example.com', 'a.b.example.com'], ['example.com', 'aexample.com', 'a.example.com.org']],
+    ['shop-*.*', ['shop-1.example', 'shop-.x'], ['shop-1', 'ashop-1.example']],
+    ['10.0.*', ['10.0.0.1'], ['110.0.0.1', '10.1.0.1']],
+    ['[2001:DB8::1]', ['[2001:db8::1]'], ['[2001:db8::2]']],
+    ['*', ['a', 'portal.example'], []],
+  ] as const) {
+    const matches = domainMatcher(pattern);
+    for (const domain of fitting) assert.ok(matches(domain), `${pattern} fits ${domain}`);
+    for (const domain of others) assert.ok(!matches(domain), `${pattern} does not fit ${domain}`);
+  }
 });
