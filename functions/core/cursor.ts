@@ -43,7 +43,7 @@ export function readCursor(cursor?: string): [number, string] {
   if (cursor === undefined) return [Number.MAX_VALUE, ''];
   try {
     const [time, id] = JSON.parse(fromBase64Url(cursor));
-    if (typeof time === 'number' && typeof id === 'string') return [time, id];
+    if (Number.isFinite(time) && typeof id === 'string') return [time, id];
   } catch {}
   throw new BadCursor(`cursor is "${cursor}": must be one that this call returned, or left out to start at the newest`);
 }

@@ -29,6 +29,6 @@ export function csv<T extends object>(columns: readonly (keyof T & string)[], ro
 
 /** Marks a text that a spreadsheet would run as a formula, so that it stays text. */
 function csvCell(value: string | number): string {
-  const text = typeof value === 'string' && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value);
+  const text = typeof value === 'string' && /^'*[=+\-@\t\r\n＝＋－＠]/.test(value) ? `'${value}` : String(value);
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

@@ -21,7 +21,8 @@ export async function notLocalUser(incoming: IncomingMessage): Promise<string | 
     : `comes from another user of this machine, which may be a proxy (its uid is ${uid})`;
 }
 
-const proxyHeader = /^(forwarded|via|x-forwarded.*|x-real-ip|x-client-ip|x-original-.*|true-client-ip|cf-.*)$/;
+const proxyHeader =
+  /^(forwarded|via|cdn-loop|x-real-ip|(.+-)?client-?ip|(x-(forwarded|original|envoy|azure)|cf|tailscale).*)$/;
 
 const known = new WeakMap<Socket, Promise<number | undefined>>();
 

@@ -231,7 +231,9 @@ export function eventContract(name: string, make: Make): void {
 
   test(`${name}: a made-up cursor is a BadCursor`, async () => {
     const store = await open();
-    for (const cursor of ['', 'x', 'e30', 'bnVsbA', Buffer.from('[1]').toString('base64url'), '%%', '💥']) {
+    const made = ['[1]', '["1","a"]', '[1,2]', '[1e999,"a"]', '[null,"a"]'];
+    const cursors = made.map((text) => Buffer.from(text).toString('base64url'));
+    for (const cursor of ['', 'x', 'e30', 'bnVsbA', '%%', '💥', ...cursors]) {
       await assert.rejects(store.history('Ann', { cursor, limit: 1 }), BadCursor, JSON.stringify(cursor));
       await assert.rejects(store.quarantined({ cursor, limit: 1 }), BadCursor, JSON.stringify(cursor));
     }

@@ -35,7 +35,21 @@ async function all(app: OpenAPIHono, first: string): Promise<Record<string, stri
 }
 
 test('no text becomes a formula in a spreadsheet, and every text can be restored', () => {
-  const formulas = ['=1+1', '+1', '-1', '@SUM(A1)', '\t=1', '\r=1', '=HYPERLINK("http://evil.example","a")'];
+  const formulas = [
+    '=1+1',
+    '+1',
+    '-1',
+    '@SUM(A1)',
+    '\t=1',
+    '\r=1',
+    '\n=1',
+    '＝1',
+    '＋1',
+    '－1',
+    '＠SUM(A1)',
+    "'=1",
+    '=HYPERLINK("http://evil.example","a")',
+  ];
   const names = ['Zoë', 'Ольга', '李雷', 'مريم', '🐳', 'a,b', 'a"b', 'two\nlines', ' =1', 'a=1'];
   const text = csv(
     ['name', 'pulls'],

@@ -97,7 +97,15 @@ test("a page of another site can't read anything from a server on loopback", asy
       assert.ok([401, 403].includes(reply.status), `${path} ${site}: ${reply.status}`);
       assert.equal(reply.headers.get('access-control-allow-origin'), null, path);
     }
-    for (const header of ['X-Forwarded-For', 'Forwarded', 'Via', 'X-Real-IP'])
+    for (const header of [
+      'X-Forwarded-For',
+      'Forwarded',
+      'Via',
+      'X-Real-IP',
+      'Fastly-Client-IP',
+      'X-Envoy-Internal',
+      'CDN-Loop',
+    ])
       assert.equal(
         (await fetch(running.origin + path, { headers: { [header]: '127.0.0.1' } })).status,
         421,
