@@ -546,6 +546,31 @@ test('a repeated change reads the same events again, so that a crash after stori
   );
 });
 
+test('of each event that was read the pull is known, or that it has none; what may belong to an older pull is left out', async () => {
+  const writeAfterMs = 2000;
+  await fc.assert(
+    fc.asyncProperty(
+      traffic.filter((list) => list.length > 0),
+      fc.nat(),
+      async (list, pick) => {
+        const shelf = new Shelf();
+        shelf.put(list);
+        const late = list[pick % list.length];
+        for (const pull of pullsOf(list.filter((event) => event !== late))) shelf.opened.set(pull.id, pull);
+        const { events, pullOf } = await pullChange([late], shelf);
+        const all = new Map(actsOf(list).flatMap((act) => act.events.map(({ id }) => [id, act.pull] as const)));
+        for (const event of events) {
+          const pull = pullOf.get(event.id);
+          if (isManifestPull(event) && event.time >= late.time - writeAfterMs)
+            assert.deepEqual(pull, all.get(event.id) ?? null, event.id);
+          else if (pull !== undefined) assert.deepEqual(pull, all.get(event.id), event.id);
+        }
+      },
+    ),
+    { seed: 7, numRuns: runs },
+  );
+});
+
 test('the cost of a steady puller does not grow over time', async () => {
   const shelf = new Shelf();
   const steady = events(...Array.from({ length: 3000 }, (_, at) => [at * 20, 'GET', '1', 'root'] as const));
