@@ -13,7 +13,7 @@ import { readHits } from './hits.ts';
 import { readPlainHits } from './plain-hits.ts';
 import { refusalCounter } from './refusals.ts';
 import { type SenderOptions, senders } from './senders.ts';
-import { readWebhook, rejected, tokenOf } from './webhook.ts';
+import { type Header, readWebhook, rejected, tokenOf } from './webhook.ts';
 
 export interface CollectOptions {
   /** The stream of registry events. */
@@ -94,10 +94,12 @@ export function addCollectRoutes(app: Hono, options: CollectOptions): void {
       throw new ApiError(401, 'unauthorized', 'Send the webhook token as "Authorization: Bearer TOKEN".');
     }
     const { bytes, tooLong } = await readBody(c.req.raw, webhookBytes);
-    const text = bytes.toString('utf8');
+    const text = utf8.decode(bytes);
     const { records, refused, ...counts } = tooLong
       ? rejected(text, `the body is longer than ${webhookBytes} bytes`, clock(), 'too-large', sender)
-      : readWebhook(text, clock(), header, sender);
+      : isEncoded(header)
+        ? rejected(text, 'the body is compressed: it must be sent as it is', clock(), 'not-json', sender)
+        : readWebhook(text, clock(), header, sender);
     try {
       await put(stream, records);
     } catch (cause) {
@@ -126,13 +128,15 @@ export function addCollectRoutes(app: Hono, options: CollectOptions): void {
     const now = clock();
     const plain = readPlainHits(bytes, address, now, domains.length === 0 ? undefined : isOwn);
     if (plain) return { ...plain, data: plain.data ? [plain.data] : [] };
-    const { lines, ignored } = readHits(bytes.toString('utf8'), address, now, isOwn);
+    const { lines, ignored } = readHits(utf8.decode(bytes), address, now, isOwn);
     return { data: packLines(lines), taken: lines.length, ignored };
   };
 
   const takeHits = async (c: Context) => {
     // Not an error: a beacon would keep its hits and send them again.
     if (refuseHits) return { accepted: 0, reason: 'hits are switched off here' };
+    if (isEncoded((name) => c.req.header(name)))
+      throw new ApiError(415, 'unsupported_media_type', 'The body is compressed: send it as it is.');
     const { bytes, tooLong } = await readBody(c.req.raw, hitsBytes);
     if (tooLong)
       throw new ApiError(413, 'too_large', `The body is longer than ${hitsBytes} bytes: send fewer hits at once.`);
@@ -155,6 +159,11 @@ export function addCollectRoutes(app: Hono, options: CollectOptions): void {
     return { accepted: taken };
   };
 }
+
+/** Without the byte order mark that some clients send. */
+const utf8 = new TextDecoder();
+
+const isEncoded = (header: Header): boolean => !['identity', ''].includes(header('content-encoding') ?? '');
 
 const anyOrigin = 'Access-Control-Allow-Origin';
 const acceptedHeaders = { 'Content-Type': 'application/json', [anyOrigin]: '*' };

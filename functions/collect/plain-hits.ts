@@ -3,7 +3,7 @@
 // escapes, and without values that need further checks. Any other body goes through readHits (hits.ts), which alone
 // defines what a hit is: the quick path accepts a subset, with the same lines (test/collect/plain-hits.test.ts).
 import { packBytes } from '#core/bytes/pack.ts';
-import { hitLimits } from '#core/hits/limits.ts';
+import { hitLimits, other } from '#core/hits/limits.ts';
 
 export interface PlainHits {
   /** The lines, as in a record; undefined if there are none. */
@@ -36,6 +36,7 @@ const scratch = Buffer.alloc(packBytes);
 const keys = ['"domain":"', '"action":"', '"id":"', '"path":"'].map((key) => Buffer.from(key));
 const [domainKey, actionKey, idKey, pathKey] = keys;
 const view = Buffer.from('view');
+const otherName = Buffer.from(other);
 const toAction = Buffer.from('","action":"');
 const toId = Buffer.from('","id":"');
 const plainAddress = /^[\da-f:.]{0,45}$/;
@@ -78,7 +79,8 @@ export function readPlainHits(
         at += domainKey.length;
         domainStart = at;
         domainEnd = at = hostEnd(body, at);
-        if (at < 0) return undefined;
+        if (at < 0 || (at - domainStart === otherName.length && follows(body, domainStart, otherName)))
+          return undefined;
       } else if (letter === a && actionStart < 0 && follows(body, at, actionKey)) {
         at += actionKey.length;
         actionStart = at;

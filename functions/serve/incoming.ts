@@ -75,6 +75,7 @@ export function describeIncoming({ openAPIRegistry: registry }: OpenAPIHono): vo
       ),
       400: refused('A hit is invalid; the message names the hit and the field.'),
       413: refused('The body is too large.'),
+      415: refused('The body is compressed.'),
       503: refused('The stream accepted nothing: send again after Retry-After.'),
     },
   });

@@ -205,3 +205,33 @@ test('registry events: a line of 320 KiB is accepted, a byte more is quarantined
   assert.equal(quarantined, 1);
   assert.match(lines[0].reason, new RegExp(`the event has ${most + 1} bytes, more than ${most}`));
 });
+
+test('hits: no sender may name the domain that hits beyond the limits are counted for', async () => {
+  const { post, lines } = collecting();
+  for (const domain of [other, 'OTHER', 'other.', 'other:80'])
+    for (const fields of [{}, { id: '1' }, { path: '\u00e9' }]) {
+      const answer = await post('/v1/hits', JSON.stringify({ ...fields, domain }));
+      assert.equal(answer.status, 400, domain);
+    }
+  const rest = ['others', 'another', 'other.example'].map((domain) => ({ domain }));
+  assert.equal((await post('/v1/hits', JSON.stringify(rest))).status, 202);
+  assert.equal(lines().length, rest.length);
+});
+
+test('a compressed body is refused, or quarantined with the reason; a byte order mark is not read', async () => {
+  const { post, lines } = collecting();
+  const hit = JSON.stringify({ domain: 'a.example' });
+  const events = JSON.stringify({ events: [pullOf('ann', 'team/app')] });
+  for (const encoding of ['gzip', 'x-gzip', 'deflate', 'br', 'zstd', 'gzip, identity', 'identity, gzip', 'none']) {
+    const headers = { 'Content-Encoding': encoding };
+    assert.equal((await post('/v1/hits', hit, headers)).status, 415, encoding);
+    const answer = await post('/v1/registry-events', events, headers);
+    assert.deepEqual(await answer.json(), { accepted: 0, ignored: 0, quarantined: 1 });
+    assert.match(lines().at(-1) as string, /"reason":"the body is compressed: it must be sent as it is"/);
+  }
+  for (const headers of [{}, { 'Content-Encoding': 'identity' }, { 'Content-Encoding': '' }] as object[]) {
+    assert.equal((await post('/v1/hits', `\ufeff${hit}`, { ...headers })).status, 202);
+    const answer = await post('/v1/registry-events', `\ufeff${events}`, { ...headers });
+    assert.deepEqual(await answer.json(), { accepted: 1, ignored: 0, quarantined: 0 });
+  }
+});

@@ -9,7 +9,7 @@ import { hashBytes, viewOf } from '../bytes/names.ts';
 import type { HitLine } from '../event.ts';
 import { quoted } from '../quoted.ts';
 import { canonicalDomain } from './domain.ts';
-import { hitLimits } from './limits.ts';
+import { hitLimits, other } from './limits.ts';
 
 /** Receives the lines of a record. */
 export interface LineSink<Hit = HitLine> {
@@ -310,7 +310,9 @@ export function validateHit(
   if (typeof domain !== 'string')
     return { reason: `domain is ${given(domain)}: must be the host name of the portal, such as portal.example` };
   const host = canonicalDomain(domain);
-  if (!host) return { reason: `domain is ${quoted(domain)}: must be a host name such as portal.example` };
+  // Hits for `other` are taken for hits beyond the limits, which the owner is told of.
+  if (!host || host === other)
+    return { reason: `domain is ${quoted(domain)}: must be a host name such as portal.example` };
   if (typeof action !== 'string' || action.length < 1 || action.length > mostAction)
     return { reason: `action is ${quoted(action)}: must be a text of 1 to ${mostAction} characters` };
   if (id !== undefined && (typeof id !== 'string' || id.length < 1 || id.length > mostId))
