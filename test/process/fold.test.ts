@@ -51,6 +51,9 @@ test('hits that place nothing, and domains that leave without any, each make the
   assert.deepEqual([second.points, second.pointsGeneration], [first.points, first.pointsGeneration]);
   wait(1000);
   assert.equal((await exported()).updatedAt, start + 1000);
+  wait(2 * 3_600_000);
+  const noted = await exported();
+  assert.deepEqual([noted.clock, noted.updatedAt], [start + 2000 + 2 * 3_600_000, start + 1000]);
   // By steps in which no clock jumped.
   let last = second;
   for (let hours = 0; hours < 8 * 24; hours += 6) {

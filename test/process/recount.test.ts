@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
 import type { Pull, StoredEvent } from '#core/event.ts';
+import { clientOf } from '#core/registry/classify.ts';
 import { isManifestPull, pullsOf } from '#core/registry/pull.ts';
 import type { SearchChange } from '#core/stores.ts';
 import { openEvents } from '#local/stores/events.ts';
@@ -48,6 +49,14 @@ const traffic = fc
     });
   });
 
+/** What an older version said of events otherwise. */
+const differences: Partial<StoredEvent>[] = [
+  { class: 'scanner', client: 'old' },
+  { class: 'scanner' },
+  { client: 'old' },
+  {},
+];
+
 /** Classified by a rule that differs from today's. */
 const classify: RecountOptions['classify'] = ({ method, user }) =>
   method === 'HEAD' ? 'version-check' : user === 'bo' ? 'ci' : 'human';
@@ -83,7 +92,7 @@ test('recounting old data equals a fresh replay, however often it is stopped', {
       for (const user of ['ann', 'bo', ''])
         for (const repository of ['a/b', 'c']) {
           const own = await fresh.events.events(user, repository, ...everything);
-          const told = own.map((event): StoredEvent => ({ ...event, class: 'scanner', client: 'old' }));
+          const told = own.map((event, at): StoredEvent => ({ ...event, ...differences[at % differences.length] }));
           stored.push(...told);
           const pulls = told.filter(isManifestPull).flatMap((event) => pullsOf([event]));
           if (pulls.length > 0)
@@ -103,10 +112,23 @@ test('recounting old data equals a fresh replay, however often it is stopped', {
           await old.search.write(changes);
         },
       };
-      const run = () => recount({ ...options, ...old, search, objects, clock: () => start, eventsAtOnce });
+      const rewritten: string[] = [];
+      const events = {
+        ...old.events,
+        async rewrite(changed: StoredEvent[]) {
+          rewritten.push(...changed.map(({ id }) => id));
+          await old.events.rewrite(changed);
+        },
+      };
+      const run = () => recount({ ...options, ...old, events, search, objects, clock: () => start, eventsAtOnce });
       await run().catch(run);
       assert.deepEqual(await contents(old.events, old.search), await contents(fresh.events, fresh.search));
       assert.deepEqual(await objects.list('recount/'), [], 'its progress is removed');
+      const different = stored.filter(({ id, class: kind, client }) => {
+        const now = list.find((event) => event.id === id);
+        return now && (kind !== classify(now) || client !== clientOf(now.userAgent));
+      });
+      assert.deepEqual(rewritten.sort(), different.map(({ id }) => id).sort(), 'only what changes is written');
     }),
     { seed: 1, numRuns: Number(process.env.FUZZ_RUNS ?? 60) },
   );
