@@ -113,7 +113,7 @@ async function pullToList(origin: string) {
     const start = performance.now();
     const answer = await fetch(`${origin}/v1/registry-events`, {
       method: 'POST',
-      headers: { 'Content-Type': 'application/json', Authorization: 'Bearer bench' },
+      headers: { 'Content-Type': 'application/json', Authorization: 'Bearer of-the-bench' },
       body: JSON.stringify({ events: [event] }),
     });
     if (answer.status !== 202) throw new Error(`the notification was answered ${answer.status}`);
@@ -174,7 +174,7 @@ function requestTime({ rows, users, items }: World, rank: number) {
 
 async function started(script: string, args: string[]): Promise<{ child: ChildProcess; origin: string }> {
   const child = spawn(process.execPath, [join(import.meta.dirname, '..', script), ...args], {
-    env: { ...process.env, WHALEWATCH_TOKEN: 'bench' },
+    env: { ...process.env, WHALEWATCH_TOKEN: 'of-the-bench' },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   process.once('exit', () => child.kill('SIGKILL'));

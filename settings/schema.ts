@@ -20,6 +20,7 @@ import {
   number,
   object,
   oneOf,
+  ownSecret,
   proxy,
   text,
   trueOrFalse,
@@ -629,7 +630,7 @@ export const local = {
       'Whether GET /metrics needs no role, for a Prometheus if nobody else can reach the port. Otherwise it needs the role owner.',
   }),
   demo: trueOrFalse().default(false).meta({ description: 'Send seeded demo traffic, marked as such, to the system.' }),
-  token: text('a text').optional().meta({
+  token: ownSecret().optional().meta({
     secret: true,
     description: "The webhook's token. Default: one is made, stored in the data folder and printed.",
   }),
@@ -637,7 +638,7 @@ export const local = {
     placeholder: 'URL',
     description: 'Where alerts (a push, a new person, a new country, a rush) are posted as JSON.',
   }),
-  notifySecret: text('a text')
+  notifySecret: ownSecret()
     .optional()
     .meta({ secret: true, description: 'The shared secret that alerts are signed with.' }),
   slackUrl: httpUrl().optional().meta({
