@@ -266,7 +266,7 @@ describe('packed', () => {
         }),
     });
     const { podman, build, base, argumentsOf, remove } = containers(place);
-    const secret = 'a secret of the test';
+    const secret = 'a-secret-of-the-test';
     const compose = (environment: object) =>
       spawnSync('docker-compose', ['-f', join(root, 'compose.yaml'), 'config'], {
         env: { PATH: process.env.PATH, ...environment },
