@@ -69,7 +69,7 @@ export async function exportPoints(options: ExportOptions): Promise<Exported> {
       if (next.grown && next.grown.other > 0 && !tells(manifest, next))
         await options.alerts?.add(otherAlert(next.grown.day, clock()));
       await expire(next, changed ? manifest : previous, options);
-      return { manifest: next, folded: fold.rows, ...(healed === undefined ? {} : { healed }) };
+      return { manifest: next, folded: fold.rows, healed };
     } catch (cause) {
       doubtState(objects);
       // Another export may have folded, swapped and expired meanwhile: then something missing here is not a loss.

@@ -6,7 +6,8 @@
 //   4 delta    ONE immutable object with the batch's sums, which is ignored until a row names it
 //   5 commit   the row (shard, previous) -> (last, delta), only if there is no such row: one batch wins
 //
-// A batch that loses at step 5 has changed nothing: it starts again at 1, which shows what is left to do.
+// A batch that loses at step 5 has changed nothing: it starts again at 1, which shows what is left to do. That is nothing
+// if its own commit had timed out but succeeded.
 
 import { withoutAddresses } from '#core/addresses.ts';
 import type { NotificationLine, Quarantined, RegistryEvent, RegistryLine, RejectedLine } from '#core/event.ts';
@@ -53,13 +54,14 @@ export interface ShardRecord {
 
 /** Processes a batch of one shard, in order of sequence numbers. Throws if a store fails; then nothing is committed. */
 export async function processBatch(shard: string, records: ShardRecord[], options: ProcessOptions): Promise<void> {
+  const { checkpoints, clock } = options;
   for (;;) {
-    const previous = (await options.checkpoints.latest(shard))?.last ?? '0';
+    const previous = (await checkpoints.latest(shard))?.last ?? '0';
     const fresh = records.filter((record) => BigInt(record.sequenceNumber) > BigInt(previous));
     if (fresh.length === 0) return;
     const last = fresh[fresh.length - 1].sequenceNumber;
     const delta = await write(shard, previous, last, fresh, options);
-    if (await commit(shard, previous, last, delta, options)) return;
+    if (await checkpoints.commit({ shard, previous, last, delta, committedAt: clock() })) return;
   }
 }
 
@@ -187,12 +189,4 @@ function textOf(value: unknown): string {
   if (typeof value === 'string') return value;
   if (value === undefined) return '';
   return jsonOf(value) ?? `${typeof value}, nested too deep to be written`;
-}
-
-/** Step 5. A commit that timed out may have succeeded: the stored row shows whose it is. */
-async function commit(shard: string, previous: string, last: string, delta: string, options: ProcessOptions) {
-  const { checkpoints, clock } = options;
-  if (await checkpoints.commit({ shard, previous, last, delta, committedAt: clock() })) return true;
-  const [row] = await checkpoints.after(shard, previous, 1);
-  return row?.previous === previous && row.delta === delta;
 }

@@ -154,8 +154,10 @@ test('whichever object is damaged or missing, either the sums become exact again
       const again = opened(copy);
       const what = `${key} ${harm}`;
       try {
-        await exported(again);
-        const { manifest } = await exported(again);
+        const first = await exported(again);
+        const { manifest, healed } = await exported(again);
+        assert.equal(healed, undefined, what);
+        if (key === manifestKey) assert.match(String(first.healed), /is damaged/, what);
         assert.equal(await sumOf(manifest, again.objects), hits, what);
         const snapshots = objectSnapshots(again.objects, () => now);
         assert.equal((await snapshots.latest())?.points, domains, what);

@@ -64,6 +64,25 @@ test('hits that place nothing, and domains that leave without any, each make the
   assert.ok(last.updatedAt > start + 2000);
 });
 
+test('an export without anything new writes nothing', async () => {
+  const { stores, hit, export: exported } = world();
+  const put: string[] = [];
+  const objects: typeof stores.objects = {
+    ...stores.objects,
+    async put(key, ...rest) {
+      put.push(key);
+      return stores.objects.put(key, ...rest);
+    },
+  };
+  await exported({ ...stores, objects });
+  await hit();
+  await exported({ ...stores, objects });
+  assert.ok(put.includes(pointerKey) && put.includes('points.json'));
+  put.length = 0;
+  const { generation } = await exported({ ...stores, objects });
+  assert.deepEqual([put, generation], [[], 2]);
+});
+
 test('ids are written where hits had any', async () => {
   const { hit, export: exported } = world();
   await hit();

@@ -64,7 +64,7 @@ const mutations: { name: string; file: string; from: string | RegExp; to: string
   {
     name: 'process does not read its position',
     file: 'process.ts',
-    from: /\(await options\.checkpoints\.latest\(shard\)\)\?\.last \?\? '0'/,
+    from: /\(await checkpoints\.latest\(shard\)\)\?\.last \?\? '0'/,
     to: "'0'",
   },
   {
@@ -82,21 +82,21 @@ const mutations: { name: string; file: string; from: string | RegExp; to: string
   {
     name: 'a lost commit is treated as won',
     file: 'process.ts',
-    from: 'return row?.previous === previous && row.delta === delta;',
-    to: 'return true;',
+    from: 'if (await checkpoints.commit({ shard, previous, last, delta, committedAt: clock() })) return;',
+    to: 'await checkpoints.commit({ shard, previous, last, delta, committedAt: clock() }); return;',
   },
   {
     name: 'a commit that timed out is treated as lost',
     file: 'process.ts',
-    from: 'if (await commit(shard, previous, last, delta, options)) return;',
-    to: 'await commit(shard, previous, last, delta, options).catch(() => false); return;',
+    from: 'if (await checkpoints.commit({ shard, previous, last, delta, committedAt: clock() })) return;',
+    to: 'await checkpoints.commit({ shard, previous, last, delta, committedAt: clock() }).catch(() => false); return;',
   },
   {
     name: 'the row is committed before its delta is written',
     file: 'process.ts',
-    from: 'const delta = await write(shard, previous, last, fresh, options);\n    if (await commit(shard, previous, last, delta, options)) return;',
+    from: 'const delta = await write(shard, previous, last, fresh, options);\n    if (await checkpoints.commit({ shard, previous, last, delta, committedAt: clock() })) return;',
     // biome-ignore lint/suspicious/noTemplateCurlyInString: source text
-    to: "const key = `deltas/${shard}/${last.padStart(64, '0')}-${options.newId()}`;\n    const won = await commit(shard, previous, last, key, options);\n    await write(shard, previous, last, fresh, { ...options, newId: () => key.split('-').at(-1) as string });\n    if (won) return;",
+    to: "const key = `deltas/${shard}/${last.padStart(64, '0')}-${options.newId()}`;\n    const won = await checkpoints.commit({ shard, previous, last, delta: key, committedAt: clock() });\n    await write(shard, previous, last, fresh, { ...options, newId: () => key.split('-').at(-1) as string });\n    if (won) return;",
   },
   {
     name: 'export does not move its position with the state',
