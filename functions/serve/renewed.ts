@@ -21,6 +21,9 @@ export interface Renewed<T> {
   expire(): void;
 }
 
+/** If a reading seems to have taken longer, the clock was set meanwhile. */
+const mostMs = 60_000;
+
 /**
  * One reading is in progress at a time. If it fails, the last value stays in use, however old, and no caller waits for
  * another period; without any value the call rejects.
@@ -39,7 +42,8 @@ export function renewed<T>(
     try {
       const value = await read();
       if (own === generation) {
-        const longest = Math.max(longestMs, times * (clock() - began));
+        const took = clock() - began;
+        const longest = Math.max(longestMs, took > mostMs ? 0 : times * took);
         latest = { value, since: began, longest, failed: false };
       }
       return value;

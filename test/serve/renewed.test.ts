@@ -156,3 +156,29 @@ test('before the first success every caller gets the failure, from one shared re
   assert.equal(await told(), 'first');
   assert.equal(begun.length, 2);
 });
+
+test('a slow reading is used for longer; one during which the clock was set is not', async () => {
+  const minute = 60_000;
+  const week = 7 * 24 * 60 * minute;
+  for (const [took, longest] of [
+    ...[0, 100].map((quick) => [quick, 1000]),
+    [101, 1010],
+    [minute, 10 * minute],
+    ...[minute + 1, week, -week].map((odd) => [odd, 1000]),
+  ])
+    for (const [age, value] of [
+      [longest - 1, 1],
+      [longest, 2],
+    ]) {
+      let now = 0;
+      let begun = 0;
+      const read = async () => {
+        if (begun === 0) now += took;
+        return ++begun;
+      };
+      const current = renewed(read, { clock: () => now, report: () => {}, longestMs: 1000, times: 10 });
+      await current();
+      now = age;
+      assert.equal(await current(), value, `a reading of ${took} ms after ${age} ms`);
+    }
+});
