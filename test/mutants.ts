@@ -124,4 +124,16 @@ export const equivalents: Equivalent[] = [
     change: '|| -> &&',
     why: 'the order of different events only makes storing them quicker',
   },
+  {
+    file: 'functions/process/kernel.ts',
+    line: 'if (start >= data.length) return;',
+    change: '>= -> >',
+    why: 'one turn more finds nothing behind the end',
+  },
+  {
+    file: 'functions/process/publish.ts',
+    line: 'if (whole.size > 100) whole.clear();',
+    change: '> -> >=',
+    why: 'a cache of one entry less: what it lacks is looked up',
+  },
 ];

@@ -66,7 +66,7 @@ export async function exportPoints(options: ExportOptions): Promise<Exported> {
         await objects.put(manifestKey, JSON.stringify(next), replaces(etag));
       }
       await publish(next, fold.points, options);
-      if (next.grown && next.grown.other > 0 && !tells(manifest, next))
+      if (next.grown && tells(next) && !(manifest.grown?.day === next.grown.day && tells(manifest)))
         await options.alerts?.add(otherAlert(next.grown.day, clock()));
       await expire(next, changed ? manifest : previous, options);
       return { manifest: next, folded: fold.rows, healed };
@@ -83,6 +83,5 @@ const replaces = (etag: string | undefined) => ({
   contentType: 'application/json',
 });
 
-/** Whether that day's alert was sent with the previous manifest. */
-const tells = ({ grown: before }: Manifest, { grown: now }: Manifest) =>
-  before?.day === now?.day && (before?.other ?? 0) > 0;
+/** Whether hits of the manifest's day were counted as `other`. */
+const tells = ({ grown }: Manifest) => (grown?.other ?? 0) > 0;

@@ -145,7 +145,7 @@ async function updatePulls(groups: StoredEvent[][], options: PullOptions): Promi
     });
     left = again;
   }
-  if (written.length > 0) await search.write(written);
+  await search.write(written);
 }
 
 /**

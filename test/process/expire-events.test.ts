@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { openEvents } from '#local/stores/events.ts';
 import { eventExpiry } from '#process/expire-events.ts';
-import { day, pull, start, storedEvent } from '../contracts/samples.ts';
+import { day, hour, pull, start, storedEvent } from '../contracts/samples.ts';
 import { dataFolder } from '../support/run.ts';
 
 test('after keepEventsDays events, pulls, quarantined entries and the versions of their repositories are removed', async (t) => {
@@ -41,7 +41,18 @@ test('after keepEventsDays events, pulls, quarantined entries and the versions o
   assert.deepEqual(await held(), []);
   // Runs at most every six hours.
   await store('late', start - 99 * day, 'late');
-  now += 3_600_000;
+  const ran = now;
+  for (const later of [-6 * hour + 1, 6 * hour - 1]) {
+    now = ran + later;
+    await expire();
+    assert.deepEqual(await held(), ['late']);
+  }
+  now = ran + 6 * hour;
   await expire();
-  assert.deepEqual(await held(), ['late']);
+  assert.deepEqual(await held(), []);
+  // After the clock was set back it goes on, too.
+  await store('again', start - 99 * day, 'late');
+  now = ran;
+  await expire();
+  assert.deepEqual(await held(), []);
 });

@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodeHit } from '#core/hits/hit.ts';
+import { emptyManifest, manifestKey } from '#core/hits/manifest.ts';
 import { type KeptDay, pointerKey, snapshotKey } from '#core/map/pointer.ts';
 import { Damaged } from '#core/stores.ts';
 import { graceMs } from '#process/expire.ts';
-import { exportPoints } from '#process/export.ts';
+import { type ExportOptions, exportPoints } from '#process/export.ts';
 import { processBatch } from '#process/process.ts';
 import { memoryStores } from '../support/memory-stores.ts';
 
@@ -23,19 +24,19 @@ function world() {
     wait: (ms: number) => {
       now += ms;
     },
-    async hit({ address = '1', id }: { address?: string; id?: string } = {}) {
+    async hit({ address = '1', id, domain = 'a.example' }: { address?: string; id?: string; domain?: string } = {}) {
       const line = encodeHit({
         type: 'hit',
         time: now,
         address,
-        domain: 'a.example',
+        domain,
         action: 'view',
         ...(id && { id }),
       });
       await processBatch('s', [{ sequenceNumber: String(++made), data: Buffer.from(line), arrivedAt: now }], options);
     },
-    export: async (of = stores) =>
-      (await exportPoints({ ...of, keepDays: 7, privateHostsOn: [], clock, newId })).manifest,
+    export: async (of = stores, more: Partial<ExportOptions> = {}) =>
+      (await exportPoints({ ...of, keepDays: 7, privateHostsOn: [], clock, newId, ...more })).manifest,
   };
 }
 
@@ -67,8 +68,13 @@ test('hits that place nothing, and domains that leave without any, each make the
 test('an export without anything new writes nothing', async () => {
   const { stores, hit, export: exported } = world();
   const put: string[] = [];
+  const listed: string[] = [];
   const objects: typeof stores.objects = {
     ...stores.objects,
+    async list(prefix) {
+      listed.push(prefix);
+      return stores.objects.list(prefix);
+    },
     async put(key, ...rest) {
       put.push(key);
       return stores.objects.put(key, ...rest);
@@ -78,9 +84,58 @@ test('an export without anything new writes nothing', async () => {
   await hit();
   await exported({ ...stores, objects });
   assert.ok(put.includes(pointerKey) && put.includes('points.json'));
-  put.length = 0;
+  assert.ok(listed.includes('points/'));
+  put.length = listed.length = 0;
   const { generation } = await exported({ ...stores, objects });
   assert.deepEqual([put, generation], [[], 2]);
+  assert.ok(!listed.includes('points/'), 'old snapshots are looked for only beside a new one');
+});
+
+test('a row that names the delta of another stops export', async () => {
+  for (const change of [{ shard: 'other' }, { previous: '1' }, { last: '9' }]) {
+    const { stores, hit, export: exported } = world();
+    await hit();
+    const [row] = await stores.checkpoints.after('s', '0', 1);
+    const other = { ...row, ...change };
+    const checkpoints = {
+      ...stores.checkpoints,
+      shards: async () => [other.shard],
+      // The chain itself is whole.
+      after: async () => [{ ...other, previous: '0' }],
+    };
+    if (change.previous) checkpoints.after = async () => [other];
+    const positions = change.previous ? { s: '1' } : {};
+    if (change.previous)
+      await stores.objects.put(manifestKey, JSON.stringify({ ...emptyManifest, generation: 1, positions }));
+    await assert.rejects(
+      exported({ ...stores, checkpoints: { ...checkpoints, latest: async () => other } }),
+      /is not the delta of row/,
+      JSON.stringify(change),
+    );
+  }
+});
+
+test('the owner is told once a day that hits are counted as other', async () => {
+  const { stores, hit, wait, export: exported } = world();
+  const told: string[] = [];
+  const alerts = { add: async ({ id }: { id: string }) => void told.push(id) };
+  const run = () => exported(stores, { alerts, mostDomains: 2 });
+  const hits = async (...domains: string[]) => {
+    for (const domain of domains) await hit({ domain });
+    await run();
+  };
+  await run();
+  await hits('a.example', 'b.example');
+  assert.deepEqual(told, []);
+  await hits('c.example');
+  await hits('d.example');
+  await run();
+  assert.deepEqual(told, ['limit-other-2026-11-28']);
+  wait(86_400_000);
+  await hits('a.example');
+  assert.equal(told.length, 1);
+  await hits('b.example', 'e.example');
+  assert.deepEqual(told.slice(1), ['limit-other-2026-11-29']);
 });
 
 test('ids are written where hits had any', async () => {

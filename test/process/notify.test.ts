@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Pull, StoredEvent } from '#core/event.ts';
-import { type Alert, fits, type Rule } from '#core/rules.ts';
+import { type Alert, fits, newsMs, type Rule } from '#core/rules.ts';
 import { openAlerts } from '#local/stores/alerts.ts';
 import { type Batch, notifier } from '#process/notify.ts';
 
@@ -106,6 +106,59 @@ test('a push to a matching repository is one alert; its untagged platforms and o
   await notify(batch({ events }));
   await notify(batch({ events }));
   assert.deepEqual(texts(), ['team/app:1 was pushed by ann']);
+});
+
+test('a rule of pushes may be about one registry, or about all', async () => {
+  const { start, sent } = world();
+  const rules: Rule[] = [
+    { name: 'all', when: 'pushed', repository: 'team/*' },
+    { name: 'east', when: 'pushed', repository: 'team/*', registry: 'east' },
+    { name: 'unnamed', when: 'pushed', repository: 'team/*', registry: 'default' },
+  ];
+  const repositories = ['team/app', 'east//team/app', 'west//team/app', 'east//other/app'];
+  const events = repositories.map((repository, at) => push(`${at}`, { repository }));
+  await start({ rules })(batch({ events }));
+  assert.deepEqual(
+    sent.map(({ rule, text }) => `${rule}: ${text}`),
+    [
+      'all: team/app:1 was pushed by ann',
+      'all: team/app:1 in east was pushed by ann',
+      'all: team/app:1 in west was pushed by ann',
+      'east: team/app:1 in east was pushed by ann',
+      'unnamed: team/app:1 was pushed by ann',
+    ],
+  );
+});
+
+test('what is an hour old when it arrives is no news, of any kind', async () => {
+  for (const [age, alerts] of [
+    [newsMs - 1, 4],
+    [newsMs, 0],
+  ]) {
+    const { start, sent } = world();
+    const notify = start();
+    const time = now - age;
+    const seen = (country: string) => batch({ locations: () => [['shop.example', 0, 0, country, time]] });
+    await notify(seen('FR'));
+    await notify(seen('JP'));
+    await notify(
+      batch({
+        previous: '1',
+        events: [push('1', { time }), event({ id: '2', time })],
+        hitsByMinute: new Map([[time, 101]]),
+      }),
+    );
+    assert.equal(sent.length, alerts, `${age}`);
+  }
+});
+
+test('of a domain with several locations in a country one pair is looked at', async () => {
+  const { start, texts } = world();
+  const notify = start();
+  const rows = ['FR', 'FR', 'JP', 'JP', ''].map((country, at) => ['shop.example', at, 0, country, now] as const);
+  await notify(batch({ locations: () => rows.slice(0, 2) as never }));
+  await notify(batch({ locations: () => rows as never }));
+  assert.deepEqual(texts(), ['shop.example has its first visit from JP']);
 });
 
 test('a new user is an alert at the first pull; a user with a history, a machine and an anonymous user are not new', async () => {

@@ -171,5 +171,23 @@ test('of two events with one id in a batch the first stays, whoever it names', a
   assert.deepEqual([(await of('zoe')).length, (await of('ann')).length], [1, 0]);
 });
 
+test('neither a redelivery nor a retry replaces anything', async () => {
+  const events = openEvents(':memory:', () => start);
+  const options = { events, search: openSearch(':memory:'), locator: { locate: () => undefined } };
+  const base = { action: 'pull', kind: 'manifest', mediaType: index, method: 'GET', userAgent: 'docker/27' } as const;
+  const event = { ...base, id: 'one', time: start, user: 'ann', repository: 'a', tag: '1', address: '', source: '' };
+  const store = (delivered: Delivered[]) =>
+    storeEvents(delivered, { ...options, classify: classifier(), pullWindowSeconds: 2 });
+  for (const [origin, duplicates] of [
+    ['s:0:0', 0],
+    ['s:0:0', 0],
+    ['s:1:0', 1],
+  ] as const) {
+    assert.equal((await store([{ event, origin }])).duplicates, duplicates);
+    assert.equal(await events.version('ann', 'a'), 1);
+  }
+  assert.deepEqual(await store([]), { duplicates: 0, stored: [] });
+});
+
 /** As JSON stores it: without undefined fields. */
 const plain = <T>(value: T): T => JSON.parse(JSON.stringify(value));
