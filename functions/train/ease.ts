@@ -7,7 +7,8 @@ import { type Rows, transposed } from '#core/recommender/ratings.ts';
 import { blockAt, side, word } from './parameters.ts';
 import { Layout, runKernel } from './threads.ts';
 
-const blockSide = 128;
+/** B of functions/train/assembly/wide.as. */
+const blockSide = 120;
 const blockBytes = blockSide * blockSide * 4;
 /** Multiplications below which a second thread starts too late to help. */
 const worthThreads = 1e9;
@@ -29,10 +30,14 @@ export function easeDense(
   const blocks = Math.max(1, Math.ceil(items / blockSide));
   const layout = new Layout();
   const matrix = new Matrix(layout, byUser, items, options);
-  const phases = layout.reserve((2 * blocks + 2) * 8);
+  const phases = layout.reserve((blocks + 4) * 8);
   const square = layout.reserve(blocks * blocks * blockBytes);
   const diagonals = layout.reserve(blocks * blockBytes);
-  const scratchBytes = Math.max(blockBytes, blocks * blockSide * 4);
+  const kept = Math.max(0, Math.min(options.keep, items - 1));
+  const nearItems = layout.reserve(items * kept * 4);
+  const nearWeights = layout.reserve(items * kept * 4);
+  // A block, or a row and a count for each eleven bits of a weight.
+  const scratchBytes = Math.max(blockBytes, blocks * blockSide * 4 + (4 << 11));
   const scratch = layout.reserve(scratchBytes * threads);
   const memory = layout.memory(
     `EASE of ${items} repositories`,
@@ -43,6 +48,9 @@ export function easeDense(
       phases,
       square,
       diagonals,
+      near: kept,
+      nearItems,
+      nearWeights,
       scratch,
       scratchBytes,
       blocks,
@@ -52,30 +60,13 @@ export function easeDense(
   if (new Uint32Array(memory.buffer, blockAt, 128)[word.unsound] !== 0)
     throw new RangeError(`EASE is too near singular for single precision: raise lambda (${options.lambda})`);
 
-  const upper = new Float32Array(memory.buffer, square, (blocks * blocks * blockBytes) / 4);
-  const onDiagonal = new Float32Array(memory.buffer, diagonals, (blocks * blockBytes) / 4);
-  const { scales } = matrix;
-  const targets = new ByTarget(items, options.keep);
-  const inBlock = (row: number, column: number) =>
-    ((column & 127) >> 3) * blockSide * 8 + (row & 127) * 8 + (column & 7);
-  for (let j = 0; j < items; j++) {
-    const own = j >> 7;
-    const pivot = onDiagonal[own * (blockBytes / 4) + inBlock(j, j)] * scales[j];
-    const diagonalBlock = own * (blockBytes / 4);
-    for (let i = 0; i < items; i++) {
-      if (i === j) continue;
-      const other = i >> 7;
-      const value =
-        other === own
-          ? onDiagonal[diagonalBlock + inBlock(i, j)]
-          : other < own
-            ? upper[(other * blocks + own) * (blockBytes / 4) + inBlock(i, j)]
-            : upper[(own * blocks + other) * (blockBytes / 4) + inBlock(j, i)];
-      targets.add(i, (-value * scales[i]) / pivot);
-    }
-    targets.end();
-  }
-  return targets.weights();
+  const byTarget = {
+    starts: Uint32Array.from({ length: items + 1 }, (_, item) => item * kept),
+    columns: new Uint32Array(memory.buffer, nearItems, items * kept),
+    values: new Float32Array(memory.buffer, nearWeights, items * kept),
+  };
+  const { starts, columns, values } = transposed(byTarget, items);
+  return { starts, columns, weights: values };
 }
 
 /**

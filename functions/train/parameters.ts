@@ -61,7 +61,11 @@ const block = [
   ['ridges', 1, 'An f32 per item, added to the diagonal before scaling.'],
   ['diagonals', 1, 'Diagonal blocks of the inverse.'],
   ['unsound', 1, '1 if a pivot was too small for single precision.'],
-  ['near', 1, 'For the regressions: the most items of each, their indices, and the resulting weights.'],
+  [
+    'near',
+    1,
+    'The most weights to an item; from which items, and the weights. For the regressions, how many of them too.',
+  ],
   ['nearItems', 1],
   ['nearWeights', 1],
   ['nearCounts', 1],

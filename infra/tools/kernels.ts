@@ -19,7 +19,16 @@ export const kernels: Record<'train' | 'process' | 'map', Kernel> = {
   train: {
     folder: join(functions, 'train/assembly'),
     target: join(functions, 'train/kernel.wasm.ts'),
-    flags: ['--importMemory', '--sharedMemory', '--maximumMemory', '65536', '--enable', 'threads'],
+    flags: [
+      '--importMemory',
+      '--sharedMemory',
+      '--maximumMemory',
+      '65536',
+      '--enable',
+      'threads',
+      '--enable',
+      'relaxed-simd',
+    ],
     made: { 'parameters.ts': parametersSource },
   },
   process: {

@@ -2,20 +2,19 @@
 // ridge regressions (its sparse form). Phases and chunks work as in index.as, so the result has the same bits for any
 // number of threads.
 //
-// The inverse is taken in blocks of 128 x 128, each in panels of 8 columns (tiles.as). With A = Ut U and W = U^-T, row
-// I of blocks is, for columns J > I of U and J < I of W alike,
+// The inverse is taken in blocks (wide.as). With A = Ut U and W = U^-T, row I of blocks is, for columns J > I of U and
+// J < I of W alike,
 //
 //   X_IJ = V_IIt (A_IJ - sum over K < I of U_KIt X_KJ),   V = U^-1, A_IJ = 0 where J < I
 //
 // so U fills the upper and W the lower blocks of one square, in place. Finally P_IJ = sum over K >= J of W_KIt W_KJ
 // replaces U: n^3 operations in all, each a product of tiles.
 import { BASE, BLOCKS, COLUMNS, DIAGONALS, ITEMS, NEAR, NEAR_COUNTS, NEAR_ITEMS, NEAR_WEIGHTS, PHASES, RIDGES, ROWS, SCALES, SCRATCH, SCRATCH_BYTES, SQUARE, STARTS, UNSOUND, USERS, VALUES, WIDTH, word } from './parameters';
+import { inPanels } from './gram';
 import { allDone, finish, take } from './phases';
-import { addBlock, factorize, substitute, takeOffBlock } from './tiles';
+import { factorize, substitute } from './tiles';
+import { addProduct, addTriangleProduct, B, BLOCK_BYTES, inBlock, PANEL_COLUMNS, ROW, takeOffProduct } from './wide';
 
-const B: usize = 128;
-const PANEL: usize = B << 5;
-const BLOCK_BYTES: usize = B * B * 4;
 const ROWS_AT_ONCE: u32 = 16;
 
 @inline function block(i: usize, j: usize): usize {
@@ -72,25 +71,23 @@ export function invert(thread: u32): u32 {
   const scratch: usize = <usize>word(SCRATCH) + <usize>thread * <usize>word(SCRATCH_BYTES);
   const side = word(BLOCKS);
   let counters: usize = word(PHASES);
-  let chunks: u32 = chunksOf(side * <u32>B);
+  const rows = side * <u32>B;
+  let chunks: u32 = chunksOf(rows);
   for (let chunk = take(counters); chunk < chunks; chunk = take(counters)) {
-    for (let item = chunk * ROWS_AT_ONCE; item < (chunk + 1) * ROWS_AT_ONCE; item++) scatterRow(item, scratch);
+    const to = min(rows, (chunk + 1) * ROWS_AT_ONCE);
+    for (let item = chunk * ROWS_AT_ONCE; item < to; item++) scatterRow(item, scratch);
     finish(counters, chunks);
   }
   if (!allDone(counters, chunks)) return 1;
-  for (let i: u32 = 0; i < side; i++) {
+  // Row by row. The next row's diagonal block follows the one to the left of it, so that nobody waits for it.
+  for (let i: u32 = 0; i <= side; i++) {
     counters += 8;
-    chunks = 1;
+    chunks = i == 0 ? 1 : side - 1;
     for (let chunk = take(counters); chunk < chunks; chunk = take(counters)) {
-      diagonal(i);
-      finish(counters, chunks);
-    }
-    if (!allDone(counters, chunks)) return 1;
-    counters += 8;
-    chunks = side - 1;
-    for (let chunk = take(counters); chunk < chunks; chunk = take(counters)) {
-      // The longest work first.
-      eliminateBlock(i, chunk < i ? chunk : chunk + 1, scratch);
+      // The longest work first: above the diagonal, then what is ever nearer to it.
+      const ahead = i - 1 + chunk;
+      if (i > 0) eliminateBlock(i - 1, ahead < side - 1 ? ahead + 1 : ahead + 1 - side, scratch);
+      if (chunk == 0 && i < side) diagonal(i, scratch);
       finish(counters, chunks);
     }
     if (!allDone(counters, chunks)) return 1;
@@ -105,6 +102,16 @@ export function invert(thread: u32): u32 {
     product(chunk - first, j);
     finish(counters, chunks);
   }
+  if (!allDone(counters, chunks)) return 1;
+  counters += 8;
+  const items = word(ITEMS + ROWS);
+  chunks = (items + <u32>PANEL_COLUMNS - 1) / <u32>PANEL_COLUMNS;
+  for (let chunk = take(counters); chunk < chunks; chunk = take(counters)) {
+    // A panel's columns share cache lines.
+    const to = min(items, (chunk + 1) * <u32>PANEL_COLUMNS);
+    for (let item = chunk * <u32>PANEL_COLUMNS; item < to; item++) strongest(item, scratch);
+    finish(counters, chunks);
+  }
   return allDone(counters, chunks) ? 0 : 1;
 }
 
@@ -112,7 +119,7 @@ export function invert(thread: u32): u32 {
 function scatterRow(item: usize, scratch: usize): void {
   const items: usize = word(ITEMS + ROWS);
   const i = item / B;
-  const row = (item % B) << 5;
+  const row = item % B;
   const bytes = <usize>word(BLOCKS) * B << 2;
   if (item < items) {
     gramRow(item, scratch);
@@ -127,48 +134,41 @@ function scatterRow(item: usize, scratch: usize): void {
     memory.fill(scratch, 0, bytes);
     store<f32>(scratch + (item << 2), 1);
   }
-  for (let j = i; j < <usize>word(BLOCKS); j++) {
-    const to = block(i, j) + row;
-    const from = scratch + (j * B << 2);
-    for (let panel: usize = 0; panel < B >> 3; panel++) {
-      v128.store(to + panel * PANEL, v128.load(from + (panel << 5)));
-      v128.store(to + panel * PANEL, v128.load(from + (panel << 5), 16), 16);
-    }
-  }
+  for (let j = i; j < <usize>word(BLOCKS); j++)
+    for (let c: usize = 0; c < B; c += 4) v128.store(inBlock(block(i, j), row, c), v128.load(scratch + ((j * B + c) << 2)));
 }
 
 /**
  * Factorizes what is left of A_II into U_II; puts V_II = U_II^-1 into `DIAGONALS`, and its transpose W_II in place of
  * A_II.
  */
-function diagonal(i: usize): void {
+function diagonal(i: usize, u: usize): void {
   const own = block(i, i);
-  for (let k: usize = 0; k < i; k++) takeOffBlock(own, block(k, i), block(k, i), PANEL, B);
-  if (!factorize(own, B, <f32>1e-7)) store<u32>(BASE + (UNSOUND << 2), 1);
+  for (let k: usize = 0; k < i; k++) takeOffProduct(own, block(k, i), block(k, i));
+  // In panels of eight columns, as tiles.as has them.
+  for (let r: usize = 0; r < B; r++)
+    for (let c: usize = 0; c < B; c += 4) v128.store(u + (inPanels(r, c, B) << 2), v128.load(inBlock(own, r, c)));
+  if (!factorize(u, B, <f32>1e-7)) store<u32>(BASE + (UNSOUND << 2), 1);
   const v = <usize>word(DIAGONALS) + i * BLOCK_BYTES;
   memory.fill(v, 0, BLOCK_BYTES);
   // Column c of V by back substitution, in double; U's diagonal comes inverted.
   for (let c: usize = 0; c < B; c++)
     for (let r = c + 1; r-- > 0; ) {
       let sum: f64 = r == c ? 1 : 0;
-      for (let k = r + 1; k <= c; k++) sum -= <f64>load<f32>(inBlock(own, r, k)) * <f64>load<f32>(inBlock(v, k, c));
-      store<f32>(inBlock(v, r, c), <f32>(sum * <f64>load<f32>(inBlock(own, r, r))));
+      for (let k = r + 1; k <= c; k++) sum -= <f64>load<f32>(u + (inPanels(r, k, B) << 2)) * <f64>load<f32>(inBlock(v, k, c));
+      store<f32>(inBlock(v, r, c), <f32>(sum * <f64>load<f32>(u + (inPanels(r, r, B) << 2))));
     }
   for (let r: usize = 0; r < B; r++)
     for (let c: usize = 0; c < B; c++) store<f32>(inBlock(own, r, c), load<f32>(inBlock(v, c, r)));
-}
-
-@inline function inBlock(at: usize, r: usize, c: usize): usize {
-  return at + (c >> 3) * PANEL + (r << 5) + ((c & 7) << 2);
 }
 
 /** X_IJ. */
 function eliminateBlock(i: usize, j: usize, scratch: usize): void {
   const own = block(i, j);
   if (j < i) memory.fill(own, 0, BLOCK_BYTES);
-  for (let k: usize = j < i ? j : 0; k < i; k++) takeOffBlock(own, block(k, i), block(k, j), PANEL, B);
+  for (let k: usize = j < i ? j : 0; k < i; k++) takeOffProduct(own, block(k, i), block(k, j));
   memory.fill(scratch, 0, BLOCK_BYTES);
-  addBlock(scratch, <usize>word(DIAGONALS) + i * BLOCK_BYTES, own, PANEL, B);
+  addTriangleProduct(scratch, <usize>word(DIAGONALS) + i * BLOCK_BYTES, own);
   memory.copy(own, scratch, BLOCK_BYTES);
 }
 
@@ -176,7 +176,73 @@ function eliminateBlock(i: usize, j: usize, scratch: usize): void {
 function product(i: usize, j: usize): void {
   const own = i == j ? <usize>word(DIAGONALS) + i * BLOCK_BYTES : block(i, j);
   memory.fill(own, 0, BLOCK_BYTES);
-  for (let k = j; k < <usize>word(BLOCKS); k++) addBlock(own, block(k, i), block(k, j), PANEL, B);
+  for (let k = j; k < <usize>word(BLOCKS); k++) addProduct(own, block(k, i), block(k, j));
+}
+
+/** Column J of P, which is row J too. */
+function readColumn(item: usize, to: usize): void {
+  const own = item / B;
+  const at = item % B;
+  for (let i: usize = 0; i <= own; i++) {
+    let from = inBlock(i == own ? <usize>word(DIAGONALS) + i * BLOCK_BYTES : block(i, own), 0, at);
+    for (let r = i * B; r < (i + 1) * B; r++) {
+      store<f32>(to + (r << 2), load<f32>(from));
+      from += ROW;
+    }
+  }
+  for (let j = own + 1; j < <usize>word(BLOCKS); j++)
+    for (let c: usize = 0; c < B; c += 4) v128.store(to + ((j * B + c) << 2), v128.load(inBlock(block(own, j), at, c)));
+}
+
+/** The strongest weights to an item, by ascending source; of equal ones the first. */
+function strongest(item: usize, scratch: usize): void {
+  const items: usize = word(ITEMS + ROWS);
+  const keep: usize = word(NEAR);
+  const sources: usize = <usize>word(NEAR_ITEMS) + (item * keep << 2);
+  const weights: usize = <usize>word(NEAR_WEIGHTS) + (item * keep << 2);
+  const own = scratch + (item << 2);
+  readColumn(item, scratch);
+  const pivot = <f64>load<f32>(own) * <f64>f32At(SCALES, item);
+  for (let i: usize = 0; i < items; i++) {
+    const at = scratch + (i << 2);
+    store<f32>(at, <f32>(-<f64>load<f32>(at) * <f64>f32At(SCALES, i) / pivot));
+  }
+  // An item has no weight to itself.
+  const last = scratch + ((items - 1) << 2);
+  memory.copy(own, own + 4, last - own);
+  const bins = scratch + (<usize>word(BLOCKS) * B << 2);
+  // The k-th greatest by its bits, eleven and twice ten: without a sign, numbers are ordered as these are.
+  let bar: u32 = 0;
+  let known: u32 = 0;
+  let equal = <u32>keep;
+  for (let shift: u32 = 20; ; shift -= 10) {
+    const digit: u32 = shift == 20 ? 2047 : 1023;
+    memory.fill(bins, 0, 4 << 11);
+    for (let at = scratch; at < last; at += 4) {
+      const bits = load<u32>(at) & 0x7fffffff;
+      if ((bits & known) != bar) continue;
+      const bin = bins + (<usize>((bits >> shift) & digit) << 2);
+      store<u32>(bin, load<u32>(bin) + 1);
+    }
+    let d = digit;
+    for (; load<u32>(bins + (<usize>d << 2)) < equal; d--) equal -= load<u32>(bins + (<usize>d << 2));
+    bar |= d << shift;
+    known |= digit << shift;
+    if (!shift) break;
+  }
+  let count: usize = 0;
+  for (let at = scratch; at < last; at += 4) {
+    const bits = load<u32>(at) & 0x7fffffff;
+    if (bits < bar) continue;
+    if (bits == bar) {
+      if (!equal) continue;
+      equal--;
+    }
+    const source = (at - scratch) >> 2;
+    store<u32>(sources + count, <u32>(at < own ? source : source + 1));
+    store<f32>(weights + count, load<f32>(at));
+    count += 4;
+  }
 }
 
 /**

@@ -8,6 +8,7 @@
 // Loops are unrolled by four steps of depth. The `if (!depth) break` between them never happens: it prevents the
 // optimizers from grouping the four steps of one sum, which would wait for each other and spill registers.
 import { POOR } from './double';
+import { minus, plus } from './fused';
 
 /** C = F + Pt P in the upper triangle: C and F are n x n, P is depth x n. */
 export function rankUpdate(c: usize, cPanel: usize, f: usize, fPanel: usize, p: usize, pPanel: usize, n: usize, depth: usize): void {
@@ -27,28 +28,28 @@ export function rankUpdate(c: usize, cPanel: usize, f: usize, fPanel: usize, p: 
   const end = r + (depth << 5);
   while (r < end) {
     y0 = v128.load(r); y1 = v128.load(r, 16);
-    x = v128.load32_splat(l); a00 = f32x4.add(a00, f32x4.mul(x, y0)); a01 = f32x4.add(a01, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 4); a10 = f32x4.add(a10, f32x4.mul(x, y0)); a11 = f32x4.add(a11, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 8); a20 = f32x4.add(a20, f32x4.mul(x, y0)); a21 = f32x4.add(a21, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 12); a30 = f32x4.add(a30, f32x4.mul(x, y0)); a31 = f32x4.add(a31, f32x4.mul(x, y1));
+    x = v128.load32_splat(l); a00 = plus(a00, x, y0); a01 = plus(a01, x, y1);
+    x = v128.load32_splat(l, 4); a10 = plus(a10, x, y0); a11 = plus(a11, x, y1);
+    x = v128.load32_splat(l, 8); a20 = plus(a20, x, y0); a21 = plus(a21, x, y1);
+    x = v128.load32_splat(l, 12); a30 = plus(a30, x, y0); a31 = plus(a31, x, y1);
     if (!depth) break;
     y0 = v128.load(r, 32); y1 = v128.load(r, 48);
-    x = v128.load32_splat(l, 32); a00 = f32x4.add(a00, f32x4.mul(x, y0)); a01 = f32x4.add(a01, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 36); a10 = f32x4.add(a10, f32x4.mul(x, y0)); a11 = f32x4.add(a11, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 40); a20 = f32x4.add(a20, f32x4.mul(x, y0)); a21 = f32x4.add(a21, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 44); a30 = f32x4.add(a30, f32x4.mul(x, y0)); a31 = f32x4.add(a31, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 32); a00 = plus(a00, x, y0); a01 = plus(a01, x, y1);
+    x = v128.load32_splat(l, 36); a10 = plus(a10, x, y0); a11 = plus(a11, x, y1);
+    x = v128.load32_splat(l, 40); a20 = plus(a20, x, y0); a21 = plus(a21, x, y1);
+    x = v128.load32_splat(l, 44); a30 = plus(a30, x, y0); a31 = plus(a31, x, y1);
     if (!depth) break;
     y0 = v128.load(r, 64); y1 = v128.load(r, 80);
-    x = v128.load32_splat(l, 64); a00 = f32x4.add(a00, f32x4.mul(x, y0)); a01 = f32x4.add(a01, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 68); a10 = f32x4.add(a10, f32x4.mul(x, y0)); a11 = f32x4.add(a11, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 72); a20 = f32x4.add(a20, f32x4.mul(x, y0)); a21 = f32x4.add(a21, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 76); a30 = f32x4.add(a30, f32x4.mul(x, y0)); a31 = f32x4.add(a31, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 64); a00 = plus(a00, x, y0); a01 = plus(a01, x, y1);
+    x = v128.load32_splat(l, 68); a10 = plus(a10, x, y0); a11 = plus(a11, x, y1);
+    x = v128.load32_splat(l, 72); a20 = plus(a20, x, y0); a21 = plus(a21, x, y1);
+    x = v128.load32_splat(l, 76); a30 = plus(a30, x, y0); a31 = plus(a31, x, y1);
     if (!depth) break;
     y0 = v128.load(r, 96); y1 = v128.load(r, 112);
-    x = v128.load32_splat(l, 96); a00 = f32x4.add(a00, f32x4.mul(x, y0)); a01 = f32x4.add(a01, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 100); a10 = f32x4.add(a10, f32x4.mul(x, y0)); a11 = f32x4.add(a11, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 104); a20 = f32x4.add(a20, f32x4.mul(x, y0)); a21 = f32x4.add(a21, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 108); a30 = f32x4.add(a30, f32x4.mul(x, y0)); a31 = f32x4.add(a31, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 96); a00 = plus(a00, x, y0); a01 = plus(a01, x, y1);
+    x = v128.load32_splat(l, 100); a10 = plus(a10, x, y0); a11 = plus(a11, x, y1);
+    x = v128.load32_splat(l, 104); a20 = plus(a20, x, y0); a21 = plus(a21, x, y1);
+    x = v128.load32_splat(l, 108); a30 = plus(a30, x, y0); a31 = plus(a31, x, y1);
     l += 128;
     r += 128;
   }
@@ -64,28 +65,28 @@ export function rankUpdate(c: usize, cPanel: usize, f: usize, fPanel: usize, p: 
   const end = r + (depth << 5);
   while (r < end) {
     y0 = v128.load(r); y1 = v128.load(r, 16);
-    x = v128.load32_splat(l); a00 = f32x4.sub(a00, f32x4.mul(x, y0)); a01 = f32x4.sub(a01, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 4); a10 = f32x4.sub(a10, f32x4.mul(x, y0)); a11 = f32x4.sub(a11, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 8); a20 = f32x4.sub(a20, f32x4.mul(x, y0)); a21 = f32x4.sub(a21, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 12); a30 = f32x4.sub(a30, f32x4.mul(x, y0)); a31 = f32x4.sub(a31, f32x4.mul(x, y1));
+    x = v128.load32_splat(l); a00 = minus(a00, x, y0); a01 = minus(a01, x, y1);
+    x = v128.load32_splat(l, 4); a10 = minus(a10, x, y0); a11 = minus(a11, x, y1);
+    x = v128.load32_splat(l, 8); a20 = minus(a20, x, y0); a21 = minus(a21, x, y1);
+    x = v128.load32_splat(l, 12); a30 = minus(a30, x, y0); a31 = minus(a31, x, y1);
     if (!depth) break;
     y0 = v128.load(r, 32); y1 = v128.load(r, 48);
-    x = v128.load32_splat(l, 32); a00 = f32x4.sub(a00, f32x4.mul(x, y0)); a01 = f32x4.sub(a01, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 36); a10 = f32x4.sub(a10, f32x4.mul(x, y0)); a11 = f32x4.sub(a11, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 40); a20 = f32x4.sub(a20, f32x4.mul(x, y0)); a21 = f32x4.sub(a21, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 44); a30 = f32x4.sub(a30, f32x4.mul(x, y0)); a31 = f32x4.sub(a31, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 32); a00 = minus(a00, x, y0); a01 = minus(a01, x, y1);
+    x = v128.load32_splat(l, 36); a10 = minus(a10, x, y0); a11 = minus(a11, x, y1);
+    x = v128.load32_splat(l, 40); a20 = minus(a20, x, y0); a21 = minus(a21, x, y1);
+    x = v128.load32_splat(l, 44); a30 = minus(a30, x, y0); a31 = minus(a31, x, y1);
     if (!depth) break;
     y0 = v128.load(r, 64); y1 = v128.load(r, 80);
-    x = v128.load32_splat(l, 64); a00 = f32x4.sub(a00, f32x4.mul(x, y0)); a01 = f32x4.sub(a01, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 68); a10 = f32x4.sub(a10, f32x4.mul(x, y0)); a11 = f32x4.sub(a11, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 72); a20 = f32x4.sub(a20, f32x4.mul(x, y0)); a21 = f32x4.sub(a21, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 76); a30 = f32x4.sub(a30, f32x4.mul(x, y0)); a31 = f32x4.sub(a31, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 64); a00 = minus(a00, x, y0); a01 = minus(a01, x, y1);
+    x = v128.load32_splat(l, 68); a10 = minus(a10, x, y0); a11 = minus(a11, x, y1);
+    x = v128.load32_splat(l, 72); a20 = minus(a20, x, y0); a21 = minus(a21, x, y1);
+    x = v128.load32_splat(l, 76); a30 = minus(a30, x, y0); a31 = minus(a31, x, y1);
     if (!depth) break;
     y0 = v128.load(r, 96); y1 = v128.load(r, 112);
-    x = v128.load32_splat(l, 96); a00 = f32x4.sub(a00, f32x4.mul(x, y0)); a01 = f32x4.sub(a01, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 100); a10 = f32x4.sub(a10, f32x4.mul(x, y0)); a11 = f32x4.sub(a11, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 104); a20 = f32x4.sub(a20, f32x4.mul(x, y0)); a21 = f32x4.sub(a21, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 108); a30 = f32x4.sub(a30, f32x4.mul(x, y0)); a31 = f32x4.sub(a31, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 96); a00 = minus(a00, x, y0); a01 = minus(a01, x, y1);
+    x = v128.load32_splat(l, 100); a10 = minus(a10, x, y0); a11 = minus(a11, x, y1);
+    x = v128.load32_splat(l, 104); a20 = minus(a20, x, y0); a21 = minus(a21, x, y1);
+    x = v128.load32_splat(l, 108); a30 = minus(a30, x, y0); a31 = minus(a31, x, y1);
     l += 128;
     r += 128;
   }
@@ -117,28 +118,28 @@ export function takeOffBlock(c: usize, l: usize, r: usize, panel: usize, n: usiz
   const end = r + (depth << 5);
   while (r < end) {
     y0 = v128.load(r); y1 = v128.load(r, 16);
-    x = v128.load32_splat(l); a00 = f32x4.sub(a00, f32x4.mul(x, y0)); a01 = f32x4.sub(a01, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 4); a10 = f32x4.sub(a10, f32x4.mul(x, y0)); a11 = f32x4.sub(a11, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 8); a20 = f32x4.sub(a20, f32x4.mul(x, y0)); a21 = f32x4.sub(a21, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 12); a30 = f32x4.sub(a30, f32x4.mul(x, y0)); a31 = f32x4.sub(a31, f32x4.mul(x, y1));
+    x = v128.load32_splat(l); a00 = minus(a00, x, y0); a01 = minus(a01, x, y1);
+    x = v128.load32_splat(l, 4); a10 = minus(a10, x, y0); a11 = minus(a11, x, y1);
+    x = v128.load32_splat(l, 8); a20 = minus(a20, x, y0); a21 = minus(a21, x, y1);
+    x = v128.load32_splat(l, 12); a30 = minus(a30, x, y0); a31 = minus(a31, x, y1);
     if (!depth) break;
     y0 = v128.load(r, 32); y1 = v128.load(r, 48);
-    x = v128.load32_splat(l, 32); a00 = f32x4.sub(a00, f32x4.mul(x, y0)); a01 = f32x4.sub(a01, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 36); a10 = f32x4.sub(a10, f32x4.mul(x, y0)); a11 = f32x4.sub(a11, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 40); a20 = f32x4.sub(a20, f32x4.mul(x, y0)); a21 = f32x4.sub(a21, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 44); a30 = f32x4.sub(a30, f32x4.mul(x, y0)); a31 = f32x4.sub(a31, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 32); a00 = minus(a00, x, y0); a01 = minus(a01, x, y1);
+    x = v128.load32_splat(l, 36); a10 = minus(a10, x, y0); a11 = minus(a11, x, y1);
+    x = v128.load32_splat(l, 40); a20 = minus(a20, x, y0); a21 = minus(a21, x, y1);
+    x = v128.load32_splat(l, 44); a30 = minus(a30, x, y0); a31 = minus(a31, x, y1);
     if (!depth) break;
     y0 = v128.load(r, 64); y1 = v128.load(r, 80);
-    x = v128.load32_splat(l, 64); a00 = f32x4.sub(a00, f32x4.mul(x, y0)); a01 = f32x4.sub(a01, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 68); a10 = f32x4.sub(a10, f32x4.mul(x, y0)); a11 = f32x4.sub(a11, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 72); a20 = f32x4.sub(a20, f32x4.mul(x, y0)); a21 = f32x4.sub(a21, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 76); a30 = f32x4.sub(a30, f32x4.mul(x, y0)); a31 = f32x4.sub(a31, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 64); a00 = minus(a00, x, y0); a01 = minus(a01, x, y1);
+    x = v128.load32_splat(l, 68); a10 = minus(a10, x, y0); a11 = minus(a11, x, y1);
+    x = v128.load32_splat(l, 72); a20 = minus(a20, x, y0); a21 = minus(a21, x, y1);
+    x = v128.load32_splat(l, 76); a30 = minus(a30, x, y0); a31 = minus(a31, x, y1);
     if (!depth) break;
     y0 = v128.load(r, 96); y1 = v128.load(r, 112);
-    x = v128.load32_splat(l, 96); a00 = f32x4.sub(a00, f32x4.mul(x, y0)); a01 = f32x4.sub(a01, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 100); a10 = f32x4.sub(a10, f32x4.mul(x, y0)); a11 = f32x4.sub(a11, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 104); a20 = f32x4.sub(a20, f32x4.mul(x, y0)); a21 = f32x4.sub(a21, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 108); a30 = f32x4.sub(a30, f32x4.mul(x, y0)); a31 = f32x4.sub(a31, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 96); a00 = minus(a00, x, y0); a01 = minus(a01, x, y1);
+    x = v128.load32_splat(l, 100); a10 = minus(a10, x, y0); a11 = minus(a11, x, y1);
+    x = v128.load32_splat(l, 104); a20 = minus(a20, x, y0); a21 = minus(a21, x, y1);
+    x = v128.load32_splat(l, 108); a30 = minus(a30, x, y0); a31 = minus(a31, x, y1);
     l += 128;
     r += 128;
   }
@@ -146,23 +147,23 @@ export function takeOffBlock(c: usize, l: usize, r: usize, panel: usize, n: usiz
   a00 = f32x4.mul(x, a00); a01 = f32x4.mul(x, a01);
   v128.store(c, a00); v128.store(c, a01, 16);
   x = v128.load32_splat(d, 4);
-  a10 = f32x4.sub(a10, f32x4.mul(x, a00)); a11 = f32x4.sub(a11, f32x4.mul(x, a01));
+  a10 = minus(a10, x, a00); a11 = minus(a11, x, a01);
   x = v128.load32_splat(d, 36);
   a10 = f32x4.mul(x, a10); a11 = f32x4.mul(x, a11);
   v128.store(c, a10, 32); v128.store(c, a11, 48);
   x = v128.load32_splat(d, 8);
-  a20 = f32x4.sub(a20, f32x4.mul(x, a00)); a21 = f32x4.sub(a21, f32x4.mul(x, a01));
+  a20 = minus(a20, x, a00); a21 = minus(a21, x, a01);
   x = v128.load32_splat(d, 40);
-  a20 = f32x4.sub(a20, f32x4.mul(x, a10)); a21 = f32x4.sub(a21, f32x4.mul(x, a11));
+  a20 = minus(a20, x, a10); a21 = minus(a21, x, a11);
   x = v128.load32_splat(d, 72);
   a20 = f32x4.mul(x, a20); a21 = f32x4.mul(x, a21);
   v128.store(c, a20, 64); v128.store(c, a21, 80);
   x = v128.load32_splat(d, 12);
-  a30 = f32x4.sub(a30, f32x4.mul(x, a00)); a31 = f32x4.sub(a31, f32x4.mul(x, a01));
+  a30 = minus(a30, x, a00); a31 = minus(a31, x, a01);
   x = v128.load32_splat(d, 44);
-  a30 = f32x4.sub(a30, f32x4.mul(x, a10)); a31 = f32x4.sub(a31, f32x4.mul(x, a11));
+  a30 = minus(a30, x, a10); a31 = minus(a31, x, a11);
   x = v128.load32_splat(d, 76);
-  a30 = f32x4.sub(a30, f32x4.mul(x, a20)); a31 = f32x4.sub(a31, f32x4.mul(x, a21));
+  a30 = minus(a30, x, a20); a31 = minus(a31, x, a21);
   x = v128.load32_splat(d, 108);
   v128.store(c, f32x4.mul(x, a30), 96); v128.store(c, f32x4.mul(x, a31), 112);
 }
@@ -204,12 +205,12 @@ export function factorize(a: usize, n: usize, least: f32): bool {
       // The rest of the diagonal's own panel.
       const r0 = f32x4.mul(f32x4.splat(v0), v128.load(d, 16));
       v128.store(d, r0, 16);
-      const r1 = f32x4.mul(f32x4.splat(v1), f32x4.sub(v128.load(d, 48), f32x4.mul(f32x4.splat(u01), r0)));
+      const r1 = f32x4.mul(f32x4.splat(v1), minus(v128.load(d, 48), f32x4.splat(u01), r0));
       v128.store(d, r1, 48);
-      const r2 = f32x4.mul(f32x4.splat(v2), f32x4.sub(f32x4.sub(v128.load(d, 80), f32x4.mul(f32x4.splat(u02), r0)), f32x4.mul(f32x4.splat(u12), r1)));
+      const r2 = f32x4.mul(f32x4.splat(v2), minus(minus(v128.load(d, 80), f32x4.splat(u02), r0), f32x4.splat(u12), r1));
       v128.store(d, r2, 80);
-      const r3 = f32x4.sub(f32x4.sub(v128.load(d, 112), f32x4.mul(f32x4.splat(u03), r0)), f32x4.mul(f32x4.splat(u13), r1));
-      v128.store(d, f32x4.mul(f32x4.splat(v3), f32x4.sub(r3, f32x4.mul(f32x4.splat(u23), r2))), 112);
+      const r3 = minus(minus(v128.load(d, 112), f32x4.splat(u03), r0), f32x4.splat(u13), r1);
+      v128.store(d, f32x4.mul(f32x4.splat(v3), minus(r3, f32x4.splat(u23), r2)), 112);
     }
     const end = a + (n >> 3) * panel;
     for (let right = own + panel; right < end; right += panel) eliminate(right + (i << 5), left, right, i, d);
@@ -226,10 +227,10 @@ export function substitute(a: usize, b: usize, n: usize): void {
     let s0 = v128.load(b + (i << 2)), s1 = f32x4.splat(0), s2 = s1, s3 = s1;
     let y = b;
     for (let u = left; u < d; u += 128) {
-      s0 = f32x4.sub(s0, f32x4.mul(v128.load32_splat(y), v128.load(u)));
-      s1 = f32x4.sub(s1, f32x4.mul(v128.load32_splat(y, 4), v128.load(u, 32)));
-      s2 = f32x4.sub(s2, f32x4.mul(v128.load32_splat(y, 8), v128.load(u, 64)));
-      s3 = f32x4.sub(s3, f32x4.mul(v128.load32_splat(y, 12), v128.load(u, 96)));
+      s0 = minus(s0, v128.load32_splat(y), v128.load(u));
+      s1 = minus(s1, v128.load32_splat(y, 4), v128.load(u, 32));
+      s2 = minus(s2, v128.load32_splat(y, 8), v128.load(u, 64));
+      s3 = minus(s3, v128.load32_splat(y, 12), v128.load(u, 96));
       y += 16;
     }
     s0 = f32x4.add(f32x4.add(s0, s1), f32x4.add(s2, s3));
@@ -256,10 +257,10 @@ export function substitute(a: usize, b: usize, n: usize): void {
     const end = b + (n << 2);
     for (let u = own + panel + (i << 5); x < end; u += panel) {
       const v = v128.load(x), w = v128.load(x, 16);
-      s0 = f32x4.add(s0, f32x4.add(f32x4.mul(v, v128.load(u)), f32x4.mul(w, v128.load(u, 16))));
-      s1 = f32x4.add(s1, f32x4.add(f32x4.mul(v, v128.load(u, 32)), f32x4.mul(w, v128.load(u, 48))));
-      s2 = f32x4.add(s2, f32x4.add(f32x4.mul(v, v128.load(u, 64)), f32x4.mul(w, v128.load(u, 80))));
-      s3 = f32x4.add(s3, f32x4.add(f32x4.mul(v, v128.load(u, 96)), f32x4.mul(w, v128.load(u, 112))));
+      s0 = plus(plus(s0, v, v128.load(u)), w, v128.load(u, 16));
+      s1 = plus(plus(s1, v, v128.load(u, 32)), w, v128.load(u, 48));
+      s2 = plus(plus(s2, v, v128.load(u, 64)), w, v128.load(u, 80));
+      s3 = plus(plus(s3, v, v128.load(u, 96)), w, v128.load(u, 112));
       x += 32;
     }
     const s = f32x4.sub(v128.load(at), sums(s0, s1, s2, s3));
@@ -291,28 +292,28 @@ export function timesMatrix(
     let x: v128, y0: v128, y1: v128;
     while (at < end) {
       y0 = v128.load(r); y1 = v128.load(r, 16);
-      x = v128.load32_splat(x0 + at); a00 = f32x4.add(a00, f32x4.mul(x, y0)); a01 = f32x4.add(a01, f32x4.mul(x, y1));
-      x = v128.load32_splat(x1 + at); a10 = f32x4.add(a10, f32x4.mul(x, y0)); a11 = f32x4.add(a11, f32x4.mul(x, y1));
-      x = v128.load32_splat(x2 + at); a20 = f32x4.add(a20, f32x4.mul(x, y0)); a21 = f32x4.add(a21, f32x4.mul(x, y1));
-      x = v128.load32_splat(x3 + at); a30 = f32x4.add(a30, f32x4.mul(x, y0)); a31 = f32x4.add(a31, f32x4.mul(x, y1));
+      x = v128.load32_splat(x0 + at); a00 = plus(a00, x, y0); a01 = plus(a01, x, y1);
+      x = v128.load32_splat(x1 + at); a10 = plus(a10, x, y0); a11 = plus(a11, x, y1);
+      x = v128.load32_splat(x2 + at); a20 = plus(a20, x, y0); a21 = plus(a21, x, y1);
+      x = v128.load32_splat(x3 + at); a30 = plus(a30, x, y0); a31 = plus(a31, x, y1);
       if (!panel) break;
       y0 = v128.load(r, 32); y1 = v128.load(r, 48);
-      x = v128.load32_splat(x0 + at, 4); a00 = f32x4.add(a00, f32x4.mul(x, y0)); a01 = f32x4.add(a01, f32x4.mul(x, y1));
-      x = v128.load32_splat(x1 + at, 4); a10 = f32x4.add(a10, f32x4.mul(x, y0)); a11 = f32x4.add(a11, f32x4.mul(x, y1));
-      x = v128.load32_splat(x2 + at, 4); a20 = f32x4.add(a20, f32x4.mul(x, y0)); a21 = f32x4.add(a21, f32x4.mul(x, y1));
-      x = v128.load32_splat(x3 + at, 4); a30 = f32x4.add(a30, f32x4.mul(x, y0)); a31 = f32x4.add(a31, f32x4.mul(x, y1));
+      x = v128.load32_splat(x0 + at, 4); a00 = plus(a00, x, y0); a01 = plus(a01, x, y1);
+      x = v128.load32_splat(x1 + at, 4); a10 = plus(a10, x, y0); a11 = plus(a11, x, y1);
+      x = v128.load32_splat(x2 + at, 4); a20 = plus(a20, x, y0); a21 = plus(a21, x, y1);
+      x = v128.load32_splat(x3 + at, 4); a30 = plus(a30, x, y0); a31 = plus(a31, x, y1);
       if (!panel) break;
       y0 = v128.load(r, 64); y1 = v128.load(r, 80);
-      x = v128.load32_splat(x0 + at, 8); a00 = f32x4.add(a00, f32x4.mul(x, y0)); a01 = f32x4.add(a01, f32x4.mul(x, y1));
-      x = v128.load32_splat(x1 + at, 8); a10 = f32x4.add(a10, f32x4.mul(x, y0)); a11 = f32x4.add(a11, f32x4.mul(x, y1));
-      x = v128.load32_splat(x2 + at, 8); a20 = f32x4.add(a20, f32x4.mul(x, y0)); a21 = f32x4.add(a21, f32x4.mul(x, y1));
-      x = v128.load32_splat(x3 + at, 8); a30 = f32x4.add(a30, f32x4.mul(x, y0)); a31 = f32x4.add(a31, f32x4.mul(x, y1));
+      x = v128.load32_splat(x0 + at, 8); a00 = plus(a00, x, y0); a01 = plus(a01, x, y1);
+      x = v128.load32_splat(x1 + at, 8); a10 = plus(a10, x, y0); a11 = plus(a11, x, y1);
+      x = v128.load32_splat(x2 + at, 8); a20 = plus(a20, x, y0); a21 = plus(a21, x, y1);
+      x = v128.load32_splat(x3 + at, 8); a30 = plus(a30, x, y0); a31 = plus(a31, x, y1);
       if (!panel) break;
       y0 = v128.load(r, 96); y1 = v128.load(r, 112);
-      x = v128.load32_splat(x0 + at, 12); a00 = f32x4.add(a00, f32x4.mul(x, y0)); a01 = f32x4.add(a01, f32x4.mul(x, y1));
-      x = v128.load32_splat(x1 + at, 12); a10 = f32x4.add(a10, f32x4.mul(x, y0)); a11 = f32x4.add(a11, f32x4.mul(x, y1));
-      x = v128.load32_splat(x2 + at, 12); a20 = f32x4.add(a20, f32x4.mul(x, y0)); a21 = f32x4.add(a21, f32x4.mul(x, y1));
-      x = v128.load32_splat(x3 + at, 12); a30 = f32x4.add(a30, f32x4.mul(x, y0)); a31 = f32x4.add(a31, f32x4.mul(x, y1));
+      x = v128.load32_splat(x0 + at, 12); a00 = plus(a00, x, y0); a01 = plus(a01, x, y1);
+      x = v128.load32_splat(x1 + at, 12); a10 = plus(a10, x, y0); a11 = plus(a11, x, y1);
+      x = v128.load32_splat(x2 + at, 12); a20 = plus(a20, x, y0); a21 = plus(a21, x, y1);
+      x = v128.load32_splat(x3 + at, 12); a30 = plus(a30, x, y0); a31 = plus(a31, x, y1);
       r += 128;
       at += 16;
     }

@@ -144,7 +144,7 @@ test('EASE by blocks equals the solution in double precision, with the same bits
     seed: fc.nat(),
   });
   fc.assert(
-    fc.property(sizes, fc.constantFrom(1, 7, 8, 127, 128, 129, 200), easeOptions, (size, items, options) => {
+    fc.property(sizes, fc.constantFrom(1, 7, 8, 119, 120, 121, 250), easeOptions, (size, items, options) => {
       const { rows } = matrix({ ...size, items });
       const expected = referenceEase(rows, items, options);
       const found = easeDense(rows, items, options, 1);
@@ -154,7 +154,7 @@ test('EASE by blocks equals the solution in double precision, with the same bits
           Math.abs(weights[at] - expected[at]) < (options.lambda < 1 ? 1e-3 : 1e-4),
           `${at}: ${weights[at]}, in double ${expected[at]}`,
         );
-      if (items > 128) assert.deepEqual(easeDense(rows, items, options, 3), found);
+      if (items > 120) assert.deepEqual(easeDense(rows, items, options, 3), found);
     }),
     { seed: 3, numRuns: 15 },
   );
