@@ -160,6 +160,28 @@ test('EASE by blocks equals the solution in double precision, with the same bits
   );
 });
 
+test('EASE by blocks keeps the strongest weights to each item', () => {
+  const sizes = fc.record({
+    users: fc.integer({ min: 0, max: 60 }),
+    density: fc.constantFrom(0.02, 0.3),
+    seed: fc.nat(),
+  });
+  fc.assert(
+    fc.property(sizes, fc.constantFrom(1, 2, 9, 130), fc.constantFrom(0, 1, 5, 128), (size, items, keep) => {
+      const { rows } = matrix({ ...size, items });
+      const options = { lambda: 5, denoise: 0, countScale: 'log' } as const;
+      const whole = dense(easeDense(rows, items, { ...options, keep: items }, 1), items);
+      const expected = new ByTarget(items, keep);
+      for (let j = 0; j < items; j++) {
+        for (let i = 0; i < items; i++) if (i !== j) expected.add(i, whole[i * items + j]);
+        expected.end();
+      }
+      assert.deepEqual(easeDense(rows, items, { ...options, keep }, 2), expected.weights());
+    }),
+    { seed: 5, numRuns: 40 },
+  );
+});
+
 test('the sparse form is a ridge regression on the nearest neighbours only', () => {
   fc.assert(
     fc.property(shapes, easeOptions, fc.integer({ min: 1, max: 12 }), (shape, options, near) => {
