@@ -28,10 +28,9 @@ const lanesRank = 15;
 const gramChunks = 64;
 const layoutPhases = 3;
 const pieces = 32;
-/** From how many entries on a row uses all four lanes by itself. */
-const splitAt = 2048;
-/** How many entries' rows a thread copies side by side: HELD in functions/train/assembly/rows.as. */
+/** How many entries' rows a thread copies side by side: HELD in functions/train/assembly, rows.as and lanes.as. */
 const held = 1024;
+const lanesHeld = 64;
 /** entries x rank^2 x half steps below which a second thread starts too late to help. */
 const worthThreads = 6e8;
 
@@ -71,7 +70,7 @@ function solve(
   const entries = byUser.columns.length;
   const threads = options.threads ?? (entries * rank * rank * halfSteps < worthThreads ? 1 : availableParallelism());
   const lanes = rank <= lanesRank && solver === 'exact';
-  const stride = Math.ceil(rank / (lanes ? 4 : 8)) * (lanes ? 4 : 8);
+  const stride = lanes && rank > 8 ? Math.ceil(rank / 4) * 4 : Math.ceil(rank / 8) * 8;
 
   const layout = new Layout();
   const reserve = (bytes: number) => layout.reserve(bytes);
@@ -83,13 +82,11 @@ function solve(
   const [whitener, identity] = [reserve(square * 4), reserve(square * 4)];
   const gramDouble = reserve(square * 8);
   const zeros = reserve(stride * 4);
-  const scratchBytes = Math.max(
-    lanes ? (square + 6 * stride) * 16 : (Math.max(stride + Math.max(64, stride) + 8, 4 + held) + 5) * stride * 4,
-    8192,
-  );
+  const scratchBytes = lanes
+    ? 2 * (square + stride) * 16 + lanesHeld * 2 * stride * 4
+    : (Math.max(stride + Math.max(64, stride) + 8, 4 + held) + 5) * stride * 4;
   const scratch = reserve((Math.ceil(scratchBytes / 64) * 64 + 64) * threads);
   const counts = reserve(pieces * items * 4);
-  const spare = reserve((users + items) * 4);
   const invalid = reserve(pieces * 4);
   const whitened = lanes || weightedLambda ? 0 : reserve(Math.max(users, items) * stride * 4);
   const sides = [users, items].map((rows) => ({
@@ -98,7 +95,6 @@ function solve(
     // Whole vectors are read at a row's end.
     columns: reserve(entries * 4 + 32),
     values: reserve(entries * 4 + 32),
-    order: reserve(rows * 4),
     chunkStarts: reserve((rows + 1) * 4),
     factors: reserve(rows * stride * 4),
   }));
@@ -116,7 +112,6 @@ function solve(
       stride,
       halfSteps,
       steps,
-      splitAt,
       phases,
       precise,
       gramParts,
@@ -134,7 +129,6 @@ function solve(
       zeros,
       identity,
       counts,
-      spare,
       invalid,
     });
     const ones = new Float32Array(memory.buffer, identity, square);
@@ -143,8 +137,8 @@ function solve(
     new Float64Array(memory.buffer, blockAt + word.lambda * 4, 1)[0] = lambda;
     new Float64Array(memory.buffer, blockAt + word.alpha * 4, 1)[0] = alpha;
 
-    sides.forEach(({ rows, starts, columns, values, order, chunkStarts, factors }, at) => {
-      const fields = { rows, starts, columns, values, order, chunkStarts, factors };
+    sides.forEach(({ rows, starts, columns, values, chunkStarts, factors }, at) => {
+      const fields = { rows, starts, columns, values, chunkStarts, factors };
       for (const [name, value] of Object.entries(fields))
         words[blockAt / 4 + (at === 0 ? word.users : word.items) + side[name as keyof typeof fields]] = value;
     });

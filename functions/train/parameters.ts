@@ -7,13 +7,14 @@ export const blockAt = 1024;
 
 /** Name, number of four-byte words, and meaning. */
 const block = [
+  ['lambda', 2, 'f64: first, so that it is at a multiple of 8.'],
+  ['alpha', 2, 'f64'],
   ['rank', 1],
   ['stride', 1, 'Floats from one row of factors to the next: the rank rounded up to whole vectors, the rest zero.'],
   ['halfSteps', 1, 'Users first, then items, alternating.'],
   ['solver', 1, '0 exact, 1 conjugate gradients.'],
   ['weighted', 1, "1: lambda is multiplied by the number of a row's entries, as in Spark."],
   ['steps', 1, 'Steps of conjugate gradients.'],
-  ['splitAt', 1, 'Rows with more entries are split over the four lanes.'],
   ['phases', 1, 'Two u32 per phase: chunks handed out, chunks done.'],
   ['gramParts', 1],
   ['gram', 1],
@@ -24,9 +25,7 @@ const block = [
   ['scratch', 1],
   ['scratchBytes', 1],
   ['failed', 1],
-  ['zeros', 1, 'A row of zeros, for lanes that have run out of entries.'],
-  ['lambda', 2, 'f64'],
-  ['alpha', 2, 'f64'],
+  ['zeros', 1, 'A row of zeros, for groups of four that have run out of entries.'],
   ['gramDouble', 1, 'The whole Gram matrix in f64, lower triangle.'],
   ['identity', 1],
   ['lanes', 1, '1: four rows at once, each in a lane.'],
@@ -46,7 +45,6 @@ const block = [
   ['places', 1, 'For each item, its position among the items by descending length.'],
   // Parameters of the layout (layout.as).
   ['counts', 1, "A count of each item's entries for each piece."],
-  ['spare', 1, 'A place for each row of both sides.'],
   ['invalid', 1, 'A word a piece.'],
   [
     'precise',
@@ -77,8 +75,8 @@ const sideBlock = [
   ['starts', 1],
   ['columns', 1],
   ['values', 1],
-  ['order', 1, 'Rows by descending number of entries.'],
-  ['chunkStarts', 1, 'Places in `order` where a chunk of work starts, and one more.'],
+  ['order', 1, 'For lists, items by descending length of their factors.'],
+  ['chunkStarts', 1, 'Rows where a chunk of work starts, and one more.'],
   ['chunks', 1],
   ['factors', 1],
   ['whiten', 1, '1 if the side is solved in whitened coordinates.'],

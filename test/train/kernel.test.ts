@@ -122,8 +122,8 @@ test('a repeated pair counts again', () => {
   );
 });
 
-test('rows of many lengths, long ones included, keep their order in memory', () => {
-  // Images of 0 to 5,000 users: more than one digit of the radix sort, more than one chunk of memory.
+test('rows of many lengths, long ones included, equal the reference', () => {
+  // Images of 0 to 5,000 users: more than one chunk of memory.
   const entries: Entry[] = [];
   for (let user = 0; user < 5000; user++)
     for (let item = 0; item < 8; item++)
@@ -248,7 +248,7 @@ test("with more factors than images and two counts of hundreds the scores stay n
   }
 });
 
-test('long rows are split over SIMD lanes, and any number of threads gives the same bits', () => {
+test('long rows equal the reference, and any number of threads gives the same bits', () => {
   const entries = distinct(world(3, 4000, 60, 90000));
   const cg = { solver: 'cg' } as const;
   // From rank 32 on `exact` also solves long rows by conjugate gradients.

@@ -1,5 +1,6 @@
 // YtY of one side's factors: each chunk of rows is summed separately in f64, then the chunks in order.
 import { FACTORS, GRAM_PARTS, LANES, RANK, ROWS, STRIDE, word } from './parameters';
+import { plusDouble } from './fused';
 import { BLOCK } from './rows';
 import { rankUpdate } from './tiles';
 
@@ -43,7 +44,7 @@ export function gram(side: usize, chunk: u32, scratch: usize, precise: bool): vo
         for (let j: usize = lanes ? 0 : i & ~7; lanes ? j <= i : j < stride; j += 2) {
           const at = lanes ? line + (j << 3) : part + (inPanels(i, j, stride) << 3);
           const yj = f64x2.promote_low_f32x4(v128.load64_zero(y + (j << 2)));
-          v128.store(at, f64x2.add(v128.load(at), f64x2.mul(yi, yj)));
+          v128.store(at, plusDouble(v128.load(at), yi, yj));
         }
       }
     }

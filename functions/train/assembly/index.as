@@ -3,6 +3,7 @@
 import { arrange, count, invalid, move, PIECES, place } from './layout';
 import { solveLanes } from './lanes';
 import { BASE, CHUNKS, CHUNK_STARTS, FACTORS, FAILED, GRAM, GRAM_DOUBLE, GRAM_PARTS, INVERSE, ITEMS, HALF_STEPS, LAMBDA, LANES, LOWER, PHASES, PRECISE, RANK, ROWS, SCRATCH, SCRATCH_BYTES, STRIDE, USERS, WEIGHTED, WHITEN, WHITENED, WHITENER, word } from './parameters';
+import { plusDouble } from './fused';
 import { gram, gramChunks, inPanels, sumParts } from './gram';
 import { allDone, finish, take } from './phases';
 import { solveRows } from './rows';
@@ -28,7 +29,7 @@ export function run(thread: u32): u32 {
       if (phase == 0) count(chunk);
       else if (phase == 1) place();
       else if (chunk >= 2) move(chunk - 2);
-      else arrange(chunk ? ITEMS : USERS, chunk ? USERS : ITEMS, scratch);
+      else arrange(chunk ? ITEMS : USERS, chunk ? USERS : ITEMS);
       finish(counters, chunks);
     }
     if (!allDone(counters, chunks)) return 1;
@@ -131,8 +132,8 @@ function dotDouble(a: usize, b: usize, count: usize): f64 {
   let s = f64x2.splat(0), t = s;
   const whole = count & ~3;
   for (let k: usize = 0; k < whole << 3; k += 32) {
-    s = f64x2.add(s, f64x2.mul(v128.load(a + k), v128.load(b + k)));
-    t = f64x2.add(t, f64x2.mul(v128.load(a + k, 16), v128.load(b + k, 16)));
+    s = plusDouble(s, v128.load(a + k), v128.load(b + k));
+    t = plusDouble(t, v128.load(a + k, 16), v128.load(b + k, 16));
   }
   s = f64x2.add(s, t);
   let sum = f64x2.extract_lane(s, 0) + f64x2.extract_lane(s, 1);

@@ -1,13 +1,18 @@
-// For ranks up to 15: solves four rows of the matrix at once, each in a SIMD lane, so that the normal equations, their
-// Cholesky factor and both triangular solves all run on whole vectors. Rows are sorted by length, so the four are about
-// equally long.
+// For ranks up to 15. Each row's normal equations are summed in vector registers, from its entries' factors copied side by
+// side. Then four rows are solved at once, each in a SIMD lane, so that their Cholesky factor and both triangular solves
+// run on whole vectors.
 //
-// Scratch of a thread, in v128: A (stride x stride), y of four entries (4 x stride), b and x (stride).
+// Scratch of a thread: A (stride x stride) and b (stride), in v128; the sums of four rows, each a matrix and a vector of
+// floats; the entries.
 import { POOR, solveDouble } from './double';
-import { ALPHA, BASE, COLUMNS, FACTORS, GRAM, LAMBDA, ORDER, RANK, SPLIT_AT, STARTS, STRIDE, VALUES, WEIGHTED, ZEROS, word } from './parameters';
+import { minus, plus } from './fused';
+import { ALPHA, BASE, COLUMNS, FACTORS, GRAM, LAMBDA, RANK, STARTS, STRIDE, VALUES, WEIGHTED, word } from './parameters';
 
-/** Transposes four vectors. */
-@inline function transposed(from: usize, to: usize, a: v128, b: v128, c: v128, d: v128): void {
+/** How many entries are copied at a time. A sum of so many is added to the earlier ones, which rounds less than one by one. */
+const HELD: u32 = 64;
+
+/** Four vectors, transposed. */
+@inline function transposed(to: usize, a: v128, b: v128, c: v128, d: v128): void {
   const ab0 = v128.shuffle<f32>(a, b, 0, 4, 1, 5);
   const ab1 = v128.shuffle<f32>(a, b, 2, 6, 3, 7);
   const cd0 = v128.shuffle<f32>(c, d, 0, 4, 1, 5);
@@ -18,191 +23,176 @@ import { ALPHA, BASE, COLUMNS, FACTORS, GRAM, LAMBDA, ORDER, RANK, SPLIT_AT, STA
   v128.store(to, v128.shuffle<i64>(ab1, cd1, 1, 3), 48);
 }
 
-/** Four rows of floats, transposed: a v128 per factor. */
-@inline function gather(to: usize, a: usize, b: usize, c: usize, d: usize, bytes: usize): void {
-  for (let k: usize = 0; k < bytes; k += 16)
-    transposed(0, to + (k << 2), v128.load(a + k), v128.load(b + k), v128.load(c + k), v128.load(d + k));
-}
-
-/** Solves the rows at places from..to of the order. */
+/** Solves the rows from..to. */
 export function solveLanes(side: usize, other: usize, from: u32, to: u32, scratch: usize): void {
-  const order = word(side + ORDER);
-  const starts = word(side + STARTS);
-  const splitAt = word(SPLIT_AT);
-  let place = from;
-  while (place < to) {
-    const row = load<u32>(order + (<usize>place << 2));
-    const begin = load<u32>(starts + (<usize>row << 2));
-    const end = load<u32>(starts + (<usize>row << 2) + 4);
-    if (end - begin > splitAt) {
-      // Each lane gets a quarter of the entries.
-      const quarter = (end - begin + 3) >> 2;
-      const second = begin + quarter;
-      const third = second + quarter;
-      const fourth = min(third + quarter, end);
-      four(side, other, scratch, true, row, row, row, row, begin, second, third, fourth, second, third, fourth, end);
-      place++;
-      continue;
+  // An incomplete last group is filled with its first row.
+  for (let row = from; row < to; row += 4)
+    four(side, other, row, row + 1 < to ? row + 1 : row, row + 2 < to ? row + 2 : row, row + 3 < to ? row + 3 : row, scratch);
+}
+
+/** The sums over a row's entries of w y yT (the lower triangle) and, behind this matrix, of (1 + w) y; w = alpha r. */
+function sumRow(side: usize, other: usize, row: usize, sums: usize, held: usize): void {
+  const rank: usize = word(RANK);
+  const bytes: usize = <usize>word(STRIDE) << 2;
+  const starts: usize = word(side + STARTS);
+  const begin = load<u32>(starts + (row << 2));
+  const end = load<u32>(starts + (row << 2), 4);
+  const right = sums + <usize>word(STRIDE) * bytes;
+  memory.fill(sums, 0, right + bytes - sums);
+  for (let from = begin; from < end; from += HELD) {
+    const last = hold(side, other, from, min(from + HELD, end), right, held, bytes);
+    addSquare(sums, held, last, bytes);
+    for (let i: usize = 8; i < rank; i += 2) {
+      if (bytes == 48) addPair(false, sums + i * bytes, held, last, i << 2, 48);
+      else addPair(true, sums + i * bytes, held, last, i << 2, 64);
     }
-    const row1 = place + 1 < to ? load<u32>(order + (<usize>place << 2) + 4) : row;
-    const row2 = place + 2 < to ? load<u32>(order + (<usize>place << 2) + 8) : row;
-    const row3 = place + 3 < to ? load<u32>(order + (<usize>place << 2) + 12) : row;
-    four(
-      side, other, scratch, false, row, row1, row2, row3,
-      begin, load<u32>(starts + (<usize>row1 << 2)), load<u32>(starts + (<usize>row2 << 2)), load<u32>(starts + (<usize>row3 << 2)),
-      end, load<u32>(starts + (<usize>row1 << 2) + 4), load<u32>(starts + (<usize>row2 << 2) + 4), load<u32>(starts + (<usize>row3 << 2) + 4),
-    );
-    place += 4;
   }
 }
 
-/** Prefetches the rows of up to 16 entries from `from` on, by reading a word of each. */
-@inline function fetch(columns: usize, factors: usize, rowBytes: usize, from: u32, to: u32): f32 {
-  let sum: f32 = 0;
-  const last = min(from + 16, to);
-  for (let n = from; n < last; n++) {
-    const row = factors + <usize>load<u32>(columns + (<usize>n << 2)) * rowBytes;
-    sum += load<f32>(row) + load<f32>(row + rowBytes - 4);
+/** Copies w y and y of each entry and adds (1 + w) y to `right`. Returns where the copies end. */
+@inline function hold(side: usize, other: usize, from: u32, to: u32, right: usize, held: usize, bytes: usize): usize {
+  const factors: usize = word(other + FACTORS);
+  const values: usize = word(side + VALUES);
+  const alpha = f32x4.splat(<f32>load<f64>(BASE + (ALPHA << 2)));
+  const one = f32x4.splat(1);
+  let b0 = f32x4.splat(0), b1 = b0, b2 = b0, b3 = b0;
+  let at: usize = <usize>word(side + COLUMNS) + (<usize>from << 2);
+  let value: usize = values + (<usize>from << 2);
+  let h = held;
+  for (const end = at + (<usize>(to - from) << 2); at < end; at += 4) {
+    const y = factors + <usize>load<u32>(at) * bytes;
+    const w = f32x4.mul(alpha, v128.load32_splat(value));
+    const c = f32x4.add(one, w);
+    const copy = h + bytes;
+    const y0 = v128.load(y), y1 = v128.load(y, 16);
+    v128.store(h, f32x4.mul(w, y0)); v128.store(h, f32x4.mul(w, y1), 16);
+    v128.store(copy, y0); v128.store(copy, y1, 16);
+    b0 = plus(b0, c, y0); b1 = plus(b1, c, y1);
+    if (bytes > 32) {
+      const y2 = v128.load(y, 32);
+      v128.store(h, f32x4.mul(w, y2), 32);
+      v128.store(copy, y2, 32);
+      b2 = plus(b2, c, y2);
+      if (bytes > 48) {
+        const y3 = v128.load(y, 48);
+        v128.store(h, f32x4.mul(w, y3), 48);
+        v128.store(copy, y3, 48);
+        b3 = plus(b3, c, y3);
+      }
+    }
+    h = copy + bytes;
+    value += 4;
   }
-  return sum;
+  v128.store(right, f32x4.add(v128.load(right), b0)); v128.store(right, f32x4.add(v128.load(right, 16), b1), 16);
+  if (bytes > 32) v128.store(right, f32x4.add(v128.load(right, 32), b2), 32);
+  if (bytes > 48) v128.store(right, f32x4.add(v128.load(right, 48), b3), 48);
+  return h;
 }
 
-function four(
-  side: usize, other: usize, scratch: usize, split: bool,
-  row0: u32, row1: u32, row2: u32, row3: u32,
-  from0: u32, from1: u32, from2: u32, from3: u32,
-  to0: u32, to1: u32, to2: u32, to3: u32,
-): void {
+@inline function addTo(at: usize, sum: v128): void {
+  v128.store(at, f32x4.add(v128.load(at), sum));
+}
+
+/** The first eight rows: four times one vector, four times two. */
+@inline function addSquare(a: usize, held: usize, last: usize, bytes: usize): void {
+  let a0 = f32x4.splat(0), a1 = a0, a2 = a0, a3 = a0, a4 = a0, a5 = a0, a6 = a0, a7 = a0, b4 = a0, b5 = a0, b6 = a0, b7 = a0;
+  let x: v128;
+  for (let h = held; h < last; h += bytes << 1) {
+    const y = h + bytes;
+    const w0 = v128.load(h), w1 = v128.load(h, 16);
+    a0 = plus(a0, v128.load32_splat(y), w0); a1 = plus(a1, v128.load32_splat(y, 4), w0);
+    a2 = plus(a2, v128.load32_splat(y, 8), w0); a3 = plus(a3, v128.load32_splat(y, 12), w0);
+    x = v128.load32_splat(y, 16); a4 = plus(a4, x, w0); b4 = plus(b4, x, w1);
+    x = v128.load32_splat(y, 20); a5 = plus(a5, x, w0); b5 = plus(b5, x, w1);
+    x = v128.load32_splat(y, 24); a6 = plus(a6, x, w0); b6 = plus(b6, x, w1);
+    x = v128.load32_splat(y, 28); a7 = plus(a7, x, w0); b7 = plus(b7, x, w1);
+  }
+  addTo(a, a0); a += bytes;
+  addTo(a, a1); a += bytes;
+  addTo(a, a2); a += bytes;
+  addTo(a, a3); a += bytes;
+  addTo(a, a4); addTo(a + 16, b4); a += bytes;
+  addTo(a, a5); addTo(a + 16, b5); a += bytes;
+  addTo(a, a6); addTo(a + 16, b6); a += bytes;
+  addTo(a, a7); addTo(a + 16, b7);
+}
+
+/** Two more rows, three or four vectors each; the first one's factor is at `x` of an entry. */
+@inline function addPair(wide: bool, a: usize, held: usize, last: usize, x: usize, bytes: usize): void {
+  let a0 = f32x4.splat(0), a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
+  for (let h = held; h < last; h += bytes << 1) {
+    const own = h + bytes + x;
+    const u = v128.load32_splat(own), v = v128.load32_splat(own, 4);
+    let w = v128.load(h); a0 = plus(a0, u, w); b0 = plus(b0, v, w);
+    w = v128.load(h, 16); a1 = plus(a1, u, w); b1 = plus(b1, v, w);
+    w = v128.load(h, 32); a2 = plus(a2, u, w); b2 = plus(b2, v, w);
+    if (wide) {
+      w = v128.load(h, 48); a3 = plus(a3, u, w); b3 = plus(b3, v, w);
+    }
+  }
+  addTo(a, a0); addTo(a + 16, a1); addTo(a + 32, a2);
+  if (wide) addTo(a + 48, a3);
+  a += bytes;
+  addTo(a, b0); addTo(a + 16, b1); addTo(a + 32, b2);
+  if (wide) addTo(a + 48, b3);
+}
+
+function four(side: usize, other: usize, row0: usize, row1: usize, row2: usize, row3: usize, scratch: usize): void {
   const rank: usize = word(RANK);
   const stride: usize = word(STRIDE);
   const rowBytes = stride << 2;
   const vectors = stride << 4;
-  const columns: usize = word(side + COLUMNS);
-  const values: usize = word(side + VALUES);
-  const factors: usize = word(other + FACTORS);
-  const zeros: usize = word(ZEROS);
-  const gram: usize = word(GRAM);
-  const alpha = <f32>load<f64>(BASE + (ALPHA << 2));
-  const lambda = <f32>load<f64>(BASE + (LAMBDA << 2));
   const a = scratch;
-  const y0 = a + stride * vectors;
-  const y1 = y0 + vectors;
-  const y2 = y1 + vectors;
-  const y3 = y2 + vectors;
-  const b = y3 + vectors;
-  // Rows are processed in pairs below; with an odd rank the last is a padding row of zeros.
-  const even = (rank + 1) & ~1;
+  const b = a + stride * vectors;
+  const sums0 = b + vectors;
+  const sumBytes = (stride + 1) * rowBytes;
+  const sums1 = row1 == row0 ? sums0 : sums0 + sumBytes;
+  const sums2 = row2 == row0 ? sums0 : sums0 + 2 * sumBytes;
+  const sums3 = row3 == row0 ? sums0 : sums0 + 3 * sumBytes;
+  const held = sums0 + 4 * sumBytes;
+  sumRow(side, other, row0, sums0, held);
+  if (row1 != row0) sumRow(side, other, row1, sums1, held);
+  if (row2 != row0) sumRow(side, other, row2, sums2, held);
+  if (row3 != row0) sumRow(side, other, row3, sums3, held);
 
-  // A = 0, b = 0: Gram and lambda are added last, so that a split row has them once.
-  for (let i: usize = 0; i < even; i++) {
-    for (let j: usize = 0; j <= (i | 1); j++) v128.store(a + i * vectors + (j << 4), f32x4.splat(0));
-    v128.store(b + (i << 4), f32x4.splat(0));
-  }
-
-  const longest = max(max(to0 - from0, to1 - from1), max(to2 - from2, to3 - from3));
-  let near: f32 = 0;
-  for (let n: u32 = 0; n < longest; n += 4) {
-    // A += sum of alpha r y yT, b += sum of (1 + alpha r) y, four entries at a time.
-    if (!(n & 15)) {
-      near += fetch(columns, factors, rowBytes, from0 + n + 16, to0) + fetch(columns, factors, rowBytes, from1 + n + 16, to1)
-        + fetch(columns, factors, rowBytes, from2 + n + 16, to2) + fetch(columns, factors, rowBytes, from3 + n + 16, to3);
-    }
-    let w0 = f32x4.splat(0), w1 = w0, w2 = w0, w3 = w0;
-    let c0 = w0, c1 = w0, c2 = w0, c3 = w0;
-    const one = f32x4.splat(1);
-    for (let e: u32 = 0; e < 4; e++) {
-      const at0 = from0 + n + e, at1 = from1 + n + e, at2 = from2 + n + e, at3 = from3 + n + e;
-      let p0 = zeros, p1 = zeros, p2 = zeros, p3 = zeros;
-      let w = f32x4.splat(0), c = f32x4.splat(0);
-      if (at0 < to0) {
-        p0 = factors + <usize>load<u32>(columns + (<usize>at0 << 2)) * rowBytes;
-        w = f32x4.replace_lane(w, 0, load<f32>(values + (<usize>at0 << 2)) * alpha);
-        c = f32x4.replace_lane(c, 0, 1);
-      }
-      if (at1 < to1) {
-        p1 = factors + <usize>load<u32>(columns + (<usize>at1 << 2)) * rowBytes;
-        w = f32x4.replace_lane(w, 1, load<f32>(values + (<usize>at1 << 2)) * alpha);
-        c = f32x4.replace_lane(c, 1, 1);
-      }
-      if (at2 < to2) {
-        p2 = factors + <usize>load<u32>(columns + (<usize>at2 << 2)) * rowBytes;
-        w = f32x4.replace_lane(w, 2, load<f32>(values + (<usize>at2 << 2)) * alpha);
-        c = f32x4.replace_lane(c, 2, 1);
-      }
-      if (at3 < to3) {
-        p3 = factors + <usize>load<u32>(columns + (<usize>at3 << 2)) * rowBytes;
-        w = f32x4.replace_lane(w, 3, load<f32>(values + (<usize>at3 << 2)) * alpha);
-        c = f32x4.replace_lane(c, 3, 1);
-      }
-      c = f32x4.add(c, w);
-      gather(y0 + e * vectors, p0, p1, p2, p3, rowBytes);
-      if (e == 0) { w0 = w; c0 = c; }
-      else if (e == 1) { w1 = w; c1 = c; }
-      else if (e == 2) { w2 = w; c2 = c; }
-      else { w3 = w; c3 = c; }
-    }
-    for (let i: usize = 0; i < even; i += 2) {
-      const at = i << 4;
-      let u0 = v128.load(y0 + at), u1 = v128.load(y1 + at), u2 = v128.load(y2 + at), u3 = v128.load(y3 + at);
-      let v0 = v128.load(y0 + at, 16), v1 = v128.load(y1 + at, 16), v2 = v128.load(y2 + at, 16), v3 = v128.load(y3 + at, 16);
-      v128.store(b + at, f32x4.add(v128.load(b + at),
-        f32x4.add(f32x4.add(f32x4.mul(c0, u0), f32x4.mul(c1, u1)), f32x4.add(f32x4.mul(c2, u2), f32x4.mul(c3, u3)))));
-      v128.store(b + at, f32x4.add(v128.load(b + at, 16),
-        f32x4.add(f32x4.add(f32x4.mul(c0, v0), f32x4.mul(c1, v1)), f32x4.add(f32x4.mul(c2, v2), f32x4.mul(c3, v3)))), 16);
-      u0 = f32x4.mul(u0, w0); u1 = f32x4.mul(u1, w1); u2 = f32x4.mul(u2, w2); u3 = f32x4.mul(u3, w3);
-      v0 = f32x4.mul(v0, w0); v1 = f32x4.mul(v1, w1); v2 = f32x4.mul(v2, w2); v3 = f32x4.mul(v3, w3);
-      const line0 = a + i * vectors;
-      const line1 = line0 + vectors;
-      const last = at + 16;
-      for (let j: usize = 0; j <= last; j += 16) {
-        const z0 = v128.load(y0 + j), z1 = v128.load(y1 + j), z2 = v128.load(y2 + j), z3 = v128.load(y3 + j);
-        v128.store(line0 + j, f32x4.add(v128.load(line0 + j),
-          f32x4.add(f32x4.add(f32x4.mul(u0, z0), f32x4.mul(u1, z1)), f32x4.add(f32x4.mul(u2, z2), f32x4.mul(u3, z3)))));
-        v128.store(line1 + j, f32x4.add(v128.load(line1 + j),
-          f32x4.add(f32x4.add(f32x4.mul(v0, z0), f32x4.mul(v1, z1)), f32x4.add(f32x4.mul(v2, z2), f32x4.mul(v3, z3)))));
-      }
-    }
-  }
-
-  store<f32>(y0, near);
-  if (split) {
-    for (let i: usize = 0; i < rank; i++) {
-      for (let j: usize = 0; j <= i; j++) store<v128>(a + i * vectors + (j << 4), f32x4.splat(sumOf(v128.load(a + i * vectors + (j << 4)))));
-      v128.store(b + (i << 4), f32x4.splat(sumOf(v128.load(b + (i << 4)))));
-    }
-  }
+  // Lanes of A = sums + Gram + lambda I. What is above the diagonal is never read.
+  const lambda = <f32>load<f64>(BASE + (LAMBDA << 2));
   let ridge = f32x4.splat(lambda);
   if (word(WEIGHTED)) {
-    if (split) ridge = f32x4.splat(lambda * <f32>(to3 - from0));
-    else {
-      ridge = f32x4.replace_lane(ridge, 0, lambda * <f32>(to0 - from0));
-      ridge = f32x4.replace_lane(ridge, 1, lambda * <f32>(to1 - from1));
-      ridge = f32x4.replace_lane(ridge, 2, lambda * <f32>(to2 - from2));
-      ridge = f32x4.replace_lane(ridge, 3, lambda * <f32>(to3 - from3));
-    }
+    ridge = f32x4.replace_lane(ridge, 0, lambda * <f32>entriesOf(side, row0));
+    ridge = f32x4.replace_lane(ridge, 1, lambda * <f32>entriesOf(side, row1));
+    ridge = f32x4.replace_lane(ridge, 2, lambda * <f32>entriesOf(side, row2));
+    ridge = f32x4.replace_lane(ridge, 3, lambda * <f32>entriesOf(side, row3));
   }
-  for (let i: usize = 0; i < rank; i++) {
-    const line = a + i * vectors;
-    for (let j: usize = 0; j <= i; j++) {
-      const g = v128.load32_splat(gram + ((i * stride + j) << 2));
-      v128.store(line + (j << 4), f32x4.add(v128.load(line + (j << 4)), g));
+  const gram: usize = word(GRAM);
+  for (let i: usize = 0; i <= rank; i++) {
+    // The right sides are behind the matrix.
+    const from = (i < rank ? i : stride) * rowBytes;
+    const line = a + (i < rank ? i : stride) * vectors;
+    const wide = i < rank ? (i << 2) + 4 : rowBytes;
+    for (let k: usize = 0; k < wide; k += 16) {
+      const at = from + k;
+      transposed(line + (k << 2), v128.load(sums0 + at), v128.load(sums1 + at), v128.load(sums2 + at), v128.load(sums3 + at));
     }
-    v128.store(line + (i << 4), f32x4.add(v128.load(line + (i << 4)), ridge));
+    if (i == rank) break;
+    const g = gram + i * rowBytes;
+    for (let j: usize = 0; j <= i; j++) addTo(line + (j << 4), v128.load32_splat(g + (j << 2)));
+    addTo(line + (i << 4), ridge);
   }
   const sound = cholesky(a, b, rank, vectors, ridge);
 
   // Transposes lanes back to rows. A row that filled a group of four is written again with the same values.
   for (let i = rank; i < stride; i++) v128.store(b + (i << 4), f32x4.splat(0));
   const target: usize = word(side + FACTORS);
-  const x0 = target + <usize>row0 * rowBytes, x1 = target + <usize>row1 * rowBytes;
-  const x2 = target + <usize>row2 * rowBytes, x3 = target + <usize>row3 * rowBytes;
+  const x0 = target + row0 * rowBytes, x1 = target + row1 * rowBytes;
+  const x2 = target + row2 * rowBytes, x3 = target + row3 * rowBytes;
   for (let k: usize = 0; k < rowBytes; k += 16) {
     const from = b + (k << 2);
-    transposed(0, y0, v128.load(from), v128.load(from, 16), v128.load(from, 32), v128.load(from, 48));
-    v128.store(x0 + k, v128.load(y0));
-    v128.store(x1 + k, v128.load(y0, 16));
-    v128.store(x2 + k, v128.load(y0, 32));
-    v128.store(x3 + k, v128.load(y0, 48));
+    transposed(a, v128.load(from), v128.load(from, 16), v128.load(from, 32), v128.load(from, 48));
+    v128.store(x0 + k, v128.load(a));
+    v128.store(x1 + k, v128.load(a, 16));
+    v128.store(x2 + k, v128.load(a, 32));
+    v128.store(x3 + k, v128.load(a, 48));
   }
   if (!sound) {
     solveDouble(side, other, row0, scratch);
@@ -212,8 +202,9 @@ function four(
   }
 }
 
-@inline function sumOf(v: v128): f32 {
-  return f32x4.extract_lane(v, 0) + f32x4.extract_lane(v, 1) + (f32x4.extract_lane(v, 2) + f32x4.extract_lane(v, 3));
+@inline function entriesOf(side: usize, row: usize): u32 {
+  const starts: usize = word(side + STARTS);
+  return load<u32>(starts + (row << 2), 4) - load<u32>(starts + (row << 2));
 }
 
 /** A = L LT in the lower triangle (its diagonal inverted), then L LT x = b in place: four systems at once. False when
@@ -228,7 +219,7 @@ function cholesky(a: usize, b: usize, rank: usize, vectors: usize, least: v128):
     for (let j: usize = 0; j < i; j += 16) {
       const upper = a + (j >> 4) * vectors;
       let sum = v128.load(line + j);
-      for (let k: usize = 0; k < j; k += 16) sum = f32x4.sub(sum, f32x4.mul(v128.load(line + k), v128.load(upper + k)));
+      for (let k: usize = 0; k < j; k += 16) sum = minus(sum, v128.load(line + k), v128.load(upper + k));
       v128.store(line + j, f32x4.mul(sum, v128.load(upper + j)));
     }
     let pivot = v128.load(line + i);
@@ -236,8 +227,8 @@ function cholesky(a: usize, b: usize, rank: usize, vectors: usize, least: v128):
     let right = v128.load(b + i);
     for (let k: usize = 0; k < i; k += 16) {
       const l = v128.load(line + k);
-      pivot = f32x4.sub(pivot, f32x4.mul(l, l));
-      right = f32x4.sub(right, f32x4.mul(l, v128.load(b + k)));
+      pivot = minus(pivot, l, l);
+      right = minus(right, l, v128.load(b + k));
     }
     if (!i32x4.all_true(f32x4.ge(pivot, enough))) sound = false;
     // No pivot is below A's least eigenvalue, which is at least lambda: a smaller pivot is a rounding error.
@@ -251,7 +242,7 @@ function cholesky(a: usize, b: usize, rank: usize, vectors: usize, least: v128):
     const line = a + (i >> 4) * vectors;
     const x = f32x4.mul(v128.load(b + i), v128.load(line + i));
     v128.store(b + i, x);
-    for (let k: usize = 0; k < i; k += 16) v128.store(b + k, f32x4.sub(v128.load(b + k), f32x4.mul(x, v128.load(line + k))));
+    for (let k: usize = 0; k < i; k += 16) v128.store(b + k, minus(v128.load(b + k), x, v128.load(line + k)));
   }
   return sound;
 }

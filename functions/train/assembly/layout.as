@@ -1,8 +1,7 @@
-// Computes what a fit needs besides the given rows: the same entries by image, both sides' rows sorted by descending
-// number of entries, and chunks of them. Users' rows are cut into pieces with about equally many entries. Each piece
+// Computes what a fit needs besides the given rows: the same entries by image, and chunks of both sides' rows. Users' rows are cut into pieces with about equally many entries. Each piece
 // counts its entries of each image, so that every piece knows where its own go: each image has its users in order,
 // whichever thread moved them.
-import { BASE, CHUNKS, CHUNK_STARTS, COLUMNS, COUNTS, INVALID, ITEMS, LANES, ORDER, RANK, ROWS, SOLVER, SPARE, STARTS, USERS, VALUES, WEIGHTED, WHITEN, word } from './parameters';
+import { BASE, CHUNKS, CHUNK_STARTS, COLUMNS, COUNTS, INVALID, ITEMS, LANES, RANK, ROWS, SOLVER, STARTS, USERS, VALUES, WEIGHTED, WHITEN, word } from './parameters';
 import { saved } from './rows';
 
 export const PIECES: u32 = 32;
@@ -89,12 +88,8 @@ export function move(piece: u32): void {
   }
 }
 
-/**
- * Sorts a side's rows by descending number of entries, ties by index, cuts them into chunks, and decides whether
- * whitening is worth it.
- */
-export function arrange(side: usize, other: usize, scratch: usize): void {
-  sort(side, scratch);
+/** Cuts a side's rows into chunks, and decides whether whitening is worth it. */
+export function arrange(side: usize, other: usize): void {
   chunk(side);
   if (word(LANES) || word(WEIGHTED)) return;
   store<u32>(BASE + ((side + WHITEN) << 2), word(SOLVER) == 1 || worthWhitening(side, other) ? 1 : 0);
@@ -104,60 +99,25 @@ export function arrange(side: usize, other: usize, scratch: usize): void {
   return load<u32>(starts + (row << 2) + 4) - load<u32>(starts + (row << 2));
 }
 
-/** A radix sort by eleven bits, low ones first: few sides have rows with more than 2^11 entries. */
-function sort(side: usize, scratch: usize): void {
-  const rows: usize = word(side + ROWS);
-  const starts: usize = word(side + STARTS);
-  const order: usize = word(side + ORDER);
-  const spare: usize = <usize>word(SPARE) + (side == USERS ? 0 : <usize>word(USERS + ROWS) << 2);
-  let longest: u32 = 0;
-  for (let row: usize = 0; row < rows; row++) {
-    store<u32>(order + (row << 2), <u32>row);
-    longest = max(longest, entriesOf(starts, row));
-  }
-  for (let shift: u32 = 0; shift < 32 && longest >> shift; shift += 11) {
-    memory.fill(scratch, 0, 4 << 11);
-    for (let row: usize = 0; row < rows; row++) {
-      const at = scratch + (<usize>((entriesOf(starts, row) >> shift) & 2047) << 2);
-      store<u32>(at, load<u32>(at) + 1);
-    }
-    let next: u32 = 0;
-    for (let at = scratch + (4 << 11); at > scratch; ) {
-      at -= 4;
-      const own = load<u32>(at);
-      store<u32>(at, next);
-      next += own;
-    }
-    memory.copy(spare, order, rows << 2);
-    for (let at: usize = 0; at < rows << 2; at += 4) {
-      const row = load<u32>(spare + at);
-      const place = scratch + (<usize>((entriesOf(starts, row) >> shift) & 2047) << 2);
-      const to = load<u32>(place);
-      store<u32>(place, to + 1);
-      store<u32>(order + (<usize>to << 2), row);
-    }
-  }
-}
-
-/** Cuts rows into chunks of about equal work, in whole groups of four rows if possible. */
+/**
+ * Cuts rows into chunks of about equal work, in whole groups of four rows. They stay in the order of memory: sorted by
+ * length, each would begin with cache misses.
+ */
 function chunk(side: usize): void {
   const rows = word(side + ROWS);
   const rank: u64 = word(RANK);
   const starts: usize = word(side + STARTS);
-  const order: usize = word(side + ORDER);
   const chunkStarts: usize = word(side + CHUNK_STARTS);
   const each = max<u64>(4096, (<u64>load<u32>(starts + (<usize>rows << 2)) + rows * rank) / 256);
   let chunks: u32 = 0;
-  let first: u32 = 0;
-  let work: u64 = 0;
-  for (let place: u32 = 0; place < rows; place++) {
-    if (place == 0 || (work >= each && (place - first) % 4 == 0)) {
-      store<u32>(chunkStarts + (<usize>chunks << 2), place);
+  let work: u64 = each;
+  for (let row: u32 = 0; row < rows; row++) {
+    if (work >= each && !(row & 3)) {
+      store<u32>(chunkStarts + (<usize>chunks << 2), row);
       chunks++;
-      first = place;
       work = 0;
     }
-    work += <u64>entriesOf(starts, load<u32>(order + (<usize>place << 2))) + rank;
+    work += <u64>entriesOf(starts, row) + rank;
   }
   store<u32>(chunkStarts + (<usize>chunks << 2), rows);
   store<u32>(BASE + ((side + CHUNKS) << 2), chunks);

@@ -10,7 +10,8 @@
 // factorization, and cheaper for long rows. If whitening costs more than the rows gain, or lambda differs by row, the
 // left side is solved directly.
 import { solveDouble } from './double';
-import { ALPHA, BASE, ITEMS, STEPS, COLUMNS, FACTORS, GRAM, IDENTITY, INVERSE, LAMBDA, LOWER, ORDER, RANK, SOLVER, STARTS, STRIDE, VALUES, WEIGHTED, WHITEN, WHITENED, ZEROS, word } from './parameters';
+import { minus, plus } from './fused';
+import { ALPHA, BASE, ITEMS, STEPS, COLUMNS, FACTORS, GRAM, IDENTITY, INVERSE, LAMBDA, LOWER, RANK, SOLVER, STARTS, STRIDE, VALUES, WEIGHTED, WHITEN, WHITENED, ZEROS, word } from './parameters';
 import { factorize, rankUpdate, substitute, sums, LOWER_TRIANGLE, timesMatrix } from './tiles';
 
 /** How many entries are gathered at a time: 64 x 64 floats fill half of a 32 KiB first-level cache. */
@@ -30,13 +31,12 @@ const MOST_STRETCH: f32 = 50;
 const LEAST_WEIGHT: f32 = 1e-20;
 
 /**
- * Solves the rows at positions from..to of the order in groups of four, so that converting between x and u is a product
+ * Solves the rows from..to in groups of four, so that converting between x and u is a product
  * of matrices.
  */
 export function solveRows(side: usize, other: usize, from: u32, to: u32, scratch: usize): void {
   const n: usize = word(STRIDE);
   const bytes = n << 2;
-  const order: usize = word(side + ORDER);
   const starts: usize = word(side + STARTS);
   const factors: usize = word(side + FACTORS);
   const whiten = word(side + WHITEN) != 0;
@@ -46,18 +46,15 @@ export function solveRows(side: usize, other: usize, from: u32, to: u32, scratch
   // After r, p, q and rows of z, or after a matrix, a panel and eight vectors: four u, and a row that is never read.
   const u = scratch + max<usize>(n + max<usize>(BLOCK, n) + 8, 4 + HELD) * bytes;
   const nowhere = u + 4 * bytes;
-  for (let place = from; place < to; place += 4) {
-    const row0 = load<u32>(order + (<usize>place << 2));
-    const row1 = load<u32>(order + (<usize>min(place + 1, to - 1) << 2));
-    const row2 = load<u32>(order + (<usize>min(place + 2, to - 1) << 2));
-    const row3 = load<u32>(order + (<usize>min(place + 3, to - 1) << 2));
-    const longest = load<u32>(starts + (<usize>row0 << 2) + 4) - load<u32>(starts + (<usize>row0 << 2));
+  for (let first = from; first < to; first += 4) {
+    const row0: usize = first, row1: usize = min(first + 1, to - 1), row2: usize = min(first + 2, to - 1), row3: usize = min(first + 3, to - 1);
+    const longest = max(max(entriesOf(starts, row0), entriesOf(starts, row1)), max(entriesOf(starts, row2), entriesOf(starts, row3)));
     if (whiten && (cg || wayOf(longest) == BY_GRADIENTS))
       timesMatrix(factors + row0 * bytes, factors + row1 * bytes, factors + row2 * bytes, factors + row3 * bytes, word(LOWER), n, LOWER_TRIANGLE, u, u + bytes, u + 2 * bytes, u + 3 * bytes);
     let x0 = nowhere, x1 = nowhere, x2 = nowhere, x3 = nowhere;
-    const count = min<u32>(4, to - place);
+    const count = min<u32>(4, to - first);
     for (let e: u32 = 0; e < count; e++) {
-      const row: usize = load<u32>(order + (<usize>(place + e) << 2));
+      const row: usize = first + e;
       const begin = load<u32>(starts + (row << 2));
       const end = load<u32>(starts + (row << 2) + 4);
       const target = factors + row * bytes;
@@ -100,6 +97,10 @@ export function saved(entries: u32): f64 {
   const primal = n * r * r / 2 + r * r * r / 6;
   const way = wayOf(entries);
   return way == BY_PRIMAL ? 0 : primal - (way == BY_DUAL ? n * n * r / 2 + n * n * n / 6 : GRADIENTS * n * r);
+}
+
+@inline function entriesOf(starts: usize, row: usize): u32 {
+  return load<u32>(starts + (row << 2), 4) - load<u32>(starts + (row << 2));
 }
 
 @inline function alphaOf(): f32 {
@@ -175,8 +176,8 @@ function solvePrimal(side: usize, other: usize, x: usize, begin: u32, end: u32, 
       const stop = ratios + (depth << 2);
       for (let r = ratios; r < stop; r += 4) {
         const d = v128.load32_splat(r);
-        s0 = f32x4.add(s0, f32x4.mul(d, v128.load(p)));
-        s1 = f32x4.add(s1, f32x4.mul(d, v128.load(p, 16)));
+        s0 = plus(s0, d, v128.load(p));
+        s1 = plus(s1, d, v128.load(p, 16));
         p += 32;
       }
       v128.store(x + (k << 5), s0);
@@ -260,10 +261,10 @@ function solveDual(side: usize, u: usize, begin: u32, end: u32, scratch: usize):
     let p = panels + (f << 5);
     for (let at = d; at < last; at += 32) {
       const v = v128.load(at), w = v128.load(at, 16);
-      s0 = f32x4.add(s0, f32x4.add(f32x4.mul(v, v128.load(p)), f32x4.mul(w, v128.load(p, 16))));
-      s1 = f32x4.add(s1, f32x4.add(f32x4.mul(v, v128.load(p, 32)), f32x4.mul(w, v128.load(p, 48))));
-      s2 = f32x4.add(s2, f32x4.add(f32x4.mul(v, v128.load(p, 64)), f32x4.mul(w, v128.load(p, 80))));
-      s3 = f32x4.add(s3, f32x4.add(f32x4.mul(v, v128.load(p, 96)), f32x4.mul(w, v128.load(p, 112))));
+      s0 = plus(plus(s0, v, v128.load(p)), w, v128.load(p, 16));
+      s1 = plus(plus(s1, v, v128.load(p, 32)), w, v128.load(p, 48));
+      s2 = plus(plus(s2, v, v128.load(p, 64)), w, v128.load(p, 80));
+      s3 = plus(plus(s3, v, v128.load(p, 96)), w, v128.load(p, 112));
       p += panel;
     }
     v128.store(u + (f << 2), sums(s0, s1, s2, s3));
@@ -295,7 +296,7 @@ function solveGradients(side: usize, u: usize, begin: u32, end: u32, steps: u32,
     if (exactly ? size * rate <= wanted : step == steps) {
       // For the last step only its length is needed.
       const length = f32x4.splat(size / (dot(p, p, bytes) + bend(side, begin, end, p, bytes, scratch)));
-      for (let k: usize = 0; k < bytes; k += 16) v128.store(u + k, f32x4.add(v128.load(u + k), f32x4.mul(length, v128.load(p + k))));
+      for (let k: usize = 0; k < bytes; k += 16) v128.store(u + k, plus(v128.load(u + k), length, v128.load(p + k)));
       return true;
     }
     for (let k: usize = 0; k < bytes; k += 16) v128.store(q + k, v128.load(p + k));
@@ -305,15 +306,15 @@ function solveGradients(side: usize, u: usize, begin: u32, end: u32, steps: u32,
     const length = f32x4.splat(size / stretched);
     let total = f32x4.splat(0);
     for (let k: usize = 0; k < bytes; k += 16) {
-      v128.store(u + k, f32x4.add(v128.load(u + k), f32x4.mul(length, v128.load(p + k))));
-      const left = f32x4.sub(v128.load(r + k), f32x4.mul(length, v128.load(q + k)));
+      v128.store(u + k, plus(v128.load(u + k), length, v128.load(p + k)));
+      const left = minus(v128.load(r + k), length, v128.load(q + k));
       v128.store(r + k, left);
-      total = f32x4.add(total, f32x4.mul(left, left));
+      total = plus(total, left, left);
     }
     const next = sumOf(total);
     rate = next / size;
     const turn = f32x4.splat(rate);
-    for (let k: usize = 0; k < bytes; k += 16) v128.store(p + k, f32x4.add(v128.load(r + k), f32x4.mul(turn, v128.load(p + k))));
+    for (let k: usize = 0; k < bytes; k += 16) v128.store(p + k, plus(v128.load(r + k), turn, v128.load(p + k)));
     size = next;
   }
   return true;
@@ -361,10 +362,10 @@ function gather(side: usize, begin: u32, end: u32, bytes: usize, scratch: usize)
   const stop = v + bytes;
   while (v < stop) {
     const x = v128.load(v), y = v128.load(v, 16);
-    d0 = f32x4.add(d0, f32x4.mul(x, v128.load(z))); d1 = f32x4.add(d1, f32x4.mul(x, v128.load(z, 16)));
-    d2 = f32x4.add(d2, f32x4.mul(x, v128.load(z, 32))); d3 = f32x4.add(d3, f32x4.mul(x, v128.load(z, 48)));
-    e0 = f32x4.add(e0, f32x4.mul(y, v128.load(z, 64))); e1 = f32x4.add(e1, f32x4.mul(y, v128.load(z, 80)));
-    e2 = f32x4.add(e2, f32x4.mul(y, v128.load(z, 96))); e3 = f32x4.add(e3, f32x4.mul(y, v128.load(z, 112)));
+    d0 = plus(d0, x, v128.load(z)); d1 = plus(d1, x, v128.load(z, 16));
+    d2 = plus(d2, x, v128.load(z, 32)); d3 = plus(d3, x, v128.load(z, 48));
+    e0 = plus(e0, y, v128.load(z, 64)); e1 = plus(e1, y, v128.load(z, 80));
+    e2 = plus(e2, y, v128.load(z, 96)); e3 = plus(e3, y, v128.load(z, 112));
     v += 32;
     z += 128;
   }
@@ -401,11 +402,10 @@ function product(side: usize, begin: u32, end: u32, v: usize, to: usize, residua
       let y = z + four;
       const end = to + bytes;
       for (let t = to; t < end; t += 16) {
-        v128.store(t, f32x4.add(v128.load(t), f32x4.add(
-          f32x4.add(f32x4.add(f32x4.mul(f0, v128.load(z)), f32x4.mul(f1, v128.load(z, 16))),
-            f32x4.add(f32x4.mul(f2, v128.load(z, 32)), f32x4.mul(f3, v128.load(z, 48)))),
-          f32x4.add(f32x4.add(f32x4.mul(g0, v128.load(y)), f32x4.mul(g1, v128.load(y, 16))),
-            f32x4.add(f32x4.mul(g2, v128.load(y, 32)), f32x4.mul(g3, v128.load(y, 48)))))));
+        let sum = plus(plus(v128.load(t), f0, v128.load(z)), f1, v128.load(z, 16));
+        sum = plus(plus(sum, f2, v128.load(z, 32)), f3, v128.load(z, 48));
+        sum = plus(plus(sum, g0, v128.load(y)), g1, v128.load(y, 16));
+        v128.store(t, plus(plus(sum, g2, v128.load(y, 32)), g3, v128.load(y, 48)));
         z += 64;
         y += 64;
       }
@@ -425,7 +425,7 @@ function bend(side: usize, begin: u32, end: u32, v: usize, bytes: usize, scratch
     let values: usize = <usize>word(side + VALUES) + (<usize>from << 2);
     for (const stop = values + (<usize>(last - from) << 2); values < stop; values += 16) {
       const s = dots(v, z, bytes);
-      total = f32x4.add(total, f32x4.mul(v128.load(values), f32x4.mul(s, s)));
+      total = plus(total, v128.load(values), f32x4.mul(s, s));
       z += bytes << 2;
     }
   }
@@ -438,6 +438,6 @@ function bend(side: usize, begin: u32, end: u32, v: usize, bytes: usize, scratch
 
 @inline function dot(a: usize, b: usize, bytes: usize): f32 {
   let total = f32x4.splat(0);
-  for (let k: usize = 0; k < bytes; k += 16) total = f32x4.add(total, f32x4.mul(v128.load(a + k), v128.load(b + k)));
+  for (let k: usize = 0; k < bytes; k += 16) total = plus(total, v128.load(a + k), v128.load(b + k));
   return sumOf(total);
 }

@@ -6,6 +6,7 @@
 // All of this is in single precision, with a slack for rounding, and only selects candidates. These are scored in
 // double precision from the original factors, one column after the other, and rounded to single: bit for bit what
 // scoring every image gives.
+import { plus } from './fused';
 import { gram, gramChunks, inPanels, sumParts } from './gram';
 import { COLUMNS, FACTORS, GRAM_PARTS, HEAD, HEADS, ITEMS, LENGTHS, LISTED, LIST_ITEMS, LIST_LENGTH, LIST_SCORES, ORDER, PHASES, PLACES, RANK, ROWS, SCRATCH, SCRATCH_BYTES, STARTS, STRIDE, TAILS, TURN, USERS, word } from './parameters';
 import { allDone, finish, take } from './phases';
@@ -256,28 +257,28 @@ function scoreHeads(from: u32, to: u32, panel: usize, head: usize, headScores: u
   const end = block + (head << 3);
   for (let r = block; r < end; r += 128) {
     y0 = v128.load(r); y1 = v128.load(r, 16);
-    x = v128.load32_splat(l); a00 = f32x4.add(a00, f32x4.mul(x, y0)); a01 = f32x4.add(a01, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 4); a10 = f32x4.add(a10, f32x4.mul(x, y0)); a11 = f32x4.add(a11, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 8); a20 = f32x4.add(a20, f32x4.mul(x, y0)); a21 = f32x4.add(a21, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 12); a30 = f32x4.add(a30, f32x4.mul(x, y0)); a31 = f32x4.add(a31, f32x4.mul(x, y1));
+    x = v128.load32_splat(l); a00 = plus(a00, x, y0); a01 = plus(a01, x, y1);
+    x = v128.load32_splat(l, 4); a10 = plus(a10, x, y0); a11 = plus(a11, x, y1);
+    x = v128.load32_splat(l, 8); a20 = plus(a20, x, y0); a21 = plus(a21, x, y1);
+    x = v128.load32_splat(l, 12); a30 = plus(a30, x, y0); a31 = plus(a31, x, y1);
     if (!head) break;
     y0 = v128.load(r, 32); y1 = v128.load(r, 48);
-    x = v128.load32_splat(l, 16); a00 = f32x4.add(a00, f32x4.mul(x, y0)); a01 = f32x4.add(a01, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 20); a10 = f32x4.add(a10, f32x4.mul(x, y0)); a11 = f32x4.add(a11, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 24); a20 = f32x4.add(a20, f32x4.mul(x, y0)); a21 = f32x4.add(a21, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 28); a30 = f32x4.add(a30, f32x4.mul(x, y0)); a31 = f32x4.add(a31, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 16); a00 = plus(a00, x, y0); a01 = plus(a01, x, y1);
+    x = v128.load32_splat(l, 20); a10 = plus(a10, x, y0); a11 = plus(a11, x, y1);
+    x = v128.load32_splat(l, 24); a20 = plus(a20, x, y0); a21 = plus(a21, x, y1);
+    x = v128.load32_splat(l, 28); a30 = plus(a30, x, y0); a31 = plus(a31, x, y1);
     if (!head) break;
     y0 = v128.load(r, 64); y1 = v128.load(r, 80);
-    x = v128.load32_splat(l, 32); a00 = f32x4.add(a00, f32x4.mul(x, y0)); a01 = f32x4.add(a01, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 36); a10 = f32x4.add(a10, f32x4.mul(x, y0)); a11 = f32x4.add(a11, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 40); a20 = f32x4.add(a20, f32x4.mul(x, y0)); a21 = f32x4.add(a21, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 44); a30 = f32x4.add(a30, f32x4.mul(x, y0)); a31 = f32x4.add(a31, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 32); a00 = plus(a00, x, y0); a01 = plus(a01, x, y1);
+    x = v128.load32_splat(l, 36); a10 = plus(a10, x, y0); a11 = plus(a11, x, y1);
+    x = v128.load32_splat(l, 40); a20 = plus(a20, x, y0); a21 = plus(a21, x, y1);
+    x = v128.load32_splat(l, 44); a30 = plus(a30, x, y0); a31 = plus(a31, x, y1);
     if (!head) break;
     y0 = v128.load(r, 96); y1 = v128.load(r, 112);
-    x = v128.load32_splat(l, 48); a00 = f32x4.add(a00, f32x4.mul(x, y0)); a01 = f32x4.add(a01, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 52); a10 = f32x4.add(a10, f32x4.mul(x, y0)); a11 = f32x4.add(a11, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 56); a20 = f32x4.add(a20, f32x4.mul(x, y0)); a21 = f32x4.add(a21, f32x4.mul(x, y1));
-    x = v128.load32_splat(l, 60); a30 = f32x4.add(a30, f32x4.mul(x, y0)); a31 = f32x4.add(a31, f32x4.mul(x, y1));
+    x = v128.load32_splat(l, 48); a00 = plus(a00, x, y0); a01 = plus(a01, x, y1);
+    x = v128.load32_splat(l, 52); a10 = plus(a10, x, y0); a11 = plus(a11, x, y1);
+    x = v128.load32_splat(l, 56); a20 = plus(a20, x, y0); a21 = plus(a21, x, y1);
+    x = v128.load32_splat(l, 60); a30 = plus(a30, x, y0); a31 = plus(a31, x, y1);
     l += 64;
   }
   v128.store(to, a00); v128.store(to, a01, 16); v128.store(to, a10, 32); v128.store(to, a11, 48);
@@ -341,8 +342,8 @@ function sift(e: u32, from: u32, to: u32, pulled: usize, headScores: usize, own:
   let at = headScores + (e << 5);
   let passed = survivors;
   for (let block = from; block < to && length * load<f32>(lengths) >= bar; block++) {
-    const bits = free(e, pulled, block) & (i32x4.bitmask(f32x4.ge(f32x4.add(v128.load(at), f32x4.mul(tail, v128.load(tails))), least))
-      | (i32x4.bitmask(f32x4.ge(f32x4.add(v128.load(at, 16), f32x4.mul(tail, v128.load(tails, 16))), least)) << 4));
+    const bits = free(e, pulled, block) & (i32x4.bitmask(f32x4.ge(plus(v128.load(at), tail, v128.load(tails)), least))
+      | (i32x4.bitmask(f32x4.ge(plus(v128.load(at, 16), tail, v128.load(tails, 16)), least)) << 4));
     // Avoids branches that could be mispredicted: each position is written, and kept if its bit is set.
     const place = block << 3;
     store<u32>(passed, place); passed += (bits & 1) << 2;
@@ -375,10 +376,10 @@ function wholes(e: u32, p0: u32, p1: u32, p2: u32, p3: u32, from: u32, scratch: 
   let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
   for (let k: usize = 0; k < tailBytes; k += 16) {
     const v = v128.load(x + k);
-    s0 = f32x4.add(s0, f32x4.mul(v, v128.load(y0 + k)));
-    s1 = f32x4.add(s1, f32x4.mul(v, v128.load(y1 + k)));
-    s2 = f32x4.add(s2, f32x4.mul(v, v128.load(y2 + k)));
-    s3 = f32x4.add(s3, f32x4.mul(v, v128.load(y3 + k)));
+    s0 = plus(s0, v, v128.load(y0 + k));
+    s1 = plus(s1, v, v128.load(y1 + k));
+    s2 = plus(s2, v, v128.load(y2 + k));
+    s3 = plus(s3, v, v128.load(y3 + k));
   }
   const heads = f32x4(headScore(e, p0, from, headScores), headScore(e, p1, from, headScores), headScore(e, p2, from, headScores), headScore(e, p3, from, headScores));
   return f32x4.add(heads, sums(s0, s1, s2, s3));
