@@ -8,7 +8,7 @@ import { blockAt, side, word } from './parameters.ts';
 import { Layout, runKernel } from './threads.ts';
 
 /** B of functions/train/assembly/wide.as. */
-const blockSide = 120;
+const blockSide = 144;
 const blockBytes = blockSide * blockSide * 4;
 /** Multiplications below which a second thread starts too late to help. */
 const worthThreads = 1e9;

@@ -6,7 +6,7 @@
 import { minus, plus } from './fused';
 
 /** A block has so many rows and columns. */
-export const B: usize = 120;
+export const B: usize = 144;
 export const BLOCK_BYTES: usize = B * B * 4;
 export const PANEL_COLUMNS: usize = 24;
 export const ROW: usize = PANEL_COLUMNS * 4;

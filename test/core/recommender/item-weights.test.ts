@@ -144,7 +144,7 @@ test('EASE by blocks equals the solution in double precision, with the same bits
     seed: fc.nat(),
   });
   fc.assert(
-    fc.property(sizes, fc.constantFrom(1, 7, 8, 119, 120, 121, 250), easeOptions, (size, items, options) => {
+    fc.property(sizes, fc.constantFrom(1, 7, 8, 143, 144, 145, 300), easeOptions, (size, items, options) => {
       const { rows } = matrix({ ...size, items });
       const expected = referenceEase(rows, items, options);
       const found = easeDense(rows, items, options, 1);
@@ -154,7 +154,7 @@ test('EASE by blocks equals the solution in double precision, with the same bits
           Math.abs(weights[at] - expected[at]) < (options.lambda < 1 ? 1e-3 : 1e-4),
           `${at}: ${weights[at]}, in double ${expected[at]}`,
         );
-      if (items > 120) assert.deepEqual(easeDense(rows, items, options, 3), found);
+      if (items > 144) assert.deepEqual(easeDense(rows, items, options, 3), found);
     }),
     { seed: 3, numRuns: 15 },
   );
@@ -167,7 +167,7 @@ test('EASE by blocks keeps the strongest weights to each item', () => {
     seed: fc.nat(),
   });
   fc.assert(
-    fc.property(sizes, fc.constantFrom(1, 2, 9, 130), fc.constantFrom(0, 1, 5, 128), (size, items, keep) => {
+    fc.property(sizes, fc.constantFrom(1, 2, 9, 150), fc.constantFrom(0, 1, 5, 144), (size, items, keep) => {
       const { rows } = matrix({ ...size, items });
       const options = { lambda: 5, denoise: 0, countScale: 'log' } as const;
       const whole = dense(easeDense(rows, items, { ...options, keep: items }, 1), items);
