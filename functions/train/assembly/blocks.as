@@ -17,8 +17,9 @@ import { addProduct, addTriangleProduct, B, BLOCK_BYTES, inBlock, PANEL_COLUMNS,
 
 const ROWS_AT_ONCE: u32 = 16;
 
+/** Column by column, as products go through them. */
 @inline function block(i: usize, j: usize): usize {
-  return <usize>word(SQUARE) + (i * <usize>word(BLOCKS) + j) * BLOCK_BYTES;
+  return <usize>word(SQUARE) + (j * <usize>word(BLOCKS) + i) * BLOCK_BYTES;
 }
 
 @inline function f32At(table: usize, at: usize): f32 {
@@ -202,11 +203,10 @@ function strongest(item: usize, scratch: usize): void {
   const weights: usize = <usize>word(NEAR_WEIGHTS) + (item * keep << 2);
   const own = scratch + (item << 2);
   readColumn(item, scratch);
-  const pivot = <f64>load<f32>(own) * <f64>f32At(SCALES, item);
-  for (let i: usize = 0; i < items; i++) {
-    const at = scratch + (i << 2);
-    store<f32>(at, <f32>(-<f64>load<f32>(at) * <f64>f32At(SCALES, i) / pivot));
-  }
+  const scales: usize = word(SCALES);
+  const pivot = f32x4.splat(-1 / (load<f32>(own) * f32At(SCALES, item)));
+  for (let k: usize = 0; k < items << 2; k += 16)
+    v128.store(scratch + k, f32x4.mul(f32x4.mul(v128.load(scratch + k), v128.load(scales + k)), pivot));
   // An item has no weight to itself.
   const last = scratch + ((items - 1) << 2);
   memory.copy(own, own + 4, last - own);
