@@ -2,13 +2,17 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { join } from 'node:path';
+import { defaultRegistry } from '#core/registry/name.ts';
+import type { CredentialStore } from '#core/stores.ts';
 import type { Fault } from '#serve/health.ts';
+import { addToken, endToken, tokenId, tokensOf } from '#serve/registry-tokens.ts';
 import { localAccess } from '#settings/access.ts';
 import { SettingError } from '#settings/error.ts';
 import type { ResolvedSettings } from '#settings/schema.ts';
 import { buildPages } from '../../web/build.ts';
 import { ipDatabaseBuiltAt } from './defaults.ts';
-import { demo } from './demo/demo.ts';
+import { demo, type Post } from './demo/demo.ts';
+import { demoHarbor } from './demo/registries.ts';
 import { diskFaults, sumFaults, threadFaults } from './faults.ts';
 import { keptToken, openFolder } from './folder.ts';
 import { holdFolder } from './hold.ts';
@@ -34,7 +38,8 @@ try {
   process.exit(1);
 }
 
-async function start(settings: ResolvedSettings): Promise<void> {
+async function start(given: ResolvedSettings): Promise<void> {
+  const settings = given.demo ? withDemoRegistry(given) : given;
   const access = localAccess(settings);
   const log = openLog(settings.log);
   const folder = openFolder(settings.data);
@@ -81,7 +86,7 @@ async function start(settings: ResolvedSettings): Promise<void> {
       { report: log.error, count: ({ count, stage }) => metrics.count(count, stage) },
     ),
   );
-  const demonstration = settings.demo ? startDemo() : undefined;
+  const demonstration = settings.demo ? await startDemo() : undefined;
 
   const named = settings.registries
     .map(({ name }) => `\n            ${name}: npm run token -- add --registry ${name}`)
@@ -103,23 +108,27 @@ async function start(settings: ResolvedSettings): Promise<void> {
     for (const { reason } of faults) log.error(reason);
   }, log.error);
 
-  function startDemo() {
+  async function startDemo() {
+    const tokens: Record<string, string> = {
+      [defaultRegistry]: token(),
+      [demoHarbor]: await onlyToken(stores.credentials, demoHarbor, clock()),
+    };
     const marker = join(folder, 'demo');
     const running = demo({ seed: 1, now: clock, send, filledBefore: existsSync(marker) });
     running.filled
       .then((whole) => whole && writeFileSync(marker, 'The demo has sent its two weeks.\n'))
       .catch(log.error);
     return running;
-  }
 
-  async function send(path: string, body: unknown, from?: string): Promise<void> {
-    const headers = {
-      'Content-Type': 'application/json',
-      Authorization: `Bearer ${token()}`,
-      ...(from ? { 'X-Forwarded-For': from } : {}),
-    };
-    const answer = await fetch(loopback + path, { method: 'POST', headers, body: JSON.stringify(body) });
-    if (!answer.ok) throw new Error(`demo traffic got ${answer.status}: ${await answer.text()}`);
+    async function send({ path, body, from, registry = defaultRegistry }: Post): Promise<void> {
+      const headers = {
+        'Content-Type': 'application/json',
+        Authorization: `Bearer ${tokens[registry]}`,
+        ...(from ? { 'X-Forwarded-For': from } : {}),
+      };
+      const answer = await fetch(loopback + path, { method: 'POST', headers, body: JSON.stringify(body) });
+      if (!answer.ok) throw new Error(`demo traffic got ${answer.status}: ${await answer.text()}`);
+    }
   }
 
   async function stop() {
@@ -132,6 +141,21 @@ async function start(settings: ResolvedSettings): Promise<void> {
     console.log('stopped');
     process.exit(0);
   }
+}
+
+/** The demo sends as two registries, of which the second makes and ends tokens of its own. */
+function withDemoRegistry(settings: ResolvedSettings): ResolvedSettings {
+  if (settings.registries.some(({ name }) => name === demoHarbor))
+    throw new SettingError(
+      `registries has "${demoHarbor}", the name of the demo's own: give another, or leave --demo out`,
+    );
+  return { ...settings, registries: [...settings.registries, { name: demoHarbor }] };
+}
+
+/** Makes a registry's token, and ends those that it had: nobody else sends them. */
+async function onlyToken(credentials: CredentialStore, registry: string, now: number): Promise<string> {
+  for (const held of await tokensOf(credentials, registry)) await endToken(credentials, registry, tokenId(held));
+  return (await addToken(credentials, registry, now)).token;
 }
 
 /** The server's address for this machine itself. */

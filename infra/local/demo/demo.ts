@@ -1,10 +1,11 @@
 // npm start -- --demo: made-up traffic, so that a first look is never empty. Everything in it is marked: people and
 // accounts hold `demo-`, repositories begin `demo/`, domains end `.demo.example`. It is sent over HTTP like any other
-// traffic: registry events as Distribution 3 sends them, hits as a portal's servers send them.
+// traffic: registry events as registries send them (registries.ts), hits as a portal's servers send them.
 //
 // First it sends the two weeks before now, many events per request; then a trickle until it is stopped.
 import { createHash } from 'node:crypto';
 import { places } from './cities.ts';
+import { notifications, type Served, type Target, uuid } from './registries.ts';
 
 export interface DemoOptions {
   /** The same seed makes the same people, repositories and domains. */
@@ -13,8 +14,7 @@ export interface DemoOptions {
   now: () => number;
   /** Whether the two weeks were sent before: then only their registry events are sent again, with the same ids. */
   filledBefore?: boolean;
-  /** Posts a JSON body; `from` is the visitor's address, sent as X-Forwarded-For. */
-  send: (path: string, body: unknown, from?: string) => Promise<void>;
+  send: (post: Post) => Promise<void>;
   report?: (cause: unknown) => void;
 }
 
@@ -35,9 +35,9 @@ export function demo({ seed, now, send, filledBefore = false, report = console.e
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
 
-  const attempt = async ({ path, body, from }: Post) => {
+  const attempt = async (post: Post) => {
     try {
-      await send(path, body, from);
+      await send(post);
     } catch (cause) {
       if (!stopped) report(cause);
     }
@@ -70,24 +70,25 @@ export function demo({ seed, now, send, filledBefore = false, report = console.e
 
 export interface Post {
   path: string;
+  /** JSON. */
   body: unknown;
+  /** The visitor's address, sent as X-Forwarded-For. */
   from?: string;
+  /** The registry whose token is sent. */
+  registry?: string;
 }
 
 const registryPath = '/v1/registry-events';
 const hitsPath = '/v1/hits';
-const eventsInPost = 250;
 
 /** All traffic of the two weeks before `now`, and pushes of the months before that, of images nobody uses. */
 export function backFill(world: World, now: number): Post[] {
   const today = Math.floor(now / dayMs) * dayMs;
-  const events: Registered[] = [];
+  const events: Served[] = [];
   for (let day = today - daysBack * dayMs; day <= today; day += dayMs) events.push(...eventsOfDay(world, day));
   const past = events.filter(({ at }) => at <= now && at > now - daysBack * dayMs).sort((a, b) => a.at - b.at);
   past.unshift(...leftBehind(world, now));
-  const posts: Post[] = [];
-  for (let start = 0; start < past.length; start += eventsInPost)
-    posts.push(envelope(past.slice(start, start + eventsInPost)));
+  const posts = registryPosts(past);
   for (const [from, domains] of Map.groupBy(world.domains, ({ address }) => address))
     posts.push({ path: hitsPath, from, body: domains.flatMap((domain) => hitsOf(domain, now)) });
   return posts;
@@ -103,14 +104,15 @@ export function trickle(world: World, random: Random, now: number): Post[] {
   if (random() < 0.3) {
     const person = pick(random, world.people);
     const made = pullOf(world, random, person, now, `live ${now} ${random()}`).filter(({ at }) => at <= now + 1000);
-    posts.push(envelope(made));
+    posts.push(...registryPosts(made));
   }
-  if (random() < 0.04) posts.push(envelope(pushOf(world, pick(random, repositories), now, `live ${now} ${random()}`)));
+  if (random() < 0.04)
+    posts.push(...registryPosts(pushOf(world, pick(random, repositories), now, `live ${now} ${random()}`)));
   return posts;
 }
 
-function envelope(events: Registered[]): Post {
-  return { path: registryPath, body: { events: events.map(({ event }) => event) } };
+function registryPosts(served: Served[]): Post[] {
+  return notifications(served, (repository) => inHarbor.has(repository)).map((one) => ({ path: registryPath, ...one }));
 }
 
 /** A domain's hits, most of them recent; few domains are busy and many are quiet. */
@@ -211,12 +213,6 @@ function address(random: Random): string {
 
 // --- registry events ------------------------------------------------------------------------------------------------
 
-interface Registered {
-  /** Milliseconds since the epoch. */
-  at: number;
-  event: object;
-}
-
 const types = {
   index: 'application/vnd.oci.image.index.v1+json',
   manifest: 'application/vnd.oci.image.manifest.v1+json',
@@ -229,9 +225,9 @@ const types = {
  * A day's events. They are always the same: a demo that is started again on the same data sends the same events with
  * the same ids.
  */
-function eventsOfDay(world: World, day: number): Registered[] {
+function eventsOfDay(world: World, day: number): Served[] {
   const random = seeded(`${world.seed} day ${day}`);
-  const events: Registered[] = [];
+  const events: Served[] = [];
   // People work less at weekends.
   const pace = [0, 6].includes(new Date(day).getUTCDay()) ? 0.35 : 1;
   for (const who of world.people) {
@@ -244,7 +240,7 @@ function eventsOfDay(world: World, day: number): Registered[] {
   return events;
 }
 
-function pullOf(world: World, random: Random, who: Person, at: number, key: string): Registered[] {
+function pullOf(world: World, random: Random, who: Person, at: number, key: string): Served[] {
   const community = communities[pick(random, who.tastes)].split(' ');
   const image = imageOf(community[Math.floor(community.length * random() ** 1.6)], at, random() < 0.75);
   const make = maker(world, who.name, who.address, who.userAgent, key);
@@ -259,9 +255,11 @@ function pullOf(world: World, random: Random, who: Person, at: number, key: stri
 }
 
 const repositories = [...new Set(Object.values(communities).flatMap((list) => list.split(' ')))];
+/** The repositories of a team that has its own registry, a Harbor. */
+const inHarbor = new Set(communities.shop.split(' ').map((name) => `demo/${name}`));
 
 /** A build pushes the version of a time, and tags it as the latest. */
-function pushOf(world: World, repository: string, at: number, key: string, tags = ['latest']): Registered[] {
+function pushOf(world: World, repository: string, at: number, key: string, tags = ['latest']): Served[] {
   const image = imageOf(repository, at, true);
   const make = maker(world, 'robot$demo-ci', '198.51.100.7', 'buildkit/v0.17', `robot$demo-ci ${key} ${repository}`);
   return [
@@ -272,7 +270,7 @@ function pushOf(world: World, repository: string, at: number, key: string, tags 
 }
 
 /** Versions that were pushed one and a half to four months ago and that nobody pulls: the list of unused images. */
-function leftBehind(world: World, now: number): Registered[] {
+function leftBehind(world: World, now: number): Served[] {
   return repositories
     .filter((_repository, at) => at % 4 === 1)
     .flatMap((repository, at) => pushOf(world, repository, now - (45 + 6 * at) * dayMs, 'left behind', []))
@@ -280,8 +278,8 @@ function leftBehind(world: World, now: number): Registered[] {
 }
 
 /** Clients that are not people: builds that push, a cluster, a scanner, a signature check, an updater. */
-function machinesOfDay(world: World, random: Random, day: number): Registered[] {
-  const events: Registered[] = [];
+function machinesOfDay(world: World, random: Random, day: number): Served[] {
+  const events: Served[] = [];
   const machine = (name: string, userAgent: string, network: string, key: string) =>
     maker(world, name, network, userAgent, `${name} ${day} ${key}`);
   repositories.forEach((repository, at) => {
@@ -289,6 +287,8 @@ function machinesOfDay(world: World, random: Random, day: number): Registered[] 
     const start = day + (at * 60 + 50 * random()) * 1000;
     if (imageOf(repository, day - 1, true).index.digest !== image.index.digest)
       events.push(...pushOf(world, repository, start, `${day}`));
+    // Harbor scans by itself, and this team has no cluster.
+    if (inHarbor.has(image.index.repository)) return;
     const scan = machine('demo-scanner', 'trivy/0.57.0', '198.51.100.8', repository);
     events.push(scan(start + 3_600_000, 'pull', 'GET', image.index, 'latest'));
     events.push(scan(start + 3_600_100, 'pull', 'GET', image.manifest));
@@ -303,14 +303,6 @@ function machinesOfDay(world: World, random: Random, day: number): Registered[] 
     }
   });
   return events;
-}
-
-interface Target {
-  repository: string;
-  mediaType: string;
-  digest: string;
-  size: number;
-  references?: { mediaType: string; digest: string; size: number }[];
 }
 
 /** What a repository's tag points to at a time: a new version each week, on the repository's own weekday. */
@@ -340,36 +332,17 @@ function imageOf(name: string, at: number, latest: boolean) {
   };
 }
 
+/** Makes the requests of one client. The same key makes the same ids. */
 function maker(world: World, user: string, from: string, useragent: string, key: string) {
   let made = 0;
-  return (time: number, action: 'pull' | 'push', method: string, target: Target, tag?: string): Registered => {
-    const at = Math.round(time);
-    const id = uuid(`${world.seed} ${key} ${made++}`);
-    const event = {
-      id,
-      timestamp: new Date(at).toISOString(),
-      action,
-      target: {
-        ...target,
-        length: target.size,
-        url: `https://registry.demo.example/v2/${target.repository}/manifests/${target.digest}`,
-        ...(tag ? { tag } : {}),
-      },
-      request: { id: uuid(`${id} request`), addr: `${from}:40404`, host: 'registry.demo.example', method, useragent },
-      actor: { name: user },
-      source: { addr: 'registry.demo.example:5000', instanceID: uuid(`${world.seed} registry`) },
-    };
-    return { at, event };
-  };
+  return (time: number, action: Served['action'], method: string, target: Target, tag?: string): Served => ({
+    ...{ id: uuid(`${world.seed} ${key} ${made++}`), at: Math.round(time) },
+    ...{ action, method, target, tag, user, from, useragent },
+  });
 }
 
 function digestOf(content: string): string {
   return `sha256:${createHash('sha256').update(content).digest('hex')}`;
-}
-
-function uuid(content: string): string {
-  const hex = createHash('sha256').update(content).digest('hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
 // --- chance ---------------------------------------------------------------------------------------------------------

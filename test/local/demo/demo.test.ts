@@ -5,6 +5,7 @@ import { normalise } from '#core/registry/normalise.ts';
 import { isManifestPush, pullsOf } from '#core/registry/pull.ts';
 import { places } from '#local/demo/cities.ts';
 import { backFill, demo, demoWorld, type Post, seeded, trickle } from '#local/demo/demo.ts';
+import { demoHarbor } from '#local/demo/registries.ts';
 import { byPersonAndRepository, stored } from '../../support/captured.ts';
 
 const now = Date.parse('2026-05-20T15:04:05Z');
@@ -27,6 +28,23 @@ test('its registry events are understood, marked as demo, distinct and from the 
     assert.match(repository, /^demo\//);
     assert.ok(time <= now && time > now - (action === 'push' ? 150 : 14) * 86_400_000);
   }
+});
+
+test('two registries send them: the one without a name, and a Harbor with repositories of its own', () => {
+  const of = (registry: string) =>
+    posts
+      .filter((post) => post.registry === registry)
+      .flatMap(({ body }) => normalise(body, { receivedAt: now }).events)
+      .map(stored);
+  const [first, harbor] = [of('default'), of(demoHarbor)];
+  assert.equal(first.length + harbor.length, events.length);
+  const names = new Set(harbor.map(({ repository }) => repository));
+  assert.equal(names.size, 6);
+  assert.ok(!first.some(({ repository }) => names.has(repository)));
+  const pulled = byPersonAndRepository(harbor).flatMap((group) => pullsOf(group));
+  assert.ok(new Set(pulled.map(({ user }) => user)).size >= 10);
+  assert.ok(pulled.every((pull) => pull.class === 'human'));
+  assert.ok(harbor.some(isManifestPush));
 });
 
 test('some images were pushed months ago and are pulled by nobody', () => {
@@ -107,7 +125,7 @@ test('the continuous traffic is understood and marked too', () => {
 
 test('when it is started again on the same data, it does not send past hits again', async () => {
   const sent: string[] = [];
-  const send = async (path: string) => {
+  const send = async ({ path }: Post) => {
     sent.push(path);
   };
   const running = demo({ seed: 1, now: () => now, send, filledBefore: true });
@@ -124,8 +142,8 @@ test('it sends the past, then new traffic each second until it is stopped; a ref
     const running = demo({
       seed: 1,
       now: () => now,
-      send: async (path, body, from) => {
-        if (sent.push({ path, body, from }) === 3) throw new Error('503');
+      send: async (post) => {
+        if (sent.push(post) === 3) throw new Error('503');
       },
       report: (cause) => reported.push(cause),
     });
