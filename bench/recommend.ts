@@ -1,4 +1,4 @@
-// npm run bench -- recommend [--users N] [--items N] [--pairs N] [--seconds N] [--per-second N] [--no-http]
+// npm run bench -- recommend [--users N] [--items N] [--pairs N] [--seconds N] [--per-second N] [--model NAME,…] [--no-http]
 // Recommendations at request time. Over HTTP: the local run on 100,000 people, 10,000 images and 2.84 million pulls (filled
 // once, some minutes and 3 GB), distinct people at 100 requests a second, timed from when each was due, against a bare
 // server on the same machine; and from a pull's notification to the changed list. In the process: fold-in, ranking and
@@ -24,6 +24,7 @@ const { values: flags } = parseArgs({
     pairs: { type: 'string', default: '2840000' },
     seconds: { type: 'string', default: '30' },
     'per-second': { type: 'string', default: '100' },
+    model: { type: 'string', default: 'als-seed' },
     http: { type: 'boolean', default: true },
   },
 });
@@ -31,14 +32,17 @@ const size = { users: Number(flags.users), items: Number(flags.items), pairs: Nu
 const load = { perSecond: Number(flags['per-second']), seconds: Number(flags.seconds) };
 const random = seeded(1);
 
-const served = flags.http ? await overHttp() : undefined;
-const world = served?.world ?? communities(size.users, size.items, size.pairs);
+const { folder, world } = flags.http
+  ? await filledFolder(size)
+  : { folder: '', world: communities(size.users, size.items, size.pairs) };
+const models: Record<string, Awaited<ReturnType<typeof overHttp>>> = {};
+if (flags.http) for (const model of flags.model.split(',')) models[model] = await overHttp(folder, model);
 const foldIn = Object.fromEntries([10, 64].map((rank) => [rank, requestTime(world, rank)]));
-console.log(JSON.stringify({ ...size, ...served?.figures, foldIn }));
+console.log(JSON.stringify({ ...size, ...Object.values(models)[0], models, foldIn }));
 process.exit(0);
 
-async function overHttp() {
-  const { folder, world } = await filledFolder(size);
+/** The figures of one model, by its name in the setting `model`. */
+async function overHttp(folder: string, model: string) {
   const began = Date.now();
   const server = await started('infra/local/start.ts', [
     '--port',
@@ -48,11 +52,11 @@ async function overHttp() {
     '--train-every',
     '86400',
     '--model',
-    'als-seed',
+    model,
   ]);
   const bare: Awaited<ReturnType<typeof started>>[] = [];
   try {
-    console.log('the model is being trained');
+    console.log(`${model} is being trained`);
     for (;;) {
       const { current } = await read<{ current: { trainedAt: string } | null }>(`${server.origin}/v1/model`);
       if (current && Date.parse(current.trainedAt) >= began) break;
@@ -83,7 +87,7 @@ async function overHttp() {
       ratioP99: round(ours.p99Ms / alone.p99Ms),
       pullToList: pullMs,
     };
-    return { world, figures };
+    return figures;
   } finally {
     for (const { child } of [server, ...bare]) child.kill('SIGKILL');
   }
