@@ -62,6 +62,7 @@ async function overHttp(folder: string, model: string) {
       if (current && Date.parse(current.trainedAt) >= began) break;
       await pause(1000);
     }
+    await idle(server.child);
     const people = Uint32Array.from({ length: size.users }, (_, user) => user);
     for (let at = people.length - 1; at > 0; at--) {
       const other = Math.floor(random() * (at + 1));
@@ -192,6 +193,16 @@ async function started(script: string, args: string[]): Promise<{ child: ChildPr
     child.on('exit', (code) => reject(new Error(`${script} ended with ${code}`)));
   });
   return { child, origin };
+}
+
+/** Resolves once the server only waits: after a start it checks its stores, after a training it saves lists. */
+async function idle(child: ChildProcess): Promise<void> {
+  for (let before = Number.NEGATIVE_INFINITY; ; ) {
+    const now = processorMs(child);
+    if (now - before < 150) return;
+    before = now;
+    await pause(1000);
+  }
 }
 
 /** Processor time of a process and all its threads so far; 0 where /proc is not to be read. In ticks of 10 ms. */
