@@ -241,10 +241,14 @@ function decide(contestants: Contestant[], heldOut: number, pinned?: string): Om
   const figure = (value: number) => value.toFixed(3);
   const ahead = margin ? `, ${figure(margin.ndcg)} ± ${figure(margin.error)} ahead of ${margin.over}` : '';
   const on = `NDCG@10 ${figure(ndcg(winner))} on ${heldOut} held-out pulls${ahead}`;
+  const isBehind = lead !== undefined && best === alone && lead.ndcg > 0;
+  const behind = isBehind
+    ? `; blend is ${figure(lead.ndcg)} ± ${figure(lead.error)} ahead, which may be chance, and costs more`
+    : '';
   const why = chosen
     ? `the owner chose ${winner.name} by the setting model: ${on}`
     : winner === best
-      ? `${winner.name} is best: ${on}${lead && best === alone && lead.ndcg > 0 ? `; blend is ${figure(lead.ndcg)} ± ${figure(lead.error)} ahead, which may be chance` : ''}`
+      ? `${winner.name} is best${isBehind ? ' by itself' : ''}: ${on}${behind}`
       : `${winner.name} is as good as ${best.name} on random pulls and better by time: ${on}`;
   return { winner, margin, why };
 }

@@ -183,7 +183,10 @@ test('kept models show their scores, a refused one its reason, and an earlier on
     const card = page.locator('section[aria-labelledby=model]');
     const text = (await card.textContent()) ?? '';
     assert.match(text, /was not put in service\.Its AUC 0\.600 is below popularity's 0\.800 \(model m4, AUC 0\.600\)/);
-    assert.match(text, /Ease is best: NDCG@10 0\.541 on 190 held-out pulls, 0\.021 ± 0\.006 ahead of als\./);
+    assert.match(
+      text,
+      /Why it serves: ease is best: NDCG@10 0\.541 on 190 held-out pulls, 0\.021 ± 0\.006 ahead of als\./,
+    );
     const row = (name: RegExp) => card.getByRole('row', { name }).locator('td').allTextContents();
     assert.deepEqual(await row(/^ease/), ['ease serves', '0.541', '0.379', '0.649', '0.921', '85 %', '12']);
     assert.deepEqual(await row(/^blend/), ['blend Its lists take too long here', ...Array(5).fill('–'), '12']);

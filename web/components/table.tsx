@@ -85,10 +85,14 @@ export function ImageName({ repository, registry, tag }: { repository: string; r
         <Name of={repository} />
       </a>
       {tag && <span class="tag">:{tag}</span>}
-      {registry && <span class="registry">{registry}</span>}
+      <RegistryBadge of={registry} />
     </span>
   );
 }
+
+/** The default registry has no name to show. */
+export const RegistryBadge = ({ of }: { of?: string }) =>
+  of && of !== 'default' ? <span class="registry">{of}</span> : null;
 
 export const PersonName = ({ user }: { user: string }) => (
   <a href={`./people?user=${encodeURIComponent(user)}`}>{user}</a>

@@ -42,11 +42,17 @@ function Worth(card: ModelCard) {
   );
 }
 
+/** Of the two candidates that are not families of models. */
+const remarks: Record<string, string> = {
+  'in-service': 'may have learnt from these pulls, so it is not ranked by them',
+  'in-service-again': 'the same settings, trained without these pulls',
+};
+
 /** What was judged when the model in service was trained, and why that one serves. */
 function Competition({ candidates = [], winner, why }: ModelCard) {
   return (
     <>
-      {why && <p>{sentence(why)}.</p>}
+      {why && <p>Why it serves: {why}.</p>}
       <Table
         rows={candidates}
         keyOf={({ name }) => name}
@@ -58,7 +64,7 @@ function Competition({ candidates = [], winner, why }: ModelCard) {
             cell: ({ name, skipped }) => (
               <>
                 <span class="mono">{name}</span> {name === winner && <span class="chip current">serves</span>}
-                {skipped && <span class="under">{sentence(skipped)}</span>}
+                {(skipped ?? remarks[name]) && <span class="under">{sentence(skipped ?? remarks[name])}</span>}
               </>
             ),
           },

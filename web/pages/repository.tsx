@@ -6,7 +6,7 @@ import { Shares } from '../charts/shares.tsx';
 import { DataCard, More, Strip } from '../components/card.tsx';
 import { Csv, Days, type Range } from '../components/csv.tsx';
 import { Page } from '../components/shell.tsx';
-import { Ago, Name, PersonName, repositoryPage, Table } from '../components/table.tsx';
+import { Ago, Name, PersonName, RegistryBadge, repositoryPage, Table } from '../components/table.tsx';
 import { useEvery, useLoad, useNow, usePages } from '../load.ts';
 import { bytes, count, plural } from '../text/format.ts';
 import { kindName } from '../text/kinds.ts';
@@ -69,7 +69,7 @@ function Images({ repository }: { repository: string }) {
                   cell: (row) => (
                     <>
                       {row.tag ? <span class="mono">{row.tag}</span> : <span class="muted">without a tag</span>}
-                      {row.registry && <span class="registry">{row.registry}</span>}
+                      <RegistryBadge of={row.registry} />
                       <span class="under phone-only">
                         <Digest of={row} />
                       </span>
@@ -77,7 +77,7 @@ function Images({ repository }: { repository: string }) {
                   ),
                 },
                 { head: 'Digest', as: 'text', wide: true, cell: (row) => <Digest of={row} /> },
-                { head: 'Size', as: 'number', cell: ({ size }) => (size === null ? '' : bytes(size)) },
+                { head: 'Size', as: 'number', cell: ({ size }) => (size === null ? 'unknown' : bytes(size)) },
                 {
                   head: 'Pushed',
                   as: 'when',

@@ -86,7 +86,7 @@ export function UnusedImages() {
                       <span class="muted">{confidence === 'known' ? reason : `${reason} (${confidence})`}</span>
                     ),
                   },
-                  { head: 'Size', as: 'number', cell: ({ size }) => (size === null ? '' : bytes(size)) },
+                  { head: 'Size', as: 'number', cell: ({ size }) => (size === null ? 'unknown' : bytes(size)) },
                   { head: 'Pushed', as: 'when', wide: true, cell: ({ lastPush }) => <Ago time={lastPush} now={now} /> },
                   {
                     head: 'Last pull',
