@@ -27,6 +27,9 @@ import { replaceLostSearch } from './stores/search/refill.ts';
 import { checkDatabases } from './stores/sqlite/integrity.ts';
 import { clock, openStores } from './stores/stores.ts';
 
+/** Whoever can reach the server can try shorter tokens one after the other. */
+const guessable = 16;
+
 unbreakableLog();
 
 try {
@@ -98,6 +101,8 @@ async function start(given: ResolvedSettings): Promise<void> {
   Beacon    <script defer src="${origin}/hit.js"></script>
   Data      ${folder}${settings.demo ? '\n  Demo      marked traffic (demo-…, *.demo.example) is being sent' : ''}
 `);
+  if (settings.publicUrl && token().length < guessable)
+    log.error(`the token has ${token().length} characters and can be guessed: leave it out to have one made`);
   let isStopping = false;
   // The signal may come twice, from npm and from whoever ended npm (ready.cjs), so only a second Ctrl-C ends at once.
   process.on('SIGTERM', stop);

@@ -235,13 +235,13 @@ const wrong: [name: keyof Settings | 'keepDay', value: unknown, line: string | R
   ['log', 'xml', 'log is "xml": must be one of text, json'],
   ['yandexMapsKey', 'a key', 'yandexMapsKey is "a key": must be a key of Yandex\' JavaScript API'],
   ['openMetrics', 'yes', 'openMetrics is "yes": must be true or false'],
-  ...[7, 'seven77', 'with a space', 'with-ümlauts', 'line\nfeeds'].map((value): (typeof wrong)[number] => [
+  ...[7, 'abc', 'with a space', 'with-ümlauts', 'line\nfeeds'].map((value): (typeof wrong)[number] => [
     'token',
     value,
-    'token is wrong: must be 8 or more characters, without spaces and accents',
+    'token is wrong: must be 4 or more characters, without spaces and accents',
   ]),
   ['notifyUrl', 'http://a.example', 'notifySecret is missing: must be given with notifyUrl: alerts are signed with it'],
-  ['notifySecret', '', 'notifySecret is wrong: must be 8 or more characters, without spaces and accents'],
+  ['notifySecret', '', 'notifySecret is wrong: must be 4 or more characters, without spaces and accents'],
   ['keepDay', 7, 'keepDay is not a setting: did you mean keepDays?'],
 ];
 

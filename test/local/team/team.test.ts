@@ -137,6 +137,7 @@ test('npm run token makes a token for a role, which works at once on a running s
   const make = (...args: string[]) => runScript('local/commands/token.ts', ['--data', folder, ...args]);
   const { code, output } = await make('--name', 'ci', '--role', 'team');
   assert.equal(code, 0);
+  assert.match(running.output(), /the token has 10 characters and can be guessed/);
   const headers = { Authorization: `Bearer ${output.trim()}` };
   assert.equal((await fetch(`${running.origin}/v1/users`, { headers })).status, 200);
   assert.equal((await fetch(`${running.origin}/v1/health`, { headers })).status, 403);
