@@ -37,7 +37,8 @@
       try {
         const response = await fetch(endpoint, {
           method: 'POST',
-          body: JSON.stringify(hits),
+          // One by one: some pages' libraries give arrays a toJSON that returns a text.
+          body: `[${hits.map(JSON.stringify)}]`,
           keepalive: true,
           credentials: 'omit',
           referrerPolicy: 'no-referrer',
@@ -67,7 +68,7 @@
       } catch {
         // Storage is off: there is no flag to keep.
       }
-      if (navigator.webdriver) return say('automated browser');
+      if (navigator.webdriver) return say('navigator.webdriver');
       if (off || !domain || navigator.doNotTrack > 0 || navigator.globalPrivacyControl) return;
       queue.push({
         domain,
@@ -109,7 +110,7 @@
       addEventListener('popstate', view);
     }
     view();
-    for (const call of earlier?.q || []) hit(...call);
+    earlier?.q?.map((call) => hit(...call));
   } catch (cause) {
     console.log(cause);
   }

@@ -385,6 +385,19 @@ export const table: Case[] = [
     [],
   ],
   [
+    'a page whose arrays have a toJSON of their own, as of Prototype.js',
+    {
+      before: () =>
+        Object.defineProperty(Array.prototype, 'toJSON', {
+          value(this: unknown[]) {
+            return `[${this.map((one) => JSON.stringify(one)).join(', ')}]`;
+          },
+        }),
+      act: ({ page }) => page.evaluate(push('b')),
+    },
+    ['a', 'b'],
+  ],
+  [
     'data-api with a whole address',
     {
       html: (key) => tag(key, `data-api="${service}/${key}/elsewhere/count"`),
