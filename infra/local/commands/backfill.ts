@@ -6,6 +6,7 @@ import { hash } from 'node:crypto';
 import { packLines } from '#core/bytes/pack.ts';
 import type { HitLine, RegistryLine } from '#core/event.ts';
 import { encodeHit, validateHit } from '#core/hits/hit.ts';
+import { inParallel } from '#core/parallel.ts';
 import { addressOf } from '#core/registry/address.ts';
 import { normalise } from '#core/registry/normalise.ts';
 import {
@@ -147,6 +148,8 @@ export async function backfill(
   }
 }
 
+/** How many days' digests are saved at the same time. */
+const savedTogether = 100;
 const digestOf = (content: string) => hash('sha256', content, 'buffer');
 /** The first 53 bits. */
 const numberOf = (digest: Buffer) => digest.readUIntBE(0, 6) * 32 + (digest[6] >> 3);
@@ -239,8 +242,9 @@ class Imported {
     return true;
   }
 
+  /** Saves days together, so that they share waits for the disk. */
   async save(): Promise<void> {
-    for (const [name, day] of this.#days) {
+    await inParallel([...this.#days], savedTogether, async ([name, day]) => {
       while (day.changed) {
         try {
           const body = new Uint8Array(Float64Array.from(day.digests).buffer);
@@ -258,7 +262,7 @@ class Imported {
           day.etag = etag;
         }
       }
-    }
+    });
   }
 
   #key(day: string): string {

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { Damaged, type ObjectStore, PreconditionFailed } from '#core/stores.ts';
 import { syncFolder } from './secrets/secret.ts';
-import { openDatabase, transaction } from './sqlite/sqlite.ts';
+import { groupCommit, openDatabase, transaction } from './sqlite/sqlite.ts';
 
 /** Bodies up to this many bytes are kept in the index. */
 const smallBytes = 64 * 1024;
@@ -43,6 +43,7 @@ export function openObjects(folder: string, clock: () => number = Date.now): Obj
        key TEXT PRIMARY KEY, version TEXT NOT NULL, size INTEGER NOT NULL, modified REAL NOT NULL, body BLOB, sum INTEGER)`,
     { added: { objects: { sum: 'INTEGER' } } },
   );
+  const commit = groupCommit(database);
   const find = database.prepare('SELECT * FROM objects WHERE key = ?');
   const describe = database.prepare(
     'SELECT key, version, size, modified, body IS NULL AS large FROM objects WHERE key = ?',
@@ -126,7 +127,7 @@ export function openObjects(folder: string, clock: () => number = Date.now): Obj
       if (!small) await write(version, bytes);
       let held: (Row & { large: number }) | undefined;
       try {
-        transaction(database, () => {
+        await commit(() => {
           held = describe.get(key) as unknown as typeof held;
           if (ifNoneMatch === '*' && held) throw new PreconditionFailed(`"${key}" exists already`);
           if (ifMatch !== undefined && (!held || etagOf(held) !== ifMatch))
