@@ -27,8 +27,25 @@ export interface LocalEvents extends EventStore, Expiring {
 
 interface Put {
   event: StoredEvent;
-  text: string;
+  doc: string;
 }
+
+/** `doc` has what the columns don't; in a row of an older version it has everything. */
+type EventRow = [id: string, user: string, repository: string, time: number, origin: string, doc: string];
+type PullRow = [id: string, user: string, repository: string, time: number, doc: string];
+
+const none = undefined;
+const docOf = (event: StoredEvent) =>
+  JSON.stringify({ ...event, id: none, user: none, repository: none, time: none, origin: none });
+const docOfPull = (pull: Pull) => JSON.stringify({ ...pull, id: none, user: none, repository: none, time: none });
+const eventOf = ([id, user, repository, time, origin, doc]: EventRow): StoredEvent => ({
+  ...{ id, user, repository, time, origin },
+  ...parseStoredEvent(doc),
+});
+const pullOf = ([id, user, repository, time, doc]: PullRow): Pull => ({
+  ...{ id, time, user, repository },
+  ...JSON.parse(doc),
+});
 
 /** Registry events, the pulls derived from them, the quarantine and the daily keys, in one SQLite file. */
 export function openEvents(
@@ -58,10 +75,10 @@ export function openEvents(
   const putEvent = prepare('INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?)');
   const origin = prepare('SELECT origin FROM events WHERE id = ?');
   const eventsOf = prepare(
-    'SELECT id, doc FROM events WHERE user = ? AND repository = ? AND time BETWEEN ? AND ? ORDER BY time, id',
+    'SELECT * FROM events WHERE user = ? AND repository = ? AND time BETWEEN ? AND ? ORDER BY time, id',
   );
   const later = prepare(
-    'SELECT doc FROM events WHERE user = ? AND repository = ? AND time > ? ORDER BY time, id LIMIT ?',
+    'SELECT * FROM events WHERE user = ? AND repository = ? AND time > ? ORDER BY time, id LIMIT ?',
   );
   const rewriteEvent = prepare('UPDATE events SET doc = ? WHERE id = ? AND user = ?');
   const pairsAfter = prepare(
@@ -69,7 +86,7 @@ export function openEvents(
      GROUP BY user, repository ORDER BY user, repository LIMIT ?`,
   );
   const pullsOf = prepare(
-    'SELECT doc FROM pulls WHERE user = ? AND repository = ? AND time BETWEEN ? AND ? ORDER BY time, id',
+    'SELECT * FROM pulls WHERE user = ? AND repository = ? AND time BETWEEN ? AND ? ORDER BY time, id',
   );
   const version = prepare('SELECT version FROM versions WHERE user = ? AND repository = ?');
   const firstVersion = prepare('INSERT INTO versions VALUES (?, ?, 1) ON CONFLICT DO NOTHING');
@@ -79,8 +96,9 @@ export function openEvents(
   const putPull = prepare('INSERT OR REPLACE INTO pulls VALUES (?, ?, ?, ?, ?)');
   const removePull = prepare('DELETE FROM pulls WHERE user = ? AND repository = ? AND time = ? AND id = ?');
   const newest = prepare(
-    'SELECT doc FROM pulls WHERE user = ? AND (time, id) < (?, ?) ORDER BY time DESC, id DESC LIMIT ?',
+    'SELECT * FROM pulls WHERE user = ? AND (time, id) < (?, ?) ORDER BY time DESC, id DESC LIMIT ?',
   );
+  for (const statement of [eventsOf, later, pullsOf, newest]) statement.setReturnArrays(true);
   const putMark = prepare(
     'INSERT INTO forgotten VALUES (?, ?) ON CONFLICT (person) DO UPDATE SET at = max(at, excluded.at)',
   );
@@ -92,14 +110,14 @@ export function openEvents(
 
   const digest = (user: string) => hash('sha256', user, 'base64url');
   const versionOf = (user: string, repository: string) => Number(version.get(user, repository)?.version ?? 0);
-  const docs = <T>(rows: Record<string, unknown>[]): T[] => rows.map((row) => JSON.parse(String(row.doc)));
-  const storedEvents = (rows: Record<string, unknown>[]) => rows.map((row) => parseStoredEvent(String(row.doc)));
-  /** The events of the last put by id, with their texts: a batch reads back what it has just put, until it replaces pulls. */
+  /** The events of the last put by id, with their docs: a batch reads back what it has just put, until it replaces pulls. */
   let latest = new Map<string, Put>();
-  const readBack = ({ id, doc }: Record<string, unknown>): StoredEvent => {
-    const put = latest.get(String(id));
-    return put !== undefined && put.text === doc ? put.event : parseStoredEvent(String(doc));
+  const readBack = (row: EventRow): StoredEvent => {
+    const put = latest.get(row[0]);
+    return put !== undefined && put.event.origin === row[4] && put.doc === row[5] ? put.event : eventOf(row);
   };
+  const eventRows = (rows: unknown) => rows as EventRow[];
+  const pulls = (rows: unknown) => (rows as PullRow[]).map(pullOf);
 
   const pause = turns(rowsATurn);
 
@@ -109,19 +127,19 @@ export function openEvents(
       return transaction(database, () =>
         events.map((event) => {
           const { id, user, repository, time } = event;
-          const text = JSON.stringify(event);
-          latest.set(id, { event, text });
-          const isNew = putEvent.run(id, user, repository, time, event.origin, text).changes === 1;
+          const doc = docOf(event);
+          latest.set(id, { event, doc });
+          const isNew = putEvent.run(id, user, repository, time, event.origin, doc).changes === 1;
           return isNew || origin.get(id)?.origin === event.origin;
         }),
       );
     },
     async events(user, repository, from, to) {
-      return eventsOf.all(user, repository, from, to).map(readBack);
+      return eventRows(eventsOf.all(user, repository, from, to)).map(readBack);
     },
     async rewrite(events) {
       transaction(database, () => {
-        for (const event of events) rewriteEvent.run(JSON.stringify(event), event.id, event.user);
+        for (const event of events) rewriteEvent.run(docOf(event), event.id, event.user);
       });
     },
     async pairs({ cursor, limit }) {
@@ -136,13 +154,13 @@ export function openEvents(
       };
     },
     async eventsAfter(user, repository, after, limit) {
-      return storedEvents(later.all(user, repository, after ?? Number.NEGATIVE_INFINITY, limit));
+      return eventRows(later.all(user, repository, after ?? Number.NEGATIVE_INFINITY, limit)).map(eventOf);
     },
     async version(user, repository) {
       return versionOf(user, repository);
     },
     async pulls(user, repository, from, to) {
-      return docs<Pull>(pullsOf.all(user, repository, from, to));
+      return pulls(pullsOf.all(user, repository, from, to));
     },
     async versions(pairs) {
       return pairs.map(({ user, repository }) => versionOf(user, repository));
@@ -155,14 +173,14 @@ export function openEvents(
             version === 0 ? firstVersion.run(user, repository) : nextVersion.run(user, repository, version);
           if (changes === 0) return false;
           for (const pull of remove) removePull.run(user, repository, pull.time, pull.id);
-          for (const pull of put) putPull.run(pull.id, user, repository, pull.time, JSON.stringify(pull));
+          for (const pull of put) putPull.run(pull.id, user, repository, pull.time, docOfPull(pull));
           return true;
         }),
       );
     },
     async history(user, { cursor, limit }) {
       const [time, id] = readCursor(cursor);
-      const found = docs<Pull>(newest.all(user, time, id, limit + 1));
+      const found = pulls(newest.all(user, time, id, limit + 1));
       // A reader of all pages yields to other work after each page.
       await pause(found.length);
       return page(found, limit);
