@@ -30,12 +30,13 @@ import { batchCacheMiB, groupCommit, openDatabase, transaction } from '../sqlite
 import { rowsATurn } from '../sqlite/turns.ts';
 import { wiper } from '../sqlite/wipe.ts';
 import { imagesRead, type Stamped } from './images-read.ts';
+import { columns, isPullEvent, joined, partsOf } from './joined.ts';
 import { type Cell, type PackedTable, packedTable, unpackedTable } from './packed.ts';
-import { type Change, dayMs, docColumns, docOf, eachOfField, keepSums, type Sums } from './sums.ts';
+import { type Change, type Doc, dayMs, docColumns, docOf, eachOfField, keepSums, type Sums } from './sums.ts';
 
-// One table for all documents. An `event` is a raw registry event, a `pull` is one act of one user, and a `fact` is
-// what remains of a forgotten user's events: that an image was pushed, pulled or deleted then, but not by whom. With
-// row ids, an index entry has 8 bytes for the row instead of its whole key: before, indices were two thirds of a write.
+// One table for all documents. An `event` is a raw registry event, a `pull` is one act of one user, `both` is an event and the pull
+// that it opens where the same is known of them (joined.ts), and a `fact` is what remains of a forgotten user's events: that an
+// image was pushed, pulled or deleted then, but not by whom. With row ids, an index entry has 8 bytes for the row instead of its whole key: before, indices were two thirds of a write.
 // An event and its pull lie side by side in each of them: a batch then changes half as many pages. A file that an older
 // version made keeps its indices, which begin with the kind; the statements hold for both.
 const pushes = "kind = 'event' AND action = 'push' AND manifest = 1";
@@ -61,13 +62,9 @@ const schema = `
   DROP INDEX IF EXISTS documents_taught;
   CREATE TABLE IF NOT EXISTS recommendations (user TEXT PRIMARY KEY, doc TEXT) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS shown (user TEXT PRIMARY KEY, doc TEXT) WITHOUT ROWID;`;
-const columns = [
-  ...['kind', 'id', 'version', 'gone', 'user', 'repository', 'time', 'action', 'manifest', 'tag', 'digest', 'class'],
-  ...['country', 'client', 'apart', 'uncertain'],
-];
-const pulls = "kind = 'pull' AND gone = 0";
+const pulls = "kind IN ('pull', 'both') AND gone = 0";
 // Raw counts: distinct manifest events, GET and HEAD alike; there is one document per id already.
-const raw = "kind = 'event' AND action = 'pull' AND manifest = 1";
+const raw = "kind IN ('event', 'both') AND action = 'pull' AND manifest = 1";
 // A document that an older version wrote has no `apart`.
 const counts = `SUM(${pulls}) AS pulls, SUM(${raw}) AS raw, SUM(${pushes} AND apart IS NOT 1) AS pushes,
   SUM(${pushes}) AS rawPushes`;
@@ -98,7 +95,7 @@ export interface WrittenRows {
 
 export function rowsOf(changes: SearchChange[]): WrittenRows {
   return {
-    documents: packedTable(changes.map(row)),
+    documents: packedTable(joined(changes.map(row))),
     manifests: manifestsIn(changes.flatMap(({ kind, doc }) => (kind === 'event' ? [doc] : []))),
   };
 }
@@ -172,20 +169,37 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
     return quiet.filter(derived.isDeleted).map(({ repository }) => repository);
   }
 
-  const held = database.prepare(`SELECT version, gone, ${docColumns} FROM documents WHERE kind = ? AND id = ?`);
+  const held = database.prepare(
+    `SELECT ${columns.join()} FROM documents WHERE kind IN ('event', 'pull', 'both') AND id = ?`,
+  );
   held.setReturnArrays(true);
+  const removeDocument = database.prepare('DELETE FROM documents WHERE kind = ? AND id = ?');
   function putDocument(values: Cell[], changed: Change): void {
-    const [kind, id, version, gone] = values;
-    const now = gone ? undefined : docOfRow(values);
-    let before: ReturnType<typeof docOf> | undefined;
-    // Most are new.
-    if (add.run(...values).changes === 0) {
-      const [stored, isGone, ...doc] = held.get(kind, id) as unknown as SQLInputValue[];
-      if (Number(stored) > Number(version)) return;
-      update.run(...values, kind, id);
-      if (!isGone) before = docOf(doc);
+    const [kind, id] = values;
+    const stored = () => byKind(held.all(id) as unknown as Cell[][]);
+    // Most are new, and only a pull or its event may be there in a row of another kind.
+    let before = kind === 'event' && !isPullEvent(values) ? byKind([]) : stored();
+    if (before.size === 0 && add.run(...values).changes === 1) {
+      changed.replace(String(kind), String(id), undefined, docOfRow(values));
+      return;
     }
-    changed.replace(String(kind), String(id), before, now);
+    if (before.size === 0) before = stored();
+    const parts = byKind([...before.values()].flatMap(partsOf));
+    for (const part of partsOf(values))
+      if (Number(parts.get(part[0])?.[2] ?? 0) <= Number(part[2])) parts.set(part[0], part);
+    const after = byKind(joined([parts.get('event'), parts.get('pull')].filter((part) => part !== undefined)));
+    for (const [kind, row] of before)
+      if (!after.has(kind)) {
+        removeDocument.run(kind, id);
+        changed.replace(String(kind), String(id), docOfRow(row), undefined);
+      }
+    for (const [kind, row] of after) {
+      const old = before.get(kind);
+      if (old === row) continue;
+      if (old) update.run(...row, kind, id);
+      else add.run(...row);
+      changed.replace(String(kind), String(id), old && docOfRow(old), docOfRow(row));
+    }
   }
 
   async function writeRows({ documents, manifests }: WrittenRows): Promise<void> {
@@ -213,7 +227,7 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
       `SELECT ${interval ? bucketStart[interval] : 'NULL'} AS "from", ${by ? `COALESCE(${by}, '')` : "''"} AS "key", ${counts},
          SUM(${pulls} AND uncertain IS 1) AS uncertain
        FROM documents INDEXED BY ${user === undefined ? 'documents_repository' : 'documents_user'}
-       WHERE kind IN ('pull', 'event') AND gone = 0 ${where} ${among} AND time >= ? AND time < ? GROUP BY 1, 2`,
+       WHERE kind IN ('pull', 'event', 'both') AND gone = 0 ${where} ${among} AND time >= ? AND time < ? GROUP BY 1, 2`,
       ...[...values, ...(repository === undefined && user !== undefined ? [user] : []), from, to],
     );
   }
@@ -549,7 +563,7 @@ const expiredAtOnce = 2000;
 function forgetSome(database: DatabaseSync, user: string, changed: Change): number {
   const own = database.prepare(
     `SELECT id, ${docColumns} FROM documents INDEXED BY documents_user
-     WHERE kind IN ('event', 'pull') AND user = ? LIMIT ${rowsATurn}`,
+     WHERE kind IN ('event', 'pull', 'both') AND user = ? LIMIT ${rowsATurn}`,
   );
   const put = database.prepare(
     `INSERT INTO documents (kind, id, version, gone, user, repository, time, action, manifest, tag, digest, class, country,
@@ -564,7 +578,7 @@ function forgetSome(database: DatabaseSync, user: string, changed: Change): numb
   for (const [id, ...row] of found) {
     const doc = docOf(row);
     const { kind, repository, action, manifest, digest, tag, class: pullClass, apart, time } = doc;
-    if (kind === 'event' && (manifest === 1 || action === 'delete')) {
+    if (kind !== 'pull' && (manifest === 1 || action === 'delete')) {
       const names = JSON.stringify([repository, action, digest, tag, pullClass, apart]);
       const fact = hash('sha256', names, 'base64url');
       const read = () => held.get(fact) as unknown as SQLInputValue[] | undefined;
@@ -676,8 +690,9 @@ function row(change: SearchChange): Cell[] {
   ];
 }
 
-/** The document with these values. */
-function docOfRow(values: Cell[]): ReturnType<typeof docOf> {
-  const [kind, , , , ...doc] = values;
-  return docOf([kind, ...doc]);
+const byKind = (rows: Cell[][]) => new Map(rows.map((row) => [row[0], row]));
+
+/** The document of a row of `columns`; undefined if it is gone. */
+function docOfRow([kind, , , gone, ...doc]: Cell[]): Doc | undefined {
+  return gone ? undefined : docOf([kind, ...doc]);
 }

@@ -321,7 +321,7 @@ const sumFields = ['class', 'client', 'country', 'tag'];
 const grow = sumNames.map((name) => `${name} = ${name} + excluded.${name}`).join();
 const isEmpty = 'pulls = 0 AND raw = 0 AND pushes = 0 AND rawPushes = 0';
 const before = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b)) <= 0;
-const imageFact = "kind IN ('event', 'fact') AND (manifest = 1 OR action = 'delete')";
+const imageFact = "kind IN ('event', 'fact', 'both') AND (manifest = 1 OR action = 'delete')";
 
 /** Returns a map's value for a key, and makes it if there is none. */
 function within<K, V>(map: Map<K, V>, key: K, make: () => V): V {
@@ -339,12 +339,6 @@ const emptyDay = (): DayChange => ({ all: zeros(), by: new Map() });
 function increase(numbers: Numbers, add: Numbers, sign: number): void {
   for (let index = 0; index < 5; index++) numbers[index] += sign * add[index];
 }
-
-const ofPull: Numbers = [1, 0, 0, 0, 0];
-const ofUncertainPull: Numbers = [1, 1, 0, 0, 0];
-const ofRaw: Numbers = [0, 0, 1, 0, 0];
-const ofPush: Numbers = [0, 0, 0, 1, 1];
-const ofPushApart: Numbers = [0, 0, 0, 0, 1];
 
 function change(prepare: Prepare, at: Summing | undefined): Change {
   const users = new Map<string, UserChange>();
@@ -367,23 +361,17 @@ function change(prepare: Prepare, at: Summing | undefined): Change {
 
   function count(doc: Doc, sign: 1 | -1) {
     const { kind, user, repository, time, action, manifest } = doc;
-    const isPull = kind === 'pull';
+    const isPull = kind === 'pull' || kind === 'both';
+    const isEvent = kind === 'event' || kind === 'both';
     const own = repositoryChange(repository);
-    if (!isPull && (manifest === 1 || action === 'delete')) fact(own, doc, sign);
+    if (kind !== 'pull' && (manifest === 1 || action === 'delete')) fact(own, doc, sign);
     if (kind === 'fact') return;
-    if (!isPull && manifest === 1) own.manifests += sign;
-    const isRaw = !isPull && manifest === 1 && action === 'pull';
-    const isPush = !isPull && manifest === 1 && action === 'push';
+    if (isEvent && manifest === 1) own.manifests += sign;
+    const isRaw = isEvent && manifest === 1 && action === 'pull';
+    const isPush = isEvent && manifest === 1 && action === 'push';
     if (!isPull && !isRaw && !isPush) return;
-    const add = isPull
-      ? doc.uncertain === 1
-        ? ofUncertainPull
-        : ofPull
-      : isRaw
-        ? ofRaw
-        : doc.apart === 1
-          ? ofPushApart
-          : ofPush;
+    const uncertain = isPull && doc.uncertain === 1;
+    const add = [isPull, uncertain, isRaw, isPush && doc.apart !== 1, isPush].map(Number) as Numbers;
     const day = Math.floor(time / dayMs);
     const ofDay = within(own.days, day, emptyDay);
     increase(ofDay.all, add, sign);
@@ -612,7 +600,7 @@ function storePopularity(prepare: Prepare, changed: Map<string, PopularityChange
 }
 
 const ofPair =
-  "FROM documents INDEXED BY documents_user WHERE kind = 'pull' AND user = ? AND repository = ? AND gone = 0";
+  "FROM documents INDEXED BY documents_user WHERE kind IN ('pull', 'both') AND user = ? AND repository = ? AND gone = 0";
 const newestOfPair = `SELECT ${docColumns} ${ofPair} ORDER BY time DESC LIMIT 1`;
 const firstOfPair = `SELECT MIN(time) AS time ${ofPair}`;
 
@@ -779,7 +767,7 @@ function storeRepository(prepare: Prepare, repository: string, own: RepositoryCh
     last = Number(
       prepare(
         `SELECT COALESCE(MAX(time), 0) AS time FROM documents INDEXED BY documents_repository
-         WHERE kind = 'pull' AND repository = ?`,
+         WHERE kind IN ('pull', 'both') AND repository = ?`,
       ).get(repository)?.time,
     );
   const { registry, repository: name } = partsOf(repository);
