@@ -16,12 +16,12 @@ import { seeded } from '#core/bytes/random.ts';
 import { alsDefaults, type Factors, randomStart } from '#core/recommender/als.ts';
 import type { Scores } from '#core/recommender/model-list.ts';
 import type { Entry, Rows } from '#core/recommender/ratings.ts';
-import { scoresOf } from '#core/recommender/recommend.ts';
 import { servedModel } from '#core/recommender/served.ts';
 import { fitSetting } from '#train/candidates.ts';
-import { byFolding, byServing, popular, type Recommender, scorer, trainingOf } from '#train/evaluate.ts';
-import { bytesOf, Contestant, type Reply, type Task } from './als/contestant.ts';
+import { byFolding, byServing, popular, type Recommender, trainingOf } from '#train/evaluate.ts';
+import { bytesOf, Contestant, type Reply, type Task, writeMatrix } from './als/contestant.ts';
 import { easeAgainst } from './als/ease.ts';
+import { byFactors, judging } from './als/judge.ts';
 import {
   byChance,
   byTime,
@@ -60,8 +60,6 @@ const ranks = (flags.ranks ?? (large ? '10' : '10,64')).split(',').map(Number);
 const seeds = Array.from({ length: Number(flags.seeds ?? (large ? 1 : 4)) }, (_, at) => at + 1);
 const withSpark = flags.spark && !large;
 const { iterations, lambda, alpha } = alsDefaults;
-/** People the figures are taken on, of those with something held out. */
-const judged = 1000;
 
 const venv = join(import.meta.dirname, '..', '.venv', 'bench');
 const python = join(venv, 'bin', 'python');
@@ -224,11 +222,6 @@ async function wholeProcesses() {
   return answer;
 }
 
-/** Scores as the factors that a fit ended with have them. */
-function byFactors(factors: Factors): Recommender {
-  return (user) => scoresOf(factors, factors.users.subarray(user * factors.rank, (user + 1) * factors.rank));
-}
-
 /** A score is the sum of the columns' cosines over the user's own pulls. */
 function similarTo({ users, items, train }: { users: number; items: number; train: Entry[] }): Recommender {
   const names = { users: Array.from({ length: users }, String), items: Array.from({ length: items }, String) };
@@ -236,17 +229,6 @@ function similarTo({ users, items, train }: { users: number; items: number; trai
   const setting = { kind: 'knn', k: items, shrink: 0, sourcePower: 0.5, targetPower: 0.5 } as const;
   const model = fitSetting({ ...setting, userWeight: 'none', countScale: 'binary' }, training, 1);
   return byServing(servedModel(model), training.byUser);
-}
-
-/** AUC, NDCG@10, recall@10 and coverage by the code that judges training; `known`: the pulls of who is judged. */
-function judging(world: World, { rows, held }: Split, seed: number) {
-  const people = new Set<number>();
-  const random = seeded(seed);
-  const all = [...new Set(held.map(({ user }) => user))];
-  while (people.size < Math.min(judged, all.length)) people.add(all[Math.floor(random() * all.length)]);
-  const test = held.filter(({ user }) => people.has(user));
-  const known = { users: world.users, items: world.items, train: entriesOf(rows, people), test };
-  return { known, score: scorer(known, seed) };
 }
 
 function contestant(by: (typeof entrants)[number]['by']): Contestant {
@@ -265,11 +247,10 @@ async function end(): Promise<void> {
   running.clear();
 }
 
-function write(at: string, { starts, columns, values }: Rows): void {
-  writeFileSync(join(at, 'starts.u32'), starts);
-  writeFileSync(join(at, 'columns.u32'), columns);
-  writeFileSync(join(at, 'values.f32'), values);
+function write(at: string, rows: Rows): void {
+  writeMatrix(at, rows);
   if (!withSpark) return;
+  const { starts, columns, values } = rows;
   const lines: string[] = [];
   for (let user = 0; user + 1 < starts.length; user++)
     for (let n = starts[user]; n < starts[user + 1]; n++) lines.push(`${user},${columns[n]},${values[n]}\n`);

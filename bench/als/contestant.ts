@@ -1,8 +1,10 @@
 // One recommender in a process of its own: a line of JSON in for each fit, a line of JSON out.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import type { AlsOptions } from '#core/recommender/als.ts';
+import type { Rows } from '#core/recommender/ratings.ts';
 
 /** A fit: of the matrix in `folder` (starts.u32, columns.u32, values.f32), its factors go to OUT.users.f32, OUT.items.f32. */
 export interface Task extends AlsOptions {
@@ -59,6 +61,13 @@ export class Contestant {
     if (this.#child.exitCode === null) await ended;
     this.#reader.close();
   }
+}
+
+/** Writes the matrix as a task's folder has it. */
+export function writeMatrix(folder: string, { starts, columns, values }: Rows): void {
+  writeFileSync(join(folder, 'starts.u32'), starts);
+  writeFileSync(join(folder, 'columns.u32'), columns);
+  writeFileSync(join(folder, 'values.f32'), values);
 }
 
 /** A file's bytes without a copy on the way. */

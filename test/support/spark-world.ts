@@ -1,43 +1,10 @@
 // Test data for training on Spark: pairs of communities, and stores whose objects are files that Spark can read.
-import assert from 'node:assert/strict';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { seeded } from '#core/bytes/random.ts';
-import type { ObjectStore, Pair, SavedRecommendations, SearchStore } from '#core/stores.ts';
-
-/** Objects as files, where a local Spark finds them. */
-function files(folder: string): ObjectStore {
-  const path = (key: string) => join(folder, key);
-  return {
-    async get(key) {
-      return existsSync(path(key)) ? { body: readFileSync(path(key)), etag: '' } : undefined;
-    },
-    head: async () => assert.fail('not asked'),
-    async put(key, body) {
-      mkdirSync(dirname(path(key)), { recursive: true });
-      writeFileSync(path(key), body);
-      return { etag: '' };
-    },
-    async list(prefix) {
-      const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort();
-      const keys = names.filter((name) => name.startsWith(prefix) && statSync(path(name)).isFile());
-      return keys.map((key) => ({ key, etag: '', size: 0, modified: 0 }));
-    },
-    async remove(keys) {
-      for (const key of keys) rmSync(path(key), { force: true });
-    },
-  };
-}
+import type { Pair, SavedRecommendations, SearchStore } from '#core/stores.ts';
+import { files } from '../../bench/worlds/spark.ts';
 
 /** Groups of repositories whose users pull most of their group's, and sometimes one of another group. */
 export function communities(): Pair[] {

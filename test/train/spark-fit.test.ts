@@ -1,20 +1,16 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { once } from 'node:events';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
-import { alsDefaults } from '#core/recommender/als.ts';
 import { popularFamilies, seedAls } from '#train/candidates.ts';
 import { prepareSpark, publishSpark } from '#train/spark/spark.ts';
 import { publish, readLessons } from '#train/train.ts';
+import { sparkIsMissing, startSpark } from '../../bench/worlds/spark.ts';
 import { communities, folder, world } from '../support/spark-world.ts';
 
-const root = join(import.meta.dirname, '../..');
-const python = join(root, '.venv/spark/bin/python');
-const skip = !existsSync(python) && 'install Spark with test/aws/install.sh';
-
 test('a model fitted by Spark is as good as ours, and is published by the same step', {
-  skip,
+  skip: sparkIsMissing,
   timeout: 300_000,
 }, async (t) => {
   const pairs = communities();
@@ -25,20 +21,13 @@ test('a model fitted by Spark is as good as ours, and is published by the same s
   const { options, saved } = world(data, pairs);
   assert.deepEqual(await prepareSpark('run', options), { pairs: pairs.length });
 
-  const { rank, iterations, lambda, alpha } = alsDefaults;
-  const job = [join(root, 'functions/train/spark/als.py'), '--folder', join(data, 'training/run'), '--seed', '1'];
-  const numbers = Object.entries({ rank, iterations, lambda, alpha }).flatMap(([name, value]) => [
-    `--${name}`,
-    String(value),
-  ]);
-  const home = execFileSync(python, ['-c', 'import pyspark; print(pyspark.__path__[0])'], { encoding: 'utf8' }).trim();
   // Only the JVM's first compiler: compiling with the second takes longer than so small a fit.
   const java = 'spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC';
-  const quick = ['spark.ui.enabled=false', 'spark.sql.shuffle.partitions=2', java].flatMap((conf) => ['--conf', conf]);
-  execFileSync(join(home, 'bin/spark-submit'), ['--master', 'local[2]', ...quick, ...job, ...numbers], {
-    env: { ...process.env, SPARK_HOME: home, PYSPARK_PYTHON: python, SPARK_LOCAL_IP: '127.0.0.1' },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
+  const job = startSpark(join(data, 'training/run'), ['spark.sql.shuffle.partitions=2', java]);
+  const errors = text(job.stderr!);
+  job.stdout?.resume();
+  const [code] = await once(job, 'exit');
+  assert.equal(code, 0, await errors);
 
   const card = await publishSpark('run', options);
   assert.equal(card.refused, undefined);

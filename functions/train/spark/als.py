@@ -6,6 +6,7 @@
 # earlier part of time (0: none), first pull (milliseconds). FOLDER/factors/PART gets lines "image,factor,factor,…"; what has no entry in a part has no line.
 # People's factors follow from their pulls: serve folds them in.
 import argparse
+import time
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.functions import col, concat_ws
@@ -20,6 +21,7 @@ options.add_argument("--seed", type=int, required=True)
 given = options.parse_args()
 
 spark = SparkSession.builder.appName("whalewatch-als").getOrCreate()
+print("started", flush=True)
 pairs = spark.read.csv(
     f"{given.folder}/pairs/", schema="user INT, item INT, pulls FLOAT, learn INT, earlier FLOAT, first LONG"
 ).cache()
@@ -54,6 +56,8 @@ def write(factors, part):
 for part, entries in parts.items():
     if entries.isEmpty():
         continue
+    began = time.monotonic()
     write(fit(entries).itemFactors(), part)
-    print(f"{part}: fitted", flush=True)
+    # The first one's seconds include reading the pairs.
+    print(f"{part}: fitted in {time.monotonic() - began:.1f} s", flush=True)
 spark.stop()

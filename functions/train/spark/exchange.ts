@@ -18,19 +18,32 @@ export async function writeLessons(objects: ObjectStore, folder: string, lessons
   const learned = new Set(random[0].train);
   const key = ({ user, item }: Entry) => user * items.length + item;
   const earlier = new Map(byTime?.train.map((entry) => [key(entry), entry.value]));
-  for (let from = 0; from < entries.length; from += rowsAtOnce) {
-    const rows = entries
-      .slice(from, from + rowsAtOnce)
-      .map((entry) =>
-        [
-          ...[entry.user, entry.item, entry.value, learned.has(entry) ? 1 : 0],
-          ...[earlier.get(key(entry)) ?? 0, entry.firstPull ?? 0],
-        ].join(),
-      );
-    await objects.put(`${folder}/pairs/${String(from).padStart(12, '0')}.csv`, `${rows.join('\n')}\n`);
+  function* rows(): Generator<PairRow> {
+    for (const entry of entries) {
+      const { user, item, value, firstPull = 0 } = entry;
+      yield [user, item, value, learned.has(entry) ? 1 : 0, earlier.get(key(entry)) ?? 0, firstPull];
+    }
   }
+  await writePairs(objects, folder, rows());
   const head: Head = { began, seed, users, items, readSeconds, byTime: byTime !== undefined };
   await objects.put(`${folder}/lessons.json`, JSON.stringify(head));
+}
+
+/** user, repository, pulls, learned from in the split by chance (0 or 1), earlier pulls (0: none), first pull: as als.py reads it. */
+export type PairRow = [user: number, item: number, pulls: number, learned: 0 | 1, earlier: number, firstPull: number];
+
+/** Writes pairs/*.csv; holds one file's rows at a time. */
+export async function writePairs(objects: ObjectStore, folder: string, rows: Iterable<PairRow>): Promise<void> {
+  let lines: string[] = [];
+  let from = 0;
+  const flush = async () => {
+    if (lines.length === 0) return;
+    await objects.put(`${folder}/pairs/${String(from).padStart(12, '0')}.csv`, `${lines.join('\n')}\n`);
+    from += lines.length;
+    lines = [];
+  };
+  for (const row of rows) if (lines.push(row.join()) === rowsAtOnce) await flush();
+  await flush();
 }
 
 /** Reads the lessons back. */
@@ -58,7 +71,7 @@ export async function readFactors(
   objects: ObjectStore,
   folder: string,
   part: Part,
-  { items }: Lessons,
+  { items }: Pick<Lessons, 'items'>,
   rank: number,
 ): Promise<ItemModel> {
   const factors = new Float32Array(items.length * rank);
