@@ -35,16 +35,24 @@ export function gram(side: usize, chunk: u32, scratch: usize, precise: bool): vo
   const lanes = word(LANES) != 0;
   memory.fill(part, 0, stride * stride * 8);
   if (lanes || precise) {
-    for (let row: usize = from; row < <usize>to; row++) {
-      const y = factors + row * bytes;
+    // Four rows at a time, in double.
+    const wide = bytes << 1;
+    for (let row: usize = from; row < <usize>to; row += 4) {
+      for (let e: usize = 0; e < 4; e++)
+        for (let k: usize = 0; k < stride; k += 2) {
+          const y = v128.load64_zero(factors + min(row + e, <usize>to - 1) * bytes + (k << 2));
+          v128.store(scratch + e * wide + (k << 3), row + e < <usize>to ? f64x2.promote_low_f32x4(y) : f64x2.splat(0));
+        }
       for (let i: usize = 0; i < rank; i++) {
-        const yi = f64x2.splat(<f64>load<f32>(y + (i << 2)));
+        const own = scratch + (i << 3);
+        const x0 = v128.load64_splat(own), x1 = v128.load64_splat(own + wide);
+        const x2 = v128.load64_splat(own + 2 * wide), x3 = v128.load64_splat(own + 3 * wide);
         // In lanes: row i up to the diagonal; otherwise: column i of the upper triangle, in panels of eight columns.
-        const line = part + i * (stride << 3);
         for (let j: usize = lanes ? 0 : i & ~7; lanes ? j <= i : j < stride; j += 2) {
-          const at = lanes ? line + (j << 3) : part + (inPanels(i, j, stride) << 3);
-          const yj = f64x2.promote_low_f32x4(v128.load64_zero(y + (j << 2)));
-          v128.store(at, plusDouble(v128.load(at), yi, yj));
+          const at = part + ((lanes ? i * stride + j : inPanels(i, j, stride)) << 3);
+          const y = scratch + (j << 3);
+          const two = plusDouble(plusDouble(v128.load(at), x0, v128.load(y)), x1, v128.load(y + wide));
+          v128.store(at, plusDouble(plusDouble(two, x2, v128.load(y + 2 * wide)), x3, v128.load(y + 3 * wide)));
         }
       }
     }
