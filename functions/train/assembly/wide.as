@@ -19,25 +19,35 @@ const PANEL: usize = B * ROW;
 
 /** C += Lt R. */
 export function addProduct(c: usize, l: usize, r: usize): void {
-  tiles(false, false, c, l, r);
+  product(false, c, l, r);
 }
 
 /** C -= Lt R. */
 export function takeOffProduct(c: usize, l: usize, r: usize): void {
-  tiles(true, false, c, l, r);
+  product(true, c, l, r);
 }
 
 /** C += Ut R, where U is an upper triangle. */
 export function addTriangleProduct(c: usize, u: usize, r: usize): void {
-  tiles(false, true, c, u, r);
+  for (let right: usize = 0; right < B; right += PANEL_COLUMNS)
+    for (let left: usize = 0; left < B; left += PANEL_COLUMNS) panels(false, c, u, r, left, right, 0, left + PANEL_COLUMNS);
 }
 
-@inline function tiles(less: bool, triangle: bool, c: usize, l: usize, r: usize): void {
+/**
+ * Panels that are read for the first time are read in thirds, all tiles of each: so the processor's prefetcher has time. A depth
+ * that the compiler knew would undo what tiles are unrolled for.
+ */
+@inline function product(less: bool, c: usize, l: usize, r: usize): void {
   for (let right: usize = 0; right < B; right += PANEL_COLUMNS)
-    for (let left: usize = 0; left < B; left += PANEL_COLUMNS)
-      for (let j = right; j < right + PANEL_COLUMNS; j += 8)
-        for (let i = left; i < left + PANEL_COLUMNS; i += 6)
-          tile(less, inBlock(c, i, j), inBlock(l, 0, i), inBlock(r, 0, j), triangle ? left + PANEL_COLUMNS : B);
+    for (let left: usize = 0; left < B; left += PANEL_COLUMNS) {
+      const depth: usize = left && right ? B : B / 3;
+      for (let from: usize = 0; from < B; from += depth) panels(less, c, l, r, left, right, from, depth);
+    }
+}
+
+@inline function panels(less: bool, c: usize, l: usize, r: usize, left: usize, right: usize, from: usize, depth: usize): void {
+  for (let j = right; j < right + PANEL_COLUMNS; j += 8)
+    for (let i = left; i < left + PANEL_COLUMNS; i += 6) tile(less, inBlock(c, i, j), inBlock(l, from, i), inBlock(r, from, j), depth);
 }
 
 @inline function sum(less: bool, a: v128, x: v128, y: v128): v128 {
