@@ -9,7 +9,7 @@ import { addToken, endToken, tokenId, tokensOf } from '#serve/registry-tokens.ts
 import { localAccess } from '#settings/access.ts';
 import { SettingError } from '#settings/error.ts';
 import type { ResolvedSettings } from '#settings/schema.ts';
-import { buildPages } from '../../web/build.ts';
+import { builtPages } from '../../web/build.ts';
 import { ipDatabaseBuiltAt } from './defaults.ts';
 import { demo, type Post } from './demo/demo.ts';
 import { demoHarbor } from './demo/registries.ts';
@@ -49,7 +49,7 @@ async function start(given: ResolvedSettings): Promise<void> {
   holdFolder(folder, 'npm start');
   if (settings.opensearch) await lookFor(settings.opensearch, folder);
   const token = () => settings.token ?? keptToken(folder);
-  const web = await buildPages({ begin: () => console.log('building the pages, once') });
+  const web = await builtPages(() => console.log('building the pages, once'));
   const lost = settings.opensearch ? undefined : replaceLostSearch(folder);
   if (lost) log.error(`${join(folder, 'search.db')} ${lost}: it is rebuilt from events`);
   const opened = openStores(folder, settings.opensearch, 'serve');

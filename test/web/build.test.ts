@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { buildPages } from '../../web/build.ts';
+import { buildPages, builtPages } from '../../web/build.ts';
 import { basemap, countries } from '../../web/map/basemap.ts';
 import { namer } from '../../web/map/countries.ts';
 
@@ -13,6 +13,7 @@ const folder = await buildPages();
 test('a second build with the same inputs writes nothing', async () => {
   const before = statSync(join(folder, 'index.html')).mtimeMs;
   await buildPages();
+  assert.equal(await builtPages(() => assert.fail('they are built')), folder);
   assert.equal(statSync(join(folder, 'index.html')).mtimeMs, before);
 });
 
