@@ -25,7 +25,7 @@ export type Outdated = Item<'/v1/outdated'>;
 export type Pulls = Reply<'/v1/pulls'>;
 export type Recommendation = Item<'/v1/recommendations'>;
 export type ModelCard = Item<'/v1/model'>;
-/** Before the first export there is none. */
+/** Before the first export its snapshot is empty. */
 export type Latest = Reply<'/v1/points/latest'> | { snapshot: ''; updatedAt: null; points: 0; staleSeconds: null };
 
 /** The service's error, or status 0 if it could not be reached. */
@@ -129,7 +129,7 @@ export function me(): Promise<Me | undefined> {
   return asked;
 }
 
-/** Where signing in begins; it comes back to this page. */
+/** The URL that begins the sign-in, which then returns to this page. */
 export const signInAddress = (): string => {
   const page = location.pathname.slice(location.pathname.lastIndexOf('/') + 1);
   return `${here('/v1/session/login')}?to=${encodeURIComponent(page + location.search)}`;
@@ -205,7 +205,7 @@ async function ask<T>(
   return body;
 }
 
-/** Errors that a proxy in between sends itself. */
+/** Errors that come from a proxy in between, not from the service. */
 function statusText(status: number): string {
   if (status === 429) return 'Too many requests in a short time: wait a minute.';
   if (status === 502 || status === 503 || status === 504)

@@ -105,7 +105,7 @@ export async function buildPages(on: { begin?: () => void; end?: (sizes: Size[])
   await alone(outDir, async () => {
     if (isBuilt(now)) return;
     on.begin?.();
-    // Built beside and then swapped in, so that nobody is ever served half of it.
+    // Built in another folder and then renamed, so that no half-built page is served.
     const fresh = `${outDir}.new`;
     // Loaded only when there is something to build: it takes longer than all the rest of a start.
     const { build } = await import('vite');

@@ -1,7 +1,7 @@
-// The beacon: <script defer src="https://whalewatch.example/hit.js"></script>. docs/beacon.md lists its attributes.
-// One view of a page is one hit, however often the script is loaded; it never throws into the page. No cookie; nothing
-// is read but the page's host name and path. Do Not Track and Global Privacy Control are honoured, and so is the owner:
-// a page opened once with ?whalewatch=off leaves this browser's visits out until ?whalewatch=on.
+// The beacon: <script defer src="https://whalewatch.example/hit.js"></script>. docs/beacon.md lists its attributes. One
+// view of a page is one hit, however often the script is loaded; it never throws into the page. No cookie; nothing is
+// read but the page's host name and path. Do Not Track and Global Privacy Control are honoured. Owners can leave out
+// their own visits: a page opened with ?whalewatch=off turns counting off in this browser, ?whalewatch=on turns it on.
 ((window, document, navigator, location) => {
   try {
     // A module has no currentScript.
@@ -23,8 +23,9 @@
       timer ||= setTimeout(send, milliseconds);
     };
 
-    // text/plain needs no preflight. The id lets a hit be sent again without being counted again. Hits that a page sends
-    // while it is left must stay below 64 KiB: 15 hits with the longest paths do. Nothing is sent before the first view.
+    // text/plain needs no preflight. The id lets a hit be sent again without being counted again. Hits sent while a
+    // page is being left must stay below 64 KiB: 15 hits with the longest paths do. Nothing is sent before the first
+    // view.
     const send = async (leaving) => {
       timer = clearTimeout(timer);
       // An id begins with the time in tenths of a millisecond. Nothing is kept for longer than a day.
@@ -54,8 +55,8 @@
         return send();
       }
       queue = hits.concat(queue);
-      // A server that is down is asked again for as long as the page is open. One that never responds though the browser
-      // is online is blocked: that ends after some three hours.
+      // If the server is down, tries again while the page is open. If it never responds although the browser is online,
+      // it is blocked: gives up after about three hours.
       if (status || failures < 25 || !navigator.onLine) later(1e3 << Math.min(failures++, 9));
     };
 
@@ -76,11 +77,11 @@
         path: here(),
         id: `${Date.now()}${Math.random()}`,
       });
-      // The first hit of a visit is on the map soon; those after it travel together.
+      // The first hit of a visit is sent soon; later ones are sent together.
       queue[14] && !failures ? send() : later(path ? 1e4 : 500);
     };
 
-    // A page that nobody sees is not a view yet: a tab in the background, a page drawn ahead of its visit.
+    // A page that nobody sees yet is not a view: a background tab, a prerendered page.
     const view = () => {
       if (document.hidden || path === here()) return;
       hit();
@@ -90,7 +91,7 @@
     window.whalewatch = hit;
     hit.to = endpoint;
     document.addEventListener('visibilitychange', () => (document.hidden ? send(1) : view()));
-    // Back from the browser's page cache is a view again.
+    // A page restored from the back/forward cache is a new view.
     addEventListener('pageshow', ({ persisted }) => {
       if (persisted) path = 0;
       view();

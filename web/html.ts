@@ -1,4 +1,4 @@
-// The pages' HTML: one frame, in which a page differs by its title and its script.
+// The pages' HTML: they differ only in title and script.
 
 interface Page {
   title: string;
@@ -6,7 +6,7 @@ interface Page {
   script: string;
 }
 
-/** By the address they stand at: `people` is /people. */
+/** Pages by their path: `people` is /people. */
 export const pages: Record<string, Page> = {
   index: { title: 'The live map', script: 'map' },
   embed: { title: 'Live map', script: 'map' },
@@ -21,7 +21,7 @@ export const pages: Record<string, Page> = {
   missing: { title: 'Nothing is here', script: 'missing' },
 };
 
-/** Asked for with the page, not after its style: text in another font first would move what follows it. */
+/** Preloaded with the page: text drawn in another font first would shift the layout. */
 const font = '../node_modules/@fontsource-variable/inter/files/inter-latin-wght-normal.woff2';
 
 export const html = ({ title, script }: Page) => `<!doctype html>

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { landRings } from './map/basemap.ts';
 
-/** The file's text; test/core/map/coast.test.ts holds that it is what is committed. */
+/** The file's text; test/core/map/coast.test.ts compares it with the committed file. */
 export function landFile(): string {
   const rings = Buffer.from(landRings()).toString('base64');
   return `// Made by npm run build:land (web/map/basemap.ts); read by coast.ts. Natural Earth, public domain.\nexport const LAND =\n  '${rings}';\n`;

@@ -15,7 +15,7 @@ export function useLoad<T>(key: string | null, load: (signal: AbortSignal) => Pr
   const [turn, setTurn] = useState(0);
   const newest = useRef(load);
   newest.current = load;
-  // A turn is what asks again
+  // a new turn repeats the request
   useEffect(() => {
     if (key === null) return;
     const controller = new AbortController();
@@ -31,7 +31,7 @@ export function useLoad<T>(key: string | null, load: (signal: AbortSignal) => Pr
   return state.key === key ? { data: state.data, error: state.error, reload } : { reload };
 }
 
-/** The last answer stays while that of another key is on its way. */
+/** The last response stays while that of another key loads. */
 export function useLast<T>(loaded: Loaded<T>): Loaded<T> {
   const last = useRef(loaded.data);
   last.current = loaded.data ?? last.current;
@@ -40,7 +40,7 @@ export function useLast<T>(loaded: Loaded<T>): Loaded<T> {
 
 export interface Page<T> {
   items: T[];
-  /** Of the next page, if there is one. */
+  /** Asks for the next page, if there is one. */
   cursor?: string;
 }
 export interface Pages<T> extends Loaded<T[]> {
@@ -49,11 +49,11 @@ export interface Pages<T> extends Loaded<T[]> {
   busy: boolean;
   /** Why the next page did not come. */
   moreError?: ServiceError;
-  /** Whether there is more than the first page by now: older pages follow the first as it was, so it must stay. */
+  /** Whether later pages are loaded: they follow the first page as it was, so it must not change any more. */
   grown: boolean;
 }
 
-/** A list that comes in pages, the first when `key` changes, the others as asked for. A null key loads nothing. */
+/** A list in pages: the first loads when `key` changes, the others by `more`. A null key loads nothing. */
 export function usePages<T>(
   key: string | null,
   load: (cursor: string | undefined, signal?: AbortSignal) => Promise<Page<T>>,
@@ -68,7 +68,7 @@ export function usePages<T>(
       (page) => ({ key, pages: [...pages, page] }),
       (cause: ServiceError) => ({ key, pages, error: cause }),
     );
-    // A list that was changed meanwhile keeps its own pages.
+    // Dropped if the key has changed meanwhile.
     setRest((last) => (last?.key === key ? next : last));
   };
   return {
@@ -120,7 +120,7 @@ export function useQuery(): [URLSearchParams, (changes: Record<string, string | 
 const darkWish = matchMedia('(prefers-color-scheme: dark)');
 const isDark = () => (document.documentElement.dataset.theme ?? (darkWish.matches ? 'dark' : 'light')) === 'dark';
 
-/** Turns to the other theme, and remembers it unless that is what the system wishes anyway. */
+/** Switches to the other theme, and remembers the choice unless it is the system's theme. */
 export function turnTheme(): void {
   const theme = isDark() ? 'light' : 'dark';
   document.documentElement.dataset.theme = theme;

@@ -1,4 +1,4 @@
-// How the pages are to be served, wherever they are: the local server, CloudFront, and the tests.
+// How the local server, CloudFront and the tests serve the pages.
 
 /** Files of this origin only. Styles set from scripts need 'unsafe-inline' (G2's tooltip brings a style element). */
 const policy = [
@@ -13,7 +13,7 @@ const policy = [
   "form-action 'none'",
 ];
 
-/** What the JavaScript API 2.1 of Yandex Maps loads, by their list for sites with such a policy; it evaluates text as code. */
+/** What the JavaScript API 2.1 of Yandex Maps loads, from their documentation of such policies. It needs eval. */
 const yandex: Record<string, string> = {
   'script-src':
     "https://api-maps.yandex.ru https://*.maps.yandex.net https://yandex.ru https://yastatic.net 'unsafe-eval'",
@@ -26,7 +26,7 @@ const yandex: Record<string, string> = {
 interface Policy {
   /** Any site may frame `/embed`, which is the map alone; the pages about people may not be framed. */
   framed?: boolean;
-  /** `/yandex`, where the setting yandexMapsKey opens it. */
+  /** `/yandex`, if the setting yandexMapsKey is set. */
   withYandex?: boolean;
 }
 
@@ -38,7 +38,7 @@ export function contentSecurityPolicy({ framed = false, withYandex = false }: Po
   return [...directives, `frame-ancestors ${framed ? '*' : "'none'"}`].join('; ');
 }
 
-/** Where the page `/yandex` reads its key; the built one has none. */
+/** Where the page `/yandex` reads its key; the file in the build has none. */
 export const yandexFile = '/yandex.json';
 
 /** The file that a page's address stands for: `/people` is `/people.html`. */

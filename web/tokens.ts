@@ -1,8 +1,11 @@
-// The style's tokens for what knows no CSS variables: the map's canvas and the charts'.
+// The style's tokens for canvases (map and charts), which can't use CSS variables.
 
 let probe: HTMLElement | undefined;
 
-/** A colour of the style in the theme that holds. A custom property itself reads as it was written, light-dark() and all. */
+/**
+ * A colour of the style in the present theme. Reading a custom property itself would return its light-dark()
+ * unresolved.
+ */
 export function colour(name: string): string {
   if (!probe?.isConnected) {
     probe = document.createElement('i');

@@ -8,7 +8,7 @@ import { pageFile } from './policy.ts';
 const web = import.meta.dirname;
 const root = join(web, '..');
 
-/** `virtual:basemap`: the addresses of the base maps, which stand beside the scripts under a name of their content. */
+/** `virtual:basemap`: the addresses of the base maps, files beside the scripts that are named by their content. */
 function cutBasemap(): Plugin {
   const id = '\0virtual:basemap';
   const files = { 'land-110m': () => basemap('110m'), 'land-50m': () => basemap('50m'), countries, places };
@@ -37,7 +37,7 @@ export const places = ${address('places')};`;
   };
 }
 
-/** `/hit.js` keeps its name, for pages out there hold it. */
+/** `/hit.js` keeps its name, because other sites' pages refer to it. */
 function beacon(): Plugin {
   return {
     name: 'beacon',
@@ -48,7 +48,7 @@ function beacon(): Plugin {
   };
 }
 
-/** `people.html` and its like are files only for the build: `html.ts` writes them. */
+/** `people.html` and the others are files only in the build: `html.ts` writes them. */
 function pageFrames(): Plugin {
   const files = new Map(Object.entries(pages).map(([name, page]) => [join(web, `${name}.html`), page]));
   return {
@@ -74,7 +74,7 @@ function pageFrames(): Plugin {
 
 export default defineConfig({
   root: web,
-  // Wherever the pages are put, under a base path too, they find their files.
+  // Relative, so that the pages find their files under any base path.
   base: './',
   publicDir: join(web, 'public'),
   logLevel: 'warn',
@@ -89,7 +89,7 @@ export default defineConfig({
   build: {
     outDir: join(root, 'build/web'),
     emptyOutDir: true,
-    // light-dark(), which the style has its themes from, came with these.
+    // The first versions with light-dark(), which the themes need.
     target: ['chrome123', 'firefox120', 'safari17.5'],
     modulePreload: { polyfill: false },
     // Nothing may become a data: or blob: address: the content security policy allows only files of this origin.

@@ -2,11 +2,11 @@ import type { Pulls } from '../api.ts';
 
 export type Interval = 'day' | 'week' | 'month';
 
-/** The most buckets of a chart: the newest are drawn. */
+/** The most buckets that a chart shows; older ones are left out. */
 const mostBuckets = 400;
 const dayMs = 86_400_000;
 
-/** Where buckets begin, RFC 3339, without gaps up to `to`: the service leaves out those in which nothing happened. */
+/** The start of each bucket up to `to`, RFC 3339. The service leaves out empty buckets; these are included here. */
 export function bucketStarts(
   buckets: Pulls['buckets'],
   interval: Interval,

@@ -1,4 +1,4 @@
-// A chart with its sentence for those who can't see it, and a table for those who want figures.
+// A chart, with a sentence for readers who can't see it and a table of its numbers.
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { ServiceError } from '../api.ts';
@@ -7,7 +7,7 @@ import { Table } from '../components/table.tsx';
 import { useDark } from '../load.ts';
 import { colour, family } from '../tokens.ts';
 
-/** The page's tokens, as a chart needs them: a canvas knows no CSS variables. */
+/** The page's tokens for a canvas, which can't use CSS variables. */
 export interface Palette {
   ink: string;
   muted: string;
@@ -17,7 +17,7 @@ export interface Palette {
   surface: string;
   sans: string;
   mono: string;
-  /** A token of those that series are told apart by. */
+  /** The colour of a series, by the name of its token. */
   series: (token: string) => string;
 }
 
@@ -42,7 +42,7 @@ export interface ChartProps {
   /** Changes when the data does. */
   of: unknown;
   table: { head: string[]; rows: ComponentChildren[][] };
-  /** What lies over the drawing, in its size: text that readers reach, links that keys do. */
+  /** HTML over the drawing, of the same size: text for screen readers, links for the keyboard. */
   over?: ComponentChildren;
 }
 
@@ -90,7 +90,7 @@ export function Chart({ sentence, height, options, of, table, over }: ChartProps
       {failed && (
         <Failed
           what="The chart"
-          error={new ServiceError(0, 'Its script did not arrive; the table below has the same figures.')}
+          error={new ServiceError(0, 'Its script could not be loaded; the table below has the same numbers.')}
           retry={() => setAttempt(attempt + 1)}
         />
       )}
@@ -130,7 +130,7 @@ export function Chart({ sentence, height, options, of, table, over }: ChartProps
   );
 }
 
-/** What every chart has alike: no frame of its own, the page's font, hairline axes. */
+/** Options of every chart: no frame, the page's font, hairline axes. */
 export const axisStyle = ({ muted, line, sans }: Palette) => ({
   title: false,
   labelFill: muted,

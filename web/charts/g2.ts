@@ -6,7 +6,9 @@ import { litelib } from '@antv/g2/esm/lib/lite';
 
 const G2 = extend(Runtime, { ...litelib(), 'coordinate.transpose': Transpose });
 
-/** Draws into the container, `options` saying the width and height in pixels; returns how to take the drawing away again. */
+/**
+ * Draws into the container; `options` has the width and height in pixels. Returns a function that removes the drawing.
+ */
 export function draw(container: HTMLElement, options: object): () => void {
   const chart = new G2({ container });
   chart.options({ theme: { type: 'classic', view: { viewFill: 'transparent' } }, ...options });

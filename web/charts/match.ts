@@ -1,9 +1,7 @@
 /** Sources of recommendations that don't depend on the user's pulls. */
 const general = ['trending', 'popular'];
 
-/**
- * How well each item matches compared with the best of its source, from 0 to 1, and never better than the item before.
- */
+/** Returns each item's score divided by the best of its source, 0 to 1, and never above that of the item before it. */
 export function matches(items: { source: string; score: number }[]): number[] {
   const best = new Map<string, number>();
   for (const { source, score } of items) best.set(source, Math.max(best.get(source) ?? 0, score));

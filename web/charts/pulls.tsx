@@ -14,7 +14,7 @@ export function PullsInEvents({
   height,
 }: {
   buckets: Pulls['buckets'];
-  /** Of every bucket, those without pulls too. */
+  /** One for every bucket, also those without pulls. */
   starts: string[];
   interval: Interval;
   height: number;

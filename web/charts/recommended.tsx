@@ -1,6 +1,6 @@
-// Recommendations, best first: text and links of each row are the page's own, over bars that G2 draws. A bar says how well
-// the image matches, beside the best of its source: scores of different sources have no common scale, and what is only
-// popular or trending matches nobody in particular.
+// Recommendations, best first. Text and links are HTML over bars that G2 draws. A bar compares an image with the best
+// of its source, because sources have no common scale. Images that are only popular or trending have no bar: they match
+// nobody in particular.
 import type { Recommendation } from '../api.ts';
 import { ImageName, repositoryPage } from '../components/table.tsx';
 import { count, percent, plural } from '../text/format.ts';
@@ -9,7 +9,7 @@ import { matches } from './match.ts';
 
 const words: Record<string, string> = { trending: 'pulled lately', popular: 'popular here' };
 
-/** Why it is recommended, in words that follow each other: at most two of one's own pulls are named. */
+/** Why it is recommended, in parts of one phrase; names at most two of the user's own pulls. */
 export function because({ source, because }: Recommendation): string[] {
   if (because.length === 0) return [words[source] ?? 'fits the pulls so far'];
   if (source === 'similar') return [`goes with ${because[0].repository}`];
@@ -18,10 +18,10 @@ export function because({ source, because }: Recommendation): string[] {
     .map(({ repository, share }, index) => `${index === 0 ? 'because of' : 'and'} ${repository} (${percent(share)})`);
 }
 
-/** Pixels; .recommended in charts.css has the same. */
+/** Pixels, as in .recommended of charts.css. */
 const rowHeight = 64;
 
-/** The part after the last slash says most of a name: where there is little room, the part before it is cut. */
+/** Where there is little room, the part before the last slash is cut, because the part after it says more. */
 function Parted({ name }: { name: string }) {
   const last = name.lastIndexOf('/') + 1;
   return (

@@ -6,7 +6,7 @@ export interface ShareRow {
   key: string;
   label: ComponentChildren;
   number: number;
-  /** What is at the end instead of the number. */
+  /** Shown at the end instead of the number. */
   value?: ComponentChildren;
   href?: string;
 }

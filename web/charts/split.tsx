@@ -6,9 +6,9 @@ import type { Interval } from './buckets.ts';
 import { Chart } from './chart.tsx';
 import { overTime } from './time-axis.ts';
 
-/** The number of keys: one for each colour, the last of which is for all others. */
+/** The number of keys: one for each colour. The last colour is for all other keys. */
 export const mostKeys = 6;
-/** Tokens of the style, told apart in both themes also beside each other. */
+/** Style tokens that differ clearly from their neighbours in both themes. */
 const series = ['c3', 'c2', 'warn', 'c4', 'c1', 'muted'] as const;
 
 export interface Split {
@@ -16,9 +16,9 @@ export interface Split {
   starts: string[];
   interval: Interval;
   height: number;
-  /** A key as it is read. */
+  /** A key in words. */
   nameOf: (key: string) => string;
-  /** Keys are names of machines. */
+  /** Shows the keys in the monospaced font. */
   mono?: boolean;
 }
 

@@ -17,7 +17,7 @@ export function overTime(palette: Palette, { width, buckets, most }: { width: nu
     paddingBottom: 28,
     paddingTop: 8,
     legend: false,
-    // One domain for bars and labels: made nice, the axis would round it by another number of ticks than the bars.
+    // One domain for bars and labels: `nice` would round it differently for each, by their numbers of ticks.
     scale: {
       x: { type: 'band', padding: 0.24 },
       y: { domain: [0, ticks[ticks.length - 1]], tickMethod: () => ticks },

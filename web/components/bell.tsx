@@ -5,7 +5,7 @@ import { get, type Me } from '../api.ts';
 const key = 'whalewatch.alerts';
 const everyMs = 60_000;
 
-/** When the newest alert was that this browser has shown. */
+/** The time of the newest alert that this browser has shown. */
 function seen(): string {
   try {
     return localStorage.getItem(key) ?? '';
@@ -14,12 +14,12 @@ function seen(): string {
   }
 }
 
-/** All alerts up to this one were looked at. */
+/** Marks all alerts up to this time as read. */
 export function alertsSeen(time: string): void {
   try {
     localStorage.setItem(key, time);
   } catch {
-    // Storage is off: the bell rings on.
+    // Storage is off: they stay unread.
   }
   dispatchEvent(new Event(key));
 }

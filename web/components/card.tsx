@@ -3,7 +3,7 @@ import type { ComponentChildren } from 'preact';
 import type { ServiceError } from '../api.ts';
 import type { Loaded, Pages } from '../load.ts';
 
-/** Lines of the final shape while data is on its way. */
+/** Placeholder lines while data loads. */
 export function Skeleton({ lines = 4, height = 20 }: { lines?: number; height?: number }) {
   return (
     <div aria-hidden="true">
@@ -52,9 +52,9 @@ export function Failed({ what, error, retry }: { what: string; error: ServiceErr
 
 interface ContentProps<T> {
   of: Loaded<T>;
-  /** What it is called when it could not be loaded. */
+  /** Its name in the message that it could not be loaded. */
   what: string;
-  /** Lines of its skeleton. */
+  /** The number of placeholder lines. */
   lines?: number;
   children: (data: T) => ComponentChildren;
 }
@@ -71,10 +71,10 @@ export function Content<T>({ of, what, lines, children }: ContentProps<T>) {
 }
 
 interface CardProps {
-  /** Of its heading. */
+  /** The id of its heading. */
   id: string;
   title: ComponentChildren;
-  /** Columns of the grid's twelve. */
+  /** How many of the grid's twelve columns it takes. */
   span: 5 | 6 | 7 | 12;
   /** Stands at the right of the heading. */
   aside?: ComponentChildren;
@@ -114,7 +114,7 @@ export function More<T>({ of, what, quiet }: { of: Pages<T>; what: string; quiet
   );
 }
 
-/** Numbers that stand for the whole page. A number still on its way keeps its place. */
+/** Numbers that sum up the whole page. A number that is still loading keeps its place. */
 export function Strip({ of }: { of: Record<string, string | undefined> }) {
   return (
     <dl class="strip">

@@ -8,7 +8,7 @@ export function Code({ label, text }: { label: string; text: string }) {
       await navigator.clipboard.writeText(text);
       setSaid('Copied');
     } catch {
-      setSaid('Select it, please');
+      setSaid('Failed: select the text');
     }
     setTimeout(() => setSaid(''), 2000);
   };

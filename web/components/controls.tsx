@@ -26,7 +26,7 @@ export function Segments<T extends string>({
   );
 }
 
-/** A search field that speaks after a pause, not at each letter; the back button's text shows in it as well. */
+/** A search field that reports its text after a pause in typing, and follows the back button. */
 export function Search({ label, value, onSearch }: { label: string; value: string; onSearch: (text: string) => void }) {
   const [text, setText] = useState(value);
   const said = useRef(value);
@@ -59,7 +59,7 @@ export function Search({ label, value, onSearch }: { label: string; value: strin
   );
 }
 
-/** A button that asks before it acts; an error of the service shows in the question. */
+/** A button that asks for confirmation. The dialog shows errors of the service. */
 export function Confirmed({
   button,
   danger,
@@ -73,11 +73,11 @@ export function Confirmed({
   /** For what can't be undone. */
   danger?: boolean;
   title: string;
-  /** What it will do. */
+  /** What will happen. */
   children: ComponentChildren;
-  /** On the button that does it. */
+  /** The label of the button that confirms. */
   sure: string;
-  /** What must be typed first, where a slip would be dear. */
+  /** Text that must be typed first, where a mistake would be costly. */
   typed?: string;
   act: () => Promise<void>;
 }) {
@@ -134,7 +134,7 @@ export function Confirmed({
           )}
           {error && (
             <p role="alert">
-              {error.isPrivate ? "That asks for the reader's token: sign in, and try again." : error.message}
+              {error.isPrivate ? "This needs the reader's token: sign in, and try again." : error.message}
             </p>
           )}
           <div class="choices">
@@ -156,7 +156,7 @@ export function Confirmed({
   );
 }
 
-/** Rarely used acts, behind three dots. */
+/** Rarely used actions, behind three dots. */
 export function Acts({ children }: { children: ComponentChildren }) {
   return (
     <details

@@ -1,8 +1,8 @@
-// Lists as files, and the days that lists are of.
+// Lists as CSV files, and the choice of their days.
 import { useState } from 'preact/hooks';
 import { here, type Parameters, token } from '../api.ts';
 
-/** Without it Excel takes UTF-8 for the code page of its country. */
+/** Byte order mark: without it, Excel reads UTF-8 in the local code page. */
 const byteOrderMark = '\uFEFF';
 
 /** Downloads a list. It is fetched first: a link can't carry a token. */
@@ -37,7 +37,7 @@ export interface Range {
   to?: string;
 }
 
-/** Two UTC days, both included; an empty one leaves its side open. */
+/** The first and last UTC day; an empty one means no limit. */
 export function Days({ value, onChange }: { value: Range; onChange: (range: Range) => void }) {
   const field = (side: keyof Range, label: string) => (
     <label>

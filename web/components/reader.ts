@@ -4,7 +4,7 @@ import { type Me, me } from '../api.ts';
 
 const roles = ['public', 'user', 'team', 'owner'] as const satisfies Me['role'][];
 
-/** The reader; undefined until the service has said, null where it doesn't say. `turn` asks again. */
+/** The reader; undefined until the service responds, null if it doesn't say. A new `turn` asks again. */
 export function useReader(turn = 0): Me | null | undefined {
   const [known, setKnown] = useState<{ turn: number; reader: Me | null }>();
   useEffect(() => {

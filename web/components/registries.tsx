@@ -31,7 +31,7 @@ export function RegistryChoice() {
   );
 }
 
-/** The tokens that registries were given, and whether they send them; for the owner. */
+/** For the owner: each registry's tokens, and when they were last used. */
 export function RegistryTokens() {
   const now = useNow();
   const [isOwner, setOwner] = useState(false);

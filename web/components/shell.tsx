@@ -11,7 +11,7 @@ interface PageLink {
   href: string;
   name: string;
   aside?: boolean;
-  /** The role that sees something there. */
+  /** The role that can see something there. */
   needs: Me['role'];
 }
 const pages: PageLink[] = [
@@ -65,7 +65,7 @@ function Fluke() {
   );
 }
 
-/** Out, for those who signed in; in, for those who can. */
+/** "Sign out" or "Sign in", whichever the reader can do. */
 function SignInOrOut({ reader }: OfReader) {
   if (token.get() || reader?.signedIn)
     return (
@@ -124,7 +124,7 @@ function Bar({ here, reader }: { here: string } & OfReader) {
   );
 }
 
-/** Shown instead of a private part: why it is private, and how to sign in. `what` is private. */
+/** Shown instead of `what`, which is private: says why, and how to sign in. */
 export function SignIn({ what, reader, onDone }: { what: string; onDone: () => void } & OfReader) {
   const wrong = token.get() !== null;
   const [text, setText] = useState('');
@@ -148,7 +148,7 @@ export function SignIn({ what, reader, onDone }: { what: string; onDone: () => v
       {reader?.signedIn && (
         <p>
           You are signed in{reader.user ? ` as ${reader.user}` : ''} with the role <b>{reader.role}</b>. The owner of
-          this server gives others.
+          this server can give you another.
         </p>
       )}
       {reader && !reader.signedIn && reader.signIn === 'openid' && (
@@ -182,8 +182,8 @@ export function SignIn({ what, reader, onDone }: { what: string; onDone: () => v
 }
 
 /**
- * A page of cards under its head; what asks the service must be drawn in it: it asks for nothing that the reader may not
- * see, and signing in asks anew. `needs` is the role that sees all of it.
+ * A page of cards under a heading. Components that request data belong inside it: they are drawn only if the reader may
+ * see the data, and again after signing in. `needs` is the role that sees all of it.
  */
 export function Page({
   here,

@@ -18,7 +18,7 @@ export function Spark({ days }: { days: number[] }) {
     >
       {days.map((pulls, index) => {
         const high = pulls === 0 ? 1 : Math.max(2, (pulls / most) * height);
-        // Days are told apart by their place alone.
+        // A day is known only by its position.
         const key = `day ${index}`;
         return (
           <rect

@@ -4,10 +4,10 @@ import { ago, full } from '../text/format.ts';
 
 export interface Column<Row> {
   head: string;
-  /** A name may break anywhere; a time is muted; both numbers and times stand right. */
+  /** Names may break anywhere; times are muted; numbers and times are aligned right. */
   as: 'name' | 'number' | 'when' | 'text';
   cell: (row: Row) => ComponentChildren;
-  /** Left out on phones. */
+  /** Hidden on phones. */
   wide?: boolean;
 }
 
@@ -22,7 +22,7 @@ export function Table<Row>({
   rows: Row[];
   columns: Column<Row>[];
   keyOf: (row: Row, index: number) => string | number;
-  /** For those who can't see where it is. */
+  /** Its name for screen readers. */
   caption?: string;
 }) {
   const classOf = ({ as, wide }: Column<Row>) => [classes[as], wide && 'phone-off'].filter(Boolean).join(' ');
@@ -62,7 +62,7 @@ export const Ago = ({ time, now }: { time: string; now: number }) => (
   </time>
 );
 
-/** Breaks a name after its slashes before it breaks anywhere. */
+/** Lets a name break after its slashes first, elsewhere only if it must. */
 export const Name = ({ of }: { of: string }) => (
   <>
     {of.split(/(?<=\/)/).map((part, index) => (
@@ -77,7 +77,7 @@ export const Name = ({ of }: { of: string }) => (
 export const repositoryPage = (repository: string, registry?: string) =>
   `./repositories?name=${encodeURIComponent(repository)}${registry ? `&registry=${encodeURIComponent(registry)}` : ''}`;
 
-/** A repository's name as a link to its page; the tag stays muted behind its colon. */
+/** A repository's name as a link to its page, with the tag muted. */
 export function ImageName({ repository, registry, tag }: { repository: string; registry?: string; tag?: string }) {
   return (
     <span class="mono">

@@ -9,15 +9,15 @@ import { has, useReader } from './reader.ts';
 const everyMs = 3000;
 
 export interface Arrivals {
-  /** Undefined until the service has said. */
+  /** Undefined until the service responds. */
   counts?: { registry: number; hits: number };
-  /** When this page saw the count grow, milliseconds. */
+  /** When this page last saw the count grow, in milliseconds. */
   grew: { registry?: number; hits?: number };
   /** What could not be understood since the page was opened, newest first. */
   quarantined: { id: string; time: string; reason: string }[];
-  /** Posts that were turned away since. */
+  /** Posts that were refused since then. */
   refused: Refused[];
-  /** Why nothing can be said. */
+  /** Why the counts can't be read. */
   error?: ServiceError;
   /** Whether the reader is not the owner; only the owner may see this. */
   isPrivate: boolean;
@@ -57,13 +57,13 @@ export function useArrivals(): Arrivals {
   return { counts, grew, quarantined, refused, error: health.error, isPrivate: reader !== undefined && !isOwner };
 }
 
-/** One line under what was pasted. `what` is one event of it. */
+/** One line below the text to paste. `what` is the word for one event. */
 export function Waiting({ of, kind, what }: { of: Arrivals; kind: 'registry' | 'hits'; what: string }) {
   const now = useNow(1000);
   const { counts, grew, quarantined, refused, error, isPrivate } = of;
   const at = grew[kind];
   const [state, text] = isPrivate
-    ? ['', 'Only the owner sees here what comes in.']
+    ? ['', 'Only the owner can see here what arrives.']
     : error
       ? ['failed', `The incoming events can't be read: ${error.message}`]
       : !counts

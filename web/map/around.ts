@@ -28,7 +28,7 @@ export const readPlaces = once(() => read<Parameters<typeof unpackPlaces>[0]>(pl
 
 const asDegrees: NameOf = (lat, lon) => `at ${degrees(lat, lon)}`;
 
-/** Names of countries, and of cities where the reader is `close` enough for them, once they have come; degrees until then. */
+/** Names countries, and also cities if the reader is `close` enough; degrees until the names have loaded. */
 export function useNames(close: boolean): NameOf {
   const [country, setCountry] = useState<NameOf>(() => asDegrees);
   const [city, setCity] = useState<NameOf>();

@@ -115,7 +115,7 @@ export function TimeControl({
   );
 }
 
-/** Its place while the sums are on their way. */
+/** Keeps its place while the sums load. */
 export const TimeBone = () => (
   <div class="time">
     <span class="bone" style={{ height: '40px' }} />

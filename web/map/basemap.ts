@@ -59,7 +59,7 @@ function holds(ring: Position[], [x, y]: Position): boolean {
   return inside;
 }
 
-/** Polygons of one cut polygon: each outer ring with the holes that lie in it. */
+/** The polygons that a polygon is cut into: each outer ring with its holes. */
 function polygons(polygon: GeoJSON.Polygon, digits: number): Position[][][] {
   // d3 winds outer rings clockwise on the sphere; y points down on its plane and up again here.
   const rings = cut(polygon, digits).filter((ring) => ring.length > 3 && turn(ring) !== 0);

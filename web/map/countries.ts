@@ -11,7 +11,7 @@ const nearby = 6;
 
 export type NameOf = (lat: number, lon: number) => string;
 
-/** Says `in Kenya`, `near Fiji`, or the degrees where there is nothing around. */
+/** Returns `in Kenya`, `near Fiji`, or the degrees if no country is near. */
 export function namer({ unit, countries }: Packed): NameOf {
   // Small ones first: a country within another is found before the one around it.
   const rings = countries

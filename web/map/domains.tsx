@@ -8,7 +8,7 @@ import { compact, since } from '../text/format.ts';
 import { useSteady } from './steady.ts';
 import { type DomainHits, listed, mostVisited } from './visited.ts';
 
-/** The public export's coordinates, read once, when a reader first asks to be taken to a domain. */
+/** The coordinates of the public export, read once: when a reader first goes to a domain. */
 let coordinates: Promise<Map<string, Leaf>> | undefined;
 function locate(domain: string): Promise<Leaf | undefined> {
   coordinates ??= get('/points.json').then(({ points }) => new Map(points.map((point) => [point.domain, point])));
@@ -92,7 +92,7 @@ export function Visited({
   );
 }
 
-/** Domains by their newest hit: of the last hour, whose hits are not counted by themselves. */
+/** Domains of the last hour by their newest hit: the hits of an hour are not counted by domain. */
 export function Newest({ of, onGo }: { of: Loaded<{ items: Leaf[] }>; onGo: (leaf: Leaf) => void }) {
   const now = useNow();
   const { rows, inList } = useSteady<Leaf>(isSame);

@@ -24,7 +24,7 @@ const words: Record<State, string> = {
   failed: 'Nothing loaded',
 };
 
-/** The state in words; spoken when the state changes, not at each second. */
+/** The state in words; screen readers announce it when it changes, not each second. */
 export function Status({ state, latest, now }: { state: State; latest?: Latest; now: number }) {
   const quiet = state === 'live' && latest && isQuiet(latest, now);
   return (
@@ -130,9 +130,9 @@ export function Total({
   words,
 }: {
   time: Time;
-  /** Of the days shown. */
+  /** Hits of the days shown. */
   hits: number;
-  /** Points that were hit in it; undefined: they are on their way. */
+  /** Points hit in this time; undefined while they load. */
   found?: number;
   what: 'domain' | 'point';
   words: string;

@@ -20,14 +20,14 @@ interface Row extends Picked {
   number: number;
 }
 
-/** Pixels between what was one row and what is now; another domain is another row. */
+/** Pixels between an earlier row and a present one; Infinity for different domains. */
 const moved = (zoom: number) => (before: Row, now: Row) => {
   if (before.number === 1 || now.number === 1) return before.domain === now.domain ? 0 : Number.POSITIVE_INFINITY;
   const pixels = (512 * 2 ** zoom) / 360;
   const away = Math.hypot(before.lon - now.lon, before.lat - now.lat) * pixels;
   return away < clusterPixels ? away : Number.POSITIVE_INFINITY;
 };
-/** Clusters lie further apart than this: what moved by less is the same one. */
+/** Pixels. Clusters are further apart than this: one that moved by less is the same. */
 const clusterPixels = 32;
 
 export function InView({
@@ -94,7 +94,7 @@ export function InView({
   );
 }
 
-/** Its city stands beside its number; a reader of the screen is told the whole. */
+/** The city is shown beside the number; a screen reader reads the whole sentence. */
 function Cluster({ number, at }: { number: number; at: string }) {
   const whole = centred(number, at);
   const [, words = '', where = whole] = /^(.* centred (?:in|near|at) )(.*)$/.exec(whole) ?? [];
@@ -106,7 +106,7 @@ function Cluster({ number, at }: { number: number; at: string }) {
   );
 }
 
-/** What is seen, as the service asks for it: longitudes wrapped, latitudes held to the poles. */
+/** The visible box as the service takes it: longitudes wrapped, latitudes clamped. */
 function boxOf({ west, south, east, north, zoom } = { west: -180, south: -85, east: 180, north: 85, zoom: 1 }) {
   const wrap = (lon: number) => ((((lon + 180) % 360) + 360) % 360) - 180;
   const whole = east - west >= 360;

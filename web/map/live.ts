@@ -8,9 +8,9 @@ import type { Kept } from './time.ts';
 /** Milliseconds between two polls while the page is visible; an unchanged pointer costs a 304. */
 const seenEvery = 2000;
 const hiddenEvery = 60_000;
-/** Sums move by the minute; reading them with each snapshot would be four requests a poll. */
+/** Milliseconds between two reads of the sums: reading them with each snapshot would be four requests a poll. */
 const sumsEvery = 10_000;
-/** Bars of the panel: a week at least, and no more than can be told apart. */
+/** The number of bars: at least a week, at most as many as can be told apart. */
 const [leastBars, mostBars] = [7, 60];
 /** After this long without a new snapshot, either there were no hits or something is stuck: health says which. */
 const quietSeconds = 120;
@@ -19,7 +19,7 @@ const healthEvery = 10_000;
 export interface Sums {
   /** Hits of each day that has a bar, oldest first; the last is the newest day with hits. */
   days: { day: string; hits: number }[];
-  /** Of those and of the days before them that a span may reach back to. */
+  /** Hits of those days, and of the days before them that a span can include. */
   byDay: Map<string, number>;
   /** The newest day with hits: just after midnight, UTC, that is the day before. */
   newest: string;
@@ -30,7 +30,7 @@ export interface Live {
   /** The days whose map is kept. */
   kept?: Kept;
   sums?: Sums;
-  /** There is no new snapshot because something is stuck, as health reports it. */
+  /** Whether health reports that something is stuck, which is why there is no new snapshot. */
   isStuck?: boolean;
   /** Why the newest request failed; the last replies stay. */
   error?: ServiceError;
@@ -70,7 +70,7 @@ async function readIsStuck(signal: AbortSignal): Promise<boolean> {
   return health.status !== 'ok';
 }
 
-/** Asks nothing before the reader is known, and nothing of a map that is not theirs to see. */
+/** Requests nothing until the reader is known, and nothing if they may not see the map. */
 export function useLive(reader: Me | null | undefined): Live {
   const [live, setLive] = useState<Omit<Live, 'retry'>>({});
   const again = useRef(() => {});

@@ -18,7 +18,7 @@ export interface Opening extends Picked {
   filter?: Filter;
 }
 
-/** Of the choice of time. */
+/** The chosen time. */
 export interface Chosen {
   from: string;
   to: string;
@@ -54,7 +54,7 @@ export function Opened({
     const read = offset + items.length;
     return { items, cursor: items.length > 0 && read < number ? String(read) : undefined };
   });
-  // Each new pick moves the reader to its heading.
+  // Each new pick moves the focus to its heading.
   useEffect(() => heading.current?.focus({ preventScroll: true }), [picked]);
   return (
     <section
@@ -105,7 +105,7 @@ export function Opened({
 const lineDays = 30;
 const mostActions = 4;
 
-/** A domain's hits of the time chosen and of 30 days. What people did is counted for all domains together. */
+/** A domain's hits in the chosen time and in 30 days. Actions are counted for all domains together. */
 function Hits({ domain, chosen: { from, to, words } }: { domain: string; chosen: Chosen }) {
   const now = useNow();
   const [first, last] = [utcDay(now, lineDays - 1), utcDay(now)];

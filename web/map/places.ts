@@ -6,7 +6,7 @@ export interface Place {
   name: string;
   lon: number;
   lat: number;
-  /** From which its name is shown. */
+  /** The zoom from which its name is shown. */
   zoom: number;
   country: string;
 }
@@ -30,7 +30,7 @@ export function unpackPlaces({ countries, zooms }: PackedPlaces): Place[] {
 
 const kmOfDegree = 111.2;
 
-/** The nearest place, and how far it is; undefined where there are none. */
+/** The nearest city and its distance; undefined if the list is empty. */
 export function nearest(places: Place[], lat: number, lon: number): { place: Place; km: number } | undefined {
   let [best, least] = [undefined as Place | undefined, Number.POSITIVE_INFINITY];
   const narrow = Math.cos((lat * Math.PI) / 180);
@@ -42,9 +42,9 @@ export function nearest(places: Place[], lat: number, lon: number): { place: Pla
   return best && { place: best, km: least * kmOfDegree };
 }
 
-/** Kilometres: what is farther from any city is said by its country alone. */
+/** Kilometres. A point farther from any city is described by its country alone. */
 const nearby = 60;
-/** An address is known to the city at best: within this a place is in it. */
+/** Kilometres. A point this near is in the city: IP addresses are located to the city at best. */
 const within = 15;
 
 /** `in Berlin, Germany`, `near Nairobi, Kenya`, and `in Kenya` where no city is near. */

@@ -2,7 +2,7 @@
 import type { GeoJSONSource, LayerSpecification, Map as MapLibre } from 'maplibre-gl';
 
 const lastsMs = 1400;
-/** Of more, none would be seen. */
+/** More rings at once would hide each other. */
 const most = 24;
 
 export const pulseLayer: LayerSpecification = {
@@ -12,7 +12,7 @@ export const pulseLayer: LayerSpecification = {
   paint: { 'circle-color': 'transparent', 'circle-stroke-width': 2, 'circle-stroke-opacity': 0 },
 };
 
-/** What is drawn where: a cluster's number, a single domain's time. */
+/** What is drawn, by its position: a cluster's number or a single domain's time. */
 export type Seen = Map<string, { lon: number; lat: number; what: string }>;
 
 export function seen(map: MapLibre): Seen {
@@ -25,7 +25,7 @@ export function seen(map: MapLibre): Seen {
   return found;
 }
 
-/** Points of the second that are not in the first as they are: new, grown or hit again. */
+/** Points of the second that the first lacks or has with other data: new, grown or hit again. */
 export const happened = (before: Seen, after: Seen) =>
   Array.from(after)
     .filter(([at, { what }]) => before.get(at)?.what !== what)

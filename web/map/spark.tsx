@@ -1,4 +1,5 @@
-// The 30-day line of one domain: a few lines of SVG, for a chart library would weigh more than the map page's own script.
+// The 30-day line of one domain: a few lines of SVG, because a chart library would be larger than the map page's own
+// script.
 import { count, day, plural } from '../text/format.ts';
 
 const [width, height] = [280, 48];

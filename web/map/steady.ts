@@ -1,7 +1,7 @@
-// A list that is read while it changes: what was there keeps its identity, and its place while somebody is in the list.
+// A list that changes while it is read. Rows keep their identity, and their order while the focus or pointer is in it.
 import { useRef, useState } from 'preact/hooks';
 
-/** Rows as they were shown, and now: each with the key it had before, where it is the same thing. */
+/** The distance between an earlier row and a present one; Infinity if they can't be the same. */
 export type Same<T> = (before: T, now: T) => number;
 
 export interface Keyed<T> {
@@ -10,8 +10,8 @@ export interface Keyed<T> {
 }
 
 /**
- * The rows of `now`, each with the key of that row before that is nearest to it by `distance` (Infinity: another thing); rows
- * without one get a new key. `hold`: those that were there stay in their order, and new ones follow.
+ * Returns the rows of `now`, each with the key of the nearest earlier row by `distance`; rows without one get a new
+ * key. `hold`: earlier rows keep their order, and new ones follow.
  */
 export function steady<T>(before: Keyed<T>[], now: T[], distance: Same<T>, hold: boolean, newKey: () => string) {
   const free = new Set(before);
@@ -37,7 +37,7 @@ export function steady<T>(before: Keyed<T>[], now: T[], distance: Same<T>, hold:
 let keys = 0;
 const newKey = () => `row ${++keys}`;
 
-/** Keyed rows for a list, and what tells whether somebody is in it: with the keyboard's focus or the pointer. */
+/** Keyed rows for a list, and the handlers that note whether the focus or the pointer is in it. */
 export function useSteady<T>(distance: Same<T>) {
   const [isIn, setIsIn] = useState(false);
   const shown = useRef<Keyed<T>[]>([]);
@@ -48,7 +48,7 @@ export function useSteady<T>(distance: Same<T>) {
     onPointerEnter: () => setIsIn(true),
     onPointerLeave: () => setIsIn(false),
   };
-  /** The same rows again are the same list. */
+  /** Returns the same list for the same rows while somebody is in it. */
   const rows = (now: T[]): Keyed<T>[] => {
     if (last.current !== now || !isIn) shown.current = steady(shown.current, now, distance, isIn, newKey);
     last.current = now;

@@ -1,4 +1,4 @@
-// The one choice of time: what the discs, the totals, the list and the bars are of.
+// The chosen time, which discs, totals, list and bars share.
 import type { Reply } from '../api.ts';
 import { day as dayText } from '../text/format.ts';
 
@@ -7,7 +7,7 @@ export type Span = (typeof spans)[number];
 
 export interface Time {
   span: Span;
-  /** The last UTC day of it; undefined: now. The last hour is always that of now. */
+  /** Its last UTC day; undefined: now. An hour is always the last one before now. */
   day?: string;
 }
 
@@ -18,14 +18,17 @@ export const now: Time = { span: 'all' };
 const dayMs = 86_400_000;
 const back = (day: string, days: number) => new Date(Date.parse(day) - days * dayMs).toISOString().slice(0, 10);
 
-/** The other span, or the other day: an hour of another day was not kept, so each gives way to what was chosen last. */
+/**
+ * Another span, or another day. Hours of past days are not kept: choosing an hour drops the day, and choosing a day the
+ * hour.
+ */
 export const ofSpan = (time: Time, span: Span): Time => (span === 'hour' ? { span } : { ...time, span });
 export const ofDay = (time: Time, day: string | undefined): Time => ({
   span: day !== undefined && time.span === 'hour' ? 'day' : time.span,
   ...(day !== undefined && { day }),
 });
 
-/** The UTC days it is of, both included. `today`: the newest day with hits. */
+/** Its first and last UTC day. `today`: the newest day with hits. */
 export function daysOf({ span, day }: Time, today: string, keepDays: number): { from: string; to: string } {
   const to = day ?? today;
   const length = span === 'week' ? 7 : span === 'all' ? keepDays : 1;
@@ -37,7 +40,7 @@ export function eachDay({ from, to }: { from: string; to: string }): string[] {
   return Array.from({ length: (Date.parse(to) - Date.parse(from)) / dayMs + 1 }, (_, index) => back(to, index));
 }
 
-/** What is asked of the map: a snapshot's own points are all that were kept, and need no filter. */
+/** Which points of a snapshot to show; empty: all of them. */
 export interface Filter {
   hours?: number;
   since?: string;
@@ -47,18 +50,18 @@ export function filterOf(time: Time, today: string, keepDays: number): Filter {
   return time.span === 'hour' ? { hours: 1 } : { since: daysOf(time, today, keepDays).from };
 }
 
-/** The snapshot to show: the newest, or that of its day; undefined where that is not kept any more. */
+/** The snapshot to show: the newest, or that of its day; undefined if that is no longer kept. */
 export const snapshotOf = ({ day }: Time, newest: string | undefined, kept: Kept | undefined) =>
   day === undefined ? newest : kept?.items.find((item) => item.day === day)?.snapshot;
 
-/** `in the last hour`, `on 21 Nov`, `in 7 days`: the last of them is said beside it where that is not now. */
+/** `in the last hour`, `on 21 Nov`, `in 7 days`, with the last day if that is not today. */
 export function inWords(time: Time, today: string, keepDays: number): string {
   const { from, to } = daysOf(time, today, keepDays);
   if (time.span === 'hour') return 'in the last hour';
   return from === to ? `on ${dayText(to)}` : `in ${eachDay({ from, to }).length} days`;
 }
 
-/** Of an address, and back: what is not understood is now. */
+/** Reads it from the page's query, and writes it back. What can't be understood means now. */
 export function readTime(search: string): Time {
   const query = new URLSearchParams(search);
   const span = spans.find((one) => one === query.get('span')) ?? now.span;

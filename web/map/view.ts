@@ -36,7 +36,7 @@ export interface Picked extends ClusterProperties {
 }
 
 export interface View {
-  /** Shows the domains of a snapshot that the filter keeps; the old ones stay until the new are there. */
+  /** Shows the domains of a snapshot that the filter keeps; the old ones stay until the new ones have loaded. */
   show(snapshot: string, filter: Filter): Promise<void>;
   recolour(): Promise<void>;
   flyTo(lon: number, lat: number, zoom: number): void;
@@ -45,7 +45,7 @@ export interface View {
   mark(point?: { lon: number; lat: number }): void;
   /** Moves only as far as needed to make the point visible. */
   reveal(lon: number, lat: number): void;
-  /** Bounds of the visible part, without what the padding covers. */
+  /** Bounds of the visible part, without what is covered. */
   bounds(): Bounds;
   remove(): void;
 }
@@ -56,7 +56,7 @@ export interface Bounds {
   east: number;
   north: number;
   zoom: number;
-  /** The middle of what is seen. */
+  /** The middle of the visible part. */
   lat: number;
   lon: number;
 }
@@ -67,14 +67,14 @@ export interface ViewOptions {
   container: HTMLElement;
   /** Pixels that something else covers. */
   covered: () => Covered;
-  /** The same, and what keeps discs off the edge. */
+  /** The same, and a margin that keeps discs off the edge. */
   padding: () => PaddingOptions;
   onPick: (picked: Picked) => void;
   onMove: () => void;
 }
 
 const count: ExpressionSpecification = ['coalesce', ['get', 'point_count'], 1];
-/** Steps of the legend: from how many domains on a cluster has the next colour. */
+/** Steps of the legend: the numbers of domains at which a cluster gets the next colour. */
 export const steps = [10, 100, 1000] as const;
 /** Radius in pixels by number: area grows with the logarithm, so that a million still fits the sea. */
 const radius: ExpressionSpecification = [
@@ -213,19 +213,19 @@ const clusterLayers: LayerSpecification[] = [
   },
 ];
 
-/** Is the world narrower than the map? Then it is drawn once and whole: a copy beside it would count its domains twice. */
+/** Whether the world is narrower than the map. It is then drawn once: a copy beside it would show its domains twice. */
 const isNarrow = ({ clientWidth }: HTMLElement, zoom: number) => 512 * 2 ** zoom < clientWidth;
 
 /**
- * The world fills the map's shorter side at least. Left to itself MapLibre fills the longer one, and a phone held upright
- * would never see America and Asia at once; the sea goes on above and below.
+ * Lets the world fill at least the map's shorter side. MapLibre itself fills the longer one, so that an upright phone
+ * could never show America and Asia at once. Above and below there is sea.
  */
 function constrained(container: HTMLElement, { lng, lat }: LngLat, zoom: number) {
   const { clientWidth, clientHeight } = container;
   const least = Math.log2(Math.max(1, Math.min(clientWidth, clientHeight)) / 512);
   const held = Math.max(least, Math.min(mostZoom, zoom));
   const middle = MercatorCoordinate.fromLngLat({ lng, lat });
-  // Half of what is seen, as a part of the world's height; the poles stay at the edges where the world is higher than that.
+  // Half of the visible height, as a share of the world's. If the world is higher, the poles don't come past the edges.
   const half = clientHeight / 2 / (512 * 2 ** held);
   const [top, bottom] = half < 0.5 ? [half, 1 - half] : [0.3, 0.7];
   const y = Math.max(top, Math.min(bottom, middle.y));
@@ -245,16 +245,16 @@ const still = matchMedia('(prefers-reduced-motion: reduce)');
 
 export async function openView(options: ViewOptions): Promise<View> {
   const coarseLand = readLand(coarse);
-  // Labels are drawn with the page's own font: it must be there before the first of them is.
+  // Labels are drawn in the page's font, which must have loaded before the first of them.
   await document.fonts.load('12px "Inter Variable"').catch(() => undefined);
   const painted = <Layer extends LayerSpecification>(layer: Layer): Layer => ({
     ...layer,
     paint: { ...layer.paint, ...paint()[layer.id] },
   });
   const bare = style();
-  // Asked before the map is made, for that writes its own.
+  // Read before the map is made, because it writes its own.
   const [named, zoom, where] = /^#(-?[\d.]+)(\/-?[\d.]+\/-?[\d.]+)/.exec(location.hash) ?? [];
-  // MapLibre ignores an address that is too deep, which an older one may be.
+  // MapLibre ignores an address whose zoom is too deep; old ones may be.
   if (Number(zoom) > mostZoom) history.replaceState(null, '', `#${mostZoom}${where}`);
   const map = new MapLibre({
     container: options.container,
@@ -325,7 +325,7 @@ export async function openView(options: ViewOptions): Promise<View> {
   map.on('zoom', copies);
   map.on('resize', copies);
   map.on('moveend', options.onMove);
-  // A tile that fails leaves the old one standing, and the pointer that is asked for all the time says what is wrong.
+  // If a tile fails, the old one stays, and polling the pointer reports what is wrong.
   map.on('error', () => {});
   map.on('click', (event) => {
     // A finger is wider than a point: the nearest cluster within a few pixels is meant.
@@ -371,7 +371,7 @@ export async function openView(options: ViewOptions): Promise<View> {
     });
   };
 
-  /** What is seen, in pixels of the canvas: the padding is covered, but for the few that keep discs off the edge. */
+  /** The part that is not covered, in pixels of the canvas. */
   const clear = () => {
     const { clientWidth, clientHeight } = options.container;
     const covered = options.covered();
@@ -424,7 +424,7 @@ export async function openView(options: ViewOptions): Promise<View> {
     },
     reveal(lon, lat) {
       const { left, top, right, bottom } = clear();
-      // Of the copies of the world, the one that is nearest to the middle.
+      // In the copy of the world that is nearest to the middle.
       const middle = map.getCenter().lng;
       const near = lon + 360 * Math.round((middle - lon) / 360);
       const { x, y } = map.project([near, lat]);

@@ -7,20 +7,20 @@ export interface DomainHits {
   hits: number;
 }
 
-/** Domains that are read of each day. */
+/** The most domains read of each day. */
 export const listed = 200;
-/** Rows that are shown. */
+/** The most rows shown. */
 const mostDomains = 50;
-/** Days that are asked for side by side: the service sorts a day's domains when they are first asked for. */
+/** Days requested at once: the service sorts a day's domains on the first request. */
 const atOnce = 3;
-/** A past day moves by late hits only. */
+/** Milliseconds until a day is read again. A past day changes only by late hits. */
 const pastEveryMs = 300_000;
 const todayEveryMs = 10_000;
 
 interface Day {
   readAt: number;
   domains: DomainHits[];
-  /** Whether that is all of the day. */
+  /** Whether these are all domains of the day. */
   whole: boolean;
 }
 const known = new Map<string, Day>();
@@ -39,8 +39,8 @@ async function read(day: string, signal?: AbortSignal): Promise<Day> {
 }
 
 /**
- * Most visited of these days first. What is in no day's list is missing, and what is in some days' lists only is counted from those:
- * `whole` says that no day had more domains than are read of it.
+ * The most visited domains of these days, summed from each day's list. `whole`: every list was complete, so that no
+ * domain is missing or counted from only some of the days.
  */
 export async function mostVisited(
   wanted: string[],

@@ -2,11 +2,11 @@
 import { sentence } from '../text/format.ts';
 import { useNames } from './around.ts';
 
-/** Metres of the scale's line, of the first that fits. */
+/** Lengths of the scale's line in metres; the first that fits is drawn. */
 const scales = [1, 2, 5].flatMap((step) => [1e3, 1e4, 1e5].map((unit) => step * unit)).sort((a, b) => b - a);
 const longestScale = 96;
 
-/** The middle of what is seen: deep down there is little else to tell by. */
+/** Names the middle of the visible part: at deep zooms little else shows where it is. */
 export function Where({ lat, lon, zoom }: { lat: number; lon: number; zoom: number }) {
   const nameOf = useNames(true);
   const metre = (512 * 2 ** zoom) / (40_075_016 * Math.cos((lat * Math.PI) / 180));

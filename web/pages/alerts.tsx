@@ -10,7 +10,7 @@ import { Ago, Name, PersonName, repositoryPage, Table } from '../components/tabl
 import { useEvery, useNow, usePages } from '../load.ts';
 
 const everyMs = 10_000;
-/** The service's own most. */
+/** The most that the service returns. */
 const mostRows = 200;
 
 const example = `rules: [

@@ -17,7 +17,7 @@ type Health = Reply<'/v1/health'>;
 type Age = Health['points'];
 
 const everyMs = 10_000;
-/** Behind by more than this, a shard's dot is red. */
+/** Seconds: a shard further behind has a red dot. */
 const slowSeconds = 60;
 
 type Tone = 'ok' | 'bad' | 'stale' | 'none';
@@ -31,7 +31,7 @@ interface Answer {
 
 /** A hit without a location is counted, but is not on the map. */
 const whyNowhere =
-  'The others came from addresses of no known place, mostly private ones (10.0.0.0/8, 192.168.0.0/16, …): the setting networks says where an office or a VPN is. ';
+  'The others came from addresses without a known location, mostly private ones (10.0.0.0/8, 192.168.0.0/16, …): the setting networks says where an office or a VPN is. ';
 
 const oldTableSeconds = 60 * 86_400;
 
@@ -39,7 +39,7 @@ function answersOf(health: Health, now: number): Answer[] {
   const { hits, registryEvents, points, model, ipTable, duplicates } = health;
   // Only entries that still wait: others were replayed, forgotten, or have expired.
   const waiting = health.quarantine.entries;
-  // What was not understood is in quarantine, which is counted already.
+  // Posts that were not understood are in quarantine, which is counted already.
   const refused = (health.refused ?? []).filter(({ reason }) => reason !== 'not-understood');
   const arrived = hits + registryEvents > 0;
   const behind = Math.max(0, ...health.shards.map(({ lagSeconds }) => lagSeconds));
@@ -92,7 +92,7 @@ function answersOf(health: Health, now: number): Answer[] {
           ) : arrived ? (
             'No: all that came in was understood.'
           ) : (
-            'Nothing came in that could be.'
+            'Nothing has come in yet.'
           )}
           {duplicates > 0 && ` ${plural(duplicates, 'event')} came twice and counted once.`}
           {refused.map((one) => (
@@ -194,7 +194,7 @@ function Unknown({ agents }: { agents: Health['unknownAgents'] }) {
   );
 }
 
-/** As a text of a settings file that is a pattern. */
+/** Escapes a text for a pattern, inside a string of a settings file. */
 const escaped = (text: string) => text.replace(/[.*+?^${}()|[\]\\']/g, '\\\\$&');
 
 function Details({ health, now }: { health: Health; now: number }) {

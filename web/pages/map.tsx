@@ -33,7 +33,7 @@ const embed = location.pathname.endsWith('/embed');
 const webgl = hasWebGL2();
 /** Where the panel is a sheet below the map; map.css has the same. */
 const sheet = matchMedia('(max-width: 600px), (max-width: 900px) and (min-height: 521px)');
-/** A cluster of more opens on the map alone: its list would be too long to read. */
+/** A cluster of more domains opens only on the map: its list would be too long to read. */
 const mostListed = 200;
 const newestRows = 50;
 
@@ -70,7 +70,7 @@ function LiveMap() {
   const days = daysOf(time, today, keepDays);
   const words = inWords(time, today, keepDays);
   const chosen: Chosen = { ...days, words };
-  // Which days those are is known once the sums have come; all that is kept needs none.
+  // The days are known once the sums have loaded; the whole time needs none.
   const filter = time.span === 'all' || sums ? filterOf(time, today, keepDays) : undefined;
   const snapshot = snapshotOf(time, latest?.snapshot || undefined, kept);
   const newest = useRef<{ view?: View; snapshot?: string; filter?: Filter; height: Height }>({ height });
@@ -80,7 +80,7 @@ function LiveMap() {
     const box = panel.current?.getBoundingClientRect();
     const stage = canvas.current?.clientHeight ?? innerHeight;
     if (!box) return { top: 0, right: 0, bottom: 0, left: 0 };
-    // The chip lies in the southern sea; beside it in a low frame, above it in any other.
+    // The world is beside the chip in a low frame, above it in any other.
     if (embed)
       return innerWidth > 3 * innerHeight
         ? { top: 0, right: 0, bottom: 0, left: box.right }
@@ -101,7 +101,7 @@ function LiveMap() {
   };
   const pick = useCallback((next: Picked) => {
     const { view, ...from } = newest.current;
-    // First, for it covers a part of the map, in the rest of which the picked one is to be seen.
+    // First, because it covers a part of the map, and what was picked must be visible in the rest.
     if (sheet.matches) raise('half');
     // A cluster opens into its parts while there are any; one that stays together is shown as a list.
     if (next.point_count && next.point_count > 1 && (next.expansion_zoom ?? mostZoom + 1) <= mostZoom) {
@@ -168,7 +168,8 @@ function LiveMap() {
     setPicked({ domain: leaf.domain, lon: leaf.lon, lat: leaf.lat, updatedAt: leaf.updatedAt });
   };
 
-  // How many domains the time keeps, and of the last hour which: all that are kept are counted already.
+  // The number of domains in this time, and for the last hour also their names; the snapshot has the number for the
+  // whole time.
   const asked = snapshot && filter && time.span !== 'all' ? { snapshot, ...filter } : undefined;
   const found = useLoad(asked ? JSON.stringify(asked) : null, (signal) =>
     get('/v1/clusters/leaves', { ...asked, limit: time.span === 'hour' ? newestRows : 1 }, { signal }),
@@ -189,7 +190,7 @@ function LiveMap() {
   const hits = sums && eachDay(days).reduce((sum, day) => sum + (sums.byDay.get(day) ?? 0), 0);
   const isGone = time.day !== undefined && kept !== undefined && snapshot === undefined;
 
-  // What is wrong, and what to do first, must be read without a touch.
+  // What is wrong, and what to do first, must be visible without opening the sheet.
   const shownHeight = height === 'peek' && (state === 'empty' || error || broken) ? 'half' : height;
   newest.current.height = shownHeight;
 

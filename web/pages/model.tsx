@@ -6,7 +6,7 @@ import { Ago, Table } from '../components/table.tsx';
 import { useEvery, useLoad, useNow } from '../load.ts';
 import { ago, count, full, percent, plural, sentence } from '../text/format.ts';
 
-/** Of the candidate that a model is; cards from before the competition have that of their ALS. */
+/** The scores of a model. Cards from before there were candidates have only those of ALS. */
 const scoresOf = ({ candidates, winner, evaluation, auc }: ModelCard) =>
   candidates?.find(({ name }) => name === winner)?.random ?? { ...evaluation?.random.als, auc };
 
@@ -20,7 +20,7 @@ function Followed({ of }: { of: NonNullable<ModelCard['followed']> }) {
   return <p class="muted">Pulled within a week of being shown: {text.join(', ')}.</p>;
 }
 
-/** On pulls that were held back from training, against always naming the popular. */
+/** Measured on pulls held back from training, compared with always recommending the most popular. */
 function Worth(card: ModelCard) {
   const { candidates, popularityAuc, people, images, pairs, followed } = card;
   const { auc } = scoresOf(card);
@@ -35,20 +35,20 @@ function Worth(card: ModelCard) {
       )}
       <p class="muted">
         Learnt from {plural(pairs, 'pair')} of {plural(people, 'person', 'people')} and {plural(images, 'image')}. AUC
-        and NDCG (of lists of ten) are taken on pulls held back from training.
+        and NDCG (of lists of ten) are measured on pulls held back from training.
       </p>
       {followed && <Followed of={followed} />}
     </>
   );
 }
 
-/** Of the two candidates that are not families of models. */
+/** Notes on the two candidates that are not families of models. */
 const remarks: Record<string, string> = {
   'in-service': 'may have learnt from these pulls, so it is not ranked by them',
   'in-service-again': 'the same settings, trained without these pulls',
 };
 
-/** What was judged when the model in service was trained, and why that one serves. */
+/** The candidates that were judged when the model in service was trained, and why it serves. */
 function Competition({ candidates = [], winner, why }: ModelCard) {
   return (
     <>

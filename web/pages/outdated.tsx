@@ -1,4 +1,5 @@
-// Images that are still pulled though their tag was pushed again or deleted, or most others moved on: each with what says so.
+// Images that are still pulled although their tag was pushed again or deleted, or most users moved on; each with the
+// evidence.
 import { get, type Outdated } from '../api.ts';
 import { DataCard } from '../components/card.tsx';
 import { Ago, ImageName, PersonName, Table } from '../components/table.tsx';

@@ -13,9 +13,9 @@ import { kindName } from '../text/kinds.ts';
 import { NoPulls } from './empty.tsx';
 import { OnePerson } from './person.tsx';
 
-/** How often a page that is seen asks for news. */
+/** Milliseconds between two requests while the page is visible. */
 const refreshMs = 10_000;
-/** The service's own most. */
+/** The most that the service returns. */
 const mostPeople = 1000;
 
 const kinds = [
@@ -43,7 +43,7 @@ interface Listed {
 const dayMs = 86_400_000;
 type User = Reply<'/v1/users'>['items'][number];
 
-/** What is worth a word beside a name. */
+/** Notes beside a name. */
 function Chips({ user, now, showKind }: { user: User; now: number; showKind: boolean }) {
   const isNew = now - Date.parse(user.firstPull) < 7 * dayMs;
   const isIdle = now - Date.parse(user.lastPull) > 30 * dayMs;
@@ -115,7 +115,7 @@ function People({ search, kind, sort }: Listed) {
           <NoPulls />
         ) : (
           <Note title="None yet.">
-            An account is told to be a machine's by its name's form or by its client. Your own rules go into{' '}
+            The form of an account's name, or its client, tells that it is a machine's. Your own rules go into{' '}
             <code>classRules</code> of the settings.
           </Note>
         )

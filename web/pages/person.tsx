@@ -15,9 +15,9 @@ import { count, plural, utcDay } from '../text/format.ts';
 import { className } from '../text/kinds.ts';
 import { OutdatedImages } from './outdated.tsx';
 
-/** How often a page that is seen asks for news. */
+/** Milliseconds between two requests while the page is visible. */
 const refreshMs = 10_000;
-/** As many as stand beside the recommendations. */
+/** As many as there are recommendations beside them. */
 const newestPulls = 8;
 
 function History({ user, range, span }: { user: string; range: Range; span: 5 | 12 }) {
@@ -130,8 +130,8 @@ function Forget({ user, onDone }: { user: string; onDone: (rows: number) => void
         typed={user}
         act={async () => onDone((await change('DELETE', '/v1/users', { user })).rows)}
       >
-        Their history, the alerts about them and what was quarantined that names them are deleted; the next training
-        learns without them. Nobody can bring it back. A pull that comes in later starts a new history.
+        Their history, the alerts about them and the quarantined events that name them are deleted; the next training
+        learns without them. This can’t be undone. A pull that comes in later starts a new history.
       </Confirmed>
     </Acts>
   );

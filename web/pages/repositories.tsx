@@ -1,4 +1,4 @@
-// /repositories: what is pulled; /repositories?name= is one repository: how often really, by what, by whom.
+// /repositories: what is pulled; /repositories?name= is one repository: its real pulls, by which clients and by whom.
 import { useState } from 'preact/hooks';
 import { get } from '../api.ts';
 import { Content, Note } from '../components/card.tsx';
@@ -20,7 +20,7 @@ const sorts = [
   ['name', 'By name'],
 ] as const satisfies readonly (readonly [Sort, string])[];
 const lists = [...sorts, ['unused', 'Unused']] as const;
-/** The service's own most. */
+/** The most that the service returns. */
 const mostRows = 10_000;
 
 function Ranked({ sort, search }: { sort: Sort; search: string }) {

@@ -1,4 +1,4 @@
-// One repository: how often it is pulled really, of which tags, by whom, and what goes with it.
+// One repository: its real pulls, its tags, who pulls them, and similar repositories.
 import { useEffect, useState } from 'preact/hooks';
 import { get, type Reply, ServiceError } from '../api.ts';
 import { OverTime } from '../charts/over-time.tsx';
@@ -12,7 +12,7 @@ import { bytes, count, plural } from '../text/format.ts';
 import { kindName } from '../text/kinds.ts';
 import { OutdatedImages } from './outdated.tsx';
 
-/** How often a page that is seen asks for news. */
+/** Milliseconds between two requests while the page is visible. */
 const refreshMs = 10_000;
 
 type Image = Reply<'/v1/images'>['items'][number];
@@ -165,7 +165,7 @@ function Pullers({ repository, range }: { repository: string; range: Range }) {
   );
 }
 
-/** A repository that the model does not know yet is answered with 404: none is similar so far. */
+/** The service responds 404 for a repository that the model does not know yet: nothing is similar so far. */
 async function readSimilar(repository: string, signal: AbortSignal): Promise<Reply<'/v1/similar'>['items']> {
   try {
     const { items } = await get('/v1/similar', { repository, limit: 8 }, { signal });

@@ -17,7 +17,7 @@ interface Dialect {
   where: ComponentChildren;
   label: string;
   text: string;
-  /** Whether it tells of pulls. */
+  /** Whether it reports pulls. */
   pulls: boolean;
 }
 
@@ -50,7 +50,7 @@ const dialects = {
   harbor: {
     name: 'Harbor',
     where:
-      'In each project under Webhooks: New webhook, HTTP, with the events "Artifact pulled", "Artifact pushed" and "Artifact deleted". CloudEvents tells more than Default; neither names clients, so that pulls are an upper bound.',
+      'In each project under Webhooks: New webhook, HTTP, with the events "Artifact pulled", "Artifact pushed" and "Artifact deleted". CloudEvents has more fields than Default; neither names clients, so pulls are an upper bound.',
     label: 'Fields of a Harbor webhook',
     text: `Endpoint URL    ${webhook}
 Auth header     Bearer TOKEN
@@ -274,7 +274,7 @@ function Setup() {
             with <code>?whalewatch=off</code>.
           </p>
           <p>
-            A hit from an office or a VPN is counted, but placed nowhere: the reply then says{' '}
+            A hit from an office or a VPN is counted, but is not on the map: the reply then says{' '}
             <code>"location": "private address: no location"</code>. Say where your networks are in the setting{' '}
             <code>{"networks: { '10.0.0.0/8': { lat: 52.5, lon: 13.4, name: 'Berlin' } }"}</code>.
           </p>

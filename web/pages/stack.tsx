@@ -1,5 +1,5 @@
-// /stack: what a pasted file names, and what others pull together with it. The text stays in the browser: only names of
-// repositories are sent, and nothing of them is kept.
+// /stack: the images that a pasted file names, and what others pull together with them. The text stays in the browser:
+// only names of repositories are sent, and they are not kept.
 import { useEffect, useState } from 'preact/hooks';
 import { post, type Reply, type ServiceError } from '../api.ts';
 import { Recommended } from '../charts/recommended.tsx';

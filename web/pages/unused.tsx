@@ -1,4 +1,4 @@
-// Pushed, and in use by nobody since: what may go, and why.
+// Images that nobody has used since they were pushed: which may be deleted, and why.
 import { useState } from 'preact/hooks';
 import { get, type Reply } from '../api.ts';
 import { Content, Note } from '../components/card.tsx';
@@ -15,7 +15,7 @@ const spans = [
   ['365', 'A year'],
 ] as const;
 
-/** The service's own most, and what a table shows of it. */
+/** The most that the service returns, and that a table shows. */
 const mostRows = 10_000;
 const shown = 200;
 
@@ -61,7 +61,8 @@ export function UnusedImages() {
         {({ items }) =>
           items.length === 0 ? (
             <Note title="No unused image.">
-              What Whalewatch saw being pushed before then is in use. What was pushed before it was here can't show.
+              Every image whose push Whalewatch saw before then is in use. Images pushed before Whalewatch ran can't be
+              listed.
             </Note>
           ) : (
             <>

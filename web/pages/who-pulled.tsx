@@ -10,7 +10,7 @@ import { countryName } from '../text/country.ts';
 import { count, full, plural } from '../text/format.ts';
 import { kindName } from '../text/kinds.ts';
 
-/** The service's own most. */
+/** The most that the service returns. */
 const mostRows = 10_000;
 
 /** A digest as it may be pasted: whole, only its hex, or behind an image's name; undefined for any other text. */
@@ -48,7 +48,7 @@ export function WhoPulled({
 
 type Puller = Reply<'/v1/pullers'>['items'][number];
 
-/** What they asked for, where that was something else than the digest. */
+/** What they asked for, if it was not the digest. */
 function Pulled({ of: { repository, tag, digest: asked }, digest }: { of: Puller; digest: string }) {
   return (
     <span title={asked}>
@@ -81,7 +81,7 @@ function Found({ digest, range, onRange }: { digest: string; range: Range; onRan
         {(rows) =>
           rows.length === 0 ? (
             <Note title="Nobody with a name pulled it in this time.">
-              A digest must be whole. Pulls without a name are not listed, nor are those of before Whalewatch.
+              A digest must be whole. Pulls without a name are not listed, nor are those from before Whalewatch ran.
             </Note>
           ) : (
             <>

@@ -1,4 +1,5 @@
-// /yandex: the domains on a map of Yandex, where the setting yandexMapsKey opens it. Nothing else here loads from another site.
+// /yandex: the domains on Yandex Maps, if the setting yandexMapsKey is set. Only this page loads anything from another
+// site.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { get, here, ServiceError } from '../api.ts';
 import { Failed, Note, Skeleton } from '../components/card.tsx';
@@ -6,7 +7,7 @@ import { useReader } from '../components/reader.ts';
 import { MapPage, mount, SignIn } from '../components/shell.tsx';
 import { useEvery, useLoad } from '../load.ts';
 
-/** What is used of the JavaScript API 2.1. */
+/** The parts of the JavaScript API 2.1 that are used. */
 interface Yandex {
   ready(act: () => void): void;
   Map: new (
@@ -19,7 +20,7 @@ interface Yandex {
 
 const everyMs = 10_000;
 
-/** Their script, once a page. */
+/** Loads their script, once a page. */
 let loading: Promise<Yandex> | undefined;
 function loadYandex(key: string): Promise<Yandex> {
   loading ??= new Promise<Yandex>((resolve, reject) => {

@@ -3,5 +3,5 @@ try {
   const theme = localStorage.getItem('whalewatch.theme');
   if (theme) document.documentElement.dataset.theme = theme;
 } catch {
-  // Storage is off: the system's wish holds.
+  // Storage is off: the system's theme applies.
 }

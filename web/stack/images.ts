@@ -5,7 +5,7 @@ import { filled, type Reference, referenceOf } from './reference.ts';
 export const mostText = 256 * 1024;
 /** The service takes a thousand names, and an image may have two. */
 export const mostImages = 400;
-/** An alias may be used this often in all: more is a trap (a billion laughs). */
+/** The most times that aliases may be used: more is an attack (billion laughs). */
 const mostAliases = 1000;
 
 export class Unreadable extends Error {
@@ -55,7 +55,7 @@ function ofDockerfile(text: string): string[] {
   for (const line of instructionsOf(text)) {
     const [, word, rest] = /^(\w+)\s+(.*)$/s.exec(line) ?? [];
     const instruction = word?.toUpperCase();
-    // Only what stands before the first FROM holds in a FROM.
+    // A FROM can use only the ARGs before the first FROM.
     if (instruction === 'ARG' && !began)
       for (const [, name, quoted, bare] of rest.matchAll(/(\w+)=(?:"([^"]*)"|(\S*))/g)) known.set(name, quoted ?? bare);
     if (instruction === 'FROM') {

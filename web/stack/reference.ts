@@ -3,13 +3,13 @@
 export interface Reference {
   /** As it was written. */
   written: string;
-  /** Names that the repository may have here, the likeliest first; none where the name can't be told. */
+  /** Names that the repository may have here, likeliest first; empty if the name is unknown. */
   names: string[];
 }
 
 /** Docker's own registry: what has no host is there, and what has one part there is `library/` of it. */
 const hub = /^(?:(?:index|registry-1)\.)?docker\.io$/;
-// OCI distribution-spec: the form of a name, less its length.
+// The form of a name in the OCI distribution-spec, without its limit of length.
 const component = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
 
 /** Reads `registry.example:5000/team/app:1.4@sha256:…`. The host, the tag or the digest may be a variable. */
@@ -33,7 +33,7 @@ export function referenceOf(written: string): Reference {
 
 const isVariable = (part: string) => /^\$(?:\{[^}]*\}|\w+)$/.test(part);
 
-/** Fills in `${NAME}`, `${NAME:-default}` and `$NAME` by what is known; an unknown one without a default stays. */
+/** Replaces `${NAME}`, `${NAME:-default}` and `$NAME` by known values; an unknown name without a default stays. */
 export function filled(text: string, known: ReadonlyMap<string, string> = new Map()): string {
   return text.replace(
     /\$(?:\{(\w+)(?::?[-+?]([^}]*))?\}|(\w+))/g,

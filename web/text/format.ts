@@ -42,7 +42,7 @@ export function span(seconds: number): string {
   return `${Math.floor(Math.max(0, seconds) / unitSeconds)} ${unit}`;
 }
 
-/** 4 min, where little room is; a clock that runs ahead of ours says now. */
+/** 4 min, where there is little room; "now" for a time ahead of this clock. */
 export function since(time: string | number, now: number): string {
   const seconds = (now - new Date(time).getTime()) / 1000;
   return seconds < 5 ? 'now' : span(seconds);
