@@ -1,12 +1,13 @@
 // npm run bench -- als [--ranks 10,64] [--seeds 4] [--users 100000 --items 10000 --pairs 2840000] [--no-spark] [--large]
 //                      [--no-public] [--public] [--pairs FILE] [--ease 10000]
-// Training, and top-10 of everybody, against implicit 0.7.3, irspack 0.5.2 (the same
-// objective), oneDAL by daal4py 2024.7 and Spark MLlib (lambda x entries): on seeded communities of people and, for the
-// AUC, on MovieLens-100k (--public: on nothing else) or on a file of pairs instead of both. Each contestant has a process
-// of its own, reads the same matrix and is judged by the same code: ours as it is served (people folded in against the images'
-// factors; aucTrained by the fit's own people), rivals by their own factors. Ours includes lay-out and the start of its threads. A seed is a split and a start: the
-// first one is the warm-up, times are the median of the others. Then whole processes, start to lists of everybody. --large: 1 M x 50,000 x 20 M pairs, each fit in a new
-// process, with the most memory that it ever held. --ease: items of EASE against NumPy and SciPy, 0 leaves it out.
+// Times training and the top-10 lists of all users against implicit 0.7.3, irspack 0.5.2 (the same objective), oneDAL
+// by daal4py 2024.7 and Spark MLlib (lambda x entries). The data: seeded communities and, for the AUC, MovieLens-100k
+// (--public: only that), or instead of both a file of pairs. Each contestant runs in its own process, reads the same
+// matrix and is judged by the same code: ours as it is served (users folded in; aucTrained: by the users' trained
+// factors), rivals by their own factors. Our time includes the layout of the matrix and the start of threads. A seed is
+// a split and a start; the first is the warm-up, times are the median of the others. Whole processes are timed last,
+// from start to everybody's lists. --large: 1 M x 50,000 x 20 M pairs, each fit in a new process, with its peak memory.
+// --ease: the number of items for EASE against NumPy and SciPy; 0 skips it.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -54,7 +55,7 @@ const { users, items, pairs } = {
   items: Number(flags.items ?? size.items),
   pairs: Number(flags.pairs ?? size.pairs),
 };
-/** `--pairs` is a number of them, or a file. */
+/** `--pairs` is either their number or a file. */
 const file = flags.pairs !== undefined && !/^\d+$/.test(flags.pairs) ? flags.pairs : undefined;
 const ranks = (flags.ranks ?? (large ? '10' : '10,64')).split(',').map(Number);
 const seeds = Array.from({ length: Number(flags.seeds ?? (large ? 1 : 4)) }, (_, at) => at + 1);
@@ -66,7 +67,7 @@ const python = join(venv, 'bin', 'python');
 install();
 const folder = mkdtempSync(join(tmpdir(), 'whalewatch-als-'));
 
-/** Name in the results, process, solver; below rank `least` another solver runs. */
+/** Name in the results, process and solver; `least` is the smallest rank at which it runs this solver. */
 const entrants = [
   { name: 'ours', by: 'ours', solver: 'exact', least: 1 },
   { name: 'oursCg', by: 'ours', solver: 'cg', least: 16 },
@@ -82,13 +83,13 @@ type Name = (typeof entrants)[number]['name'] | 'similar' | 'popular';
 
 /** One entrant, one seed, one rank. */
 interface Result extends Partial<Reply> {
-  /** Ours as served: people folded in against the images' factors. A rival's by its own factors. */
+  /** Ours as served, with users folded in; a rival's by its own factors. */
   scores: Scores;
-  /** AUC of ours by the factors of people that the fit ended with. */
+  /** Our AUC by the users' factors at the end of the fit. */
   trainedAuc?: number;
   loss?: number;
 }
-/** By rank, then by entrant: a result a seed. */
+/** By rank, then by entrant: one result for each seed. */
 type Results = Map<number, Map<Name, Result[]>>;
 
 const running = new Map<string, Contestant>();
@@ -130,7 +131,7 @@ try {
   rmSync(folder, { recursive: true });
 }
 
-/** Lets every entrant fit every seed and rank, prints a table a rank. */
+/** Lets every entrant fit every seed and rank, and prints a table for each rank. */
 async function compare(world: World, splitOf: (seed: number) => Split, timed: boolean): Promise<Results> {
   const results: Results = new Map(ranks.map((rank) => [rank, new Map()]));
   for (const seed of seeds) {
@@ -156,7 +157,7 @@ async function compare(world: World, splitOf: (seed: number) => Split, timed: bo
       const add = (entrant: Name, result: Result) => {
         of.set(entrant, [...(of.get(entrant) ?? []), result]);
       };
-      // Ours starts from the same.
+      // Our fit starts from the same factors.
       writeFileSync(join(at, `start.${rank}.${seed}.f32`), randomStart(world.items, rank, seeded(seed)));
       for (const { name: entrant, by, solver, least } of entrants) {
         if (rank < least || (by === 'spark' && !withSpark)) continue;
@@ -290,13 +291,13 @@ function speed(of: Map<Name, Result[]>) {
     implicitCgS: round(seconds('implicitCg')),
     sparkS: round(seconds('spark')),
     ratioCholesky: round(seconds('implicit') / seconds('ours'), 2),
-    // Ours whichever way is faster: both end at the same loss or below.
+    // Our faster solver: both end at the same loss or below.
     ratioCg: round(seconds('implicitCg') / best('seconds'), 2),
     ratioSpark: round(seconds('spark') / seconds('ours'), 1),
     ratioIrspack: round(seconds('irspack') / seconds('ours'), 2),
     ratioIrspackCg: round(seconds('irspackCg') / best('seconds'), 2),
     ratioOnedal: round(seconds('onedal') / seconds('oursWeighted'), 2),
-    // Processor time of all threads: the ratio to compare when others share the machine.
+    // Processor time of all threads: the ratio to use when other work shares the machine.
     processor: {
       oursS: round(seconds('ours', 'processorS')),
       ratioCholesky: round(seconds('implicit', 'processorS') / seconds('ours', 'processorS'), 2),
@@ -318,7 +319,7 @@ function top(of: Map<Name, Result[]>) {
   return { oursS: round(oursS), implicitS: round(implicitS), ratio: round(implicitS / oursS, 2) };
 }
 
-/** Means over the seeds; `margin` is ours less theirs, `error` the standard error of it. */
+/** Means over the seeds; `margin` is ours minus theirs, `error` its standard error. */
 function quality(of: Map<Name, Result[]>) {
   const aucs = (name: Name) => of.get(name)?.map(({ scores }) => scores.auc ?? Number.NaN);
   const own = aucs('ours')!;
@@ -345,7 +346,7 @@ function quality(of: Map<Name, Result[]>) {
   };
 }
 
-/** Hu, Koren, Volinsky's loss over all cells: the unpulled ones by way of both Gram matrices. */
+/** The loss of Hu, Koren and Volinsky over all cells; cells without pulls come from the two Gram matrices. */
 function loss({ starts, columns, values }: Rows, { rank, users: x, items: y }: Factors): number {
   const gram = (factors: Float32Array) => {
     const total = new Float64Array(rank * rank);
@@ -366,7 +367,7 @@ function loss({ starts, columns, values }: Rows, { rank, users: x, items: y }: F
   return sum;
 }
 
-/** The peers, once: into a folder that git doesn't see. */
+/** Installs the rivals once, into a folder that git ignores. */
 function install(): void {
   if (!existsSync(python)) execFileSync('python3', ['-m', 'venv', venv], { stdio: 'inherit' });
   const has = (module: string) => spawnSync(python, ['-c', `import ${module}`]).status === 0;
@@ -380,7 +381,7 @@ function install(): void {
   if (missing.length > 0) execFileSync(python, ['-m', 'pip', 'install', '-q', ...missing], { stdio: 'inherit' });
 }
 
-/** The median without the first, which warmed up; NaN of nothing. */
+/** The median without the first, which was the warm-up; NaN if there is no other. */
 function warm(values: (number | undefined)[]): number {
   const known = values.filter((value) => value !== undefined);
   return known.slice(known.length > 1 ? 1 : 0).toSorted((a, b) => a - b)[(known.length - 1) >> 1] ?? Number.NaN;
@@ -390,7 +391,7 @@ function mean(values: (number | undefined)[]): number {
   return values.reduce<number>((sum, value) => sum + (value ?? Number.NaN), 0) / values.length;
 }
 
-/** null of what is not known. */
+/** null for an unknown value. */
 function round(value: number, digits = 3): number | null {
   return Number.isFinite(value) ? Number(value.toFixed(digits)) : null;
 }

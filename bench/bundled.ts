@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { basename, join } from 'node:path';
 import { build } from 'esbuild';
 
-/** Runs a bench with these flags of Node and these words, in a process of its own; returns what it prints. */
+/** Runs a bench in its own process with these flags of Node and these arguments; returns its output. */
 export type Run = (flags: string[], ...words: (string | number)[]) => string;
 
 /** Bundles a bench as a function is deployed, so that no types are stripped while it is timed. */

@@ -7,8 +7,8 @@ const target = join(root, '.cache/cargo');
 const built = new Map<string, string | undefined>();
 
 /**
- * The program of bench/rust/NAME, built by cargo from its registry into .cache. Undefined when it can't be built: says why
- * on stderr, once.
+ * Returns the program of bench/rust/NAME, built by cargo into .cache; undefined if it can't be built, which stderr
+ * reports once.
  */
 export function cargo(name: string): string | undefined {
   if (!built.has(name)) built.set(name, build(name));

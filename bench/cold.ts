@@ -1,10 +1,9 @@
-// A function's cold start: its bundle in a bare Node process, from the start of that process to its first response: for
-// a hit that is in the stream (202), or a drawn tile (200). This process stands in for the stream and the bucket, over
-// plain HTTP: what AWS adds (starting the sandbox, TLS, the network to the store) is not included. npm run bench --
-// cold
-//
-// Milliseconds by the started process' own clock, whose zero is its start; `cpu` is user and system time of it, which
-// is steady on a busy machine; medians of 15 starts. `bare` is a process that does nothing.
+// The cold start of a function's bundle in a new Node process: from the start of the process to its first response,
+// which is 202 for a hit in the stream or 200 for a tile. This process stands in for the stream and the bucket over
+// plain HTTP. What AWS adds (starting the sandbox, TLS, the network to the store) is not included.
+//   npm run bench -- cold
+// Milliseconds since the process started, by its own clock; `cpu`: its user and system time, which is steady on a busy
+// machine. Medians of 15 starts. `bare` is a process that does nothing.
 import { execFile } from 'node:child_process';
 import { createServer } from 'node:http';
 import { createServer as createHttp2Server } from 'node:http2';
@@ -108,7 +107,7 @@ function answer(name: keyof typeof calls): Promise<Took> {
 const sizes = await bundle();
 const names = Object.keys(calls) as (keyof typeof calls)[];
 const times: Record<string, Took[]> = { bare: [] };
-// By turns, so that a busy minute is everybody's.
+// In turn, so that a busy minute affects all of them.
 for (let turn = 0; turn < STARTS; turn++) {
   times.bare.push(await start(`${spent} console.log(JSON.stringify({ took }))`));
   for (const name of names) {

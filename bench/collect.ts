@@ -1,18 +1,23 @@
-// The collector as a server (functions/collect/listen.ts) beside servers that check and keep nothing: each rival reads the
-// body as JSON, counts the hits and responds 202. npm run bench -- collect [--rounds 5] [--seconds 1] [--connections 200]
+// The collector as a server (functions/collect/listen.ts) beside servers that check and keep nothing: each rival reads
+// the body as JSON, counts the hits and responds 202.
+//   npm run bench -- collect [--rounds 5] [--seconds 1] [--connections 200]
 //
-//   hono     the same server (@hono/node-server) and router      fastify  its own parser and serialiser
-//   node     node:http alone                                     axum     Rust, built by cargo into .cache, one thread
+//   hono     the same server (@hono/node-server) and router
+//   fastify  its own parser and serialiser
+//   node     node:http alone
+//   axum     Rust, built by cargo into .cache, one thread
 //
-// Each server is a process of its own with one thread, asked in turn over keep-alive connections by a client that writes and
-// reads raw bytes. Throughput: as many requests at a time as connections, for each second of the server's processor time
-// (and by the wall clock), ours with hits of many requests in a record and a stream that takes 10 ms a call, the rivals
-// without any. Latency: at half of what each server took by the wall clock
-// (10,000 a second at most, for the client's sake), counted from when a request was due, with a
-// stream that takes 10 ms a call behind every server: ours shares calls, the rivals make one a request.
-// Median of the rounds. Last line: {"1": {perCpuSecond, perSecond, ratioHono, ratioFastify, ratioNode, ratioAxum, p99Ms,
-// honoP99Ms, …, requestsPerRecord, rssMb, rssGrownMb}, "20": …}, keyed by the hits of a request; a rival that could not be
-// built is null.
+// Each server runs in its own process with one thread. They are asked in turn, over keep-alive connections, by a client
+// that writes and reads raw bytes.
+// Throughput: one request at a time on each connection; requests per second of the server's processor time, and by the
+// wall clock. Our server puts the hits of many requests into one record of a stream that takes 10 ms a call; the rivals
+// have no stream.
+// Latency: requests at half the rate that each server reached by the wall clock (at most 10,000 a second, for the
+// client's sake), timed from when each was due. Behind every server is a stream that takes 10 ms a call: ours shares
+// calls, the rivals make one for each request.
+// Last line: {"1": {perCpuSecond, perSecond, ratioHono, ratioFastify, ratioNode, ratioAxum, p99Ms, honoP99Ms, …,
+// requestsPerRecord, rssMb, rssGrownMb}, "20": …}, medians of the rounds, keyed by the hits of a request; a rival that
+// could not be built is null.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
@@ -38,7 +43,7 @@ const { values } = parseArgs({
 const contestants = ['ours', 'hono', 'fastify', 'node', 'axum'] as const;
 type Contestant = (typeof contestants)[number];
 const callMs = 10;
-/** More than the client keeps in time. */
+/** More than the client can send in time. */
 const clientPerSecond = 10_000;
 
 interface Usage {
@@ -48,7 +53,7 @@ interface Usage {
   records: number;
 }
 
-/** Prints its port, then its usage for each line that comes. */
+/** Prints its port, then its usage for each line of input. */
 async function server(name: Contestant, streamMs: number): Promise<void> {
   let records = 0;
   const count = (body: unknown) => ({ accepted: Array.isArray(body) ? body.length : 1 });
@@ -147,9 +152,11 @@ async function launch(name: Contestant, streamMs: number): Promise<Running> {
 }
 
 interface Client {
-  /** As many at a time as there are connections; returns how many were answered. */
+  /** One request at a time on each connection; returns the number of responses. */
   flood(ms: number): Promise<number>;
-  /** So many a second, however long they take; returns each one's milliseconds since it was due. */
+  /**
+   * Sends at this rate however long responses take; returns each response time in milliseconds, from when it was due.
+   */
   pace(perSecond: number, ms: number): Promise<number[]>;
   close(): void;
 }
@@ -244,7 +251,7 @@ async function measure(rounds: number, ms: number, connections: number): Promise
     const hits = Array.from({ length: perRequest }, (_, n) => ({ domain: `portal${n}.example`, action: 'open' }));
     const body = JSON.stringify(perRequest === 1 ? hits[0] : hits);
     const all = await Promise.all(names.map((name) => launch(name, 0)));
-    // Ours has its stream already.
+    // Our server already has its stream.
     const streamed = await Promise.all(all.map(async (one) => (one.name === 'ours' ? one : launch(one.name, callMs))));
     const figures = new Map(
       names.map((name) => [
@@ -258,7 +265,7 @@ async function measure(rounds: number, ms: number, connections: number): Promise
         },
       ]),
     );
-    /** Connections of their own for each turn: a server closes those that rest. */
+    /** New connections for each turn, because a server closes idle ones. */
     const withClient = async <T>({ port }: Running, connections: number, turn: (client: Client) => Promise<T>) => {
       const client = await openClient(port, body, connections);
       await client.flood(ms / 10);

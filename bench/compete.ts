@@ -1,6 +1,7 @@
 // npm run bench -- compete [--users 100000 --items 10000 --pairs 2840000] [--budget 60]
-// A whole training on seeded communities, from the first pair read to published: what each stage takes, the processor time of all
-// threads, and the most memory that the process ever held. Pairs come from memory; what a store takes is in `npm run train`'s card.
+// A whole training on seeded communities, from the first pair read to the published model: time by stage, processor
+// time of all threads, and peak memory. Pairs come from memory; the model card of `npm run train` has the time of a
+// real store.
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { ObjectStore, Pair, SearchStore } from '#core/stores.ts';

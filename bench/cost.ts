@@ -1,8 +1,8 @@
 // The figures that infra/tools/cost.ts uses: processor time of a request to collect and of a tile, in the deployed
-// bundles, warm; the bytes of a hit in the stream and of a tile. npm run bench -- cost [--domains 20000]
-//
-// The stream and the bucket answer at once, in the process that starts the bundle; so what a request waits for is not
-// in it. Processor time is user and system, helper threads included; each figure is the median of nine times a hundred
+// bundles, warm; the bytes of a hit in the stream and of a tile.
+//   npm run bench -- cost [--domains 20000]
+// The process that starts the bundle stands in for stream and bucket and responds at once, so waiting is not included.
+// Processor time is user and system, helper threads included; each figure is the median of nine times a hundred
 // requests.
 import { execFile } from 'node:child_process';
 import { createServer } from 'node:http';
@@ -61,7 +61,7 @@ interface Figures {
   bytes: number;
 }
 
-/** Runs a function in a process of its own; `paths` are asked for by turns. */
+/** Runs a function in its own process; requests `paths` in turn. */
 async function run(name: 'collect' | 'tiles', method: string, paths: string[], body?: string): Promise<Figures> {
   const event = {
     ...{ version: '2.0', routeKey: '$default', rawQueryString: '', isBase64Encoded: false, body },
@@ -104,7 +104,7 @@ const [one, twenty, many] = [
   await run('collect', 'POST', ['/v1/hits'], hitsOf(20)),
   await run('collect', 'POST', ['/v1/hits'], hitsOf(200)),
 ];
-// What people look at: zooms 0 to 11 where there are domains.
+// Tiles that readers look at: zooms 0 to 11, where there are domains.
 const paths = Array.from({ length: 120 }, (_, n) => {
   const [row, zoom] = [Math.floor((n * domains) / 120), n % 12];
   const [x, y] = [lonToX(all.lon[row]), latToY(all.lat[row])].map((unit) => Math.floor((unit / SIZE) * 2 ** zoom));

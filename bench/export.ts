@@ -1,15 +1,16 @@
 // Folding a few changes into a big state, against the same state as JSON and Maps.
 //   npm run bench -- export [--domains 1000000] [--changed 10000] [--alone]
 //
-// The state: a million domains on the map, seen over five days, their hits of each day by domain, country and action. Then
-// 20 batches bring 10,000 hits of as many domains, one in ten new, one in ten yesterday's, one in ten with an id. Timed is
-// what export does up to the swap: read the manifest, rows, deltas and the segments they change, fold, write the changed
-// segments anew, swap. Objects are files, not synced. Publishing (the pyramid and points.json) is timed beside it.
-// The rival reads [domain, lat, lon, country, time] rows and day sums as JSON into Maps, folds and writes them back.
-// Each fold runs in a new process, bundled as deployed; the figure is the best of five, and the processor time of that one
-// beside it: where others share the machine the two differ. `--alone` runs no rival: ten million domains are no JSON.
-// Last line: {foldSeconds, baselineFoldSeconds, ratio, peakRssMb, foldCpuSeconds, publishSeconds, publishCpuSeconds,
-// publishPeakRssMb, snapshotMb, pointsJsonMb, domains, changed}; infra/tools/cost.ts takes its export from here.
+// The state: a million domains seen over five days, with each day's hits by domain, country and action. Then 20 batches
+// bring 10,000 hits of as many domains: a tenth new, a tenth of yesterday, a tenth with an id. The timed part of export
+// ends with the swap: it reads the manifest, rows, deltas and the segments they change, folds, writes the changed
+// segments and swaps the manifest. Objects are files, not synced. Publishing (the pyramid and points.json) is timed
+// separately. The rival reads [domain, lat, lon, country, time] rows and day sums as JSON into Maps, folds and writes
+// them back. Each fold runs in a new process, bundled as deployed. The figure is the best of five, with that run's
+// processor time, which differs if other work shares the machine. `--alone` skips the rival: ten million domains don't
+// fit in JSON. Last line: {foldSeconds, baselineFoldSeconds, ratio, peakRssMb, foldCpuSeconds, publishSeconds,
+// publishCpuSeconds, publishPeakRssMb, snapshotMb, pointsJsonMb, domains, changed}; infra/tools/cost.ts takes its
+// export from here.
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -30,7 +31,7 @@ const RUNS = 5;
 const BATCHES = 20;
 const now = Date.UTC(2026, 10, 21, 12);
 const dayMs = 86_400_000;
-/** Megabytes of what was put last, by the last part of its key. */
+/** Megabytes of the object put last, by the last part of its key. */
 const sizes = new Map<string, number>();
 const countries = Array.from({ length: 200 }, (_, index) => String.fromCharCode(65 + (index >> 4), 65 + (index & 15)));
 
@@ -60,7 +61,7 @@ async function main(): Promise<void> {
   const [domains, changed] = [flag('--domains', 1_000_000), flag('--changed', 10_000)];
   const alone = process.argv.includes('--alone');
   const run = await bundled(import.meta.filename);
-  // Making the state and the rival may use what memory they like.
+  // The state's making and the rival may use any amount of memory.
   const free = ['--max-old-space-size=8000'];
   const folder = mkdtempSync(join(tmpdir(), 'whalewatch-export-'));
   try {
@@ -256,7 +257,7 @@ async function makeState(folder: string, domains: number, changed: number, alone
     await objects.put(key, bytes);
     const row = { shard: 's', previous: String(batch + 1), last: String(batch + 2), delta: key, committedAt: now };
     committed.push(row);
-    // The rival's batch: the same hits, and where they were.
+    // The rival's batch: the same hits with their locations.
     const delta = decodeDelta(bytes);
     delta.settle({ add: () => true });
     const placed = new Map(Array.from(delta.locations, (location) => [location[0], location]));

@@ -1,11 +1,12 @@
-// Made-up domains at full speed, as anybody may send them, while a registry reports pulls: the real local run
-// (infra/local/start.ts), over HTTP.
+// Floods the real local run (infra/local/start.ts) over HTTP with made-up domains, as anybody could, while a registry
+// reports pulls.
 //   npm run bench -- flood [--domains 1000000 --connections 4 --settle 120]
-// Each request names 1,000 new domains; what is refused with 503 is sent again. Beside it one pull after the other is posted and
-// looked for in its user's history, and the map is read: the newest snapshot, and a tile of it. Last line: {domains, seconds,
-// domainsPerSecond, refused, pulls, pullP50Ms, pullP99Ms, pullMaxMs, mapReads, mapFailures, mapP99Ms, liveMaxMs, rssMib, status,
-// reasons, drainSeconds}; rssMib: the most resident memory of the server; liveMaxMs: the slowest GET /v1/health/live, which waits
-// for nothing but the main thread; status and reasons: of health when the flood is over; drainSeconds: until all of it was folded.
+// Each request has 1,000 new domains; requests refused with 503 are sent again. Meanwhile pulls are posted one after
+// another, each looked for in its user's history, and the newest snapshot and a tile of it are read. Last line:
+// {domains, seconds, domainsPerSecond, refused, pulls, pullP50Ms, pullP99Ms, pullMaxMs, mapReads, mapFailures,
+// mapP99Ms, liveMaxMs, rssMib, status, reasons, drainSeconds}; rssMib: the server's peak resident memory; liveMaxMs:
+// the slowest GET /v1/health/live, which waits only for the main thread; status and reasons: of health after the flood;
+// drainSeconds: until all hits are folded.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -113,7 +114,7 @@ async function flood(origin: string) {
   const watched = [watchPulls(), watchMap(), watchMain()];
   await Promise.all(Array.from({ length: Number(values.connections) }, send));
   const seconds = (performance.now() - began) / 1000;
-  // What was taken is still being processed: watched until it is on the map, too.
+  // Accepted hits are still being processed: waits until all are on the map.
   const end = performance.now() + Number(values.settle) * 1000;
   const sentHits = requests * perRequest;
   while (((await health(origin)).hits ?? 0) < sentHits && performance.now() < end) await wait(250);

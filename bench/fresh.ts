@@ -1,9 +1,9 @@
 // How long it takes until incoming data is visible: a hit as a point in a tile, a pull in its user's history. The real
 // local run (infra/local/start.ts --export-every 0.2), over HTTP, at rest and while 1,000 hits a second come in.
 //   npm run bench -- fresh [--probes 40]
-// A probe is a new domain (a new user) and asks every few milliseconds. Last line: {hitToTileP50Ms, hitToTileP99Ms,
-// pullToHistoryP50Ms, pullToHistoryP99Ms, restProcessor, loaded: {the same, processor}}; processor: processor seconds a
-// second.
+// A probe sends a new domain (a new user), then looks for it every few milliseconds. Last line: {hitToTileP50Ms,
+// hitToTileP99Ms, pullToHistoryP50Ms, pullToHistoryP99Ms, restProcessor, loaded: {the same, processor}}; processor:
+// processor seconds a second.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,7 +19,7 @@ const token = 'bench';
 const address = '81.2.69.142';
 const loadPerSecond = 1000;
 const perRequest = 20;
-/** So far. */
+/** Total so far. */
 let names = 0;
 
 const folder = mkdtempSync(join(tmpdir(), 'whalewatch-fresh-'));
@@ -49,7 +49,7 @@ async function ready({ stdout }: ChildProcess & { stdout: NodeJS.ReadableStream 
   throw new Error('the local run ended before it was ready');
 }
 
-/** Processor seconds a second of the local run, all its threads. */
+/** Processor seconds per second of the local run, all threads. */
 async function processorShare(ms: number): Promise<number | undefined> {
   const ticks = () => {
     const fields = readFileSync(`/proc/${child.pid}/stat`, 'latin1')
@@ -62,7 +62,7 @@ async function processorShare(ms: number): Promise<number | undefined> {
     await wait(ms);
     return Number(((ticks() - before) / 100 / (ms / 1000)).toFixed(3));
   } catch {
-    // Only Linux tells.
+    // Only Linux reports it.
     return undefined;
   }
 }
@@ -81,7 +81,7 @@ async function get<T>(origin: string, path: string): Promise<T | undefined> {
   return undefined;
 }
 
-/** Asks until there is something; returns it and the milliseconds that it took. */
+/** Asks until there is a result; returns it and the milliseconds that took. */
 async function until<T>(ask: () => Promise<T | undefined>): Promise<[T, number]> {
   const began = performance.now();
   for (;;) {
@@ -117,7 +117,7 @@ async function probe(origin: string, count: number) {
       return history && history.items.length > 0 ? history : undefined;
     });
     pulls.push(performance.now() - pulled);
-    // Not in step with the export.
+    // Random, so that probes are not in step with the export.
     await wait((turn * 37) % 200);
   }
   const quantile = (all: number[], q: number) => Math.round(all.toSorted((a, b) => a - b)[Math.floor(all.length * q)]);

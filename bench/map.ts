@@ -1,9 +1,10 @@
 // The map page in a real Chromium on the real local run: how long until the first clusters are drawn, the longest task that
 // keeps a reader waiting while they zoom, choose a time and read what is in view, and requests that leave the origin.
 //   npm run bench -- map [--domains 20000,1000000] [--runs 3]
-// A task's processor time says what it does, whatever else runs beside it; its length also holds what it waited for, which without
-// a graphics card is the drawing. CHROME_PATH names another browser. Last line: [{domains, firstClustersMs, firstClustersCpuMs,
-// longestTaskMs, longestTaskCpuMs, tasksOver200Cpu, foreign}]: the first two medians of the runs, the tasks those of all.
+// A task's processor time is its own work, whatever else runs. Its length includes waiting, which is mostly for drawing
+// if there is no graphics card. CHROME_PATH names another browser. Last line: [{domains, firstClustersMs,
+// firstClustersCpuMs, longestTaskMs, longestTaskCpuMs, tasksOver200Cpu, foreign}]: the first two are medians of the
+// runs; tasks are counted over all runs.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -40,7 +41,7 @@ for (const domains of values.domains.split(',').map(Number)) {
 await browser.close();
 console.log(JSON.stringify(rows));
 
-/** The state as export leaves it: points, and the sums of today. */
+/** The state that export would leave: points, and today's sums. */
 async function seed(folder: string, count: number): Promise<void> {
   const objects = openObjects(join(folder, 'objects'));
   const now = Date.now();
@@ -100,7 +101,7 @@ async function ready({ stdout }: ChildProcess & { stdout: NodeJS.ReadableStream 
   throw new Error('the local run ended before it was ready');
 }
 
-/** A reader's first minute, in a browser that has seen nothing yet. */
+/** A reader's first minute, in a browser with an empty cache. */
 async function visit(browser: Browser, origin: string) {
   const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
   page.setDefaultTimeout(180_000);
@@ -143,7 +144,7 @@ interface Event {
   args?: { name?: string };
 }
 
-/** Traces the page; the call ends it and returns the tasks of the page's main thread, milliseconds. */
+/** Traces the page. The returned function ends the trace and returns the main thread's tasks, in milliseconds. */
 async function traced(page: Page) {
   const session = await page.context().newCDPSession(page);
   const events: Event[] = [];

@@ -1,21 +1,21 @@
 // The whole process stage, as Lambda calls it, against JSON.parse + zod + maxmind + Map on the same events.
 //   npm run bench -- process [--rounds 25] [--points location]
 //
-// Events are what Kinesis hands on: base64 records of newline-delimited hits, 1,000 to a record, 36 records to an event,
-// so one event comes to Lambda's 6 MB. 20,000 domains, the n-th 1/n as often as the first; every fifth address is IPv6,
-// every address is random within a range that has a location; every twentieth hit has an id; 1 % are a day late.
-// Ours does everything up to the committed delta: base64, lines, validation, look-up, sums, encoding, the commit protocol
-// over stores in memory. The rival has the same sums in Maps and writes nothing.
-// Each runs in a process of its own, on one thread, ours with FLAGS; a round is all events once. A rate is hits for each
-// second of processor time, helper threads included, which is what one core gives however many share the machine; the best
-// round, with mean and deviation, and the best by the wall clock beside it.
-// `--points location` measures ours alone, where points are by location: there the reference in TypeScript adds up. Last line:
-// {recordsPerSecond, baselineRecordsPerSecond, ratio, peakRssMb, records, wallRecordsPerSecond, rivals}; a record is a hit.
-// rivals, millions of hits a second of processor, null for one that is missing, which stderr names: in Rust (bench/rust/process,
-// built by cargo into .cache) the fold by hand with AVX2 (`avx2`) and the usual stack (`sonic`), over our table, and over the City
-// databases with maxminddb (`sonicMaxmind`); ClickHouse (chdb), DuckDB and Polars (bench/process-rivals.py, installed from PyPI into
-// .venv/bench), Spark's streaming (in .venv/spark, by test/aws/install.sh). What each leaves out is named where it is written: none
-// locates, validates, commits and encodes all that ours does.
+// Events are as Kinesis delivers them: base64 records of newline-delimited hits, 1,000 to a record, 36 records to an
+// event, which makes Lambda's 6 MB. There are 20,000 domains, the n-th 1/n as frequent as the first. Every fifth
+// address is IPv6; all are random within ranges that have a location. Every twentieth hit has an id; 1 % are a day
+// late. Our stage does everything up to the committed delta: base64, lines, validation, look-up, sums, encoding, and
+// the commit protocol over stores in memory. The rival makes the same sums in Maps and writes nothing. Each runs in its
+// own process on one thread, ours with FLAGS; a round is all events once. A rate is hits per second of processor time,
+// helper threads included: what one core achieves however many processes share the machine. Reported are the best
+// round, mean and deviation, and the best by the wall clock. `--points location` measures only our stage, with points
+// by location, which the TypeScript reference sums. Last line: {recordsPerSecond, baselineRecordsPerSecond, ratio,
+// peakRssMb, records, wallRecordsPerSecond, rivals}; a record is a hit. rivals: millions of hits per processor second,
+// null for one that is missing, which stderr names. In Rust (bench/rust/process, built by cargo into .cache): a
+// hand-written fold with AVX2 (`avx2`) and the usual crates (`sonic`), both over our table, and maxminddb over the City
+// databases (`sonicMaxmind`). ClickHouse (chdb), DuckDB and Polars: bench/process-rivals.py, installed from PyPI into
+// .venv/bench. Spark's streaming: in .venv/spark, by test/aws/install.sh. Each source says what it leaves out: none
+// locates, validates, commits and encodes all that our stage does.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -44,7 +44,7 @@ const HITS = EVENTS * RECORDS * LINES;
 const DOMAINS = 20_000;
 const SEED = 11;
 const engineRounds = 5;
-/** A JVM compiles what it has seen often. */
+/** A JVM compiles code that has run often. */
 const sparkRounds = 20;
 const environments = join(import.meta.dirname, '..', '.venv');
 const now = Date.UTC(2026, 10, 21, 12);
@@ -53,7 +53,7 @@ interface Figures {
   best: number;
   mean: number;
   deviation: number;
-  /** Best by the wall clock. */
+  /** The best round by the wall clock. */
   wall: number;
   peakRssMb: number;
   check: string;
@@ -70,7 +70,7 @@ async function main(): Promise<void> {
   const rounds = Number(values.rounds);
   const table = await keptTable(console.log);
   const start = await bundled(import.meta.filename, ['zod', 'maxmind']);
-  // The rival may use what memory it likes.
+  // The rival may use any amount of memory.
   const run = (who: 'ours' | 'rival', rounds: number): Figures => {
     const output = start(who === 'ours' ? FLAGS : [], who, table, folder, rounds, values.points);
     return JSON.parse(output.trimEnd().split('\n').at(-1) as string);
@@ -179,7 +179,7 @@ async function child(
   for (let round = -2; round < rounds; round++) {
     let [ms, cpu] = [0, 0];
     for (let index = 0; index < EVENTS; index++) {
-      // The runtime's own reading of the event is not the stage's.
+      // Parsing the event is the runtime's work, not the stage's.
       const event: KinesisStreamEvent = JSON.parse(readFileSync(join(folder, `${index}.json`), 'utf8'));
       const [start, before] = [performance.now(), process.cpuUsage()];
       await stage.take(event);
@@ -206,7 +206,7 @@ async function child(
 
 interface Stage {
   take(event: KinesisStreamEvent): Promise<void>;
-  /** Something of the sums after the warm-up that both must agree on. */
+  /** A digest of the sums after the warm-up, on which both must agree. */
   check(): string;
 }
 
@@ -303,7 +303,7 @@ function makeEvents(table: IpTable): KinesisStreamEvent[] {
   const random = seeded(SEED);
   const below = (limit: number) => Math.floor(random() * limit);
   const actions = ['view', 'view', 'view', 'login', 'download', 'search'];
-  // Domain ranks by the inverse of the harmonic sum.
+  // Draws a domain's rank by inverting the harmonic sum.
   const weights = Float64Array.from({ length: DOMAINS }, (_, rank) => 1 / (rank + 1));
   for (let rank = 1; rank < DOMAINS; rank++) weights[rank] += weights[rank - 1];
   const domain = () => {

@@ -1,8 +1,8 @@
 // npm run bench -- recommend-quality [--seeds 3 --from 1] [--sets deb-maint,movielens,communities] [--budget 60] [--no-rivals]
-// A set is also a file of pairs: --sets pairs.csv, as `npm run tune` takes it.
-// What is served against EASE, item-kNN, ALS and weighted ALS, each tuned in Python (bench/recommend-quality/rivals.py).
-// A tenth of the pairs is held out; all learn from the rest alone, choose their settings on it, and are judged by
-// the code that judges training. The last line: {set: {model: {ndcg10, recall20, auc}}}, means over the seeds.
+// A set is also a file of pairs: --sets pairs.csv, as `npm run tune` takes it. The served model against EASE, item-kNN,
+// ALS and weighted ALS, each tuned in Python (bench/recommend-quality/rivals.py). A tenth of the pairs is held out; all
+// models learn and choose their settings from the rest alone, and are judged by the code that judges training. The last
+// line: {set: {model: {ndcg10, recall20, auc}}}, means over the seeds.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -54,7 +54,7 @@ for (const name of flags.sets.split(',')) {
 }
 console.log(JSON.stringify(answer));
 
-/** One split: the scores of all. */
+/** The scores of all models on one split. */
 function round(world: World, seed: number): Record<string, Scores> {
   const users = Array.from({ length: world.users }, (_, at) => `${at}`);
   const items = Array.from({ length: world.items }, (_, at) => `${at}`);
@@ -75,7 +75,7 @@ function round(world: World, seed: number): Record<string, Scores> {
     },
     {
       ...{ als: seedAls(), budgetSeconds: Number(flags.budget), memoryBytes: 2e9 },
-      // Processor time: the figures are then those of an idle machine, whatever else runs.
+      // Processor time, which is the same however busy the machine is.
       ...{ clock: processorMs, log: () => {} },
       fit: (setting, part) => fitSetting(setting, part, seed),
     },

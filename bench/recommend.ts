@@ -1,8 +1,9 @@
 // npm run bench -- recommend [--users N] [--items N] [--pairs N] [--seconds N] [--per-second N] [--model NAME,…] [--no-http]
-// Recommendations at request time. Over HTTP: the local run on 100,000 people, 10,000 images and 2.84 million pulls (filled
-// once, some minutes and 3 GB), distinct people at 100 requests a second, timed from when each was due, against a bare
-// server on the same machine; and from a pull's notification to the changed list. In the process: fold-in, ranking and
-// reasons of one person (the least of five runs), against scoring the plain way, Gram matrix and system made anew.
+// Recommendations at request time. Over HTTP: the local run with 100,000 users, 10,000 images and 2.84 million pulls
+// (filled once, which takes minutes and 3 GB) gets 100 requests a second for different users. Each is timed from when
+// it was due, and compared with a bare server on the same machine. Also timed: from a pull's notification to the
+// changed list. In the process: fold-in, ranking and reasons of one user (the fastest of five runs), against a plain
+// implementation that computes the Gram matrix and the system each time.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
@@ -148,7 +149,7 @@ function requestTime({ rows, users, items }: World, rank: number) {
     const solve = rowSolver(model.items, options);
     sink += topN(scoresOf(model, solve(own, counts)), 10, (item) => own.includes(item)).length;
   };
-  // Another process may take the processor in the middle of a run: a person's time is the least of some runs.
+  // Another process may interrupt a run: a user's time is that of the fastest run.
   const times = (run: (who: ReturnType<typeof person>) => void, people: number, runs: number) => {
     for (let n = 0; n < people; n++) run(person());
     const first: number[] = [];
@@ -205,7 +206,7 @@ async function idle(child: ChildProcess): Promise<void> {
   }
 }
 
-/** Processor time of a process and all its threads so far; 0 where /proc is not to be read. In ticks of 10 ms. */
+/** Processor time of a process and all its threads so far, in ticks of 10 ms; 0 if /proc can't be read. */
 function processorMs({ pid }: ChildProcess): number {
   const file = `/proc/${pid}/stat`;
   if (!existsSync(file)) return 0;

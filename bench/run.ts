@@ -1,4 +1,4 @@
-// npm run bench -- NAME [flags]: runs one claim against its rival; the last line is one JSON object.
+// npm run bench -- NAME [flags]: measures one claim against its rival; the last line is a JSON object.
 
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';

@@ -1,8 +1,8 @@
-// What the past costs: the real local run with more and more pulls behind it, over HTTP. Pulls of 400 days by users and of
-// repositories whose popularity falls as in Zipf's law, and the pushes of what they pull, come in by `npm run import`; then each read is asked alone, and by six
-// readers at once while pulls come in, and a person is forgotten.
+// How much a long history costs: the real local run over HTTP, with more and more stored pulls. `npm run import` brings
+// pulls of 400 days, whose users and repositories follow Zipf's law, and the pushes before them. Then each read is timed
+// alone, and with six readers while pulls come in; at last a user is forgotten.
 //   npm run bench -- scale [--sizes 10000,100000,1000000,10000000] [--seconds 10] [--keep DIR]
-// --keep: the data folders stay in DIR, and one that is there is not made again. Last line: {sizes: {N: {importPerSecond,
+// --keep: data folders stay in DIR, and existing ones are used again. Last line: {sizes: {N: {importPerSecond,
 // healthy, alone: {read: p99 ms}, busy: {read: p99 ms}, forgetSeconds, rssMiB}}, exponents: {read: of p99 alone over N}};
 // healthy: whether /v1/health was never 503 while pulls came in.
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -47,7 +47,7 @@ const exponents = Object.fromEntries(
 );
 console.log(JSON.stringify({ sizes: results, exponents }));
 
-/** Of the line through points that is nearest by least squares; 0 for a single point. */
+/** The slope of the least-squares line through points; 0 for a single point. */
 function slope(points: [number, number][]): number {
   const mean = (at: 0 | 1) => points.reduce((sum, point) => sum + point[at], 0) / points.length;
   const [x, y] = [mean(0), mean(1)];
@@ -141,7 +141,7 @@ async function write(file: string, size: number): Promise<void> {
       .map((letter) => letter.charCodeAt(0).toString(16))
       .join('');
     const what = `team-${image % 40}/image-${image},${tag},sha256:${digest.padEnd(64, '0').slice(0, 64)}`;
-    // CI pushes it before anybody pulls it.
+    // CI pushes an image before anybody pulls it.
     if (!pushed.has(`${version} ${what}`)) {
       pushed.add(`${version} ${what}`);
       text += `${new Date(time - 60_000).toISOString()},ci,${what},buildkit/0.17,push\n`;
@@ -155,7 +155,7 @@ async function write(file: string, size: number): Promise<void> {
   await once(out, 'close');
 }
 
-/** Draws from 0 to count - 1, n as often as 1 / (n + 1)^power. */
+/** Draws from 0 to count - 1; the weight of n is 1 / (n + 1)^power. */
 function zipf(count: number, power: number): (random: number) => number {
   const sums = new Float64Array(count);
   let sum = 0;
@@ -196,7 +196,7 @@ async function get(origin: string, path: string, method = 'GET'): Promise<unknow
   return answer.json();
 }
 
-/** Readers ask one read after another until `over`; returns p99 by read, milliseconds. */
+/** Readers repeat the reads, one after another, until `over`; returns the p99 of each read in milliseconds. */
 async function asked(
   origin: string,
   reads: Record<string, string>,
@@ -205,7 +205,7 @@ async function asked(
 ): Promise<Record<string, number>> {
   const took = Object.fromEntries(Object.keys(reads).map((name) => [name, [] as number[]]));
   const all = Object.entries(reads);
-  // A server caches what it has read once.
+  // Warm-up: a server caches what it has read once.
   for (const [, path] of all) await get(origin, path);
   let done = 0;
   const one = async (_: unknown, first: number) => {

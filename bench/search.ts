@@ -1,8 +1,8 @@
-// Documents into a real OpenSearch on this machine: as process brings them there (registry events become pulls, in an embedded
-// events store, and documents), beside a bare loop that sends the very bodies that process sent.
+// Indexes documents in a real OpenSearch on this machine: by process (registry events become pulls in an embedded
+// events store, and documents), and by a bare loop that sends the same bodies that process sent.
 //   npm run bench -- search [--events 20000] [--batch 2000] [--rounds 5]
-// Needs test/aws/install.sh. Last line: {documents, documentsPerSecond, bareDocumentsPerSecond, ratio}, medians; bare: the bodies of
-// process, two on their way at once, as process has the batches of two shards. The indices are new in each round, on both sides.
+// Needs test/aws/install.sh. Last line: {documents, documentsPerSecond, bareDocumentsPerSecond, ratio}, medians; bare:
+// the same bodies, two in flight, as process has batches of two shards. Each round has new indices on both sides.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -95,7 +95,7 @@ function pulls(): RegistryEvent[] {
   }));
 }
 
-/** Batches of two shards, as a stream has: those of one go one after another. */
+/** Batches of two shards, as in a stream: batches of one shard run in sequence. */
 async function byProcess(events: RegistryEvent[], endpoint: string, prefix: string): Promise<void> {
   const file = join(folder, `${prefix}.db`);
   const stores = { events: openEvents(file, () => Date.UTC(2026, 10, 2)), search: openSearch({ endpoint, prefix }) };

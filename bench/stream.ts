@@ -1,9 +1,9 @@
-// The embedded stream against the plain way to write a durable log: the same SQLite file settings, one insert and one
-// commit a record. npm run bench -- stream [--seconds 2]
-// Last line: {putsPerSecond, rivalPutsPerSecond, ratio, putMs, pumpPerSecond, latencyMs}: puts of one hit each, 512 in
-// flight, each durable before it resolves; putMs = median and 99th percentile of one put, 32 in flight; pumpPerSecond =
-// hits, one to a record, from the file to a handler that decodes them; latencyMs = median and most from a put in one
-// thread to the handler in another, while idle.
+// The embedded stream against a plain durable log: the same SQLite settings, one insert and one commit for each record.
+//   npm run bench -- stream [--seconds 2]
+// Last line: {putsPerSecond, rivalPutsPerSecond, ratio, putMs, pumpPerSecond, latencyMs}. putsPerSecond: puts of one
+// hit each, 512 in flight, each durable before it resolves; putMs: median and 99th percentile of one put, 32 in flight;
+// pumpPerSecond: hits, one to a record, from the file to a handler that decodes them; latencyMs: median and maximum from
+// a put in one thread to the handler in another, while idle.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -81,7 +81,7 @@ async function puts(folder: string, inFlight: number, seconds: number) {
   return { count: took.length, median: at(0.5), late: at(0.99) };
 }
 
-/** Everything put so far through a pump, records a second. */
+/** Sends everything put so far through a pump; returns records per second. */
 async function drain(folder: string, total: number): Promise<number> {
   const stream = open(folder);
   const done = Promise.withResolvers<void>();
@@ -122,7 +122,7 @@ async function latency(folder: string) {
   return { median: took[took.length >> 1], most: took[took.length - 1], of: took.length };
 }
 
-/** The other thread: sends back, for each record, the time it says it was put at. */
+/** The other thread: sends back the time at which each record says it was put. */
 function answer(folder: string) {
   startPump({
     stream: open(folder),

@@ -1,13 +1,14 @@
 // The rasterizer against supercluster 9.1 (+ vt-pbf 3.1) on the same skewed points and the same tiles, z0-16, radius 64
-// of 512 pixels. npm run bench -- tiles [--points 20000,1000000,10000000] [--rust-only]
-// Last line: {n: {buildRatio, buildMs, buildWallMs, tileRatio, servedRatio, servedSameWriterRatio, servedUs, p99us, memoryRatio, coldMs,
-// rustBuildRatio, rustTileRatio, rust}}; a ratio is how many times less the rasterizer needs. rust: the ports supercluster 3
-// and supercluster-rs, built by cargo into .cache, on the same points and tiles, each a process of its own; its ratios are
-// against the faster of the two, and null where neither could be built. --rust-only leaves out supercluster: its ratios are null. tile = the clusters alone; served = clusters + vector tile, by the rival's usual
-// writer (vt-pbf) or by ours; p99us = 99th percentile of one served tile, ours, by the wall clock: each tile of a pass
-// timed once, the median of five passes.
-// memory = peak resident growth over the build, input aside, each in a process of its own; cold = a fresh process from
-// opening the file to the bytes of its first tile, imports aside, the median of nine.
+// of 512 pixels.
+//   npm run bench -- tiles [--points 20000,1000000,10000000] [--rust-only]
+// Last line: {n: {buildRatio, buildMs, buildWallMs, tileRatio, servedRatio, servedSameWriterRatio, servedUs, p99us,
+// memoryRatio, coldMs, rustBuildRatio, rustTileRatio, rust}}; a ratio is the rival's figure divided by the
+// rasterizer's. rust: the ports supercluster 3 and supercluster-rs, built by cargo into .cache, on the same points and
+// tiles, each in its own process; ratios are against the faster one, null if neither could be built. --rust-only skips
+// supercluster, whose ratios are then null. tile = the clusters alone; served = clusters + vector tile, by the rival's
+// usual writer (vt-pbf) or by ours; p99us = our 99th percentile of one served tile by the wall clock, the median of
+// five passes over all tiles. memory = peak resident growth over the build, input aside, each in a process of its own;
+// cold = a fresh process from opening the file to the bytes of its first tile, imports aside, the median of nine.
 import { fork, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { fstatSync, mkdtempSync, openSync, readSync, rmSync, writeFileSync } from 'node:fs';
@@ -28,12 +29,12 @@ import { skewedPoints } from './worlds/points.ts';
 const OPTIONS = { radius: 64, extent: 512, maxZoom: 16 };
 const SEED = 5;
 const ROUNDS = 5;
-/** Of so many points a rival takes most of a minute to build: it does so once. */
+/** With this many points or more, a rival builds only once, because it takes most of a minute. */
 const LARGE = 2e6;
-/** What the features of ten million points and their index take in Rust. */
+/** Memory that features and index of ten million points take in Rust. */
 const RUST_BYTES = 12e9;
 const NODE_FLAGS = ['--expose-gc', '--max-old-space-size=16000'];
-/** Of an object store in the same region, as one function sees it. */
+/** Latency and throughput of an object store in the same region, for one function. */
 const LATENCY_MS = 20;
 const MEGABYTES_PER_SECOND = 80;
 type Tile = [z: number, x: number, y: number];
@@ -139,7 +140,7 @@ interface RustFigures {
   tileMs: number;
 }
 
-/** Of each Rust port; null for one that is missing. */
+/** By Rust port; null for one that is missing. */
 function rustPorts(size: number, file: string): Record<string, RustFigures | null> {
   const program = cargo('tiles');
   if (program) child('points', size, file);
@@ -175,12 +176,12 @@ function writePoints(size: number, file: string): void {
   print({ points: size });
 }
 
-/** What a side answers: milliseconds (a build, a tile), by name. */
+/** A side's measures by name, in milliseconds for a build or a tile. */
 type Measures = Record<string, () => number | object>;
 
 /**
- * Each side in a process of its own, as each would run: a collection of the rival's millions of objects is not at our
- * expense. They take turns, measure by measure, so that both meet the same machine.
+ * Each side runs in its own process, so that collecting the rival's millions of objects costs us nothing. They take
+ * turns at each measure, so that both see the same machine.
  */
 async function inTurns(size: number, file: string, rustOnly: boolean) {
   const ours = side('oursServing', size, file);
@@ -218,7 +219,7 @@ interface Written {
   encode: number;
 }
 
-/** Starts a side; ask it for a measure by name; undefined for one it does not have. */
+/** Starts a side. The returned function runs a measure by name; undefined if the side does not have it. */
 function side(...args: (string | number)[]): (measure: string) => Promise<unknown> {
   const process = fork(import.meta.filename, args.map(String), { execArgv: NODE_FLAGS });
   const answers: ((answer: { value?: unknown }) => void)[] = [];
@@ -276,7 +277,7 @@ function theirsServing(size: number): void {
   const points = skewedPoints(size, SEED);
   const sample = sampleTiles(points, sampled(size));
   const input = features(points);
-  // For the names and times our writer takes: typed arrays, which a collection does not go through.
+  // Names and times for our writer, in typed arrays, which garbage collection does not scan.
   const written = buildPyramid(points);
   new Supercluster(OPTIONS).load(features(skewedPoints(20_000, 1)));
   let index: Supercluster<Site>;
@@ -312,7 +313,7 @@ function median(values: number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 }
 
-/** Tiles where points are: z even over 0..16, each the tile of a random point. */
+/** Tiles that have points: zooms spread evenly over 0..16, each the tile of a random point. */
 function sampleTiles({ lon, lat }: Points, count: number): Tile[] {
   const random = seeded(9);
   return Array.from({ length: count }, () => {
@@ -322,7 +323,7 @@ function sampleTiles({ lon, lat }: Points, count: number): Tile[] {
   });
 }
 
-/** The rival's input: GeoJSON, the text of a time made beforehand. */
+/** The rival's input: GeoJSON, with times already as texts. */
 function features({ lon, lat, updatedAt }: Points): PointFeature<Site>[] {
   return Array.from(lon, (_, row) => ({
     type: 'Feature',
@@ -331,7 +332,10 @@ function features({ lon, lat, updatedAt }: Points): PointFeature<Site>[] {
   }));
 }
 
-/** The rival's features as the words our writer takes (row of the built pyramid as leaf: the same name and time). */
+/**
+ * The rival's features in the encoding that our writer takes; a leaf is a row of our pyramid, with the same name and
+ * time.
+ */
 function rivalItems(found: TileFeature<AnyProps, Site>[]): TileItems {
   const words = new Int32Array(found.length * 4);
   for (let i = 0; i < found.length; i++) {
@@ -349,7 +353,7 @@ function rivalItems(found: TileFeature<AnyProps, Site>[]): TileItems {
   return new TileItems(words);
 }
 
-/** Growth of the process from the input in its memory to the peak of the build, megabytes: a thread looks each 2 ms. */
+/** Megabytes by which the process grows from the input to the build's peak; a thread samples every 2 ms. */
 function memory<Input>(size: number, prepare: (points: Points) => Input, build: (input: Input) => unknown) {
   const input = prepare(skewedPoints(size, SEED));
   const peak = new Float64Array(new SharedArrayBuffer(8));
@@ -371,7 +375,10 @@ function memory<Input>(size: number, prepare: (points: Points) => Input, build: 
   });
 }
 
-/** What a fresh function does: opens the file, serves a tile. In part, as it is served, or the whole file at once. */
+/**
+ * A fresh function opens the file and serves a tile; it reads only the parts it needs, as in service, or the whole
+ * file.
+ */
 async function cold(way: string, file: string, tile: Tile) {
   const start = performance.now();
   const handle = openSync(file, 'r');
@@ -394,8 +401,8 @@ async function cold(way: string, file: string, tile: Tile) {
 }
 
 /**
- * What a new snapshot costs the reader who meets it first, in a function that has the file in an object store: the first
- * tile at zoom 4, then one at zoom 12 where points are.
+ * Time that the first reader of a new snapshot waits, in a function that reads it from an object store: the first tile
+ * at zoom 4, then one with points at zoom 12.
  */
 async function distant(way: string, file: string) {
   const handle = openSync(file, 'r');

@@ -1,5 +1,5 @@
-// npm run bench -- tune [--trials 24] [--seconds 120] [--seed 1]: how all candidates do on seeded communities and on
-// MovieLens-100k, by chance and by time.
+// Scores of all candidates on seeded communities and on MovieLens-100k, held out at random and by time.
+//   npm run bench -- tune [--trials 24] [--seconds 120] [--seed 1]
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -37,7 +37,7 @@ for (const [world, by] of [
 }
 console.log(JSON.stringify(answer));
 
-/** As training reads them; the numbers stand for names. */
+/** As training reads them, with numbers as names. */
 function pairsOf({ rows, times }: World): Pair[] {
   return entriesOf(rows).map(({ user, item, value }, at) => {
     const time = times?.[at] ?? at;

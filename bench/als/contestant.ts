@@ -6,27 +6,30 @@ import { createInterface, type Interface } from 'node:readline';
 import type { AlsOptions } from '#core/recommender/als.ts';
 import type { Rows } from '#core/recommender/ratings.ts';
 
-/** A fit: of the matrix in `folder` (starts.u32, columns.u32, values.f32), its factors go to OUT.users.f32, OUT.items.f32. */
+/**
+ * One fit of the matrix in `folder` (starts.u32, columns.u32, values.f32). Its factors go to OUT.users.f32,
+ * OUT.items.f32.
+ */
 export interface Task extends AlsOptions {
   folder: string;
   out: string;
   users: number;
   items: number;
-  /** Of the start. Ours and implicit have the same: start.RANK.SEED.f32 in the folder. */
+  /** Of the initial factors. Ours and implicit read the same: start.RANK.SEED.f32 in the folder. */
   seed: number;
-  /** As the contestant knows it. */
+  /** A solver that the contestant has. */
   solver: 'exact' | 'cg' | 'weighted';
-  /** Also times the best ten of everybody. */
+  /** Also times the top-10 lists of all users. */
   top: boolean;
 }
 
 export interface Reply {
-  /** From the matrix in memory to the factors. */
+  /** Wall time from the matrix in memory to the factors. */
   seconds: number;
-  /** Of the processor, all threads together; of Spark's JVM where there is /proc. */
+  /** Processor time of all threads; Spark's JVM is included where there is /proc. */
   processorS?: number;
   topS?: number;
-  /** The most memory that the process ever held, in bytes; where there is /proc. */
+  /** Peak memory in bytes, where there is /proc. */
   peakBytes?: number | null;
 }
 
@@ -70,7 +73,7 @@ export function writeMatrix(folder: string, { starts, columns, values }: Rows): 
   writeFileSync(join(folder, 'values.f32'), values);
 }
 
-/** A file's bytes without a copy on the way. */
+/** A file's bytes, read without a copy. */
 export function bytesOf(file: string): ArrayBuffer {
   const descriptor = openSync(file, 'r');
   const bytes = new Uint8Array(fstatSync(descriptor).size);

@@ -1,5 +1,5 @@
-// EASE of all items: ours from the sparse matrix to the weights that are kept, against the inverse of NumPy in double and that
-// of SciPy (Cholesky) in single, on two threads. The same users get the same lists.
+// EASE over all items: ours from the sparse matrix to the kept weights, against only the inverse by NumPy (double) and
+// SciPy (Cholesky, single), on two threads. Checks that the same users get the same lists.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -51,7 +51,7 @@ export function easeAgainst(python: string, { rows, users, items }: World) {
 
 const total = ({ user, system }: NodeJS.CpuUsage) => (user + system) / 1e6;
 
-/** Share of the first users' lists of ten that are the same. */
+/** The share of the first users' top-10 lists that are equal. */
 function sameLists(
   { starts, columns, weights }: ItemWeights,
   { rows, items }: Pick<World, 'rows' | 'items'>,

@@ -1,4 +1,4 @@
-// Our side of bench/als.ts, in a process of its own so that its memory is its own too.
+// Our side of bench/als.ts, in its own process so that its memory can be measured alone.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { seeded } from '#core/bytes/random.ts';
@@ -34,7 +34,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   const factors = fit(rows, items, options, seeded(seed));
   const seconds = (performance.now() - began) / 1000;
   const { user, system } = process.cpuUsage(before);
-  // Before anything else takes memory that training doesn't.
+  // Read before anything that training doesn't need takes memory.
   const peakBytes = peak();
   writeFileSync(`${out}.users.f32`, factors.users);
   writeFileSync(`${out}.items.f32`, factors.items);
@@ -52,7 +52,7 @@ function peak(): number | undefined {
   }
 }
 
-/** Top-10 of everybody without what they pulled, ordering the images included. */
+/** Top-10 of all users without their own pulls; includes ordering the images. */
 function topTen(rows: Rows, factors: Factors): number {
   const began = performance.now();
   const { counts } = topLists(factors, rows, 10);

@@ -1,5 +1,4 @@
-// The data on which the recommenders are compared: seeded communities of people, a public set, or anybody's file of
-// pairs.
+// The data on which recommenders are compared: seeded communities of users, a public data set, or any file of pairs.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,9 +11,9 @@ export interface World {
   name: string;
   users: number;
   items: number;
-  /** A row a person, every pair once. */
+  /** One row for each user, each pair once. */
   rows: Rows;
-  /** Of each entry of `rows`, when it was; absent where nothing has a time. */
+  /** The time of each entry of `rows`; absent if the pairs have no times. */
   times?: Float64Array;
 }
 
@@ -27,12 +26,13 @@ export interface Split {
 const groups = 50;
 
 /**
- * Every person is of one of 50 communities, every image has a popularity and a community: 3 in 4 pulls are one's own
- * community's. `pairs` is about what nine tenths of the pairs come to; people pull exponentially around the mean.
+ * Every user is in one of 50 communities; every image has a popularity and a community; 3 in 4 pulls are from the
+ * user's own community. Pulls per user are exponentially distributed. `pairs` is roughly the number that remains when a
+ * tenth is held out.
  */
 export function communities(users: number, items: number, pairs: number): World {
   const random = seeded(7);
-  // A quarter of the draws repeats an image that the person has already.
+  // A quarter of the draws repeat an image that the user already has.
   const draws = (pairs / users) * 1.33;
   const starts = new Uint32Array(users + 1);
   let columns = new Uint32Array(Math.ceil(pairs * 1.3));
@@ -107,18 +107,18 @@ export function ofPairs(name: string, pairs: Pair[]): World {
       ({ item }) => item,
     );
   const rows = byUser((at) => pairs[at].pulls);
-  // Milliseconds don't fit into the float32 of a row's values: the pairs' numbers do, up to 2^24 of them.
+  // Milliseconds don't fit into a row's float32 values; indexes of pairs do, up to 2^24.
   const times = Float64Array.from(byUser((at) => at).values, (at) => pairs[at].firstPull);
   return { name, users: users.length, items: items.length, rows, times };
 }
 
-/** A tenth held out, each pair as likely as the other. */
+/** Holds out a tenth of the pairs, uniformly at random. */
 export function byChance({ rows }: World, seed: number): Split {
   const random = seeded(seed);
   return splitWhere(rows, () => random() < 0.1);
 }
 
-/** The newest tenth held out; undefined where nothing has a time. */
+/** Holds out the newest tenth; undefined if the pairs have no times. */
 export function byTime({ rows, times }: World): Split | undefined {
   if (!times) return undefined;
   const from = times.toSorted()[Math.floor(times.length * 0.9)];
@@ -144,7 +144,7 @@ function splitWhere({ starts, columns, values }: Rows, isHeld: (at: number) => b
   };
 }
 
-/** The entries of some people, or of all. */
+/** The entries of some users, or of all. */
 export function entriesOf({ starts, columns, values }: Rows, only?: ReadonlySet<number>): Entry[] {
   const entries: Entry[] = [];
   for (let user = 0; user + 1 < starts.length; user++)

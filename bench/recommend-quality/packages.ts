@@ -1,10 +1,10 @@
-// Real co-dependency data, the nearest to "images pulled together" that any Debian machine has: its own package index. A user
-// is a maintainer, a repository is what their packages depend on, the count is by how many of their packages.
+// Real data similar to "images pulled together" that any Debian machine has: its package index. A user is a maintainer;
+// a repository is a package that theirs depend on; the count is the number of their packages that do.
 import { execFileSync } from 'node:child_process';
 import type { Pair } from '#core/stores.ts';
 import { ofPairs, type World } from '../als/worlds.ts';
 
-/** Users and repositories with fewer pairs than these are left out, until none is left. */
+/** Users and repositories with fewer pairs are removed, repeatedly, until all have enough. */
 const leastOf = { user: 5, repository: 3 };
 
 /** Returns undefined without a package index: not on Debian, or before the first `apt-get update`. */

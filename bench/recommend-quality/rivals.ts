@@ -1,4 +1,4 @@
-// Runs rivals.py, the slow half of the bench, once for each matrix: what it scored is kept beside its Python.
+// Runs rivals.py, the slow half of the bench, once for each matrix: its scores are kept beside its Python.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';

@@ -1,5 +1,5 @@
 // An open loop: requests are sent when they are due, however late the responses are, and each is timed from when it was
-// due. So a server that stops for a second is charged for all requests due meanwhile.
+// due. So a server that stops for a second makes all requests due in that second late.
 import { Agent, get } from 'node:http';
 
 export interface Load {

@@ -1,4 +1,4 @@
-// The stores of a registry at its full size: seeded communities, one stored pull a pair, over the last 30 days.
+// The stores of a large registry: seeded communities, one stored pull for each pair, over the last 30 days.
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -14,7 +14,7 @@ const peopleAtOnce = 2500;
 export const userOf = (user: number) => `user-${user}`;
 export const repositoryOf = (item: number) => `team-${item % 100}/image-${item}`;
 
-/** A data folder for `npm start` that holds such pulls; filled once, and kept for the next run. */
+/** A data folder for `npm start` with these pulls; filled once and kept for later runs. */
 export async function filledFolder(size: { users: number; items: number; pairs: number }): Promise<{
   folder: string;
   world: World;
@@ -60,7 +60,10 @@ async function fill(folder: string, { users, rows }: World): Promise<void> {
   for (const again of indexed) again();
 }
 
-/** Drops the indexes, and returns how to make them again: sorting once is many times faster than a million insertions. */
+/**
+ * Drops the indexes and returns a function that makes them again: sorting once is many times faster than a million
+ * insertions.
+ */
 function withoutIndexes(file: string): () => void {
   const database = new DatabaseSync(file, { timeout: 10_000 });
   const found = database.prepare("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL").all();

@@ -1,6 +1,6 @@
 import type { Variables } from '#collect/env.ts';
 
-/** The environment of collect's function, but for where AWS is. */
+/** The environment of collect's function, except the endpoints of AWS. */
 export const collectVariables: Variables = {
   REGISTRY_STREAM: 's',
   HITS_STREAM: 's',

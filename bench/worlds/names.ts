@@ -1,6 +1,6 @@
 import type { Names } from '#core/map/pyramid.ts';
 
-/** Names as one column of UTF-8. */
+/** Packs names into one column of UTF-8. */
 export function packNames(names: string[]): Names {
   const encoder = new TextEncoder();
   const offsets = new Uint32Array(names.length + 1);

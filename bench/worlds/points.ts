@@ -1,9 +1,9 @@
-// Points of the map as people live: for benches and tests alike.
+// Points of the map, distributed as people live: for benches and tests.
 import { seeded } from '#core/bytes/random.ts';
 import type { Points } from '#core/map/cluster.ts';
 import { packNames } from './names.ts';
 
-/** Places as people live: a few thousand towns of very different weight and spread, and one point in twenty anywhere. */
+/** Most points are in a few thousand towns of very different size and spread; one in twenty is anywhere. */
 export function skewedPoints(count: number, seed: number): Points {
   const random = seeded(seed);
   const gauss = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());

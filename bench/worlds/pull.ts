@@ -1,4 +1,4 @@
-/** A notification of Distribution: a user pulls, from an address that has a location. */
+/** A notification of Distribution: a user pulls from an address that has a location. */
 export function pull(user: string) {
   return {
     id: user,
