@@ -1,4 +1,4 @@
-// alerts: sends what the rules found to those who want it, sums up storms, and reports once a week.
+// alerts: sends the alerts of the rules to receivers, sums up storms, and reports once a week.
 import { Duration } from 'aws-cdk-lib';
 import { Schedule, ScheduleExpression } from 'aws-cdk-lib/aws-scheduler';
 import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets';

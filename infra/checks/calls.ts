@@ -32,13 +32,13 @@ export const callChecks: Check[] = [
   },
   {
     id: 'async-age',
-    fact: 'A throttled asynchronous call is retried for up to six hours; the least that can be set is 60 s',
+    fact: 'A throttled asynchronous call is retried for up to six hours; the shortest limit is 60 s',
     document: invokeConfig,
     faults: asyncCall(({ MaximumEventAgeInSeconds: age = 21_600 }) => (age as number) >= 60 && (age as number) <= 3600),
   },
   {
     id: 'async-failures',
-    fact: 'What Lambda gives up on an asynchronous call is gone unless a failure destination takes it',
+    fact: 'An asynchronous call that Lambda gives up is lost unless there is a failure destination',
     document: 'lambda/latest/dg/invocation-async-retain-records.html',
     faults: asyncCall(({ DestinationConfig }) => JSON.stringify(DestinationConfig)?.includes('OnFailure')),
   },
@@ -62,7 +62,7 @@ export const callChecks: Check[] = [
   },
   {
     id: 'schedule-age',
-    fact: 'A schedule retries for 24 hours by default; the least is 60 s',
+    fact: 'A schedule retries for 24 hours by default; the shortest limit is 60 s',
     document: schedule,
     faults: each(
       'Scheduler::Schedule',
@@ -72,7 +72,7 @@ export const callChecks: Check[] = [
   },
   {
     id: 'schedule-failures',
-    fact: 'A call that a schedule could not make is gone unless a queue takes it',
+    fact: 'A call that a schedule could not make is lost unless there is a dead-letter queue',
     document: 'scheduler/latest/UserGuide/configuring-schedule-dlq.html',
     faults: each('Scheduler::Schedule', ({ Target }) => Target.DeadLetterConfig?.Arn),
   },
@@ -105,7 +105,7 @@ export const callChecks: Check[] = [
   },
   {
     id: 'queue-concurrency',
-    fact: 'A queue starts as many functions as there is room for unless MaximumConcurrency, 2 at least, bounds it',
+    fact: 'A queue starts as many functions as the account allows unless MaximumConcurrency, at least 2, limits it',
     document: 'lambda/latest/dg/services-sqs-scaling.html',
     faults: each(
       'Lambda::EventSourceMapping',
@@ -114,7 +114,7 @@ export const callChecks: Check[] = [
   },
   {
     id: 'queue-ticks',
-    fact: 'Messages wait for days unless the queue forgets them; 60 s is the least, and a tick is worth no more',
+    fact: 'Messages wait for days unless the queue has a shorter retention; 60 s is the shortest, and a tick is useless after that',
     document: 'AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html',
     faults: (resources) =>
       ofType(resources, 'Lambda::EventSourceMapping')
@@ -125,19 +125,19 @@ export const callChecks: Check[] = [
   },
   {
     id: 'queue-encryption',
-    fact: 'A queue is encrypted with a key that costs nothing where it says so',
+    fact: 'A queue is encrypted with a free key if SqsManagedSseEnabled is set',
     document: 'AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-sqs-sse-queue.html',
     faults: each('SQS::Queue', ({ SqsManagedSseEnabled }) => SqsManagedSseEnabled),
   },
   {
     id: 'mapping-start',
-    fact: 'LATEST loses what arrives while the mapping is made; a change of the position replaces the mapping',
+    fact: 'LATEST loses records that arrive while the mapping is made; a change of the position replaces the mapping',
     document: stream,
     faults: ofStream(({ StartingPosition }) => /^(TRIM_HORIZON|AT_TIMESTAMP)$/.test(StartingPosition)),
   },
   {
     id: 'mapping-batch',
-    fact: 'A batch has up to 10,000 records, and above ten the window must be a second at least, 300 at most',
+    fact: 'A batch has up to 10,000 records; with more than ten, the window must be 1 to 300 seconds',
     document: mapping,
     faults: ofStream(
       ({ BatchSize, MaximumBatchingWindowInSeconds: window }) => BatchSize <= 10_000 && window >= 1 && window <= 300,
@@ -145,13 +145,13 @@ export const callChecks: Check[] = [
   },
   {
     id: 'mapping-retries',
-    fact: 'Retries -1 is without limit: a store that is down must not cost a record',
+    fact: 'MaximumRetryAttempts -1 means no limit: a store that is down must not lose a record',
     document: stream,
     faults: ofStream(({ MaximumRetryAttempts }) => MaximumRetryAttempts === -1),
   },
   {
     id: 'mapping-age',
-    fact: 'A record that is older than the retention vanishes silently: the mapping gives it up before',
+    fact: 'A record older than the retention vanishes silently: the mapping gives it up earlier',
     document: stream,
     faults: (resources) =>
       ofType(resources, 'Lambda::EventSourceMapping')
@@ -167,13 +167,13 @@ export const callChecks: Check[] = [
   },
   {
     id: 'mapping-bisect',
-    fact: 'A batch that fails is halved where it says so, so that what is given up is little',
+    fact: 'With BisectBatchOnFunctionError a failing batch is halved, so that few records are given up',
     document: 'lambda/latest/dg/kinesis-on-failure-destination.html',
     faults: ofStream(({ BisectBatchOnFunctionError }) => BisectBatchOnFunctionError),
   },
   {
     id: 'mapping-partial',
-    fact: 'Partial failures count where ReportBatchItemFailures is set; else an answer is success',
+    fact: 'Partial failures count only if ReportBatchItemFailures is set; otherwise any response is a success',
     document: 'lambda/latest/dg/services-kinesis-batchfailurereporting.html',
     faults: ofStream(({ FunctionResponseTypes = [] }) =>
       FunctionResponseTypes.includes('ReportBatchItemFailures' as never),
@@ -187,7 +187,7 @@ export const callChecks: Check[] = [
   },
   {
     id: 'mapping-filter',
-    fact: 'What a filter or a tumbling window drops, it drops silently',
+    fact: 'A filter or a tumbling window drops records silently',
     document: 'lambda/latest/dg/invocation-eventfiltering.html',
     faults: ofStream(({ FilterCriteria, TumblingWindowInSeconds }) => !FilterCriteria && !TumblingWindowInSeconds),
   },
@@ -228,7 +228,7 @@ export const callChecks: Check[] = [
   },
   {
     id: 'stream-encryption',
-    fact: 'A stream is stored as it comes unless it names a key; alias/aws/kinesis costs nothing',
+    fact: 'A stream is not encrypted unless it names a key; alias/aws/kinesis is free',
     document: 'streams/latest/dev/what-is-sse.html',
     faults: each('Kinesis::Stream', ({ StreamEncryption }) => StreamEncryption?.KeyId === 'alias/aws/kinesis'),
   },

@@ -13,7 +13,7 @@ const isVersioned = ({ Properties }: Resource) => Properties.VersioningConfigura
 export const dataChecks: Check[] = [
   {
     id: 'kept-on-delete',
-    fact: 'A stack deletes its tables and buckets with itself unless they are retained: what does not expire by itself is',
+    fact: 'A stack deletes its tables and buckets with itself unless they are retained: those whose data does not expire are',
     document: attribute('deletionpolicy'),
     faults: (resources) => [
       ...each(
@@ -44,7 +44,7 @@ export const dataChecks: Check[] = [
   },
   {
     id: 'kept-names',
-    fact: 'A resource with a name of its own cannot be replaced, nor deployed again beside the one that was kept',
+    fact: 'A resource with a fixed name cannot be replaced, nor deployed again beside a retained one',
     document: 'AWSCloudFormation/latest/TemplateReference/aws-properties-name.html',
     faults: (resources) =>
       stateful
@@ -69,7 +69,7 @@ export const dataChecks: Check[] = [
   },
   {
     id: 'search-encryption',
-    fact: 'Encryption at rest and between nodes is off unless asked for, and cannot be switched off again',
+    fact: 'Encryption at rest and between nodes is off by default, and cannot be switched off again',
     document: 'opensearch-service/latest/developerguide/encryption-at-rest.html',
     faults: each(
       'OpenSearchService::Domain',
@@ -79,13 +79,13 @@ export const dataChecks: Check[] = [
   },
   {
     id: 'search-anonymous',
-    fact: 'Without an access policy only roles with rights of their own get in',
+    fact: 'Without an access policy only roles with their own rights have access',
     document: 'opensearch-service/latest/developerguide/ac.html',
     faults: each('OpenSearchService::Domain', ({ AccessPolicies }) => AccessPolicies === undefined),
   },
   {
     id: 'search-standby',
-    fact: 'Multi-AZ with standby wants three zones and dedicated masters: one node must say no to it',
+    fact: 'Multi-AZ with standby needs three zones and dedicated masters: a single node must switch it off',
     document: 'opensearch-service/latest/developerguide/managedomains-multiaz.html',
     faults: each(
       'OpenSearchService::Domain',
@@ -94,13 +94,13 @@ export const dataChecks: Check[] = [
   },
   {
     id: 'tables-recoverable',
-    fact: 'Point-in-time recovery is off unless asked for',
+    fact: 'Point-in-time recovery is off by default',
     document: 'amazondynamodb/latest/developerguide/PointInTimeRecovery_Howitworks.html',
     faults: each('DynamoDB::Table', (_, table) => !isKept(table) || isOn(table)),
   },
   {
     id: 'tables-forget',
-    fact: 'A backup keeps for 35 days what its table forgot: what must be forgotten has none, and a time to live',
+    fact: 'A backup keeps deleted rows for 35 days: a table whose rows must be forgotten has none, and a time to live',
     document: 'amazondynamodb/latest/developerguide/TTL.html',
     faults: each(
       'DynamoDB::Table',
@@ -109,7 +109,7 @@ export const dataChecks: Check[] = [
   },
   {
     id: 'tables-on-demand',
-    fact: 'A provisioned table throttles above what was provisioned; on demand it is paid by the call',
+    fact: 'A provisioned table throttles above its capacity; on demand each call is billed',
     document: 'amazondynamodb/latest/developerguide/capacity-mode.html',
     faults: each('DynamoDB::Table', ({ BillingMode }) => BillingMode === 'PAY_PER_REQUEST'),
   },
@@ -125,7 +125,7 @@ export const dataChecks: Check[] = [
   },
   {
     id: 'bucket-versions',
-    fact: 'S3 gives back what was overwritten or removed only where versions are kept',
+    fact: 'S3 can restore an overwritten or removed object only if versions are kept',
     document: 'AmazonS3/latest/userguide/Versioning.html',
     faults: each(
       'S3::Bucket',
@@ -152,7 +152,7 @@ export const dataChecks: Check[] = [
   },
   {
     id: 'bucket-people',
-    fact: 'A version of what names people stays after the object is removed: under training/ for a day at most',
+    fact: 'Versions stay after an object is removed: those under training/, which name people, for at most a day',
     document: 'AmazonS3/latest/userguide/intro-lifecycle-rules.html#intro-lifecycle-rules-actions',
     faults: (resources) =>
       ofType(resources, 'S3::Bucket')
@@ -166,7 +166,7 @@ export const dataChecks: Check[] = [
   },
   {
     id: 'bucket-multipart',
-    fact: 'Parts of an upload that stopped are billed and never listed until a rule aborts them',
+    fact: 'Parts of an incomplete upload are billed but not listed until a rule aborts it',
     document: 'AmazonS3/latest/userguide/mpu-abort-incomplete-mpu-lifecycle-config.html',
     faults: each(
       'S3::Bucket',
@@ -222,7 +222,7 @@ export const dataChecks: Check[] = [
   },
   {
     id: 'bucket-empties',
-    fact: 'CloudFormation cannot delete a bucket that holds objects: what goes with the stack is emptied first',
+    fact: 'CloudFormation cannot delete a bucket with objects: a bucket that is deleted with the stack is emptied first',
     document: 'AWSCloudFormation/latest/UserGuide/troubleshooting.html#troubleshooting-errors-delete-stack-fails',
     faults: (resources) => {
       const emptied = Object.values(resources)
@@ -235,7 +235,7 @@ export const dataChecks: Check[] = [
   },
   {
     id: 'secret-kept',
-    fact: 'A generated secret changes when what generates it changes: only its length and characters are set',
+    fact: 'A generated secret changes if its generation settings change: only its length and characters are set',
     document: 'AWSCloudFormation/latest/TemplateReference/aws-resource-secretsmanager-secret.html',
     faults: each(
       'SecretsManager::Secret',

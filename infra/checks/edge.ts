@@ -55,13 +55,13 @@ const exceptHost = 'b689b0a8-53d0-40ab-baf2-68738e2966ac';
 export const edgeChecks: Check[] = [
   {
     id: 'api-timeout',
-    fact: 'An HTTP API waits 30 s for a function at most: each behind it ends before',
+    fact: 'An HTTP API waits at most 30 s for a function: every function behind it must end earlier',
     document: `${httpApi}/http-api-quotas.html`,
     faults: (resources) => [...apiFunctions(resources)].filter((id) => !(resources[id].Properties.Timeout < 30)),
   },
   {
     id: 'api-cors',
-    fact: "With CORS set on the API its gateway answers preflight itself and ignores the function's headers",
+    fact: "If CORS is set on the API, the gateway answers preflight requests itself and ignores the function's headers",
     document: `${httpApi}/http-api-cors.html`,
     faults: each('ApiGatewayV2::Api', ({ CorsConfiguration }) => CorsConfiguration === undefined),
   },
@@ -82,7 +82,7 @@ export const edgeChecks: Check[] = [
   },
   {
     id: 'api-throttle',
-    fact: 'Without a throttle of its own a route shares its stage, and the account: hits, webhook and tiles each have one',
+    fact: 'A route without its own throttle shares that of its stage and account: hits, webhook and tiles each have one',
     document: `${httpApi}/http-api-throttling.html`,
     faults: each(
       'ApiGatewayV2::Stage',
@@ -108,7 +108,7 @@ export const edgeChecks: Check[] = [
   },
   {
     id: 'api-log-address',
-    fact: 'An access log holds what its format names: neither the address nor the query, which names people',
+    fact: 'An access log holds what its format lists: no address and no query, which can name people',
     document: `${httpApi}/http-api-logging-variables.html`,
     faults: each(
       'ApiGatewayV2::Stage',
@@ -135,7 +135,7 @@ export const edgeChecks: Check[] = [
   },
   {
     id: 'api-endpoint',
-    fact: 'With a name of its own the API is still reached by its first one, past every rule on the name, unless that is off',
+    fact: "With a custom domain, the API's default endpoint also works, past every rule on the domain, unless it is disabled",
     document: `${httpApi}/http-api-disable-default-endpoint.html`,
     faults: (resources) =>
       ofType(resources, 'ApiGatewayV2::ApiMapping')
@@ -144,7 +144,7 @@ export const edgeChecks: Check[] = [
   },
   {
     id: 'acl-samples',
-    fact: 'A web ACL keeps samples of requests, with address and query, for three hours unless that is off, in each rule too',
+    fact: 'A web ACL keeps samples of requests, with address and query, for three hours unless that is off for the ACL and each rule',
     document: 'waf/latest/developerguide/web-acl-testing-view-sample.html',
     faults: each('WAFv2::WebACL', ({ VisibilityConfig, Rules }) =>
       [VisibilityConfig, ...Rules.map((rule: Resource['Properties']) => rule.VisibilityConfig)].every(
@@ -182,19 +182,19 @@ export const edgeChecks: Check[] = [
   },
   {
     id: 'cache-minimum',
-    fact: 'With a minimum TTL above 0 CloudFront caches even what says no-store',
+    fact: 'With a minimum TTL above 0, CloudFront caches even responses with no-store',
     document: `${cloudFront}/cache-key-understand-cache-policy.html`,
     faults: ofCache(({ MinTTL }) => MinTTL === 0),
   },
   {
     id: 'cache-default',
-    fact: 'What says nothing of caching is cached for a day unless the default TTL is 0',
+    fact: 'A response without caching headers is cached for a day unless the default TTL is 0',
     document: `${cloudFront}/cache-key-understand-cache-policy.html`,
     faults: ofCache(({ DefaultTTL }) => DefaultTTL === 0),
   },
   {
     id: 'cache-compression',
-    fact: 'CloudFront compresses where the policy caches gzip and Brotli apart and the behavior says so',
+    fact: 'CloudFront compresses only if the cache policy enables gzip and Brotli and the behavior enables compression',
     document: `${cloudFront}/ServingCompressedFiles.html`,
     faults: (resources) => [
       ...ofCache(
@@ -210,7 +210,7 @@ export const edgeChecks: Check[] = [
   },
   {
     id: 'cache-query',
-    fact: 'CloudFront drops the query unless the cache policy names it: what a tile depends on is part of its key',
+    fact: 'CloudFront drops the query unless the cache policy names it: all that a tile depends on is part of its key',
     document: `${cloudFront}/QueryStringParameters.html`,
     faults: (resources) =>
       ofDistribution((_, properties) =>
@@ -222,7 +222,7 @@ export const edgeChecks: Check[] = [
   },
   {
     id: 'cache-people',
-    fact: 'One reader must not get what another was answered: token and cookie are part of the key',
+    fact: "A reader must not get another reader's response: token and cookie are part of the key",
     document: `${cloudFront}/add-origin-custom-headers.html#add-origin-custom-headers-forward-authorization`,
     faults: (resources) =>
       ofDistribution((_, properties) =>
@@ -236,7 +236,7 @@ export const edgeChecks: Check[] = [
   },
   {
     id: 'cache-errors',
-    fact: 'CloudFront keeps 404, 405 and 5xx for ten seconds, whatever they say, unless the distribution says less',
+    fact: 'CloudFront caches 404, 405 and 5xx for ten seconds, whatever their headers say, unless the distribution sets less',
     document: `${cloudFront}/custom-error-pages-expiration.html`,
     faults: ofDistribution(({ CustomErrorResponses = [] }) =>
       [404, 405, 500, 502, 503, 504].every((status) =>
@@ -248,7 +248,7 @@ export const edgeChecks: Check[] = [
   },
   {
     id: 'error-pages',
-    fact: "An error page of the distribution takes the place of the API's JSON too: there is none",
+    fact: "An error page of the distribution would also replace the API's JSON: there is none",
     document: `${cloudFront}/GeneratingCustomErrorResponses.html`,
     faults: ofDistribution(({ CustomErrorResponses = [] }) =>
       (CustomErrorResponses as { ResponsePagePath?: string }[]).every(({ ResponsePagePath }) => !ResponsePagePath),
@@ -256,7 +256,7 @@ export const edgeChecks: Check[] = [
   },
   {
     id: 'origin-host',
-    fact: 'API Gateway answers 403 to a foreign Host: everything of the viewer is sent on but that',
+    fact: "API Gateway responds 403 to a foreign Host: everything of the viewer's request is forwarded except Host",
     document: `${cloudFront}/using-managed-origin-request-policies.html#managed-origin-request-policy-all-viewer-except-host-header`,
     faults: ofDistribution((_, properties) =>
       toApi(properties).every(({ OriginRequestPolicyId }) => OriginRequestPolicyId === exceptHost),
@@ -274,7 +274,7 @@ export const edgeChecks: Check[] = [
   },
   {
     id: 'origin-control',
-    fact: 'A private bucket answers CloudFront where its origin has an access control that signs',
+    fact: 'A private bucket responds to CloudFront only if the origin has an access control that signs',
     document: `${cloudFront}/private-content-restricting-access-to-s3.html`,
     faults: ofDistribution(({ Origins }) =>
       (Origins as { S3OriginConfig?: object; OriginAccessControlId?: unknown }[]).every(
@@ -284,7 +284,7 @@ export const edgeChecks: Check[] = [
   },
   {
     id: 'origin-points',
-    fact: 'CloudFront reads from a bucket what its policy allows: of the data its export of points alone, of no other person or key',
+    fact: 'CloudFront reads only what the bucket policy allows: of the data bucket, only the export of points',
     document: `${cloudFront}/private-content-restricting-access-to-s3.html#create-oac-permission-to-s3`,
     faults: (resources) =>
       ofType(resources, 'S3::BucketPolicy')
@@ -340,13 +340,13 @@ export const edgeChecks: Check[] = [
   },
   {
     id: 'viewer-ipv6',
-    fact: 'A distribution answers by IPv6 where that is enabled',
+    fact: 'A distribution responds over IPv6 only if that is enabled',
     document: `${cloudFront}/cloudfront-enable-ipv6.html`,
     faults: ofDistribution(({ IPV6Enabled }) => IPV6Enabled),
   },
   {
     id: 'viewer-log',
-    fact: 'Standard logs hold the address and cannot leave it out: they are off',
+    fact: 'Standard logs always hold the address: they are off',
     document: `${cloudFront}/AccessLogs.html`,
     faults: ofDistribution(({ Logging }) => Logging === undefined),
   },
@@ -362,7 +362,7 @@ export const edgeChecks: Check[] = [
   },
   {
     id: 'names-region',
-    fact: 'Names of CloudFront policies count in the whole account: a second stack elsewhere would meet them',
+    fact: 'Names of CloudFront policies are unique in the whole account: a second stack would collide with fixed ones',
     document: `${cloudFront}/controlling-the-cache-key.html`,
     faults: (resources) =>
       Object.entries(resources)

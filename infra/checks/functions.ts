@@ -41,7 +41,7 @@ export const functionChecks: Check[] = [
   },
   {
     id: 'memory',
-    fact: 'A new account may give a function 3,008 MB: no default is above it, nothing above 10,240',
+    fact: 'A function can have 3,008 MB in a new account, 10,240 at most: no default is above the first',
     document: quotas,
     faults: each('Lambda::Function', ({ MemorySize }) => MemorySize >= 128 && MemorySize <= 10_240),
   },
@@ -59,7 +59,7 @@ export const functionChecks: Check[] = [
   },
   {
     id: 'concurrency',
-    fact: 'Reserved concurrency must leave the account 100: a new account has ten, so that any would fail its first deployment',
+    fact: 'Reserved concurrency must leave the account 100: a new account has ten, so any reservation would fail its first deployment',
     document: 'lambda/latest/dg/configuration-concurrency.html',
     faults: (resources) => {
       const reserved = ofType(resources, 'Lambda::Function').reduce(
@@ -71,7 +71,7 @@ export const functionChecks: Check[] = [
   },
   {
     id: 'role-alone',
-    fact: 'Two functions of one role may do what either may',
+    fact: "Functions that share a role have each other's rights",
     document: 'lambda/latest/dg/lambda-intro-execution-role.html',
     faults: (resources) => {
       const used = ofType(resources, 'Lambda::Function').map(([id, { Properties }]) => [id, target(Properties.Role)]);
@@ -80,7 +80,7 @@ export const functionChecks: Check[] = [
   },
   {
     id: 'role-managed',
-    fact: "AWS' managed policies change without alert and hold more than one function needs",
+    fact: "AWS' managed policies change without notice and allow more than a function needs",
     document: 'IAM/latest/UserGuide/access_policies_managed-vs-inline.html',
     faults: each('IAM::Role', ({ ManagedPolicyArns = [] }) =>
       ManagedPolicyArns.every((arn: unknown) => JSON.stringify(arn).includes('AWSCodeDeployRoleForLambdaLimited')),
@@ -88,13 +88,13 @@ export const functionChecks: Check[] = [
   },
   {
     id: 'rights-actions',
-    fact: 'A star in an action allows what AWS adds to the service tomorrow',
+    fact: 'A star in an action also allows actions that AWS adds later',
     document: 'IAM/latest/UserGuide/best-practices.html#grant-least-privilege',
     faults: noRight((action) => action.includes('*')),
   },
   {
     id: 'rights-resources',
-    fact: 'A star as the resource allows all of the account: only where a service knows nothing narrower',
+    fact: 'A star as the resource allows all of the account: used only if a service supports nothing narrower',
     document: 'IAM/latest/UserGuide/best-practices.html#grant-least-privilege',
     faults: noRight(
       (action, of) =>
@@ -118,7 +118,7 @@ export const functionChecks: Check[] = [
   },
   {
     id: 'rights-delete',
-    fact: 'A versioned bucket keeps what is deleted only from those who may not delete versions',
+    fact: 'Versions protect against deletion only if the role may not delete versions',
     document: 'AmazonS3/latest/userguide/DeletingObjectVersions.html',
     faults: noRight((action) => action === 's3:DeleteObjectVersion' || action === 's3:PutLifecycleConfiguration'),
   },
@@ -147,7 +147,7 @@ export const functionChecks: Check[] = [
   },
   {
     id: 'task-network',
-    fact: 'A task in a public subnet reaches its image with an address of its own; a NAT gateway costs $33 a month',
+    fact: 'A task in a public subnet needs a public address to fetch its image; a NAT gateway would cost $33 a month',
     document: 'AmazonECS/latest/developerguide/fargate-task-networking.html',
     faults: (resources) => [
       ...ofType(resources, 'EC2::NatGateway').map(([id]) => id),
@@ -178,7 +178,7 @@ export const functionChecks: Check[] = [
   },
   {
     id: 'task-rollback',
-    fact: 'A deployment of a service that fails goes on failing unless its circuit breaker rolls it back',
+    fact: 'A failing deployment of a service goes on failing unless its circuit breaker rolls it back',
     document: 'AmazonECS/latest/developerguide/deployment-circuit-breaker.html',
     faults: each(
       'ECS::Service',
@@ -187,7 +187,7 @@ export const functionChecks: Check[] = [
   },
   {
     id: 'task-count',
-    fact: 'A desired count in the template takes a scaled service back to it at each deployment',
+    fact: 'A desired count in the template would reset a scaled service at each deployment',
     document: 'AWSCloudFormation/latest/TemplateReference/aws-resource-ecs-service.html',
     faults: each('ECS::Service', ({ DesiredCount }) => DesiredCount === undefined),
   },
@@ -214,7 +214,7 @@ export const functionChecks: Check[] = [
   },
   {
     id: 'task-images',
-    fact: 'A tag may name another image tomorrow: a digest does not',
+    fact: 'A tag may name another image later: a digest does not',
     document: 'AmazonECS/latest/developerguide/image-behavior.html',
     faults: each('ECS::TaskDefinition', ({ ContainerDefinitions }) =>
       ContainerDefinitions.every(({ Image }: { Image: string }) => /@sha256:[0-9a-f]{64}$/.test(Image)),
@@ -222,7 +222,7 @@ export const functionChecks: Check[] = [
   },
   {
     id: 'task-images-right',
-    fact: 'A private registry wants a token; the first pull through a cache makes the repository and imports the image',
+    fact: 'A private registry needs a token; the first pull through a cache creates the repository and imports the image',
     document: 'AmazonECR/latest/userguide/pull-through-cache-iam.html',
     faults: each('ECS::TaskDefinition', ({ ContainerDefinitions, ExecutionRoleArn }, _, __, resources) => {
       const own = ContainerDefinitions.some(({ Image }: { Image: string }) => /\.dkr\.ecr\./.test(Image));
@@ -232,7 +232,7 @@ export const functionChecks: Check[] = [
   },
   {
     id: 'balancer-ipv6',
-    fact: 'A load balancer answers by IPv6 where its address type is dualstack and its group lets IPv6 in',
+    fact: 'A load balancer responds over IPv6 only if its address type is dualstack and its security group allows IPv6',
     document: 'elasticloadbalancing/latest/application/application-load-balancers.html#ip-address-type',
     faults: (resources) => [
       ...each('ElasticLoadBalancingV2::LoadBalancer', ({ IpAddressType }) => IpAddressType === 'dualstack')(resources),
@@ -244,7 +244,7 @@ export const functionChecks: Check[] = [
   },
   {
     id: 'balancer-ipv6-subnets',
-    fact: 'A dual-stack load balancer wants subnets with an IPv6 block and a route for it',
+    fact: 'A dual-stack load balancer needs subnets with an IPv6 block and a route for it',
     document: 'elasticloadbalancing/latest/application/load-balancer-subnets.html',
     faults: (resources) =>
       ofType(resources, 'ElasticLoadBalancingV2::LoadBalancer').length === 0
@@ -256,7 +256,7 @@ export const functionChecks: Check[] = [
   },
   {
     id: 'balancer-tls',
-    fact: 'A listener without a policy takes TLS 1.0',
+    fact: 'A listener without a policy accepts TLS 1.0',
     document: 'elasticloadbalancing/latest/application/describe-ssl-policies.html',
     faults: each(
       'ElasticLoadBalancingV2::Listener',
@@ -265,7 +265,7 @@ export const functionChecks: Check[] = [
   },
   {
     id: 'balancer-log',
-    fact: "A load balancer's access log holds addresses and cannot leave them out: it is off",
+    fact: "A load balancer's access log always holds addresses: it is off",
     document: 'elasticloadbalancing/latest/application/load-balancer-access-logs.html',
     faults: each(
       'ElasticLoadBalancingV2::LoadBalancer',
@@ -284,13 +284,13 @@ export const functionChecks: Check[] = [
   },
   {
     id: 'spark-most',
-    fact: 'Without a maximum an application takes what the account allows',
+    fact: 'Without a maximum, an application uses as much as the account allows',
     document: 'emr/latest/EMR-Serverless-UserGuide/application-capacity.html',
     faults: each('EMRServerless::Application', ({ MaximumCapacity }) => MaximumCapacity?.Cpu && MaximumCapacity.Memory),
   },
   {
     id: 'spark-wait',
-    fact: 'A state machine hears of the end of a .sync job by a rule of EventBridge that its role makes',
+    fact: 'A state machine learns that a .sync job ended from an EventBridge rule that its role creates',
     document: 'step-functions/latest/dg/connect-emr-serverless.html',
     faults: (resources) =>
       ofType(resources, 'StepFunctions::StateMachine')
@@ -306,7 +306,7 @@ export const functionChecks: Check[] = [
   },
   {
     id: 'spark-role',
-    fact: 'EMR Serverless runs a job as a role that the caller passes: iam:PassRole names that one',
+    fact: 'EMR Serverless runs a job with a role that the caller passes: iam:PassRole allows only that role',
     document: 'emr/latest/EMR-Serverless-UserGuide/security-iam-runtime-role.html',
     faults: noRight((action, of) => action === 'iam:PassRole' && !/^<\w+\.Arn>$/.test(of)),
   },

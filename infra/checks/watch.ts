@@ -69,7 +69,7 @@ export const watchChecks: Check[] = [
   },
   {
     id: 'alarm-missing-data',
-    fact: 'Without data an alarm keeps its state unless it says how missing data counts',
+    fact: 'Without data an alarm keeps its state unless it defines how missing data counts',
     document: 'AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html',
     faults: each('CloudWatch::Alarm', ({ TreatMissingData }) => /^(notB|b)reaching$/.test(TreatMissingData)),
   },
@@ -102,7 +102,7 @@ export const watchChecks: Check[] = [
   })),
   {
     id: 'mapping-metrics',
-    fact: 'A mapping counts its events only where MetricsConfig says EventCount',
+    fact: 'A mapping counts its events only if MetricsConfig has EventCount',
     document: mappingMetrics,
     faults: each(
       'Lambda::EventSourceMapping',
@@ -111,19 +111,19 @@ export const watchChecks: Check[] = [
   },
   {
     id: 'records-given-up',
-    fact: 'What the failure destination took is counted in OnFailureDestinationDeliveredEventCount',
+    fact: 'Events that the failure destination took are counted in OnFailureDestinationDeliveredEventCount',
     document: mappingMetrics,
     faults: alarmOn('OnFailureDestinationDeliveredEventCount', 'Kinesis::Stream'),
   },
   {
     id: 'records-dropped',
-    fact: 'DroppedEventCount leaves out what a failure destination took',
+    fact: 'DroppedEventCount does not include events that a failure destination took',
     document: mappingMetrics,
     faults: alarmOn('DroppedEventCount', 'Kinesis::Stream'),
   },
   {
     id: 'records-undelivered',
-    fact: 'A failure destination that refuses is counted in DestinationDeliveryFailures, and nowhere else',
+    fact: 'Events that a failure destination refused are counted only in DestinationDeliveryFailures',
     document: 'lambda/latest/dg/monitoring-metrics-types.html#invocation-metrics',
     faults: alarmOn('DestinationDeliveryFailures', 'Kinesis::Stream'),
   },
@@ -146,7 +146,7 @@ export const watchChecks: Check[] = [
   },
   {
     id: 'search-blocked',
-    fact: 'A domain that takes no more writes says so in ClusterIndexWritesBlocked',
+    fact: 'A domain that blocks writes reports it in ClusterIndexWritesBlocked',
     document: recommended,
     faults: alarmOn('ClusterIndexWritesBlocked', searchDomain),
   },
@@ -200,13 +200,13 @@ export const watchChecks: Check[] = [
   },
   {
     id: 'log-retention',
-    fact: 'A log group keeps everything for ever unless it has a retention',
+    fact: 'A log group keeps everything forever unless it has a retention',
     document: 'AmazonCloudWatch/latest/logs/Working-with-log-groups-and-streams.html#SettingLogRetention',
     faults: each('Logs::LogGroup', ({ RetentionInDays }) => RetentionInDays > 0),
   },
   {
     id: 'log-group-named',
-    fact: 'A function without a log group of its own makes one that no stack removes',
+    fact: 'A function without its own log group creates one that no stack removes',
     document: 'lambda/latest/dg/monitoring-cloudwatchlogs-loggroups.html',
     faults: (resources) => {
       const used = ofType(resources, 'Lambda::Function').map(

@@ -39,7 +39,9 @@ export class Network extends Construct {
     });
     explain(this.vpc, { VPC7: 'A flow log holds addresses, against the privacy rule' });
     this.cluster = new Cluster(this, 'Cluster', { vpc: this.vpc, containerInsightsV2: ContainerInsights.DISABLED });
-    explain(this.cluster, { ECS4: 'Paid by the metric; failed tasks and processor time ring without it' });
+    explain(this.cluster, {
+      ECS4: 'Billed by the metric; the alarms on failed tasks and processor time work without it',
+    });
   }
 
   /**

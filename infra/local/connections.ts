@@ -11,8 +11,8 @@ const silentMs = 5 * 60_000;
 /** The most connections of one address. A proxy in front needs far fewer, because it reuses them. */
 const mostOfAddress = 1000;
 /**
- * The most connections of all addresses: fewer than the files that a process may open, so that the stores can always
- * open theirs.
+ * The most connections of all addresses: fewer than the files that a process may open, so that stores can still open
+ * theirs.
  */
 const most = 4000;
 

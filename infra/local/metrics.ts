@@ -1,4 +1,5 @@
-// GET /metrics on one machine: for Prometheus, what CloudWatch counts on AWS. No label is a name chosen by a stranger.
+// GET /metrics on one machine: the metrics that CloudWatch has on AWS, for Prometheus. No label is a name that a
+// stranger chose.
 import { readdir, statfs } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { availableParallelism, totalmem } from 'node:os';

@@ -13,13 +13,13 @@ export function page(): string {
     ]);
     return `## ${title}\n\n${table(['check', 'fact', 'document'], rows)}\n`;
   });
-  return `# What the design leans on, and what holds it
+  return `# Facts about AWS that the design relies on
 
 <!-- written by npm run build:checks -->
 
-${checks.length} facts about AWS. Each is a check of the template (\`infra/checks\`) that runs at every synthesis, also in an app of your own: a
-fault stops it and names the check, the resource and the document. \`test/infra/checks.test.ts\` has a test for each: it holds in the
-templates, and undoing it is seen.
+${checks.length} facts about AWS. Each is a check of the template (\`infra/checks\`) that runs at every synthesis, also in your own app: a
+fault stops the synthesis and names the check, the resource and the document. \`test/infra/checks.test.ts\` tests each: the templates
+pass, and a template with the fault does not.
 
 ${tables.join('\n')}`;
 }

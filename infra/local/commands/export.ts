@@ -1,4 +1,4 @@
-// npm run export [-- --data DIR]: folds what is committed and publishes the map once.
+// npm run export [-- --data DIR]: folds committed batches and publishes the map, once.
 import { exportPoints } from '#process/export.ts';
 import { mapSettings } from '../map-settings.ts';
 import { clock, newId } from '../stores/stores.ts';

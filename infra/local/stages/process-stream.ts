@@ -15,7 +15,7 @@ export interface StreamOptions {
   stream: 'stream' | 'imports' | 'hits';
   /** The prefix of its shards' names in the checkpoints. */
   shardPrefix: string;
-  /** Name of the file with the positions reached. */
+  /** Name of the file with each shard's position. */
   positions: string;
   /** The most bytes of a batch; default 6 MiB. */
   maxBytes?: number;

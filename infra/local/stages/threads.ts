@@ -15,7 +15,7 @@ export interface ThreadState {
   name: StageName;
   /** Failures in a row; 0 again after a thread has run for `steadyMs`. */
   failures: number;
-  /** The message of the last failure; never what the thread worked on. */
+  /** The message of the last failure; never the data that the thread worked on. */
   reason: string;
 }
 
@@ -28,7 +28,9 @@ export interface Thread {
 
 const firstPauseMs = 1000;
 const longestPauseMs = 60_000;
-/** For threads that hold a batch at most: V8 lets a heap that may take 2 GiB or more grow to four times of what is in use. */
+/**
+ * For threads that hold at most a batch: V8 lets a heap with a limit of 2 GiB or more grow to four times its live size.
+ */
 const mostHeapMb: Partial<Record<StageName, number>> = { processor: 1024, 'hits-processor': 1024 };
 /** A thread that has run for this long counts as working again. */
 const steadyMs = 60_000;

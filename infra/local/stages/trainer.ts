@@ -22,7 +22,7 @@ let wasRefused = false;
 
 const everySeconds = settings.trainEvery * 3600;
 await repeat('training', Math.min(everySeconds, 10), log, async () => {
-  // A part of the pulls is not what people pull: the rest is being summed or imported.
+  // Training on a part of the pulls would mislead: the rest is still being summed or imported.
   if (sums?.missing() || imports.pending()() > 0) return;
   const { total } = await search.counts({});
   const age = clock() - trainedAt;

@@ -143,7 +143,7 @@ function readManifest(folder: string): Manifest {
 
 interface Moment {
   at: number;
-  /** The read transactions of the moment, by the database's path in the folder. */
+  /** The read transactions of that moment, by the database's path in the folder. */
   databases: Map<string, DatabaseSync>;
   /** Links to the other files of the moment, by their path in the folder. */
   files: Map<string, string>;

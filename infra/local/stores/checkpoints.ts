@@ -1,11 +1,11 @@
 import type { Checkpoint, CheckpointStore } from '#core/stores.ts';
 import { openDatabase, transaction } from './sqlite/sqlite.ts';
 
-// Sequence numbers have up to 128 digits: padded, their text order is their order as integers.
+// Sequence numbers have up to 128 digits: padded, they sort as text in the order of integers.
 const pad = (sequenceNumber: string) => sequenceNumber.padStart(128, '0');
 const unpad = (text: string) => text.replace(/^0+(?=\d)/, '');
 
-/** Checkpoint rows in one SQLite table; the primary key (shard, previous) is what lets only one batch win. */
+/** Checkpoint rows in one SQLite table; the primary key (shard, previous) lets only one batch win. */
 export function openCheckpoints(file: string): CheckpointStore {
   const database = openDatabase(
     file,
