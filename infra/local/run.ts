@@ -1,6 +1,7 @@
 // The whole flow on one machine, as start.ts begins it. The stages share only the stores of the data folder.
 import { existsSync, writeFileSync } from 'node:fs';
 import type { Server } from 'node:http';
+import { flushCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { defaultRegistry } from '#core/registry/name.ts';
 import type { CredentialStore } from '#core/stores.ts';
@@ -108,6 +109,8 @@ async function start(given: ResolvedSettings): Promise<void> {
   process.on('SIGTERM', stop);
   process.once('SIGINT', stop);
   console.log(`ready ${loopback}`);
+  // Otherwise written at a clean exit only.
+  flushCompileCache();
   checkDatabases(folder).then((faults) => {
     damaged = faults;
     for (const { reason } of faults) log.error(reason);

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { dataFolder, runScript, startLocal } from '../support/run.ts';
+import { dataFolder, eventually, runScript, startLocal } from '../support/run.ts';
 
 test('--help lists every flag and variable, and exits with 0', async () => {
   const { code, output } = await runScript('local/start.ts', ['--help']);
@@ -51,6 +51,18 @@ test('its allocator gives back what is freed, unless the owner has set it', {
     assert.ok(environment.includes(`MALLOC_MMAP_THRESHOLD_=${expected}`));
     assert.equal(await running.stop(), 0);
   }
+});
+
+test('what is compiled is kept for the next start, also if the server is killed', { timeout: 60_000 }, async (t) => {
+  const folder = dataFolder(t);
+  const cache = join(folder, 'compiled');
+  const running = await startLocal(join(folder, 'data'), [], { NODE_COMPILE_CACHE: cache });
+  await eventually(
+    20,
+    async () => readdirSync(cache, { recursive: true }).length,
+    (files) => files > 100,
+  );
+  await running.kill();
 });
 
 test('a generated token is kept across restarts', { timeout: 30_000 }, async (t) => {
