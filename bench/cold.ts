@@ -7,7 +7,6 @@
 import { execFile } from 'node:child_process';
 import { createServer } from 'node:http';
 import { createServer as createHttp2Server } from 'node:http2';
-import type { AddressInfo, Server } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { AccessSettings } from '#core/access.ts';
@@ -16,6 +15,7 @@ import { encodePyramid } from '#core/map/snapshot.ts';
 import type { Variables as ServeVariables } from '#serve/env.ts';
 import { bundleFolder, type FunctionName } from '../infra/bundles.ts';
 import { bundle } from '../infra/tools/bundle.ts';
+import { listen, onePut } from './stand-ins.ts';
 import { collectVariables } from './worlds/collect-variables.ts';
 import { skewedPoints } from './worlds/points.ts';
 
@@ -40,14 +40,9 @@ const s3 = createServer((request, reply) => {
 /** As much of Kinesis as a first hit needs; it speaks HTTP/2. */
 const kinesis = createHttp2Server((request, reply) => {
   request.resume().on('end', () => {
-    reply.setHeader('Content-Type', 'application/x-amz-json-1.1');
-    reply.end('{"FailedRecordCount":0,"Records":[{"SequenceNumber":"1","ShardId":"s"}]}');
+    onePut(reply);
   });
 });
-async function listen(server: Server): Promise<string> {
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
 
 const s3Url = await listen(s3);
 const access: AccessSettings = {

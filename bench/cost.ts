@@ -7,7 +7,6 @@
 import { execFile } from 'node:child_process';
 import { createServer } from 'node:http';
 import { createServer as createHttp2Server } from 'node:http2';
-import type { AddressInfo, Server } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { buildPyramid } from '#core/map/cluster.ts';
@@ -15,6 +14,7 @@ import { latToY, lonToX, SIZE } from '#core/map/mercator.ts';
 import { encodePyramid } from '#core/map/snapshot.ts';
 import { bundleFolder } from '../infra/bundles.ts';
 import { bundle } from '../infra/tools/bundle.ts';
+import { listen, onePut } from './stand-ins.ts';
 import { collectVariables } from './worlds/collect-variables.ts';
 import { skewedPoints } from './worlds/points.ts';
 
@@ -42,14 +42,9 @@ const kinesis = createHttp2Server((request, reply) => {
       putBytes += lines.length + 1;
       putHits += lines.split('\n').length;
     }
-    reply.setHeader('Content-Type', 'application/x-amz-json-1.1');
-    reply.end('{"FailedRecordCount":0,"Records":[{"SequenceNumber":"1","ShardId":"s"}]}');
+    onePut(reply);
   });
 });
-async function listen(server: Server): Promise<string> {
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
 const environment = {
   ...{ AWS_REGION: 'us-east-1', AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 's', AWS_SESSION_TOKEN: 't' },
   ...{ BUCKET_URL: `${await listen(s3)}/b`, AWS_ENDPOINT_URL_KINESIS: await listen(kinesis) },

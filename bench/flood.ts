@@ -7,13 +7,12 @@
 // mapP99Ms, liveMaxMs, rssMib, status, reasons, drainSeconds}; rssMib: the server's peak resident memory; liveMaxMs:
 // the slowest GET /v1/health/live, which waits only for the main thread; status and reasons: of health after the flood;
 // drainSeconds: until all hits are folded.
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { startLocal, token } from './server.ts';
 import { pull } from './worlds/pull.ts';
 
 const { values } = parseArgs({
@@ -24,7 +23,6 @@ const { values } = parseArgs({
   },
 });
 const perRequest = 1000;
-const token = 'bench';
 const headers = {
   'Content-Type': 'application/json',
   Authorization: `Bearer ${token}`,
@@ -32,22 +30,12 @@ const headers = {
 };
 
 const folder = mkdtempSync(join(tmpdir(), 'whalewatch-flood-'));
-const child = spawn(
-  process.execPath,
-  [join(import.meta.dirname, '../infra/local/start.ts'), '--port', '0', '--data', folder],
-  { env: { ...process.env, WHALEWATCH_TOKEN: token }, stdio: ['ignore', 'pipe', 'inherit'] },
-);
+const { child, origin, stop } = await startLocal(folder);
 try {
-  console.log(JSON.stringify(await flood(await ready(child))));
+  console.log(JSON.stringify(await flood(origin)));
 } finally {
-  child.kill();
-  await new Promise((resolve) => child.once('exit', resolve));
+  await stop();
   rmSync(folder, { recursive: true, force: true });
-}
-
-async function ready({ stdout }: ChildProcess & { stdout: NodeJS.ReadableStream }): Promise<string> {
-  for await (const line of createInterface(stdout)) if (line.startsWith('ready ')) return line.slice('ready '.length);
-  throw new Error('the local run ended before it was ready');
 }
 
 async function flood(origin: string) {

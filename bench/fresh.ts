@@ -4,18 +4,16 @@
 // A probe sends a new domain (a new user), then looks for it every few milliseconds. Last line: {hitToTileP50Ms,
 // hitToTileP99Ms, pullToHistoryP50Ms, pullToHistoryP99Ms, restProcessor, loaded: {the same, processor}}; processor:
 // processor seconds a second.
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { processorMs, startLocal, token } from './server.ts';
 import { pull } from './worlds/pull.ts';
 
 const { values } = parseArgs({ options: { probes: { type: 'string', default: '40' } } });
 const probes = Number(values.probes);
-const token = 'bench';
 const address = '81.2.69.142';
 const loadPerSecond = 1000;
 const perRequest = 20;
@@ -23,48 +21,26 @@ const perRequest = 20;
 let names = 0;
 
 const folder = mkdtempSync(join(tmpdir(), 'whalewatch-fresh-'));
-const child = spawn(
-  process.execPath,
-  [join(import.meta.dirname, '../infra/local/start.ts'), '--port', '0', '--data', folder, '--export-every', '0.2'],
-  { env: { ...process.env, WHALEWATCH_TOKEN: token }, stdio: ['ignore', 'pipe', 'inherit'] },
-);
+const { child, origin, stop } = await startLocal(folder, ['--export-every', '0.2']);
 try {
-  const origin = await ready(child);
   await probe(origin, 3);
   const restProcessor = await processorShare(5000);
   const atRest = await probe(origin, probes);
-  const stop = load(origin);
+  const unload = load(origin);
   await wait(2000);
   const loaded = { ...(await probe(origin, probes)), processor: await processorShare(3000) };
-  stop();
+  unload();
   console.log(JSON.stringify({ ...atRest, restProcessor, loaded }));
 } finally {
-  child.kill();
-  await new Promise((resolve) => child.once('exit', resolve));
+  await stop();
   rmSync(folder, { recursive: true, force: true });
 }
 
-async function ready({ stdout }: ChildProcess & { stdout: NodeJS.ReadableStream }): Promise<string> {
-  for await (const line of createInterface(stdout)) if (line.startsWith('ready ')) return line.slice('ready '.length);
-  throw new Error('the local run ended before it was ready');
-}
-
-/** Processor seconds per second of the local run, all threads. */
-async function processorShare(ms: number): Promise<number | undefined> {
-  const ticks = () => {
-    const fields = readFileSync(`/proc/${child.pid}/stat`, 'latin1')
-      .replace(/^.*\) /, '')
-      .split(' ');
-    return Number(fields[11]) + Number(fields[12]);
-  };
-  try {
-    const before = ticks();
-    await wait(ms);
-    return Number(((ticks() - before) / 100 / (ms / 1000)).toFixed(3));
-  } catch {
-    // Only Linux reports it.
-    return undefined;
-  }
+/** Processor seconds per second of the local run, all threads; 0 if /proc can't be read. */
+async function processorShare(ms: number): Promise<number> {
+  const before = processorMs(child);
+  await wait(ms);
+  return Number(((processorMs(child) - before) / ms).toFixed(3));
 }
 
 async function post(origin: string, path: string, body: unknown): Promise<void> {

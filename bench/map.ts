@@ -5,11 +5,9 @@
 // if there is no graphics card. CHROME_PATH names another browser. Last line: [{domains, firstClustersMs,
 // firstClustersCpuMs, longestTaskMs, longestTaskCpuMs, tasksOver200Cpu, foreign}]: the first two are medians of the
 // runs; tasks are counted over all runs.
-import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { packColumns } from '#core/bytes/columns.ts';
@@ -17,6 +15,7 @@ import { emptyManifest, manifestKey } from '#core/hits/manifest.ts';
 import { PointsState } from '#core/hits/points-state.ts';
 import { openObjects } from '#local/stores/objects.ts';
 import { publish } from '#process/publish.ts';
+import { startLocal } from './server.ts';
 import { skewedPoints } from './worlds/points.ts';
 
 const { values } = parseArgs({
@@ -72,12 +71,8 @@ async function seed(folder: string, count: number): Promise<void> {
 }
 
 async function measure(folder: string, domains: number) {
-  const flags = ['--port', '0', '--data', folder, '--most-domains', String(Math.max(1000, domains))];
-  const child = spawn(process.execPath, [join(import.meta.dirname, '../infra/local/start.ts'), ...flags], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const { origin, stop } = await startLocal(folder, ['--most-domains', String(Math.max(1000, domains))]);
   try {
-    const origin = await ready(child);
     const runs = [];
     for (let run = 0; run < Number(values.runs); run++) runs.push(await visit(browser, origin));
     const median = (numbers: number[]) => numbers.sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
@@ -91,14 +86,8 @@ async function measure(folder: string, domains: number) {
       foreign: runs.flatMap(({ foreign }) => foreign),
     };
   } finally {
-    child.kill();
-    await new Promise((resolve) => child.once('exit', resolve));
+    await stop();
   }
-}
-
-async function ready({ stdout }: ChildProcess & { stdout: NodeJS.ReadableStream }): Promise<string> {
-  for await (const line of createInterface(stdout)) if (line.startsWith('ready ')) return line.slice('ready '.length);
-  throw new Error('the local run ended before it was ready');
 }
 
 /** A reader's first minute, in a browser with an empty cache. */

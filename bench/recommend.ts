@@ -4,10 +4,8 @@
 // it was due, and compared with a bare server on the same machine. Also timed: from a pull's notification to the
 // changed list. In the process: fold-in, ranking and reasons of one user (the fastest of five runs), against a plain
 // implementation that computes the Gram matrix and the system each time.
-import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import type { ChildProcess } from 'node:child_process';
 import { loadavg } from 'node:os';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { seeded } from '#core/bytes/random.ts';
 import { alsDefaults, rowSolver } from '#core/recommender/als.ts';
@@ -16,6 +14,7 @@ import { fit } from '#train/kernel.ts';
 import { communities, type World } from './als/worlds.ts';
 import { openLoop } from './recommend/load.ts';
 import { filledFolder, userOf } from './recommend/world.ts';
+import { processorMs, type Started, startLocal, startServer, token } from './server.ts';
 
 const { values: flags } = parseArgs({
   allowNegative: true,
@@ -45,17 +44,8 @@ process.exit(0);
 /** The figures of one model, by its name in the setting `model`. */
 async function overHttp(folder: string, model: string) {
   const began = Date.now();
-  const server = await started('infra/local/start.ts', [
-    '--port',
-    '0',
-    '--data',
-    folder,
-    '--train-every',
-    '86400',
-    '--model',
-    model,
-  ]);
-  const bare: Awaited<ReturnType<typeof started>>[] = [];
+  const server = await startLocal(folder, ['--train-every', '86400', '--model', model]);
+  const bare: Started[] = [];
   try {
     console.log(`${model} is being trained`);
     for (;;) {
@@ -71,7 +61,7 @@ async function overHttp(folder: string, model: string) {
     }
     let asked = 0;
     const url = () => `${server.origin}/v1/recommendations?user=${userOf(people[asked++ % people.length])}`;
-    bare.push(await started('bench/recommend/bare.ts', [await (await fetch(url())).text()]));
+    bare.push(await startServer('bench/recommend/bare.ts', [await (await fetch(url())).text()]));
     await openLoop(url, { ...load, seconds: 5 });
     const before = processorMs(server.child);
     const ours = await openLoop(url, load);
@@ -119,7 +109,7 @@ async function pullToList(origin: string) {
     const start = performance.now();
     const answer = await fetch(`${origin}/v1/registry-events`, {
       method: 'POST',
-      headers: { 'Content-Type': 'application/json', Authorization: 'Bearer of-the-bench' },
+      headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${token}` },
       body: JSON.stringify({ events: [event] }),
     });
     if (answer.status !== 202) throw new Error(`the notification was answered ${answer.status}`);
@@ -178,24 +168,6 @@ function requestTime({ rows, users, items }: World, rank: number) {
   };
 }
 
-async function started(script: string, args: string[]): Promise<{ child: ChildProcess; origin: string }> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, '..', script), ...args], {
-    env: { ...process.env, WHALEWATCH_TOKEN: 'of-the-bench' },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  process.once('exit', () => child.kill('SIGKILL'));
-  const origin = await new Promise<string>((resolve, reject) => {
-    let output = '';
-    child.stdout.on('data', (text) => {
-      output += text;
-      const ready = /^ready (http\S+)$/m.exec(output);
-      if (ready) resolve(ready[1]);
-    });
-    child.on('exit', (code) => reject(new Error(`${script} ended with ${code}`)));
-  });
-  return { child, origin };
-}
-
 /** Resolves once the server only waits: after a start it checks its stores, after a training it saves lists. */
 async function idle(child: ChildProcess): Promise<void> {
   for (let before = Number.NEGATIVE_INFINITY; ; ) {
@@ -204,14 +176,6 @@ async function idle(child: ChildProcess): Promise<void> {
     before = now;
     await pause(1000);
   }
-}
-
-/** Processor time of a process and all its threads so far, in ticks of 10 ms; 0 if /proc can't be read. */
-function processorMs({ pid }: ChildProcess): number {
-  const file = `/proc/${pid}/stat`;
-  if (!existsSync(file)) return 0;
-  const fields = readFileSync(file, 'utf8').split(') ')[1].split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
 async function read<T>(url: string): Promise<T> {

@@ -5,15 +5,15 @@
 // --keep: data folders stay in DIR, and existing ones are used again. Last line: {sizes: {N: {importPerSecond,
 // healthy, alone: {read: p99 ms}, busy: {read: p99 ms}, forgetSeconds, rssMiB}}, exponents: {read: of p99 alone over N}};
 // healthy: whether /v1/health was never 503 while pulls came in.
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { seeded } from '#core/bytes/random.ts';
+import { startLocal, token } from './server.ts';
 
 const { values } = parseArgs({
   options: {
@@ -24,7 +24,6 @@ const { values } = parseArgs({
 });
 const sizes = values.sizes.split(',').map(Number);
 const seconds = Number(values.seconds);
-const token = 'bench';
 const dayMs = 86_400_000;
 const days = 400;
 const readers = 6;
@@ -61,7 +60,7 @@ async function measured(size: number) {
   const folder = join(root, `pulls-${size}`);
   const made = existsSync(folder);
   mkdirSync(folder, { recursive: true });
-  const server = await start(folder);
+  const server = await startLocal(folder, ['--train-every', '8760']);
   try {
     const imported = made ? {} : await bring(size, folder, server.origin);
     const reads = await readsOf(server.origin);
@@ -78,20 +77,8 @@ async function measured(size: number) {
     );
     return { ...imported, alone, busy, forgetSeconds, rssMiB };
   } finally {
-    server.child.kill();
-    await once(server.child, 'exit');
+    await server.stop();
   }
-}
-
-async function start(folder: string): Promise<{ child: ChildProcess; origin: string }> {
-  const child = spawn(
-    process.execPath,
-    [join(import.meta.dirname, '../infra/local/start.ts'), '--port', '0', '--data', folder, '--train-every', '8760'],
-    { env: { ...process.env, WHALEWATCH_TOKEN: token }, stdio: ['ignore', 'pipe', 'inherit'] },
-  );
-  for await (const line of createInterface(child.stdout))
-    if (line.startsWith('ready ')) return { child, origin: line.slice('ready '.length) };
-  throw new Error('the local run ended before it was ready');
 }
 
 /** Imports pulls; resolves when their counts are exact. */
