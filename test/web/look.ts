@@ -1,14 +1,15 @@
 // What the page tests share: a browser with a small world of data, and `look`, which opens a page in it.
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
-import { AxeBuilder } from '@axe-core/playwright';
+import axe from 'axe-core';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { buildPages } from '../../web/build.ts';
 import { openBrowser } from './browser.ts';
 import { type Mood, startWorld } from './world.ts';
 
-const browser = await openBrowser();
-/** Why there is no browser to look with. */
+/** Or why there is none. */
+export const browser = await openBrowser();
+/** Why page tests are skipped. */
 export const skip = typeof browser === 'string' && browser;
 export const world = await startWorld(await buildPages());
 
@@ -22,6 +23,8 @@ const context = typeof browser === 'string' ? undefined : await sharedBy(browser
 
 async function sharedBy(browser: Browser): Promise<BrowserContext> {
   const context = await browser.newContext();
+  // Maps and charts draw at half their resolution: WebGL is software here, and pays by the pixel.
+  await context.addInitScript(() => Object.defineProperty(globalThis, 'devicePixelRatio', { value: 0.5 }));
   // A busy machine is slow to draw, not wrong.
   context.setDefaultTimeout(90_000);
   // A page that stays open keeps the process alive.
@@ -38,11 +41,14 @@ interface Sight {
   before?: () => void;
 }
 
-/** Opens a page and fails the test on anything the browser complains about. */
+/**
+ * Opens a page, and fails the test on anything the browser complains about. `look` also gets the URLs of responses that
+ * are errors.
+ */
 export async function see(
   path: string,
   { width = 1280, height = 800, dark = false, mood = 'busy', before }: Sight,
-  look: (page: Page) => Promise<void>,
+  look: (page: Page, refused: string[]) => Promise<void>,
 ): Promise<void> {
   if (!context) return;
   world.mood = mood;
@@ -61,9 +67,11 @@ export async function see(
     )
       complaints.push(message.text());
   });
+  const refused: string[] = [];
+  page.on('response', (response) => response.status() >= 400 && refused.push(response.url()));
   await page.goto(`${world.url}${path}`);
   try {
-    await look(page);
+    await look(page, refused);
   } finally {
     // The next page must not find anything of this one.
     await session.send('Storage.clearDataForOrigin', { origin: world.url, storageTypes: 'all' });
@@ -82,18 +90,19 @@ export async function settled(page: Page): Promise<void> {
 
 /** Fails on violations that axe finds; `rules`: only these, default all. */
 export async function accessible(page: Page, rules?: string[]): Promise<void> {
-  // Legacy mode: the default opens another page each time for frames of other origins, which no page here has, and
-  // takes twice as long.
-  const axe = new AxeBuilder({ page }).setLegacyMode().options({ resultTypes: ['violations'] });
-  if (rules) axe.withRules(rules);
-  const { violations } = await axe.analyze();
-  assert.deepEqual(
-    violations.map(
+  // Once per document: compiling axe takes as long as running it.
+  if (!(await page.evaluate(() => 'axe' in globalThis))) await page.evaluate(axe.source);
+  const violations = await page.evaluate(async (rules) => {
+    const { violations } = await (globalThis as unknown as { axe: typeof axe }).axe.run({
+      resultTypes: ['violations'],
+      ...(rules && { runOnly: { type: 'rule', values: rules } }),
+    });
+    return violations.map(
       ({ id, nodes }) =>
         `${id}: ${nodes.map(({ target, failureSummary }) => `${target} ${failureSummary}`).join('; ')}`,
-    ),
-    [],
-  );
+    );
+  }, rules);
+  assert.deepEqual(violations, []);
 }
 
 export async function fits(page: Page): Promise<void> {

@@ -2,16 +2,9 @@
 // page uses, which is to request our endpoint as RemoteObjectManager's documentation says, under the page's own content
 // security policy.
 import assert from 'node:assert/strict';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { dataFolder, startLocal } from '../support/run.ts';
-import { openBrowser } from './browser.ts';
-import { see, skip, world } from './look.ts';
-
-const browser = await openBrowser();
-
-after(async () => {
-  if (typeof browser !== 'string') await browser.close();
-});
+import { browser, see, skip, world } from './look.ts';
 
 const api = `
   class RemoteObjectManager {
