@@ -18,18 +18,39 @@ after(async () => {
   await world.close();
 });
 
-/** All pages of a file share one process, which has axe and the scripts compiled already: half the processor time. */
+/**
+ * All pages of a file share one process, which has axe and the scripts compiled already, and most share a tab: a new one
+ * takes as much processor time as what it shows.
+ */
 const context = typeof browser === 'string' ? undefined : await sharedBy(browser);
+/** The tab that the last test left. */
+let left: Page | undefined;
 
 async function sharedBy(browser: Browser): Promise<BrowserContext> {
   const context = await browser.newContext();
   // Maps and charts draw at half their resolution: WebGL is software here, and pays by the pixel.
   await context.addInitScript(() => Object.defineProperty(globalThis, 'devicePixelRatio', { value: 0.5 }));
+  await context.addInitScript(noteMoves);
   // A busy machine is slow to draw, not wrong.
   context.setDefaultTimeout(90_000);
   // A page that stays open keeps the process alive.
   await (await context.newPage()).goto(`${world.url}/favicon.svg`);
   return context;
+}
+
+/** Sums the layout shifts of a page while it loads. */
+function noteMoves() {
+  const moved = globalThis as unknown as { moved: number };
+  moved.moved = 0;
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) moved.moved += (entry as unknown as { value: number }).value;
+  }).observe({ type: 'layout-shift', buffered: true });
+}
+
+/** Fails if the layout shifted. Web Vitals rates up to 0.1 as good. */
+export async function unmoved(page: Page): Promise<void> {
+  const moved = await page.evaluate(() => (globalThis as unknown as { moved: number }).moved);
+  assert.ok(moved < 0.05, `the page moved by ${moved}`);
 }
 
 interface Sight {
@@ -52,8 +73,8 @@ export async function see(
 ): Promise<void> {
   if (!context) return;
   world.mood = mood;
-  const page = await context.newPage();
-  const session = await context.newCDPSession(page);
+  const page = (!before && left) || (await context.newPage());
+  if (page === left) left = undefined;
   await page.setViewportSize({ width, height });
   await page.emulateMedia({ colorScheme: dark ? 'dark' : 'light', reducedMotion: 'reduce' });
   if (before) await page.addInitScript(before);
@@ -73,13 +94,25 @@ export async function see(
   try {
     await look(page, refused);
   } finally {
-    // The next page must not find anything of this one.
-    await session.send('Storage.clearDataForOrigin', { origin: world.url, storageTypes: 'all' });
-    await session.send('Network.clearBrowserCache');
-    await page.close();
+    await clear(page);
+    if (before) await page.close();
+    else left = page;
     world.mood = 'busy';
   }
   assert.deepEqual(complaints, []);
+}
+
+/** The next test must not find anything of this one. */
+async function clear(page: Page): Promise<void> {
+  for (const event of ['pageerror', 'console', 'response', 'request', 'requestfinished', 'requestfailed'])
+    page.removeAllListeners(event);
+  await page.mouse.move(-1, -1);
+  await page.evaluate(() => sessionStorage.clear());
+  await page.goto(`${world.url}/favicon.svg`);
+  const session = await page.context().newCDPSession(page);
+  await session.send('Storage.clearDataForOrigin', { origin: world.url, storageTypes: 'all' });
+  await session.send('Network.clearBrowserCache');
+  await session.detach();
 }
 
 /** Waits until everything has loaded: no skeleton, no chart still to draw, the map's controls present. */

@@ -1,25 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Page } from 'playwright-core';
 import { everyPage } from './every-page.ts';
-import { accessible, fits, see, settled, skip, world } from './look.ts';
+import { accessible, fits, see, settled, skip, unmoved, world } from './look.ts';
 
 const pages = Object.values(everyPage);
-
-/** Sums the layout shifts of a page while it loads. */
-const noteMoves = () => {
-  const moved = globalThis as unknown as { moved: number };
-  moved.moved = 0;
-  new PerformanceObserver((list) => {
-    for (const entry of list.getEntries()) moved.moved += (entry as unknown as { value: number }).value;
-  }).observe({ type: 'layout-shift', buffered: true });
-};
-
-/** Fails if the layout shifted. Web Vitals rates up to 0.1 as good. */
-async function unmoved(page: Page): Promise<void> {
-  const moved = await page.evaluate(() => (globalThis as unknown as { moved: number }).moved);
-  assert.ok(moved < 0.05, `the page moved by ${moved}`);
-}
 
 test('a picture without a text and a faint text are violations', { skip }, () =>
   see('/setup', {}, async (page) => {
@@ -33,7 +17,7 @@ test('a picture without a text and a faint text are violations', { skip }, () =>
 
 for (const path of pages)
   test(`${path} has no axe violation in either theme, fits phones, and does not shift while it loads`, { skip }, () =>
-    see(path, { before: noteMoves }, async (page) => {
+    see(path, {}, async (page) => {
       await settled(page);
       await unmoved(page);
       await accessible(page);
@@ -118,7 +102,7 @@ for (const mood of ['private', 'closed'] as const)
         skip,
       },
       () =>
-        see(path, { mood, before: noteMoves }, async (page, refused) => {
+        see(path, { mood }, async (page, refused) => {
           await page.getByText(/^This (page is private|map is not public)/).waitFor();
           const ways = page.getByRole('main').getByRole('link', { name: 'Sign in' });
           assert.equal(await ways.count(), 1);
