@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
-import { dataFolder, eventually, runScript, startLocal } from '../support/run.ts';
+import { after, test } from 'node:test';
+import { dataFolder, eventually, type Running, runScript, startLocal } from '../support/run.ts';
 
 test('--help lists every flag and variable, and exits with 0', async () => {
   const { code, output } = await runScript('local/start.ts', ['--help']);
@@ -22,11 +22,14 @@ test('--help lists every flag and variable, and exits with 0', async () => {
     assert.ok(output.includes(name), name);
 });
 
+/** A server that the next tests share; the last of them stops it. */
+const server = startLocal(dataFolder({ after }));
+after(async () => (await server).kill());
+
 test("it prints the page's address, the webhook with its token, the beacon, and one ready line", {
   timeout: 30_000,
-}, async (t) => {
-  const running = await startLocal(dataFolder(t));
-  t.after(() => running.kill());
+}, async () => {
+  const running = await server;
   const output = running.output();
   assert.ok(output.includes(`${running.origin}/v1/registry-events`));
   assert.ok(output.includes('Authorization: Bearer test-token'));
@@ -34,60 +37,52 @@ test("it prints the page's address, the webhook with its token, the beacon, and 
   assert.equal(output.match(/^ready /gm)?.length, 1);
   for (const path of ['/', '/people', '/repositories', '/setup', '/health', '/hit.js'])
     assert.equal((await fetch(running.origin + path)).status, 200, path);
-  assert.equal(await running.stop(), 0);
-});
-
-test('its allocator gives back what is freed, unless the owner has set it', {
-  skip: process.platform !== 'linux',
-  timeout: 60_000,
-}, async (t) => {
-  for (const [own, expected] of [
-    [undefined, '262144'],
-    ['4194304', '4194304'],
-  ]) {
-    const running = await startLocal(dataFolder(t), [], own ? { MALLOC_MMAP_THRESHOLD_: own } : {});
-    t.after(() => running.kill());
-    const environment = readFileSync(`/proc/${running.child.pid}/environ`, 'utf8').split('\0');
-    assert.ok(environment.includes(`MALLOC_MMAP_THRESHOLD_=${expected}`));
-    assert.equal(await running.stop(), 0);
-  }
-});
-
-test('what is compiled is kept for the next start, also if the server is killed', { timeout: 60_000 }, async (t) => {
-  const folder = dataFolder(t);
-  const cache = join(folder, 'compiled');
-  const running = await startLocal(join(folder, 'data'), [], { NODE_COMPILE_CACHE: cache });
-  await eventually(
-    20,
-    async () => readdirSync(cache, { recursive: true }).length,
-    (files) => files > 100,
-  );
-  await running.kill();
-});
-
-test('a generated token is kept across restarts', { timeout: 30_000 }, async (t) => {
-  const folder = dataFolder(t);
-  const tokens: (string | undefined)[] = [];
-  for (let n = 0; n < 2; n++) {
-    const running = await startLocal(folder, [], { WHALEWATCH_TOKEN: '' });
-    tokens.push(running.output().match(/Bearer (\S{20,})/)?.[1]);
-    await running.stop();
-  }
-  assert.ok(tokens[0]);
-  assert.equal(tokens[0], tokens[1]);
 });
 
 test('a port in use gives one clear line and exit 1', { timeout: 30_000 }, async (t) => {
-  const running = await startLocal(dataFolder(t));
-  t.after(() => running.kill());
   const { code, output } = await runScript('local/start.ts', [
     '--port',
-    new URL(running.origin).port,
+    new URL((await server).origin).port,
     '--data',
     dataFolder(t),
   ]);
   assert.equal(code, 1);
   assert.match(output, /^port \d+ is in use: give another with --port.*\n$/);
+});
+
+/** The threshold of a server's allocator, in its environment. */
+const thresholdOf = ({ child }: Running) =>
+  /MALLOC_MMAP_THRESHOLD_=(\d+)/.exec(readFileSync(`/proc/${child.pid}/environ`, 'utf8'))?.[1];
+
+test('its allocator gives back what is freed, unless the owner has set it', {
+  skip: process.platform !== 'linux',
+  timeout: 60_000,
+}, async (t) => {
+  const own = await startLocal(dataFolder(t), [], { MALLOC_MMAP_THRESHOLD_: '4194304' });
+  t.after(() => own.kill());
+  assert.equal(thresholdOf(own), '4194304');
+  assert.equal(thresholdOf(await server), '262144');
+  for (const running of [own, await server]) assert.equal(await running.stop(), 0);
+});
+
+test('what is compiled and a generated token are kept for the next start, also if the server is killed', {
+  timeout: 60_000,
+}, async (t) => {
+  const folder = dataFolder(t);
+  const cache = join(folder, 'compiled');
+  const tokens: (string | undefined)[] = [];
+  for (let n = 0; n < 2; n++) {
+    const running = await startLocal(join(folder, 'data'), [], { WHALEWATCH_TOKEN: '', NODE_COMPILE_CACHE: cache });
+    tokens.push(running.output().match(/Bearer (\S{20,})/)?.[1]);
+    await eventually(
+      20,
+      async () => readdirSync(cache, { recursive: true }).length,
+      (files) => files > 100,
+    );
+    await running.kill();
+  }
+  assert.ok(tokens[0]);
+  assert.equal(tokens[0], tokens[1]);
 });
 
 test('a wrong setting or folder gives one clear line and exit 1', { timeout: 60_000 }, async (t) => {

@@ -10,14 +10,16 @@ import { openBrowser } from './browser.ts';
 const browser = await openBrowser();
 const skip = typeof browser === 'string' && browser;
 
+const server = startLocal(dataFolder({ after }), ['--export-every', '0.5']);
+
 after(async () => {
   if (typeof browser !== 'string') await browser.close();
+  await (await server).kill();
 });
 
 test('without a reload, hits show on the open map, and pulls on the open page of a user', { skip }, async (t) => {
   if (typeof browser === 'string') return;
-  const running = await startLocal(dataFolder(t), ['--export-every', '0.5']);
-  t.after(() => running.kill());
+  const running = await server;
   const context = await browser.newContext({ userAgent: 'Mozilla/5.0 Chrome/153.0' });
   t.after(() => context.close());
   context.setDefaultTimeout(90_000);
@@ -43,23 +45,22 @@ test('without a reload, hits show on the open map, and pulls on the open page of
 
 test('a page of another origin is counted by its beacon', { skip }, async (t) => {
   if (typeof browser === 'string') return;
-  const running = await startLocal(dataFolder(t), ['--export-every', '0.5']);
-  t.after(() => running.kill());
+  const running = await server;
   const context = await browser.newContext({ userAgent: 'Mozilla/5.0 Chrome/153.0' });
   t.after(() => context.close());
   context.setDefaultTimeout(90_000);
   await context.addInitScript(() => Object.defineProperty(navigator, 'webdriver', { get: () => false }));
   // Another port is another origin. A public host name would not work: browsers block such pages from this machine's
   // addresses.
-  const server = createServer((_, response) =>
+  const portalServer = createServer((_, response) =>
     response
       .writeHead(200, { 'Content-Type': 'text/html' })
       .end(`<!doctype html><script defer src="${running.origin}/hit.js"></script>`),
   );
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => server.close());
+  await new Promise<void>((resolve) => portalServer.listen(0, '127.0.0.1', resolve));
+  t.after(() => portalServer.close());
   const portal = await context.newPage();
   const answered = portal.waitForResponse(`${running.origin}/v1/hits`);
-  await portal.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+  await portal.goto(`http://127.0.0.1:${(portalServer.address() as AddressInfo).port}/`);
   assert.equal((await answered).status(), 202);
 });

@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { verify } from '../../../infra/tools/verify.ts';
 import { dataFolder, eventually, type Running, runScript, startLocal, token } from '../../support/run.ts';
 
@@ -22,6 +22,10 @@ async function left({ get }: Running): Promise<unknown[]> {
   const told = items.filter((alert) => JSON.stringify(alert).includes('verify'));
   return [...people.items, ...quarantined.items, ...repositories, ...told];
 }
+
+/** A server that the tests share: at first it has no hit. */
+const server = startLocal(dataFolder({ after }), ['--export-every', '0.5']);
+after(async () => (await server).kill());
 
 test('the check for deployments passes on the local server too, down to the tile of a hit', {
   timeout: 60_000,
@@ -54,9 +58,8 @@ test('the check for deployments passes on the local server too, down to the tile
 
 test('if no hit has a location, an empty map is not a failure, and the wait is announced', {
   timeout: 60_000,
-}, async (t) => {
-  const running = await startLocal(dataFolder(t), ['--export-every', '0.5']);
-  t.after(() => running.kill());
+}, async () => {
+  const running = await server;
   const lines: string[] = [];
   await verify({ url: running.origin, token, seconds: 12, log: (line) => lines.push(line) });
   const at = (text: RegExp) => lines.findIndex((line) => text.test(line));
@@ -69,8 +72,7 @@ test('if no hit has a location, an empty map is not a failure, and the wait is a
 test('a broken part is named, with what was found, and the made-up user is forgotten', {
   timeout: 60_000,
 }, async (t) => {
-  const running = await startLocal(dataFolder(t), ['--export-every', '0.5']);
-  t.after(() => running.kill());
+  const running = await server;
   const broken = async (path: RegExp, says: RegExp) => {
     // A proxy in front of the system, so that only one path fails.
     const proxy = createServer(async (request, reply) => {
@@ -110,9 +112,8 @@ test('an error is short, however long the response', { timeout: 60_000 }, async 
   });
 });
 
-test('a wrong argument is named with its fix', { timeout: 60_000 }, async (t) => {
-  const running = await startLocal(dataFolder(t));
-  t.after(() => running.kill());
+test('a wrong argument is named with its fix', { timeout: 60_000 }, async () => {
+  const running = await server;
   const rows: [string[], RegExp][] = [
     [['--url', 'portal', '--token', 'x'], /^--url is "portal": must be a URL such as https:\/\/HOST\n$/],
     [['--token', 'x'], /^--url is missing\n/],

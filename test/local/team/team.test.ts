@@ -60,12 +60,15 @@ const domains = [
   '/v1/tiles/latest/0/0/0.json',
 ];
 
+/** A server without settings. */
+const server = startLocal(dataFolder({ after }));
+after(async () => (await server).kill());
+
 test('behind a default proxy_pass, without settings, nothing can be read or changed', {
   skip: missing('nginx'),
 }, async (t) => {
   const folder = dataFolder(t);
-  const running = await startLocal(folder);
-  t.after(() => running.kill());
+  const running = await server;
   assert.equal((await fetch(`${running.origin}/v1/users`)).status, 200);
   const port = await freePort();
   const file = nginxConfig(folder, `server { listen 127.0.0.1:${port}; location / { proxy_pass ${running.origin}; } }`);
@@ -86,9 +89,8 @@ test('behind a default proxy_pass, without settings, nothing can be read or chan
   assert.equal(hits.status, 202);
 });
 
-test("a page of another site can't read anything from a server on loopback", async (t) => {
-  const running = await startLocal(dataFolder(t));
-  t.after(() => running.kill());
+test("a page of another site can't read anything from a server on loopback", async () => {
+  const running = await server;
   for (const path of [...people, ...domains]) {
     for (const site of ['cross-site', 'same-site']) {
       const reply = await fetch(running.origin + path, {
