@@ -1,4 +1,4 @@
-// The collect stage: puts what comes in into the streams.
+// The collect stage: puts incoming hits and registry events into the streams.
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { Stream, StreamEncryption, StreamMode } from 'aws-cdk-lib/aws-kinesis';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';

@@ -41,7 +41,7 @@ export const functionChecks: Check[] = [
   },
   {
     id: 'memory',
-    fact: 'A function can have 3,008 MB in a new account, 10,240 at most: no default is above the first',
+    fact: 'A function can have at most 3,008 MB in a new account, 10,240 in others: no default is above 3,008',
     document: quotas,
     faults: each('Lambda::Function', ({ MemorySize }) => MemorySize >= 128 && MemorySize <= 10_240),
   },

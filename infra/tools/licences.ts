@@ -1,4 +1,5 @@
-// The licences of what the installed package brings: its dependencies, and what is bundled into its pages and functions.
+// The licences of everything in the installed package: its dependencies, and the code that is bundled into its pages
+// and functions.
 //
 // node infra/tools/licences.ts prints the list, and fails on a licence that is not among those allowed.
 import { readFileSync } from 'node:fs';

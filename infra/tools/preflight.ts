@@ -1,5 +1,5 @@
-// Checks before a deployment what of a template the account's quotas will throttle or refuse. A new account runs ten
-// functions at once.
+// Checks, before a deployment, which parts of a template the account's quotas would throttle or refuse. A new account
+// runs ten functions at once.
 import { GetAccountSettingsCommand, type LambdaClient } from '@aws-sdk/client-lambda';
 import { paginateListServiceQuotas, type ServiceQuotasClient } from '@aws-sdk/client-service-quotas';
 import { ofType, type Resources } from '../checks/check.ts';

@@ -161,7 +161,7 @@ test('the whole system is deployed, works, is updated and is removed', { skip, t
       .filter(({ ResourceType = '' }) => /Table|Bucket$|Stream|Secret$/.test(ResourceType))
       .map(({ LogicalResourceId, PhysicalResourceId }) => `${LogicalResourceId} ${PhysicalResourceId}`)
       .sort();
-  /** The versions that the aliases of collect (two), serve and tiles name. */
+  /** The versions that the aliases of collect, serve and tiles point to; collect has two. */
   const live = async () => {
     const lambda = new LambdaClient(client);
     const functions = (await resources()).filter(

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { collectApp } from '#collect/app.ts';
 import type { StreamRecord } from '#core/stores.ts';
 
-test('with hits switched off none is accepted, senders drop theirs, and registry events still are', async () => {
+test('with hits switched off none is accepted and senders drop theirs; registry events are still accepted', async () => {
   const taken = { registries: [] as StreamRecord[], hits: [] as StreamRecord[] };
   const into = (records: StreamRecord[]) => ({
     async put(more: StreamRecord[]) {

@@ -1,4 +1,4 @@
-// Who somebody is, by what the issuer says of them: the only way to a role.
+// Who somebody is, by the claims of the issuer: the only way to a role.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Claims, callerOf, claimsFor, mapFor, type RoleRules, roles } from '#core/access.ts';
@@ -48,7 +48,7 @@ test('the greatest role that a claim gives, by its whole value', () => {
   assert.equal(roleOf({ groups: ['ops'] }, closed), 'owner');
 });
 
-test('a user is named by the one value of the claim, all of it or what the pattern says', () => {
+test("a user's name is the claim's only value, whole or the part that the pattern matches", () => {
   const userOf = (names: string[] | undefined, userPattern?: string) =>
     callerOf({ ...(names && { preferred_username: names }) }, { ...rules, userPattern }).user;
   assert.equal(userOf(['ann']), 'ann');

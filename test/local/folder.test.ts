@@ -7,7 +7,7 @@ import { usedFolder } from '../../infra/local/folder.ts';
 import { openStores } from '../../infra/local/stores/stores.ts';
 import { dataFolder, runScript } from '../support/run.ts';
 
-test("root's commands leave no file that another user's server could not read", {
+test("root's commands leave only files that another user's server can read", {
   skip: process.getuid?.() !== 0 && "only root can leave files that another user can't read",
 }, async (t) => {
   const folder = dataFolder(t);

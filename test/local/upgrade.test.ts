@@ -66,7 +66,7 @@ for (const name of readdirSync(fixtures).filter((name) => name.startsWith('data-
     }
     assert.equal((await running.post('/v1/model/rollback', {})).status, 200);
     holds(await get('/v1/model'), { current }, 'the model after a rollback');
-    // From the old model, but by today's rules of what is listed.
+    // From the old model, but filtered by today's rules.
     const lists = Object.entries(answers).filter(([path]) => /^\/v1\/(recommendations|similar)/.test(path));
     assert.ok(lists.length > 0);
     for (const [path, { user, model, items }] of lists) {

@@ -154,7 +154,7 @@ test('a user forgotten while it runs stays forgotten', async () => {
   assert.equal((await stores.search.counts({ user: 'ann' })).total.raw, 0);
 });
 
-test('a run that was stopped goes on in the page of pairs in which it was, and says how far it had come', async () => {
+test('a run that was stopped continues in the page of pairs where it stopped, and says how far it was', async () => {
   const stores = { events: openEvents(':memory:', () => start), search: openSearch(':memory:') };
   const options = { locator: { locate: () => undefined }, classify, pullWindowSeconds: 2 };
   const pairs = 250;

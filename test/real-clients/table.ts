@@ -1,7 +1,7 @@
-// What each command of each client counts as: how many pulls, of which class, from how many registry events, and how
-// many pushes. A row says what a registry's operator who saw the command being typed would expect. `clients.test.ts`
-// runs the rows against real registries; `test/core/registry/clients.test.ts` replays the traffic that was captured
-// that way.
+// How each command of each client counts: how many pulls, of which class, from how many registry events, and how many
+// pushes. A row says what a registry's operator who saw the command being typed would expect. `clients.test.ts` runs
+// the rows against real registries; `test/core/registry/clients.test.ts` replays the traffic that was captured that
+// way.
 import type { PullClass } from '#core/event.ts';
 
 export type Counts = Partial<Record<PullClass, number>>;

@@ -113,7 +113,7 @@ test("this machine's user is the owner where nobody signs in, unless a page of a
   assert.deepEqual(await who({}, { isOwnUser, ...proxy }), nobody, 'where people sign in, so does the owner');
 });
 
-test('a page of another site is told apart by what browsers say of it', async () => {
+test('a page of another site is recognised by the headers that browsers send', async () => {
   const app = new Hono();
   app.all('/x', (c) => c.json(isForeign(c)));
   const rows: [method: string, site: string | undefined, mode: string | undefined, foreign: boolean][] = [

@@ -30,7 +30,7 @@ test('a registry has at most two tokens, and a third is refused with their ids; 
   assert.equal((await tokensOf(store, 'east')).length, 1);
 });
 
-test('the older token can be ended only once the newer one was used since, to the minute in which uses are noted', async () => {
+test('the older token can be ended only after the newer one was used; uses are recorded by the minute', async () => {
   const rows: [older: number | undefined, newer: number | undefined, rotates: boolean][] = [
     [undefined, undefined, false],
     [start, undefined, false],

@@ -159,7 +159,7 @@ export function openEvents(options: EventsOptions): EventStore {
     const values = version === 0 ? {} : { ':version': version };
     const grow = {
       ...unchanged,
-      // It expires later than the rows it is the version of.
+      // A version expires later than its rows.
       UpdateExpression: `SET #version = :next${keepEventsDays === undefined ? '' : ', expires = :expires'}`,
       ExpressionAttributeValues: {
         ...{ ...values, ':next': version + 1 },

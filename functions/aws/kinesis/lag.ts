@@ -61,7 +61,7 @@ const key = { pk: 'lag', sk: '-' };
 /** The rights of each method, on the checkpoint table. */
 export const lagRights = { write: ['dynamodb:PutItem'], read: ['dynamodb:GetItem'] };
 
-/** The row of the checkpoint table that holds what was measured last. */
+/** The row of the checkpoint table that holds the last measurement. */
 export function openLag({
   client,
   table,

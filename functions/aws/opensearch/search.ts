@@ -375,7 +375,7 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
     if (open) yield open;
   }
 
-  /** Digests of the indices that name a manifest and, if it is an index itself, of what it names. */
+  /** Digests of the indices that name a manifest and, if it is an index itself, of the manifests it names. */
   async function related(image: string): Promise<string[]> {
     const found: string[] = [];
     for (const [field, other] of [

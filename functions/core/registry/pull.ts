@@ -337,7 +337,7 @@ function evidence(kind: PullClass): number {
   return kind === 'version-check' ? 0 : kind === 'signature' ? 1 : 2;
 }
 
-/** Whether a fetch is a client's check of what it has just pushed. */
+/** Whether a fetch is a client's check of its own push. */
 function isReadBack(push: StoredEvent, event: StoredEvent): boolean {
   // An event without a client's name may come from anybody.
   if (push.userAgent !== event.userAgent || event.userAgent === '' || !event.digest) return false;

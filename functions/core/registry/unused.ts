@@ -96,8 +96,8 @@ export async function oldestUnused(
 }
 
 /**
- * The oldest pushes of several lists that are sorted by `byPush`, `limit` at most, oldest first. Costs what it returns and a
- * look at each list: a heap of lists, that with the oldest image left on top.
+ * The oldest pushes of several lists that are sorted by `byPush`, `limit` at most, oldest first. Takes time for what it
+ * returns and for the head of each list: a heap of lists, with the oldest remaining image on top.
  */
 export function oldestOf(lists: UnusedImage[][], limit: number): UnusedImage[] {
   const heap = lists.filter((list) => list.length > 0).map((list) => ({ list, at: 0 }));

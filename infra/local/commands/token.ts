@@ -19,9 +19,9 @@ the history of --user. The owner lists and ends tokens at /v1/tokens.
 usage: npm run token -- add|rotate|list --registry NAME [--data DIR]
        npm run token -- revoke --registry NAME --id ID [--data DIR]
 
-Webhook tokens of a registry: one that the setting registries names, or "${defaultRegistry}". Two are valid at a time. rotate makes
+Webhook tokens of a registry, which the setting registries names, or "${defaultRegistry}". Two are valid at a time. rotate makes
 the next and, once a registry sends the newer of two, ends the older. Each counts at once; nothing needs a restart.
-The token that npm start prints is "${defaultRegistry}"'s, with the id kept: revoke makes another in its place.`;
+The token that npm start prints belongs to "${defaultRegistry}" and has the id "kept": when it is revoked, a new one is made.`;
 
 /** The id of the token in the data folder. */
 const kept = 'kept';

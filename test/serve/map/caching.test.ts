@@ -81,7 +81,7 @@ test('what is read of people is in no cache and for no page of another site', as
   }
 });
 
-test('where the map is not for everyone, what stands in pages of others says so, in their theme', async () => {
+test('if the map is not for everyone, embedded maps and badges say so, in their theme', async () => {
   const { app } = await appOf(false);
   for (const [query, colour] of [
     ['', '#d9e6ec'],

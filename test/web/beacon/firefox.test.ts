@@ -1,4 +1,4 @@
-// The beacon's situations in Firefox, but for those of a clock of ours and of pages drawn ahead, which it has not.
+// The beacon's situations in Firefox, except those with a fake clock or prerendered pages, which it does not have.
 import { existsSync } from 'node:fs';
 import { after } from 'node:test';
 import { setTimeout } from 'node:timers/promises';

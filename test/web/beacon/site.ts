@@ -1,4 +1,5 @@
-// The portal and the service of the beacon's situations, on one server under two names: each row below a folder of its own.
+// The portal and the service for the beacon's situations: one server under two host names. Each situation has its
+// folder.
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';

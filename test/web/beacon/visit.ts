@@ -1,4 +1,4 @@
-// One situation in one browser: the pages are visited and left, and what came is compared with what had to.
+// One situation in one browser: visits and leaves the pages, and compares the hits that came with the expected ones.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { noRouters, portal, Row, rows, service, tag } from './site.ts';

@@ -34,8 +34,9 @@ const smallCacheMiB = 4;
 /** How often the lists that users were shown are written, so that no request waits for the disk. */
 const saveEveryMs = 500;
 /**
- * Size of a thread's young generation: V8's default is three times as much in each of a dozen threads. And V8 lets a heap that may take
- * 2 GiB or more grow to four times of what is in use before it collects garbage, a smaller one to less than twice.
+ * Size of a thread's young generation: V8's default is three times as much in each of a dozen threads. And V8 lets a
+ * heap that may take 2 GiB or more grow to four times its live size before it collects garbage, a smaller one to less
+ * than twice.
  */
 const resourceLimits = { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 1024 };
 

@@ -24,8 +24,8 @@ import { catalogueTables } from './pull-days.ts';
 
 export const dayMs = 86_400_000;
 /**
- * What a change of what is known of a repository's images adds to its `stamp`. A fact that moves on within the day of the repository's
- * newest pull adds 1: little that is derived from it changes (images-read.ts).
+ * How much a change of a repository's image facts adds to its `stamp`. A fact that moves on within the day of the
+ * repository's newest pull adds 1: little that is derived from it changes (images-read.ts).
  */
 export const stampChange = 2 ** 20;
 const numbers = 'pulls INTEGER, uncertain INTEGER, raw INTEGER, pushes INTEGER, rawPushes INTEGER';
