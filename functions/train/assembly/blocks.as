@@ -22,6 +22,12 @@ const ROWS_AT_ONCE: u32 = 16;
   return <usize>word(SQUARE) + (j * <usize>word(BLOCKS) + i) * BLOCK_BYTES;
 }
 
+/** How many of a block's columns, or rows, are not padding: in whole panels. */
+@inline function sizeOf(i: usize): usize {
+  const left = <usize>word(ITEMS + ROWS) - i * B;
+  return left < B ? (left + PANEL_COLUMNS - 1) / PANEL_COLUMNS * PANEL_COLUMNS : B;
+}
+
 @inline function f32At(table: usize, at: usize): f32 {
   return load<f32>(<usize>word(table) + (at << 2));
 }
@@ -145,7 +151,7 @@ function scatterRow(item: usize, scratch: usize): void {
  */
 function diagonal(i: usize, u: usize): void {
   const own = block(i, i);
-  for (let k: usize = 0; k < i; k++) takeOffProduct(own, block(k, i), block(k, i));
+  for (let k: usize = 0; k < i; k++) takeOffProduct(own, block(k, i), block(k, i), sizeOf(i), sizeOf(i));
   // In panels of eight columns, as tiles.as has them.
   for (let r: usize = 0; r < B; r++)
     for (let c: usize = 0; c < B; c += 4) v128.store(u + (inPanels(r, c, B) << 2), v128.load(inBlock(own, r, c)));
@@ -167,9 +173,9 @@ function diagonal(i: usize, u: usize): void {
 function eliminateBlock(i: usize, j: usize, scratch: usize): void {
   const own = block(i, j);
   if (j < i) memory.fill(own, 0, BLOCK_BYTES);
-  for (let k: usize = j < i ? j : 0; k < i; k++) takeOffProduct(own, block(k, i), block(k, j));
+  for (let k: usize = j < i ? j : 0; k < i; k++) takeOffProduct(own, block(k, i), block(k, j), sizeOf(i), sizeOf(j));
   memory.fill(scratch, 0, BLOCK_BYTES);
-  addTriangleProduct(scratch, <usize>word(DIAGONALS) + i * BLOCK_BYTES, own);
+  addTriangleProduct(scratch, <usize>word(DIAGONALS) + i * BLOCK_BYTES, own, sizeOf(i), sizeOf(j));
   memory.copy(own, scratch, BLOCK_BYTES);
 }
 
@@ -177,7 +183,7 @@ function eliminateBlock(i: usize, j: usize, scratch: usize): void {
 function product(i: usize, j: usize): void {
   const own = i == j ? <usize>word(DIAGONALS) + i * BLOCK_BYTES : block(i, j);
   memory.fill(own, 0, BLOCK_BYTES);
-  for (let k = j; k < <usize>word(BLOCKS); k++) addProduct(own, block(k, i), block(k, j));
+  for (let k = j; k < <usize>word(BLOCKS); k++) addProduct(own, block(k, i), block(k, j), sizeOf(i), sizeOf(j), sizeOf(k));
 }
 
 /** Column J of P, which is row J too. */

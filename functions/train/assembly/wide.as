@@ -17,31 +17,31 @@ const PANEL: usize = B * ROW;
   return block + (column / PANEL_COLUMNS) * PANEL + row * ROW + ((column % PANEL_COLUMNS) << 2);
 }
 
-/** C += Lt R. */
-export function addProduct(c: usize, l: usize, r: usize): void {
-  product(false, c, l, r);
+/** C += Lt R, of which the first `left` and `right` columns and `depth` rows, multiples of a panel's columns, are not padding. */
+export function addProduct(c: usize, l: usize, r: usize, left: usize, right: usize, depth: usize): void {
+  product(false, c, l, r, left, right, depth);
 }
 
 /** C -= Lt R. */
-export function takeOffProduct(c: usize, l: usize, r: usize): void {
-  product(true, c, l, r);
+export function takeOffProduct(c: usize, l: usize, r: usize, left: usize, right: usize): void {
+  product(true, c, l, r, left, right, B);
 }
 
 /** C += Ut R, where U is an upper triangle. */
-export function addTriangleProduct(c: usize, u: usize, r: usize): void {
-  for (let right: usize = 0; right < B; right += PANEL_COLUMNS)
-    for (let left: usize = 0; left < B; left += PANEL_COLUMNS) panels(false, c, u, r, left, right, 0, left + PANEL_COLUMNS);
+export function addTriangleProduct(c: usize, u: usize, r: usize, left: usize, right: usize): void {
+  for (let j: usize = 0; j < right; j += PANEL_COLUMNS)
+    for (let i: usize = 0; i < left; i += PANEL_COLUMNS) panels(false, c, u, r, i, j, 0, i + PANEL_COLUMNS);
 }
 
 /**
  * Panels that are read for the first time are read in thirds, all tiles of each: so the processor's prefetcher has time. A depth
  * that the compiler knew would undo what tiles are unrolled for.
  */
-@inline function product(less: bool, c: usize, l: usize, r: usize): void {
-  for (let right: usize = 0; right < B; right += PANEL_COLUMNS)
-    for (let left: usize = 0; left < B; left += PANEL_COLUMNS) {
-      const depth: usize = left && right ? B : B / 3;
-      for (let from: usize = 0; from < B; from += depth) panels(less, c, l, r, left, right, from, depth);
+@inline function product(less: bool, c: usize, l: usize, r: usize, left: usize, right: usize, depth: usize): void {
+  for (let j: usize = 0; j < right; j += PANEL_COLUMNS)
+    for (let i: usize = 0; i < left; i += PANEL_COLUMNS) {
+      const step: usize = i && j ? depth : depth / 3;
+      for (let from: usize = 0; from < depth; from += step) panels(less, c, l, r, i, j, from, step);
     }
 }
 
