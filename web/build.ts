@@ -10,7 +10,7 @@ import type { Rolldown } from 'vite';
 
 const web = import.meta.dirname;
 const root = join(web, '..');
-export const outDir = join(root, 'build/web');
+const outDir = join(root, 'build/web');
 const stamp = join(outDir, '.inputs');
 
 /** The size budgets, in gzipped KiB, of what a reader waits for. The files of a row load together. */
@@ -48,7 +48,7 @@ const kibibytes = (bytes: number) => Math.round((bytes / 1024) * 10) / 10;
 const gzipped = (content: string | Uint8Array) => gzipSync(content, { level: 9 }).length;
 
 /** Gzipped KiB by what they are for, the pages' own scripts included. */
-export function sizes(output: Rolldown.RolldownOutput['output']): { what: string; size: number; most: number }[] {
+function sizes(output: Rolldown.RolldownOutput['output']): { what: string; size: number; most: number }[] {
   const content = (file: Rolldown.OutputChunk | Rolldown.OutputAsset) =>
     file.type === 'chunk' ? file.code : file.source;
   const rows = budgets.map(({ what, most, files }) => {

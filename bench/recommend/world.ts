@@ -12,7 +12,7 @@ const days30 = 30 * 86_400_000;
 const peopleAtOnce = 2500;
 
 export const userOf = (user: number) => `user-${user}`;
-export const repositoryOf = (item: number) => `team-${item % 100}/image-${item}`;
+const repositoryOf = (item: number) => `team-${item % 100}/image-${item}`;
 
 /** A data folder for `npm start` with these pulls; filled once and kept for later runs. */
 export async function filledFolder(size: { users: number; items: number; pairs: number }): Promise<{

@@ -14,7 +14,7 @@ export interface WeeklyOptions extends Omit<ReportOptions, 'now'> {
 
 const rule = 'weekly report';
 const firstHour = 8;
-export const days = ['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday'] as const;
+const days = ['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday'] as const;
 
 /** Adds the report if it is due and no other process has claimed it; to be called regularly. */
 export async function reportWhenDue({ day, alerts, clock, newId, ...stores }: WeeklyOptions): Promise<void> {

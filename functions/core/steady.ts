@@ -14,11 +14,11 @@ export interface Steady {
  * The clock is read more often than this, so a larger step is a jump, or nothing ran for that long, which looks the
  * same.
  */
-export const jumpMs = 86_400_000;
+const jumpMs = 86_400_000;
 /** How much time an operator has to correct a wrong clock. */
-export const holdMs = 86_400_000;
+const holdMs = 86_400_000;
 /** At most this much of the time between two readings counts as running time. */
-export const mostStepMs = 15 * 60_000;
+const mostStepMs = 15 * 60_000;
 
 /** The state after the clock was read again. */
 export function steady(before: Steady | undefined, now: number): Steady {

@@ -23,7 +23,7 @@ export interface IdentifyOptions {
 }
 
 /** A proxy that signs people in and passes their names in a header. */
-export interface SigningProxy {
+interface SigningProxy {
   userHeader: string;
   /** The header of the groups, separated by commas. */
   groupsHeader?: string;

@@ -11,7 +11,7 @@ import { error, json, router } from './parameters.ts';
 import { escaped } from './replies.ts';
 
 /** What the browser keeps while it is at the issuer. */
-export interface Pending {
+interface Pending {
   state: string;
   nonce: string;
   verifier: string;

@@ -58,7 +58,7 @@ export interface Judged {
  * Coverage: the share of repositories that are in at least one list of ten. If there are more than `most` users, the
  * seed chooses.
  */
-export function judging({ users, items, train, test }: World, seed: number, most = mostPeople) {
+function judging({ users, items, train, test }: World, seed: number, most = mostPeople) {
   const heldBy = Map.groupBy(test, ({ user }) => user);
   const rows = rowsOf(train, users);
   const known = [...heldBy.keys()].filter((user) => rows.starts[user + 1] > rows.starts[user]);

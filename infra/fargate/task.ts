@@ -36,7 +36,7 @@ export interface StageTaskProps<Variables extends Record<string, string>> {
  * Pinned by digest, because a tag may name another image tomorrow. Each digest is of the tag's index of platforms: the
  * version of node in package.json, slim.
  */
-export const images = {
+const images = {
   node: {
     tag: '24.21.0-slim',
     image: 'docker/library/node@sha256:0e0ff40c39bc087845bfb27465a0df4ea419520094bc35842ff83dd8cbe6f9b6',

@@ -43,7 +43,7 @@ const deleting: Record<string, (name: string) => string> = {
 const line = (place: string, command: string) => `${place.padEnd(20)} ${command}`;
 
 /** What CloudFormation keeps of a deleted stack: a line each, with the command that deletes it. */
-export function kept({ Resources }: Template, names: Map<string, string>): string[] {
+function kept({ Resources }: Template, names: Map<string, string>): string[] {
   return Object.entries(Resources)
     .filter(([, { DeletionPolicy }]) => DeletionPolicy === 'Retain' || DeletionPolicy === 'RetainExceptOnCreate')
     .flatMap(([id, { Type, Metadata }]) => {

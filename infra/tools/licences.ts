@@ -8,7 +8,7 @@ import { join } from 'node:path';
 const root = join(import.meta.dirname, '../..');
 
 /** Licences that require only their text beside the copy. */
-export const allowed = [
+const allowed = [
   ...['MIT', 'ISC', 'BSD-2-Clause', 'BSD-3-Clause', '0BSD', 'Apache-2.0', 'BlueOak-1.0.0', 'CC-BY-4.0', 'CC0-1.0'],
   ...['OFL-1.1', 'Unlicense', 'Python-2.0', 'MIT-0'],
 ];

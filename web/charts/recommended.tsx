@@ -10,7 +10,7 @@ import { matches } from './match.ts';
 const words: Record<string, string> = { trending: 'pulled lately', popular: 'popular here' };
 
 /** Why it is recommended, in parts of one phrase; names at most two of the user's own pulls. */
-export function because({ source, because }: Recommendation): string[] {
+function because({ source, because }: Recommendation): string[] {
   if (because.length === 0) return [words[source] ?? 'fits the pulls so far'];
   if (source === 'similar') return [`goes with ${because[0].repository}`];
   return because

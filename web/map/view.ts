@@ -75,7 +75,7 @@ export interface ViewOptions {
 
 const count: ExpressionSpecification = ['coalesce', ['get', 'point_count'], 1];
 /** Steps of the legend: the numbers of domains at which a cluster gets the next colour. */
-export const steps = [10, 100, 1000] as const;
+const steps = [10, 100, 1000] as const;
 /** Radius in pixels by number: area grows with the logarithm, so that a million still fits the sea. */
 const radius: ExpressionSpecification = [
   'case',

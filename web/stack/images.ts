@@ -4,7 +4,7 @@ import { filled, type Reference, referenceOf } from './reference.ts';
 /** In UTF-16 units: a larger file is not a stack. */
 export const mostText = 256 * 1024;
 /** The service takes a thousand names, and an image may have two. */
-export const mostImages = 400;
+const mostImages = 400;
 /** The most times that aliases may be used: more is an attack (billion laughs). */
 const mostAliases = 1000;
 

@@ -7,7 +7,7 @@
 // Little-endian, like every machine that runs this. The whole length is stored, so that a truncated object is
 // recognised; changed bytes are for the object store to detect (S3 checks on every read).
 
-export type Column = Uint8Array | Int32Array | Uint16Array | Uint32Array | Float64Array;
+type Column = Uint8Array | Int32Array | Uint16Array | Uint32Array | Float64Array;
 type Columns = Record<string, Column>;
 
 const MAGIC = 0x4c434857;
@@ -23,7 +23,7 @@ interface Head {
 }
 
 /** Thrown for bytes of another kind or version, or truncated ones. */
-export class Torn extends Error {
+class Torn extends Error {
   override name = 'Torn';
 }
 

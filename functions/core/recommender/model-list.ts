@@ -25,7 +25,7 @@ export interface Scores {
 }
 
 /** Fields of cards from before the competition: the model beside two baselines. */
-export type Evaluation = Record<'als' | 'similar' | 'popular', Scores>;
+type Evaluation = Record<'als' | 'similar' | 'popular', Scores>;
 
 /** The candidates of each competition; the setting `model` may name one. */
 export const candidateNames = ['als-seed', 'als', 'knn', 'ease', 'blend', 'popular', 'popular-recent'] as const;

@@ -5,13 +5,13 @@ import { scaled } from './ratings.ts';
 import { folding, ranking, type Scored, scoresOf, similarity, topN } from './recommend.ts';
 
 /** What a user pulled: indices in the model's `items`, each once, and how often. The order does not matter. */
-export interface History {
+interface History {
   items: number[];
   counts: number[];
 }
 
 /** A user as the model sees them; valid until the model is called for another user. */
-export interface Taste {
+interface Taste {
   /**
    * The best `n` repositories that `skip` does not exclude, best first, ties by index; only those with a positive
    * score.

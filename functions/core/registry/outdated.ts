@@ -35,7 +35,7 @@ export interface ImageChange {
 }
 
 /** Why an image is outdated, and the evidence. */
-export type Evidence =
+type Evidence =
   /** `digest` was pushed with the tag, and another digest was still pulled afterwards. */
   | { reason: 'pushed-anew'; pushedAt: number; digest: string }
   /** Of `others` users of the same class who pulled the tag, `moved` now pull `to` and no longer this tag. */

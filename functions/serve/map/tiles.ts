@@ -14,7 +14,7 @@ import { cacheControl, isDay } from '../replies.ts';
 import { mapHeaders, noSnapshot, packed, shownOf } from './replies.ts';
 import { SNAPSHOT_NAME, SnapshotGone, type SnapshotSource } from './snapshots.ts';
 
-export type { LatestPoints, SnapshotSource } from './snapshots.ts';
+export type { LatestPoints } from './snapshots.ts';
 
 /** The snapshots that a caller may see. */
 export type SourceOf = (c: Context) => SnapshotSource;

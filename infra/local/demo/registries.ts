@@ -92,8 +92,7 @@ function harborEvent({ id, at, action, target, tag, user }: Served): object {
   };
 }
 
-export const isManifest = ({ mediaType }: Pick<Target, 'mediaType'>): boolean =>
-  /image\.(index|manifest)\./.test(mediaType);
+const isManifest = ({ mediaType }: Pick<Target, 'mediaType'>): boolean => /image\.(index|manifest)\./.test(mediaType);
 
 /** The same text always has the same one. */
 export function uuid(content: string): string {

@@ -8,7 +8,7 @@ import { openSeal } from '../stores/secrets/seal.ts';
 /** Why a batch was given up, as Lambda names it. */
 export type Condition = 'RetryAttemptsExhausted' | 'RecordAgeExceeded';
 
-export interface FailedBatch {
+interface FailedBatch {
   condition: Condition;
   shard: string;
   retries: number;

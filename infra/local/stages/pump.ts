@@ -54,7 +54,7 @@ export interface PumpOptions {
   report?: (text: string) => void;
 }
 
-export interface ShardStatus {
+interface ShardStatus {
   shard: string;
   /** The sequence number of the last finished record; '0' before the first. */
   position: string;
@@ -63,7 +63,7 @@ export interface ShardStatus {
   failures: number;
 }
 
-export interface PumpStatus {
+interface PumpStatus {
   shards: ShardStatus[];
   /** Counted since the start. */
   calls: number;

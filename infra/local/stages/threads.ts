@@ -11,7 +11,7 @@ export interface ThreadData {
 export type StageName = 'processor' | 'hits-processor' | 'exporter' | 'trainer';
 
 /** How a thread or its work fails. */
-export interface ThreadState {
+interface ThreadState {
   name: StageName;
   /** Failures in a row; 0 again after a thread has run for `steadyMs`. */
   failures: number;

@@ -26,7 +26,7 @@ export interface StreamOptions {
   patienceMs?: number;
 }
 
-export interface Shard {
+interface Shard {
   id: string;
   parent?: string;
   /** It accepts no more records, because it was split. */

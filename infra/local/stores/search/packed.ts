@@ -9,7 +9,7 @@ interface Column {
   ends?: Uint32Array;
 }
 
-export interface Packed {
+interface Packed {
   packedRows: number;
   columns: Column[];
 }

@@ -20,11 +20,11 @@ const longQueries = [
   'deleted',
   'imageUse',
 ] as const;
-export type LongQuery = (typeof longQueries)[number] | 'saveShown' | 'forget';
+type LongQuery = (typeof longQueries)[number] | 'saveShown' | 'forget';
 /** Of the writer of search. */
 type SearchWrite = 'writeRows';
 /** Writes of serve to events. */
-export type EventsWrite = 'forget' | 'markForgotten';
+type EventsWrite = 'forget' | 'markForgotten';
 /** Results computed from images are cached in memory, so one thread runs all such queries. */
 const ofImages: LongQuery[] = ['unused', 'repositories', 'catalogue', 'deleted'];
 /** Threads for all other reads. */

@@ -121,7 +121,7 @@ export function docOf(row: SQLInputValue[]): Doc {
 }
 
 /** Whether two documents contribute the same to every sum. */
-export const isSame = (a: Doc, b: Doc): boolean =>
+const isSame = (a: Doc, b: Doc): boolean =>
   a.time === b.time &&
   a.class === b.class &&
   a.user === b.user &&
@@ -136,7 +136,7 @@ export const isSame = (a: Doc, b: Doc): boolean =>
   a.action === b.action;
 
 /** How much of a file of an older version is summed. */
-export interface Summing {
+interface Summing {
   /** Documents are still being rebuilt from events (refill.ts); nothing is summed until that is done. */
   filling?: boolean;
   kind: string;
