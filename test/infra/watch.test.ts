@@ -66,7 +66,7 @@ test('every failure has an alarm, which names a runbook section with means, look
   assert.equal(of('AWS::Budgets::Budget').length, 1);
 });
 
-test('discarded records are counted by the event source mappings, as only they know', () => {
+test('discarded records are counted by the event source mappings: nothing else knows them', () => {
   const mappings = of('AWS::Lambda::EventSourceMapping').filter(([, { Properties }]) => Properties.StartingPosition);
   assert.equal(mappings.length, 2);
   const alarm = of('AWS::CloudWatch::Alarm').find(([id]) => id.includes('RecordsGivenUp'))?.[1].Properties;
