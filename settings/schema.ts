@@ -121,7 +121,7 @@ const claimValues = () =>
 export const shared = {
   keepDays: integer(1, 365).default(7).meta({
     description:
-      'Days after its newest hit that a domain leaves the map. The maps of the last days are kept for the same time.',
+      'The number of days after its newest hit at which a domain leaves the map. The maps of the last days are kept for the same time.',
   }),
   mostDomains: integer(1000, 20_000_000).default(500_000).meta({
     description:
@@ -148,7 +148,7 @@ export const shared = {
   keepEventsDays: integer(1, 36_500).optional().meta({
     placeholder: 'DAYS',
     description:
-      'Days that registry events, pulls and quarantined entries are kept; default: for ever. On AWS, events stored before it was set stay.',
+      'Days that registry events, pulls and quarantined entries are kept; default: forever. On AWS, events stored before it was set stay.',
   }),
   exportEvery: number(0.1, 86_400).default(60).meta({
     placeholder: 'SECONDS',
@@ -442,7 +442,7 @@ export const aws = {
     .default('public.ecr.aws')
     .meta({
       description:
-        "Where tasks on Fargate pull their two public images from, pinned by digest: AWS' public registry, or a pull-through cache of it in an account's own.",
+        "Where tasks on Fargate pull their two public images from, pinned by digest: AWS' public registry, or a pull-through cache of it in your private registry.",
     }),
   stream: z
     .union([oneOf('onDemand'), object({ shards: integer(1, 500) }, '{ shards: 1 }')], {
@@ -538,7 +538,7 @@ export const aws = {
     .optional()
     .meta({
       description:
-        'A web ACL (WAF) of yours in front of the pages and reads: $5 a month, $1 a rule, $0.60 a million requests. examples/aws/web-acl.yml makes one.',
+        'Your own web ACL (WAF) in front of the pages and reads: $5 a month, $1 a rule, $0.60 a million requests. examples/aws/web-acl.yml makes one.',
     }),
   requestsPerAddress: integer(10, 2_000_000_000).optional().meta({
     description:
@@ -566,7 +566,7 @@ export const aws = {
     }),
   canary: trueOrFalse().default(true).meta({
     description:
-      'New code of collect, serve and tiles gets a tenth of the requests for five minutes, and is rolled back when one of their alarms goes off. If not, all requests at once.',
+      'New code of collect, serve and tiles gets a tenth of the requests for five minutes, and is rolled back when one of their alarms goes off. If false, new code gets all requests at once.',
   }),
   existing: object(
     {
@@ -627,7 +627,7 @@ export const local = {
   }),
   openMetrics: trueOrFalse().default(false).meta({
     description:
-      'Whether GET /metrics needs no role, for a Prometheus if nobody else can reach the port. Otherwise it needs the role owner.',
+      'Whether GET /metrics needs no role, for Prometheus, if nobody else can reach the port. Otherwise it needs the role owner.',
   }),
   demo: trueOrFalse().default(false).meta({ description: 'Send seeded demo traffic, marked as such, to the system.' }),
   token: ownSecret().optional().meta({
