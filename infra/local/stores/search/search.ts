@@ -174,16 +174,21 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
   );
   held.setReturnArrays(true);
   const removeDocument = database.prepare('DELETE FROM documents WHERE kind = ? AND id = ?');
+  const heldApart = database.prepare("SELECT 1 FROM documents WHERE kind IN ('event', 'pull') AND id = ? LIMIT 1");
+  const heldJoined = database.prepare("SELECT 1 FROM documents WHERE kind = 'both' AND id = ?");
+  /** Whether it is stored in a row of another kind, as only a pull or its event may be. */
+  const isElsewhere = (values: Cell[]) =>
+    values[0] === 'both'
+      ? heldApart.get(values[1])
+      : (values[0] === 'pull' || isPullEvent(values)) && heldJoined.get(values[1]);
   function putDocument(values: Cell[], changed: Change): void {
     const [kind, id] = values;
-    const stored = () => byKind(held.all(id) as unknown as Cell[][]);
-    // Most are new, and only a pull or its event may be there in a row of another kind.
-    let before = kind === 'event' && !isPullEvent(values) ? byKind([]) : stored();
-    if (before.size === 0 && add.run(...values).changes === 1) {
+    // Most are new.
+    if (!isElsewhere(values) && add.run(...values).changes === 1) {
       changed.replace(String(kind), String(id), undefined, docOfRow(values));
       return;
     }
-    if (before.size === 0) before = stored();
+    const before = byKind(held.all(id) as unknown as Cell[][]);
     const parts = byKind([...before.values()].flatMap(partsOf));
     for (const part of partsOf(values))
       if (Number(parts.get(part[0])?.[2] ?? 0) <= Number(part[2])) parts.set(part[0], part);
