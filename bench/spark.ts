@@ -3,8 +3,9 @@
 // factors read back) beside our own fit, on the same seeded pairs and judged by the same code. 30 million pairs: --pairs 30000000
 // --memory 12g. als.py fits the pairs twice: the first fit includes reading them and compiling, the second is warm. Last line:
 // {PAIRS: {oursSeconds, oursMB, writeSeconds, startSeconds, sparkSeconds, sparkWarmSeconds, readSeconds, sparkMB, ratio, ratioWarm,
-// aucOurs, aucSpark}, switch}. oursSeconds: the fit in a new process, matrix in memory; sparkSeconds: the first fit. `switch`: from how
-// many pairs Spark's warm fit is the faster one, reckoned from the two largest sizes (null: never), and how many our memory holds.
+// processor: {oursS, sparkS, sparkWarmS}, aucOurs, aucSpark}, switch}. oursSeconds: the fit in a new process, matrix in memory;
+// sparkSeconds: the first fit; processor: seconds of all threads in the same time. `switch`: from how many pairs Spark's warm fit is
+// the faster one, reckoned from the two largest sizes (null: never), and how many our memory holds.
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -71,7 +72,7 @@ async function measured(pairs: number) {
     mkdirSync(join(folder, 'run'));
     const writeSeconds = await timed(() => writePairs(objects, 'run', pairRows(rows)));
     console.log(`exchange: written in ${writeSeconds.toFixed(2)} s`);
-    const spark = await bySpark(join(folder, 'run'));
+    const { processor, ...spark } = await bySpark(join(folder, 'run'));
     const images = { items: Array.from({ length: world.items }, String) };
     let model: ItemModel = { rank: als.rank, items: new Float32Array() };
     const readSeconds = await timed(async () => {
@@ -81,6 +82,7 @@ async function measured(pairs: number) {
     console.log(`exchange: factors read in ${readSeconds.toFixed(2)} s, AUC ${aucSpark?.toFixed(4)}`);
     return {
       ...{ pairs: rows.columns.length, oursSeconds: round(oursSeconds), oursMB, writeSeconds: round(writeSeconds) },
+      processor: { oursS: round(fitted.processorS ?? Number.NaN), ...processor },
       ...{ ...spark, readSeconds: round(readSeconds), ratio: round(spark.sparkSeconds / oursSeconds) },
       ...{ ratioWarm: round(spark.sparkWarmSeconds / oursSeconds) },
       ...{ aucOurs: round(aucOurs ?? Number.NaN, 4), aucSpark: round(aucSpark ?? Number.NaN, 4) },
@@ -103,10 +105,12 @@ async function bySpark(folder: string) {
   const ended = once(job, 'exit');
   const errors = text(job.stderr!);
   const seconds: number[] = [];
+  const processor: number[] = [];
   let startSeconds = Number.NaN;
   let sparkMB = Number.NaN;
   for await (const line of createInterface({ input: job.stdout! })) {
     console.log(`Spark: ${line}`);
+    processor.push(processorOf(job.pid));
     if (line === 'started') startSeconds = (performance.now() - began) / 1000;
     const fitted = /fitted in ([\d.]+) s/.exec(line);
     if (!fitted) continue;
@@ -116,7 +120,17 @@ async function bySpark(folder: string) {
   const [code] = await ended;
   if (code !== 0) throw new Error(`Spark ended with ${code}:\n${(await errors).slice(-4000)}`);
   const [sparkSeconds, sparkWarmSeconds] = seconds;
-  return { startSeconds: round(startSeconds), sparkSeconds, sparkWarmSeconds, sparkMB };
+  const [started, first, warm] = processor;
+  return {
+    ...{ startSeconds: round(startSeconds), sparkSeconds, sparkWarmSeconds, sparkMB },
+    processor: { sparkS: round(first - started), sparkWarmS: round(warm - first) },
+  };
+}
+
+/** Seconds of the processor that a process has had: fields 14 and 15 of proc(5)'s stat, in hundredths. */
+function processorOf(pid: number | undefined): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
 /** Where lines through the two largest sizes meet, and where our memory ends; null where they never do, or one size says nothing. */
