@@ -8,7 +8,6 @@ import {
   lstatSync,
   mkdirSync,
   readdirSync,
-  readFileSync,
   renameSync,
   rmSync,
   statSync,
@@ -16,7 +15,7 @@ import {
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { SettingError } from '#settings/error.ts';
-import { syncFolder } from './stores/secrets/secret.ts';
+import { readSecret, syncFolder } from './stores/secrets/secret.ts';
 
 /**
  * Creates the data folder if it is missing. Only its owner may read its files, also those of an earlier run. Throws
@@ -98,7 +97,7 @@ const tokenCharacters = 32;
 export function keptToken(folder: string): string {
   const file = join(folder, 'token');
   if (!existsSync(file)) newKeptToken(folder, 'wx');
-  const token = readFileSync(file, 'utf8').trim();
+  const token = readSecret(file).toString('utf8').trim();
   if (!/^[\x21-\x7e]+$/.test(token) || token.length < tokenCharacters)
     throw new SettingError(
       `${file} holds ${token.length} characters: the token in it must have at least ${tokenCharacters}. Remove the file to have a new one made, then give that to the registry.`,

@@ -23,12 +23,16 @@ const held: DatabaseSync[] = [];
 /** Locks a data folder for this process until it ends. Throws SettingError, with the process that has locked it. */
 export function holdFolder(folder: string, as: string): void {
   const [lock, note] = holdFiles.map((name) => join(folder, name));
-  const database = new DatabaseSync(lock, { timeout: 0 });
+  let database: DatabaseSync | undefined;
   try {
+    database = new DatabaseSync(lock, { timeout: 0 });
     database.exec('BEGIN EXCLUSIVE');
   } catch (cause) {
-    database.close();
-    if ((cause as { errcode?: number }).errcode !== busyCode) throw cause;
+    database?.close();
+    if ((cause as { errcode?: number }).errcode !== busyCode)
+      throw new SettingError(`${lock} can't be used: ${(cause as Error).message}. It holds no data: remove it`, {
+        cause,
+      });
     throw new SettingError(
       `--data ${folder} is in use by ${holderOf(note)}: stop that one, or give this one a folder of its own with --data DIR`,
       { cause },

@@ -18,8 +18,9 @@ try {
 /** Returns one line for an error that the user can fix, and the whole error for an internal one. */
 function explain(cause: unknown): unknown {
   if (cause instanceof SettingError) return cause.message;
-  const { code } = cause as NodeJS.ErrnoException;
+  const { code, message, path } = cause as NodeJS.ErrnoException;
   const { port } = cause as { port?: number };
+  if (path !== undefined) return `${path} can't be used: ${message}`;
   if (code === 'EADDRINUSE') return `port ${port} is in use: give another with --port, or --port 0 for any free one`;
   if (code === 'EACCES') return `port ${port} is not allowed to this user: give one above 1023 with --port`;
   return cause;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
 import { dataFolder, eventually, type Running, runScript, startLocal } from '../support/run.ts';
 
@@ -128,10 +128,37 @@ test('each command explains itself, and names a data folder that was never used'
   }
 });
 
-test('a damaged data folder gives one clear line and exit 1', { timeout: 30_000 }, async (t) => {
-  const folder = dataFolder(t);
-  writeFileSync(join(folder, 'events.db'), 'this is no database, whatever its name says. '.repeat(100));
-  const { code, output } = await runScript('local/start.ts', ['--port', '0', '--data', folder]);
-  assert.equal(code, 1);
-  assert.match(output, /^.*events\.db can't be used: .*\n$/);
+const garbage = 'this is not what its name says. '.repeat(300);
+/** What may lie at a name of the data folder instead of what the server put there. */
+const harms: Record<string, (file: string) => void> = {
+  garbage: (file) => writeFileSync(file, garbage),
+  emptied: (file) => writeFileSync(file, ''),
+  folder: (file) => mkdirSync(file),
+  'dangling link': (file) => symlinkSync(join(file, 'nowhere'), file),
+};
+
+test('a damaged data folder gives one clear line that names the file, and exit 1', { timeout: 120_000 }, async (t) => {
+  const rows: [file: string, ...harms: string[]][] = [
+    ['token', 'garbage', 'emptied', 'folder', 'dangling link'],
+    ['hold.db', 'garbage', 'folder'],
+    ['events.db', 'garbage', 'folder', 'dangling link'],
+    ['credentials.db', 'garbage', 'folder'],
+    ['stream/key', 'garbage', 'emptied', 'folder', 'dangling link'],
+    ['stream', 'garbage'],
+    ['objects', 'emptied'],
+    ['objects/index.db', 'folder'],
+  ];
+  const starts = rows.flatMap(([file, ...all]) => all.map((harm) => [file, harm] as const));
+  for (let at = 0; at < starts.length; at += 3)
+    await Promise.all(
+      starts.slice(at, at + 3).map(async ([file, harm]) => {
+        const folder = dataFolder(t);
+        mkdirSync(dirname(join(folder, file)), { recursive: true });
+        harms[harm](join(folder, file));
+        const { code, output } = await runScript('local/start.ts', ['--port', '0', '--data', folder]);
+        assert.equal(code, 1, `${file} ${harm}`);
+        assert.match(output, /^[^\n]+\n$/, `${file} ${harm}`);
+        assert.ok(output.includes(join(folder, file)), `${file} ${harm}: ${output}`);
+      }),
+    );
 });

@@ -59,15 +59,16 @@ function lostBy(folder: string, file: string): string | undefined {
 }
 
 function countOf(events: string): number {
-  const database = new DatabaseSync(events, { timeout: 10_000 });
+  let database: DatabaseSync | undefined;
   try {
+    database = new DatabaseSync(events, { timeout: 10_000 });
     const there = database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'events'").get();
     return there ? Number(database.prepare('SELECT COUNT(*) AS total FROM events').get()?.total) : 0;
   } catch {
     // Opening it later reports what is wrong.
     return 0;
   } finally {
-    database.close();
+    database?.close();
   }
 }
 

@@ -1,6 +1,7 @@
 // Encryption at rest for data that contains addresses for a while: records of the stream, and failed batches.
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { SettingError } from '#settings/error.ts';
 import { keptSecret } from './secret.ts';
 
 export interface Seal {
@@ -42,7 +43,7 @@ export function openSeal(folder: string): Seal {
 function keptKey(folder: string): Buffer {
   const key = keptSecret(folder, 'key', () => randomBytes(keyBytes));
   if (key.length !== keyBytes)
-    throw new Error(
+    throw new SettingError(
       `${join(folder, 'key')} holds ${key.length} bytes instead of ${keyBytes}: it is not a key of this program`,
     );
   return key;

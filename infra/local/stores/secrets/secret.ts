@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
   closeSync,
+  existsSync,
   fsyncSync,
   linkSync,
   mkdirSync,
@@ -12,6 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { SettingError } from '#settings/error.ts';
 
 /**
  * Returns the content of `folder`/`name`; `make` makes it on first use. Throws, and leaves nothing behind, if it can't
@@ -20,12 +22,10 @@ import { join } from 'node:path';
 export function keptSecret(folder: string, name: string, make: () => Uint8Array | string): Buffer {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const file = join(folder, name);
-  const kept = readIfThere(file);
-  if (kept) {
-    chmodSync(file, 0o600);
-    return kept;
-  }
-  return makeSecret(folder, file, make());
+  if (!existsSync(file)) return makeSecret(folder, file, make());
+  const kept = readSecret(file);
+  chmodSync(file, 0o600);
+  return kept;
 }
 
 /** A link appears atomically and never replaces: of several concurrent callers, one makes the secret for all. */
@@ -43,14 +43,15 @@ function makeSecret(folder: string, file: string, secret: Uint8Array | string): 
     closeSync(handle);
     rmSync(draft, { force: true });
   }
-  return readFileSync(file);
+  return readSecret(file);
 }
 
-function readIfThere(file: string): Buffer | undefined {
+/** Throws SettingError if it is not a file, or not one that this user may read. */
+export function readSecret(file: string): Buffer {
   try {
     return readFileSync(file);
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause;
+    throw new SettingError(`${file} can't be used: ${(cause as Error).message}`, { cause });
   }
 }
 
