@@ -136,4 +136,34 @@ export const equivalents: Equivalent[] = [
     change: '> -> >=',
     why: 'a cache of one entry less: what it lacks is looked up',
   },
+  {
+    file: 'functions/core/recommender/item-weights.ts',
+    line: 'for (let at = from; at < to; at++) counts[at] = root * scaled(countScale, values[at]);',
+    change: '< -> <=',
+    why: 'what is written behind a row is written again by the next, and behind the last nowhere',
+  },
+  {
+    file: 'functions/core/recommender/served.ts',
+    line: 'for (let n = 0; n < pulled.length; n++)',
+    change: '< -> <=',
+    why: 'a pull behind the last has no row, and so no weights',
+  },
+  {
+    file: 'functions/core/recommender/ratings.ts',
+    line: 'for (let row = 0; row < count; row++) ends[row + 1] += ends[row];',
+    change: '< -> <=',
+    why: 'what is written behind an array is dropped',
+  },
+  {
+    file: 'functions/core/hits/hit.ts',
+    line: 'at + shortest > last ||',
+    change: '> -> >=',
+    why: 'what this path declines the other reads, with the same values',
+  },
+  {
+    file: 'functions/core/hits/delta.ts',
+    line: 'if (location.lon !== held.lon) return location.lon > held.lon;',
+    change: '> -> >=',
+    why: 'they are not equal',
+  },
 ];

@@ -214,6 +214,22 @@ test('a batch that is stored during a removal leaves nothing', async () => {
   assert.deepEqual(await stores.events.pulls('ann', 'a', ...whole), []);
 });
 
+test('what an attempt may have stored before it saw the mark is removed; what came a minute later never was stored', async () => {
+  const minute = 60_000;
+  for (const [late, removed] of [
+    [minute, true],
+    [minute + 1, false],
+  ] as const) {
+    const { stores } = world(seeded(3));
+    const mark = start + 5000;
+    await stores.events.markForgotten('ann', mark);
+    const old = { ...event(0, () => 0.5), user: 'ann', repository: 'a' };
+    await stores.events.put([stored(old)]);
+    await withoutForgotten([{ event: old, origin: 'shard', receivedAt: mark, arrivedAt: mark + late }], stores);
+    assert.equal((await stores.events.events('ann', 'a', ...whole)).length, removed ? 0 : 1, `${late}`);
+  }
+});
+
 test('what was received up to the millisecond of the mark is forgotten, what came after it counts', async () => {
   const { stores } = world(seeded(3));
   const mark = start + 5000;

@@ -154,6 +154,17 @@ test('a user forgotten while it runs stays forgotten', async () => {
   assert.equal((await stores.search.counts({ user: 'ann' })).total.raw, 0);
 });
 
+test('a user who was forgotten before it began keeps what came since', async () => {
+  const stores = { events: openEvents(':memory:', () => start), search: openSearch(':memory:') };
+  const options = { locator: { locate: () => undefined }, classify, pullWindowSeconds: 2 };
+  const event = { id: '1', time: start, action: 'pull', kind: 'manifest', method: 'GET', tag: '1' } as const;
+  const more = { repository: 'r', user: 'ann', userAgent: 'docker/27', address: '', source: '' };
+  await stores.events.markForgotten('ann', start - 1);
+  await storeEvents([{ event: { ...event, ...more }, origin: 's:1:0' }], { ...stores, ...options });
+  await recount({ ...stores, ...options, clock: () => start });
+  assert.equal((await stores.search.counts({ user: 'ann' })).total.raw, 1);
+});
+
 test('a run that was stopped continues in the page of pairs where it stopped, and says how far it was', async () => {
   const stores = { events: openEvents(':memory:', () => start), search: openSearch(':memory:') };
   const options = { locator: { locate: () => undefined }, classify, pullWindowSeconds: 2 };

@@ -174,9 +174,9 @@ function movesOf(byUser: Map<string, ImagePulls[]>) {
   /** For each tag: who pulled it, and the tag to which they moved, if they did. */
   const from = new Map<string, Map<string, string | undefined>>();
   for (const [user, tags] of tagsBy) {
-    const newest = newestTag(tags);
+    const newest = newestTag(tags) as TagPulls;
     for (const { tag, last } of tags.values()) {
-      const movedTo = newest && newest.tag !== tag && newest.first > last ? newest.tag : undefined;
+      const movedTo = newest.tag !== tag && newest.first > last ? newest.tag : undefined;
       from.set(tag, (from.get(tag) ?? new Map()).set(user, movedTo));
     }
   }

@@ -6,7 +6,18 @@ import { isPrivateHost, withoutPrivateHosts } from '#core/map/private-hosts.ts';
 import { pointsOf } from '../../support/points-of.ts';
 
 const local = [
-  ...['localhost', 'portal', 'app.localhost', 'nas.local', 'wiki.corp', 'git.internal', 'printer.home.arpa', 'a.b.lan'],
+  ...[
+    'localhost',
+    'portal',
+    'docs',
+    'git-hub',
+    'app.localhost',
+    'nas.local',
+    'wiki.corp',
+    'git.internal',
+    'printer.home.arpa',
+    'a.b.lan',
+  ],
   ...['127.0.0.1', '10.1.2.3', '172.20.0.5', '192.168.1.7', '169.254.1.1', '100.64.0.1', '0.0.0.0'],
   ...['[::1]', '[fe80::1]', '[fd00::7]', '[::ffff:10.0.0.1]'],
 ];

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { clockSlackMs } from '#core/registry/image-graph.ts';
 import { type ImageChange, type ImagePulls, outdated } from '#core/registry/outdated.ts';
 
 const day = 86_400_000;
@@ -42,7 +43,7 @@ test('a digest is outdated when its tag has been pushed again since, whether pul
     ['another tag still names it', [pulled('ann', '@old', 30, 2)], [...pushes, change('push', '13.1@old', 20)]],
     ['no push was reported', [pulled('ann', '@old', 30, 2)], [change('push', '13@new', 6)]],
     ['pulled long ago', [pulled('ann', '@old', 80, 40)], [change('push', '13@old', 90), change('push', '13@new', 60)]],
-    ['within the clocks of two replicas', [pulled('ann', '13@old', 30, 6 - 30 / 86_400)], pushes],
+    ['within the clocks of two replicas', [pulled('ann', '13@old', 30, 6 - clockSlackMs / day)], pushes],
   ] as [string, ImagePulls[], ImageChange[]][])
     assert.deepEqual(found(pulls, changes), [], why);
 });
@@ -61,6 +62,17 @@ test('a deleted tag, digest or repository is reported, unless pushed or pulled s
     assert.deepEqual(found([...pulls, pulled('ann', '14@c', 2)], changes), [], 'another tag is pulled since');
     assert.deepEqual(found([pulled('ann', '13@a', 30, 3)], changes), [], 'it was pulled since, so it exists');
   }
+  assert.deepEqual(found(pulls, [push, change('delete', '13', 40)]), [], 'pushed in the same moment');
+  const seconds = 1 / 86_400;
+  for (const [after, reported] of [
+    [clockSlackMs / 1000, 1],
+    [clockSlackMs / 1000 + 0.001, 0],
+  ])
+    assert.equal(
+      found([pulled('ann', '13@a', 30, 5 - after * seconds)], [push, change('delete', '13', 5)]).length,
+      reported,
+      'pulled meanwhile, by the clock of another replica',
+    );
   assert.deepEqual(
     found(pulls, [push, change('delete', '12', 5), change('delete', '@z', 5)]),
     [],
