@@ -3,9 +3,9 @@ import { existsSync, writeFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { flushCompileCache } from 'node:module';
 import { join } from 'node:path';
+import { readManifest } from '#core/hits/manifest.ts';
 import { defaultRegistry } from '#core/registry/name.ts';
 import type { CredentialStore } from '#core/stores.ts';
-import type { Fault } from '#serve/health.ts';
 import { addToken, endToken, tokenId, tokensOf } from '#serve/registry-tokens.ts';
 import { localAccess } from '#settings/access.ts';
 import { SettingError } from '#settings/error.ts';
@@ -23,7 +23,8 @@ import { lagOf, listen, localApp, unhealthyAfterSeconds } from './server.ts';
 import { startThread, type Thread } from './stages/threads.ts';
 import { eventsOfServer, openReader } from './stores/search/reading.ts';
 import { replaceLostSearch } from './stores/search/refill.ts';
-import { checkDatabases } from './stores/sqlite/integrity.ts';
+import { openSeal } from './stores/secrets/seal.ts';
+import { checkDatabases, emptyDatabases, faultOf, foldLogs } from './stores/sqlite/integrity.ts';
 import { clock, openStores } from './stores/stores.ts';
 
 /** Whoever can reach the server can try shorter tokens one after the other. */
@@ -36,16 +37,22 @@ export async function start(given: ResolvedSettings): Promise<void> {
   const log = openLog(settings.log);
   const folder = openFolder(settings.data);
   holdFolder(folder, 'npm start');
+  // Its key is needed only when a batch fails: a damaged one is named now.
+  openSeal(join(folder, 'failures'));
   if (settings.opensearch) await lookFor(settings.opensearch, folder);
   const token = () => settings.token ?? keptToken(folder);
   const web = await builtPages(() => console.log('building the pages, once'));
   const lost = settings.opensearch ? undefined : replaceLostSearch(folder);
   if (lost) log.error(`${join(folder, 'search.db')} ${lost}: it is rebuilt from events`);
+  const empty = emptyDatabases(folder);
   const opened = openStores(folder, settings.opensearch, 'serve');
+  // After a first start on a full disk a file may be empty, but nothing was exported yet.
+  const { manifest } = await readManifest(opened.objects).catch(() => ({ manifest: undefined }));
+  const lostFiles = manifest?.generation === 0 ? [] : empty;
   const stores = { ...opened, events: eventsOfServer(join(folder, 'events.db'), opened.events) };
   const search = settings.opensearch ? stores.search : openReader(join(folder, 'search.db'));
   let threads: Thread[] = [];
-  let damaged: Fault[] = [];
+  let damaged = lostFiles.map((file) => faultOf(folder, { file, found: 'it was empty at the start' }));
   const metrics = openMetrics({
     ...{ ...stores, search, folder, settings, clock, unhealthyAfterSeconds },
     lag: async () => lagOf(stores),
@@ -100,7 +107,7 @@ export async function start(given: ResolvedSettings): Promise<void> {
   // Otherwise written at a clean exit only.
   flushCompileCache();
   checkDatabases(folder).then((faults) => {
-    damaged = faults;
+    damaged = [...damaged, ...faults];
     for (const { reason } of faults) log.error(reason);
   }, log.error);
 
@@ -134,6 +141,11 @@ export async function start(given: ResolvedSettings): Promise<void> {
     demonstration?.stop();
     server.close();
     await Promise.all(threads.map((thread) => thread.stop()));
+    try {
+      foldLogs(folder);
+    } catch (cause) {
+      log.error(cause);
+    }
     console.log('stopped');
     process.exit(0);
   }

@@ -1,5 +1,7 @@
 // The thread of checkDatabases.
-import { DatabaseSync } from 'node:sqlite';
+import { hash } from 'node:crypto';
+import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
+import { setTimeout as wait } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Damage } from './integrity.ts';
 
@@ -23,8 +25,44 @@ function damageOf(file: string): string | undefined {
   }
 }
 
-const damaged = (workerData as string[]).flatMap((file): Damage[] => {
+/** How many of the events that search has stored last are looked for. */
+const lookedFor = 1000;
+/** What expires meanwhile leaves both stores within this time. */
+const patienceMs = 5000;
+
+/** Whether search has events that events.db lacks, although they are stored there first: then that lost its newest writes. */
+async function isBehind(files: { events: string; search: string }): Promise<boolean> {
+  const open: DatabaseSync[] = [];
+  try {
+    for (const file of [files.events, files.search])
+      open.push(new DatabaseSync(file, { readOnly: true, timeout: 1000 }));
+    const [events, search] = open;
+    const newest = search.prepare(
+      `SELECT id, user FROM documents WHERE kind = 'event' AND gone = 0 ORDER BY rowid DESC LIMIT ${lookedFor}`,
+    );
+    const shown = search.prepare("SELECT 1 FROM documents WHERE kind = 'event' AND id = ? AND gone = 0");
+    const kept = events.prepare('SELECT 1 FROM events WHERE id = ?');
+    // Removing a forgotten user may have been interrupted.
+    const forgotten = events.prepare('SELECT 1 FROM forgotten WHERE person = ?');
+    const isMissing = ({ id, user }: Record<string, SQLOutputValue>) =>
+      shown.get(id) && !kept.get(id) && !forgotten.get(hash('sha256', String(user), 'base64url'));
+    const missing = newest.all().filter(isMissing);
+    if (missing.length === 0) return false;
+    await wait(patienceMs);
+    return missing.some(isMissing);
+  } catch {
+    // One of them is not made yet, or is damaged, which is found page by page.
+    return false;
+  } finally {
+    for (const database of open) database.close();
+  }
+}
+
+const { files, ...stores } = workerData as { files: string[]; events: string; search: string };
+const damaged = files.flatMap((file): Damage[] => {
   const found = damageOf(file);
   return found === undefined ? [] : [{ file, found }];
 });
+if (!damaged.some(({ file }) => file === stores.events) && (await isBehind(stores)))
+  damaged.push({ file: stores.events, found: 'it lacks events that search has: its newest writes are lost' });
 parentPort?.postMessage(damaged);

@@ -1,7 +1,8 @@
 // Checks the databases of a data folder for damage, beside the running server: SQLite itself notices a damaged page
 // only when it reads it.
-import { readdirSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { Worker } from 'node:worker_threads';
 import type { Fault } from '#serve/health.ts';
 import { markSearchDamaged } from '../search/refill.ts';
@@ -18,10 +19,32 @@ export const databasesOf = (folder: string): string[] =>
     .filter((name) => name.endsWith('.db'))
     .sort();
 
+/** The databases that hold what is stored nowhere else, and are empty files: to be called before they are opened. */
+export const emptyDatabases = (folder: string): string[] =>
+  databasesOf(folder)
+    .filter((name) => !/^(hold|search|[\w-]*pump)\.db$/.test(name))
+    .map((name) => join(folder, name))
+    .filter((file) => statSync(file).size === 0);
+
+/**
+ * Copies each database's log into its file, once nothing else writes: people take a file that ends with -wal for a
+ * leftover.
+ */
+export function foldLogs(folder: string): void {
+  for (const name of databasesOf(folder).filter((name) => name !== 'hold.db')) {
+    const database = new DatabaseSync(join(folder, name), { timeout: 1000 });
+    database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    database.close();
+  }
+}
+
 /** Reads every page of every database once, in a separate thread; returns the faults for the health page. */
 export function checkDatabases(folder: string): Promise<Fault[]> {
   const files = databasesOf(folder).map((name) => join(folder, name));
-  const worker = new Worker(new URL('./integrity-check.ts', import.meta.url), { workerData: files, name: 'integrity' });
+  const [events, search] = ['events.db', 'search.db'].map((name) => join(folder, name));
+  const worker = new Worker(new URL('./integrity-check.ts', import.meta.url), {
+    ...{ workerData: { files, events, search }, name: 'integrity' },
+  });
   worker.unref();
   return new Promise((resolve, reject) => {
     worker.once('error', reject);
@@ -29,7 +52,8 @@ export function checkDatabases(folder: string): Promise<Fault[]> {
   });
 }
 
-function faultOf(folder: string, { file, found }: Damage): Fault {
+/** The fault that a database has lost what it held. */
+export function faultOf(folder: string, { file, found }: Damage): Fault {
   const isSearch = file === join(folder, 'search.db');
   if (isSearch) markSearchDamaged(folder);
   const fix = isSearch
