@@ -166,4 +166,10 @@ export const equivalents: Equivalent[] = [
     change: '> -> >=',
     why: 'they are not equal',
   },
+  {
+    file: 'functions/process/fold.ts',
+    line: 'if (points.size > slack * mostDomains) points.keepNewest(mostDomains);',
+    change: '> -> >=',
+    why: 'the newest are kept in the end, however early those with older hits leave',
+  },
 ];

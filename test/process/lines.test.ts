@@ -76,6 +76,41 @@ test('hits that are not late are told by the minute of their arrival', async () 
   );
 });
 
+test('the kernel is asked only where points are by domain, and gives its memory back whatever fails', async () => {
+  for (const [points, asks] of [
+    [undefined, 1],
+    ['domain', 1],
+    ['location', 0],
+  ] as const) {
+    let begun = 0;
+    let closed = 0;
+    const stores = memoryStores(() => now);
+    const kernel = {
+      ...{ promptHits: 0, count: () => {}, encode: () => new Uint8Array() },
+      read: () => {
+        throw new Error('the kernel reads');
+      },
+      close: () => {
+        closed++;
+      },
+    };
+    const locator = {
+      locate: () => ({ lat: 1, lon: 2, country: 'DE' }),
+      begin: () => {
+        begun++;
+        return kernel;
+      },
+    };
+    const work = processBatch('s', [{ sequenceNumber: '1', data: Buffer.from(hit(now)), arrivedAt: now }], {
+      ...{ ...stores, locator, points, classify: () => 'human' as const, pullWindowSeconds: 2, clock: () => now },
+      newId: () => 'id',
+    });
+    if (asks) await assert.rejects(work, /the kernel reads/);
+    else await work;
+    assert.deepEqual([begun, closed], [asks, asks], points);
+  }
+});
+
 test('events are stored with their origin, without addresses, and at most a day ahead of their arrival', async () => {
   const { events, counters, batches } = await processed(
     [registry(), registry({ id: 'two', time: now + day }), registry({ id: 'three', time: now + day + 1 })],
