@@ -38,7 +38,7 @@ const saveEveryMs = 500;
  * heap that may take 2 GiB or more grow to four times its live size before it collects garbage, a smaller one to less
  * than twice.
  */
-const resourceLimits = { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 1024 };
+const resourceLimits = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 1024 };
 
 export interface Question {
   id: number;

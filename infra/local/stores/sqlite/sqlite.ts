@@ -32,7 +32,7 @@ export function openDatabase(
  * A batch of 10,000 pulls changes some ten thousand pages: those that do not fit into the cache are written and read
  * repeatedly.
  */
-export const batchCacheMiB = 64;
+export const batchCacheMiB = 32;
 /** The cache for pages that are read repeatedly. */
 export const readCacheMiB = 16;
 /** A page that changes with each batch is copied back into the file only once per 64 MiB of log. */
