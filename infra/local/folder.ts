@@ -6,7 +6,6 @@ import {
   existsSync,
   linkSync,
   lstatSync,
-  mkdirSync,
   readdirSync,
   renameSync,
   rmSync,
@@ -15,6 +14,7 @@ import {
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { SettingError } from '#settings/error.ts';
+import { makeFolder } from './make-folder.ts';
 import { readSecret, syncFolder } from './stores/secrets/secret.ts';
 
 /**
@@ -26,7 +26,7 @@ export function openFolder(data: string): string {
   // Set for the whole process, because SQLite makes further files, and so does each thread.
   process.umask(0o077);
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder);
     close(folder);
     accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (cause) {

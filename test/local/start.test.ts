@@ -89,9 +89,13 @@ test('a wrong setting or folder gives one clear line and exit 1', { timeout: 60_
   const folder = dataFolder(t);
   const file = join(folder, 'file');
   writeFileSync(file, '');
-  const rows: [string[], RegExp][] = [
+  type Row = [string[], RegExp];
+  const rows: Row[] = [
     [['--data', join(file, 'sub')], /^--data .*file.* can't be used: .*\n$/],
     [['--data', file], /^--data .*file can't be used: .*\n$/],
+    ...(process.platform === 'linux'
+      ? [[['--data', '/proc/nowhere/data'], /^--data \/proc\/nowhere\/data can't be used: .*\n$/] satisfies Row]
+      : []),
     [['--port', 'abc'], /^--port is "abc": must be an integer from 0 to 65535\n$/],
     [['--export-every', 'often'], /^--export-every is "often": must be a number.*\n$/],
     [['--colour', 'red'], /^Unknown option '--colour'.*See --help\.\n$/],

@@ -23,6 +23,7 @@ import { pipeline } from 'node:stream/promises';
 import { setTimeout as wait } from 'node:timers/promises';
 import { SettingError } from '#settings/error.ts';
 import { holdFiles } from '../hold.ts';
+import { makeFolder } from '../make-folder.ts';
 import { syncFolder } from './secrets/secret.ts';
 
 /** The manifest of a backup: written last, so that an incomplete backup has none. */
@@ -60,7 +61,7 @@ export async function takeBackup(folder: string, to: string, clock: () => number
     throw new SettingError(`${target} lies in the data folder ${folder}: name a folder elsewhere`);
   if (!isEmpty(target)) throw new SettingError(`${target} is not empty: a backup needs a folder of its own`);
   const partial = `${target}.${randomUUID()}.partial`;
-  mkdirSync(partial, { recursive: true, mode: 0o700 });
+  makeFolder(partial);
   const moment = await freeze(folder, clock);
   try {
     const files: Manifest['files'] = {};
@@ -103,7 +104,7 @@ export async function restoreBackup(from: string, to: string): Promise<Copied> {
       `--data ${target} is not empty: move it away, or restore into another folder with --data DIR`,
     );
   const partial = `${target}.${randomUUID()}.partial`;
-  mkdirSync(partial, { recursive: true, mode: 0o700 });
+  makeFolder(partial);
   try {
     let bytes = 0;
     for (const [name, sum] of Object.entries(manifest.files)) {
