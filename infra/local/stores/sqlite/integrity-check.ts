@@ -38,14 +38,15 @@ async function isBehind(files: { events: string; search: string }): Promise<bool
       open.push(new DatabaseSync(file, { readOnly: true, timeout: 1000 }));
     const [events, search] = open;
     const newest = search.prepare(
-      `SELECT id, user FROM documents WHERE kind = 'event' AND gone = 0 ORDER BY rowid DESC LIMIT ${lookedFor}`,
+      `SELECT rowid, id, user FROM documents WHERE gone = 0 ORDER BY rowid DESC LIMIT ${lookedFor}`,
     );
-    const shown = search.prepare("SELECT 1 FROM documents WHERE kind = 'event' AND id = ? AND gone = 0");
+    // A pull has the id of its first event.
+    const shown = search.prepare('SELECT 1 FROM documents WHERE rowid = ? AND id = ? AND gone = 0');
     const kept = events.prepare('SELECT 1 FROM events WHERE id = ?');
     // Removing a forgotten user may have been interrupted.
     const forgotten = events.prepare('SELECT 1 FROM forgotten WHERE person = ?');
-    const isMissing = ({ id, user }: Record<string, SQLOutputValue>) =>
-      shown.get(id) && !kept.get(id) && !forgotten.get(hash('sha256', String(user), 'base64url'));
+    const isMissing = ({ rowid, id, user }: Record<string, SQLOutputValue>) =>
+      shown.get(rowid, id) && !kept.get(id) && !forgotten.get(hash('sha256', String(user), 'base64url'));
     const missing = newest.all().filter(isMissing);
     if (missing.length === 0) return false;
     await wait(patienceMs);
