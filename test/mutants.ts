@@ -172,4 +172,28 @@ export const equivalents: Equivalent[] = [
     change: '> -> >=',
     why: 'the newest are kept in the end, however early those with older hits leave',
   },
+  {
+    file: 'functions/collect/plain-hits.ts',
+    line: 'if (idStart >= 0) out = copy(body, idStart, idEnd',
+    change: '>= -> >',
+    why: 'an id never begins with the body',
+  },
+  {
+    file: 'functions/collect/plain-hits.ts',
+    line: 'if (code !== dot) return digits || at - start > mostDomain ? -1 : at;',
+    change: '> -> >=',
+    why: 'what this path declines the other reads, into the same lines',
+  },
+  {
+    file: 'functions/core/hits/points-state.ts',
+    line: 'if (this.#updatedAt[row] >= time) since++;',
+    change: '< -> <=',
+    why: 'a row behind the last has no hits since any time',
+  },
+  {
+    file: 'functions/core/registry/sealed.ts',
+    line: "importKey('raw', new Uint8Array(key)",
+    change: 'false -> true',
+    why: 'the key leaves nothing: it is at hand as bytes',
+  },
 ];

@@ -7,6 +7,7 @@ import { encodeModel, plainAls } from '#core/recommender/model-file.ts';
 import { type Card, latestKey, refusedKey } from '#core/recommender/model-list.ts';
 import { eventOf } from '#core/registry/name.ts';
 import type { ObjectStore } from '#core/stores.ts';
+import { digestOf } from '#http/bearer.ts';
 import { openCredentials } from '#local/stores/credentials.ts';
 import { storeEvents } from '#process/pulls.ts';
 import { type ServeOptions, serveApp } from '#serve/app.ts';
@@ -241,13 +242,13 @@ test('tokens: each with its role, its user and its end, shown once, and gone whe
 });
 
 test('webhook tokens of registries: two at the most, each ended by its id', async () => {
-  const { ask } = await world();
+  const { ask, credentials } = await world();
   assert.deepEqual(await ask('/v1/registries'), ok({ items: [{ name: 'default' }, { name: 'east' }] }));
   const make = (query: string) => ask(`/v1/registries/tokens?${query}`, 'POST');
   const { token, ...first } = (await make('registry=east')).body;
   assert.match(token, /^wr_/);
   assert.deepEqual(first, { id: first.id, registry: 'east', createdAt: at(0) });
-  const { token: _, ...second } = (await make('registry=east')).body;
+  const { token: kept, ...second } = (await make('registry=east')).body;
   assert.equal((await make('registry=east')).status, 409);
   assert.equal((await make('registry=east&rotate=true')).status, 409, 'the newer was not used yet');
   assert.equal((await make('registry=default')).status, 201);
@@ -258,6 +259,15 @@ test('webhook tokens of registries: two at the most, each ended by its id', asyn
   assert.deepEqual(await ask(`/v1/registries/tokens?registry=east&id=${first.id}`, 'DELETE'), ok(first));
   assert.equal((await ask(`/v1/registries/tokens?registry=east&id=${first.id}`, 'DELETE')).status, 404);
   assert.deepEqual(await ask('/v1/registries/tokens?registry=east'), ok({ items: [second] }));
+
+  const { token: third } = (await make('registry=east&rotate=true')).body;
+  for (const used of [kept, third]) await credentials.used('registry', digestOf(used), now);
+  assert.equal((await make('registry=east&rotate=false')).status, 409, 'only a rotation ends the older one');
+  assert.equal((await make('registry=east')).status, 409);
+  const rotated = await make('registry=east&rotate=true');
+  assert.equal(rotated.status, 201);
+  const left = (await ask('/v1/registries/tokens?registry=east')).body.items as { id: string }[];
+  assert.ok(left.length === 2 && left.some(({ id }) => id === rotated.body.id));
 });
 
 test('the models that are kept, which one is in service, and one that was refused', async () => {

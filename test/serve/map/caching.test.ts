@@ -1,6 +1,7 @@
 // What a cache may keep of the map, and which pages of other sites may read it: only what everybody sees.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import type { PublicMap } from '#core/access.ts';
 import { digestOf } from '#http/bearer.ts';
 import { openCredentials } from '#local/stores/credentials.ts';
@@ -94,4 +95,23 @@ test('if the map is not for everyone, embedded maps and badges say so, in their 
     assert.ok(html.includes('This map is not public') && html.includes(colour), query);
   }
   assert.match(await (await app.request('/v1/embed/badge.svg')).text(), /not public/);
+});
+
+test('caches tell apart both what is compressed and who asks', async () => {
+  const stores = memoryStores(() => now);
+  await stores.objects.put('points.json', gzipSync('{"points":[]}'));
+  const settings = { ...accessAs('public'), publicMap: false as const, everyone: 'team' as const, signIn: undefined };
+  const app = serveApp({
+    ...{ ...stores, clock: () => now, keepDays: 7, snapshots: noSnapshots, models: {} },
+    access: openSignIn({
+      ...{ settings, credentials: openCredentials(':memory:', () => now), clock: () => now, peer: () => '192.0.2.1' },
+    }),
+    report: (cause: unknown) => assert.fail(String(cause)),
+  } as unknown as ServeOptions);
+  const answer = await app.request('/points.json');
+  assert.equal(answer.status, 200);
+  assert.deepEqual(
+    new Set(answer.headers.get('vary')?.split(', ')),
+    new Set(['Accept-Encoding', 'Authorization', 'Cookie']),
+  );
 });
