@@ -196,4 +196,10 @@ export const equivalents: Equivalent[] = [
     change: 'false -> true',
     why: 'the key leaves nothing: it is at hand as bytes',
   },
+  {
+    file: 'functions/serve/map/hits.ts',
+    line: 'if (number > 0 && (number >= most || rows > mostRows)) held.delete(name);',
+    change: '>= -> >',
+    why: 'a cache of one entry more: what it lacks is read',
+  },
 ];

@@ -5,6 +5,7 @@ import { Hono } from 'hono';
 import { PbfReader } from 'pbf';
 import { buildPyramid } from '#core/map/cluster.ts';
 import { pointerKey, snapshotKey } from '#core/map/pointer.ts';
+import { DEEPEST_ZOOM } from '#core/map/pyramid.ts';
 import { encodePyramid } from '#core/map/snapshot.ts';
 import type { ObjectStore } from '#core/stores.ts';
 import { answerErrors } from '#http/errors.ts';
@@ -97,6 +98,21 @@ test('a caller who already has the tile gets 304 without it being read; an empty
   const empty = await get('/v1/tiles/s2/5/0/0.mvt');
   assert.equal(empty.status, 204);
   assert.equal((await empty.arrayBuffer()).byteLength, 0);
+});
+
+test('the deepest zoom and its last tile are served', async () => {
+  const { get } = served();
+  const last = 2 ** DEEPEST_ZOOM - 1;
+  for (const [x, y] of [
+    [0, 0],
+    [last, last],
+  ])
+    assert.equal((await get(`/v1/tiles/s2/${DEEPEST_ZOOM}/${x}/${y}.mvt`)).status, 204);
+  for (const [x, y] of [
+    [last + 1, last],
+    [last, last + 1],
+  ])
+    assert.equal((await get(`/v1/tiles/s2/${DEEPEST_ZOOM}/${x}/${y}.mvt`)).status, 400);
 });
 
 test('tiles are gzipped only for clients that accept gzip', async () => {
