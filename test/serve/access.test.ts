@@ -8,7 +8,7 @@ import { handle, type LambdaEvent } from 'hono/aws-lambda';
 import { peerOf } from '#aws/gateway.ts';
 import { collectApp } from '#collect/app.ts';
 import type { AccessSettings, PublicMap, Role } from '#core/access.ts';
-import { assertRow } from '#http/access.ts';
+import { assertRow, needsOf } from '#http/access.ts';
 import { digestOf } from '#http/bearer.ts';
 import { localApp, type ServerOptions } from '#local/server.ts';
 import { openCredentials } from '#local/stores/credentials.ts';
@@ -348,4 +348,17 @@ test('a route without a row keeps the server from starting', () => {
   assertRow('GET', '/v1/tiles/{snapshot}/{z}/{x}/{file}');
   assert.throws(() => assertRow('GET', '/v1/secrets'), /GET \/v1\/secrets has no row/);
   assert.throws(() => assertRow('PUT', '/v1/users'), /no row/);
+});
+
+test('what a call needs is known by its method and its whole path', () => {
+  for (const [method, path, needs] of [
+    ['GET', '/v1/tiles/latest/0/0/0.mvt', 'map'],
+    ['HEAD', '/v1/tiles/latest/0/0/0.mvt', 'map'],
+    ['HEAD', '/v1/history', 'own'],
+    ['POST', '/v1/tiles/latest/0/0/0.mvt', undefined],
+    ['GET', '/v1/tiles/latest/0/0/0.mvt/x', undefined],
+    ['GET', '/v1/nowhere', undefined],
+    ['DELETE', '/v1/history', undefined],
+  ] as const)
+    assert.equal(needsOf(method, path), needs, `${method} ${path}`);
 });
