@@ -185,6 +185,12 @@ export const equivalents: Equivalent[] = [
     why: 'what this path declines the other reads, into the same lines',
   },
   {
+    file: 'functions/core/hits/seen.ts',
+    line: 'if (arrivedAt > this.#arrivedAt[entry]) this.#arrivedAt[entry] = arrivedAt;',
+    change: '> -> >=',
+    why: 'an equal time is set to itself',
+  },
+  {
     file: 'functions/core/hits/points-state.ts',
     line: 'if (this.#updatedAt[row] >= time) since++;',
     change: '< -> <=',
