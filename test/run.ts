@@ -33,7 +33,7 @@ const groups: Record<string, Group> = {
   },
   'test:aws': {
     what: 'stores, stacks, templates and Spark on what test/aws/install.sh brings',
-    holds: (_, text) => /aws\/install\.sh|\/servers\.ts'/.test(text),
+    holds: (_, text) => /aws\/install\.sh|\/(servers|worlds\/spark)\.ts'/.test(text),
   },
   'test:package': {
     what: 'packs, installs and runs the package',

@@ -323,7 +323,7 @@ test('a quarantined text is cut at 64 KiB, but never within an address, however 
     ...['203.0.113.11', six, encodeURIComponent(six), encodeURIComponent(encodeURIComponent(wide))],
     six.replace(/./g, (letter) => `&#00000${letter.charCodeAt(0)};`),
   ])
-    for (let letters = 0; letters <= address.length; letters++) {
+    for (let letters = 0; letters <= address.length; letters += Math.ceil(address.length / 30)) {
       const kept = quarantinedText(`${' '.repeat(65_536 - letters)}${address} and more`.padEnd(70_000));
       assert.ok(kept.length > 65_000 && kept.length <= 65_536);
       assert.ok('[address]'.startsWith(kept.trim()), `${letters} letters of ${address}`);
