@@ -9,15 +9,21 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const threshold = 'MALLOC_MMAP_THRESHOLD_';
-/** A folder for compiled code; Node does without if it can't be written. Halves the processor time of a start. */
-const compiled = join(import.meta.dirname, '../../build/compile-cache');
+const root = join(import.meta.dirname, '../..');
+/**
+ * In a clone, a folder for compiled code, which halves the processor time of a start; Node does without if it can't be
+ * written. Nothing is written into an installed package.
+ */
+const compiled = existsSync(join(root, 'tsconfig.json'))
+  ? { NODE_COMPILE_CACHE: join(root, 'build/compile-cache') }
+  : {};
 /** The command line as given: `whalewatch` removes its command from process.argv. */
 const commandLine = '/proc/self/cmdline';
 
 // Not under node --watch, whose channel to its child would be closed.
 if (process.env[threshold] === undefined && process.execve && !process.channel && existsSync(commandLine))
   process.execve(process.execPath, readFileSync(commandLine, 'utf8').split('\0').slice(0, -1), {
-    NODE_COMPILE_CACHE: compiled,
+    ...compiled,
     ...process.env,
     [threshold]: String(256 * 1024),
   });
