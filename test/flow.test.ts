@@ -172,8 +172,13 @@ test('with --export-every 1 a hit is on the map moments later', { timeout: 60_00
   } = await eventually(20, points, ({ points }) => points.length === 1);
   assert.equal(point.domain, 'portal.example');
   assert.ok(point.lat > 49 && point.lat < 61, 'in Britain');
-  const clusters = await running.get<{ features: { properties: { domain: string } }[] }>(
-    '/v1/clusters?bbox=-180,-85,180,85&zoom=3',
+  const path = '/v1/clusters?bbox=-180,-85,180,85&zoom=3';
+  // The snapshot is published after the document of all points.
+  await eventually(
+    20,
+    async () => (await fetch(running.origin + path)).status,
+    (status) => status === 200,
   );
+  const clusters = await running.get<{ features: { properties: { domain: string } }[] }>(path);
   assert.equal(clusters.features[0].properties.domain, 'portal.example');
 });
