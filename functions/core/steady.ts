@@ -1,6 +1,9 @@
 // A clock for expiry. If the system clock is set a week ahead and corrected an hour later, nothing must expire: a jump
 // ahead counts only after a further day of running.
 
+/** The clocks of two machines differ by less than this. */
+export const aheadMs = 5 * 60_000;
+
 export interface Steady {
   /** The system clock when it was last read, milliseconds since the epoch. */
   clock: number;

@@ -3,6 +3,7 @@ import { type Counters, type Delta, dayName, dayOf, decodeDelta, noCounters, typ
 import type { Manifest } from '#core/hits/manifest.ts';
 import { PointsState } from '#core/hits/points-state.ts';
 import { Seen } from '#core/hits/seen.ts';
+import { aheadMs } from '#core/steady.ts';
 import { type Checkpoint, type CheckpointStore, Damaged, type ObjectStore } from '#core/stores.ts';
 
 /** The most rows folded into one swap; the next export folds the rest. */
@@ -128,8 +129,6 @@ export async function foldRows(manifest: Manifest, options: FoldOptions): Promis
   }
 }
 
-/** The clocks of two machines differ by less than this. */
-const aheadMs = 5 * 60_000;
 /** Exports are minutes apart: after a longer gap, the clock jumped or nothing ran. */
 const jumpMs = 86_400_000;
 const notedEveryMs = 3_600_000;

@@ -6,6 +6,7 @@ import { cardInService, readModels } from '#core/recommender/model-list.ts';
 import { knownAgent } from '#core/registry/classify.ts';
 import { defaultRegistry } from '#core/registry/name.ts';
 import { quarantineBounds } from '#core/registry/sealed.ts';
+import { aheadMs } from '#core/steady.ts';
 import {
   type CheckpointStore,
   type EventStore,
@@ -357,9 +358,6 @@ function ipWarnings(builtAt: number | undefined, now: number): string[] {
   if (days <= freshIpDays) return [];
   return [`the IP table is ${days} days old, more than ${freshIpDays}: npm run ip-update -- FILE installs a newer one`];
 }
-
-/** Clocks of different machines differ by less. */
-const aheadMs = 5 * 60_000;
 
 const ageOf = (at: number | undefined, now: number) =>
   at === undefined ? null : { at: iso(at), seconds: Math.max(0, Math.round((now - at) / 1000)) };

@@ -2,14 +2,13 @@
 
 import { page, readCursor } from '#core/cursor.ts';
 import { type Alert, digestMs, digestOf, stormMs } from '#core/rules.ts';
+import { aheadMs } from '#core/steady.ts';
 import { type AlertFeed, type AlertQueue, alertKeptMs, type ClaimStore, claimKeptMs } from '#core/stores.ts';
 import { openDatabase, transaction } from './sqlite/sqlite.ts';
 import { steadyClock } from './sqlite/steady-clock.ts';
 import { wiper } from './sqlite/wipe.ts';
 
 const dayMs = 86_400_000;
-/** Clocks of two machines differ by less. */
-const aheadMs = 5 * 60_000;
 
 export type Alerts = ClaimStore & AlertFeed & AlertQueue;
 

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { page, readCursor } from '#core/cursor.ts';
 import { type Pull, parseStoredEvent, type StoredEvent } from '#core/event.ts';
+import { aheadMs } from '#core/steady.ts';
 import { type EventStore, type Expiring, forgottenKeptMs } from '#core/stores.ts';
 import { openQuarantine, type Quarantine } from './quarantine.ts';
 import { openDayKeys } from './secrets/day-keys.ts';
@@ -15,8 +16,6 @@ const day = 86_400_000;
  * where a table by id has four. Files of an older version keep their tables by id; the statements work for both.
  */
 const inOrder = 'user, repository, time, id';
-/** Clocks of two machines differ by less. */
-const aheadMs = 5 * 60_000;
 
 export interface LocalEvents extends EventStore, Expiring {
   /** The clock that rows expire by, milliseconds since the epoch: it does not follow a jump ahead at once. */
