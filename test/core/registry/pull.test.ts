@@ -521,17 +521,22 @@ test('whatever the order, batches, redelivery and crashes, the stored pulls are 
   );
 });
 
+/** All events are stored, and the pulls of all but one. */
+function withLate(list: StoredEvent[], pick: number): { shelf: Shelf; late: StoredEvent } {
+  const shelf = new Shelf();
+  const late = list[pick % list.length];
+  shelf.put(list);
+  for (const pull of pullsOf(list.filter((event) => event !== late))) shelf.opened.set(pull.id, pull);
+  return { shelf, late };
+}
+
 test('a repeated change reads the same events again, so that a crash after storing them loses nothing', async () => {
   await fc.assert(
     fc.asyncProperty(
       traffic.filter((list) => list.length > 0),
       fc.nat(),
       async (list, pick) => {
-        const shelf = new Shelf();
-        const late = list[pick % list.length];
-        shelf.put(list);
-        const others = list.filter((event) => event !== late);
-        for (const pull of pullsOf(others)) shelf.opened.set(pull.id, pull);
+        const { shelf, late } = withLate(list, pick);
         const change = await pullChange([late], shelf);
         for (const { id } of change.remove) shelf.opened.delete(id);
         for (const pull of change.put) shelf.opened.set(pull.id, pull);
@@ -553,10 +558,7 @@ test('of each event that was read the pull is known, or that it has none; what m
       traffic.filter((list) => list.length > 0),
       fc.nat(),
       async (list, pick) => {
-        const shelf = new Shelf();
-        shelf.put(list);
-        const late = list[pick % list.length];
-        for (const pull of pullsOf(list.filter((event) => event !== late))) shelf.opened.set(pull.id, pull);
+        const { shelf, late } = withLate(list, pick);
         const { events, pullOf } = await pullChange([late], shelf);
         const all = new Map(actsOf(list).flatMap((act) => act.events.map(({ id }) => [id, act.pull] as const)));
         for (const event of events) {
