@@ -381,7 +381,7 @@ function install(): void {
   if (missing.length > 0) execFileSync(python, ['-m', 'pip', 'install', '-q', ...missing], { stdio: 'inherit' });
 }
 
-/** The median without the first, which was the warm-up; NaN if there is no other. */
+/** The median without the first, which was the warm-up; NaN if there is only one. */
 function warm(values: (number | undefined)[]): number {
   const known = values.filter((value) => value !== undefined);
   return known.slice(known.length > 1 ? 1 : 0).toSorted((a, b) => a - b)[(known.length - 1) >> 1] ?? Number.NaN;

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** The webhook's token of the local run: shorter ones are refused. */
+/** The webhook's token of the local run. */
 export const token = 'of-the-bench';
 
 export interface Started {

@@ -248,7 +248,7 @@ export const edgeChecks: Check[] = [
   },
   {
     id: 'error-pages',
-    fact: "An error page of the distribution would also replace the API's JSON: there is none",
+    fact: "An error page of the distribution would also replace the API's JSON: it must have none",
     document: `${cloudFront}/GeneratingCustomErrorResponses.html`,
     faults: ofDistribution(({ CustomErrorResponses = [] }) =>
       (CustomErrorResponses as { ResponsePagePath?: string }[]).every(({ ResponsePagePath }) => !ResponsePagePath),

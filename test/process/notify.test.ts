@@ -130,7 +130,7 @@ test('a rule of pushes may be about one registry, or about all', async () => {
   );
 });
 
-test('what is an hour old when it arrives is no news, of any kind', async () => {
+test('events that are an hour old when they arrive cause no alert, of any kind', async () => {
   for (const [age, alerts] of [
     [newsMs - 1, 4],
     [newsMs, 0],

@@ -7,7 +7,7 @@ import { buildPages } from '../../web/build.ts';
 import { openBrowser } from './browser.ts';
 import { type Mood, startWorld } from './world.ts';
 
-/** Or why there is none. */
+/** A browser, or why none can be started. */
 export const browser = await openBrowser();
 /** Why page tests are skipped. */
 export const skip = typeof browser === 'string' && browser;

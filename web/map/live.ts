@@ -30,7 +30,7 @@ export interface Live {
   /** The days whose map is kept. */
   kept?: Kept;
   sums?: Sums;
-  /** Whether health reports that something is stuck, which is why there is no new snapshot. */
+  /** Whether health reports that something is stuck, so that no new snapshot is made. */
   isStuck?: boolean;
   /** Why the newest request failed; the last replies stay. */
   error?: ServiceError;

@@ -199,7 +199,7 @@ test('who may see only the anonymous map opens no other snapshot, and has its ow
   assert.equal((await objectSnapshots(store, clock).latest())?.snapshot, 'one');
 });
 
-test('a store that fails otherwise is no bad snapshot, and a deployment without exports has none', async () => {
+test('other failures of the store do not mark a snapshot as bad, and a deployment without exports has no snapshot', async () => {
   const { store, clock, put, pass, breakDown } = world();
   const source = objectSnapshots(store, clock, { onBad: () => assert.fail('reported') });
   put('one', 3);
