@@ -1,4 +1,5 @@
-// npm run bench -- als [--ranks 10,64] [--seeds 4] [--users 100000 --items 10000 --pairs 2840000] [--no-spark] [--large]
+// npm run bench -- als [--ranks 10,64] [--seeds 4] [--users 100000 --items 10000 --pairs 2840000] [--no-spark]
+// [--large]
 //                      [--no-public] [--public] [--pairs FILE] [--ease 10000]
 // Times training and the top-10 lists of all users against implicit 0.7.3, irspack 0.5.2 (the same objective), oneDAL
 // by daal4py 2024.7 and Spark MLlib (lambda x entries). The data: seeded communities and, for the AUC, MovieLens-100k
@@ -192,8 +193,8 @@ async function compare(world: World, splitOf: (seed: number) => Split, timed: bo
 }
 
 /**
- * Whole processes, one after the other: from the start of Node or Python through reading the matrix and the fit to lists of ten for
- * everybody, and the end. Wall seconds, by rank.
+ * Whole processes, one after the other: from the start of Node or Python through reading the matrix and the fit to
+ * lists of ten for everybody, and the end. Wall seconds, by rank.
  */
 async function wholeProcesses() {
   const answer: Record<number, Record<string, number | null>> = {};

@@ -1,5 +1,6 @@
-// The map page in a real Chromium on the real local run: how long until the first clusters are drawn, the longest task that
-// keeps a reader waiting while they zoom, choose a time and read what is in view, and requests that leave the origin.
+// The map page in a real Chromium on the real local run: how long until the first clusters are drawn, the longest task
+// that keeps a reader waiting while they zoom, choose a time and read what is in view, and requests that leave the
+// origin.
 //   npm run bench -- map [--domains 20000,1000000] [--runs 3]
 // A task's processor time is its own work, whatever else runs. Its length includes waiting, which is mostly for drawing
 // if there is no graphics card. CHROME_PATH names another browser. Last line: [{domains, firstClustersMs,

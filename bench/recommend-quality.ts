@@ -1,4 +1,5 @@
-// npm run bench -- recommend-quality [--seeds 3 --from 1] [--sets deb-maint,movielens,communities] [--budget 60] [--no-rivals]
+// npm run bench -- recommend-quality [--seeds 3 --from 1] [--sets deb-maint,movielens,communities] [--budget 60]
+// [--no-rivals]
 // A set is also a file of pairs: --sets pairs.csv, as `npm run tune` takes it. The served model against EASE, item-kNN,
 // ALS and weighted ALS, each tuned in Python (bench/recommend-quality/rivals.py). A tenth of the pairs is held out; all
 // models learn and choose their settings from the rest alone, and are judged by the code that judges training. The last

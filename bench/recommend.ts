@@ -1,4 +1,5 @@
-// npm run bench -- recommend [--users N] [--items N] [--pairs N] [--seconds N] [--per-second N] [--model NAME,…] [--no-http]
+// npm run bench -- recommend [--users N] [--items N] [--pairs N] [--seconds N] [--per-second N] [--model NAME,…]
+// [--no-http]
 // Recommendations at request time. Over HTTP: the local run with 100,000 users, 10,000 images and 2.84 million pulls
 // (filled once, which takes minutes and 3 GB) gets 100 requests a second for different users. Each is timed from when
 // it was due, and compared with a bare server on the same machine. Also timed: from a pull's notification to the

@@ -1,10 +1,10 @@
 // How much a long history costs: the real local run over HTTP, with more and more stored pulls. `npm run import` brings
-// pulls of 400 days, whose users and repositories follow Zipf's law, and the pushes before them. Then each read is timed
-// alone, and with six readers while pulls come in; at last a user is forgotten.
+// pulls of 400 days, whose users and repositories follow Zipf's law, and the pushes before them. Then each read is
+// timed alone, and with six readers while pulls come in; at last a user is forgotten.
 //   npm run bench -- scale [--sizes 10000,100000,1000000,10000000] [--seconds 10] [--keep DIR]
 // --keep: data folders stay in DIR, and existing ones are used again. Last line: {sizes: {N: {importPerSecond,
-// healthy, alone: {read: p99 ms}, busy: {read: p99 ms}, forgetSeconds, rssMiB}}, exponents: {read: of p99 alone over N}};
-// healthy: whether /v1/health was never 503 while pulls came in.
+// healthy, alone: {read: p99 ms}, busy: {read: p99 ms}, forgetSeconds, rssMiB}}, exponents: {read: of p99 alone over
+// N}}; healthy: whether /v1/health was never 503 while pulls came in.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';

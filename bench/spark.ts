@@ -1,11 +1,13 @@
 // npm run bench -- spark [--pairs 300000,3000000] [--rank 10] [--memory 6g]
-// Training by Spark MLlib as `trainer: 'spark'` does it (functions/train/spark: pairs written to the exchange, als.py on local[2],
-// factors read back) beside our own fit, on the same seeded pairs and judged by the same code. 30 million pairs: --pairs 30000000
+// Training by Spark MLlib as `trainer: 'spark'` does it (functions/train/spark: pairs written to the exchange, als.py
+// on local[2], factors read back) beside our own fit, on the same seeded pairs and judged by the same code. 30 million
+// pairs: --pairs 30000000
 // --memory 12g. als.py fits the pairs twice: the first fit includes reading them and compiling, the second is warm. Last line:
-// {PAIRS: {oursSeconds, oursMB, writeSeconds, startSeconds, sparkSeconds, sparkWarmSeconds, readSeconds, sparkMB, ratio, ratioWarm,
-// processor: {oursS, sparkS, sparkWarmS}, aucOurs, aucSpark}, switch}. oursSeconds: the fit in a new process, matrix in memory;
-// sparkSeconds: the first fit; processor: seconds of all threads in the same time. `switch`: from how many pairs Spark's warm fit is
-// the faster one, reckoned from the two largest sizes (null: never), and how many our memory holds.
+// {PAIRS: {oursSeconds, oursMB, writeSeconds, startSeconds, sparkSeconds, sparkWarmSeconds, readSeconds, sparkMB,
+// ratio, ratioWarm, processor: {oursS, sparkS, sparkWarmS}, aucOurs, aucSpark}, switch}. oursSeconds: the fit in a new
+// process, matrix in memory; sparkSeconds: the first fit; processor: seconds of all threads in the same time. `switch`:
+// from how many pairs Spark's warm fit is the faster one, reckoned from the two largest sizes (null: never), and how
+// many our memory holds.
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -133,7 +135,10 @@ function processorOf(pid: number | undefined): number {
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
-/** Where lines through the two largest sizes meet, and where our memory ends; null where they never do, or one size says nothing. */
+/**
+ * Where lines through the two largest sizes meet, and where our memory ends; null where they never do, or one size says
+ * nothing.
+ */
 function switchOf() {
   const [less, most] = Object.values(results)
     .sort((a, b) => a.pairs - b.pairs)

@@ -2,8 +2,8 @@
 //   npm run bench -- stream [--seconds 2]
 // Last line: {putsPerSecond, rivalPutsPerSecond, ratio, putMs, pumpPerSecond, latencyMs}. putsPerSecond: puts of one
 // hit each, 512 in flight, each durable before it resolves; putMs: median and 99th percentile of one put, 32 in flight;
-// pumpPerSecond: hits, one to a record, from the file to a handler that decodes them; latencyMs: median and maximum from
-// a put in one thread to the handler in another, while idle.
+// pumpPerSecond: hits, one to a record, from the file to a handler that decodes them; latencyMs: median and maximum
+// from a put in one thread to the handler in another, while idle.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

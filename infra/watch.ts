@@ -54,7 +54,8 @@ export class Watch extends Construct {
     super(scope, id);
     const { settings, stores, collect, process, alerts, train, serve, api, rollout } = props;
     this.topic = new Topic(this, 'Alarms', { enforceSSL: true });
-    // A topic policy replaces the default one, which lets CloudWatch publish: with the Deny of enforceSSL alone no alarm arrives.
+    // A topic policy replaces the default one, which lets CloudWatch publish: with the Deny of enforceSSL alone no
+    // alarm arrives.
     this.topic.addToResourcePolicy(
       new PolicyStatement({
         effect: Effect.ALLOW,
@@ -217,7 +218,9 @@ export class Watch extends Construct {
     return alarm;
   }
 
-  /** Alarms of the search domain; the thresholds are AWS's own advice, but for the disk: writes stop at about a fifth. */
+  /**
+   * Alarms of the search domain; the thresholds are AWS's own advice, but for the disk: writes stop at about a fifth.
+   */
   #search(domain: Domain, { search }: ResolvedSettings): void {
     const { instanceType = '', gigabytes = 10 } = search as { instanceType?: string; gigabytes?: number };
     const most = (metricName: string, period = five) => domain.metric(metricName, { period, statistic: Stats.MAXIMUM });

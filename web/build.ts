@@ -125,8 +125,8 @@ export async function buildPages(on: { begin?: () => void; end?: (sizes: Size[])
 }
 
 /**
- * The same for a process that stays: in a process of its own, because a build leaves half a gigabyte of heap behind. Calls `begin` if
- * there is something to build.
+ * The same for a process that stays: in a process of its own, because a build leaves half a gigabyte of heap behind.
+ * Calls `begin` if there is something to build.
  */
 export async function builtPages(begin: () => void): Promise<string> {
   if (!existsSync(join(web, 'vite.config.ts')) || isBuilt(hashOf('web', 'package-lock.json'))) return outDir;

@@ -1,4 +1,5 @@
-// The weekly report: what is new, most pulled, unused, outdated, and which recommendations were followed. It names no user.
+// The weekly report: what is new, most pulled, unused, outdated, and which recommendations were followed. It names no
+// user.
 import { cardInService, readModels } from '#core/recommender/model-list.ts';
 import { outdated, outdatedReachDays, usingClasses } from '#core/registry/outdated.ts';
 import type { ObjectStore, SearchStore } from '#core/stores.ts';

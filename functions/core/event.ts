@@ -91,7 +91,9 @@ export const taughtClasses: PullClass[] = ['human', 'cluster'];
 
 /** A registry event as stored: keyed per-day digests replace the IP address. */
 export interface StoredEvent extends Omit<RegistryEvent, 'address'> {
-  /** Digests of the address: one, or two near midnight UTC. Events that share one have the same address. Empty: unknown. */
+  /**
+   * Digests of the address: one, or two near midnight UTC. Events that share one have the same address. Empty: unknown.
+   */
   addressDigests: string[];
   /** Two-letter country code, '' when unknown. */
   country: string;

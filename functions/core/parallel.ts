@@ -1,4 +1,6 @@
-/** Maps items with at most `many` in flight; results are in the order of the items. Rejects after all workers settle. */
+/**
+ * Maps items with at most `many` in flight; results are in the order of the items. Rejects after all workers settle.
+ */
 export async function inParallel<T, R>(items: T[], many: number, work: (item: T) => Promise<R>): Promise<R[]> {
   const answers: R[] = new Array(items.length);
   let next = 0;

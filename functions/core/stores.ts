@@ -405,7 +405,10 @@ export interface SearchStore extends Expiring {
     limit: number;
     now: number;
   }): Promise<RepositoryRow[]>;
-  /** Every repository that a named user pulled by a class that training uses and that was not deleted since, sorted by name. */
+  /**
+   * Every repository that a named user pulled by a class that training uses and that was not deleted since, sorted by
+   * name.
+   */
   catalogue(query: { now: number; halfLifeMs: number }): Promise<CatalogueRow[]>;
   /** What this user pulled by `taughtClasses`: at most `limit` repositories, newest day first, ties by name. */
   pulledDays(query: { user: string; limit: number }): Promise<PulledDays[]>;

@@ -6,8 +6,8 @@
 //   4 delta    ONE immutable object with the batch's sums, which is ignored until a row names it
 //   5 commit   the row (shard, previous) -> (last, delta), only if there is no such row: one batch wins
 //
-// A batch that loses at step 5 has changed nothing: it starts again at 1, which shows what is left to do. That is nothing
-// if its own commit had timed out but succeeded.
+// A batch that loses at step 5 has changed nothing: it starts again at 1, which shows what is left to do. That is
+// nothing if its own commit had timed out but succeeded.
 
 import { withoutAddresses } from '#core/addresses.ts';
 import type { NotificationLine, Quarantined, RegistryEvent, RegistryLine, RejectedLine } from '#core/event.ts';

@@ -96,8 +96,8 @@ function addressDigests(events: EventStore) {
 }
 
 /**
- * Sorts events by user and repository, as stores keep them, so that a batch comes to each page of a large tree only once.
- * If two have the same id, the order is kept: the first of them is the one to store.
+ * Sorts events by user and repository, as stores keep them, so that a batch comes to each page of a large tree only
+ * once. If two have the same id, the order is kept: the first of them is the one to store.
  */
 function byPerson(events: StoredEvent[]): StoredEvent[] {
   if (new Set(events.map(({ id }) => id)).size < events.length) return events;

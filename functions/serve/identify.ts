@@ -95,8 +95,9 @@ function headerClaims(c: Context, { userHeader, groupsHeader }: SigningProxy) {
 }
 
 /**
- * Whether a page of another origin than `own` makes this call. Following a link to here does not count: the page can't read
- * the reply. Older browsers, and all of them over plain HTTP, send no Sec-Fetch-Site, but an Origin with all but plain reads.
+ * Whether a page of another origin than `own` makes this call. Following a link to here does not count: the page can't
+ * read the reply. Older browsers, and all of them over plain HTTP, send no Sec-Fetch-Site, but an Origin with all but
+ * plain reads.
  */
 export function isForeign(c: Context, own?: string): boolean {
   const site = c.req.header('sec-fetch-site');

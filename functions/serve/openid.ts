@@ -1,4 +1,5 @@
-// OpenID Connect with any issuer: authorization code with PKCE, state and nonce, ID tokens verified by the issuer's keys.
+// OpenID Connect with any issuer: authorization code with PKCE, state and nonce, ID tokens verified by the issuer's
+// keys.
 import * as openid from 'openid-client';
 import { claimsFor, type RoleRules } from '#core/access.ts';
 import { IssuerDown, type OpenId, SignInRefused } from './session.ts';

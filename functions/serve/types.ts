@@ -1,4 +1,5 @@
-// Types of the replies, taken from the routes' own schemas, for the pages: types only, so that no schema reaches a browser.
+// Types of the replies, taken from the routes' own schemas, for the pages: types only, so that no schema reaches a
+// browser.
 import type { RouteConfig, z } from '@hono/zod-openapi';
 import type * as alerts from './alerts.ts';
 import type * as credentials from './credentials.ts';

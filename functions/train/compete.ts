@@ -380,8 +380,8 @@ function newest(lessons: Lessons, entries: Entry[]): Judge[] {
 }
 
 /**
- * Each round holds out a tenth of the pulls. Returns the rounds, 5 at most, that hold out `wanted` pulls together: enough to
- * tell one model from another.
+ * Each round holds out a tenth of the pulls. Returns the rounds, 5 at most, that hold out `wanted` pulls together:
+ * enough to tell one model from another.
  */
 export const roundsFor = (entries: number, wanted = 1000): number =>
   Math.min(5, Math.max(1, Math.ceil(wanted / Math.max(1, entries * heldOutShare))));

@@ -1,6 +1,6 @@
 // EASE on the WebAssembly kernel (functions/train/assembly/blocks.as), on all cores: `dense` inverts the whole Gram
-// matrix, `sparse` fits each item only on its nearest ones. test/support/reference-ease.ts has the readable
-// reference implementation.
+// matrix, `sparse` fits each item only on its nearest ones. test/support/reference-ease.ts has the readable reference
+// implementation.
 import { availableParallelism } from 'node:os';
 import { ByTarget, type EaseOptions, type ItemWeights, knn, scaledRows } from '#core/recommender/item-weights.ts';
 import { type Rows, transposed } from '#core/recommender/ratings.ts';

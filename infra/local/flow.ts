@@ -1,4 +1,5 @@
-// The whole flow on one machine: the server, and a thread for each stage. They share only the stores of the data folder.
+// The whole flow on one machine: the server, and a thread for each stage. They share only the stores of the data
+// folder.
 import { existsSync, writeFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { flushCompileCache } from 'node:module';

@@ -1,5 +1,5 @@
-// Runs flow.ts by its settings, as start.ts begins it. The flow is loaded only for valid settings, so that help and errors
-// come at once.
+// Runs flow.ts by its settings, as start.ts begins it. The flow is loaded only for valid settings, so that help and
+// errors come at once.
 import { SettingError } from '#settings/error.ts';
 import { unbreakableLog } from './logging.ts';
 import { help, readSettings } from './settings.ts';

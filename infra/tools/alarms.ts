@@ -1,4 +1,5 @@
-// npm run verify -- --alarms: sets each alarm of a stack off, checks that its message comes out of the topic, and sets it back.
+// npm run verify -- --alarms: sets each alarm of a stack off, checks that its message comes out of the topic, and sets
+// it back.
 import { randomUUID } from 'node:crypto';
 import { CloudFormationClient, paginateListStackResources } from '@aws-sdk/client-cloudformation';
 import { CloudWatchClient, paginateDescribeAlarms, SetAlarmStateCommand } from '@aws-sdk/client-cloudwatch';

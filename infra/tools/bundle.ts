@@ -1,4 +1,5 @@
-// node infra/tools/bundle.ts: each function of AWS minified in build/functions/NAME, the handler in its index.mjs. No Docker.
+// node infra/tools/bundle.ts: each function of AWS minified in build/functions/NAME, the handler in its index.mjs. No
+// Docker.
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { build as esbuild, type Plugin } from 'esbuild';

@@ -67,8 +67,8 @@ export const measured = {
   tileCpuMs: 0.3,
   tileBytes: 460,
   /**
-   * npm run bench -- export --alone --domains N: processor seconds of folding and publishing, 0.32 at 20,000; and for each
-   * domain; the bytes of a domain in a snapshot and points.json.
+   * npm run bench -- export --alone --domains N: processor seconds of folding and publishing, 0.32 at 20,000; and for
+   * each domain; the bytes of a domain in a snapshot and points.json.
    */
   exportCpuSeconds: 0.27,
   exportDomainUs: 2.4,

@@ -1,5 +1,5 @@
-// npm run deploy [-- --yes -c NAME=VALUE]: builds the pages, shows what changes and what the account's quotas will throttle,
-// then deploys just that.
+// npm run deploy [-- --yes -c NAME=VALUE]: builds the pages, shows what changes and what the account's quotas will
+// throttle, then deploys just that.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

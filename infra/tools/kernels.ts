@@ -1,4 +1,5 @@
-// npm run build:kernel: AssemblyScript -> WebAssembly -> a module that holds it as text (see docs/decisions/0005-kernel.md).
+// npm run build:kernel: AssemblyScript -> WebAssembly -> a module that holds it as text (see
+// docs/decisions/0005-kernel.md).
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import asc from 'assemblyscript/asc';

@@ -16,7 +16,9 @@ const allowed = [
 /** Packages of which one file of the server uses a little: bundled into it, which saves installing 2,000 files. */
 export const bundledIntoServer = ['@smithy/signature-v4', 'prom-client'];
 
-/** Development dependencies of which some code is bundled: into the server, the pages, the functions or the IP table. */
+/**
+ * Development dependencies of which some code is bundled: into the server, the pages, the functions or the IP table.
+ */
 const bundled = [
   ...bundledIntoServer,
   ...['@antv/g2', '@fontsource-variable/inter', '@fontsource-variable/jetbrains-mono', 'maplibre-gl', 'preact'],

@@ -28,7 +28,10 @@ interface Quota {
   code: string;
 }
 
-/** The quotas by their names in Service Quotas: https://docs.aws.amazon.com/general/latest/gr/aws-service-information.html */
+/**
+ * The quotas by their names in Service Quotas:
+ * https://docs.aws.amazon.com/general/latest/gr/aws-service-information.html
+ */
 const quotaNames = {
   concurrency: ['lambda', 'Concurrent executions'],
   requests: ['apigateway', 'Throttle rate'],

@@ -1,4 +1,7 @@
-/** At most five ticks of whole numbers from 0 to `most` or above it, at steps of 1, 2 or 5 times a power of ten: counts have no halves. */
+/**
+ * At most five ticks of whole numbers from 0 to `most` or above it, at steps of 1, 2 or 5 times a power of ten: counts
+ * have no halves.
+ */
 export function wholeTicks(most: number): number[] {
   const least = Math.max(1, most) / 4;
   const power = 10 ** Math.max(0, Math.floor(Math.log10(least)));

@@ -1,5 +1,6 @@
 // The base map, cut from world-atlas (Natural Earth, public domain) at build time.
-// world-atlas is stitched over the antimeridian; a map library would draw bands across the world, so it is cut there again.
+// world-atlas is stitched over the antimeridian; a map library would draw bands across the world, so it is cut there
+// again.
 import { readFileSync } from 'node:fs';
 import { geoArea, geoCentroid, geoEquirectangular, geoPath } from 'd3-geo';
 import { feature, mesh } from 'topojson-client';
@@ -11,7 +12,8 @@ import type { PackedPlaces } from './places.ts';
 type Position = [lon: number, lat: number];
 type Atlas = Topology<{ countries: GeometryCollection<{ name: string }>; land: GeometryCollection }>;
 
-// Degrees in, degrees out: d3 clips at the antimeridian on the way. Precision 0 turns off its resampling along great circles.
+// Degrees in, degrees out: d3 clips at the antimeridian on the way. Precision 0 turns off its resampling along great
+// circles.
 const degrees = geoEquirectangular()
   .scale(180 / Math.PI)
   .translate([0, 0])
@@ -75,7 +77,9 @@ const singles = (geometry: GeoJSON.Geometry): GeoJSON.Polygon[] =>
       ? geometry.coordinates.map((coordinates) => ({ type: 'Polygon', coordinates }))
       : [];
 
-/** Leaves out points nearer than `tolerance` degrees to the line through their neighbours (Douglas and Peucker, 1973). */
+/**
+ * Leaves out points nearer than `tolerance` degrees to the line through their neighbours (Douglas and Peucker, 1973).
+ */
 function simplify(line: Position[], tolerance: number): Position[] {
   const kept = new Uint8Array(line.length);
   kept[0] = kept[line.length - 1] = 1;
@@ -143,8 +147,9 @@ export function basemap(scale: '110m' | '50m'): string {
 }
 
 /**
- * Land for pictures, as functions/core/map/land.ts holds it: rings one after another, each its number of corners, then steps from
- * corner to corner (the first from 0, 0) in units of 2^-LAND_BITS of the world's width, all as zigzag varints.
+ * Land for pictures, as functions/core/map/land.ts holds it: rings one after another, each its number of corners, then
+ * steps from corner to corner (the first from 0, 0) in units of 2^-LAND_BITS of the world's width, all as zigzag
+ * varints.
  */
 export function landRings(): Uint8Array {
   const atlas: Atlas = JSON.parse(

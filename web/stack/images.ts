@@ -1,4 +1,5 @@
-// The images that a pasted text names: a compose file, Kubernetes manifests, Helm values, a Dockerfile, or a plain list.
+// The images that a pasted text names: a compose file, Kubernetes manifests, Helm values, a Dockerfile, or a plain
+// list.
 import { filled, type Reference, referenceOf } from './reference.ts';
 
 /** In UTF-16 units: a larger file is not a stack. */
@@ -105,7 +106,10 @@ async function ofYaml(text: string): Promise<string[]> {
   }
 }
 
-/** Every `image:` wherever it stands: of services, containers of any kind, custom resources, Helm values, kustomizations. */
+/**
+ * Every `image:` wherever it stands: of services, containers of any kind, custom resources, Helm values,
+ * kustomizations.
+ */
 function collect(node: unknown, found: string[], seen: Set<object>): void {
   if (typeof node !== 'object' || node === null || seen.has(node)) return;
   seen.add(node);

@@ -1,5 +1,5 @@
-// Credentials in one DynamoDB table: pk is the kind, sk the digest, `doc` the credential as JSON, `expires` (epoch seconds)
-// the time to live, `owner` the user it speaks for.
+// Credentials in one DynamoDB table: pk is the kind, sk the digest, `doc` the credential as JSON, `expires` (epoch
+// seconds) the time to live, `owner` the user it speaks for.
 import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
 import {
   DeleteCommand,

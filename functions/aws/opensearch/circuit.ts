@@ -1,4 +1,5 @@
-// The circuit breaker (M. Nygard, Release It!): while a service is down, callers fail at once instead of waiting for it.
+// The circuit breaker (M. Nygard, Release It!): while a service is down, callers fail at once instead of waiting for
+// it.
 
 /** After this many failed calls in a row the circuit opens. */
 const failuresToOpen = 2;

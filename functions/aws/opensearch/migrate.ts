@@ -63,7 +63,10 @@ const missing = (cause: unknown): undefined => {
   if (!(cause instanceof OpenSearchError && cause.status === 404)) throw cause;
 };
 
-/** Copies what the other index lacks or has an older version of; returns how many documents. Throws where one can't be indexed. */
+/**
+ * Copies what the other index lacks or has an older version of; returns how many documents. Throws where one can't be
+ * indexed.
+ */
 async function copied(call: Call, from: string, to: string): Promise<number> {
   await call('POST', `/${from}/_refresh`);
   const { task } = await call<{ task: string }>('POST', '/_reindex?wait_for_completion=false&refresh=true', {

@@ -14,8 +14,8 @@ export interface LargeObjectsOptions {
 }
 
 /**
- * Returns a URL for an object above `replyBytes`, for one method (GET or HEAD), that is valid for a minute without further
- * credentials; undefined for an object that fits into a reply or does not exist.
+ * Returns a URL for an object above `replyBytes`, for one method (GET or HEAD), that is valid for a minute without
+ * further credentials; undefined for an object that fits into a reply or does not exist.
  */
 export function openLargeObjects({ client, bucket, objects }: LargeObjectsOptions) {
   return async (key: string, method: string): Promise<string | undefined> => {

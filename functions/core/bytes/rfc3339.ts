@@ -8,8 +8,8 @@ const dayOf = new Float64Array(DAYS).fill(Number.NaN);
 export const TIME_LETTERS = 24;
 
 /**
- * Writes a time (milliseconds since the epoch, in the years 0..9999) as RFC 3339 UTC with milliseconds into bytes
- * at .. at + 24: what Date.toISOString gives, without a string.
+ * Writes a time (milliseconds since the epoch, in the years 0..9999) as RFC 3339 UTC with milliseconds into bytes at ..
+ * at + 24: what Date.toISOString gives, without a string.
  */
 export function writeTime(bytes: Uint8Array, at: number, time: number): void {
   const day = Math.floor(time / DAY_MS);

@@ -29,7 +29,10 @@ export interface Location {
 
 /** Locations of addresses, by number: what the fold needs from an IP table. */
 export interface Locations {
-  /** Returns the number of the location of the address in bytes[start .. end); -1 when it is private, unknown or not an address. */
+  /**
+   * Returns the number of the location of the address in bytes[start .. end); -1 when it is private, unknown or not an
+   * address.
+   */
   find(bytes: Uint8Array, start: number, end: number): number;
   /** `find` for `count` addresses, into `found`: quicker, because memory accesses overlap. */
   findAll?(bytes: Uint8Array, starts: Int32Array, ends: Int32Array, count: number, found: Int32Array): void;

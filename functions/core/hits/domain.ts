@@ -67,8 +67,8 @@ export function canonicalDomain(text: string): string | undefined {
 }
 
 /**
- * Returns whether a canonical domain matches a pattern in which `*` stands for any characters. The pattern may be spelled
- * as people do, with capitals, accents, a port or a trailing dot.
+ * Returns whether a canonical domain matches a pattern in which `*` stands for any characters. The pattern may be
+ * spelled as people do, with capitals, accents, a port or a trailing dot.
  */
 export function domainMatcher(pattern: string): (domain: string) => boolean {
   const label = (text: string) => (/[^\0-\x7f]/.test(text) && canonicalDomain(text)) || text.toLowerCase();

@@ -511,8 +511,8 @@ function takeNeighbours(
 }
 
 /**
- * Does what takeNeighbours does, for the free neighbours on the other side of the antimeridian; sums are relative to the
- * centre.
+ * Does what takeNeighbours does, for the free neighbours on the other side of the antimeridian; sums are relative to
+ * the centre.
  */
 function takeAcross(
   fine: Draft,

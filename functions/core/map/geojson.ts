@@ -8,7 +8,10 @@ export interface ClusterFeature {
   type: 'Feature';
   id: number;
   geometry: { type: 'Point'; coordinates: [lon: number, lat: number] };
-  /** A cluster has point_count and, when it can split, expansion_zoom; a single point its domain, updatedAt and, by location, its hits. */
+  /**
+   * A cluster has point_count and, when it can split, expansion_zoom; a single point its domain, updatedAt and, by
+   * location, its hits.
+   */
   properties: { point_count: number; expansion_zoom?: number } | { domain: string; updatedAt: string; hits?: number };
 }
 

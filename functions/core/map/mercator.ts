@@ -1,6 +1,6 @@
-// Web Mercator on an integer grid: the world is SIZE x SIZE units, x to the east from -180, y to the south from 85.0511.
-// 28 bits are exactly a pixel of a 4096-unit tile at zoom 16 (about 0.15 m at the equator), and leave room for a sum of
-// 2^25 coordinates in a double.
+// Web Mercator on an integer grid: the world is SIZE x SIZE units, x to the east from -180, y to the south from
+// 85.0511. 28 bits are exactly a pixel of a 4096-unit tile at zoom 16 (about 0.15 m at the equator), and leave room for
+// a sum of 2^25 coordinates in a double.
 
 export const COORDINATE_BITS = 28;
 export const SIZE = 2 ** COORDINATE_BITS;

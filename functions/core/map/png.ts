@@ -202,8 +202,8 @@ function paint(
 }
 
 /**
- * The picture as PNG (ISO/IEC 15948), 8-bit RGBA. `deflate` makes a zlib stream: zlib.deflateSync, or CompressionStream's
- * 'deflate' in a browser.
+ * The picture as PNG (ISO/IEC 15948), 8-bit RGBA. `deflate` makes a zlib stream: zlib.deflateSync, or
+ * CompressionStream's 'deflate' in a browser.
  */
 export function encodePng(
   { width, height, pixels }: Picture,

@@ -1,5 +1,5 @@
-// Weights between items (repositories): a score is the sum of the weights from what a user pulled. Rows are stored by source,
-// as serving reads them: row r is what a pull of item r adds to others.
+// Weights between items (repositories): a score is the sum of the weights from what a user pulled. Rows are stored by
+// source, as serving reads them: row r is what a pull of item r adds to others.
 import { type CountScale, type Rows, scaled, transposed } from './ratings.ts';
 
 export interface ItemWeights {

@@ -80,8 +80,8 @@ type Values = Float32Array | Uint32Array;
 type Parts = [name: string, type: keyof typeof arrays, length: number][];
 
 /**
- * Magic, version, length of the header, header (JSON), zeros up to a multiple of 4, then the arrays, little-endian. An array
- * is named by its path: `factors`, `neighbours.starts`, `models.0.weights`.
+ * Magic, version, length of the header, header (JSON), zeros up to a multiple of 4, then the arrays, little-endian. An
+ * array is named by its path: `factors`, `neighbours.starts`, `models.0.weights`.
  */
 export function encodeModel(model: Model): Uint8Array {
   const found: [path: string, array: Values][] = [];

@@ -144,7 +144,9 @@ function deleted(row: ImagePulls, own: ImagePulls[], { pushes, deletes, current 
 const newestPush = (pushes: ImageChange[], digest: string | undefined) =>
   pushes.reduce((most, push) => (push.digest === digest ? Math.max(most, push.last) : most), Number.NEGATIVE_INFINITY);
 
-/** A digest that its tag no longer names was pulled after the tag moved, and the new digest has not been pulled since. */
+/**
+ * A digest that its tag no longer names was pulled after the tag moved, and the new digest has not been pulled since.
+ */
 function pushedAnew(row: ImagePulls, own: ImagePulls[], { pushes, current }: Tags): Evidence | undefined {
   if (row.digest === undefined) return undefined;
   const named = pushes.filter(({ tag, digest }) => tag !== undefined && digest === row.digest);

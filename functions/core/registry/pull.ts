@@ -291,7 +291,10 @@ function takes({ root, events }: OpenAct, event: StoredEvent, windowMs: number):
   return isUncertain(opener) && isUncertain(event) && age <= uncertainMs && !(root.tag && event.tag);
 }
 
-/** Whether a tagged event of the same tag and digest repeats the method that opened the pull, or is the GET after its HEAD. */
+/**
+ * Whether a tagged event of the same tag and digest repeats the method that opened the pull, or is the GET after its
+ * HEAD.
+ */
 function isRepeat([opener]: StoredEvent[], event: StoredEvent, age: number, windowMs: number): boolean {
   return windowMs > 0 && age <= windowMs && (event.method === opener.method || opener.method === 'HEAD');
 }

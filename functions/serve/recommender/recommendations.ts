@@ -387,7 +387,10 @@ const dated = ({ items, model, note }: Awaited<ReturnType<typeof recommend>>, { 
   ...(note === undefined ? {} : { note }),
 });
 
-/** Returns on how many days each repository was pulled by a class that training learns from, newest first: repeats within a day say nothing. */
+/**
+ * Returns on how many days each repository was pulled by a class that training learns from, newest first: repeats
+ * within a day say nothing.
+ */
 function daysOf(pulls: Pull[], older: PulledDays[]): Map<string, number> {
   const days = new Map<string, Set<number>>();
   for (const { repository, time, class: pullClass } of pulls) {

@@ -1,5 +1,5 @@
-// Multiplications with an addition, rounded once by processors that have the instruction: x86 since 2013, and all of 64-bit ARM.
-// On older ones V8 rounds twice, so that other bits result (docs/decisions/0005-kernel.md).
+// Multiplications with an addition, rounded once by processors that have the instruction: x86 since 2013, and all of
+// 64-bit ARM. On older ones V8 rounds twice, so that other bits result (docs/decisions/0005-kernel.md).
 
 /** a + x y */
 @inline export function plus(a: v128, x: v128, y: v128): v128 {

@@ -1,14 +1,17 @@
-// For ranks up to 15. Each row's normal equations are summed in vector registers, from its entries' factors copied side by
-// side. Then four rows are solved at once, each in a SIMD lane, so that their Cholesky factor and both triangular solves
-// run on whole vectors.
+// For ranks up to 15. Each row's normal equations are summed in vector registers, from its entries' factors copied side
+// by side. Then four rows are solved at once, each in a SIMD lane, so that their Cholesky factor and both triangular
+// solves run on whole vectors.
 //
-// Scratch of a thread: A (stride x stride) and b (stride), in v128; the sums of four rows, each a matrix and a vector of
-// floats; the entries.
+// Scratch of a thread: A (stride x stride) and b (stride), in v128; the sums of four rows, each a matrix and a vector
+// of floats; the entries.
 import { POOR, solveDouble } from './double';
 import { minus, plus } from './fused';
 import { ALPHA, BASE, COLUMNS, FACTORS, GRAM, LAMBDA, RANK, STARTS, STRIDE, VALUES, WEIGHTED, word } from './parameters';
 
-/** How many entries are copied at a time. A sum of so many is added to the earlier ones, which rounds less than one by one. */
+/**
+ * How many entries are copied at a time. A sum of so many is added to the earlier ones, which rounds less than one by
+ * one.
+ */
 const HELD: u32 = 64;
 
 /** Four vectors, transposed. */

@@ -1,6 +1,6 @@
-// Computes what a fit needs besides the given rows: the same entries by image, and chunks of both sides' rows. Users' rows are cut into pieces with about equally many entries. Each piece
-// counts its entries of each image, so that every piece knows where its own go: each image has its users in order,
-// whichever thread moved them.
+// Computes what a fit needs besides the given rows: the same entries by image, and chunks of both sides' rows. Users'
+// rows are cut into pieces with about equally many entries. Each piece counts its entries of each image, so that every
+// piece knows where its own go: each image has its users in order, whichever thread moved them.
 import { BASE, CHUNKS, CHUNK_STARTS, COLUMNS, COUNTS, INVALID, ITEMS, LANES, RANK, ROWS, SOLVER, STARTS, USERS, VALUES, WEIGHTED, WHITEN, word } from './parameters';
 import { saved } from './rows';
 

@@ -31,8 +31,7 @@ const MOST_STRETCH: f32 = 50;
 const LEAST_WEIGHT: f32 = 1e-20;
 
 /**
- * Solves the rows from..to in groups of four, so that converting between x and u is a product
- * of matrices.
+ * Solves the rows from..to in groups of four, so that converting between x and u is a product of matrices.
  */
 export function solveRows(side: usize, other: usize, from: u32, to: u32, scratch: usize): void {
   const n: usize = word(STRIDE);

@@ -110,7 +110,10 @@ export function takeOffBlock(c: usize, l: usize, r: usize, panel: usize, n: usiz
       takeOff(c + j * panel + (i << 5), l + (i >> 3) * panel + ((i & 4) << 2), r + j * panel, n);
 }
 
-/** C = D^-1 (C - Lt R), where D is the lower triangle at `d` (its upper one, row by row in a panel), with an inverted diagonal. */
+/**
+ * C = D^-1 (C - Lt R), where D is the lower triangle at `d` (its upper one, row by row in a panel), with an inverted
+ * diagonal.
+ */
 @inline function eliminate(c: usize, l: usize, r: usize, depth: usize, d: usize): void {
   let a00 = v128.load(c), a01 = v128.load(c, 16), a10 = v128.load(c, 32), a11 = v128.load(c, 48);
   let a20 = v128.load(c, 64), a21 = v128.load(c, 80), a30 = v128.load(c, 96), a31 = v128.load(c, 112);

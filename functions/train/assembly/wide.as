@@ -1,8 +1,8 @@
-// Products of square blocks on tiles of 6 x 8 numbers: twelve sums, two vectors of the right side and one number of the left
-// fill V8's 15 vector registers, and so many sums keep both multipliers busy.
+// Products of square blocks on tiles of 6 x 8 numbers: twelve sums, two vectors of the right side and one number of the
+// left fill V8's 15 vector registers, and so many sums keep both multipliers busy.
 //
-// A block is stored in panels of 24 columns, which are four widths of the left side and three of the right, each panel row
-// by row. Two panels and what their product is added to fit into a first-level cache of 32 KiB.
+// A block is stored in panels of 24 columns, which are four widths of the left side and three of the right, each panel
+// row by row. Two panels and what their product is added to fit into a first-level cache of 32 KiB.
 import { minus, plus } from './fused';
 
 /** A block has so many rows and columns. */
@@ -17,7 +17,10 @@ const PANEL: usize = B * ROW;
   return block + (column / PANEL_COLUMNS) * PANEL + row * ROW + ((column % PANEL_COLUMNS) << 2);
 }
 
-/** C += Lt R, of which the first `left` and `right` columns and `depth` rows, multiples of a panel's columns, are not padding. */
+/**
+ * C += Lt R, of which the first `left` and `right` columns and `depth` rows, multiples of a panel's columns, are not
+ * padding.
+ */
 export function addProduct(c: usize, l: usize, r: usize, left: usize, right: usize, depth: usize): void {
   product(false, c, l, r, left, right, depth);
 }
@@ -34,8 +37,8 @@ export function addTriangleProduct(c: usize, u: usize, r: usize, left: usize, ri
 }
 
 /**
- * Panels that are read for the first time are read in thirds, all tiles of each: so the processor's prefetcher has time. A depth
- * that the compiler knew would undo what tiles are unrolled for.
+ * Panels that are read for the first time are read in thirds, all tiles of each: so the processor's prefetcher has
+ * time. A depth that the compiler knew would undo what tiles are unrolled for.
  */
 @inline function product(less: bool, c: usize, l: usize, r: usize, left: usize, right: usize, depth: usize): void {
   for (let j: usize = 0; j < right; j += PANEL_COLUMNS)

@@ -29,7 +29,10 @@ export async function writeLessons(objects: ObjectStore, folder: string, lessons
   await objects.put(`${folder}/lessons.json`, JSON.stringify(head));
 }
 
-/** user, repository, pulls, learned from in the split by chance (0 or 1), earlier pulls (0: none), first pull: as als.py reads it. */
+/**
+ * user, repository, pulls, learned from in the split by chance (0 or 1), earlier pulls (0: none), first pull: as als.py
+ * reads it.
+ */
 export type PairRow = [user: number, item: number, pulls: number, learned: 0 | 1, earlier: number, firstPull: number];
 
 /** Writes pairs/*.csv; holds one file's rows at a time. */

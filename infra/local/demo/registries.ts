@@ -1,5 +1,5 @@
-// The two registries of the demo, and how each reports what happened: Distribution 3 in envelopes of many events, Harbor
-// in CloudEvents of one artifact, without the client's address and name, and only GETs of manifests and pushes.
+// The two registries of the demo, and how each reports what happened: Distribution 3 in envelopes of many events,
+// Harbor in CloudEvents of one artifact, without the client's address and name, and only GETs of manifests and pushes.
 import { createHash } from 'node:crypto';
 import { defaultRegistry } from '#core/registry/name.ts';
 

@@ -45,7 +45,10 @@ let fineRemainders: usize = 0;
 
 const MERGE: usize = 24;
 
-/** Lays the arrays out from `at`; `mostRows` of a level. Returns where they end; x and y of the points go to `columns()`. */
+/**
+ * Lays the arrays out from `at`; `mostRows` of a level. Returns where they end; x and y of the points go to
+ * `columns()`.
+ */
 export function begin(count: u32, mostRows: u32, at: usize): usize {
   const half = <usize>(count >> 1) + 1;
   // Code that reads four at a time reads beyond the ends.

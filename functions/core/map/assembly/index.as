@@ -74,7 +74,10 @@ export function tile(z: i32, x: i32, y: i32): i32 {
   return <i32>((end - ITEMS) >> 4);
 }
 
-/** Items of [west, east) x [north, south) to `out`, in the grid of the tile with this corner; where they end, 0: too many. */
+/**
+ * Items of [west, east) x [north, south) to `out`, in the grid of the tile with this corner; where they end, 0: too
+ * many.
+ */
 function scan(level: usize, west: f64, north: f64, east: f64, south: f64, out: usize, z: i32, left: i64, top: i64): usize {
   if (out == 0 || west >= east || north >= south) return out;
   const first = <u32>Math.ceil(west);

@@ -1,5 +1,5 @@
-// https://distribution.github.io/distribution/about/notifications/. GitLab's registry is a fork that adds actor.user_type
-// and the action `rename` (gitlab-org/container-registry notifications/event.go).
+// https://distribution.github.io/distribution/about/notifications/. GitLab's registry is a fork that adds
+// actor.user_type and the action `rename` (gitlab-org/container-registry notifications/event.go).
 
 import type { RegistryEvent } from '../../event.ts';
 import { addressOf } from '../address.ts';

@@ -1,5 +1,5 @@
-// Quay: https://docs.redhat.com/documentation/red_hat_quay, "Repository notifications". A push names the repository and its
-// tags: no user, time, digest or id. Builds, scans, mirrors and expiry have the same fields without `updated_tags`.
+// Quay: https://docs.redhat.com/documentation/red_hat_quay, "Repository notifications". A push names the repository and
+// its tags: no user, time, digest or id. Builds, scans, mirrors and expiry have the same fields without `updated_tags`.
 
 import { type Fields, isObject, isShort, kindOf, Misread, text } from '../fields.ts';
 import { eventLimits } from '../limits.ts';
