@@ -10,6 +10,7 @@ import {
   S3ServiceException,
 } from '@aws-sdk/client-s3';
 import { type ObjectInfo, type ObjectStore, PreconditionFailed } from '#core/stores.ts';
+import { noBytesOf, rangeHeader } from './ranges.ts';
 
 export interface ObjectsOptions {
   client: S3Client;
@@ -18,8 +19,8 @@ export interface ObjectsOptions {
 
 /**
  * The rights that each method needs on the keys. S3 responds 404 for a missing key only to callers that may list the
- * bucket, and 403 to others. A put whose reply was lost finds out by HEAD, which needs GetObject, whose object is
- * stored.
+ * bucket, and 403 to others. `put` needs GetObject for a HEAD: if its response was lost, it checks whether its own
+ * object was stored.
  */
 export const objectRights = {
   get: ['s3:GetObject'],
@@ -47,23 +48,17 @@ export function openObjects({ client, bucket }: ObjectsOptions): ObjectStore {
       };
     });
 
-  /** S3 has no empty range and responds 416 to one past the end: both are read as no bytes. */
-  const nothingOf = async (key: string) => {
-    const found = await head(key);
-    return found && { body: new Uint8Array(), etag: found.etag };
-  };
-
   return {
     async get(Key, range) {
-      if (range && range.end <= range.start) return nothingOf(Key);
-      const Range = range && `bytes=${range.start}-${Number.isFinite(range.end) ? range.end - 1 : ''}`;
+      if (range && range.end <= range.start) return noBytesOf(await head(Key));
+      const Range = range && rangeHeader(range);
       try {
         return await ifThere(async () => {
           const { Body, ETag = '' } = await client.send(new GetObjectCommand({ Bucket, Key, Range }));
           return { body: (await Body?.transformToByteArray()) ?? new Uint8Array(), etag: ETag };
         });
       } catch (cause) {
-        if (statusOf(cause) === 416) return nothingOf(Key);
+        if (statusOf(cause) === 416) return noBytesOf(await head(Key));
         throw cause;
       }
     },
@@ -82,7 +77,7 @@ export function openObjects({ client, bucket }: ObjectsOptions): ObjectStore {
         // 409: another conditional put of this key was in progress. 404: the object to match does not exist.
         const status = statusOf(cause);
         if (status !== 412 && status !== 409 && !(status === 404 && ifMatch !== undefined)) throw cause;
-        // The client's first attempt may have succeeded without a reply, so that its second one met its own object:
+        // The client's first attempt may have succeeded without a response, so that its second one met its own object:
         // then the put succeeded.
         if (triesOf(cause) > 1) {
           const held = await head(Key);

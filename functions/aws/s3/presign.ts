@@ -1,9 +1,9 @@
-// URLs of objects that are too large for a function's reply: Lambda sends at most 6 MB, and base64 adds a third.
+// URLs of objects that are too large for a function's response: Lambda sends at most 6 MB, and base64 adds a third.
 import { GetObjectCommand, HeadObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import type { ObjectStore } from '#core/stores.ts';
 
-/** The most bytes of a body that fit into a reply with its headers. */
+/** The most bytes of a body that fit into a response with its headers. */
 export const replyBytes = 4_000_000;
 const expiresIn = 60;
 
@@ -15,7 +15,7 @@ export interface LargeObjectsOptions {
 
 /**
  * Returns a URL for an object above `replyBytes`, for one method (GET or HEAD), that is valid for a minute without
- * further credentials; undefined for an object that fits into a reply or does not exist.
+ * further credentials; undefined for an object that fits into a response or does not exist.
  */
 export function openLargeObjects({ client, bucket, objects }: LargeObjectsOptions) {
   return async (key: string, method: string): Promise<string | undefined> => {

@@ -7,6 +7,7 @@ import { buffer } from 'node:stream/consumers';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { ObjectStore } from '#core/stores.ts';
 import type { Signer } from '../signed.ts';
+import { noBytesOf, rangeHeader } from './ranges.ts';
 
 export interface ReadsOptions {
   /** `https://BUCKET.s3.REGION.amazonaws.com`, or with the bucket in its path. */
@@ -15,7 +16,7 @@ export interface ReadsOptions {
   sign: Signer;
 }
 
-interface Answer {
+interface Reply {
   status: number;
   headers: Record<string, string | string[] | undefined>;
   body: Uint8Array;
@@ -26,15 +27,15 @@ const timeoutMs = 8000;
 
 /** Same contract as `openObjects`, get and head only. */
 export function openReads({ bucketUrl, sign }: ReadsOptions): Pick<ObjectStore, 'get' | 'head'> {
-  const once = async (method: string, key: string, given: Record<string, string>): Promise<Answer> => {
+  const once = async (method: string, key: string, given: Record<string, string>): Promise<Reply> => {
     const url = new URL(`${bucketUrl}/${key.split('/').map(encodeURIComponent).join('/')}`);
     const headers = await sign(url, { method, headers: given });
     const signal = AbortSignal.timeout(timeoutMs);
     return new Promise((resolve, reject) => {
       const send = url.protocol === 'http:' ? overHttp : overHttps;
-      const request = send(url, { method, headers, signal }, (answer) => {
-        const { statusCode: status = 0, headers } = answer;
-        buffer(answer).then((body) => resolve({ status, headers, body }), reject);
+      const request = send(url, { method, headers, signal }, (response) => {
+        const { statusCode: status = 0, headers } = response;
+        buffer(response).then((body) => resolve({ status, headers, body }), reject);
       });
       request.on('error', reject).end();
     });
@@ -43,12 +44,12 @@ export function openReads({ bucketUrl, sign }: ReadsOptions): Pick<ObjectStore, 
   /** Returns undefined if the object does not exist. Throttled, failed and timed-out calls are tried again. */
   const ask = async (method: string, key: string, headers: Record<string, string> = {}) => {
     for (let attempt = 1; ; attempt++) {
-      const answer = await once(method, key, headers).catch((cause: Error) => cause);
-      if (answer instanceof Error) {
-        if (attempt === attempts) throw new Error(`S3 does not respond to ${method} ${key}`, { cause: answer });
+      const response = await once(method, key, headers).catch((cause: Error) => cause);
+      if (response instanceof Error) {
+        if (attempt === attempts) throw new Error(`S3 does not respond to ${method} ${key}`, { cause: response });
       } else {
-        const { status } = answer;
-        if (status < 300 || status === 416) return answer;
+        const { status } = response;
+        if (status < 300 || status === 416) return response;
         if (status === 404) return undefined;
         if (attempt === attempts || (status !== 429 && status < 500))
           throw new Error(`S3 responds ${status} to ${method} ${key}`);
@@ -64,19 +65,12 @@ export function openReads({ bucketUrl, sign }: ReadsOptions): Pick<ObjectStore, 
     return { key, etag: String(headers.etag ?? ''), size: Number(headers['content-length']), modified };
   };
 
-  /** S3 has no empty range and responds 416 to one past the end: both are read as no bytes. */
-  const nothingOf = async (key: string) => {
-    const found = await head(key);
-    return found && { body: new Uint8Array(), etag: found.etag };
-  };
-
   return {
     head,
     async get(key, range) {
-      if (range && range.end <= range.start) return nothingOf(key);
-      const last = range && (Number.isFinite(range.end) ? String(range.end - 1) : '');
-      const found = await ask('GET', key, range ? { range: `bytes=${range.start}-${last}` } : {});
-      if (found?.status === 416) return nothingOf(key);
+      if (range && range.end <= range.start) return noBytesOf(await head(key));
+      const found = await ask('GET', key, range && { range: rangeHeader(range) });
+      if (found?.status === 416) return noBytesOf(await head(key));
       return found && { body: found.body, etag: String(found.headers.etag ?? '') };
     },
   };
