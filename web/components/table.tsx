@@ -1,6 +1,6 @@
-// Tables, and the cells that tables have alike.
+// Tables, and the cells that they have in common.
 import type { ComponentChildren } from 'preact';
-import { ago, full } from '../text/format.ts';
+import { ago, full, shortDigest } from '../text/format.ts';
 
 export interface Column<Row> {
   head: string;
@@ -77,14 +77,22 @@ export const Name = ({ of }: { of: string }) => (
 export const repositoryPage = (repository: string, registry?: string) =>
   `./repositories?name=${encodeURIComponent(repository)}${registry ? `&registry=${encodeURIComponent(registry)}` : ''}`;
 
-/** A repository's name as a link to its page, with the tag muted. */
-export function ImageName({ repository, registry, tag }: { repository: string; registry?: string; tag?: string }) {
+interface Image {
+  repository: string;
+  registry?: string;
+  tag?: string;
+  digest?: string;
+}
+
+/** A repository's name as a link to its page, with the tag muted, or the digest where there is no tag. */
+export function ImageName({ repository, registry, tag = '', digest = '' }: Image) {
+  const version = tag || shortDigest(digest);
   return (
-    <span class="mono">
+    <span class="mono" title={digest || undefined}>
       <a href={repositoryPage(repository, registry)}>
         <Name of={repository} />
       </a>
-      {tag && <span class="tag">:{tag}</span>}
+      {version && <span class="tag">:{version}</span>}
       <RegistryBadge of={registry} />
     </span>
   );

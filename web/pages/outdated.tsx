@@ -51,11 +51,7 @@ export function OutdatedImages({ of }: { of: { user: string } | { repository: st
             {
               head: 'Image',
               as: 'name',
-              cell: ({ repository, registry, tag, digest }) => (
-                <span title={digest}>
-                  <ImageName repository={repository} registry={registry} tag={tag ?? digest?.slice(7, 19)} />
-                </span>
-              ),
+              cell: (image) => <ImageName {...image} />,
             },
             { head: 'Why', as: 'text', cell: ({ evidence }) => <Why evidence={evidence} now={now} /> },
             { head: 'Last pull', as: 'when', cell: ({ lastPull }) => <Ago time={lastPull} now={now} /> },

@@ -54,16 +54,12 @@ function History({ user, range, span }: { user: string; range: Range; span: 5 | 
                   head: 'Image',
                   as: 'name',
                   cell: (pull) => (
-                    <span title={pull.digest}>
-                      <ImageName
-                        repository={pull.repository}
-                        registry={pull.registry}
-                        tag={pull.tag ?? pull.digest?.slice(7, 19)}
-                      />
+                    <>
+                      <ImageName {...pull} />
                       <span class="under">
                         {[pull.client, pull.class !== 'human' && className(pull.class)].filter(Boolean).join(', ')}
                       </span>
-                    </span>
+                    </>
                   ),
                 },
                 { head: 'When', as: 'when', cell: ({ time }) => <Ago time={time} now={now} /> },
@@ -199,7 +195,7 @@ function Person({ user, range, onKnown }: { user: string; range: Range; onKnown:
       <div class="grid">
         <section class="card">
           <Note title="Nothing is known of this name.">
-            No pull or push came under it. Names are as the registry reports them.{' '}
+            No pull or push came from it. Names are as the registry reports them.{' '}
             <a href="./people">Look for another</a>
           </Note>
         </section>

@@ -8,7 +8,7 @@ import { Csv, Days, type Range } from '../components/csv.tsx';
 import { Page } from '../components/shell.tsx';
 import { Ago, Name, PersonName, RegistryBadge, repositoryPage, Table } from '../components/table.tsx';
 import { useEvery, useLoad, useNow, usePages } from '../load.ts';
-import { bytes, count, plural } from '../text/format.ts';
+import { bytes, count, plural, shortDigest } from '../text/format.ts';
 import { kindName } from '../text/kinds.ts';
 import { OutdatedImages } from './outdated.tsx';
 
@@ -19,7 +19,7 @@ type Image = Reply<'/v1/images'>['items'][number];
 
 /** What a tag points to, as far as one line has room. */
 function Digest({ of: { digest, platforms, describes } }: { of: Image }) {
-  const notes = [platforms && plural(platforms, 'platform'), describes && `describes ${describes.slice(7, 19)}`].filter(
+  const notes = [platforms && plural(platforms, 'platform'), describes && `describes ${shortDigest(describes)}`].filter(
     Boolean,
   );
   return (
@@ -29,9 +29,9 @@ function Digest({ of: { digest, platforms, describes } }: { of: Image }) {
           class="mono"
           href={`./repositories?digest=${encodeURIComponent(digest)}`}
           title={`Who pulled ${digest}`}
-          aria-label={`Who pulled ${digest.slice(7, 19)}`}
+          aria-label={`Who pulled ${shortDigest(digest)}`}
         >
-          {digest.slice(7, 19)}
+          {shortDigest(digest)}
         </a>
       )}
       {notes.length > 0 && <span class="muted small">{`${digest ? ', ' : ''}${notes.join(', ')}`}</span>}
@@ -56,7 +56,7 @@ function Images({ repository }: { repository: string }) {
     >
       {(rows) =>
         rows.length === 0 ? (
-          <p class="muted">Nothing is there any more, or nothing was pushed or pulled yet.</p>
+          <p class="muted">No images: nothing was pushed or pulled yet, or everything was deleted.</p>
         ) : (
           <>
             <Table
@@ -122,7 +122,7 @@ function Pullers({ repository, range }: { repository: string; range: Range }) {
     >
       {(rows) =>
         rows.length === 0 ? (
-          <p class="muted">Nobody with a name{range.from || range.to ? ' in this time' : ' yet'}.</p>
+          <p class="muted">No named user{range.from || range.to ? ' in this time' : ' yet'}.</p>
         ) : (
           <>
             <Table
@@ -145,7 +145,7 @@ function Pullers({ repository, range }: { repository: string; range: Range }) {
                   wide: true,
                   cell: ({ tag, digest }) => (
                     <span class="mono muted" title={digest}>
-                      {tag ?? digest?.slice(7, 19)}
+                      {tag ?? (digest && shortDigest(digest))}
                     </span>
                   ),
                 },

@@ -74,11 +74,7 @@ export function UnusedImages() {
                   {
                     head: 'Image',
                     as: 'name',
-                    cell: ({ repository, registry, tag, digest }) => (
-                      <span title={digest}>
-                        <ImageName repository={repository} registry={registry} tag={tag ?? digest?.slice(7, 19)} />
-                      </span>
-                    ),
+                    cell: (image) => <ImageName {...image} />,
                   },
                   {
                     head: 'Why',

@@ -7,7 +7,7 @@ import { Page } from '../components/shell.tsx';
 import { Ago, ImageName, PersonName, Table } from '../components/table.tsx';
 import { useLoad, useNow } from '../load.ts';
 import { countryName } from '../text/country.ts';
-import { count, full, plural } from '../text/format.ts';
+import { count, full, plural, shortDigest } from '../text/format.ts';
 import { kindName } from '../text/kinds.ts';
 
 /** The most that the service returns. */
@@ -51,10 +51,10 @@ type Puller = Reply<'/v1/pullers'>['items'][number];
 /** What they asked for, if it was not the digest. */
 function Pulled({ of: { repository, tag, digest: asked }, digest }: { of: Puller; digest: string }) {
   return (
-    <span title={asked}>
-      <ImageName repository={repository} tag={tag ?? asked?.slice(7, 19)} />
+    <>
+      <ImageName repository={repository} tag={tag} digest={asked} />
       {asked !== digest && <span class="under">an image that holds it, or a part of it</span>}
-    </span>
+    </>
   );
 }
 
@@ -80,7 +80,7 @@ function Found({ digest, range, onRange }: { digest: string; range: Range; onRan
       <Content of={pullers} what="Who pulled it" lines={6}>
         {(rows) =>
           rows.length === 0 ? (
-            <Note title="Nobody with a name pulled it in this time.">
+            <Note title="No named user pulled it in this time.">
               A digest must be whole. Pulls without a name are not listed, nor are those from before Whalewatch ran.
             </Note>
           ) : (
@@ -124,7 +124,7 @@ function Found({ digest, range, onRange }: { digest: string; range: Range; onRan
                 ]}
               />
               <div class="foot">
-                <Csv path="/v1/pullers" parameters={asked} name={`pullers-${digest.slice(7, 19)}`} />
+                <Csv path="/v1/pullers" parameters={asked} name={`pullers-${shortDigest(digest)}`} />
               </div>
             </>
           )

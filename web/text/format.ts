@@ -19,6 +19,8 @@ export const bytes = (value: number) => {
   const [unit, name] = value < 1e5 ? [1e3, 'kB'] : value < 1e9 ? [1e6, 'MB'] : [1e9, 'GB'];
   return `${oneDigit.format(value / Number(unit))} ${name}`;
 };
+/** 4f53cda18c2b: enough of a digest to recognise it. */
+export const shortDigest = (digest: string) => digest.slice(7, 19);
 /** 21 Nov, of a UTC day or time. */
 export const day = (time: string | number) => dayName.format(new Date(time));
 /** Nov 21, 2026, 8:04 AM, in the reader's zone. */
