@@ -30,10 +30,7 @@ const mailFrom = variables.MAIL_FROM || undefined;
 const perHour = number('ALERTS_PER_HOUR', variables.ALERTS_PER_HOUR);
 const day = variables.REPORT_DAY as Weekday | '';
 
-/**
- * The receivers besides the topic. While the secret can't be read there are none, so that the topic need not wait for
- * it.
- */
+/** The receivers besides the topic: none while the secret can't be read, so that the topic does not wait for it. */
 async function others(): Promise<Receiver[]> {
   try {
     return receiversOf({ ...secretReceivers(await secret()), mailTo, mailFrom }, clock);

@@ -1,5 +1,5 @@
-// The weekly report: what is new, most pulled, unused, outdated, and which recommendations were followed. It names no
-// user.
+// The weekly report: what is new, most pulled, unused and outdated, and which recommendations were followed. It names
+// no user.
 import { cardInService, readModels } from '#core/recommender/model-list.ts';
 import { outdated, outdatedReachDays, usingClasses } from '#core/registry/outdated.ts';
 import type { ObjectStore, SearchStore } from '#core/stores.ts';
@@ -25,7 +25,7 @@ interface Sum {
   first: number;
 }
 
-/** The text, one line a subject. */
+/** Returns the report's text, a line for each subject. */
 export async function weeklyReport({ search, objects, now }: ReportOptions): Promise<string> {
   const from = now - 7 * dayMs;
   const week = new Map<string, Sum>();

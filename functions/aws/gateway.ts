@@ -4,8 +4,8 @@ import { handle, type LambdaEvent } from 'hono/aws-lambda';
 import type { Count } from './log.ts';
 
 /**
- * Returns the Lambda handler of an app. Each response of 5xx adds one to the metric `name`: Lambda's own `Errors`
- * counts only exceptions. Health is not counted: its 503 is a report about other stages.
+ * Returns the Lambda handler of an app. Each 5xx response adds one to the metric `name`: Lambda's own `Errors` counts
+ * only exceptions. Health is not counted: its 503 is a report about other stages.
  */
 export function gatewayHandler<E extends Env, S extends Schema, P extends string>(
   app: Hono<E, S, P>,
@@ -21,7 +21,7 @@ export function gatewayHandler<E extends Env, S extends Schema, P extends string
   };
 }
 
-/** What API Gateway reports about the connection. */
+/** Returns the caller's IP address as API Gateway reports it; '' if it doesn't. */
 export function peerOf(_request: Request, env: unknown): string {
   const { requestContext } = (env as { event: LambdaEvent }).event;
   return requestContext && 'http' in requestContext ? requestContext.http.sourceIp : '';

@@ -1,5 +1,4 @@
-// Signature Version 4 for plain HTTP calls: for services where loading the SDK's client would make the cold start too
-// slow.
+// Signature Version 4 for plain HTTP calls, for services whose SDK client would make the cold start too slow.
 import { createHash, createHmac } from 'node:crypto';
 import { SignatureV4 } from '@smithy/signature-v4';
 

@@ -29,7 +29,7 @@ export function snsSender(client: Pick<SNSClient, 'send'>, topic: string): (aler
   };
 }
 
-/** SNS takes at most 100 printable ASCII characters, the first no space. */
+/** SNS takes a subject of at most 100 printable ASCII characters that does not begin with a space. */
 function subjectOf(text: string): string {
   return text
     .trim()

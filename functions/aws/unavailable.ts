@@ -1,6 +1,6 @@
 import { StoreUnavailable } from '#core/stores.ts';
 
-/** What errors of the SDK and of Node's sockets have in common. */
+/** The fields of errors of the SDK and of Node's sockets. */
 interface Failure extends Error {
   code?: string;
   $fault?: 'client' | 'server';

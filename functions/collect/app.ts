@@ -22,7 +22,7 @@ export interface CollectOptions {
   hits: StreamWriter;
   /** The token of the default registry, read for each request so that a rotated token is valid at once. */
   token: () => Promise<string>;
-  /** Tokens made later for registries, and the registries with names. */
+  /** The named registries, and the tokens that were made for registries later. */
   senders?: Omit<SenderOptions, 'token' | 'clock'>;
   /** Counts refused posts. */
   refusals?: Pick<RefusalStore, 'add'>;
@@ -168,6 +168,6 @@ const isEncoded = (header: Header): boolean => !['identity', ''].includes(header
 const anyOrigin = 'Access-Control-Allow-Origin';
 const acceptedHeaders = { 'Content-Type': 'application/json', [anyOrigin]: '*' };
 
-/** c.json would build a Headers object, because there is more than one header. */
+/** Faster than c.json, which would build a Headers object because there is more than one header. */
 const accepted = (counts: object): Response =>
   new Response(JSON.stringify(counts), { status: 202, headers: acceptedHeaders });

@@ -32,7 +32,7 @@ const recordBytes = 1024 * 1024;
 interface Request {
   left: number;
   failed?: unknown;
-  answer: (failed: unknown) => void;
+  settle: (failed: unknown) => void;
 }
 
 interface Part {
@@ -83,7 +83,7 @@ export function coalesce(stream: StreamWriter, options: CoalesceOptions): Coales
       for (const { data, request } of pack) {
         held -= data.length;
         if (failed !== undefined && (refused?.has(record) ?? true)) request.failed = failed;
-        if (--request.left === 0) request.answer(request.failed);
+        if (--request.left === 0) request.settle(request.failed);
       }
   };
 
@@ -97,8 +97,8 @@ export function coalesce(stream: StreamWriter, options: CoalesceOptions): Coales
             throw new Error(`a record of ${data.length} bytes, more than ${recordBytes}: split it`);
         if (records.length === 0) return resolve();
         held += bytes;
-        const answer = (failed: unknown) => (failed === undefined ? resolve() : reject(failed));
-        const request: Request = { left: records.length, answer };
+        const settle = (failed: unknown) => (failed === undefined ? resolve() : reject(failed));
+        const request: Request = { left: records.length, settle };
         for (const { key, data } of records) {
           const parts = waiting.get(key);
           if (parts) parts.push({ data, request });

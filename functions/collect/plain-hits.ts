@@ -1,7 +1,7 @@
-// The quick path for hits: turns a request's bytes into the lines of a record, without a string or object per hit. It
+// The fast path for hits: turns a request's bytes into the lines of a record, without a string or object per hit. It
 // accepts only what JSON.stringify writes for hits with domain, action, id and path in any order, in ASCII without
 // escapes, and without values that need further checks. Any other body goes through readHits (hits.ts), which alone
-// defines what a hit is: the quick path accepts a subset, with the same lines (test/collect/plain-hits.test.ts).
+// defines what a hit is: the fast path accepts a subset, with the same lines (test/collect/plain-hits.test.ts).
 import { packBytes } from '#core/bytes/pack.ts';
 import { hitLimits, other } from '#core/hits/limits.ts';
 
@@ -56,7 +56,7 @@ export function readPlainHits(
     0,
     'latin1',
   );
-  // Where the beginning of a line is that is copied for the next line.
+  // Where the line begins whose beginning is copied for the next line.
   let head = 0;
   let out = 0;
   let taken = 0;
@@ -106,7 +106,7 @@ export function readPlainHits(
     if (body[at] !== endBrace || domainStart < 0) return undefined;
     at++;
 
-    // A request's further domains are `other`: see requestBounds.
+    // Hits of domains beyond the limit are counted as `other`: see requestBounds.
     if (taken + ignored === domainsPerRequest) return undefined;
     if (isOwn && !isOwn(latin1(body, domainStart, domainEnd))) ignored++;
     else {

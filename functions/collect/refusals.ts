@@ -2,7 +2,7 @@
 // row per reason, registry and day, and a flood is written in sums.
 import type { RefusalReason, RefusalStore } from '#core/stores.ts';
 
-/** This many posts are written one by one; then one write a second. */
+/** This many posts are written one by one; after that there is one write a second. */
 const burst = 20;
 const everyMs = 1000;
 

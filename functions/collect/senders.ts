@@ -8,12 +8,12 @@ export interface SenderOptions {
   token: () => Promise<string>;
   /** The store with the digests of all other tokens. */
   credentials?: Pick<CredentialStore, 'find' | 'used'>;
-  /** The registries with names. */
+  /** The named registries. */
   registries?: Registry[];
   clock: () => number;
 }
 
-/** A token's last use is noted once a minute. */
+/** A token's last use is recorded at most once a minute. */
 const notedEveryMs = 60_000;
 
 /**

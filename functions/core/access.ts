@@ -7,7 +7,7 @@ export type Role = (typeof roles)[number];
 /** The caller of a request. */
 export interface Caller {
   role: Role;
-  /** The registry's user name; undefined for everyone and for scripts. */
+  /** The registry's user name; undefined for callers who are not signed in, and for scripts. */
   user?: string;
 }
 

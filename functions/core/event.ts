@@ -1,12 +1,12 @@
 // The lines of a stream record, and what is stored of them. A stream record is newline-delimited JSON, one HitLine or
 // RegistryLine a line, at most 1 MiB.
 
-/** One visit of the portal, as collect streams it. `address` is used for one look-up and dropped by process. */
+/** One hit, as collect puts it into the stream. Process looks `address` up once and drops it. */
 export interface HitLine {
   type: 'hit';
   /** Milliseconds since the epoch, UTC. */
   time: number;
-  /** The visitor's IPv4 or IPv6 address, without port. */
+  /** The client's IPv4 or IPv6 address, without port. */
   address: string;
   /** Lower-case host name, at most 253 characters. */
   domain: string;

@@ -1,5 +1,4 @@
-// Forgets a person in every store that has data about people. docs/deploy.md, "Forgetting a person", says what is
-// removed.
+// Forgets a user in every store that has data about users. docs/deploy.md, "Forgetting a user", says what is removed.
 import { inParallel } from './parallel.ts';
 import type { AlertFeed, CredentialStore, EventStore, SearchStore } from './stores.ts';
 
@@ -13,7 +12,7 @@ export interface PeopleStores {
 }
 
 /**
- * Forgets a person, including their events that are on the way. The mark is put first: a batch that stored their events
+ * Forgets a user, including their events that are on the way. The mark is put first: a batch that stored their events
  * before the mark stored them before the removal, and any other batch sees the mark when it checks after storing
  * (process/forgotten.ts). Returns how many rows were deleted.
  */
@@ -22,10 +21,7 @@ export async function forgetPerson(stores: PeopleStores, user: string, now: numb
   return removePerson(stores, user);
 }
 
-/**
- * Removes what is stored about a person. `repositories`: further ones, where something may be stored that isn't listed
- * yet.
- */
+/** Removes what is stored about a user. `repositories`: further ones that may have events not listed yet. */
 export async function removePerson(
   { events, search, alerts, credentials }: PeopleStores,
   user: string,
@@ -33,7 +29,7 @@ export async function removePerson(
 ): Promise<number> {
   // Older versions did not normalise the spelling of names with accents.
   const names = [...new Set([user, user.normalize('NFC'), user.normalize('NFD')])];
-  // Side by side: on one machine each reads its whole file, so that nothing of the person is left in it.
+  // Side by side: on one machine each store reads its whole file, so that nothing of the user is left in it.
   const stores = [
     (name: string) => events.forget(name, repositories),
     (name: string) => search.forget(name),

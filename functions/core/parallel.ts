@@ -1,17 +1,15 @@
-/**
- * Maps items with at most `many` in flight; results are in the order of the items. Rejects after all workers settle.
- */
+/** Maps items, at most `many` at a time; results are in the order of the items. Rejects after all workers settle. */
 export async function inParallel<T, R>(items: T[], many: number, work: (item: T) => Promise<R>): Promise<R[]> {
-  const answers: R[] = new Array(items.length);
+  const results: R[] = new Array(items.length);
   let next = 0;
   const one = async () => {
     while (next < items.length) {
       const index = next++;
-      answers[index] = await work(items[index]);
+      results[index] = await work(items[index]);
     }
   };
   const ends = await Promise.allSettled(Array.from({ length: Math.min(many, items.length) }, one));
   const failure = ends.find((end) => end.status === 'rejected');
   if (failure) throw failure.reason;
-  return answers;
+  return results;
 }

@@ -24,7 +24,7 @@ export interface Alert {
   /** The kind of event that the rule is about, a reached limit, a digest of a storm, or the weekly report. */
   when: Rule['when'] | 'limit' | 'digest' | 'report';
   text: string;
-  /** The values in the text; `user` names a person. */
+  /** The values in the text. */
   data: {
     user?: string;
     repository?: string;
@@ -37,8 +37,8 @@ export interface Alert {
   };
 }
 
-/** Events that arrive later than this send no alert, because imports must not. */
-export const newsMs = 3_600_000;
+/** An event that arrives more than this after it happened sends no alert, so that imports send none. */
+export const alertReachMs = 3_600_000;
 
 /** Many alerts of a rule within this time are a storm; those held back are summed up after it. */
 export const stormMs = 3_600_000;
@@ -81,7 +81,7 @@ export function matcher(pattern: string): (name: string) => boolean {
 }
 
 /** A repository, with its registry if that has a name. */
-function placeOf(key: string) {
+function repositoryOf(key: string) {
   const { registry, repository } = partsOf(key);
   return { repository, ...(registry === defaultRegistry ? {} : { registry }) };
 }
@@ -91,7 +91,7 @@ type Content = Omit<Alert, 'id' | 'rule'>;
 export function pushedAlert({ time, user, repository, tag }: StoredEvent): Content {
   const by = user ? ` by ${user}` : '';
   const text = `${imageText(repository, tag ? `:${tag}` : '')} was pushed${by}`;
-  const data = { ...placeOf(repository), ...(tag ? { tag } : {}), ...(user ? { user } : {}) };
+  const data = { ...repositoryOf(repository), ...(tag ? { tag } : {}), ...(user ? { user } : {}) };
   return { time, when: 'pushed', text, data };
 }
 
@@ -100,17 +100,17 @@ export function firstPullAlert({ time, user, repository }: StoredEvent): Content
     time,
     when: 'first-pull',
     text: `${user} pulls for the first time: ${imageText(repository)}`,
-    data: { user, ...placeOf(repository) },
+    data: { user, ...repositoryOf(repository) },
   };
 }
 
 export function newCountryAlert(time: number, domain: string, country: string): Content {
-  const text = `${domain} has its first visit from ${country}`;
+  const text = `${domain} has its first hit from ${country}`;
   return { time, when: 'new-country', text, data: { domain, country } };
 }
 
 export function moreAlert(when: Rule['when'], time: number): Content {
-  return { time, when, text: 'There are more alerts of this rule in this hour; they are left out', data: {} };
+  return { time, when, text: 'This rule has more alerts in this hour: they are not sent', data: {} };
 }
 
 /** The alert that hits were counted as `other`: one a day, whichever process sends it. */
@@ -119,7 +119,7 @@ export const otherAlert = (day: string, time: number): Alert => ({
   time,
   rule: 'limits',
   when: 'limit',
-  text: 'Hits came for more domains than are kept apart: the rest is counted as "other". Name your own in the setting domains.',
+  text: 'Hits came for more domains than the limit: those of further domains are counted as "other". List your own domains in the setting domains.',
   data: {},
 });
 

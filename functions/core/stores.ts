@@ -414,7 +414,7 @@ export interface SearchStore extends Expiring {
   pulledDays(query: { user: string; limit: number }): Promise<PulledDays[]>;
   /** The repositories to which this user pushed manifests, sorted. */
   pushed(user: string): Promise<string[]>;
-  /** `uncertain`: how many of the total's pulls come from sources that can't tell acts apart. */
+  /** `uncertain`: how many of the total's pulls come from sources that can't distinguish two acts. */
   counts(
     query: PullsQuery,
   ): Promise<{ total: Counts; uncertain: number; buckets: ({ from?: number; key?: string } & Counts)[] }>;
@@ -484,7 +484,7 @@ export interface ClaimStore {
   tally(key: string, part: string, count: number): Promise<number>;
 }
 
-/** How long a claim is kept. None is kept for ever, because strangers choose some of the keys (domains). */
+/** How long a claim is kept. None is kept forever, because strangers choose some of the keys (domains). */
 export const claimKeptMs = 90 * 86_400_000;
 
 /** How long alerts are kept. */

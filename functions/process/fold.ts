@@ -85,10 +85,10 @@ export async function foldRows(manifest: Manifest, options: FoldOptions): Promis
     delta.settle(seen);
     for (const name of Object.keys(delta.counters) as (keyof Counters)[]) counters[name] += delta.counters[name];
     grown.other += delta.counters.other ?? 0;
-    const unplaced = points.others;
+    const othersBefore = points.others;
     pointsChanged = points.merge(delta) > 0 || pointsChanged;
-    counters.other += points.others - unplaced;
-    grown.other += points.others - unplaced;
+    counters.other += points.others - othersBefore;
+    grown.other += points.others - othersBefore;
     if (points.size > slack * mostDomains) points.keepNewest(mostDomains);
     for (const day of delta.days.map(dayName)) {
       const state =

@@ -67,7 +67,7 @@ const handle = processHandler({
 });
 
 export const handler: typeof handle = async (event) => {
-  const answer = await handle(event);
+  const response = await handle(event);
   await expire().catch(report);
-  return answer;
+  return response;
 };

@@ -11,12 +11,12 @@ import { byTime, isManifestPull, isManifestPush } from '#core/registry/pull.ts';
 import { coveredPushes, retryMs } from '#core/registry/push.ts';
 import {
   type Alert,
+  alertReachMs,
   firstPullAlert,
   fits,
   hitsAlert,
   moreAlert,
   newCountryAlert,
-  newsMs,
   pushedAlert,
   type Rule,
 } from '#core/rules.ts';
@@ -80,7 +80,7 @@ export function notifier(options: NotifyOptions): ((batch: Batch) => Promise<voi
         isManifestPush(event) &&
         event.tag &&
         event.class !== 'signature' &&
-        isNews(event.time, batch) &&
+        isRecent(event.time, batch) &&
         isOf(rule, event.repository),
     );
     await inParallel(pushes, atOnce, async (event) => {
@@ -93,7 +93,7 @@ export function notifier(options: NotifyOptions): ((batch: Batch) => Promise<voi
   async function firstPull(rule: Rule & { when: 'first-pull' }, batch: Batch) {
     // Old pulls cause no alert, so that an import of the past reads no histories.
     const pulls = batch.events.filter(
-      (event) => isManifestPull(event) && event.class === 'human' && event.user !== '' && isNews(event.time, batch),
+      (event) => isManifestPull(event) && event.class === 'human' && event.user !== '' && isRecent(event.time, batch),
     );
     const byUser = [...Map.groupBy(pulls, (event) => event.user)];
     await inParallel(byUser, atOnce, async ([user, own]) => {
@@ -133,14 +133,14 @@ export function notifier(options: NotifyOptions): ((batch: Batch) => Promise<voi
     const abroad = pairs.filter(({ country }, at) => homes[at] !== country).map((pair) => ({ ...pair, by: newId() }));
     const holders = await claims.claimAll(abroad.map(({ pair, by }) => ({ key: pair, by })));
     for (const [at, { domain, country, time, pair, by }] of abroad.entries())
-      if (holders[at] === by && isNews(time, batch))
+      if (holders[at] === by && isRecent(time, batch))
         await deliver(rule, pair, newCountryAlert(time, domain, country), batch);
     for (const { pair } of pairs) note(pair);
   }
 
   async function hits(rule: Rule & { when: 'hits-per-minute' }, batch: Batch) {
     for (const [minute, count] of batch.hitsByMinute) {
-      if (!isNews(minute, batch)) continue;
+      if (!isRecent(minute, batch)) continue;
       const sum = await claims.tally(keyOf(rule, String(minute)), `${batch.shard}:${batch.previous}`, count);
       if (sum > rule.over) await tell(rule, `over ${minute}`, hitsAlert(minute, sum, rule.over));
     }
@@ -179,4 +179,4 @@ function isOf({ registry, repository }: Rule & { when: 'pushed' }, key: string):
 }
 
 const keyOf = (rule: Rule, happening: string) => JSON.stringify([rule.name, happening]);
-const isNews = (time: number, { arrivedAt }: Batch) => time > arrivedAt - newsMs;
+const isRecent = (time: number, { arrivedAt }: Batch) => time > arrivedAt - alertReachMs;

@@ -13,7 +13,7 @@ import { withoutAddresses } from '#core/addresses.ts';
 import type { NotificationLine, Quarantined, RegistryEvent, RegistryLine, RejectedLine } from '#core/event.ts';
 import { DeltaBuilder, decodeDelta, type HitSums, type PointsBy } from '#core/hits/delta.ts';
 import { jsonOf } from '#core/registry/fields.ts';
-import { registryEventMisfit } from '#core/registry/line.ts';
+import { whyInvalidEvent } from '#core/registry/line.ts';
 import { normalise } from '#core/registry/normalise.ts';
 import { quarantinedText } from '#core/registry/quarantine.ts';
 import type { AlertFeed, CheckpointStore, EventStore, ObjectStore, SearchStore } from '#core/stores.ts';
@@ -123,8 +123,8 @@ async function writeSums(
           // A line has one entry in the quarantine, with the first reason and the whole body.
           if (rejected.length > 0) quarantine(number, rejected[0].reason, textOf(parsed.body));
         } else {
-          const misfit = registryEventMisfit(parsed.event);
-          if (misfit) quarantine(number, misfit, textOf(line));
+          const reason = whyInvalidEvent(parsed.event);
+          if (reason) quarantine(number, reason, textOf(line));
           else
             delivered.push({
               event: kept(parsed.event, parsed.receivedAt),

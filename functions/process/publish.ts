@@ -82,8 +82,7 @@ async function publishKind(kind: Kind, manifest: Manifest, { objects, keepDays }
     return { kept: current ? named(current) : [], fresh: false };
 
   const { updatedAt } = manifest;
-  // The time makes a snapshot's name unique even if the data folder is recreated, because browsers cache its tiles for
-  // ever.
+  // The time makes a snapshot's name unique even if the data folder is recreated: browsers cache its tiles forever.
   const snapshot = `${kind.prefix}${updatedAt.toString(36)}-${generation}`;
   const columns = await kind.points();
   const pyramid = buildPyramid(columns);

@@ -39,7 +39,7 @@ export interface ServeOptions extends HealthOptions {
   models: ModelSource;
   /** Days after its newest hit that a domain leaves the map. */
   keepDays: number;
-  /** The URL of a document that is too large for a reply (hits.ts). */
+  /** The URL of a document that is too large for a response (hits.ts). */
   elsewhere?: HitOptions['elsewhere'];
   /** The metrics for Prometheus; omitted on AWS, which has its own. */
   metrics?: () => Promise<{ type: string; text: string }>;
@@ -49,7 +49,7 @@ export interface ServeOptions extends HealthOptions {
 /** Twice a thousand names of a thousand characters. */
 const listBytes = 2 * 1024 * 1024;
 
-/** All routes for reading: the map, people, images, and the system's own health. */
+/** All routes for reading: the map, users, repositories, and the system's own health. */
 export function serveApp(options: ServeOptions): OpenAPIHono {
   const { snapshots, anonymousSnapshots = noSnapshots, clock, report } = options;
   const { publicMap, publicMapLeast, credentials } = options.access;

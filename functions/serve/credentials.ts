@@ -60,7 +60,7 @@ export const tokens = createRoute({
 export const makeToken = createRoute({
   method: 'post',
   path: '/v1/tokens',
-  summary: 'Makes an API token with a role; the reply is the only place that ever shows it',
+  summary: 'Makes an API token with a role; only this response ever shows it',
   request: {
     query: z.object({
       name: z
@@ -97,7 +97,7 @@ export const sessions = createRoute({
 export const endSessions = createRoute({
   method: 'delete',
   path: '/v1/sessions',
-  summary: "Ends all of a person's sessions",
+  summary: "Ends all of a user's sessions",
   request: { query: z.object({ user: userName }) },
   responses: { 200: json(z.object({ user: z.string(), ended: z.int() }), 'How many sessions were ended'), ...failures },
 });

@@ -5,7 +5,7 @@ import { oneOf } from './parameters.ts';
 /** The parameter of every list that is available as CSV. */
 export const format = oneOf(['json', 'csv']).default('json');
 
-/** The reply of such a list. */
+/** The response with such a list. */
 export const jsonOrCsv = <T extends z.ZodType>(schema: T, description: string) => ({
   description,
   content: { 'application/json': { schema }, 'text/csv': { schema: z.string() } },

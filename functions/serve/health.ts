@@ -32,10 +32,10 @@ export interface ShardLag {
   seconds: number;
 }
 
-/** A fault of the machine that health names; `stands`: a stage is stuck. */
+/** A fault of the machine that health names; `isStuck`: it stops a stage. */
 export interface Fault {
   reason: string;
-  stands: boolean;
+  isStuck: boolean;
 }
 
 export interface HealthOptions {
@@ -139,7 +139,7 @@ export const ready = createRoute({
   path: '/v1/health/ready',
   summary: 'Whether events can be accepted and stores can be read; waiting records do not matter',
   responses: {
-    200: json(state('Ready', 'ok'), 'Send'),
+    200: json(state('Ready', 'ok'), 'Send requests'),
     503: json(z.object({ error: z.object({ code: z.string(), message: z.string() }) }), 'Send no requests'),
   },
 });
@@ -259,12 +259,12 @@ export async function readHealth(
     if (seconds > unhealthyAfterSeconds) reasons.push(`export has not folded ${shard} for ${Math.round(seconds)} s`);
   }
   const found = (await faults?.()) ?? [];
-  for (const { reason } of found.filter(({ stands }) => stands)) reasons.push(reason);
+  for (const { reason } of found.filter(({ isStuck }) => isStuck)) reasons.push(reason);
   const { entries, bytes, dropped, ...last } = await events.quarantineState();
   const warnings = [
     ...warningsOf(manifest, now),
     ...fullWarnings({ dropped, ...last }, now),
-    ...found.flatMap(({ reason, stands }) => (stands ? [] : [reason])),
+    ...found.flatMap(({ reason, isStuck }) => (isStuck ? [] : [reason])),
   ];
   const builtAt = await ipTableBuiltAt();
   const model = cardInService((await readModels(objects)).list);
@@ -302,7 +302,7 @@ async function within<T>(milliseconds: number, value: Promise<T>, other: T): Pro
 }
 
 const searchReason =
-  "the search store does not respond: pulls wait for it and none is lost; people and repositories can't be read, and recommendations are partial";
+  "the search store does not respond: pulls wait for it and none is lost; users and repositories can't be read, and recommendations are partial";
 
 function degraded<T extends Awaited<ReturnType<typeof readHealth>>>(found: T, reason: string): T {
   const status = found.status === 'ok' ? 'degraded' : found.status;

@@ -35,7 +35,7 @@ export interface Identity extends Caller {
   /** How the caller proved who they are. */
   by: 'token' | 'session' | 'proxy' | 'machine' | 'nothing';
   session?: Credential;
-  /** Thrown for an unknown token: the caller is refused, not treated as everyone. */
+  /** The token is unknown: the caller is refused, not treated as everyone. */
   wrongToken?: boolean;
 }
 
@@ -96,8 +96,8 @@ function headerClaims(c: Context, { userHeader, groupsHeader }: SigningProxy) {
 
 /**
  * Whether a page of another origin than `own` makes this call. Following a link to here does not count: the page can't
- * read the reply. Older browsers, and all of them over plain HTTP, send no Sec-Fetch-Site, but an Origin with all but
- * plain reads.
+ * read the response. Older browsers, and all of them over plain HTTP, send no Sec-Fetch-Site, but an Origin with all
+ * but plain reads.
  */
 export function isForeign(c: Context, own?: string): boolean {
   const site = c.req.header('sec-fetch-site');

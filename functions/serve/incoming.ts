@@ -16,7 +16,7 @@ const hit = z
       .min(1)
       .max(hitLimits.id)
       .optional()
-      .openapi({ description: 'Of hits with the same id only one counts.' }),
+      .openapi({ description: 'Of hits with the same id within an hour, only one counts.' }),
     time: z
       .union([z.string(), z.int()])
       .optional()
@@ -44,7 +44,7 @@ export function describeIncoming({ openAPIRegistry: registry }: OpenAPIHono): vo
       },
     },
     responses: {
-      202: json(z.object({ accepted: z.int(), ignored: z.int(), quarantined: z.int() }), 'Taken.'),
+      202: json(z.object({ accepted: z.int(), ignored: z.int(), quarantined: z.int() }), 'Accepted.'),
       401: refused('No token, or a wrong one.'),
       503: refused('The stream accepted nothing: send again after Retry-After.'),
     },

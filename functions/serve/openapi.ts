@@ -15,7 +15,11 @@ const failure = (description: string) => ({
 export function openApiDocument(app: OpenAPIHono, { everyone, publicMap }: { everyone: Role; publicMap: PublicMap }) {
   const document = app.getOpenAPI31Document({
     openapi: '3.1.0',
-    info: { title: 'Whalewatch', version: '1', description: 'The map, people and images. Times are RFC 3339 UTC.' },
+    info: {
+      title: 'Whalewatch',
+      version: '1',
+      description: 'The map, users and repositories. Times are RFC 3339 UTC.',
+    },
   });
   for (const [path, operations] of Object.entries(document.paths as Paths))
     for (const [method, operation] of Object.entries(operations)) {

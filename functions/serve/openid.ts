@@ -1,5 +1,5 @@
-// OpenID Connect with any issuer: authorization code with PKCE, state and nonce, ID tokens verified by the issuer's
-// keys.
+// OpenID Connect with any issuer: authorization code with PKCE, state and nonce; ID tokens are verified with the
+// issuer's keys.
 import * as openid from 'openid-client';
 import { claimsFor, type RoleRules } from '#core/access.ts';
 import { IssuerDown, type OpenId, SignInRefused } from './session.ts';
@@ -92,7 +92,7 @@ function reasonOf(cause: unknown): string {
   while (root instanceof Error && root.cause instanceof Error) root = root.cause;
   const { message = String(root), code = '' } = root as Partial<NodeJS.ErrnoException>;
   return untrusted.includes(code)
-    ? `${message}: if your own authority signed the certificate, give the authority's in NODE_EXTRA_CA_CERTS=FILE`
+    ? `${message}: if your own authority signed the certificate, set NODE_EXTRA_CA_CERTS=FILE to the authority's certificate`
     : message || code;
 }
 

@@ -1,4 +1,4 @@
-// Query parameters and replies that several routes share, as schemas that validate and document them.
+// Query parameters and responses that several routes share, as schemas that validate and document them.
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { quoted } from '#core/quoted.ts';

@@ -1,5 +1,5 @@
-// Registries as callers name them: `registry=` in requests, `registry` beside each `repository` in replies. The stores
-// use keys (functions/core/registry/name.ts), which no reply contains.
+// Registries as callers name them: `registry=` in requests, `registry` beside each `repository` in responses. The
+// stores use keys (functions/core/registry/name.ts), which no response contains.
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { quoted } from '#core/quoted.ts';
 import { defaultRegistry, keyOf, partsOf, type Registry } from '#core/registry/name.ts';
@@ -25,7 +25,7 @@ export interface Registries {
   scope(asked: { registry?: string; repository?: string }): { registry?: string; repository?: string | string[] };
   /** The keys of a repository, in one registry or in all, the default one first. */
   keys(repository: string, registry?: string): string[];
-  /** A key as replies show it. */
+  /** A key as responses show it. */
   shown(key: string): { repository: string; registry?: string };
   /** Columns of a CSV: the registry, if there are several. */
   columns<Name extends string>(names: readonly Name[]): (Name | 'registry')[];
@@ -97,7 +97,7 @@ export const tokens = createRoute({
 export const makeToken = createRoute({
   method: 'post',
   path: '/v1/registries/tokens',
-  summary: 'Makes a webhook token, which only this reply ever shows; the previous one stays valid',
+  summary: 'Makes a webhook token, which only this response ever shows; the previous one stays valid',
   request: {
     query: z.object({
       registry: required,

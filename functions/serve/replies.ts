@@ -1,13 +1,13 @@
-// What all routes share, without a schema library: how long caches keep replies, and escaping text for HTML.
+// What all routes share, without a schema library: how long caches keep responses, and escaping text for HTML.
 
 /** Values of Cache-Control. Failures are `no-store` (functions/http/errors.ts). */
 export const cacheControl = {
   /** A snapshot never changes under its name. */
   immutable: 'public, max-age=31536000, immutable',
-  /** The pointer, and replies that change with it. */
+  /** The pointer, and responses that change with it. */
   newest: 'public, max-age=2, stale-while-revalidate=10',
   minute: 'public, max-age=60',
-  /** Data about people. */
+  /** Data about users. */
   people: 'private, no-store',
 } as const;
 

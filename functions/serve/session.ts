@@ -189,9 +189,7 @@ function readPending(text: string | undefined): Pending & { to?: string } {
     const { state, nonce, verifier, to } = JSON.parse(Buffer.from(text ?? '', 'base64url').toString());
     if ([state, nonce, verifier].every((each) => typeof each === 'string' && each !== ''))
       return { state, nonce, verifier, ...(typeof to === 'string' ? { to } : {}) };
-  } catch {
-    // A reply that is not JSON is not an issuer's reply either.
-  }
+  } catch {}
   throw new SignInRefused('It took longer than 15 minutes, or was started in another browser or tab.');
 }
 

@@ -1,4 +1,4 @@
-// Types of the replies, taken from the routes' own schemas, for the pages: types only, so that no schema reaches a
+// Types of the responses for the pages, taken from the routes' own schemas. Only types, so that no schema reaches a
 // browser.
 import type { RouteConfig, z } from '@hono/zod-openapi';
 import type * as alerts from './alerts.ts';
@@ -35,7 +35,7 @@ type JsonOf<Content> = Content extends
   ? z.output<Schema>
   : never;
 
-/** The JSON reply of a successful call, by method and path: `Replies['GET /v1/users']`. */
+/** The JSON response of a successful call, by method and path: `Replies['GET /v1/users']`. */
 export type Replies = {
   [R in Route as `${Uppercase<R['method']>} ${R['path']}`]: R['responses'] extends { 200: { content: infer Content } }
     ? JsonOf<Content>

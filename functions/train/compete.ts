@@ -92,8 +92,8 @@ const enoughToTune = 8000;
 /** The most scores of each part that are kept for choosing the shares of a blend. */
 const tuningScores = 1.2e7;
 /**
- * An estimate of the operations a second for the lists of all users; a blend that would need more than a fifth of the
- * budget is left out.
+ * About how long a blend takes to score one repository for one user; a blend whose lists for all users would take more
+ * than a fifth of the budget is left out.
  */
 const secondsPerBlendedScore = 5e-8;
 /**
@@ -224,7 +224,7 @@ function decide(contestants: Contestant[], heldOut: number, pinned?: string): Om
   if (!chosen && (heldOut < enough.pulls || users < enough.users))
     return {
       winner: popular,
-      why: `too few pulls to tell: ${heldOut} held out of ${users} users, ${enough.pulls} of ${enough.users} are needed; popularity is served`,
+      why: `too few pulls to tell: ${heldOut} pulls of ${users} users are held out, at least ${enough.pulls} of ${enough.users} are needed; popularity is served`,
     };
   const isBlend = ({ setting }: Contestant) => setting.kind === 'blend';
   const alone = ranked.find((one) => !isBlend(one)) ?? popular;

@@ -11,7 +11,7 @@ export interface FitOptions extends AlsOptions {
   /** `exact` (up to single precision) or `cg`: a few conjugate gradient steps a row. Default exact. */
   solver?: 'exact' | 'cg';
   /**
-   * Steps of `cg` for users, one less for images. Default 2: in whitened coordinates these leave less loss than three
+   * Steps of `cg` for users, one less for items. Default 2: in whitened coordinates these leave less loss than three
    * plain steps.
    */
   steps?: number;
@@ -57,7 +57,7 @@ export function foldIn(byUser: Rows, { rank, items }: ItemModel, options: FitOpt
   return solve(byUser, items.length / rank, given, 1, () => items).users;
 }
 
-/** Half steps, starting from the images' factors: users, images, users, … */
+/** Half steps, starting from the items' factors: users, items, users, … */
 function solve(
   byUser: Rows,
   items: number,
@@ -99,7 +99,7 @@ function solve(
     factors: reserve(rows * stride * 4),
   }));
   const memory = layout.memory(
-    `${users} users x ${items} images with ${entries} pairs at rank ${rank}`,
+    `${users} users x ${items} repositories with ${entries} pairs at rank ${rank}`,
     'lower the rank, or train with Spark (setting trainer: spark)',
   );
   const failure = runKernel(memory, threads, 'run', () => {

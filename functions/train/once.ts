@@ -1,5 +1,5 @@
-import { options, told } from './options.ts';
+import { countOutcome, options } from './options.ts';
 import { train } from './train.ts';
 
 /** Trains once on the stored pulls; returns the new model's id, or why it was refused. */
-export const trainOnce = async () => told(await train(options));
+export const trainOnce = async () => countOutcome(await train(options));

@@ -25,7 +25,7 @@ export const options: TrainOptions = {
  * Emits the metric ModelPublished or ModelRefused; an empty catalogue does not count as refused. Returns the new
  * model's id, or why it was refused.
  */
-export function told({ id, refused, images }: Card): { id: string; refused?: string } {
+export function countOutcome({ id, refused, images }: Card): { id: string; refused?: string } {
   counter(METRICS, clock)(refused ? { ModelRefused: images > 0 ? 1 : 0 } : { ModelPublished: 1 });
   return { id, ...(refused ? { refused } : {}) };
 }

@@ -2,7 +2,7 @@
 import { info, report } from '#aws/log.ts';
 import { trainOnce } from './once.ts';
 
-/** Without this limit Fargate would run, and bill, a hanging task for ever. */
+/** Without this limit Fargate would run, and bill, a hanging task forever. */
 const longest = 12 * 3_600_000;
 setTimeout(() => {
   report(new Error(`training took more than ${longest / 3_600_000} hours`));

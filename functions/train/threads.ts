@@ -16,12 +16,12 @@ export class Layout {
     return at;
   }
 
-  /** @throws RangeError if it would be more than 4 GiB; `what` names what needs them, `mend` says what to do. */
-  memory(what: string, mend: string): WebAssembly.Memory {
+  /** @throws RangeError if it would be more than 4 GiB; `what` names what needs them, `fix` says what to do. */
+  memory(what: string, fix: string): WebAssembly.Memory {
     const pages = Math.ceil(this.end / pageBytes);
     if (pages > mostPages)
       throw new RangeError(
-        `${what} need ${(this.end / 2 ** 30).toFixed(1)} GiB, more than the 4 GiB of one WebAssembly memory: ${mend}`,
+        `${what} need ${(this.end / 2 ** 30).toFixed(1)} GiB, more than the 4 GiB of one WebAssembly memory: ${fix}`,
       );
     return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   }

@@ -1,4 +1,4 @@
-// Every user's best images, exactly, by the WebAssembly kernel on all cores: functions/train/assembly/top.as.
+// Every user's best repositories, exactly, by the WebAssembly kernel on all cores: functions/train/assembly/top.as.
 import { availableParallelism } from 'node:os';
 import type { Factors } from '#core/recommender/als.ts';
 import type { Rows } from '#core/recommender/ratings.ts';
@@ -6,21 +6,21 @@ import { blockAt, side, word } from './parameters.ts';
 import { Layout, runKernel } from './threads.ts';
 
 export interface TopLists {
-  /** How many images each user's list has: `n`, or fewer if fewer images are left. */
+  /** How many repositories each user's list has: `n`, or fewer if fewer are left. */
   counts: Uint32Array;
-  /** Images and their scores, `n` per user, highest first. */
+  /** Repositories and their scores, `n` per user, highest first. */
   items: Uint32Array;
   scores: Float32Array;
 }
 
 const gramChunks = 64;
 const span = 128;
-/** people x images below which a second thread starts too late to help. */
+/** users x items below which a second thread starts too late to help. */
 const worthThreads = 1e7;
 
 /**
- * The best `n` images of each person, without those in their row of `byUser`. Highest first, ties by index: the same as
- * scoring every image in double precision, rounding to single, and sorting.
+ * The best `n` repositories of each user, without those in their row of `byUser`. Highest first, ties by index: the
+ * same as scoring every repository in double precision, rounding to single, and sorting.
  *
  * @throws RangeError for an `n` that is not an integer above 0, rows that don't fit the factors, or more than 4 GiB.
  */
@@ -30,17 +30,17 @@ export function topLists(
   n: number,
   threads = (users.length / rank) * (items.length / rank) < worthThreads ? 1 : availableParallelism(),
 ): TopLists {
-  const [people, images] = [users.length / rank, items.length / rank];
+  const [people, count] = [users.length / rank, items.length / rank];
   if (!Number.isInteger(n) || n < 1) throw new RangeError(`n is ${n}: must be an integer above 0`);
   if (byUser.starts.length !== people + 1)
-    throw new RangeError(`${byUser.starts.length - 1} rows of pulls for ${people} people`);
+    throw new RangeError(`${byUser.starts.length - 1} rows of pulls for ${people} users`);
   for (const column of byUser.columns)
-    if (column >= images) throw new RangeError(`image ${column} must be below ${images}`);
+    if (column >= count) throw new RangeError(`repository ${column} must be below ${count}`);
   const stride = Math.ceil(rank / 8) * 8;
-  // Half of the columns decide about most images; up to 16 are quick to multiply.
+  // Half of the columns decide about most items; up to 16 are quick to multiply.
   const head = stride <= 16 ? stride : Math.ceil(stride / 16) * 8;
-  const padded = Math.ceil(images / 8) * 8;
-  const length = Math.min(n, Math.max(images, 1));
+  const padded = Math.ceil(count / 8) * 8;
+  const length = Math.min(n, Math.max(count, 1));
   const line = (bytes: number) => Math.ceil(bytes / 64) * 64;
 
   const layout = new Layout();
@@ -50,12 +50,12 @@ export function topLists(
     gramParts: reserve(gramChunks * stride * stride * 8),
     turn: reserve(stride * stride * 4),
     heads: reserve((padded / 8) * (head + 1) * 32),
-    tails: reserve(images * (stride - head) * 4),
+    tails: reserve(count * (stride - head) * 4),
     lengths: reserve(padded * 4),
-    order: reserve(images * 4),
-    places: reserve(images * 4),
+    order: reserve(count * 4),
+    places: reserve(count * 4),
     users: reserve(users.length === 0 ? 0 : people * stride * 4),
-    items: reserve(images * stride * 4),
+    items: reserve(count * stride * 4),
     starts: reserve(byUser.starts.length * 4),
     columns: reserve(byUser.columns.length * 4),
     listed: reserve(people * 4),
@@ -63,12 +63,12 @@ export function topLists(
     listScores: reserve(people * length * 4),
   };
   const forLists =
-    16 * stride * 4 + line(images + 8) + line(head * 16) + span * 160 + 256 + 4 * (line(length * 8) + line(images * 8));
+    16 * stride * 4 + line(count + 8) + line(head * 16) + span * 160 + 256 + 4 * (line(length * 8) + line(count * 8));
   const scratchBytes = line(Math.max(forLists + 512, (stride + 64 + 16) * stride * 4));
   const scratch = reserve(scratchBytes * threads);
 
   const memory = layout.memory(
-    `lists of ${length} for ${people} people and ${images} images at rank ${rank}`,
+    `lists of ${length} for ${people} users and ${count} repositories at rank ${rank}`,
     'make them in parts',
   );
   runKernel(memory, threads, 'top', () => {
@@ -84,7 +84,7 @@ export function topLists(
     set({ [word.users + side.rows]: people, [word.users + side.starts]: at.starts });
     set({ [word.users + side.columns]: at.columns, [word.users + side.factors]: at.users });
     set({
-      [word.items + side.rows]: images,
+      [word.items + side.rows]: count,
       [word.items + side.order]: at.order,
       [word.items + side.factors]: at.items,
     });
@@ -92,13 +92,13 @@ export function topLists(
     new Uint32Array(memory.buffer, at.starts, byUser.starts.length).set(byUser.starts);
     new Uint32Array(memory.buffer, at.columns, byUser.columns.length).set(byUser.columns);
     pad(users, rank, stride, new Float32Array(memory.buffer, at.users, people * stride));
-    pad(items, rank, stride, new Float32Array(memory.buffer, at.items, images * stride));
-    const lengths = Float32Array.from({ length: images }, (_, item) => lengthOf(items, item * rank, rank));
-    const order = new Uint32Array(memory.buffer, at.order, images).map((_, item) => item);
+    pad(items, rank, stride, new Float32Array(memory.buffer, at.items, count * stride));
+    const lengths = Float32Array.from({ length: count }, (_, item) => lengthOf(items, item * rank, rank));
+    const order = new Uint32Array(memory.buffer, at.order, count).map((_, item) => item);
     order.sort((a, b) => lengths[b] - lengths[a] || a - b);
-    new Uint32Array(memory.buffer, at.order, images).set(order);
+    new Uint32Array(memory.buffer, at.order, count).set(order);
     const sorted = new Float32Array(memory.buffer, at.lengths, padded);
-    const places = new Uint32Array(memory.buffer, at.places, images);
+    const places = new Uint32Array(memory.buffer, at.places, count);
     order.forEach((item, place) => {
       places[item] = place;
       sorted[place] = lengths[item];

@@ -61,7 +61,7 @@ const saved = 50;
 /**
  * Trains and publishes one model; returns its card. `refused` on the card says why it was not put in service.
  *
- * @throws RangeError for an ALS that cannot be fitted, an unknown candidate.
+ * @throws RangeError for settings of ALS that can't be fitted, or an unknown candidate.
  */
 export async function train(options: TrainOptions): Promise<Card> {
   const { als, model = 'auto' } = options;

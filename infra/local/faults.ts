@@ -15,7 +15,7 @@ export function threadFaults(threads: Pick<Thread, 'state'>[]): Fault[] {
     return [
       {
         reason: `${name} failed ${failures} times in a row: ${reason}`,
-        stands: failures >= manyFailures,
+        isStuck: failures >= manyFailures,
       },
     ];
   });
@@ -36,14 +36,14 @@ export async function diskFaults(folder: string, write: () => Promise<void>): Pr
     return [
       {
         reason: `${folder} can't be written (${refused.message}): stop the server, repair the disk or mount it for writing, and start again`,
-        stands: true,
+        isStuck: true,
       },
     ];
   const { bavail, bsize } = await statfs(folder);
   const free = bavail * bsize;
   if (free >= lowBytes) return [];
   const reason = `the disk of ${folder} has ${Math.floor(free / mib)} MiB left: make room, or nothing more is accepted`;
-  return [{ reason, stands: free < leastBytes }];
+  return [{ reason, isStuck: free < leastBytes }];
 }
 
 /** Documents of an older version are summed in the background: until then lists of users and counts can't be read. */
@@ -52,8 +52,8 @@ export function sumFaults(sums: Pick<Sums, 'missing'> | undefined): Fault[] {
   if (!left) return [];
   const share = Math.floor((100 * left.done) / Math.max(1, left.total));
   if (left.filling)
-    return [{ reason: `search is being rebuilt from events: ${share} % of ${left.total} events`, stands: false }];
+    return [{ reason: `search is being rebuilt from events: ${share} % of ${left.total} events`, isStuck: false }];
   return [
-    { reason: `documents of an older version are being summed: ${share} % of ${left.total} documents`, stands: false },
+    { reason: `documents of an older version are being summed: ${share} % of ${left.total} documents`, isStuck: false },
   ];
 }

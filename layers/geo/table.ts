@@ -4,13 +4,13 @@
 // ranges of equal value, stored by their starts; `bounds` says where a step's ranges are. A value is
 //   0                no location
 //   n < 2^31         location n - 1; a location's upper 9 bits are its country, so that hits are summed by country
-//   without
-//                    a look at its row; the last row number stands for "somewhere in this country"
+//                    without reading its row; the last row number stands for "somewhere in this country"
 //   n >= 2^31        the location differs further down: step n - 2^31 decides by the next 32 bits
+//
 // Steps: IPv4 0..65535 by the first 16 bits; IPv6 0..65535 likewise, followed by those further down. A range ends where
 // the next begins; each step's first range begins at 0.
 //
-// The file is that, little-endian: magic, version, head (JSON: columns, countries, sources), columns at multiples of 8.
+// The file, little-endian: magic, version, head (JSON: columns, countries, sources), columns at multiples of 8.
 import { unpackColumns } from '#core/bytes/columns.ts';
 import type { Location, Locations } from '#core/hits/delta.ts';
 import { degree } from './city.ts';
@@ -242,7 +242,7 @@ function searchV6(starts: Uint32Array, from: number, to: number, bits: number): 
   return from;
 }
 
-/** The 32 bits from a word on. The last step has but 16 bits left: they are the upper ones. */
+/** The 32 bits from a word on. The last step has only 16 bits left, which become the upper ones. */
 const bitsAt = (words: Uint16Array, at: number, word: number): number =>
   ((words[at + word] << 16) | (word < 7 ? words[at + word + 1] : 0)) >>> 0;
 

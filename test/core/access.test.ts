@@ -40,7 +40,7 @@ test('the greatest role that a claim gives, by its whole value', () => {
   assert.equal(roleOf({ groups: ['dev', 'ops'] }), 'owner');
   for (const groups of [['op'], ['ops '], ['OPS'], ['dev,ops'], ['owner'], ['*'], ['']])
     assert.equal(roleOf({ groups }), 'user', groups[0]);
-  // A value of another claim gives nothing, the user name least of all.
+  // The same value in another claim gives no role, not even in the user name.
   assert.equal(roleOf({ preferred_username: ['ops'], 'realm_access.roles': ['ops'] }), 'user');
   const closed = { ...rules, roles: { ...rules.roles, user: { groups: ['staff'] } } };
   assert.equal(roleOf({}, closed), 'public');

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { RegistryEvent } from '#core/event.ts';
 import { decodeDelta } from '#core/hits/delta.ts';
 import { encodeHit } from '#core/hits/hit.ts';
-import { registryEventMisfit } from '#core/registry/line.ts';
+import { whyInvalidEvent } from '#core/registry/line.ts';
 import type { Batch } from '#process/notify.ts';
 import { processBatch } from '#process/process.ts';
 import { memoryStores } from '../support/memory-stores.ts';
@@ -174,7 +174,7 @@ test('a record without anything to quarantine quarantines nothing', async () => 
 });
 
 test('each field of an event in the stream must be what collect writes', () => {
-  assert.equal(registryEventMisfit(event()), undefined);
+  assert.equal(whyInvalidEvent(event()), undefined);
   const odd: [reason: RegExp, ...changes: object[]][] = [
     ...['id', 'method', 'repository', 'user', 'userAgent', 'address', 'source'].map((name): [RegExp, ...object[]] => [
       new RegExp(`^registry: ${name} is .*, not a string$`),
@@ -198,13 +198,13 @@ test('each field of an event in the stream must be what collect writes', () => {
   ];
   for (const [reason, ...changes] of odd)
     for (const change of changes)
-      assert.match(String(registryEventMisfit({ ...event(), ...change })), reason, JSON.stringify(change));
+      assert.match(String(whyInvalidEvent({ ...event(), ...change })), reason, JSON.stringify(change));
   for (const change of [
     ...[{ tag: undefined, digest: undefined }, { user: '', method: '', userAgent: '', address: '' }, { time: 0 }],
     ...[{ time: 253_402_300_799_999 }, { references: [], referenceTypes: ['a'], size: 0 }, { kind: 'blob' }],
     ...[{ kind: 'other', action: 'delete' }, { action: 'push' }, { action: 'mount' }],
   ])
-    assert.equal(registryEventMisfit({ ...event(), ...change }), undefined, JSON.stringify(change));
+    assert.equal(whyInvalidEvent({ ...event(), ...change }), undefined, JSON.stringify(change));
   for (const none of [undefined, null, 7, 'x', []])
-    assert.match(String(registryEventMisfit(none)), /^registry: event is .*, not an object$/);
+    assert.match(String(whyInvalidEvent(none)), /^registry: event is .*, not an object$/);
 });

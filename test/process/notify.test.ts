@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Pull, StoredEvent } from '#core/event.ts';
-import { type Alert, fits, newsMs, type Rule } from '#core/rules.ts';
+import { type Alert, alertReachMs, fits, type Rule } from '#core/rules.ts';
 import { openAlerts } from '#local/stores/alerts.ts';
 import { type Batch, notifier } from '#process/notify.ts';
 
@@ -132,8 +132,8 @@ test('a rule of pushes may be about one registry, or about all', async () => {
 
 test('events that are an hour old when they arrive cause no alert, of any kind', async () => {
   for (const [age, alerts] of [
-    [newsMs - 1, 4],
-    [newsMs, 0],
+    [alertReachMs - 1, 4],
+    [alertReachMs, 0],
   ]) {
     const { start, sent } = world();
     const notify = start();
@@ -158,7 +158,7 @@ test('of a domain with several locations in a country one pair is looked at', as
   const rows = ['FR', 'FR', 'JP', 'JP', ''].map((country, at) => ['shop.example', at, 0, country, now] as const);
   await notify(batch({ locations: () => rows.slice(0, 2) as never }));
   await notify(batch({ locations: () => rows as never }));
-  assert.deepEqual(texts(), ['shop.example has its first visit from JP']);
+  assert.deepEqual(texts(), ['shop.example has its first hit from JP']);
 });
 
 test('a new user is an alert at the first pull; a user with a history, a machine and an anonymous user are not new', async () => {
@@ -203,7 +203,7 @@ test("a domain's first country is no alert, its second is one, also across proce
     await notify(seen('shop.test', 'FR'));
     await notify(seen('shop.test', 'JP'));
   }
-  assert.deepEqual(texts(), ['shop.example has its first visit from JP']);
+  assert.deepEqual(texts(), ['shop.example has its first hit from JP']);
 });
 
 test('hits of a minute are summed over shards and batches, and a repeated batch counts once', async () => {

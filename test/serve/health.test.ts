@@ -210,8 +210,8 @@ test('a shard behind by just the limit is healthy, a moment more is unhealthy; t
 
 test('a fault that stops a stage is unhealthy, any other is a warning', async () => {
   const faults = async () => [
-    { reason: 'stuck', stands: true },
-    { reason: 'odd', stands: false },
+    { reason: 'stuck', isStuck: true },
+    { reason: 'odd', isStuck: false },
   ];
   const found = await reportOf({ faults });
   assert.deepEqual([found.status, found.reasons, found.warnings], ['unhealthy', ['stuck', 'odd'], ['odd']]);

@@ -201,9 +201,9 @@ test('repositories, their pulls by time and tag, and what nobody uses', async ()
 test('what is missing or wrong is named', async () => {
   const { ask } = await world();
   const rows: [path: string, says: string][] = [
-    ['/v1/pulls?top=2', 'top is "2": needs by=: of which keys?'],
-    ['/v1/pullers', 'give digest= or repository=: whose pullers?'],
-    ['/v1/pullers?digest=', 'give digest= or repository=: whose pullers?'],
+    ['/v1/pulls?top=2', 'top is "2": must be given with by='],
+    ['/v1/pullers', 'digest and repository are missing: give digest=DIGEST or repository=NAME'],
+    ['/v1/pullers?digest=', 'digest and repository are missing: give digest=DIGEST or repository=NAME'],
     ...['users?', 'repositories?', 'unused?', 'history?user=ann&', 'pulls?', 'pullers?repository=a&'].map(
       (path): [string, string] => [`/v1/${path}registry=west`, 'registry is "west": must be one of default, east'],
     ),

@@ -69,12 +69,12 @@ test('a published model and a refused one are counted in metrics', async (t) => 
     },
     ...{ METRICS: 'Test', AWS_REGION: 'eu-west-1' },
   });
-  const { told } = await import('#train/options.ts');
+  const { countOutcome } = await import('#train/options.ts');
   const lines: string[] = [];
   t.mock.method(console, 'log', (line: string) => lines.push(line));
   const card = { id: 'm', images: 3 } as Card;
-  assert.deepEqual(told(card), { id: 'm' });
-  assert.deepEqual(told({ ...card, refused: 'worse' }), { id: 'm', refused: 'worse' });
+  assert.deepEqual(countOutcome(card), { id: 'm' });
+  assert.deepEqual(countOutcome({ ...card, refused: 'worse' }), { id: 'm', refused: 'worse' });
   t.mock.restoreAll();
   const counted = lines.map((line) => JSON.parse(line)).map((one) => [one.ModelPublished, one.ModelRefused]);
   assert.deepEqual(counted, [

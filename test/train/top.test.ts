@@ -85,6 +85,6 @@ test("lists that can't be made are refused with the wrong value's name", () => {
     values: Float32Array.of(1),
   });
   assert.throws(() => topLists(factors, rows(0), 0), /n is 0: must be an integer above 0/);
-  assert.throws(() => topLists(factors, rows(2), 1), /image 2 must be below 2/);
-  assert.throws(() => topLists({ ...factors, users: new Float32Array(4) }, rows(0), 1), /1 rows of pulls for 2 people/);
+  assert.throws(() => topLists(factors, rows(2), 1), /repository 2 must be below 2/);
+  assert.throws(() => topLists({ ...factors, users: new Float32Array(4) }, rows(0), 1), /1 rows of pulls for 2 users/);
 });

@@ -181,7 +181,7 @@ test('with too few pulls to judge, popularity is served, and the card says so', 
     const { train, models, now } = world(pairs);
     const first = await train();
     assert.deepEqual([first.refused, first.kind], [undefined, 'popular']);
-    assert.match(first.why!, /^too few pulls to tell: \d+ held out/);
+    assert.match(first.why!, /^too few pulls to tell: \d+ pulls of/);
     assert.equal((await models.current())?.model.personal, false);
     now.time += 60_000;
     const again = await train();

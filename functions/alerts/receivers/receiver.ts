@@ -1,4 +1,5 @@
-// Where alerts go: each kind of receiver has a file. It sends an alert, or throws an error with its server's response.
+// Where alerts go: one file for each kind of receiver. A receiver sends an alert, or throws an error with its server's
+// response.
 import type { Alert } from '#core/rules.ts';
 import { mail } from './mail.ts';
 import { slack } from './slack.ts';
@@ -42,8 +43,10 @@ const isOneOf = (name: string) => (secretNames as readonly string[]).includes(na
 /** The receivers in the settings. Throws if part of one is missing. */
 export function receiversOf(settings: ReceiverSettings, clock: () => number): Receiver[] {
   const { notifyUrl, notifySecret, slackUrl, mailServer, mailTo, mailFrom } = settings;
-  if (mailServer && mailTo.length === 0) throw new Error('mailServer has nobody to write to: mailTo must name them');
-  if (notifyUrl && !notifySecret) throw new Error('notifyUrl has no notifySecret: alerts are signed with it');
+  if (mailServer && mailTo.length === 0)
+    throw new Error('mailServer is set, but mailTo is empty: mailTo must name who gets the mail');
+  if (notifyUrl && !notifySecret)
+    throw new Error('notifyUrl is set, but notifySecret is not: it must be set, because alerts are signed with it');
   return [
     ...(notifyUrl && notifySecret ? [{ name: 'the webhook', send: webhook(notifyUrl, notifySecret, clock) }] : []),
     ...(slackUrl ? [{ name: 'Slack', send: slack(slackUrl) }] : []),

@@ -1,5 +1,4 @@
-// Posts an alert as a message to an incoming webhook: in Slack's format, which Mattermost and Discord (/slack) accept
-// too.
+// Posts an alert as a message to an incoming webhook, in Slack's format. Mattermost and Discord (/slack) accept it too.
 import type { Alert } from '#core/rules.ts';
 import { post } from './post.ts';
 

@@ -2,22 +2,22 @@
 //
 //   pk               sk                  what
 //   claim KEY        -                   a claim that names nobody
-//   person P         claim DIGEST        a claim that names a person
+//   person USER      claim DIGEST        a claim that names a user
 //   tally KEY        -                   parts of a sum
 //   alert ID         -                   says that this alert was added
 //   notices          time id             an alert; `doc` is its JSON
 //   waiting          time id             the same, while nobody has taken it to send it
 //   held             time id             the same, while it waits for the digest of its `rule`
-//   person P         notice time id      says that an alert names this user
+//   person USER      notice time id      says that an alert names this user
 //   rules            RULE                `sent`: when its last alerts were sent; `since`: when the first was held back
 //
-// Rows that name a person are under the person's key: forgetting is one consistent query that reads nobody else's rows.
+// Rows that name a user are under the user's key: forgetting is one consistent query that reads nobody else's rows.
 import { createHash } from 'node:crypto';
 import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
 import { type DynamoDBDocumentClient, GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { page, readCursor } from '#core/cursor.ts';
 import { inParallel } from '#core/parallel.ts';
-import { type Alert, digestMs, digestOf, newsMs, stormMs } from '#core/rules.ts';
+import { type Alert, alertReachMs, digestMs, digestOf, stormMs } from '#core/rules.ts';
 import { type AlertFeed, type AlertQueue, alertKeptMs, type ClaimStore, claimKeptMs } from '#core/stores.ts';
 import { deleteAll, type Key, queryAll, sortable, transact } from './dynamo.ts';
 
@@ -149,7 +149,7 @@ export function openAlerts({ client, table, clock }: AlertsOptions): ClaimStore 
             // Older alerts are never handed out: DynamoDB may keep them for days before it removes them.
             ExpressionAttributeValues: {
               ...{ ':pk': lists.waiting, ':now': seconds(now) },
-              ':after': sortable(now - newsMs - stormMs),
+              ':after': sortable(now - alertReachMs - stormMs),
             },
             ConsistentRead: true,
           },

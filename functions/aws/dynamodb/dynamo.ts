@@ -22,7 +22,7 @@ export type Row = Record<string, unknown>;
 /** The keys of all our tables except the claims: partition and sort key, both text. */
 export type Key = { pk: string; sk: string };
 
-/** All rows of a query, page by page (DynamoDB returns at most 1 MB at once); at most `most` of them. */
+/** Returns the rows of a query, at most `most`; reads several pages if needed, because one has at most 1 MB. */
 export async function queryAll(
   client: DynamoDBDocumentClient,
   input: QueryCommandInput,
@@ -140,7 +140,7 @@ export function sortable(time: number): string {
   return ordered.toString(16).padStart(16, '0');
 }
 
-/** The inverse of sortable. */
+/** Returns the number that sortable made this text from. */
 export function sorted(text: string): number {
   const ordered = BigInt(`0x${text}`);
   const positive = ordered >> 63n === 1n;

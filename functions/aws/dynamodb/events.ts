@@ -2,15 +2,15 @@
 // one, without backups.
 //
 //   pk                         sk             what
-//   user U                     repository     the pair's version; lists the repositories of a person
+//   user U                     repository     the pair's version; lists the repositories of a user
 //   events of R U              time id        an event; `doc` is it, as JSON
 //   pulls of R U               time id        a pull; in the index `newest` under `user U`
 //   quarantine ID              -              a quarantined entry, encrypted; in the index `newest` under `quarantine`
-//   quarantined                -              how many there are, their bytes, and how many were dropped for lack of
-//   room forgotten                  digest time    a digest of a forgotten name; `forgottenAt` is the time
+//   quarantined                -              how many entries, their bytes, how many were dropped for lack of room
+//   forgotten                  digest time    a digest of a forgotten name; `forgottenAt` is the time
 //
-// An event's id, person, repository and time are the same at every redelivery, so they make up its key. A table key is
-// at most 2048 + 1024 bytes: collect takes names up to 255 and ids up to 256 characters.
+// An event's id, user, repository and time are the same at every redelivery, so they make up its key. A table key is at
+// most 2048 + 1024 bytes: collect takes names up to 255 and ids up to 256 characters.
 import { createHash } from 'node:crypto';
 import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
 import {
@@ -27,7 +27,7 @@ import { inParallel } from '#core/parallel.ts';
 import { type EventStore, forgottenKeptMs, type Replacement } from '#core/stores.ts';
 import { openDayKeys } from './day-keys.ts';
 import { deleteAll, getAll, inParts, type Key, queryAll, type Row, sortable, transact, writeAll } from './dynamo.ts';
-import { listedBefore, placeOf } from './newest.ts';
+import { listedBefore, sortKeyOf } from './newest.ts';
 import { openQuarantine } from './quarantine.ts';
 
 export { newestIndex } from './newest.ts';
@@ -94,8 +94,8 @@ const pullsOf = (user: string, repository: string) => `pulls ${pair(user, reposi
 const versionKey = (user: string, repository: string): Key => ({ pk: `user ${user}`, sk: `repository ${repository}` });
 const forgottenList = 'forgotten';
 const digestOf = (user: string) => createHash('sha256').update(user).digest('base64url');
-/** A key of 256 bits. */
-const digestLetters = 43;
+/** The length of digestOf: SHA-256 in base64url. */
+const digestCharacters = 43;
 
 export function openEvents(options: EventsOptions): EventStore {
   const { client, table, keyTable, keepEventsDays, clock, mostQuarantineBytes } = options;
@@ -120,7 +120,7 @@ export function openEvents(options: EventsOptions): EventStore {
     return rows.map(docOf<T>);
   };
 
-  /** A person's repositories must be listed before anything of them is stored, or forget would miss it. */
+  /** Lists each pair of user and repository. Must run before their events are stored, or forget would miss these. */
   const list = async (events: StoredEvent[]) => {
     const keys = new Map(events.map(({ user, repository }) => [pair(user, repository), versionKey(user, repository)]));
     for (let done = false; !done; ) {
@@ -144,9 +144,10 @@ export function openEvents(options: EventsOptions): EventStore {
   const changeOf = ({ user, repository, version, remove, put }: Replacement): ChangeOfPulls => {
     const pk = pullsOf(user, repository);
     const changes = new Map<string, Action>();
-    for (const pull of remove) changes.set(placeOf(pull), { Delete: { TableName, Key: { pk, sk: placeOf(pull) } } });
+    for (const pull of remove)
+      changes.set(sortKeyOf(pull), { Delete: { TableName, Key: { pk, sk: sortKeyOf(pull) } } });
     for (const pull of put) {
-      const at = placeOf(pull);
+      const at = sortKeyOf(pull);
       const Item = { pk, sk: at, list: `user ${user}`, at, doc: JSON.stringify(pull), ...kept(pull.time) };
       changes.set(at, { Put: { TableName, Item } });
     }
@@ -187,35 +188,34 @@ export function openEvents(options: EventsOptions): EventStore {
       await list(events);
       // If a put has the same key twice, only the first is written.
       const first = new Map<string, StoredEvent>();
-      const keyOf = (event: StoredEvent) => JSON.stringify([placeOf(event), pair(event.user, event.repository)]);
+      const keyOf = (event: StoredEvent) => JSON.stringify([sortKeyOf(event), pair(event.user, event.repository)]);
       for (const event of events) if (!first.has(keyOf(event))) first.set(keyOf(event), event);
       const rows = [...first].map(([key, event]) => {
         const { user, repository, origin } = event;
-        const place = { pk: eventsOf(user, repository), sk: placeOf(event) };
-        return { key, place, Item: { ...place, origin, doc: JSON.stringify(event), ...kept(event.time) } };
+        const primary = { pk: eventsOf(user, repository), sk: sortKeyOf(event) };
+        return { key, primary, Item: { ...primary, origin, doc: JSON.stringify(event), ...kept(event.time) } };
       });
       const found = await getAll(
         client,
         table,
-        rows.map(({ place }) => place),
+        rows.map(({ primary }) => primary),
         ['pk', 'sk', 'origin'],
       );
       const nameOf = ({ pk, sk }: Row) => JSON.stringify([pk, sk]);
       const held = new Map(found.map((row) => [nameOf(row), String(row.origin)]));
-      // Deliveries of one event come from one shard, in order: only a repeat of this same batch can run at the same
-      // time.
-      const fresh = rows.filter(({ place }) => !held.has(nameOf(place)));
+      // All deliveries of an event come from one shard, in order: only a repeat of this batch can run concurrently.
+      const fresh = rows.filter(({ primary }) => !held.has(nameOf(primary)));
       await writeAll(
         client,
         table,
         fresh.map(({ Item }) => ({ PutRequest: { Item } })),
       );
-      const origins = new Map(rows.map(({ key, place, Item }) => [key, held.get(nameOf(place)) ?? Item.origin]));
+      const origins = new Map(rows.map(({ key, primary, Item }) => [key, held.get(nameOf(primary)) ?? Item.origin]));
       return events.map((event) => origins.get(keyOf(event)) === event.origin);
     },
     async rewrite(events) {
       await inParallel(events, putsAtOnce, async (event) => {
-        const Key = { pk: eventsOf(event.user, event.repository), sk: placeOf(event) };
+        const Key = { pk: eventsOf(event.user, event.repository), sk: sortKeyOf(event) };
         const change = new UpdateCommand({
           ...{ TableName, Key, UpdateExpression: 'SET #doc = :doc', ExpressionAttributeNames: { '#doc': 'doc' } },
           ...{ ExpressionAttributeValues: { ':doc': JSON.stringify(event) } },
@@ -244,9 +244,7 @@ export function openEvents(options: EventsOptions): EventStore {
           }),
         );
         for (const { pk, sk } of found.Items ?? [])
-          items.push({
-            ...{ user: String(pk).slice('user '.length), repository: String(sk).slice('repository '.length) },
-          });
+          items.push({ user: String(pk).slice('user '.length), repository: String(sk).slice('repository '.length) });
         ExclusiveStartKey = found.LastEvaluatedKey;
       } while (ExclusiveStartKey && items.length < limit);
       return { items, ...(ExclusiveStartKey ? { cursor: JSON.stringify(ExclusiveStartKey) } : {}) };
@@ -340,7 +338,7 @@ export function openEvents(options: EventsOptions): EventStore {
       await writeAll(client, table, [{ PutRequest: { Item: { pk: forgottenList, sk, forgottenAt: at } } }]);
     },
     async forgotten(users) {
-      // Few people are forgotten within these days: one query of all marks is cheaper than a read for each person.
+      // Few users are forgotten within these days: one query of all marks is cheaper than a read for each user.
       const rows = await queryAll(client, {
         TableName,
         KeyConditionExpression: 'pk = :pk',
@@ -354,9 +352,9 @@ export function openEvents(options: EventsOptions): EventStore {
         rows.filter(expired).map(({ sk }) => ({ pk: forgottenList, sk: String(sk) })),
       );
       const marks = new Map<string, number>();
-      // A person's marks are sorted by time, so the newest is kept.
+      // A user's marks are sorted by time, so the newest is kept.
       for (const row of rows)
-        if (!expired(row)) marks.set(String(row.sk).slice(0, digestLetters), Number(row.forgottenAt));
+        if (!expired(row)) marks.set(String(row.sk).slice(0, digestCharacters), Number(row.forgottenAt));
       return new Map(
         users.flatMap((user) => {
           const at = marks.get(digestOf(user));

@@ -5,10 +5,10 @@ import { sortable, sorted } from './dynamo.ts';
 /** Partition key `list`, sort key `at`: the time and id. */
 export const newestIndex = 'newest';
 
-export const placeOf = ({ time, id }: { time: number; id: string }) => `${sortable(time)} ${id}`;
+export const sortKeyOf = ({ time, id }: { time: number; id: string }) => `${sortable(time)} ${id}`;
 
-/** The inverse of placeOf. */
-export const placeRead = (place: string) => ({ time: sorted(place.slice(0, 16)), id: place.slice(17) });
+/** Reads what sortKeyOf made. */
+export const readSortKey = (sortKey: string) => ({ time: sorted(sortKey.slice(0, 16)), id: sortKey.slice(17) });
 
 /** The rows of a list before a time and id, newest first. */
 export const listedBefore = (
@@ -20,6 +20,6 @@ export const listedBefore = (
   IndexName: newestIndex,
   KeyConditionExpression: '#list = :list AND #at < :before',
   ExpressionAttributeNames: { '#list': 'list', '#at': 'at' },
-  ExpressionAttributeValues: { ':list': list, ':before': placeOf(before) },
+  ExpressionAttributeValues: { ':list': list, ':before': sortKeyOf(before) },
   ScanIndexForward: false,
 });

@@ -16,7 +16,7 @@ import {
 import type { EventStore } from '#core/stores.ts';
 import type { DayKeys } from './day-keys.ts';
 import { type Key, putNew, queryAll, type Row } from './dynamo.ts';
-import { listedBefore, placeOf, placeRead } from './newest.ts';
+import { listedBefore, readSortKey, sortKeyOf } from './newest.ts';
 
 const dayMs = 86_400_000;
 const atOnce = 32;
@@ -39,7 +39,7 @@ export interface QuarantineOptions {
 }
 
 export type Quarantine = Pick<EventStore, 'quarantine' | 'quarantined' | 'quarantineState' | 'release'> & {
-  /** Deletes entries that name a person; returns how many. */
+  /** Deletes entries that name a user; returns how many. */
   forget(user: string): Promise<number>;
 };
 
@@ -75,7 +75,7 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
         if (entry) yield entry;
       }
       if (rows.length < rowsAtOnce) return;
-      before = placeRead(String(rows[rows.length - 1].at));
+      before = readSortKey(String(rows[rows.length - 1].at));
     }
   }
 
@@ -122,7 +122,7 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
       const rows = await queryAll(client, { ...all, ScanIndexForward: true }, rowsAtOnce);
       let over = bytes - mostBytes;
       const going = rows.filter((row) => {
-        const goes = over > 0 || placeRead(String(row.at)).time < tooOld;
+        const goes = over > 0 || readSortKey(String(row.at)).time < tooOld;
         if (goes) over -= sizeOf(row);
         return goes;
       });
@@ -149,7 +149,7 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
       const put = { entries: 0, bytes: 0 };
       await inParallel(all, atOnce, async (entry) => {
         const doc = await sealEntry(entry, await keyOf(entry.time));
-        const Item = { ...keyOfEntry(entry.id), list, at: placeOf(entry), time: entry.time, doc };
+        const Item = { ...keyOfEntry(entry.id), list, at: sortKeyOf(entry), time: entry.time, doc };
         if (await putNew(client, { TableName, Item })) return;
         put.entries++;
         put.bytes += sizeOf(Item);

@@ -22,14 +22,14 @@ const pauses = [40, 160];
 export const streamClient = () =>
   new KinesisClient({ maxAttempts: 2, requestHandler: { connectionTimeout: 1000, requestTimeout: 2000 } });
 
-/** The stream as collect writes it: Kinesis. */
+/** The Kinesis stream that collect writes to. */
 export function openStream({ client, stream }: StreamOptions): StreamWriter {
   /** Puts records once; returns those that were refused. Records of one key stay in order unless some are refused. */
   const offer = async (records: StreamRecord[]): Promise<StreamRecord[]> => {
     const Records = records.map(({ key, data }) => ({ PartitionKey: key, Data: data }));
-    const answer = await client.send(new PutRecordsCommand({ StreamName: stream, Records }));
-    if (!answer.FailedRecordCount) return [];
-    return records.filter((_, index) => answer.Records?.[index]?.ErrorCode);
+    const response = await client.send(new PutRecordsCommand({ StreamName: stream, Records }));
+    if (!response.FailedRecordCount) return [];
+    return records.filter((_, index) => response.Records?.[index]?.ErrorCode);
   };
 
   return {
@@ -51,7 +51,7 @@ export function openStream({ client, stream }: StreamOptions): StreamWriter {
             left = await offer(left);
           }
         } catch (cause) {
-          throw refused('the stream did not answer', cause);
+          throw refused('the stream did not respond', cause);
         }
         if (left.length > 0) throw refused(`the stream had no room for ${left.length} records`);
       }

@@ -1,5 +1,4 @@
-// The circuit breaker (M. Nygard, Release It!): while a service is down, callers fail at once instead of waiting for
-// it.
+// A circuit breaker (M. Nygard, Release It!): while a service is down, calls to it fail at once instead of waiting.
 
 /** After this many failed calls in a row the circuit opens. */
 const failuresToOpen = 2;

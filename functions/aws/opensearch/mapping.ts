@@ -1,9 +1,9 @@
 // The mappings of search's two indices. Each index is behind an alias, its name without the version. New fields are
 // added to the index in use; any other change needs a new version here and `npm run migrate` (migrate.ts).
 //
-// One primary shard: only then are `terms` aggregations exact, whatever their order and size. A shard takes some 2
-// billion documents; at 300 bytes each, 50 GB are 150 million pulls. Sorted by person and repository, so that reading
-// all pairs stops early on each page.
+// One primary shard: only then are `terms` aggregations exact, whatever their order and size. A shard takes about 2
+// billion documents; at 300 bytes each, 50 GB are 150 million pulls. Sorted by user and repository, so that reading all
+// pairs stops early on each page.
 
 export interface Index {
   version: number;
@@ -48,7 +48,7 @@ export const documentsIndex: Index = {
       class: { type: 'keyword' },
       country: keyword,
       client: keyword,
-      /** Not part of a pull or push that counts. */
+      /** The event is part of no pull or push that counts. */
       apart: { type: 'boolean' },
       /** A pull whose source can't distinguish two acts. */
       uncertain: { type: 'boolean' },
@@ -64,8 +64,8 @@ export const documentsIndex: Index = {
 };
 
 /**
- * Saved recommendations, one document per user; and one more with what they were shown, whose `model` is `shown` and
- * the list's id.
+ * Saved recommendations, one document per user; and for each user another document with what they were shown, whose
+ * `model` is `shown` and the list's id.
  */
 export const recommendationsIndex: Index = {
   version: 1,

@@ -64,7 +64,7 @@ const missing = (cause: unknown): undefined => {
 };
 
 /**
- * Copies what the other index lacks or has an older version of; returns how many documents. Throws where one can't be
+ * Copies the documents that the other index lacks, or has in an older version; returns how many. Throws if one can't be
  * indexed.
  */
 async function copied(call: Call, from: string, to: string): Promise<number> {

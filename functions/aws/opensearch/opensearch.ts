@@ -61,24 +61,24 @@ export function openSearchCall({ endpoint, sign, timeoutMs = 30_000, monotonic }
     const what = `${method} ${path.split('?')[0]}`;
     if (!circuit.lets()) throw new OpenSearchUnavailable(`${what}: not tried, because the calls before it failed`);
     for (let attempt = 1; ; attempt++) {
-      const answer = await once(method, path, text).catch((cause: Error) => cause);
-      if (!(answer instanceof Error)) {
-        if (answer.ok) {
+      const response = await once(method, path, text).catch((cause: Error) => cause);
+      if (!(response instanceof Error)) {
+        if (response.ok) {
           circuit.succeeded();
-          return (await answer.json()) as T;
+          return (await response.json()) as T;
         }
-        const { type, reason } = await readError(answer);
-        const error = new OpenSearchError(answer.status, type, `${what}: ${answer.status} ${reason}`);
-        const responds = answer.status !== 429 && answer.status < 502;
+        const { type, reason } = await readError(response);
+        const error = new OpenSearchError(response.status, type, `${what}: ${response.status} ${reason}`);
+        const responds = response.status !== 429 && response.status < 502;
         if (responds) circuit.succeeded();
-        if (!isPassing(answer.status, type)) throw error;
+        if (!isPassing(response.status, type)) throw error;
         if (attempt === tries || responds) {
           if (!responds) circuit.failed();
           throw new OpenSearchUnavailable(error.message, { cause: error });
         }
-      } else if (attempt === tries || answer.name === 'TimeoutError') {
+      } else if (attempt === tries || response.name === 'TimeoutError') {
         circuit.failed();
-        throw new OpenSearchUnavailable(`${what}: no answer`, { cause: answer });
+        throw new OpenSearchUnavailable(`${what}: no response`, { cause: response });
       }
       await pause(attempt);
     }
@@ -91,9 +91,9 @@ export const pause = (attempt: number): Promise<void> =>
 
 const contentType = (path: string) => (path.includes('_bulk') ? 'application/x-ndjson' : 'application/json');
 
-async function readError(answer: Response): Promise<{ type: string; reason: string }> {
+async function readError(response: Response): Promise<{ type: string; reason: string }> {
   try {
-    const { error } = (await answer.json()) as { error?: { type?: string; reason?: string } };
+    const { error } = (await response.json()) as { error?: { type?: string; reason?: string } };
     return { type: error?.type ?? '', reason: error?.reason ?? '' };
   } catch {
     return { type: '', reason: '' };

@@ -50,7 +50,7 @@ export interface SearchOptions extends OpenSearchOptions {
   prefix?: string;
   /**
    * Called with documents that the index refuses because of their content, for example because a field has another type
-   * there. Without it, writing such a document throws, and everything written with it waits for ever.
+   * there. Without it, writing such a document throws, and everything written with it waits forever.
    */
   quarantine?: (documents: RefusedDocument[]) => Promise<void>;
 }
@@ -95,14 +95,14 @@ interface Found {
 
 /** Buckets of a composite page; the smallest domain returns one in about 20 ms. */
 const pageSize = 10_000;
-/** How many lists of what users were shown are read at once; each has at most some 20 KB. */
+/** How many lists of what users were shown are read at once; each has at most about 20 KB. */
 const shownAtOnce = 500;
-/** Bytes of a bulk body: some 5,000 documents. */
+/** Bytes of a bulk body: about 5,000 documents. */
 const bulkBytes = 2 * 1024 * 1024;
 /** How many bulk bodies are in flight: the domain indexes one while the next is made and sent. */
 const bulksAtOnce = 2;
 const bulkTries = 4;
-/** A third of what is responded otherwise. */
+/** The only fields of a bulk response that are read: a third of its bytes. */
 const bulkResult = 'items.*._id,items.*.status,items.*.error';
 const dayMs = 86_400_000;
 const startOfDay = (time: number) => Math.floor(time / dayMs) * dayMs;
@@ -121,7 +121,7 @@ const isPush = manifestEvent('push');
 const named: Query = { bool: { must_not: term('user', '') } };
 const oldestOf = { min: { field: 'time' } };
 const newestOf = { max: { field: 'time' } };
-/** Exact up to some hundred days, within a percent beyond. */
+/** Exact up to 500 days, within a percent beyond. */
 const daysOf = {
   cardinality: { script: { source: "(long) Math.floor(doc['time'].value / 86400000.0)" }, precision_threshold: 500 },
 };
@@ -200,8 +200,8 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
   };
 
   /** Returns the result of a search, or `nothing` while there is no index yet. */
-  const orNothing = <T>(answer: Promise<T>, nothing: T): Promise<T> =>
-    answer.catch((cause) => {
+  const orNothing = <T>(found: Promise<T>, nothing: T): Promise<T> =>
+    found.catch((cause) => {
       if (cause instanceof OpenSearchError && cause.type === 'index_not_found_exception') return nothing;
       throw cause;
     });
@@ -229,8 +229,8 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
   }
 
   /**
-   * Sends the lines in bodies of some 2 MB. A conflict means that a newer version exists, or a document that is created
-   * only once. Documents that the domain was too busy for are sent again, by themselves, after a pause.
+   * Sends the lines in bodies of about 2 MB. A conflict means that a newer version exists, or a document that is
+   * created only once. Documents that the domain was too busy for are sent again, by themselves, after a pause.
    */
   const bulk = async (index: string, lines: { action: object; doc?: object }[]) => {
     await ready();
@@ -390,9 +390,7 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
     return found;
   }
 
-  /**
-   * Repositories in which nothing was pushed or pulled after a delete: these are few, so their images are then read.
-   */
+  /** Repositories in which nothing was pushed or pulled after a delete. They are few, so their images can be read. */
   async function quietSinceDelete(): Promise<string[]> {
     const deletedAt = new Map<string, number>();
     for await (const { key, last } of composite([isDelete], [source('repository')], { last: newestOf }))

@@ -5,7 +5,7 @@ const dayText = new Uint8Array(24 * DAYS);
 const dayOf = new Float64Array(DAYS).fill(Number.NaN);
 
 /** The number of characters that writeTime writes. */
-export const TIME_LETTERS = 24;
+export const TIME_CHARACTERS = 24;
 
 /**
  * Writes a time (milliseconds since the epoch, in the years 0..9999) as RFC 3339 UTC with milliseconds into bytes at ..
@@ -16,10 +16,10 @@ export function writeTime(bytes: Uint8Array, at: number, time: number): void {
   const slot = day & (DAYS - 1);
   if (dayOf[slot] !== day) {
     const text = new Date(day * DAY_MS).toISOString();
-    for (let i = 0; i < TIME_LETTERS; i++) dayText[TIME_LETTERS * slot + i] = text.charCodeAt(i);
+    for (let i = 0; i < TIME_CHARACTERS; i++) dayText[TIME_CHARACTERS * slot + i] = text.charCodeAt(i);
     dayOf[slot] = day;
   }
-  for (let i = 0; i < TIME_LETTERS; i++) bytes[at + i] = dayText[TIME_LETTERS * slot + i];
+  for (let i = 0; i < TIME_CHARACTERS; i++) bytes[at + i] = dayText[TIME_CHARACTERS * slot + i];
   const rest = Math.floor(time - day * DAY_MS);
   const seconds = (rest / 1000) | 0;
   const minutes = (seconds / 60) | 0;

@@ -100,7 +100,7 @@ export class DaySums {
   }
 }
 
-/** Rows sorted or merged in one step, before other work has a turn: some 10 ms. */
+/** Rows sorted or merged in one step, before other work has a turn: about 10 ms. */
 const sortedAtOnce = 8192;
 const encoder = new TextEncoder();
 const otherName = nameOf(other);

@@ -79,8 +79,9 @@ const futureMs = 5 * 60_000;
 
 /** Days since the epoch. */
 export const dayOf = (time: number) => Math.floor(time / dayMs);
-/** `2026-11-21` of days since the epoch, and back. */
+/** Days since the epoch as `2026-11-21`. */
 export const dayName = (day: number) => new Date(day * dayMs).toISOString().slice(0, 10);
+/** The reverse of dayName. */
 export const dayNumber = (name: string) => dayOf(Date.parse(name));
 
 /**
@@ -251,13 +252,13 @@ export class DeltaBuilder implements HitSums {
         continue;
       }
       if (this.#hitDays[at] !== this.#day) this.#turn(this.#hitDays[at]);
-      this.#place(this.#rows[at], this.#times[at], found[at]);
+      this.#countLocated(this.#rows[at], this.#times[at], found[at]);
     }
     this.#waiting = 0;
   }
 
   /** Counts a hit for its country, and updates its domain's newest location. */
-  #place(domain: number, time: number, location: number): void {
+  #countLocated(domain: number, time: number, location: number): void {
     if (location < 0) {
       this.#counters.unlocated++;
       this.#countryHits[0]++;
@@ -404,7 +405,7 @@ export interface SumColumns {
     /** -1: none. */
     location: Int32Array;
     /** Rows of which only the country counts, because their cell exceeded the limit. */
-    unplaced?: number[];
+    outside?: number[];
   };
 }
 
@@ -413,13 +414,13 @@ export function encodeSums(
   locations: Locations,
   { counters, byCountry, domains, actions, identified }: SumColumns,
 ): Uint8Array<ArrayBuffer> {
-  const places = placesOf(locations, domains.location, 1, (row) => domains.time[row] >= 0);
+  const coordinates = coordinatesOf(locations, domains.location, 1, (row) => domains.time[row] >= 0);
   /**
    * 0: not located; otherwise index of country + 2, so that coordinates with an unknown country are kept. With only a
    * country, coordinates are NaN.
    */
-  const idPlaces = placesOf(locations, identified.location, 2, (row) => identified.location[row] >= 0);
-  for (const row of identified.unplaced ?? []) idPlaces.lat[row] = Number.NaN;
+  const idCoordinates = coordinatesOf(locations, identified.location, 2, (row) => identified.location[row] >= 0);
+  for (const row of identified.outside ?? []) idCoordinates.lat[row] = Number.NaN;
   // Must be last, because looking up a location's country may add a new country.
   const meta: Meta = { ...range, counters, countries: ['', ...locations.countries], byCountry };
   return packColumns(kind, meta, {
@@ -428,9 +429,9 @@ export function encodeSums(
     domainDay: domains.day,
     domainHits: domains.hits,
     domainTime: domains.time,
-    domainLat: places.lat,
-    domainLon: places.lon,
-    domainCountry: places.country,
+    domainLat: coordinates.lat,
+    domainLon: coordinates.lon,
+    domainCountry: coordinates.country,
     actionOffsets: actions.names.offsets,
     actionNames: actions.names.utf8,
     actionDay: actions.day,
@@ -441,19 +442,19 @@ export function encodeSums(
     idTime: identified.time,
     idDomain: identified.domain,
     idAction: identified.action,
-    idLat: idPlaces.lat,
-    idLon: idPlaces.lon,
-    idCountry: idPlaces.country,
+    idLat: idCoordinates.lat,
+    idLon: idCoordinates.lon,
+    idCountry: idCoordinates.country,
   });
 }
 
 /** Coordinates and country + `first` of numbered locations; zeros for an unknown location. */
-function placesOf(locations: Locations, numbers: Int32Array, first: number, isPlaced: (row: number) => boolean) {
+function coordinatesOf(locations: Locations, numbers: Int32Array, first: number, isLocated: (row: number) => boolean) {
   const lat = new Float64Array(numbers.length);
   const lon = new Float64Array(numbers.length);
   const country = new Uint16Array(numbers.length);
   for (let row = 0; row < numbers.length; row++) {
-    if (!isPlaced(row)) continue;
+    if (!isLocated(row)) continue;
     const location = numbers[row];
     lat[row] = locations.lat(location);
     lon[row] = locations.lon(location);
@@ -533,11 +534,11 @@ class Identified {
   columns(before: number | undefined): SumColumns['identified'] {
     const { count } = this;
     const domain = this.#domain.slice(0, count);
-    const unplaced: number[] = [];
+    const outside: number[] = [];
     if (before !== undefined)
       for (let row = 0; row < count; row++)
         if (this.#cell[row] >= 0) domain[row] = before + this.#cell[row];
-        else if (this.#location[row] >= 0) unplaced.push(row);
+        else if (this.#location[row] >= 0) outside.push(row);
     return {
       low: this.#low.subarray(0, count),
       high: this.#high.subarray(0, count),
@@ -546,7 +547,7 @@ class Identified {
       domain,
       action: this.#action.subarray(0, count),
       location: this.#location.subarray(0, count),
-      unplaced,
+      outside,
     };
   }
 }

@@ -1,8 +1,8 @@
 // A hit as a sender gives it, and as a line of a stream record.
 //
 // A record's lines are read directly from its bytes. The fast path accepts only what encodeHit writes: keys in that
-// order, no spaces, plain ASCII without escapes. Any other line goes through JSON.parse and `misfit`, which alone
-// define what is valid: the fast path accepts a subset of what they accept, with the same values
+// order, no spaces, plain ASCII without escapes. Any other line goes through JSON.parse and `whyInvalidHit`, which
+// alone define what is valid: the fast path accepts a subset of what they accept, with the same values
 // (test/core/hits/hit.test.ts).
 
 import { hashBytes, viewOf } from '../bytes/names.ts';
@@ -22,7 +22,6 @@ export interface LineSink<Hit = HitLine> {
 /** A hit as positions in the bytes. One object is reused for all hits of a process: copy what must last. */
 export class HitBytes {
   bytes: Uint8Array = new Uint8Array(0);
-  /** A hash of the bytes. */
   view: DataView = viewOf(this.bytes);
   time = 0;
   addressStart = 0;
@@ -236,7 +235,7 @@ export function readLine(bytes: Uint8Array, number: number, sink: LineSink<HitBy
   const type = typeof line === 'object' && line !== null && 'type' in line ? line.type : undefined;
   if (type === 'hit') {
     const hit = line as HitLine;
-    const wrong = misfit(hit);
+    const wrong = whyInvalidHit(hit);
     if (wrong) sink.bad(text, number, wrong);
     else sink.hit(layOut(hit));
   } else if (type === 'registry' || type === 'rejected' || type === 'notification')
@@ -284,7 +283,7 @@ const isHost = (domain: string) =>
   (domain.startsWith('[') ? canonicalDomain(domain) === domain : domain.split('.').every((part) => label.test(part)));
 
 /** Returns why the hit is invalid, or undefined. */
-function misfit({ time, address, domain, action, id }: HitLine): string | undefined {
+function whyInvalidHit({ time, address, domain, action, id }: HitLine): string | undefined {
   if (typeof time !== 'number' || !(time >= 0 && time < latest)) return 'hit: time must be a number of milliseconds';
   if (typeof address !== 'string') return 'hit: address must be a text';
   if (typeof domain !== 'string' || domain !== domain.toLowerCase() || !isHost(domain))

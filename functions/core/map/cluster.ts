@@ -109,7 +109,7 @@ function ownCopies({ levels, x, y, order }: Clustered): Clustered {
   };
 }
 
-/** Converts a column of coordinates to grid units. */
+/** Points in grid units. */
 interface Places {
   x: Uint32Array<ArrayBuffer>;
   y: Uint32Array<ArrayBuffer>;

@@ -29,7 +29,7 @@ export function keeperOf(pyramid: Pyramid, { since, country }: Filter): ((leaf: 
 
 /** How many filtered pyramids are cached for a pyramid of all points. */
 const mostKept = 8;
-/** How many points they may have together: each takes some 80 bytes. The newest pyramid is kept whatever its size. */
+/** How many points they may have together: each takes about 80 bytes. The newest pyramid is kept whatever its size. */
 const mostPoints = 2_000_000;
 /** How many filters may wait to be made; further ones are refused. */
 const mostWaiting = 16;

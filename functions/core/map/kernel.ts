@@ -47,7 +47,7 @@ export interface FileRoom {
 }
 
 let compiled: WebAssembly.Module | undefined;
-let told = false;
+let isReported = false;
 
 /**
  * Returns memory for a file of so many bytes, read in blocks of `blockBytes` or all at once (0). Undefined if the
@@ -84,8 +84,9 @@ export function kernelModule(
   if (compiled && wasm === kernelWasm) return compiled;
   const binary = Buffer.from(wasm, 'base64');
   if (!WebAssembly.validate(binary)) {
-    if (!told) report('map: this platform has no WebAssembly SIMD: tiles are made by the slower code in TypeScript');
-    told = true;
+    if (!isReported)
+      report('map: this platform has no WebAssembly SIMD: tiles are made by the slower code in TypeScript');
+    isReported = true;
     return undefined;
   }
   compiled = new WebAssembly.Module(binary);

@@ -20,7 +20,7 @@ export interface Merging {
   tidyReachOf(zoom: number): number;
 }
 
-/** The levels, and the points' places and rows in leaf order. */
+/** The levels, and the points' positions and rows in leaf order. */
 export interface Clustered {
   levels: Level[];
   x: Uint32Array;

@@ -2,7 +2,7 @@
 // carry point_count and, when they can split, expansion_zoom; single points carry domain and updatedAt. Values are
 // interleaved with the features that first use them: the fields of a protobuf message may be in any order.
 
-import { TIME_LETTERS, writeTime } from '../bytes/rfc3339.ts';
+import { TIME_CHARACTERS, writeTime } from '../bytes/rfc3339.ts';
 import { EXTENT, type Pyramid, SINGLE, type TileItems } from './pyramid.ts';
 
 const KEYS = ['point_count', 'expansion_zoom', 'domain', 'updatedAt'];
@@ -161,11 +161,11 @@ function writeName(at: number, utf8: Uint8Array, from: number, length: number): 
 /** Value { string_value } of a time. */
 function writeTimeValue(at: number, time: number): number {
   buffer[at++] = (4 << 3) | 2;
-  buffer[at++] = TIME_LETTERS + 2;
+  buffer[at++] = TIME_CHARACTERS + 2;
   buffer[at++] = (1 << 3) | 2;
-  buffer[at++] = TIME_LETTERS;
+  buffer[at++] = TIME_CHARACTERS;
   writeTime(buffer, at, time);
-  return at + TIME_LETTERS;
+  return at + TIME_CHARACTERS;
 }
 
 function textField(field: number, text: string): number[] {

@@ -2,7 +2,7 @@
 // neither be in memory at once nor become strings and objects first.
 
 import { nameAt } from '../bytes/names.ts';
-import { TIME_LETTERS, writeTime } from '../bytes/rfc3339.ts';
+import { TIME_CHARACTERS, writeTime } from '../bytes/rfc3339.ts';
 import type { Points } from './cluster.ts';
 
 const PIECE_BYTES = 1 << 18;
@@ -41,7 +41,7 @@ export function* pointsDocument(
     at = writeNumber(piece, at, lon[row]);
     at = write(piece, at, timeKey);
     writeTime(piece, at, updatedAt[row]);
-    at = write(piece, at + TIME_LETTERS, end);
+    at = write(piece, at + TIME_CHARACTERS, end);
   }
   yield piece.subarray(0, at);
   yield encoder.encode(']}');

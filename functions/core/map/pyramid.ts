@@ -2,12 +2,11 @@
 // snapshot.ts stores it in a file. It has levels 0..maxZoom+1. Level maxZoom+1 holds the *spots*: points with the same
 // grid unit are one item. Each level above merges the one below; zooms past maxZoom show the spots. Invariants:
 //
-// 1. An item is 4 words: x, y, count << 5 | formed, leafStart. (x, y) is the floor of the exact mean of its leaves,
-// those on
-//     the other side of the antimeridian taken as beyond the edge; a mean beyond the edge is on the other side.
-//     `formed` is the level it was merged at (SINGLE for one point), so it splits at formed + 1.
+// 1. An item is 4 words: x, y, count << 5 | formed, leafStart. (x, y) is the floor of the exact mean of its leaves.
+//    Leaves on the other side of the antimeridian are taken as beyond the edge; a mean beyond the edge is on the other
+//    side. `formed` is the level it was merged at (SINGLE for one point), so it splits at formed + 1.
 // 2. Items of a level are sorted by (row, x); a row is a band of 2^rowBits units, at least as high as the radius.
-//     `starts[row << columnBits | column]` is the first item of that bucket.
+//    `starts[row << columnBits | column]` is the first item of that bucket.
 // 3. Leaves (points) are in depth-first order: an item's leaves are leafStart .. leafStart + count - 1, at every level.
 // 4. Each point is in exactly one item of every level, so counts add up to `size` whatever the zoom.
 import { COORDINATE_BITS, latToY, lonToX, SIZE, xToLon, yToLat } from './mercator.ts';
@@ -201,8 +200,8 @@ export class Pyramid {
     for (;;) {
       pages.begin();
       try {
-        const answer = ask();
-        if (!pages.lacking) return answer;
+        const result = ask();
+        if (!pages.lacking) return result;
       } catch (error) {
         if (!pages.lacking) throw error;
       }

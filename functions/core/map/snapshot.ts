@@ -129,7 +129,7 @@ function openWhole(parts: Uint8Array[], length: number): Pyramid {
 /** How much of a large file is read first: its low zooms. */
 const FIRST_BYTES = 1 << 20;
 /**
- * Files up to eight times that size, some 40,000 points, are read whole: one more read is cheaper than several small
+ * Files up to eight times that size, about 40,000 points, are read whole: one more read is cheaper than several small
  * ones.
  */
 const WHOLE_PARTS = 8;

@@ -45,7 +45,7 @@ export interface Factors {
   items: Float32Array;
 }
 
-/** Fits users x items entries; `random` in [0, 1) makes the images' first factors. Deterministic for a seed. */
+/** Fits users x items entries; `random` in [0, 1) makes the items' first factors. Deterministic for a seed. */
 export function fit(
   entries: Entry[],
   users: number,
@@ -74,7 +74,7 @@ export function fit(
   return factors;
 }
 
-/** The images' first factors, row-major, items x rank. Users are solved first, from these alone, so they need none. */
+/** The items' first factors, row-major, items x rank. Users are solved first, from these alone, so they need none. */
 export function randomStart(items: number, rank: number, random: () => number): Float32Array {
   const start = new Float32Array(items * rank);
   for (let k = 0; k < start.length; k++) start[k] = (random() - 0.5) / rank;

@@ -1,8 +1,8 @@
 import type { Entry } from './ratings.ts';
 
 /**
- * The chance that a held-out pull ranks above a random image that its user never pulled, as a mean over users; ties
- * count half. Exact: every image that was not pulled is compared. Undefined if no user has both.
+ * The chance that a held-out pull ranks above a random repository that its user never pulled, as a mean over users;
+ * ties count half. Exact: every repository that was not pulled is compared. Undefined if no user has both.
  */
 export function auc(
   test: Entry[],

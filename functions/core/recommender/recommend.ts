@@ -40,7 +40,7 @@ export function scoresOf({ rank, items }: ItemModel, factors: ArrayLike<number>)
 
 /** How many pulls are added to a user's system at once. */
 const together = 4;
-/** How many images are scored at once: four independent sums. */
+/** How many items are scored at once: four independent sums. */
 const block = 4;
 /**
  * Scores are rounded to float32 but the bound is not, so it may be too small by its last bits: this makes up for it.

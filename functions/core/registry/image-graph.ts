@@ -156,8 +156,8 @@ export function sizeOf({ info }: Node, nodes: Map<string, Node>): number | undef
     info.size,
     ...(isIndex(info.mediaType) ? (info.references ?? []).map((child) => nodes.get(child)?.info?.size) : []),
   ];
-  const told = sizes.filter((size) => size !== undefined);
-  return told.length > 0 ? told.reduce((sum, size) => sum + size) : undefined;
+  const known = sizes.filter((size) => size !== undefined);
+  return known.length > 0 ? known.reduce((sum, size) => sum + size) : undefined;
 }
 
 /** The digest of what a manifest describes, according to its tag. */

@@ -4,7 +4,7 @@ import { isAction, isObject, isTime, kindOf } from './fields.ts';
  * Returns why a stream line's event is invalid, or undefined. Process checks this, because others may write to the
  * stream.
  */
-export function registryEventMisfit(event: unknown): string | undefined {
+export function whyInvalidEvent(event: unknown): string | undefined {
   if (!isObject(event)) return `registry: event is ${kindOf(event)}, not an object`;
   const { time, action, kind, references, referenceTypes, size } = event;
   for (const name of ['id', 'method', 'repository', 'user', 'userAgent', 'address', 'source'])

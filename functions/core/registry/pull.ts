@@ -380,7 +380,7 @@ function pullOpenedBy(event: StoredEvent): Pull {
 
 function checkedWindow(seconds: number): number {
   if (!(seconds >= 0 && seconds * 1000 <= pullReachMs))
-    throw new RangeError(`windowSeconds is ${seconds}: give a number from 0 (no merging) to ${pullReachMs / 1000}`);
+    throw new RangeError(`windowSeconds is ${seconds}: must be from 0 (no merging) to ${pullReachMs / 1000}`);
   return seconds;
 }
 

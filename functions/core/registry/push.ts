@@ -8,7 +8,7 @@ import { byTime, isManifestPush } from './pull.ts';
 /** Platforms precede their index by as long as uploading their layers takes. */
 export const pushReachMs = 3_600_000;
 /** Manifests of a push without references or clients follow one another within this time. */
-const untoldMs = 60_000;
+const nearMs = 60_000;
 const uncertainMs = 5000;
 /** The same PUT again within this time is a retry. */
 export const retryMs = 2000;
@@ -26,27 +26,27 @@ export function coveredPushes(events: StoredEvent[]): Map<string, string[]> {
     for (const digest of push.references ?? [])
       if (ofDigest.has(digest)) naming.set(digest, [...(naming.get(digest) ?? []), push]);
   // A report without references may refer to anything, so those near in time are checked one by one.
-  const untold = pushes.filter((push) => !push.references && (push.tag || isIndex(push.mediaType))).sort(byTime);
+  const unreferenced = pushes.filter((push) => !push.references && (push.tag || isIndex(push.mediaType))).sort(byTime);
   const covered = new Map<string, string[]>();
   for (const push of pushes) {
     const { digest = '' } = push;
-    const candidates = [...ofDigest.get(digest)!, ...(naming.get(digest) ?? []), ...near(untold, push)];
+    const candidates = [...ofDigest.get(digest)!, ...(naming.get(digest) ?? []), ...near(unreferenced, push)];
     const by = candidates.filter((whole) => covers(whole, push)).map(({ id }) => id);
     if (by.length > 0) covered.set(push.id, by);
   }
   return covered;
 }
 
-/** The events, of sorted ones, that are at most untoldMs away. */
+/** The events, of sorted ones, that are at most nearMs away. */
 function near(sorted: StoredEvent[], { time }: StoredEvent): StoredEvent[] {
   let [low, high] = [0, sorted.length];
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (sorted[middle].time < time - untoldMs) low = middle + 1;
+    if (sorted[middle].time < time - nearMs) low = middle + 1;
     else high = middle;
   }
   let end = low;
-  while (end < sorted.length && sorted[end].time <= time + untoldMs) end++;
+  while (end < sorted.length && sorted[end].time <= time + nearMs) end++;
   return sorted.slice(low, end);
 }
 
@@ -59,7 +59,7 @@ function covers(whole: StoredEvent, push: StoredEvent): boolean {
   if (push.tag || !push.digest) return false;
   if (whole.digest === push.digest) return whole.tag !== undefined;
   if (whole.references) return whole.references.includes(push.digest);
-  if (isIndex(whole.mediaType)) return after >= 0 && after <= untoldMs && whole.userAgent === push.userAgent;
+  if (isIndex(whole.mediaType)) return after >= 0 && after <= nearMs && whole.userAgent === push.userAgent;
   const uncertain = !whole.mediaType && !push.mediaType && !push.references && whole.tag !== undefined;
   return uncertain && Math.abs(after) <= uncertainMs;
 }

@@ -3,17 +3,17 @@ import { withoutAddresses } from '../addresses.ts';
 import type { Quarantined } from '../event.ts';
 
 /** The most characters of a quarantined text that are kept. */
-const bodyLetters = 64 * 1024;
-/** No escaped address is longer. */
-const addressLetters = 1024;
+const mostCharacters = 64 * 1024;
+/** The most characters of an escaped address. */
+const addressCharacters = 1024;
 
 /** Returns the text to quarantine: addresses masked, cut at 64 KiB, but not within an address. */
 export function quarantinedText(text: string): string {
-  const most = bodyLetters + addressLetters;
+  const most = mostCharacters + addressCharacters;
   const masked = withoutAddresses(text.slice(0, most));
   // What ends here may be the beginning of an address.
-  const end = text.length <= most ? masked.length : masked.length - addressLetters;
-  return masked.slice(0, Math.min(bodyLetters, end));
+  const end = text.length <= most ? masked.length : masked.length - addressCharacters;
+  return masked.slice(0, Math.min(mostCharacters, end));
 }
 
 /**

@@ -39,7 +39,7 @@ export function unusedImages(images: RepositoryImages, since: number): UnusedIma
   const group = components(edges);
   const isUsed = ({ lastPull, lastPush }: Node) => lastPull >= since || lastPush >= since;
   const used = new Set(there.filter(([, node]) => isUsed(node)).map(([name]) => group(name)));
-  const mayNameAnything = there.some(([, node]) => mayBeIndex(node) && !isTold(node));
+  const mayNameAnything = there.some(([, node]) => mayBeIndex(node) && !hasReferences(node));
   const rows: UnusedImage[] = [];
   for (const [name, node] of there) {
     if (node.left || node.lastPush === never || node.lastPush >= since || used.has(group(name))) continue;
@@ -52,7 +52,7 @@ export function unusedImages(images: RepositoryImages, since: number): UnusedIma
       !mayNameAnything &&
       !loose &&
       (subject === undefined || nodes.has(subject)) &&
-      (isTold(node) || (indices.length > 0 && !mayBeIndex(node)));
+      (hasReferences(node) || (indices.length > 0 && !mayBeIndex(node)));
     const mirrored = (node.watched.get('mirror') ?? never) >= since;
     const confidence = !known ? 'unknown references' : mirrored ? 'pulled by a mirror' : 'known';
     const size = sizeOf(node, nodes);
@@ -155,16 +155,16 @@ function components(edges: [string, string][]): (name: string) => string {
   return group;
 }
 
-// --- what is said of one ----------------------------------------------------------------------------------------------
+// --- one image -------------------------------------------------------------------------------------------------------
 
-const isTold = ({ info }: Node) => info?.references !== undefined && info.references.length < mostReferences;
+const hasReferences = ({ info }: Node) => info?.references !== undefined && info.references.length < mostReferences;
 const mayBeIndex = ({ info }: Node) => info?.mediaType === undefined || isIndex(info.mediaType);
 
 /** A manifest without a tag, in no index, that is not an image: it describes something unknown. */
 function isLoose(node: Node, indices: string[]): boolean {
   const { info, tags } = node;
   if (tags.size > 0 || indices.length > 0 || info?.subject || info?.references?.length) return false;
-  return isTold(node) && !mayBeIndex(node) && info?.runs === false;
+  return hasReferences(node) && !mayBeIndex(node) && info?.runs === false;
 }
 function reasonOf(node: Node, indices: string[], nodes: Map<string, Node>): string {
   const subject = subjectOf(node);

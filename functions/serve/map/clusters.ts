@@ -284,11 +284,11 @@ export function mapRoutes(sourceOf: SourceOf, clock: () => number, keepDays: num
     const found = await openWanted(c, wanted);
     const { pyramid, snapshot } = found;
     const shown = await shownOf(pyramid, filter);
-    const answer = await pyramid.load(() => {
+    const result = await pyramid.load(() => {
       const { level, clusters } = boxClusters(shown, bbox, zoom);
       return { zoom: level, features: clusters.map((cluster) => clusterFeature(shown, cluster)) };
     });
-    const body = JSON.stringify({ type: 'FeatureCollection', snapshot, ...answer });
+    const body = JSON.stringify({ type: 'FeatureCollection', snapshot, ...result });
     return packed(c, body, 'application/geo+json');
   });
 
@@ -333,7 +333,7 @@ export function mapRoutes(sourceOf: SourceOf, clock: () => number, keepDays: num
     );
     const body = JSON.stringify(collection);
     if (!callback) return packed(c, body, 'application/json');
-    // The comment prevents the reply from being read as another file type, because otherwise the caller chooses its
+    // The comment prevents the response from being read as another file type, because otherwise the caller chooses its
     // first characters.
     return packed(
       c,

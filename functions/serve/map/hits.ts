@@ -56,7 +56,7 @@ export const points = createRoute({
       }),
       'Points',
     ),
-    302: { description: 'On AWS, if it is too large for a reply: to a URL that is valid for a minute.' },
+    302: { description: 'On AWS, if it is too large for a response: to a URL that is valid for a minute.' },
     304: { description: 'Not changed.' },
   },
 });
@@ -68,7 +68,7 @@ export interface HitOptions {
   seenBy: (c: Context) => PublicMap;
   /** The fewest hits a day that callers who see the anonymous map get. */
   least: number;
-  /** Returns the URL, for this method, of a document that is too large for a reply; undefined if it fits. */
+  /** Returns the URL, for this method, of a document that is too large for a response; undefined if it fits. */
   elsewhere?: (key: string, method: string) => Promise<string | undefined>;
 }
 
@@ -163,9 +163,13 @@ function coarseRows(sums: DaySums, by: By, least: number): Rows {
 }
 
 const namesAreTheTeams = () =>
-  new ApiError(403, 'forbidden', 'by is "domain": names are for the role "team", so give day, country or action');
+  new ApiError(
+    403,
+    'forbidden',
+    'by is "domain": must be day, country or action, because domains need the role "team"',
+  );
 
-/** The most rows of segments that stay decoded, some 50 bytes each; the newest segment stays whatever its size. */
+/** The most rows of segments that stay decoded, about 50 bytes each; the newest segment stays whatever its size. */
 const mostRows = 2_000_000;
 
 /** Segments never change under their key, so the last few stay decoded. */

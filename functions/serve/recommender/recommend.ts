@@ -26,7 +26,7 @@ export interface Recommendation {
   score: number;
   /** The model's kind, or the step of the fallback. */
   source: ModelKind | 'similar' | 'trending' | 'popular';
-  /** How many other people pulled it. */
+  /** How many other users pulled it. */
   pulledBy: number;
   /** The user's own pulls with the greatest shares of its positive score; together at most 1. */
   because: { repository: string; share: number }[];
@@ -44,7 +44,7 @@ const reasons = 3;
  */
 export const isSupported = ({ shared }: Similar, pulledBy: number): boolean => (shared ?? pulledBy) >= sharedBy;
 
-/** At most `limit` images that were neither pulled nor excluded, best first. */
+/** At most `limit` repositories that were neither pulled nor excluded, best first. */
 export async function recommend(
   { pulled, exclude, registry, limit, pulledBefore, saved }: Wanted,
   { catalogue, models }: { catalogue: CatalogueSource; models: ModelSource },
@@ -52,7 +52,7 @@ export async function recommend(
   const [service, { rows, trending, popular, single }] = await Promise.all([models.current(), catalogue()]);
   const items: Recommendation[] = [];
   const judged = new Set<string>();
-  // A model may know images that were deleted since: these are not recommended.
+  // A model may know repositories that were deleted since: these are not recommended.
   const skip = (repository: string) =>
     pulled.has(repository) ||
     exclude.has(repository) ||

@@ -33,13 +33,14 @@ const item = z
     registry: registryShown,
     score: z.number(),
     source: z.enum(['als', 'knn', 'ease', 'blend', 'similar', 'trending', 'popular']),
-    pulledBy: z.int().openapi({ description: 'How many other people pulled it, themselves or with a cluster' }),
+    pulledBy: z.int().openapi({ description: 'How many other users pulled it, themselves or with a cluster' }),
     because: z.array(z.object({ repository: z.string(), registry: registryShown, share: z.number() })).openapi({
-      description: "The user's own pulls with the greatest shares of its positive score; together at most 1",
+      description:
+        "The user's own pulls that add most to the score, each with its share; the shares add up to at most 1",
     }),
   })
   .openapi('Recommendation');
-const answer = z.object({
+const listSchema = z.object({
   id: z.string().openapi({ description: 'The id of this list; the same list has the same id' }),
   user: z.string().optional(),
   model: z.object({ id: z.string(), trainedAt: z.iso.datetime() }).nullable(),
@@ -69,7 +70,7 @@ export const forUser = createRoute({
         }),
     }),
   },
-  responses: { 200: json(answer, 'Recommendations'), ...failures },
+  responses: { 200: json(listSchema, 'Recommendations'), ...failures },
 });
 
 const bodyExample = '{"repositories": ["team/app"]}';
@@ -112,7 +113,7 @@ export const forList = createRoute({
   },
   responses: {
     200: json(
-      answer.extend({
+      listSchema.extend({
         unknown: z.array(z.string()).openapi({ description: 'Names in the list that no user pulled here' }),
       }),
       'Recommendations',

@@ -86,7 +86,7 @@ export function outdatedRoutes({ search, registries = registriesOf(), clock }: O
         : user !== undefined
           ? { user, from }
           : undefined;
-    if (!query) throw badRequest('give user= or repository=: whose images?');
+    if (!query) throw badRequest('user and repository are missing: give user=NAME or repository=NAME');
     const { pulls, changes } = await search.imageUse(query);
     const rows = outdated(pulls, changes, { now, of: user })
       .filter((row) => registry === undefined || registryOf(row.repository) === registry)
@@ -105,10 +105,10 @@ export function outdatedRoutes({ search, registries = registriesOf(), clock }: O
   return app;
 }
 
-type Told = ReturnType<typeof outdated>[number]['evidence'];
-const dated = (told: Told): z.infer<typeof evidence> =>
-  told.reason === 'pushed-anew'
-    ? { ...told, pushedAt: iso(told.pushedAt) }
-    : told.reason === 'deleted'
-      ? { ...told, deletedAt: iso(told.deletedAt) }
-      : told;
+type Found = ReturnType<typeof outdated>[number]['evidence'];
+const dated = (found: Found): z.infer<typeof evidence> =>
+  found.reason === 'pushed-anew'
+    ? { ...found, pushedAt: iso(found.pushedAt) }
+    : found.reason === 'deleted'
+      ? { ...found, deletedAt: iso(found.deletedAt) }
+      : found;

@@ -27,7 +27,7 @@ export interface PeopleOptions {
   search: SearchStore;
   alerts?: AlertFeed;
   registries?: Registries;
-  /** A forgotten person is signed out. */
+  /** A forgotten user is signed out. */
   credentials?: CredentialStore;
   clock: () => number;
   report: (cause: unknown) => void;
@@ -106,7 +106,7 @@ export const users = createRoute({
 export const history = createRoute({
   method: 'get',
   path: '/v1/history',
-  summary: "A person's pulls, newest first",
+  summary: "A user's pulls, newest first",
   request: {
     query: z.object({
       ...{ user: userName, registry, from: from.optional(), to: to.optional() },
@@ -143,12 +143,12 @@ export const pullers = createRoute({
 export const forget = createRoute({
   method: 'delete',
   path: '/v1/users',
-  summary: 'Forgets a person everywhere',
+  summary: 'Forgets a user everywhere',
   request: { query: z.object({ user: userName }) },
   responses: { 200: json(z.object({ user: z.string(), rows: z.int() }), 'How many rows were deleted'), ...failures },
 });
 
-/** The routes about people. */
+/** The routes about users. */
 export function peopleRoutes(options: PeopleOptions): OpenAPIHono {
   const { events, search, registries = registriesOf(), alerts, credentials, clock, report } = options;
   const app = router();
@@ -177,7 +177,8 @@ export function peopleRoutes(options: PeopleOptions): OpenAPIHono {
   });
   app.openapi(pullers, async (c) => {
     const { registry, repository, format, ...query } = c.req.valid('query');
-    if (!query.digest && !repository) throw badRequest('give digest= or repository=: whose pullers?');
+    if (!query.digest && !repository)
+      throw badRequest('digest and repository are missing: give digest=DIGEST or repository=NAME');
     inOrder(query, c.req.query());
     const found = await search.pullers({
       ...{ ...query, digest: query.digest || undefined },

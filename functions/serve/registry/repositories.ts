@@ -160,7 +160,7 @@ export function repositoryRoutes({ search, registries = registriesOf(), clock }:
   });
   app.openapi(pulls, async (c) => {
     const { format, registry, repository, top, ...query } = c.req.valid('query');
-    if (top !== undefined && !query.by) throw wrongParameter('top', String(top), 'needs by=: of which keys?');
+    if (top !== undefined && !query.by) throw wrongParameter('top', String(top), 'must be given with by=');
     inOrder(query, c.req.query());
     const interval = query.interval ?? (query.by ? undefined : 'day');
     const { total, uncertain, buckets } = await search.counts({

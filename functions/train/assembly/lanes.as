@@ -210,8 +210,10 @@ function four(side: usize, other: usize, row0: usize, row1: usize, row2: usize, 
   return load<u32>(starts + (row << 2), 4) - load<u32>(starts + (row << 2));
 }
 
-/** A = L LT in the lower triangle (its diagonal inverted), then L LT x = b in place: four systems at once. False when
- * one of them is too near singular. */
+/**
+ * A = L LT in the lower triangle (its diagonal inverted), then L LT x = b in place: four systems at once. Returns false
+ * if one of them is too near singular.
+ */
 function cholesky(a: usize, b: usize, rank: usize, vectors: usize, least: v128): bool {
   const one = f32x4.splat(1);
   const poor = f32x4.splat(POOR);

@@ -1,6 +1,6 @@
-// Computes what a fit needs besides the given rows: the same entries by image, and chunks of both sides' rows. Users'
-// rows are cut into pieces with about equally many entries. Each piece counts its entries of each image, so that every
-// piece knows where its own go: each image has its users in order, whichever thread moved them.
+// Computes what a fit needs besides the given rows: the same entries by item, and chunks of both sides' rows. Users'
+// rows are cut into pieces with about equally many entries. Each piece counts its entries of each item, so that every
+// piece knows where its own go: each item has its users in order, whichever thread moved them.
 import { BASE, CHUNKS, CHUNK_STARTS, COLUMNS, COUNTS, INVALID, ITEMS, LANES, RANK, ROWS, SOLVER, STARTS, USERS, VALUES, WEIGHTED, WHITEN, word } from './parameters';
 import { saved } from './rows';
 
@@ -21,7 +21,7 @@ function pieceStart(piece: u32): u32 {
   return low;
 }
 
-/** Counts a piece's entries of each image; sets INVALID to 1 + the index of the piece's first invalid entry. */
+/** Counts a piece's entries of each item; sets INVALID to 1 + the index of the piece's first invalid entry. */
 export function count(piece: u32): void {
   const starts: usize = word(USERS + STARTS);
   const columns: usize = word(USERS + COLUMNS);
@@ -48,7 +48,7 @@ export function invalid(): bool {
   return false;
 }
 
-/** Where each image starts, and where each piece's entries of it go. */
+/** Computes where each item starts, and where each piece's entries of it go. */
 export function place(): void {
   const items: usize = word(ITEMS + ROWS);
   const bytes = items << 2;
@@ -67,7 +67,7 @@ export function place(): void {
   }
 }
 
-/** Moves a piece's entries to their images. */
+/** Moves a piece's entries to their items. */
 export function move(piece: u32): void {
   const starts: usize = word(USERS + STARTS);
   const columns: usize = word(USERS + COLUMNS);

@@ -40,7 +40,7 @@ export function solveRows(side: usize, other: usize, from: u32, to: u32, scratch
   const factors: usize = word(side + FACTORS);
   const whiten = word(side + WHITEN) != 0;
   const cg = word(SOLVER) == 1;
-  // None of an image's many users weighs much, so its matrix is nearer to the identity than a user's.
+  // None of an item's many users weighs much, so its matrix is nearer to the identity than a user's.
   const steps = side == ITEMS ? max<u32>(1, word(STEPS) - 1) : word(STEPS);
   // After r, p, q and rows of z, or after a matrix, a panel and eight vectors: four u, and a row that is never read.
   const u = scratch + max<usize>(n + max<usize>(BLOCK, n) + 8, 4 + HELD) * bytes;

@@ -1,11 +1,11 @@
-// Every user's best images, exactly, without scoring every image. By Cauchy-Schwarz no score is above |x||y|: with the
-// images sorted by descending |y|, a user's search ends when that is below the worst score in the list. All factors are
-// first rotated to the images' principal axes, which changes no score and concentrates it in the first columns, the
-// head: an image whose head score plus |x's tail||y's tail| is too low is never scored completely.
+// Every user's best items, exactly, without scoring every item. By Cauchy-Schwarz no score is above |x||y|: with the
+// items sorted by descending |y|, a user's search ends when that is below the worst score in the list. All factors are
+// first rotated to the items' principal axes, which changes no score and concentrates it in the first columns, the
+// head: an item whose head score plus |x's tail||y's tail| is too low is never scored completely.
 //
 // All of this is in single precision, with a slack for rounding, and only selects candidates. These are scored in
 // double precision from the original factors, one column after the other, and rounded to single: bit for bit what
-// scoring every image gives.
+// scoring every item gives.
 import { plus } from './fused';
 import { gram, gramChunks, inPanels, sumParts } from './gram';
 import { COLUMNS, FACTORS, GRAM_PARTS, HEAD, HEADS, ITEMS, LENGTHS, LISTED, LIST_ITEMS, LIST_LENGTH, LIST_SCORES, ORDER, PHASES, PLACES, RANK, ROWS, SCRATCH, SCRATCH_BYTES, STARTS, STRIDE, TAILS, TURN, USERS, word } from './parameters';
@@ -15,7 +15,7 @@ import { ANYWHERE, sums, timesMatrix } from './tiles';
 const USERS_CHUNK: u32 = 256;
 const ITEMS_CHUNK: u32 = 512;
 /**
- * How many blocks of eight images have their heads scored first, to set the threshold; later, a quarter of that at a
+ * How many blocks of eight items have their heads scored first, to set the threshold; later, a quarter of that at a
  * time.
  */
 const SPAN: u32 = 128;
@@ -159,7 +159,7 @@ function fourLists(first: u32, people: u32, scratch: usize): void {
   const n: usize = word(LIST_LENGTH);
   const lengths: usize = word(LENGTHS);
   const factors: usize = word(USERS + FACTORS);
-  // A byte per image, by position: bit e is set if user e pulled it.
+  // A byte per item, by position: bit e is set if user e pulled it.
   const pulled = scratch + 16 * bytes;
   const panel = align(pulled + count + 8);
   const headScores = align(panel + (head << 2));
@@ -192,7 +192,7 @@ function fourLists(first: u32, people: u32, scratch: usize): void {
     const length = sqrt(square);
     store<f32>(own, length, LENGTH);
     store<f32>(own, sqrt(tail), TAIL);
-    // If squares underflow there is no bound: then every image is a candidate.
+    // If squares underflow there is no bound: then every item is a candidate.
     const sound = length > 1e-15 && load<f32>(lengths) > 1e-15;
     store<f32>(own, sound ? rounding * length * load<f32>(lengths) : Infinity, SLACK);
     // Without factors every score is 0, so nothing needs scoring.
@@ -244,7 +244,7 @@ function mark(user: u32, pulled: usize, bit: u8): void {
   }
 }
 
-/** Four users' head scores of the images in blocks from..to: 8 floats per user, 32 per block. */
+/** Four users' head scores of the items in blocks from..to: 8 floats per user, 32 per block. */
 function scoreHeads(from: u32, to: u32, panel: usize, head: usize, headScores: usize): void {
   const blockBytes = (head + 4) << 3;
   for (let block = from; block < to; block++) scoreBlock(<usize>word(HEADS) + <usize>block * blockBytes, panel, head, headScores + (<usize>(block - from) << 7));
@@ -285,14 +285,14 @@ function scoreHeads(from: u32, to: u32, panel: usize, head: usize, headScores: u
   v128.store(to, a20, 64); v128.store(to, a21, 80); v128.store(to, a30, 96); v128.store(to, a31, 112);
 }
 
-/** For the eight images of a block: a bit for each that user e has not pulled. */
+/** For the eight items of a block: a bit for each that user e has not pulled. */
 @inline function free(e: u32, pulled: usize, block: u32): u32 {
   const bytes = (load<u64>(pulled + (<usize>block << 3)) >> <u64>e) & 0x0101010101010101;
   return ~<u32>((bytes * 0x0102040810204080) >> 56);
 }
 
 /**
- * Sets the threshold from the n images of the first blocks with the best head scores: the n-th best of all images is at
+ * Sets the threshold from the n items of the first blocks with the best head scores: the n-th best of all items is at
  * least their worst.
  */
 function seed(e: u32, blocks: u32, scratch: usize, pulled: usize, headScores: usize, own: usize, best: usize): void {
@@ -329,7 +329,7 @@ function seed(e: u32, blocks: u32, scratch: usize, pulled: usize, headScores: us
   store<f32>(own, bar - load<f32>(own, SLACK), BAR);
 }
 
-/** Writes the positions of those images in blocks from..to whose bound reaches the threshold, and returns how many. */
+/** Writes the positions of those items in blocks from..to whose bound reaches the threshold, and returns how many. */
 function sift(e: u32, from: u32, to: u32, pulled: usize, headScores: usize, own: usize, survivors: usize): u32 {
   const head: usize = <usize>word(HEAD) << 2;
   const blockBytes = (head + 4) << 3;
@@ -365,7 +365,7 @@ function sift(e: u32, from: u32, to: u32, pulled: usize, headScores: usize, own:
   return load<f32>(headScores + (<usize>((place >> 3) - from) << 7) + (e << 5) + ((place & 7) << 2));
 }
 
-/** Completes the scores of four images, whose heads were scored from block `from` on. */
+/** Completes the scores of four items, whose heads were scored from block `from` on. */
 function wholes(e: u32, p0: u32, p1: u32, p2: u32, p3: u32, from: u32, scratch: usize, headScores: usize): v128 {
   const head: usize = <usize>word(HEAD) << 2;
   const bytes: usize = <usize>word(STRIDE) << 2;
@@ -424,7 +424,7 @@ function judge(e: u32, from: u32, passed: u32, survivors: usize, scratch: usize,
   store<u32>(own, found, FOUND);
 }
 
-/** The list of a user whose scores are all 0: the first images, by index, that user e has not pulled. */
+/** The list of a user whose scores are all 0: the first items, by index, that user e has not pulled. */
 function writeFirst(user: u32, e: u32, pulled: usize): void {
   const n = word(LIST_LENGTH);
   const count: usize = word(ITEMS + ROWS);
@@ -432,9 +432,9 @@ function writeFirst(user: u32, e: u32, pulled: usize): void {
   const items: usize = <usize>word(LIST_ITEMS) + ((<usize>user * n) << 2);
   const scores: usize = <usize>word(LIST_SCORES) + ((<usize>user * n) << 2);
   let listed: u32 = 0;
-  for (let image: usize = 0; image < count && listed < n; image++) {
-    if ((load<u8>(pulled + <usize>load<u32>(places + (image << 2))) >> <u8>e) & 1) continue;
-    store<u32>(items + (<usize>listed << 2), <u32>image);
+  for (let index: usize = 0; index < count && listed < n; index++) {
+    if ((load<u8>(pulled + <usize>load<u32>(places + (index << 2))) >> <u8>e) & 1) continue;
+    store<u32>(items + (<usize>listed << 2), <u32>index);
     store<f32>(scores + (<usize>listed << 2), 0);
     listed++;
   }
@@ -497,21 +497,21 @@ function write(user: u32, own: usize, double: usize, best: usize, candidates: us
       y0 += 16; y1 += 16; y2 += 16; y3 += 16;
     }
     for (let e: u32 = 0; e < 4 && c + e < kept; e++) {
-      const image = e == 0 ? i0 : e == 1 ? i1 : e == 2 ? i2 : i3;
+      const index = e == 0 ? i0 : e == 1 ? i1 : e == 2 ? i2 : i3;
       const score = <f32>(e == 0 ? f64x2.extract_lane(a, 0) : e == 1 ? f64x2.extract_lane(a, 1) : e == 2 ? f64x2.extract_lane(b, 0) : f64x2.extract_lane(b, 1));
       let at: usize = <usize>(listed < n ? listed : n - 1) << 2;
       if (listed == n) {
         const worst = load<f32>(scores + at);
-        if (score < worst || (score == worst && image > load<u32>(items + at))) continue;
+        if (score < worst || (score == worst && index > load<u32>(items + at))) continue;
       } else listed++;
       for (; at > 0; at -= 4) {
         const before = load<f32>(scores + at - 4);
-        if (before > score || (before == score && load<u32>(items + at - 4) < image)) break;
+        if (before > score || (before == score && load<u32>(items + at - 4) < index)) break;
         store<f32>(scores + at, before);
         store<u32>(items + at, load<u32>(items + at - 4));
       }
       store<f32>(scores + at, score);
-      store<u32>(items + at, image);
+      store<u32>(items + at, index);
     }
   }
   store<u32>(<usize>word(LISTED) + (<usize>user << 2), listed);

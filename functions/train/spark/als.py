@@ -1,10 +1,11 @@
-# The fit on Spark MLlib: reads the pairs that prepare wrote, fits each part of them, writes the factors that publish reads.
+# The fit on Spark MLlib: reads the pairs that prepare wrote, fits each part of them, and writes the factors that publish
+# reads.
 #
 #   spark-submit als.py --folder s3://BUCKET/training/RUN --rank 10 --iterations 5 --lambda 0.01 --alpha 1 --seed 1
 #
-# FOLDER/pairs/*.csv has no header: user, repository, pulls, learned from in the split by chance (0 or 1), pulls in the
-# earlier part of time (0: none), first pull (milliseconds). FOLDER/factors/PART gets lines "image,factor,factor,…"; what has no entry in a part has no line.
-# People's factors follow from their pulls: serve folds them in.
+# FOLDER/pairs/*.csv has no header: user, repository, pulls, learned from in the random split (0 or 1), pulls before the
+# newest tenth (0: none), first pull (milliseconds). FOLDER/factors/PART gets lines "repository,factor,factor,…"; a
+# repository without entries in a part has no line. Users' factors follow from their pulls: serve folds them in.
 import argparse
 import time
 
@@ -33,14 +34,14 @@ parts = {
 
 
 def fit(entries):
-    # Spark's own class by its gateway: pyspark.ml would ask for numpy, which an image of Spark need not have. A row's
-    # lambda grows with the number of its entries here ("ALS-WR"), which it does not in functions/core/recommender/als.ts.
+    # Calls Spark's own class through its gateway: pyspark.ml would need numpy, which Spark's image may lack. Here lambda
+    # is multiplied by the number of a row's entries ("ALS-WR"); in functions/core/recommender/als.ts it is not.
     als = spark._jvm.org.apache.spark.ml.recommendation.ALS()
     als.setImplicitPrefs(True)
     als.setUserCol("user").setItemCol("item").setRatingCol("pulls")
     als.setRank(given.rank).setMaxIter(given.iterations).setSeed(given.seed)
     als.setRegParam(given.regularization).setAlpha(given.alpha)
-    # Both blocked as the data is spread: 10 is Spark's own default, one machine wants less.
+    # As many blocks as Spark works on at a time: its default of 10 is too many for one machine.
     blocks = max(2, min(64, spark.sparkContext.defaultParallelism))
     als.setNumUserBlocks(blocks).setNumItemBlocks(blocks)
     return als.fit(entries._jdf)
@@ -58,6 +59,6 @@ for part, entries in parts.items():
         continue
     began = time.monotonic()
     write(fit(entries).itemFactors(), part)
-    # The first one's seconds include reading the pairs.
+    # The seconds of the first part include reading the pairs.
     print(f"{part}: fitted in {time.monotonic() - began:.1f} s", flush=True)
 spark.stop()

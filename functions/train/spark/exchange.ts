@@ -29,10 +29,7 @@ export async function writeLessons(objects: ObjectStore, folder: string, lessons
   await objects.put(`${folder}/lessons.json`, JSON.stringify(head));
 }
 
-/**
- * user, repository, pulls, learned from in the split by chance (0 or 1), earlier pulls (0: none), first pull: as als.py
- * reads it.
- */
+/** A row of pairs as als.py reads it; `learned`: the random split learns from the pair; `earlier`: 0 for none. */
 export type PairRow = [user: number, item: number, pulls: number, learned: 0 | 1, earlier: number, firstPull: number];
 
 /** Writes pairs/*.csv; holds one file's rows at a time. */
@@ -67,7 +64,7 @@ export async function readLessonsBack(objects: ObjectStore, folder: string): Pro
 }
 
 /**
- * The images' factors of one part; images without factors there get zeros. Throws if a row has another rank, or if the
+ * The items' factors of one part; items without factors there get zeros. Throws if a row has another rank, or if the
  * fit on everything has no row: then Spark wrote none, and a model of zeros would recommend nothing.
  */
 export async function readFactors(

@@ -26,7 +26,7 @@ test('a call that times out is not tried again, and is reported as unavailable',
   });
   await assert.rejects(openSearchCall({ endpoint, timeoutMs: 300 })('POST', '/documents/_search?a=b', {}), (cause) => {
     assert.ok(cause instanceof OpenSearchUnavailable);
-    assert.equal(cause.message, 'POST /documents/_search: no answer');
+    assert.equal(cause.message, 'POST /documents/_search: no response');
     return true;
   });
   assert.equal(calls, 1);

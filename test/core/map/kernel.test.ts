@@ -128,7 +128,7 @@ test('a tile too large for the kernel is made by the reference', () => {
 
 test('without SIMD files open without the kernel, which is reported once', () => {
   const told: string[] = [];
-  // A module with an unknown section, as SIMD looks to an old platform.
+  // A module with an unknown section: this is how a platform without SIMD sees a module with SIMD.
   const wasm = btoa('\0asm\x09\0\0\0');
   for (let again = 0; again < 2; again++)
     assert.equal(fileRoom(64, 0, { wasm, report: (text) => told.push(text) }), undefined);

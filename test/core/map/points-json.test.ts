@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { TIME_LETTERS, writeTime } from '#core/bytes/rfc3339.ts';
+import { TIME_CHARACTERS, writeTime } from '#core/bytes/rfc3339.ts';
 import { pointsDocument } from '#core/map/points-json.ts';
 import { packNames } from '../../../bench/worlds/names.ts';
 
@@ -44,7 +44,7 @@ test('points.json equals JSON.stringify of the points, whatever the names', () =
 });
 
 test('a time is written as Date writes it', () => {
-  const bytes = new Uint8Array(TIME_LETTERS + 2);
+  const bytes = new Uint8Array(TIME_CHARACTERS + 2);
   fc.assert(
     fc.property(time, (at) => {
       bytes.fill(0);

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { structured } from '#core/registry/dialects/cloudevents.ts';
 import { dialects } from '#core/registry/dialects/dialects.ts';
-import { registryEventMisfit } from '#core/registry/line.ts';
+import { whyInvalidEvent } from '#core/registry/line.ts';
 import { normalise } from '#core/registry/normalise.ts';
 import { fixtures, readFixture } from '../../support/captured.ts';
 
@@ -275,7 +275,7 @@ test('no body makes a dialect throw, and process accepts every event', () => {
     fc.property(damaged, (example) => {
       const { events, ignored, rejected } = read(example);
       assert.ok(events.length + ignored + rejected.length > 0 || JSON.stringify(example).includes('[]'));
-      for (const event of events) assert.equal(registryEventMisfit(event), undefined);
+      for (const event of events) assert.equal(whyInvalidEvent(event), undefined);
     }),
     { numRuns: 3000, seed: 8 },
   );

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { withoutAddresses } from '#core/addresses.ts';
 import { addressOf } from '#core/registry/address.ts';
-import { registryEventMisfit } from '#core/registry/line.ts';
+import { whyInvalidEvent } from '#core/registry/line.ts';
 import { normalise } from '#core/registry/normalise.ts';
 import { isManifestPull, isManifestPush } from '#core/registry/pull.ts';
 import { quarantinedText } from '#core/registry/quarantine.ts';
@@ -394,7 +394,7 @@ test('every normalised event is valid; a changed one names what is wrong', () =>
   for (const name of captures)
     for (const { body } of readCapture(name))
       for (const made of normalise(JSON.parse(body), context).events)
-        assert.equal(registryEventMisfit(JSON.parse(JSON.stringify(made))), undefined);
+        assert.equal(whyInvalidEvent(JSON.parse(JSON.stringify(made))), undefined);
   for (const [change, reason] of [
     [{ id: undefined }, /id is missing/],
     [{ time: Number.NaN }, /time/],
@@ -406,8 +406,8 @@ test('every normalised event is valid; a changed one names what is wrong', () =>
     [{ kind: 'cheese' }, /kind/],
     [{ repository: '' }, /repository/],
   ] as const)
-    assert.match(registryEventMisfit({ ...good, ...change }) ?? '', reason);
-  for (const odd of [undefined, null, 7, 'x', []]) assert.ok(registryEventMisfit(odd));
+    assert.match(whyInvalidEvent({ ...good, ...change }) ?? '', reason);
+  for (const odd of [undefined, null, 7, 'x', []]) assert.ok(whyInvalidEvent(odd));
 });
 
 test('whatever the JSON, normalise returns, and no reason contains a user or an address', () => {

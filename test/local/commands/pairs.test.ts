@@ -24,7 +24,7 @@ test("tune and pairs say in one line why they can't run, and fail", { timeout: 1
     [
       'local/commands/tune.ts',
       ['--data', used, '--opensearch', 'http://127.0.0.1:9'],
-      /^POST \/whalewatch-documents\/_search: no answer\n$/,
+      /^POST \/whalewatch-documents\/_search: no response\n$/,
     ],
     ['local/commands/pairs.ts', ['out', '--foo'], /^Unknown option '--foo'\. See --help\.\n$/],
     ['local/commands/pairs.ts', ['--data', used], /^no folder is named\n\nusage: /],
@@ -38,7 +38,7 @@ test("tune and pairs say in one line why they can't run, and fail", { timeout: 1
     [
       'local/commands/pairs.ts',
       [join(folder, 'out'), '--data', used, '--opensearch', 'http://127.0.0.1:9'],
-      /^POST \/whalewatch-documents\/_search: no answer\n$/,
+      /^POST \/whalewatch-documents\/_search: no response\n$/,
     ],
   ] as const) {
     const { code, output } = await runScript(script, [...args]);

@@ -41,9 +41,9 @@ test('a crashed thread is restarted, and is reported until it works', async (t) 
   assert.equal(state?.reason, 'the store is broken');
   assert.equal(told.length, 2);
   assert.deepEqual(threadFaults([thread]), [
-    { reason: 'exporter failed 2 times in a row: the store is broken', stands: false },
+    { reason: 'exporter failed 2 times in a row: the store is broken', isStuck: false },
   ]);
   const held = { state: () => ({ name: 'exporter', failures: 3, reason: 'x' }) as const };
-  assert.equal(threadFaults([held])[0].stands, true);
+  assert.equal(threadFaults([held])[0].isStuck, true);
   assert.deepEqual(threadFaults([{ state: () => undefined }]), []);
 });

@@ -115,7 +115,7 @@ test('a missing or wrong parameter is named', async () => {
     ['/v1/images', { repository: 'a', limit: '0' }, /^limit is "0"/],
     ['/v1/images', { repository: 'a', cursor: 'x' }, /^cursor is "x"/],
     ['/v1/images', { repository: 'a', registry: 'x' }, /^registry is "x"/],
-    ['/v1/pulls', { top: '3' }, /^top is "3": needs by=/],
+    ['/v1/pulls', { top: '3' }, /^top is "3": must be given with by=/],
     ['/v1/pulls', { by: 'tag', top: '0' }, /^top is "0"/],
   ] as const) {
     const { status, error } = await ask(path, query);

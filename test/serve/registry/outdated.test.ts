@@ -97,7 +97,7 @@ test('for a repository, all users with outdated images are listed', async () => 
 test('a missing or wrong parameter is named', async () => {
   const ask = await served([]);
   for (const [query, message] of [
-    [{}, /give user= or repository=/],
+    [{}, /give user=NAME or repository=NAME/],
     [{ user: '' }, /^user is "": give user=NAME/],
     [{ user: 'ann', limit: '0' }, /^limit is "0": must be an integer/],
   ] as const) {

@@ -646,7 +646,8 @@ export function emit(fine: usize, items: usize, zoom: u32, rowBits: u32, columnB
     const merge = merges + MERGE * <usize>load<u32>(mergeOrder + (m << 2));
     const isMerge = load<u64>(mergeKeys + (m << 3)) < (f < <usize>free ? placeKey(i, rowBits) : u64.MAX_VALUE);
     const own = fine + (<usize>load<u32>(source + (i << 2)) << 4);
-    // A merge has its count where an item has count << 5 | formed, and its remainders where an item has their index.
+    // A merge holds its plain count in the word where an item holds count << 5 | formed, and its remainders themselves
+    // where an item holds the index of its remainders.
     const made = v128.or(i32x4.replace_lane(v128.load(merge), 2, load<u32>(merge, 8) << 5), formed);
     const item = v128.bitselect(made, v128.load(own), i32x4.splat(-<i32>isMerge));
     const kept = select<usize>(merge + 12, fineRemainders + (<usize>load<u32>(own, 12) << 3), isMerge);

@@ -9,7 +9,7 @@ export interface RegistryContext {
   hosts?: string[];
 }
 
-/** A format in which registries send notifications. */
+/** One form in which registries send notifications. */
 export interface Dialect {
   name: string;
   fits(body: Fields): boolean;
@@ -26,16 +26,16 @@ export const whole = (body: Fields): unknown[] => [body];
 
 const methods = { push: 'PUT', pull: 'GET', delete: 'DELETE', mount: 'POST' };
 
-type Told = Pick<RegistryEvent, 'id' | 'time' | 'action' | 'repository'> & Partial<RegistryEvent>;
+type Reported = Pick<RegistryEvent, 'id' | 'time' | 'action' | 'repository'> & Partial<RegistryEvent>;
 
 /** Makes an event of a registry that reports only manifests; omitted fields are empty or absent. */
-export function manifestEvent({ id, time, action, repository, ...told }: Told): RegistryEvent {
+export function manifestEvent({ id, time, action, repository, ...reported }: Reported): RegistryEvent {
   const event: RegistryEvent = {
     ...{ id, time, action, repository, kind: action === 'delete' ? 'other' : 'manifest', method: methods[action] },
     ...{ user: '', userAgent: '', address: '', source: '' },
   };
   // Absent, not undefined: the event is stored as it is.
-  return Object.assign(event, Object.fromEntries(Object.entries(told).filter(([, value]) => value !== undefined)));
+  return Object.assign(event, Object.fromEntries(Object.entries(reported).filter(([, value]) => value !== undefined)));
 }
 
 /** What a type of event means: an action, or nothing to count. Throws Misread for a type that is not in the table. */

@@ -52,12 +52,12 @@ export function checkDatabases(folder: string): Promise<Fault[]> {
   });
 }
 
-/** The fault that a database has lost what it held. */
+/** The fault that a database is damaged. */
 export function faultOf(folder: string, { file, found }: Damage): Fault {
   const isSearch = file === join(folder, 'search.db');
   if (isSearch) markSearchDamaged(folder);
   const fix = isSearch
     ? 'restart the server, which rebuilds it from events'
     : 'stop the server, and restore the data folder from a backup: npm run restore';
-  return { reason: `${file} is damaged (${found}): ${fix}`, stands: true };
+  return { reason: `${file} is damaged (${found}): ${fix}`, isStuck: true };
 }

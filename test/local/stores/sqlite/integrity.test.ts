@@ -34,7 +34,7 @@ test('a changed page is found wherever it is, and reported with the fix', async 
     damage(files[1], page);
     const [fault, ...others] = await checkDatabases(folder);
     assert.equal(others.length, 0);
-    assert.ok(fault.stands);
+    assert.ok(fault.isStuck);
     assert.match(fault.reason, /stream.0\.db is damaged \(.+\): stop the server.*npm run restore/);
   }
 });
