@@ -1,5 +1,5 @@
-// npm run deploy: the stack, from whalewatch.config.ts (or the file that `-c config=FILE` names) and what `-c
-// NAME=VALUE` overrides.
+// npm run deploy: the stack, from whalewatch.config.ts (or the file in `-c config=FILE`) and overrides of single
+// settings by `-c NAME=VALUE`.
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';

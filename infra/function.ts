@@ -43,7 +43,7 @@ export class StageFunction<Variables extends Record<string, string>> extends Lam
     // Not AWSLambdaBasicExecutionRole: that may write to every log group.
     const role = new Role(scope, `${id}Role`, {
       assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
-      description: `What ${props.does.toLowerCase()} may do`,
+      description: `Rights of ${props.does}`,
       inlinePolicies: {
         logs: new PolicyDocument({
           statements: [allow(['logs:CreateLogStream', 'logs:PutLogEvents'], [logGroup.logGroupArn])],

@@ -120,7 +120,7 @@ export class Process extends Construct {
   #process({ settings, stores }: ProcessProps, layer: LayerVersion, id: string, shardPrefix: string) {
     const handler = new StageFunction<Variables>(this, id, {
       name: 'process',
-      does: 'Process: locates, folds, tells pulls apart, stores, commits',
+      does: 'Process: locates, sums up, recognises pulls, stores, commits',
       environment: {
         CHECKPOINTS_TABLE: stores.checkpoints.tableName,
         EVENTS_TABLE: stores.events.tableName,

@@ -90,7 +90,7 @@ export class Stores extends Construct {
     this.credentials = table('Credentials', true, true);
     for (const [of, reason] of [
       [this.keys, 'A backup would keep the key of a day beyond its day, against the privacy rule'],
-      [this.alerts, 'Claims only keep a message from going out twice, and messages are gone after 30 days'],
+      [this.alerts, 'Claims only prevent an alert from being sent twice, and alerts are kept for 30 days only'],
     ] as const)
       explain(of, { DDB3: reason });
 

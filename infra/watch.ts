@@ -54,8 +54,7 @@ export class Watch extends Construct {
     super(scope, id);
     const { settings, stores, collect, process, alerts, train, serve, api, rollout } = props;
     this.topic = new Topic(this, 'Alarms', { enforceSSL: true });
-    // A topic policy replaces the default one, which lets CloudWatch publish: with the Deny of enforceSSL alone no
-    // alarm arrives.
+    // A topic policy replaces the default one, which lets CloudWatch publish: without this statement no alarm arrives.
     this.topic.addToResourcePolicy(
       new PolicyStatement({
         effect: Effect.ALLOW,
@@ -157,7 +156,7 @@ export class Watch extends Construct {
     this.#alarm('Throttled', throttled, 10, 'Lambda has no room for all functions at once: raise the quota', 2);
     rollout.backOn('serve', this.#alarm('ServeFails', failures('Serve', serve.handler), 3, 'Readers get errors'));
     rollout.backOn('tiles', this.#alarm('TilesFail', failures('Tiles', serve.tiles), 3, 'The map gets no tiles'));
-    this.#alarm('ApiFails', api.api.metricServerError({ period: five }), 5, 'The API answers 5xx');
+    this.#alarm('ApiFails', api.api.metricServerError({ period: five }), 5, 'The API responds 5xx');
     this.#alarm('ExportFails', errors(process.export), 2, 'Export fails');
     this.#alarm('PointsStale', own('Exported', exportMissing), 1, 'The map is not updated', 1, {
       comparisonOperator: ComparisonOperator.LESS_THAN_THRESHOLD,
@@ -218,9 +217,7 @@ export class Watch extends Construct {
     return alarm;
   }
 
-  /**
-   * Alarms of the search domain; the thresholds are AWS's own advice, but for the disk: writes stop at about a fifth.
-   */
+  /** Alarms of the search domain, at AWS's recommended thresholds; earlier for the disk: writes stop at about a fifth. */
   #search(domain: Domain, { search }: ResolvedSettings): void {
     const { instanceType = '', gigabytes = 10 } = search as { instanceType?: string; gigabytes?: number };
     const most = (metricName: string, period = five) => domain.metric(metricName, { period, statistic: Stats.MAXIMUM });

@@ -93,7 +93,7 @@ export class Web extends Construct {
       ),
     });
     // Responses about people have no-store; the caller is part of the key in any case.
-    const answers = caching('AnswerCache', Duration.hours(1), {
+    const responses = caching('AnswerCache', Duration.hours(1), {
       queryStringBehavior: CacheQueryStringBehavior.all(),
       headerBehavior: CacheHeaderBehavior.allowList('Authorization', 'Origin'),
       cookieBehavior: CacheCookieBehavior.allowList(cookieName('https://any.example', 'whalewatch')),
@@ -110,7 +110,7 @@ export class Web extends Construct {
     const toApi = {
       origin: apiOrigin,
       viewerProtocolPolicy,
-      // API Gateway answers 403 to a foreign Host.
+      // API Gateway responds 403 to a foreign Host.
       originRequestPolicy: OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
     };
     const toPages = {
@@ -144,14 +144,14 @@ export class Web extends Construct {
         '/v1/tiles/*': { ...toApi, cachePolicy: tiles },
         '/v1/hits': {
           ...toApi,
-          cachePolicy: answers,
+          cachePolicy: responses,
           allowedMethods: AllowedMethods.ALLOW_ALL,
           functionAssociations: [{ function: this.#hitsElsewhere(hits), eventType: FunctionEventType.VIEWER_REQUEST }],
         },
-        '/v1/*': { ...toApi, cachePolicy: answers, allowedMethods: AllowedMethods.ALLOW_ALL },
+        '/v1/*': { ...toApi, cachePolicy: responses, allowedMethods: AllowedMethods.ALLOW_ALL },
         '/points.json':
           publicMap === false
-            ? { ...toApi, cachePolicy: answers }
+            ? { ...toApi, cachePolicy: responses }
             : {
                 // Without CDK's grant, which is on every key.
                 origin: S3BucketOrigin.withBucketDefaults(stores.bucket, {
@@ -177,10 +177,10 @@ export class Web extends Construct {
     );
     const reasons = {
       CFR1: 'The map is for everybody',
-      CFR2: 'A web ACL costs $6 a month and $0.60 a million requests: requestsPerAddress or webAclId where it is wanted',
+      CFR2: 'A web ACL costs $6 a month and $0.60 a million requests: set requestsPerAddress or webAclId for one',
       CFR3: 'Standard logs hold addresses and cannot leave them out; the API has a log without',
       CFR4: "CloudFront's own certificate: with domainName set TLS 1.2 is the least",
-      CFR7: 'Both buckets have origin access control; the API origin is none',
+      CFR7: 'Both buckets have origin access control; the API origin is not a bucket',
     };
     explain(this.distribution, reasons);
     this.host = settings.domainName?.name ?? this.distribution.distributionDomainName;

@@ -143,7 +143,7 @@ export const shared = {
     }),
   refuseHits: trueOrFalse().default(false).meta({
     description:
-      'Refuses all hits, to stop a flood of them or its cost; senders drop theirs. Registry events are still accepted.',
+      'Refuses all hits, to stop a flood of them or its cost; senders drop their hits. Registry events are still accepted.',
   }),
   keepEventsDays: integer(1, 36_500).optional().meta({
     placeholder: 'DAYS',
@@ -367,7 +367,7 @@ export const shared = {
   publicMapLeast: integer(1, 1_000_000)
     .default(5)
     .meta({ description: 'Hits within a day below which a domain is left out of the anonymous map.' }),
-  yandexMapsKey: text("a key of Yandex' JavaScript API", /^[\w-]{1,100}$/)
+  yandexMapsKey: text("a key of Yandex's JavaScript API", /^[\w-]{1,100}$/)
     .optional()
     .meta({
       placeholder: 'KEY',
@@ -442,7 +442,7 @@ export const aws = {
     .default('public.ecr.aws')
     .meta({
       description:
-        "Where tasks on Fargate pull their two public images from, pinned by digest: AWS' public registry, or a pull-through cache of it in your private registry.",
+        "Where tasks on Fargate pull their two public images from, pinned by digest: AWS's public registry, or a pull-through cache of it in your private registry.",
     }),
   stream: z
     .union([oneOf('onDemand'), object({ shards: integer(1, 500) }, '{ shards: 1 }')], {
@@ -584,7 +584,7 @@ export const aws = {
     }),
   restoreDays: integer(1, 35).default(7).meta({
     description:
-      'Days that the data bucket keeps overwritten and removed objects; with 10 million domains each day costs some $7 a month.',
+      'Days that the data bucket keeps overwritten and removed objects; with 10 million domains each day costs about $7 a month.',
   }),
   tracing: trueOrFalse().default(false).meta({
     description: 'Traces of the functions in X-Ray: $5 a million, 100,000 a month free.',
@@ -627,7 +627,7 @@ export const local = {
   }),
   openMetrics: trueOrFalse().default(false).meta({
     description:
-      'Whether GET /metrics needs no role, for Prometheus, if nobody else can reach the port. Otherwise it needs the role owner.',
+      'Whether GET /metrics works without a role, for Prometheus: only if nobody else can reach the port. Otherwise it needs the role owner.',
   }),
   demo: trueOrFalse().default(false).meta({ description: 'Send seeded demo traffic, marked as such, to the system.' }),
   token: ownSecret().optional().meta({
@@ -636,7 +636,7 @@ export const local = {
   }),
   notifyUrl: httpUrl().optional().meta({
     placeholder: 'URL',
-    description: 'Where alerts (a push, a new person, a new country, a rush) are posted as JSON.',
+    description: 'Where alerts (a push, a new user, a new country, a rush) are posted as JSON.',
   }),
   notifySecret: ownSecret()
     .optional()
@@ -675,7 +675,7 @@ export const localDefaults: Settings = {
 export const schema = z.strictObject({ ...shared, ...aws, ...local }).check(({ value, issues }) => {
   const wrong = wrongIn(issues);
   if (value.notifyUrl && !value.notifySecret)
-    wrong(['notifySecret'], undefined, 'must be given with notifyUrl: alerts are signed with it');
+    wrong(['notifySecret'], undefined, 'must be given with notifyUrl, because alerts are signed with it');
   const { mailTo, mailServer, receiversSecretArn } = value;
   if (issues.length === 0 && mailServer && mailTo.length === 0)
     wrong(['mailTo'], undefined, 'must be given: mails need mailServer and mailTo');

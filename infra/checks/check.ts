@@ -95,5 +95,5 @@ export function rightsOf(resources: Resources, role: string): Statement[] {
   ];
 }
 
-/** The word in facts for resources whose data must outlive the stack. */
+/** Whether a resource outlives the stack. */
 export const isKept = ({ DeletionPolicy }: Resource): boolean => /^Retain/.test(DeletionPolicy ?? '');

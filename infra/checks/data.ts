@@ -134,7 +134,7 @@ export const dataChecks: Check[] = [
   },
   {
     id: 'bucket-versions-expire',
-    fact: 'Versions are kept and billed for ever unless a rule expires them, under every prefix that is written',
+    fact: 'Versions are kept and billed forever unless a rule expires them, under every prefix that is written',
     document: 'AmazonS3/latest/userguide/lifecycle-configuration-examples.html#lifecycle-config-conceptual-ex6',
     faults: (resources) =>
       ofType(resources, 'S3::Bucket')

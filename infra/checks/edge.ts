@@ -61,7 +61,7 @@ export const edgeChecks: Check[] = [
   },
   {
     id: 'api-cors',
-    fact: "If CORS is set on the API, the gateway answers preflight requests itself and ignores the function's headers",
+    fact: "If CORS is set on the API, the gateway responds to preflight requests itself and ignores the function's headers",
     document: `${httpApi}/http-api-cors.html`,
     faults: each('ApiGatewayV2::Api', ({ CorsConfiguration }) => CorsConfiguration === undefined),
   },
@@ -135,7 +135,7 @@ export const edgeChecks: Check[] = [
   },
   {
     id: 'api-endpoint',
-    fact: "With a custom domain, the API's default endpoint also works, past every rule on the domain, unless it is disabled",
+    fact: "With a custom domain, the API's default endpoint goes on working and bypasses every rule on the domain, unless it is disabled",
     document: `${httpApi}/http-api-disable-default-endpoint.html`,
     faults: (resources) =>
       ofType(resources, 'ApiGatewayV2::ApiMapping')

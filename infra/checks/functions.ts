@@ -80,7 +80,7 @@ export const functionChecks: Check[] = [
   },
   {
     id: 'role-managed',
-    fact: "AWS' managed policies change without notice and allow more than a function needs",
+    fact: "AWS's managed policies change without notice and allow more than a function needs",
     document: 'IAM/latest/UserGuide/access_policies_managed-vs-inline.html',
     faults: each('IAM::Role', ({ ManagedPolicyArns = [] }) =>
       ManagedPolicyArns.every((arn: unknown) => JSON.stringify(arn).includes('AWSCodeDeployRoleForLambdaLimited')),
@@ -290,7 +290,7 @@ export const functionChecks: Check[] = [
   },
   {
     id: 'spark-wait',
-    fact: 'A state machine learns that a .sync job ended from an EventBridge rule that its role creates',
+    fact: 'The end of a .sync job reaches a state machine by an EventBridge rule, which its role creates',
     document: 'step-functions/latest/dg/connect-emr-serverless.html',
     faults: (resources) =>
       ofType(resources, 'StepFunctions::StateMachine')

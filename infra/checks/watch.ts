@@ -96,7 +96,7 @@ export const watchChecks: Check[] = [
   },
   ...['Collect', 'Serve', 'Tiles'].map((name) => ({
     id: `handled-5xx-${name.toLowerCase()}`,
-    fact: `Lambda's Errors counts what was thrown, not what ${name.toLowerCase()} answers with 5xx: that is a metric of its own, with an alarm`,
+    fact: `Lambda's Errors counts exceptions, not the 5xx responses of ${name.toLowerCase()}: these have their own metric, with an alarm`,
     document: 'lambda/latest/dg/monitoring-metrics-types.html#invocation-metrics',
     faults: alarmOn(`${name}5xx`, 'ApiGatewayV2::Api'),
   })),
@@ -135,7 +135,7 @@ export const watchChecks: Check[] = [
   },
   {
     id: 'search-disk',
-    fact: 'AWS advises an alarm at 25 % free disk; writes stop at about 20 %, so that ours is earlier',
+    fact: 'AWS advises an alarm at 25 % free disk; writes stop at about 20 %, so our alarm comes earlier',
     document: recommended,
     faults: (resources) =>
       ofType(resources, searchDomain).flatMap(([id, { Properties }]) => {

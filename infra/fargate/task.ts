@@ -28,7 +28,7 @@ export interface StageTaskProps<Variables extends Record<string, string>> {
   size: TaskSize;
   logDays: number;
   port?: number;
-  /** Where images come from: AWS' public registry, or a pull-through cache of it. */
+  /** Where images come from: AWS's public registry, or a pull-through cache of it. */
   imageRegistry: string;
 }
 
@@ -61,7 +61,7 @@ export class StageTask<Variables extends Record<string, string>> extends Constru
     const code = new Asset(this, 'Code', { path: join(bundleFolder(props.name), 'index.mjs') });
     const log = new LogGroup(this, 'Logs', { retention: props.logDays, removalPolicy: RemovalPolicy.DESTROY });
     const assumedBy = new ServicePrincipal('ecs-tasks.amazonaws.com');
-    this.#role = new Role(this, 'Role', { assumedBy, description: `What ${does.toLowerCase()} may do` });
+    this.#role = new Role(this, 'Role', { assumedBy, description: `Rights of ${does}` });
     // Not only the current key: during a rollout, and after a rollback, servers of the last deployment start too.
     this.may(['s3:GetObject'], [`${code.bucket.bucketArn}/*.mjs`]);
     // The rights of Fargate itself: the images are public, so it only writes logs.

@@ -1,4 +1,4 @@
-// The whole flow on one machine: the server, and a thread for each stage. They share only the stores of the data
+// The whole flow on one machine: the server and a thread for each stage, which share only the stores of the data
 // folder.
 import { existsSync, writeFileSync } from 'node:fs';
 import type { Server } from 'node:http';
@@ -38,7 +38,7 @@ export async function start(given: ResolvedSettings): Promise<void> {
   const log = openLog(settings.log);
   const folder = openFolder(settings.data);
   holdFolder(folder, 'npm start');
-  // Its key is needed only when a batch fails: a damaged one is named now.
+  // Its key is needed only when a batch fails, but a damaged key must be reported at the start.
   openSeal(join(folder, 'failures'));
   if (settings.opensearch) await lookFor(settings.opensearch, folder);
   const token = () => settings.token ?? keptToken(folder);
@@ -130,8 +130,8 @@ export async function start(given: ResolvedSettings): Promise<void> {
         Authorization: `Bearer ${tokens[registry]}`,
         ...(from ? { 'X-Forwarded-For': from } : {}),
       };
-      const answer = await fetch(loopback + path, { method: 'POST', headers, body: JSON.stringify(body) });
-      if (!answer.ok) throw new Error(`demo traffic got ${answer.status}: ${await answer.text()}`);
+      const response = await fetch(loopback + path, { method: 'POST', headers, body: JSON.stringify(body) });
+      if (!response.ok) throw new Error(`demo traffic got ${response.status}: ${await response.text()}`);
     }
   }
 

@@ -15,7 +15,8 @@ ${flags.map(({ usage, description }) => `  ${usage.padEnd(26)} ${description.spl
   --config FILE              Read settings from FILE, a whalewatch.config.ts or JSON (docs/settings.md).
   --help                     This text.
 
-Each flag is also a variable of the environment, WHALEWATCH_PORT for --port; flags win. Only there or in the file:
+Each flag is also an environment variable, such as WHALEWATCH_PORT for --port; flags win. Secrets are read only from
+variables or the file:
   WHALEWATCH_TOKEN           The webhook's token. Without it one is made, kept in the data folder and printed.
   WHALEWATCH_NOTIFY_SECRET   The shared secret that alerts are signed with.
 

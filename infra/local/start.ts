@@ -1,10 +1,10 @@
 // npm start: the server of run.ts, in a process whose memory allocator gives back what is freed, and which keeps
 // compiled code for the next start.
 //
-// Threads allocate and free blocks of some hundred KiB to some MiB. glibc keeps a freed block for the thread that freed
-// it: after a flood of a million domains that is 200 MiB. Blocks above a threshold go back to the system, but glibc
-// raises the threshold to 32 MiB by itself unless it is set when the process starts. So this process starts itself once
-// more, in place: same process number, same command line.
+// Threads allocate and free blocks of a few hundred KiB to a few MiB. glibc keeps a freed block for the thread that
+// freed it: after a flood of a million domains that is 200 MiB. Blocks above a threshold go back to the system, but
+// glibc raises the threshold to 32 MiB by itself unless it is set when the process starts. So this process starts
+// itself once more, in place: same process number, same command line.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 

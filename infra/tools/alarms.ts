@@ -46,7 +46,7 @@ export async function alarmsRing({ stack, clients, seconds = 120, log }: AlarmOp
   if (names.length === 0) throw new Error(`the stack ${stack} has no alarms: name another with --stack`);
   const alarms = await described(names, cloudWatch);
   const dumb = alarms.filter(({ topics }) => topics.length === 0).map(({ name }) => name);
-  if (dumb.length > 0) throw new Error(`without a topic, and so without a message: ${dumb.join(', ')}`);
+  if (dumb.length > 0) throw new Error(`alarms without a topic, which notify nobody: ${dumb.join(', ')}`);
   const topics = [...new Set(alarms.flatMap((alarm) => alarm.topics))];
 
   const { QueueUrl = '' } = await sqs.send(

@@ -1,5 +1,5 @@
 // npm run cost [-- --hits 1000 --domains 20000 --per-request 20 …]: dollars a month from list prices of us-east-1, free
-// tiers aside. All prices, measured figures and assumptions are listed here. Replace them by your own.
+// tiers aside. All prices, measured figures and assumptions are listed here. Replace them with your own.
 // npm run cost -- --tables: the tables of docs/cost.md; a test keeps them equal.
 import { parseArgs } from 'node:util';
 
@@ -86,7 +86,7 @@ export const assumed = {
   collectWaitMs: 8,
   collectGB: 0.25,
   /** The response to a request, with its headers. */
-  answerBytes: 350,
+  responseBytes: 350,
   processGB: 1.728,
   /** How long a batch waits: delta, checkpoint, commit. */
   batchMs: 60,
@@ -205,7 +205,7 @@ export function cost(given: Partial<Load> = {}): { parts: Record<string, number>
   const recordBytes = (all / records) * measured.hitBytes;
   const perSecond = records / monthSeconds;
   const shards = Math.max(1, Math.ceil(1.5 * Math.max(perSecond / 1000, (perSecond * recordBytes) / 2 ** 20)));
-  parts['answers out'] = tiered((requests * assumed.answerBytes) / GiB, price.egressGB);
+  parts['responses out'] = tiered((requests * assumed.responseBytes) / GiB, price.egressGB);
   // One more shard is for registry events.
   const hitsStream =
     stream === 'onDemand'
@@ -306,7 +306,7 @@ export function tables(): string {
         ...first,
         sum(of, 'HTTP API'),
         sum(of, 'collect'),
-        sum(of, 'answers out'),
+        sum(of, 'responses out'),
         streamOf(of),
         ...rest(of),
         `**${dollars(of.total)}**`,
@@ -321,7 +321,7 @@ export function tables(): string {
         dollars(load.hits),
         String(load.perRequest),
         sum(of, 'load balancer, servers'),
-        sum(of, 'answers out'),
+        sum(of, 'responses out'),
       ];
       return [...first, streamOf(of), ...rest(of), `**${dollars(of.total)}**`, dollars(cost(load).total)];
     });
@@ -341,7 +341,7 @@ export function tables(): string {
   const signed = (value: number) => `${value < 0 ? '-' : '+'}$${Math.abs(value).toFixed(Math.abs(value) < 10 ? 1 : 0)}`;
   return [
     table(
-      ['hits/s', 'hits a request', 'domains', 'HTTP API', 'collect', 'answers out', 'streams (hits shards)', ...tail],
+      ['hits/s', 'hits a request', 'domains', 'HTTP API', 'collect', 'responses out', 'streams (hits shards)', ...tail],
       onLambda,
     ),
     table(
@@ -349,7 +349,7 @@ export function tables(): string {
         'hits/s',
         'hits a request',
         'load balancer, servers',
-        'answers out',
+        'responses out',
         'streams (hits shards)',
         ...tail,
         'on Lambda',

@@ -14,9 +14,8 @@ const root = join(import.meta.dirname, '../..');
 
 const help = `usage: npm run deploy -- [--yes] [--diff] [-c NAME=VALUE …] [--profile NAME] [--outputs-file FILE]
 
-Shows what changes, and what the account's quotas will throttle; then asks, and deploys. --yes does not ask, nor does it where
-there is no terminal. --diff stops after showing. -c overrides a setting, or names the stack (stackName) or a file of
-settings (config).`;
+Shows what changes and what the account's quotas will throttle, then asks and deploys. It does not ask with --yes, or without a
+terminal. --diff stops after showing. -c overrides a setting, or names the stack (stackName) or a file of settings (config).`;
 
 if (import.meta.main) process.exitCode = await deploy(process.argv.slice(2));
 
@@ -43,7 +42,7 @@ async function deploy(given: string[]): Promise<number> {
   if (!(await preflight(join(output, `${name}.template.json`)))) return 1;
   if (values.diff) return 0;
   if (!values.yes && process.stdin.isTTY && !(await isWanted(name))) {
-    console.error(`${name} stays as it is`);
+    console.error(`${name} was not changed`);
     return 1;
   }
   const outputs = values['outputs-file'] ? ['--outputs-file', values['outputs-file']] : [];
@@ -86,7 +85,7 @@ async function preflight(templateFile: string): Promise<boolean> {
 
 async function isWanted(name: string): Promise<boolean> {
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
-  const answer = await terminal.question(`\nDeploy ${name} so? (y/N) `);
+  const answer = await terminal.question(`\nDeploy ${name}? (y/N) `);
   terminal.close();
   return /^y(es)?$/i.test(answer.trim());
 }

@@ -100,7 +100,7 @@ async function emptied(StackName: string): Promise<void> {
 
 /** Why the stack could not be read, and the fix. */
 export function unread(stack: string, { name, message }: Error): string {
-  const mend =
+  const fix =
     message === 'Region is missing'
       ? ': set AWS_REGION, or AWS_PROFILE to a profile that has one'
       : name === 'CredentialsProviderError'
@@ -108,7 +108,7 @@ export function unread(stack: string, { name, message }: Error): string {
         : / does not exist$/.test(message)
           ? ': name another with -c stackName=NAME, or its region with AWS_REGION'
           : '';
-  return `${stack} can not be read: ${message}${mend}`;
+  return `${stack} can't be read: ${message}${fix}`;
 }
 
 async function keptOf(StackName: string): Promise<string[]> {
@@ -163,7 +163,7 @@ async function isMeant(name: string, question: string): Promise<boolean> {
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
   const typed = await terminal.question(question);
   terminal.close();
-  if (typed !== name) console.error(`${name} stays as it is`);
+  if (typed !== name) console.error(`${name} was not changed`);
   return typed === name;
 }
 

@@ -6,7 +6,7 @@ import asc from 'assemblyscript/asc';
 import { parametersSource } from '#train/parameters.ts';
 
 interface Kernel {
-  /** A hash of the sources, index.as first. */
+  /** The folder of the sources; index.as is the entry. */
   folder: string;
   target: string;
   flags: string[];

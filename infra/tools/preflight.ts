@@ -92,19 +92,19 @@ export function shortfalls(needs: Needs, quotas: Quotas): { throttled: string[];
   }
   if (requests && requests.value < needs.requests)
     throttled.push(
-      `All APIs of this account together take ${requests.value} requests a second, the throttles let ${needs.requests} through: further ones get 429. ${more(requests, needs.requests)}`,
+      `All APIs of this account together take ${requests.value} requests a second; the throttles let ${needs.requests} through: further requests get 429. ${more(requests, needs.requests)}`,
     );
   if (shards && shards.value < needs.shards)
     refused.push(
-      `The streams want ${needs.shards} shards, this account may have ${shards.value}. ${more(shards, needs.shards)}`,
+      `The streams need ${needs.shards} shards; this account may have ${shards.value}. ${more(shards, needs.shards)}`,
     );
   if (fargate && fargate.value < needs.fargate)
     throttled.push(
-      `Fargate gives this account ${fargate.value} processors, servers and training want ${needs.fargate}: further ones do not start. ${more(fargate, needs.fargate)}`,
+      `Fargate gives this account ${fargate.value} processors; servers and training need ${needs.fargate}: further tasks do not start. ${more(fargate, needs.fargate)}`,
     );
   if (spark && spark.value < needs.spark)
     throttled.push(
-      `EMR Serverless gives this account ${spark.value} processors, trainSpark allows ${needs.spark}: training takes longer. ${more(spark, needs.spark)}`,
+      `EMR Serverless gives this account ${spark.value} processors; trainSpark allows ${needs.spark}: training takes longer. ${more(spark, needs.spark)}`,
     );
   return { throttled, refused };
 }

@@ -50,7 +50,7 @@ export async function restore({ stack, to, clients, log }: RestoreOptions) {
     await clients.lambda.send(
       new PutFunctionConcurrencyCommand({ FunctionName: name, ReservedConcurrentExecutions: 0 }),
     );
-  log('export and process stand still until --resume');
+  log('export and process are paused until --resume');
   const [events, checkpoints, bucket] = [/StoresEvents/, /StoresCheckpoints/, /StoresData/].map((id) => one(found, id));
   const mark = to.toISOString().replace(/\D/g, '').slice(0, 14);
   const tables = { events: `${events}-${mark}`, checkpoints: `${checkpoints}-${mark}` };
@@ -63,7 +63,7 @@ export async function restore({ stack, to, clients, log }: RestoreOptions) {
     );
   for (const name of Object.values(tables)) await settled(clients.dynamo, name, log);
   const { copied, removed } = await bucketAt(clients.s3, bucket, to);
-  log(`${bucket}: ${copied} objects are back, ${removed} newer ones are gone`);
+  log(`${bucket}: ${copied} objects restored, ${removed} newer ones removed`);
   return { ...tables, since: `${to.toISOString().slice(0, 19)}Z` };
 }
 
@@ -202,7 +202,7 @@ if (import.meta.main) {
     await resume({ stack, clients });
     console.log('export and process run again');
   } else if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(to)) {
-    console.error(`--to "${to}" is not a time such as 2026-11-28T12:00:00Z\n\n${help}`);
+    console.error(`--to is "${to}": must be a time such as 2026-11-28T12:00:00Z\n\n${help}`);
     process.exitCode = 2;
   } else {
     const existing = await restore({ stack, to: new Date(to), clients, log: console.log });

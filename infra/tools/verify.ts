@@ -31,9 +31,9 @@ const media = 'application/vnd.docker.distribution.manifest.v2+json';
 /** A wait longer than this is announced. */
 const quietMs = 3000;
 /** A map that is still empty this long after its hits were summed stays empty: the hits had no location. */
-const noPlaceMs = 20_000;
+const noLocationMs = 20_000;
 /** The most characters of a response that an error quotes. */
-const shownLetters = 300;
+const shownCharacters = 300;
 
 /**
  * Throws at the first failure. The made-up user and image are forgotten in any case; the two hits stay in the sums and
@@ -65,9 +65,10 @@ export async function verify({
   const send = (path: string, body: unknown, headers: Record<string, string>) =>
     ask(api, path, { method: 'POST', headers, body: typeof body === 'string' ? body : JSON.stringify(body) });
   const read = async <T>(path: string, headers = people): Promise<T> => {
-    const answer = await ask(url, path, { headers });
-    if (!answer.ok) throw new Error(`GET ${path}: ${answer.status} ${(await answer.text()).slice(0, shownLetters)}`);
-    return (await answer.json()) as T;
+    const response = await ask(url, path, { headers });
+    if (!response.ok)
+      throw new Error(`GET ${path}: ${response.status} ${(await response.text()).slice(0, shownCharacters)}`);
+    return (await response.json()) as T;
   };
   const forget = () => ask(url, `/v1/users?user=${user}`, { method: 'DELETE', headers: people });
   const is = (what: string, right: boolean, found: unknown) => {
@@ -77,7 +78,7 @@ export async function verify({
   const comes = async <T>(what: string, look: () => Promise<T>, right: (value: T) => boolean): Promise<T> => {
     const begin = performance.now();
     const end = begin + seconds * 1000;
-    let told = false;
+    let isReported = false;
     for (;;) {
       const value = await look().catch((cause: Error) => cause);
       if (!(value instanceof Error) && right(value)) {
@@ -88,9 +89,9 @@ export async function verify({
         const last = value instanceof Error ? value.message : short(value);
         throw new Error(`${what}, within ${seconds} s: found ${last}`);
       }
-      if (!told && performance.now() - begin > quietMs) {
+      if (!isReported && performance.now() - begin > quietMs) {
         log(`    waiting, ${seconds} s at most: ${what}`);
-        told = true;
+        isReported = true;
       }
       await wait(1000);
     }
@@ -127,7 +128,7 @@ export async function verify({
     throw cause;
   }
 
-  /** Checks, before anything is sent, that this is Whalewatch and will forget the person again. */
+  /** Checks, before anything is sent, that this is Whalewatch and that it will forget the test user again. */
   async function before() {
     const health = await ask(url, '/v1/health', { headers: people });
     const { status } = (await health.json().catch(() => ({}))) as { status?: string };
@@ -139,7 +140,7 @@ export async function verify({
     if (may !== 401) return;
     const hint =
       "an owner's token: the one in the secret that the output OwnerToken names, or one that npm run token -- --name verify --role owner makes";
-    throw new BadCall(reader ? `--reader is not right: give ${hint}` : `--reader is missing: give ${hint}`);
+    throw new BadCall(reader ? `--reader is wrong: give ${hint}` : `--reader is missing: give ${hint}`);
   }
 
   async function checks() {
@@ -149,20 +150,20 @@ export async function verify({
     for (const version of ['v1', 'v2']) {
       const type = `application/vnd.docker.distribution.events.${version}+json`;
       const began = performance.now();
-      const answer = await send(
+      const response = await send(
         '/v1/registry-events',
         { events: [event(version)] },
         { ...bearer, 'Content-Type': type },
       );
-      if (answer.status === 401)
+      if (response.status === 401)
         throw new BadCall(
-          '--token is not right: give the token of the webhook, which npm start prints or the secret holds that the output WebhookToken names',
+          '--token is wrong: give the webhook token, which npm start prints; on AWS it is in the secret that the output WebhookToken names',
         );
-      is(`a notification as ${type} is 202`, answer.status === 202, answer.status);
+      is(`a notification as ${type} is 202`, response.status === 202, response.status);
       taken++;
       log(`    in ${Math.round(performance.now() - began)} ms`);
     }
-    // It names the person, so it is forgotten with them.
+    // It names the user, so it is forgotten with them.
     const cut = `{"events": [{"actor": {"name": "${user}"}}`;
     const junk = await send('/v1/registry-events', cut, { ...bearer, 'Content-Type': 'text/plain' });
     is("what can't be understood is 202 and quarantined", junk.status === 202, junk.status);
@@ -178,7 +179,7 @@ export async function verify({
     const anywhere = hits.headers.get('access-control-allow-origin');
     is('any page may send hits', anywhere === '*', anywhere);
 
-    await comes("both pulls are in the person's history", history, ({ items }) => items.length === 2);
+    await comes("both pulls are in the user's history", history, ({ items }) => items.length === 2);
     type Counts = { total: { pulls: number; raw: number } };
     await comes(
       'both pulls are counted',
@@ -193,7 +194,7 @@ export async function verify({
     await map();
     type Advice = { items: { repository: string; source: string }[] };
     await comes(
-      'recommendations are answered',
+      'recommendations are returned',
       () => read<Advice>(`/v1/recommendations?user=${user}`, people),
       ({ items }) => items.every(({ repository }) => repository !== `verify/${mark}`),
     );
@@ -204,13 +205,13 @@ export async function verify({
     is('health is ok', health.status === 'ok', health.reasons);
     if (reader) {
       const open = await ask(url, `/v1/history?user=${user}`);
-      if (open.status === 200) log("    anybody may read a person's history: everyone is team or more");
-      else is("a person's history without the reader's token is 401", open.status === 401, open.status);
+      if (open.status === 200) log("    anybody may read a user's history: everyone is team or more");
+      else is("a user's history without the reader's token is 401", open.status === 401, open.status);
       const refused = await ask(url, `/v1/users?user=${user}`, { method: 'DELETE' });
       is("forgetting without the reader's token is 401", refused.status === 401, refused.status);
     }
     const forgotten = await forget();
-    is('the person is forgotten', forgotten.ok, forgotten.status);
+    is('the user is forgotten', forgotten.ok, forgotten.status);
     const { items } = await history();
     is('and nothing is left of the history', items.length === 0, items.length);
   }
@@ -229,14 +230,14 @@ export async function verify({
     return sum;
   }
 
-  /** After a failure: waits for pulls that are still on the way, because they would bring the person back. */
+  /** After a failure: waits for pulls that are still on the way, because they would bring the user back. */
   async function forgetAnyway() {
     const end = performance.now() + Math.min(seconds, 30) * 1000;
     const here = async () => (await history().catch(() => ({ items: [] }))).items.length >= taken;
     while (!(await here()) && performance.now() < end) await wait(1000);
     const all = await here();
     const status = await forget().then(
-      (answer) => answer.status,
+      (response) => response.status,
       () => 0,
     );
     log(
@@ -251,16 +252,16 @@ export async function verify({
     type Latest = { snapshot: string; points: number };
     type Clusters = { features: { id: number; properties: { domain?: string; point_count?: number } }[] };
     const tile = async (path: string, cached: RegExp) => {
-      const answer = await ask(url, `/v1/tiles/${path}`, { headers: people });
-      const { status, headers } = answer;
+      const response = await ask(url, `/v1/tiles/${path}`, { headers: people });
+      const { status, headers } = response;
       is(`the tile ${path} is there`, status === 200 || status === 204, status);
       const control = headers.get('cache-control');
       is('its cache-control is right', cached.test(control ?? ''), control);
-      return { status, type: headers.get('content-type'), bytes: new Uint8Array(await answer.arrayBuffer()) };
+      return { status, type: headers.get('content-type'), bytes: new Uint8Array(await response.arrayBuffer()) };
     };
     // Only a hit with a location puts a domain on the map: a private network has none, and without any there is no map
     // yet.
-    const enough = performance.now() + Math.min(noPlaceMs, seconds * 500);
+    const enough = performance.now() + Math.min(noLocationMs, seconds * 500);
     const newest = await comes(
       'the pointer is there, if a hit ever had a location',
       async () =>
@@ -273,9 +274,9 @@ export async function verify({
       return log(
         '    no hit had a location (a private network?): the map is empty; give --address to try it, and --api past a proxy that replaces X-Forwarded-For',
       );
-    const place = await comes(
+    const point = await comes(
       'points.json is there, with the domain if its hits had a location',
-      () => placeIn(`${api}/points.json`, domain, people),
+      () => pointIn(`${api}/points.json`, domain, people),
       (found) => found !== undefined || !address,
     );
     const { snapshot, points } = await read<Latest>('/v1/points/latest');
@@ -284,13 +285,13 @@ export async function verify({
     is('it is a vector tile unless there are no points', points === 0 || whole.type === mvt, whole.type);
     const refused = await ask(url, `/v1/tiles/${snapshot}/0/1/0.mvt`);
     is("a tile that can't exist is 400", refused.status === 400, refused.status);
-    if (!place)
+    if (!point)
       return log(
         '    the hits had no location (a private network?): not on the map; give --address, and --api past a proxy that replaces X-Forwarded-For',
       );
 
     const zoom = 16;
-    const [x, y] = [lonToX(place.lon), latToY(place.lat)].map((unit) => Math.floor((unit / SIZE) * 2 ** zoom));
+    const [x, y] = [lonToX(point.lon), latToY(point.lat)].map((unit) => Math.floor((unit / SIZE) * 2 ** zoom));
     const own = await tile(`${snapshot}/${zoom}/${x}/${y}.mvt`, /immutable/);
     is('the tile where the domain is has something', own.bytes.length > 0, own.status);
     const { features } = await read<Clusters>(`/v1/tiles/${snapshot}/${zoom}/${x}/${y}.json`);
@@ -302,7 +303,7 @@ export async function verify({
         domains.push(...items.map((leaf) => leaf.domain));
       }
     is('the domain is in the tile, or in a cluster of it', domains.includes(domain), domains.slice(0, 20));
-    const box = [place.lon - 0.01, place.lat - 0.01, place.lon + 0.01, place.lat + 0.01].join();
+    const box = [point.lon - 0.01, point.lat - 0.01, point.lon + 0.01, point.lat + 0.01].join();
     const near = await read<Clusters>(`/v1/clusters?bbox=${box}&zoom=${zoom}`);
     is('there are clusters in a box around it', near.features.length > 0, near.features);
   }
@@ -311,7 +312,7 @@ export async function verify({
 /** A found value as an error quotes it. */
 function short(found: unknown): string {
   const text = JSON.stringify(found) ?? String(found);
-  return text.length > shownLetters ? `${text.slice(0, shownLetters)}… (${text.length} characters)` : text;
+  return text.length > shownCharacters ? `${text.slice(0, shownCharacters)}… (${text.length} characters)` : text;
 }
 
 function unreachable(base: string, flag: string, cause: Error & { cause?: unknown }): string {
@@ -327,17 +328,17 @@ function unreachable(base: string, flag: string, cause: Error & { cause?: unknow
 const mvt = 'application/vnd.mapbox-vector-tile';
 
 /** Finds a domain in points.json, which may have gigabytes: reads it in pieces. Throws if it is not a points.json. */
-async function placeIn(
+async function pointIn(
   url: string,
   domain: string,
   headers?: Record<string, string>,
 ): Promise<{ lat: number; lon: number } | undefined> {
-  const answer = await fetch(url, { headers, signal: AbortSignal.timeout(300_000) });
-  if (!answer.ok || !answer.body) throw new Error(`GET ${url}: ${answer.status}`);
+  const response = await fetch(url, { headers, signal: AbortSignal.timeout(300_000) });
+  if (!response.ok || !response.body) throw new Error(`GET ${url}: ${response.status}`);
   let text = '';
   let began = false;
   let found: { lat: number; lon: number } | undefined;
-  for await (const piece of answer.body.pipeThrough(new TextDecoderStream())) {
+  for await (const piece of response.body.pipeThrough(new TextDecoderStream())) {
     text += piece;
     if (!began && text.length > 12) {
       if (!text.startsWith('{"version":1,')) throw new Error(`${url} begins with ${text.slice(0, 40)}`);
@@ -355,10 +356,10 @@ async function placeIn(
 const help = `usage: npm run verify -- --url https://SITE --token TOKEN [--api https://API] [--reader TOKEN] [--address VISITOR] [--seconds 180]
        npm run verify -- --stack Whalewatch [--alarms]
 
-Sends a hit and a pull to a deployment and reads them back from every page's calls; then forgets the person it made up.
+Sends a hit and a pull to a deployment and reads them back from every page's calls; then forgets the user that it made up.
 --token is the webhook's (or WHALEWATCH_TOKEN), --reader the owner's (or WHALEWATCH_READ_TOKEN). --stack reads addresses and
-tokens of a deployment on AWS by itself. --alarms sets each alarm of the stack off instead, sees its message arrive, and sets
-it back: whoever is mailed by them is mailed a test.`;
+tokens of a deployment on AWS by itself. --alarms instead sets off each alarm of the stack, waits for its message, and sets it
+back: everybody whom the alarms notify gets a test message.`;
 
 if (import.meta.main) await main();
 
@@ -404,7 +405,7 @@ export async function main(): Promise<void> {
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     if (cause instanceof BadCall) console.error(message);
-    else console.error(code?.startsWith('ERR_PARSE_ARGS') ? `${message}\n\n${help}` : `NOT SO: ${message}`);
+    else console.error(code?.startsWith('ERR_PARSE_ARGS') ? `${message}\n\n${help}` : `FAILED: ${message}`);
     process.exitCode = cause instanceof BadCall ? 2 : 1;
   }
 }

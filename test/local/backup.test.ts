@@ -104,10 +104,10 @@ test('a changed or incomplete backup is not restored, and nothing is overwritten
   writeFileSync(join(to, 'backup.json'), '{"format":2,"files":{}}');
   await assert.rejects(restoreBackup(to, other), /has format 2 and this is format 1/);
   rmSync(join(to, 'backup.json'));
-  await assert.rejects(restoreBackup(to, other), /holds no whole backup/);
+  await assert.rejects(restoreBackup(to, other), /holds no complete backup/);
   assert.equal(existsSync(other), false);
   mkdirSync(other);
-  await assert.rejects(restoreBackup(to, other), /holds no whole backup/);
+  await assert.rejects(restoreBackup(to, other), /holds no complete backup/);
 });
 
 interface Counts {

@@ -233,14 +233,18 @@ const wrong: [name: keyof Settings | 'keepDay', value: unknown, line: string | R
     'reportDay is "mon": must be one of sunday, monday, tuesday, wednesday, thursday, friday, saturday',
   ],
   ['log', 'xml', 'log is "xml": must be one of text, json'],
-  ['yandexMapsKey', 'a key', 'yandexMapsKey is "a key": must be a key of Yandex\' JavaScript API'],
+  ['yandexMapsKey', 'a key', 'yandexMapsKey is "a key": must be a key of Yandex\'s JavaScript API'],
   ['openMetrics', 'yes', 'openMetrics is "yes": must be true or false'],
   ...[7, 'abc', 'with a space', 'with-ümlauts', 'line\nfeeds'].map((value): (typeof wrong)[number] => [
     'token',
     value,
     'token is wrong: must be 4 or more characters, without spaces and accents',
   ]),
-  ['notifyUrl', 'http://a.example', 'notifySecret is missing: must be given with notifyUrl: alerts are signed with it'],
+  [
+    'notifyUrl',
+    'http://a.example',
+    'notifySecret is missing: must be given with notifyUrl, because alerts are signed with it',
+  ],
   ['notifySecret', '', 'notifySecret is wrong: must be 4 or more characters, without spaces and accents'],
   ['keepDay', 7, 'keepDay is not a setting: did you mean keepDays?'],
 ];

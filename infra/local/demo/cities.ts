@@ -116,4 +116,4 @@ const networks: Record<string, string> = {
 };
 
 /** Every network, as `a.b.c`. */
-export const places: string[] = Object.values(networks).flatMap((list) => list.split(' '));
+export const prefixes: string[] = Object.values(networks).flatMap((list) => list.split(' '));

@@ -4,7 +4,7 @@
 //
 // First it sends the two weeks before now, many events per request; then a trickle until it is stopped.
 import { createHash } from 'node:crypto';
-import { places } from './cities.ts';
+import { prefixes } from './cities.ts';
 import { notifications, type Served, type Target, uuid } from './registries.ts';
 
 export interface DemoOptions {
@@ -191,7 +191,7 @@ export function demoWorld(seed: number): World {
     seed,
     people: names.split(' ').map((name) => person(random, name)),
     // One address per network: domains with the same address share a request.
-    domains: domains.map((domain, rank) => ({ domain, rank, address: `${pick(random, places)}.77` })),
+    domains: domains.map((domain, rank) => ({ domain, rank, address: `${pick(random, prefixes)}.77` })),
   };
 }
 
@@ -208,7 +208,7 @@ function person(random: Random, name: string): Person {
 }
 
 function address(random: Random): string {
-  return `${pick(random, places)}.${1 + below(random, 254)}`;
+  return `${pick(random, prefixes)}.${1 + below(random, 254)}`;
 }
 
 // --- registry events ------------------------------------------------------------------------------------------------

@@ -133,7 +133,7 @@ function readManifest(folder: string): Manifest {
   try {
     manifest = JSON.parse(readFileSync(file, 'utf8'));
   } catch (cause) {
-    throw new SettingError(`${folder} holds no whole backup: ${(cause as Error).message}`, { cause });
+    throw new SettingError(`${folder} holds no complete backup: ${(cause as Error).message}`, { cause });
   }
   if (manifest.format !== format)
     throw new SettingError(

@@ -36,7 +36,7 @@ export interface QuarantineOptions {
 }
 
 export type Quarantine = Pick<EventStore, 'quarantine' | 'quarantined' | 'quarantineState' | 'release'> & {
-  /** Deletes entries that name a person; returns how many. */
+  /** Deletes entries that name a user; returns how many. */
   forget(user: string): Promise<number>;
   /** Removes entries older than `before`, and those beyond their retention. */
   expire(before?: number): Promise<void>;

@@ -4,10 +4,10 @@ import { besides, unread } from '../../../infra/tools/destroy.ts';
 
 test("if npm run destroy can't read the stack, it says why and how to fix it", () => {
   const rows: [string, string, RegExp][] = [
-    ['Error', 'Region is missing', /^Mine can not be read: Region is missing: set AWS_REGION/],
+    ['Error', 'Region is missing', /^Mine can't be read: Region is missing: set AWS_REGION/],
     ['CredentialsProviderError', 'Could not load credentials', /: run aws configure sso, or set AWS_PROFILE$/],
     ['ValidationError', 'Stack with id Mine does not exist', /: name another with -c stackName=NAME/],
-    ['AccessDenied', 'not allowed', /^Mine can not be read: not allowed$/],
+    ['AccessDenied', 'not allowed', /^Mine can't be read: not allowed$/],
   ];
   for (const [name, message, says] of rows)
     assert.match(unread('Mine', Object.assign(new Error(message), { name })), says);

@@ -45,9 +45,9 @@ test('each quota that is too small is named, with its consequence and how to req
   assert.match(throttled[0], /runs 10 functions at once.* 3 are process.* 7 are left.* 350 a second, of the 2200/);
   for (const line of [...throttled, ...refused]) assert.match(line, /service-quotas request-service-quota-increase/);
   assert.match(throttled[1], /2000 requests a second/);
-  assert.match(throttled[2], /6 processors, servers and training want 14/);
-  assert.match(throttled[3], /16 processors, trainSpark allows 32/);
-  assert.match(refused.join(), /want 4 shards, this account may have 2/);
+  assert.match(throttled[2], /6 processors; servers and training need 14/);
+  assert.match(throttled[3], /16 processors; trainSpark allows 32/);
+  assert.match(refused.join(), /need 4 shards; this account may have 2/);
 });
 
 test("a concurrency reservation that leaves the account less than Lambda's minimum is refused in advance", () => {

@@ -50,7 +50,7 @@ test('the check for deployments passes on the local server too, down to the tile
   for (const what of [
     'both hits are summed',
     'the domain is in the tile, or in a cluster of it',
-    'the person is forgotten',
+    'the user is forgotten',
   ])
     assert.ok(lines.includes(`ok  ${what}`), `${what}: ${lines.join('\n')}`);
   assert.deepEqual(await left(running), []);
@@ -66,7 +66,7 @@ test('if no hit has a location, an empty map is not a failure, and the wait is a
   const waiting = at(/^ {4}waiting, 12 s at most: the pointer is there/);
   const empty = at(/no hit had a location .* give --address/);
   assert.ok(waiting >= 0 && empty > waiting, lines.join('\n'));
-  assert.ok(at(/^ok {2}the person is forgotten/) > empty);
+  assert.ok(at(/^ok {2}the user is forgotten/) > empty);
 });
 
 test('a broken part is named, with what was found, and the made-up user is forgotten', {
@@ -107,7 +107,7 @@ test('an error is short, however long the response', { timeout: 60_000 }, async 
   t.after(() => server.close());
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   await assert.rejects(verify({ url, token, seconds: 0.1, log: () => {} }), ({ message }: Error) => {
-    assert.match(message, /both pulls are in the person's history, within 0.1 s: found .* characters\)$/);
+    assert.match(message, /both pulls are in the user's history, within 0.1 s: found .* characters\)$/);
     return message.length < 500;
   });
 });
@@ -120,7 +120,7 @@ test('a wrong argument is named with its fix', { timeout: 60_000 }, async () => 
     [['--url', running.origin], /^--token is missing\n/],
     [['--url', running.origin, '--token', 'x', '--seconds', 'two'], /^--seconds is "two": must be a number above 0\n$/],
     [['--url', 'http://127.0.0.1:4', '--token', 'x'], /^--url http:\S+ can't be reached, nothing listens there/],
-    [['--url', running.origin, '--token', 'x'], /^--token is not right: .*npm start prints/m],
+    [['--url', running.origin, '--token', 'x'], /^--token is wrong: .*npm start prints/m],
     [['--url', running.origin, '--api', 'http://127.0.0.1:4', '--token', 'x'], /^--api http:\S+ can't be reached/m],
   ];
   for (const [args, says] of rows) {

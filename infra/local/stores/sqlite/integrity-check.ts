@@ -30,10 +30,7 @@ const lookedFor = 1000;
 /** What expires meanwhile leaves both stores within this time. */
 const patienceMs = 5000;
 
-/**
- * Whether search has events that events.db lacks, although they are stored there first: then that lost its newest
- * writes.
- */
+/** Whether search has events that events.db lacks. They are stored there first, so events.db lost its newest writes. */
 async function isBehind(files: { events: string; search: string }): Promise<boolean> {
   const open: DatabaseSync[] = [];
   try {
