@@ -8,7 +8,7 @@ type PathOf<M extends Method> = keyof Replies extends infer Key
     ? Path
     : never
   : never;
-/** The reply of a path, from the route's own schema. */
+/** The response of a path, from the route's own schema. */
 export type Reply<Path extends string, M extends Method = 'GET'> = Replies[`${M} ${Path}` & keyof Replies];
 /** One row of a list. */
 type Item<Path extends string> = Reply<Path> extends { items: (infer Row)[] } ? Row : never;
@@ -209,6 +209,6 @@ async function ask<T>(
 function statusText(status: number): string {
   if (status === 429) return 'Too many requests in a short time: wait a minute.';
   if (status === 502 || status === 503 || status === 504)
-    return `The service does not answer at the moment (${status}): it may be starting, or too busy.`;
-  return `The service answered ${status} and said no more.`;
+    return `The service is not responding (${status}): it may be starting or overloaded.`;
+  return `The service responded with ${status} and gave no reason.`;
 }

@@ -19,7 +19,7 @@ test('one choice of time applies to discs, totals, list and bars', { skip }, () 
     await page.getByText('in 7 days, from 400 domains').waitFor();
     assert.equal(await bars.count(), 7);
     await row('63K');
-    await page.getByText("Counted from each day's 200 most visited.").waitFor();
+    await page.getByText("Counted from each day's 200 domains with the most hits.").waitFor();
 
     let tile = asked(page, new RegExp(`/s\\d+/\\d+/\\d+/\\d+\\.mvt\\?since=${today}$`));
     await page.getByRole('button', { name: 'Day', exact: true }).click();

@@ -1,13 +1,13 @@
-// Recommendations, best first. Text and links are HTML over bars that G2 draws. A bar compares an image with the best
-// of its source, because sources have no common scale. Images that are only popular or trending have no bar: they match
-// nobody in particular.
+// Recommendations, best first. Text and links are HTML over bars that G2 draws. A bar compares a repository with the
+// best of its source, because sources have no common scale. Repositories that are only popular or trending have no bar:
+// they match nobody in particular.
 import type { Recommendation } from '../api.ts';
 import { ImageName, repositoryPage } from '../components/table.tsx';
 import { count, percent, plural } from '../text/format.ts';
 import { Chart } from './chart.tsx';
 import { matches } from './match.ts';
 
-const words: Record<string, string> = { trending: 'pulled lately', popular: 'popular here' };
+const words: Record<string, string> = { trending: 'pulled recently', popular: 'popular here' };
 
 /** Why it is recommended, in parts of one phrase; names at most two of the user's own pulls. */
 function because({ source, because }: Recommendation): string[] {

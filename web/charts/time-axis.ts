@@ -7,7 +7,7 @@ import { wholeTicks } from './ticks.ts';
 export function overTime(palette: Palette, { width, buckets, most }: { width: number; buckets: number; most: number }) {
   const axis = axisStyle(palette);
   const ticks = wholeTicks(most);
-  // A date is some 50 pixels wide; more of them would run into each other.
+  // A date is about 50 pixels wide; more of them would run into each other.
   const every = Math.ceil((buckets * 56) / Math.max(1, width - 48));
   return {
     type: 'view',

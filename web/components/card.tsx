@@ -30,7 +30,7 @@ export function Note({ title, children }: { title: ComponentChildren; children?:
 
 /** Says what failed in one sentence, and offers what may fix it. */
 export function Failed({ what, error, retry }: { what: string; error: ServiceError; retry: () => void }) {
-  if (error.isPrivate) return <p class="muted">{what}: for readers with the token.</p>;
+  if (error.isPrivate) return <p class="muted">{what}: only for readers with the token.</p>;
   return (
     <div class="note failed" role="alert">
       <strong>{what} could not be loaded.</strong>
@@ -39,7 +39,7 @@ export function Failed({ what, error, retry }: { what: string; error: ServiceErr
         {error.status >= 500 && !location.pathname.endsWith('/health') && (
           <>
             {' '}
-            <a href="./health">Health</a> tells what is wrong.
+            <a href="./health">Health</a> says what is wrong.
           </>
         )}
       </p>
@@ -76,7 +76,7 @@ interface CardProps {
   title: ComponentChildren;
   /** How many of the grid's twelve columns it takes. */
   span: 5 | 6 | 7 | 12;
-  /** Stands at the right of the heading. */
+  /** Shown at the right of the heading. */
   aside?: ComponentChildren;
 }
 

@@ -158,7 +158,7 @@ export function SignIn({ what, reader, onDone }: { what: string; onDone: () => v
           </a>
         </p>
       )}
-      <p>{reader?.signIn ? 'Or give' : 'Give'} an API token. It stays in this tab, and goes when you close it.</p>
+      <p>{reader?.signIn ? 'Or give' : 'Give'} an API token. This tab keeps it until you close it.</p>
       <div>
         <input
           class="field"
@@ -174,8 +174,8 @@ export function SignIn({ what, reader, onDone }: { what: string; onDone: () => v
         </button>
       </div>
       <p class="small">
-        The owner of this server makes tokens. On AWS the owner's own is the secret that <code>cdk deploy</code> prints
-        as <code>OwnerToken</code>.
+        The owner of this server makes tokens. On AWS the owner's token is in the secret that the stack's output{' '}
+        <code>OwnerToken</code> names.
       </p>
     </form>
   );

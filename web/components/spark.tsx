@@ -18,7 +18,7 @@ export function Spark({ days }: { days: number[] }) {
     >
       {days.map((pulls, index) => {
         const high = pulls === 0 ? 1 : Math.max(2, (pulls / most) * height);
-        // A day is known only by its position.
+        // Days have no other id than their position.
         const key = `day ${index}`;
         return (
           <rect

@@ -97,7 +97,7 @@ export function TimeControl({
           min={0}
           max={last}
           value={at}
-          // The thumb stands under its bar.
+          // The thumb is below its bar.
           style={{ width: `calc(100% - ${100 / days.length}% + 16px)`, marginLeft: `calc(${50 / days.length}% - 8px)` }}
           onInput={(event) => {
             event.currentTarget.value = String(go(Number(event.currentTarget.value)));

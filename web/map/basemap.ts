@@ -133,7 +133,7 @@ export function basemap(scale: '110m' | '50m'): string {
   const names = feature(atlas, atlas.objects.countries).features.map(({ geometry, properties }) => {
     const [largest] = singles(geometry).sort((a, b) => geoArea(b) - geoArea(a));
     const [lon, lat] = geoCentroid(largest);
-    // A name is some 60 pixels wide; the world is 512 at zoom 0. The country counts as a square of its area.
+    // A name is about 60 pixels wide; the world is 512 at zoom 0. The country counts as a square of its area.
     const wide = Math.sqrt(geoArea(largest)) * (180 / Math.PI);
     const rank = Math.max(2, Math.log2(60 / (wide * (512 / 360))));
     return [properties.name, ...[lon, lat, rank].map((value) => Number(value.toFixed(1)))];

@@ -83,7 +83,7 @@ export function Visited({
                   </li>
                 ))}
               </ul>
-              {!whole && <p class="small muted">Counted from each day's {listed} most visited.</p>}
+              {!whole && <p class="small muted">Counted from each day's {listed} domains with the most hits.</p>}
             </>
           )
         }

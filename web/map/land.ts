@@ -11,10 +11,10 @@ interface Packed {
   names: [name: string, lon: number, lat: number, rank: number][];
 }
 
-/** Polygons of land (Antarctica's as ice), lines of borders and points of names, told apart by `kind`. */
+/** Polygons of land (Antarctica's as ice), lines of borders and points of names, distinguished by `kind`. */
 export async function readLand(address: string): Promise<GeoJSON.FeatureCollection> {
   const response = await fetch(address);
-  if (!response.ok) throw new Error(`the base map answered ${response.status}`);
+  if (!response.ok) throw new Error(`the base map responded with ${response.status}`);
   const packed: Packed = await response.json();
   const unpack = (steps: number[]): Position[] => {
     const line: Position[] = [];

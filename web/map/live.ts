@@ -10,7 +10,7 @@ const seenEvery = 2000;
 const hiddenEvery = 60_000;
 /** Milliseconds between two reads of the sums: reading them with each snapshot would be four requests a poll. */
 const sumsEvery = 10_000;
-/** The number of bars: at least a week, at most as many as can be told apart. */
+/** The number of bars: at least a week, at most as many as can be distinguished. */
 const [leastBars, mostBars] = [7, 60];
 /** After this long without a new snapshot, either there were no hits or something is stuck: health says which. */
 const quietSeconds = 120;
@@ -32,7 +32,7 @@ export interface Live {
   sums?: Sums;
   /** Whether health reports that something is stuck, so that no new snapshot is made. */
   isStuck?: boolean;
-  /** Why the newest request failed; the last replies stay. */
+  /** Why the newest request failed; the last responses stay. */
   error?: ServiceError;
   retry: () => void;
 }

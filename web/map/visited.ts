@@ -39,8 +39,8 @@ async function read(day: string, signal?: AbortSignal): Promise<Day> {
 }
 
 /**
- * The most visited domains of these days, summed from each day's list. `whole`: every list was complete, so that no
- * domain is missing or counted from only some of the days.
+ * The domains with the most hits of these days, summed from each day's list. `whole`: every list was complete, so that
+ * no domain is missing or counted from only some of the days.
  */
 export async function mostVisited(
   wanted: string[],

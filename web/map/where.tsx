@@ -1,4 +1,4 @@
-// Where one is on the map, in words, and a scale.
+// Where the reader is on the map, in words, and a scale.
 import { sentence } from '../text/format.ts';
 import { useNames } from './around.ts';
 

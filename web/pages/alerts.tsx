@@ -38,8 +38,8 @@ function Alerts() {
         rows.length === 0 ? (
           <>
             <Note title="No alert yet.">
-              Rules in <code>whalewatch.config.ts</code> say what is worth one: an image that was pushed, somebody's
-              first pull, a country that nobody came from before, or many hits a minute.
+              Rules in <code>whalewatch.config.ts</code> say what sends one: a pushed image, somebody's first pull, the
+              first hit from a country, or many hits a minute.
             </Note>
             <Code label="An example of rules" text={example} />
           </>

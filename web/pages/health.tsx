@@ -43,12 +43,12 @@ function answersOf(health: Health, now: number): Answer[] {
   const refused = (health.refused ?? []).filter(({ reason }) => reason !== 'not-understood');
   const arrived = hits + registryEvents > 0;
   const behind = Math.max(0, ...health.shards.map(({ lagSeconds }) => lagSeconds));
-  const stands = health.status === 'unhealthy';
+  const isStuck = health.status === 'unhealthy';
   const flowing: Answer =
     health.reasons.length > 0
       ? {
-          ...{ tone: stands ? 'bad' : 'stale', question: 'Is data flowing?' },
-          says: `${stands ? 'Not as it should' : 'Yes, but'}: ${health.reasons.join('; ')}.`,
+          ...{ tone: isStuck ? 'bad' : 'stale', question: 'Is data flowing?' },
+          says: `${isStuck ? 'No' : 'Yes, but'}: ${health.reasons.join('; ')}.`,
         }
       : arrived
         ? {
@@ -72,7 +72,7 @@ function answersOf(health: Health, now: number): Answer[] {
       says: !arrived
         ? 'There is nothing to show yet.'
         : behind > slowSeconds
-          ? `What came in waits for ${span(behind)}.`
+          ? `Incoming data has waited for ${span(behind)}.`
           : points
             ? `The map was made ${ago(points.at, now) === 'now' ? 'just now' : ago(points.at, now)}; nothing waits to be processed.`
             : 'Nothing waits to be processed. The map begins with the first hit.',
@@ -108,10 +108,11 @@ function answersOf(health: Health, now: number): Answer[] {
       question: 'Which model recommends?',
       says: model ? (
         <>
-          One trained {ago(model.at, now)}. <a href="./models">Models</a> says how good it is, and why it serves.
+          The one trained {ago(model.at, now)}. <a href="./models">Models</a> says how good it is, and why it was
+          chosen.
         </>
       ) : (
-        'None is trained yet: until then people are shown what is trending and popular.'
+        'No model has been trained yet: until then, recommendations are what is trending and popular.'
       ),
     },
     {
@@ -137,7 +138,7 @@ function State({ health, now }: { health: Health; now: number }) {
   const works = health.status !== 'unhealthy';
   const title = !well
     ? works
-      ? 'It works; something needs a look'
+      ? 'It works, but something needs a look'
       : 'Something needs a look'
     : arrived
       ? 'All is well'
@@ -210,8 +211,8 @@ function Details({ health, now }: { health: Health; now: number }) {
       </summary>
       <Strip
         of={{
-          'Hits taken': count(health.hits),
-          'Registry events taken': count(health.registryEvents),
+          'Hits accepted': count(health.hits),
+          'Registry events accepted': count(health.registryEvents),
           'Duplicates dropped': count(health.duplicates),
           Quarantined: count(health.quarantined),
           'Too late or ahead': count(health.late + health.future),

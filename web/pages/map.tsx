@@ -215,7 +215,7 @@ function LiveMap() {
     if (isGone)
       return (
         <Note title="The map of this day is not kept any more.">
-          It goes after {keepDays} days. <a href="./">To the map of now</a>
+          Maps are kept for {keepDays} days. <a href="./">Go to the current map</a>
         </Note>
       );
     if (!latest && error) return null;

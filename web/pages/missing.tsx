@@ -9,7 +9,7 @@ history.replaceState(null, '', new URL(/* @vite-ignore */ '../missing', import.m
 mount(
   <Page here="" title={<h1>Nothing is here</h1>} needs="public">
     <section class="card" aria-label="Where to go">
-      <Note title={`${address} is no page.`}>
+      <Note title={`There is no page at ${address}.`}>
         It may be mistyped, or the page was renamed. <a href="./">The map</a>, <a href="./people">people</a>,{' '}
         <a href="./repositories">repositories</a>, <a href="./alerts">alerts</a>, <a href="./health">health</a> and{' '}
         <a href="./setup">set-up</a> are here.

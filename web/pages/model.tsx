@@ -29,13 +29,15 @@ function Worth(card: ModelCard) {
     <>
       {typeof auc === 'number' && (
         <p>
-          It ranks a pull it has not seen above an image that was not pulled in <strong>{percent(auc)}</strong> of cases
+          It ranks a pull it has not seen above a repository that was not pulled in <strong>{percent(auc)}</strong> of
+          cases
           {popular !== null && <>; naming the popular does so in {percent(popular)}</>}.
         </p>
       )}
       <p class="muted">
-        Learnt from {plural(pairs, 'pair')} of {plural(people, 'person', 'people')} and {plural(images, 'image')}. AUC
-        and NDCG (of lists of ten) are measured on pulls held back from training.
+        Learned from {plural(pairs, 'pair')} of {plural(people, 'user')} and{' '}
+        {plural(images, 'repository', 'repositories')}. AUC and NDCG (of lists of ten) are measured on pulls held back
+        from training.
       </p>
       {followed && <Followed of={followed} />}
     </>
@@ -44,11 +46,11 @@ function Worth(card: ModelCard) {
 
 /** Notes on the two candidates that are not families of models. */
 const remarks: Record<string, string> = {
-  'in-service': 'may have learnt from these pulls, so it is not ranked by them',
+  'in-service': 'may have learned from these pulls, so it is not ranked by them',
   'in-service-again': 'the same settings, trained without these pulls',
 };
 
-/** The candidates that were judged when the model in service was trained, and why it serves. */
+/** The candidates that were judged when the model in service was trained, and why it was chosen. */
 function Competition({ candidates = [], winner, why }: ModelCard) {
   return (
     <>

@@ -8,7 +8,7 @@ mount(
     needs="team"
     crumb={{ href: './health', name: 'Health' }}
     title={<h1>Models</h1>}
-    lead="At each training several models are judged on the same pulls that were held back. The best one serves, unless the one in service is better."
+    lead="Each training judges several models on the same held-out pulls. The best one is put in service, unless the one in service is better."
   >
     <div class="grid">
       <Model everyMs={10_000} />

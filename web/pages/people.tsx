@@ -1,4 +1,4 @@
-// /people: who pulls; /people?user= is one person's pulls and what they will want next.
+// /people: who pulls; /people?user= is one user's pulls and what they will want next.
 import { useState } from 'preact/hooks';
 import { get, type Reply } from '../api.ts';
 import { Content, Note } from '../components/card.tsx';
@@ -107,7 +107,7 @@ function People({ search, kind, sort }: Listed) {
             </div>
           </>
         ) : search ? (
-          <Note title={`${kind === 'all' ? 'No' : 'Here no'} name contains "${search}".`}>
+          <Note title={`No name${kind === 'all' ? '' : ' of this kind'} contains "${search}".`}>
             Names are as the registry reports them; a part of one is enough.
             {kind !== 'all' && ' Look among all kinds of accounts, too.'}
           </Note>
@@ -115,7 +115,7 @@ function People({ search, kind, sort }: Listed) {
           <NoPulls />
         ) : (
           <Note title="None yet.">
-            The form of an account's name, or its client, tells that it is a machine's. Your own rules go into{' '}
+            An account counts as a machine's by the form of its name, or by its client. Your own rules go into{' '}
             <code>classRules</code> of the settings.
           </Note>
         )

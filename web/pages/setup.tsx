@@ -261,20 +261,20 @@ function Setup() {
           <h2 id="beacon">Put the beacon on a page</h2>
           <p>
             Under 1 KiB, no cookie, nothing kept of a visitor but the location of their network. Do Not Track and GPC
-            are kept.
+            are respected.
           </p>
           <Segments label="Page" value={page} options={named(frameworks)} onChange={(next) => change({ page: next })} />
           <p>{frameworks[page].where}</p>
           <Code label={`The beacon for ${frameworks[page].name}`} text={frameworks[page].text} />
           <Waiting of={arrivals} kind="hits" what="hit" />
           <p>
-            <code>data-domain="shop.example"</code> counts as another name than the page's host: name each tenant where
-            all share one host, or the map has one point (or set <code>points: 'location'</code>).{' '}
-            <code>data-action="checkout"</code> names what was done. Leave your own visits out by opening the page once
+            <code>data-domain="shop.example"</code> counts hits for this name instead of the page's host: use it to tell
+            tenants on one host apart, which otherwise are one point on the map (or set <code>points: 'location'</code>
+            ). <code>data-action="checkout"</code> names what was done. To leave out your own hits, open the page once
             with <code>?whalewatch=off</code>.
           </p>
           <p>
-            A hit from an office or a VPN is counted, but is not on the map: the reply then says{' '}
+            A hit from an office or a VPN is counted, but is not on the map: the response then says{' '}
             <code>"location": "private address: no location"</code>. Say where your networks are in the setting{' '}
             <code>{"networks: { '10.0.0.0/8': { lat: 52.5, lon: 13.4, name: 'Berlin' } }"}</code>.
           </p>
@@ -310,7 +310,7 @@ function Setup() {
       <section class="step" aria-labelledby="past">
         <b aria-hidden="true">5</b>
         <div>
-          <h2 id="past">Bring what was before</h2>
+          <h2 id="past">Import the past</h2>
           <p>Pulls or hits from a file, one a line, as CSV or JSON. The same line twice counts once.</p>
           <Code
             label="A command that imports a file"

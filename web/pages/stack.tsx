@@ -99,7 +99,7 @@ function Stack({ first }: { first: string }) {
     try {
       const found = await complete(of);
       if (found.images.length === 0)
-        setWrong('No image was found: an image follows "image:" or FROM, or stands alone on its line.');
+        setWrong('No image was found: an image follows "image:" or FROM, or is alone on its line.');
       else setDone(found);
     } catch (cause) {
       if (cause instanceof Unreadable) setWrong(cause.message);

@@ -106,10 +106,7 @@ async function ofYaml(text: string): Promise<string[]> {
   }
 }
 
-/**
- * Every `image:` wherever it stands: of services, containers of any kind, custom resources, Helm values,
- * kustomizations.
- */
+/** Every `image:`, wherever it is: in services, containers, custom resources, Helm values, kustomizations. */
 function collect(node: unknown, found: string[], seen: Set<object>): void {
   if (typeof node !== 'object' || node === null || seen.has(node)) return;
   seen.add(node);

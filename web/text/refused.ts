@@ -10,7 +10,7 @@ const words: Record<Refused['reason'], string> = {
   'not-json': 'not JSON (something on the way may change the body)',
   'unknown-host': 'for another host (let the proxy pass the host on)',
   'not-understood': 'not understood (the quarantine has them)',
-  'stream-refused': 'while the stream took nothing (registries send them again)',
+  'stream-refused': 'while the stream accepted nothing (registries send them again)',
 };
 
 /** What was wrong with them, after "3 posts". */
