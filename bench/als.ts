@@ -1,6 +1,5 @@
 // npm run bench -- als [--ranks 10,64] [--seeds 4] [--users 100000 --items 10000 --pairs 2840000] [--no-spark]
-// [--large]
-//                      [--no-public] [--public] [--pairs FILE] [--ease 10000]
+//                      [--large] [--no-public] [--public] [--pairs FILE] [--ease 10000]
 // Times training and the top-10 lists of all users against implicit 0.7.3, irspack 0.5.2 (the same objective), oneDAL
 // by daal4py 2024.7 and Spark MLlib (lambda x entries). The data: seeded communities and, for the AUC, MovieLens-100k
 // (--public: only that), or instead of both a file of pairs. Each contestant runs in its own process, reads the same
@@ -141,7 +140,7 @@ async function compare(world: World, splitOf: (seed: number) => Split, timed: bo
     write(at, split.rows);
     if (seed === 1)
       console.log(
-        `\n${world.name}: ${world.users} people x ${world.items} images, ${split.rows.columns.length} pairs, ${split.held.length} held out`,
+        `\n${world.name}: ${world.users} users x ${world.items} repositories, ${split.rows.columns.length} pairs, ${split.held.length} held out`,
       );
     const { known, score } = judging(world, split, seed);
     const train = {

@@ -79,7 +79,7 @@ async function start(script: string): Promise<Took> {
   const run = promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], { env: environment });
   const { stdout } = await run;
   const { took, wrong } = JSON.parse(stdout);
-  if (wrong) throw new Error(`answered ${wrong}`);
+  if (wrong) throw new Error(`the response was ${wrong}`);
   return took;
 }
 

@@ -178,7 +178,7 @@ async function openClient(port: number, body: string, connections: number): Prom
             const head = read.indexOf('\r\n\r\n');
             if (head < 0) return;
             const length = /\r\ncontent-length: *(\d+)/i.exec(read);
-            if (!read.startsWith('HTTP/1.1 202') || !length) throw new Error(`was answered ${read.slice(0, 300)}`);
+            if (!read.startsWith('HTTP/1.1 202') || !length) throw new Error(`the response was ${read.slice(0, 300)}`);
             if (read.length < head + 4 + Number(length[1])) return;
             read = '';
             answered(socket);

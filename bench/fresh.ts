@@ -63,7 +63,7 @@ async function until<T>(ask: () => Promise<T | undefined>): Promise<[T, number]>
   for (;;) {
     const found = await ask();
     if (found !== undefined) return [found, performance.now() - began];
-    if (performance.now() - began > 30_000) throw new Error('nothing came within 30 s');
+    if (performance.now() - began > 30_000) throw new Error('nothing appeared within 30 s');
     await wait(4);
   }
 }

@@ -1,5 +1,5 @@
 // npm run bench -- recommend-quality [--seeds 3 --from 1] [--sets deb-maint,movielens,communities] [--budget 60]
-// [--no-rivals]
+//                                    [--no-rivals]
 // A set is also a file of pairs: --sets pairs.csv, as `npm run tune` takes it. The served model against EASE, item-kNN,
 // ALS and weighted ALS, each tuned in Python (bench/recommend-quality/rivals.py). A tenth of the pairs is held out; all
 // models learn and choose their settings from the rest alone, and are judged by the code that judges training. The last
@@ -44,7 +44,7 @@ const answer: Record<string, Record<string, unknown>> = {};
 for (const name of flags.sets.split(',')) {
   const world = /\.(csv|ndjson)$/i.test(name) ? pairsFile(name) : worlds[name]?.();
   if (!world) {
-    console.log(`${name}: not to be had on this machine`);
+    console.log(`${name}: not available on this machine`);
     continue;
   }
   const found = new Map<string, Scores[]>();

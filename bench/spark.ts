@@ -1,13 +1,12 @@
 // npm run bench -- spark [--pairs 300000,3000000] [--rank 10] [--memory 6g]
 // Training by Spark MLlib as `trainer: 'spark'` does it (functions/train/spark: pairs written to the exchange, als.py
 // on local[2], factors read back) beside our own fit, on the same seeded pairs and judged by the same code. 30 million
-// pairs: --pairs 30000000
-// --memory 12g. als.py fits the pairs twice: the first fit includes reading them and compiling, the second is warm. Last line:
-// {PAIRS: {oursSeconds, oursMB, writeSeconds, startSeconds, sparkSeconds, sparkWarmSeconds, readSeconds, sparkMB,
-// ratio, ratioWarm, processor: {oursS, sparkS, sparkWarmS}, aucOurs, aucSpark}, switch}. oursSeconds: the fit in a new
-// process, matrix in memory; sparkSeconds: the first fit; processor: seconds of all threads in the same time. `switch`:
-// from how many pairs Spark's warm fit is the faster one, reckoned from the two largest sizes (null: never), and how
-// many our memory holds.
+// pairs need --memory 12g. als.py fits the pairs twice: the first fit includes reading them and compiling, the second
+// is warm. Last line: {PAIRS: {oursSeconds, oursMB, writeSeconds, startSeconds, sparkSeconds, sparkWarmSeconds,
+// readSeconds, sparkMB, ratio, ratioWarm, processor: {oursS, sparkS, sparkWarmS}, aucOurs, aucSpark}, switch}.
+// oursSeconds: the fit in a new process, matrix in memory; sparkSeconds: the first fit; processor: seconds of all
+// threads in the same time. `switch`: from how many pairs on Spark's warm fit is faster, extrapolated from the two
+// largest sizes (null: never), and how many pairs our memory holds.
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -50,11 +49,13 @@ console.log(JSON.stringify({ ...results, switch: switchOf() }));
 async function measured(pairs: number) {
   const folder = mkdtempSync(join(tmpdir(), 'whalewatch-spark-'));
   try {
-    // As many pairs a person as in bench als.
+    // As many pairs a user as in bench als.
     const world = communities(Math.ceil(pairs / 28.4), Math.max(10_000, Math.ceil(pairs / 600)), pairs);
     const split = byChance(world, seed);
     const { rows } = split;
-    console.log(`\n${rows.columns.length} pairs of ${world.users} people and ${world.items} images, rank ${als.rank}`);
+    console.log(
+      `\n${rows.columns.length} pairs of ${world.users} users and ${world.items} repositories, rank ${als.rank}`,
+    );
     const { known, score } = judging(world, split, seed);
 
     writeMatrix(folder, rows);
@@ -94,7 +95,7 @@ async function measured(pairs: number) {
   }
 }
 
-/** All learned from by chance too, so that als.py fits them once more; none by time. */
+/** The random split learns from all pairs, so that als.py fits them a second time; the split by time from none. */
 function* pairRows({ starts, columns, values }: Rows): Generator<PairRow> {
   for (let user = 0; user + 1 < starts.length; user++)
     for (let at = starts[user]; at < starts[user + 1]; at++) yield [user, columns[at], values[at], 1, 0, 0];
@@ -136,8 +137,8 @@ function processorOf(pid: number | undefined): number {
 }
 
 /**
- * Where lines through the two largest sizes meet, and where our memory ends; null where they never do, or one size says
- * nothing.
+ * At how many pairs the lines through the two largest sizes cross, and how many pairs our memory holds; null if they
+ * never cross, or only one size was measured.
  */
 function switchOf() {
   const [less, most] = Object.values(results)

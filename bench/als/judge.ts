@@ -1,14 +1,14 @@
-// How fits are judged: by the code that judges training, on the held-out pairs of some people.
+// How fits are judged: by the code that judges training, on the held-out pairs of some users.
 import { seeded } from '#core/bytes/random.ts';
 import type { Factors } from '#core/recommender/als.ts';
 import { scoresOf } from '#core/recommender/recommend.ts';
 import { type Recommender, scorer } from '#train/evaluate.ts';
 import { entriesOf, type Split, type World } from './worlds.ts';
 
-/** People the figures are taken on, of those with something held out. */
+/** How many users are judged, of those with held-out pairs. */
 const judged = 1000;
 
-/** Scores as the factors that a fit ended with have them. */
+/** Scores by the factors at the end of a fit. */
 export function byFactors(factors: Factors): Recommender {
   return (user) => scoresOf(factors, factors.users.subarray(user * factors.rank, (user + 1) * factors.rank));
 }

@@ -52,7 +52,7 @@ function peak(): number | undefined {
   }
 }
 
-/** Top-10 of all users without their own pulls; includes ordering the images. */
+/** Top-10 of all users without their own pulls; includes ordering the repositories. */
 function topTen(rows: Rows, factors: Factors): number {
   const began = performance.now();
   const { counts } = topLists(factors, rows, 10);

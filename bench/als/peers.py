@@ -1,4 +1,5 @@
-# The peers of bench/als.ts: implicit, irspack, oneDAL (daal4py) or Spark MLlib. A line of JSON in for each fit, a line of JSON out (contestant.ts).
+# The peers of bench/als.ts: implicit, irspack, oneDAL (daal4py) or Spark MLlib. A line of JSON in for each fit, a line
+# of JSON out (contestant.ts).
 import contextlib, io, json, os, re, sys, time
 # implicit runs its own threads over BLAS; the lists of irspack are BLAS alone.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "2" if sys.argv[1] == "irspack" else "1")
@@ -148,7 +149,7 @@ def spark():
             frame = session.read.csv(f"{folder}/pairs.csv", schema="user int, item int, rating float").repartition(8).cache()
             frame.count()
             read.update(folder=folder, frame=frame)
-        # Spark's lambda is times a row's entries; the same number as everybody's is what people set.
+        # Spark multiplies lambda by a row's number of entries; it gets the same lambda as the others, as people set it.
         als = ALS(rank=task["rank"], maxIter=task["iterations"], regParam=task["lambda"], alpha=task["alpha"], seed=task["seed"],
                   implicitPrefs=True, userCol="user", itemCol="item", ratingCol="rating", numUserBlocks=2, numItemBlocks=2)
         began, used = time.perf_counter(), processor()

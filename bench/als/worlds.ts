@@ -26,13 +26,13 @@ export interface Split {
 const groups = 50;
 
 /**
- * Every user is in one of 50 communities; every image has a popularity and a community; 3 in 4 pulls are from the
+ * Every user is in one of 50 communities; every repository has a popularity and a community; 3 in 4 pulls are from the
  * user's own community. Pulls per user are exponentially distributed. `pairs` is roughly the number that remains when a
  * tenth is held out.
  */
 export function communities(users: number, items: number, pairs: number): World {
   const random = seeded(7);
-  // A quarter of the draws repeat an image that the user already has.
+  // A quarter of the draws repeat a repository that the user already has.
   const draws = (pairs / users) * 1.33;
   const starts = new Uint32Array(users + 1);
   let columns = new Uint32Array(Math.ceil(pairs * 1.3));
@@ -66,9 +66,9 @@ export function communities(users: number, items: number, pairs: number): World 
 }
 
 /**
- * MovieLens-100k as the PyPI package recbole ships it: 943 people, 1,682 films, 100,000 ratings with their times.
+ * MovieLens-100k as the PyPI package recbole ships it: 943 users, 1,682 films, 100,000 ratings with their times.
  * F. M. Harper, J. A. Konstan, The MovieLens Datasets: History and Context (ACM TiiS 5:4, 2015). GroupLens allows
- * research with it and forbids redistribution: so it is fetched here, and in no commit. undefined: it can't be had.
+ * research with it and forbids redistribution: so it is fetched here, and in no commit. Undefined if that fails.
  */
 export function movieLens(python: string, cache: string): World | undefined {
   const wheel = join(cache, 'recbole-1.2.1-py3-none-any.whl');

@@ -54,7 +54,7 @@ async function fill(folder: string, { users, rows }: World): Promise<void> {
       search.write(pulls.map((doc) => ({ kind: 'pull', id: doc.id, version: 1, doc }))),
     ]);
     if (first % 10_000 === 0)
-      console.log(`filling: ${first} of ${users} people, ${Math.round((performance.now() - began) / 1000)} s`);
+      console.log(`filling: ${first} of ${users} users, ${Math.round((performance.now() - began) / 1000)} s`);
   }
   console.log('filling: the indexes');
   for (const again of indexed) again();
