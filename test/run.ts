@@ -8,12 +8,13 @@ import { run } from 'node:test';
 import { spec, type TestEvent } from 'node:test/reporters';
 import { parseArgs } from 'node:util';
 import { keptTable } from '#geo/keep.ts';
+import { bundledServer } from './support/bundled.ts';
 
 const root = join(import.meta.dirname, '..');
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  // Half of a file's time is waiting for servers and browsers, so two files a core.
-  options: { concurrency: { type: 'string', default: String(2 * availableParallelism()) } },
+  // More than half of a file's time is waiting for servers and browsers, so three files a core.
+  options: { concurrency: { type: 'string', default: String(3 * availableParallelism()) } },
 });
 
 // Tests start hundreds of processes of the same code: compiling it only once halves their processor time.
@@ -86,6 +87,9 @@ interface Ran {
 // Built once in advance: many tests start servers, which would otherwise build it or wait for it.
 const table = positionals.length === 0 ? keptTable(console.error).catch(console.error) : undefined;
 
+// A run of single files starts the source, so that both are started often.
+if (positionals.length === 0) process.env.WHALEWATCH_TEST_SERVER ??= await bundledServer();
+
 const ran: Ran[] = [];
 const tests = run({ files: files.map((file) => join(root, file)), concurrency: Number(values.concurrency), cwd: root });
 tests.on('test:fail', ({ todo }) => {
@@ -128,13 +132,15 @@ function remember(): void {
 }
 
 /**
- * Estimated seconds of a file: those of its last run here, else by its position among the slow ones, else by what it
- * starts.
+ * Estimated seconds of a file: those of its last run here, which are remembered under the names of the files that its
+ * tests are written in, else by its position among the slow ones, else by what it starts.
  */
 function guess(file: string): number {
-  if (file in seconds) return seconds[file];
-  if (slow.includes(file)) return 1000 - slow.indexOf(file);
   const text = readFileSync(join(root, file), 'utf8');
+  const imported = Array.from(text.matchAll(/ from '(\..+\.ts)'/g), ([, path]) => join(dirname(file), path));
+  const known = [file, ...imported].filter((name) => name in seconds);
+  if (known.length > 0) return known.reduce((sum, name) => sum + seconds[name], 0);
+  if (slow.includes(file)) return 1000 - slow.indexOf(file);
   return /servers\.ts|browser\.ts/.test(text) ? 60 : /run\.ts|spawn/.test(text) ? 20 : 2;
 }
 

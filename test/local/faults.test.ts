@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { pullOf } from '../support/registry-event.ts';
-import { dataFolder, eventually, type Running, startLocal } from '../support/run.ts';
+import { dataFolder, eventually, type Running, serverFile, startLocal } from '../support/run.ts';
 
 interface Health {
   status: string;
@@ -62,7 +62,7 @@ test('with a full disk at the first start nothing is exposed, and the next start
   mkdirSync(folder);
   const makeRoom = fill(disk);
   const run = () =>
-    spawn(process.execPath, [join(root, 'infra/local/start.ts'), '--port', '0', '--data', folder], {
+    spawn(process.execPath, [serverFile, '--port', '0', '--data', folder], {
       cwd: root,
       env: { ...process.env, WHALEWATCH_TOKEN: '' },
       stdio: 'ignore',
@@ -84,11 +84,11 @@ for (const where of ['on it', 'elsewhere'])
     const folder = join(disk, 'data');
     const logFile = join(where === 'on it' ? disk : dataFolder(t), 'log');
     const log = openSync(logFile, 'a');
-    const child = spawn(
-      process.execPath,
-      [join(root, 'infra/local/start.ts'), '--port', '0', '--data', folder, '--export-every', '0.5'],
-      { cwd: root, env: { ...process.env, WHALEWATCH_TOKEN: 'test-token' }, stdio: ['ignore', log, log] },
-    );
+    const child = spawn(process.execPath, [serverFile, '--port', '0', '--data', folder, '--export-every', '0.5'], {
+      cwd: root,
+      env: { ...process.env, WHALEWATCH_TOKEN: 'test-token' },
+      stdio: ['ignore', log, log],
+    });
     t.after(() => child.kill('SIGKILL'));
     const origin = await eventually(
       60,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
-import { dataFolder, eventually, type Running, runScript, startLocal } from '../support/run.ts';
+import { dataFolder, eventually, type Running, runScript, serverSource, startLocal } from '../support/run.ts';
 
 test('--help lists every flag and variable, and exits with 0', async () => {
   const { code, output } = await runScript('local/start.ts', ['--help']);
@@ -72,7 +72,8 @@ test('what is compiled and a generated token are kept for the next start, also i
   const cache = join(folder, 'compiled');
   const tokens: (string | undefined)[] = [];
   for (let n = 0; n < 2; n++) {
-    const running = await startLocal(join(folder, 'data'), [], { WHALEWATCH_TOKEN: '', NODE_COMPILE_CACHE: cache });
+    const environment = { WHALEWATCH_TOKEN: '', NODE_COMPILE_CACHE: cache };
+    const running = await startLocal(join(folder, 'data'), [], environment, serverSource);
     tokens.push(running.output().match(/Bearer (\S{20,})/)?.[1]);
     await eventually(
       20,

@@ -1,4 +1,5 @@
-// Starts the real thing, `infra/local/start.ts`, in a process of its own, as a user would.
+// Starts the real thing, `infra/local/start.ts`, in a process of its own, as a user would. A run of the whole suite
+// (test/run.ts) starts the same code bundled (bundled.ts).
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,6 +7,8 @@ import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '../..');
 export const token = 'test-token';
+export const serverSource = join(root, 'infra/local/start.ts');
+export const serverFile = process.env.WHALEWATCH_TEST_SERVER ?? serverSource;
 
 /** A data folder of the test's own, removed when the test is over. */
 export function dataFolder(t: { after(work: () => void): void }): string {
@@ -42,15 +45,12 @@ export async function startLocal(
   folder: string,
   args: string[] = [],
   environment: Record<string, string> = {},
+  file = serverFile,
 ): Promise<Running> {
-  const child = spawn(
-    process.execPath,
-    [join(root, 'infra/local/start.ts'), '--port', '0', '--data', folder, ...args],
-    {
-      cwd: root,
-      env: { ...process.env, WHALEWATCH_TOKEN: token, ...environment },
-    },
-  );
+  const child = spawn(process.execPath, [file, '--port', '0', '--data', folder, ...args], {
+    cwd: root,
+    env: { ...process.env, WHALEWATCH_TOKEN: token, ...environment },
+  });
   let output = '';
   const exited = new Promise<number | null>((resolve) => child.on('exit', resolve));
   const origin = await new Promise<string>((resolve, reject) => {
