@@ -221,7 +221,7 @@ export function Page({
         Skip to the content
       </a>
       <Bar here={here} reader={reader} />
-      <main id="main" class="page" tabIndex={-1}>
+      <main id="main" class="page" tabIndex={-1} aria-busy={reader === undefined}>
         <div class="head">
           <div>
             {crumb && (
