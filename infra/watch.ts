@@ -53,17 +53,7 @@ export class Watch extends Construct {
   constructor(scope: Construct, id: string, props: WatchProps) {
     super(scope, id);
     const { settings, stores, collect, process, alerts, train, serve, api, rollout } = props;
-    this.topic = new Topic(this, 'Alarms', { enforceSSL: true });
-    // A topic policy replaces the default one, which lets CloudWatch publish: without this statement no alarm arrives.
-    this.topic.addToResourcePolicy(
-      new PolicyStatement({
-        effect: Effect.ALLOW,
-        principals: [new ServicePrincipal('cloudwatch.amazonaws.com')],
-        actions: ['sns:Publish'],
-        resources: [this.topic.topicArn],
-        conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(this).account } },
-      }),
-    );
+    this.topic = this.#alarmTopic();
     if (settings.alarmEmail) {
       this.topic.addSubscription(new EmailSubscription(settings.alarmEmail));
       process.messages.addSubscription(new EmailSubscription(settings.alarmEmail));
@@ -71,8 +61,8 @@ export class Watch extends Construct {
     const { handler } = process;
     const own = (metricName: string, period = five, statistic = Stats.SUM) =>
       new Metric({ namespace: stores.metrics, metricName, period, statistic });
-    /** For both streams and both functions: one alarm for each kind of trouble. */
-    const both = (label: string, combine: 'SUM' | 'MAX', metrics: IMetric[], period = five) => {
+    /** One metric of several, because each kind of trouble has one alarm. */
+    const combined = (label: string, combine: 'SUM' | 'MAX', metrics: IMetric[], period = five) => {
       const names = metrics.map((_, at) => `${label.toLowerCase()}${at}`);
       return new MathExpression({
         expression: `${combine}([${names.map((name) => `FILL(${name}, 0)`).join(', ')}])`,
@@ -82,7 +72,7 @@ export class Watch extends Construct {
       });
     };
     const handlers = [handler, process.registry];
-    const refused = both(
+    const refused = combined(
       'Refused',
       'SUM',
       [collect.hitsStream, collect.registryStream].map((stream) =>
@@ -90,13 +80,13 @@ export class Watch extends Construct {
       ),
     );
     const ages = handlers.map((one) => one.metric('IteratorAge', { period: minute, statistic: Stats.MAXIMUM }));
-    const behind = both('Behind', 'MAX', ages, minute);
+    const behind = combined('Behind', 'MAX', ages, minute);
     const errors = (of: LambdaFunction) => of.metricErrors({ period: five });
-    const batchesFailed = both('BatchesFailed', 'SUM', handlers.map(errors));
+    const batchesFailed = combined('BatchesFailed', 'SUM', handlers.map(errors));
     /** Exceptions, and 5xx responses, which Lambda counts as successes. */
     const failures = (name: string, ...of: LambdaFunction[]) =>
-      // Ids of metrics are one graph's, and all functions share one.
-      both(`${name}Fails`, 'SUM', [...of.map(errors), own(`${name}5xx`)]);
+      // The name makes the ids of its metrics, which must differ within the graph that has all failures.
+      combined(`${name}Fails`, 'SUM', [...of.map(errors), own(`${name}5xx`)]);
     const exportMissing = Duration.seconds(Math.max(300, 5 * settings.exportEvery));
     /** A metric of the event source mapping: records in the failure bucket don't count as dropped elsewhere. */
     const ofMappings = (metricName: string) =>
@@ -110,8 +100,8 @@ export class Watch extends Construct {
             statistic: Stats.SUM,
           }),
       );
-    const givenUp = both('GivenUp', 'SUM', ofMappings('OnFailureDestinationDeliveredEventCount'));
-    const dropped = both('Lost', 'SUM', [
+    const givenUp = combined('GivenUp', 'SUM', ofMappings('OnFailureDestinationDeliveredEventCount'));
+    const dropped = combined('Lost', 'SUM', [
       ...ofMappings('DroppedEventCount'),
       ...handlers.map((one) => one.metric('DestinationDeliveryFailures', { period: five, statistic: Stats.SUM })),
     ]);
@@ -125,11 +115,11 @@ export class Watch extends Construct {
       statistic: Stats.SUM,
     });
     const lost = own('AlertsLost');
-    const undelivered = both('Undelivered', 'SUM', [
+    const undelivered = combined('Undelivered', 'SUM', [
       process.messages.metricNumberOfNotificationsFailed({ period: five }),
       own('AlertsRefused'),
     ]);
-    const alertsFail = both('AlertsFail', 'SUM', [errors(alerts.handler), waiting(alerts.undelivered)]);
+    const alertsFail = combined('AlertsFail', 'SUM', [errors(alerts.handler), waiting(alerts.undelivered)]);
     const modelAge = own('ModelAgeHours', five, Stats.MAXIMUM);
 
     this.#alarm('ProcessBehind', behind, 300_000, 'Records wait for five minutes: process fails or is too slow', 3);
@@ -151,7 +141,7 @@ export class Watch extends Construct {
       this.#alarm('CollectorBusy', processor, 85, 'The servers of collect are busy, and no more may start', 3);
     }
     const throttles = [collect.handler, collect.registry].map((one) => one.metricThrottles({ period: five }));
-    const collectThrottled = both('CollectThrottled', 'SUM', throttles);
+    const collectThrottled = combined('CollectThrottled', 'SUM', throttles);
     this.#alarm('CollectThrottled', collectThrottled, 1, 'Lambda has no room for collect: raise the quota');
     this.#alarm('Throttled', throttled, 10, 'Lambda has no room for all functions at once: raise the quota', 2);
     rollout.backOn('serve', this.#alarm('ServeFails', failures('Serve', serve.handler), 3, 'Readers get errors'));
@@ -201,6 +191,21 @@ export class Watch extends Construct {
       ['Serve', [serve.handler.metricInvocations(), serve.handler.metricDuration({ statistic: 'p99' })]],
       ['Tiles', [serve.tiles.metricInvocations(), serve.tiles.metricDuration({ statistic: 'p99' })]],
     );
+  }
+
+  #alarmTopic(): Topic {
+    const topic = new Topic(this, 'Alarms', { enforceSSL: true });
+    // A topic policy replaces the default one, which lets CloudWatch publish: without this statement no alarm arrives.
+    topic.addToResourcePolicy(
+      new PolicyStatement({
+        effect: Effect.ALLOW,
+        principals: [new ServicePrincipal('cloudwatch.amazonaws.com')],
+        actions: ['sns:Publish'],
+        resources: [topic.topicArn],
+        conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(this).account } },
+      }),
+    );
+    return topic;
   }
 
   #alarm(name: string, metric: IMetric, threshold: number, says: string, periods = 1, more: object = {}): Alarm {

@@ -186,37 +186,40 @@ export async function publish(
     await objects.remove([modelKey(card.id)]);
     throw new Error('another model was put in service while this one was trained: train again', { cause });
   }
-  await removeOthers();
-  await saveRecommendations();
+  await removeModels(objects, cards, clock());
+  await saveLists(search, lessons, card.id, lists);
   log(`published ${card.id}`);
   return card;
+}
 
-  /** Removes the files of models that are no longer kept, and those that failed trainings left. */
-  async function removeOthers(): Promise<void> {
-    const dropped = new Set(cards.slice(keepModels).map(({ id }) => modelKey(id)));
-    const kept = new Set(next.cards.map(({ id }) => modelKey(id)));
-    const files = (await objects.list('models/')).filter(({ key }) => key.endsWith('/model.bin') && !kept.has(key));
-    const old = files.filter(({ key, modified }) => dropped.has(key) || clock() - modified > underWayMs);
-    await objects.remove(old.map(({ key }) => key));
-  }
+/** Removes the files of models that are no longer kept, and those that failed trainings left. */
+async function removeModels(objects: ObjectStore, cards: Card[], now: number): Promise<void> {
+  const keysOf = (some: Card[]) => new Set(some.map(({ id }) => modelKey(id)));
+  const [kept, dropped] = [keysOf(cards.slice(0, keepModels)), keysOf(cards.slice(keepModels))];
+  const files = (await objects.list('models/')).filter(({ key }) => key.endsWith('/model.bin') && !kept.has(key));
+  const old = files.filter(({ key, modified }) => dropped.has(key) || now - modified > underWayMs);
+  await objects.remove(old.map(({ key }) => key));
+}
 
-  async function saveRecommendations(): Promise<void> {
-    const batch: SavedRecommendations[] = [];
-    const save = async (row: SavedRecommendations) => {
-      if (batch.push(row) === 1000) await search.saveRecommendations(batch.splice(0));
-    };
-    for (const [at, user] of users.entries())
-      await save({
-        ...{ user, model: card.id },
-        items: lists(at).map(({ item, score }) => ({ repository: items[item], score })),
-      });
-    await search.saveRecommendations(batch.splice(0));
-    // A user forgotten meanwhile must not come back: after this check, forgetting finds the saved list itself.
-    const known = new Set<string>();
-    for await (const { user } of search.pairs({ classes })) known.add(user);
-    for (const user of users) if (!known.has(user)) await save({ user, model: card.id, items: [] });
-    await search.saveRecommendations(batch);
-  }
+/** Saves every user's list, as of this model. */
+async function saveLists(
+  search: SearchStore,
+  { users, items }: Lessons,
+  model: string,
+  lists: ReturnType<typeof listsOf>,
+): Promise<void> {
+  const batch: SavedRecommendations[] = [];
+  const save = async (row: SavedRecommendations) => {
+    if (batch.push(row) === 1000) await search.saveRecommendations(batch.splice(0));
+  };
+  for (const [at, user] of users.entries())
+    await save({ user, model, items: lists(at).map(({ item, score }) => ({ repository: items[item], score })) });
+  await search.saveRecommendations(batch.splice(0));
+  // A user forgotten meanwhile must not come back: after this check, forgetting finds the saved list itself.
+  const known = new Set<string>();
+  for await (const { user } of search.pairs({ classes })) known.add(user);
+  for (const user of users) if (!known.has(user)) await save({ user, model, items: [] });
+  await search.saveRecommendations(batch);
 }
 
 /** The model in service, to be judged beside the others; undefined if there is none, or it can't be read. */
