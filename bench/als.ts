@@ -94,17 +94,17 @@ type Results = Map<number, Map<Name, Result[]>>;
 
 const running = new Map<string, Contestant>();
 try {
-  const answer: Record<string, unknown> = {};
+  const figures: Record<string, unknown> = {};
   if (file === undefined && !flags.public) {
     const world = communities(users, items, pairs);
     const results = await compare(world, (seed) => byChance(world, seed), !large);
     const topN: Record<number, unknown> = {};
     for (const [rank, of] of results) {
-      answer[rank] = { ...speed(of), ...quality(of) };
+      figures[rank] = { ...speed(of), ...quality(of) };
       topN[rank] = top(of);
     }
-    answer.topN = topN;
-    Object.assign(answer, { users, items, pairs: Math.round(world.rows.columns.length * 0.9), seeds: seeds.length });
+    figures.topN = topN;
+    Object.assign(figures, { users, items, pairs: Math.round(world.rows.columns.length * 0.9), seeds: seeds.length });
   }
   if (file !== undefined || (flags.public ?? !large)) {
     const world = file === undefined ? movieLens(python, venv) : pairsFile(file);
@@ -112,7 +112,7 @@ try {
       const chance = await compare(world, (seed) => byChance(world, seed), false);
       const split = byTime(world);
       const time = split && (await compare(world, () => split, false));
-      answer.public = {
+      figures.public = {
         name: world.name,
         ...Object.fromEntries(
           ranks.map((rank) => [
@@ -123,9 +123,9 @@ try {
       };
     } else console.log('MovieLens-100k could not be fetched: no figures on a public set');
   }
-  if (!large && file === undefined && !flags.public) answer.whole = await wholeProcesses();
-  if (!large && flags.ease !== '0') answer.ease = easeAgainst(python, communities(users, Number(flags.ease), pairs));
-  console.log(JSON.stringify(answer));
+  if (!large && file === undefined && !flags.public) figures.whole = await wholeProcesses();
+  if (!large && flags.ease !== '0') figures.ease = easeAgainst(python, communities(users, Number(flags.ease), pairs));
+  console.log(JSON.stringify(figures));
 } finally {
   await end();
   rmSync(folder, { recursive: true });
@@ -196,7 +196,7 @@ async function compare(world: World, splitOf: (seed: number) => Split, timed: bo
  * lists of ten for everybody, and the end. Wall seconds, by rank.
  */
 async function wholeProcesses() {
-  const answer: Record<number, Record<string, number | null>> = {};
+  const figures: Record<number, Record<string, number | null>> = {};
   const { rows } = byChance(communities(users, items, pairs), 1);
   const at = mkdtempSync(join(folder, 'whole-'));
   write(at, rows);
@@ -213,14 +213,14 @@ async function wholeProcesses() {
       await end();
       seconds[by] = (performance.now() - began) / 1000;
     }
-    answer[rank] = {
+    figures[rank] = {
       ...Object.fromEntries(Object.entries(seconds).map(([by, value]) => [`${by}S`, round(value)])),
       ratioImplicit: round(seconds.implicit / seconds.ours, 2),
       ratioIrspack: round(seconds.irspack / seconds.ours, 2),
     };
-    console.log(`whole processes, rank ${rank}: ${JSON.stringify(answer[rank])}`);
+    console.log(`whole processes, rank ${rank}: ${JSON.stringify(figures[rank])}`);
   }
-  return answer;
+  return figures;
 }
 
 /** A score is the sum of the columns' cosines over the user's own pulls. */

@@ -145,8 +145,8 @@ async function launch(name: Contestant, streamMs: number): Promise<Running> {
     ...{ name, port, child },
     async usage() {
       child.stdin.write('\n');
-      const answer: Usage | number = JSON.parse(await line());
-      return typeof answer === 'number' ? { seconds: answer, rssMb: 0, records: 0 } : answer;
+      const printed: Usage | number = JSON.parse(await line());
+      return typeof printed === 'number' ? { seconds: printed, rssMb: 0, records: 0 } : printed;
     },
   };
 }
@@ -246,7 +246,7 @@ const rounded = (value: number, digits = 0) => Number(value.toFixed(digits));
 
 async function measure(rounds: number, ms: number, connections: number): Promise<void> {
   const names = contestants.filter((name) => name !== 'axum' || cargo('collect'));
-  const answer: Record<string, unknown> = {};
+  const results: Record<string, unknown> = {};
   for (const perRequest of [1, 20]) {
     const hits = Array.from({ length: perRequest }, (_, n) => ({ domain: `portal${n}.example`, action: 'open' }));
     const body = JSON.stringify(perRequest === 1 ? hits[0] : hits);
@@ -318,7 +318,7 @@ async function measure(rounds: number, ms: number, connections: number): Promise
       const rival = row(name);
       return rival ? rounded(own.perCpuSecond / rival.perCpuSecond, 2) : null;
     };
-    answer[perRequest] = {
+    results[perRequest] = {
       ...own,
       ratioHono: ratio('hono'),
       ratioFastify: ratio('fastify'),
@@ -333,7 +333,7 @@ async function measure(rounds: number, ms: number, connections: number): Promise
       rssGrownMb: rounded(rssMb - rssBefore),
     };
   }
-  console.log(JSON.stringify(answer));
+  console.log(JSON.stringify(results));
 }
 
 if (values.child) await server(values.child as Contestant, Number(values.streamMs));

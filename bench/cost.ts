@@ -70,9 +70,9 @@ async function run(name: 'collect' | 'tiles', method: string, paths: string[], b
     const ask = async () => {
       const path = paths[asked++ % paths.length];
       const requestContext = { http: { ...http, path }, domainName: 'api.example', stage: '$default' };
-      const answer = await handler({ ...event, rawPath: path, requestContext }, {});
-      if (answer.statusCode >= 400) throw new Error(answer.statusCode + ' ' + answer.body);
-      bytes += answer.isBase64Encoded ? Buffer.from(answer.body, 'base64').length : (answer.body ?? '').length;
+      const response = await handler({ ...event, rawPath: path, requestContext }, {});
+      if (response.statusCode >= 400) throw new Error(response.statusCode + ' ' + response.body);
+      bytes += response.isBase64Encoded ? Buffer.from(response.body, 'base64').length : (response.body ?? '').length;
     };
     for (let n = 0; n < 300; n++) await ask();
     [asked, bytes] = [0, 0];

@@ -126,19 +126,19 @@ async function flood(origin: string) {
 }
 
 async function health(origin: string): Promise<{ status: string; reasons: string[]; hits: number }> {
-  const answer = await fetch(`${origin}/v1/health`);
-  return (await answer.json()) as { status: string; reasons: string[]; hits: number };
+  const response = await fetch(`${origin}/v1/health`);
+  return (await response.json()) as { status: string; reasons: string[]; hits: number };
 }
 
 async function post(origin: string, path: string, body: string): Promise<number> {
-  const answer = await fetch(origin + path, { method: 'POST', headers, body });
-  const text = await answer.text();
-  if (answer.status !== 202 && answer.status !== 503) throw new Error(`POST ${path}: ${answer.status} ${text}`);
-  return answer.status;
+  const response = await fetch(origin + path, { method: 'POST', headers, body });
+  const text = await response.text();
+  if (response.status !== 202 && response.status !== 503) throw new Error(`POST ${path}: ${response.status} ${text}`);
+  return response.status;
 }
 
 async function get<T>(origin: string, path: string): Promise<T | undefined> {
-  const answer = await fetch(origin + path);
-  const text = await answer.text();
-  return answer.ok ? (JSON.parse(text) as T) : undefined;
+  const response = await fetch(origin + path);
+  const text = await response.text();
+  return response.ok ? (JSON.parse(text) as T) : undefined;
 }

@@ -45,15 +45,15 @@ async function processorShare(ms: number): Promise<number> {
 
 async function post(origin: string, path: string, body: unknown): Promise<void> {
   const headers = { 'Content-Type': 'application/json', Authorization: `Bearer ${token}`, 'X-Forwarded-For': address };
-  const answer = await fetch(origin + path, { method: 'POST', headers, body: JSON.stringify(body) });
-  if (answer.status !== 202) throw new Error(`POST ${path}: ${answer.status} ${await answer.text()}`);
-  await answer.arrayBuffer();
+  const response = await fetch(origin + path, { method: 'POST', headers, body: JSON.stringify(body) });
+  if (response.status !== 202) throw new Error(`POST ${path}: ${response.status} ${await response.text()}`);
+  await response.arrayBuffer();
 }
 
 async function get<T>(origin: string, path: string): Promise<T | undefined> {
-  const answer = await fetch(origin + path);
-  if (answer.ok) return (await answer.json()) as T;
-  await answer.arrayBuffer();
+  const response = await fetch(origin + path);
+  if (response.ok) return (await response.json()) as T;
+  await response.arrayBuffer();
   return undefined;
 }
 

@@ -40,7 +40,7 @@ const worlds: Record<string, () => World | undefined> = {
   communities: () => communities(5000, 1000, 140_000),
 };
 
-const answer: Record<string, Record<string, unknown>> = {};
+const figures: Record<string, Record<string, unknown>> = {};
 for (const name of flags.sets.split(',')) {
   const world = /\.(csv|ndjson)$/i.test(name) ? pairsFile(name) : worlds[name]?.();
   if (!world) {
@@ -51,9 +51,9 @@ for (const name of flags.sets.split(',')) {
   for (let seed = Number(flags.from); seed < Number(flags.from) + Number(flags.seeds); seed++)
     for (const [model, scores] of Object.entries(round(world, seed)))
       found.set(model, [...(found.get(model) ?? []), scores]);
-  answer[name] = summary(found);
+  figures[name] = summary(found);
 }
-console.log(JSON.stringify(answer));
+console.log(JSON.stringify(figures));
 
 /** The scores of all models on one split. */
 function round(world: World, seed: number): Record<string, Scores> {

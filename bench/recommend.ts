@@ -108,12 +108,12 @@ async function pullToList(origin: string) {
       source: { addr: 'registry:5000', instanceID: 'one' },
     };
     const start = performance.now();
-    const answer = await fetch(`${origin}/v1/registry-events`, {
+    const response = await fetch(`${origin}/v1/registry-events`, {
       method: 'POST',
       headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${token}` },
       body: JSON.stringify({ events: [event] }),
     });
-    if (answer.status !== 202) throw new Error(`the response to the notification was ${answer.status}`);
+    if (response.status !== 202) throw new Error(`the response to the notification was ${response.status}`);
     while (!personal(await list())) await pause(20);
     times.push(performance.now() - start);
   }

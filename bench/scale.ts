@@ -178,9 +178,9 @@ async function readsOf(origin: string): Promise<Record<string, string>> {
 }
 
 async function get(origin: string, path: string, method = 'GET'): Promise<unknown> {
-  const answer = await fetch(origin + path, { method });
-  if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
-  return answer.json();
+  const response = await fetch(origin + path, { method });
+  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
+  return response.json();
 }
 
 /** Readers repeat the reads, one after another, until `over`; returns the p99 of each read in milliseconds. */
@@ -236,7 +236,7 @@ function traffic(origin: string): () => void {
     };
     const headers = { 'Content-Type': 'application/json', Authorization: `Bearer ${token}` };
     fetch(`${origin}/v1/registry-events`, { method: 'POST', headers, body: JSON.stringify({ events: [event] }) })
-      .then((answer) => answer.arrayBuffer())
+      .then((response) => response.arrayBuffer())
       .catch((cause) => console.error(cause));
   }, 1000 / pullsPerSecond);
   return () => clearInterval(timer);

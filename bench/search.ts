@@ -57,7 +57,7 @@ try {
       },
       async () => {
         const prefix = `bare-${round}`;
-        // The index with the same mapping.
+        // Creates the index, with the same mapping as ours.
         await openSearch({ endpoint, prefix }).saveRecommendations([{ user: 'none', model: '', items: [] }]);
         const seconds = await timed(() => send(bodies, `${endpoint}/${prefix}-documents/_bulk`));
         const same = await stored(endpoint, `${prefix}-documents`);

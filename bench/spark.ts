@@ -130,7 +130,7 @@ async function bySpark(folder: string) {
   };
 }
 
-/** Seconds of the processor that a process has had: fields 14 and 15 of proc(5)'s stat, in hundredths. */
+/** Processor seconds that a process has used: fields 14 and 15 of /proc/PID/stat (proc(5)), in hundredths. */
 function processorOf(pid: number | undefined): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
   return (Number(fields[11]) + Number(fields[12])) / 100;

@@ -20,7 +20,7 @@ const venv = join(import.meta.dirname, '..', '.venv', 'bench');
 const python = join(venv, 'bin', 'python');
 if (!existsSync(python)) execFileSync('python3', ['-m', 'venv', venv], { stdio: 'inherit' });
 
-const answer: Record<string, unknown> = {};
+const figures: Record<string, unknown> = {};
 for (const [world, by] of [
   [communities(5000, 1000, 140_000), 'chance'],
   [movieLens(python, venv), 'chance'],
@@ -30,12 +30,12 @@ for (const [world, by] of [
   const clock = () => performance.now();
   const { candidates, winner } = tune({ pairs: pairsOf(world), trials, seconds, seed, by, clock, log: () => {} });
   console.log(`\n${world.name}, by ${by}; best first:\n${table(candidates)}`);
-  answer[`${world.name}, by ${by}`] = {
+  figures[`${world.name}, by ${by}`] = {
     winner: winner.name,
     ...Object.fromEntries(candidates.map(({ name, random, byTime }) => [name, by === 'time' ? byTime : random])),
   };
 }
-console.log(JSON.stringify(answer));
+console.log(JSON.stringify(figures));
 
 /** As training reads them, with numbers as names. */
 function pairsOf({ rows, times }: World): Pair[] {

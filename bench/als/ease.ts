@@ -31,7 +31,7 @@ export function easeAgainst(python: string, { rows, users, items }: World) {
     const theirs = new Uint32Array(bytesOf(join(folder, 'lists.u32')));
     const same = sameLists(weights, { rows, items }, theirs);
     const ratio = (peer: string, field: keyof typeof ours) => Number((peers[peer][field] / ours[field]).toFixed(2));
-    const answer = {
+    const figures = {
       ...{ items, ours, ...peers, sameOfTen: same },
       ratioNumpyDouble: ratio('numpyDouble', 'seconds'),
       ratioScipySingle: ratio('scipySingle', 'seconds'),
@@ -42,8 +42,8 @@ export function easeAgainst(python: string, { rows, users, items }: World) {
         },
       },
     };
-    console.log(`EASE of ${items} items: ${JSON.stringify(answer)}`);
-    return answer;
+    console.log(`EASE of ${items} items: ${JSON.stringify(figures)}`);
+    return figures;
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -28,9 +28,9 @@ export async function openLoop(
       if (!ok) failed++;
       if (--left === 0) done.resolve();
     };
-    get(urlOf(n), { agent }, (answer) => {
-      answer.resume();
-      answer.on('end', () => over(answer.statusCode === 200));
+    get(urlOf(n), { agent }, (response) => {
+      response.resume();
+      response.on('end', () => over(response.statusCode === 200));
     }).on('error', () => over(false));
   };
   let next = 0;

@@ -13,7 +13,7 @@ const isVersioned = ({ Properties }: Resource) => Properties.VersioningConfigura
 export const dataChecks: Check[] = [
   {
     id: 'kept-on-delete',
-    fact: 'A stack deletes its tables and buckets with itself unless they are retained: those whose data does not expire are',
+    fact: 'When a stack is deleted, so are its tables and buckets unless they are retained: those whose data does not expire are',
     document: attribute('deletionpolicy'),
     faults: (resources) => [
       ...each(

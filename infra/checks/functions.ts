@@ -164,7 +164,7 @@ export const functionChecks: Check[] = [
   },
   {
     id: 'task-rollout',
-    fact: "While a rollout runs, and after it is rolled back, tasks of the last definition start with today's role: it may read their code too",
+    fact: 'While a rollout runs, and after a rollback, tasks of the previous definition start with the current role: it may read their code too',
     document: 'AmazonECS/latest/developerguide/deployment-circuit-breaker.html',
     faults: (resources) =>
       ofType(resources, 'ECS::TaskDefinition')

@@ -6,7 +6,7 @@ import ipaddr from 'ipaddr.js';
 /** Limits that Node enforces, milliseconds: for all headers, and for a whole request. */
 export const timeouts = { headersTimeout: 10_000, requestTimeout: 30_000, connectionsCheckingInterval: 2000 };
 
-/** After this long without traffic a connection is closed, even during a response. Forgetting may take minutes. */
+/** A connection is closed after this long without traffic, even before its response: forgetting may take minutes. */
 const silentMs = 5 * 60_000;
 /** The most connections of one address. A proxy in front needs far fewer, because it reuses them. */
 const mostOfAddress = 1000;

@@ -254,7 +254,7 @@ export async function openView(options: ViewOptions): Promise<View> {
   const bare = style();
   // Read before the map is made, because it writes its own.
   const [named, zoom, where] = /^#(-?[\d.]+)(\/-?[\d.]+\/-?[\d.]+)/.exec(location.hash) ?? [];
-  // MapLibre ignores an address whose zoom is too deep; old ones may be.
+  // MapLibre ignores an address whose zoom is too deep, as that of an old link may be.
   if (Number(zoom) > mostZoom) history.replaceState(null, '', `#${mostZoom}${where}`);
   const map = new MapLibre({
     container: options.container,

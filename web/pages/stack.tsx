@@ -107,7 +107,7 @@ function Stack({ first }: { first: string }) {
     }
     setBusy(false);
   };
-  // Once: the text that the address brought
+  // Only at the start: the text that came with the address.
   useEffect(() => {
     if (first) run(first);
   }, []);

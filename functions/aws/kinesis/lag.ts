@@ -76,7 +76,7 @@ export function openLag({
       const Item = { ...key, measuredAt: clock(), shards: JSON.stringify(shards) };
       await client.send(new PutCommand({ TableName: table, Item }));
     },
-    /** Adds the time since the measurement to the lag of a shard that was behind; empty before the first export. */
+    /** For a shard that was behind, adds the time since the measurement. Empty before the first export. */
     async read(): Promise<Lag[]> {
       const { Item } = await client.send(new GetCommand({ TableName: table, Key: key }));
       if (!Item) return [];

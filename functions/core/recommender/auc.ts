@@ -29,7 +29,7 @@ export function auc(
   return users === 0 ? undefined : sum / users;
 }
 
-/** How many of the sorted values are less than `value`, or at most it. */
+/** How many of the sorted values are less than `value`, or, with `orEqual`, not greater. */
 function below(sorted: Float64Array, value: number, orEqual: boolean): number {
   let low = 0;
   let high = sorted.length;

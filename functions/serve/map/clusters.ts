@@ -107,7 +107,7 @@ export const latestRoute = createRoute({
 export const daysRoute = createRoute({
   method: 'get',
   path: '/v1/points/days',
-  summary: 'The days whose last snapshot is kept, oldest first: as many as domains stay on the map',
+  summary: 'The days whose last snapshot is kept, oldest first: for as long as domains stay on the map',
   responses: {
     200: json(
       z.object({
