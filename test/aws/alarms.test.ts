@@ -72,5 +72,5 @@ test('each alarm of the stack rings once and returns to its state, and the check
 test('an alarm without a subscriber is named before any alarm is set off', { skip }, async () => {
   const clients = await deployed('Dumb', (topic) => ({ One: alarm([topic]), Two: alarm([]) }));
   const call = alarmsRing({ stack: 'Dumb', clients, log: (line) => assert.fail(line) });
-  await assert.rejects(call, /^Error: without a topic, and so without a message: Dumb-Two-\S+$/);
+  await assert.rejects(call, /^Error: alarms without a topic, which notify nobody: Dumb-Two-\S+$/);
 });

@@ -50,8 +50,8 @@ export function yandexCollection(pyramid: Pyramid, clusters: Cluster[]): object 
   return {
     type: 'FeatureCollection',
     features: clusters.map((cluster) => {
-      const place = [degrees(yToLat(cluster.y)), degrees(xToLon(cluster.x))];
-      const geometry = { type: 'Point', coordinates: place };
+      const coordinates = [degrees(yToLat(cluster.y)), degrees(xToLon(cluster.x))];
+      const geometry = { type: 'Point', coordinates };
       if (cluster.count === 1) {
         const domain = pyramid.domain(cluster.leafStart);
         return {
