@@ -18,6 +18,8 @@ const day = 86_400_000;
 const inOrder = 'user, repository, time, id';
 
 export interface LocalEvents extends EventStore, Expiring {
+  /** Whether an event with this id is stored. */
+  has(id: string): boolean;
   /** The clock that rows expire by, milliseconds since the epoch: it does not follow a jump ahead at once. */
   time(): number;
   /** Removes entries that were quarantined for too long. */
@@ -26,24 +28,57 @@ export interface LocalEvents extends EventStore, Expiring {
 
 interface Put {
   event: StoredEvent;
+  origin: string;
   doc: string;
 }
 
-/** `doc` has what the columns don't; in a row of an older version it has everything. */
 type EventRow = [id: string, user: string, repository: string, time: number, origin: string, doc: string];
 type PullRow = [id: string, user: string, repository: string, time: number, doc: string];
 
-const none = undefined;
-const docOf = (event: StoredEvent) =>
-  JSON.stringify({ ...event, id: none, user: none, repository: none, time: none, origin: none });
-const docOfPull = (pull: Pull) => JSON.stringify({ ...pull, id: none, user: none, repository: none, time: none });
+type Column = 'id' | 'user' | 'repository' | 'time' | 'origin';
+
+/** What the columns don't have, in the order of `doc`; the rarest last. A new field comes at the end. */
+const eventFields = namesOf<Omit<StoredEvent, Column>>({
+  ...{ action: 1, kind: 1, method: 1, tag: 1, digest: 1, mediaType: 1, userAgent: 1, source: 1, country: 1, client: 1 },
+  ...{ class: 1, addressDigests: 1, references: 1, referenceTypes: 1, subject: 1, size: 1, userType: 1 },
+});
+const pullFields = namesOf<Omit<Pull, Column>>({
+  ...{ tag: 1, digest: 1, class: 1, client: 1, country: 1, events: 1, uncertain: 1 },
+});
+
+/** The names of all fields. */
+function namesOf<T>(fields: Record<keyof T, 1>): (keyof T)[] {
+  return Object.keys(fields) as (keyof T)[];
+}
+
+/** The values of fields as a JSON list, without those at the end that are undefined: half as long as with their names. */
+function listOf<T>(of: T, fields: (keyof T)[]): string {
+  const values = fields.map((name) => of[name]);
+  return JSON.stringify(values.slice(0, values.findLastIndex((value) => value !== undefined) + 1));
+}
+
+/** The fields that `listOf` wrote; undefined if it is a `doc` of an older version, an object with everything. */
+function fieldsOf<T>(doc: string, fields: (keyof T)[]): T | undefined {
+  if (!doc.startsWith('[')) return undefined;
+  const of: Partial<T> = {};
+  for (const [at, value] of (JSON.parse(doc) as (T[keyof T] | null)[]).entries())
+    if (value !== null) of[fields[at]] = value;
+  return of as T;
+}
+
+/** A sequence number is mostly zeros. */
+const shortOrigin = (origin: string) => origin.replace(/0{6,}/g, (zeros) => `~${zeros.length}~`);
+const wholeOrigin = (origin: string) => origin.replace(/~(\d+)~/g, (_, length) => '0'.repeat(Number(length)));
+
+const docOf = (event: StoredEvent) => listOf<Omit<StoredEvent, Column>>(event, eventFields);
+const docOfPull = (pull: Pull) => listOf<Omit<Pull, Column>>(pull, pullFields);
 const eventOf = ([id, user, repository, time, origin, doc]: EventRow): StoredEvent => ({
-  ...{ id, user, repository, time, origin },
-  ...parseStoredEvent(doc),
+  ...{ id, user, repository, time, origin: wholeOrigin(origin) },
+  ...(fieldsOf(doc, eventFields) ?? parseStoredEvent(doc)),
 });
 const pullOf = ([id, user, repository, time, doc]: PullRow): Pull => ({
   ...{ id, time, user, repository },
-  ...JSON.parse(doc),
+  ...(fieldsOf(doc, pullFields) ?? JSON.parse(doc)),
 });
 
 /** Registry events, the pulls derived from them, the quarantine and the daily keys, in one SQLite file. */
@@ -113,7 +148,7 @@ export function openEvents(
   let latest = new Map<string, Put>();
   const readBack = (row: EventRow): StoredEvent => {
     const put = latest.get(row[0]);
-    return put !== undefined && put.event.origin === row[4] && put.doc === row[5] ? put.event : eventOf(row);
+    return put !== undefined && put.origin === row[4] && put.doc === row[5] ? put.event : eventOf(row);
   };
   const eventRows = (rows: unknown) => rows as EventRow[];
   const pulls = (rows: unknown) => (rows as PullRow[]).map(pullOf);
@@ -126,13 +161,14 @@ export function openEvents(
       return transaction(database, () =>
         events.map((event) => {
           const { id, user, repository, time } = event;
-          const doc = docOf(event);
-          latest.set(id, { event, doc });
-          const isNew = putEvent.run(id, user, repository, time, event.origin, doc).changes === 1;
-          return isNew || origin.get(id)?.origin === event.origin;
+          const [doc, own] = [docOf(event), shortOrigin(event.origin)];
+          latest.set(id, { event, origin: own, doc });
+          if (putEvent.run(id, user, repository, time, own, doc).changes === 1) return true;
+          return wholeOrigin(String(origin.get(id)?.origin)) === event.origin;
         }),
       );
     },
+    has: (id) => origin.get(id) !== undefined,
     async events(user, repository, from, to) {
       return eventRows(eventsOf.all(user, repository, from, to)).map(readBack);
     },
