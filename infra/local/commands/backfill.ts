@@ -9,13 +9,8 @@ import { encodeHit, validateHit } from '#core/hits/hit.ts';
 import { inParallel } from '#core/parallel.ts';
 import { addressOf } from '#core/registry/address.ts';
 import { normalise } from '#core/registry/normalise.ts';
-import {
-  type EventStore,
-  type ObjectStore,
-  PreconditionFailed,
-  type StreamRecord,
-  type StreamWriter,
-} from '#core/stores.ts';
+import { type ObjectStore, PreconditionFailed, type StreamRecord, type StreamWriter } from '#core/stores.ts';
+import type { LocalEvents } from '../stores/events.ts';
 import { type Format, type Row, rowsOf } from './rows.ts';
 import { rfc3339Of, Zone } from './times.ts';
 
@@ -24,7 +19,7 @@ export interface BackfillOptions {
   stream: StreamWriter;
   hits: StreamWriter;
   objects: ObjectStore;
-  events: Pick<EventStore, 'events'>;
+  events: Pick<LocalEvents, 'has'>;
   clock: () => number;
   /** The zone of times without one; default UTC. */
   zone?: Zone;
@@ -114,13 +109,12 @@ export async function backfill(
     for (const name of Object.keys(row))
       if (!(isPull ? pullColumns : hitColumns).includes(name)) done.ignored.add(name);
     if (isPull) {
-      const line = pullOf(row, clock(), timed);
-      if (typeof line === 'string') return line;
-      const { id, user, repository, time } = line.event;
-      // An earlier import may not be processed yet, or its hits may no longer be remembered.
-      const isNew = await importedPulls.isNew(time, digestOf(id));
-      const stored = async () => (await events.events(user, repository, time, time)).some((event) => event.id === id);
-      if (!isNew || (await stored())) {
+      const read = pullOf(row, clock(), timed);
+      if (typeof read === 'string') return read;
+      const { line, olderId } = read;
+      const { id, user, time } = line.event;
+      // An earlier import may not be processed yet, or may no longer be remembered.
+      if (!(await importedPulls.isNew(time, digestOf(olderId))) || events.has(id) || events.has(olderId)) {
         done.known++;
         return undefined;
       }
@@ -157,7 +151,13 @@ const numberOf = (digest: Buffer) => digest.readUIntBE(0, 6) * 32 + (digest[6] >
 /** RFC 3339, also with the space that many tools write: the id of such a row uses the time as written. */
 const asBefore = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i;
 
-function pullOf(row: Row, now: number, timed: (time: unknown) => unknown): RegistryLine | string {
+/** `olderId`: the id that versions before 0.2.0 gave it. */
+interface ReadPull {
+  line: RegistryLine;
+  olderId: string;
+}
+
+function pullOf(row: Row, now: number, timed: (time: unknown) => unknown): ReadPull | string {
   const wrong = nested(row, pullColumns) ?? badAddress(row);
   if (wrong) return wrong;
   const { time, user, repository, tag, digest, action = 'pull', address, userAgent = 'import' } = row;
@@ -167,8 +167,9 @@ function pullOf(row: Row, now: number, timed: (time: unknown) => unknown): Regis
   const named = typeof time === 'string' && asBefore.test(time.trim()) ? time : timestamp;
   const content = [named, user ?? '', repository, tag ?? '', digest ?? '', action].map(String);
   if (row.method !== undefined) content.push(String(method));
+  const name = hash('sha256', JSON.stringify(content), 'base64url').slice(0, 24);
   const event = {
-    id: `import-${hash('sha256', JSON.stringify(content), 'base64url').slice(0, 24)}`,
+    id: name,
     timestamp,
     action,
     target: { mediaType, repository, tag, digest },
@@ -181,7 +182,10 @@ function pullOf(row: Row, now: number, timed: (time: unknown) => unknown): Regis
   if (rejected.length > 0) return rejected[0].reason.replace(/^distribution: /, '').replace(/^name/, 'user');
   if (events.length === 0) return `mediaType ${shown(mediaType)} is not that of a manifest`;
   if (events[0].time > now + 86_400_000) return `time ${JSON.stringify(time)} is in the future`;
-  return { type: 'registry', receivedAt: now, event: events[0] };
+  const [read] = events;
+  // Ids begin with the time: a file is sorted by time, and so are the rows that a batch adds to each index of ids.
+  const id = `import-${Math.max(0, Math.floor(read.time)).toString(36).padStart(9, '0')}${name.slice(0, 15)}`;
+  return { line: { type: 'registry', receivedAt: now, event: { ...read, id } }, olderId: `import-${name}` };
 }
 
 /** Quotes the time as written, and says what to do. */

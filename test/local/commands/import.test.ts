@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { hash } from 'node:crypto';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import type { HitLine, RegistryLine, StoredEvent } from '#core/event.ts';
 import { type ObjectStore, PreconditionFailed, type StreamRecord } from '#core/stores.ts';
 import { backfill } from '#local/commands/backfill.ts';
@@ -34,13 +36,7 @@ function world() {
       stream: { put },
       hits: { put },
       objects: objects as ObjectStore,
-      events: {
-        async events(user, repository, from, to) {
-          return stored.filter(
-            (event) => event.user === user && event.repository === repository && event.time >= from && event.time <= to,
-          );
-        },
-      },
+      events: { has: (id) => stored.some((event) => event.id === id) },
       clock: () => Date.parse('2026-05-20T00:00:00Z'),
     });
     const lines = records.flatMap(({ data }) =>
@@ -135,6 +131,38 @@ test('pulls that are already stored are reported as for hits, and a repeated row
   stored.push(...(lines as unknown as { event: StoredEvent }[]).map(({ event }) => event));
   const again = await run(`${pulls}2026-05-03T10:00:00Z,bo,library/redis,,\n`, 'csv');
   assert.deepEqual([again.done.pulls, again.done.known], [1, 3]);
+});
+
+test('rows that an older version imported are known, remembered or stored', async () => {
+  const name = (content: unknown[]) => hash('sha256', JSON.stringify(content), 'base64url').slice(0, 24);
+  const older = `import-${name(['2026-05-01T10:00:00Z', 'alice', 'library/redis', '7.2', 'sha256:aa', 'pull'])}`;
+  const [header, row] = pulls.split('\n');
+  const first = world();
+  const { lines } = await first.run(`${header}\n${row}`, 'csv');
+  const [{ event }] = lines as unknown as { event: StoredEvent }[];
+  assert.notEqual(event.id, older);
+  const remembered = first.held.get('imports/pulls-2026-05-01')!;
+  const number = hash('sha256', older, 'buffer').readUIntBE(0, 6) * 32 + (hash('sha256', older, 'buffer')[6] >> 3);
+  assert.deepEqual([...new Float64Array(Uint8Array.from(remembered.body).buffer)], [number]);
+
+  const second = world();
+  second.stored.push({ ...event, id: older });
+  assert.equal((await second.run(`${header}\n${row}`, 'csv')).done.known, 1);
+});
+
+test("pulls' ids are in the order of their times", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.nat({ max: Date.UTC(2026, 4, 20) }), { minLength: 2 }), async (times) => {
+      const rows = times.map((time) => `${new Date(time).toISOString()},alice,app,1,`);
+      const { lines } = await world().run(`time,user,repository,tag,digest\n${rows.join('\n')}`, 'csv');
+      const events = (lines as unknown as { event: StoredEvent }[]).map(({ event }) => event);
+      const sorted = events.toSorted((a, b) => (a.id < b.id ? -1 : 1)).map(({ time }) => time);
+      assert.deepEqual(
+        sorted,
+        sorted.toSorted((a, b) => a - b),
+      );
+    }),
+  );
 });
 
 test('a file without a required column is refused; an unknown column is ignored', async () => {
