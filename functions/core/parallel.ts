@@ -13,3 +13,18 @@ export async function inParallel<T, R>(items: T[], many: number, work: (item: T)
   if (failure) throw failure.reason;
   return results;
 }
+
+/**
+ * Returns a function that resolves when it is the caller's turn, in the order of the calls, with a function that ends
+ * the turn; calling that again changes nothing.
+ */
+export function inTurn(): () => Promise<() => void> {
+  let last = Promise.resolve();
+  return async () => {
+    const before = last;
+    const turn = Promise.withResolvers<void>();
+    last = turn.promise;
+    await before;
+    return turn.resolve;
+  };
+}

@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
+import { inTurn } from '#core/parallel.ts';
 import { classifier } from '#core/registry/classify.ts';
+import type { SearchStore } from '#core/stores.ts';
 import { processHandler } from '#process/handler.ts';
 import { notifier } from '#process/notify.ts';
 import { openLog } from '../log.ts';
@@ -49,10 +51,20 @@ export async function pumpInto(streams: StreamOptions[]): Promise<LocalStores> {
     clock,
     newId,
   };
+  // Two batches at once in one thread would both take twice as long, and meanwhile search would have nothing to write.
+  const turn = inTurn();
   const pumps = streams.map(({ stream, shardPrefix, positions, maxBytes }) =>
     startPump({
       stream: stores[stream],
-      handler: processHandler({ ...options, shardPrefix }),
+      async handler(event) {
+        const over = await turn();
+        const write: SearchStore['write'] = (changes) => {
+          over();
+          return stores.search.write(changes);
+        };
+        const handle = processHandler({ ...options, search: { ...stores.search, write }, shardPrefix });
+        return handle(event).finally(over);
+      },
       batchSize: 10_000,
       maxBytes,
       windowSeconds,
