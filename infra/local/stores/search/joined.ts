@@ -1,5 +1,5 @@
-// Rows of `documents`. An event and the pull that it opens mostly say the same: then they are one row, of kind `both`, with half the
-// index entries and sums of two.
+// Rows of `documents`. An event and the pull that it opens mostly say the same: then they are one row, of kind `both`,
+// with half the index entries and sums of two.
 import type { Cell } from './packed.ts';
 
 export const columns = [
@@ -25,13 +25,18 @@ function isOne(event: Cell[], pull: Cell[]): boolean {
   );
 }
 
+function bothOf(event: Cell[], pull: Cell[]): Cell[] {
+  const both = event.with(at.kind, 'both');
+  both[at.uncertain] = pull[at.uncertain];
+  return both;
+}
+
 /** Rows of events, each followed by the pull that it opens if it opens one: as few rows as say the same. */
 export function joined(rows: Cell[][]): Cell[][] {
   const result: Cell[][] = [];
   for (const row of rows) {
     const last = result.at(-1);
-    if (last && isOne(last, row))
-      result[result.length - 1] = last.with(at.kind, 'both').with(at.uncertain, row[at.uncertain]);
+    if (last && isOne(last, row)) result[result.length - 1] = bothOf(last, row);
     else result.push(row);
   }
   return result;

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Action, PullClass } from '#core/event.ts';
+import { type Action, type PullClass, taughtClasses } from '#core/event.ts';
 import { clockSlackMs } from '#core/registry/image-graph.ts';
 import { type ManifestInfo, manifestsIn, platformsOf, type RepositoryImages, toldOf } from '#core/registry/images.ts';
 import { keyMark, prefixOf, registryOf } from '#core/registry/name.ts';
@@ -40,6 +40,7 @@ import { type Change, type Doc, dayMs, docColumns, docOf, eachOfField, keepSums,
 // An event and its pull lie side by side in each of them: a batch then changes half as many pages. A file that an older
 // version made keeps its indices, which begin with the kind; the statements hold for both.
 const pushes = "kind = 'event' AND action = 'push' AND manifest = 1";
+const taught = taughtClasses.map((name) => `'${name}'`).join();
 const used = usingClasses.map((name) => `'${name}'`).join();
 const schema = `
   CREATE TABLE IF NOT EXISTS documents (
@@ -335,8 +336,8 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
     async pulledDays({ user, limit }) {
       sums.whole();
       return rows<PulledDays>(
-        `SELECT repository, COUNT(*) AS days FROM pull_days WHERE user = ?
-         GROUP BY repository ORDER BY MAX(day) DESC, repository LIMIT ?`,
+        `SELECT repository, COUNT(DISTINCT day) AS days FROM mixes
+         WHERE user = ? AND user <> '' AND pulls > 0 AND class IN (${taught}) GROUP BY repository ORDER BY MAX(day) DESC, repository LIMIT ?`,
         user,
         limit,
       );

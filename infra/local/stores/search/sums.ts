@@ -1,17 +1,21 @@
 // The sums that search reads. They are updated in the transaction that changes a document, so that the cost of a read
 // depends on its result, not on the number of past pulls. Days are UTC days since 1970.
 //
-//   sums            a registry by day, in all (`field` '') and by each field; scopes are 'g REGISTRY'
-//   repository_days a repository by day, in all and, in one text, by each field: most of its days have a few pulls, and
-//   a row for each
-//                   value of each field would be half of all that a write costs
-//   mixes           a user's repository by day, class, client and country
-//   user_days       a user by day and registry
-//   pairs           pulls of a repository by a named user: first, newest, and what the newest was of
-//   user_classes    pulls of a named user by registry and class; `users` is what people's pages list, by registry and
-//   in all ('') repositories    what repositories' pages list; `stamp` grows with what is known of its images
-//   image_facts     the newest of the events that say the same of an image pull_days       (pull-days.ts) who pulled
-//   what on which days, for the catalogue
+//   sums             a registry by day, in all (`field` '') and by each field; scopes are 'g REGISTRY'
+//   repository_days  a repository by day, in all and, in one text, by each field: most of its days have a few pulls, and
+//                    a row for each value of each field would be half of all that a write costs
+//   mixes            a user's repository by day, class, client and country
+//   user_days        a user by day and registry
+//   pairs            pulls of a repository by a named user: first, newest, and what the newest was of
+//   user_classes     pulls of a named user by registry and class
+//   users            what people's pages list, by registry and in all ('')
+//   repositories     what repositories' pages list; `stamp` grows with what is known of its images
+//   image_facts      the newest of the events that say the same of an image
+//
+// The catalogue's cost depends on the number of repositories, not of pulls. It counts days with pulls of `taughtClasses`:
+//
+//   popularity       a repository's users with such days, and their days
+//   newest_days      a repository by day: how many users pulled it last on that day
 //
 // A file of an older version is summed in steps (`build`), in the order of its documents. A document written meanwhile
 // is added at once if the steps have passed it; otherwise a later step finds it.
@@ -20,7 +24,6 @@ import { taughtClasses } from '#core/event.ts';
 import { partsOf, registryOf } from '#core/registry/name.ts';
 import { halfLifeDays, NotSummed, weakKinds } from '#core/stores.ts';
 import { transaction } from '../sqlite/sqlite.ts';
-import { catalogueTables } from './pull-days.ts';
 
 export const dayMs = 86_400_000;
 /**
@@ -56,13 +59,15 @@ const tables = `
     PRIMARY KEY (repository, action, digest, tag, class, apart)) WITHOUT ROWID;
   CREATE INDEX image_facts_deletes ON image_facts (repository) WHERE action = 'delete';
   CREATE TABLE summing (kind TEXT, id TEXT, done INTEGER, total INTEGER);
-  ${catalogueTables}`;
+  CREATE TABLE popularity (repository TEXT PRIMARY KEY, people INTEGER, days INTEGER) WITHOUT ROWID;
+  CREATE TABLE newest_days (
+    day INTEGER, repository TEXT, people INTEGER, PRIMARY KEY (day, repository)) WITHOUT ROWID;`;
 /** Has a row while some documents are not summed. */
 const fillingTable = 'CREATE TABLE IF NOT EXISTS filling (done INTEGER, total INTEGER)';
 /** All but `summing`. */
 export const sumTables = [
   ...['sums', 'repository_days', 'mixes', 'user_days', 'pairs', 'user_classes', 'users', 'repositories', 'image_facts'],
-  ...['pull_days', 'popularity', 'newest_days'],
+  ...['popularity', 'newest_days'],
 ];
 
 /** The input of sums: a row of `documents`. */
@@ -84,7 +89,7 @@ export interface Doc {
 export const docColumns =
   'kind, user, repository, time, action, manifest, tag, digest, class, country, client, apart, uncertain';
 
-export function docOf(row: SQLInputValue[]): Doc {
+export const docOf = (row: SQLInputValue[]): Doc => {
   const [kind, user, repository, time, action, manifest, tag, digest, kindOfPull, country, client, apart, uncertain] =
     row as [
       string,
@@ -102,23 +107,21 @@ export function docOf(row: SQLInputValue[]): Doc {
       number | null,
     ];
   return {
-    ...{
-      kind,
-      user,
-      repository,
-      time,
-      action,
-      manifest,
-      tag,
-      digest,
-      class: kindOfPull,
-      country,
-      client,
-      apart,
-      uncertain,
-    },
+    kind,
+    user,
+    repository,
+    time,
+    action,
+    manifest,
+    tag,
+    digest,
+    class: kindOfPull,
+    country,
+    client,
+    apart,
+    uncertain,
   };
-}
+};
 
 /** Whether two documents contribute the same to every sum. */
 const isSame = (a: Doc, b: Doc): boolean =>
@@ -181,7 +184,8 @@ export function keepSums(database: DatabaseSync): Sums {
     prepared.set(sql, statement);
     return statement;
   };
-  // An older version maintained the catalogue with triggers.
+  // An older version maintained the catalogue with triggers, and kept the days of each user and repository.
+  database.exec('DROP TABLE IF EXISTS pull_days');
   for (const name of ['documents_added', 'documents_changed', 'documents_removed', 'day_added', 'day_removed'])
     database.exec(`DROP TRIGGER IF EXISTS ${name}`);
   const there = () =>
@@ -276,21 +280,18 @@ interface PairChange {
   /** Days with added pulls of `taughtClasses` (false), or of which some were removed (true). */
   days: Map<number, boolean>;
 }
-/** The changes of one user. */
-interface UserChange {
-  pairs: Map<string, PairChange>;
-  /** By repository, day, class, client and country. */
-  mixes: Map<string, { repository: string; day: number; class: string; client: string; country: string; add: Numbers }>;
-  /** By day and registry. */
-  days: Map<string, { day: number; registry: string; add: Numbers }>;
-  /** By registry and class. */
-  classes: Map<string, { registry: string; class: string; pulls: number }>;
+/** What one document adds, negative if it is removed. */
+interface Counted {
+  doc: Doc;
+  day: number;
+  add: Numbers;
+  /** What changes of its repository. */
+  own: RepositoryChange;
 }
-/** The changes of a scope on a day: in total, and by each of `sumFields`. */
-interface DayChange {
+/** Sums of a scope on a day: in total, and by the values of each of `sumFields`. */
+interface DaySums {
   all: Numbers;
-  /** By the place of the field in `sumFields`, a digit, and the value. */
-  by: Map<string, Numbers>;
+  by: Map<string, Numbers>[];
 }
 interface RepositoryChange {
   registry: string;
@@ -301,7 +302,7 @@ interface RepositoryChange {
   last: number;
   less: boolean;
   stamp: number;
-  days: Map<number, DayChange>;
+  days: Map<number, Counted[]>;
   facts: Map<string, FactChange>;
 }
 interface FactChange {
@@ -334,14 +335,22 @@ function within<K, V>(map: Map<K, V>, key: K, make: () => V): V {
 }
 
 const zeros = (): Numbers => [0, 0, 0, 0, 0];
-const emptyDay = (): DayChange => ({ all: zeros(), by: new Map() });
+const emptyDay = (): DaySums => ({ all: zeros(), by: sumFields.map(() => new Map()) });
 
-function increase(numbers: Numbers, add: Numbers, sign: number): void {
-  for (let index = 0; index < 5; index++) numbers[index] += sign * add[index];
+function increase(numbers: Numbers, add: Numbers): void {
+  for (let index = 0; index < 5; index++) numbers[index] += add[index];
+}
+
+/** The values of `sumFields`. */
+const valuesOf = ({ class: kind, client, country, tag }: Doc) => [kind, client, country, tag ?? ''];
+
+function include(sums: DaySums, { doc, add }: Counted): void {
+  increase(sums.all, add);
+  for (const [field, value] of valuesOf(doc).entries()) increase(within(sums.by[field], value, zeros), add);
 }
 
 function change(prepare: Prepare, at: Summing | undefined): Change {
-  const users = new Map<string, UserChange>();
+  const counted: Counted[] = [];
   const repositories = new Map<string, RepositoryChange>();
 
   const repositoryChange = (repository: string): RepositoryChange =>
@@ -360,7 +369,7 @@ function change(prepare: Prepare, at: Summing | undefined): Change {
     }));
 
   function count(doc: Doc, sign: 1 | -1) {
-    const { kind, user, repository, time, action, manifest } = doc;
+    const { kind, repository, time, action, manifest } = doc;
     const isPull = kind === 'pull' || kind === 'both';
     const isEvent = kind === 'event' || kind === 'both';
     const own = repositoryChange(repository);
@@ -371,42 +380,17 @@ function change(prepare: Prepare, at: Summing | undefined): Change {
     const isPush = isEvent && manifest === 1 && action === 'push';
     if (!isPull && !isRaw && !isPush) return;
     const uncertain = isPull && doc.uncertain === 1;
-    const add = [isPull, uncertain, isRaw, isPush && doc.apart !== 1, isPush].map(Number) as Numbers;
+    const of = (isCounted: boolean) => (isCounted ? sign : 0);
+    const add: Numbers = [of(isPull), of(uncertain), of(isRaw), of(isPush && doc.apart !== 1), of(isPush)];
     const day = Math.floor(time / dayMs);
-    const ofDay = within(own.days, day, emptyDay);
-    increase(ofDay.all, add, sign);
-    for (const key of [`0${doc.class}`, `1${doc.client}`, `2${doc.country}`, `3${doc.tag ?? ''}`])
-      increase(within(ofDay.by, key, zeros), add, sign);
-
-    const { registry } = own;
-    const ofUser = within(users, user, () => ({
-      ...{ pairs: new Map(), mixes: new Map(), days: new Map(), classes: new Map() },
-    }));
-    const pair = within(ofUser.pairs, repository, () => ({
-      ...{ user, repository, registry, pulls: 0, first: Number.POSITIVE_INFINITY, less: false },
-      days: new Map(),
-    }));
-    const { class: kindOf, client, country } = doc;
-    const mix = within(ofUser.mixes, `${repository}\0${day}\0${kindOf}\0${client}\0${country}`, () => ({
-      ...{ repository, day, class: kindOf, client, country, add: zeros() },
-    }));
-    increase(mix.add, add, sign);
-    increase(within(ofUser.days, `${day}\0${registry}`, () => ({ day, registry, add: zeros() })).add, add, sign);
+    const one = { doc, day, add, own };
+    within(own.days, day, (): Counted[] => []).push(one);
+    counted.push(one);
     if (isRaw) own.raw += sign;
     if (!isPull) return;
     own.pulls += sign;
     if (sign > 0) own.last = Math.max(own.last, time);
     else own.less = true;
-    if (user === '') return;
-
-    pair.pulls += sign;
-    if (sign < 0) pair.less = true;
-    else {
-      pair.first = Math.min(pair.first, time);
-      if (!pair.newest || time >= pair.newest.time) pair.newest = doc;
-    }
-    within(ofUser.classes, `${registry}\0${kindOf}`, () => ({ registry, class: kindOf, pulls: 0 })).pulls += sign;
-    if (taught.has(kindOf)) pair.days.set(day, sign < 0 || (pair.days.get(day) ?? false));
   }
 
   function fact(
@@ -441,15 +425,8 @@ function change(prepare: Prepare, at: Summing | undefined): Change {
     end() {
       storeScopes(prepare, repositories);
       const popularity = new Map<string, PopularityChange>();
-      for (const [user, own] of users) {
-        storeMixes(prepare, user, own);
-        if (user === '') continue;
-        for (const pair of own.pairs.values()) {
-          storeDays(prepare, pair, popularity);
-          storePair(prepare, pair, repositoryChange(pair.repository));
-        }
-        storeUser(prepare, user, own);
-      }
+      counted.sort((a, b) => order(a.doc.user, b.doc.user) || order(a.doc.repository, b.doc.repository));
+      for (const own of runs(counted, (a, b) => a.doc.user === b.doc.user)) storePerson(prepare, own, popularity);
       storePopularity(prepare, popularity);
       for (const [name, own] of repositories) {
         if (own.facts.size > 0) storeFacts(prepare, name, own);
@@ -472,14 +449,13 @@ function adder(prepare: Prepare, table: string, keys: string[]): (key: (string |
 }
 
 function storeScopes(prepare: Prepare, repositories: Map<string, RepositoryChange>): void {
-  const registries = new Map<string, Map<number, DayChange>>();
+  const registries = new Map<string, Map<number, DaySums>>();
   for (const [repository, { registry, days }] of repositories) {
-    const ofRegistry = within(registries, registry, () => new Map<number, DayChange>());
-    for (const [day, change] of days) {
-      const sum = within(ofRegistry, day, emptyDay);
-      increase(sum.all, change.all, 1);
-      for (const [key, numbers] of change.by) increase(within(sum.by, key, zeros), numbers, 1);
-      storeDay(prepare, repository, day, change);
+    const ofRegistry = within(registries, registry, () => new Map<number, DaySums>());
+    for (const [day, counted] of days) {
+      const sums = within(ofRegistry, day, emptyDay);
+      for (const one of counted) include(sums, one);
+      storeDay(prepare, repository, day, counted);
     }
   }
   const store = adder(prepare, 'sums', ['scope', 'field', 'day', 'key']);
@@ -487,26 +463,31 @@ function storeScopes(prepare: Prepare, repositories: Map<string, RepositoryChang
     const scope = `g ${registry}`;
     for (const [day, { all, by }] of days) {
       store([scope, '', day, ''], all);
-      for (const [key, numbers] of by) store([scope, sumFields[Number(key[0])], day, key.slice(1)], numbers);
+      for (const [field, values] of by.entries())
+        for (const [value, numbers] of values) store([scope, sumFields[field], day, value], numbers);
     }
   }
 }
 
 const isNothing = (numbers: Numbers) => numbers.every((value) => value === 0);
 
-/** Adds what is stored of the day to the change. */
-function storeDay(prepare: Prepare, repository: string, day: number, { all, by }: DayChange): void {
-  if (isNothing(all) && [...by.values()].every(isNothing)) return;
-  // Most days are new.
+/** Adds documents to the sums of a repository's day. */
+function storeDay(prepare: Prepare, repository: string, day: number, counted: Counted[]): void {
+  const sums = counted.length === 1 ? undefined : sumOf(counted);
+  if (sums && isNothing(sums.all) && sums.by.every((values) => [...values.values()].every(isNothing))) return;
+  // Most days are new, and most of those have one document.
   const add = prepare('INSERT INTO repository_days VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING');
-  if (add.run(repository, day, ...all, fieldsText(by)).changes === 1) return;
+  const [{ doc, add: numbers }] = counted;
+  const text = sums ? fieldsText(sums.by) : JSON.stringify(valuesOf(doc).map((value) => [[value, ...numbers]]));
+  if (add.run(repository, day, ...(sums?.all ?? numbers), text).changes === 1) return;
+  const { all, by } = sums ?? sumOf(counted);
   const found = prepare(`SELECT ${sumNames.join()}, fields FROM repository_days WHERE repository = ? AND day = ?`);
   found.setReturnArrays(true);
   const held = found.get(repository, day) as unknown as [...Numbers, string];
   const fields = JSON.parse(held.pop() as string) as [string, ...Numbers][][];
-  increase(all, held as unknown as Numbers, 1);
+  increase(all, held as unknown as Numbers);
   for (const [field, rows] of fields.entries())
-    for (const [key, ...numbers] of rows) increase(within(by, `${field}${key}`, zeros), numbers, 1);
+    for (const [value, ...numbers] of rows) increase(within(by[field], value, zeros), numbers);
   if (isNothing(all)) prepare('DELETE FROM repository_days WHERE repository = ? AND day = ?').run(repository, day);
   else
     prepare(
@@ -514,14 +495,22 @@ function storeDay(prepare: Prepare, repository: string, day: number, { all, by }
     ).run(...all, fieldsText(by), repository, day);
 }
 
+function sumOf(counted: Counted[]): DaySums {
+  const sums = emptyDay();
+  for (const one of counted) include(sums, one);
+  return sums;
+}
+
 /** Of each of `sumFields` the values and their numbers, sorted: [[["human",1,0,2,0,0]],…]. `eachOfField` reads it. */
-function fieldsText(by: Map<string, Numbers>): string {
-  const fields: [string, ...Numbers][][] = sumFields.map(() => []);
-  for (const key of [...by.keys()].sort()) {
-    const numbers = by.get(key)!;
-    if (!isNothing(numbers)) fields[Number(key[0])].push([key.slice(1), ...numbers]);
-  }
-  return JSON.stringify(fields);
+function fieldsText(by: Map<string, Numbers>[]): string {
+  return JSON.stringify(
+    by.map((values) =>
+      [...values.keys()]
+        .sort()
+        .map((value) => [value, ...values.get(value)!])
+        .filter(([, ...numbers]) => !isNothing(numbers as Numbers)),
+    ),
+  );
 }
 
 /** The rows of a field of `repository_days`, and in SQL what they are: the value and its sums. */
@@ -533,12 +522,79 @@ export function eachOfField(field: string): { from: string; key: string; summed:
   };
 }
 
-function storeMixes(prepare: Prepare, user: string, { mixes, days }: UserChange): void {
+/** The documents of one user, sorted by repository. */
+function storePerson(prepare: Prepare, counted: Counted[], popularity: Map<string, PopularityChange>): void {
+  const { user } = counted[0].doc;
   const storeMix = adder(prepare, 'mixes', ['user', 'repository', 'day', 'class', 'client', 'country']);
-  for (const { repository, day, class: kind, client, country, add } of mixes.values())
-    storeMix([user, repository, day, kind, client, country], add);
-  const storeDay = adder(prepare, 'user_days', ['user', 'day', 'registry']);
-  for (const { day, registry, add } of days.values()) storeDay([user, day, registry], add);
+  const storeUserDay = adder(prepare, 'user_days', ['user', 'day', 'registry']);
+  const pairs: PairChange[] = [];
+  for (const ofPair of runs(counted, (a, b) => a.own === b.own)) {
+    const pair = pairOf(ofPair);
+    const days = taughtDays(prepare, pair);
+    for (const [{ doc, day }, add] of summed(ofPair, isSameMix, byMix))
+      storeMix([user, doc.repository, day, doc.class, doc.client, doc.country], add);
+    if (user === '') continue;
+    pairs.push(pair);
+    storeDays(prepare, pair, days, popularity);
+    storePair(prepare, pair, ofPair[0].own);
+  }
+  for (const [{ day, own }, add] of summed(counted, isSameDay, byDay)) storeUserDay([user, day, own.registry], add);
+  if (user !== '') storeUser(prepare, user, pairs, counted);
+}
+
+function pairOf(counted: Counted[]): PairChange {
+  const [{ doc, own }] = counted;
+  const pair: PairChange = {
+    ...{ user: doc.user, repository: doc.repository, registry: own.registry },
+    ...{ pulls: 0, first: Number.POSITIVE_INFINITY, less: false, days: new Map() },
+  };
+  for (const { doc, day, add } of counted) {
+    const [pulls] = add;
+    if (pulls === 0) continue;
+    pair.pulls += pulls;
+    if (pulls < 0) pair.less = true;
+    else {
+      pair.first = Math.min(pair.first, doc.time);
+      if (!pair.newest || doc.time >= pair.newest.time) pair.newest = doc;
+    }
+    if (taught.has(doc.class)) pair.days.set(day, pulls < 0 || (pair.days.get(day) ?? false));
+  }
+  return pair;
+}
+
+const isSameMix = (a: Counted, b: Counted) =>
+  a.day === b.day && a.doc.class === b.doc.class && a.doc.client === b.doc.client && a.doc.country === b.doc.country;
+const byMix = (a: Counted, b: Counted) =>
+  a.day - b.day ||
+  order(a.doc.class, b.doc.class) ||
+  order(a.doc.client, b.doc.client) ||
+  order(a.doc.country, b.doc.country);
+const isSameDay = (a: Counted, b: Counted) => a.day === b.day && a.own.registry === b.own.registry;
+const byDay = (a: Counted, b: Counted) => a.day - b.day || order(a.own.registry, b.own.registry);
+
+const order = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+
+/** Parts of a sorted list whose items are the same. */
+function* runs<T>(items: T[], isSame: (a: T, b: T) => boolean): Iterable<T[]> {
+  for (let start = 0, end = 0; start < items.length; start = end) {
+    while (end < items.length && isSame(items[start], items[end])) end++;
+    yield items.slice(start, end);
+  }
+}
+
+/** The first of each group of documents, and what the group adds. */
+function* summed(
+  counted: Counted[],
+  isSame: (a: Counted, b: Counted) => boolean,
+  compare: (a: Counted, b: Counted) => number,
+): Iterable<[Counted, Numbers]> {
+  if (counted.length === 1) yield [counted[0], counted[0].add];
+  else
+    for (const same of runs(counted.toSorted(compare), isSame)) {
+      const add = zeros();
+      for (const one of same) increase(add, one.add);
+      yield [same[0], add];
+    }
 }
 
 /** The changes in `popularity` and `newest_days` for one repository. */
@@ -549,40 +605,46 @@ interface PopularityChange {
   newest: Map<number, number>;
 }
 
-/** Must run after `mixes`, which show whether another pull of the day is left. */
-function storeDays(prepare: Prepare, pair: PairChange, popularity: Map<string, PopularityChange>): void {
-  const { user, repository, days } = pair;
-  if (days.size === 0) return;
-  const newestOf = prepare('SELECT MAX(day) AS day FROM pull_days WHERE user = ? AND repository = ?');
-  const add = prepare('INSERT INTO pull_days VALUES (?, ?, ?) ON CONFLICT DO NOTHING');
-  const newest = () => newestOf.get(user, repository)?.day as number | null;
-  const was = newest();
-  let now = was;
-  let changed = 0;
-  for (const [day, less] of days) {
-    if (!less || stays(day)) {
-      changed += Number(add.run(user, repository, day).changes);
-      if (now === null || day > now) now = day;
-    } else {
-      const remove = prepare('DELETE FROM pull_days WHERE user = ? AND repository = ? AND day = ?');
-      changed -= Number(remove.run(user, repository, day).changes);
-      now = newest();
-    }
-  }
-  if (changed === 0 && now === was) return;
-  const own = within(popularity, repository, () => ({ people: 0, days: 0, newest: new Map() }));
-  own.days += changed;
-  own.people += Number(now !== null) - Number(was !== null);
-  if (now === was) return;
-  if (was !== null) own.newest.set(was, (own.newest.get(was) ?? 0) - 1);
-  if (now !== null) own.newest.set(now, (own.newest.get(now) ?? 0) + 1);
+const ofTaughtPair = `FROM mixes WHERE user = ? AND repository = ? AND pulls > 0 AND class IN (${taughtList})`;
 
-  function stays(day: number): boolean {
-    const left = prepare(
-      `SELECT 1 FROM mixes WHERE user = ? AND repository = ? AND day = ? AND pulls > 0 AND class IN (${taughtList}) LIMIT 1`,
-    );
-    return left.get(user, repository, day) !== undefined;
-  }
+/** Days of a pair with pulls of `taughtClasses`. */
+interface TaughtDays {
+  newest: number | undefined;
+  /** Which of the days that change have any. */
+  of: Set<number>;
+}
+
+function taughtDays(prepare: Prepare, { user, repository, days }: PairChange): TaughtDays {
+  const newestOf = prepare(`SELECT day ${ofTaughtPair} ORDER BY day DESC LIMIT 1`);
+  const anyOf = prepare(`SELECT 1 ${ofTaughtPair} AND day = ? LIMIT 1`);
+  if (days.size === 0) return { newest: undefined, of: new Set() };
+  const newest = newestOf.get(user, repository)?.day as number | undefined;
+  const has = (day: number) =>
+    newest !== undefined && day <= newest && (day === newest || anyOf.get(user, repository, day));
+  return { newest, of: new Set([...days.keys()].filter(has)) };
+}
+
+/** `was`: before `mixes` changed. */
+function storeDays(
+  prepare: Prepare,
+  pair: PairChange,
+  was: TaughtDays,
+  popularity: Map<string, PopularityChange>,
+): void {
+  if (pair.days.size === 0) return;
+  const days = [...pair.days.keys()];
+  const less = [...pair.days.values()].includes(true);
+  const now = less
+    ? taughtDays(prepare, pair)
+    : { of: pair.days, newest: days.reduce((most, day) => Math.max(most, day), was.newest ?? never) };
+  const changed = now.of.size - was.of.size;
+  if (changed === 0 && now.newest === was.newest) return;
+  const own = within(popularity, pair.repository, () => ({ people: 0, days: 0, newest: new Map() }));
+  own.days += changed;
+  own.people += Number(now.newest !== undefined) - Number(was.newest !== undefined);
+  if (now.newest === was.newest) return;
+  if (was.newest !== undefined) own.newest.set(was.newest, (own.newest.get(was.newest) ?? 0) - 1);
+  if (now.newest !== undefined) own.newest.set(now.newest, (own.newest.get(now.newest) ?? 0) + 1);
 }
 
 function storePopularity(prepare: Prepare, changed: Map<string, PopularityChange>): void {
@@ -642,12 +704,18 @@ function storePair(prepare: Prepare, pair: PairChange, own: RepositoryChange): v
 }
 
 /** Must run after `pairs`, which have a user's first and last pull if some were removed. */
-function storeUser(prepare: Prepare, user: string, own: UserChange): void {
+function storeUser(prepare: Prepare, user: string, changed: PairChange[], counted: Counted[]): void {
+  const classes = new Map<string, { registry: string; class: string; pulls: number }>();
+  for (const { doc, own, add } of counted)
+    if (add[0] !== 0)
+      within(classes, `${own.registry}\0${doc.class}`, () => ({
+        ...{ registry: own.registry, class: doc.class, pulls: 0 },
+      })).pulls += add[0];
   const add = prepare(
     'INSERT INTO user_classes VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET pulls = pulls + excluded.pulls',
   );
   const clear = prepare('DELETE FROM user_classes WHERE user = ? AND registry = ? AND class = ? AND pulls = 0');
-  for (const { registry, class: kind, pulls } of own.classes.values()) {
+  for (const { registry, class: kind, pulls } of classes.values()) {
     if (pulls !== 0) add.run(user, registry, kind, pulls);
     if (pulls < 0) clear.run(user, registry, kind);
   }
@@ -661,7 +729,7 @@ function storeUser(prepare: Prepare, user: string, own: UserChange): void {
        firstPull = excluded.firstPull, lastPull = excluded.lastPull`,
   );
   const remove = prepare('DELETE FROM users WHERE scope = ? AND user = ?');
-  const pairs = [...own.pairs.values()].filter((pair) => pair.newest || pair.less);
+  const pairs = changed.filter((pair) => pair.newest || pair.less);
   if (pairs.length === 0) return;
   const less = pairs.some((pair) => pair.less);
   const all = less ? (pairsOf.all(user) as { repository: string; firstPull: number; lastPull: number }[]) : [];
@@ -671,7 +739,7 @@ function storeUser(prepare: Prepare, user: string, own: UserChange): void {
     const held = heldOf.get(scope, user) as { kind: string; firstPull: number; lastPull: number } | undefined;
     if (held && !less) {
       // More of what they pulled most before.
-      const came = [...own.classes.values()].filter(isMeant);
+      const came = [...classes.values()].filter(isMeant);
       const times = pairs.filter(isMeant).map((pair) => [pair.first, pair.newest!.time]);
       if (came.every((row) => row.class === held.kind) && times.every(([first]) => first >= held.firstPull)) {
         const pulls = came.reduce((sum, row) => sum + row.pulls, 0);
