@@ -2,7 +2,7 @@
 // repository's stamp says so (`stampChange` in sums.ts).
 import type { RepositoryImages } from '#core/registry/images.ts';
 import { byPush, isDeleted, type UnusedImage, unusedImages } from '#core/registry/unused.ts';
-import { dayMs, stampChange } from './sums.ts';
+import { dayMs, stampChange } from './counted.ts';
 
 export interface Stamped {
   repository: string;

@@ -29,10 +29,14 @@ import {
 import { batchCacheMiB, groupCommit, openDatabase, transaction } from '../sqlite/sqlite.ts';
 import { rowsATurn } from '../sqlite/turns.ts';
 import { wiper } from '../sqlite/wipe.ts';
+import type { Change } from './change.ts';
+import { dayMs } from './counted.ts';
+import { type Doc, docColumns, docOf } from './doc.ts';
 import { imagesRead, type Stamped } from './images-read.ts';
 import { columns, isPullEvent, joined, partsOf } from './joined.ts';
 import { type Cell, type PackedTable, packedTable, unpackedTable } from './packed.ts';
-import { type Change, type Doc, dayMs, docColumns, docOf, eachOfField, keepSums, type Sums } from './sums.ts';
+import { eachOfField } from './repository-sums.ts';
+import { keepSums, type Sums } from './sums.ts';
 
 // One table for all documents. An `event` is a raw registry event, a `pull` is one act of one user, `both` is an event and the pull
 // that it opens where the same is known of them (joined.ts), and a `fact` is what remains of a forgotten user's events: that an

@@ -1,0 +1,88 @@
+// What one document adds to the sums, and how a table of sums is changed.
+import type { StatementSync } from 'node:sqlite';
+import type { Doc } from './doc.ts';
+
+export const dayMs = 86_400_000;
+/**
+ * How much a change of a repository's image facts adds to its `stamp`. A fact that moves on within the day of the
+ * repository's newest pull adds 1: little that is derived from it changes (images-read.ts).
+ */
+export const stampChange = 2 ** 20;
+export type Prepare = (sql: string) => StatementSync;
+/** pulls, uncertain, raw, pushes, rawPushes */
+export type Numbers = [number, number, number, number, number];
+/** What one document adds, negative if it is removed. */
+export interface Counted {
+  doc: Doc;
+  day: number;
+  add: Numbers;
+  /** What changes of its repository. */
+  own: RepositoryChange;
+}
+export interface RepositoryChange {
+  registry: string;
+  pulls: number;
+  raw: number;
+  manifests: number;
+  pulledBy: number;
+  last: number;
+  less: boolean;
+  stamp: number;
+  days: Map<number, Counted[]>;
+  facts: Map<string, FactChange>;
+}
+export interface FactChange {
+  key: [string, string, string, string, string, number];
+  last: number;
+  /** Documents added with this time, minus those removed. */
+  came: number;
+  /** The greatest removed time. */
+  less: number;
+}
+
+export const never = Number.NEGATIVE_INFINITY;
+export const sumNames = ['pulls', 'uncertain', 'raw', 'pushes', 'rawPushes'];
+const grow = sumNames.map((name) => `${name} = ${name} + excluded.${name}`).join();
+const isEmpty = 'pulls = 0 AND raw = 0 AND pushes = 0 AND rawPushes = 0';
+
+/** Returns a map's value for a key, and makes it if there is none. */
+export function within<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  let found = map.get(key);
+  if (found === undefined) {
+    found = make();
+    map.set(key, found);
+  }
+  return found;
+}
+
+export const zeros = (): Numbers => [0, 0, 0, 0, 0];
+
+export function increase(numbers: Numbers, add: Numbers): void {
+  for (let index = 0; index < 5; index++) numbers[index] += add[index];
+}
+
+export const order = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+
+/** Parts of a sorted list whose items are the same. */
+export function* runs<T>(items: T[], isSame: (a: T, b: T) => boolean): Iterable<T[]> {
+  for (let start = 0, end = 0; start < items.length; start = end) {
+    while (end < items.length && isSame(items[start], items[end])) end++;
+    yield items.slice(start, end);
+  }
+}
+
+/** Adds the changes to a table of sums. */
+export function adder(
+  prepare: Prepare,
+  table: string,
+  keys: string[],
+): (key: (string | number)[], add: Numbers) => void {
+  const marks = Array.from({ length: keys.length + sumNames.length }, () => '?').join();
+  const add = prepare(`INSERT INTO ${table} VALUES (${marks}) ON CONFLICT DO UPDATE SET ${grow}`);
+  const clear = prepare(`DELETE FROM ${table} WHERE ${keys.map((name) => `${name} = ?`).join(' AND ')} AND ${isEmpty}`);
+  return (key, numbers) => {
+    if (numbers.every((value) => value === 0)) return;
+    add.run(...key, ...numbers);
+    if (numbers.some((value) => value < 0)) clear.run(...key);
+  };
+}

@@ -1,0 +1,289 @@
+// The sums of one user: mixes, user_days, pairs, user_classes, users; and what they change in the catalogue.
+import type { SQLInputValue } from 'node:sqlite';
+import { taughtClasses } from '#core/event.ts';
+import { registryOf } from '#core/registry/name.ts';
+import { weakKinds } from '#core/stores.ts';
+import {
+  adder,
+  type Counted,
+  increase,
+  type Numbers,
+  never,
+  order,
+  type Prepare,
+  type RepositoryChange,
+  runs,
+  within,
+  zeros,
+} from './counted.ts';
+import { type Doc, docColumns, docOf } from './doc.ts';
+
+const taught = new Set<string>(taughtClasses);
+const taughtList = taughtClasses.map((name) => `'${name}'`).join();
+
+interface PairChange {
+  user: string;
+  repository: string;
+  registry: string;
+  pulls: number;
+  first: number;
+  newest?: Doc;
+  /** Set if a document was removed: then first and newest are read again. */
+  less: boolean;
+  /** Days with added pulls of `taughtClasses` (false), or of which some were removed (true). */
+  days: Map<number, boolean>;
+}
+
+/** Must run before what changes of repositories is stored: it counts their users. */
+export function storePeople(prepare: Prepare, counted: Counted[]): void {
+  const storeMix = adder(prepare, 'mixes', ['user', 'repository', 'day', 'class', 'client', 'country']);
+  const storeUserDay = adder(prepare, 'user_days', ['user', 'day', 'registry']);
+  const popularity = new Map<string, PopularityChange>();
+  counted.sort((a, b) => order(a.doc.user, b.doc.user) || order(a.doc.repository, b.doc.repository));
+  for (const ofUser of runs(counted, (a, b) => a.doc.user === b.doc.user)) {
+    const { user } = ofUser[0].doc;
+    const pairs: PairChange[] = [];
+    for (const ofPair of runs(ofUser, (a, b) => a.own === b.own)) {
+      const pair = pairOf(ofPair);
+      const days = taughtDays(prepare, pair);
+      for (const [{ doc, day }, add] of summed(ofPair, isSameMix, byMix))
+        storeMix([user, doc.repository, day, doc.class, doc.client, doc.country], add);
+      if (user === '') continue;
+      pairs.push(pair);
+      storeDays(prepare, pair, days, popularity);
+      storePair(prepare, pair, ofPair[0].own);
+    }
+    for (const [{ day, own }, add] of summed(ofUser, isSameDay, byDay)) storeUserDay([user, day, own.registry], add);
+    if (user !== '') storeUser(prepare, user, pairs, ofUser);
+  }
+  storePopularity(prepare, popularity);
+}
+
+function pairOf(counted: Counted[]): PairChange {
+  const [{ doc, own }] = counted;
+  const pair: PairChange = {
+    ...{ user: doc.user, repository: doc.repository, registry: own.registry },
+    ...{ pulls: 0, first: Number.POSITIVE_INFINITY, less: false, days: new Map() },
+  };
+  for (const { doc, day, add } of counted) {
+    const [pulls] = add;
+    if (pulls === 0) continue;
+    pair.pulls += pulls;
+    if (pulls < 0) pair.less = true;
+    else {
+      pair.first = Math.min(pair.first, doc.time);
+      if (!pair.newest || doc.time >= pair.newest.time) pair.newest = doc;
+    }
+    if (taught.has(doc.class)) pair.days.set(day, pulls < 0 || (pair.days.get(day) ?? false));
+  }
+  return pair;
+}
+
+const isSameMix = (a: Counted, b: Counted) =>
+  a.day === b.day && a.doc.class === b.doc.class && a.doc.client === b.doc.client && a.doc.country === b.doc.country;
+const byMix = (a: Counted, b: Counted) =>
+  a.day - b.day ||
+  order(a.doc.class, b.doc.class) ||
+  order(a.doc.client, b.doc.client) ||
+  order(a.doc.country, b.doc.country);
+const isSameDay = (a: Counted, b: Counted) => a.day === b.day && a.own.registry === b.own.registry;
+const byDay = (a: Counted, b: Counted) => a.day - b.day || order(a.own.registry, b.own.registry);
+
+/** The first of each group of documents, and what the group adds. */
+function* summed(
+  counted: Counted[],
+  isSame: (a: Counted, b: Counted) => boolean,
+  compare: (a: Counted, b: Counted) => number,
+): Iterable<[Counted, Numbers]> {
+  if (counted.length === 1) yield [counted[0], counted[0].add];
+  else
+    for (const same of runs(counted.toSorted(compare), isSame)) {
+      const add = zeros();
+      for (const one of same) increase(add, one.add);
+      yield [same[0], add];
+    }
+}
+
+/** The changes in `popularity` and `newest_days` for one repository. */
+interface PopularityChange {
+  people: number;
+  days: number;
+  /** How many users have this as their newest day. */
+  newest: Map<number, number>;
+}
+
+const ofTaughtPair = `FROM mixes WHERE user = ? AND repository = ? AND pulls > 0 AND class IN (${taughtList})`;
+const newestTaughtDay = `SELECT day ${ofTaughtPair} ORDER BY day DESC LIMIT 1`;
+const anyTaughtPull = `SELECT 1 ${ofTaughtPair} AND day = ? LIMIT 1`;
+
+/** Days of a pair with pulls of `taughtClasses`. */
+interface TaughtDays {
+  newest: number | undefined;
+  /** Which of the days that change have any. */
+  of: Set<number>;
+}
+
+function taughtDays(prepare: Prepare, { user, repository, days }: PairChange): TaughtDays {
+  const newestOf = prepare(newestTaughtDay);
+  const anyOf = prepare(anyTaughtPull);
+  if (days.size === 0) return { newest: undefined, of: new Set() };
+  const newest = newestOf.get(user, repository)?.day as number | undefined;
+  const has = (day: number) =>
+    newest !== undefined && day <= newest && (day === newest || anyOf.get(user, repository, day));
+  return { newest, of: new Set([...days.keys()].filter(has)) };
+}
+
+/** `was`: before `mixes` changed. */
+function storeDays(
+  prepare: Prepare,
+  pair: PairChange,
+  was: TaughtDays,
+  popularity: Map<string, PopularityChange>,
+): void {
+  if (pair.days.size === 0) return;
+  const days = [...pair.days.keys()];
+  const less = [...pair.days.values()].includes(true);
+  const now = less
+    ? taughtDays(prepare, pair)
+    : { of: pair.days, newest: days.reduce((most, day) => Math.max(most, day), was.newest ?? never) };
+  const changed = now.of.size - was.of.size;
+  if (changed === 0 && now.newest === was.newest) return;
+  const own = within(popularity, pair.repository, () => ({ people: 0, days: 0, newest: new Map() }));
+  own.days += changed;
+  own.people += Number(now.newest !== undefined) - Number(was.newest !== undefined);
+  if (now.newest === was.newest) return;
+  if (was.newest !== undefined) own.newest.set(was.newest, (own.newest.get(was.newest) ?? 0) - 1);
+  if (now.newest !== undefined) own.newest.set(now.newest, (own.newest.get(now.newest) ?? 0) + 1);
+}
+
+function storePopularity(prepare: Prepare, changed: Map<string, PopularityChange>): void {
+  const store = prepare(
+    `INSERT INTO popularity VALUES (?, ?, ?)
+     ON CONFLICT DO UPDATE SET people = people + excluded.people, days = days + excluded.days`,
+  );
+  const storeNewest = prepare(
+    'INSERT INTO newest_days VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET people = people + excluded.people',
+  );
+  for (const [repository, { people, days, newest }] of changed) {
+    store.run(repository, people, days);
+    for (const [day, count] of newest) if (count !== 0) storeNewest.run(day, repository, count);
+  }
+}
+
+const ofPair =
+  "FROM documents INDEXED BY documents_user WHERE kind IN ('pull', 'both') AND user = ? AND repository = ? AND gone = 0";
+const newestOfPair = `SELECT ${docColumns} ${ofPair} ORDER BY time DESC LIMIT 1`;
+const firstOfPair = `SELECT MIN(time) AS time ${ofPair}`;
+
+function storePair(prepare: Prepare, pair: PairChange, own: RepositoryChange): void {
+  const { user, repository } = pair;
+  if (pair.pulls === 0 && !pair.newest && !pair.less) return;
+  const found = prepare('SELECT pulls, firstPull, lastPull FROM pairs WHERE user = ? AND repository = ?').get(
+    user,
+    repository,
+  ) as { pulls: number; firstPull: number; lastPull: number } | undefined;
+  const pulls = (found?.pulls ?? 0) + pair.pulls;
+  if (pulls === 0) {
+    if (found) own.pulledBy--;
+    prepare('DELETE FROM pairs WHERE user = ? AND repository = ?').run(user, repository);
+    return;
+  }
+  if (!found) own.pulledBy++;
+  let first = Math.min(pair.first, found?.firstPull ?? Number.POSITIVE_INFINITY);
+  let newest = found && !pair.less && found.lastPull > (pair.newest?.time ?? never) ? undefined : pair.newest;
+  if (pair.less) {
+    const last = prepare(newestOfPair);
+    last.setReturnArrays(true);
+    newest = docOf(last.get(user, repository) as unknown as SQLInputValue[]);
+    first = Number(prepare(firstOfPair).get(user, repository)?.time);
+  }
+  if (newest)
+    prepare(
+      `INSERT INTO pairs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET pulls = excluded.pulls,
+         firstPull = excluded.firstPull, lastPull = excluded.lastPull, tag = excluded.tag, digest = excluded.digest,
+         class = excluded.class, client = excluded.client, country = excluded.country`,
+    ).run(
+      ...[user, repository, pulls, first, newest.time],
+      ...[newest.tag, newest.digest, newest.class, newest.client, newest.country],
+    );
+  else
+    prepare('UPDATE pairs SET pulls = ?, firstPull = ? WHERE user = ? AND repository = ?').run(
+      ...[pulls, first, user, repository],
+    );
+}
+
+/** Must run after `pairs`, which have a user's first and last pull if some were removed. */
+function storeUser(prepare: Prepare, user: string, changed: PairChange[], counted: Counted[]): void {
+  const classes = new Map<string, { registry: string; class: string; pulls: number }>();
+  for (const { doc, own, add } of counted)
+    if (add[0] !== 0)
+      within(classes, `${own.registry}\0${doc.class}`, () => ({
+        ...{ registry: own.registry, class: doc.class, pulls: 0 },
+      })).pulls += add[0];
+  const add = prepare(
+    'INSERT INTO user_classes VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET pulls = pulls + excluded.pulls',
+  );
+  const clear = prepare('DELETE FROM user_classes WHERE user = ? AND registry = ? AND class = ? AND pulls = 0');
+  for (const { registry, class: kind, pulls } of classes.values()) {
+    if (pulls !== 0) add.run(user, registry, kind, pulls);
+    if (pulls < 0) clear.run(user, registry, kind);
+  }
+  const classesOf = prepare('SELECT registry, class, pulls FROM user_classes WHERE user = ? ORDER BY class');
+  const pairsOf = prepare('SELECT repository, firstPull, lastPull FROM pairs WHERE user = ?');
+  const heldOf = prepare('SELECT kind, firstPull, lastPull FROM users WHERE scope = ? AND user = ?');
+  // Two of the three indices: the first pull stays.
+  const more = prepare('UPDATE users SET pulls = pulls + ?, lastPull = ? WHERE scope = ? AND user = ?');
+  const store = prepare(
+    `INSERT INTO users VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET kind = excluded.kind, pulls = excluded.pulls,
+       firstPull = excluded.firstPull, lastPull = excluded.lastPull`,
+  );
+  const remove = prepare('DELETE FROM users WHERE scope = ? AND user = ?');
+  const pairs = changed.filter((pair) => pair.newest || pair.less);
+  if (pairs.length === 0) return;
+  const less = pairs.some((pair) => pair.less);
+  const all = less ? (pairsOf.all(user) as { repository: string; firstPull: number; lastPull: number }[]) : [];
+  let rows: { registry: string; class: string; pulls: number }[] | undefined;
+  for (const scope of new Set(['', ...pairs.map(({ registry }) => registry)])) {
+    const isMeant = ({ registry }: { registry: string }) => scope === '' || registry === scope;
+    const held = heldOf.get(scope, user) as { kind: string; firstPull: number; lastPull: number } | undefined;
+    if (held && !less) {
+      // More of what they pulled most before.
+      const came = [...classes.values()].filter(isMeant);
+      const times = pairs.filter(isMeant).map((pair) => [pair.first, pair.newest!.time]);
+      if (came.every((row) => row.class === held.kind) && times.every(([first]) => first >= held.firstPull)) {
+        const pulls = came.reduce((sum, row) => sum + row.pulls, 0);
+        const last = times.reduce((most, [, time]) => Math.max(most, time), held.lastPull);
+        more.run(pulls, last, scope, user);
+        continue;
+      }
+    }
+    rows ??= classesOf.all(user) as { registry: string; class: string; pulls: number }[];
+    const byClass = new Map<string, number>();
+    for (const row of rows.filter(isMeant)) byClass.set(row.class, (byClass.get(row.class) ?? 0) + row.pulls);
+    const kinds = [...byClass];
+    if (kinds.length === 0) {
+      remove.run(scope, user);
+      continue;
+    }
+    const times = less
+      ? all
+          .filter(({ repository }) => isMeant({ registry: registryOf(repository) }))
+          .map(({ firstPull, lastPull }) => [firstPull, lastPull])
+      : [
+          ...pairs.filter(isMeant).map((pair) => [pair.first, pair.newest!.time]),
+          ...(held ? [[held.firstPull, held.lastPull]] : []),
+        ];
+    const first = times.reduce((least, [time]) => Math.min(least, time), Number.POSITIVE_INFINITY);
+    const last = times.reduce((most, [, time]) => Math.max(most, time), never);
+    const pulls = kinds.reduce((sum, [, count]) => sum + count, 0);
+    store.run(scope, user, user.toLowerCase(), kindOf(kinds), pulls, first, last);
+  }
+}
+
+/** The class with the most pulls; a class that says little only if there is no other. Ties: the last by name. */
+function kindOf(kinds: [string, number][]): string {
+  const weigh = ([kind, pulls]: [string, number]) => ((weakKinds as string[]).includes(kind) ? 0 : pulls);
+  return kinds.reduce((best, next) =>
+    weigh(next) > weigh(best) || (weigh(next) === weigh(best) && next[0] > best[0]) ? next : best,
+  )[0];
+}
