@@ -19,7 +19,7 @@ export interface BackfillOptions {
   stream: StreamWriter;
   hits: StreamWriter;
   objects: ObjectStore;
-  events: Pick<LocalEvents, 'has'>;
+  events: Pick<LocalEvents, 'stored'>;
   clock: () => number;
   /** The zone of times without one; default UTC. */
   zone?: Zone;
@@ -78,14 +78,14 @@ export async function backfill(
   const importedPulls = new Imported(objects, 'pulls');
   /** How often this file had the same hit so far, by digest: equal rows are separate hits. */
   const occurrences = new Map<number, number>();
-  let pullBatch: Batch = new Map();
+  let pulls: ReadPull[] = [];
   let hitBatch: Batch = new Map();
   const flush = async () => {
-    await stream.put(pack(pullBatch));
+    await stream.put(pack(newPulls()));
     await hits.put(pack(hitBatch));
     await imported.save();
     await importedPulls.save();
-    pullBatch = new Map();
+    pulls = [];
     hitBatch = new Map();
     progress?.(done);
   };
@@ -94,7 +94,8 @@ export async function backfill(
     if (!row && !wrong) done.other++;
     const read = wrong ?? (row && (await lineOf(row)));
     if (typeof read === 'string') done.bad.push({ line, reason: read });
-    else if (read) add(read.hit ? hitBatch : pullBatch, read.key, read.text);
+    else if (read && 'text' in read) add(hitBatch, read.key, read.text);
+    else if (read) pulls.push(read);
     if (done.rows % batchRows === 0) await flush();
   }
   await flush();
@@ -104,23 +105,33 @@ export async function backfill(
     return rfc3339Of(time, zone, () => done.zoneless++);
   }
 
-  async function lineOf(row: Row): Promise<{ key: string; text: string; hit?: true } | string | undefined> {
+  /** Those that are not stored: an earlier import may no longer be remembered. */
+  function newPulls(): Batch {
+    const stored = events.stored(pulls.flatMap(({ line, olderId }) => [line.event.id, olderId]));
+    const batch: Batch = new Map();
+    for (const { line, olderId } of pulls) {
+      const { id, user } = line.event;
+      if (stored.has(id) || stored.has(olderId)) {
+        done.known++;
+        continue;
+      }
+      done.pulls++;
+      if (user === '') done.anonymous++;
+      add(batch, user || 'import', JSON.stringify(line));
+    }
+    return batch;
+  }
+
+  async function lineOf(row: Row): Promise<ReadPull | { key: string; text: string } | string | undefined> {
     const isPull = 'repository' in row;
     for (const name of Object.keys(row))
       if (!(isPull ? pullColumns : hitColumns).includes(name)) done.ignored.add(name);
     if (isPull) {
       const read = pullOf(row, clock(), timed);
       if (typeof read === 'string') return read;
-      const { line, olderId } = read;
-      const { id, user, time } = line.event;
-      // An earlier import may not be processed yet, or may no longer be remembered.
-      if (!(await importedPulls.isNew(time, digestOf(olderId))) || events.has(id) || events.has(olderId)) {
-        done.known++;
-        return undefined;
-      }
-      done.pulls++;
-      if (user === '') done.anonymous++;
-      return { key: user || 'import', text: JSON.stringify(line) };
+      if (await importedPulls.isNew(read.line.event.time, digestOf(read.olderId))) return read;
+      done.known++;
+      return undefined;
     }
     if (!('domain' in row)) return 'it has neither a repository (a pull) nor a domain (a hit)';
     const hit = hitOf({ ...row, time: timed(row.time) }, clock());
@@ -138,7 +149,7 @@ export async function backfill(
     done.hits++;
     // If a crash happens before the hits are remembered, their ids prevent double counting for an hour.
     const id = `import-${digest.toString('base64url', 0, 12)}`;
-    return { key: hit.domain, text: encodeHit({ ...hit, id }), hit: true };
+    return { key: hit.domain, text: encodeHit({ ...hit, id }) };
   }
 }
 

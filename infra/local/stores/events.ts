@@ -5,7 +5,7 @@ import { aheadMs } from '#core/steady.ts';
 import { type EventStore, type Expiring, forgottenKeptMs } from '#core/stores.ts';
 import { openQuarantine, type Quarantine } from './quarantine.ts';
 import { openDayKeys } from './secrets/day-keys.ts';
-import { batchCacheMiB, groupCommit, openDatabase, removeOld, transaction } from './sqlite/sqlite.ts';
+import { batchCacheMiB, groupCommit, openDatabase, readTogether, removeOld, transaction } from './sqlite/sqlite.ts';
 import { steadyClock } from './sqlite/steady-clock.ts';
 import { rowsATurn, turns } from './sqlite/turns.ts';
 import { wiper } from './sqlite/wipe.ts';
@@ -18,8 +18,8 @@ const day = 86_400_000;
 const inOrder = 'user, repository, time, id';
 
 export interface LocalEvents extends EventStore, Expiring {
-  /** Whether an event with this id is stored. */
-  has(id: string): boolean;
+  /** Which of these ids are those of stored events. */
+  stored(ids: string[]): Set<string>;
   /** The clock that rows expire by, milliseconds since the epoch: it does not follow a jump ahead at once. */
   time(): number;
   /** Removes entries that were quarantined for too long. */
@@ -168,7 +168,7 @@ export function openEvents(
         }),
       );
     },
-    has: (id) => origin.get(id) !== undefined,
+    stored: (ids) => readTogether(database, () => new Set(ids.filter((id) => origin.get(id) !== undefined))),
     async events(user, repository, from, to) {
       return eventRows(eventsOf.all(user, repository, from, to)).map(readBack);
     },

@@ -36,7 +36,7 @@ function world() {
       stream: { put },
       hits: { put },
       objects: objects as ObjectStore,
-      events: { has: (id) => stored.some((event) => event.id === id) },
+      events: { stored: (ids) => new Set(ids.filter((id) => stored.some((event) => event.id === id))) },
       clock: () => Date.parse('2026-05-20T00:00:00Z'),
     });
     const lines = records.flatMap(({ data }) =>

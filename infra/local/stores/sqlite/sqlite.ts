@@ -69,6 +69,16 @@ export function transaction<T>(database: DatabaseSync, work: () => T): T {
   }
 }
 
+/** Runs many small reads: each alone would take and leave the file's lock. */
+export function readTogether<T>(database: DatabaseSync, read: () => T): T {
+  database.exec('BEGIN');
+  try {
+    return read();
+  } finally {
+    database.exec('COMMIT');
+  }
+}
+
 /**
  * Group commit: pieces of work from one turn of the event loop share a transaction, and so one wait for the disk. One
  * that throws does not affect the others.
