@@ -2,10 +2,18 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
-import { dataFolder, eventually, type Running, runScript, serverSource, startLocal } from '../support/run.ts';
+import {
+  dataFolder,
+  eventually,
+  type Running,
+  runScript,
+  runServer,
+  serverSource,
+  startLocal,
+} from '../support/run.ts';
 
 test('--help lists every flag and variable, and exits with 0', async () => {
-  const { code, output } = await runScript('local/start.ts', ['--help']);
+  const { code, output } = await runServer(['--help']);
   assert.equal(code, 0);
   for (const name of [
     '--port',
@@ -40,12 +48,7 @@ test("it prints the page's address, the webhook with its token, the beacon, and 
 });
 
 test('a port in use gives one clear line and exit 1', { timeout: 30_000 }, async (t) => {
-  const { code, output } = await runScript('local/start.ts', [
-    '--port',
-    new URL((await server).origin).port,
-    '--data',
-    dataFolder(t),
-  ]);
+  const { code, output } = await runServer(['--port', new URL((await server).origin).port, '--data', dataFolder(t)]);
   assert.equal(code, 1);
   assert.match(output, /^port \d+ is in use: give another with --port.*\n$/);
 });
@@ -110,7 +113,7 @@ test('a wrong setting or folder gives one clear line and exit 1', { timeout: 60_
     [['--opensearch', 'http://127.0.0.1:9'], /^--opensearch http:\/\/127.0.0.1:9 does not respond: .*\n$/],
   ];
   for (const [args, line] of rows) {
-    const { code, output } = await runScript('local/start.ts', args);
+    const { code, output } = await runServer(args);
     assert.equal(code, 1, args.join(' '));
     assert.match(output, line);
   }
@@ -160,7 +163,7 @@ test('a damaged data folder gives one clear line that names the file, and exit 1
         const folder = dataFolder(t);
         mkdirSync(dirname(join(folder, file)), { recursive: true });
         harms[harm](join(folder, file));
-        const { code, output } = await runScript('local/start.ts', ['--port', '0', '--data', folder]);
+        const { code, output } = await runServer(['--port', '0', '--data', folder]);
         assert.equal(code, 1, `${file} ${harm}`);
         assert.match(output, /^[^\n]+\n$/, `${file} ${harm}`);
         assert.ok(output.includes(join(folder, file)), `${file} ${harm}: ${output}`);

@@ -30,9 +30,18 @@ export interface Running {
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Response>;
 }
 
+interface Ended {
+  code: number | null;
+  output: string;
+}
+
 /** Runs a script of `infra` to its end. */
-export function runScript(name: string, args: string[]): Promise<{ code: number | null; output: string }> {
-  const child = spawn(process.execPath, [join(root, 'infra', name), ...args], { cwd: root });
+export const runScript = (name: string, args: string[]) => runToEnd(join(root, 'infra', name), args);
+/** Runs a server that is not to start. */
+export const runServer = (args: string[]) => runToEnd(serverFile, args);
+
+function runToEnd(file: string, args: string[]): Promise<Ended> {
+  const child = spawn(process.execPath, [file, ...args], { cwd: root });
   let output = '';
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (chunk) => {

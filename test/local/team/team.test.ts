@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { clientSecret, startIssuer } from '../../support/issuer.ts';
 import { certificate, freePort, nginxConfig, startProxy } from '../../support/proxy.ts';
-import { dataFolder, eventually, runScript, startLocal } from '../../support/run.ts';
+import { dataFolder, eventually, runScript, runServer, startLocal } from '../../support/run.ts';
 import { openBrowser } from '../../web/browser.ts';
 
 const root = join(import.meta.dirname, '../../..');
@@ -118,7 +118,7 @@ test("a page of another site can't read anything from a server on loopback", asy
 
 test("a server without sign-in can't be reached by others unless the owner allows it", async (t) => {
   const folder = dataFolder(t);
-  const start = (...args: string[]) => runScript('local/start.ts', ['--port', '0', '--data', folder, ...args]);
+  const start = (...args: string[]) => runServer(['--port', '0', '--data', folder, ...args]);
   for (const args of [
     ['--listen', '0.0.0.0'],
     ['--listen', '::'],
