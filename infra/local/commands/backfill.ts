@@ -58,7 +58,8 @@ const pullColumns = [
   'mediaType',
 ];
 const hitColumns = ['time', 'domain', 'action', 'address', 'path', 'id'];
-const batchRows = 10_000;
+/** The first batches are smaller, so that they are processed while the next are read. */
+const batchRows = { first: 1000, most: 10_000 };
 
 /**
  * Puts every valid row into the stream. Throws Unreadable for a file that can't be read as a whole, such as a CSV file
@@ -79,6 +80,7 @@ export async function backfill(
   /** How often this file had the same hit so far, by digest: equal rows are separate hits. */
   const occurrences = new Map<number, number>();
   let pulls: ReadPull[] = [];
+  let flushedAt = 0;
   let hitBatch: Batch = new Map();
   const flush = async () => {
     await stream.put(pack(newPulls()));
@@ -86,6 +88,7 @@ export async function backfill(
     await imported.save();
     await importedPulls.save();
     pulls = [];
+    flushedAt = done.rows;
     hitBatch = new Map();
     progress?.(done);
   };
@@ -96,7 +99,7 @@ export async function backfill(
     if (typeof read === 'string') done.bad.push({ line, reason: read });
     else if (read && 'text' in read) add(hitBatch, read.key, read.text);
     else if (read) pulls.push(read);
-    if (done.rows % batchRows === 0) await flush();
+    if (done.rows - flushedAt >= Math.min(Math.max(batchRows.first, flushedAt), batchRows.most)) await flush();
   }
   await flush();
   return done;
