@@ -198,7 +198,7 @@ export function openEvents(
       return pulls(pullsOf.all(user, repository, from, to));
     },
     async versions(pairs) {
-      return pairs.map(({ user, repository }) => versionOf(user, repository));
+      return readTogether(database, () => pairs.map(({ user, repository }) => versionOf(user, repository)));
     },
     async replacePulls(replacements) {
       latest = new Map();
@@ -269,7 +269,9 @@ export function openEvents(
       // Marks set by a clock that was ahead: otherwise these users would stay forgotten until then.
       const now = clock();
       if (lateMark.get(now + aheadMs)) lowerMarks.run(now, now + aheadMs);
-      const marks = users.map((user): [string, unknown] => [user, mark.get(digest(user))?.at]);
+      const marks = readTogether(database, () =>
+        users.map((user): [string, unknown] => [user, mark.get(digest(user))?.at]),
+      );
       return new Map(marks.filter((pair): pair is [string, number] => pair[1] !== undefined));
     },
   };
