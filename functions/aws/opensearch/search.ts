@@ -1,6 +1,6 @@
 // The search store over OpenSearch. Every result is exact: `terms` on the single shard, `composite` for results that
 // may be long, and no `cardinality`.
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { type Action, type PullClass, taughtClasses } from '#core/event.ts';
 import { clockSlackMs } from '#core/registry/image-graph.ts';
 import {
@@ -84,7 +84,6 @@ interface Bucket {
 }
 type UserOrder = Pick<UserRow, 'pulls' | 'firstPull' | 'lastPull'>;
 interface BulkResult {
-  _id: string;
   status: number;
   error?: { type: string; reason?: string };
 }
@@ -102,8 +101,8 @@ const bulkBytes = 2 * 1024 * 1024;
 /** How many bulk bodies are in flight: the domain indexes one while the next is made and sent. */
 const bulksAtOnce = 2;
 const bulkTries = 4;
-/** The only fields of a bulk response that are read: a third of its bytes. */
-const bulkResult = 'items.*._id,items.*.status,items.*.error';
+/** The only fields of a bulk response that are read: a tenth of its bytes. */
+const bulkResult = 'items.*.status,items.*.error.type,items.*.error.reason';
 const dayMs = 86_400_000;
 const startOfDay = (time: number) => Math.floor(time / dayMs) * dayMs;
 
@@ -229,25 +228,26 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
   }
 
   /**
-   * Sends the lines in bodies of about 2 MB. A conflict means that a newer version exists, or a document that is
-   * created only once. Documents that the domain was too busy for are sent again, by themselves, after a pause.
+   * Sends the items in bodies of some 2 MB. A conflict means that a newer version exists, or a document that is created
+   * only once. Documents that the domain was too busy for are sent again, by themselves, after a pause.
    */
-  const bulk = async (index: string, lines: { action: object; doc?: object }[]) => {
+  const bulk = async (index: string, items: Iterable<string>) => {
     await ready();
-    const send = async (lines: string[]) => {
-      let body = lines;
+    const send = async (items: string[]) => {
+      let body = items;
       for (let attempt = 1; body.length > 0; attempt++) {
         const path = `/${index}/_bulk?filter_path=${bulkResult}`;
-        const { items } = await call<{ items: Record<string, BulkResult>[] }>('POST', path, body.join(''));
+        const { items: results } = await call<{ items: Record<string, BulkResult>[] }>('POST', path, body.join(''));
         const refused: string[] = [];
         const unfit: RefusedDocument[] = [];
-        for (const [at, item] of items.entries()) {
-          const [{ status, error, _id }] = Object.values(item);
+        for (const [at, result] of results.entries()) {
+          const [{ status, error }] = Object.values(result);
           if (!error || status === 409) continue;
           if (status === 400 && quarantine) {
             const field = /\[([\w.]+)\]/.exec(error.reason ?? '')?.[1];
             const reason = `search: ${error.type}${field ? ` of ${field}` : ''}`;
-            unfit.push({ id: _id, reason, doc: body[at].split('\n')[1] });
+            const [action, doc] = body[at].split('\n');
+            unfit.push({ id: idOf(action), reason, doc });
             continue;
           }
           const failed = new OpenSearchError(status, error.type, `bulk: ${status} ${error.type}`);
@@ -263,10 +263,9 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
     const bodies = function* (): Generator<string[]> {
       let body: string[] = [];
       let bytes = 0;
-      for (const { action, doc } of lines) {
-        const line = `${JSON.stringify(action)}\n${doc ? `${JSON.stringify(doc)}\n` : ''}`;
-        body.push(line);
-        bytes += line.length;
+      for (const item of items) {
+        body.push(item);
+        bytes += item.length;
         if (bytes < bulkBytes) continue;
         yield body;
         body = [];
@@ -417,7 +416,7 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
 
   /** Stores the facts about images in a user's events, without the user. */
   async function keepFacts(user: string): Promise<void> {
-    const lines: { action: object; doc: object }[] = [];
+    const items: string[] = [];
     for await (const { key, last } of composite(
       [term('kind', 'event'), isImage, term('user', user)],
       [
@@ -433,10 +432,9 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
         ...{ kind: 'fact', gone: false, user: '', userName: '', repositoryName: repository.toLowerCase() },
         ...{ ...named, manifest: String(key.manifest) === 'true', time, at: Math.floor(time), country: '', client: '' },
       };
-      const _id = `fact-${digest(JSON.stringify(named))}`;
-      lines.push({ action: { index: { _id, version: Math.floor(time), version_type: 'external_gte' } }, doc });
+      items.push(versioned(`fact-${digest(JSON.stringify(named))}`, Math.floor(time), 'external_gte', doc));
     }
-    if (lines.length > 0) await bulk(documents, lines);
+    if (items.length > 0) await bulk(documents, items);
   }
 
   const present = async (): Promise<Query[]> => {
@@ -457,9 +455,7 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
 
   return {
     async write(changes) {
-      if (changes.length === 0) return;
-      const events = changes.flatMap(({ kind, doc }) => (kind === 'event' ? [doc] : []));
-      await bulk(documents, [...changes.map(line), ...people(changes), ...manifestsIn(events).map(manifestLine)]);
+      if (changes.length > 0) await bulk(documents, itemsOf(changes));
     },
     async users({ search = '', registry, kind, sort, limit, now }) {
       const found = new Map<string, Omit<UserRow, 'days'> & { most: number }>();
@@ -665,11 +661,8 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
         yield { ...pairOf(bucket), days: bucket.pullDays?.value ?? 0, firstPull: bucket.first?.value ?? 0 };
     },
     async saveRecommendations(rows) {
-      const lines = rows.map((row) => {
-        const _id = digest(row.user);
-        return row.items.length > 0 ? { action: { index: { _id } }, doc: row } : { action: { delete: { _id } } };
-      });
-      if (lines.length > 0) await bulk(recommended, lines);
+      const items = rows.map((row) => stored(digest(row.user), row.items, row));
+      if (items.length > 0) await bulk(recommended, items);
     },
     recommendations: (user) => recommendationsDocument(digest(user)),
     async shown(user) {
@@ -677,12 +670,10 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
       return found && shownOf(found);
     },
     async saveShown(lists) {
-      const lines = lists.map((list) => {
-        const _id = shownId(list.user);
-        const doc = { user: list.user, model: `${shownMark}${list.list}`, items: list.items };
-        return list.items.length > 0 ? { action: { index: { _id } }, doc } : { action: { delete: { _id } } };
-      });
-      if (lines.length > 0) await bulk(recommended, lines);
+      const items = lists.map(({ user, list, items }) =>
+        stored(shownId(user), items, { user, model: `${shownMark}${list}`, items }),
+      );
+      if (items.length > 0) await bulk(recommended, items);
     },
     async *allShown() {
       let after: unknown[] | undefined;
@@ -722,7 +713,7 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
   };
 }
 
-const digest = (text: string) => createHash('sha256').update(text).digest('base64url');
+const digest = (text: string) => hash('sha256', text, 'base64url');
 /** Marks the document of what a user was shown, which is in the index of saved recommendations. */
 const shownMark = 'shown ';
 const shownId = (user: string) => `shown-${digest(user)}`;
@@ -734,45 +725,46 @@ const source = (field: string, missing = false) => ({
   [field]: { terms: { field, ...(missing ? { missing_bucket: true } : {}) } },
 });
 
-/** A version below the stored one is refused. Ids are hashes of names, which may be longer than OpenSearch allows. */
-function line(change: SearchChange): { action: object; doc: object } {
+/** An item of a bulk body, an action and its document. Ids are hashes of names, which may be longer than OpenSearch allows. */
+const itemOf = (action: string, doc: object) => `${action}\n${JSON.stringify(doc)}\n`;
+/** `external_gte`: a version below the stored one is refused; `external`: the same one, too. */
+const versioned = (id: string, version: number, type: 'external' | 'external_gte', doc: object) =>
+  itemOf(`{"index":{"_id":"${id}","version":${version},"version_type":"${type}"}}`, doc);
+/** Replaces a document; one without items is removed. */
+const stored = (id: string, items: unknown[], doc: object) =>
+  items.length > 0 ? itemOf(`{"index":{"_id":"${id}"}}`, doc) : `{"delete":{"_id":"${id}"}}\n`;
+const idOf = (action: string) => Object.values(JSON.parse(action) as Record<string, { _id: string }>)[0]._id;
+
+/** All items of changes: made as they are sent, since those of a batch would fill much memory. */
+function* itemsOf(changes: SearchChange[]): Generator<string> {
+  for (const change of changes) yield changeItem(change);
+  yield* people(changes);
+  const events = changes.flatMap(({ kind, doc }) => (kind === 'event' ? [doc] : []));
+  for (const [repository, info] of manifestsIn(events)) yield manifestItem(repository, info);
+}
+
+function changeItem(change: SearchChange): string {
   const { kind, id, version, doc } = change;
-  const action = { index: { _id: `${kind}-${digest(id)}`, version, version_type: 'external_gte' } };
-  if (!doc) return { action, doc: { kind, gone: true } };
+  const item = (content: object) => versioned(`${kind}-${digest(id)}`, version, 'external_gte', content);
+  if (!doc) return item({ kind, gone: true });
   const { user, repository, time, tag, digest: image, class: pullClass, country, client } = doc;
   const event = 'action' in doc ? doc : undefined;
-  return {
-    action,
-    doc: {
-      ...{
-        kind,
-        gone: false,
-        user,
-        userName: user.toLowerCase(),
-        repository,
-        repositoryName: repository.toLowerCase(),
-      },
-      ...{ time, at: Math.floor(time), action: event?.action ?? 'pull', manifest: event?.kind === 'manifest' },
-      ...{ tag, digest: image, class: pullClass, country, client },
-      ...(change.kind === 'event' && change.apart ? { apart: true } : {}),
-      ...('uncertain' in doc ? { uncertain: doc.uncertain } : {}),
-    },
-  };
+  return item({
+    kind,
+    gone: false,
+    ...{ user, userName: user.toLowerCase(), repository, repositoryName: repository.toLowerCase() },
+    ...{ time, at: Math.floor(time), action: event?.action ?? 'pull', manifest: event?.kind === 'manifest' },
+    ...{ tag, digest: image, class: pullClass, country, client },
+    ...(change.kind === 'event' && change.apart ? { apart: true } : {}),
+    ...('uncertain' in doc ? { uncertain: doc.uncertain } : {}),
+  });
 }
 
 /** One document per manifest; only a fuller report replaces an earlier one. */
-function manifestLine([repository, info]: [string, ManifestInfo]): { action: object; doc: object } {
+function manifestItem(repository: string, info: ManifestInfo): string {
   const told = toldOf(info);
-  return {
-    action: {
-      index: {
-        _id: `manifest-${digest(JSON.stringify([repository, info.digest]))}`,
-        version: told,
-        version_type: 'external',
-      },
-    },
-    doc: { kind: 'manifest', repository, told, ...info },
-  };
+  const id = `manifest-${digest(JSON.stringify([repository, info.digest]))}`;
+  return versioned(id, told, 'external', { kind: 'manifest', repository, told, ...info });
 }
 
 /**
@@ -781,24 +773,20 @@ function manifestLine([repository, info]: [string, ManifestInfo]): { action: obj
  * writer changes nothing. These documents stay when a pull is recomputed, because it can only merge into another pull
  * of the same user and repository. Only forgetting the user removes them.
  */
-function people(changes: SearchChange[]): { action: object; doc: object }[] {
-  const newest = new Map<string, { kind: 'person'; user: string; repository: string; time: number }>();
-  const days = new Map<string, { kind: 'day'; user: string; repository: string; time: number }>();
+function* people(changes: SearchChange[]): Generator<string> {
+  const newest = new Map<string, { user: string; repository: string; time: number }>();
+  const days = new Map<string, { user: string; repository: string; time: number }>();
   for (const { kind, doc } of changes) {
     if (kind !== 'pull' || !doc || doc.user === '' || !taughtClasses.includes(doc.class)) continue;
     const { user, repository } = doc;
-    const time = startOfDay(doc.time);
+    const one = { user, repository, time: startOfDay(doc.time) };
     const pair = JSON.stringify([user, repository]);
-    if ((newest.get(pair)?.time ?? -1) < time) newest.set(pair, { kind: 'person', user, repository, time });
-    days.set(JSON.stringify([user, repository, time]), { kind: 'day', user, repository, time });
+    if ((newest.get(pair)?.time ?? -1) < one.time) newest.set(pair, one);
+    days.set(JSON.stringify([user, repository, one.time]), one);
   }
-  return [
-    ...[...newest].map(([id, doc]) => ({
-      action: { index: { _id: `person-${digest(id)}`, version: doc.time / dayMs, version_type: 'external' } },
-      doc,
-    })),
-    ...[...days].map(([id, doc]) => ({ action: { create: { _id: `day-${digest(id)}` } }, doc })),
-  ];
+  for (const [pair, one] of newest)
+    yield versioned(`person-${digest(pair)}`, one.time / dayMs, 'external', { kind: 'person', ...one });
+  for (const [id, one] of days) yield itemOf(`{"create":{"_id":"day-${digest(id)}"}}`, { kind: 'day', ...one });
 }
 
 /** The search is for names of repositories: the registry before a name is not part of it. */
