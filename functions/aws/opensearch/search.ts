@@ -33,6 +33,7 @@ import {
   type ShownList,
   sparkDays,
   type UserRow,
+  type UsersQuery,
   weakKinds,
 } from '#core/stores.ts';
 import { documentsIndex, type Index, indexNamed, recommendationsIndex, templateOf } from './mapping.ts';
@@ -69,27 +70,30 @@ type Query = Record<string, unknown>;
 interface Bucket {
   key: Record<string, string | number | null> & string;
   doc_count: number;
-  pulls?: { doc_count: number; weight?: { value: number } };
+  pulls?: { doc_count: number; last?: { value: number | null } };
   raw?: { doc_count: number };
-  pushes?: { doc_count: number };
-  rawPushes?: { doc_count: number };
   size?: { value: number | null };
   people?: { doc_count: number };
   days?: { doc_count: number };
   pullDays?: { value: number };
   recent?: { doc_count: number; weight?: { value: number } };
   first?: { value: number | null };
-  last?: { value: number | null; latest?: { value: number | null } };
+  last?: { value: number | null };
+  classes?: { buckets: Bucket[] };
+  byDay?: { buckets: Bucket[] };
   newest?: { hits: { hits: { _source: Pick<Puller, (typeof newestFields)[number]> }[] } };
 }
+type PullerBucket = Required<Pick<Bucket, 'doc_count' | 'last' | 'newest'>> & {
+  key: [user: string, repository: string];
+};
+type OfClass = Pick<Bucket, 'doc_count' | 'first' | 'last'> & { key: { user: string; class: string } };
 type UserOrder = Pick<UserRow, 'pulls' | 'firstPull' | 'lastPull'>;
 interface BulkResult {
   status: number;
   error?: { type: string; reason?: string };
 }
-interface Found {
-  aggregations?: Record<string, { buckets: Bucket[]; after_key?: Record<string, unknown> }> &
-    Record<'pulls' | 'raw' | 'pushes' | 'rawPushes' | 'uncertain', { doc_count: number }>;
+interface Found<B = Bucket> {
+  aggregations?: Record<string, { buckets: B[]; after_key?: Record<string, unknown> }>;
 }
 
 /** Buckets of a composite page; the smallest domain returns one in about 20 ms. */
@@ -141,13 +145,14 @@ const trend = (now: number) => ({
     },
   },
 });
-const countsOf = {
-  pulls: { filter: isPull },
-  raw: { filter: isRaw },
+const countedOf: Record<keyof Counts, Query> = {
+  pulls: isPull,
+  raw: isRaw,
   // A document that an older version wrote has no `apart`.
-  pushes: { filter: { bool: { filter: [isPush], must_not: [term('apart', true)] } } },
-  rawPushes: { filter: isPush },
+  pushes: { bool: { filter: [isPush], must_not: [term('apart', true)] } },
+  rawPushes: isPush,
 };
+const countedNames = Object.keys(countedOf) as (keyof Counts)[];
 const isUncertain: Query = { bool: { filter: [isPull, term('uncertain', true)] } };
 /**
  * Events, and the facts that remain of a forgotten user's events: that an image was pushed, pulled or deleted, but not
@@ -205,9 +210,9 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
       throw cause;
     });
 
-  const aggregate = (filter: Query[], aggs: object): Promise<Found> =>
+  const aggregate = <B = Bucket>(filter: Query[], aggs: object): Promise<Found<B>> =>
     orNothing(
-      call<Found>('POST', `/${documents}/_search`, {
+      call<Found<B>>('POST', `/${documents}/_search`, {
         size: 0,
         track_total_hits: false,
         query: { bool: { filter } },
@@ -215,6 +220,12 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
       }),
       {},
     );
+
+  const number = async (filter: Query[]): Promise<number> => {
+    const path = `/${documents}/_count`;
+    return (await orNothing(call<{ count: number }>('POST', path, { query: { bool: { filter } } }), { count: 0 }))
+      .count;
+  };
 
   /** All buckets of a composite aggregation, page by page. */
   async function* composite(filter: Query[], sources: object[], aggs: object = {}): AsyncIterable<Bucket> {
@@ -283,31 +294,41 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
     if (failed) throw failed.reason;
   };
 
-  const repositoryRows = async (filter: Query[], order: object[], limit: number, now: number) => {
-    const counted = {
-      pulls: { filter: isPull, aggs: { weight: trend(now) } },
-      raw: { filter: isRaw },
-      last: { filter: isPull, aggs: { latest: newestOf } },
-    };
+  /** The first users of a list, each with their pulls by class, sorted by name. */
+  async function* firstUsers(filter: Query[], sort: UsersQuery['sort'], limit: number): AsyncIterable<OfClass> {
+    const order = { recent: [{ last: 'desc' }], pulls: [{ _count: 'desc' }], new: [{ first: 'desc' }], name: [] }[sort];
+    const sorted = { recent: { last: newestOf }, pulls: {}, new: { first: oldestOf }, name: {} }[sort];
+    const times = { first: oldestOf, last: newestOf };
+    const classes = { terms: { field: 'class', size: 100, order: { _key: 'asc' } }, aggs: times };
+    const { aggregations } = await aggregate(filter, {
+      rows: { terms: { field: 'user', size: limit, order: [...order, { _key: 'asc' }] }, aggs: { ...sorted, classes } },
+    });
+    for (const { key: user, classes } of aggregations?.rows.buckets ?? [])
+      for (const bucket of classes?.buckets ?? []) yield { ...bucket, key: { user, class: bucket.key } };
+  }
+
+  const repositoryRows = async (filter: Query[], order: object[], limit: number, weight: object) => {
+    const counted = { pulls: { filter: isPull, aggs: { last: newestOf, ...weight } }, raw: { filter: isRaw } };
     const manifests: Query = { bool: { filter: [term('kind', 'event'), term('manifest', true)] } };
     const listed: Query = { bool: { should: [isPull, manifests], minimum_should_match: 1 } };
     const { aggregations } = await aggregate([listed, ...filter], {
       rows: { terms: { field: 'repository', size: limit, order }, aggs: counted },
     });
     const rows = (aggregations?.rows.buckets ?? []).map(
-      ({ key, pulls, raw, last }): RepositoryRow => ({
+      ({ key, pulls, raw }): RepositoryRow => ({
         repository: key,
         pulls: pulls?.doc_count ?? 0,
         raw: raw?.doc_count ?? 0,
         pulledBy: 0,
-        lastPull: last?.latest?.value ?? 0,
+        lastPull: pulls?.last?.value ?? 0,
       }),
     );
     const byName = new Map(rows.map((row) => [row.repository, row]));
     if (rows.length > 0)
+      // In the order of the index, so that a page doesn't read what was on those before.
       for await (const { key } of composite(
         [isPull, named, { terms: { repository: [...byName.keys()] } }],
-        [source('repository'), source('user')],
+        [source('user'), source('repository')],
       )) {
         const row = byName.get(String(key.repository));
         if (row) row.pulledBy++;
@@ -459,11 +480,13 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
     },
     async users({ search = '', registry, kind, sort, limit, now }) {
       const found = new Map<string, Omit<UserRow, 'days'> & { most: number }>();
-      for await (const { key, doc_count, first, last } of composite(
-        [isPull, named, ...(search ? [contains('userName', search)] : []), ...filterOf({ registry })],
-        [source('user'), source('class')],
-        { first: oldestOf, last: newestOf },
-      )) {
+      const filter = [isPull, named, ...(search ? [contains('userName', search)] : []), ...filterOf({ registry })];
+      // Whose kind is another is known only when all pulls are counted.
+      const counted =
+        kind === undefined
+          ? firstUsers(filter, sort, limit)
+          : composite(filter, [source('user'), source('class')], { first: oldestOf, last: newestOf });
+      for await (const { key, doc_count, first, last } of counted) {
         const one = { user: String(key.user), kind: String(key.class) as PullClass, pulls: doc_count };
         const most = weakKinds.includes(one.kind) ? 0 : doc_count;
         const row = { ...one, firstPull: first?.value ?? 0, lastPull: last?.value ?? 0, most };
@@ -489,12 +512,15 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
       const from = startOfDay(now) - (sparkDays - 1) * dayMs;
       const days = new Map(rows.map(({ user }) => [user, new Array<number>(sparkDays).fill(0)]));
       const recent: Query = { range: { time: { gte: from, lt: from + sparkDays * dayMs } } };
-      if (rows.length > 0)
-        for await (const { key, doc_count } of composite(
-          [isPull, recent, { terms: { user: [...days.keys()] } }, ...filterOf({ registry })],
-          [source('user'), { from: { date_histogram: { field: 'at', calendar_interval: 'day' } } }],
-        ))
-          days.get(String(key.user))![(Number(key.from) - from) / dayMs] = doc_count;
+      const listed = [isPull, recent, { terms: { user: [...days.keys()] } }, ...filterOf({ registry })];
+      const byDay = { date_histogram: { field: 'at', calendar_interval: 'day', min_doc_count: 1 } };
+      const { aggregations } =
+        rows.length === 0
+          ? {}
+          : await aggregate(listed, { rows: { terms: { field: 'user', size: rows.length }, aggs: { byDay } } });
+      for (const { key: user, byDay } of aggregations?.rows.buckets ?? [])
+        for (const { key, doc_count } of byDay?.buckets ?? [])
+          days.get(user)![(Number(key) - from) / dayMs] = doc_count;
       return rows.map(({ most, ...row }) => ({ ...row, days: days.get(row.user)! }));
     },
     async repositories({ sort, search = '', registry, limit, now }) {
@@ -504,7 +530,9 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
         name: [{ _key: 'asc' }],
       }[sort];
       const filter = [...(search ? [namedLike(search)] : []), ...filterOf({ registry })];
-      return repositoryRows([...filter, ...(await present())], order, limit, now);
+      // Only for the order that needs it: a script costs more than all else.
+      const weight = sort === 'trending' ? { weight: trend(now) } : {};
+      return repositoryRows([...filter, ...(await present())], order, limit, weight);
     },
     async catalogue({ now, halfLifeMs }) {
       const today = startOfDay(now);
@@ -556,31 +584,33 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
     },
     async counts({ interval, by, ...query }) {
       const filter = filterOf(query);
-      const { aggregations } = await aggregate(filter, { ...countsOf, uncertain: { filter: isUncertain } });
-      const total = countsIn(aggregations);
-      const uncertain = aggregations?.uncertain.doc_count ?? 0;
-      if (!interval && !by) return { total, uncertain, buckets: [] };
       const sources = [
         ...(interval ? [{ from: { date_histogram: { field: 'at', calendar_interval: interval } } }] : []),
         ...(by ? [{ key: { terms: { field: by, missing_bucket: true } } }] : []),
       ];
+      const total: Counts = { pulls: 0, raw: 0, pushes: 0, rawPushes: 0 };
       // Documents without a tag and with an empty tag are in the same bucket.
       const merged = new Map<string, { from?: number; key?: string } & Counts>();
-      for await (const bucket of composite([...filter, term('gone', false)], sources, countsOf)) {
-        const { pulls, raw, pushes, rawPushes } = countsIn(bucket);
-        if (pulls + raw + rawPushes === 0) continue;
-        const place = {
-          ...(interval ? { from: Number(bucket.key.from) } : {}),
-          ...(by ? { key: String(bucket.key.key ?? '') } : {}),
-        };
-        const name = JSON.stringify(place);
-        const row = merged.get(name) ?? { ...place, pulls: 0, raw: 0, pushes: 0, rawPushes: 0 };
-        row.pulls += pulls;
-        row.raw += raw;
-        row.pushes += pushes;
-        row.rawPushes += rawPushes;
-        merged.set(name, row);
-      }
+      // Queries of their own: each reads only what it counts.
+      const count = async (name: keyof Counts) => {
+        const counted = [...filter, countedOf[name]];
+        if (sources.length === 0) {
+          total[name] = await number(counted);
+          return;
+        }
+        for await (const { key, doc_count } of composite(counted, sources)) {
+          const place = {
+            ...(interval ? { from: Number(key.from) } : {}),
+            ...(by ? { key: String(key.key ?? '') } : {}),
+          };
+          const id = JSON.stringify(place);
+          const row = merged.get(id) ?? { ...place, pulls: 0, raw: 0, pushes: 0, rawPushes: 0 };
+          row[name] += doc_count;
+          total[name] += doc_count;
+          merged.set(id, row);
+        }
+      };
+      const [uncertain] = await Promise.all([number([...filter, isUncertain]), ...countedNames.map(count)]);
       const buckets = [...merged.values()].sort(
         (a, b) => (a.from ?? 0) - (b.from ?? 0) || byText(a.key ?? '', b.key ?? ''),
       );
@@ -588,17 +618,19 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
     },
     async pullers({ digest, limit, ...query }) {
       const read = async (what: Query[]) => {
-        const rows: Puller[] = [];
-        for await (const bucket of composite(
-          [...what, named, ...filterOf(query)],
-          [source('user'), source('repository')],
-          {
-            last: newestOf,
-            newest: { top_hits: { size: 1, sort: [{ time: 'desc' }], _source: newestFields } },
+        const { aggregations } = await aggregate<PullerBucket>([...what, named, ...filterOf(query)], {
+          rows: {
+            multi_terms: {
+              ...{ terms: [{ field: 'user' }, { field: 'repository' }], size: limit },
+              order: [{ last: 'desc' }, { _key: 'asc' }],
+            },
+            aggs: {
+              last: newestOf,
+              newest: { top_hits: { size: 1, sort: [{ time: 'desc' }], _source: newestFields } },
+            },
           },
-        ))
-          rows.push(pullerOf(bucket));
-        return rows.sort((a, b) => b.lastPull - a.lastPull).slice(0, limit);
+        });
+        return (aggregations?.rows.buckets ?? []).map(pullerOf);
       };
       if (digest === undefined) return read([isPull]);
       const digests = [digest, ...(await related(digest))];
@@ -815,11 +847,6 @@ function filterOf({ repository, registry, user, from, to }: PullsQuery): Query[]
   ];
 }
 
-function countsIn(from: Partial<Record<keyof Counts, { doc_count: number }>> | undefined): Counts {
-  const count = (name: keyof Counts) => from?.[name]?.doc_count ?? 0;
-  return { pulls: count('pulls'), raw: count('raw'), pushes: count('pushes'), rawPushes: count('rawPushes') };
-}
-
 const pairOf = ({ key, doc_count, last }: Bucket) => ({
   user: String(key.user),
   repository: String(key.repository),
@@ -828,9 +855,10 @@ const pairOf = ({ key, doc_count, last }: Bucket) => ({
 });
 
 const newestFields = ['tag', 'digest', 'class', 'client', 'country'] as const;
-const pullerOf = (bucket: Bucket): Puller => {
-  const { tag, digest, ...newest } = bucket.newest!.hits.hits[0]._source;
-  return { ...pairOf(bucket), ...newest, ...(tag ? { tag } : {}), ...(digest ? { digest } : {}) };
+const pullerOf = ({ key: [user, repository], doc_count, last, newest }: PullerBucket): Puller => {
+  const { tag, digest, ...image } = newest.hits.hits[0]._source;
+  const pulls = { user, repository, pulls: doc_count, lastPull: last.value ?? 0 };
+  return { ...pulls, ...image, ...(tag ? { tag } : {}), ...(digest ? { digest } : {}) };
 };
 
 const imageOf = ({ repository, tag, digest }: Bucket['key']) => ({
