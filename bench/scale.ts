@@ -12,8 +12,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { seeded } from '#core/bytes/random.ts';
 import { startLocal, token } from './server.ts';
+import { worldOf } from './worlds/pulls.ts';
 
 const { values } = parseArgs({
   options: {
@@ -106,56 +106,19 @@ async function bring(size: number, folder: string, origin: string) {
   return { importPerSecond, healthy };
 }
 
-/** The world: sorted by time, as an export of a registry is. */
 async function write(file: string, size: number): Promise<void> {
-  const random = seeded(size);
-  const users = zipf(Math.round(20 * size ** 0.5), 0.8);
-  const repositories = zipf(Math.round(5 * size ** 0.42), 1);
-  const agents = ['docker/27.3.1', 'containerd/1.7', 'skopeo/1.16', 'trivy/0.5', 'gitlab-runner 17', 'kubelet/v1.30'];
-  const end = Math.floor(Date.now() / dayMs) * dayMs;
   const out = createWriteStream(file);
   out.write('time,user,repository,tag,digest,userAgent,action\n');
-  const pushed = new Set<string>();
   let text = '';
-  for (let n = 0; n < size; n++) {
-    const time = end - days * dayMs + Math.floor((days * dayMs * n) / size + random() * 1000);
-    const [user, image] = [users(random()), repositories(random())];
-    // A new version a fortnight.
-    const version = Math.floor(n / ((size * 14) / days));
-    const tag = random() < 0.6 ? 'latest' : `1.${version}.${Math.floor(random() * 3)}`;
-    const digest = `${image}.${version}.${tag.length}`
-      .split('')
-      .map((letter) => letter.charCodeAt(0).toString(16))
-      .join('');
-    const what = `team-${image % 40}/image-${image},${tag},sha256:${digest.padEnd(64, '0').slice(0, 64)}`;
-    // CI pushes an image before anybody pulls it.
-    if (!pushed.has(`${version} ${what}`)) {
-      pushed.add(`${version} ${what}`);
-      text += `${new Date(time - 60_000).toISOString()},ci,${what},buildkit/0.17,push\n`;
-    }
-    text += `${new Date(time).toISOString()},user-${user},${what},${agents[user % 11 < 6 ? 0 : user % 6]},pull\n`;
+  const end = Math.floor(Date.now() / dayMs) * dayMs;
+  for (const { time, user, repository, tag, digest, userAgent, action } of worldOf(size, days, end)) {
+    text += `${[new Date(time).toISOString(), user, repository, tag, digest, userAgent, action]}\n`;
     if (text.length < 1_000_000) continue;
     if (!out.write(text)) await once(out, 'drain');
     text = '';
   }
   out.end(text);
   await once(out, 'close');
-}
-
-/** Draws from 0 to count - 1; the weight of n is 1 / (n + 1)^power. */
-function zipf(count: number, power: number): (random: number) => number {
-  const sums = new Float64Array(count);
-  let sum = 0;
-  for (let n = 0; n < count; n++) sums[n] = sum += 1 / (n + 1) ** power;
-  return (random) => {
-    let [low, high] = [0, count - 1];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (sums[middle] < random * sum) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  };
 }
 
 async function readsOf(origin: string): Promise<Record<string, string>> {

@@ -46,7 +46,7 @@ export const startLocal = (folder: string, args: string[] = []): Promise<Started
   startServer('infra/local/start.ts', ['--port', '0', '--data', folder, ...args]);
 
 /** Processor time of a process and all its threads so far, in ticks of 10 ms; 0 if /proc can't be read. */
-export function processorMs({ pid }: ChildProcess): number {
+export function processorMs({ pid }: Pick<ChildProcess, 'pid'>): number {
   const file = `/proc/${pid}/stat`;
   if (!existsSync(file)) return 0;
   const fields = readFileSync(file, 'utf8').split(') ')[1].split(' ');
