@@ -174,7 +174,7 @@ test("a sender's mistakes are named in the response; a registry's are quarantine
       ['/v1/pulls?from=soon', 400, /^from is "soon": must be a time, such as/],
       ['/v1/pulls?interval=hour', 400, /^interval is "hour": must be one of/],
       ['/v1/repositories?sort=size', 400, /^sort is "size": must be one of/],
-      ['/v1/pullers', 400, /digest= or repository=/],
+      ['/v1/pullers', 400, /^digest and repository are missing: give/],
       ['/v1/unused?days=0', 400, /^days is "0"/],
       ['/v1/unused?days=100000', 400, /^days is "100000": must be an integer from 1 to 9999$/],
       ['/v1/recommendations', 400, /^user is missing/],
