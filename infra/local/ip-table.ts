@@ -18,7 +18,7 @@ const readPointer = (data: string): Pointer | undefined =>
   existsSync(pointerOf(data)) ? (JSON.parse(readFileSync(pointerOf(data), 'utf8')) as Pointer) : undefined;
 
 /** Path of the table; undefined if none was installed. */
-export function broughtTable(data: string): string | undefined {
+export function installedTable(data: string): string | undefined {
   const pointer = readPointer(data);
   return pointer && join(folderOf(data), pointer.file);
 }
@@ -31,7 +31,11 @@ export const ipTableBuiltAt = async (data: string): Promise<number> =>
  * Installs a table: `make` writes it to the given path. The server uses it within seconds; if this fails, it goes on
  * with the previous one.
  */
-export async function bringTable(data: string, builtAt: number, make: (path: string) => Promise<void>): Promise<void> {
+export async function installTable(
+  data: string,
+  builtAt: number,
+  make: (path: string) => Promise<void>,
+): Promise<void> {
   const folder = folderOf(data);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const before = readPointer(data)?.file;

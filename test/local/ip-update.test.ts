@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { copyFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { bringTable, broughtTable, ipTableBuiltAt } from '#local/ip-table.ts';
+import { installedTable, installTable, ipTableBuiltAt } from '#local/ip-table.ts';
 import { localLocator } from '#local/stages/locator.ts';
 import { writeMmdb } from '../support/mmdb.ts';
 import { dataFolder, eventually, runScript } from '../support/run.ts';
@@ -26,7 +26,7 @@ test('a newer IP table is used while the server runs; an invalid file changes no
   assert.equal(refused.code, 1);
   assert.match(refused.output, /wrong\.mmdb is not a City database/);
   assert.match((await update(join(folder, 'nothing'))).output, /nothing does not exist: name an \.mmdb file/);
-  assert.equal(broughtTable(folder), undefined);
+  assert.equal(installedTable(folder), undefined);
   assert.equal(await ipTableBuiltAt(folder), packaged);
 
   const done = await update(database);
@@ -40,7 +40,7 @@ test('a newer IP table is used while the server runs; an invalid file changes no
 
   // Only the last two tables are kept.
   for (const n of [1, 2, 3]) {
-    await bringTable(folder, n, async (path) => copyFileSync(broughtTable(folder)!, path));
+    await installTable(folder, n, async (path) => copyFileSync(installedTable(folder)!, path));
     await new Promise((resolve) => setImmediate(resolve));
   }
   assert.equal(readdirSync(join(folder, 'geo')).filter((name) => name.endsWith('.bin')).length, 2);

@@ -1,4 +1,4 @@
-// npm run import -- FILE... [--zone ZONE] [--data DIR]: imports past pulls and hits, through the same stream as all others.
+// npm run import -- FILE... [--zone ZONE] [--data DIR]: imports past pulls and hits, through the stream like all others.
 import { accessSync, constants, createReadStream, existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';

@@ -4,7 +4,7 @@ import { cityDatabases, databaseBuiltAt } from '#geo/city.ts';
 import { buildTable } from '#geo/keep.ts';
 import { SettingError } from '#settings/error.ts';
 import { usedFolder } from '../folder.ts';
-import { bringTable } from '../ip-table.ts';
+import { installTable } from '../ip-table.ts';
 import { runCommand } from './command.ts';
 
 const help = `usage: npm run ip-update -- [FILE ...] [--data DIR]
@@ -18,7 +18,7 @@ await runCommand(help, {}, async ({ data }, positionals) => {
   for (const file of files) if (!existsSync(file)) throw new SettingError(`${file} does not exist: name an .mmdb file`);
   const builtAt = Math.min(...(await Promise.all(files.map(builtAtOf))));
   console.log(`reading ${files.join(', ')}: half a minute`);
-  await bringTable(usedFolder(data), builtAt, (path) => build(path, files));
+  await installTable(usedFolder(data), builtAt, (path) => build(path, files));
   return `the IP table of ${new Date(builtAt).toISOString().slice(0, 10)} is in use within seconds`;
 });
 

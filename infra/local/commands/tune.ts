@@ -1,4 +1,5 @@
-// npm run tune -- [FILE] [--data DIR] [--opensearch URL] [--trials N] [--seconds S] [--seed N] [--by time]: looks for better settings of training.
+// npm run tune -- [FILE] [--data DIR] [--opensearch URL] [--trials N] [--seconds S] [--seed N] [--by time]: looks for
+// better settings of training.
 import { readFileSync } from 'node:fs';
 import { taughtClasses as classes } from '#core/event.ts';
 import type { Pair } from '#core/stores.ts';

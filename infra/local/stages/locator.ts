@@ -3,7 +3,7 @@ import type { Networks } from '#core/networks.ts';
 import { keptTable, tablePath } from '#geo/keep.ts';
 import { type Locator, openLocator } from '#process/locate.ts';
 import { ipDatabases } from '../defaults.ts';
-import { broughtTable } from '../ip-table.ts';
+import { installedTable } from '../ip-table.ts';
 
 /** How often it looks for an installed table. */
 const lookMs = 2000;
@@ -21,7 +21,7 @@ export interface LocatorOptions {
  * the same locations.
  */
 export async function localLocator({ folder, networks, report }: LocatorOptions): Promise<Locator> {
-  let path = broughtTable(folder);
+  let path = installedTable(folder);
   let locator = await openLocator(path ? [path] : existsSync(tablePath()) ? [tablePath()] : ipDatabases, networks);
   if (!path && !existsSync(tablePath()))
     keptTable(report, { behind: true })
@@ -31,7 +31,7 @@ export async function localLocator({ folder, networks, report }: LocatorOptions)
       })
       .catch(report);
   const look = async () => {
-    const newest = broughtTable(folder);
+    const newest = installedTable(folder);
     if (newest === undefined || newest === path) return;
     path = newest;
     locator = await openLocator([newest], networks);

@@ -19,8 +19,8 @@ const { settings } = workerData as ThreadData;
 const log = openLog(settings.log);
 const stores = await pumpInto([
   { stream: 'stream', shardPrefix: registryShards, positions: 'registry-pump.db' },
-  // Some 8,000 rows: the more there are, the more of them change the same page. Two shards' batches and their results
-  // are in memory at once, and today's events go between.
+  // About 10,000 rows: the larger a batch, the more of its rows are on the same page. But the batches of both shards are
+  // in memory at once, and today's events wait for one of them.
   { stream: 'imports', shardPrefix: importShards, positions: 'import-pump.db', maxBytes: 6 * 1024 * 1024 },
 ]);
 

@@ -273,7 +273,7 @@ export function startPump(options: PumpOptions): Pump {
     const called = Promise.resolve()
       .then(() => handler(toEvent(shard, records)))
       .then(
-        (answer) => judge(answer, records),
+        (result) => judge(result, records),
         (cause): Outcome => ({ failedFrom: 0, reason: `the handler failed: ${messageOf(cause)}`, whole: true }),
       );
     const outcome = await Promise.race([called, late, abandoned]);
@@ -342,8 +342,8 @@ export function startPump(options: PumpOptions): Pump {
  * Reads a result by Lambda's rules: nothing failed, everything failed from the lowest sequence number on, or everything
  * failed.
  */
-function judge(answer: KinesisStreamBatchResponse | null | undefined, records: ReadRecord[]): Outcome {
-  const items: unknown = answer?.batchItemFailures ?? [];
+function judge(result: KinesisStreamBatchResponse | null | undefined, records: ReadRecord[]): Outcome {
+  const items: unknown = result?.batchItemFailures ?? [];
   if (!Array.isArray(items)) return { failedFrom: 0, reason: 'batchItemFailures is not a list', whole: true };
   if (items.length === 0) return 'through';
   const indices = new Map(records.map(({ sequenceNumber }, index) => [sequenceNumber, index]));

@@ -9,9 +9,9 @@ import { DatabaseSync } from 'node:sqlite';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { type StreamRecord, StreamRefused, type StreamWriter } from '#core/stores.ts';
 import { SettingError } from '#settings/error.ts';
-import { type News, openNews } from './news.ts';
 import { openSeal, type Seal } from './secrets/seal.ts';
 import { transaction } from './sqlite/sqlite.ts';
+import { openWakeups, type Wakeups } from './wakeups.ts';
 
 export interface StreamOptions {
   /** The number of shards of a new stream; an existing one keeps its own. */
@@ -128,7 +128,7 @@ export function openStream(folder: string, options: StreamOptions): LocalStream 
       const database = new DatabaseSync(join(folder, 'stream.db'), { timeout: 100 });
       try {
         setUpLog(database, options);
-        const stream = streamOver(database, seal, options, openNews(folder));
+        const stream = streamOver(database, seal, options, openWakeups(folder));
         // A lost key is reported at once, not only at the first read.
         for (const { id } of stream.shards()) stream.read(id, '0', 1);
         return stream;
@@ -162,7 +162,7 @@ function setUpLog(database: DatabaseSync, { shards = 2, clock }: StreamOptions) 
   database.exec('PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA journal_size_limit = 67108864');
 }
 
-function streamOver(database: DatabaseSync, seal: Seal, options: StreamOptions, news: News): LocalStream {
+function streamOver(database: DatabaseSync, seal: Seal, options: StreamOptions, wakeups: Wakeups): LocalStream {
   const { clock, retentionMs = 86_400_000, maxBytes = 4 * 1024 * mib, patienceMs = 2000 } = options;
   const insertBlock = database.prepare('INSERT INTO blocks VALUES (?, ?, ?, ?)');
   const updateLast = database.prepare('UPDATE shards SET last = ? WHERE number = ?');
@@ -206,7 +206,7 @@ function streamOver(database: DatabaseSync, seal: Seal, options: StreamOptions, 
     try {
       transaction(database, () => append(group.flatMap(({ records }) => records)));
       ownWrites++;
-      news.tell();
+      wakeups.wakeOthers();
     } catch (cause) {
       if (isBusy(cause) && !closed && began - group[0].since < patienceMs) {
         queue.unshift(...group);
@@ -352,14 +352,14 @@ function streamOver(database: DatabaseSync, seal: Seal, options: StreamOptions, 
     version() {
       return Number(dataVersion.get()?.data_version) + ownWrites;
     },
-    wait: news.wait,
+    wait: wakeups.wait,
     close() {
       if (closed) return;
       closed = true;
       clearTimeout(timer);
       while (queue.length > 0) flush();
       clearTimeout(timer);
-      news.close();
+      wakeups.close();
       database.close();
     },
   };

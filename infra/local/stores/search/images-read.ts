@@ -1,5 +1,5 @@
-// Results computed from the images of a repository, kept in memory until something that they were computed from changes: the
-// repository's stamp says so (`stampChange` in sums.ts).
+// Results computed from the images of a repository, kept in memory until what they were computed from changes: the
+// repository's stamp says so (`stampChange` in counted.ts).
 import type { RepositoryImages } from '#core/registry/images.ts';
 import { byPush, isDeleted, type UnusedImage, unusedImages } from '#core/registry/unused.ts';
 import { dayMs, stampChange } from './counted.ts';
@@ -36,7 +36,7 @@ export function imagesRead(read: (repository: string) => RepositoryImages | unde
       if (found) return found.rows;
       const images = read(repository);
       const rows = images ? unusedImages(images, since).sort(byPush) : [];
-      // Facts that move within the day of the newest pull say nothing new to who asks what is in use since before that day.
+      // Facts that move within the day of the newest pull change nothing for a question about the time before that day.
       const newest = lastPull ? Math.floor(lastPull / dayMs) * dayMs : Number.POSITIVE_INFINITY;
       const isExact = since > newest;
       let [from, to] = [Number.NEGATIVE_INFINITY, isExact ? Number.POSITIVE_INFINITY : newest];

@@ -38,11 +38,14 @@ import { type Cell, type PackedTable, packedTable, unpackedTable } from './packe
 import { eachOfField } from './repository-sums.ts';
 import { keepSums, type Sums } from './sums.ts';
 
-// One table for all documents. An `event` is a raw registry event, a `pull` is one act of one user, `both` is an event and the pull
-// that it opens where the same is known of them (joined.ts), and a `fact` is what remains of a forgotten user's events: that an
-// image was pushed, pulled or deleted then, but not by whom. With row ids, an index entry has 8 bytes for the row instead of its whole key: before, indices were two thirds of a write.
-// An event and its pull lie side by side in each of them: a batch then changes half as many pages. A file that an older
-// version made keeps its indices, which begin with the kind; the statements hold for both.
+// One table for all documents:
+//   event  a registry's event
+//   pull   one act of one user
+//   both   an event and the pull that it opens, where they say the same (joined.ts)
+//   fact   what remains of a forgotten user's events: that an image was pushed, pulled or deleted then, but not by whom
+// The table has row ids, so that an index entry ends in 8 bytes instead of the whole key. In each index an event and its
+// pull lie side by side, so that a batch changes fewer pages. A file of an older version keeps its indices, which begin
+// with the kind; the statements work for both.
 const pushes = "kind = 'event' AND action = 'push' AND manifest = 1";
 const taught = taughtClasses.map((name) => `'${name}'`).join();
 const used = usingClasses.map((name) => `'${name}'`).join();

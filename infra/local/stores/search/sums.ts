@@ -2,8 +2,8 @@
 // depends on its result, not on the number of past pulls. Days are UTC days since 1970.
 //
 //   sums             a registry by day, in all (`field` '') and by each field; scopes are 'g REGISTRY'
-//   repository_days  a repository by day, in all and, in one text, by each field: most of its days have a few pulls, and
-//                    a row for each value of each field would be half of all that a write costs
+//   repository_days  a repository by day, in all and, in one text, by each field (a row for each value would be half of
+//                    all that a write costs, as most days have few pulls)
 //   mixes            a user's repository by day, class, client and country
 //   user_days        a user by day and registry
 //   pairs            pulls of a repository by a named user: first, newest, and what the newest was of
@@ -12,7 +12,7 @@
 //   repositories     what repositories' pages list; `stamp` grows with what is known of its images
 //   image_facts      the newest of the events that say the same of an image
 //
-// The catalogue's cost depends on the number of repositories, not of pulls. It counts days with pulls of `taughtClasses`:
+// Reading the catalogue costs as much as there are repositories. It counts days with pulls of `taughtClasses`:
 //
 //   popularity       a repository's users with such days, and their days
 //   newest_days      a repository by day: how many users pulled it last on that day

@@ -2,15 +2,15 @@
 import { realpathSync } from 'node:fs';
 import { BroadcastChannel } from 'node:worker_threads';
 
-export interface News {
+export interface Wakeups {
   /** Wakes every other thread, and the waiters of this one. */
-  tell(): void;
-  /** Resolves after so long, when the signal aborts, or at the next notification. */
+  wakeOthers(): void;
+  /** Resolves after so long, when the signal aborts, or when another thread wakes this one. */
   wait(milliseconds: number, signal: AbortSignal): Promise<void>;
   close(): void;
 }
 
-export function openNews(folder: string): News {
+export function openWakeups(folder: string): Wakeups {
   const channel = new BroadcastChannel(`whalewatch ${realpathSync(folder)}`);
   channel.unref();
   const waiting = new Set<() => void>();
@@ -19,7 +19,7 @@ export function openNews(folder: string): News {
   };
   channel.onmessage = wake;
   return {
-    tell() {
+    wakeOthers() {
       channel.postMessage('');
       wake();
     },
