@@ -7,9 +7,10 @@ import { type Browser, chromium } from 'playwright-core';
 
 /**
  * WebGL 2 in software, only for the map: without it everything else is drawn in half the time. No sandbox, because
- * containers run as root. Pages of one site in one context share a process.
+ * containers run as root. Pages of one site in one context share a process. No optimizing compiler: a page is open for
+ * too short a time to gain from it.
  */
-const args = ['--no-sandbox', '--enable-unsafe-swiftshader', '--process-per-site'];
+const args = ['--no-sandbox', '--enable-unsafe-swiftshader', '--process-per-site', '--js-flags=--no-opt'];
 
 const systemPaths = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
