@@ -108,7 +108,7 @@ async function clear(page: Page): Promise<void> {
     page.removeAllListeners(event);
   await page.mouse.move(-1, -1);
   await page.evaluate(() => sessionStorage.clear());
-  await page.goto(`${world.url}/favicon.svg`);
+  await page.goto('about:blank');
   const session = await page.context().newCDPSession(page);
   await session.send('Storage.clearDataForOrigin', { origin: world.url, storageTypes: 'all' });
   await session.send('Network.clearBrowserCache');
