@@ -18,7 +18,7 @@ export interface Reads {
 
 const dayMs = 86_400_000;
 const days = 400;
-const [repeats, repeatsEach, readers] = [30, 5, 6];
+const [repeats, repeatsEach, readers] = [20, 3, 6];
 
 /** `count`: pulls; each is some three and a half documents. */
 export async function reads(cluster: Cluster, { count, batch }: { count: number; batch: number }): Promise<Reads> {
@@ -52,7 +52,7 @@ export async function reads(cluster: Cluster, { count, batch }: { count: number;
   };
   const [alone, busy]: Record<string, number>[] = [{}, {}];
   for (const [name, read] of Object.entries(all)) {
-    await times(read, 5);
+    await times(read, repeatsEach);
     alone[name] = p99(await times(read, repeats));
     busy[name] = p99((await Promise.all(Array.from({ length: readers }, () => times(read, repeatsEach)))).flat());
     console.log(`${name}: p99 ${alone[name]} ms alone, ${busy[name]} ms six at once`);
