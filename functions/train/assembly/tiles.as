@@ -111,8 +111,8 @@ export function takeOffBlock(c: usize, l: usize, r: usize, panel: usize, n: usiz
 }
 
 /**
- * C = D^-1 (C - Lt R), where D is the lower triangle at `d` (its upper one, row by row in a panel), with an inverted
- * diagonal.
+ * C = D^-1 (C - Lt R) for a lower triangle D, whose diagonal is stored inverted. `d` has D's transpose, row by row in a
+ * panel.
  */
 @inline function eliminate(c: usize, l: usize, r: usize, depth: usize, d: usize): void {
   let a00 = v128.load(c), a01 = v128.load(c, 16), a10 = v128.load(c, 32), a11 = v128.load(c, 48);
