@@ -84,7 +84,7 @@ interface Bucket {
   newest?: { hits: { hits: { _source: Pick<Puller, (typeof newestFields)[number]> }[] } };
 }
 type PullerBucket = Required<Pick<Bucket, 'doc_count' | 'last' | 'newest'>> & {
-  key: [user: string, repository: string];
+  key: string | [user: string, repository: string];
 };
 type OfClass = Pick<Bucket, 'doc_count' | 'first' | 'last'> & { key: { user: string; class: string } };
 type UserOrder = Pick<UserRow, 'pulls' | 'firstPull' | 'lastPull'>;
@@ -293,6 +293,15 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
     const failed = ends.find((end) => end.status === 'rejected');
     if (failed) throw failed.reason;
   };
+
+  /** Buckets like those of a composite aggregation by interval alone, for a fraction of its cost. */
+  async function* histogram(filter: Query[], interval: string) {
+    const { aggregations } = await aggregate(filter, {
+      rows: { date_histogram: { field: 'at', calendar_interval: interval, min_doc_count: 1 } },
+    });
+    for (const { key, doc_count } of aggregations?.rows.buckets ?? [])
+      yield { key: { from: Number(key), key: null }, doc_count };
+  }
 
   /** The first users of a list, each with their pulls by class, sorted by name. */
   async function* firstUsers(filter: Query[], sort: UsersQuery['sort'], limit: number): AsyncIterable<OfClass> {
@@ -598,7 +607,8 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
           total[name] = await number(counted);
           return;
         }
-        for await (const { key, doc_count } of composite(counted, sources)) {
+        const found = by || !interval ? composite(counted, sources) : histogram(counted, interval);
+        for await (const { key, doc_count } of found) {
           const place = {
             ...(interval ? { from: Number(key.from) } : {}),
             ...(by ? { key: String(key.key ?? '') } : {}),
@@ -617,20 +627,24 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
       return { total, uncertain, buckets };
     },
     async pullers({ digest, limit, ...query }) {
+      const repositories = [query.repository ?? []].flat();
+      const listed = { size: limit, order: [{ last: 'desc' }, { _key: 'asc' }] };
+      // Of one repository by user alone, which costs a fraction.
+      const rowsOf =
+        repositories.length === 1
+          ? { terms: { field: 'user', ...listed } }
+          : { multi_terms: { terms: [{ field: 'user' }, { field: 'repository' }], ...listed } };
       const read = async (what: Query[]) => {
         const { aggregations } = await aggregate<PullerBucket>([...what, named, ...filterOf(query)], {
           rows: {
-            multi_terms: {
-              ...{ terms: [{ field: 'user' }, { field: 'repository' }], size: limit },
-              order: [{ last: 'desc' }, { _key: 'asc' }],
-            },
+            ...rowsOf,
             aggs: {
               last: newestOf,
               newest: { top_hits: { size: 1, sort: [{ time: 'desc' }], _source: newestFields } },
             },
           },
         });
-        return (aggregations?.rows.buckets ?? []).map(pullerOf);
+        return (aggregations?.rows.buckets ?? []).map((bucket) => pullerOf(bucket, repositories[0]));
       };
       if (digest === undefined) return read([isPull]);
       const digests = [digest, ...(await related(digest))];
@@ -855,7 +869,9 @@ const pairOf = ({ key, doc_count, last }: Bucket) => ({
 });
 
 const newestFields = ['tag', 'digest', 'class', 'client', 'country'] as const;
-const pullerOf = ({ key: [user, repository], doc_count, last, newest }: PullerBucket): Puller => {
+/** `only`: the repository of a bucket that has no other key than the user. */
+const pullerOf = ({ key, doc_count, last, newest }: PullerBucket, only: string): Puller => {
+  const [user, repository] = typeof key === 'string' ? [key, only] : key;
   const { tag, digest, ...image } = newest.hits.hits[0]._source;
   const pulls = { user, repository, pulls: doc_count, lastPull: last.value ?? 0 };
   return { ...pulls, ...image, ...(tag ? { tag } : {}), ...(digest ? { digest } : {}) };
