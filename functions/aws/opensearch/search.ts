@@ -221,10 +221,11 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
       {},
     );
 
+  /** By a search, as the functions may not call `_count`. */
   const number = async (filter: Query[]): Promise<number> => {
-    const path = `/${documents}/_count`;
-    return (await orNothing(call<{ count: number }>('POST', path, { query: { bool: { filter } } }), { count: 0 }))
-      .count;
+    const body = { size: 0, track_total_hits: true, query: { bool: { filter } } };
+    const nothing = { hits: { total: { value: 0 } } };
+    return (await orNothing(call<typeof nothing>('POST', `/${documents}/_search`, body), nothing)).hits.total.value;
   };
 
   /** All buckets of a composite aggregation, page by page. */
