@@ -1,6 +1,7 @@
 // Compares the rights that an adapter lists for each method with the calls that the method makes while its contract
 // runs.
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Signer } from '#aws/signed.ts';
 
 /** The part of an SDK client that is needed here. */
 interface Client {
@@ -78,5 +79,29 @@ export function watchCalls(...clients: unknown[]) {
         ...[...listed].filter((action) => !needs.has(action)).map((action) => `${id} needs no ${action}`),
       ]),
     called: () => [...called.keys()],
+  };
+}
+
+/** Records which calls of OpenSearch each method of a search store makes, with `whalewatch` for the prefix of its indices. */
+export function watchSearch(prefix: string) {
+  const running = new AsyncLocalStorage<string>();
+  const calls = new Map<string, Set<string>>();
+  return {
+    calls,
+    /** To be given to the store, as what signs its calls. */
+    sign: (async (url, { method, headers = {} }) => {
+      const by = running.getStore() ?? '';
+      const path = decodeURIComponent(url.pathname).replaceAll(prefix, 'whalewatch');
+      calls.set(by, (calls.get(by) ?? new Set()).add(`${method} ${path}`));
+      return headers;
+    }) satisfies Signer,
+    store: <Store extends object>(store: Store): Store =>
+      new Proxy(store, {
+        get(target, method) {
+          const value = target[method as keyof Store] as unknown;
+          if (typeof value !== 'function') return value;
+          return (...given: unknown[]) => running.run(String(method), () => value.apply(target, given));
+        },
+      }),
   };
 }

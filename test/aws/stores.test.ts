@@ -22,8 +22,10 @@ import { openSearchCall } from '#aws/opensearch/opensearch.ts';
 import { openSearch } from '#aws/opensearch/search.ts';
 import { bucketRights, objectRights, openObjects } from '#aws/s3/objects.ts';
 import { openLargeObjects, replyBytes } from '#aws/s3/presign.ts';
+import type { SearchStore } from '#core/stores.ts';
 import { openSearch as openLocalSearch } from '#local/stores/search/search.ts';
 import { storeEvents } from '#process/pulls.ts';
+import { rightsOf } from '../../infra/checks/check.ts';
 import { alertContract } from '../contracts/alerts.ts';
 import { checkpointContract } from '../contracts/checkpoints.ts';
 import { claimContract } from '../contracts/claims.ts';
@@ -34,7 +36,8 @@ import { refusalContract } from '../contracts/refusals.ts';
 import { start, storedEvent } from '../contracts/samples.ts';
 import { searchContract } from '../contracts/search.ts';
 import { streamContract } from '../contracts/stream.ts';
-import { onIndex, watchCalls } from './rights.ts';
+import { resourcesOf, synthesise } from '../support/synthesise.ts';
+import { onIndex, watchCalls, watchSearch } from './rights.ts';
 import { notInstalled, startMiniStack, startOpenSearch } from './servers.ts';
 
 if (notInstalled) test(`the stores on AWS (install the servers with ${notInstalled})`, { skip: true });
@@ -45,6 +48,22 @@ const beyondContract = new Set([
   // After a put whose reply was lost, the adapter reads whose object is stored.
   'objects.put needs no s3:GetObject',
 ]);
+
+/** The methods of search that serve calls. */
+const ofServe: string[] = [
+  ...([
+    'users',
+    'repositories',
+    'catalogue',
+    'pulledDays',
+    'pushed',
+    'counts',
+    'pullers',
+    'unused',
+    'images',
+  ] satisfies (keyof SearchStore)[]),
+  ...(['deleted', 'imageUse', 'recommendations', 'shown', 'saveShown', 'forget'] satisfies (keyof SearchStore)[]),
+];
 
 async function contracts() {
   const [ministack, opensearch] = await Promise.all([startMiniStack(), startOpenSearch()]);
@@ -247,14 +266,40 @@ async function contracts() {
     assert.deepEqual(faults, []);
   });
 
+  const searches: ReturnType<typeof watchSearch>[] = [];
   searchContract('OpenSearch', async () => {
     const prefix = fresh();
     const call = openSearchCall({ endpoint: opensearch.url });
+    const watched = watchSearch(prefix);
+    searches.push(watched);
     return {
-      store: openSearch({ endpoint: opensearch.url, prefix }),
+      store: watched.store(openSearch({ endpoint: opensearch.url, prefix, sign: watched.sign })),
       async settled() {
         await call('POST', `/${prefix}-*/_refresh`);
       },
     };
+  });
+
+  test('serve may make each call of OpenSearch that its reads make', () => {
+    const resources = resourcesOf(synthesise().stack);
+    const role = Object.keys(resources).find((id) => /^WhalewatchServeRole[0-9A-F]{8}$/.test(id)) ?? '';
+    const allowed = rightsOf(resources, role).flatMap(({ Action, Resource }) =>
+      Action.filter((action) => action.startsWith('es:ESHttp')).flatMap((action) =>
+        Resource.map((resource) => `${action.slice(9).toUpperCase()} ${resource.replace(/^.*\.Arn>/, '')}`),
+      ),
+    );
+    assert.ok(allowed.length > 5, String(allowed));
+    const mayCall = (made: string) =>
+      allowed.some((one) => (one.endsWith('*') ? made.startsWith(one.slice(0, -1)) : made === one));
+    const found = searches.flatMap(({ calls }) => [...calls]).filter(([method]) => ofServe.includes(method));
+    for (const method of ofServe)
+      assert.ok(
+        found.some(([called]) => called === method),
+        `${method} was not called`,
+      );
+    const beyond = found.flatMap(([method, made]) =>
+      [...made].filter((one) => !mayCall(one)).map((one) => `${method}: ${one}`),
+    );
+    assert.deepEqual(beyond, []);
   });
 }
