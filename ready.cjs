@@ -14,17 +14,25 @@ if (!installed || old) {
   process.exit(1);
 }
 
-// npm hands a signal to its shell, which ends and hands on nothing: who ends npm start means the server. From here on, so
-// that no moment of its start is left out; whoever was ended before has a parent that is neither.
+// npm hands a signal to its shell, which ends and hands on nothing; and an npm that is killed leaves its shell behind. Who
+// ends npm start means the server: it ends once its parent or its shell's parent is another than at its start. From here
+// on, so that no moment of its start is left out; whoever was ended before has left us to one that runs no scripts.
 if (process.env.npm_lifecycle_event === 'start') {
   const parent = process.ppid;
-  const isOrphan = !/npm|start\.ts/.test(commandOf(parent));
+  const above = parentOf(parent);
+  // Where a shell runs the script itself, its parent is npm; otherwise ours is.
+  const isOrphan = !runsScripts(/start\.ts/.test(commandOf(parent)) ? above : parent);
   const watch = setInterval(() => {
-    if (process.ppid === parent && !isOrphan) return;
+    if (process.ppid === parent && parentOf(parent) === above && !isOrphan) return;
     clearInterval(watch);
     process.kill(process.pid, 'SIGTERM');
   }, 200);
   watch.unref();
+}
+
+/** Whether a process can be npm or one like it; true where the system doesn't say. */
+function runsScripts(pid) {
+  return pid === undefined || /npm|yarn|bun|node/.test(commandOf(pid));
 }
 
 /** The command line of a process; where the system doesn't say, that of npm. */
@@ -33,5 +41,14 @@ function commandOf(pid) {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
   } catch (_) {
     return 'npm';
+  }
+}
+
+/** The parent of a process; undefined where the system doesn't say. */
+function parentOf(pid) {
+  try {
+    return Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').pop().split(' ')[1]);
+  } catch (_) {
+    return undefined;
   }
 }
