@@ -4,6 +4,7 @@ import { inTurn } from '#core/parallel.ts';
 import { classifier } from '#core/registry/classify.ts';
 import type { SearchStore } from '#core/stores.ts';
 import { processHandler } from '#process/handler.ts';
+import type { Locator } from '#process/locate.ts';
 import { notifier } from '#process/notify.ts';
 import { openLog } from '../log.ts';
 import { openWriter } from '../stores/search/reading.ts';
@@ -33,7 +34,6 @@ export async function pumpInto(streams: StreamOptions[]): Promise<LocalStores> {
   const log = openLog(settings.log);
   const options = {
     ...stores,
-    locator: await localLocator({ folder, networks: settings.networks, report: log.error }),
     classify: classifier(settings.classRules),
     pullWindowSeconds: settings.pullWindow,
     points: settings.points,
@@ -51,6 +51,15 @@ export async function pumpInto(streams: StreamOptions[]): Promise<LocalStores> {
     clock,
     newId,
   };
+  // The IP table is read for the first batch: most starts of a server with little traffic need it in one thread or none.
+  let opening: Promise<Locator> | undefined;
+  const opened = () => {
+    opening ??= localLocator({ folder, networks: settings.networks, report: log.error }).catch((cause) => {
+      opening = undefined;
+      throw cause;
+    });
+    return opening;
+  };
   // Two batches at once in one thread would both take twice as long, and meanwhile search would have nothing to write.
   const turn = inTurn();
   const pumps = streams.map(({ stream, shardPrefix, positions, maxBytes }) =>
@@ -62,8 +71,12 @@ export async function pumpInto(streams: StreamOptions[]): Promise<LocalStores> {
           over();
           return stores.search.write(changes);
         };
-        const handle = processHandler({ ...options, search: { ...stores.search, write }, shardPrefix });
-        return handle(event).finally(over);
+        try {
+          const own = { ...options, locator: await opened(), search: { ...stores.search, write }, shardPrefix };
+          return await processHandler(own)(event);
+        } finally {
+          over();
+        }
       },
       batchSize: 10_000,
       maxBytes,
