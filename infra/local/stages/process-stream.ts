@@ -30,7 +30,12 @@ const windowSeconds = 0.2;
 /** Processes streams in this thread until the main thread stops it. Returns the stores. */
 export async function pumpInto(streams: StreamOptions[]): Promise<LocalStores> {
   const { folder, settings } = workerData as ThreadData;
-  const stores = openStores(folder, settings.opensearch, 'process', openWriter);
+  let startWriter = () => {};
+  const stores = openStores(folder, settings.opensearch, 'process', (file) => {
+    const writer = openWriter(file);
+    startWriter = writer.start;
+    return writer;
+  });
   const log = openLog(settings.log);
   const options = {
     ...stores,
@@ -67,6 +72,8 @@ export async function pumpInto(streams: StreamOptions[]): Promise<LocalStores> {
       stream: stores[stream],
       async handler(event) {
         const over = await turn();
+        // While the batch is computed. Hits are not searched.
+        if (stream !== 'hits') startWriter();
         const write: SearchStore['write'] = (changes) => {
           over();
           return stores.search.write(changes);

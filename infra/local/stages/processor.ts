@@ -19,9 +19,9 @@ const { settings } = workerData as ThreadData;
 const log = openLog(settings.log);
 const stores = await pumpInto([
   { stream: 'stream', shardPrefix: registryShards, positions: 'registry-pump.db' },
-  // About 10,000 rows: the larger a batch, the more of its rows are on the same page. But the batches of both shards are
+  // About 15,000 rows: the larger a batch, the more of its rows are on the same page. But the batches of both shards are
   // in memory at once, and today's events wait for one of them.
-  { stream: 'imports', shardPrefix: importShards, positions: 'import-pump.db', maxBytes: 6 * 1024 * 1024 },
+  { stream: 'imports', shardPrefix: importShards, positions: 'import-pump.db', maxBytes: 9 * 1024 * 1024 },
 ]);
 
 const receivers = receiversOf(settings, clock);

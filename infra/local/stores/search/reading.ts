@@ -97,12 +97,13 @@ export function openReader(file: string, report: (cause: unknown) => void = cons
   return { ...search, ...shown, ...(long as unknown as Pick<SearchStore, Exclude<LongQuery, 'saveShown'>>) };
 }
 
-/** The search store of a file, with writes in a thread. */
-export function openWriter(file: string): LocalSearch {
+/** The search store of a file, with writes in a thread, which the first write starts, or `start` before that. */
+export function openWriter(file: string): LocalSearch & { start(): void } {
   const search = openSearch(file, smallCacheMiB);
-  const { ask } = asker({ store: 'search', file, cacheMiB: batchCacheMiB });
+  const { ask, start } = asker({ store: 'search', file, cacheMiB: batchCacheMiB });
   return {
     ...search,
+    start,
     async write(changes) {
       await ask('writeRows', rowsOf(changes));
     },
@@ -122,6 +123,8 @@ export function eventsOfServer(file: string, events: LocalEvents): LocalEvents {
 }
 
 interface Asker {
+  /** Starts the thread, so that the first call need not wait for that. */
+  start(): void;
   ask(name: Question['name'], ...values: unknown[]): Promise<unknown>;
   /** Calls without a result yet. */
   waiting(): number;
@@ -163,5 +166,13 @@ function asker(data: ReaderData): Asker {
     worker.postMessage({ id: asked, name, values } satisfies Question);
     return question.promise;
   };
-  return { ask, waiting: () => waiting.size };
+  return {
+    ask,
+    start() {
+      if (worker) return;
+      worker = start();
+      worker.unref();
+    },
+    waiting: () => waiting.size,
+  };
 }
