@@ -80,11 +80,10 @@ export class Serve extends Construct {
     const indices = ['whalewatch-documents', 'whalewatch-recommendations'];
     stores.allowSearch(handler, {
       Get: ['whalewatch-recommendations/_doc/*'],
-      // For writing what users were shown.
-      Post: [
-        ...indices.flatMap((index) => ['_search', '_refresh', '_delete_by_query'].map((call) => `${index}/${call}`)),
-        'whalewatch-recommendations/_bulk',
-      ],
+      // It writes what users were shown, and what remains of a forgotten user's events.
+      Post: indices.flatMap((index) =>
+        ['_search', '_refresh', '_delete_by_query', '_bulk'].map((call) => `${index}/${call}`),
+      ),
     });
 
     if (settings.clientSecretArn) handler.may(secretRights, [settings.clientSecretArn]);

@@ -282,7 +282,7 @@ async function contracts() {
 
   test('serve may make each call of OpenSearch that its reads make', () => {
     const resources = resourcesOf(synthesise().stack);
-    const role = Object.keys(resources).find((id) => /^WhalewatchServeRole[0-9A-F]{8}$/.test(id)) ?? '';
+    const role = Object.keys(resources).find((id) => /^WhalewatchServeFunctionRole[0-9A-F]{8}$/.test(id)) ?? '';
     const allowed = rightsOf(resources, role).flatMap(({ Action, Resource }) =>
       Action.filter((action) => action.startsWith('es:ESHttp')).flatMap((action) =>
         Resource.map((resource) => `${action.slice(9).toUpperCase()} ${resource.replace(/^.*\.Arn>/, '')}`),

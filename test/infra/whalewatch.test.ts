@@ -136,6 +136,7 @@ const expectedRights: Record<string, Record<string, string>> = {
     'S/_index_template/whalewatch-documents': 'es:ESHttpPut',
     'S/whalewatch-documents-v1': 'es:ESHttpPut',
     'S/whalewatch-documents/_mapping': 'es:ESHttpPut',
+    'S/whalewatch-documents/_bulk': 'es:ESHttpPost',
     'S/whalewatch-documents/_delete_by_query': 'es:ESHttpPost',
     'S/whalewatch-documents/_refresh': 'es:ESHttpPost',
     'S/whalewatch-documents/_search': 'es:ESHttpPost',
