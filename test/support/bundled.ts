@@ -51,7 +51,7 @@ export async function bundledServer(): Promise<string> {
   for (const { path, contents } of outputFiles) {
     if (existsSync(path) && readFileSync(path).equals(contents)) continue;
     mkdirSync(dirname(path), { recursive: true });
-    // Whole at any time, for a run beside this one.
+    // Renamed into place, so that a run beside this one never reads half a file.
     const whole = `${path}.${process.pid}`;
     writeFileSync(whole, contents);
     renameSync(whole, path);
