@@ -1,9 +1,8 @@
 // How long reads of many documents in OpenSearch take: with nothing cached, as while pulls come in.
 import { join } from 'node:path';
 import { openSearch } from '#aws/opensearch/search.ts';
-import type { RegistryEvent } from '#core/event.ts';
 import { openEvents } from '#local/stores/events.ts';
-import { worldOf } from '../worlds/pulls.ts';
+import { eventOf, worldOf } from '../worlds/pulls.ts';
 import type { Cluster } from './cluster.ts';
 import { prefix, stored } from './indexing.ts';
 
@@ -25,8 +24,9 @@ export async function reads(cluster: Cluster, { count, batch }: { count: number;
   const now = Math.floor(Date.now() / dayMs) * dayMs;
   const file = join(cluster.folder, 'events.db');
   const began = performance.now();
+  const reported = Array.from(worldOf(count, days, now), (row, at) => eventOf(row, `event-${at}`));
   const search = openSearch({ endpoint: cluster.endpoint, prefix });
-  await stored(eventsOf(count, now), batch, search, file);
+  await stored(reported, batch, search, file);
   const seconds = (performance.now() - began) / 1000;
   await cluster.call('PUT', `/${prefix}-documents/_settings`, { index: { requests: { cache: { enable: false } } } });
   await cluster.call('POST', `/${prefix}-documents/_refresh`);
@@ -58,13 +58,6 @@ export async function reads(cluster: Cluster, { count, batch }: { count: number;
     console.log(`${name}: p99 ${alone[name]} ms alone, ${busy[name]} ms six at once`);
   }
   return { documents, documentsPerSecond: Math.round(documents / seconds), alone, busy };
-}
-
-function eventsOf(count: number, end: number): RegistryEvent[] {
-  return Array.from(worldOf(count, days, end), (row, at) => ({
-    ...{ id: `event-${at}`, kind: 'manifest', method: row.action === 'pull' ? 'GET' : 'PUT' },
-    ...{ ...row, address: '', source: 'registry' },
-  }));
 }
 
 /** How long each of some calls takes, one after the other, milliseconds. */

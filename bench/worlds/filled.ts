@@ -1,14 +1,13 @@
 // Stores pulls as process does, but user by user: the rows of a batch lie side by side, so it takes a fraction of an
 // import's time.
 import { join } from 'node:path';
-import type { RegistryEvent } from '#core/event.ts';
 import { inParallel } from '#core/parallel.ts';
 import { classifier } from '#core/registry/classify.ts';
 import { openEvents } from '#local/stores/events.ts';
 import { openWriter } from '#local/stores/search/reading.ts';
 import { batchCacheMiB } from '#local/stores/sqlite/sqlite.ts';
 import { storeEvents } from '#process/pulls.ts';
-import type { WorldRow } from './pulls.ts';
+import { eventOf, type WorldRow } from './pulls.ts';
 
 const batchRows = 10_000;
 
@@ -38,7 +37,10 @@ export async function filled(folder: string, rows: Iterable<WorldRow>): Promise<
   // Two at a time: one computes while the other's documents are written.
   await inParallel(batchesOf(byUser), 2, async (batch) => {
     await storeEvents(
-      batch.map((row) => deliveredOf(row, ++stored)),
+      batch.map((row) => ({
+        event: eventOf(row, `filled-${String(++stored).padStart(9, '0')}`),
+        origin: `filled:${stored}:0`,
+      })),
       options,
     );
     done += batch.length;
@@ -56,13 +58,4 @@ function batchesOf(byUser: Map<string, WorldRow[]>): WorldRow[][] {
       batches.at(-1)!.push(row);
     }
   return batches;
-}
-
-function deliveredOf({ action, ...row }: WorldRow, number: number) {
-  const id = `filled-${String(number).padStart(9, '0')}`;
-  const event: RegistryEvent = {
-    ...{ ...row, id, action, kind: 'manifest', method: action === 'push' ? 'PUT' : 'GET', address: '' },
-    ...{ mediaType: 'application/vnd.oci.image.manifest.v1+json', source: 'import' },
-  };
-  return { event, origin: `filled:${number}:0` };
 }

@@ -1,5 +1,6 @@
 // Pulls of some time, whose users and repositories follow Zipf's law, and the pushes before them.
 import { seeded } from '#core/bytes/random.ts';
+import type { RegistryEvent } from '#core/event.ts';
 
 export interface WorldRow {
   /** Milliseconds since the epoch. */
@@ -48,6 +49,12 @@ export function* worldOf(size: number, days: number, end: number): Generator<Wor
     };
   }
 }
+
+/** What a registry reports of a row. */
+export const eventOf = (row: WorldRow, id: string): RegistryEvent => ({
+  ...{ ...row, id, kind: 'manifest', method: row.action === 'pull' ? 'GET' : 'PUT', address: '', source: 'registry' },
+  mediaType: 'application/vnd.oci.image.manifest.v1+json',
+});
 
 /** Draws from 0 to count - 1; the weight of n is 1 / (n + 1)^power. */
 function zipf(count: number, power: number): (random: number) => number {
