@@ -45,7 +45,7 @@ export const sumNames = ['pulls', 'uncertain', 'raw', 'pushes', 'rawPushes'];
 const grow = sumNames.map((name) => `${name} = ${name} + excluded.${name}`).join();
 const isEmpty = 'pulls = 0 AND raw = 0 AND pushes = 0 AND rawPushes = 0';
 
-/** Returns a map's value for a key, and makes it if there is none. */
+/** Returns a map's value for a key; if the key is missing, the value is made and kept first. */
 export function within<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   let found = map.get(key);
   if (found === undefined) {
@@ -60,8 +60,6 @@ export const zeros = (): Numbers => [0, 0, 0, 0, 0];
 export function increase(numbers: Numbers, add: Numbers): void {
   for (let index = 0; index < 5; index++) numbers[index] += add[index];
 }
-
-export const order = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 
 /** Parts of a sorted list whose items are the same. */
 export function* runs<T>(items: T[], isSame: (a: T, b: T) => boolean): Iterable<T[]> {

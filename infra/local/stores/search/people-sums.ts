@@ -1,6 +1,7 @@
 // The sums of one user: mixes, user_days, pairs, user_classes, users; and what they change in the catalogue.
 import type { SQLInputValue } from 'node:sqlite';
 import { taughtClasses } from '#core/event.ts';
+import { byText } from '#core/registry/image-graph.ts';
 import { registryOf } from '#core/registry/name.ts';
 import { weakKinds } from '#core/stores.ts';
 import {
@@ -9,7 +10,6 @@ import {
   increase,
   type Numbers,
   never,
-  order,
   type Prepare,
   type RepositoryChange,
   runs,
@@ -19,7 +19,8 @@ import {
 import { type Doc, docColumns, docOf } from './doc.ts';
 
 const taught = new Set<string>(taughtClasses);
-const taughtList = taughtClasses.map((name) => `'${name}'`).join();
+/** `taughtClasses` as a list in SQL. */
+export const taughtList = taughtClasses.map((name) => `'${name}'`).join();
 
 interface PairChange {
   user: string;
@@ -39,7 +40,7 @@ export function storePeople(prepare: Prepare, counted: Counted[]): void {
   const storeMix = adder(prepare, 'mixes', ['user', 'repository', 'day', 'class', 'client', 'country']);
   const storeUserDay = adder(prepare, 'user_days', ['user', 'day', 'registry']);
   const popularity = new Map<string, PopularityChange>();
-  counted.sort((a, b) => order(a.doc.user, b.doc.user) || order(a.doc.repository, b.doc.repository));
+  counted.sort((a, b) => byText(a.doc.user, b.doc.user) || byText(a.doc.repository, b.doc.repository));
   for (const ofUser of runs(counted, (a, b) => a.doc.user === b.doc.user)) {
     const { user } = ofUser[0].doc;
     const pairs: PairChange[] = [];
@@ -83,11 +84,11 @@ const isSameMix = (a: Counted, b: Counted) =>
   a.day === b.day && a.doc.class === b.doc.class && a.doc.client === b.doc.client && a.doc.country === b.doc.country;
 const byMix = (a: Counted, b: Counted) =>
   a.day - b.day ||
-  order(a.doc.class, b.doc.class) ||
-  order(a.doc.client, b.doc.client) ||
-  order(a.doc.country, b.doc.country);
+  byText(a.doc.class, b.doc.class) ||
+  byText(a.doc.client, b.doc.client) ||
+  byText(a.doc.country, b.doc.country);
 const isSameDay = (a: Counted, b: Counted) => a.day === b.day && a.own.registry === b.own.registry;
-const byDay = (a: Counted, b: Counted) => a.day - b.day || order(a.own.registry, b.own.registry);
+const byDay = (a: Counted, b: Counted) => a.day - b.day || byText(a.own.registry, b.own.registry);
 
 /** The first of each group of documents, and what the group adds. */
 function* summed(
@@ -280,7 +281,7 @@ function storeUser(prepare: Prepare, user: string, changed: PairChange[], counte
   }
 }
 
-/** The class with the most pulls; a class that says little only if there is no other. Ties: the last by name. */
+/** The class with the most pulls. One that says little counts only where all do. Ties: the last by name. */
 function kindOf(kinds: [string, number][]): string {
   const weigh = ([kind, pulls]: [string, number]) => ((weakKinds as string[]).includes(kind) ? 0 : pulls);
   return kinds.reduce((best, next) =>

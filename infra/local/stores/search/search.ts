@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { setImmediate as turn } from 'node:timers/promises';
-import { type Action, type PullClass, taughtClasses } from '#core/event.ts';
+import type { Action, PullClass } from '#core/event.ts';
 import { clockSlackMs } from '#core/registry/image-graph.ts';
 import { type ManifestInfo, manifestsIn, platformsOf, type RepositoryImages, toldOf } from '#core/registry/images.ts';
 import { keyMark, prefixOf, registryOf } from '#core/registry/name.ts';
@@ -35,6 +35,7 @@ import { type Doc, docColumns, docOf } from './doc.ts';
 import { imagesRead, type Stamped } from './images-read.ts';
 import { columns, isPullEvent, joined, partsOf } from './joined.ts';
 import { type Cell, type PackedTable, packedTable, unpackedTable } from './packed.ts';
+import { taughtList } from './people-sums.ts';
 import { eachOfField } from './repository-sums.ts';
 import { keepSums, type Sums } from './sums.ts';
 
@@ -47,7 +48,6 @@ import { keepSums, type Sums } from './sums.ts';
 // pull lie side by side, so that a batch changes fewer pages. A file of an older version keeps its indices, which begin
 // with the kind; the statements work for both.
 const pushes = "kind = 'event' AND action = 'push' AND manifest = 1";
-const taught = taughtClasses.map((name) => `'${name}'`).join();
 const used = usingClasses.map((name) => `'${name}'`).join();
 const schema = `
   CREATE TABLE IF NOT EXISTS documents (
@@ -344,7 +344,7 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
       sums.whole();
       return rows<PulledDays>(
         `SELECT repository, COUNT(DISTINCT day) AS days FROM mixes
-         WHERE user = ? AND user <> '' AND pulls > 0 AND class IN (${taught}) GROUP BY repository ORDER BY MAX(day) DESC, repository LIMIT ?`,
+         WHERE user = ? AND user <> '' AND pulls > 0 AND class IN (${taughtList}) GROUP BY repository ORDER BY MAX(day) DESC, repository LIMIT ?`,
         user,
         limit,
       );
