@@ -14,9 +14,9 @@ if (!installed || old) {
   process.exit(1);
 }
 
-// npm hands a signal to its shell, which ends and hands on nothing; and an npm that is killed leaves its shell behind. Who
-// ends npm start means the server: it ends once its parent or its shell's parent is another than at its start. From here
-// on, so that no moment of its start is left out; whoever was ended before has left us to one that runs no scripts.
+// Who ends npm start means the server. But npm hands a signal to its shell, which ends without handing it on, and an npm
+// that is killed leaves its shell running. So the server ends once it has another parent, or its shell has, than at the
+// start. This begins here, at the first moment of a start; if npm had ended even earlier, that parent runs no scripts.
 if (process.env.npm_lifecycle_event === 'start') {
   const parent = process.ppid;
   const above = parentOf(parent);

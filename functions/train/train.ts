@@ -192,7 +192,7 @@ export async function publish(
   return card;
 }
 
-/** Removes the files of models that are no longer kept, and those that failed trainings left. */
+/** Removes the files of models that are no longer kept, and files that failed trainings left behind. */
 async function removeModels(objects: ObjectStore, cards: Card[], now: number): Promise<void> {
   const keysOf = (some: Card[]) => new Set(some.map(({ id }) => modelKey(id)));
   const [kept, dropped] = [keysOf(cards.slice(0, keepModels)), keysOf(cards.slice(keepModels))];

@@ -84,7 +84,7 @@ interface Image {
   digest?: string;
 }
 
-/** A repository's name as a link to its page, with the tag muted, or the digest where there is no tag. */
+/** A repository's name as a link to its page, with the tag muted; an untagged image has its digest. */
 export function ImageName({ repository, registry, tag = '', digest = '' }: Image) {
   const version = tag || shortDigest(digest);
   return (

@@ -1,5 +1,5 @@
-// A ring that widens and fades where something happened. It says nothing that the numbers don't: with reduced motion
-// there is none.
+// A ring that widens and fades where something happened. It says nothing that the numbers don't, so with reduced motion
+// it is not drawn.
 import type { GeoJSONSource, LayerSpecification, Map as MapLibre } from 'maplibre-gl';
 
 const lastsMs = 1400;

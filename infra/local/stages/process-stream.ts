@@ -56,7 +56,7 @@ export async function pumpInto(streams: StreamOptions[]): Promise<LocalStores> {
     clock,
     newId,
   };
-  // The IP table is read for the first batch: most starts of a server with little traffic need it in one thread or none.
+  // The IP table is read for the first batch: a server with little traffic needs it in one thread or in none.
   let opening: Promise<Locator> | undefined;
   const opened = () => {
     opening ??= localLocator({ folder, networks: settings.networks, report: log.error }).catch((cause) => {
