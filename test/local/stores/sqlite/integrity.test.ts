@@ -3,8 +3,11 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
+import { openEvents } from '#local/stores/events.ts';
+import { openSearch } from '#local/stores/search/search.ts';
 import { checkDatabases, databasesOf } from '#local/stores/sqlite/integrity.ts';
 import { openDatabase } from '#local/stores/sqlite/sqlite.ts';
+import { storedEvent } from '../../../contracts/samples.ts';
 import { dataFolder, eventually, startLocal } from '../../../support/run.ts';
 
 const pageBytes = 4096;
@@ -51,6 +54,21 @@ test('a file that is no longer a database is found; one that another process has
     (await checkDatabases(folder)).map(({ reason }) => reason.includes('broken.db is damaged')),
     [true],
   );
+});
+
+test('what remains of a forgotten user is not taken for events that were lost', async (t) => {
+  const folder = dataFolder(t);
+  const event = storedEvent('e1', Date.now(), { user: 'ann' });
+  const events = openEvents(join(folder, 'events.db'), Date.now);
+  const search = openSearch(join(folder, 'search.db'));
+  await search.write([{ kind: 'event', id: event.id, version: 0, doc: event }]);
+  assert.match((await checkDatabases(folder)).map(({ reason }) => reason).join(), /lacks events that search has/);
+
+  await events.put([event]);
+  await events.forget('ann');
+  await search.forget('ann');
+  assert.equal((await search.images({ repository: event.repository })).length, 1, 'what is known of its image');
+  assert.deepEqual(await checkDatabases(folder), []);
 });
 
 test('a server with a damaged database reports it as soon as it has checked, whatever requests it gets', {
