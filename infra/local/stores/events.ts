@@ -8,14 +8,14 @@ import { openDayKeys } from './secrets/day-keys.ts';
 import { batchCacheMiB, groupCommit, openDatabase, readTogether, removeOld, transaction } from './sqlite/sqlite.ts';
 import { steadyClock } from './sqlite/steady-clock.ts';
 import { rowsATurn, turns } from './sqlite/turns.ts';
+import { weekOf, weekOfRow, weeksOf } from './sqlite/weeks.ts';
 import { wiper } from './sqlite/wipe.ts';
 
 const day = 86_400_000;
-/**
- * The primary key of events and pulls: rows that are read together are stored together, with two index entries per row
- * where a table by id has four. Files of an older version keep their tables by id; the statements work for both.
- */
+/** The order of the rows of a week, and the primary key of events and pulls in files of an older version. */
 const inOrder = 'user, repository, time, id';
+/** How many pairs may have a version of their own before all get a common one. */
+const mostVersions = 20_000;
 
 export interface LocalEvents extends EventStore, Expiring {
   /** Which of these ids are those of stored events. */
@@ -90,11 +90,12 @@ export function openEvents(
   const database = openDatabase(
     file,
     `CREATE TABLE IF NOT EXISTS events (
-       id TEXT NOT NULL UNIQUE, user TEXT, repository TEXT, time REAL, origin TEXT, doc TEXT,
-       PRIMARY KEY (user, repository, time, id)) WITHOUT ROWID;
-     CREATE TABLE IF NOT EXISTS pulls (
-       id TEXT, user TEXT, repository TEXT, time REAL, doc TEXT, PRIMARY KEY (user, repository, time, id)) WITHOUT ROWID;
-     CREATE INDEX IF NOT EXISTS pulls_history ON pulls (user, time DESC, id DESC);
+       id TEXT NOT NULL UNIQUE, user TEXT, repository TEXT, time REAL, origin TEXT, doc TEXT);
+     CREATE INDEX IF NOT EXISTS events_week ON events (${weekOfRow}, ${inOrder});
+     CREATE TABLE IF NOT EXISTS pulls (id TEXT, user TEXT, repository TEXT, time REAL, doc TEXT);
+     CREATE UNIQUE INDEX IF NOT EXISTS pulls_week ON pulls (${weekOfRow}, ${inOrder});
+     CREATE INDEX IF NOT EXISTS pulls_newest ON pulls (${weekOfRow}, user, time, id);
+     DROP INDEX IF EXISTS pulls_history;
      CREATE TABLE IF NOT EXISTS versions (
        user TEXT, repository TEXT, version INTEGER, PRIMARY KEY (user, repository)) WITHOUT ROWID;
      CREATE TABLE IF NOT EXISTS forgotten (person TEXT PRIMARY KEY, at REAL) WITHOUT ROWID;`,
@@ -109,28 +110,32 @@ export function openEvents(
   const putEvent = prepare('INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?)');
   const origin = prepare('SELECT origin FROM events WHERE id = ?');
   const eventsOf = prepare(
-    'SELECT * FROM events WHERE user = ? AND repository = ? AND time BETWEEN ? AND ? ORDER BY time, id',
+    `SELECT * FROM events WHERE ${weekOfRow} = ? AND user = ? AND repository = ? AND time BETWEEN ? AND ? ORDER BY time, id`,
   );
   const later = prepare(
-    'SELECT * FROM events WHERE user = ? AND repository = ? AND time > ? ORDER BY time, id LIMIT ?',
+    `SELECT * FROM events WHERE ${weekOfRow} = ? AND user = ? AND repository = ? AND time > ? ORDER BY time, id LIMIT ?`,
   );
   const rewriteEvent = prepare('UPDATE events SET doc = ? WHERE id = ? AND user = ?');
-  const pairsAfter = prepare(
-    `SELECT user, repository FROM events WHERE (user, repository) > (?, ?)
-     GROUP BY user, repository ORDER BY user, repository LIMIT ?`,
+  const nextUser = prepare(
+    `SELECT min((SELECT user FROM events WHERE ${weekOfRow} = value AND user > ?2 ORDER BY user LIMIT 1)) AS user
+     FROM json_each(?1)`,
+  );
+  const nextRepositories = prepare(
+    `SELECT DISTINCT repository FROM events WHERE ${weekOfRow} IN (SELECT value FROM json_each(?)) AND user = ?
+       AND repository > ? ORDER BY repository LIMIT ?`,
   );
   const pullsOf = prepare(
-    'SELECT * FROM pulls WHERE user = ? AND repository = ? AND time BETWEEN ? AND ? ORDER BY time, id',
+    `SELECT * FROM pulls WHERE ${weekOfRow} = ? AND user = ? AND repository = ? AND time BETWEEN ? AND ? ORDER BY time, id`,
   );
   const version = prepare('SELECT version FROM versions WHERE user = ? AND repository = ?');
-  const firstVersion = prepare('INSERT INTO versions VALUES (?, ?, 1) ON CONFLICT DO NOTHING');
-  const nextVersion = prepare(
-    'UPDATE versions SET version = version + 1 WHERE user = ? AND repository = ? AND version = ?',
-  );
+  const putVersion = prepare('INSERT OR REPLACE INTO versions VALUES (?, ?, ?)');
   const putPull = prepare('INSERT OR REPLACE INTO pulls VALUES (?, ?, ?, ?, ?)');
-  const removePull = prepare('DELETE FROM pulls WHERE user = ? AND repository = ? AND time = ? AND id = ?');
+  const removePull = prepare(
+    `DELETE FROM pulls WHERE ${weekOfRow} = ? AND user = ? AND repository = ? AND time = ? AND id = ?`,
+  );
   const newest = prepare(
-    'SELECT * FROM pulls WHERE user = ? AND (time, id) < (?, ?) ORDER BY time DESC, id DESC LIMIT ?',
+    `SELECT * FROM pulls INDEXED BY pulls_newest
+     WHERE ${weekOfRow} = ? AND user = ? AND (time, id) < (?, ?) ORDER BY time DESC, id DESC LIMIT ?`,
   );
   for (const statement of [eventsOf, later, pullsOf, newest]) statement.setReturnArrays(true);
   const putMark = prepare(
@@ -143,7 +148,21 @@ export function openEvents(
   const expireMarks = prepare('DELETE FROM forgotten WHERE at <= ?');
 
   const digest = (user: string) => hash('sha256', user, 'base64url');
-  const versionOf = (user: string, repository: string) => Number(version.get(user, repository)?.version ?? 0);
+  const eventWeeks = weeksOf(database, 'events', 'events_week');
+  const pullWeeks = weeksOf(database, 'pulls', 'pulls_newest');
+
+  /** The version of all pairs that were not replaced recently: at least as great as any of theirs. */
+  const common: [string, string] = ['', ''];
+  let versions = 0;
+  const versionOf = (user: string, repository: string) =>
+    Number((version.get(user, repository) ?? version.get(...common))?.version ?? 0);
+  /** A pair needs a version only while a batch may have read it. */
+  function dropVersions() {
+    const greatest = Number(prepare('SELECT max(version) AS version FROM versions').get()?.version);
+    database.exec('DELETE FROM versions');
+    putVersion.run(...common, greatest);
+    versions = 0;
+  }
   /** The events of the last put by id, with their docs: a batch reads back what it has just put, until it replaces pulls. */
   let latest = new Map<string, Put>();
   const readBack = (row: EventRow): StoredEvent => {
@@ -154,6 +173,11 @@ export function openEvents(
   const pulls = (rows: unknown) => (rows as PullRow[]).map(pullOf);
 
   const pause = turns(rowsATurn);
+  /** The key to remove rows by: a file of an older version has no row ids. */
+  const keyOf = (table: string) => {
+    const { sql } = prepare('SELECT sql FROM sqlite_master WHERE name = ?').get(table) ?? {};
+    return /WITHOUT ROWID/.test(String(sql)) ? inOrder : 'rowid';
+  };
 
   return {
     async put(events) {
@@ -170,7 +194,8 @@ export function openEvents(
     },
     stored: (ids) => readTogether(database, () => new Set(ids.filter((id) => origin.get(id) !== undefined))),
     async events(user, repository, from, to) {
-      return eventRows(eventsOf.all(user, repository, from, to)).map(readBack);
+      const rows = eventWeeks(from, to).flatMap((week) => eventRows(eventsOf.all(week, user, repository, from, to)));
+      return rows.map(readBack);
     },
     async rewrite(events) {
       transaction(database, () => {
@@ -178,44 +203,61 @@ export function openEvents(
       });
     },
     async pairs({ cursor, limit }) {
-      const after = cursor === undefined ? ['', ''] : (JSON.parse(cursor) as [string, string]);
-      const items = pairsAfter.all(...after, limit).map(({ user, repository }) => ({
-        ...{ user: String(user), repository: String(repository) },
-      }));
-      const last = items.at(-1);
-      return {
-        items,
-        ...(last && items.length === limit ? { cursor: JSON.stringify([last.user, last.repository]) } : {}),
-      };
+      const weeks = JSON.stringify(eventWeeks(Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY));
+      const after = cursor === undefined ? undefined : (JSON.parse(cursor) as [string, string]);
+      const items: { user: string; repository: string }[] = [];
+      // `` is the user of anonymous pulls, and the first.
+      for (let [user, repository] = after ?? ['', '']; ; repository = '') {
+        for (const next of nextRepositories.all(weeks, user, repository, limit - items.length))
+          items.push({ user, repository: String(next.repository) });
+        if (items.length === limit) break;
+        const next = nextUser.get(weeks, user)?.user;
+        if (next === null || next === undefined) return { items };
+        user = String(next);
+      }
+      const { user, repository } = items[limit - 1];
+      return { items, cursor: JSON.stringify([user, repository]) };
     },
     async eventsAfter(user, repository, after, limit) {
-      return eventRows(later.all(user, repository, after ?? Number.NEGATIVE_INFINITY, limit)).map(eventOf);
+      const start = after ?? Number.NEGATIVE_INFINITY;
+      const rows: EventRow[] = [];
+      for (const week of eventWeeks(start, Number.POSITIVE_INFINITY)) {
+        rows.push(...eventRows(later.all(week, user, repository, start, limit - rows.length)));
+        if (rows.length === limit) break;
+      }
+      return rows.map(eventOf);
     },
     async version(user, repository) {
       return versionOf(user, repository);
     },
     async pulls(user, repository, from, to) {
-      return pulls(pullsOf.all(user, repository, from, to));
+      return pullWeeks(from, to).flatMap((week) => pulls(pullsOf.all(week, user, repository, from, to)));
     },
     async versions(pairs) {
       return readTogether(database, () => pairs.map(({ user, repository }) => versionOf(user, repository)));
     },
     async replacePulls(replacements) {
       latest = new Map();
-      return commit(() =>
-        replacements.map(({ user, repository, version, remove, put }) => {
-          const { changes } =
-            version === 0 ? firstVersion.run(user, repository) : nextVersion.run(user, repository, version);
-          if (changes === 0) return false;
-          for (const pull of remove) removePull.run(user, repository, pull.time, pull.id);
+      return commit(() => {
+        const replaced = replacements.map(({ user, repository, version, remove, put }) => {
+          if (versionOf(user, repository) !== version) return false;
+          putVersion.run(user, repository, version + 1);
+          versions++;
+          for (const { time, id } of remove) removePull.run(weekOf(time), user, repository, time, id);
           for (const pull of put) putPull.run(pull.id, user, repository, pull.time, docOfPull(pull));
           return true;
-        }),
-      );
+        });
+        if (versions > mostVersions) dropVersions();
+        return replaced;
+      });
     },
     async history(user, { cursor, limit }) {
       const [time, id] = readCursor(cursor);
-      const found = pulls(newest.all(user, time, id, limit + 1));
+      const found: Pull[] = [];
+      for (const week of pullWeeks(Number.NEGATIVE_INFINITY, time).reverse()) {
+        found.push(...pulls(newest.all(week, user, time, id, limit + 1 - found.length)));
+        if (found.length > limit) break;
+      }
       // A reader of all pages yields to other work after each page.
       await pause(found.length);
       return page(found, limit);
@@ -231,31 +273,29 @@ export function openEvents(
     },
     async forget(user) {
       let rows = 0;
-      for (const [table, key] of [
-        ['events', inOrder],
-        ['pulls', inOrder],
-        ['versions', 'user, repository'],
-      ]) {
+      for (const [table, weeks] of [
+        ['events', eventWeeks],
+        ['pulls', pullWeeks],
+      ] as const) {
+        const key = keyOf(table);
         const some = prepare(
-          `DELETE FROM ${table} WHERE (${key}) IN (SELECT ${key} FROM ${table} WHERE user = ? LIMIT ${rowsATurn})`,
+          `DELETE FROM ${table} WHERE (${key}) IN
+             (SELECT ${key} FROM ${table} WHERE ${weekOfRow} = ? AND user = ? LIMIT ${rowsATurn})`,
         );
-        for (let removed = rowsATurn; removed >= rowsATurn; rows += removed) {
-          removed = Number(some.run(user).changes);
-          await pause(removed);
-        }
+        for (const week of weeks(Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY))
+          for (let removed = rowsATurn; removed >= rowsATurn; rows += removed) {
+            removed = Number(some.run(week, user).changes);
+            await pause(removed);
+          }
       }
+      rows += Number(prepare('DELETE FROM versions WHERE user = ? AND repository <> ?').run(user, '').changes);
       rows += await held.forget(user);
       await wiped(rows > 0);
       return rows;
     },
     async expire(before) {
-      for (const table of ['events', 'pulls']) await removeOld(database, table, inOrder, before);
+      for (const table of ['events', 'pulls']) await removeOld(database, table, keyOf(table), before);
       await held.expire(before);
-      // A version without rows is removed.
-      prepare(
-        `DELETE FROM versions WHERE NOT EXISTS (
-           SELECT 1 FROM events WHERE events.user = versions.user AND events.repository = versions.repository)`,
-      ).run();
     },
     time,
     expireQuarantine: () => held.expire(),

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { after } from 'node:test';
 import { openAlerts } from '#local/stores/alerts.ts';
 import { openCheckpoints } from '#local/stores/checkpoints.ts';
@@ -37,6 +38,25 @@ streamContract('embedded stream', async () => {
 checkpointContract('embedded checkpoints', async () => openCheckpoints(join(fresh(), 'checkpoints.db')));
 
 eventContract('embedded events', async (clock, bounds) => openEvents(join(fresh(), 'events.db'), clock, bounds));
+
+/** The tables of 0.1.0, and those that followed, in the order of users. */
+const olderTables = [
+  `CREATE TABLE events (id TEXT PRIMARY KEY, user TEXT, repository TEXT, time REAL, origin TEXT, doc TEXT) WITHOUT ROWID;
+   CREATE TABLE pulls (id TEXT PRIMARY KEY, user TEXT, repository TEXT, time REAL, doc TEXT) WITHOUT ROWID;`,
+  `CREATE TABLE events (id TEXT NOT NULL UNIQUE, user TEXT, repository TEXT, time REAL, origin TEXT, doc TEXT,
+     PRIMARY KEY (user, repository, time, id)) WITHOUT ROWID;
+   CREATE TABLE pulls (
+     id TEXT, user TEXT, repository TEXT, time REAL, doc TEXT, PRIMARY KEY (user, repository, time, id)) WITHOUT ROWID;
+   CREATE INDEX pulls_history ON pulls (user, time DESC, id DESC);`,
+];
+for (const [at, tables] of olderTables.entries())
+  eventContract(`embedded events in tables of an older version (${at})`, async (clock, bounds) => {
+    const file = join(fresh(), 'events.db');
+    const older = new DatabaseSync(file);
+    older.exec(tables);
+    older.close();
+    return openEvents(file, clock, bounds);
+  });
 
 credentialContract('embedded credentials', async (clock) => openCredentials(join(fresh(), 'credentials.db'), clock));
 

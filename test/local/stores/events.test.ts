@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Pull, StoredEvent } from '#core/event.ts';
 import { openEvents } from '#local/stores/events.ts';
-import { pull, storedEvent } from '../../contracts/samples.ts';
+import { byText, pages, pull, storedEvent } from '../../contracts/samples.ts';
 import { dataFolder } from '../../support/run.ts';
 
 const text = fc.string({ unit: 'binary', maxLength: 8 });
@@ -61,4 +61,85 @@ test('events and pulls of an older version, with the names of their fields, are 
   assert.deepEqual(await events.pulls(user, repository, 0, 2000), [act]);
   assert.deepEqual(await events.put([event]), [true], 'a retry');
   assert.deepEqual(await events.put([{ ...event, origin: 'another:1:0' }]), [false]);
+});
+
+test('reads return the same whatever weeks the rows lie in', async (t) => {
+  const folder = dataFolder(t);
+  const users = ['', 'ann', 'bob'];
+  const repositories = ['team/app', 'team/base'];
+  const week = 7 * 86_400_000;
+  const times = fc.oneof(
+    fc.integer({ min: 0, max: 2 ** 43 }),
+    // Near the ends of weeks.
+    fc.tuple(fc.integer({ min: 2240, max: 2250 }), fc.integer({ min: -1, max: 1 })).map(([n, by]) => n * week + by),
+  );
+  const some = fc.record({
+    user: fc.constantFrom(...users),
+    repository: fc.constantFrom(...repositories),
+    time: times,
+  });
+  const sorted = <T extends { id: string; time: number }>(rows: T[]) =>
+    rows.toSorted((a, b) => a.time - b.time || byText(a.id, b.id));
+  const of = <T extends { user: string; repository: string }>(rows: T[], user: string, repository: string) =>
+    rows.filter((row) => row.user === user && row.repository === repository);
+  let n = 0;
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(some, { maxLength: 40 }),
+      fc.tuple(times, times),
+      fc.integer({ min: 1, max: 5 }),
+      async (rows, range, limit) => {
+        const store = openEvents(join(folder, `${n++}.db`), Date.now);
+        const all = rows.map((row, at) => storedEvent(`e${at}`, row.time, row));
+        const acts = sorted(all.map(({ id, time, user, repository }) => pull(id, time, { user, repository })));
+        await store.put(all);
+        const [from, to] = range.toSorted((a, b) => a - b);
+        const isInside = ({ time }: { time: number }) => time >= from && time <= to;
+        const pairs: { user: string; repository: string }[] = [];
+        for (const user of users)
+          for (const repository of repositories) {
+            const own = sorted(of(all, user, repository));
+            const put = of(acts, user, repository);
+            await store.replacePulls([{ user, repository, version: 0, remove: [], put }]);
+            if (own.length > 0) pairs.push({ user, repository });
+            assert.deepEqual(await store.events(user, repository, from, to), own.filter(isInside));
+            assert.deepEqual(await store.pulls(user, repository, from, to), put.filter(isInside));
+            for (const after of [undefined, from])
+              assert.deepEqual(
+                await store.eventsAfter(user, repository, after, limit),
+                own.filter(({ time }) => after === undefined || time > after).slice(0, limit),
+              );
+          }
+        assert.deepEqual((await pages((cursor) => store.pairs({ cursor, limit }))).flat(), pairs);
+        for (const user of users)
+          assert.deepEqual(
+            (await pages((cursor) => store.history(user, { cursor, limit }))).flat(),
+            acts.filter((act) => act.user === user).toReversed(),
+          );
+      },
+    ),
+    { numRuns: 40 },
+  );
+});
+
+test('a batch that read before all pairs got a common version is refused if its pair changed since', async (t) => {
+  const store = openEvents(join(dataFolder(t), 'events.db'), Date.now);
+  const replaced = (repository: string, version: number) =>
+    store.replacePulls([{ user: 'ann', repository, version, remove: [], put: [] }]);
+  const many = async (from: number) => {
+    const pairs = Array.from({ length: 20_001 }, (_, n) => ({ user: 'ann', repository: `more/${from + n}` }));
+    const versions = await store.versions(pairs);
+    await store.replacePulls(pairs.map((pair, at) => ({ ...pair, version: versions[at], remove: [], put: [] })));
+  };
+  assert.deepEqual(await replaced('team/app', 0), [true]);
+  assert.deepEqual(await replaced('team/app', 1), [true]);
+  await many(0);
+  const version = await store.version('ann', 'team/app');
+  assert.ok(version >= 2, `${version} never decreases`);
+  assert.deepEqual(await replaced('team/app', 1), [false], 'read before its last change');
+  assert.deepEqual(await replaced('team/app', version), [true], 'unchanged since it was read');
+  assert.deepEqual(await replaced('team/app', version), [false]);
+  await many(100_000);
+  assert.ok((await store.version('ann', 'team/app')) > version);
+  assert.deepEqual(await replaced('team/app', version), [false]);
 });
