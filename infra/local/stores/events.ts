@@ -8,7 +8,7 @@ import { openDayKeys } from './secrets/day-keys.ts';
 import { batchCacheMiB, groupCommit, openDatabase, readTogether, removeOld, transaction } from './sqlite/sqlite.ts';
 import { steadyClock } from './sqlite/steady-clock.ts';
 import { rowsATurn, turns } from './sqlite/turns.ts';
-import { weekOf, weekOfRow, weeksOf } from './sqlite/weeks.ts';
+import { byWeek, weekOf, weekOfRow, weeksOf } from './sqlite/weeks.ts';
 import { wiper } from './sqlite/wipe.ts';
 
 const day = 86_400_000;
@@ -148,8 +148,8 @@ export function openEvents(
   const expireMarks = prepare('DELETE FROM forgotten WHERE at <= ?');
 
   const digest = (user: string) => hash('sha256', user, 'base64url');
-  const eventWeeks = weeksOf(database, 'events', 'events_week');
-  const pullWeeks = weeksOf(database, 'pulls', 'pulls_newest');
+  const eventWeeks = weeksOf(prepare, byWeek('events', 'events_week'));
+  const pullWeeks = weeksOf(prepare, byWeek('pulls', 'pulls_newest'));
 
   /** The version of all pairs that were not replaced recently: at least as great as any of theirs. */
   const common: [string, string] = ['', ''];
@@ -203,7 +203,7 @@ export function openEvents(
       });
     },
     async pairs({ cursor, limit }) {
-      const weeks = JSON.stringify(eventWeeks(Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY));
+      const weeks = JSON.stringify(eventWeeks());
       const after = cursor === undefined ? undefined : (JSON.parse(cursor) as [string, string]);
       const items: { user: string; repository: string }[] = [];
       // `` is the user of anonymous pulls, and the first.
@@ -221,7 +221,7 @@ export function openEvents(
     async eventsAfter(user, repository, after, limit) {
       const start = after ?? Number.NEGATIVE_INFINITY;
       const rows: EventRow[] = [];
-      for (const week of eventWeeks(start, Number.POSITIVE_INFINITY)) {
+      for (const week of eventWeeks(start)) {
         rows.push(...eventRows(later.all(week, user, repository, start, limit - rows.length)));
         if (rows.length === limit) break;
       }
@@ -254,7 +254,7 @@ export function openEvents(
     async history(user, { cursor, limit }) {
       const [time, id] = readCursor(cursor);
       const found: Pull[] = [];
-      for (const week of pullWeeks(Number.NEGATIVE_INFINITY, time).reverse()) {
+      for (const week of pullWeeks(undefined, time).reverse()) {
         found.push(...pulls(newest.all(week, user, time, id, limit + 1 - found.length)));
         if (found.length > limit) break;
       }
@@ -282,7 +282,7 @@ export function openEvents(
           `DELETE FROM ${table} WHERE (${key}) IN
              (SELECT ${key} FROM ${table} WHERE ${weekOfRow} = ? AND user = ? LIMIT ${rowsATurn})`,
         );
-        for (const week of weeks(Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY))
+        for (const week of weeks())
           for (let removed = rowsATurn; removed >= rowsATurn; rows += removed) {
             removed = Number(some.run(week, user).changes);
             await pause(removed);

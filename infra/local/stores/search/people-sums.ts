@@ -1,12 +1,13 @@
 // The sums of one user: mixes, user_days, pairs, user_classes, users; and what they change in the catalogue.
-import type { SQLInputValue } from 'node:sqlite';
 import { taughtClasses } from '#core/event.ts';
 import { byText } from '#core/registry/image-graph.ts';
 import { registryOf } from '#core/registry/name.ts';
 import { weakKinds } from '#core/stores.ts';
+import { weekOf, weekOfRow, weeksOf } from '../sqlite/weeks.ts';
 import {
   adder,
   type Counted,
+  dayMs,
   increase,
   type Numbers,
   never,
@@ -16,7 +17,7 @@ import {
   within,
   zeros,
 } from './counted.ts';
-import { type Doc, docColumns, docOf } from './doc.ts';
+import { documentWeeks, mixWeeks } from './weeks.ts';
 
 const taught = new Set<string>(taughtClasses);
 /** `taughtClasses` as a list in SQL. */
@@ -27,18 +28,21 @@ interface PairChange {
   repository: string;
   registry: string;
   pulls: number;
+  /** The first and last time of those added. */
   first: number;
-  newest?: Doc;
-  /** Set if a document was removed: then first and newest are read again. */
+  last: number;
+  /** Set if a document was removed: then first and last are read again. */
   less: boolean;
   /** Days with added pulls of `taughtClasses` (false), or of which some were removed (true). */
   days: Map<number, boolean>;
 }
 
+const weekOfDay = (day: number) => weekOf(day * dayMs);
+
 /** Must run before what changes of repositories is stored: it counts their users. */
 export function storePeople(prepare: Prepare, counted: Counted[]): void {
-  const storeMix = adder(prepare, 'mixes', ['user', 'repository', 'day', 'class', 'client', 'country']);
-  const storeUserDay = adder(prepare, 'user_days', ['user', 'day', 'registry']);
+  const storeMix = adder(prepare, 'mixes', ['week', 'user', 'repository', 'day', 'class', 'client', 'country']);
+  const storeUserDay = adder(prepare, 'user_days', ['week', 'user', 'day', 'registry']);
   const popularity = new Map<string, PopularityChange>();
   counted.sort((a, b) => byText(a.doc.user, b.doc.user) || byText(a.doc.repository, b.doc.repository));
   for (const ofUser of runs(counted, (a, b) => a.doc.user === b.doc.user)) {
@@ -46,15 +50,18 @@ export function storePeople(prepare: Prepare, counted: Counted[]): void {
     const pairs: PairChange[] = [];
     for (const ofPair of runs(ofUser, (a, b) => a.own === b.own)) {
       const pair = pairOf(ofPair);
-      const days = taughtDays(prepare, pair);
+      const isPulled = user !== '' && (pair.last !== never || pair.less);
+      const held = isPulled ? heldPair(prepare, pair) : undefined;
+      const days = taughtDays(prepare, pair, held?.taughtDay ?? undefined);
       for (const [{ doc, day }, add] of summed(ofPair, isSameMix, byMix))
-        storeMix([user, doc.repository, day, doc.class, doc.client, doc.country], add);
-      if (user === '') continue;
+        storeMix([weekOfDay(day), user, doc.repository, day, doc.class, doc.client, doc.country], add);
+      if (!isPulled) continue;
       pairs.push(pair);
-      storeDays(prepare, pair, days, popularity);
-      storePair(prepare, pair, ofPair[0].own);
+      const taughtDay = storeDays(prepare, pair, held, days, popularity);
+      storePair(prepare, pair, held, taughtDay, ofPair[0].own);
     }
-    for (const [{ day, own }, add] of summed(ofUser, isSameDay, byDay)) storeUserDay([user, day, own.registry], add);
+    for (const [{ day, own }, add] of summed(ofUser, isSameDay, byDay))
+      storeUserDay([weekOfDay(day), user, day, own.registry], add);
     if (user !== '') storeUser(prepare, user, pairs, ofUser);
   }
   storePopularity(prepare, popularity);
@@ -64,7 +71,7 @@ function pairOf(counted: Counted[]): PairChange {
   const [{ doc, own }] = counted;
   const pair: PairChange = {
     ...{ user: doc.user, repository: doc.repository, registry: own.registry },
-    ...{ pulls: 0, first: Number.POSITIVE_INFINITY, less: false, days: new Map() },
+    ...{ pulls: 0, first: Number.POSITIVE_INFINITY, last: never, less: false, days: new Map() },
   };
   for (const { doc, day, add } of counted) {
     const [pulls] = add;
@@ -73,7 +80,7 @@ function pairOf(counted: Counted[]): PairChange {
     if (pulls < 0) pair.less = true;
     else {
       pair.first = Math.min(pair.first, doc.time);
-      if (!pair.newest || doc.time >= pair.newest.time) pair.newest = doc;
+      pair.last = Math.max(pair.last, doc.time);
     }
     if (taught.has(doc.class)) pair.days.set(day, pulls < 0 || (pair.days.get(day) ?? false));
   }
@@ -113,7 +120,7 @@ interface PopularityChange {
   newest: Map<number, number>;
 }
 
-const ofTaughtPair = `FROM mixes WHERE user = ? AND repository = ? AND pulls > 0 AND class IN (${taughtList})`;
+const ofTaughtPair = `FROM mixes WHERE week = ? AND user = ? AND repository = ? AND pulls > 0 AND class IN (${taughtList})`;
 const newestTaughtDay = `SELECT day ${ofTaughtPair} ORDER BY day DESC LIMIT 1`;
 const anyTaughtPull = `SELECT 1 ${ofTaughtPair} AND day = ? LIMIT 1`;
 
@@ -124,37 +131,51 @@ interface TaughtDays {
   of: Set<number>;
 }
 
-function taughtDays(prepare: Prepare, { user, repository, days }: PairChange): TaughtDays {
-  const newestOf = prepare(newestTaughtDay);
+function taughtDays(prepare: Prepare, { user, repository, days }: PairChange, newest: number | undefined): TaughtDays {
   const anyOf = prepare(anyTaughtPull);
-  if (days.size === 0) return { newest: undefined, of: new Set() };
-  const newest = newestOf.get(user, repository)?.day as number | undefined;
+  if (days.size === 0) return { newest, of: new Set() };
   const has = (day: number) =>
-    newest !== undefined && day <= newest && (day === newest || anyOf.get(user, repository, day));
+    newest !== undefined && day <= newest && (day === newest || anyOf.get(weekOfDay(day), user, repository, day));
   return { newest, of: new Set([...days.keys()].filter(has)) };
 }
 
-/** `was`: before `mixes` changed. */
+/** Read again, after some were removed. `held`: the pair as it was. */
+function newestTaught(prepare: Prepare, pair: PairChange, held: HeldPair | undefined): number | undefined {
+  const [first, last] = [
+    Math.min(pair.first, held?.firstPull ?? Number.POSITIVE_INFINITY),
+    Math.max(pair.last, held?.lastPull ?? never),
+  ];
+  const newestOf = prepare(newestTaughtDay);
+  for (const week of weeksOf(prepare, mixWeeks)(first, last).reverse()) {
+    const day = newestOf.get(week, pair.user, pair.repository)?.day;
+    if (day !== undefined) return Number(day);
+  }
+  return undefined;
+}
+
+/** `was`: before `mixes` changed. Returns the newest day with a pull of `taughtClasses`. */
 function storeDays(
   prepare: Prepare,
   pair: PairChange,
+  held: HeldPair | undefined,
   was: TaughtDays,
   popularity: Map<string, PopularityChange>,
-): void {
-  if (pair.days.size === 0) return;
+): number | undefined {
+  if (pair.days.size === 0) return was.newest;
   const days = [...pair.days.keys()];
   const less = [...pair.days.values()].includes(true);
   const now = less
-    ? taughtDays(prepare, pair)
+    ? taughtDays(prepare, pair, newestTaught(prepare, pair, held))
     : { of: pair.days, newest: days.reduce((most, day) => Math.max(most, day), was.newest ?? never) };
   const changed = now.of.size - was.of.size;
-  if (changed === 0 && now.newest === was.newest) return;
+  if (changed === 0 && now.newest === was.newest) return now.newest;
   const own = within(popularity, pair.repository, () => ({ people: 0, days: 0, newest: new Map() }));
   own.days += changed;
   own.people += Number(now.newest !== undefined) - Number(was.newest !== undefined);
-  if (now.newest === was.newest) return;
+  if (now.newest === was.newest) return now.newest;
   if (was.newest !== undefined) own.newest.set(was.newest, (own.newest.get(was.newest) ?? 0) - 1);
   if (now.newest !== undefined) own.newest.set(now.newest, (own.newest.get(now.newest) ?? 0) + 1);
+  return now.newest;
 }
 
 function storePopularity(prepare: Prepare, changed: Map<string, PopularityChange>): void {
@@ -171,46 +192,56 @@ function storePopularity(prepare: Prepare, changed: Map<string, PopularityChange
   }
 }
 
-const ofPair =
-  "FROM documents INDEXED BY documents_user WHERE kind IN ('pull', 'both') AND user = ? AND repository = ? AND gone = 0";
-const newestOfPair = `SELECT ${docColumns} ${ofPair} ORDER BY time DESC LIMIT 1`;
-const firstOfPair = `SELECT MIN(time) AS time ${ofPair}`;
+/** A row of `pairs`. */
+interface HeldPair {
+  pulls: number;
+  firstPull: number;
+  lastPull: number;
+  taughtDay: number | null;
+}
 
-function storePair(prepare: Prepare, pair: PairChange, own: RepositoryChange): void {
-  const { user, repository } = pair;
-  if (pair.pulls === 0 && !pair.newest && !pair.less) return;
-  const found = prepare('SELECT pulls, firstPull, lastPull FROM pairs WHERE user = ? AND repository = ?').get(
+const heldPair = (prepare: Prepare, { user, repository }: PairChange): HeldPair | undefined =>
+  prepare('SELECT pulls, firstPull, lastPull, taughtDay FROM pairs WHERE user = ? AND repository = ?').get(
     user,
     repository,
-  ) as { pulls: number; firstPull: number; lastPull: number } | undefined;
-  const pulls = (found?.pulls ?? 0) + pair.pulls;
+  ) as HeldPair | undefined;
+
+const ofPair = `FROM documents INDEXED BY documents_week
+  WHERE ${weekOfRow} = ? AND user = ? AND repository = ? AND kind IN ('pull', 'both')`;
+
+/** The time of a pair's first or last pull, read again from the documents of the weeks from one time to another. */
+function edgeOf(prepare: Prepare, { user, repository }: PairChange, from: number, to: number, end: 'ASC' | 'DESC') {
+  const time = prepare(`SELECT time ${ofPair} ORDER BY time ${end} LIMIT 1`);
+  const weeks = weeksOf(prepare, documentWeeks)(from, to);
+  for (const week of end === 'ASC' ? weeks : weeks.reverse()) {
+    const found = time.get(week, user, repository);
+    if (found) return Number(found.time);
+  }
+  throw new Error('a pair with pulls has no documents');
+}
+
+function storePair(
+  prepare: Prepare,
+  pair: PairChange,
+  held: HeldPair | undefined,
+  taughtDay: number | undefined,
+  own: RepositoryChange,
+): void {
+  const { user, repository } = pair;
+  const pulls = (held?.pulls ?? 0) + pair.pulls;
   if (pulls === 0) {
-    if (found) own.pulledBy--;
+    if (held) own.pulledBy--;
     prepare('DELETE FROM pairs WHERE user = ? AND repository = ?').run(user, repository);
     return;
   }
-  if (!found) own.pulledBy++;
-  let first = Math.min(pair.first, found?.firstPull ?? Number.POSITIVE_INFINITY);
-  let newest = found && !pair.less && found.lastPull > (pair.newest?.time ?? never) ? undefined : pair.newest;
-  if (pair.less) {
-    const last = prepare(newestOfPair);
-    last.setReturnArrays(true);
-    newest = docOf(last.get(user, repository) as unknown as SQLInputValue[]);
-    first = Number(prepare(firstOfPair).get(user, repository)?.time);
-  }
-  if (newest)
-    prepare(
-      `INSERT INTO pairs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET pulls = excluded.pulls,
-         firstPull = excluded.firstPull, lastPull = excluded.lastPull, tag = excluded.tag, digest = excluded.digest,
-         class = excluded.class, client = excluded.client, country = excluded.country`,
-    ).run(
-      ...[user, repository, pulls, first, newest.time],
-      ...[newest.tag, newest.digest, newest.class, newest.client, newest.country],
-    );
-  else
-    prepare('UPDATE pairs SET pulls = ?, firstPull = ? WHERE user = ? AND repository = ?').run(
-      ...[pulls, first, user, repository],
-    );
+  if (!held) own.pulledBy++;
+  let first = Math.min(pair.first, held?.firstPull ?? Number.POSITIVE_INFINITY);
+  let last = Math.max(pair.last, held?.lastPull ?? never);
+  if (pair.less) [first, last] = (['ASC', 'DESC'] as const).map((end) => edgeOf(prepare, pair, first, last, end));
+  prepare(
+    `INSERT INTO pairs VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET pulls = excluded.pulls,
+       firstPull = excluded.firstPull, lastPull = excluded.lastPull, taughtDay = excluded.taughtDay`,
+  ).run(user, repository, pulls, first, last, taughtDay ?? null);
 }
 
 /** Must run after `pairs`, which have a user's first and last pull if some were removed. */
@@ -239,7 +270,7 @@ function storeUser(prepare: Prepare, user: string, changed: PairChange[], counte
        firstPull = excluded.firstPull, lastPull = excluded.lastPull`,
   );
   const remove = prepare('DELETE FROM users WHERE scope = ? AND user = ?');
-  const pairs = changed.filter((pair) => pair.newest || pair.less);
+  const pairs = changed.filter((pair) => pair.last !== never || pair.less);
   if (pairs.length === 0) return;
   const less = pairs.some((pair) => pair.less);
   const all = less ? (pairsOf.all(user) as { repository: string; firstPull: number; lastPull: number }[]) : [];
@@ -250,7 +281,7 @@ function storeUser(prepare: Prepare, user: string, changed: PairChange[], counte
     if (held && !less) {
       // More of what they pulled most before.
       const came = [...classes.values()].filter(isMeant);
-      const times = pairs.filter(isMeant).map((pair) => [pair.first, pair.newest!.time]);
+      const times = pairs.filter(isMeant).map((pair) => [pair.first, pair.last]);
       if (came.every((row) => row.class === held.kind) && times.every(([first]) => first >= held.firstPull)) {
         const pulls = came.reduce((sum, row) => sum + row.pulls, 0);
         const last = times.reduce((most, [, time]) => Math.max(most, time), held.lastPull);
@@ -271,7 +302,7 @@ function storeUser(prepare: Prepare, user: string, changed: PairChange[], counte
           .filter(({ repository }) => isMeant({ registry: registryOf(repository) }))
           .map(({ firstPull, lastPull }) => [firstPull, lastPull])
       : [
-          ...pairs.filter(isMeant).map((pair) => [pair.first, pair.newest!.time]),
+          ...pairs.filter(isMeant).map((pair) => [pair.first, pair.last]),
           ...(held ? [[held.firstPull, held.lastPull]] : []),
         ];
     const first = times.reduce((least, [time]) => Math.min(least, time), Number.POSITIVE_INFINITY);

@@ -28,6 +28,7 @@ import {
 } from '#core/stores.ts';
 import { batchCacheMiB, groupCommit, openDatabase, transaction } from '../sqlite/sqlite.ts';
 import { rowsATurn } from '../sqlite/turns.ts';
+import { weekOfRow, weeksOf } from '../sqlite/weeks.ts';
 import { wiper } from '../sqlite/wipe.ts';
 import type { Change } from './change.ts';
 import { dayMs } from './counted.ts';
@@ -38,6 +39,7 @@ import { type Cell, type PackedTable, packedTable, unpackedTable } from './packe
 import { taughtList } from './people-sums.ts';
 import { eachOfField } from './repository-sums.ts';
 import { keepSums, type Sums } from './sums.ts';
+import { documentWeeks, mixWeeks, userDayWeeks } from './weeks.ts';
 
 // One table for all documents:
 //   event  a registry's event
@@ -58,10 +60,11 @@ const schema = `
     repository TEXT, digest TEXT, told INTEGER, doc TEXT, PRIMARY KEY (repository, digest)) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS platforms (
     platform TEXT, digest TEXT, PRIMARY KEY (platform, digest)) WITHOUT ROWID;
-  CREATE INDEX IF NOT EXISTS documents_user ON documents (user, repository, time, kind);
+  CREATE INDEX IF NOT EXISTS documents_week ON documents (${weekOfRow}, user, repository, time, kind);
   CREATE INDEX IF NOT EXISTS documents_repository ON documents (repository, time, kind);
   CREATE INDEX IF NOT EXISTS documents_digest ON documents (digest) WHERE digest IS NOT NULL;
   CREATE INDEX IF NOT EXISTS documents_pushed ON documents (user, repository) WHERE ${pushes};
+  DROP INDEX IF EXISTS documents_user;
   DROP INDEX IF EXISTS documents_deleted;
   DROP INDEX IF EXISTS documents_changes;
   DROP INDEX IF EXISTS image_deletes;
@@ -71,6 +74,8 @@ const schema = `
   CREATE TABLE IF NOT EXISTS recommendations (user TEXT PRIMARY KEY, doc TEXT) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS shown (user TEXT PRIMARY KEY, doc TEXT) WITHOUT ROWID;`;
 const pulls = "kind IN ('pull', 'both') AND gone = 0";
+/** The documents of listed weeks by one user. */
+const ofUser = `${weekOfRow} IN (SELECT value FROM json_each(?)) AND user = ?`;
 // Raw counts: distinct manifest events, GET and HEAD alike; there is one document per id already.
 const raw = "kind IN ('event', 'both') AND action = 'pull' AND manifest = 1";
 // A document that an older version wrote has no `apart`.
@@ -130,10 +135,9 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
   const putRecommendations = database.prepare('INSERT OR REPLACE INTO recommendations VALUES (?, ?)');
   const removeRecommendations = database.prepare('DELETE FROM recommendations WHERE user = ?');
   const recommendationsOf = database.prepare('SELECT doc FROM recommendations WHERE user = ?');
-  // Without statistics SQLite would scan all pulls.
   const putShown = database.prepare(
     `INSERT INTO shown SELECT ?, ?
-     WHERE EXISTS (SELECT 1 FROM documents INDEXED BY documents_user WHERE ${pulls} AND user = ?)
+     WHERE EXISTS (SELECT 1 FROM ${documentWeeks.rows} WHERE ${ofUser} AND ${pulls})
      ON CONFLICT DO UPDATE SET doc = excluded.doc`,
   );
   const removeShown = database.prepare('DELETE FROM shown WHERE user = ?');
@@ -144,6 +148,10 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
      WHERE ${pushes} AND user = ? ORDER BY repository`,
   );
 
+  const prepare = (sql: string) => database.prepare(sql);
+  const weeksOfDocuments = weeksOf(prepare, documentWeeks);
+  const weeksOfMixes = weeksOf(prepare, mixWeeks);
+  const weeksOfUserDays = weeksOf(prepare, userDayWeeks);
   const rows = <T>(sql: string, ...values: SQLInputValue[]): T[] => database.prepare(sql).all(...values) as T[];
   const factsOf = database.prepare(
     'SELECT action, digest, tag, class, apart, last FROM image_facts WHERE repository = ?',
@@ -232,16 +240,19 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
   function countedOf(query: PullsQuery, from: number, to: number): Counted[] {
     if (from >= to) return [];
     const { interval, by, user, repository } = query;
-    const { where, values } = filter({ ...query, from: undefined, to: undefined });
+    const { where, values } = filter({ ...query, user: undefined, from: undefined, to: undefined });
     // Without a repository: each existing one, so that a short range needs only a few steps of an index.
-    const names = `repository IN (SELECT repository FROM ${user === undefined ? 'repositories' : 'mixes WHERE user = ?'})`;
-    const among = repository === undefined ? `AND ${names}` : '';
+    const names =
+      user === undefined ? 'repositories' : 'mixes WHERE week IN (SELECT value FROM json_each(?)) AND user = ?';
+    const among = repository === undefined ? `AND repository IN (SELECT repository FROM ${names})` : '';
+    const own = user === undefined ? [] : [listed(weeksOfDocuments(from, to)), user];
     return rows<Counted>(
       `SELECT ${interval ? bucketStart[interval] : 'NULL'} AS "from", ${by ? `COALESCE(${by}, '')` : "''"} AS "key", ${counts},
          SUM(${pulls} AND uncertain IS 1) AS uncertain
-       FROM documents INDEXED BY ${user === undefined ? 'documents_repository' : 'documents_user'}
-       WHERE kind IN ('pull', 'event', 'both') AND gone = 0 ${where} ${among} AND time >= ? AND time < ? GROUP BY 1, 2`,
-      ...[...values, ...(repository === undefined && user !== undefined ? [user] : []), from, to],
+       FROM documents INDEXED BY ${user === undefined ? 'documents_repository' : 'documents_week'}
+       WHERE ${user === undefined ? '' : `${ofUser} AND`} kind IN ('pull', 'event', 'both') AND gone = 0 ${where} ${among}
+         AND time >= ? AND time < ? GROUP BY 1, 2`,
+      ...[...own, ...values, ...(repository === undefined ? own : []), from, to],
     );
   }
 
@@ -249,6 +260,10 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
   function summedOf({ interval, by, user, repository, registry }: PullsQuery, from: number, to: number): Counted[] {
     if (from >= to) return [];
     const terms: [string, SQLInputValue][] = [];
+    const byWeek = (weeks: typeof weeksOfMixes, user: string): typeof terms => [
+      ['week IN (SELECT value FROM json_each(?))', listed(weeks(from, to))],
+      ['user = ?', user],
+    ];
     let [table, key, columns] = ['sums', 'key', summed];
     const names = repository === undefined ? undefined : [repository].flat();
     if (user === undefined && names) {
@@ -264,12 +279,12 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
     } else if (names === undefined && !by) {
       table = 'user_days';
       key = "''";
-      terms.push(['user = ?', user]);
+      terms.push(...byWeek(weeksOfUserDays, user));
       if (registry !== undefined) terms.push(['registry = ?', registry]);
     } else {
       table = 'mixes';
       key = by ?? "''";
-      terms.push(['user = ?', user], ...ofRegistry(registry));
+      terms.push(...byWeek(weeksOfMixes, user), ...ofRegistry(registry));
       if (names) terms.push(['repository IN (SELECT value FROM json_each(?))', JSON.stringify(names)]);
     }
     if (Number.isFinite(from)) terms.push(['day >= ?', from / dayMs]);
@@ -302,9 +317,10 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
       const days = new Map(found.map(({ user }) => [user, new Array<number>(sparkDays).fill(0)]));
       for (const { user, day, count } of rows<{ user: string; day: number; count: number }>(
         `SELECT user, day, SUM(pulls) AS count FROM user_days
-         WHERE user IN (SELECT value FROM json_each(?)) AND day >= ? AND day < ?
+         WHERE week IN (SELECT value FROM json_each(?)) AND user IN (SELECT value FROM json_each(?)) AND day >= ? AND day < ?
            ${registry === undefined ? '' : 'AND registry = ?'} GROUP BY user, day`,
-        ...[JSON.stringify([...days.keys()]), first, first + sparkDays, ...(registry === undefined ? [] : [registry])],
+        ...[listed(weeksOfUserDays(first * dayMs, now)), JSON.stringify([...days.keys()]), first, first + sparkDays],
+        ...(registry === undefined ? [] : [registry]),
       ))
         days.get(user)![day - first] = count;
       return found.map((row) => ({ ...row, days: days.get(row.user)! }));
@@ -344,9 +360,9 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
       sums.whole();
       return rows<PulledDays>(
         `SELECT repository, COUNT(DISTINCT day) AS days FROM mixes
-         WHERE user = ? AND user <> '' AND pulls > 0 AND class IN (${taughtList}) GROUP BY repository ORDER BY MAX(day) DESC, repository LIMIT ?`,
-        user,
-        limit,
+         WHERE week IN (SELECT value FROM json_each(?)) AND user = ? AND user <> '' AND pulls > 0 AND class IN (${taughtList})
+         GROUP BY repository ORDER BY MAX(day) DESC, repository LIMIT ?`,
+        ...[listed(weeksOfMixes()), user, limit],
       );
     },
     async pushed(user) {
@@ -402,9 +418,7 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
         return [repository]
           .flat()
           .filter((name) => registry === undefined || registryOf(name) === registry)
-          .flatMap((name) =>
-            rows<Row>(`${pairsOf} WHERE repository = ? ORDER BY lastPull DESC, user LIMIT ?`, name, limit),
-          )
+          .flatMap((name) => rows<Row>(newestPairs, name, limit))
           .map(pullerOf)
           .sort((a, b) => b.lastPull - a.lastPull || byText(a.user, b.user) || byText(a.repository, b.repository))
           .slice(0, limit);
@@ -451,9 +465,9 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
         'repository' in query
           ? [query.repository].flat()
           : rows<{ repository: string }>(
-              `SELECT repository FROM documents WHERE ${pulls} AND user = ? AND time >= ? AND class IN (${used})
+              `SELECT repository FROM ${documentWeeks.rows} WHERE ${ofUser} AND ${pulls} AND time >= ? AND class IN (${used})
                GROUP BY repository ORDER BY MAX(time) DESC, repository LIMIT ?`,
-              ...[query.user, query.from, mostRepositories],
+              ...[listed(weeksOfDocuments(query.from)), query.user, query.from, mostRepositories],
             ).map(({ repository }) => repository);
       const among = 'repository IN (SELECT value FROM json_each(?))';
       return {
@@ -471,15 +485,24 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
       };
     },
     async *pairs({ from = -Infinity, to = Infinity, classes, repositoryPrefix = '' }) {
-      yield* database
-        .prepare(
-          `SELECT user, repository, COUNT(*) AS pulls, COUNT(DISTINCT CAST(time / 86400000 AS INTEGER)) AS days,
-             MIN(time) AS firstPull, MAX(time) AS lastPull FROM documents INDEXED BY documents_user
-           WHERE ${pulls} AND user > '' AND time >= ? AND time < ? AND substr(repository, 1, ?) = ?
-             AND class IN (${classes.map(() => '?').join()})
-           GROUP BY user, repository ORDER BY user, repository`,
-        )
-        .iterate(from, to, [...repositoryPrefix].length, repositoryPrefix, ...classes) as unknown as Iterable<Pair>;
+      const next = database.prepare(
+        `SELECT user FROM users WHERE scope = '' AND user > ? ORDER BY user LIMIT 1 OFFSET ${usersATime - 1}`,
+      );
+      const some = database.prepare(
+        `SELECT user, repository, COUNT(*) AS pulls, COUNT(DISTINCT CAST(time / 86400000 AS INTEGER)) AS days,
+           MIN(time) AS firstPull, MAX(time) AS lastPull FROM ${documentWeeks.rows}
+         WHERE ${weekOfRow} IN (SELECT value FROM json_each(?)) AND user > ? AND user <= ? AND ${pulls}
+           AND time >= ? AND time < ? AND substr(repository, 1, ?) = ? AND class IN (${classes.map(() => '?').join()})
+         GROUP BY user, repository ORDER BY user, repository`,
+      );
+      const weeks = listed(weeksOfDocuments(from, to));
+      const terms = [from, to, [...repositoryPrefix].length, repositoryPrefix, ...classes];
+      for (let last = ''; ; ) {
+        const end = next.get(last)?.user as string | undefined;
+        yield* some.iterate(weeks, last, end ?? afterTexts, ...terms) as unknown as Iterable<Pair>;
+        if (end === undefined) return;
+        last = end;
+      }
     },
     async saveRecommendations(saved) {
       transaction(database, () => {
@@ -497,9 +520,10 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
       return found && (JSON.parse(String(found.doc)) as ShownList);
     },
     async saveShown(lists) {
+      const weeks = listed(weeksOfDocuments());
       transaction(database, () => {
         for (const list of lists)
-          if (list.items.length > 0) putShown.run(list.user, JSON.stringify(list), list.user);
+          if (list.items.length > 0) putShown.run(list.user, JSON.stringify(list), weeks, list.user);
           else removeShown.run(list.user);
       });
     },
@@ -569,14 +593,21 @@ export function emptySearch(file: string, total: number, from: string): void {
   database.close();
 }
 
+/** A list for json_each. */
+const listed = (weeks: number[]) => JSON.stringify(weeks);
+/** SQLite sorts each text before any blob. */
+const afterTexts = new Uint8Array();
+/** Of how many users the pulls are sorted at once: they lie by week. */
+const usersATime = 1000;
+
 /** How many documents are changed in one transaction, so that others can write in between. */
 const expiredAtOnce = 2000;
 
 /** Removes documents of a user; returns how many, 0 if none is left. Facts about images stay, without the user. */
 function forgetSome(database: DatabaseSync, user: string, changed: Change): number {
   const own = database.prepare(
-    `SELECT id, ${docColumns} FROM documents INDEXED BY documents_user
-     WHERE kind IN ('event', 'pull', 'both') AND user = ? LIMIT ${rowsATurn}`,
+    `SELECT id, ${docColumns} FROM ${documentWeeks.rows}
+     WHERE ${ofUser} AND kind IN ('event', 'pull', 'both') LIMIT ${rowsATurn}`,
   );
   const put = database.prepare(
     `INSERT INTO documents (kind, id, version, gone, user, repository, time, action, manifest, tag, digest, class, country,
@@ -587,7 +618,8 @@ function forgetSome(database: DatabaseSync, user: string, changed: Change): numb
   const held = database.prepare(`SELECT ${docColumns} FROM documents WHERE kind = 'fact' AND id = ?`);
   const remove = database.prepare('DELETE FROM documents WHERE kind = ? AND id = ?');
   for (const statement of [own, held]) statement.setReturnArrays(true);
-  const found = own.all(user) as unknown as SQLInputValue[][];
+  const weeks = weeksOf((sql) => database.prepare(sql), documentWeeks)();
+  const found = own.all(listed(weeks), user) as unknown as SQLInputValue[][];
   for (const [id, ...row] of found) {
     const doc = docOf(row);
     const { kind, repository, action, manifest, digest, tag, class: pullClass, apart, time } = doc;
@@ -644,8 +676,13 @@ interface Counted extends Counts {
 
 const countsIn = ({ pulls, raw, pushes, rawPushes }: Counts): Counts => ({ pulls, raw, pushes, rawPushes });
 const byText = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));
-const pairsOf = `SELECT user, repository, pulls, lastPull, tag, digest, class, client, country
-  FROM pairs INDEXED BY pairs_newest`;
+/** The newest users of a repository, with what their last pull was of. */
+const newestPairs = `SELECT pair.*, tag, digest, class, client, country FROM (
+    SELECT user, repository, pulls, lastPull FROM pairs INDEXED BY pairs_newest
+    WHERE repository = ? ORDER BY lastPull DESC, user LIMIT ?) pair
+  JOIN documents INDEXED BY documents_repository
+    ON documents.repository = pair.repository AND documents.user = pair.user AND time = lastPull AND ${pulls}
+  GROUP BY pair.user`;
 
 /** The condition that a repository belongs to a registry; none if all are meant. */
 function ofRegistry(registry: string | undefined): [string, SQLInputValue][] {

@@ -4,9 +4,9 @@
 //   sums             a registry by day, in all (`field` '') and by each field; scopes are 'g REGISTRY'
 //   repository_days  a repository by day, in all and, in one text, by each field (a row for each value would be half of
 //                    all that a write costs, as most days have few pulls)
-//   mixes            a user's repository by day, class, client and country
-//   user_days        a user by day and registry
-//   pairs            pulls of a repository by a named user: first, newest, and what the newest was of
+//   mixes            a user's repository by day, class, client and country (by week: sqlite/weeks.ts)
+//   user_days        a user by day and registry (by week)
+//   pairs            pulls of a repository by a named user: first, last, and the newest day that the catalogue counts
 //   user_classes     pulls of a named user by registry and class
 //   users            what people's pages list, by registry and in all ('')
 //   repositories     what repositories' pages list; `stamp` grows with what is known of its images
@@ -31,12 +31,13 @@ const tables = `
     PRIMARY KEY (scope, field, day, key)) WITHOUT ROWID;
   CREATE TABLE repository_days (repository TEXT, day INTEGER, ${numbers}, fields TEXT,
     PRIMARY KEY (repository, day)) WITHOUT ROWID;
-  CREATE TABLE mixes (user TEXT, repository TEXT, day INTEGER, class TEXT, client TEXT, country TEXT, ${numbers},
-    PRIMARY KEY (user, repository, day, class, client, country)) WITHOUT ROWID;
-  CREATE TABLE user_days (user TEXT, day INTEGER, registry TEXT, ${numbers},
-    PRIMARY KEY (user, day, registry)) WITHOUT ROWID;
-  CREATE TABLE pairs (user TEXT, repository TEXT, pulls INTEGER, firstPull REAL, lastPull REAL,
-    tag TEXT, digest TEXT, class TEXT, client TEXT, country TEXT, PRIMARY KEY (user, repository)) WITHOUT ROWID;
+  CREATE TABLE mixes (
+    week INTEGER, user TEXT, repository TEXT, day INTEGER, class TEXT, client TEXT, country TEXT, ${numbers},
+    PRIMARY KEY (week, user, repository, day, class, client, country)) WITHOUT ROWID;
+  CREATE TABLE user_days (week INTEGER, user TEXT, day INTEGER, registry TEXT, ${numbers},
+    PRIMARY KEY (week, user, day, registry)) WITHOUT ROWID;
+  CREATE TABLE pairs (user TEXT, repository TEXT, pulls INTEGER, firstPull REAL, lastPull REAL, taughtDay INTEGER,
+    PRIMARY KEY (user, repository)) WITHOUT ROWID;
   CREATE INDEX pairs_newest ON pairs (repository, lastPull DESC, user);
   CREATE TABLE user_classes (user TEXT, registry TEXT, class TEXT, pulls INTEGER,
     PRIMARY KEY (user, registry, class)) WITHOUT ROWID;
@@ -97,7 +98,7 @@ export function keepSums(database: DatabaseSync): Sums {
   for (const name of ['documents_added', 'documents_changed', 'documents_removed', 'day_added', 'day_removed'])
     database.exec(`DROP TRIGGER IF EXISTS ${name}`);
   const there = () =>
-    database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'repository_days'").get() !== undefined;
+    database.prepare("SELECT 1 FROM pragma_table_info('pairs') WHERE name = 'taughtDay'").get() !== undefined;
   if (!there())
     transaction(database, () => {
       // Another thread may have done the same, so it is checked again under the lock.
