@@ -17,7 +17,7 @@ import {
   within,
   zeros,
 } from './counted.ts';
-import { documentWeeks, mixWeeks } from './weeks.ts';
+import { documentsByUser, mixWeeks } from './weeks.ts';
 
 const taught = new Set<string>(taughtClasses);
 /** `taughtClasses` as a list in SQL. */
@@ -206,13 +206,13 @@ const heldPair = (prepare: Prepare, { user, repository }: PairChange): HeldPair 
     repository,
   ) as HeldPair | undefined;
 
-const ofPair = `FROM documents INDEXED BY documents_week
+const ofPair = `FROM ${documentsByUser.rows}
   WHERE ${weekOfRow} = ? AND user = ? AND repository = ? AND kind IN ('pull', 'both')`;
 
 /** The time of a pair's first or last pull, read again from the documents of the weeks from one time to another. */
 function edgeOf(prepare: Prepare, { user, repository }: PairChange, from: number, to: number, end: 'ASC' | 'DESC') {
   const time = prepare(`SELECT time ${ofPair} ORDER BY time ${end} LIMIT 1`);
-  const weeks = weeksOf(prepare, documentWeeks)(from, to);
+  const weeks = weeksOf(prepare, documentsByUser)(from, to);
   for (const week of end === 'ASC' ? weeks : weeks.reverse()) {
     const found = time.get(week, user, repository);
     if (found) return Number(found.time);

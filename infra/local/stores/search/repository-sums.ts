@@ -1,6 +1,7 @@
 // The sums of repositories and registries: sums, repository_days, image_facts, repositories.
 import { partsOf } from '#core/registry/name.ts';
 import { halfLifeDays } from '#core/stores.ts';
+import { weekOfRow, weeksOf } from '../sqlite/weeks.ts';
 import {
   adder,
   type Counted,
@@ -16,6 +17,7 @@ import {
   zeros,
 } from './counted.ts';
 import type { Doc } from './doc.ts';
+import { documentsByRepository, ofWeeks } from './weeks.ts';
 
 const sumFields = ['class', 'client', 'country', 'tag'];
 const imageFact = "kind IN ('event', 'fact', 'both') AND (manifest = 1 OR action = 'delete')";
@@ -122,6 +124,7 @@ export function storeFacts(prepare: Prepare, repository: string, own: Repository
   const newest = prepare('SELECT lastPull FROM repositories WHERE repository = ?').get(repository)?.lastPull as
     | number
     | undefined;
+  const weeks = () => JSON.stringify(weeksOf(prepare, documentsByRepository)());
   let moved = false;
   for (const { key, last, came, less } of own.facts.values()) {
     // Most are new.
@@ -134,11 +137,11 @@ export function storeFacts(prepare: Prepare, repository: string, own: Repository
     if (less >= now && !(last === now && came > 0)) {
       const [, action, digest, tag, kind, apart] = key;
       // Happens rarely: when an event is recomputed because more of its pull has come, or expires.
-      const index = digest ? 'documents_digest' : 'documents_repository';
+      const index = digest ? 'documents_digests' : 'documents_repositories';
       const left = prepare(
-        `SELECT MAX(time) AS time FROM documents INDEXED BY ${index} WHERE ${imageFact} AND repository = ? AND action = ?
-           AND digest ${digest ? '=' : 'IS'} ? AND COALESCE(tag, '') = ? AND class = ? AND (apart IS 1) = ?`,
-      ).get(repository, action, digest || null, tag, kind, apart)?.time as number | null;
+        `SELECT MAX(time) AS time FROM documents INDEXED BY ${index} WHERE ${ofWeeks} AND ${imageFact} AND repository = ?
+           AND action = ? AND digest ${digest ? '=' : 'IS'} ? AND COALESCE(tag, '') = ? AND class = ? AND (apart IS 1) = ?`,
+      ).get(weeks(), repository, action, digest || null, tag, kind, apart)?.time as number | null;
       now = left ?? never;
     }
     if (now === held) continue;
@@ -162,13 +165,7 @@ export function storeRepository(prepare: Prepare, repository: string, own: Repos
     | number
     | undefined;
   let last = Math.max(own.last, held ?? 0);
-  if (own.less)
-    last = Number(
-      prepare(
-        `SELECT COALESCE(MAX(time), 0) AS time FROM documents INDEXED BY documents_repository
-         WHERE kind IN ('pull', 'both') AND repository = ?`,
-      ).get(repository)?.time,
-    );
+  if (own.less) last = lastPull(prepare, repository, last);
   const { registry, repository: name } = partsOf(repository);
   prepare(
     `INSERT INTO repositories VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET pulls = pulls + excluded.pulls,
@@ -188,6 +185,19 @@ export function storeRepository(prepare: Prepare, repository: string, own: Repos
       stamp,
     ],
   );
+}
+
+/** Read again from the documents up to a time; 0 if there is none. */
+function lastPull(prepare: Prepare, repository: string, to: number): number {
+  const newest = prepare(
+    `SELECT time FROM ${documentsByRepository.rows}
+     WHERE ${weekOfRow} = ? AND repository = ? AND kind IN ('pull', 'both') ORDER BY time DESC LIMIT 1`,
+  );
+  for (const week of weeksOf(prepare, documentsByRepository)(undefined, to).reverse()) {
+    const found = newest.get(week, repository);
+    if (found) return Number(found.time);
+  }
+  return 0;
 }
 
 const nothing = -1e300;

@@ -28,7 +28,7 @@ import {
 } from '#core/stores.ts';
 import { batchCacheMiB, groupCommit, openDatabase, transaction } from '../sqlite/sqlite.ts';
 import { rowsATurn } from '../sqlite/turns.ts';
-import { weekOfRow, weeksOf } from '../sqlite/weeks.ts';
+import { weekIn, weekOfRow, weeksOf } from '../sqlite/weeks.ts';
 import { wiper } from '../sqlite/wipe.ts';
 import type { Change } from './change.ts';
 import { dayMs } from './counted.ts';
@@ -39,7 +39,7 @@ import { type Cell, type PackedTable, packedTable, unpackedTable } from './packe
 import { taughtList } from './people-sums.ts';
 import { eachOfField } from './repository-sums.ts';
 import { keepSums, type Sums } from './sums.ts';
-import { documentWeeks, mixWeeks, userDayWeeks } from './weeks.ts';
+import { documentIndices, documentsByRepository, documentsByUser, mixWeeks, ofWeeks, userDayWeeks } from './weeks.ts';
 
 // One table for all documents:
 //   event  a registry's event
@@ -60,11 +60,8 @@ const schema = `
     repository TEXT, digest TEXT, told INTEGER, doc TEXT, PRIMARY KEY (repository, digest)) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS platforms (
     platform TEXT, digest TEXT, PRIMARY KEY (platform, digest)) WITHOUT ROWID;
-  CREATE INDEX IF NOT EXISTS documents_week ON documents (${weekOfRow}, user, repository, time, kind);
-  CREATE INDEX IF NOT EXISTS documents_repository ON documents (repository, time, kind);
-  CREATE INDEX IF NOT EXISTS documents_digest ON documents (digest) WHERE digest IS NOT NULL;
+${documentIndices}
   CREATE INDEX IF NOT EXISTS documents_pushed ON documents (user, repository) WHERE ${pushes};
-  DROP INDEX IF EXISTS documents_user;
   DROP INDEX IF EXISTS documents_deleted;
   DROP INDEX IF EXISTS documents_changes;
   DROP INDEX IF EXISTS image_deletes;
@@ -75,7 +72,7 @@ const schema = `
   CREATE TABLE IF NOT EXISTS shown (user TEXT PRIMARY KEY, doc TEXT) WITHOUT ROWID;`;
 const pulls = "kind IN ('pull', 'both') AND gone = 0";
 /** The documents of listed weeks by one user. */
-const ofUser = `${weekOfRow} IN (SELECT value FROM json_each(?)) AND user = ?`;
+const ofUser = `${ofWeeks} AND user = ?`;
 // Raw counts: distinct manifest events, GET and HEAD alike; there is one document per id already.
 const raw = "kind IN ('event', 'both') AND action = 'pull' AND manifest = 1";
 // A document that an older version wrote has no `apart`.
@@ -137,7 +134,7 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
   const recommendationsOf = database.prepare('SELECT doc FROM recommendations WHERE user = ?');
   const putShown = database.prepare(
     `INSERT INTO shown SELECT ?, ?
-     WHERE EXISTS (SELECT 1 FROM ${documentWeeks.rows} WHERE ${ofUser} AND ${pulls})
+     WHERE EXISTS (SELECT 1 FROM ${documentsByUser.rows} WHERE ${ofUser} AND ${pulls})
      ON CONFLICT DO UPDATE SET doc = excluded.doc`,
   );
   const removeShown = database.prepare('DELETE FROM shown WHERE user = ?');
@@ -149,7 +146,7 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
   );
 
   const prepare = (sql: string) => database.prepare(sql);
-  const weeksOfDocuments = weeksOf(prepare, documentWeeks);
+  const weeksOfDocuments = weeksOf(prepare, documentsByUser);
   const weeksOfMixes = weeksOf(prepare, mixWeeks);
   const weeksOfUserDays = weeksOf(prepare, userDayWeeks);
   const rows = <T>(sql: string, ...values: SQLInputValue[]): T[] => database.prepare(sql).all(...values) as T[];
@@ -245,14 +242,16 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
     const names =
       user === undefined ? 'repositories' : 'mixes WHERE week IN (SELECT value FROM json_each(?)) AND user = ?';
     const among = repository === undefined ? `AND repository IN (SELECT repository FROM ${names})` : '';
-    const own = user === undefined ? [] : [listed(weeksOfDocuments(from, to)), user];
+    const weeks = listed(weeksOfDocuments(from, to));
+    const own = user === undefined ? [] : [weeks, user];
     return rows<Counted>(
       `SELECT ${interval ? bucketStart[interval] : 'NULL'} AS "from", ${by ? `COALESCE(${by}, '')` : "''"} AS "key", ${counts},
          SUM(${pulls} AND uncertain IS 1) AS uncertain
-       FROM documents INDEXED BY ${user === undefined ? 'documents_repository' : 'documents_week'}
-       WHERE ${user === undefined ? '' : `${ofUser} AND`} kind IN ('pull', 'event', 'both') AND gone = 0 ${where} ${among}
+       FROM ${(user === undefined ? documentsByRepository : documentsByUser).rows}
+       WHERE ${user === undefined ? ofWeeks : ofUser} AND kind IN ('pull', 'event', 'both') AND gone = 0 ${where} ${among}
          AND time >= ? AND time < ? GROUP BY 1, 2`,
-      ...[...own, ...values, ...(repository === undefined ? own : []), from, to],
+      ...(user === undefined ? [weeks] : own),
+      ...[...values, ...(repository === undefined ? own : []), from, to],
     );
   }
 
@@ -406,9 +405,9 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
       const read = (what: string, ...more: SQLInputValue[]) =>
         rows<Row>(
           `SELECT user, repository, COUNT(*) AS pulls, MAX(time) AS lastPull, tag, digest, class, client, country
-           FROM documents WHERE user <> '' ${where} AND ${what}
+           FROM documents WHERE ${ofWeeks} AND user <> '' ${where} AND ${what}
            GROUP BY user, repository ORDER BY lastPull DESC, user, repository LIMIT ?`,
-          ...values,
+          ...[listed(weeksOfDocuments(query.from, query.to)), ...values],
           ...more,
           limit,
         ).map(pullerOf);
@@ -465,7 +464,7 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
         'repository' in query
           ? [query.repository].flat()
           : rows<{ repository: string }>(
-              `SELECT repository FROM ${documentWeeks.rows} WHERE ${ofUser} AND ${pulls} AND time >= ? AND class IN (${used})
+              `SELECT repository FROM ${documentsByUser.rows} WHERE ${ofUser} AND ${pulls} AND time >= ? AND class IN (${used})
                GROUP BY repository ORDER BY MAX(time) DESC, repository LIMIT ?`,
               ...[listed(weeksOfDocuments(query.from)), query.user, query.from, mostRepositories],
             ).map(({ repository }) => repository);
@@ -473,9 +472,10 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
       return {
         pulls: rows<Row>(
           `SELECT user, repository, class, tag, digest, MIN(time) AS firstPull, MAX(time) AS lastPull
-           FROM documents INDEXED BY documents_repository WHERE ${pulls} AND ${among} AND time >= ? AND user <> '' AND class IN (${used})
+           FROM ${documentsByRepository.rows}
+           WHERE ${ofWeeks} AND ${pulls} AND ${among} AND time >= ? AND user <> '' AND class IN (${used})
            GROUP BY user, repository, class, tag, digest`,
-          ...[JSON.stringify(names), query.from],
+          ...[listed(weeksOfDocuments(query.from)), JSON.stringify(names), query.from],
         ).map((row) => filled<ImagePulls>(row)),
         changes: rows<Row>(
           `SELECT repository, action, tag, digest, MAX(last) AS last FROM image_facts
@@ -490,8 +490,8 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
       );
       const some = database.prepare(
         `SELECT user, repository, COUNT(*) AS pulls, COUNT(DISTINCT CAST(time / 86400000 AS INTEGER)) AS days,
-           MIN(time) AS firstPull, MAX(time) AS lastPull FROM ${documentWeeks.rows}
-         WHERE ${weekOfRow} IN (SELECT value FROM json_each(?)) AND user > ? AND user <= ? AND ${pulls}
+           MIN(time) AS firstPull, MAX(time) AS lastPull FROM ${documentsByUser.rows}
+         WHERE ${ofWeeks} AND user > ? AND user <= ? AND ${pulls}
            AND time >= ? AND time < ? AND substr(repository, 1, ?) = ? AND class IN (${classes.map(() => '?').join()})
          GROUP BY user, repository ORDER BY user, repository`,
       );
@@ -606,7 +606,7 @@ const expiredAtOnce = 2000;
 /** Removes documents of a user; returns how many, 0 if none is left. Facts about images stay, without the user. */
 function forgetSome(database: DatabaseSync, user: string, changed: Change): number {
   const own = database.prepare(
-    `SELECT id, ${docColumns} FROM ${documentWeeks.rows}
+    `SELECT id, ${docColumns} FROM ${documentsByUser.rows}
      WHERE ${ofUser} AND kind IN ('event', 'pull', 'both') LIMIT ${rowsATurn}`,
   );
   const put = database.prepare(
@@ -618,7 +618,7 @@ function forgetSome(database: DatabaseSync, user: string, changed: Change): numb
   const held = database.prepare(`SELECT ${docColumns} FROM documents WHERE kind = 'fact' AND id = ?`);
   const remove = database.prepare('DELETE FROM documents WHERE kind = ? AND id = ?');
   for (const statement of [own, held]) statement.setReturnArrays(true);
-  const weeks = weeksOf((sql) => database.prepare(sql), documentWeeks)();
+  const weeks = weeksOf((sql) => database.prepare(sql), documentsByUser)();
   const found = own.all(listed(weeks), user) as unknown as SQLInputValue[][];
   for (const [id, ...row] of found) {
     const doc = docOf(row);
@@ -680,8 +680,8 @@ const byText = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.f
 const newestPairs = `SELECT pair.*, tag, digest, class, client, country FROM (
     SELECT user, repository, pulls, lastPull FROM pairs INDEXED BY pairs_newest
     WHERE repository = ? ORDER BY lastPull DESC, user LIMIT ?) pair
-  JOIN documents INDEXED BY documents_repository
-    ON documents.repository = pair.repository AND documents.user = pair.user AND time = lastPull AND ${pulls}
+  JOIN ${documentsByRepository.rows} ON ${weekOfRow} = ${weekIn('lastPull')}
+    AND documents.repository = pair.repository AND documents.user = pair.user AND time = lastPull AND ${pulls}
   GROUP BY pair.user`;
 
 /** The condition that a repository belongs to a registry; none if all are meant. */

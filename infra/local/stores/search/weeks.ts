@@ -1,6 +1,19 @@
-// The tables of search that lie by week.
-import { byWeek } from '../sqlite/weeks.ts';
+// The rows of search that lie by week.
+import { byWeek, weekOfRow } from '../sqlite/weeks.ts';
 
-export const documentWeeks = byWeek('documents', 'documents_week');
+/** Documents by user, repository and time. */
+export const documentsByUser = byWeek('documents', 'documents_users');
+/** Documents by repository and time. */
+export const documentsByRepository = byWeek('documents', 'documents_repositories');
+export const documentIndices = `
+  CREATE INDEX IF NOT EXISTS documents_users ON documents (${weekOfRow}, user, repository, time, kind);
+  CREATE INDEX IF NOT EXISTS documents_repositories ON documents (${weekOfRow}, repository, time, kind);
+  CREATE INDEX IF NOT EXISTS documents_digests ON documents (${weekOfRow}, digest) WHERE digest IS NOT NULL;
+  DROP INDEX IF EXISTS documents_user;
+  DROP INDEX IF EXISTS documents_repository;
+  DROP INDEX IF EXISTS documents_digest;`;
 export const mixWeeks = { rows: 'mixes', week: 'week' };
 export const userDayWeeks = { rows: 'user_days', week: 'week' };
+
+/** The condition that a document is of one of these weeks, a JSON list. */
+export const ofWeeks = `${weekOfRow} IN (SELECT value FROM json_each(?))`;

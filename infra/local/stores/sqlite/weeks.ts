@@ -6,8 +6,11 @@ const weekMs = 7 * 86_400_000;
 /** Earlier (2013) and later (2060) times share the first and the last week, so that made-up times can't make many. */
 const [first, last] = [2243, 4696];
 
-/** The week of a row, in SQL: for indices and conditions, which must be the same text. */
-export const weekOfRow = `min(max(CAST(time / ${weekMs} AS INTEGER), ${first}), ${last})`;
+/** The week of a time, in SQL. */
+export const weekIn = (time: string) => `min(max(CAST(${time} / ${weekMs} AS INTEGER), ${first}), ${last})`;
+
+/** The week of a row, in SQL: indices and the conditions that use them must have the same text. */
+export const weekOfRow = weekIn('time');
 
 /** The week of a time in milliseconds, which may be infinite. */
 export const weekOf = (time: number): number => Math.min(Math.max(Math.trunc(time / weekMs), first), last);
