@@ -5,7 +5,15 @@ import { aheadMs } from '#core/steady.ts';
 import { type EventStore, type Expiring, forgottenKeptMs } from '#core/stores.ts';
 import { openQuarantine, type Quarantine } from './quarantine.ts';
 import { openDayKeys } from './secrets/day-keys.ts';
-import { batchCacheMiB, groupCommit, openDatabase, readTogether, removeOld, transaction } from './sqlite/sqlite.ts';
+import {
+  batchCacheMiB,
+  groupCommit,
+  lists,
+  openDatabase,
+  readTogether,
+  removeOld,
+  transaction,
+} from './sqlite/sqlite.ts';
 import { steadyClock } from './sqlite/steady-clock.ts';
 import { rowsATurn, turns } from './sqlite/turns.ts';
 import { byWeek, weekOf, weekOfRow, weeksOf } from './sqlite/weeks.ts';
@@ -108,7 +116,7 @@ export function openEvents(
   const held: Quarantine = openQuarantine(database, { keys, time, mostBytes: mostQuarantineBytes });
   const prepare = (sql: string) => database.prepare(sql);
   const putEvent = prepare('INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?)');
-  const origin = prepare('SELECT origin FROM events WHERE id = ?');
+  const origin = lists<[string]>(prepare('SELECT origin FROM events WHERE id = ?'));
   const eventsOf = prepare(
     `SELECT * FROM events WHERE ${weekOfRow} = ? AND user = ? AND repository = ? AND time BETWEEN ? AND ? ORDER BY time, id`,
   );
@@ -127,7 +135,7 @@ export function openEvents(
   const pullsOf = prepare(
     `SELECT * FROM pulls WHERE ${weekOfRow} = ? AND user = ? AND repository = ? AND time BETWEEN ? AND ? ORDER BY time, id`,
   );
-  const version = prepare('SELECT version FROM versions WHERE user = ? AND repository = ?');
+  const version = lists<[number]>(prepare('SELECT version FROM versions WHERE user = ? AND repository = ?'));
   const putVersion = prepare('INSERT OR REPLACE INTO versions VALUES (?, ?, ?)');
   const putPull = prepare('INSERT OR REPLACE INTO pulls VALUES (?, ?, ?, ?, ?)');
   const removePull = prepare(
@@ -141,7 +149,7 @@ export function openEvents(
   const putMark = prepare(
     'INSERT INTO forgotten VALUES (?, ?) ON CONFLICT (person) DO UPDATE SET at = max(at, excluded.at)',
   );
-  const mark = prepare('SELECT at FROM forgotten WHERE person = ?');
+  const mark = lists<[number]>(prepare('SELECT at FROM forgotten WHERE person = ?'));
   const oldMark = prepare('SELECT 1 FROM forgotten WHERE at <= ? LIMIT 1');
   const lateMark = prepare('SELECT 1 FROM forgotten WHERE at > ? LIMIT 1');
   const lowerMarks = prepare('UPDATE forgotten SET at = ? WHERE at > ?');
@@ -155,7 +163,7 @@ export function openEvents(
   const common: [string, string] = ['', ''];
   let versions = 0;
   const versionOf = (user: string, repository: string) =>
-    Number((version.get(user, repository) ?? version.get(...common))?.version ?? 0);
+    (version.get(user, repository) ?? version.get(...common) ?? [0])[0];
   /** A pair needs a version only while a batch may have read it. */
   function dropVersions() {
     const greatest = Number(prepare('SELECT max(version) AS version FROM versions').get()?.version);
@@ -188,7 +196,7 @@ export function openEvents(
           const [doc, own] = [docOf(event), shortOrigin(event.origin)];
           latest.set(id, { event, origin: own, doc });
           if (putEvent.run(id, user, repository, time, own, doc).changes === 1) return true;
-          return wholeOrigin(String(origin.get(id)?.origin)) === event.origin;
+          return wholeOrigin(String(origin.get(id)?.[0])) === event.origin;
         }),
       );
     },
@@ -310,7 +318,7 @@ export function openEvents(
       const now = clock();
       if (lateMark.get(now + aheadMs)) lowerMarks.run(now, now + aheadMs);
       const marks = readTogether(database, () =>
-        users.map((user): [string, unknown] => [user, mark.get(digest(user))?.at]),
+        users.map((user): [string, number | undefined] => [user, mark.get(digest(user))?.[0]]),
       );
       return new Map(marks.filter((pair): pair is [string, number] => pair[1] !== undefined));
     },

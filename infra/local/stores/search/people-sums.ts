@@ -3,6 +3,7 @@ import { taughtClasses } from '#core/event.ts';
 import { byText } from '#core/registry/image-graph.ts';
 import { registryOf } from '#core/registry/name.ts';
 import { weakKinds } from '#core/stores.ts';
+import { lists } from '../sqlite/sqlite.ts';
 import { weekOf, weekOfRow, weeksOf } from '../sqlite/weeks.ts';
 import {
   adder,
@@ -132,7 +133,7 @@ interface TaughtDays {
 }
 
 function taughtDays(prepare: Prepare, { user, repository, days }: PairChange, newest: number | undefined): TaughtDays {
-  const anyOf = prepare(anyTaughtPull);
+  const anyOf = lists(prepare(anyTaughtPull));
   if (days.size === 0) return { newest, of: new Set() };
   const has = (day: number) =>
     newest !== undefined && day <= newest && (day === newest || anyOf.get(weekOfDay(day), user, repository, day));
@@ -145,10 +146,10 @@ function newestTaught(prepare: Prepare, pair: PairChange, held: HeldPair | undef
     Math.min(pair.first, held?.firstPull ?? Number.POSITIVE_INFINITY),
     Math.max(pair.last, held?.lastPull ?? never),
   ];
-  const newestOf = prepare(newestTaughtDay);
+  const newestOf = lists<[number]>(prepare(newestTaughtDay));
   for (const week of weeksOf(prepare, mixWeeks)(first, last).reverse()) {
-    const day = newestOf.get(week, pair.user, pair.repository)?.day;
-    if (day !== undefined) return Number(day);
+    const found = newestOf.get(week, pair.user, pair.repository);
+    if (found) return found[0];
   }
   return undefined;
 }
@@ -200,11 +201,13 @@ interface HeldPair {
   taughtDay: number | null;
 }
 
-const heldPair = (prepare: Prepare, { user, repository }: PairChange): HeldPair | undefined =>
-  prepare('SELECT pulls, firstPull, lastPull, taughtDay FROM pairs WHERE user = ? AND repository = ?').get(
-    user,
-    repository,
-  ) as HeldPair | undefined;
+function heldPair(prepare: Prepare, { user, repository }: PairChange): HeldPair | undefined {
+  const pairOf = prepare('SELECT pulls, firstPull, lastPull, taughtDay FROM pairs WHERE user = ? AND repository = ?');
+  const found = lists<[number, number, number, number | null]>(pairOf).get(user, repository);
+  if (!found) return undefined;
+  const [pulls, firstPull, lastPull, taughtDay] = found;
+  return { pulls, firstPull, lastPull, taughtDay };
+}
 
 const ofPair = `FROM ${documentsByUser.rows}
   WHERE ${weekOfRow} = ? AND user = ? AND repository = ? AND kind IN ('pull', 'both')`;
@@ -262,7 +265,9 @@ function storeUser(prepare: Prepare, user: string, changed: PairChange[], counte
   }
   const classesOf = prepare('SELECT registry, class, pulls FROM user_classes WHERE user = ? ORDER BY class');
   const pairsOf = prepare('SELECT repository, firstPull, lastPull FROM pairs WHERE user = ?');
-  const heldOf = prepare('SELECT kind, firstPull, lastPull FROM users WHERE scope = ? AND user = ?');
+  const heldOf = lists<[kind: string, firstPull: number, lastPull: number]>(
+    prepare('SELECT kind, firstPull, lastPull FROM users WHERE scope = ? AND user = ?'),
+  );
   // Two of the three indices: the first pull stays.
   const more = prepare('UPDATE users SET pulls = pulls + ?, lastPull = ? WHERE scope = ? AND user = ?');
   const store = prepare(
@@ -277,14 +282,15 @@ function storeUser(prepare: Prepare, user: string, changed: PairChange[], counte
   let rows: { registry: string; class: string; pulls: number }[] | undefined;
   for (const scope of new Set(['', ...pairs.map(({ registry }) => registry)])) {
     const isMeant = ({ registry }: { registry: string }) => scope === '' || registry === scope;
-    const held = heldOf.get(scope, user) as { kind: string; firstPull: number; lastPull: number } | undefined;
+    const held = heldOf.get(scope, user);
     if (held && !less) {
       // More of what they pulled most before.
       const came = [...classes.values()].filter(isMeant);
       const times = pairs.filter(isMeant).map((pair) => [pair.first, pair.last]);
-      if (came.every((row) => row.class === held.kind) && times.every(([first]) => first >= held.firstPull)) {
+      const [kind, firstPull, lastPull] = held;
+      if (came.every((row) => row.class === kind) && times.every(([first]) => first >= firstPull)) {
         const pulls = came.reduce((sum, row) => sum + row.pulls, 0);
-        const last = times.reduce((most, [, time]) => Math.max(most, time), held.lastPull);
+        const last = times.reduce((most, [, time]) => Math.max(most, time), lastPull);
         more.run(pulls, last, scope, user);
         continue;
       }
@@ -303,7 +309,7 @@ function storeUser(prepare: Prepare, user: string, changed: PairChange[], counte
           .map(({ firstPull, lastPull }) => [firstPull, lastPull])
       : [
           ...pairs.filter(isMeant).map((pair) => [pair.first, pair.last]),
-          ...(held ? [[held.firstPull, held.lastPull]] : []),
+          ...(held ? [held.slice(1) as [number, number]] : []),
         ];
     const first = times.reduce((least, [time]) => Math.min(least, time), Number.POSITIVE_INFINITY);
     const last = times.reduce((most, [, time]) => Math.max(most, time), never);

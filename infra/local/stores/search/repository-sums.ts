@@ -1,6 +1,7 @@
 // The sums of repositories and registries: sums, repository_days, image_facts, repositories.
 import { partsOf } from '#core/registry/name.ts';
 import { halfLifeDays } from '#core/stores.ts';
+import { lists } from '../sqlite/sqlite.ts';
 import { weekOfRow, weeksOf } from '../sqlite/weeks.ts';
 import {
   adder,
@@ -117,13 +118,11 @@ const lastOfFact = `SELECT last FROM image_facts WHERE ${sameFact}`;
 const removeFact = `DELETE FROM image_facts WHERE ${sameFact}`;
 
 export function storeFacts(prepare: Prepare, repository: string, own: RepositoryChange): void {
-  const lastOf = prepare(lastOfFact);
+  const lastOf = lists<[number]>(prepare(lastOfFact));
   const add = prepare('INSERT INTO image_facts VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING');
   const move = prepare(`UPDATE image_facts SET last = ? WHERE ${sameFact}`);
   const day = (time: number) => Math.floor(time / dayMs);
-  const newest = prepare('SELECT lastPull FROM repositories WHERE repository = ?').get(repository)?.lastPull as
-    | number
-    | undefined;
+  const newest = heldLastPull(prepare, repository);
   const weeks = () => JSON.stringify(weeksOf(prepare, documentsByRepository)());
   let moved = false;
   for (const { key, last, came, less } of own.facts.values()) {
@@ -132,7 +131,7 @@ export function storeFacts(prepare: Prepare, repository: string, own: Repository
       own.stamp = stampChange;
       continue;
     }
-    const held = lastOf.get(...key)?.last as number | undefined;
+    const held = lastOf.get(...key)?.[0];
     let now = Math.max(last, held ?? never);
     if (less >= now && !(last === now && came > 0)) {
       const [, action, digest, tag, kind, apart] = key;
@@ -158,13 +157,14 @@ export function storeFacts(prepare: Prepare, repository: string, own: Repository
   own.stamp = prepare(deletes).get(repository) ? stampChange : 1;
 }
 
+/** As it is in `repositories`. */
+const heldLastPull = (prepare: Prepare, repository: string): number | undefined =>
+  lists<[number]>(prepare('SELECT lastPull FROM repositories WHERE repository = ?')).get(repository)?.[0];
+
 export function storeRepository(prepare: Prepare, repository: string, own: RepositoryChange): void {
   const { pulls, raw, manifests, pulledBy } = own;
   const stamp = own.less ? stampChange : own.stamp;
-  const held = prepare('SELECT lastPull FROM repositories WHERE repository = ?').get(repository)?.lastPull as
-    | number
-    | undefined;
-  let last = Math.max(own.last, held ?? 0);
+  let last = Math.max(own.last, heldLastPull(prepare, repository) ?? 0);
   if (own.less) last = lastPull(prepare, repository, last);
   const { registry, repository: name } = partsOf(repository);
   prepare(
@@ -209,13 +209,13 @@ const weighedHalfLives = 40;
  * on every day.
  */
 function trendOf(prepare: Prepare, repository: string): number {
-  const newest = prepare(
-    'SELECT day FROM repository_days WHERE repository = ? AND pulls > 0 ORDER BY day DESC LIMIT 1',
-  ).get(repository)?.day as number | undefined;
+  const newest = lists<[number]>(
+    prepare('SELECT day FROM repository_days WHERE repository = ? AND pulls > 0 ORDER BY day DESC LIMIT 1'),
+  ).get(repository)?.[0];
   if (newest === undefined) return nothing;
-  const rows = prepare(
-    'SELECT day, pulls FROM repository_days WHERE repository = ? AND day > ? AND pulls > 0 ORDER BY day DESC',
-  ).all(repository, newest - weighedHalfLives * halfLifeDays) as { day: number; pulls: number }[];
-  const weight = rows.reduce((sum, { day, pulls }) => sum + pulls * 2 ** ((day - newest) / halfLifeDays), 0);
+  const rows = lists<[day: number, pulls: number]>(
+    prepare('SELECT day, pulls FROM repository_days WHERE repository = ? AND day > ? AND pulls > 0 ORDER BY day DESC'),
+  ).all(repository, newest - weighedHalfLives * halfLifeDays);
+  const weight = rows.reduce((sum, [day, pulls]) => sum + pulls * 2 ** ((day - newest) / halfLifeDays), 0);
   return Math.log2(weight) + newest / halfLifeDays;
 }
