@@ -25,7 +25,7 @@ import { startThread, type Thread } from './stages/threads.ts';
 import { eventsOfServer, openReader } from './stores/search/reading.ts';
 import { replaceLostSearch } from './stores/search/refill.ts';
 import { openSeal } from './stores/secrets/seal.ts';
-import { checkDatabases, emptyDatabases, faultOf, foldLogs } from './stores/sqlite/integrity.ts';
+import { checkDatabases, emptyDatabases, faultOf, foldLogs, scrubDatabases } from './stores/sqlite/integrity.ts';
 import { clock, openStores } from './stores/stores.ts';
 
 /** Whoever can reach the server can try shorter tokens one after the other. */
@@ -107,10 +107,13 @@ export async function start(given: ResolvedSettings): Promise<void> {
   console.log(`ready ${loopback}`);
   // Otherwise written at a clean exit only.
   flushCompileCache();
-  checkDatabases(folder).then((faults) => {
-    damaged = [...damaged, ...faults];
-    for (const { reason } of faults) log.error(reason);
-  }, log.error);
+  checkDatabases(folder)
+    .then((faults) => {
+      damaged = [...damaged, ...faults];
+      for (const { reason } of faults) log.error(reason);
+      return faults.length > 0 ? undefined : scrubDatabases(folder);
+    })
+    .catch(log.error);
 
   async function startDemo() {
     const tokens: Record<string, string> = {

@@ -61,7 +61,7 @@ export function startThread(
         name,
         resourceLimits: { maxYoungGenerationSizeMb: 32, maxOldGenerationSizeMb: mostHeapMb[name] },
       },
-      // Code that wipes files keeps them open (stores/sqlite/wipe.ts).
+      // Code that scrubs files keeps them open (stores/sqlite/checkpoint.ts).
       trackUnmanagedFds: false,
     });
     worker.on('error', (cause) => {

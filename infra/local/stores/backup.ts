@@ -151,11 +151,11 @@ interface Moment {
   end(): void;
 }
 
-/** Not copied as files: SQLite's own files, those of the lock, and bodies of objects, which the index lists. */
+/** Not copied as files: those beside SQLite's, those of the lock, and bodies of objects, which the index lists. */
 const bodies = join('objects', 'bodies');
 const linked = join('objects', 'backup-');
 const isLeftOut = (name: string) =>
-  /\.db-(wal|shm|journal)$/.test(name) ||
+  /\.db-(wal|shm|journal|scrubbed(\.new)?)$/.test(name) ||
   holdFiles.includes(name) ||
   name === manifestName ||
   [bodies + sep, linked].some((start) => name.startsWith(start));

@@ -107,7 +107,7 @@ export function openEvents(
      CREATE TABLE IF NOT EXISTS versions (
        user TEXT, repository TEXT, version INTEGER, PRIMARY KEY (user, repository)) WITHOUT ROWID;
      CREATE TABLE IF NOT EXISTS forgotten (person TEXT PRIMARY KEY, at REAL) WITHOUT ROWID;`,
-    { cacheMiB },
+    { cacheMiB, isScrubbed: true },
   );
   const commit = groupCommit(database);
   const wiped = wiper(file);

@@ -139,7 +139,7 @@ function asker(data: ReaderData): Asker {
   const start = () => {
     const started = new Worker(new URL('./reader.ts', import.meta.url), {
       ...{ workerData: data, name: 'reader', resourceLimits },
-      // Code that wipes files keeps them open (wipe.ts).
+      // Code that scrubs files keeps them open (checkpoint.ts).
       trackUnmanagedFds: false,
     });
     started.on('message', ({ id, value, failed, notSummed }: Answer) => {

@@ -6,6 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import type { SearchChange } from '#core/stores.ts';
 import { type RecountOptions, recount } from '#process/recount.ts';
 import { syncFolder } from '../secrets/secret.ts';
+import { scrubbedOf } from '../sqlite/scrubbed.ts';
 import { emptySearch } from './search.ts';
 import type { Sums } from './sums.ts';
 
@@ -38,7 +39,7 @@ export function replaceLostSearch(folder: string): string | undefined {
   return lost;
 }
 
-const filesOf = (file: string) => [file, `${file}-wal`, `${file}-shm`];
+const filesOf = (file: string) => [file, `${file}-wal`, `${file}-shm`, scrubbedOf(file)];
 
 function lostBy(folder: string, file: string): string | undefined {
   if (!existsSync(file)) return 'is missing';

@@ -113,7 +113,7 @@ export function rowsOf(changes: SearchChange[]): WrittenRows {
 /** The search store over SQLite, with exact results. */
 export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch {
   const added = { documents: { apart: 'INTEGER', uncertain: 'INTEGER' } };
-  const database = openDatabase(file, schema, { added, cacheMiB });
+  const database = openDatabase(file, schema, { added, cacheMiB, isScrubbed: true });
   const sums = keepSums(database);
   fillPlatforms(database);
   const commit = groupCommit(database);

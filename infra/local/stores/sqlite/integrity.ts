@@ -1,11 +1,14 @@
 // Checks the databases of a data folder for damage, beside the running server: SQLite itself notices a damaged page
 // only when it reads it.
-import { readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Worker } from 'node:worker_threads';
 import type { Fault } from '#serve/health.ts';
 import { markSearchDamaged } from '../search/refill.ts';
+import { checkpoint } from './checkpoint.ts';
+import { scrubbedOf } from './scrubbed.ts';
+import { scrub } from './wipe.ts';
 
 /** The first finding of `PRAGMA quick_check` for a database. */
 export interface Damage {
@@ -32,9 +35,19 @@ export const emptyDatabases = (folder: string): string[] =>
  */
 export function foldLogs(folder: string): void {
   for (const name of databasesOf(folder).filter((name) => name !== 'hold.db')) {
-    const database = new DatabaseSync(join(folder, name), { timeout: 1000 });
+    const file = join(folder, name);
+    if (existsSync(scrubbedOf(file))) checkpoint(file, 1000);
+    const database = new DatabaseSync(file, { timeout: 1000 });
     database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
     database.close();
+  }
+}
+
+/** Reads what may hold removed rows of the large databases once, in separate threads: later forgetting need not. */
+export async function scrubDatabases(folder: string): Promise<void> {
+  for (const name of ['events.db', 'search.db']) {
+    const file = join(folder, name);
+    if (existsSync(file)) await scrub(file);
   }
 }
 

@@ -8,7 +8,7 @@ const headers = new Map([
   [0x0d, 8],
 ]);
 const fileHeaderBytes = 100;
-const zeros = Buffer.alloc(65_536);
+export const zeros = Buffer.alloc(65_536);
 
 /**
  * In files with more pages, other pages may look like these: pages of long values begin with the number of their next
@@ -17,17 +17,15 @@ const zeros = Buffer.alloc(65_536);
 export const mostPages = 2 ** 25 - 1;
 
 /**
- * Zeroes the unused bytes between a page's list of cells and their content; returns their range, or undefined if they
- * are zero already. `first`: it is the file's first page. Not for files with auto_vacuum, which have other kinds of
- * pages.
+ * The range of the unused bytes between a page's list of cells and their content; undefined if they are zero already.
+ * `first`: it is the file's first page. Not for files with auto_vacuum, which have other kinds of pages.
  */
-export function zeroUnused(page: Buffer, first: boolean): { from: number; to: number } | undefined {
+export function unusedOf(page: Buffer, first: boolean): { from: number; to: number } | undefined {
   const start = first ? fileHeaderBytes : 0;
   const header = headers.get(page[start]);
   if (header === undefined) return undefined;
   const from = start + header + 2 * page.readUInt16BE(start + 3);
   const to = page.readUInt16BE(start + 5) || 65_536;
   if (from >= to || to > page.length || zeros.compare(page, from, to, 0, to - from) === 0) return undefined;
-  page.fill(0, from, to);
   return { from, to };
 }

@@ -3,23 +3,34 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { SettingError } from '#settings/error.ts';
+import { checkpoint } from './checkpoint.ts';
+import { isLongerThan } from './log.ts';
+
+interface OpenOptions {
+  added?: Record<string, Record<string, string>>;
+  cacheMiB?: number;
+  isScrubbed?: boolean;
+}
 
 /**
  * Opens (and makes) a SQLite file in WAL mode. synchronous FULL: the stores are in several files, and after a power cut
  * a position must not exist without the data stored before it. secure_delete overwrites removed rows. `added`: columns,
- * by table, that a file of an older version lacks. `cacheMiB`: the most memory for cached pages. Throws SettingError if
+ * by table, that a file of an older version lacks. `cacheMiB`: the most memory for cached pages. `isScrubbed`: its
+ * checkpoints are our own (checkpoint.ts), so that forgetting takes no longer the larger it is. Throws SettingError if
  * the file is not a database or can't be written.
  */
 export function openDatabase(
   file: string,
   schema: string,
-  { added = {}, cacheMiB = 8 }: { added?: Record<string, Record<string, string>>; cacheMiB?: number } = {},
+  { added = {}, cacheMiB = 8, isScrubbed = false }: OpenOptions = {},
 ): DatabaseSync {
   try {
     mkdirSync(dirname(file), { recursive: true });
     const database = new DatabaseSync(file, { timeout: 10_000 });
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;');
-    database.exec(`PRAGMA cache_size = -${1024 * cacheMiB}; PRAGMA wal_autocheckpoint = ${checkpointPages};`);
+    database.exec(`PRAGMA cache_size = -${1024 * cacheMiB}`);
+    database.exec(`PRAGMA wal_autocheckpoint = ${isScrubbed ? 0 : checkpointBytes / 4096}`);
+    if (isScrubbed && file !== ':memory:') scrubbed.set(database, file);
     database.exec(schema);
     for (const [table, columns] of Object.entries(added)) addColumns(database, table, columns);
     return database;
@@ -35,8 +46,20 @@ export function openDatabase(
 export const batchCacheMiB = 32;
 /** The cache for pages that are read repeatedly. */
 export const readCacheMiB = 16;
-/** A page that changes with each batch is copied back into the file only once per 64 MiB of log. */
-const checkpointPages = 16_384;
+/** A page that changes with each batch is copied back into the file only once per this much log. */
+const checkpointBytes = 64 * 1024 * 1024;
+
+/** The files of databases with our own checkpoints. */
+const scrubbed = new WeakMap<DatabaseSync, string>();
+
+/** Copies a log that has become long into the file, unless others write or read: then a later commit does it. */
+function afterCommit(database: DatabaseSync): void {
+  const file = scrubbed.get(database);
+  if (file === undefined) return;
+  try {
+    if (isLongerThan(file, checkpointBytes)) checkpoint(file, 1000);
+  } catch {} // What was committed is stored. A disk that fails or is full is reported by the next write.
+}
 
 function addColumns(database: DatabaseSync, table: string, columns: Record<string, string>): void {
   const names = () =>
@@ -57,6 +80,12 @@ function addColumns(database: DatabaseSync, table: string, columns: Record<strin
 
 /** Runs work in one write transaction: everything is stored, or nothing. */
 export function transaction<T>(database: DatabaseSync, work: () => T): T {
+  const result = committed(database, work);
+  afterCommit(database);
+  return result;
+}
+
+function committed<T>(database: DatabaseSync, work: () => T): T {
   database.exec('BEGIN IMMEDIATE');
   try {
     const result = work();
@@ -136,5 +165,6 @@ export async function removeOld(
   const remove = database.prepare(
     `DELETE FROM ${table} WHERE (${key}) IN (SELECT ${key} FROM ${table} WHERE time < ? ${where} LIMIT ${oldAtOnce})`,
   );
-  while (Number(remove.run(before).changes) > 0) await new Promise((resolve) => setImmediate(resolve));
+  while (transaction(database, () => Number(remove.run(before).changes)) > 0)
+    await new Promise((resolve) => setImmediate(resolve));
 }

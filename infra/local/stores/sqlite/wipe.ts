@@ -1,31 +1,29 @@
 // Removes all traces of deleted rows from a database's files.
 import { once } from 'node:events';
-import { fstatSync, openSync, statSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
+import { descriptorOf } from './checkpoint.ts';
 
 export interface WiperData {
   file: string;
   descriptor: number;
+  task: 'wipe' | 'scrub';
 }
 
 /**
- * Never closed, because closing any descriptor of a file releases the locks of all connections of the process on it,
- * and another process could then use the file.
+ * Overwrites what SQLite left of removed rows in a file, and empties its log, in a separate thread. It takes as long
+ * as a checkpoint; a file that was not scrubbed yet is read once. Readers go on, and writers wait for milliseconds.
+ * Throws if others keep reading or writing it for a minute; it may be called again.
  */
-const descriptors = new Map<string, number>();
+export const wipe = (file: string): Promise<void> => run(file, 'wipe');
 
-/**
- * Overwrites what SQLite left of removed rows in a file, and empties its log, in a separate thread. Readers go on;
- * writers wait while the file is read once. Throws if others keep reading or writing it for a minute; it may be called
- * again.
- */
-export async function wipe(file: string): Promise<void> {
-  let descriptor = descriptors.get(file);
-  // Another file may have this name now.
-  if (descriptor === undefined || fstatSync(descriptor).ino !== statSync(file).ino) descriptor = openSync(file, 'r+');
-  descriptors.set(file, descriptor);
-  const workerData: WiperData = { file, descriptor };
-  await once(new Worker(new URL('./wiper.ts', import.meta.url), { workerData }), 'exit');
+/** Reads the file once in a separate thread, if that is needed, so that no later `wipe` has to. */
+export const scrub = (file: string): Promise<void> => run(file, 'scrub');
+
+async function run(file: string, task: WiperData['task']): Promise<void> {
+  const workerData: WiperData = { file, descriptor: descriptorOf(file), task };
+  const worker = new Worker(new URL('./wiper.ts', import.meta.url), { workerData });
+  if (task === 'scrub') worker.unref();
+  await once(worker, 'exit');
 }
 
 /**

@@ -1,73 +1,73 @@
 // The thread of wipe.ts. A removal is first in the write-ahead log: the main file still has the rows until the log is
-// written back, and the log has them until it is truncated. Moreover, secure_delete overwrites removed rows, but not
-// copies that SQLite left in the unused middle of pages when it moved rows. VACUUM rewrites every page, in time that
-// grows with the file; overwriting the unused middles costs only reading the file: SQLite never reads them.
-import { fdatasyncSync, readSync, statSync, writeSync } from 'node:fs';
-import { DatabaseSync } from 'node:sqlite';
+// copied, and the log has them until it is begun again.
+import { setTimeout as wait } from 'node:timers/promises';
 import { workerData } from 'node:worker_threads';
-import { mostPages, zeroUnused } from './pages.ts';
+import { Checkpointer, unlessBusy } from './checkpoint.ts';
+import { isBegunAgain } from './log.ts';
 import type { WiperData } from './wipe.ts';
 
 const patienceMs = 60_000;
-const busyCode = 5;
-const readBytes = 4 * 1024 * 1024;
+/** How long readers of the log are waited for while writers wait, at most. */
+const longestDrainMs = 500;
 
-const { file, descriptor } = workerData as WiperData;
-const end = performance.now() + patienceMs;
-const database = new DatabaseSync(file, { timeout: 5000 });
-database.exec('PRAGMA cache_size = 8');
-const pragma = (name: string) => Number(database.prepare(`PRAGMA ${name}`).get()?.[name]);
-// Busy is an expected result, not an error: another connection still reads the log.
-const emptyLog = () => database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()?.busy === 0;
-if (pragma('auto_vacuum') > 0 || pragma('page_count') > mostPages) {
-  patiently(() => {
-    database.exec('VACUUM');
-    return true;
-  });
-  patiently(emptyLog);
-} else patiently(overwritten);
-database.close();
+const { file, descriptor, task } = workerData as WiperData;
+const checkpointer = new Checkpointer(file, descriptor, 5000);
+const { lock } = checkpointer;
+// The log is cut off where a commit of this connection ends that begins it again.
+lock.exec('PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 0');
+let end = performance.now() + patienceMs;
+let drainMs = 0;
+if (!checkpointer.canScrub) {
+  if (task === 'wipe') await patiently(vacuumed);
+} else await (task === 'wipe' ? patiently(wiped) : scrubbed());
+checkpointer.close();
 
-/** Returns false if another connection wrote meanwhile. */
-function overwritten(): boolean {
-  patiently(emptyLog);
-  // Nobody writes from here on.
-  database.exec('BEGIN IMMEDIATE');
+function vacuumed(): boolean {
+  lock.exec('VACUUM');
+  return lock.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()?.busy === 0;
+}
+
+/** Returns false if a reader still needs the log, or another connection wrote meanwhile. */
+function wiped(): boolean {
+  let copied = checkpointer.run(drained);
+  while (copied.outcome === 'part') {
+    end = performance.now() + patienceMs;
+    copied = checkpointer.run(drained);
+  }
+  if (copied.outcome === 'pinned') return false;
+  lock.exec('BEGIN IMMEDIATE');
   try {
-    if (statSync(`${file}-wal`, { throwIfNoEntry: false })?.size) return false;
-    overwrite(pragma('page_size'));
-    // A commit, so that no connection keeps an old page in its cache, which it could write back.
-    const version = pragma('user_version');
-    database.exec(`PRAGMA user_version = ${version + 1}; PRAGMA user_version = ${version}`);
+    // Its pages may be from a cache that it filled before they were scrubbed.
+    if (checkpointer.pragma('data_version') !== copied.dataVersion) return false;
+    // A commit, so that no connection keeps an old page in its cache, which it could write again.
+    const version = checkpointer.pragma('user_version');
+    lock.exec(`PRAGMA user_version = ${version + 1}; PRAGMA user_version = ${version}`);
   } finally {
-    database.exec('COMMIT');
+    lock.exec('COMMIT');
   }
-  patiently(emptyLog);
-  return true;
+  return isBegunAgain(file, copied.salts);
 }
 
-function overwrite(pageBytes: number): void {
-  const bytes = Buffer.alloc(readBytes);
-  for (let at = 0; ; ) {
-    const length = readSync(descriptor, bytes, 0, readBytes, at);
-    if (length === 0) break;
-    for (let page = 0; page + pageBytes <= length; page += pageBytes) {
-      const unused = zeroUnused(bytes.subarray(page, page + pageBytes), at + page === 0);
-      if (unused) writeSync(descriptor, bytes, page + unused.from, unused.to - unused.from, at + page + unused.from);
-    }
-    at += length;
-  }
-  fdatasyncSync(descriptor);
+/** Readers that began before all of the log was copied keep it from being begun again; those that begin now do not. */
+function drained(): void {
+  if (drainMs > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, drainMs);
+  drainMs = Math.min(longestDrainMs, 2 * drainMs + 1);
 }
 
-/** Repeats the work until it succeeds; each attempt waits for others itself. */
-function patiently(work: () => boolean): void {
+/** Scrubs the file in slices, so that others can write in between. */
+async function scrubbed(): Promise<void> {
   for (;;) {
-    try {
-      if (work()) return;
-    } catch (cause) {
-      if ((cause as { errcode?: number }).errcode !== busyCode) throw cause;
-    }
+    const began = performance.now();
+    const outcome = unlessBusy(() => checkpointer.run().outcome);
+    if (outcome === 'whole') return;
+    await wait(outcome === 'part' ? performance.now() - began : 1000);
+  }
+}
+
+/** Repeats the work until it succeeds; each attempt waits for the write lock itself. */
+async function patiently(work: () => boolean): Promise<void> {
+  while (!unlessBusy(work)) {
     if (performance.now() > end) throw new Error('the database is in use: removed rows may still be in its files');
+    await wait(10);
   }
 }
