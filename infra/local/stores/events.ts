@@ -125,8 +125,8 @@ export function openEvents(
   );
   const rewriteEvent = prepare('UPDATE events SET doc = ? WHERE id = ? AND user = ?');
   const nextUser = prepare(
-    `SELECT min((SELECT user FROM events WHERE ${weekOfRow} = value AND user > ?2 ORDER BY user LIMIT 1)) AS user
-     FROM json_each(?1)`,
+    `SELECT min((SELECT user FROM events WHERE ${weekOfRow} = value AND user > ? ORDER BY user LIMIT 1)) AS user
+     FROM json_each(?)`,
   );
   const nextRepositories = prepare(
     `SELECT DISTINCT repository FROM events WHERE ${weekOfRow} IN (SELECT value FROM json_each(?)) AND user = ?
@@ -219,7 +219,7 @@ export function openEvents(
         for (const next of nextRepositories.all(weeks, user, repository, limit - items.length))
           items.push({ user, repository: String(next.repository) });
         if (items.length === limit) break;
-        const next = nextUser.get(weeks, user)?.user;
+        const next = nextUser.get(user, weeks)?.user;
         if (next === null || next === undefined) return { items };
         user = String(next);
       }
