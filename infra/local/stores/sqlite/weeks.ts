@@ -40,9 +40,9 @@ export function weeksOf(
     if (end - start < 2) return start < end ? [start, end] : [start];
     next ??= prepare(
       `WITH RECURSIVE weeks (w) AS (
-         SELECT (${least} >= ?1) UNION ALL SELECT (${least} > w) FROM weeks WHERE w < ?2)
-       SELECT w FROM weeks WHERE w <= ?2`,
+         SELECT (${least} >= ?) UNION ALL SELECT (${least} > w) FROM weeks WHERE w < ?)
+       SELECT w FROM weeks WHERE w <= ?`,
     );
-    return next.all(start, end).map(({ w }) => Number(w));
+    return next.all(start, end, end).map(({ w }) => Number(w));
   };
 }
