@@ -22,6 +22,7 @@ import { openLog } from './log.ts';
 import { openMetrics } from './metrics.ts';
 import { lagOf, listen, localApp, unhealthyAfterSeconds } from './server.ts';
 import { startThread, type Thread } from './stages/threads.ts';
+import { hasOlderRows } from './stores/older-events.ts';
 import { eventsOfServer, openReader } from './stores/search/reading.ts';
 import { replaceLostSearch } from './stores/search/refill.ts';
 import { openSeal } from './stores/secrets/seal.ts';
@@ -45,6 +46,8 @@ export async function start(given: ResolvedSettings): Promise<void> {
   const web = await builtPages(() => console.log('building the pages, once'));
   const lost = settings.opensearch ? undefined : replaceLostSearch(folder);
   if (lost) log.error(`${join(folder, 'search.db')} ${lost}: it is rebuilt from events`);
+  if (hasOlderRows(join(folder, 'events.db')))
+    log.info('the rows of events.db are moved to the tables of this version: about 15 s for a million events');
   const empty = emptyDatabases(folder);
   const opened = openStores(folder, settings.opensearch, 'serve');
   // After a first start on a full disk a file may be empty, but nothing was exported yet.

@@ -3,6 +3,7 @@ import { page, readCursor } from '#core/cursor.ts';
 import { type Pull, parseStoredEvent, type StoredEvent } from '#core/event.ts';
 import { aheadMs } from '#core/steady.ts';
 import { type EventStore, type Expiring, forgottenKeptMs } from '#core/stores.ts';
+import { eventTables, moveOlderRows } from './older-events.ts';
 import { openQuarantine, type Quarantine } from './quarantine.ts';
 import { openDayKeys } from './secrets/day-keys.ts';
 import {
@@ -20,7 +21,7 @@ import { byWeek, weekOf, weekOfRow, weeksOf } from './sqlite/weeks.ts';
 import { wiper } from './sqlite/wipe.ts';
 
 const day = 86_400_000;
-/** The order of the rows of a week, and the primary key of events and pulls in files of an older version. */
+/** The order of the rows of a week. */
 const inOrder = 'user, repository, time, id';
 /** How many pairs may have a version of their own before all get a common one. */
 const mostVersions = 20_000;
@@ -97,17 +98,14 @@ export function openEvents(
 ): LocalEvents {
   const database = openDatabase(
     file,
-    `CREATE TABLE IF NOT EXISTS events (
-       id TEXT NOT NULL UNIQUE, user TEXT, repository TEXT, time REAL, origin TEXT, doc TEXT);
+    `${eventTables}
      CREATE INDEX IF NOT EXISTS events_week ON events (${weekOfRow}, ${inOrder});
-     CREATE TABLE IF NOT EXISTS pulls (id TEXT, user TEXT, repository TEXT, time REAL, doc TEXT);
      CREATE UNIQUE INDEX IF NOT EXISTS pulls_week ON pulls (${weekOfRow}, ${inOrder});
      CREATE INDEX IF NOT EXISTS pulls_newest ON pulls (${weekOfRow}, user, time, id);
-     DROP INDEX IF EXISTS pulls_history;
      CREATE TABLE IF NOT EXISTS versions (
        user TEXT, repository TEXT, version INTEGER, PRIMARY KEY (user, repository)) WITHOUT ROWID;
      CREATE TABLE IF NOT EXISTS forgotten (person TEXT PRIMARY KEY, at REAL) WITHOUT ROWID;`,
-    { cacheMiB, isScrubbed: true },
+    { cacheMiB, isScrubbed: true, before: moveOlderRows },
   );
   const commit = groupCommit(database);
   const wiped = wiper(file);
@@ -181,11 +179,6 @@ export function openEvents(
   const pulls = (rows: unknown) => (rows as PullRow[]).map(pullOf);
 
   const pause = turns(rowsATurn);
-  /** The key to remove rows by: a file of an older version has no row ids. */
-  const keyOf = (table: string) => {
-    const { sql } = prepare('SELECT sql FROM sqlite_master WHERE name = ?').get(table) ?? {};
-    return /WITHOUT ROWID/.test(String(sql)) ? inOrder : 'rowid';
-  };
 
   return {
     async put(events) {
@@ -285,10 +278,9 @@ export function openEvents(
         ['events', eventWeeks],
         ['pulls', pullWeeks],
       ] as const) {
-        const key = keyOf(table);
         const some = prepare(
-          `DELETE FROM ${table} WHERE (${key}) IN
-             (SELECT ${key} FROM ${table} WHERE ${weekOfRow} = ? AND user = ? LIMIT ${rowsATurn})`,
+          `DELETE FROM ${table} WHERE rowid IN (
+             SELECT rowid FROM ${table} WHERE ${weekOfRow} = ? AND user = ? LIMIT ${rowsATurn})`,
         );
         for (const week of weeks())
           for (let removed = rowsATurn; removed >= rowsATurn; rows += removed) {
@@ -302,7 +294,7 @@ export function openEvents(
       return rows;
     },
     async expire(before) {
-      for (const table of ['events', 'pulls']) await removeOld(database, table, keyOf(table), before);
+      for (const table of ['events', 'pulls']) await removeOld(database, table, 'rowid', before);
       await held.expire(before);
     },
     time,

@@ -50,7 +50,7 @@ const olderTables = [
    CREATE INDEX pulls_history ON pulls (user, time DESC, id DESC);`,
 ];
 for (const [at, tables] of olderTables.entries())
-  eventContract(`embedded events in tables of an older version (${at})`, async (clock, bounds) => {
+  eventContract(`embedded events in a file of an older version (${at})`, async (clock, bounds) => {
     const file = join(fresh(), 'events.db');
     const older = new DatabaseSync(file);
     older.exec(tables);

@@ -5,7 +5,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Pull, StoredEvent } from '#core/event.ts';
 import { openEvents } from '#local/stores/events.ts';
-import { byText, pages, pull, storedEvent } from '../../contracts/samples.ts';
+import { hasOlderRows } from '#local/stores/older-events.ts';
+import { byText, ids, pages, pull, storedEvent } from '../../contracts/samples.ts';
 import { dataFolder } from '../../support/run.ts';
 
 const text = fc.string({ unit: 'binary', maxLength: 8 });
@@ -61,6 +62,40 @@ test('events and pulls of an older version, with the names of their fields, are 
   assert.deepEqual(await events.pulls(user, repository, 0, 2000), [act]);
   assert.deepEqual(await events.put([event]), [true], 'a retry');
   assert.deepEqual(await events.put([{ ...event, origin: 'another:1:0' }]), [false]);
+});
+
+test('the rows of a file of an older version are moved, whatever order they lay in', async (t) => {
+  const file = join(dataFolder(t), 'events.db');
+  const older = new DatabaseSync(file);
+  older.exec(
+    `CREATE TABLE events (id TEXT PRIMARY KEY, user TEXT, repository TEXT, time REAL, origin TEXT, doc TEXT) WITHOUT ROWID;
+     CREATE INDEX events_of ON events (user, repository, time, id);
+     CREATE TABLE pulls (id TEXT PRIMARY KEY, user TEXT, repository TEXT, time REAL, doc TEXT) WITHOUT ROWID;
+     CREATE INDEX pulls_of ON pulls (user, repository, time, id);
+     CREATE INDEX pulls_history ON pulls (user, time DESC, id DESC);
+     CREATE TABLE versions (user TEXT, repository TEXT, version INTEGER, PRIMARY KEY (user, repository)) WITHOUT ROWID;
+     INSERT INTO versions VALUES ('Ann', 'library/redis', 7);`,
+  );
+  const times = [3, 1, 2].map((n) => n * 30 * 86_400_000);
+  for (const [at, time] of times.entries()) {
+    const { id, user, repository, origin, ...event } = storedEvent(`e${at}`, time);
+    older
+      .prepare('INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)')
+      .run(id, user, repository, time, origin, JSON.stringify({ id, user, repository, origin, ...event }));
+    older
+      .prepare('INSERT INTO pulls VALUES (?, ?, ?, ?, ?)')
+      .run(id, user, repository, time, JSON.stringify(pull(id, time)));
+  }
+  older.close();
+  assert.ok(hasOlderRows(file));
+  for (const store of [openEvents(file, Date.now), openEvents(file, Date.now)]) {
+    assert.ok(!hasOlderRows(file));
+    const order = ['e1', 'e2', 'e0'];
+    assert.deepEqual(ids(await store.eventsAfter('Ann', 'library/redis', undefined, 10)), order);
+    assert.deepEqual(ids((await store.history('Ann', { limit: 10 })).items), order.toReversed());
+    assert.deepEqual(await store.put([storedEvent('e1', times[1])]), [true], 'a retry');
+    assert.equal(await store.version('Ann', 'library/redis'), 7);
+  }
 });
 
 test('reads return the same whatever weeks the rows lie in', async (t) => {

@@ -10,19 +10,21 @@ interface OpenOptions {
   added?: Record<string, Record<string, string>>;
   cacheMiB?: number;
   isScrubbed?: boolean;
+  before?: (database: DatabaseSync) => void;
 }
 
 /**
  * Opens (and makes) a SQLite file in WAL mode. synchronous FULL: the stores are in several files, and after a power cut
  * a position must not exist without the data stored before it. secure_delete overwrites removed rows. `added`: columns,
  * by table, that a file of an older version lacks. `cacheMiB`: the most memory for cached pages. `isScrubbed`: its
- * checkpoints are our own (checkpoint.ts), so that forgetting takes no longer the larger it is. Throws SettingError if
+ * checkpoints are our own (checkpoint.ts), so that forgetting takes no longer the larger it is. `before`: what is done
+ * before the schema. Throws SettingError if
  * the file is not a database or can't be written.
  */
 export function openDatabase(
   file: string,
   schema: string,
-  { added = {}, cacheMiB = 8, isScrubbed = false }: OpenOptions = {},
+  { added = {}, cacheMiB = 8, isScrubbed = false, before }: OpenOptions = {},
 ): DatabaseSync {
   try {
     mkdirSync(dirname(file), { recursive: true });
@@ -31,6 +33,7 @@ export function openDatabase(
     database.exec(`PRAGMA cache_size = -${1024 * cacheMiB}`);
     database.exec(`PRAGMA wal_autocheckpoint = ${isScrubbed ? 0 : checkpointBytes / 4096}`);
     if (isScrubbed && file !== ':memory:') scrubbed.set(database, file);
+    before?.(database);
     database.exec(schema);
     for (const [table, columns] of Object.entries(added)) addColumns(database, table, columns);
     return database;
