@@ -1,11 +1,10 @@
 // How much a long history costs: the real local run over HTTP, with more and more stored pulls. `npm run import` brings
 // pulls of 400 days, whose users and repositories follow Zipf's law, and the pushes before them. Then each read is
 // timed alone, and with six readers while pulls come in; at last a user is forgotten.
-//   npm run bench -- scale [--sizes 10000,100000,1000000,10000000] [--seconds 10] [--keep DIR] [--fill]
-// --keep: data folders stay in DIR, and existing ones are used again. --fill: nothing is imported; the same pulls are
-// stored user by user, which takes a fraction of the time. Last line: {sizes: {N: {importPerSecond, healthy, alone:
-// {read: p99 ms}, busy: {read: p99 ms}, forgetSeconds, rssMiB}}, exponents: {read: of p99 alone over N}}; healthy:
-// whether /v1/health was never 503 while pulls came in.
+//   npm run bench -- scale [--sizes 10000,100000,1000000,10000000] [--seconds 10] [--keep DIR]
+// --keep: data folders stay in DIR, and existing ones are used again. Last line: {sizes: {N: {importPerSecond, healthy,
+// alone: {read: p99 ms}, busy: {read: p99 ms}, forgetSeconds, rssMiB}}, exponents: {read: of p99 alone over N}};
+// healthy: whether /v1/health was never 503 while pulls came in.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -14,7 +13,6 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { startLocal, token } from './server.ts';
-import { filled } from './worlds/filled.ts';
 import { worldOf } from './worlds/pulls.ts';
 
 const { values } = parseArgs({
@@ -22,7 +20,6 @@ const { values } = parseArgs({
     sizes: { type: 'string', default: '10000,100000,1000000,10000000' },
     seconds: { type: 'string', default: '10' },
     keep: { type: 'string' },
-    fill: { type: 'boolean', default: false },
   },
 });
 const sizes = values.sizes.split(',').map(Number);
@@ -64,10 +61,9 @@ async function measured(size: number) {
   const folder = join(root, `pulls-${size}`);
   const made = existsSync(folder);
   mkdirSync(folder, { recursive: true });
-  if (!made && values.fill) await filled(folder, worldOf(size, days, end));
   const server = await startLocal(folder, ['--train-every', '8760']);
   try {
-    const imported = made || values.fill ? {} : await bring(size, folder, server.origin);
+    const imported = made ? {} : await bring(size, folder, server.origin);
     const reads = await readsOf(server.origin);
     const alone = await asked(server.origin, reads, 1, async (done) => done() >= asksAlone * Object.keys(reads).length);
     const load = traffic(server.origin);
