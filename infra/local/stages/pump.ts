@@ -173,7 +173,8 @@ export function startPump(options: PumpOptions): Pump {
     while (!stopping.signal.aborted) {
       await persist(shard.shard, shard, () => {
         const version = stream.version();
-        if (end || version === seen || ahead.length >= batchSize) return;
+        // More than a batch is not read ahead: an import has gigabytes.
+        if (end || version === seen || ahead.length >= batchSize || batchLength(ahead, clock()) < ahead.length) return;
         const last = ahead.at(-1)?.sequenceNumber ?? shard.position;
         const next = stream.read(shard.shard, last, batchSize - ahead.length, maxBytes);
         ahead.push(...next.records);
@@ -199,7 +200,7 @@ export function startPump(options: PumpOptions): Pump {
    * ones.
    */
   function batchLength(records: ReadRecord[], now: number): number {
-    const tooOld = isTooOld(records[0], now);
+    const tooOld = records.length > 0 && isTooOld(records[0], now);
     let bytes = 0;
     let count = 0;
     for (const record of records) {
@@ -403,8 +404,12 @@ const messageOf = (cause: unknown) => (cause instanceof Error ? cause.message : 
 /** Resolves when `signal` aborts; stops listening when `unless` does. */
 function aborted(signal: AbortSignal, unless: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true, signal: unless });
+    if (signal.aborted) return resolve();
+    const done = () => resolve();
+    signal.addEventListener('abort', done, { once: true });
+    // Not by the option `signal`: Node.js holds what removes the listener weakly, so the listener, and with it the
+    // batch, may stay for good.
+    unless.addEventListener('abort', () => signal.removeEventListener('abort', done), { once: true });
   });
 }
 

@@ -1,14 +1,21 @@
 // Each test states one rule of a Lambda event source mapping. The test sets the time: nothing here sleeps.
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { KinesisStreamBatchResponse, KinesisStreamEvent } from 'aws-lambda';
 import fc from 'fast-check';
 import { openFailures } from '#local/stages/failures.ts';
 import { maxEventBytes, type Pump, type PumpOptions, startPump } from '#local/stages/pump.ts';
 import { type LocalStream, openStream } from '#local/stores/stream.ts';
+
+setFlagsFromString('--expose-gc');
+const gc = runInNewContext('gc') as () => void;
 
 const closing: (() => unknown)[] = [];
 after(async () => {
@@ -782,4 +789,53 @@ test('whatever fails and however, every record is processed or discarded, in ord
     ),
     { seed: 1, numRuns: 40 },
   );
+});
+
+test('nothing of a batch stays in memory after it', async () => {
+  const signals = new Set<AbortSignal>();
+  // Batches of two shards overlap.
+  const pumped = setUp({
+    shards: 2,
+    async handler() {
+      for (let n = 0; n < 4; n++) await turn();
+      gc();
+      await turn();
+    },
+  });
+  pumped.start({
+    windowSeconds: 0,
+    sleep(milliseconds, signal) {
+      signals.add(signal);
+      return pumped.sleep(milliseconds, signal);
+    },
+  });
+  for (let n = 0; n < 20; n++) {
+    await pumped.stream.put(['a', 'b', 'c', 'd'].map((key) => ({ key, data: Buffer.from(`${n}`) })));
+    for (let turns = 0; turns < 10; turns++) await pumped.advance(10);
+  }
+  assert.ok(pumped.calls.length >= 20, `${pumped.calls.length} calls`);
+  const listening = Math.max(...[...signals].map((signal) => getEventListeners(signal, 'abort').length));
+  assert.ok(listening < 8, `${listening} listeners`);
+});
+
+test('no more than a batch is read ahead', async () => {
+  const data = Buffer.alloc(1000);
+  const maxBytes = 10 * 1000;
+  const pumped = setUp();
+  let [read, most] = [0, 0];
+  const handled = () => pumped.calls.reduce((sum, { texts }) => sum + texts.length, 0);
+  const counting: LocalStream = {
+    ...pumped.stream,
+    read(...range) {
+      const found = pumped.stream.read(...range);
+      read += found.records.length;
+      most = Math.max(most, read - handled());
+      return found;
+    },
+  };
+  await pumped.stream.put(Array.from({ length: 200 }, () => ({ key: 'k', data })));
+  pumped.start({ stream: counting, batchSize: 1000, maxBytes });
+  for (let n = 0; n < 100 && handled() < 200; n++) await pumped.advance(50);
+  assert.equal(handled(), 200);
+  assert.ok(most <= 20, `${most} records of ${data.length} bytes at once, where ${maxBytes} bytes are a batch`);
 });
