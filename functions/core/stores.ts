@@ -215,7 +215,8 @@ export type SearchChange =
    * of its pull.
    */
   | { kind: 'event'; id: string; version: number; doc: StoredEvent; apart?: boolean }
-  | { kind: 'pull'; id: string; version: number; doc: Pull | null };
+  /** `was`: whose, of what and when a removed pull was. A store that keeps sums reads more while that is unknown. */
+  | { kind: 'pull'; id: string; version: number; doc: Pull | null; was?: Pick<Pull, 'user' | 'repository' | 'time'> };
 
 export interface RepositoryRow {
   repository: string;
@@ -392,6 +393,11 @@ export const sparkDays = 30;
 
 export interface SearchStore extends Expiring {
   write(changes: SearchChange[]): Promise<void>;
+  /**
+   * Sums what is older than the day before `now`; lists and counts are then read from the sums and what came since.
+   * Returns until when. A store that updates its sums with each write lacks it.
+   */
+  sumUp?(now: number): Promise<{ through: number }>;
   /** Named users of a kind, whose name contains `search` (ignoring case). Ties are sorted by name. */
   users(query: UsersQuery): Promise<UserRow[]>;
   /**

@@ -155,7 +155,7 @@ async function updatePulls(groups: StoredEvent[][], options: PullOptions): Promi
  */
 export function documents({ events, pullOf }: Pick<PullChange, 'events' | 'pullOf'>, version: number): SearchChange[] {
   return events.flatMap((event): SearchChange[] => {
-    const { id } = event;
+    const { id, user, repository, time } = event;
     if (isManifestPush(event)) return [];
     if (!isManifestPull(event)) return [{ kind: 'event', id, version: 0, doc: event }];
     const pull = pullOf.get(id);
@@ -163,7 +163,9 @@ export function documents({ events, pullOf }: Pick<PullChange, 'events' | 'pullO
     const doc = pull && pull.class !== event.class ? { ...event, class: pull.class } : event;
     return [
       { kind: 'event', id, version, doc, apart: pull === null },
-      { kind: 'pull', id, version, doc: pull?.id === id ? pull : null },
+      pull?.id === id
+        ? { kind: 'pull', id, version, doc: pull }
+        : { kind: 'pull', id, version, doc: null, was: { user, repository, time } },
     ];
   });
 }

@@ -30,7 +30,7 @@ async function shop() {
   const state = { down: false, now: start + 100 * minute };
   const failing = new Proxy(search, {
     get: (target, name: keyof SearchStore) =>
-      state.down ? () => Promise.reject(new StoreUnavailable('down')) : target[name].bind(target),
+      state.down ? () => Promise.reject(new StoreUnavailable('down')) : target[name]?.bind(target),
   });
   const reported: unknown[] = [];
   const app = serveApp({

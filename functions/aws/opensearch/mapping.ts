@@ -14,7 +14,7 @@ export interface Index {
 const keyword = { type: 'keyword', ignore_above: 1024 };
 
 /**
- * Events, pulls, manifests and who pulled what: `kind` says which one a document is. `gone`: tombstone of a pull
+ * Events, pulls, manifests, who pulled what, and sums: `kind` says which one a document is. `gone`: tombstone of a pull
  * removed by recomputation.
  */
 export const documentsIndex: Index = {
@@ -59,6 +59,16 @@ export const documentsIndex: Index = {
       runs: { type: 'boolean' },
       subject: keyword,
       size: { type: 'long' },
+      /** Of a sum: what it sums (sums.ts), its generation, and what it knows of its documents. */
+      sum: { type: 'keyword' },
+      generation: { type: 'keyword' },
+      seen: { type: 'long' },
+      from: { type: 'double' },
+      through: { type: 'double' },
+      index: { type: 'keyword' },
+      first: { type: 'double' },
+      weight: { type: 'double' },
+      people: { type: 'long' },
     },
   },
 };

@@ -11,19 +11,17 @@ import {
   toldReferences,
 } from '#core/registry/images.ts';
 import { isIndex } from '#core/registry/media-types.ts';
-import { keyMark, prefixOf } from '#core/registry/name.ts';
+import { keyMark } from '#core/registry/name.ts';
 import { type ImageChange, usingClasses } from '#core/registry/outdated.ts';
 import { withOthers } from '#core/registry/pullers.ts';
 import { imagesIn, isDeleted, oldestUnused } from '#core/registry/unused.ts';
 import {
   type CatalogueRow,
   type Counts,
-  halfLifeDays,
   type ImageUse,
   mostRepositories,
   type PulledDays,
   type Puller,
-  type PullsQuery,
   type RepositoryRow,
   recentHalfLives,
   type SavedRecommendations,
@@ -45,6 +43,27 @@ import {
   openSearchCall,
   pause,
 } from './opensearch.ts';
+import {
+  anyOf,
+  contains,
+  countedOf,
+  dayMs,
+  filterOf,
+  isPull,
+  isPush,
+  isRaw,
+  itemOf,
+  named,
+  newestOf,
+  oldestOf,
+  type Query,
+  source,
+  startOfDay,
+  term,
+  versioned,
+} from './queries.ts';
+import { live, openSums, type Source } from './summed.ts';
+import { removalItem, sumId, sumName, sumUp, weightOn } from './sums.ts';
 
 export interface SearchOptions extends OpenSearchOptions {
   /** Prefix of the index names; `whalewatch` unless several deployments share a domain. */
@@ -63,14 +82,15 @@ export interface RefusedDocument {
   doc: string;
 }
 
+export type OpenSearchStore = SearchStore & Required<Pick<SearchStore, 'sumUp'>>;
+
 /** Milliseconds that one attempt of a call may take, by stage: it fits into the timeout of the stage's function. */
 export const searchTimeoutMs = { serve: 8000, process: 30_000, train: 60_000 };
 
-type Query = Record<string, unknown>;
 interface Bucket {
   key: Record<string, string | number | null> & string;
   doc_count: number;
-  pulls?: { doc_count: number; last?: { value: number | null } };
+  pulls?: { doc_count: number; last?: { value: number | null }; people?: { value: number } };
   raw?: { doc_count: number };
   size?: { value: number | null };
   people?: { doc_count: number };
@@ -87,13 +107,18 @@ type PullerBucket = Required<Pick<Bucket, 'doc_count' | 'last' | 'newest'>> & {
   key: string | [user: string, repository: string];
 };
 type OfClass = Pick<Bucket, 'doc_count' | 'first' | 'last'> & { key: { user: string; class: string } };
+type Times = { first: object; last: object };
 type UserOrder = Pick<UserRow, 'pulls' | 'firstPull' | 'lastPull'>;
 interface BulkResult {
   status: number;
   error?: { type: string; reason?: string };
 }
-interface Found<B = Bucket> {
-  aggregations?: Record<string, { buckets: B[]; after_key?: Record<string, unknown> }>;
+interface Aggregation<B> {
+  buckets: B[];
+  after_key?: Record<string, unknown>;
+}
+interface Found<A> {
+  aggregations?: Record<string, A>;
 }
 
 /** Buckets of a composite page; the smallest domain returns one in about 20 ms. */
@@ -107,23 +132,14 @@ const bulksAtOnce = 2;
 const bulkTries = 4;
 /** The only fields of a bulk response that are read: a tenth of its bytes. */
 const bulkResult = 'items.*.status,items.*.error.type,items.*.error.reason';
-const dayMs = 86_400_000;
-const startOfDay = (time: number) => Math.floor(time / dayMs) * dayMs;
-
-const term = (field: string, value: unknown): Query => ({ term: { [field]: value } });
-const isPull: Query = { bool: { filter: [term('kind', 'pull'), term('gone', false)] } };
-/** Raw counts: distinct manifest events, GET and HEAD alike; there is one document per id already. */
-const manifestEvent = (action: string): Query => ({
-  bool: { filter: [term('kind', 'event'), term('action', action), term('manifest', true)] },
-});
 const isTaught: Query = { bool: { filter: [isPull, { terms: { class: taughtClasses } }] } };
 const isPerson = term('kind', 'person');
 const isDay = term('kind', 'day');
-const isRaw = manifestEvent('pull');
-const isPush = manifestEvent('push');
-const named: Query = { bool: { must_not: term('user', '') } };
-const oldestOf = { min: { field: 'time' } };
-const newestOf = { max: { field: 'time' } };
+/** The first pull of a user: their oldest, or what their sums hold. */
+const firstOf = (summed: boolean) =>
+  summed
+    ? { min: { script: { source: "doc['first'].size() > 0 ? doc['first'].value : doc['time'].value" } } }
+    : oldestOf;
 /** Exact up to 500 days, within a percent beyond. */
 const daysOf = {
   cardinality: { script: { source: "(long) Math.floor(doc['time'].value / 86400000.0)" }, precision_threshold: 500 },
@@ -136,24 +152,7 @@ const weight = (now: number, halfLife: number) => ({
     },
   },
 });
-/** A weight that halves with the UTC days between a pull and today. */
-const trend = (now: number) => ({
-  sum: {
-    script: {
-      source: "Math.pow(0.5, (params.today - Math.floor(doc['time'].value / 86400000.0)) / params.halfLife)",
-      params: { today: startOfDay(now) / dayMs, halfLife: halfLifeDays },
-    },
-  },
-});
-const countedOf: Record<keyof Counts, Query> = {
-  pulls: isPull,
-  raw: isRaw,
-  // A document that an older version wrote has no `apart`.
-  pushes: { bool: { filter: [isPush], must_not: [term('apart', true)] } },
-  rawPushes: isPush,
-};
 const countedNames = Object.keys(countedOf) as (keyof Counts)[];
-const isUncertain: Query = { bool: { filter: [isPull, term('uncertain', true)] } };
 /**
  * Events, and the facts that remain of a forgotten user's events: that an image was pushed, pulled or deleted, but not
  * by whom.
@@ -171,11 +170,7 @@ const among = (field: string, names: string[]): Query[] =>
   Array.from({ length: Math.ceil(names.length / termsAtOnce) }, (_, part) => ({
     terms: { [field]: names.slice(part * termsAtOnce, (part + 1) * termsAtOnce) },
   }));
-const contains = (field: string, text: string): Query => ({
-  wildcard: { [field]: { value: `*${text.toLowerCase().replace(/[\\*?]/g, '\\$&')}*` } },
-});
-
-export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: SearchOptions): SearchStore {
+export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: SearchOptions): OpenSearchStore {
   const call = openSearchCall(options);
   const documents = `${prefix}-documents`;
   const recommended = `${prefix}-recommendations`;
@@ -210,9 +205,9 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
       throw cause;
     });
 
-  const aggregate = <B = Bucket>(filter: Query[], aggs: object): Promise<Found<B>> =>
+  const aggregate = <B = Bucket, A = Aggregation<B>>(filter: Query[], aggs: object): Promise<Found<A>> =>
     orNothing(
-      call<Found<B>>('POST', `/${documents}/_search`, {
+      call<Found<A>>('POST', `/${documents}/_search`, {
         size: 0,
         track_total_hits: false,
         query: { bool: { filter } },
@@ -228,14 +223,23 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
     return (await orNothing(call<typeof nothing>('POST', `/${documents}/_search`, body), nothing)).hits.total.value;
   };
 
+  /** The same where sums are among the documents: only aggregations count what they stand for. */
+  const summedNumber = async (filter: Query[]): Promise<number> => {
+    const { aggregations } = await aggregate<never, { doc_count: number }>(filter, {
+      all: { filter: { match_all: {} } },
+    });
+    return aggregations?.all.doc_count ?? 0;
+  };
+
   /** All buckets of a composite aggregation, page by page. */
   async function* composite(filter: Query[], sources: object[], aggs: object = {}): AsyncIterable<Bucket> {
     let after: Record<string, unknown> | undefined;
     do {
       const page = { sources, size: pageSize, ...(after ? { after } : {}) };
       const { aggregations } = await aggregate(filter, { page: { composite: page, aggs } });
-      yield* aggregations?.page.buckets ?? [];
-      after = aggregations?.page.after_key;
+      const buckets = aggregations?.page.buckets ?? [];
+      yield* buckets;
+      after = buckets.length < pageSize ? undefined : aggregations?.page.after_key;
     } while (after);
   }
 
@@ -305,10 +309,14 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
   }
 
   /** The first users of a list, each with their pulls by class, sorted by name. */
-  async function* firstUsers(filter: Query[], sort: UsersQuery['sort'], limit: number): AsyncIterable<OfClass> {
+  async function* firstUsers(
+    filter: Query[],
+    sort: UsersQuery['sort'],
+    limit: number,
+    times: Times,
+  ): AsyncIterable<OfClass> {
     const order = { recent: [{ last: 'desc' }], pulls: [{ _count: 'desc' }], new: [{ first: 'desc' }], name: [] }[sort];
-    const sorted = { recent: { last: newestOf }, pulls: {}, new: { first: oldestOf }, name: {} }[sort];
-    const times = { first: oldestOf, last: newestOf };
+    const sorted = { recent: { last: times.last }, pulls: {}, new: { first: times.first }, name: {} }[sort];
     const classes = { terms: { field: 'class', size: 100, order: { _key: 'asc' } }, aggs: times };
     const { aggregations } = await aggregate(filter, {
       rows: { terms: { field: 'user', size: limit, order: [...order, { _key: 'asc' }] }, aggs: { ...sorted, classes } },
@@ -317,33 +325,50 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
       for (const bucket of classes?.buckets ?? []) yield { ...bucket, key: { user, class: bucket.key } };
   }
 
-  const repositoryRows = async (filter: Query[], order: object[], limit: number, weight: object) => {
-    const counted = { pulls: { filter: isPull, aggs: { last: newestOf, ...weight } }, raw: { filter: isRaw } };
-    const manifests: Query = { bool: { filter: [term('kind', 'event'), term('manifest', true)] } };
-    const listed: Query = { bool: { should: [isPull, manifests], minimum_should_match: 1 } };
-    const { aggregations } = await aggregate([listed, ...filter], {
-      rows: { terms: { field: 'repository', size: limit, order }, aggs: counted },
-    });
+  const sums = openSums((body) => call('POST', `/${documents}/_search`, body));
+
+  const repositoryRows = async (source: Source, filter: Query[], order: object[], limit: number, weight: object) => {
+    const pulls = { last: newestOf, people: { sum: { field: 'people' } }, ...weight };
+    const counted = { pulls: { filter: source.of('pulls'), aggs: pulls }, raw: { filter: source.of('raw') } };
+    const { aggregations } = await aggregate(
+      [anyOf(source.of('pulls'), source.of('raw'), source.of('manifests')), ...filter],
+      {
+        rows: { terms: { field: 'repository', size: limit, order }, aggs: counted },
+      },
+    );
     const rows = (aggregations?.rows.buckets ?? []).map(
       ({ key, pulls, raw }): RepositoryRow => ({
         repository: key,
         pulls: pulls?.doc_count ?? 0,
         raw: raw?.doc_count ?? 0,
-        pulledBy: 0,
+        pulledBy: pulls?.people?.value ?? 0,
         lastPull: pulls?.last?.value ?? 0,
       }),
     );
-    const byName = new Map(rows.map((row) => [row.repository, row]));
-    if (rows.length > 0)
-      // In the order of the index, so that a page doesn't read what was on those before.
-      for await (const { key } of composite(
-        [isPull, named, { terms: { repository: [...byName.keys()] } }],
-        [source('user'), source('repository')],
-      )) {
-        const row = byName.get(String(key.repository));
-        if (row) row.pulledBy++;
-      }
+    if (rows.length > 0) await addPeople(source, new Map(rows.map((row) => [row.repository, row])));
     return rows;
+  };
+
+  /** Adds the users that the sums of these repositories don't count. */
+  const addPeople = async ({ rest, sums, summed }: Source, rows: Map<string, RepositoryRow>) => {
+    const listed: Query = { terms: { repository: [...rows.keys()] } };
+    const pair = [source('user'), source('repository')];
+    const found: { user: string; repository: string }[] = [];
+    // In the order of the index, so that a page doesn't read what was on those before.
+    for await (const { key } of composite([rest('pulls'), named, listed], pair))
+      found.push({ user: String(key.user), repository: String(key.repository) });
+    const counted = new Set<string>();
+    if (summed) {
+      const name = sumName(summed.generation, 'pair', 'pulls');
+      const ids = found.map((one) => sumId(name, one));
+      for (let at = 0; at < ids.length; at += termsAtOnce) {
+        const some = { ids: { values: ids.slice(at, at + termsAtOnce) } };
+        for await (const { key } of composite([sums('pair', 'pulls'), some], pair))
+          counted.add(JSON.stringify([key.user, key.repository]));
+      }
+    }
+    for (const { user, repository } of found)
+      if (!counted.has(JSON.stringify([user, repository]))) rows.get(repository)!.pulledBy++;
   };
 
   /** Returns what is known of the images of these repositories, or of all, sorted by name. */
@@ -489,26 +514,32 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
       if (changes.length > 0) await bulk(documents, itemsOf(changes));
     },
     async users({ search = '', registry, kind, sort, limit, now }) {
-      const found = new Map<string, Omit<UserRow, 'days'> & { most: number }>();
-      const filter = [isPull, named, ...(search ? [contains('userName', search)] : []), ...filterOf({ registry })];
-      // Whose kind is another is known only when all pulls are counted.
-      const counted =
-        kind === undefined
-          ? firstUsers(filter, sort, limit)
-          : composite(filter, [source('user'), source('class')], { first: oldestOf, last: newestOf });
-      for await (const { key, doc_count, first, last } of counted) {
-        const one = { user: String(key.user), kind: String(key.class) as PullClass, pulls: doc_count };
-        const most = weakKinds.includes(one.kind) ? 0 : doc_count;
-        const row = { ...one, firstPull: first?.value ?? 0, lastPull: last?.value ?? 0, most };
-        const before = found.get(one.user);
-        // The classes of a user are sorted by name.
-        const leading = before && before.most > most ? before : row;
-        found.set(one.user, {
-          ...{ ...row, kind: leading.kind, most: leading.most, pulls: row.pulls + (before?.pulls ?? 0) },
-          firstPull: Math.min(row.firstPull, before?.firstPull ?? row.firstPull),
-          lastPull: Math.max(row.lastPull, before?.lastPull ?? row.lastPull),
-        });
-      }
+      const rowsOf = async ({ of, summed }: Source) => {
+        const found = new Map<string, Omit<UserRow, 'days'> & { most: number }>();
+        const listed = [...(search ? [contains('userName', search)] : []), ...filterOf({ registry })];
+        const filter = [of('pulls'), named, ...listed];
+        const times = { first: firstOf(summed !== undefined), last: newestOf };
+        // Whose kind is another is known only when all pulls are counted.
+        const counted =
+          kind === undefined
+            ? firstUsers(filter, sort, limit, times)
+            : composite(filter, [source('user'), source('class')], times);
+        for await (const { key, doc_count, first, last } of counted) {
+          const one = { user: String(key.user), kind: String(key.class) as PullClass, pulls: doc_count };
+          const most = weakKinds.includes(one.kind) ? 0 : doc_count;
+          const row = { ...one, firstPull: first?.value ?? 0, lastPull: last?.value ?? 0, most };
+          const before = found.get(one.user);
+          // The classes of a user are sorted by name.
+          const leading = before && before.most > most ? before : row;
+          found.set(one.user, {
+            ...{ ...row, kind: leading.kind, most: leading.most, pulls: row.pulls + (before?.pulls ?? 0) },
+            firstPull: Math.min(row.firstPull, before?.firstPull ?? row.firstPull),
+            lastPull: Math.max(row.lastPull, before?.lastPull ?? row.lastPull),
+          });
+        }
+        return found;
+      };
+      const found = await sums.read('user', rowsOf);
       const order = {
         recent: (a: UserOrder, b: UserOrder) => b.lastPull - a.lastPull,
         pulls: (a: UserOrder, b: UserOrder) => b.pulls - a.pulls,
@@ -540,9 +571,12 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
         name: [{ _key: 'asc' }],
       }[sort];
       const filter = [...(search ? [namedLike(search)] : []), ...filterOf({ registry })];
-      // Only for the order that needs it: a script costs more than all else.
-      const weight = sort === 'trending' ? { weight: trend(now) } : {};
-      return repositoryRows([...filter, ...(await present())], order, limit, weight);
+      const there = [...filter, ...(await present())];
+      return sums.read('repository', (source) => {
+        // Only for the order that needs it: a script costs more than all else.
+        const weight = sort === 'trending' ? { weight: { sum: { script: weightOn(now, source.summed) } } } : {};
+        return repositoryRows(source, there, order, limit, weight);
+      });
     },
     async catalogue({ now, halfLifeMs }) {
       const today = startOfDay(now);
@@ -593,39 +627,47 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
       return found;
     },
     async counts({ interval, by, ...query }) {
+      const { repository, user, from, to } = query;
       const filter = filterOf(query);
       const sources = [
         ...(interval ? [{ from: { date_histogram: { field: 'at', calendar_interval: interval } } }] : []),
         ...(by ? [{ key: { terms: { field: by, missing_bucket: true } } }] : []),
       ];
-      const total: Counts = { pulls: 0, raw: 0, pushes: 0, rawPushes: 0 };
-      // Documents without a tag and with an empty tag are in the same bucket.
-      const merged = new Map<string, { from?: number; key?: string } & Counts>();
-      // Queries of their own: each reads only what it counts.
-      const count = async (name: keyof Counts) => {
-        const counted = [...filter, countedOf[name]];
-        if (sources.length === 0) {
-          total[name] = await number(counted);
-          return;
-        }
-        const found = by || !interval ? composite(counted, sources) : histogram(counted, interval);
-        for await (const { key, doc_count } of found) {
-          const place = {
-            ...(interval ? { from: Number(key.from) } : {}),
-            ...(by ? { key: String(key.key ?? '') } : {}),
-          };
-          const id = JSON.stringify(place);
-          const row = merged.get(id) ?? { ...place, pulls: 0, raw: 0, pushes: 0, rawPushes: 0 };
-          row[name] += doc_count;
-          total[name] += doc_count;
-          merged.set(id, row);
-        }
+      const countsOf = async ({ of, summed }: Source) => {
+        const total: Counts = { pulls: 0, raw: 0, pushes: 0, rawPushes: 0 };
+        // Documents without a tag and with an empty tag are in the same bucket.
+        const merged = new Map<string, { from?: number; key?: string } & Counts>();
+        const sumOf = summed ? summedNumber : number;
+        // Queries of their own: each reads only what it counts.
+        const count = async (name: keyof Counts) => {
+          const counted = [...filter, of(name, by)];
+          if (sources.length === 0) {
+            total[name] = await sumOf(counted);
+            return;
+          }
+          const found = by || !interval ? composite(counted, sources) : histogram(counted, interval);
+          for await (const { key, doc_count } of found) {
+            const place = {
+              ...(interval ? { from: Number(key.from) } : {}),
+              ...(by ? { key: String(key.key ?? '') } : {}),
+            };
+            const id = JSON.stringify(place);
+            const row = merged.get(id) ?? { ...place, pulls: 0, raw: 0, pushes: 0, rawPushes: 0 };
+            row[name] += doc_count;
+            total[name] += doc_count;
+            merged.set(id, row);
+          }
+        };
+        const [uncertain] = await Promise.all([sumOf([...filter, of('uncertain')]), ...countedNames.map(count)]);
+        const buckets = [...merged.values()].sort(
+          (a, b) => (a.from ?? 0) - (b.from ?? 0) || byText(a.key ?? '', b.key ?? ''),
+        );
+        return { total, uncertain, buckets };
       };
-      const [uncertain] = await Promise.all([number([...filter, isUncertain]), ...countedNames.map(count)]);
-      const buckets = [...merged.values()].sort(
-        (a, b) => (a.from ?? 0) - (b.from ?? 0) || byText(a.key ?? '', b.key ?? ''),
-      );
-      return { total, uncertain, buckets };
+      // There are no sums of each repository's or user's days: they are few documents.
+      if (repository !== undefined || user !== undefined) return countsOf(live);
+      const parts = [from, to].flatMap((time) => (time === undefined || time % dayMs === 0 ? [] : [startOfDay(time)]));
+      return sums.read('day', countsOf, parts);
     },
     async pullers({ digest, limit, ...query }) {
       const repositories = [query.repository ?? []].flat();
@@ -635,18 +677,31 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
         repositories.length === 1
           ? { terms: { field: 'user', ...listed } }
           : { multi_terms: { terms: [{ field: 'user' }, { field: 'repository' }], ...listed } };
-      const read = async (what: Query[]) => {
-        const { aggregations } = await aggregate<PullerBucket>([...what, named, ...filterOf(query)], {
-          rows: {
-            ...rowsOf,
-            aggs: {
-              last: newestOf,
-              newest: { top_hits: { size: 1, sort: [{ time: 'desc' }], _source: newestFields } },
-            },
-          },
-        });
-        return (aggregations?.rows.buckets ?? []).map((bucket) => pullerOf(bucket, repositories[0]));
+      const filter = [named, ...filterOf(query)];
+      const bucketsOf = async (what: Query[], aggs: object): Promise<PullerBucket[]> => {
+        const { aggregations } = await aggregate<PullerBucket>([...what, ...filter], { rows: { ...rowsOf, aggs } });
+        return aggregations?.rows.buckets ?? [];
       };
+      const newest = { top_hits: { size: 1, sort: [{ time: 'desc' }], _source: newestFields } };
+      const read = async (what: Query[]) =>
+        (await bucketsOf(what, { last: newestOf, newest })).map((bucket) => pullerOf(bucket, repositories[0]));
+      /** Counts from sums, and reads the newest pulls, which are not before that of the last row. */
+      const readSummed = async ({ of, summed }: Source) => {
+        if (!summed) return read([isPull]);
+        const rows = await bucketsOf([of('pulls')], { last: newestOf });
+        if (rows.length === 0) return [];
+        const users = { terms: { user: [...new Set(rows.map(({ key }) => String([key].flat()[0])))] } };
+        const since = { range: { time: { gte: rows.at(-1)!.last.value } } };
+        const found = await bucketsOf([isPull, users, since], { last: newestOf, newest });
+        const newestOfKey = new Map(found.map(({ key, newest }) => [JSON.stringify(key), newest]));
+        // One was removed meanwhile.
+        if (!rows.every(({ key }) => newestOfKey.has(JSON.stringify(key)))) return read([isPull]);
+        return rows.map((row) =>
+          pullerOf({ ...row, newest: newestOfKey.get(JSON.stringify(row.key))! }, repositories[0]),
+        );
+      };
+      if (digest === undefined && query.from === undefined && query.to === undefined)
+        return sums.read('pair', readSummed);
       if (digest === undefined) return read([isPull]);
       const digests = [digest, ...(await related(digest))];
       const pulled = await read([isPull, { terms: { digest: digests } }]);
@@ -740,11 +795,13 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
     async expire(before) {
       // This may take minutes: OpenSearch continues by itself.
       const path = `/${documents}/_delete_by_query?conflicts=proceed&wait_for_completion=false`;
+      await bulk(documents, [removalItem('expired', before)]);
       await orNothing(call<unknown>('POST', path, { query: { range: { time: { lt: before } } } }), undefined);
     },
     async forget(user) {
       await orNothing(call<unknown>('POST', `/${documents}/_refresh`), undefined);
       await keepFacts(user);
+      await bulk(documents, [removalItem('forgotten')]);
       // Repeated until nothing is left: documents written meanwhile cause a conflict.
       for (const index of [documents, recommended])
         for (let left = 1; left > 0; ) {
@@ -756,6 +813,14 @@ export function openSearch({ prefix = 'whalewatch', quarantine, ...options }: Se
           });
           left = version_conflicts;
         }
+      // For sums that were made meanwhile.
+      await bulk(documents, [removalItem('forgotten')]);
+    },
+    async sumUp(now) {
+      await ready();
+      const put = (items: Iterable<string>) => bulk(documents, items);
+      const to = { call, alias: documents, composite, histogram, aggregate, bulk: put };
+      return sumUp(to, startOfDay(now) - dayMs);
     },
   };
 }
@@ -768,15 +833,6 @@ const shownOf = ({ user, model, items }: SavedRecommendations): ShownList => ({
   ...{ user, list: model.slice(shownMark.length), items: items as unknown as ShownItem[] },
 });
 const byText = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));
-const source = (field: string, missing = false) => ({
-  [field]: { terms: { field, ...(missing ? { missing_bucket: true } : {}) } },
-});
-
-/** An item of a bulk body, an action and its document. Ids are hashes of names, which may be longer than OpenSearch allows. */
-const itemOf = (action: string, doc: object) => `${action}\n${JSON.stringify(doc)}\n`;
-/** `external_gte`: a version below the stored one is refused; `external`: the same one, too. */
-const versioned = (id: string, version: number, type: 'external' | 'external_gte', doc: object) =>
-  itemOf(`{"index":{"_id":"${id}","version":${version},"version_type":"${type}"}}`, doc);
 /** Replaces a document; one without items is removed. */
 const stored = (id: string, items: unknown[], doc: object) =>
   items.length > 0 ? itemOf(`{"index":{"_id":"${id}"}}`, doc) : `{"delete":{"_id":"${id}"}}\n`;
@@ -793,7 +849,10 @@ function* itemsOf(changes: SearchChange[]): Generator<string> {
 function changeItem(change: SearchChange): string {
   const { kind, id, version, doc } = change;
   const item = (content: object) => versioned(`${kind}-${digest(id)}`, version, 'external_gte', content);
-  if (!doc) return item({ kind, gone: true });
+  if (!doc) {
+    const was = change.kind === 'pull' ? change.was : undefined;
+    return item({ kind, gone: true, ...(was ? { ...was, at: Math.floor(was.time) } : {}) });
+  }
   const { user, repository, time, tag, digest: image, class: pullClass, country, client } = doc;
   const event = 'action' in doc ? doc : undefined;
   return item({
@@ -844,22 +903,6 @@ function namedLike(search: string): Query {
   };
   const ofNamed = { wildcard: { repositoryName: { value: `*${keyMark}*${text}*` } } };
   return { bool: { should: [unnamed, ofNamed], minimum_should_match: 1 } };
-}
-
-/** The condition that a repository belongs to a registry. */
-function ofRegistry(registry: string): Query {
-  const prefix = prefixOf(registry);
-  return prefix ? { prefix: { repository: prefix } } : { bool: { must_not: contains('repository', keyMark) } };
-}
-
-function filterOf({ repository, registry, user, from, to }: PullsQuery): Query[] {
-  const range = { ...(from === undefined ? {} : { gte: from }), ...(to === undefined ? {} : { lt: to }) };
-  return [
-    ...(repository === undefined ? [] : [{ terms: { repository: [repository].flat() } }]),
-    ...(registry === undefined ? [] : [ofRegistry(registry)]),
-    ...(user === undefined ? [] : [term('user', user)]),
-    ...(Object.keys(range).length === 0 ? [] : [{ range: { time: range } }]),
-  ];
 }
 
 const pairOf = ({ key, doc_count, last }: Bucket) => ({

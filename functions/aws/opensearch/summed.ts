@@ -1,0 +1,127 @@
+// Reads from sums (sums.ts) exactly: what they can't know is read from the documents. That is what lies outside of their
+// time, and everything of a unit (a user, a repository, a day) of which something earlier was stored since, which
+// its sequence number shows. Without sums, or if they may count what was removed since, all is read from the documents.
+import { OpenSearchError } from './opensearch.ts';
+import { allOf, anyOf, dayMs, type Query, term } from './queries.ts';
+import { type Counted, type Cube, type Field, queryOf, removedFrom, type Summed, sumName } from './sums.ts';
+
+/** What to aggregate: sums and documents, which stand for each document once. */
+export interface Source {
+  summed?: Summed;
+  /** Only the sums of another cube of the same unit; nothing without sums. */
+  sums(cube: Cube, counted: Counted): Query;
+  of(counted: Counted, by?: Field): Query;
+  /** Only the documents that are not in the sums. */
+  rest(counted: Counted): Query;
+}
+
+type Unit = string | number;
+type Search = <T>(body: object) => Promise<T>;
+
+interface Checked {
+  aggregations: {
+    state: { doc_count: number };
+    unknown: { doc_count: number };
+    late: { units: { buckets: { key: Unit }[] } };
+  };
+}
+
+/** If more units changed, reading all documents is as good. */
+const mostUnits = { repository: 1000, pair: 1000, user: 1000, day: 100 };
+const fieldOf = { repository: 'repository', pair: 'repository', user: 'user' };
+const byDay = { date_histogram: { field: 'at', calendar_interval: 'day', min_doc_count: 1 } };
+const triesOfSums = 4;
+
+/** Without sums. */
+export const live: Source = {
+  of: (counted) => queryOf[counted],
+  rest: (counted) => queryOf[counted],
+  sums: () => ({ match_none: {} }),
+};
+
+function among(cube: Cube, units: Unit[]): Query {
+  if (cube !== 'day') return { terms: { [fieldOf[cube]]: units } };
+  return anyOf(...units.map((from) => ({ range: { time: { gte: Number(from), lt: Number(from) + dayMs } } })));
+}
+
+function sourceOf(summed: Summed, cube: Cube, changed: Unit[]): Source {
+  const { generation, from, through } = summed;
+  const excluded = changed.length > 0 ? { must_not: [among(cube, changed)] } : {};
+  const outside = [{ range: { time: { gte: through } } }, { range: { time: { lt: from } } }];
+  const rest = (counted: Counted) =>
+    allOf(queryOf[counted], anyOf(...outside, ...(changed.length > 0 ? [among(cube, changed)] : [])));
+  const sums = (of: Cube, counted: Counted, by?: Field): Query => ({
+    bool: { filter: [term('sum', sumName(generation, of, counted, by))], ...excluded },
+  });
+  return { summed, of: (counted, by) => anyOf(sums(cube, counted, by), rest(counted)), rest, sums };
+}
+
+/** `search` searches the documents index. */
+export function openSums(search: Search) {
+  let state: Summed | undefined;
+  const known = new Map<Cube, Unit[]>();
+
+  const load = async () => {
+    const found = await search<{ hits: { hits: { _index: string; _source: Summed }[] } }>({
+      ...{ size: 1, track_total_hits: false, query: term('kind', 'summed') },
+    });
+    const [hit] = found.hits.hits;
+    known.clear();
+    return hit && hit._index === hit._source.index ? hit._source : undefined;
+  };
+
+  /** Undefined if the sums are not in use any more; 'all' if any document may be missing in them. */
+  const changedSince = async (summed: Summed, cube: Cube) => {
+    const { generation, seen, from, through, index } = summed;
+    const isState = allOf(term('kind', 'summed'), term('generation', generation), term('_index', index));
+    const since: Query = { range: { _seq_no: { gt: seen } } };
+    const isUnplaced: Query = {
+      bool: { filter: [since, term('kind', 'pull'), term('gone', true)], must_not: [{ exists: { field: 'time' } }] },
+    };
+    const isUnknown = anyOf(isUnplaced, removedFrom(summed));
+    const isLate = allOf(
+      since,
+      { range: { time: { gte: from, lt: through } } },
+      { terms: { kind: ['pull', 'event'] } },
+    );
+    const most = mostUnits[cube];
+    const units = cube === 'day' ? byDay : { terms: { field: fieldOf[cube], size: most + 1 } };
+    const { aggregations: found } = await search<Checked>({
+      ...{ size: 0, track_total_hits: false, query: anyOf(isState, isUnknown, isLate) },
+      aggs: {
+        state: { filter: isState },
+        unknown: { filter: isUnknown },
+        late: { filter: isLate, aggs: { units } },
+      },
+    });
+    if (found.state.doc_count === 0) return undefined;
+    const changed = found.late.units.buckets.map(({ key }) => key);
+    return found.unknown.doc_count > 0 || changed.length > most ? 'all' : changed;
+  };
+
+  return {
+    /**
+     * Returns what `read` returns for a source that has each document once. `more`: days that are to be read from the
+     * documents. `read` may be called again.
+     */
+    async read<T>(cube: Cube, read: (source: Source) => Promise<T>, more: number[] = []): Promise<T> {
+      for (let tries = 0; tries < triesOfSums; tries++) {
+        state ??= await load().catch((cause) => {
+          if (cause instanceof OpenSearchError && cause.type === 'index_not_found_exception') return undefined;
+          throw cause;
+        });
+        const summed = state;
+        if (!summed) break;
+        const before = known.get(cube) ?? [];
+        const result = await read(sourceOf(summed, cube, [...new Set([...before, ...more])]));
+        // Checked after it was read: sums that are still in use now were there.
+        const changed = await changedSince(summed, cube);
+        if (changed === 'all') break;
+        if (changed?.every((unit) => before.includes(unit))) return result;
+        if (changed) known.set(cube, changed);
+        else if (state === summed) state = undefined;
+      }
+      return read(live);
+    },
+  };
+}
