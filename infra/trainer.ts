@@ -80,8 +80,10 @@ export function mayTrain(to: { may(actions: string[], resources: string[]): void
   to.may(bucketRights, [stores.bucket.bucketArn]);
   to.may(rightsTo(objectRights, 'get', 'head', 'put', 'remove'), [stores.bucket.arnForObjects('models/*')]);
   stores.allowSearch(to, {
-    Post: ['_search', '_bulk']
-      .map((call) => `whalewatch-recommendations/${call}`)
-      .concat('whalewatch-documents/_search'),
+    Post: [
+      ...['_search', '_bulk'].map((call) => `whalewatch-recommendations/${call}`),
+      ...['_search', '_bulk', '_refresh', '_delete_by_query'].map((call) => `whalewatch-documents/${call}`),
+    ],
+    Get: ['whalewatch-documents/_stats/get'],
   });
 }

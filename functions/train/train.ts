@@ -87,12 +87,24 @@ export async function readLessons(
   return { began, seed, users, items, entries, random, readSeconds: read, ...(byTime && { byTime }) };
 }
 
-/** Lets models compete, and puts the best in service unless the current one is better; returns the card. */
-export async function publish(
-  lessons: Lessons,
-  als: Setting,
-  options: Omit<TrainOptions, 'seed' | 'als'> & Partial<Pick<Parameters<typeof compete>[1], 'fit' | 'families'>>,
-): Promise<Card> {
+type PublishOptions = Omit<TrainOptions, 'seed' | 'als'> &
+  Partial<Pick<Parameters<typeof compete>[1], 'fit' | 'families'>>;
+
+/**
+ * Lets models compete, and puts the best in service unless the current one is better; returns the card. Then search sums
+ * its documents, once a training; a failure is logged, as the next training sums again.
+ */
+export async function publish(lessons: Lessons, als: Setting, options: PublishOptions): Promise<Card> {
+  const card = await publishBest(lessons, als, options);
+  const { search, clock, log = () => {} } = options;
+  await search.sumUp?.(clock()).then(
+    ({ through }) => log(`pulls before ${new Date(through).toISOString().slice(0, 10)} are summed`),
+    (cause) => log(`pulls are not summed: ${cause}`),
+  );
+  return card;
+}
+
+async function publishBest(lessons: Lessons, als: Setting, options: PublishOptions): Promise<Card> {
   const {
     search,
     objects,

@@ -33,7 +33,7 @@ import { credentialContract } from '../contracts/credentials.ts';
 import { eventContract } from '../contracts/events.ts';
 import { objectContract } from '../contracts/objects.ts';
 import { refusalContract } from '../contracts/refusals.ts';
-import { start, storedEvent } from '../contracts/samples.ts';
+import { pull, start, storedEvent } from '../contracts/samples.ts';
 import { searchContract } from '../contracts/search.ts';
 import { streamContract } from '../contracts/stream.ts';
 import { resourcesOf, synthesise } from '../support/synthesise.ts';
@@ -280,17 +280,22 @@ async function contracts() {
     };
   });
 
-  test('serve may make each call of OpenSearch that its reads make', () => {
+  /** Whether a function may make a call of OpenSearch. */
+  const rightsOfFunction = (name: string) => {
     const resources = resourcesOf(synthesise().stack);
-    const role = Object.keys(resources).find((id) => /^WhalewatchServeFunctionRole[0-9A-F]{8}$/.test(id)) ?? '';
+    const role = Object.keys(resources).find((id) => new RegExp(`^Whalewatch${name}Role[0-9A-F]{8}$`).test(id)) ?? '';
     const allowed = rightsOf(resources, role).flatMap(({ Action, Resource }) =>
       Action.filter((action) => action.startsWith('es:ESHttp')).flatMap((action) =>
         Resource.map((resource) => `${action.slice(9).toUpperCase()} ${resource.replace(/^.*\.Arn>/, '')}`),
       ),
     );
     assert.ok(allowed.length > 5, String(allowed));
-    const mayCall = (made: string) =>
+    return (made: string) =>
       allowed.some((one) => (one.endsWith('*') ? made.startsWith(one.slice(0, -1)) : made === one));
+  };
+
+  test('serve may make each call of OpenSearch that its reads make', () => {
+    const mayCall = rightsOfFunction('ServeFunction');
     const found = searches.flatMap(({ calls }) => [...calls]).filter(([method]) => ofServe.includes(method));
     for (const method of ofServe)
       assert.ok(
@@ -301,5 +306,20 @@ async function contracts() {
       [...made].filter((one) => !mayCall(one)).map((one) => `${method}: ${one}`),
     );
     assert.deepEqual(beyond, []);
+  });
+
+  test('training may make each call of OpenSearch that sums need', async () => {
+    const watched = watchSearch(fresh());
+    const prefix = `made-${count}`;
+    const store = watched.store(openSearch({ endpoint: opensearch.url, prefix, sign: watched.sign }));
+    await store.write([{ kind: 'pull', id: '1', version: 1, doc: pull('1', start) }]);
+    await store.sumUp(start + 3 * 86_400_000);
+    const mayCall = rightsOfFunction('TrainFunction');
+    const made = [...(watched.calls.get('sumUp') ?? [])];
+    assert.ok(made.length >= 4, String(made));
+    assert.deepEqual(
+      made.filter((one) => !mayCall(one)),
+      [],
+    );
   });
 }

@@ -486,3 +486,24 @@ test('the card counts, by source, how many shown repositories were pulled afterw
     ['user3'],
   );
 });
+
+test('after each training search sums its documents; a failure of that is logged and fails no training', async () => {
+  const { options, now } = world(communities(40, 2, 6, 1));
+  const summed: number[] = [];
+  const lines: string[] = [];
+  const { search } = options();
+  const log = (text: string) => lines.push(text);
+  const sumUp = async (at: number) => {
+    summed.push(at);
+    if (summed.length > 1) throw new Error('too busy');
+    return { through: at - day };
+  };
+  const trained = () => train(options({ log, search: { ...search, sumUp } }));
+  await trained();
+  await trained();
+  assert.deepEqual(summed, [now.time, now.time]);
+  assert.deepEqual(
+    lines.filter((line) => line.includes('summed')),
+    ['pulls before 1972-09-26 are summed', 'pulls are not summed: Error: too busy'],
+  );
+});

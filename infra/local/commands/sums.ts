@@ -1,12 +1,15 @@
-// npm run sums [-- --data DIR]: recomputes the sums that search reads, from its documents.
+// npm run sums [-- --data DIR] [--opensearch URL]: recomputes the sums that search reads, from its documents.
 import { clock } from '../stores/stores.ts';
 import { runOnce } from './once.ts';
 
 const does =
-  'Recomputes, from the stored documents, the sums that lists of users, repositories and counts are read from. Until it is done those reads respond 503. It may be stopped: a start of the server, or the next run, continues. The server may be running.';
+  'Recomputes, from the stored documents, the sums that lists of users, repositories and counts are read from. Until it is done those reads respond 503. It may be stopped: a start of the server, or the next run, continues. The server may be running. In OpenSearch, reads go on meanwhile, and a run that is stopped changes nothing.';
 
-await runOnce('sums', does, async ({ sums }) => {
-  if (!sums) return 'OpenSearch keeps no sums: there is nothing to do';
+await runOnce('sums', does, async ({ search, sums }) => {
+  if (!sums) {
+    const summed = await search.sumUp?.(clock());
+    return summed ? `documents from before ${new Date(summed.through).toISOString()} summed` : 'there are no sums';
+  }
   if (!sums.missing()) sums.restart();
   const total = sums.missing()?.total ?? 0;
   let shown = clock();
