@@ -11,7 +11,7 @@ import { readScrubbed, stateOf, whole, writeScrubbed } from './scrubbed.ts';
 const readBytes = 4 * 1024 * 1024;
 const busyCode = 5;
 /** How much of a file is read while writers wait. */
-const sliceBytes = 16 * 1024 * 1024;
+export const sliceBytes = 16 * 1024 * 1024;
 
 /** `pinned`: a reader needs what the log would overwrite. `part`: more of the file must be read. */
 export type Outcome = 'pinned' | 'part' | 'whole';
@@ -71,14 +71,14 @@ export class Checkpointer {
   }
 
   /**
-   * Copies the log and scrubs what was copied. If the file was written otherwise since it was read whole, one more
-   * slice of it is scrubbed. `copied`: called when all is, with the write lock held. Throws if the lock stays taken.
+   * Copies the log and scrubs what was copied. If the file was written otherwise since it was read whole, `sliceBytes`
+   * more of it are scrubbed. `copied`: called when all is, with the write lock held. Throws if the lock stays taken.
    */
-  run(copied?: () => void): Checkpointed {
+  run(sliceBytes: number, copied?: () => void): Checkpointed {
     this.lock.exec('BEGIN IMMEDIATE');
     try {
       const salts = withLog(this.#file, (_, header) => header.salts);
-      const outcome = this.#scrubbed(salts ?? '');
+      const outcome = this.#scrubbed(salts ?? '', sliceBytes);
       if (outcome === 'whole') copied?.();
       return { outcome, salts, dataVersion: this.pragma('data_version') };
     } finally {
@@ -86,7 +86,7 @@ export class Checkpointer {
     }
   }
 
-  #scrubbed(salts: string): Outcome {
+  #scrubbed(salts: string, sliceBytes: number): Outcome {
     const { isSame, ...known } = readScrubbed(this.#file, stateOf(this.#descriptor), salts);
     // Before the main file is written, so that it is still known after a crash.
     if (isSame) writeScrubbed(this.#file, known);
@@ -100,7 +100,7 @@ export class Checkpointer {
       if (frames !== known.frames || stateOf(this.#descriptor) !== known.file) this.#scrubFrames(frames);
       // A log that others have emptied, but not yet begun again: they have copied it.
       if (frames === 0 && !isSame) clean = 0;
-      clean = this.#scrubSlice(clean);
+      clean = this.#scrubSlice(clean, sliceBytes);
     } finally {
       fdatasyncSync(this.#descriptor);
     }
@@ -139,7 +139,7 @@ export class Checkpointer {
   }
 
   /** Scrubs the main file's pages from `from` on; returns up to where. */
-  #scrubSlice(from: number): number {
+  #scrubSlice(from: number, sliceBytes: number): number {
     if (from === whole) return whole;
     const { size } = fstatSync(this.#descriptor);
     const pageBytes = this.pragma('page_size');
@@ -164,7 +164,7 @@ export class Checkpointer {
 export function checkpoint(file: string, timeout: number): Outcome {
   const checkpointer = new Checkpointer(file, descriptorOf(file), timeout);
   try {
-    return unlessBusy(() => checkpointer.run().outcome) ?? 'pinned';
+    return unlessBusy(() => checkpointer.run(sliceBytes).outcome) ?? 'pinned';
   } finally {
     checkpointer.close();
   }

@@ -153,6 +153,9 @@ export function groupCommit(database: DatabaseSync): <T>(work: () => T) => Promi
   };
 }
 
+/** How long whoever writes repeatedly waits in between: SQLite tries to take a lock every 100 ms. */
+export const pauseMs = 110;
+
 /** How many rows are removed in one transaction, so that others can write in between. */
 const oldAtOnce = 2000;
 

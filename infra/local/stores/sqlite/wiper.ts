@@ -2,11 +2,13 @@
 // copied, and the log has them until it is begun again.
 import { setTimeout as wait } from 'node:timers/promises';
 import { workerData } from 'node:worker_threads';
-import { Checkpointer, unlessBusy } from './checkpoint.ts';
+import { Checkpointer, sliceBytes, unlessBusy } from './checkpoint.ts';
 import { isBegunAgain } from './log.ts';
+import { pauseMs } from './sqlite.ts';
 import type { WiperData } from './wipe.ts';
 
 const patienceMs = 60_000;
+const firstRetryMs = 10;
 /** How long readers of the log are waited for while writers wait, at most. */
 const longestDrainMs = 500;
 
@@ -17,6 +19,7 @@ const { lock } = checkpointer;
 lock.exec('PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 0');
 let end = performance.now() + patienceMs;
 let drainMs = 0;
+let retryMs = firstRetryMs;
 if (!checkpointer.canScrub) {
   if (task === 'wipe') await patiently(vacuumed);
 } else await (task === 'wipe' ? patiently(wiped) : scrubbed());
@@ -27,14 +30,13 @@ function vacuumed(): boolean {
   return lock.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()?.busy === 0;
 }
 
-/** Returns false if a reader still needs the log, or another connection wrote meanwhile. */
+/** Returns false if a reader still needs the log, another connection wrote meanwhile, or the file is not whole. */
 function wiped(): boolean {
-  let copied = checkpointer.run(drained);
-  while (copied.outcome === 'part') {
-    end = performance.now() + patienceMs;
-    copied = checkpointer.run(drained);
-  }
-  if (copied.outcome === 'pinned') return false;
+  const copied = checkpointer.run(4 * sliceBytes, drained);
+  const isPart = copied.outcome === 'part';
+  retryMs = isPart ? pauseMs : firstRetryMs;
+  if (isPart) end = performance.now() + patienceMs;
+  if (copied.outcome !== 'whole') return false;
   lock.exec('BEGIN IMMEDIATE');
   try {
     // Its pages may be from a cache that it filled before they were scrubbed.
@@ -57,10 +59,9 @@ function drained(): void {
 /** Scrubs the file in slices, so that others can write in between. */
 async function scrubbed(): Promise<void> {
   for (;;) {
-    const began = performance.now();
-    const outcome = unlessBusy(() => checkpointer.run().outcome);
+    const outcome = unlessBusy(() => checkpointer.run(sliceBytes).outcome);
     if (outcome === 'whole') return;
-    await wait(outcome === 'part' ? performance.now() - began : 1000);
+    await wait(outcome === 'part' ? pauseMs : 1000);
   }
 }
 
@@ -68,6 +69,6 @@ async function scrubbed(): Promise<void> {
 async function patiently(work: () => boolean): Promise<void> {
   while (!unlessBusy(work)) {
     if (performance.now() > end) throw new Error('the database is in use: removed rows may still be in its files');
-    await wait(10);
+    await wait(retryMs);
   }
 }
