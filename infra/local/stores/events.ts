@@ -25,6 +25,8 @@ const day = 86_400_000;
 const inOrder = 'user, repository, time, id';
 /** How many pairs may have a version of their own before all get a common one. */
 const mostVersions = 20_000;
+/** How many rows of a user are removed in one transaction, so that others can write in between. */
+const forgottenAtOnce = 5000;
 
 export interface LocalEvents extends EventStore, Expiring {
   /** Which of these ids are those of stored events. */
@@ -280,13 +282,14 @@ export function openEvents(
       ] as const) {
         const some = prepare(
           `DELETE FROM ${table} WHERE rowid IN (
-             SELECT rowid FROM ${table} WHERE ${weekOfRow} = ? AND user = ? LIMIT ${rowsATurn})`,
+             SELECT rowid FROM ${table} WHERE ${weekOfRow} IN (SELECT value FROM json_each(?)) AND user = ?
+             LIMIT ${forgottenAtOnce})`,
         );
-        for (const week of weeks())
-          for (let removed = rowsATurn; removed >= rowsATurn; rows += removed) {
-            removed = Number(some.run(week, user).changes);
-            await pause(removed);
-          }
+        const listed = JSON.stringify(weeks());
+        for (let removed = forgottenAtOnce; removed >= forgottenAtOnce; rows += removed) {
+          removed = transaction(database, () => Number(some.run(listed, user).changes));
+          await pause(removed);
+        }
       }
       rows += Number(prepare('DELETE FROM versions WHERE user = ? AND repository <> ?').run(user, '').changes);
       rows += await held.forget(user);

@@ -42,7 +42,8 @@ export interface FactChange {
 
 export const never = Number.NEGATIVE_INFINITY;
 export const sumNames = ['pulls', 'uncertain', 'raw', 'pushes', 'rawPushes'];
-const grow = sumNames.map((name) => `${name} = ${name} + excluded.${name}`).join();
+/** In SQL: what an insert adds to the row that it meets. */
+export const growing = sumNames.map((name) => `${name} = ${name} + excluded.${name}`).join();
 const isEmpty = 'pulls = 0 AND raw = 0 AND pushes = 0 AND rawPushes = 0';
 
 /** Returns a map's value for a key; if the key is missing, the value is made and kept first. */
@@ -76,10 +77,15 @@ export function adder(
   keys: string[],
 ): (key: (string | number)[], add: Numbers) => void {
   const marks = Array.from({ length: keys.length + sumNames.length }, () => '?').join();
-  const add = prepare(`INSERT INTO ${table} VALUES (${marks}) ON CONFLICT DO UPDATE SET ${grow}`);
-  const clear = prepare(`DELETE FROM ${table} WHERE ${keys.map((name) => `${name} = ?`).join(' AND ')} AND ${isEmpty}`);
+  const add = prepare(`INSERT INTO ${table} VALUES (${marks}) ON CONFLICT DO UPDATE SET ${growing}`);
+  const remove = `DELETE FROM ${table} WHERE ${keys.map((name) => `${name} = ?`).join(' AND ')}`;
+  const clear = prepare(`${remove} AND ${isEmpty}`);
+  const clearAll = prepare(`${remove} AND ${sumNames.map((name) => `${name} = ?`).join(' AND ')}`);
   return (key, numbers) => {
     if (numbers.every((value) => value === 0)) return;
+    const isLess = numbers.every((value) => value <= 0);
+    // Mostly nothing remains, and then the row is written once.
+    if (isLess && clearAll.run(...key, ...numbers.map((value) => 0 - value)).changes === 1) return;
     add.run(...key, ...numbers);
     if (numbers.some((value) => value < 0)) clear.run(...key);
   };
