@@ -20,7 +20,7 @@ const longQueries = [
   'deleted',
   'imageUse',
 ] as const;
-type LongQuery = (typeof longQueries)[number] | 'saveShown' | 'forget';
+type LongQuery = (typeof longQueries)[number] | 'saveShown' | 'forget' | 'leave';
 /** Of the writer of search. */
 type SearchWrite = 'writeRows';
 /** Writes of serve to events. */
@@ -74,7 +74,8 @@ export function openReader(file: string, report: (cause: unknown) => void = cons
     return (ofImages.includes(name) ? images : free).ask(name, query);
   };
   // A separate thread: it may wait long for the lock while training saves its lists, and no read must wait with it.
-  const { ask: askWriter } = thread(smallCacheMiB);
+  const { ask: askWriter } = thread();
+  if (search.isLeaving()) askWriter('leave').catch(report);
   const long = Object.fromEntries(longQueries.map((name) => [name, (query: unknown) => ask(name, query)]));
   const unsaved = new Map<string, ShownList>();
   const save = async () => {
@@ -94,7 +95,7 @@ export function openReader(file: string, report: (cause: unknown) => void = cons
       await askWriter('forget', user);
     },
   };
-  return { ...search, ...shown, ...(long as unknown as Pick<SearchStore, Exclude<LongQuery, 'saveShown'>>) };
+  return { ...search, ...shown, ...(long as unknown as Pick<SearchStore, Exclude<LongQuery, 'saveShown' | 'leave'>>) };
 }
 
 /** The search store of a file, with writes in a thread, which the first write starts, or `start` before that. */

@@ -1,7 +1,6 @@
-import { hash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
-import { setImmediate as turn } from 'node:timers/promises';
+import { setTimeout as wait } from 'node:timers/promises';
 import type { Action, PullClass } from '#core/event.ts';
 import { clockSlackMs } from '#core/registry/image-graph.ts';
 import { type ManifestInfo, manifestsIn, platformsOf, type RepositoryImages, toldOf } from '#core/registry/images.ts';
@@ -26,13 +25,13 @@ import {
   sparkDays,
   type UserRow,
 } from '#core/stores.ts';
-import { batchCacheMiB, groupCommit, openDatabase, transaction } from '../sqlite/sqlite.ts';
-import { rowsATurn } from '../sqlite/turns.ts';
+import { batchCacheMiB, groupCommit, openDatabase, pauseMs, transaction } from '../sqlite/sqlite.ts';
 import { weekIn, weekOfRow, weeksOf } from '../sqlite/weeks.ts';
 import { wiper } from '../sqlite/wipe.ts';
 import type { Change } from './change.ts';
 import { dayMs } from './counted.ts';
 import { type Doc, docColumns, docOf } from './doc.ts';
+import { hasMany, leavingTable, makeAnonymous, removedAtOnce, removeLeaving, removeSome } from './forgetting.ts';
 import { imagesRead, type Stamped } from './images-read.ts';
 import { columns, isPullEvent, joined, partsOf } from './joined.ts';
 import { type Cell, type PackedTable, packedTable, unpackedTable } from './packed.ts';
@@ -61,6 +60,7 @@ const schema = `
   CREATE TABLE IF NOT EXISTS platforms (
     platform TEXT, digest TEXT, PRIMARY KEY (platform, digest)) WITHOUT ROWID;
 ${documentIndices}
+  ${leavingTable}
   CREATE INDEX IF NOT EXISTS documents_pushed ON documents (user, repository) WHERE ${pushes};
   DROP INDEX IF EXISTS documents_deleted;
   DROP INDEX IF EXISTS documents_changes;
@@ -95,6 +95,10 @@ const summed =
 export interface LocalSearch extends SearchStore {
   sums: Sums;
   writeRows(rows: WrittenRows): Promise<void>;
+  /** Whether documents of forgotten users, which are anonymous already, are still to be removed. */
+  isLeaving(): boolean;
+  /** Removes these. `forget` begins that itself. */
+  leave(): Promise<void>;
 }
 
 /** What `write` stores: rows of `documents`, and reports about manifests. */
@@ -111,7 +115,11 @@ export function rowsOf(changes: SearchChange[]): WrittenRows {
 }
 
 /** The search store over SQLite, with exact results. */
-export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch {
+export function openSearch(
+  file: string,
+  cacheMiB = batchCacheMiB,
+  { manyDocuments = 5000 }: { manyDocuments?: number } = {},
+): LocalSearch {
   const added = { documents: { apart: 'INTEGER', uncertain: 'INTEGER' } };
   const database = openDatabase(file, schema, { added, cacheMiB, isScrubbed: true });
   const sums = keepSums(database);
@@ -553,16 +561,34 @@ export function openSearch(file: string, cacheMiB = batchCacheMiB): LocalSearch 
     },
     // In parts, so that other writers of this file wait for at most one part.
     async forget(user) {
-      let rows = 0;
-      const some = () => forgetSome(database, user, sums.begin());
-      for (let part = transaction(database, some); part > 0; part = transaction(database, some)) {
-        rows += part;
-        await turn();
-      }
-      rows += Number(removeRecommendations.run(user).changes) + Number(removeShown.run(user).changes);
+      let rows = Number(removeRecommendations.run(user).changes) + Number(removeShown.run(user).changes);
+      const isLarge = transaction(database, () => {
+        if (sums.missing() || !hasMany(prepare, user, manyDocuments)) return false;
+        makeAnonymous(prepare, user);
+        return true;
+      });
+      if (isLarge) rows++;
+      else rows += await inParts(removedAtOnce.directly, () => removeSome(prepare, user, sums.begin()));
       await wiped(rows > 0);
+      // What is left after a failure, the next start removes.
+      if (isLarge) setImmediate(() => leave().catch(() => {}));
     },
+    isLeaving: () => prepare('SELECT 1 FROM leaving LIMIT 1').get() !== undefined,
+    leave,
   };
+
+  async function leave(): Promise<void> {
+    await wiped((await inParts(removedAtOnce.leaving, () => removeLeaving(prepare, sums.begin()))) > 0);
+  }
+
+  /** Repeats work that removes at most so many rows; returns how many were removed. */
+  async function inParts(most: number, some: () => number): Promise<number> {
+    for (let rows = 0; ; await wait(pauseMs)) {
+      const part = transaction(database, some);
+      rows += part;
+      if (part < most) return rows;
+    }
+  }
 }
 
 /**
@@ -602,42 +628,6 @@ const usersATime = 1000;
 
 /** How many documents are changed in one transaction, so that others can write in between. */
 const expiredAtOnce = 2000;
-
-/** Removes documents of a user; returns how many, 0 if none is left. Facts about images stay, without the user. */
-function forgetSome(database: DatabaseSync, user: string, changed: Change): number {
-  const own = database.prepare(
-    `SELECT id, ${docColumns} FROM ${documentsByUser.rows}
-     WHERE ${ofUser} AND kind IN ('event', 'pull', 'both') LIMIT ${rowsATurn}`,
-  );
-  const put = database.prepare(
-    `INSERT INTO documents (kind, id, version, gone, user, repository, time, action, manifest, tag, digest, class, country,
-       client, apart, uncertain)
-     VALUES ('fact', ?, 0, 0, '', ?, ?, ?, ?, ?, ?, ?, '', '', ?, 0)
-     ON CONFLICT (kind, id) DO UPDATE SET time = excluded.time WHERE excluded.time > documents.time`,
-  );
-  const held = database.prepare(`SELECT ${docColumns} FROM documents WHERE kind = 'fact' AND id = ?`);
-  const remove = database.prepare('DELETE FROM documents WHERE kind = ? AND id = ?');
-  for (const statement of [own, held]) statement.setReturnArrays(true);
-  const weeks = weeksOf((sql) => database.prepare(sql), documentsByUser)();
-  const found = own.all(listed(weeks), user) as unknown as SQLInputValue[][];
-  for (const [id, ...row] of found) {
-    const doc = docOf(row);
-    const { kind, repository, action, manifest, digest, tag, class: pullClass, apart, time } = doc;
-    if (kind !== 'pull' && (manifest === 1 || action === 'delete')) {
-      const names = JSON.stringify([repository, action, digest, tag, pullClass, apart]);
-      const fact = hash('sha256', names, 'base64url');
-      const read = () => held.get(fact) as unknown as SQLInputValue[] | undefined;
-      const before = read();
-      const values = [time, action, manifest, tag, digest, pullClass, apart];
-      put.run(fact, repository, ...values);
-      changed.replace('fact', fact, before && docOf(before), docOf(read()!));
-    }
-    remove.run(kind, String(id));
-    changed.replace(kind, String(id), doc, undefined);
-  }
-  changed.end();
-  return found.length;
-}
 
 type Row = Record<string, unknown>;
 

@@ -38,8 +38,10 @@ async function isBehind(files: { events: string; search: string }): Promise<bool
       open.push(new DatabaseSync(file, { readOnly: true, timeout: 1000 }));
     const [events, search] = open;
     const newest = search.prepare(
-      // Facts about images outlive the events of a forgotten user.
-      `SELECT rowid, id, user FROM documents WHERE gone = 0 AND kind <> 'fact' ORDER BY rowid DESC LIMIT ${lookedFor}`,
+      // Facts about images outlive the events of a forgotten user, and so do documents that are leaving.
+      `SELECT rowid, id, user FROM documents WHERE gone = 0 AND kind <> 'fact'
+         AND NOT EXISTS (SELECT 1 FROM leaving WHERE leaving.kind = documents.kind AND leaving.id = documents.id)
+       ORDER BY rowid DESC LIMIT ${lookedFor}`,
     );
     // A pull has the id of its first event.
     const shown = search.prepare('SELECT 1 FROM documents WHERE rowid = ? AND id = ? AND gone = 0');

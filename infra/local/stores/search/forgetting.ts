@@ -1,0 +1,138 @@
+// Forgetting a user with many documents in two steps, because removing a document changes a dozen pages all over the
+// file. First the documents lose their user, whose rows lie together: then nothing is left of the user, and the sums are
+// those of as many anonymous pulls. Then, in the background, the documents leave; `leaving` lists them.
+import { hash } from 'node:crypto';
+import type { SQLInputValue } from 'node:sqlite';
+import { lists } from '../sqlite/sqlite.ts';
+import { weeksOf } from '../sqlite/weeks.ts';
+import type { Change } from './change.ts';
+import { growing, type Prepare, sumNames } from './counted.ts';
+import { docColumns, docOf } from './doc.ts';
+import { taughtList } from './people-sums.ts';
+import { documentsByUser, mixWeeks, ofWeeks, userDayWeeks } from './weeks.ts';
+
+export const leavingTable =
+  'CREATE TABLE IF NOT EXISTS leaving (kind TEXT, id TEXT, PRIMARY KEY (kind, id)) WITHOUT ROWID;';
+
+/** The documents of a user, by a list of weeks and the user. */
+const ofUser = `${ofWeeks} AND user = ? AND kind IN ('event', 'pull', 'both')`;
+/** How many documents are removed in one transaction, so that others can write in between. */
+export const removedAtOnce = { directly: 5000, leaving: 1000 };
+
+const numbers = sumNames.join();
+const summedOf = 'week IN (SELECT value FROM json_each(?)) AND user = ?';
+
+/** Makes all documents of a user anonymous, within a transaction. Every document must be summed. */
+export function makeAnonymous(prepare: Prepare, user: string): void {
+  const [documents, mixes, userDays] = [documentsByUser, mixWeeks, userDayWeeks].map((rows) =>
+    JSON.stringify(weeksOf(prepare, rows)()),
+  );
+  const run = (sql: string, ...values: string[]) => prepare(sql).run(...values);
+  run(`INSERT OR IGNORE INTO leaving SELECT kind, id FROM ${documentsByUser.rows} WHERE ${ofUser}`, documents, user);
+  run(`UPDATE ${documentsByUser.rows} SET user = '' WHERE ${ofUser}`, documents, user);
+  run(
+    `UPDATE popularity SET days = popularity.days - own.days FROM (
+       SELECT repository, COUNT(DISTINCT day) AS days FROM mixes
+       WHERE ${summedOf} AND pulls > 0 AND class IN (${taughtList}) GROUP BY repository) own
+     WHERE own.repository = popularity.repository`,
+    ...[mixes, user],
+  );
+  run(
+    `UPDATE popularity SET people = people - 1
+     WHERE repository IN (SELECT repository FROM pairs WHERE user = ? AND taughtDay IS NOT NULL)`,
+    user,
+  );
+  run(
+    `UPDATE newest_days SET people = people - 1 FROM pairs
+     WHERE pairs.user = ? AND pairs.taughtDay = newest_days.day AND pairs.repository = newest_days.repository`,
+    user,
+  );
+  run(
+    `UPDATE repositories SET pulledBy = pulledBy - 1 WHERE repository IN (SELECT repository FROM pairs WHERE user = ?)`,
+    user,
+  );
+  for (const [table, keys, weeks] of [
+    ['mixes', 'repository, day, class, client, country', mixes],
+    ['user_days', 'day, registry', userDays],
+  ]) {
+    const columns = `${keys}, ${numbers}`;
+    run(
+      `INSERT INTO ${table} (week, user, ${columns}) SELECT week, '', ${columns} FROM ${table} WHERE ${summedOf}
+       ON CONFLICT DO UPDATE SET ${growing}`,
+      ...[weeks, user],
+    );
+    run(`DELETE FROM ${table} WHERE ${summedOf}`, weeks, user);
+  }
+  run(
+    `DELETE FROM users WHERE user = ? AND (scope = '' OR scope IN (SELECT registry FROM user_classes WHERE user = ?))`,
+    ...[user, user],
+  );
+  for (const table of ['user_classes', 'pairs']) run(`DELETE FROM ${table} WHERE user = ?`, user);
+}
+
+/** Removes documents of a user, within a transaction; returns how many. */
+export function removeSome(prepare: Prepare, user: string, changed: Change): number {
+  const own = lists<SQLInputValue[]>(
+    prepare(`SELECT id, ${docColumns} FROM ${documentsByUser.rows} WHERE ${ofUser} LIMIT ${removedAtOnce.directly}`),
+  );
+  const found = own.all(JSON.stringify(weeksOf(prepare, documentsByUser)()), user);
+  removeAll(prepare, found, changed);
+  return found.length;
+}
+
+/** Removes documents that are leaving, within a transaction; returns how many were listed. */
+export function removeLeaving(prepare: Prepare, changed: Change): number {
+  const some = lists<[kind: string, id: string]>(
+    prepare(`SELECT kind, id FROM leaving LIMIT ${removedAtOnce.leaving}`),
+  ).all();
+  const taken = prepare('DELETE FROM leaving WHERE kind = ? AND id = ?');
+  // Another document may have come in its place.
+  const held = lists<SQLInputValue[]>(
+    prepare(`SELECT id, ${docColumns} FROM documents WHERE kind = ? AND id = ? AND user = '' AND gone = 0`),
+  );
+  const found = some.map((key) => {
+    taken.run(...key);
+    return held.get(...key);
+  });
+  removeAll(
+    prepare,
+    found.filter((row) => row !== undefined),
+    changed,
+  );
+  return some.length;
+}
+
+/** Removes documents. Facts about images stay, without the user. */
+function removeAll(prepare: Prepare, found: SQLInputValue[][], changed: Change): void {
+  const put = prepare(
+    `INSERT INTO documents (kind, id, version, gone, user, repository, time, action, manifest, tag, digest, class, country,
+       client, apart, uncertain)
+     VALUES ('fact', ?, 0, 0, '', ?, ?, ?, ?, ?, ?, ?, '', '', ?, 0)
+     ON CONFLICT (kind, id) DO UPDATE SET time = excluded.time WHERE excluded.time > documents.time`,
+  );
+  const held = lists<SQLInputValue[]>(prepare(`SELECT ${docColumns} FROM documents WHERE kind = 'fact' AND id = ?`));
+  const remove = prepare('DELETE FROM documents WHERE kind = ? AND id = ?');
+  for (const [id, ...row] of found) {
+    const doc = docOf(row);
+    const { kind, repository, action, manifest, digest, tag, class: pullClass, apart, time } = doc;
+    remove.run(kind, String(id));
+    changed.replace(kind, String(id), doc, undefined);
+    // After the document, so that the newest of a fact need not be looked for.
+    if (kind !== 'pull' && (manifest === 1 || action === 'delete')) {
+      const names = JSON.stringify([repository, action, digest, tag, pullClass, apart]);
+      const fact = hash('sha256', names, 'base64url');
+      const before = held.get(fact);
+      const values = [time, action, manifest, tag, digest, pullClass, apart];
+      put.run(fact, repository, ...values);
+      changed.replace('fact', fact, before && docOf(before), docOf(held.get(fact)!));
+    }
+  }
+  changed.end();
+}
+
+/** Whether a user has so many documents that they are made anonymous first. */
+export function hasMany(prepare: Prepare, user: string, many: number): boolean {
+  const weeks = JSON.stringify(weeksOf(prepare, documentsByUser)());
+  const from = `SELECT 1 FROM ${documentsByUser.rows} WHERE ${ofUser} LIMIT 1 OFFSET ${many}`;
+  return prepare(from).get(weeks, user) !== undefined;
+}
